@@ -1,0 +1,36 @@
+/*
+ * arena - a bump allocator: everything of one exchange or one query, freed at once.
+ *
+ * Not thread-safe. Memory is never given back one by one. The first block may belong to the
+ * caller (on the stack or inside a pooled struct); arena_reset() keeps it and frees the rest, so
+ * a warmed-up exchange allocates nothing.
+ */
+#ifndef LARDER_BASE_ARENA_H
+#define LARDER_BASE_ARENA_H
+
+#include "base/span.h"
+
+struct arena_block;
+
+struct arena {
+    char *at;    /* next free byte of the current block */
+    char *end;   /* one past it */
+    char *first; /* the caller's block, or NULL */
+    size_t first_size;
+    struct arena_block *blocks; /* allocated ones, newest first */
+    size_t allocated;           /* bytes in them, for memory accounts */
+};
+
+/* `first` (may be NULL) must be aligned to 16 and outlive the arena. */
+void arena_init(struct arena *arena, void *first, size_t first_size);
+void arena_reset(struct arena *arena);
+void arena_fini(struct arena *arena);
+
+/* Never NULL, aligned to 16, not zeroed. */
+void *arena_alloc(struct arena *arena, size_t size);
+void *arena_zalloc(struct arena *arena, size_t size);
+
+struct span arena_copy(struct arena *arena, struct span bytes);
+__attribute__((format(printf, 2, 3))) struct span arena_printf(struct arena *arena,
+                                                               const char *format, ...);
+#endif

@@ -1,0 +1,101 @@
+#include "base/map.h"
+
+#include "base/mem.h"
+
+enum { BUCKETS_MIN = 16 };
+
+void map_init(struct map *map, size_t expected)
+{
+    size_t buckets = BUCKETS_MIN;
+
+    while (buckets < expected) {
+        buckets *= 2;
+    }
+    map->buckets = xcalloc(buckets, sizeof(struct map_link *));
+    map->mask = buckets - 1;
+    map->count = 0;
+}
+
+void map_fini(struct map *map)
+{
+    free(map->buckets);
+    *map = (struct map){0};
+}
+
+static struct map_link *skip_to(struct map_link *link, uint64_t hash)
+{
+    while (link && link->hash != hash) {
+        link = link->next;
+    }
+    return link;
+}
+
+struct map_link *map_first(const struct map *map, uint64_t hash)
+{
+    return skip_to(map->buckets[hash & map->mask], hash);
+}
+
+struct map_link *map_next(const struct map_link *link)
+{
+    return skip_to(link->next, link->hash);
+}
+
+static void push(struct map *map, struct map_link *link)
+{
+    struct map_link **bucket = &map->buckets[link->hash & map->mask];
+
+    link->next = *bucket;
+    *bucket = link;
+}
+
+static void grow(struct map *map)
+{
+    struct map old = *map;
+
+    map_init(map, (old.mask + 1) * 2);
+    map->count = old.count;
+    for (size_t i = 0; i <= old.mask; i++) {
+        struct map_link *link = old.buckets[i];
+        while (link) {
+            struct map_link *next = link->next;
+            push(map, link);
+            link = next;
+        }
+    }
+    free(old.buckets);
+}
+
+void map_insert(struct map *map, struct map_link *link, uint64_t hash)
+{
+    if (map->count > map->mask) {
+        grow(map);
+    }
+    link->hash = hash;
+    push(map, link);
+    map->count++;
+}
+
+void map_remove(struct map *map, struct map_link *link)
+{
+    struct map_link **at = &map->buckets[link->hash & map->mask];
+
+    while (*at != link) {
+        CHECK(*at != NULL);
+        at = &(*at)->next;
+    }
+    *at = link->next;
+    link->next = NULL;
+    map->count--;
+}
+
+void map_each(struct map *map, void (*visit)(struct map_link *link, void *arg), void *arg)
+{
+    for (size_t i = 0; i <= map->mask; i++) {
+        struct map_link *link = map->buckets[i];
+        while (link) {
+            struct map_link *next = link->next;
+            visit(link, arg);
+            link = next;
+        }
+    }
+}

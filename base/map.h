@@ -1,0 +1,38 @@
+/*
+ * map - an intrusive hash map from byte strings. Not thread-safe; owns no entries.
+ *
+ * The caller hashes (SipHash with a secret key where a peer chooses the keys) and embeds a
+ * map_link in each entry. Buckets double when there are more entries than buckets.
+ */
+#ifndef LARDER_BASE_MAP_H
+#define LARDER_BASE_MAP_H
+
+#include "base/span.h"
+
+struct map_link {
+    struct map_link *next;
+    uint64_t hash;
+};
+
+struct map {
+    struct map_link **buckets;
+    size_t mask; /* buckets - 1 */
+    size_t count;
+};
+
+void map_init(struct map *map, size_t expected);
+/* Entries are the caller's; only the buckets are freed. */
+void map_fini(struct map *map);
+
+/* The first entry with this hash; compare its key, then go on with map_next(). */
+struct map_link *map_first(const struct map *map, uint64_t hash);
+struct map_link *map_next(const struct map_link *link);
+
+void map_insert(struct map *map, struct map_link *link, uint64_t hash);
+/* `link` must be in the map. */
+void map_remove(struct map *map, struct map_link *link);
+
+/* Visits every entry; `visit` may remove the entry it is given. */
+void map_each(struct map *map, void (*visit)(struct map_link *link, void *arg), void *arg);
+
+#endif

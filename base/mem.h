@@ -1,0 +1,53 @@
+/*
+ * mem - allocation that does not fail. Any thread.
+ *
+ * Small allocations abort when the system has no memory left; sizes that a peer controls are
+ * bounded before they get here. Freed with free().
+ */
+#ifndef LARDER_BASE_MEM_H
+#define LARDER_BASE_MEM_H
+
+#include "base/check.h"
+#include "base/span.h"
+
+#include <stdlib.h>
+
+static inline void *xmalloc(size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+static inline void *xcalloc(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+static inline void *xrealloc(void *old, size_t size)
+{
+    void *memory = realloc(old, size ? size : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+/* A NUL-terminated copy, for system calls and settings. */
+static inline char *xstrndup(const char *text, size_t len)
+{
+    char *copy = xmalloc(len + 1);
+
+    if (len) {
+        memcpy(copy, text, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}
+
+static inline char *xspandup(struct span text)
+{
+    return xstrndup(text.at, text.len);
+}
+
+#endif

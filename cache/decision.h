@@ -1,0 +1,117 @@
+/*
+ * decision - what became of one request and why: a closed list, set where the decision is made,
+ * shown in the access log, in Cache-Status (RFC 9211), in metrics and by larderctl explain. Pure.
+ */
+#ifndef LARDER_CACHE_DECISION_H
+#define LARDER_CACHE_DECISION_H
+
+#include "base/arena.h"
+
+/* clang-format off */
+/* id, word in JSON and metrics, Squid's result code in the native log */
+#define OUTCOMES(X)                                                                                \
+    X(NONE,        "none",        "NONE")                   /* nothing decided yet */              \
+    X(HIT,         "hit",         "TCP_HIT")                /* stored, fresh */                    \
+    X(HIT_MEMORY,  "hit-memory",  "TCP_MEM_HIT")            /* the same, from memory */            \
+    X(STALE,       "stale",       "TCP_REFRESH_FAIL_OLD")   /* stale, allowed to be used */        \
+    X(REVALIDATED, "revalidated", "TCP_REFRESH_UNMODIFIED") /* the origin said 304 */              \
+    X(MODIFIED,    "modified",    "TCP_REFRESH_MODIFIED")   /* validated, got a new response */    \
+    X(COLLAPSED,   "collapsed",   "TCP_CF_HIT")             /* shared another request's fetch */   \
+    X(MISS,        "miss",        "TCP_MISS")               /* fetched */                          \
+    X(PASS,        "pass",        "TCP_MISS")               /* forwarded, cache not consulted */   \
+    X(TUNNEL,      "tunnel",      "TCP_TUNNEL")             /* CONNECT or upgrade */               \
+    X(DENIED,      "denied",      "TCP_DENIED")             /* access rules or target rules */     \
+    X(LOCAL,       "local",       "NONE")                   /* answered by ourselves */            \
+    X(ERROR,       "error",       "NONE")                   /* no usable answer could be had */
+
+/* id, word, a sentence for people */
+#define REASONS(X)                                                                                 \
+    X(NONE,             "none",             "no further reason")                                   \
+    X(FRESH,            "fresh",            "a stored response is fresh")                          \
+    X(NOT_STORED,       "not-stored",       "nothing is stored under this URL")                    \
+    X(VARY_MISS,        "vary-miss",        "stored variants do not match this request")           \
+    X(STALE,            "stale",            "the stored response is stale")                        \
+    X(STALE_WHILE_REVALIDATE, "stale-while-revalidate", "stale, served while it is validated")     \
+    X(STALE_IF_ERROR,   "stale-if-error",   "stale, served because the origin failed")             \
+    X(STALE_REQUEST,    "stale-request",    "stale, and the request accepts that (max-stale)")     \
+    X(MUST_REVALIDATE,  "must-revalidate",  "stale, and must not be used without validation")      \
+    X(NO_CACHE,         "no-cache",         "the stored response says no-cache")                   \
+    X(REQUEST_NO_CACHE, "request-no-cache", "the request asks for validation")                     \
+    X(REQUEST_MAX_AGE,  "request-max-age",  "older than the request accepts")                      \
+    X(REQUEST_MIN_FRESH,"request-min-fresh","not fresh for as long as the request asks")           \
+    X(REQUEST_NO_STORE, "request-no-store", "the request says no-store")                           \
+    X(ONLY_IF_CACHED,   "only-if-cached",   "only-if-cached, and nothing usable is stored")        \
+    X(METHOD,           "method",           "the method is not answered from the cache")           \
+    X(REQUEST_BODY,     "request-body",     "a GET or HEAD with a body is never cached")           \
+    X(RANGE,            "range",            "a range that the store cannot answer")                \
+    X(CONDITIONAL,      "conditional",      "a precondition the cache cannot evaluate")            \
+    X(AUTHORIZATION,    "authorization",    "the request has credentials and the response does not permit sharing") \
+    X(RESPONSE_NO_STORE,"response-no-store","the response says no-store")                          \
+    X(PRIVATE,          "private",          "the response is private")                             \
+    X(NO_LIFETIME,      "no-lifetime",      "the response has neither a lifetime nor a validator") \
+    X(STATUS,           "status",           "the status is not cacheable without a lifetime")      \
+    X(MUST_UNDERSTAND,  "must-understand",  "the status is not understood")                        \
+    X(VARY_STAR,        "vary-star",        "Vary: * matches no other request")                    \
+    X(PARTIAL,          "partial",          "a partial response")                                  \
+    X(SET_COOKIE,       "set-cookie",       "Set-Cookie, and this site forbids storing it")        \
+    X(TOO_LARGE,        "too-large",        "larger than the store accepts")                       \
+    X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
+    X(PASS_MARK,        "pass-mark",        "recently unshareable, so not collapsed")              \
+    X(STORE_BUSY,       "store-busy",       "the disk is behind; served without storing")          \
+    X(STORE_OFF,        "store-off",        "no store is configured")                              \
+    X(STORED,           "stored",           "the response may be stored")                          \
+    X(VALIDATED,        "validated",        "the origin confirmed the stored response")            \
+    X(ACCESS,           "access",           "the access rules deny this client or target")         \
+    X(TARGET_ADDRESS,   "target-address",   "the target's address is not allowed")                 \
+    X(TARGET_PORT,      "target-port",      "the target's port is not allowed")                    \
+    X(NO_SITE,          "no-site",          "no site is configured for this host")                 \
+    X(LOOP,             "loop",             "the request already went through this proxy")         \
+    X(BAD_REQUEST,      "bad-request",      "the request is malformed")                            \
+    X(DNS,              "dns",              "the origin's name does not resolve")                  \
+    X(CONNECT,          "connect",          "the origin refused or could not be reached")          \
+    X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not answer in time")                   \
+    X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed or broke off")       \
+    X(CLIENT_GONE,      "client-gone",      "the client left before the end")                      \
+    X(ADMIN,            "admin",            "an administrative request")                           \
+    X(OVERLOAD,         "overload",         "a limit of this proxy is reached")
+/* clang-format on */
+
+enum outcome {
+#define X(id, word, squid) OUTCOME_##id,
+    OUTCOMES(X)
+#undef X
+        OUTCOME_COUNT
+};
+
+enum reason {
+#define X(id, word, text) REASON_##id,
+    REASONS(X)
+#undef X
+        REASON_COUNT
+};
+
+/* One per exchange. Times in seconds; SECONDS_NONE-like -1 when unknown. */
+struct decision {
+    enum outcome outcome;
+    enum reason reason;       /* why this outcome */
+    enum reason store_reason; /* REASON_STORED, or why the fetched response is not stored */
+    int fwd_status;           /* status the origin gave; 0 when it was not asked */
+    bool stored;              /* the fetched response goes to the store */
+    bool collapsed;
+    int64_t age;
+    int64_t lifetime; /* freshness lifetime used */
+};
+
+#define DECISION_INIT ((struct decision){.age = -1, .lifetime = -1})
+
+struct span outcome_word(enum outcome outcome);
+struct span outcome_squid(enum outcome outcome);
+struct span reason_word(enum reason reason);
+struct span reason_text(enum reason reason);
+
+/* The Cache-Status member (RFC 9211): `name; hit; ttl=…` or `name; fwd=…; fwd-status=…; stored;
+ * collapsed; detail=…`. */
+struct span decision_cache_status(const struct decision *decision, struct span name,
+                                  struct arena *arena);
+
+#endif

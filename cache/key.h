@@ -1,0 +1,37 @@
+/*
+ * key - under what a response is kept: the primary key (RFC 9111 2) and the variant (4.1). Pure.
+ *
+ * Primary key text: "<zone> <uri>", the uri with scheme, lower-case host and explicit port, its
+ * path and query bytes as they came. GET and HEAD share it; no other method has one. A variant's
+ * key text is the primary text, LF, the Vary specification, LF, and the normalised selecting
+ * values. Field names and values carry no LF, so two different selections never collide.
+ */
+#ifndef LARDER_CACHE_KEY_H
+#define LARDER_CACHE_KEY_H
+
+#include "base/siphash.h"
+#include "http/uri.h"
+
+#define KEY_HASH_SIZE 16
+
+struct cache_key {
+    uint8_t hash[KEY_HASH_SIZE]; /* SipHash-1-3-128 of text under the store's secret */
+    struct span text;
+};
+
+/* `zone` names the part of the configuration the request belongs to ("" for forward). */
+void key_primary(const struct uri *uri, struct span zone, const struct sip_key *secret,
+                 struct arena *arena, struct cache_key *out);
+
+/* The Vary specification of a response: field names in lower case, sorted, unique, joined by ",".
+ * Empty without Vary. False when any member is "*". */
+bool key_vary_spec(const struct http_fields *response, struct arena *arena, struct span *spec);
+
+/* The key of the variant that `request` selects under `spec` (not empty). Values: lines joined,
+ * white space around commas dropped; Accept-Language also lowered and ordered by weight; an absent
+ * field differs from an empty one. */
+void key_variant(const struct cache_key *primary, struct span spec,
+                 const struct http_fields *request, const struct sip_key *secret,
+                 struct arena *arena, struct cache_key *out);
+
+#endif

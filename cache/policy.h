@@ -1,0 +1,119 @@
+/*
+ * policy - RFC 9111 as pure functions: may a response be stored, how old is it, may it be reused
+ * for this request, what does a 304 change. No I/O, no clock, no globals; memory from an arena.
+ *
+ * Larder is a shared cache. Where the RFC leaves room, docs/caching.md says what we do.
+ */
+#ifndef LARDER_CACHE_POLICY_H
+#define LARDER_CACHE_POLICY_H
+
+#include "cache/decision.h"
+#include "http/control.h"
+#include "http/message.h"
+#include "http/uri.h"
+
+struct policy_settings {
+    int heuristic_percent;       /* of Date − Last-Modified; 10 */
+    int64_t heuristic_max;       /* seconds; 7 days */
+    const struct span *targeted; /* names of targeted fields (RFC 9213), first wins */
+    size_t targeted_count;       /* 0 for a plain forward proxy */
+    bool ignore_client_control;  /* clients-may-bypass: no */
+    bool refuse_set_cookie;      /* a site that forbids storing Set-Cookie */
+    int64_t stale_if_error;      /* seconds a stale response may be used when the origin
+                                    fails and nothing forbids it; -1: without limit */
+};
+
+extern const struct policy_settings policy_defaults; /* 10 %, 7 d, none, honoured, -1 */
+
+/* A request, seen once. */
+struct policy_request {
+    enum http_method method;
+    bool lookup;        /* GET or HEAD without a body: may be answered from the cache */
+    enum reason reason; /* why not, else REASON_NONE */
+    bool authorization;
+    bool has_range;
+    struct cache_control control; /* Pragma: no-cache counted when there is no Cache-Control */
+};
+
+void policy_read_request(const struct http_head *request, const struct policy_settings *settings,
+                         struct policy_request *out);
+
+/* Where a lifetime came from, for `explain`. */
+enum lifetime_source {
+    LIFETIME_NONE,
+    LIFETIME_TARGETED,
+    LIFETIME_S_MAXAGE,
+    LIFETIME_MAX_AGE,
+    LIFETIME_EXPIRES,
+    LIFETIME_HEURISTIC,
+};
+
+/* What the store keeps beside a response so that a hit needs no parsing. All times in seconds;
+ * wall-clock times since 1970. Plain data: stored as it is. */
+struct freshness {
+    int64_t response_time;          /* when the head (or the 304) arrived */
+    int64_t initial_age;            /* corrected_initial_age of 4.2.3 */
+    int64_t lifetime;               /* ≥ 0; 0 is stale at once */
+    int64_t stale_while_revalidate; /* -1: not given */
+    int64_t stale_if_error;         /* -1: not given */
+    int64_t last_modified;          /* -1: none usable */
+    uint8_t source;                 /* enum lifetime_source */
+    uint8_t no_cache;               /* validate before each use */
+    uint8_t must_revalidate;        /* must-revalidate, proxy-revalidate or s-maxage: never stale */
+    uint8_t immutable;
+    uint8_t has_validator; /* ETag or Last-Modified */
+    uint8_t shareable_with_authorization;
+    uint8_t reserved[2];
+};
+
+struct policy_times {
+    int64_t request;  /* when the request was sent */
+    int64_t response; /* when the head arrived */
+};
+
+/* Everything about a response's age and lifetime (4.2). Also for the merged head after a 304. */
+void policy_freshness(const struct http_head *response, struct policy_times times,
+                      const struct policy_settings *settings, struct freshness *out);
+
+/* REASON_STORED, or why not (3). `request` is the client's. */
+enum reason policy_may_store(const struct http_head *request, const struct http_head *response,
+                             const struct freshness *freshness,
+                             const struct policy_settings *settings);
+
+int64_t policy_age(const struct freshness *freshness, int64_t now); /* current_age, 4.2.3 */
+
+enum policy_verdict {
+    POLICY_FRESH,     /* answer with it */
+    POLICY_STALE_NOW, /* answer with it, validate in the background (5861) */
+    POLICY_VALIDATE,  /* ask the origin with its validators (or anew when it has none) */
+};
+
+/* May the stored response answer this request (4)? *reason says why either way. Vary has been
+ * matched before. */
+enum policy_verdict policy_reuse(const struct policy_request *request,
+                                 const struct freshness *freshness, int64_t now,
+                                 enum reason *reason);
+
+/* The origin failed (unreachable, or a 5xx): may the stale response be served (4.2.4, 5861)? */
+bool policy_stale_on_error(const struct policy_request *request, const struct freshness *freshness,
+                           const struct policy_settings *settings, int64_t now);
+
+/* Copies the fields of `response` that are stored (3.1) into *out: hop-by-hop ones dropped. */
+void policy_stored_fields(const struct http_head *response, struct http_fields *out);
+
+/* The stored head after a 304 (3.2, 4.3.4): fields of the 304 replace, others stay; Content-Length
+ * and other fields describing the body's framing are never taken over. Spans are borrowed. */
+void policy_merge_304(const struct http_fields *stored, const struct http_fields *not_modified,
+                      struct arena *arena, struct http_fields *out);
+
+/* Puts validators of the stored response into a request to the origin, replacing the client's own
+ * conditions and Range (4.3.1). */
+void policy_make_conditional(struct http_fields *request, const struct http_fields *stored);
+
+/* Does a 304 to that request confirm this stored response (4.3.4)? */
+bool policy_304_selects(const struct http_fields *stored, const struct http_fields *not_modified);
+
+/* An answer with this status to this method makes stored responses for its URI unusable (4.4). */
+bool policy_invalidates(enum http_method method, int status);
+
+#endif

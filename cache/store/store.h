@@ -1,0 +1,123 @@
+/*
+ * store - responses on disk: an LMDB index environment plus append-only LMDB segment environments.
+ *
+ * The only code that sees LMDB. Knows keys, spans and times; no HTTP, no sockets. Layout and
+ * reasons: docs/store.md.
+ *
+ * Threads: find, lend, unpin and all store_put_* calls come from any thread; all writing is done
+ * by one writer thread, in group commits with full sync. `done` callbacks run on that thread and
+ * must only post. No read transaction outlives a call.
+ *
+ * Promises: what store_find() returns was completely written and committed, has the key asked for,
+ * and its checksums held. A failed commit loses the batch (each done gets the error), never more.
+ */
+#ifndef LARDER_CACHE_STORE_H
+#define LARDER_CACHE_STORE_H
+
+#include "base/siphash.h"
+#include "base/span.h"
+
+#define STORE_INLINE_MAX (1u << 20) /* head + body up to here: one record */
+#define STORE_CHUNK 262128u         /* larger bodies: chunks of this size, the last one shorter */
+#define STORE_META_MAX 64           /* bytes of caller's data kept in the index record */
+#define STORE_HASH 16
+
+struct store;
+
+struct store_options {
+    const char *path;     /* directory, created when missing */
+    uint64_t size;        /* bytes on disk to stay under; ≥ 16 MiB */
+    uint64_t dirty_limit; /* bytes queued for writing; above it store_put_begin() says ERR_BUSY */
+};
+
+/* 0; ERR_BUSY when another process has the directory; or another negative code, with a line in the
+ * log. Recovery: takes no scan, drops what is not valid when it meets it. */
+int store_open(const struct store_options *options, struct store **out);
+/* Commits what is queued, closes, frees. Every pin must have been given back. Accepts NULL. */
+void store_close(struct store **store);
+
+/* The secret under which keys are hashed; kept in the store, random at creation. */
+const struct sip_key *store_secret(const struct store *store);
+
+/* ---- reading ---- */
+
+struct store_pin; /* keeps one segment file mapped; counted */
+
+struct store_chunk {
+    uint32_t segment, number, len;
+    uint64_t sum;
+};
+
+struct store_object {
+    struct store_pin *pin; /* give back with store_object_done() */
+    uint8_t meta[STORE_META_MAX];
+    size_t meta_len;
+    struct span head; /* opaque to the store; valid while pinned */
+    uint64_t body_len;
+    struct span body;                 /* the whole body when stored inline; valid while pinned */
+    const struct store_chunk *chunks; /* else its chunks in order; valid while pinned */
+    size_t chunk_count;
+    void *copy; /* owned: values too small to be lent are copied here */
+};
+
+/* 0, ERR_NOT_FOUND, or ERR_CORRUPT (the record is dropped; treat as not found). `key` is compared
+ * in full with the stored key text. */
+int store_find(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+               struct store_object *out);
+void store_object_done(struct store *store, struct store_object *object);
+
+/* Lends the bytes of one chunk. 0 and a pin to give back with store_unpin(), ERR_NOT_FOUND when its
+ * segment was dropped, ERR_CORRUPT. Pinning the chunks of an object one after the other is how a
+ * large body is read; an evicted segment stays readable to whoever pinned it before. */
+int store_lend(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
+               struct span *out);
+void store_unpin(struct store *store, struct store_pin *pin);
+
+/* ---- writing ---- */
+
+/* Bytes the store borrows until release(arg) is called (on the writer thread, exactly once, also
+ * when the put fails or is aborted). */
+struct store_piece {
+    struct span bytes;
+    void (*release)(void *arg);
+    void *arg;
+};
+
+struct store_put; /* one object being written */
+
+/* ERR_BUSY above the dirty limit, ERR_IO when the store has failed: serve without storing. */
+int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                    struct store_put **out);
+
+/* The next STORE_CHUNK bytes of a large body (fewer only in the last chunk), in `count` pieces.
+ * done(arg, err, chunk): committed, and readable through store_lend(), when err is 0. */
+void store_put_chunk(struct store_put *put, const struct store_piece *pieces, size_t count,
+                     void (*done)(void *arg, int err, const struct store_chunk *chunk), void *arg);
+
+/* Ends the object: `head` and `meta` are copied. `pieces` are the whole body when no chunk was put,
+ * and empty otherwise. Replaces what was stored under the hash before. done may be NULL. */
+void store_put_finish(struct store_put *put, struct span head, const void *meta, size_t meta_len,
+                      uint64_t body_len, const struct store_piece *pieces, size_t count,
+                      void (*done)(void *arg, int err), void *arg);
+void store_put_abort(struct store_put *put);
+
+/* A 304: new meta and new head for the stored object, its body stays. ERR_… come through done. */
+void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                  struct span head, const void *meta, size_t meta_len,
+                  void (*done)(void *arg, int err), void *arg);
+
+/* Removes the record; done after it is durable. */
+void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
+                void (*done)(void *arg, int err), void *arg);
+
+/* Waits until everything queued before is committed. Not for event loops. */
+void store_flush(struct store *store);
+
+struct store_stats {
+    uint64_t size, used, objects, segments, dirty; /* gauges */
+    uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments, corrupt;
+    uint64_t stored_finds, missed_finds;
+};
+void store_stats(struct store *store, struct store_stats *out);
+
+#endif

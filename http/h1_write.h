@@ -1,0 +1,29 @@
+/*
+ * h1_write - http_head → HTTP/1.1 bytes, written anew from parsed parts. Pure.
+ *
+ * The writer owns framing and connection management: Content-Length, Transfer-Encoding and
+ * Connection lines are made from the head's framing and keep_alive, never taken from its fields.
+ */
+#ifndef LARDER_HTTP_H1_WRITE_H
+#define LARDER_HTTP_H1_WRITE_H
+
+#include "base/buf.h"
+#include "http/message.h"
+
+/* `target` is what the request line shows (origin-form, absolute-form, authority-form or "*"). */
+void h1_write_request(struct buf *out, const struct http_head *head);
+
+/* Writes a response in the version of the request it answers: an HTTP/1.0 client gets
+ * "Connection: keep-alive" when head->keep_alive is set; an HTTP/1.1 client gets "close" when it
+ * is not. 1xx, 204 and a 2xx to CONNECT carry no framing lines. A head with framing BODY_NONE and
+ * content_length ≥ 0 (HEAD, 304) shows that length. */
+void h1_write_response(struct buf *out, const struct http_head *head, enum http_version client,
+                       enum http_method request);
+
+/* The line before `len` bytes of a chunk, into `out` (≥ 18 bytes); returns its length. The chunk
+ * is followed by CRLF, the last one by H1_LAST_CHUNK. */
+size_t h1_chunk_line(char *out, size_t len);
+#define H1_CHUNK_LINE_MAX 18
+#define H1_LAST_CHUNK "0\r\n\r\n"
+
+#endif

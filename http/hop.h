@@ -1,0 +1,27 @@
+/*
+ * hop - what a proxy adds and removes between two hops (RFC 9110 7.6). Pure.
+ */
+#ifndef LARDER_HTTP_HOP_H
+#define LARDER_HTTP_HOP_H
+
+#include "http/message.h"
+
+/* Removes Connection, every field it lists, and the fields that belong to one hop
+ * (Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authentication-Info,
+ * Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings). Content-Length
+ * stays. Fields a peer lists in Connection that would change meaning (Host, Content-Length,
+ * Cache-Control, Authorization, …end-to-end control fields) are kept. */
+void hop_strip(struct http_fields *fields);
+
+/* Appends our member to Via: "1.1 larder". `received` is the version the message came in. */
+void hop_add_via(struct http_fields *fields, enum http_version received, struct span pseudonym,
+                 struct arena *arena);
+/* A request that already went through us (Via or CDN-Loop names `pseudonym`). */
+bool hop_is_loop(const struct http_fields *fields, struct span pseudonym);
+void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena);
+
+/* Appends the client's address to X-Forwarded-For / makes a Forwarded member (RFC 7239). */
+void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,
+                       struct arena *arena);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * message - the head of a request or a response, the same for every HTTP version.
+ *
+ * All spans point into `text` (one contiguous copy of the received head) or into literals; the
+ * arena that holds `fields.at` usually holds `text` too.
+ */
+#ifndef LARDER_HTTP_MESSAGE_H
+#define LARDER_HTTP_MESSAGE_H
+
+#include "http/headers.h"
+
+enum http_version { HTTP_1_0 = 10, HTTP_1_1 = 11, HTTP_2 = 20 };
+
+/* How the end of the body is found. */
+enum http_framing {
+    BODY_NONE,    /* no body: HEAD, 204, 304, a request without one, CONNECT */
+    BODY_LENGTH,  /* content_length bytes */
+    BODY_CHUNKED, /* HTTP/1.1 chunked coding */
+    BODY_CLOSE,   /* a response until the connection closes */
+    BODY_STREAM,  /* HTTP/2: until END_STREAM; content_length if announced */
+};
+
+struct http_head {
+    enum http_version version; /* of the received message */
+    /* request */
+    enum http_method method;
+    struct span method_text;
+    struct span target;    /* request target as received; in HTTP/2 its :path (or :authority) */
+    struct span scheme;    /* HTTP/2 :scheme; else empty */
+    struct span authority; /* HTTP/2 :authority; else empty */
+    /* response */
+    int status; /* 0 in a request */
+    struct span reason;
+
+    struct http_fields fields;
+
+    enum http_framing framing;
+    int64_t content_length; /* -1 when not announced */
+    bool keep_alive;        /* the sender leaves the connection open afterwards (HTTP/1) */
+    bool expect_continue;   /* Expect: 100-continue */
+    bool upgrade;           /* asks for or answers a protocol change: Upgrade named in Connection */
+};
+
+/* An empty head with room for some fields. */
+void head_init(struct http_head *head, struct arena *arena);
+
+/* A deep copy: `head` may go away with the bytes its spans point into. */
+void head_copy(struct http_head *copy, const struct http_head *head, struct arena *arena);
+
+#endif

@@ -1,0 +1,33 @@
+/* validator - ETags and conditional requests (RFC 9110 8.8, 13). Pure. */
+#ifndef LARDER_HTTP_VALIDATOR_H
+#define LARDER_HTTP_VALIDATOR_H
+
+#include "http/message.h"
+
+/* `text` is one syntactically valid entity-tag, weak or strong. */
+bool etag_is_valid(struct span text);
+bool etag_is_weak(struct span text);
+bool etag_weak_match(struct span a, struct span b); /* 8.8.3.2 */
+bool etag_strong_match(struct span a, struct span b);
+/* Any member of an If-None-Match / If-Match list (or "*") matches. */
+bool etag_list_matches(const struct http_fields *fields, enum http_field_id id, struct span etag,
+                       bool weak);
+
+/* What a stored 200-class response answers to a conditional GET or HEAD (13.2.2). */
+enum precondition {
+    PRECONDITION_NONE,
+    PRECONDITION_OK,
+    PRECONDITION_NOT_MODIFIED,
+    PRECONDITION_FAILED
+};
+enum precondition validator_evaluate(const struct http_fields *request,
+                                     const struct http_fields *stored, int64_t now);
+
+/* May a Range be applied under this request's If-Range (13.1.5)? True without If-Range. */
+bool validator_if_range_holds(const struct http_fields *request, const struct http_fields *stored,
+                              int64_t now);
+
+/* Last-Modified is strong enough to join pieces: at least a minute older than Date (8.8.2.2). */
+bool validator_last_modified_is_strong(const struct http_fields *stored, int64_t now);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * directives - the proxy's configuration: one table that parses, prints, documents and checks it,
+ * and the settings it becomes. Settings are immutable after load and counted; a reload swaps them
+ * whole, and old ones die with their last request.
+ */
+#ifndef LARDER_PROXY_DIRECTIVES_H
+#define LARDER_PROXY_DIRECTIVES_H
+
+#include "base/buf.h"
+#include "base/prefix.h"
+#include "http/uri.h"
+
+#include <stdatomic.h>
+
+struct endpoint {
+    struct sockaddr_storage address;
+    socklen_t len;   /* 0: none */
+    char *unix_path; /* instead of an address; else NULL */
+    char *text;      /* as configured */
+};
+
+struct port_range {
+    uint16_t first, last;
+};
+
+struct access_rule {
+    bool allow;
+    struct prefix *from;
+    size_t from_count; /* 0: everybody */
+};
+
+struct origin {
+    struct uri uri; /* spans live as long as the settings */
+};
+
+struct site {
+    char **hosts; /* lower case; "*.x" matches any name below x; "*" every host */
+    size_t host_count;
+    struct origin *origins;
+    size_t origin_count;
+};
+
+enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
+
+struct settings {
+    atomic_int refs;
+    struct arena *memory; /* everything below lives here */
+
+    struct endpoint *listen;
+    size_t listen_count;
+    struct endpoint admin;
+    uint64_t workers;
+
+    char *store_path; /* NULL: memory only */
+    uint64_t store_size;
+    uint64_t memory_size;
+    uint64_t object_max; /* larger responses are not stored; 0: as large as the store allows */
+
+    struct access_rule *access;
+    size_t access_count;
+    struct site *sites;
+    size_t site_count;
+    struct prefix *allow_targets;
+    size_t allow_target_count;
+    struct port_range *connect_ports;
+    size_t connect_port_count;
+
+    struct {
+        uint64_t client_head, client_idle, client_body; /* ms */
+        uint64_t resolve, connect, first_byte, origin_body, origin_idle, tunnel_idle, drain;
+    } timeouts;
+    struct {
+        uint64_t head, target, fields; /* of a head */
+        uint64_t connections;          /* clients at once, per worker */
+        uint64_t idle_per_origin;
+    } limits;
+    struct {
+        uint64_t heuristic_percent, heuristic_max; /* %, s */
+        bool clients_may_bypass;
+    } cache;
+
+    char *name; /* in Via, Cache-Status, Proxy-Status, CDN-Loop */
+    enum forwarded_mode forwarded;
+    char **nameservers;
+    size_t nameserver_count;
+
+    char *access_log; /* path, "-" for stdout, NULL for none */
+    char *log_level;
+};
+
+/* From the command line and, with --config, a file. Returns 0 and settings with one reference;
+ * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines. `argv` is kept
+ * for reloads by the caller. */
+int settings_load(int argc, char **argv, struct buf *errors, struct settings **out);
+struct settings *settings_ref(struct settings *settings);
+void settings_unref(struct settings **settings);
+
+/* --print-config: every directive with its value and where it came from. */
+void settings_print(const struct settings *settings, struct buf *out);
+/* --help, made from the table. */
+void settings_help(struct buf *out);
+
+/* The site of a (lower-case) host, or NULL. The most specific pattern wins. */
+const struct site *settings_site(const struct settings *settings, struct span host);
+
+#endif

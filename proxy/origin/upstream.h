@@ -1,0 +1,67 @@
+/*
+ * upstream - connections to origins: resolve, check the address, connect (happy eyeballs), reuse.
+ * One per worker; belongs to its loop.
+ */
+#ifndef LARDER_PROXY_ORIGIN_UPSTREAM_H
+#define LARDER_PROXY_ORIGIN_UPSTREAM_H
+
+#include "base/prefix.h"
+#include "proxy/stream/h1.h"
+
+struct upstreams;
+struct upstream_job;
+
+/* Decides on an address after resolution; the address checked is the address used. Pure. */
+struct address_check {
+    bool (*allowed)(void *arg, const struct ip *ip, uint16_t port);
+    void *arg; /* must live until the job is done */
+};
+
+struct upstream_settings {
+    struct h1_settings h1;
+    uint64_t resolve_ms, connect_ms, idle_ms;
+    uint64_t attempt_delay_ms;      /* RFC 8305 Connection Attempt Delay: 250 */
+    size_t idle_per_origin;         /* idle connections kept per origin */
+    const char *const *nameservers; /* NULL: the system's */
+    size_t nameserver_count;
+};
+
+struct upstream_target {
+    struct span host; /* name or address, lower case, without brackets; copied */
+    uint16_t port;
+    bool tunnel; /* a bare tunnel, never pooled, instead of HTTP/1 */
+    bool fresh;  /* do not take an idle connection (the retry after a dead one) */
+};
+
+struct upstream_result {
+    int err;               /* 0; ERR_NO_ADDRESS, ERR_REFUSED (by the check), ERR_TIMEOUT, -errno */
+    struct stream *stream; /* bind and send; NULL when err */
+    bool reused;           /* the connection had carried another request before */
+    struct ip address;     /* the one used */
+};
+
+int upstreams_new(struct loop *loop, const struct upstream_settings *settings,
+                  struct upstreams **out);
+/* Applies to new connections. */
+void upstreams_reconfigure(struct upstreams *upstreams, const struct upstream_settings *settings);
+/* Closes idle connections and cancels jobs; streams in use must have been closed. Accepts NULL. */
+void upstreams_free(struct upstreams **upstreams);
+
+/* done(arg, result) is called later, once, never from inside this call. */
+struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upstream_target *target,
+                                  struct address_check check,
+                                  void (*done)(void *arg, const struct upstream_result *result),
+                                  void *arg);
+/* done is not called any more. */
+void upstream_cancel(struct upstream_job *job);
+
+/* The stream's request may be sent again on another connection: it was reused and died before a
+ * byte of an answer. Valid inside the stream's on_close. */
+bool upstream_may_retry(const struct stream *stream);
+
+struct upstream_stats {
+    uint64_t connects, reuses, failures, resolves, idle; /* idle is a gauge */
+};
+void upstream_stats(const struct upstreams *upstreams, struct upstream_stats *out);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * h1 - HTTP/1.0 and 1.1 on a transport, both roles, behind stream.h. One struct, a flag for the
+ * role: RFC 9112 is the same on both sides.
+ *
+ * Server role: requests are read one after the other; pipelined ones wait in the connection's
+ * buffer until the response before is sent, and small responses leave in one write at the end of
+ * the read. After a broken or unread body the connection is closed (unread request bytes are
+ * drained up to a limit first). A head that does not parse is answered here through on_bad_head.
+ */
+#ifndef LARDER_PROXY_STREAM_H1_H
+#define LARDER_PROXY_STREAM_H1_H
+
+#include "http/h1_parse.h"
+#include "proxy/stream/stream.h"
+#include "proxy/stream/transport.h"
+
+struct h1_limits_time {
+    uint64_t head_ms;       /* from the first byte of a head to its end (server), 408 after it */
+    uint64_t idle_ms;       /* between messages; the connection is closed quietly */
+    uint64_t body_ms;       /* no byte of a body came or went although one was waited for */
+    uint64_t first_byte_ms; /* client role: from the request sent to the response head */
+};
+
+struct h1_settings {
+    struct h1_limits limits;
+    struct h1_limits_time times;
+};
+
+struct h1;
+
+struct h1_events {
+    /* Server role: a request begins. The callee binds the stream (stream_bind) before returning;
+     * on_head follows at once. */
+    void (*on_stream)(void *owner, struct stream *stream);
+    /* Server role: the head was malformed, too long or too late. The callee may fill `body` with an
+     * error page (text/html); h1 answers error->status with it and closes. May be NULL. */
+    void (*on_bad_head)(void *owner, const struct h1_error *error, struct buf *body);
+    /* Client role: the exchange is complete and the connection can carry another one. NULL in the
+     * server role. */
+    void (*on_idle)(void *owner);
+    /* The connection is gone and freed after this call. Always the last event. */
+    void (*on_gone)(void *owner);
+};
+
+/* Takes over the transport. `settings` must outlive the connection. `https`-ness and addresses are
+ * the owner's business. */
+struct h1 *h1_serve(struct transport *transport, const struct h1_settings *settings,
+                    const struct h1_events *events, void *owner);
+struct h1 *h1_connect(struct transport *transport, const struct h1_settings *settings,
+                      const struct h1_events *events, void *owner);
+
+/* Client role, idle connection: the stream for the next request; bind it, then stream_send(). */
+struct stream *h1_request(struct h1 *h1);
+
+/* Client role: a response head has not arrived and nothing was received on this connection since
+ * the request was sent: the request may be repeated elsewhere if its method permits. Valid until
+ * on_close returns. */
+bool h1_untouched(const struct h1 *h1);
+
+/* Server role: no further request is read; the current one finishes with "Connection: close". */
+void h1_drain(struct h1 *h1);
+/* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
+void h1_close(struct h1 **h1);
+struct transport *h1_transport(const struct h1 *h1);
+
+/*
+ * A tunnel as a stream without heads: what CONNECT joins to the client's stream. send() takes a
+ * NULL head. Both directions close on their own (half-close); on_close(0) after both.
+ */
+struct stream *tunnel_stream(struct transport *transport, uint64_t idle_ms);
+void tunnel_start(struct stream *stream); /* after stream_bind() */
+
+#endif

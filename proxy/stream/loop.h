@@ -1,0 +1,64 @@
+/*
+ * loop - what one event loop lends to everything that runs on it: the read buffer, the output
+ * buffer, a coarse clock, coarse timeouts, and a mailbox through which other threads call in.
+ *
+ * Belongs to the thread that runs it, except loop_post().
+ */
+#ifndef LARDER_PROXY_STREAM_LOOP_H
+#define LARDER_PROXY_STREAM_LOOP_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "http/date.h"
+
+#include <uv.h>
+
+#define LOOP_READ_BUFFER 65536
+
+struct timeout {
+    struct list link;
+    uint64_t due; /* loop milliseconds; 0 when not set */
+    void (*fire)(struct timeout *timeout);
+};
+
+/* Something to be called on a loop. Embedded in its owner; may be posted again only after it was
+ * called (posting a pending one is a no-op that returns false). */
+struct letter {
+    struct letter *next;
+    _Atomic int pending;
+    void (*call)(struct letter *letter);
+};
+
+struct loop;
+
+int loop_new(struct loop **out);
+/* The loop must have no open handles but its own. Accepts NULL. */
+void loop_free(struct loop **loop);
+uv_loop_t *loop_uv(struct loop *loop);
+/* Runs until loop_stop() and all handles are closed. */
+void loop_run(struct loop *loop);
+
+/* From any thread, lock-free: letter->call(letter) on the loop's thread, soon, outside any other
+ * handler. False when it was pending already. */
+bool loop_post(struct loop *loop, struct letter *letter);
+
+/* One buffer per loop: valid only inside the read callback it was used in. */
+char *loop_read_buffer(struct loop *loop);
+
+/* Scratch space for corked output: emptied by whoever fills it before the handler returns. */
+struct buf *loop_out(struct loop *loop);
+
+/* Read once per loop turn. */
+uint64_t loop_now_ms(const struct loop *loop); /* monotonic */
+int64_t loop_wall(const struct loop *loop);    /* seconds since 1970 */
+int64_t loop_wall_ms(const struct loop *loop);
+/* The Date of now, DATE_LEN bytes, formatted once a second. */
+struct span loop_date(struct loop *loop);
+
+/* Coarse (100 ms) and cheap: setting, moving and clearing are O(1). A timeout that fires is
+ * cleared first. timeout_init() before the first use. */
+void timeout_init(struct timeout *timeout, void (*fire)(struct timeout *timeout));
+void timeout_set(struct loop *loop, struct timeout *timeout, uint64_t ms);
+void timeout_clear(struct timeout *timeout);
+
+#endif
