@@ -23,10 +23,11 @@ struct prefix {
 /* "192.0.2.1" or "2001:db8::1". 0 or ERR_SYNTAX. */
 int ip_parse(struct span text, struct ip *out);
 /* "10.0.0.0/8", "2001:db8::/32", or an address alone. ERR_SYNTAX also for bits set behind the
- * length; *what then says so. */
+ * length. *what is set on errors: what is wrong, for people. */
 int prefix_parse(struct span text, struct prefix *out, const char **what);
 
 bool ip_is_v4(const struct ip *ip);
+/* An IPv6 prefix never has an IPv4 address, not even "::/0". */
 bool prefix_has(const struct prefix *prefix, const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);
 
@@ -42,10 +43,13 @@ const char *ip_text(const struct ip *ip, char *out);
 #define PREFIX_TEXT_MAX (IP_TEXT_MAX + 4)
 const char *prefix_text(const struct prefix *prefix, char *out);
 
-/* Loopback, unspecified, link-local or multicast: no target of a proxy unless allowed. */
+/* Loopback, unspecified, link-local, multicast or reserved (0/8, 240/4, ::/96): no target of a
+ * proxy unless allowed. */
 bool ip_is_special(const struct ip *ip);
 
-/* "127.0.0.1:3128", "[::1]:3128", ":3128" (any address), "3128". 0 or ERR_SYNTAX. */
+/* "127.0.0.1:3128", "[::1]:3128"; ":3128" and "3128" are "::", which a listener binds for IPv4
+ * too. Without a port `default_port` is taken unless it is 0. Port 0 lets the kernel choose.
+ * 0 or ERR_SYNTAX. */
 int endpoint_parse(struct span text, uint16_t default_port, struct sockaddr_storage *out,
                    socklen_t *len);
 

@@ -1,0 +1,232 @@
+#include "base/prefix.h"
+
+#include "base/check.h"
+#include "base/err.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+enum { V4_AT = 12, V4_BITS = 96, ALL_BITS = 128 };
+
+static const uint8_t v4_mapped[V4_AT] = {[10] = 0xff, [11] = 0xff};
+
+static struct ip ip_from_v4(const void *four)
+{
+    struct ip ip;
+
+    memcpy(ip.at, v4_mapped, sizeof(v4_mapped));
+    memcpy(ip.at + V4_AT, four, 4);
+    return ip;
+}
+
+int ip_parse(struct span text, struct ip *out)
+{
+    char copy[IP_TEXT_MAX];
+    struct in_addr v4;
+
+    if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, '\0', text.len)) {
+        return ERR_SYNTAX;
+    }
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    if (inet_pton(AF_INET, copy, &v4) == 1) {
+        *out = ip_from_v4(&v4);
+        return 0;
+    }
+    struct in6_addr v6;
+    if (inet_pton(AF_INET6, copy, &v6) != 1) {
+        return ERR_SYNTAX;
+    }
+    memcpy(out->at, &v6, sizeof(out->at));
+    return 0;
+}
+
+bool ip_is_v4(const struct ip *ip)
+{
+    return memcmp(ip->at, v4_mapped, sizeof(v4_mapped)) == 0;
+}
+
+bool ip_eq(const struct ip *a, const struct ip *b)
+{
+    return memcmp(a->at, b->at, sizeof(a->at)) == 0;
+}
+
+/* The bits of byte `i` that the first `bits` bits of an address cover. */
+static uint8_t mask_of(unsigned bits, size_t i)
+{
+    unsigned covered = bits > i * 8 ? bits - (unsigned)i * 8 : 0;
+    return covered >= 8 ? 0xff : (uint8_t)(0xff00u >> covered);
+}
+
+static bool zero_behind(const struct ip *ip, unsigned bits)
+{
+    for (size_t i = bits / 8; i < sizeof(ip->at); i++) {
+        if (ip->at[i] & ~mask_of(bits, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int prefix_parse(struct span text, struct prefix *out, const char **what)
+{
+    struct span length = text;
+    struct span address = span_cut(&length, '/');
+    bool has_length = address.len < text.len;
+    struct ip ip;
+
+    if (ip_parse(address, &ip) != 0) {
+        *what = "not an IP address";
+        return ERR_SYNTAX;
+    }
+    /* What is written decides: "::ffff:0:0/96" counts its length from the front of the 128. */
+    bool written_v4 = span_find(address, ':') == address.len;
+    uint64_t bits = written_v4 ? ALL_BITS - V4_BITS : ALL_BITS;
+    if (has_length && !span_to_u64(length, bits, &bits)) {
+        *what =
+            written_v4 ? "the prefix length is not 0 to 32" : "the prefix length is not 0 to 128";
+        return ERR_SYNTAX;
+    }
+    bits += written_v4 ? V4_BITS : 0;
+    if (!zero_behind(&ip, (unsigned)bits)) {
+        *what = "bits are set behind the prefix length";
+        return ERR_SYNTAX;
+    }
+    *out = (struct prefix){.ip = ip, .bits = (uint8_t)bits};
+    return 0;
+}
+
+bool prefix_has(const struct prefix *prefix, const struct ip *ip)
+{
+    size_t whole = prefix->bits / 8;
+
+    /* "::/0" is every IPv6 address: the mapped form must not pull IPv4 under it. */
+    if (prefix->bits < V4_BITS && ip_is_v4(ip)) {
+        return false;
+    }
+    if (memcmp(prefix->ip.at, ip->at, whole) != 0) {
+        return false;
+    }
+    return whole == sizeof(ip->at) ||
+           ((prefix->ip.at[whole] ^ ip->at[whole]) & mask_of(prefix->bits, whole)) == 0;
+}
+
+struct ip ip_of_sockaddr(const struct sockaddr *address)
+{
+    struct ip ip = {{0}};
+
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof(v4));
+        return ip_from_v4(&v4.sin_addr);
+    }
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof(v6));
+        memcpy(ip.at, &v6.sin6_addr, sizeof(ip.at));
+    }
+    return ip;
+}
+
+socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (ip_is_v4(ip)) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+        memcpy(&v4.sin_addr, ip->at + V4_AT, 4);
+        memcpy(out, &v4, sizeof(v4));
+        return sizeof(v4);
+    }
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    memcpy(&v6.sin6_addr, ip->at, sizeof(ip->at));
+    memcpy(out, &v6, sizeof(v6));
+    return sizeof(v6);
+}
+
+const char *ip_text(const struct ip *ip, char *out)
+{
+    bool v4 = ip_is_v4(ip);
+    const char *text =
+        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip->at + V4_AT : ip->at, out, IP_TEXT_MAX);
+
+    CHECK(text != NULL);
+    return text;
+}
+
+const char *prefix_text(const struct prefix *prefix, char *out)
+{
+    bool v4 = ip_is_v4(&prefix->ip) && prefix->bits >= V4_BITS;
+    char address[IP_TEXT_MAX];
+
+    ip_text(&prefix->ip, address);
+    snprintf(out, PREFIX_TEXT_MAX, "%s/%u", address, prefix->bits - (v4 ? V4_BITS : 0u));
+    return out;
+}
+
+static bool v4_is_special(const uint8_t *at)
+{
+    return at[0] == 0 || at[0] == 127 || (at[0] == 169 && at[1] == 254) || at[0] >= 224;
+}
+
+bool ip_is_special(const struct ip *ip)
+{
+    static const struct ip loopback = {{[15] = 1}};
+    static const uint8_t zero[V4_AT];
+
+    if (ip_is_v4(ip)) {
+        return v4_is_special(ip->at + V4_AT);
+    }
+    /* ::/96 also holds the deprecated IPv4-compatible form, which some kernels still route. */
+    return ip_eq(ip, &loopback) || memcmp(ip->at, zero, sizeof(zero)) == 0 || ip->at[0] == 0xff ||
+           (ip->at[0] == 0xfe && (ip->at[1] & 0xc0) == 0x80);
+}
+
+/* "[v6]", "v4" or nothing in front of ":port". */
+static int endpoint_host(struct span host, struct ip *out)
+{
+    if (host.len == 0) {
+        *out = (struct ip){{0}};
+        return 0;
+    }
+    bool bracketed = host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']';
+    if (bracketed) {
+        host = span_of(host.at + 1, host.len - 2);
+    }
+    bool v6 = span_find(host, ':') < host.len;
+    return v6 == bracketed ? ip_parse(host, out) : ERR_SYNTAX;
+}
+
+/* Where the host ends: the last colon that is not inside brackets, or text.len. */
+static size_t endpoint_colon(struct span text)
+{
+    for (size_t i = text.len; i > 0 && text.at[i - 1] != ']'; i--) {
+        if (text.at[i - 1] == ':') {
+            return i - 1;
+        }
+    }
+    return text.len;
+}
+
+int endpoint_parse(struct span text, uint16_t default_port, struct sockaddr_storage *out,
+                   socklen_t *len)
+{
+    size_t colon = endpoint_colon(text);
+    struct span host = span_take(text, colon);
+    struct span digits = span_skip(text, colon + 1);
+    uint64_t port = default_port;
+    struct ip ip;
+
+    if (colon == text.len && span_to_u64(text, UINT16_MAX, &port)) {
+        host = SPAN_EMPTY;
+    } else if (colon < text.len && !span_to_u64(digits, UINT16_MAX, &port)) {
+        return ERR_SYNTAX;
+    } else if (colon == text.len && (default_port == 0 || text.len == 0)) {
+        return ERR_SYNTAX;
+    }
+    if (endpoint_host(host, &ip) != 0) {
+        return ERR_SYNTAX;
+    }
+    *len = ip_to_sockaddr(&ip, (uint16_t)port, out);
+    return 0;
+}
