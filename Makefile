@@ -1,0 +1,86 @@
+# Larder's front door: every target installs what it needs (Debian 12; root or sudo only when a
+# package is missing), builds with meson, and runs. The build itself is described in meson.build.
+#
+#   make run           the proxy, its admin port and the DNS redirector on this machine
+#   make test          unit tests, fuzz corpus, whole-program scenarios
+#   make check         formatting, clang-tidy, sizes
+#   make real          real programs through the proxy: apt, Chromium, kill -9, two replicas
+#   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
+#   make bench         hits beside nginx, haproxy and squid
+#   make install-deps  every package the targets above would install
+#
+# VARIANT=asan|tsan|clang|release  builds and tests in build-VARIANT with other settings.
+
+SHELL := /bin/bash
+VARIANT ?= debug
+BUILD := build-$(VARIANT)
+PACKAGES := deploy/install-packages.sh
+
+# Warnings are errors but under sanitizers, whose added checks make gcc see paths that are not there.
+FLAGS_debug := -Dwerror=true
+FLAGS_clang := -Dwerror=true
+FLAGS_release := --buildtype=release -Dtests=false
+FLAGS_asan := -Db_sanitize=address,undefined -Db_lundef=false
+FLAGS_tsan := -Db_sanitize=thread -Db_lundef=false
+NEEDS_asan := check
+NEEDS_tsan := check
+NEEDS_clang := check
+ifeq ($(VARIANT),clang)
+export CC := clang
+endif
+
+# ThreadSanitizer is for what has threads: whole programs, with four workers.
+ifeq ($(VARIANT),tsan)
+SUITES_tsan := --suite scenario
+export LARDER_WORKERS := 4
+endif
+export ASAN_OPTIONS ?= abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= halt_on_error=1:abort_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/tsan.supp
+
+CONFIGURE = [ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(FLAGS_$(VARIANT))
+TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs $(SUITES_$(VARIANT))
+
+.PHONY: all run build test check real bare bench install-deps clean
+
+all: build
+
+build:
+	@$(PACKAGES) build
+	@$(MAKE) --no-print-directory VARIANT=release ninja
+
+run: build
+	@exec deploy/run.sh build-release
+
+.PHONY: ninja
+ninja:
+	@$(CONFIGURE)
+	@ninja -C $(BUILD)
+
+test:
+	@$(PACKAGES) build test $(NEEDS_$(VARIANT))
+	@$(MAKE) --no-print-directory VARIANT=$(VARIANT) ninja
+	@$(TEST)
+
+check:
+	@$(PACKAGES) build test check
+	@$(MAKE) --no-print-directory VARIANT=debug ninja
+	@tests/check.sh build-debug
+
+real: build
+	@$(PACKAGES) build test real
+	@tests/scenario/real.sh build-release
+
+bare:
+	@$(PACKAGES) bare
+	@tests/scenario/bare-debian.sh
+
+bench: build
+	@$(PACKAGES) build bench
+	@bench/hits.sh build-release
+
+install-deps:
+	@$(PACKAGES) build test check real bare bench
+
+clean:
+	rm -rf build-*/

@@ -1,0 +1,76 @@
+#!/bin/bash
+# Installs the Debian packages of the lists named: deploy/install-packages.sh build test …
+# (deploy/packages/NAME.txt). Needs root or sudo, and the network, only when one is missing.
+# Services that come with a package (nginx, squid, varnish …) are neither started nor enabled:
+# the tests and the benchmark start what they need themselves.
+set -euo pipefail
+lists=$(dirname "$0")/packages
+export DEBIAN_FRONTEND=noninteractive
+
+die() {
+    echo "install-packages: $*" >&2
+    exit 1
+}
+
+wanted() {
+    local name
+    for name in "$@"; do
+        sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$lists/$name.txt"
+    done | sort -u
+}
+
+missing() {
+    local package
+    for package in $(wanted "$@"); do
+        dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            echo "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "root or sudo is needed to install: ${packages[*]}"
+    fi
+}
+
+# While it exists, packages start no service. An existing policy is left alone.
+policy=/usr/sbin/policy-rc.d
+forbid_services() {
+    [ -e $policy ] && return
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+    trap 'as_root rm -f $policy' EXIT
+}
+
+disable_services() {
+    local units
+    [ -d /run/systemd/system ] || return 0
+    units=$(dpkg -L "${packages[@]}" | sed -n 's,^/lib/systemd/system/\([^@]*\.service\)$,\1,p')
+    for unit in $units; do
+        as_root systemctl disable --quiet "$unit" || true
+    done
+}
+
+install() {
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --quiet --no-install-recommends "${packages[@]}"
+}
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "install-packages: not a Debian system; install what deploy/packages/*.txt lists" >&2
+    exit 0
+fi
+
+mapfile -t packages < <(missing "$@")
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+echo "install-packages: ${packages[*]}"
+forbid_services
+if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -print -quit)" ] || ! install; then
+    as_root apt-get update --quiet # no lists yet, or old ones that name versions now gone
+    install
+fi
+disable_services
