@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Holds the sources to the architecture: who may include whom, and where `#if` may stand.
+
+Usage: layering.py [ROOT]. Prints one line per violation as file:line: text; exits 1 if there is one.
+"""
+import pathlib
+import re
+import sys
+
+# Folder -> folders its files may include from ("base ← http ← cache ← proxy, base ← dnsredir").
+# The longest matching prefix of a file's path decides, and likewise for the included file.
+MAY_INCLUDE = {
+    "base": {"base"},
+    "http": {"base", "http"},
+    "cache": {"base", "http", "cache", "cache/store"},
+    "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
+    "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/directives.h",
+              "proxy/stream", "proxy/origin", "proxy/client"},
+    "proxy/directives": {"base", "http", "proxy/directives.h"},  # settings: plain data for all
+    "proxy/stream": {"base", "http", "proxy/stream"},
+    "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/stream",
+                     "proxy/origin"},
+    "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/stream",
+                     "proxy/origin", "proxy/client"},
+    "dnsredir": {"base", "dnsredir", "dnsredir/directives.h"},
+    "ctl": {"base", "http", "ctl", "proxy/directives.h", "dnsredir/directives.h"},
+}
+
+# System header -> the only files (path prefixes) that may see it.
+OWNED = {
+    "lmdb.h": ("cache/store/",),
+    "uv.h": ("base/", "proxy/", "dnsredir/server", "dnsredir/health", "dnsredir/main"),
+    "ares.h": ("proxy/origin/resolve",),
+    "yaml.h": ("base/conf",),
+    "maxminddb.h": ("dnsredir/",),
+}
+
+INCLUDE = re.compile(r'#\s*include\s*(["<])([^">]+)[">]')
+CONDITIONAL = re.compile(r"#\s*(if|ifdef|ifndef|elif)\b")
+GUARD = re.compile(r"#\s*ifndef\s+LARDER_\w+_H\b")
+
+
+def layer(path):
+    """The longest key of MAY_INCLUDE, or permitted name, that `path` lies in."""
+    names = set(MAY_INCLUDE) | {name for allowed in MAY_INCLUDE.values() for name in allowed}
+    inside = [n for n in names if path == n or path.startswith((n + "/", n + "."))]
+    return max(inside, key=len, default=path)
+
+
+def violations(path, lines):
+    may = MAY_INCLUDE[layer(path).removesuffix(".h")]
+    for number, line in enumerate(lines, 1):
+        include = INCLUDE.match(line)
+        if include and include[1] == '"' and layer(include[2]) not in may:
+            yield number, f"{layer(path)} must not include {include[2]}"
+        elif include and not path.startswith(OWNED.get(include[2], path)):
+            yield number, f"<{include[2]}> is only for {', '.join(OWNED[include[2]])}"
+        elif CONDITIONAL.match(line) and not GUARD.match(line) and not path.startswith("base/"):
+            yield number, "conditional compilation belongs in base/"
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    folders = sorted({name.split("/")[0] for name in MAY_INCLUDE})
+    files = sorted(f for folder in folders for f in (root / folder).rglob("*.[ch]"))
+    found = 0
+    for file in files:
+        path = file.relative_to(root).as_posix()
+        for number, text in violations(path, file.read_text().splitlines()):
+            print(f"{path}:{number}: {text}")
+            found += 1
+    print(f"layering: {len(files)} files, {found} violations")
+    return 1 if found or not files else 0
+
+
+sys.exit(main())
