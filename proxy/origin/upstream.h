@@ -19,7 +19,10 @@ struct address_check {
 
 struct upstream_settings {
     struct h1_settings h1;
-    uint64_t resolve_ms, connect_ms, idle_ms;
+    uint64_t resolve_ms; /* for a name's first answer */
+    uint64_t connect_ms; /* for all attempts of one job together */
+    uint64_t idle_ms;    /* a pooled connection is closed after; stands in for h1.times.idle_ms */
+    uint64_t tunnel_idle_ms;        /* a tunnel in which no byte moves; 0: idle_ms */
     uint64_t attempt_delay_ms;      /* RFC 8305 Connection Attempt Delay: 250 */
     size_t idle_per_origin;         /* idle connections kept per origin */
     const char *const *nameservers; /* NULL: the system's */
@@ -35,6 +38,7 @@ struct upstream_target {
 
 struct upstream_result {
     int err;               /* 0; ERR_NO_ADDRESS, ERR_REFUSED (by the check), ERR_TIMEOUT, -errno */
+    bool resolved;         /* the name had an address: err is about connecting */
     struct stream *stream; /* bind and send; NULL when err */
     bool reused;           /* the connection had carried another request before */
     struct ip address;     /* the one used */

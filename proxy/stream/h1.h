@@ -56,6 +56,10 @@ struct stream *h1_request(struct h1 *h1);
  * the request was sent: the request may be repeated elsewhere if its method permits. Valid until
  * on_close returns. */
 bool h1_untouched(const struct h1 *h1);
+/* The connection of a stream of this protocol; NULL for any other stream. */
+struct h1 *h1_of_stream(const struct stream *stream);
+/* As given to h1_serve() or h1_connect(). */
+void *h1_owner(const struct h1 *h1);
 
 /* Server role: no further request is read; the current one finishes with "Connection: close". */
 void h1_drain(struct h1 *h1);
