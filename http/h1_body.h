@@ -2,7 +2,7 @@
  * h1_body - finds the bytes and the end of an HTTP/1 message body (RFC 9112 6, 7.1). Pure.
  *
  * Chunk extensions are dropped, trailers parsed by the field grammar and dropped; CRLF is required
- * everywhere. No recursion, no allocation.
+ * everywhere. Works at any byte boundary. No recursion, no allocation.
  */
 #ifndef LARDER_HTTP_H1_BODY_H
 #define LARDER_HTTP_H1_BODY_H
@@ -14,7 +14,9 @@ struct h1_body {
     uint64_t left;     /* of the length, or of the current chunk */
     uint8_t state;     /* of the chunked decoder */
     uint32_t overhead; /* bytes of the current extension or of the trailer section, bounded */
-    uint8_t digits;
+    uint32_t excess;   /* extension bytes by which framing outweighs data so far, bounded */
+    uint8_t digits;    /* of the current chunk size */
+    uint8_t lines;     /* of the trailer section */
 };
 
 /* What one call found. */

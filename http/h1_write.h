@@ -10,13 +10,17 @@
 #include "base/buf.h"
 #include "http/message.h"
 
-/* `target` is what the request line shows (origin-form, absolute-form, authority-form or "*"). */
+/* Always HTTP/1.1. head->target is what the request line shows (origin-form, absolute-form,
+ * authority-form or "*"); Host comes first. */
 void h1_write_request(struct buf *out, const struct http_head *head);
 
-/* Writes a response in the version of the request it answers: an HTTP/1.0 client gets
- * "Connection: keep-alive" when head->keep_alive is set; an HTTP/1.1 client gets "close" when it
- * is not. 1xx, 204 and a 2xx to CONNECT carry no framing lines. A head with framing BODY_NONE and
- * content_length ≥ 0 (HEAD, 304) shows that length. */
+/* Writes a response for a client of that version. The status line always says HTTP/1.1 (RFC 9110
+ * 2.5: our own highest version). An HTTP/1.0 client gets "Connection: keep-alive" when
+ * head->keep_alive is set, and a body of unknown length unchunked, ended by closing; an HTTP/1.1
+ * client gets "close" when keep_alive is not set. 1xx, 204 and a 2xx to CONNECT carry no framing
+ * lines. A head with framing BODY_NONE that answers HEAD or is a 304 shows the length it announces,
+ * any other one shows 0. Upgrade and the Connection line naming it go out when head->upgrade is
+ * set. */
 void h1_write_response(struct buf *out, const struct http_head *head, enum http_version client,
                        enum http_method request);
 

@@ -13,7 +13,7 @@ enum http_version { HTTP_1_0 = 10, HTTP_1_1 = 11, HTTP_2 = 20 };
 
 /* How the end of the body is found. */
 enum http_framing {
-    BODY_NONE,    /* no body: HEAD, 204, 304, a request without one, CONNECT */
+    BODY_NONE,    /* no body: HEAD, 204, 304, CONNECT, a request without one or of length 0 */
     BODY_LENGTH,  /* content_length bytes */
     BODY_CHUNKED, /* HTTP/1.1 chunked coding */
     BODY_CLOSE,   /* a response until the connection closes */

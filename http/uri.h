@@ -27,9 +27,13 @@ int uri_parse(struct span text, struct arena *arena, struct uri *out);
 int uri_parse_authority(struct span text, uint16_t default_port, struct arena *arena,
                         struct uri *out);
 
+/* What a Host field may say: nothing, or a valid "host[:port]" (RFC 9112 3.2). */
+bool uri_host_field_is_valid(struct span value);
+
 /* The effective URI of a request (RFC 9110 7.1): from its target, its Host field or, in HTTP/2, its
  * pseudo fields. `https` is the scheme of origin-form requests on this listener. Absolute form
- * wins over Host. Sets *form. 0 or ERR_SYNTAX with *what a sentence for people. */
+ * wins over Host; HTTP/2's pseudo fields count as absolute form. Sets *form. 0 or ERR_SYNTAX with
+ * *what a sentence for people. */
 int uri_of_request(const struct http_head *head, bool https, struct arena *arena, struct uri *out,
                    enum uri_form *form, const char **what);
 

@@ -1,0 +1,546 @@
+#include "http/h1_parse.h"
+
+#include "base/err.h"
+#include "http/chars.h"
+#include "http/uri.h"
+
+const struct h1_limits h1_default_limits = {.target = 8192, .head = 32768, .fields = 128};
+
+enum {
+    EMPTY_LINES_MAX = 2, /* before a request line */
+    LENGTH_DIGITS_MAX = 18,
+    STATUS_BROKEN_RESPONSE = 502,
+    METHOD_MAX = 64,      /* longer than any method there is */
+    LINE_EXTRA_MAX = 128, /* what surrounds the target in a request line */
+};
+
+/* What the fields said about framing and about the connection, gathered while they were read. */
+struct seen {
+    struct span host, length, coding;
+    unsigned hosts, lengths, codings;
+    bool close, keep_alive, upgrade_named, upgrade_field, expect_continue;
+};
+
+/* One head being parsed. A step that fails sets `error` and returns false. The steps shared with
+ * responses name the status for a request; a response that fails is always a 502. */
+struct parser {
+    const char *at;
+    const char *end; /* behind the last byte there is; the head ends at or before it */
+    const struct h1_limits *limits;
+    struct http_head *head;
+    struct h1_error *error;
+    struct seen seen;
+};
+
+static bool fail(struct parser *p, int status, const char *what)
+{
+    *p->error = (struct h1_error){status, what};
+    return false;
+}
+
+/* Skips bytes of a class. All classes exclude CR, and the head ends in one: no end check needed
+ * where the head is known to be complete, but first lines are also looked at before. */
+static const char *skip_class(const char *at, const char *end, uint8_t class)
+{
+    while (at < end && char_is(*at, class)) {
+        at++;
+    }
+    return at;
+}
+
+/* True when one of the eight bytes is a control or DEL: below 0x20, or 0x7f. */
+static bool has_control(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    uint64_t no_del = word ^ (0x7f * ones);
+    uint64_t below_space = (word - 0x20 * ones) & ~word;
+    uint64_t is_del = (no_del - ones) & ~no_del;
+    return ((below_space | is_del) & (0x80 * ones)) != 0;
+}
+
+/* Behind the field value that starts at `at`: eight bytes at a time while all is plain text. */
+static const char *skip_value(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        if (!has_control(at)) {
+            at += 8;
+            continue;
+        }
+        const char *stop = skip_class(at, at + 8, CHAR_VALUE);
+        if (stop < at + 8) {
+            return stop;
+        }
+        at = stop;
+    }
+    return skip_class(at, end, CHAR_VALUE);
+}
+
+static bool take_crlf(struct parser *p)
+{
+    if (p->end - p->at < 2 || p->at[0] != '\r' || p->at[1] != '\n') {
+        return false;
+    }
+    p->at += 2;
+    return true;
+}
+
+/* "HTTP/1.x": what comes after 1.1 is compatible with it (RFC 9110 2.5). */
+static bool take_version(struct parser *p)
+{
+    const char *v = p->at;
+
+    if (p->end - v < 8 || memcmp(v, "HTTP/", 5) != 0 || !ascii_is_digit(v[5]) || v[6] != '.' ||
+        !ascii_is_digit(v[7])) {
+        return fail(p, 400, "The version is not of the form HTTP/1.1");
+    }
+    if (v[5] != '1') {
+        return fail(p, 505, "Only versions 1.0 and 1.1 of HTTP are understood here");
+    }
+    p->head->version = v[7] == '0' ? HTTP_1_0 : HTTP_1_1;
+    p->at += 8;
+    return true;
+}
+
+static bool take_request_line(struct parser *p)
+{
+    const char *method = p->at;
+    const char *space = skip_class(method, p->end, CHAR_TOKEN);
+
+    if (space - method > METHOD_MAX) {
+        return fail(p, 501, "The method is too long");
+    }
+    if (space == method || space == p->end || *space != ' ') {
+        return fail(p, 400, "The request line does not start with a method and one space");
+    }
+    const char *target = space + 1;
+    const char *behind = skip_class(target, p->end, CHAR_VISIBLE);
+    if ((size_t)(behind - target) > p->limits->target) {
+        return fail(p, 414, "The request target is too long");
+    }
+    if (behind == target || behind == p->end || *behind != ' ') {
+        return fail(p, 400, "The request target is missing or holds a forbidden character");
+    }
+    p->head->method_text = span_from_to(method, space);
+    p->head->method = http_method_id(p->head->method_text);
+    p->head->target = span_from_to(target, behind);
+    p->at = behind + 1;
+    if (!take_version(p)) {
+        return false;
+    }
+    return take_crlf(p) || fail(p, 400, "The request line does not end with CR LF");
+}
+
+static bool take_status(struct parser *p)
+{
+    const char *s = p->at;
+
+    if (p->end - s < 4 || s[0] != ' ' || !ascii_is_digit(s[1]) || !ascii_is_digit(s[2]) ||
+        !ascii_is_digit(s[3]) || s[1] == '0') {
+        return fail(p, 400, "The status code is not three digits");
+    }
+    p->head->status = (s[1] - '0') * 100 + (s[2] - '0') * 10 + (s[3] - '0');
+    p->at += 4;
+    return true;
+}
+
+/* The reason may be empty, and even the space before it may be missing. */
+static bool take_status_line(struct parser *p)
+{
+    if (!take_version(p) || !take_status(p)) {
+        return false;
+    }
+    if (p->at < p->end && *p->at == ' ') {
+        const char *reason = ++p->at;
+        p->at = skip_value(reason, p->end);
+        p->head->reason = span_from_to(reason, p->at);
+    }
+    return take_crlf(p) || fail(p, 400, "The status line does not end as it should");
+}
+
+static void see_connection(struct seen *seen, struct span value)
+{
+    struct list_members it = list_members_of(value);
+    struct span member;
+
+    while (list_next(&it, &member)) {
+        seen->close |= span_ieq(member, SPAN("close"));
+        seen->keep_alive |= span_ieq(member, SPAN("keep-alive"));
+        seen->upgrade_named |= span_ieq(member, SPAN("upgrade"));
+    }
+}
+
+/* Notes the few fields that decide how the message is framed. */
+static void see(struct seen *seen, enum http_field_id id, struct span value)
+{
+    if (id == FIELD_HOST) {
+        seen->host = value;
+        seen->hosts++;
+    } else if (id == FIELD_CONTENT_LENGTH) {
+        seen->length = value;
+        seen->lengths++;
+    } else if (id == FIELD_TRANSFER_ENCODING) {
+        seen->coding = value;
+        seen->codings++;
+    } else if (id == FIELD_CONNECTION) {
+        see_connection(seen, value);
+    } else if (id == FIELD_UPGRADE) {
+        seen->upgrade_field = true;
+    } else if (id == FIELD_EXPECT) {
+        seen->expect_continue |= span_ieq(value, SPAN("100-continue"));
+    }
+}
+
+/* One field line. All ways to be wrong here are the sender's syntax: 400, or 502. */
+static bool take_field(struct parser *p)
+{
+    const char *name = p->at;
+    const char *colon = skip_class(name, p->end, CHAR_TOKEN);
+
+    if (colon == name) {
+        bool folded = *name == ' ' || *name == '\t';
+        return fail(p, 400,
+                    folded ? "A field continues on a second line" : "A field has no valid name");
+    }
+    if (*colon != ':') {
+        return fail(p, 400, "A field name is not followed by a colon at once");
+    }
+    const char *value = colon + 1;
+    while (*value == ' ' || *value == '\t') {
+        value++;
+    }
+    p->at = skip_value(value, p->end);
+    const char *behind = p->at;
+    if (!take_crlf(p)) {
+        return fail(p, 400, "A field value holds a control character");
+    }
+    while (behind > value && (behind[-1] == ' ' || behind[-1] == '\t')) {
+        behind--;
+    }
+    struct span text = span_from_to(value, behind);
+    fields_add(&p->head->fields, span_from_to(name, colon), text);
+    see(&p->seen, p->head->fields.at[p->head->fields.count - 1].id, text);
+    return true;
+}
+
+/* Up to and with the empty line, which is known to come. */
+static bool take_fields(struct parser *p)
+{
+    while (!take_crlf(p)) {
+        if (p->head->fields.count == p->limits->fields) {
+            return fail(p, 431, "There are too many fields");
+        }
+        if (!take_field(p)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Exactly one Content-Length, decimal, of a size that arithmetic cannot overflow. */
+static bool read_length(struct parser *p)
+{
+    uint64_t length;
+
+    if (p->seen.lengths > 1) {
+        return fail(p, 400, "There is more than one Content-Length");
+    }
+    if (p->seen.length.len > LENGTH_DIGITS_MAX ||
+        !span_to_u64(p->seen.length, INT64_MAX, &length)) {
+        return fail(p, 400, "Content-Length is not a decimal number");
+    }
+    p->head->content_length = (int64_t)length;
+    p->head->framing = BODY_LENGTH;
+    return true;
+}
+
+enum codings {
+    CODINGS_CHUNKED,         /* exactly "chunked" */
+    CODINGS_UNKNOWN,         /* well-formed, without chunked */
+    CODINGS_UNKNOWN_CHUNKED, /* well-formed, chunked once and last */
+    CODINGS_BROKEN,          /* malformed, empty, chunked twice or not last */
+};
+
+static enum codings classify_codings(const struct http_head *head, const struct seen *seen)
+{
+    struct list_members it = list_members(&head->fields, FIELD_TRANSFER_ENCODING);
+    enum codings result = CODINGS_BROKEN;
+    struct span member;
+
+    if (seen->codings == 1 && span_ieq(seen->coding, SPAN("chunked"))) {
+        return CODINGS_CHUNKED;
+    }
+    while (list_next(&it, &member)) {
+        bool chunked = span_ieq(member, SPAN("chunked"));
+        if (result == CODINGS_UNKNOWN_CHUNKED || !http_is_token(member) ||
+            (chunked && result == CODINGS_BROKEN)) {
+            return CODINGS_BROKEN;
+        }
+        result = chunked ? CODINGS_UNKNOWN_CHUNKED : CODINGS_UNKNOWN;
+    }
+    return result;
+}
+
+static bool frame_request_by_coding(struct parser *p)
+{
+    if (p->seen.lengths) {
+        return fail(p, 400, "There are both Content-Length and Transfer-Encoding");
+    }
+    if (p->head->version == HTTP_1_0) {
+        return fail(p, 400, "HTTP/1.0 has no Transfer-Encoding");
+    }
+    switch (classify_codings(p->head, &p->seen)) {
+    case CODINGS_CHUNKED:
+        p->head->framing = BODY_CHUNKED;
+        return true;
+    case CODINGS_UNKNOWN:
+    case CODINGS_UNKNOWN_CHUNKED:
+        return fail(p, 501, "The only transfer coding understood here is chunked");
+    case CODINGS_BROKEN:
+        return fail(p, 400, "Transfer-Encoding is malformed");
+    }
+    return false;
+}
+
+/* RFC 9112 6.3 for requests. A length of 0 is no body. */
+static bool frame_request(struct parser *p)
+{
+    if (p->seen.codings && !frame_request_by_coding(p)) {
+        return false;
+    }
+    if (p->seen.lengths && !read_length(p)) {
+        return false;
+    }
+    if (p->head->content_length == 0) {
+        p->head->framing = BODY_NONE;
+    }
+    if (p->head->method == METHOD_CONNECT && p->head->framing != BODY_NONE) {
+        return fail(p, 400, "CONNECT has no body");
+    }
+    return true;
+}
+
+/* RFC 9112 3.2. */
+static bool check_host(struct parser *p)
+{
+    if (p->seen.hosts > 1) {
+        return fail(p, 400, "There is more than one Host");
+    }
+    if (p->seen.hosts == 0 && p->head->version != HTTP_1_0) {
+        return fail(p, 400, "Host is missing");
+    }
+    return uri_host_field_is_valid(p->seen.host) ||
+           fail(p, 400, "Host is not a valid name or address");
+}
+
+/* RFC 9112 9.3; Upgrade and Expect mean nothing in HTTP/1.0 (RFC 9110 7.8, 10.1.1). */
+static void read_connection(struct http_head *head, const struct seen *seen)
+{
+    bool modern = head->version != HTTP_1_0;
+
+    head->keep_alive = !seen->close && (modern || seen->keep_alive);
+    head->upgrade = modern && seen->upgrade_named && seen->upgrade_field;
+    head->expect_continue = modern && seen->expect_continue;
+}
+
+static bool frame_response_by_coding(struct parser *p)
+{
+    if (p->seen.lengths) {
+        return fail(p, 400, "There are both Content-Length and Transfer-Encoding");
+    }
+    if (p->head->version == HTTP_1_0) {
+        return fail(p, 400, "HTTP/1.0 has no Transfer-Encoding");
+    }
+    switch (classify_codings(p->head, &p->seen)) {
+    case CODINGS_CHUNKED:
+        p->head->framing = BODY_CHUNKED;
+        return true;
+    case CODINGS_UNKNOWN:
+        return true; /* the connection's end ends the body */
+    case CODINGS_UNKNOWN_CHUNKED:
+        return fail(p, 400, "A transfer coding was applied that nobody had asked for");
+    case CODINGS_BROKEN:
+        return fail(p, 400, "Transfer-Encoding is malformed");
+    }
+    return false;
+}
+
+/*
+ * RFC 9112 6.3 for responses. Where no body may follow although one is announced (204 and 1xx),
+ * bytes that follow all the same must not be taken for the next response: the connection ends.
+ */
+static bool frame_response(struct parser *p, enum http_method request)
+{
+    struct http_head *head = p->head;
+    bool bodiless = head->status < 200 || head->status == 204;
+
+    if (request == METHOD_CONNECT && head->status / 100 == 2) {
+        return true;
+    }
+    head->framing = BODY_CLOSE;
+    if (p->seen.codings && !frame_response_by_coding(p)) {
+        return false;
+    }
+    if (p->seen.lengths && !read_length(p)) {
+        return false;
+    }
+    if (bodiless) {
+        head->keep_alive &= head->content_length <= 0 && !p->seen.codings;
+        head->content_length = -1;
+        head->framing = BODY_NONE;
+    } else if (request == METHOD_HEAD || head->status == 304) {
+        head->framing = BODY_NONE;
+    }
+    head->keep_alive &= head->framing != BODY_CLOSE;
+    return true;
+}
+
+/*
+ * Where the head ends, looking at new bytes only: ERR_MORE when it does not yet. Line ends are
+ * checked on the way, so a head with a bare LF is refused at once, not when it is complete.
+ */
+static int find_end(struct parser *p, const char *from)
+{
+    const char *lf;
+
+    while (from < p->end && (lf = memchr(from, '\n', (size_t)(p->end - from))) != NULL) {
+        if (lf == p->at || lf[-1] != '\r') {
+            fail(p, 400, "A line ends with LF alone");
+            return ERR_SYNTAX;
+        }
+        if (lf - p->at >= 3 && lf[-2] == '\n') {
+            return 0;
+        }
+        from = lf + 1;
+    }
+    return ERR_MORE;
+}
+
+/* The usual case, a whole head and nothing behind it, needs no search. */
+static int await_end(struct parser *p, const char *from)
+{
+    return span_ends(span_from_to(p->at, p->end), SPAN("\r\n\r\n")) ? 0 : find_end(p, from);
+}
+
+/* RFC 9112 2.2: a client may send an empty line too many. */
+static size_t empty_lines(struct span bytes)
+{
+    size_t len = 0;
+
+    while (len < 2 * EMPTY_LINES_MAX && span_starts(span_skip(bytes, len), SPAN("\r\n"))) {
+        len += 2;
+    }
+    return len;
+}
+
+/* An incomplete request of which all before `from` has been looked at: is it hopeless already?
+ * Nobody shall keep us waiting with a TLS handshake, with HTTP/0.9 or with an endless line. */
+static bool is_request_so_far(struct parser *p, const char *from)
+{
+    struct span rest = span_from_to(p->at, p->end);
+    size_t line = span_find(rest, '\n');
+
+    if (line < rest.len) {
+        return p->at + line < from || take_request_line(p);
+    }
+    const char *method = skip_class(p->at, p->end, CHAR_TOKEN);
+    bool half_empty_line = span_eq(rest, SPAN("\r"));
+    if (method < p->end && !half_empty_line && (method == p->at || *method != ' ')) {
+        return fail(p, 400, "The request line does not start with a method and one space");
+    }
+    if (method - p->at > METHOD_MAX) {
+        return fail(p, 501, "The method is too long");
+    }
+    return rest.len <= p->limits->target + LINE_EXTRA_MAX ||
+           fail(p, 414, "The request target is too long");
+}
+
+static bool is_response_so_far(struct parser *p)
+{
+    struct span rest = span_from_to(p->at, p->end);
+    struct span start = SPAN("HTTP/1.");
+    size_t len = rest.len < start.len ? rest.len : start.len;
+
+    return span_eq(span_take(rest, len), span_take(start, len)) ||
+           fail(p, 400, "This is not an HTTP/1 response");
+}
+
+static bool is_within_limit(struct parser *p, const char *start)
+{
+    return (size_t)(p->at - start) <= p->limits->head || fail(p, 431, "The head is too long");
+}
+
+/* What is there of an incomplete head may go on. */
+static int more(struct parser *p, struct h1_scan *scan, struct span bytes)
+{
+    p->at = p->end;
+    scan->scanned = bytes.len;
+    return is_within_limit(p, bytes.at) ? ERR_MORE : ERR_SYNTAX;
+}
+
+static bool parse_request(struct parser *p)
+{
+    if (!take_request_line(p) || !take_fields(p)) {
+        return false;
+    }
+    read_connection(p->head, &p->seen);
+    return check_host(p) && frame_request(p);
+}
+
+static bool parse_response(struct parser *p, enum http_method request)
+{
+    if (!take_status_line(p) || !take_fields(p)) {
+        return false;
+    }
+    read_connection(p->head, &p->seen);
+    return frame_response(p, request);
+}
+
+int h1_parse_request(struct h1_scan *scan, struct span bytes, const struct h1_limits *limits,
+                     struct arena *arena, struct http_head *head, size_t *used,
+                     struct h1_error *error)
+{
+    size_t skipped = empty_lines(bytes);
+    const char *from = bytes.at + (scan->scanned > skipped ? scan->scanned : skipped);
+    struct parser p = {.at = bytes.at + skipped,
+                       .end = bytes.at + bytes.len,
+                       .limits = limits,
+                       .head = head,
+                       .error = error};
+
+    int err = await_end(&p, from);
+    if (err == ERR_MORE) {
+        return is_request_so_far(&p, from) ? more(&p, scan, bytes) : ERR_SYNTAX;
+    }
+    head_init(head, arena);
+    if (err || !parse_request(&p) || !is_within_limit(&p, bytes.at)) {
+        return ERR_SYNTAX;
+    }
+    *used = (size_t)(p.at - bytes.at);
+    return 0;
+}
+
+int h1_parse_response(struct h1_scan *scan, struct span bytes, const struct h1_limits *limits,
+                      enum http_method request, struct arena *arena, struct http_head *head,
+                      size_t *used, struct h1_error *error)
+{
+    const char *from = bytes.at + scan->scanned;
+    struct parser p = {.at = bytes.at,
+                       .end = bytes.at + bytes.len,
+                       .limits = limits,
+                       .head = head,
+                       .error = error};
+
+    int err = await_end(&p, from);
+    if (err == ERR_MORE) {
+        err = is_response_so_far(&p) ? more(&p, scan, bytes) : ERR_SYNTAX;
+    } else if (!err) {
+        head_init(head, arena);
+        err = parse_response(&p, request) && is_within_limit(&p, bytes.at) ? 0 : ERR_SYNTAX;
+    }
+    *used = (size_t)(p.at - bytes.at);
+    error->status = STATUS_BROKEN_RESPONSE;
+    return err;
+}

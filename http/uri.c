@@ -1,0 +1,470 @@
+/*
+ * What is accepted beyond RFC 3986, and why: path and query may hold any visible ASCII byte but
+ * "#" (quotes, braces, "|", "^", "\" and a stray "%" reach real origins every day, and changing
+ * them would change the resource). What is refused beyond it: a host whose last label is a number
+ * but which is no dotted quad ("127.1", "0x7f000001"), because resolvers disagree about it.
+ */
+#include "http/uri.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "http/chars.h"
+#include "http/put.h"
+
+#include <arpa/inet.h>
+
+enum { HOST_MAX = 255, PORT_HTTP = 80, PORT_HTTPS = 443, PORT_DIGITS = 5 };
+
+static uint16_t default_port_of(bool https)
+{
+    return https ? PORT_HTTPS : PORT_HTTP;
+}
+
+static struct span lowered(struct span text, struct arena *arena)
+{
+    char *copy = arena_alloc(arena, text.len);
+
+    for (size_t i = 0; i < text.len; i++) {
+        copy[i] = ascii_lower(text.at[i]);
+    }
+    return span_of(copy, text.len);
+}
+
+/* inet_pton() wants a terminator. False when `text` is no address of that family. */
+static bool address_parse(int family, struct span text, void *address)
+{
+    char copy[INET6_ADDRSTRLEN];
+
+    if (text.len >= sizeof(copy)) {
+        return false;
+    }
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    return inet_pton(family, copy, address) == 1;
+}
+
+/* Would a resolver take this name for an IPv4 address in some notation? */
+static bool ends_in_number(struct span host)
+{
+    if (span_ends(host, SPAN("."))) {
+        host.len--;
+    }
+    size_t start = host.len;
+    while (start > 0 && host.at[start - 1] != '.') {
+        start--;
+    }
+    struct span last = span_skip(host, start);
+    if (last.len >= 2 && last.at[0] == '0' && (last.at[1] | 0x20) == 'x') {
+        return chars_are(span_skip(last, 2), CHAR_HEX);
+    }
+    for (size_t i = 0; i < last.len; i++) {
+        if (!ascii_is_digit(last.at[i])) {
+            return false;
+        }
+    }
+    return last.len > 0;
+}
+
+static bool name_is_valid(struct span host)
+{
+    struct in_addr address;
+
+    if (host.len == 0 || host.len > HOST_MAX || !chars_are(host, CHAR_HOST)) {
+        return false;
+    }
+    return !ends_in_number(host) || address_parse(AF_INET, host, &address);
+}
+
+/* An authority cut into its parts; `host` without brackets. */
+struct authority {
+    struct span host, port;
+    bool is_ipv6, has_port;
+};
+
+static bool split_authority(struct span text, struct authority *out)
+{
+    *out = (struct authority){0};
+    if (text.len && text.at[0] == '[') {
+        size_t close = span_find(text, ']');
+        if (close == text.len) {
+            return false;
+        }
+        out->is_ipv6 = true;
+        out->host = span_from_to(text.at + 1, text.at + close);
+        text = span_skip(text, close + 1);
+    } else {
+        size_t colon = span_find(text, ':');
+        out->host = span_take(text, colon);
+        text = span_skip(text, colon);
+    }
+    if (text.len == 0) {
+        return true;
+    }
+    out->has_port = true;
+    out->port = span_skip(text, 1);
+    return text.at[0] == ':';
+}
+
+/* "host:" means the default port (RFC 3986 3.2.3). False: out of range, or none and none given. */
+static bool parse_port(const struct authority *authority, uint16_t default_port, uint16_t *port)
+{
+    uint64_t number = default_port;
+
+    if (authority->port.len > PORT_DIGITS ||
+        (authority->port.len && !span_to_u64(authority->port, UINT16_MAX, &number))) {
+        return false;
+    }
+    *port = (uint16_t)number;
+    return number > 0;
+}
+
+bool uri_host_field_is_valid(struct span value)
+{
+    struct authority authority;
+    struct in6_addr address;
+    uint16_t port;
+
+    if (value.len == 0) {
+        return true;
+    }
+    if (!split_authority(value, &authority) || !parse_port(&authority, PORT_HTTP, &port)) {
+        return false;
+    }
+    return authority.is_ipv6 ? address_parse(AF_INET6, authority.host, &address)
+                             : name_is_valid(authority.host);
+}
+
+static bool set_ipv6(struct span text, struct arena *arena, struct uri *out)
+{
+    struct in6_addr address;
+    char canonical[INET6_ADDRSTRLEN];
+
+    if (!address_parse(AF_INET6, text, &address)) {
+        return false;
+    }
+    CHECK(inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)) != NULL);
+    out->host = arena_copy(arena, span_str(canonical));
+    out->is_ipv6 = true;
+    return true;
+}
+
+int uri_parse_authority(struct span text, uint16_t default_port, struct arena *arena,
+                        struct uri *out)
+{
+    struct authority authority;
+
+    *out = (struct uri){.https = default_port == PORT_HTTPS};
+    if (!split_authority(text, &authority) || !parse_port(&authority, default_port, &out->port)) {
+        return ERR_SYNTAX;
+    }
+    if (authority.is_ipv6) {
+        return set_ipv6(authority.host, arena, out) ? 0 : ERR_SYNTAX;
+    }
+    if (!name_is_valid(authority.host)) {
+        return ERR_SYNTAX;
+    }
+    out->host = lowered(authority.host, arena);
+    return 0;
+}
+
+/* "http://" or "https://": how long, and which. 0 when it is neither. */
+static size_t scheme_len(struct span text, bool *https)
+{
+    const struct span http_prefix = SPAN("http://");
+    const struct span https_prefix = SPAN("https://");
+
+    *https = span_ieq(span_take(text, https_prefix.len), https_prefix);
+    if (*https) {
+        return https_prefix.len;
+    }
+    return span_ieq(span_take(text, http_prefix.len), http_prefix) ? http_prefix.len : 0;
+}
+
+static bool path_is_valid(struct span path)
+{
+    return chars_are(path, CHAR_VISIBLE) && span_find(path, '#') == path.len;
+}
+
+/* Path and query of a hierarchical URI: an empty path is "/". */
+static struct span rooted_path(struct span path, struct arena *arena)
+{
+    if (path.len == 0) {
+        return SPAN("/");
+    }
+    return path.at[0] == '/' ? path : arena_printf(arena, "/%.*s", SPAN_ARGS(path));
+}
+
+int uri_parse(struct span text, struct arena *arena, struct uri *out)
+{
+    bool https;
+    size_t start = scheme_len(text, &https);
+    struct span rest = span_skip(text, start);
+    size_t len = 0;
+
+    while (len < rest.len && rest.at[len] != '/' && rest.at[len] != '?') {
+        len++;
+    }
+    struct span path = span_skip(rest, len);
+    if (start == 0 || !path_is_valid(path)) {
+        return ERR_SYNTAX;
+    }
+    int err = uri_parse_authority(span_take(rest, len), default_port_of(https), arena, out);
+    out->https = https;
+    out->path = rooted_path(path, arena);
+    return err;
+}
+
+static int refuse(const char **what, const char *why)
+{
+    *what = why;
+    return ERR_SYNTAX;
+}
+
+static int of_connect(struct span authority, struct arena *arena, struct uri *out,
+                      enum uri_form *form, const char **what)
+{
+    *form = URI_AUTHORITY;
+    if (uri_parse_authority(authority, 0, arena, out)) {
+        return refuse(what, "CONNECT needs a target of the form host:port");
+    }
+    out->https = out->port == PORT_HTTPS;
+    return 0;
+}
+
+/* Origin-form and asterisk-form: where to is said elsewhere, by Host or by :authority. */
+static int of_path(struct span path, struct span authority, bool https, struct arena *arena,
+                   struct uri *out, const char **what)
+{
+    if (authority.len == 0) {
+        return refuse(what, "The request does not say which host it is for");
+    }
+    if (!path_is_valid(path)) {
+        return refuse(what, "The request target has a character that no URI has");
+    }
+    if (uri_parse_authority(authority, default_port_of(https), arena, out)) {
+        return refuse(what, "The host is not a valid name or address");
+    }
+    out->https = https;
+    out->path = path;
+    return 0;
+}
+
+/* An OPTIONS request for "http://host" without any path asks the server itself: "*" in the end
+ * (RFC 9112 3.2.4). */
+static bool asks_server(const struct http_head *head)
+{
+    bool https;
+    struct span rest = span_skip(head->target, scheme_len(head->target, &https));
+
+    return head->method == METHOD_OPTIONS && span_find(rest, '/') == rest.len &&
+           span_find(rest, '?') == rest.len;
+}
+
+static int of_absolute(const struct http_head *head, struct arena *arena, struct uri *out,
+                       enum uri_form *form, const char **what)
+{
+    *form = URI_ABSOLUTE;
+    if (uri_parse(head->target, arena, out)) {
+        return refuse(what, "The request target is not a valid http or https URI");
+    }
+    if (asks_server(head)) {
+        out->path = SPAN("*");
+    }
+    return 0;
+}
+
+/* The pseudo fields are an absolute URI in pieces. */
+static int of_http2(const struct http_head *head, struct arena *arena, struct uri *out,
+                    enum uri_form *form, const char **what)
+{
+    struct span authority =
+        head->authority.len ? head->authority : fields_get(&head->fields, FIELD_HOST);
+    bool https = span_ieq(head->scheme, SPAN("https"));
+
+    if (head->method == METHOD_CONNECT && head->scheme.len == 0) {
+        return of_connect(head->authority.len ? head->authority : head->target, arena, out, form,
+                          what);
+    }
+    if (!https && !span_ieq(head->scheme, SPAN("http"))) {
+        return refuse(what, "The scheme is neither http nor https");
+    }
+    bool asterisk = head->method == METHOD_OPTIONS && span_eq(head->target, SPAN("*"));
+    if (!asterisk && !span_starts(head->target, SPAN("/"))) {
+        return refuse(what, "The path does not start with a slash");
+    }
+    *form = URI_ABSOLUTE;
+    return of_path(head->target, authority, https, arena, out, what);
+}
+
+int uri_of_request(const struct http_head *head, bool https, struct arena *arena, struct uri *out,
+                   enum uri_form *form, const char **what)
+{
+    struct span target = head->target;
+    struct span host = fields_get(&head->fields, FIELD_HOST);
+
+    *out = (struct uri){0};
+    if (head->version == HTTP_2) {
+        return of_http2(head, arena, out, form, what);
+    }
+    if (head->method == METHOD_CONNECT) {
+        return of_connect(target, arena, out, form, what);
+    }
+    if (span_starts(target, SPAN("/"))) {
+        *form = URI_ORIGIN;
+        return of_path(target, host, https, arena, out, what);
+    }
+    if (span_eq(target, SPAN("*"))) {
+        *form = URI_ASTERISK;
+        return head->method == METHOD_OPTIONS ? of_path(target, host, https, arena, out, what)
+                                              : refuse(what, "Only OPTIONS may ask for \"*\"");
+    }
+    return of_absolute(head, arena, out, form, what);
+}
+
+/* Everything before "?" of a path with its query. */
+static struct span without_query(struct span path)
+{
+    return span_take(path, span_find(path, '?'));
+}
+
+static bool is_segment(struct span rest, const char *dots, size_t len)
+{
+    return rest.len >= len && memcmp(rest.at, dots, len) == 0 &&
+           (rest.len == len || rest.at[len] == '/');
+}
+
+/* RFC 3986 5.2.4 on a path that starts with "/". */
+static struct span remove_dot_segments(struct span path, struct arena *arena)
+{
+    char *text = arena_alloc(arena, path.len + 1);
+    size_t used = 0;
+
+    while (path.len) {
+        if (is_segment(path, "/.", 2)) {
+            path = span_skip(path, 2);
+        } else if (is_segment(path, "/..", 3)) {
+            path = span_skip(path, 3);
+            while (used && text[--used] != '/') {
+            }
+        } else {
+            size_t len = 1 + span_find(span_skip(path, 1), '/');
+            memcpy(text + used, path.at, len);
+            used += len;
+            path = span_skip(path, len);
+            continue;
+        }
+        if (path.len == 0) {
+            text[used++] = '/';
+        }
+    }
+    return span_of(text, used);
+}
+
+/* Path and query of a relative reference under the base's path (5.2.2, 5.2.3). */
+static struct span merge_path(struct span base, struct span reference, struct arena *arena)
+{
+    if (reference.len == 0) {
+        return base;
+    }
+    struct span base_path = span_eq(base, SPAN("*")) ? SPAN("/") : without_query(base);
+    if (reference.at[0] == '?') {
+        return arena_printf(arena, "%.*s%.*s", SPAN_ARGS(base_path), SPAN_ARGS(reference));
+    }
+    struct span path = without_query(reference);
+    struct span query = span_skip(reference, path.len);
+    if (path.at[0] != '/') {
+        while (base_path.len && base_path.at[base_path.len - 1] != '/') {
+            base_path.len--;
+        }
+        path = arena_printf(arena, "%.*s%.*s", SPAN_ARGS(base_path), SPAN_ARGS(path));
+    }
+    path = remove_dot_segments(path, arena);
+    return arena_printf(arena, "%.*s%.*s", SPAN_ARGS(path), SPAN_ARGS(query));
+}
+
+/* A colon in the first segment ends a scheme: the reference stands for itself (4.1, 4.2). */
+static bool has_scheme(struct span reference)
+{
+    size_t i = 0;
+
+    while (i < reference.len && reference.at[i] != '/' && reference.at[i] != '?') {
+        if (reference.at[i++] == ':') {
+            return true;
+        }
+    }
+    return false;
+}
+
+int uri_resolve(const struct uri *base, struct span reference, struct arena *arena, struct uri *out)
+{
+    reference = span_take(reference, span_find(reference, '#'));
+    if (has_scheme(reference)) {
+        return uri_parse(reference, arena, out);
+    }
+    if (span_starts(reference, SPAN("//"))) {
+        return uri_parse(
+            arena_printf(arena, "%s:%.*s", base->https ? "https" : "http", SPAN_ARGS(reference)),
+            arena, out);
+    }
+    if (!path_is_valid(reference)) {
+        return ERR_SYNTAX;
+    }
+    *out = *base;
+    out->path = merge_path(base->path, reference, arena);
+    return 0;
+}
+
+static bool port_is_default(const struct uri *uri)
+{
+    return uri->port == default_port_of(uri->https);
+}
+
+static char *put_authority(char *at, const struct uri *uri, bool with_port)
+{
+    at = put_span(at, uri->is_ipv6 ? SPAN("[") : SPAN_EMPTY);
+    at = put_span(at, uri->host);
+    at = put_span(at, uri->is_ipv6 ? SPAN("]") : SPAN_EMPTY);
+    if (with_port) {
+        *at++ = ':';
+        at = put_number(at, uri->port);
+    }
+    return at;
+}
+
+struct span uri_authority(const struct uri *uri, struct arena *arena)
+{
+    if (port_is_default(uri) && !uri->is_ipv6) {
+        return uri->host;
+    }
+    char *text = arena_alloc(arena, uri->host.len + sizeof("[]:65535"));
+    return span_from_to(text, put_authority(text, uri, !port_is_default(uri)));
+}
+
+static struct span format(const struct uri *uri, bool with_port, struct arena *arena)
+{
+    char *text = arena_alloc(arena, uri->host.len + uri->path.len + sizeof("https://[]:65535"));
+    char *at = put_span(text, uri->https ? SPAN("https://") : SPAN("http://"));
+
+    at = put_authority(at, uri, with_port);
+    /* "*" has no place in a URI: the server itself is meant (RFC 9112 3.2.4). */
+    if (!span_eq(uri->path, SPAN("*"))) {
+        at = put_span(at, uri->path);
+    }
+    return span_from_to(text, at);
+}
+
+struct span uri_text(const struct uri *uri, struct arena *arena)
+{
+    return format(uri, true, arena);
+}
+
+struct span uri_display(const struct uri *uri, struct arena *arena)
+{
+    return format(uri, !port_is_default(uri), arena);
+}
+
+bool uri_same_origin(const struct uri *a, const struct uri *b)
+{
+    return a->https == b->https && a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
+           span_eq(a->host, b->host);
+}
