@@ -1,0 +1,356 @@
+/*
+ * Loading, overriding and binding. The tree holds only what was written; defaults come in while
+ * binding, so that a later option simply takes the place of a file's node and keeps its own
+ * origin. Binding goes as deep as the tables are nested, never as deep as the input.
+ */
+#include "base/conf_tree.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 8 << 20 };
+
+struct conf_at {
+    struct conf *conf;
+    const struct conf_table *table;
+    struct conf_node *node; /* NULL: nothing was written */
+    struct conf_where where;
+    void *root;
+};
+
+struct binder {
+    struct conf *conf;
+    struct arena *arena;
+    void *root;
+};
+
+struct conf *conf_new(const struct conf_table *root, struct buf *errors)
+{
+    struct conf *conf = xcalloc(1, sizeof(*conf));
+
+    conf->root = root;
+    conf->errors = errors;
+    arena_init(&conf->memory, NULL, 0);
+    conf->tree = conf_node_new(conf, CONF_ENTRIES, (struct conf_where){.name = "configuration"});
+    return conf;
+}
+
+void conf_free(struct conf **conf)
+{
+    if (*conf) {
+        arena_fini(&(*conf)->memory);
+        free(*conf);
+        *conf = NULL;
+    }
+}
+
+int conf_fault(struct conf *conf, const char *option, const char *format, ...)
+{
+    struct conf_where where = {CONF_FROM_OPTION, option, 0, 0};
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return conf_report(conf, &where, "%s", text);
+}
+
+/* ---- tables ---- */
+
+const struct conf_directive *conf_table_find(const struct conf_table *table, struct span name)
+{
+    for (const struct conf_directive *row = table->rows; row->name; row++) {
+        if (span_eq(name, span_str(row->name))) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+int conf_unknown(struct conf *conf, const struct conf_table *table, const struct conf_where *where,
+                 const char *name)
+{
+    const char *names[64];
+    struct buf known = BUF_INIT;
+    size_t count = 0;
+
+    for (const struct conf_directive *row = table->rows; row->name; row++) {
+        buf_printf(&known, "%s%s", count ? ", " : "", row->name);
+        CHECK(count < ARRAY_LEN(names));
+        names[count++] = row->name;
+    }
+    const char *closest = conf_closest(name, names, count);
+    conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s%s%s%s", name,
+                count > 1 ? "one of " : "", SPAN_ARGS(buf_span(&known)),
+                closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+    buf_fini(&known);
+    return ERR_CONFIG;
+}
+
+struct conf_node *conf_default(struct conf *conf, const struct conf_directive *row)
+{
+    struct conf_where where = {.source = CONF_FROM_DEFAULT, .name = row->name};
+    struct conf_node *node;
+
+    if (!row->fallback) {
+        return NULL;
+    }
+    if (!row->field.list && row->type.is != CONF_IS_MAP) {
+        return conf_node_scalar(conf, row->fallback, where);
+    }
+    CHECK(conf_tree_parse(conf, span_str(row->fallback), where, &node) == 0 && node != NULL);
+    return node;
+}
+
+/* ---- files ---- */
+
+int conf_load_text(struct conf *conf, const char *name, struct span yaml)
+{
+    struct conf_where where = {CONF_FROM_FILE, name, 1, 1};
+    struct conf_node *node;
+
+    where.name = arena_printf(&conf->memory, "%s", name).at;
+    if (conf->loaded) {
+        return conf_report(conf, &where, "a second file; expected one");
+    }
+    conf->loaded = true;
+    if (span_starts(yaml, SPAN("\xef\xbb\xbf"))) {
+        yaml = span_skip(yaml, 3);
+    }
+    int err = conf_tree_parse(conf, yaml, where, &node);
+    if (err) {
+        return err;
+    }
+    if (!node || conf_node_is_nothing(node) || (node->kind == CONF_ENTRIES && !node->first)) {
+        return conf_report(conf, &where, "nothing in this file; expected directives such as %s:",
+                           conf->root->rows[0].name);
+    }
+    if (node->kind != CONF_ENTRIES) {
+        return conf_report(conf, &node->where, "%s; expected directives such as %s:",
+                           node->kind == CONF_ITEMS ? "a list" : "a single value",
+                           conf->root->rows[0].name);
+    }
+    conf->tree = node;
+    return 0;
+}
+
+/* ERR_TOO_LARGE or -errno. */
+static int read_file(const char *path, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 1;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    while (n > 0 && buf_len(out) <= FILE_MAX) {
+        n = read(fd, buf_reserve(out, 65536), 65536);
+        buf_commit(out, n > 0 ? (size_t)n : 0);
+    }
+    int err = n < 0 ? -errno : 0;
+    close(fd);
+    return !err && buf_len(out) > FILE_MAX ? ERR_TOO_LARGE : err;
+}
+
+int conf_load_file(struct conf *conf, const char *path)
+{
+    struct buf text = BUF_INIT;
+    int err = read_file(path, &text);
+
+    if (err == ERR_TOO_LARGE) {
+        conf_fault(conf, path, "too large; expected at most 8MiB");
+    } else if (err) {
+        conf_fault(conf, path, "cannot be read: %s; expected a readable file", err_text(err));
+    } else {
+        err = conf_load_text(conf, path, buf_span(&text));
+    }
+    buf_fini(&text);
+    return err ? ERR_CONFIG : 0;
+}
+
+/* ---- binding ---- */
+
+static void bind_map(struct binder *binder, const struct conf_table *table, struct conf_node *node,
+                     struct conf_where where, void *base);
+
+static void wrong_kind(struct conf *conf, const struct conf_directive *row,
+                       const struct conf_node *node)
+{
+    static const char *const kinds[] = {
+        [CONF_SCALAR] = "a single value", [CONF_ITEMS] = "a list", [CONF_ENTRIES] = "a map"};
+    struct buf expected = BUF_INIT;
+
+    if (row->type.is == CONF_IS_MAP && row->type.table->shorthand == NULL) {
+        for (const struct conf_directive *inner = row->type.table->rows; inner->name; inner++) {
+            buf_printf(&expected, "%s%s", buf_len(&expected) ? ", " : "a map with ", inner->name);
+        }
+    } else {
+        conf_expected(row, &expected);
+        conf_range(row, &expected);
+    }
+    conf_report(conf, &node->where, "\"%s\" %s%s; expected %.*s", row->name,
+                conf_node_is_nothing(node) ? "" : "is ",
+                conf_node_is_nothing(node) ? "has no value" : kinds[node->kind],
+                SPAN_ARGS(buf_span(&expected)));
+    buf_fini(&expected);
+}
+
+/* One value: a scalar or a map. */
+static void bind_one(struct binder *binder, const struct conf_directive *row,
+                     struct conf_node *node, void *out)
+{
+    if (row->type.is != CONF_IS_MAP) {
+        if (node->kind != CONF_SCALAR || conf_node_is_nothing(node)) {
+            wrong_kind(binder->conf, row, node);
+            return;
+        }
+        conf_scalar_bind(binder->conf, row, node, binder->arena, out);
+        return;
+    }
+    if (conf_node_is_nothing(node)) {
+        conf_node_become(node, CONF_ENTRIES);
+    } else if (node->kind != CONF_ENTRIES && row->type.table->shorthand) {
+        conf_node_wrap(binder->conf, node, CONF_ENTRIES, row->type.table->shorthand);
+    }
+    if (node->kind != CONF_ENTRIES) {
+        wrong_kind(binder->conf, row, node);
+        return;
+    }
+    bind_map(binder, row->type.table, node, node->where, out);
+}
+
+static void bind_list(struct binder *binder, const struct conf_directive *row,
+                      struct conf_node *node, char *base)
+{
+    if (conf_node_is_nothing(node)) {
+        conf_node_become(node, CONF_ITEMS);
+    } else if (node->kind != CONF_ITEMS) {
+        conf_node_wrap(binder->conf, node, CONF_ITEMS, NULL);
+    }
+    char *items = NULL;
+    size_t i = 0;
+    if (node->count) {
+        items = arena_zalloc(binder->arena, node->count * row->field.size);
+    }
+    memcpy(base + row->field.at, &items, sizeof(items));
+    memcpy(base + row->field.count_at, &node->count, sizeof(node->count));
+    for (struct conf_node *item = node->first; item; item = item->next) {
+        bind_one(binder, row, item, items + i++ * row->field.size);
+    }
+}
+
+static void check_row(const struct conf_directive *row)
+{
+    static const size_t sizes[] = {
+        [CONF_IS_BOOL] = sizeof(bool),
+        [CONF_IS_REAL] = sizeof(double),
+        [CONF_IS_STRING] = sizeof(char *),
+        [CONF_IS_PATH] = sizeof(char *),
+        [CONF_IS_IP] = sizeof(struct ip),
+        [CONF_IS_PREFIX] = sizeof(struct prefix),
+        [CONF_IS_ENDPOINT] = sizeof(struct endpoint),
+        [CONF_IS_MAP] = 0,
+    };
+    size_t size = row->type.is == CONF_IS_CUSTOM ? row->type.custom->size
+                  : row->type.is == CONF_IS_MAP  ? row->type.table->size
+                                                 : sizes[row->type.is];
+
+    CHECK(size == 0 || row->field.size == size);
+    CHECK(row->type.is != CONF_IS_ENUM || row->type.words);
+}
+
+static void bind_row(struct binder *binder, const struct conf_directive *row,
+                     struct conf_node *node, struct conf_where where, char *base)
+{
+    check_row(row);
+    if (!node && row->flags & CONF_REQUIRED) {
+        struct buf expected = BUF_INIT;
+        conf_expected(row, &expected);
+        conf_report(binder->conf, &where, "\"%s\" is missing; expected %.*s", row->name,
+                    SPAN_ARGS(buf_span(&expected)));
+        buf_fini(&expected);
+        return;
+    }
+    if (!node) {
+        node = conf_default(binder->conf, row);
+    }
+    if (node && row->field.list) {
+        bind_list(binder, row, node, base);
+    } else if (node) {
+        bind_one(binder, row, node, base + row->field.at);
+    } else if (row->type.is == CONF_IS_MAP && !row->field.list && !(row->flags & CONF_OPTIONAL)) {
+        bind_map(binder, row->type.table, NULL, where, base + row->field.at);
+    }
+}
+
+static void bind_map(struct binder *binder, const struct conf_table *table, struct conf_node *node,
+                     struct conf_where where, void *base)
+{
+    struct conf *conf = binder->conf;
+    unsigned before = conf->error_count;
+
+    for (struct conf_node *child = node ? node->first : NULL; child; child = child->next) {
+        if (!conf_table_find(table, span_str(child->key))) {
+            conf_unknown(conf, table, &child->key_where, child->key);
+        }
+    }
+    for (const struct conf_directive *row = table->rows; row->name; row++) {
+        bind_row(binder, row, conf_node_find(node, row->name), where, base);
+    }
+    if (table->finish && conf->error_count == before) {
+        struct conf_at at = {conf, table, node, where, binder->root};
+        table->finish(base, binder->arena, &at);
+    }
+}
+
+int conf_bind(struct conf *conf, void *out, struct arena *arena)
+{
+    struct binder binder = {conf, arena, out};
+
+    memset(out, 0, conf->root->size);
+    bind_map(&binder, conf->root, conf->tree, conf->tree->where, out);
+    if (conf->error_count > 100) {
+        buf_printf(conf->errors, "and %u more errors\n", conf->error_count - 100);
+    }
+    return conf->error_count ? ERR_CONFIG : 0;
+}
+
+/* ---- for finish() ---- */
+
+void *conf_root(const struct conf_at *at)
+{
+    return at->root;
+}
+
+bool conf_given(const struct conf_at *at, const char *name)
+{
+    return conf_node_find(at->node, name) != NULL;
+}
+
+void conf_complain(const struct conf_at *at, const char *name, size_t index, const char *format,
+                   ...)
+{
+    const struct conf_node *node = name ? conf_node_find(at->node, name) : NULL;
+    struct conf_where where = node ? node->where : at->where;
+    char text[1024];
+    va_list args;
+
+    const struct conf_node *item = node && node->kind == CONF_ITEMS ? node->first : NULL;
+    for (size_t i = 0; item && i < index; i++) {
+        item = item->next;
+    }
+    if (item) {
+        where = item->where;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    conf_report(at->conf, &where, "%s", text);
+}

@@ -1,0 +1,210 @@
+/*
+ * conf - configuration by tables: one row is name, type, place, default, range and manual of a
+ * directive; parser, checks, --help and --print-config are all made from it.
+ *
+ *     #define FIELD(member) CONF_FIELD(struct settings, member)
+ *     static const struct conf_directive rows[] = {
+ *         {"connect-timeout", CONF_MSEC, FIELD(connect_timeout), "3s", "1ms", "5min", CONF_RELOAD,
+ *          "Give up connecting to an origin after this long."},
+ *         {0},
+ *     };
+ *     static const struct conf_table table = {.rows = rows, .size = sizeof(struct settings)};
+ *
+ *     struct conf *conf = conf_new(&table, &errors);
+ *     conf_load_file(conf, path);
+ *     conf_set(conf, "--set", "connect-timeout", "5s");
+ *     err = conf_bind(conf, &settings, &arena);   // all errors at once, in `errors`
+ *     conf_free(&conf);
+ *
+ * Values come from a YAML file (libyaml; no anchors, aliases or tags; bounded size, depth and
+ * count), then from the command line, else from the row's default; each remembers where it was
+ * written. Every error is one line "file:line:column: what; expected …; did you mean "…"?", or
+ * "--option: what; …".
+ *
+ * Not thread-safe. The calls return 0 or ERR_CONFIG after writing to `errors`.
+ */
+#ifndef LARDER_BASE_CONF_H
+#define LARDER_BASE_CONF_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/prefix.h"
+
+/* clang-format off */
+enum conf_is {
+    CONF_IS_BOOL, CONF_IS_INT, CONF_IS_REAL, CONF_IS_SIZE, CONF_IS_MSEC, CONF_IS_SEC,
+    CONF_IS_PERCENT, CONF_IS_STRING, CONF_IS_PATH, CONF_IS_ENUM, CONF_IS_IP, CONF_IS_PREFIX,
+    CONF_IS_ENDPOINT, CONF_IS_CUSTOM, CONF_IS_MAP,
+};
+/* clang-format on */
+
+/* What a value is. Made by the macros below. */
+struct conf_type {
+    enum conf_is is;
+    const char *const *words;
+    const struct conf_table *table;
+    const struct conf_custom *custom;
+    uint16_t port;
+};
+
+/* The types, and what their fields must be. "Unsigned" is 1, 2, 4 or 8 bytes wide; a value that
+ * does not fit is out of range. Texts are NUL-terminated, without control bytes, and live in the
+ * arena of conf_bind(). */
+/* clang-format off */
+#define CONF_BOOL    {.is = CONF_IS_BOOL}    /* bool: true, yes, on; false, no, off */
+#define CONF_INT     {.is = CONF_IS_INT}     /* unsigned */
+#define CONF_REAL    {.is = CONF_IS_REAL}    /* double, with sign */
+#define CONF_SIZE    {.is = CONF_IS_SIZE}    /* unsigned, bytes: 64KiB, 10G; 10GB is decimal */
+#define CONF_MSEC    {.is = CONF_IS_MSEC}    /* unsigned: 250ms, 30s, 5min, 1h, 7d, 2w; 0 */
+#define CONF_SEC     {.is = CONF_IS_SEC}     /* unsigned: the same without ms */
+#define CONF_PERCENT {.is = CONF_IS_PERCENT} /* unsigned: 10% or 10 */
+#define CONF_STRING  {.is = CONF_IS_STRING}  /* char *; min, max: its length, else 1 to 4096 */
+#define CONF_PATH    {.is = CONF_IS_PATH}    /* char *; in a file relative to that file's folder */
+#define CONF_IP      {.is = CONF_IS_IP}      /* struct ip */
+#define CONF_PREFIX  {.is = CONF_IS_PREFIX}  /* struct prefix */
+/* struct endpoint; default_port 0: the port must be written. CONF_UNIX allows unix:/path. */
+#define CONF_ENDPOINT(default_port) {.is = CONF_IS_ENDPOINT, .port = (default_port)}
+/* Unsigned or enum: the index in an array of words that ends with NULL. */
+#define CONF_ENUM(list)   {.is = CONF_IS_ENUM, .words = (list)}
+#define CONF_CUSTOM(type) {.is = CONF_IS_CUSTOM, .custom = &(type)} /* a struct conf_custom */
+#define CONF_MAP(inner)   {.is = CONF_IS_MAP, .table = &(inner)}    /* a struct conf_table */
+/* clang-format on */
+
+enum conf_flags {
+    CONF_RELOAD = BIT(0),   /* a reload applies it; without: only a restart */
+    CONF_REQUIRED = BIT(1), /* must be written */
+    CONF_OPTIONAL = BIT(2), /* a map that is not written is not bound at all: it stays zero */
+    CONF_COMMAS = BIT(3),   /* on the command line commas part the items of the list */
+    CONF_UNIX = BIT(4),     /* an endpoint may be a unix socket */
+};
+
+/* Where a value goes. Made by the three macros below. */
+struct conf_field {
+    size_t at;
+    size_t size;     /* of the field or, in lists, of one item */
+    size_t count_at; /* lists: the size_t with the number of items */
+    bool list;
+};
+
+/* clang-format off */
+#define CONF_FIELD(type, member) {offsetof(type, member), sizeof(((type *)0)->member), 0, false}
+/* `member` points to an array in the arena (NULL when empty), `count` is a size_t. In YAML a list
+ * of one item may be written as the item itself. */
+#define CONF_LIST(type, member, count)                                                             \
+    {offsetof(type, member), sizeof(*((type *)0)->member), offsetof(type, count), true}
+/* For a map: its rows write into the struct that the map itself stands in. */
+#define CONF_SAME {0, 0, 0, false}
+/* clang-format on */
+
+/* A scalar type of the program's own, such as a URI. */
+struct conf_custom {
+    const char *expected; /* "a URI such as https://origin.example.net" */
+    size_t size;
+    /* Reads `text` into *out, from `arena`. ERR_SYNTAX, with *what (optional) a clause such as
+     * "the port is missing". */
+    int (*parse)(struct span text, struct arena *arena, void *out, const char **what);
+};
+
+struct conf_directive {
+    const char *name; /* NULL ends the table */
+    struct conf_type type;
+    struct conf_field field;
+    const char *fallback;  /* the default: a scalar as written; for lists and maps YAML; or NULL:
+                              none, the field stays zero */
+    const char *min, *max; /* NULL: no limit; as the type is written; in lists: of each item */
+    unsigned flags;        /* enum conf_flags */
+    const char *help;      /* a sentence */
+};
+
+struct conf_at; /* a map while it is bound */
+
+struct conf_table {
+    const struct conf_directive *rows; /* the last has no name */
+    size_t size;                       /* of the struct; with CONF_SAME 0 */
+    const char *shorthand; /* the row that is meant when something else than a map is written */
+    /* Called after the rows of a map are bound without errors: checks across fields, computed
+     * fields. Reports with conf_complain(). May be NULL. */
+    void (*finish)(void *bound, struct arena *arena, const struct conf_at *at);
+};
+
+/* Where something listens or answers. */
+struct endpoint {
+    struct sockaddr_storage address;
+    socklen_t len;   /* 0: none */
+    char *unix_path; /* instead of an address; else NULL */
+    char *text;      /* as configured */
+};
+
+/* ---- life ---- */
+
+struct conf;
+
+/* `root` and `errors` must outlive it. */
+struct conf *conf_new(const struct conf_table *root, struct buf *errors);
+void conf_free(struct conf **conf); /* accepts NULL; sets *conf to NULL */
+
+/* ---- values in ---- */
+
+/* At most one file. A file without any directive is an error. */
+int conf_load_file(struct conf *conf, const char *path);
+/* The same from memory; `name` is shown in errors. */
+int conf_load_text(struct conf *conf, const char *name, struct span yaml);
+
+/* Sets the directive at "store.size", replacing what the file says. For lists and maps a value in
+ * [] or {} is YAML; anything else is taken literally. `option` is shown as the origin. */
+int conf_set(struct conf *conf, const char *option, const char *path, const char *value);
+/* The same, but an item of a list is added to those there; a default gives way. */
+int conf_add(struct conf *conf, const char *option, const char *path, const char *value);
+
+/* ---- values out ---- */
+
+/* Binds everything to `out` (root->size bytes, zeroed first). Memory comes from `arena`, nothing
+ * points into `conf` afterwards. Also fails when an earlier call on this conf did. */
+int conf_bind(struct conf *conf, void *out, struct arena *arena);
+
+/* In finish(): the struct that conf_bind() was given. Rows above are bound already. */
+void *conf_root(const struct conf_at *at);
+/* Was the directive written, in the file or on the command line? */
+bool conf_given(const struct conf_at *at, const char *name);
+/* An error at the directive `name` of this map (item `index` when it is a list), or at the map
+ * itself when name is NULL. The text is "what; expected …". */
+__attribute__((format(printf, 4, 5))) void conf_complain(const struct conf_at *at, const char *name,
+                                                         size_t index, const char *format, ...);
+
+/* The word most like `word`, or NULL when none is near. `count` words; NULL ones are skipped. */
+const char *conf_closest(const char *word, const char *const *words, size_t count);
+
+/* ---- for people ---- */
+
+/* Valid YAML of every directive, each with its origin as a comment. After conf_bind(). */
+void conf_print(struct conf *conf, struct buf *out);
+/* The directives of a table, indented, with type, range, default and help. */
+void conf_help(const struct conf_table *root, struct buf *out);
+/* The same as Markdown, for docs/configuration.md. */
+void conf_manual(const struct conf_table *root, struct buf *out);
+
+/* ---- the command line ---- */
+
+/* One option. "--name VALUE" and "--name=VALUE" are the same. */
+struct conf_option {
+    const char *name;  /* "--listen"; NULL ends the table */
+    const char *value; /* "ADDRESS" in --help; NULL: takes none */
+    const char *path;  /* the directive that it sets or adds to; NULL: see apply */
+    const char *help;
+    /* Instead of path: does what the option does; reports with conf_fault(). NULL with path NULL:
+     * the caller looks at it with conf_flag(). */
+    int (*apply)(struct conf *conf, const struct conf_option *option, const char *value);
+};
+
+/* Understands `options` and always "--config FILE" and "--set PATH=VALUE". The file is loaded
+ * first, wherever it stands. */
+int conf_arguments(struct conf *conf, const struct conf_option *options, int argc, char **argv);
+/* Does an option without a value occur? */
+bool conf_flag(const struct conf_option *options, int argc, char **argv, const char *name);
+/* Adds an error "option: text". Returns ERR_CONFIG. */
+__attribute__((format(printf, 3, 4))) int conf_fault(struct conf *conf, const char *option,
+                                                     const char *format, ...);
+void conf_options_help(const struct conf_option *options, struct buf *out);
+
+#endif

@@ -1,0 +1,309 @@
+/*
+ * The loader takes libyaml's events, not its documents: every bound is checked before memory is
+ * taken, and anchors, aliases and tags are refused where they stand. It keeps its own stack, so
+ * hostile nesting costs nothing but an error.
+ */
+#include "base/conf_tree.h"
+
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <yaml.h>
+
+enum { DEPTH_MAX = 16, NODES_MAX = 500000, KEYS_MAX = 256, ERRORS_MAX = 100, TEXT_MAX = 65536 };
+
+struct loader {
+    struct conf *conf;
+    struct conf_where start; /* source and name of every node, line of the first */
+    struct conf_node *stack[DEPTH_MAX];
+    size_t depth;
+    const char *key; /* waits for its value */
+    struct conf_where key_where;
+    struct conf_node *root;
+    unsigned nodes, documents;
+};
+
+int conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...)
+{
+    va_list args;
+    char text[2048];
+
+    conf->error_count++;
+    if (conf->error_count > ERRORS_MAX) {
+        return ERR_CONFIG;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (where->line) {
+        buf_printf(conf->errors, "%s:%u:%u: %s\n", where->name, where->line, where->column, text);
+    } else {
+        buf_printf(conf->errors, "%s: %s\n", where->name, text);
+    }
+    return ERR_CONFIG;
+}
+
+/* ---- nodes ---- */
+
+struct conf_node *conf_node_new(struct conf *conf, enum conf_kind kind, struct conf_where where)
+{
+    struct conf_node *node = arena_zalloc(&conf->memory, sizeof(*node));
+
+    node->kind = kind;
+    node->where = where;
+    return node;
+}
+
+struct conf_node *conf_node_scalar(struct conf *conf, const char *text, struct conf_where where)
+{
+    struct conf_node *node = conf_node_new(conf, CONF_SCALAR, where);
+
+    node->text = arena_printf(&conf->memory, "%s", text).at;
+    return node;
+}
+
+void conf_node_add(struct conf_node *parent, const char *key, struct conf_node *child)
+{
+    child->key = key;
+    if (parent->last) {
+        parent->last->next = child;
+    } else {
+        parent->first = child;
+    }
+    parent->last = child;
+    parent->count++;
+}
+
+struct conf_node *conf_node_find(const struct conf_node *map, const char *key)
+{
+    struct conf_node *node = map && map->kind == CONF_ENTRIES ? map->first : NULL;
+
+    while (node && strcmp(node->key, key) != 0) {
+        node = node->next;
+    }
+    return node;
+}
+
+bool conf_node_is_nothing(const struct conf_node *node)
+{
+    return node->kind == CONF_SCALAR && node->plain &&
+           (node->text[0] == '\0' || strcmp(node->text, "~") == 0 ||
+            strcmp(node->text, "null") == 0);
+}
+
+void conf_node_become(struct conf_node *node, enum conf_kind kind)
+{
+    node->kind = kind;
+    node->text = NULL;
+    node->first = NULL;
+    node->last = NULL;
+    node->count = 0;
+}
+
+void conf_node_wrap(struct conf *conf, struct conf_node *node, enum conf_kind kind, const char *key)
+{
+    struct conf_node *inner = arena_alloc(&conf->memory, sizeof(*inner));
+
+    *inner = *node;
+    inner->next = NULL;
+    inner->key_where = node->where;
+    conf_node_become(node, kind);
+    conf_node_add(node, key, inner);
+}
+
+/* ---- YAML ---- */
+
+static struct conf_where where_of(const struct loader *loader, const yaml_mark_t *mark)
+{
+    struct conf_where where = loader->start;
+
+    if (where.line) {
+        where.line += (unsigned)mark->line;
+        where.column = (unsigned)mark->column + 1;
+    }
+    return where;
+}
+
+static int refuse(struct loader *loader, const yaml_event_t *event, const char *what)
+{
+    struct conf_where where = where_of(loader, &event->start_mark);
+    return conf_report(loader->conf, &where, "%s", what);
+}
+
+static bool has_controls(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Hangs a finished or opened node into the container that is open. */
+static int attach(struct loader *loader, struct conf_node *node)
+{
+    struct conf_node *parent = loader->depth ? loader->stack[loader->depth - 1] : NULL;
+
+    if (!parent) {
+        loader->root = node;
+        return 0;
+    }
+    if (parent->kind == CONF_ITEMS) {
+        conf_node_add(parent, NULL, node);
+        return 0;
+    }
+    const char *key = loader->key;
+    const struct conf_node *first = conf_node_find(parent, key);
+    node->key_where = loader->key_where;
+    loader->key = NULL;
+    if (first) {
+        conf_report(loader->conf, &node->key_where,
+                    "duplicate directive \"%.80s\"; expected once, the first is in line %u", key,
+                    first->key_where.line);
+        return 0; /* stays outside the tree, errors inside it are still found */
+    }
+    if (parent->count == KEYS_MAX) {
+        return conf_report(loader->conf, &node->key_where,
+                           "too many directives in one map; expected at most %d", KEYS_MAX);
+    }
+    conf_node_add(parent, key, node);
+    return 0;
+}
+
+static bool wants_key(const struct loader *loader)
+{
+    return loader->depth && loader->stack[loader->depth - 1]->kind == CONF_ENTRIES && !loader->key;
+}
+
+static int on_scalar(struct loader *loader, const yaml_event_t *event)
+{
+    struct span text = span_of(event->data.scalar.value, event->data.scalar.length);
+    struct conf_where where = where_of(loader, &event->start_mark);
+
+    if (event->data.scalar.anchor) {
+        return refuse(loader, event, "an anchor; expected the value itself");
+    }
+    if (event->data.scalar.tag) {
+        return refuse(loader, event, "a tag; expected a plain value");
+    }
+    if (has_controls(text)) {
+        return refuse(loader, event, "a control character in a value; expected printable text");
+    }
+    if (text.len > TEXT_MAX) {
+        return refuse(loader, event, "a value longer than 65536 bytes; expected a shorter one");
+    }
+    const char *copy = arena_printf(&loader->conf->memory, "%.*s", SPAN_ARGS(text)).at;
+    if (wants_key(loader)) {
+        loader->key = copy;
+        loader->key_where = where;
+        return 0;
+    }
+    struct conf_node *node = conf_node_new(loader->conf, CONF_SCALAR, where);
+    node->text = copy;
+    node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    return attach(loader, node);
+}
+
+static int on_open(struct loader *loader, const yaml_event_t *event, enum conf_kind kind,
+                   bool anchor, bool tag)
+{
+    if (anchor) {
+        return refuse(loader, event, "an anchor; expected the value itself");
+    }
+    if (tag) {
+        return refuse(loader, event, "a tag; expected a plain value");
+    }
+    if (wants_key(loader)) {
+        return refuse(loader, event, "a list or map as the name of a directive; expected a word");
+    }
+    if (loader->depth == DEPTH_MAX) {
+        return refuse(loader, event, "nested too deep; expected at most 16 levels");
+    }
+    struct conf_node *node =
+        conf_node_new(loader->conf, kind, where_of(loader, &event->start_mark));
+    int err = attach(loader, node);
+    loader->stack[loader->depth++] = node;
+    return err;
+}
+
+static int on_event(struct loader *loader, const yaml_event_t *event)
+{
+    if (++loader->nodes > NODES_MAX) {
+        return refuse(loader, event, "too many values; expected at most 500000");
+    }
+    switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        if (loader->documents++) {
+            return refuse(loader, event, "a second document; expected one");
+        }
+        return 0;
+    case YAML_ALIAS_EVENT:
+        return refuse(loader, event, "an alias; expected the value itself");
+    case YAML_SCALAR_EVENT:
+        return on_scalar(loader, event);
+    case YAML_SEQUENCE_START_EVENT:
+        return on_open(loader, event, CONF_ITEMS, event->data.sequence_start.anchor,
+                       event->data.sequence_start.tag);
+    case YAML_MAPPING_START_EVENT:
+        return on_open(loader, event, CONF_ENTRIES, event->data.mapping_start.anchor,
+                       event->data.mapping_start.tag);
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        loader->depth--;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int syntax_error(struct loader *loader, const yaml_parser_t *parser)
+{
+    struct conf_where where = where_of(loader, &parser->problem_mark);
+    const char *problem = parser->problem ? parser->problem : "unreadable";
+
+    if (parser->error == YAML_READER_ERROR) {
+        return conf_report(loader->conf, &where, "not YAML: %s at byte %zu; expected UTF-8 text",
+                           problem, parser->problem_offset);
+    }
+    return conf_report(loader->conf, &where, "not YAML: %s%s%s; expected YAML 1.1",
+                       parser->context ? parser->context : "", parser->context ? ", " : "",
+                       problem);
+}
+
+static int run(struct loader *loader, yaml_parser_t *parser)
+{
+    bool end = false;
+    int err = 0;
+
+    while (!end && !err) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(parser, &event)) {
+            return syntax_error(loader, parser);
+        }
+        err = on_event(loader, &event);
+        end = event.type == YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    return err;
+}
+
+int conf_tree_parse(struct conf *conf, struct span yaml, struct conf_where where,
+                    struct conf_node **out)
+{
+    struct loader loader = {.conf = conf, .start = where};
+    unsigned before = conf->error_count;
+    yaml_parser_t parser;
+
+    *out = NULL;
+    CHECK(yaml_parser_initialize(&parser));
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.at, yaml.len);
+    int err = run(&loader, &parser);
+    yaml_parser_delete(&parser);
+    if (!err) {
+        *out = loader.root;
+    }
+    return conf->error_count > before ? ERR_CONFIG : 0;
+}

@@ -1,0 +1,82 @@
+/*
+ * conf_tree - the inside of conf: values as a tree of nodes, from YAML or the command line, each
+ * with the place where it was written. Shared by base/conf*.c only.
+ */
+#ifndef LARDER_BASE_CONF_TREE_H
+#define LARDER_BASE_CONF_TREE_H
+
+#include "base/conf.h"
+
+enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_OPTION };
+
+struct conf_where {
+    enum conf_source source;
+    const char *name;      /* file or option */
+    unsigned line, column; /* from 1; 0: an option */
+};
+
+enum conf_kind { CONF_SCALAR, CONF_ITEMS, CONF_ENTRIES };
+
+struct conf_node {
+    enum conf_kind kind;
+    bool plain;       /* a scalar without quotes: empty, ~ and null mean "nothing" */
+    const char *text; /* scalar: NUL-terminated, no control bytes */
+    struct conf_where where;
+    const char *key; /* in a map */
+    struct conf_where key_where;
+    struct conf_node *first, *last, *next; /* children, and the sibling */
+    size_t count;                          /* of children */
+};
+
+struct conf {
+    const struct conf_table *root;
+    struct buf *errors;
+    unsigned error_count;
+    struct arena memory;    /* nodes and texts */
+    struct conf_node *tree; /* a map */
+    bool loaded;            /* a file */
+};
+
+/* One line of error; more than a hundred are counted only. Returns ERR_CONFIG. */
+__attribute__((format(printf, 3, 4))) int
+conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...);
+
+struct conf_node *conf_node_new(struct conf *conf, enum conf_kind kind, struct conf_where where);
+struct conf_node *conf_node_scalar(struct conf *conf, const char *text, struct conf_where where);
+/* Puts `child` at the end of a list (key NULL) or a map. */
+void conf_node_add(struct conf_node *parent, const char *key, struct conf_node *child);
+struct conf_node *conf_node_find(const struct conf_node *map, const char *key);
+/* Nothing written behind the colon. */
+bool conf_node_is_nothing(const struct conf_node *node);
+/* Empties the node: a list or map without children. */
+void conf_node_become(struct conf_node *node, enum conf_kind kind);
+/* A map or list of one around `node`, in its place in the tree. */
+void conf_node_wrap(struct conf *conf, struct conf_node *node, enum conf_kind kind,
+                    const char *key);
+
+/* Parses YAML into *out (NULL on errors or when there is nothing). `where` gives source and name;
+ * its line is the first's when it is not 0. */
+int conf_tree_parse(struct conf *conf, struct span yaml, struct conf_where where,
+                    struct conf_node **out);
+
+const struct conf_directive *conf_table_find(const struct conf_table *table, struct span name);
+/* "unknown directive …" with the names that there are. */
+int conf_unknown(struct conf *conf, const struct conf_table *table, const struct conf_where *where,
+                 const char *name);
+
+/* ---- conf_value.c: scalars ---- */
+
+/* A bare description of what the row takes: "a duration such as 250ms, 30s or 7d". */
+void conf_expected(const struct conf_directive *row, struct buf *out);
+/* " from 1ms to 5min", or nothing. */
+void conf_range(const struct conf_directive *row, struct buf *out);
+/* Binds a scalar node into *out; reports. */
+int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
+                     const struct conf_node *node, struct arena *arena, void *out);
+/* The path as it is meant: from the folder of the file where it is written. */
+struct span conf_path_meant(const struct conf_node *node, struct arena *arena);
+
+/* The value of a default, as a node; NULL when the row has none. */
+struct conf_node *conf_default(struct conf *conf, const struct conf_directive *row);
+
+#endif

@@ -1,0 +1,262 @@
+#include "base/conf.h"
+
+#include <criterion/criterion.h>
+
+#include "base/err.h"
+
+enum level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO };
+static const char *const levels[] = {"error", "warn", "info", NULL};
+
+struct origin_row {
+    char *name;
+    struct prefix *networks;
+    size_t network_count;
+    double *location;
+    size_t location_count;
+    uint16_t weight;
+};
+
+struct sample {
+    struct endpoint *listen;
+    size_t listen_count;
+    uint64_t size, connect;
+    uint32_t ttl;
+    uint8_t share;
+    bool quick, finished;
+    enum level level;
+    char *name, *path;
+    struct origin_row *origins;
+    size_t origin_count;
+    uint16_t *ports;
+    size_t port_count;
+    struct {
+        char *certificate;
+    } tls;
+};
+
+static void origin_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct origin_row *origin = bound;
+    struct sample *sample = conf_root(at);
+
+    if (origin->location_count != 0 && origin->location_count != 2) {
+        conf_complain(at, "location", SIZE_MAX, "%zu numbers; expected latitude and longitude",
+                      origin->location_count);
+    }
+    if (conf_given(at, "name") && strcmp(origin->name, sample->name) == 0) {
+        conf_complain(at, "name", 0, "the same as the server's name; expected another");
+    }
+}
+
+static void sample_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    ((struct sample *)bound)->finished = true;
+}
+
+#define FIELD(member) CONF_FIELD(struct sample, member)
+#define ROW(member) CONF_FIELD(struct origin_row, member)
+/* clang-format off */
+static const struct conf_directive origin_rows[] = {
+    {"name", CONF_STRING, ROW(name), NULL, NULL, "8", CONF_REQUIRED, "Its name."},
+    {"networks", CONF_PREFIX, CONF_LIST(struct origin_row, networks, network_count), "[]", NULL,
+     NULL, 0, "Its clients."},
+    {"location", CONF_REAL, CONF_LIST(struct origin_row, location, location_count), NULL, "-180",
+     "180", 0, "Where it is."},
+    {"weight", CONF_INT, ROW(weight), "1", "1", NULL, 0, "Its share."},
+    {0},
+};
+static const struct conf_table origin_table = {
+    .rows = origin_rows, .size = sizeof(struct origin_row), .shorthand = "name",
+    .finish = origin_finish};
+static const struct conf_directive limit_rows[] = {
+    {"size", CONF_SIZE, FIELD(size), "1MiB", "4KiB", "1TiB", CONF_RELOAD, "Room."},
+    {"connect", CONF_MSEC, FIELD(connect), "3s", "1ms", "5min", CONF_RELOAD, "Patience."},
+    {"ttl", CONF_SEC, FIELD(ttl), "30s", NULL, NULL, CONF_RELOAD, "Life."},
+    {"share", CONF_PERCENT, FIELD(share), "10%", NULL, "100%", CONF_RELOAD, "Share."},
+    {0},
+};
+static const struct conf_table limit_table = {.rows = limit_rows};
+static const struct conf_directive tls_rows[] = {
+    {"certificate", CONF_PATH, FIELD(tls.certificate), NULL, NULL, NULL, CONF_REQUIRED, "PEM."},
+    {0},
+};
+static const struct conf_table tls_table = {.rows = tls_rows};
+static const struct conf_directive rows[] = {
+    {"listen", CONF_ENDPOINT(0), CONF_LIST(struct sample, listen, listen_count), "127.0.0.1:1", NULL,
+     NULL, CONF_UNIX, "Where it listens."},
+    {"name", CONF_STRING, FIELD(name), "larder", NULL, "16", CONF_RELOAD, "Its name."},
+    {"limits", CONF_MAP(limit_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits."},
+    {"quick", CONF_BOOL, FIELD(quick), "no", NULL, NULL, CONF_RELOAD, "Hurry."},
+    {"level", CONF_ENUM(levels), FIELD(level), "warn", NULL, NULL, CONF_RELOAD, "Talk."},
+    {"path", CONF_PATH, FIELD(path), NULL, NULL, NULL, 0, "A folder."},
+    {"origins", CONF_MAP(origin_table), CONF_LIST(struct sample, origins, origin_count), NULL, NULL, NULL, 0,
+     "Origins."},
+    {"ports", CONF_INT, CONF_LIST(struct sample, ports, port_count), "[80, 443]", "1", NULL,
+     CONF_COMMAS, "Ports."},
+    {"tls", CONF_MAP(tls_table), CONF_SAME, NULL, NULL, NULL, CONF_OPTIONAL, "TLS."},
+    {0},
+};
+/* clang-format on */
+static const struct conf_table table = {
+    .rows = rows, .size = sizeof(struct sample), .finish = sample_finish};
+
+struct run {
+    struct buf errors;
+    struct arena arena;
+    struct conf *conf;
+    struct sample sample;
+    int err;
+};
+
+static void run_init(struct run *run)
+{
+    *run = (struct run){.errors = BUF_INIT};
+    arena_init(&run->arena, NULL, 0);
+    run->conf = conf_new(&table, &run->errors);
+}
+
+static void run_bind(struct run *run)
+{
+    run->err = conf_bind(run->conf, &run->sample, &run->arena);
+    buf_append(&run->errors, SPAN("\0"));
+}
+
+static void run_fini(struct run *run)
+{
+    conf_free(&run->conf);
+    arena_fini(&run->arena);
+    buf_fini(&run->errors);
+}
+
+Test(conf, defaults_fill_what_is_not_written)
+{
+    struct run run;
+
+    run_init(&run);
+    run_bind(&run);
+    cr_assert_eq(run.err, 0, "%s", run.errors.data);
+    cr_expect_eq(run.sample.listen_count, 1);
+    cr_expect_str_eq(run.sample.listen[0].text, "127.0.0.1:1");
+    cr_expect_eq(run.sample.size, 1 << 20);
+    cr_expect_eq(run.sample.connect, 3000);
+    cr_expect_eq(run.sample.ttl, 30);
+    cr_expect_eq(run.sample.share, 10);
+    cr_expect_eq(run.sample.level, LEVEL_WARN);
+    cr_expect_eq(run.sample.path, NULL);
+    cr_expect_eq(run.sample.origin_count, 0);
+    cr_expect_eq(run.sample.port_count, 2);
+    cr_expect_eq(run.sample.ports[1], 443);
+    cr_expect_eq(run.sample.tls.certificate, NULL);
+    cr_expect(run.sample.finished);
+    run_fini(&run);
+}
+
+Test(conf, a_file_binds_nested_maps_and_lists)
+{
+    struct run run;
+
+    run_init(&run);
+    cr_assert_eq(conf_load_text(run.conf, "/etc/larder/x.yaml",
+                                SPAN("listen: [\"[::1]:53\", \"unix:/run/x\"]\n"
+                                     "limits: {size: 2 GiB, connect: 5min}\n"
+                                     "path: cache\n"
+                                     "quick: on\n"
+                                     "tls: {certificate: /abs.pem}\n"
+                                     "ports:\n"
+                                     "origins:\n"
+                                     "  - plain\n"
+                                     "  - {name: full, networks: 10.0.0.0/8,"
+                                     " location: [50.11, -8.5], weight: 65535}\n")),
+                 0);
+    run_bind(&run);
+    cr_assert_eq(run.err, 0, "%s", run.errors.data);
+    cr_expect_eq(run.sample.listen_count, 2);
+    cr_expect_str_eq(run.sample.listen[1].unix_path, "/run/x");
+    cr_expect_eq(run.sample.size, 2ull << 30);
+    cr_expect_eq(run.sample.connect, 300000);
+    cr_expect(run.sample.quick);
+    cr_expect_str_eq(run.sample.path, "/etc/larder/cache");
+    cr_expect_str_eq(run.sample.tls.certificate, "/abs.pem");
+    cr_expect_eq(run.sample.port_count, 0);
+    cr_assert_eq(run.sample.origin_count, 2);
+    cr_expect_str_eq(run.sample.origins[0].name, "plain");
+    cr_expect_eq(run.sample.origins[0].weight, 1);
+    cr_expect_eq(run.sample.origins[1].network_count, 1);
+    cr_expect_eq(run.sample.origins[1].networks[0].bits, 104);
+    cr_expect_eq(run.sample.origins[1].location[1], -8.5);
+    cr_expect_eq(run.sample.origins[1].weight, 65535);
+    run_fini(&run);
+}
+
+Test(conf, errors_are_exact)
+{
+    static const struct {
+        const char *yaml, *want;
+    } cases[] = {
+        {"lisen: [x]\n", "f:1:1: unknown directive \"lisen\"; expected one of listen, name, "
+                         "limits, quick, level, path, origins, ports, tls; did you mean "
+                         "\"listen\"?\n"},
+        {"name: a\nname: b\n",
+         "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"},
+        {"limits:\n  connect: 3x\n", "f:2:12: \"connect\" cannot be \"3x\"; expected a duration "
+                                     "such as 250ms, 30s or 7d from 1ms to 5min\n"},
+        {"limits: {connect: 6min}\n", "f:1:19: \"connect\" is out of range with \"6min\"; "
+                                      "expected a duration such as 250ms, 30s or 7d from 1ms to "
+                                      "5min\n"},
+        {"limits: {size: 99999999999999999999}\n",
+         "f:1:16: \"size\" cannot be \"99999999999999999999\"; expected a size such as 64KiB or "
+         "10GiB from 4KiB to 1TiB\n"},
+        {"limits: {size: 99999999TiB}\n",
+         "f:1:16: \"size\" is out of range with \"99999999TiB\"; expected a size such as 64KiB "
+         "or 10GiB from 4KiB to 1TiB\n"},
+        {"limits: 5\n", "f:1:9: \"limits\" is a single value; expected a map with size, connect, "
+                        "ttl, share\n"},
+        {"name: [a]\n", "f:1:7: \"name\" is a list; expected a text of at most 16 bytes\n"},
+        {"name: ~\n", "f:1:7: \"name\" has no value; expected a text of at most 16 bytes\n"},
+        {"level: wran\n", "f:1:8: \"level\" cannot be \"wran\"; expected one of error, warn, info; "
+                          "did you mean \"warn\"?\n"},
+        {"quick: maybe\n", "f:1:8: \"quick\" cannot be \"maybe\"; expected true or false\n"},
+        {"origins: [{name: a, networks: [10.0.0.0/8, 10.0.0.1/8]}]\n",
+         "f:1:44: \"networks\" cannot be \"10.0.0.1/8\": bits are set behind the prefix length; "
+         "expected a prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
+        {"origins:\n  - weight: 2\n", "f:2:5: \"name\" is missing; expected a text\n"},
+        {"origins:\n  - {name: a, weight: 65536}\n",
+         "f:2:23: \"weight\" is out of range with \"65536\"; expected a whole number from 1 "
+         "to 65535\n"},
+        {"origins: [{name: a, location: [1]}]\n",
+         "f:1:31: 1 numbers; expected latitude and longitude\n"},
+        {"origins: [larder]\n", "f:1:11: the same as the server's name; expected another\n"},
+        {"origins: [{name: a, location: [1, 181]}]\n",
+         "f:1:35: \"location\" is out of range with \"181\"; expected a number such as 50.11 from "
+         "-180 to 180\n"},
+        {"tls: {}\n", "f:1:6: \"certificate\" is missing; expected a path\n"},
+        {"", "f:1:1: nothing in this file; expected directives such as listen:\n"},
+        {"# only a comment\n",
+         "f:1:1: nothing in this file; expected directives such as listen:\n"},
+        {"[a]\n", "f:1:1: a list; expected directives such as listen:\n"},
+        {"a\n", "f:1:1: a single value; expected directives such as listen:\n"},
+        {"a: &x 1\n", "f:1:4: an anchor; expected the value itself\n"},
+        {"a: *x\n", "f:1:4: an alias; expected the value itself\n"},
+        {"a: !!str x\n", "f:1:4: a tag; expected a plain value\n"},
+        {"[a]: 1\n", "f:1:1: a list or map as the name of a directive; expected a word\n"},
+        {"name: \"a\\nb\"\n", "f:1:7: a control character in a value; expected printable text\n"},
+        {"name: a\n---\nname: b\n", "f:2:1: a second document; expected one\n"},
+        {"name: [a\n", "f:2:1: not YAML: while parsing a flow sequence, did not find expected ',' "
+                       "or ']'; expected YAML 1.1\n"},
+        {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n",
+         "f:1:17: nested too deep; expected at most 16 levels\n"},
+        {"quick: 1\nlevel: x\n", "f:1:8: \"quick\" cannot be \"1\"; expected true or false\n"
+                                 "f:2:8: \"level\" cannot be \"x\"; expected one of error, warn, "
+                                 "info\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct run run;
+
+        run_init(&run);
+        conf_load_text(run.conf, "f", span_str(cases[i].yaml));
+        run_bind(&run);
+        cr_expect_eq(run.err, ERR_CONFIG, "%s", cases[i].yaml);
+        cr_expect_str_eq(run.errors.data, cases[i].want);
+        run_fini(&run);
+    }
+}
