@@ -1,0 +1,70 @@
+/*
+ * packet - a query in, a response out (RFC 1035 4.1). Pure; allocates nothing.
+ */
+#ifndef LARDER_DNSREDIR_PACKET_H
+#define LARDER_DNSREDIR_PACKET_H
+
+#include "dnsredir/edns.h"
+#include "dnsredir/name.h"
+#include "dnsredir/proto.h"
+#include "dnsredir/rrset.h"
+
+struct query {
+    uint16_t id;
+    uint16_t flags;
+    uint16_t type;
+    uint16_t class;
+    struct span question; /* name, type and class as they came; empty when unreadable */
+    struct name name;
+    struct edns edns;
+};
+
+/* Reads a query. The rcode to answer with, RCODE_NOERROR for "look it up"; ERR_SYNTAX for
+ * packets that get no answer at all: responses, and less than a header. What was read before a
+ * fault is in *out, so that the answer can echo it. */
+int query_read(struct span packet, struct query *out);
+
+enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
+#define SECTIONS 3
+
+#define PACKET_NAMES 16
+
+/* A response being written, in the order of its sections. */
+struct packet {
+    struct wire_out out;
+    const struct query *query;
+    uint16_t counts[SECTIONS];
+    unsigned name_count; /* of `names` */
+    struct {
+        const struct name *name;
+        uint16_t offset;
+        uint8_t literal;   /* leading labels written out; a pointer replaced the others */
+    } names[PACKET_NAMES]; /* those a later name may point at */
+    struct name copies[PACKET_NAMES];
+};
+
+/* The state to return to when a set did not fit. */
+struct packet_mark {
+    uint8_t *at;
+    uint16_t counts[SECTIONS];
+    unsigned name_count;
+};
+
+/* Starts the response with the header and the echoed question. `limit` bytes at `room` hold all
+ * of it; the room for OPT is set aside. `limit` is at least DNS_UDP_PLAIN. */
+void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit);
+
+/* Adds the records of `set` owned by `owner` (NULL: the question's name), starting with record
+ * `turn` modulo their number. False, and nothing added, when they do not fit. */
+bool packet_rrset(struct packet *packet, enum section section, const struct name *owner,
+                  const struct rrset *set, uint32_t turn);
+/* `count` ready records of the question's name for the answer section. */
+bool packet_records(struct packet *packet, struct span wire, uint16_t count);
+
+struct packet_mark packet_mark(const struct packet *packet);
+void packet_undo(struct packet *packet, const struct packet_mark *mark);
+
+/* Writes OPT and completes the header; `flags` are FLAG_AA and FLAG_TC. Returns the length. */
+size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags, uint8_t scope);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * proto - the numbers of the DNS (RFC 1035, 3596, 6891 and the IANA registry).
+ */
+#ifndef LARDER_DNSREDIR_PROTO_H
+#define LARDER_DNSREDIR_PROTO_H
+
+enum dns_type {
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_CNAME = 5,
+    TYPE_SOA = 6,
+    TYPE_PTR = 12,
+    TYPE_HINFO = 13,
+    TYPE_MX = 15,
+    TYPE_TXT = 16,
+    TYPE_AAAA = 28,
+    TYPE_SRV = 33,
+    TYPE_OPT = 41,
+    TYPE_DS = 43,
+    TYPE_TKEY = 249,
+    TYPE_TSIG = 250,
+    TYPE_IXFR = 251,
+    TYPE_AXFR = 252,
+    TYPE_ANY = 255,
+    TYPE_CAA = 257,
+};
+
+enum dns_class { CLASS_IN = 1, CLASS_CH = 3 };
+
+enum dns_opcode { OPCODE_QUERY = 0 };
+
+enum dns_rcode {
+    RCODE_NOERROR = 0,
+    RCODE_FORMERR = 1,
+    RCODE_SERVFAIL = 2,
+    RCODE_NXDOMAIN = 3,
+    RCODE_NOTIMP = 4,
+    RCODE_REFUSED = 5,
+    RCODE_BADVERS = 16, /* the upper bits live in OPT */
+};
+
+/* The flag word of the header; opcode and rcode are its bits 11-14 and 0-3. */
+enum dns_flag {
+    FLAG_QR = 0x8000,
+    FLAG_AA = 0x0400,
+    FLAG_TC = 0x0200,
+    FLAG_RD = 0x0100,
+    FLAG_CD = 0x0010,
+    FLAG_OPCODE = 0x7800,
+};
+
+#define DNS_HEADER_LEN 12
+/* What a response may take over UDP without EDNS (RFC 1035 2.3.4), and over it with EDNS: small
+ * enough for every path, so that no answer is fragmented. */
+#define DNS_UDP_PLAIN 512
+#define DNS_UDP_MAX 1232
+#define DNS_MESSAGE_MAX 65535
+
+#endif
