@@ -1,0 +1,511 @@
+#include "cache/cache.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/*
+ * A URL whose responses vary has a Vary base under its primary key: the specifications seen, newest
+ * first, and a generation that is mixed into the keys of its variants. Dropping the base makes all
+ * variants unreachable at once; the next base has another generation, so they stay so.
+ */
+
+enum {
+    RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
+    DIRTY_LIMIT_MIN = 16 << 20,
+};
+
+struct cache {
+    struct table *table;
+    struct store *store; /* NULL: memory only */
+    struct sip_key secret;
+    struct budget budget;
+    uint64_t object_max;
+    uint64_t memory;
+};
+
+int cache_open(const struct cache_options *options, struct cache **out)
+{
+    struct cache *cache = xcalloc(1, sizeof(*cache));
+    int err = 0;
+
+    *out = NULL;
+    cache->memory = options->memory;
+    cache->budget.limit = options->memory;
+    cache->table = table_new(options->memory / 4 * 3);
+    cache->object_max = options->object_max ? options->object_max : UINT64_MAX;
+    cache->secret = sip_key_random();
+    if (options->path) {
+        uint64_t dirty = options->memory / 4;
+        err = store_open(
+            &(struct store_options){
+                .path = options->path,
+                .size = options->size,
+                .dirty_limit = dirty > DIRTY_LIMIT_MIN ? dirty : DIRTY_LIMIT_MIN,
+            },
+            &cache->store);
+    }
+    if (err) {
+        cache_close(&cache);
+        return err;
+    }
+    if (cache->store) {
+        cache->secret = *store_secret(cache->store);
+        uint64_t fits = options->size / 4;
+        cache->object_max = cache->object_max < fits ? cache->object_max : fits;
+    }
+    *out = cache;
+    return 0;
+}
+
+void cache_close(struct cache **slot)
+{
+    struct cache *cache = *slot;
+
+    *slot = NULL;
+    if (cache == NULL) {
+        return;
+    }
+    if (cache->store) {
+        store_flush(cache->store); /* its answers still need the table */
+    }
+    table_free(&cache->table);
+    store_close(&cache->store);
+    free(cache);
+}
+
+/* ---- finding ---- */
+
+static bool is_hot_size(const struct object *object)
+{
+    return object->body_len >= 0 && object->body_len <= RAM_OBJECT_MAX;
+}
+
+/* From memory, else from the store; what is small then stays in memory. */
+static struct object *find(struct cache *cache, const struct cache_key *key, bool *from_memory)
+{
+    struct object *object = table_find(cache->table, key);
+
+    *from_memory = object != NULL;
+    if (object || cache->store == NULL) {
+        return object;
+    }
+    if (object_load(cache->store, key, RAM_OBJECT_MAX, &cache->budget, &object) != 0) {
+        return NULL;
+    }
+    if (is_hot_size(object)) {
+        table_put(cache->table, object, false);
+    }
+    return object;
+}
+
+static struct span generation_of(const struct object *base)
+{
+    return fields_get(&base->fields, FIELD_ETAG);
+}
+
+static void variant_key(struct cache *cache, const struct cache_key *primary,
+                        const struct object *base, struct span spec,
+                        const struct http_fields *request, struct arena *arena,
+                        struct cache_key *out)
+{
+    struct cache_key salted = *primary;
+
+    salted.text =
+        arena_printf(arena, "%.*s %.*s", SPAN_ARGS(primary->text), SPAN_ARGS(generation_of(base)));
+    key_variant(&salted, spec, request, &cache->secret, arena, out);
+}
+
+/* Replaces a Vary base by the variant the request selects: lookup->key is where it is or would be.
+ */
+static struct object *find_variant(struct cache *cache, const struct cache_query *query,
+                                   struct object *base, struct lookup *lookup)
+{
+    struct object *object = NULL;
+
+    for (size_t i = base->fields.count; i-- > 0 && object == NULL;) {
+        const struct http_field *line = &base->fields.at[i];
+        if (line->id == FIELD_VARY) {
+            variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
+                        query->arena, &lookup->key);
+            object = find(cache, &lookup->key, &lookup->from_memory);
+        }
+    }
+    return object;
+}
+
+/* Sets lookup->key and lookup->object. */
+static void find_response(struct cache *cache, const struct cache_query *query,
+                          struct lookup *lookup, bool *varies)
+{
+    struct object *object = find(cache, &lookup->primary, &lookup->from_memory);
+
+    *varies = false;
+    lookup->key = lookup->primary;
+    if (object && object->kind == OBJECT_VARY) {
+        struct object *base = object;
+        object = find_variant(cache, query, base, lookup);
+        *varies = object == NULL;
+        object_unref(&base);
+    }
+    lookup->object = object;
+}
+
+/* ---- deciding ---- */
+
+static enum cache_result join(struct cache *cache, const struct cache_query *query,
+                              struct lookup *lookup, bool *changed)
+{
+    *changed = false;
+    if (query->alone) {
+        return CACHE_ALONE;
+    }
+    switch (table_join(cache->table, &lookup->key, lookup->object, query->now, &lookup->member,
+                       query->waker)) {
+    case JOIN_LEAD:
+        lookup->lead = true;
+        return CACHE_LEAD;
+    case JOIN_FOLLOW:
+        return CACHE_FOLLOW;
+    case JOIN_PASS:
+        return CACHE_ALONE;
+    case JOIN_CHANGED:
+        *changed = true;
+        return CACHE_ALONE;
+    }
+    UNREACHABLE();
+}
+
+/* Stale, but usable at once: lead the validation if nobody does yet. */
+static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
+                                 struct lookup *lookup)
+{
+    bool changed;
+
+    if (join(cache, query, lookup, &changed) == CACHE_FOLLOW) {
+        flight_leave(&lookup->member);
+    }
+    return CACHE_STALE;
+}
+
+static enum policy_verdict judge(const struct cache_query *query, const struct lookup *lookup,
+                                 bool varies, struct decision *decision)
+{
+    if (lookup->object == NULL) {
+        decision->reason = varies ? REASON_VARY_MISS : REASON_NOT_STORED;
+        return POLICY_VALIDATE;
+    }
+    decision->age = policy_age(&lookup->object->freshness, query->now);
+    decision->lifetime = lookup->object->freshness.lifetime;
+    return policy_reuse(query->policy, &lookup->object->freshness, query->now, &decision->reason);
+}
+
+static enum cache_result decide(struct cache *cache, const struct cache_query *query,
+                                struct lookup *lookup, struct decision *decision, bool *changed)
+{
+    bool varies;
+
+    *changed = false;
+    find_response(cache, query, lookup, &varies);
+    switch (judge(query, lookup, varies, decision)) {
+    case POLICY_FRESH:
+        decision->outcome = lookup->from_memory ? OUTCOME_HIT_MEMORY : OUTCOME_HIT;
+        return CACHE_FRESH;
+    case POLICY_STALE_NOW:
+        decision->outcome = OUTCOME_STALE;
+        return refresh(cache, query, lookup);
+    case POLICY_VALIDATE:
+        break;
+    }
+    if (query->policy->control.only_if_cached) {
+        decision->outcome = OUTCOME_LOCAL;
+        decision->reason = REASON_ONLY_IF_CACHED;
+        return CACHE_REFUSED;
+    }
+    decision->outcome = OUTCOME_MISS;
+    enum cache_result result = join(cache, query, lookup, changed);
+    if (result == CACHE_ALONE && !*changed && !query->alone) {
+        decision->reason =
+            decision->reason == REASON_NOT_STORED ? REASON_PASS_MARK : decision->reason;
+    }
+    return result;
+}
+
+enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
+                               struct lookup *lookup, struct decision *decision)
+{
+    enum cache_result result = CACHE_ALONE;
+    bool changed = true;
+
+    *lookup = (struct lookup){0};
+    key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
+    for (int attempt = 0; changed && attempt < 3; attempt++) {
+        object_unref(&lookup->object);
+        result = decide(cache, query, lookup, decision, &changed);
+    }
+    return result;
+}
+
+void lookup_fini(struct lookup *lookup)
+{
+    flight_leave(&lookup->member);
+    object_unref(&lookup->object);
+}
+
+/* ---- keeping ---- */
+
+static struct span new_generation(struct arena *arena)
+{
+    struct sip_key random = sip_key_random();
+
+    return arena_printf(arena, "%016llx", (unsigned long long)random.k0);
+}
+
+static bool base_has(const struct object *base, struct span spec)
+{
+    for (size_t i = 0; i < base->fields.count; i++) {
+        if (base->fields.at[i].id == FIELD_VARY && span_eq(base->fields.at[i].value, spec)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void store_base(struct cache *cache, const struct object *base)
+{
+    struct store_put *put;
+    struct object_meta meta;
+    struct buf head = BUF_INIT;
+
+    if (cache->store && store_put_begin(cache->store, base->key.hash, base->key.text, &put) == 0) {
+        object_encode(base, &head, &meta);
+        store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, NULL, NULL);
+        buf_fini(&head);
+    }
+}
+
+/* The Vary base of the URL with `spec` in it; made or extended when needed. */
+static struct object *vary_base(struct cache *cache, const struct cache_key *primary,
+                                struct span spec, struct arena *arena)
+{
+    bool from_memory;
+    struct object *old = find(cache, primary, &from_memory);
+
+    if (old && old->kind == OBJECT_VARY && base_has(old, spec)) {
+        return old;
+    }
+    struct span specs[OBJECT_VARY_MAX];
+    struct span generation = SPAN_EMPTY;
+    size_t count = 0;
+    if (old && old->kind == OBJECT_VARY) {
+        generation = generation_of(old);
+        size_t skip = old->fields.count == OBJECT_VARY_MAX + 1 ? 2 : 1; /* generation, oldest */
+        for (size_t i = skip; i < old->fields.count; i++) {
+            specs[count++] = old->fields.at[i].value;
+        }
+    } else {
+        generation = new_generation(arena);
+    }
+    specs[count++] = spec;
+    struct object *base = object_new_vary(primary, generation, specs, count);
+    object_unref(&old);
+    table_put(cache->table, base, false);
+    store_base(cache, base);
+    return base;
+}
+
+bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct object *object,
+                  const struct http_fields *request, struct arena *arena)
+{
+    struct span spec;
+    struct cache_key key;
+
+    if (!key_vary_spec(&object->fields, arena, &spec)) {
+        return false;
+    }
+    if (spec.len == 0) {
+        return true;
+    }
+    struct object *base = vary_base(cache, &lookup->primary, spec, arena);
+    variant_key(cache, &lookup->primary, base, spec, request, arena, &key);
+    object_unref(&base);
+    return span_eq(key.text, object->key.text);
+}
+
+/* The key the response will be kept under. False for Vary: *. */
+static bool response_key(struct cache *cache, const struct admission *admission,
+                         struct cache_key *key)
+{
+    struct span spec;
+
+    *key = *admission->primary;
+    if (!key_vary_spec(&admission->response->fields, admission->arena, &spec)) {
+        return false;
+    }
+    if (spec.len > 0) {
+        struct object *base = vary_base(cache, admission->primary, spec, admission->arena);
+        variant_key(cache, admission->primary, base, spec, &admission->request->fields,
+                    admission->arena, key);
+        object_unref(&base);
+    }
+    return true;
+}
+
+static bool has_no_body(const struct http_head *response)
+{
+    return response->framing == BODY_NONE ||
+           (response->framing == BODY_LENGTH && response->content_length == 0);
+}
+
+/* Prepares the spool: to be stored, kept in memory, or passed through. */
+static enum reason prepare(struct cache *cache, const struct admission *admission,
+                           const struct cache_key *key, struct spool *spool)
+{
+    struct store_put *put;
+    int64_t length = admission->response->content_length;
+
+    if (length > 0 && (uint64_t)length > cache->object_max) {
+        return REASON_TOO_LARGE;
+    }
+    if (cache->store == NULL) {
+        spool_keep(spool);
+        return REASON_STORED;
+    }
+    if (store_put_begin(cache->store, key->hash, key->text, &put) != 0) {
+        return REASON_STORE_BUSY;
+    }
+    spool_store(spool, cache->store, put);
+    return REASON_STORED;
+}
+
+struct object *cache_admit(struct cache *cache, const struct admission *admission, enum reason *why)
+{
+    struct cache_key key = *admission->primary;
+    int64_t length = has_no_body(admission->response) ? 0 : admission->response->content_length;
+    struct spool *spool = spool_new(&(struct spool_options){
+        .budget = &cache->budget,
+        .expected = length,
+        .limit = admission->spool_limit,
+        .writer = admission->writer,
+    });
+
+    if (admission->store) {
+        *why = response_key(cache, admission, &key) ? prepare(cache, admission, &key, spool)
+                                                    : REASON_VARY_STAR;
+    }
+    struct object *object =
+        object_new(&key, admission->response, admission->fields, admission->freshness, spool);
+    object->body_len = length;
+    return object;
+}
+
+/* ---- ending a flight ---- */
+
+struct settling {
+    struct cache *cache;
+    struct object *object;
+};
+
+/* On the store's writer thread, or at once without a store. */
+static void on_stored(void *arg, int err)
+{
+    struct settling *settling = arg;
+    struct cache *cache = settling->cache;
+    struct object *object = settling->object;
+    struct span body;
+    bool whole = object_whole(object, &body);
+    bool keep = cache->store == NULL ? object->spool && spool_is_kept(object->spool)
+                                     : whole && body.len <= RAM_OBJECT_MAX;
+
+    (void)err; /* a hot object serves from memory even when the disk would not have it */
+    table_settle(cache->table, object, keep);
+    object_unref(&settling->object);
+    free(settling);
+}
+
+static struct settling *settling_new(struct cache *cache, struct object *object)
+{
+    struct settling *settling = xmalloc(sizeof(*settling));
+
+    *settling = (struct settling){cache, object_ref(object)};
+    return settling;
+}
+
+void cache_commit(struct cache *cache, struct flight *flight, struct object *object)
+{
+    struct buf head = BUF_INIT;
+    struct object_meta meta;
+
+    object->body_len = (int64_t)spool_length(object->spool);
+    if (flight_is_doomed(flight)) {
+        spool_end(object->spool, 0);
+        cache_abandon(cache, flight, 0);
+        return;
+    }
+    object_encode(object, &head, &meta);
+    table_put(cache->table, object, true);
+    spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
+                 settling_new(cache, object));
+    buf_fini(&head);
+    table_land(cache->table, flight, 0);
+}
+
+void cache_update(struct cache *cache, struct flight *flight, struct object *object)
+{
+    struct buf head = BUF_INIT;
+    struct object_meta meta;
+
+    if (flight_is_doomed(flight)) {
+        return;
+    }
+    table_put(cache->table, object, true);
+    if (cache->store) {
+        object_encode(object, &head, &meta);
+        store_update(cache->store, object->key.hash, object->key.text, buf_span(&head), &meta,
+                     sizeof(meta), on_stored, settling_new(cache, object));
+        buf_fini(&head);
+    } else {
+        on_stored(settling_new(cache, object), 0);
+    }
+    table_land(cache->table, flight, 0);
+}
+
+void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until)
+{
+    table_land(cache->table, flight, pass_until);
+}
+
+struct flight *cache_private_flight(struct flight_member *member, struct object *stale,
+                                    const struct cache_key *key, struct waker waker)
+{
+    struct flight *flight = flight_new(key, stale);
+
+    flight_join(flight, member, true, waker);
+    return flight;
+}
+
+void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
+                      struct arena *arena)
+{
+    struct cache_key key;
+
+    key_primary(uri, zone, &cache->secret, arena, &key);
+    table_drop(cache->table, &key);
+    if (cache->store) {
+        store_drop(cache->store, key.hash, NULL, NULL);
+    }
+}
+
+struct budget *cache_budget(struct cache *cache)
+{
+    return &cache->budget;
+}
+
+void cache_stats(struct cache *cache, struct cache_stats *out)
+{
+    *out = (struct cache_stats){.has_store = cache->store != NULL, .memory_limit = cache->memory};
+    table_stats(cache->table, &out->table);
+    out->body_memory = atomic_load_explicit(&cache->budget.used, memory_order_relaxed);
+    if (cache->store) {
+        store_stats(cache->store, &out->store);
+    }
+}

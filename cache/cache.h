@@ -1,0 +1,114 @@
+/*
+ * cache - the public face: look a request up, fly together with others to the origin, keep what
+ * came back, forget what became invalid. Thread-safe. Knows no sockets.
+ *
+ * A request's way: cache_lookup() answers with an object, with a flight to wait for, or with the
+ * duty to fetch. Whoever leads a flight calls cache_admit() when the response's head is there and
+ * then exactly one of cache_commit(), cache_update() or cache_abandon().
+ */
+#ifndef LARDER_CACHE_CACHE_H
+#define LARDER_CACHE_CACHE_H
+
+#include "cache/table.h"
+
+struct cache;
+
+struct cache_options {
+    const char *path;    /* NULL: memory only */
+    uint64_t size;       /* bytes on disk */
+    uint64_t memory;     /* bytes of bodies and hot objects in memory */
+    uint64_t object_max; /* larger responses are not stored; 0: what the store takes */
+};
+
+int cache_open(const struct cache_options *options, struct cache **out);
+/* Commits what is complete. No flight may be under way. Accepts NULL. */
+void cache_close(struct cache **cache);
+
+enum cache_result {
+    CACHE_FRESH,   /* lookup->object answers */
+    CACHE_STALE,   /* lookup->object answers; if lookup->lead, validate it in the background */
+    CACHE_LEAD,    /* fetch; with lookup->object set, validate that one */
+    CACHE_FOLLOW,  /* wait for the flight */
+    CACHE_ALONE,   /* fetch for this request only */
+    CACHE_REFUSED, /* only-if-cached, and nothing usable is stored: 504 */
+};
+
+/* Lives in the exchange. */
+struct lookup {
+    struct cache_key primary;
+    struct cache_key key;        /* under which a response to this request is looked for */
+    struct object *object;       /* counted; NULL when nothing usable was found */
+    struct flight_member member; /* of the flight joined or led */
+    bool lead;
+    bool from_memory;
+};
+
+/* What one lookup is about; borrowed during the call. */
+struct cache_query {
+    const struct http_head *request;
+    const struct policy_request *policy; /* policy->lookup must hold */
+    const struct uri *uri;
+    struct span zone;
+    int64_t now;
+    bool alone; /* neither join nor lead a flight */
+    struct waker waker;  /* for the flight */
+    struct arena *arena; /* keys are kept here */
+};
+
+/* Looks up and decides. decision gets outcome, reason, age and lifetime as far as known. */
+enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
+                               struct lookup *lookup, struct decision *decision);
+/* Gives back object and membership. */
+void lookup_fini(struct lookup *lookup);
+
+/* May this member use the shared response of its flight? (Vary may select another.) */
+bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct object *object,
+                  const struct http_fields *request, struct arena *arena);
+
+/* ---- the fetch side ---- */
+
+/* What the fetch knows when a response's head arrives. */
+struct admission {
+    const struct cache_key *primary;
+    const struct http_head *request; /* the client's */
+    const struct http_head *response;
+    const struct http_fields *fields; /* those to keep */
+    const struct freshness *freshness;
+    bool store;          /* policy allows keeping it */
+    size_t spool_limit;  /* bytes in memory before the origin is paused */
+    struct waker writer; /* the fetch: room again, or nobody reads any more */
+    struct arena *arena;
+};
+
+/* Makes the object with its spool (NULL for a response without a body) and prepares to store it.
+ * The caller appends to object->spool. *why: REASON_STORED, or why it will not be stored. */
+struct object *cache_admit(struct cache *cache, const struct admission *admission,
+                           enum reason *why);
+
+/* The response is complete: it is kept. Ends the spool. */
+void cache_commit(struct cache *cache, struct flight *flight, struct object *object);
+/* A 304: `object` (made by object_updated()) takes the place of the old one. */
+void cache_update(struct cache *cache, struct flight *flight, struct object *object);
+/* Nothing is kept. pass_until > 0: requests until then do not wait for each other. Does not end a
+ * spool. */
+void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until);
+
+/* A flight that is in no table: one request on its own. */
+struct flight *cache_private_flight(struct flight_member *member, struct object *stale,
+                                    const struct cache_key *key, struct waker waker);
+
+/* Everything stored for the URI becomes unusable (RFC 9111 4.4). */
+void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
+                      struct arena *arena);
+
+struct budget *cache_budget(struct cache *cache);
+
+struct cache_stats {
+    struct table_stats table;
+    struct store_stats store;
+    bool has_store;
+    size_t body_memory, memory_limit;
+};
+void cache_stats(struct cache *cache, struct cache_stats *out);
+
+#endif

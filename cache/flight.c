@@ -1,0 +1,158 @@
+#include "cache/flight.h"
+
+#include "base/mem.h"
+
+#include <pthread.h>
+
+struct flight {
+    atomic_int refs;
+    atomic_bool doomed;
+    pthread_mutex_t lock;
+    enum flight_state state;
+    struct object *stale;
+    struct object *object;
+    struct failure failure;
+    struct list members;
+    size_t member_count;
+    struct cache_key key;
+    char key_text[];
+};
+
+struct flight *flight_new(const struct cache_key *key, struct object *stale)
+{
+    struct flight *flight = xcalloc(1, sizeof(*flight) + key->text.len);
+
+    atomic_init(&flight->refs, 1);
+    CHECK(pthread_mutex_init(&flight->lock, NULL) == 0);
+    list_init(&flight->members);
+    memcpy(flight->key_text, key->text.at, key->text.len);
+    flight->key = *key;
+    flight->key.text.at = flight->key_text;
+    flight->stale = stale ? object_ref(stale) : NULL;
+    return flight;
+}
+
+struct flight *flight_ref(struct flight *flight)
+{
+    atomic_fetch_add_explicit(&flight->refs, 1, memory_order_relaxed);
+    return flight;
+}
+
+void flight_unref(struct flight **slot)
+{
+    struct flight *flight = *slot;
+
+    *slot = NULL;
+    if (flight == NULL || atomic_fetch_sub_explicit(&flight->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    CHECK(list_empty(&flight->members));
+    object_unref(&flight->stale);
+    object_unref(&flight->object);
+    pthread_mutex_destroy(&flight->lock);
+    free(flight);
+}
+
+const struct cache_key *flight_key(const struct flight *flight)
+{
+    return &flight->key;
+}
+
+struct object *flight_stale(const struct flight *flight)
+{
+    return flight->stale;
+}
+
+void flight_join(struct flight *flight, struct flight_member *member, bool leader,
+                 struct waker waker)
+{
+    *member = (struct flight_member){.waker = waker, .leader = leader};
+    member->flight = flight_ref(flight);
+    pthread_mutex_lock(&flight->lock);
+    list_push_back(&flight->members, &member->link);
+    flight->member_count++;
+    if (flight->state != FLIGHT_WAITING) {
+        waker.wake(waker.arg);
+    }
+    pthread_mutex_unlock(&flight->lock);
+}
+
+void flight_leave(struct flight_member *member)
+{
+    struct flight *flight = member->flight;
+
+    if (flight == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&flight->lock);
+    list_remove(&member->link);
+    flight->member_count--;
+    pthread_mutex_unlock(&flight->lock);
+    flight_unref(&member->flight);
+}
+
+size_t flight_members(struct flight *flight)
+{
+    pthread_mutex_lock(&flight->lock);
+    size_t count = flight->member_count;
+    pthread_mutex_unlock(&flight->lock);
+    return count;
+}
+
+enum flight_state flight_look(const struct flight_member *member, struct object **object,
+                              struct failure *failure)
+{
+    struct flight *flight = member->flight;
+
+    *object = NULL;
+    pthread_mutex_lock(&flight->lock);
+    enum flight_state state = flight->state;
+    bool mine = state == FLIGHT_SHARED || (state == FLIGHT_SOLO && member->leader);
+    if (mine) {
+        *object = object_ref(flight->object);
+    }
+    *failure = flight->failure;
+    pthread_mutex_unlock(&flight->lock);
+    return state;
+}
+
+static void land(struct flight *flight, enum flight_state state, struct object *object,
+                 struct failure failure)
+{
+    pthread_mutex_lock(&flight->lock);
+    CHECK(flight->state == FLIGHT_WAITING);
+    flight->state = state;
+    flight->object = object ? object_ref(object) : NULL;
+    flight->failure = failure;
+    list_each(link, &flight->members)
+    {
+        struct waker *waker = &list_entry(link, struct flight_member, link)->waker;
+        waker->wake(waker->arg);
+    }
+    pthread_mutex_unlock(&flight->lock);
+}
+
+void flight_publish(struct flight *flight, struct object *object)
+{
+    land(flight, FLIGHT_SHARED, object, (struct failure){0});
+}
+
+void flight_publish_solo(struct flight *flight, struct object *object)
+{
+    land(flight, FLIGHT_SOLO, object, (struct failure){0});
+}
+
+void flight_fail(struct flight *flight, struct failure failure)
+{
+    land(flight, FLIGHT_FAILED, NULL, failure);
+}
+
+void flight_doom(struct flight *flight)
+{
+    atomic_store_explicit(&flight->doomed, true, memory_order_release);
+}
+
+bool flight_is_doomed(const struct flight *flight)
+{
+    return atomic_load_explicit(&flight->doomed, memory_order_acquire);
+}

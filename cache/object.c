@@ -1,0 +1,451 @@
+#include "cache/object.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/*
+ * A stored head:
+ *
+ *   u16 format (1)   u16 status   u16 reason length   u16 number of fields   reason
+ *   then each field: u16 name length   u32 value length   name   value
+ *
+ * Little endian, unaligned. Written by us, yet read as if it were not: a disk may lie.
+ */
+enum { HEAD_FORMAT = 1 };
+
+/* ---- making ---- */
+
+struct copy {
+    char *at;
+};
+
+static struct span copy_span(struct copy *copy, struct span bytes)
+{
+    char *at = copy->at;
+
+    if (bytes.len) {
+        memcpy(at, bytes.at, bytes.len);
+    }
+    copy->at += bytes.len;
+    return span_of(at, bytes.len);
+}
+
+static size_t text_size(const struct cache_key *key, struct span reason,
+                        const struct http_fields *fields)
+{
+    size_t size = key->text.len + reason.len;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        size += fields->at[i].name.len + fields->at[i].value.len;
+    }
+    return size;
+}
+
+/* One allocation: the struct, the field table, all text. */
+static struct object *object_alloc(const struct cache_key *key, struct span reason,
+                                   const struct http_fields *fields)
+{
+    size_t table = fields->count * sizeof(struct http_field);
+    size_t size = sizeof(struct object) + table + text_size(key, reason, fields);
+    struct object *object = xmalloc(size);
+
+    memset(object, 0, sizeof(*object));
+    atomic_init(&object->refs, 1);
+    object->size = size;
+    object->kind = OBJECT_RESPONSE;
+    object->body_len = -1;
+    object->fields.at = (struct http_field *)(object + 1);
+    object->fields.count = fields->count;
+    object->fields.cap = fields->count;
+    struct copy copy = {(char *)(object + 1) + table};
+    memcpy(object->key.hash, key->hash, sizeof(key->hash));
+    object->key.text = copy_span(&copy, key->text);
+    object->reason = copy_span(&copy, reason);
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct http_field *field = &fields->at[i];
+        object->fields.at[i] = (struct http_field){
+            .name = copy_span(&copy, field->name),
+            .value = copy_span(&copy, field->value),
+            .id = field->id,
+        };
+    }
+    return object;
+}
+
+struct object *object_new(const struct cache_key *key, const struct http_head *head,
+                          const struct http_fields *fields, const struct freshness *freshness,
+                          struct spool *spool)
+{
+    struct object *object = object_alloc(key, head->reason, fields);
+
+    object->status = head->status;
+    object->framing = head->framing;
+    object->body_len = head->framing == BODY_NONE ? -1 : head->content_length;
+    object->freshness = *freshness;
+    object->spool = spool;
+    return object;
+}
+
+struct object *object_updated(struct object *old, const struct http_fields *fields,
+                              const struct freshness *freshness)
+{
+    struct object *object = object_alloc(&old->key, old->reason, fields);
+
+    object->status = old->status;
+    object->framing = old->framing;
+    object->body_len = old->body_len;
+    object->freshness = *freshness;
+    object->updated = true;
+    object->body_of = object_ref(old->body_of ? old->body_of : old);
+    return object;
+}
+
+struct object *object_new_vary(const struct cache_key *key, struct span generation,
+                               const struct span *specs, size_t count)
+{
+    struct http_field lines[OBJECT_VARY_MAX + 1];
+    struct http_fields fields = {.at = lines};
+
+    CHECK(count <= OBJECT_VARY_MAX);
+    lines[fields.count++] = (struct http_field){SPAN("etag"), generation, FIELD_ETAG};
+    for (size_t i = 0; i < count; i++) {
+        lines[fields.count++] = (struct http_field){SPAN("vary"), specs[i], FIELD_VARY};
+    }
+    struct object *object = object_alloc(key, SPAN_EMPTY, &fields);
+    object->kind = OBJECT_VARY;
+    object->body_len = 0;
+    return object;
+}
+
+struct object *object_ref(struct object *object)
+{
+    atomic_fetch_add_explicit(&object->refs, 1, memory_order_relaxed);
+    return object;
+}
+
+void object_unref(struct object **slot)
+{
+    struct object *object = *slot;
+
+    *slot = NULL;
+    while (object && atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
+        struct object *body_of = object->body_of;
+        spool_unref(&object->spool);
+        if (object->from_store) {
+            store_object_done(object->store, &object->stored);
+        }
+        free(object);
+        object = body_of;
+    }
+}
+
+/* ---- to and from the store ---- */
+
+static void put_u16(struct buf *out, size_t value)
+{
+    uint16_t raw = (uint16_t)value;
+
+    CHECK(value <= UINT16_MAX);
+    buf_append(out, span_of(&raw, sizeof(raw)));
+}
+
+static void put_u32(struct buf *out, size_t value)
+{
+    uint32_t raw = (uint32_t)value;
+
+    CHECK(value <= UINT32_MAX);
+    buf_append(out, span_of(&raw, sizeof(raw)));
+}
+
+void object_encode(const struct object *object, struct buf *head, struct object_meta *meta)
+{
+    put_u16(head, HEAD_FORMAT);
+    put_u16(head, (size_t)object->status);
+    put_u16(head, object->reason.len);
+    put_u16(head, object->fields.count);
+    buf_append(head, object->reason);
+    for (size_t i = 0; i < object->fields.count; i++) {
+        const struct http_field *field = &object->fields.at[i];
+        put_u16(head, field->name.len);
+        put_u32(head, field->value.len);
+        buf_append(head, field->name);
+        buf_append(head, field->value);
+    }
+    meta->freshness = object->freshness;
+    meta->freshness.reserved[0] = (uint8_t)object->kind;
+}
+
+static bool take(struct span *rest, size_t n, struct span *out)
+{
+    if (rest->len < n) {
+        return false;
+    }
+    *out = span_take(*rest, n);
+    *rest = span_skip(*rest, n);
+    return true;
+}
+
+static bool take_int(struct span *rest, size_t n, uint32_t *out)
+{
+    struct span raw;
+
+    *out = 0;
+    if (!take(rest, n, &raw)) {
+        return false;
+    }
+    memcpy(out, raw.at, n);
+    return true;
+}
+
+static bool decode_field(struct span *rest, struct http_fields *fields)
+{
+    uint32_t name_len, value_len;
+    struct span name, value;
+
+    if (!take_int(rest, 2, &name_len) || !take_int(rest, 4, &value_len) ||
+        !take(rest, name_len, &name) || !take(rest, value_len, &value)) {
+        return false;
+    }
+    fields_add(fields, name, value);
+    return true;
+}
+
+static bool decode_head(struct span text, uint32_t *status, struct span *reason,
+                        struct http_fields *fields)
+{
+    uint32_t format, reason_len, count;
+
+    if (!take_int(&text, 2, &format) || format != HEAD_FORMAT || !take_int(&text, 2, status) ||
+        !take_int(&text, 2, &reason_len) || !take_int(&text, 2, &count) ||
+        !take(&text, reason_len, reason)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!decode_field(&text, fields)) {
+            return false;
+        }
+    }
+    return text.len == 0;
+}
+
+static struct spool *spool_of_bytes(struct span body, struct budget *budget)
+{
+    struct spool *spool = spool_new(&(struct spool_options){
+        .budget = budget,
+        .expected = (int64_t)body.len,
+        .limit = body.len,
+    });
+
+    spool_keep(spool);
+    spool_append(spool, body);
+    spool_end(spool, 0);
+    return spool;
+}
+
+static struct object *object_of_record(const struct cache_key *key, struct store_object *record)
+{
+    _Alignas(16) char first[4096];
+    struct arena arena;
+    struct http_fields fields;
+    struct span reason;
+    uint32_t status;
+    struct object *object = NULL;
+
+    arena_init(&arena, first, sizeof(first));
+    fields_init(&fields, &arena, 24);
+    if (record->meta_len == sizeof(struct object_meta) &&
+        decode_head(record->head, &status, &reason, &fields)) {
+        struct object_meta meta;
+        memcpy(&meta, record->meta, sizeof(meta));
+        object = object_alloc(key, reason, &fields);
+        object->status = (int)status;
+        object->kind = meta.freshness.reserved[0];
+        object->freshness = meta.freshness;
+        object->freshness.reserved[0] = 0;
+        object->body_len = (int64_t)record->body_len;
+        object->framing = BODY_LENGTH;
+    }
+    arena_fini(&arena);
+    return object;
+}
+
+int object_load(struct store *store, const struct cache_key *key, size_t copy_max,
+                struct budget *budget, struct object **out)
+{
+    struct store_object record;
+
+    *out = NULL;
+    int err = store_find(store, key->hash, key->text, &record);
+    if (err) {
+        return err;
+    }
+    struct object *object = object_of_record(key, &record);
+    if (object == NULL) {
+        store_object_done(store, &record);
+        store_drop(store, key->hash, NULL, NULL);
+        return ERR_CORRUPT;
+    }
+    if (record.chunk_count == 0 && record.body_len <= copy_max) {
+        object->spool = spool_of_bytes(record.body, budget);
+        store_object_done(store, &record);
+    } else {
+        object->store = store;
+        object->stored = record;
+        object->from_store = true;
+    }
+    *out = object;
+    return 0;
+}
+
+/* ---- reading the body ---- */
+
+static const struct object *body_owner(const struct object *object)
+{
+    return object->body_of ? object->body_of : object;
+}
+
+bool object_whole(const struct object *object, struct span *body)
+{
+    const struct object *owner = body_owner(object);
+
+    if (owner->spool) {
+        return spool_whole(owner->spool, body);
+    }
+    *body = SPAN_EMPTY;
+    return owner->body_len == 0;
+}
+
+static struct object_reader *reader_of(struct source *source)
+{
+    return container_of(source, struct object_reader, source);
+}
+
+static int peek_span(struct source *source, struct span *out)
+{
+    *out = reader_of(source)->rest;
+    return 0;
+}
+
+static void advance_span(struct source *source, size_t n)
+{
+    struct object_reader *reader = reader_of(source);
+
+    CHECK(n <= reader->rest.len);
+    reader->rest = span_skip(reader->rest, n);
+}
+
+static int peek_spool(struct source *source, struct span *out)
+{
+    return spool_peek(&reader_of(source)->spool, out);
+}
+
+static void advance_spool(struct source *source, size_t n)
+{
+    spool_advance(&reader_of(source)->spool, n);
+}
+
+static void unpin(struct object_reader *reader)
+{
+    if (reader->pin) {
+        store_unpin(body_owner(reader->object)->store, reader->pin);
+        reader->pin = NULL;
+    }
+}
+
+static int peek_chunks(struct source *source, struct span *out)
+{
+    struct object_reader *reader = reader_of(source);
+    const struct object *owner = body_owner(reader->object);
+
+    *out = SPAN_EMPTY;
+    if (reader->offset >= reader->end) {
+        return 0;
+    }
+    if (reader->rest.len == 0) {
+        size_t number = (size_t)(reader->offset / STORE_CHUNK);
+        CHECK(number < owner->stored.chunk_count);
+        int err =
+            store_lend(owner->store, &owner->stored.chunks[number], &reader->pin, &reader->rest);
+        if (err) {
+            return err;
+        }
+        reader->rest = span_skip(reader->rest, (size_t)(reader->offset % STORE_CHUNK));
+        uint64_t left = reader->end - reader->offset;
+        reader->rest = span_take(reader->rest, left < STORE_CHUNK ? (size_t)left : STORE_CHUNK);
+        if (reader->rest.len == 0) {
+            return ERR_CORRUPT;
+        }
+    }
+    *out = reader->rest;
+    return 0;
+}
+
+static void advance_chunks(struct source *source, size_t n)
+{
+    struct object_reader *reader = reader_of(source);
+
+    advance_span(source, n);
+    reader->offset += n;
+    if (reader->rest.len == 0) {
+        unpin(reader);
+    }
+}
+
+static void on_drop(struct source *source)
+{
+    struct object_reader *reader = reader_of(source);
+
+    if (reader->on_drop) {
+        reader->on_drop(reader->arg);
+    }
+}
+
+static const struct source_ops span_ops = {peek_span, advance_span, on_drop};
+static const struct source_ops spool_ops = {peek_spool, advance_spool, on_drop};
+static const struct source_ops chunk_ops = {peek_chunks, advance_chunks, on_drop};
+
+static struct span sub_span(struct span body, uint64_t from, uint64_t to)
+{
+    struct span rest = span_skip(body, from < body.len ? (size_t)from : body.len);
+    uint64_t want = to > from ? to - from : 0;
+
+    return span_take(rest, want < rest.len ? (size_t)want : rest.len);
+}
+
+int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
+                       uint64_t to, struct waker waker)
+{
+    const struct object *owner = body_owner(object);
+    struct span body;
+    int err = 0;
+
+    *reader = (struct object_reader){.offset = from, .end = to};
+    if (object_whole(object, &body)) {
+        reader->source.ops = &span_ops;
+        reader->rest = sub_span(body, from, to);
+    } else if (owner->spool) {
+        reader->source.ops = &spool_ops;
+        err = spool_reader_init(&reader->spool, owner->spool, from, to, waker);
+    } else if (owner->stored.chunk_count == 0) {
+        reader->source.ops = &span_ops;
+        reader->rest = sub_span(owner->stored.body, from, to);
+    } else {
+        reader->source.ops = &chunk_ops;
+        uint64_t length = (uint64_t)owner->body_len;
+        reader->end = to < length ? to : length;
+    }
+    if (err == 0) {
+        reader->object = object_ref(object);
+    }
+    return err;
+}
+
+void object_reader_fini(struct object_reader *reader)
+{
+    if (reader->object == NULL) {
+        return;
+    }
+    spool_reader_fini(&reader->spool);
+    unpin(reader);
+    object_unref(&reader->object);
+}

@@ -1,0 +1,93 @@
+/*
+ * object - one response as the cache knows it: status, fields, times, body. The head is immutable
+ * and complete; the body may still be arriving (a spool), be in memory, or be in the store.
+ * Counted; thread-safe.
+ *
+ * The same struct serves a fetched response nobody may share, a hot object, and a stored one read
+ * back; whoever delivers it need not know which.
+ *
+ * A Vary base is an object without a body that lists the Vary specifications under which variants
+ * of its URL are kept, and the generation that is part of their keys.
+ */
+#ifndef LARDER_CACHE_OBJECT_H
+#define LARDER_CACHE_OBJECT_H
+
+#include "base/buf.h"
+#include "base/source.h"
+#include "cache/key.h"
+#include "cache/policy.h"
+#include "cache/spool.h"
+
+enum object_kind { OBJECT_RESPONSE = 1, OBJECT_VARY = 2 };
+
+#define OBJECT_VARY_MAX 8
+
+struct object {
+    atomic_int refs;
+    enum object_kind kind;
+    struct cache_key key; /* text is the object's own copy */
+    int status;
+    struct span reason;
+    struct http_fields fields; /* end-to-end fields as the origin sent them; read only */
+    struct freshness freshness;
+    int64_t body_len;          /* -1: not known while it arrives */
+    enum http_framing framing; /* how the origin ended it: BODY_NONE for HEAD, 304 … */
+    bool from_store;
+    bool updated; /* its head came with a 304, its body earlier */
+
+    struct spool *spool; /* the body, or NULL */
+    struct store *store; /* else it is here: */
+    struct store_object stored;
+    struct object *body_of; /* or another object's (after a 304); counted */
+    size_t size;            /* bytes of memory, without a spool's */
+};
+
+/* A response that arrives; its body goes to `spool` (taken over; NULL: no body). Fields, reason and
+ * key are copied. */
+struct object *object_new(const struct cache_key *key, const struct http_head *head,
+                          const struct http_fields *fields, const struct freshness *freshness,
+                          struct spool *spool);
+/* The same body under a new head: what a 304 makes. */
+struct object *object_updated(struct object *old, const struct http_fields *fields,
+                              const struct freshness *freshness);
+/* `generation` first, then the specifications, oldest first. */
+struct object *object_new_vary(const struct cache_key *key, struct span generation,
+                               const struct span *specs, size_t count);
+
+struct object *object_ref(struct object *object);
+void object_unref(struct object **object);
+
+/* A stored record as an object. The record is taken over, also on failure: ERR_NOT_FOUND or
+ * ERR_CORRUPT. A body up to `copy_max` bytes is copied to memory, so that nothing stays pinned. */
+int object_load(struct store *store, const struct cache_key *key, size_t copy_max,
+                struct budget *budget, struct object **out);
+
+/* What is stored of an object: head bytes into `head`, times and kind into `meta`. */
+struct object_meta {
+    struct freshness freshness; /* reserved[0] is the kind */
+};
+_Static_assert(sizeof(struct object_meta) <= STORE_META_MAX, "meta must fit the index record");
+void object_encode(const struct object *object, struct buf *head, struct object_meta *meta);
+
+/* The whole body is in memory: a hot object. */
+bool object_whole(const struct object *object, struct span *body);
+
+/* Reads [from, to) of a body wherever it is. Belongs to one loop. */
+struct object_reader {
+    struct source source; /* peek, advance, drop; drop only ends the reading */
+    struct object *object;
+    struct span rest; /* in memory or lent whole */
+    struct spool_reader spool;
+    uint64_t offset, end; /* in chunks of the store */
+    struct store_pin *pin;
+    void (*on_drop)(void *arg);
+    void *arg;
+};
+
+/* `to` UINT64_MAX: to the end. Takes its own reference. `waker` is called when a spool has more; it
+ * must end in the source's wake on the right loop. 0 or ERR_NOT_FOUND (the beginning is gone). */
+int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
+                       uint64_t to, struct waker waker);
+void object_reader_fini(struct object_reader *reader);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * spool - the body of a message as it arrives: appended once by one writer, read by many, each at
+ * its own offset, in bounded memory. Thread-safe; counted.
+ *
+ * What is in memory is a row of chunks, offsets growing. Bytes leave memory
+ *   - once every reader has passed them, when the spool only passes through, or
+ *   - once they are in the store, when the body is being stored: readers that lag behind read them
+ *     back from there.
+ * A body small enough for one record stays in memory until its end, and afterwards as long as
+ * somebody holds the spool: that is what a hot object is.
+ *
+ * Back pressure: spool_append() takes everything it is given and answers SPOOL_PAUSE when more is
+ * in memory than `limit`; the writer's waker says when to go on. Wakers are called from any thread
+ * with a lock held: they must only post.
+ */
+#ifndef LARDER_CACHE_SPOOL_H
+#define LARDER_CACHE_SPOOL_H
+
+#include "base/list.h"
+#include "cache/store/store.h"
+
+#include <stdatomic.h>
+
+struct spool;
+
+struct waker {
+    void (*wake)(void *arg); /* NULL: nobody to tell */
+    void *arg;
+};
+
+/* Bytes of body held in memory by all spools together. */
+struct budget {
+    atomic_size_t used;
+    size_t limit;
+};
+
+enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
+
+struct spool_options {
+    struct budget *budget;
+    int64_t expected;    /* length announced, or -1 */
+    size_t limit;        /* bytes in memory above which the writer pauses */
+    struct waker writer; /* room again, or the last reader left */
+};
+
+struct spool *spool_new(const struct spool_options *options);
+struct spool *spool_ref(struct spool *spool);
+void spool_unref(struct spool **spool);
+
+/* ---- the writer ---- */
+
+/* A small body stays in memory to its end and after it. Before the first append. */
+void spool_keep(struct spool *spool);
+
+/* The same, and the body is stored through `put`, which becomes the spool's. Before the first
+ * append. */
+void spool_store(struct spool *spool, struct store *store, struct store_put *put);
+
+enum spool_flow spool_append(struct spool *spool, struct span bytes);
+
+/* No further bytes. err 0: the body is complete. Otherwise readers get `err` after what is there,
+ * and what was stored of it is given up. Must be called once, by spool_end() or spool_commit(). */
+void spool_end(struct spool *spool, int err);
+
+/* spool_end(spool, 0), and the object goes to the store when spool_store() was called and nothing
+ * failed since: done(arg, 0) after it is durable, done(arg, err) otherwise. Always one call, maybe
+ * at once. */
+void spool_commit(struct spool *spool, struct span head, const void *meta, size_t meta_len,
+                  void (*done)(void *arg, int err), void *arg);
+
+/* The waker is not called any more after this returned. */
+void spool_writer_gone(struct spool *spool);
+
+/* ---- anybody ---- */
+
+size_t spool_readers(struct spool *spool);
+/* Ended without an error. */
+bool spool_is_complete(const struct spool *spool);
+/* Complete, small, and all of it in memory for as long as the spool lives. */
+bool spool_is_kept(const struct spool *spool);
+/* The same in one piece: a hot object's body. */
+bool spool_whole(const struct spool *spool, struct span *body);
+/* Bytes so far. */
+uint64_t spool_length(struct spool *spool);
+/* Bytes of memory held. */
+size_t spool_memory(struct spool *spool);
+
+/* ---- one reader; belongs to one thread ---- */
+
+struct chunk;
+
+struct spool_reader {
+    struct spool *spool;
+    struct list link;
+    struct waker waker; /* bytes or the end arrived after spool_peek() said ERR_AGAIN */
+    uint64_t offset;
+    uint64_t end;          /* exclusive */
+    struct chunk *chunk;   /* holds the span lent from memory */
+    struct store_pin *pin; /* holds the span lent from the store */
+    struct span lent;      /* what the pin covers, from lent_at on */
+    uint64_t lent_at;
+    bool waiting;
+};
+
+/* Reads [from, to) (to UINT64_MAX: until the end). 0, or ERR_NOT_FOUND when bytes from `from` on
+ * have left memory and are not in the store. */
+int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
+                      struct waker waker);
+void spool_reader_fini(struct spool_reader *reader);
+
+/* As in base/source.h. */
+int spool_peek(struct spool_reader *reader, struct span *out);
+void spool_advance(struct spool_reader *reader, size_t n);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * table - what is in memory under each key: a finished object, a flight, a pass mark. One structure
+ * serves hot objects, read-your-own-writes while the store commits, and collapsed forwarding.
+ *
+ * Thread-safe: 64 shards with a lock each. Bounded by bytes; SIEVE decides what leaves.
+ */
+#ifndef LARDER_CACHE_TABLE_H
+#define LARDER_CACHE_TABLE_H
+
+#include "cache/flight.h"
+
+struct table;
+
+struct table *table_new(size_t bytes);
+/* No flight may be under way. Accepts NULL. */
+void table_free(struct table **table);
+
+/* The object under the key with a reference, or NULL. */
+struct object *table_find(struct table *table, const struct cache_key *key);
+
+/* Keeps the object (a reference is taken), replacing what was there. `pending`: it must stay until
+ * table_settle(), because the store does not have it yet. */
+void table_put(struct table *table, struct object *object, bool pending);
+/* The store answered. `keep`: stays as a hot object if it is still the one under its key. */
+void table_settle(struct table *table, struct object *object, bool keep);
+/* Forgets the object and dooms the flight under the key. */
+void table_drop(struct table *table, const struct cache_key *key);
+
+enum table_join {
+    JOIN_LEAD,    /* the caller must fetch, and end with table_land() */
+    JOIN_FOLLOW,  /* somebody is fetching it already */
+    JOIN_PASS,    /* a pass mark: go alone */
+    JOIN_CHANGED, /* a newer object has appeared under the key: look again */
+};
+
+/* Joins the flight under the key or starts one. `found` (may be NULL) is what the caller found
+ * there; it becomes the flight's stale object. */
+enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
+                           int64_t now, struct flight_member *member, struct waker waker);
+/* The flight is over (or has left for a private one): the next request starts anew. `pass_until`
+ * > 0 leaves a pass mark. */
+void table_land(struct table *table, struct flight *flight, int64_t pass_until);
+
+struct table_stats {
+    size_t entries, bytes, flights;
+    uint64_t evicted;
+};
+void table_stats(struct table *table, struct table_stats *out);
+
+#endif
