@@ -1,0 +1,52 @@
+/*
+ * respond - from a cached or fetched object and a request to the response head and the bytes of the
+ * body to send. Pure: no sockets, no clock, memory from the arena.
+ */
+#ifndef LARDER_PROXY_CLIENT_RESPOND_H
+#define LARDER_PROXY_CLIENT_RESPOND_H
+
+#include "cache/object.h"
+
+/* What a response is made from. */
+struct respond_input {
+    const struct http_head *request;
+    const struct policy_request *policy;
+    const struct object *object;
+    const struct decision *decision;
+    struct span name;         /* ours: Via, Cache-Status */
+    enum http_version origin; /* received version for Via; HTTP_1_1 for stored ones */
+    int64_t now;              /* seconds since 1970 */
+    bool evaluate;            /* conditions and Range are ours to evaluate (the response is one
+                                 that was shared or stored), not passed on to the origin */
+    struct arena *arena;
+};
+
+struct response {
+    struct http_head head; /* framing and content_length are set for what is sent */
+    uint64_t from, to;     /* bytes of the object's body; to UINT64_MAX: until its end */
+    bool has_body;
+};
+
+/* 200 (or whatever status the object has), 206, 304, 412 or 416; HEAD gets no body. Adds Age (only to
+ * responses that came from the cache), Via and Cache-Status; Date is never changed, and added from
+ * `now` only when the origin sent none. */
+void respond_object(const struct respond_input *input, struct response *out);
+
+/* An error (or another answer) made by ourselves. */
+struct respond_error {
+    int status;
+    enum reason reason;
+    const char *what;      /* one sentence for people, or NULL: the reason's text */
+    struct span name;
+    struct span incident;  /* id that is in the access log too */
+    struct span host;      /* the target's host, escaped when shown; may be empty */
+    bool head_only;        /* answers HEAD */
+    int64_t now;
+    struct arena *arena;
+};
+
+/* A small page with Proxy-Status (RFC 9209), Cache-Status and Cache-Control: no-store. *body is in
+ * the arena. */
+void respond_error(const struct respond_error *input, struct http_head *head, struct span *body);
+
+#endif
