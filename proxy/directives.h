@@ -6,18 +6,10 @@
 #ifndef LARDER_PROXY_DIRECTIVES_H
 #define LARDER_PROXY_DIRECTIVES_H
 
-#include "base/buf.h"
-#include "base/prefix.h"
+#include "base/conf.h"
 #include "http/uri.h"
 
 #include <stdatomic.h>
-
-struct endpoint {
-    struct sockaddr_storage address;
-    socklen_t len;   /* 0: none */
-    char *unix_path; /* instead of an address; else NULL */
-    char *text;      /* as configured */
-};
 
 struct port_range {
     uint16_t first, last;
