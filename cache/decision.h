@@ -53,7 +53,7 @@
     X(MUST_UNDERSTAND,  "must-understand",  "the status is not understood")                        \
     X(VARY_STAR,        "vary-star",        "Vary: * matches no other request")                    \
     X(PARTIAL,          "partial",          "a partial response")                                  \
-    X(SET_COOKIE,       "set-cookie",       "Set-Cookie, and this site forbids storing it")        \
+    X(SET_COOKIE,       "set-cookie",       "Set-Cookie without an explicit lifetime, or this site forbids storing it") \
     X(TOO_LARGE,        "too-large",        "larger than the store accepts")                       \
     X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
     X(PASS_MARK,        "pass-mark",        "recently unshareable, so not collapsed")              \
@@ -90,7 +90,7 @@ enum reason {
         REASON_COUNT
 };
 
-/* One per exchange. Times in seconds; SECONDS_NONE-like -1 when unknown. */
+/* One per exchange. Times in seconds; -1 when unknown. */
 struct decision {
     enum outcome outcome;
     enum reason reason;       /* why this outcome */
