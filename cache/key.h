@@ -24,7 +24,8 @@ void key_primary(const struct uri *uri, struct span zone, const struct sip_key *
                  struct arena *arena, struct cache_key *out);
 
 /* The Vary specification of a response: field names in lower case, sorted, unique, joined by ",".
- * Empty without Vary. False when any member is "*". */
+ * Empty without Vary. False when no other request can match: a member is "*" or no field name, or
+ * there are more than 64. */
 bool key_vary_spec(const struct http_fields *response, struct arena *arena, struct span *spec);
 
 /* The key of the variant that `request` selects under `spec` (not empty). Values: lines joined,
