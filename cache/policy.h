@@ -80,6 +80,14 @@ enum reason policy_may_store(const struct http_head *request, const struct http_
                              const struct freshness *freshness,
                              const struct policy_settings *settings);
 
+/* The same for a POST whose response carries the state of its own URI: an explicit lifetime and a
+ * Content-Location that is `target` (RFC 9110 9.3.3). It then answers later GETs; the invalidation
+ * the POST causes comes first. */
+enum reason policy_may_store_post(const struct http_head *request, const struct http_head *response,
+                                  const struct freshness *freshness,
+                                  const struct policy_settings *settings, const struct uri *target,
+                                  struct arena *arena);
+
 int64_t policy_age(const struct freshness *freshness, int64_t now); /* current_age, 4.2.3 */
 
 enum policy_verdict {
@@ -98,11 +106,14 @@ enum policy_verdict policy_reuse(const struct policy_request *request,
 bool policy_stale_on_error(const struct policy_request *request, const struct freshness *freshness,
                            const struct policy_settings *settings, int64_t now);
 
-/* Copies the fields of `response` that are stored (3.1) into *out: hop-by-hop ones dropped. */
+/* Copies the fields of `response` that are stored (3.1) into *out, which is initialised and empty:
+ * hop-by-hop ones are dropped, and Age, which struct freshness counts. Spans are borrowed. */
 void policy_stored_fields(const struct http_head *response, struct http_fields *out);
 
 /* The stored head after a 304 (3.2, 4.3.4): fields of the 304 replace, others stay; Content-Length
- * and other fields describing the body's framing are never taken over. Spans are borrowed. */
+ * and other fields describing the stored bytes are never taken over. Age is that of the 304 alone:
+ * policy_freshness() reads it from here, policy_stored_fields() drops it. Ask policy_may_store()
+ * about the merged head too: a 304 may bring no-store. Spans are borrowed. */
 void policy_merge_304(const struct http_fields *stored, const struct http_fields *not_modified,
                       struct arena *arena, struct http_fields *out);
 
@@ -113,7 +124,19 @@ void policy_make_conditional(struct http_fields *request, const struct http_fiel
 /* Does a 304 to that request confirm this stored response (4.3.4)? */
 bool policy_304_selects(const struct http_fields *stored, const struct http_fields *not_modified);
 
+/* A HEAD response from the origin: does it agree with the stored response to GET, whose body has
+ * `body_length` bytes (4.3.5)? Then its fields may be merged like those of a 304; else the stored
+ * response must be validated before it is used again. */
+bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length,
+                          const struct http_fields *head);
+
 /* An answer with this status to this method makes stored responses for its URI unusable (4.4). */
 bool policy_invalidates(enum http_method method, int status);
+
+/* The URIs such an answer names in Location and Content-Location, of the same origin only: they are
+ * invalidated too (4.4). Returns how many. */
+#define POLICY_ALSO_MAX 2
+size_t policy_also_invalidates(const struct uri *target, const struct http_fields *response,
+                               struct arena *arena, struct uri out[POLICY_ALSO_MAX]);
 
 #endif

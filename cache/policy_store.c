@@ -1,0 +1,290 @@
+/* policy_store - what may be stored (RFC 9111 3), what a 304 or a HEAD changes in it (3.2, 4.3),
+ * and what an unsafe request invalidates (4.4). */
+#include "cache/policy.h"
+
+#include "cache/policy_response.h"
+#include "http/date.h"
+#include "http/hop.h"
+#include "http/validator.h"
+
+/* ---- may it be stored? ---- */
+
+static enum reason request_obstacle(const struct http_head *request)
+{
+    struct cache_control control;
+
+    if (request->framing != BODY_NONE && request->content_length != 0 &&
+        request->method != METHOD_POST) {
+        return REASON_REQUEST_BODY;
+    }
+    if (!fields_has(&request->fields, FIELD_CACHE_CONTROL)) {
+        return REASON_NONE;
+    }
+    control_parse(&request->fields, &control);
+    return control.no_store ? REASON_REQUEST_NO_STORE : REASON_NONE;
+}
+
+/* Statuses that speak about this one request or this one hop, not about the resource. */
+static enum reason status_obstacle(int status)
+{
+    switch (status) {
+    case 206:
+        return REASON_PARTIAL;
+    case 416:
+        return REASON_RANGE;
+    case 304:
+    case 412:
+        return REASON_CONDITIONAL;
+    case 407:
+        return REASON_STATUS;
+    default:
+        return status < 200 ? REASON_STATUS : REASON_NONE;
+    }
+}
+
+/* 5.2.2.3: with must-understand, no-store holds for statuses we do not know, and for those even
+ * without no-store. */
+static enum reason directive_obstacle(const struct cache_control *control, int status)
+{
+    if (control->must_understand && http_status_text(status).len == 0) {
+        return REASON_MUST_UNDERSTAND;
+    }
+    if (control->no_store && !control->must_understand) {
+        return REASON_RESPONSE_NO_STORE;
+    }
+    return control->is_private ? REASON_PRIVATE : REASON_NONE;
+}
+
+static enum reason field_obstacle(const struct http_head *request, const struct http_head *response,
+                                  const struct freshness *freshness,
+                                  const struct policy_settings *settings)
+{
+    bool explicitly_fresh =
+        freshness_is_explicit(freshness) && freshness->lifetime > freshness->initial_age;
+
+    if (!freshness->shareable_with_authorization &&
+        fields_has(&request->fields, FIELD_AUTHORIZATION)) {
+        return REASON_AUTHORIZATION;
+    }
+    if (fields_list_has(&response->fields, FIELD_VARY, SPAN("*"))) {
+        return REASON_VARY_STAR;
+    }
+    if (fields_has(&response->fields, FIELD_SET_COOKIE) &&
+        (settings->refuse_set_cookie || !explicitly_fresh)) {
+        return REASON_SET_COOKIE;
+    }
+    return REASON_NONE;
+}
+
+/* What could never be used again, fresh, validated or stale by permission, is not worth storing. */
+static bool is_useful(const struct freshness *freshness)
+{
+    bool stale_allowed = !freshness->must_revalidate && !freshness->no_cache &&
+                         (freshness->stale_while_revalidate > 0 || freshness->stale_if_error > 0);
+
+    if (freshness->has_validator || stale_allowed) {
+        return true;
+    }
+    return !freshness->no_cache && freshness->lifetime > freshness->initial_age;
+}
+
+static enum reason response_obstacle(const struct http_head *request,
+                                     const struct http_head *response,
+                                     const struct freshness *freshness,
+                                     const struct policy_settings *settings)
+{
+    struct cache_control control;
+    enum reason reason = status_obstacle(response->status);
+
+    if (reason != REASON_NONE) {
+        return reason;
+    }
+    policy_control(response, settings, &control);
+    reason = directive_obstacle(&control, response->status);
+    if (reason == REASON_NONE) {
+        reason = field_obstacle(request, response, freshness, settings);
+    }
+    if (reason != REASON_NONE) {
+        return reason;
+    }
+    if (!freshness_is_explicit(freshness) && !control.is_public &&
+        !policy_status_is_heuristic(response->status, false)) {
+        return REASON_STATUS;
+    }
+    return is_useful(freshness) ? REASON_STORED : REASON_NO_LIFETIME;
+}
+
+enum reason policy_may_store(const struct http_head *request, const struct http_head *response,
+                             const struct freshness *freshness,
+                             const struct policy_settings *settings)
+{
+    enum reason reason = request->method == METHOD_GET ? request_obstacle(request) : REASON_METHOD;
+
+    return reason != REASON_NONE ? reason
+                                 : response_obstacle(request, response, freshness, settings);
+}
+
+static bool names_itself(const struct uri *target, const struct http_fields *response,
+                         struct arena *arena)
+{
+    struct uri location;
+
+    return fields_count(response, FIELD_CONTENT_LOCATION) == 1 &&
+           uri_resolve(target, fields_get(response, FIELD_CONTENT_LOCATION), arena, &location) ==
+               0 &&
+           uri_same_origin(target, &location) && span_eq(target->path, location.path);
+}
+
+enum reason policy_may_store_post(const struct http_head *request, const struct http_head *response,
+                                  const struct freshness *freshness,
+                                  const struct policy_settings *settings, const struct uri *target,
+                                  struct arena *arena)
+{
+    enum reason reason = request->method == METHOD_POST ? request_obstacle(request) : REASON_METHOD;
+
+    if (reason != REASON_NONE) {
+        return reason;
+    }
+    if (response->status / 100 != 2 || !names_itself(target, &response->fields, arena)) {
+        return REASON_METHOD;
+    }
+    return freshness_is_explicit(freshness)
+               ? response_obstacle(request, response, freshness, settings)
+               : REASON_NO_LIFETIME;
+}
+
+/* ---- what is kept ---- */
+
+void policy_stored_fields(const struct http_head *response, struct http_fields *out)
+{
+    fields_append(out, &response->fields);
+    hop_strip(out);
+    fields_remove_id(out, FIELD_AGE); /* counted in freshness.initial_age */
+}
+
+/* Fields a 304 may not change: they describe the stored bytes (3.2). */
+static bool describes_body(enum http_field_id id)
+{
+    return id == FIELD_CONTENT_LENGTH || id == FIELD_CONTENT_ENCODING || id == FIELD_CONTENT_RANGE;
+}
+
+static bool is_replaced(const struct http_field *field, const struct http_fields *update)
+{
+    if (describes_body(field->id)) {
+        return false;
+    }
+    if (field->id == FIELD_AGE) {
+        return true;
+    }
+    return field->id == FIELD_OTHER ? fields_find_name(update, field->name) != NULL
+                                    : fields_has(update, field->id);
+}
+
+void policy_merge_304(const struct http_fields *stored, const struct http_fields *not_modified,
+                      struct arena *arena, struct http_fields *out)
+{
+    struct http_fields update;
+
+    fields_init(&update, arena, not_modified->count);
+    fields_append(&update, not_modified);
+    hop_strip(&update);
+    fields_init(out, arena, stored->count + update.count);
+    for (size_t i = 0; i < stored->count; i++) {
+        if (!is_replaced(&stored->at[i], &update)) {
+            fields_add(out, stored->at[i].name, stored->at[i].value);
+        }
+    }
+    for (size_t i = 0; i < update.count; i++) {
+        if (!describes_body(update.at[i].id)) {
+            fields_add(out, update.at[i].name, update.at[i].value);
+        }
+    }
+}
+
+/* ---- validation with the origin ---- */
+
+void policy_make_conditional(struct http_fields *request, const struct http_fields *stored)
+{
+    static const enum http_field_id clients_own[] = {
+        FIELD_IF_MATCH, FIELD_IF_NONE_MATCH, FIELD_IF_MODIFIED_SINCE, FIELD_IF_UNMODIFIED_SINCE,
+        FIELD_IF_RANGE, FIELD_RANGE,
+    };
+    struct span etag = fields_get(stored, FIELD_ETAG);
+    struct span last_modified = fields_get(stored, FIELD_LAST_MODIFIED);
+
+    for (size_t i = 0; i < sizeof(clients_own) / sizeof(clients_own[0]); i++) {
+        fields_remove_id(request, clients_own[i]);
+    }
+    if (etag_is_valid(etag)) {
+        fields_add_id(request, FIELD_IF_NONE_MATCH, etag);
+    }
+    if (last_modified.len) {
+        fields_add_id(request, FIELD_IF_MODIFIED_SINCE, last_modified);
+    }
+}
+
+/* Both carry this field, with the same value. */
+static bool same_value(const struct http_fields *a, const struct http_fields *b,
+                       enum http_field_id id)
+{
+    return fields_has(a, id) && fields_has(b, id) && span_eq(fields_get(a, id), fields_get(b, id));
+}
+
+bool policy_304_selects(const struct http_fields *stored, const struct http_fields *not_modified)
+{
+    struct span theirs = fields_get(not_modified, FIELD_ETAG);
+    struct span ours = fields_get(stored, FIELD_ETAG);
+
+    if (theirs.len && ours.len) {
+        return etag_is_weak(theirs) ? etag_weak_match(theirs, ours)
+                                    : etag_strong_match(theirs, ours);
+    }
+    if (theirs.len || fields_has(not_modified, FIELD_LAST_MODIFIED)) {
+        return same_value(stored, not_modified, FIELD_LAST_MODIFIED);
+    }
+    return true; /* no validator: it answers the condition we sent, made from this one */
+}
+
+static bool agrees(const struct http_fields *stored, const struct http_fields *head,
+                   enum http_field_id id)
+{
+    return !fields_has(head, id) || same_value(stored, head, id);
+}
+
+bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length,
+                          const struct http_fields *head)
+{
+    const struct http_field *length = fields_find(head, FIELD_CONTENT_LENGTH);
+    uint64_t announced;
+
+    if (length &&
+        (!span_to_u64(length->value, INT64_MAX, &announced) || announced != body_length)) {
+        return false;
+    }
+    return agrees(stored, head, FIELD_ETAG) && agrees(stored, head, FIELD_LAST_MODIFIED);
+}
+
+/* ---- invalidation ---- */
+
+bool policy_invalidates(enum http_method method, int status)
+{
+    return method != METHOD_CONNECT && !http_method_is_safe(method) && status >= 200 &&
+           status < 400;
+}
+
+size_t policy_also_invalidates(const struct uri *target, const struct http_fields *response,
+                               struct arena *arena, struct uri out[POLICY_ALSO_MAX])
+{
+    static const enum http_field_id places[POLICY_ALSO_MAX] = {FIELD_LOCATION,
+                                                               FIELD_CONTENT_LOCATION};
+    size_t count = 0;
+
+    for (size_t i = 0; i < POLICY_ALSO_MAX; i++) {
+        struct span reference = fields_get(response, places[i]);
+        if (reference.len && uri_resolve(target, reference, arena, &out[count]) == 0 &&
+            uri_same_origin(target, &out[count])) {
+            count++;
+        }
+    }
+    return count;
+}
