@@ -199,8 +199,9 @@ static struct argument next_argument(const struct conf_option *options, int argc
     }
     if (equals) {
         argument.value = equals + 1;
-    } else if (argument.option && argument.option->value && *i < argc) {
-        argument.value = argv[(*i)++];
+    } else if (*i < argc && (argument.option ? argument.option->value != NULL
+                                             : text[0] == '-' && argv[*i][0] != '-')) {
+        argument.value = argv[(*i)++]; /* an unknown option most likely has a value too */
     }
     return argument;
 }
@@ -210,6 +211,9 @@ static int unknown_option(struct conf *conf, const struct conf_option *options, 
     const char *names[64];
     size_t count = 0;
 
+    if (name[0] != '-') {
+        return conf_fault(conf, name, "not an option; expected one that --help lists");
+    }
     for (; options->name && count < ARRAY_LEN(names) - 2; options++) {
         names[count++] = options->name;
     }

@@ -1,6 +1,7 @@
 #include "base/conf.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
@@ -259,4 +260,220 @@ Test(conf, errors_are_exact)
         cr_expect_str_eq(run.errors.data, cases[i].want);
         run_fini(&run);
     }
+}
+
+Test(conf, print_shows_origins_and_reads_back)
+{
+    static const char want[] = "listen:  # default\n"
+                               "  - 127.0.0.1:1  # default\n"
+                               "name: \"a \\\"b\\\"\"  # etc/f.yaml:1\n"
+                               "limits:\n"
+                               "  size: 2MiB  # --set limits.size\n"
+                               "  connect: 9s  # etc/f.yaml:2\n"
+                               "  ttl: 30s  # default\n"
+                               "  share: 10%  # default\n"
+                               "quick: no  # default\n"
+                               "level: warn  # default\n"
+                               "path: etc/store  # etc/f.yaml:3\n"
+                               "origins:  # etc/f.yaml:5\n"
+                               "  - name: x  # etc/f.yaml:5\n"
+                               "    networks: []  # default\n"
+                               "    weight: 1  # default\n"
+                               "  - name: y  # etc/f.yaml:6\n"
+                               "    networks:  # etc/f.yaml:6\n"
+                               "      - \"::/0\"  # etc/f.yaml:6\n"
+                               "    weight: 1  # default\n"
+                               "ports:  # --port\n"
+                               "  - 1  # --port\n"
+                               "  - 2  # --port\n"
+                               "  - 3  # --port\n"
+                               "# tls: not set\n";
+    struct run run;
+    struct buf out = BUF_INIT;
+
+    run_init(&run);
+    conf_load_text(run.conf, "etc/f.yaml",
+                   SPAN("name: 'a \"b\"'\n"
+                        "limits: {connect: 9s}\n"
+                        "path: store\n"
+                        "origins:\n"
+                        "  - x\n"
+                        "  - {name: y, networks: [\"::/0\"]}\n"));
+    conf_set(run.conf, "--set limits.size", "limits.size", "2MiB");
+    conf_add(run.conf, "--port", "ports", "1,2");
+    conf_add(run.conf, "--port", "ports", "3");
+    run_bind(&run);
+    cr_assert_eq(run.err, 0, "%s", run.errors.data);
+    conf_print(run.conf, &out);
+    buf_append(&out, SPAN("\0"));
+    cr_expect_str_eq(out.data, want);
+    run_fini(&run);
+
+    run_init(&run);
+    conf_load_text(run.conf, "f", span_str(want));
+    run_bind(&run);
+    cr_expect_eq(run.err, 0, "%s", run.errors.data);
+    cr_expect_str_eq(run.sample.name, "a \"b\"");
+    cr_expect_eq(run.sample.port_count, 3);
+    run_fini(&run);
+    buf_fini(&out);
+}
+
+static int apply_double(struct conf *conf, const struct conf_option *option, const char *value)
+{
+    return conf_add(conf, option->name, "ports", value) ||
+           conf_add(conf, option->name, "ports", "9");
+}
+
+static const struct conf_option options[] = {
+    {"--listen", "ADDRESS", "listen", "Listen.", NULL},
+    {"--ports", "PORTS", "ports", "Ports.", NULL},
+    {"--size", "SIZE", "limits.size", "Size.", NULL},
+    {"--tls", "FILE", "tls.certificate", "TLS.", NULL},
+    {"--double", "PORT", NULL, "Twice.", apply_double},
+    {"--check", NULL, NULL, "Check only.", NULL},
+    {0},
+};
+
+/* Parts "a|b|c" into argv[1…]; returns argc. */
+static int part(char *line, char **argv, int max)
+{
+    int argc = 1;
+
+    argv[0] = line;
+    for (char *word = strtok(line, "|"); word && argc < max; word = strtok(NULL, "|")) {
+        argv[argc++] = word;
+    }
+    return argc;
+}
+
+Test(conf, options_add_up)
+{
+    char line[] =
+        "--listen|127.0.0.1:2|--listen=[::1]:3|--ports|1,2|--check|--double|5|--size|8KiB|"
+        "--size|9KiB|--tls|a.pem|--set|name=n=m";
+    char *argv[32];
+    int argc = part(line, argv, 32);
+    struct run run;
+
+    run_init(&run);
+    cr_expect_eq(conf_arguments(run.conf, options, argc, argv), 0);
+    run_bind(&run);
+    cr_assert_eq(run.err, 0, "%s", run.errors.data);
+    cr_expect_eq(run.sample.listen_count, 2);
+    cr_expect_str_eq(run.sample.listen[1].text, "[::1]:3");
+    cr_expect_eq(run.sample.port_count, 4);
+    cr_expect_eq(run.sample.ports[3], 9);
+    cr_expect_eq(run.sample.size, 9 * 1024);
+    cr_expect_str_eq(run.sample.tls.certificate, "a.pem");
+    cr_expect_str_eq(run.sample.name, "n=m");
+    cr_expect(conf_flag(options, ARRAY_LEN(argv), argv, "--check"));
+    cr_expect_not(conf_flag(options, 3, argv, "--check"));
+    run_fini(&run);
+}
+
+Test(conf, options_meet_the_file)
+{
+    char line[] = "--ports|7";
+    char *argv[3];
+    int argc = part(line, argv, 3);
+    struct run run;
+
+    run_init(&run);
+    conf_load_text(run.conf, "f", SPAN("ports: 6\nlimits:\nlisten: 127.0.0.1:9\n"));
+    conf_arguments(run.conf, options, argc, argv);
+    conf_set(run.conf, "--set listen", "listen", "[127.0.0.1:4, '[::1]:5']");
+    conf_set(run.conf, "--set limits.size", "limits.size", "8KiB");
+    run_bind(&run);
+    cr_assert_eq(run.err, 0, "%s", run.errors.data);
+    cr_expect_eq(run.sample.port_count, 2);
+    cr_expect_eq(run.sample.ports[0], 6);
+    cr_expect_eq(run.sample.listen_count, 2);
+    cr_expect_eq(run.sample.size, 8192);
+    run_fini(&run);
+}
+
+Test(conf, errors_of_options_are_exact)
+{
+    static const struct {
+        const char *argument, *value, *want;
+    } cases[] = {
+        {"--lisen", "x",
+         "--lisen: unknown option; expected one that --help lists; did you mean "
+         "\"--listen\"?\n"},
+        {"stray", "--check", "stray: not an option; expected one that --help lists\n"},
+        {"--size", "", "--size: the value is missing; expected --size SIZE\n"},
+        {"--check=1", "", "--check: takes no value; expected --check alone\n"},
+        {"--size", "x",
+         "--size: \"size\" cannot be \"x\"; expected a size such as 64KiB or 10GiB "
+         "from 4KiB to 1TiB\n"},
+        {"--ports", "1,x",
+         "--ports: \"ports\" cannot be \"x\"; expected a whole number from 1 to "
+         "65535\n"},
+        {"--set", "limits.sise=1",
+         "--set limits.sise: unknown directive \"sise\"; expected one of "
+         "size, connect, ttl, share; did you mean \"size\"?\n"},
+        {"--set", "ports.0=1",
+         "--set ports.0: \"ports\" has nothing inside that can be set; "
+         "expected the path of a directive\n"},
+        {"--set", "name",
+         "--set: \"name\" has no value; expected PATH=VALUE such as "
+         "store.size=10GiB\n"},
+        {"--set", "name=",
+         "--set name: \"name\" cannot be \"\"; expected a text of at most 16 "
+         "bytes\n"},
+        {"--set", "name=a\nb",
+         "--set name: a control character in a value; expected printable text\n"},
+        {"--set", "origins=[a, {]",
+         "--set origins: not YAML: while parsing a flow node, did not "
+         "find expected node content; expected YAML 1.1\n"},
+        {"--config", "/nonexistent/f",
+         "/nonexistent/f: cannot be read: No such file or directory; "
+         "expected a readable file\n"},
+        {"--config", "/", "/: cannot be read: Is a directory; expected a readable file\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char line[128];
+        char *argv[3];
+        snprintf(line, sizeof(line), "%s|%s", cases[i].argument, cases[i].value);
+        struct run run;
+
+        run_init(&run);
+        conf_arguments(run.conf, options, part(line, argv, 3), argv);
+        run_bind(&run);
+        cr_expect_eq(run.err, ERR_CONFIG);
+        cr_expect_str_eq(run.errors.data, cases[i].want);
+        run_fini(&run);
+    }
+}
+
+Test(conf, suggestions_are_near_or_none)
+{
+    static const char *const words[] = {"listen", "admin", "store", NULL, "sites"};
+
+    cr_expect_str_eq(conf_closest("lsiten", words, 5), "listen");
+    cr_expect_str_eq(conf_closest("Stores", words, 5), "store");
+    cr_expect_str_eq(conf_closest("site", words, 5), "sites");
+    cr_expect_eq(conf_closest("quota", words, 5), NULL);
+    cr_expect_eq(conf_closest("", words, 5), NULL);
+}
+
+Test(conf, help_and_manual_name_every_directive)
+{
+    struct buf out = BUF_INIT;
+
+    conf_help(&table, &out);
+    conf_manual(&table, &out);
+    conf_options_help(options, &out);
+    buf_append(&out, SPAN("\0"));
+    cr_expect_neq(strstr(out.data,
+                         "  limits.connect               Patience.\n"
+                         "                               a duration such as 250ms, 30s or "
+                         "7d from 1ms to 5min; default 3s\n"),
+                  NULL);
+    cr_expect_neq(strstr(out.data, "| `origins[].name` | a text of at most 8 bytes | required | "
+                                   "restart | Its name. |\n"),
+                  NULL);
+    cr_expect_neq(strstr(out.data, "  --size SIZE                  Size.\n"), NULL);
+    buf_fini(&out);
 }

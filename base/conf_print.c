@@ -1,0 +1,248 @@
+/* What people read: the effective configuration, --help and the manual, all from the tables. */
+#include "base/conf_tree.h"
+
+#include <stdio.h>
+
+/* ---- the effective configuration ---- */
+
+struct printer {
+    struct conf *conf;
+    struct buf *out;
+    int indent;
+    bool dash; /* the next line opens an item of a list */
+    bool item; /* inside an item: what is not set is left out */
+};
+
+static void begin_line(struct printer *printer)
+{
+    int dash = printer->dash ? 2 : 0;
+
+    buf_printf(printer->out, "%*s%s", printer->indent - dash, "", dash ? "- " : "");
+    printer->dash = false;
+}
+
+static void put_origin(struct printer *printer, const struct conf_where *where)
+{
+    if (where->source == CONF_FROM_DEFAULT) {
+        buf_printf(printer->out, "  # default\n");
+    } else if (where->line) {
+        buf_printf(printer->out, "  # %s:%u\n", where->name, where->line);
+    } else {
+        buf_printf(printer->out, "  # %s\n", where->name);
+    }
+}
+
+/* Needs no quotes, whatever stands around it in block style. */
+static bool is_plain(struct span text)
+{
+    static const char *const special[] = {"null", "true", "false", "yes", "no", "on", "off"};
+
+    for (size_t i = 0; i < ARRAY_LEN(special); i++) {
+        if (span_ieq(text, span_str(special[i]))) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool letter = (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') || ascii_is_digit(c);
+        bool inside = i > 0 && (strchr("._-+%@=", c) || (c == ':' && i + 1 < text.len));
+        if (!letter && !inside && c != '/') {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+static void put_text(struct printer *printer, const struct conf_directive *row, struct span text)
+{
+    if (is_plain(text) || row->type.is == CONF_IS_BOOL) {
+        buf_append(printer->out, text);
+        return;
+    }
+    buf_append(printer->out, SPAN("\""));
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '"' || text.at[i] == '\\') {
+            buf_append(printer->out, SPAN("\\"));
+        }
+        buf_append(printer->out, span_of(text.at + i, 1));
+    }
+    buf_append(printer->out, SPAN("\""));
+}
+
+static void put_scalar(struct printer *printer, const struct conf_directive *row,
+                       const struct conf_node *node)
+{
+    struct span text = span_str(node->text);
+
+    if (row->type.is == CONF_IS_PATH) {
+        text = conf_path_meant(node, &printer->conf->memory);
+    }
+    put_text(printer, row, text);
+    put_origin(printer, &node->where);
+}
+
+static void put_rows(struct printer *printer, const struct conf_table *table,
+                     const struct conf_node *map);
+
+static void put_items(struct printer *printer, const struct conf_directive *row,
+                      const struct conf_node *list)
+{
+    bool outer = printer->item;
+
+    printer->indent += 4;
+    printer->item = true;
+    for (const struct conf_node *item = list->first; item; item = item->next) {
+        printer->dash = true;
+        if (item->kind == CONF_SCALAR) {
+            begin_line(printer);
+            put_scalar(printer, row, item);
+        } else {
+            put_rows(printer, row->type.table, item);
+        }
+        if (printer->dash) {
+            begin_line(printer);
+            buf_printf(printer->out, "{}");
+            put_origin(printer, &item->where);
+        }
+    }
+    printer->item = outer;
+    printer->indent -= 4;
+}
+
+static void put_list(struct printer *printer, const struct conf_directive *row,
+                     struct conf_node *node)
+{
+    begin_line(printer);
+    buf_printf(printer->out, "%s:", row->name);
+    /* Binding has made lists of the written ones; a default may be a single item still. */
+    if (node->kind != CONF_ITEMS) {
+        conf_node_wrap(printer->conf, node, CONF_ITEMS, NULL);
+    }
+    if (node->count == 0) {
+        buf_printf(printer->out, " []");
+    }
+    put_origin(printer, &node->where);
+    put_items(printer, row, node);
+}
+
+static void put_map(struct printer *printer, const struct conf_directive *row,
+                    const struct conf_node *node)
+{
+    begin_line(printer);
+    buf_printf(printer->out, "%s:\n", row->name);
+    printer->indent += 2;
+    put_rows(printer, row->type.table, node);
+    printer->indent -= 2;
+}
+
+static void put_row(struct printer *printer, const struct conf_directive *row,
+                    struct conf_node *node)
+{
+    bool map = row->type.is == CONF_IS_MAP;
+
+    if (node && row->field.list) {
+        put_list(printer, row, node);
+    } else if (map && !row->field.list && (node || !(row->flags & CONF_OPTIONAL))) {
+        put_map(printer, row, node);
+    } else if (node) {
+        begin_line(printer);
+        buf_printf(printer->out, "%s: ", row->name);
+        put_scalar(printer, row, node);
+    } else if (!printer->item) {
+        begin_line(printer);
+        buf_printf(printer->out, "# %s: not set\n", row->name);
+    }
+}
+
+static void put_rows(struct printer *printer, const struct conf_table *table,
+                     const struct conf_node *map)
+{
+    for (const struct conf_directive *row = table->rows; row->name; row++) {
+        struct conf_node *node = conf_node_find(map, row->name);
+        put_row(printer, row, node ? node : conf_default(printer->conf, row));
+    }
+}
+
+void conf_print(struct conf *conf, struct buf *out)
+{
+    struct printer printer = {.conf = conf, .out = out};
+    put_rows(&printer, conf->root, conf->tree);
+}
+
+/* ---- help ---- */
+
+struct helper {
+    struct buf *out;
+    char path[256]; /* of the rows that are shown, with its last dot */
+    void (*show)(struct helper *helper, const struct conf_directive *row);
+};
+
+static void each_row(struct helper *helper, const struct conf_table *table)
+{
+    size_t len = strlen(helper->path);
+
+    for (const struct conf_directive *row = table->rows; row->name; row++) {
+        helper->show(helper, row);
+        if (row->type.is != CONF_IS_MAP) {
+            continue;
+        }
+        int n = snprintf(helper->path + len, sizeof(helper->path) - len, "%s%s.", row->name,
+                         row->field.list ? "[]" : "");
+        CHECK(n > 0 && (size_t)n < sizeof(helper->path) - len);
+        each_row(helper, row->type.table);
+        helper->path[len] = '\0';
+    }
+}
+
+static void put_type(const struct conf_directive *row, struct buf *out)
+{
+    buf_printf(out, "%s", row->field.list ? "list of: " : "");
+    if (row->type.is == CONF_IS_MAP && row->type.table->shorthand) {
+        buf_printf(out, "a map, or just its %s", row->type.table->shorthand);
+        return;
+    }
+    conf_expected(row, out);
+    conf_range(row, out);
+}
+
+static void show_help(struct helper *helper, const struct conf_directive *row)
+{
+    char path[300];
+
+    snprintf(path, sizeof(path), "%s%s", helper->path, row->name);
+    buf_printf(helper->out, "  %-28s %s\n%30s ", path, row->help, "");
+    put_type(row, helper->out);
+    if (row->fallback) {
+        buf_printf(helper->out, "; default %s", row->fallback);
+    }
+    buf_printf(helper->out, "%s\n", row->flags & CONF_REQUIRED ? "; required" : "");
+}
+
+void conf_help(const struct conf_table *root, struct buf *out)
+{
+    struct helper helper = {.out = out, .show = show_help};
+    each_row(&helper, root);
+}
+
+static void show_manual(struct helper *helper, const struct conf_directive *row)
+{
+    buf_printf(helper->out, "| `%s%s` | ", helper->path, row->name);
+    put_type(row, helper->out);
+    buf_printf(helper->out, " | ");
+    if (row->fallback) {
+        buf_printf(helper->out, "`%s`", row->fallback);
+    } else {
+        buf_printf(helper->out, "%s", row->flags & CONF_REQUIRED ? "required" : "");
+    }
+    buf_printf(helper->out, " | %s | %s |\n", row->flags & CONF_RELOAD ? "reload" : "restart",
+               row->help);
+}
+
+void conf_manual(const struct conf_table *root, struct buf *out)
+{
+    struct helper helper = {.out = out, .show = show_manual};
+
+    buf_printf(out, "| Directive | Takes | Default | Applied by | Meaning |\n"
+                    "|---|---|---|---|---|\n");
+    each_row(&helper, root);
+}
