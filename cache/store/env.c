@@ -1,0 +1,164 @@
+#include "cache/store/env.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD)
+#define ENV_MODE 0640
+#define ENV_DATABASES 8
+
+int env_check_version(void)
+{
+    int major, minor, patch;
+
+    mdb_version(&major, &minor, &patch);
+    return major == 0 && minor == 9 ? 0 : ERR_UNSUPPORTED;
+}
+
+unsigned env_lane(void)
+{
+    static atomic_uint threads;
+    static _Thread_local unsigned number;
+
+    if (number == 0) {
+        number = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed);
+    }
+    return number % ENV_LANES;
+}
+
+int env_error(int result)
+{
+    switch (result) {
+    case 0:
+        return 0;
+    case MDB_NOTFOUND:
+        return ERR_NOT_FOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        return ERR_FULL;
+    case MDB_INVALID:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_VERSION_MISMATCH:
+        return ERR_CORRUPT;
+    }
+    return result > 0 ? -result : ERR_IO;
+}
+
+/* A file that lost its end would kill us with SIGBUS at the first read there. Holes read as zeros,
+ * which the checksums (and LMDB, for its tree pages) refuse. */
+static int mend_length(const struct env *env, const char *path)
+{
+    MDB_envinfo info;
+    struct stat file;
+    int fd;
+    int err = mdb_env_info(env->lmdb, &info);
+
+    if (err || (err = mdb_env_get_fd(env->lmdb, &fd)) != 0) {
+        return env_error(err);
+    }
+    if (fstat(fd, &file) != 0) {
+        return -errno;
+    }
+    off_t need = (off_t)((info.me_last_pgno + 1) * env->page_size);
+    return file.st_size >= need || truncate(path, need) == 0 ? 0 : -errno;
+}
+
+static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsigned flags)
+{
+    MDB_stat stat;
+    int err = mdb_env_set_mapsize(env->lmdb, map_size);
+
+    if (!err) {
+        err = mdb_env_set_maxdbs(env->lmdb, ENV_DATABASES);
+    }
+    if (!err) {
+        err = mdb_env_set_maxreaders(env->lmdb, ENV_READERS);
+    }
+    if (!err) {
+        err = mdb_env_open(env->lmdb, path, ENV_FLAGS | flags, ENV_MODE);
+    }
+    if (!err) {
+        err = mdb_env_stat(env->lmdb, &stat);
+    }
+    if (err) {
+        return env_error(err);
+    }
+    env->page_size = stat.ms_psize;
+    return mend_length(env, path);
+}
+
+int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flags)
+{
+    *env = (struct env){0};
+    int err = env_error(mdb_env_create(&env->lmdb));
+
+    if (err) {
+        return err;
+    }
+    err = open_lmdb(env, path, map_size, flags);
+    if (err) {
+        mdb_env_close(env->lmdb);
+        env->lmdb = NULL;
+    }
+    return err;
+}
+
+void env_close(struct env *env)
+{
+    for (unsigned i = 0; i < ENV_LANES; i++) {
+        MDB_txn *txn = atomic_exchange(&env->lanes[i].txn, NULL);
+        if (txn) {
+            mdb_txn_abort(txn);
+        }
+    }
+    if (env->lmdb) {
+        mdb_env_close(env->lmdb);
+        env->lmdb = NULL;
+    }
+}
+
+int env_read_begin(struct env *env, MDB_txn **txn)
+{
+    unsigned lane = env_lane();
+
+    for (unsigned i = 0; i < ENV_LANES; i++) {
+        struct env_lane *resting = &env->lanes[(lane + i) % ENV_LANES];
+        *txn = atomic_exchange_explicit(&resting->txn, NULL, memory_order_acquire);
+        if (*txn) {
+            int err = mdb_txn_renew(*txn);
+            if (err) {
+                mdb_txn_abort(*txn);
+            }
+            return env_error(err);
+        }
+    }
+    return env_error(mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, txn));
+}
+
+void env_read_end(struct env *env, MDB_txn *txn)
+{
+    unsigned lane = env_lane();
+
+    mdb_txn_reset(txn);
+    for (unsigned i = 0; i < ENV_LANES; i++) {
+        struct env_lane *resting = &env->lanes[(lane + i) % ENV_LANES];
+        MDB_txn *none = NULL;
+        if (atomic_compare_exchange_strong_explicit(&resting->txn, &none, txn, memory_order_release,
+                                                    memory_order_relaxed)) {
+            return;
+        }
+    }
+    mdb_txn_abort(txn);
+}
+
+uint64_t env_pages(const struct env *env)
+{
+    MDB_envinfo info;
+
+    return mdb_env_info(env->lmdb, &info) == 0 ? info.me_last_pgno + 1 : 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * env - what the index and the segments have in common: opening an LMDB environment, its error
+ * codes, and read transactions that are reused.
+ *
+ * Reads are thread-safe and short: begin, get, end. A begun transaction belongs to the caller until
+ * env_read_end(); it must not outlive the call that began it, or pages stop being reused.
+ */
+#ifndef LARDER_CACHE_STORE_ENV_H
+#define LARDER_CACHE_STORE_ENV_H
+
+#include "base/span.h"
+
+#include <lmdb.h>
+
+#define ENV_LANES 8
+#define ENV_READERS 254 /* threads that read one environment at the same moment */
+
+/* Resting read transactions, a cache line apart: each thread takes and leaves its own one. */
+struct env_lane {
+    _Atomic(MDB_txn *) txn;
+    char pad[64 - sizeof(void *)];
+};
+
+struct env {
+    MDB_env *lmdb;
+    size_t page_size;
+    struct env_lane lanes[ENV_LANES];
+};
+
+/* 0, or ERR_UNSUPPORTED: the layout rests on properties of LMDB 0.9 that are not documented. */
+int env_check_version(void);
+
+/* The calling thread's lane, 0..ENV_LANES-1. */
+unsigned env_lane(void);
+
+/* Our code for a result of LMDB: 0, ERR_NOT_FOUND, ERR_FULL, ERR_CORRUPT, -errno or ERR_IO. */
+int env_error(int result);
+
+/* Opens or creates the file at `path`. `flags` are added to those of every environment of ours.
+ * *env is filled whole; on failure it needs no env_close(). */
+int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flags);
+/* No transaction may be in use. Harmless on a zeroed env. */
+void env_close(struct env *env);
+
+int env_read_begin(struct env *env, MDB_txn **txn);
+void env_read_end(struct env *env, MDB_txn *txn);
+
+/* Pages in use up to the last commit, free ones inside included. */
+uint64_t env_pages(const struct env *env);
+
+static inline MDB_val env_val(const void *at, size_t len)
+{
+    MDB_val val = {len, NULL};
+
+    memcpy(&val.mv_data, &at, sizeof(at)); /* mv_data is not const, LMDB never writes there */
+    return val;
+}
+
+#endif
