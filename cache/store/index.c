@@ -1,0 +1,345 @@
+#include "cache/store/index.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define INDEX_VERSION 1
+
+/* Address space costs nothing: the file grows as it is used, and evict.c watches its size. */
+#define INDEX_MAP_MIN (UINT64_C(1) << 30)
+
+/* Under "store" in `meta`. */
+struct identity {
+    uint32_t version;
+    uint32_t zero;
+    uint8_t uuid[16];
+    uint64_t k0, k1;
+    uint64_t sum; /* of what is before it */
+};
+
+/* In `seg`. */
+struct segment_info {
+    uint64_t capacity;
+    int64_t created; /* seconds since 1970 */
+};
+
+static void index_path(const char *dir, const char *suffix, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/index.mdb%s", dir, suffix);
+}
+
+static int identity_read(struct index *index, MDB_val val)
+{
+    struct identity is;
+
+    if (val.mv_size != sizeof(is)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(&is, val.mv_data, sizeof(is));
+    if (is.version != INDEX_VERSION || is.sum != XXH3_64bits(&is, offsetof(struct identity, sum))) {
+        return ERR_CORRUPT;
+    }
+    memcpy(index->uuid, is.uuid, sizeof(index->uuid));
+    index->secret = (struct sip_key){is.k0, is.k1};
+    return 0;
+}
+
+static int identity_create(struct index *index, MDB_txn *txn, MDB_val *key)
+{
+    struct sip_key uuid = sip_key_random();
+    struct identity is = {.version = INDEX_VERSION};
+    MDB_val val = env_val(&is, sizeof(is));
+
+    index->secret = sip_key_random();
+    memcpy(index->uuid, &uuid, sizeof(index->uuid));
+    memcpy(is.uuid, &uuid, sizeof(is.uuid));
+    is.k0 = index->secret.k0;
+    is.k1 = index->secret.k1;
+    is.sum = XXH3_64bits(&is, offsetof(struct identity, sum));
+    return env_error(mdb_put(txn, index->meta, key, &val, 0));
+}
+
+static int identity_load(struct index *index, MDB_txn *txn)
+{
+    MDB_val key = env_val("store", 5);
+    MDB_val val;
+    int err = mdb_get(txn, index->meta, &key, &val);
+
+    if (err == MDB_NOTFOUND) {
+        return identity_create(index, txn, &key);
+    }
+    return err ? env_error(err) : identity_read(index, val);
+}
+
+static int next_id_load(struct index *index, MDB_txn *txn)
+{
+    MDB_val key = env_val("next", 4);
+    MDB_val val;
+    int err = mdb_get(txn, index->meta, &key, &val);
+
+    index->next_id = 1;
+    if (!err && val.mv_size == sizeof(index->next_id)) {
+        memcpy(&index->next_id, val.mv_data, sizeof(index->next_id));
+    }
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+static int load(struct index *index)
+{
+    MDB_txn *txn;
+    int err = mdb_txn_begin(index->env.lmdb, NULL, 0, &txn);
+
+    if (err) {
+        return env_error(err);
+    }
+    err = mdb_dbi_open(txn, "meta", MDB_CREATE, &index->meta);
+    if (!err) {
+        err = mdb_dbi_open(txn, "seg", MDB_CREATE | MDB_INTEGERKEY, &index->segments);
+    }
+    if (!err) {
+        err = mdb_dbi_open(txn, "obj", MDB_CREATE, &index->objects);
+    }
+    err = err ? env_error(err) : identity_load(index, txn);
+    if (!err) {
+        err = next_id_load(index, txn);
+    }
+    if (err) {
+        mdb_txn_abort(txn);
+        return err;
+    }
+    return env_error(mdb_txn_commit(txn));
+}
+
+int index_open(struct index *index, const char *dir, uint64_t size)
+{
+    char path[PATH_MAX];
+
+    *index = (struct index){0};
+    index_path(dir, "", path);
+    int err = env_open(&index->env, path, size > INDEX_MAP_MIN ? size : INDEX_MAP_MIN, 0);
+    if (err) {
+        return err;
+    }
+    err = load(index);
+    if (err) {
+        env_close(&index->env);
+    }
+    return err;
+}
+
+void index_close(struct index *index)
+{
+    index_abort(index);
+    env_close(&index->env);
+}
+
+void index_remove(const char *dir)
+{
+    char path[PATH_MAX];
+
+    index_path(dir, "", path);
+    unlink(path);
+    index_path(dir, "-lock", path);
+    unlink(path);
+}
+
+static int get(struct index *index, MDB_txn *txn, const uint8_t hash[STORE_HASH],
+               struct location *out)
+{
+    MDB_val key = env_val(hash, STORE_HASH);
+    MDB_val val;
+    int err = mdb_get(txn, index->objects, &key, &val);
+
+    return err ? env_error(err) : location_read(span_of(val.mv_data, val.mv_size), hash, out);
+}
+
+int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out)
+{
+    MDB_txn *txn;
+    int err = env_read_begin(&index->env, &txn);
+
+    if (!err) {
+        err = get(index, txn, hash, out);
+        env_read_end(&index->env, txn);
+    }
+    return err;
+}
+
+uint64_t index_used(const struct index *index)
+{
+    return env_pages(&index->env) * index->env.page_size;
+}
+
+uint64_t index_objects(struct index *index)
+{
+    MDB_txn *txn;
+    MDB_stat stat = {0};
+
+    if (env_read_begin(&index->env, &txn) == 0) {
+        mdb_stat(txn, index->objects, &stat);
+        env_read_end(&index->env, txn);
+    }
+    return stat.ms_entries;
+}
+
+/* ---- the writer ---- */
+
+int index_begin(struct index *index)
+{
+    int err = mdb_txn_begin(index->env.lmdb, NULL, 0, &index->txn);
+
+    if (err) {
+        index->txn = NULL;
+    }
+    return env_error(err);
+}
+
+int index_commit(struct index *index)
+{
+    int err = mdb_txn_commit(index->txn);
+
+    index->txn = NULL;
+    return env_error(err);
+}
+
+void index_abort(struct index *index)
+{
+    if (index->txn) {
+        mdb_txn_abort(index->txn);
+        index->txn = NULL;
+    }
+}
+
+int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct location *out)
+{
+    return get(index, index->txn, hash, out);
+}
+
+int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct location *location)
+{
+    uint8_t bytes[LOCATION_MAX];
+    MDB_val key = env_val(hash, STORE_HASH);
+    MDB_val val = env_val(bytes, location_write(location, hash, bytes));
+
+    return env_error(mdb_put(index->txn, index->objects, &key, &val, 0));
+}
+
+int index_drop(struct index *index, const uint8_t hash[STORE_HASH])
+{
+    MDB_val key = env_val(hash, STORE_HASH);
+    int err = mdb_del(index->txn, index->objects, &key, NULL);
+
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+int index_put_segment(struct index *index, uint32_t id, uint64_t capacity)
+{
+    struct segment_info info = {.capacity = capacity, .created = clock_wall()};
+    uint32_t next = id + 1;
+    MDB_val key = env_val(&id, sizeof(id));
+    MDB_val val = env_val(&info, sizeof(info));
+    int err = mdb_put(index->txn, index->segments, &key, &val, 0);
+
+    if (!err) {
+        key = env_val("next", 4);
+        val = env_val(&next, sizeof(next));
+        err = mdb_put(index->txn, index->meta, &key, &val, 0);
+    }
+    return env_error(err);
+}
+
+int index_drop_segment(struct index *index, uint32_t id)
+{
+    MDB_val key = env_val(&id, sizeof(id));
+    int err = mdb_del(index->txn, index->segments, &key, NULL);
+
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+static int walk_segments(MDB_cursor *cursor,
+                         void (*each)(void *arg, uint32_t id, uint64_t capacity), void *arg)
+{
+    MDB_val key, val;
+    int err;
+
+    while ((err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        struct segment_info info;
+        uint32_t id;
+        if (key.mv_size != sizeof(id) || val.mv_size != sizeof(info)) {
+            return ERR_CORRUPT;
+        }
+        memcpy(&id, key.mv_data, sizeof(id));
+        memcpy(&info, val.mv_data, sizeof(info));
+        each(arg, id, info.capacity);
+    }
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+int index_each_segment(struct index *index, void (*each)(void *arg, uint32_t id, uint64_t capacity),
+                       void *arg)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    int err = env_read_begin(&index->env, &txn);
+
+    if (err) {
+        return err;
+    }
+    err = env_error(mdb_cursor_open(txn, index->segments, &cursor));
+    if (!err) {
+        err = walk_segments(cursor, each, arg);
+        mdb_cursor_close(cursor);
+    }
+    env_read_end(&index->env, txn);
+    return err;
+}
+
+static int sweep_one(MDB_cursor *cursor, MDB_val key, MDB_val val,
+                     bool (*is_dead)(void *arg, const struct location *location), void *arg)
+{
+    struct location location;
+    bool dead = key.mv_size != STORE_HASH ||
+                location_read(span_of(val.mv_data, val.mv_size), key.mv_data, &location) != 0 ||
+                is_dead(arg, &location);
+
+    return dead ? mdb_cursor_del(cursor, 0) : 0;
+}
+
+static int sweep_with(struct index *index, MDB_cursor *cursor, unsigned count,
+                      bool (*is_dead)(void *arg, const struct location *location), void *arg)
+{
+    MDB_val key = env_val(index->sweep_from, STORE_HASH);
+    MDB_val val;
+    int err = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+
+    for (unsigned i = 0; !err && i < count; i++) {
+        err = sweep_one(cursor, key, val, is_dead, arg);
+        if (!err) {
+            err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+    }
+    memset(index->sweep_from, 0, STORE_HASH); /* from the start again behind the last record */
+    if (!err && key.mv_size == STORE_HASH) {
+        memcpy(index->sweep_from, key.mv_data, STORE_HASH);
+    }
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+int index_sweep(struct index *index, unsigned count,
+                bool (*is_dead)(void *arg, const struct location *location), void *arg)
+{
+    MDB_cursor *cursor;
+    int err = env_error(mdb_cursor_open(index->txn, index->objects, &cursor));
+
+    if (!err) {
+        err = sweep_with(index, cursor, count, is_dead, arg);
+        mdb_cursor_close(cursor);
+    }
+    return err;
+}

@@ -1,0 +1,61 @@
+/*
+ * index - the index environment: `meta` (whose store this is), `seg` (which segments exist) and
+ * `obj` (key hash → location). Records are replaced in place; those that point to a dropped segment
+ * are misses and are swept a few at each commit.
+ *
+ * index_get() is thread-safe; the rest is the writer's, inside one write transaction.
+ */
+#ifndef LARDER_CACHE_STORE_INDEX_H
+#define LARDER_CACHE_STORE_INDEX_H
+
+#include "cache/store/env.h"
+#include "cache/store/object.h"
+
+struct index {
+    struct env env;
+    MDB_dbi meta, segments, objects;
+    MDB_txn *txn; /* the writer's */
+    uint8_t uuid[16];
+    struct sip_key secret;
+    uint32_t next_id;               /* no segment had an id from here on */
+    uint8_t sweep_from[STORE_HASH]; /* where the next sweep goes on */
+};
+
+/* Opens or creates `dir`/index.mdb. `size` of the store bounds it. ERR_CORRUPT when the file is
+ * none of ours or broken. */
+int index_open(struct index *index, const char *dir, uint64_t size);
+/* Harmless on a zeroed index. */
+void index_close(struct index *index);
+/* Removes the files of a broken index. */
+void index_remove(const char *dir);
+
+/* 0, ERR_NOT_FOUND, ERR_CORRUPT, or a code of LMDB. */
+int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
+
+/* Bytes of the file, and records, dead ones included. */
+uint64_t index_used(const struct index *index);
+uint64_t index_objects(struct index *index);
+
+/* ---- the writer ---- */
+
+int index_begin(struct index *index);
+int index_commit(struct index *index);
+void index_abort(struct index *index); /* harmless without a transaction */
+
+/* As index_get(), with what the transaction has changed. */
+int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
+int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct location *location);
+/* 0 also when there is none. */
+int index_drop(struct index *index, const uint8_t hash[STORE_HASH]);
+
+int index_put_segment(struct index *index, uint32_t id, uint64_t capacity);
+int index_drop_segment(struct index *index, uint32_t id);
+/* Calls `each` for every segment, in order of their ids. Takes a read transaction of its own. */
+int index_each_segment(struct index *index, void (*each)(void *arg, uint32_t id, uint64_t capacity),
+                       void *arg);
+
+/* Looks at `count` records behind where the last sweep ended, and deletes the dead ones. */
+int index_sweep(struct index *index, unsigned count,
+                bool (*is_dead)(void *arg, const struct location *location), void *arg);
+
+#endif

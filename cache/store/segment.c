@@ -1,0 +1,556 @@
+#include "cache/store/segment.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define PIN_LIVE (UINT64_C(1) << 31)
+#define PIN_COUNT (PIN_LIVE - 1)
+
+#define SEGMENT_MAGIC UINT64_C(0x47455352444c0a01) /* "\1\nLDRSEG" */
+
+/* Pages a commit may need beside the values: new copies of the right edge of each tree, the free
+ * list, the databases' heads. */
+#define SLACK_PAGES 24
+
+/* What `h` holds under 0. */
+struct identity {
+    uint64_t magic;
+    uint8_t uuid[16];
+    uint32_t id;
+    uint32_t zero;
+};
+
+static uint64_t pin_state(uint32_t id, uint64_t rest)
+{
+    return (uint64_t)id << 32 | rest;
+}
+
+/* ---- names ---- */
+
+static void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/seg-%08x.mdb", home->dir, id);
+}
+
+void segment_unlink(const struct segment_home *home, uint32_t id)
+{
+    char path[PATH_MAX];
+
+    segment_path(home, id, path);
+    unlink(path);
+    snprintf(path, PATH_MAX, "%s/seg-%08x.mdb-lock", home->dir, id);
+    unlink(path);
+}
+
+/* ---- bitmaps: untouched parts cost no memory, they are zero pages ---- */
+
+static void bitmap_init(struct bitmap *map, uint64_t bits)
+{
+    map->bits = (size_t)bits / 64 * 64;
+    map->words = xcalloc(map->bits / 64, sizeof(*map->words));
+}
+
+static bool bitmap_has(const struct bitmap *map, size_t bit)
+{
+    return bit < map->bits &&
+           (atomic_load_explicit(&map->words[bit / 64], memory_order_relaxed) >> bit % 64 & 1);
+}
+
+static void bitmap_set(struct bitmap *map, size_t bit)
+{
+    if (bit < map->bits) {
+        atomic_fetch_or_explicit(&map->words[bit / 64], UINT64_C(1) << bit % 64,
+                                 memory_order_relaxed);
+    }
+}
+
+static void bitmap_fini(struct bitmap *map)
+{
+    free(map->words);
+    *map = (struct bitmap){0};
+}
+
+/* ---- pins ---- */
+
+bool segment_pin(struct segment *segment, uint32_t id, bool retired)
+{
+    uint64_t state = atomic_load_explicit(&segment->pin.state, memory_order_relaxed);
+
+    do {
+        bool open = state & PIN_LIVE || (retired && state & PIN_COUNT);
+        if (state >> 32 != id || !open) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&segment->pin.state, &state, state + 1,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return true;
+}
+
+bool segment_unpin(struct segment *segment)
+{
+    uint64_t before = atomic_fetch_sub_explicit(&segment->pin.state, 1, memory_order_release);
+
+    CHECK(before & PIN_COUNT);
+    return !(before & PIN_LIVE) && (before & PIN_COUNT) == 1;
+}
+
+bool segment_is_live(const struct segment *segment, uint32_t id)
+{
+    uint64_t state = atomic_load_explicit(&segment->pin.state, memory_order_acquire);
+
+    return state >> 32 == id && (state & PIN_LIVE);
+}
+
+bool segment_is_idle(const struct segment *segment)
+{
+    uint64_t state = atomic_load_explicit(&segment->pin.state, memory_order_acquire);
+
+    return state != 0 && (state & (PIN_LIVE | PIN_COUNT)) == 0;
+}
+
+bool segment_retire(struct segment *segment)
+{
+    return atomic_fetch_and_explicit(&segment->pin.state, ~PIN_LIVE, memory_order_acq_rel) &
+           PIN_LIVE;
+}
+
+/* ---- opening ---- */
+
+static int check_identity(struct segment *segment, MDB_txn *txn, MDB_dbi db)
+{
+    uint32_t number = 0;
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val;
+    struct identity is;
+    int err = mdb_get(txn, db, &key, &val);
+
+    if (err) {
+        return env_error(err);
+    }
+    if (val.mv_size != sizeof(is)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(&is, val.mv_data, sizeof(is));
+    bool own = is.magic == SEGMENT_MAGIC && is.id == segment->id &&
+               memcmp(is.uuid, segment->home->uuid, sizeof(is.uuid)) == 0;
+    return own ? 0 : ERR_CORRUPT;
+}
+
+static int write_identity(struct segment *segment, MDB_txn *txn, MDB_dbi db)
+{
+    struct identity is = {.magic = SEGMENT_MAGIC, .id = segment->id};
+    uint32_t number = 0;
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val = env_val(&is, sizeof(is));
+
+    memcpy(is.uuid, segment->home->uuid, sizeof(is.uuid));
+    return env_error(mdb_put(txn, db, &key, &val, 0));
+}
+
+static int last_number(MDB_txn *txn, MDB_dbi db, uint32_t *next)
+{
+    MDB_cursor *cursor;
+    MDB_val key, val;
+    int err = mdb_cursor_open(txn, db, &cursor);
+
+    if (err) {
+        return env_error(err);
+    }
+    err = mdb_cursor_get(cursor, &key, &val, MDB_LAST);
+    *next = 1;
+    if (!err && key.mv_size == sizeof(*next)) {
+        memcpy(next, key.mv_data, sizeof(*next));
+        ++*next;
+    }
+    mdb_cursor_close(cursor);
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+static int open_databases(struct segment *segment, MDB_txn *txn, bool create)
+{
+    unsigned flags = MDB_INTEGERKEY | (create ? MDB_CREATE : 0);
+    MDB_dbi identity;
+    int err = env_error(mdb_dbi_open(txn, "h", flags, &identity));
+
+    if (!err) {
+        err = env_error(mdb_dbi_open(txn, "o", flags, &segment->objects));
+    }
+    if (!err) {
+        err = env_error(mdb_dbi_open(txn, "b", flags, &segment->chunks));
+    }
+    if (!err) {
+        err = create ? write_identity(segment, txn, identity)
+                     : check_identity(segment, txn, identity);
+    }
+    if (!err) {
+        err = last_number(txn, segment->objects, &segment->next_object);
+    }
+    if (!err) {
+        err = last_number(txn, segment->chunks, &segment->next_chunk);
+    }
+    segment->committed_objects = segment->next_object;
+    segment->committed_chunks = segment->next_chunk;
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+}
+
+static int in_first_transaction(struct segment *segment, bool create)
+{
+    MDB_txn *txn;
+    int err = env_error(mdb_txn_begin(segment->env.lmdb, NULL, create ? 0 : MDB_RDONLY, &txn));
+
+    if (err) {
+        return err;
+    }
+    err = open_databases(segment, txn, create);
+    if (err) {
+        mdb_txn_abort(txn);
+        return err;
+    }
+    return env_error(mdb_txn_commit(txn));
+}
+
+/* Blocks set aside now cannot be missing in the middle of a batch. Without support we go on. */
+static int preallocate(struct segment *segment)
+{
+    int fd;
+    int err = env_error(mdb_env_get_fd(segment->env.lmdb, &fd));
+
+    if (err) {
+        return err;
+    }
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->capacity) != 0 &&
+        (errno == ENOSPC || errno == EDQUOT)) {
+        return -errno;
+    }
+    return 0;
+}
+
+static int open_file(struct segment *segment, bool create)
+{
+    char path[PATH_MAX];
+    unsigned flags = segment->writable ? 0 : MDB_RDONLY | MDB_NOLOCK;
+
+    segment_path(segment->home, segment->id, path);
+    int err = env_open(&segment->env, path, segment->capacity, flags);
+    if (err) {
+        return err;
+    }
+    err = create ? preallocate(segment) : 0;
+    if (!err) {
+        err = in_first_transaction(segment, create);
+    }
+    if (err) {
+        env_close(&segment->env);
+    }
+    return err;
+}
+
+static void segment_init(struct segment *segment, const struct segment_home *home, uint32_t id,
+                         uint64_t capacity, bool writable)
+{
+    CHECK(atomic_load(&segment->pin.state) == 0);
+    segment->id = id;
+    segment->home = home;
+    segment->capacity = capacity;
+    segment->writable = writable;
+    segment->listed = false;
+    segment->env = (struct env){0};
+    atomic_store(&segment->opened, false);
+    pthread_mutex_init(&segment->opening, NULL);
+    /* No record is shorter than 70 bytes with its node, no chunk than half a page. */
+    bitmap_init(&segment->verified_objects, capacity / 64);
+    bitmap_init(&segment->verified_chunks, capacity / 2048);
+    bitmap_init(&segment->bad_chunks, capacity / 2048);
+}
+
+static void segment_fini(struct segment *segment)
+{
+    env_close(&segment->env);
+    pthread_mutex_destroy(&segment->opening);
+    bitmap_fini(&segment->verified_objects);
+    bitmap_fini(&segment->verified_chunks);
+    bitmap_fini(&segment->bad_chunks);
+}
+
+int segment_create(struct segment *segment, const struct segment_home *home, uint32_t id,
+                   uint64_t capacity)
+{
+    segment_init(segment, home, id, capacity, true);
+    segment_unlink(home, id);
+    int err = open_file(segment, true);
+    if (err) {
+        segment_unlink(home, id);
+        segment_fini(segment);
+        return err;
+    }
+    atomic_store(&segment->opened, true);
+    atomic_store(&segment->pin.state, pin_state(id, PIN_LIVE));
+    return 0;
+}
+
+void segment_adopt(struct segment *segment, const struct segment_home *home, uint32_t id,
+                   uint64_t capacity, bool writable)
+{
+    segment_init(segment, home, id, capacity, writable);
+    segment->listed = true;
+    atomic_store(&segment->pin.state, pin_state(id, PIN_LIVE));
+}
+
+int segment_ready(struct segment *segment)
+{
+    int err = 0;
+
+    if (!atomic_load_explicit(&segment->opened, memory_order_acquire)) {
+        pthread_mutex_lock(&segment->opening);
+        if (!atomic_load_explicit(&segment->opened, memory_order_relaxed)) {
+            err = open_file(segment, false);
+            atomic_store_explicit(&segment->opened, !err, memory_order_release);
+        }
+        pthread_mutex_unlock(&segment->opening);
+    }
+    return err;
+}
+
+void segment_close(struct segment *segment)
+{
+    CHECK((atomic_load(&segment->pin.state) & PIN_COUNT) == 0);
+    segment_abort(segment);
+    segment_fini(segment);
+    atomic_store_explicit(&segment->pin.state, 0, memory_order_release);
+}
+
+/* ---- reading ---- */
+
+/* Values from half a page on lie in pages of their own, whose place never changes. */
+static bool is_lendable(const struct segment *segment, size_t size)
+{
+    return size >= segment->env.page_size / 2;
+}
+
+static int get_value(struct segment *segment, MDB_dbi db, uint32_t number, struct span *out,
+                     void **copy)
+{
+    MDB_txn *txn;
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val;
+    int err = env_read_begin(&segment->env, &txn);
+
+    if (err) {
+        return err;
+    }
+    err = env_error(mdb_get(txn, db, &key, &val));
+    *copy = NULL;
+    if (!err && !is_lendable(segment, val.mv_size)) {
+        *copy = xmalloc(val.mv_size);
+        memcpy(*copy, val.mv_data, val.mv_size);
+        val.mv_data = *copy;
+    }
+    env_read_end(&segment->env, txn);
+    if (!err) {
+        *out = span_of(val.mv_data, val.mv_size);
+    }
+    return err;
+}
+
+static int verify_once(struct segment *segment, uint32_t number, const struct segment_record *read)
+{
+    if (bitmap_has(&segment->verified_objects, number)) {
+        return 0;
+    }
+    int err = record_verify(read->bytes, &read->record);
+    if (!err) {
+        bitmap_set(&segment->verified_objects, number);
+    }
+    return err;
+}
+
+int segment_read(struct segment *segment, uint32_t number, struct segment_record *out)
+{
+    int err = get_value(segment, segment->objects, number, &out->bytes, &out->copy);
+
+    if (err) {
+        return err;
+    }
+    err = record_read(out->bytes, &out->record);
+    if (!err) {
+        err = verify_once(segment, number, out);
+    }
+    if (err) {
+        free(out->copy);
+    }
+    return err;
+}
+
+static int verify_chunk(struct segment *segment, const struct store_chunk *chunk, struct span bytes)
+{
+    if (bitmap_has(&segment->verified_chunks, chunk->number)) {
+        return 0;
+    }
+    if (XXH3_64bits(bytes.at, bytes.len) != chunk->sum) {
+        return ERR_CORRUPT;
+    }
+    bitmap_set(&segment->verified_chunks, chunk->number);
+    return 0;
+}
+
+int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out)
+{
+    void *copy = NULL;
+    int err = get_value(segment, segment->chunks, chunk->number, out, &copy);
+
+    if (!err && (copy || out->len < chunk->len)) { /* chunks are padded to be lendable */
+        err = ERR_CORRUPT;
+    }
+    free(copy);
+    if (!err) {
+        *out = span_take(*out, chunk->len);
+        err = verify_chunk(segment, chunk, *out);
+    }
+    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) {
+        bitmap_set(&segment->bad_chunks, chunk->number);
+        return ERR_CORRUPT;
+    }
+    return err;
+}
+
+bool segment_chunk_is_bad(const struct segment *segment, uint32_t number)
+{
+    return bitmap_has(&segment->bad_chunks, number);
+}
+
+/* ---- writing ---- */
+
+/* What a value takes: pages of its own, and bytes in the leaves of the tree. */
+static void account(const size_t page_size, size_t size, uint64_t *pages, uint64_t *leaf_bytes)
+{
+    if (size < page_size / 2 - 32) {
+        *leaf_bytes += size + 16;
+    } else {
+        *pages += (size + 16 + page_size - 1) / page_size;
+        *leaf_bytes += 24;
+    }
+}
+
+/* A leaf may stay a third empty when the next record does not fit. */
+static bool fits(uint64_t capacity, size_t page_size, uint64_t pages, uint64_t leaf_bytes)
+{
+    uint64_t tree = leaf_bytes * 3 / 2 / page_size;
+
+    return (pages + tree + tree / 64 + SLACK_PAGES) * page_size <= capacity;
+}
+
+bool segment_has_room(const struct segment *segment, size_t size)
+{
+    uint64_t pages =
+        segment->txn ? segment->base_pages + segment->overflow_pages : env_pages(&segment->env);
+    uint64_t leaf_bytes = segment->txn ? segment->leaf_bytes : 0;
+
+    account(segment->env.page_size, size, &pages, &leaf_bytes);
+    return fits(segment->capacity, segment->env.page_size, pages, leaf_bytes);
+}
+
+bool segment_could_hold(uint64_t capacity, size_t size)
+{
+    size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t pages = SLACK_PAGES;
+    uint64_t leaf_bytes = 0;
+
+    account(page_size, size, &pages, &leaf_bytes);
+    return fits(capacity, page_size, pages, leaf_bytes);
+}
+
+int segment_write_begin(struct segment *segment)
+{
+    if (segment->txn) {
+        return 0;
+    }
+    int err = env_error(mdb_txn_begin(segment->env.lmdb, NULL, 0, &segment->txn));
+    if (err) {
+        segment->txn = NULL;
+        return err;
+    }
+    segment->base_pages = env_pages(&segment->env);
+    segment->overflow_pages = 0;
+    segment->leaf_bytes = 0;
+    return 0;
+}
+
+static int append(struct segment *segment, MDB_dbi db, uint32_t *next, size_t size, void **at,
+                  uint32_t *number)
+{
+    MDB_val key = env_val(next, sizeof(*next));
+    MDB_val val = {size, NULL};
+    int err = env_error(mdb_put(segment->txn, db, &key, &val, MDB_APPEND | MDB_RESERVE));
+
+    if (!err) {
+        *at = val.mv_data;
+        *number = (*next)++;
+        account(segment->env.page_size, size, &segment->overflow_pages, &segment->leaf_bytes);
+    }
+    return err;
+}
+
+int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t *number)
+{
+    return append(segment, segment->objects, &segment->next_object, size, at, number);
+}
+
+int segment_add_chunk(struct segment *segment, size_t size, void **at, uint32_t *number)
+{
+    size_t floor = segment->env.page_size / 2; /* so that it can be lent */
+    int err = append(segment, segment->chunks, &segment->next_chunk, size < floor ? floor : size,
+                     at, number);
+
+    if (!err && size < floor) {
+        memset((char *)*at + size, 0, floor - size);
+    }
+    return err;
+}
+
+int segment_peek(struct segment *segment, uint32_t number, struct span *value)
+{
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val;
+    int err = env_error(mdb_get(segment->txn, segment->objects, &key, &val));
+
+    if (!err) {
+        *value = span_of(val.mv_data, val.mv_size);
+    }
+    return err;
+}
+
+int segment_commit(struct segment *segment)
+{
+    if (!segment->txn) {
+        return 0;
+    }
+    int err = env_error(mdb_txn_commit(segment->txn));
+    segment->txn = NULL;
+    if (err) {
+        segment->next_object = segment->committed_objects;
+        segment->next_chunk = segment->committed_chunks;
+        return err;
+    }
+    segment->committed_objects = segment->next_object;
+    segment->committed_chunks = segment->next_chunk;
+    return 0;
+}
+
+void segment_abort(struct segment *segment)
+{
+    if (segment->txn) {
+        mdb_txn_abort(segment->txn);
+        segment->txn = NULL;
+        segment->next_object = segment->committed_objects;
+        segment->next_chunk = segment->committed_chunks;
+    }
+}

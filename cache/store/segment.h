@@ -1,0 +1,125 @@
+/*
+ * segment - one append-only environment: databases `h` (whose file this is), `o` (object records)
+ * and `b` (body chunks), both under increasing numbers. Nothing in it is ever changed or deleted;
+ * space is won back by dropping the file.
+ *
+ * Life: segment_create() or segment_adopt() in a free slot of the table → live: anybody may pin →
+ * segment_retire(): no new pins, the file loses its name, who pinned it still reads →
+ * segment_close() once nobody does → free slot again.
+ *
+ * Pins, reads and segment_retire() are thread-safe; the rest is the writer's thread only.
+ */
+#ifndef LARDER_CACHE_STORE_SEGMENT_H
+#define LARDER_CACHE_STORE_SEGMENT_H
+
+#include "cache/store/env.h"
+#include "cache/store/object.h"
+
+#include <pthread.h>
+
+/* Whose segment, whether it may still be pinned, and by how many, in one word:
+ * id << 32 | LIVE | pins. 0 is a free slot. */
+struct store_pin {
+    _Atomic uint64_t state;
+};
+
+/* What all segments of a store share. Constant while it is open. */
+struct segment_home {
+    char *dir;
+    uint8_t uuid[16];
+};
+
+struct bitmap {
+    _Atomic uint64_t *words;
+    size_t bits;
+};
+
+struct segment {
+    struct store_pin pin;
+    uint32_t id;
+    uint64_t capacity; /* the file never gets larger */
+    const struct segment_home *home;
+
+    pthread_mutex_t opening;
+    _Atomic bool opened; /* the first use opens the file */
+    struct env env;
+    MDB_dbi objects, chunks;
+    struct bitmap verified_objects; /* checksum held once in this process life */
+    struct bitmap verified_chunks;
+    struct bitmap bad_chunks;
+
+    /* The writer's. */
+    bool listed; /* the index has a committed record of it */
+    bool writable;
+    MDB_txn *txn;
+    uint32_t next_object, next_chunk;                /* numbers start at 1 */
+    uint32_t committed_objects, committed_chunks;    /* the next ones if the transaction fails */
+    uint64_t base_pages, overflow_pages, leaf_bytes; /* of the open transaction: room account */
+};
+
+/* Makes the file and its first commit in a slot that is free, then makes the slot live. */
+int segment_create(struct segment *segment, const struct segment_home *home, uint32_t id,
+                   uint64_t capacity);
+/* Takes the slot for a file of an earlier run and makes it live. The file is looked at on first
+ * use; `writable` says whether segment_write_* may follow. */
+void segment_adopt(struct segment *segment, const struct segment_home *home, uint32_t id,
+                   uint64_t capacity, bool writable);
+/* Opens the file unless it is. 0, ERR_CORRUPT when it is not the file of this id. Thread-safe. */
+int segment_ready(struct segment *segment);
+/* True when this call ended its life. */
+bool segment_retire(struct segment *segment);
+/* Unlinks the file; it stays readable to who has it open. */
+void segment_unlink(const struct segment_home *home, uint32_t id);
+/* Closes a retired segment that nobody pins, and frees the slot. Open ones too, at the end. */
+void segment_close(struct segment *segment);
+
+/* ---- pins ---- */
+
+/* True when `segment` is the one with this id, and is live or (with `retired`) still pinned. */
+bool segment_pin(struct segment *segment, uint32_t id, bool retired);
+/* True when the last pin of a retired segment went: the writer should close it. */
+bool segment_unpin(struct segment *segment);
+bool segment_is_live(const struct segment *segment, uint32_t id);
+/* Retired and pinned by nobody. */
+bool segment_is_idle(const struct segment *segment);
+
+static inline struct segment *segment_of_pin(struct store_pin *pin)
+{
+    return (struct segment *)(void *)pin; /* its first member */
+}
+
+/* ---- reading, with a pin ---- */
+
+/* A record read: its bytes lie in the mapping, or in `copy` (to be freed) when too small to be
+ * lent: LMDB moves small values when it rebalances a page, large ones never. */
+struct segment_record {
+    struct record record;
+    struct span bytes;
+    void *copy;
+};
+
+/* 0, ERR_NOT_FOUND, ERR_CORRUPT, or a code of LMDB. */
+int segment_read(struct segment *segment, uint32_t number, struct segment_record *out);
+int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
+/* A reader met a wrong checksum there before. */
+bool segment_chunk_is_bad(const struct segment *segment, uint32_t number);
+
+/* ---- writing ---- */
+
+/* Room for `size` more bytes as one record or chunk, by a careful estimate. */
+bool segment_has_room(const struct segment *segment, size_t size);
+/* Room in a new segment of `capacity`. */
+bool segment_could_hold(uint64_t capacity, size_t size);
+
+int segment_write_begin(struct segment *segment); /* harmless when begun */
+/* Reserves the value under the next number; *at must be filled before the next call. ERR_FULL
+ * spoils the transaction. */
+int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t *number);
+int segment_add_chunk(struct segment *segment, size_t size, void **at, uint32_t *number);
+/* A record as the open transaction sees it. Valid until the next write. */
+int segment_peek(struct segment *segment, uint32_t number, struct span *value);
+/* Both end the transaction; harmless without one. */
+int segment_commit(struct segment *segment);
+void segment_abort(struct segment *segment);
+
+#endif
