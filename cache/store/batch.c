@@ -1,0 +1,487 @@
+#include "cache/store/batch.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/store/evict.h"
+
+#include <stdatomic.h>
+#include <xxhash.h>
+
+/* Dead records must be found faster than new ones arrive, or the index grows for ever. */
+#define SWEEP_MIN 64
+#define SWEEP_PER_OP 4
+
+/* ---- operations ---- */
+
+struct op *op_new(enum op_kind kind, const struct store_piece *pieces, size_t count)
+{
+    struct op *op = xcalloc(1, sizeof(*op) + count * sizeof(*pieces));
+
+    list_init(&op->link);
+    op->kind = kind;
+    op->cost = sizeof(*op) + count * sizeof(*pieces);
+    op->piece_count = count;
+    for (size_t i = 0; i < count; i++) {
+        op->pieces[i] = pieces[i];
+        op->body_len += pieces[i].bytes.len;
+    }
+    op->cost += op->body_len;
+    return op;
+}
+
+void op_set_text(struct op *op, struct span key, struct span head)
+{
+    op->text = xmalloc(key.len + head.len);
+    op->key_len = key.len;
+    op->head_len = head.len;
+    op->cost += key.len + head.len;
+    if (key.len) {
+        memcpy(op->text, key.at, key.len);
+    }
+    if (head.len) {
+        memcpy(op->text + key.len, head.at, head.len);
+    }
+}
+
+void op_set_meta(struct op *op, const void *meta, size_t meta_len)
+{
+    CHECK(meta_len <= STORE_META_MAX);
+    op->meta_len = meta_len;
+    if (meta_len) {
+        memcpy(op->meta, meta, meta_len);
+    }
+}
+
+static struct span op_key(const struct op *op)
+{
+    return span_of(op->text, op->key_len);
+}
+
+static struct span op_head(const struct op *op)
+{
+    return span_of(op->text + op->key_len, op->head_len);
+}
+
+struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HASH],
+                                struct span key)
+{
+    struct store_put *put = xcalloc(1, sizeof(*put));
+
+    put->store = store;
+    memcpy(put->hash, hash, STORE_HASH);
+    put->key = span_of(xspandup(key), key.len);
+    return put;
+}
+
+static void store_put_free(struct store_put *put)
+{
+    char *key;
+
+    memcpy(&key, &put->key.at, sizeof(key)); /* ours, though spans are of const bytes */
+    free(key);
+    free(put->chunks);
+    free(put);
+}
+
+static void put_remember(struct store_put *put, const struct store_chunk *chunk)
+{
+    if (put->count == put->cap) {
+        put->cap = put->cap ? put->cap * 2 : 16;
+        put->chunks = xrealloc(put->chunks, put->cap * sizeof(*put->chunks));
+    }
+    put->chunks[put->count++] = *chunk;
+}
+
+void op_end(struct op *op)
+{
+    for (size_t i = 0; i < op->piece_count; i++) {
+        if (op->pieces[i].release) {
+            op->pieces[i].release(op->pieces[i].arg);
+        }
+    }
+    if (op->chunk_done) {
+        op->chunk_done(op->arg, op->err, &op->chunk);
+    }
+    if (op->done) {
+        op->done(op->arg, op->err);
+    }
+    if (op->kind == OP_FINISH || op->kind == OP_ABORT) {
+        store_put_free(op->put);
+    }
+    free(op->text);
+    free(op);
+}
+
+/* ---- one operation. A result other than 0 fails the whole batch; op->err fails it alone ---- */
+
+static void *copy_pieces(char *at, const struct op *op)
+{
+    for (size_t i = 0; i < op->piece_count; i++) {
+        struct span bytes = op->pieces[i].bytes;
+        if (bytes.len) {
+            memcpy(at, bytes.at, bytes.len);
+            at += bytes.len;
+        }
+    }
+    return at;
+}
+
+static int room_for(struct disk *disk, size_t size)
+{
+    if (!disk->open || !segment_has_room(disk->open, size)) {
+        int err = disk_next_segment(disk);
+        if (err) {
+            return err;
+        }
+    }
+    return segment_write_begin(disk->open);
+}
+
+static int spoiled(struct disk *disk, int err)
+{
+    disk->overflowed = err == ERR_FULL;
+    return err;
+}
+
+/* The store is smaller than the object, or so busy that its first chunks are gone already. */
+static bool has_outgrown(const struct disk *disk, const struct store_put *put)
+{
+    return put->count && (!segments_is_live(&disk->segments, put->chunks[0].segment) ||
+                          put->count * (uint64_t)STORE_CHUNK > disk->object_max);
+}
+
+static int put_state(const struct disk *disk, struct store_put *put)
+{
+    if (!put->err && has_outgrown(disk, put)) {
+        put->err = ERR_FULL;
+    }
+    return put->err;
+}
+
+static int apply_chunk(struct disk *disk, struct op *op)
+{
+    size_t len = (size_t)op->body_len;
+    void *at;
+
+    op->err = put_state(disk, op->put);
+    if (op->err) {
+        return 0;
+    }
+    int err = room_for(disk, len);
+    if (err) {
+        return err;
+    }
+    err = segment_add_chunk(disk->open, len, &at, &op->chunk.number);
+    if (err) {
+        return spoiled(disk, err);
+    }
+    copy_pieces(at, op);
+    op->chunk.segment = disk->open->id;
+    op->chunk.len = (uint32_t)len;
+    op->chunk.sum = XXH3_64bits(at, len);
+    put_remember(op->put, &op->chunk);
+    return 0;
+}
+
+static uint64_t chunk_bytes(const struct store_put *put)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < put->count; i++) {
+        total += put->chunks[i].len;
+    }
+    return total;
+}
+
+/* Room for the record, its bytes, and where it went. */
+static int write_record(struct disk *disk, const struct op *op, const struct record *record,
+                        uint32_t *number)
+{
+    size_t size = record_size(record);
+    void *at;
+    int err = segment_add_object(disk->open, size, &at, number);
+
+    if (err) {
+        return spoiled(disk, err);
+    }
+    copy_pieces(record_write(at, record), op);
+    record_seal(at, size);
+    return 0;
+}
+
+static int finish_state(const struct disk *disk, const struct op *op, const struct record *record)
+{
+    int err = put_state(disk, op->put);
+    uint64_t given = 0;
+
+    for (size_t i = 0; i < op->piece_count; i++) {
+        given += op->pieces[i].bytes.len;
+    }
+    if (err) {
+        return err;
+    }
+    if (given + chunk_bytes(op->put) != op->body_len || (given && op->put->count)) {
+        return ERR_TRUNCATED;
+    }
+    if (given + record->head.len > STORE_INLINE_MAX ||
+        !segment_could_hold(disk->segments.segment_size, record_size(record))) {
+        return ERR_TOO_LARGE;
+    }
+    return 0;
+}
+
+static int apply_finish(struct disk *disk, struct op *op)
+{
+    struct store_put *put = op->put;
+    struct record record = {
+        .kind = RECORD_OBJECT,
+        .body_len = op->body_len,
+        .key = put->key,
+        .head = op_head(op),
+        .chunks = put->chunks,
+        .chunk_count = put->count,
+    };
+    struct location location = {
+        .head_len = (uint32_t)op->head_len,
+        .body_len = op->body_len,
+        .meta_len = (uint32_t)op->meta_len,
+    };
+
+    op->err = finish_state(disk, op, &record);
+    if (op->err) {
+        return 0;
+    }
+    memcpy(record.hash, put->hash, STORE_HASH);
+    memcpy(location.meta, op->meta, op->meta_len);
+    int err = room_for(disk, record_size(&record));
+    if (err) {
+        return err;
+    }
+    op->err = put_state(disk, put); /* making room may have evicted its chunks */
+    if (op->err) {
+        return 0;
+    }
+    err = write_record(disk, op, &record, &location.object);
+    if (err) {
+        return err;
+    }
+    location.segment = disk->open->id;
+    location.low_segment = put->count ? put->chunks[0].segment : location.segment;
+    return index_put(&disk->index, put->hash, &location);
+}
+
+/* Is it this key that is stored there? Read through the open transaction where need be. */
+static bool stored_key_is(struct disk *disk, const struct location *location, struct span key)
+{
+    struct segment_record read = {0};
+    struct segment *segment = disk->open;
+    bool same = false;
+
+    if (segment && segment->id == location->segment && segment->txn) {
+        return segment_peek(segment, location->object, &read.bytes) == 0 &&
+               record_read(read.bytes, &read.record) == 0 && span_eq(read.record.key, key);
+    }
+    segment = segments_pin(&disk->segments, location->segment);
+    if (!segment) {
+        return false;
+    }
+    if (segment_read(segment, location->object, &read) == 0) {
+        same = span_eq(read.record.key, key);
+        free(read.copy);
+    }
+    segments_unpin(&disk->segments, segment);
+    return same;
+}
+
+static int find_for_update(struct disk *disk, const struct op *op, struct location *location)
+{
+    int err = index_peek(&disk->index, op->hash, location);
+
+    if (!err && (!disk_has(disk, location) || !stored_key_is(disk, location, op_key(op)))) {
+        err = ERR_NOT_FOUND;
+    }
+    return err;
+}
+
+static int apply_update(struct disk *disk, struct op *op)
+{
+    struct location location;
+    struct record record = {.kind = RECORD_HEAD, .key = op_key(op), .head = op_head(op)};
+
+    if (op->head_len > STORE_INLINE_MAX) {
+        op->err = ERR_TOO_LARGE;
+        return 0;
+    }
+    memcpy(record.hash, op->hash, STORE_HASH);
+    int err = room_for(disk, record_size(&record)); /* may evict the body: look only then */
+    if (err) {
+        return err;
+    }
+    op->err = find_for_update(disk, op, &location);
+    if (op->err) {
+        return 0;
+    }
+    err = write_record(disk, op, &record, &location.head_object);
+    if (err) {
+        return err;
+    }
+    location.head_segment = disk->open->id;
+    location.head_len = (uint32_t)op->head_len;
+    location.meta_len = (uint32_t)op->meta_len;
+    memcpy(location.meta, op->meta, op->meta_len);
+    return index_put(&disk->index, op->hash, &location);
+}
+
+static int apply_discard(struct disk *disk, struct op *op)
+{
+    struct location location;
+
+    if (index_peek(&disk->index, op->hash, &location) == 0 &&
+        (location.segment != op->chunk.segment || location.object != op->chunk.number)) {
+        return 0;
+    }
+    return index_drop(&disk->index, op->hash);
+}
+
+static int apply(struct disk *disk, struct op *op)
+{
+    switch (op->kind) {
+    case OP_CHUNK:
+        return apply_chunk(disk, op);
+    case OP_FINISH:
+        return apply_finish(disk, op);
+    case OP_UPDATE:
+        return apply_update(disk, op);
+    case OP_DROP:
+        return index_drop(&disk->index, op->hash);
+    case OP_DISCARD:
+        return apply_discard(disk, op);
+    case OP_ABORT:
+    case OP_FLUSH:
+        return 0;
+    }
+    UNREACHABLE();
+}
+
+/* ---- the batch ---- */
+
+static bool writes(const struct op *op)
+{
+    return op->kind != OP_ABORT && op->kind != OP_FLUSH;
+}
+
+static int apply_all(struct disk *disk, struct list *ops)
+{
+    unsigned count = 0;
+
+    list_each(link, ops)
+    {
+        struct op *op = list_entry(link, struct op, link);
+        op->err = 0;
+        int err = apply(disk, op);
+        if (err) {
+            return err;
+        }
+        count += writes(op);
+    }
+    return count ? evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count) : 0;
+}
+
+static int relist(struct disk *disk)
+{
+    struct segment *open = disk->open;
+
+    return open && !open->listed ? index_put_segment(&disk->index, open->id, open->capacity) : 0;
+}
+
+static int attempt(struct disk *disk, struct list *ops)
+{
+    int err = index_begin(&disk->index);
+
+    if (err) {
+        return err;
+    }
+    evict_reap(disk);
+    evict_trim(disk);
+    err = relist(disk);
+    if (!err) {
+        err = apply_all(disk, ops);
+    }
+    if (!err && disk->open) {
+        err = segment_commit(disk->open);
+    }
+    if (!err) {
+        err = index_commit(&disk->index);
+    }
+    if (err && disk->open) {
+        segment_abort(disk->open);
+    }
+    index_abort(&disk->index);
+    return err;
+}
+
+/* What a failed attempt left in the chunk tables. */
+static void rewind_puts(struct list *ops)
+{
+    list_each(link, ops)
+    {
+        struct op *op = list_entry(link, struct op, link);
+        if (op->put) {
+            op->put->count = op->put->committed;
+        }
+    }
+}
+
+static void fail_all(struct list *ops, int err)
+{
+    list_each(link, ops)
+    {
+        struct op *op = list_entry(link, struct op, link);
+        op->err = err;
+        if (op->put && !op->put->err) {
+            op->put->err = err;
+        }
+    }
+}
+
+static void account_all(struct disk *disk, struct list *ops)
+{
+    if (disk->open) {
+        disk->open->listed = true;
+    }
+    list_each(link, ops)
+    {
+        const struct op *op = list_entry(link, struct op, link);
+        if (op->put) {
+            op->put->committed = op->put->count;
+        }
+        if (writes(op) && !op->err) {
+            atomic_fetch_add_explicit(&disk->counters.written_bytes, op->cost,
+                                      memory_order_relaxed);
+        }
+        if (op->kind == OP_FINISH && !op->err) {
+            atomic_fetch_add_explicit(&disk->counters.written_objects, 1, memory_order_relaxed);
+        }
+    }
+}
+
+int batch_write(struct disk *disk, struct list *ops)
+{
+    disk->overflowed = false;
+    int err = attempt(disk, ops);
+
+    if (err && disk->overflowed) {
+        disk->open = NULL;
+        rewind_puts(ops);
+        err = attempt(disk, ops);
+    }
+    if (err) {
+        atomic_fetch_add_explicit(&disk->counters.commit_errors, 1, memory_order_relaxed);
+        rewind_puts(ops);
+        fail_all(ops, err);
+        return err;
+    }
+    atomic_fetch_add_explicit(&disk->counters.commits, 1, memory_order_relaxed);
+    account_all(disk, ops);
+    return 0;
+}

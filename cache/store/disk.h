@@ -1,0 +1,49 @@
+/*
+ * disk - the parts of an open store that readers and the writer share.
+ *
+ * Readers use the index (index_get) and the table (pins) from any thread; everything else belongs
+ * to the writer's thread. Counters are relaxed atomics.
+ */
+#ifndef LARDER_CACHE_STORE_DISK_H
+#define LARDER_CACHE_STORE_DISK_H
+
+#include "cache/store/index.h"
+#include "cache/store/segments.h"
+
+struct disk_counters {
+    _Atomic uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments,
+        corrupt;
+    _Atomic uint64_t used, segments; /* gauges, as of the last commit */
+};
+
+struct disk {
+    struct segments segments;
+    struct index index;
+    int dir;              /* descriptor of the directory, with the exclusive lock on it */
+    uint64_t size;        /* bytes to stay under */
+    uint64_t object_max;  /* chunk bytes of one object */
+    struct segment *open; /* the segment that is written; NULL: the next write makes one */
+    bool overflowed;      /* a segment was fuller than its account said */
+    struct disk_counters counters;
+};
+
+/* Makes or opens the store in `path`, alone: ERR_BUSY when another process has it. `wake` is called
+ * with `arg` from any thread when a dropped segment can be closed. Only the newest segment is
+ * opened, the others on first use. After a failure disk_close() still follows. */
+int disk_open(struct disk *disk, const char *path, uint64_t size, void (*wake)(void *arg),
+              void *arg);
+void disk_close(struct disk *disk);
+
+/* Bytes on disk, files that lost their name but not their readers included. */
+uint64_t disk_used(const struct disk *disk);
+
+void disk_update_gauges(struct disk *disk);
+
+/* Every segment that holds a part of the object is there. Thread-safe. */
+bool disk_has(const struct disk *disk, const struct location *location);
+
+/* Makes a new open segment, evicting for it; the index transaction is begun. ERR_FULL when readers
+ * pin so much that nothing can be evicted. */
+int disk_next_segment(struct disk *disk);
+
+#endif

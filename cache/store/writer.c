@@ -1,0 +1,245 @@
+#include "cache/store/writer.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "cache/store/evict.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#define BATCH_BYTES_MAX (16u << 20)
+#define BATCH_BYTES_MIN (1u << 20)
+#define BATCH_OPS_MAX 16384
+#define BATCH_OPS_MIN 1024
+
+/* After a failed commit nothing is taken for a second, after the next for two, and so on. */
+#define BACKOFF_MIN_MS 1000u
+#define BACKOFF_DOUBLINGS 6
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* ---- the queue ---- */
+
+static bool is_urgent(const struct op *op)
+{
+    return op->kind == OP_FLUSH || op->kind == OP_DROP;
+}
+
+static bool is_due(const struct writer *writer)
+{
+    return writer->stop || writer->reap || writer->urgent > 0 ||
+           writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops;
+}
+
+void writer_post(struct writer *writer, struct op *op)
+{
+    atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
+    pthread_mutex_lock(&writer->lock);
+    bool was_empty = list_empty(&writer->queue);
+    if (was_empty) {
+        writer->first_ms = clock_mono_ms();
+    }
+    list_push_back(&writer->queue, &op->link);
+    writer->queued_bytes += op->cost;
+    writer->queued_ops++;
+    writer->urgent += is_urgent(op);
+    if (was_empty || is_due(writer)) {
+        pthread_cond_signal(&writer->wake);
+    }
+    pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_reap(void *arg)
+{
+    struct writer *writer = arg;
+
+    pthread_mutex_lock(&writer->lock);
+    writer->reap = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/* Moves the front of the queue to `batch`, up to its bounds. Under the lock. */
+static void take_batch(struct writer *writer, struct list *batch)
+{
+    uint64_t bytes = 0;
+    size_t ops = 0;
+
+    while (!list_empty(&writer->queue) && bytes < writer->batch_bytes && ops < writer->batch_ops) {
+        struct op *op = list_entry(list_pop_front(&writer->queue), struct op, link);
+        bytes += op->cost;
+        ops++;
+        writer->urgent -= is_urgent(op);
+        list_push_back(batch, &op->link);
+    }
+    writer->queued_bytes -= bytes;
+    writer->queued_ops -= ops;
+    writer->reap = false;
+}
+
+static struct timespec timespec_of(uint64_t ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
+/* Files of an earlier run are opened while there is nothing else to do, newest first: a cold one
+ * takes tens of milliseconds, which no event loop should wait for. Gives up the lock meanwhile. */
+static bool open_ahead(struct writer *writer)
+{
+    struct segments *segments = &writer->disk->segments;
+
+    pthread_mutex_unlock(&writer->lock);
+    struct segment *unopened = segments_newest_unopened(segments);
+    struct segment *pinned = unopened ? segments_pin(segments, unopened->id) : NULL;
+    if (pinned) {
+        segments_unpin(segments, pinned);
+    }
+    pthread_mutex_lock(&writer->lock);
+    return pinned != NULL;
+}
+
+/* Until a batch is due. Under the lock. */
+static void wait_for_batch(struct writer *writer)
+{
+    while (!is_due(writer)) {
+        if (list_empty(&writer->queue)) {
+            if (!open_ahead(writer) && list_empty(&writer->queue) && !is_due(writer)) {
+                pthread_cond_wait(&writer->wake, &writer->lock);
+            }
+            continue;
+        }
+        struct timespec until = timespec_of(writer->first_ms + WRITER_DELAY_MS);
+        if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) == ETIMEDOUT) {
+            return;
+        }
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool is_disk_full(const struct disk *disk, int err)
+{
+    struct statvfs fs;
+
+    if (err == -ENOSPC || err == -EDQUOT) {
+        return true;
+    }
+    return fstatvfs(disk->dir, &fs) == 0 &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < disk->segments.segment_size;
+}
+
+static void on_failure(struct writer *writer, int err)
+{
+    struct disk *disk = writer->disk;
+    unsigned doublings =
+        writer->failures < BACKOFF_DOUBLINGS ? writer->failures : BACKOFF_DOUBLINGS;
+    unsigned pause = BACKOFF_MIN_MS << doublings;
+
+    writer->failures++;
+    atomic_store(&writer->retry_at, clock_mono_ms() + pause);
+    log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u",
+              disk->segments.home.dir, err_text(err), writer->failures, pause);
+    if (is_disk_full(disk, err)) {
+        evict_one(disk); /* what others took from us we no longer have */
+    }
+}
+
+static void write_batch(struct writer *writer, struct list *batch)
+{
+    int err = batch_write(writer->disk, batch);
+
+    if (err) {
+        on_failure(writer, err);
+    } else if (writer->failures) {
+        writer->failures = 0;
+        log_info("store_recovered", "dir=%s", writer->disk->segments.home.dir);
+    }
+    disk_update_gauges(writer->disk);
+    while (!list_empty(batch)) {
+        struct op *op = list_entry(list_pop_front(batch), struct op, link);
+        uint64_t cost = op->cost;
+        op_end(op);
+        atomic_fetch_sub_explicit(&writer->dirty, cost, memory_order_relaxed);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct writer *writer = arg;
+
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->stop || !list_empty(&writer->queue)) {
+        struct list batch;
+        list_init(&batch);
+        wait_for_batch(writer);
+        take_batch(writer, &batch);
+        pthread_mutex_unlock(&writer->lock);
+        write_batch(writer, &batch);
+        pthread_mutex_lock(&writer->lock);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+void writer_init(struct writer *writer, struct disk *disk)
+{
+    pthread_condattr_t attr;
+
+    *writer = (struct writer){.disk = disk};
+    list_init(&writer->queue);
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->wake, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void writer_fini(struct writer *writer)
+{
+    CHECK(!writer->running && list_empty(&writer->queue));
+    pthread_cond_destroy(&writer->wake);
+    pthread_mutex_destroy(&writer->lock);
+}
+
+int writer_start(struct writer *writer)
+{
+    uint64_t size = writer->disk->size;
+    sigset_t all, before;
+
+    writer->batch_bytes = clamp(size / 16, BATCH_BYTES_MIN, BATCH_BYTES_MAX);
+    writer->batch_ops = (size_t)clamp(size >> 14, BATCH_OPS_MIN, BATCH_OPS_MAX);
+    sigfillset(&all); /* signals are for the threads that know what to do with them */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = pthread_create(&writer->thread, NULL, run, writer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    writer->running = err == 0;
+    return -err;
+}
+
+void writer_stop(struct writer *writer)
+{
+    if (!writer->running) {
+        return;
+    }
+    pthread_mutex_lock(&writer->lock);
+    writer->stop = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+    writer->running = false;
+}
+
+int writer_health(const struct writer *writer)
+{
+    uint64_t retry_at = atomic_load_explicit(&writer->retry_at, memory_order_relaxed);
+
+    return retry_at == 0 || clock_mono_ms() >= retry_at ? 0 : ERR_IO;
+}

@@ -1,0 +1,52 @@
+/*
+ * writer - the one thread that writes: a bounded queue, gathered into batches.
+ *
+ * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
+ * batch_ops, or at once while a flush or a drop waits. writer_post() is thread-safe and never
+ * blocks on the disk. Answers (done, release) come on the writer's thread, after the commit.
+ */
+#ifndef LARDER_CACHE_STORE_WRITER_H
+#define LARDER_CACHE_STORE_WRITER_H
+
+#include "cache/store/batch.h"
+
+#define WRITER_DELAY_MS 200
+
+struct writer {
+    struct disk *disk;
+    uint64_t batch_bytes;
+    size_t batch_ops;
+    pthread_t thread;
+    bool running;
+    _Atomic uint64_t dirty;    /* bytes queued or being written */
+    _Atomic uint64_t retry_at; /* clock_mono_ms() until which nothing new is taken */
+    unsigned failures;         /* in a row */
+
+    pthread_mutex_t lock; /* for what follows */
+    pthread_cond_t wake;
+    struct list queue;
+    uint64_t queued_bytes;
+    size_t queued_ops;
+    uint64_t first_ms; /* when the oldest operation came */
+    size_t urgent;     /* operations that somebody waits for */
+    bool reap;         /* a dropped segment lost its last reader */
+    bool stop;
+};
+
+/* From here on operations may be posted. `disk` outlives the writer. */
+void writer_init(struct writer *writer, struct disk *disk);
+void writer_fini(struct writer *writer);
+/* Starts the thread; the disk is open. */
+int writer_start(struct writer *writer);
+/* Writes what is queued and ends the thread, if there is one. */
+void writer_stop(struct writer *writer);
+
+/* Takes the operation over. */
+void writer_post(struct writer *writer, struct op *op);
+/* A dropped segment can be closed. Any thread; `arg` is the writer. */
+void writer_reap(void *arg);
+
+/* 0, or ERR_IO for a time after commits have failed. Any thread. */
+int writer_health(const struct writer *writer);
+
+#endif

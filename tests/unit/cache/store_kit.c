@@ -1,0 +1,249 @@
+#include "store_kit.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_uint released, chunks_done;
+
+void kit_init(struct kit *kit, uint64_t size)
+{
+    *kit = (struct kit){.size = size};
+    snprintf(kit->dir, sizeof(kit->dir), "/tmp/larder-store-XXXXXX");
+    CHECK(mkdtemp(kit->dir) != NULL);
+    kit_reopen(kit);
+}
+
+void kit_reopen(struct kit *kit)
+{
+    struct store_options options = {.path = kit->dir, .size = kit->size, .dirty_limit = 64u << 20};
+
+    store_close(&kit->store);
+    CHECK(store_open(&options, &kit->store) == 0);
+}
+
+static void each_file(const struct kit *kit, void (*each)(const char *path, void *arg), void *arg)
+{
+    DIR *dir = opendir(kit->dir);
+    struct dirent *entry;
+
+    CHECK(dir != NULL);
+    while ((entry = readdir(dir)) != NULL) {
+        char path[400];
+        snprintf(path, sizeof(path), "%s/%s", kit->dir, entry->d_name);
+        if (entry->d_name[0] != '.') {
+            each(path, arg);
+        }
+    }
+    closedir(dir);
+}
+
+static void remove_file(const char *path, void *arg)
+{
+    (void)arg;
+    unlink(path);
+}
+
+static void add_use(const char *path, void *arg)
+{
+    struct stat file;
+
+    if (stat(path, &file) == 0) {
+        uint64_t blocks = (uint64_t)file.st_blocks * 512;
+        uint64_t len = (uint64_t)file.st_size;
+        *(uint64_t *)arg += blocks > len ? blocks : len;
+    }
+}
+
+void kit_fini(struct kit *kit)
+{
+    store_close(&kit->store);
+    each_file(kit, remove_file, NULL);
+    rmdir(kit->dir);
+}
+
+uint64_t kit_disk_use(const struct kit *kit)
+{
+    uint64_t use = 0;
+
+    each_file(kit, add_use, &use);
+    return use;
+}
+
+void kit_hash(struct store *store, struct span key, uint8_t hash[STORE_HASH])
+{
+    sip_hash128(store_secret(store), key, hash);
+}
+
+char *kit_body(struct span key, size_t len)
+{
+    static const struct sip_key fixed = {1, 2};
+    uint64_t state = sip_hash64(&fixed, key) | 1;
+    char *body = xmalloc(len);
+
+    for (size_t i = 0; i < len; i++) { /* xorshift64 */
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        body[i] = (char)(state >> 32);
+    }
+    return body;
+}
+
+static struct span head_of(const char *key, char *out, size_t size)
+{
+    return span_of(out, (size_t)snprintf(out, size, "head of %s", key));
+}
+
+void kit_on_done(void *arg, int err)
+{
+    if (arg) {
+        *(int *)arg = err;
+    }
+}
+
+static void on_release(void *arg)
+{
+    free(arg);
+    atomic_fetch_add(&released, 1);
+}
+
+static void on_chunk(void *arg, int err, const struct store_chunk *chunk)
+{
+    (void)arg;
+    (void)err;
+    (void)chunk;
+    atomic_fetch_add(&chunks_done, 1);
+}
+
+unsigned kit_released(void)
+{
+    return atomic_load(&released);
+}
+
+unsigned kit_chunks_done(void)
+{
+    return atomic_load(&chunks_done);
+}
+
+static struct store_piece piece_of(const char *body, size_t len)
+{
+    char *copy = xstrndup(body, len);
+
+    return (struct store_piece){.bytes = span_of(copy, len), .release = on_release, .arg = copy};
+}
+
+static void put_chunks(struct store_put *put, const char *body, size_t len)
+{
+    for (size_t at = 0; at < len; at += STORE_CHUNK) {
+        size_t n = len - at < STORE_CHUNK ? len - at : STORE_CHUNK;
+        struct store_piece pieces[2] = {piece_of(body + at, n / 2),
+                                        piece_of(body + at + n / 2, n - n / 2)};
+        store_put_chunk(put, pieces, 2, on_chunk, NULL);
+    }
+}
+
+static bool post(struct store *store, const char *key, size_t len, int *result)
+{
+    struct span text = span_str(key);
+    uint8_t hash[STORE_HASH];
+    struct store_put *put;
+    char head[300];
+    struct span fields = head_of(key, head, sizeof(head));
+
+    kit_hash(store, text, hash);
+    if (store_put_begin(store, hash, text, &put) != 0) {
+        return false;
+    }
+    char *body = kit_body(text, len);
+    if (len + fields.len > STORE_INLINE_MAX) {
+        put_chunks(put, body, len);
+        store_put_finish(put, fields, key, text.len < 20 ? text.len : 20, len, NULL, 0,
+                         result ? kit_on_done : NULL, result);
+    } else {
+        struct store_piece pieces[2] = {piece_of(body, len / 3),
+                                        piece_of(body + len / 3, len - len / 3)};
+        store_put_finish(put, fields, key, text.len < 20 ? text.len : 20, len, pieces, 2,
+                         result ? kit_on_done : NULL, result);
+    }
+    free(body);
+    return true;
+}
+
+bool kit_post(struct store *store, const char *key, size_t len)
+{
+    return post(store, key, len, NULL);
+}
+
+int kit_put(struct store *store, const char *key, size_t len)
+{
+    int result = 1;
+
+    if (!post(store, key, len, &result)) {
+        return ERR_BUSY;
+    }
+    store_flush(store);
+    return result;
+}
+
+int kit_find(struct store *store, const char *key, struct store_object *out)
+{
+    uint8_t hash[STORE_HASH];
+
+    kit_hash(store, span_str(key), hash);
+    return store_find(store, hash, span_str(key), out);
+}
+
+static int compare_chunks(struct store *store, const struct store_object *object, const char *body)
+{
+    for (size_t i = 0; i < object->chunk_count; i++) {
+        struct store_pin *pin;
+        struct span bytes;
+        int err = store_lend(store, &object->chunks[i], &pin, &bytes);
+        if (err) {
+            return err;
+        }
+        bool same = span_eq(bytes, span_of(body, object->chunks[i].len));
+        store_unpin(store, pin);
+        if (!same) {
+            return ERR_CORRUPT;
+        }
+        body += object->chunks[i].len;
+    }
+    return 0;
+}
+
+int kit_compare(struct store *store, const char *key, size_t len, const struct store_object *object)
+{
+    char head[300];
+    size_t key_len = strlen(key);
+    struct span meta = span_of(key, key_len < 20 ? key_len : 20);
+
+    if (object->body_len != len || !span_eq(object->head, head_of(key, head, sizeof(head))) ||
+        !span_eq(span_of(object->meta, object->meta_len), meta)) {
+        return ERR_CORRUPT;
+    }
+    char *body = kit_body(span_str(key), len);
+    int err = object->chunk_count                         ? compare_chunks(store, object, body)
+              : span_eq(object->body, span_of(body, len)) ? 0
+                                                          : ERR_CORRUPT;
+    free(body);
+    return err;
+}
+
+int kit_check(struct store *store, const char *key, size_t len)
+{
+    struct store_object object;
+    int err = kit_find(store, key, &object);
+
+    if (!err) {
+        err = kit_compare(store, key, len, &object);
+        store_object_done(store, &object);
+    }
+    return err;
+}
