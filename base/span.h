@@ -18,6 +18,11 @@ struct span {
 
 /* A span over a string literal. */
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
+/* The same as an initializer of static data. */
+#define SPAN_INIT(literal)                                                                         \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
 #define SPAN_EMPTY ((struct span){NULL, 0})
 
 /* For printf("%.*s"). */
