@@ -5,7 +5,7 @@
 #include "base/span.h"
 
 /* Seconds since 1970; -1 when the text is not one of the three forms. `now` decides the century of
- * a two-digit year. */
+ * a two-digit year; a date before 1970 is 0. */
 int64_t date_parse(struct span text, int64_t now);
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT": 29 bytes into `out`, not terminated. */

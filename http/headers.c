@@ -176,23 +176,29 @@ struct list_members list_members_of(struct span value)
     return (struct list_members){.rest = value};
 }
 
-/* The length of the part before the next comma outside quoted strings. A string that never ends
- * swallows the rest. */
-static size_t member_len(struct span text)
+/* The position of the quote that closes the one at `open`, or text.len. */
+static size_t closing_quote(struct span text, size_t open)
 {
-    bool quoted = false;
+    size_t i = open + 1;
 
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        if (c == '"') {
-            quoted = !quoted;
-        } else if (c == '\\' && quoted) {
-            i++;
-        } else if (c == ',' && !quoted) {
-            return i;
-        }
+    while (i < text.len && text.at[i] != '"') {
+        i += text.at[i] == '\\' ? 2 : 1;
     }
-    return text.len;
+    return i < text.len ? i : text.len;
+}
+
+/* The length of the part before the next comma outside quoted strings. */
+static size_t member_len(struct list_members *it)
+{
+    struct span text = it->rest;
+    size_t i = 0;
+
+    while (i < text.len && text.at[i] != ',') {
+        size_t close = text.at[i] == '"' && !it->plain ? closing_quote(text, i) : i;
+        it->plain |= close == text.len;
+        i = it->plain ? i + 1 : close + 1;
+    }
+    return i;
 }
 
 /* Goes to the next line of the field when the present one is used up. */
@@ -205,6 +211,7 @@ static bool refill(struct list_members *it)
         }
         it->rest = it->fields->at[line].value;
         it->line = line + 1;
+        it->plain = false;
     }
     return true;
 }
@@ -212,7 +219,7 @@ static bool refill(struct list_members *it)
 bool list_next(struct list_members *it, struct span *member)
 {
     while (refill(it)) {
-        size_t len = member_len(it->rest);
+        size_t len = member_len(it);
         struct span found = span_trim(span_take(it->rest, len));
         it->rest = span_skip(it->rest, len + 1);
         if (found.len) {

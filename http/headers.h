@@ -49,7 +49,8 @@ bool fields_joined(const struct http_fields *fields, struct span name, struct ar
 
 /*
  * The members of a comma-separated list over all lines of one field (RFC 9110 5.6.1): empty members
- * skipped, white space trimmed, commas inside quoted strings kept.
+ * skipped, white space trimmed, commas inside quoted strings kept. A quote that is never closed is
+ * an ordinary character: it hides nothing behind it.
  *
  *     struct list_members it = list_members(fields, FIELD_CONNECTION);
  *     while (list_next(&it, &member)) { … }
@@ -59,6 +60,7 @@ struct list_members {
     enum http_field_id id;
     size_t line;
     struct span rest;
+    bool plain; /* the rest of this line has an unclosed quote: quotes count for nothing */
 };
 
 struct list_members list_members(const struct http_fields *fields, enum http_field_id id);

@@ -6,21 +6,25 @@
 
 #include "http/message.h"
 
-/* Removes Connection, every field it lists, and the fields that belong to one hop
- * (Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authentication-Info,
- * Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings). Content-Length
- * stays. Fields a peer lists in Connection that would change meaning (Host, Content-Length,
- * Cache-Control, Authorization, …end-to-end control fields) are kept. */
+/* Removes Connection, the fields that belong to one hop (Keep-Alive, Proxy-Connection,
+ * Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization, TE, Trailer,
+ * Transfer-Encoding, Upgrade, HTTP2-Settings), and every field Connection lists that this program
+ * has no name for (7.6.1). Fields of names.h, X-Forwarded-* and X-Real-IP are meant for all
+ * recipients and stay though listed: removing them would change the message's meaning.
+ * Content-Length stays. */
 void hop_strip(struct http_fields *fields);
 
-/* Appends our member to Via: "1.1 larder". `received` is the version the message came in. */
+/* Appends our member to Via, as a line of its own: "1.1 larder". `received` is the version the
+ * message came in. */
 void hop_add_via(struct http_fields *fields, enum http_version received, struct span pseudonym,
                  struct arena *arena);
 /* A request that already went through us (Via or CDN-Loop names `pseudonym`). */
 bool hop_is_loop(const struct http_fields *fields, struct span pseudonym);
 void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena);
 
-/* Appends the client's address to X-Forwarded-For / makes a Forwarded member (RFC 7239). */
+/* Appends the client's address to X-Forwarded-For (made one line) and adds a Forwarded member (RFC
+ * 7239). `client` is an address in text, IPv6 without brackets; `host` is what Host said, checked;
+ * it may be empty. */
 void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,
                        struct arena *arena);
 

@@ -7,18 +7,21 @@
 /* `text` is one syntactically valid entity-tag, weak or strong. */
 bool etag_is_valid(struct span text);
 bool etag_is_weak(struct span text);
-bool etag_weak_match(struct span a, struct span b); /* 8.8.3.2 */
+/* 8.8.3.2. Two texts without quotes, though invalid, match weakly when they are equal. */
+bool etag_weak_match(struct span a, struct span b);
 bool etag_strong_match(struct span a, struct span b);
-/* Any member of an If-None-Match / If-Match list (or "*") matches. */
+/* Any member of an If-None-Match / If-Match list matches; "*" always does. */
 bool etag_list_matches(const struct http_fields *fields, enum http_field_id id, struct span etag,
                        bool weak);
 
 /* What a stored 200-class response answers to a conditional GET or HEAD (13.2.2). */
 enum precondition {
-    PRECONDITION_NONE,
-    PRECONDITION_OK,
-    PRECONDITION_NOT_MODIFIED,
-    PRECONDITION_FAILED
+    PRECONDITION_NONE,         /* nothing was asked */
+    PRECONDITION_OK,           /* answer as if nothing had been asked */
+    PRECONDITION_NOT_MODIFIED, /* 304 */
+    /* If-Match or If-Unmodified-Since does not hold for what is stored. Only the origin may answer
+     * 412 to it (RFC 9111 4.3.2): pass the request on. */
+    PRECONDITION_FAILED,
 };
 enum precondition validator_evaluate(const struct http_fields *request,
                                      const struct http_fields *stored, int64_t now);

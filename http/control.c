@@ -1,0 +1,228 @@
+#include "http/control.h"
+
+#include "base/check.h"
+#include "http/structured.h"
+
+#include <stddef.h>
+
+enum argument { FLAG, SECONDS, SECONDS_OR_ANY, NAMES };
+
+/* One row per directive: where it goes and what it takes. */
+struct directive {
+    struct span name;
+    enum argument argument;
+    size_t at;
+    size_t names_at; /* NAMES: where the list of the qualified form goes */
+    int64_t invalid; /* SECONDS: what a value that is no number means */
+};
+
+#define AT(member) offsetof(struct cache_control, member)
+
+/* clang-format off */
+static const struct directive directives[] = {
+    {SPAN_INIT("no-store"),               FLAG,    AT(no_store),         0, 0},
+    {SPAN_INIT("no-cache"),               NAMES,   AT(no_cache),         AT(no_cache_fields), 0},
+    {SPAN_INIT("private"),                NAMES,   AT(is_private),       AT(private_fields), 0},
+    {SPAN_INIT("public"),                 FLAG,    AT(is_public),        0, 0},
+    {SPAN_INIT("no-transform"),           FLAG,    AT(no_transform),     0, 0},
+    {SPAN_INIT("must-revalidate"),        FLAG,    AT(must_revalidate),  0, 0},
+    {SPAN_INIT("proxy-revalidate"),       FLAG,    AT(proxy_revalidate), 0, 0},
+    {SPAN_INIT("must-understand"),        FLAG,    AT(must_understand),  0, 0},
+    {SPAN_INIT("immutable"),              FLAG,    AT(immutable),        0, 0},
+    {SPAN_INIT("only-if-cached"),         FLAG,    AT(only_if_cached),   0, 0},
+    {SPAN_INIT("max-age"),                SECONDS, AT(max_age),          0, 0},
+    {SPAN_INIT("s-maxage"),               SECONDS, AT(s_maxage),         0, 0},
+    {SPAN_INIT("min-fresh"),              SECONDS, AT(min_fresh),        0, SECONDS_NONE},
+    {SPAN_INIT("max-stale"),       SECONDS_OR_ANY, AT(max_stale),        0, SECONDS_NONE},
+    {SPAN_INIT("stale-while-revalidate"), SECONDS, AT(stale_while_revalidate), 0, SECONDS_NONE},
+    {SPAN_INIT("stale-if-error"),         SECONDS, AT(stale_if_error),   0, SECONDS_NONE},
+};
+/* clang-format on */
+
+static const struct cache_control nothing_said = {
+    .max_age = SECONDS_NONE,
+    .s_maxage = SECONDS_NONE,
+    .min_fresh = SECONDS_NONE,
+    .max_stale = SECONDS_NONE,
+    .stale_while_revalidate = SECONDS_NONE,
+    .stale_if_error = SECONDS_NONE,
+};
+
+static const struct directive *find_directive(struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(directives); i++) {
+        if (span_ieq(directives[i].name, name)) {
+            return &directives[i];
+        }
+    }
+    return NULL;
+}
+
+static bool *flag_of(struct cache_control *out, const struct directive *directive)
+{
+    return (bool *)((char *)out + directive->at);
+}
+
+static int64_t *seconds_of(struct cache_control *out, const struct directive *directive)
+{
+    return (int64_t *)((char *)out + directive->at);
+}
+
+static struct span *names_of(struct cache_control *out, const struct directive *directive)
+{
+    return (struct span *)((char *)out + directive->names_at);
+}
+
+int64_t control_seconds(struct span value)
+{
+    int64_t seconds = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        if (!ascii_is_digit(value.at[i])) {
+            return -1;
+        }
+        seconds = seconds * 10 + (value.at[i] - '0');
+        seconds = seconds < SECONDS_MAX ? seconds : SECONDS_MAX;
+    }
+    return value.len ? seconds : -1;
+}
+
+/* Takes the quotes off. No directive has a value that needs an escape. */
+static struct span unquoted(struct span value)
+{
+    bool quoted = value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"';
+
+    return quoted ? span_of(value.at + 1, value.len - 2) : value;
+}
+
+/* The qualified form limits the directive to some fields. Said twice, once without fields, or with
+ * something that is no list of names, it is not limited. */
+static void set_names(struct cache_control *out, const struct directive *directive,
+                      struct span names)
+{
+    bool *flag = flag_of(out, directive);
+    struct span *limited = names_of(out, directive);
+    bool usable = span_find(names, '\\') == names.len && span_find(names, '"') == names.len;
+
+    *limited = *flag || !usable ? SPAN_EMPTY : names;
+    *flag = true;
+}
+
+/* The first value counts (RFC 9111 4.2.1). */
+static void set_seconds(struct cache_control *out, const struct directive *directive,
+                        struct span value)
+{
+    int64_t *seconds = seconds_of(out, directive);
+    int64_t parsed = control_seconds(value);
+
+    if (*seconds == SECONDS_NONE) {
+        *seconds = parsed >= 0 ? parsed : directive->invalid;
+    }
+}
+
+/* White space around "=" is no part of the grammar: the directive counts, its value does not. */
+static void read_directive(struct cache_control *out, struct span member)
+{
+    size_t equals = span_find(member, '=');
+    bool has_value = equals < member.len;
+    struct span before = span_take(member, equals);
+    struct span name = span_trim(before);
+    const struct directive *directive = find_directive(name);
+    struct span value =
+        name.len == before.len ? unquoted(span_skip(member, equals + 1)) : SPAN_EMPTY;
+
+    if (directive == NULL) {
+        return;
+    }
+    switch (directive->argument) {
+    case FLAG:
+        *flag_of(out, directive) = true;
+        break;
+    case NAMES:
+        set_names(out, directive, value);
+        break;
+    case SECONDS_OR_ANY:
+        out->max_stale_any |= !has_value;
+        set_seconds(out, directive, value);
+        break;
+    case SECONDS:
+        set_seconds(out, directive, value);
+        break;
+    }
+}
+
+void control_parse(const struct http_fields *fields, struct cache_control *out)
+{
+    struct list_members it = list_members(fields, FIELD_CACHE_CONTROL);
+    struct span member;
+
+    *out = nothing_said;
+    out->present = fields_has(fields, FIELD_CACHE_CONTROL);
+    while (list_next(&it, &member)) {
+        read_directive(out, member);
+    }
+}
+
+/* In a dictionary the last value of a key counts (RFC 8941 3.2). False: seconds that are not an
+ * integer. */
+static bool read_member(struct cache_control *out, const struct sf_member *member)
+{
+    const struct directive *directive = find_directive(member->key);
+    bool is_false = member->type == SF_BOOLEAN && member->integer == 0;
+
+    if (directive == NULL) {
+        return true;
+    }
+    switch (directive->argument) {
+    case FLAG:
+        *flag_of(out, directive) = !is_false;
+        return true;
+    case NAMES:
+        *flag_of(out, directive) = false;
+        set_names(out, directive, member->type == SF_STRING ? member->text : SPAN_EMPTY);
+        *flag_of(out, directive) = !is_false;
+        return true;
+    case SECONDS_OR_ANY:
+        return true; /* only a request's */
+    case SECONDS:
+        break;
+    }
+    int64_t seconds = member->integer < SECONDS_MAX ? member->integer : SECONDS_MAX;
+    *seconds_of(out, directive) = seconds > 0 ? seconds : 0;
+    return member->type == SF_INTEGER;
+}
+
+/* One line of the field. False when it does not parse. */
+static bool read_line(struct cache_control *out, struct span line)
+{
+    struct sf_dictionary dictionary = sf_dictionary(line);
+    struct sf_member member;
+
+    while (sf_dictionary_next(&dictionary, &member)) {
+        out->present = true;
+        if (!read_member(out, &member)) {
+            return false;
+        }
+    }
+    return !dictionary.bad;
+}
+
+bool control_parse_targeted(const struct http_fields *fields, struct span name,
+                            struct cache_control *out)
+{
+    enum http_field_id id = http_field_id(name);
+    bool good = true;
+
+    *out = nothing_said;
+    for (size_t i = 0; i < fields->count && good; i++) {
+        const struct http_field *field = &fields->at[i];
+        if (field->id == id && (id != FIELD_OTHER || span_ieq(field->name, name))) {
+            good = read_line(out, field->value);
+        }
+    }
+    if (!good || !out->present) {
+        *out = nothing_said;
+        return false;
+    }
+    return true;
+}

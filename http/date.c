@@ -1,0 +1,252 @@
+#include "http/date.h"
+
+#include "base/check.h"
+
+enum { DAY = 86400, YEAR_MAX = 9999, FUTURE_YEARS = 50 };
+
+static const struct span month_names[] = {
+    SPAN_INIT("Jan"), SPAN_INIT("Feb"), SPAN_INIT("Mar"), SPAN_INIT("Apr"),
+    SPAN_INIT("May"), SPAN_INIT("Jun"), SPAN_INIT("Jul"), SPAN_INIT("Aug"),
+    SPAN_INIT("Sep"), SPAN_INIT("Oct"), SPAN_INIT("Nov"), SPAN_INIT("Dec"),
+};
+
+static const struct span day_names[] = {
+    SPAN_INIT("Sunday"),   SPAN_INIT("Monday"), SPAN_INIT("Tuesday"),  SPAN_INIT("Wednesday"),
+    SPAN_INIT("Thursday"), SPAN_INIT("Friday"), SPAN_INIT("Saturday"),
+};
+
+enum { DAY_SHORT = 3 };
+
+/* Text being read, with a sticky error: read everything, look once. */
+struct cursor {
+    struct span rest;
+    bool bad;
+};
+
+struct civil {
+    int64_t year;  /* 1970 and so on */
+    int64_t month; /* 1..12 */
+    int64_t day;
+    int64_t hour, minute, second;
+};
+
+static void expect(struct cursor *cursor, struct span text)
+{
+    cursor->bad |= !span_ieq(span_take(cursor->rest, text.len), text);
+    cursor->rest = span_skip(cursor->rest, text.len);
+}
+
+static int64_t read_number(struct cursor *cursor, size_t digits)
+{
+    uint64_t value = 0;
+
+    cursor->bad |= cursor->rest.len < digits ||
+                   !span_to_u64(span_take(cursor->rest, digits), YEAR_MAX, &value);
+    cursor->rest = span_skip(cursor->rest, digits);
+    return (int64_t)value;
+}
+
+static void read_time(struct cursor *cursor, struct civil *civil)
+{
+    civil->hour = read_number(cursor, 2);
+    expect(cursor, SPAN(":"));
+    civil->minute = read_number(cursor, 2);
+    expect(cursor, SPAN(":"));
+    civil->second = read_number(cursor, 2);
+}
+
+static void read_month(struct cursor *cursor, struct civil *civil)
+{
+    struct span text = span_take(cursor->rest, DAY_SHORT);
+
+    for (size_t i = 0; i < ARRAY_LEN(month_names); i++) {
+        if (span_ieq(text, month_names[i])) {
+            civil->month = (int64_t)i + 1;
+        }
+    }
+    cursor->rest = span_skip(cursor->rest, text.len);
+}
+
+/* A day's name, long or of three letters. Which one is of no consequence: senders get it wrong. */
+static void read_day_name(struct cursor *cursor, bool is_long)
+{
+    for (size_t i = 0; i < ARRAY_LEN(day_names); i++) {
+        struct span name = is_long ? day_names[i] : span_take(day_names[i], DAY_SHORT);
+        if (span_ieq(span_take(cursor->rest, name.len), name)) {
+            cursor->rest = span_skip(cursor->rest, name.len);
+            return;
+        }
+    }
+    cursor->bad = true;
+}
+
+static bool is_leap(int64_t year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static int64_t days_in_month(int64_t year, int64_t month)
+{
+    static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+    return month == 2 && is_leap(year) ? 29 : days[month - 1];
+}
+
+static bool civil_is_valid(const struct civil *c)
+{
+    return c->month >= 1 && c->day >= 1 && c->day <= days_in_month(c->year, c->month) &&
+           c->hour <= 23 && c->minute <= 59 && c->second <= 60; /* a leap second */
+}
+
+/* Years are counted from March, so that the leap day is a year's last, in eras of 400 years, which
+ * all have the same number of days. Days since 1 March of the year 0. */
+enum { ERA_YEARS = 400, ERA_DAYS = 146097, EPOCH_DAYS = 719468 };
+
+static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = (y >= 0 ? y : y - (ERA_YEARS - 1)) / ERA_YEARS;
+    int64_t year_of_era = y - era * ERA_YEARS;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+
+    return era * ERA_DAYS + day_of_era - EPOCH_DAYS;
+}
+
+static void civil_from_days(int64_t days, struct civil *out)
+{
+    int64_t z = days + EPOCH_DAYS;
+    int64_t era = z / ERA_DAYS;
+    int64_t day_of_era = z % ERA_DAYS;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (ERA_DAYS - 1)) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t march_month = (5 * day_of_year + 2) / 153;
+
+    out->day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    out->month = march_month < 10 ? march_month + 3 : march_month - 9;
+    out->year = year_of_era + era * ERA_YEARS + (out->month <= 2);
+}
+
+static int64_t to_seconds(const struct civil *c)
+{
+    return days_from_civil(c->year, c->month, c->day) * DAY + c->hour * 3600 + c->minute * 60 +
+           c->second;
+}
+
+/* Sun, 06 Nov 1994 08:49:37 GMT */
+static void read_imf(struct cursor *cursor, struct civil *civil)
+{
+    read_day_name(cursor, false);
+    expect(cursor, SPAN(", "));
+    civil->day = read_number(cursor, 2);
+    expect(cursor, SPAN(" "));
+    read_month(cursor, civil);
+    expect(cursor, SPAN(" "));
+    civil->year = read_number(cursor, 4);
+    expect(cursor, SPAN(" "));
+    read_time(cursor, civil);
+    expect(cursor, SPAN(" GMT"));
+}
+
+/* Sunday, 06-Nov-94 08:49:37 GMT; the year is left in 0..99. */
+static void read_rfc850(struct cursor *cursor, struct civil *civil)
+{
+    read_day_name(cursor, true);
+    expect(cursor, SPAN(", "));
+    civil->day = read_number(cursor, 2);
+    expect(cursor, SPAN("-"));
+    read_month(cursor, civil);
+    expect(cursor, SPAN("-"));
+    civil->year = read_number(cursor, 2);
+    expect(cursor, SPAN(" "));
+    read_time(cursor, civil);
+    expect(cursor, SPAN(" GMT"));
+}
+
+/* Sun Nov  6 08:49:37 1994 */
+static void read_asctime(struct cursor *cursor, struct civil *civil)
+{
+    read_day_name(cursor, false);
+    expect(cursor, SPAN(" "));
+    read_month(cursor, civil);
+    expect(cursor, SPAN(" "));
+    if (span_starts(cursor->rest, SPAN(" "))) {
+        expect(cursor, SPAN(" "));
+        civil->day = read_number(cursor, 1);
+    } else {
+        civil->day = read_number(cursor, 2);
+    }
+    expect(cursor, SPAN(" "));
+    read_time(cursor, civil);
+    expect(cursor, SPAN(" "));
+    civil->year = read_number(cursor, 4);
+}
+
+/* The latest century that does not bring a two-digit year more than 50 years ahead (RFC 9110
+ * 5.6.7). */
+static void place_in_century(struct civil *civil, int64_t now)
+{
+    struct civil ahead = {0};
+
+    civil_from_days(now / DAY, &ahead);
+    civil->year += ahead.year - ahead.year % 100 + 100;
+    ahead.year += FUTURE_YEARS;
+    while (to_seconds(civil) > to_seconds(&ahead) + now % DAY) {
+        civil->year -= 100;
+    }
+}
+
+int64_t date_parse(struct span text, int64_t now)
+{
+    struct cursor cursor = {.rest = text};
+    struct civil civil = {0};
+    size_t comma = span_find(text, ',');
+    bool two_digits = comma < text.len && comma != DAY_SHORT;
+
+    if (comma == DAY_SHORT) {
+        read_imf(&cursor, &civil);
+    } else if (two_digits) {
+        read_rfc850(&cursor, &civil);
+    } else {
+        read_asctime(&cursor, &civil);
+    }
+    if (cursor.bad || cursor.rest.len || civil.month == 0) {
+        return -1;
+    }
+    if (two_digits) {
+        place_in_century(&civil, now < 0 ? 0 : now);
+    }
+    int64_t seconds = to_seconds(&civil);
+    return !civil_is_valid(&civil) ? -1 : seconds < 0 ? 0 : seconds;
+}
+
+static void put_digits(char *at, int64_t value, int digits)
+{
+    while (digits-- > 0) {
+        at[digits] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+static void put_name(char *at, struct span name)
+{
+    memcpy(at, name.at, DAY_SHORT);
+}
+
+void date_format(int64_t when, char out[DATE_LEN])
+{
+    const int64_t last = 253402300799; /* of the year 9999 */
+    struct civil civil;
+
+    when = when < 0 ? 0 : when > last ? last : when;
+    civil_from_days(when / DAY, &civil);
+    memcpy(out, "day, 00 mon 0000 00:00:00 GMT", DATE_LEN);
+    put_name(out, day_names[(when / DAY + 4) % 7]); /* 1 January 1970 was a Thursday */
+    put_digits(out + 5, civil.day, 2);
+    put_name(out + 8, month_names[civil.month - 1]);
+    put_digits(out + 12, civil.year, 4);
+    put_digits(out + 17, when % DAY / 3600, 2);
+    put_digits(out + 20, when % 3600 / 60, 2);
+    put_digits(out + 23, when % 60, 2);
+}

@@ -1,0 +1,192 @@
+/*
+ * Which fields a peer may have removed by naming them in Connection: only those this program does
+ * not know. Every field of names.h is either dropped anyhow or meant for all recipients, which
+ * RFC 9110 7.6.1 forbids to list: a client that lists Cookie, Host, Cache-Control or Range wants
+ * to make the origin see another request than the cache did. The same holds for the usual names
+ * in which proxies tell origins about the client.
+ */
+#include "http/hop.h"
+
+#include "http/chars.h"
+#include "http/put.h"
+
+enum { OPTIONS_MAX = 64 };
+
+static bool is_hop_field(enum http_field_id id)
+{
+    switch (id) {
+    case FIELD_CONNECTION:
+    case FIELD_HTTP2_SETTINGS:
+    case FIELD_KEEP_ALIVE:
+    case FIELD_PROXY_AUTHENTICATE:
+    case FIELD_PROXY_AUTHENTICATION_INFO:
+    case FIELD_PROXY_AUTHORIZATION:
+    case FIELD_PROXY_CONNECTION:
+    case FIELD_TE:
+    case FIELD_TRAILER:
+    case FIELD_TRANSFER_ENCODING:
+    case FIELD_UPGRADE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The options of Connection that name fields unknown to us, taken off the list once. */
+struct options {
+    size_t count;
+    bool too_many; /* no honest peer's list: all unknown fields go */
+    struct span at[OPTIONS_MAX];
+};
+
+static void options_read(struct options *options, const struct http_fields *fields)
+{
+    struct list_members it = list_members(fields, FIELD_CONNECTION);
+    struct span member;
+
+    options->count = 0;
+    options->too_many = false;
+    while (list_next(&it, &member)) {
+        if (span_ieq(member, SPAN("close")) || http_field_id(member) != FIELD_OTHER) {
+            continue;
+        }
+        if (options->count == OPTIONS_MAX) {
+            options->too_many = true;
+            return;
+        }
+        options->at[options->count++] = member;
+    }
+}
+
+static bool tells_about_client(struct span name)
+{
+    const struct span prefix = SPAN("X-Forwarded-");
+
+    return span_ieq(span_take(name, prefix.len), prefix) || span_ieq(name, SPAN("X-Real-IP"));
+}
+
+static bool is_listed(const struct options *options, struct span name)
+{
+    if (tells_about_client(name)) {
+        return false;
+    }
+    for (size_t i = 0; i < options->count; i++) {
+        if (span_ieq(options->at[i], name)) {
+            return true;
+        }
+    }
+    return options->too_many;
+}
+
+void hop_strip(struct http_fields *fields)
+{
+    struct options options;
+    size_t kept = 0;
+
+    options_read(&options, fields);
+    for (size_t i = 0; i < fields->count; i++) {
+        struct http_field field = fields->at[i];
+        bool listed = field.id == FIELD_OTHER && is_listed(&options, field.name);
+        if (!listed && !is_hop_field(field.id)) {
+            fields->at[kept++] = field;
+        }
+    }
+    fields->count = kept;
+}
+
+static struct span version_text(enum http_version version)
+{
+    switch (version) {
+    case HTTP_1_0:
+        return SPAN("1.0 ");
+    case HTTP_1_1:
+        return SPAN("1.1 ");
+    case HTTP_2:
+        return SPAN("2.0 ");
+    }
+    return SPAN("1.1 ");
+}
+
+void hop_add_via(struct http_fields *fields, enum http_version received, struct span pseudonym,
+                 struct arena *arena)
+{
+    struct span version = version_text(received);
+    char *text = arena_alloc(arena, version.len + pseudonym.len);
+    char *end = put_span(put_span(text, version), pseudonym);
+
+    fields_add_id(fields, FIELD_VIA, span_from_to(text, end));
+}
+
+/* "1.1 name (comment)": the second word (RFC 9110 7.6.3). */
+static struct span via_received_by(struct span member)
+{
+    span_cut(&member, ' ');
+    member = span_trim(member);
+    return span_cut(&member, ' ');
+}
+
+bool hop_is_loop(const struct http_fields *fields, struct span pseudonym)
+{
+    struct list_members via = list_members(fields, FIELD_VIA);
+    struct list_members cdn_loop = list_members(fields, FIELD_CDN_LOOP);
+    struct span member;
+
+    while (list_next(&via, &member)) {
+        if (span_ieq(via_received_by(member), pseudonym)) {
+            return true;
+        }
+    }
+    while (list_next(&cdn_loop, &member)) {
+        if (span_ieq(span_trim(span_cut(&member, ';')), pseudonym)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena)
+{
+    fields_add_id(fields, FIELD_CDN_LOOP, arena_copy(arena, pseudonym));
+}
+
+/* One line, because many origins read only the first. */
+static void add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena)
+{
+    struct span before = SPAN_EMPTY;
+    struct span separator = SPAN(", ");
+
+    fields_joined(fields, http_field_name(FIELD_X_FORWARDED_FOR), arena, &before);
+    char *text = arena_alloc(arena, before.len + separator.len + client.len);
+    char *at = put_span(text, before);
+    at = put_span(at, before.len ? separator : SPAN_EMPTY);
+    at = put_span(at, client);
+    fields_set_id(fields, FIELD_X_FORWARDED_FOR, span_from_to(text, at));
+}
+
+/* RFC 7239 4: what is no token is quoted; neither addresses nor hosts need an escape. */
+static char *put_value(char *at, struct span value, bool in_brackets)
+{
+    bool quoted = in_brackets || !http_is_token(value);
+
+    at = put_span(at, quoted ? SPAN("\"") : SPAN_EMPTY);
+    at = put_span(at, in_brackets ? SPAN("[") : SPAN_EMPTY);
+    at = put_span(at, value);
+    at = put_span(at, in_brackets ? SPAN("]") : SPAN_EMPTY);
+    return put_span(at, quoted ? SPAN("\"") : SPAN_EMPTY);
+}
+
+void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,
+                       struct arena *arena)
+{
+    bool is_ipv6 = span_find(client, ':') < client.len;
+    char *text =
+        arena_alloc(arena, sizeof("for=\"[]\";host=\"\";proto=https") + client.len + host.len);
+    char *at = put_value(put_span(text, SPAN("for=")), client, is_ipv6);
+
+    if (host.len) {
+        at = put_value(put_span(at, SPAN(";host=")), host, false);
+    }
+    at = put_span(at, https ? SPAN(";proto=https") : SPAN(";proto=http"));
+    fields_add_id(fields, FIELD_FORWARDED, span_from_to(text, at));
+    add_forwarded_for(fields, client, arena);
+}

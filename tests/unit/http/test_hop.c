@@ -1,0 +1,207 @@
+#include "http/hop.h"
+
+#include <criterion/criterion.h>
+
+#include "base/check.h"
+
+static struct arena arena;
+static struct http_fields fields;
+
+static void setup(void)
+{
+    arena_init(&arena, NULL, 0);
+    fields_init(&fields, &arena, 4);
+}
+
+static void teardown(void)
+{
+    arena_fini(&arena);
+}
+
+TestSuite(hop, .init = setup, .fini = teardown);
+
+static void add(const char *name, const char *value)
+{
+    fields_add(&fields, span_str(name), span_str(value));
+}
+
+static bool has(const char *name)
+{
+    return fields_find_name(&fields, span_str(name)) != NULL;
+}
+
+Test(hop, one_hops_fields_go_rfc9110_7_6_1)
+{
+    static const char *const gone[] = {
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Authenticate",
+        "Proxy-Authentication-Info",
+        "Proxy-Connection",
+        "Transfer-Encoding",
+        "TE",
+        "Proxy-Authorization",
+        "Trailer",
+        "Upgrade",
+        "HTTP2-Settings",
+    };
+    static const char *const kept[] = {
+        "Content-Length", "Set-Cookie",      "Set-Cookie2",     "Content-Encoding", "Content-MD5",
+        "Content-Range",  "Clear-Site-Data", "Public-Key-Pins", "X-Unknown",        "Host",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+        add(gone[i], "x");
+        add(kept[i % ARRAY_LEN(kept)], "y");
+    }
+    hop_strip(&fields);
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+        cr_expect_not(has(gone[i]), "%s", gone[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        cr_expect(has(kept[i]), "%s", kept[i]);
+    }
+    cr_expect_eq(fields.count, ARRAY_LEN(gone));
+}
+
+Test(hop, listed_fields_go_rfc9110_7_6_1)
+{
+    add("A", "1");
+    add("Connection", "close, a, X-Other");
+    add("x-OTHER", "2");
+    add("B", "3");
+    add("connection", "b, nothing");
+    add("C", "4");
+    add("a", "5");
+    hop_strip(&fields);
+    cr_assert_eq(fields.count, 1);
+    cr_expect(has("C"));
+}
+
+Test(hop, fields_for_all_recipients_stay_though_listed)
+{
+    static const char *const names[] = {
+        "Host",
+        "Content-Length",
+        "Content-Type",
+        "Cache-Control",
+        "Authorization",
+        "Cookie",
+        "Set-Cookie",
+        "ETag",
+        "Vary",
+        "Date",
+        "Expires",
+        "Age",
+        "Via",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "Forwarded",
+        "Range",
+        "If-Range",
+        "If-None-Match",
+        "X-Real-IP",
+        "CDN-Loop",
+        "Content-Encoding",
+        "Last-Modified",
+        "Accept-Encoding",
+        "Content-Range",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        add("Connection", names[i]);
+        add(names[i], "x");
+    }
+    hop_strip(&fields);
+    cr_expect_eq(fields.count, ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        cr_expect(has(names[i]), "%s", names[i]);
+    }
+}
+
+Test(hop, a_list_too_long_takes_all_unknown_fields)
+{
+    for (int i = 0; i < 65; i++) {
+        add("Connection", "x-filler");
+    }
+    add("X-Whatever", "1");
+    add("Cookie", "2");
+    hop_strip(&fields);
+    cr_expect_not(has("X-Whatever"));
+    cr_expect(has("Cookie"));
+}
+
+Test(hop, via_rfc9110_7_6_3)
+{
+    static const struct {
+        enum http_version version;
+        const char *want;
+    } cases[] = {{HTTP_1_0, "1.0 larder"}, {HTTP_1_1, "1.1 larder"}, {HTTP_2, "2.0 larder"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fields.count = 0;
+        add("Via", "1.0 other");
+        hop_add_via(&fields, cases[i].version, SPAN("larder"), &arena);
+        cr_assert_eq(fields.count, 2);
+        cr_expect_eq(fields.at[1].id, FIELD_VIA);
+        cr_expect(span_eq(fields.at[1].value, span_str(cases[i].want)));
+    }
+}
+
+Test(hop, loops_rfc9110_7_6_3_rfc8586)
+{
+    static const struct {
+        const char *name, *value;
+        bool loop;
+    } cases[] = {
+        {"Via", "1.1 larder", true},
+        {"Via", "1.0 a, HTTP/1.1 Larder (comment, with comma), 1.1 b", true},
+        {"Via", "1.1 a,1.1\tlarder", false},
+        {"Via", "1.1 larder2", false},
+        {"Via", "1.1 other (larder)", false},
+        {"Via", "larder", false},
+        {"Via", "", false},
+        {"CDN-Loop", "larder", true},
+        {"CDN-Loop", "a, larder; x=1, b", true},
+        {"CDN-Loop", "LARDER;x", true},
+        {"CDN-Loop", "a; larder", false},
+        {"CDN-Loop", "larder.example", false},
+        {"X-Via", "1.1 larder", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fields.count = 0;
+        add(cases[i].name, cases[i].value);
+        cr_expect_eq(hop_is_loop(&fields, SPAN("larder")), cases[i].loop, "%s", cases[i].value);
+    }
+    fields.count = 0;
+    hop_add_cdn_loop(&fields, SPAN("larder"), &arena);
+    cr_expect(hop_is_loop(&fields, SPAN("larder")));
+}
+
+Test(hop, forwarded_rfc7239)
+{
+    static const struct {
+        const char *client, *host;
+        bool https;
+        const char *want;
+    } cases[] = {
+        {"192.0.2.1", "example.com", false, "for=192.0.2.1;host=example.com;proto=http"},
+        {"2001:db8::1", "a:8080", true, "for=\"[2001:db8::1]\";host=\"a:8080\";proto=https"},
+        {"192.0.2.1", "", false, "for=192.0.2.1;proto=http"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fields.count = 0;
+        hop_add_forwarded(&fields, span_str(cases[i].client), span_str(cases[i].host),
+                          cases[i].https, &arena);
+        cr_expect(span_eq(fields_get(&fields, FIELD_FORWARDED), span_str(cases[i].want)));
+        cr_expect(span_eq(fields_get(&fields, FIELD_X_FORWARDED_FOR), span_str(cases[i].client)));
+    }
+}
+
+Test(hop, x_forwarded_for_becomes_one_line)
+{
+    add("X-Forwarded-For", "198.51.100.1");
+    add("X-Forwarded-For", "198.51.100.2");
+    hop_add_forwarded(&fields, SPAN("192.0.2.1"), SPAN(""), false, &arena);
+    cr_expect_eq(fields_count(&fields, FIELD_X_FORWARDED_FOR), 1);
+    cr_expect(span_eq(fields_get(&fields, FIELD_X_FORWARDED_FOR),
+                      SPAN("198.51.100.1, 198.51.100.2, 192.0.2.1")));
+}
