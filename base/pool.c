@@ -1,0 +1,78 @@
+#include "base/pool.h"
+
+#include "base/mem.h"
+
+#define CLASS_SHIFT 7 /* the smallest class: 128 bytes */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CLASS_KEEPS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CLASS_KEEPS 0
+#endif
+#endif
+#ifndef CLASS_KEEPS
+#define CLASS_KEEPS ((size_t)256 * 1024)
+#endif
+
+struct pool_block {
+    struct pool_block *next;
+};
+
+/* The class that holds `size`; POOL_CLASSES when none does. */
+static size_t class_of(size_t size)
+{
+    size_t class = 0;
+
+    while (class < POOL_CLASSES && ((size_t)1 << (CLASS_SHIFT + class)) < size) {
+        class ++;
+    }
+    return class;
+}
+
+static size_t class_size(size_t class)
+{
+    return (size_t)1 << (CLASS_SHIFT + class);
+}
+
+void pool_fini(struct pool *pool)
+{
+    for (size_t class = 0; class < POOL_CLASSES; class ++) {
+        while (pool->free[class]) {
+            struct pool_block *block = pool->free[class];
+            pool->free[class] = block->next;
+            free(block);
+        }
+    }
+    *pool = POOL_INIT;
+}
+
+void *pool_take(struct pool *pool, size_t size)
+{
+    size_t class = class_of(size);
+
+    if (class == POOL_CLASSES) {
+        return xmalloc(size);
+    }
+    struct pool_block *block = pool->free[class];
+    if (!block) {
+        return xmalloc(class_size(class));
+    }
+    pool->free[class] = block->next;
+    pool->kept[class] -= class_size(class);
+    return block;
+}
+
+void pool_give(struct pool *pool, void *block, size_t size)
+{
+    size_t class = class_of(size);
+
+    if (!block || class == POOL_CLASSES || pool->kept[class] + class_size(class) > CLASS_KEEPS) {
+        free(block);
+        return;
+    }
+    struct pool_block *given = block;
+    given->next = pool->free[class];
+    pool->free[class] = given;
+    pool->kept[class] += class_size(class);
+}
