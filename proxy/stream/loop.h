@@ -7,8 +7,10 @@
 #ifndef LARDER_PROXY_STREAM_LOOP_H
 #define LARDER_PROXY_STREAM_LOOP_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/pool.h"
 #include "http/date.h"
 
 #include <uv.h>
@@ -31,12 +33,15 @@ struct letter {
 
 struct loop;
 
+/* Ignores SIGPIPE for the whole process: writes report a closed peer as an error. */
 int loop_new(struct loop **out);
 /* The loop must have no open handles but its own. Accepts NULL. */
 void loop_free(struct loop **loop);
 uv_loop_t *loop_uv(struct loop *loop);
-/* Runs until loop_stop() and all handles are closed. */
+/* Runs until loop_stop() and all handles are closed. Letters posted before that are called. */
 void loop_run(struct loop *loop);
+/* On the loop's own thread; from elsewhere post a letter that calls it. */
+void loop_stop(struct loop *loop);
 
 /* From any thread, lock-free: letter->call(letter) on the loop's thread, soon, outside any other
  * handler. False when it was pending already. */
@@ -48,15 +53,22 @@ char *loop_read_buffer(struct loop *loop);
 /* Scratch space for corked output: emptied by whoever fills it before the handler returns. */
 struct buf *loop_out(struct loop *loop);
 
+/* Scratch memory for parsing one message; reset by whoever uses it before the handler returns. */
+struct arena *loop_arena(struct loop *loop);
+
+/* Blocks that live as long as a request or a write. */
+struct pool *loop_pool(struct loop *loop);
+
 /* Read once per loop turn. */
 uint64_t loop_now_ms(const struct loop *loop); /* monotonic */
-int64_t loop_wall(const struct loop *loop);    /* seconds since 1970 */
-int64_t loop_wall_ms(const struct loop *loop);
+int64_t loop_wall(struct loop *loop);          /* seconds since 1970 */
+int64_t loop_wall_ms(struct loop *loop);
 /* The Date of now, DATE_LEN bytes, formatted once a second. */
 struct span loop_date(struct loop *loop);
 
-/* Coarse (100 ms) and cheap: setting, moving and clearing are O(1). A timeout that fires is
- * cleared first. timeout_init() before the first use. */
+/* Coarse (100 ms) and cheap: setting, moving and clearing are O(1). 0 ms is exact: it fires when
+ * the handlers of this turn are done, outside any of them. A timeout that fires is cleared first.
+ * timeout_init() before the first use. */
 void timeout_init(struct timeout *timeout, void (*fire)(struct timeout *timeout));
 void timeout_set(struct loop *loop, struct timeout *timeout, uint64_t ms);
 void timeout_clear(struct timeout *timeout);

@@ -18,42 +18,45 @@ struct transport_events {
     void (*on_bytes)(void *owner, struct span bytes);
     /* The peer has closed its direction. */
     void (*on_eof)(void *owner);
-    /* What transport_write() had to queue is gone: more can be written. */
+    /* What transport_write() had to queue or was lent is gone: more can be written. */
     void (*on_writable)(void *owner);
     /* The connection failed. Only transport_close() may follow. */
     void (*on_error)(void *owner, int err);
 };
 
-struct span_list {
-    const struct span *at;
-    size_t count;
-};
-
 struct transport *transport_new_tcp(struct loop *loop);
-/* The uv handle, for accept and connect; only before transport_start(). */
+/* The uv handle, for accept, connect and open; only before transport_start(). */
 uv_stream_t *transport_uv(struct transport *transport);
+/* The handle is connected. Reading is off. */
 void transport_start(struct transport *transport, const struct transport_events *events,
                      void *owner);
 
 void transport_read_start(struct transport *transport);
 void transport_read_stop(struct transport *transport);
 
+#define TRANSPORT_SPANS_MAX 8
+
 /*
- * Writes the spans in order, trying the socket at once. Returns how many bytes need no further
- * care: written, or (when `keep` is false) copied into the transport's own queue. With `keep` the
- * last span is lent: bytes of it that the socket did not take are neither copied nor counted; the
- * caller comes again with them after on_writable. Bytes of the spans before it are always taken.
- * Negative: the connection is broken (on_error does not follow).
+ * Writes the spans in order, trying the socket at once. Returns how many of their bytes the caller
+ * may forget: written, or copied into the transport's own queue. Without `keep` that is all of
+ * them. With `keep` the last span is lent: what the socket did not take of it is not copied and not
+ * counted; the transport sends it as the socket lets it, and it must stay valid and unchanged until
+ * on_writable or transport_close(). `keep` needs an empty queue.
+ * Negative: the connection is broken (on_error does not follow), nothing is lent.
  */
 ssize_t transport_write(struct transport *transport, const struct span *spans, size_t count,
                         bool keep);
-/* Bytes waiting in the transport's own queue; 0 means transport_write() may be called. */
+/* Bytes queued or lent that the socket has not taken yet; they only ever become fewer until the
+ * next transport_write(), so a reader that makes progress can be told from one that stands still.
+ * on_writable follows when it reaches 0. */
 size_t transport_queued(const struct transport *transport);
 
 /* Sends FIN after what is queued. */
 void transport_shutdown(struct transport *transport);
-/* Closes at once and frees; no event follows. Accepts NULL, sets it to NULL. `reset`: abort with
- * RST so that the peer cannot mistake it for a proper end. */
+/* Closes at once and frees; no event follows and nothing lent is read any more. Allowed inside an
+ * event and before transport_start() (a uv_tcp_connect() under way ends with UV_ECANCELED). Accepts
+ * NULL, sets it to NULL. `reset`: abort with RST so that the peer cannot mistake it for a proper
+ * end. */
 void transport_close(struct transport **transport, bool reset);
 
 /* The peer's address and ours. */
