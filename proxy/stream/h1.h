@@ -14,11 +14,13 @@
 #include "proxy/stream/stream.h"
 #include "proxy/stream/transport.h"
 
+/* Milliseconds; 0: no limit. */
 struct h1_limits_time {
     uint64_t head_ms;       /* from the first byte of a head to its end (server), 408 after it */
     uint64_t idle_ms;       /* between messages; the connection is closed quietly */
     uint64_t body_ms;       /* no byte of a body came or went although one was waited for */
     uint64_t first_byte_ms; /* client role: from the request sent to the response head */
+    uint64_t tunnel_ms;     /* after CONNECT or Upgrade: no byte either way */
 };
 
 struct h1_settings {
