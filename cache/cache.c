@@ -395,6 +395,7 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
     struct object *object =
         object_new(&key, admission->response, admission->fields, admission->freshness, spool);
     object->body_len = length;
+    object->stored_reason = *why;
     return object;
 }
 

@@ -50,7 +50,7 @@ struct cache_query {
     const struct uri *uri;
     struct span zone;
     int64_t now;
-    bool alone; /* neither join nor lead a flight */
+    bool alone;          /* neither join nor lead a flight */
     struct waker waker;  /* for the flight */
     struct arena *arena; /* keys are kept here */
 };

@@ -35,6 +35,8 @@ struct object {
     bool from_store;
     bool updated; /* its head came with a 304, its body earlier */
 
+    enum reason stored_reason; /* of a fetched one: REASON_STORED, or why it is not kept */
+
     struct spool *spool; /* the body, or NULL */
     struct store *store; /* else it is here: */
     struct store_object stored;

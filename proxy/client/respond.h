@@ -27,20 +27,20 @@ struct response {
     bool has_body;
 };
 
-/* 200 (or whatever status the object has), 206, 304, 412 or 416; HEAD gets no body. Adds Age (only to
- * responses that came from the cache), Via and Cache-Status; Date is never changed, and added from
- * `now` only when the origin sent none. */
+/* 200 (or whatever status the object has), 206, 304, 412 or 416; HEAD gets no body. Adds Age (only
+ * to responses that came from the cache), Via and Cache-Status; Date is never changed, and added
+ * from `now` only when the origin sent none. */
 void respond_object(const struct respond_input *input, struct response *out);
 
 /* An error (or another answer) made by ourselves. */
 struct respond_error {
     int status;
     enum reason reason;
-    const char *what;      /* one sentence for people, or NULL: the reason's text */
+    const char *what; /* one sentence for people, or NULL: the reason's text */
     struct span name;
-    struct span incident;  /* id that is in the access log too */
-    struct span host;      /* the target's host, escaped when shown; may be empty */
-    bool head_only;        /* answers HEAD */
+    struct span incident; /* id that is in the access log too */
+    struct span host;     /* the target's host, escaped when shown; may be empty */
+    bool head_only;       /* answers HEAD */
     int64_t now;
     struct arena *arena;
 };

@@ -21,7 +21,8 @@ struct target_check {
  * 6to4, NAT64). Fits struct address_check. */
 bool target_allowed(void *check, const struct ip *ip, uint16_t port);
 
-/* CONNECT only to listed ports; other methods to 80, 443 and 1024 and above (Squid's safe ports). */
+/* CONNECT only to listed ports; other methods to 80, 443 and 1024 and above (Squid's safe ports).
+ */
 bool target_port_allowed(const struct settings *settings, uint16_t port, bool connect);
 
 /* The cache rules for a site (targeted fields count there), or for a forward request (NULL). */

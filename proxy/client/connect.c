@@ -1,0 +1,273 @@
+#include "proxy/client/connect.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "proxy/origin/target.h"
+#include "proxy/origin/upstream.h"
+
+/*
+ *   client stream --connect_write--> up spool --source--> target stream
+ *   client stream <----source------ down spool <--on_data-- target stream
+ */
+
+enum { TUNNEL_SPOOL_LIMIT = 128 * 1024 };
+
+/* One direction: whoever has bytes appends, the other side's stream pulls. */
+struct lane {
+    struct spool *spool;
+    struct spool_reader reader;
+    struct source source;
+    atomic_bool wake_reader, wake_writer;
+    bool ended;
+};
+
+struct connect_tunnel {
+    struct connect_order order;
+    struct target_check target;
+    struct upstream_job *job;
+    struct stream *stream; /* to the target */
+    struct lane up, down;
+    struct letter letter;
+    int busy;
+    bool closed; /* by the client's side */
+};
+
+static void tunnel_free(struct connect_tunnel *tunnel)
+{
+    if (!tunnel->busy && !atomic_load(&tunnel->letter.pending)) {
+        free(tunnel);
+    }
+}
+
+/* ---- lanes ---- */
+
+static int lane_peek(struct source *source, struct span *out)
+{
+    return spool_peek(&container_of(source, struct lane, source)->reader, out);
+}
+
+static void lane_advance(struct source *source, size_t n)
+{
+    spool_advance(&container_of(source, struct lane, source)->reader, n);
+}
+
+static void lane_init(struct lane *lane, struct budget *budget, struct waker reader,
+                      struct waker writer)
+{
+    static const struct source_ops ops = {.peek = lane_peek, .advance = lane_advance};
+
+    lane->source = (struct source){.ops = &ops};
+    lane->spool = spool_new(&(struct spool_options){
+        .budget = budget,
+        .expected = -1,
+        .limit = TUNNEL_SPOOL_LIMIT,
+        .writer = writer,
+    });
+    CHECK(spool_reader_init(&lane->reader, lane->spool, 0, UINT64_MAX, reader) == 0);
+}
+
+static void lane_end(struct lane *lane, int err)
+{
+    if (!lane->ended) {
+        lane->ended = true;
+        spool_end(lane->spool, err);
+    }
+}
+
+static void lane_fini(struct lane *lane)
+{
+    spool_writer_gone(lane->spool);
+    lane_end(lane, ERR_CLOSED);
+    spool_reader_fini(&lane->reader);
+    spool_unref(&lane->spool);
+}
+
+static enum stream_flow lane_write(struct lane *lane, struct span bytes)
+{
+    if (lane->ended) {
+        return STREAM_MORE;
+    }
+    return spool_append(lane->spool, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;
+}
+
+static void wake_lane(struct lane *lane)
+{
+    if (atomic_exchange(&lane->wake_reader, false) && lane->source.wake) {
+        lane->source.wake(lane->source.wake_arg);
+    }
+}
+
+/* ---- wakes, posted so that neither stream runs inside the other's handler ---- */
+
+static void wake_up_reader(void *arg)
+{
+    struct connect_tunnel *tunnel = arg;
+
+    atomic_store(&tunnel->up.wake_reader, true);
+    loop_post(tunnel->order.worker->loop, &tunnel->letter);
+}
+
+static void wake_up_writer(void *arg)
+{
+    struct connect_tunnel *tunnel = arg;
+
+    atomic_store(&tunnel->up.wake_writer, true);
+    loop_post(tunnel->order.worker->loop, &tunnel->letter);
+}
+
+static void wake_down_reader(void *arg)
+{
+    struct connect_tunnel *tunnel = arg;
+
+    atomic_store(&tunnel->down.wake_reader, true);
+    loop_post(tunnel->order.worker->loop, &tunnel->letter);
+}
+
+static void wake_down_writer(void *arg)
+{
+    struct connect_tunnel *tunnel = arg;
+
+    atomic_store(&tunnel->down.wake_writer, true);
+    loop_post(tunnel->order.worker->loop, &tunnel->letter);
+}
+
+static void on_letter(struct letter *letter)
+{
+    struct connect_tunnel *tunnel = container_of(letter, struct connect_tunnel, letter);
+
+    tunnel->busy++;
+    if (!tunnel->closed && tunnel->stream) {
+        wake_lane(&tunnel->up);
+    }
+    if (!tunnel->closed) {
+        wake_lane(&tunnel->down);
+    }
+    if (!tunnel->closed && atomic_exchange(&tunnel->up.wake_writer, false)) {
+        stream_resume(tunnel->order.client);
+    }
+    if (!tunnel->closed && tunnel->stream && atomic_exchange(&tunnel->down.wake_writer, false)) {
+        stream_resume(tunnel->stream);
+    }
+    tunnel->busy--;
+    if (tunnel->closed) {
+        tunnel_free(tunnel);
+    }
+}
+
+/* ---- the target's stream ---- */
+
+static enum stream_flow on_data(void *owner, struct span bytes)
+{
+    struct connect_tunnel *tunnel = owner;
+
+    return lane_write(&tunnel->down, bytes);
+}
+
+static void on_end(void *owner)
+{
+    struct connect_tunnel *tunnel = owner;
+
+    lane_end(&tunnel->down, 0);
+}
+
+static void on_close(void *owner, int err)
+{
+    struct connect_tunnel *tunnel = owner;
+
+    tunnel->stream = NULL;
+    lane_end(&tunnel->down, err ? err : ERR_CLOSED);
+}
+
+static const struct stream_events target_events = {
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_close = on_close,
+};
+
+static void fail(struct connect_tunnel *tunnel, const struct upstream_result *result)
+{
+    struct connect_order order = tunnel->order;
+    int status = result->err == ERR_TIMEOUT ? 504 : 502;
+    enum reason reason = result->resolved ? REASON_CONNECT : REASON_DNS;
+
+    if (result->err == ERR_REFUSED) {
+        status = 403;
+        reason = REASON_TARGET_ADDRESS;
+    }
+    connect_close(&tunnel);
+    order.on_failed(order.arg, status, reason);
+}
+
+static void on_connected(void *arg, const struct upstream_result *result)
+{
+    struct connect_tunnel *tunnel = arg;
+
+    tunnel->job = NULL;
+    if (result->err) {
+        fail(tunnel, result);
+        return;
+    }
+    tunnel->stream = result->stream;
+    stream_bind(tunnel->stream, &target_events, tunnel);
+    tunnel_start(tunnel->stream);
+    stream_send(tunnel->stream, NULL, &tunnel->up.source);
+    tunnel->order.on_open(tunnel->order.arg, &tunnel->down.source);
+}
+
+/* ---- the client's side ---- */
+
+struct connect_tunnel *connect_open(const struct connect_order *order)
+{
+    struct connect_tunnel *tunnel = xcalloc(1, sizeof(*tunnel));
+    struct budget *budget = cache_budget(order->worker->cache);
+
+    tunnel->order = *order;
+    tunnel->letter.call = on_letter;
+    tunnel->target = (struct target_check){
+        .settings = order->settings,
+        .own = order->worker->own,
+        .own_count = order->worker->own_count,
+    };
+    lane_init(&tunnel->up, budget, (struct waker){wake_up_reader, tunnel},
+              (struct waker){wake_up_writer, tunnel});
+    lane_init(&tunnel->down, budget, (struct waker){wake_down_reader, tunnel},
+              (struct waker){wake_down_writer, tunnel});
+    struct upstream_target target = {
+        .host = order->uri->host,
+        .port = order->uri->port,
+        .tunnel = true,
+    };
+    struct address_check check = {target_allowed, &tunnel->target};
+    tunnel->job = upstream_get(order->worker->upstreams, &target, check, on_connected, tunnel);
+    return tunnel;
+}
+
+enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes)
+{
+    return lane_write(&tunnel->up, bytes);
+}
+
+void connect_write_end(struct connect_tunnel *tunnel)
+{
+    lane_end(&tunnel->up, 0);
+}
+
+void connect_close(struct connect_tunnel **slot)
+{
+    struct connect_tunnel *tunnel = *slot;
+
+    *slot = NULL;
+    if (tunnel == NULL) {
+        return;
+    }
+    tunnel->closed = true;
+    if (tunnel->job) {
+        upstream_cancel(tunnel->job);
+    }
+    if (tunnel->stream) {
+        stream_close(tunnel->stream, ERR_CLOSED);
+    }
+    lane_fini(&tunnel->up);
+    lane_fini(&tunnel->down);
+    tunnel_free(tunnel);
+}

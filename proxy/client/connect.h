@@ -1,0 +1,35 @@
+/*
+ * connect - a CONNECT tunnel: a connection to the target, joined to the client's stream byte by
+ * byte with back pressure both ways, each direction closing on its own. Belongs to one loop.
+ */
+#ifndef LARDER_PROXY_CLIENT_CONNECT_H
+#define LARDER_PROXY_CLIENT_CONNECT_H
+
+#include "proxy/stream/stream.h"
+#include "proxy/worker.h"
+
+struct connect_tunnel;
+
+struct connect_order {
+    struct worker *worker;
+    struct settings *settings;
+    const struct uri *uri; /* host and port */
+    struct stream *client; /* resumed when the target takes bytes again */
+    /* The target is connected: `from_target` are its bytes, to be sent behind the 200. */
+    void (*on_open)(void *arg, struct source *from_target);
+    /* No connection; the tunnel is gone. */
+    void (*on_failed)(void *arg, int status, enum reason reason);
+    void *arg;
+};
+
+/* Never calls back before it has returned. */
+struct connect_tunnel *connect_open(const struct connect_order *order);
+
+/* Bytes and the end of the client's direction. */
+enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes);
+void connect_write_end(struct connect_tunnel *tunnel);
+
+/* The client's stream is gone. Accepts NULL; sets it to NULL. */
+void connect_close(struct connect_tunnel **tunnel);
+
+#endif

@@ -1,0 +1,226 @@
+#include "proxy/client/listener.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proxy/client/exchange.h"
+#include "proxy/client/respond.h"
+
+#include <errno.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096 };
+
+struct listener {
+    uv_tcp_t handle;
+    struct worker *worker;
+};
+
+/* ---- one client ---- */
+
+static void client_free(struct client *client)
+{
+    list_remove(&client->link);
+    client->worker->client_count--;
+    metric_sub(&client->worker->counters.clients_open, 1);
+    settings_unref(&client->settings);
+    free(client);
+}
+
+static void on_stream(void *owner, struct stream *stream)
+{
+    exchange_begin(owner, stream);
+}
+
+static void on_bad_head(void *owner, const struct h1_error *error, struct buf *body)
+{
+    struct client *client = owner;
+    struct worker *worker = client->worker;
+    struct arena arena;
+    struct http_head head;
+    struct span page;
+
+    arena_init(&arena, NULL, 0);
+    respond_error(
+        &(struct respond_error){
+            .status = error->status,
+            .reason = REASON_BAD_REQUEST,
+            .what = error->what,
+            .name = span_str(client->settings->name),
+            .incident = arena_printf(&arena, "%u-%llx", worker->number,
+                                     (unsigned long long)++worker->serial),
+            .now = loop_wall(worker->loop),
+            .arena = &arena,
+        },
+        &head, &page);
+    buf_append(body, page);
+    arena_fini(&arena);
+    metric_add(&worker->counters.bad_heads, 1);
+}
+
+static void on_gone(void *owner)
+{
+    client_free(owner);
+}
+
+static const struct h1_events client_events = {
+    .on_stream = on_stream,
+    .on_bad_head = on_bad_head,
+    .on_gone = on_gone,
+};
+
+static struct h1_settings h1_settings_of(const struct settings *settings)
+{
+    return (struct h1_settings){
+        .limits = {.target = settings->limits.target,
+                   .head = settings->limits.head,
+                   .fields = settings->limits.fields},
+        .times = {.head_ms = settings->timeouts.client_head,
+                  .idle_ms = settings->timeouts.client_idle,
+                  .body_ms = settings->timeouts.client_body},
+    };
+}
+
+static void client_start(struct worker *worker, struct transport *transport)
+{
+    struct client *client = xcalloc(1, sizeof(*client));
+
+    client->worker = worker;
+    client->settings = settings_ref(worker->settings);
+    client->h1_settings = h1_settings_of(client->settings);
+    client->ip = transport_peer(transport, &client->port);
+    list_push_back(&worker->clients, &client->link);
+    worker->client_count++;
+    metric_add(&worker->counters.client_connections, 1);
+    metric_add(&worker->counters.clients_open, 1);
+    client->h1 = h1_serve(transport, &client->h1_settings, &client_events, client);
+}
+
+/* ---- accepting ---- */
+
+static void on_connection(uv_stream_t *handle, int status)
+{
+    struct listener *listener = container_of(handle, struct listener, handle);
+    struct worker *worker = listener->worker;
+
+    if (status < 0) {
+        log_warn("accept_failed", "err=%s", err_text(status));
+        return;
+    }
+    struct transport *transport = transport_new_tcp(worker->loop);
+    if (uv_accept(handle, transport_uv(transport)) != 0) {
+        transport_close(&transport, false);
+    } else if (worker->client_count >= worker->settings->limits.connections) {
+        metric_add(&worker->counters.clients_refused, 1);
+        log_warn("too_many_clients", "limit=%llu",
+                 (unsigned long long)worker->settings->limits.connections);
+        transport_close(&transport, true);
+    } else {
+        client_start(worker, transport);
+    }
+}
+
+static int unix_socket(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    unlink(path); /* a socket left behind by a process that was killed */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+int listener_socket(const struct endpoint *endpoint, bool reuse_port)
+{
+    if (endpoint->unix_path) {
+        return unix_socket(endpoint->unix_path);
+    }
+    int family = endpoint->address.ss_family, on = 1, off = 0;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    }
+    if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
+        bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->len) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+int listener_open(struct worker *worker, const struct endpoint *endpoint, struct listener **out)
+{
+    int fd = listener_socket(endpoint, true);
+
+    *out = NULL;
+    if (fd < 0) {
+        return fd;
+    }
+    struct listener *listener = xcalloc(1, sizeof(*listener));
+    listener->worker = worker;
+    uv_tcp_init(loop_uv(worker->loop), &listener->handle);
+    int err = uv_tcp_open(&listener->handle, fd);
+    if (err) {
+        close(fd);
+    } else {
+        err = uv_listen((uv_stream_t *)&listener->handle, BACKLOG, on_connection);
+    }
+    if (err) {
+        listener_close(&listener);
+        return err;
+    }
+    *out = listener;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(container_of(handle, struct listener, handle));
+}
+
+void listener_close(struct listener **slot)
+{
+    struct listener *listener = *slot;
+
+    *slot = NULL;
+    if (listener) {
+        uv_close((uv_handle_t *)&listener->handle, on_closed);
+    }
+}
+
+void clients_drain(struct worker *worker)
+{
+    list_each_safe(link, &worker->clients)
+    {
+        h1_drain(list_entry(link, struct client, link)->h1);
+    }
+}
+
+void clients_close(struct worker *worker)
+{
+    exchange_abort_all(worker);
+    list_each_safe(link, &worker->clients)
+    {
+        struct client *client = list_entry(link, struct client, link);
+        h1_close(&client->h1);
+        client_free(client);
+    }
+}

@@ -1,0 +1,26 @@
+/*
+ * listener - accepts clients on one address for one worker; each worker has a socket of its own
+ * (SO_REUSEPORT), so the kernel spreads connections. Belongs to the worker's loop.
+ */
+#ifndef LARDER_PROXY_CLIENT_LISTENER_H
+#define LARDER_PROXY_CLIENT_LISTENER_H
+
+#include "proxy/client/client.h"
+
+struct listener;
+
+/* Binds and listens. 0 or a negative errno. */
+int listener_open(struct worker *worker, const struct endpoint *endpoint, struct listener **out);
+/* Stops accepting. Accepts NULL; sets it to NULL. */
+void listener_close(struct listener **listener);
+
+/* Asks every client to finish what is under way; idle connections close at once. */
+void clients_drain(struct worker *worker);
+/* Closes every client now. */
+void clients_close(struct worker *worker);
+
+/* A listening socket on the endpoint (address or unix path), for other servers too: its descriptor
+ * or a negative errno. */
+int listener_socket(const struct endpoint *endpoint, bool reuse_port);
+
+#endif

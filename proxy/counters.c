@@ -1,0 +1,79 @@
+#include "proxy/counters.h"
+
+#include <stddef.h>
+
+static const char *const outcome_words[] = {
+#define X(id, word, squid) word,
+    OUTCOMES(X)
+#undef X
+};
+
+static const char *const reason_words[] = {
+#define X(id, word, text) word,
+    REASONS(X)
+#undef X
+};
+
+static const char *const class_words[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+/* clang-format off */
+#define ROW(name, kind, help) METRIC_ROW(struct counters, name, kind, help)
+const struct metric counters_rows[] = {
+    COUNTERS(ROW)
+    {"requests_by_outcome", METRIC_COUNTER, offsetof(struct counters, outcomes),
+     "Requests by what the cache did", {{"outcome", outcome_words, OUTCOME_COUNT}}},
+    {"requests_by_reason", METRIC_COUNTER, offsetof(struct counters, reasons),
+     "Requests by the reason for what the cache did", {{"reason", reason_words, REASON_COUNT}}},
+    {"responses_not_stored", METRIC_COUNTER, offsetof(struct counters, not_stored),
+     "Fetched responses that were not kept, by reason", {{"reason", reason_words, REASON_COUNT}}},
+    {"responses_by_class", METRIC_COUNTER, offsetof(struct counters, status),
+     "Responses by class of status", {{"class", class_words, ARRAY_LEN(class_words)}}},
+    {"hit_seconds", METRIC_HISTOGRAM, offsetof(struct counters, hit_seconds),
+     "Time to answer requests without an origin", {{0}}},
+    {"miss_seconds", METRIC_HISTOGRAM, offsetof(struct counters, miss_seconds),
+     "Time to answer requests that needed an origin", {{0}}},
+    {0},
+};
+#undef ROW
+/* clang-format on */
+
+bool counters_is_hit(enum outcome outcome)
+{
+    return outcome == OUTCOME_HIT || outcome == OUTCOME_HIT_MEMORY || outcome == OUTCOME_STALE;
+}
+
+static void count_store(struct counters *counters, const struct decision *decision)
+{
+    if (decision->fwd_status == 0) {
+        return;
+    }
+    if (decision->stored) {
+        metric_add(&counters->stored_responses, 1);
+    } else if (decision->store_reason != REASON_VALIDATED) {
+        metric_add(&counters->not_stored[decision->store_reason], 1);
+    }
+}
+
+void counters_exchange(struct counters *counters, const struct exchange_count *count)
+{
+    const struct decision *decision = count->decision;
+    bool hit = counters_is_hit(decision->outcome);
+    int class = count->status / 100;
+
+    metric_add(&counters->requests, 1);
+    metric_add(&counters->outcomes[decision->outcome], 1);
+    metric_add(&counters->reasons[decision->reason], 1);
+    metric_add(&counters->status[class >= 1 && class <= 5 ? class : 0], 1);
+    metric_add(&counters->client_sent_bytes, count->sent);
+    metric_add(&counters->client_received_bytes, count->received);
+    if (hit) {
+        metric_add(&counters->hit_sent_bytes, count->sent);
+    }
+    if (decision->outcome == OUTCOME_TUNNEL) {
+        metric_add(&counters->tunnels, 1);
+    } else {
+        histogram_observe(hit ? &counters->hit_seconds : &counters->miss_seconds,
+                          count->elapsed_us);
+    }
+    count_store(counters, decision);
+}

@@ -1,0 +1,52 @@
+/*
+ * counters - what each worker counts; only the reader adds up. Help texts at the declaration.
+ */
+#ifndef LARDER_PROXY_COUNTERS_H
+#define LARDER_PROXY_COUNTERS_H
+
+#include "base/metrics.h"
+#include "base/check.h"
+#include "cache/decision.h"
+
+/* clang-format off */
+#define COUNTERS(X)                                                                                \
+    X(requests,              COUNTER, "Requests answered, or given up by the client")              \
+    X(client_connections,    COUNTER, "Client connections accepted")                               \
+    X(clients_open,          GAUGE,   "Client connections that are open")                          \
+    X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
+    X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
+    X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \
+    X(client_received_bytes, COUNTER, "Bytes received from clients")                               \
+    X(hit_sent_bytes,        COUNTER, "Bytes sent to clients without asking an origin")            \
+    X(origin_received_bytes, COUNTER, "Bytes of bodies received from origins")                     \
+    X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
+    X(origin_retries,        COUNTER, "Requests repeated after a kept connection had died")        \
+    X(stored_responses,      COUNTER, "Responses kept in the cache")                               \
+    X(tunnels,               COUNTER, "Tunnels opened by CONNECT")
+/* clang-format on */
+
+struct counters {
+    METRIC_FIELDS(COUNTERS)
+    metric_value outcomes[OUTCOME_COUNT];
+    metric_value reasons[REASON_COUNT];
+    metric_value not_stored[REASON_COUNT];
+    metric_value status[6]; /* by class; 0: no response was sent */
+    struct histogram hit_seconds;
+    struct histogram miss_seconds;
+};
+
+/* The families above for metrics_write(), ended by an empty row. */
+extern const struct metric counters_rows[];
+
+/* One finished exchange. Bytes are those of its connection since it began. */
+struct exchange_count {
+    const struct decision *decision;
+    int status;
+    uint64_t elapsed_us, sent, received;
+};
+void counters_exchange(struct counters *counters, const struct exchange_count *count);
+
+/* Answered without asking an origin. */
+bool counters_is_hit(enum outcome outcome);
+
+#endif

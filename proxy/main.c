@@ -1,0 +1,66 @@
+#include "base/err.h"
+#include "base/log.h"
+#include "proxy/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+/* What to do besides serving; asked for by one word on the command line. */
+static bool has_option(int argc, char **argv, const char *option)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], option) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print(struct buf *text, FILE *to)
+{
+    fwrite(buf_span(text).at, 1, buf_len(text), to);
+    buf_fini(text);
+}
+
+static int serve(struct settings *settings, int argc, char **argv)
+{
+    struct server *server;
+    int err = server_new(settings, argc, argv, &server);
+
+    if (!err) {
+        err = server_run(server);
+        server_free(&server);
+    }
+    return err ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct buf text = BUF_INIT;
+    struct settings *settings;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (has_option(argc, argv, "--version")) {
+        puts("larder-proxy " LARDER_VERSION);
+        return 0;
+    }
+    if (has_option(argc, argv, "--help")) {
+        settings_help(&text);
+        print(&text, stdout);
+        return 0;
+    }
+    if (settings_load(argc, argv, &text, &settings) != 0) {
+        print(&text, stderr);
+        return 1;
+    }
+    int status = 0;
+    if (has_option(argc, argv, "--print-config")) {
+        settings_print(settings, &text);
+        print(&text, stdout);
+    } else if (!has_option(argc, argv, "--check")) {
+        status = serve(settings, argc, argv);
+    }
+    settings_unref(&settings);
+    buf_fini(&text);
+    return status;
+}

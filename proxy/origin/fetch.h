@@ -1,0 +1,47 @@
+/*
+ * fetch - the origin half: one request to an origin, whose response fills a flight. Belongs to one
+ * loop; owns itself and ends by itself, with or without an exchange that waits.
+ *
+ * The exchange that started it may hold a link to hear interim responses; everything else it
+ * learns through the flight and the object's body.
+ */
+#ifndef LARDER_PROXY_ORIGIN_FETCH_H
+#define LARDER_PROXY_ORIGIN_FETCH_H
+
+#include "proxy/worker.h"
+
+struct fetch;
+
+/* The exchange's end of the link. */
+struct fetch_link {
+    struct fetch *fetch; /* NULL once the fetch is over */
+    /* A 1xx other than 101 arrived. */
+    void (*on_interim)(struct fetch_link *link, const struct http_head *head);
+};
+
+struct fetch_order {
+    struct worker *worker;
+    const struct http_head *request;     /* the client's, hop-by-hop fields and all; copied */
+    const struct policy_request *policy; /* copied */
+    const struct uri *uri;               /* copied */
+    const struct site *site;             /* NULL: the origin is the URI's */
+    const struct cache_key *primary;     /* copied; unused when `shared` is false */
+    struct flight *flight;               /* a reference is taken */
+    bool shared;                         /* the flight is in the table: the response may be kept */
+    struct spool *body;                  /* the request's body or NULL; a reference is taken */
+    struct ip client;
+    bool client_https;
+    struct fetch_link *link;   /* or NULL: in the background */
+    struct decision *decision; /* borrowed with the link: filled while it holds */
+};
+
+void fetch_start(const struct fetch_order *order);
+
+/* The exchange leaves. The fetch goes on if somebody else waits or the response is worth keeping.
+ */
+void fetch_unlink(struct fetch_link *link);
+
+/* Ends it now, failing its flight: when the worker must stop. */
+void fetch_abort(struct fetch *fetch);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * server - all workers of one process: start, reload, drain, end. The thread that calls
+ * server_run() serves the admin listener and the signals; each worker has a thread of its own.
+ */
+#ifndef LARDER_PROXY_SERVER_H
+#define LARDER_PROXY_SERVER_H
+
+#include "proxy/worker.h"
+
+struct server;
+
+/* Opens the store, binds every listener. Takes a reference to settings; argv is kept for reloads.
+ */
+int server_new(struct settings *settings, int argc, char **argv, struct server **out);
+/* Serves until SIGTERM or SIGINT, then drains. 0, or the error that kept it from running. */
+int server_run(struct server *server);
+/* Accepts NULL. */
+void server_free(struct server **server);
+
+/* ---- for the admin listener; on the main thread ---- */
+
+struct cache *server_cache(struct server *server);
+struct settings *server_settings(struct server *server); /* borrowed */
+struct loop *server_loop(struct server *server);
+size_t server_worker_count(const struct server *server);
+struct worker *server_worker(struct server *server, size_t number);
+int64_t server_started(const struct server *server); /* seconds since 1970 */
+bool server_is_draining(const struct server *server);
+/* Loads the configuration anew; the old one stays when the new one has errors (they are logged and
+ * appended to `errors`). */
+int server_reload(struct server *server, struct buf *errors);
+
+#endif

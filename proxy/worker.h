@@ -1,0 +1,41 @@
+/*
+ * worker - one event loop and what it owns. Belongs to its thread; other threads post letters.
+ *
+ * Settings are swapped whole on reload: whoever needs them for longer than a call takes a
+ * reference.
+ */
+#ifndef LARDER_PROXY_WORKER_H
+#define LARDER_PROXY_WORKER_H
+
+#include "base/list.h"
+#include "cache/cache.h"
+#include "proxy/counters.h"
+#include "proxy/directives.h"
+#include "proxy/stream/loop.h"
+
+struct server;
+struct upstreams;
+struct accesslog;
+
+struct worker {
+    unsigned number;
+    struct loop *loop;
+    struct server *server;
+    struct settings *settings;
+    struct cache *cache;
+    struct upstreams *upstreams;
+    struct accesslog *log;
+    struct counters counters;
+    struct list clients; /* connections, for draining */
+    size_t client_count;
+    struct list exchanges; /* under way */
+    struct list fetches;
+    struct list exchange_pool; /* finished exchanges, for reuse */
+    size_t exchange_pooled;
+    uint64_t serial; /* of the next exchange: incident ids */
+    bool draining;
+    const struct ip *own; /* addresses we listen on: no targets */
+    size_t own_count;
+};
+
+#endif
