@@ -35,7 +35,7 @@ struct server {
     char **argv;
     struct settings *settings;
     struct cache *cache;
-    struct accesslog *log;
+    struct accesslog_writer *log;
     struct loop *loop;
     struct admin *admin;
     struct ip *own;
@@ -202,7 +202,7 @@ static int crew_init(struct crew *crew, struct server *server, unsigned number)
     crew->drain.call = on_drain;
     crew->stop.call = on_stop;
     timeout_init(&crew->sweep, on_sweep);
-    worker->log = accesslog_writer_new(server->log);
+    worker->log = accesslog_new(server->log);
     int err = loop_new(&worker->loop);
     if (err) {
         return err;
@@ -221,7 +221,7 @@ static void crew_fini(struct crew *crew)
         loop_run(worker->loop);
     }
     exchange_pool_clear(worker);
-    accesslog_writer_free(&worker->log);
+    accesslog_free(worker->log);
     loop_free(&worker->loop);
     settings_unref(&worker->settings);
 }
@@ -267,6 +267,17 @@ static int open_cache(struct server *server)
     return err;
 }
 
+static int open_access_log(struct server *server)
+{
+    const char *path = server->settings->access_log;
+    int err = path ? accesslog_writer_open(path, &server->log) : 0;
+
+    if (err) {
+        log_error("access_log_failed", "path=%s err=%s", path, err_text(err));
+    }
+    return err;
+}
+
 static void on_all_stopped(struct letter *letter);
 static int watch_signals(struct server *server);
 
@@ -282,7 +293,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->all_stopped.call = on_all_stopped;
     find_own_addresses(server);
     int err = open_cache(server);
-    err = err ? err : accesslog_open(settings->access_log, &server->log);
+    err = err ? err : open_access_log(server);
     err = err ? err : loop_new(&server->loop);
     if (!err) {
         server->crews = xcalloc((size_t)settings->workers, sizeof(*server->crews));
@@ -327,7 +338,7 @@ void server_free(struct server **slot)
         loop_run(server->loop);
         loop_free(&server->loop);
     }
-    accesslog_close(&server->log);
+    accesslog_writer_close(&server->log);
     cache_close(&server->cache);
     settings_unref(&server->settings);
     free(server->own);
@@ -408,7 +419,7 @@ static void on_user(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
 
-    accesslog_reopen(server->log);
+    accesslog_writer_reopen(server->log);
 }
 
 static int watch_signals(struct server *server)
@@ -498,6 +509,11 @@ struct worker *server_worker(struct server *server, size_t number)
 int64_t server_started(const struct server *server)
 {
     return server->started;
+}
+
+struct accesslog_writer *server_log(struct server *server)
+{
+    return server->log;
 }
 
 bool server_is_draining(const struct server *server)

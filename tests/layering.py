@@ -15,13 +15,16 @@ MAY_INCLUDE = {
     "cache": {"base", "http", "cache", "cache/store"},
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/directives.h",
-              "proxy/stream", "proxy/origin", "proxy/client"},
+              "proxy/counters.h", "proxy/worker.h", "proxy/stream", "proxy/origin",
+              "proxy/client"},
     "proxy/directives": {"base", "http", "proxy/directives.h"},  # settings: plain data for all
+    "proxy/counters": {"base", "cache", "proxy/counters.h"},
+    "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/stream"},
     "proxy/stream": {"base", "http", "proxy/stream"},
-    "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/stream",
-                     "proxy/origin"},
-    "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/stream",
-                     "proxy/origin", "proxy/client"},
+    "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
+                     "proxy/worker.h", "proxy/stream", "proxy/origin"},
+    "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
+                     "proxy/worker.h", "proxy/stream", "proxy/origin", "proxy/client"},
     "dnsredir": {"base", "dnsredir", "dnsredir/directives.h"},
     "ctl": {"base", "http", "ctl", "proxy/directives.h", "dnsredir/directives.h"},
 }

@@ -1,0 +1,265 @@
+#include "proxy/admin.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proxy/client/listener.h"
+#include "proxy/server.h"
+#include "proxy/status.h"
+
+#include <unistd.h>
+
+/*
+ * Small, and apart from the proxy's exchanges: an administrator must get an answer when they are in
+ * trouble. Nobody's request reaches this code through the proxy's ports, and requests from web
+ * pages (with an Origin, or for a strange Host) get no data.
+ */
+
+enum { ADMIN_CLIENTS_MAX = 64 };
+
+struct admin {
+    uv_tcp_t tcp;
+    uv_stream_t *handle;
+    struct server *server;
+    struct list clients;
+    size_t client_count;
+    bool closed;
+};
+
+struct admin_client {
+    struct list link;
+    struct admin *admin;
+    struct h1 *h1;
+};
+
+/* One request; gone with its stream. */
+struct request {
+    struct admin_client *client;
+    struct stream *stream;
+    struct arena arena;
+    struct buf body;
+    struct source_memory source;
+};
+
+static const struct h1_settings admin_h1 = {
+    .limits = {.target = 4096, .head = 16384, .fields = 64},
+    .times = {.head_ms = 10000, .idle_ms = 30000, .body_ms = 10000},
+};
+
+/* ---- pages ---- */
+
+struct page {
+    struct span path;
+    struct span type;
+    int (*write)(struct server *server, struct span host, struct buf *out); /* status */
+};
+
+static const struct page pages[] = {
+    {SPAN("/healthz"), SPAN("text/plain; charset=utf-8"), status_health},
+    {SPAN("/readyz"), SPAN("text/plain; charset=utf-8"), status_ready},
+    {SPAN("/metrics"), SPAN("text/plain; version=0.0.4; charset=utf-8"), status_metrics},
+    {SPAN("/status"), SPAN("application/json"), status_json},
+    {SPAN("/proxy.pac"), SPAN("application/x-ns-proxy-autoconfig"), status_pac},
+    {SPAN("/wpad.dat"), SPAN("application/x-ns-proxy-autoconfig"), status_pac},
+    {SPAN("/"), SPAN("text/plain; charset=utf-8"), status_index},
+};
+
+static const struct page *find_page(struct span target)
+{
+    struct span path = span_take(target, span_find(target, '?'));
+
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        if (span_eq(pages[i].path, path)) {
+            return &pages[i];
+        }
+    }
+    return NULL;
+}
+
+static void reply(struct request *request, int status, struct span type)
+{
+    struct http_head head;
+
+    head_init(&head, &request->arena);
+    head.version = HTTP_1_1;
+    head.status = status;
+    head.reason = http_status_text(status);
+    head.framing = BODY_LENGTH;
+    head.content_length = (int64_t)buf_len(&request->body);
+    head.keep_alive = true;
+    fields_add_id(&head.fields, FIELD_DATE, loop_date(server_loop(request->client->admin->server)));
+    fields_add_id(&head.fields, FIELD_CONTENT_TYPE, type);
+    fields_add_id(&head.fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
+    fields_add(&head.fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+    source_memory_init(&request->source, buf_span(&request->body));
+    stream_send(request->stream, &head,
+                buf_len(&request->body) > 0 ? &request->source.source : NULL);
+}
+
+static void refuse(struct request *request, int status, const char *what)
+{
+    buf_printf(&request->body, "%s\n", what);
+    reply(request, status, SPAN("text/plain; charset=utf-8"));
+}
+
+static void on_head(void *owner, const struct http_head *head)
+{
+    struct request *request = owner;
+    const struct page *page = find_page(head->target);
+
+    if (head->method != METHOD_GET && head->method != METHOD_HEAD) {
+        refuse(request, 405, "Only GET and HEAD are answered here.");
+    } else if (fields_has(&head->fields, FIELD_ORIGIN)) {
+        refuse(request, 403, "Web pages may not read the administrative interface.");
+    } else if (page == NULL) {
+        refuse(request, 404, "Nothing here. Try /status, /metrics, /healthz, /readyz, /proxy.pac");
+    } else {
+        struct span host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST));
+        int status = page->write(request->client->admin->server, host, &request->body);
+        reply(request, status, page->type);
+    }
+}
+
+static enum stream_flow on_data(void *owner, struct span bytes)
+{
+    return STREAM_MORE;
+}
+
+static void on_end(void *owner)
+{
+}
+
+static void on_close(void *owner, int err)
+{
+    struct request *request = owner;
+
+    buf_fini(&request->body);
+    arena_fini(&request->arena);
+    free(request);
+}
+
+static const struct stream_events request_events = {
+    .on_head = on_head,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_close = on_close,
+};
+
+/* ---- connections ---- */
+
+static void on_stream(void *owner, struct stream *stream)
+{
+    struct request *request = xcalloc(1, sizeof(*request));
+
+    request->client = owner;
+    request->stream = stream;
+    arena_init(&request->arena, NULL, 0);
+    stream_bind(stream, &request_events, request);
+}
+
+static void admin_free_if_done(struct admin *admin)
+{
+    if (admin->closed && admin->client_count == 0 && admin->handle == NULL) {
+        free(admin);
+    }
+}
+
+static void client_free(struct admin_client *client)
+{
+    struct admin *admin = client->admin;
+
+    list_remove(&client->link);
+    admin->client_count--;
+    free(client);
+    admin_free_if_done(admin);
+}
+
+static void on_gone(void *owner)
+{
+    client_free(owner);
+}
+
+static const struct h1_events admin_events = {.on_stream = on_stream, .on_gone = on_gone};
+
+static void on_connection(uv_stream_t *handle, int status)
+{
+    struct admin *admin = handle->data;
+
+    if (status < 0) {
+        return;
+    }
+    struct transport *transport = transport_new_tcp(server_loop(admin->server));
+    if (uv_accept(handle, transport_uv(transport)) != 0 ||
+        admin->client_count >= ADMIN_CLIENTS_MAX) {
+        transport_close(&transport, true);
+        return;
+    }
+    struct admin_client *client = xcalloc(1, sizeof(*client));
+    client->admin = admin;
+    admin->client_count++;
+    list_push_back(&admin->clients, &client->link);
+    client->h1 = h1_serve(transport, &admin_h1, &admin_events, client);
+}
+
+/* ---- the listener ---- */
+
+int admin_open(struct server *server, struct admin **out)
+{
+    const struct endpoint *endpoint = &server_settings(server)->admin;
+
+    *out = NULL;
+    if (endpoint->len == 0 && endpoint->unix_path == NULL) {
+        return 0;
+    }
+    int fd = listener_socket(endpoint, false);
+    if (fd < 0) {
+        log_error("admin_failed", "address=%s err=%s", endpoint->text, err_text(fd));
+        return fd;
+    }
+    struct admin *admin = xcalloc(1, sizeof(*admin));
+    admin->server = server;
+    list_init(&admin->clients);
+    uv_tcp_init(loop_uv(server_loop(server)), &admin->tcp);
+    admin->handle = (uv_stream_t *)&admin->tcp;
+    admin->handle->data = admin;
+    int err = uv_tcp_open(&admin->tcp, fd);
+    if (err) {
+        close(fd);
+    } else {
+        err = uv_listen(admin->handle, ADMIN_CLIENTS_MAX, on_connection);
+    }
+    if (err) {
+        admin_close(&admin);
+    }
+    *out = admin;
+    return err;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct admin *admin = handle->data;
+
+    admin->handle = NULL;
+    admin_free_if_done(admin);
+}
+
+void admin_close(struct admin **slot)
+{
+    struct admin *admin = *slot;
+
+    *slot = NULL;
+    if (admin == NULL) {
+        return;
+    }
+    admin->closed = true;
+    list_each_safe(link, &admin->clients)
+    {
+        struct admin_client *client = list_entry(link, struct admin_client, link);
+        h1_close(&client->h1);
+        list_remove(&client->link);
+        admin->client_count--;
+        free(client);
+    }
+    uv_close((uv_handle_t *)admin->handle, on_closed);
+}
