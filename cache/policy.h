@@ -107,13 +107,13 @@ bool policy_stale_on_error(const struct policy_request *request, const struct fr
                            const struct policy_settings *settings, int64_t now);
 
 /* Copies the fields of `response` that are stored (3.1) into *out, which is initialised and empty:
- * hop-by-hop ones are dropped, and Age, which struct freshness counts. Spans are borrowed. */
+ * hop-by-hop ones are dropped. Spans are borrowed. */
 void policy_stored_fields(const struct http_head *response, struct http_fields *out);
 
 /* The stored head after a 304 (3.2, 4.3.4): fields of the 304 replace, others stay; Content-Length
- * and other fields describing the stored bytes are never taken over. Age is that of the 304 alone:
- * policy_freshness() reads it from here, policy_stored_fields() drops it. Ask policy_may_store()
- * about the merged head too: a 304 may bring no-store. Spans are borrowed. */
+ * and other fields describing the stored bytes are never taken over. Age is that of the 304
+ * alone. Ask policy_may_store() about the merged head too: a 304 may bring no-store. Spans are
+ * borrowed. */
 void policy_merge_304(const struct http_fields *stored, const struct http_fields *not_modified,
                       struct arena *arena, struct http_fields *out);
 

@@ -159,7 +159,6 @@ void policy_stored_fields(const struct http_head *response, struct http_fields *
 {
     fields_append(out, &response->fields);
     hop_strip(out);
-    fields_remove_id(out, FIELD_AGE); /* counted in freshness.initial_age */
 }
 
 /* Fields a 304 may not change: they describe the stored bytes (3.2). */
