@@ -7,7 +7,7 @@
 struct span outcome_word(enum outcome outcome)
 {
     static const struct span words[OUTCOME_COUNT] = {
-#define X(id, word, squid) {word, sizeof(word) - 1},
+#define X(id, word, squid) SPAN_INIT(word),
         OUTCOMES(X)
 #undef X
     };
@@ -18,7 +18,7 @@ struct span outcome_word(enum outcome outcome)
 struct span outcome_squid(enum outcome outcome)
 {
     static const struct span words[OUTCOME_COUNT] = {
-#define X(id, word, squid) {squid, sizeof(squid) - 1},
+#define X(id, word, squid) SPAN_INIT(squid),
         OUTCOMES(X)
 #undef X
     };
@@ -29,7 +29,7 @@ struct span outcome_squid(enum outcome outcome)
 struct span reason_word(enum reason reason)
 {
     static const struct span words[REASON_COUNT] = {
-#define X(id, word, text) {word, sizeof(word) - 1},
+#define X(id, word, text) SPAN_INIT(word),
         REASONS(X)
 #undef X
     };
@@ -40,7 +40,7 @@ struct span reason_word(enum reason reason)
 struct span reason_text(enum reason reason)
 {
     static const struct span texts[REASON_COUNT] = {
-#define X(id, word, text) {text, sizeof(text) - 1},
+#define X(id, word, text) SPAN_INIT(text),
         REASONS(X)
 #undef X
     };

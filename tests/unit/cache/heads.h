@@ -1,0 +1,19 @@
+/*
+ * heads - message heads for table rows, written as text: "Name: value|Name: value".
+ *
+ * Dates are written relative to NOW: "@-60" is the HTTP date of a minute before it.
+ */
+#ifndef LARDER_TESTS_CACHE_HEADS_H
+#define LARDER_TESTS_CACHE_HEADS_H
+
+#include "http/message.h"
+
+#define NOW INT64_C(1800000000)
+
+/* A response with this status. */
+void head_response(struct http_head *head, struct arena *arena, int status, const char *fields);
+/* A request without a body. */
+void head_request(struct http_head *head, struct arena *arena, enum http_method method,
+                  const char *fields);
+
+#endif

@@ -1,0 +1,115 @@
+#include "base/check.h"
+#include "cache/decision.h"
+
+#include <criterion/criterion.h>
+
+Test(decision, every_word_is_a_token_and_unique)
+{
+    for (int i = 0; i < REASON_COUNT; i++) {
+        struct span word = reason_word((enum reason)i);
+        cr_expect_gt(word.len, 0);
+        cr_expect_gt(reason_text((enum reason)i).len, 0);
+        for (size_t k = 0; k < word.len; k++) {
+            cr_expect((word.at[k] >= 'a' && word.at[k] <= 'z') || word.at[k] == '-');
+        }
+        for (int j = 0; j < i; j++) {
+            cr_expect(!span_eq(word, reason_word((enum reason)j)), "%.*s", SPAN_ARGS(word));
+        }
+    }
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        cr_expect_gt(outcome_word((enum outcome)i).len, 0);
+        cr_expect_gt(outcome_squid((enum outcome)i).len, 0);
+    }
+}
+
+Test(decision_cache_status, rfc9211)
+{
+    static const struct {
+        const char *name;
+        struct decision decision;
+        const char *want;
+    } cases[] = {
+        {"larder",
+         {.outcome = OUTCOME_HIT, .reason = REASON_FRESH, .age = 10, .lifetime = 60},
+         "larder; hit; ttl=50"},
+        {"larder",
+         {.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH, .age = -1, .lifetime = -1},
+         "larder; hit"},
+        {"larder",
+         {.outcome = OUTCOME_STALE,
+          .reason = REASON_STALE_WHILE_REVALIDATE,
+          .age = 70,
+          .lifetime = 60},
+         "larder; hit; ttl=-10; detail=stale-while-revalidate"},
+        {"larder",
+         {.outcome = OUTCOME_STALE, .reason = REASON_STALE_IF_ERROR, .fwd_status = 503},
+         "larder; fwd=stale; fwd-status=503; detail=stale-if-error"},
+        {"larder",
+         {.outcome = OUTCOME_MISS,
+          .reason = REASON_NOT_STORED,
+          .store_reason = REASON_STORED,
+          .fwd_status = 200,
+          .stored = true},
+         "larder; fwd=uri-miss; fwd-status=200; stored"},
+        {"larder",
+         {.outcome = OUTCOME_MISS,
+          .reason = REASON_VARY_MISS,
+          .store_reason = REASON_PRIVATE,
+          .fwd_status = 200},
+         "larder; fwd=vary-miss; fwd-status=200; detail=private"},
+        {"larder",
+         {.outcome = OUTCOME_COLLAPSED, .reason = REASON_NOT_STORED, .fwd_status = 200},
+         "larder; fwd=uri-miss; fwd-status=200; collapsed"},
+        {"larder",
+         {.outcome = OUTCOME_REVALIDATED, .reason = REASON_STALE, .fwd_status = 304},
+         "larder; fwd=stale; fwd-status=304"},
+        {"larder",
+         {.outcome = OUTCOME_REVALIDATED, .reason = REASON_REQUEST_NO_CACHE, .fwd_status = 304},
+         "larder; fwd=request; fwd-status=304; detail=request-no-cache"},
+        {"larder",
+         {.outcome = OUTCOME_PASS, .reason = REASON_METHOD, .fwd_status = 201},
+         "larder; fwd=method; fwd-status=201"},
+        {"larder",
+         {.outcome = OUTCOME_PASS, .reason = REASON_PASS_MARK},
+         "larder; fwd=bypass; detail=pass-mark"},
+        {"larder", {.outcome = OUTCOME_ERROR, .reason = REASON_DNS}, "larder; detail=dns"},
+        {"larder", {.age = -1, .lifetime = -1}, "larder"},
+        {"cache-1.example.net", {.age = -1, .lifetime = -1}, "cache-1.example.net"},
+        /* names that are no token become strings */
+        {"my cache", {.age = -1, .lifetime = -1}, "\"my cache\""},
+        {"1st", {.age = -1, .lifetime = -1}, "\"1st\""},
+        {"a\"b\\c\n", {.age = -1, .lifetime = -1}, "\"a\\\"b\\\\c\""},
+        {"", {.age = -1, .lifetime = -1}, "\"\""},
+    };
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct span got =
+            decision_cache_status(&cases[i].decision, span_str(cases[i].name), &arena);
+        cr_expect(span_eq(got, span_str(cases[i].want)), "%.*s, not %s", SPAN_ARGS(got),
+                  cases[i].want);
+    }
+    arena_fini(&arena);
+}
+
+Test(decision_cache_status, the_longest_one_fits)
+{
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    for (int i = 0; i < REASON_COUNT; i++) {
+        struct decision decision = {.outcome = OUTCOME_COLLAPSED,
+                                    .reason = (enum reason)i,
+                                    .store_reason = (enum reason)i,
+                                    .fwd_status = 2147483647,
+                                    .stored = true,
+                                    .collapsed = true};
+        decision_cache_status(&decision, SPAN("\"\"\"\""), &arena);
+        decision.outcome = OUTCOME_STALE;
+        decision.age = INT64_C(1) << 42;
+        decision.lifetime = 0;
+        decision_cache_status(&decision, SPAN("\"\"\"\""), &arena);
+    }
+    arena_fini(&arena);
+}
