@@ -191,7 +191,7 @@ struct conf_option {
     const char *name;  /* "--listen"; NULL ends the table */
     const char *value; /* "ADDRESS" in --help; NULL: takes none */
     const char *path;  /* the directive that it sets or adds to; NULL: see apply */
-    const char *help;
+    const char *help;  /* NULL: not shown */
     /* Instead of path: does what the option does; reports with conf_fault(). NULL with path NULL:
      * the caller looks at it with conf_flag(). */
     int (*apply)(struct conf *conf, const struct conf_option *option, const char *value);

@@ -305,7 +305,9 @@ static void option_help(const struct conf_option *option, struct buf *out)
 void conf_options_help(const struct conf_option *options, struct buf *out)
 {
     for (; options->name; options++) {
-        option_help(options, out);
+        if (options->help) {
+            option_help(options, out);
+        }
     }
     option_help(&common[0], out);
     option_help(&common[1], out);

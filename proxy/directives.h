@@ -7,6 +7,7 @@
 #define LARDER_PROXY_DIRECTIVES_H
 
 #include "base/conf.h"
+#include "base/log.h"
 #include "http/uri.h"
 
 #include <stdatomic.h>
@@ -30,6 +31,11 @@ struct site {
     size_t host_count;
     struct origin *origins;
     size_t origin_count;
+};
+
+struct site_host {
+    struct span pattern;
+    const struct site *site;
 };
 
 enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
@@ -77,12 +83,19 @@ struct settings {
     size_t nameserver_count;
 
     char *access_log; /* path, "-" for stdout, NULL for none */
-    char *log_level;
+    enum log_level log_level;
+
+    struct site_host *site_hosts; /* of all sites, sorted: for settings_site() */
+    size_t site_host_count;
+    struct span printed; /* for settings_print() */
 };
 
+/* Does an option without a value occur: "--check", "--print-config", "--version", "--help"? */
+bool settings_flag(int argc, char **argv, const char *name);
+
 /* From the command line and, with --config, a file. Returns 0 and settings with one reference;
- * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines. `argv` is kept
- * for reloads by the caller. */
+ * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines (base/conf.h).
+ * `argv` is kept for reloads by the caller. */
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings **settings);
@@ -91,8 +104,11 @@ void settings_unref(struct settings **settings);
 void settings_print(const struct settings *settings, struct buf *out);
 /* --help, made from the table. */
 void settings_help(struct buf *out);
+/* The directives as a Markdown table, for docs/configuration.md. */
+void settings_manual(struct buf *out);
 
-/* The site of a (lower-case) host, or NULL. The most specific pattern wins. */
+/* The site of a (lower-case) host, or NULL. The most specific pattern wins. Some binary searches,
+ * one per label of the host. */
 const struct site *settings_site(const struct settings *settings, struct span host);
 
 #endif

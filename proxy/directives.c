@@ -1,0 +1,235 @@
+#include "proxy/directives.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "proxy/directives_table.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { WORKERS_AUTO_MAX = 8 };
+
+/* ---- what is computed after binding ---- */
+
+/* The CPUs this process may run on: in a container fewer than there are. */
+static uint64_t cpus(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) {
+        return 1;
+    }
+    uint64_t count = (uint64_t)CPU_COUNT(&set);
+    return count < WORKERS_AUTO_MAX ? count : WORKERS_AUTO_MAX;
+}
+
+/* Different for two proxies that ask each other, the same after a restart, and silent about the
+ * machine's name. */
+static char *own_name(const struct settings *settings, struct arena *arena)
+{
+    static const struct sip_key key = {0x6c61726465722d6e, 0x616d652d6b657921};
+    char machine[256] = "";
+    struct buf text = BUF_INIT;
+
+    gethostname(machine, sizeof(machine) - 1);
+    buf_printf(&text, "%s %s", machine, settings->listen_count ? settings->listen[0].text : "");
+    uint64_t hash = sip_hash64(&key, buf_span(&text));
+    buf_fini(&text);
+    char *name = arena_alloc(arena, sizeof("larder-") + 8);
+    snprintf(name, sizeof("larder-") + 8, "larder-%08x", (uint32_t)hash);
+    return name;
+}
+
+static int by_pattern(const void *a, const void *b)
+{
+    const struct site_host *left = a, *right = b;
+    return span_cmp(left->pattern, right->pattern);
+}
+
+static void index_sites(struct settings *settings, struct arena *arena)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < settings->site_count; i++) {
+        count += settings->sites[i].host_count;
+    }
+    settings->site_hosts = arena_alloc(arena, count * sizeof(*settings->site_hosts));
+    for (size_t i = 0; i < settings->site_count; i++) {
+        const struct site *site = &settings->sites[i];
+        for (size_t j = 0; j < site->host_count; j++) {
+            settings->site_hosts[settings->site_host_count++] =
+                (struct site_host){span_str(site->hosts[j]), site};
+        }
+    }
+    qsort(settings->site_hosts, count, sizeof(*settings->site_hosts), by_pattern);
+}
+
+static void refuse_doubles(const struct settings *settings, const struct conf_at *at)
+{
+    for (size_t i = 1; i < settings->site_host_count; i++) {
+        const struct site_host *host = &settings->site_hosts[i];
+        if (by_pattern(host - 1, host) == 0) {
+            size_t left = (size_t)(host[-1].site - settings->sites);
+            size_t right = (size_t)(host->site - settings->sites);
+            conf_complain(at, "sites", left > right ? left : right,
+                          "host \"%.*s\" is there twice; expected one site with all its origins",
+                          SPAN_ARGS(host->pattern));
+        }
+    }
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->len && a->len == b->len && memcmp(&a->address, &b->address, a->len) == 0;
+}
+
+static bool any_port(const struct endpoint *endpoint)
+{
+    return span_ends(span_str(endpoint->text), SPAN(":0"));
+}
+
+static void refuse_double_addresses(const struct settings *settings, const struct conf_at *at)
+{
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        const struct endpoint *endpoint = &settings->listen[i];
+        bool twice = same_endpoint(endpoint, &settings->admin);
+        for (size_t j = 0; j < i; j++) {
+            twice |= same_endpoint(endpoint, &settings->listen[j]);
+        }
+        if (twice && !any_port(endpoint)) {
+            conf_complain(at, "listen", i, "address %s is there twice; expected different ones",
+                          endpoint->text);
+        }
+    }
+}
+
+void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct settings *settings = bound;
+
+    if (settings->workers == 0) {
+        settings->workers = cpus();
+    }
+    if (!settings->name) {
+        settings->name = own_name(settings, arena);
+    }
+    index_sites(settings, arena);
+    refuse_doubles(settings, at);
+    refuse_double_addresses(settings, at);
+}
+
+/* ---- life ---- */
+
+static void settings_free(struct settings *settings)
+{
+    arena_fini(settings->memory);
+    free(settings->memory);
+    free(settings);
+}
+
+int settings_load(int argc, char **argv, struct buf *errors, struct settings **out)
+{
+    struct settings *settings = xcalloc(1, sizeof(*settings));
+    struct arena *memory = xcalloc(1, sizeof(*memory));
+    struct conf *conf = conf_new(&settings_table, errors);
+
+    arena_init(memory, NULL, 0);
+    conf_arguments(conf, settings_options, argc, argv);
+    int err = conf_bind(conf, settings, memory);
+    settings->memory = memory;
+    atomic_init(&settings->refs, 1);
+    if (!err) {
+        struct buf text = BUF_INIT;
+        conf_print(conf, &text);
+        settings->printed = arena_copy(memory, buf_span(&text));
+        buf_fini(&text);
+    }
+    conf_free(&conf);
+    if (err) {
+        settings_free(settings);
+        settings = NULL;
+    }
+    *out = settings;
+    return err;
+}
+
+struct settings *settings_ref(struct settings *settings)
+{
+    atomic_fetch_add_explicit(&settings->refs, 1, memory_order_relaxed);
+    return settings;
+}
+
+void settings_unref(struct settings **settings)
+{
+    struct settings *old = *settings;
+
+    *settings = NULL;
+    if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1) {
+        settings_free(old);
+    }
+}
+
+/* ---- for people ---- */
+
+bool settings_flag(int argc, char **argv, const char *name)
+{
+    return conf_flag(settings_options, argc, argv, name);
+}
+
+void settings_print(const struct settings *settings, struct buf *out)
+{
+    buf_append(out, settings->printed);
+}
+
+void settings_help(struct buf *out)
+{
+    buf_printf(out, "larder-proxy " LARDER_VERSION ", a caching HTTP proxy\n\n"
+                    "usage: larder-proxy [--config FILE] [OPTION]...\n\n"
+                    "Options, each short for a directive. Repeated ones add up.\n");
+    conf_options_help(settings_options, out);
+    buf_printf(out, "\nDirectives of the file (YAML), and of --set\n");
+    conf_help(&settings_table, out);
+    buf_printf(out, "\nSignals: TERM and INT end after the requests under way (a second one at "
+                    "once), HUP reads the\nconfiguration again, USR1 reopens the logs.\n"
+                    "Exit status: 0 after a proper end, 1 for a wrong configuration or a failed "
+                    "start.\n");
+}
+
+void settings_manual(struct buf *out)
+{
+    conf_manual(&settings_table, out);
+}
+
+/* ---- lookups ---- */
+
+static const struct site *find_pattern(const struct settings *settings, struct span pattern)
+{
+    struct site_host wanted = {pattern, NULL};
+    const struct site_host *found =
+        settings->site_host_count ? bsearch(&wanted, settings->site_hosts,
+                                            settings->site_host_count, sizeof(wanted), by_pattern)
+                                  : NULL;
+
+    return found ? found->site : NULL;
+}
+
+const struct site *settings_site(const struct settings *settings, struct span host)
+{
+    char pattern[258] = "*"; /* "*." and a host of at most 255 bytes */
+
+    if (span_ends(host, SPAN("."))) {
+        host.len--;
+    }
+    const struct site *site = find_pattern(settings, host);
+    for (size_t dot = span_find(host, '.'); !site && dot < host.len; dot = span_find(host, '.')) {
+        host = span_skip(host, dot);
+        if (host.len < sizeof(pattern)) {
+            memcpy(pattern + 1, host.at, host.len);
+            site = find_pattern(settings, span_of(pattern, host.len + 1));
+        }
+        host = span_skip(host, 1);
+    }
+    return site ? site : find_pattern(settings, SPAN("*"));
+}

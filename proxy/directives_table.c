@@ -1,0 +1,432 @@
+#include "proxy/directives_table.h"
+
+#include "base/err.h"
+
+#define FIELD(member) CONF_FIELD(struct settings, member)
+#define LIST(member, count) CONF_LIST(struct settings, member, count)
+
+/* ---- types of our own ---- */
+
+static int parse_port_range(struct span text, struct arena *arena, void *out, const char **what)
+{
+    struct port_range *range = out;
+    struct span last = text;
+    struct span first = span_cut(&last, '-');
+    uint64_t from, to;
+
+    if (!span_to_u64(first, UINT16_MAX, &from)) {
+        return ERR_SYNTAX;
+    }
+    to = from;
+    if (first.len < text.len && !span_to_u64(last, UINT16_MAX, &to)) {
+        return ERR_SYNTAX;
+    }
+    if (from == 0 || to < from) {
+        *what = from == 0 ? "there is no port 0" : "the range ends before it begins";
+        return ERR_SYNTAX;
+    }
+    *range = (struct port_range){(uint16_t)from, (uint16_t)to};
+    return 0;
+}
+
+static const struct conf_custom port_range_type = {
+    .expected = "a port or range such as 443 or 1024-65535",
+    .size = sizeof(struct port_range),
+    .parse = parse_port_range,
+};
+
+static int parse_origin(struct span text, struct arena *arena, void *out, const char **what)
+{
+    struct origin *origin = out;
+
+    if (uri_parse(arena_copy(arena, text), arena, &origin->uri) != 0) {
+        return ERR_SYNTAX;
+    }
+    if (!span_eq(origin->uri.path, SPAN("/"))) {
+        *what = "it has a path";
+        return ERR_SYNTAX;
+    }
+    if (origin->uri.https) {
+        *what = "https to origins is not available in this version";
+        return ERR_SYNTAX;
+    }
+    return 0;
+}
+
+static const struct conf_custom origin_type = {
+    .expected = "scheme, host and port such as http://origin.example.net:8080",
+    .size = sizeof(struct origin),
+    .parse = parse_origin,
+};
+
+/* A pattern is kept as hosts are in struct uri: lower case, addresses without brackets. */
+static int parse_host(struct span text, struct arena *arena, void *out, const char **what)
+{
+    bool any = span_eq(text, SPAN("*"));
+    bool below = span_starts(text, SPAN("*."));
+    struct span name = span_skip(text, below ? 2 : 0);
+    struct uri uri = {0};
+
+    if (!any &&
+        (span_find(name, '*') < name.len || uri_parse_authority(name, 80, arena, &uri) != 0)) {
+        return ERR_SYNTAX;
+    }
+    bool bracketed = text.len && text.at[0] == '[';
+    if (!any && (bracketed ? !span_ends(text, SPAN("]")) : span_find(text, ':') < text.len)) {
+        *what = "it has a port";
+        return ERR_SYNTAX;
+    }
+    struct span host = any ? SPAN("*") : uri.host;
+    if (host.len > 1 && span_ends(host, SPAN("."))) {
+        host.len--;
+    }
+    const char *copy = arena_printf(arena, "%s%.*s", below ? "*." : "", SPAN_ARGS(host)).at;
+    memcpy(out, &copy, sizeof(copy));
+    return 0;
+}
+
+static const struct conf_custom host_type = {
+    .expected = "a host name, *.NAME or *",
+    .size = sizeof(char *),
+    .parse = parse_host,
+};
+
+static int parse_nameserver(struct span text, struct arena *arena, void *out, const char **what)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    const char *copy;
+
+    if (endpoint_parse(text, 53, &address, &len) != 0) {
+        return ERR_SYNTAX;
+    }
+    copy = arena_printf(arena, "%.*s", SPAN_ARGS(text)).at;
+    memcpy(out, &copy, sizeof(copy));
+    return 0;
+}
+
+static const struct conf_custom nameserver_type = {
+    .expected = "an address such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]",
+    .size = sizeof(char *),
+    .parse = parse_nameserver,
+};
+
+/* The pseudonym goes unquoted into Via and CDN-Loop and as a token into Cache-Status. */
+static int parse_name(struct span text, struct arena *arena, void *out, const char **what)
+{
+    const char *copy = arena_printf(arena, "%.*s", SPAN_ARGS(text)).at;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = ascii_lower(text.at[i]);
+        bool letter = c >= 'a' && c <= 'z';
+        if (!letter && (i == 0 || (!ascii_is_digit(c) && !strchr(".-_", c)))) {
+            return ERR_SYNTAX;
+        }
+    }
+    memcpy(out, &copy, sizeof(copy));
+    return text.len > 0 && text.len <= 64 ? 0 : ERR_SYNTAX;
+}
+
+static const struct conf_custom name_type = {
+    .expected = "1 to 64 letters, digits, \".\", \"-\" and \"_\", first a letter",
+    .size = sizeof(char *),
+    .parse = parse_name,
+};
+
+static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
+
+/* ---- access rules ---- */
+
+static void from_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    const struct access_rule *rule = bound;
+
+    if (conf_given(at, "from") && rule->from_count == 0) {
+        conf_complain(at, "from", 0,
+                      "an empty list; expected prefixes, or no \"from\" at all for everybody");
+    }
+}
+
+static void rule_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct access_rule *rule = bound;
+
+    rule->allow = conf_given(at, "allow");
+    if (rule->allow == conf_given(at, "deny")) {
+        conf_complain(at, NULL, 0, "a rule with %s; expected one of allow, deny",
+                      rule->allow ? "allow and deny" : "neither allow nor deny");
+    }
+}
+
+/* clang-format off */
+static const struct conf_directive from_rows[] = {
+    {"from", CONF_PREFIX, CONF_LIST(struct access_rule, from, from_count), NULL, NULL, NULL,
+     CONF_RELOAD, "The clients that the rule is about; without it, everybody."},
+    {0},
+};
+static const struct conf_table from_table = {
+    .rows = from_rows, .shorthand = "from", .finish = from_finish};
+
+static const struct conf_directive access_rows[] = {
+    {"allow", CONF_MAP(from_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+     "These clients may use the proxy."},
+    {"deny", CONF_MAP(from_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+     "These clients may not."},
+    {0},
+};
+static const struct conf_table access_table = {
+    .rows = access_rows, .size = sizeof(struct access_rule), .finish = rule_finish};
+
+/* ---- the rows ---- */
+
+static const struct conf_directive listen_rows[] = {
+    {"address", CONF_ENDPOINT(0), {0, sizeof(struct endpoint), 0, false}, NULL, NULL, NULL,
+     CONF_REQUIRED, "Address and port for clients."},
+    {0},
+};
+static const struct conf_table listen_table = {
+    .rows = listen_rows, .size = sizeof(struct endpoint), .shorthand = "address"};
+
+static const struct conf_directive admin_rows[] = {
+    {"address", CONF_ENDPOINT(0), FIELD(admin), "127.0.0.1:3129", NULL, NULL, CONF_UNIX,
+     "Metrics, health, status, dashboard and PAC file. Whoever reaches it may see and purge: keep "
+     "it local."},
+    {0},
+};
+static const struct conf_table admin_table = {.rows = admin_rows, .shorthand = "address"};
+
+static const struct conf_directive store_rows[] = {
+    {"path", CONF_PATH, FIELD(store_path), NULL, NULL, NULL, 0,
+     "The folder of the disk store. Not set: memory only."},
+    {"size", CONF_SIZE, FIELD(store_size), "10GiB", "16MiB", "256TiB", 0,
+     "Disk that the store may use."},
+    {"object-max", CONF_SIZE, FIELD(object_max), "0", NULL, NULL, CONF_RELOAD,
+     "Larger responses are not stored. 0: as large as the store allows."},
+    {0},
+};
+static const struct conf_table store_table = {.rows = store_rows, .shorthand = "path"};
+
+static const struct conf_directive memory_rows[] = {
+    {"size", CONF_SIZE, FIELD(memory_size), "256MiB", "1MiB", "16TiB", 0,
+     "Memory for bodies: hot objects, and what is under way."},
+    {0},
+};
+static const struct conf_table memory_table = {.rows = memory_rows, .shorthand = "size"};
+
+static const struct conf_directive site_rows[] = {
+    {"hosts", CONF_CUSTOM(host_type), CONF_LIST(struct site, hosts, host_count), NULL, NULL, NULL,
+     CONF_RELOAD | CONF_REQUIRED, "Names that the site answers to. The most specific one wins."},
+    {"origins", CONF_CUSTOM(origin_type), CONF_LIST(struct site, origins, origin_count), NULL, NULL,
+     NULL, CONF_RELOAD | CONF_REQUIRED, "Where its content comes from."},
+    {0},
+};
+static void site_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    const struct site *site = bound;
+
+    if (site->host_count == 0) {
+        conf_complain(at, "hosts", 0, "an empty list; expected host names");
+    }
+    if (site->origin_count == 0) {
+        conf_complain(at, "origins", 0, "an empty list; expected origins");
+    }
+}
+static const struct conf_table site_table = {
+    .rows = site_rows, .size = sizeof(struct site), .finish = site_finish};
+
+static const struct conf_directive timeout_rows[] = {
+    {"client-head", CONF_MSEC, FIELD(timeouts.client_head), "15s", "100ms", "1h", CONF_RELOAD,
+     "A client has sent the head of its request after this long."},
+    {"client-idle", CONF_MSEC, FIELD(timeouts.client_idle), "60s", "100ms", "1d", CONF_RELOAD,
+     "A connection without a request is closed after this long."},
+    {"client-body", CONF_MSEC, FIELD(timeouts.client_body), "60s", "100ms", "1d", CONF_RELOAD,
+     "A client that neither sends nor takes a byte of a body for this long is cut off."},
+    {"resolve", CONF_MSEC, FIELD(timeouts.resolve), "10s", "10ms", "5min", CONF_RELOAD,
+     "An origin's name has an address after this long."},
+    {"connect", CONF_MSEC, FIELD(timeouts.connect), "10s", "10ms", "5min", CONF_RELOAD,
+     "An origin has accepted a connection after this long, all its addresses together."},
+    {"first-byte", CONF_MSEC, FIELD(timeouts.first_byte), "60s", "10ms", "1d", CONF_RELOAD,
+     "An origin has begun its answer after this long."},
+    {"origin-body", CONF_MSEC, FIELD(timeouts.origin_body), "60s", "10ms", "1d", CONF_RELOAD,
+     "An origin that sends no byte of a body for this long is cut off."},
+    {"origin-idle", CONF_MSEC, FIELD(timeouts.origin_idle), "30s", "0", "1d", CONF_RELOAD,
+     "An idle connection to an origin is kept this long."},
+    {"tunnel-idle", CONF_MSEC, FIELD(timeouts.tunnel_idle), "1h", "100ms", "7d", CONF_RELOAD,
+     "A tunnel (CONNECT, WebSocket) in which nothing moves for this long is closed."},
+    {"drain", CONF_MSEC, FIELD(timeouts.drain), "30s", "0", "1d", CONF_RELOAD,
+     "Requests under way may end for this long after SIGTERM."},
+    {0},
+};
+static const struct conf_table timeout_table = {.rows = timeout_rows};
+
+static const struct conf_directive limit_rows[] = {
+    {"head", CONF_SIZE, FIELD(limits.head), "32KiB", "1KiB", "1MiB", CONF_RELOAD,
+     "The head of a message: request line or status line and all fields."},
+    {"target", CONF_SIZE, FIELD(limits.target), "8KiB", "256", "1MiB", CONF_RELOAD,
+     "The URL of a request."},
+    {"fields", CONF_INT, FIELD(limits.fields), "128", "16", "10000", CONF_RELOAD,
+     "The number of fields in a head."},
+    {"connections", CONF_INT, FIELD(limits.connections), "10000", "1", "1000000", CONF_RELOAD,
+     "Client connections at once, for each worker."},
+    {"idle-per-origin", CONF_INT, FIELD(limits.idle_per_origin), "64", "0", "10000", CONF_RELOAD,
+     "Idle connections kept to one origin, for each worker."},
+    {0},
+};
+static const struct conf_table limit_table = {.rows = limit_rows};
+
+static const struct conf_directive cache_rows[] = {
+    {"heuristic", CONF_PERCENT, FIELD(cache.heuristic_percent), "10%", "0%", "100%", CONF_RELOAD,
+     "Lifetime of a response that states none, as a share of its age since Last-Modified."},
+    {"heuristic-max", CONF_SEC, FIELD(cache.heuristic_max), "7d", "0", "52w", CONF_RELOAD,
+     "The longest such lifetime."},
+    {"clients-may-bypass", CONF_BOOL, FIELD(cache.clients_may_bypass), "yes", NULL, NULL,
+     CONF_RELOAD, "A client's Cache-Control (reload, no-store) is honoured."},
+    {0},
+};
+static const struct conf_table cache_table = {.rows = cache_rows};
+
+static const struct conf_directive log_rows[] = {
+    {"access", CONF_PATH, FIELD(access_log), NULL, NULL, NULL, CONF_RELOAD,
+     "The access log, in Squid's native format; \"-\" is standard output. Not set: none."},
+    {"level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
+     "What goes to standard error."},
+    {0},
+};
+static const struct conf_table log_table = {.rows = log_rows};
+
+static const struct conf_directive root_rows[] = {
+    {"listen", CONF_MAP(listen_table), LIST(listen, listen_count), "[\"127.0.0.1:3128\"]", NULL,
+     NULL, 0, "Where clients connect."},
+    {"admin", CONF_MAP(admin_table), CONF_SAME, NULL, NULL, NULL, 0, "The administrator's door."},
+    {"workers", CONF_INT, FIELD(workers), "0", NULL, "64", 0,
+     "Event loops, each a thread. 0: one for each CPU, at most 8."},
+    {"store", CONF_MAP(store_table), CONF_SAME, NULL, NULL, NULL, 0, "The cache on disk."},
+    {"memory", CONF_MAP(memory_table), CONF_SAME, NULL, NULL, NULL, 0, "The cache in memory."},
+    {"access", CONF_MAP(access_table), LIST(access, access_count),
+     "[{allow: {from: [127.0.0.0/8, \"::1\"]}}]", NULL, NULL, CONF_RELOAD,
+     "Who may use the proxy. The first match decides; without one: nobody."},
+    {"allow-targets", CONF_PREFIX, LIST(allow_targets, allow_target_count), "[]", NULL, NULL,
+     CONF_RELOAD | CONF_COMMAS,
+     "Special addresses (loopback, link-local) that may be asked for all the same."},
+    {"connect-ports", CONF_CUSTOM(port_range_type), LIST(connect_ports, connect_port_count),
+     "[443]", NULL, NULL, CONF_RELOAD | CONF_COMMAS, "Ports that CONNECT may reach."},
+    {"sites", CONF_MAP(site_table), LIST(sites, site_count), "[]", NULL, NULL, CONF_RELOAD,
+     "Hosts that this proxy stands in for, as a replica. None: forward proxy only."},
+    {"cache", CONF_MAP(cache_table), CONF_SAME, NULL, NULL, NULL, 0, "What is kept, how long."},
+    {"timeouts", CONF_MAP(timeout_table), CONF_SAME, NULL, NULL, NULL, 0, "How long we wait."},
+    {"limits", CONF_MAP(limit_table), CONF_SAME, NULL, NULL, NULL, 0, "How much we take."},
+    {"name", CONF_CUSTOM(name_type), FIELD(name), NULL, NULL, NULL, CONF_RELOAD,
+     "This proxy in Via, Cache-Status and loop detection; unique among proxies that may ask each "
+     "other. Not set: made from the machine's name and the first address."},
+    {"forwarded", CONF_ENUM(forwarded_words), FIELD(forwarded), "off", NULL, NULL, CONF_RELOAD,
+     "Tell origins the client's address."},
+    {"nameservers", CONF_CUSTOM(nameserver_type), LIST(nameservers, nameserver_count), "[]", NULL,
+     NULL, CONF_RELOAD | CONF_COMMAS, "Resolvers for origins' names. None: those of the system."},
+    {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, 0, "What is written down."},
+    {0},
+};
+/* clang-format on */
+
+const struct conf_table settings_table = {
+    .rows = root_rows,
+    .size = sizeof(struct settings),
+    .finish = settings_finish,
+};
+
+/* ---- options ---- */
+
+static void put_quoted(struct buf *out, struct span text)
+{
+    buf_append(out, SPAN("\""));
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '"' || text.at[i] == '\\') {
+            buf_append(out, SPAN("\\"));
+        }
+        buf_append(out, span_of(text.at + i, 1));
+    }
+    buf_append(out, SPAN("\""));
+}
+
+/* "a,b" as the items of a YAML list. */
+static void put_items(struct buf *out, struct span text)
+{
+    bool first = true;
+
+    do {
+        buf_append(out, first ? SPAN_EMPTY : SPAN(", "));
+        put_quoted(out, span_trim(span_cut(&text, ',')));
+        first = false;
+    } while (text.len);
+}
+
+static int add_yaml(struct conf *conf, const struct conf_option *option, const char *path,
+                    struct buf *yaml)
+{
+    buf_append(yaml, SPAN("\0"));
+    int err = conf_add(conf, option->name, path, yaml->data);
+    buf_fini(yaml);
+    return err;
+}
+
+static int apply_allow(struct conf *conf, const struct conf_option *option, const char *value)
+{
+    struct buf yaml = BUF_INIT;
+
+    if (strcmp(value, "all") == 0) {
+        return conf_add(conf, option->name, "access", "{allow: {}}");
+    }
+    buf_printf(&yaml, "{allow: {from: [");
+    put_items(&yaml, span_str(value));
+    buf_printf(&yaml, "]}}");
+    return add_yaml(conf, option, "access", &yaml);
+}
+
+static int apply_site(struct conf *conf, const struct conf_option *option, const char *value)
+{
+    struct span origins = span_str(value);
+    struct span hosts = span_cut(&origins, '=');
+    struct buf yaml = BUF_INIT;
+
+    if (hosts.len == 0 || origins.len == 0) {
+        return conf_fault(conf, option->name,
+                          "\"%.80s\" is no site; expected HOST=ORIGIN such as "
+                          "www.example.net=http://127.0.0.1:8080",
+                          value);
+    }
+    buf_printf(&yaml, "{hosts: [");
+    put_items(&yaml, hosts);
+    buf_printf(&yaml, "], origins: [");
+    put_items(&yaml, origins);
+    buf_printf(&yaml, "]}");
+    return add_yaml(conf, option, "sites", &yaml);
+}
+
+static int apply_unavailable(struct conf *conf, const struct conf_option *option, const char *value)
+{
+    return conf_fault(conf, option->name, "not available in this version; expected --listen");
+}
+
+/* clang-format off */
+const struct conf_option settings_options[] = {
+    {"--listen", "ADDRESS", "listen", "Where clients connect, as in 127.0.0.1:3128.", NULL},
+    {"--admin", "ADDRESS", "admin.address", "Metrics and status; unix:/PATH is a socket.", NULL},
+    {"--store", "DIR", "store.path", "The folder of the disk store; without it, memory only.", NULL},
+    {"--store-size", "SIZE", "store.size", "Disk that the store may use.", NULL},
+    {"--memory", "SIZE", "memory.size", "Memory for bodies.", NULL},
+    {"--workers", "N", "workers", "Event loops; 0: one for each CPU, at most 8.", NULL},
+    {"--allow", "PREFIX[,…]", NULL, "Clients that may use the proxy; all: everybody.", apply_allow},
+    {"--site", "HOST=ORIGIN", NULL, "Stand in for a host; * is every host.", apply_site},
+    {"--allow-target", "PREFIX[,…]", "allow-targets", "Special addresses that may be asked for.", NULL},
+    {"--connect-ports", "PORTS", "connect-ports", "Ports that CONNECT may reach: 443,1024-65535.", NULL},
+    {"--nameserver", "ADDRESS", "nameservers", "A resolver for origins' names.", NULL},
+    {"--access-log", "PATH", "log.access", "The access log; - is standard output.", NULL},
+    {"--listen-tls", "ADDRESS", NULL, NULL, apply_unavailable},
+    {"--certificate", "PEM", NULL, NULL, apply_unavailable},
+    {"--key", "PEM", NULL, NULL, apply_unavailable},
+    {"--check", NULL, NULL, "Check the configuration and exit: 0 good, 1 not.", NULL},
+    {"--print-config", NULL, NULL, "Print every directive, and where its value is from.", NULL},
+    {"--version", NULL, NULL, "Print the version.", NULL},
+    {"--help", NULL, NULL, "Print this.", NULL},
+    {0},
+};
+/* clang-format on */

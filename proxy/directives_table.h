@@ -1,0 +1,13 @@
+/* directives_table - the rows of larder-proxy's configuration; for proxy/directives.c only. */
+#ifndef LARDER_PROXY_DIRECTIVES_TABLE_H
+#define LARDER_PROXY_DIRECTIVES_TABLE_H
+
+#include "proxy/directives.h"
+
+extern const struct conf_table settings_table;
+extern const struct conf_option settings_options[];
+
+/* Called when everything is bound: checks across directives, and what is computed from them. */
+void settings_finish(void *bound, struct arena *arena, const struct conf_at *at);
+
+#endif

@@ -1,0 +1,319 @@
+#include "proxy/directives.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+/* "--a|b|--c" as a command line. */
+static int load(const char *line, struct buf *errors, struct settings **out)
+{
+    char copy[512], *argv[48] = {copy};
+    int argc = 1;
+
+    snprintf(copy, sizeof(copy), "%s", line);
+    for (char *word = strtok(copy, "|"); word && argc < 48; word = strtok(NULL, "|")) {
+        argv[argc++] = word;
+    }
+    int err = settings_load(argc, argv, errors, out);
+    buf_append(errors, SPAN("\0"));
+    return err;
+}
+
+/* The same with `yaml` as the --config file. */
+static int load_file(const char *yaml, struct buf *errors, struct settings **out)
+{
+    char path[] = "/tmp/larder-test-XXXXXX", line[64];
+    int fd = mkstemp(path);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+    close(fd);
+    snprintf(line, sizeof(line), "--config|%s", path);
+    int err = load(line, errors, out);
+    unlink(path);
+    return err;
+}
+
+static bool from_has(const struct access_rule *rule, const char *text)
+{
+    struct ip ip;
+
+    cr_assert_eq(ip_parse(span_str(text), &ip), 0);
+    for (size_t i = 0; i < rule->from_count; i++) {
+        if (prefix_has(&rule->from[i], &ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Test(directives, without_anything_the_defaults_hold)
+{
+    struct buf errors = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load("", &errors, &s), 0, "%s", errors.data);
+    cr_expect_eq(s->listen_count, 1);
+    cr_expect_str_eq(s->listen[0].text, "127.0.0.1:3128");
+    cr_expect_str_eq(s->admin.text, "127.0.0.1:3129");
+    cr_expect_geq(s->workers, 1);
+    cr_expect_leq(s->workers, 8);
+    cr_expect_eq(s->store_path, NULL);
+    cr_expect_eq(s->memory_size, 256 << 20);
+    cr_assert_eq(s->access_count, 1);
+    cr_expect(s->access[0].allow);
+    cr_expect(from_has(&s->access[0], "127.0.0.1"));
+    cr_expect(from_has(&s->access[0], "::1"));
+    cr_expect_not(from_has(&s->access[0], "10.0.0.1"));
+    cr_expect_eq(s->connect_port_count, 1);
+    cr_expect_eq(s->connect_ports[0].first, 443);
+    cr_expect_eq(s->site_count, 0);
+    cr_expect_eq(s->limits.head, 32 << 10);
+    cr_expect_eq(s->timeouts.connect, 10000);
+    cr_expect_eq(s->cache.heuristic_percent, 10);
+    cr_expect_eq(s->cache.heuristic_max, 7 * 86400);
+    cr_expect(s->cache.clients_may_bypass);
+    cr_expect_eq(s->forwarded, FORWARDED_OFF);
+    cr_expect_eq(s->log_level, LOG_LEVEL_INFO);
+    cr_expect_eq(s->access_log, NULL);
+    cr_expect_eq(strlen(s->name), strlen("larder-01234567"));
+    settings_unref(&s);
+    cr_expect_eq(s, NULL);
+    buf_fini(&errors);
+}
+
+Test(directives, options_make_a_whole_configuration)
+{
+    struct buf errors = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load("--listen|127.0.0.1:1|--listen|[::1]:1|--admin|unix:/run/a|--store|d|"
+                      "--store-size|16MiB|--memory|1MiB|--workers|2|--allow|10.0.0.0/8,::1|--allow|"
+                      "all|--site|www.example.net=http://127.0.0.1:8080|--site|*=http://[::1]:81|"
+                      "--allow-target|127.0.0.0/8|--connect-ports|443,1024-65535|--access-log|-|"
+                      "--nameserver|192.0.2.53|--set|timeouts.connect=250ms|--set|name=a.b",
+                      &errors, &s),
+                 0, "%s", errors.data);
+    cr_expect_eq(s->listen_count, 2);
+    cr_expect_str_eq(s->admin.unix_path, "/run/a");
+    cr_expect_str_eq(s->store_path, "d");
+    cr_expect_eq(s->store_size, 16 << 20);
+    cr_expect_eq(s->workers, 2);
+    cr_assert_eq(s->access_count, 2);
+    cr_expect_eq(s->access[0].from_count, 2);
+    cr_expect(s->access[1].allow);
+    cr_expect_eq(s->access[1].from_count, 0);
+    cr_assert_eq(s->site_count, 2);
+    cr_expect(span_eq(s->sites[0].origins[0].uri.host, SPAN("127.0.0.1")));
+    cr_expect_eq(s->sites[1].origins[0].uri.port, 81);
+    cr_expect_eq(s->allow_target_count, 1);
+    cr_assert_eq(s->connect_port_count, 2);
+    cr_expect_eq(s->connect_ports[1].first, 1024);
+    cr_expect_eq(s->connect_ports[1].last, 65535);
+    cr_expect_str_eq(s->access_log, "-");
+    cr_expect_eq(s->nameserver_count, 1);
+    cr_expect_eq(s->timeouts.connect, 250);
+    cr_expect_str_eq(s->name, "a.b");
+    settings_unref(&s);
+    buf_fini(&errors);
+}
+
+Test(directives, a_file_as_the_design_has_it)
+{
+    struct buf errors = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load_file("listen:\n"
+                           "  - { address: \"0.0.0.0:3128\" }\n"
+                           "admin: { address: \"127.0.0.1:0\" }\n"
+                           "store: { path: cache, size: 50GiB }\n"
+                           "memory: { size: 512MiB }\n"
+                           "access:\n"
+                           "  - deny: 10.9.0.0/16\n"
+                           "  - allow: { from: [10.0.0.0/8, 192.168.0.0/16] }\n"
+                           "sites:\n"
+                           "  - { hosts: [WWW.example.net, \"*.cdn.example.net\"],\n"
+                           "      origins: [\"http://origin.example.net\"] }\n",
+                           &errors, &s),
+                 0, "%s", errors.data);
+    cr_expect_str_eq(s->store_path, "/tmp/cache");
+    cr_assert_eq(s->access_count, 2);
+    cr_expect_not(s->access[0].allow);
+    cr_expect(from_has(&s->access[0], "10.9.1.1"));
+    cr_expect(s->access[1].allow);
+    cr_expect_str_eq(s->sites[0].hosts[0], "www.example.net");
+    settings_unref(&s);
+    buf_fini(&errors);
+}
+
+Test(directives, the_most_specific_site_wins)
+{
+    static const struct {
+        const char *host;
+        int port; /* of the site's origin; 0: none */
+    } cases[] = {
+        {"www.a.net", 1}, {"x.a.net", 2},    {"y.x.a.net", 3}, {"z.y.x.a.net", 3}, {"a.net", 4},
+        {"b.net", 4},     {"www.a.net.", 1}, {"::1", 5},       {"*", 4},           {".a.net", 2},
+    };
+    struct buf errors = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load("--site|www.a.net=http://o:1|--site|*.a.net=http://o:2|--site|*.x.a.net="
+                      "http://o:3|--site|*=http://o:4|--site|[0:0::1]=http://o:5",
+                      &errors, &s),
+                 0, "%s", errors.data);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct site *site = settings_site(s, span_str(cases[i].host));
+        cr_assert_neq(site, NULL, "%s", cases[i].host);
+        cr_expect_eq(site->origins[0].uri.port, cases[i].port, "%s", cases[i].host);
+    }
+    settings_unref(&s);
+    buf_clear(&errors);
+    cr_assert_eq(load("--site|*.a.net=http://o:2", &errors, &s), 0);
+    cr_expect_eq(settings_site(s, SPAN("a.net")), NULL);
+    cr_expect_eq(settings_site(s, SPAN("ba.net")), NULL);
+    cr_expect_eq(settings_site(s, SPAN("")), NULL);
+    settings_unref(&s);
+    buf_fini(&errors);
+}
+
+Test(directives, errors_of_options_are_exact)
+{
+    static const struct {
+        const char *line, *want;
+    } cases[] = {
+        {"--listen-tls|127.0.0.1:1",
+         "--listen-tls: not available in this version; expected --listen\n"},
+        {"--listen|127.0.0.1", "--listen: \"address\" cannot be \"127.0.0.1\"; expected "
+                               "ADDRESS:PORT such as 127.0.0.1:3128 or [::1]:3128\n"},
+        {"--listen|127.0.0.1:9|--listen|127.0.0.1:9",
+         "--listen: address 127.0.0.1:9 is there twice; expected different ones\n"},
+        {"--listen|127.0.0.1:3129",
+         "--listen: address 127.0.0.1:3129 is there twice; expected different ones\n"},
+        {"--allow|10.0.0.1/8", "--allow: \"from\" cannot be \"10.0.0.1/8\": bits are set behind "
+                               "the prefix length; expected a prefix such as 10.0.0.0/8 or "
+                               "2001:db8::/32\n"},
+        {"--allow|everybody", "--allow: \"from\" cannot be \"everybody\": not an IP address; "
+                              "expected a prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
+        {"--allow|\"]}", "--allow: \"from\" cannot be \"\"]}\": not an IP address; expected a "
+                         "prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
+        {"--site|www.example.net", "--site: \"www.example.net\" is no site; expected HOST=ORIGIN "
+                                   "such as www.example.net=http://127.0.0.1:8080\n"},
+        {"--site|a=ftp://b", "--site: \"origins\" cannot be \"ftp://b\"; expected scheme, host "
+                             "and port such as http://origin.example.net:8080\n"},
+        {"--site|a=http://b/c",
+         "--site: \"origins\" cannot be \"http://b/c\": it has a path; expected scheme, host and "
+         "port such as http://origin.example.net:8080\n"},
+        {"--site|a=https://b",
+         "--site: \"origins\" cannot be \"https://b\": https to origins is not available in this "
+         "version; expected scheme, host and port such as http://origin.example.net:8080\n"},
+        {"--site|a:80=http://b", "--site: \"hosts\" cannot be \"a:80\": it has a port; expected a "
+                                 "host name, *.NAME or *\n"},
+        {"--site|a.*=http://b",
+         "--site: \"hosts\" cannot be \"a.*\"; expected a host name, *.NAME or *\n"},
+        {"--site|a=http://b|--site|A=http://c",
+         "--site: host \"a\" is there twice; expected one site with all its origins\n"},
+        {"--connect-ports|443,0", "--connect-ports: \"connect-ports\" cannot be \"0\": there is no "
+                                  "port 0; expected a port or range such as 443 or 1024-65535\n"},
+        {"--connect-ports|9-8",
+         "--connect-ports: \"connect-ports\" cannot be \"9-8\": the range ends before it begins; "
+         "expected a port or range such as 443 or 1024-65535\n"},
+        {"--store-size|15MiB", "--store-size: \"size\" is out of range with \"15MiB\"; expected a "
+                               "size such as 64KiB or 10GiB from 16MiB to 256TiB\n"},
+        {"--workers|65", "--workers: \"workers\" is out of range with \"65\"; expected a whole "
+                         "number of at most 64\n"},
+        {"--set|name=a b", "--set name: \"name\" cannot be \"a b\"; expected 1 to 64 letters, "
+                           "digits, \".\", \"-\" and \"_\", first a letter\n"},
+        {"--set|nameservers=dns", "--set nameservers: \"nameservers\" cannot be \"dns\"; expected "
+                                  "an address such as 192.0.2.53, 192.0.2.53:5353 or "
+                                  "[2001:db8::53]\n"},
+        {"--set|log.level=wran", "--set log.level: \"level\" cannot be \"wran\"; expected one of "
+                                 "error, warn, info, debug; did you mean \"warn\"?\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT;
+        struct settings *s;
+
+        cr_expect_eq(load(cases[i].line, &errors, &s), ERR_CONFIG, "%s", cases[i].line);
+        cr_expect_str_eq(errors.data, cases[i].want);
+        settings_unref(&s);
+        buf_fini(&errors);
+    }
+}
+
+Test(directives, errors_of_a_file_have_line_and_column)
+{
+    static const struct {
+        const char *yaml, *want; /* without the file's name */
+    } cases[] = {
+        {"acess: []\n",
+         ":1:1: unknown directive \"acess\"; expected one of listen, admin, workers, "
+         "store, memory, access, allow-targets, connect-ports, sites, cache, "
+         "timeouts, limits, name, forwarded, nameservers, log; did you mean "
+         "\"access\"?\n"},
+        {"access:\n  - {}\n",
+         ":2:5: a rule with neither allow nor deny; expected one of allow, deny\n"},
+        {"access:\n  - {allow: {}, deny: {}}\n",
+         ":2:5: a rule with allow and deny; expected one of allow, deny\n"},
+        {"access:\n  - allow: {from: []}\n", ":2:19: an empty list; expected prefixes, or no "
+                                             "\"from\" at all for everybody\n"},
+        {"sites:\n  - {hosts: [], origins: [\"http://a\"]}\n",
+         ":2:13: an empty list; expected host names\n"},
+        {"sites:\n  - {hosts: a}\n", ":2:5: \"origins\" is missing; expected scheme, host and port "
+                                     "such as http://origin.example.net:8080\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT;
+        struct settings *s;
+
+        cr_expect_eq(load_file(cases[i].yaml, &errors, &s), ERR_CONFIG, "%s", cases[i].yaml);
+        char *colon = strchr(errors.data, ':');
+        cr_assert_neq(colon, NULL);
+        cr_expect_str_eq(colon, cases[i].want);
+        settings_unref(&s);
+        buf_fini(&errors);
+    }
+}
+
+Test(directives, what_is_printed_is_read_again)
+{
+    struct buf errors = BUF_INIT, first = BUF_INIT, second = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load("--site|*.a=http://b|--allow|10.0.0.0/8|--store|/s|--set|forwarded=forwarded",
+                      &errors, &s),
+                 0);
+    settings_print(s, &first);
+    buf_append(&first, SPAN("\0"));
+    cr_expect_neq(strstr(first.data, "store:\n  path: /s  # --store\n  size: 10GiB  # default\n"),
+                  NULL);
+    settings_unref(&s);
+    cr_assert_eq(load_file(first.data, &errors, &s), 0, "%s", errors.data);
+    cr_expect(s->access[0].allow);
+    cr_expect_eq(s->forwarded, FORWARDED_RFC7239);
+    settings_print(s, &second);
+    cr_expect_neq(buf_len(&second), 0);
+    cr_expect_neq(settings_site(s, SPAN("x.a")), NULL);
+    settings_unref(&s);
+    buf_fini(&first);
+    buf_fini(&second);
+    buf_fini(&errors);
+}
+
+Test(directives, help_has_options_and_directives)
+{
+    struct buf out = BUF_INIT;
+
+    settings_help(&out);
+    settings_manual(&out);
+    buf_append(&out, SPAN("\0"));
+    cr_expect_neq(strstr(out.data, "--store-size SIZE"), NULL);
+    cr_expect_neq(strstr(out.data, "timeouts.first-byte"), NULL);
+    cr_expect_neq(strstr(out.data, "| `sites[].hosts` | list of: a host name, *.NAME or * | "),
+                  NULL);
+    cr_expect_eq(strstr(out.data, "--listen-tls"), NULL);
+    buf_fini(&out);
+}
