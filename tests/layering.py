@@ -17,7 +17,9 @@ MAY_INCLUDE = {
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/directives.h",
               "proxy/counters.h", "proxy/worker.h", "proxy/stream", "proxy/origin",
               "proxy/client"},
-    "proxy/directives": {"base", "http", "proxy/directives.h"},  # settings: plain data for all
+    # Settings are plain data for all; their table is theirs alone.
+    "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
+    "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/counters": {"base", "cache", "proxy/counters.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/stream"},
     "proxy/stream": {"base", "http", "proxy/stream"},
