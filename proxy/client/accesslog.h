@@ -1,0 +1,69 @@
+/*
+ * accesslog - one line per exchange, in Squid's native format with one column more:
+ *
+ *   1763797201.123    140 192.0.2.7 TCP_MISS/200 1234 GET http://a/ - HIER_DIRECT/a text/html
+ * not-stored
+ *
+ * The last column is the reason of the decision, followed by "#" and the incident id on pages made
+ * by ourselves. Credentials are never logged, values of query parameters that look like secrets are
+ * replaced, and no byte of a peer can end a line or a column.
+ *
+ * Each worker formats into its own block; full or ripe blocks go to one writing thread per log,
+ * which alone touches the file. When it falls behind, whole blocks are dropped and counted: a loop
+ * never waits.
+ */
+#ifndef LARDER_PROXY_CLIENT_ACCESSLOG_H
+#define LARDER_PROXY_CLIENT_ACCESSLOG_H
+
+#include "base/prefix.h"
+#include "cache/decision.h"
+#include "http/uri.h"
+
+/* What a line is made from; borrowed during the call. */
+struct accesslog_entry {
+    int64_t when_ms; /* the end of the exchange, since 1970 */
+    uint64_t elapsed_us;
+    const struct ip *client;
+    const struct decision *decision;
+    int status; /* sent to the client; 0: none */
+    uint64_t bytes;
+    const struct http_head *request;
+    const struct uri *uri; /* an empty host: the request was not understood */
+    const struct ip *peer; /* the origin's address, or NULL */
+    struct span user;      /* authenticated as, or empty */
+    struct span incident;
+    struct span content_type;
+};
+
+/* Writes the line with its newline to `out` (ACCESSLOG_LINE_MAX bytes); returns its length. Pure.
+ */
+#define ACCESSLOG_LINE_MAX 32768
+size_t accesslog_format(char *out, const struct accesslog_entry *entry);
+
+/* ---- the file: one per process, thread-safe ---- */
+
+struct accesslog;
+
+/* Opens for appending ("-": standard output) and starts the thread. NULL is no log at all: *out
+ * becomes NULL, which every function here accepts. 0 or a negative errno. */
+int accesslog_open(const char *path, struct accesslog **out);
+/* The file was moved away: the thread opens it anew. Never blocks. */
+void accesslog_reopen(struct accesslog *log);
+/* Writes what is queued and ends the thread; every writer must be gone. Sets *log to NULL. */
+void accesslog_close(struct accesslog **log);
+
+/* ---- one worker's end: belongs to its loop ---- */
+
+struct accesslog_writer;
+
+/* NULL without a log. */
+struct accesslog_writer *accesslog_writer_new(struct accesslog *log);
+/* Hands over what is pending. Sets *writer to NULL. */
+void accesslog_writer_free(struct accesslog_writer **writer);
+void accesslog_write(struct accesslog_writer *writer, const struct accesslog_entry *entry);
+/* To be called about once a second, so that lines do not get old. */
+void accesslog_flush(struct accesslog_writer *writer);
+/* Lines lost, of all writers, because the file was slower than the traffic or failed. */
+uint64_t accesslog_dropped(const struct accesslog_writer *writer);
+
+#endif
