@@ -1,0 +1,131 @@
+#include "proxy/origin/target.h"
+
+#include "base/check.h"
+
+/* ---- addresses ---- */
+
+/* A prefix of IPv6 under which an IPv4 address is hidden, and at which byte. */
+struct embedding {
+    uint8_t len; /* bytes compared */
+    uint8_t prefix[12];
+    uint8_t at;
+    uint8_t mask; /* 0xff where the address is stored inverted */
+};
+
+/* clang-format off */
+static const struct embedding embeddings[] = {
+    {2,  {0x20, 0x02},                                       2, 0},    /* 6to4, RFC 3056 */
+    {12, {0x00, 0x64, 0xff, 0x9b},                          12, 0},    /* NAT64, RFC 6052 */
+    {12, {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},              12, 0},    /* SIIT, RFC 2765 */
+    {4,  {0x20, 0x01, 0x00, 0x00},                           4, 0},    /* Teredo server, RFC 4380 */
+    {4,  {0x20, 0x01, 0x00, 0x00},                          12, 0xff}, /* Teredo client */
+};
+/* clang-format on */
+
+static struct ip ip_from_v4(const uint8_t *four, uint8_t mask)
+{
+    struct ip ip = {{[10] = 0xff, [11] = 0xff}};
+
+    for (size_t i = 0; i < 4; i++) {
+        ip.at[12 + i] = four[i] ^ mask;
+    }
+    return ip;
+}
+
+static bool is_own(const struct target_check *check, const struct ip *ip)
+{
+    for (size_t i = 0; i < check->own_count; i++) {
+        if (ip_eq(&check->own[i], ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_forbidden(const struct target_check *check, const struct ip *ip)
+{
+    return ip_is_special(ip) || is_own(check, ip);
+}
+
+/* ISATAP (RFC 5214) hides the address behind any prefix: only the interface identifier tells. */
+static bool is_isatap(const struct ip *ip)
+{
+    return (ip->at[8] & ~0x02) == 0 && ip->at[9] == 0 && ip->at[10] == 0x5e && ip->at[11] == 0xfe;
+}
+
+/* Prefixes of a local translator (RFC 8215) hide the address at a place only its operator knows. */
+static bool is_local_nat64(const struct ip *ip)
+{
+    static const uint8_t prefix[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01};
+
+    return memcmp(ip->at, prefix, sizeof(prefix)) == 0;
+}
+
+static bool hides_forbidden(const struct target_check *check, const struct ip *ip)
+{
+    struct ip hidden = ip_from_v4(ip->at + 12, 0);
+
+    if (is_local_nat64(ip) || (is_isatap(ip) && is_forbidden(check, &hidden))) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(embeddings); i++) {
+        const struct embedding *embedding = &embeddings[i];
+        hidden = ip_from_v4(ip->at + embedding->at, embedding->mask);
+        if (memcmp(ip->at, embedding->prefix, embedding->len) == 0 &&
+            is_forbidden(check, &hidden)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool target_allowed(void *arg, const struct ip *ip, uint16_t port)
+{
+    const struct target_check *check = arg;
+
+    if (port == 0) {
+        return false;
+    }
+    if (check->configured) {
+        return true;
+    }
+    for (size_t i = 0; i < check->settings->allow_target_count; i++) {
+        if (prefix_has(&check->settings->allow_targets[i], ip)) {
+            return true;
+        }
+    }
+    return !is_forbidden(check, ip) && (ip_is_v4(ip) || !hides_forbidden(check, ip));
+}
+
+/* ---- ports ---- */
+
+bool target_port_allowed(const struct settings *settings, uint16_t port, bool connect)
+{
+    if (!connect) {
+        return port == 80 || port == 443 || port >= 1024;
+    }
+    for (size_t i = 0; i < settings->connect_port_count; i++) {
+        const struct port_range *range = &settings->connect_ports[i];
+        if (port != 0 && port >= range->first && port <= range->last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- rules ---- */
+
+struct policy_settings target_policy(const struct settings *settings, const struct site *site)
+{
+    static const struct span targeted[] = {SPAN_INIT("CDN-Cache-Control")};
+    struct policy_settings rules = policy_defaults;
+
+    rules.heuristic_percent = (int)settings->cache.heuristic_percent;
+    rules.heuristic_max = (int64_t)settings->cache.heuristic_max;
+    rules.ignore_client_control = !settings->cache.clients_may_bypass;
+    if (site) {
+        rules.targeted = targeted;
+        rules.targeted_count = ARRAY_LEN(targeted);
+    }
+    return rules;
+}
