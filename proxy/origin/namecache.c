@@ -1,0 +1,142 @@
+#include "proxy/origin/namecache.h"
+
+#include "base/mem.h"
+
+enum { STALE_MAX_MS = 3600 * 1000 };
+
+void namecache_init(struct namecache *cache, size_t max)
+{
+    cache->key = sip_key_random();
+    map_init(&cache->names, 0);
+    list_init(&cache->recent);
+    cache->max = max;
+}
+
+static struct name_entry *find(const struct namecache *cache, struct span name, uint64_t hash)
+{
+    struct map_link *link = map_first(&cache->names, hash);
+
+    for (; link; link = map_next(link)) {
+        struct name_entry *entry = container_of(link, struct name_entry, link);
+        if (span_eq(span_of(entry->name, entry->name_len), name)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static void drop(struct name_entry *entry)
+{
+    map_remove(&entry->cache->names, &entry->link);
+    list_remove(&entry->recent);
+    free(entry->at);
+    free(entry);
+}
+
+static void visit_drop(struct map_link *link, void *arg)
+{
+    (void)arg;
+    drop(container_of(link, struct name_entry, link));
+}
+
+void namecache_fini(struct namecache *cache)
+{
+    map_each(&cache->names, visit_drop, NULL);
+    map_fini(&cache->names);
+}
+
+static struct name_entry *add(struct namecache *cache, struct span name, uint64_t hash)
+{
+    if (cache->names.count >= cache->max) {
+        if (list_empty(&cache->recent)) {
+            return NULL;
+        }
+        drop(list_entry(cache->recent.prev, struct name_entry, recent));
+    }
+    struct name_entry *entry = xcalloc(1, sizeof(*entry) + name.len + 1);
+
+    entry->cache = cache;
+    entry->name_len = name.len;
+    memcpy(entry->name, name.at, name.len);
+    list_push_front(&cache->recent, &entry->recent);
+    map_insert(&cache->names, &entry->link, hash);
+    return entry;
+}
+
+struct name_entry *namecache_get(struct namecache *cache, struct span name)
+{
+    uint64_t hash = sip_hash64(&cache->key, name);
+    struct name_entry *entry = find(cache, name, hash);
+
+    if (entry == NULL) {
+        return add(cache, name, hash);
+    }
+    if (entry->inquiry == NULL) {
+        list_remove(&entry->recent);
+        list_push_front(&cache->recent, &entry->recent);
+    }
+    return entry;
+}
+
+static void visit_expire(struct map_link *link, void *arg)
+{
+    struct name_entry *entry = container_of(link, struct name_entry, link);
+    uint64_t now_ms = *(const uint64_t *)arg;
+
+    entry->expires_ms = entry->expires_ms < now_ms ? entry->expires_ms : now_ms;
+}
+
+void namecache_expire(struct namecache *cache, uint64_t now_ms)
+{
+    map_each(&cache->names, visit_expire, &now_ms);
+}
+
+void name_entry_ask(struct name_entry *entry, struct inquiry *inquiry)
+{
+    entry->inquiry = inquiry;
+    list_remove(&entry->recent);
+    if (inquiry == NULL) {
+        list_push_front(&entry->cache->recent, &entry->recent);
+    }
+}
+
+void name_entry_answer(const struct name_entry *entry, struct resolve_answer *answer)
+{
+    *answer = (struct resolve_answer){
+        .err = entry->err,
+        .stale = entry->stale,
+        .count = entry->count,
+    };
+    if (entry->count > 0) {
+        memcpy(answer->at, entry->at, entry->count * sizeof(answer->at[0]));
+    }
+}
+
+void name_entry_keep(struct name_entry *entry, const struct resolve_answer *answer, uint64_t now_ms,
+                     uint64_t ttl_ms)
+{
+    free(entry->at);
+    entry->at = NULL;
+    entry->err = answer->err;
+    entry->stale = false;
+    entry->count = answer->count;
+    if (answer->count > 0) {
+        entry->at = xmalloc(answer->count * sizeof(answer->at[0]));
+        memcpy(entry->at, answer->at, answer->count * sizeof(answer->at[0]));
+    }
+    entry->expires_ms = now_ms + ttl_ms;
+    entry->useless_ms = entry->expires_ms + STALE_MAX_MS;
+}
+
+bool name_entry_serves_stale(const struct name_entry *entry, uint64_t now_ms)
+{
+    return entry->count > 0 && now_ms < entry->useless_ms;
+}
+
+void name_entry_keep_stale(struct name_entry *entry, uint64_t now_ms, uint64_t ms)
+{
+    uint64_t until = now_ms + ms;
+
+    entry->stale = true;
+    entry->expires_ms = until < entry->useless_ms ? until : entry->useless_ms;
+}
