@@ -1,0 +1,287 @@
+#include "proxy/origin/origins.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+
+enum { IDLE_MAX = 1024 }; /* of all origins together */
+
+/* What connections were opened with; h1 borrows it from them. */
+struct terms {
+    size_t refs;
+    struct h1_settings h1;
+};
+
+struct origin {
+    struct map_link link;
+    struct list idle; /* the most recently used first */
+    size_t idle_count;
+    size_t connections;
+    size_t key_len;
+    char key[];
+};
+
+/* The host, then two bytes of port. */
+struct origin_key {
+    char at[ORIGIN_HOST_MAX + sizeof(uint16_t)];
+    size_t len;
+    uint64_t hash;
+};
+
+struct connection {
+    struct origins *origins;
+    struct origin *origin;
+    struct terms *terms;
+    struct h1 *h1;
+    struct list link; /* in origins->all */
+    struct list idle; /* in origin->idle */
+    struct list age;  /* in origins->idle, or in origins->surplus */
+    bool is_idle;
+    bool reused;
+    struct ip address;
+    uint16_t port;
+};
+
+struct origins {
+    struct loop *loop;
+    struct sip_key key;
+    struct map map;
+    struct terms *terms;
+    size_t idle_per_origin;
+    struct list all;
+    struct list idle; /* the most recently used first */
+    size_t idle_count;
+    struct list surplus; /* idle ones beyond the limits, closed when no handler runs */
+    struct timeout sweep;
+};
+
+/* --- origins --------------------------------------------------------------------------------- */
+
+static struct origin_key key_of(const struct origins *origins, struct span host, uint16_t port)
+{
+    struct origin_key key = {.len = host.len + sizeof(port)};
+
+    CHECK(host.len <= ORIGIN_HOST_MAX);
+    memcpy(key.at, host.at, host.len);
+    memcpy(key.at + host.len, &port, sizeof(port));
+    key.hash = sip_hash64(&origins->key, span_of(key.at, key.len));
+    return key;
+}
+
+static struct origin *find(const struct origins *origins, const struct origin_key *key)
+{
+    struct map_link *link = map_first(&origins->map, key->hash);
+
+    for (; link; link = map_next(link)) {
+        struct origin *origin = container_of(link, struct origin, link);
+        if (span_eq(span_of(origin->key, origin->key_len), span_of(key->at, key->len))) {
+            return origin;
+        }
+    }
+    return NULL;
+}
+
+static struct origin *find_or_add(struct origins *origins, const struct origin_key *key)
+{
+    struct origin *origin = find(origins, key);
+
+    if (origin == NULL) {
+        origin = xcalloc(1, sizeof(*origin) + key->len);
+        origin->key_len = key->len;
+        memcpy(origin->key, key->at, key->len);
+        list_init(&origin->idle);
+        map_insert(&origins->map, &origin->link, key->hash);
+    }
+    return origin;
+}
+
+static void origin_release(struct origins *origins, struct origin *origin)
+{
+    if (--origin->connections == 0) {
+        map_remove(&origins->map, &origin->link);
+        free(origin);
+    }
+}
+
+static void terms_release(struct terms *terms)
+{
+    if (terms && --terms->refs == 0) {
+        free(terms);
+    }
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+/* In use, or about to be closed. */
+static void leave_idle(struct connection *connection)
+{
+    list_remove(&connection->age);
+    if (connection->is_idle) {
+        connection->is_idle = false;
+        list_remove(&connection->idle);
+        connection->origin->idle_count--;
+        connection->origins->idle_count--;
+    }
+}
+
+static void connection_free(struct connection *connection)
+{
+    leave_idle(connection);
+    list_remove(&connection->link);
+    origin_release(connection->origins, connection->origin);
+    terms_release(connection->terms);
+    free(connection);
+}
+
+static void make_surplus(struct connection *connection)
+{
+    struct origins *origins = connection->origins;
+
+    leave_idle(connection);
+    list_push_back(&origins->surplus, &connection->age);
+    timeout_set(origins->loop, &origins->sweep, 0);
+}
+
+/* h1 is inside its own handler when it reports one idle: it must not be closed just now. */
+static void on_sweep(struct timeout *timeout)
+{
+    struct origins *origins = container_of(timeout, struct origins, sweep);
+    struct list *link;
+
+    while ((link = list_pop_front(&origins->surplus)) != NULL) {
+        struct connection *connection = list_entry(link, struct connection, age);
+        h1_close(&connection->h1);
+        connection_free(connection);
+    }
+}
+
+static void on_idle(void *owner)
+{
+    struct connection *connection = owner;
+    struct origins *origins = connection->origins;
+    struct origin *origin = connection->origin;
+
+    CHECK(!connection->is_idle);
+    connection->is_idle = true;
+    list_push_front(&origin->idle, &connection->idle);
+    list_push_front(&origins->idle, &connection->age);
+    origins->idle_count++;
+    if (++origin->idle_count > origins->idle_per_origin) {
+        make_surplus(list_entry(origin->idle.prev, struct connection, idle));
+    }
+    if (origins->idle_count > IDLE_MAX) {
+        make_surplus(list_entry(origins->idle.prev, struct connection, age));
+    }
+}
+
+static void on_gone(void *owner)
+{
+    connection_free(owner);
+}
+
+static const struct h1_events events = {.on_idle = on_idle, .on_gone = on_gone};
+
+struct stream *origins_take(struct origins *origins, struct span host, uint16_t port,
+                            const struct address_check *check, struct ip *address)
+{
+    struct origin_key key = key_of(origins, host, port);
+    struct origin *origin = find(origins, &key);
+
+    if (origin == NULL) {
+        return NULL;
+    }
+    list_each(link, &origin->idle)
+    {
+        struct connection *connection = list_entry(link, struct connection, idle);
+        if (check->allowed(check->arg, &connection->address, connection->port)) {
+            leave_idle(connection);
+            connection->reused = true;
+            *address = connection->address;
+            return h1_request(connection->h1);
+        }
+    }
+    return NULL;
+}
+
+struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t port,
+                             struct transport *transport, const struct ip *address)
+{
+    struct origin_key key = key_of(origins, host, port);
+    struct connection *connection = xcalloc(1, sizeof(*connection));
+
+    connection->origins = origins;
+    connection->origin = find_or_add(origins, &key);
+    connection->origin->connections++;
+    connection->terms = origins->terms;
+    connection->terms->refs++;
+    connection->address = *address;
+    connection->port = port;
+    list_init(&connection->idle);
+    list_init(&connection->age);
+    list_push_back(&origins->all, &connection->link);
+    connection->h1 = h1_connect(transport, &connection->terms->h1, &events, connection);
+    return h1_request(connection->h1);
+}
+
+bool origins_may_retry(const struct stream *stream)
+{
+    const struct h1 *h1 = h1_of_stream(stream);
+
+    if (h1 == NULL) {
+        return false;
+    }
+    const struct connection *connection = h1_owner(h1);
+    return connection->reused && h1_untouched(h1);
+}
+
+size_t origins_idle(const struct origins *origins)
+{
+    return origins->idle_count;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+struct origins *origins_new(struct loop *loop)
+{
+    struct origins *origins = xcalloc(1, sizeof(*origins));
+
+    origins->loop = loop;
+    origins->key = sip_key_random();
+    map_init(&origins->map, 0);
+    list_init(&origins->all);
+    list_init(&origins->idle);
+    list_init(&origins->surplus);
+    timeout_init(&origins->sweep, on_sweep);
+    return origins;
+}
+
+void origins_configure(struct origins *origins, const struct h1_settings *settings,
+                       size_t idle_per_origin)
+{
+    terms_release(origins->terms);
+    origins->terms = xcalloc(1, sizeof(*origins->terms));
+    origins->terms->refs = 1;
+    origins->terms->h1 = *settings;
+    origins->idle_per_origin = idle_per_origin;
+}
+
+void origins_free(struct origins **origins)
+{
+    struct origins *o = *origins;
+
+    if (o == NULL) {
+        return;
+    }
+    *origins = NULL;
+    list_each_safe(link, &o->all)
+    {
+        struct connection *connection = list_entry(link, struct connection, link);
+        h1_close(&connection->h1);
+        connection_free(connection);
+    }
+    timeout_clear(&o->sweep);
+    terms_release(o->terms);
+    CHECK(o->map.count == 0);
+    map_fini(&o->map);
+    free(o);
+}

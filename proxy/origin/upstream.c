@@ -1,0 +1,438 @@
+/*
+ * A job is: take an idle connection, or resolve, then attempt one address after the other until
+ * one connects (RFC 8305 section 5). It starts when the handler that asked for it has returned, so
+ * `done` may be called from wherever it ends.
+ */
+#include "proxy/origin/upstream.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "proxy/origin/candidates.h"
+#include "proxy/origin/origins.h"
+#include "proxy/origin/resolve.h"
+
+#include <errno.h>
+
+struct upstreams {
+    struct loop *loop;
+    struct upstream_settings settings; /* without the pointers */
+    struct resolver *resolver;
+    struct origins *origins;
+    struct failures failures;
+    struct list jobs;
+    uint64_t connects, reuses, failed;
+};
+
+struct upstream_job {
+    struct upstreams *upstreams;
+    struct list link;
+    struct address_check check;
+    void (*done)(void *arg, const struct upstream_result *result);
+    void *arg;
+    struct timeout step;     /* the start; then the next attempt */
+    struct timeout deadline; /* of all attempts */
+    struct resolve_waiter waiter;
+    struct list attempts;
+    bool started;
+    bool resolved;
+    bool expects_more; /* the resolver has said a part */
+    bool tunnel;
+    bool fresh;
+    uint16_t port;
+    int err; /* the last attempt's */
+    size_t refused;
+    struct candidates candidates;
+    size_t host_len;
+    char host[ORIGIN_HOST_MAX];
+};
+
+/* One address being connected to. Given up, it lives until libuv lets go of `request`. */
+struct attempt {
+    uv_connect_t request;
+    struct list link;
+    struct upstream_job *job; /* NULL: given up */
+    struct transport *transport;
+    struct ip ip;
+};
+
+static struct span host_of(const struct upstream_job *job)
+{
+    return span_of(job->host, job->host_len);
+}
+
+/* --- the end of a job ------------------------------------------------------------------------ */
+
+static void give_up_attempts(struct upstream_job *job)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&job->attempts)) != NULL) {
+        struct attempt *attempt = list_entry(link, struct attempt, link);
+        attempt->job = NULL;
+        transport_close(&attempt->transport, false);
+    }
+}
+
+static void job_free(struct upstream_job *job)
+{
+    timeout_clear(&job->step);
+    timeout_clear(&job->deadline);
+    resolve_cancel(&job->waiter);
+    give_up_attempts(job);
+    list_remove(&job->link);
+    pool_give(loop_pool(job->upstreams->loop), job, sizeof(*job));
+}
+
+static void finish(struct upstream_job *job, const struct upstream_result *result)
+{
+    void (*done)(void *arg, const struct upstream_result *result) = job->done;
+    void *arg = job->arg;
+
+    job->upstreams->failed += result->err != 0;
+    job_free(job);
+    done(arg, result);
+}
+
+static void fail(struct upstream_job *job, int err)
+{
+    finish(job, &(struct upstream_result){.err = err, .resolved = job->resolved});
+}
+
+/* --- attempts -------------------------------------------------------------------------------- */
+
+/* The address is to blame, and not this machine. */
+static bool is_remote(int err)
+{
+    return err != -EMFILE && err != -ENFILE && err != -ENOMEM && err != -ENOBUFS &&
+           err != -EADDRNOTAVAIL;
+}
+
+static void remember_failure(struct upstream_job *job, const struct ip *ip)
+{
+    struct upstreams *upstreams = job->upstreams;
+
+    failures_add(&upstreams->failures, ip, job->port, loop_now_ms(upstreams->loop));
+}
+
+/* Others were given a head start and have not connected yet: let them be tried later next time. */
+static void remember_losers(struct upstream_job *job)
+{
+    list_each(link, &job->attempts)
+    {
+        remember_failure(job, &list_entry(link, struct attempt, link)->ip);
+    }
+}
+
+static struct stream *to_stream(struct upstream_job *job, struct transport *transport,
+                                const struct ip *ip)
+{
+    const struct upstream_settings *settings = &job->upstreams->settings;
+
+    if (job->tunnel) {
+        return tunnel_stream(transport, settings->tunnel_idle_ms ? settings->tunnel_idle_ms
+                                                                 : settings->idle_ms);
+    }
+    return origins_adopt(job->upstreams->origins, host_of(job), job->port, transport, ip);
+}
+
+static void succeed(struct upstream_job *job, struct transport *transport, const struct ip *ip)
+{
+    struct upstream_result result = {.resolved = true, .address = *ip};
+
+    remember_losers(job);
+    failures_remove(&job->upstreams->failures, ip, job->port);
+    job->upstreams->connects++;
+    result.stream = to_stream(job, transport, ip);
+    finish(job, &result);
+}
+
+static void attempt_next(struct upstream_job *job);
+
+static void attempt_failed(struct upstream_job *job, const struct ip *ip, int err)
+{
+    job->err = err;
+    if (is_remote(err)) {
+        remember_failure(job, ip);
+    }
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct attempt *attempt = container_of(request, struct attempt, request);
+    struct upstream_job *job = attempt->job;
+    struct transport *transport = attempt->transport;
+    struct ip ip = attempt->ip;
+
+    list_remove(&attempt->link);
+    free(attempt);
+    if (job == NULL) {
+        return;
+    }
+    if (status == 0) {
+        succeed(job, transport, &ip);
+        return;
+    }
+    transport_close(&transport, false);
+    attempt_failed(job, &ip, status);
+    attempt_next(job);
+}
+
+static int attempt_start(struct upstream_job *job, const struct ip *ip)
+{
+    struct attempt *attempt = xcalloc(1, sizeof(*attempt));
+    struct sockaddr_storage address;
+
+    attempt->job = job;
+    attempt->ip = *ip;
+    attempt->transport = transport_new_tcp(job->upstreams->loop);
+    list_push_back(&job->attempts, &attempt->link);
+    ip_to_sockaddr(ip, job->port, &address);
+    int err = uv_tcp_connect(&attempt->request, (uv_tcp_t *)transport_uv(attempt->transport),
+                             (const struct sockaddr *)&address, on_connect);
+    if (err) {
+        list_remove(&attempt->link);
+        transport_close(&attempt->transport, false);
+        free(attempt);
+    }
+    return err;
+}
+
+/* Connects to the next address; when none is left, waits for those under way or fails. */
+static void attempt_next(struct upstream_job *job)
+{
+    struct candidates *candidates = &job->candidates;
+
+    timeout_clear(&job->step);
+    while (candidates->next < candidates->count) {
+        const struct ip *ip = &candidates->at[candidates->next++];
+        int err = attempt_start(job, ip);
+        if (!err) {
+            timeout_set(job->upstreams->loop, &job->step,
+                        job->upstreams->settings.attempt_delay_ms);
+            return;
+        }
+        attempt_failed(job, ip, err);
+    }
+    if (list_empty(&job->attempts) && !job->expects_more) {
+        fail(job, candidates->count == 0 && job->refused > 0 ? ERR_REFUSED : job->err);
+    }
+}
+
+static void on_deadline(struct timeout *timeout)
+{
+    struct upstream_job *job = container_of(timeout, struct upstream_job, deadline);
+
+    remember_losers(job);
+    fail(job, ERR_TIMEOUT);
+}
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+/* Those that may be connected to. The others never become candidates. */
+static size_t allowed_addresses(struct upstream_job *job, const struct resolve_answer *answer,
+                                struct ip *out)
+{
+    size_t count = 0;
+
+    job->refused = 0;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (job->check.allowed(job->check.arg, &answer->at[i], job->port)) {
+            out[count++] = answer->at[i];
+        } else {
+            job->refused++;
+        }
+    }
+    return count;
+}
+
+static void take_answer(struct upstream_job *job, const struct resolve_answer *answer)
+{
+    struct upstreams *upstreams = job->upstreams;
+    struct ip allowed[RESOLVE_ADDRESSES_MAX];
+
+    job->expects_more = answer->partial;
+    if (answer->err) {
+        fail(job, answer->err);
+        return;
+    }
+    if (!job->resolved) {
+        job->resolved = true;
+        timeout_set(upstreams->loop, &job->deadline, upstreams->settings.connect_ms);
+    }
+    size_t count = allowed_addresses(job, answer, allowed);
+    candidates_arrange(&job->candidates, allowed, count, job->port, &upstreams->failures,
+                       loop_now_ms(upstreams->loop));
+    if (list_empty(&job->attempts) || job->step.due == 0) {
+        attempt_next(job);
+    }
+}
+
+static void on_answered(struct resolve_waiter *waiter, const struct resolve_answer *answer)
+{
+    take_answer(container_of(waiter, struct upstream_job, waiter), answer);
+}
+
+/* --- the start of a job ---------------------------------------------------------------------- */
+
+static bool reuse(struct upstream_job *job)
+{
+    struct upstream_result result = {.resolved = true, .reused = true};
+
+    if (job->fresh || job->tunnel) {
+        return false;
+    }
+    result.stream = origins_take(job->upstreams->origins, host_of(job), job->port, &job->check,
+                                 &result.address);
+    if (result.stream == NULL) {
+        return false;
+    }
+    job->upstreams->reuses++;
+    finish(job, &result);
+    return true;
+}
+
+static void begin(struct upstream_job *job)
+{
+    struct resolve_answer answer;
+
+    job->started = true;
+    if (reuse(job)) {
+        return;
+    }
+    if (resolve(job->upstreams->resolver, host_of(job), &job->waiter, &answer)) {
+        take_answer(job, &answer);
+    }
+}
+
+static void on_step(struct timeout *timeout)
+{
+    struct upstream_job *job = container_of(timeout, struct upstream_job, step);
+
+    if (job->started) {
+        attempt_next(job);
+    } else {
+        begin(job);
+    }
+}
+
+struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upstream_target *target,
+                                  struct address_check check,
+                                  void (*done)(void *arg, const struct upstream_result *result),
+                                  void *arg)
+{
+    struct upstream_job *job = pool_take(loop_pool(upstreams->loop), sizeof(*job));
+    struct span host = target->host.len <= ORIGIN_HOST_MAX ? target->host : SPAN_EMPTY;
+
+    *job = (struct upstream_job){
+        .upstreams = upstreams,
+        .check = check,
+        .done = done,
+        .arg = arg,
+        .tunnel = target->tunnel,
+        .fresh = target->fresh,
+        .port = target->port,
+        .err = ERR_NO_ADDRESS,
+        .host_len = host.len,
+    };
+    memcpy(job->host, host.at ? host.at : "", host.len);
+    list_init(&job->attempts);
+    list_init(&job->waiter.link);
+    job->waiter.answered = on_answered;
+    timeout_init(&job->step, on_step);
+    timeout_init(&job->deadline, on_deadline);
+    list_push_back(&upstreams->jobs, &job->link);
+    timeout_set(upstreams->loop, &job->step, 0);
+    return job;
+}
+
+void upstream_cancel(struct upstream_job *job)
+{
+    job_free(job);
+}
+
+bool upstream_may_retry(const struct stream *stream)
+{
+    return origins_may_retry(stream);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static struct resolver_settings resolver_settings_of(const struct upstream_settings *settings)
+{
+    return (struct resolver_settings){
+        .timeout_ms = settings->resolve_ms,
+        .nameservers = settings->nameservers,
+        .nameserver_count = settings->nameserver_count,
+    };
+}
+
+static void take_settings(struct upstreams *upstreams, const struct upstream_settings *settings)
+{
+    upstreams->settings = *settings;
+    upstreams->settings.nameservers = NULL;
+    upstreams->settings.nameserver_count = 0;
+    upstreams->settings.h1.times.idle_ms = settings->idle_ms;
+    origins_configure(upstreams->origins, &upstreams->settings.h1, settings->idle_per_origin);
+}
+
+int upstreams_new(struct loop *loop, const struct upstream_settings *settings,
+                  struct upstreams **out)
+{
+    struct resolver_settings names = resolver_settings_of(settings);
+    struct upstreams *upstreams = xcalloc(1, sizeof(*upstreams));
+
+    upstreams->loop = loop;
+    list_init(&upstreams->jobs);
+    failures_init(&upstreams->failures);
+    upstreams->origins = origins_new(loop);
+    take_settings(upstreams, settings);
+    int err = resolver_new(loop, &names, &upstreams->resolver);
+    if (err) {
+        upstreams_free(&upstreams);
+    }
+    *out = upstreams;
+    return err;
+}
+
+void upstreams_reconfigure(struct upstreams *upstreams, const struct upstream_settings *settings)
+{
+    struct resolver_settings names = resolver_settings_of(settings);
+    int err = resolver_reconfigure(upstreams->resolver, &names);
+
+    if (err) {
+        log_warn("nameservers_unchanged", "err=%s", err_text(err));
+    }
+    take_settings(upstreams, settings);
+}
+
+void upstreams_free(struct upstreams **upstreams)
+{
+    struct upstreams *u = *upstreams;
+
+    if (u == NULL) {
+        return;
+    }
+    *upstreams = NULL;
+    while (!list_empty(&u->jobs)) {
+        job_free(list_entry(u->jobs.next, struct upstream_job, link));
+    }
+    origins_free(&u->origins);
+    resolver_free(&u->resolver);
+    free(u);
+}
+
+void upstream_stats(const struct upstreams *upstreams, struct upstream_stats *out)
+{
+    struct resolver_stats names;
+
+    resolver_stats(upstreams->resolver, &names);
+    *out = (struct upstream_stats){
+        .connects = upstreams->connects,
+        .reuses = upstreams->reuses,
+        .failures = upstreams->failed,
+        .resolves = names.asked,
+        .idle = origins_idle(upstreams->origins),
+    };
+}
