@@ -35,7 +35,7 @@ MAY_INCLUDE = {
 OWNED = {
     "lmdb.h": ("cache/store/",),
     "uv.h": ("base/", "proxy/", "dnsredir/server", "dnsredir/health", "dnsredir/main"),
-    "ares.h": ("proxy/origin/resolve",),
+    "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
     "maxminddb.h": ("dnsredir/",),
 }
