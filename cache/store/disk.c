@@ -62,11 +62,17 @@ static int lock_directory(struct disk *disk, const char *path)
     return 0;
 }
 
-/* A broken index cannot be mended: the store begins anew, and the segments become strays. */
+/* A broken index cannot be mended, nor one made smaller: the store begins anew, and the segments
+ * become strays. */
 static int open_index(struct disk *disk, const char *path)
 {
     int err = index_open(&disk->index, path, disk->size);
 
+    if (!err &&
+        index_used(&disk->index) > disk->size / 2) { /* the size was lowered: it never shrinks */
+        index_close(&disk->index);
+        err = ERR_CORRUPT;
+    }
     if (err == ERR_CORRUPT) {
         log_error("store_index_lost", "dir=%s next=%s", path, "the cache starts empty");
         index_remove(path);

@@ -378,7 +378,7 @@ int segment_read(struct segment *segment, uint32_t number, struct segment_record
     int err = get_value(segment, segment->objects, number, &out->bytes, &out->copy);
 
     if (err) {
-        return err;
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* only committed numbers are handed out */
     }
     err = record_read(out->bytes, &out->record);
     if (!err) {

@@ -98,7 +98,7 @@ struct segment_record {
     void *copy;
 };
 
-/* 0, ERR_NOT_FOUND, ERR_CORRUPT, or a code of LMDB. */
+/* 0, ERR_CORRUPT, or a code of LMDB. On failure nothing is owned. */
 int segment_read(struct segment *segment, uint32_t number, struct segment_record *out);
 int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
 /* A reader met a wrong checksum there before. */

@@ -199,7 +199,9 @@ static int find(struct store *store, const uint8_t hash[STORE_HASH], struct span
                 struct location *location, struct store_object *out)
 {
     struct segments *segments = &store->disk.segments;
-    int err = index_get(&store->disk.index, hash, location);
+    int err = writer_is_dropping(&store->writer, hash)
+                  ? ERR_NOT_FOUND
+                  : index_get(&store->disk.index, hash, location);
 
     if (err) {
         return err;
@@ -219,14 +221,16 @@ static int find(struct store *store, const uint8_t hash[STORE_HASH], struct span
 static void discard(struct store *store, const uint8_t hash[STORE_HASH],
                     const struct location *location)
 {
-    struct op *op = op_new(OP_DISCARD, NULL, 0);
-
-    memcpy(op->hash, hash, STORE_HASH);
-    op->chunk.segment = location->segment;
-    op->chunk.number = location->object;
     atomic_fetch_add_explicit(&store->disk.counters.corrupt, 1, memory_order_relaxed);
     log_warn("store_corrupt", "dir=%s segment=%u object=%u", store->disk.segments.home.dir,
              location->segment, location->object);
+    if (atomic_load(&store->writer.dirty) > store->dirty_limit) {
+        return; /* whoever finds it next will say so again */
+    }
+    struct op *op = op_new(OP_DISCARD, NULL, 0);
+    memcpy(op->hash, hash, STORE_HASH);
+    op->chunk.segment = location->segment;
+    op->chunk.number = location->object;
     writer_post(&store->writer, op);
 }
 

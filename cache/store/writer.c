@@ -39,6 +39,41 @@ static bool is_due(const struct writer *writer)
            writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops;
 }
 
+/* ---- pending drops. Under the lock but for the hints ---- */
+
+static void hide(struct writer *writer, struct op *op)
+{
+    if (op->kind == OP_DROP) {
+        list_push_back(&writer->drops, &op->pending);
+        atomic_fetch_add(&writer->drop_hints[op->hash[0]], 1);
+    }
+}
+
+static void unhide(struct writer *writer, struct op *op)
+{
+    if (op->kind == OP_DROP) {
+        list_remove(&op->pending);
+        atomic_fetch_sub(&writer->drop_hints[op->hash[0]], 1);
+    }
+}
+
+bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH])
+{
+    bool found = false;
+
+    if (atomic_load_explicit(&writer->drop_hints[hash[0]], memory_order_acquire) == 0) {
+        return false;
+    }
+    pthread_mutex_lock(&writer->lock);
+    list_each(link, &writer->drops)
+    {
+        const struct op *op = list_entry(link, struct op, pending);
+        found = found || memcmp(op->hash, hash, STORE_HASH) == 0;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return found;
+}
+
 void writer_post(struct writer *writer, struct op *op)
 {
     atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
@@ -51,6 +86,7 @@ void writer_post(struct writer *writer, struct op *op)
     writer->queued_bytes += op->cost;
     writer->queued_ops++;
     writer->urgent += is_urgent(op);
+    hide(writer, op);
     if (was_empty || is_due(writer)) {
         pthread_cond_signal(&writer->wake);
     }
@@ -73,6 +109,9 @@ static void take_batch(struct writer *writer, struct list *batch)
     uint64_t bytes = 0;
     size_t ops = 0;
 
+    while (!list_empty(&writer->retry) && (writer->stop || writer_health(writer) == 0)) {
+        list_push_back(batch, list_pop_front(&writer->retry));
+    }
     while (!list_empty(&writer->queue) && bytes < writer->batch_bytes && ops < writer->batch_ops) {
         struct op *op = list_entry(list_pop_front(&writer->queue), struct op, link);
         bytes += op->cost;
@@ -106,17 +145,27 @@ static bool open_ahead(struct writer *writer)
     return pinned != NULL;
 }
 
+/* When the next batch is due by itself: UINT64_MAX when nothing is waiting. */
+static uint64_t deadline(const struct writer *writer)
+{
+    if (!list_empty(&writer->queue)) {
+        return writer->first_ms + WRITER_DELAY_MS;
+    }
+    return list_empty(&writer->retry) ? UINT64_MAX : atomic_load(&writer->retry_at);
+}
+
 /* Until a batch is due. Under the lock. */
 static void wait_for_batch(struct writer *writer)
 {
     while (!is_due(writer)) {
-        if (list_empty(&writer->queue)) {
-            if (!open_ahead(writer) && list_empty(&writer->queue) && !is_due(writer)) {
+        uint64_t due = deadline(writer);
+        if (due == UINT64_MAX) {
+            if (!open_ahead(writer) && deadline(writer) == UINT64_MAX && !is_due(writer)) {
                 pthread_cond_wait(&writer->wake, &writer->lock);
             }
             continue;
         }
-        struct timespec until = timespec_of(writer->first_ms + WRITER_DELAY_MS);
+        struct timespec until = timespec_of(due);
         if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) == ETIMEDOUT) {
             return;
         }
@@ -152,6 +201,39 @@ static void on_failure(struct writer *writer, int err)
     }
 }
 
+/* A drop that failed has its answer, and goes on hiding its record until it succeeds. */
+static bool keep_failed_drop(struct writer *writer, struct op *op)
+{
+    if (op->kind != OP_DROP || !op->err) {
+        return false;
+    }
+    if (op->done) {
+        op->done(op->arg, op->err);
+        op->done = NULL;
+    }
+    pthread_mutex_lock(&writer->lock);
+    bool keep = !writer->stop;
+    if (keep) {
+        list_push_back(&writer->retry, &op->link);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return keep;
+}
+
+static void end_one(struct writer *writer, struct op *op)
+{
+    uint64_t cost = op->cost;
+
+    if (keep_failed_drop(writer, op)) {
+        return;
+    }
+    pthread_mutex_lock(&writer->lock);
+    unhide(writer, op);
+    pthread_mutex_unlock(&writer->lock);
+    op_end(op);
+    atomic_fetch_sub_explicit(&writer->dirty, cost, memory_order_relaxed);
+}
+
 static void write_batch(struct writer *writer, struct list *batch)
 {
     int err = batch_write(writer->disk, batch);
@@ -164,10 +246,7 @@ static void write_batch(struct writer *writer, struct list *batch)
     }
     disk_update_gauges(writer->disk);
     while (!list_empty(batch)) {
-        struct op *op = list_entry(list_pop_front(batch), struct op, link);
-        uint64_t cost = op->cost;
-        op_end(op);
-        atomic_fetch_sub_explicit(&writer->dirty, cost, memory_order_relaxed);
+        end_one(writer, list_entry(list_pop_front(batch), struct op, link));
     }
 }
 
@@ -176,7 +255,7 @@ static void *run(void *arg)
     struct writer *writer = arg;
 
     pthread_mutex_lock(&writer->lock);
-    while (!writer->stop || !list_empty(&writer->queue)) {
+    while (!writer->stop || !list_empty(&writer->queue) || !list_empty(&writer->retry)) {
         struct list batch;
         list_init(&batch);
         wait_for_batch(writer);
@@ -195,6 +274,8 @@ void writer_init(struct writer *writer, struct disk *disk)
 
     *writer = (struct writer){.disk = disk};
     list_init(&writer->queue);
+    list_init(&writer->retry);
+    list_init(&writer->drops);
     pthread_mutex_init(&writer->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -204,7 +285,7 @@ void writer_init(struct writer *writer, struct disk *disk)
 
 void writer_fini(struct writer *writer)
 {
-    CHECK(!writer->running && list_empty(&writer->queue));
+    CHECK(!writer->running && list_empty(&writer->queue) && list_empty(&writer->drops));
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->lock);
 }

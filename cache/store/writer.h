@@ -1,6 +1,9 @@
 /*
  * writer - the one thread that writes: a bounded queue, gathered into batches.
  *
+ * A drop hides its record from the moment it is posted, and until the index agrees: one that failed
+ * is tried again.
+ *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
  * batch_ops, or at once while a flush or a drop waits. writer_post() is thread-safe and never
  * blocks on the disk. Answers (done, release) come on the writer's thread, after the commit.
@@ -18,13 +21,16 @@ struct writer {
     size_t batch_ops;
     pthread_t thread;
     bool running;
-    _Atomic uint64_t dirty;    /* bytes queued or being written */
-    _Atomic uint64_t retry_at; /* clock_mono_ms() until which nothing new is taken */
-    unsigned failures;         /* in a row */
+    _Atomic uint64_t dirty;           /* bytes queued or being written */
+    _Atomic uint64_t retry_at;        /* clock_mono_ms() until which nothing new is taken */
+    unsigned failures;                /* in a row */
+    _Atomic uint32_t drop_hints[256]; /* pending drops by the first byte of the hash */
 
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t wake;
     struct list queue;
+    struct list retry; /* drops that failed; in the first batch after retry_at */
+    struct list drops; /* all pending drops, queued, being written or failed */
     uint64_t queued_bytes;
     size_t queued_ops;
     uint64_t first_ms; /* when the oldest operation came */
@@ -45,6 +51,9 @@ void writer_stop(struct writer *writer);
 void writer_post(struct writer *writer, struct op *op);
 /* A dropped segment can be closed. Any thread; `arg` is the writer. */
 void writer_reap(void *arg);
+
+/* Is a drop of this record pending? Any thread; takes no lock when none is. */
+bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH]);
 
 /* 0, or ERR_IO for a time after commits have failed. Any thread. */
 int writer_health(const struct writer *writer);

@@ -5,7 +5,10 @@
 #include "base/mem.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const size_t sizes[] = {
     0,
@@ -111,4 +114,223 @@ Test(store, another_key_under_the_same_hash_is_not_found)
     cr_expect_eq(store_find(kit.store, hash, SPAN("one"), &object), 0);
     store_object_done(kit.store, &object);
     kit_fini(&kit);
+}
+
+Test(store, a_second_put_replaces_the_first)
+{
+    struct kit kit;
+    struct store_object object;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 3000), 0);
+    cr_assert_eq(kit_find(kit.store, "k", &object), 0);
+    cr_assert_eq(kit_put(kit.store, "k", 5000), 0);
+    cr_expect_eq(kit_compare(kit.store, "k", 3000, &object), 0, "who holds the old one keeps it");
+    cr_expect_eq(kit_check(kit.store, "k", 5000), 0);
+    store_object_done(kit.store, &object);
+    kit_fini(&kit);
+}
+
+Test(store, an_aborted_put_leaves_nothing)
+{
+    struct kit kit;
+    struct store_object object;
+    struct store_put *put;
+    uint8_t hash[STORE_HASH];
+    char *body = xcalloc(1, STORE_CHUNK);
+    struct store_piece piece = {.bytes = span_of(body, STORE_CHUNK), .release = free, .arg = body};
+
+    kit_init(&kit, KIT_SIZE);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &put), 0);
+    store_put_chunk(put, &piece, 1, NULL, NULL);
+    store_put_abort(put);
+    store_flush(kit.store);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
+Test(store, a_body_of_another_length_than_announced_is_refused)
+{
+    struct kit kit;
+    struct store_object object;
+    struct store_put *put;
+    uint8_t hash[STORE_HASH];
+    struct store_piece piece = {.bytes = SPAN("12345")};
+    int result = 1;
+
+    kit_init(&kit, KIT_SIZE);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &put), 0);
+    store_put_finish(put, SPAN("head"), NULL, 0, 6, &piece, 1, kit_on_done, &result);
+    store_flush(kit.store);
+    cr_expect_eq(result, ERR_TRUNCATED);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
+Test(store, more_than_one_record_holds_is_refused)
+{
+    struct kit kit;
+    struct store_put *put;
+    uint8_t hash[STORE_HASH];
+    size_t len = STORE_INLINE_MAX + 1;
+    char *body = xcalloc(1, len);
+    struct store_piece piece = {.bytes = span_of(body, len), .release = free, .arg = body};
+    int result = 1;
+
+    kit_init(&kit, KIT_SIZE);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &put), 0);
+    store_put_finish(put, SPAN("head"), NULL, 0, len, &piece, 1, kit_on_done, &result);
+    store_flush(kit.store);
+    cr_expect_eq(result, ERR_TOO_LARGE);
+    kit_fini(&kit);
+}
+
+Test(store, above_the_dirty_limit_it_is_busy)
+{
+    struct kit kit;
+    struct store_put *put;
+    uint8_t hash[STORE_HASH];
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    struct store_options options = {.path = kit.dir, .size = KIT_SIZE, .dirty_limit = 0};
+    cr_assert_eq(store_open(&options, &kit.store), 0);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert(kit_post(kit.store, "k", 100));
+    cr_expect_eq(store_put_begin(kit.store, hash, SPAN("k"), &put), ERR_BUSY);
+    store_flush(kit.store);
+    kit_fini(&kit);
+}
+
+static void update(struct kit *kit, const char *key, struct span head, struct span meta,
+                   int *result)
+{
+    uint8_t hash[STORE_HASH];
+
+    kit_hash(kit->store, span_str(key), hash);
+    store_update(kit->store, hash, span_str(key), head, meta.at, meta.len, kit_on_done, result);
+    store_flush(kit->store);
+}
+
+static void expect_updated(struct kit *kit, const char *key, size_t len, struct span head)
+{
+    struct store_object object;
+    struct span fields = head;
+    char *body = kit_body(span_str(key), len);
+
+    cr_assert_eq(kit_find(kit->store, key, &object), 0);
+    cr_expect(span_eq(object.head, fields), "the new head of %s", key);
+    cr_expect(span_eq(span_of(object.meta, object.meta_len), SPAN("new meta")));
+    cr_expect_eq(object.body_len, len);
+    if (!object.chunk_count) {
+        cr_expect(span_eq(object.body, span_of(body, len)), "the old body of %s", key);
+    }
+    store_object_done(kit->store, &object);
+    free(body);
+}
+
+Test(store, an_update_brings_a_new_head_and_keeps_the_body)
+{
+    static const size_t lens[] = {0, 100, 5000, 5u << 20};
+    static char large[4000];
+    struct kit kit;
+    int result;
+
+    memset(large, 'h', sizeof(large));
+    kit_init(&kit, 4 * KIT_SIZE);
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        char key[64];
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, lens[i]), 0);
+        update(&kit, key, SPAN("once"), SPAN("meta"), &result);
+        cr_expect_eq(result, 0);
+        update(&kit, key, SPAN("the new head"), SPAN("new meta"), &result);
+        cr_expect_eq(result, 0);
+        expect_updated(&kit, key, lens[i], SPAN("the new head"));
+        kit_reopen(&kit);
+        expect_updated(&kit, key, lens[i], SPAN("the new head"));
+        update(&kit, key, span_of(large, sizeof(large)), SPAN("new meta"), &result);
+        expect_updated(&kit, key, lens[i], span_of(large, sizeof(large)));
+    }
+    kit_fini(&kit);
+}
+
+Test(store, an_update_of_what_is_not_there_fails)
+{
+    struct kit kit;
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+    int result = 1;
+
+    kit_init(&kit, KIT_SIZE);
+    update(&kit, "absent", SPAN("head"), SPAN("meta"), &result);
+    cr_expect_eq(result, ERR_NOT_FOUND);
+    cr_expect_eq(kit_find(kit.store, "absent", &object), ERR_NOT_FOUND);
+
+    cr_assert_eq(kit_put(kit.store, "one", 3000), 0);
+    kit_hash(kit.store, SPAN("one"), hash);
+    store_update(kit.store, hash, SPAN("two"), SPAN("head"), NULL, 0, kit_on_done, &result);
+    store_flush(kit.store);
+    cr_expect_eq(result, ERR_NOT_FOUND, "another key under the same hash");
+    cr_expect_eq(kit_check(kit.store, "one", 3000), 0);
+    kit_fini(&kit);
+}
+
+Test(store, a_drop_hides_at_once_and_is_durable)
+{
+    struct kit kit;
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+    int result = 1;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 3000), 0);
+    kit_hash(kit.store, SPAN("k"), hash);
+    store_drop(kit.store, hash, kit_on_done, &result);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    store_flush(kit.store);
+    cr_expect_eq(result, 0);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    cr_assert_eq(kit_put(kit.store, "k", 3000), 0);
+    cr_expect_eq(kit_check(kit.store, "k", 3000), 0);
+    kit_fini(&kit);
+}
+
+Test(store, one_directory_is_one_store)
+{
+    struct kit kit;
+    struct store *second;
+
+    kit_init(&kit, KIT_SIZE);
+    struct store_options options = {.path = kit.dir, .size = KIT_SIZE, .dirty_limit = 1u << 20};
+    cr_expect_eq(store_open(&options, &second), ERR_BUSY);
+    cr_expect_null(second);
+
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(store_open(&options, &second) == ERR_BUSY ? 0 : 1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "in another process");
+    cr_expect_eq(kit_put(kit.store, "k", 100), 0, "the first goes on");
+    kit_fini(&kit);
+}
+
+Test(store, options_that_cannot_work_are_refused)
+{
+    struct store *store;
+
+    cr_expect_eq(
+        store_open(&(struct store_options){.path = "/tmp/larder-none", .size = 1000}, &store),
+        -EINVAL);
+    cr_expect_eq(
+        store_open(&(struct store_options){.path = "/proc/nowhere/x", .size = KIT_SIZE}, &store),
+        -ENOENT);
+    cr_expect_null(store);
 }

@@ -1,0 +1,137 @@
+#include "cache/store/index.h"
+
+#include "base/check.h"
+#include "base/err.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void setup(char dir[64], struct index *index)
+{
+    snprintf(dir, 64, "/tmp/larder-index-XXXXXX");
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK(index_open(index, dir, 16u << 20) == 0);
+}
+
+static void teardown(const char *dir, struct index *index)
+{
+    index_close(index);
+    index_remove(dir);
+    cr_expect_eq(rmdir(dir), 0);
+}
+
+static void hash_of(uint8_t hash[STORE_HASH], uint32_t i)
+{
+    static const struct sip_key fixed = {3, 4};
+
+    sip_hash128(&fixed, span_of(&i, sizeof(i)), hash);
+}
+
+Test(index, keeps_its_identity_and_its_records)
+{
+    struct index index;
+    struct location found, put = {.segment = 3,
+                                  .object = 7,
+                                  .low_segment = 2,
+                                  .body_len = UINT64_C(5) << 32,
+                                  .head_len = 300,
+                                  .meta_len = 4,
+                                  .meta = "abcd"};
+    uint8_t hash[STORE_HASH], uuid[16];
+    char dir[64];
+
+    setup(dir, &index);
+    memcpy(uuid, index.uuid, sizeof(uuid));
+    struct sip_key secret = index.secret;
+    hash_of(hash, 1);
+    cr_expect_eq(index_get(&index, hash, &found), ERR_NOT_FOUND);
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(index_put(&index, hash, &put), 0);
+    cr_expect_eq(index_peek(&index, hash, &found), 0);
+    cr_expect_eq(index_get(&index, hash, &found), ERR_NOT_FOUND, "not before the commit");
+    cr_assert_eq(index_commit(&index), 0);
+    index_close(&index);
+
+    cr_assert_eq(index_open(&index, dir, 16u << 20), 0);
+    cr_expect_eq(memcmp(uuid, index.uuid, sizeof(uuid)), 0);
+    cr_expect(secret.k0 == index.secret.k0 && secret.k1 == index.secret.k1);
+    cr_assert_eq(index_get(&index, hash, &found), 0);
+    cr_expect(found.segment == 3 && found.object == 7 && found.low_segment == 2);
+    cr_expect(found.body_len == UINT64_C(5) << 32 && found.head_len == 300);
+    cr_expect(found.meta_len == 4 && memcmp(found.meta, "abcd", 4) == 0);
+
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(index_drop(&index, hash), 0);
+    cr_expect_eq(index_drop(&index, hash), 0, "twice is no error");
+    cr_assert_eq(index_commit(&index), 0);
+    cr_expect_eq(index_get(&index, hash, &found), ERR_NOT_FOUND);
+    teardown(dir, &index);
+}
+
+static void collect(void *arg, uint32_t id, uint64_t capacity)
+{
+    uint64_t *sum = arg;
+
+    *sum = *sum * 1000 + id + capacity;
+}
+
+Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
+{
+    struct index index;
+    char dir[64];
+    uint64_t seen = 0;
+
+    setup(dir, &index);
+    cr_expect_eq(index.next_id, 1);
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(index_put_segment(&index, 5, 100), 0);
+    cr_expect_eq(index_put_segment(&index, 6, 200), 0);
+    cr_expect_eq(index_put_segment(&index, 9, 300), 0);
+    cr_expect_eq(index_drop_segment(&index, 9), 0);
+    cr_assert_eq(index_commit(&index), 0);
+    index_close(&index);
+    cr_assert_eq(index_open(&index, dir, 16u << 20), 0);
+    cr_expect_eq(index.next_id, 10, "also when the newest was dropped");
+    cr_expect_eq(index_each_segment(&index, collect, &seen), 0);
+    cr_expect_eq(seen, 105 * 1000 + 206);
+    teardown(dir, &index);
+}
+
+static bool is_odd(void *arg, const struct location *location)
+{
+    ++*(unsigned *)arg;
+    return location->segment % 2 == 1;
+}
+
+Test(index, sweeps_go_round_and_find_every_dead_record)
+{
+    enum { RECORDS = 1000, STEP = 64 };
+    struct index index;
+    char dir[64];
+    uint8_t hash[STORE_HASH];
+    unsigned looked = 0;
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        struct location location = {.segment = i, .object = 1, .low_segment = i};
+        hash_of(hash, i);
+        cr_assert_eq(index_put(&index, hash, &location), 0);
+    }
+    cr_assert_eq(index_commit(&index), 0);
+    for (unsigned i = 0; i < RECORDS / STEP + 1; i++) {
+        cr_assert_eq(index_begin(&index), 0);
+        cr_assert_eq(index_sweep(&index, STEP, is_odd, &looked), 0);
+        cr_assert_eq(index_commit(&index), 0);
+    }
+    cr_expect_eq(looked, RECORDS, "each once in a round");
+    cr_expect_eq(index_objects(&index), RECORDS / 2);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        struct location location;
+        hash_of(hash, i);
+        cr_expect_eq(index_get(&index, hash, &location), i % 2 ? ERR_NOT_FOUND : 0);
+    }
+    teardown(dir, &index);
+}

@@ -1,0 +1,183 @@
+#include "cache/store/segments.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct fixture {
+    char dir[64];
+    struct segments segments;
+    int wakes;
+};
+
+static void on_wake(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void setup(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    snprintf(f->dir, sizeof(f->dir), "/tmp/larder-segment-XXXXXX");
+    CHECK(mkdtemp(f->dir) != NULL);
+    segments_init(&f->segments, f->dir, 8);
+    f->segments.wake = on_wake;
+    f->segments.wake_arg = &f->wakes;
+}
+
+static void teardown(struct fixture *f)
+{
+    for (uint32_t id = 1; id < 10; id++) {
+        segment_unlink(&f->segments.home, id);
+    }
+    segments_fini(&f->segments);
+    cr_expect_eq(rmdir(f->dir), 0);
+}
+
+static struct segment *create(struct fixture *f, uint64_t capacity)
+{
+    uint32_t id;
+    struct segment *segment = segments_next_free(&f->segments, &id);
+
+    cr_assert_eq(segment_create(segment, &f->segments.home, id, capacity), 0);
+    return segment;
+}
+
+static uint32_t add_filled(struct segment *segment, size_t size, int byte)
+{
+    uint32_t number;
+    void *at;
+
+    cr_assert_eq(segment_write_begin(segment), 0);
+    cr_assert_eq(segment_add_chunk(segment, size, &at, &number), 0);
+    memset(at, byte, size);
+    return number;
+}
+
+/* The ground the store stands on, and LMDB does not promise: values in pages of their own keep
+ * their address for as long as the mapping lives, whatever is committed behind them. */
+Test(segment, lent_values_never_move)
+{
+    enum { VALUES = 400, COMMIT_EACH = 4 };
+    static const char *at[VALUES];
+    struct fixture f;
+    int bad = 0;
+
+    setup(&f);
+    struct segment *segment = create(&f, 16u << 20);
+    for (int i = 0; i < VALUES; i++) {
+        struct store_chunk chunk = {.number = add_filled(segment, 2048 + (size_t)i * 7, i & 0xff),
+                                    .len = 2048};
+        static char same[2048];
+        struct span lent;
+        if (i % COMMIT_EACH != 0) {
+            continue;
+        }
+        cr_assert_eq(segment_commit(segment), 0);
+        memset(same, i & 0xff, sizeof(same));
+        cr_assert_eq(segment_lend(segment, &chunk, &lent), ERR_CORRUPT, "a wrong sum is noticed");
+        MDB_txn *txn;
+        MDB_val key = env_val(&chunk.number, sizeof(chunk.number)), val;
+        cr_assert_eq(env_read_begin(&segment->env, &txn), 0);
+        cr_assert_eq(mdb_get(txn, segment->chunks, &key, &val), 0);
+        at[i] = val.mv_data;
+        env_read_end(&segment->env, txn);
+    }
+    cr_assert_eq(segment_commit(segment), 0);
+    for (int i = 0; i < VALUES; i += COMMIT_EACH) {
+        for (size_t n = 0; n < 2048 + (size_t)i * 7; n++) {
+            bad += at[i][n] != (char)(i & 0xff);
+        }
+    }
+    cr_expect_eq(bad, 0);
+    teardown(&f);
+}
+
+Test(segment, the_room_account_is_never_too_generous)
+{
+    static const size_t sizes[] = {60, 500, 1300, 1400, 2000, 2047, 2048, 5000, 70000, 262128};
+
+    for (size_t n = 0; n < ARRAY_LEN(sizes); n++) {
+        struct fixture f;
+        setup(&f);
+        struct segment *segment = create(&f, 2u << 20);
+        uint64_t stored = 0;
+        for (size_t i = 0; segment_has_room(segment, sizes[n]); i++) {
+            uint32_t number;
+            void *at;
+            cr_assert_eq(segment_write_begin(segment), 0);
+            cr_assert_eq(segment_add_object(segment, sizes[n], &at, &number), 0, "%zu bytes",
+                         sizes[n]);
+            memset(at, 0, sizes[n]);
+            stored += sizes[n];
+            if (i % 50 == 0) {
+                cr_assert_eq(segment_commit(segment), 0);
+            }
+        }
+        cr_assert_eq(segment_commit(segment), 0);
+        cr_expect_gt(stored, 900000, "%zu bytes: %llu stored", sizes[n],
+                     (unsigned long long)stored);
+        teardown(&f);
+    }
+}
+
+Test(segment, a_retired_one_is_closed_after_its_last_reader)
+{
+    struct fixture f;
+
+    setup(&f);
+    struct segment *segment = create(&f, 2u << 20);
+    uint32_t id = segment->id;
+    cr_expect_eq(segments_pin(&f.segments, id), segment);
+    cr_expect(segment_retire(segment));
+    cr_expect_not(segment_retire(segment), "only once");
+    cr_expect_null(segments_pin(&f.segments, id), "nobody new");
+    cr_expect_not(segments_is_live(&f.segments, id));
+    cr_expect_eq(segments_pin_any(&f.segments, id), segment, "but one more for who has it");
+    segments_unpin(&f.segments, segment);
+    cr_expect_eq(f.wakes, 0);
+    cr_expect_not(segment_is_idle(segment));
+    segments_unpin(&f.segments, segment);
+    cr_expect_eq(f.wakes, 1);
+    cr_expect(segment_is_idle(segment));
+    cr_expect_null(segments_pin_any(&f.segments, id));
+    segment_close(segment);
+    cr_expect_eq(segments_used(&f.segments), 0);
+    teardown(&f);
+}
+
+Test(segment, ids_skip_slots_that_are_taken)
+{
+    struct fixture f;
+    uint32_t id;
+
+    setup(&f);
+    struct segment *first = create(&f, 2u << 20);
+    f.segments.next_id = first->id + f.segments.mask + 1; /* the same slot */
+    struct segment *slot = segments_next_free(&f.segments, &id);
+    cr_expect_neq(slot, first);
+    cr_expect_eq(id, first->id + f.segments.mask + 2);
+    cr_expect_eq(segments_oldest(&f.segments, NULL), first);
+    cr_expect_null(segments_oldest(&f.segments, first));
+    teardown(&f);
+}
+
+Test(segment, an_aborted_write_gives_its_numbers_back)
+{
+    struct fixture f;
+
+    setup(&f);
+    struct segment *segment = create(&f, 2u << 20);
+    uint32_t number = add_filled(segment, 5000, 1);
+    segment_abort(segment);
+    cr_expect_eq(add_filled(segment, 5000, 2), number);
+    cr_expect_eq(segment_commit(segment), 0);
+    cr_expect_eq(add_filled(segment, 5000, 3), number + 1);
+    cr_expect_eq(segment_commit(segment), 0);
+    teardown(&f);
+}

@@ -1,0 +1,220 @@
+#include "store_kit.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+static void key_of(char key[64], size_t i)
+{
+    snprintf(key, 64, "http://example.net:80/churn/%zu", i);
+}
+
+/* From a few bytes to half a megabyte, by number. */
+static size_t len_of(size_t i)
+{
+    static const size_t lens[] = {40000, 300, 7000, 120000, 2000, 65536, 500000, 15000};
+    return lens[i % ARRAY_LEN(lens)] + i % 97;
+}
+
+Test(store_evict, churn_stays_under_the_size_and_never_pulls_bytes_from_a_reader)
+{
+    enum { HELD = 40 };
+    struct kit kit;
+    struct store_object held[HELD];
+    size_t held_number[HELD], count = 0, i = 0;
+    uint64_t written = 0;
+    struct store_stats stats;
+    char key[64];
+
+    kit_init(&kit, KIT_SIZE);
+    for (; written < 5 * KIT_SIZE; i++) {
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, len_of(i)), 0, "object %zu", i);
+        written += len_of(i);
+        if (i % 8 == 0 && count < HELD && i < 64) {
+            cr_assert_eq(kit_find(kit.store, key, &held[count]), 0);
+            held_number[count++] = i;
+        }
+        if (i % 50 == 0) {
+            cr_assert_leq(kit_disk_use(&kit), KIT_SIZE);
+        }
+    }
+    cr_expect_geq(count, 8);
+    for (size_t n = 0; n < count; n++) {
+        key_of(key, held_number[n]);
+        cr_expect_eq(kit_compare(kit.store, key, len_of(held_number[n]), &held[n]), 0);
+        cr_expect_eq(kit_check(kit.store, key, len_of(held_number[n])), ERR_NOT_FOUND);
+        store_object_done(kit.store, &held[n]);
+    }
+    for (size_t n = i - 10; n < i; n++) {
+        key_of(key, n);
+        cr_expect_eq(kit_check(kit.store, key, len_of(n)), 0, "the newest are there");
+    }
+    store_flush(kit.store);
+    store_stats(kit.store, &stats);
+    cr_expect_gt(stats.evicted_segments, 20);
+    cr_expect_leq(stats.used, KIT_SIZE);
+    cr_expect_leq(kit_disk_use(&kit), stats.used, "the account covers what the directory holds");
+    kit_fini(&kit);
+}
+
+/* Tiny objects make the index as large as it gets against the data: the sweep must keep it so. */
+Test(store_evict, the_index_does_not_grow_for_ever)
+{
+    struct kit kit;
+    struct store_stats stats;
+    char key[64];
+
+    kit_init(&kit, KIT_SIZE);
+    for (size_t i = 0; i < 120000; i++) {
+        key_of(key, i);
+        cr_assert(kit_post(kit.store, key, 200));
+        if (i % 1000 == 0) {
+            store_flush(kit.store);
+        }
+    }
+    store_flush(kit.store);
+    cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    store_stats(kit.store, &stats);
+    cr_expect_geq(stats.segments, 3, "the index leaves room for the data");
+    cr_expect_eq(stats.commit_errors, 0);
+    cr_expect_eq(kit_check(kit.store, key, 200), 0);
+    kit_fini(&kit);
+}
+
+Test(store_evict, a_large_body_stays_readable_to_who_holds_the_object)
+{
+    struct kit kit;
+    struct store_object object;
+    char key[64];
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "large", 5u << 20), 0);
+    cr_assert_eq(kit_find(kit.store, "large", &object), 0);
+    for (size_t i = 0; i < 120; i++) {
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, 200000), 0);
+    }
+    cr_expect_eq(kit_check(kit.store, "large", 5u << 20), ERR_NOT_FOUND);
+    cr_expect_eq(kit_compare(kit.store, "large", 5u << 20, &object), 0);
+    cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    store_object_done(kit.store, &object);
+    kit_fini(&kit);
+}
+
+Test(store_evict, an_object_larger_than_the_store_fails_and_ends)
+{
+    struct kit kit;
+    struct store_object object;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "small", 1000), 0);
+    cr_expect_eq(kit_put(kit.store, "huge", 3 * KIT_SIZE), ERR_FULL);
+    cr_expect_eq(kit_find(kit.store, "huge", &object), ERR_NOT_FOUND);
+    cr_expect_eq(kit_check(kit.store, "small", 1000), 0, "it did not push everything else out");
+    cr_expect_eq(kit_put(kit.store, "next", 1000), 0);
+    kit_fini(&kit);
+}
+
+/* Two bodies that do not fit together: the chunks of the one that stands still are evicted. */
+Test(store_evict, a_put_whose_chunks_were_evicted_fails)
+{
+    struct kit kit;
+    struct store_put *put;
+    uint8_t hash[STORE_HASH];
+    char key[64], *body = xcalloc(1, STORE_CHUNK);
+    struct store_piece piece = {.bytes = span_of(body, STORE_CHUNK)};
+    int result = 1;
+
+    kit_init(&kit, KIT_SIZE);
+    kit_hash(kit.store, SPAN("slow"), hash);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("slow"), &put), 0);
+    store_put_chunk(put, &piece, 1, NULL, NULL);
+    for (size_t i = 0; i < 120; i++) {
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, 200000), 0);
+    }
+    store_put_chunk(put, &piece, 1, NULL, NULL);
+    store_put_finish(put, SPAN("head"), NULL, 0, 2 * (uint64_t)STORE_CHUNK, NULL, 0, kit_on_done,
+                     &result);
+    store_flush(kit.store);
+    cr_expect_eq(result, ERR_FULL);
+    free(body);
+    kit_fini(&kit);
+}
+
+Test(store_evict, a_smaller_size_takes_effect_at_the_next_start)
+{
+    struct kit kit;
+    char key[64];
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    for (size_t i = 0; i < 200; i++) {
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, 200000), 0);
+    }
+    kit.size = KIT_SIZE;
+    kit_reopen(&kit);
+    cr_expect_eq(kit_put(kit.store, "after", 100), 0);
+    cr_expect_eq(kit_put(kit.store, "and after", 100), 0);
+    cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    key_of(key, 199);
+    cr_expect_eq(kit_check(kit.store, key, 200000), 0, "the newest stays");
+    kit_fini(&kit);
+}
+
+/* ---- readers beside the writer ---- */
+
+struct reading {
+    struct kit *kit;
+    atomic_size_t newest;
+    atomic_bool stop;
+    atomic_uint found, wrong;
+};
+
+static void *read_on(void *arg)
+{
+    struct reading *reading = arg;
+    char key[64];
+
+    for (size_t step = 0; !atomic_load(&reading->stop); step++) {
+        size_t newest = atomic_load(&reading->newest);
+        size_t i = newest > step % 60 ? newest - step % 60 : 0;
+        key_of(key, i);
+        int err = kit_check(reading->kit->store, key, len_of(i));
+        atomic_fetch_add(&reading->found, err == 0);
+        atomic_fetch_add(&reading->wrong, err != 0 && err != ERR_NOT_FOUND);
+    }
+    return NULL;
+}
+
+Test(store_evict, readers_see_whole_objects_while_segments_come_and_go)
+{
+    enum { READERS = 3 };
+    struct kit kit;
+    pthread_t threads[READERS];
+    struct reading reading = {.kit = &kit};
+    char key[64];
+
+    kit_init(&kit, KIT_SIZE);
+    for (size_t i = 0; i < READERS; i++) {
+        pthread_create(&threads[i], NULL, read_on, &reading);
+    }
+    for (size_t i = 0; i < 400; i++) {
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, len_of(i)), 0);
+        atomic_store(&reading.newest, i);
+    }
+    atomic_store(&reading.stop, true);
+    for (size_t i = 0; i < READERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    cr_expect_eq(atomic_load(&reading.wrong), 0);
+    cr_expect_gt(atomic_load(&reading.found), 0);
+    kit_fini(&kit);
+}

@@ -1,0 +1,377 @@
+#include "store_kit.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void key_of(char key[64], size_t i)
+{
+    snprintf(key, 64, "http://example.net:80/fault/%zu", i);
+}
+
+static size_t len_of(size_t i)
+{
+    static const size_t lens[] = {100, 5000, 30000, 1500, 600000, 2500};
+    return lens[i % ARRAY_LEN(lens)] + i % 89;
+}
+
+/* Flips one bit wherever `pattern` starts: a page that was copied is in the file twice. */
+static bool flip_in(const char *path, struct span pattern)
+{
+    int fd = open(path, O_RDWR);
+    struct stat file;
+    bool found = false;
+
+    if (fd < 0 || fstat(fd, &file) != 0 || file.st_size == 0) {
+        return false;
+    }
+    size_t size = (size_t)file.st_size;
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *hit = map;
+    while ((hit = memmem(hit, size - (size_t)(hit - map), pattern.at, pattern.len)) != NULL) {
+        *hit ^= 0x10;
+        found = true;
+    }
+    munmap(map, size);
+    close(fd);
+    return found;
+}
+
+static void flip(const struct kit *kit, const char *file, struct span pattern)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", kit->dir, file);
+    cr_assert(flip_in(path, pattern), "%s", file);
+}
+
+Test(store_faults, a_flipped_bit_is_found_and_the_object_dropped)
+{
+    static const size_t lens[] = {300, 3000, 100000};
+    struct kit kit;
+    struct store_object object;
+    struct store_stats stats;
+
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        char key[64];
+        key_of(key, i);
+        char *body = kit_body(span_str(key), lens[i]);
+        kit_init(&kit, KIT_SIZE);
+        cr_assert_eq(kit_put(kit.store, key, lens[i]), 0);
+        cr_assert_eq(kit_put(kit.store, "other", lens[i]), 0);
+        store_close(&kit.store);
+        flip(&kit, "seg-00000001.mdb", span_of(body + lens[i] / 2, 64));
+        kit_reopen(&kit);
+        cr_expect_eq(kit_find(kit.store, key, &object), ERR_CORRUPT, "%zu bytes", lens[i]);
+        store_flush(kit.store);
+        cr_expect_eq(kit_find(kit.store, key, &object), ERR_NOT_FOUND);
+        cr_expect_eq(kit_check(kit.store, "other", lens[i]), 0);
+        store_stats(kit.store, &stats);
+        cr_expect_eq(stats.corrupt, 1);
+        free(body);
+        kit_fini(&kit);
+    }
+}
+
+Test(store_faults, a_flipped_bit_in_a_chunk_is_found_and_the_object_dropped)
+{
+    struct kit kit;
+    struct store_object object;
+    size_t len = 5 * STORE_CHUNK + 10;
+    char *body = kit_body(SPAN("k"), len);
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", len), 0);
+    store_close(&kit.store);
+    flip(&kit, "seg-00000001.mdb", span_of(body + 3 * STORE_CHUNK + 1000, 64));
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", len), ERR_CORRUPT, "met while lending");
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_CORRUPT, "so nobody starts on it again");
+    store_flush(kit.store);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    free(body);
+    kit_fini(&kit);
+}
+
+Test(store_faults, a_segment_of_another_store_is_not_believed)
+{
+    struct kit kit, other;
+    struct store_object object;
+    char command[400];
+
+    kit_init(&kit, KIT_SIZE);
+    kit_init(&other, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 3000), 0);
+    cr_assert_eq(kit_put(other.store, "k", 3000), 0);
+    store_close(&kit.store);
+    store_close(&other.store);
+    snprintf(command, sizeof(command), "cp %s/seg-00000001.mdb %s/", other.dir, kit.dir);
+    cr_assert_eq(system(command), 0);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    cr_expect_eq(kit_put(kit.store, "k", 3000), 0);
+    cr_expect_eq(kit_check(kit.store, "k", 3000), 0);
+    kit_fini(&kit);
+    kit_fini(&other);
+}
+
+/* What may be done to a file while the store is closed; afterwards the store must open, answer
+ * nothing wrong, and take new objects. */
+static const char *const damages[] = {
+    "rm seg-00000001.mdb",
+    "truncate -s 0 seg-00000001.mdb",
+    "truncate -s 10000 seg-00000001.mdb",
+    "truncate -s 100000 seg-00000001.mdb",
+    "head -c 8192 /dev/urandom > seg-00000001.mdb",
+    "rm index.mdb",
+    "truncate -s 0 index.mdb",
+    "truncate -s 9000 index.mdb",
+    "head -c 65536 /dev/urandom > index.mdb",
+    "touch seg-00000099.mdb seg-zz.mdb",
+};
+
+Test(store_faults, damaged_files_lose_objects_and_nothing_else)
+{
+    for (size_t n = 0; n < ARRAY_LEN(damages); n++) {
+        struct kit kit;
+        char command[400], key[64];
+        kit_init(&kit, KIT_SIZE);
+        for (size_t i = 0; i < 20; i++) {
+            key_of(key, i);
+            cr_assert_eq(kit_post(kit.store, key, len_of(i)), true);
+        }
+        store_close(&kit.store);
+        snprintf(command, sizeof(command), "cd %s && %s", kit.dir, damages[n]);
+        cr_assert_eq(system(command), 0);
+        kit_reopen(&kit);
+        for (size_t i = 0; i < 20; i++) {
+            key_of(key, i);
+            int err = kit_check(kit.store, key, len_of(i));
+            if (err == ERR_CORRUPT) {
+                store_flush(kit.store);
+                err = kit_check(kit.store, key, len_of(i));
+            }
+            cr_expect(err == 0 || err == ERR_NOT_FOUND, "%s: %s", damages[n], err_text(err));
+        }
+        cr_expect_eq(kit_put(kit.store, "new", 3000), 0, "%s", damages[n]);
+        cr_expect_eq(kit_check(kit.store, "new", 3000), 0, "%s", damages[n]);
+        kit_fini(&kit);
+    }
+}
+
+/* ---- a process that dies ---- */
+
+_Noreturn static void write_until_killed(const struct kit *kit, unsigned round)
+{
+    struct store_options options = {.path = kit->dir, .size = kit->size, .dirty_limit = 1u << 30};
+    struct store *store;
+    char key[64];
+
+    if (store_open(&options, &store) != 0) {
+        _exit(1);
+    }
+    for (size_t i = round;; i++) {
+        key_of(key, i % 200);
+        if (!kit_post(store, key, len_of(i % 200))) {
+            _exit(2);
+        }
+        if (i % 5 == 0) {
+            store_flush(store);
+        }
+    }
+}
+
+Test(store_faults, after_kill_9_every_object_found_is_whole)
+{
+    enum { ROUNDS = 20, OBJECTS = 200 };
+    struct kit kit;
+    char key[64];
+    unsigned found = 0;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    srandom(1);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            write_until_killed(&kit, round * 37);
+        }
+        usleep(30000 + (useconds_t)(random() % 120000));
+        kill(child, SIGKILL);
+        int status;
+        waitpid(child, &status, 0);
+        cr_assert(WIFSIGNALED(status), "the child wrote until it was killed");
+
+        kit_reopen(&kit);
+        for (size_t i = 0; i < OBJECTS; i++) {
+            key_of(key, i);
+            int err = kit_check(kit.store, key, len_of(i));
+            cr_assert(err == 0 || err == ERR_NOT_FOUND, "round %u: %s", round, err_text(err));
+            found += err == 0;
+        }
+        cr_assert_leq(kit_disk_use(&kit), KIT_SIZE);
+        store_close(&kit.store);
+    }
+    cr_expect_gt(found, ROUNDS, "the rounds left something to check");
+    kit_fini(&kit);
+}
+
+/* What was acknowledged before the kill must be there after it. */
+Test(store_faults, after_kill_9_what_was_acknowledged_is_there)
+{
+    struct kit kit;
+    int pipes[2];
+    char key[64];
+    size_t acknowledged = 0;
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    store_close(&kit.store);
+    cr_assert_eq(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        kit_reopen(&kit);
+        for (size_t i = 0;; i++) {
+            key_of(key, i);
+            if (kit_put(kit.store, key, 3000) != 0 || write(pipes[1], "x", 1) != 1) {
+                _exit(1);
+            }
+        }
+    }
+    usleep(300000);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(pipes[1]);
+    char byte;
+    while (read(pipes[0], &byte, 1) == 1) {
+        acknowledged++;
+    }
+    close(pipes[0]);
+    kit_reopen(&kit);
+    for (size_t i = 0; i < acknowledged; i++) {
+        key_of(key, i);
+        cr_expect_eq(kit_check(kit.store, key, 3000), 0, "object %zu of %zu", i, acknowledged);
+    }
+    cr_expect_gt(acknowledged, 0);
+    kit_fini(&kit);
+}
+
+/* ---- a disk that refuses ---- */
+
+static void limit_files_to(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+#define MUST(expression)                                                                           \
+    do {                                                                                           \
+        if (!(expression)) {                                                                       \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #expression);                       \
+            _exit(1);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* In a process of its own, as the limit stays. */
+_Noreturn static void refuse_and_recover(struct kit *kit)
+{
+    struct store_put *put;
+    struct store_object object;
+    struct store_stats stats;
+    uint8_t hash[STORE_HASH];
+
+    kit_reopen(kit);
+    MUST(kit_put(kit->store, "before", 400000) == 0);
+    limit_files_to(600000);
+    MUST(kit_put(kit->store, "refused", 700000) < 0);
+    MUST(kit_find(kit->store, "refused", &object) == ERR_NOT_FOUND);
+    MUST(kit_check(kit->store, "before", 400000) == 0);
+    kit_hash(kit->store, SPAN("next"), hash);
+    MUST(store_put_begin(kit->store, hash, SPAN("next"), &put) == ERR_IO);
+    store_stats(kit->store, &stats);
+    MUST(stats.commit_errors > 0 && stats.dirty == 0);
+
+    limit_files_to(RLIM_INFINITY);
+    for (int tries = 0; store_put_begin(kit->store, hash, SPAN("next"), &put) != 0; tries++) {
+        MUST(tries < 500);
+        usleep(20000);
+    }
+    store_put_abort(put);
+    MUST(kit_put(kit->store, "after", 700000) == 0);
+    MUST(kit_check(kit->store, "after", 700000) == 0);
+    MUST(kit_check(kit->store, "before", 400000) == 0);
+    store_close(&kit->store);
+    _exit(0);
+}
+
+Test(store_faults, a_refused_write_loses_its_batch_and_later_ones_succeed)
+{
+    struct kit kit;
+    int status;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    pid_t child = fork();
+    if (child == 0) {
+        refuse_and_recover(&kit);
+    }
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "before", 400000), 0);
+    cr_expect_eq(kit_check(kit.store, "after", 700000), 0);
+    kit_fini(&kit);
+}
+
+/* A drop that cannot be written hides its object all the same, and is written later. */
+_Noreturn static void drop_under_refusal(struct kit *kit)
+{
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+    int result = 1;
+
+    kit_reopen(kit);
+    MUST(kit_put(kit->store, "k", 3000) == 0);
+    kit_hash(kit->store, SPAN("k"), hash);
+    limit_files_to(1);
+    store_drop(kit->store, hash, kit_on_done, &result);
+    store_flush(kit->store);
+    MUST(result < 0);
+    MUST(kit_find(kit->store, "k", &object) == ERR_NOT_FOUND);
+    limit_files_to(RLIM_INFINITY);
+    store_close(&kit->store);
+    _exit(0);
+}
+
+Test(store_faults, a_refused_drop_hides_its_object_and_is_tried_again)
+{
+    struct kit kit;
+    struct store_object object;
+    int status;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    pid_t child = fork();
+    if (child == 0) {
+        drop_under_refusal(&kit);
+    }
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
