@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "tests/lib/peer.h"
+#include "tests/unit/proxy/writes.h"
 
 #include <criterion/criterion.h>
 
@@ -71,29 +72,6 @@ static bool seen_text(const char *text)
     return span_eq(buf_span(&seen.bytes), span_str(text));
 }
 
-/* ---- what the kernel is asked for ---- */
-
-static int try_writes, queued_writes;
-
-int __real_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count);
-int __wrap_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count);
-int __wrap_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count)
-{
-    try_writes++;
-    return __real_uv_try_write(handle, bufs, count);
-}
-
-int __real_uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t bufs[],
-                    unsigned int count, uv_write_cb cb);
-int __wrap_uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t bufs[],
-                    unsigned int count, uv_write_cb cb);
-int __wrap_uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t bufs[],
-                    unsigned int count, uv_write_cb cb)
-{
-    queued_writes++;
-    return __real_uv_write(request, handle, bufs, count, cb);
-}
-
 /* ---- reading ---- */
 
 Test(transport, bytes_arrive_only_while_reading_is_on)
@@ -159,13 +137,13 @@ Test(transport, may_be_closed_inside_an_event)
 Test(transport, a_small_write_is_one_system_call_and_keeps_nothing)
 {
     open_pair(false);
-    try_writes = queued_writes = 0;
+    writes_reset();
     struct span parts[] = {SPAN("head "), SPAN(""), SPAN("body")};
     cr_expect_eq(transport_write(transport, parts, 3, false), 9);
     cr_expect_eq(transport_queued(transport), 0);
     cr_expect_eq(transport_sent(transport), 9);
-    cr_expect_eq(try_writes, 1);
-    cr_expect_eq(queued_writes, 0);
+    cr_expect_eq(writes_tried(), 1);
+    cr_expect_eq(writes_queued(), 0);
     cr_expect(peer_hears(&peer, "head body"));
 }
 

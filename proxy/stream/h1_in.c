@@ -1,0 +1,342 @@
+/*
+ * The incoming message: heads are parsed where they lie in the read buffer, bodies handed on piece
+ * by piece. Each step either uses some of h1->rest or says that it cannot go on.
+ */
+#include "proxy/stream/h1_conn.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "http/h1_write.h"
+
+static void use(struct h1 *h1, size_t n)
+{
+    h1->rest = span_skip(h1->rest, n);
+}
+
+/* ---- server role: a request begins ---- */
+
+/* Responses before this one have left, or nearly: its own may be corked behind them. */
+static bool can_answer(struct h1 *h1)
+{
+    if (buf_len(loop_out(h1->loop)) >= PULL_CORK_MAX) {
+        int err = h1_flush(h1);
+        if (err) {
+            h1_write_failed(h1, err);
+            return false;
+        }
+    }
+    return transport_queued(h1->transport) == 0;
+}
+
+static void open_request(struct h1 *h1, struct http_head *head)
+{
+    bool is_bodiless = head->framing == BODY_NONE;
+    head->upgrade = head->upgrade && is_bodiless; /* what follows a body is no tunnel */
+    bool may_switch = head->upgrade || head->method == METHOD_CONNECT;
+    struct h1_turn *turn = h1_turn_new(h1, may_switch ? H1_IN_HOLD : H1_IN_BODY);
+
+    h1_body_init(&turn->body, head);
+    turn->method = head->method;
+    turn->version = head->version;
+    turn->is_keep_alive = head->keep_alive;
+    turn->awaits_continue = head->expect_continue && !is_bodiless;
+    h1->events->on_stream(h1->owner, &turn->stream);
+    if (h1->state == H1_OPEN && !turn->is_detached) {
+        turn->stream.events->on_head(turn->stream.owner, head);
+    }
+}
+
+/* The peer closed between two requests, or inside a head: there is nothing to answer. */
+static bool end_of_requests(struct h1 *h1)
+{
+    if (h1->is_eof) {
+        h1_conclude(h1, false);
+    }
+    return h1->is_eof;
+}
+
+static bool begin_request(struct h1 *h1)
+{
+    if (h1->is_draining) {
+        h1_conclude(h1, h1->rest.len > 0);
+        return true;
+    }
+    if (h1->rest.len == 0) {
+        return end_of_requests(h1);
+    }
+    if (!can_answer(h1)) {
+        return false;
+    }
+    struct arena *arena = loop_arena(h1->loop);
+    struct http_head head;
+    struct h1_error error;
+    size_t used;
+    int err =
+        h1_parse_request(&h1->scan, h1->rest, &h1->settings->limits, arena, &head, &used, &error);
+    if (!err) {
+        h1->scan = (struct h1_scan){0};
+        use(h1, used);
+        open_request(h1, &head);
+    }
+    arena_reset(arena);
+    if (err == ERR_MORE) {
+        return end_of_requests(h1);
+    }
+    if (err) {
+        h1_refuse(h1, &error);
+    }
+    return true;
+}
+
+void h1_refuse(struct h1 *h1, const struct h1_error *error)
+{
+    struct arena *arena = loop_arena(h1->loop);
+    struct buf *out = loop_out(h1->loop);
+    struct buf page = BUF_INIT;
+    struct http_head head;
+
+    CHECK(!h1->turn);
+    if (h1->events->on_bad_head) {
+        h1->events->on_bad_head(h1->owner, error, &page);
+    }
+    if (h1->state == H1_OPEN) {
+        head_init(&head, arena);
+        head.status = error->status;
+        head.framing = BODY_LENGTH;
+        head.content_length = (int64_t)buf_len(&page);
+        fields_add_id(&head.fields, FIELD_DATE, loop_date(h1->loop));
+        if (buf_len(&page)) {
+            fields_add_id(&head.fields, FIELD_CONTENT_TYPE, SPAN("text/html; charset=utf-8"));
+        }
+        h1_write_response(out, &head, HTTP_1_1, METHOD_GET);
+        buf_append(out, buf_span(&page));
+        arena_reset(arena);
+        h1_conclude(h1, true);
+    }
+    buf_fini(&page);
+}
+
+void h1_refuse_turn(struct h1 *h1, int err, const struct h1_error *error)
+{
+    h1_end_turn(h1, err);
+    if (h1->state == H1_OPEN) {
+        h1_refuse(h1, error);
+    }
+}
+
+/* ---- client role: a response begins ---- */
+
+/* Bytes, or the end, on a connection that carries no request: it is of no more use. */
+static bool guard_idle(struct h1 *h1)
+{
+    if (h1->rest.len == 0 && !h1->is_eof) {
+        return false;
+    }
+    h1_conclude(h1, false);
+    return true;
+}
+
+static bool grants_tunnel(const struct h1_turn *turn, const struct http_head *head)
+{
+    if (turn->method == METHOD_CONNECT) {
+        return head->status / 100 == 2;
+    }
+    return head->status == 101;
+}
+
+static void take_interim(struct h1 *h1, struct h1_turn *turn, const struct http_head *head)
+{
+    if (head->status == 101 || ++turn->interims > H1_INTERIM_MAX) {
+        h1_fail(h1, ERR_SYNTAX); /* nobody asked for that protocol */
+        return;
+    }
+    turn->in_since = loop_now_ms(h1->loop);
+    turn->stream.events->on_head(turn->stream.owner, head);
+}
+
+static void take_response(struct h1 *h1, struct h1_turn *turn, const struct http_head *head)
+{
+    if (turn->is_tunnel_wanted && grants_tunnel(turn, head)) {
+        turn->is_tunnel = true;
+        h1_set_in(turn, H1_IN_RAW);
+        h1_set_out(turn, H1_OUT_RAW);
+    } else if (head->status < 200) {
+        take_interim(h1, turn, head);
+        return;
+    } else {
+        h1_body_init(&turn->body, head);
+        turn->is_keep_alive = head->keep_alive;
+        h1_set_in(turn, H1_IN_BODY);
+    }
+    turn->in_since = loop_now_ms(h1->loop);
+    turn->stream.events->on_head(turn->stream.owner, head);
+    if (h1->state == H1_OPEN && turn->out == H1_OUT_HOLD) {
+        h1_finish_out(turn); /* no tunnel: what waited for it is not sent */
+    }
+}
+
+static bool read_response(struct h1 *h1, struct h1_turn *turn)
+{
+    if (h1->rest.len == 0) {
+        if (h1->is_eof) {
+            h1_fail(h1, ERR_CLOSED);
+        }
+        return h1->is_eof;
+    }
+    if (turn->out == H1_OUT_WAIT) {
+        h1_fail(h1, ERR_CLOSED); /* said before it was asked: not the answer to our request */
+        return true;
+    }
+    struct arena *arena = loop_arena(h1->loop);
+    struct http_head head;
+    struct h1_error error;
+    size_t used;
+    turn->is_touched = true;
+    int err = h1_parse_response(&h1->scan, h1->rest, &h1->settings->limits, turn->method, arena,
+                                &head, &used, &error);
+    if (!err) {
+        h1->scan = (struct h1_scan){0};
+        use(h1, used);
+        take_response(h1, turn, &head);
+    }
+    arena_reset(arena);
+    if (err == ERR_MORE && !h1->is_eof) {
+        return false;
+    }
+    if (err) {
+        h1_fail(h1, err == ERR_MORE ? ERR_TRUNCATED : ERR_SYNTAX);
+    }
+    return true;
+}
+
+/* ---- bodies ---- */
+
+static void finish_in(struct h1_turn *turn)
+{
+    h1_set_in(turn, H1_IN_DONE);
+    if (!turn->is_detached) {
+        turn->stream.events->on_end(turn->stream.owner);
+    }
+}
+
+static void hand_on(struct h1 *h1, struct h1_turn *turn, struct span data)
+{
+    turn->in_since = loop_now_ms(h1->loop);
+    turn->awaits_continue = false;
+    turn->is_paused = turn->stream.events->on_data(turn->stream.owner, data) == STREAM_PAUSE;
+}
+
+/* The framing of the incoming body is broken; an unanswered request can still be refused. */
+static void break_in(struct h1 *h1, struct h1_turn *turn)
+{
+    static const struct h1_error bad = {.status = 400, .what = "The chunked body is malformed"};
+
+    if (h1->role == H1_SERVER && turn->out == H1_OUT_WAIT) {
+        h1_refuse_turn(h1, ERR_SYNTAX, &bad);
+    } else {
+        h1_fail(h1, ERR_SYNTAX);
+    }
+}
+
+/* The input is used up inside a body. */
+static bool wait_for_body(struct h1 *h1, struct h1_turn *turn, size_t used)
+{
+    if (used) {
+        turn->in_since = loop_now_ms(h1->loop);
+    }
+    if (!h1->is_eof) {
+        return false;
+    }
+    if (h1_body_eof_is_end(&turn->body)) {
+        finish_in(turn);
+    } else {
+        h1_fail(h1, ERR_TRUNCATED);
+    }
+    return true;
+}
+
+static bool read_body(struct h1 *h1, struct h1_turn *turn)
+{
+    struct span data;
+    size_t used;
+
+    if (turn->is_paused) {
+        return false;
+    }
+    enum h1_body_result result = h1_body_next(&turn->body, h1->rest, &used, &data);
+    use(h1, used);
+    switch (result) {
+    case H1_BODY_DATA:
+        hand_on(h1, turn, data);
+        return true;
+    case H1_BODY_MORE:
+        return wait_for_body(h1, turn, used);
+    case H1_BODY_END:
+        finish_in(turn);
+        return true;
+    case H1_BODY_BAD:
+        break_in(h1, turn);
+        return true;
+    }
+    UNREACHABLE();
+}
+
+/* The answer has been sent; the rest of the request is in the way of the next one. */
+static bool discard_body(struct h1 *h1, struct h1_turn *turn)
+{
+    struct span data;
+    size_t used;
+
+    enum h1_body_result result = h1_body_next(&turn->body, h1->rest, &used, &data);
+    use(h1, used);
+    turn->discarded += used;
+    if (result == H1_BODY_END) {
+        finish_in(turn);
+        return true;
+    }
+    if (result == H1_BODY_BAD || turn->discarded > H1_DRAIN_MAX || h1->is_eof) {
+        h1_conclude(h1, true);
+        return true;
+    }
+    return result == H1_BODY_DATA;
+}
+
+static bool read_raw(struct h1 *h1, struct h1_turn *turn)
+{
+    if (turn->is_paused) {
+        return false;
+    }
+    if (h1->rest.len > 0) {
+        struct span data = h1->rest;
+        use(h1, data.len);
+        hand_on(h1, turn, data);
+        return true;
+    }
+    if (h1->is_eof) {
+        finish_in(turn);
+    }
+    return h1->is_eof;
+}
+
+bool h1_step_in(struct h1 *h1)
+{
+    struct h1_turn *turn = h1->turn;
+
+    if (!turn) {
+        return h1->role == H1_SERVER ? begin_request(h1) : guard_idle(h1);
+    }
+    switch (turn->in) {
+    case H1_IN_HEAD:
+        return read_response(h1, turn);
+    case H1_IN_BODY:
+        return read_body(h1, turn);
+    case H1_IN_DISCARD:
+        return discard_body(h1, turn);
+    case H1_IN_RAW:
+        return read_raw(h1, turn);
+    case H1_IN_HOLD:
+    case H1_IN_DONE:
+        return false;
+    }
+    UNREACHABLE();
+}

@@ -1,0 +1,176 @@
+/*
+ * What an HTTP/1 connection waits for, and how long. There is one timeout for all of it: the
+ * stamps of the last progress are plain stores, and only when the timeout fires is it decided
+ * which wait has lasted too long.
+ */
+#include "proxy/stream/h1_conn.h"
+
+#include "base/check.h"
+#include "base/err.h"
+
+enum wait {
+    WAIT_NONE,
+    WAIT_IDLE,     /* for the next message */
+    WAIT_HEAD,     /* server: for the rest of a request head */
+    WAIT_CLOSE,    /* for the peer to take the last bytes */
+    WAIT_RESPONSE, /* client: for the response head */
+    WAIT_IN,       /* for body bytes */
+    WAIT_OUT,      /* for the peer to take body bytes */
+    WAIT_TUNNEL,   /* for any byte, either way */
+};
+
+struct deadline {
+    enum wait wait;
+    uint64_t due; /* loop milliseconds */
+};
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* `limit` 0: for ever. */
+static struct deadline deadline(enum wait wait, uint64_t since, uint64_t limit)
+{
+    return limit ? (struct deadline){wait, since + limit} : (struct deadline){WAIT_NONE, 0};
+}
+
+static struct deadline sooner(struct deadline a, struct deadline b)
+{
+    if (a.wait == WAIT_NONE || (b.wait != WAIT_NONE && b.due < a.due)) {
+        return b;
+    }
+    return a;
+}
+
+static struct deadline wait_in(const struct h1 *h1, const struct h1_turn *turn)
+{
+    const struct h1_limits_time *times = &h1->settings->times;
+
+    switch (turn->in) {
+    case H1_IN_HEAD:
+        if (turn->out == H1_OUT_DONE || turn->out == H1_OUT_HOLD) {
+            return deadline(WAIT_RESPONSE, later(turn->in_since, turn->out_since),
+                            times->first_byte_ms);
+        }
+        break;
+    case H1_IN_BODY:
+        if (!turn->is_paused && !turn->awaits_continue) {
+            return deadline(WAIT_IN, turn->in_since, times->body_ms);
+        }
+        break;
+    case H1_IN_DISCARD:
+        return deadline(WAIT_CLOSE, turn->in_since, H1_LINGER_MS);
+    case H1_IN_HOLD:
+    case H1_IN_RAW:
+    case H1_IN_DONE:
+        break;
+    }
+    return (struct deadline){WAIT_NONE, 0};
+}
+
+static struct deadline wait_of_turn(const struct h1 *h1, const struct h1_turn *turn)
+{
+    struct deadline in = wait_in(h1, turn);
+    struct deadline out = {WAIT_NONE, 0};
+
+    if (turn->is_tunnel) {
+        return deadline(WAIT_TUNNEL, later(turn->in_since, turn->out_since),
+                        h1->settings->times.tunnel_ms);
+    }
+    if (turn->out == H1_OUT_BODY && transport_queued(h1->transport) > 0) {
+        out = deadline(WAIT_OUT, turn->out_since, h1->settings->times.body_ms);
+    }
+    return sooner(in, out);
+}
+
+static struct deadline next_deadline(const struct h1 *h1)
+{
+    const struct h1_limits_time *times = &h1->settings->times;
+
+    switch (h1->state) {
+    case H1_OPEN:
+        if (h1->turn) {
+            return wait_of_turn(h1, h1->turn);
+        }
+        return h1->is_partial ? deadline(WAIT_HEAD, h1->since, times->head_ms)
+                              : deadline(WAIT_IDLE, h1->since, times->idle_ms);
+    case H1_FLUSH:
+        return deadline(WAIT_CLOSE, h1->since, times->body_ms);
+    case H1_LINGER:
+        return deadline(WAIT_CLOSE, h1->since, H1_LINGER_MS);
+    case H1_GONE:
+        break;
+    }
+    return (struct deadline){WAIT_NONE, 0};
+}
+
+void h1_arm(struct h1 *h1)
+{
+    struct deadline next = next_deadline(h1);
+    uint64_t now = loop_now_ms(h1->loop);
+
+    if (h1->is_kicked) {
+        timeout_set(h1->loop, &h1->timeout, 0);
+    } else if (next.wait == WAIT_NONE) {
+        timeout_clear(&h1->timeout);
+    } else {
+        timeout_set(h1->loop, &h1->timeout, next.due > now ? next.due - now : 1);
+    }
+}
+
+/* The peer has taken some of what was queued since it was last looked at. */
+static bool has_moved(struct h1 *h1, struct h1_turn *turn)
+{
+    size_t queued = transport_queued(h1->transport);
+    bool moved = queued < turn->out_seen;
+
+    turn->out_seen = queued;
+    if (moved) {
+        turn->out_since = loop_now_ms(h1->loop);
+    }
+    return moved;
+}
+
+static void refuse_late(struct h1 *h1)
+{
+    static const struct h1_error late = {.status = 408, .what = "The request took too long"};
+
+    if (!h1->turn) {
+        h1_refuse(h1, &late);
+    } else if (h1->role == H1_SERVER && h1->turn->out == H1_OUT_WAIT) {
+        h1_refuse_turn(h1, ERR_TIMEOUT, &late);
+    } else {
+        h1_fail(h1, ERR_TIMEOUT);
+    }
+}
+
+void h1_expire(struct h1 *h1)
+{
+    struct deadline passed = next_deadline(h1);
+
+    if (passed.wait == WAIT_NONE || passed.due > loop_now_ms(h1->loop)) {
+        return;
+    }
+    switch (passed.wait) {
+    case WAIT_NONE:
+        break;
+    case WAIT_IDLE:
+    case WAIT_CLOSE:
+        h1_cut(h1);
+        break;
+    case WAIT_HEAD:
+    case WAIT_IN:
+        refuse_late(h1);
+        break;
+    case WAIT_RESPONSE:
+        h1_fail(h1, ERR_TIMEOUT);
+        break;
+    case WAIT_OUT:
+    case WAIT_TUNNEL:
+        if (!has_moved(h1, h1->turn)) {
+            h1_fail(h1, ERR_TIMEOUT);
+        }
+        break;
+    }
+}
