@@ -252,13 +252,21 @@ bool packet_rrset(struct packet *packet, enum section section, const struct name
     return true;
 }
 
-bool packet_records(struct packet *packet, struct span wire, uint16_t count)
+bool packet_record(struct packet *packet, const struct name *owner, struct span record)
 {
-    if (wire.len > wire_room(&packet->out)) {
+    struct packet_mark mark = packet_mark(packet);
+
+    if (owner) {
+        struct wire_in in = wire_in_of(record.at, record.len);
+        put_record(packet, owner, &in);
+    } else {
+        wire_put_bytes(&packet->out, record.at, record.len);
+    }
+    if (packet->out.failed) {
+        packet_undo(packet, &mark);
         return false;
     }
-    wire_put_bytes(&packet->out, wire.at, wire.len);
-    packet->counts[SECTION_ANSWER] = (uint16_t)(packet->counts[SECTION_ANSWER] + count);
+    packet->counts[SECTION_ANSWER]++;
     return true;
 }
 

@@ -58,8 +58,8 @@ void packet_begin(struct packet *packet, const struct query *query, void *room, 
  * `turn` modulo their number. False, and nothing added, when they do not fit. */
 bool packet_rrset(struct packet *packet, enum section section, const struct name *owner,
                   const struct rrset *set, uint32_t turn);
-/* `count` ready records of the question's name for the answer section. */
-bool packet_records(struct packet *packet, struct span wire, uint16_t count);
+/* The same for one ready record of the answer section. */
+bool packet_record(struct packet *packet, const struct name *owner, struct span record);
 
 struct packet_mark packet_mark(const struct packet *packet);
 void packet_undo(struct packet *packet, const struct packet_mark *mark);

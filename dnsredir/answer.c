@@ -1,0 +1,253 @@
+#include "dnsredir/answer.h"
+
+#include "base/check.h"
+
+/* Longer chains of CNAMEs are cut: the resolver follows the rest (RFC 1034 3.6.2). */
+#define CHAIN_MAX 8
+
+/* The answer to ANY (RFC 8482 4.2): HINFO "RFC8482" "". */
+static uint8_t minimal_any[] = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482";
+static const struct rrset any_set = {
+    .type = TYPE_HINFO, .count = 1, .len = sizeof(minimal_any), .wire = minimal_any};
+
+struct answering {
+    const struct view *view;
+    const struct asker *asker;
+    const struct query *query;
+    struct answer_note *note;
+    struct packet packet;
+    unsigned rcode;
+    unsigned flags;
+    uint8_t scope;
+    struct name target; /* of the last CNAME followed */
+};
+
+static void put(struct answering *a, enum section section, const struct name *owner,
+                const struct rrset *set)
+{
+    if (!packet_rrset(&a->packet, section, owner, set, a->asker->turn)) {
+        a->flags |= FLAG_TC;
+    }
+}
+
+static void put_negative(struct answering *a, const struct zone *zone) /* RFC 2308 2 */
+{
+    put(a, SECTION_AUTHORITY, &zone->apex, zone->negative);
+}
+
+/* Addresses of the name servers of `set`, as far as we know them. Returns whether all that lie
+ * below `below` (NULL: none must) did fit. */
+static bool put_glue(struct answering *a, const struct rrset *set, const struct name *below)
+{
+    struct wire_in in = wire_in_of(set->wire, set->len);
+    bool fit = true;
+
+    while (wire_left(&in)) {
+        struct name host;
+        wire_get(&in, RR_FIXED_LEN - 2);
+        name_load(&host, wire_get(&in, wire_get_u16(&in)));
+        const struct rrset *known = zones_known(a->view->zones, &host);
+        for (; known; known = known->next) {
+            if ((known->type == TYPE_A || known->type == TYPE_AAAA) &&
+                !packet_rrset(&a->packet, SECTION_ADDITIONAL, &host, known, 0)) {
+                fit = fit && !(below && name_is_below(&host, below));
+            }
+        }
+    }
+    return fit;
+}
+
+static void answer_referral(struct answering *a, const struct node *cut)
+{
+    const struct rrset *servers = rrset_find(cut->sets, TYPE_NS);
+
+    put(a, SECTION_AUTHORITY, &cut->name, servers);
+    if (!put_glue(a, servers, &cut->name)) {
+        a->flags |= FLAG_TC; /* RFC 9471 3.1 */
+    }
+}
+
+/* Where the client is: its network as the resolver tells it, or the resolver itself. */
+static const struct ip *client_of(const struct answering *a, unsigned *bits)
+{
+    const struct ecs *ecs = &a->query->edns.ecs;
+
+    if (ecs->present && ecs->source > 0) {
+        *bits = ecs->source;
+        return &ecs->ip;
+    }
+    *bits = ip_is_v4(&a->asker->ip) ? 32 : 128;
+    return &a->asker->ip;
+}
+
+/* The ranking for this client; sets the scope if the client's network decided. */
+static const struct ranking *rank_nearest(struct answering *a)
+{
+    unsigned bits;
+    const struct ip *ip = client_of(a, &bits);
+    struct netmap_hit hit = netmap_find(a->view->nearest, ip, bits);
+
+    if (ip == &a->query->edns.ecs.ip) {
+        a->scope = hit.scope;
+    }
+    return a->view->rankings[hit.value];
+}
+
+static void answer_steered(struct answering *a, const struct policy *policy,
+                           const struct name *owner)
+{
+    struct choice_input input = {
+        .up = a->view->up,
+        .v6 = a->query->type == TYPE_AAAA,
+        .turn = a->asker->turn,
+    };
+    struct choice choice;
+
+    switch (policy->kind) {
+    case POLICY_NEAREST:
+        input.ranking = rank_nearest(a);
+        break;
+    case POLICY_HASHED:
+        input.name_hash = name_hash(owner ? owner : &a->query->name);
+        break;
+    }
+    choose(policy, &input, &choice);
+    a->note->steered = true;
+    a->note->all_down = choice.all_down;
+    for (unsigned i = 0; i < choice.count; i++) {
+        if (!packet_record(&a->packet, owner, span_of(choice.records[i], choice.record_len))) {
+            a->flags |= FLAG_TC;
+        }
+    }
+}
+
+/* The name exists and is ours. */
+static void answer_node(struct answering *a, const struct zone_hit *hit, const struct name *owner)
+{
+    const struct node *node = hit->node;
+    uint16_t type = a->query->type;
+    bool address = type == TYPE_A || type == TYPE_AAAA;
+
+    if (node->policy && address && policy_has(node->policy, type == TYPE_AAAA)) {
+        answer_steered(a, node->policy, owner);
+        return;
+    }
+    if (type == TYPE_ANY && (node->sets || node->policy)) {
+        put(a, SECTION_ANSWER, owner, &any_set);
+        return;
+    }
+    const struct rrset *set = rrset_find(node->sets, type);
+    if (!set) {
+        put_negative(a, hit->zone);
+        return;
+    }
+    put(a, SECTION_ANSWER, owner, set);
+    if (type == TYPE_NS && !owner) {
+        put_glue(a, set, NULL);
+    }
+}
+
+/* A DS record belongs to the parent's side of a delegation (RFC 4035 3.1.4.1). */
+static bool asks_parent(const struct answering *a, const struct node *cut, const struct name *name)
+{
+    return a->query->type == TYPE_DS && name_eq(&cut->name, name);
+}
+
+/* One name of the chain. Returns the CNAME to follow, or NULL: done. */
+static const struct rrset *answer_name(struct answering *a, const struct name *owner)
+{
+    const struct name *name = owner ? owner : &a->query->name;
+    struct zone_hit hit = zones_find(a->view->zones, name);
+
+    if (hit.match != ZONE_NONE && (hit.match != ZONE_CUT || owner)) {
+        a->flags |= FLAG_AA;
+    }
+    switch (hit.match) {
+    case ZONE_NONE:
+        a->rcode = owner ? RCODE_NOERROR : RCODE_REFUSED;
+        return NULL;
+    case ZONE_NO_NAME:
+        a->rcode = RCODE_NXDOMAIN;
+        put_negative(a, hit.zone);
+        return NULL;
+    case ZONE_CUT:
+        if (!asks_parent(a, hit.node, name)) {
+            answer_referral(a, hit.node);
+            return NULL;
+        }
+        a->flags |= FLAG_AA;
+        break;
+    case ZONE_NODE:
+        break;
+    }
+    const struct rrset *cname = rrset_find(hit.node->sets, TYPE_CNAME);
+    if (!cname || a->query->type == TYPE_CNAME || a->query->type == TYPE_ANY) {
+        answer_node(a, &hit, owner);
+        return NULL;
+    }
+    put(a, SECTION_ANSWER, owner, cname);
+    return cname;
+}
+
+static void answer_question(struct answering *a)
+{
+    const struct rrset *cname = answer_name(a, NULL);
+
+    for (unsigned n = 1; cname && n < CHAIN_MAX; n++) {
+        name_load(&a->target, cname->wire + RR_FIXED_LEN);
+        cname = answer_name(a, &a->target);
+    }
+}
+
+/* What a well-formed query may ask of us at all. */
+static unsigned admit(const struct query *query)
+{
+    if (query->class != CLASS_IN || query->type == TYPE_AXFR || query->type == TYPE_IXFR) {
+        return RCODE_REFUSED;
+    }
+    return query->type == TYPE_OPT ? RCODE_FORMERR : RCODE_NOERROR;
+}
+
+static size_t limit_of(const struct query *query, bool tcp)
+{
+    if (tcp) {
+        return DNS_MESSAGE_MAX;
+    }
+    if (!query->edns.present) {
+        return DNS_UDP_PLAIN;
+    }
+    return query->edns.payload < DNS_UDP_MAX ? query->edns.payload : DNS_UDP_MAX;
+}
+
+size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
+              struct answer_note *note)
+{
+    struct query query;
+    struct answering a;
+    int rcode = query_read(packet, &query);
+
+    *note = (struct answer_note){0};
+    if (rcode < 0) {
+        return 0;
+    }
+    a.view = view;
+    a.asker = asker;
+    a.query = &query;
+    a.note = note;
+    a.rcode = rcode ? (unsigned)rcode : admit(&query);
+    a.flags = 0;
+    a.scope = 0;
+    packet_begin(&a.packet, &query, room, limit_of(&query, asker->tcp));
+    struct packet_mark empty = packet_mark(&a.packet);
+    if (a.rcode == RCODE_NOERROR) {
+        answer_question(&a);
+    }
+    if (a.flags & FLAG_TC) {
+        packet_undo(&a.packet, &empty);
+        note->truncated = true;
+    }
+    note->rcode = (uint16_t)a.rcode;
+    note->edns = query.edns.present;
+    note->ecs = query.edns.ecs.present;
+    return packet_finish(&a.packet, a.rcode, a.flags, a.scope);
+}

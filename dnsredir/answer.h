@@ -1,0 +1,43 @@
+/*
+ * answer - a packet in, a packet out: the whole of the protocol in one call. Pure; allocates
+ * nothing, locks nothing, reads no clock.
+ */
+#ifndef LARDER_DNSREDIR_ANSWER_H
+#define LARDER_DNSREDIR_ANSWER_H
+
+#include "dnsredir/choose.h"
+#include "dnsredir/netmap.h"
+#include "dnsredir/packet.h"
+#include "dnsredir/zone.h"
+
+/* What answers are made from. Everything in it is immutable. */
+struct view {
+    const struct zones *zones;
+    const struct netmap *nearest;          /* address → number of a ranking */
+    const struct ranking *const *rankings; /* [NETMAP_NONE]: where nothing is known */
+    const struct replica_set *up;          /* the health of the moment */
+};
+
+/* Who asks, and how. */
+struct asker {
+    struct ip ip;
+    bool tcp;
+    uint32_t turn; /* goes up with each query */
+};
+
+/* What happened, for counters and logs. */
+struct answer_note {
+    uint16_t rcode;
+    bool edns;
+    bool ecs;
+    bool steered;  /* a policy chose */
+    bool all_down; /* it found nobody up, and answered with the best known */
+    bool truncated;
+};
+
+/* The response to `packet`, written to `room`, which has DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX
+ * with asker->tcp. Returns its length, never more than the asker takes; 0: no answer is due. */
+size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
+              struct answer_note *note);
+
+#endif

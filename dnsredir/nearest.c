@@ -1,0 +1,365 @@
+#include "dnsredir/nearest.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "dnsredir/geo.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define ERRORS_SHOWN 20
+
+/* Rankings are kept once each: neighbours of one ranking become one block of the map. */
+struct interned {
+    struct map_link link;
+    uint32_t value;
+};
+
+/* Networks of the database share records. */
+struct placed {
+    struct map_link link;
+    uint32_t record;
+    uint32_t value;
+};
+
+struct entries {
+    struct netmap_entry *at;
+    size_t count, cap;
+};
+
+struct nearest_builder {
+    struct arena *arena; /* of the result */
+    struct arena scratch;
+    const struct replica *replicas;
+    size_t replica_count;
+    struct map by_name;
+    struct map interned;
+    struct map placed;
+    struct ranking *draft;
+    const struct ranking **rankings;
+    size_t ranking_count, ranking_cap;
+    struct entries prefixes; /* first layer */
+    struct entries networks; /* second layer */
+};
+
+struct named {
+    struct map_link link;
+    uint16_t id;
+};
+
+static const struct sip_key no_key; /* nothing here is chosen by a peer */
+
+static uint64_t hash_of(struct span bytes)
+{
+    return sip_hash64(&no_key, bytes);
+}
+
+static size_t ranking_size(const struct ranking *ranking)
+{
+    return sizeof(*ranking) + ranking->count * sizeof(ranking->ids[0]);
+}
+
+static uint32_t intern(struct nearest_builder *b, const struct ranking *ranking)
+{
+    size_t size = ranking_size(ranking);
+    uint64_t hash = hash_of(span_of(ranking, size));
+
+    for (struct map_link *at = map_first(&b->interned, hash); at; at = map_next(at)) {
+        uint32_t value = container_of(at, struct interned, link)->value;
+        if (memcmp(b->rankings[value], ranking, size) == 0) {
+            return value;
+        }
+    }
+    if (b->ranking_count == b->ranking_cap) {
+        b->ranking_cap = b->ranking_cap ? 2 * b->ranking_cap : 64;
+        b->rankings = xrealloc(b->rankings, b->ranking_cap * sizeof(b->rankings[0]));
+    }
+    struct interned *entry = arena_alloc(&b->scratch, sizeof(*entry));
+    entry->value = (uint32_t)b->ranking_count;
+    map_insert(&b->interned, &entry->link, hash);
+    b->rankings[b->ranking_count++] =
+        (const struct ranking *)(const void *)arena_copy(b->arena, span_of(ranking, size)).at;
+    return entry->value;
+}
+
+/* An empty ranking with room for all replicas; valid until the next call. */
+static struct ranking *draft_ranking(struct nearest_builder *b)
+{
+    memset(b->draft, 0, sizeof(*b->draft));
+    b->draft->ordered = true;
+    return b->draft;
+}
+
+struct nearest_builder *nearest_builder_new(struct arena *arena, const struct replica *replicas,
+                                            size_t replica_count)
+{
+    struct nearest_builder *b = xcalloc(1, sizeof(*b));
+
+    CHECK(replica_count <= REPLICAS_MAX);
+    b->arena = arena;
+    b->replicas = replicas;
+    b->replica_count = replica_count;
+    arena_init(&b->scratch, NULL, 0);
+    map_init(&b->by_name, replica_count);
+    map_init(&b->interned, 64);
+    map_init(&b->placed, 64);
+    for (size_t i = 0; i < replica_count; i++) {
+        struct named *named = arena_alloc(&b->scratch, sizeof(*named));
+        named->id = (uint16_t)i;
+        map_insert(&b->by_name, &named->link, hash_of(span_str(replicas[i].name)));
+    }
+
+    b->draft =
+        arena_alloc(&b->scratch, sizeof(*b->draft) + replica_count * sizeof(b->draft->ids[0]));
+
+    struct ranking *all = draft_ranking(b); /* where nothing is known */
+    all->ordered = false;
+    all->count = all->listed = (uint16_t)replica_count;
+    for (size_t i = 0; i < replica_count; i++) {
+        all->ids[i] = (uint16_t)i;
+    }
+    CHECK(intern(b, all) == NETMAP_NONE);
+    return b;
+}
+
+void nearest_builder_free(struct nearest_builder **builder)
+{
+    struct nearest_builder *b = *builder;
+
+    if (b) {
+        map_fini(&b->by_name);
+        map_fini(&b->interned);
+        map_fini(&b->placed);
+        arena_fini(&b->scratch);
+        free(b->rankings);
+        free(b->prefixes.at);
+        free(b->networks.at);
+        free(b);
+        *builder = NULL;
+    }
+}
+
+static void entries_put(struct entries *entries, const struct prefix *prefix, uint32_t value)
+{
+    if (entries->count == entries->cap) {
+        entries->cap = entries->cap ? 2 * entries->cap : 1024;
+        entries->at = xrealloc(entries->at, entries->cap * sizeof(*entries->at));
+    }
+    entries->at[entries->count++] = (struct netmap_entry){*prefix, value};
+}
+
+/* A replica and how far it is; those without a place are farther than any other. */
+struct distant {
+    double distance;
+    uint16_t id;
+};
+
+static int distant_order(const void *a, const void *b)
+{
+    const struct distant *x = (const struct distant *)a;
+    const struct distant *y = (const struct distant *)b;
+
+    if (x->distance != y->distance) {
+        return x->distance < y->distance ? -1 : 1;
+    }
+    return x->id - y->id;
+}
+
+#define NOWHERE 1e9 /* km */
+
+/* Completes a ranking with the replicas that are not in `taken`, by their distance from a point.
+ * Returns how many of these have a place. */
+static unsigned rank_rest(const struct nearest_builder *b, const struct replica_set *taken,
+                          bool has_place, double latitude, double longitude,
+                          struct ranking *ranking)
+{
+    struct distant rest[REPLICAS_MAX];
+    size_t count = 0;
+    unsigned placed = 0;
+
+    for (unsigned i = 0; i < b->replica_count; i++) {
+        const struct replica *r = &b->replicas[i];
+        if (replica_set_has(taken, i)) {
+            continue;
+        }
+        bool known = has_place && r->has_location;
+        double km = known ? geo_distance(latitude, longitude, r->latitude, r->longitude) : NOWHERE;
+        rest[count++] = (struct distant){km, (uint16_t)i};
+        placed += known;
+    }
+    qsort(rest, count, sizeof(rest[0]), distant_order);
+    for (size_t i = 0; i < count; i++) {
+        ranking->ids[ranking->count++] = rest[i].id;
+    }
+    return placed;
+}
+
+void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const uint16_t *ids,
+                 size_t count)
+{
+    struct ranking *ranking = draft_ranking(b);
+    struct replica_set taken = {{0}};
+    const struct replica *first = &b->replicas[ids[0]];
+
+    for (size_t i = 0; i < count; i++) {
+        if (!replica_set_has(&taken, ids[i])) {
+            replica_set_put(&taken, ids[i], true);
+            ranking->ids[ranking->count++] = ids[i];
+        }
+    }
+    ranking->listed = ranking->count;
+    rank_rest(b, &taken, first->has_location, first->latitude, first->longitude, ranking);
+    entries_put(&b->prefixes, prefix, intern(b, ranking));
+}
+
+/* ---- the map file ---- */
+
+struct lines {
+    const char *path;
+    unsigned number;
+    unsigned faults;
+    struct buf *errors;
+};
+
+static void complain(struct lines *lines, const char *line, struct span word, const char *what)
+{
+    if (lines->faults++ < ERRORS_SHOWN) {
+        size_t column = word.at ? (size_t)(word.at - line) + 1 : 1;
+        buf_printf(lines->errors, "%s:%u:%zu: %s\n", lines->path, lines->number, column, what);
+    }
+}
+
+static int replica_id(const struct nearest_builder *b, struct span name)
+{
+    struct map_link *at = map_first(&b->by_name, hash_of(name));
+
+    for (; at; at = map_next(at)) {
+        uint16_t id = container_of(at, struct named, link)->id;
+        if (span_eq(span_str(b->replicas[id].name), name)) {
+            return id;
+        }
+    }
+    return -1;
+}
+
+static void add_line(struct nearest_builder *b, struct lines *lines, const char *line,
+                     struct span rest)
+{
+    struct prefix prefix;
+    const char *what = NULL;
+    uint16_t ids[REPLICAS_MAX];
+    size_t count = 0;
+    struct span word = span_trim(span_cut(&rest, ','));
+
+    if (prefix_parse(word, &prefix, &what)) {
+        complain(lines, line, word, what ? what : "not a prefix; expected such as 10.0.0.0/8");
+        return;
+    }
+    do {
+        word = span_trim(span_cut(&rest, ','));
+        int id = replica_id(b, word);
+        if (id < 0 || count == ARRAY_LEN(ids)) {
+            complain(lines, line, word, id < 0 ? "no such replica" : "too many replicas");
+            return;
+        }
+        ids[count++] = (uint16_t)id;
+    } while (rest.len);
+    nearest_add(b, &prefix, ids, count);
+}
+
+int nearest_add_file(struct nearest_builder *b, const char *path, struct buf *errors)
+{
+    struct lines lines = {.path = path, .errors = errors};
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t cap = 0;
+
+    if (!file) {
+        buf_printf(errors, "%s: %s\n", path, err_text(-errno));
+        return ERR_CONFIG;
+    }
+    for (ssize_t n = getline(&line, &cap, file); n >= 0; n = getline(&line, &cap, file)) {
+        struct span text = span_of(line, (size_t)n);
+        lines.number++;
+        while (text.len && (text.at[text.len - 1] == '\n' || text.at[text.len - 1] == '\r')) {
+            text.len--;
+        }
+        text = span_trim(span_take(text, span_find(text, '#')));
+        if (text.len) {
+            add_line(b, &lines, line, text);
+        }
+    }
+    if (ferror(file)) {
+        complain(&lines, line, SPAN_EMPTY, "cannot be read");
+    }
+    free(line);
+    fclose(file);
+    if (lines.faults > ERRORS_SHOWN) {
+        buf_printf(errors, "%s: %u more errors\n", path, lines.faults - ERRORS_SHOWN);
+    }
+    return lines.faults ? ERR_CONFIG : 0;
+}
+
+/* ---- the database ---- */
+
+static uint32_t place_value(struct nearest_builder *b, uint32_t record, double latitude,
+                            double longitude)
+{
+    uint64_t hash = hash_of(span_of(&record, sizeof(record)));
+    struct replica_set none = {{0}};
+
+    for (struct map_link *at = map_first(&b->placed, hash); at; at = map_next(at)) {
+        const struct placed *placed = container_of(at, struct placed, link);
+        if (placed->record == record) {
+            return placed->value;
+        }
+    }
+    struct ranking *ranking = draft_ranking(b);
+    unsigned known = rank_rest(b, &none, true, latitude, longitude, ranking);
+    ranking->listed = (uint16_t)known;
+
+    struct placed *placed = arena_alloc(&b->scratch, sizeof(*placed));
+    placed->record = record;
+    placed->value = known ? intern(b, ranking) : NETMAP_NONE;
+    map_insert(&b->placed, &placed->link, hash);
+    return placed->value;
+}
+
+static void on_network(void *arg, const struct prefix *network, uint32_t record, double latitude,
+                       double longitude)
+{
+    struct nearest_builder *b = arg;
+    entries_put(&b->networks, network, place_value(b, record, latitude, longitude));
+}
+
+int nearest_add_geo(struct nearest_builder *b, const char *path, struct buf *errors)
+{
+    const char *what;
+
+    if (geo_each(path, on_network, b, &what)) {
+        buf_printf(errors, "%s: %s\n", path, what);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+int nearest_build(struct nearest_builder *b, struct buf *errors, struct nearest *out)
+{
+    if (b->ranking_count > NETMAP_VALUE_MAX) {
+        buf_printf(errors, "nearest: more than %d different orders of replicas\n",
+                   NETMAP_VALUE_MAX);
+        return ERR_CONFIG;
+    }
+    struct span rankings = span_of(b->rankings, b->ranking_count * sizeof(b->rankings[0]));
+    out->rankings = (const struct ranking **)(void *)arena_alloc(b->arena, rankings.len);
+    memcpy(out->rankings, rankings.at, rankings.len);
+    out->ranking_count = b->ranking_count;
+    out->prefix_count = b->prefixes.count;
+    out->network_count = b->networks.count;
+    out->map = netmap_new(b->prefixes.at, b->prefixes.count, b->networks.at, b->networks.count);
+    return 0;
+}
