@@ -1,0 +1,206 @@
+#include "dnsredir/admin.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+
+#define BACKLOG 16
+#define CONNECTIONS_MAX 32
+#define REQUEST_MAX 4096
+#define TIMEOUT_MS 5000
+
+struct admin {
+    uv_tcp_t handle;
+    admin_render *render;
+    void *arg;
+    struct list connections;
+    size_t count;
+    size_t handles; /* open or closing; the last one frees */
+    bool closing;
+};
+
+struct connection {
+    struct list link;
+    struct admin *admin;
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_write_t write;
+    bool closing;
+    struct buf in;
+    struct buf out;
+    unsigned handles;
+};
+
+static void handle_closed(struct admin *admin)
+{
+    if (--admin->handles == 0 && admin->closing) {
+        free(admin);
+    }
+}
+
+static void connection_handle_closed(struct connection *c)
+{
+    struct admin *admin = c->admin;
+
+    if (--c->handles > 0) {
+        return;
+    }
+    buf_fini(&c->in);
+    buf_fini(&c->out);
+    free(c);
+    handle_closed(admin);
+}
+
+static void on_tcp_closed(uv_handle_t *handle)
+{
+    connection_handle_closed(container_of(handle, struct connection, tcp));
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    connection_handle_closed(container_of(handle, struct connection, timer));
+}
+
+static void connection_close(struct connection *c)
+{
+    if (!c->closing) {
+        c->closing = true;
+        list_remove(&c->link);
+        c->admin->count--;
+        uv_close((uv_handle_t *)&c->tcp, on_tcp_closed);
+        uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+    }
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    connection_close(container_of(timer, struct connection, timer));
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    connection_close(container_of(write, struct connection, write));
+}
+
+static void put_response(struct connection *c, const char *status, const char *type,
+                         struct span body)
+{
+    buf_printf(&c->out,
+               "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+               "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+               status, type, body.len);
+    buf_append(&c->out, body);
+}
+
+/* `head` ends with an empty line. Only its first words matter. */
+static void respond(struct connection *c, struct span head)
+{
+    struct span line = span_take(head, span_find(head, '\r'));
+    struct span method = span_cut(&line, ' ');
+    struct span path = span_cut(&line, ' ');
+    struct buf page = BUF_INIT;
+
+    path = span_take(path, span_find(path, '?'));
+    if (!span_starts(line, SPAN("HTTP/1."))) {
+        put_response(c, "400 Bad Request", "text/plain", SPAN("HTTP/1.x is spoken here\n"));
+    } else if (!span_eq(method, SPAN("GET"))) {
+        put_response(c, "405 Method Not Allowed", "text/plain", SPAN("only GET\n"));
+    } else {
+        const char *type = c->admin->render(c->admin->arg, path, &page);
+        put_response(c, type ? "200 OK" : "404 Not Found", type ? type : "text/plain",
+                     type ? buf_span(&page) : SPAN("no such page\n"));
+    }
+    buf_fini(&page);
+    uv_buf_t all = uv_buf_init(c->out.data + c->out.start, (unsigned)buf_len(&c->out));
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &all, 1, on_written) < 0) {
+        connection_close(c);
+    }
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct connection *c = container_of(handle, struct connection, tcp);
+    *out = uv_buf_init(buf_reserve(&c->in, REQUEST_MAX), REQUEST_MAX);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct connection *c = container_of(stream, struct connection, tcp);
+
+    if (n < 0) {
+        connection_close(c);
+        return;
+    }
+    buf_commit(&c->in, (size_t)n);
+    struct span head = buf_span(&c->in);
+    if (head.len && memmem(head.at, head.len, "\r\n\r\n", 4)) {
+        respond(c, head);
+    } else if (head.len > REQUEST_MAX) {
+        connection_close(c);
+    }
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    struct admin *admin = container_of(server, struct admin, handle);
+
+    if (status < 0) {
+        return;
+    }
+    struct connection *c = xcalloc(1, sizeof(*c));
+    c->admin = admin;
+    c->handles = 2;
+    uv_tcp_init(server->loop, &c->tcp);
+    uv_timer_init(server->loop, &c->timer);
+    list_push_back(&admin->connections, &c->link);
+    admin->count++;
+    admin->handles++;
+    if (uv_accept(server, (uv_stream_t *)&c->tcp) < 0 || admin->count > CONNECTIONS_MAX ||
+        uv_read_start((uv_stream_t *)&c->tcp, on_room, on_read) < 0) {
+        connection_close(c);
+        return;
+    }
+    uv_timer_start(&c->timer, on_timeout, TIMEOUT_MS, 0);
+}
+
+int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, admin_render *render, void *arg,
+               struct admin **out)
+{
+    struct admin *admin = xcalloc(1, sizeof(*admin));
+
+    admin->render = render;
+    admin->arg = arg;
+    admin->handles = 1;
+    list_init(&admin->connections);
+    uv_tcp_init(loop, &admin->handle);
+    int err = uv_tcp_bind(&admin->handle, (const struct sockaddr *)&endpoint->address, 0);
+    if (!err) {
+        err = uv_listen((uv_stream_t *)&admin->handle, BACKLOG, on_connection);
+    }
+    if (err) {
+        admin_close(&admin);
+    }
+    *out = admin;
+    return err;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    handle_closed(container_of(handle, struct admin, handle));
+}
+
+void admin_close(struct admin **admin)
+{
+    struct admin *a = *admin;
+
+    if (!a) {
+        return;
+    }
+    *admin = NULL;
+    a->closing = true;
+    list_each_safe(link, &a->connections)
+    {
+        connection_close(list_entry(link, struct connection, link));
+    }
+    uv_close((uv_handle_t *)&a->handle, on_closed);
+}

@@ -1,0 +1,30 @@
+#include "dnsredir/counters.h"
+
+/* clang-format off */
+static const char *const rcode_words[RCODE_COUNT] = {
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET",
+    "NXRRSET", "NOTAUTH", "NOTZONE", "11", "12", "13", "14", "15", "BADVERS",
+};
+
+#define ROW(name, kind, help) METRIC_ROW(struct counters, name, kind, help)
+const struct metric counter_rows[] = {
+    DNS_COUNTERS(ROW)
+    {"answers", METRIC_COUNTER, offsetof(struct counters, rcodes), "Answers by their code",
+     {{"rcode", rcode_words, RCODE_COUNT}, {NULL, NULL, 0}}},
+    {0},
+};
+/* clang-format on */
+
+void counters_note(struct counters *counters, const struct answer_note *note, size_t len)
+{
+    if (len == 0) {
+        metric_add(&counters->dropped, 1);
+        return;
+    }
+    metric_add(&counters->rcodes[note->rcode < RCODE_COUNT ? note->rcode : RCODE_SERVFAIL], 1);
+    metric_add(&counters->edns_queries, note->edns);
+    metric_add(&counters->ecs_queries, note->ecs);
+    metric_add(&counters->steered_answers, note->steered);
+    metric_add(&counters->all_down_answers, note->all_down);
+    metric_add(&counters->truncated, note->truncated);
+}

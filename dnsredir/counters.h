@@ -1,0 +1,39 @@
+/*
+ * counters - what the redirector counts, per worker.
+ */
+#ifndef LARDER_DNSREDIR_COUNTERS_H
+#define LARDER_DNSREDIR_COUNTERS_H
+
+#include "base/metrics.h"
+#include "dnsredir/answer.h"
+
+/* clang-format off */
+#define DNS_COUNTERS(X)                                                                            \
+    X(udp_queries,      COUNTER, "Packets received by UDP")                                        \
+    X(tcp_queries,      COUNTER, "Messages received by TCP")                                       \
+    X(dropped,          COUNTER, "Packets that get no answer: responses and fragments of headers") \
+    X(send_failures,    COUNTER, "UDP answers the kernel did not take")                            \
+    X(edns_queries,     COUNTER, "Queries with an OPT record")                                     \
+    X(ecs_queries,      COUNTER, "Queries with a client subnet")                                   \
+    X(steered_answers,  COUNTER, "Answers whose addresses a policy chose")                         \
+    X(all_down_answers, COUNTER, "Answers with the best known replica because none was up")        \
+    X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
+    X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
+    X(tcp_timeouts,     COUNTER, "TCP connections closed for being idle or slow")                  \
+    X(tcp_evicted,      COUNTER, "TCP connections closed to make room for others")                 \
+    X(tcp_connections,  GAUGE,   "TCP connections that are open")
+/* clang-format on */
+
+enum { RCODE_COUNT = 17 }; /* 0..16 */
+
+struct counters {
+    METRIC_FIELDS(DNS_COUNTERS)
+    metric_value rcodes[RCODE_COUNT];
+};
+
+extern const struct metric counter_rows[];
+
+/* Counts one answer; `len` 0: none was given. Only by the thread that owns the counters. */
+void counters_note(struct counters *counters, const struct answer_note *note, size_t len);
+
+#endif

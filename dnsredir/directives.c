@@ -1,0 +1,599 @@
+#include "dnsredir/directives.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "dnsredir/pattern.h"
+
+#include <time.h>
+
+#define ADMIN_PORT 3129
+#define DNS_PORT 53
+#define NAMES_MAX 1000000
+
+static const char *const policy_words[] = {"nearest", "hashed", NULL};
+
+/* "http://192.0.2.10:3129" */
+static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
+{
+    struct endpoint *endpoint = out;
+    struct span rest = text;
+
+    if (!span_starts(text, SPAN("http://"))) {
+        *what = "only http:// is known";
+        return ERR_SYNTAX;
+    }
+    rest = span_skip(text, 7);
+    rest.len -= span_ends(rest, SPAN("/"));
+    if (rest.len == 0 || rest.at[0] == ':' ||
+        endpoint_parse(rest, ADMIN_PORT, &endpoint->address, &endpoint->len)) {
+        *what = "the host must be an IP address";
+        return ERR_SYNTAX;
+    }
+    struct span copy = arena_printf(arena, "%.*s", SPAN_ARGS(rest));
+    endpoint->text = arena_zalloc(arena, copy.len + 1);
+    memcpy(endpoint->text, copy.at, copy.len);
+    return 0;
+}
+
+static const struct conf_custom admin_url = {
+    .expected = "a URL such as http://192.0.2.10:3129",
+    .size = sizeof(struct endpoint),
+    .parse = parse_admin,
+};
+
+/* ---- replicas ---- */
+
+static void check_replica(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct replica_row *row = bound;
+
+    if (row->location_count != 0 && row->location_count != 2) {
+        conf_complain(at, "location", 0, "one number or three; expected latitude and longitude");
+    } else if (row->location_count == 2 && (row->location[0] < -90 || row->location[0] > 90)) {
+        conf_complain(at, "location", 0, "no such latitude; expected -90 to 90");
+    }
+}
+
+/* clang-format off */
+#define REPLICA(member) CONF_FIELD(struct replica_row, member)
+static const struct conf_directive replica_directives[] = {
+    {"name", CONF_STRING, REPLICA(name), NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD,
+     "What other directives, metrics and logs call it."},
+    {"addresses", CONF_IP, CONF_LIST(struct replica_row, addresses, address_count),
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
+     "Given to clients, IPv4 as A and IPv6 as AAAA."},
+    {"location", CONF_REAL, CONF_LIST(struct replica_row, location, location_count),
+     NULL, "-180", "180", CONF_RELOAD, "Latitude and longitude in degrees, for distances."},
+    {"capacity", CONF_INT, REPLICA(capacity), "0", NULL, NULL, CONF_RELOAD,
+     "How much it can serve, in any unit that is the same for all. Shown, not used yet."},
+    {"admin", CONF_CUSTOM(admin_url), REPLICA(admin), NULL, NULL, NULL, CONF_RELOAD,
+     "Where its health is asked. Without it, it counts as up."},
+    {0},
+};
+static const struct conf_table replica_table = {
+    .rows = replica_directives, .size = sizeof(struct replica_row), .finish = check_replica};
+/* clang-format on */
+
+/* ---- zones ---- */
+
+static void check_records(const struct name_row *row, const struct conf_at *at)
+{
+    static const struct name root = {.len = 1};
+    struct record *record = xmalloc(sizeof(*record));
+
+    for (size_t i = 0; i < row->record_count; i++) {
+        const char *what;
+        if (record_parse(span_str(row->records[i]), &root, record, &what)) {
+            conf_complain(at, "records", i, "%s; expected \"[TTL] TYPE DATA\"", what);
+        }
+    }
+    free(record);
+}
+
+static void check_name(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct name_row *row = bound;
+    struct pattern pattern;
+    const char *what;
+
+    row->steered = conf_given(at, "policy");
+    if (pattern_parse(span_str(row->name), &pattern, &what)) {
+        conf_complain(at, "name", 0, "%s", what);
+    }
+    if (!row->steered && row->record_count == 0) {
+        conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records");
+    }
+    if (!row->steered && (row->replica_count || conf_given(at, "answers"))) {
+        conf_complain(at, NULL, 0, "replicas and answers need a policy");
+    }
+    check_records(row, at);
+}
+
+/* clang-format off */
+#define NAME(member) CONF_FIELD(struct name_row, member)
+static const struct conf_directive name_directives[] = {
+    {"name", CONF_STRING, NAME(name), NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
+     "Below the zone; @ is the zone itself, * a wildcard. v[1-24].x[1-8] stands for 192 names."},
+    {"policy", CONF_ENUM(policy_words), NAME(policy), NULL, NULL, NULL, CONF_RELOAD,
+     "How its addresses are chosen: nearest to the client, or by hashing the name."},
+    {"replicas", CONF_STRING, CONF_LIST(struct name_row, replicas, replica_count),
+     NULL, NULL, NULL, CONF_RELOAD, "Among which to choose; without it, all."},
+    {"answers", CONF_INT, NAME(answers), "0", "0", "16", CONF_RELOAD,
+     "Addresses in an answer. 0: those of the best replica, or all where nothing is known."},
+    {"ttl", CONF_SEC, NAME(ttl), "30s", "0", "7d", CONF_RELOAD,
+     "How long resolvers keep an answer."},
+    {"records", CONF_STRING, CONF_LIST(struct name_row, records, record_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Plain records as in a master file: \"MX 10 mx.example.net.\""},
+    {0},
+};
+static const struct conf_table name_table = {
+    .rows = name_directives, .size = sizeof(struct name_row), .finish = check_name};
+
+#define SOA(member) CONF_FIELD(struct zone_row, soa.member)
+static const struct conf_directive soa_directives[] = {
+    {"mname", CONF_STRING, SOA(mname), NULL, "1", "255", CONF_RELOAD,
+     "The primary server; without it, the first of nameservers."},
+    {"rname", CONF_STRING, SOA(rname), NULL, "1", "255", CONF_RELOAD,
+     "The mail address of who is responsible, as a name; without it, hostmaster in the zone."},
+    {"serial", CONF_INT, SOA(serial), "0", NULL, NULL, CONF_RELOAD,
+     "0: the time of the load."},
+    {"refresh", CONF_SEC, SOA(refresh), "1h", "0", "7d", CONF_RELOAD, "For secondaries."},
+    {"retry", CONF_SEC, SOA(retry), "15min", "0", "7d", CONF_RELOAD, "For secondaries."},
+    {"expire", CONF_SEC, SOA(expire), "14d", "0", "365d", CONF_RELOAD, "For secondaries."},
+    {"minimum", CONF_SEC, SOA(minimum), "60s", "0", "7d", CONF_RELOAD,
+     "How long resolvers keep negative answers."},
+    {0},
+};
+static const struct conf_table soa_table = {.rows = soa_directives};
+
+#define ZONE(member) CONF_FIELD(struct zone_row, member)
+static const struct conf_directive zone_directives[] = {
+    {"name", CONF_STRING, ZONE(name), NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
+     "The zone's name, such as cdn.example.net."},
+    {"nameservers", CONF_STRING, CONF_LIST(struct zone_row, nameservers, nameserver_count),
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "Its NS records: this server's names."},
+    {"ttl", CONF_SEC, ZONE(ttl), "1h", "0", "7d", CONF_RELOAD,
+     "Of plain records without their own, of NS and of SOA."},
+    {"soa", CONF_MAP(soa_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "The fields of the SOA record."},
+    {"names", CONF_MAP(name_table), CONF_LIST(struct zone_row, names, name_count),
+     NULL, NULL, NULL, CONF_RELOAD, "The names in the zone."},
+    {0},
+};
+static const struct conf_table zone_table = {
+    .rows = zone_directives, .size = sizeof(struct zone_row)};
+
+/* ---- nearest, and the root ---- */
+
+#define MAP(member) CONF_FIELD(struct map_row, member)
+static const struct conf_directive map_directives[] = {
+    {"prefix", CONF_PREFIX, MAP(prefix), NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
+     "The clients' network."},
+    {"replica", CONF_STRING, CONF_LIST(struct map_row, replicas, replica_count),
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
+     "Its replica, or several in order of preference."},
+    {0},
+};
+static const struct conf_table map_table = {.rows = map_directives, .size = sizeof(struct map_row)};
+
+#define FIELD(member) CONF_FIELD(struct settings, member)
+static const struct conf_directive nearest_directives[] = {
+    {"map", CONF_MAP(map_table), CONF_LIST(struct settings, map_rows, map_count),
+     NULL, NULL, NULL, CONF_RELOAD, "Which network is near which replica; the longest prefix wins."},
+    {"map-file", CONF_PATH, FIELD(map_file), NULL, NULL, NULL, CONF_RELOAD,
+     "More of the same: lines of prefix,replica[,replica...]."},
+    {"geoip", CONF_PATH, FIELD(geoip), NULL, NULL, NULL, CONF_RELOAD,
+     "A MaxMind database with locations, for networks that no map knows."},
+    {0},
+};
+static const struct conf_table nearest_table = {.rows = nearest_directives};
+
+static const struct conf_directive health_directives[] = {
+    {"interval", CONF_MSEC, FIELD(health.interval), "2s", "50ms", "1h", CONF_RELOAD,
+     "Between two probes of a replica."},
+    {"timeout", CONF_MSEC, FIELD(health.timeout), "500ms", "10ms", "1min", CONF_RELOAD,
+     "A probe without an answer by then has failed."},
+    {"rise", CONF_INT, FIELD(health.rise), "2", "1", "100", CONF_RELOAD,
+     "Good probes in a row that bring a replica back."},
+    {"fall", CONF_INT, FIELD(health.fall), "2", "1", "100", CONF_RELOAD,
+     "Failed probes in a row that take it out; after the first, the next follow faster."},
+    {"path", CONF_STRING, FIELD(health.path), "/readyz", "1", "255", CONF_RELOAD,
+     "What is asked for by GET; a status of 200 to 299 is good."},
+    {0},
+};
+static const struct conf_table health_table = {.rows = health_directives};
+
+static const struct conf_directive tcp_directives[] = {
+    {"connections", CONF_INT, FIELD(tcp.connections), "1000", "1", "1000000", 0,
+     "At once, per worker; one more closes the one that has been idle longest."},
+    {"idle-timeout", CONF_MSEC, FIELD(tcp.idle), "10s", "100ms", "10min", 0,
+     "Between two queries of a connection."},
+    {"message-timeout", CONF_MSEC, FIELD(tcp.message), "5s", "100ms", "10min", 0,
+     "For the rest of a query that has begun, and for reading our answer."},
+    {0},
+};
+static const struct conf_table tcp_table = {.rows = tcp_directives};
+
+static const struct conf_directive admin_directives[] = {
+    {"address", CONF_ENDPOINT(3130), FIELD(admin), NULL, NULL, NULL, 0,
+     "Where /metrics, /status and /healthz are served. Not for the public."},
+    {0},
+};
+static const struct conf_table admin_table = {.rows = admin_directives};
+
+static void compile(void *bound, struct arena *arena, const struct conf_at *at);
+
+static const struct conf_directive directives[] = {
+    {"listen", CONF_ENDPOINT(DNS_PORT), CONF_LIST(struct settings, listen, listen_count),
+     "[\"0.0.0.0:53\", \"[::]:53\"]", NULL, NULL, 0, "Where queries are taken, by UDP and TCP."},
+    {"workers", CONF_INT, FIELD(workers), "1", "1", "256", 0, "Event loops, each with a thread."},
+    {"admin", CONF_MAP(admin_table), CONF_SAME, NULL, NULL, NULL, 0, "Metrics and status."},
+    {"log-level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
+     "What is written to standard error."},
+    {"tcp", CONF_MAP(tcp_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits of connections."},
+    {"health", CONF_MAP(health_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "How replicas are probed."},
+    {"replicas", CONF_MAP(replica_table), CONF_LIST(struct settings, replica_rows, replica_count),
+     NULL, NULL, NULL, CONF_RELOAD, "The proxies that clients are sent to."},
+    {"nearest", CONF_MAP(nearest_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "What is known about which replica is near whom."},
+    {"zones", CONF_MAP(zone_table), CONF_LIST(struct settings, zone_rows, zone_count),
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "What this server is authoritative for."},
+    {0},
+};
+static const struct conf_table table = {
+    .rows = directives, .size = sizeof(struct settings), .finish = compile};
+
+static const struct conf_option options[] = {
+    {"--listen", "ADDRESS", "listen", "Take queries here; may be repeated.", NULL},
+    {"--admin", "ADDRESS", "admin.address", "Metrics and status here.", NULL},
+    {"--workers", "N", "workers", "Event loops.", NULL},
+    {"--check", NULL, NULL, "Check the configuration and exit.", NULL},
+    {"--print-config", NULL, NULL, "Print the configuration with all defaults and exit.", NULL},
+    {"--help", NULL, NULL, "Print this and exit.", NULL},
+    {"--version", NULL, NULL, "Print the version and exit.", NULL},
+    {0},
+};
+/* clang-format on */
+
+/* ---- compiling ---- */
+
+/* While the settings are being compiled; errors go to where the fault was written. */
+struct compiler {
+    struct settings *settings;
+    struct arena *arena;
+    const struct conf_at *at;
+    struct record *record; /* too large for a stack */
+    bool failed;
+};
+
+#define COMPLAIN(c, directive, index, ...)                                                         \
+    ((c)->failed = true, conf_complain((c)->at, directive, index, __VA_ARGS__))
+
+static const struct sip_key replica_key; /* the same everywhere: all servers must agree */
+
+static void compile_replicas(struct compiler *c)
+{
+    struct settings *s = c->settings;
+
+    if (s->replica_count > REPLICAS_MAX) {
+        COMPLAIN(c, "replicas", 0, "too many; expected at most %d", REPLICAS_MAX);
+        return;
+    }
+    s->replicas = arena_zalloc(c->arena, s->replica_count * sizeof(*s->replicas));
+    for (size_t i = 0; i < s->replica_count; i++) {
+        const struct replica_row *row = &s->replica_rows[i];
+        s->replicas[i] = (struct replica){
+            .name = row->name,
+            .addresses = row->addresses,
+            .address_count = row->address_count,
+            .has_location = row->location_count == 2,
+            .latitude = row->location_count ? row->location[0] : 0,
+            .longitude = row->location_count ? row->location[1] : 0,
+            .hash = sip_hash64(&replica_key, span_str(row->name)),
+        };
+        for (size_t before = 0; before < i; before++) {
+            if (strcmp(row->name, s->replicas[before].name) == 0) {
+                COMPLAIN(c, "replicas", i, "a second replica called \"%s\"", row->name);
+            }
+        }
+    }
+}
+
+/* The number of a replica, or -1 after a complaint. */
+static int find_replica(struct compiler *c, const char *directive, size_t index, const char *name)
+{
+    const struct settings *s = c->settings;
+    const char *names[REPLICAS_MAX];
+
+    for (size_t i = 0; i < s->replica_count; i++) {
+        if (strcmp(s->replicas[i].name, name) == 0) {
+            return (int)i;
+        }
+        names[i] = s->replicas[i].name;
+    }
+    const char *closest = conf_closest(name, names, s->replica_count);
+    COMPLAIN(c, directive, index, "no replica is called \"%s\"%s%s%s", name,
+             closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+    return -1;
+}
+
+static const struct policy *compile_policy(struct compiler *c, size_t zone,
+                                           const struct name_row *row)
+{
+    const struct settings *s = c->settings;
+    struct replica_set members = {{0}};
+
+    if (s->replica_count == 0) {
+        COMPLAIN(c, "zones", zone, "\"%s\" has a policy, but there are no replicas", row->name);
+        return NULL;
+    }
+    for (size_t i = 0; i < row->replica_count; i++) {
+        int id = find_replica(c, "zones", zone, row->replicas[i]);
+        if (id < 0) {
+            return NULL;
+        }
+        replica_set_put(&members, (unsigned)id, true);
+    }
+    for (unsigned i = 0; row->replica_count == 0 && i < s->replica_count; i++) {
+        replica_set_put(&members, i, true);
+    }
+    return policy_new(c->arena, row->policy, (unsigned)row->answers, row->ttl, s->replicas,
+                      s->replica_count, &members);
+}
+
+/* One name of a row: its policy and its records. */
+static void add_name(struct compiler *c, size_t index, struct zone *zone,
+                     const struct name_row *row, const struct policy *policy, struct span text)
+{
+    const struct zone_row *zone_row = &c->settings->zone_rows[index];
+    struct zones *zones = c->settings->zones;
+    struct name owner;
+    const char *what = "not a domain name";
+    int err = name_parse(text, &zone->apex, &owner);
+
+    if (!err && policy) {
+        err = zone_add_policy(zones, zone, &owner, policy, &what);
+    }
+    for (size_t i = 0; !err && i < row->record_count; i++) {
+        err = record_parse(span_str(row->records[i]), &zone->apex, c->record, &what);
+        if (!err) {
+            c->record->ttl = c->record->has_ttl ? c->record->ttl : zone_row->ttl;
+            err = zone_add_record(zones, zone, &owner, c->record, &what);
+        }
+    }
+    if (err) {
+        COMPLAIN(c, "zones", index, "name \"%.*s\": %s", SPAN_ARGS(text), what);
+    }
+}
+
+static void compile_name(struct compiler *c, size_t index, struct zone *zone,
+                         const struct name_row *row)
+{
+    const struct policy *policy = NULL;
+    struct pattern pattern;
+    char text[PATTERN_TEXT_MAX];
+    const char *what;
+
+    if (row->steered) {
+        policy = compile_policy(c, index, row);
+    }
+    if (c->failed || pattern_parse(span_str(row->name), &pattern, &what)) {
+        return;
+    }
+    if (zones_name_count(c->settings->zones) + pattern.name_count > NAMES_MAX) {
+        COMPLAIN(c, "zones", index, "more than %d names", NAMES_MAX);
+        return;
+    }
+    for (uint32_t n = 0; n < pattern.name_count && !c->failed; n++) {
+        add_name(c, index, zone, row, policy, pattern_name(&pattern, n, text));
+    }
+}
+
+/* A domain name that is written where only a whole name makes sense. */
+static bool whole_name(struct compiler *c, size_t zone, const char *what, const char *text,
+                       struct name *out)
+{
+    if (name_parse_absolute(span_str(text), out) == 0) {
+        return true;
+    }
+    COMPLAIN(c, "zones", zone, "%s \"%s\" is not a domain name", what, text);
+    return false;
+}
+
+static bool compile_soa(struct compiler *c, size_t index, const struct name *apex, struct soa *out)
+{
+    const struct zone_row *row = &c->settings->zone_rows[index];
+    const char *mname = row->soa.mname ? row->soa.mname : row->nameservers[0];
+
+    *out = (struct soa){
+        .serial = row->soa.serial ? row->soa.serial : (uint32_t)time(NULL),
+        .refresh = row->soa.refresh,
+        .retry = row->soa.retry,
+        .expire = row->soa.expire,
+        .minimum = row->soa.minimum,
+        .ttl = row->ttl,
+    };
+    if (!row->soa.rname) {
+        if (name_parse(SPAN("hostmaster"), apex, &out->rname)) {
+            out->rname = *apex;
+        }
+    } else if (!whole_name(c, index, "rname", row->soa.rname, &out->rname)) {
+        return false;
+    }
+    return whole_name(c, index, "mname", mname, &out->mname);
+}
+
+static void add_nameservers(struct compiler *c, size_t index, struct zone *zone)
+{
+    const struct zone_row *row = &c->settings->zone_rows[index];
+
+    for (size_t i = 0; i < row->nameserver_count; i++) {
+        struct name host;
+        const char *what;
+        if (!whole_name(c, index, "name server", row->nameservers[i], &host)) {
+            return;
+        }
+        c->record->type = TYPE_NS;
+        c->record->ttl = row->ttl;
+        c->record->len = host.len;
+        memcpy(c->record->data, host.at, host.len);
+        CHECK(zone_add_record(c->settings->zones, zone, &zone->apex, c->record, &what) == 0);
+    }
+}
+
+/* All zones are there before any name is, so that each name finds the one it belongs to. */
+static void compile_zones(struct compiler *c)
+{
+    struct settings *s = c->settings;
+    struct zone **zones = arena_zalloc(c->arena, s->zone_count * sizeof(struct zone *));
+
+    s->zones = zones_new();
+    for (size_t i = 0; i < s->zone_count; i++) {
+        struct name apex;
+        struct soa soa;
+        if (!whole_name(c, i, "zone", s->zone_rows[i].name, &apex) ||
+            !compile_soa(c, i, &apex, &soa)) {
+            continue;
+        }
+        if (zones_add(s->zones, &apex, &soa, &zones[i])) {
+            COMPLAIN(c, "zones", i, "a second zone \"%s\"", s->zone_rows[i].name);
+        }
+    }
+    for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
+        add_nameservers(c, i, zones[i]);
+        for (size_t n = 0; n < s->zone_rows[i].name_count && !c->failed; n++) {
+            compile_name(c, i, zones[i], &s->zone_rows[i].names[n]);
+        }
+    }
+    zones_freeze(s->zones);
+}
+
+static void compile(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct compiler c = {.settings = bound, .arena = arena, .at = at};
+
+    c.record = xmalloc(sizeof(*c.record));
+    compile_replicas(&c);
+    if (!c.failed) {
+        compile_zones(&c);
+    }
+    for (size_t i = 0; i < c.settings->map_count && !c.failed; i++) {
+        const struct map_row *row = &c.settings->map_rows[i];
+        for (size_t n = 0; n < row->replica_count; n++) {
+            find_replica(&c, "nearest", 0, row->replicas[n]);
+        }
+    }
+    free(c.record);
+}
+
+static unsigned known_replica(const struct settings *s, const char *name)
+{
+    unsigned id = 0;
+
+    while (strcmp(s->replicas[id].name, name) != 0) {
+        id++;
+    }
+    return id;
+}
+
+static int compile_nearest(struct settings *s, struct buf *errors)
+{
+    struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
+    uint16_t ids[REPLICAS_MAX];
+    int err = 0;
+
+    for (size_t i = 0; i < s->map_count; i++) {
+        const struct map_row *row = &s->map_rows[i];
+        size_t count = row->replica_count < REPLICAS_MAX ? row->replica_count : REPLICAS_MAX;
+        for (size_t n = 0; n < count; n++) {
+            ids[n] = (uint16_t)known_replica(s, row->replicas[n]);
+        }
+        nearest_add(builder, &row->prefix, ids, count);
+    }
+    if (s->map_file) {
+        err = nearest_add_file(builder, s->map_file, errors);
+    }
+    if (!err && s->geoip) {
+        err = nearest_add_geo(builder, s->geoip, errors);
+    }
+    if (!err) {
+        err = nearest_build(builder, errors, &s->nearest);
+    }
+    nearest_builder_free(&builder);
+    return err;
+}
+
+/* ---- loading ---- */
+
+int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
+                  struct settings **out)
+{
+    struct arena *arena = xcalloc(1, sizeof(*arena));
+    struct conf *conf = conf_new(&table, errors);
+
+    arena_init(arena, NULL, 0);
+    struct settings *s = arena_zalloc(arena, sizeof(*s));
+    int err = conf_arguments(conf, options, argc, argv);
+    int bind_err = conf_bind(conf, s, arena);
+    s->memory = arena;
+    err = err ? err : bind_err;
+    if (!err) {
+        err = compile_nearest(s, errors);
+    }
+    if (!err && print) {
+        conf_print(conf, print);
+    }
+    conf_free(&conf);
+    if (err) {
+        settings_free(&s);
+    }
+    *out = s;
+    return err;
+}
+
+void settings_free(struct settings **settings)
+{
+    struct settings *s = *settings;
+
+    if (s) {
+        struct arena *arena = s->memory;
+        zones_free(&s->zones);
+        netmap_free(&s->nearest.map);
+        arena_fini(arena);
+        free(arena);
+        *settings = NULL;
+    }
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->len == b->len && memcmp(&a->address, &b->address, a->len) == 0;
+}
+
+bool settings_same_sockets(const struct settings *a, const struct settings *b)
+{
+    bool same = a->listen_count == b->listen_count && a->workers == b->workers &&
+                same_endpoint(&a->admin, &b->admin) &&
+                memcmp(&a->tcp, &b->tcp, sizeof(a->tcp)) == 0;
+
+    for (size_t i = 0; same && i < a->listen_count; i++) {
+        same = same_endpoint(&a->listen[i], &b->listen[i]);
+    }
+    return same;
+}
+
+bool settings_flag(int argc, char **argv, const char *name)
+{
+    return conf_flag(options, argc, argv, name);
+}
+
+void settings_help(struct buf *out)
+{
+    buf_printf(out, "larder-dns: answers names with the nearest healthy replica\n\n");
+    conf_options_help(options, out);
+    buf_printf(out, "\nDirectives of the configuration file, and of --set:\n\n");
+    conf_help(&table, out);
+}

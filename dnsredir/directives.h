@@ -1,0 +1,106 @@
+/*
+ * directives - the redirector's configuration: one table that parses, prints, documents and
+ * checks it, and the settings it becomes, compiled to what answers need. Immutable after load, so
+ * any thread may read them; owned by whoever loaded them.
+ */
+#ifndef LARDER_DNSREDIR_DIRECTIVES_H
+#define LARDER_DNSREDIR_DIRECTIVES_H
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "dnsredir/choose.h"
+#include "dnsredir/nearest.h"
+#include "dnsredir/zone.h"
+
+#define WORKERS_MAX 256
+
+/* As written. */
+struct replica_row {
+    char *name;
+    struct ip *addresses;
+    size_t address_count;
+    double *location; /* latitude, longitude */
+    size_t location_count;
+    uint64_t capacity;
+    struct endpoint admin; /* where its health is asked; len 0: not asked, always up */
+};
+
+struct name_row {
+    char *name; /* relative to the zone, with ranges */
+    bool steered;
+    enum policy_kind policy; /* when steered */
+    char **replicas;
+    size_t replica_count; /* 0: all */
+    uint64_t answers;
+    uint32_t ttl;
+    char **records;
+    size_t record_count;
+};
+
+struct zone_row {
+    char *name;
+    char **nameservers;
+    size_t nameserver_count;
+    uint32_t ttl;
+    struct {
+        char *mname, *rname;
+        uint32_t serial, refresh, retry, expire, minimum;
+    } soa;
+    struct name_row *names;
+    size_t name_count;
+};
+
+struct map_row {
+    struct prefix prefix;
+    char **replicas;
+    size_t replica_count;
+};
+
+struct settings {
+    struct arena *memory; /* everything below lives here */
+
+    struct endpoint *listen;
+    size_t listen_count;
+    struct endpoint admin;
+    uint64_t workers;
+    enum log_level log_level;
+    struct {
+        uint64_t interval, timeout; /* ms */
+        uint64_t rise, fall;
+        char *path;
+    } health;
+    struct {
+        uint64_t connections;   /* at once, per worker */
+        uint64_t idle, message; /* ms */
+    } tcp;
+    struct replica_row *replica_rows;
+    size_t replica_count;
+    struct zone_row *zone_rows;
+    size_t zone_count;
+    struct map_row *map_rows;
+    size_t map_count;
+    char *map_file;
+    char *geoip;
+
+    /* compiled */
+    struct replica *replicas;
+    struct zones *zones;
+    struct nearest nearest;
+};
+
+/* From the command line and, with --config, a file; takes seconds for large maps. Returns 0 and
+ * settings; ERR_CONFIG after writing every error to `errors` as "file:line:column: ..." lines.
+ * `print` (may be NULL) gets --print-config's text. */
+int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
+                  struct settings **out);
+void settings_free(struct settings **settings); /* accepts NULL; sets *settings to NULL */
+
+/* Do both open the same sockets in the same way? What a reload cannot change. */
+bool settings_same_sockets(const struct settings *a, const struct settings *b);
+
+/* Is a flag such as "--check" on the command line? */
+bool settings_flag(int argc, char **argv, const char *name);
+/* --help, made from the table. */
+void settings_help(struct buf *out);
+
+#endif

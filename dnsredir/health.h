@@ -1,0 +1,50 @@
+/*
+ * health - is a replica up? Probes with hysteresis: the judgement is pure, the probes run on the
+ * control loop, and everything here belongs to that thread.
+ */
+#ifndef LARDER_DNSREDIR_HEALTH_H
+#define LARDER_DNSREDIR_HEALTH_H
+
+#include "dnsredir/directives.h"
+
+#include <uv.h>
+
+/* ---- the judgement ---- */
+
+struct health {
+    bool known; /* probed at least once; before that it counts as up */
+    bool up;
+    uint32_t streak; /* probes in a row that said otherwise than `up` */
+};
+
+#define HEALTH_INIT ((struct health){.up = true})
+
+/* Takes the result of a probe; whether `up` changed. The first one decides alone, later ones only
+ * `rise` or `fall` in a row. */
+bool health_note(struct health *health, bool good, uint64_t rise, uint64_t fall);
+
+/* ---- the probes ---- */
+
+struct probes;
+
+/* Probes every replica of `settings` that has an address for it, spread over the interval; `was`
+ * (may be NULL) tells what is known from before about replicas of the same name and address.
+ * `settings` must live until probes_close(). `on_change` is called when a replica goes up or
+ * down, from the loop, never from inside probes_new(). */
+struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
+                          const struct probes *was, void (*on_change)(void *arg), void *arg);
+/* Ends them; the memory goes with the loop's next turns. Accepts NULL; sets *probes to NULL. */
+void probes_close(struct probes **probes);
+
+/* Which replicas are up. */
+void probes_up(const struct probes *probes, struct replica_set *out);
+
+/* For people: the state of one replica, and why. `fault` is static text, NULL when good. */
+struct probe_report {
+    bool probed;
+    struct health health;
+    const char *fault;
+};
+struct probe_report probes_report(const struct probes *probes, size_t replica);
+
+#endif

@@ -1,0 +1,335 @@
+#include "dnsredir/server.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dnsredir/admin.h"
+#include "dnsredir/health.h"
+#include "dnsredir/notify.h"
+#include "dnsredir/status.h"
+#include "dnsredir/tcp.h"
+#include "dnsredir/udp.h"
+
+#include <signal.h>
+
+/* How often replaced worlds are looked at, while there are any. */
+#define COLLECT_MS 20
+
+/* One worker and its thread. */
+struct thread {
+    struct worker worker;
+    struct udp **udps;
+    size_t udp_count;
+    struct tcp *tcp;
+    uv_async_t stop;
+    uv_thread_t id;
+};
+
+struct server {
+    uv_loop_t loop;
+    int argc;
+    char **argv;
+    struct settings *settings; /* of the current world */
+    unsigned *settings_worlds; /* how many worlds hold them */
+    struct publish *publish;
+    struct probes *probes;
+    struct thread *threads;
+    size_t thread_count;
+    struct admin *admin;
+    uv_timer_t collect;
+    uv_signal_t signals[3];
+
+    uv_work_t work; /* a reload: everything below is the work's while it runs */
+    bool reloading, reload_again, stopping;
+    struct settings *loaded;
+    struct buf errors;
+};
+
+/* ---- worlds ---- */
+
+static void world_free(void *value)
+{
+    struct world *world = value;
+
+    if (--*world->settings_worlds == 0) {
+        settings_free(&world->settings);
+        free(world->settings_worlds);
+    }
+    free(world);
+}
+
+static void on_collect(uv_timer_t *timer)
+{
+    struct server *s = container_of(timer, struct server, collect);
+
+    if (publish_collect(s->publish) == 0) {
+        uv_timer_stop(timer);
+    }
+}
+
+/* Makes the settings and the health of this moment what the workers answer from. */
+static void publish_world(void *arg)
+{
+    struct server *s = arg;
+    struct world *world = xcalloc(1, sizeof(*world));
+
+    probes_up(s->probes, &world->up);
+    world->settings = s->settings;
+    world->settings_worlds = s->settings_worlds;
+    ++*s->settings_worlds;
+    world->view = (struct view){
+        .zones = s->settings->zones,
+        .nearest = s->settings->nearest.map,
+        .rankings = s->settings->nearest.rankings,
+        .up = &world->up,
+    };
+    publish_set(s->publish, world);
+    uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
+}
+
+/* Takes over settings: new probes, which know what the old ones knew, and a new world. */
+static void adopt(struct server *s, struct settings *settings)
+{
+    struct probes *old = s->probes;
+
+    s->settings = settings;
+    s->settings_worlds = xcalloc(1, sizeof(*s->settings_worlds));
+    log_level_set(settings->log_level);
+    s->probes = probes_new(&s->loop, settings, old, publish_world, s);
+    probes_close(&old);
+    publish_world(s);
+    log_info("settings_loaded", "names=%zu prefixes=%zu networks=%zu rankings=%zu replicas=%zu",
+             zones_name_count(settings->zones), settings->nearest.prefix_count,
+             settings->nearest.network_count, settings->nearest.ranking_count,
+             settings->replica_count);
+}
+
+/* ---- reload ---- */
+
+static void reload_work(uv_work_t *work)
+{
+    struct server *s = container_of(work, struct server, work);
+    settings_load(s->argc, s->argv, &s->errors, NULL, &s->loaded);
+}
+
+static void log_lines(const char *event, struct span text)
+{
+    while (text.len) {
+        struct span line = span_cut(&text, '\n');
+        log_error(event, "at=%.*s", SPAN_ARGS(line));
+    }
+}
+
+static void reload_begin(struct server *s);
+
+static void reload_done(uv_work_t *work, int status)
+{
+    struct server *s = container_of(work, struct server, work);
+
+    s->reloading = false;
+    if (s->stopping) {
+        settings_free(&s->loaded);
+    } else if (s->loaded) {
+        if (!settings_same_sockets(s->settings, s->loaded)) {
+            log_warn("restart_needed", "reason=%s", "listen, workers, tcp or admin changed");
+        }
+        adopt(s, s->loaded);
+        s->loaded = NULL;
+    } else {
+        log_lines("reload_failed", buf_span(&s->errors));
+    }
+    buf_fini(&s->errors);
+    s->errors = BUF_INIT;
+    notify("READY=1");
+    if (s->reload_again && !s->stopping) {
+        reload_begin(s);
+    }
+}
+
+static void reload_begin(struct server *s)
+{
+    s->reload_again = s->reloading;
+    if (!s->reloading) {
+        s->reloading = true;
+        notify_reloading(clock_mono_us());
+        CHECK(uv_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
+    }
+}
+
+/* ---- workers ---- */
+
+static void on_stop(uv_async_t *async)
+{
+    struct thread *t = container_of(async, struct thread, stop);
+
+    for (size_t i = 0; i < t->udp_count; i++) {
+        udp_close(&t->udps[i]);
+    }
+    tcp_close(&t->tcp);
+    uv_close((uv_handle_t *)async, NULL);
+}
+
+static void thread_main(void *arg)
+{
+    struct thread *t = arg;
+    uv_run(&t->worker.loop, UV_RUN_DEFAULT);
+}
+
+static int thread_open(struct server *s, struct thread *t, size_t number)
+{
+    const struct settings *settings = s->settings;
+    int err = 0;
+
+    CHECK(uv_loop_init(&t->worker.loop) == 0);
+    CHECK(uv_async_init(&t->worker.loop, &t->stop, on_stop) == 0);
+    t->worker.publish = s->publish;
+    t->worker.number = number;
+    t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
+    for (size_t i = 0; i < settings->listen_count && !err; i++) {
+        err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
+        if (err) {
+            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
+                      err_text(err));
+        } else {
+            t->udp_count++;
+        }
+    }
+    if (!err) {
+        err = tcp_open(&t->worker, settings, &t->tcp);
+        if (err) {
+            log_error("listen_failed", "proto=tcp err=%s", err_text(err));
+        }
+    }
+    return err;
+}
+
+static void thread_fini(struct thread *t)
+{
+    CHECK(uv_loop_close(&t->worker.loop) == 0);
+    free(t->udps);
+}
+
+/* All sockets are open before any thread answers. */
+static int start_workers(struct server *s)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < s->settings->workers && !err; i++) {
+        s->thread_count++;
+        err = thread_open(s, &s->threads[i], i);
+    }
+    for (size_t i = 0; i < s->thread_count; i++) {
+        struct thread *t = &s->threads[i];
+        CHECK(uv_thread_create(&t->id, thread_main, t) == 0);
+    }
+    return err;
+}
+
+static void stop_workers(struct server *s)
+{
+    for (size_t i = 0; i < s->thread_count; i++) {
+        uv_async_send(&s->threads[i].stop);
+    }
+}
+
+/* ---- the control loop ---- */
+
+static void stop(struct server *s)
+{
+    if (s->stopping) {
+        return;
+    }
+    s->stopping = true;
+    notify("STOPPING=1");
+    stop_workers(s);
+    probes_close(&s->probes);
+    admin_close(&s->admin);
+    uv_close((uv_handle_t *)&s->collect, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
+    }
+}
+
+static void on_end_signal(uv_signal_t *handle, int number)
+{
+    struct server *s = handle->data;
+
+    log_info("stopping", "signal=%d", number);
+    stop(s);
+}
+
+static void on_reload_signal(uv_signal_t *handle, int number)
+{
+    reload_begin(handle->data);
+}
+
+static void watch_signal(struct server *s, size_t slot, int number, uv_signal_cb callback)
+{
+    CHECK(uv_signal_init(&s->loop, &s->signals[slot]) == 0);
+    s->signals[slot].data = s;
+    uv_signal_start(&s->signals[slot], callback, number);
+}
+
+static const char *render_page(void *arg, struct span path, struct buf *out)
+{
+    const struct server *s = arg;
+    const void *counters[WORKERS_MAX];
+
+    for (size_t i = 0; i < s->thread_count; i++) {
+        counters[i] = &s->threads[i].worker.counters;
+    }
+    struct status status = {s->settings, s->probes, counters, s->thread_count};
+    return status_page(&status, path, out);
+}
+
+static int start(struct server *s)
+{
+    uv_timer_init(&s->loop, &s->collect);
+    adopt(s, s->settings);
+    watch_signal(s, 0, SIGTERM, on_end_signal);
+    watch_signal(s, 1, SIGINT, on_end_signal);
+    watch_signal(s, 2, SIGHUP, on_reload_signal);
+    int err = start_workers(s);
+    if (!err && s->settings->admin.len) {
+        err = admin_open(&s->loop, &s->settings->admin, render_page, s, &s->admin);
+        if (err) {
+            log_error("listen_failed", "address=%s err=%s", s->settings->admin.text, err_text(err));
+        }
+    }
+    return err;
+}
+
+static void fini(struct server *s)
+{
+    for (size_t i = 0; i < s->thread_count; i++) {
+        uv_thread_join(&s->threads[i].id);
+        thread_fini(&s->threads[i]);
+    }
+    CHECK(uv_loop_close(&s->loop) == 0);
+    publish_free(&s->publish);
+    free(s->threads);
+    buf_fini(&s->errors);
+}
+
+int server_run(int argc, char **argv, struct settings *settings)
+{
+    struct server s = {.argc = argc, .argv = argv};
+
+    signal(SIGPIPE, SIG_IGN);
+    CHECK(uv_loop_init(&s.loop) == 0);
+    s.publish = publish_new(settings->workers, world_free);
+    s.threads = xcalloc(settings->workers, sizeof(*s.threads));
+    s.settings = settings;
+    int err = start(&s);
+    if (err) {
+        stop(&s);
+    } else {
+        notify("READY=1");
+    }
+    uv_run(&s.loop, UV_RUN_DEFAULT);
+    fini(&s);
+    return err;
+}

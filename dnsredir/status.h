@@ -1,0 +1,20 @@
+/*
+ * status - what the admin listener shows: /metrics, /status, /healthz.
+ */
+#ifndef LARDER_DNSREDIR_STATUS_H
+#define LARDER_DNSREDIR_STATUS_H
+
+#include "dnsredir/counters.h"
+#include "dnsredir/health.h"
+
+struct status {
+    const struct settings *settings;
+    const struct probes *probes;
+    const void *const *counters; /* of every worker */
+    size_t counter_count;
+};
+
+/* Writes a page; its media type, or NULL: no such page. */
+const char *status_page(const struct status *status, struct span path, struct buf *out);
+
+#endif

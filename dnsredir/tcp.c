@@ -1,0 +1,382 @@
+#include "dnsredir/tcp.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#define BACKLOG 512
+#define TICK_MS 50
+#define LENGTH_LEN 2
+/* A connection with this much unsent is not read from. */
+#define UNSENT_MAX (64 << 10)
+
+struct tcp {
+    struct worker *worker;
+    uint64_t idle_ms, message_ms;
+    size_t limit;
+    size_t count;
+    size_t handles; /* open or closing; the last one frees */
+    bool closing;
+    struct list connections; /* the one that was last active is the last */
+    uv_timer_t tick;
+    struct listener *listeners;
+    size_t listener_count;
+    uint8_t read_room[64 << 10];
+    uint8_t answer_room[LENGTH_LEN + DNS_MESSAGE_MAX];
+};
+
+struct listener {
+    struct tcp *tcp;
+    uv_tcp_t handle;
+};
+
+struct connection {
+    struct list link;
+    struct tcp *tcp;
+    uv_tcp_t handle;
+    struct ip peer;
+    struct buf in;    /* a query that is not complete */
+    struct buf out;   /* answers not yet handed to the kernel */
+    uv_write_t write; /* of `out`, when `writing` */
+    bool writing;
+    bool closing;
+    uint64_t since; /* of the last progress, ms of the loop */
+};
+
+static void handle_closed(struct tcp *tcp)
+{
+    if (--tcp->handles == 0 && tcp->closing) {
+        free(tcp->listeners);
+        free(tcp);
+    }
+}
+
+/* ---- connections ---- */
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+    struct connection *c = container_of(handle, struct connection, handle);
+    struct tcp *tcp = c->tcp;
+
+    buf_fini(&c->in);
+    buf_fini(&c->out);
+    free(c);
+    handle_closed(tcp);
+}
+
+static void connection_close(struct connection *c)
+{
+    if (c->closing) {
+        return;
+    }
+    c->closing = true;
+    list_remove(&c->link);
+    c->tcp->count--;
+    metric_sub(&c->tcp->worker->counters.tcp_connections, 1);
+    uv_close((uv_handle_t *)&c->handle, on_connection_closed);
+}
+
+static void connection_touch(struct connection *c)
+{
+    c->since = uv_now(&c->tcp->worker->loop);
+    list_remove(&c->link);
+    list_push_back(&c->tcp->connections, &c->link);
+}
+
+static void connection_read(struct connection *c);
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *c = container_of(write, struct connection, write);
+
+    c->writing = false;
+    buf_clear(&c->out);
+    if (c->closing) {
+        return;
+    }
+    if (status < 0) {
+        connection_close(c);
+        return;
+    }
+    buf_release(&c->out);
+    connection_touch(c);
+    connection_read(c);
+}
+
+/* Sends what is in c->out: at once if the kernel takes it, else when it can. */
+static void connection_flush(struct connection *c)
+{
+    uv_buf_t rest = uv_buf_init(c->out.data + c->out.start, (unsigned)buf_len(&c->out));
+    int n = uv_try_write((uv_stream_t *)&c->handle, &rest, 1);
+
+    if (n < 0 && n != UV_EAGAIN) {
+        connection_close(c);
+        return;
+    }
+    buf_consume(&c->out, n > 0 ? (size_t)n : 0);
+    if (buf_len(&c->out) == 0) {
+        buf_release(&c->out);
+        return;
+    }
+    rest = uv_buf_init(c->out.data + c->out.start, (unsigned)buf_len(&c->out));
+    c->writing = true;
+    uv_read_stop((uv_stream_t *)&c->handle);
+    if (uv_write(&c->write, (uv_stream_t *)&c->handle, &rest, 1, on_written) < 0) {
+        c->writing = false;
+        connection_close(c);
+    }
+}
+
+/* Answers one message into c->out. */
+static void answer_message(struct connection *c, const struct world *world, struct span message)
+{
+    struct tcp *tcp = c->tcp;
+    struct asker asker = {.ip = c->peer, .tcp = true};
+    size_t len = worker_answer(tcp->worker, world, &asker, message, tcp->answer_room + LENGTH_LEN);
+
+    metric_add(&tcp->worker->counters.tcp_queries, 1);
+    if (len) {
+        tcp->answer_room[0] = (uint8_t)(len >> 8);
+        tcp->answer_room[1] = (uint8_t)len;
+        buf_append(&c->out, span_of(tcp->answer_room, len + LENGTH_LEN));
+    }
+}
+
+/* Answers all complete messages in `bytes`, as long as the peer reads; returns what is left. */
+static struct span answer_messages(struct connection *c, struct span bytes)
+{
+    struct worker *worker = c->tcp->worker;
+    const struct world *world = publish_enter(worker->publish, worker->number);
+
+    while (bytes.len >= LENGTH_LEN && buf_len(&c->out) < UNSENT_MAX) {
+        struct wire_in in = wire_in_of(bytes.at, bytes.len);
+        struct span message = wire_get_span(&in, wire_get_u16(&in));
+        if (in.failed) {
+            break;
+        }
+        answer_message(c, world, message);
+        bytes = span_skip(bytes, message.len + LENGTH_LEN);
+    }
+    publish_leave(worker->publish, worker->number);
+    return bytes;
+}
+
+/* What arrived, or what waited while the peer did not read. */
+static void connection_take(struct connection *c, struct span bytes)
+{
+    while (!c->closing && !c->writing) {
+        struct span rest;
+        if (buf_len(&c->in)) {
+            buf_append(&c->in, bytes);
+            rest = answer_messages(c, buf_span(&c->in));
+            buf_consume(&c->in, buf_len(&c->in) - rest.len);
+            buf_release(&c->in);
+        } else {
+            rest = answer_messages(c, bytes);
+            buf_append(&c->in, rest);
+        }
+        bytes = SPAN_EMPTY;
+        if (buf_len(&c->out) == 0) {
+            return;
+        }
+        connection_touch(c);
+        connection_flush(c);
+    }
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct connection *c = container_of(handle, struct connection, handle);
+    *out = uv_buf_init((char *)c->tcp->read_room, sizeof(c->tcp->read_room));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct connection *c = container_of(stream, struct connection, handle);
+
+    if (n > 0) {
+        if (buf_len(&c->in) == 0) {
+            connection_touch(c);
+        }
+        connection_take(c, span_of(buf->base, (size_t)n));
+    } else if (n < 0) {
+        connection_close(c);
+    }
+}
+
+static void connection_read(struct connection *c)
+{
+    connection_take(c, SPAN_EMPTY);
+    if (!c->closing && !c->writing &&
+        uv_read_start((uv_stream_t *)&c->handle, on_room, on_read) < 0) {
+        connection_close(c);
+    }
+}
+
+/* ---- listeners ---- */
+
+static void evict_idlest(struct tcp *tcp)
+{
+    metric_add(&tcp->worker->counters.tcp_evicted, 1);
+    connection_close(list_entry(tcp->connections.next, struct connection, link));
+}
+
+static void connection_open(struct tcp *tcp, uv_stream_t *server)
+{
+    struct connection *c = xcalloc(1, sizeof(*c));
+    struct sockaddr_storage peer = {0};
+    int len = sizeof(peer);
+
+    c->tcp = tcp;
+    list_init(&c->link);
+    uv_tcp_init(&tcp->worker->loop, &c->handle);
+    tcp->handles++;
+    tcp->count++;
+    list_push_back(&tcp->connections, &c->link);
+    metric_add(&tcp->worker->counters.tcp_connections, 1);
+    if (uv_accept(server, (uv_stream_t *)&c->handle) < 0 ||
+        uv_tcp_getpeername(&c->handle, (struct sockaddr *)&peer, &len) < 0) {
+        connection_close(c);
+        return;
+    }
+    metric_add(&tcp->worker->counters.tcp_accepted, 1);
+    c->peer = ip_of_sockaddr((const struct sockaddr *)&peer);
+    uv_tcp_nodelay(&c->handle, 1);
+    connection_touch(c);
+    connection_read(c);
+    if (tcp->count > tcp->limit) {
+        evict_idlest(tcp);
+    }
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    struct listener *listener = container_of(server, struct listener, handle);
+
+    if (status < 0) {
+        log_warn("accept_failed", "err=%s", uv_strerror(status));
+        return;
+    }
+    connection_open(listener->tcp, server);
+}
+
+/* Queries that have begun and answers that are not read have less time than idle connections. */
+static void on_tick(uv_timer_t *timer)
+{
+    struct tcp *tcp = container_of(timer, struct tcp, tick);
+    uint64_t now = uv_now(&tcp->worker->loop);
+    uint64_t least = tcp->message_ms < tcp->idle_ms ? tcp->message_ms : tcp->idle_ms;
+
+    list_each_safe(link, &tcp->connections)
+    {
+        struct connection *c = list_entry(link, struct connection, link);
+        if (now - c->since < least) {
+            return; /* and so are all behind it */
+        }
+        bool busy = c->writing || buf_len(&c->in);
+        if (now - c->since >= (busy ? tcp->message_ms : tcp->idle_ms)) {
+            metric_add(&tcp->worker->counters.tcp_timeouts, 1);
+            connection_close(c);
+        }
+    }
+}
+
+/* libuv of Debian 12 cannot ask for SO_REUSEPORT itself. */
+static int open_socket(const struct endpoint *endpoint, int *out)
+{
+    int on = 1;
+    int family = endpoint->address.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+        bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->len) < 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    *out = fd;
+    return 0;
+}
+
+static int listener_open(struct tcp *tcp, const struct endpoint *endpoint)
+{
+    struct listener *listener = &tcp->listeners[tcp->listener_count];
+    int fd = -1;
+    int err = open_socket(endpoint, &fd);
+
+    if (err) {
+        return err;
+    }
+    listener->tcp = tcp;
+    uv_tcp_init(&tcp->worker->loop, &listener->handle);
+    tcp->listener_count++;
+    tcp->handles++;
+    err = uv_tcp_open(&listener->handle, fd);
+    if (err) {
+        close(fd);
+        return err;
+    }
+    return uv_listen((uv_stream_t *)&listener->handle, BACKLOG, on_connection);
+}
+
+int tcp_open(struct worker *worker, const struct settings *settings, struct tcp **out)
+{
+    struct tcp *tcp = xcalloc(1, sizeof(*tcp));
+    int err = 0;
+
+    tcp->worker = worker;
+    tcp->idle_ms = settings->tcp.idle;
+    tcp->message_ms = settings->tcp.message;
+    tcp->limit = settings->tcp.connections;
+    list_init(&tcp->connections);
+    uv_timer_init(&worker->loop, &tcp->tick);
+    tcp->handles = 1;
+    uv_timer_start(&tcp->tick, on_tick, TICK_MS, TICK_MS);
+    tcp->listeners = xcalloc(settings->listen_count, sizeof(*tcp->listeners));
+    for (size_t i = 0; i < settings->listen_count && !err; i++) {
+        err = listener_open(tcp, &settings->listen[i]);
+    }
+    if (err) {
+        tcp_close(&tcp);
+    }
+    *out = tcp;
+    return err;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    handle_closed(container_of(handle, struct listener, handle)->tcp);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    handle_closed(container_of(handle, struct tcp, tick));
+}
+
+void tcp_close(struct tcp **tcp)
+{
+    struct tcp *t = *tcp;
+
+    if (!t) {
+        return;
+    }
+    *tcp = NULL;
+    t->closing = true;
+    list_each_safe(link, &t->connections)
+    {
+        connection_close(list_entry(link, struct connection, link));
+    }
+    for (size_t i = 0; i < t->listener_count; i++) {
+        uv_close((uv_handle_t *)&t->listeners[i].handle, on_listener_closed);
+    }
+    uv_close((uv_handle_t *)&t->tick, on_tick_closed);
+}

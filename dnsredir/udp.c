@@ -1,0 +1,233 @@
+#include "dnsredir/udp.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+/* One system call moves up to this many packets. More gains nothing measurable: what is left is
+ * the kernel's work per packet. */
+#define BATCH 32
+/* Rounds per wake-up, so that a flood cannot keep the loop from TCP and from stopping. */
+#define ROUNDS_MAX 8
+/* A query is a question and an OPT; what is larger is cut by the kernel and refused. */
+#define QUERY_MAX 2048
+/* About 10,000 small queries may wait while the worker is elsewhere; the default holds 256. */
+#define RECEIVE_BUFFER (4 << 20)
+#define CONTROL_MAX 64
+
+struct udp {
+    struct worker *worker;
+    uv_poll_t poll;
+    int fd;
+    bool any_address; /* bound to no address: each answer must leave from the one asked */
+
+    struct mmsghdr in[BATCH];
+    struct mmsghdr out[BATCH];
+    struct iovec in_iov[BATCH];
+    struct iovec out_iov[BATCH];
+    struct sockaddr_storage peers[BATCH];
+    _Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_MAX];
+    uint8_t queries[BATCH][QUERY_MAX];
+    uint8_t answers[BATCH][DNS_UDP_MAX];
+};
+
+/* recvmmsg() overwrites the lengths, so they are set before each call. */
+static void prepare(struct udp *udp)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        struct msghdr *header = &udp->in[i].msg_hdr;
+        header->msg_namelen = sizeof(udp->peers[i]);
+        header->msg_controllen = udp->any_address ? CONTROL_MAX : 0;
+    }
+}
+
+/* Sends from the address the query came to, by whatever interface leads there. The kernel's
+ * message about the one fits as it is for the other. */
+static void pin_source(struct msghdr *header)
+{
+    struct cmsghdr *message = CMSG_FIRSTHDR(header);
+
+    if (!message) {
+        return;
+    }
+    if (message->cmsg_level == IPPROTO_IP && message->cmsg_type == IP_PKTINFO) {
+        struct in_pktinfo *info = (struct in_pktinfo *)(void *)CMSG_DATA(message);
+        info->ipi_ifindex = 0;
+    } else if (message->cmsg_level == IPPROTO_IPV6 && message->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo *info = (struct in6_pktinfo *)(void *)CMSG_DATA(message);
+        if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr)) {
+            info->ipi6_ifindex = 0;
+        }
+    }
+}
+
+/* Answers packet `i`; whether there is one to send as number `n`. */
+static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n)
+{
+    struct msghdr *header = &udp->in[i].msg_hdr;
+    struct asker asker = {.ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i])};
+
+    if (header->msg_flags & MSG_TRUNC) {
+        metric_add(&udp->worker->counters.dropped, 1);
+        return false;
+    }
+    size_t len = worker_answer(udp->worker, world, &asker,
+                               span_of(udp->queries[i], udp->in[i].msg_len), udp->answers[n]);
+    if (len == 0) {
+        return false;
+    }
+    struct msghdr *reply = &udp->out[n].msg_hdr;
+    udp->out_iov[n].iov_len = len;
+    reply->msg_name = header->msg_name;
+    reply->msg_namelen = header->msg_namelen;
+    reply->msg_control = NULL;
+    reply->msg_controllen = 0;
+    if (udp->any_address) {
+        pin_source(header);
+        reply->msg_control = header->msg_control;
+        reply->msg_controllen = header->msg_controllen;
+    }
+    return true;
+}
+
+/* Sends what the kernel takes. An answer that it refuses (no route, a spoofed address, a full
+ * queue) is lost like any datagram, and must not hold up those behind it. */
+static void send_answers(struct udp *udp, unsigned count)
+{
+    unsigned sent = 0;
+
+    while (sent < count) {
+        int n = sendmmsg(udp->fd, udp->out + sent, count - sent, 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            metric_add(&udp->worker->counters.send_failures, 1);
+            n = 1;
+        }
+        sent += (unsigned)n;
+    }
+}
+
+/* One batch; whether more may be waiting. */
+static bool answer_batch(struct udp *udp, const struct world *world)
+{
+    unsigned count = 0;
+
+    prepare(udp);
+    int n = recvmmsg(udp->fd, udp->in, BATCH, 0, NULL);
+    if (n <= 0) {
+        return n < 0 && errno == EINTR;
+    }
+    metric_add(&udp->worker->counters.udp_queries, (uint64_t)n);
+    for (unsigned i = 0; i < (unsigned)n; i++) {
+        count += answer_packet(udp, world, i, count);
+    }
+    send_answers(udp, count);
+    return n == BATCH;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct udp *udp = container_of(poll, struct udp, poll);
+    const struct world *world = publish_enter(udp->worker->publish, udp->worker->number);
+
+    for (unsigned round = 0; round < ROUNDS_MAX && answer_batch(udp, world); round++) {
+    }
+    publish_leave(udp->worker->publish, udp->worker->number);
+}
+
+static void wire_up(struct udp *udp)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        udp->in_iov[i] = (struct iovec){udp->queries[i], QUERY_MAX};
+        udp->out_iov[i] = (struct iovec){udp->answers[i], 0};
+        udp->in[i].msg_hdr = (struct msghdr){
+            .msg_name = &udp->peers[i],
+            .msg_iov = &udp->in_iov[i],
+            .msg_iovlen = 1,
+            .msg_control = udp->control[i],
+        };
+        udp->out[i].msg_hdr = (struct msghdr){.msg_iov = &udp->out_iov[i], .msg_iovlen = 1};
+    }
+}
+
+static bool is_any_address(const struct endpoint *endpoint)
+{
+    struct ip ip = ip_of_sockaddr((const struct sockaddr *)&endpoint->address);
+    static const uint8_t zero[16] = {0};
+
+    return ip_is_v4(&ip) ? memcmp(ip.at + 12, zero, 4) == 0 : memcmp(ip.at, zero, 16) == 0;
+}
+
+static int set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int bind_socket(struct udp *udp, const struct endpoint *endpoint)
+{
+    bool v4 = endpoint->address.ss_family == AF_INET;
+    int err = set(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
+    set(udp->fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+    if (!err && !v4) {
+        err = set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    if (!err && udp->any_address) {
+        err = v4 ? set(udp->fd, IPPROTO_IP, IP_PKTINFO, 1)
+                 : set(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    }
+    /* No path MTU discovery: answers are small, and forged ICMP cannot make us fragment them. */
+    if (!err && v4) {
+        err = set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    }
+    if (!err && bind(udp->fd, (const struct sockaddr *)&endpoint->address, endpoint->len) < 0) {
+        err = -errno;
+    }
+    return err;
+}
+
+int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp **out)
+{
+    struct udp *udp = xcalloc(1, sizeof(*udp));
+    int family = endpoint->address.ss_family;
+
+    udp->worker = worker;
+    udp->any_address = is_any_address(endpoint);
+    wire_up(udp);
+    udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int err = udp->fd < 0 ? -errno : bind_socket(udp, endpoint);
+    if (!err) {
+        err = uv_poll_init(&worker->loop, &udp->poll, udp->fd);
+    }
+    if (err) {
+        if (udp->fd >= 0) {
+            close(udp->fd);
+        }
+        free(udp);
+        return err;
+    }
+    uv_poll_start(&udp->poll, UV_READABLE, on_readable);
+    *out = udp;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct udp *udp = container_of(handle, struct udp, poll);
+
+    close(udp->fd);
+    free(udp);
+}
+
+void udp_close(struct udp **udp)
+{
+    if (*udp) {
+        uv_close((uv_handle_t *)&(*udp)->poll, on_closed);
+        *udp = NULL;
+    }
+}

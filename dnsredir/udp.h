@@ -1,0 +1,17 @@
+/*
+ * udp - one socket of one worker: queries read and answers sent in batches, on uv_poll.
+ */
+#ifndef LARDER_DNSREDIR_UDP_H
+#define LARDER_DNSREDIR_UDP_H
+
+#include "dnsredir/worker.h"
+
+struct udp;
+
+/* Binds its own socket to `endpoint` with SO_REUSEPORT and starts reading. 0 or a negative errno.
+ * `worker` must outlive it. */
+int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp **out);
+/* Stops; the memory goes with the loop's next turn. Accepts NULL; sets *udp to NULL. */
+void udp_close(struct udp **udp);
+
+#endif
