@@ -28,13 +28,15 @@ MAY_INCLUDE = {
     "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
                      "proxy/worker.h", "proxy/stream", "proxy/origin", "proxy/client"},
     "dnsredir": {"base", "dnsredir", "dnsredir/directives.h"},
+    "dnsredir/directives": {"base", "dnsredir", "dnsredir/directives.h"},
     "ctl": {"base", "http", "ctl", "proxy/directives.h", "dnsredir/directives.h"},
 }
 
 # System header -> the only files (path prefixes) that may see it.
 OWNED = {
     "lmdb.h": ("cache/store/",),
-    "uv.h": ("base/", "proxy/", "dnsredir/server", "dnsredir/health", "dnsredir/main"),
+    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/server",
+             "dnsredir/tcp", "dnsredir/udp", "dnsredir/worker"),
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
     "maxminddb.h": ("dnsredir/",),
