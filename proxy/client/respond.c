@@ -1,0 +1,274 @@
+/* respond - answers from objects. Pages made by ourselves are in respond_error.c. */
+#include "proxy/client/respond.h"
+
+#include "base/check.h"
+#include "http/date.h"
+#include "http/hop.h"
+#include "http/put.h"
+#include "http/range.h"
+#include "http/validator.h"
+
+/* Date, Age, Via, Cache-Status, Content-Range. */
+enum { OWN_FIELDS = 5 };
+
+/* What the client is to get of the object. */
+enum shape {
+    SHAPE_WHOLE,
+    SHAPE_PART,          /* 206 */
+    SHAPE_NOT_MODIFIED,  /* 304 */
+    SHAPE_FAILED,        /* 412 */
+    SHAPE_UNSATISFIABLE, /* 416 */
+};
+
+static bool is_from_cache(enum outcome outcome)
+{
+    return outcome == OUTCOME_HIT || outcome == OUTCOME_HIT_MEMORY || outcome == OUTCOME_STALE ||
+           outcome == OUTCOME_REVALIDATED || outcome == OUTCOME_COLLAPSED;
+}
+
+/* ---- which shape ---- */
+
+/* Several ranges would need a multipart body: they get the whole, as 14.2 allows. */
+static enum shape shape_of_range(const struct respond_input *input, struct byte_range *range)
+{
+    const struct http_fields *request = &input->request->fields;
+    const struct object *object = input->object;
+    struct byte_ranges ranges;
+
+    if (object->status != 200 || object->body_len < 0 || fields_count(request, FIELD_RANGE) != 1 ||
+        !validator_if_range_holds(request, &object->fields, input->now)) {
+        return SHAPE_WHOLE;
+    }
+    switch (range_parse(fields_get(request, FIELD_RANGE), (uint64_t)object->body_len, &ranges)) {
+    case RANGE_UNSATISFIABLE:
+        return SHAPE_UNSATISFIABLE;
+    case RANGE_OK:
+        *range = ranges.at[0];
+        return ranges.count == 1 ? SHAPE_PART : SHAPE_WHOLE;
+    case RANGE_IGNORE:
+        return SHAPE_WHOLE;
+    }
+    UNREACHABLE();
+}
+
+/* Conditions first, Range last (RFC 9110 13.2.2); neither means anything to a response that is no
+ * success. */
+static enum shape shape_of(const struct respond_input *input, struct byte_range *range)
+{
+    if (!input->evaluate || input->object->status / 100 != 2) {
+        return SHAPE_WHOLE;
+    }
+    switch (validator_evaluate(&input->request->fields, &input->object->fields, input->now)) {
+    case PRECONDITION_NOT_MODIFIED:
+        return SHAPE_NOT_MODIFIED;
+    case PRECONDITION_FAILED:
+        return SHAPE_FAILED;
+    case PRECONDITION_NONE:
+    case PRECONDITION_OK:
+        return input->policy->has_range ? shape_of_range(input, range) : SHAPE_WHOLE;
+    }
+    UNREACHABLE();
+}
+
+/* ---- fields ---- */
+
+/* RFC 9110 15.4.5: a 304 says nothing about the representation but what updates caches. */
+static bool is_left_out_of_304(enum http_field_id id, bool has_etag)
+{
+    switch (id) {
+    case FIELD_CONTENT_ENCODING:
+    case FIELD_CONTENT_LANGUAGE:
+    case FIELD_CONTENT_RANGE:
+    case FIELD_CONTENT_TYPE:
+        return true;
+    case FIELD_LAST_MODIFIED:
+        return has_etag;
+    default:
+        return false;
+    }
+}
+
+static bool is_left_out(enum http_field_id id, enum shape shape, bool from_cache, bool has_etag)
+{
+    switch (shape) {
+    case SHAPE_WHOLE:
+        break;
+    case SHAPE_PART:
+        if (id == FIELD_CONTENT_RANGE) {
+            return true;
+        }
+        break;
+    case SHAPE_NOT_MODIFIED:
+        if (is_left_out_of_304(id, has_etag)) {
+            return true;
+        }
+        break;
+    case SHAPE_FAILED:
+    case SHAPE_UNSATISFIABLE:
+        return true; /* they are ours: nothing of the stored response applies */
+    }
+    return id == FIELD_CONTENT_LENGTH || (id == FIELD_AGE && from_cache);
+}
+
+/* Copies what the client gets of the object's fields; true when a Date was among them. */
+static bool copy_fields(const struct http_fields *stored, enum shape shape, bool from_cache,
+                        struct http_fields *out)
+{
+    bool has_etag = shape == SHAPE_NOT_MODIFIED && fields_has(stored, FIELD_ETAG);
+    bool has_date = false;
+
+    CHECK(out->cap >= stored->count);
+    for (size_t i = 0; i < stored->count; i++) {
+        if (!is_left_out(stored->at[i].id, shape, from_cache, has_etag)) {
+            out->at[out->count++] = stored->at[i];
+            has_date |= stored->at[i].id == FIELD_DATE;
+        }
+    }
+    return has_date;
+}
+
+static void add_date(struct http_fields *fields, int64_t when, struct arena *arena)
+{
+    char *text = arena_alloc(arena, DATE_LEN);
+
+    date_format(when, text);
+    fields_add_id(fields, FIELD_DATE, span_of(text, DATE_LEN));
+}
+
+static void add_age(struct http_fields *fields, int64_t age, struct arena *arena)
+{
+    char *text = arena_alloc(arena, PUT_NUMBER_MAX);
+
+    fields_add_id(fields, FIELD_AGE, span_from_to(text, put_number(text, (uint64_t)age)));
+}
+
+/* A response that came without Date gets the time of its receipt (RFC 9110 6.6.1); what we make
+ * ourselves is dated now. */
+static int64_t date_of(const struct respond_input *input, enum shape shape)
+{
+    int64_t received = input->object->freshness.response_time;
+    bool ours = shape == SHAPE_FAILED || shape == SHAPE_UNSATISFIABLE;
+
+    return ours || received <= 0 ? input->now : received;
+}
+
+static void make_fields(const struct respond_input *input, enum shape shape,
+                        struct http_fields *out)
+{
+    const struct object *object = input->object;
+    bool ours = shape == SHAPE_FAILED || shape == SHAPE_UNSATISFIABLE;
+    bool from_cache = is_from_cache(input->decision->outcome);
+
+    fields_init(out, input->arena, object->fields.count + OWN_FIELDS);
+    if (!copy_fields(&object->fields, shape, from_cache, out)) {
+        add_date(out, date_of(input, shape), input->arena);
+    }
+    if (from_cache && !ours) {
+        add_age(out, policy_age(&object->freshness, input->now), input->arena);
+    }
+    if (!ours) {
+        hop_add_via(out, input->origin, input->name, input->arena);
+    }
+    fields_add_id(out, FIELD_CACHE_STATUS,
+                  decision_cache_status(input->decision, input->name, input->arena));
+}
+
+/* ---- framing ---- */
+
+/* Without a body the length announced is that of the response to GET (9110 8.6). */
+static int64_t announced_length(const struct object *object)
+{
+    uint64_t length;
+
+    if (object->body_len >= 0) {
+        return object->body_len;
+    }
+    return span_to_u64(fields_get(&object->fields, FIELD_CONTENT_LENGTH), INT64_MAX, &length)
+               ? (int64_t)length
+               : -1;
+}
+
+static bool has_no_body(const struct respond_input *input)
+{
+    const struct object *object = input->object;
+
+    return input->request->method == METHOD_HEAD || object->framing == BODY_NONE ||
+           object->status == 204 || object->status == 304;
+}
+
+static void frame_whole(const struct respond_input *input, struct response *out)
+{
+    const struct object *object = input->object;
+
+    out->to = UINT64_MAX;
+    if (has_no_body(input)) {
+        out->head.framing = BODY_NONE;
+        out->head.content_length = announced_length(object);
+        return;
+    }
+    out->head.framing = object->body_len >= 0 ? BODY_LENGTH : BODY_CHUNKED;
+    out->head.content_length = object->body_len;
+    out->has_body = object->body_len != 0;
+}
+
+static void frame_part(const struct respond_input *input, struct byte_range range,
+                       struct response *out)
+{
+    out->from = range.first;
+    out->to = range.last + 1;
+    out->head.framing = BODY_LENGTH;
+    out->head.content_length = (int64_t)(out->to - out->from);
+    out->has_body = true;
+    fields_add_id(&out->head.fields, FIELD_CONTENT_RANGE,
+                  content_range_format(range, input->object->body_len, input->arena));
+}
+
+/* No body, and a length only where it cannot be mistaken for the stored one. */
+static void frame_empty(const struct respond_input *input, enum shape shape, struct response *out)
+{
+    bool unsatisfiable = shape == SHAPE_UNSATISFIABLE;
+
+    out->head.framing = shape == SHAPE_NOT_MODIFIED ? BODY_NONE : BODY_LENGTH;
+    out->head.content_length = shape == SHAPE_NOT_MODIFIED ? -1 : 0;
+    if (unsatisfiable) {
+        fields_add_id(
+            &out->head.fields, FIELD_CONTENT_RANGE,
+            arena_printf(input->arena, "bytes */%lld", (long long)input->object->body_len));
+    }
+}
+
+static int status_of(const struct object *object, enum shape shape)
+{
+    switch (shape) {
+    case SHAPE_WHOLE:
+        return object->status;
+    case SHAPE_PART:
+        return 206;
+    case SHAPE_NOT_MODIFIED:
+        return 304;
+    case SHAPE_FAILED:
+        return 412;
+    case SHAPE_UNSATISFIABLE:
+        return 416;
+    }
+    UNREACHABLE();
+}
+
+void respond_object(const struct respond_input *input, struct response *out)
+{
+    struct byte_range range = {0, 0};
+    enum shape shape = shape_of(input, &range);
+
+    *out = (struct response){.head = {.version = HTTP_1_1, .keep_alive = true}};
+    out->head.status = status_of(input->object, shape);
+    out->head.reason =
+        shape == SHAPE_WHOLE ? input->object->reason : http_status_text(out->head.status);
+    make_fields(input, shape, &out->head.fields);
+    if (shape == SHAPE_WHOLE) {
+        frame_whole(input, out);
+    } else if (shape == SHAPE_PART) {
+        frame_part(input, range, out);
+    } else {
+        frame_empty(input, shape, out);
+    }
+}
