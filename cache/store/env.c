@@ -1,8 +1,10 @@
 #include "cache/store/env.h"
 
 #include "base/err.h"
+#include "base/log.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,6 +70,68 @@ static int mend_length(const struct env *env, const char *path)
     return file.st_size >= need || truncate(path, need) == 0 ? 0 : -errno;
 }
 
+/* ---- damaged trees ---- */
+
+/* Where a lookup of this thread goes on when LMDB finds its tree impossible. */
+static _Thread_local jmp_buf *escape;
+
+/* LMDB would abort() behind this. A lookup holds nothing that must be given back, so it can be left
+ * by a jump. A writer cannot: it stops us, but this once only, since the file goes. */
+static void on_impossible(MDB_env *lmdb, const char *message)
+{
+    const char *path = NULL;
+
+    if (escape) {
+        longjmp(*escape, 1);
+    }
+    mdb_env_get_path(lmdb, &path);
+    log_error("store_damaged", "file=%s what=%s next=%s", path ? path : "", message,
+              "removed, the process ends");
+    if (path) {
+        unlink(path);
+    }
+}
+
+void env_locate(struct env *env, const MDB_val *val)
+{
+    /* Each page starts with its own number. */
+    uintptr_t page = (uintptr_t)val->mv_data & ~(uintptr_t)(env->page_size - 1);
+    size_t number;
+
+    memcpy(&number, (const char *)val->mv_data - ((uintptr_t)val->mv_data - page), sizeof(number));
+    env->map =
+        (const char *)val->mv_data - ((uintptr_t)val->mv_data - page) - number * env->page_size;
+}
+
+static bool is_inside(const struct env *env, const MDB_val *val)
+{
+    uint64_t size = env_pages(env) * env->page_size;
+    uintptr_t offset = (uintptr_t)val->mv_data - (uintptr_t)env->map;
+
+    return offset <= size && val->mv_size <= size - offset;
+}
+
+static int guarded_get(MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)
+{
+    jmp_buf here;
+
+    if (setjmp(here) != 0) {
+        escape = NULL;
+        return MDB_CORRUPTED;
+    }
+    escape = &here;
+    int err = mdb_get(txn, db, key, val);
+    escape = NULL;
+    return err;
+}
+
+int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)
+{
+    int err = env_error(guarded_get(txn, db, key, val));
+
+    return !err && env->map && !is_inside(env, val) ? ERR_CORRUPT : err;
+}
+
 static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsigned flags)
 {
     MDB_stat stat;
@@ -78,6 +142,9 @@ static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsig
     }
     if (!err) {
         err = mdb_env_set_maxreaders(env->lmdb, ENV_READERS);
+    }
+    if (!err) {
+        err = mdb_env_set_assert(env->lmdb, on_impossible);
     }
     if (!err) {
         err = mdb_env_open(env->lmdb, path, ENV_FLAGS | flags, ENV_MODE);

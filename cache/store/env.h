@@ -24,6 +24,7 @@ struct env_lane {
 struct env {
     MDB_env *lmdb;
     size_t page_size;
+    const char *map; /* where the file is mapped; NULL until env_locate() */
     struct env_lane lanes[ENV_LANES];
 };
 
@@ -44,6 +45,13 @@ void env_close(struct env *env);
 
 int env_read_begin(struct env *env, MDB_txn **txn);
 void env_read_end(struct env *env, MDB_txn *txn);
+
+/* Finds out where the file is mapped, from a value that `txn` (reading, not writing) has read. */
+void env_locate(struct env *env, const MDB_val *val);
+
+/* mdb_get() that survives a damaged tree: ERR_CORRUPT where LMDB would stop the process, and when a
+ * length leads out of the file. */
+int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val);
 
 /* Pages in use up to the last commit, free ones inside included. */
 uint64_t env_pages(const struct env *env);

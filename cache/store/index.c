@@ -116,6 +116,24 @@ static int load(struct index *index)
     return env_error(mdb_txn_commit(txn));
 }
 
+static int locate(struct index *index)
+{
+    MDB_txn *txn;
+    MDB_val key = env_val("store", 5);
+    MDB_val val;
+    int err = env_read_begin(&index->env, &txn);
+
+    if (err) {
+        return err;
+    }
+    err = env_get(&index->env, txn, index->meta, &key, &val);
+    if (!err) {
+        env_locate(&index->env, &val);
+    }
+    env_read_end(&index->env, txn);
+    return err;
+}
+
 int index_open(struct index *index, const char *dir, uint64_t size)
 {
     char path[PATH_MAX];
@@ -127,6 +145,9 @@ int index_open(struct index *index, const char *dir, uint64_t size)
         return err;
     }
     err = load(index);
+    if (!err) {
+        err = locate(index);
+    }
     if (err) {
         env_close(&index->env);
     }
@@ -149,25 +170,23 @@ void index_remove(const char *dir)
     unlink(path);
 }
 
-static int get(struct index *index, MDB_txn *txn, const uint8_t hash[STORE_HASH],
-               struct location *out)
-{
-    MDB_val key = env_val(hash, STORE_HASH);
-    MDB_val val;
-    int err = mdb_get(txn, index->objects, &key, &val);
-
-    return err ? env_error(err) : location_read(span_of(val.mv_data, val.mv_size), hash, out);
-}
-
 int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out)
 {
     MDB_txn *txn;
+    MDB_val key = env_val(hash, STORE_HASH);
+    MDB_val val;
     int err = env_read_begin(&index->env, &txn);
 
-    if (!err) {
-        err = get(index, txn, hash, out);
-        env_read_end(&index->env, txn);
+    if (err) {
+        return err;
     }
+    err = env_get(&index->env, txn, index->objects, &key, &val);
+    if (err == ERR_CORRUPT) {
+        err = ERR_IO; /* the tree, not the record: deleting would walk the same pages */
+    } else if (!err) {
+        err = location_read(span_of(val.mv_data, val.mv_size), hash, out);
+    }
+    env_read_end(&index->env, txn);
     return err;
 }
 
@@ -218,7 +237,11 @@ void index_abort(struct index *index)
 
 int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct location *out)
 {
-    return get(index, index->txn, hash, out);
+    MDB_val key = env_val(hash, STORE_HASH);
+    MDB_val val;
+    int err = mdb_get(index->txn, index->objects, &key, &val);
+
+    return err ? env_error(err) : location_read(span_of(val.mv_data, val.mv_size), hash, out);
 }
 
 int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct location *location)

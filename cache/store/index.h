@@ -29,7 +29,7 @@ void index_close(struct index *index);
 /* Removes the files of a broken index. */
 void index_remove(const char *dir);
 
-/* 0, ERR_NOT_FOUND, ERR_CORRUPT, or a code of LMDB. */
+/* 0, ERR_NOT_FOUND, ERR_CORRUPT (this record), ERR_IO (a damaged tree), or a code of LMDB. */
 int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
 
 /* Bytes of the file, and records, dead ones included. */

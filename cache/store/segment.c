@@ -131,11 +131,12 @@ static int check_identity(struct segment *segment, MDB_txn *txn, MDB_dbi db)
     MDB_val key = env_val(&number, sizeof(number));
     MDB_val val;
     struct identity is;
-    int err = mdb_get(txn, db, &key, &val);
+    int err = env_get(&segment->env, txn, db, &key, &val);
 
     if (err) {
-        return env_error(err);
+        return err;
     }
+    env_locate(&segment->env, &val);
     if (val.mv_size != sizeof(is)) {
         return ERR_CORRUPT;
     }
@@ -245,8 +246,11 @@ static int open_file(struct segment *segment, bool create)
         return err;
     }
     err = create ? preallocate(segment) : 0;
+    if (!err && create) {
+        err = in_first_transaction(segment, true);
+    }
     if (!err) {
-        err = in_first_transaction(segment, create);
+        err = in_first_transaction(segment, false);
     }
     if (err) {
         env_close(&segment->env);
@@ -347,7 +351,7 @@ static int get_value(struct segment *segment, MDB_dbi db, uint32_t number, struc
     if (err) {
         return err;
     }
-    err = env_error(mdb_get(txn, db, &key, &val));
+    err = env_get(&segment->env, txn, db, &key, &val);
     *copy = NULL;
     if (!err && !is_lendable(segment, val.mv_size)) {
         *copy = xmalloc(val.mv_size);
