@@ -153,28 +153,34 @@ static enum http_framing response_framing(const struct http_head *head, enum htt
     return head->framing;
 }
 
-/* The length to show beside BODY_NONE: what a HEAD or 304 announces, else the 0 without which the
- * client would wait for the connection's end. -1: none. */
-static int64_t length_of_none(const struct http_head *head, enum http_method request)
+/* The length to show; -1: none. Beside BODY_NONE it is what a HEAD or a 304 announces, else the 0
+ * without which the client would wait for the connection's end. */
+static int64_t length_shown(const struct http_head *head, enum http_framing framing,
+                            enum http_method request)
 {
-    if (head->status == 204) {
-        return -1;
+    switch (framing) {
+    case BODY_NONE:
+        return request == METHOD_HEAD || head->status == 304 ? head->content_length : 0;
+    case BODY_LENGTH:
+        return head->content_length;
+    case BODY_CHUNKED:
+    case BODY_CLOSE:
+    case BODY_STREAM:
+        break;
     }
-    return request == METHOD_HEAD || head->status == 304 ? head->content_length : 0;
+    return -1;
 }
 
 static char *put_response_framing(char *at, const struct http_head *head, enum http_framing framing,
                                   enum http_method request)
 {
-    int64_t length = head->content_length;
+    int64_t length = length_shown(head, framing, request);
 
+    if (head->status == 204) {
+        return at; /* RFC 9110 8.6 */
+    }
     if (framing == BODY_CHUNKED) {
         return put_span(at, SPAN("Transfer-Encoding: chunked\r\n"));
-    }
-    if (framing == BODY_NONE) {
-        length = length_of_none(head, request);
-    } else if (framing == BODY_CLOSE) {
-        length = -1;
     }
     return length >= 0 ? put_length(at, length) : at;
 }

@@ -30,12 +30,13 @@ static struct span lowered(struct span text, struct arena *arena)
     return span_of(copy, text.len);
 }
 
-/* inet_pton() wants a terminator. False when `text` is no address of that family. */
+/* inet_pton() wants a terminator, and must not find one of the peer's. False when `text` is no
+ * address of that family. */
 static bool address_parse(int family, struct span text, void *address)
 {
     char copy[INET6_ADDRSTRLEN];
 
-    if (text.len >= sizeof(copy)) {
+    if (text.len >= sizeof(copy) || span_find(text, '\0') < text.len) {
         return false;
     }
     memcpy(copy, text.at, text.len);

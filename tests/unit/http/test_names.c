@@ -7,7 +7,7 @@
 
 Test(names, every_known_field_is_found_in_any_case)
 {
-    for (int id = FIELD_OTHER + 1; id < FIELD_COUNT; id++) {
+    for (unsigned id = FIELD_OTHER + 1; id < FIELD_COUNT; id++) {
         struct span name = http_field_name((enum http_field_id)id);
         char upper[32], lower[32];
         cr_assert_leq(name.len, sizeof(upper));
@@ -23,7 +23,7 @@ Test(names, every_known_field_is_found_in_any_case)
 
 Test(names, a_name_one_byte_off_is_another)
 {
-    for (int id = FIELD_OTHER + 1; id < FIELD_COUNT; id++) {
+    for (unsigned id = FIELD_OTHER + 1; id < FIELD_COUNT; id++) {
         struct span name = http_field_name((enum http_field_id)id);
         char copy[33];
         memcpy(copy, name.at, name.len);
