@@ -75,7 +75,6 @@ struct exchange {
     bool sent;  /* stream_send() was called */
 
     uint64_t started_us;
-    uint64_t received_at_start, sent_at_start; /* of the connection */
 
     struct letter letter;
     atomic_bool flight_wake, source_wake, body_wake;
@@ -541,7 +540,7 @@ static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
             .status = x->status,
             .elapsed_us = elapsed_us,
             .sent = sent,
-            .received = transport_received(h1_transport(x->client->h1)) - x->received_at_start,
+            .received = x->stream->received,
         });
 }
 
@@ -566,10 +565,9 @@ static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 static void record(struct exchange *x)
 {
     uint64_t elapsed_us = clock_mono_us() - x->started_us;
-    uint64_t sent = transport_sent(h1_transport(x->client->h1)) - x->sent_at_start;
 
-    count(x, elapsed_us, sent);
-    write_log(x, elapsed_us, sent);
+    count(x, elapsed_us, x->stream->sent);
+    write_log(x, elapsed_us, x->stream->sent);
 }
 
 static void recycle(struct exchange *x)
@@ -680,13 +678,13 @@ static void on_close(void *owner, int err)
 {
     struct exchange *x = owner;
 
-    x->stream = NULL;
     if (err && !x->sent && x->decision.reason == REASON_NONE) {
         x->decision.reason = REASON_CLIENT_GONE;
     }
     if (x->state != EX_HEAD) {
         record(x);
     }
+    x->stream = NULL;
     finish(x);
 }
 
@@ -729,7 +727,6 @@ void exchange_begin(struct client *client, struct stream *stream)
 {
     struct worker *worker = client->worker;
     struct exchange *x = exchange_take(worker);
-    struct transport *transport = h1_transport(client->h1);
 
     x->worker = worker;
     x->client = client;
@@ -739,8 +736,6 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->letter.call = on_letter;
     x->fetch.on_interim = on_interim;
     x->started_us = clock_mono_us();
-    x->received_at_start = transport_received(transport);
-    x->sent_at_start = transport_sent(transport);
     list_push_back(&worker->exchanges, &x->link);
     stream_bind(stream, &exchange_events, x);
 }
@@ -750,8 +745,12 @@ void exchange_abort_all(struct worker *worker)
     list_each_safe(link, &worker->exchanges)
     {
         struct exchange *x = list_entry(link, struct exchange, link);
+        if (x->state != EX_HEAD) {
+            record(x);
+        }
         stream_close(x->stream, ERR_CLOSED);
-        on_close(x, ERR_CLOSED);
+        x->stream = NULL;
+        finish(x);
     }
 }
 

@@ -67,6 +67,7 @@ void *h1_owner(const struct h1 *h1);
 void h1_drain(struct h1 *h1);
 /* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
 void h1_close(struct h1 **h1);
+/* NULL once the connection is closed: inside on_close(err), on_gone and after stream_close(). */
 struct transport *h1_transport(const struct h1 *h1);
 
 /*

@@ -11,6 +11,9 @@
 static void use(struct h1 *h1, size_t n)
 {
     h1->rest = span_skip(h1->rest, n);
+    if (h1->turn) {
+        h1->turn->stream.received += n;
+    }
 }
 
 /* ---- server role: a request begins ---- */
@@ -28,7 +31,7 @@ static bool can_answer(struct h1 *h1)
     return transport_queued(h1->transport) == 0;
 }
 
-static void open_request(struct h1 *h1, struct http_head *head)
+static void open_request(struct h1 *h1, struct http_head *head, size_t used)
 {
     bool is_bodiless = head->framing == BODY_NONE;
     head->upgrade = head->upgrade && is_bodiless; /* what follows a body is no tunnel */
@@ -36,6 +39,7 @@ static void open_request(struct h1 *h1, struct http_head *head)
     struct h1_turn *turn = h1_turn_new(h1, may_switch ? H1_IN_HOLD : H1_IN_BODY);
 
     h1_body_init(&turn->body, head);
+    turn->stream.received = used;
     turn->method = head->method;
     turn->version = head->version;
     turn->is_keep_alive = head->keep_alive;
@@ -76,7 +80,7 @@ static bool begin_request(struct h1 *h1)
     if (!err) {
         h1->scan = (struct h1_scan){0};
         use(h1, used);
-        open_request(h1, &head);
+        open_request(h1, &head, used);
     }
     arena_reset(arena);
     if (err == ERR_MORE) {

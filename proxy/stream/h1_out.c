@@ -49,6 +49,7 @@ static void write_response(struct h1_turn *turn, const struct http_head *head)
     size_t start = buf_len(out);
 
     h1_write_response(out, head, turn->version, turn->method);
+    turn->stream.sent += buf_len(out) - start;
     if (!turn->h1->is_pumping) {
         hold_head(turn, out, start);
     }
@@ -60,6 +61,7 @@ static void write_request(struct h1_turn *turn, const struct http_head *head)
     size_t start = buf_len(out);
 
     h1_write_request(out, head);
+    turn->stream.sent += buf_len(out) - start;
     if (!turn->h1->is_pumping) {
         hold_head(turn, out, start);
     }
@@ -292,7 +294,9 @@ bool h1_step_out(struct h1 *h1)
     if (!can_pull(h1, turn)) {
         return false;
     }
+    uint64_t before = turn->pull.moved;
     int result = pull_run(&turn->pull, h1->transport, loop_out(h1->loop), &broken_transport);
+    turn->stream.sent += turn->pull.moved - before;
     switch (result) {
     case PULL_WAIT:
         turn->is_starved = true;

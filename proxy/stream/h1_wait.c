@@ -55,7 +55,7 @@ static struct deadline wait_in(const struct h1 *h1, const struct h1_turn *turn)
         }
         break;
     case H1_IN_BODY:
-        if (!turn->is_paused && !turn->awaits_continue) {
+        if (!turn->is_paused) {
             return deadline(WAIT_IN, turn->in_since, times->body_ms);
         }
         break;

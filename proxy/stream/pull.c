@@ -76,9 +76,12 @@ static void begin_span(struct pull *pull, struct buf *out, size_t len)
 
 static void copy_span(struct pull *pull, struct buf *out, struct span span)
 {
+    size_t before = buf_len(out);
+
     begin_span(pull, out, span.len);
     buf_append(out, span);
     end_chunk(pull, out);
+    pull->moved += buf_len(out) - before;
     source_advance(pull->source, span.len);
 }
 
@@ -86,8 +89,10 @@ static void copy_span(struct pull *pull, struct buf *out, struct span span)
 static int lend_span(struct pull *pull, struct transport *transport, struct buf *out,
                      struct span span)
 {
+    size_t before = buf_len(out);
     begin_span(pull, out, span.len);
     size_t corked = buf_len(out);
+    pull->moved += corked - before + span.len;
     struct span parts[2] = {buf_span(out), span};
     ssize_t n = transport_write(transport, parts, 2, true);
     buf_clear(out);
@@ -108,8 +113,10 @@ static int finish(struct pull *pull, struct buf *out)
         return ERR_TRUNCATED;
     }
     if (pull->framing == BODY_CHUNKED) {
+        size_t before = buf_len(out);
         end_chunk(pull, out);
         buf_append(out, SPAN(H1_LAST_CHUNK));
+        pull->moved += buf_len(out) - before;
     }
     pull_drop(pull);
     return PULL_END;

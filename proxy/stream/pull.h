@@ -21,6 +21,7 @@ struct pull {
     struct source *source;     /* NULL: nothing to send, or dropped */
     uint64_t left;             /* BODY_LENGTH: bytes still owed */
     size_t lent;               /* bytes of the source's span that the transport still reads */
+    uint64_t moved;            /* bytes written or corked so far, framing included */
     enum http_framing framing; /* BODY_NONE, _LENGTH, _CHUNKED, or _CLOSE: raw until the end */
     bool owes_crlf;            /* a chunk's data has left, the CRLF behind it has not */
 };

@@ -48,6 +48,9 @@ struct stream {
     const struct stream_ops *ops;
     const struct stream_events *events;
     void *owner;
+    /* Bytes of the messages so far, heads and framing included: for logs and counters. */
+    uint64_t received;
+    uint64_t sent; /* handed to the transport or about to be */
 };
 
 static inline void stream_bind(struct stream *stream, const struct stream_events *events,

@@ -84,6 +84,8 @@ static void on_close(void *arg, int err)
 
     snprintf(text, sizeof(text), "c%d", err);
     note(owner, text);
+    owner->sent = owner->stream->sent;
+    owner->received = owner->stream->received;
     enter(owner, 'c');
     owner->depth--;
     owner->is_closed = true;

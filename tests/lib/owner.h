@@ -15,13 +15,14 @@
 struct owner {
     struct stream *stream; /* NULL once it is dead */
     char log[256];
-    struct buf data;       /* body bytes so far */
-    uint64_t got;          /* their number */
-    bool keeps_data;       /* else only counted */
-    bool is_closed;        /* on_close came */
-    int err;               /* with this code */
-    int depth;             /* events running: more than one is a bug */
-    struct http_head head; /* the last one; its spans are dead */
+    struct buf data;         /* body bytes so far */
+    uint64_t got;            /* their number */
+    bool keeps_data;         /* else only counted */
+    bool is_closed;          /* on_close came */
+    int err;                 /* with this code */
+    uint64_t sent, received; /* as the stream counted them until then */
+    int depth;               /* events running: more than one is a bug */
+    struct http_head head;   /* the last one; its spans are dead */
     bool is_chunked;
 
     enum stream_flow flow; /* what on_data answers */

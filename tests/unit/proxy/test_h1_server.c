@@ -156,6 +156,8 @@ Test(h1_server, a_request_and_its_answer)
     peer_say(&peer, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
     cr_expect(peer_hears(&peer, hello));
     cr_expect(owner_log_is(&requests[0], "hGET e s c0"), "%s", requests[0].log);
+    cr_expect_eq(requests[0].received, strlen("GET /a HTTP/1.1\r\nHost: x\r\n\r\n"));
+    cr_expect_eq(requests[0].sent, strlen(hello));
     cr_expect_eq(gone, 0);
     peer_shutdown(&peer);
     cr_expect(peer_hears_eof(&peer));
@@ -377,6 +379,7 @@ Test(h1_server, small_pieces_that_come_late_are_sent_as_they_come)
     peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     cr_expect(peer_hears(&peer, "\r\n0\r\n\r\n"));
     cr_expect_eq(peer_count(&peer, "1f4\r\n"), 10);
+    cr_expect_eq(requests[0].sent, buf_len(&peer.got));
     cr_expect_eq(script.feed.drops, 1);
 }
 
@@ -399,6 +402,7 @@ Test(h1_server, a_large_chunked_body_is_lent_piece_by_piece)
         rest = span_skip(rest, used);
     }
     cr_expect_eq(len, 3 << 20);
+    cr_expect_eq(requests[0].sent, buf_len(&peer.got));
     cr_expect(feed_is(span_of(out, len), 0));
 }
 
