@@ -1,0 +1,229 @@
+/*
+ * The daemons check their configuration themselves: `check` runs the one that belongs to the file,
+ * so that no second set of rules can differ from what will be loaded.
+ */
+#include "ctl/verbs.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { LINES_MAX = 4 << 20, DETECT_MAX = 1 << 20 };
+
+/* ---- whose file ---- */
+
+enum ctl_program check_detect(struct span yaml)
+{
+    static const char *const words[] = {"zones:", "replicas:", "nearest:", "resolver:"};
+
+    while (yaml.len) {
+        struct span line = span_cut(&yaml, '\n');
+        for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+            if (span_starts(line, span_str(words[i]))) {
+                return CTL_DNS;
+            }
+        }
+    }
+    return CTL_PROXY;
+}
+
+static enum ctl_program detect_file(const char *path)
+{
+    struct buf text = BUF_INIT;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? 1 : 0;
+
+    while (n > 0 && buf_len(&text) < DETECT_MAX) {
+        n = read(fd, buf_reserve(&text, 65536), 65536);
+        buf_commit(&text, n > 0 ? (size_t)n : 0);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    enum ctl_program program = check_detect(buf_span(&text));
+    buf_fini(&text);
+    return program;
+}
+
+/* ---- the other program ---- */
+
+/* Beside larderctl, as installed or in a build folder; else its bare name, for PATH. */
+static void find_program(enum ctl_program program, char *out, size_t size)
+{
+    static const char *const places[] = {"", "../proxy/", "../dnsredir/", "../sbin/"};
+    const char *name = program == CTL_DNS ? "larder-dns" : "larder-proxy";
+    char self[1024];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    for (size_t i = 0; slash && i < ARRAY_LEN(places); i++) {
+        snprintf(out, size, "%.*s%s%s", (int)(slash - self) + 1, self, places[i], name);
+        if (access(out, X_OK) == 0) {
+            return;
+        }
+    }
+    snprintf(out, size, "%s", name);
+}
+
+static int spawn(const char *program, const char *file, int output, pid_t *pid)
+{
+    char *arguments[5], copies[4][4096];
+    const char *words[] = {program, "--check", "--config", file};
+    posix_spawn_file_actions_t actions;
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if ((size_t)snprintf(copies[i], sizeof(copies[i]), "%s", words[i]) >= sizeof(copies[i])) {
+            return -ENAMETOOLONG;
+        }
+        arguments[i] = copies[i];
+    }
+    arguments[4] = NULL;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    int err = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return -err;
+}
+
+static void read_lines(int fd, struct buf *out)
+{
+    ssize_t n = 1;
+
+    while (n > 0 || (n < 0 && errno == EINTR)) {
+        n = read(fd, buf_reserve(out, 65536), 65536);
+        if (n > 0 && buf_len(out) < LINES_MAX) {
+            buf_commit(out, (size_t)n);
+        }
+    }
+}
+
+/* The exit status of `program --check`, with what it wrote in *lines; negative: it cannot run. */
+static int run_check(const char *program, const char *file, struct buf *lines)
+{
+    int ends[2], status;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return -errno;
+    }
+    int err = spawn(program, file, ends[1], &pid);
+    close(ends[1]);
+    if (err) {
+        close(ends[0]);
+        return err;
+    }
+    read_lines(ends[0], lines);
+    close(ends[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ERR_IO;
+}
+
+/* ---- JSON ---- */
+
+/* Cuts ":12" off *rest; false leaves it. */
+static bool cut_number(struct span *rest, uint64_t *out)
+{
+    struct span after = *rest;
+
+    if (after.len == 0 || after.at[0] != ':') {
+        return false;
+    }
+    after = span_skip(after, 1);
+    size_t end = span_find(after, ':');
+    if (!span_to_u64(span_take(after, end), UINT32_MAX, out)) {
+        return false;
+    }
+    *rest = span_skip(after, end);
+    return true;
+}
+
+static json_t *error_json(const char *file, struct span line)
+{
+    json_t *error = json_object();
+    uint64_t row, column;
+    struct span rest = line;
+
+    if (span_starts(line, span_str(file))) {
+        rest = span_skip(line, strlen(file));
+        if (cut_number(&rest, &row) && cut_number(&rest, &column)) {
+            json_object_set_new(error, "line", json_integer((json_int_t)row));
+            json_object_set_new(error, "column", json_integer((json_int_t)column));
+        }
+        rest = span_starts(rest, SPAN(": ")) ? span_skip(rest, 2) : line;
+    }
+    json_t *text = json_stringn(rest.at, rest.len);
+    json_object_set_new(error, "text", text ? text : json_string("(not UTF-8)"));
+    return error;
+}
+
+void check_json(const char *file, bool good, struct span lines, struct buf *out)
+{
+    json_t *root = json_object(), *errors = json_array();
+
+    while (lines.len) {
+        struct span line = span_cut(&lines, '\n');
+        if (line.len) {
+            json_array_append_new(errors, error_json(file, line));
+        }
+    }
+    json_t *name = json_string(file);
+    json_object_set_new(root, "file", name ? name : json_null());
+    json_object_set_new(root, "good", json_boolean(good));
+    json_object_set_new(root, "errors", errors);
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    CHECK(text != NULL);
+    buf_printf(out, "%s\n", text);
+    free(text);
+    json_decref(root);
+}
+
+/* ---- the verb ---- */
+
+static void show(const struct ctl_options *options, const char *program, int status,
+                 struct span lines)
+{
+    struct buf json = BUF_INIT;
+
+    if (options->json) {
+        check_json(options->file, status == 0, lines, &json);
+        fwrite(buf_span(&json).at, 1, buf_len(&json), stdout);
+        buf_fini(&json);
+        return;
+    }
+    fwrite(lines.at ? lines.at : "", 1, lines.len, stderr);
+    if (status == 0) {
+        const char *slash = strrchr(program, '/');
+        printf("%s: good, for %s\n", options->file, slash ? slash + 1 : program);
+    }
+}
+
+int verb_check(const struct ctl_options *options)
+{
+    enum ctl_program which =
+        options->program == CTL_DETECT ? detect_file(options->file) : options->program;
+    struct buf lines = BUF_INIT;
+    char program[1200];
+
+    find_program(which, program, sizeof(program));
+    int status = run_check(program, options->file, &lines);
+    if (status < 0) {
+        fprintf(stderr,
+                "larderctl: %s cannot be run: %s; it is looked for beside larderctl and in "
+                "PATH\n",
+                program, err_text(status));
+    } else {
+        show(options, program, status, buf_span(&lines));
+    }
+    buf_fini(&lines);
+    return status < 0 ? CTL_USAGE : status ? CTL_BAD : CTL_GOOD;
+}

@@ -1,0 +1,259 @@
+#include "ctl/fetch.h"
+
+#include "base/err.h"
+#include "http/h1_body.h"
+#include "http/h1_parse.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { WAIT_SECONDS = 10, ANSWER_MAX = 16 << 20, NAME_MAX_LEN = 255 };
+
+/* ---- where to ---- */
+
+/* "http://HOST:PORT/" and "HOST:PORT" are the same. */
+static struct span authority_of(const char *admin)
+{
+    struct span text = span_str(admin);
+
+    if (span_starts(text, SPAN("http://"))) {
+        text = span_skip(text, strlen("http://"));
+    }
+    if (span_ends(text, SPAN("/")) && !span_starts(text, SPAN("unix:"))) {
+        text.len--;
+    }
+    return text;
+}
+
+/* Splits "HOST:PORT", "[V6]:PORT", "HOST" or "PORT" into C strings. False: not of that form. */
+static bool split(struct span text, char *host, char *port)
+{
+    struct span name = text, digits = SPAN("3129");
+    uint64_t number;
+
+    if (text.len && text.at[0] == '[') {
+        size_t close = span_find(text, ']');
+        name = span_take(span_skip(text, 1), close - 1);
+        text = span_skip(text, close + 1);
+        if (text.len) {
+            digits = span_skip(text, 1);
+        }
+    } else if (span_to_u64(text, UINT16_MAX, &number)) {
+        name = SPAN("127.0.0.1");
+        digits = text;
+    } else if (span_find(text, ':') < text.len) {
+        digits = text;
+        name = span_cut(&digits, ':');
+    }
+    if (name.len == 0 || name.len > NAME_MAX_LEN || !span_to_u64(digits, UINT16_MAX, &number)) {
+        return false;
+    }
+    snprintf(host, NAME_MAX_LEN + 1, "%.*s", SPAN_ARGS(name));
+    snprintf(port, 8, "%u", (unsigned)number);
+    return true;
+}
+
+static int dial(int family, const struct sockaddr *address, socklen_t len)
+{
+    struct timeval wait = {.tv_sec = WAIT_SECONDS};
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+    if (connect(fd, address, len) != 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+static void explain(const char *admin, int err, struct buf *why)
+{
+    switch (err) {
+    case -ECONNREFUSED:
+        buf_printf(why,
+                   "no larder-proxy answers on %s (connection refused); is it running? "
+                   "--admin ADDRESS asks another one",
+                   admin);
+        return;
+    case -ENOENT:
+        buf_printf(why, "there is no socket %s; is larder-proxy running, with --admin %s?", admin,
+                   admin);
+        return;
+    case -EACCES:
+    case -EPERM:
+        buf_printf(why,
+                   "%s may not be opened by this user (%s); try as root or as larder-proxy's "
+                   "user",
+                   admin, err_text(err));
+        return;
+    case -EAGAIN:
+    case -EINPROGRESS:
+    case -ETIMEDOUT:
+        buf_printf(why, "nothing from %s for %d seconds; it is stuck, or a firewall is between",
+                   admin, WAIT_SECONDS);
+        return;
+    }
+    buf_printf(why, "%s cannot be asked: %s", admin, err_text(err));
+}
+
+static int connect_unix(const char *admin, struct span path, struct buf *why)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (path.len == 0 || path.len >= sizeof(address.sun_path)) {
+        buf_printf(why, "%s is no path of a socket; expected unix:/PATH of at most %zu bytes",
+                   admin, sizeof(address.sun_path) - 1);
+        return ERR_SYNTAX;
+    }
+    memcpy(address.sun_path, path.at, path.len);
+    int fd = dial(AF_UNIX, (struct sockaddr *)&address, sizeof(address));
+    if (fd < 0) {
+        explain(admin, fd, why);
+    }
+    return fd;
+}
+
+static int connect_tcp(const char *admin, struct span authority, struct buf *why)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    char host[NAME_MAX_LEN + 1], port[8];
+
+    if (!split(authority, host, port)) {
+        buf_printf(why,
+                   "%s is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or "
+                   "unix:/PATH",
+                   admin);
+        return ERR_SYNTAX;
+    }
+    int failure = getaddrinfo(host, port, &hints, &list);
+    if (failure) {
+        buf_printf(why, "the name %s cannot be resolved: %s", host, gai_strerror(failure));
+        return ERR_NO_ADDRESS;
+    }
+    int fd = ERR_NO_ADDRESS;
+    for (const struct addrinfo *at = list; at && fd < 0; at = at->ai_next) {
+        fd = dial(at->ai_family, at->ai_addr, at->ai_addrlen);
+    }
+    freeaddrinfo(list);
+    if (fd < 0) {
+        explain(admin, fd, why);
+    }
+    return fd;
+}
+
+/* ---- the exchange ---- */
+
+static int send_all(int fd, struct span text)
+{
+    while (text.len) {
+        ssize_t n = send(fd, text.at, text.len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR) {
+            return -errno;
+        }
+        text = span_skip(text, n > 0 ? (size_t)n : 0);
+    }
+    return 0;
+}
+
+/* Until the other side closes: the request asks for that. */
+static int receive_all(int fd, struct buf *out)
+{
+    ssize_t n = 1;
+
+    while (n > 0 && buf_len(out) <= ANSWER_MAX) {
+        n = recv(fd, buf_reserve(out, 65536), 65536, 0);
+        if (n < 0 && errno == EINTR) {
+            n = 1;
+            continue;
+        }
+        buf_commit(out, n > 0 ? (size_t)n : 0);
+    }
+    return n < 0 ? -errno : n > 0 ? ERR_TOO_LARGE : 0;
+}
+
+static int read_body(const struct http_head *head, struct span bytes, struct buf *out)
+{
+    enum h1_body_result result = H1_BODY_DATA;
+    struct h1_body body;
+
+    h1_body_init(&body, head);
+    while (result == H1_BODY_DATA) {
+        struct span data = SPAN_EMPTY;
+        size_t used;
+        result = h1_body_next(&body, bytes, &used, &data);
+        if (result == H1_BODY_DATA) {
+            buf_append(out, data);
+        }
+        bytes = span_skip(bytes, used);
+    }
+    bool whole = result == H1_BODY_END || (result == H1_BODY_MORE && h1_body_eof_is_end(&body));
+    return whole ? 0 : ERR_TRUNCATED;
+}
+
+static int read_answer(const char *admin, const char *path, struct span bytes, struct buf *body,
+                       struct buf *why)
+{
+    struct h1_scan scan = {0};
+    struct h1_error error;
+    struct http_head head;
+    struct arena arena;
+    size_t used;
+
+    arena_init(&arena, NULL, 0);
+    int err = h1_parse_response(&scan, bytes, &h1_default_limits, METHOD_GET, &arena, &head, &used,
+                                &error);
+    if (err) {
+        buf_printf(why, "what answers on %s does not speak HTTP; is that the admin address?",
+                   admin);
+    } else if (head.status != 200) {
+        buf_printf(why, "%s answers %s with status %d; is that the admin address of larder-proxy?",
+                   admin, path, head.status);
+        err = ERR_NOT_FOUND;
+    } else {
+        err = read_body(&head, span_skip(bytes, used), body);
+        if (err) {
+            buf_printf(why, "the answer of %s broke off", admin);
+        }
+    }
+    arena_fini(&arena);
+    return err;
+}
+
+int fetch(const char *admin, const char *path, struct buf *body, struct buf *why)
+{
+    struct span authority = authority_of(admin);
+    bool is_unix = span_starts(authority, SPAN("unix:"));
+    struct buf text = BUF_INIT;
+
+    int fd = is_unix ? connect_unix(admin, span_skip(authority, strlen("unix:")), why)
+                     : connect_tcp(admin, authority, why);
+    if (fd < 0) {
+        return fd;
+    }
+    struct span host = is_unix ? SPAN("localhost") : authority;
+    buf_printf(&text, "GET %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n\r\n", path,
+               SPAN_ARGS(host));
+    int err = send_all(fd, buf_span(&text));
+    buf_clear(&text);
+    if (!err) {
+        err = receive_all(fd, &text);
+    }
+    close(fd);
+    if (err) {
+        explain(admin, err, why);
+    } else {
+        err = read_answer(admin, path, buf_span(&text), body, why);
+    }
+    buf_fini(&text);
+    return err;
+}

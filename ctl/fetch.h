@@ -1,0 +1,16 @@
+/*
+ * fetch - one GET to an admin listener, blocking: larderctl has nothing else to do meanwhile.
+ */
+#ifndef LARDER_CTL_FETCH_H
+#define LARDER_CTL_FETCH_H
+
+#include "base/buf.h"
+
+#define FETCH_DEFAULT_ADMIN "127.0.0.1:3129"
+
+/* `admin` is "ADDRESS:PORT", "NAME[:PORT]", the same behind "http://", or "unix:/PATH". Returns 0
+ * and the body of a 200 answer in *body; else a negative number and a sentence for people in *why.
+ * Gives up when nothing arrives for ten seconds. */
+int fetch(const char *admin, const char *path, struct buf *body, struct buf *why);
+
+#endif

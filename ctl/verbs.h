@@ -1,0 +1,35 @@
+/*
+ * verbs - what larderctl can do. Each takes the parsed command line and returns the exit status:
+ * 0 good, 1 not (nothing answers, the file has errors), 2 the question itself is wrong.
+ */
+#ifndef LARDER_CTL_VERBS_H
+#define LARDER_CTL_VERBS_H
+
+#include "base/buf.h"
+#include "base/check.h"
+
+enum { CTL_GOOD = 0, CTL_BAD = 1, CTL_USAGE = 2 };
+
+enum ctl_program { CTL_DETECT, CTL_PROXY, CTL_DNS };
+
+struct ctl_options {
+    const char *verb;
+    const char *admin; /* NULL: the default */
+    const char *file;
+    bool json, help;
+    enum ctl_program program; /* whose configuration */
+};
+
+int verb_status(const struct ctl_options *options);
+int verb_check(const struct ctl_options *options);
+
+/* The table that `status` shows, from the admin listener's JSON. ERR_SYNTAX: it is none. Missing
+ * members are left out, so that versions may differ. Pure. */
+int status_render(struct span json, struct buf *out);
+
+/* The lines that a program's --check wrote, as JSON. Pure. */
+void check_json(const char *file, bool good, struct span lines, struct buf *out);
+/* Whose configuration is this text: larder-dns's when a line begins with one of its directives. */
+enum ctl_program check_detect(struct span yaml);
+
+#endif
