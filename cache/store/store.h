@@ -60,15 +60,18 @@ struct store_object {
     void *copy; /* owned: values too small to be lent are copied here */
 };
 
-/* 0, ERR_NOT_FOUND, or ERR_CORRUPT (the record is dropped; treat as not found). `key` is compared
- * in full with the stored key text. */
+/* 0, ERR_NOT_FOUND, ERR_CORRUPT (the record is dropped), or another code of a disk that cannot be
+ * read; treat all of them as not found. `key` is compared in full with the stored key text. Until
+ * store_object_done() all of the object stays readable, its chunks included, whatever is evicted;
+ * the room it takes counts, so do not hold objects for nothing. */
 int store_find(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                struct store_object *out);
 void store_object_done(struct store *store, struct store_object *object);
 
 /* Lends the bytes of one chunk. 0 and a pin to give back with store_unpin(), ERR_NOT_FOUND when its
- * segment was dropped, ERR_CORRUPT. Pinning the chunks of an object one after the other is how a
- * large body is read; an evicted segment stays readable to whoever pinned it before. */
+ * segment was dropped, ERR_CORRUPT (the object is dropped when it is found next). Pinning the
+ * chunks of an object one after the other is how a large body is read; chunks of a put that has not
+ * ended are held by nobody. */
 int store_lend(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
                struct span *out);
 void store_unpin(struct store *store, struct store_pin *pin);
@@ -85,7 +88,9 @@ struct store_piece {
 
 struct store_put; /* one object being written */
 
-/* ERR_BUSY above the dirty limit, ERR_IO when the store has failed: serve without storing. */
+/* ERR_BUSY above the dirty limit, ERR_IO for a time after commits have failed, ERR_TOO_LARGE for a
+ * key above 64 KiB: serve without storing. Later, through done: ERR_FULL for an object above half
+ * of the store, or one whose first chunks were evicted before its end. */
 int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                     struct store_put **out);
 
@@ -106,7 +111,7 @@ void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct sp
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg);
 
-/* Removes the record; done after it is durable. */
+/* Removes the record: hidden at once, done after it is durable. */
 void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
                 void (*done)(void *arg, int err), void *arg);
 

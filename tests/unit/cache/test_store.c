@@ -90,13 +90,14 @@ Test(store, every_piece_is_released_once_and_every_chunk_answered)
 {
     struct kit kit;
     unsigned before = kit_released();
+    unsigned answered = kit_chunks_done();
 
     kit_init(&kit, KIT_SIZE);
     cr_expect_eq(kit_put(kit.store, "a", 10), 0);
     cr_expect_eq(kit_released() - before, 2);
     cr_expect_eq(kit_put(kit.store, "b", 2 * STORE_CHUNK + 5 * STORE_CHUNK), 0);
     cr_expect_eq(kit_released() - before, 2 + 14);
-    cr_expect_eq(kit_chunks_done(), 7);
+    cr_expect_eq(kit_chunks_done() - answered, 7);
     kit_fini(&kit);
 }
 
