@@ -1,12 +1,12 @@
 /*
  * accesslog - one line per exchange, in Squid's native format with one column more:
  *
- *   1763797201.123    140 192.0.2.7 TCP_MISS/200 1234 GET http://a/ - HIER_DIRECT/a text/html
- * not-stored
+ *   1763797201.123    140 192.0.2.7 TCP_MISS/200 99 GET http://a/ - HIER_DIRECT/a text/css private
  *
- * The last column is the reason of the decision, followed by "#" and the incident id on pages made
- * by ourselves. Credentials are never logged, values of query parameters that look like secrets are
- * replaced, and no byte of a peer can end a line or a column.
+ * The last column is the reason of the decision, then after a comma why the response is not stored,
+ * then after "#" the incident id of a page made by ourselves. Credentials are never logged, values
+ * of query parameters that look like secrets are replaced, and no byte of a peer can end a line or
+ * a column.
  *
  * Each worker formats into its own block; full or ripe blocks go to one writing thread per log,
  * which alone touches the file. When it falls behind, whole blocks are dropped and counted: a loop

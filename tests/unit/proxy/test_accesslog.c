@@ -1,0 +1,375 @@
+#include "base/check.h"
+#include "proxy/client/accesslog.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- lines ---- */
+
+struct row {
+    struct accesslog_entry entry;
+    struct decision decision;
+    struct http_head request;
+    struct uri uri;
+    struct ip client;
+};
+
+static void row_init(struct row *row, const char *host, const char *path)
+{
+    *row = (struct row){0};
+    cr_assert_eq(ip_parse(SPAN("192.0.2.7"), &row->client), 0);
+    row->request.method = METHOD_GET;
+    row->request.method_text = SPAN("GET");
+    row->uri = (struct uri){.host = span_str(host), .port = 80, .path = span_str(path)};
+    row->decision = (struct decision){.outcome = OUTCOME_MISS,
+                                      .reason = REASON_NOT_STORED,
+                                      .store_reason = REASON_STORED,
+                                      .fwd_status = 200};
+    row->entry = (struct accesslog_entry){
+        .when_ms = 1763797201007,
+        .elapsed_us = 140999,
+        .client = &row->client,
+        .decision = &row->decision,
+        .status = 200,
+        .bytes = 1234,
+        .request = &row->request,
+        .uri = &row->uri,
+        .content_type = SPAN("text/html; charset=utf-8"),
+    };
+}
+
+static void expect_line(const struct row *row, const char *want)
+{
+    static char line[ACCESSLOG_LINE_MAX];
+    struct span got = span_of(line, accesslog_format(line, &row->entry));
+
+    cr_expect(span_eq(got, span_str(want)), "%.*s not %s", SPAN_ARGS(got), want);
+}
+
+Test(accesslog_format, squids_native_columns)
+{
+    struct row row;
+
+    row_init(&row, "example.net", "/a?b=c");
+    expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET "
+                      "http://example.net/a?b=c - HIER_DIRECT/example.net text/html not-stored\n");
+
+    row.decision.store_reason = REASON_PRIVATE;
+    expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET "
+                      "http://example.net/a?b=c - HIER_DIRECT/example.net text/html "
+                      "not-stored,private\n");
+
+    row.decision = (struct decision){.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH};
+    row.entry.content_type = SPAN_EMPTY;
+    row.entry.user = SPAN("eve n");
+    row.entry.elapsed_us = 12345678901;
+    row.uri.https = true;
+    expect_line(&row, "1763797201.007 12345678 192.0.2.7 TCP_MEM_HIT/200 1234 GET "
+                      "https://example.net:80/a?b=c eve%20n HIER_NONE/- - fresh\n");
+
+    cr_assert_eq(ip_parse(SPAN("2001:db8::7"), &row.client), 0);
+    row.request.method = METHOD_CONNECT;
+    row.request.method_text = SPAN("CONNECT");
+    row.uri = (struct uri){.host = SPAN("2001:db8::1"), .is_ipv6 = true, .port = 443};
+    row.decision = (struct decision){.outcome = OUTCOME_TUNNEL, .reason = REASON_METHOD};
+    row.entry.user = SPAN_EMPTY;
+    row.entry.elapsed_us = 0;
+    expect_line(&row, "1763797201.007      0 2001:db8::7 TCP_TUNNEL/200 1234 CONNECT "
+                      "[2001:db8::1]:443 - HIER_DIRECT/[2001:db8::1] - method\n");
+}
+
+Test(accesslog_format, peers_incidents_and_requests_nobody_understood)
+{
+    struct row row;
+    struct ip peer;
+
+    row_init(&row, "a", "/");
+    cr_assert_eq(ip_parse(SPAN("198.51.100.200"), &peer), 0);
+    row.entry.peer = &peer;
+    row.entry.incident = SPAN("1-2f");
+    row.decision = (struct decision){.outcome = OUTCOME_ERROR, .reason = REASON_ORIGIN_TIMEOUT};
+    row.entry.status = 504;
+    expect_line(&row, "1763797201.007    140 192.0.2.7 NONE/504 1234 GET http://a/ - "
+                      "HIER_DIRECT/198.51.100.200 text/html origin-timeout#1-2f\n");
+
+    row.entry.peer = NULL;
+    row.entry.uri = NULL;
+    row.entry.request = NULL;
+    row.entry.status = 0;
+    row.decision.reason = REASON_BAD_REQUEST;
+    expect_line(&row, "1763797201.007    140 192.0.2.7 NONE/000 1234 NONE error:invalid-request - "
+                      "HIER_NONE/- text/html bad-request#1-2f\n");
+}
+
+Test(accesslog_format, no_secret_of_a_query_is_logged)
+{
+    static const struct {
+        const char *path, *shown;
+    } cases[] = {
+        {"/?token=abc", "/?token=\xe2\x80\xa6"},
+        {"/?a=1&access_token=abc&b=2", "/?a=1&access_token=\xe2\x80\xa6&b=2"},
+        {"/?API-Key=abc;x=1", "/?API-Key=\xe2\x80\xa6;x=1"},
+        {"/?X-Amz-Signature=ff&X-Amz-Date=1", "/?X-Amz-Signature=\xe2\x80\xa6&X-Amz-Date=1"},
+        {"/?sig=x=y", "/?sig=\xe2\x80\xa6"},
+        {"/?PassWord=p", "/?PassWord=\xe2\x80\xa6"},
+        {"/?client_secret=p", "/?client_secret=\xe2\x80\xa6"},
+        {"/?%74oken=abc", "/?%74oken=\xe2\x80\xa6"},
+        {"/?%74%4Fken%=abc", "/?%74%4Fken%=\xe2\x80\xa6"},
+        {"/?token=", "/?token="},
+        {"/?token", "/?token"},
+        {"/?tok%en=abc", "/?tok%en=abc"},
+        {"/?page=2&sort=name", "/?page=2&sort=name"},
+        {"/token=abc", "/token=abc"},
+        {"/?a?token=abc", "/?a?token=\xe2\x80\xa6"},
+        {"/?&&", "/?&&"},
+        {"/?"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaatoken=abc",
+         "/?"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaatoken="
+         "\xe2\x80\xa6"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct row row;
+        char want[512];
+        row_init(&row, "a", cases[i].path);
+        snprintf(want, sizeof(want),
+                 "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET http://a%s - "
+                 "HIER_DIRECT/a text/html not-stored\n",
+                 cases[i].shown);
+        expect_line(&row, want);
+    }
+}
+
+Test(accesslog_format, nothing_a_peer_sends_makes_a_line_or_a_column)
+{
+    struct row row;
+
+    row_init(&row, "a\nb", "/x y\r\n\xff?q=\n z");
+    row.entry.content_type = SPAN("text/ html\n\x01; x");
+    row.request.method_text = SPAN("GE T\n");
+    row.request.method = METHOD_OTHER;
+    expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GE%20T%0A "
+                      "http://a%0Ab/x%20y%0D%0A%FF?q=%0A%20z - HIER_DIRECT/a%0Ab "
+                      "text/%20html%0A%01 not-stored\n");
+}
+
+Test(accesslog_format, the_longest_line_fits)
+{
+    static char line[ACCESSLOG_LINE_MAX];
+    static char long_text[40000];
+    struct span text = span_of(long_text, sizeof(long_text));
+    struct row row;
+
+    memset(long_text, 0x01, sizeof(long_text));
+    row_init(&row, "a", "/");
+    row.uri.path = row.uri.host = row.entry.user = row.entry.incident = text;
+    row.entry.content_type = row.request.method_text = text;
+    row.request.method = METHOD_OTHER;
+    size_t len = accesslog_format(line, &row.entry);
+    cr_expect_gt(len, 3 * 8192);
+    cr_expect_eq(line[len - 1], '\n');
+
+    long_text[0] = '?';
+    for (size_t i = 1; i < sizeof(long_text) - 6; i += 6) {
+        memcpy(long_text + i, "sig=a&", 6);
+    }
+    len = accesslog_format(line, &row.entry);
+    cr_expect_gt(len, 8192);
+}
+
+/* ---- files ---- */
+
+static char directory[64];
+
+static void make_directory(void)
+{
+    snprintf(directory, sizeof(directory), "/tmp/larder-accesslog-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+}
+
+static void remove_directory(void)
+{
+    static const char *const names[] = {"log", "old", "pipe"};
+    char path[128];
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return path;
+}
+
+/* Lines of a file that are whole: they begin and end as ours do. */
+static size_t count_lines(const char *path)
+{
+    char line[512];
+    size_t count = 0;
+    FILE *file = fopen(path, "r");
+
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        struct span text = span_str(line);
+        cr_expect(span_starts(text, SPAN("1763797201.007 ")), "%s", line);
+        cr_expect(span_ends(text, SPAN(" not-stored\n")), "%s", line);
+        count++;
+    }
+    fclose(file);
+    return count;
+}
+
+enum { LINES_EACH = 5000 };
+
+static void *write_lines(void *arg)
+{
+    struct accesslog_writer *writer = accesslog_writer_new(arg);
+    struct row row;
+
+    row_init(&row, "a", "/");
+    for (int i = 0; i < LINES_EACH; i++) {
+        accesslog_write(writer, &row.entry);
+    }
+    accesslog_writer_free(&writer);
+    return NULL;
+}
+
+Test(accesslog, lines_of_all_workers_arrive_whole, .init = make_directory, .fini = remove_directory)
+{
+    struct accesslog *log;
+    pthread_t threads[3];
+
+    cr_assert_eq(accesslog_open(path_of("log"), &log), 0);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, write_lines, log), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    accesslog_close(&log);
+    cr_expect_null(log);
+    cr_expect_eq(count_lines(path_of("log")), ARRAY_LEN(threads) * LINES_EACH);
+}
+
+static void wait_a_moment(void)
+{
+    poll(NULL, 0, 5);
+}
+
+Test(accesslog, reopens_a_file_that_was_moved_away, .init = make_directory,
+     .fini = remove_directory, .timeout = 60)
+{
+    struct accesslog *log;
+    struct stat info;
+    char old[128];
+    struct row row;
+
+    row_init(&row, "a", "/");
+    cr_assert_eq(accesslog_open(path_of("log"), &log), 0);
+    struct accesslog_writer *writer = accesslog_writer_new(log);
+    accesslog_write(writer, &row.entry);
+    accesslog_flush(writer);
+    snprintf(old, sizeof(old), "%s/old", directory);
+    cr_assert_eq(rename(path_of("log"), old), 0);
+    accesslog_reopen(log);
+    while (stat(path_of("log"), &info) != 0) {
+        wait_a_moment();
+    }
+    accesslog_write(writer, &row.entry);
+    accesslog_write(writer, &row.entry);
+    accesslog_writer_free(&writer);
+    accesslog_close(&log);
+    cr_expect_eq(count_lines(old), 1);
+    cr_expect_eq(count_lines(path_of("log")), 2);
+}
+
+Test(accesslog, a_full_disk_loses_lines_and_counts_them, .timeout = 60)
+{
+    struct accesslog *log;
+    struct row row;
+
+    row_init(&row, "a", "/");
+    cr_assert_eq(accesslog_open("/dev/full", &log), 0);
+    struct accesslog_writer *writer = accesslog_writer_new(log);
+    for (int i = 0; i < 7; i++) {
+        accesslog_write(writer, &row.entry);
+    }
+    accesslog_flush(writer);
+    while (accesslog_dropped(writer) == 0) {
+        wait_a_moment();
+    }
+    cr_expect_eq(accesslog_dropped(writer), 7);
+    accesslog_writer_free(&writer);
+    accesslog_close(&log);
+}
+
+/* The other end of the pipe does not read until everything has been written. */
+Test(accesslog, a_reader_that_stands_still_never_stops_a_worker, .init = make_directory,
+     .fini = remove_directory, .timeout = 60)
+{
+    enum { LINES = 120000 };
+    struct accesslog *log;
+    struct row row;
+    char chunk[65536];
+    size_t arrived = 0;
+
+    row_init(&row, "a", "/");
+    cr_assert_eq(mkfifo(path_of("pipe"), 0600), 0);
+    int reader = open(path_of("pipe"), O_RDONLY | O_NONBLOCK);
+    cr_assert_geq(reader, 0);
+    cr_assert_eq(accesslog_open(path_of("pipe"), &log), 0);
+    struct accesslog_writer *writer = accesslog_writer_new(log);
+    for (int i = 0; i < LINES; i++) {
+        accesslog_write(writer, &row.entry);
+    }
+    uint64_t dropped = accesslog_dropped(writer);
+    cr_expect_gt(dropped, 0);
+    cr_expect_lt(dropped, LINES);
+    while (arrived + dropped < LINES) {
+        ssize_t n = read(reader, chunk, sizeof(chunk));
+        for (ssize_t i = 0; i < n; i++) {
+            arrived += chunk[i] == '\n';
+        }
+        if (n <= 0) {
+            accesslog_flush(writer);
+            dropped = accesslog_dropped(writer);
+            wait_a_moment();
+        }
+    }
+    cr_expect_eq(arrived + dropped, LINES);
+    accesslog_writer_free(&writer);
+    accesslog_close(&log);
+    close(reader);
+}
+
+Test(accesslog, no_log_is_no_work)
+{
+    struct accesslog *log;
+    struct row row;
+
+    row_init(&row, "a", "/");
+    cr_assert_eq(accesslog_open(NULL, &log), 0);
+    cr_expect_null(log);
+    struct accesslog_writer *writer = accesslog_writer_new(log);
+    cr_expect_null(writer);
+    accesslog_write(writer, &row.entry);
+    accesslog_flush(writer);
+    cr_expect_eq(accesslog_dropped(writer), 0);
+    accesslog_writer_free(&writer);
+    accesslog_reopen(log);
+    accesslog_close(&log);
+    cr_expect_lt(accesslog_open("/nonexistent/directory/log", &log), 0);
+    cr_expect_null(log);
+}
