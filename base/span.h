@@ -45,7 +45,10 @@ static inline struct span span_from_to(const char *from, const char *to)
 
 static inline char ascii_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    if (c >= 'A' && c <= 'Z') {
+        return (char)(c | 0x20);
+    }
+    return c;
 }
 
 static inline bool ascii_is_digit(char c)
