@@ -1,6 +1,7 @@
 #include "http/date.h"
 
 #include "base/check.h"
+#include "http/put.h"
 
 enum { DAY = 86400, YEAR_MAX = 9999, FUTURE_YEARS = 50 };
 
@@ -241,7 +242,7 @@ void date_format(int64_t when, char out[DATE_LEN])
 
     when = when < 0 ? 0 : when > last ? last : when;
     civil_from_days(when / DAY, &civil);
-    memcpy(out, "day, 00 mon 0000 00:00:00 GMT", DATE_LEN);
+    put_span(out, SPAN("day, 00 mon 0000 00:00:00 GMT"));
     put_name(out, day_names[(when / DAY + 4) % 7]); /* 1 January 1970 was a Thursday */
     put_digits(out + 5, civil.day, 2);
     put_name(out + 8, month_names[civil.month - 1]);

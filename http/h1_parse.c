@@ -2,23 +2,15 @@
 
 #include "base/err.h"
 #include "http/chars.h"
-#include "http/uri.h"
+#include "http/h1_framing.h"
 
 const struct h1_limits h1_default_limits = {.target = 8192, .head = 32768, .fields = 128};
 
 enum {
-    EMPTY_LINES_MAX = 2, /* before a request line */
-    LENGTH_DIGITS_MAX = 18,
+    EMPTY_LINES_LEN = 4, /* two of them, before a request line */
     STATUS_BROKEN_RESPONSE = 502,
     METHOD_MAX = 64,      /* longer than any method there is */
     LINE_EXTRA_MAX = 128, /* what surrounds the target in a request line */
-};
-
-/* What the fields said about framing and about the connection, gathered while they were read. */
-struct seen {
-    struct span host, length, coding;
-    unsigned hosts, lengths, codings;
-    bool close, keep_alive, upgrade_named, upgrade_field, expect_continue;
 };
 
 /* One head being parsed. A step that fails sets `error` and returns false. The steps shared with
@@ -29,7 +21,7 @@ struct parser {
     const struct h1_limits *limits;
     struct http_head *head;
     struct h1_error *error;
-    struct seen seen;
+    struct h1_seen seen;
 };
 
 static bool fail(struct parser *p, int status, const char *what)
@@ -160,7 +152,7 @@ static bool take_status_line(struct parser *p)
     return take_crlf(p) || fail(p, 400, "The status line does not end as it should");
 }
 
-static void see_connection(struct seen *seen, struct span value)
+static void see_connection(struct h1_seen *seen, struct span value)
 {
     struct list_members it = list_members_of(value);
     struct span member;
@@ -173,7 +165,7 @@ static void see_connection(struct seen *seen, struct span value)
 }
 
 /* Notes the few fields that decide how the message is framed. */
-static void see(struct seen *seen, enum http_field_id id, struct span value)
+static void see(struct h1_seen *seen, enum http_field_id id, struct span value)
 {
     if (id == FIELD_HOST) {
         seen->host = value;
@@ -239,164 +231,6 @@ static bool take_fields(struct parser *p)
     return true;
 }
 
-/* Exactly one Content-Length, decimal, of a size that arithmetic cannot overflow. */
-static bool read_length(struct parser *p)
-{
-    uint64_t length;
-
-    if (p->seen.lengths > 1) {
-        return fail(p, 400, "There is more than one Content-Length");
-    }
-    if (p->seen.length.len > LENGTH_DIGITS_MAX ||
-        !span_to_u64(p->seen.length, INT64_MAX, &length)) {
-        return fail(p, 400, "Content-Length is not a decimal number");
-    }
-    p->head->content_length = (int64_t)length;
-    p->head->framing = BODY_LENGTH;
-    return true;
-}
-
-enum codings {
-    CODINGS_CHUNKED,         /* exactly "chunked" */
-    CODINGS_UNKNOWN,         /* well-formed, without chunked */
-    CODINGS_UNKNOWN_CHUNKED, /* well-formed, chunked once and last */
-    CODINGS_BROKEN,          /* malformed, empty, chunked twice or not last */
-};
-
-static enum codings classify_codings(const struct http_head *head, const struct seen *seen)
-{
-    struct list_members it = list_members(&head->fields, FIELD_TRANSFER_ENCODING);
-    enum codings result = CODINGS_BROKEN;
-    struct span member;
-
-    if (seen->codings == 1 && span_ieq(seen->coding, SPAN("chunked"))) {
-        return CODINGS_CHUNKED;
-    }
-    while (list_next(&it, &member)) {
-        bool chunked = span_ieq(member, SPAN("chunked"));
-        if (result == CODINGS_UNKNOWN_CHUNKED || !http_is_token(member) ||
-            (chunked && result == CODINGS_BROKEN)) {
-            return CODINGS_BROKEN;
-        }
-        result = chunked ? CODINGS_UNKNOWN_CHUNKED : CODINGS_UNKNOWN;
-    }
-    return result;
-}
-
-static bool frame_request_by_coding(struct parser *p)
-{
-    if (p->seen.lengths) {
-        return fail(p, 400, "There are both Content-Length and Transfer-Encoding");
-    }
-    if (p->head->version == HTTP_1_0) {
-        return fail(p, 400, "HTTP/1.0 has no Transfer-Encoding");
-    }
-    switch (classify_codings(p->head, &p->seen)) {
-    case CODINGS_CHUNKED:
-        p->head->framing = BODY_CHUNKED;
-        return true;
-    case CODINGS_UNKNOWN:
-    case CODINGS_UNKNOWN_CHUNKED:
-        return fail(p, 501, "The only transfer coding understood here is chunked");
-    case CODINGS_BROKEN:
-        return fail(p, 400, "Transfer-Encoding is malformed");
-    }
-    return false;
-}
-
-/* RFC 9112 6.3 for requests. A length of 0 is no body. */
-static bool frame_request(struct parser *p)
-{
-    if (p->seen.codings && !frame_request_by_coding(p)) {
-        return false;
-    }
-    if (p->seen.lengths && !read_length(p)) {
-        return false;
-    }
-    if (p->head->content_length == 0) {
-        p->head->framing = BODY_NONE;
-    }
-    if (p->head->method == METHOD_CONNECT && p->head->framing != BODY_NONE) {
-        return fail(p, 400, "CONNECT has no body");
-    }
-    return true;
-}
-
-/* RFC 9112 3.2. */
-static bool check_host(struct parser *p)
-{
-    if (p->seen.hosts > 1) {
-        return fail(p, 400, "There is more than one Host");
-    }
-    if (p->seen.hosts == 0 && p->head->version != HTTP_1_0) {
-        return fail(p, 400, "Host is missing");
-    }
-    return uri_host_field_is_valid(p->seen.host) ||
-           fail(p, 400, "Host is not a valid name or address");
-}
-
-/* RFC 9112 9.3; Upgrade and Expect mean nothing in HTTP/1.0 (RFC 9110 7.8, 10.1.1). */
-static void read_connection(struct http_head *head, const struct seen *seen)
-{
-    bool modern = head->version != HTTP_1_0;
-
-    head->keep_alive = !seen->close && (modern || seen->keep_alive);
-    head->upgrade = modern && seen->upgrade_named && seen->upgrade_field;
-    head->expect_continue = modern && seen->expect_continue;
-}
-
-static bool frame_response_by_coding(struct parser *p)
-{
-    if (p->seen.lengths) {
-        return fail(p, 400, "There are both Content-Length and Transfer-Encoding");
-    }
-    if (p->head->version == HTTP_1_0) {
-        return fail(p, 400, "HTTP/1.0 has no Transfer-Encoding");
-    }
-    switch (classify_codings(p->head, &p->seen)) {
-    case CODINGS_CHUNKED:
-        p->head->framing = BODY_CHUNKED;
-        return true;
-    case CODINGS_UNKNOWN:
-        return true; /* the connection's end ends the body */
-    case CODINGS_UNKNOWN_CHUNKED:
-        return fail(p, 400, "A transfer coding was applied that nobody had asked for");
-    case CODINGS_BROKEN:
-        return fail(p, 400, "Transfer-Encoding is malformed");
-    }
-    return false;
-}
-
-/*
- * RFC 9112 6.3 for responses. Where no body may follow although one is announced (204 and 1xx),
- * bytes that follow all the same must not be taken for the next response: the connection ends.
- */
-static bool frame_response(struct parser *p, enum http_method request)
-{
-    struct http_head *head = p->head;
-    bool bodiless = head->status < 200 || head->status == 204;
-
-    if (request == METHOD_CONNECT && head->status / 100 == 2) {
-        return true;
-    }
-    head->framing = BODY_CLOSE;
-    if (p->seen.codings && !frame_response_by_coding(p)) {
-        return false;
-    }
-    if (p->seen.lengths && !read_length(p)) {
-        return false;
-    }
-    if (bodiless) {
-        head->keep_alive &= head->content_length <= 0 && !p->seen.codings;
-        head->content_length = -1;
-        head->framing = BODY_NONE;
-    } else if (request == METHOD_HEAD || head->status == 304) {
-        head->framing = BODY_NONE;
-    }
-    head->keep_alive &= head->framing != BODY_CLOSE;
-    return true;
-}
-
 /*
  * Where the head ends, looking at new bytes only: ERR_MORE when it does not yet. Line ends are
  * checked on the way, so a head with a bare LF is refused at once, not when it is complete.
@@ -429,7 +263,7 @@ static size_t empty_lines(struct span bytes)
 {
     size_t len = 0;
 
-    while (len < 2 * EMPTY_LINES_MAX && span_starts(span_skip(bytes, len), SPAN("\r\n"))) {
+    while (len < EMPTY_LINES_LEN && span_starts(span_skip(bytes, len), SPAN("\r\n"))) {
         len += 2;
     }
     return len;
@@ -485,8 +319,7 @@ static bool parse_request(struct parser *p)
     if (!take_request_line(p) || !take_fields(p)) {
         return false;
     }
-    read_connection(p->head, &p->seen);
-    return check_host(p) && frame_request(p);
+    return h1_frame_request(&p->seen, p->head, p->error);
 }
 
 static bool parse_response(struct parser *p, enum http_method request)
@@ -494,10 +327,10 @@ static bool parse_response(struct parser *p, enum http_method request)
     if (!take_status_line(p) || !take_fields(p)) {
         return false;
     }
-    read_connection(p->head, &p->seen);
-    return frame_response(p, request);
+    return h1_frame_response(&p->seen, request, p->head, p->error);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven parameters, each a plain one */
 int h1_parse_request(struct h1_scan *scan, struct span bytes, const struct h1_limits *limits,
                      struct arena *arena, struct http_head *head, size_t *used,
                      struct h1_error *error)
@@ -522,6 +355,7 @@ int h1_parse_request(struct h1_scan *scan, struct span bytes, const struct h1_li
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the same */
 int h1_parse_response(struct h1_scan *scan, struct span bytes, const struct h1_limits *limits,
                       enum http_method request, struct arena *arena, struct http_head *head,
                       size_t *used, struct h1_error *error)

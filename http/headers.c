@@ -1,6 +1,7 @@
 #include "http/headers.h"
 
 #include "base/check.h"
+#include "http/put.h"
 
 void fields_init(struct http_fields *fields, struct arena *arena, size_t expected)
 {
@@ -127,23 +128,16 @@ static struct span join(const struct http_fields *fields, enum http_field_id id,
                         size_t len, struct arena *arena)
 {
     char *text = arena_alloc(arena, len);
-    size_t used = 0;
+    char *at = text;
 
     for (size_t i = 0; i < fields->count; i++) {
         const struct http_field *field = &fields->at[i];
-        if (!is_named(field, id, name)) {
-            continue;
-        }
-        if (used) {
-            memcpy(text + used, ", ", 2);
-            used += 2;
-        }
-        if (field->value.len) {
-            memcpy(text + used, field->value.at, field->value.len);
-            used += field->value.len;
+        if (is_named(field, id, name)) {
+            at = put_span(at, at == text ? SPAN_EMPTY : SPAN(", "));
+            at = put_span(at, field->value);
         }
     }
-    return span_of(text, used);
+    return span_from_to(text, at);
 }
 
 bool fields_joined(const struct http_fields *fields, struct span name, struct arena *arena,

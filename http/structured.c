@@ -23,7 +23,10 @@ static bool fail(struct sf_dictionary *d)
 /* The next byte, or NUL at the end: no rule accepts a NUL. */
 static char peek(const struct sf_dictionary *d)
 {
-    return d->rest.len ? d->rest.at[0] : '\0';
+    if (d->rest.len == 0) {
+        return '\0';
+    }
+    return d->rest.at[0];
 }
 
 static void skip(struct sf_dictionary *d, size_t n)
@@ -120,28 +123,33 @@ static bool read_number(struct sf_dictionary *d, struct sf_member *out)
     return true;
 }
 
+/* The length of one character inside a string, an escaped one counting two; 0: not allowed. */
+static size_t string_char_len(struct span text)
+{
+    if (text.at[0] != '\\') {
+        return text.at[0] == ' ' || char_is(text.at[0], CHAR_VISIBLE) ? 1 : 0;
+    }
+    return text.len > 1 && (text.at[1] == '"' || text.at[1] == '\\') ? 2 : 0;
+}
+
 static bool read_string(struct sf_dictionary *d, struct sf_member *out)
 {
     struct span rest = span_skip(d->rest, 1);
-    size_t i = 0;
+    size_t len = 0;
 
-    while (i < rest.len && rest.at[i] != '"') {
-        if (rest.at[i] == '\\') {
-            i++;
-            if (i == rest.len || (rest.at[i] != '"' && rest.at[i] != '\\')) {
-                return fail(d);
-            }
-        } else if (rest.at[i] != ' ' && !char_is(rest.at[i], CHAR_VISIBLE)) {
+    while (len < rest.len && rest.at[len] != '"') {
+        size_t n = string_char_len(span_skip(rest, len));
+        if (n == 0) {
             return fail(d);
         }
-        i++;
+        len += n;
     }
-    if (i == rest.len) {
+    if (len == rest.len) {
         return fail(d);
     }
     out->type = SF_STRING;
-    out->text = span_take(rest, i);
-    d->rest = span_skip(rest, i + 1);
+    out->text = span_take(rest, len);
+    d->rest = span_skip(rest, len + 1);
     return true;
 }
 

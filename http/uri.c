@@ -328,10 +328,13 @@ static struct span without_query(struct span path)
     return span_take(path, span_find(path, '?'));
 }
 
-static bool is_segment(struct span rest, const char *dots, size_t len)
+/* How much of the text is left without its last segment and the slash before it. */
+static size_t parent_len(const char *text, size_t len)
 {
-    return rest.len >= len && memcmp(rest.at, dots, len) == 0 &&
-           (rest.len == len || rest.at[len] == '/');
+    while (len && text[len - 1] != '/') {
+        len--;
+    }
+    return len ? len - 1 : 0;
 }
 
 /* RFC 3986 5.2.4 on a path that starts with "/". */
@@ -339,24 +342,23 @@ static struct span remove_dot_segments(struct span path, struct arena *arena)
 {
     char *text = arena_alloc(arena, path.len + 1);
     size_t used = 0;
+    bool dots = false;
 
     while (path.len) {
-        if (is_segment(path, "/.", 2)) {
-            path = span_skip(path, 2);
-        } else if (is_segment(path, "/..", 3)) {
-            path = span_skip(path, 3);
-            while (used && text[--used] != '/') {
-            }
-        } else {
-            size_t len = 1 + span_find(span_skip(path, 1), '/');
-            memcpy(text + used, path.at, len);
+        size_t len = 1 + span_find(span_skip(path, 1), '/');
+        struct span segment = span_take(path, len);
+        bool up = span_eq(segment, SPAN("/.."));
+        dots = up || span_eq(segment, SPAN("/."));
+        path = span_skip(path, len);
+        if (up) {
+            used = parent_len(text, used);
+        } else if (!dots) {
+            memcpy(text + used, segment.at, len);
             used += len;
-            path = span_skip(path, len);
-            continue;
         }
-        if (path.len == 0) {
-            text[used++] = '/';
-        }
+    }
+    if (dots) {
+        text[used++] = '/'; /* they stand for a folder */
     }
     return span_of(text, used);
 }
