@@ -45,7 +45,7 @@ done
 trap 'stop 0' INT TERM
 
 "$build/proxy/larder-proxy" --listen "$proxy" --admin "$admin" --allow 127.0.0.0/8 \
-    --store "$state/store" --store-size 10GiB --memory 256MiB --access-log - &
+    --store "$state/store" --store-size 10GiB --memory 256MiB --set log.access=- &
 pids+=($!)
 "$build/dnsredir/larder-dns" --listen "$dns" --config "$here/run-dns.yaml" &
 pids+=($!)
@@ -67,7 +67,7 @@ Larder is running. Ctrl-C stops it.
   curl -x http://$proxy -so /dev/null -D - http://example.com/
   sudo apt-get -o Acquire::http::Proxy=http://$proxy update
   dig @${dns%:*} -p ${dns#*:} www.cdn.example.net
-  $build/ctl/larderctl status
+  $build/ctl/larderctl status --admin $admin
 
 One line per request follows.
 
