@@ -1,0 +1,85 @@
+"""What the Python scenario scripts share: free ports, programs started and ended by pid, requests
+through a proxy."""
+import http.client
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+
+def free_port(host="127.0.0.1"):
+    """A port that nothing listens on, below the range the kernel hands out itself."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError:
+                continue
+
+
+def await_port(host, port, process=None, seconds=20):
+    """Waits until something accepts on host:port; fails when the process ends first."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+            return
+        except OSError:
+            if process and process.poll() is not None:
+                raise SystemExit(f"{process.args[0]} ended with status {process.returncode}")
+            time.sleep(0.005)
+    raise SystemExit(f"nothing listens on {host}:{port}")
+
+
+class Proxy:
+    """A larder-proxy on ports of its own. `options` are added to its command line."""
+
+    def __init__(self, program, store, *options):
+        self.port, self.admin = free_port(), free_port()
+        self.command = [program, "--listen", f"127.0.0.1:{self.port}",
+                        "--admin", f"127.0.0.1:{self.admin}", "--store", store,
+                        "--allow", "127.0.0.0/8", "--allow-target", "127.0.0.0/8", *options]
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command)
+        await_port("127.0.0.1", self.port, self.process)
+
+    def kill(self):
+        """SIGKILL: no chance to tidy up."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; True when it left by itself with status 0."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=15) == 0
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+
+
+class Client:
+    """One persistent connection to a proxy."""
+
+    def __init__(self, port, timeout=30):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+
+    def get(self, url, **fields):
+        """(status, body, fields of the response)"""
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        self.connection.request("GET", url, headers=headers)
+        response = self.connection.getresponse()
+        return response.status, response.read(), response.headers
+
+
+def need(path):
+    if not os.access(path, os.X_OK):
+        print(f"skipped: {path} is not there")
+        sys.exit(77)
