@@ -124,8 +124,9 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
     if (span_starts(yaml, SPAN("\xef\xbb\xbf"))) {
         yaml = span_skip(yaml, 3);
     }
+    conf->broken = true;
     int err = conf_tree_parse(conf, yaml, where, &node);
-    if (err) {
+    if (err && !node) {
         return err;
     }
     if (!node || conf_node_is_nothing(node) || (node->kind == CONF_ENTRIES && !node->first)) {
@@ -137,8 +138,9 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
                            node->kind == CONF_ITEMS ? "a list" : "a single value",
                            conf->root->rows[0].name);
     }
-    conf->tree = node;
-    return 0;
+    conf->broken = false;
+    conf->tree = node; /* also with doubles: what else is wrong shall be said too */
+    return err;
 }
 
 /* ERR_TOO_LARGE or -errno. */
@@ -171,6 +173,7 @@ int conf_load_file(struct conf *conf, const char *path)
     } else {
         err = conf_load_text(conf, path, buf_span(&text));
     }
+    conf->broken |= !conf->loaded;
     buf_fini(&text);
     return err ? ERR_CONFIG : 0;
 }
@@ -270,6 +273,9 @@ static void bind_row(struct binder *binder, const struct conf_directive *row,
                      struct conf_node *node, struct conf_where where, char *base)
 {
     check_row(row);
+    if (!node && row->flags & CONF_REQUIRED && binder->conf->broken) {
+        return;
+    }
     if (!node && row->flags & CONF_REQUIRED) {
         struct buf expected = BUF_INIT;
         conf_expected(row, &expected);

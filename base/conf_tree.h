@@ -35,6 +35,7 @@ struct conf {
     struct arena memory;    /* nodes and texts */
     struct conf_node *tree; /* a map */
     bool loaded;            /* a file */
+    bool broken;            /* it gave no tree: what is missing then is not reported */
 };
 
 /* One line of error; more than a hundred are counted only. Returns ERR_CONFIG. */

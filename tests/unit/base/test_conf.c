@@ -199,6 +199,9 @@ Test(conf, errors_are_exact)
                          "\"listen\"?\n"},
         {"name: a\nname: b\n",
          "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"},
+        {"name: a\nname: b\nquick: x\n",
+         "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"
+         "f:3:8: \"quick\" cannot be \"x\"; expected true or false\n"},
         {"limits:\n  connect: 3x\n", "f:2:12: \"connect\" cannot be \"3x\"; expected a duration "
                                      "such as 250ms, 30s or 7d from 1ms to 5min\n"},
         {"limits: {connect: 6min}\n", "f:1:19: \"connect\" is out of range with \"6min\"; "
@@ -476,4 +479,23 @@ Test(conf, help_and_manual_name_every_directive)
                   NULL);
     cr_expect_neq(strstr(out.data, "  --size SIZE                  Size.\n"), NULL);
     buf_fini(&out);
+}
+
+Test(conf, what_a_broken_file_lacks_is_not_reported_missing)
+{
+    static const char *const broken[] = {"name: [", "", "[]"};
+    static const struct conf_table needy = {.rows = tls_rows, .size = sizeof(struct sample)};
+
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+        struct run run;
+
+        run_init(&run);
+        conf_free(&run.conf);
+        run.conf = conf_new(&needy, &run.errors);
+        conf_load_text(run.conf, "f", span_str(broken[i]));
+        run_bind(&run);
+        cr_expect_eq(run.err, ERR_CONFIG);
+        cr_expect_eq(strstr(run.errors.data, "missing"), NULL, "%s", run.errors.data);
+        run_fini(&run);
+    }
 }
