@@ -56,7 +56,7 @@ bool ip_eq(const struct ip *a, const struct ip *b)
 static uint8_t mask_of(unsigned bits, size_t i)
 {
     unsigned covered = bits > i * 8 ? bits - (unsigned)i * 8 : 0;
-    return covered >= 8 ? 0xff : (uint8_t)(0xff00u >> covered);
+    return (uint8_t)(covered >= 8 ? 0xffu : 0xff00u >> covered);
 }
 
 static bool zero_behind(const struct ip *ip, unsigned bits)
