@@ -1,0 +1,47 @@
+/*
+ * dialogue - a redirector without sockets: settings from YAML, queries as words, responses as
+ * one line of text that a table can hold.
+ */
+#ifndef LARDER_TESTS_DIALOGUE_H
+#define LARDER_TESTS_DIALOGUE_H
+
+#include "dnsredir/answer.h"
+#include "dnsredir/directives.h"
+
+struct dialogue {
+    struct settings *settings;
+    struct replica_set up;
+    struct view view;
+    struct asker asker;
+    struct answer_note note; /* of the last answer */
+};
+
+/* Fails the test when `yaml` has errors. All replicas are up. */
+void dialogue_init(struct dialogue *d, const char *yaml);
+void dialogue_fini(struct dialogue *d);
+void dialogue_set_up(struct dialogue *d, unsigned replica, bool up);
+
+/* The errors of a configuration that must have some, to be freed by the caller. */
+char *dialogue_errors(const char *yaml);
+
+struct question {
+    const char *name;
+    const char *type;   /* "A", ..., or "TYPE65" */
+    const char *subnet; /* "10.1.0.0/16", or NULL: no client subnet */
+    bool edns;          /* implied by subnet */
+    uint16_t payload;   /* 0: 1232 */
+    uint16_t flags;
+    uint16_t class; /* 0: IN */
+};
+
+/* The query as bytes. */
+size_t question_write(const struct question *question, uint8_t *out, size_t room);
+
+/* "NOERROR aa | www.example. 30 A 192.0.2.1 | ns ... | ar ... | scope 16": the code, flags, the
+ * sections that are not empty, EDNS if there is OPT. Fails the test when the packet is malformed
+ * in any way. Static memory. */
+const char *ask(struct dialogue *d, const struct question *question);
+const char *ask_bytes(struct dialogue *d, struct span packet);
+const char *response_text(struct span packet);
+
+#endif

@@ -1,0 +1,136 @@
+#include "dialogue.h"
+
+#include "base/err.h"
+
+#include <criterion/criterion.h>
+
+#define HEADER(questions, answers, authorities, additionals)                                       \
+    "\x12\x34\0\0\0" questions "\0" answers "\0" authorities "\0" additionals
+#define WWW "\3www\2ex\0\0\1\0\1"
+/* OPT up to the length of its data. */
+#define OPT "\0\0\x29\x04\xd0\0\0\0\0"
+
+static struct dialogue d;
+
+static void set_up(void)
+{
+    dialogue_init(&d, "zones: [{name: ex, nameservers: [ns.test], soa: {serial: 1}, names: [{name: "
+                      "www, records: [\"A 192.0.2.1\"]}]}]\n");
+}
+
+static void tear_down(void)
+{
+    dialogue_fini(&d);
+}
+
+TestSuite(packet, .init = set_up, .fini = tear_down);
+
+#define GOOD "NOERROR aa | www.ex. 3600 A 192.0.2.1"
+
+struct row {
+    const char *what;
+    struct span packet;
+    const char *want;
+};
+
+static void check(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *got = ask_bytes(&d, rows[i].packet);
+        cr_expect_str_eq(got, rows[i].want, "%s: %s", rows[i].what, got);
+    }
+}
+
+Test(packet, rfc1035_4_1)
+{
+    const struct row rows[] = {
+        {"nothing", SPAN(""), "nothing"},
+        {"eleven bytes", SPAN("\x12\x34\0\0\0\1\0\0\0\0\0"), "nothing"},
+        {"a header alone", SPAN(HEADER("\0", "\0", "\0", "\0")), "FORMERR"},
+        {"a good query", SPAN(HEADER("\1", "\0", "\0", "\0") WWW), GOOD},
+        {"no question where one is announced", SPAN(HEADER("\1", "\0", "\0", "\0")), "FORMERR"},
+        {"two questions", SPAN(HEADER("\2", "\0", "\0", "\0") WWW WWW), "FORMERR"},
+        {"a question not announced", SPAN(HEADER("\0", "\0", "\0", "\0") WWW), "FORMERR"},
+        {"bytes behind the end", SPAN(HEADER("\1", "\0", "\0", "\0") WWW "x"), "FORMERR"},
+        {"a class cut off", SPAN(HEADER("\1", "\0", "\0", "\0") "\3www\2ex\0\0\1\0"), "FORMERR"},
+        {"a name cut off", SPAN(HEADER("\1", "\0", "\0", "\0") "\3www\2e"), "FORMERR"},
+        {"a name that points at itself", SPAN(HEADER("\1", "\0", "\0", "\0") "\xc0\x0c\0\1\0\1"),
+         "FORMERR"},
+        {"a name that points into the header",
+         SPAN(HEADER("\1", "\0", "\0", "\0") "\3www\xc0\2\0\1\0\1"), "FORMERR"},
+        {"an answer in the query", SPAN(HEADER("\1", "\1", "\0", "\0") WWW WWW "\0\0\0\0\0\0"),
+         "FORMERR"},
+        {"an authority in the query", SPAN(HEADER("\1", "\0", "\1", "\0") WWW WWW "\0\0\0\0\0\0"),
+         "FORMERR"},
+        {"an additional record that is no OPT",
+         SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3\4"), GOOD},
+        {"an additional record cut off",
+         SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3"), "FORMERR"},
+        {"an additional record missing", SPAN(HEADER("\1", "\0", "\0", "\1") WWW), "FORMERR"},
+    };
+    check(rows, ARRAY_LEN(rows));
+}
+
+Test(packet, rfc6891_6_1)
+{
+    const struct row rows[] = {
+        {"OPT", SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\0"), GOOD " | edns"},
+        {"DO is echoed", SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\0\0\x29\x04\xd0\0\0\x80\0\0\0"),
+         GOOD " | edns do"},
+        {"unknown flags are not",
+         SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\0\0\x29\x04\xd0\0\0\x7f\xff\0\0"),
+         GOOD " | edns"},
+        {"unknown options are skipped",
+         SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\x06\xff\xfe\0\2xx"), GOOD " | edns"},
+        {"version 1", SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\0\0\x29\x04\xd0\0\1\0\0\0\0"),
+         "NOERROR | edns ext 1"},
+        {"two of them", SPAN(HEADER("\1", "\0", "\0", "\2") WWW OPT "\0\0" OPT "\0\0"),
+         "FORMERR | edns"},
+        {"a name that is not the root", SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\1x" OPT "\0\0"),
+         "FORMERR"},
+        {"data cut off", SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\4\0\x0a\0"), "FORMERR"},
+        {"an option longer than the data",
+         SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\5\xff\xfe\0\2x"), "FORMERR | edns"},
+        {"an option without a length",
+         SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\3\xff\xfe\0"), "FORMERR | edns"},
+        {"OPT in the answer section", SPAN(HEADER("\1", "\1", "\0", "\0") WWW OPT "\0\0"),
+         "FORMERR"},
+    };
+    check(rows, ARRAY_LEN(rows));
+}
+
+Test(packet, rfc7871_6)
+{
+#define ECS(len, option) SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0" len "\0\x08\0" option)
+    const struct row rows[] = {
+        {"/24", ECS("\x0b", "\7\0\1\x18\0\x0a\1\2"), GOOD " | edns scope 24/0"},
+        {"/0", ECS("\x08", "\4\0\1\0\0"), GOOD " | edns scope 0/0"},
+        {"family 0, /0", ECS("\x08", "\4\0\0\0\0"), GOOD " | edns scope 0/0"},
+        {"/20", ECS("\x0b", "\7\0\1\x14\0\x0a\1\xf0"), GOOD " | edns scope 20/0"},
+        {"bits behind the prefix", ECS("\x0b", "\7\0\1\x14\0\x0a\1\xf8"), "FORMERR | edns"},
+        {"too many octets", ECS("\x0c", "\x08\0\1\x18\0\x0a\1\2\0"), "FORMERR | edns"},
+        {"too few octets", ECS("\x0a", "\6\0\1\x18\0\x0a\1"), "FORMERR | edns"},
+        {"/33", ECS("\x0d", "\x09\0\1\x21\0\x0a\1\2\3\0"), "FORMERR | edns"},
+        {"a scope in a query", ECS("\x0b", "\7\0\1\x18\1\x0a\1\2"), "FORMERR | edns"},
+        {"family 3", ECS("\x0b", "\7\0\3\x18\0\x0a\1\2"), "FORMERR | edns"},
+        {"family 0 with an address", ECS("\x0b", "\7\0\0\x18\0\x0a\1\2"), "FORMERR | edns"},
+        {"three octets", ECS("\x07", "\3\0\1\0"), "FORMERR | edns"},
+        {"empty", ECS("\x04", "\0"), "FORMERR | edns"},
+        {"two of them", ECS("\x10", "\4\0\1\0\0\0\x08\0\4\0\1\0\0"), "FORMERR | edns scope 0/0"},
+    };
+    check(rows, ARRAY_LEN(rows));
+}
+
+Test(packet, any_cut_of_a_query_is_handled)
+{
+    static const char query[] =
+        HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\x0b\0\x08\0\7\0\1\x18\0\x0a\1\2";
+
+    for (size_t len = 0; len < sizeof(query) - 1; len++) {
+        char *exact = malloc(len + 1); /* so that a sanitizer sees reads past the end */
+        memcpy(exact, query, len);
+        const char *got = ask_bytes(&d, span_of(exact, len));
+        cr_expect_eq(strncmp(got, len < 12 ? "nothing" : "FORMERR", 7), 0, "%zu: %s", len, got);
+        free(exact);
+    }
+}
