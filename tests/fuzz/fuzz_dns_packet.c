@@ -1,0 +1,80 @@
+/* A packet to a redirector with wildcards, delegations, chains and steered names: every response
+ * must be a response, within its limit, and not fool our own reader. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "dnsredir/answer.h"
+
+static struct view view;
+static struct replica_set up = {{3}};
+
+static void add(struct zones *zones, struct zone *zone, const char *owner, const char *text)
+{
+    struct record *record = xcalloc(1, sizeof(*record));
+    struct name name;
+    const char *what;
+
+    record->ttl = 60;
+    CHECK(name_parse(span_str(owner), &zone->apex, &name) == 0);
+    CHECK(record_parse(span_str(text), &zone->apex, record, &what) == 0);
+    CHECK(zone_add_record(zones, zone, &name, record, &what) == 0);
+    free(record);
+}
+
+static void make_view(void)
+{
+    static struct arena arena;
+    static struct ip addresses[] = {{{[10] = 0xff, [11] = 0xff, [12] = 192, [15] = 1}}};
+    static const struct replica replicas[] = {{.addresses = addresses, .address_count = 1},
+                                              {.addresses = addresses, .address_count = 1}};
+    static const struct ranking *rankings[2];
+    struct netmap_entry entry = {{addresses[0], 112}, 1};
+    struct ranking *ranking = xcalloc(1, sizeof(*ranking) + 2 * sizeof(uint16_t));
+    struct zones *zones = zones_new();
+    struct name apex, www;
+    struct soa soa = {.mname = {.len = 1}, .rname = {.len = 1}};
+    struct zone *zone;
+    const char *what;
+
+    arena_init(&arena, NULL, 0);
+    CHECK(name_parse_absolute(SPAN("ex"), &apex) == 0 && name_parse(SPAN("www"), &apex, &www) == 0);
+    CHECK(zones_add(zones, &apex, &soa, &zone) == 0);
+    add(zones, zone, "@", "NS ns");
+    add(zones, zone, "ns", "A 192.0.2.1");
+    add(zones, zone, "*.w", "TXT wild");
+    add(zones, zone, "c", "CNAME www");
+    add(zones, zone, "l", "CNAME l");
+    add(zones, zone, "m", "MX 1 a.b.c.d");
+    add(zones, zone, "sub", "NS ns.sub");
+    add(zones, zone, "ns.sub", "AAAA ::1");
+    CHECK(zone_add_policy(zones, zone, &www,
+                          policy_new(&arena, POLICY_NEAREST, 2, 30, replicas, 2, &up), &what) == 0);
+    zones_freeze(zones);
+    ranking->count = ranking->listed = 2;
+    ranking->ids[1] = 1;
+    rankings[0] = rankings[1] = ranking;
+    view = (struct view){zones, netmap_new(&entry, 1, NULL, 0), rankings, &up};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint8_t room[DNS_MESSAGE_MAX];
+    struct asker asker = {.tcp = size % 2, .turn = (uint32_t)size};
+    struct answer_note note;
+
+    if (!view.zones) {
+        make_view();
+    }
+    size_t len = answer(&view, &asker, span_of(data, size), room, &note);
+    if (len) {
+        struct query echo;
+        CHECK(len >= DNS_HEADER_LEN && (asker.tcp || len <= DNS_UDP_MAX));
+        CHECK(room[0] == data[0] && room[1] == data[1] && (room[2] & 0x80));
+        room[2] &= 0x7f;
+        query_read(span_of(room, len), &echo);
+        struct wire_in in = wire_in_of(data, size);
+        in.at += size % DNS_HEADER_LEN;
+        name_read(&in, &echo.name);
+    }
+    return 0;
+}

@@ -1,0 +1,169 @@
+#!/bin/bash
+# larder-dns with two stand-in replicas: what a resolver sees, what a failure changes, and that a
+# reload under load loses nothing.
+#
+# usage: dns.sh PATH-OF-LARDER-DNS
+set -u
+larder_dns=$1
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=../lib/ports.sh
+. "$here/lib/ports.sh"
+command -v dig >/dev/null || skip "dig is missing (bind9-dnsutils)"
+
+dir=$(mktemp -d)
+read -r -d '' dns_port admin_port fra_port nyc_port < <(free_ports 4 | tr '\n' ' ')
+pids=()
+failures=0
+
+cleanup() {
+    local pid
+    for pid in "${pids[@]}"; do
+        kill "$pid" 2>/dev/null
+    done
+    wait 2>/dev/null
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+
+expect() { # WHAT WANT GOT
+    if [ "$2" = "$3" ]; then
+        echo "ok: $1"
+    else
+        echo "FAILED: $1: expected '$2', got '$3'"
+        failures=$((failures + 1))
+    fi
+}
+
+ask() { # dig's arguments
+    dig @127.0.0.1 -p "$dns_port" +tries=2 +time=3 +norecurse "$@"
+}
+
+status_of() { # dig's arguments
+    ask "$@" | sed -n 's/.*status: \([A-Z]*\),.*/\1/p'
+}
+
+scope_of() { # dig's arguments
+    ask "$@" | sed -n 's/.*CLIENT-SUBNET: //p'
+}
+
+# Asks until the answer is WANT, at most N tenths of a second; prints how many it took.
+tenths_until() { # N WANT dig's arguments
+    local most=$1 want=$2 n
+    shift 2
+    for ((n = 0; n < most; n++)); do
+        [ "$(ask +short "$@")" = "$want" ] && break
+        sleep 0.1
+    done
+    echo "$n"
+}
+
+replica() { # PORT NAME
+    python3 "$here/lib/ready.py" "$1" "$dir/$2.drained" &
+    pids+=($!)
+}
+
+config() { # ADDRESS-OF-EXTRA
+    cat >"$dir/dns.yaml" <<YAML
+listen: ["127.0.0.1:$dns_port"]
+admin: { address: "127.0.0.1:$admin_port" }
+health: { interval: 1s, timeout: 300ms }
+replicas:
+  - { name: fra, addresses: [192.0.2.10], location: [50.11, 8.68], admin: "http://127.0.0.1:$fra_port" }
+  - { name: nyc, addresses: [198.51.100.10], location: [40.71, -74.01], admin: "http://127.0.0.1:$nyc_port" }
+nearest:
+  map: [{ prefix: 10.1.0.0/16, replica: fra }, { prefix: 10.2.0.0/16, replica: nyc }]
+  map-file: nets.csv
+  geoip: places.mmdb
+zones:
+  - name: cdn.example.net
+    nameservers: [ns1.cdn.example.net]
+    names:
+      - { name: ns1, records: ["A 192.0.2.53"] }
+      - { name: www, policy: nearest, ttl: 30s }
+      - { name: "v[1-24].lscache[1-8]", policy: hashed, replicas: [fra, nyc] }
+      - { name: extra, records: ["A $1"] }
+      - { name: big, records: [$(for i in $(seq 1 200); do printf '"A 10.9.%d.1", ' "$i"; done)] }
+YAML
+}
+
+for n in $(seq 0 255); do
+    for m in $(seq 0 63); do
+        echo "100.$((64 + m)).$n.0/24,$([ $((n % 2)) = 0 ] && echo fra,nyc || echo nyc,fra)"
+    done
+done >"$dir/nets.csv"
+python3 "$here/lib/mmdb.py" "$dir/places.mmdb" 172.16.0.0/16=48.85,2.35 172.17.0.0/16=39.95,-75.16 \
+    2001:db8::/32=52.52,13.40 || exit 1
+config 192.0.2.1
+"$larder_dns" --config "$dir/dns.yaml" --check
+expect "--check accepts the configuration" 0 $?
+
+replica "$fra_port" fra
+fra_pid=$!
+replica "$nyc_port" nyc
+nyc_pid=$!
+await_port "127.0.0.1:$fra_port" "$fra_pid" && await_port "127.0.0.1:$nyc_port" "$nyc_pid" || exit 1
+"$larder_dns" --config "$dir/dns.yaml" &
+dns_pid=$!
+pids+=("$dns_pid")
+await_port "127.0.0.1:$dns_port" "$dns_pid" || exit 1
+
+fra=192.0.2.10
+nyc=198.51.100.10
+name=www.cdn.example.net
+expect "a client subnet in the map" $fra "$(ask +short +subnet=10.1.2.0/24 $name)"
+expect "another one" $nyc "$(ask +short +subnet=10.2.2.0/24 $name)"
+expect "its scope" 10.2.2.0/24/16 "$(scope_of +subnet=10.2.2.0/24 $name)"
+expect "the map file" $nyc "$(ask +short +subnet=100.64.1.0/24 $name)"
+expect "by distance, near Paris" $fra "$(ask +short +subnet=172.16.5.0/24 $name)"
+expect "by distance, near Philadelphia" $nyc "$(ask +short +subnet=172.17.5.0/24 $name)"
+expect "by distance, IPv6" $fra "$(ask +short +subnet=2001:db8:5::/48 $name)"
+expect "a negative answer has scope 0" 10.2.2.0/24/0 "$(scope_of +subnet=10.2.2.0/24 no.cdn.example.net)"
+expect "over TCP" $nyc "$(ask +short +tcp +subnet=10.2.2.0/24 $name)"
+expect "no such name" NXDOMAIN "$(status_of no.cdn.example.net)"
+expect "not our zone" REFUSED "$(status_of www.example.org)"
+expect "no transfers" REFUSED "$(status_of +noall +comments cdn.example.net TYPE252)"
+expect "an unknown opcode" NOTIMP "$(status_of +opcode=STATUS $name)"
+expect "an unknown EDNS version" BADVERS "$(status_of +edns=7 +noednsnegotiation $name)"
+expect "200 addresses come by TCP" 200 "$(ask +short big.cdn.example.net | wc -l)"
+expect "and not by UDP" 0 "$(ask +short +ignore big.cdn.example.net | wc -l)"
+
+for v in $(seq 1 24); do
+    for l in $(seq 1 8); do
+        echo "v$v.lscache$l.cdn.example.net A"
+    done
+done >"$dir/names"
+expect "192 names of one pattern" 192 "$(ask +short -f "$dir/names" | grep -c -e $fra -e $nyc)"
+expect "on two replicas" 2 "$(ask +short -f "$dir/names" | sort -u | wc -l)"
+expect "and no more names" NXDOMAIN "$(status_of v25.lscache1.cdn.example.net)"
+
+kill "$fra_pid"
+took=$(tenths_until 40 $nyc +subnet=10.1.2.0/24 $name)
+expect "a replica that died leaves within two intervals (took $took/10 s)" 1 "$((took <= 20))"
+touch "$dir/nyc.drained"
+sleep 2.5
+expect "with nobody up the best known is given" $fra "$(ask +short +subnet=10.1.2.0/24 $name)"
+expect "and counted" 1 "$(curl -s "http://127.0.0.1:$admin_port/metrics" |
+    awk '$1 == "larder_dns_all_down_answers_total" { print ($2 > 0) }')"
+rm "$dir/nyc.drained"
+took=$(tenths_until 60 $nyc +subnet=10.1.2.0/24 $name)
+expect "one that is ready again takes over (took $took/10 s)" 1 "$((took < 60))"
+
+python3 "$here/lib/dns_load.py" "$dns_port" $name 3 >"$dir/load" &
+load_pid=$!
+for n in 2 3 4; do
+    config 192.0.2.$n
+    kill -HUP "$dns_pid"
+    sleep 0.7
+done
+wait "$load_pid"
+expect "reloads under load lose no query ($(cat "$dir/load"))" 0 $?
+expect "the last configuration is served" 192.0.2.4 "$(ask +short extra.cdn.example.net)"
+expect "health survives a reload" $nyc "$(ask +short +subnet=10.1.2.0/24 $name)"
+echo "nonsense: true" >>"$dir/dns.yaml"
+kill -HUP "$dns_pid"
+sleep 0.7
+expect "a faulty configuration changes nothing" 192.0.2.4 "$(ask +short extra.cdn.example.net)"
+
+end "$dns_pid"
+expect "TERM ends it" 0 $?
+[ "$failures" = 0 ]
