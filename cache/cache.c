@@ -414,7 +414,7 @@ static void on_stored(void *arg, int err)
     struct object *object = settling->object;
     struct span body;
     bool whole = object_whole(object, &body);
-    bool keep = cache->store == NULL ? object->spool && spool_is_kept(object->spool)
+    bool keep = cache->store == NULL ? object_in_memory(object)
                                      : whole && body.len <= RAM_OBJECT_MAX;
 
     (void)err; /* a hot object serves from memory even when the disk would not have it */

@@ -304,6 +304,13 @@ static const struct object *body_owner(const struct object *object)
     return object->body_of ? object->body_of : object;
 }
 
+bool object_in_memory(const struct object *object)
+{
+    const struct object *owner = body_owner(object);
+
+    return owner->spool && spool_is_kept(owner->spool);
+}
+
 bool object_whole(const struct object *object, struct span *body)
 {
     const struct object *owner = body_owner(object);

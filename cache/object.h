@@ -71,7 +71,9 @@ struct object_meta {
 _Static_assert(sizeof(struct object_meta) <= STORE_META_MAX, "meta must fit the index record");
 void object_encode(const struct object *object, struct buf *head, struct object_meta *meta);
 
-/* The whole body is in memory: a hot object. */
+/* The whole body is in memory, and stays there. */
+bool object_in_memory(const struct object *object);
+/* The same in one piece: a hot object. */
 bool object_whole(const struct object *object, struct span *body);
 
 /* Reads [from, to) of a body wherever it is. Belongs to one loop. */

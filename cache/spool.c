@@ -342,7 +342,7 @@ static void queue_groups(struct spool *spool, bool last)
         struct store_piece pieces[GROUP_CHUNKS_MAX];
         pthread_mutex_lock(&spool->lock);
         uint64_t from = (uint64_t)spool->queued * STORE_CHUNK;
-        uint64_t left = spool->length - from;
+        uint64_t left = spool->length > from ? spool->length - from : 0;
         uint64_t take = left < STORE_CHUNK ? left : STORE_CHUNK;
         if (!is_storing(spool) || take == 0 || (take < STORE_CHUNK && !last)) {
             pthread_mutex_unlock(&spool->lock);

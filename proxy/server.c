@@ -15,7 +15,7 @@
 #include <ifaddrs.h>
 #include <pthread.h>
 
-enum { LISTENERS_MAX = 64, SWEEP_MS = 1000 };
+enum { LISTENERS_MAX = 64, SWEEP_MS = 1000, SWEEP_DRAINING_MS = 100 };
 
 /* A worker with what only the server needs to know of it. */
 struct crew {
@@ -92,10 +92,7 @@ static void crew_end(struct crew *crew)
     timeout_clear(&crew->sweep);
     close_listeners(crew);
     clients_close(worker);
-    list_each_safe(link, &worker->fetches)
-    {
-        fetch_abort(fetch_of_link(link));
-    }
+    fetch_abort_all(worker);
     upstreams_free(&worker->upstreams);
     loop_stop(worker->loop);
 }
@@ -111,7 +108,7 @@ static void on_sweep(struct timeout *timeout)
         crew_end(crew);
         return;
     }
-    timeout_set(worker->loop, &crew->sweep, SWEEP_MS / (worker->draining ? 10 : 1));
+    timeout_set(worker->loop, &crew->sweep, worker->draining ? SWEEP_DRAINING_MS : SWEEP_MS);
 }
 
 static void on_drain(struct letter *letter)
@@ -222,6 +219,7 @@ static void crew_fini(struct crew *crew)
     }
     exchange_pool_clear(worker);
     accesslog_free(worker->log);
+    worker->log = NULL;
     loop_free(&worker->loop);
     settings_unref(&worker->settings);
 }

@@ -163,9 +163,12 @@ static void fail_err(struct fetch *fetch, int err)
          err == ERR_TIMEOUT ? REASON_ORIGIN_TIMEOUT : REASON_ORIGIN_BROKEN);
 }
 
-void fetch_abort(struct fetch *fetch)
+void fetch_abort_all(struct worker *worker)
 {
-    fail(fetch, 503, REASON_OVERLOAD);
+    list_each_safe(link, &worker->fetches)
+    {
+        fail(list_entry(link, struct fetch, link), 503, REASON_OVERLOAD);
+    }
 }
 
 /* ---- the request to the origin ---- */
@@ -298,6 +301,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
         set_state(fetch, FETCH_SEND);
         stream_bind(fetch->stream, &stream_events, fetch);
         fetch->times.request = loop_wall(fetch->worker->loop);
+        metric_add(&fetch->worker->counters.origin_fetches, 1);
         stream_send(fetch->stream, &fetch->out, open_request_body(fetch));
     }
 }
@@ -450,6 +454,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
 {
     struct fetch *fetch = owner;
 
+    metric_add(&fetch->worker->counters.origin_received_bytes, bytes.len);
     if (fetch->object == NULL) {
         return STREAM_MORE; /* a 304 has no body */
     }
@@ -493,6 +498,7 @@ static void on_close(void *owner, int err)
     fetch->stream = NULL;
     if (untouched) {
         fetch->retried = true;
+        metric_add(&fetch->worker->counters.origin_retries, 1);
         set_state(fetch, FETCH_CONNECT);
         connect_origin(fetch, true);
     } else if (fetch->body_complete) {

@@ -41,7 +41,7 @@ void fetch_start(const struct fetch_order *order);
  */
 void fetch_unlink(struct fetch_link *link);
 
-/* Ends it now, failing its flight: when the worker must stop. */
-void fetch_abort(struct fetch *fetch);
+/* Ends all of a worker's fetches now, failing their flights: when it must stop. */
+void fetch_abort_all(struct worker *worker);
 
 #endif

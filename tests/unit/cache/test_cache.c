@@ -1,0 +1,364 @@
+#include "cache/cache.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+/* A cache, and one request at a time against it. */
+struct kit {
+    struct cache *cache;
+    struct arena arena;
+    char path[32];
+    int64_t now;
+    int wakes;
+};
+
+static void count_wake(void *arg)
+{
+    ++((struct kit *)arg)->wakes;
+}
+
+static void kit_open(struct kit *kit, bool with_store)
+{
+    *kit = (struct kit){.now = 1000000};
+    arena_init(&kit->arena, NULL, 0);
+    strcpy(kit->path, "/tmp/larder-cache-XXXXXX");
+    cr_assert_not_null(mkdtemp(kit->path));
+    struct cache_options options = {
+        .path = with_store ? kit->path : NULL, .size = 64 << 20, .memory = 32 << 20};
+    cr_assert_eq(cache_open(&options, &kit->cache), 0);
+}
+
+static void kit_close(struct kit *kit)
+{
+    char command[64];
+
+    cache_close(&kit->cache);
+    arena_fini(&kit->arena);
+    snprintf(command, sizeof(command), "rm -r %s", kit->path);
+    cr_assert_eq(system(command), 0);
+}
+
+struct
+try {
+    struct http_head request;
+    struct policy_request policy;
+    struct uri uri;
+    struct lookup lookup;
+    struct decision decision;
+    enum cache_result result;
+};
+
+/* `fields`: "Name: value" strings, ended by NULL. */
+static void add_lines(struct http_fields *fields, const char *const *lines)
+{
+    for (; lines && *lines; lines++) {
+        struct span rest = span_str(*lines);
+        struct span name = span_cut(&rest, ':');
+        fields_add(fields, name, span_trim(rest));
+    }
+}
+
+static void ask(struct kit *kit, const char *url, const char *const *lines, struct try *try)
+{
+    *try = (struct try){.decision = DECISION_INIT};
+    head_init(&try->request, &kit->arena);
+    try->request.method = METHOD_GET;
+    try->request.version = HTTP_1_1;
+    try->request.content_length = -1;
+    add_lines(&try->request.fields, lines);
+    cr_assert_eq(uri_parse(span_str(url), &kit->arena, &try->uri), 0);
+    policy_read_request(&try->request, &policy_defaults, &try->policy);
+    try->result = cache_lookup(kit->cache,
+                               &(struct cache_query){
+                                   .request = &try->request,
+                                   .policy = &try->policy,
+                                   .uri = &try->uri,
+                                   .zone = SPAN("t"),
+                                   .now = kit->now,
+                                   .waker = {count_wake, kit},
+                                   .arena = &kit->arena,
+                               },
+                               &try->lookup, &try->decision);
+}
+
+/* The origin's answer to a try that leads. */
+static struct object *answer(struct kit *kit, struct try *try, const char *const *lines,
+                             size_t body)
+{
+    struct http_head response;
+    struct freshness freshness;
+    struct policy_times times = {kit->now, kit->now};
+    enum reason why;
+
+    head_init(&response, &kit->arena);
+    response.status = 200;
+    response.framing = BODY_LENGTH;
+    response.content_length = (int64_t)body;
+    add_lines(&response.fields, lines);
+    policy_freshness(&response, times, &policy_defaults, &freshness);
+    why = policy_may_store(&try->request, &response, &freshness, &policy_defaults);
+    struct object *object = cache_admit(kit->cache,
+                                        &(struct admission){
+                                            .primary = &try->lookup.primary,
+                                            .request = &try->request,
+                                            .response = &response,
+                                            .fields = &response.fields,
+                                            .freshness = &freshness,
+                                            .store = why == REASON_STORED,
+                                            .spool_limit = 1 << 20,
+                                            .arena = &kit->arena,
+                                        },
+                                        &why);
+    cr_assert_eq(why, REASON_STORED);
+    return object;
+}
+
+static void finish(struct kit *kit, struct try *try, struct object *object, size_t body)
+{
+    char *bytes = xcalloc(1, body);
+
+    flight_publish(try->lookup.member.flight, object);
+    memset(bytes, 'x', body);
+    spool_append(object->spool, span_of(bytes, body));
+    cache_commit(kit->cache, try->lookup.member.flight, object);
+    free(bytes);
+    object_unref(&object);
+    lookup_fini(&try->lookup);
+}
+
+static void fetch(struct kit *kit, const char *url, const char *const *request,
+                  const char *const *response, size_t body)
+{
+    struct try try;
+
+    ask(kit, url, request, &try);
+    cr_assert_eq(try.result, CACHE_LEAD, "%s: got %d", url, try.result);
+    finish(kit, &try, answer(kit, &try, response, body), body);
+}
+
+static enum cache_result result_of(struct kit *kit, const char *url, const char *const *request)
+{
+    struct try try;
+
+    ask(kit, url, request, &try);
+    if (try.lookup.lead) {
+        struct flight *flight = flight_ref(try.lookup.member.flight);
+        cache_abandon(kit->cache, flight, 0);
+        flight_fail(flight, (struct failure){502, REASON_CONNECT});
+        flight_unref(&flight);
+    }
+    lookup_fini(&try.lookup);
+    return try.result;
+}
+
+static const char *const fresh[] = {"Cache-Control: max-age=60", "ETag: \"1\"", NULL};
+
+Test(cache, what_was_committed_answers_at_once_and_until_it_is_stale)
+{
+    struct kit kit;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/x", NULL, fresh, 1000);
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+        cr_expect_eq(result_of(&kit, "http://a/y", NULL), CACHE_LEAD);
+        cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_LEAD, "two hosts never meet");
+        kit.now += 60;
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+        kit_close(&kit);
+    }
+}
+
+Test(cache, large_objects_answer_while_and_after_they_are_written)
+{
+    struct kit kit;
+    struct try try;
+    struct object_reader reader;
+    struct span span;
+    uint64_t total = 0;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/large", NULL, fresh, 2500000);
+    ask(&kit, "http://a/large", NULL, &try);
+    cr_assert_eq(try.result, CACHE_FRESH);
+    cr_assert_eq(object_reader_init(&reader, try.lookup.object, 10, UINT64_MAX, (struct waker){0}),
+                 0);
+    while (source_peek(&reader.source, &span) == 0 && span.len > 0) {
+        cr_assert_eq(span.at[0], 'x');
+        total += span.len;
+        source_advance(&reader.source, span.len);
+    }
+    cr_assert_eq(total, 2500000 - 10);
+    object_reader_fini(&reader);
+    lookup_fini(&try.lookup);
+    kit_close(&kit);
+}
+
+Test(cache, simultaneous_misses_share_one_flight)
+{
+    struct kit kit;
+    struct try leader, follower[10];
+    struct object *seen;
+    struct failure failure;
+
+    kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &leader);
+    cr_assert_eq(leader.result, CACHE_LEAD);
+    for (size_t i = 0; i < 10; i++) {
+        ask(&kit, "http://a/x", NULL, &follower[i]);
+        cr_assert_eq(follower[i].result, CACHE_FOLLOW);
+        cr_assert_eq(flight_look(&follower[i].lookup.member, &seen, &failure), FLIGHT_WAITING);
+    }
+    struct object *object = answer(&kit, &leader, fresh, 5);
+    finish(&kit, &leader, object, 5);
+    cr_assert_eq(kit.wakes, 11);
+    for (size_t i = 0; i < 10; i++) {
+        cr_assert_eq(flight_look(&follower[i].lookup.member, &seen, &failure), FLIGHT_SHARED);
+        cr_assert(cache_shares(kit.cache, &follower[i].lookup, seen, &follower[i].request.fields,
+                               &kit.arena));
+        object_unref(&seen);
+        lookup_fini(&follower[i].lookup);
+    }
+    kit_close(&kit);
+}
+
+Test(cache, an_unshareable_answer_leaves_a_pass_mark)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &try);
+    cache_abandon(kit.cache, try.lookup.member.flight, kit.now + 10);
+    flight_fail(try.lookup.member.flight, (struct failure){502, REASON_CONNECT});
+    lookup_fini(&try.lookup);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_ALONE);
+    kit.now += 10;
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    kit_close(&kit);
+}
+
+static const char *const varies[] = {"Cache-Control: max-age=60", "Vary: Accept-Encoding", NULL};
+static const char *const gzip[] = {"Accept-Encoding: gzip", NULL};
+static const char *const br[] = {"Accept-Encoding: br", NULL};
+
+Test(cache, variants_are_kept_side_by_side)
+{
+    struct kit kit;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/v", gzip, varies, 10);
+        cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_FRESH);
+        cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_LEAD);
+        fetch(&kit, "http://a/v", br, varies, 10);
+        cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_FRESH);
+        cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_FRESH);
+        cr_expect_eq(result_of(&kit, "http://a/v", NULL), CACHE_LEAD, "absent matches only absent");
+        kit_close(&kit);
+    }
+}
+
+Test(cache, invalidation_forgets_every_variant_for_good)
+{
+    struct kit kit;
+    struct uri uri;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/v", gzip, varies, 10);
+        fetch(&kit, "http://a/v", br, varies, 10);
+        cr_assert_eq(uri_parse(SPAN("http://a/v"), &kit.arena, &uri), 0);
+        cache_invalidate(kit.cache, &uri, SPAN("t"), &kit.arena);
+        cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_LEAD);
+        fetch(&kit, "http://a/v", gzip, varies, 10);
+        cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_LEAD, "the old one stays forgotten");
+        kit_close(&kit);
+    }
+}
+
+Test(cache, a_flight_under_way_when_its_key_is_invalidated_is_not_kept)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, 5);
+    cache_invalidate(kit.cache, &try.uri, SPAN("t"), &kit.arena);
+    finish(&kit, &try, object, 5);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    kit_close(&kit);
+}
+
+Test(cache, a_304_renews_what_is_stored)
+{
+    struct kit kit;
+    struct try try;
+    struct freshness renewed;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/x", NULL, fresh, 2000);
+        kit.now += 100;
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_assert_eq(try.result, CACHE_LEAD);
+        cr_assert_not_null(flight_stale(try.lookup.member.flight));
+        renewed = try.lookup.object->freshness;
+        renewed.response_time = kit.now;
+        struct object *object =
+            object_updated(try.lookup.object, &try.lookup.object->fields, &renewed);
+        flight_publish(try.lookup.member.flight, object);
+        cache_update(kit.cache, try.lookup.member.flight, object);
+        object_unref(&object);
+        lookup_fini(&try.lookup);
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_expect_eq(try.result, CACHE_FRESH);
+        cr_expect_eq(try.lookup.object->body_len, 2000);
+        lookup_fini(&try.lookup);
+        kit_close(&kit);
+    }
+}
+
+Test(cache, survives_reopening)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/small", NULL, fresh, 100);
+    fetch(&kit, "http://a/large", NULL, fresh, 1500000);
+    fetch(&kit, "http://a/v", gzip, varies, 10);
+    cache_close(&kit.cache);
+    struct cache_options options = {.path = kit.path, .size = 64 << 20, .memory = 32 << 20};
+    cr_assert_eq(cache_open(&options, &kit.cache), 0);
+    cr_expect_eq(result_of(&kit, "http://a/small", NULL), CACHE_FRESH);
+    cr_expect_eq(result_of(&kit, "http://a/large", NULL), CACHE_FRESH);
+    cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_FRESH);
+    ask(&kit, "http://a/small", NULL, &try);
+    cr_expect(span_eq(fields_get(&try.lookup.object->fields, FIELD_ETAG), SPAN("\"1\"")));
+    lookup_fini(&try.lookup);
+    kit_close(&kit);
+}
+
+Test(cache, memory_stays_under_its_limit)
+{
+    struct kit kit;
+    struct cache_stats stats;
+    char url[64];
+
+    kit_open(&kit, false);
+    for (int i = 0; i < 4000; i++) {
+        snprintf(url, sizeof(url), "http://a/%d", i);
+        fetch(&kit, url, NULL, fresh, 20000);
+    }
+    cache_stats(kit.cache, &stats);
+    cr_expect_leq(stats.table.bytes, 32 << 20);
+    cr_expect_leq(stats.body_memory, 32 << 20);
+    cr_expect_gt(stats.table.evicted, 1000);
+    cr_expect_eq(result_of(&kit, url, NULL), CACHE_FRESH);
+    kit_close(&kit);
+}

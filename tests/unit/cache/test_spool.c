@@ -1,0 +1,298 @@
+#include "cache/spool.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <pthread.h>
+#include <unistd.h>
+
+static struct budget budget = {.limit = 64 << 20};
+static int writer_wakes, reader_wakes;
+
+static void count_wake(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static struct spool *open_spool(int64_t expected, size_t limit)
+{
+    return spool_new(&(struct spool_options){
+        .budget = &budget,
+        .expected = expected,
+        .limit = limit,
+        .writer = {count_wake, &writer_wakes},
+    });
+}
+
+/* Byte i of every body in these tests. */
+static char byte_at(uint64_t i)
+{
+    return (char)(i * 131 + (i >> 8) * 7);
+}
+
+static void fill(char *at, uint64_t from, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        at[i] = byte_at(from + i);
+    }
+}
+
+static enum spool_flow append(struct spool *spool, uint64_t from, size_t len)
+{
+    char *bytes = xmalloc(len);
+
+    fill(bytes, from, len);
+    enum spool_flow flow = spool_append(spool, span_of(bytes, len));
+    free(bytes);
+    return flow;
+}
+
+/* Takes up to `max` bytes; returns how many, checks each. */
+static uint64_t drink(struct spool_reader *reader, uint64_t max)
+{
+    uint64_t taken = 0;
+    struct span span;
+
+    while (taken < max && spool_peek(reader, &span) == 0 && span.len > 0) {
+        size_t n = span.len < max - taken ? span.len : (size_t)(max - taken);
+        for (size_t i = 0; i < n; i++) {
+            cr_assert_eq(span.at[i], byte_at(reader->offset + i));
+        }
+        spool_advance(reader, n);
+        taken += n;
+    }
+    return taken;
+}
+
+static void open_reader(struct spool_reader *reader, struct spool *spool, uint64_t from,
+                        uint64_t to)
+{
+    cr_assert_eq(
+        spool_reader_init(reader, spool, from, to, (struct waker){count_wake, &reader_wakes}), 0);
+}
+
+Test(spool, many_readers_each_at_its_own_offset)
+{
+    struct spool *spool = open_spool(-1, 1 << 20);
+    struct spool_reader slow, fast;
+    struct span span;
+
+    spool_keep(spool);
+    open_reader(&slow, spool, 0, UINT64_MAX);
+    open_reader(&fast, spool, 0, UINT64_MAX);
+    for (uint64_t at = 0; at < 300000; at += 1000) {
+        append(spool, at, 1000);
+        cr_assert_eq(drink(&fast, 1000), 1000);
+        cr_assert_eq(drink(&slow, 10), 10);
+    }
+    cr_assert_eq(spool_peek(&fast, &span), ERR_AGAIN);
+    spool_end(spool, 0);
+    cr_assert_eq(spool_peek(&fast, &span), 0);
+    cr_assert_eq(span.len, 0);
+    cr_assert_eq(drink(&slow, UINT64_MAX), 300000 - 3000);
+    spool_reader_fini(&slow);
+    spool_reader_fini(&fast);
+    spool_unref(&spool);
+    cr_assert_eq(atomic_load(&budget.used), 0);
+}
+
+Test(spool, a_waiting_reader_is_woken_once_and_sees_the_error_behind_the_bytes)
+{
+    struct spool *spool = open_spool(-1, 1 << 20);
+    struct spool_reader reader;
+    struct span span;
+
+    reader_wakes = 0;
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    cr_assert_eq(spool_peek(&reader, &span), ERR_AGAIN);
+    append(spool, 0, 10);
+    append(spool, 10, 10);
+    cr_assert_eq(reader_wakes, 1);
+    spool_end(spool, ERR_TRUNCATED);
+    cr_assert_eq(drink(&reader, 100), 20);
+    cr_assert_eq(spool_peek(&reader, &span), ERR_TRUNCATED);
+    cr_assert_not(spool_is_complete(spool));
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+}
+
+Test(spool, passing_through_holds_no_more_than_its_limit)
+{
+    struct spool *spool = open_spool(-1, 100000);
+    struct spool_reader reader;
+    uint64_t sent = 0, pauses = 0;
+
+    writer_wakes = 0;
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    while (sent < 5000000) {
+        enum spool_flow flow = append(spool, sent, 10000);
+        sent += 10000;
+        cr_assert_leq(spool_memory(spool), 100000 + 2 * 65532 + 10000 + 1000);
+        if (flow == SPOOL_PAUSE) {
+            int before = writer_wakes;
+            pauses++;
+            drink(&reader, UINT64_MAX);
+            cr_assert_eq(writer_wakes, before + 1);
+        }
+    }
+    cr_assert_gt(pauses, 10);
+    spool_end(spool, 0);
+    drink(&reader, UINT64_MAX);
+    cr_assert_eq(reader.offset, sent);
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+}
+
+Test(spool, who_comes_after_bytes_have_left_is_told)
+{
+    struct spool *spool = open_spool(-1, 50000);
+    struct spool_reader first, late;
+
+    open_reader(&first, spool, 0, UINT64_MAX);
+    append(spool, 0, 200000);
+    drink(&first, 200000);
+    cr_assert_eq(spool_reader_init(&late, spool, 0, UINT64_MAX, (struct waker){0}), ERR_NOT_FOUND);
+    spool_reader_fini(&late); /* harmless */
+    spool_end(spool, 0);
+    spool_reader_fini(&first);
+    spool_unref(&spool);
+}
+
+Test(spool, a_range_ends_where_it_says)
+{
+    struct spool *spool = open_spool(1000, 1 << 20);
+    struct spool_reader reader;
+
+    spool_keep(spool);
+    append(spool, 0, 1000);
+    spool_end(spool, 0);
+    open_reader(&reader, spool, 100, 250);
+    cr_assert_eq(drink(&reader, UINT64_MAX), 150);
+    spool_reader_fini(&reader);
+    struct span body;
+    cr_assert(spool_whole(spool, &body));
+    cr_assert_eq(body.len, 1000);
+    spool_unref(&spool);
+}
+
+Test(spool, the_writer_is_told_when_nobody_reads_any_more)
+{
+    struct spool *spool = open_spool(-1, 1 << 20);
+    struct spool_reader reader;
+
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    append(spool, 0, 10);
+    writer_wakes = 0;
+    spool_reader_fini(&reader);
+    cr_assert_eq(writer_wakes, 1);
+    spool_end(spool, ERR_CLOSED);
+    spool_unref(&spool);
+}
+
+Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
+{
+    struct budget tight = {.limit = 10000};
+    struct spool *spool = spool_new(&(struct spool_options){
+        .budget = &tight, .expected = -1, .limit = 1 << 20, .writer = {count_wake, &writer_wakes}});
+    struct spool_reader reader;
+
+    spool_keep(spool);
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    append(spool, 0, 100000);
+    cr_assert_eq(drink(&reader, UINT64_MAX), 100000);
+    append(spool, 100000, 100000);
+    cr_assert_eq(drink(&reader, UINT64_MAX), 100000);
+    cr_assert_lt(atomic_load(&tight.used), 3 * 65532);
+    spool_end(spool, 0);
+    cr_assert_not(spool_is_kept(spool));
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+    cr_assert_eq(atomic_load(&tight.used), 0);
+}
+
+/* ---- with a store ---- */
+
+static struct store *open_store(char *path)
+{
+    struct store *store;
+
+    cr_assert_not_null(mkdtemp(path));
+    cr_assert_eq(store_open(&(struct store_options){path, 64 << 20, 32 << 20}, &store), 0);
+    return store;
+}
+
+struct outcome {
+    pthread_mutex_t lock;
+    int err;
+    bool done;
+};
+
+static void on_done(void *arg, int err)
+{
+    struct outcome *outcome = arg;
+
+    pthread_mutex_lock(&outcome->lock);
+    outcome->err = err;
+    outcome->done = true;
+    pthread_mutex_unlock(&outcome->lock);
+}
+
+static void store_and_read_back(uint64_t length, int64_t expected)
+{
+    char path[] = "/tmp/larder-spool-XXXXXX";
+    struct store *store = open_store(path);
+    struct spool *spool = open_spool(expected, 600000);
+    struct spool_reader late, whole;
+    struct store_put *put;
+    struct store_object stored;
+    struct outcome outcome = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    uint8_t hash[STORE_HASH] = {7};
+
+    cr_assert_eq(store_put_begin(store, hash, SPAN("key"), &put), 0);
+    spool_store(spool, store, put);
+    open_reader(&late, spool, 0, UINT64_MAX);
+    for (uint64_t at = 0; at < length;) {
+        size_t part = length - at < 50000 ? (size_t)(length - at) : 50000;
+        while (append(spool, at, part) == SPOOL_PAUSE) {
+            store_flush(store); /* the disk catches up */
+            part = 0;
+        }
+        at += part ? part : 50000;
+        at = at < length ? at : length;
+        cr_assert_leq(spool_memory(spool), 600000 + 1000000);
+    }
+    spool_commit(spool, SPAN("head"), "meta", 4, on_done, &outcome);
+    store_flush(store);
+    cr_assert(outcome.done);
+    cr_assert_eq(outcome.err, 0);
+    cr_assert_eq(drink(&late, UINT64_MAX), length, "a reader that never read gets it all");
+    open_reader(&whole, spool, length / 3, UINT64_MAX);
+    cr_assert_eq(drink(&whole, UINT64_MAX), length - length / 3);
+    cr_assert_eq(store_find(store, hash, SPAN("key"), &stored), 0);
+    cr_assert_eq(stored.body_len, length);
+    store_object_done(store, &stored);
+    spool_reader_fini(&late);
+    spool_reader_fini(&whole);
+    spool_unref(&spool);
+    store_close(&store);
+    char command[64];
+    snprintf(command, sizeof(command), "rm -r %s", path);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(spool, stores_small_bodies_in_one_record)
+{
+    store_and_read_back(0, 0);
+    store_and_read_back(1, -1);
+    store_and_read_back(70000, -1);
+    store_and_read_back(900000, 900000);
+}
+
+Test(spool, stores_large_bodies_in_chunks_while_they_arrive)
+{
+    store_and_read_back(3000000, -1);
+    store_and_read_back(3000000, 3000000);
+    store_and_read_back(10ull * STORE_CHUNK, 10 * (int64_t)STORE_CHUNK);
+}
