@@ -56,13 +56,13 @@ struct page {
 };
 
 static const struct page pages[] = {
-    {SPAN("/healthz"), SPAN("text/plain; charset=utf-8"), status_health},
-    {SPAN("/readyz"), SPAN("text/plain; charset=utf-8"), status_ready},
-    {SPAN("/metrics"), SPAN("text/plain; version=0.0.4; charset=utf-8"), status_metrics},
-    {SPAN("/status"), SPAN("application/json"), status_json},
-    {SPAN("/proxy.pac"), SPAN("application/x-ns-proxy-autoconfig"), status_pac},
-    {SPAN("/wpad.dat"), SPAN("application/x-ns-proxy-autoconfig"), status_pac},
-    {SPAN("/"), SPAN("text/plain; charset=utf-8"), status_index},
+    {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health},
+    {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready},
+    {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics},
+    {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json},
+    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac},
+    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac},
+    {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index},
 };
 
 static const struct page *find_page(struct span target)

@@ -35,7 +35,7 @@ struct server {
     char **argv;
     struct settings *settings;
     struct cache *cache;
-    struct accesslog_writer *log;
+    struct accesslog *log; /* NULL: none */
     struct loop *loop;
     struct admin *admin;
     struct ip *own;
@@ -51,11 +51,6 @@ struct server {
 };
 
 /* ---- a worker's thread ---- */
-
-static struct crew *crew_of(struct worker *worker)
-{
-    return container_of(worker, struct crew, worker);
-}
 
 static struct upstream_settings upstream_settings_of(const struct settings *settings)
 {
@@ -199,7 +194,7 @@ static int crew_init(struct crew *crew, struct server *server, unsigned number)
     crew->drain.call = on_drain;
     crew->stop.call = on_stop;
     timeout_init(&crew->sweep, on_sweep);
-    worker->log = accesslog_new(server->log);
+    worker->log = accesslog_writer_new(server->log);
     int err = loop_new(&worker->loop);
     if (err) {
         return err;
@@ -218,8 +213,7 @@ static void crew_fini(struct crew *crew)
         loop_run(worker->loop);
     }
     exchange_pool_clear(worker);
-    accesslog_free(worker->log);
-    worker->log = NULL;
+    accesslog_writer_free(&worker->log);
     loop_free(&worker->loop);
     settings_unref(&worker->settings);
 }
@@ -268,7 +262,7 @@ static int open_cache(struct server *server)
 static int open_access_log(struct server *server)
 {
     const char *path = server->settings->access_log;
-    int err = path ? accesslog_writer_open(path, &server->log) : 0;
+    int err = accesslog_open(path, &server->log);
 
     if (err) {
         log_error("access_log_failed", "path=%s err=%s", path, err_text(err));
@@ -336,7 +330,7 @@ void server_free(struct server **slot)
         loop_run(server->loop);
         loop_free(&server->loop);
     }
-    accesslog_writer_close(&server->log);
+    accesslog_close(&server->log);
     cache_close(&server->cache);
     settings_unref(&server->settings);
     free(server->own);
@@ -417,7 +411,7 @@ static void on_user(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
 
-    accesslog_writer_reopen(server->log);
+    accesslog_reopen(server->log);
 }
 
 static int watch_signals(struct server *server)
@@ -509,7 +503,7 @@ int64_t server_started(const struct server *server)
     return server->started;
 }
 
-struct accesslog_writer *server_log(struct server *server)
+struct accesslog *server_log(struct server *server)
 {
     return server->log;
 }

@@ -8,7 +8,7 @@
 #include "proxy/worker.h"
 
 struct server;
-struct accesslog_writer;
+struct accesslog;
 
 /* Opens the store, binds every listener. Takes a reference to settings; argv is kept for reloads.
  */
@@ -26,7 +26,7 @@ struct loop *server_loop(struct server *server);
 size_t server_worker_count(const struct server *server);
 struct worker *server_worker(struct server *server, size_t number);
 int64_t server_started(const struct server *server); /* seconds since 1970 */
-struct accesslog_writer *server_log(struct server *server); /* NULL: no access log */
+struct accesslog *server_log(struct server *server); /* NULL: no access log */
 bool server_is_draining(const struct server *server);
 /* Loads the configuration anew; the old one stays when the new one has errors (they are logged and
  * appended to `errors`). */

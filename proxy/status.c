@@ -88,7 +88,7 @@ int status_metrics(struct server *server, struct span host, struct buf *out)
     counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
     if (server_log(server)) {
         counter(out, "access_log_dropped", "Access log lines lost because the disk was behind",
-                accesslog_writer_dropped(server_log(server)));
+                accesslog_dropped(server_worker(server, 0)->log));
     }
     if (stats.has_store) {
         store_metrics(out, &stats.store);

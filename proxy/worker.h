@@ -15,7 +15,7 @@
 
 struct server;
 struct upstreams;
-struct accesslog;
+struct accesslog_writer;
 
 struct worker {
     unsigned number;
@@ -24,7 +24,7 @@ struct worker {
     struct settings *settings;
     struct cache *cache;
     struct upstreams *upstreams;
-    struct accesslog *log;
+    struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
     struct list clients; /* connections, for draining */
     size_t client_count;

@@ -533,15 +533,13 @@ static void exchange_run(struct exchange *x)
 
 static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 {
-    counters_exchange(
-        &x->worker->counters,
-        &(struct exchange_count){
-            .decision = &x->decision,
-            .status = x->status,
-            .elapsed_us = elapsed_us,
-            .sent = sent,
-            .received = x->stream->received,
-        });
+    counters_exchange(&x->worker->counters, &(struct exchange_count){
+                                                .decision = &x->decision,
+                                                .status = x->status,
+                                                .elapsed_us = elapsed_us,
+                                                .sent = sent,
+                                                .received = x->stream->received,
+                                            });
 }
 
 static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
