@@ -1,0 +1,110 @@
+#include "dialogue.h"
+
+#include "dnsredir/pattern.h"
+
+#include <criterion/criterion.h>
+
+#define REPLICAS                                                                                   \
+    "replicas: [{name: fra, addresses: 192.0.2.1}, {name: nyc, addresses: 192.0.2.2}]\n"
+#define ZONE(names) "zones: [{name: ex, nameservers: ns.ex, names: [" names "]}]\n"
+
+Test(directives, faults_are_named)
+{
+    static const struct {
+        const char *yaml, *want;
+    } cases[] = {
+        {REPLICAS, "zones"},
+        {"zones: [{name: ex, nameservers: ns.ex, names: [{name: w}]}]",
+         "expected a policy or records"},
+        {ZONE("{name: w, policy: nearest}"), "there are no replicas"},
+        {REPLICAS ZONE("{name: w, policy: weighted}"), "nearest"},
+        {REPLICAS ZONE("{name: w, policy: hashed, replicas: [fra, nyx]}"), "did you mean \"nyc\"?"},
+        {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: fro}]}\n" ZONE(""), "\"fro\""},
+        {REPLICAS "nearest: {measured: true}\n" ZONE(""), "measured"},
+        {REPLICAS "nearest: {map-file: /nonexistent}\n" ZONE(""), "/nonexistent"},
+        {ZONE("{name: w, records: [\"A 1.2.3\"]}"), "not an IPv4 address"},
+        {ZONE("{name: w, records: [\"A 1.2.3.4 5\"]}"), "more words"},
+        {ZONE("{name: w, records: [\"BOGUS x\"]}"), "unknown record type"},
+        {ZONE("{name: w, records: [\"CNAME a\", \"A 1.2.3.4\"]}"), "only record"},
+        {ZONE("{name: w.org., records: [\"A 1.2.3.4\"]}"), "outside the zone"},
+        {ZONE("{name: \"v[1-\", records: [\"A 1.2.3.4\"]}"), "[ without ]"},
+        {ZONE("{name: \"v[1-70000]\", records: [\"A 1.2.3.4\"]}"), "65536"},
+        {REPLICAS ZONE("{name: w, policy: nearest, records: [\"A 1.2.3.4\"]}"),
+         "policy of the name"},
+        {"replicas: [{name: a, addresses: 192.0.2.1}, {name: a, addresses: 192.0.2.1}]\n" ZONE(""),
+         "second replica"},
+        {"replicas: [{name: a, addresses: 192.0.2.1, location: [91, 0]}]\n" ZONE(""), "latitude"},
+        {"replicas: [{name: a, addresses: 192.0.2.1, admin: \"http://name:1\"}]\n" ZONE(""),
+         "IP address"},
+        {"zones: [{name: ex, nameservers: ns.ex}, {name: EX, nameservers: ns.ex}]", "second zone"},
+        {"zones: [{name: ex, nameservers: ns.ex, names: [{name: w.sub, records: \"A 1.2.3.4\"}]}, "
+         "{name: sub.ex, nameservers: ns.ex}]",
+         "another zone"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *errors = dialogue_errors(cases[i].yaml);
+        cr_expect_not_null(strstr(errors, cases[i].want), "%s\n got %s", cases[i].yaml, errors);
+        cr_expect_not_null(strchr(errors, ':'));
+        free(errors);
+    }
+}
+
+Test(directives, zones_inside_zones)
+{
+    struct dialogue d;
+
+    dialogue_init(&d, "zones: [{name: ex, nameservers: ns.ex, names: [{name: w, records: \"A "
+                      "192.0.2.1\"}]}, {name: a.b.ex, nameservers: ns.ex, names: [{name: w, "
+                      "records: \"A 192.0.2.2\"}]}]\n");
+    struct question outer = {.name = "w.ex", .type = "A"};
+    struct question inner = {.name = "w.a.b.ex", .type = "A"};
+    struct question between = {.name = "b.ex", .type = "A"};
+    struct question none = {.name = "c.b.ex", .type = "A"};
+    cr_expect_str_eq(ask(&d, &outer), "NOERROR aa | w.ex. 3600 A 192.0.2.1");
+    cr_expect_str_eq(ask(&d, &inner), "NOERROR aa | w.a.b.ex. 3600 A 192.0.2.2");
+    cr_expect_eq(strncmp(ask(&d, &between), "NOERROR aa | ns ex. 60 SOA", 26), 0);
+    cr_expect_eq(strncmp(ask(&d, &none), "NXDOMAIN aa | ns ex. 60 SOA", 27), 0);
+    dialogue_fini(&d);
+}
+
+Test(pattern, ranges)
+{
+    static const struct {
+        const char *text;
+        uint32_t count; /* 0: refused */
+        const char *first, *last;
+    } cases[] = {
+        {"www", 1, "www", "www"},
+        {"v[1-24].lscache[1-8]", 192, "v1.lscache1", "v24.lscache8"},
+        {"v[08-11]", 4, "v08", "v11"},
+        {"[0-0]", 1, "0", "0"},
+        {"v[1-256][0-255]", 65536, "v10", "v256255"},
+        {"v[1-256][0-256]", 0, NULL, NULL},
+        {"v[9-1]", 0, NULL, NULL},
+        {"v[a-c]", 0, NULL, NULL},
+        {"v[1]", 0, NULL, NULL},
+        {"v[]", 0, NULL, NULL},
+        {"v[1-2", 0, NULL, NULL},
+        {"v1-2]", 0, NULL, NULL},
+        {"v[01-100]", 0, NULL, NULL},
+        {"v[1-4294967296]", 0, NULL, NULL},
+        {"[0-9][0-1][0-1][0-1][0-1][0-1][0-1][0-1][0-1]", 0, NULL, NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct pattern pattern;
+        const char *what;
+        char text[PATTERN_TEXT_MAX];
+        int err = pattern_parse(span_str(cases[i].text), &pattern, &what);
+        cr_expect_eq(err == 0, cases[i].count > 0, "%s", cases[i].text);
+        if (err || !cases[i].count) {
+            continue;
+        }
+        cr_expect_eq(pattern.name_count, cases[i].count, "%s", cases[i].text);
+        cr_expect(span_eq(pattern_name(&pattern, 0, text), span_str(cases[i].first)));
+        cr_expect(
+            span_eq(pattern_name(&pattern, pattern.name_count - 1, text), span_str(cases[i].last)),
+            "%s", cases[i].text);
+    }
+}
