@@ -155,28 +155,47 @@ static void h1_free(struct h1 *h1)
 
 /* ---- between the turns ---- */
 
-/* Both messages are complete. */
+/* Server role: serve the next request, or close. A peer that may be sending one already must be
+ * able to read this answer all the same (RFC 9112 9.6). */
+static void after_answer(struct h1 *h1, bool is_keep_alive, bool peer_may_send)
+{
+    if (!is_keep_alive || h1->is_draining) {
+        h1_conclude(h1, peer_may_send || h1->rest.len > 0);
+    }
+}
+
+/* Client role: fit for another request, or of no more use. */
+static void after_response(struct h1 *h1, bool is_reusable)
+{
+    if (is_reusable && !h1->is_cut && !h1->is_eof && h1->rest.len == 0) {
+        h1->events->on_idle(h1->owner);
+    } else {
+        h1_cut(h1);
+    }
+}
+
+/* Both messages are complete, or as complete as they need be. */
 static void complete(struct h1 *h1)
 {
     struct h1_turn *turn = h1->turn;
-    bool goes_on = turn->is_keep_alive && turn->out == H1_OUT_DONE && !h1->is_cut;
-    bool is_read = turn->in == H1_IN_DONE;
+    bool is_tunnel = turn->is_tunnel;
+    bool is_keep_alive = turn->is_keep_alive;
+    bool is_sent = turn->out == H1_OUT_DONE;
+    bool peer_may_send = turn->in != H1_IN_DONE || turn->peer_persists;
 
-    if (turn->out != H1_OUT_DONE) {
+    if (!is_sent) {
         h1_cut(h1); /* client role: the answer came before the request was complete */
     }
     h1_end_turn(h1, 0);
     if (h1->state != H1_OPEN) {
         return;
     }
-    if (h1->role == H1_SERVER) {
-        if (!goes_on || h1->is_draining) {
-            h1_conclude(h1, !is_read || h1->rest.len > 0);
-        }
-    } else if (!goes_on || h1->is_eof || h1->rest.len > 0) {
+    if (is_tunnel) {
         h1_conclude(h1, false);
+    } else if (h1->role == H1_SERVER) {
+        after_answer(h1, is_keep_alive, peer_may_send);
     } else {
-        h1->events->on_idle(h1->owner);
+        after_response(h1, is_keep_alive);
     }
 }
 
@@ -352,8 +371,7 @@ void h1_leave(struct h1 *h1)
 
 void h1_kick(struct h1 *h1)
 {
-    h1->is_kicked = true;
-    if (!h1->is_pumping) {
+    if (!h1->is_pumping) { /* else its steps are not done yet */
         timeout_set(h1->loop, &h1->timeout, 0);
     }
 }

@@ -4,8 +4,18 @@
  *
  * Server role: requests are read one after the other; pipelined ones wait in the connection's
  * buffer until the response before is sent, and small responses leave in one write at the end of
- * the read. After a broken or unread body the connection is closed (unread request bytes are
- * drained up to a limit first). A head that does not parse is answered here through on_bad_head.
+ * the read. A head that does not parse, a body that breaks or stops before it was answered, is
+ * answered here through on_bad_head.
+ *
+ * What h1 decides alone: the framing for this peer's version, and whether the connection goes on
+ * (head->keep_alive of what is sent does not matter). A response that has been sent ends the
+ * exchange: what is left of the request gives no more on_data or on_end; it is drained up to a
+ * limit, else the connection is closed in a way that lets the client read the answer.
+ *
+ * Of a CONNECT, or a request with head->upgrade, it is open whether more follows: on_end comes
+ * with the response that declines it, or, when it becomes a tunnel, at the peer's end. Bytes behind
+ * the head wait for that. In the client role the body given to stream_send() for such a request is
+ * pulled only when it was granted (on_head with 101, or 2xx to CONNECT), and dropped otherwise.
  */
 #ifndef LARDER_PROXY_STREAM_H1_H
 #define LARDER_PROXY_STREAM_H1_H

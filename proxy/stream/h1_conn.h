@@ -86,6 +86,7 @@ struct h1_turn {
     bool is_paused;        /* on_data said so */
     bool is_starved;       /* the source said ERR_AGAIN */
     bool is_keep_alive;    /* as far as this message is concerned */
+    bool peer_persists;    /* server role: the client means to send more on this connection */
     bool is_tunnel_wanted; /* client role: CONNECT or Upgrade */
     bool is_tunnel;        /* and granted */
     bool is_touched;       /* client role: bytes came after the request */

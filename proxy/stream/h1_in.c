@@ -43,6 +43,7 @@ static void open_request(struct h1 *h1, struct http_head *head, size_t used)
     turn->method = head->method;
     turn->version = head->version;
     turn->is_keep_alive = head->keep_alive;
+    turn->peer_persists = head->keep_alive;
     turn->awaits_continue = head->expect_continue && !is_bodiless;
     h1->events->on_stream(h1->owner, &turn->stream);
     if (h1->state == H1_OPEN && !turn->is_detached) {
@@ -136,7 +137,7 @@ static bool guard_idle(struct h1 *h1)
     if (h1->rest.len == 0 && !h1->is_eof) {
         return false;
     }
-    h1_conclude(h1, false);
+    h1_cut(h1);
     return true;
 }
 

@@ -306,7 +306,7 @@ bool h1_step_out(struct h1 *h1)
         turn->out_seen = transport_queued(h1->transport);
         return false;
     case PULL_SPENT:
-        h1_kick(h1);
+        h1->is_kicked = true;
         return false;
     case PULL_END:
         h1_finish_out(turn);
