@@ -194,15 +194,47 @@ static void each_row(struct helper *helper, const struct conf_table *table)
     }
 }
 
+/* clang-format off */
+static const char *const type_words[] = {
+    [CONF_IS_BOOL]     = "yes or no",
+    [CONF_IS_INT]      = "number",
+    [CONF_IS_REAL]     = "decimal number",
+    [CONF_IS_SIZE]     = "size",
+    [CONF_IS_MSEC]     = "duration",
+    [CONF_IS_SEC]      = "duration",
+    [CONF_IS_PERCENT]  = "percentage",
+    [CONF_IS_STRING]   = "text",
+    [CONF_IS_PATH]     = "path",
+    [CONF_IS_IP]       = "IP address",
+    [CONF_IS_PREFIX]   = "prefix",
+    [CONF_IS_MAP]      = "map",
+};
+/* clang-format on */
+
+/* Shorter than conf_expected(): examples once in the manual's head are enough. */
 static void put_type(const struct conf_directive *row, struct buf *out)
 {
-    buf_printf(out, "%s", row->field.list ? "list of: " : "");
-    if (row->type.is == CONF_IS_MAP && row->type.table->shorthand) {
-        buf_printf(out, "a map, or just its %s", row->type.table->shorthand);
-        return;
+    const char *word = row->type.is == CONF_IS_CUSTOM || row->type.is == CONF_IS_ENUM ||
+                               row->type.is == CONF_IS_ENDPOINT
+                           ? NULL
+                           : type_words[row->type.is];
+
+    buf_printf(out, "%s", row->field.list ? "list of " : "");
+    if (word) {
+        buf_printf(out, "%s", word);
+    } else {
+        conf_expected(row, out);
     }
-    conf_expected(row, out);
+    if (row->type.is == CONF_IS_MAP && row->type.table->shorthand) {
+        buf_printf(out, ", or just its %s", row->type.table->shorthand);
+    }
     conf_range(row, out);
+}
+
+/* A map that holds directives and takes no other form needs no line of types. */
+static bool is_heading(const struct conf_directive *row)
+{
+    return row->type.is == CONF_IS_MAP && !row->field.list;
 }
 
 static void show_help(struct helper *helper, const struct conf_directive *row)
@@ -234,7 +266,10 @@ static void show_manual(struct helper *helper, const struct conf_directive *row)
     } else {
         buf_printf(helper->out, "%s", row->flags & CONF_REQUIRED ? "required" : "");
     }
-    buf_printf(helper->out, " | %s | %s |\n", row->flags & CONF_RELOAD ? "reload" : "restart",
+    buf_printf(helper->out, " | %s | %s |\n",
+               is_heading(row)            ? ""
+               : row->flags & CONF_RELOAD ? "reload"
+                                          : "restart",
                row->help);
 }
 

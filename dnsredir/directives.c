@@ -597,3 +597,11 @@ void settings_help(struct buf *out)
     buf_printf(out, "\nDirectives of the configuration file, and of --set:\n\n");
     conf_help(&table, out);
 }
+
+void settings_manual(struct buf *out)
+{
+    buf_printf(out, "```\n");
+    conf_options_help(options, out);
+    buf_printf(out, "```\n\n");
+    conf_manual(&table, out);
+}

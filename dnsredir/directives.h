@@ -102,5 +102,7 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b);
 bool settings_flag(int argc, char **argv, const char *name);
 /* --help, made from the table. */
 void settings_help(struct buf *out);
+/* Options and directives as Markdown, for docs/configuration.md. */
+void settings_manual(struct buf *out);
 
 #endif

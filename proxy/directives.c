@@ -189,7 +189,8 @@ void settings_help(struct buf *out)
                     "usage: larder-proxy [--config FILE] [OPTION]...\n\n"
                     "Options, each short for a directive. Repeated ones add up.\n");
     conf_options_help(settings_options, out);
-    buf_printf(out, "\nDirectives of the file (YAML), and of --set\n");
+    buf_printf(out, "\nDirectives of the file (YAML) and of --set. Sizes: 64KiB, 10GiB. Durations: "
+                    "250ms, 30s, 7d.\n");
     conf_help(&settings_table, out);
     buf_printf(out, "\nSignals: TERM and INT end after the requests under way (a second one at "
                     "once), HUP reads the\nconfiguration again, USR1 reopens the logs.\n"
@@ -199,6 +200,9 @@ void settings_help(struct buf *out)
 
 void settings_manual(struct buf *out)
 {
+    buf_printf(out, "```\n");
+    conf_options_help(settings_options, out);
+    buf_printf(out, "```\n\n");
     conf_manual(&settings_table, out);
 }
 

@@ -104,7 +104,7 @@ void settings_unref(struct settings **settings);
 void settings_print(const struct settings *settings, struct buf *out);
 /* --help, made from the table. */
 void settings_help(struct buf *out);
-/* The directives as a Markdown table, for docs/configuration.md. */
+/* Options and directives as Markdown, for docs/configuration.md. */
 void settings_manual(struct buf *out);
 
 /* The site of a (lower-case) host, or NULL. The most specific pattern wins. Some binary searches,

@@ -312,7 +312,7 @@ Test(directives, help_has_options_and_directives)
     buf_append(&out, SPAN("\0"));
     cr_expect_neq(strstr(out.data, "--store-size SIZE"), NULL);
     cr_expect_neq(strstr(out.data, "timeouts.first-byte"), NULL);
-    cr_expect_neq(strstr(out.data, "| `sites[].hosts` | list of: a host name, *.NAME or * | "),
+    cr_expect_neq(strstr(out.data, "| `sites[].hosts` | list of a host name, *.NAME or * | "),
                   NULL);
     cr_expect_eq(strstr(out.data, "--listen-tls"), NULL);
     buf_fini(&out);
