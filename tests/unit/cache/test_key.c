@@ -161,6 +161,7 @@ Test(key_variant, rfc9111_4_1_matching)
         {"foo", "Foo: 1 2", "Foo: 1  2", false},
         {"foo", "Foo: 1,2", "Foo: 1,,2", false},
         {"foo", "Foo: \"a, b\"", "Foo: \"a,b\"", false},
+        {"foo", "Foo: \"a ,b\"", "Foo: \"a,b\"", false},
         {"foo", "Foo: \"a\\\" , b\" , c", "Foo: \"a\\\" , b\",c", true},
         {"foo", "Foo: \"a\\\" , b\"", "Foo: \"a\\\",b\"", false},
         /* Accept-Language: case, white space, order of equal weights */

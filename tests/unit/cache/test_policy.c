@@ -231,6 +231,7 @@ Test(policy_freshness, rfc9111_4_2_2_heuristic)
 {
     static const struct lifetime_case cases[] = {
         {200, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
+        {200, "Date: @0|Last-Modified: @-1234", LIFETIME_HEURISTIC, 123},
         {203, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {204, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {404, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},

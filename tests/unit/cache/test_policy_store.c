@@ -62,6 +62,7 @@ Test(policy_may_store, rfc9111_3_directives)
         {"", 200, "Cache-Control: no-cache, max-age=60|ETag: \"a\"", REASON_STORED},
         {"", 200, "Cache-Control: no-cache|ETag: \"a\"", REASON_STORED},
         {"", 200, "Cache-Control: no-cache, max-age=60", REASON_NO_LIFETIME},
+        {"", 200, "Cache-Control: no-cache, stale-while-revalidate=60", REASON_NO_LIFETIME},
     };
     expect_store(cases, ARRAY_LEN(cases), &policy_defaults);
 }
