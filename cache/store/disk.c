@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cache/store/evict.h"
+#include "cache/store/sound.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -62,17 +63,28 @@ static int lock_directory(struct disk *disk, const char *path)
     return 0;
 }
 
-/* A broken index cannot be mended, nor one made smaller: the store begins anew, and the segments
- * become strays. */
-static int open_index(struct disk *disk, const char *path)
+/* Lowering the size leaves an index that is too large, and an index file never shrinks. */
+static int open_sound_index(struct disk *disk, const char *path)
 {
-    int err = index_open(&disk->index, path, disk->size);
+    char file[PATH_MAX];
 
-    if (!err &&
-        index_used(&disk->index) > disk->size / 2) { /* the size was lowered: it never shrinks */
+    snprintf(file, sizeof(file), "%s/index.mdb", path);
+    int err = sound_check(file);
+    if (!err) {
+        err = index_open(&disk->index, path, disk->size);
+    }
+    if (!err && index_used(&disk->index) > disk->size / 2) {
         index_close(&disk->index);
         err = ERR_CORRUPT;
     }
+    return err;
+}
+
+/* A broken index cannot be mended: the store begins anew, and the segments become strays. */
+static int open_index(struct disk *disk, const char *path)
+{
+    int err = open_sound_index(disk, path);
+
     if (err == ERR_CORRUPT) {
         log_error("store_index_lost", "dir=%s next=%s", path, "the cache starts empty");
         index_remove(path);
@@ -104,6 +116,14 @@ static bool file_exists(const struct disk *disk, uint32_t id)
     return faccessat(disk->dir, name, R_OK | W_OK, 0) == 0;
 }
 
+static bool is_fit_for_writing(const struct segments *segments, uint32_t id)
+{
+    char file[PATH_MAX];
+
+    snprintf(file, sizeof(file), "%s/seg-%08x.mdb", segments->home.dir, id);
+    return sound_check(file) == 0;
+}
+
 static void adopt_segment(void *arg, uint32_t id, uint64_t capacity)
 {
     const struct listing *listing = arg;
@@ -118,7 +138,8 @@ static void adopt_segment(void *arg, uint32_t id, uint64_t capacity)
         index_drop_segment(&listing->disk->index, slot->id);
         segment_close(slot);
     }
-    segment_adopt(slot, &segments->home, id, capacity, id == listing->newest);
+    segment_adopt(slot, &segments->home, id, capacity,
+                  id == listing->newest && is_fit_for_writing(segments, id));
 }
 
 /* Goes on where the last run stopped, or leaves the newest segment as it is and begins another. */
@@ -127,7 +148,7 @@ static void resume_newest(struct disk *disk, uint32_t id)
     struct segment *newest = segments_pin(&disk->segments, id);
 
     if (newest) {
-        disk->open = newest;
+        disk->open = newest->writable ? newest : NULL;
         segments_unpin(&disk->segments, newest);
     }
 }

@@ -1,0 +1,382 @@
+#include "cache/store/sound.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the format of a data file, version 1, on 64-bit machines ---- */
+
+#define META_MAGIC 0xBEEFC0DEu
+#define META_VERSION 1
+#define NO_PAGE UINT64_MAX
+#define KEY_MAX 511
+#define DEPTH_MAX 32
+#define UNWRITTEN_MAX 65536 /* pages that were taken and freed before they reached the file */
+
+enum page_flags { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4 };
+enum tree_flags { TREE_INTEGER_KEYS = 8 };
+enum node_flags { NODE_BIG = 1, NODE_TREE = 2 };
+
+struct page {
+    uint64_t number;
+    uint16_t pad;
+    uint16_t flags;
+    uint16_t lower, upper; /* of the free room; an overflow run has its length there */
+};
+static_assert(sizeof(struct page) == 16, "page header");
+
+struct node {
+    uint16_t low, high, flags, key_len; /* then the key, then the value */
+};
+static_assert(sizeof(struct node) == 8, "node header");
+
+struct tree {
+    uint32_t pad; /* of the first tree in a meta page: the page size */
+    uint16_t flags;
+    uint16_t depth;
+    uint64_t branch_pages, leaf_pages, overflow_pages, entries;
+    uint64_t root;
+};
+static_assert(sizeof(struct tree) == 48, "tree record");
+
+struct meta {
+    uint32_t magic, version;
+    uint64_t address, map_size;
+    struct tree free, main;
+    uint64_t last_page, transaction;
+};
+
+/* ---- the walk ---- */
+
+struct walk {
+    const char *file;
+    size_t page_size;
+    uint64_t in_file; /* pages that can be read */
+    uint64_t pages;   /* up to the last commit; free ones at the end may never have been written */
+    uint8_t *visited; /* a page belongs to one tree, or to the free list, once */
+};
+
+/* A tree under way: the page and the next node at each level. */
+struct level {
+    uint64_t page;
+    unsigned next;
+};
+
+static const char *page_at(const struct walk *walk, uint64_t number)
+{
+    return walk->file + number * walk->page_size;
+}
+
+static bool claim(struct walk *walk, uint64_t number)
+{
+    if (number < 2 || number >= walk->pages || walk->visited[number]) {
+        return false;
+    }
+    walk->visited[number] = 1;
+    return true;
+}
+
+static bool visit(struct walk *walk, uint64_t number)
+{
+    return number < walk->in_file && claim(walk, number);
+}
+
+static unsigned node_count(const struct page *page)
+{
+    return (page->lower - (unsigned)sizeof(*page)) / 2;
+}
+
+static uint32_t value_len(const struct node *node)
+{
+    return node->low | (uint32_t)node->high << 16;
+}
+
+/* Reads node `i` of a page whose header has been checked. */
+static bool read_node(const struct walk *walk, const char *at, const struct page *page, unsigned i,
+                      struct node *node, const char **key, size_t *size)
+{
+    uint16_t offset;
+
+    memcpy(&offset, at + sizeof(*page) + (size_t)i * 2, sizeof(offset));
+    if (offset < page->upper || offset + sizeof(*node) > walk->page_size) {
+        return false;
+    }
+    memcpy(node, at + offset, sizeof(*node));
+    *key = at + offset + sizeof(*node);
+    uint64_t len = sizeof(*node) + (uint64_t)node->key_len;
+    if (page->flags == PAGE_LEAF) {
+        len += node->flags & NODE_BIG ? sizeof(uint64_t) : value_len(node);
+    }
+    *size = (size_t)((len + 1) & ~UINT64_C(1));
+    return node->key_len <= KEY_MAX && offset + len <= walk->page_size;
+}
+
+/* The header, and that the nodes fill exactly what is behind the free room. */
+static bool check_page(const struct walk *walk, uint64_t number, bool leaf, struct page *page)
+{
+    const char *at = page_at(walk, number);
+    size_t filled = 0;
+
+    memcpy(page, at, sizeof(*page));
+    if (page->number != number || page->flags != (leaf ? PAGE_LEAF : PAGE_BRANCH) ||
+        page->lower < sizeof(*page) || page->lower % 2 || page->lower > page->upper ||
+        page->upper > walk->page_size || node_count(page) < (leaf ? 1u : 2u)) {
+        return false;
+    }
+    for (unsigned i = 0; i < node_count(page); i++) {
+        struct node node;
+        const char *key;
+        size_t size;
+        if (!read_node(walk, at, page, i, &node, &key, &size)) {
+            return false;
+        }
+        filled += size;
+    }
+    return filled == walk->page_size - page->upper;
+}
+
+/* A list of free pages: its length, then numbers that fall, none of them used before. */
+static bool check_free_list(struct walk *walk, const char *value, size_t len)
+{
+    uint64_t count, number, before = walk->pages;
+
+    if (len < sizeof(count) || len % sizeof(count)) {
+        return false;
+    }
+    memcpy(&count, value, sizeof(count));
+    if (count > len / sizeof(count) - 1) {
+        return false;
+    }
+    for (uint64_t i = 1; i <= count; i++) {
+        memcpy(&number, value + i * sizeof(number), sizeof(number));
+        if (number >= before || !claim(walk, number)) {
+            return false;
+        }
+        before = number;
+    }
+    return true;
+}
+
+/* A value in pages of its own. Of other trees than the free list only the place is looked at. */
+static bool check_run(struct walk *walk, const char *place, size_t len, bool is_free_list)
+{
+    struct page page;
+    uint64_t number;
+    uint64_t run = (len + sizeof(page) + walk->page_size - 1) / walk->page_size;
+
+    memcpy(&number, place, sizeof(number));
+    if (number >= walk->pages || run > walk->pages - number) {
+        return false;
+    }
+    for (uint64_t i = 0; i < run; i++) {
+        if (!visit(walk, number + i)) {
+            return false;
+        }
+    }
+    if (!is_free_list) {
+        return true;
+    }
+    const char *at = page_at(walk, number);
+    memcpy(&page, at, sizeof(page));
+    return page.number == number && page.flags == PAGE_OVERFLOW &&
+           (page.lower | (uint32_t)page.upper << 16) == run &&
+           check_free_list(walk, at + sizeof(page), len);
+}
+
+enum tree_kind { TREE_FREE, TREE_MAIN, TREE_NAMED };
+
+static bool check_tree(struct walk *walk, const struct tree *tree, enum tree_kind kind);
+
+static bool check_value(struct walk *walk, const struct node *node, const char *key,
+                        enum tree_kind kind)
+{
+    const char *value = key + node->key_len;
+    uint32_t len = value_len(node);
+    struct tree named;
+
+    if (node->flags == NODE_BIG) {
+        return check_run(walk, value, len, kind == TREE_FREE);
+    }
+    if (kind == TREE_FREE) {
+        return node->flags == 0 && node->key_len == sizeof(uint64_t) &&
+               check_free_list(walk, value, len);
+    }
+    if (kind == TREE_NAMED) {
+        return node->flags == 0;
+    }
+    if (node->flags != NODE_TREE || len != sizeof(named)) {
+        return false;
+    }
+    memcpy(&named, value, sizeof(named));
+    return check_tree(walk, &named, TREE_NAMED); /* one deeper, never more */
+}
+
+static bool check_leaf(struct walk *walk, uint64_t number, enum tree_kind kind)
+{
+    struct page page;
+
+    if (!visit(walk, number) || !check_page(walk, number, true, &page)) {
+        return false;
+    }
+    for (unsigned i = 0; i < node_count(&page); i++) {
+        struct node node;
+        const char *key;
+        size_t size;
+        if (!read_node(walk, page_at(walk, number), &page, i, &node, &key, &size) ||
+            !check_value(walk, &node, key, kind)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t child_of(const struct walk *walk, const struct level *level,
+                         const struct page *page)
+{
+    struct node node;
+    const char *key;
+    size_t size;
+
+    read_node(walk, page_at(walk, level->page), page, level->next, &node, &key, &size);
+    return node.low | (uint64_t)node.high << 16 | (uint64_t)node.flags << 32;
+}
+
+/* Enters a branch page, or goes on in it. False: damaged. *child is NO_PAGE behind the last node.
+ */
+static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
+{
+    struct page page;
+
+    if (level->next == 0 &&
+        (!visit(walk, level->page) || !check_page(walk, level->page, false, &page))) {
+        return false;
+    }
+    memcpy(&page, page_at(walk, level->page), sizeof(page));
+    if (level->next == node_count(&page)) {
+        *child = NO_PAGE;
+        return true;
+    }
+    *child = child_of(walk, level, &page);
+    level->next++;
+    return true;
+}
+
+/* Depth first, without recursion; every leaf lies at the depth the tree says. */
+static bool check_branches(struct walk *walk, const struct tree *tree, enum tree_kind kind)
+{
+    struct level levels[DEPTH_MAX] = {{.page = tree->root}};
+    unsigned depth = 1;
+
+    while (depth > 0) {
+        uint64_t child;
+        if (!next_child(walk, &levels[depth - 1], &child)) {
+            return false;
+        }
+        if (child == NO_PAGE) {
+            depth--;
+        } else if (depth + 1 < tree->depth) {
+            levels[depth++] = (struct level){.page = child};
+        } else if (!check_leaf(walk, child, kind)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_tree(struct walk *walk, const struct tree *tree, enum tree_kind kind)
+{
+    if (kind != TREE_FREE && tree->flags & ~TREE_INTEGER_KEYS) {
+        return false;
+    }
+    if (tree->root == NO_PAGE) {
+        return tree->depth == 0;
+    }
+    if (tree->depth == 0 || tree->depth > DEPTH_MAX) {
+        return false;
+    }
+    return tree->depth == 1 ? check_leaf(walk, tree->root, kind) : check_branches(walk, tree, kind);
+}
+
+static bool meta_at(const char *file, size_t size, size_t offset, struct meta *meta)
+{
+    if (offset + sizeof(struct page) + sizeof(*meta) > size) {
+        return false;
+    }
+    memcpy(meta, file + offset + sizeof(struct page), sizeof(*meta));
+    return meta->magic == META_MAGIC && meta->version == META_VERSION;
+}
+
+/* The meta pages: which commit is the last, and what it knows. */
+/* The meta pages: which commit is the last, and what it knows. */
+static bool read_metas(struct walk *walk, size_t size, struct meta *last)
+{
+    struct meta metas[2];
+
+    if (!meta_at(walk->file, size, 0, &metas[0])) {
+        return false;
+    }
+    walk->page_size = metas[0].free.pad;
+    if (walk->page_size < 512 || walk->page_size > 32768 ||
+        walk->page_size & (walk->page_size - 1) ||
+        !meta_at(walk->file, size, walk->page_size, &metas[1])) {
+        return false;
+    }
+    *last = metas[metas[1].transaction > metas[0].transaction];
+    walk->in_file = size / walk->page_size;
+    walk->pages = last->last_page + 1;
+    return last->last_page < walk->in_file + UNWRITTEN_MAX && last->free.pad == walk->page_size;
+}
+
+static bool check_file(const char *file, size_t size)
+{
+    struct walk walk = {.file = file};
+    struct meta last;
+
+    if (!read_metas(&walk, size, &last)) {
+        return false;
+    }
+    walk.visited = xcalloc(walk.pages, 1);
+    bool sound =
+        check_tree(&walk, &last.main, TREE_MAIN) && check_tree(&walk, &last.free, TREE_FREE);
+    free(walk.visited);
+    return sound;
+}
+
+static int check_mapped(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0) {
+        return -errno;
+    }
+    size_t size = (size_t)status.st_size;
+    if (size == 0) {
+        return 0;
+    }
+    char *file = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (file == MAP_FAILED) {
+        return -errno;
+    }
+    madvise(file, size, MADV_WILLNEED);
+    int err = check_file(file, size) ? 0 : ERR_CORRUPT;
+    munmap(file, size);
+    return err;
+}
+
+int sound_check(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    int err = check_mapped(fd);
+    close(fd);
+    return err;
+}
