@@ -1,10 +1,10 @@
 /*
- * The life of an HTTP/1 connection and its pump. The messages themselves: h1_in.c and h1_out.c.
+ * The life of an HTTP/1 connection: its states, its beginnings and ends, and what the transport
+ * tells it. What then happens: h1_pump.c.
  */
 #include "proxy/stream/h1_conn.h"
 
 #include "base/check.h"
-#include "base/err.h"
 #include "base/mem.h"
 
 /* ---- states ---- */
@@ -69,7 +69,7 @@ static void turn_free(struct h1 *h1)
     }
 }
 
-static void say_closed(struct h1_turn *turn, int err)
+void h1_say_closed(struct h1_turn *turn, int err)
 {
     if (!turn->is_detached) {
         turn->is_detached = true;
@@ -80,7 +80,7 @@ static void say_closed(struct h1_turn *turn, int err)
 void h1_end_turn(struct h1 *h1, int err)
 {
     pull_drop(&h1->turn->pull);
-    say_closed(h1->turn, err);
+    h1_say_closed(h1->turn, err);
     turn_free(h1);
     h1->since = loop_now_ms(h1->loop);
     h1->is_partial = false;
@@ -119,7 +119,7 @@ void h1_fail(struct h1 *h1, int err)
 {
     h1_cut(h1);
     if (h1->turn) {
-        say_closed(h1->turn, err);
+        h1_say_closed(h1->turn, err);
     }
 }
 
@@ -130,250 +130,12 @@ void h1_conclude(struct h1 *h1, bool linger)
     h1_set_state(h1, H1_FLUSH);
 }
 
-/* All has been written: close now, or wait for the peer to have read it. */
-static void close_flushed(struct h1 *h1)
-{
-    if (transport_queued(h1->transport) > 0) {
-        return;
-    }
-    if (!h1->lingers) {
-        h1_cut(h1);
-        return;
-    }
-    transport_shutdown(h1->transport);
-    h1->since = loop_now_ms(h1->loop);
-    h1_set_state(h1, H1_LINGER);
-}
-
-static void h1_free(struct h1 *h1)
+void h1_free(struct h1 *h1)
 {
     turn_free(h1);
     timeout_clear(&h1->timeout);
     buf_fini(&h1->in);
     free(h1);
-}
-
-/* ---- between the turns ---- */
-
-/* Server role: serve the next request, or close. A peer that may be sending one already must be
- * able to read this answer all the same (RFC 9112 9.6). */
-static void after_answer(struct h1 *h1, bool is_keep_alive, bool peer_may_send)
-{
-    if (!is_keep_alive || h1->is_draining) {
-        h1_conclude(h1, peer_may_send || h1->rest.len > 0);
-    }
-}
-
-/* Client role: fit for another request, or of no more use. */
-static void after_response(struct h1 *h1, bool is_reusable)
-{
-    if (is_reusable && !h1->is_cut && !h1->is_eof && h1->rest.len == 0) {
-        h1->events->on_idle(h1->owner);
-    } else {
-        h1_cut(h1);
-    }
-}
-
-/* Both messages are complete, or as complete as they need be. */
-static void complete(struct h1 *h1)
-{
-    struct h1_turn *turn = h1->turn;
-    bool is_tunnel = turn->is_tunnel;
-    bool is_keep_alive = turn->is_keep_alive;
-    bool is_sent = turn->out == H1_OUT_DONE;
-    bool peer_may_send = turn->in != H1_IN_DONE || turn->peer_persists;
-
-    if (!is_sent) {
-        h1_cut(h1); /* client role: the answer came before the request was complete */
-    }
-    h1_end_turn(h1, 0);
-    if (h1->state != H1_OPEN) {
-        return;
-    }
-    if (is_tunnel) {
-        h1_conclude(h1, false);
-    } else if (h1->role == H1_SERVER) {
-        after_answer(h1, is_keep_alive, peer_may_send);
-    } else {
-        after_response(h1, is_keep_alive);
-    }
-}
-
-/* Ends the turn when nothing is left of it. */
-static bool step_end(struct h1 *h1)
-{
-    struct h1_turn *turn = h1->turn;
-
-    if (!turn) {
-        return false;
-    }
-    bool is_answered = turn->out == H1_OUT_DONE;
-    if (h1->role == H1_CLIENT && !turn->is_tunnel) {
-        is_answered = turn->in == H1_IN_DONE;
-    }
-    if (!is_answered) {
-        return false;
-    }
-    if (turn->in == H1_IN_BODY) {
-        say_closed(turn, 0); /* nobody wants the rest of the request */
-        if (h1->state == H1_OPEN && turn->is_keep_alive) {
-            h1_set_in(turn, H1_IN_DISCARD);
-            turn->in_since = loop_now_ms(h1->loop);
-        } else if (h1->state == H1_OPEN) {
-            complete(h1);
-        }
-        return true;
-    }
-    if (turn->in != H1_IN_DONE) {
-        return false;
-    }
-    complete(h1);
-    return true;
-}
-
-/* ---- the pump ---- */
-
-int h1_flush(struct h1 *h1)
-{
-    struct buf *out = loop_out(h1->loop);
-    struct span span = buf_span(out);
-
-    if (!span.len) {
-        return 0;
-    }
-    ssize_t n = transport_write(h1->transport, &span, 1, false);
-    buf_clear(out);
-    return n < 0 ? (int)n : 0;
-}
-
-void h1_write_failed(struct h1 *h1, int err)
-{
-    struct h1_turn *turn = h1->turn;
-    bool may_be_answered = h1->role == H1_CLIENT && turn && !turn->is_tunnel;
-
-    buf_clear(loop_out(h1->loop));
-    if (!may_be_answered || h1->is_cut) {
-        h1_fail(h1, err);
-        return;
-    }
-    h1->is_cut = true; /* an answer may have come before the peer stopped reading (413) */
-    pull_drop(&turn->pull);
-    if (turn->out != H1_OUT_DONE) {
-        h1_set_out(turn, H1_OUT_DONE);
-        turn->out_since = loop_now_ms(h1->loop);
-    }
-}
-
-void h1_enter(struct h1 *h1)
-{
-    CHECK(!h1->is_pumping);
-    CHECK(buf_len(loop_out(h1->loop)) == 0);
-    h1->is_pumping = true;
-    h1->is_kicked = false;
-    h1->rest = buf_span(&h1->in);
-    if (h1->turn && h1->transport) {
-        h1_release_held(h1->turn);
-    }
-}
-
-/* Keeps what was not parsed, which is nothing for an idle connection. */
-static void keep_rest(struct h1 *h1)
-{
-    if (h1->state != H1_OPEN) {
-        buf_fini(&h1->in);
-    } else if (buf_len(&h1->in) > 0) {
-        buf_consume(&h1->in, buf_len(&h1->in) - h1->rest.len);
-        buf_release(&h1->in);
-    } else {
-        buf_append(&h1->in, h1->rest);
-    }
-    h1->rest = SPAN_EMPTY;
-}
-
-/* Reading goes on while somebody takes the bytes, and, as long as nothing is buffered, to notice
- * that the peer has left. */
-static bool wants_input(const struct h1 *h1)
-{
-    const struct h1_turn *turn = h1->turn;
-
-    if (h1->is_eof || h1->state == H1_FLUSH) {
-        return false;
-    }
-    if (h1->state == H1_LINGER) {
-        return true;
-    }
-    if (!turn) {
-        return buf_len(&h1->in) == 0 || transport_queued(h1->transport) == 0;
-    }
-    switch (turn->in) {
-    case H1_IN_HEAD:
-    case H1_IN_DISCARD:
-        return true;
-    case H1_IN_BODY:
-    case H1_IN_RAW:
-        return !turn->is_paused;
-    case H1_IN_HOLD:
-    case H1_IN_DONE:
-        return buf_len(&h1->in) == 0;
-    }
-    UNREACHABLE();
-}
-
-static void set_reading(struct h1 *h1)
-{
-    if (wants_input(h1)) {
-        transport_read_start(h1->transport);
-    } else {
-        transport_read_stop(h1->transport);
-    }
-}
-
-/* Remembers when a head began to arrive: its time runs from its first byte. */
-static void note_partial(struct h1 *h1)
-{
-    bool is_partial =
-        !h1->turn && h1->rest.len > 0 && h1->transport && transport_queued(h1->transport) == 0;
-
-    if (is_partial && !h1->is_partial) {
-        h1->since = loop_now_ms(h1->loop);
-    }
-    h1->is_partial = is_partial;
-}
-
-void h1_leave(struct h1 *h1)
-{
-    while (h1->state == H1_OPEN && (h1_step_in(h1) || h1_step_out(h1) || step_end(h1))) {
-    }
-    if (h1->state == H1_OPEN || h1->state == H1_FLUSH) {
-        int err = h1_flush(h1);
-        if (err) {
-            h1_write_failed(h1, err);
-        }
-    }
-    if (h1->state == H1_FLUSH) {
-        close_flushed(h1);
-    }
-    note_partial(h1);
-    keep_rest(h1);
-    h1->is_pumping = false;
-    if (h1->state != H1_GONE) {
-        set_reading(h1);
-        h1_arm(h1);
-        return;
-    }
-    const struct h1_events *events = h1->events;
-    void *owner = h1->owner;
-    h1_free(h1);
-    if (events) {
-        events->on_gone(owner);
-    }
-}
-
-void h1_kick(struct h1 *h1)
-{
-    if (!h1->is_pumping) { /* else its steps are not done yet */
-        timeout_set(h1->loop, &h1->timeout, 0);
-    }
 }
 
 /* ---- the transport calls in ---- */
@@ -471,7 +233,7 @@ struct h1 *h1_serve(struct transport *transport, const struct h1_settings *setti
 {
     struct h1 *h1 = h1_new(transport, settings, events, owner, H1_SERVER);
 
-    set_reading(h1);
+    h1_set_reading(h1);
     h1_arm(h1);
     return h1;
 }
@@ -481,7 +243,7 @@ struct h1 *h1_connect(struct transport *transport, const struct h1_settings *set
 {
     struct h1 *h1 = h1_new(transport, settings, events, owner, H1_CLIENT);
 
-    set_reading(h1);
+    h1_set_reading(h1);
     h1_arm(h1);
     return h1;
 }

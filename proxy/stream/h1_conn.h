@@ -1,5 +1,5 @@
 /*
- * h1_conn - the inside of HTTP/1, shared by h1.c (life and pump), h1_in.c, h1_out.c, h1_wait.c and
+ * h1_conn - the inside of HTTP/1, shared by h1.c, h1_pump.c, h1_in.c, h1_out.c, h1_wait.c and
  * tunnel.c. Nobody else includes it.
  *
  * Two structs: `h1` is what a connection holds while it is idle, so it is small; `h1_turn` is one
@@ -116,31 +116,40 @@ struct h1 {
     bool lingers;     /* FLUSH is followed by LINGER */
 };
 
-/* ---- h1.c: life and pump ---- */
+/* ---- h1.c: life ---- */
 
 struct h1 *h1_new(struct transport *transport, const struct h1_settings *settings,
                   const struct h1_events *events, void *owner, enum h1_role role);
+/* The transport must be closed. */
+void h1_free(struct h1 *h1);
 struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in);
 void h1_set_state(struct h1 *h1, enum h1_state next);
 void h1_set_in(struct h1_turn *turn, enum h1_in next);
 void h1_set_out(struct h1_turn *turn, enum h1_out next);
-/* Takes the transport for an event; h1_leave() runs the steps, writes, and may free `h1`. */
+/* The last event of a turn, unless its owner has had or renounced it. */
+void h1_say_closed(struct h1_turn *turn, int err);
+/* Takes the turn from the connection with a last on_close(err). */
+void h1_end_turn(struct h1 *h1, int err);
+/* Closes at once: what is corked is still tried, the source dropped. */
+void h1_cut(struct h1 *h1);
+/* The turn cannot be completed: closes the connection and tells the owner. */
+void h1_fail(struct h1 *h1, int err);
+/* No more messages: flush, perhaps linger, close. */
+void h1_conclude(struct h1 *h1, bool linger);
+
+/* ---- h1_pump.c ---- */
+
+/* Takes the connection for an event; h1_leave() runs the steps, writes, and may free `h1`. */
 void h1_enter(struct h1 *h1);
 void h1_leave(struct h1 *h1);
 /* Asks for a pump outside the present handler. */
 void h1_kick(struct h1 *h1);
-/* The turn cannot be completed: closes the connection and tells the owner. */
-void h1_fail(struct h1 *h1, int err);
-/* Closes at once: what is corked is still tried, the source dropped. */
-void h1_cut(struct h1 *h1);
-/* Takes the turn from the connection with a last on_close(err). */
-void h1_end_turn(struct h1 *h1, int err);
-/* No more messages: flush, perhaps linger, close. */
-void h1_conclude(struct h1 *h1, bool linger);
 /* Writes what is corked. 0, or negative: the connection is broken. */
 int h1_flush(struct h1 *h1);
-/* The h1_flush() or pull failed. */
+/* What h1_flush() or pull_run() found broken. */
 void h1_write_failed(struct h1 *h1, int err);
+/* Turns reading on or off, as the states want it. */
+void h1_set_reading(struct h1 *h1);
 
 /* ---- h1_in.c, h1_out.c: true when something happened, so that the others have another look ----
  */
