@@ -67,7 +67,7 @@ twice() {
             failed=1
             return
         fi
-        sleep 0.5 # the log is buffered
+        sleep 2 # the log is buffered
         from_origin=($(total '^TCP_(MISS|REFRESH_MODIFIED|CF_HIT)'))
         validated=($(total '^TCP_REFRESH_UNMODIFIED'))
         hits=($(total '^TCP_(MEM_)?HIT'))

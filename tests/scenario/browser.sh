@@ -58,7 +58,7 @@ asked() { # SCHEME://HOST:PORT: how often its origin was asked so far
 }
 
 logged() { # the requests that went through the proxy so far
-    sleep 1 # the log is buffered
+    sleep 2 # the log is buffered
     grep -c . "$dir/access.log"
 }
 
