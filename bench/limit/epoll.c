@@ -1,0 +1,151 @@
+/*
+ * epoll - the least work a server on this kernel can do: a canned answer for each request on
+ * persistent connections, one thread, level-triggered epoll, recv and send. The row that tells how
+ * much of a measurement is the kernel's.
+ *
+ *     epoll PORT      GET /o/ANYTHING/SIZE → SIZE bytes, up to 1 MiB
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BODY_MAX (1u << 20)
+#define HEAD_ROOM 256
+#define EVENTS 128
+
+struct client {
+    int fd;
+    size_t left; /* bytes of the answer under way that were not sent */
+};
+
+static char
+    answer[HEAD_ROOM + BODY_MAX]; /* the head is written so that it ends where the body begins */
+static char *start;               /* of the answer for `size` */
+static size_t size = SIZE_MAX;
+
+static void fatal(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static void prepare(size_t wanted)
+{
+    char head[HEAD_ROOM];
+    size_t len;
+
+    if (wanted == size) {
+        return;
+    }
+    size = wanted;
+    len = (size_t)snprintf(head, sizeof(head),
+                           "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+                           "Cache-Control: max-age=3600\r\nContent-Length: %zu\r\n\r\n",
+                           size);
+    start = answer + HEAD_ROOM - len;
+    memcpy(start, head, len);
+}
+
+static size_t size_asked(const char *request)
+{
+    const char *slash = strchr(request + strlen("GET /o/"), '/');
+    size_t wanted = slash ? strtoul(slash + 1, NULL, 10) : 0;
+
+    return wanted > BODY_MAX ? BODY_MAX : wanted;
+}
+
+/* Sends what is left; false when the connection is gone. */
+static bool push(int epoll, struct client *client)
+{
+    char *end = answer + HEAD_ROOM + size;
+    ssize_t sent = send(client->fd, end - client->left, client->left, MSG_NOSIGNAL);
+    bool waited = client->left != (size_t)(end - start);
+
+    if (sent < 0 && errno != EAGAIN) {
+        return false;
+    }
+    client->left -= sent > 0 ? (size_t)sent : 0;
+    if (client->left || waited) {
+        struct epoll_event event = {.events = client->left ? EPOLLOUT : EPOLLIN,
+                                    .data.ptr = client};
+        epoll_ctl(epoll, EPOLL_CTL_MOD, client->fd, &event);
+    }
+    return true;
+}
+
+static bool serve(int epoll, struct client *client)
+{
+    char request[4096];
+    ssize_t got;
+
+    if (client->left) {
+        return push(epoll, client);
+    }
+    got = recv(client->fd, request, sizeof(request) - 1, 0);
+    if (got <= 8) {
+        return got < 0 && errno == EAGAIN;
+    }
+    request[got] = 0;
+    prepare(size_asked(request));
+    client->left = (size_t)(answer + HEAD_ROOM + size - start);
+    return push(epoll, client);
+}
+
+static void take(int epoll, int listener)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+    int on = 1;
+
+    client->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    if (client->fd < 0) {
+        free(client);
+        return;
+    }
+    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    epoll_ctl(epoll, EPOLL_CTL_ADD, client->fd, &event);
+}
+
+static int listen_on(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 4096)) {
+        fatal("listen");
+    }
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    struct epoll_event events[EVENTS] = {{.events = EPOLLIN, .data.ptr = NULL}};
+    int listener = listen_on((uint16_t)(argc > 1 ? atoi(argv[1]) : 8080));
+    int epoll = epoll_create1(0);
+
+    memset(answer, 'x', sizeof(answer));
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events);
+    for (;;) {
+        int count = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < count; i++) {
+            struct client *client = events[i].data.ptr;
+            if (!client) {
+                take(epoll, listener);
+            } else if (!serve(epoll, client)) {
+                close(client->fd);
+                free(client);
+            }
+        }
+    }
+}
