@@ -180,12 +180,10 @@ static int64_t announced_length(const struct object *object)
 {
     uint64_t length;
 
-    if (object->body_len >= 0) {
-        return object->body_len;
+    if (span_to_u64(fields_get(&object->fields, FIELD_CONTENT_LENGTH), INT64_MAX, &length)) {
+        return (int64_t)length; /* also what a HEAD that was forwarded said */
     }
-    return span_to_u64(fields_get(&object->fields, FIELD_CONTENT_LENGTH), INT64_MAX, &length)
-               ? (int64_t)length
-               : -1;
+    return object->framing == BODY_NONE ? -1 : object->body_len;
 }
 
 static bool has_no_body(const struct respond_input *input)

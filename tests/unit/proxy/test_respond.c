@@ -275,6 +275,8 @@ Test(respond_object, bodies_and_lengths)
          BODY_NONE, 100, false},
         {"HEAD passed on", METHOD_HEAD, "", 200, "Content-Length: 5", BODY_NONE, -1, BODY_NONE, 5,
          false},
+        {"HEAD passed on, its body known to be empty", METHOD_HEAD, "", 200, "Content-Length: 5",
+         BODY_NONE, 0, BODY_NONE, 5, false},
         {"HEAD of unknown length", METHOD_HEAD, "", 200, "", BODY_CHUNKED, -1, BODY_NONE, -1,
          false},
         {"length unknown while it arrives", METHOD_GET, "", 200, "", BODY_CHUNKED, -1, BODY_CHUNKED,
