@@ -281,11 +281,11 @@ Test(store_faults, after_kill_9_every_object_found_is_whole)
         if (child == 0) {
             write_until_killed(&kit, round * 37, begun[1]);
         }
+        close(begun[1]);
         cr_assert_eq(read(begun[0], &byte, 1), 1);
         usleep((useconds_t)(random() % 100000));
         kill(child, SIGKILL);
         close(begun[0]);
-        close(begun[1]);
         waitpid(child, &status, 0);
         cr_assert(WIFSIGNALED(status), "the child wrote until it was killed");
 
