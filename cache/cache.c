@@ -394,7 +394,8 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
     }
     struct object *object =
         object_new(&key, admission->response, admission->fields, admission->freshness, spool);
-    object->body_len = length;
+    object->body_len =
+        admission->response->framing == BODY_NONE ? admission->response->content_length : length;
     object->stored_reason = *why;
     return object;
 }
@@ -414,8 +415,8 @@ static void on_stored(void *arg, int err)
     struct object *object = settling->object;
     struct span body;
     bool whole = object_whole(object, &body);
-    bool keep = cache->store == NULL ? object_in_memory(object)
-                                     : whole && body.len <= RAM_OBJECT_MAX;
+    bool keep =
+        cache->store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
 
     (void)err; /* a hot object serves from memory even when the disk would not have it */
     table_settle(cache->table, object, keep);

@@ -25,7 +25,9 @@ struct flight *flight_new(const struct cache_key *key, struct object *stale)
     atomic_init(&flight->refs, 1);
     CHECK(pthread_mutex_init(&flight->lock, NULL) == 0);
     list_init(&flight->members);
-    memcpy(flight->key_text, key->text.at, key->text.len);
+    if (key->text.len) {
+        memcpy(flight->key_text, key->text.at, key->text.len);
+    }
     flight->key = *key;
     flight->key.text.at = flight->key_text;
     flight->stale = stale ? object_ref(stale) : NULL;

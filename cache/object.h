@@ -30,7 +30,7 @@ struct object {
     struct span reason;
     struct http_fields fields; /* end-to-end fields as the origin sent them; read only */
     struct freshness freshness;
-    int64_t body_len;          /* -1: not known while it arrives */
+    _Atomic int64_t body_len;  /* -1: not known while it arrives */
     enum http_framing framing; /* how the origin ended it: BODY_NONE for HEAD, 304 … */
     bool from_store;
     bool updated; /* its head came with a 304, its body earlier */

@@ -56,6 +56,7 @@ struct spool {
     bool keep; /* stays in memory while small */
     struct store *store;
     struct store_put *put;      /* the writer's: while the body is being stored */
+    bool committed;             /* complete, the store has it or is about to */
     bool put_failed;            /* the store has said so; the writer gives `put` up */
     struct store_chunk *places; /* where group n is, for n < stored */
     size_t places_cap;
@@ -220,7 +221,7 @@ static bool is_large(const struct spool *spool)
 
 static bool is_storing(const struct spool *spool)
 {
-    return spool->put != NULL && !spool->put_failed;
+    return (spool->put != NULL || spool->committed) && !spool->put_failed;
 }
 
 /* Small and wanted: all of it stays in memory. */
@@ -247,7 +248,7 @@ static uint64_t droppable(const struct spool *spool)
         return 0;
     }
     uint64_t read = spool->had_reader ? slowest_reader(spool) : 0;
-    if (is_storing(spool) || (spool->ended && spool->stored > 0)) {
+    if (is_storing(spool)) {
         return spool->in_memory > memory_limit(spool) || read > stored ? stored : read;
     }
     return read > stored ? read : stored;
@@ -436,6 +437,7 @@ static struct store_put *finish(struct spool *spool, int err)
     struct store_put *put = spool->put;
     bool usable = is_storing(spool) && err == 0;
     spool->put = NULL;
+    spool->committed = usable;
     spool->ended = true;
     spool->err = err;
     atomic_store_explicit(&spool->complete, err == 0, memory_order_release);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "http/h1_write.h"
 #include "http/hop.h"
 #include "proxy/client/access.h"
 #include "proxy/client/accesslog.h"
@@ -120,6 +121,15 @@ static void wake_body(void *arg)
 
 /* ---- answers made here ---- */
 
+static enum exchange_state reply(struct exchange *x, const struct http_head *head,
+                                 struct source *body)
+{
+    x->status = head->status;
+    x->sent = true;
+    stream_send(x->stream, head, body);
+    return EX_DELIVER;
+}
+
 static enum exchange_state answer(struct exchange *x, int status, enum outcome outcome,
                                   enum reason reason, const char *what)
 {
@@ -144,10 +154,7 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
         },
         &head, &body);
     source_memory_init(&x->page, body);
-    x->status = status;
-    x->sent = true;
-    stream_send(x->stream, &head, body.len > 0 ? &x->page.source : NULL);
-    return EX_DELIVER;
+    return reply(x, &head, body.len > 0 ? &x->page.source : NULL);
 }
 
 static enum exchange_state refuse(struct exchange *x, int status, enum reason reason,
@@ -158,26 +165,50 @@ static enum exchange_state refuse(struct exchange *x, int status, enum reason re
     return answer(x, status, outcome, reason, what);
 }
 
+/* What a TRACE shows of its request (RFC 9110 9.3.8): everything but credentials. */
+static struct span traced(struct exchange *x)
+{
+    static const enum http_field_id hidden[] = {FIELD_AUTHORIZATION, FIELD_PROXY_AUTHORIZATION,
+                                                FIELD_COOKIE};
+    struct buf text = BUF_INIT;
+    struct http_head shown = x->request;
+
+    fields_init(&shown.fields, &x->arena, x->request.fields.count);
+    fields_append(&shown.fields, &x->request.fields);
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+        fields_remove_id(&shown.fields, hidden[i]);
+    }
+    h1_write_request(&text, &shown);
+    struct span body = arena_copy(&x->arena, buf_span(&text));
+    buf_fini(&text);
+    return body;
+}
+
 /* TRACE and OPTIONS that may go no further (RFC 9110 7.6.2): we are the final recipient. */
 static enum exchange_state answer_here(struct exchange *x)
 {
+    bool trace = x->request.method == METHOD_TRACE;
+    struct span body = trace ? traced(x) : SPAN_EMPTY;
     struct http_head head;
 
     head_init(&head, &x->arena);
     head.version = HTTP_1_1;
-    head.framing = BODY_LENGTH;
-    head.content_length = 0;
-    head.keep_alive = true;
-    head.status = x->request.method == METHOD_OPTIONS ? 200 : 405;
+    head.status = 200;
     head.reason = http_status_text(head.status);
+    head.framing = BODY_LENGTH;
+    head.content_length = (int64_t)body.len;
+    head.keep_alive = true;
     fields_add_id(&head.fields, FIELD_DATE, loop_date(x->worker->loop));
-    fields_add_id(&head.fields, FIELD_ALLOW, SPAN("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+    if (trace) {
+        fields_add_id(&head.fields, FIELD_CONTENT_TYPE, SPAN("message/http"));
+    } else {
+        fields_add_id(&head.fields, FIELD_ALLOW,
+                      SPAN("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE, CONNECT"));
+    }
     x->decision.outcome = OUTCOME_LOCAL;
     x->decision.reason = REASON_METHOD;
-    x->status = head.status;
-    x->sent = true;
-    stream_send(x->stream, &head, NULL);
-    return EX_DELIVER;
+    source_memory_init(&x->page, body);
+    return reply(x, &head, body.len > 0 ? &x->page.source : NULL);
 }
 
 /* ---- ROUTE ---- */
@@ -447,14 +478,12 @@ static enum exchange_state deliver(struct exchange *x, struct object *object, bo
         struct waker waker = {wake_source, x};
         if (object_reader_init(&x->reader, object, response.from, response.to, waker) != 0) {
             object_unref(&x->object);
-            return look_again(x);
+            lookup_fini(&x->lookup);
+            return go_alone(x); /* the beginning has left memory and store meanwhile */
         }
         body = &x->reader.source;
     }
-    x->status = response.head.status;
-    x->sent = true;
-    stream_send(x->stream, &response.head, body);
-    return EX_DELIVER;
+    return reply(x, &response.head, body);
 }
 
 /* ---- TUNNEL ---- */
@@ -480,9 +509,7 @@ static void on_tunnel_open(void *arg, struct source *from_origin)
     head.framing = BODY_NONE;
     head.content_length = -1;
     head.keep_alive = true;
-    x->status = 200;
-    x->sent = true;
-    stream_send(x->stream, &head, from_origin);
+    reply(x, &head, from_origin);
 }
 
 static enum exchange_state step_tunnel(struct exchange *x)
