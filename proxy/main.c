@@ -5,17 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* What to do besides serving; asked for by one word on the command line. */
-static bool has_option(int argc, char **argv, const char *option)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], option) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void print(struct buf *text, FILE *to)
 {
     fwrite(buf_span(text).at, 1, buf_len(text), to);
@@ -40,11 +29,11 @@ int main(int argc, char **argv)
     struct settings *settings;
 
     signal(SIGPIPE, SIG_IGN);
-    if (has_option(argc, argv, "--version")) {
+    if (settings_flag(argc, argv, "--version")) {
         puts("larder-proxy " LARDER_VERSION);
         return 0;
     }
-    if (has_option(argc, argv, "--help")) {
+    if (settings_flag(argc, argv, "--help")) {
         settings_help(&text);
         print(&text, stdout);
         return 0;
@@ -54,10 +43,10 @@ int main(int argc, char **argv)
         return 1;
     }
     int status = 0;
-    if (has_option(argc, argv, "--print-config")) {
+    if (settings_flag(argc, argv, "--print-config")) {
         settings_print(settings, &text);
         print(&text, stdout);
-    } else if (!has_option(argc, argv, "--check")) {
+    } else if (!settings_flag(argc, argv, "--check")) {
         status = serve(settings, argc, argv);
     }
     settings_unref(&settings);

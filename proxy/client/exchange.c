@@ -1,34 +1,9 @@
-#include "proxy/client/exchange.h"
+#include "proxy/client/exchange_parts.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "http/h1_write.h"
-#include "http/hop.h"
-#include "proxy/client/access.h"
 #include "proxy/client/accesslog.h"
-#include "proxy/client/connect.h"
-#include "proxy/client/respond.h"
-#include "proxy/origin/fetch.h"
-#include "proxy/origin/target.h"
-
-/* The life of one request, in order. Second column: where it may go from there. */
-/* clang-format off */
-#define EXCHANGE_STATES(X)                                                                         \
-    X(HEAD,    BIT(EX_ROUTE) | BIT(EX_DONE))                      /* the request's head comes   */ \
-    X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER)) /* who, where to, may they    */ \
-    X(LOOKUP,  BIT(EX_AWAIT) | BIT(EX_DELIVER))                   /* ask the cache              */ \
-    X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_DONE))   /* a flight brings the head   */ \
-    X(DELIVER, BIT(EX_DONE))                                      /* the client pulls the body  */ \
-    X(TUNNEL,  BIT(EX_DELIVER) | BIT(EX_DONE))                    /* CONNECT: bytes both ways   */ \
-    X(DONE,    0)
-/* clang-format on */
-
-enum exchange_state {
-#define X(name, next) EX_##name,
-    EXCHANGE_STATES(X)
-#undef X
-};
 
 static const unsigned legal_next[] = {
 #define X(name, next) [EX_##name] = (next),
@@ -37,56 +12,13 @@ static const unsigned legal_next[] = {
 };
 
 enum {
-    ARENA_FIRST = 6144,
     REQUEST_SPOOL_LIMIT = 256 * 1024,
-    ATTEMPTS_MAX = 2, /* flights joined before the request goes alone */
     POOL_MAX = 256,
-};
-
-struct exchange {
-    struct list link;
-    struct worker *worker;
-    struct client *client;
-    struct settings *settings;
-    struct stream *stream; /* NULL once closed */
-    enum exchange_state state;
-    struct arena arena;
-
-    struct http_head request;
-    struct uri uri;
-    struct span host;
-    const struct site *site;
-    struct policy_request policy;
-    struct policy_settings rules;
-    struct decision decision;
-    struct span incident;
-
-    struct lookup lookup;
-    int attempts;
-    bool alone;
-    struct fetch_link fetch;
-    struct spool *request_body; /* while the client sends one */
-    bool request_ended;
-
-    struct object *object; /* what is delivered; counted */
-    struct object_reader reader;
-    struct source_memory page;
-    struct connect_tunnel *tunnel;
-    int status; /* sent to the client */
-    bool sent;  /* stream_send() was called */
-
-    uint64_t started_us;
-
-    struct letter letter;
-    atomic_bool flight_wake, source_wake, body_wake;
-    int busy;
-    _Alignas(16) char first[ARENA_FIRST];
 };
 
 typedef enum exchange_state (*step)(struct exchange *x);
 
 static void exchange_run(struct exchange *x);
-static const struct stream_events exchange_events;
 
 /* ---- being told things from other threads ---- */
 
@@ -95,7 +27,7 @@ static void post(struct exchange *x)
     loop_post(x->worker->loop, &x->letter);
 }
 
-static void wake_flight(void *arg)
+void exchange_wake_flight(void *arg)
 {
     struct exchange *x = arg;
 
@@ -103,7 +35,7 @@ static void wake_flight(void *arg)
     post(x);
 }
 
-static void wake_source(void *arg)
+void exchange_wake_source(void *arg)
 {
     struct exchange *x = arg;
 
@@ -119,373 +51,6 @@ static void wake_body(void *arg)
     post(x);
 }
 
-/* ---- answers made here ---- */
-
-static enum exchange_state reply(struct exchange *x, const struct http_head *head,
-                                 struct source *body)
-{
-    x->status = head->status;
-    x->sent = true;
-    stream_send(x->stream, head, body);
-    return EX_DELIVER;
-}
-
-static enum exchange_state answer(struct exchange *x, int status, enum outcome outcome,
-                                  enum reason reason, const char *what)
-{
-    struct http_head head;
-    struct span body;
-
-    x->decision.outcome = outcome;
-    x->decision.reason = reason;
-    x->incident = arena_printf(&x->arena, "%u-%llx", x->worker->number,
-                               (unsigned long long)++x->worker->serial);
-    respond_error(
-        &(struct respond_error){
-            .status = status,
-            .reason = reason,
-            .what = what,
-            .name = span_str(x->settings->name),
-            .incident = x->incident,
-            .host = x->host,
-            .head_only = x->request.method == METHOD_HEAD,
-            .now = loop_wall(x->worker->loop),
-            .arena = &x->arena,
-        },
-        &head, &body);
-    source_memory_init(&x->page, body);
-    return reply(x, &head, body.len > 0 ? &x->page.source : NULL);
-}
-
-static enum exchange_state refuse(struct exchange *x, int status, enum reason reason,
-                                  const char *what)
-{
-    enum outcome outcome = status == 403 ? OUTCOME_DENIED : OUTCOME_ERROR;
-
-    return answer(x, status, outcome, reason, what);
-}
-
-/* What a TRACE shows of its request (RFC 9110 9.3.8): everything but credentials. */
-static struct span traced(struct exchange *x)
-{
-    static const enum http_field_id hidden[] = {FIELD_AUTHORIZATION, FIELD_PROXY_AUTHORIZATION,
-                                                FIELD_COOKIE};
-    struct buf text = BUF_INIT;
-    struct http_head shown = x->request;
-
-    fields_init(&shown.fields, &x->arena, x->request.fields.count);
-    fields_append(&shown.fields, &x->request.fields);
-    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
-        fields_remove_id(&shown.fields, hidden[i]);
-    }
-    h1_write_request(&text, &shown);
-    struct span body = arena_copy(&x->arena, buf_span(&text));
-    buf_fini(&text);
-    return body;
-}
-
-/* TRACE and OPTIONS that may go no further (RFC 9110 7.6.2): we are the final recipient. */
-static enum exchange_state answer_here(struct exchange *x)
-{
-    bool trace = x->request.method == METHOD_TRACE;
-    struct span body = trace ? traced(x) : SPAN_EMPTY;
-    struct http_head head;
-
-    head_init(&head, &x->arena);
-    head.version = HTTP_1_1;
-    head.status = 200;
-    head.reason = http_status_text(head.status);
-    head.framing = BODY_LENGTH;
-    head.content_length = (int64_t)body.len;
-    head.keep_alive = true;
-    fields_add_id(&head.fields, FIELD_DATE, loop_date(x->worker->loop));
-    if (trace) {
-        fields_add_id(&head.fields, FIELD_CONTENT_TYPE, SPAN("message/http"));
-    } else {
-        fields_add_id(&head.fields, FIELD_ALLOW,
-                      SPAN("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE, CONNECT"));
-    }
-    x->decision.outcome = OUTCOME_LOCAL;
-    x->decision.reason = REASON_METHOD;
-    source_memory_init(&x->page, body);
-    return reply(x, &head, body.len > 0 ? &x->page.source : NULL);
-}
-
-/* ---- ROUTE ---- */
-
-/* Counts Max-Forwards down; true when the request ends here. */
-static bool ends_here(struct exchange *x)
-{
-    uint64_t left;
-
-    if (x->request.method != METHOD_TRACE && x->request.method != METHOD_OPTIONS) {
-        return false;
-    }
-    struct span value = fields_get(&x->request.fields, FIELD_MAX_FORWARDS);
-    if (!span_to_u64(value, UINT32_MAX, &left)) {
-        return false;
-    }
-    if (left > 0) {
-        fields_set_id(&x->request.fields, FIELD_MAX_FORWARDS,
-                      arena_printf(&x->arena, "%llu", (unsigned long long)left - 1));
-    }
-    return left == 0;
-}
-
-static enum exchange_state route_connect(struct exchange *x)
-{
-    if (!target_port_allowed(x->settings, x->uri.port, true)) {
-        return refuse(x, 403, REASON_TARGET_PORT, NULL);
-    }
-    return EX_TUNNEL;
-}
-
-static enum exchange_state route_site(struct exchange *x, enum uri_form form)
-{
-    x->site = settings_site(x->settings, x->uri.host);
-    if (x->site == NULL && form == URI_ORIGIN) {
-        return refuse(x, 400, REASON_NO_SITE,
-                      "This is a proxy: ask for a full URL (\"GET http://host/path\"), or "
-                      "configure a site for this host.");
-    }
-    if (x->site == NULL && x->uri.https) {
-        return refuse(x, 501, REASON_BAD_REQUEST,
-                      "Fetching https:// URLs for a client is not available: use CONNECT.");
-    }
-    if (x->site == NULL && !target_port_allowed(x->settings, x->uri.port, false)) {
-        return refuse(x, 403, REASON_TARGET_PORT, NULL);
-    }
-    x->rules = target_policy(x->settings, x->site);
-    policy_read_request(&x->request, &x->rules, &x->policy);
-    return EX_LOOKUP;
-}
-
-static enum exchange_state step_route(struct exchange *x)
-{
-    enum uri_form form;
-    const char *what = NULL;
-
-    if (!access_client(x->settings, &x->client->ip)) {
-        return refuse(x, 403, REASON_ACCESS, NULL);
-    }
-    if (uri_of_request(&x->request, x->client->https, &x->arena, &x->uri, &form, &what) != 0) {
-        return refuse(x, 400, REASON_BAD_REQUEST, what);
-    }
-    x->host = x->uri.host;
-    if (hop_is_loop(&x->request.fields, span_str(x->settings->name))) {
-        return refuse(x, 508, REASON_LOOP, NULL);
-    }
-    if (ends_here(x)) {
-        return answer_here(x);
-    }
-    return x->request.method == METHOD_CONNECT ? route_connect(x) : route_site(x, form);
-}
-
-/* ---- LOOKUP ---- */
-
-static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bool linked)
-{
-    fetch_start(&(struct fetch_order){
-        .worker = x->worker,
-        .request = &x->request,
-        .policy = &x->policy,
-        .uri = &x->uri,
-        .site = x->site,
-        .primary = &x->lookup.primary,
-        .flight = flight,
-        .shared = shared,
-        .body = linked ? x->request_body : NULL,
-        .client = x->client->ip,
-        .client_https = x->client->https,
-        .link = linked ? &x->fetch : NULL,
-        .decision = linked ? &x->decision : NULL,
-    });
-}
-
-static enum exchange_state go_alone(struct exchange *x)
-{
-    struct waker waker = {wake_flight, x};
-    struct object *found = x->lookup.object;
-
-    x->lookup.object = NULL;
-    object_unref(&found);
-    struct flight *flight =
-        cache_private_flight(&x->lookup.member, NULL, &x->lookup.primary, waker);
-    fetch_for(x, flight, false, true);
-    flight_unref(&flight);
-    return EX_AWAIT;
-}
-
-static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate);
-
-static struct object *take_found(struct exchange *x)
-{
-    struct object *object = x->lookup.object;
-
-    x->lookup.object = NULL;
-    return object;
-}
-
-/* Leads a validation nobody waits for. */
-static void refresh(struct exchange *x)
-{
-    if (x->lookup.lead) {
-        fetch_for(x, x->lookup.member.flight, true, false);
-        flight_leave(&x->lookup.member);
-    }
-}
-
-static enum exchange_state step_lookup(struct exchange *x)
-{
-    bool alone = x->alone || x->policy.has_range || x->request.method == METHOD_HEAD;
-    struct cache_query query = {
-        .request = &x->request,
-        .policy = &x->policy,
-        .uri = &x->uri,
-        .zone = x->site ? SPAN("site") : SPAN("forward"),
-        .now = loop_wall(x->worker->loop),
-        .alone = alone,
-        .waker = {wake_flight, x},
-        .arena = &x->arena,
-    };
-
-    if (!x->policy.lookup) {
-        x->decision.outcome = OUTCOME_PASS;
-        x->decision.reason = x->policy.reason;
-        return go_alone(x);
-    }
-    switch (cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision)) {
-    case CACHE_FRESH:
-        return deliver(x, take_found(x), true);
-    case CACHE_STALE:
-        refresh(x);
-        return deliver(x, take_found(x), true);
-    case CACHE_LEAD:
-        fetch_for(x, x->lookup.member.flight, true, true);
-        return EX_AWAIT;
-    case CACHE_FOLLOW:
-        x->attempts++;
-        return EX_AWAIT;
-    case CACHE_ALONE:
-        return go_alone(x);
-    case CACHE_REFUSED:
-        return refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
-    }
-    UNREACHABLE();
-}
-
-/* ---- AWAIT ---- */
-
-/* How this request fared, told from what the flight brought. */
-static void record_outcome(struct exchange *x, const struct object *object)
-{
-    const struct object *stale = flight_stale(x->lookup.member.flight);
-
-    if (!x->lookup.member.leader) {
-        x->decision.collapsed = true;
-        x->decision.outcome = OUTCOME_COLLAPSED;
-    } else if (stale == NULL) {
-        x->decision.outcome = x->policy.lookup ? OUTCOME_MISS : OUTCOME_PASS;
-    } else if (object == stale) {
-        x->decision.outcome = OUTCOME_STALE;
-        x->decision.reason = REASON_STALE_IF_ERROR;
-    } else {
-        x->decision.outcome = object->updated ? OUTCOME_REVALIDATED : OUTCOME_MODIFIED;
-    }
-}
-
-/* The flight's response is not for this request: look again, at last alone. */
-static enum exchange_state look_again(struct exchange *x)
-{
-    lookup_fini(&x->lookup);
-    x->alone = x->attempts >= ATTEMPTS_MAX;
-    return EX_LOOKUP;
-}
-
-static enum exchange_state step_await(struct exchange *x)
-{
-    struct object *object;
-    struct failure failure;
-    bool leader = x->lookup.member.leader;
-
-    switch (flight_look(&x->lookup.member, &object, &failure)) {
-    case FLIGHT_WAITING:
-        return EX_AWAIT;
-    case FLIGHT_SHARED:
-        if (!leader &&
-            !cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena)) {
-            object_unref(&object);
-            return look_again(x);
-        }
-        record_outcome(x, object);
-        return deliver(x, object, x->policy.lookup);
-    case FLIGHT_SOLO:
-        if (!leader) {
-            x->attempts = ATTEMPTS_MAX;
-            return look_again(x);
-        }
-        record_outcome(x, object);
-        return deliver(x, object, x->lookup.lead);
-    case FLIGHT_FAILED:
-        return refuse(x, failure.status, failure.reason, NULL);
-    }
-    UNREACHABLE();
-}
-
-/* ---- DELIVER ---- */
-
-/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
-static void invalidate(struct exchange *x, const struct object *object)
-{
-    static const enum http_field_id places[] = {FIELD_LOCATION, FIELD_CONTENT_LOCATION};
-    struct span zone = x->site ? SPAN("site") : SPAN("forward");
-    struct uri other;
-
-    if (!policy_invalidates(x->request.method, object->status)) {
-        return;
-    }
-    cache_invalidate(x->worker->cache, &x->uri, zone, &x->arena);
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        struct span reference = fields_get(&object->fields, places[i]);
-        if (reference.len > 0 && uri_resolve(&x->uri, reference, &x->arena, &other) == 0 &&
-            uri_same_origin(&x->uri, &other)) {
-            cache_invalidate(x->worker->cache, &other, zone, &x->arena);
-        }
-    }
-}
-
-static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate)
-{
-    struct response response;
-    struct source *body = NULL;
-
-    x->object = object;
-    invalidate(x, object);
-    respond_object(
-        &(struct respond_input){
-            .request = &x->request,
-            .policy = &x->policy,
-            .object = object,
-            .decision = &x->decision,
-            .name = span_str(x->settings->name),
-            .origin = HTTP_1_1,
-            .now = loop_wall(x->worker->loop),
-            .evaluate = evaluate,
-            .arena = &x->arena,
-        },
-        &response);
-    if (response.has_body) {
-        struct waker waker = {wake_source, x};
-        if (object_reader_init(&x->reader, object, response.from, response.to, waker) != 0) {
-            object_unref(&x->object);
-            lookup_fini(&x->lookup);
-            return go_alone(x); /* the beginning has left memory and store meanwhile */
-        }
-        body = &x->reader.source;
-    }
-    return reply(x, &response.head, body);
-}
-
 /* ---- TUNNEL ---- */
 
 static void on_tunnel_failed(void *arg, int status, enum reason reason)
@@ -493,7 +58,7 @@ static void on_tunnel_failed(void *arg, int status, enum reason reason)
     struct exchange *x = arg;
 
     x->tunnel = NULL;
-    refuse(x, status, reason, NULL);
+    exchange_refuse(x, status, reason, NULL);
     x->state = EX_DELIVER;
 }
 
@@ -509,7 +74,7 @@ static void on_tunnel_open(void *arg, struct source *from_origin)
     head.framing = BODY_NONE;
     head.content_length = -1;
     head.keep_alive = true;
-    reply(x, &head, from_origin);
+    exchange_reply(x, &head, from_origin);
 }
 
 static enum exchange_state step_tunnel(struct exchange *x)
@@ -539,8 +104,8 @@ static enum exchange_state step_wait(struct exchange *x)
 }
 
 static const step steps[] = {
-    [EX_HEAD] = step_wait,   [EX_ROUTE] = step_route,  [EX_LOOKUP] = step_lookup,
-    [EX_AWAIT] = step_await, [EX_DELIVER] = step_wait, [EX_TUNNEL] = step_tunnel,
+    [EX_HEAD] = step_wait,       [EX_ROUTE] = exchange_route, [EX_LOOKUP] = exchange_lookup,
+    [EX_AWAIT] = exchange_await, [EX_DELIVER] = step_wait,    [EX_TUNNEL] = step_tunnel,
 };
 
 /* Every event ends here. Runs steps until one has to wait (returns its own state). */

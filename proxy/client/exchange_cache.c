@@ -1,0 +1,210 @@
+#include "proxy/client/exchange_parts.h"
+
+#include "proxy/client/respond.h"
+
+enum { ATTEMPTS_MAX = 2 /* flights joined before the request goes alone */ };
+
+/* ---- LOOKUP ---- */
+
+static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bool linked)
+{
+    fetch_start(&(struct fetch_order){
+        .worker = x->worker,
+        .request = &x->request,
+        .policy = &x->policy,
+        .uri = &x->uri,
+        .site = x->site,
+        .primary = &x->lookup.primary,
+        .flight = flight,
+        .shared = shared,
+        .body = linked ? x->request_body : NULL,
+        .client = x->client->ip,
+        .client_https = x->client->https,
+        .link = linked ? &x->fetch : NULL,
+        .decision = linked ? &x->decision : NULL,
+    });
+}
+
+static enum exchange_state go_alone(struct exchange *x)
+{
+    struct waker waker = {exchange_wake_flight, x};
+    struct object *found = x->lookup.object;
+
+    x->lookup.object = NULL;
+    object_unref(&found);
+    struct flight *flight =
+        cache_private_flight(&x->lookup.member, NULL, &x->lookup.primary, waker);
+    fetch_for(x, flight, false, true);
+    flight_unref(&flight);
+    return EX_AWAIT;
+}
+
+static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate);
+
+static struct object *take_found(struct exchange *x)
+{
+    struct object *object = x->lookup.object;
+
+    x->lookup.object = NULL;
+    return object;
+}
+
+/* Leads a validation nobody waits for. */
+static void refresh(struct exchange *x)
+{
+    if (x->lookup.lead) {
+        fetch_for(x, x->lookup.member.flight, true, false);
+        flight_leave(&x->lookup.member);
+    }
+}
+
+enum exchange_state exchange_lookup(struct exchange *x)
+{
+    bool alone = x->alone || x->policy.has_range || x->request.method == METHOD_HEAD;
+    struct cache_query query = {
+        .request = &x->request,
+        .policy = &x->policy,
+        .uri = &x->uri,
+        .zone = x->site ? SPAN("site") : SPAN("forward"),
+        .now = loop_wall(x->worker->loop),
+        .alone = alone,
+        .waker = {exchange_wake_flight, x},
+        .arena = &x->arena,
+    };
+
+    if (!x->policy.lookup) {
+        x->decision.outcome = OUTCOME_PASS;
+        x->decision.reason = x->policy.reason;
+        return go_alone(x);
+    }
+    switch (cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision)) {
+    case CACHE_FRESH:
+        return deliver(x, take_found(x), true);
+    case CACHE_STALE:
+        refresh(x);
+        return deliver(x, take_found(x), true);
+    case CACHE_LEAD:
+        fetch_for(x, x->lookup.member.flight, true, true);
+        return EX_AWAIT;
+    case CACHE_FOLLOW:
+        x->attempts++;
+        return EX_AWAIT;
+    case CACHE_ALONE:
+        return go_alone(x);
+    case CACHE_REFUSED:
+        return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+    }
+    UNREACHABLE();
+}
+
+/* ---- AWAIT ---- */
+
+/* How this request fared, told from what the flight brought. */
+static void record_outcome(struct exchange *x, const struct object *object)
+{
+    const struct object *stale = flight_stale(x->lookup.member.flight);
+
+    if (!x->lookup.member.leader) {
+        x->decision.collapsed = true;
+        x->decision.outcome = OUTCOME_COLLAPSED;
+    } else if (stale == NULL) {
+        x->decision.outcome = x->policy.lookup ? OUTCOME_MISS : OUTCOME_PASS;
+    } else if (object == stale) {
+        x->decision.outcome = OUTCOME_STALE;
+        x->decision.reason = REASON_STALE_IF_ERROR;
+    } else {
+        x->decision.outcome = object->updated ? OUTCOME_REVALIDATED : OUTCOME_MODIFIED;
+    }
+}
+
+/* The flight's response is not for this request: look again, at last alone. */
+static enum exchange_state look_again(struct exchange *x)
+{
+    lookup_fini(&x->lookup);
+    x->alone = x->attempts >= ATTEMPTS_MAX;
+    return EX_LOOKUP;
+}
+
+enum exchange_state exchange_await(struct exchange *x)
+{
+    struct object *object;
+    struct failure failure;
+    bool leader = x->lookup.member.leader;
+
+    switch (flight_look(&x->lookup.member, &object, &failure)) {
+    case FLIGHT_WAITING:
+        return EX_AWAIT;
+    case FLIGHT_SHARED:
+        if (!leader &&
+            !cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena)) {
+            object_unref(&object);
+            return look_again(x);
+        }
+        record_outcome(x, object);
+        return deliver(x, object, x->policy.lookup);
+    case FLIGHT_SOLO:
+        if (!leader) {
+            x->attempts = ATTEMPTS_MAX;
+            return look_again(x);
+        }
+        record_outcome(x, object);
+        return deliver(x, object, x->lookup.lead);
+    case FLIGHT_FAILED:
+        return exchange_refuse(x, failure.status, failure.reason, NULL);
+    }
+    UNREACHABLE();
+}
+
+/* ---- DELIVER ---- */
+
+/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
+static void invalidate(struct exchange *x, const struct object *object)
+{
+    static const enum http_field_id places[] = {FIELD_LOCATION, FIELD_CONTENT_LOCATION};
+    struct span zone = x->site ? SPAN("site") : SPAN("forward");
+    struct uri other;
+
+    if (!policy_invalidates(x->request.method, object->status)) {
+        return;
+    }
+    cache_invalidate(x->worker->cache, &x->uri, zone, &x->arena);
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        struct span reference = fields_get(&object->fields, places[i]);
+        if (reference.len > 0 && uri_resolve(&x->uri, reference, &x->arena, &other) == 0 &&
+            uri_same_origin(&x->uri, &other)) {
+            cache_invalidate(x->worker->cache, &other, zone, &x->arena);
+        }
+    }
+}
+
+static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate)
+{
+    struct response response;
+    struct source *body = NULL;
+
+    x->object = object;
+    invalidate(x, object);
+    respond_object(
+        &(struct respond_input){
+            .request = &x->request,
+            .policy = &x->policy,
+            .object = object,
+            .decision = &x->decision,
+            .name = span_str(x->settings->name),
+            .origin = HTTP_1_1,
+            .now = loop_wall(x->worker->loop),
+            .evaluate = evaluate,
+            .arena = &x->arena,
+        },
+        &response);
+    if (response.has_body) {
+        struct waker waker = {exchange_wake_source, x};
+        if (object_reader_init(&x->reader, object, response.from, response.to, waker) != 0) {
+            object_unref(&x->object);
+            lookup_fini(&x->lookup);
+            return go_alone(x); /* the beginning has left memory and store meanwhile */
+        }
+        body = &x->reader.source;
+    }
+    return exchange_reply(x, &response.head, body);
+}

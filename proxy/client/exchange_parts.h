@@ -1,0 +1,89 @@
+/*
+ * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
+ * exchange_route.c (ROUTE, and answers made here), exchange_cache.c (LOOKUP, AWAIT, DELIVER).
+ */
+#ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
+#define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
+
+#include "proxy/client/connect.h"
+#include "proxy/client/exchange.h"
+#include "proxy/origin/fetch.h"
+
+/* The life of one request, in order. Second column: where it may go from there. */
+/* clang-format off */
+#define EXCHANGE_STATES(X)                                                                         \
+    X(HEAD,    BIT(EX_ROUTE) | BIT(EX_DONE))                      /* the request's head comes   */ \
+    X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER)) /* who, where to, may they    */ \
+    X(LOOKUP,  BIT(EX_AWAIT) | BIT(EX_DELIVER))                   /* ask the cache              */ \
+    X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_DONE))   /* a flight brings the head   */ \
+    X(DELIVER, BIT(EX_DONE))                                      /* the client pulls the body  */ \
+    X(TUNNEL,  BIT(EX_DELIVER) | BIT(EX_DONE))                    /* CONNECT: bytes both ways   */ \
+    X(DONE,    0)
+/* clang-format on */
+
+enum exchange_state {
+#define X(name, next) EX_##name,
+    EXCHANGE_STATES(X)
+#undef X
+};
+
+enum { EXCHANGE_ARENA = 6144 };
+
+struct exchange {
+    struct list link;
+    struct worker *worker;
+    struct client *client;
+    struct settings *settings;
+    struct stream *stream; /* NULL once closed */
+    enum exchange_state state;
+    struct arena arena;
+
+    struct http_head request;
+    struct uri uri;
+    struct span host;
+    const struct site *site;
+    struct policy_request policy;
+    struct policy_settings rules;
+    struct decision decision;
+    struct span incident;
+
+    struct lookup lookup;
+    int attempts;
+    bool alone;
+    struct fetch_link fetch;
+    struct spool *request_body; /* while the client sends one */
+    bool request_ended;
+
+    struct object *object; /* what is delivered; counted */
+    struct object_reader reader;
+    struct source_memory page;
+    struct connect_tunnel *tunnel;
+    int status; /* sent to the client */
+    bool sent;  /* stream_send() was called */
+
+    uint64_t started_us;
+
+    struct letter letter;
+    atomic_bool flight_wake, source_wake, body_wake;
+    int busy;
+    _Alignas(16) char first[EXCHANGE_ARENA];
+};
+
+/* One step of the machine: does what the state asks for and says the next one; its own when it has
+ * to wait. */
+enum exchange_state exchange_route(struct exchange *x);
+enum exchange_state exchange_lookup(struct exchange *x);
+enum exchange_state exchange_await(struct exchange *x);
+
+/* Sends the response and goes on with DELIVER. */
+enum exchange_state exchange_reply(struct exchange *x, const struct http_head *head,
+                                   struct source *body);
+/* The same with an error made here; `what` is a sentence for people, or NULL: the reason's. */
+enum exchange_state exchange_refuse(struct exchange *x, int status, enum reason reason,
+                                    const char *what);
+
+/* Wakers, for flights and spools: from any thread, with their locks held. */
+void exchange_wake_flight(void *arg);
+void exchange_wake_source(void *arg);
+
+#endif
