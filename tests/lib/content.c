@@ -2,10 +2,12 @@
 
 enum { WORD = sizeof(uint64_t) };
 
-/* The finisher of SplitMix64: neighbouring numbers become unrelated ones. */
+/* SplitMix64: the state moves in steps, the finisher makes unrelated numbers of neighbours. */
+static const uint64_t STEP = 0x9e3779b97f4a7c15u;
+
 static uint64_t mix(uint64_t x)
 {
-    x += 0x9e3779b97f4a7c15u;
+    x += STEP;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
     return x ^ (x >> 31);
@@ -21,23 +23,30 @@ uint64_t content_seed(struct span path, uint64_t version)
     return seed;
 }
 
-static uint64_t word_at(uint64_t seed, uint64_t index)
+/* Part of the word that `offset` lies in; returns how many bytes. */
+static size_t fill_part(uint64_t seed, uint64_t offset, char *to, size_t len)
 {
-    return mix(seed ^ mix(index));
+    uint64_t word = mix(seed + offset / WORD * STEP);
+    size_t skip = (size_t)(offset % WORD);
+    size_t n = WORD - skip < len ? WORD - skip : len;
+
+    memcpy(to, (const char *)&word + skip, n);
+    return n;
 }
 
 void content_fill(uint64_t seed, uint64_t offset, void *out, size_t len)
 {
     char *to = out;
+    size_t done = offset % WORD && len > 0 ? fill_part(seed, offset, to, len) : 0;
 
-    while (len > 0) {
-        uint64_t word = word_at(seed, offset / WORD);
-        size_t skip = (size_t)(offset % WORD);
-        size_t n = WORD - skip < len ? WORD - skip : len;
-        memcpy(to, (const char *)&word + skip, n);
-        to += n;
-        offset += n;
-        len -= n;
+    uint64_t state = seed + (offset + done) / WORD * STEP;
+    for (; len - done >= WORD; done += WORD) {
+        uint64_t word = mix(state);
+        memcpy(to + done, &word, WORD);
+        state += STEP;
+    }
+    if (done < len) {
+        fill_part(seed, offset + done, to + done, len - done);
     }
 }
 
