@@ -235,11 +235,13 @@ Test(upstream, a_dead_address_is_passed_over_and_remembered_rfc8305_5)
     dns_fake_add(&b.dns, "www.example", AF_INET, "127.0.0.2", 60);
     struct call call = call_host(&b, "www.example");
     expect_ok(&call, "127.0.0.2", false);
-    b.checks = 0;
+    struct http_fake revived;
+    http_fake_open(&revived, loop_uv(b.loop), "127.0.0.3", b.origin.port);
     struct upstream_target fresh = {.host = SPAN("www.example"), .fresh = true};
     call = call_target(&b, fresh);
     expect_ok(&call, "127.0.0.2", false);
-    cr_expect_eq(b.origin.accepted, 2);
+    cr_expect_eq(revived.accepted, 0);
+    http_fake_close(&revived);
     close_bench(&b);
 }
 
@@ -255,6 +257,13 @@ Test(upstream, a_silent_address_only_delays_rfc8305_5)
     struct call call = call_host(&b, "www.example");
     expect_ok(&call, "127.0.0.2", false);
     silence_end(&silence);
+    struct http_fake revived;
+    http_fake_open(&revived, loop_uv(b.loop), "127.0.0.4", b.origin.port);
+    struct upstream_target fresh = {.host = SPAN("www.example"), .fresh = true};
+    call = call_target(&b, fresh);
+    expect_ok(&call, "127.0.0.2", false);
+    cr_expect_eq(revived.accepted, 0, "who loses the race comes last next time");
+    http_fake_close(&revived);
     close_bench(&b);
 }
 
@@ -272,6 +281,24 @@ Test(upstream, silence_everywhere_is_a_timeout)
     cr_expect(call.result.resolved);
     cr_expect_null(call.result.stream);
     silence_end(&silence);
+    close_bench(&b);
+}
+
+Test(upstream, one_family_is_tried_while_the_other_is_not_known_rfc8305_3)
+{
+    struct bench b;
+
+    open_bench(&b);
+    b.settings.resolve_ms = 400;
+    upstreams_reconfigure(b.upstreams, &b.settings);
+    b.dns.silent_family = AF_INET6;
+    dns_fake_add(&b.dns, "good.example", AF_INET, "127.0.0.2", 60);
+    dns_fake_add(&b.dns, "dead.example", AF_INET, "127.0.0.5", 60);
+    struct call call = call_host(&b, "good.example");
+    expect_ok(&call, "127.0.0.2", false);
+    call = call_host(&b, "dead.example");
+    cr_expect_eq(call.result.err, -ECONNREFUSED);
+    cr_expect(call.result.resolved);
     close_bench(&b);
 }
 
@@ -488,6 +515,26 @@ Test(upstream, a_tunnel_is_a_connection_of_its_own)
     close_bench(&b);
 }
 
+Test(upstream, a_tunnel_never_takes_an_idle_connection)
+{
+    struct bench b;
+    struct call call = {.keep = true};
+
+    open_bench(&b);
+    struct call before = call_host(&b, "127.0.0.2");
+    expect_ok(&before, "127.0.0.2", false);
+    start(&b, &call, (struct upstream_target){.host = SPAN("127.0.0.2"), .tunnel = true});
+    run_until(&b, &call.done, 1, GIVE_UP_MS);
+    cr_assert_eq(call.result.err, 0);
+    cr_expect_eq(stats(&b).idle, 1);
+    stream_bind(call.result.stream, &events, &call);
+    stream_close(call.result.stream, 0);
+    run_until(&b, NULL, 0, 20);
+    cr_expect_eq(call.closed, 0);
+    stop(&call);
+    close_bench(&b);
+}
+
 /* --- giving up ------------------------------------------------------------------------------- */
 
 Test(upstream, cancelled_before_it_began)
@@ -540,6 +587,33 @@ Test(upstream, cancelled_while_connecting)
     silence_end(&silence[0]);
     silence_end(&silence[1]);
     stop(&call);
+    close_bench(&b);
+}
+
+Test(upstream, a_stream_given_up_takes_its_connection_along)
+{
+    struct bench b;
+    struct call unused = {.keep = true};
+    struct call unanswered = {0};
+
+    open_bench(&b);
+    b.origin.mute = true;
+    start(&b, &unused, (struct upstream_target){.host = SPAN("127.0.0.2")});
+    run_until(&b, &unused.done, 1, GIVE_UP_MS);
+    cr_assert_eq(unused.result.err, 0);
+    stream_bind(unused.result.stream, &events, &unused);
+    stream_close(unused.result.stream, 0);
+    start(&b, &unanswered, (struct upstream_target){.host = SPAN("127.0.0.2")});
+    run_until(&b, &b.origin.requests, 1, GIVE_UP_MS);
+    stream_close(unanswered.result.stream, ERR_CLOSED);
+    while (b.origin.live > 0 || b.origin.accepted < 2) {
+        uv_run(loop_uv(b.loop), UV_RUN_ONCE);
+    }
+    cr_expect_eq(unused.closed, 0);
+    cr_expect_eq(unanswered.closed, 0);
+    cr_expect_eq(stats(&b).idle, 0);
+    stop(&unused);
+    stop(&unanswered);
     close_bench(&b);
 }
 
