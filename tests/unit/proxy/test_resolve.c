@@ -434,6 +434,22 @@ Test(resolve, no_server_at_all_is_no_address)
     close_bench(&b);
 }
 
+Test(resolve, a_server_that_cannot_even_be_asked_is_not_waited_for)
+{
+    struct bench b;
+    struct lookup lookup;
+
+    open_bench(&b);
+    b.nameservers[0] = "255.255.255.255"; /* a socket must not connect to it */
+    b.settings.timeout_ms = 10 * GIVE_UP_MS;
+    cr_assert_eq(resolver_reconfigure(b.resolver, &b.settings), 0);
+    start(&b, &lookup, "www.example");
+    cr_expect_not(lookup.at_once);
+    finish(&b, &lookup);
+    cr_expect_eq(lookup.answer.err, ERR_NO_ADDRESS);
+    close_bench(&b);
+}
+
 Test(resolve, a_cancelled_waiter_hears_nothing_and_the_others_do)
 {
     struct bench b;

@@ -302,6 +302,26 @@ Test(upstream, one_family_is_tried_while_the_other_is_not_known_rfc8305_3)
     close_bench(&b);
 }
 
+Test(upstream, a_late_family_comes_to_the_rescue_rfc8305_3)
+{
+    struct bench b;
+    struct call call = {0};
+
+    open_bench(&b);
+    b.dns.silent_family = AF_INET;
+    dns_fake_add(&b.dns, "www.example", AF_INET6, "::1", 60); /* nobody listens */
+    dns_fake_add(&b.dns, "www.example", AF_INET, "127.0.0.2", 60);
+    start(&b, &call, (struct upstream_target){.host = SPAN("www.example")});
+    run_until(&b, &b.checks, 1, GIVE_UP_MS);
+    run_until(&b, NULL, 0, 20);
+    cr_expect_eq(call.done, 0, "the other family is waited for");
+    b.dns.silent_family = 0;
+    run_until(&b, &call.closed, 1, GIVE_UP_MS);
+    expect_ok(&call, "127.0.0.2", false);
+    stop(&call);
+    close_bench(&b);
+}
+
 Test(upstream, nobody_listens)
 {
     struct bench b;
