@@ -476,6 +476,11 @@ void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_unti
     table_land(cache->table, flight, pass_until);
 }
 
+void cache_unmark(struct cache *cache, const struct cache_key *key)
+{
+    table_unmark(cache->table, key);
+}
+
 struct flight *cache_private_flight(struct flight_member *member, struct object *stale,
                                     const struct cache_key *key, struct waker waker)
 {

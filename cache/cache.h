@@ -93,6 +93,9 @@ void cache_update(struct cache *cache, struct flight *flight, struct object *obj
  * spool. */
 void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until);
 
+/* A response that could be shared came in spite of a pass mark: the mark goes. */
+void cache_unmark(struct cache *cache, const struct cache_key *key);
+
 /* A flight that is in no table: one request on its own. */
 struct flight *cache_private_flight(struct flight_member *member, struct object *stale,
                                     const struct cache_key *key, struct waker waker);

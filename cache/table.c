@@ -304,6 +304,18 @@ void table_land(struct table *table, struct flight *flight, int64_t pass_until)
     unlock_shard(shard);
 }
 
+void table_unmark(struct table *table, const struct cache_key *key)
+{
+    struct shard *shard = lock_shard(table, key->hash);
+    struct entry *entry = entry_find(shard, key->hash);
+
+    if (entry && entry->pass_until != 0 && entry->object == NULL) {
+        entry_clear(shard, entry);
+        entry_tidy(shard, entry);
+    }
+    unlock_shard(shard);
+}
+
 void table_stats(struct table *table, struct table_stats *out)
 {
     *out = (struct table_stats){0};

@@ -41,6 +41,9 @@ enum table_join table_join(struct table *table, const struct cache_key *key, str
  * > 0 leaves a pass mark. */
 void table_land(struct table *table, struct flight *flight, int64_t pass_until);
 
+/* Takes a pass mark away. */
+void table_unmark(struct table *table, const struct cache_key *key);
+
 struct table_stats {
     size_t entries, bytes, flights;
     uint64_t evicted;

@@ -33,7 +33,7 @@ static enum exchange_state go_alone(struct exchange *x)
     x->lookup.object = NULL;
     object_unref(&found);
     struct flight *flight =
-        cache_private_flight(&x->lookup.member, NULL, &x->lookup.primary, waker);
+        cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
     fetch_for(x, flight, false, true);
     flight_unref(&flight);
     return EX_AWAIT;

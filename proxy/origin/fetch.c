@@ -361,10 +361,34 @@ static void wake_writer(void *arg) /* any thread, the spool's lock held */
 static enum reason may_store(struct fetch *fetch, const struct http_head *response,
                              const struct freshness *freshness)
 {
-    if (!fetch->shared) {
-        return fetch->policy.lookup ? REASON_PASS_MARK : fetch->policy.reason;
+    if (fetch->shared) {
+        return policy_may_store(&fetch->client, response, freshness, &fetch->rules);
     }
-    return policy_may_store(&fetch->client, response, freshness, &fetch->rules);
+    if (!fetch->policy.lookup) {
+        return fetch->policy.reason;
+    }
+    if (policy_may_store(&fetch->client, response, freshness, &fetch->rules) == REASON_STORED) {
+        cache_unmark(fetch->worker->cache, flight_key(fetch->flight)); /* the next may share */
+    }
+    return REASON_PASS_MARK;
+}
+
+/* Until when other requests for the URL do not wait for each other: only if it is the response, and
+ * not this request or a passing trouble, that forbids sharing. */
+static int64_t mark_until(const struct fetch *fetch, enum reason why, int status)
+{
+    static const enum reason lasting[] = {
+        REASON_RESPONSE_NO_STORE, REASON_PRIVATE,         REASON_NO_LIFETIME, REASON_STATUS,
+        REASON_PARTIAL,           REASON_MUST_UNDERSTAND, REASON_VARY_STAR,   REASON_SET_COOKIE,
+        REASON_TOO_LARGE,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
+        if (why == lasting[i] && fetch->shared && status < 500) {
+            return loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+        }
+    }
+    return 0;
 }
 
 /* A body follows, maybe: the object appears in the flight, its spool fills. */
@@ -393,12 +417,12 @@ static void admitted(struct fetch *fetch, const struct http_head *response)
                                 &why);
     note(fetch, response->status, why);
     fetch->waiting = false;
-    if (share && why != REASON_VARY_STAR) {
+    if (why == REASON_STORED) {
         flight_publish(fetch->flight, fetch->object);
     } else {
-        int64_t mark = fetch->shared ? loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS : 0;
         flight_publish_solo(fetch->flight, fetch->object);
-        cache_abandon(fetch->worker->cache, fetch->flight, mark);
+        cache_abandon(fetch->worker->cache, fetch->flight,
+                      mark_until(fetch, why, response->status));
     }
     if (flight_members(fetch->flight) == 0) {
         post(fetch); /* everybody left before the head came: see whether to go on */
