@@ -466,8 +466,19 @@ static void account_all(struct disk *disk, struct list *ops)
     }
 }
 
-int batch_write(struct disk *disk, struct list *ops)
+/* Changes with every commit that wrote: a new segment changes the index too. */
+static uint64_t commit_mark(const struct disk *disk)
 {
+    uint64_t segment = disk->open ? env_commits(&disk->open->env) : 0;
+
+    return env_commits(&disk->index.env) << 32 | segment;
+}
+
+int batch_write(struct disk *disk, struct list *ops, bool *wrote)
+{
+    uint64_t before = commit_mark(disk);
+
+    *wrote = false;
     disk->overflowed = false;
     int err = attempt(disk, ops);
 
@@ -482,7 +493,8 @@ int batch_write(struct disk *disk, struct list *ops)
         fail_all(ops, err);
         return err;
     }
-    atomic_fetch_add_explicit(&disk->counters.commits, 1, memory_order_relaxed);
+    *wrote = commit_mark(disk) != before;
+    atomic_fetch_add_explicit(&disk->counters.commits, *wrote, memory_order_relaxed);
     account_all(disk, ops);
     return 0;
 }

@@ -64,7 +64,8 @@ struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HA
                                 struct span key);
 
 /* Writes all of `ops` and commits, or none: then every operation has the error. Operations that
- * fail alone have their own. Replays the batch once in a new segment when one was too full. */
-int batch_write(struct disk *disk, struct list *ops);
+ * fail alone have their own. Replays the batch once in a new segment when one was too full. *wrote:
+ * something went to the disk, which took it. */
+int batch_write(struct disk *disk, struct list *ops, bool *wrote);
 
 #endif

@@ -223,6 +223,13 @@ void env_read_end(struct env *env, MDB_txn *txn)
     mdb_txn_abort(txn);
 }
 
+uint64_t env_commits(const struct env *env)
+{
+    MDB_envinfo info;
+
+    return mdb_env_info(env->lmdb, &info) == 0 ? info.me_last_txnid : 0;
+}
+
 uint64_t env_pages(const struct env *env)
 {
     MDB_envinfo info;

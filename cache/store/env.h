@@ -53,6 +53,9 @@ void env_locate(struct env *env, const MDB_val *val);
  * length leads out of the file. */
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val);
 
+/* How many transactions have written to the file. */
+uint64_t env_commits(const struct env *env);
+
 /* Pages in use up to the last commit, free ones inside included. */
 uint64_t env_pages(const struct env *env);
 

@@ -222,25 +222,25 @@ static bool keep_failed_drop(struct writer *writer, struct op *op)
 
 static void end_one(struct writer *writer, struct op *op)
 {
-    uint64_t cost = op->cost;
-
     if (keep_failed_drop(writer, op)) {
         return;
     }
     pthread_mutex_lock(&writer->lock);
     unhide(writer, op);
     pthread_mutex_unlock(&writer->lock);
+    /* First: who is told that it ended may look at the gauge, or put the next object. */
+    atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
     op_end(op);
-    atomic_fetch_sub_explicit(&writer->dirty, cost, memory_order_relaxed);
 }
 
 static void write_batch(struct writer *writer, struct list *batch)
 {
-    int err = batch_write(writer->disk, batch);
+    bool wrote;
+    int err = batch_write(writer->disk, batch, &wrote);
 
     if (err) {
         on_failure(writer, err);
-    } else if (writer->failures) {
+    } else if (writer->failures && wrote) { /* an abort or a flush alone proves nothing */
         writer->failures = 0;
         log_info("store_recovered", "dir=%s", writer->disk->segments.home.dir);
     }

@@ -189,6 +189,27 @@ Test(store, more_than_one_record_holds_is_refused)
     kit_fini(&kit);
 }
 
+Test(store, what_writes_nothing_is_no_commit)
+{
+    struct kit kit;
+    struct store_put *put;
+    struct store_stats before, after;
+    uint8_t hash[STORE_HASH];
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 100), 0);
+    store_stats(kit.store, &before);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &put), 0);
+    store_put_abort(put);
+    store_flush(kit.store);
+    store_stats(kit.store, &after);
+    cr_expect_gt(before.commits, 0);
+    cr_expect_eq(after.commits, before.commits);
+    cr_expect_eq(after.dirty, 0, "who is answered finds its bytes gone from the gauge");
+    kit_fini(&kit);
+}
+
 Test(store, above_the_dirty_limit_it_is_busy)
 {
     struct kit kit;
