@@ -83,6 +83,7 @@ struct span arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;
 
+    CHECK(format != NULL);
     va_start(args, format);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
