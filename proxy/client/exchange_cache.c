@@ -160,20 +160,16 @@ enum exchange_state exchange_await(struct exchange *x)
 /* RFC 9111 4.4: what an unsafe method changed is forgotten. */
 static void invalidate(struct exchange *x, const struct object *object)
 {
-    static const enum http_field_id places[] = {FIELD_LOCATION, FIELD_CONTENT_LOCATION};
     struct span zone = x->site ? SPAN("site") : SPAN("forward");
-    struct uri other;
+    struct uri also[POLICY_ALSO_MAX];
 
     if (!policy_invalidates(x->request.method, object->status)) {
         return;
     }
     cache_invalidate(x->worker->cache, &x->uri, zone, &x->arena);
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        struct span reference = fields_get(&object->fields, places[i]);
-        if (reference.len > 0 && uri_resolve(&x->uri, reference, &x->arena, &other) == 0 &&
-            uri_same_origin(&x->uri, &other)) {
-            cache_invalidate(x->worker->cache, &other, zone, &x->arena);
-        }
+    size_t count = policy_also_invalidates(&x->uri, &object->fields, &x->arena, also);
+    for (size_t i = 0; i < count; i++) {
+        cache_invalidate(x->worker->cache, &also[i], zone, &x->arena);
     }
 }
 
