@@ -149,8 +149,7 @@ void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct 
     fields_add_id(fields, FIELD_CDN_LOOP, arena_copy(arena, pseudonym));
 }
 
-/* One line, because many origins read only the first. */
-static void add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena)
+void hop_add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena)
 {
     struct span before = SPAN_EMPTY;
     struct span separator = SPAN(", ");
@@ -188,5 +187,4 @@ void hop_add_forwarded(struct http_fields *fields, struct span client, struct sp
     }
     at = put_span(at, https ? SPAN(";proto=https") : SPAN(";proto=http"));
     fields_add_id(fields, FIELD_FORWARDED, span_from_to(text, at));
-    add_forwarded_for(fields, client, arena);
 }

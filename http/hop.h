@@ -22,10 +22,12 @@ void hop_add_via(struct http_fields *fields, enum http_version received, struct 
 bool hop_is_loop(const struct http_fields *fields, struct span pseudonym);
 void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena);
 
-/* Appends the client's address to X-Forwarded-For (made one line) and adds a Forwarded member (RFC
- * 7239). `client` is an address in text, IPv6 without brackets; `host` is what Host said, checked;
- * it may be empty. */
+/* Adds a Forwarded member (RFC 7239) in a line of its own. `client` is an address in text, IPv6
+ * without brackets; `host` is what Host said, checked; it may be empty. */
 void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,
                        struct arena *arena);
+/* Appends the client's address to X-Forwarded-For, made one line because many origins read only the
+ * first. */
+void hop_add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena);
 
 #endif

@@ -192,21 +192,34 @@ static void strip_conditions(struct http_fields *fields)
     }
 }
 
+/* Tells the origin who the client is, in the way the configuration chose. */
+static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
+{
+    char text[IP_TEXT_MAX];
+    struct span client = arena_copy(&fetch->arena, span_str(ip_text(&fetch->client_ip, text)));
+
+    switch (fetch->settings->forwarded) {
+    case FORWARDED_OFF:
+        break;
+    case FORWARDED_X:
+        hop_add_forwarded_for(fields, client, &fetch->arena);
+        break;
+    case FORWARDED_RFC7239:
+        hop_add_forwarded(fields, client, uri_authority(&fetch->uri, &fetch->arena),
+                          fetch->client_https, &fetch->arena);
+        break;
+    }
+}
+
 static void add_proxy_fields(struct fetch *fetch, struct http_fields *fields)
 {
     struct span name = span_str(fetch->settings->name);
-    char text[IP_TEXT_MAX];
 
     hop_add_via(fields, fetch->client.version, name, &fetch->arena);
     if (fetch->site) {
         hop_add_cdn_loop(fields, name, &fetch->arena);
     }
-    if (fetch->settings->forwarded == FORWARDED_OFF) {
-        return;
-    }
-    struct span client = arena_copy(&fetch->arena, span_str(ip_text(&fetch->client_ip, text)));
-    hop_add_forwarded(fields, client, uri_authority(&fetch->uri, &fetch->arena),
-                      fetch->client_https, &fetch->arena);
+    add_forwarded(fetch, fields);
 }
 
 static void make_request(struct fetch *fetch)
