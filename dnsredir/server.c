@@ -1,14 +1,13 @@
 #include "dnsredir/server.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/health.h"
-#include "dnsredir/notify.h"
 #include "dnsredir/status.h"
 #include "dnsredir/tcp.h"
 #include "dnsredir/udp.h"
@@ -154,7 +153,7 @@ static void reload_begin(struct server *s)
     s->reload_again = s->reloading;
     if (!s->reloading) {
         s->reloading = true;
-        notify_reloading(clock_mono_us());
+        notify_reloading();
         CHECK(uv_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
     }
 }

@@ -4,11 +4,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "proxy/admin.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/listener.h"
-#include "proxy/notify.h"
 #include "proxy/origin/fetch.h"
 #include "proxy/origin/upstream.h"
 
@@ -401,7 +401,7 @@ static void on_hangup(uv_signal_t *signal, int number)
     struct server *server = signal->data;
     struct buf errors = BUF_INIT;
 
-    notify("RELOADING=1");
+    notify_reloading();
     server_reload(server, &errors);
     notify("READY=1");
     buf_fini(&errors);

@@ -1,4 +1,6 @@
-#include "dnsredir/notify.h"
+#include "base/notify.h"
+
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -15,7 +17,7 @@ void notify(const char *message)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = path ? strlen(path) : 0;
 
-    if ((len == 0) || (path[0] != '/' && path[0] != '@') || len >= sizeof(address.sun_path)) {
+    if (len == 0 || (path[0] != '/' && path[0] != '@') || len >= sizeof(address.sun_path)) {
         return;
     }
     memcpy(address.sun_path, path, len);
@@ -31,10 +33,10 @@ void notify(const char *message)
     }
 }
 
-void notify_reloading(uint64_t monotonic_us)
+void notify_reloading(void)
 {
     char message[64];
 
-    snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_us);
+    snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
     notify(message);
 }
