@@ -177,10 +177,10 @@ static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
     connect_close(&x->tunnel);
-    fetch_unlink(&x->fetch);
     lookup_fini(&x->lookup);
     object_reader_fini(&x->reader);
     object_unref(&x->object);
+    fetch_unlink(&x->fetch); /* last: it looks whether anybody still waits */
     if (x->request_body) {
         spool_writer_gone(x->request_body);
         if (!x->request_ended) {

@@ -32,8 +32,7 @@ static enum exchange_state go_alone(struct exchange *x)
 
     x->lookup.object = NULL;
     object_unref(&found);
-    struct flight *flight =
-        cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
+    struct flight *flight = cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
     fetch_for(x, flight, false, true);
     flight_unref(&flight);
     return EX_AWAIT;
@@ -125,6 +124,20 @@ static enum exchange_state look_again(struct exchange *x)
     return EX_LOOKUP;
 }
 
+/* A follower may use what was fetched for another only as it might use a stored response: one that
+ * must be validated each time was validated for somebody else (RFC 9111 4). */
+static bool may_share(struct exchange *x, const struct object *object)
+{
+    enum reason reason;
+    bool validated = object->updated || object == flight_stale(x->lookup.member.flight);
+
+    if (!validated && policy_reuse(&x->policy, &object->freshness, loop_wall(x->worker->loop),
+                                   &reason) == POLICY_VALIDATE) {
+        return false;
+    }
+    return cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
+}
+
 enum exchange_state exchange_await(struct exchange *x)
 {
     struct object *object;
@@ -135,8 +148,7 @@ enum exchange_state exchange_await(struct exchange *x)
     case FLIGHT_WAITING:
         return EX_AWAIT;
     case FLIGHT_SHARED:
-        if (!leader &&
-            !cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena)) {
+        if (!leader && !may_share(x, object)) {
             object_unref(&object);
             return look_again(x);
         }
