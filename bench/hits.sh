@@ -17,6 +17,7 @@ limit_open=$(ulimit -Hn)
 ulimit -n "$limit_open"
 
 dir=$(mktemp -d "${TMPDIR:-/var/tmp}/larder-bench.XXXXXX")
+chmod 755 "$dir" # squid does not stay root
 declare -A pid port
 finish() {
     local peer
@@ -54,7 +55,7 @@ start() { # PEER: one server on core 0
     nginx) config nginx.conf "$at" off && set -- nginx -c "$dir/$peer/config" ;;
     nginx-sendfile) config nginx.conf "$at" on && set -- nginx -c "$dir/$peer/config" ;;
     haproxy) config haproxy.cfg "$at" && set -- haproxy -f "$dir/$peer/config" ;;
-    squid) config squid.conf "$at" && set -- squid -N -f "$dir/$peer/config" ;;
+    squid) config squid.conf "$at" && set -- squid -N -d1 -n larderbench -f "$dir/$peer/config" ;;
     epoll) set -- "$build/bench/epoll" "${port[$peer]}" ;;
     esac
     taskset -c 0 "$@" >"$dir/$peer/log" 2>&1 &
@@ -74,7 +75,7 @@ ticks() { # PID: "user system" of the whole program, in clock ticks
     local p
     for p in $(processes "$1"); do
         sed 's/.*) //' "/proc/$p/stat" 2>/dev/null
-    done | awk '{ user += $12; system += $13 } END { print user, system }'
+    done | awk '{ user += $12; kernel += $13 } END { print user, kernel }'
 }
 
 asked() { # requests the origin has seen
