@@ -309,6 +309,7 @@ static void on_group_stored(void *arg, int err, const struct store_chunk *place)
         remember_place(spool, ticket->group, place);
     } else {
         spool->put_failed = true;
+        wake(&spool->writer); /* without readers nobody will have it */
     }
     let_go(spool);
     pthread_mutex_unlock(&spool->lock);
@@ -496,6 +497,14 @@ size_t spool_readers(struct spool *spool)
     size_t count = spool->reader_count;
     pthread_mutex_unlock(&spool->lock);
     return count;
+}
+
+bool spool_is_wanted(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool wanted = is_storing(spool) || is_kept(spool);
+    pthread_mutex_unlock(&spool->lock);
+    return wanted;
 }
 
 bool spool_is_complete(const struct spool *spool)

@@ -40,7 +40,7 @@ struct spool_options {
     struct budget *budget;
     int64_t expected;    /* length announced, or -1 */
     size_t limit;        /* bytes in memory above which the writer pauses */
-    struct waker writer; /* room again, or the last reader left */
+    struct waker writer; /* room again, the last reader left, or the store gave up */
 };
 
 struct spool *spool_new(const struct spool_options *options);
@@ -74,6 +74,9 @@ void spool_writer_gone(struct spool *spool);
 /* ---- anybody ---- */
 
 size_t spool_readers(struct spool *spool);
+/* Somebody will have its bytes though nobody reads them now: they go to the store, or are small and
+ * stay in memory. */
+bool spool_is_wanted(struct spool *spool);
 /* Ended without an error. */
 bool spool_is_complete(const struct spool *spool);
 /* Complete, small, and all of it in memory for as long as the spool lives. */
