@@ -3,15 +3,31 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#include <pthread.h>
+
 /*
  * A URL whose responses vary has a Vary base under its primary key: the specifications seen, newest
  * first, and a generation that is mixed into the keys of its variants. Dropping the base makes all
  * variants unreachable at once; the next base has another generation, so they stay so.
+ *
+ * Table and store change together, under the guard of the URL (one of many, chosen by the primary
+ * key): else an answer could be stored behind the invalidation that came after it. Its counters
+ * tell what happened since somebody looked, without keeping the lock meanwhile:
+ *   - a flight remembers `invalidations` at its begin; it is not kept when there was one since;
+ *   - who reads the store remembers `changes`; what it read does not go to the table when there
+ *     was one since, because it may be older than what the table had in between.
  */
 
 enum {
     RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
     DIRTY_LIMIT_MIN = 16 << 20,
+    GUARDS = 1024,
+};
+
+struct guard {
+    pthread_mutex_t lock;
+    _Atomic uint64_t invalidations;
+    _Atomic uint64_t changes; /* of any kind, invalidations too */
 };
 
 struct cache {
@@ -21,7 +37,33 @@ struct cache {
     struct budget budget;
     uint64_t object_max;
     uint64_t memory;
+    struct guard guards[GUARDS];
 };
+
+/* ---- guards ---- */
+
+static uint32_t guard_of(const struct cache_key *primary)
+{
+    uint32_t word;
+
+    memcpy(&word, primary->hash, sizeof(word));
+    return word % GUARDS;
+}
+
+/* Before a change of what is under a URL's keys. */
+static struct guard *guard_lock(struct cache *cache, uint32_t number)
+{
+    struct guard *guard = &cache->guards[number];
+
+    pthread_mutex_lock(&guard->lock);
+    atomic_fetch_add(&guard->changes, 1);
+    return guard;
+}
+
+static void guard_unlock(struct guard *guard)
+{
+    pthread_mutex_unlock(&guard->lock);
+}
 
 int cache_open(const struct cache_options *options, struct cache **out)
 {
@@ -34,6 +76,9 @@ int cache_open(const struct cache_options *options, struct cache **out)
     cache->table = table_new(options->memory / 4 * 3);
     cache->object_max = options->object_max ? options->object_max : UINT64_MAX;
     cache->secret = sip_key_random();
+    for (size_t i = 0; i < GUARDS; i++) {
+        CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
+    }
     if (options->path) {
         uint64_t dirty = options->memory / 4;
         err = store_open(
@@ -70,6 +115,9 @@ void cache_close(struct cache **slot)
     }
     table_free(&cache->table);
     store_close(&cache->store);
+    for (size_t i = 0; i < GUARDS; i++) {
+        pthread_mutex_destroy(&cache->guards[i].lock);
+    }
     free(cache);
 }
 
@@ -80,20 +128,39 @@ static bool is_hot_size(const struct object *object)
     return object->body_len >= 0 && object->body_len <= RAM_OBJECT_MAX;
 }
 
-/* From memory, else from the store; what is small then stays in memory. */
-static struct object *find(struct cache *cache, const struct cache_key *key, bool *from_memory)
+/* From memory, else from the store. */
+static struct object *load(struct cache *cache, const struct cache_key *key, bool *from_memory)
 {
     struct object *object = table_find(cache->table, key);
 
     *from_memory = object != NULL;
-    if (object || cache->store == NULL) {
-        return object;
-    }
-    if (object_load(cache->store, key, RAM_OBJECT_MAX, &cache->budget, &object) != 0) {
+    if (object == NULL && cache->store &&
+        object_load(cache->store, key, RAM_OBJECT_MAX, &cache->budget, &object) != 0) {
         return NULL;
     }
-    if (is_hot_size(object)) {
+    return object;
+}
+
+/* What was read from the store stays in memory, unless it may be out of date already. */
+static void warm(struct cache *cache, struct guard *guard, uint64_t changes, struct object *object)
+{
+    pthread_mutex_lock(&guard->lock);
+    if (atomic_load(&guard->changes) == changes) {
         table_put(cache->table, object, false);
+    }
+    pthread_mutex_unlock(&guard->lock);
+}
+
+/* Looks under one of the keys of `primary`; what is small then stays in memory. */
+static struct object *find(struct cache *cache, const struct cache_key *primary,
+                           const struct cache_key *key, bool *from_memory)
+{
+    struct guard *guard = &cache->guards[guard_of(primary)];
+    uint64_t changes = atomic_load(&guard->changes);
+    struct object *object = load(cache, key, from_memory);
+
+    if (object && !*from_memory && is_hot_size(object)) {
+        warm(cache, guard, changes, object);
     }
     return object;
 }
@@ -127,7 +194,7 @@ static struct object *find_variant(struct cache *cache, const struct cache_query
         if (line->id == FIELD_VARY) {
             variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
                         query->arena, &lookup->key);
-            object = find(cache, &lookup->key, &lookup->from_memory);
+            object = find(cache, &lookup->primary, &lookup->key, &lookup->from_memory);
         }
     }
     return object;
@@ -137,7 +204,7 @@ static struct object *find_variant(struct cache *cache, const struct cache_query
 static void find_response(struct cache *cache, const struct cache_query *query,
                           struct lookup *lookup, bool *varies)
 {
-    struct object *object = find(cache, &lookup->primary, &lookup->from_memory);
+    struct object *object = find(cache, &lookup->primary, &lookup->primary, &lookup->from_memory);
 
     *varies = false;
     lookup->key = lookup->primary;
@@ -163,6 +230,7 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
                        query->waker)) {
     case JOIN_LEAD:
         lookup->lead = true;
+        flight_set_mark(lookup->member.flight, lookup->mark);
         return CACHE_LEAD;
     case JOIN_FOLLOW:
         return CACHE_FOLLOW;
@@ -238,6 +306,8 @@ enum cache_result cache_lookup(struct cache *cache, const struct cache_query *qu
 
     *lookup = (struct lookup){0};
     key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
+    lookup->mark.guard = guard_of(&lookup->primary);
+    lookup->mark.invalidations = atomic_load(&cache->guards[lookup->mark.guard].invalidations);
     for (int attempt = 0; changed && attempt < 3; attempt++) {
         object_unref(&lookup->object);
         result = decide(cache, query, lookup, decision, &changed);
@@ -283,19 +353,14 @@ static void store_base(struct cache *cache, const struct object *base)
     }
 }
 
-/* The Vary base of the URL with `spec` in it; made or extended when needed. */
-static struct object *vary_base(struct cache *cache, const struct cache_key *primary,
-                                struct span spec, struct arena *arena)
+/* A base with the specifications of `old` (may be NULL or something else) and one more. */
+static struct object *extended_base(const struct cache_key *primary, const struct object *old,
+                                    struct span spec, struct arena *arena)
 {
-    bool from_memory;
-    struct object *old = find(cache, primary, &from_memory);
-
-    if (old && old->kind == OBJECT_VARY && base_has(old, spec)) {
-        return old;
-    }
     struct span specs[OBJECT_VARY_MAX];
     struct span generation = SPAN_EMPTY;
     size_t count = 0;
+
     if (old && old->kind == OBJECT_VARY) {
         generation = generation_of(old);
         size_t skip = old->fields.count == OBJECT_VARY_MAX + 1 ? 2 : 1; /* generation, oldest */
@@ -306,10 +371,35 @@ static struct object *vary_base(struct cache *cache, const struct cache_key *pri
         generation = new_generation(arena);
     }
     specs[count++] = spec;
-    struct object *base = object_new_vary(primary, generation, specs, count);
+    return object_new_vary(primary, generation, specs, count);
+}
+
+static bool is_base_of(const struct object *object, struct span spec)
+{
+    return object && object->kind == OBJECT_VARY && base_has(object, spec);
+}
+
+/* The Vary base of the URL with `spec` in it; made or extended when needed. */
+static struct object *vary_base(struct cache *cache, const struct cache_key *primary,
+                                struct span spec, struct arena *arena)
+{
+    bool from_memory;
+    struct object *old = find(cache, primary, primary, &from_memory);
+
+    if (is_base_of(old, spec)) {
+        return old;
+    }
     object_unref(&old);
-    table_put(cache->table, base, false);
-    store_base(cache, base);
+    struct guard *guard = guard_lock(cache, guard_of(primary));
+    struct object *base = load(cache, primary, &from_memory);
+    if (!is_base_of(base, spec)) {
+        old = base;
+        base = extended_base(primary, old, spec, arena);
+        object_unref(&old);
+        table_put(cache->table, base, false);
+        store_base(cache, base);
+    }
+    guard_unlock(guard);
     return base;
 }
 
@@ -418,7 +508,11 @@ static void on_stored(void *arg, int err)
     bool keep =
         cache->store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
 
-    (void)err; /* a hot object serves from memory even when the disk would not have it */
+    /* A hot object serves from memory even when the disk would not have it; what the disk still has
+     * is older and must not come back after it. */
+    if (err && cache->store) {
+        store_drop(cache->store, object->key.hash, NULL, NULL);
+    }
     table_settle(cache->table, object, keep);
     object_unref(&settling->object);
     free(settling);
@@ -432,43 +526,79 @@ static struct settling *settling_new(struct cache *cache, struct object *object)
     return settling;
 }
 
-void cache_commit(struct cache *cache, struct flight *flight, struct object *object)
+bool cache_is_outdated(struct cache *cache, const struct flight *flight)
+{
+    struct flight_mark mark = flight_mark(flight);
+
+    return flight_is_doomed(flight) ||
+           atomic_load(&cache->guards[mark.guard].invalidations) != mark.invalidations;
+}
+
+/* Under the guard: in the table first, so that it is found before the store has it. */
+static void keep(struct cache *cache, struct object *object)
 {
     struct buf head = BUF_INIT;
     struct object_meta meta;
 
-    object->body_len = (int64_t)spool_length(object->spool);
-    if (flight_is_doomed(flight)) {
-        spool_end(object->spool, 0);
-        cache_abandon(cache, flight, 0);
-        return;
-    }
     object_encode(object, &head, &meta);
     table_put(cache->table, object, true);
     spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
                  settling_new(cache, object));
     buf_fini(&head);
+}
+
+void cache_commit(struct cache *cache, struct flight *flight, struct object *object)
+{
+    struct guard *guard = guard_lock(cache, flight_mark(flight).guard);
+
+    object->body_len = (int64_t)spool_length(object->spool);
+    if (cache_is_outdated(cache, flight)) {
+        spool_end(object->spool, 0);
+    } else {
+        keep(cache, object);
+    }
+    guard_unlock(guard);
     table_land(cache->table, flight, 0);
 }
 
-void cache_update(struct cache *cache, struct flight *flight, struct object *object)
+/* Under the guard. */
+static void renew(struct cache *cache, struct object *object)
 {
     struct buf head = BUF_INIT;
     struct object_meta meta;
 
-    if (flight_is_doomed(flight)) {
+    table_put(cache->table, object, true);
+    if (cache->store == NULL) {
+        on_stored(settling_new(cache, object), 0);
         return;
     }
-    table_put(cache->table, object, true);
-    if (cache->store) {
-        object_encode(object, &head, &meta);
-        store_update(cache->store, object->key.hash, object->key.text, buf_span(&head), &meta,
-                     sizeof(meta), on_stored, settling_new(cache, object));
-        buf_fini(&head);
-    } else {
-        on_stored(settling_new(cache, object), 0);
+    object_encode(object, &head, &meta);
+    store_update(cache->store, object->key.hash, object->key.text, buf_span(&head), &meta,
+                 sizeof(meta), on_stored, settling_new(cache, object));
+    buf_fini(&head);
+}
+
+void cache_update(struct cache *cache, struct flight *flight, struct object *object)
+{
+    struct guard *guard = guard_lock(cache, flight_mark(flight).guard);
+
+    if (!cache_is_outdated(cache, flight)) {
+        renew(cache, object);
     }
+    guard_unlock(guard);
     table_land(cache->table, flight, 0);
+}
+
+void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_until)
+{
+    struct guard *guard = guard_lock(cache, flight_mark(flight).guard);
+
+    table_clear(cache->table, flight_key(flight));
+    if (cache->store) {
+        store_drop(cache->store, flight_key(flight)->hash, NULL, NULL);
+    }
+    guard_unlock(guard);
+    table_land(cache->table, flight, pass_until);
 }
 
 void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until)
@@ -496,10 +626,13 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     struct cache_key key;
 
     key_primary(uri, zone, &cache->secret, arena, &key);
+    struct guard *guard = guard_lock(cache, guard_of(&key));
+    atomic_fetch_add(&guard->invalidations, 1);
     table_drop(cache->table, &key);
     if (cache->store) {
         store_drop(cache->store, key.hash, NULL, NULL);
     }
+    guard_unlock(guard);
 }
 
 struct budget *cache_budget(struct cache *cache)

@@ -4,7 +4,7 @@
  *
  * A request's way: cache_lookup() answers with an object, with a flight to wait for, or with the
  * duty to fetch. Whoever leads a flight calls cache_admit() when the response's head is there and
- * then exactly one of cache_commit(), cache_update() or cache_abandon().
+ * then exactly one of cache_commit(), cache_update(), cache_discard() or cache_abandon().
  */
 #ifndef LARDER_CACHE_CACHE_H
 #define LARDER_CACHE_CACHE_H
@@ -39,6 +39,7 @@ struct lookup {
     struct cache_key key;        /* under which a response to this request is looked for */
     struct object *object;       /* counted; NULL when nothing usable was found */
     struct flight_member member; /* of the flight joined or led */
+    struct flight_mark mark;     /* when the lookup began */
     bool lead;
     bool from_memory;
 };
@@ -89,6 +90,11 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
 void cache_commit(struct cache *cache, struct flight *flight, struct object *object);
 /* A 304: `object` (made by object_updated()) takes the place of the old one. */
 void cache_update(struct cache *cache, struct flight *flight, struct object *object);
+/* What the flight was to validate must not be used again: a 304 came that forbids to keep it. */
+void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_until);
+/* The URL was invalidated since the flight began: neither its response nor what it validates may
+ * answer other requests. */
+bool cache_is_outdated(struct cache *cache, const struct flight *flight);
 /* Nothing is kept. pass_until > 0: requests until then do not wait for each other. Does not end a
  * spool. */
 void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until);

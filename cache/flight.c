@@ -14,6 +14,8 @@ struct flight {
     struct failure failure;
     struct list members;
     size_t member_count;
+    struct waker owner;
+    struct flight_mark mark;
     struct cache_key key;
     char key_text[];
 };
@@ -89,6 +91,9 @@ void flight_leave(struct flight_member *member)
     pthread_mutex_lock(&flight->lock);
     list_remove(&member->link);
     flight->member_count--;
+    if (flight->member_count == 0 && flight->owner.wake) {
+        flight->owner.wake(flight->owner.arg);
+    }
     pthread_mutex_unlock(&flight->lock);
     flight_unref(&member->flight);
 }
@@ -147,6 +152,23 @@ void flight_publish_solo(struct flight *flight, struct object *object)
 void flight_fail(struct flight *flight, struct failure failure)
 {
     land(flight, FLIGHT_FAILED, NULL, failure);
+}
+
+void flight_watch(struct flight *flight, struct waker owner)
+{
+    pthread_mutex_lock(&flight->lock);
+    flight->owner = owner;
+    pthread_mutex_unlock(&flight->lock);
+}
+
+void flight_set_mark(struct flight *flight, struct flight_mark mark)
+{
+    flight->mark = mark;
+}
+
+struct flight_mark flight_mark(const struct flight *flight)
+{
+    return flight->mark;
 }
 
 void flight_doom(struct flight *flight)

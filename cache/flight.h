@@ -56,6 +56,18 @@ void flight_publish(struct flight *flight, struct object *object);
 void flight_publish_solo(struct flight *flight, struct object *object);
 void flight_fail(struct flight *flight, struct failure failure);
 
+/* `owner` is woken, with the flight's lock held, each time the last member leaves. A zeroed waker
+ * ends that: it is not called any more once this has returned. */
+void flight_watch(struct flight *flight, struct waker owner);
+
+/* What the cache knew when the flight began, and compares at its end. Belongs to whoever leads. */
+struct flight_mark {
+    uint32_t guard;
+    uint64_t invalidations;
+};
+void flight_set_mark(struct flight *flight, struct flight_mark mark);
+struct flight_mark flight_mark(const struct flight *flight);
+
 /* Something invalidated the key while the fetch was under way: its response is not kept. */
 void flight_doom(struct flight *flight);
 bool flight_is_doomed(const struct flight *flight);

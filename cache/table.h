@@ -23,6 +23,8 @@ struct object *table_find(struct table *table, const struct cache_key *key);
 void table_put(struct table *table, struct object *object, bool pending);
 /* The store answered. `keep`: stays as a hot object if it is still the one under its key. */
 void table_settle(struct table *table, struct object *object, bool keep);
+/* Forgets the object; a flight goes on. */
+void table_clear(struct table *table, const struct cache_key *key);
 /* Forgets the object and dooms the flight under the key. */
 void table_drop(struct table *table, const struct cache_key *key);
 

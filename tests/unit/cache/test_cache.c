@@ -294,6 +294,73 @@ Test(cache, a_flight_under_way_when_its_key_is_invalidated_is_not_kept)
     kit_close(&kit);
 }
 
+Test(cache, a_variants_flight_under_way_is_not_kept_either)
+{
+    struct kit kit;
+    struct try try;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/v", gzip, varies, 10);
+        ask(&kit, "http://a/v", br, &try);
+        cr_assert_eq(try.result, CACHE_LEAD);
+        cache_invalidate(kit.cache, &try.uri, SPAN("t"), &kit.arena);
+        cr_expect(cache_is_outdated(kit.cache, try.lookup.member.flight));
+        finish(&kit, &try, answer(&kit, &try, varies, 10), 10);
+        cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_LEAD);
+        fetch(&kit, "http://a/v", br, varies, 10);
+        cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_FRESH, "later ones are");
+        kit_close(&kit);
+    }
+}
+
+Test(cache, a_304_that_forbids_storing_forgets_what_it_confirmed)
+{
+    struct kit kit;
+    struct try try;
+    struct object *seen;
+    struct failure failure;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/x", NULL, fresh, 2000);
+        kit.now += 100;
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_assert_eq(try.result, CACHE_LEAD);
+        struct flight *flight = try.lookup.member.flight;
+        flight_publish_solo(flight, flight_stale(flight));
+        cache_discard(kit.cache, flight, 0);
+        cr_expect_eq(flight_look(&try.lookup.member, &seen, &failure), FLIGHT_SOLO);
+        cr_expect_eq(seen->body_len, 2000, "who asked gets it");
+        object_unref(&seen);
+        lookup_fini(&try.lookup);
+        kit.now -= 100;
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+        kit_close(&kit);
+    }
+}
+
+Test(cache, the_fetch_side_hears_that_nobody_waits_any_more)
+{
+    struct kit kit;
+    struct try leader, follower;
+    struct kit owner = {0};
+
+    kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &leader);
+    ask(&kit, "http://a/x", NULL, &follower);
+    struct flight *flight = flight_ref(leader.lookup.member.flight);
+    flight_watch(flight, (struct waker){count_wake, &owner});
+    lookup_fini(&leader.lookup);
+    cr_expect_eq(owner.wakes, 0);
+    lookup_fini(&follower.lookup);
+    cr_expect_eq(owner.wakes, 1);
+    cache_abandon(kit.cache, flight, 0);
+    flight_watch(flight, (struct waker){0});
+    flight_unref(&flight);
+    kit_close(&kit);
+}
+
 Test(cache, a_304_renews_what_is_stored)
 {
     struct kit kit;
