@@ -10,6 +10,7 @@ static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bo
 {
     fetch_start(&(struct fetch_order){
         .worker = x->worker,
+        .settings = x->settings,
         .request = &x->request,
         .policy = &x->policy,
         .uri = &x->uri,
@@ -32,6 +33,7 @@ static enum exchange_state go_alone(struct exchange *x)
 
     x->lookup.object = NULL;
     object_unref(&found);
+    fetch_unlink(&x->fetch);
     struct flight *flight = cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
     fetch_for(x, flight, false, true);
     flight_unref(&flight);

@@ -114,6 +114,7 @@ static void finish(struct fetch *fetch)
         fetch->stream = NULL;
     }
     drop_request_body(fetch);
+    flight_watch(fetch->flight, (struct waker){0});
     if (fetch->object) {
         spool_writer_gone(fetch->object->spool);
         object_unref(&fetch->object);
@@ -131,8 +132,9 @@ static bool use_stale(struct fetch *fetch)
 {
     struct object *stale = flight_stale(fetch->flight);
 
-    if (stale == NULL || !policy_stale_on_error(&fetch->policy, &stale->freshness, &fetch->rules,
-                                                loop_wall(fetch->worker->loop))) {
+    if (stale == NULL || cache_is_outdated(fetch->worker->cache, fetch->flight) ||
+        !policy_stale_on_error(&fetch->policy, &stale->freshness, &fetch->rules,
+                               loop_wall(fetch->worker->loop))) {
         return false;
     }
     fetch->waiting = false;
@@ -260,6 +262,11 @@ static void post(struct fetch *fetch)
     loop_post(fetch->worker->loop, &fetch->letter);
 }
 
+static void wake_interest(void *arg) /* any thread, the flight's lock held */
+{
+    post(arg);
+}
+
 static void wake_body(void *arg) /* any thread */
 {
     struct fetch *fetch = arg;
@@ -306,7 +313,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
     } else if (result->err == ERR_REFUSED) {
         fail(fetch, 403, REASON_TARGET_ADDRESS);
     } else if (result->err == ERR_TIMEOUT) {
-        fail(fetch, 504, result->resolved ? REASON_ORIGIN_TIMEOUT : REASON_DNS);
+        fail(fetch, 504, result->resolved ? REASON_CONNECT : REASON_DNS);
     } else if (result->err) {
         fail(fetch, 502, result->resolved ? REASON_CONNECT : REASON_DNS);
     } else {
@@ -345,6 +352,37 @@ static void note(struct fetch *fetch, int status, enum reason store_reason)
     }
 }
 
+/* The response with a Date: the time of receipt when it came without one (RFC 9110 6.6.1). */
+static void add_date(struct fetch *fetch, const struct http_head *response, struct http_head *dated)
+{
+    *dated = *response;
+    if (fields_has(&response->fields, FIELD_DATE)) {
+        return;
+    }
+    fields_init(&dated->fields, &fetch->arena, response->fields.count + 1);
+    fields_append(&dated->fields, &response->fields);
+    fields_add_id(&dated->fields, FIELD_DATE, loop_date(fetch->worker->loop));
+}
+
+/* Why a response may not be kept lies in the request that caused it, not in the response. */
+static bool is_about_request(enum reason why)
+{
+    return why == REASON_AUTHORIZATION || why == REASON_REQUEST_NO_STORE || why == REASON_METHOD;
+}
+
+/* A 304 after which the stored response may not be kept: only who asked gets it. */
+static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
+{
+    int64_t mark = loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+
+    flight_publish_solo(fetch->flight, object);
+    if (is_about_request(why)) {
+        cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    } else {
+        cache_discard(fetch->worker->cache, fetch->flight, mark);
+    }
+}
+
 /* The origin confirmed what is stored. */
 static void confirmed(struct fetch *fetch, const struct http_head *response)
 {
@@ -355,11 +393,16 @@ static void confirmed(struct fetch *fetch, const struct http_head *response)
     policy_merge_304(&stale->fields, &response->fields, &fetch->arena, &merged.fields);
     merged.status = stale->status;
     policy_freshness(&merged, fetch->times, &fetch->rules, &freshness);
+    enum reason why = policy_may_store(&fetch->client, &merged, &freshness, &fetch->rules);
     struct object *object = object_updated(stale, &merged.fields, &freshness);
-    note(fetch, 304, REASON_VALIDATED);
+    note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
     fetch->waiting = false;
-    flight_publish(fetch->flight, object);
-    cache_update(fetch->worker->cache, fetch->flight, object);
+    if (why == REASON_STORED) {
+        flight_publish(fetch->flight, object);
+        cache_update(fetch->worker->cache, fetch->flight, object);
+    } else {
+        confirmed_for_one(fetch, object, why);
+    }
     object_unref(&object);
 }
 
@@ -453,27 +496,29 @@ static void ask_again(struct fetch *fetch)
     connect_origin(fetch, false);
 }
 
-static void on_final_head(struct fetch *fetch, const struct http_head *response)
+static void on_final_head(struct fetch *fetch, const struct http_head *head)
 {
     bool validating = is_validating(fetch);
+    struct http_head response;
 
     fetch->times.response = loop_wall(fetch->worker->loop);
-    if (validating && response->status == 304) {
-        if (!policy_304_selects(&flight_stale(fetch->flight)->fields, &response->fields)) {
+    add_date(fetch, head, &response);
+    if (validating && response.status == 304) {
+        if (!policy_304_selects(&flight_stale(fetch->flight)->fields, &response.fields)) {
             ask_again(fetch);
             return;
         }
         set_state(fetch, FETCH_BODY);
-        confirmed(fetch, response);
+        confirmed(fetch, &response);
         return;
     }
-    if (validating && response->status >= 500 && use_stale(fetch)) {
-        note(fetch, response->status, REASON_STALE_IF_ERROR);
+    if (validating && response.status >= 500 && use_stale(fetch)) {
+        note(fetch, response.status, REASON_STALE_IF_ERROR);
         finish(fetch);
         return;
     }
     set_state(fetch, FETCH_BODY);
-    admitted(fetch, response);
+    admitted(fetch, &response);
 }
 
 static void on_head(void *owner, const struct http_head *head)
@@ -495,7 +540,11 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     if (fetch->object == NULL) {
         return STREAM_MORE; /* a 304 has no body */
     }
-    return spool_append(fetch->object->spool, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;
+    if (spool_append(fetch->object->spool, bytes) == SPOOL_MORE) {
+        return STREAM_MORE;
+    }
+    post(fetch); /* the spool may have given up storing it: does anybody read it? */
+    return STREAM_PAUSE;
 }
 
 /* The object is whole: kept, or just ended. */
@@ -559,7 +608,7 @@ static bool worth_finishing(struct fetch *fetch)
 {
     const struct object *object = fetch->object;
 
-    if (object->stored_reason != REASON_STORED) {
+    if (object->stored_reason != REASON_STORED || !spool_is_wanted(object->spool)) {
         return false;
     }
     if (object->body_len < 0) {
@@ -569,6 +618,7 @@ static bool worth_finishing(struct fetch *fetch)
     return fetch->background || left <= WORTH_FINISHING;
 }
 
+/* Called when a reader or a member has left, when the head has come, and when storing failed. */
 static void check_interest(struct fetch *fetch)
 {
     if (fetch->state == FETCH_BODY) {
@@ -623,7 +673,7 @@ static struct fetch *fetch_new(const struct fetch_order *order)
 
     arena_init(&fetch->arena, NULL, 0);
     fetch->worker = order->worker;
-    fetch->settings = settings_ref(order->worker->settings);
+    fetch->settings = settings_ref(order->settings);
     fetch->state = FETCH_CONNECT;
     fetch->waiting = true;
     fetch->policy = *order->policy;
@@ -655,6 +705,7 @@ void fetch_start(const struct fetch_order *order)
         order->link->fetch = fetch;
     }
     list_push_back(&order->worker->fetches, &fetch->link);
+    flight_watch(fetch->flight, (struct waker){wake_interest, fetch});
     make_request(fetch);
     connect_origin(fetch, false);
 }

@@ -21,6 +21,7 @@ struct fetch_link {
 
 struct fetch_order {
     struct worker *worker;
+    struct settings *settings;           /* those `site` is of; a reference is taken */
     const struct http_head *request;     /* the client's, hop-by-hop fields and all; copied */
     const struct policy_request *policy; /* copied */
     const struct uri *uri;               /* copied */
