@@ -234,7 +234,7 @@ static void make_request(struct fetch *fetch)
     out->method_text = fetch->client.method_text;
     out->target = fetch->uri.path;
     out->framing = fetch->request_body ? fetch->client.framing : BODY_NONE;
-    out->content_length = fetch->request_body ? fetch->client.content_length : -1;
+    out->content_length = fetch->client.content_length; /* 0 is said, too (RFC 9110 8.6) */
     out->keep_alive = true;
     out->expect_continue = fetch->client.expect_continue;
     if (out->framing == BODY_STREAM) {
