@@ -126,9 +126,13 @@ static void entry_tidy(struct shard *shard, struct entry *entry)
     }
 }
 
+/* After a 304 the body, and the head it came with, are another object's. */
 static size_t object_bytes(const struct object *object)
 {
-    return sizeof(struct entry) + object->size + (object->spool ? spool_memory(object->spool) : 0);
+    const struct object *owner = object->body_of ? object->body_of : object;
+    size_t bytes = sizeof(struct entry) + object->size + (owner == object ? 0 : owner->size);
+
+    return bytes + (owner->spool ? spool_memory(owner->spool) : 0);
 }
 
 /* SIEVE (Zhang et al., NSDI 2024): the hand moves from old to new; what was used since its last

@@ -386,6 +386,10 @@ Test(cache, a_304_renews_what_is_stored)
         cr_expect_eq(try.result, CACHE_FRESH);
         cr_expect_eq(try.lookup.object->body_len, 2000);
         lookup_fini(&try.lookup);
+        struct cache_stats stats;
+        cache_stats(kit.cache, &stats);
+        cr_expect_geq(stats.body_memory, 2000);
+        cr_expect_gt(stats.table.bytes, stats.body_memory, "its body counts");
         kit_close(&kit);
     }
 }
