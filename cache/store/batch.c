@@ -268,7 +268,7 @@ static int apply_finish(struct disk *disk, struct op *op)
     }
     location.segment = disk->open->id;
     location.low_segment = put->count ? put->chunks[0].segment : location.segment;
-    return index_put(&disk->index, put->hash, &location);
+    return index_put(disk->index, put->hash, &location);
 }
 
 /* Is it this key that is stored there? Read through the open transaction where need be. */
@@ -296,7 +296,7 @@ static bool stored_key_is(struct disk *disk, const struct location *location, st
 
 static int find_for_update(struct disk *disk, const struct op *op, struct location *location)
 {
-    int err = index_peek(&disk->index, op->hash, location);
+    int err = index_peek(disk->index, op->hash, location);
 
     if (!err && (!disk_has(disk, location) || !stored_key_is(disk, location, op_key(op)))) {
         err = ERR_NOT_FOUND;
@@ -330,18 +330,18 @@ static int apply_update(struct disk *disk, struct op *op)
     location.head_len = (uint32_t)op->head_len;
     location.meta_len = (uint32_t)op->meta_len;
     memcpy(location.meta, op->meta, op->meta_len);
-    return index_put(&disk->index, op->hash, &location);
+    return index_put(disk->index, op->hash, &location);
 }
 
 static int apply_discard(struct disk *disk, struct op *op)
 {
     struct location location;
 
-    if (index_peek(&disk->index, op->hash, &location) == 0 &&
+    if (index_peek(disk->index, op->hash, &location) == 0 &&
         (location.segment != op->chunk.segment || location.object != op->chunk.number)) {
         return 0;
     }
-    return index_drop(&disk->index, op->hash);
+    return index_drop(disk->index, op->hash);
 }
 
 static int apply(struct disk *disk, struct op *op)
@@ -354,7 +354,7 @@ static int apply(struct disk *disk, struct op *op)
     case OP_UPDATE:
         return apply_update(disk, op);
     case OP_DROP:
-        return index_drop(&disk->index, op->hash);
+        return index_drop(disk->index, op->hash);
     case OP_DISCARD:
         return apply_discard(disk, op);
     case OP_ABORT:
@@ -392,13 +392,16 @@ static int relist(struct disk *disk)
 {
     struct segment *open = disk->open;
 
-    return open && !open->listed ? index_put_segment(&disk->index, open->id, open->capacity) : 0;
+    return open && !open->listed ? index_put_segment(disk->index, open->id, open->capacity) : 0;
 }
 
 static int attempt(struct disk *disk, struct list *ops)
 {
-    int err = index_begin(&disk->index);
+    int err = disk_check(disk);
 
+    if (!err) {
+        err = index_begin(disk->index);
+    }
     if (err) {
         return err;
     }
@@ -406,18 +409,21 @@ static int attempt(struct disk *disk, struct list *ops)
     evict_trim(disk);
     err = relist(disk);
     if (!err) {
+        err = disk_prune(disk);
+    }
+    if (!err) {
         err = apply_all(disk, ops);
     }
     if (!err && disk->open) {
         err = segment_commit(disk->open);
     }
     if (!err) {
-        err = index_commit(&disk->index);
+        err = index_commit(disk->index);
     }
     if (err && disk->open) {
         segment_abort(disk->open);
     }
-    index_abort(&disk->index);
+    index_abort(disk->index);
     return err;
 }
 
@@ -447,6 +453,7 @@ static void fail_all(struct list *ops, int err)
 
 static void account_all(struct disk *disk, struct list *ops)
 {
+    disk->pruned = true;
     if (disk->open) {
         disk->open->listed = true;
     }
@@ -471,7 +478,7 @@ static uint64_t commit_mark(const struct disk *disk)
 {
     uint64_t segment = disk->open ? env_commits(&disk->open->env) : 0;
 
-    return env_commits(&disk->index.env) << 32 | segment;
+    return env_commits(&disk->index->env) << 32 | segment;
 }
 
 int batch_write(struct disk *disk, struct list *ops, bool *wrote)

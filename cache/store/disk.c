@@ -2,8 +2,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cache/store/evict.h"
-#include "cache/store/sound.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,8 +19,8 @@
 #define SEGMENT_MAX (UINT64_C(8) << 30)
 #define SEGMENTS_WANTED 128
 
-/* The lock file of the index, and the directory itself. */
-#define OTHER_BYTES (32u << 10)
+/* The lock file of the index, the hole behind it (env.c), and the directory itself. */
+#define OTHER_BYTES (160u << 10)
 
 /* ---- opening ---- */
 
@@ -63,33 +63,45 @@ static int lock_directory(struct disk *disk, const char *path)
     return 0;
 }
 
-/* Lowering the size leaves an index that is too large, and an index file never shrinks. */
-static int open_sound_index(struct disk *disk, const char *path)
+static void close_index(struct index *index)
 {
-    char file[PATH_MAX];
-
-    snprintf(file, sizeof(file), "%s/index.mdb", path);
-    int err = sound_check(file);
-    if (!err) {
-        err = index_open(&disk->index, path, disk->size);
+    if (index) {
+        index_close(index);
+        free(index);
     }
-    if (!err && index_used(&disk->index) > disk->size / 2) {
-        index_close(&disk->index);
+}
+
+/* *out is NULL after a failure. */
+static int open_index(const struct disk *disk, const char *path, const struct index *heir_of,
+                      struct index **out)
+{
+    struct index *index = xcalloc(1, sizeof(*index));
+    int err = index_open(index, path, disk->size, heir_of);
+
+    /* Lowering the size leaves an index that is too large, and an index file never shrinks. */
+    if (!err && index_used(index) > disk->size / 2) {
+        index_close(index);
         err = ERR_CORRUPT;
     }
+    if (err) {
+        free(index);
+    }
+    *out = err ? NULL : index;
     return err;
 }
 
 /* A broken index cannot be mended: the store begins anew, and the segments become strays. */
-static int open_index(struct disk *disk, const char *path)
+static int open_index_or_anew(struct disk *disk, const char *path)
 {
-    int err = open_sound_index(disk, path);
+    struct index *index;
+    int err = open_index(disk, path, NULL, &index);
 
     if (err == ERR_CORRUPT) {
         log_error("store_index_lost", "dir=%s next=%s", path, "the cache starts empty");
         index_remove(path);
-        err = index_open(&disk->index, path, disk->size);
+        err = open_index(disk, path, NULL, &index);
     }
+    disk->index = index;
     return err;
 }
 
@@ -116,14 +128,6 @@ static bool file_exists(const struct disk *disk, uint32_t id)
     return faccessat(disk->dir, name, R_OK | W_OK, 0) == 0;
 }
 
-static bool is_fit_for_writing(const struct segments *segments, uint32_t id)
-{
-    char file[PATH_MAX];
-
-    snprintf(file, sizeof(file), "%s/seg-%08x.mdb", segments->home.dir, id);
-    return sound_check(file) == 0;
-}
-
 static void adopt_segment(void *arg, uint32_t id, uint64_t capacity)
 {
     const struct listing *listing = arg;
@@ -131,26 +135,12 @@ static void adopt_segment(void *arg, uint32_t id, uint64_t capacity)
     struct segment *slot = segments_slot(segments, id);
 
     if (id == 0 || !file_exists(listing->disk, id)) {
-        index_drop_segment(&listing->disk->index, id);
         return;
     }
     if (segments_is_live(segments, slot->id)) { /* the table shrank: the newer one stays */
-        index_drop_segment(&listing->disk->index, slot->id);
         segment_close(slot);
     }
-    segment_adopt(slot, &segments->home, id, capacity,
-                  id == listing->newest && is_fit_for_writing(segments, id));
-}
-
-/* Goes on where the last run stopped, or leaves the newest segment as it is and begins another. */
-static void resume_newest(struct disk *disk, uint32_t id)
-{
-    struct segment *newest = segments_pin(&disk->segments, id);
-
-    if (newest) {
-        disk->open = newest->writable ? newest : NULL;
-        segments_unpin(&disk->segments, newest);
-    }
+    segment_adopt(slot, &segments->home, id, capacity, id == listing->newest);
 }
 
 static uint64_t segment_size_for(uint64_t size)
@@ -158,21 +148,6 @@ static uint64_t segment_size_for(uint64_t size)
     uint64_t wanted = size / SEGMENTS_WANTED & ~UINT64_C(0xffff);
 
     return wanted < SEGMENT_MIN ? SEGMENT_MIN : wanted > SEGMENT_MAX ? SEGMENT_MAX : wanted;
-}
-
-static int adopt_segments(struct disk *disk, struct listing *listing)
-{
-    int err = index_begin(&disk->index);
-
-    if (err) {
-        return err;
-    }
-    err = index_each_segment(&disk->index, adopt_segment, listing);
-    if (!err) {
-        err = index_commit(&disk->index);
-    }
-    index_abort(&disk->index);
-    return err;
 }
 
 /* Files the index does not know: of dropped segments, or of a run that died before its commit. */
@@ -200,20 +175,20 @@ static int load_segments(struct disk *disk, const char *path, void (*wake)(void 
     struct listing listing = {.disk = disk};
     struct segments *segments = &disk->segments;
     uint64_t segment_size = segment_size_for(disk->size);
-    int err = index_each_segment(&disk->index, count_segment, &listing);
+    int err = index_each_segment(disk->index, count_segment, &listing);
 
     if (err) {
         return err;
     }
     segments_init(segments, path, disk->size / segment_size + listing.count);
     segments->segment_size = segment_size;
-    segments->next_id = disk->index.next_id;
+    segments->next_id = disk->index->next_id;
     segments->wake = wake;
     segments->wake_arg = arg;
-    memcpy(segments->home.uuid, disk->index.uuid, sizeof(segments->home.uuid));
-    err = adopt_segments(disk, &listing);
+    memcpy(segments->home.uuid, disk->index->uuid, sizeof(segments->home.uuid));
+    disk->newest = listing.newest;
+    err = index_each_segment(disk->index, adopt_segment, &listing);
     if (!err) {
-        resume_newest(disk, listing.newest);
         remove_strays(disk);
         disk_update_gauges(disk);
     }
@@ -230,7 +205,7 @@ int disk_open(struct disk *disk, const char *path, uint64_t size, void (*wake)(v
         err = lock_directory(disk, path);
     }
     if (!err) {
-        err = open_index(disk, path);
+        err = open_index_or_anew(disk, path);
     }
     if (!err) {
         err = load_segments(disk, path, wake, arg);
@@ -241,18 +216,93 @@ int disk_open(struct disk *disk, const char *path, uint64_t size, void (*wake)(v
 void disk_close(struct disk *disk)
 {
     segments_fini(&disk->segments);
-    index_close(&disk->index);
+    close_index(disk->index);
+    close_index(disk->lost);
+    disk->index = disk->lost = NULL;
     if (disk->dir >= 0) {
         close(disk->dir); /* and with it the lock */
         disk->dir = -1;
     }
 }
 
+/* ---- before the first write ---- */
+
+/* Readers that looked up the old index just now may still be in it, so it stays open. */
+static int begin_anew(struct disk *disk)
+{
+    const char *dir = disk->segments.home.dir;
+    struct index *fresh;
+
+    while (evict_one(disk)) {
+    }
+    index_remove(dir);
+    int err = open_index(disk, dir, disk->index, &fresh);
+    if (!err) {
+        disk->lost = disk->index;
+        disk->index = fresh;
+        disk->damaged = false;
+    }
+    return err;
+}
+
+/* Goes on where the last run stopped, or leaves that segment as it is and begins another. */
+static void resume_newest(struct disk *disk)
+{
+    struct segment *newest = segments_pin(&disk->segments, disk->newest);
+
+    if (newest) {
+        disk->open = segment_resume(newest) == 0 ? newest : NULL;
+        segments_unpin(&disk->segments, newest);
+    }
+}
+
+int disk_check(struct disk *disk)
+{
+    const char *dir = disk->segments.home.dir;
+    int err = 0;
+
+    if (disk->checked) {
+        return 0;
+    }
+    if (!disk->damaged) {
+        err = index_check(dir);
+    }
+    if (err == ERR_CORRUPT) {
+        log_error("store_index_lost", "dir=%s next=%s", dir, "the cache begins anew");
+        disk->damaged = true;
+    }
+    if (disk->damaged) {
+        err = begin_anew(disk);
+    }
+    if (!err) {
+        disk->checked = true;
+        resume_newest(disk);
+    }
+    return err;
+}
+
+static void prune_segment(void *arg, uint32_t id, uint64_t capacity)
+{
+    struct disk *disk = arg;
+
+    (void)capacity;
+    if (!segments_is_live(&disk->segments, id)) {
+        index_drop_segment(disk->index, id);
+    }
+}
+
+int disk_prune(struct disk *disk)
+{
+    return disk->pruned ? 0 : index_each_segment(disk->index, prune_segment, disk);
+}
+
 /* ---- in use ---- */
 
 uint64_t disk_used(const struct disk *disk)
 {
-    return segments_used(&disk->segments) + index_used(&disk->index) + OTHER_BYTES;
+    uint64_t lost = disk->lost ? index_used(disk->lost) : 0;
+
+    return segments_used(&disk->segments) + index_used(disk->index) + lost + OTHER_BYTES;
 }
 
 void disk_update_gauges(struct disk *disk)
@@ -301,5 +351,5 @@ int disk_next_segment(struct disk *disk)
     }
     fsync(disk->dir); /* the file's name; without it a power loss costs this segment, no more */
     disk->open = segment;
-    return index_put_segment(&disk->index, id, segment->capacity);
+    return index_put_segment(disk->index, id, segment->capacity);
 }

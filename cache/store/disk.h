@@ -18,7 +18,12 @@ struct disk_counters {
 
 struct disk {
     struct segments segments;
-    struct index index;
+    struct index *_Atomic index;
+    struct index *lost;   /* the one found damaged: its last readers may still be in there */
+    bool damaged;         /* the index, and it is not replaced yet */
+    bool checked;         /* LMDB may write to the files of an earlier run */
+    bool pruned;          /* the index lists no segment that is not there */
+    uint32_t newest;      /* the segment that run wrote to; 0 without */
     int dir;              /* descriptor of the directory, with the exclusive lock on it */
     uint64_t size;        /* bytes to stay under */
     uint64_t object_max;  /* chunk bytes of one object */
@@ -28,11 +33,19 @@ struct disk {
 };
 
 /* Makes or opens the store in `path`, alone: ERR_BUSY when another process has it. `wake` is called
- * with `arg` from any thread when a dropped segment can be closed. Only the newest segment is
- * opened, the others on first use. After a failure disk_close() still follows. */
+ * with `arg` from any thread when a dropped segment can be closed. Segments are opened on first
+ * use, and nothing is written. After a failure disk_close() still follows. */
 int disk_open(struct disk *disk, const char *path, uint64_t size, void (*wake)(void *arg),
               void *arg);
 void disk_close(struct disk *disk);
+
+/* Before the first write: looks at all of the index, and at the segment to go on with. A damaged
+ * index is replaced and the store begins anew, while readers go on; a damaged segment is left. */
+int disk_check(struct disk *disk);
+
+/* Unlists what the start found no file for; the index transaction is begun. Once: the caller sets
+ * `pruned` when it is committed. */
+int disk_prune(struct disk *disk);
 
 /* Bytes on disk, files that lost their name but not their readers included. */
 uint64_t disk_used(const struct disk *disk);

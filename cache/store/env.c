@@ -51,6 +51,9 @@ int env_error(int result)
     return result > 0 ? -result : ERR_IO;
 }
 
+/* A lookup in a damaged page follows 16-bit offsets and lengths this far behind it. */
+#define STRAY_BYTES (128u << 10)
+
 /* A file that lost its end would kill us with SIGBUS at the first read there. Holes read as zeros,
  * which the checksums (and LMDB, for its tree pages) refuse. */
 static int mend_length(const struct env *env, const char *path)
@@ -66,8 +69,9 @@ static int mend_length(const struct env *env, const char *path)
     if (fstat(fd, &file) != 0) {
         return -errno;
     }
-    off_t need = (off_t)((info.me_last_pgno + 1) * env->page_size);
-    return file.st_size >= need || truncate(path, need) == 0 ? 0 : -errno;
+    uint64_t need = (info.me_last_pgno + 1) * env->page_size + STRAY_BYTES;
+    need = need < info.me_mapsize ? need : info.me_mapsize;
+    return (uint64_t)file.st_size >= need || truncate(path, (off_t)need) == 0 ? 0 : -errno;
 }
 
 /* ---- damaged trees ---- */
@@ -123,6 +127,25 @@ static int guarded_get(MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)
     int err = mdb_get(txn, db, key, val);
     escape = NULL;
     return err;
+}
+
+static int guarded_open(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *db)
+{
+    jmp_buf here;
+
+    if (setjmp(here) != 0) {
+        escape = NULL;
+        return MDB_CORRUPTED;
+    }
+    escape = &here;
+    int err = mdb_dbi_open(txn, name, flags, db);
+    escape = NULL;
+    return err;
+}
+
+int env_open_database(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *db)
+{
+    return env_error(guarded_open(txn, name, flags, db));
 }
 
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)

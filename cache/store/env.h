@@ -49,6 +49,9 @@ void env_read_end(struct env *env, MDB_txn *txn);
 /* Finds out where the file is mapped, from a value that `txn` (reading, not writing) has read. */
 void env_locate(struct env *env, const MDB_val *val);
 
+/* mdb_dbi_open() in a reading transaction, surviving a damaged tree: ERR_CORRUPT. */
+int env_open_database(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *db);
+
 /* mdb_get() that survives a damaged tree: ERR_CORRUPT where LMDB would stop the process, and when a
  * length leads out of the file. */
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val);

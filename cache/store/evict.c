@@ -16,8 +16,8 @@ static void forget(struct disk *disk, struct segment *segment)
         disk->open = NULL;
     }
     segment_close(segment);
-    if (disk->index.txn) {
-        index_drop_segment(&disk->index, id); /* if this fails, the next start finds no file */
+    if (disk->index->txn) {
+        index_drop_segment(disk->index, id); /* if this fails, the next start finds no file */
     }
 }
 
@@ -48,7 +48,7 @@ bool evict_one(struct disk *disk)
 
 int evict_make_room(struct disk *disk, uint64_t need)
 {
-    uint64_t margin = INDEX_MARGIN + index_used(&disk->index) / 8;
+    uint64_t margin = INDEX_MARGIN + index_used(disk->index) / 8;
 
     while (disk_used(disk) + need + margin > disk->size) {
         if (!evict_one(disk)) {
@@ -71,5 +71,5 @@ static bool is_dead(void *arg, const struct location *location)
 
 int evict_sweep(struct disk *disk, unsigned count)
 {
-    return index_sweep(&disk->index, count, is_dead, disk);
+    return index_sweep(disk->index, count, is_dead, disk);
 }

@@ -2,7 +2,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
+#include "cache/store/sound.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -50,31 +53,37 @@ static int identity_read(struct index *index, MDB_val val)
     return 0;
 }
 
-static int identity_create(struct index *index, MDB_txn *txn, MDB_val *key)
+static int identity_create(struct index *index, MDB_txn *txn, const struct index *heir_of)
 {
-    struct sip_key uuid = sip_key_random();
     struct identity is = {.version = INDEX_VERSION};
+    MDB_val key = env_val("store", 5);
     MDB_val val = env_val(&is, sizeof(is));
 
-    index->secret = sip_key_random();
-    memcpy(index->uuid, &uuid, sizeof(index->uuid));
-    memcpy(is.uuid, &uuid, sizeof(is.uuid));
+    if (heir_of) {
+        index->secret = heir_of->secret;
+        memcpy(index->uuid, heir_of->uuid, sizeof(index->uuid));
+    } else {
+        struct sip_key uuid = sip_key_random();
+        index->secret = sip_key_random();
+        memcpy(index->uuid, &uuid, sizeof(index->uuid));
+    }
+    memcpy(is.uuid, index->uuid, sizeof(is.uuid));
     is.k0 = index->secret.k0;
     is.k1 = index->secret.k1;
     is.sum = XXH3_64bits(&is, offsetof(struct identity, sum));
-    return env_error(mdb_put(txn, index->meta, key, &val, 0));
+    return env_error(mdb_put(txn, index->meta, &key, &val, 0));
 }
 
 static int identity_load(struct index *index, MDB_txn *txn)
 {
     MDB_val key = env_val("store", 5);
     MDB_val val;
-    int err = mdb_get(txn, index->meta, &key, &val);
+    int err = env_get(&index->env, txn, index->meta, &key, &val);
 
-    if (err == MDB_NOTFOUND) {
-        return identity_create(index, txn, &key);
+    if (!err) {
+        env_locate(&index->env, &val);
     }
-    return err ? env_error(err) : identity_read(index, val);
+    return err ? err : identity_read(index, val);
 }
 
 static int next_id_load(struct index *index, MDB_txn *txn)
@@ -90,24 +99,30 @@ static int next_id_load(struct index *index, MDB_txn *txn)
     return err == MDB_NOTFOUND ? 0 : env_error(err);
 }
 
-static int load(struct index *index)
+static int open_databases(struct index *index, MDB_txn *txn, unsigned flags)
+{
+    int err = env_open_database(txn, "meta", flags, &index->meta);
+
+    if (!err) {
+        err = env_open_database(txn, "seg", flags | MDB_INTEGERKEY, &index->segments);
+    }
+    if (!err) {
+        err = env_open_database(txn, "obj", flags, &index->objects);
+    }
+    return err;
+}
+
+static int create(struct index *index, const struct index *heir_of)
 {
     MDB_txn *txn;
-    int err = mdb_txn_begin(index->env.lmdb, NULL, 0, &txn);
+    int err = env_error(mdb_txn_begin(index->env.lmdb, NULL, 0, &txn));
 
     if (err) {
-        return env_error(err);
+        return err;
     }
-    err = mdb_dbi_open(txn, "meta", MDB_CREATE, &index->meta);
+    err = open_databases(index, txn, MDB_CREATE);
     if (!err) {
-        err = mdb_dbi_open(txn, "seg", MDB_CREATE | MDB_INTEGERKEY, &index->segments);
-    }
-    if (!err) {
-        err = mdb_dbi_open(txn, "obj", MDB_CREATE, &index->objects);
-    }
-    err = err ? env_error(err) : identity_load(index, txn);
-    if (!err) {
-        err = next_id_load(index, txn);
+        err = identity_create(index, txn, heir_of);
     }
     if (err) {
         mdb_txn_abort(txn);
@@ -116,42 +131,80 @@ static int load(struct index *index)
     return env_error(mdb_txn_commit(txn));
 }
 
-static int locate(struct index *index)
+static int load(struct index *index)
 {
     MDB_txn *txn;
-    MDB_val key = env_val("store", 5);
-    MDB_val val;
-    int err = env_read_begin(&index->env, &txn);
+    int err = env_error(mdb_txn_begin(index->env.lmdb, NULL, MDB_RDONLY, &txn));
 
     if (err) {
         return err;
     }
-    err = env_get(&index->env, txn, index->meta, &key, &val);
+    err = open_databases(index, txn, 0);
     if (!err) {
-        env_locate(&index->env, &val);
+        err = identity_load(index, txn);
     }
-    env_read_end(&index->env, txn);
-    return err;
+    if (!err) {
+        err = next_id_load(index, txn);
+    }
+    if (err) {
+        mdb_txn_abort(txn);
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    }
+    return env_error(mdb_txn_commit(txn)); /* keeps the databases open */
 }
 
-int index_open(struct index *index, const char *dir, uint64_t size)
+static int open_file(struct index *index, const char *path, uint64_t size,
+                     const struct index *heir_of)
 {
-    char path[PATH_MAX];
-
-    *index = (struct index){0};
-    index_path(dir, "", path);
     int err = env_open(&index->env, path, size > INDEX_MAP_MIN ? size : INDEX_MAP_MIN, 0);
+
     if (err) {
         return err;
     }
-    err = load(index);
+    if (env_commits(&index->env) == 0) { /* or its creation was not finished */
+        err = create(index, heir_of);
+    }
     if (!err) {
-        err = locate(index);
+        err = load(index);
     }
     if (err) {
         env_close(&index->env);
     }
     return err;
+}
+
+int index_open(struct index *index, const char *dir, uint64_t size, const struct index *heir_of)
+{
+    char path[PATH_MAX];
+
+    *index = (struct index){0};
+    index_path(dir, "", path);
+    int err = sound_check_without(path, "obj");
+    return err ? err : open_file(index, path, size, heir_of);
+}
+
+/* Once from front to back: the walk jumps, and a disk reads a page at a time as long as all. */
+static void read_through(const char *path)
+{
+    enum { STEP = 1 << 20 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *bytes = fd < 0 ? NULL : xmalloc(STEP);
+
+    while (bytes && read(fd, bytes, STEP) > 0) {
+    }
+    free(bytes);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+int index_check(const char *dir)
+{
+    char path[PATH_MAX];
+
+    index_path(dir, "", path);
+    read_through(path);
+    return sound_check(path);
 }
 
 void index_close(struct index *index)

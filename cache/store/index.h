@@ -21,9 +21,12 @@ struct index {
     uint8_t sweep_from[STORE_HASH]; /* where the next sweep goes on */
 };
 
-/* Opens or creates `dir`/index.mdb. `size` of the store bounds it. ERR_CORRUPT when the file is
- * none of ours or broken. */
-int index_open(struct index *index, const char *dir, uint64_t size);
+/* Opens `dir`/index.mdb, or creates it, as the heir of another index (its uuid and secret) or, with
+ * NULL, a new one. Nothing is written to a file that exists. `size` of the store bounds it.
+ * ERR_CORRUPT when the file is none of ours or broken; index_check() comes before any write. */
+int index_open(struct index *index, const char *dir, uint64_t size, const struct index *heir_of);
+/* 0 when the file may be written to, or ERR_CORRUPT. Reads all of it. Beside readers. */
+int index_check(const char *dir);
 /* Harmless on a zeroed index. */
 void index_close(struct index *index);
 /* Removes the files of a broken index. */

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/sound.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,26 +181,18 @@ static int open_databases(struct segment *segment, MDB_txn *txn, bool create)
 {
     unsigned flags = MDB_INTEGERKEY | (create ? MDB_CREATE : 0);
     MDB_dbi identity;
-    int err = env_error(mdb_dbi_open(txn, "h", flags, &identity));
+    int err = env_open_database(txn, "h", flags, &identity);
 
     if (!err) {
-        err = env_error(mdb_dbi_open(txn, "o", flags, &segment->objects));
+        err = env_open_database(txn, "o", flags, &segment->objects);
     }
     if (!err) {
-        err = env_error(mdb_dbi_open(txn, "b", flags, &segment->chunks));
+        err = env_open_database(txn, "b", flags, &segment->chunks);
     }
     if (!err) {
         err = create ? write_identity(segment, txn, identity)
                      : check_identity(segment, txn, identity);
     }
-    if (!err) {
-        err = last_number(txn, segment->objects, &segment->next_object);
-    }
-    if (!err) {
-        err = last_number(txn, segment->chunks, &segment->next_chunk);
-    }
-    segment->committed_objects = segment->next_object;
-    segment->committed_chunks = segment->next_chunk;
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
@@ -267,6 +260,8 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     segment->capacity = capacity;
     segment->writable = writable;
     segment->listed = false;
+    segment->next_object = segment->committed_objects = 1;
+    segment->next_chunk = segment->committed_chunks = 1;
     segment->env = (struct env){0};
     atomic_store(&segment->opened, false);
     pthread_mutex_init(&segment->opening, NULL);
@@ -307,6 +302,34 @@ void segment_adopt(struct segment *segment, const struct segment_home *home, uin
     segment_init(segment, home, id, capacity, writable);
     segment->listed = true;
     atomic_store(&segment->pin.state, pin_state(id, PIN_LIVE));
+}
+
+static int load_numbers(struct segment *segment)
+{
+    MDB_txn *txn;
+    int err = env_read_begin(&segment->env, &txn);
+
+    if (err) {
+        return err;
+    }
+    err = last_number(txn, segment->objects, &segment->next_object);
+    if (!err) {
+        err = last_number(txn, segment->chunks, &segment->next_chunk);
+    }
+    env_read_end(&segment->env, txn);
+    segment->committed_objects = segment->next_object;
+    segment->committed_chunks = segment->next_chunk;
+    return err;
+}
+
+int segment_resume(struct segment *segment)
+{
+    char path[PATH_MAX];
+
+    CHECK(segment->writable);
+    segment_path(segment->home, segment->id, path);
+    int err = sound_check(path);
+    return err ? err : load_numbers(segment);
 }
 
 int segment_ready(struct segment *segment)

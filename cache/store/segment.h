@@ -61,9 +61,11 @@ struct segment {
 int segment_create(struct segment *segment, const struct segment_home *home, uint32_t id,
                    uint64_t capacity);
 /* Takes the slot for a file of an earlier run and makes it live. The file is looked at on first
- * use; `writable` says whether segment_write_* may follow. */
+ * use; `writable` says whether segment_resume() may follow. */
 void segment_adopt(struct segment *segment, const struct segment_home *home, uint32_t id,
                    uint64_t capacity, bool writable);
+/* Looks at all of an adopted file's structure, with a pin. 0: segment_write_* may follow. */
+int segment_resume(struct segment *segment);
 /* Opens the file unless it is. 0, ERR_CORRUPT when it is not the file of this id. Thread-safe. */
 int segment_ready(struct segment *segment);
 /* True when this call ended its life. */

@@ -61,7 +61,7 @@ void store_close(struct store **slot)
 
 const struct sip_key *store_secret(const struct store *store)
 {
-    return &store->disk.index.secret;
+    return &store->disk.index->secret;
 }
 
 /* ---- reading ---- */
@@ -201,7 +201,7 @@ static int find(struct store *store, const uint8_t hash[STORE_HASH], struct span
     struct segments *segments = &store->disk.segments;
     int err = writer_is_dropping(&store->writer, hash)
                   ? ERR_NOT_FOUND
-                  : index_get(&store->disk.index, hash, location);
+                  : index_get(store->disk.index, hash, location);
 
     if (err) {
         return err;
@@ -407,7 +407,7 @@ void store_stats(struct store *store, struct store_stats *out)
     *out = (struct store_stats){
         .size = disk->size,
         .used = atomic_load(&counters->used),
-        .objects = index_objects(&disk->index),
+        .objects = index_objects(disk->index),
         .segments = atomic_load(&counters->segments),
         .dirty = atomic_load(&store->writer.dirty),
         .written_bytes = atomic_load(&counters->written_bytes),

@@ -12,7 +12,7 @@ static void setup(char dir[64], struct index *index)
 {
     snprintf(dir, 64, "/tmp/larder-index-XXXXXX");
     CHECK(mkdtemp(dir) != NULL);
-    CHECK(index_open(index, dir, 16u << 20) == 0);
+    CHECK(index_open(index, dir, 16u << 20, NULL) == 0);
 }
 
 static void teardown(const char *dir, struct index *index)
@@ -54,7 +54,7 @@ Test(index, keeps_its_identity_and_its_records)
     cr_assert_eq(index_commit(&index), 0);
     index_close(&index);
 
-    cr_assert_eq(index_open(&index, dir, 16u << 20), 0);
+    cr_assert_eq(index_open(&index, dir, 16u << 20, NULL), 0);
     cr_expect_eq(memcmp(uuid, index.uuid, sizeof(uuid)), 0);
     cr_expect(secret.k0 == index.secret.k0 && secret.k1 == index.secret.k1);
     cr_assert_eq(index_get(&index, hash, &found), 0);
@@ -92,7 +92,7 @@ Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
     cr_expect_eq(index_drop_segment(&index, 9), 0);
     cr_assert_eq(index_commit(&index), 0);
     index_close(&index);
-    cr_assert_eq(index_open(&index, dir, 16u << 20), 0);
+    cr_assert_eq(index_open(&index, dir, 16u << 20, NULL), 0);
     cr_expect_eq(index.next_id, 10, "also when the newest was dropped");
     cr_expect_eq(index_each_segment(&index, collect, &seen), 0);
     cr_expect_eq(seen, 105 * 1000 + 206);

@@ -238,6 +238,64 @@ Test(store_faults, garbage_anywhere_in_a_file_is_survived)
     }
 }
 
+/* Makes nonsense of the header of each page that holds `pattern`. */
+static void ruin_pages_with(const char *path, struct span pattern)
+{
+    struct stat file;
+    int fd = open(path, O_RDWR);
+
+    cr_assert(fd >= 0 && fstat(fd, &file) == 0);
+    size_t size = (size_t)file.st_size;
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    for (size_t at = 0; at + 4096 <= size; at += 4096) {
+        if (memmem(map + at, 4096, pattern.at, pattern.len)) {
+            memset(map + at + 8, 0x5a, 8);
+        }
+    }
+    munmap(map, size);
+    close(fd);
+}
+
+/* Found when the first write comes: who reads goes on, and the store begins anew. */
+Test(store_faults, a_damaged_index_is_replaced_under_its_readers)
+{
+    enum { OBJECTS = 400 };
+    struct kit kit;
+    struct store_object held;
+    uint8_t hash[STORE_HASH];
+    char path[128], key[64];
+    unsigned readable = 0;
+
+    kit_init(&kit, KIT_SIZE);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        key_of(key, i);
+        cr_assert(kit_post(kit.store, key, 3000));
+    }
+    kit_hash(kit.store, SPAN("http://example.net:80/fault/7"), hash);
+    store_close(&kit.store);
+    snprintf(path, sizeof(path), "%s/index.mdb", kit.dir);
+    ruin_pages_with(path, span_of(hash, sizeof(hash)));
+    kit_reopen(&kit);
+
+    cr_expect_neq(kit_find(kit.store, "http://example.net:80/fault/7", &held), 0);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        key_of(key, i);
+        readable += kit_check(kit.store, key, 3000) == 0;
+    }
+    cr_expect(readable > 0 && readable < OBJECTS, "%u: the other pages serve", readable);
+    for (size_t i = 0; kit_find(kit.store, key, &held) != 0; i++) {
+        key_of(key, i);
+    }
+    cr_expect_eq(kit_put(kit.store, "new", 3000), 0);
+    cr_expect_eq(kit_check(kit.store, "new", 3000), 0);
+    cr_expect_eq(kit_check(kit.store, key, 3000), ERR_NOT_FOUND);
+    cr_expect_eq(kit_compare(kit.store, key, 3000, &held), 0, "who held it keeps it");
+    store_object_done(kit.store, &held);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "new", 3000), 0, "under the same secret");
+    kit_fini(&kit);
+}
+
 /* ---- a process that dies ---- */
 
 _Noreturn static void write_until_killed(const struct kit *kit, unsigned round, int begun)
