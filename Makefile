@@ -50,6 +50,7 @@ build:
 	@$(MAKE) --no-print-directory VARIANT=release ninja
 
 run: build
+	@$(PACKAGES) run
 	@exec deploy/run.sh build-release
 
 .PHONY: ninja
@@ -58,17 +59,17 @@ ninja:
 	@ninja -C $(BUILD)
 
 test:
-	@$(PACKAGES) build test $(NEEDS_$(VARIANT))
+	@$(PACKAGES) build run test $(NEEDS_$(VARIANT))
 	@$(MAKE) --no-print-directory VARIANT=$(VARIANT) ninja
 	@$(TEST)
 
 check:
-	@$(PACKAGES) build test check
+	@$(PACKAGES) build run test check
 	@$(MAKE) --no-print-directory VARIANT=debug ninja
 	@tests/check.sh build-debug
 
 real: build
-	@$(PACKAGES) build test real
+	@$(PACKAGES) build run test real
 	@tests/scenario/real.sh build-release
 
 bare:
@@ -76,11 +77,11 @@ bare:
 	@tests/scenario/bare-debian.sh
 
 bench: build
-	@$(PACKAGES) build bench
+	@$(PACKAGES) build run bench
 	@bench/hits.sh build-release
 
 install-deps:
-	@$(PACKAGES) build test check real bare bench
+	@$(PACKAGES) build run test check real bare bench
 
 clean:
 	rm -rf build-*/

@@ -55,6 +55,7 @@ await "$proxy" "${pids[0]}" && await "$admin" "${pids[0]}" && await "$dns" "${pi
     stop 1
 }
 
+sudo=$([ "$(id -u)" = 0 ] || echo 'sudo ')
 cat <<GUIDE
 
 Larder is running. Ctrl-C stops it.
@@ -65,7 +66,7 @@ Larder is running. Ctrl-C stops it.
   redirector  $dns      answers www.cdn.example.net with the nearest replica
 
   curl -x http://$proxy -so /dev/null -D - http://example.com/
-  sudo apt-get -o Acquire::http::Proxy=http://$proxy update
+  ${sudo}apt-get -o Acquire::http::Proxy=http://$proxy update
   dig @${dns%:*} -p ${dns#*:} www.cdn.example.net
   $build/ctl/larderctl status --admin $admin
 
