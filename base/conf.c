@@ -81,6 +81,15 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
     struct buf known = BUF_INIT;
     size_t count = 0;
 
+    for (const char *const *later = table->later; later && *later; later++) {
+        if (strcmp(*later, name) == 0) {
+            return conf_report(conf, where,
+                               "\"%s\" is not there yet, a later version will have it; expected a "
+                               "configuration without it",
+                               name);
+        }
+    }
+
     for (const struct conf_directive *row = table->rows; row->name; row++) {
         buf_printf(&known, "%s%s", count ? ", " : "", row->name);
         CHECK(count < ARRAY_LEN(names));
@@ -189,6 +198,7 @@ static void wrong_kind(struct conf *conf, const struct conf_directive *row,
     static const char *const kinds[] = {
         [CONF_SCALAR] = "a single value", [CONF_ITEMS] = "a list", [CONF_ENTRIES] = "a map"};
     struct buf expected = BUF_INIT;
+    bool empty = conf_node_is_nothing(node) || (node->kind == CONF_ITEMS && node->count == 0);
 
     if (row->type.is == CONF_IS_MAP && row->type.table->shorthand == NULL) {
         for (const struct conf_directive *inner = row->type.table->rows; inner->name; inner++) {
@@ -198,10 +208,8 @@ static void wrong_kind(struct conf *conf, const struct conf_directive *row,
         conf_expected(row, &expected);
         conf_range(row, &expected);
     }
-    conf_report(conf, &node->where, "\"%s\" %s%s; expected %.*s", row->name,
-                conf_node_is_nothing(node) ? "" : "is ",
-                conf_node_is_nothing(node) ? "has no value" : kinds[node->kind],
-                SPAN_ARGS(buf_span(&expected)));
+    conf_report(conf, &node->where, "\"%s\" %s%s; expected %.*s", row->name, empty ? "" : "is ",
+                empty ? "has no value" : kinds[node->kind], SPAN_ARGS(buf_span(&expected)));
     buf_fini(&expected);
 }
 
@@ -236,6 +244,10 @@ static void bind_list(struct binder *binder, const struct conf_directive *row,
         conf_node_become(node, CONF_ITEMS);
     } else if (node->kind != CONF_ITEMS) {
         conf_node_wrap(binder->conf, node, CONF_ITEMS, NULL);
+    }
+    if (node->count == 0 && row->flags & CONF_REQUIRED) {
+        wrong_kind(binder->conf, row, node);
+        return;
     }
     char *items = NULL;
     size_t i = 0;
@@ -340,21 +352,43 @@ bool conf_given(const struct conf_at *at, const char *name)
     return conf_node_find(at->node, name) != NULL;
 }
 
+/* What was written for the directive `name` (item `index` when it is a list that has so many);
+ * NULL: nothing. */
+static struct conf_node *node_inside(const struct conf_at *at, const char *name, size_t index)
+{
+    struct conf_node *node = name ? conf_node_find(at->node, name) : NULL;
+
+    if (!node || node->kind != CONF_ITEMS) {
+        return node;
+    }
+    struct conf_node *item = node->first;
+    for (size_t i = 0; item && i < index; i++) {
+        item = item->next;
+    }
+    return item ? item : node;
+}
+
+const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, size_t index)
+{
+    struct conf_at *inside = arena_alloc(&at->conf->memory, sizeof(*inside));
+    struct conf_node *node = node_inside(at, name, index);
+
+    *inside = *at;
+    if (node) {
+        inside->node = node;
+        inside->where = node->where;
+    }
+    return inside;
+}
+
 void conf_complain(const struct conf_at *at, const char *name, size_t index, const char *format,
                    ...)
 {
-    const struct conf_node *node = name ? conf_node_find(at->node, name) : NULL;
+    const struct conf_node *node = node_inside(at, name, index);
     struct conf_where where = node ? node->where : at->where;
     char text[1024];
     va_list args;
 
-    const struct conf_node *item = node && node->kind == CONF_ITEMS ? node->first : NULL;
-    for (size_t i = 0; item && i < index; i++) {
-        item = item->next;
-    }
-    if (item) {
-        where = item->where;
-    }
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);

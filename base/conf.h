@@ -73,7 +73,7 @@ struct conf_type {
 
 enum conf_flags {
     CONF_RELOAD = BIT(0),   /* a reload applies it; without: only a restart */
-    CONF_REQUIRED = BIT(1), /* must be written */
+    CONF_REQUIRED = BIT(1), /* must be written; a list with at least one item */
     CONF_OPTIONAL = BIT(2), /* a map that is not written is not bound at all: it stays zero */
     CONF_COMMAS = BIT(3),   /* on the command line commas part the items of the list */
     CONF_UNIX = BIT(4),     /* an endpoint may be a unix socket */
@@ -122,7 +122,8 @@ struct conf_at; /* a map while it is bound */
 struct conf_table {
     const struct conf_directive *rows; /* the last has no name */
     size_t size;                       /* of the struct; with CONF_SAME 0 */
-    const char *shorthand; /* the row that is meant when something else than a map is written */
+    const char *shorthand;    /* the row that is meant when something else than a map is written */
+    const char *const *later; /* names that a later version will know, up to NULL; or NULL */
     /* Called after the rows of a map are bound without errors: checks across fields, computed
      * fields. Reports with conf_complain(). May be NULL. */
     void (*finish)(void *bound, struct arena *arena, const struct conf_at *at);
@@ -165,6 +166,9 @@ int conf_bind(struct conf *conf, void *out, struct arena *arena);
 
 /* In finish(): the struct that conf_bind() was given. Rows above are bound already. */
 void *conf_root(const struct conf_at *at);
+/* The map `name` inside this one (number `index` when it is a list of them), for conf_complain()
+ * about what is checked only where everything is known. Lives as long as `at`'s conf. */
+const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, size_t index);
 /* Was the directive written, in the file or on the command line? */
 bool conf_given(const struct conf_at *at, const char *name);
 /* An error at the directive `name` of this map (item `index` when it is a list), or at the map

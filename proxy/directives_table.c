@@ -220,19 +220,8 @@ static const struct conf_directive site_rows[] = {
      NULL, CONF_RELOAD | CONF_REQUIRED, "Where its content comes from."},
     {0},
 };
-static void site_finish(void *bound, struct arena *arena, const struct conf_at *at)
-{
-    const struct site *site = bound;
-
-    if (site->host_count == 0) {
-        conf_complain(at, "hosts", 0, "an empty list; expected host names");
-    }
-    if (site->origin_count == 0) {
-        conf_complain(at, "origins", 0, "an empty list; expected origins");
-    }
-}
 static const struct conf_table site_table = {
-    .rows = site_rows, .size = sizeof(struct site), .finish = site_finish};
+    .rows = site_rows, .size = sizeof(struct site)};
 
 static const struct conf_directive timeout_rows[] = {
     {"client-head", CONF_MSEC, FIELD(timeouts.client_head), "15s", "100ms", "1h", CONF_RELOAD,

@@ -98,8 +98,9 @@ static const struct conf_directive rows[] = {
     {0},
 };
 /* clang-format on */
+static const char *const later[] = {"quota", NULL};
 static const struct conf_table table = {
-    .rows = rows, .size = sizeof(struct sample), .finish = sample_finish};
+    .rows = rows, .later = later, .size = sizeof(struct sample), .finish = sample_finish};
 
 struct run {
     struct buf errors;
@@ -234,6 +235,9 @@ Test(conf, errors_are_exact)
          "f:1:35: \"location\" is out of range with \"181\"; expected a number such as 50.11 from "
          "-180 to 180\n"},
         {"tls: {}\n", "f:1:6: \"certificate\" is missing; expected a path\n"},
+        {"quota: 5\n",
+         "f:1:1: \"quota\" is not there yet, a later version will have it; expected a "
+         "configuration without it\n"},
         {"", "f:1:1: nothing in this file; expected directives such as listen:\n"},
         {"# only a comment\n",
          "f:1:1: nothing in this file; expected directives such as listen:\n"},
@@ -495,6 +499,50 @@ Test(conf, what_a_broken_file_lacks_is_not_reported_missing)
         run_bind(&run);
         cr_expect_eq(run.err, ERR_CONFIG);
         cr_expect_eq(strstr(run.errors.data, "missing"), NULL, "%s", run.errors.data);
+        run_fini(&run);
+    }
+}
+
+static void complain_inside(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    conf_complain(conf_at_map(at, "origins", 1), "name", 0, "b");
+    conf_complain(conf_at_map(conf_at_map(at, "origins", 0), "nothing", 0), NULL, 0, "a");
+}
+
+Test(conf, complaints_of_the_whole_point_at_the_part)
+{
+    static const struct conf_table whole = {
+        .rows = rows, .size = sizeof(struct sample), .finish = complain_inside};
+    struct run run;
+
+    run_init(&run);
+    conf_free(&run.conf);
+    run.conf = conf_new(&whole, &run.errors);
+    conf_load_text(run.conf, "f", SPAN("origins:\n  - name: a\n  - name: b\n"));
+    run_bind(&run);
+    cr_expect_str_eq(run.errors.data, "f:3:11: b\nf:2:5: a\n");
+    run_fini(&run);
+}
+
+Test(conf, a_required_list_is_not_empty)
+{
+    static const struct conf_directive needy_rows[] = {
+        {"ports", CONF_INT, CONF_LIST(struct sample, ports, port_count), NULL, NULL, NULL,
+         CONF_REQUIRED, "Ports."},
+        {0},
+    };
+    static const struct conf_table needy = {.rows = needy_rows, .size = sizeof(struct sample)};
+    static const char *const empty[] = {"ports: []", "ports:", "ports: ~"};
+
+    for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
+        struct run run;
+        run_init(&run);
+        conf_free(&run.conf);
+        run.conf = conf_new(&needy, &run.errors);
+        conf_load_text(run.conf, "f", span_str(empty[i]));
+        run_bind(&run);
+        cr_expect_not_null(strstr(run.errors.data, "\"ports\" has no value; expected"), "%s: %s",
+                           empty[i], run.errors.data);
         run_fini(&run);
     }
 }

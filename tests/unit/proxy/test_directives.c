@@ -261,7 +261,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"access:\n  - allow: {from: []}\n", ":2:19: an empty list; expected prefixes, or no "
                                              "\"from\" at all for everybody\n"},
         {"sites:\n  - {hosts: [], origins: [\"http://a\"]}\n",
-         ":2:13: an empty list; expected host names\n"},
+         ":2:13: \"hosts\" has no value; expected a host name, *.NAME or *\n"},
         {"sites:\n  - {hosts: a}\n", ":2:5: \"origins\" is missing; expected scheme, host and port "
                                      "such as http://origin.example.net:8080\n"},
     };
