@@ -9,8 +9,7 @@
 
 /* The first probes come soon after the start, each replica's a little later than the last. */
 #define FIRST_SPREAD_MS 100
-/* While a streak is running probes come faster, so that a replica that died right after a good
- * probe is out within two intervals. */
+/* How much faster probes come while a streak is running, at least. */
 #define HURRY 4
 #define REQUEST_MAX 512
 #define STATUS_LEN 12 /* "HTTP/1.1 200" */
@@ -30,6 +29,30 @@ bool health_note(struct health *health, bool good, uint64_t rise, uint64_t fall)
         health->streak = 0;
     }
     return health->up != before;
+}
+
+static uint64_t streak_time(uint64_t interval)
+{
+    return interval / 4 * 3;
+}
+
+uint64_t health_timeout_max(uint64_t interval, uint64_t fall)
+{
+    return streak_time(interval) / fall;
+}
+
+uint64_t health_pause(const struct health *health, uint64_t interval, uint64_t timeout,
+                      uint64_t fall)
+{
+    uint64_t quick = interval / HURRY;
+
+    if (health->streak == 0) {
+        return interval;
+    }
+    if (fall > 1 && (streak_time(interval) - timeout) / (fall - 1) < quick) {
+        quick = (streak_time(interval) - timeout) / (fall - 1);
+    }
+    return quick;
 }
 
 /* One replica. A probe is one connection: WAITING for its time, then asking until a status, a
@@ -73,8 +96,9 @@ static void on_time(uv_timer_t *timer);
 
 static void wait_for_next(struct probe *p)
 {
-    uint64_t interval = p->probes->settings->health.interval;
-    uint64_t pause = p->health.streak ? interval / HURRY : interval;
+    const struct settings *s = p->probes->settings;
+    uint64_t pause =
+        health_pause(&p->health, s->health.interval, s->health.timeout, s->health.fall);
     uint64_t taken = uv_now(p->probes->loop) - p->begun;
 
     uv_timer_start(&p->timer, on_time, pause > taken ? pause - taken : 1, 0);
@@ -187,27 +211,36 @@ static bool same_target(const struct replica_row *a, const struct replica_row *b
            strcmp(a->admin.text, b->admin.text) == 0;
 }
 
-static struct health remembered(const struct probes *was, const struct replica_row *row)
+static const struct probe *find_same(const struct probes *was, const struct replica_row *row)
 {
     for (size_t i = 0; was && i < was->count; i++) {
         if (same_target(was->list[i].row, row)) {
-            return was->list[i].health;
+            return &was->list[i];
         }
     }
-    return HEALTH_INIT;
+    return NULL;
 }
 
-static void probe_start(struct probes *probes, struct probe *p, size_t number)
+/* The first probe: where `before` left off, so that reloads do not put probes off. */
+static void probe_start(struct probes *probes, struct probe *p, size_t number,
+                        const struct probe *before)
 {
     uint64_t interval = probes->settings->health.interval;
-    uint64_t spread = p->health.known || interval < FIRST_SPREAD_MS ? interval : FIRST_SPREAD_MS;
+    uint64_t spread = interval < FIRST_SPREAD_MS ? interval : FIRST_SPREAD_MS;
 
     snprintf(p->request, sizeof(p->request),
              "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: larder-dns\r\nConnection: close\r\n\r\n",
              probes->settings->health.path, p->row->admin.text);
     uv_timer_init(probes->loop, &p->timer);
     probes->handles++;
-    uv_timer_start(&p->timer, on_time, spread * number / probes->count, 0);
+    if (!before || !before->health.known) {
+        uv_timer_start(&p->timer, on_time, spread * number / probes->count, 0);
+    } else if (before->asking) {
+        uv_timer_start(&p->timer, on_time, 0, 0);
+    } else {
+        p->begun = before->begun;
+        wait_for_next(p);
+    }
 }
 
 struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
@@ -225,9 +258,11 @@ struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
         struct probe *p = &probes->list[i];
         p->probes = probes;
         p->row = &settings->replica_rows[i];
-        p->health = remembered(was, p->row);
+        const struct probe *before = find_same(was, p->row);
+        p->health = before ? before->health : HEALTH_INIT;
+        p->fault = before ? before->fault : NULL;
         if (p->row->admin.len) {
-            probe_start(probes, p, i);
+            probe_start(probes, p, i, before);
         }
     }
     return probes;

@@ -9,7 +9,7 @@
 
 #include <uv.h>
 
-/* ---- the judgement ---- */
+/* ---- the judgement: pure; times in ms ---- */
 
 struct health {
     bool known; /* probed at least once; before that it counts as up */
@@ -22,6 +22,16 @@ struct health {
 /* Takes the result of a probe; whether `up` changed. The first one decides alone, later ones only
  * `rise` or `fall` in a row. */
 bool health_note(struct health *health, bool good, uint64_t rise, uint64_t fall);
+
+/* A replica that dies right after a good probe is out within two intervals: one until the next
+ * probe, and three quarters of another for `fall` probes that each take their whole timeout. The
+ * rest is for a busy machine. 0: no such settings; else the largest timeout that allows it. */
+uint64_t health_timeout_max(uint64_t interval, uint64_t fall);
+
+/* The time from the beginning of one probe to that of the next. While a streak is running they
+ * come faster. `timeout` is at most health_timeout_max(). */
+uint64_t health_pause(const struct health *health, uint64_t interval, uint64_t timeout,
+                      uint64_t fall);
 
 /* ---- the probes ---- */
 
