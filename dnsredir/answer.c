@@ -85,10 +85,11 @@ static const struct ranking *rank_nearest(struct answering *a)
 {
     unsigned bits;
     const struct ip *ip = client_of(a, &bits);
-    struct netmap_hit hit = netmap_find(a->view->nearest, ip, bits);
+    unsigned outer = ip_is_v4(ip) && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, told as IPv6 */
+    struct netmap_hit hit = netmap_find(a->view->nearest, ip, bits - outer);
 
     if (ip == &a->query->edns.ecs.ip) {
-        a->scope = hit.scope;
+        a->scope = (uint8_t)(hit.scope + outer);
     }
     return a->view->rankings[hit.value];
 }

@@ -83,7 +83,7 @@ static void put_subnet(struct wire_out *out, const char *subnet)
     const char *what;
 
     cr_assert_eq(prefix_parse(span_str(subnet), &prefix, &what), 0);
-    bool v4 = ip_is_v4(&prefix.ip);
+    bool v4 = ip_is_v4(&prefix.ip) && !strchr(subnet, ':');
     unsigned bits = prefix.bits - (v4 ? 96u : 0u);
     wire_put_u16(out, (uint16_t)(8 + (bits + 7) / 8));
     wire_put_u16(out, 8);

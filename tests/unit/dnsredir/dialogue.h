@@ -27,7 +27,7 @@ char *dialogue_errors(const char *yaml);
 struct question {
     const char *name;
     const char *type;   /* "A", ..., or "TYPE65" */
-    const char *subnet; /* "10.1.0.0/16", or NULL: no client subnet */
+    const char *subnet; /* "10.1.0.0/16", or NULL: no client subnet; with a colon IPv6 */
     bool edns;          /* implied by subnet */
     uint16_t payload;   /* 0: 1232 */
     uint16_t flags;

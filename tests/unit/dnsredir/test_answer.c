@@ -208,6 +208,8 @@ Test(answer, rfc7871_nearest_and_scope)
          "NOERROR aa | www.cdn.example.net. 30 A 192.0.2.10 | edns scope 16/22"},
         {"www", "A", "2001:db8:1:200::/56",
          "NOERROR aa | www.cdn.example.net. 30 A 198.51.100.10 | edns scope 56/48"},
+        {"www", "A", "::ffff:10.1.9.0/120", /* the family stays, and so does its count of bits */
+         "NOERROR aa | www.cdn.example.net. 30 A 192.0.2.10 | edns scope 120/117"},
         {"www", "AAAA", "10.1.9.0/24",
          "NOERROR aa | www.cdn.example.net. 30 AAAA 2001:db8::10 | edns scope 24/21"},
         {"www", "AAAA", "10.2.0.0/24",
