@@ -22,7 +22,7 @@ struct view {
 struct asker {
     struct ip ip;
     bool tcp;
-    uint32_t turn; /* goes up with each query */
+    uint32_t turn; /* another one for each query */
 };
 
 /* What happened, for counters and logs. */

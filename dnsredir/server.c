@@ -13,9 +13,15 @@
 #include "dnsredir/udp.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 /* How often replaced worlds are looked at, while there are any. */
 #define COLLECT_MS 20
+
+/* Descriptors beside those of connections, probes and listeners: loops, logs, files of a reload,
+ * administrators. */
+#define DESCRIPTORS_OWN 128
+#define DESCRIPTORS_PER_WORKER 16
 
 /* One worker and its thread. */
 struct thread {
@@ -142,8 +148,11 @@ static void reload_done(uv_work_t *work, int status)
     }
     buf_fini(&s->errors);
     s->errors = BUF_INIT;
+    if (s->stopping) {
+        return;
+    }
     notify("READY=1");
-    if (s->reload_again && !s->stopping) {
+    if (s->reload_again) {
         reload_begin(s);
     }
 }
@@ -171,13 +180,42 @@ static void on_stop(uv_async_t *async)
     uv_close((uv_handle_t *)async, NULL);
 }
 
+/* Takes as many descriptors as the system gives; returns how many these are. */
+static size_t raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return limit.rlim_cur;
+}
+
+/* How many TCP connections one worker may have: never so many that probes find no descriptor, or
+ * whoever opens connections could take all replicas out of the answers. */
+static size_t connection_limit(const struct settings *settings)
+{
+    size_t limit = raise_descriptor_limit();
+    size_t kept = DESCRIPTORS_OWN + settings->replica_count +
+                  settings->workers * (DESCRIPTORS_PER_WORKER + 2 * settings->listen_count);
+    size_t most = limit > kept ? (limit - kept) / settings->workers : 0;
+
+    if (settings->tcp.connections <= most) {
+        return settings->tcp.connections;
+    }
+    most = most ? most : 1;
+    log_warn("connections_limited", "connections=%zu reason=%s", most, "RLIMIT_NOFILE is too low");
+    return most;
+}
+
 static void thread_main(void *arg)
 {
     struct thread *t = arg;
     uv_run(&t->worker.loop, UV_RUN_DEFAULT);
 }
 
-static int thread_open(struct server *s, struct thread *t, size_t number)
+static int thread_open(struct server *s, struct thread *t, size_t number, size_t connections)
 {
     const struct settings *settings = s->settings;
     int err = 0;
@@ -186,6 +224,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number)
     CHECK(uv_async_init(&t->worker.loop, &t->stop, on_stop) == 0);
     t->worker.publish = s->publish;
     t->worker.number = number;
+    t->worker.connections = connections;
     t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
         err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
@@ -214,11 +253,12 @@ static void thread_fini(struct thread *t)
 /* All sockets are open before any thread answers. */
 static int start_workers(struct server *s)
 {
+    size_t connections = connection_limit(s->settings);
     int err = 0;
 
     for (size_t i = 0; i < s->settings->workers && !err; i++) {
         s->thread_count++;
-        err = thread_open(s, &s->threads[i], i);
+        err = thread_open(s, &s->threads[i], i, connections);
     }
     for (size_t i = 0; i < s->thread_count; i++) {
         struct thread *t = &s->threads[i];
@@ -318,6 +358,7 @@ int server_run(int argc, char **argv, struct settings *settings)
     struct server s = {.argc = argc, .argv = argv};
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); /* "reopen your logs": ours is standard error */
     CHECK(uv_loop_init(&s.loop) == 0);
     s.publish = publish_new(settings->workers, world_free);
     s.threads = xcalloc(settings->workers, sizeof(*s.threads));

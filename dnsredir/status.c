@@ -97,7 +97,7 @@ const char *status_page(const struct status *status, struct span path, struct bu
         put_status(status, out);
         return "application/json";
     }
-    if (span_eq(path, SPAN("/healthz"))) {
+    if (span_eq(path, SPAN("/healthz")) || span_eq(path, SPAN("/readyz"))) {
         buf_printf(out, "ok\n");
         return "text/plain";
     }

@@ -289,6 +289,7 @@ static void on_tick(uv_timer_t *timer)
 static int open_socket(const struct endpoint *endpoint, int *out)
 {
     int on = 1;
+    int v6only = endpoint_v6only(endpoint);
     int family = endpoint->address.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -297,7 +298,8 @@ static int open_socket(const struct endpoint *endpoint, int *out)
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
-        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+        (family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0) ||
         bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->len) < 0) {
         int err = -errno;
         close(fd);
@@ -336,7 +338,7 @@ int tcp_open(struct worker *worker, const struct settings *settings, struct tcp 
     tcp->worker = worker;
     tcp->idle_ms = settings->tcp.idle;
     tcp->message_ms = settings->tcp.message;
-    tcp->limit = settings->tcp.connections;
+    tcp->limit = worker->connections;
     list_init(&tcp->connections);
     uv_timer_init(&worker->loop, &tcp->tick);
     tcp->handles = 1;

@@ -175,7 +175,7 @@ static int bind_socket(struct udp *udp, const struct endpoint *endpoint)
 
     set(udp->fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
     if (!err && !v4) {
-        err = set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        err = set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, endpoint_v6only(endpoint));
     }
     if (!err && udp->any_address) {
         err = v4 ? set(udp->fd, IPPROTO_IP, IP_PKTINFO, 1)

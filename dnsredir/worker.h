@@ -22,10 +22,26 @@ struct world {
 struct worker {
     uv_loop_t loop;
     struct publish *publish;
-    size_t number; /* as a reader */
-    uint32_t turn; /* queries answered, for rotation */
+    size_t number;      /* as a reader */
+    uint32_t turn;      /* queries answered, for rotation */
+    size_t connections; /* by TCP, at most */
     struct counters counters;
 };
+
+/* "[::]:53" is IPv6 alone, beside a socket for IPv4; ":53" and "53" are both families. */
+static inline bool endpoint_v6only(const struct endpoint *endpoint)
+{
+    return endpoint->address.ss_family == AF_INET6 && endpoint->text[0] == '[';
+}
+
+/* Clients send their queries for A and AAAA in pairs: with turns that count up, one of each pair
+ * would see only the odd ones. Scattered, every kind of query sees all of them. */
+static inline uint32_t scatter(uint32_t turn)
+{
+    turn = (turn ^ turn >> 16) * UINT32_C(0x85ebca6b);
+    turn = (turn ^ turn >> 13) * UINT32_C(0xc2b2ae35);
+    return turn ^ turn >> 16;
+}
 
 /* Answers one packet, counted. 0: no answer is due. Inside publish_enter(). */
 static inline size_t worker_answer(struct worker *worker, const struct world *world,
@@ -33,7 +49,7 @@ static inline size_t worker_answer(struct worker *worker, const struct world *wo
 {
     struct answer_note note;
 
-    asker->turn = worker->turn++;
+    asker->turn = scatter(worker->turn++);
     size_t len = answer(&world->view, asker, packet, room, &note);
     counters_note(&worker->counters, &note, len);
     return len;

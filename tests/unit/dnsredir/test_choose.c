@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/choose.h"
+#include "dnsredir/worker.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -165,5 +166,21 @@ Test(choose, hashing_moves_only_the_names_of_a_lost_replica)
     }
     for (unsigned i = 0; i < REPLICAS; i++) {
         cr_expect(counts[10 * i] > 850 && counts[10 * i] < 1150, "%u", counts[10 * i]);
+    }
+}
+
+/* Stub resolvers ask for A and AAAA in turn: neither may see only every other replica. */
+Test(choose, every_kind_of_query_takes_every_turn)
+{
+    for (uint32_t step = 1; step <= 12; step++) {
+        for (uint32_t count = 2; count <= 8; count++) {
+            unsigned seen[8] = {0};
+            for (uint32_t n = 0; n < 8000; n++) {
+                seen[scatter(n * step) % count]++;
+            }
+            for (uint32_t i = 0; i < count; i++) {
+                cr_expect_gt(seen[i], 8000 / count * 9 / 10, "every %u of %u", step, count);
+            }
+        }
     }
 }
