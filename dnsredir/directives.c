@@ -3,12 +3,44 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "dnsredir/compile.h"
+#include "dnsredir/health.h"
 #include "dnsredir/pattern.h"
+
+#include <inttypes.h>
 
 #define ADMIN_PORT 3129
 #define DNS_PORT 53
 
-static const char *const policy_words[] = {"nearest", "hashed", NULL};
+/* What a later version will know: refused by name, so that nobody believes it is at work. */
+static const char *const later_zone[] = {"file", "updates", "dnssec", NULL};
+static const char *const later_nearest[] = {"measured", "regions", NULL};
+static const char *const later_root[] = {"resolver", "cookies", "rate-limit", "nsid", NULL};
+
+static int parse_policy(struct span text, struct arena *arena, void *out, const char **what)
+{
+    static const char *const words[] = {[POLICY_NEAREST] = "nearest", [POLICY_HASHED] = "hashed"};
+    static const char *const later[] = {"weighted", "failover", "static"};
+    enum policy_kind *policy = out;
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (span_eq(text, span_str(words[i]))) {
+            *policy = (enum policy_kind)i;
+            return 0;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
+        if (span_eq(text, span_str(later[i]))) {
+            *what = "it is not there yet, a later version will have it";
+        }
+    }
+    return ERR_SYNTAX;
+}
+
+static const struct conf_custom policy_word = {
+    .expected = "nearest or hashed",
+    .size = sizeof(enum policy_kind),
+    .parse = parse_policy,
+};
 
 /* "http://192.0.2.10:3129" */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
@@ -112,7 +144,7 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
 static const struct conf_directive name_directives[] = {
     {"name", CONF_STRING, NAME(name), NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
      "Below the zone; @ is the zone itself, * a wildcard. v[1-24].x[1-8] stands for 192 names."},
-    {"policy", CONF_ENUM(policy_words), NAME(policy), NULL, NULL, NULL, CONF_RELOAD,
+    {"policy", CONF_CUSTOM(policy_word), NAME(policy), NULL, NULL, NULL, CONF_RELOAD,
      "How its addresses are chosen: nearest to the client, or by hashing the name."},
     {"replicas", CONF_STRING, CONF_LIST(struct name_row, replicas, replica_count),
      NULL, NULL, NULL, CONF_RELOAD, "Among which to choose; without it, all."},
@@ -160,7 +192,7 @@ static const struct conf_directive zone_directives[] = {
     {0},
 };
 static const struct conf_table zone_table = {
-    .rows = zone_directives, .size = sizeof(struct zone_row)};
+    .rows = zone_directives, .later = later_zone, .size = sizeof(struct zone_row)};
 
 /* ---- nearest, and the root ---- */
 
@@ -180,18 +212,35 @@ static const struct conf_directive nearest_directives[] = {
     {"map", CONF_MAP(map_table), CONF_LIST(struct settings, map_rows, map_count),
      NULL, NULL, NULL, CONF_RELOAD, "Which network is near which replica; the longest prefix wins."},
     {"map-file", CONF_PATH, FIELD(map_file), NULL, NULL, NULL, CONF_RELOAD,
-     "More of the same: lines of prefix,replica[,replica...]."},
+     "More of the same: lines of prefix,replica[,replica...]. Where both have a prefix, map decides."},
     {"geoip", CONF_PATH, FIELD(geoip), NULL, NULL, NULL, CONF_RELOAD,
      "A MaxMind database with locations, for networks that no map knows."},
     {0},
 };
-static const struct conf_table nearest_table = {.rows = nearest_directives};
+static const struct conf_table nearest_table = {
+    .rows = nearest_directives, .later = later_nearest};
+
+static void check_health(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    const struct settings *s = bound;
+    uint64_t most = health_timeout_max(s->health.interval, s->health.fall);
+
+    if (s->health.timeout > most) {
+        conf_complain(at, "timeout", 0,
+                      "%" PRIu64 "ms is too long: a dead replica would stay for more than two "
+                      "intervals; expected at most %" PRIu64 "ms (3/4 of interval, divided by fall)",
+                      s->health.timeout, most);
+    }
+    if (s->health.path[0] != '/' || strchr(s->health.path, ' ')) {
+        conf_complain(at, "path", 0, "not a path; expected such as /readyz");
+    }
+}
 
 static const struct conf_directive health_directives[] = {
     {"interval", CONF_MSEC, FIELD(health.interval), "2s", "50ms", "1h", CONF_RELOAD,
      "Between two probes of a replica."},
     {"timeout", CONF_MSEC, FIELD(health.timeout), "500ms", "10ms", "1min", CONF_RELOAD,
-     "A probe without an answer by then has failed."},
+     "A probe without an answer by then has failed. At most 3/4 of interval, divided by fall."},
     {"rise", CONF_INT, FIELD(health.rise), "2", "1", "100", CONF_RELOAD,
      "Good probes in a row that bring a replica back."},
     {"fall", CONF_INT, FIELD(health.fall), "2", "1", "100", CONF_RELOAD,
@@ -200,7 +249,8 @@ static const struct conf_directive health_directives[] = {
      "What is asked for by GET; a status of 200 to 299 is good."},
     {0},
 };
-static const struct conf_table health_table = {.rows = health_directives};
+static const struct conf_table health_table = {
+    .rows = health_directives, .finish = check_health};
 
 static const struct conf_directive tcp_directives[] = {
     {"connections", CONF_INT, FIELD(tcp.connections), "1000", "1", "1000000", 0,
@@ -239,7 +289,8 @@ static const struct conf_directive directives[] = {
     {0},
 };
 static const struct conf_table table = {
-    .rows = directives, .size = sizeof(struct settings), .finish = compile_settings};
+    .rows = directives, .later = later_root, .size = sizeof(struct settings),
+    .finish = compile_settings};
 
 static const struct conf_option options[] = {
     {"--listen", "ADDRESS", "listen", "Take queries here; may be repeated.", NULL},

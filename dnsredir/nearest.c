@@ -223,6 +223,14 @@ struct lines {
     unsigned number;
     unsigned faults;
     struct buf *errors;
+    struct map seen; /* prefixes so far: struct seen */
+};
+
+/* A prefix of the file. */
+struct seen {
+    struct map_link link;
+    size_t entry; /* in the builder's prefixes */
+    unsigned line;
 };
 
 static void complain(struct lines *lines, const char *line, struct span word, const char *what)
@@ -231,6 +239,32 @@ static void complain(struct lines *lines, const char *line, struct span word, co
         size_t column = word.at ? (size_t)(word.at - line) + 1 : 1;
         buf_printf(lines->errors, "%s:%u:%zu: %s\n", lines->path, lines->number, column, what);
     }
+}
+
+/* Two lines for one prefix are a mistake, unless they say the same. */
+static void check_last_entry(struct nearest_builder *b, struct lines *lines, const char *line,
+                             struct span word)
+{
+    const struct netmap_entry *last = &b->prefixes.at[b->prefixes.count - 1];
+    uint64_t hash = hash_of(span_of(&last->prefix.ip, sizeof(last->prefix.ip)));
+
+    for (struct map_link *at = map_first(&lines->seen, hash); at; at = map_next(at)) {
+        const struct seen *seen = container_of(at, struct seen, link);
+        const struct netmap_entry *entry = &b->prefixes.at[seen->entry];
+        if (entry->prefix.bits == last->prefix.bits && ip_eq(&entry->prefix.ip, &last->prefix.ip)) {
+            if (entry->value != last->value) {
+                char what[80];
+                snprintf(what, sizeof(what), "line %u has other replicas for this prefix",
+                         seen->line);
+                complain(lines, line, word, what);
+            }
+            return;
+        }
+    }
+    struct seen *seen = arena_alloc(&b->scratch, sizeof(*seen));
+    seen->entry = b->prefixes.count - 1;
+    seen->line = lines->number;
+    map_insert(&lines->seen, &seen->link, hash);
 }
 
 static int replica_id(const struct nearest_builder *b, struct span name)
@@ -254,6 +288,7 @@ static void add_line(struct nearest_builder *b, struct lines *lines, const char 
     uint16_t ids[REPLICAS_MAX];
     size_t count = 0;
     struct span word = span_trim(span_cut(&rest, ','));
+    struct span prefix_word = word;
 
     if (prefix_parse(word, &prefix, &what)) {
         complain(lines, line, word, what ? what : "not a prefix; expected such as 10.0.0.0/8");
@@ -269,6 +304,7 @@ static void add_line(struct nearest_builder *b, struct lines *lines, const char 
         ids[count++] = (uint16_t)id;
     } while (rest.len);
     nearest_add(b, &prefix, ids, count);
+    check_last_entry(b, lines, line, prefix_word);
 }
 
 int nearest_add_file(struct nearest_builder *b, const char *path, struct buf *errors)
@@ -282,9 +318,13 @@ int nearest_add_file(struct nearest_builder *b, const char *path, struct buf *er
         buf_printf(errors, "%s: %s\n", path, err_text(-errno));
         return ERR_CONFIG;
     }
+    map_init(&lines.seen, 1024);
     for (ssize_t n = getline(&line, &cap, file); n >= 0; n = getline(&line, &cap, file)) {
         struct span text = span_of(line, (size_t)n);
         lines.number++;
+        if (lines.number == 1 && span_starts(text, SPAN("\xef\xbb\xbf"))) {
+            text = span_skip(text, 3);
+        }
         while (text.len && (text.at[text.len - 1] == '\n' || text.at[text.len - 1] == '\r')) {
             text.len--;
         }
@@ -296,6 +336,7 @@ int nearest_add_file(struct nearest_builder *b, const char *path, struct buf *er
     if (ferror(file)) {
         complain(&lines, line, SPAN_EMPTY, "cannot be read");
     }
+    map_fini(&lines.seen);
     free(line);
     fclose(file);
     if (lines.faults > ERRORS_SHOWN) {

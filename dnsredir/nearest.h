@@ -30,8 +30,9 @@ void nearest_builder_free(struct nearest_builder **builder);
 /* `ids` in order of preference; the others stand in by their distance from the first. */
 void nearest_add(struct nearest_builder *builder, const struct prefix *prefix, const uint16_t *ids,
                  size_t count);
-/* A file of lines "prefix,replica[,replica...]", "#" begins a comment. 0, or ERR_CONFIG after
- * writing "file:line:column: ..." lines to `errors`, the first 20 of them. */
+/* A file of lines "prefix,replica[,replica...]", "#" begins a comment. What nearest_add() says
+ * later about the same prefix holds instead. 0, or ERR_CONFIG after writing "file:line:column: ..."
+ * lines to `errors`, the first 20 of them. */
 int nearest_add_file(struct nearest_builder *builder, const char *path, struct buf *errors);
 /* 0, or ERR_CONFIG after writing to `errors`. */
 int nearest_add_geo(struct nearest_builder *builder, const char *path, struct buf *errors);

@@ -3,6 +3,8 @@
 #include "dnsredir/pattern.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define REPLICAS                                                                                   \
     "replicas: [{name: fra, addresses: 192.0.2.1}, {name: nyc, addresses: 192.0.2.2}]\n"
@@ -17,10 +19,26 @@ Test(directives, faults_are_named)
         {"zones: [{name: ex, nameservers: ns.ex, names: [{name: w}]}]",
          "expected a policy or records"},
         {ZONE("{name: w, policy: nearest}"), "there are no replicas"},
-        {REPLICAS ZONE("{name: w, policy: weighted}"), "nearest"},
+        {REPLICAS ZONE("{name: w, policy: weighted}"), "it is not there yet"},
         {REPLICAS ZONE("{name: w, policy: hashed, replicas: [fra, nyx]}"), "did you mean \"nyc\"?"},
-        {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: fro}]}\n" ZONE(""), "\"fro\""},
-        {REPLICAS "nearest: {measured: true}\n" ZONE(""), "measured"},
+        {REPLICAS ZONE("{name: w, policy: hashed, replicas: [fra, nyx]}"), ":2:90: no replica"},
+        {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: fro}]}\n" ZONE(""),
+         ":2:47: no replica is called \"fro\""},
+        {REPLICAS "nearest: {measured: true}\n" ZONE(""), "\"measured\" is not there yet"},
+        {"resolver: {allow: [10.0.0.0/8]}\n" ZONE(""), "\"resolver\" is not there yet"},
+        {"zones: [{name: ex, nameservers: ns.ex, file: ex.zone}]", "\"file\" is not there yet"},
+        {REPLICAS ZONE("{name: w, policy: failover}"), "it is not there yet"},
+        {REPLICAS ZONE("{name: w, policy: nearset}"), "expected nearest or hashed"},
+        {"zones: [{name: ex, nameservers: []}]", "\"nameservers\" has no value"},
+        {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: []}]}\n" ZONE(""),
+         "\"replica\" has no value"},
+        {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: fra}, {prefix: 10.0.0.0/9, "
+                  "replica: nyc}, {prefix: 10.0.0.0/8, replica: nyc}]}\n" ZONE(""),
+         ":2:98: stands in the map twice"},
+        {"health: {timeout: 1s}\n" ZONE(""),
+         "expected at most 750ms (3/4 of interval, divided by fall)"},
+        {"health: {interval: 50ms, timeout: 10ms, fall: 4}\n" ZONE(""), "expected at most 9ms"},
+        {"health: {path: readyz}\n" ZONE(""), "expected such as /readyz"},
         {REPLICAS "nearest: {map-file: /nonexistent}\n" ZONE(""), "/nonexistent"},
         {ZONE("{name: w, records: [\"A 1.2.3\"]}"), "not an IPv4 address"},
         {ZONE("{name: w, records: [\"A 1.2.3.4 5\"]}"), "more words"},
@@ -48,6 +66,77 @@ Test(directives, faults_are_named)
         cr_expect_not_null(strchr(errors, ':'));
         free(errors);
     }
+}
+
+/* A set that no message can hold is a fault of the configuration, not ours. */
+Test(directives, too_many_name_servers)
+{
+    struct buf yaml = BUF_INIT;
+
+    buf_printf(&yaml, "zones:\n  - name: ex\n    nameservers:\n");
+    for (int i = 0; i < 4000; i++) {
+        buf_printf(&yaml, "      - a-name-server-with-number-%d.example.org\n", i);
+    }
+    buf_append(&yaml, SPAN("\0"));
+    char *errors = dialogue_errors(yaml.data);
+    cr_expect_not_null(strstr(errors, "too many records"), "%s", errors);
+    free(errors);
+    buf_fini(&yaml);
+}
+
+static char *map_file_errors(const char *csv)
+{
+    char path[] = "/tmp/larder-dns-map-XXXXXX";
+    char yaml[512];
+    int fd = mkstemp(path);
+
+    cr_assert_eq(write(fd, csv, strlen(csv)), (ssize_t)strlen(csv));
+    close(fd);
+    snprintf(yaml, sizeof(yaml), REPLICAS "nearest: {map-file: %s}\n" ZONE(""), path);
+    char *errors = dialogue_errors(yaml);
+    unlink(path);
+    return errors;
+}
+
+Test(directives, faults_of_the_map_file_have_line_and_column)
+{
+    static const struct {
+        const char *csv, *want;
+    } cases[] = {
+        {"10.0.0.0/8,fra\n10.0.0.0/8,nyc\n", ":2:1: line 1 has other replicas for this prefix\n"},
+        {"10.0.0.0/8,fra\n 10.0.0.0/33,fra\n", ":2:2: the prefix length is not 0 to 32\n"},
+        {"10.0.0.0/8,fra,nyx\n", ":1:16: no such replica\n"},
+        {"10.0.0.0/8\n", ":1:"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *errors = map_file_errors(cases[i].csv);
+        cr_expect_not_null(strstr(errors, cases[i].want), "%s\n got %s", cases[i].csv, errors);
+        free(errors);
+    }
+}
+
+/* What the operator wrote by hand decides over a generated file; a file may repeat itself. */
+Test(directives, the_map_decides_over_the_map_file)
+{
+    char path[] = "/tmp/larder-dns-map-XXXXXX";
+    static const char csv[] = "\xef\xbb\xbf"
+                              "10.0.0.0/8,fra # all of it\r\n10.0.0.0/8,fra\r\n";
+    char yaml[512];
+    struct dialogue d;
+    int fd = mkstemp(path);
+
+    cr_assert_eq(write(fd, csv, sizeof(csv) - 1), (ssize_t)sizeof(csv) - 1);
+    close(fd);
+    snprintf(yaml, sizeof(yaml),
+             REPLICAS "nearest: {map-file: %s, map: [{prefix: 10.0.0.0/8, replica: nyc}]}\n" ZONE(
+                 "{name: w, policy: nearest, answers: 1}"),
+             path);
+    dialogue_init(&d, yaml);
+    unlink(path);
+    struct question q = {.name = "w.ex", .type = "A", .subnet = "10.1.0.0/16"};
+    cr_expect_str_eq(ask(&d, &q), "NOERROR aa | w.ex. 30 A 192.0.2.2 | edns scope 16/8");
+    dialogue_fini(&d);
 }
 
 Test(directives, zones_inside_zones)
