@@ -48,7 +48,10 @@ uint64_t metrics_sum(const void *const *owners, size_t count, size_t at)
 static void put_name(struct buf *out, const char *prefix, const char *name, enum metric_kind kind)
 {
     bool total = kind == METRIC_COUNTER && !span_ends(span_str(name), SPAN("_total"));
-    buf_printf(out, "%s%s%s", prefix, name, total ? "_total" : "");
+
+    buf_append(out, span_str(prefix));
+    buf_append(out, span_str(name));
+    buf_append(out, total ? SPAN("_total") : SPAN_EMPTY);
 }
 
 static void put_word(struct buf *out, struct span word)

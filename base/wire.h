@@ -130,8 +130,8 @@ static inline void wire_put_u16(struct wire_out *out, uint16_t value)
     uint8_t *at = wire_put(out, 2);
 
     if (at) {
-        at[0] = (uint8_t)(value >> 8);
-        at[1] = (uint8_t)value;
+        const uint8_t bytes[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+        memcpy(at, bytes, sizeof(bytes));
     }
 }
 
