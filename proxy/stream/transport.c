@@ -47,10 +47,30 @@ static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(loop_read_buffer(handle->loop->data), LOOP_READ_BUFFER);
 }
 
+/* 0 or the negative error that the socket has to tell. */
+static int socket_error(struct transport *transport)
+{
+    uv_os_fd_t fd;
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    if (uv_fileno((uv_handle_t *)&transport->tcp, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) {
+        return -EIO;
+    }
+    return -err;
+}
+
 static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct transport *transport = container_of(handle, struct transport, tcp);
 
+    /* When a reset follows the last bytes, libuv calls it EOF without reading again: a message that
+     * ends with its connection would look complete. */
+    if (n == UV_EOF) {
+        int err = socket_error(transport);
+        n = err ? err : UV_EOF;
+    }
     if (n > 0) {
         transport->received += (uint64_t)n;
         transport->events->on_bytes(transport->owner, span_of(buf->base, (size_t)n));

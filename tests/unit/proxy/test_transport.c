@@ -121,6 +121,18 @@ Test(transport, a_reset_is_an_error)
     cr_expect(LOOP_UNTIL(loop, seen.error == 1));
 }
 
+Test(transport, a_reset_behind_the_last_bytes_is_no_end)
+{
+    open_pair(false);
+    transport_read_start(transport);
+    peer_say(&peer, "last");
+    peer_reset(&peer);
+    cr_expect(LOOP_UNTIL(loop, seen.error + seen.eof > 0));
+    cr_expect(seen_text("last"));
+    cr_expect_eq(seen.error, 1);
+    cr_expect_eq(seen.eof, 0);
+}
+
 Test(transport, may_be_closed_inside_an_event)
 {
     open_pair(false);
