@@ -22,7 +22,7 @@ struct view {
 struct asker {
     struct ip ip;
     bool tcp;
-    uint32_t turn; /* another one for each query */
+    uint32_t turn; /* different for each query in all of its bits */
 };
 
 /* What happened, for counters and logs. */

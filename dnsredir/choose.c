@@ -210,6 +210,18 @@ static void pick_any(const struct policy *policy, const struct choice_input *inp
     UNREACHABLE();
 }
 
+/* One turn serves several choices: where to begin among equals, among a replica's own addresses,
+ * and in the whole list. Each takes other bits, or they would undo each other. */
+static unsigned turn_own(uint32_t turn, unsigned count)
+{
+    return (turn >> 8) % count;
+}
+
+static unsigned turn_list(uint32_t turn, unsigned count)
+{
+    return (turn >> 16) % count;
+}
+
 /* The addresses of the replicas picked: each replica's own in turn, then the whole list turned. */
 static void list_records(const struct policy *policy, const struct choice_input *input,
                          const struct picked *picked, struct choice *out)
@@ -224,11 +236,12 @@ static void list_records(const struct policy *policy, const struct choice_input 
         const uint8_t *first =
             records->wire + (size_t)records->first[picked->ids[i]] * records->record_len;
         for (unsigned n = 0; n < own && count < most; n++) {
-            list[count++] = first + (size_t)((input->turn + n) % own) * records->record_len;
+            unsigned place = (turn_own(input->turn, own) + n) % own;
+            list[count++] = first + (size_t)place * records->record_len;
         }
     }
     for (unsigned i = 0; i < count; i++) {
-        out->records[i] = list[(input->turn + i) % count];
+        out->records[i] = list[(turn_list(input->turn, count) + i) % count];
     }
     out->count = count;
     out->record_len = records->record_len;

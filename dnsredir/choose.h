@@ -81,7 +81,7 @@ struct choice_input {
     uint64_t name_hash;            /* POLICY_HASHED */
     const struct replica_set *up;
     bool v6;
-    uint32_t turn; /* another number for each query, for rotation */
+    uint32_t turn; /* for rotation: different for each query in all of its bits */
 };
 
 struct choice {

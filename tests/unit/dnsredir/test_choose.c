@@ -184,3 +184,43 @@ Test(choose, every_kind_of_query_takes_every_turn)
         }
     }
 }
+
+/* Most clients take the first address: each must be first equally often. */
+Test(choose, every_address_comes_first_as_often)
+{
+    static const struct {
+        const char *what, *ids;
+        bool ordered;
+        unsigned answers, addresses;
+    } cases[] = {
+        {"two addresses of one replica", "3", true, 0, 2},
+        {"two replicas where nothing is known", "01", false, 0, 2},
+        {"three of them", "012", false, 0, 3},
+        {"the nearest two", "01", true, 2, 2},
+        {"one of two addresses", "3", true, 1, 2},
+        {"two of three where nothing is known", "012", false, 2, 3},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct replica_set all = set_of("0123");
+        struct policy *policy =
+            policy_new(&arena, POLICY_NEAREST, cases[i].answers, 30, replicas, REPLICAS, &all);
+        unsigned count = (unsigned)strlen(cases[i].ids);
+        struct choice_input input = {.ranking = ranking_of(cases[i].ordered, count, cases[i].ids),
+                                     .up = &all};
+        unsigned first[40] = {0};
+        unsigned seen = 0;
+        for (uint32_t n = 0; n < 6000; n += 2) { /* the other half are queries for AAAA */
+            struct choice choice;
+            input.turn = scatter(n);
+            choose(policy, &input, &choice);
+            first[choice.records[0][choice.record_len - 1]]++;
+        }
+        for (size_t n = 0; n < ARRAY_LEN(first); n++) {
+            seen += first[n] > 0;
+            cr_expect(first[n] == 0 || first[n] > 3000 / cases[i].addresses * 9 / 10, "%s: .%zu %u",
+                      cases[i].what, n, first[n]);
+        }
+        cr_expect_eq(seen, cases[i].addresses, "%s", cases[i].what);
+    }
+}
