@@ -67,6 +67,7 @@ config() { # ADDRESS-OF-EXTRA
 listen: ["127.0.0.1:$dns_port"]
 admin: { address: "127.0.0.1:$admin_port" }
 health: { interval: 1s, timeout: 300ms }
+tcp: { connections: 50, message-timeout: 500ms }
 replicas:
   - { name: fra, addresses: [192.0.2.10], location: [50.11, 8.68], admin: "http://127.0.0.1:$fra_port" }
   - { name: nyc, addresses: [198.51.100.10], location: [40.71, -74.01], admin: "http://127.0.0.1:$nyc_port" }
@@ -126,6 +127,9 @@ expect "an unknown opcode" NOTIMP "$(status_of +opcode=STATUS $name)"
 expect "an unknown EDNS version" BADVERS "$(status_of +edns=7 +noednsnegotiation $name)"
 expect "200 addresses come by TCP" 200 "$(ask +short big.cdn.example.net | wc -l)"
 expect "and not by UDP" 0 "$(ask +short +ignore big.cdn.example.net | wc -l)"
+
+python3 "$here/lib/dns_attack.py" "$dns_port" $name big.cdn.example.net 50
+expect "hostile peers do not matter" 0 $?
 
 for v in $(seq 1 24); do
     for l in $(seq 1 8); do

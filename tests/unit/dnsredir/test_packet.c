@@ -71,6 +71,35 @@ Test(packet, rfc1035_4_1)
     check(rows, ARRAY_LEN(rows));
 }
 
+/* Labels of 63 bytes, and one that fills the name up to its limit. */
+#define LABEL63                                                                                    \
+    "\x3f"                                                                                         \
+    "012345678901234567890123456789012345678901234567890123456789abc"
+#define LABEL61 "0123456789012345678901234567890123456789012345678901234567890"
+#define LABELS20 "\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a\1a"
+#define LABELS120 LABELS20 LABELS20 LABELS20 LABELS20 LABELS20 LABELS20
+
+Test(packet, rfc1035_3_1_names_at_their_limits)
+{
+#define ASK(name) SPAN(HEADER("\1", "\0", "\0", "\0") name "\0\0\1\0\1")
+    const struct row rows[] = {
+        {"255 octets", ASK(LABEL63 LABEL63 LABEL63 "\x3d" LABEL61), "REFUSED"},
+        {"256 octets", ASK(LABEL63 LABEL63 LABEL63 "\x3e" LABEL61 "x"), "FORMERR"},
+        {"127 labels", ASK(LABELS120 "\1a\1a\1a\1a\1a\1a\1a"), "REFUSED"},
+        {"128 labels", ASK(LABELS120 "\1a\1a\1a\1a\1a\1a\1a\1a"), "FORMERR"},
+        {"a label type that is not assigned",
+         ASK("\x41"
+             "a"),
+         "FORMERR"},
+        {"the other one",
+         ASK("\x81"
+             "a"),
+         "FORMERR"},
+        {"the root", ASK(""), "REFUSED"},
+    };
+    check(rows, ARRAY_LEN(rows));
+}
+
 Test(packet, rfc6891_6_1)
 {
     const struct row rows[] = {
