@@ -148,6 +148,18 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
     }
 }
 
+/* The zone around that of `apex`, if it is ours too; NULL: it is not. */
+static const struct zone *outer_zone(const struct answering *a, const struct name *apex)
+{
+    struct name above;
+
+    if (apex->labels == 0) {
+        return NULL;
+    }
+    name_suffix(apex, 1, &above);
+    return zones_find(a->view->zones, &above).zone;
+}
+
 /* A DS record belongs to the parent's side of a delegation (RFC 4035 3.1.4.1). */
 static bool asks_parent(const struct answering *a, const struct node *cut, const struct name *name)
 {
@@ -179,6 +191,10 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         a->flags |= FLAG_AA;
         break;
     case ZONE_NODE:
+        if (a->query->type == TYPE_DS && name_eq(&hit.zone->apex, name) && outer_zone(a, name)) {
+            put_negative(a, outer_zone(a, name));
+            return NULL;
+        }
         break;
     }
     const struct rrset *cname = rrset_find(hit.node->sets, TYPE_CNAME);

@@ -126,7 +126,9 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
     for (size_t i = 0; !err && i < row->record_count; i++) {
         err = record_parse(span_str(row->records[i]), &zone->apex, c->record, &what);
         if (!err) {
-            c->record->ttl = c->record->has_ttl ? c->record->ttl : zone_row->ttl;
+            if (!c->record->has_ttl) {
+                c->record->ttl = row->has_ttl ? row->ttl : zone_row->ttl;
+            }
             err = zone_add_record(zones, zone, &owner, c->record, &what);
         }
     }
@@ -190,6 +192,11 @@ static bool compile_soa(struct compiler *c, const struct zone_row *row, const st
         if (name_parse(SPAN("hostmaster"), apex, &out->rname)) {
             out->rname = *apex;
         }
+    } else if (strchr(row->soa.rname, '@')) {
+        COMPLAIN(c, "soa", 0,
+                 "rname \"%s\" is written like a mail address; expected a dot for the @",
+                 row->soa.rname);
+        return false;
     } else if (!whole_name(c, "soa", 0, row->soa.rname, &out->rname)) {
         return false;
     }

@@ -127,6 +127,7 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
     const char *what;
 
     row->steered = conf_given(at, "policy");
+    row->has_ttl = conf_given(at, "ttl");
     if (pattern_parse(span_str(row->name), &pattern, &what)) {
         conf_complain(at, "name", 0, "%s", what);
     }
@@ -151,7 +152,7 @@ static const struct conf_directive name_directives[] = {
     {"answers", CONF_INT, NAME(answers), "0", "0", "16", CONF_RELOAD,
      "Addresses in an answer. 0: those of the best replica, or all where nothing is known."},
     {"ttl", CONF_SEC, NAME(ttl), "30s", "0", "7d", CONF_RELOAD,
-     "How long resolvers keep an answer."},
+     "How long resolvers keep its addresses; when written, also its records without their own."},
     {"records", CONF_STRING, CONF_LIST(struct name_row, records, record_count),
      NULL, NULL, NULL, CONF_RELOAD,
      "Plain records as in a master file: \"MX 10 mx.example.net.\""},
@@ -184,7 +185,7 @@ static const struct conf_directive zone_directives[] = {
     {"nameservers", CONF_STRING, CONF_LIST(struct zone_row, nameservers, nameserver_count),
      NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "Its NS records: this server's names."},
     {"ttl", CONF_SEC, ZONE(ttl), "1h", "0", "7d", CONF_RELOAD,
-     "Of plain records without their own, of NS and of SOA."},
+     "Of records that have none of their own, of NS and of SOA."},
     {"soa", CONF_MAP(soa_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "The fields of the SOA record."},
     {"names", CONF_MAP(name_table), CONF_LIST(struct zone_row, names, name_count),
@@ -265,7 +266,7 @@ static const struct conf_table tcp_table = {.rows = tcp_directives};
 
 static const struct conf_directive admin_directives[] = {
     {"address", CONF_ENDPOINT(3130), FIELD(admin), NULL, NULL, NULL, 0,
-     "Where /metrics, /status and /healthz are served. Not for the public."},
+     "Where /metrics, /status, /healthz and /readyz are served. Not for the public."},
     {0},
 };
 static const struct conf_table admin_table = {.rows = admin_directives};

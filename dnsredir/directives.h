@@ -28,6 +28,7 @@ struct replica_row {
 struct name_row {
     char *name; /* relative to the zone, with ranges */
     bool steered;
+    bool has_ttl;
     enum policy_kind policy; /* when steered */
     char **replicas;
     size_t replica_count; /* 0: all */

@@ -29,6 +29,7 @@ Test(directives, faults_are_named)
         {"zones: [{name: ex, nameservers: ns.ex, file: ex.zone}]", "\"file\" is not there yet"},
         {REPLICAS ZONE("{name: w, policy: failover}"), "it is not there yet"},
         {REPLICAS ZONE("{name: w, policy: nearset}"), "expected nearest or hashed"},
+        {"zones: [{name: ex, nameservers: ns.ex, soa: {rname: me@ex}}]", "a dot for the @"},
         {"zones: [{name: ex, nameservers: []}]", "\"nameservers\" has no value"},
         {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: []}]}\n" ZONE(""),
          "\"replica\" has no value"},
@@ -139,6 +140,23 @@ Test(directives, the_map_decides_over_the_map_file)
     dialogue_fini(&d);
 }
 
+Test(directives, the_ttl_of_a_record_comes_from_where_it_is_nearest)
+{
+    struct dialogue d;
+
+    dialogue_init(&d, "zones: [{name: ex, nameservers: ns.ex, ttl: 1h, names: ["
+                      "{name: zone, records: \"A 192.0.2.1\"}, "
+                      "{name: name, ttl: 2min, records: \"A 192.0.2.1\"}, "
+                      "{name: own, ttl: 2min, records: \"5 A 192.0.2.1\"}]}]\n");
+    struct question zone = {.name = "zone.ex", .type = "A"};
+    struct question name = {.name = "name.ex", .type = "A"};
+    struct question own = {.name = "own.ex", .type = "A"};
+    cr_expect_str_eq(ask(&d, &zone), "NOERROR aa | zone.ex. 3600 A 192.0.2.1");
+    cr_expect_str_eq(ask(&d, &name), "NOERROR aa | name.ex. 120 A 192.0.2.1");
+    cr_expect_str_eq(ask(&d, &own), "NOERROR aa | own.ex. 5 A 192.0.2.1");
+    dialogue_fini(&d);
+}
+
 Test(directives, zones_inside_zones)
 {
     struct dialogue d;
@@ -154,6 +172,10 @@ Test(directives, zones_inside_zones)
     cr_expect_str_eq(ask(&d, &inner), "NOERROR aa | w.a.b.ex. 3600 A 192.0.2.2");
     cr_expect_eq(strncmp(ask(&d, &between), "NOERROR aa | ns ex. 60 SOA", 26), 0);
     cr_expect_eq(strncmp(ask(&d, &none), "NXDOMAIN aa | ns ex. 60 SOA", 27), 0);
+    struct question ds = {.name = "a.b.ex", .type = "DS"}; /* the parent's, RFC 4035 3.1.4.1 */
+    cr_expect_eq(strncmp(ask(&d, &ds), "NOERROR aa | ns ex. 60 SOA", 26), 0);
+    ds.name = "ex"; /* whose parent is not ours */
+    cr_expect_eq(strncmp(ask(&d, &ds), "NOERROR aa | ns ex. 60 SOA", 26), 0);
     dialogue_fini(&d);
 }
 
