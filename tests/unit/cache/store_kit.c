@@ -180,6 +180,17 @@ bool kit_post(struct store *store, const char *key, size_t len)
     return post(store, key, len, NULL);
 }
 
+void kit_update(struct store *store, const char *key)
+{
+    struct span text = span_str(key);
+    uint8_t hash[STORE_HASH];
+    char head[300];
+
+    kit_hash(store, text, hash);
+    store_update(store, hash, text, head_of(key, head, sizeof(head)), key,
+                 text.len < 20 ? text.len : 20, NULL, NULL);
+}
+
 int kit_put(struct store *store, const char *key, size_t len)
 {
     int result = 1;

@@ -30,6 +30,8 @@ char *kit_body(struct span key, size_t len);
 int kit_put(struct store *store, const char *key, size_t len);
 /* Queues it only. False when the store would not take it. */
 bool kit_post(struct store *store, const char *key, size_t len);
+/* Queues an update that changes nothing kit_check() looks at. */
+void kit_update(struct store *store, const char *key);
 /* store_find() by key text. */
 int kit_find(struct store *store, const char *key, struct store_object *out);
 /* Finds it, compares meta, head and body with what kit_put() writes, gives it back. 0 when all is
