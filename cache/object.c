@@ -242,27 +242,37 @@ static struct spool *spool_of_bytes(struct span body, struct budget *budget)
     return spool;
 }
 
-static struct object *object_of_record(const struct cache_key *key, struct store_object *record)
+static bool is_plausible(uint32_t status, uint8_t kind)
+{
+    return kind == OBJECT_VARY ? status == 0
+                               : kind == OBJECT_RESPONSE && status >= 100 && status <= 999;
+}
+
+struct object *object_decode(const struct cache_key *key, struct span head, struct span meta_bytes,
+                             uint64_t body_len)
 {
     _Alignas(16) char first[4096];
     struct arena arena;
     struct http_fields fields;
     struct span reason;
     uint32_t status;
+    struct object_meta meta;
     struct object *object = NULL;
 
+    if (meta_bytes.len != sizeof(meta) || body_len > INT64_MAX) {
+        return NULL;
+    }
+    memcpy(&meta, meta_bytes.at, sizeof(meta));
     arena_init(&arena, first, sizeof(first));
     fields_init(&fields, &arena, 24);
-    if (record->meta_len == sizeof(struct object_meta) &&
-        decode_head(record->head, &status, &reason, &fields)) {
-        struct object_meta meta;
-        memcpy(&meta, record->meta, sizeof(meta));
+    if (decode_head(head, &status, &reason, &fields) &&
+        is_plausible(status, meta.freshness.reserved[0])) {
         object = object_alloc(key, reason, &fields);
         object->status = (int)status;
         object->kind = meta.freshness.reserved[0];
         object->freshness = meta.freshness;
         object->freshness.reserved[0] = 0;
-        object->body_len = (int64_t)record->body_len;
+        object->body_len = (int64_t)body_len;
         object->framing = BODY_LENGTH;
     }
     arena_fini(&arena);
@@ -279,7 +289,8 @@ int object_load(struct store *store, const struct cache_key *key, size_t copy_ma
     if (err) {
         return err;
     }
-    struct object *object = object_of_record(key, &record);
+    struct object *object =
+        object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);
     if (object == NULL) {
         store_object_done(store, &record);
         store_drop(store, key->hash, NULL, NULL);

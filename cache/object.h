@@ -70,6 +70,9 @@ struct object_meta {
 };
 _Static_assert(sizeof(struct object_meta) <= STORE_META_MAX, "meta must fit the index record");
 void object_encode(const struct object *object, struct buf *head, struct object_meta *meta);
+/* The same back again, still without its body; NULL when the bytes are not what was stored. */
+struct object *object_decode(const struct cache_key *key, struct span head, struct span meta,
+                             uint64_t body_len);
 
 /* The whole body is in memory, and stays there. */
 bool object_in_memory(const struct object *object);

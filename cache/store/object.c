@@ -141,7 +141,7 @@ static bool chunks_hold(const struct record *record)
 
     for (size_t i = 0; i < record->chunk_count; i++) {
         uint32_t len = record->chunks[i].len;
-        if (len == 0 || len > STORE_CHUNK) {
+        if (len == 0 || len > STORE_CHUNK || (len < STORE_CHUNK && i + 1 < record->chunk_count)) {
             return false;
         }
         total += len;

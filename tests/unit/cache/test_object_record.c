@@ -76,6 +76,20 @@ Test(record, with_chunks_lends_its_table)
 
 /* Whatever bit is flipped and wherever the value is cut, it is refused and nothing outside is read.
  */
+/* Where a byte of the body lies follows from its offset alone. */
+Test(record, only_the_last_chunk_may_be_short)
+{
+    const struct store_chunk chunks[] = {two_chunks[1], two_chunks[0]};
+    struct record put = {
+        .kind = RECORD_OBJECT, .body_len = STORE_CHUNK + 10, .chunks = chunks, .chunk_count = 2};
+    struct span value = encode(&put, SPAN_EMPTY);
+    struct record got;
+
+    cr_assert_eq(record_read(value, &got), 0);
+    cr_expect_eq(record_verify(value, &got), ERR_CORRUPT);
+    release(value);
+}
+
 Test(record, no_damaged_record_passes)
 {
     struct record put = {.kind = RECORD_OBJECT,
