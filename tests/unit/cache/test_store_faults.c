@@ -238,8 +238,18 @@ Test(store_faults, garbage_anywhere_in_a_file_is_survived)
     }
 }
 
-/* Makes nonsense of the header of each page that holds `pattern`. */
-static void ruin_pages_with(const char *path, struct span pattern)
+/* A page of LMDB that is a leaf with at least five records: of the large tree. */
+static bool is_full_leaf(const char *page)
+{
+    uint16_t flags, lower;
+
+    memcpy(&flags, page + 10, sizeof(flags));
+    memcpy(&lower, page + 12, sizeof(lower));
+    return flags == 2 && lower >= 16 + 5 * 2;
+}
+
+/* Makes nonsense of the header of each such page that holds `pattern`. */
+static void ruin_leaves_with(const char *path, struct span pattern)
 {
     struct stat file;
     int fd = open(path, O_RDWR);
@@ -248,7 +258,7 @@ static void ruin_pages_with(const char *path, struct span pattern)
     size_t size = (size_t)file.st_size;
     char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     for (size_t at = 0; at + 4096 <= size; at += 4096) {
-        if (memmem(map + at, 4096, pattern.at, pattern.len)) {
+        if (is_full_leaf(map + at) && memmem(map + at, 4096, pattern.at, pattern.len)) {
             memset(map + at + 8, 0x5a, 8);
         }
     }
@@ -274,7 +284,7 @@ Test(store_faults, a_damaged_index_is_replaced_under_its_readers)
     kit_hash(kit.store, SPAN("http://example.net:80/fault/7"), hash);
     store_close(&kit.store);
     snprintf(path, sizeof(path), "%s/index.mdb", kit.dir);
-    ruin_pages_with(path, span_of(hash, sizeof(hash)));
+    ruin_leaves_with(path, span_of(hash, sizeof(hash)));
     kit_reopen(&kit);
 
     cr_expect_neq(kit_find(kit.store, "http://example.net:80/fault/7", &held), 0);
@@ -282,8 +292,9 @@ Test(store_faults, a_damaged_index_is_replaced_under_its_readers)
         key_of(key, i);
         readable += kit_check(kit.store, key, 3000) == 0;
     }
-    cr_expect(readable > 0 && readable < OBJECTS, "%u: the other pages serve", readable);
+    cr_assert(readable > 0 && readable < OBJECTS, "%u: the other pages serve", readable);
     for (size_t i = 0; kit_find(kit.store, key, &held) != 0; i++) {
+        cr_assert_lt(i, OBJECTS);
         key_of(key, i);
     }
     cr_expect_eq(kit_put(kit.store, "new", 3000), 0);
