@@ -640,6 +640,11 @@ struct budget *cache_budget(struct cache *cache)
     return &cache->budget;
 }
 
+bool cache_is_failing(struct cache *cache)
+{
+    return cache->store != NULL && store_health(cache->store) != 0;
+}
+
 void cache_stats(struct cache *cache, struct cache_stats *out)
 {
     *out = (struct cache_stats){.has_store = cache->store != NULL, .memory_limit = cache->memory};

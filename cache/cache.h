@@ -112,6 +112,10 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
 
 struct budget *cache_budget(struct cache *cache);
 
+/* Commits to the disk have failed, and nothing is stored until the next attempt. Hits and misses
+ * are served all the same. */
+bool cache_is_failing(struct cache *cache);
+
 struct cache_stats {
     struct table_stats table;
     struct store_stats store;

@@ -4,19 +4,29 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/prefix.h"
+#include "http/uri.h"
 #include "proxy/client/listener.h"
 #include "proxy/server.h"
 #include "proxy/status.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 /*
  * Small, and apart from the proxy's exchanges: an administrator must get an answer when they are in
  * trouble. Nobody's request reaches this code through the proxy's ports, and requests from web
  * pages (with an Origin, or for a strange Host) get no data.
+ *
+ * A page of another site can make its own name resolve to our address (DNS rebinding); then the
+ * browser takes us for that site, but still says the name in Host. So numbers are only told to who
+ * asks by an address or by a name that is ours.
  */
 
-enum { ADMIN_CLIENTS_MAX = 64 };
+enum {
+    ADMIN_CLIENTS_MAX = 64, /* from there on the oldest connection is asked to leave */
+    ADMIN_CLIENTS_HARD = 128,
+};
 
 struct admin {
     uv_tcp_t tcp;
@@ -53,16 +63,18 @@ struct page {
     struct span path;
     struct span type;
     int (*write)(struct server *server, struct span host, struct buf *out); /* status */
+    bool by_any_name; /* says nothing that a stranger may not know */
 };
 
 static const struct page pages[] = {
-    {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health},
-    {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready},
-    {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics},
-    {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json},
-    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac},
-    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac},
-    {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index},
+    {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health, true},
+    {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready, true},
+    {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics,
+     false},
+    {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false},
+    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
+    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
+    {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index, false},
 };
 
 static const struct page *find_page(struct span target)
@@ -103,9 +115,30 @@ static void refuse(struct request *request, int status, const char *what)
     reply(request, status, SPAN("text/plain; charset=utf-8"));
 }
 
+/* Is the host of a request an address, localhost, this machine's name, or the proxy's? */
+static bool is_our_name(struct server *server, struct span host, struct arena *arena)
+{
+    char machine[HOST_NAME_MAX + 1] = "";
+    struct uri uri;
+    struct ip ip;
+
+    if (host.len == 0) {
+        return true; /* no browser leaves it out */
+    }
+    if (uri_parse_authority(host, 80, arena, &uri) != 0) {
+        return false;
+    }
+    gethostname(machine, HOST_NAME_MAX);
+    return ip_parse(uri.host, &ip) == 0 || span_eq(uri.host, SPAN("localhost")) ||
+           span_ieq(uri.host, span_str(machine)) ||
+           span_ieq(uri.host, span_str(server_settings(server)->name));
+}
+
 static void on_head(void *owner, const struct http_head *head)
 {
     struct request *request = owner;
+    struct server *server = request->client->admin->server;
+    struct span host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST));
     const struct page *page = find_page(head->target);
 
     if (head->method != METHOD_GET && head->method != METHOD_HEAD) {
@@ -114,9 +147,12 @@ static void on_head(void *owner, const struct http_head *head)
         refuse(request, 403, "Web pages may not read the administrative interface.");
     } else if (page == NULL) {
         refuse(request, 404, "Nothing here. Try /status, /metrics, /healthz, /readyz, /proxy.pac");
+    } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {
+        refuse(request, 403,
+               "Ask by address, by localhost, or by this machine's name (or set `name` to the "
+               "name you use): web pages can make any other name point here.");
     } else {
-        struct span host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST));
-        int status = page->write(request->client->admin->server, host, &request->body);
+        int status = page->write(server, host, &request->body);
         reply(request, status, page->type);
     }
 }
@@ -182,6 +218,22 @@ static void on_gone(void *owner)
 
 static const struct h1_events admin_events = {.on_stream = on_stream, .on_gone = on_gone};
 
+/* Connections that stand idle must not keep the administrator out. */
+static void make_room(struct admin *admin)
+{
+    size_t surplus =
+        admin->client_count >= ADMIN_CLIENTS_MAX ? admin->client_count - ADMIN_CLIENTS_MAX + 1 : 0;
+
+    list_each(link, &admin->clients)
+    {
+        if (surplus == 0) {
+            break;
+        }
+        surplus--;
+        h1_drain(list_entry(link, struct admin_client, link)->h1);
+    }
+}
+
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct admin *admin = handle->data;
@@ -191,10 +243,11 @@ static void on_connection(uv_stream_t *handle, int status)
     }
     struct transport *transport = transport_new_tcp(server_loop(admin->server));
     if (uv_accept(handle, transport_uv(transport)) != 0 ||
-        admin->client_count >= ADMIN_CLIENTS_MAX) {
+        admin->client_count >= ADMIN_CLIENTS_HARD) {
         transport_close(&transport, true);
         return;
     }
+    make_room(admin);
     struct admin_client *client = xcalloc(1, sizeof(*client));
     client->admin = admin;
     admin->client_count++;
@@ -227,7 +280,7 @@ int admin_open(struct server *server, struct admin **out)
     if (err) {
         close(fd);
     } else {
-        err = uv_listen(admin->handle, ADMIN_CLIENTS_MAX, on_connection);
+        err = uv_listen(admin->handle, ADMIN_CLIENTS_HARD, on_connection);
     }
     if (err) {
         admin_close(&admin);

@@ -9,6 +9,7 @@
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/listener.h"
+#include "proxy/files.h"
 #include "proxy/origin/fetch.h"
 #include "proxy/origin/upstream.h"
 
@@ -42,7 +43,8 @@ struct server {
     size_t own_count;
     struct crew *crews;
     size_t crew_count;
-    atomic_size_t stopped; /* workers that have ended */
+    size_t bearable_clients; /* that each worker has descriptors for */
+    atomic_size_t stopped;   /* workers that have ended */
     struct letter all_stopped;
     uv_signal_t signals[5];
     size_t signal_count;
@@ -127,6 +129,16 @@ static void on_stop(struct letter *letter)
     timeout_set(crew->worker.loop, &crew->sweep, 0);
 }
 
+/* Clients are refused one by one before descriptors run out: then the store, the log and the
+ * administrator would fail too. */
+static void limit_clients(struct worker *worker)
+{
+    size_t bearable = worker->server->bearable_clients;
+    uint64_t wanted = worker->settings->limits.connections;
+
+    worker->client_max = wanted < bearable ? (size_t)wanted : bearable;
+}
+
 static void on_reload(struct letter *letter)
 {
     struct crew *crew = container_of(letter, struct crew, reload);
@@ -138,6 +150,7 @@ static void on_reload(struct letter *letter)
     }
     settings_unref(&worker->settings);
     worker->settings = next;
+    limit_clients(worker);
     struct upstream_settings upstream = upstream_settings_of(next);
     upstreams_reconfigure(worker->upstreams, &upstream);
 }
@@ -190,6 +203,7 @@ static int crew_init(struct crew *crew, struct server *server, unsigned number)
     list_init(&worker->exchanges);
     list_init(&worker->fetches);
     list_init(&worker->exchange_pool);
+    limit_clients(worker);
     crew->reload.call = on_reload;
     crew->drain.call = on_drain;
     crew->stop.call = on_stop;
@@ -281,6 +295,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->argc = argc;
     server->argv = argv;
     server->settings = settings_ref(settings);
+    server->bearable_clients = files_clients(files_raise(), settings->workers);
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
     find_own_addresses(server);

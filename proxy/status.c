@@ -39,6 +39,10 @@ int status_ready(struct server *server, struct span host, struct buf *out)
         buf_printf(out, "draining\n");
         return 503;
     }
+    if (cache_is_failing(server_cache(server))) {
+        buf_printf(out, "the store fails: see the log\n");
+        return 503;
+    }
     buf_printf(out, "ready\n");
     return 200;
 }

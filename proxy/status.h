@@ -8,7 +8,7 @@
 #include "proxy/server.h"
 
 int status_health(struct server *server, struct span host, struct buf *out);
-/* 503 while draining, or when the store has failed. */
+/* 503 while draining, and while the store takes nothing because commits have failed. */
 int status_ready(struct server *server, struct span host, struct buf *out);
 int status_metrics(struct server *server, struct span host, struct buf *out);
 int status_json(struct server *server, struct span host, struct buf *out);

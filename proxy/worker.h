@@ -16,6 +16,7 @@
 struct server;
 struct upstreams;
 struct accesslog_writer;
+struct client_terms;
 
 struct worker {
     unsigned number;
@@ -28,7 +29,9 @@ struct worker {
     struct counters counters;
     struct list clients; /* connections, for draining */
     size_t client_count;
-    struct list exchanges; /* under way */
+    size_t client_max;          /* limits.connections, or what the descriptors suffice for */
+    struct client_terms *terms; /* for the next client; NULL: none yet */
+    struct list exchanges;      /* under way */
     struct list fetches;
     struct list exchange_pool; /* finished exchanges, for reuse */
     size_t exchange_pooled;

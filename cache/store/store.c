@@ -399,6 +399,11 @@ void store_flush(struct store *store)
     pthread_cond_destroy(&flush.ended);
 }
 
+int store_health(const struct store *store)
+{
+    return writer_health(&store->writer);
+}
+
 void store_stats(struct store *store, struct store_stats *out)
 {
     struct disk *disk = &store->disk;

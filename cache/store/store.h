@@ -118,6 +118,9 @@ void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
 /* Waits until everything queued before is committed. Not for event loops. */
 void store_flush(struct store *store);
 
+/* 0, or ERR_IO for a time after commits have failed: nothing new is taken then. */
+int store_health(const struct store *store);
+
 struct store_stats {
     uint64_t size, used, objects, segments, dirty; /* gauges */
     uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments, corrupt;

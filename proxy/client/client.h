@@ -7,11 +7,17 @@
 #include "proxy/stream/h1.h"
 #include "proxy/worker.h"
 
+/* What connections accepted under the same settings share; counted, the worker holds the newest. */
+struct client_terms {
+    size_t refs;
+    struct settings *settings;
+    struct h1_settings h1;
+};
+
 struct client {
     struct list link; /* of the worker's clients */
     struct worker *worker;
-    struct settings *settings; /* those of its first request; h1 points into them */
-    struct h1_settings h1_settings;
+    struct client_terms *terms; /* those of the time it connected */
     struct h1 *h1;
     struct ip ip;
     uint16_t port;

@@ -17,6 +17,47 @@ struct listener {
     struct worker *worker;
 };
 
+/* ---- terms ---- */
+
+static struct h1_settings h1_settings_of(const struct settings *settings)
+{
+    return (struct h1_settings){
+        .limits = {.target = settings->limits.target,
+                   .head = settings->limits.head,
+                   .fields = settings->limits.fields},
+        .times = {.head_ms = settings->timeouts.client_head,
+                  .idle_ms = settings->timeouts.client_idle,
+                  .body_ms = settings->timeouts.client_body},
+    };
+}
+
+static void terms_unref(struct client_terms **slot)
+{
+    struct client_terms *terms = *slot;
+
+    *slot = NULL;
+    if (terms && --terms->refs == 0) {
+        settings_unref(&terms->settings);
+        free(terms);
+    }
+}
+
+/* One more reference to the terms of today. */
+static struct client_terms *terms_of_today(struct worker *worker)
+{
+    if (worker->terms == NULL || worker->terms->settings != worker->settings) {
+        terms_unref(&worker->terms);
+        worker->terms = xmalloc(sizeof(*worker->terms));
+        *worker->terms = (struct client_terms){
+            .refs = 1,
+            .settings = settings_ref(worker->settings),
+            .h1 = h1_settings_of(worker->settings),
+        };
+    }
+    worker->terms->refs++;
+    return worker->terms;
+}
+
 /* ---- one client ---- */
 
 static void client_free(struct client *client)
@@ -24,7 +65,7 @@ static void client_free(struct client *client)
     list_remove(&client->link);
     client->worker->client_count--;
     metric_sub(&client->worker->counters.clients_open, 1);
-    settings_unref(&client->settings);
+    terms_unref(&client->terms);
     free(client);
 }
 
@@ -47,7 +88,7 @@ static void on_bad_head(void *owner, const struct h1_error *error, struct buf *b
             .status = error->status,
             .reason = REASON_BAD_REQUEST,
             .what = error->what,
-            .name = span_str(client->settings->name),
+            .name = span_str(client->terms->settings->name),
             .incident = arena_printf(&arena, "%u-%llx", worker->number,
                                      (unsigned long long)++worker->serial),
             .now = loop_wall(worker->loop),
@@ -70,31 +111,18 @@ static const struct h1_events client_events = {
     .on_gone = on_gone,
 };
 
-static struct h1_settings h1_settings_of(const struct settings *settings)
-{
-    return (struct h1_settings){
-        .limits = {.target = settings->limits.target,
-                   .head = settings->limits.head,
-                   .fields = settings->limits.fields},
-        .times = {.head_ms = settings->timeouts.client_head,
-                  .idle_ms = settings->timeouts.client_idle,
-                  .body_ms = settings->timeouts.client_body},
-    };
-}
-
 static void client_start(struct worker *worker, struct transport *transport)
 {
     struct client *client = xcalloc(1, sizeof(*client));
 
     client->worker = worker;
-    client->settings = settings_ref(worker->settings);
-    client->h1_settings = h1_settings_of(client->settings);
+    client->terms = terms_of_today(worker);
     client->ip = transport_peer(transport, &client->port);
     list_push_back(&worker->clients, &client->link);
     worker->client_count++;
     metric_add(&worker->counters.client_connections, 1);
     metric_add(&worker->counters.clients_open, 1);
-    client->h1 = h1_serve(transport, &client->h1_settings, &client_events, client);
+    client->h1 = h1_serve(transport, &client->terms->h1, &client_events, client);
 }
 
 /* ---- accepting ---- */
@@ -111,10 +139,9 @@ static void on_connection(uv_stream_t *handle, int status)
     struct transport *transport = transport_new_tcp(worker->loop);
     if (uv_accept(handle, transport_uv(transport)) != 0) {
         transport_close(&transport, false);
-    } else if (worker->client_count >= worker->settings->limits.connections) {
+    } else if (worker->client_count >= worker->client_max) {
         metric_add(&worker->counters.clients_refused, 1);
-        log_warn("too_many_clients", "limit=%llu",
-                 (unsigned long long)worker->settings->limits.connections);
+        log_warn("too_many_clients", "limit=%zu", worker->client_max);
         transport_close(&transport, true);
     } else {
         client_start(worker, transport);
@@ -223,4 +250,5 @@ void clients_close(struct worker *worker)
         h1_close(&client->h1);
         client_free(client);
     }
+    terms_unref(&worker->terms);
 }

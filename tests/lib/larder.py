@@ -1,5 +1,6 @@
 """What the Python scenario scripts share: free ports, programs started and ended by pid, requests
 through a proxy."""
+import atexit
 import http.client
 import os
 import random
@@ -48,6 +49,7 @@ class Proxy:
 
     def start(self):
         self.process = subprocess.Popen(self.command)
+        atexit.register(self.process.kill)  # a script that fails leaves nothing behind
         await_port("127.0.0.1", self.port, self.process)
 
     def kill(self):

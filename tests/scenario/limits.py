@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Few descriptors, and an administrator's door that others lean on: limits.py BUILD
+
+With 64 descriptors more clients than they suffice for are turned away one by one; the rest, the
+store and the administrator go on. Idle connections to the admin port keep nobody out, and no web
+page reads it through a name that points here.
+"""
+import contextlib
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+import raw  # noqa: E402
+
+FILES = 64
+CLIENTS = 100
+check = raw.Checks()
+
+
+def serve(conn, _head, _rest):
+    conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
+
+
+def status_of(conn, request):
+    """What one request on this connection is answered with; 0 when it is closed."""
+    try:
+        conn.sendall(request)
+        return (raw.statuses(conn.recv(4096)) or [0])[0]
+    except ConnectionError:
+        return 0
+
+
+def crowd(proxy, origin, held):
+    request = f"GET {origin.base}/{{}} HTTP/1.1\r\nHost: a\r\n\r\n"
+    served = []
+    for n in range(CLIENTS):
+        with contextlib.suppress(ConnectionError):
+            conn = held.enter_context(raw.connect(proxy.port))
+            if status_of(conn, request.format(n).encode()) == 200:
+                served.append(conn)
+    check(8 <= len(served) <= FILES // 2, f"{len(served)} of {CLIENTS} clients served")
+    for n, conn in enumerate(served):
+        check(status_of(conn, request.format(f"again-{n}").encode()) == 200,
+              f"client {n}, which was let in, is served a miss")
+    check(admin_status(proxy, "/metrics", "127.0.0.1") == 200, "the administrator is answered")
+
+
+def admin_status(proxy, path, host):
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n" if host else \
+        f"GET {path} HTTP/1.0\r\n\r\n"
+    with contextlib.suppress(ConnectionError):
+        return (raw.statuses(raw.ask(proxy.admin, request.encode())[0]) or [0])[0]
+    return 0
+
+
+def metric(proxy, name):
+    data, _ = raw.ask(proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return int(data.split(f"\nlarder_{name} ".encode())[1].split(b"\n")[0])
+
+
+def names(proxy):
+    for host in ("127.0.0.1", "127.0.0.1:3129", "[::1]:3129", "localhost:3129", "proxy.test", None):
+        check(admin_status(proxy, "/status", host) == 200, f"/status for {host}")
+    for host in ("rebound.example", "127.0.0.1.rebound.example:3129", "localhost.rebound.example"):
+        for path in ("/status", "/metrics", "/"):
+            check(admin_status(proxy, path, host) == 403, f"{path} for {host}")
+    for path in ("/healthz", "/readyz", "/proxy.pac", "/wpad.dat"):
+        check(admin_status(proxy, path, "wpad.example.net") == 200, f"{path} for any name")
+
+
+def lean_on_admin(proxy, held):
+    for n in range(FILES):
+        with contextlib.suppress(ConnectionError):
+            held.enter_context(raw.connect(proxy.admin))
+        if n % 16 == 0:
+            check(admin_status(proxy, "/status", "localhost") == 200, f"with {n} idle connections")
+
+
+def main():
+    program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
+    larder.need(program)
+    origin = raw.Origin(serve)
+    with tempfile.TemporaryDirectory() as store:
+        proxy = larder.Proxy(program, store + "/few", "--store-size", "64MiB", "--workers", "1")
+        proxy.command[:0] = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh"]
+        proxy.start()
+        with contextlib.ExitStack() as held:
+            crowd(proxy, origin, held)
+        check(metric(proxy, "clients_refused_total") > 0, "the refused are counted")
+        check(metric(proxy, "store_commit_errors_total") == 0, "the store had its descriptors")
+        check(proxy.stop(), "the first proxy left by itself")
+
+        proxy = larder.Proxy(program, store + "/door", "--store-size", "64MiB", "--workers", "1",
+                             "--set", "name=proxy.test")
+        proxy.start()
+        names(proxy)
+        with contextlib.ExitStack() as held:
+            for _ in range(3):
+                lean_on_admin(proxy, held)
+        check(proxy.stop(), "the second proxy left by itself")
+    check.end()
+
+
+if __name__ == "__main__":
+    main()
