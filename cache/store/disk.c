@@ -19,6 +19,9 @@
 #define SEGMENT_MAX (UINT64_C(8) << 30)
 #define SEGMENTS_WANTED 128
 
+/* For one new segment on a full disk. */
+#define EVICTIONS_MAX 3
+
 /* The lock file of the index, the hole behind it (env.c), and the directory itself. */
 #define OTHER_BYTES (160u << 10)
 
@@ -329,6 +332,24 @@ static int seal_open_segment(struct disk *disk)
     return sealed ? segment_commit(sealed) : 0;
 }
 
+/* A disk that others fill makes the store smaller, segment by segment, without a failed batch.
+ * Not without end: what readers hold is not free when it is unlinked. */
+static int create_segment(struct disk *disk, struct segment *segment, uint32_t id)
+{
+    struct segments *segments = &disk->segments;
+    int err = segment_create(segment, &segments->home, id, segments->segment_size);
+
+    for (int tries = 0; tries < EVICTIONS_MAX && (err == -ENOSPC || err == -EDQUOT); tries++) {
+        log_warn("store_disk_full", "dir=%s next=%s", segments->home.dir,
+                 "the oldest segment is given up");
+        if (!evict_one(disk)) {
+            break;
+        }
+        err = segment_create(segment, &segments->home, id, segments->segment_size);
+    }
+    return err;
+}
+
 int disk_next_segment(struct disk *disk)
 {
     struct segments *segments = &disk->segments;
@@ -345,7 +366,7 @@ int disk_next_segment(struct disk *disk)
     if (!segment) {
         return ERR_FULL;
     }
-    err = segment_create(segment, &segments->home, id, segments->segment_size);
+    err = create_segment(disk, segment, id);
     if (err) {
         return err;
     }
