@@ -6,10 +6,12 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -493,6 +495,62 @@ Test(store_faults, a_refused_write_loses_its_batch_and_later_ones_succeed)
     cr_expect_eq(kit_check(kit.store, "before", 400000), 0);
     cr_expect_eq(kit_check(kit.store, "after", 700000), 0);
     kit_fini(&kit);
+}
+
+/* ---- a disk that others fill ---- */
+
+enum { NO_NAMESPACE = 77 };
+
+/* A filesystem of its own for this process: smaller than the store believes. */
+static bool mount_small_disk(const char *dir)
+{
+    int spaces = CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
+
+    return unshare(spaces) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", dir, "tmpfs", 0, "size=12m") == 0;
+}
+
+_Noreturn static void fill_small_disk(struct kit *kit)
+{
+    struct store_stats stats;
+    char key[64];
+
+    if (!mount_small_disk(kit->dir)) {
+        _exit(NO_NAMESPACE);
+    }
+    kit->size = 4 * KIT_SIZE;
+    kit_reopen(kit);
+    for (size_t i = 0; i < 400; i++) {
+        key_of(key, i);
+        MUST(kit_put(kit->store, key, 60000) == 0);
+        MUST(kit_check(kit->store, key, 60000) == 0);
+    }
+    store_stats(kit->store, &stats);
+    MUST(stats.evicted_segments > 0 && stats.commit_errors == 0);
+    kit_reopen(kit);
+    MUST(kit_check(kit->store, key, 60000) == 0);
+    store_close(&kit->store);
+    _exit(0);
+}
+
+Test(store_faults, a_disk_smaller_than_the_store_is_used_as_it_is)
+{
+    struct kit kit;
+    int status;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    pid_t child = fork();
+    if (child == 0) {
+        fill_small_disk(&kit);
+    }
+    waitpid(child, &status, 0);
+    kit_reopen(&kit);
+    kit_fini(&kit);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_NAMESPACE) {
+        cr_skip_test("no filesystem of our own here");
+    }
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
 }
 
 /* A drop that cannot be written hides its object all the same, and is written later. */
