@@ -40,6 +40,7 @@ struct nearest_builder {
     struct map interned;
     struct map placed;
     struct ranking *draft;
+    uint16_t **neighbours; /* by replica; NULL: not needed yet */
     const struct ranking **rankings;
     size_t ranking_count, ranking_cap;
     struct entries prefixes; /* first layer */
@@ -116,6 +117,8 @@ struct nearest_builder *nearest_builder_new(struct arena *arena, const struct re
     b->draft =
         arena_alloc(&b->scratch, sizeof(*b->draft) + replica_count * sizeof(b->draft->ids[0]));
 
+    b->neighbours = arena_zalloc(&b->scratch, replica_count * sizeof(b->neighbours[0]));
+
     struct ranking *all = draft_ranking(b); /* where nothing is known */
     all->ordered = false;
     all->count = all->listed = (uint16_t)replica_count;
@@ -171,31 +174,39 @@ static int distant_order(const void *a, const void *b)
 
 #define NOWHERE 1e9 /* km */
 
-/* Completes a ranking with the replicas that are not in `taken`, by their distance from a point.
- * Returns how many of these have a place. */
-static unsigned rank_rest(const struct nearest_builder *b, const struct replica_set *taken,
-                          bool has_place, double latitude, double longitude,
-                          struct ranking *ranking)
+/* All replicas by their distance from a point, which nobody knows without `has_place`. Returns how
+ * many of them have a place. */
+static unsigned sort_by_distance(const struct nearest_builder *b, bool has_place, double latitude,
+                                 double longitude, uint16_t *out)
 {
-    struct distant rest[REPLICAS_MAX];
-    size_t count = 0;
+    struct distant all[REPLICAS_MAX];
     unsigned placed = 0;
 
     for (unsigned i = 0; i < b->replica_count; i++) {
         const struct replica *r = &b->replicas[i];
-        if (replica_set_has(taken, i)) {
-            continue;
-        }
         bool known = has_place && r->has_location;
         double km = known ? geo_distance(latitude, longitude, r->latitude, r->longitude) : NOWHERE;
-        rest[count++] = (struct distant){km, (uint16_t)i};
+        all[i] = (struct distant){km, (uint16_t)i};
         placed += known;
     }
-    qsort(rest, count, sizeof(rest[0]), distant_order);
-    for (size_t i = 0; i < count; i++) {
-        ranking->ids[ranking->count++] = rest[i].id;
+    qsort(all, b->replica_count, sizeof(all[0]), distant_order);
+    for (size_t i = 0; i < b->replica_count; i++) {
+        out[i] = all[i].id;
     }
     return placed;
+}
+
+/* The same from where a replica is: many prefixes have the same first one. */
+static const uint16_t *neighbours(struct nearest_builder *b, uint16_t id)
+{
+    const struct replica *r = &b->replicas[id];
+
+    if (!b->neighbours[id]) {
+        b->neighbours[id] =
+            arena_alloc(&b->scratch, b->replica_count * sizeof(b->neighbours[id][0]));
+        sort_by_distance(b, r->has_location, r->latitude, r->longitude, b->neighbours[id]);
+    }
+    return b->neighbours[id];
 }
 
 void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const uint16_t *ids,
@@ -203,7 +214,7 @@ void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const u
 {
     struct ranking *ranking = draft_ranking(b);
     struct replica_set taken = {{0}};
-    const struct replica *first = &b->replicas[ids[0]];
+    const uint16_t *others = neighbours(b, ids[0]);
 
     for (size_t i = 0; i < count; i++) {
         if (!replica_set_has(&taken, ids[i])) {
@@ -212,7 +223,11 @@ void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const u
         }
     }
     ranking->listed = ranking->count;
-    rank_rest(b, &taken, first->has_location, first->latitude, first->longitude, ranking);
+    for (size_t i = 0; i < b->replica_count; i++) {
+        if (!replica_set_has(&taken, others[i])) {
+            ranking->ids[ranking->count++] = others[i];
+        }
+    }
     entries_put(&b->prefixes, prefix, intern(b, ranking));
 }
 
@@ -351,7 +366,6 @@ static uint32_t place_value(struct nearest_builder *b, uint32_t record, double l
                             double longitude)
 {
     uint64_t hash = hash_of(span_of(&record, sizeof(record)));
-    struct replica_set none = {{0}};
 
     for (struct map_link *at = map_first(&b->placed, hash); at; at = map_next(at)) {
         const struct placed *placed = container_of(at, struct placed, link);
@@ -360,7 +374,8 @@ static uint32_t place_value(struct nearest_builder *b, uint32_t record, double l
         }
     }
     struct ranking *ranking = draft_ranking(b);
-    unsigned known = rank_rest(b, &none, true, latitude, longitude, ranking);
+    unsigned known = sort_by_distance(b, true, latitude, longitude, ranking->ids);
+    ranking->count = (uint16_t)b->replica_count;
     ranking->listed = (uint16_t)known;
 
     struct placed *placed = arena_alloc(&b->scratch, sizeof(*placed));
