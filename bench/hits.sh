@@ -22,9 +22,9 @@ declare -A pid port
 finish() {
     local peer
     for peer in "${!pid[@]}"; do
-        kill "${pid[$peer]}" 2>/dev/null
+        kill "${pid[$peer]}" 2>/dev/null || true
     done
-    wait 2>/dev/null
+    wait 2>/dev/null || true
     rm -rf "$dir"
 }
 trap finish EXIT

@@ -4,6 +4,7 @@
 # Makes a root of this machine's Debian release with debootstrap, clones the committed tree into it,
 # and there runs `make test`, then `make run`, and types the commands that `make run` prints.
 set -u
+set -m # what runs in the background has a process group, as behind a terminal, and hears Ctrl-C
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/ports.sh"
 top=$(git -C "$here" rev-parse --show-toplevel)
@@ -17,7 +18,7 @@ suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 root=${1:-$(mktemp -d "${TMPDIR:-/var/tmp}/larder-bare.XXXXXX")}
 running=
 finish() {
-    [ -n "$running" ] && end "$running"
+    [ -n "$running" ] && kill -TERM -- "-$running" && wait "$running"
     umount "$root/proc" "$root/dev/shm" "$root/dev" 2>/dev/null
     [ -n "${KEEP:-}" ] || rm -rf --one-file-system "$root"
 }
@@ -26,6 +27,7 @@ inside() {
     chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"
 }
 
+chmod 755 "$root"
 echo "--- debootstrap $suite into $root"
 debootstrap --variant=minbase --include=make,ca-certificates "$suite" "$root" "$site" \
     >"$root.log" 2>&1 || { tail "$root.log"; echo "FAILED: debootstrap"; exit 1; }
@@ -69,8 +71,7 @@ try dig +short @127.0.0.1 -p "${ports[2]}" www.cdn.example.net
 try /root/larder/build-release/ctl/larderctl status --admin "127.0.0.1:${ports[1]}"
 
 echo "--- Ctrl-C"
-script=$(pgrep -P "$running" -f deploy/run.sh | head -1)
-kill -INT "${script:-$running}"
+kill -INT -- "-$running"
 wait $running
 echo "make run ended with $?"
 running=
