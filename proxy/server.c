@@ -7,6 +7,7 @@
 #include "base/notify.h"
 #include "proxy/admin.h"
 #include "proxy/client/accesslog.h"
+#include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/listener.h"
 #include "proxy/files.h"
@@ -89,6 +90,7 @@ static void crew_end(struct crew *crew)
     timeout_clear(&crew->sweep);
     close_listeners(crew);
     clients_close(worker);
+    connect_abort_all(worker);
     fetch_abort_all(worker);
     upstreams_free(&worker->upstreams);
     loop_stop(worker->loop);
@@ -100,8 +102,8 @@ static void on_sweep(struct timeout *timeout)
     struct worker *worker = &crew->worker;
 
     accesslog_flush(worker->log);
-    if (worker->draining &&
-        (worker->client_count == 0 || loop_now_ms(worker->loop) >= crew->drain_until)) {
+    if (worker->draining && ((worker->client_count == 0 && list_empty(&worker->tunnels)) ||
+                             loop_now_ms(worker->loop) >= crew->drain_until)) {
         crew_end(crew);
         return;
     }
@@ -202,6 +204,7 @@ static int crew_init(struct crew *crew, struct server *server, unsigned number)
     list_init(&worker->clients);
     list_init(&worker->exchanges);
     list_init(&worker->fetches);
+    list_init(&worker->tunnels);
     list_init(&worker->exchange_pool);
     limit_clients(worker);
     crew->reload.call = on_reload;

@@ -33,6 +33,7 @@ struct worker {
     struct client_terms *terms; /* for the next client; NULL: none yet */
     struct list exchanges;      /* under way */
     struct list fetches;
+    struct list tunnels;
     struct list exchange_pool; /* finished exchanges, for reuse */
     size_t exchange_pooled;
     uint64_t serial; /* of the next exchange: incident ids */

@@ -22,6 +22,7 @@ struct lane {
 };
 
 struct connect_tunnel {
+    struct list link; /* of the worker's tunnels */
     struct connect_order order;
     struct target_check target;
     struct upstream_job *job;
@@ -30,6 +31,7 @@ struct connect_tunnel {
     struct letter letter;
     int busy;
     bool closed; /* by the client's side */
+    bool ended;  /* everything is given back */
 };
 
 static void tunnel_free(struct connect_tunnel *tunnel)
@@ -131,12 +133,29 @@ static void wake_down_writer(void *arg)
     loop_post(tunnel->order.worker->loop, &tunnel->letter);
 }
 
+/* Everything is given back; the memory too, unless a letter is still on its way. */
+static void tunnel_end(struct connect_tunnel *tunnel)
+{
+    tunnel->closed = true;
+    tunnel->ended = true;
+    if (tunnel->job) {
+        upstream_cancel(tunnel->job);
+    }
+    if (tunnel->stream) {
+        stream_close(tunnel->stream, ERR_CLOSED);
+    }
+    lane_fini(&tunnel->up);
+    lane_fini(&tunnel->down);
+    list_remove(&tunnel->link);
+    tunnel_free(tunnel);
+}
+
 static void on_letter(struct letter *letter)
 {
     struct connect_tunnel *tunnel = container_of(letter, struct connect_tunnel, letter);
 
     tunnel->busy++;
-    if (!tunnel->closed && tunnel->stream) {
+    if (tunnel->stream && !tunnel->ended) {
         wake_lane(&tunnel->up);
     }
     if (!tunnel->closed) {
@@ -149,7 +168,7 @@ static void on_letter(struct letter *letter)
         stream_resume(tunnel->stream);
     }
     tunnel->busy--;
-    if (tunnel->closed) {
+    if (tunnel->ended) {
         tunnel_free(tunnel);
     }
 }
@@ -173,9 +192,15 @@ static void on_end(void *owner)
 static void on_close(void *owner, int err)
 {
     struct connect_tunnel *tunnel = owner;
+    bool was_ended = tunnel->down.ended;
 
     tunnel->stream = NULL;
     lane_end(&tunnel->down, err ? err : ERR_CLOSED);
+    if (tunnel->closed) {
+        tunnel_end(tunnel);
+    } else if (err && was_ended) {
+        tunnel->order.on_lost(tunnel->order.arg);
+    }
 }
 
 static const struct stream_events target_events = {
@@ -222,6 +247,7 @@ struct connect_tunnel *connect_open(const struct connect_order *order)
     struct budget *budget = cache_budget(order->worker->cache);
 
     tunnel->order = *order;
+    list_push_back(&order->worker->tunnels, &tunnel->link);
     tunnel->letter.call = on_letter;
     tunnel->target = (struct target_check){
         .settings = order->settings,
@@ -261,13 +287,16 @@ void connect_close(struct connect_tunnel **slot)
         return;
     }
     tunnel->closed = true;
-    if (tunnel->job) {
-        upstream_cancel(tunnel->job);
+    if (tunnel->stream && tunnel->up.ended && tunnel->down.ended) {
+        return; /* until the target has taken the rest, or its idle timeout has come */
     }
-    if (tunnel->stream) {
-        stream_close(tunnel->stream, ERR_CLOSED);
+    tunnel_end(tunnel);
+}
+
+void connect_abort_all(struct worker *worker)
+{
+    list_each_safe(link, &worker->tunnels)
+    {
+        tunnel_end(list_entry(link, struct connect_tunnel, link));
     }
-    lane_fini(&tunnel->up);
-    lane_fini(&tunnel->down);
-    tunnel_free(tunnel);
 }

@@ -19,6 +19,9 @@ struct connect_order {
     void (*on_open)(void *arg, struct source *from_target);
     /* No connection; the tunnel is gone. */
     void (*on_failed)(void *arg, int status, enum reason reason);
+    /* The target broke off after it had closed its direction: nothing but the end of the client's
+     * connection can tell the client. */
+    void (*on_lost)(void *arg);
     void *arg;
 };
 
@@ -29,7 +32,11 @@ struct connect_tunnel *connect_open(const struct connect_order *order);
 enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes);
 void connect_write_end(struct connect_tunnel *tunnel);
 
-/* The client's stream is gone. Accepts NULL; sets it to NULL. */
+/* The client's stream is gone. When both sides had closed their directions, what the client sent
+ * last still goes to the target. Accepts NULL; sets it to NULL. */
 void connect_close(struct connect_tunnel **tunnel);
+
+/* Ends all of a worker's tunnels now: when it must stop. Their clients must have been closed. */
+void connect_abort_all(struct worker *worker);
 
 #endif

@@ -77,6 +77,13 @@ static void on_tunnel_open(void *arg, struct source *from_origin)
     exchange_reply(x, &head, from_origin);
 }
 
+static void give_up(struct exchange *x);
+
+static void on_tunnel_lost(void *arg)
+{
+    give_up(arg);
+}
+
 static enum exchange_state step_tunnel(struct exchange *x)
 {
     if (x->tunnel || x->sent) {
@@ -91,6 +98,7 @@ static enum exchange_state step_tunnel(struct exchange *x)
         .client = x->stream,
         .on_open = on_tunnel_open,
         .on_failed = on_tunnel_failed,
+        .on_lost = on_tunnel_lost,
         .arg = x,
     });
     return EX_TUNNEL;
@@ -193,6 +201,17 @@ static void finish(struct exchange *x)
     if (!x->busy && !atomic_load(&x->letter.pending)) {
         recycle(x);
     }
+}
+
+/* Closes the client's connection, or resets its stream, and ends. */
+static void give_up(struct exchange *x)
+{
+    if (x->state != EX_HEAD) {
+        record(x);
+    }
+    stream_close(x->stream, ERR_CLOSED);
+    x->stream = NULL;
+    finish(x);
 }
 
 static void on_letter(struct letter *letter)
@@ -334,13 +353,7 @@ void exchange_abort_all(struct worker *worker)
 {
     list_each_safe(link, &worker->exchanges)
     {
-        struct exchange *x = list_entry(link, struct exchange, link);
-        if (x->state != EX_HEAD) {
-            record(x);
-        }
-        stream_close(x->stream, ERR_CLOSED);
-        x->stream = NULL;
-        finish(x);
+        give_up(list_entry(link, struct exchange, link));
     }
 }
 
