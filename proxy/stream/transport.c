@@ -16,6 +16,7 @@ struct transport {
     void *owner;
     uint64_t received;
     uint64_t sent;
+    unsigned pending; /* writes whose end has not been told */
     bool is_reading;
     bool is_shutdown_due; /* when the queue has left */
 };
@@ -89,6 +90,7 @@ static void on_uv_written(uv_write_t *request, int status)
     struct pending *pending = container_of(request, struct pending, request);
     size_t bytes = pending->bytes;
 
+    transport->pending--;
     pool_give(loop_pool(transport_loop(transport)), pending, sizeof(*pending) + pending->copied);
     if (status == UV_ECANCELED || uv_is_closing((uv_handle_t *)&transport->tcp)) {
         return;
@@ -225,8 +227,10 @@ static int queue_rest(struct transport *transport, const struct span *spans, siz
                        copied && lent.len ? 2 : 1, on_uv_written);
     if (err) {
         pool_give(pool, pending, sizeof(*pending) + copied);
+        return err;
     }
-    return err;
+    transport->pending++;
+    return 0;
 }
 
 ssize_t transport_write(struct transport *transport, const struct span *spans, size_t count,
@@ -250,9 +254,13 @@ ssize_t transport_write(struct transport *transport, const struct span *spans, s
     return err ? err : (ssize_t)(total - lent.len);
 }
 
+/* A write that libuv could do at once is told only in the next turn: until then what it was lent is
+ * not given back, and whoever took the queue for empty would send it again. */
 size_t transport_queued(const struct transport *transport)
 {
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&transport->tcp);
+    size_t bytes = uv_stream_get_write_queue_size((const uv_stream_t *)&transport->tcp);
+
+    return bytes == 0 && transport->pending > 0 ? 1 : bytes;
 }
 
 /* shutdown(2) instead of uv_shutdown(): no request to keep, and a reset stays possible after. */

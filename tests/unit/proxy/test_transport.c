@@ -211,6 +211,19 @@ Test(transport, a_kept_span_is_lent_until_writable)
     free(large);
 }
 
+/* libuv has written everything, but says so only later. */
+Test(transport, what_is_lent_counts_as_queued_until_writable)
+{
+    struct span lent = SPAN("lent");
+
+    open_pair(false);
+    writes_refuse();
+    cr_expect_eq(transport_write(transport, &lent, 1, true), 0);
+    cr_expect_gt(transport_queued(transport), 0);
+    cr_expect(LOOP_UNTIL(loop, seen.writable > 0));
+    cr_expect_eq(transport_queued(transport), 0);
+}
+
 Test(transport, closing_gives_back_what_was_lent)
 {
     char *large = pattern(LARGE);

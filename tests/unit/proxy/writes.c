@@ -2,12 +2,20 @@
 
 #include <uv.h>
 
+#include <stdbool.h>
+
 static int tried, queued;
+static bool refused;
 
 void writes_reset(void)
 {
     tried = 0;
     queued = 0;
+}
+
+void writes_refuse(void)
+{
+    refused = true;
 }
 
 int writes_tried(void)
@@ -25,6 +33,10 @@ int __wrap_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int
 int __wrap_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count)
 {
     tried++;
+    if (refused) {
+        refused = false;
+        return UV_EAGAIN;
+    }
     return __real_uv_try_write(handle, bufs, count);
 }
 
