@@ -19,7 +19,7 @@ declare -A pid port
 finish() {
     local peer
     for peer in "${!pid[@]}"; do
-        kill "${pid[$peer]}" 2>/dev/null
+        kill "${pid[$peer]}" 2>/dev/null || true # one may have ended already
     done
     wait 2>/dev/null
     rm -rf "$dir"
