@@ -78,7 +78,7 @@ static bool is_listed(const struct options *options, struct span name)
     return options->too_many;
 }
 
-void hop_strip(struct http_fields *fields)
+static void strip(struct http_fields *fields, bool hop_fields_too)
 {
     struct options options;
     size_t kept = 0;
@@ -87,11 +87,23 @@ void hop_strip(struct http_fields *fields)
     for (size_t i = 0; i < fields->count; i++) {
         struct http_field field = fields->at[i];
         bool listed = field.id == FIELD_OTHER && is_listed(&options, field.name);
-        if (!listed && !is_hop_field(field.id)) {
+        if (!listed && !(hop_fields_too && is_hop_field(field.id))) {
             fields->at[kept++] = field;
         }
     }
     fields->count = kept;
+}
+
+void hop_strip(struct http_fields *fields)
+{
+    strip(fields, true);
+}
+
+void hop_strip_listed(struct http_fields *fields)
+{
+    if (fields_has(fields, FIELD_CONNECTION)) {
+        strip(fields, false);
+    }
 }
 
 static struct span version_text(enum http_version version)

@@ -13,6 +13,10 @@
  * recipients and stay though listed: removing them would change the message's meaning.
  * Content-Length stays. */
 void hop_strip(struct http_fields *fields);
+/* Removes only what Connection lists and this program has no name for. For a request that has just
+ * come: the cache must select by the fields that the origin will see. A client that lists a field
+ * that Vary names would else have the answer to a request without it kept for those with it. */
+void hop_strip_listed(struct http_fields *fields);
 
 /* Appends our member to Via, as a line of its own: "1.1 larder". `received` is the version the
  * message came in. */

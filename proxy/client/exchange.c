@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "http/hop.h"
 #include "proxy/client/accesslog.h"
 
 static const unsigned legal_next[] = {
@@ -251,6 +252,7 @@ static void on_head(void *owner, const struct http_head *head)
     struct exchange *x = owner;
 
     head_copy(&x->request, head, &x->arena);
+    hop_strip_listed(&x->request.fields);
     if (head->framing != BODY_NONE) {
         open_request_body(x);
     }

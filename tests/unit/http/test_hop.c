@@ -129,6 +129,21 @@ Test(hop, a_list_too_long_takes_all_unknown_fields)
     cr_expect(has("Cookie"));
 }
 
+Test(hop, of_a_new_request_only_the_listed_fields_go)
+{
+    add("Connection", "upgrade, X-Listed, Cookie");
+    add("Upgrade", "websocket");
+    add("X-Listed", "1");
+    add("Cookie", "1");
+    add("X-Other", "1");
+    hop_strip_listed(&fields);
+    cr_expect_not(has("X-Listed"));
+    cr_expect(has("Connection"));
+    cr_expect(has("Upgrade"));
+    cr_expect(has("Cookie"));
+    cr_expect(has("X-Other"));
+}
+
 Test(hop, via_rfc9110_7_6_3)
 {
     static const struct {
