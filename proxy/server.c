@@ -191,6 +191,20 @@ static int open_listeners(struct crew *crew)
     return 0;
 }
 
+static int probe_listeners(const struct settings *settings)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < settings->listen_count; i++) {
+        err = listener_probe(&settings->listen[i]);
+        if (err) {
+            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
+                      err_text(err));
+        }
+    }
+    return err;
+}
+
 static int crew_init(struct crew *crew, struct server *server, unsigned number)
 {
     struct worker *worker = &crew->worker;
@@ -304,6 +318,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     find_own_addresses(server);
     int err = open_cache(server);
     err = err ? err : open_access_log(server);
+    err = err ? err : probe_listeners(settings);
     err = err ? err : loop_new(&server->loop);
     if (!err) {
         server->crews = xcalloc((size_t)settings->workers, sizeof(*server->crews));

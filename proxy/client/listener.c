@@ -160,8 +160,33 @@ static int unix_socket(const char *path)
     if (fd < 0) {
         return -errno;
     }
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+        close(fd);
+        return -EADDRINUSE; /* somebody answers: it is not ours to remove */
+    }
     unlink(path); /* a socket left behind by a process that was killed */
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+/* A bound socket, or a negative errno. */
+static int bound_socket(const struct endpoint *endpoint, bool reuse_port)
+{
+    int family = endpoint->address.ss_family, on = 1, off = 0;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    }
+    if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
+        bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->len) != 0) {
         int err = -errno;
         close(fd);
         return err;
@@ -174,23 +199,24 @@ int listener_socket(const struct endpoint *endpoint, bool reuse_port)
     if (endpoint->unix_path) {
         return unix_socket(endpoint->unix_path);
     }
-    int family = endpoint->address.ss_family, on = 1, off = 0;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (family == AF_INET6) {
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    }
-    if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
-        bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->len) != 0 ||
-        listen(fd, BACKLOG) != 0) {
+    int fd = bound_socket(endpoint, reuse_port);
+    if (fd >= 0 && listen(fd, BACKLOG) != 0) {
         int err = -errno;
         close(fd);
         return err;
     }
     return fd;
+}
+
+int listener_probe(const struct endpoint *endpoint)
+{
+    int fd = bound_socket(endpoint, false);
+
+    if (fd < 0) {
+        return fd;
+    }
+    close(fd);
+    return 0;
 }
 
 int listener_open(struct worker *worker, const struct endpoint *endpoint, struct listener **out)

@@ -9,6 +9,11 @@
 
 struct listener;
 
+/* Is the endpoint free? 0, or a negative errno. Each worker's socket shares the address, and the
+ * kernel would let another process share it too: it then takes some of the clients without a word.
+ * So this is asked once, before the first worker listens. */
+int listener_probe(const struct endpoint *endpoint);
+
 /* Binds and listens. 0 or a negative errno. */
 int listener_open(struct worker *worker, const struct endpoint *endpoint, struct listener **out);
 /* Stops accepting. Accepts NULL; sets it to NULL. */

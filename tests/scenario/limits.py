@@ -7,6 +7,7 @@ page reads it through a name that points here.
 """
 import contextlib
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -78,6 +79,21 @@ def lean_on_admin(proxy, held):
             check(admin_status(proxy, "/status", "localhost") == 200, f"with {n} idle connections")
 
 
+def second_process(proxy, program):
+    """An address somebody listens on is not shared in silence."""
+    for option, address in (("--listen", f"127.0.0.1:{proxy.port}"),
+                            ("--admin", f"127.0.0.1:{proxy.admin}")):
+        ports = {"--listen": f"127.0.0.1:{larder.free_port()}",
+                 "--admin": f"127.0.0.1:{larder.free_port()}", option: address}
+        command = [program, *(word for pair in ports.items() for word in pair)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=5, check=False)
+            check(done.returncode == 1 and address.encode() in done.stderr,
+                  f"a second process with {option} {address}: {done}")
+        except subprocess.TimeoutExpired:
+            check(False, f"a second process shares {option} {address}")
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
@@ -96,6 +112,7 @@ def main():
                              "--set", "name=proxy.test")
         proxy.start()
         names(proxy)
+        second_process(proxy, program)
         with contextlib.ExitStack() as held:
             for _ in range(3):
                 lean_on_admin(proxy, held)
