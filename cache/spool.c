@@ -31,6 +31,12 @@ struct chunk {
     char data[];
 };
 
+/* A group in the store. Pinned: whoever reads the spool is never cut off by an eviction. */
+struct place {
+    struct store_chunk chunk;
+    struct store_pin *pin;
+};
+
 struct spool {
     atomic_int refs;
     pthread_mutex_t lock;
@@ -55,10 +61,10 @@ struct spool {
 
     bool keep; /* stays in memory while small */
     struct store *store;
-    struct store_put *put;      /* the writer's: while the body is being stored */
-    bool committed;             /* complete, the store has it or is about to */
-    bool put_failed;            /* the store has said so; the writer gives `put` up */
-    struct store_chunk *places; /* where group n is, for n < stored */
+    struct store_put *put; /* the writer's: while the body is being stored */
+    bool committed;        /* complete, the store has it or is about to */
+    bool put_failed;       /* the store has said so; the writer gives `put` up */
+    struct place *places;  /* where group n is, for n < stored */
     size_t places_cap;
     size_t queued, stored; /* groups handed to the store / durable there */
 };
@@ -187,6 +193,9 @@ void spool_unref(struct spool **slot)
     for (size_t i = spool->dropped; i < spool->count; i++) {
         chunk_unref(spool->chunks[i]);
     }
+    for (size_t i = 0; i < spool->stored; i++) {
+        store_unpin(spool->store, spool->places[i].pin);
+    }
     free(spool->chunks);
     free(spool->places);
     pthread_mutex_destroy(&spool->lock);
@@ -289,7 +298,7 @@ struct group_ticket {
     size_t group;
 };
 
-static void remember_place(struct spool *spool, size_t group, const struct store_chunk *place)
+static void remember_place(struct spool *spool, size_t group, const struct place *place)
 {
     if (group >= spool->places_cap) {
         spool->places_cap = spool->places_cap ? spool->places_cap * 2 : 8;
@@ -303,16 +312,26 @@ static void on_group_stored(void *arg, int err, const struct store_chunk *place)
 {
     struct group_ticket *ticket = arg;
     struct spool *spool = ticket->spool;
+    struct place pinned = {0};
+    struct span bytes;
 
+    if (err == 0) {
+        pinned.chunk = *place;
+        err = store_lend(spool->store, place, &pinned.pin, &bytes);
+    }
     pthread_mutex_lock(&spool->lock);
     if (err == 0 && ticket->group == spool->stored) {
-        remember_place(spool, ticket->group, place);
+        remember_place(spool, ticket->group, &pinned);
+        pinned.pin = NULL;
     } else {
         spool->put_failed = true;
         wake(&spool->writer); /* without readers nobody will have it */
     }
     let_go(spool);
     pthread_mutex_unlock(&spool->lock);
+    if (pinned.pin) { /* out of turn: a group before it has failed */
+        store_unpin(spool->store, pinned.pin);
+    }
     free(ticket);
     spool_unref(&spool);
 }
@@ -549,23 +568,6 @@ static bool is_stored(const struct spool *spool, uint64_t offset)
     return offset / STORE_CHUNK < spool->stored;
 }
 
-int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
-                      struct waker waker)
-{
-    *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
-    list_init(&reader->link);
-    pthread_mutex_lock(&spool->lock);
-    bool gone = from < spool->length && !chunk_at(spool, from) && !is_stored(spool, from);
-    if (!gone) {
-        list_push_back(&spool->readers, &reader->link);
-        spool->reader_count++;
-        spool->had_reader = true;
-        reader->spool = spool_ref(spool);
-    }
-    pthread_mutex_unlock(&spool->lock);
-    return gone ? ERR_NOT_FOUND : 0;
-}
-
 static void release_lent(struct spool_reader *reader)
 {
     if (reader->chunk) {
@@ -613,7 +615,7 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     size_t group = (size_t)(reader->offset / STORE_CHUNK);
 
     pthread_mutex_lock(&spool->lock);
-    struct store_chunk place = spool->places[group];
+    struct store_chunk place = spool->places[group].chunk;
     pthread_mutex_unlock(&spool->lock);
     release_lent(reader);
     int err = store_lend(spool->store, &place, &reader->pin, &reader->lent);
@@ -622,6 +624,30 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     }
     reader->lent_at = (uint64_t)group * STORE_CHUNK;
     return peek_lent(reader, out) ? 0 : ERR_CORRUPT;
+}
+
+int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
+                      struct waker waker)
+{
+    struct span first;
+
+    *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
+    list_init(&reader->link);
+    pthread_mutex_lock(&spool->lock);
+    bool in_memory = from >= spool->length || chunk_at(spool, from);
+    bool gone = !in_memory && !is_stored(spool, from);
+    if (!gone) {
+        list_push_back(&spool->readers, &reader->link);
+        spool->reader_count++;
+        spool->had_reader = true;
+        reader->spool = spool_ref(spool);
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (!gone && !in_memory && peek_stored(reader, &first) != 0) {
+        spool_reader_fini(reader); /* evicted meanwhile: better told now than behind a head */
+        gone = true;
+    }
+    return gone ? ERR_NOT_FOUND : 0;
 }
 
 /* 1: *out is set; 0: look at *err. Under the lock. */
