@@ -153,10 +153,13 @@ enum exchange_state exchange_route(struct exchange *x)
     enum uri_form form;
     const char *what = NULL;
 
+    /* Read first: the log is to say what a client that is not let in wanted. */
+    int err = uri_of_request(&x->request, x->client->https, &x->arena, &x->uri, &form, &what);
+
     if (!access_client(x->settings, &x->client->ip)) {
         return exchange_refuse(x, 403, REASON_ACCESS, NULL);
     }
-    if (uri_of_request(&x->request, x->client->https, &x->arena, &x->uri, &form, &what) != 0) {
+    if (err) {
         return exchange_refuse(x, 400, REASON_BAD_REQUEST, what);
     }
     x->host = x->uri.host;
