@@ -113,11 +113,18 @@ static const struct h1_events client_events = {
 
 static void client_start(struct worker *worker, struct transport *transport)
 {
-    struct client *client = xcalloc(1, sizeof(*client));
+    uint16_t port;
+    struct ip ip = transport_peer(transport, &port);
 
+    if (port == 0) { /* reset before it was accepted: nobody knows whose it was */
+        transport_close(&transport, true);
+        return;
+    }
+    struct client *client = xcalloc(1, sizeof(*client));
     client->worker = worker;
     client->terms = terms_of_today(worker);
-    client->ip = transport_peer(transport, &client->port);
+    client->ip = ip;
+    client->port = port;
     list_push_back(&worker->clients, &client->link);
     worker->client_count++;
     metric_add(&worker->counters.client_connections, 1);

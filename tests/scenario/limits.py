@@ -79,6 +79,19 @@ def lean_on_admin(proxy, held):
             check(admin_status(proxy, "/status", "localhost") == 200, f"with {n} idle connections")
 
 
+def gone_before_accept(proxy, log):
+    """Clients that reset while they wait to be accepted: nobody knows their address any more."""
+    for _ in range(50):
+        conn = raw.connect(proxy.port)
+        conn.sendall(b"CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\n\r\n")
+        raw.reset(conn)
+    check(raw.statuses(raw.ask(proxy.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")[0]) == [400],
+          "the proxy goes on after resets")
+    check(proxy.stop(), "the second proxy left by itself")
+    clients = {line.split()[2] for line in log.read_text().splitlines()}
+    check(clients == {"127.0.0.1"}, f"clients in the log: {clients}")
+
+
 def second_process(proxy, program):
     """An address somebody listens on is not shared in silence."""
     for option, address in (("--listen", f"127.0.0.1:{proxy.port}"),
@@ -109,14 +122,14 @@ def main():
         check(proxy.stop(), "the first proxy left by itself")
 
         proxy = larder.Proxy(program, store + "/door", "--store-size", "64MiB", "--workers", "1",
-                             "--set", "name=proxy.test")
+                             "--set", "name=proxy.test", "--access-log", store + "/log")
         proxy.start()
         names(proxy)
         second_process(proxy, program)
         with contextlib.ExitStack() as held:
             for _ in range(3):
                 lean_on_admin(proxy, held)
-        check(proxy.stop(), "the second proxy left by itself")
+        gone_before_accept(proxy, pathlib.Path(store) / "log")
     check.end()
 
 
