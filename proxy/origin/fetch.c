@@ -496,6 +496,14 @@ static void ask_again(struct fetch *fetch)
     connect_origin(fetch, false);
 }
 
+/* A 304 to a request without a condition has no meaning: the client may have nothing it could mean
+ * (RFC 9110 15.4.5). */
+static bool is_unasked_304(const struct fetch *fetch, int status)
+{
+    return status == 304 && !fields_has(&fetch->out.fields, FIELD_IF_NONE_MATCH) &&
+           !fields_has(&fetch->out.fields, FIELD_IF_MODIFIED_SINCE);
+}
+
 static void on_final_head(struct fetch *fetch, const struct http_head *head)
 {
     bool validating = is_validating(fetch);
@@ -503,6 +511,10 @@ static void on_final_head(struct fetch *fetch, const struct http_head *head)
 
     fetch->times.response = loop_wall(fetch->worker->loop);
     add_date(fetch, head, &response);
+    if (is_unasked_304(fetch, response.status)) {
+        fail(fetch, 502, REASON_ORIGIN_BROKEN);
+        return;
+    }
     if (validating && response.status == 304) {
         if (!policy_304_selects(&flight_stale(fetch->flight)->fields, &response.fields)) {
             ask_again(fetch);
