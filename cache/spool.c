@@ -626,6 +626,12 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     return peek_lent(reader, out) ? 0 : ERR_CORRUPT;
 }
 
+/* Bytes from here on are in memory. */
+static uint64_t memory_begin(const struct spool *spool)
+{
+    return spool->dropped < spool->count ? spool->chunks[spool->dropped]->start : spool->length;
+}
+
 int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
                       struct waker waker)
 {
@@ -634,8 +640,10 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
     *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
     list_init(&reader->link);
     pthread_mutex_lock(&spool->lock);
-    bool in_memory = from >= spool->length || chunk_at(spool, from);
-    bool gone = !in_memory && !is_stored(spool, from);
+    uint64_t begin = memory_begin(spool);
+    bool in_memory = from >= begin;
+    /* Storing may have failed in between: then what the store has ends before memory begins. */
+    bool gone = !in_memory && (uint64_t)spool->stored * STORE_CHUNK < begin;
     if (!gone) {
         list_push_back(&spool->readers, &reader->link);
         spool->reader_count++;
