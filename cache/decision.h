@@ -28,7 +28,7 @@
 #define REASONS(X)                                                                                 \
     X(NONE,             "none",             "no further reason")                                   \
     X(FRESH,            "fresh",            "a stored response is fresh")                          \
-    X(NOT_STORED,       "not-stored",       "nothing is stored under this URL")                    \
+    X(NOT_STORED,       "absent",           "nothing is stored under this URL")                    \
     X(VARY_MISS,        "vary-miss",        "stored variants do not match this request")           \
     X(STALE,            "stale",            "the stored response is stale")                        \
     X(STALE_WHILE_REVALIDATE, "stale-while-revalidate", "stale, served while it is validated")     \

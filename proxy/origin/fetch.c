@@ -426,11 +426,14 @@ static enum reason may_store(struct fetch *fetch, const struct http_head *respon
     if (policy_may_store(&fetch->client, response, freshness, &fetch->rules) == REASON_STORED) {
         cache_unmark(fetch->worker->cache, flight_key(fetch->flight)); /* the next may share */
     }
-    return REASON_PASS_MARK;
+    if (fetch->policy.has_range) {
+        return REASON_RANGE;
+    }
+    return fetch->client.method == METHOD_HEAD ? REASON_METHOD : REASON_PASS_MARK;
 }
 
 /* Until when other requests for the URL do not wait for each other: only if it is the response, and
- * not this request or a passing trouble, that forbids sharing. */
+ * not this request or a trouble it met (an error status), that forbids sharing. */
 static int64_t mark_until(const struct fetch *fetch, enum reason why, int status)
 {
     static const enum reason lasting[] = {
@@ -440,7 +443,7 @@ static int64_t mark_until(const struct fetch *fetch, enum reason why, int status
     };
 
     for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
-        if (why == lasting[i] && fetch->shared && status < 500) {
+        if (why == lasting[i] && fetch->shared && status < 400) {
             return loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
         }
     }

@@ -58,12 +58,12 @@ Test(accesslog_format, squids_native_columns)
 
     row_init(&row, "example.net", "/a?b=c");
     expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET "
-                      "http://example.net/a?b=c - HIER_DIRECT/example.net text/html not-stored\n");
+                      "http://example.net/a?b=c - HIER_DIRECT/example.net text/html absent\n");
 
     row.decision.store_reason = REASON_PRIVATE;
     expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET "
                       "http://example.net/a?b=c - HIER_DIRECT/example.net text/html "
-                      "not-stored,private\n");
+                      "absent,private\n");
 
     row.decision = (struct decision){.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH};
     row.entry.content_type = SPAN_EMPTY;
@@ -140,7 +140,7 @@ Test(accesslog_format, no_secret_of_a_query_is_logged)
         row_init(&row, "a", cases[i].path);
         snprintf(want, sizeof(want),
                  "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET http://a%s - "
-                 "HIER_DIRECT/a text/html not-stored\n",
+                 "HIER_DIRECT/a text/html absent\n",
                  cases[i].shown);
         expect_line(&row, want);
     }
@@ -156,7 +156,7 @@ Test(accesslog_format, nothing_a_peer_sends_makes_a_line_or_a_column)
     row.request.method = METHOD_OTHER;
     expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GE%20T%0A "
                       "http://a%0Ab/x%20y%0D%0A%FF?q=%0A%20z - HIER_DIRECT/a%0Ab "
-                      "text/%20html%0A%01 not-stored\n");
+                      "text/%20html%0A%01 absent\n");
 }
 
 Test(accesslog_format, the_longest_line_fits)
@@ -224,7 +224,7 @@ static size_t count_lines(const char *path)
     while (fgets(line, sizeof(line), file)) {
         struct span text = span_str(line);
         cr_expect(span_starts(text, SPAN("1763797201.007 ")), "%s", line);
-        cr_expect(span_ends(text, SPAN(" not-stored\n")), "%s", line);
+        cr_expect(span_ends(text, SPAN(" absent\n")), "%s", line);
         count++;
     }
     fclose(file);
