@@ -1,0 +1,168 @@
+/* spool_reader - one reader of a spool: from memory while the bytes are there, else from the store.
+ */
+#include "cache/spool_parts.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+static bool is_stored(const struct spool *spool, uint64_t offset)
+{
+    return offset / STORE_CHUNK < spool->stored;
+}
+
+static void release_lent(struct spool_reader *reader)
+{
+    if (reader->chunk) {
+        chunk_unref(reader->chunk);
+        reader->chunk = NULL;
+    }
+    if (reader->pin) {
+        store_unpin(reader->spool->store, reader->pin);
+        reader->pin = NULL;
+    }
+}
+
+void spool_reader_fini(struct spool_reader *reader)
+{
+    struct spool *spool = reader->spool;
+
+    if (spool == NULL) {
+        return;
+    }
+    release_lent(reader);
+    pthread_mutex_lock(&spool->lock);
+    list_remove(&reader->link);
+    spool->reader_count--;
+    spool_let_go(spool);
+    if (spool->reader_count == 0 && !spool->ended) {
+        spool_wake(&spool->writer); /* nobody reads any more: is it worth going on? */
+    }
+    pthread_mutex_unlock(&spool->lock);
+    spool_unref(&reader->spool);
+}
+
+/* What the reader holds already covers its offset. */
+static bool peek_lent(struct spool_reader *reader, struct span *out)
+{
+    if (reader->pin == NULL) {
+        return false;
+    }
+    *out = span_skip(reader->lent, (size_t)(reader->offset - reader->lent_at));
+    return out->len > 0;
+}
+
+static int peek_stored(struct spool_reader *reader, struct span *out)
+{
+    struct spool *spool = reader->spool;
+    size_t group = (size_t)(reader->offset / STORE_CHUNK);
+
+    pthread_mutex_lock(&spool->lock);
+    struct store_chunk place = spool->places[group].chunk;
+    pthread_mutex_unlock(&spool->lock);
+    release_lent(reader);
+    int err = store_lend(spool->store, &place, &reader->pin, &reader->lent);
+    if (err) {
+        return err; /* evicted or corrupt meanwhile: this reader cannot go on */
+    }
+    reader->lent_at = (uint64_t)group * STORE_CHUNK;
+    return peek_lent(reader, out) ? 0 : ERR_CORRUPT;
+}
+
+/* Bytes from here on are in memory. */
+static uint64_t memory_begin(const struct spool *spool)
+{
+    return spool->dropped < spool->count ? spool->chunks[spool->dropped]->start : spool->length;
+}
+
+int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
+                      struct waker waker)
+{
+    struct span first;
+
+    *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
+    list_init(&reader->link);
+    pthread_mutex_lock(&spool->lock);
+    uint64_t begin = memory_begin(spool);
+    bool in_memory = from >= begin;
+    /* Storing may have failed in between: then what the store has ends before memory begins. */
+    bool gone = !in_memory && (uint64_t)spool->stored * STORE_CHUNK < begin;
+    if (!gone) {
+        list_push_back(&spool->readers, &reader->link);
+        spool->reader_count++;
+        spool->had_reader = true;
+        reader->spool = spool_ref(spool);
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (!gone && !in_memory && peek_stored(reader, &first) != 0) {
+        spool_reader_fini(reader); /* evicted meanwhile: better told now than behind a head */
+        gone = true;
+    }
+    return gone ? ERR_NOT_FOUND : 0;
+}
+
+/* 1: *out is set; 0: look at *err. Under the lock. */
+static bool peek_memory(struct spool_reader *reader, struct span *out, bool *stored, int *err)
+{
+    struct spool *spool = reader->spool;
+
+    *stored = false;
+    if (reader->offset >= spool->length) {
+        reader->waiting = !spool->ended;
+        *err = spool->ended ? spool->err : ERR_AGAIN;
+        return false;
+    }
+    struct chunk *chunk = spool_chunk_at(spool, reader->offset);
+    if (chunk == NULL) {
+        *stored = is_stored(spool, reader->offset);
+        *err = ERR_NOT_FOUND;
+        return false;
+    }
+    if (chunk != reader->chunk) {
+        release_lent(reader);
+        reader->chunk = chunk_ref(chunk);
+    }
+    uint64_t end = chunk_end(chunk) < spool->length ? chunk_end(chunk) : spool->length;
+    *out = span_of(chunk->data + (reader->offset - chunk->start), (size_t)(end - reader->offset));
+    return true;
+}
+
+int spool_peek(struct spool_reader *reader, struct span *out)
+{
+    bool stored;
+    int err = 0;
+
+    *out = SPAN_EMPTY;
+    if (reader->offset >= reader->end) {
+        return 0;
+    }
+    if (!peek_lent(reader, out)) {
+        pthread_mutex_lock(&reader->spool->lock);
+        bool found = peek_memory(reader, out, &stored, &err);
+        pthread_mutex_unlock(&reader->spool->lock);
+        if (!found && stored) {
+            err = peek_stored(reader, out);
+            found = err == 0;
+        }
+        if (!found) {
+            return err;
+        }
+    }
+    uint64_t left = reader->end - reader->offset;
+    *out = span_take(*out, left < out->len ? (size_t)left : out->len);
+    return 0;
+}
+
+void spool_advance(struct spool_reader *reader, size_t n)
+{
+    struct spool *spool = reader->spool;
+
+    pthread_mutex_lock(&spool->lock);
+    reader->offset += n;
+    CHECK(reader->offset <= spool->length);
+    if (reader->chunk && reader->offset >= chunk_end(reader->chunk)) {
+        chunk_unref(reader->chunk);
+        reader->chunk = NULL;
+    }
+    spool_let_go(spool);
+    pthread_mutex_unlock(&spool->lock);
+}
