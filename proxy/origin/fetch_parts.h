@@ -1,0 +1,97 @@
+/*
+ * fetch_parts - the inside of a fetch, for the files it is made of: fetch.c (its life, the stream's
+ * events), fetch_request.c (what is asked of the origin), fetch_response.c (what comes back).
+ */
+#ifndef LARDER_PROXY_ORIGIN_FETCH_PARTS_H
+#define LARDER_PROXY_ORIGIN_FETCH_PARTS_H
+
+#include "proxy/origin/fetch.h"
+#include "proxy/origin/target.h"
+#include "proxy/origin/upstream.h"
+
+/* The life of a fetch. Second column: where it may go from there. */
+#define FETCH_STATES(X)                                                                            \
+    X(CONNECT, BIT(FETCH_SEND) | BIT(FETCH_END))                   /* a connection */              \
+    X(SEND, BIT(FETCH_CONNECT) | BIT(FETCH_BODY) | BIT(FETCH_END)) /* request out, head awaited */ \
+    X(BODY, BIT(FETCH_END))                                        /* the response's body fills */ \
+    X(END, 0)
+
+enum fetch_state {
+#define X(name, next) FETCH_##name,
+    FETCH_STATES(X)
+#undef X
+};
+
+struct fetch {
+    struct list link; /* of the worker's fetches */
+    struct worker *worker;
+    struct settings *settings;
+    enum fetch_state state;
+    struct arena arena;
+    struct http_head client; /* the client's request, for policy */
+    struct http_head out;    /* the request to the origin */
+    struct policy_request policy;
+    struct policy_settings rules;
+    struct uri uri;
+    struct cache_key primary;
+    const struct site *site;
+    struct ip client_ip;
+    bool client_https;
+    bool shared;
+    bool background;    /* nobody asked for it to be delivered */
+    bool unconditional; /* a 304 matched nothing stored: ask again without validators */
+    bool retried;
+    size_t origin; /* of the site's, the one being asked */
+    bool waiting;  /* the flight has not been told anything yet */
+    bool body_complete;
+
+    struct flight *flight;
+    struct object *object;
+    struct fetch_link *owner;
+    struct decision *decision;
+
+    struct address_check check;
+    struct target_check target;
+    struct upstream_job *job;
+    struct stream *stream;
+    struct policy_times times;
+
+    struct spool *request_body;
+    struct spool_reader body_reader;
+    struct source body_source;
+    struct letter letter; /* posted by wakers of either spool */
+    atomic_bool body_wake, response_wake;
+    int busy; /* in the letter's call */
+};
+
+/* ---- fetch.c ---- */
+
+/* The one setter: checks that the state may follow. */
+void fetch_set_state(struct fetch *fetch, enum fetch_state next);
+/* Asks the letter to be called: something happened on another thread, or inside a handler. */
+void fetch_post(struct fetch *fetch);
+/* Takes a connection, a new one if `fresh`; the request goes out when it is there. */
+void fetch_connect(struct fetch *fetch, bool fresh);
+/* Everything is given back; the fetch must not be touched any more. */
+void fetch_finish(struct fetch *fetch);
+/* Ends it without (the rest of) a response: members see the failure, or the stale response. */
+void fetch_fail(struct fetch *fetch, int status, enum reason reason);
+/* The stored response stands in for an origin that failed, if it may (RFC 9111 4.2.4). */
+bool fetch_use_stale(struct fetch *fetch);
+
+/* ---- fetch_request.c ---- */
+
+bool fetch_is_validating(const struct fetch *fetch);
+/* Writes fetch->out from the client's request. */
+void fetch_make_request(struct fetch *fetch);
+/* The client's body as a source, or NULL. */
+struct source *fetch_request_body(struct fetch *fetch);
+
+/* ---- fetch_response.c ---- */
+
+/* A final head arrived. The fetch may be over when this returns. */
+void fetch_response(struct fetch *fetch, const struct http_head *head);
+/* The object is whole: kept, or just ended. */
+void fetch_complete(struct fetch *fetch);
+
+#endif

@@ -1,0 +1,119 @@
+/* fetch_request - what is asked of the origin, head and body. */
+#include "proxy/origin/fetch_parts.h"
+
+#include "http/hop.h"
+
+/* ---- the head ---- */
+
+bool fetch_is_validating(const struct fetch *fetch)
+{
+    return fetch->shared && !fetch->unconditional && flight_stale(fetch->flight) != NULL;
+}
+
+/* A shared fetch asks for the whole response: the client's own conditions are evaluated against
+ * what comes back. */
+static void strip_conditions(struct http_fields *fields)
+{
+    static const enum http_field_id conditions[] = {
+        FIELD_IF_NONE_MATCH,       FIELD_IF_MODIFIED_SINCE, FIELD_IF_MATCH,
+        FIELD_IF_UNMODIFIED_SINCE, FIELD_IF_RANGE,          FIELD_RANGE,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
+        fields_remove_id(fields, conditions[i]);
+    }
+}
+
+/* Tells the origin who the client is, in the way the configuration chose. */
+static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
+{
+    char text[IP_TEXT_MAX];
+    struct span client = arena_copy(&fetch->arena, span_str(ip_text(&fetch->client_ip, text)));
+
+    switch (fetch->settings->forwarded) {
+    case FORWARDED_OFF:
+        break;
+    case FORWARDED_X:
+        hop_add_forwarded_for(fields, client, &fetch->arena);
+        break;
+    case FORWARDED_RFC7239:
+        hop_add_forwarded(fields, client, uri_authority(&fetch->uri, &fetch->arena),
+                          fetch->client_https, &fetch->arena);
+        break;
+    }
+}
+
+static void add_proxy_fields(struct fetch *fetch, struct http_fields *fields)
+{
+    struct span name = span_str(fetch->settings->name);
+
+    hop_add_via(fields, fetch->client.version, name, &fetch->arena);
+    if (fetch->site) {
+        hop_add_cdn_loop(fields, name, &fetch->arena);
+    }
+    add_forwarded(fetch, fields);
+}
+
+void fetch_make_request(struct fetch *fetch)
+{
+    struct http_head *out = &fetch->out;
+
+    head_init(out, &fetch->arena);
+    out->version = HTTP_1_1;
+    out->method = fetch->client.method;
+    out->method_text = fetch->client.method_text;
+    out->target = fetch->uri.path;
+    out->framing = fetch->request_body ? fetch->client.framing : BODY_NONE;
+    out->content_length = fetch->client.content_length; /* 0 is said, too (RFC 9110 8.6) */
+    out->keep_alive = true;
+    out->expect_continue = fetch->client.expect_continue;
+    if (out->framing == BODY_STREAM) {
+        out->framing = out->content_length >= 0 ? BODY_LENGTH : BODY_CHUNKED;
+    }
+    fields_add_id(&out->fields, FIELD_HOST, uri_authority(&fetch->uri, &fetch->arena));
+    struct http_fields rest;
+    fields_init(&rest, &fetch->arena, fetch->client.fields.count);
+    fields_append(&rest, &fetch->client.fields);
+    hop_strip(&rest);
+    fields_remove_id(&rest, FIELD_HOST);
+    fields_append(&out->fields, &rest);
+    if (fetch_is_validating(fetch)) {
+        policy_make_conditional(&out->fields, &flight_stale(fetch->flight)->fields);
+    } else if (fetch->shared) {
+        strip_conditions(&out->fields);
+    }
+    add_proxy_fields(fetch, &out->fields);
+}
+
+/* ---- the body: from the exchange's spool to the stream ---- */
+
+static void wake_body(void *arg) /* any thread */
+{
+    struct fetch *fetch = arg;
+
+    atomic_store(&fetch->body_wake, true);
+    fetch_post(fetch);
+}
+
+static int body_peek(struct source *source, struct span *out)
+{
+    return spool_peek(&container_of(source, struct fetch, body_source)->body_reader, out);
+}
+
+static void body_advance(struct source *source, size_t n)
+{
+    spool_advance(&container_of(source, struct fetch, body_source)->body_reader, n);
+}
+
+struct source *fetch_request_body(struct fetch *fetch)
+{
+    static const struct source_ops ops = {.peek = body_peek, .advance = body_advance};
+    struct waker waker = {wake_body, fetch};
+
+    if (fetch->request_body == NULL) {
+        return NULL;
+    }
+    fetch->body_source = (struct source){.ops = &ops};
+    CHECK(spool_reader_init(&fetch->body_reader, fetch->request_body, 0, UINT64_MAX, waker) == 0);
+    return &fetch->body_source;
+}

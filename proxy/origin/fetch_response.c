@@ -1,0 +1,220 @@
+/* fetch_response - what the origin's answer means: kept, renewed, for one request only, or an
+ * error. */
+#include "proxy/origin/fetch_parts.h"
+
+#include "base/err.h"
+
+enum {
+    SPOOL_LIMIT_PASS = 256 * 1024,
+    SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
+    PASS_MARK_SECONDS = 120,
+};
+
+static void note(struct fetch *fetch, int status, enum reason store_reason)
+{
+    if (fetch->decision && fetch->owner) {
+        fetch->decision->fwd_status = status;
+        fetch->decision->store_reason = store_reason;
+        fetch->decision->stored = store_reason == REASON_STORED;
+    }
+}
+
+/* The response with a Date: the time of receipt when it came without one (RFC 9110 6.6.1). */
+static void add_date(struct fetch *fetch, const struct http_head *response, struct http_head *dated)
+{
+    *dated = *response;
+    if (fields_has(&response->fields, FIELD_DATE)) {
+        return;
+    }
+    fields_init(&dated->fields, &fetch->arena, response->fields.count + 1);
+    fields_append(&dated->fields, &response->fields);
+    fields_add_id(&dated->fields, FIELD_DATE, loop_date(fetch->worker->loop));
+}
+
+/* Why a response may not be kept lies in the request that caused it, not in the response. */
+static bool is_about_request(enum reason why)
+{
+    return why == REASON_AUTHORIZATION || why == REASON_REQUEST_NO_STORE || why == REASON_METHOD;
+}
+
+/* A 304 after which the stored response may not be kept: only who asked gets it. */
+static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
+{
+    int64_t mark = loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+
+    flight_publish_solo(fetch->flight, object);
+    if (is_about_request(why)) {
+        cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    } else {
+        cache_discard(fetch->worker->cache, fetch->flight, mark);
+    }
+}
+
+/* The origin confirmed what is stored. */
+static void confirmed(struct fetch *fetch, const struct http_head *response)
+{
+    struct object *stale = flight_stale(fetch->flight);
+    struct http_head merged = *response;
+    struct freshness freshness;
+
+    policy_merge_304(&stale->fields, &response->fields, &fetch->arena, &merged.fields);
+    merged.status = stale->status;
+    policy_freshness(&merged, fetch->times, &fetch->rules, &freshness);
+    enum reason why = policy_may_store(&fetch->client, &merged, &freshness, &fetch->rules);
+    struct object *object = object_updated(stale, &merged.fields, &freshness);
+    note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
+    fetch->waiting = false;
+    if (why == REASON_STORED) {
+        flight_publish(fetch->flight, object);
+        cache_update(fetch->worker->cache, fetch->flight, object);
+    } else {
+        confirmed_for_one(fetch, object, why);
+    }
+    object_unref(&object);
+}
+
+static void wake_writer(void *arg) /* any thread, the spool's lock held */
+{
+    struct fetch *fetch = arg;
+
+    atomic_store(&fetch->response_wake, true);
+    fetch_post(fetch);
+}
+
+static enum reason may_store(struct fetch *fetch, const struct http_head *response,
+                             const struct freshness *freshness)
+{
+    if (fetch->shared) {
+        return policy_may_store(&fetch->client, response, freshness, &fetch->rules);
+    }
+    if (!fetch->policy.lookup) {
+        return fetch->policy.reason;
+    }
+    if (policy_may_store(&fetch->client, response, freshness, &fetch->rules) == REASON_STORED) {
+        cache_unmark(fetch->worker->cache, flight_key(fetch->flight)); /* the next may share */
+    }
+    if (fetch->policy.has_range) {
+        return REASON_RANGE;
+    }
+    return fetch->client.method == METHOD_HEAD ? REASON_METHOD : REASON_PASS_MARK;
+}
+
+/* Until when other requests for the URL do not wait for each other: only if it is the response, and
+ * not this request or a trouble it met (an error status), that forbids sharing. */
+static int64_t mark_until(const struct fetch *fetch, enum reason why, int status)
+{
+    static const enum reason lasting[] = {
+        REASON_RESPONSE_NO_STORE, REASON_PRIVATE,         REASON_NO_LIFETIME, REASON_STATUS,
+        REASON_PARTIAL,           REASON_MUST_UNDERSTAND, REASON_VARY_STAR,   REASON_SET_COOKIE,
+        REASON_TOO_LARGE,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
+        if (why == lasting[i] && fetch->shared && status < 400) {
+            return loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+        }
+    }
+    return 0;
+}
+
+/* A body follows, maybe: the object appears in the flight, its spool fills. */
+static void admitted(struct fetch *fetch, const struct http_head *response)
+{
+    struct freshness freshness;
+    struct http_fields kept;
+
+    policy_freshness(response, fetch->times, &fetch->rules, &freshness);
+    fields_init(&kept, &fetch->arena, response->fields.count);
+    policy_stored_fields(response, &kept);
+    enum reason why = may_store(fetch, response, &freshness);
+    bool share = why == REASON_STORED;
+    fetch->object = cache_admit(fetch->worker->cache,
+                                &(struct admission){
+                                    .primary = &fetch->primary,
+                                    .request = &fetch->client,
+                                    .response = response,
+                                    .fields = &kept,
+                                    .freshness = &freshness,
+                                    .store = share,
+                                    .spool_limit = share ? SPOOL_LIMIT_STORE : SPOOL_LIMIT_PASS,
+                                    .writer = {wake_writer, fetch},
+                                    .arena = &fetch->arena,
+                                },
+                                &why);
+    note(fetch, response->status, why);
+    fetch->waiting = false;
+    if (why == REASON_STORED) {
+        flight_publish(fetch->flight, fetch->object);
+    } else {
+        flight_publish_solo(fetch->flight, fetch->object);
+        cache_abandon(fetch->worker->cache, fetch->flight,
+                      mark_until(fetch, why, response->status));
+    }
+    if (flight_members(fetch->flight) == 0) {
+        fetch_post(fetch); /* everybody left before the head came: see whether to go on */
+    }
+}
+
+/* Asks again, without validators: the 304 matched nothing that is stored (RFC 9111 4.3.4). */
+static void ask_again(struct fetch *fetch)
+{
+    fetch->unconditional = true;
+    stream_close(fetch->stream, ERR_CLOSED);
+    fetch->stream = NULL;
+    fetch_set_state(fetch, FETCH_CONNECT);
+    fetch_make_request(fetch);
+    fetch_connect(fetch, false);
+}
+
+/* A 304 to a request without a condition has no meaning: the client may have nothing it could mean
+ * (RFC 9110 15.4.5). */
+static bool is_unasked_304(const struct fetch *fetch, int status)
+{
+    return status == 304 && !fields_has(&fetch->out.fields, FIELD_IF_NONE_MATCH) &&
+           !fields_has(&fetch->out.fields, FIELD_IF_MODIFIED_SINCE);
+}
+
+void fetch_response(struct fetch *fetch, const struct http_head *head)
+{
+    bool validating = fetch_is_validating(fetch);
+    struct http_head response;
+
+    fetch->times.response = loop_wall(fetch->worker->loop);
+    add_date(fetch, head, &response);
+    if (is_unasked_304(fetch, response.status)) {
+        fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+        return;
+    }
+    if (validating && response.status == 304) {
+        if (!policy_304_selects(&flight_stale(fetch->flight)->fields, &response.fields)) {
+            ask_again(fetch);
+            return;
+        }
+        fetch_set_state(fetch, FETCH_BODY);
+        confirmed(fetch, &response);
+        return;
+    }
+    if (validating && response.status >= 500 && fetch_use_stale(fetch)) {
+        note(fetch, response.status, REASON_STALE_IF_ERROR);
+        fetch_finish(fetch);
+        return;
+    }
+    fetch_set_state(fetch, FETCH_BODY);
+    admitted(fetch, &response);
+}
+
+/* The object is whole: kept, or just ended. */
+void fetch_complete(struct fetch *fetch)
+{
+    fetch->body_complete = true;
+    if (fetch->object == NULL) {
+        return;
+    }
+    spool_writer_gone(fetch->object->spool);
+    if (fetch->object->stored_reason == REASON_STORED) {
+        cache_commit(fetch->worker->cache, fetch->flight, fetch->object);
+        return;
+    }
+    spool_end(fetch->object->spool, 0);
+    cache_abandon(fetch->worker->cache, fetch->flight, 0);
+}
