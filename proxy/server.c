@@ -51,6 +51,7 @@ struct server {
     size_t signal_count;
     int64_t started;
     bool draining;
+    atomic_uint_fast64_t reloads;
 };
 
 /* ---- a worker's thread ---- */
@@ -425,6 +426,7 @@ int server_reload(struct server *server, struct buf *errors)
     }
     settings_unref(&server->settings);
     server->settings = next;
+    atomic_fetch_add(&server->reloads, 1);
     log_info("reloaded", "sites=%zu access=%zu", next->site_count, next->access_count);
     return 0;
 }
@@ -539,6 +541,11 @@ int64_t server_started(const struct server *server)
 struct accesslog *server_log(struct server *server)
 {
     return server->log;
+}
+
+uint64_t server_reloads(const struct server *server)
+{
+    return atomic_load(&server->reloads);
 }
 
 bool server_is_draining(const struct server *server)

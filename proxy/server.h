@@ -28,6 +28,8 @@ struct worker *server_worker(struct server *server, size_t number);
 int64_t server_started(const struct server *server); /* seconds since 1970 */
 struct accesslog *server_log(struct server *server); /* NULL: no access log */
 bool server_is_draining(const struct server *server);
+/* Configurations taken over since the start. Any thread. */
+uint64_t server_reloads(const struct server *server);
 /* Loads the configuration anew; the old one stays when the new one has errors (they are logged and
  * appended to `errors`). */
 int server_reload(struct server *server, struct buf *errors);

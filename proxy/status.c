@@ -90,6 +90,7 @@ int status_metrics(struct server *server, struct span host, struct buf *out)
     gauge(out, "hot_entries", "Objects, flights and marks in memory", stats.table.entries);
     gauge(out, "flights", "Fetches that several requests may share", stats.table.flights);
     counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
+    counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
     if (server_log(server)) {
         counter(out, "access_log_dropped", "Access log lines lost because the disk was behind",
                 accesslog_dropped(server_worker(server, 0)->log));
@@ -266,6 +267,7 @@ int status_json(struct server *server, struct span host, struct buf *out)
                         json_string(server_is_draining(server) ? "draining" : "ready"));
     json_object_set_new(root, "uptime_seconds",
                         json_integer(clock_wall() - server_started(server)));
+    json_object_set_new(root, "reloads", integer(server_reloads(server)));
     json_object_set_new(root, "workers", integer(server_worker_count(server)));
     json_object_set_new(root, "listen", listen_json(settings));
     json_object_set_new(root, "sites", integer(settings->site_count));
