@@ -83,8 +83,13 @@ asked() { # requests the origin has seen
 print(json.load(sys.stdin)["requests"])'
 }
 
-fill() { # PEER SIZE: every object once
-    taskset -c 1 curl -sSf -o /dev/null "http://127.0.0.1:${port[$1]}/o/[1-$(count "$2")]/$2"
+fill() { # PEER SIZE: every object once, 32 at a time
+    local at=http://127.0.0.1:${port[$1]}
+    taskset -c 1 curl -sSf --no-progress-meter -Z --parallel-max 32 -o /dev/null \
+        "$at/o/[1-$(count "$2")]/$2" 2>"$dir/fill" && return
+    tail -3 "$dir/fill"
+    echo "filling $1 failed"
+    exit 1
 }
 
 measure() { # ROUND PEER SIZE: one line of JSON
@@ -110,9 +115,14 @@ done
 
 for size in "${sizes[@]}"; do
     for peer in "${peers[@]}"; do
+        began=$SECONDS
         [ "$peer" = epoll ] || fill "$peer" "$size"
+        echo "filled $peer with $(count "$size") objects of $size bytes in $((SECONDS - began)) s" >&2
     done
     sleep 3 # writers settle
+    for peer in "${peers[@]}"; do
+        [ "$peer" = epoll ] || fill "$peer" "$size" # each object touched once before it counts
+    done
     for ((round = 1; round <= rounds; round++)); do
         for peer in "${peers[@]}"; do
             measure $round "$peer" "$size"
