@@ -1,9 +1,10 @@
 // Loads one page in headless Chromium, in a profile of its own, through a proxy, and prints what
 // the browser saw as a line of JSON: {way, url, objects, failed, statuses, hits}.
-//   node browser.mjs CHROMIUM server|pac PROXY-URL PAC-URL PAGE-URL
+//   node browser.mjs CHROMIUM server|pac PROXY-URL PAC-URL PAGE-URL KEY-HASH [again]
+// KEY-HASH: of the origin's own certificate, trusted. again: loads it once more in the same profile.
 import { chromium } from "playwright-core";
 
-const [executablePath, way, proxy, pac, url] = process.argv.slice(2);
+const [executablePath, way, proxy, pac, url, key, again] = process.argv.slice(2);
 
 // Chromium goes to loopback addresses without a proxy unless told otherwise, PAC file or not.
 const proxyFlags = {
@@ -14,6 +15,7 @@ const proxyFlags = {
 const args = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  `--ignore-certificate-errors-spki-list=${key}`,
   ...proxyFlags[way],
 ];
 
@@ -29,7 +31,7 @@ async function count(response) {
 
 const browser = await chromium.launch({ executablePath, args });
 try {
-  const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+  const page = await (await browser.newContext()).newPage();
   const pending = [];
   page.on("response", (response) => pending.push(count(response)));
   page.on("requestfailed", (request) => {
@@ -38,6 +40,11 @@ try {
   });
   await page.goto(url, { waitUntil: "networkidle", timeout: 60000 });
   await Promise.all(pending);
+  if (again) {
+    await page.goto("about:blank");
+    await page.goto(url, { waitUntil: "networkidle", timeout: 60000 });
+    await Promise.all(pending);
+  }
 } finally {
   await browser.close();
 }
