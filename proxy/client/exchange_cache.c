@@ -4,6 +4,12 @@
 
 enum { ATTEMPTS_MAX = 2 /* flights joined before the request goes alone */ };
 
+/* The part of the configuration whose keys the request uses. */
+static struct span zone_of(const struct exchange *x)
+{
+    return x->site ? SPAN("site") : SPAN("forward");
+}
+
 /* ---- LOOKUP ---- */
 
 static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bool linked)
@@ -29,10 +35,8 @@ static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bo
 static enum exchange_state go_alone(struct exchange *x)
 {
     struct waker waker = {exchange_wake_flight, x};
-    struct object *found = x->lookup.object;
 
-    x->lookup.object = NULL;
-    object_unref(&found);
+    object_unref(&x->lookup.object);
     fetch_unlink(&x->fetch);
     struct flight *flight = cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
     fetch_for(x, flight, false, true);
@@ -66,7 +70,7 @@ enum exchange_state exchange_lookup(struct exchange *x)
         .request = &x->request,
         .policy = &x->policy,
         .uri = &x->uri,
-        .zone = x->site ? SPAN("site") : SPAN("forward"),
+        .zone = zone_of(x),
         .now = loop_wall(x->worker->loop),
         .alone = alone,
         .waker = {exchange_wake_flight, x},
@@ -174,16 +178,15 @@ enum exchange_state exchange_await(struct exchange *x)
 /* RFC 9111 4.4: what an unsafe method changed is forgotten. */
 static void invalidate(struct exchange *x, const struct object *object)
 {
-    struct span zone = x->site ? SPAN("site") : SPAN("forward");
     struct uri also[POLICY_ALSO_MAX];
 
     if (!policy_invalidates(x->request.method, object->status)) {
         return;
     }
-    cache_invalidate(x->worker->cache, &x->uri, zone, &x->arena);
+    cache_invalidate(x->worker->cache, &x->uri, zone_of(x), &x->arena);
     size_t count = policy_also_invalidates(&x->uri, &object->fields, &x->arena, also);
     for (size_t i = 0; i < count; i++) {
-        cache_invalidate(x->worker->cache, &also[i], zone, &x->arena);
+        cache_invalidate(x->worker->cache, &also[i], zone_of(x), &x->arena);
     }
 }
 

@@ -123,8 +123,6 @@ static void wake_interest(void *arg) /* any thread, the flight's lock held */
 
 /* ---- connecting ---- */
 
-void fetch_connect(struct fetch *fetch, bool fresh);
-
 static void on_connected(void *arg, const struct upstream_result *result)
 {
     struct fetch *fetch = arg;
