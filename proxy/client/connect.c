@@ -212,15 +212,10 @@ static const struct stream_events target_events = {
 static void fail(struct connect_tunnel *tunnel, const struct upstream_result *result)
 {
     struct connect_order order = tunnel->order;
-    int status = result->err == ERR_TIMEOUT ? 504 : 502;
-    enum reason reason = result->resolved ? REASON_CONNECT : REASON_DNS;
+    struct failure failure = upstream_failure(result);
 
-    if (result->err == ERR_REFUSED) {
-        status = 403;
-        reason = REASON_TARGET_ADDRESS;
-    }
     connect_close(&tunnel);
-    order.on_failed(order.arg, status, reason);
+    order.on_failed(order.arg, failure.status, failure.reason);
 }
 
 static void on_connected(void *arg, const struct upstream_result *result)

@@ -20,17 +20,17 @@ static size_t slot_of(const struct failures *failures, const struct ip *ip, uint
 void failures_add(struct failures *failures, const struct ip *ip, uint16_t port, uint64_t now_ms)
 {
     failures->at[slot_of(failures, ip, port)] =
-        (struct failure){.ip = *ip, .port = port, .until_ms = now_ms + FAILED_MS};
+        (struct failed_address){.ip = *ip, .port = port, .until_ms = now_ms + FAILED_MS};
 }
 
-static bool is_slot_of(const struct failure *slot, const struct ip *ip, uint16_t port)
+static bool is_slot_of(const struct failed_address *slot, const struct ip *ip, uint16_t port)
 {
     return slot->until_ms != 0 && slot->port == port && ip_eq(&slot->ip, ip);
 }
 
 void failures_remove(struct failures *failures, const struct ip *ip, uint16_t port)
 {
-    struct failure *slot = &failures->at[slot_of(failures, ip, port)];
+    struct failed_address *slot = &failures->at[slot_of(failures, ip, port)];
 
     if (is_slot_of(slot, ip, port)) {
         slot->until_ms = 0;
@@ -40,7 +40,7 @@ void failures_remove(struct failures *failures, const struct ip *ip, uint16_t po
 bool failures_has(const struct failures *failures, const struct ip *ip, uint16_t port,
                   uint64_t now_ms)
 {
-    const struct failure *slot = &failures->at[slot_of(failures, ip, port)];
+    const struct failed_address *slot = &failures->at[slot_of(failures, ip, port)];
 
     return is_slot_of(slot, ip, port) && now_ms < slot->until_ms;
 }

@@ -14,7 +14,7 @@
  */
 struct failures {
     struct sip_key key;
-    struct failure {
+    struct failed_address {
         struct ip ip;
         uint16_t port;
         uint64_t until_ms; /* 0: free */

@@ -131,12 +131,9 @@ static void on_connected(void *arg, const struct upstream_result *result)
     if (result->err && fetch->site && fetch->origin + 1 < fetch->site->origin_count) {
         fetch->origin++;
         fetch_connect(fetch, false);
-    } else if (result->err == ERR_REFUSED) {
-        fetch_fail(fetch, 403, REASON_TARGET_ADDRESS);
-    } else if (result->err == ERR_TIMEOUT) {
-        fetch_fail(fetch, 504, result->resolved ? REASON_CONNECT : REASON_DNS);
     } else if (result->err) {
-        fetch_fail(fetch, 502, result->resolved ? REASON_CONNECT : REASON_DNS);
+        struct failure failure = upstream_failure(result);
+        fetch_fail(fetch, failure.status, failure.reason);
     } else {
         fetch->stream = result->stream;
         fetch_set_state(fetch, FETCH_SEND);

@@ -352,6 +352,16 @@ void upstream_cancel(struct upstream_job *job)
     job_free(job);
 }
 
+struct failure upstream_failure(const struct upstream_result *result)
+{
+    enum reason reason = result->resolved ? REASON_CONNECT : REASON_DNS;
+
+    if (result->err == ERR_REFUSED) {
+        return (struct failure){403, REASON_TARGET_ADDRESS};
+    }
+    return (struct failure){result->err == ERR_TIMEOUT ? 504 : 502, reason};
+}
+
 bool upstream_may_retry(const struct stream *stream)
 {
     return origins_may_retry(stream);

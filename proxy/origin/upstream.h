@@ -6,6 +6,7 @@
 #define LARDER_PROXY_ORIGIN_UPSTREAM_H
 
 #include "base/prefix.h"
+#include "cache/flight.h"
 #include "proxy/stream/h1.h"
 
 struct upstreams;
@@ -43,6 +44,9 @@ struct upstream_result {
     bool reused;           /* the connection had carried another request before */
     struct ip address;     /* the one used */
 };
+
+/* What a client is told about a result with an error. */
+struct failure upstream_failure(const struct upstream_result *result);
 
 int upstreams_new(struct loop *loop, const struct upstream_settings *settings,
                   struct upstreams **out);
