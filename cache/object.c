@@ -308,162 +308,22 @@ int object_load(struct store *store, const struct cache_key *key, size_t copy_ma
     return 0;
 }
 
-/* ---- reading the body ---- */
-
-static const struct object *body_owner(const struct object *object)
-{
-    return object->body_of ? object->body_of : object;
-}
+/* ---- where the body is ---- */
 
 bool object_in_memory(const struct object *object)
 {
-    const struct object *owner = body_owner(object);
+    const struct object *owner = object_owner(object);
 
     return owner->spool && spool_is_kept(owner->spool);
 }
 
 bool object_whole(const struct object *object, struct span *body)
 {
-    const struct object *owner = body_owner(object);
+    const struct object *owner = object_owner(object);
 
     if (owner->spool) {
         return spool_whole(owner->spool, body);
     }
     *body = SPAN_EMPTY;
     return owner->body_len == 0;
-}
-
-static struct object_reader *reader_of(struct source *source)
-{
-    return container_of(source, struct object_reader, source);
-}
-
-static int peek_span(struct source *source, struct span *out)
-{
-    *out = reader_of(source)->rest;
-    return 0;
-}
-
-static void advance_span(struct source *source, size_t n)
-{
-    struct object_reader *reader = reader_of(source);
-
-    CHECK(n <= reader->rest.len);
-    reader->rest = span_skip(reader->rest, n);
-}
-
-static int peek_spool(struct source *source, struct span *out)
-{
-    return spool_peek(&reader_of(source)->spool, out);
-}
-
-static void advance_spool(struct source *source, size_t n)
-{
-    spool_advance(&reader_of(source)->spool, n);
-}
-
-static void unpin(struct object_reader *reader)
-{
-    if (reader->pin) {
-        store_unpin(body_owner(reader->object)->store, reader->pin);
-        reader->pin = NULL;
-    }
-}
-
-static int peek_chunks(struct source *source, struct span *out)
-{
-    struct object_reader *reader = reader_of(source);
-    const struct object *owner = body_owner(reader->object);
-
-    *out = SPAN_EMPTY;
-    if (reader->offset >= reader->end) {
-        return 0;
-    }
-    if (reader->rest.len == 0) {
-        size_t number = (size_t)(reader->offset / STORE_CHUNK);
-        CHECK(number < owner->stored.chunk_count);
-        int err =
-            store_lend(owner->store, &owner->stored.chunks[number], &reader->pin, &reader->rest);
-        if (err) {
-            return err;
-        }
-        reader->rest = span_skip(reader->rest, (size_t)(reader->offset % STORE_CHUNK));
-        uint64_t left = reader->end - reader->offset;
-        reader->rest = span_take(reader->rest, left < STORE_CHUNK ? (size_t)left : STORE_CHUNK);
-        if (reader->rest.len == 0) {
-            return ERR_CORRUPT;
-        }
-    }
-    *out = reader->rest;
-    return 0;
-}
-
-static void advance_chunks(struct source *source, size_t n)
-{
-    struct object_reader *reader = reader_of(source);
-
-    advance_span(source, n);
-    reader->offset += n;
-    if (reader->rest.len == 0) {
-        unpin(reader);
-    }
-}
-
-static void on_drop(struct source *source)
-{
-    struct object_reader *reader = reader_of(source);
-
-    if (reader->on_drop) {
-        reader->on_drop(reader->arg);
-    }
-}
-
-static const struct source_ops span_ops = {peek_span, advance_span, on_drop};
-static const struct source_ops spool_ops = {peek_spool, advance_spool, on_drop};
-static const struct source_ops chunk_ops = {peek_chunks, advance_chunks, on_drop};
-
-static struct span sub_span(struct span body, uint64_t from, uint64_t to)
-{
-    struct span rest = span_skip(body, from < body.len ? (size_t)from : body.len);
-    uint64_t want = to > from ? to - from : 0;
-
-    return span_take(rest, want < rest.len ? (size_t)want : rest.len);
-}
-
-int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
-                       uint64_t to, struct waker waker)
-{
-    const struct object *owner = body_owner(object);
-    struct span body;
-    int err = 0;
-
-    *reader = (struct object_reader){.offset = from, .end = to};
-    if (object_whole(object, &body)) {
-        reader->source.ops = &span_ops;
-        reader->rest = sub_span(body, from, to);
-    } else if (owner->spool) {
-        reader->source.ops = &spool_ops;
-        err = spool_reader_init(&reader->spool, owner->spool, from, to, waker);
-    } else if (owner->stored.chunk_count == 0) {
-        reader->source.ops = &span_ops;
-        reader->rest = sub_span(owner->stored.body, from, to);
-    } else {
-        reader->source.ops = &chunk_ops;
-        uint64_t length = (uint64_t)owner->body_len;
-        reader->end = to < length ? to : length;
-    }
-    if (err == 0) {
-        reader->object = object_ref(object);
-    }
-    return err;
-}
-
-void object_reader_fini(struct object_reader *reader)
-{
-    if (reader->object == NULL) {
-        return;
-    }
-    spool_reader_fini(&reader->spool);
-    unpin(reader);
-    object_unref(&reader->object);
 }

@@ -79,16 +79,27 @@ bool object_in_memory(const struct object *object);
 /* The same in one piece: a hot object. */
 bool object_whole(const struct object *object, struct span *body);
 
+/* Whose body it is: the object itself, or the one a 304 confirmed. */
+static inline const struct object *object_owner(const struct object *object)
+{
+    return object->body_of ? object->body_of : object;
+}
+
+/* Where the bytes of one body come from. Part of a reader. */
+struct plain_reader {
+    enum { PLACE_NONE, PLACE_SPAN, PLACE_SPOOL, PLACE_CHUNKS } place;
+    const struct object *owner;
+    struct span rest;      /* in memory, or lent */
+    uint64_t offset, end;  /* in chunks of the store */
+    struct store_pin *pin; /* of the chunk that is lent */
+    struct spool_reader spool;
+};
+
 /* Reads [from, to) of a body wherever it is. Belongs to one loop. */
 struct object_reader {
-    struct source source; /* peek, advance, drop; drop only ends the reading */
+    struct source source;
     struct object *object;
-    struct span rest; /* in memory or lent whole */
-    struct spool_reader spool;
-    uint64_t offset, end; /* in chunks of the store */
-    struct store_pin *pin;
-    void (*on_drop)(void *arg);
-    void *arg;
+    struct plain_reader plain;
 };
 
 /* `to` UINT64_MAX: to the end. Takes its own reference. `waker` is called when a spool has more; it
