@@ -2,47 +2,13 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/cache_parts.h"
 
-#include <pthread.h>
-
-/*
- * A URL whose responses vary has a Vary base under its primary key: the specifications seen, newest
- * first, and a generation that is mixed into the keys of its variants. Dropping the base makes all
- * variants unreachable at once; the next base has another generation, so they stay so.
- *
- * Table and store change together, under the guard of the URL (one of many, chosen by the primary
- * key): else an answer could be stored behind the invalidation that came after it. Its counters
- * tell what happened since somebody looked, without keeping the lock meanwhile:
- *   - a flight remembers `invalidations` at its begin; it is not kept when there was one since;
- *   - who reads the store remembers `changes`; what it read does not go to the table when there
- *     was one since, because it may be older than what the table had in between.
- */
-
-enum {
-    RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
-    DIRTY_LIMIT_MIN = 16 << 20,
-    GUARDS = 1024,
-};
-
-struct guard {
-    pthread_mutex_t lock;
-    _Atomic uint64_t invalidations;
-    _Atomic uint64_t changes; /* of any kind, invalidations too */
-};
-
-struct cache {
-    struct table *table;
-    struct store *store; /* NULL: memory only */
-    struct sip_key secret;
-    struct budget budget;
-    uint64_t object_max;
-    uint64_t memory;
-    struct guard guards[GUARDS];
-};
+enum { DIRTY_LIMIT_MIN = 16 << 20 };
 
 /* ---- guards ---- */
 
-static uint32_t guard_of(const struct cache_key *primary)
+uint32_t cache_guard_of(const struct cache_key *primary)
 {
     uint32_t word;
 
@@ -51,7 +17,7 @@ static uint32_t guard_of(const struct cache_key *primary)
 }
 
 /* Before a change of what is under a URL's keys. */
-static struct guard *guard_lock(struct cache *cache, uint32_t number)
+struct guard *cache_guard_lock(struct cache *cache, uint32_t number)
 {
     struct guard *guard = &cache->guards[number];
 
@@ -60,7 +26,7 @@ static struct guard *guard_lock(struct cache *cache, uint32_t number)
     return guard;
 }
 
-static void guard_unlock(struct guard *guard)
+void cache_guard_unlock(struct guard *guard)
 {
     pthread_mutex_unlock(&guard->lock);
 }
@@ -121,206 +87,6 @@ void cache_close(struct cache **slot)
     free(cache);
 }
 
-/* ---- finding ---- */
-
-static bool is_hot_size(const struct object *object)
-{
-    return object->body_len >= 0 && object->body_len <= RAM_OBJECT_MAX;
-}
-
-/* From memory, else from the store. */
-static struct object *load(struct cache *cache, const struct cache_key *key, bool *from_memory)
-{
-    struct object *object = table_find(cache->table, key);
-
-    *from_memory = object != NULL;
-    if (object == NULL && cache->store &&
-        object_load(cache->store, key, RAM_OBJECT_MAX, &cache->budget, &object) != 0) {
-        return NULL;
-    }
-    return object;
-}
-
-/* What was read from the store stays in memory, unless it may be out of date already. */
-static void warm(struct cache *cache, struct guard *guard, uint64_t changes, struct object *object)
-{
-    pthread_mutex_lock(&guard->lock);
-    if (atomic_load(&guard->changes) == changes) {
-        table_put(cache->table, object, false);
-    }
-    pthread_mutex_unlock(&guard->lock);
-}
-
-/* Looks under one of the keys of `primary`; what is small then stays in memory. */
-static struct object *find(struct cache *cache, const struct cache_key *primary,
-                           const struct cache_key *key, bool *from_memory)
-{
-    struct guard *guard = &cache->guards[guard_of(primary)];
-    uint64_t changes = atomic_load(&guard->changes);
-    struct object *object = load(cache, key, from_memory);
-
-    if (object && !*from_memory && is_hot_size(object)) {
-        warm(cache, guard, changes, object);
-    }
-    return object;
-}
-
-static struct span generation_of(const struct object *base)
-{
-    return fields_get(&base->fields, FIELD_ETAG);
-}
-
-static void variant_key(struct cache *cache, const struct cache_key *primary,
-                        const struct object *base, struct span spec,
-                        const struct http_fields *request, struct arena *arena,
-                        struct cache_key *out)
-{
-    struct cache_key salted = *primary;
-
-    salted.text =
-        arena_printf(arena, "%.*s %.*s", SPAN_ARGS(primary->text), SPAN_ARGS(generation_of(base)));
-    key_variant(&salted, spec, request, &cache->secret, arena, out);
-}
-
-/* Replaces a Vary base by the variant the request selects: lookup->key is where it is or would be.
- */
-static struct object *find_variant(struct cache *cache, const struct cache_query *query,
-                                   struct object *base, struct lookup *lookup)
-{
-    struct object *object = NULL;
-
-    for (size_t i = base->fields.count; i-- > 0 && object == NULL;) {
-        const struct http_field *line = &base->fields.at[i];
-        if (line->id == FIELD_VARY) {
-            variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
-                        query->arena, &lookup->key);
-            object = find(cache, &lookup->primary, &lookup->key, &lookup->from_memory);
-        }
-    }
-    return object;
-}
-
-/* Sets lookup->key and lookup->object. */
-static void find_response(struct cache *cache, const struct cache_query *query,
-                          struct lookup *lookup, bool *varies)
-{
-    struct object *object = find(cache, &lookup->primary, &lookup->primary, &lookup->from_memory);
-
-    *varies = false;
-    lookup->key = lookup->primary;
-    if (object && object->kind == OBJECT_VARY) {
-        struct object *base = object;
-        object = find_variant(cache, query, base, lookup);
-        *varies = object == NULL;
-        object_unref(&base);
-    }
-    lookup->object = object;
-}
-
-/* ---- deciding ---- */
-
-static enum cache_result join(struct cache *cache, const struct cache_query *query,
-                              struct lookup *lookup, bool *changed)
-{
-    *changed = false;
-    if (query->alone) {
-        return CACHE_ALONE;
-    }
-    switch (table_join(cache->table, &lookup->key, lookup->object, query->now, &lookup->member,
-                       query->waker)) {
-    case JOIN_LEAD:
-        lookup->lead = true;
-        flight_set_mark(lookup->member.flight, lookup->mark);
-        return CACHE_LEAD;
-    case JOIN_FOLLOW:
-        return CACHE_FOLLOW;
-    case JOIN_PASS:
-        return CACHE_ALONE;
-    case JOIN_CHANGED:
-        *changed = true;
-        return CACHE_ALONE;
-    }
-    UNREACHABLE();
-}
-
-/* Stale, but usable at once: lead the validation if nobody does yet. */
-static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
-                                 struct lookup *lookup)
-{
-    bool changed;
-
-    if (join(cache, query, lookup, &changed) == CACHE_FOLLOW) {
-        flight_leave(&lookup->member);
-    }
-    return CACHE_STALE;
-}
-
-static enum policy_verdict judge(const struct cache_query *query, const struct lookup *lookup,
-                                 bool varies, struct decision *decision)
-{
-    if (lookup->object == NULL) {
-        decision->reason = varies ? REASON_VARY_MISS : REASON_NOT_STORED;
-        return POLICY_VALIDATE;
-    }
-    decision->age = policy_age(&lookup->object->freshness, query->now);
-    decision->lifetime = lookup->object->freshness.lifetime;
-    return policy_reuse(query->policy, &lookup->object->freshness, query->now, &decision->reason);
-}
-
-static enum cache_result decide(struct cache *cache, const struct cache_query *query,
-                                struct lookup *lookup, struct decision *decision, bool *changed)
-{
-    bool varies;
-
-    *changed = false;
-    find_response(cache, query, lookup, &varies);
-    switch (judge(query, lookup, varies, decision)) {
-    case POLICY_FRESH:
-        decision->outcome = lookup->from_memory ? OUTCOME_HIT_MEMORY : OUTCOME_HIT;
-        return CACHE_FRESH;
-    case POLICY_STALE_NOW:
-        decision->outcome = OUTCOME_STALE;
-        return refresh(cache, query, lookup);
-    case POLICY_VALIDATE:
-        break;
-    }
-    if (query->policy->control.only_if_cached) {
-        decision->outcome = OUTCOME_LOCAL;
-        decision->reason = REASON_ONLY_IF_CACHED;
-        return CACHE_REFUSED;
-    }
-    decision->outcome = OUTCOME_MISS;
-    enum cache_result result = join(cache, query, lookup, changed);
-    if (result == CACHE_ALONE && !*changed && !query->alone) {
-        decision->reason =
-            decision->reason == REASON_NOT_STORED ? REASON_PASS_MARK : decision->reason;
-    }
-    return result;
-}
-
-enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
-                               struct lookup *lookup, struct decision *decision)
-{
-    enum cache_result result = CACHE_ALONE;
-    bool changed = true;
-
-    *lookup = (struct lookup){0};
-    key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
-    lookup->mark.guard = guard_of(&lookup->primary);
-    lookup->mark.invalidations = atomic_load(&cache->guards[lookup->mark.guard].invalidations);
-    for (int attempt = 0; changed && attempt < 3; attempt++) {
-        object_unref(&lookup->object);
-        result = decide(cache, query, lookup, decision, &changed);
-    }
-    return result;
-}
-
-void lookup_fini(struct lookup *lookup)
-{
-    flight_leave(&lookup->member);
-    object_unref(&lookup->object);
-}
-
 /* ---- keeping ---- */
 
 static struct span new_generation(struct arena *arena)
@@ -362,7 +128,7 @@ static struct object *extended_base(const struct cache_key *primary, const struc
     size_t count = 0;
 
     if (old && old->kind == OBJECT_VARY) {
-        generation = generation_of(old);
+        generation = cache_generation(old);
         size_t skip = old->fields.count == OBJECT_VARY_MAX + 1 ? 2 : 1; /* generation, oldest */
         for (size_t i = skip; i < old->fields.count; i++) {
             specs[count++] = old->fields.at[i].value;
@@ -384,14 +150,14 @@ static struct object *vary_base(struct cache *cache, const struct cache_key *pri
                                 struct span spec, struct arena *arena)
 {
     bool from_memory;
-    struct object *old = find(cache, primary, primary, &from_memory);
+    struct object *old = cache_find(cache, primary, primary, &from_memory);
 
     if (is_base_of(old, spec)) {
         return old;
     }
     object_unref(&old);
-    struct guard *guard = guard_lock(cache, guard_of(primary));
-    struct object *base = load(cache, primary, &from_memory);
+    struct guard *guard = cache_guard_lock(cache, cache_guard_of(primary));
+    struct object *base = cache_load(cache, primary, &from_memory);
     if (!is_base_of(base, spec)) {
         old = base;
         base = extended_base(primary, old, spec, arena);
@@ -399,7 +165,7 @@ static struct object *vary_base(struct cache *cache, const struct cache_key *pri
         table_put(cache->table, base, false);
         store_base(cache, base);
     }
-    guard_unlock(guard);
+    cache_guard_unlock(guard);
     return base;
 }
 
@@ -416,7 +182,7 @@ bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct
         return true;
     }
     struct object *base = vary_base(cache, &lookup->primary, spec, arena);
-    variant_key(cache, &lookup->primary, base, spec, request, arena, &key);
+    cache_variant_key(cache, &lookup->primary, base, spec, request, arena, &key);
     object_unref(&base);
     return span_eq(key.text, object->key.text);
 }
@@ -433,8 +199,8 @@ static bool response_key(struct cache *cache, const struct admission *admission,
     }
     if (spec.len > 0) {
         struct object *base = vary_base(cache, admission->primary, spec, admission->arena);
-        variant_key(cache, admission->primary, base, spec, &admission->request->fields,
-                    admission->arena, key);
+        cache_variant_key(cache, admission->primary, base, spec, &admission->request->fields,
+                          admission->arena, key);
         object_unref(&base);
     }
     return true;
@@ -549,7 +315,7 @@ static void keep(struct cache *cache, struct object *object)
 
 void cache_commit(struct cache *cache, struct flight *flight, struct object *object)
 {
-    struct guard *guard = guard_lock(cache, flight_mark(flight).guard);
+    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
 
     object->body_len = (int64_t)spool_length(object->spool);
     if (cache_is_outdated(cache, flight)) {
@@ -557,7 +323,7 @@ void cache_commit(struct cache *cache, struct flight *flight, struct object *obj
     } else {
         keep(cache, object);
     }
-    guard_unlock(guard);
+    cache_guard_unlock(guard);
     table_land(cache->table, flight, 0);
 }
 
@@ -580,24 +346,24 @@ static void renew(struct cache *cache, struct object *object)
 
 void cache_update(struct cache *cache, struct flight *flight, struct object *object)
 {
-    struct guard *guard = guard_lock(cache, flight_mark(flight).guard);
+    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
 
     if (!cache_is_outdated(cache, flight)) {
         renew(cache, object);
     }
-    guard_unlock(guard);
+    cache_guard_unlock(guard);
     table_land(cache->table, flight, 0);
 }
 
 void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_until)
 {
-    struct guard *guard = guard_lock(cache, flight_mark(flight).guard);
+    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
 
     table_clear(cache->table, flight_key(flight));
     if (cache->store) {
         store_drop(cache->store, flight_key(flight)->hash, NULL, NULL);
     }
-    guard_unlock(guard);
+    cache_guard_unlock(guard);
     table_land(cache->table, flight, pass_until);
 }
 
@@ -626,13 +392,13 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     struct cache_key key;
 
     key_primary(uri, zone, &cache->secret, arena, &key);
-    struct guard *guard = guard_lock(cache, guard_of(&key));
+    struct guard *guard = cache_guard_lock(cache, cache_guard_of(&key));
     atomic_fetch_add(&guard->invalidations, 1);
     table_drop(cache->table, &key);
     if (cache->store) {
         store_drop(cache->store, key.hash, NULL, NULL);
     }
-    guard_unlock(guard);
+    cache_guard_unlock(guard);
 }
 
 struct budget *cache_budget(struct cache *cache)

@@ -1,0 +1,71 @@
+/*
+ * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life, what is
+ * kept and forgotten), find.c (looking up).
+ */
+#ifndef LARDER_CACHE_CACHE_PARTS_H
+#define LARDER_CACHE_CACHE_PARTS_H
+
+#include "cache/cache.h"
+
+#include <pthread.h>
+
+/*
+ * A URL whose responses vary has a Vary base under its primary key: the specifications seen, newest
+ * first, and a generation that is mixed into the keys of its variants. Dropping the base makes all
+ * variants unreachable at once; the next base has another generation, so they stay so.
+ *
+ * Table and store change together, under the guard of the URL (one of many, chosen by the primary
+ * key): else an answer could be stored behind the invalidation that came after it. Its counters
+ * tell what happened since somebody looked, without keeping the lock meanwhile:
+ *   - a flight remembers `invalidations` at its begin; it is not kept when there was one since;
+ *   - who reads the store remembers `changes`; what it read does not go to the table when there
+ *     was one since, because it may be older than what the table had in between.
+ */
+
+enum {
+    RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
+    GUARDS = 1024,
+};
+
+struct guard {
+    pthread_mutex_t lock;
+    _Atomic uint64_t invalidations;
+    _Atomic uint64_t changes; /* of any kind, invalidations too */
+};
+
+struct cache {
+    struct table *table;
+    struct store *store; /* NULL: memory only */
+    struct sip_key secret;
+    struct budget budget;
+    uint64_t object_max;
+    uint64_t memory;
+    struct guard guards[GUARDS];
+};
+
+/* ---- cache.c ---- */
+
+/* The number of the guard of a URL. */
+uint32_t cache_guard_of(const struct cache_key *primary);
+/* Before a change of what is under a URL's keys. */
+struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
+void cache_guard_unlock(struct guard *guard);
+
+/* ---- find.c ---- */
+
+/* From memory, else from the store; NULL when it is in neither. */
+struct object *cache_load(struct cache *cache, const struct cache_key *key, bool *from_memory);
+/* Looks under one of the keys of `primary`; what is small then stays in memory. */
+struct object *cache_find(struct cache *cache, const struct cache_key *primary,
+                          const struct cache_key *key, bool *from_memory);
+
+/* What is mixed into the keys of a Vary base's variants. */
+struct span cache_generation(const struct object *base);
+/* The key of the variant that a request with these fields selects under one of the base's
+ * specifications. */
+void cache_variant_key(struct cache *cache, const struct cache_key *primary,
+                       const struct object *base, struct span spec,
+                       const struct http_fields *request, struct arena *arena,
+                       struct cache_key *out);
+
+#endif

@@ -1,0 +1,204 @@
+/* find - what is stored for a request, and what is to be done about it. */
+#include "base/check.h"
+#include "cache/cache_parts.h"
+
+/* ---- finding ---- */
+
+static bool is_hot_size(const struct object *object)
+{
+    return object->body_len >= 0 && object->body_len <= RAM_OBJECT_MAX;
+}
+
+/* From memory, else from the store. */
+struct object *cache_load(struct cache *cache, const struct cache_key *key, bool *from_memory)
+{
+    struct object *object = table_find(cache->table, key);
+
+    *from_memory = object != NULL;
+    if (object == NULL && cache->store &&
+        object_load(cache->store, key, RAM_OBJECT_MAX, &cache->budget, &object) != 0) {
+        return NULL;
+    }
+    return object;
+}
+
+/* What was read from the store stays in memory, unless it may be out of date already. */
+static void warm(struct cache *cache, struct guard *guard, uint64_t changes, struct object *object)
+{
+    pthread_mutex_lock(&guard->lock);
+    if (atomic_load(&guard->changes) == changes) {
+        table_put(cache->table, object, false);
+    }
+    pthread_mutex_unlock(&guard->lock);
+}
+
+/* Looks under one of the keys of `primary`; what is small then stays in memory. */
+struct object *cache_find(struct cache *cache, const struct cache_key *primary,
+                          const struct cache_key *key, bool *from_memory)
+{
+    struct guard *guard = &cache->guards[cache_guard_of(primary)];
+    uint64_t changes = atomic_load(&guard->changes);
+    struct object *object = cache_load(cache, key, from_memory);
+
+    if (object && !*from_memory && is_hot_size(object)) {
+        warm(cache, guard, changes, object);
+    }
+    return object;
+}
+
+struct span cache_generation(const struct object *base)
+{
+    return fields_get(&base->fields, FIELD_ETAG);
+}
+
+void cache_variant_key(struct cache *cache, const struct cache_key *primary,
+                       const struct object *base, struct span spec,
+                       const struct http_fields *request, struct arena *arena,
+                       struct cache_key *out)
+{
+    struct cache_key salted = *primary;
+
+    salted.text = arena_printf(arena, "%.*s %.*s", SPAN_ARGS(primary->text),
+                               SPAN_ARGS(cache_generation(base)));
+    key_variant(&salted, spec, request, &cache->secret, arena, out);
+}
+
+/* Replaces a Vary base by the variant the request selects: lookup->key is where it is or would be.
+ */
+static struct object *find_variant(struct cache *cache, const struct cache_query *query,
+                                   struct object *base, struct lookup *lookup)
+{
+    struct object *object = NULL;
+
+    for (size_t i = base->fields.count; i-- > 0 && object == NULL;) {
+        const struct http_field *line = &base->fields.at[i];
+        if (line->id == FIELD_VARY) {
+            cache_variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
+                              query->arena, &lookup->key);
+            object = cache_find(cache, &lookup->primary, &lookup->key, &lookup->from_memory);
+        }
+    }
+    return object;
+}
+
+/* Sets lookup->key and lookup->object. */
+static void find_response(struct cache *cache, const struct cache_query *query,
+                          struct lookup *lookup, bool *varies)
+{
+    struct object *object =
+        cache_find(cache, &lookup->primary, &lookup->primary, &lookup->from_memory);
+
+    *varies = false;
+    lookup->key = lookup->primary;
+    if (object && object->kind == OBJECT_VARY) {
+        struct object *base = object;
+        object = find_variant(cache, query, base, lookup);
+        *varies = object == NULL;
+        object_unref(&base);
+    }
+    lookup->object = object;
+}
+
+/* ---- deciding ---- */
+
+static enum cache_result join(struct cache *cache, const struct cache_query *query,
+                              struct lookup *lookup, bool *changed)
+{
+    *changed = false;
+    if (query->alone) {
+        return CACHE_ALONE;
+    }
+    switch (table_join(cache->table, &lookup->key, lookup->object, query->now, &lookup->member,
+                       query->waker)) {
+    case JOIN_LEAD:
+        lookup->lead = true;
+        flight_set_mark(lookup->member.flight, lookup->mark);
+        return CACHE_LEAD;
+    case JOIN_FOLLOW:
+        return CACHE_FOLLOW;
+    case JOIN_PASS:
+        return CACHE_ALONE;
+    case JOIN_CHANGED:
+        *changed = true;
+        return CACHE_ALONE;
+    }
+    UNREACHABLE();
+}
+
+/* Stale, but usable at once: lead the validation if nobody does yet. */
+static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
+                                 struct lookup *lookup)
+{
+    bool changed;
+
+    if (join(cache, query, lookup, &changed) == CACHE_FOLLOW) {
+        flight_leave(&lookup->member);
+    }
+    return CACHE_STALE;
+}
+
+static enum policy_verdict judge(const struct cache_query *query, const struct lookup *lookup,
+                                 bool varies, struct decision *decision)
+{
+    if (lookup->object == NULL) {
+        decision->reason = varies ? REASON_VARY_MISS : REASON_NOT_STORED;
+        return POLICY_VALIDATE;
+    }
+    decision->age = policy_age(&lookup->object->freshness, query->now);
+    decision->lifetime = lookup->object->freshness.lifetime;
+    return policy_reuse(query->policy, &lookup->object->freshness, query->now, &decision->reason);
+}
+
+static enum cache_result decide(struct cache *cache, const struct cache_query *query,
+                                struct lookup *lookup, struct decision *decision, bool *changed)
+{
+    bool varies;
+
+    *changed = false;
+    find_response(cache, query, lookup, &varies);
+    switch (judge(query, lookup, varies, decision)) {
+    case POLICY_FRESH:
+        decision->outcome = lookup->from_memory ? OUTCOME_HIT_MEMORY : OUTCOME_HIT;
+        return CACHE_FRESH;
+    case POLICY_STALE_NOW:
+        decision->outcome = OUTCOME_STALE;
+        return refresh(cache, query, lookup);
+    case POLICY_VALIDATE:
+        break;
+    }
+    if (query->policy->control.only_if_cached) {
+        decision->outcome = OUTCOME_LOCAL;
+        decision->reason = REASON_ONLY_IF_CACHED;
+        return CACHE_REFUSED;
+    }
+    decision->outcome = OUTCOME_MISS;
+    enum cache_result result = join(cache, query, lookup, changed);
+    if (result == CACHE_ALONE && !*changed && !query->alone) {
+        decision->reason =
+            decision->reason == REASON_NOT_STORED ? REASON_PASS_MARK : decision->reason;
+    }
+    return result;
+}
+
+enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
+                               struct lookup *lookup, struct decision *decision)
+{
+    enum cache_result result = CACHE_ALONE;
+    bool changed = true;
+
+    *lookup = (struct lookup){0};
+    key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
+    lookup->mark.guard = cache_guard_of(&lookup->primary);
+    lookup->mark.invalidations = atomic_load(&cache->guards[lookup->mark.guard].invalidations);
+    for (int attempt = 0; changed && attempt < 3; attempt++) {
+        object_unref(&lookup->object);
+        result = decide(cache, query, lookup, decision, &changed);
+    }
+    return result;
+}
+
+void lookup_fini(struct lookup *lookup)
+{
+    flight_leave(&lookup->member);
+    object_unref(&lookup->object);
+}
