@@ -1,5 +1,6 @@
 #include "http/range.h"
 
+#include "base/check.h"
 #include "http/put.h"
 
 /* The number at the start of *rest, saturating. False when there is no digit. */
@@ -73,73 +74,156 @@ static struct byte_range joined(struct byte_range a, struct byte_range b)
                                a.last > b.last ? a.last : b.last};
 }
 
-static void remove_at(struct byte_ranges *ranges, size_t i)
+/* What is asked for, while it is read. */
+struct range_set {
+    size_t specs; /* read so far */
+    uint64_t sum; /* bytes of all satisfiable ones, those that occur twice counted twice */
+    size_t count;
+    struct byte_range at[RANGE_SPECS_MAX];
+};
+
+static void remove_at(struct range_set *set, size_t i)
 {
-    ranges->count--;
-    memmove(&ranges->at[i], &ranges->at[i + 1], (ranges->count - i) * sizeof(ranges->at[i]));
+    set->count--;
+    memmove(&set->at[i], &set->at[i + 1], (set->count - i) * sizeof(set->at[i]));
 }
 
-static void insert_at(struct byte_ranges *ranges, size_t i, struct byte_range range)
+static void insert_at(struct range_set *set, size_t i, struct byte_range range)
 {
-    memmove(&ranges->at[i + 1], &ranges->at[i], (ranges->count - i) * sizeof(range));
-    ranges->at[i] = range;
-    ranges->count++;
+    memmove(&set->at[i + 1], &set->at[i], (set->count - i) * sizeof(range));
+    set->at[i] = range;
+    set->count++;
 }
 
 /* Adds a range, joined with all it touches, at the place of the earliest of them. There is room:
- * no more ranges come in than were asked for. */
-static void add_coalesced(struct byte_ranges *out, struct byte_range range)
+ * no more ranges come in than specs are read. */
+static void add_coalesced(struct range_set *set, struct byte_range range)
 {
-    size_t place = out->count;
+    size_t place = set->count;
     size_t i = 0;
 
-    while (i < out->count) {
-        if (!touches(range, out->at[i])) {
+    while (i < set->count) {
+        if (!touches(range, set->at[i])) {
             i++;
             continue;
         }
-        range = joined(range, out->at[i]);
+        range = joined(range, set->at[i]);
         place = i < place ? i : place;
-        remove_at(out, i);
+        remove_at(set, i);
         i = 0; /* it has grown and may touch what it did not touch before */
     }
-    insert_at(out, place, range);
+    insert_at(set, place, range);
 }
 
-/* A set is refused as a whole when one member is malformed (RFC 9110 14.2 allows to ignore it). */
-static bool read_set(struct span set, uint64_t length, struct byte_ranges *out, size_t *specs)
+/* False when the set is to be ignored. */
+static bool add_spec(struct range_set *set, const struct range_spec *spec, uint64_t length)
 {
-    struct list_members it = list_members_of(set);
-    struct range_spec spec;
     struct byte_range range;
+
+    /* Of nothing the last n bytes are nothing, and no 206 can say so: give it whole. */
+    if (length == 0 && !spec->has_first && spec->last > 0) {
+        return false;
+    }
+    if (!spec_resolve(spec, length, &range)) {
+        return true;
+    }
+    uint64_t left = length - set->sum;
+    if (range.last - range.first >= left) {
+        return false;
+    }
+    set->sum += range.last - range.first + 1;
+    add_coalesced(set, range);
+    return true;
+}
+
+/* The next member of a set; false at its end. One that is malformed spoils the set (RFC 9110 14.2
+ * allows to ignore it all), as does one too many: *spoilt. */
+static bool next_spec(struct list_members *it, size_t *specs, struct range_spec *spec, bool *spoilt)
+{
     struct span member;
 
-    while (list_next(&it, &member)) {
-        if (++*specs > RANGES_MAX || !spec_parse(member, &spec)) {
-            return false;
-        }
-        /* Of nothing the last n bytes are nothing, and no 206 can say so: give it whole. */
-        if (length == 0 && !spec.has_first && spec.last > 0) {
-            return false;
-        }
-        if (spec_resolve(&spec, length, &range)) {
-            add_coalesced(out, range);
-        }
+    if (!list_next(it, &member)) {
+        return false;
     }
-    return *specs > 0;
+    *spoilt = ++*specs > RANGE_SPECS_MAX || !spec_parse(member, spec);
+    return !*spoilt;
+}
+
+/* Cuts the unit off; false when it is not ours (RFC 9110 14.1: without regard to case). */
+static bool take_unit(struct span *value)
+{
+    return span_ieq(span_cut(value, '='), SPAN("bytes"));
 }
 
 enum range_result range_parse(struct span value, uint64_t length, struct byte_ranges *out)
 {
-    struct span unit = span_cut(&value, '=');
-    size_t specs = 0;
+    struct range_set set;
+    struct range_spec spec;
+    bool spoilt = false;
 
     out->count = 0;
-    if (!span_ieq(unit, SPAN("bytes")) || !read_set(value, length, out, &specs)) {
-        out->count = 0;
+    if (!take_unit(&value)) {
         return RANGE_IGNORE;
     }
-    return out->count ? RANGE_OK : RANGE_UNSATISFIABLE;
+    set.specs = set.count = 0;
+    set.sum = 0;
+    struct list_members it = list_members_of(value);
+    while (next_spec(&it, &set.specs, &spec, &spoilt)) {
+        if (!add_spec(&set, &spec, length)) {
+            return RANGE_IGNORE;
+        }
+    }
+    if (spoilt || set.specs == 0 || set.count > RANGES_MAX) {
+        return RANGE_IGNORE;
+    }
+    out->count = set.count;
+    memcpy(out->at, set.at, set.count * sizeof(set.at[0]));
+    return set.count ? RANGE_OK : RANGE_UNSATISFIABLE;
+}
+
+static enum range_form form_of(const struct range_spec *spec)
+{
+    if (!spec->has_first) {
+        return RANGE_FORM_SUFFIX;
+    }
+    return spec->has_last ? RANGE_FORM_CLOSED : RANGE_FORM_OPEN;
+}
+
+struct range_wish range_read(struct span value)
+{
+    struct range_spec spec = {0};
+    size_t specs = 0;
+    bool spoilt = false;
+
+    if (!take_unit(&value)) {
+        return (struct range_wish){RANGE_FORM_NONE, 0, 0};
+    }
+    struct list_members it = list_members_of(value);
+    while (next_spec(&it, &specs, &spec, &spoilt)) {
+    }
+    if (spoilt || specs == 0) {
+        return (struct range_wish){RANGE_FORM_NONE, 0, 0};
+    }
+    if (specs > 1) {
+        return (struct range_wish){RANGE_FORM_SEVERAL, 0, 0};
+    }
+    return (struct range_wish){form_of(&spec), spec.first, spec.last};
+}
+
+struct span range_format(const struct range_wish *wish, struct arena *arena)
+{
+    char *text = arena_alloc(arena, sizeof("bytes=-") + 2 * (size_t)PUT_NUMBER_MAX);
+    char *at = put_span(text, SPAN("bytes="));
+
+    CHECK(wish->form != RANGE_FORM_NONE && wish->form != RANGE_FORM_SEVERAL);
+    if (wish->form != RANGE_FORM_SUFFIX) {
+        at = put_number(at, wish->first);
+    }
+    *at++ = '-';
+    if (wish->form != RANGE_FORM_OPEN) {
+        at = put_number(at, wish->last);
+    }
+    return span_from_to(text, at);
 }
 
 /* "/123" or "/\*", and the end. */
@@ -195,4 +279,11 @@ struct span content_range_format(struct byte_range range, int64_t length, struct
     *at++ = '/';
     at = length < 0 ? put_span(at, SPAN("*")) : put_number(at, (uint64_t)length);
     return span_from_to(text, at);
+}
+
+struct span content_range_unsatisfied(uint64_t length, struct arena *arena)
+{
+    char *text = arena_alloc(arena, sizeof("bytes */") + PUT_NUMBER_MAX);
+
+    return span_from_to(text, put_number(put_span(text, SPAN("bytes */")), length));
 }
