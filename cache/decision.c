@@ -100,6 +100,7 @@ static bool is_hit(const struct decision *decision)
     case OUTCOME_REVALIDATED:
     case OUTCOME_MODIFIED:
     case OUTCOME_COLLAPSED:
+    case OUTCOME_PARTIAL:
     case OUTCOME_MISS:
     case OUTCOME_PASS:
     case OUTCOME_TUNNEL:
@@ -144,6 +145,8 @@ static struct span fwd_of(const struct decision *decision)
     case OUTCOME_REVALIDATED:
     case OUTCOME_MODIFIED:
         return span_eq(by_reason, SPAN("request")) ? by_reason : SPAN("stale");
+    case OUTCOME_PARTIAL:
+        return SPAN("partial");
     case OUTCOME_COLLAPSED:
     case OUTCOME_MISS:
         return by_reason;
@@ -204,6 +207,7 @@ static enum reason detail_of(const struct decision *decision)
     case REASON_VARY_MISS:
     case REASON_STALE:
     case REASON_METHOD:
+    case REASON_PARTIAL_MISS:
         return REASON_NONE;
     default:
         return decision->reason;

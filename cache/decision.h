@@ -17,6 +17,7 @@
     X(REVALIDATED, "revalidated", "TCP_REFRESH_UNMODIFIED") /* the origin said 304 */              \
     X(MODIFIED,    "modified",    "TCP_REFRESH_MODIFIED")   /* validated, got a new response */    \
     X(COLLAPSED,   "collapsed",   "TCP_CF_HIT")             /* shared another request's fetch */   \
+    X(PARTIAL,     "partial",     "TCP_MISS")               /* part was stored, the rest fetched */\
     X(MISS,        "miss",        "TCP_MISS")               /* fetched */                          \
     X(PASS,        "pass",        "TCP_MISS")               /* forwarded, cache not consulted */   \
     X(TUNNEL,      "tunnel",      "TCP_TUNNEL")             /* CONNECT or upgrade */               \
@@ -53,6 +54,7 @@
     X(MUST_UNDERSTAND,  "must-understand",  "the status is not understood")                        \
     X(VARY_STAR,        "vary-star",        "Vary: * matches no other request")                    \
     X(PARTIAL,          "partial",          "a partial response")                                  \
+    X(PARTIAL_MISS,     "missing-blocks",   "part of the response was stored, the rest was fetched") \
     X(SET_COOKIE,       "set-cookie",       "Set-Cookie without an explicit lifetime, or this site forbids storing it") \
     X(TOO_LARGE,        "too-large",        "larger than the store accepts")                       \
     X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
