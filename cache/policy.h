@@ -121,8 +121,46 @@ void policy_merge_304(const struct http_fields *stored, const struct http_fields
  * conditions and Range (4.3.1). */
 void policy_make_conditional(struct http_fields *request, const struct http_fields *stored);
 
-/* Does a 304 to that request confirm this stored response (4.3.4)? */
+/* Does a 304 to that request confirm this stored response (4.3.4)? A 304 without any validator
+ * does: it answers the condition that was sent. */
 bool policy_304_selects(const struct http_fields *stored, const struct http_fields *not_modified);
+
+/* ---- several stored responses for one URI ---- */
+
+#define POLICY_STORED_MAX 8
+
+/* One of them. Lent during the call. */
+struct policy_stored {
+    const struct http_fields *fields;
+    const struct freshness *freshness;
+    bool selected; /* the fields its Vary names match the request (4.1) */
+};
+
+/* Which of them answers a request, before its age is judged: the most recent by Date of those that
+ * are selected (4, 4.1), of equally dated ones the last to arrive. -1: none. `count` is at most
+ * POLICY_STORED_MAX in all three. */
+int policy_choose(const struct policy_stored *stored, size_t count);
+
+/* Like policy_make_conditional(), with what all of them have: one If-None-Match with each ETag
+ * once, exactly as stored and in this order (4.3.1). If-Modified-Since only from the one that
+ * policy_choose() gives; a date says nothing about which variant is meant. */
+void policy_make_conditional_any(struct http_fields *request, const struct policy_stored *stored,
+                                 size_t count, struct arena *arena);
+
+/* What a 304 to such a request confirms (4.3.4). */
+struct policy_confirmed {
+    /* This one answers the request, under the fields of the 304; -1: none, so the request must be
+     * repeated without conditions. One that is not selected answers too, since the origin has
+     * chosen it: what it becomes is then a new response under this request's variant, and it stays
+     * as it is. */
+    int use;
+    /* Bit i: stored[i] is to be updated with the 304 (policy_merge_304()): all selected ones with
+     * the same strong validator, or the most recent selected one with the same weak validator. A
+     * 304 without any validator confirms the stored response if there is only one. */
+    unsigned update;
+};
+struct policy_confirmed policy_304_confirms(const struct policy_stored *stored, size_t count,
+                                            const struct http_fields *not_modified);
 
 /* A HEAD response from the origin: does it agree with the stored response to GET, whose body has
  * `body_length` bytes (4.3.5)? Then its fields may be merged like those of a 304; else the stored

@@ -1,11 +1,9 @@
-/* policy_store - what may be stored (RFC 9111 3), what a 304 or a HEAD changes in it (3.2, 4.3),
- * and what an unsafe request invalidates (4.4). */
+/* policy_store - what may be stored (RFC 9111 3), what a 304 changes in it (3.2), and what an unsafe
+ * request invalidates (4.4). */
 #include "cache/policy.h"
 
 #include "cache/policy_response.h"
-#include "http/date.h"
 #include "http/hop.h"
-#include "http/validator.h"
 
 /* ---- may it be stored? ---- */
 
@@ -198,69 +196,6 @@ void policy_merge_304(const struct http_fields *stored, const struct http_fields
             fields_add(out, update.at[i].name, update.at[i].value);
         }
     }
-}
-
-/* ---- validation with the origin ---- */
-
-void policy_make_conditional(struct http_fields *request, const struct http_fields *stored)
-{
-    static const enum http_field_id clients_own[] = {
-        FIELD_IF_MATCH, FIELD_IF_NONE_MATCH, FIELD_IF_MODIFIED_SINCE, FIELD_IF_UNMODIFIED_SINCE,
-        FIELD_IF_RANGE, FIELD_RANGE,
-    };
-    struct span etag = fields_get(stored, FIELD_ETAG);
-    struct span last_modified = fields_get(stored, FIELD_LAST_MODIFIED);
-
-    for (size_t i = 0; i < sizeof(clients_own) / sizeof(clients_own[0]); i++) {
-        fields_remove_id(request, clients_own[i]);
-    }
-    if (etag_is_valid(etag)) {
-        fields_add_id(request, FIELD_IF_NONE_MATCH, etag);
-    }
-    if (last_modified.len) {
-        fields_add_id(request, FIELD_IF_MODIFIED_SINCE, last_modified);
-    }
-}
-
-/* Both carry this field, with the same value. */
-static bool same_value(const struct http_fields *a, const struct http_fields *b,
-                       enum http_field_id id)
-{
-    return fields_has(a, id) && fields_has(b, id) && span_eq(fields_get(a, id), fields_get(b, id));
-}
-
-bool policy_304_selects(const struct http_fields *stored, const struct http_fields *not_modified)
-{
-    struct span theirs = fields_get(not_modified, FIELD_ETAG);
-    struct span ours = fields_get(stored, FIELD_ETAG);
-
-    if (theirs.len && ours.len) {
-        return etag_is_weak(theirs) ? etag_weak_match(theirs, ours)
-                                    : etag_strong_match(theirs, ours);
-    }
-    if (theirs.len || fields_has(not_modified, FIELD_LAST_MODIFIED)) {
-        return same_value(stored, not_modified, FIELD_LAST_MODIFIED);
-    }
-    return true; /* no validator: it answers the condition we sent, made from this one */
-}
-
-static bool agrees(const struct http_fields *stored, const struct http_fields *head,
-                   enum http_field_id id)
-{
-    return !fields_has(head, id) || same_value(stored, head, id);
-}
-
-bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length,
-                          const struct http_fields *head)
-{
-    const struct http_field *length = fields_find(head, FIELD_CONTENT_LENGTH);
-    uint64_t announced;
-
-    if (length &&
-        (!span_to_u64(length->value, INT64_MAX, &announced) || announced != body_length)) {
-        return false;
-    }
-    return agrees(stored, head, FIELD_ETAG) && agrees(stored, head, FIELD_LAST_MODIFIED);
 }
 
 /* ---- invalidation ---- */

@@ -2,6 +2,8 @@
 
 #include "http/date.h"
 
+#include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct span value_of(struct span text, struct arena *arena)
@@ -45,4 +47,18 @@ void head_request(struct http_head *head, struct arena *arena, enum http_method 
     head->framing = BODY_NONE;
     head->content_length = -1;
     add_fields(head, arena, fields);
+}
+
+bool head_fields_are(const struct http_fields *fields, const char *want)
+{
+    char text[1024];
+    size_t len = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        int n = snprintf(text + len, sizeof(text) - len, "%s%.*s: %.*s", i ? "|" : "",
+                         SPAN_ARGS(fields->at[i].name), SPAN_ARGS(fields->at[i].value));
+        cr_assert(n > 0 && (size_t)n < sizeof(text) - len);
+        len += (size_t)n;
+    }
+    return span_eq(span_of(text, len), span_str(want));
 }

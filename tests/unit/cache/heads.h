@@ -16,4 +16,7 @@ void head_response(struct http_head *head, struct arena *arena, int status, cons
 void head_request(struct http_head *head, struct arena *arena, enum http_method method,
                   const char *fields);
 
+/* `fields` are these, in this order and spelling; `want` is written like a head, dates in full. */
+bool head_fields_are(const struct http_fields *fields, const char *want);
+
 #endif
