@@ -221,6 +221,7 @@ static int crew_init(struct crew *crew, struct server *server, unsigned number)
     list_init(&worker->fetches);
     list_init(&worker->tunnels);
     list_init(&worker->exchange_pool);
+    worker->secret = sip_key_random();
     limit_clients(worker);
     crew->reload.call = on_reload;
     crew->drain.call = on_drain;

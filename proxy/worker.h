@@ -36,7 +36,9 @@ struct worker {
     struct list tunnels;
     struct list exchange_pool; /* finished exchanges, for reuse */
     size_t exchange_pooled;
-    uint64_t serial; /* of the next exchange: incident ids */
+    uint64_t serial;       /* of the next exchange: incident ids */
+    uint64_t responses;    /* made from objects; with the secret, what a boundary is made of */
+    struct sip_key secret; /* random, never shown */
     bool draining;
     const struct ip *own; /* addresses we listen on: no targets */
     size_t own_count;

@@ -190,6 +190,21 @@ static void invalidate(struct exchange *x, const struct object *object)
     }
 }
 
+/* Several parts are played by a source of their own, on top of the same reader. */
+static int open_body(struct exchange *x, const struct body_parts *body, struct source **source)
+{
+    const struct body_part *first = &body->at[0];
+    struct waker waker = {exchange_wake_source, x};
+
+    if (body->count > 1) {
+        struct parts_source *parts = arena_alloc(&x->arena, sizeof(*parts));
+        *source = &parts->source;
+        return parts_source_init(parts, body, x->object, &x->reader, waker);
+    }
+    *source = &x->reader.source;
+    return object_reader_init(&x->reader, x->object, first->from, first->to, waker);
+}
+
 static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate)
 {
     struct response response;
@@ -206,18 +221,16 @@ static enum exchange_state deliver(struct exchange *x, struct object *object, bo
             .name = span_str(x->settings->name),
             .origin = HTTP_1_1,
             .now = loop_wall(x->worker->loop),
+            .secret = x->worker->secret,
+            .serial = ++x->worker->responses,
             .evaluate = evaluate,
             .arena = &x->arena,
         },
         &response);
-    if (response.has_body) {
-        struct waker waker = {exchange_wake_source, x};
-        if (object_reader_init(&x->reader, object, response.from, response.to, waker) != 0) {
-            object_unref(&x->object);
-            lookup_fini(&x->lookup);
-            return go_alone(x); /* the beginning has left memory and store meanwhile */
-        }
-        body = &x->reader.source;
+    if (response.body.count > 0 && open_body(x, &response.body, &body) != 0) {
+        object_unref(&x->object);
+        lookup_fini(&x->lookup);
+        return go_alone(x); /* the beginning has left memory and store meanwhile */
     }
     return exchange_reply(x, &response.head, body);
 }

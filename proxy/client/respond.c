@@ -8,13 +8,14 @@
 #include "http/range.h"
 #include "http/validator.h"
 
-/* Date, Age, Via, Cache-Status, Content-Range. */
+/* Date, Age, Via, Cache-Status, and Content-Range or Content-Type. */
 enum { OWN_FIELDS = 5 };
 
 /* What the client is to get of the object. */
 enum shape {
     SHAPE_WHOLE,
     SHAPE_PART,          /* 206 */
+    SHAPE_PARTS,         /* 206, multipart/byteranges */
     SHAPE_NOT_MODIFIED,  /* 304 */
     SHAPE_FAILED,        /* 412 */
     SHAPE_UNSATISFIABLE, /* 416 */
@@ -28,23 +29,27 @@ static bool is_from_cache(enum outcome outcome)
 
 /* ---- which shape ---- */
 
-/* Several ranges would need a multipart body: they get the whole, as 14.2 allows. */
-static enum shape shape_of_range(const struct respond_input *input, struct byte_range *range)
+/* RFC 9110 14.2, 14.3. A length that is not known yet has no ranges: they could not say of what. */
+static enum shape shape_of_range(const struct respond_input *input, struct byte_ranges *ranges)
 {
     const struct http_fields *request = &input->request->fields;
     const struct object *object = input->object;
-    struct byte_ranges ranges;
+    int64_t length = object->body_len;
 
-    if (object->status != 200 || object->body_len < 0 || fields_count(request, FIELD_RANGE) != 1 ||
+    if (object->status != 200 || length < 0 || fields_count(request, FIELD_RANGE) != 1 ||
         !validator_if_range_holds(request, &object->fields, input->now)) {
         return SHAPE_WHOLE;
     }
-    switch (range_parse(fields_get(request, FIELD_RANGE), (uint64_t)object->body_len, &ranges)) {
+    switch (range_parse(fields_get(request, FIELD_RANGE), (uint64_t)length, ranges)) {
     case RANGE_UNSATISFIABLE:
         return SHAPE_UNSATISFIABLE;
     case RANGE_OK:
-        *range = ranges.at[0];
-        return ranges.count == 1 ? SHAPE_PART : SHAPE_WHOLE;
+        if (ranges->count == 1) {
+            return SHAPE_PART;
+        }
+        return multipart_suits(fields_get(&object->fields, FIELD_CONTENT_TYPE), (uint64_t)length)
+                   ? SHAPE_PARTS
+                   : SHAPE_WHOLE;
     case RANGE_IGNORE:
         return SHAPE_WHOLE;
     }
@@ -53,7 +58,7 @@ static enum shape shape_of_range(const struct respond_input *input, struct byte_
 
 /* Conditions first, Range last (RFC 9110 13.2.2); neither means anything to a response that is no
  * success. */
-static enum shape shape_of(const struct respond_input *input, struct byte_range *range)
+static enum shape shape_of(const struct respond_input *input, struct byte_ranges *ranges)
 {
     if (!input->evaluate || input->object->status / 100 != 2) {
         return SHAPE_WHOLE;
@@ -65,7 +70,7 @@ static enum shape shape_of(const struct respond_input *input, struct byte_range 
         return SHAPE_FAILED;
     case PRECONDITION_NONE:
     case PRECONDITION_OK:
-        return input->policy->has_range ? shape_of_range(input, range) : SHAPE_WHOLE;
+        return input->policy->has_range ? shape_of_range(input, ranges) : SHAPE_WHOLE;
     }
     UNREACHABLE();
 }
@@ -88,18 +93,35 @@ static bool is_left_out_of_304(enum http_field_id id, bool has_etag)
     }
 }
 
-static bool is_left_out(enum http_field_id id, enum shape shape, bool from_cache, bool has_etag)
+/* Digests of the content, and a 206 has another content than what is stored (RFC 9530 2). */
+static bool is_digest(const struct http_field *field)
+{
+    return field->id == FIELD_OTHER && (span_ieq(field->name, SPAN("Content-Digest")) ||
+                                        span_ieq(field->name, SPAN("Content-MD5")));
+}
+
+/* A 206 carries all that the 200 would. Under If-Range it need not (RFC 9110 15.3.7), but whoever
+ * keeps pieces has then to keep the fields of the first one, and not all do. */
+static bool is_left_out_of_206(const struct http_field *field, enum shape shape)
+{
+    return field->id == FIELD_CONTENT_RANGE || is_digest(field) ||
+           (shape == SHAPE_PARTS && field->id == FIELD_CONTENT_TYPE);
+}
+
+static bool is_left_out(const struct http_field *field, enum shape shape, bool from_cache,
+                        bool has_etag)
 {
     switch (shape) {
     case SHAPE_WHOLE:
         break;
     case SHAPE_PART:
-        if (id == FIELD_CONTENT_RANGE) {
+    case SHAPE_PARTS:
+        if (is_left_out_of_206(field, shape)) {
             return true;
         }
         break;
     case SHAPE_NOT_MODIFIED:
-        if (is_left_out_of_304(id, has_etag)) {
+        if (is_left_out_of_304(field->id, has_etag)) {
             return true;
         }
         break;
@@ -107,7 +129,7 @@ static bool is_left_out(enum http_field_id id, enum shape shape, bool from_cache
     case SHAPE_UNSATISFIABLE:
         return true; /* they are ours: nothing of the stored response applies */
     }
-    return id == FIELD_CONTENT_LENGTH || (id == FIELD_AGE && from_cache);
+    return field->id == FIELD_CONTENT_LENGTH || (field->id == FIELD_AGE && from_cache);
 }
 
 /* Copies what the client gets of the object's fields; true when a Date was among them. */
@@ -119,7 +141,7 @@ static bool copy_fields(const struct http_fields *stored, enum shape shape, bool
 
     CHECK(out->cap >= stored->count);
     for (size_t i = 0; i < stored->count; i++) {
-        if (!is_left_out(stored->at[i].id, shape, from_cache, has_etag)) {
+        if (!is_left_out(&stored->at[i], shape, from_cache, has_etag)) {
             out->at[out->count++] = stored->at[i];
             has_date |= stored->at[i].id == FIELD_DATE;
         }
@@ -194,11 +216,16 @@ static bool has_no_body(const struct respond_input *input)
            object->status == 204 || object->status == 304;
 }
 
+static void one_part(struct response *out, uint64_t from, uint64_t to)
+{
+    out->body.count = 1;
+    out->body.at[0] = (struct body_part){SPAN_EMPTY, from, to};
+}
+
 static void frame_whole(const struct respond_input *input, struct response *out)
 {
     const struct object *object = input->object;
 
-    out->to = UINT64_MAX;
     if (has_no_body(input)) {
         out->head.framing = BODY_NONE;
         out->head.content_length = announced_length(object);
@@ -206,19 +233,36 @@ static void frame_whole(const struct respond_input *input, struct response *out)
     }
     out->head.framing = object->body_len >= 0 ? BODY_LENGTH : BODY_CHUNKED;
     out->head.content_length = object->body_len;
-    out->has_body = object->body_len != 0;
+    if (object->body_len != 0) {
+        one_part(out, 0, UINT64_MAX);
+    }
 }
 
 static void frame_part(const struct respond_input *input, struct byte_range range,
                        struct response *out)
 {
-    out->from = range.first;
-    out->to = range.last + 1;
+    one_part(out, range.first, range.last + 1);
     out->head.framing = BODY_LENGTH;
-    out->head.content_length = (int64_t)(out->to - out->from);
-    out->has_body = true;
+    out->head.content_length = (int64_t)(range.last + 1 - range.first);
     fields_add_id(&out->head.fields, FIELD_CONTENT_RANGE,
                   content_range_format(range, input->object->body_len, input->arena));
+}
+
+static void frame_parts(const struct respond_input *input, const struct byte_ranges *ranges,
+                        struct response *out)
+{
+    struct multipart multipart = {
+        .ranges = ranges,
+        .length = (uint64_t)input->object->body_len,
+        .type = fields_get(&input->object->fields, FIELD_CONTENT_TYPE),
+        .boundary = multipart_boundary(&input->secret, input->serial, input->arena),
+        .arena = input->arena,
+    };
+
+    out->head.framing = BODY_LENGTH;
+    out->head.content_length = (int64_t)multipart_lay_out(&multipart, &out->body);
+    fields_add_id(&out->head.fields, FIELD_CONTENT_TYPE,
+                  multipart_type(multipart.boundary, input->arena));
 }
 
 /* No body, and a length only where it cannot be mistaken for the stored one. */
@@ -229,9 +273,8 @@ static void frame_empty(const struct respond_input *input, enum shape shape, str
     out->head.framing = shape == SHAPE_NOT_MODIFIED ? BODY_NONE : BODY_LENGTH;
     out->head.content_length = shape == SHAPE_NOT_MODIFIED ? -1 : 0;
     if (unsatisfiable) {
-        fields_add_id(
-            &out->head.fields, FIELD_CONTENT_RANGE,
-            arena_printf(input->arena, "bytes */%lld", (long long)input->object->body_len));
+        fields_add_id(&out->head.fields, FIELD_CONTENT_RANGE,
+                      content_range_unsatisfied((uint64_t)input->object->body_len, input->arena));
     }
 }
 
@@ -241,6 +284,7 @@ static int status_of(const struct object *object, enum shape shape)
     case SHAPE_WHOLE:
         return object->status;
     case SHAPE_PART:
+    case SHAPE_PARTS:
         return 206;
     case SHAPE_NOT_MODIFIED:
         return 304;
@@ -254,19 +298,30 @@ static int status_of(const struct object *object, enum shape shape)
 
 void respond_object(const struct respond_input *input, struct response *out)
 {
-    struct byte_range range = {0, 0};
-    enum shape shape = shape_of(input, &range);
+    struct byte_ranges ranges; /* only for the two shapes of a 206 */
+    enum shape shape = shape_of(input, &ranges);
 
-    *out = (struct response){.head = {.version = HTTP_1_1, .keep_alive = true}};
+    out->head = (struct http_head){.version = HTTP_1_1, .keep_alive = true};
+    out->body.count = 0;
+    out->body.after = SPAN_EMPTY;
     out->head.status = status_of(input->object, shape);
     out->head.reason =
         shape == SHAPE_WHOLE ? input->object->reason : http_status_text(out->head.status);
     make_fields(input, shape, &out->head.fields);
-    if (shape == SHAPE_WHOLE) {
+    switch (shape) {
+    case SHAPE_WHOLE:
         frame_whole(input, out);
-    } else if (shape == SHAPE_PART) {
-        frame_part(input, range, out);
-    } else {
+        break;
+    case SHAPE_PART:
+        frame_part(input, ranges.at[0], out);
+        break;
+    case SHAPE_PARTS:
+        frame_parts(input, &ranges, out);
+        break;
+    case SHAPE_NOT_MODIFIED:
+    case SHAPE_FAILED:
+    case SHAPE_UNSATISFIABLE:
         frame_empty(input, shape, out);
+        break;
     }
 }

@@ -5,7 +5,7 @@
 #ifndef LARDER_PROXY_CLIENT_RESPOND_H
 #define LARDER_PROXY_CLIENT_RESPOND_H
 
-#include "cache/object.h"
+#include "proxy/client/multipart.h"
 
 /* What a response is made from. */
 struct respond_input {
@@ -16,18 +16,20 @@ struct respond_input {
     struct span name;         /* ours: Via, Cache-Status */
     enum http_version origin; /* received version for Via; HTTP_1_1 for stored ones */
     int64_t now;              /* seconds since 1970 */
-    bool evaluate;            /* conditions and Range are ours to evaluate (the response is one
-                                 that was shared or stored), not passed on to the origin */
+    struct sip_key secret;    /* what a boundary is made of, see multipart.h */
+    uint64_t serial;
+    bool evaluate; /* conditions and Range are ours to evaluate (the response is one
+                      that was shared or stored), not passed on to the origin */
     struct arena *arena;
 };
 
 struct response {
-    struct http_head head; /* framing and content_length are set for what is sent */
-    uint64_t from, to;     /* bytes of the object's body; to UINT64_MAX: until its end */
-    bool has_body;
+    struct http_head head;  /* framing and content_length are set for what is sent */
+    struct body_parts body; /* one part without a text, but for several ranges */
 };
 
-/* 200 (or whatever status the object has), 206, 304, 412 or 416; HEAD gets no body. Adds Age (only
+/* 200 (or whatever status the object has), 206, 304, 412 or 416; HEAD gets no body. Several ranges
+ * get a multipart/byteranges body, when they are as many as range.h allows. Adds Age (only
  * to responses that came from the cache), Via and Cache-Status; Date is never changed, and added
  * from `now` only when the origin sent none. */
 void respond_object(const struct respond_input *input, struct response *out);

@@ -114,11 +114,13 @@ class Checks:
         self.held = self.failed = 0
 
     def __call__(self, good, what):
+        """Returns whether it held."""
         if good:
             self.held += 1
         else:
             self.failed += 1
             print("WRONG:", what, flush=True)
+        return bool(good)
 
     def end(self):
         print(f"{self.held} held, {self.failed} wrong")
