@@ -48,15 +48,61 @@ struct span reason_text(enum reason reason)
     return texts[reason];
 }
 
+struct span forward_word(enum forward forward)
+{
+    static const struct span words[FORWARD_COUNT] = {
+#define X(id, word) SPAN_INIT(word),
+        FORWARDS(X)
+#undef X
+    };
+    CHECK(forward < FORWARD_COUNT);
+    return words[forward];
+}
+
+struct span ending_word(enum ending ending)
+{
+    static const struct span words[ENDING_COUNT] = {
+#define X(id, word, squid) SPAN_INIT(word),
+        ENDINGS(X)
+#undef X
+    };
+    CHECK(ending < ENDING_COUNT);
+    return words[ending];
+}
+
+struct span ending_squid(enum ending ending)
+{
+    static const struct span words[ENDING_COUNT] = {
+#define X(id, word, squid) SPAN_INIT(squid),
+        ENDINGS(X)
+#undef X
+    };
+    CHECK(ending < ENDING_COUNT);
+    return words[ending];
+}
+
+bool decision_is_hit(const struct decision *decision)
+{
+    switch (decision->outcome) {
+    case OUTCOME_HIT:
+    case OUTCOME_HIT_MEMORY:
+        return true;
+    case OUTCOME_STALE:
+        return decision->forward == FORWARD_NONE;
+    default:
+        return false;
+    }
+}
+
 /* ---- Cache-Status ---- */
 
-/* Room for the longest parameters below; the name comes on top. */
-#define PARAMETERS_MAX 160
+/* Room for the longest parameters below; name and key come on top. */
+#define PARAMETERS_MAX 192
 
-/* A name in quotes with each of its characters escaped, and the parameters. */
-static size_t status_size(struct span name)
+/* In quotes, each of its characters escaped. */
+static size_t string_size(struct span text)
 {
-    return 2 * name.len + 2 + PARAMETERS_MAX;
+    return 2 * text.len + 2;
 }
 
 /* An sf-token starts with a letter (RFC 9651 3.3.4); anything else is written as an sf-string. */
@@ -67,139 +113,57 @@ static bool is_sf_token(struct span name)
     return first >= 'a' && first <= 'z' && http_is_token(name);
 }
 
-/* Bytes an sf-string cannot carry are left out. */
-static char *put_name(char *out, struct span name)
+static char *put_sf_string(char *out, struct span text)
 {
-    if (is_sf_token(name)) {
-        return put_span(out, name);
-    }
     *out++ = '"';
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.at[i] < ' ' || name.at[i] > '~') {
-            continue;
-        }
-        if (name.at[i] == '"' || name.at[i] == '\\') {
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i] < ' ' || text.at[i] > '~' ? ' ' : text.at[i];
+        if (c == '"' || c == '\\') {
             *out++ = '\\';
         }
-        *out++ = name.at[i];
+        *out++ = c;
     }
     *out++ = '"';
     return out;
 }
 
-/* Answered without asking the origin (RFC 9211 2.1). */
-static bool is_hit(const struct decision *decision)
+static char *put_name(char *out, struct span name)
 {
-    switch (decision->outcome) {
-    case OUTCOME_HIT:
-    case OUTCOME_HIT_MEMORY:
-        return true;
-    case OUTCOME_STALE:
-        return decision->reason != REASON_STALE_IF_ERROR;
-    case OUTCOME_NONE:
-    case OUTCOME_REVALIDATED:
-    case OUTCOME_MODIFIED:
-    case OUTCOME_COLLAPSED:
-    case OUTCOME_PARTIAL:
-    case OUTCOME_MISS:
-    case OUTCOME_PASS:
-    case OUTCOME_TUNNEL:
-    case OUTCOME_DENIED:
-    case OUTCOME_LOCAL:
-    case OUTCOME_ERROR:
-    case OUTCOME_COUNT:
-        return false;
-    }
-    UNREACHABLE();
+    return is_sf_token(name) ? put_span(out, name) : put_sf_string(out, name);
 }
 
-/* Why a request that could be answered from the cache went to the origin (RFC 9211 2.2). */
-static struct span fwd_by_reason(enum reason reason)
+static char *put_ttl(char *out, const struct decision *decision)
 {
-    switch (reason) {
-    case REASON_NOT_STORED:
-        return SPAN("uri-miss");
-    case REASON_VARY_MISS:
-        return SPAN("vary-miss");
-    case REASON_REQUEST_NO_CACHE:
-    case REASON_REQUEST_MAX_AGE:
-    case REASON_REQUEST_MIN_FRESH:
-    case REASON_REQUEST_NO_STORE:
-    case REASON_AUTHORIZATION:
-        return SPAN("request");
-    case REASON_RANGE:
-    case REASON_PARTIAL:
-        return SPAN("partial");
-    default:
-        return SPAN("miss");
+    if (decision->lifetime < 0 || decision->age < 0) {
+        return out;
     }
-}
-
-/* The value of fwd, or an empty span when the origin was not meant to be asked. */
-static struct span fwd_of(const struct decision *decision)
-{
-    struct span by_reason = fwd_by_reason(decision->reason);
-
-    switch (decision->outcome) {
-    case OUTCOME_STALE:
-    case OUTCOME_REVALIDATED:
-    case OUTCOME_MODIFIED:
-        return span_eq(by_reason, SPAN("request")) ? by_reason : SPAN("stale");
-    case OUTCOME_PARTIAL:
-        return SPAN("partial");
-    case OUTCOME_COLLAPSED:
-    case OUTCOME_MISS:
-        return by_reason;
-    case OUTCOME_PASS:
-    case OUTCOME_TUNNEL:
-        return decision->reason == REASON_METHOD ? SPAN("method") : SPAN("bypass");
-    case OUTCOME_NONE:
-    case OUTCOME_HIT:
-    case OUTCOME_HIT_MEMORY:
-    case OUTCOME_DENIED:
-    case OUTCOME_LOCAL:
-    case OUTCOME_ERROR:
-    case OUTCOME_COUNT:
-        return SPAN_EMPTY;
-    }
-    UNREACHABLE();
-}
-
-static char *put_hit(char *out, const struct decision *decision)
-{
-    out = put_span(out, SPAN("; hit"));
-    if (decision->lifetime >= 0 && decision->age >= 0) {
-        int64_t ttl = decision->lifetime - decision->age;
-        out = put_span(out, ttl < 0 ? SPAN("; ttl=-") : SPAN("; ttl="));
-        out = put_number(out, (uint64_t)(ttl < 0 ? -ttl : ttl));
-    }
-    return out;
+    int64_t ttl = decision->lifetime - decision->age;
+    out = put_span(out, ttl < 0 ? SPAN("; ttl=-") : SPAN("; ttl="));
+    return put_number(out, (uint64_t)(ttl < 0 ? -ttl : ttl));
 }
 
 static char *put_forward(char *out, const struct decision *decision)
 {
-    struct span fwd = fwd_of(decision);
-
-    if (fwd.len) {
-        out = put_span(put_span(out, SPAN("; fwd=")), fwd);
+    if (decision->forward == FORWARD_NONE) {
+        return out;
     }
-    if (fwd.len && decision->fwd_status > 0) {
+    out = put_span(put_span(out, SPAN("; fwd=")), forward_word(decision->forward));
+    if (decision->fwd_status > 0) {
         out = put_number(put_span(out, SPAN("; fwd-status=")), (uint64_t)decision->fwd_status);
     }
     if (decision->stored) {
         out = put_span(out, SPAN("; stored"));
     }
-    if (decision->collapsed || decision->outcome == OUTCOME_COLLAPSED) {
-        out = put_span(out, SPAN("; collapsed"));
-    }
-    return out;
+    return decision->collapsed ? put_span(out, SPAN("; collapsed")) : out;
 }
 
 /* What hit, fwd and stored do not say yet: why a response was not stored, else why all this. */
 static enum reason detail_of(const struct decision *decision)
 {
-    if (decision->store_reason != REASON_NONE && decision->store_reason != REASON_STORED) {
-        return decision->store_reason;
+    enum reason kept = decision->store_reason;
+
+    if (kept != REASON_NONE && kept != REASON_STORED && kept != REASON_VALIDATED) {
+        return kept;
     }
     switch (decision->reason) {
     case REASON_FRESH:
@@ -215,17 +179,29 @@ static enum reason detail_of(const struct decision *decision)
 }
 
 struct span decision_cache_status(const struct decision *decision, struct span name,
-                                  struct arena *arena)
+                                  struct span key, struct arena *arena)
 {
-    char *start = arena_alloc(arena, status_size(name));
+    struct span shown = span_take(key, CACHE_STATUS_KEY_MAX);
+    size_t size = string_size(name) + string_size(shown) + PARAMETERS_MAX;
+    char *start = arena_alloc(arena, size);
     char *out = put_name(start, name);
     enum reason detail = detail_of(decision);
 
-    out = is_hit(decision) ? put_hit(out, decision) : put_forward(out, decision);
-    if (detail != REASON_NONE) {
-        out = put_span(out, SPAN("; detail="));
-        out = put_span(out, reason_word(detail));
+    out = decision_is_hit(decision) ? put_span(out, SPAN("; hit")) : put_forward(out, decision);
+    out = put_ttl(out, decision);
+    if (shown.len) {
+        out = put_sf_string(put_span(out, SPAN("; key=")), shown);
     }
-    CHECK(out <= start + status_size(name));
+    if (detail != REASON_NONE) {
+        out = put_span(put_span(out, SPAN("; detail=")), reason_word(detail));
+    }
+    CHECK((size_t)(out - start) <= size);
     return span_from_to(start, out);
+}
+
+struct span decision_name(struct span name, struct arena *arena)
+{
+    char *start = arena_alloc(arena, string_size(name));
+
+    return span_from_to(start, put_name(start, name));
 }

@@ -58,9 +58,9 @@
     X(SET_COOKIE,       "set-cookie",       "Set-Cookie without an explicit lifetime, or this site forbids storing it") \
     X(TOO_LARGE,        "too-large",        "larger than the store accepts")                       \
     X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
+    X(INVALIDATED,      "invalidated",      "the URL was invalidated while the response was fetched") \
     X(PASS_MARK,        "pass-mark",        "recently unshareable, so not collapsed")              \
     X(STORE_BUSY,       "store-busy",       "the disk is behind; served without storing")          \
-    X(STORE_OFF,        "store-off",        "no store is configured")                              \
     X(STORED,           "stored",           "the response may be stored")                          \
     X(VALIDATED,        "validated",        "the origin confirmed the stored response")            \
     X(ACCESS,           "access",           "the access rules deny this client or target")         \
@@ -74,8 +74,26 @@
     X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not answer in time")                   \
     X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed or broke off")       \
     X(CLIENT_GONE,      "client-gone",      "the client left before the end")                      \
-    X(ADMIN,            "admin",            "an administrative request")                           \
     X(OVERLOAD,         "overload",         "a limit of this proxy is reached")
+
+/* Why the origin was asked: id, the value of fwd in Cache-Status (RFC 9211 2.2). */
+#define FORWARDS(X)                                                                                \
+    X(NONE,      "")          /* it was not */                                                     \
+    X(BYPASS,    "bypass")    /* not a request for a cache to answer */                            \
+    X(METHOD,    "method")    /* the method's semantics ask for it */                              \
+    X(URI_MISS,  "uri-miss")  /* nothing stored under the URL */                                   \
+    X(VARY_MISS, "vary-miss") /* something stored, for other selecting fields */                   \
+    X(MISS,      "miss")      /* what was stored could not be had */                               \
+    X(REQUEST,   "request")   /* something fresh, but the request does not allow its use */        \
+    X(STALE,     "stale")     /* something stored that had to be validated */                      \
+    X(PARTIAL,   "partial")   /* something stored, without all the bytes asked for */
+
+/* How the response ended: id, word, how Squid's result code ends. */
+#define ENDINGS(X)                                                                                 \
+    X(COMPLETE, "complete",    "")                                                                 \
+    X(CLIENT,   "client-gone", "_ABORTED") /* the client left, or took too long */                 \
+    X(BODY,     "broken",      "_ABORTED") /* the body could not be had to its end */              \
+    X(STOPPED,  "stopped",     "_ABORTED") /* the proxy stopped, or the tunnel's target left */
 /* clang-format on */
 
 enum outcome {
@@ -92,16 +110,32 @@ enum reason {
         REASON_COUNT
 };
 
+enum forward {
+#define X(id, word) FORWARD_##id,
+    FORWARDS(X)
+#undef X
+        FORWARD_COUNT
+};
+
+enum ending {
+#define X(id, word, squid) ENDING_##id,
+    ENDINGS(X)
+#undef X
+        ENDING_COUNT
+};
+
 /* One per exchange. Times in seconds; -1 when unknown. */
 struct decision {
     enum outcome outcome;
     enum reason reason;       /* why this outcome */
     enum reason store_reason; /* REASON_STORED, or why the fetched response is not stored */
-    int fwd_status;           /* status the origin gave; 0 when it was not asked */
-    bool stored;              /* the fetched response goes to the store */
-    bool collapsed;
-    int64_t age;
-    int64_t lifetime; /* freshness lifetime used */
+    enum forward forward;     /* why the origin was asked */
+    enum ending ending;
+    int fwd_status; /* status the origin gave; 0 when it was not asked, or gave none */
+    bool stored;    /* the fetched response goes to the store */
+    bool collapsed; /* waited for the fetch of another request */
+    int64_t age;    /* of the response: the one found, after a fetch the one that came */
+    int64_t lifetime;
 };
 
 #define DECISION_INIT ((struct decision){.age = -1, .lifetime = -1})
@@ -110,10 +144,21 @@ struct span outcome_word(enum outcome outcome);
 struct span outcome_squid(enum outcome outcome);
 struct span reason_word(enum reason reason);
 struct span reason_text(enum reason reason);
+struct span forward_word(enum forward forward);
+struct span ending_word(enum ending ending);
+struct span ending_squid(enum ending ending);
+
+/* The response was made without asking the origin (RFC 9211 2.1). */
+bool decision_is_hit(const struct decision *decision);
 
 /* The Cache-Status member (RFC 9211): `name; hit; ttl=…` or `name; fwd=…; fwd-status=…; stored;
- * collapsed; detail=…`. */
+ * collapsed; ttl=…`, then `key="…"` if a key is given, then `detail=…`. A key is cut after
+ * CACHE_STATUS_KEY_MAX bytes; what a string cannot carry (RFC 9651 3.3.3) becomes a blank. */
+#define CACHE_STATUS_KEY_MAX 512
 struct span decision_cache_status(const struct decision *decision, struct span name,
-                                  struct arena *arena);
+                                  struct span key, struct arena *arena);
+
+/* An identifier as an item of a structured field: a token, else a string (RFC 9651). */
+struct span decision_name(struct span name, struct arena *arena);
 
 #endif

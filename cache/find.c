@@ -137,24 +137,38 @@ static enum cache_result refresh(struct cache *cache, const struct cache_query *
     return CACHE_STALE;
 }
 
+/* Fresh, and yet this request may not have it; or not fresh (RFC 9211 2.2). */
+static enum forward forward_of(const struct decision *decision)
+{
+    bool fresh = decision->age < decision->lifetime && decision->reason != REASON_NO_CACHE;
+
+    return fresh ? FORWARD_REQUEST : FORWARD_STALE;
+}
+
 static enum policy_verdict judge(const struct cache_query *query, const struct lookup *lookup,
                                  bool varies, struct decision *decision)
 {
+    *decision = DECISION_INIT;
     if (lookup->object == NULL) {
         decision->reason = varies ? REASON_VARY_MISS : REASON_NOT_STORED;
+        decision->forward = varies ? FORWARD_VARY_MISS : FORWARD_URI_MISS;
         return POLICY_VALIDATE;
     }
     decision->age = policy_age(&lookup->object->freshness, query->now);
     decision->lifetime = lookup->object->freshness.lifetime;
-    return policy_reuse(query->policy, &lookup->object->freshness, query->now, &decision->reason);
+    enum policy_verdict verdict =
+        policy_reuse(query->policy, &lookup->object->freshness, query->now, &decision->reason);
+    decision->forward = verdict == POLICY_VALIDATE ? forward_of(decision) : FORWARD_NONE;
+    return verdict;
 }
 
-static enum cache_result decide(struct cache *cache, const struct cache_query *query,
-                                struct lookup *lookup, struct decision *decision, bool *changed)
+/* What is stored and what it is good for: CACHE_FRESH, _STALE, _REFUSED, or CACHE_LEAD: whatever is
+ * there does not answer. */
+static enum cache_result appraise(struct cache *cache, const struct cache_query *query,
+                                  struct lookup *lookup, struct decision *decision)
 {
     bool varies;
 
-    *changed = false;
     find_response(cache, query, lookup, &varies);
     switch (judge(query, lookup, varies, decision)) {
     case POLICY_FRESH:
@@ -162,20 +176,41 @@ static enum cache_result decide(struct cache *cache, const struct cache_query *q
         return CACHE_FRESH;
     case POLICY_STALE_NOW:
         decision->outcome = OUTCOME_STALE;
-        return refresh(cache, query, lookup);
+        return CACHE_STALE;
     case POLICY_VALIDATE:
         break;
     }
     if (query->policy->control.only_if_cached) {
         decision->outcome = OUTCOME_LOCAL;
         decision->reason = REASON_ONLY_IF_CACHED;
+        decision->forward = FORWARD_NONE;
         return CACHE_REFUSED;
     }
     decision->outcome = OUTCOME_MISS;
-    enum cache_result result = join(cache, query, lookup, changed);
-    if (result == CACHE_ALONE && !*changed && !query->alone) {
-        decision->reason =
-            decision->reason == REASON_NOT_STORED ? REASON_PASS_MARK : decision->reason;
+    return CACHE_LEAD;
+}
+
+static void note_pass_mark(struct decision *decision)
+{
+    if (decision->reason == REASON_NOT_STORED) {
+        decision->reason = REASON_PASS_MARK;
+    }
+}
+
+static enum cache_result decide(struct cache *cache, const struct cache_query *query,
+                                struct lookup *lookup, struct decision *decision, bool *changed)
+{
+    enum cache_result result = appraise(cache, query, lookup, decision);
+
+    *changed = false;
+    if (result == CACHE_STALE) {
+        return refresh(cache, query, lookup);
+    }
+    if (result == CACHE_LEAD) {
+        result = join(cache, query, lookup, changed);
+        if (result == CACHE_ALONE && !*changed && !query->alone) {
+            note_pass_mark(decision);
+        }
     }
     return result;
 }

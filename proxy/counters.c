@@ -37,15 +37,10 @@ const struct metric counters_rows[] = {
 #undef ROW
 /* clang-format on */
 
-bool counters_is_hit(enum outcome outcome)
-{
-    return outcome == OUTCOME_HIT || outcome == OUTCOME_HIT_MEMORY || outcome == OUTCOME_STALE;
-}
-
 static void count_store(struct counters *counters, const struct decision *decision)
 {
-    if (decision->fwd_status == 0) {
-        return;
+    if (decision->fwd_status == 0 || decision->collapsed) {
+        return; /* nothing came, or it is counted where it was asked for */
     }
     if (decision->stored) {
         metric_add(&counters->stored_responses, 1);
@@ -57,7 +52,7 @@ static void count_store(struct counters *counters, const struct decision *decisi
 void counters_exchange(struct counters *counters, const struct exchange_count *count)
 {
     const struct decision *decision = count->decision;
-    bool hit = counters_is_hit(decision->outcome);
+    bool hit = decision_is_hit(decision);
     int class = count->status / 100;
 
     metric_add(&counters->requests, 1);
@@ -67,6 +62,7 @@ void counters_exchange(struct counters *counters, const struct exchange_count *c
     metric_add(&counters->client_sent_bytes, count->sent);
     metric_add(&counters->client_received_bytes, count->received);
     if (hit) {
+        metric_add(&counters->hits, 1);
         metric_add(&counters->hit_sent_bytes, count->sent);
     }
     if (decision->outcome == OUTCOME_TUNNEL) {

@@ -11,6 +11,7 @@
 /* clang-format off */
 #define COUNTERS(X)                                                                                \
     X(requests,              COUNTER, "Requests answered, or given up by the client")              \
+    X(hits,                  COUNTER, "Requests answered without asking an origin")                \
     X(client_connections,    COUNTER, "Client connections accepted")                               \
     X(clients_open,          GAUGE,   "Client connections that are open")                          \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
@@ -45,8 +46,5 @@ struct exchange_count {
     uint64_t elapsed_us, sent, received;
 };
 void counters_exchange(struct counters *counters, const struct exchange_count *count);
-
-/* Answered without asking an origin. */
-bool counters_is_hit(enum outcome outcome);
 
 #endif

@@ -75,6 +75,7 @@ struct settings {
     struct {
         uint64_t heuristic_percent, heuristic_max; /* %, s */
         bool clients_may_bypass;
+        bool status_key; /* Cache-Status tells the key */
     } cache;
 
     char *name; /* in Via, Cache-Status, Proxy-Status, CDN-Loop */

@@ -270,6 +270,8 @@ static const struct conf_directive cache_rows[] = {
      "The longest such lifetime."},
     {"clients-may-bypass", CONF_BOOL, FIELD(cache.clients_may_bypass), "yes", NULL, NULL,
      CONF_RELOAD, "A client's Cache-Control (reload, no-store) is honoured."},
+    {"status-key", CONF_BOOL, FIELD(cache.status_key), "no", NULL, NULL, CONF_RELOAD,
+     "Cache-Status tells the key under which the response is looked for, query included."},
     {0},
 };
 static const struct conf_table cache_table = {.rows = cache_rows};

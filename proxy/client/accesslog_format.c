@@ -238,7 +238,8 @@ static char *put_hierarchy(char *at, const struct accesslog_entry *entry)
     if (entry->peer) {
         return put_ip(put_span(at, SPAN("HIER_DIRECT/")), entry->peer);
     }
-    bool asked = decision->fwd_status > 0 || decision->outcome == OUTCOME_TUNNEL;
+    bool asked =
+        (decision->fwd_status > 0 && !decision->collapsed) || decision->outcome == OUTCOME_TUNNEL;
     if (asked && entry->uri && entry->uri->host.len) {
         return put_host(put_span(at, SPAN("HIER_DIRECT/")), entry->uri);
     }
@@ -280,6 +281,7 @@ size_t accesslog_format(char *out, const struct accesslog_entry *entry)
     at = put_ip(at, entry->client);
     *at++ = ' ';
     at = put_span(at, outcome_squid(entry->decision->outcome));
+    at = put_span(at, ending_squid(entry->decision->ending));
     *at++ = '/';
     at = put_padded(at, entry->status > 0 ? (uint64_t)entry->status : 0, 3, '0');
     *at++ = ' ';

@@ -92,6 +92,7 @@ static enum exchange_state step_tunnel(struct exchange *x)
     }
     x->decision.outcome = OUTCOME_TUNNEL;
     x->decision.reason = REASON_METHOD;
+    x->decision.forward = FORWARD_METHOD;
     x->tunnel = connect_open(&(struct connect_order){
         .worker = x->worker,
         .settings = x->settings,
@@ -208,6 +209,7 @@ static void finish(struct exchange *x)
 static void give_up(struct exchange *x)
 {
     if (x->state != EX_HEAD) {
+        x->decision.ending = ENDING_STOPPED;
         record(x);
     }
     stream_close(x->stream, ERR_CLOSED);
@@ -285,10 +287,20 @@ static void on_end(void *owner)
     }
 }
 
+/* Who ended it: a body that breaks off is told as such, everything else is the client's side. */
+static enum ending ending_of(const struct exchange *x, int err)
+{
+    if (err == 0) {
+        return ENDING_COMPLETE;
+    }
+    return x->sent && err == ERR_TRUNCATED ? ENDING_BODY : ENDING_CLIENT;
+}
+
 static void on_close(void *owner, int err)
 {
     struct exchange *x = owner;
 
+    x->decision.ending = ending_of(x, err);
     if (err && !x->sent && x->decision.reason == REASON_NONE) {
         x->decision.reason = REASON_CLIENT_GONE;
     }

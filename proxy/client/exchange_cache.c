@@ -80,6 +80,7 @@ enum exchange_state exchange_lookup(struct exchange *x)
     if (!x->policy.lookup) {
         x->decision.outcome = OUTCOME_PASS;
         x->decision.reason = x->policy.reason;
+        x->decision.forward = x->policy.reason == REASON_METHOD ? FORWARD_METHOD : FORWARD_BYPASS;
         return go_alone(x);
     }
     switch (cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision)) {
@@ -104,21 +105,39 @@ enum exchange_state exchange_lookup(struct exchange *x)
 
 /* ---- AWAIT ---- */
 
-/* How this request fared, told from what the flight brought. */
-static void record_outcome(struct exchange *x, const struct object *object)
+static enum outcome outcome_of(const struct exchange *x, const struct object *object)
 {
     const struct object *stale = flight_stale(x->lookup.member.flight);
 
+    if (object == stale) {
+        return OUTCOME_STALE;
+    }
     if (!x->lookup.member.leader) {
-        x->decision.collapsed = true;
-        x->decision.outcome = OUTCOME_COLLAPSED;
-    } else if (stale == NULL) {
-        x->decision.outcome = x->policy.lookup ? OUTCOME_MISS : OUTCOME_PASS;
-    } else if (object == stale) {
-        x->decision.outcome = OUTCOME_STALE;
-        x->decision.reason = REASON_STALE_IF_ERROR;
-    } else {
-        x->decision.outcome = object->updated ? OUTCOME_REVALIDATED : OUTCOME_MODIFIED;
+        return OUTCOME_COLLAPSED;
+    }
+    if (stale == NULL) {
+        return x->policy.lookup ? OUTCOME_MISS : OUTCOME_PASS;
+    }
+    return object->updated ? OUTCOME_REVALIDATED : OUTCOME_MODIFIED;
+}
+
+/* How this request fared, told from what the flight brought. */
+static void record_outcome(struct exchange *x, const struct object *object)
+{
+    struct decision *decision = &x->decision;
+    bool leader = x->lookup.member.leader;
+
+    decision->outcome = outcome_of(x, object);
+    decision->collapsed = !leader;
+    decision->age = decision->lifetime = -1;
+    if (decision->outcome == OUTCOME_STALE) {
+        decision->reason = REASON_STALE_IF_ERROR;
+    } else if (!leader) { /* the leader's fetch has told the leader */
+        decision->fwd_status = object->updated ? 304 : object->status;
+    }
+    if (decision->outcome == OUTCOME_STALE || object->stored_reason == REASON_STORED) {
+        decision->age = policy_age(&object->freshness, loop_wall(x->worker->loop));
+        decision->lifetime = object->freshness.lifetime;
     }
 }
 
@@ -219,6 +238,7 @@ static enum exchange_state deliver(struct exchange *x, struct object *object, bo
             .object = object,
             .decision = &x->decision,
             .name = span_str(x->settings->name),
+            .key = x->settings->cache.status_key ? x->lookup.key.text : SPAN_EMPTY,
             .origin = HTTP_1_1,
             .now = loop_wall(x->worker->loop),
             .secret = x->worker->secret,
@@ -230,7 +250,10 @@ static enum exchange_state deliver(struct exchange *x, struct object *object, bo
     if (response.body.count > 0 && open_body(x, &response.body, &body) != 0) {
         object_unref(&x->object);
         lookup_fini(&x->lookup);
-        return go_alone(x); /* the beginning has left memory and store meanwhile */
+        x->decision = DECISION_INIT; /* the beginning has left memory and store meanwhile */
+        x->decision.reason = REASON_NOT_STORED;
+        x->decision.forward = FORWARD_MISS;
+        return go_alone(x);
     }
     return exchange_reply(x, &response.head, body);
 }

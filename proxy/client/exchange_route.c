@@ -32,6 +32,7 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
             .status = status,
             .reason = reason,
             .what = what,
+            .decision = &x->decision,
             .name = span_str(x->settings->name),
             .incident = x->incident,
             .host = x->host,
@@ -47,8 +48,13 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
 enum exchange_state exchange_refuse(struct exchange *x, int status, enum reason reason,
                                     const char *what)
 {
-    enum outcome outcome = status == 403 ? OUTCOME_DENIED : OUTCOME_ERROR;
+    enum outcome outcome = reason == REASON_ONLY_IF_CACHED ? OUTCOME_LOCAL
+                           : status == 403                 ? OUTCOME_DENIED
+                                                           : OUTCOME_ERROR;
 
+    if (outcome == OUTCOME_DENIED) {
+        x->decision.forward = FORWARD_NONE; /* meant to, but not let */
+    }
     return answer(x, status, outcome, reason, what);
 }
 
@@ -94,6 +100,9 @@ static enum exchange_state answer_here(struct exchange *x)
     }
     x->decision.outcome = OUTCOME_LOCAL;
     x->decision.reason = REASON_METHOD;
+    fields_add_id(
+        &head.fields, FIELD_CACHE_STATUS,
+        decision_cache_status(&x->decision, span_str(x->settings->name), SPAN_EMPTY, &x->arena));
     source_memory_init(&x->page, body);
     return exchange_reply(x, &head, body.len > 0 ? &x->page.source : NULL);
 }

@@ -192,7 +192,7 @@ static void make_fields(const struct respond_input *input, enum shape shape,
         hop_add_via(out, input->origin, input->name, input->arena);
     }
     fields_add_id(out, FIELD_CACHE_STATUS,
-                  decision_cache_status(input->decision, input->name, input->arena));
+                  decision_cache_status(input->decision, input->name, input->key, input->arena));
 }
 
 /* ---- framing ---- */

@@ -14,6 +14,7 @@ struct respond_input {
     const struct object *object;
     const struct decision *decision;
     struct span name;         /* ours: Via, Cache-Status */
+    struct span key;          /* of the cache, to be told in Cache-Status; empty: not told */
     enum http_version origin; /* received version for Via; HTTP_1_1 for stored ones */
     int64_t now;              /* seconds since 1970 */
     struct sip_key secret;    /* what a boundary is made of, see multipart.h */
@@ -38,7 +39,8 @@ void respond_object(const struct respond_input *input, struct response *out);
 struct respond_error {
     int status;
     enum reason reason;
-    const char *what; /* one sentence for people, or NULL: the reason's text */
+    const char *what;                /* one sentence for people, or NULL: the reason's text */
+    const struct decision *decision; /* NULL: nothing was decided but that */
     struct span name;
     struct span incident; /* id that is in the access log too */
     struct span host;     /* the target's host, escaped when shown; may be empty */

@@ -130,23 +130,21 @@ static struct span make_page(const struct respond_error *input)
     return copy;
 }
 
-/* Cache-Status and Proxy-Status begin with the same name; the former knows how to write it. */
-static struct span own_name(const struct respond_error *input)
-{
-    return decision_cache_status(&DECISION_INIT, input->name, input->arena);
-}
-
 static struct span proxy_status(const struct respond_error *input)
 {
-    return arena_printf(input->arena, "%.*s; error=%s", SPAN_ARGS(own_name(input)),
+    return arena_printf(input->arena, "%.*s; error=%s",
+                        SPAN_ARGS(decision_name(input->name, input->arena)),
                         error_type(input->reason, input->status));
 }
 
 static struct span cache_status(const struct respond_error *input)
 {
-    struct decision decision = {.outcome = OUTCOME_ERROR, .reason = input->reason};
+    struct decision plain = DECISION_INIT;
 
-    return decision_cache_status(&decision, input->name, input->arena);
+    plain.outcome = OUTCOME_ERROR;
+    plain.reason = input->reason;
+    return decision_cache_status(input->decision ? input->decision : &plain, input->name,
+                                 SPAN_EMPTY, input->arena);
 }
 
 static void add_fields(const struct respond_error *input, struct http_fields *fields)

@@ -86,6 +86,7 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 {
     if (fetch->state == FETCH_BODY) {
         if (fetch->object && !fetch->body_complete) {
+            fetch_note_lost(fetch, REASON_INCOMPLETE);
             spool_end(fetch->object->spool, ERR_TRUNCATED);
             cache_abandon(fetch->worker->cache, fetch->flight, 0);
         }

@@ -91,6 +91,8 @@ struct source *fetch_request_body(struct fetch *fetch);
 
 /* A final head arrived. The fetch may be over when this returns. */
 void fetch_response(struct fetch *fetch, const struct http_head *head);
+/* The client's request is told that a response meant for the store does not stay there. */
+void fetch_note_lost(struct fetch *fetch, enum reason why);
 /* The object is whole: kept, or just ended. */
 void fetch_complete(struct fetch *fetch);
 

@@ -19,6 +19,14 @@ static void note(struct fetch *fetch, int status, enum reason store_reason)
     }
 }
 
+void fetch_note_lost(struct fetch *fetch, enum reason why)
+{
+    if (fetch->decision && fetch->owner && fetch->decision->stored) {
+        fetch->decision->store_reason = why;
+        fetch->decision->stored = false;
+    }
+}
+
 /* The response with a Date: the time of receipt when it came without one (RFC 9110 6.6.1). */
 static void add_date(struct fetch *fetch, const struct http_head *response, struct http_head *dated)
 {
@@ -62,6 +70,7 @@ static void confirmed(struct fetch *fetch, const struct http_head *response)
     policy_freshness(&merged, fetch->times, &fetch->rules, &freshness);
     enum reason why = policy_may_store(&fetch->client, &merged, &freshness, &fetch->rules);
     struct object *object = object_updated(stale, &merged.fields, &freshness);
+    object->stored_reason = why;
     note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
     fetch->waiting = false;
     if (why == REASON_STORED) {
@@ -212,6 +221,9 @@ void fetch_complete(struct fetch *fetch)
     }
     spool_writer_gone(fetch->object->spool);
     if (fetch->object->stored_reason == REASON_STORED) {
+        if (cache_is_outdated(fetch->worker->cache, fetch->flight)) {
+            fetch_note_lost(fetch, REASON_INVALIDATED);
+        }
         cache_commit(fetch->worker->cache, fetch->flight, fetch->object);
         return;
     }

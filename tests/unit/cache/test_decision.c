@@ -22,6 +22,8 @@ Test(decision, every_word_is_a_token_and_unique)
     }
 }
 
+#define UNKNOWN .age = -1, .lifetime = -1
+
 Test(decision_cache_status, rfc9211)
 {
     static const struct {
@@ -33,8 +35,9 @@ Test(decision_cache_status, rfc9211)
          {.outcome = OUTCOME_HIT, .reason = REASON_FRESH, .age = 10, .lifetime = 60},
          "larder; hit; ttl=50"},
         {"larder",
-         {.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH, .age = -1, .lifetime = -1},
-         "larder; hit"},
+         {.outcome = OUTCOME_HIT, .reason = REASON_FRESH, .age = 60, .lifetime = 60},
+         "larder; hit; ttl=0"},
+        {"larder", {.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH, UNKNOWN}, "larder; hit"},
         {"larder",
          {.outcome = OUTCOME_STALE,
           .reason = REASON_STALE_WHILE_REVALIDATE,
@@ -42,50 +45,89 @@ Test(decision_cache_status, rfc9211)
           .lifetime = 60},
          "larder; hit; ttl=-10; detail=stale-while-revalidate"},
         {"larder",
-         {.outcome = OUTCOME_STALE, .reason = REASON_STALE_IF_ERROR, .fwd_status = 503},
-         "larder; fwd=stale; fwd-status=503; detail=stale-if-error"},
+         {.outcome = OUTCOME_STALE,
+          .reason = REASON_STALE_IF_ERROR,
+          .forward = FORWARD_STALE,
+          .fwd_status = 503,
+          .age = 70,
+          .lifetime = 60},
+         "larder; fwd=stale; fwd-status=503; ttl=-10; detail=stale-if-error"},
         {"larder",
          {.outcome = OUTCOME_MISS,
           .reason = REASON_NOT_STORED,
           .store_reason = REASON_STORED,
+          .forward = FORWARD_URI_MISS,
           .fwd_status = 200,
-          .stored = true},
-         "larder; fwd=uri-miss; fwd-status=200; stored"},
+          .stored = true,
+          .age = 0,
+          .lifetime = 60},
+         "larder; fwd=uri-miss; fwd-status=200; stored; ttl=60"},
         {"larder",
          {.outcome = OUTCOME_MISS,
           .reason = REASON_VARY_MISS,
           .store_reason = REASON_PRIVATE,
-          .fwd_status = 200},
+          .forward = FORWARD_VARY_MISS,
+          .fwd_status = 200,
+          UNKNOWN},
          "larder; fwd=vary-miss; fwd-status=200; detail=private"},
         {"larder",
-         {.outcome = OUTCOME_COLLAPSED, .reason = REASON_NOT_STORED, .fwd_status = 200},
+         {.outcome = OUTCOME_COLLAPSED,
+          .reason = REASON_NOT_STORED,
+          .forward = FORWARD_URI_MISS,
+          .fwd_status = 200,
+          .collapsed = true,
+          UNKNOWN},
          "larder; fwd=uri-miss; fwd-status=200; collapsed"},
         {"larder",
-         {.outcome = OUTCOME_REVALIDATED, .reason = REASON_STALE, .fwd_status = 304},
-         "larder; fwd=stale; fwd-status=304"},
+         {.outcome = OUTCOME_REVALIDATED,
+          .reason = REASON_STALE,
+          .store_reason = REASON_VALIDATED,
+          .forward = FORWARD_STALE,
+          .fwd_status = 304,
+          .age = 1,
+          .lifetime = 60},
+         "larder; fwd=stale; fwd-status=304; ttl=59"},
         {"larder",
-         {.outcome = OUTCOME_REVALIDATED, .reason = REASON_REQUEST_NO_CACHE, .fwd_status = 304},
+         {.outcome = OUTCOME_REVALIDATED,
+          .reason = REASON_REQUEST_NO_CACHE,
+          .forward = FORWARD_REQUEST,
+          .fwd_status = 304,
+          UNKNOWN},
          "larder; fwd=request; fwd-status=304; detail=request-no-cache"},
         {"larder",
          {.outcome = OUTCOME_PARTIAL,
           .reason = REASON_PARTIAL_MISS,
           .store_reason = REASON_STORED,
+          .forward = FORWARD_PARTIAL,
           .fwd_status = 206,
-          .stored = true},
+          .stored = true,
+          UNKNOWN},
          "larder; fwd=partial; fwd-status=206; stored"},
         {"larder",
-         {.outcome = OUTCOME_PASS, .reason = REASON_METHOD, .fwd_status = 201},
+         {.outcome = OUTCOME_PASS,
+          .reason = REASON_METHOD,
+          .forward = FORWARD_METHOD,
+          .fwd_status = 201,
+          UNKNOWN},
          "larder; fwd=method; fwd-status=201"},
         {"larder",
-         {.outcome = OUTCOME_PASS, .reason = REASON_PASS_MARK},
-         "larder; fwd=bypass; detail=pass-mark"},
-        {"larder", {.outcome = OUTCOME_ERROR, .reason = REASON_DNS}, "larder; detail=dns"},
+         {.outcome = OUTCOME_PASS,
+          .reason = REASON_CONDITIONAL,
+          .forward = FORWARD_BYPASS,
+          UNKNOWN},
+         "larder; fwd=bypass; detail=conditional"},
+        {"larder",
+         {.outcome = OUTCOME_ERROR, .reason = REASON_DNS, .forward = FORWARD_MISS, UNKNOWN},
+         "larder; fwd=miss; detail=dns"},
+        {"larder",
+         {.outcome = OUTCOME_LOCAL, .reason = REASON_ONLY_IF_CACHED, UNKNOWN},
+         "larder; detail=only-if-cached"},
         {"larder", {.age = -1, .lifetime = -1}, "larder"},
         {"cache-1.example.net", {.age = -1, .lifetime = -1}, "cache-1.example.net"},
         /* names that are no token become strings */
         {"my cache", {.age = -1, .lifetime = -1}, "\"my cache\""},
         {"1st", {.age = -1, .lifetime = -1}, "\"1st\""},
-        {"a\"b\\c\n", {.age = -1, .lifetime = -1}, "\"a\\\"b\\\\c\""},
+        {"a\"b\\c\n", {.age = -1, .lifetime = -1}, "\"a\\\"b\\\\c \""},
         {"", {.age = -1, .lifetime = -1}, "\"\""},
     };
     struct arena arena;
@@ -93,10 +135,27 @@ Test(decision_cache_status, rfc9211)
     arena_init(&arena, NULL, 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct span got =
-            decision_cache_status(&cases[i].decision, span_str(cases[i].name), &arena);
+            decision_cache_status(&cases[i].decision, span_str(cases[i].name), SPAN_EMPTY, &arena);
         cr_expect(span_eq(got, span_str(cases[i].want)), "%.*s, not %s", SPAN_ARGS(got),
                   cases[i].want);
     }
+    arena_fini(&arena);
+}
+
+Test(decision_cache_status, a_key_is_a_bounded_string)
+{
+    static char text[CACHE_STATUS_KEY_MAX + 100];
+    struct decision decision = {.outcome = OUTCOME_HIT, .reason = REASON_FRESH, UNKNOWN};
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    struct span got = decision_cache_status(
+        &decision, SPAN("larder"), SPAN("http://a/?q=\"\\\n\303\244accept-encoding"), &arena);
+    cr_expect(span_eq(got, SPAN("larder; hit; key=\"http://a/?q=\\\"\\\\   accept-encoding\"")),
+              "%.*s", SPAN_ARGS(got));
+    memset(text, '"', sizeof(text));
+    got = decision_cache_status(&decision, SPAN("larder"), span_of(text, sizeof(text)), &arena);
+    cr_expect_eq(got.len, strlen("larder; hit; key=\"\"") + 2 * CACHE_STATUS_KEY_MAX);
     arena_fini(&arena);
 }
 
@@ -105,18 +164,19 @@ Test(decision_cache_status, the_longest_one_fits)
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
-    for (int i = 0; i < REASON_COUNT; i++) {
+    for (int i = 0; i < REASON_COUNT * FORWARD_COUNT; i++) {
         struct decision decision = {.outcome = OUTCOME_COLLAPSED,
-                                    .reason = (enum reason)i,
-                                    .store_reason = (enum reason)i,
+                                    .reason = (enum reason)(i % REASON_COUNT),
+                                    .store_reason = (enum reason)(i % REASON_COUNT),
+                                    .forward = (enum forward)(i / REASON_COUNT),
                                     .fwd_status = 2147483647,
                                     .stored = true,
-                                    .collapsed = true};
-        decision_cache_status(&decision, SPAN("\"\"\"\""), &arena);
+                                    .collapsed = true,
+                                    .age = INT64_C(1) << 42,
+                                    .lifetime = 0};
+        decision_cache_status(&decision, SPAN("\"\"\"\""), SPAN_EMPTY, &arena);
         decision.outcome = OUTCOME_STALE;
-        decision.age = INT64_C(1) << 42;
-        decision.lifetime = 0;
-        decision_cache_status(&decision, SPAN("\"\"\"\""), &arena);
+        decision_cache_status(&decision, SPAN("\"\"\"\""), SPAN("\"\"\"\""), &arena);
     }
     arena_fini(&arena);
 }

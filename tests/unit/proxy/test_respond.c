@@ -106,7 +106,10 @@ Test(respond_object, a_miss_relays_upstreams_age_and_adds_to_via_and_cache_statu
     s.decision = (struct decision){.outcome = OUTCOME_MISS,
                                    .reason = REASON_NOT_STORED,
                                    .store_reason = REASON_NO_LIFETIME,
-                                   .fwd_status = 200};
+                                   .forward = FORWARD_URI_MISS,
+                                   .fwd_status = 200,
+                                   .age = -1,
+                                   .lifetime = -1};
     respond_object(&s.input, &s.out);
     expect_field(&s, FIELD_AGE, "7");
     expect_field(&s, FIELD_DATE, "not a date"); /* never changed */
