@@ -16,11 +16,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
-import multipart  # noqa: E402
 import origin as content  # noqa: E402
+import ranges as model  # noqa: E402
 import raw  # noqa: E402
 
-RANGES_MAX, SPECS_MAX = 16, 64
 SIZES = {"/inline": 2_000, "/medium": 200_000, "/chunked": 5_000_000, "/announced": 5_000_000,
          "/arriving": 5_000_000}
 BODIES = {path: content.body(path, size) for path, size in SIZES.items()}
@@ -54,43 +53,13 @@ def serve(conn, head, _):
     return False
 
 
-# ---- what ought to come ----
-
-def resolve(spec, length):
-    """(first, last) of "first-last", "first-" or "-suffix"; None: nothing of it is there."""
-    first, last = spec.split("-")
-    if not first:
-        return (max(0, length - int(last)), length - 1) if int(last) else None
-    return (int(first), min(int(last or length), length - 1)) if int(first) < length else None
-
-
-def coalesce(ranges):
-    """Ranges joined where they overlap or touch, each at the place of its earliest member."""
-    groups = []
-    for place, (first, last) in enumerate(ranges):
-        members = [g for g in groups if first <= g[1] + 1 and g[0] <= last + 1]
-        groups = [g for g in groups if g not in members]
-        members.append((first, last, place))
-        groups.append((min(m[0] for m in members), max(m[1] for m in members),
-                       min(m[2] for m in members)))
-    return [g[:2] for g in sorted(groups, key=lambda g: g[2])]
-
-
-def expected(specs, length):
-    """(status, ranges)"""
-    there = [r for r in (resolve(spec, length) for spec in specs) if r]
-    joined = coalesce(there)
-    if len(specs) > SPECS_MAX or len(joined) > RANGES_MAX or \
-            sum(last - first + 1 for first, last in there) > length:
-        return 200, []
-    return (206 if joined else 416), joined
-
+# ---- what came ----
 
 def compare(path, specs, answer, may_be_whole=False):
     """One answer with what ought to have come."""
     status, body, fields = answer
     whole = BODIES[path]
-    want, ranges = expected(specs, len(whole))
+    want, ranges = model.expected(specs, len(whole))
     what = f"{path} {','.join(specs)[:100]}: {status}, {len(body)} bytes"
     counts[status] += 1
     if status == 200 and may_be_whole:
@@ -103,7 +72,7 @@ def compare(path, specs, answer, may_be_whole=False):
         check(fields["Content-Range"] == f"bytes */{len(whole)}" and not body, what)
     elif len(ranges) == 1:
         (first, last), = ranges
-        check(multipart.content_range(fields["Content-Range"]) == (first, last, len(whole)), what)
+        check(model.content_range(fields["Content-Range"]) == (first, last, len(whole)), what)
         check(body == whole[first:last + 1] and fields["Content-Type"] == "x/y; z=1", what)
     else:
         compare_parts(whole, ranges, body, fields, what)
@@ -113,8 +82,8 @@ def compare_parts(whole, ranges, body, fields, what):
     check(fields["Content-Range"] is None, what + " has Content-Range")
     check(int(fields["Content-Length"]) == len(body), what + " has another length")
     try:
-        found = multipart.parts(fields["Content-Type"], body)
-    except multipart.Malformed as error:
+        found = model.parts(fields["Content-Type"], body)
+    except model.Malformed as error:
         check(False, f"{what}: {error}")
         return
     counts["parts"] += len(found)
@@ -122,7 +91,7 @@ def compare_parts(whole, ranges, body, fields, what):
     for first, last, length, inner, piece in found:
         check(length == len(whole) and inner["content-type"] == "x/y; z=1", what)
         check(piece == whole[first:last + 1], f"{what}: the part {first}-{last} differs")
-    check(multipart.boundary_of(fields["Content-Type"]).encode() not in whole, what)
+    check(model.boundary_of(fields["Content-Type"]).encode() not in whole, what)
 
 
 # ---- asking ----

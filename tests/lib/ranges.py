@@ -1,5 +1,8 @@
-"""multipart/byteranges bodies (RFC 9110 14.6, RFC 2046 5.1), read strictly."""
+"""Ranges as RFC 9110 14 has them: what ought to come, and multipart/byteranges bodies read strictly
+(14.6, RFC 2046 5.1). A model that knows nothing of the proxy's."""
 import re
+
+RANGES_MAX, SPECS_MAX = 16, 64  # what Larder answers and reads at most
 
 PARAMETER = re.compile(r'^multipart/byteranges;\s*boundary="?([0-9A-Za-z\'()+_,./:=? -]{1,70}?)"?$',
                        re.IGNORECASE)
@@ -8,6 +11,36 @@ CONTENT_RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+)$")
 
 class Malformed(Exception):
     """What is wrong with a body, in words."""
+
+
+def resolve(spec, length):
+    """(first, last) of "first-last", "first-" or "-suffix"; None: nothing of it is there."""
+    first, last = spec.split("-")
+    if not first:
+        return (max(0, length - int(last)), length - 1) if int(last) else None
+    return (int(first), min(int(last or length), length - 1)) if int(first) < length else None
+
+
+def coalesce(ranges):
+    """Ranges joined where they overlap or touch, each at the place of its earliest member."""
+    groups = []
+    for place, (first, last) in enumerate(ranges):
+        members = [g for g in groups if first <= g[1] + 1 and g[0] <= last + 1]
+        groups = [g for g in groups if g not in members]
+        members.append((first, last, place))
+        groups.append((min(m[0] for m in members), max(m[1] for m in members),
+                       min(m[2] for m in members)))
+    return [g[:2] for g in sorted(groups, key=lambda g: g[2])]
+
+
+def expected(specs, length):
+    """(status, ranges)"""
+    there = [r for r in (resolve(spec, length) for spec in specs) if r]
+    joined = coalesce(there)
+    if len(specs) > SPECS_MAX or len(joined) > RANGES_MAX or \
+            sum(last - first + 1 for first, last in there) > length:
+        return 200, []
+    return (206 if joined else 416), joined
 
 
 def content_range(text):
