@@ -297,13 +297,13 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     return flow;
 }
 
-/* Returns the put when the object can still be stored. */
-static struct store_put *finish(struct spool *spool, int err)
+/* Returns the put when what is there can still be stored; `keep`: in spite of the error. */
+static struct store_put *finish(struct spool *spool, int err, bool keep)
 {
     pthread_mutex_lock(&spool->lock);
     CHECK(!spool->ended);
     struct store_put *put = spool->put;
-    bool usable = spool_is_storing(spool) && err == 0;
+    bool usable = spool_is_storing(spool) && (err == 0 || keep);
     spool->put = NULL;
     spool->committed = usable;
     spool->ended = true;
@@ -319,15 +319,15 @@ static struct store_put *finish(struct spool *spool, int err)
 
 void spool_end(struct spool *spool, int err)
 {
-    struct store_put *put = finish(spool, err);
+    struct store_put *put = finish(spool, err, false);
 
     if (put) {
         store_put_abort(put); /* complete, but nobody gave it a head to be stored under */
     }
 }
 
-void spool_commit(struct spool *spool, struct span head, const void *meta, size_t meta_len,
-                  void (*done)(void *arg, int err), void *arg)
+void spool_commit_broken(struct spool *spool, int err, struct span head, const void *meta,
+                         size_t meta_len, void (*done)(void *arg, int err), void *arg)
 {
     struct store_piece pieces[INLINE_CHUNKS_MAX];
     size_t count = 0;
@@ -336,7 +336,7 @@ void spool_commit(struct spool *spool, struct span head, const void *meta, size_
     if (large && spool->put) {
         spool_queue_groups(spool, true);
     }
-    struct store_put *put = finish(spool, 0);
+    struct store_put *put = finish(spool, err, true);
     if (put == NULL) {
         done(arg, ERR_IO);
         return;
@@ -347,6 +347,20 @@ void spool_commit(struct spool *spool, struct span head, const void *meta, size_
         pthread_mutex_unlock(&spool->lock);
     }
     store_put_finish(put, head, meta, meta_len, spool->length, pieces, count, done, arg);
+}
+
+void spool_commit(struct spool *spool, struct span head, const void *meta, size_t meta_len,
+                  void (*done)(void *arg, int err), void *arg)
+{
+    spool_commit_broken(spool, 0, head, meta, meta_len, done, arg);
+}
+
+void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct span key)
+{
+    CHECK(!spool->ended);
+    if (spool->put) {
+        store_put_rename(spool->put, hash, key);
+    }
 }
 
 void spool_writer_gone(struct spool *spool)

@@ -68,6 +68,14 @@ void spool_end(struct spool *spool, int err);
 void spool_commit(struct spool *spool, struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg);
 
+/* The same for a body that broke off: what is there is good and goes to the store; readers get
+ * `err` behind it. */
+void spool_commit_broken(struct spool *spool, int err, struct span head, const void *meta,
+                         size_t meta_len, void (*done)(void *arg, int err), void *arg);
+
+/* It is to be stored under another key than spool_store() was told. Before its end. */
+void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct span key);
+
 /* The waker is not called any more after this returned. */
 void spool_writer_gone(struct spool *spool);
 

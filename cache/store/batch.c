@@ -63,23 +63,34 @@ static struct span op_head(const struct op *op)
     return span_of(op->text + op->key_len, op->head_len);
 }
 
+static void free_key(struct store_put *put)
+{
+    char *key;
+
+    memcpy(&key, &put->key.at, sizeof(key)); /* ours, though spans are of const bytes */
+    free(key);
+}
+
+void store_put_set_key(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key)
+{
+    free_key(put);
+    memcpy(put->hash, hash, STORE_HASH);
+    put->key = span_of(xspandup(key), key.len);
+}
+
 struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HASH],
                                 struct span key)
 {
     struct store_put *put = xcalloc(1, sizeof(*put));
 
     put->store = store;
-    memcpy(put->hash, hash, STORE_HASH);
-    put->key = span_of(xspandup(key), key.len);
+    store_put_set_key(put, hash, key);
     return put;
 }
 
 static void store_put_free(struct store_put *put)
 {
-    char *key;
-
-    memcpy(&key, &put->key.at, sizeof(key)); /* ours, though spans are of const bytes */
-    free(key);
+    free_key(put);
     free(put->chunks);
     free(put);
 }

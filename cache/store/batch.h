@@ -41,7 +41,7 @@ struct op {
     struct store_piece pieces[];
 };
 
-/* An object under way. Store, hash and key are constant. */
+/* An object under way. Hash and key are the caller's until OP_FINISH is posted. */
 struct store_put {
     struct store *store;
     uint8_t hash[STORE_HASH];
@@ -62,6 +62,7 @@ void op_end(struct op *op);
 
 struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HASH],
                                 struct span key);
+void store_put_set_key(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key);
 
 /* Writes all of `ops` and commits, or none: then every operation has the error. Operations that
  * fail alone have their own. Replays the batch once in a new segment when one was too full. *wrote:

@@ -31,8 +31,6 @@
 
 #include "cache/store/store.h"
 
-#define STORE_KEY_MAX (64u << 10) /* bytes of key text */
-
 enum record_kind { RECORD_OBJECT = 1, RECORD_HEAD = 2 };
 
 /* An object record, taken apart. Spans point into the value. */

@@ -340,6 +340,13 @@ void store_put_abort(struct store_put *put)
     writer_post(&put->store->writer, op);
 }
 
+/* The writer's thread looks at them only when it comes to the end, which is not posted yet. */
+void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key)
+{
+    CHECK(key.len <= STORE_KEY_MAX);
+    store_put_set_key(put, hash, key);
+}
+
 void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg)

@@ -21,6 +21,7 @@
 #define STORE_CHUNK 262128u         /* larger bodies: chunks of this size, the last one shorter */
 #define STORE_META_MAX 64           /* bytes of caller's data kept in the index record */
 #define STORE_HASH 16
+#define STORE_KEY_MAX (64u << 10) /* bytes of key text */
 
 struct store;
 
@@ -105,6 +106,8 @@ void store_put_finish(struct store_put *put, struct span head, const void *meta,
                       uint64_t body_len, const struct store_piece *pieces, size_t count,
                       void (*done)(void *arg, int err), void *arg);
 void store_put_abort(struct store_put *put);
+/* Before its end: it is to be stored under another key. */
+void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key);
 
 /* A 304: new meta and new head for the stored object, its body stays. ERR_… come through done. */
 void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
