@@ -76,9 +76,11 @@ void cache_close(struct cache **slot)
     if (cache == NULL) {
         return;
     }
-    if (cache->store) {
-        store_flush(cache->store); /* its answers still need the table */
-    }
+    do {
+        if (cache->store) {
+            store_flush(cache->store); /* its answers still need the table */
+        }
+    } while (atomic_load(&cache->saving) > 0);
     table_free(&cache->table);
     store_close(&cache->store);
     for (size_t i = 0; i < GUARDS; i++) {
@@ -187,9 +189,8 @@ bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct
     return span_eq(key.text, object->key.text);
 }
 
-/* The key the response will be kept under. False for Vary: *. */
-static bool response_key(struct cache *cache, const struct admission *admission,
-                         struct cache_key *key)
+bool cache_response_key(struct cache *cache, const struct admission *admission,
+                        struct cache_key *key)
 {
     struct span spec;
 
@@ -245,8 +246,8 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
     });
 
     if (admission->store) {
-        *why = response_key(cache, admission, &key) ? prepare(cache, admission, &key, spool)
-                                                    : REASON_VARY_STAR;
+        *why = cache_response_key(cache, admission, &key) ? prepare(cache, admission, &key, spool)
+                                                          : REASON_VARY_STAR;
     }
     struct object *object =
         object_new(&key, admission->response, admission->fields, admission->freshness, spool);
@@ -334,6 +335,9 @@ static void renew(struct cache *cache, struct object *object)
     struct object_meta meta;
 
     table_put(cache->table, object, true);
+    if (object_parts(object)) {
+        return; /* cache_save_parts() follows */
+    }
     if (cache->store == NULL) {
         on_stored(settling_new(cache, object), 0);
         return;
@@ -347,11 +351,15 @@ static void renew(struct cache *cache, struct object *object)
 void cache_update(struct cache *cache, struct flight *flight, struct object *object)
 {
     struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
+    bool valid = !cache_is_outdated(cache, flight);
 
-    if (!cache_is_outdated(cache, flight)) {
+    if (valid) {
         renew(cache, object);
     }
     cache_guard_unlock(guard);
+    if (valid && object_parts(object)) {
+        cache_save_parts(cache, object, flight_mark(flight));
+    }
     table_land(cache->table, flight, 0);
 }
 

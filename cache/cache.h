@@ -9,6 +9,7 @@
 #ifndef LARDER_CACHE_CACHE_H
 #define LARDER_CACHE_CACHE_H
 
+#include "cache/partial.h"
 #include "cache/table.h"
 
 struct cache;
@@ -52,6 +53,7 @@ struct cache_query {
     struct span zone;
     int64_t now;
     bool alone;          /* neither join nor lead a flight */
+    bool anew;           /* whatever is stored is of no use */
     struct waker waker;  /* for the flight */
     struct arena *arena; /* keys are kept here */
 };
@@ -101,6 +103,54 @@ void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_unti
 
 /* A response that could be shared came in spite of a pass mark: the mark goes. */
 void cache_unmark(struct cache *cache, const struct cache_key *key);
+
+/* ---- responses known in parts ---- */
+
+/* A stretch of a response that somebody fetches. Given back with cache_end_piece() or
+ * cache_unclaim(). */
+struct claim {
+    struct object *base;      /* the response it is a part of; counted. NULL: no claim */
+    struct piece *piece;      /* counted */
+    struct piece_range range; /* what was claimed; the piece may be cut meanwhile */
+    struct flight_mark mark;
+    bool kept; /* it will be found by other requests */
+};
+
+/* The first hole in [from, to) of `base`, which was found by `lookup`, becomes the caller's to
+ * fetch. `urgent`: somebody waits for the byte at `from`. False when there is none. */
+bool cache_claim(struct cache *cache, const struct lookup *lookup, struct object *base,
+                 uint64_t from, uint64_t to, bool urgent, struct claim *out);
+
+/* A 206 that nothing is known for yet: makes claim->base, known as far as `range` goes, and puts it
+ * under its key. `admission->response` and the rest are about the whole (status 200). False, with
+ * *why, when it will not be kept. */
+bool cache_admit_partial(struct cache *cache, const struct admission *admission,
+                         const struct flight *flight, struct piece_range range, bool joins,
+                         struct claim *claim, enum reason *why);
+
+/* The object that takes in the bytes of a claim: the caller appends to its spool. *why as in
+ * cache_admit(). */
+struct object *cache_admit_piece(struct cache *cache, const struct claim *claim, size_t spool_limit,
+                                 struct waker writer, enum reason *why);
+
+/* A large whole response (from cache_admit()) becomes one that is known in parts while it arrives:
+ * others may read, and fetch, what is far behind, and if it breaks off its beginning is kept. False
+ * when that is not worth while. */
+bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
+                          struct claim *claim);
+
+/* Bytes the piece still takes after `have`; 0: another one begins there. */
+uint64_t cache_piece_room(const struct claim *claim, uint64_t have);
+
+/* The piece, whose bytes `object` took in, has ended, because of `err` if it broke off; its spool
+ * is ended. A whole response is kept as such. Gives the claim back. */
+void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
+                     struct object *object, int err);
+/* The origin has no such piece of this representation: it is another one by now. What is known is
+ * forgotten; who needs no more of it than there is reads on. Gives the claim back. */
+void cache_refuse_claim(struct cache *cache, struct claim *claim);
+/* Nothing came of it. Harmless without a claim. */
+void cache_unclaim(struct cache *cache, struct claim *claim);
 
 /* A flight that is in no table: one request on its own. */
 struct flight *cache_private_flight(struct flight_member *member, struct object *stale,

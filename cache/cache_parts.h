@@ -1,6 +1,6 @@
 /*
  * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life, what is
- * kept and forgotten), find.c (looking up).
+ * kept and forgotten), find.c (looking up), fill.c (responses known in parts).
  */
 #ifndef LARDER_CACHE_CACHE_PARTS_H
 #define LARDER_CACHE_CACHE_PARTS_H
@@ -40,6 +40,7 @@ struct cache {
     struct budget budget;
     uint64_t object_max;
     uint64_t memory;
+    atomic_size_t saving; /* pieces and tables of pieces on their way to the store */
     struct guard guards[GUARDS];
 };
 
@@ -50,6 +51,14 @@ uint32_t cache_guard_of(const struct cache_key *primary);
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
+/* The key the response will be kept under. False for Vary: *. */
+bool cache_response_key(struct cache *cache, const struct admission *admission,
+                        struct cache_key *key);
+
+/* ---- fill.c ---- */
+
+/* Its head is new: what the store has of it is written again. Not under a guard. */
+void cache_save_parts(struct cache *cache, struct object *object, struct flight_mark mark);
 
 /* ---- find.c ---- */
 

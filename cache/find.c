@@ -22,17 +22,23 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, bool
     return object;
 }
 
-/* What was read from the store stays in memory, unless it may be out of date already. */
-static void warm(struct cache *cache, struct guard *guard, uint64_t changes, struct object *object)
+/* What was read from the store stays in memory, unless it may be out of date already. Of a response
+ * known in parts there is one for all: the one that came first. */
+static struct object *warm(struct cache *cache, struct guard *guard, uint64_t changes,
+                           struct object *object)
 {
     pthread_mutex_lock(&guard->lock);
-    if (atomic_load(&guard->changes) == changes) {
+    struct object *first = object_parts(object) ? table_find(cache->table, &object->key) : NULL;
+    if (first == NULL && atomic_load(&guard->changes) == changes) {
         table_put(cache->table, object, false);
     }
     pthread_mutex_unlock(&guard->lock);
+    if (first) {
+        object_unref(&object);
+    }
+    return first ? first : object;
 }
 
-/* Looks under one of the keys of `primary`; what is small then stays in memory. */
 struct object *cache_find(struct cache *cache, const struct cache_key *primary,
                           const struct cache_key *key, bool *from_memory)
 {
@@ -40,8 +46,8 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     uint64_t changes = atomic_load(&guard->changes);
     struct object *object = cache_load(cache, key, from_memory);
 
-    if (object && !*from_memory && is_hot_size(object)) {
-        warm(cache, guard, changes, object);
+    if (object && !*from_memory && (is_hot_size(object) || object_parts(object))) {
+        object = warm(cache, guard, changes, object);
     }
     return object;
 }
@@ -170,6 +176,10 @@ static enum cache_result appraise(struct cache *cache, const struct cache_query 
     bool varies;
 
     find_response(cache, query, lookup, &varies);
+    if (query->anew && lookup->object) {
+        table_clear(cache->table, &lookup->key);
+        object_unref(&lookup->object);
+    }
     switch (judge(query, lookup, varies, decision)) {
     case POLICY_FRESH:
         decision->outcome = lookup->from_memory ? OUTCOME_HIT_MEMORY : OUTCOME_HIT;

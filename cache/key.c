@@ -249,3 +249,17 @@ void key_variant(const struct cache_key *primary, struct span spec,
     out->text = span_from_to(start, at);
     sip_hash128(secret, out->text, out->hash);
 }
+
+/* ---- pieces ---- */
+
+void key_piece(const struct cache_key *whole, uint64_t version, uint64_t from,
+               const struct sip_key *secret, struct arena *arena, struct cache_key *out)
+{
+    char *start = arena_alloc(arena, whole->text.len + sizeof("\n@ ") + 2 * PUT_NUMBER_MAX);
+    char *at = put_span(put_span(start, whole->text), SPAN("\n@"));
+
+    at = put_number(at, version);
+    at = put_number(put_span(at, SPAN(" ")), from);
+    out->text = span_from_to(start, at);
+    sip_hash128(secret, out->text, out->hash);
+}

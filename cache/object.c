@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/partial.h"
 
 /*
  * A stored head:
@@ -96,7 +97,21 @@ struct object *object_updated(struct object *old, const struct http_fields *fiel
     object->body_len = old->body_len;
     object->freshness = *freshness;
     object->updated = true;
+    object->kind = old->kind;
     object->body_of = object_ref(old->body_of ? old->body_of : old);
+    return object;
+}
+
+struct object *object_new_partial(const struct cache_key *key, const struct http_head *head,
+                                  const struct http_fields *fields,
+                                  const struct freshness *freshness, struct partial *parts)
+{
+    struct object *object = object_new(key, head, fields, freshness, NULL);
+
+    object->kind = OBJECT_PARTIAL;
+    object->parts = parts;
+    object->framing = BODY_LENGTH;
+    object->body_len = (int64_t)partial_length(parts);
     return object;
 }
 
@@ -131,6 +146,7 @@ void object_unref(struct object **slot)
     while (object && atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
         struct object *body_of = object->body_of;
         spool_unref(&object->spool);
+        partial_unref(&object->parts);
         if (object->from_store) {
             store_object_done(object->store, &object->stored);
         }
@@ -244,8 +260,14 @@ static struct spool *spool_of_bytes(struct span body, struct budget *budget)
 
 static bool is_plausible(uint32_t status, uint8_t kind)
 {
-    return kind == OBJECT_VARY ? status == 0
-                               : kind == OBJECT_RESPONSE && status >= 100 && status <= 999;
+    switch (kind) {
+    case OBJECT_VARY:
+        return status == 0;
+    case OBJECT_PARTIAL:
+        return status == 200;
+    default:
+        return kind == OBJECT_RESPONSE && status >= 100 && status <= 999;
+    }
 }
 
 struct object *object_decode(const struct cache_key *key, struct span head, struct span meta_bytes,
@@ -279,6 +301,39 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
     return object;
 }
 
+/* The record's body is the table of its pieces. */
+static bool adopt_parts(struct object *object, struct store *store, struct budget *budget,
+                        struct store_object *record)
+{
+    object->parts = partial_decode(
+        &(struct partial_options){
+            .store = store,
+            .budget = budget,
+            .key = &object->key,
+            .secret = store_secret(store),
+        },
+        record->body);
+    if (object->parts == NULL) {
+        return false;
+    }
+    object->body_len = (int64_t)partial_length(object->parts);
+    store_object_done(store, record);
+    return true;
+}
+
+static void adopt_body(struct object *object, struct store *store, size_t copy_max,
+                       struct budget *budget, struct store_object *record)
+{
+    if (record->chunk_count == 0 && record->body_len <= copy_max) {
+        object->spool = spool_of_bytes(record->body, budget);
+        store_object_done(store, record);
+    } else {
+        object->store = store;
+        object->stored = *record;
+        object->from_store = true;
+    }
+}
+
 int object_load(struct store *store, const struct cache_key *key, size_t copy_max,
                 struct budget *budget, struct object **out)
 {
@@ -291,18 +346,15 @@ int object_load(struct store *store, const struct cache_key *key, size_t copy_ma
     }
     struct object *object =
         object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);
-    if (object == NULL) {
+    if (object == NULL ||
+        (object->kind == OBJECT_PARTIAL && !adopt_parts(object, store, budget, &record))) {
+        object_unref(&object);
         store_object_done(store, &record);
         store_drop(store, key->hash, NULL, NULL);
         return ERR_CORRUPT;
     }
-    if (record.chunk_count == 0 && record.body_len <= copy_max) {
-        object->spool = spool_of_bytes(record.body, budget);
-        store_object_done(store, &record);
-    } else {
-        object->store = store;
-        object->stored = record;
-        object->from_store = true;
+    if (object->kind != OBJECT_PARTIAL) {
+        adopt_body(object, store, copy_max, budget, &record);
     }
     *out = object;
     return 0;

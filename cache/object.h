@@ -6,6 +6,9 @@
  * The same struct serves a fetched response nobody may share, a hot object, and a stored one read
  * back; whoever delivers it need not know which.
  *
+ * A response that is known in parts only is one, too: with the head of the whole (status 200) and a
+ * `partial` for its body.
+ *
  * A Vary base is an object without a body that lists the Vary specifications under which variants
  * of its URL are kept, and the generation that is part of their keys.
  */
@@ -18,9 +21,12 @@
 #include "cache/policy.h"
 #include "cache/spool.h"
 
-enum object_kind { OBJECT_RESPONSE = 1, OBJECT_VARY = 2 };
+enum object_kind { OBJECT_RESPONSE = 1, OBJECT_VARY = 2, OBJECT_PARTIAL = 3 };
 
 #define OBJECT_VARY_MAX 8
+
+struct partial;      /* cache/partial.h */
+struct parts_reader; /* cache/object_reader.c */
 
 struct object {
     atomic_int refs;
@@ -40,6 +46,7 @@ struct object {
     struct spool *spool; /* the body, or NULL */
     struct store *store; /* else it is here: */
     struct store_object stored;
+    struct partial *parts;  /* or here, as far as it is known */
     struct object *body_of; /* or another object's (after a 304); counted */
     size_t size;            /* bytes of memory, without a spool's */
 };
@@ -52,6 +59,10 @@ struct object *object_new(const struct cache_key *key, const struct http_head *h
 /* The same body under a new head: what a 304 makes. */
 struct object *object_updated(struct object *old, const struct http_fields *fields,
                               const struct freshness *freshness);
+/* A response known in parts: `head` is that of the whole, and `parts` (taken over) its body. */
+struct object *object_new_partial(const struct cache_key *key, const struct http_head *head,
+                                  const struct http_fields *fields,
+                                  const struct freshness *freshness, struct partial *parts);
 /* `generation` first, then the specifications, oldest first. */
 struct object *object_new_vary(const struct cache_key *key, struct span generation,
                                const struct span *specs, size_t count);
@@ -85,6 +96,12 @@ static inline const struct object *object_owner(const struct object *object)
     return object->body_of ? object->body_of : object;
 }
 
+/* Its parts when it is known in parts, else NULL. */
+static inline struct partial *object_parts(const struct object *object)
+{
+    return object_owner(object)->parts;
+}
+
 /* Where the bytes of one body come from. Part of a reader. */
 struct plain_reader {
     enum { PLACE_NONE, PLACE_SPAN, PLACE_SPOOL, PLACE_CHUNKS } place;
@@ -99,13 +116,21 @@ struct plain_reader {
 struct object_reader {
     struct source source;
     struct object *object;
-    struct plain_reader plain;
+    struct plain_reader plain; /* of the object, or of the piece being read */
+    struct parts_reader *parts;
+    struct waker waker;
 };
 
-/* `to` UINT64_MAX: to the end. Takes its own reference. `waker` is called when a spool has more; it
- * must end in the source's wake on the right loop. 0 or ERR_NOT_FOUND (the beginning is gone). */
+/* `to` UINT64_MAX: to the end. Takes its own reference. `waker` is called when there is more; it
+ * must end in the source's wake on the right loop. 0 or ERR_NOT_FOUND (the beginning is gone).
+ *
+ * Of a body known in parts bytes may be missing. Then peek says ERR_AGAIN, `waker` is called, and
+ * object_reader_hole() says where: somebody must fetch from there on. ERR_NOT_FOUND when nobody
+ * can. */
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker);
 void object_reader_fini(struct object_reader *reader);
+/* The reader waits at a hole: [*from, *to) is what it still wants. */
+bool object_reader_hole(const struct object_reader *reader, uint64_t *from, uint64_t *to);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mem.h"
+#include "cache/partial.h"
 
 /* ---- one body in one place ---- */
 
@@ -102,6 +104,108 @@ static void plain_advance(struct plain_reader *reader, size_t n)
     }
 }
 
+/* ---- a body known in parts: one piece after the other ---- */
+
+struct parts_reader {
+    struct partial *partial; /* the object's */
+    uint64_t offset, end;
+    bool at_hole;
+    struct partial_view view; /* the piece being read; none without an object */
+    struct partial_reader place;
+};
+
+static struct parts_reader *parts_open(struct partial *partial, uint64_t from, uint64_t to,
+                                       struct waker waker)
+{
+    struct parts_reader *parts = xcalloc(1, sizeof(*parts));
+    uint64_t length = partial_length(partial);
+
+    parts->partial = partial;
+    parts->offset = from;
+    parts->end = to < length ? to : length;
+    partial_join(partial, &parts->place, (struct piece_range){from, parts->end}, waker);
+    return parts;
+}
+
+static void leave_piece(struct object_reader *reader)
+{
+    plain_close(&reader->plain);
+    partial_view_fini(&reader->parts->view);
+}
+
+static void parts_close(struct object_reader *reader)
+{
+    leave_piece(reader);
+    partial_leave(reader->parts->partial, &reader->parts->place);
+    free(reader->parts);
+    reader->parts = NULL;
+}
+
+/* Begins to read the piece at the offset. */
+static int enter_piece(struct object_reader *reader)
+{
+    struct parts_reader *parts = reader->parts;
+    struct partial_view *view = &parts->view;
+
+    parts->at_hole = false;
+    switch (partial_look(parts->partial, &parts->place, parts->offset, view)) {
+    case PARTIAL_HERE:
+        break;
+    case PARTIAL_WAIT:
+        return ERR_AGAIN;
+    case PARTIAL_HOLE:
+        parts->at_hole = true;
+        reader->waker.wake(reader->waker.arg);
+        return ERR_AGAIN;
+    case PARTIAL_DEAD:
+        return ERR_NOT_FOUND;
+    }
+    uint64_t to = parts->end < view->range.to ? parts->end : view->range.to;
+    int err = plain_open(&reader->plain, view->object, parts->offset - view->range.from,
+                         to - view->range.from, reader->waker);
+    if (err) { /* it only passes through, and this byte has passed: a hole again */
+        reader->plain.place = PLACE_NONE;
+        partial_forget(parts->partial, view->piece);
+        partial_view_fini(view);
+    }
+    return 0;
+}
+
+/* The span may be empty at the end of a piece, which may be short of where it was to end. */
+static int peek_piece(struct object_reader *reader, struct span *out)
+{
+    int err = plain_peek(&reader->plain, out);
+
+    if (err == 0 && out->len == 0) {
+        leave_piece(reader);
+    }
+    return err;
+}
+
+static int peek_parts(struct object_reader *reader, struct span *out)
+{
+    struct parts_reader *parts = reader->parts;
+    int err = 0;
+
+    *out = SPAN_EMPTY;
+    while (err == 0 && out->len == 0 && parts->offset < parts->end) {
+        err = parts->view.object ? peek_piece(reader, out) : enter_piece(reader);
+    }
+    return err;
+}
+
+bool object_reader_hole(const struct object_reader *reader, uint64_t *from, uint64_t *to)
+{
+    const struct parts_reader *parts = reader->parts;
+
+    if (reader->object == NULL || parts == NULL || !parts->at_hole) {
+        return false;
+    }
+    *from = parts->offset;
+    *to = parts->end;
+    return true;
+}
+
 /* ---- the source ---- */
 
 static struct object_reader *reader_of(struct source *source)
@@ -111,21 +215,34 @@ static struct object_reader *reader_of(struct source *source)
 
 static int on_peek(struct source *source, struct span *out)
 {
-    return plain_peek(&reader_of(source)->plain, out);
+    struct object_reader *reader = reader_of(source);
+
+    return reader->parts ? peek_parts(reader, out) : plain_peek(&reader->plain, out);
 }
 
 static void on_advance(struct source *source, size_t n)
 {
-    plain_advance(&reader_of(source)->plain, n);
+    struct object_reader *reader = reader_of(source);
+
+    plain_advance(&reader->plain, n);
+    if (reader->parts) {
+        reader->parts->offset += n;
+    }
 }
 
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker)
 {
     static const struct source_ops ops = {.peek = on_peek, .advance = on_advance};
+    struct partial *partial = object_parts(object);
+    int err = 0;
 
-    *reader = (struct object_reader){.source.ops = &ops};
-    int err = plain_open(&reader->plain, object, from, to, waker);
+    *reader = (struct object_reader){.source.ops = &ops, .waker = waker};
+    if (partial) {
+        reader->parts = parts_open(partial, from, to, waker);
+    } else {
+        err = plain_open(&reader->plain, object, from, to, waker);
+    }
     if (err) {
         reader->plain.place = PLACE_NONE;
         return err;
@@ -139,6 +256,10 @@ void object_reader_fini(struct object_reader *reader)
     if (reader->object == NULL) {
         return;
     }
-    plain_close(&reader->plain);
+    if (reader->parts) {
+        parts_close(reader);
+    } else {
+        plain_close(&reader->plain);
+    }
     object_unref(&reader->object);
 }

@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "cache/partial.h"
 
 #include <pthread.h>
 
@@ -132,7 +133,8 @@ static size_t object_bytes(const struct object *object)
     const struct object *owner = object->body_of ? object->body_of : object;
     size_t bytes = sizeof(struct entry) + object->size + (owner == object ? 0 : owner->size);
 
-    return bytes + (owner->spool ? spool_memory(owner->spool) : 0);
+    return bytes + (owner->spool ? spool_memory(owner->spool) : 0) +
+           (owner->parts ? partial_memory(owner->parts) : 0);
 }
 
 /* SIEVE (Zhang et al., NSDI 2024): the hand moves from old to new; what was used since its last

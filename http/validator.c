@@ -190,3 +190,20 @@ bool validator_last_modified_is_strong(const struct http_fields *stored, int64_t
 
     return modified >= 0 && date >= 0 && date - modified >= STRONG_AFTER;
 }
+
+enum http_field_id validator_strong(const struct http_fields *stored, int64_t now)
+{
+    if (fields_has(stored, FIELD_ETAG)) {
+        struct span etag = fields_get(stored, FIELD_ETAG);
+        return etag_is_valid(etag) && !etag_is_weak(etag) ? FIELD_ETAG : FIELD_OTHER;
+    }
+    return validator_last_modified_is_strong(stored, now) ? FIELD_LAST_MODIFIED : FIELD_OTHER;
+}
+
+bool validator_joins(const struct http_fields *stored, const struct http_fields *part, int64_t now)
+{
+    enum http_field_id id = validator_strong(stored, now);
+
+    return id != FIELD_OTHER && fields_count(stored, id) == 1 && fields_count(part, id) == 1 &&
+           span_eq(fields_get(stored, id), fields_get(part, id));
+}

@@ -33,4 +33,11 @@ bool validator_if_range_holds(const struct http_fields *request, const struct ht
 /* Last-Modified is strong enough to join pieces: at least a minute older than Date (8.8.2.2). */
 bool validator_last_modified_is_strong(const struct http_fields *stored, int64_t now);
 
+/* The field by whose value other responses can be known to carry bytes of the same representation:
+ * a strong ETag, else (without any ETag) a strong Last-Modified. FIELD_OTHER: there is none, and
+ * bytes of this response must not be joined with others' (15.3.7.3; RFC 9111 3.4). */
+enum http_field_id validator_strong(const struct http_fields *stored, int64_t now);
+/* `part`, a 206, has the value that validator_strong() named. */
+bool validator_joins(const struct http_fields *stored, const struct http_fields *part, int64_t now);
+
 #endif

@@ -1,0 +1,462 @@
+/*
+ * fill - responses known in parts: what is missing is claimed, arrives, and is stored piece by
+ * piece.
+ *
+ * The object in the table has the head, and its `parts` are shared by whoever found it. While a
+ * piece is under way the object is pending: SIEVE leaves it, so that there is one set of parts for
+ * all. Whoever holds one that is in the table no more fills it for himself: nothing of it is kept.
+ *
+ * In the store there is a record under the response's key, whose body is the table of pieces, and
+ * one for each piece. Pieces come first, the table follows when they are durable.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/cache_parts.h"
+
+/* What one inline record of the store, or memory without a store, takes. */
+enum { SMALL_MAX = 1 << 20 };
+
+/* ---- what the table has ---- */
+
+/* The object under the key with a reference, when it is `base` or has the same parts under a newer
+ * head. Under the guard. */
+static struct object *current(struct cache *cache, const struct object *base)
+{
+    struct object *found = table_find(cache->table, &base->key);
+
+    if (found && object_parts(found) != object_parts(base)) {
+        object_unref(&found);
+    }
+    return found;
+}
+
+static bool is_invalidated(struct cache *cache, struct flight_mark mark)
+{
+    return atomic_load(&cache->guards[mark.guard].invalidations) != mark.invalidations;
+}
+
+/* Puts it (back) into the table, there to stay until it is settled. False when something else has
+ * taken its place. Under the guard. */
+static bool hold(struct cache *cache, struct object *base, struct flight_mark mark)
+{
+    struct object *there = table_find(cache->table, &base->key);
+    bool ours = there ? object_parts(there) == object_parts(base) : !is_invalidated(cache, mark);
+
+    if (ours) {
+        table_put(cache->table, there ? there : base, true);
+    }
+    object_unref(&there);
+    return ours;
+}
+
+/* Nothing is under way any more: it is a hot object like others. */
+static void settle(struct cache *cache, struct object *base, struct flight_mark mark)
+{
+    struct guard *guard = cache_guard_lock(cache, mark.guard);
+    struct object *now = current(cache, base);
+
+    if (now && partial_is_settled(object_parts(now))) {
+        table_put(cache->table, now, false); /* accounts what it has grown by */
+    }
+    cache_guard_unlock(guard);
+    object_unref(&now);
+}
+
+/* ---- the table of pieces in the store ---- */
+
+struct saving {
+    struct cache *cache;
+    struct object *base;
+    struct piece *piece;
+    struct flight_mark mark;
+};
+
+static struct saving *saving_new(struct cache *cache, struct object *base, struct flight_mark mark)
+{
+    struct saving *saving = xmalloc(sizeof(*saving));
+
+    *saving = (struct saving){cache, object_ref(base), NULL, mark};
+    atomic_fetch_add(&cache->saving, 1);
+    return saving;
+}
+
+static void saving_free(struct saving *saving)
+{
+    struct cache *cache = saving->cache;
+
+    object_unref(&saving->base);
+    piece_unref(&saving->piece);
+    free(saving);
+    atomic_fetch_sub(&cache->saving, 1);
+}
+
+static void save_table(struct saving *saving);
+
+static void on_table_saved(void *arg, int err) /* the store's writer */
+{
+    struct saving *saving = arg;
+
+    (void)err; /* what it lists is found again when it is saved the next time, or lost */
+    if (partial_table_stored(object_parts(saving->base))) {
+        save_table(saving);
+        return;
+    }
+    settle(saving->cache, saving->base, saving->mark);
+    saving_free(saving);
+}
+
+/* False when nothing was posted. Under the guard. */
+static bool post_table(struct saving *saving, const struct object *now)
+{
+    struct store *store = saving->cache->store;
+    struct store_put *put;
+    struct object_meta meta;
+    struct buf head = BUF_INIT;
+    struct buf rows = BUF_INIT;
+
+    if (store_put_begin(store, now->key.hash, now->key.text, &put) != 0) {
+        return false;
+    }
+    object_encode(now, &head, &meta);
+    partial_encode(object_parts(now), &rows);
+    struct store_piece body = {buf_span(&rows), free, rows.data};
+    store_put_finish(put, buf_span(&head), &meta, sizeof(meta), body.bytes.len, &body, 1,
+                     on_table_saved, saving);
+    buf_fini(&head);
+    return true;
+}
+
+/* Takes `saving` over. */
+static void save_table(struct saving *saving)
+{
+    struct partial *parts = object_parts(saving->base);
+    bool posted = false;
+
+    if (saving->cache->store && partial_table_begin(parts)) {
+        struct guard *guard = cache_guard_lock(saving->cache, saving->mark.guard);
+        struct object *now = current(saving->cache, saving->base);
+        posted = now && post_table(saving, now);
+        cache_guard_unlock(guard);
+        object_unref(&now);
+        if (!posted) {
+            partial_table_stored(parts);
+        }
+    }
+    if (!posted) {
+        settle(saving->cache, saving->base, saving->mark);
+        saving_free(saving);
+    }
+}
+
+static void on_piece_saved(void *arg, int err) /* the store's writer */
+{
+    struct saving *saving = arg;
+    struct partial *parts = object_parts(saving->base);
+
+    if (err) {
+        partial_forget(parts, saving->piece);
+    } else {
+        partial_stored(parts, saving->piece);
+    }
+    save_table(saving);
+}
+
+void cache_save_parts(struct cache *cache, struct object *object, struct flight_mark mark)
+{
+    partial_touch(object_parts(object));
+    save_table(saving_new(cache, object, mark));
+}
+
+/* ---- claims ---- */
+
+bool cache_claim(struct cache *cache, const struct lookup *lookup, struct object *base,
+                 uint64_t from, uint64_t to, bool urgent, struct claim *out)
+{
+    struct partial *parts = object_parts(base);
+
+    *out = (struct claim){.mark = lookup->mark};
+    struct guard *guard = cache_guard_lock(cache, lookup->mark.guard);
+    out->piece = partial_claim(parts, from, to, urgent);
+    if (out->piece) {
+        out->base = object_ref(base);
+        out->range = partial_range(parts, out->piece);
+        out->kept = hold(cache, base, lookup->mark);
+    }
+    cache_guard_unlock(guard);
+    return out->piece != NULL;
+}
+
+static void claim_fini(struct claim *claim)
+{
+    piece_unref(&claim->piece);
+    object_unref(&claim->base);
+}
+
+void cache_unclaim(struct cache *cache, struct claim *claim)
+{
+    if (claim->base == NULL) {
+        return;
+    }
+    partial_forget(object_parts(claim->base), claim->piece);
+    settle(cache, claim->base, claim->mark);
+    claim_fini(claim);
+}
+
+void cache_refuse_claim(struct cache *cache, struct claim *claim)
+{
+    struct guard *guard = cache_guard_lock(cache, claim->mark.guard);
+    struct object *now = current(cache, claim->base);
+
+    if (now) {
+        table_clear(cache->table, &now->key);
+        if (cache->store) {
+            store_drop(cache->store, now->key.hash, NULL, NULL);
+        }
+    }
+    cache_guard_unlock(guard);
+    object_unref(&now);
+    partial_kill(object_parts(claim->base));
+    cache_unclaim(cache, claim);
+}
+
+uint64_t cache_piece_room(const struct claim *claim, uint64_t have)
+{
+    struct piece_range range = partial_range(object_parts(claim->base), claim->piece);
+    uint64_t whole = range.to - range.from;
+
+    return have < whole ? whole - have : 0;
+}
+
+/* ---- what arrives ---- */
+
+/* A response becomes known in parts, with `range` claimed. */
+static bool begin(struct cache *cache, struct object *base, const struct flight *flight,
+                  struct piece_range range, struct claim *claim)
+{
+    *claim = (struct claim){.base = base, .range = range, .mark = flight_mark(flight)};
+    claim->piece = partial_claim_all(object_parts(base), range.from, range.to);
+    if (claim->piece == NULL) {
+        claim_fini(claim);
+        return false;
+    }
+    struct guard *guard = cache_guard_lock(cache, claim->mark.guard);
+    claim->kept = !cache_is_outdated(cache, flight);
+    if (claim->kept) {
+        table_put(cache->table, base, true);
+    }
+    cache_guard_unlock(guard);
+    return true;
+}
+
+static struct partial *parts_new(struct cache *cache, const struct cache_key *key, uint64_t length,
+                                 bool joins)
+{
+    return partial_new(&(struct partial_options){
+        .store = cache->store,
+        .budget = &cache->budget,
+        .key = key,
+        .secret = &cache->secret,
+        .length = length,
+        .joins = joins,
+    });
+}
+
+/* The key of a piece must fit, too. */
+static bool fits(const struct cache *cache, const struct cache_key *key, uint64_t length)
+{
+    return length <= cache->object_max && (cache->store || length <= SMALL_MAX) &&
+           key->text.len + 64 <= STORE_KEY_MAX;
+}
+
+bool cache_admit_partial(struct cache *cache, const struct admission *admission,
+                         const struct flight *flight, struct piece_range range, bool joins,
+                         struct claim *claim, enum reason *why)
+{
+    struct cache_key key;
+    uint64_t length = (uint64_t)admission->response->content_length;
+
+    *claim = (struct claim){0};
+    if (!cache_response_key(cache, admission, &key)) {
+        *why = REASON_VARY_STAR;
+        return false;
+    }
+    if (!fits(cache, &key, length)) {
+        *why = REASON_TOO_LARGE;
+        return false;
+    }
+    struct object *base =
+        object_new_partial(&key, admission->response, admission->fields, admission->freshness,
+                           parts_new(cache, &key, length, joins));
+    base->stored_reason = REASON_STORED;
+    return begin(cache, base, flight, range, claim);
+}
+
+bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
+                          struct claim *claim)
+{
+    struct http_head head = {.status = object->status, .reason = object->reason};
+
+    *claim = (struct claim){0};
+    if (cache->store == NULL || object->status != 200 || object->body_len <= SMALL_MAX ||
+        !fits(cache, &object->key, (uint64_t)object->body_len)) {
+        return false;
+    }
+    struct piece_range whole = {0, (uint64_t)object->body_len};
+    struct object *base =
+        object_new_partial(&object->key, &head, &object->fields, &object->freshness,
+                           parts_new(cache, &object->key, whole.to, true));
+    base->stored_reason = object->stored_reason;
+    if (!begin(cache, base, flight, whole, claim)) {
+        return false;
+    }
+    partial_arrives(object_parts(base), claim->piece, object);
+    return true;
+}
+
+/* How the bytes of a piece are to be kept, or why they will not be. */
+static enum reason prepare(struct cache *cache, const struct claim *claim,
+                           const struct cache_key *key, struct spool *spool)
+{
+    struct store_put *put;
+
+    if (!claim->kept || partial_is_full(object_parts(claim->base))) {
+        return REASON_PARTIAL;
+    }
+    if (cache->store == NULL) {
+        spool_keep(spool);
+        return REASON_STORED;
+    }
+    if (store_put_begin(cache->store, key->hash, key->text, &put) != 0) {
+        return REASON_STORE_BUSY;
+    }
+    spool_store(spool, cache->store, put);
+    return REASON_STORED;
+}
+
+static struct object *piece_object(const struct claim *claim, const struct cache_key *key,
+                                   struct spool *spool)
+{
+    const struct http_fields none = {0};
+    struct http_head head = {
+        .status = 206,
+        .framing = BODY_LENGTH,
+        .content_length = (int64_t)(claim->range.to - claim->range.from),
+    };
+
+    return object_new(key, &head, &none, &claim->base->freshness, spool);
+}
+
+struct object *cache_admit_piece(struct cache *cache, const struct claim *claim, size_t spool_limit,
+                                 struct waker writer, enum reason *why)
+{
+    _Alignas(16) char first[1024];
+    struct arena arena;
+    struct cache_key key;
+    struct partial *parts = object_parts(claim->base);
+    struct spool *spool = spool_new(&(struct spool_options){
+        .budget = &cache->budget,
+        .expected = (int64_t)(claim->range.to - claim->range.from),
+        .limit = spool_limit,
+        .writer = writer,
+    });
+
+    arena_init(&arena, first, sizeof(first));
+    partial_piece_key(parts, claim->range.from, &arena, &key);
+    *why = prepare(cache, claim, &key, spool);
+    struct object *object = piece_object(claim, &key, spool);
+    object->stored_reason = *why;
+    arena_fini(&arena);
+    partial_arrives(parts, claim->piece, object);
+    return object;
+}
+
+/* ---- the end of a piece ---- */
+
+/* It is the whole response, under the response's own key, and nobody has cut it. */
+static bool is_whole(const struct claim *claim, const struct object *object, uint64_t length)
+{
+    return span_eq(object->key.text, claim->base->key.text) &&
+           length == partial_length(object_parts(claim->base)) &&
+           cache_piece_room(claim, length) == 0;
+}
+
+/* What was to be stored as the whole response is a piece of it. */
+static void become_piece(const struct claim *claim, struct object *object)
+{
+    _Alignas(16) char first[1024];
+    struct arena arena;
+    struct cache_key key;
+
+    arena_init(&arena, first, sizeof(first));
+    partial_piece_key(object_parts(claim->base), claim->range.from, &arena, &key);
+    spool_rename(object->spool, key.hash, key.text);
+    arena_fini(&arena);
+}
+
+static void store_piece(struct cache *cache, const struct claim *claim, struct object *object,
+                        uint64_t length, int err)
+{
+    struct saving *saving = saving_new(cache, claim->base, claim->mark);
+    struct object_meta meta;
+    struct buf head = BUF_INIT;
+
+    if (span_eq(object->key.text, claim->base->key.text)) {
+        become_piece(claim, object);
+    }
+    saving->piece = piece_ref(claim->piece);
+    object_encode(object, &head, &meta);
+    partial_ends(object_parts(claim->base), claim->piece, length);
+    spool_commit_broken(object->spool, err, buf_span(&head), &meta, sizeof(meta), on_piece_saved,
+                        saving);
+    buf_fini(&head);
+}
+
+static void hold_piece(struct cache *cache, const struct claim *claim, struct object *object,
+                       uint64_t length)
+{
+    partial_held(object_parts(claim->base), claim->piece, length);
+    spool_end(object->spool, 0);
+    settle(cache, claim->base, claim->mark);
+}
+
+/* Not kept. What is there and was not read yet stays for those who waited for it. */
+static void pass_piece(struct cache *cache, const struct claim *claim, struct object *object,
+                       uint64_t length, int err)
+{
+    if (err || length == 0) {
+        partial_forget(object_parts(claim->base), claim->piece);
+        spool_end(object->spool, err);
+        settle(cache, claim->base, claim->mark);
+    } else {
+        hold_piece(cache, claim, object, length);
+    }
+}
+
+/* What came before it broke off is good when a validator tells later whether the rest is of the
+ * same representation. */
+static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
+                             const struct object *object, uint64_t length, int err)
+{
+    bool good = err == 0 || (cache->store && partial_joins(object_parts(claim->base)));
+
+    return object->stored_reason == REASON_STORED && claim->kept && length > 0 && good &&
+           !is_invalidated(cache, claim->mark) && spool_is_wanted(object->spool);
+}
+
+void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
+                     struct object *object, int err)
+{
+    uint64_t length = spool_length(object->spool);
+
+    if (err == 0 && is_whole(claim, object, length)) {
+        partial_held(object_parts(claim->base), claim->piece, length);
+        cache_commit(cache, flight, object);
+    } else if (!is_worth_keeping(cache, claim, object, length, err)) {
+        pass_piece(cache, claim, object, length, err);
+    } else if (cache->store) {
+        store_piece(cache, claim, object, length, err);
+    } else {
+        hold_piece(cache, claim, object, length);
+    }
+    claim_fini(claim);
+}

@@ -1,0 +1,668 @@
+#include "cache/partial.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+
+/* A piece that will be at a waited-for byte within so many bytes is waited for; one further away is
+ * cut short: a second connection costs less than the wait. */
+#define NEAR_BYTES (UINT64_C(1) << 20)
+
+/* More pieces than are kept may be under way. */
+#define PIECES_LIMIT (PIECES_MAX + 256)
+
+enum piece_state {
+    PIECE_CLAIMED,  /* somebody has asked the origin for it */
+    PIECE_ARRIVING, /* its object's spool fills */
+    PIECE_SAVING,   /* whole, on its way to the store */
+    PIECE_STORED,   /* under its own key; no object */
+    PIECE_HELD,     /* whole, where it arrived */
+};
+
+struct piece {
+    atomic_int refs;
+    enum piece_state state; /* this and what follows: under the partial's lock */
+    struct piece_range range;
+    struct object *object;
+};
+
+struct partial {
+    atomic_int refs;
+    pthread_mutex_t lock;
+    struct store *store;
+    struct budget *budget;
+    const struct sip_key *secret;
+    struct cache_key key; /* text is owned */
+    uint64_t length;
+    uint64_t version;
+    bool joins;
+
+    struct piece **pieces; /* by offset */
+    size_t count, cap;
+    struct list readers, waiting;
+    bool dead;
+    bool changed; /* the table in the store is behind */
+    bool storing;
+};
+
+/* ---- pieces ---- */
+
+static struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
+{
+    struct piece *piece = xcalloc(1, sizeof(*piece));
+
+    atomic_init(&piece->refs, 1);
+    piece->range = (struct piece_range){from, to};
+    piece->state = state;
+    return piece;
+}
+
+struct piece *piece_ref(struct piece *piece)
+{
+    atomic_fetch_add_explicit(&piece->refs, 1, memory_order_relaxed);
+    return piece;
+}
+
+void piece_unref(struct piece **slot)
+{
+    struct piece *piece = *slot;
+
+    *slot = NULL;
+    if (piece && atomic_fetch_sub_explicit(&piece->refs, 1, memory_order_acq_rel) == 1) {
+        object_unref(&piece->object);
+        free(piece);
+    }
+}
+
+/* ---- life ---- */
+
+static struct partial *make(const struct partial_options *options, uint64_t version)
+{
+    struct partial *partial = xcalloc(1, sizeof(*partial));
+
+    atomic_init(&partial->refs, 1);
+    CHECK(pthread_mutex_init(&partial->lock, NULL) == 0);
+    list_init(&partial->readers);
+    list_init(&partial->waiting);
+    partial->store = options->store;
+    partial->budget = options->budget;
+    partial->secret = options->secret;
+    partial->key = *options->key;
+    partial->key.text = span_of(xspandup(options->key->text), options->key->text.len);
+    partial->length = options->length;
+    partial->joins = options->joins;
+    partial->version = version;
+    return partial;
+}
+
+struct partial *partial_new(const struct partial_options *options)
+{
+    struct sip_key random = sip_key_random();
+
+    return make(options, random.k0);
+}
+
+struct partial *partial_ref(struct partial *partial)
+{
+    atomic_fetch_add_explicit(&partial->refs, 1, memory_order_relaxed);
+    return partial;
+}
+
+void partial_unref(struct partial **slot)
+{
+    struct partial *partial = *slot;
+    char *text;
+
+    *slot = NULL;
+    if (partial == NULL ||
+        atomic_fetch_sub_explicit(&partial->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    CHECK(list_empty(&partial->readers));
+    for (size_t i = 0; i < partial->count; i++) {
+        piece_unref(&partial->pieces[i]);
+    }
+    memcpy(&text, &partial->key.text.at, sizeof(text)); /* ours, though spans are of const bytes */
+    free(text);
+    free(partial->pieces);
+    pthread_mutex_destroy(&partial->lock);
+    free(partial);
+}
+
+/* ---- the row of pieces, under the lock ---- */
+
+/* The first piece that ends behind `offset`. */
+static size_t piece_after(const struct partial *partial, uint64_t offset)
+{
+    size_t low = 0, high = partial->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (partial->pieces[middle]->range.to <= offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static struct piece *piece_at(const struct partial *partial, uint64_t offset)
+{
+    size_t i = piece_after(partial, offset);
+
+    return i < partial->count && partial->pieces[i]->range.from <= offset ? partial->pieces[i]
+                                                                          : NULL;
+}
+
+static void insert(struct partial *partial, size_t i, struct piece *piece)
+{
+    if (partial->count == partial->cap) {
+        partial->cap = partial->cap ? partial->cap * 2 : 4;
+        partial->pieces = xrealloc(partial->pieces, partial->cap * sizeof(partial->pieces[0]));
+    }
+    memmove(partial->pieces + i + 1, partial->pieces + i,
+            (partial->count - i) * sizeof(partial->pieces[0]));
+    partial->pieces[i] = piece;
+    partial->count++;
+}
+
+static bool take_out(struct partial *partial, struct piece *piece)
+{
+    size_t i = piece_after(partial, piece->range.from);
+
+    /* One that was cut to nothing is before its own place. */
+    i = i > 0 && partial->pieces[i - 1] == piece ? i - 1 : i;
+    if (i >= partial->count || partial->pieces[i] != piece) {
+        return false;
+    }
+    partial->count--;
+    memmove(partial->pieces + i, partial->pieces + i + 1,
+            (partial->count - i) * sizeof(partial->pieces[0]));
+    piece_unref(&piece);
+    return true;
+}
+
+static bool holds(const struct partial *partial, const struct piece *piece)
+{
+    return piece_at(partial, piece->range.from) == piece;
+}
+
+static void wake_all(struct partial *partial)
+{
+    for (struct list *link; (link = list_pop_front(&partial->waiting));) {
+        struct waker *waker = &list_entry(link, struct partial_reader, waiting)->waker;
+        waker->wake(waker->arg);
+    }
+}
+
+static struct partial *lock(struct partial *partial)
+{
+    pthread_mutex_lock(&partial->lock);
+    return partial;
+}
+
+static void unlock(struct partial *partial)
+{
+    pthread_mutex_unlock(&partial->lock);
+}
+
+/* ---- looking ---- */
+
+uint64_t partial_length(const struct partial *partial)
+{
+    return partial->length;
+}
+
+bool partial_joins(const struct partial *partial)
+{
+    return partial->joins;
+}
+
+static bool is_here(const struct piece *piece)
+{
+    return piece->state == PIECE_SAVING || piece->state == PIECE_STORED ||
+           piece->state == PIECE_HELD;
+}
+
+bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool arriving)
+{
+    lock(partial);
+    for (size_t i = piece_after(partial, from); i < partial->count && from < to; i++) {
+        const struct piece *piece = partial->pieces[i];
+        if (piece->range.from > from || (!arriving && !is_here(piece))) {
+            break;
+        }
+        from = piece->range.to;
+    }
+    unlock(partial);
+    return from >= to;
+}
+
+size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t max)
+{
+    size_t n = 0;
+
+    lock(partial);
+    for (size_t i = 0; i < partial->count; i++) {
+        const struct piece *piece = partial->pieces[i];
+        if (!is_here(piece)) {
+            continue;
+        }
+        if (n > 0 && out[n - 1].to == piece->range.from) {
+            out[n - 1].to = piece->range.to;
+        } else if (n < max) {
+            out[n++] = piece->range;
+        } else {
+            break;
+        }
+    }
+    unlock(partial);
+    return n;
+}
+
+size_t partial_memory(struct partial *partial)
+{
+    lock(partial);
+    size_t bytes = sizeof(*partial) + partial->key.text.len +
+                   partial->count * (sizeof(struct piece) + sizeof(struct piece *));
+    for (size_t i = 0; i < partial->count; i++) {
+        const struct piece *piece = partial->pieces[i];
+        if (piece->state == PIECE_HELD) {
+            bytes += piece->object->size + spool_memory(piece->object->spool);
+        }
+    }
+    unlock(partial);
+    return bytes;
+}
+
+bool partial_is_settled(struct partial *partial)
+{
+    bool settled = true;
+
+    lock(partial);
+    for (size_t i = 0; i < partial->count && settled; i++) {
+        enum piece_state state = partial->pieces[i]->state;
+        settled = state == PIECE_STORED || state == PIECE_HELD;
+    }
+    unlock(partial);
+    return settled;
+}
+
+/* ---- fetching ---- */
+
+/* Bytes of it that have come so far end here. */
+static uint64_t reached(const struct piece *piece)
+{
+    return piece->range.from + (piece->object ? spool_length(piece->object->spool) : 0);
+}
+
+static bool comes_too_late(const struct piece *piece, uint64_t offset)
+{
+    return (piece->state == PIECE_CLAIMED || piece->state == PIECE_ARRIVING) &&
+           piece->range.from < offset && offset - piece->range.from > NEAR_BYTES &&
+           reached(piece) + NEAR_BYTES < offset;
+}
+
+/* [from, to) without what other pieces cover at its beginning and behind its first hole. */
+static struct piece_range first_hole(const struct partial *partial, uint64_t from, uint64_t to)
+{
+    size_t i = piece_after(partial, from);
+
+    while (i < partial->count && partial->pieces[i]->range.from <= from) {
+        from = partial->pieces[i++]->range.to;
+    }
+    if (i < partial->count && partial->pieces[i]->range.from < to) {
+        to = partial->pieces[i]->range.from;
+    }
+    return (struct piece_range){from, to};
+}
+
+/* A representation that cannot be joined is what one response brought. */
+static bool takes_pieces(const struct partial *partial)
+{
+    return !partial->dead && partial->count < PIECES_LIMIT &&
+           (partial->joins || partial->count == 0);
+}
+
+static struct piece *add(struct partial *partial, struct piece_range range)
+{
+    struct piece *piece = piece_new(range.from, range.to, PIECE_CLAIMED);
+
+    insert(partial, piece_after(partial, range.from), piece);
+    wake_all(partial); /* what was a hole for them is not any more */
+    return piece_ref(piece);
+}
+
+struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to, bool urgent)
+{
+    struct piece *claimed = NULL;
+
+    to = to < partial->length ? to : partial->length;
+    lock(partial);
+    struct piece *late = urgent ? piece_at(partial, from) : NULL;
+    if (takes_pieces(partial) && from < to) {
+        if (late && comes_too_late(late, from)) {
+            late->range.to = from;
+        }
+        struct piece_range hole = first_hole(partial, from, to);
+        claimed = hole.from < hole.to ? add(partial, hole) : NULL;
+    }
+    unlock(partial);
+    return claimed;
+}
+
+struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t to)
+{
+    struct piece *claimed = NULL;
+
+    lock(partial);
+    struct piece_range hole = first_hole(partial, from, to);
+    if (takes_pieces(partial) && from < to && to <= partial->length && hole.from == from &&
+        hole.to == to) {
+        claimed = add(partial, hole);
+    }
+    unlock(partial);
+    return claimed;
+}
+
+struct piece_range partial_range(struct partial *partial, const struct piece *piece)
+{
+    lock(partial);
+    struct piece_range range = piece->range;
+    unlock(partial);
+    return range;
+}
+
+void partial_piece_key(const struct partial *partial, uint64_t from, struct arena *arena,
+                       struct cache_key *out)
+{
+    key_piece(&partial->key, partial->version, from, partial->secret, arena, out);
+}
+
+void partial_arrives(struct partial *partial, struct piece *piece, struct object *object)
+{
+    lock(partial);
+    CHECK(piece->state == PIECE_CLAIMED && piece->object == NULL);
+    piece->state = PIECE_ARRIVING;
+    piece->object = object_ref(object);
+    wake_all(partial);
+    unlock(partial);
+}
+
+/* It may have been cut, which is where the next one begins. */
+static void shorten(struct piece *piece, uint64_t length)
+{
+    if (length < piece->range.to - piece->range.from) {
+        piece->range.to = piece->range.from + length;
+    }
+}
+
+static void end_as(struct partial *partial, struct piece *piece, uint64_t length,
+                   enum piece_state state)
+{
+    lock(partial);
+    CHECK(piece->state == PIECE_ARRIVING);
+    if (length == 0) {
+        take_out(partial, piece);
+    }
+    shorten(piece, length);
+    piece->state = state;
+    wake_all(partial);
+    unlock(partial);
+}
+
+void partial_ends(struct partial *partial, struct piece *piece, uint64_t length)
+{
+    end_as(partial, piece, length, PIECE_SAVING);
+}
+
+void partial_held(struct partial *partial, struct piece *piece, uint64_t length)
+{
+    end_as(partial, piece, length, PIECE_HELD);
+}
+
+bool partial_stored(struct partial *partial, struct piece *piece)
+{
+    struct object *object = NULL;
+
+    lock(partial);
+    bool there = holds(partial, piece);
+    if (there) {
+        CHECK(piece->state == PIECE_SAVING);
+        piece->state = PIECE_STORED;
+        object = piece->object;
+        piece->object = NULL;
+        partial->changed = true;
+    }
+    unlock(partial);
+    object_unref(&object);
+    return there;
+}
+
+void partial_forget(struct partial *partial, struct piece *piece)
+{
+    lock(partial);
+    bool was_stored = piece->state == PIECE_STORED;
+    if (take_out(partial, piece)) {
+        partial->changed = partial->changed || was_stored;
+        wake_all(partial);
+    }
+    unlock(partial);
+}
+
+void partial_kill(struct partial *partial)
+{
+    lock(partial);
+    partial->dead = true;
+    wake_all(partial);
+    unlock(partial);
+}
+
+bool partial_is_full(struct partial *partial)
+{
+    lock(partial);
+    bool full = partial->count > PIECES_MAX;
+    unlock(partial);
+    return full;
+}
+
+/* ---- reading ---- */
+
+void partial_join(struct partial *partial, struct partial_reader *reader, struct piece_range wants,
+                  struct waker waker)
+{
+    *reader = (struct partial_reader){.wants = wants, .waker = waker};
+    list_init(&reader->waiting);
+    lock(partial);
+    list_push_back(&partial->readers, &reader->link);
+    unlock(partial);
+}
+
+void partial_leave(struct partial *partial, struct partial_reader *reader)
+{
+    lock(partial);
+    list_remove(&reader->waiting);
+    list_remove(&reader->link);
+    unlock(partial);
+}
+
+bool partial_is_wanted(struct partial *partial, const struct piece *piece)
+{
+    bool wanted = false;
+
+    lock(partial);
+    list_each(link, &partial->readers)
+    {
+        const struct partial_reader *reader = list_entry(link, struct partial_reader, link);
+        wanted = wanted ||
+                 (reader->wants.from < piece->range.to && reader->wants.to > piece->range.from);
+    }
+    unlock(partial);
+    return wanted;
+}
+
+static void await(struct partial *partial, struct partial_reader *reader)
+{
+    list_remove(&reader->waiting);
+    list_push_back(&partial->waiting, &reader->waiting);
+}
+
+/* Which piece, and with its object when that is not to be read from the store. */
+static enum partial_look look(struct partial *partial, struct partial_reader *reader,
+                              uint64_t offset, struct partial_view *view)
+{
+    struct piece *piece = piece_at(partial, offset);
+
+    reader->wants.from = offset;
+
+    if (piece == NULL && !takes_pieces(partial)) {
+        return PARTIAL_DEAD;
+    }
+    if (piece == NULL || piece->state == PIECE_CLAIMED) {
+        await(partial, reader);
+        return piece ? PARTIAL_WAIT : PARTIAL_HOLE;
+    }
+    *view = (struct partial_view){
+        .object = piece->object ? object_ref(piece->object) : NULL,
+        .range = piece->range,
+        .piece = piece_ref(piece),
+    };
+    return PARTIAL_HERE;
+}
+
+static int load(struct partial *partial, struct partial_view *view)
+{
+    _Alignas(16) char first[1024];
+    struct arena arena;
+    struct cache_key key;
+
+    arena_init(&arena, first, sizeof(first));
+    partial_piece_key(partial, view->range.from, &arena, &key);
+    int err = object_load(partial->store, &key, 0, partial->budget, &view->object);
+    arena_fini(&arena);
+    /* A piece that was cut is longer in the store than in the row. */
+    if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {
+        object_unref(&view->object);
+        err = ERR_CORRUPT;
+    }
+    return err;
+}
+
+enum partial_look partial_look(struct partial *partial, struct partial_reader *reader,
+                               uint64_t offset, struct partial_view *view)
+{
+    for (;;) {
+        *view = (struct partial_view){0};
+        lock(partial);
+        enum partial_look result = look(partial, reader, offset, view);
+        unlock(partial);
+        if (result != PARTIAL_HERE || view->object || load(partial, view) == 0) {
+            return result;
+        }
+        partial_forget(partial, view->piece); /* evicted: it is a hole again */
+        partial_view_fini(view);
+    }
+}
+
+void partial_view_fini(struct partial_view *view)
+{
+    object_unref(&view->object);
+    piece_unref(&view->piece);
+}
+
+/* ---- to and from the store ---- */
+
+/*
+ * u32 format (1)   u32 joins   u64 version   u64 length   then {u64 from, u64 to} for each piece
+ *
+ * Little endian, unaligned. Written by us, yet read as if it were not: a disk may lie.
+ */
+enum { TABLE_FORMAT = 1, TABLE_HEAD = 24, TABLE_ROW = 16 };
+
+struct table_head {
+    uint32_t format, joins;
+    uint64_t version, length;
+};
+_Static_assert(sizeof(struct table_head) == TABLE_HEAD, "drawn above");
+_Static_assert(sizeof(struct piece_range) == TABLE_ROW, "drawn above");
+
+void partial_encode(struct partial *partial, struct buf *out)
+{
+    struct table_head head = {TABLE_FORMAT, partial->joins, partial->version, partial->length};
+
+    buf_append(out, span_of(&head, sizeof(head)));
+    lock(partial);
+    for (size_t i = 0; i < partial->count; i++) {
+        const struct piece *piece = partial->pieces[i];
+        if (piece->state == PIECE_STORED) {
+            buf_append(out, span_of(&piece->range, sizeof(piece->range)));
+        }
+    }
+    unlock(partial);
+}
+
+static bool decode_rows(struct partial *partial, struct span rows)
+{
+    uint64_t end = 0;
+
+    for (; rows.len > 0; rows = span_skip(rows, TABLE_ROW)) {
+        struct piece_range range;
+        memcpy(&range, rows.at, sizeof(range));
+        if (range.from < end || range.to <= range.from || range.to > partial->length) {
+            return false;
+        }
+        end = range.to;
+        insert(partial, partial->count, piece_new(range.from, range.to, PIECE_STORED));
+    }
+    return partial->joins || partial->count <= 1;
+}
+
+struct partial *partial_decode(const struct partial_options *options, struct span bytes)
+{
+    struct partial_options known = *options;
+    struct table_head head;
+
+    if (bytes.len < sizeof(head) || (bytes.len - sizeof(head)) % TABLE_ROW != 0 ||
+        (bytes.len - sizeof(head)) / TABLE_ROW > PIECES_MAX) {
+        return NULL;
+    }
+    memcpy(&head, bytes.at, sizeof(head));
+    if (head.format != TABLE_FORMAT || head.length > INT64_MAX || head.joins > 1) {
+        return NULL;
+    }
+    known.length = head.length;
+    known.joins = head.joins;
+    struct partial *partial = make(&known, head.version);
+    if (!decode_rows(partial, span_skip(bytes, sizeof(head)))) {
+        partial_unref(&partial);
+    }
+    return partial;
+}
+
+void partial_touch(struct partial *partial)
+{
+    lock(partial);
+    partial->changed = true;
+    unlock(partial);
+}
+
+bool partial_table_begin(struct partial *partial)
+{
+    lock(partial);
+    bool begin = partial->changed && !partial->storing;
+    partial->storing = partial->storing || begin;
+    partial->changed = partial->changed && !begin;
+    unlock(partial);
+    return begin;
+}
+
+bool partial_table_stored(struct partial *partial)
+{
+    lock(partial);
+    partial->storing = false;
+    bool again = partial->changed;
+    unlock(partial);
+    return again;
+}

@@ -1,0 +1,136 @@
+/*
+ * partial - one representation known in parts (RFC 9111 3.3, 3.4): which of its bytes are here,
+ * which are on their way, which nobody has asked for yet. Thread-safe; counted.
+ *
+ *   0                                                                      length
+ *   |=== stored ===|....hole....|=== arriving ->     |....hole....|= stored =|
+ *
+ * A piece is [from, to). Pieces never overlap; each has its bytes in an object of its own: arriving
+ * in a spool, kept in memory, or in the store under a key made from the representation's key, its
+ * version and `from`. So the store knows nothing of parts: a piece is written, checked, evicted and
+ * found like any other object, and one that is gone is a hole again.
+ *
+ * The version is random and made with the partial: whatever replaces the representation makes the
+ * pieces of the old one unreachable, and bytes of two versions never meet. Only pieces of a
+ * representation with a strong validator are joined: without one there is a single piece.
+ */
+#ifndef LARDER_CACHE_PARTIAL_H
+#define LARDER_CACHE_PARTIAL_H
+
+#include "cache/object.h"
+
+#define PIECES_MAX 4096 /* more are fetched, but not kept */
+
+struct piece_range {
+    uint64_t from, to; /* exclusive */
+};
+
+struct partial_options {
+    struct store *store;          /* NULL: memory only */
+    struct budget *budget;        /* of pieces read back to memory */
+    const struct cache_key *key;  /* of the representation; copied */
+    const struct sip_key *secret; /* for keys of pieces; outlives the partial */
+    uint64_t length;              /* of the whole representation */
+    bool joins;                   /* it has a strong validator */
+};
+
+struct partial *partial_new(const struct partial_options *options);
+struct partial *partial_ref(struct partial *partial);
+void partial_unref(struct partial **partial);
+
+uint64_t partial_length(const struct partial *partial);
+bool partial_joins(const struct partial *partial);
+size_t partial_memory(struct partial *partial);
+
+/* All bytes of [from, to) are here; with `arriving`: or on their way. */
+bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool arriving);
+
+/* What is here, as ranges that neither overlap nor touch, in order: at most `max`; returns how many
+ * were written. */
+size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t max);
+
+/* ---- fetching what is missing ---- */
+
+struct piece; /* counted: the partial holds it, and who fetches it */
+
+/* Claims the first stretch of [from, to) that is a hole: the caller is to fetch it, and end with
+ * partial_stored(), partial_held() or partial_forget(). With `urgent` somebody waits for the very
+ * byte `from`: a piece that would come to it much later is cut short there. NULL when there is
+ * nothing to claim. */
+struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to, bool urgent);
+/* The same for a range that arrives without having been asked for: NULL unless all of it is new. */
+struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t to);
+struct piece *piece_ref(struct piece *piece);
+void piece_unref(struct piece **piece); /* accepts NULL */
+
+struct piece_range partial_range(struct partial *partial, const struct piece *piece);
+void partial_piece_key(const struct partial *partial, uint64_t from, struct arena *arena,
+                       struct cache_key *out);
+
+/* Its first bytes are here: `object` has them, a reference is taken. */
+void partial_arrives(struct partial *partial, struct piece *piece, struct object *object);
+/* It has ended after `length` bytes and goes to the store: partial_stored() follows. */
+void partial_ends(struct partial *partial, struct piece *piece, uint64_t length);
+/* The store has it; true when it was not removed meanwhile. */
+bool partial_stored(struct partial *partial, struct piece *piece);
+/* It stays where it is, in memory, `length` bytes of it. */
+void partial_held(struct partial *partial, struct piece *piece, uint64_t length);
+/* It is a hole again. Who reads it reads on. */
+void partial_forget(struct partial *partial, struct piece *piece);
+
+/* The origin has another representation by now: holes will never be filled. */
+void partial_kill(struct partial *partial);
+/* It has as many pieces as are kept. */
+bool partial_is_full(struct partial *partial);
+/* Nothing is being fetched or stored. */
+bool partial_is_settled(struct partial *partial);
+
+/* ---- reading ---- */
+
+/* Somebody who reads. Lives in the reader. */
+struct partial_reader {
+    struct list link,
+        waiting; /* of all, of those who wait for a change: of anything, so look again */
+    struct piece_range wants; /* what he has still to read */
+    struct waker waker; /* called once, from any thread, with a lock held: it must only post */
+};
+void partial_join(struct partial *partial, struct partial_reader *reader, struct piece_range wants,
+                  struct waker waker);
+void partial_leave(struct partial *partial, struct partial_reader *reader);
+/* Somebody has still to read bytes of this piece. */
+bool partial_is_wanted(struct partial *partial, const struct piece *piece);
+
+/* Where the bytes at an offset are. */
+struct partial_view {
+    struct object *object;    /* counted */
+    struct piece_range range; /* of its bytes */
+    struct piece *piece;      /* counted */
+};
+
+enum partial_look {
+    PARTIAL_HERE, /* *view is set */
+    PARTIAL_WAIT, /* somebody fetches it; the reader will be woken */
+    PARTIAL_HOLE, /* nobody does; the reader will be woken when that changes */
+    PARTIAL_DEAD, /* nobody ever will: killed, or not to be joined */
+};
+/* The reader has come to `offset`. */
+enum partial_look partial_look(struct partial *partial, struct partial_reader *reader,
+                               uint64_t offset, struct partial_view *view);
+void partial_view_fini(struct partial_view *view);
+
+/* ---- to and from the store ---- */
+
+/* The pieces that are stored, as bytes. */
+void partial_encode(struct partial *partial, struct buf *out);
+/* NULL when the bytes are not such. options->length and joins are not looked at. */
+struct partial *partial_decode(const struct partial_options *options, struct span bytes);
+
+/* What is stored is behind, for a reason that lies outside. */
+void partial_touch(struct partial *partial);
+/* One writer at a time: true when the caller is to store the table of pieces now. It must call
+ * partial_table_stored() afterwards, which is true when it has changed meanwhile and is to be
+ * stored again. */
+bool partial_table_begin(struct partial *partial);
+bool partial_table_stored(struct partial *partial);
+
+#endif

@@ -1,0 +1,324 @@
+#include "cache/partial.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/cache.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static struct sip_key secret = {1, 2};
+static struct budget budget = {.limit = 64 << 20};
+static const struct cache_key key = {.text = SPAN_INIT("forward http://a:80/x")};
+static int wakes;
+
+static void count_wake(void *arg)
+{
+    (void)arg;
+    wakes++;
+}
+
+static struct partial *parts_of(uint64_t length, bool joins)
+{
+    return partial_new(&(struct partial_options){
+        .budget = &budget,
+        .key = &key,
+        .secret = &secret,
+        .length = length,
+        .joins = joins,
+    });
+}
+
+/* Byte i of the representation. */
+static char byte_at(uint64_t i)
+{
+    return (char)(i * 131 + (i >> 8) * 7);
+}
+
+/* Arrives, `length` bytes of it, and is held in memory. */
+static void bring(struct partial *parts, struct piece *piece, uint64_t length)
+{
+    static const struct http_fields none = {0};
+    static const struct freshness freshness = {0};
+    struct http_head head = {.status = 206, .framing = BODY_LENGTH, .content_length = -1};
+    struct piece_range range = partial_range(parts, piece);
+    struct spool *spool =
+        spool_new(&(struct spool_options){.budget = &budget, .expected = -1, .limit = 4 * MIB});
+    struct object *object = object_new(&key, &head, &none, &freshness, spool);
+
+    spool_keep(spool);
+    partial_arrives(parts, piece, object);
+    for (uint64_t i = 0; i < length; i++) {
+        char byte = byte_at(range.from + i);
+        spool_append(spool, span_of(&byte, 1));
+    }
+    partial_held(parts, piece, length);
+    spool_end(spool, 0);
+    object_unref(&object);
+}
+
+/* Claims and brings the first hole of [from, to); returns it. */
+static struct piece_range fill(struct partial *parts, uint64_t from, uint64_t to)
+{
+    struct piece *piece = partial_claim(parts, from, to, false);
+    struct piece_range range = {0, 0};
+
+    if (piece) {
+        range = partial_range(parts, piece);
+        bring(parts, piece, range.to - range.from);
+        piece_unref(&piece);
+    }
+    return range;
+}
+
+static void expect_range(struct piece_range range, uint64_t from, uint64_t to)
+{
+    cr_expect(range.from == from && range.to == to, "[%llu,%llu) instead of [%llu,%llu)",
+              (unsigned long long)range.from, (unsigned long long)range.to,
+              (unsigned long long)from, (unsigned long long)to);
+}
+
+Test(partial, only_holes_are_claimed_first_things_first)
+{
+    struct partial *parts = parts_of(1000, true);
+
+    expect_range(fill(parts, 200, 300), 200, 300);
+    expect_range(fill(parts, 0, 100), 0, 100);
+    expect_range(fill(parts, 50, 250), 100, 200); /* only what is between */
+    expect_range(fill(parts, 0, 300), 0, 0);      /* nothing is missing there */
+    expect_range(fill(parts, 290, 5000), 300, 1000);
+    cr_expect_null(partial_claim(parts, 0, UINT64_MAX, true));
+    partial_unref(&parts);
+}
+
+Test(partial, what_is_here_is_told_as_joined_ranges)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct piece_range ranges[4];
+
+    fill(parts, 0, 10);
+    fill(parts, 10, 20);
+    fill(parts, 30, 40);
+    cr_assert_eq(partial_ranges(parts, ranges, 4), 2);
+    expect_range(ranges[0], 0, 20);
+    expect_range(ranges[1], 30, 40);
+    cr_expect_eq(partial_ranges(parts, ranges, 1), 1);
+    cr_expect(partial_covers(parts, 5, 20, false));
+    cr_expect_not(partial_covers(parts, 5, 21, false));
+    cr_expect_not(partial_covers(parts, 20, 35, true));
+    partial_unref(&parts);
+}
+
+Test(partial, a_claimed_piece_is_on_its_way_and_nobody_elses)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct piece *first = partial_claim(parts, 0, 500, true);
+    struct piece *second = partial_claim(parts, 0, 1000, true);
+
+    expect_range(partial_range(parts, first), 0, 500);
+    expect_range(partial_range(parts, second), 500, 1000); /* 500 bytes away: waited for */
+    cr_expect(partial_covers(parts, 0, 1000, true));
+    cr_expect_not(partial_covers(parts, 0, 1, false));
+    cr_expect_not(partial_is_settled(parts));
+    partial_forget(parts, second);
+    bring(parts, first, 500);
+    cr_expect(partial_is_settled(parts));
+    cr_expect_not(partial_covers(parts, 0, 1000, true));
+    piece_unref(&first);
+    piece_unref(&second);
+    partial_unref(&parts);
+}
+
+Test(partial, a_piece_is_cut_where_somebody_waits_far_ahead)
+{
+    struct partial *parts = parts_of(100 * MIB, true);
+    struct piece *slow = partial_claim(parts, 0, UINT64_MAX, true);
+    struct piece *near = partial_claim(parts, MIB, 2 * MIB, true);
+    struct piece *idle = partial_claim(parts, 50 * MIB, 51 * MIB, false);
+    struct piece *ahead = partial_claim(parts, 50 * MIB, 51 * MIB, true);
+    struct piece *rest = partial_claim(parts, 0, UINT64_MAX, false);
+
+    cr_expect_null(near, "a megabyte is waited for");
+    cr_expect_null(idle, "nobody waits");
+    cr_assert_not_null(ahead);
+    expect_range(partial_range(parts, slow), 0, 50 * MIB);
+    expect_range(partial_range(parts, ahead), 50 * MIB, 51 * MIB);
+    expect_range(partial_range(parts, rest), 51 * MIB, 100 * MIB);
+    piece_unref(&slow);
+    piece_unref(&ahead);
+    piece_unref(&rest);
+    partial_unref(&parts);
+}
+
+/* RFC 9111 3.4: only with the same strong validator. */
+Test(partial, without_a_strong_validator_there_is_one_piece)
+{
+    struct partial *parts = parts_of(100, false);
+
+    expect_range(fill(parts, 10, 20), 10, 20);
+    cr_expect_null(partial_claim(parts, 0, 100, true));
+    cr_expect_null(partial_claim_all(parts, 50, 60));
+    partial_unref(&parts);
+}
+
+Test(partial, what_comes_unasked_must_be_all_new)
+{
+    struct partial *parts = parts_of(100, true);
+    struct piece *piece = partial_claim_all(parts, 10, 20);
+
+    cr_assert_not_null(piece);
+    cr_expect_null(partial_claim_all(parts, 0, 11));
+    cr_expect_null(partial_claim_all(parts, 19, 30));
+    cr_expect_null(partial_claim_all(parts, 12, 15));
+    cr_expect_null(partial_claim_all(parts, 90, 101));
+    cr_expect_null(partial_claim_all(parts, 30, 30));
+    piece_unref(&piece);
+    partial_unref(&parts);
+}
+
+/* ---- reading ---- */
+
+static struct object *object_of(struct partial *parts)
+{
+    static const struct http_fields none = {0};
+    static const struct freshness freshness = {0};
+    struct http_head head = {.status = 200};
+
+    return object_new_partial(&key, &head, &none, &freshness, parts);
+}
+
+/* Reads until it must wait or ends; checks each byte; returns what peek said last. */
+static int drink(struct object_reader *reader, uint64_t *offset)
+{
+    struct span span;
+    int err;
+
+    while ((err = source_peek(&reader->source, &span)) == 0 && span.len > 0) {
+        cr_assert_eq(span.at[0], byte_at(*offset));
+        cr_assert_eq(span.at[span.len - 1], byte_at(*offset + span.len - 1));
+        source_advance(&reader->source, span.len);
+        *offset += span.len;
+    }
+    return err;
+}
+
+Test(partial, a_reader_goes_from_piece_to_piece_and_says_where_one_is_missing)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct object *object = object_of(parts);
+    struct object_reader reader;
+    uint64_t offset = 50, from, to;
+
+    fill(parts, 0, 100);
+    fill(parts, 200, 300);
+    cr_assert_eq(object_reader_init(&reader, object, 50, 250, (struct waker){count_wake, NULL}), 0);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_expect_eq(offset, 100);
+    cr_assert(object_reader_hole(&reader, &from, &to));
+    cr_expect(from == 100 && to == 250);
+    cr_expect_eq(wakes, 1, "who owns the reader is told of the hole");
+    fill(parts, 100, 250);
+    cr_expect_gt(wakes, 1, "and when something has changed");
+    cr_expect_eq(drink(&reader, &offset), 0);
+    cr_expect_eq(offset, 250);
+    cr_expect_not(object_reader_hole(&reader, &from, &to));
+    object_reader_fini(&reader);
+    object_unref(&object);
+}
+
+Test(partial, a_piece_that_ends_early_leaves_a_hole)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct object *object = object_of(parts);
+    struct piece *piece = partial_claim(parts, 0, 1000, true);
+    struct object_reader reader;
+    uint64_t offset = 0, from, to;
+
+    cr_assert_eq(object_reader_init(&reader, object, 0, 1000, (struct waker){count_wake, NULL}), 0);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_expect_not(object_reader_hole(&reader, &from, &to), "somebody fetches it");
+    bring(parts, piece, 400);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_expect_eq(offset, 400);
+    cr_expect(object_reader_hole(&reader, &from, &to));
+    partial_kill(parts);
+    cr_expect_eq(drink(&reader, &offset), ERR_NOT_FOUND, "nobody ever will");
+    object_reader_fini(&reader);
+    piece_unref(&piece);
+    object_unref(&object);
+}
+
+Test(partial, who_wants_bytes_of_a_piece_is_known)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct object *object = object_of(parts);
+    struct piece *piece = partial_claim(parts, 0, 500, true);
+    struct object_reader reader;
+
+    cr_expect_not(partial_is_wanted(parts, piece));
+    cr_assert_eq(object_reader_init(&reader, object, 500, 600, (struct waker){count_wake, NULL}),
+                 0);
+    cr_expect_not(partial_is_wanted(parts, piece));
+    object_reader_fini(&reader);
+    cr_assert_eq(object_reader_init(&reader, object, 499, 600, (struct waker){count_wake, NULL}),
+                 0);
+    cr_expect(partial_is_wanted(parts, piece));
+    object_reader_fini(&reader);
+    piece_unref(&piece);
+    object_unref(&object);
+}
+
+/* ---- the table of pieces ---- */
+
+/* format 1, joins, version 7, length 1000, pieces */
+static size_t make_table(char *at, uint32_t joins, const struct piece_range *rows, size_t count)
+{
+    uint32_t words[2] = {1, joins};
+    uint64_t longs[2] = {7, 1000};
+
+    memcpy(at, words, 8);
+    memcpy(at + 8, longs, 16);
+    memcpy(at + 24, rows, count * sizeof(*rows));
+    return 24 + count * sizeof(*rows);
+}
+
+Test(partial, a_table_is_read_as_if_the_disk_lied)
+{
+    static const struct {
+        const char *what;
+        uint32_t joins;
+        struct piece_range rows[2];
+        size_t count;
+        bool good;
+    } cases[] = {
+        {"none", 1, {{0, 0}}, 0, true},
+        {"two", 1, {{0, 10}, {10, 1000}}, 2, true},
+        {"overlapping", 1, {{0, 10}, {9, 20}}, 2, false},
+        {"out of order", 1, {{10, 20}, {0, 5}}, 2, false},
+        {"empty piece", 1, {{10, 10}}, 1, false},
+        {"backwards", 1, {{10, 5}}, 1, false},
+        {"behind the end", 1, {{990, 1001}}, 1, false},
+        {"two that cannot be joined", 0, {{0, 10}, {20, 30}}, 2, false},
+        {"one that cannot", 0, {{0, 10}}, 1, true},
+        {"no such flag", 2, {{0, 10}}, 1, false},
+    };
+    struct partial_options options = {.budget = &budget, .key = &key, .secret = &secret};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char bytes[64];
+        size_t size = make_table(bytes, cases[i].joins, cases[i].rows, cases[i].count);
+        struct partial *parts = partial_decode(&options, span_of(bytes, size));
+        cr_expect_eq(parts != NULL, cases[i].good, "%s", cases[i].what);
+        if (parts) {
+            struct buf again = BUF_INIT;
+            partial_encode(parts, &again);
+            cr_expect(span_eq(buf_span(&again), span_of(bytes, size)), "%s", cases[i].what);
+            buf_fini(&again);
+        }
+        partial_unref(&parts);
+        cr_expect_null(partial_decode(&options, span_of(bytes, size - 1)), "%s", cases[i].what);
+    }
+}
