@@ -217,6 +217,18 @@ static void give_up(struct exchange *x)
     finish(x);
 }
 
+/* There is more of the body, or it has come to a hole. */
+static void wake_source(struct exchange *x)
+{
+    if (x->state == EX_AWAIT) {
+        exchange_run(x);
+    } else if (!exchange_fill(x)) {
+        give_up(x);
+    } else if (x->reader.source.wake) {
+        x->reader.source.wake(x->reader.source.wake_arg);
+    }
+}
+
 static void on_letter(struct letter *letter)
 {
     struct exchange *x = container_of(letter, struct exchange, letter);
@@ -228,8 +240,8 @@ static void on_letter(struct letter *letter)
     if (x->state != EX_DONE && atomic_exchange(&x->body_wake, false)) {
         stream_resume(x->stream);
     }
-    if (x->state != EX_DONE && atomic_exchange(&x->source_wake, false) && x->reader.source.wake) {
-        x->reader.source.wake(x->reader.source.wake_arg);
+    if (x->state != EX_DONE && atomic_exchange(&x->source_wake, false)) {
+        wake_source(x);
     }
     x->busy--;
     if (x->state == EX_DONE && !atomic_load(&x->letter.pending)) {

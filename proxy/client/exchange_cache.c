@@ -1,18 +1,16 @@
 #include "proxy/client/exchange_parts.h"
 
-#include "proxy/client/respond.h"
+#include "base/check.h"
 
-enum { ATTEMPTS_MAX = 2 /* flights joined before the request goes alone */ };
-
-/* The part of the configuration whose keys the request uses. */
-static struct span zone_of(const struct exchange *x)
+struct span exchange_zone(const struct exchange *x)
 {
     return x->site ? SPAN("site") : SPAN("forward");
 }
 
 /* ---- LOOKUP ---- */
 
-static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bool linked)
+void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
+                    const struct claim *claim)
 {
     fetch_start(&(struct fetch_order){
         .worker = x->worker,
@@ -23,6 +21,7 @@ static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bo
         .site = x->site,
         .primary = &x->lookup.primary,
         .flight = flight,
+        .claim = claim,
         .shared = shared,
         .body = linked ? x->request_body : NULL,
         .client = x->client->ip,
@@ -32,19 +31,17 @@ static void fetch_for(struct exchange *x, struct flight *flight, bool shared, bo
     });
 }
 
-static enum exchange_state go_alone(struct exchange *x)
+enum exchange_state exchange_go_alone(struct exchange *x)
 {
     struct waker waker = {exchange_wake_flight, x};
 
     object_unref(&x->lookup.object);
     fetch_unlink(&x->fetch);
     struct flight *flight = cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
-    fetch_for(x, flight, false, true);
+    exchange_fetch(x, flight, false, true, NULL);
     flight_unref(&flight);
     return EX_AWAIT;
 }
-
-static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate);
 
 static struct object *take_found(struct exchange *x)
 {
@@ -58,21 +55,24 @@ static struct object *take_found(struct exchange *x)
 static void refresh(struct exchange *x)
 {
     if (x->lookup.lead) {
-        fetch_for(x, x->lookup.member.flight, true, false);
+        exchange_fetch(x, x->lookup.member.flight, true, false, NULL);
         flight_leave(&x->lookup.member);
     }
 }
 
 enum exchange_state exchange_lookup(struct exchange *x)
 {
-    bool alone = x->alone || x->policy.has_range || x->request.method == METHOD_HEAD;
+    /* If-Range: the client has bytes that we may not have, and the origin knows better. */
+    bool alone = x->alone || x->request.method == METHOD_HEAD ||
+                 (x->policy.has_range && fields_has(&x->request.fields, FIELD_IF_RANGE));
     struct cache_query query = {
         .request = &x->request,
         .policy = &x->policy,
         .uri = &x->uri,
-        .zone = zone_of(x),
+        .zone = exchange_zone(x),
         .now = loop_wall(x->worker->loop),
         .alone = alone,
+        .anew = x->anew,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };
@@ -81,22 +81,22 @@ enum exchange_state exchange_lookup(struct exchange *x)
         x->decision.outcome = OUTCOME_PASS;
         x->decision.reason = x->policy.reason;
         x->decision.forward = x->policy.reason == REASON_METHOD ? FORWARD_METHOD : FORWARD_BYPASS;
-        return go_alone(x);
+        return exchange_go_alone(x);
     }
     switch (cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision)) {
     case CACHE_FRESH:
-        return deliver(x, take_found(x), true);
+        return exchange_deliver(x, take_found(x), true);
     case CACHE_STALE:
         refresh(x);
-        return deliver(x, take_found(x), true);
+        return exchange_deliver(x, take_found(x), true);
     case CACHE_LEAD:
-        fetch_for(x, x->lookup.member.flight, true, true);
+        exchange_fetch(x, x->lookup.member.flight, true, true, NULL);
         return EX_AWAIT;
     case CACHE_FOLLOW:
         x->attempts++;
         return EX_AWAIT;
     case CACHE_ALONE:
-        return go_alone(x);
+        return exchange_go_alone(x);
     case CACHE_REFUSED:
         return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
     }
@@ -163,12 +163,46 @@ static bool may_share(struct exchange *x, const struct object *object)
     return cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
 }
 
+/* The object is there, bytes of it are not: a flight of our own brings them, or somebody else's
+ * does. */
+static enum exchange_state await_bytes(struct exchange *x)
+{
+    struct object *object;
+    struct failure failure;
+
+    if (x->lookup.member.flight == NULL || !x->lookup.member.leader) {
+        return exchange_send(x);
+    }
+    switch (flight_look(&x->lookup.member, &object, &failure)) {
+    case FLIGHT_WAITING:
+        return EX_AWAIT;
+    case FLIGHT_SHARED:
+    case FLIGHT_SOLO:
+        if (object == x->object) {
+            object_unref(&object);
+            x->confirmed = true;
+            return exchange_send(x);
+        }
+        object_reader_fini(&x->reader); /* it is another one by now */
+        object_unref(&x->object);
+        x->decision.outcome = OUTCOME_MODIFIED;
+        x->decision.age = x->decision.lifetime = -1;
+        return exchange_deliver(x, object, x->policy.lookup);
+    case FLIGHT_FAILED:
+        return exchange_refuse(x, failure.status, failure.reason, NULL);
+    }
+    UNREACHABLE();
+}
+
 enum exchange_state exchange_await(struct exchange *x)
 {
     struct object *object;
     struct failure failure;
     bool leader = x->lookup.member.leader;
 
+    if (x->object) {
+        return await_bytes(x);
+    }
     switch (flight_look(&x->lookup.member, &object, &failure)) {
     case FLIGHT_WAITING:
         return EX_AWAIT;
@@ -178,82 +212,16 @@ enum exchange_state exchange_await(struct exchange *x)
             return look_again(x);
         }
         record_outcome(x, object);
-        return deliver(x, object, x->policy.lookup);
+        return exchange_deliver(x, object, x->policy.lookup);
     case FLIGHT_SOLO:
         if (!leader) {
             x->attempts = ATTEMPTS_MAX;
             return look_again(x);
         }
         record_outcome(x, object);
-        return deliver(x, object, x->lookup.lead);
+        return exchange_deliver(x, object, x->lookup.lead);
     case FLIGHT_FAILED:
         return exchange_refuse(x, failure.status, failure.reason, NULL);
     }
     UNREACHABLE();
-}
-
-/* ---- DELIVER ---- */
-
-/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
-static void invalidate(struct exchange *x, const struct object *object)
-{
-    struct uri also[POLICY_ALSO_MAX];
-
-    if (!policy_invalidates(x->request.method, object->status)) {
-        return;
-    }
-    cache_invalidate(x->worker->cache, &x->uri, zone_of(x), &x->arena);
-    size_t count = policy_also_invalidates(&x->uri, &object->fields, &x->arena, also);
-    for (size_t i = 0; i < count; i++) {
-        cache_invalidate(x->worker->cache, &also[i], zone_of(x), &x->arena);
-    }
-}
-
-/* Several parts are played by a source of their own, on top of the same reader. */
-static int open_body(struct exchange *x, const struct body_parts *body, struct source **source)
-{
-    const struct body_part *first = &body->at[0];
-    struct waker waker = {exchange_wake_source, x};
-
-    if (body->count > 1) {
-        struct parts_source *parts = arena_alloc(&x->arena, sizeof(*parts));
-        *source = &parts->source;
-        return parts_source_init(parts, body, x->object, &x->reader, waker);
-    }
-    *source = &x->reader.source;
-    return object_reader_init(&x->reader, x->object, first->from, first->to, waker);
-}
-
-static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate)
-{
-    struct response response;
-    struct source *body = NULL;
-
-    x->object = object;
-    invalidate(x, object);
-    respond_object(
-        &(struct respond_input){
-            .request = &x->request,
-            .policy = &x->policy,
-            .object = object,
-            .decision = &x->decision,
-            .name = span_str(x->settings->name),
-            .key = x->settings->cache.status_key ? x->lookup.key.text : SPAN_EMPTY,
-            .origin = HTTP_1_1,
-            .now = loop_wall(x->worker->loop),
-            .secret = x->worker->secret,
-            .serial = ++x->worker->responses,
-            .evaluate = evaluate,
-            .arena = &x->arena,
-        },
-        &response);
-    if (response.body.count > 0 && open_body(x, &response.body, &body) != 0) {
-        object_unref(&x->object);
-        lookup_fini(&x->lookup);
-        x->decision = DECISION_INIT; /* the beginning has left memory and store meanwhile */
-        x->decision.reason = REASON_NOT_STORED;
-        x->decision.forward = FORWARD_MISS;
-        return go_alone(x);
-    }
-    return exchange_reply(x, &response.head, body);
 }

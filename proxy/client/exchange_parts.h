@@ -1,6 +1,7 @@
 /*
  * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
- * exchange_route.c (ROUTE, and answers made here), exchange_cache.c (LOOKUP, AWAIT, DELIVER).
+ * exchange_route.c (ROUTE, and answers made here), exchange_cache.c (LOOKUP, AWAIT),
+ * exchange_deliver.c (DELIVER).
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
@@ -15,7 +16,7 @@
     X(HEAD,    BIT(EX_ROUTE) | BIT(EX_DONE))                      /* the request's head comes   */ \
     X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER)) /* who, where to, may they    */ \
     X(LOOKUP,  BIT(EX_AWAIT) | BIT(EX_DELIVER))                   /* ask the cache              */ \
-    X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_DONE))   /* a flight brings the head   */ \
+    X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_DONE))   /* the head, the first bytes  */ \
     X(DELIVER, BIT(EX_DONE))                                      /* the client pulls the body  */ \
     X(TUNNEL,  BIT(EX_DELIVER) | BIT(EX_DONE))                    /* CONNECT: bytes both ways   */ \
     X(DONE,    0)
@@ -27,7 +28,10 @@ enum exchange_state {
 #undef X
 };
 
-enum { EXCHANGE_ARENA = 6144 };
+enum {
+    EXCHANGE_ARENA = 6144,
+    ATTEMPTS_MAX = 2, /* flights joined before the request goes alone */
+};
 
 struct exchange {
     struct list link;
@@ -55,7 +59,14 @@ struct exchange {
     bool request_ended;
 
     struct object *object; /* what is delivered; counted */
+    bool evaluate;         /* its conditions and Range are ours to evaluate */
+    bool anew;             /* what is stored is of no use to this request */
+    bool confirmed;        /* the origin has sent a missing piece of it */
+    uint64_t serial;       /* of the response, for its boundary */
+    uint64_t hole;         /* where bytes of it were missing last, and how often just there */
+    int hole_tries;
     struct object_reader reader;
+    struct source *body; /* plays what the reader reads; NULL: not opened */
     struct source_memory page;
     struct connect_tunnel *tunnel;
     int status; /* sent to the client */
@@ -74,6 +85,21 @@ struct exchange {
 enum exchange_state exchange_route(struct exchange *x);
 enum exchange_state exchange_lookup(struct exchange *x);
 enum exchange_state exchange_await(struct exchange *x);
+/* Delivers the object (taken over); `evaluate`: conditions and Range are ours to evaluate. */
+enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
+/* Sends what is to be delivered, or waits for what is missing of it. */
+enum exchange_state exchange_send(struct exchange *x);
+/* While it is delivered: where the body waits for bytes nobody fetches, they are fetched. False:
+ * they cannot be had. */
+bool exchange_fill(struct exchange *x);
+
+/* The part of the configuration whose keys the request uses. */
+struct span exchange_zone(const struct exchange *x);
+/* Asks the origin. `linked`: the exchange hears of it; `claim` (taken over) or NULL. */
+void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
+                    const struct claim *claim);
+/* Asks it for this request only. */
+enum exchange_state exchange_go_alone(struct exchange *x);
 
 /* Sends the response and goes on with DELIVER. */
 enum exchange_state exchange_reply(struct exchange *x, const struct http_head *head,

@@ -24,7 +24,8 @@ enum shape {
 static bool is_from_cache(enum outcome outcome)
 {
     return outcome == OUTCOME_HIT || outcome == OUTCOME_HIT_MEMORY || outcome == OUTCOME_STALE ||
-           outcome == OUTCOME_REVALIDATED || outcome == OUTCOME_COLLAPSED;
+           outcome == OUTCOME_REVALIDATED || outcome == OUTCOME_COLLAPSED ||
+           outcome == OUTCOME_PARTIAL;
 }
 
 /* ---- which shape ---- */

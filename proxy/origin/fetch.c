@@ -57,6 +57,7 @@ void fetch_finish(struct fetch *fetch)
         spool_writer_gone(fetch->object->spool);
         object_unref(&fetch->object);
     }
+    cache_unclaim(fetch->worker->cache, &fetch->claim);
     flight_unref(&fetch->flight);
     list_remove(&fetch->link);
     settings_unref(&fetch->settings);
@@ -85,7 +86,10 @@ bool fetch_use_stale(struct fetch *fetch)
 void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 {
     if (fetch->state == FETCH_BODY) {
-        if (fetch->object && !fetch->body_complete) {
+        if (fetch->claim.base) {
+            fetch_note_lost(fetch, REASON_INCOMPLETE);
+            fetch_end_piece(fetch, ERR_TRUNCATED);
+        } else if (fetch->object && !fetch->body_complete) {
             fetch_note_lost(fetch, REASON_INCOMPLETE);
             spool_end(fetch->object->spool, ERR_TRUNCATED);
             cache_abandon(fetch->worker->cache, fetch->flight, 0);
@@ -181,6 +185,9 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     if (fetch->object == NULL) {
         return STREAM_MORE; /* a 304 has no body */
     }
+    if (fetch->claim.base) {
+        return fetch_piece_data(fetch, bytes);
+    }
     if (spool_append(fetch->object->spool, bytes) == SPOOL_MORE) {
         return STREAM_MORE;
     }
@@ -239,17 +246,36 @@ static bool worth_finishing(struct fetch *fetch)
     if (object->body_len < 0) {
         return fetch->background || spool_length(object->spool) <= WORTH_FINISHING;
     }
-    uint64_t left = (uint64_t)object->body_len - spool_length(object->spool);
+    uint64_t have = spool_length(object->spool);
+    uint64_t left = fetch->claim.base ? cache_piece_room(&fetch->claim, have)
+                                      : (uint64_t)object->body_len - have;
     return fetch->background || left <= WORTH_FINISHING;
+}
+
+/* Nobody needs the rest. What is there of a piece is good. */
+static void stop(struct fetch *fetch)
+{
+    if (fetch->claim.base) {
+        fetch_end_piece(fetch, 0);
+    }
+    fetch_fail(fetch, 502, REASON_CLIENT_GONE);
+}
+
+static bool is_read(struct fetch *fetch)
+{
+    if (fetch->claim.base &&
+        partial_is_wanted(object_parts(fetch->claim.base), fetch->claim.piece)) {
+        return true;
+    }
+    return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
 }
 
 /* Called when a reader or a member has left, when the head has come, and when storing failed. */
 static void check_interest(struct fetch *fetch)
 {
     if (fetch->state == FETCH_BODY) {
-        if (fetch->object && !fetch->body_complete && spool_readers(fetch->object->spool) == 0 &&
-            flight_members(fetch->flight) == 0 && !worth_finishing(fetch)) {
-            fetch_fail(fetch, 502, REASON_CLIENT_GONE);
+        if (fetch->object && !fetch->body_complete && !is_read(fetch) && !worth_finishing(fetch)) {
+            stop(fetch);
         }
     } else if (flight_members(fetch->flight) == 0 && fetch->waiting && fetch->owner == NULL &&
                !fetch->shared) {
@@ -268,7 +294,9 @@ static void on_letter(struct letter *letter)
     if (atomic_exchange(&fetch->response_wake, false) && fetch->stream) {
         stream_resume(fetch->stream);
     }
-    if (fetch->state != FETCH_END) {
+    if (fetch->state == FETCH_BODY && fetch->cut) {
+        stop(fetch);
+    } else if (fetch->state != FETCH_END) {
         check_interest(fetch);
     }
     fetch->busy--;
@@ -307,8 +335,9 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->client_ip = order->client;
     fetch->client_https = order->client_https;
     fetch->shared = order->shared;
-    fetch->background = order->link == NULL;
+    fetch->background = order->link == NULL && order->claim == NULL;
     fetch->flight = flight_ref(order->flight);
+    fetch->claim = order->claim ? *order->claim : (struct claim){0};
     fetch->owner = order->link;
     fetch->decision = order->decision;
     fetch->letter.call = on_letter;

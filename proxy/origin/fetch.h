@@ -28,6 +28,7 @@ struct fetch_order {
     const struct site *site;             /* NULL: the origin is the URI's */
     const struct cache_key *primary;     /* copied; unused when `shared` is false */
     struct flight *flight;               /* a reference is taken */
+    const struct claim *claim;           /* the piece to fetch, taken over, or NULL */
     bool shared;                         /* the flight is in the table: the response may be kept */
     struct spool *body;                  /* the request's body or NULL; a reference is taken */
     struct ip client;

@@ -1,6 +1,7 @@
 /*
  * fetch_parts - the inside of a fetch, for the files it is made of: fetch.c (its life, the stream's
- * events), fetch_request.c (what is asked of the origin), fetch_response.c (what comes back).
+ * events), fetch_request.c (what is asked of the origin), fetch_response.c (what comes back),
+ * fetch_part.c (responses known in parts).
  */
 #ifndef LARDER_PROXY_ORIGIN_FETCH_PARTS_H
 #define LARDER_PROXY_ORIGIN_FETCH_PARTS_H
@@ -20,6 +21,11 @@ enum fetch_state {
 #define X(name, next) FETCH_##name,
     FETCH_STATES(X)
 #undef X
+};
+
+enum {
+    SPOOL_LIMIT_PASS = 256 * 1024,
+    SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
 };
 
 struct fetch {
@@ -44,9 +50,11 @@ struct fetch {
     size_t origin; /* of the site's, the one being asked */
     bool waiting;  /* the flight has not been told anything yet */
     bool body_complete;
+    bool cut; /* the piece is at the end that somebody gave it meanwhile */
 
     struct flight *flight;
-    struct object *object;
+    struct object *object; /* its spool takes the body in */
+    struct claim claim;    /* of which the body is a piece; without a base: it is none */
     struct fetch_link *owner;
     struct decision *decision;
 
@@ -95,5 +103,29 @@ void fetch_response(struct fetch *fetch, const struct http_head *head);
 void fetch_note_lost(struct fetch *fetch, enum reason why);
 /* The object is whole: kept, or just ended. */
 void fetch_complete(struct fetch *fetch);
+
+/* Tells the exchange what became of its request here. */
+void fetch_note(struct fetch *fetch, int status, enum reason store_reason);
+/* A waker for spools. */
+void fetch_wake_writer(void *arg);
+
+/* ---- fetch_part.c ---- */
+
+/* Adds the Range to ask for, if there is one. */
+void fetch_ask_range(struct fetch *fetch, struct http_fields *fields);
+
+/* What the answer to a claim is. */
+enum piece_answer {
+    PIECE_COMES,     /* the piece: fetch_take_piece() */
+    PIECE_ASK_AGAIN, /* of no use to anybody: without the claim, ask for what the client wants */
+    PIECE_OTHER,     /* a response like any other; the claim is given back */
+};
+enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);
+void fetch_take_piece(struct fetch *fetch);
+/* The response is a 206 and the first that is known of the whole. False: it is to be passed on. */
+bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response);
+enum stream_flow fetch_piece_data(struct fetch *fetch, struct span bytes);
+/* The piece ends with what is there; err: the origin broke off. */
+void fetch_end_piece(struct fetch *fetch, int err);
 
 #endif

@@ -10,8 +10,8 @@ bool fetch_is_validating(const struct fetch *fetch)
     return fetch->shared && !fetch->unconditional && flight_stale(fetch->flight) != NULL;
 }
 
-/* A shared fetch asks for the whole response: the client's own conditions are evaluated against
- * what comes back. */
+/* A shared fetch asks for what others can use, too: the client's own conditions are evaluated
+ * against what comes back. */
 static void strip_conditions(struct http_fields *fields)
 {
     static const enum http_field_id conditions[] = {
@@ -79,8 +79,10 @@ void fetch_make_request(struct fetch *fetch)
     fields_append(&out->fields, &rest);
     if (fetch_is_validating(fetch)) {
         policy_make_conditional(&out->fields, &flight_stale(fetch->flight)->fields);
+        fetch_ask_range(fetch, &out->fields);
     } else if (fetch->shared) {
         strip_conditions(&out->fields);
+        fetch_ask_range(fetch, &out->fields);
     }
     add_proxy_fields(fetch, &out->fields);
 }

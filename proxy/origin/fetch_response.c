@@ -3,14 +3,11 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
+#include "http/validator.h"
 
-enum {
-    SPOOL_LIMIT_PASS = 256 * 1024,
-    SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
-    PASS_MARK_SECONDS = 120,
-};
+enum { PASS_MARK_SECONDS = 120 };
 
-static void note(struct fetch *fetch, int status, enum reason store_reason)
+void fetch_note(struct fetch *fetch, int status, enum reason store_reason)
 {
     if (fetch->decision && fetch->owner) {
         fetch->decision->fwd_status = status;
@@ -71,7 +68,7 @@ static void confirmed(struct fetch *fetch, const struct http_head *response)
     enum reason why = policy_may_store(&fetch->client, &merged, &freshness, &fetch->rules);
     struct object *object = object_updated(stale, &merged.fields, &freshness);
     object->stored_reason = why;
-    note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
+    fetch_note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
     fetch->waiting = false;
     if (why == REASON_STORED) {
         flight_publish(fetch->flight, object);
@@ -82,7 +79,7 @@ static void confirmed(struct fetch *fetch, const struct http_head *response)
     object_unref(&object);
 }
 
-static void wake_writer(void *arg) /* any thread, the spool's lock held */
+void fetch_wake_writer(void *arg) /* any thread, the spool's lock held */
 {
     struct fetch *fetch = arg;
 
@@ -126,6 +123,18 @@ static int64_t mark_until(const struct fetch *fetch, enum reason why, int status
     return 0;
 }
 
+/* What others may have of the response: a large one is known in parts while it arrives. */
+static struct object *shared_object(struct fetch *fetch)
+{
+    const struct http_fields *fields = &fetch->object->fields;
+
+    if (validator_strong(fields, loop_wall(fetch->worker->loop)) != FIELD_OTHER &&
+        cache_admit_as_parts(fetch->worker->cache, fetch->flight, fetch->object, &fetch->claim)) {
+        return fetch->claim.base;
+    }
+    return fetch->object;
+}
+
 /* A body follows, maybe: the object appears in the flight, its spool fills. */
 static void admitted(struct fetch *fetch, const struct http_head *response)
 {
@@ -146,14 +155,14 @@ static void admitted(struct fetch *fetch, const struct http_head *response)
                                     .freshness = &freshness,
                                     .store = share,
                                     .spool_limit = share ? SPOOL_LIMIT_STORE : SPOOL_LIMIT_PASS,
-                                    .writer = {wake_writer, fetch},
+                                    .writer = {fetch_wake_writer, fetch},
                                     .arena = &fetch->arena,
                                 },
                                 &why);
-    note(fetch, response->status, why);
+    fetch_note(fetch, response->status, why);
     fetch->waiting = false;
     if (why == REASON_STORED) {
-        flight_publish(fetch->flight, fetch->object);
+        flight_publish(fetch->flight, shared_object(fetch));
     } else {
         flight_publish_solo(fetch->flight, fetch->object);
         cache_abandon(fetch->worker->cache, fetch->flight,
@@ -164,10 +173,10 @@ static void admitted(struct fetch *fetch, const struct http_head *response)
     }
 }
 
-/* Asks again, without validators: the 304 matched nothing that is stored (RFC 9111 4.3.4). */
+/* Asks again, for what the client wants: the answer meant nothing that is stored. */
 static void ask_again(struct fetch *fetch)
 {
-    fetch->unconditional = true;
+    fetch->unconditional = true; /* RFC 9111 4.3.4 */
     stream_close(fetch->stream, ERR_CLOSED);
     fetch->stream = NULL;
     fetch_set_state(fetch, FETCH_CONNECT);
@@ -183,6 +192,27 @@ static bool is_unasked_304(const struct fetch *fetch, int status)
            !fields_has(&fetch->out.fields, FIELD_IF_MODIFIED_SINCE);
 }
 
+/* Of a claimed piece. False: the response is one like others. */
+static bool took_piece(struct fetch *fetch, const struct http_head *response)
+{
+    switch (fetch_piece_answer(fetch, response)) {
+    case PIECE_COMES:
+        fetch_set_state(fetch, FETCH_BODY);
+        fetch_take_piece(fetch);
+        return true;
+    case PIECE_ASK_AGAIN:
+        if (flight_members(fetch->flight) == 0) {
+            fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+        } else {
+            ask_again(fetch);
+        }
+        return true;
+    case PIECE_OTHER:
+        return false;
+    }
+    UNREACHABLE();
+}
+
 void fetch_response(struct fetch *fetch, const struct http_head *head)
 {
     bool validating = fetch_is_validating(fetch);
@@ -190,6 +220,9 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
 
     fetch->times.response = loop_wall(fetch->worker->loop);
     add_date(fetch, head, &response);
+    if (fetch->claim.base && took_piece(fetch, &response)) {
+        return;
+    }
     if (is_unasked_304(fetch, response.status)) {
         fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
         return;
@@ -204,12 +237,14 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
         return;
     }
     if (validating && response.status >= 500 && fetch_use_stale(fetch)) {
-        note(fetch, response.status, REASON_STALE_IF_ERROR);
+        fetch_note(fetch, response.status, REASON_STALE_IF_ERROR);
         fetch_finish(fetch);
         return;
     }
     fetch_set_state(fetch, FETCH_BODY);
-    admitted(fetch, &response);
+    if (!fetch_take_first_part(fetch, &response)) {
+        admitted(fetch, &response);
+    }
 }
 
 /* The object is whole: kept, or just ended. */
@@ -217,6 +252,10 @@ void fetch_complete(struct fetch *fetch)
 {
     fetch->body_complete = true;
     if (fetch->object == NULL) {
+        return;
+    }
+    if (fetch->claim.base) {
+        fetch_end_piece(fetch, 0);
         return;
     }
     spool_writer_gone(fetch->object->spool);

@@ -1,0 +1,255 @@
+/* exchange_deliver - DELIVER, and what must be there before: the response's head, the first bytes
+ * of its body, and the origin's word for bytes that are missing. */
+#include "proxy/client/exchange_parts.h"
+
+#include "base/err.h"
+#include "proxy/client/parts.h"
+#include "proxy/client/respond.h"
+
+/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
+static void invalidate(struct exchange *x, const struct object *object)
+{
+    struct uri also[POLICY_ALSO_MAX];
+
+    if (!policy_invalidates(x->request.method, object->status)) {
+        return;
+    }
+    cache_invalidate(x->worker->cache, &x->uri, exchange_zone(x), &x->arena);
+    size_t count = policy_also_invalidates(&x->uri, &object->fields, &x->arena, also);
+    for (size_t i = 0; i < count; i++) {
+        cache_invalidate(x->worker->cache, &also[i], exchange_zone(x), &x->arena);
+    }
+}
+
+/* ---- the response ---- */
+
+static void describe(struct exchange *x, struct response *response)
+{
+    respond_object(
+        &(struct respond_input){
+            .request = &x->request,
+            .policy = &x->policy,
+            .object = x->object,
+            .decision = &x->decision,
+            .name = span_str(x->settings->name),
+            .key = x->settings->cache.status_key ? x->lookup.key.text : SPAN_EMPTY,
+            .origin = HTTP_1_1,
+            .now = loop_wall(x->worker->loop),
+            .secret = x->worker->secret,
+            .serial = x->serial,
+            .evaluate = x->evaluate,
+            .arena = &x->arena,
+        },
+        response);
+}
+
+/* Several parts are played by a source of their own, on top of the same reader. */
+static int open_body(struct exchange *x, const struct body_parts *body)
+{
+    const struct body_part *first = &body->at[0];
+    struct waker waker = {exchange_wake_source, x};
+
+    if (x->body) {
+        return 0; /* it has waited for its first bytes */
+    }
+    if (body->count > 1) {
+        struct parts_source *parts = arena_alloc(&x->arena, sizeof(*parts));
+        x->body = &parts->source;
+        return parts_source_init(parts, body, x->object, &x->reader, waker);
+    }
+    x->body = &x->reader.source;
+    return object_reader_init(&x->reader, x->object, first->from, first->to, waker);
+}
+
+/* What was to be delivered cannot be: it has left memory and store meanwhile, or it was known in
+ * parts and the rest is not to be had. */
+static enum exchange_state start_over(struct exchange *x)
+{
+    object_reader_fini(&x->reader);
+    x->body = NULL;
+    object_unref(&x->object);
+    lookup_fini(&x->lookup);
+    fetch_unlink(&x->fetch);
+    x->decision = DECISION_INIT;
+    x->anew = true;
+    if (x->attempts++ >= ATTEMPTS_MAX) {
+        x->decision.reason = REASON_NOT_STORED;
+        x->decision.forward = FORWARD_MISS;
+        return exchange_go_alone(x);
+    }
+    return x->state == EX_LOOKUP ? exchange_lookup(x) : EX_LOOKUP;
+}
+
+/* ---- bytes that are missing ---- */
+
+enum {
+    AHEAD_MAX = 3, /* pieces asked for beside the one that is waited for */
+    HOLE_TRIES_MAX = 3,
+};
+
+/* Asks the origin for a claimed piece. `linked`: this request waits for its head. */
+static void fetch_piece(struct exchange *x, const struct claim *claim, bool linked)
+{
+    struct flight *flight = flight_new(&claim->base->key, NULL);
+
+    flight_set_mark(flight, claim->mark);
+    if (linked) {
+        flight_leave(&x->lookup.member);
+        fetch_unlink(&x->fetch);
+        flight_join(flight, &x->lookup.member, true, (struct waker){exchange_wake_flight, x});
+    }
+    exchange_fetch(x, flight, true, linked, claim);
+    flight_unref(&flight);
+}
+
+static bool claim(struct exchange *x, uint64_t from, uint64_t to, bool urgent, struct claim *out)
+{
+    return cache_claim(x->worker->cache, &x->lookup, x->object, from, to, urgent, out);
+}
+
+/* Further holes of what is wanted, so that they need not wait for each other. */
+static void fill_ahead(struct exchange *x, uint64_t from, uint64_t to)
+{
+    struct claim hole;
+
+    for (int i = 0; i < AHEAD_MAX && claim(x, from, to, false, &hole); i++) {
+        fetch_piece(x, &hole, false);
+    }
+}
+
+/* Nobody may be kept busy by a piece that never comes. */
+static bool may_try(struct exchange *x, uint64_t hole)
+{
+    x->hole_tries = x->hole == hole ? x->hole_tries + 1 : 1;
+    x->hole = hole;
+    return x->hole_tries <= HOLE_TRIES_MAX;
+}
+
+bool exchange_fill(struct exchange *x)
+{
+    uint64_t from, to;
+    struct claim hole;
+
+    if (!object_reader_hole(&x->reader, &from, &to)) {
+        return true;
+    }
+    if (!may_try(x, from)) {
+        return false;
+    }
+    if (claim(x, from, to, true, &hole)) {
+        fetch_piece(x, &hole, false);
+        fill_ahead(x, from, to);
+    }
+    return true;
+}
+
+/* How much of what is wanted is here. */
+enum coverage { COVERS_ALL, COVERS_COMING, COVERS_SOME };
+
+static enum coverage coverage_of(struct partial *parts, const struct body_parts *body)
+{
+    enum coverage coverage = COVERS_ALL;
+    uint64_t length = partial_length(parts);
+
+    for (size_t i = 0; i < body->count; i++) {
+        uint64_t from = body->at[i].from;
+        uint64_t to = body->at[i].to < length ? body->at[i].to : length;
+        if (!partial_covers(parts, from, to, true)) {
+            return COVERS_SOME;
+        }
+        if (!partial_covers(parts, from, to, false)) {
+            coverage = COVERS_COMING;
+        }
+    }
+    return coverage;
+}
+
+/* A response known in parts is a hit only when all that is wanted of it is here. */
+static void note_coverage(struct exchange *x, enum coverage coverage)
+{
+    bool found = x->decision.outcome == OUTCOME_HIT || x->decision.outcome == OUTCOME_HIT_MEMORY;
+
+    if (!found || coverage == COVERS_ALL) {
+        return;
+    }
+    x->decision.forward = FORWARD_PARTIAL;
+    x->decision.reason = REASON_PARTIAL_MISS;
+    x->decision.collapsed = coverage == COVERS_COMING;
+    x->decision.outcome = coverage == COVERS_COMING ? OUTCOME_COLLAPSED : OUTCOME_PARTIAL;
+}
+
+/* Before the head is sent the origin has said, about one hole, that it still has the same
+ * representation: then no response begins with one and ends with nothing. True: wait for it. */
+static bool ask_first(struct exchange *x, const struct body_parts *body)
+{
+    struct claim hole;
+
+    for (size_t i = 0; i < body->count && !x->confirmed; i++) {
+        if (claim(x, body->at[i].from, body->at[i].to, true, &hole)) {
+            fetch_piece(x, &hole, true);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first bytes are missing, or on their way. */
+static enum exchange_state await_first(struct exchange *x)
+{
+    return exchange_fill(x) ? EX_AWAIT : start_over(x);
+}
+
+static enum exchange_state send_parts(struct exchange *x, struct response *response)
+{
+    struct partial *parts = object_parts(x->object);
+    enum coverage coverage = coverage_of(parts, &response->body);
+    struct span first;
+
+    note_coverage(x, coverage);
+    if (coverage == COVERS_SOME) {
+        if (!partial_joins(parts)) {
+            return start_over(x); /* the rest cannot be told to be of the same (RFC 9111 3.4) */
+        }
+        if (ask_first(x, &response->body)) {
+            return EX_AWAIT;
+        }
+    }
+    int err = open_body(x, &response->body);
+    if (!err) {
+        err = source_peek(x->body, &first);
+    }
+    if (err) {
+        return err == ERR_AGAIN ? await_first(x) : start_over(x);
+    }
+    for (size_t i = 0; i < response->body.count; i++) {
+        fill_ahead(x, response->body.at[i].from, response->body.at[i].to);
+    }
+    describe(x, response);
+    return exchange_reply(x, &response->head, x->body);
+}
+
+/* ---- sending ---- */
+
+enum exchange_state exchange_send(struct exchange *x)
+{
+    struct response response;
+
+    describe(x, &response);
+    if (response.body.count == 0) {
+        return exchange_reply(x, &response.head, NULL);
+    }
+    if (object_parts(x->object)) {
+        return send_parts(x, &response);
+    }
+    return open_body(x, &response.body) == 0 ? exchange_reply(x, &response.head, x->body)
+                                             : start_over(x);
+}
+
+enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate)
+{
+    x->object = object;
+    x->evaluate = evaluate;
+    x->serial = ++x->worker->responses;
+    invalidate(x, object);
+    return exchange_send(x);
+}
