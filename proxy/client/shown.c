@@ -1,0 +1,177 @@
+/* shown - text and URLs of peers for logs and people. */
+#include "proxy/client/shown.h"
+
+#include "base/check.h"
+#include "http/put.h"
+
+/* Longest pieces shown; a byte becomes three at most. */
+enum { PATH_SHOWN = 8192, HOST_SHOWN = 255 };
+_Static_assert(3 * HOST_SHOWN + 2 <= SHOWN_HOST_MAX, "the longest host must fit");
+_Static_assert(3 * PATH_SHOWN + SHOWN_HOST_MAX + 32 <= SHOWN_URL_MAX, "the longest URL must fit");
+
+char *shown_text(char *at, struct span text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c > ' ' && c < 0x7f) {
+            *at++ = (char)c;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = hex[c >> 4];
+        *at++ = hex[c & 15];
+    }
+    return at;
+}
+
+/* ---- the URL, without secrets ---- */
+
+enum { NAME_LEN = 64 };
+
+/* The value of two hexadecimal digits, or -1. */
+static int hex_pair(struct span text, size_t at)
+{
+    int value = 0;
+
+    if (at + 2 > text.len) {
+        return -1;
+    }
+    for (size_t i = at; i < at + 2; i++) {
+        char c = ascii_lower(text.at[i]);
+        if (ascii_is_digit(c)) {
+            value = value * 16 + (c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            value = value * 16 + (c - 'a' + 10);
+        } else {
+            return -1;
+        }
+    }
+    return value;
+}
+
+/* A parameter's name, decoded and in lower case. A name that is too long is cut: `*cut`. */
+static struct span decoded_name(struct span name, char out[NAME_LEN], bool *cut)
+{
+    size_t len = 0;
+    size_t i;
+
+    for (i = 0; i < name.len && len < NAME_LEN; i++) {
+        int c = name.at[i] == '%' ? hex_pair(name, i + 1) : -1;
+        i += c >= 0 ? 2 : 0;
+        out[len++] = ascii_lower(c >= 0 ? (char)c : name.at[i]);
+    }
+    *cut = i < name.len;
+    return span_of(out, len);
+}
+
+static bool contains(struct span text, struct span word)
+{
+    return memmem(text.at, text.len, word.at, word.len) != NULL;
+}
+
+static bool is_secret(struct span name)
+{
+    static const struct span parts[] = {
+        SPAN_INIT("token"),      SPAN_INIT("secret"),    SPAN_INIT("passw"),
+        SPAN_INIT("passphrase"), SPAN_INIT("signature"), SPAN_INIT("credential"),
+        SPAN_INIT("session"),    SPAN_INIT("apikey"),    SPAN_INIT("jwt"),
+    };
+    static const struct span ends[] = {
+        SPAN_INIT("key"), SPAN_INIT("sig"),  SPAN_INIT("pwd"),
+        SPAN_INIT("sid"), SPAN_INIT("auth"), SPAN_INIT("authorization"),
+    };
+    char buffer[NAME_LEN];
+    bool cut;
+    struct span decoded = decoded_name(name, buffer, &cut);
+
+    if (cut) {
+        return true; /* no honest name is that long */
+    }
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (contains(decoded, parts[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        if (span_ends(decoded, ends[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the parameter at the beginning of `query` ends. */
+static size_t parameter_len(struct span query)
+{
+    size_t len = 0;
+
+    while (len < query.len && query.at[len] != '&' && query.at[len] != ';') {
+        len++;
+    }
+    return len;
+}
+
+static char *put_query(char *at, struct span query)
+{
+    while (query.len) {
+        size_t len = parameter_len(query);
+        struct span value = span_take(query, len);
+        struct span name = span_cut(&value, '=');
+
+        at = shown_text(at, name);
+        if (name.len < len) {
+            *at++ = '=';
+            at = value.len && is_secret(name) ? put_span(at, SPAN("\xe2\x80\xa6"))
+                                              : shown_text(at, value);
+        }
+        if (len < query.len) {
+            *at++ = query.at[len];
+        }
+        query = span_skip(query, len + 1);
+    }
+    return at;
+}
+
+static char *put_path(char *at, struct span path)
+{
+    struct span shown = span_take(path, PATH_SHOWN);
+    size_t question = span_find(shown, '?');
+
+    at = shown_text(at, span_take(shown, question));
+    if (question < shown.len) {
+        *at++ = '?';
+        at = put_query(at, span_skip(shown, question + 1));
+    }
+    return shown.len < path.len ? put_span(at, SPAN("...")) : at;
+}
+
+char *shown_host(char *at, const struct uri *uri)
+{
+    at = put_span(at, uri->is_ipv6 ? SPAN("[") : SPAN_EMPTY);
+    at = shown_text(at, span_take(uri->host, HOST_SHOWN));
+    return put_span(at, uri->is_ipv6 ? SPAN("]") : SPAN_EMPTY);
+}
+
+static char *put_port(char *at, const struct uri *uri)
+{
+    *at++ = ':';
+    return put_number(at, uri->port);
+}
+
+char *shown_url(char *at, const struct uri *uri, bool connect)
+{
+    if (uri == NULL || uri->host.len == 0) {
+        return put_span(at, SPAN("error:invalid-request"));
+    }
+    if (connect) {
+        return put_port(shown_host(at, uri), uri);
+    }
+    at = put_span(at, uri->https ? SPAN("https://") : SPAN("http://"));
+    at = shown_host(at, uri);
+    if (uri->port != (uri->https ? 443 : 80)) {
+        at = put_port(at, uri);
+    }
+    return put_path(at, uri->path);
+}
