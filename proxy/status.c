@@ -4,9 +4,11 @@
 #include "base/mem.h"
 #include "http/date.h"
 #include "proxy/client/accesslog.h"
+#include "proxy/decision_json.h"
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 enum { WORKERS_MAX = 256 };
 
@@ -247,6 +249,36 @@ static json_t *connections_json(const struct owners *owners)
     return connections;
 }
 
+/* ---- the last requests ---- */
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct recent_entry *x = a, *y = b;
+
+    return (x->when_ms < y->when_ms) - (x->when_ms > y->when_ms);
+}
+
+/* The newest RECENT_COUNT of all workers. */
+static json_t *recent_list(struct server *server)
+{
+    size_t max = server_worker_count(server) * RECENT_COUNT, count = 0;
+    struct recent_entry *entries = xcalloc(max, sizeof(*entries));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < server_worker_count(server); i++) {
+        struct recent *ring = &server_worker(server, i)->recent;
+        for (size_t ago = 0; ago < RECENT_COUNT; ago++) {
+            count += recent_read(ring, ago, &entries[count]);
+        }
+    }
+    qsort(entries, count, sizeof(*entries), newest_first);
+    for (size_t i = 0; i < count && i < RECENT_COUNT; i++) {
+        json_array_append_new(list, recent_json(&entries[i]));
+    }
+    free(entries);
+    return list;
+}
+
 int status_json(struct server *server, struct span host, struct buf *out)
 {
     struct owners all = owners_of(server);
@@ -273,6 +305,7 @@ int status_json(struct server *server, struct span host, struct buf *out)
     json_object_set_new(root, "latency_us", latency_json(owners));
     json_object_set_new(root, "memory", memory_json(&stats));
     json_object_set_new(root, "store", store_json(&stats, settings));
+    json_object_set_new(root, "recent", recent_list(server));
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     CHECK(text != NULL);
     buf_append(out, span_str(text));

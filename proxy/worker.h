@@ -11,6 +11,7 @@
 #include "cache/cache.h"
 #include "proxy/counters.h"
 #include "proxy/directives.h"
+#include "proxy/recent.h"
 #include "proxy/stream/loop.h"
 
 struct server;
@@ -27,7 +28,8 @@ struct worker {
     struct upstreams *upstreams;
     struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
-    struct list clients; /* connections, for draining */
+    struct recent recent; /* the last requests, for who asks why */
+    struct list clients;  /* connections, for draining */
     size_t client_count;
     size_t client_max;          /* limits.connections, or what the descriptors suffice for */
     struct client_terms *terms; /* for the next client; NULL: none yet */

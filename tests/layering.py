@@ -15,13 +15,15 @@ MAY_INCLUDE = {
     "cache": {"base", "http", "cache", "cache/store"},
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/directives.h",
-              "proxy/counters.h", "proxy/worker.h", "proxy/stream", "proxy/origin",
+              "proxy/counters.h", "proxy/recent.h", "proxy/worker.h", "proxy/stream", "proxy/origin",
               "proxy/client"},
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/counters": {"base", "cache", "proxy/counters.h"},
-    "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/stream"},
+    "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
+    "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
+                     "proxy/stream"},
     "proxy/stream": {"base", "http", "proxy/stream"},
     "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
                      "proxy/worker.h", "proxy/stream", "proxy/origin"},

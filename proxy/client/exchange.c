@@ -162,12 +162,26 @@ static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
                                     });
 }
 
+static void remember(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
+{
+    recent_add(&x->worker->recent, &(struct recent_request){
+                                       .when_ms = loop_wall_ms(x->worker->loop),
+                                       .elapsed_us = elapsed_us,
+                                       .bytes = sent,
+                                       .decision = &x->decision,
+                                       .status = x->status,
+                                       .request = &x->request,
+                                       .uri = &x->uri,
+                                   });
+}
+
 static void record(struct exchange *x)
 {
     uint64_t elapsed_us = clock_mono_us() - x->started_us;
 
     count(x, elapsed_us, x->stream->sent);
     write_log(x, elapsed_us, x->stream->sent);
+    remember(x, elapsed_us, x->stream->sent);
 }
 
 static void recycle(struct exchange *x)
