@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
 
@@ -74,30 +75,48 @@ static void on_stream(void *owner, struct stream *stream)
     exchange_begin(owner, stream);
 }
 
-static void on_bad_head(void *owner, const struct h1_error *error, struct buf *body)
+/* Such a request never becomes an exchange, but it is counted and logged like one. */
+static void record_bad_head(struct client *client, int status, struct span incident)
+{
+    struct worker *worker = client->worker;
+    struct decision decision = DECISION_INIT;
+    int64_t now_ms = loop_wall_ms(worker->loop);
+
+    decision.outcome = OUTCOME_ERROR;
+    decision.reason = REASON_BAD_REQUEST;
+    metric_add(&worker->counters.bad_heads, 1);
+    counters_exchange(&worker->counters,
+                      &(struct exchange_count){.decision = &decision, .status = status});
+    accesslog_write(worker->log, &(struct accesslog_entry){.when_ms = now_ms,
+                                                           .client = &client->ip,
+                                                           .decision = &decision,
+                                                           .status = status,
+                                                           .incident = incident});
+    recent_add(&worker->recent, &(struct recent_request){
+                                    .when_ms = now_ms, .decision = &decision, .status = status});
+}
+
+static void on_bad_head(void *owner, const struct h1_error *error, struct http_head *head,
+                        struct buf *body)
 {
     struct client *client = owner;
     struct worker *worker = client->worker;
-    struct arena arena;
-    struct http_head head;
+    struct arena *arena = head->fields.arena;
     struct span page;
+    struct respond_error refusal = {
+        .status = error->status,
+        .reason = REASON_BAD_REQUEST,
+        .what = error->what,
+        .name = span_str(client->terms->settings->name),
+        .incident =
+            arena_printf(arena, "%u-%llx", worker->number, (unsigned long long)++worker->serial),
+        .now = loop_wall(worker->loop),
+        .arena = arena,
+    };
 
-    arena_init(&arena, NULL, 0);
-    respond_error(
-        &(struct respond_error){
-            .status = error->status,
-            .reason = REASON_BAD_REQUEST,
-            .what = error->what,
-            .name = span_str(client->terms->settings->name),
-            .incident = arena_printf(&arena, "%u-%llx", worker->number,
-                                     (unsigned long long)++worker->serial),
-            .now = loop_wall(worker->loop),
-            .arena = &arena,
-        },
-        &head, &page);
+    respond_error(&refusal, head, &page);
     buf_append(body, page);
-    arena_fini(&arena);
-    metric_add(&worker->counters.bad_heads, 1);
+    record_bad_head(client, error->status, refusal.incident);
 }
 
 static void on_gone(void *owner)

@@ -44,9 +44,11 @@ struct h1_events {
     /* Server role: a request begins. The callee binds the stream (stream_bind) before returning;
      * on_head follows at once. */
     void (*on_stream)(void *owner, struct stream *stream);
-    /* Server role: the head was malformed, too long or too late. The callee may fill `body` with an
-     * error page (text/html); h1 answers error->status with it and closes. May be NULL. */
-    void (*on_bad_head)(void *owner, const struct h1_error *error, struct buf *body);
+    /* Server role: the head was malformed, too long or too late. h1 answers with error->status and
+     * closes. The callee may put fields into `head`, from its arena (which goes with the call), and
+     * an error page into `body`. May be NULL. */
+    void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
+                        struct buf *body);
     /* Client role: the exchange is complete and the connection can carry another one. NULL in the
      * server role. */
     void (*on_idle)(void *owner);

@@ -101,18 +101,16 @@ void h1_refuse(struct h1 *h1, const struct h1_error *error)
     struct http_head head;
 
     CHECK(!h1->turn);
+    head_init(&head, arena);
+    fields_add_id(&head.fields, FIELD_DATE, loop_date(h1->loop));
     if (h1->events->on_bad_head) {
-        h1->events->on_bad_head(h1->owner, error, &page);
+        h1->events->on_bad_head(h1->owner, error, &head, &page);
     }
     if (h1->state == H1_OPEN) {
-        head_init(&head, arena);
         head.status = error->status;
         head.framing = BODY_LENGTH;
         head.content_length = (int64_t)buf_len(&page);
-        fields_add_id(&head.fields, FIELD_DATE, loop_date(h1->loop));
-        if (buf_len(&page)) {
-            fields_add_id(&head.fields, FIELD_CONTENT_TYPE, SPAN("text/html; charset=utf-8"));
-        }
+        head.keep_alive = false;
         h1_write_response(out, &head, HTTP_1_1, METHOD_GET);
         buf_append(out, buf_span(&page));
         arena_reset(arena);

@@ -46,7 +46,8 @@ static void on_stream(void *owner, struct stream *stream)
     }
 }
 
-static void on_bad_head(void *owner, const struct h1_error *error, struct buf *body)
+static void on_bad_head(void *owner, const struct h1_error *error, struct http_head *head,
+                        struct buf *body)
 {
     bad_status = error->status;
     buf_append(body, SPAN("<p>no</p>"));
