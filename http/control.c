@@ -120,6 +120,16 @@ static void set_seconds(struct cache_control *out, const struct directive *direc
     }
 }
 
+/* Of max-stale with and without a value the first counts, too. */
+static void set_max_stale(struct cache_control *out, const struct directive *directive,
+                          struct span value, bool has_value)
+{
+    if (has_value && !out->max_stale_any) {
+        set_seconds(out, directive, value);
+    }
+    out->max_stale_any |= !has_value && out->max_stale == SECONDS_NONE;
+}
+
 /* White space around "=" is no part of the grammar: the directive counts, its value does not. */
 static void read_directive(struct cache_control *out, struct span member)
 {
@@ -142,8 +152,7 @@ static void read_directive(struct cache_control *out, struct span member)
         set_names(out, directive, value);
         break;
     case SECONDS_OR_ANY:
-        out->max_stale_any |= !has_value;
-        set_seconds(out, directive, value);
+        set_max_stale(out, directive, value, has_value);
         break;
     case SECONDS:
         set_seconds(out, directive, value);

@@ -171,6 +171,12 @@ Test(control, request_directives_rfc9111_5_2_1)
     cr_expect_eq(c.max_stale, 60);
     cr_expect_eq(c.min_fresh, 5);
 
+    /* of several the first */
+    cr_expect_not(parse("max-stale=60, max-stale", NULL).max_stale_any);
+    cr_expect_eq(parse("max-stale=60, max-stale", NULL).max_stale, 60);
+    cr_expect(parse("max-stale", "max-stale=60").max_stale_any);
+    cr_expect_eq(parse("max-stale", "max-stale=60").max_stale, SECONDS_NONE);
+
     c = parse("max-stale=x, min-fresh=x, stale-if-error=x, stale-while-revalidate=-1", NULL);
     cr_expect_not(c.max_stale_any);
     cr_expect_eq(c.max_stale, SECONDS_NONE);
