@@ -2,9 +2,14 @@
 #include "cache/policy.h"
 
 /* max-age=0 is what a reload sends: it asks for validation even within the first second. */
+static bool is_reload(const struct cache_control *control)
+{
+    return control->max_age == 0;
+}
+
 static bool is_older_than_asked(const struct cache_control *control, int64_t age)
 {
-    return control->max_age == 0 || (control->max_age > 0 && age > control->max_age);
+    return is_reload(control) || (control->max_age > 0 && age > control->max_age);
 }
 
 static enum policy_verdict reuse_fresh(const struct policy_request *request,
@@ -13,7 +18,7 @@ static enum policy_verdict reuse_fresh(const struct policy_request *request,
 {
     const struct cache_control *control = &request->control;
 
-    if (is_older_than_asked(control, age) && !freshness->immutable) {
+    if (is_older_than_asked(control, age) && !(freshness->immutable && is_reload(control))) {
         *reason = REASON_REQUEST_MAX_AGE;
         return POLICY_VALIDATE;
     }

@@ -507,6 +507,13 @@ Test(policy_reuse, rfc8246_immutable)
          REASON_REQUEST_MAX_AGE},
         {"Cache-Control: max-age=60, immutable", "Cache-Control: no-cache", 5, POLICY_VALIDATE,
          REASON_REQUEST_NO_CACHE},
+        {"Cache-Control: max-age=60, immutable", "Pragma: no-cache", 5, POLICY_VALIDATE,
+         REASON_REQUEST_NO_CACHE},
+        /* a bound is no reload */
+        {"Cache-Control: max-age=60, immutable", "Cache-Control: max-age=4", 5, POLICY_VALIDATE,
+         REASON_REQUEST_MAX_AGE},
+        {"Cache-Control: max-age=60, immutable", "Cache-Control: min-fresh=59", 5, POLICY_VALIDATE,
+         REASON_REQUEST_MIN_FRESH},
     };
     expect_reuse(cases, ARRAY_LEN(cases));
 }
