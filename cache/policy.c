@@ -135,6 +135,7 @@ bool policy_status_is_heuristic(int status, bool is_public)
     case 405:
     case 410:
     case 414:
+    case 451: /* RFC 7725 3 */
     case 501:
         return true;
     default:

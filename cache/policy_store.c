@@ -1,5 +1,5 @@
-/* policy_store - what may be stored (RFC 9111 3), what a 304 changes in it (3.2), and what an unsafe
- * request invalidates (4.4). */
+/* policy_store - what may be stored (RFC 9111 3), what a 304 changes in it (3.2), and what an
+ * unsafe request invalidates (4.4). */
 #include "cache/policy.h"
 
 #include "cache/policy_response.h"
@@ -22,7 +22,8 @@ static enum reason request_obstacle(const struct http_head *request)
     return control.no_store ? REASON_REQUEST_NO_STORE : REASON_NONE;
 }
 
-/* Statuses that speak about this one request or this one hop, not about the resource. */
+/* Statuses that speak about this one request or this one hop, not about the resource. RFC 6585 says
+ * so itself of four of them, whatever lifetime they come with. */
 static enum reason status_obstacle(int status)
 {
     switch (status) {
@@ -34,6 +35,10 @@ static enum reason status_obstacle(int status)
     case 412:
         return REASON_CONDITIONAL;
     case 407:
+    case 428:
+    case 429:
+    case 431:
+    case 511:
         return REASON_STATUS;
     default:
         return status < 200 ? REASON_STATUS : REASON_NONE;

@@ -238,6 +238,7 @@ Test(policy_freshness, rfc9111_4_2_2_heuristic)
         {405, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {410, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {414, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
+        {451, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {501, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {201, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},
         {202, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},

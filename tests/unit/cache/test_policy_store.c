@@ -114,6 +114,11 @@ Test(policy_may_store, statuses_without_a_lifetime)
         {"", 412, "Cache-Control: max-age=60", REASON_CONDITIONAL},
         {"", 416, "Cache-Control: max-age=60", REASON_RANGE},
         {"", 407, "Cache-Control: max-age=60", REASON_STATUS},
+        /* RFC 6585: never */
+        {"", 428, "Cache-Control: max-age=60, public", REASON_STATUS},
+        {"", 429, "Cache-Control: max-age=60, public", REASON_STATUS},
+        {"", 431, "Cache-Control: max-age=60, public", REASON_STATUS},
+        {"", 511, "Cache-Control: max-age=60, public", REASON_STATUS},
         {"", 103, "Cache-Control: max-age=60", REASON_STATUS},
         {"", 200, "Cache-Control: max-age=60|Content-Range: bytes 0-1/2", REASON_STORED},
     };
