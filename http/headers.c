@@ -129,12 +129,13 @@ static struct span join(const struct http_fields *fields, enum http_field_id id,
 {
     char *text = arena_alloc(arena, len);
     char *at = text;
+    struct span separator = SPAN_EMPTY;
 
     for (size_t i = 0; i < fields->count; i++) {
         const struct http_field *field = &fields->at[i];
         if (is_named(field, id, name)) {
-            at = put_span(at, at == text ? SPAN_EMPTY : SPAN(", "));
-            at = put_span(at, field->value);
+            at = put_span(put_span(at, separator), field->value);
+            separator = SPAN(", ");
         }
     }
     return span_from_to(text, at);
