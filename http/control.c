@@ -172,33 +172,41 @@ void control_parse(const struct http_fields *fields, struct cache_control *out)
     }
 }
 
-/* In a dictionary the last value of a key counts (RFC 8941 3.2). False: seconds that are not an
- * integer. */
-static bool read_member(struct cache_control *out, const struct sf_member *member)
+/* Seconds of a targeted field that are not an integer, until the key comes again. */
+#define NOT_SECONDS (-2)
+
+static int64_t member_seconds(const struct sf_member *member)
+{
+    if (member->type != SF_INTEGER) {
+        return NOT_SECONDS;
+    }
+    return member->integer < 0 ? 0 : member->integer < SECONDS_MAX ? member->integer : SECONDS_MAX;
+}
+
+/* In a dictionary the last value of a key counts (RFC 8941 3.2). */
+static void read_member(struct cache_control *out, const struct sf_member *member)
 {
     const struct directive *directive = find_directive(member->key);
     bool is_false = member->type == SF_BOOLEAN && member->integer == 0;
 
     if (directive == NULL) {
-        return true;
+        return;
     }
     switch (directive->argument) {
     case FLAG:
         *flag_of(out, directive) = !is_false;
-        return true;
+        break;
     case NAMES:
         *flag_of(out, directive) = false;
         set_names(out, directive, member->type == SF_STRING ? member->text : SPAN_EMPTY);
         *flag_of(out, directive) = !is_false;
-        return true;
-    case SECONDS_OR_ANY:
-        return true; /* only a request's */
+        break;
+    case SECONDS_OR_ANY: /* only a request's */
+        break;
     case SECONDS:
+        *seconds_of(out, directive) = member_seconds(member);
         break;
     }
-    int64_t seconds = member->integer < SECONDS_MAX ? member->integer : SECONDS_MAX;
-    *seconds_of(out, directive) = seconds > 0 ? seconds : 0;
-    return member->type == SF_INTEGER;
 }
 
 /* One line of the field. False when it does not parse. */
@@ -209,11 +217,20 @@ static bool read_line(struct cache_control *out, struct span line)
 
     while (sf_dictionary_next(&dictionary, &member)) {
         out->present = true;
-        if (!read_member(out, &member)) {
-            return false;
-        }
+        read_member(out, &member);
     }
     return !dictionary.bad;
+}
+
+static bool has_bad_seconds(struct cache_control *control)
+{
+    for (size_t i = 0; i < ARRAY_LEN(directives); i++) {
+        if (directives[i].argument == SECONDS &&
+            *seconds_of(control, &directives[i]) == NOT_SECONDS) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool control_parse_targeted(const struct http_fields *fields, struct span name,
@@ -229,7 +246,7 @@ bool control_parse_targeted(const struct http_fields *fields, struct span name,
             good = read_line(out, field->value);
         }
     }
-    if (!good || !out->present) {
+    if (!good || !out->present || has_bad_seconds(out)) {
         *out = nothing_said;
         return false;
     }

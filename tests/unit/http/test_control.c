@@ -239,6 +239,10 @@ Test(control, targeted_seconds_rfc9213_2_1)
         {"max-age=3600;foo=bar;baz", NULL, true, 3600},
         {"max-age=1, max-age=3600", NULL, true, 3600},
         {"max-age=1", "max-age=3600", true, 3600},
+        /* the last of a key counts, so an earlier one may be anything */
+        {"max-age=x, max-age=3600", NULL, true, 3600},
+        {"max-age", "max-age=3600", true, 3600},
+        {"max-age=3600, max-age=x", NULL, false, -1},
         {"max-age=1", "", true, 1},
         {"foo=(a b;c=1 \"d\" 1.5 :aGk=: ?1), max-age=3600", NULL, true, 3600},
         {"foo=bar,\t max-age=3600 ", NULL, true, 3600},
