@@ -16,6 +16,26 @@ uint32_t cache_guard_of(const struct cache_key *primary)
     return word % GUARDS;
 }
 
+/* A URL among those of one guard. */
+static uint64_t url_of(const struct cache_key *primary)
+{
+    uint64_t word;
+
+    memcpy(&word, primary->hash + sizeof(word), sizeof(word));
+    return word;
+}
+
+struct flight_mark cache_mark(struct cache *cache, const struct cache_key *primary)
+{
+    uint32_t number = cache_guard_of(primary);
+
+    return (struct flight_mark){
+        .guard = number,
+        .url = url_of(primary),
+        .invalidations = atomic_load(&cache->guards[number].invalidations),
+    };
+}
+
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number)
 {
@@ -293,12 +313,27 @@ static struct settling *settling_new(struct cache *cache, struct object *object)
     return settling;
 }
 
+/* More than a guard remembers count as ours, also those that come while we look. */
+static bool invalidated_since(const struct guard *guard, const struct flight_mark *mark)
+{
+    uint64_t count = atomic_load(&guard->invalidations);
+
+    if (count - mark->invalidations > RECENT_INVALIDATIONS) {
+        return true;
+    }
+    for (uint64_t i = mark->invalidations; i < count; i++) {
+        if (atomic_load(&guard->recent[i % RECENT_INVALIDATIONS]) == mark->url) {
+            return true;
+        }
+    }
+    return atomic_load(&guard->invalidations) - mark->invalidations >= RECENT_INVALIDATIONS;
+}
+
 bool cache_is_outdated(struct cache *cache, const struct flight *flight)
 {
     struct flight_mark mark = flight_mark(flight);
 
-    return flight_is_doomed(flight) ||
-           atomic_load(&cache->guards[mark.guard].invalidations) != mark.invalidations;
+    return flight_is_doomed(flight) || invalidated_since(&cache->guards[mark.guard], &mark);
 }
 
 /* Under the guard: in the table first, so that it is found before the store has it. */
@@ -401,7 +436,9 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
 
     key_primary(uri, zone, &cache->secret, arena, &key);
     struct guard *guard = cache_guard_lock(cache, cache_guard_of(&key));
-    atomic_fetch_add(&guard->invalidations, 1);
+    uint64_t number = atomic_load(&guard->invalidations);
+    atomic_store(&guard->recent[number % RECENT_INVALIDATIONS], url_of(&key));
+    atomic_store(&guard->invalidations, number + 1);
     table_drop(cache->table, &key);
     if (cache->store) {
         store_drop(cache->store, key.hash, NULL, NULL);

@@ -17,7 +17,8 @@
  * Table and store change together, under the guard of the URL (one of many, chosen by the primary
  * key): else an answer could be stored behind the invalidation that came after it. Its counters
  * tell what happened since somebody looked, without keeping the lock meanwhile:
- *   - a flight remembers `invalidations` at its begin; it is not kept when there was one since;
+ *   - a flight remembers `invalidations` at its begin; it is not kept when its URL was among those
+ *     since, or when there were more than the guard remembers;
  *   - who reads the store remembers `changes`; what it read does not go to the table when there
  *     was one since, because it may be older than what the table had in between.
  */
@@ -25,12 +26,14 @@
 enum {
     RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
     GUARDS = 1024,
+    RECENT_INVALIDATIONS = 16, /* remembered by each guard */
 };
 
 struct guard {
     pthread_mutex_t lock;
     _Atomic uint64_t invalidations;
-    _Atomic uint64_t changes; /* of any kind, invalidations too */
+    _Atomic uint64_t recent[RECENT_INVALIDATIONS]; /* their URLs, by part of the hash */
+    _Atomic uint64_t changes;                      /* of any kind, invalidations too */
 };
 
 struct cache {
@@ -48,6 +51,8 @@ struct cache {
 
 /* The number of the guard of a URL. */
 uint32_t cache_guard_of(const struct cache_key *primary);
+/* What happened to the URL until now. */
+struct flight_mark cache_mark(struct cache *cache, const struct cache_key *primary);
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);

@@ -233,8 +233,7 @@ enum cache_result cache_lookup(struct cache *cache, const struct cache_query *qu
 
     *lookup = (struct lookup){0};
     key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
-    lookup->mark.guard = cache_guard_of(&lookup->primary);
-    lookup->mark.invalidations = atomic_load(&cache->guards[lookup->mark.guard].invalidations);
+    lookup->mark = cache_mark(cache, &lookup->primary);
     for (int attempt = 0; changed && attempt < 3; attempt++) {
         object_unref(&lookup->object);
         result = decide(cache, query, lookup, decision, &changed);

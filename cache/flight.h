@@ -63,6 +63,7 @@ void flight_watch(struct flight *flight, struct waker owner);
 /* What the cache knew when the flight began, and compares at its end. Belongs to whoever leads. */
 struct flight_mark {
     uint32_t guard;
+    uint64_t url;
     uint64_t invalidations;
 };
 void flight_set_mark(struct flight *flight, struct flight_mark mark);

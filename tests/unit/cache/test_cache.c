@@ -314,6 +314,43 @@ Test(cache, a_variants_flight_under_way_is_not_kept_either)
     }
 }
 
+Test(cache, what_invalidates_other_urls_does_not_matter)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, 5);
+    for (int i = 0; i < 2000; i++) { /* each guard sees a few */
+        struct uri other = try.uri;
+        other.path = arena_printf(&kit.arena, "/%d", i);
+        cache_invalidate(kit.cache, &other, SPAN("t"), &kit.arena);
+    }
+    cr_expect(!cache_is_outdated(kit.cache, try.lookup.member.flight));
+    finish(&kit, &try, object, 5);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+    kit_close(&kit);
+}
+
+Test(cache, more_invalidations_than_are_remembered_count_as_ours)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, 5);
+    for (int i = 0; i < 100000; i++) {
+        struct uri other = try.uri;
+        other.path = arena_printf(&kit.arena, "/%d", i);
+        cache_invalidate(kit.cache, &other, SPAN("t"), &kit.arena);
+    }
+    cr_expect(cache_is_outdated(kit.cache, try.lookup.member.flight));
+    finish(&kit, &try, object, 5);
+    kit_close(&kit);
+}
+
 Test(cache, a_304_that_forbids_storing_forgets_what_it_confirmed)
 {
     struct kit kit;
