@@ -1,0 +1,63 @@
+"""Ranges."""
+from harness import Cases, answer, hit, miss, Step
+
+cases = Cases()
+LONG = "Cache-Control: max-age=3600"
+BODY = b"0123456789A"
+
+
+def whole(*lines):
+    return miss(LONG, *lines, body=BODY)
+
+
+def part(wanted, text, where, *ask, **how):
+    return hit(f"Content-Range: bytes {where}/11", f"Content-Length: {len(text)}",
+               ask=(f"Range: bytes={wanted}", *ask), status=206, text=text, **how)
+
+
+cases("first-last", whole("Test: x"), part("0-1", b"01", "0-1"))
+cases("first", whole(), part("1-", b"123456789A", "1-10"))
+cases("suffix", whole(), part("-1", b"A", "10-10"))
+cases("suffix-longer", whole(), part("-100", BODY, "0-10"))
+cases("last-beyond", whole(), part("5-100", BODY[5:], "5-10"))
+cases("middle-byte", whole(), part("5-5", b"5", "5-5"))
+cases("fields", whole("Test: x", 'ETag: "a"', "Date: @-9", "Content-Type: a/b"),
+      hit("Test: x", 'ETag: "a"', "Date: @-9", "Content-Type: a/b", "Age: 0..5",
+          ask=("Range: bytes=0-1",), status=206, text=b"01"))
+cases("unsatisfiable", whole(), hit("Content-Range: bytes */11", ask=("Range: bytes=11-",),
+                                    status=416, text=b""))
+cases("other-unit", whole(), hit(ask=("Range: lines=0-1",)))
+cases("bad-syntax", whole(), hit(ask=("Range: bytes=5-2",)))
+cases("if-range-etag", whole('ETag: "a"'), part("0-1", b"01", "0-1", 'If-Range: "a"'))
+cases("if-range-other", whole('ETag: "a"'), hit(ask=("Range: bytes=0-1", 'If-Range: "b"')))
+cases("if-range-weak", whole('ETag: W/"a"'), hit(ask=("Range: bytes=0-1", 'If-Range: W/"a"')))
+cases("if-none-match-first", whole('ETag: "a"'),
+      hit(ask=("Range: bytes=0-1", 'If-None-Match: "a"'), status=304))
+cases("head-ignores-range", whole(), hit("Content-Length: 11", ask=("Range: bytes=0-1",),
+                                         method="HEAD", status=200))
+cases("not-200-ignores-range", miss(LONG, body=BODY, says=404), hit(ask=("Range: bytes=0-1",)))
+cases("forwarded-when-nothing-stored",
+      Step(ask=("Range: bytes=0-1",), saw=("Range: bytes=0-1",),
+           answers=(answer(LONG, "Content-Range: bytes 0-1/11", status=206, body=b"01"),)))
+
+LATER = "206 responses are not stored yet"
+
+
+def said(wanted, where, text, *lines, **how):
+    """A 206 of the origin."""
+    return miss(LONG, 'ETag: "a"', f"Content-Range: bytes {where}", *lines,
+                ask=(f"Range: bytes={wanted}",), says=206, body=text, **how)
+
+
+cases("206-reused", said("-5", "5-9/10", b"56789"),
+      hit(ask=("Range: bytes=-5",), status=206, text=b"56789"), later=LATER)
+cases("206-smaller", said("-5", "5-9/10", b"56789"),
+      hit("Content-Range: bytes 6-8/10", ask=("Range: bytes=6-8",), status=206, text=b"678"),
+      hit("Content-Range: bytes 6-9/10", ask=("Range: bytes=6-",), status=206, text=b"6789"),
+      hit("Content-Range: bytes 9-9/10", ask=("Range: bytes=-1",), status=206, text=b"9"),
+      later=LATER)
+cases("206-completed", said("0-4", "0-4/10", b"01234"),
+      Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False,
+           answers=(answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
+                           body=b"56789"),)),
+      hit(status=200, text=b"0123456789", relay=False), later=LATER)

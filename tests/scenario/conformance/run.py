@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Cache behaviour seen from outside, case by case: run.py LARDER-PROXY forward|replica [CASE…]
+
+Every line of docs/caching.md that a program can show has its cases, in files named like its
+sections. They run side by side against one proxy: as a forward proxy, or as the replica of a site.
+"""
+import concurrent.futures
+import fnmatch
+import importlib.util
+import pathlib
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE), str(HERE.parents[1] / "lib")]
+import harness  # noqa: E402
+import larder  # noqa: E402
+
+FILES = sorted(path for path in HERE.glob("*.py") if path.stem not in ("harness", "run"))
+AT_ONCE = 96
+
+
+def cases_of(path):
+    spec = importlib.util.spec_from_file_location(f"cases_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.cases
+
+
+def collect(mode, patterns):
+    """[(file/name, case)]"""
+    found = [(f"{path.stem}/{case.name}", case) for path in FILES for case in cases_of(path)
+             if case.only in (None, mode)]
+    names = [name for name, _ in found]
+    if len(set(names)) != len(names):
+        raise SystemExit(f"twice: {sorted({name for name in names if names.count(name) > 1})}")
+    return [(name, case) for name, case in found
+            if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+
+
+def run(name, case, *place):
+    """None, or what was wrong."""
+    course = harness.Course(case, f"/{name}", *place)
+    try:
+        case.run(course)
+    except harness.Wrong as wrong:
+        return str(wrong)
+    except Exception as error:  # a broken case is a failed one, and the others go on
+        return repr(error)
+    return None
+
+
+def run_all(found, *place):
+    """How many failed."""
+    def patience(item):
+        return -sum(step.sleep for step in item[1].steps)  # those that sleep begin first
+
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = [(name, pool.submit(run, name, case, *place))
+                for name, case in sorted(found, key=patience)]
+        for name, future in sorted(runs, key=lambda item: item[0]):
+            wrong = future.result()
+            failed += wrong is not None
+            print(f"FAIL {name}: {wrong}" if wrong else f"ok   {name}", flush=True)
+    return failed
+
+
+def main():
+    program, mode, *patterns = sys.argv[1:]
+    found = collect(mode, patterns)
+    later = [(name, case) for name, case in found if case.later]
+    origin = harness.Origin(["host0.test", "host1.test"])
+    spare = harness.Origin(["spare.test"], ["127.0.0.1"])
+    sites = [word for host, port in (("*.test", origin.port), ("spare.test", spare.port))
+             for word in ("--site", f"{host}=http://127.0.0.1:{port}") if mode == "replica"]
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="larder-") as store:
+        proxy = larder.Proxy(program, store, *sites)
+        proxy.start()
+        failed = run_all([item for item in found if not item[1].later], proxy, origin, mode,
+                         spare)
+        left = proxy.stop()
+    for name, case in later:
+        print(f"later {name}: {case.later}")
+    print(f"{mode}: {len(found) - len(later) - failed} held, {failed} failed, {len(later)} later, "
+          f"in {time.monotonic() - began:.1f} s")
+    sys.exit(1 if failed or not left or len(found) == len(later) else 0)
+
+
+if __name__ == "__main__":
+    main()
