@@ -429,6 +429,13 @@ struct flight *cache_private_flight(struct flight_member *member, struct object 
     return flight;
 }
 
+void cache_adopt(struct cache *cache, struct flight *flight, const struct uri *uri,
+                 struct span zone, struct arena *arena, struct cache_key *primary)
+{
+    key_primary(uri, zone, &cache->secret, arena, primary);
+    flight_set_mark(flight, cache_mark(cache, primary));
+}
+
 void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
                       struct arena *arena)
 {

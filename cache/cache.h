@@ -156,6 +156,10 @@ void cache_unclaim(struct cache *cache, struct claim *claim);
 struct flight *cache_private_flight(struct flight_member *member, struct object *stale,
                                     const struct cache_key *key, struct waker waker);
 
+/* The response of a private flight may be kept all the same, under the URI's key: as of now. */
+void cache_adopt(struct cache *cache, struct flight *flight, const struct uri *uri,
+                 struct span zone, struct arena *arena, struct cache_key *primary);
+
 /* Everything stored for the URI becomes unusable (RFC 9111 4.4). */
 void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
                       struct arena *arena);

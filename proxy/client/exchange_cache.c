@@ -1,11 +1,7 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"
-
-struct span exchange_zone(const struct exchange *x)
-{
-    return x->site ? SPAN("site") : SPAN("forward");
-}
+#include "proxy/origin/target.h"
 
 /* ---- LOOKUP ---- */
 
@@ -34,10 +30,13 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
 enum exchange_state exchange_go_alone(struct exchange *x)
 {
     struct waker waker = {exchange_wake_flight, x};
+    /* A HEAD validates what is stored for GET. */
+    struct object *stale = x->request.method == METHOD_HEAD ? x->lookup.object : NULL;
 
-    object_unref(&x->lookup.object);
     fetch_unlink(&x->fetch);
-    struct flight *flight = cache_private_flight(&x->lookup.member, NULL, &x->lookup.key, waker);
+    struct flight *flight = cache_private_flight(&x->lookup.member, stale, &x->lookup.key, waker);
+    flight_set_mark(flight, x->lookup.mark);
+    object_unref(&x->lookup.object);
     exchange_fetch(x, flight, false, true, NULL);
     flight_unref(&flight);
     return EX_AWAIT;
@@ -69,7 +68,7 @@ enum exchange_state exchange_lookup(struct exchange *x)
         .request = &x->request,
         .policy = &x->policy,
         .uri = &x->uri,
-        .zone = exchange_zone(x),
+        .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
         .alone = alone,
         .anew = x->anew,
@@ -219,7 +218,7 @@ enum exchange_state exchange_await(struct exchange *x)
             return look_again(x);
         }
         record_outcome(x, object);
-        return exchange_deliver(x, object, x->lookup.lead);
+        return exchange_deliver(x, object, x->lookup.lead || flight_stale(x->lookup.member.flight));
     case FLIGHT_FAILED:
         return exchange_refuse(x, failure.status, failure.reason, NULL);
     }

@@ -6,21 +6,6 @@
 #include "proxy/client/parts.h"
 #include "proxy/client/respond.h"
 
-/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
-static void invalidate(struct exchange *x, const struct object *object)
-{
-    struct uri also[POLICY_ALSO_MAX];
-
-    if (!policy_invalidates(x->request.method, object->status)) {
-        return;
-    }
-    cache_invalidate(x->worker->cache, &x->uri, exchange_zone(x), &x->arena);
-    size_t count = policy_also_invalidates(&x->uri, &object->fields, &x->arena, also);
-    for (size_t i = 0; i < count; i++) {
-        cache_invalidate(x->worker->cache, &also[i], exchange_zone(x), &x->arena);
-    }
-}
-
 /* ---- the response ---- */
 
 static void describe(struct exchange *x, struct response *response)
@@ -250,6 +235,5 @@ enum exchange_state exchange_deliver(struct exchange *x, struct object *object, 
     x->object = object;
     x->evaluate = evaluate;
     x->serial = ++x->worker->responses;
-    invalidate(x, object);
     return exchange_send(x);
 }

@@ -93,8 +93,6 @@ enum exchange_state exchange_send(struct exchange *x);
  * they cannot be had. */
 bool exchange_fill(struct exchange *x);
 
-/* The part of the configuration whose keys the request uses. */
-struct span exchange_zone(const struct exchange *x);
 /* Asks the origin. `linked`: the exchange hears of it; `claim` (taken over) or NULL. */
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
                     const struct claim *claim);

@@ -26,6 +26,7 @@ enum fetch_state {
 enum {
     SPOOL_LIMIT_PASS = 256 * 1024,
     SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
+    PASS_MARK_SECONDS = 120,
 };
 
 struct fetch {
@@ -108,6 +109,14 @@ void fetch_complete(struct fetch *fetch);
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason);
 /* A waker for spools. */
 void fetch_wake_writer(void *arg);
+
+/* ---- fetch_renew.c ---- */
+
+/* A 304 to a validation. False when it confirms nothing that is stored (RFC 9111 4.3.4). */
+bool fetch_confirmed(struct fetch *fetch, const struct http_head *response);
+/* The answer to a HEAD, compared with the stored response to GET (RFC 9111 4.3.5): true when it
+ * confirms it, and what is stored answers under the new fields. */
+bool fetch_head_renews(struct fetch *fetch, const struct http_head *response);
 
 /* ---- fetch_part.c ---- */
 

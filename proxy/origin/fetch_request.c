@@ -7,7 +7,7 @@
 
 bool fetch_is_validating(const struct fetch *fetch)
 {
-    return fetch->shared && !fetch->unconditional && flight_stale(fetch->flight) != NULL;
+    return !fetch->unconditional && flight_stale(fetch->flight) != NULL;
 }
 
 /* A shared fetch asks for what others can use, too: the client's own conditions are evaluated

@@ -5,8 +5,6 @@
 #include "base/err.h"
 #include "http/validator.h"
 
-enum { PASS_MARK_SECONDS = 120 };
-
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason)
 {
     if (fetch->decision && fetch->owner) {
@@ -36,55 +34,27 @@ static void add_date(struct fetch *fetch, const struct http_head *response, stru
     fields_add_id(&dated->fields, FIELD_DATE, loop_date(fetch->worker->loop));
 }
 
-/* Why a response may not be kept lies in the request that caused it, not in the response. */
-static bool is_about_request(enum reason why)
-{
-    return why == REASON_AUTHORIZATION || why == REASON_REQUEST_NO_STORE || why == REASON_METHOD;
-}
-
-/* A 304 after which the stored response may not be kept: only who asked gets it. */
-static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
-{
-    int64_t mark = loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
-
-    flight_publish_solo(fetch->flight, object);
-    if (is_about_request(why)) {
-        cache_abandon(fetch->worker->cache, fetch->flight, 0);
-    } else {
-        cache_discard(fetch->worker->cache, fetch->flight, mark);
-    }
-}
-
-/* The origin confirmed what is stored. */
-static void confirmed(struct fetch *fetch, const struct http_head *response)
-{
-    struct object *stale = flight_stale(fetch->flight);
-    struct http_head merged = *response;
-    struct freshness freshness;
-
-    policy_merge_304(&stale->fields, &response->fields, &fetch->arena, &merged.fields);
-    merged.status = stale->status;
-    policy_freshness(&merged, fetch->times, &fetch->rules, &freshness);
-    enum reason why = policy_may_store(&fetch->client, &merged, &freshness, &fetch->rules);
-    struct object *object = object_updated(stale, &merged.fields, &freshness);
-    object->stored_reason = why;
-    fetch_note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
-    fetch->waiting = false;
-    if (why == REASON_STORED) {
-        flight_publish(fetch->flight, object);
-        cache_update(fetch->worker->cache, fetch->flight, object);
-    } else {
-        confirmed_for_one(fetch, object, why);
-    }
-    object_unref(&object);
-}
-
 void fetch_wake_writer(void *arg) /* any thread, the spool's lock held */
 {
     struct fetch *fetch = arg;
 
     atomic_store(&fetch->response_wake, true);
     fetch_post(fetch);
+}
+
+/* A POST whose response is the state of its own URI answers later GETs (RFC 9110 9.3.3). It is kept
+ * as something newer than the invalidation that it caused itself. */
+static enum reason may_store_post(struct fetch *fetch, const struct http_head *response,
+                                  const struct freshness *freshness)
+{
+    enum reason why = policy_may_store_post(&fetch->client, response, freshness, &fetch->rules,
+                                            &fetch->uri, &fetch->arena);
+
+    if (why == REASON_STORED) {
+        cache_adopt(fetch->worker->cache, fetch->flight, &fetch->uri, target_zone(fetch->site),
+                    &fetch->arena, &fetch->primary);
+    }
+    return why;
 }
 
 static enum reason may_store(struct fetch *fetch, const struct http_head *response,
@@ -94,7 +64,8 @@ static enum reason may_store(struct fetch *fetch, const struct http_head *respon
         return policy_may_store(&fetch->client, response, freshness, &fetch->rules);
     }
     if (!fetch->policy.lookup) {
-        return fetch->policy.reason;
+        return fetch->client.method == METHOD_POST ? may_store_post(fetch, response, freshness)
+                                                   : fetch->policy.reason;
     }
     if (policy_may_store(&fetch->client, response, freshness, &fetch->rules) == REASON_STORED) {
         cache_unmark(fetch->worker->cache, flight_key(fetch->flight)); /* the next may share */
@@ -128,7 +99,7 @@ static struct object *shared_object(struct fetch *fetch)
 {
     const struct http_fields *fields = &fetch->object->fields;
 
-    if (validator_strong(fields, loop_wall(fetch->worker->loop)) != FIELD_OTHER &&
+    if (fetch->shared && validator_strong(fields, loop_wall(fetch->worker->loop)) != FIELD_OTHER &&
         cache_admit_as_parts(fetch->worker->cache, fetch->flight, fetch->object, &fetch->claim)) {
         return fetch->claim.base;
     }
@@ -213,6 +184,22 @@ static bool took_piece(struct fetch *fetch, const struct http_head *response)
     UNREACHABLE();
 }
 
+/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
+static void invalidate(struct fetch *fetch, const struct http_head *response)
+{
+    struct uri also[POLICY_ALSO_MAX];
+    struct span zone = target_zone(fetch->site);
+
+    if (!policy_invalidates(fetch->client.method, response->status)) {
+        return;
+    }
+    cache_invalidate(fetch->worker->cache, &fetch->uri, zone, &fetch->arena);
+    size_t count = policy_also_invalidates(&fetch->uri, &response->fields, &fetch->arena, also);
+    for (size_t i = 0; i < count; i++) {
+        cache_invalidate(fetch->worker->cache, &also[i], zone, &fetch->arena);
+    }
+}
+
 void fetch_response(struct fetch *fetch, const struct http_head *head)
 {
     bool validating = fetch_is_validating(fetch);
@@ -220,6 +207,7 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
 
     fetch->times.response = loop_wall(fetch->worker->loop);
     add_date(fetch, head, &response);
+    invalidate(fetch, &response);
     if (fetch->claim.base && took_piece(fetch, &response)) {
         return;
     }
@@ -228,12 +216,9 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
         return;
     }
     if (validating && response.status == 304) {
-        if (!policy_304_selects(&flight_stale(fetch->flight)->fields, &response.fields)) {
+        if (!fetch_confirmed(fetch, &response)) {
             ask_again(fetch);
-            return;
         }
-        fetch_set_state(fetch, FETCH_BODY);
-        confirmed(fetch, &response);
         return;
     }
     if (validating && response.status >= 500 && fetch_use_stale(fetch)) {
@@ -242,6 +227,9 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
         return;
     }
     fetch_set_state(fetch, FETCH_BODY);
+    if (validating && fetch->client.method == METHOD_HEAD && fetch_head_renews(fetch, &response)) {
+        return;
+    }
     if (!fetch_take_first_part(fetch, &response)) {
         admitted(fetch, &response);
     }

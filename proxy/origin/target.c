@@ -129,3 +129,8 @@ struct policy_settings target_policy(const struct settings *settings, const stru
     }
     return rules;
 }
+
+struct span target_zone(const struct site *site)
+{
+    return site ? SPAN("site") : SPAN("forward");
+}

@@ -28,4 +28,7 @@ bool target_port_allowed(const struct settings *settings, uint16_t port, bool co
 /* The cache rules for a site (targeted fields count there), or for a forward request (NULL). */
 struct policy_settings target_policy(const struct settings *settings, const struct site *site);
 
+/* The part of the configuration whose keys the requests for a site (or NULL) use. */
+struct span target_zone(const struct site *site);
+
 #endif

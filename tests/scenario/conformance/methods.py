@@ -35,7 +35,7 @@ cases("get-answers-head-length", miss(LONG, body=BODY),
       hit("Content-Length: 10", method="HEAD"))
 cases("head-not-stored-as-get", miss(LONG, method="HEAD"), miss(LONG), hit())
 cases("head-stale-validates", miss("Cache-Control: max-age=0", TAG), valid(LONG, TAG, method="HEAD"),
-      hit(text=1))
+      hit(LONG, text=1, relay=False))
 cases("head-stale-forwarded", miss("Cache-Control: max-age=1", "Age: 1", "Last-Modified: @-50"),
       miss(LONG, "Last-Modified: @-50", method="HEAD", body=b"x" * len("answer 1 of ")))
 cases("head-200-confirms",
@@ -56,8 +56,3 @@ cases("head-no-store-changes-nothing", miss(LONG, TAG, "Test: 1", body=BODY),
            ask=("Cache-Control: no-cache",)), hit("Test: 1", text=BODY, relay=False))
 cases("options-not-stored", miss(LONG, method="OPTIONS"), miss(LONG, method="OPTIONS"))
 cases("options-leaves-get", miss(LONG), miss(method="OPTIONS"), hit(text=1))
-
-for case in cases:
-    if case.name.startswith(("head-stale-validates", "head-200", "post-stored", "post-replaces",
-                             "post-answers")):
-        case.later = "not built yet"

@@ -1,0 +1,99 @@
+/* fetch_renew - answers that speak about what is stored already: a 304, or a 200 to HEAD. */
+#include "proxy/origin/fetch_parts.h"
+
+/* Why a response may not be kept lies in the request that caused it, not in the response. */
+static bool is_about_request(enum reason why)
+{
+    return why == REASON_AUTHORIZATION || why == REASON_REQUEST_NO_STORE || why == REASON_METHOD;
+}
+
+/* A 304 after which the stored response may not be kept: only who asked gets it. */
+static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
+{
+    int64_t mark = loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+
+    flight_publish_solo(fetch->flight, object);
+    if (is_about_request(why)) {
+        cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    } else {
+        cache_discard(fetch->worker->cache, fetch->flight, mark);
+    }
+}
+
+/* The stored response under the fields of the answer. *why: whether it may stay stored. */
+static struct object *renewed(struct fetch *fetch, struct object *stored,
+                              const struct http_head *response, enum reason *why)
+{
+    struct http_head request = fetch->client;
+    struct http_head merged = *response;
+    struct freshness freshness;
+
+    request.method = METHOD_GET; /* whose response is stored */
+    policy_merge_304(&stored->fields, &response->fields, &fetch->arena, &merged.fields);
+    merged.status = stored->status;
+    policy_freshness(&merged, fetch->times, &fetch->rules, &freshness);
+    *why = policy_may_store(&request, &merged, &freshness, &fetch->rules);
+    struct object *object = object_updated(stored, &merged.fields, &freshness);
+    object->stored_reason = *why;
+    return object;
+}
+
+static void keep_renewed(struct fetch *fetch, struct object *object, int status)
+{
+    fetch_note(fetch, status, REASON_VALIDATED);
+    fetch->waiting = false;
+    flight_publish(fetch->flight, object);
+    cache_update(fetch->worker->cache, fetch->flight, object);
+}
+
+bool fetch_confirmed(struct fetch *fetch, const struct http_head *response)
+{
+    struct object *stale = flight_stale(fetch->flight);
+    enum reason why;
+
+    if (!policy_304_selects(&stale->fields, &response->fields)) {
+        return false;
+    }
+    fetch_set_state(fetch, FETCH_BODY);
+    struct object *object = renewed(fetch, stale, response, &why);
+    if (why == REASON_STORED) {
+        keep_renewed(fetch, object, response->status);
+    } else {
+        fetch_note(fetch, response->status, why);
+        fetch->waiting = false;
+        confirmed_for_one(fetch, object, why);
+    }
+    object_unref(&object);
+    return true;
+}
+
+/* The stored response is not what the origin has: it is validated before it is used again. */
+static void distrust(struct fetch *fetch, struct object *stored)
+{
+    struct freshness freshness = stored->freshness;
+
+    freshness.no_cache = true;
+    struct object *object = object_updated(stored, &stored->fields, &freshness);
+    cache_update(fetch->worker->cache, fetch->flight, object);
+    object_unref(&object);
+}
+
+bool fetch_head_renews(struct fetch *fetch, const struct http_head *response)
+{
+    struct object *stale = flight_stale(fetch->flight);
+    enum reason why;
+
+    if (response->status != 200 || stale->status != 200 || stale->body_len < 0) {
+        return false;
+    }
+    if (!policy_head_confirms(&stale->fields, (uint64_t)stale->body_len, &response->fields)) {
+        distrust(fetch, stale);
+        return false;
+    }
+    struct object *object = renewed(fetch, stale, response, &why);
+    if (why == REASON_STORED) {
+        keep_renewed(fetch, object, response->status);
+    }
+    object_unref(&object);
+    return why == REASON_STORED;
+}
