@@ -99,3 +99,14 @@ void map_each(struct map *map, void (*visit)(struct map_link *link, void *arg), 
         }
     }
 }
+
+bool map_walk(const struct map *map, size_t *bucket, size_t count,
+              void (*visit)(struct map_link *link, void *arg), void *arg)
+{
+    for (; count > 0 && *bucket <= map->mask; count--, ++*bucket) {
+        for (struct map_link *link = map->buckets[*bucket]; link; link = link->next) {
+            visit(link, arg);
+        }
+    }
+    return *bucket <= map->mask;
+}

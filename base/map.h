@@ -35,4 +35,10 @@ void map_remove(struct map *map, struct map_link *link);
 /* Visits every entry; `visit` may remove the entry it is given. */
 void map_each(struct map *map, void (*visit)(struct map_link *link, void *arg), void *arg);
 
+/* Visits the entries of the next `count` buckets from *bucket on, which it moves; false when there
+ * are no more. The map may change between two calls: what is there all the time is visited once,
+ * and when the buckets double in between, maybe twice. `visit` must not change the map. */
+bool map_walk(const struct map *map, size_t *bucket, size_t count,
+              void (*visit)(struct map_link *link, void *arg), void *arg);
+
 #endif

@@ -53,6 +53,7 @@ struct cache_query {
     struct span zone;
     int64_t now;
     bool alone;          /* neither join nor lead a flight */
+    bool peek;           /* only to tell: nothing becomes hot, nothing is marked as used */
     bool anew;           /* whatever is stored is of no use */
     struct waker waker;  /* for the flight */
     struct arena *arena; /* keys are kept here */

@@ -1,6 +1,6 @@
 /*
  * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life, what is
- * kept and forgotten), find.c (looking up), fill.c (responses known in parts).
+ * kept and forgotten), find.c (looking up), fill.c (responses known in parts), explain.c (telling).
  */
 #ifndef LARDER_CACHE_CACHE_PARTS_H
 #define LARDER_CACHE_CACHE_PARTS_H
@@ -72,6 +72,14 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, bool
 /* Looks under one of the keys of `primary`; what is small then stays in memory. */
 struct object *cache_find(struct cache *cache, const struct cache_key *primary,
                           const struct cache_key *key, bool *from_memory);
+/* As cache_load(), without a trace: nothing is marked as used, nothing is copied to memory. */
+struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool *from_memory);
+/* What is stored and what it is good for: CACHE_FRESH, _STALE, _REFUSED, or CACHE_LEAD: whatever is
+ * there does not answer. lookup->primary must be set. */
+enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
+                                 struct lookup *lookup, struct decision *decision);
+/* What a pass mark in the way of joining others makes of the reason. */
+void cache_note_pass_mark(struct decision *decision);
 
 /* What is mixed into the keys of a Vary base's variants. */
 struct span cache_generation(const struct object *base);

@@ -52,6 +52,26 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     return object;
 }
 
+struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool *from_memory)
+{
+    struct table_view view;
+
+    table_view(cache->table, key, &view);
+    *from_memory = view.object != NULL;
+    if (view.object == NULL && cache->store &&
+        object_load(cache->store, key, 0, &cache->budget, &view.object) != 0) {
+        return NULL;
+    }
+    return view.object;
+}
+
+static struct object *find_for(struct cache *cache, const struct cache_query *query,
+                               struct lookup *lookup, const struct cache_key *key)
+{
+    return query->peek ? cache_peek(cache, key, &lookup->from_memory)
+                       : cache_find(cache, &lookup->primary, key, &lookup->from_memory);
+}
+
 struct span cache_generation(const struct object *base)
 {
     return fields_get(&base->fields, FIELD_ETAG);
@@ -81,7 +101,7 @@ static struct object *find_variant(struct cache *cache, const struct cache_query
         if (line->id == FIELD_VARY) {
             cache_variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
                               query->arena, &lookup->key);
-            object = cache_find(cache, &lookup->primary, &lookup->key, &lookup->from_memory);
+            object = find_for(cache, query, lookup, &lookup->key);
         }
     }
     return object;
@@ -91,8 +111,7 @@ static struct object *find_variant(struct cache *cache, const struct cache_query
 static void find_response(struct cache *cache, const struct cache_query *query,
                           struct lookup *lookup, bool *varies)
 {
-    struct object *object =
-        cache_find(cache, &lookup->primary, &lookup->primary, &lookup->from_memory);
+    struct object *object = find_for(cache, query, lookup, &lookup->primary);
 
     *varies = false;
     lookup->key = lookup->primary;
@@ -168,10 +187,8 @@ static enum policy_verdict judge(const struct cache_query *query, const struct l
     return verdict;
 }
 
-/* What is stored and what it is good for: CACHE_FRESH, _STALE, _REFUSED, or CACHE_LEAD: whatever is
- * there does not answer. */
-static enum cache_result appraise(struct cache *cache, const struct cache_query *query,
-                                  struct lookup *lookup, struct decision *decision)
+enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
+                                 struct lookup *lookup, struct decision *decision)
 {
     bool varies;
 
@@ -200,7 +217,7 @@ static enum cache_result appraise(struct cache *cache, const struct cache_query 
     return CACHE_LEAD;
 }
 
-static void note_pass_mark(struct decision *decision)
+void cache_note_pass_mark(struct decision *decision)
 {
     if (decision->reason == REASON_NOT_STORED) {
         decision->reason = REASON_PASS_MARK;
@@ -210,7 +227,7 @@ static void note_pass_mark(struct decision *decision)
 static enum cache_result decide(struct cache *cache, const struct cache_query *query,
                                 struct lookup *lookup, struct decision *decision, bool *changed)
 {
-    enum cache_result result = appraise(cache, query, lookup, decision);
+    enum cache_result result = cache_appraise(cache, query, lookup, decision);
 
     *changed = false;
     if (result == CACHE_STALE) {
@@ -219,7 +236,7 @@ static enum cache_result decide(struct cache *cache, const struct cache_query *q
     if (result == CACHE_LEAD) {
         result = join(cache, query, lookup, changed);
         if (result == CACHE_ALONE && !*changed && !query->alone) {
-            note_pass_mark(decision);
+            cache_note_pass_mark(decision);
         }
     }
     return result;

@@ -106,6 +106,14 @@ size_t flight_members(struct flight *flight)
     return count;
 }
 
+enum reason flight_why(struct flight *flight)
+{
+    pthread_mutex_lock(&flight->lock);
+    enum reason why = flight->object ? flight->object->stored_reason : REASON_NONE;
+    pthread_mutex_unlock(&flight->lock);
+    return why;
+}
+
 enum flight_state flight_look(const struct flight_member *member, struct object **object,
                               struct failure *failure)
 {

@@ -44,6 +44,8 @@ void flight_join(struct flight *flight, struct flight_member *member, bool leade
 /* Accepts a member that joined nothing. */
 void flight_leave(struct flight_member *member);
 size_t flight_members(struct flight *flight);
+/* Why its response is not kept; REASON_NONE when there is none. */
+enum reason flight_why(struct flight *flight);
 
 /* What a member sees. *object gets a reference when it may use one. A member that is not the leader
  * sees FLIGHT_SOLO without an object. */

@@ -46,6 +46,24 @@ void table_land(struct table *table, struct flight *flight, int64_t pass_until);
 /* Takes a pass mark away. */
 void table_unmark(struct table *table, const struct cache_key *key);
 
+/* ---- looking without a trace ---- */
+
+struct table_view {
+    struct object *object;   /* counted; NULL: none */
+    size_t waiting;          /* requests that wait for the flight */
+    int64_t pass_until;      /* of the pass mark; 0: none */
+    enum reason pass_reason; /* why the response that left it could not be shared */
+    bool pending;            /* the store does not have the object yet */
+    bool fetching;           /* there is a flight */
+};
+/* What is under the key; nothing is marked as used by it. */
+void table_view(struct table *table, const struct cache_key *key, struct table_view *out);
+
+/* Objects whose key's text begins with `prefix`, with references, at most `max`; returns how many.
+ * Goes through the whole table in steps that keep no lock for long, so it may miss one that comes
+ * or goes meanwhile. For administrators. */
+size_t table_list(struct table *table, struct span prefix, struct object **out, size_t max);
+
 struct table_stats {
     size_t entries, bytes, flights;
     uint64_t evicted;

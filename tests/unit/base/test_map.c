@@ -39,5 +39,10 @@ Test(map, finds_all_after_growth_and_none_after_removal)
     map_each(&map, count, &left);
     cr_expect_eq(left, 500);
     cr_expect_eq(map.count, 500);
+    size_t bucket = 0;
+    left = 0;
+    while (map_walk(&map, &bucket, 7, count, &left)) {
+    }
+    cr_expect_eq(left, 500);
     map_fini(&map);
 }

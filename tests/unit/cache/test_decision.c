@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "cache/decision.h"
+#include "cache/decision_text.h"
 
 #include <criterion/criterion.h>
 
@@ -19,6 +20,17 @@ Test(decision, every_word_is_a_token_and_unique)
     for (int i = 0; i < OUTCOME_COUNT; i++) {
         cr_expect_gt(outcome_word((enum outcome)i).len, 0);
         cr_expect_gt(outcome_squid((enum outcome)i).len, 0);
+    }
+}
+
+Test(decision, every_reason_has_its_rule)
+{
+    for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        enum reason reason = (enum reason)i;
+        cr_expect(span_starts(reason_source(reason), SPAN("RFC ")) ||
+                      span_eq(reason_source(reason), SPAN("larder")),
+                  "%.*s", SPAN_ARGS(reason_word(reason)));
+        cr_expect_gt(reason_rule(reason).len, 0, "%.*s", SPAN_ARGS(reason_word(reason)));
     }
 }
 

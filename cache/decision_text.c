@@ -1,0 +1,145 @@
+#include "cache/decision_text.h"
+
+#include "base/check.h"
+
+struct text {
+    const char *source, *rule, *remedy;
+};
+
+/* clang-format off */
+static const struct text texts[REASON_COUNT] = {
+    [REASON_NONE] = {"", "", ""},
+    [REASON_FRESH] = {"RFC 9111 4.2",
+        "a response is fresh while its age is below its lifetime, and then needs no question to the origin", ""},
+    [REASON_NOT_STORED] = {"RFC 9111 4",
+        "only a stored response can answer; without one the request goes to the origin",
+        "Ask for it once through the proxy; whether it is kept depends on the response."},
+    [REASON_VARY_MISS] = {"RFC 9111 4.1",
+        "a stored response answers only requests whose fields named in its Vary have the same values",
+        "Send the same values as the requests before; at the origin, name fewer fields in Vary."},
+    [REASON_STALE] = {"RFC 9111 4.2.4",
+        "a response whose age has reached its lifetime is validated with the origin before it is used",
+        "A longer max-age, or stale-while-revalidate to answer while the validation goes on."},
+    [REASON_STALE_WHILE_REVALIDATE] = {"RFC 5861 3",
+        "for so many seconds after its lifetime a response answers at once while it is validated in the background", ""},
+    [REASON_STALE_IF_ERROR] = {"RFC 9111 4.2.4, RFC 5861 4",
+        "a stale response may be used when the origin cannot be reached or answers with an error", ""},
+    [REASON_STALE_REQUEST] = {"RFC 9111 5.2.1.2", "with max-stale a request accepts a stale response", ""},
+    [REASON_MUST_REVALIDATE] = {"RFC 9111 5.2.2.2, 5.2.2.8, 5.2.2.10",
+        "with must-revalidate, proxy-revalidate or s-maxage a stale response is never used without validation",
+        "A longer lifetime; without these directives it could be used stale when the origin fails."},
+    [REASON_NO_CACHE] = {"RFC 9111 5.2.2.4",
+        "a response with no-cache is kept, and validated before each use",
+        "Leave no-cache out, and say max-age instead."},
+    [REASON_REQUEST_NO_CACHE] = {"RFC 9111 5.2.1.4, 5.4",
+        "with no-cache (or Pragma: no-cache) a request asks for validation whatever is stored",
+        "The client must not send it (a reload does); `cache: {clients-may-bypass: no}` ignores it."},
+    [REASON_REQUEST_MAX_AGE] = {"RFC 9111 5.2.1.1",
+        "a request with max-age refuses responses that are older; max-age=0 refuses all without validation",
+        "The client must not send it (a reload does); immutable in the response, or `cache: {clients-may-bypass: no}`."},
+    [REASON_REQUEST_MIN_FRESH] = {"RFC 9111 5.2.1.3",
+        "with min-fresh a request refuses a response that will be stale so soon",
+        "A longer lifetime, or a request without it."},
+    [REASON_REQUEST_NO_STORE] = {"RFC 9111 5.2.1.5", "with no-store a request forbids to keep its response",
+        "The client must not send it."},
+    [REASON_ONLY_IF_CACHED] = {"RFC 9111 5.2.1.7",
+        "with only-if-cached a request is answered from the store or with 504",
+        "Ask for it once without only-if-cached."},
+    [REASON_METHOD] = {"RFC 9111 4",
+        "only GET and HEAD are answered from the cache, and only GET fills it",
+        "Use GET where nothing is to be changed."},
+    [REASON_REQUEST_BODY] = {"RFC 9110 9.3.1",
+        "a GET or HEAD with a body has a meaning that its URL does not tell", "Send it without a body."},
+    [REASON_RANGE] = {"RFC 9111 3.3",
+        "this range was asked for in a way the cache does not take part in",
+        "Ask for the whole, or for ranges without If-Range."},
+    [REASON_CONDITIONAL] = {"RFC 9111 4.3.2",
+        "If-Match and If-Unmodified-Since are for the origin to evaluate",
+        "For reading, use If-None-Match or If-Modified-Since."},
+    [REASON_AUTHORIZATION] = {"RFC 9111 3.5",
+        "a response to a request with Authorization is shared only with public, s-maxage or must-revalidate",
+        "If everybody may have it, say public or s-maxage at the origin."},
+    [REASON_RESPONSE_NO_STORE] = {"RFC 9111 5.2.2.5", "a response with no-store is not kept",
+        "Leave no-store out; no-cache keeps it and validates before each use."},
+    [REASON_PRIVATE] = {"RFC 9111 5.2.2.7", "a response with private is for one user, not for a shared cache",
+        "If everybody may have it, leave private out; private=\"Set-Cookie\" means that field only."},
+    [REASON_NO_LIFETIME] = {"RFC 9111 3, 4.2",
+        "a response with neither a lifetime nor a validator could never be used again",
+        "Send Cache-Control: max-age=SECONDS, or a validator (ETag or Last-Modified)."},
+    [REASON_STATUS] = {"RFC 9111 3, 4.2.2, RFC 9110 15.1",
+        "this status may be kept only for a lifetime that the response states",
+        "Send Cache-Control: max-age=SECONDS with it."},
+    [REASON_MUST_UNDERSTAND] = {"RFC 9111 5.2.2.3",
+        "with must-understand a status that the cache does not know is not kept",
+        "Use a status of RFC 9110, or leave must-understand out."},
+    [REASON_VARY_STAR] = {"RFC 9111 4.1", "Vary: * says that nothing in a request can select this response",
+        "Name the request fields that really change the response."},
+    [REASON_PARTIAL] = {"RFC 9111 3.3",
+        "a part of a response is kept only when it can be told to be of the same whole as others",
+        "Send a strong ETag, and Content-Range with the whole length."},
+    [REASON_PARTIAL_MISS] = {"RFC 9111 3.4",
+        "what is stored of a response is used, and only the missing ranges are asked for", ""},
+    [REASON_SET_COOKIE] = {"RFC 9111 7.3",
+        "a response that sets a cookie is kept only when it states a lifetime, and the site allows it",
+        "Do not set cookies on responses for everybody, or state a lifetime with max-age or s-maxage."},
+    [REASON_TOO_LARGE] = {"larder",
+        "a response above `store: {object-max}`, or a quarter of the store, is not kept",
+        "Raise `object-max` or the size of the store."},
+    [REASON_INCOMPLETE] = {"RFC 9111 3.3",
+        "a response that broke off is not kept as a complete one",
+        "The origin, or the way to it, broke the connection: see its log."},
+    [REASON_INVALIDATED] = {"RFC 9111 4.4",
+        "a request that changed the URL makes everything stored for it unusable, also what is under way",
+        "Nothing: the next request fetches it anew."},
+    [REASON_PASS_MARK] = {"larder",
+        "after a response that may not be shared, requests for its URL do not wait for each other for two minutes",
+        "What made the response unshareable has to change; then the mark goes by itself."},
+    [REASON_STORE_BUSY] = {"larder", "a disk that is behind, or fails, stops storing and never serving",
+        "See /metrics: larder_store_dirty_bytes and larder_store_commit_errors_total."},
+    [REASON_STORED] = {"RFC 9111 3", "nothing forbids to keep the response", ""},
+    [REASON_VALIDATED] = {"RFC 9111 4.3.4", "a 304 renews the stored response", ""},
+    [REASON_ACCESS] = {"larder", "the first rule of `access` that names the client decides; at the end stands deny",
+        "Add a rule to `access` that allows the client."},
+    [REASON_TARGET_ADDRESS] = {"larder",
+        "loopback, link-local, multicast and our own addresses are no targets unless `allow-targets` has them",
+        "Add the address to `allow-targets`, if clients are meant to reach it."},
+    [REASON_TARGET_PORT] = {"larder",
+        "CONNECT reaches only `connect-ports`; other methods 80, 443 and the ports from 1024 on",
+        "For CONNECT, add the port to `connect-ports`."},
+    [REASON_NO_SITE] = {"RFC 9112 3.2.2",
+        "a request that names no full URL is for a site, and none is configured for this host",
+        "Add the host to `sites`, or ask for the full URL."},
+    [REASON_LOOP] = {"RFC 9110 7.6.3", "a request whose Via or CDN-Loop names this proxy has been here already",
+        "See what leads back here: an origin's address, or a second proxy with the same `name`."},
+    [REASON_BAD_REQUEST] = {"RFC 9112 2.2", "a request that two parsers could read differently is refused",
+        "The client has to send it as the RFC says; the answer names what is wrong."},
+    [REASON_DNS] = {"RFC 9110 15.6", "the origin's name has no address, or no server tells it in time",
+        "See whether the name resolves on this machine, and `nameservers`."},
+    [REASON_CONNECT] = {"RFC 9110 15.6", "no address of the origin took the connection",
+        "See whether the origin is up, and reachable from this machine."},
+    [REASON_ORIGIN_TIMEOUT] = {"RFC 9110 15.6.5", "the origin did not begin its answer within `timeouts: {first-byte}`",
+        "A faster origin, or a longer `timeouts: {first-byte}`."},
+    [REASON_ORIGIN_BROKEN] = {"RFC 9110 15.6.3", "the origin's answer is no HTTP, or the connection closed before it",
+        "See the origin's log."},
+    [REASON_CLIENT_GONE] = {"larder", "the client closed the connection before it was answered", ""},
+    [REASON_OVERLOAD] = {"larder", "the proxy is stopping, or at a limit of its own", "Ask again later."},
+};
+/* clang-format on */
+
+struct span reason_source(enum reason reason)
+{
+    CHECK(reason < REASON_COUNT);
+    return span_str(texts[reason].source);
+}
+
+struct span reason_rule(enum reason reason)
+{
+    CHECK(reason < REASON_COUNT);
+    return span_str(texts[reason].rule);
+}
+
+struct span reason_remedy(enum reason reason)
+{
+    CHECK(reason < REASON_COUNT);
+    return span_str(texts[reason].remedy);
+}

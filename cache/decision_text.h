@@ -1,0 +1,17 @@
+/*
+ * decision_text - what stands behind a reason, in sentences for people: the rule that decided, and
+ * what would have to change. Pure, static text.
+ */
+#ifndef LARDER_CACHE_DECISION_TEXT_H
+#define LARDER_CACHE_DECISION_TEXT_H
+
+#include "cache/decision.h"
+
+/* "RFC 9111 4.2" or "larder": where the rule is from; and the rule. */
+struct span reason_source(enum reason reason);
+struct span reason_rule(enum reason reason);
+
+/* What would let the cache answer, or keep the response. Empty when nothing has to change. */
+struct span reason_remedy(enum reason reason);
+
+#endif
