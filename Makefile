@@ -4,7 +4,7 @@
 #   make run           the proxy, its admin port and the DNS redirector on this machine
 #   make test          unit tests, fuzz corpus, whole-program scenarios
 #   make check         formatting, clang-tidy, sizes
-#   make real          real programs through the proxy: apt, Chromium, kill -9, two replicas
+#   make real          real programs through the proxy: apt, Chromium, a video, kill -9, two replicas
 #   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
 #   make bench         hits beside nginx, haproxy and squid
 #   make install-deps  every package the targets above would install

@@ -2,7 +2,7 @@
 
 Byte `i` of a version is byte `i` modulo a prime of that version's own noise: a piece that comes from
 another place is found out unless it is off by a multiple of the prime, and one of another version
-always. As a module: Content, Origin.
+always. As a module: Content, FileContent, Resource, Origin.
 """
 import email.utils
 import random
@@ -39,6 +39,17 @@ class Content:
                    for at in range(0, len(piece), REACH))
 
 
+class FileContent:
+    """A version that is just bytes."""
+
+    def __init__(self, data, version=1):
+        self.version, self.size = version, len(data)
+        self.data = memoryview(data)
+
+    def cut(self, first, length):
+        return self.data[first:first + length]
+
+
 class Resource:
     """What is under one path: versions, how they are validated, and what is wrong with the answers.
 
@@ -50,11 +61,14 @@ class Resource:
       "refuses"    every other range is answered with 416
       "multipart"  a single range as multipart/byteranges
       "unasked"    206 to a request without Range
+    kind: Content-Type
     validators: "strong", "weak" (an ETag that does not change with the version), "date", "none"
     """
 
-    def __init__(self, *contents, fault=None, validators="strong", cache="max-age=3600"):
+    def __init__(self, *contents, fault=None, validators="strong", cache="max-age=3600",
+                 kind="x/whole"):
         self.contents = contents
+        self.kind = kind
         self.fault = fault
         self.validators = validators
         self.cache = cache
@@ -136,7 +150,7 @@ class Origin(raw.Origin):
         specs = asked.get("range", "").removeprefix("bytes=").replace(" ", "").split(",")
         if resource.fault == "unasked" and specs == [""]:
             specs = [f"0-{content.size // 2}"]
-        whole = (200, {"Content-Length": content.size, "Content-Type": "x/whole"},
+        whole = (200, {"Content-Length": content.size, "Content-Type": resource.kind},
                  [(0, content.size)])
         if specs == [""] or resource.fault == "ignores" or \
                 not resource.holds(asked.get("if-range"), content):
@@ -147,7 +161,7 @@ class Origin(raw.Origin):
         if status == 200:
             return whole
         if len(found) > 1 or resource.fault == "multipart":
-            return self.multipart(found, content)
+            return self.multipart(found, resource, content)
         return self.single(resource, content, *found[0])
 
     def single(self, resource, content, first, last):
@@ -155,15 +169,15 @@ class Origin(raw.Origin):
             first, last = min(first + 1000, content.size - 2000), min(last + 500, content.size - 1)
         total = content.size + (resource.fault == "total")
         return 206, {"Content-Range": f"bytes {first}-{last}/{total}",
-                     "Content-Length": last - first + 1, "Content-Type": "x/whole"}, \
+                     "Content-Length": last - first + 1, "Content-Type": resource.kind}, \
             [(first, last - first + 1)]
 
-    def multipart(self, found, content):
+    def multipart(self, found, resource, content):
         boundary = f"{random.getrandbits(100):x}"
         pieces = []
         for first, last in found:
             pieces.append(((f"\r\n--{boundary}\r\n" if pieces else f"--{boundary}\r\n") +
-                           "Content-Type: x/whole\r\n"
+                           f"Content-Type: {resource.kind}\r\n"
                            f"Content-Range: bytes {first}-{last}/{content.size}\r\n\r\n", None))
             pieces.append((first, last - first + 1))
         pieces.append((f"\r\n--{boundary}--\r\n", None))
