@@ -1,6 +1,7 @@
 /*
  * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life, what is
- * kept and forgotten), find.c (looking up), fill.c (responses known in parts), explain.c (telling).
+ * kept and forgotten), find.c (looking up), vary.c (variants), fill.c (responses known in parts),
+ * explain.c (telling).
  */
 #ifndef LARDER_CACHE_CACHE_PARTS_H
 #define LARDER_CACHE_CACHE_PARTS_H
@@ -56,9 +57,6 @@ struct flight_mark cache_mark(struct cache *cache, const struct cache_key *prima
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
-/* The key the response will be kept under. False for Vary: *. */
-bool cache_response_key(struct cache *cache, const struct admission *admission,
-                        struct cache_key *key);
 
 /* ---- fill.c ---- */
 
@@ -81,6 +79,8 @@ enum cache_result cache_appraise(struct cache *cache, const struct cache_query *
 /* What a pass mark in the way of joining others makes of the reason. */
 void cache_note_pass_mark(struct decision *decision);
 
+/* ---- vary.c ---- */
+
 /* What is mixed into the keys of a Vary base's variants. */
 struct span cache_generation(const struct object *base);
 /* The key of the variant that a request with these fields selects under one of the base's
@@ -89,5 +89,8 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        const struct object *base, struct span spec,
                        const struct http_fields *request, struct arena *arena,
                        struct cache_key *out);
+/* The key the response will be kept under. False for Vary: *. */
+bool cache_response_key(struct cache *cache, const struct admission *admission,
+                        struct cache_key *key);
 
 #endif

@@ -72,23 +72,6 @@ static struct object *find_for(struct cache *cache, const struct cache_query *qu
                        : cache_find(cache, &lookup->primary, key, &lookup->from_memory);
 }
 
-struct span cache_generation(const struct object *base)
-{
-    return fields_get(&base->fields, FIELD_ETAG);
-}
-
-void cache_variant_key(struct cache *cache, const struct cache_key *primary,
-                       const struct object *base, struct span spec,
-                       const struct http_fields *request, struct arena *arena,
-                       struct cache_key *out)
-{
-    struct cache_key salted = *primary;
-
-    salted.text = arena_printf(arena, "%.*s %.*s", SPAN_ARGS(primary->text),
-                               SPAN_ARGS(cache_generation(base)));
-    key_variant(&salted, spec, request, &cache->secret, arena, out);
-}
-
 /* Replaces a Vary base by the variant the request selects: lookup->key is where it is or would be.
  */
 static struct object *find_variant(struct cache *cache, const struct cache_query *query,
