@@ -11,9 +11,10 @@
 #include <pthread.h>
 
 /*
- * A URL whose responses vary has a Vary base under its primary key: the specifications seen, newest
- * first, and a generation that is mixed into the keys of its variants. Dropping the base makes all
- * variants unreachable at once; the next base has another generation, so they stay so.
+ * A URL whose responses vary has a Vary base under its primary key: the specifications seen, what
+ * selects the last variants with an ETag, and a generation that is mixed into the keys of its
+ * variants. Dropping the base makes all variants unreachable at once; the next base has another
+ * generation, so they stay so.
  *
  * Table and store change together, under the guard of the URL (one of many, chosen by the primary
  * key): else an answer could be stored behind the invalidation that came after it. Its counters
@@ -89,6 +90,9 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        const struct object *base, struct span spec,
                        const struct http_fields *request, struct arena *arena,
                        struct cache_key *out);
+/* The newest variants of a URL that a 304 could confirm, counted each; how many. */
+size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct arena *arena,
+                      struct object *out[OBJECT_VARY_MAX]);
 /* The key the response will be kept under. False for Vary: *. */
 bool cache_response_key(struct cache *cache, const struct admission *admission,
                         struct cache_key *key);

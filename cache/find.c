@@ -225,6 +225,15 @@ static enum cache_result decide(struct cache *cache, const struct cache_query *q
     return result;
 }
 
+/* No variant is for this request: the origin may say that one of them is all the same. */
+static void offer_variants(struct cache *cache, struct lookup *lookup, struct arena *arena)
+{
+    struct object *variants[OBJECT_VARY_MAX];
+    size_t count = cache_variants(cache, &lookup->primary, arena, variants);
+
+    flight_set_variants(lookup->member.flight, variants, count);
+}
+
 enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
                                struct lookup *lookup, struct decision *decision)
 {
@@ -237,6 +246,9 @@ enum cache_result cache_lookup(struct cache *cache, const struct cache_query *qu
     for (int attempt = 0; changed && attempt < 3; attempt++) {
         object_unref(&lookup->object);
         result = decide(cache, query, lookup, decision, &changed);
+    }
+    if (result == CACHE_LEAD && lookup->object == NULL && decision->forward == FORWARD_VARY_MISS) {
+        offer_variants(cache, lookup, query->arena);
     }
     return result;
 }

@@ -10,6 +10,8 @@ struct flight {
     pthread_mutex_t lock;
     enum flight_state state;
     struct object *stale;
+    struct object *variants[OBJECT_VARY_MAX];
+    size_t variant_count;
     struct object *object;
     struct failure failure;
     struct list members;
@@ -52,6 +54,9 @@ void flight_unref(struct flight **slot)
     }
     CHECK(list_empty(&flight->members));
     object_unref(&flight->stale);
+    for (size_t i = 0; i < flight->variant_count; i++) {
+        object_unref(&flight->variants[i]);
+    }
     object_unref(&flight->object);
     pthread_mutex_destroy(&flight->lock);
     free(flight);
@@ -65,6 +70,20 @@ const struct cache_key *flight_key(const struct flight *flight)
 struct object *flight_stale(const struct flight *flight)
 {
     return flight->stale;
+}
+
+void flight_set_variants(struct flight *flight, struct object *const *variants, size_t count)
+{
+    CHECK(flight->variant_count == 0 && count <= OBJECT_VARY_MAX);
+    for (size_t i = 0; i < count; i++) {
+        flight->variants[flight->variant_count++] = variants[i];
+    }
+}
+
+struct object *const *flight_variants(const struct flight *flight, size_t *count)
+{
+    *count = flight->variant_count;
+    return flight->variants;
 }
 
 void flight_join(struct flight *flight, struct flight_member *member, bool leader,

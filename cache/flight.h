@@ -39,6 +39,11 @@ void flight_unref(struct flight **flight);
 const struct cache_key *flight_key(const struct flight *flight);
 struct object *flight_stale(const struct flight *flight); /* borrowed; NULL when there is none */
 
+/* Without a stale one: other variants, of which the origin may choose one (RFC 9111 4.1). Set by
+ * whoever leads, which takes them over; borrowed. */
+void flight_set_variants(struct flight *flight, struct object *const *variants, size_t count);
+struct object *const *flight_variants(const struct flight *flight, size_t *count);
+
 void flight_join(struct flight *flight, struct flight_member *member, bool leader,
                  struct waker waker);
 /* Accepts a member that joined nothing. */

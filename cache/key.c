@@ -10,6 +10,12 @@
 
 /* ---- primary key ---- */
 
+void key_of_text(struct span text, const struct sip_key *secret, struct cache_key *out)
+{
+    out->text = text;
+    sip_hash128(secret, text, out->hash);
+}
+
 void key_primary(const struct uri *uri, struct span zone, const struct sip_key *secret,
                  struct arena *arena, struct cache_key *out)
 {
@@ -23,8 +29,7 @@ void key_primary(const struct uri *uri, struct span zone, const struct sip_key *
     at = put_span(at, uri->is_ipv6 ? SPAN("]:") : SPAN(":"));
     at = put_number(at, uri->port);
     at = put_span(at, uri->path);
-    out->text = span_from_to(start, at);
-    sip_hash128(secret, out->text, out->hash);
+    key_of_text(span_from_to(start, at), secret, out);
 }
 
 /* ---- Vary ---- */
@@ -246,8 +251,7 @@ void key_variant(const struct cache_key *primary, struct span spec,
         *at++ = '\n';
         at = put_span(at, values[i]);
     }
-    out->text = span_from_to(start, at);
-    sip_hash128(secret, out->text, out->hash);
+    key_of_text(span_from_to(start, at), secret, out);
 }
 
 /* ---- pieces ---- */
@@ -260,6 +264,5 @@ void key_piece(const struct cache_key *whole, uint64_t version, uint64_t from,
 
     at = put_number(at, version);
     at = put_number(put_span(at, SPAN(" ")), from);
-    out->text = span_from_to(start, at);
-    sip_hash128(secret, out->text, out->hash);
+    key_of_text(span_from_to(start, at), secret, out);
 }

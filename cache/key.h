@@ -35,6 +35,9 @@ void key_variant(const struct cache_key *primary, struct span spec,
                  const struct http_fields *request, const struct sip_key *secret,
                  struct arena *arena, struct cache_key *out);
 
+/* A key whose text is known; the text is borrowed. */
+void key_of_text(struct span text, const struct sip_key *secret, struct cache_key *out);
+
 /* The key of a piece of the representation under `whole` that begins at `from` (cache/partial.h):
  * the whole's text, LF, "@" and both numbers. "@" begins no field name, so it is no variant's. */
 void key_piece(const struct cache_key *whole, uint64_t version, uint64_t from,

@@ -115,18 +115,10 @@ struct object *object_new_partial(const struct cache_key *key, const struct http
     return object;
 }
 
-struct object *object_new_vary(const struct cache_key *key, struct span generation,
-                               const struct span *specs, size_t count)
+struct object *object_new_vary(const struct cache_key *key, const struct http_fields *lines)
 {
-    struct http_field lines[OBJECT_VARY_MAX + 1];
-    struct http_fields fields = {.at = lines};
+    struct object *object = object_alloc(key, SPAN_EMPTY, lines);
 
-    CHECK(count <= OBJECT_VARY_MAX);
-    lines[fields.count++] = (struct http_field){SPAN("etag"), generation, FIELD_ETAG};
-    for (size_t i = 0; i < count; i++) {
-        lines[fields.count++] = (struct http_field){SPAN("vary"), specs[i], FIELD_VARY};
-    }
-    struct object *object = object_alloc(key, SPAN_EMPTY, &fields);
     object->kind = OBJECT_VARY;
     object->body_len = 0;
     return object;

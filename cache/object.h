@@ -10,7 +10,7 @@
  * `partial` for its body.
  *
  * A Vary base is an object without a body that lists the Vary specifications under which variants
- * of its URL are kept, and the generation that is part of their keys.
+ * of its URL are kept, the last of the variants, and the generation that is part of their keys.
  */
 #ifndef LARDER_CACHE_OBJECT_H
 #define LARDER_CACHE_OBJECT_H
@@ -63,9 +63,9 @@ struct object *object_updated(struct object *old, const struct http_fields *fiel
 struct object *object_new_partial(const struct cache_key *key, const struct http_head *head,
                                   const struct http_fields *fields,
                                   const struct freshness *freshness, struct partial *parts);
-/* `generation` first, then the specifications, oldest first. */
-struct object *object_new_vary(const struct cache_key *key, struct span generation,
-                               const struct span *specs, size_t count);
+/* A Vary base. Its lines are ETag, the generation; up to OBJECT_VARY_MAX Vary, the specifications;
+ * and as many others, what selects each of the variants listed; oldest first. */
+struct object *object_new_vary(const struct cache_key *key, const struct http_fields *lines);
 
 struct object *object_ref(struct object *object);
 void object_unref(struct object **object);

@@ -1,6 +1,6 @@
 /* vary - the Vary base of a URL, and the keys of its variants. */
-#include "base/check.h"
 #include "cache/cache_parts.h"
+#include "http/validator.h"
 
 /* ---- keys ---- */
 
@@ -9,19 +9,94 @@ struct span cache_generation(const struct object *base)
     return fields_get(&base->fields, FIELD_ETAG);
 }
 
+/* The text that all keys of one generation's variants begin with. */
+static struct span salted(const struct cache_key *primary, struct span generation,
+                          struct span suffix, struct arena *arena)
+{
+    return arena_printf(arena, "%.*s %.*s%.*s", SPAN_ARGS(primary->text), SPAN_ARGS(generation),
+                        SPAN_ARGS(suffix));
+}
+
 void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        const struct object *base, struct span spec,
                        const struct http_fields *request, struct arena *arena,
                        struct cache_key *out)
 {
-    struct cache_key salted = *primary;
+    struct cache_key of_base = {.text = salted(primary, cache_generation(base), SPAN_EMPTY, arena)};
 
-    salted.text = arena_printf(arena, "%.*s %.*s", SPAN_ARGS(primary->text),
-                               SPAN_ARGS(cache_generation(base)));
-    key_variant(&salted, spec, request, &cache->secret, arena, out);
+    key_variant(&of_base, spec, request, &cache->secret, arena, out);
 }
 
 /* ---- the base ---- */
+
+enum { VARIANT_TEXT_MAX = 1024 /* what selects a variant; one with more is not listed */ };
+
+/* The last few of something, oldest first. */
+struct recent {
+    struct span at[OBJECT_VARY_MAX];
+    size_t count;
+};
+
+static bool recent_has(const struct recent *recent, struct span value)
+{
+    for (size_t i = 0; i < recent->count; i++) {
+        if (span_eq(recent->at[i], value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void recent_add(struct recent *recent, struct span value)
+{
+    if (recent->count == OBJECT_VARY_MAX) {
+        recent->count--;
+        memmove(recent->at, recent->at + 1, recent->count * sizeof(recent->at[0]));
+    }
+    recent->at[recent->count++] = value;
+}
+
+/* What a base says; borrowed from it. */
+struct listing {
+    struct span generation;
+    struct recent specs;
+    struct recent variants; /* their keys' text, behind the salted primary text */
+};
+
+/* False, and empty, when the object (may be NULL) is no base. */
+static bool listing_read(const struct object *object, struct listing *out)
+{
+    *out = (struct listing){0};
+    if (object == NULL || object->kind != OBJECT_VARY) {
+        return false;
+    }
+    out->generation = cache_generation(object);
+    for (size_t i = 0; i < object->fields.count; i++) {
+        const struct http_field *line = &object->fields.at[i];
+        if (line->id == FIELD_VARY) {
+            recent_add(&out->specs, line->value);
+        } else if (line->id != FIELD_ETAG) {
+            recent_add(&out->variants, line->value);
+        }
+    }
+    return true;
+}
+
+static struct object *listing_object(const struct listing *listing, const struct cache_key *primary)
+{
+    struct http_field lines[1 + 2 * OBJECT_VARY_MAX];
+    struct http_fields fields = {.at = lines};
+
+    lines[fields.count++] = (struct http_field){SPAN("etag"), listing->generation, FIELD_ETAG};
+    for (size_t i = 0; i < listing->specs.count; i++) {
+        lines[fields.count++] = (struct http_field){SPAN("vary"), listing->specs.at[i], FIELD_VARY};
+    }
+    for (size_t i = 0; i < listing->variants.count; i++) {
+        lines[fields.count++] =
+            (struct http_field){SPAN("variant"), listing->variants.at[i], FIELD_OTHER};
+    }
+    return object_new_vary(primary, &fields);
+}
 
 static struct span new_generation(struct arena *arena)
 {
@@ -30,78 +105,110 @@ static struct span new_generation(struct arena *arena)
     return arena_printf(arena, "%016llx", (unsigned long long)random.k0);
 }
 
-static bool base_has(const struct object *base, struct span spec)
+/* Under the guard: the base takes the place of what is under the primary key. */
+static struct object *put_base(struct cache *cache, const struct cache_key *primary,
+                               const struct listing *listing)
 {
-    for (size_t i = 0; i < base->fields.count; i++) {
-        if (base->fields.at[i].id == FIELD_VARY && span_eq(base->fields.at[i].value, spec)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void store_base(struct cache *cache, const struct object *base)
-{
+    struct object *base = listing_object(listing, primary);
     struct store_put *put;
     struct object_meta meta;
     struct buf head = BUF_INIT;
 
+    table_put(cache->table, base, false);
     if (cache->store && store_put_begin(cache->store, base->key.hash, base->key.text, &put) == 0) {
         object_encode(base, &head, &meta);
         store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, NULL, NULL);
         buf_fini(&head);
     }
-}
-
-/* A base with the specifications of `old` (may be NULL or something else) and one more. */
-static struct object *extended_base(const struct cache_key *primary, const struct object *old,
-                                    struct span spec, struct arena *arena)
-{
-    struct span specs[OBJECT_VARY_MAX];
-    struct span generation = SPAN_EMPTY;
-    size_t count = 0;
-
-    if (old && old->kind == OBJECT_VARY) {
-        generation = cache_generation(old);
-        size_t skip = old->fields.count == OBJECT_VARY_MAX + 1 ? 2 : 1; /* generation, oldest */
-        for (size_t i = skip; i < old->fields.count; i++) {
-            specs[count++] = old->fields.at[i].value;
-        }
-    } else {
-        generation = new_generation(arena);
-    }
-    specs[count++] = spec;
-    return object_new_vary(primary, generation, specs, count);
-}
-
-static bool is_base_of(const struct object *object, struct span spec)
-{
-    return object && object->kind == OBJECT_VARY && base_has(object, spec);
+    return base;
 }
 
 /* The Vary base of the URL with `spec` in it; made or extended when needed. */
 static struct object *vary_base(struct cache *cache, const struct cache_key *primary,
                                 struct span spec, struct arena *arena)
 {
+    struct listing listing;
     bool from_memory;
     struct object *old = cache_find(cache, primary, primary, &from_memory);
 
-    if (is_base_of(old, spec)) {
+    if (listing_read(old, &listing) && recent_has(&listing.specs, spec)) {
         return old;
     }
     object_unref(&old);
     struct guard *guard = cache_guard_lock(cache, cache_guard_of(primary));
     struct object *base = cache_load(cache, primary, &from_memory);
-    if (!is_base_of(base, spec)) {
+    bool is_base = listing_read(base, &listing);
+    if (!is_base || !recent_has(&listing.specs, spec)) {
         old = base;
-        base = extended_base(primary, old, spec, arena);
+        listing.generation = is_base ? listing.generation : new_generation(arena);
+        recent_add(&listing.specs, spec);
+        base = put_base(cache, primary, &listing);
         object_unref(&old);
-        table_put(cache->table, base, false);
-        store_base(cache, base);
     }
     cache_guard_unlock(guard);
     return base;
 }
+
+/* ---- several variants ---- */
+
+/* Lists the variant in its base, unless that has gone or lists it already. */
+static void list_variant(struct cache *cache, const struct cache_key *primary,
+                         const struct object *base, const struct cache_key *variant)
+{
+    struct listing listing;
+    bool from_memory;
+    struct span suffix =
+        span_skip(variant->text, primary->text.len + 1 + cache_generation(base).len);
+
+    listing_read(base, &listing);
+    if (suffix.len > VARIANT_TEXT_MAX || recent_has(&listing.variants, suffix)) {
+        return;
+    }
+    struct guard *guard = cache_guard_lock(cache, cache_guard_of(primary));
+    struct object *now = cache_load(cache, primary, &from_memory);
+    if (listing_read(now, &listing) && span_eq(listing.generation, cache_generation(base)) &&
+        !recent_has(&listing.variants, suffix)) {
+        struct object *old = now;
+        recent_add(&listing.variants, suffix);
+        now = put_base(cache, primary, &listing);
+        object_unref(&old);
+    }
+    cache_guard_unlock(guard);
+    object_unref(&now);
+}
+
+/* Whole, and with a validator that tells it from others. */
+static bool is_candidate(const struct object *object)
+{
+    return object->kind == OBJECT_RESPONSE && object->status == 200 && object->body_len >= 0 &&
+           etag_is_valid(fields_get(&object->fields, FIELD_ETAG));
+}
+
+size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct arena *arena,
+                      struct object *out[OBJECT_VARY_MAX])
+{
+    struct listing listing;
+    struct cache_key key;
+    bool from_memory;
+    size_t count = 0;
+    struct object *base = cache_find(cache, primary, primary, &from_memory);
+
+    listing_read(base, &listing);
+    for (size_t i = listing.variants.count; i-- > 0;) {
+        key_of_text(salted(primary, listing.generation, listing.variants.at[i], arena),
+                    &cache->secret, &key);
+        struct object *object = cache_load(cache, &key, &from_memory);
+        if (object && is_candidate(object)) {
+            out[count++] = object;
+        } else {
+            object_unref(&object);
+        }
+    }
+    object_unref(&base);
+    return count;
+}
+
+/* ---- what a response is for ---- */
 
 bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct object *object,
                   const struct http_fields *request, struct arena *arena)
@@ -134,6 +241,9 @@ bool cache_response_key(struct cache *cache, const struct admission *admission,
         struct object *base = vary_base(cache, admission->primary, spec, admission->arena);
         cache_variant_key(cache, admission->primary, base, spec, &admission->request->fields,
                           admission->arena, key);
+        if (fields_has(&admission->response->fields, FIELD_ETAG)) {
+            list_variant(cache, admission->primary, base, key);
+        }
         object_unref(&base);
     }
     return true;

@@ -114,10 +114,13 @@ static enum outcome outcome_of(const struct exchange *x, const struct object *ob
     if (!x->lookup.member.leader) {
         return OUTCOME_COLLAPSED;
     }
+    if (object->updated) {
+        return OUTCOME_REVALIDATED;
+    }
     if (stale == NULL) {
         return x->policy.lookup ? OUTCOME_MISS : OUTCOME_PASS;
     }
-    return object->updated ? OUTCOME_REVALIDATED : OUTCOME_MODIFIED;
+    return OUTCOME_MODIFIED;
 }
 
 /* How this request fared, told from what the flight brought. */

@@ -52,6 +52,7 @@ void fetch_finish(struct fetch *fetch)
         fetch->stream = NULL;
     }
     drop_request_body(fetch);
+    object_reader_fini(&fetch->copied);
     flight_watch(fetch->flight, (struct waker){0});
     if (fetch->object) {
         spool_writer_gone(fetch->object->spool);
@@ -182,7 +183,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     struct fetch *fetch = owner;
 
     metric_add(&fetch->worker->counters.origin_received_bytes, bytes.len);
-    if (fetch->object == NULL) {
+    if (fetch->object == NULL || fetch->copying) {
         return STREAM_MORE; /* a 304 has no body */
     }
     if (fetch->claim.base) {
@@ -199,7 +200,9 @@ static void on_end(void *owner)
 {
     struct fetch *fetch = owner;
 
-    fetch_complete(fetch);
+    if (!fetch->copying) {
+        fetch_complete(fetch);
+    }
 }
 
 static bool may_repeat(const struct fetch *fetch)
@@ -221,7 +224,7 @@ static void on_close(void *owner, int err)
         fetch_connect(fetch, true);
     } else if (fetch->body_complete) {
         fetch_finish(fetch);
-    } else {
+    } else if (!fetch->copying) {
         fail_err(fetch, err ? err : ERR_TRUNCATED);
     }
 }
@@ -283,6 +286,16 @@ static void check_interest(struct fetch *fetch)
     }
 }
 
+/* There is room again for what arrives. */
+static void resume(struct fetch *fetch)
+{
+    if (fetch->copying) {
+        fetch_copy_on(fetch);
+    } else if (fetch->stream) {
+        stream_resume(fetch->stream);
+    }
+}
+
 static void on_letter(struct letter *letter)
 {
     struct fetch *fetch = container_of(letter, struct fetch, letter);
@@ -291,8 +304,8 @@ static void on_letter(struct letter *letter)
     if (atomic_exchange(&fetch->body_wake, false) && fetch->stream && fetch->body_source.wake) {
         fetch->body_source.wake(fetch->body_source.wake_arg);
     }
-    if (atomic_exchange(&fetch->response_wake, false) && fetch->stream) {
-        stream_resume(fetch->stream);
+    if (atomic_exchange(&fetch->response_wake, false)) {
+        resume(fetch);
     }
     if (fetch->state == FETCH_BODY && fetch->cut) {
         stop(fetch);

@@ -56,6 +56,8 @@ struct fetch {
     struct flight *flight;
     struct object *object; /* its spool takes the body in */
     struct claim claim;    /* of which the body is a piece; without a base: it is none */
+    bool copying;          /* the body comes from a stored variant */
+    struct object_reader copied;
     struct fetch_link *owner;
     struct decision *decision;
 
@@ -91,6 +93,9 @@ bool fetch_use_stale(struct fetch *fetch);
 /* ---- fetch_request.c ---- */
 
 bool fetch_is_validating(const struct fetch *fetch);
+/* The variants for the origin to choose from; how many. */
+size_t fetch_stored_variants(const struct fetch *fetch,
+                             struct policy_stored out[POLICY_STORED_MAX]);
 /* Writes fetch->out from the client's request. */
 void fetch_make_request(struct fetch *fetch);
 /* The client's body as a source, or NULL. */
@@ -114,9 +119,22 @@ void fetch_wake_writer(void *arg);
 
 /* A 304 to a validation. False when it confirms nothing that is stored (RFC 9111 4.3.4). */
 bool fetch_confirmed(struct fetch *fetch, const struct http_head *response);
+/* The head of a stored response under the fields of the answer, and its freshness; why it may be
+ * stored, or not. */
+enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
+                        const struct http_head *response, struct http_head *merged,
+                        struct freshness *freshness);
 /* The answer to a HEAD, compared with the stored response to GET (RFC 9111 4.3.5): true when it
  * confirms it, and what is stored answers under the new fields. */
 bool fetch_head_renews(struct fetch *fetch, const struct http_head *response);
+
+/* ---- fetch_copy.c ---- */
+
+/* A 304 to a request that offered variants: the one it names is copied, for this request's
+ * selection under the fields of the 304. False when it names none. */
+bool fetch_chose_variant(struct fetch *fetch, const struct http_head *response);
+/* There is more to copy, or room for it again. The fetch may be over when this returns. */
+void fetch_copy_on(struct fetch *fetch);
 
 /* ---- fetch_part.c ---- */
 

@@ -20,19 +20,29 @@ static void confirmed_for_one(struct fetch *fetch, struct object *object, enum r
     }
 }
 
+enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
+                        const struct http_head *response, struct http_head *merged,
+                        struct freshness *freshness)
+{
+    struct http_head request = fetch->client;
+
+    request.method = METHOD_GET; /* whose response is stored */
+    *merged = *response;
+    merged->status = stored->status;
+    merged->reason = stored->reason;
+    policy_merge_304(&stored->fields, &response->fields, &fetch->arena, &merged->fields);
+    policy_freshness(merged, fetch->times, &fetch->rules, freshness);
+    return policy_may_store(&request, merged, freshness, &fetch->rules);
+}
+
 /* The stored response under the fields of the answer. *why: whether it may stay stored. */
 static struct object *renewed(struct fetch *fetch, struct object *stored,
                               const struct http_head *response, enum reason *why)
 {
-    struct http_head request = fetch->client;
-    struct http_head merged = *response;
+    struct http_head merged;
     struct freshness freshness;
 
-    request.method = METHOD_GET; /* whose response is stored */
-    policy_merge_304(&stored->fields, &response->fields, &fetch->arena, &merged.fields);
-    merged.status = stored->status;
-    policy_freshness(&merged, fetch->times, &fetch->rules, &freshness);
-    *why = policy_may_store(&request, &merged, &freshness, &fetch->rules);
+    *why = fetch_merge(fetch, stored, response, &merged, &freshness);
     struct object *object = object_updated(stored, &merged.fields, &freshness);
     object->stored_reason = *why;
     return object;

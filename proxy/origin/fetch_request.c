@@ -10,6 +10,18 @@ bool fetch_is_validating(const struct fetch *fetch)
     return !fetch->unconditional && flight_stale(fetch->flight) != NULL;
 }
 
+size_t fetch_stored_variants(const struct fetch *fetch, struct policy_stored out[POLICY_STORED_MAX])
+{
+    size_t count;
+    struct object *const *variants = flight_variants(fetch->flight, &count);
+
+    CHECK(count <= POLICY_STORED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (struct policy_stored){&variants[i]->fields, &variants[i]->freshness, false};
+    }
+    return fetch->unconditional ? 0 : count;
+}
+
 /* A shared fetch asks for what others can use, too: the client's own conditions are evaluated
  * against what comes back. */
 static void strip_conditions(struct http_fields *fields)
@@ -22,6 +34,25 @@ static void strip_conditions(struct http_fields *fields)
     for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
         fields_remove_id(fields, conditions[i]);
     }
+}
+
+/* Conditions made from what is stored, in place of the client's, and the range to ask for. A
+ * request for one client only keeps its own. */
+static void make_conditional(struct fetch *fetch, struct http_fields *fields)
+{
+    struct policy_stored stored[POLICY_STORED_MAX];
+    size_t count = fetch_stored_variants(fetch, stored);
+
+    if (fetch_is_validating(fetch)) {
+        policy_make_conditional(fields, &flight_stale(fetch->flight)->fields);
+    } else if (count > 0) {
+        policy_make_conditional_any(fields, stored, count, &fetch->arena);
+    } else if (fetch->shared) {
+        strip_conditions(fields);
+    } else {
+        return;
+    }
+    fetch_ask_range(fetch, fields);
 }
 
 /* Tells the origin who the client is, in the way the configuration chose. */
@@ -77,13 +108,7 @@ void fetch_make_request(struct fetch *fetch)
     hop_strip(&rest);
     fields_remove_id(&rest, FIELD_HOST);
     fields_append(&out->fields, &rest);
-    if (fetch_is_validating(fetch)) {
-        policy_make_conditional(&out->fields, &flight_stale(fetch->flight)->fields);
-        fetch_ask_range(fetch, &out->fields);
-    } else if (fetch->shared) {
-        strip_conditions(&out->fields);
-        fetch_ask_range(fetch, &out->fields);
-    }
+    make_conditional(fetch, &out->fields);
     add_proxy_fields(fetch, &out->fields);
 }
 

@@ -184,6 +184,25 @@ static bool took_piece(struct fetch *fetch, const struct http_head *response)
     UNREACHABLE();
 }
 
+/* About what is stored. False: it answers a condition of the client's own. */
+static bool took_304(struct fetch *fetch, const struct http_head *response)
+{
+    struct policy_stored stored[POLICY_STORED_MAX];
+    bool known = false;
+
+    if (fetch_is_validating(fetch)) {
+        known = fetch_confirmed(fetch, response);
+    } else if (fetch_stored_variants(fetch, stored) > 0) {
+        known = fetch_chose_variant(fetch, response);
+    } else {
+        return false;
+    }
+    if (!known) {
+        ask_again(fetch);
+    }
+    return true;
+}
+
 /* RFC 9111 4.4: what an unsafe method changed is forgotten. */
 static void invalidate(struct fetch *fetch, const struct http_head *response)
 {
@@ -215,10 +234,7 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
         fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
         return;
     }
-    if (validating && response.status == 304) {
-        if (!fetch_confirmed(fetch, &response)) {
-            ask_again(fetch);
-        }
+    if (response.status == 304 && took_304(fetch, &response)) {
         return;
     }
     if (validating && response.status >= 500 && fetch_use_stale(fetch)) {

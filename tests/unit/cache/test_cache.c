@@ -314,6 +314,65 @@ Test(cache, a_variants_flight_under_way_is_not_kept_either)
     }
 }
 
+/* The variant number `n` of a URL: what asks for it, and what it is. */
+static void fetch_numbered(struct kit *kit, const char *url, int n)
+{
+    const char *etag = arena_printf(&kit->arena, "ETag: \"%d\"", n).at;
+    const char *request[] = {arena_printf(&kit->arena, "Foo: %d", n).at, NULL};
+    const char *response[] = {"Cache-Control: max-age=60", "Vary: Foo", etag, NULL};
+
+    fetch(kit, url, request, response, 10);
+}
+
+static const char *const foo_other[] = {"Foo: other", NULL};
+
+static size_t offered(struct kit *kit, const char *url, struct span *first, struct span *last)
+{
+    struct try try;
+    size_t count;
+
+    ask(kit, url, foo_other, &try);
+    cr_assert_eq(try.result, CACHE_LEAD);
+    struct flight *flight = flight_ref(try.lookup.member.flight);
+    struct object *const *variants = flight_variants(flight, &count);
+    if (count > 0) {
+        *first = arena_copy(&kit->arena, fields_get(&variants[0]->fields, FIELD_ETAG));
+        *last = arena_copy(&kit->arena, fields_get(&variants[count - 1]->fields, FIELD_ETAG));
+    }
+    cache_abandon(kit->cache, flight, 0);
+    flight_fail(flight, (struct failure){502, REASON_CONNECT});
+    flight_unref(&flight);
+    lookup_fini(&try.lookup);
+    return count;
+}
+
+Test(cache, rfc9111_4_1_variants_are_offered_newest_first_and_at_most_8)
+{
+    struct kit kit;
+    struct span first, last;
+    const char *url = "http://a/v";
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        cr_expect_eq(offered(&kit, url, &first, &last), 0);
+        for (int n = 1; n <= 3; n++) {
+            fetch_numbered(&kit, url, n);
+        }
+        cr_expect_eq(offered(&kit, url, &first, &last), 3);
+        cr_expect(span_eq(first, SPAN("\"3\"")) && span_eq(last, SPAN("\"1\"")));
+        for (int n = 4; n <= 20; n++) {
+            fetch_numbered(&kit, url, n);
+        }
+        cr_expect_eq(offered(&kit, url, &first, &last), 8);
+        cr_expect(span_eq(first, SPAN("\"20\"")) && span_eq(last, SPAN("\"13\"")));
+        struct uri uri;
+        cr_assert_eq(uri_parse(span_str(url), &kit.arena, &uri), 0);
+        cache_invalidate(kit.cache, &uri, SPAN("t"), &kit.arena);
+        cr_expect_eq(offered(&kit, url, &first, &last), 0);
+        kit_close(&kit);
+    }
+}
+
 Test(cache, what_invalidates_other_urls_does_not_matter)
 {
     struct kit kit;
