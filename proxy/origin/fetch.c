@@ -205,16 +205,17 @@ static void on_end(void *owner)
     }
 }
 
-static bool may_repeat(const struct fetch *fetch)
+/* An idle connection may have been dead when the request went out; one that stays silent is not. */
+static bool may_repeat(const struct fetch *fetch, int err)
 {
-    return fetch->state == FETCH_SEND && !fetch->retried &&
+    return err != 0 && err != ERR_TIMEOUT && fetch->state == FETCH_SEND && !fetch->retried &&
            http_method_is_idempotent(fetch->client.method) && fetch->request_body == NULL;
 }
 
 static void on_close(void *owner, int err)
 {
     struct fetch *fetch = owner;
-    bool untouched = err != 0 && may_repeat(fetch) && upstream_may_retry(fetch->stream);
+    bool untouched = may_repeat(fetch, err) && upstream_may_retry(fetch->stream);
 
     fetch->stream = NULL;
     if (untouched) {
