@@ -38,6 +38,10 @@ cases("unknown-coding",
       miss(raw=b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: whatever\r\n"
            b"\r\n" + BODY, text=BODY, relay=False),
       hit(text=BODY, relay=False))
+cases("unknown-coding-slow",
+      miss(raw=b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: whatever\r\n"
+           b"\r\n" + BODY, text=BODY, relay=False, linger=5),
+      hit("!Transfer-Encoding", text=BODY, relay=False))
 cases("close-delimited", miss(LONG, framing="close"), hit())
 cases("close-delimited-chunked", miss(LONG, framing="chunked", body=BODY * 10000), hit())
 cases("empty", miss(LONG, body=b""), hit())

@@ -52,7 +52,7 @@ class Answer:
     until: int = 0         # requests that must have come before the head
     cut: int = None        # so many bytes of the body, then the connection breaks
     raw: bytes = None      # instead of everything; the connection closes behind it
-    linger: float = 0      # seconds the connection stays open behind the body
+    linger: float = 0      # seconds until the connection closes, or takes the next request
     drop: bool = False     # the connection closes without a word
     excess: bytes = b""    # behind the announced body
 
@@ -131,7 +131,7 @@ class Case:
     name: str
     steps: tuple
     play: object = None    # a function of a Course, in place of steps
-    only: str = None       # "forward" or "replica"
+    only: str = None       # "forward", "replica" or "strict"
     later: str = None      # why it is not run yet
 
     def run(self, course):
@@ -369,6 +369,7 @@ class Course:
             return False
         if said.raw is not None:
             conn.sendall(said.raw)
+            time.sleep(said.linger)
             return False
         for status, lines in said.interim:
             conn.sendall("".join(f"{line}\r\n" for line in
@@ -380,7 +381,7 @@ class Course:
             said.gate.wait(PATIENCE)
             conn.sendall(data[half:])
         time.sleep(said.linger)
-        return said.cut is None and said.framing != "close" and not said.excess
+        return said.cut is None and said.framing != "close"
 
     def await_requests(self, count):
         with self.lock:
@@ -395,7 +396,7 @@ class Course:
 
     def head_of(self, step):
         lines = [self.dated(line) for line in step.ask]
-        if self.mode == "forward":
+        if self.mode != "replica":
             target, name = self.url(step.at, step.host), f"127.0.0.{step.host + 1}"
         else:
             target, name = self.path + step.at, self.origin.names[step.host]

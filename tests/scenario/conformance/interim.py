@@ -1,5 +1,5 @@
 """Interim responses."""
-from harness import Cases, hit, miss, need
+from harness import Cases, error, hit, miss, need
 
 cases = Cases()
 LONG = "Cache-Control: max-age=3600"
@@ -11,6 +11,8 @@ cases("103", miss(LONG, informs=(HINT,), interim=(103,), want=("!Link",)),
 cases("several", miss(LONG, informs=((102, ()), HINT, HINT, (199, ())), interim=(102, 103, 103, 199)),
       hit(interim=()))
 cases("not-to-http-1.0", miss(LONG, informs=(HINT,), interim=(), version="1.0"), hit(interim=()))
+cases("101-unasked", error(raw=b"HTTP/1.1 101 Whatever\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+                           seen=None))
 cases("100-unasked", miss(LONG, informs=((100, ()),)), hit(interim=()))
 
 

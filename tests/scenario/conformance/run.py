@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Cache behaviour seen from outside, case by case: run.py LARDER-PROXY forward|replica [CASE…]
+"""Cache behaviour seen from outside, case by case: run.py LARDER-PROXY MODE [CASE…]
 
 Every line of docs/caching.md that a program can show has its cases, in files named like its
-sections. They run side by side against one proxy: as a forward proxy, or as the replica of a site.
+sections. They run side by side against one proxy. MODE is what that is: "forward", the "replica" of
+a site, or "strict", a forward proxy whose clients may not bypass it (cases made for it only).
 """
 import concurrent.futures
 import fnmatch
 import importlib.util
+import json
 import pathlib
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import larder  # noqa: E402
 
 FILES = sorted(path for path in HERE.glob("*.py") if path.stem not in ("harness", "run"))
 AT_ONCE = 96
+CONFIG = {"timeouts": {"first-byte": "5s"}}
 
 
 def cases_of(path):
@@ -31,7 +34,7 @@ def cases_of(path):
 def collect(mode, patterns):
     """[(file/name, case)]"""
     found = [(f"{path.stem}/{case.name}", case) for path in FILES for case in cases_of(path)
-             if case.only in (None, mode)]
+             if case.only == mode or case.only is None and mode != "strict"]
     names = [name for name, _ in found]
     if len(set(names)) != len(names):
         raise SystemExit(f"twice: {sorted({name for name in names if names.count(name) > 1})}")
@@ -77,7 +80,9 @@ def main():
              for word in ("--site", f"{host}=http://127.0.0.1:{port}") if mode == "replica"]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="larder-") as store:
-        proxy = larder.Proxy(program, store, *sites)
+        config = pathlib.Path(store) / "larder.yaml"
+        config.write_text(json.dumps({**CONFIG, "cache": {"clients-may-bypass": mode != "strict"}}))
+        proxy = larder.Proxy(program, store, "--config", str(config), *sites)
         proxy.start()
         failed = run_all([item for item in found if not item[1].later], proxy, origin, mode,
                          spare)

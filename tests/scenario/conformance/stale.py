@@ -48,6 +48,10 @@ cases("request-no-cache-gets-the-error", miss("Cache-Control: max-age=3600", TAG
       error(drop=True, ask=("Cache-Control: no-cache",)), hit(text=1))
 cases("request-no-cache-gets-the-503", miss("Cache-Control: max-age=3600", TAG),
       miss(says=503, ask=("Cache-Control: no-cache",)), hit(text=1))
+cases("timeout", *stale(TAG), gone(drop=False, pause=7, seen=1))
+cases("timeout-must-revalidate", *stale(TAG, directives=", must-revalidate"),
+      error(pause=7, status=504, seen=1))
+cases("timeout-nothing-stored", error(pause=7, status=504, seen=1))
 cases("no-warning", *stale(), gone("!Warning"))
 cases("nothing-stored", error(drop=True))
 
