@@ -289,11 +289,13 @@ static bool reached_reasons(const struct counters *n)
         REASON_REQUEST_MIN_FRESH,
     };
 
-    return reached_all("lookup", n->lookup, lookup, ARRAY_LEN(lookup)) &
-           reached_all("store", n->store, store, ARRAY_LEN(store)) &
-           reached_all("fresh", n->reuse[POLICY_FRESH], fresh, ARRAY_LEN(fresh)) &
-           reached_all("stale now", n->reuse[POLICY_STALE_NOW], stale_now, ARRAY_LEN(stale_now)) &
-           reached_all("validate", n->reuse[POLICY_VALIDATE], validate, ARRAY_LEN(validate));
+    bool good = reached_all("lookup", n->lookup, lookup, ARRAY_LEN(lookup));
+
+    good &= reached_all("store", n->store, store, ARRAY_LEN(store));
+    good &= reached_all("fresh", n->reuse[POLICY_FRESH], fresh, ARRAY_LEN(fresh));
+    good &= reached_all("stale now", n->reuse[POLICY_STALE_NOW], stale_now, ARRAY_LEN(stale_now));
+    good &= reached_all("validate", n->reuse[POLICY_VALIDATE], validate, ARRAY_LEN(validate));
+    return good;
 }
 
 static bool reached_rest(const struct counters *n)
@@ -372,6 +374,7 @@ int main(int argc, char **argv)
         printf("%zu cases failed\n", failures);
         return 1;
     }
-    bool good = reached_reasons(&counters) & reached_rest(&counters);
+    bool good = reached_reasons(&counters);
+    good &= reached_rest(&counters);
     return good || options.cases < ENOUGH_CASES ? 0 : 1;
 }
