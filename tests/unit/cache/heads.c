@@ -62,3 +62,18 @@ bool head_fields_are(const struct http_fields *fields, const char *want)
     }
     return span_eq(span_of(text, len), span_str(want));
 }
+
+void head_freshness(struct arena *arena, int status, const char *fields,
+                    const struct policy_settings *settings, struct freshness *out)
+{
+    struct policy_times times = {.request = NOW, .response = NOW};
+    struct http_head head;
+
+    head_response(&head, arena, status, fields);
+    policy_freshness(&head, times, settings, out);
+}
+
+void head_expect(int64_t got, int64_t want, const char *what, const char *of)
+{
+    cr_expect_eq(got, want, "%s: %s is %lld, not %lld", what, of, (long long)got, (long long)want);
+}
