@@ -77,6 +77,13 @@ Test(policy_freshness, rfc9111_5_3_expires)
         /* an unusable Date is replaced by the time of receipt */
         {200, "Date: tomorrow|Expires: @60", LIFETIME_EXPIRES, 60},
         {200, "Expires: @60", LIFETIME_EXPIRES, 60},
+        /* of several the first, which may be no date */
+        {200, "Date: @0|Expires: @60|Expires: @3600", LIFETIME_EXPIRES, 60},
+        {200, "Date: @0|Expires: 0|Expires: @3600", LIFETIME_EXPIRES, 0},
+        {200, "Date: @0|Expires: @60|Expires: 0", LIFETIME_EXPIRES, 60},
+        /* years beyond 32 bits */
+        {200, "Date: @0|Expires: Tue, 19 Jan 2038 03:14:08 GMT", LIFETIME_EXPIRES, 347483648},
+        {200, "Date: @0|Expires: Sat, 20 Nov 2286 17:46:40 GMT", LIFETIME_EXPIRES, 8200000000},
         /* other date forms, and dates that are none */
         {200, "Date: @0|Expires: Friday, 15-Jan-27 09:00:00 GMT", LIFETIME_EXPIRES, 3600},
         {200, "Date: @0|Expires: Fri Jan 15 09:00:00 2027", LIFETIME_EXPIRES, 3600},
@@ -96,6 +103,10 @@ Test(policy_freshness, rfc9111_4_2_2_heuristic)
         {200, "Date: @0|Last-Modified: @-1234", LIFETIME_HEURISTIC, 123},
         {203, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {204, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
+        {206, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
+        {300, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
+        {301, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
+        {308, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {404, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {405, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
         {410, "Date: @0|Last-Modified: @-1000", LIFETIME_HEURISTIC, 100},
@@ -108,6 +119,8 @@ Test(policy_freshness, rfc9111_4_2_2_heuristic)
         {502, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},
         {503, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},
         {504, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},
+        {302, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},
+        {403, "Date: @0|Last-Modified: @-1000|Cache-Control: public", LIFETIME_NONE, 0},
         {599, "Date: @0|Last-Modified: @-1000", LIFETIME_NONE, 0},
         {599, "Date: @0|Last-Modified: @-1000|Cache-Control: public", LIFETIME_HEURISTIC, 100},
         {200, "Date: @0|Last-Modified: @-1000|Cache-Control: max-age=7", LIFETIME_MAX_AGE, 7},

@@ -14,7 +14,8 @@ struct reuse_case {
     enum reason reason;
 };
 
-static void expect_reuse(const struct reuse_case *cases, size_t count)
+static void expect_reuse_under(const struct policy_settings *settings,
+                               const struct reuse_case *cases, size_t count)
 {
     struct arena arena;
 
@@ -25,9 +26,9 @@ static void expect_reuse(const struct reuse_case *cases, size_t count)
         struct policy_request request;
         enum reason reason;
         enum policy_verdict verdict;
-        head_freshness(&arena, 200, cases[i].response, &policy_defaults, &freshness);
+        head_freshness(&arena, 200, cases[i].response, settings, &freshness);
         head_request(&head, &arena, METHOD_GET, cases[i].request);
-        policy_read_request(&head, &policy_defaults, &request);
+        policy_read_request(&head, settings, &request);
         verdict = policy_reuse(&request, &freshness, NOW + cases[i].age, &reason);
         cr_expect_eq(verdict, cases[i].verdict, "%s / %s at %lld: verdict %d", cases[i].response,
                      cases[i].request, (long long)cases[i].age, (int)verdict);
@@ -35,6 +36,11 @@ static void expect_reuse(const struct reuse_case *cases, size_t count)
                      cases[i].request, (long long)cases[i].age, SPAN_ARGS(reason_word(reason)));
     }
     arena_fini(&arena);
+}
+
+static void expect_reuse(const struct reuse_case *cases, size_t count)
+{
+    expect_reuse_under(&policy_defaults, cases, count);
 }
 
 Test(policy_reuse, rfc9111_4_2_fresh_or_stale)
@@ -109,6 +115,14 @@ Test(policy_reuse, rfc9111_5_2_1_request_directives)
          REASON_MUST_REVALIDATE},
         {"Cache-Control: max-age=60, no-cache", "Cache-Control: max-stale", 0, POLICY_VALIDATE,
          REASON_NO_CACHE},
+        {"Cache-Control: max-age=60", "Cache-Control: max-stale, no-cache", 90, POLICY_VALIDATE,
+         REASON_REQUEST_NO_CACHE},
+        {"Cache-Control: max-age=60, proxy-revalidate", "Cache-Control: max-stale", 61,
+         POLICY_VALIDATE, REASON_MUST_REVALIDATE},
+        {"Cache-Control: max-age=60", "Cache-Control: max-stale=30, max-stale", 91, POLICY_VALIDATE,
+         REASON_STALE},
+        {"Cache-Control: max-age=60", "Cache-Control: max-stale, min-fresh=0", 60, POLICY_VALIDATE,
+         REASON_REQUEST_MIN_FRESH},
         {"Cache-Control: max-age=60", "Cache-Control: only-if-cached", 5, POLICY_FRESH,
          REASON_FRESH},
     };
@@ -129,6 +143,11 @@ Test(policy_reuse, rfc5861_3_stale_while_revalidate)
          POLICY_VALIDATE, REASON_MUST_REVALIDATE},
         {"Cache-Control: s-maxage=10, stale-while-revalidate=5", "", 11, POLICY_VALIDATE,
          REASON_MUST_REVALIDATE},
+        {"Cache-Control: max-age=10, stale-while-revalidate=5, no-cache", "", 11, POLICY_VALIDATE,
+         REASON_NO_CACHE},
+        /* what the origin permits, max-stale does not narrow */
+        {"Cache-Control: max-age=10, stale-while-revalidate=5", "Cache-Control: max-stale=1", 13,
+         POLICY_STALE_NOW, REASON_STALE_WHILE_REVALIDATE},
         {"Cache-Control: max-age=10, stale-while-revalidate=5", "Cache-Control: min-fresh=1", 11,
          POLICY_VALIDATE, REASON_REQUEST_MIN_FRESH},
         {"Cache-Control: max-age=10, stale-while-revalidate=99999999999999999999", "", LONG,
@@ -171,6 +190,46 @@ Test(policy_reuse, rfc9111_3_5_authorization)
     expect_reuse(cases, ARRAY_LEN(cases));
 }
 
+Test(policy_reuse, rfc9213_targeted)
+{
+    static const struct span names[] = {SPAN_INIT("CDN-Cache-Control")};
+    static const struct reuse_case cases[] = {
+        {"CDN-Cache-Control: no-cache|Cache-Control: max-age=60", "", 0, POLICY_VALIDATE,
+         REASON_NO_CACHE},
+        {"CDN-Cache-Control: max-age=60|Cache-Control: no-cache", "", 0, POLICY_FRESH,
+         REASON_FRESH},
+        {"CDN-Cache-Control: max-age=60|Age: 60", "", 0, POLICY_VALIDATE, REASON_STALE},
+        {"CDN-Cache-Control: max-age=60|Age: 59", "", 0, POLICY_FRESH, REASON_FRESH},
+        {"CDN-Cache-Control: max-age=9|Cache-Control: must-revalidate", "Cache-Control: max-stale",
+         20, POLICY_FRESH, REASON_STALE_REQUEST},
+        {"CDN-Cache-Control: max-age=9, must-revalidate", "Cache-Control: max-stale", 20,
+         POLICY_VALIDATE, REASON_MUST_REVALIDATE},
+    };
+    struct policy_settings settings = policy_defaults;
+
+    settings.targeted = names;
+    settings.targeted_count = ARRAY_LEN(names);
+    expect_reuse_under(&settings, cases, ARRAY_LEN(cases));
+}
+
+Test(policy_reuse, clients_may_bypass_no)
+{
+    static const struct reuse_case cases[] = {
+        {"Cache-Control: max-age=60", "Cache-Control: no-cache", 5, POLICY_FRESH, REASON_FRESH},
+        {"Cache-Control: max-age=60", "Pragma: no-cache", 5, POLICY_FRESH, REASON_FRESH},
+        {"Cache-Control: max-age=60", "Cache-Control: max-age=0", 5, POLICY_FRESH, REASON_FRESH},
+        {"Cache-Control: max-age=60", "Cache-Control: min-fresh=99", 5, POLICY_FRESH, REASON_FRESH},
+        {"Cache-Control: max-age=60", "Cache-Control: no-store", 5, POLICY_FRESH, REASON_FRESH},
+        {"Cache-Control: max-age=60", "Cache-Control: max-stale", 99, POLICY_FRESH,
+         REASON_STALE_REQUEST},
+        {"Cache-Control: max-age=60", "Authorization: x", 5, POLICY_VALIDATE, REASON_AUTHORIZATION},
+    };
+    struct policy_settings settings = policy_defaults;
+
+    settings.ignore_client_control = true;
+    expect_reuse_under(&settings, cases, ARRAY_LEN(cases));
+}
+
 Test(policy_stale_on_error, rfc5861_4_rfc9111_4_2_4)
 {
     static const struct {
@@ -194,6 +253,14 @@ Test(policy_stale_on_error, rfc5861_4_rfc9111_4_2_4)
         {"Cache-Control: max-age=10", "Cache-Control: stale-if-error=5", 15, 0, true},
         {"Cache-Control: max-age=10", "Cache-Control: stale-if-error=5", 16, 0, false},
         {"Cache-Control: max-age=10, must-revalidate, stale-if-error=50", "", 11, -1, false},
+        {"Cache-Control: max-age=10, must-revalidate", "Cache-Control: stale-if-error=50", 11, -1,
+         false},
+        {"Cache-Control: max-age=10, no-cache, stale-if-error=50", "", 5, -1, false},
+        /* the longer of two permissions */
+        {"Cache-Control: max-age=10, stale-if-error=5", "Cache-Control: stale-if-error=9", 19, 0,
+         true},
+        {"Cache-Control: max-age=10, stale-if-error=5", "Cache-Control: stale-if-error=9", 20, 0,
+         false},
         {"Cache-Control: max-age=10", "Cache-Control: no-cache", 11, -1, false},
         {"Cache-Control: max-age=10", "Authorization: x", 5, -1, false},
         {"Cache-Control: max-age=10, public", "Authorization: x", 15, -1, true},

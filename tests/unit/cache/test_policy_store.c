@@ -162,6 +162,19 @@ Test(policy_may_store, vary_star)
     expect_store(cases, ARRAY_LEN(cases), &policy_defaults);
 }
 
+/* It is about what is kept, so it holds where clients may not make us ask the origin. */
+Test(policy_may_store, request_no_store_though_clients_may_not_bypass)
+{
+    static const struct store_case cases[] = {
+        {"Cache-Control: no-store", 200, "Cache-Control: max-age=60", REASON_REQUEST_NO_STORE},
+        {"Cache-Control: no-cache", 200, "Cache-Control: max-age=60", REASON_STORED},
+    };
+    struct policy_settings settings = policy_defaults;
+
+    settings.ignore_client_control = true;
+    expect_store(cases, ARRAY_LEN(cases), &settings);
+}
+
 Test(policy_may_store, set_cookie)
 {
     static const struct store_case cases[] = {
@@ -274,6 +287,8 @@ Test(policy_stored_fields, rfc9111_3_1)
          "A: b"},
         {"Age: 5|A: b", "Age: 5|A: b"},
         {"Date: yesterday", "Date: yesterday"},
+        /* obsolete, and nobody's to drop (RFC 9111 5.5) */
+        {"Warning: 110 a \"stale\"|A: b", "Warning: 110 a \"stale\"|A: b"},
     };
     struct arena arena;
 
@@ -306,6 +321,14 @@ Test(policy_merge_304, rfc9111_3_2)
         {"Content-Encoding: gzip", "Content-Encoding: br", "Content-Encoding: gzip"},
         {"A: 1", "Content-Range: bytes 0-1/2", "A: 1"},
         {"A: 1", "Connection: B|B: 2|Transfer-Encoding: chunked|C: 3", "A: 1|C: 3"},
+        {"Content-Type: a/b|Set-Cookie: a=b|Vary: Foo",
+         "Content-Type: c/d|Set-Cookie: e=f|Vary: Bar",
+         "Content-Type: c/d|Set-Cookie: e=f|Vary: Bar"},
+        {"ETag: \"a\"|Expires: @60", "ETag: W/\"a\"|Expires: @99|Date: @0",
+         "ETag: W/\"a\"|Expires: Fri, 15 Jan 2027 08:01:39 GMT|Date: Fri, 15 Jan 2027 08:00:00 "
+         "GMT"},
+        {"Warning: 110 a b", "", "Warning: 110 a b"},
+        {"A: 1", "Keep-Alive: x|Proxy-Authenticate: x|Trailer: x|Upgrade: x", "A: 1"},
         /* the age of the 304, never the one stored */
         {"Age: 9|A: 1", "", "A: 1"},
         {"A: 1", "Age: 4", "A: 1|Age: 4"},
