@@ -1,6 +1,7 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"
+#include "proxy/client/route.h"
 #include "proxy/origin/target.h"
 
 /* ---- LOOKUP ---- */
@@ -61,25 +62,20 @@ static void refresh(struct exchange *x)
 
 enum exchange_state exchange_lookup(struct exchange *x)
 {
-    /* If-Range: the client has bytes that we may not have, and the origin knows better. */
-    bool alone = x->alone || x->request.method == METHOD_HEAD ||
-                 (x->policy.has_range && fields_has(&x->request.fields, FIELD_IF_RANGE));
     struct cache_query query = {
         .request = &x->request,
         .policy = &x->policy,
         .uri = &x->uri,
         .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
-        .alone = alone,
+        .alone = x->alone || route_is_alone(&x->request, &x->policy),
         .anew = x->anew,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };
 
     if (!x->policy.lookup) {
-        x->decision.outcome = OUTCOME_PASS;
-        x->decision.reason = x->policy.reason;
-        x->decision.forward = x->policy.reason == REASON_METHOD ? FORWARD_METHOD : FORWARD_BYPASS;
+        x->decision = route_pass(&x->policy);
         return exchange_go_alone(x);
     }
     switch (cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision)) {

@@ -47,7 +47,6 @@ struct exchange {
     struct span host;
     const struct site *site;
     struct policy_request policy;
-    struct policy_settings rules;
     struct decision decision;
     struct span incident;
 

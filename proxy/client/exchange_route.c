@@ -1,10 +1,10 @@
 #include "proxy/client/exchange_parts.h"
 
+#include "base/check.h"
 #include "http/h1_write.h"
 #include "http/hop.h"
-#include "proxy/client/access.h"
 #include "proxy/client/respond.h"
-#include "proxy/origin/target.h"
+#include "proxy/client/route.h"
 
 /* ---- answers made here ---- */
 
@@ -109,74 +109,42 @@ static enum exchange_state answer_here(struct exchange *x)
 
 /* ---- ROUTE ---- */
 
-/* Counts Max-Forwards down; true when the request ends here. */
-static bool ends_here(struct exchange *x)
+/* Before the request goes on; route_request() has seen that it may. */
+static void count_forwards_down(struct exchange *x)
 {
     uint64_t left;
 
-    if (x->request.method != METHOD_TRACE && x->request.method != METHOD_OPTIONS) {
-        return false;
-    }
-    struct span value = fields_get(&x->request.fields, FIELD_MAX_FORWARDS);
-    if (!span_to_u64(value, UINT32_MAX, &left)) {
-        return false;
-    }
-    if (left > 0) {
+    if ((x->request.method == METHOD_TRACE || x->request.method == METHOD_OPTIONS) &&
+        span_to_u64(fields_get(&x->request.fields, FIELD_MAX_FORWARDS), UINT32_MAX, &left)) {
         fields_set_id(&x->request.fields, FIELD_MAX_FORWARDS,
                       arena_printf(&x->arena, "%llu", (unsigned long long)left - 1));
     }
-    return left == 0;
-}
-
-static enum exchange_state route_connect(struct exchange *x)
-{
-    if (!target_port_allowed(x->settings, x->uri.port, true)) {
-        return exchange_refuse(x, 403, REASON_TARGET_PORT, NULL);
-    }
-    return EX_TUNNEL;
-}
-
-static enum exchange_state route_site(struct exchange *x, enum uri_form form)
-{
-    x->site = settings_site(x->settings, x->uri.host);
-    if (x->site == NULL && form == URI_ORIGIN) {
-        return exchange_refuse(x, 400, REASON_NO_SITE,
-                               "This is a proxy: ask for a full URL (\"GET http://host/path\"), or "
-                               "configure a site for this host.");
-    }
-    if (x->site == NULL && x->uri.https) {
-        return exchange_refuse(
-            x, 501, REASON_BAD_REQUEST,
-            "Fetching https:// URLs for a client is not available: use CONNECT.");
-    }
-    if (x->site == NULL && !target_port_allowed(x->settings, x->uri.port, false)) {
-        return exchange_refuse(x, 403, REASON_TARGET_PORT, NULL);
-    }
-    x->rules = target_policy(x->settings, x->site);
-    policy_read_request(&x->request, &x->rules, &x->policy);
-    return EX_LOOKUP;
 }
 
 enum exchange_state exchange_route(struct exchange *x)
 {
-    enum uri_form form;
-    const char *what = NULL;
+    struct route route;
 
-    /* Read first: the log is to say what a client that is not let in wanted. */
-    int err = uri_of_request(&x->request, x->client->https, &x->arena, &x->uri, &form, &what);
-
-    if (!access_client(x->settings, &x->client->ip)) {
-        return exchange_refuse(x, 403, REASON_ACCESS, NULL);
-    }
-    if (err) {
-        return exchange_refuse(x, 400, REASON_BAD_REQUEST, what);
-    }
-    x->host = x->uri.host;
-    if (hop_is_loop(&x->request.fields, span_str(x->settings->name))) {
-        return exchange_refuse(x, 508, REASON_LOOP, NULL);
-    }
-    if (ends_here(x)) {
+    route_request(&(struct route_query){.request = &x->request,
+                                        .settings = x->settings,
+                                        .client = &x->client->ip,
+                                        .https = x->client->https,
+                                        .arena = &x->arena},
+                  &route);
+    x->uri = route.uri;
+    x->host = route.has_uri && route.reason != REASON_ACCESS ? route.uri.host : SPAN_EMPTY;
+    switch (route.kind) {
+    case ROUTE_REFUSED:
+        return exchange_refuse(x, route.status, route.reason, route.what);
+    case ROUTE_HERE:
         return answer_here(x);
+    case ROUTE_TUNNEL:
+        return EX_TUNNEL;
+    case ROUTE_CACHE:
+        x->site = route.site;
+        x->policy = route.policy;
+        count_forwards_down(x);
+        return EX_LOOKUP;
     }
-    return x->request.method == METHOD_CONNECT ? route_connect(x) : route_site(x, form);
+    UNREACHABLE();
 }

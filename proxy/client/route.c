@@ -1,0 +1,93 @@
+#include "proxy/client/route.h"
+
+#include "http/hop.h"
+#include "proxy/client/access.h"
+#include "proxy/origin/target.h"
+
+static void refuse(struct route *out, int status, enum reason reason, const char *what)
+{
+    out->kind = ROUTE_REFUSED;
+    out->status = status;
+    out->reason = reason;
+    out->what = what;
+}
+
+static bool ends_here(const struct http_head *request)
+{
+    uint64_t left;
+
+    return (request->method == METHOD_TRACE || request->method == METHOD_OPTIONS) &&
+           span_to_u64(fields_get(&request->fields, FIELD_MAX_FORWARDS), UINT32_MAX, &left) &&
+           left == 0;
+}
+
+static void route_connect(const struct route_query *query, struct route *out)
+{
+    out->kind = ROUTE_TUNNEL;
+    if (!target_port_allowed(query->settings, out->uri.port, true)) {
+        refuse(out, 403, REASON_TARGET_PORT, NULL);
+    }
+}
+
+static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
+{
+    out->kind = ROUTE_CACHE;
+    out->site = settings_site(query->settings, out->uri.host);
+    if (out->site == NULL && form == URI_ORIGIN) {
+        refuse(out, 400, REASON_NO_SITE,
+               "This is a proxy: ask for a full URL (\"GET http://host/path\"), or configure a "
+               "site for this host.");
+    } else if (out->site == NULL && out->uri.https) {
+        refuse(out, 501, REASON_BAD_REQUEST,
+               "Fetching https:// URLs for a client is not available: use CONNECT.");
+    } else if (out->site == NULL && !target_port_allowed(query->settings, out->uri.port, false)) {
+        refuse(out, 403, REASON_TARGET_PORT, NULL);
+    } else {
+        out->rules = target_policy(query->settings, out->site);
+        policy_read_request(query->request, &out->rules, &out->policy);
+    }
+}
+
+void route_request(const struct route_query *query, struct route *out)
+{
+    const struct settings *settings = query->settings;
+    const struct http_head *request = query->request;
+    enum uri_form form;
+    const char *what = NULL;
+
+    *out = (struct route){0};
+    /* Read first: the log is to say what a client that is not let in wanted. */
+    int err = uri_of_request(request, query->https, query->arena, &out->uri, &form, &what);
+
+    out->has_uri = err == 0;
+    if (query->client && !access_client(settings, query->client)) {
+        refuse(out, 403, REASON_ACCESS, NULL);
+    } else if (err) {
+        refuse(out, 400, REASON_BAD_REQUEST, what);
+    } else if (hop_is_loop(&request->fields, span_str(settings->name))) {
+        refuse(out, 508, REASON_LOOP, NULL);
+    } else if (ends_here(request)) {
+        out->kind = ROUTE_HERE;
+    } else if (request->method == METHOD_CONNECT) {
+        route_connect(query, out);
+    } else {
+        route_site(query, form, out);
+    }
+}
+
+/* If-Range: the client has bytes that we may not have, and the origin knows better. */
+bool route_is_alone(const struct http_head *request, const struct policy_request *policy)
+{
+    return request->method == METHOD_HEAD ||
+           (policy->has_range && fields_has(&request->fields, FIELD_IF_RANGE));
+}
+
+struct decision route_pass(const struct policy_request *policy)
+{
+    struct decision decision = DECISION_INIT;
+
+    decision.outcome = OUTCOME_PASS;
+    decision.reason = policy->reason;
+    decision.forward = policy->reason == REASON_METHOD ? FORWARD_METHOD : FORWARD_BYPASS;
+    return decision;
+}

@@ -1,0 +1,47 @@
+/*
+ * route - where a request goes: to the cache, into a tunnel, or nowhere; who asks, for what, and
+ * whether they may. Pure; the settings are borrowed.
+ */
+#ifndef LARDER_PROXY_CLIENT_ROUTE_H
+#define LARDER_PROXY_CLIENT_ROUTE_H
+
+#include "cache/decision.h"
+#include "cache/policy.h"
+#include "proxy/directives.h"
+
+struct route_query {
+    const struct http_head *request;
+    const struct settings *settings;
+    const struct ip *client; /* NULL: not asked whether they may */
+    bool https;              /* it came over TLS */
+    struct arena *arena;     /* the URI is kept here */
+};
+
+enum route_kind {
+    ROUTE_CACHE,   /* site, rules and policy are set */
+    ROUTE_TUNNEL,  /* CONNECT */
+    ROUTE_HERE,    /* TRACE or OPTIONS that may go no further (RFC 9110 7.6.2) */
+    ROUTE_REFUSED, /* status, reason and maybe what are set */
+};
+
+struct route {
+    enum route_kind kind;
+    struct uri uri; /* as far as it could be read */
+    bool has_uri;
+    const struct site *site; /* NULL: forward */
+    struct policy_settings rules;
+    struct policy_request policy;
+    int status;
+    enum reason reason;
+    const char *what; /* a sentence for people, or NULL: the reason's */
+};
+
+void route_request(const struct route_query *query, struct route *out);
+
+/* Must it go to the origin without company, because its answer may differ from that to others? */
+bool route_is_alone(const struct http_head *request, const struct policy_request *policy);
+
+/* Of a request that is not for a cache to answer (policy->lookup is false). */
+struct decision route_pass(const struct policy_request *policy);
+
+#endif
