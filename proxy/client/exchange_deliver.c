@@ -3,7 +3,7 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "base/err.h"
-#include "proxy/client/parts.h"
+#include "proxy/client/coverage.h"
 #include "proxy/client/respond.h"
 
 /* ---- the response ---- */
@@ -128,41 +128,6 @@ bool exchange_fill(struct exchange *x)
     return true;
 }
 
-/* How much of what is wanted is here. */
-enum coverage { COVERS_ALL, COVERS_COMING, COVERS_SOME };
-
-static enum coverage coverage_of(struct partial *parts, const struct body_parts *body)
-{
-    enum coverage coverage = COVERS_ALL;
-    uint64_t length = partial_length(parts);
-
-    for (size_t i = 0; i < body->count; i++) {
-        uint64_t from = body->at[i].from;
-        uint64_t to = body->at[i].to < length ? body->at[i].to : length;
-        if (!partial_covers(parts, from, to, true)) {
-            return COVERS_SOME;
-        }
-        if (!partial_covers(parts, from, to, false)) {
-            coverage = COVERS_COMING;
-        }
-    }
-    return coverage;
-}
-
-/* A response known in parts is a hit only when all that is wanted of it is here. */
-static void note_coverage(struct exchange *x, enum coverage coverage)
-{
-    bool found = x->decision.outcome == OUTCOME_HIT || x->decision.outcome == OUTCOME_HIT_MEMORY;
-
-    if (!found || coverage == COVERS_ALL) {
-        return;
-    }
-    x->decision.forward = FORWARD_PARTIAL;
-    x->decision.reason = REASON_PARTIAL_MISS;
-    x->decision.collapsed = coverage == COVERS_COMING;
-    x->decision.outcome = coverage == COVERS_COMING ? OUTCOME_COLLAPSED : OUTCOME_PARTIAL;
-}
-
 /* Before the head is sent the origin has said, about one hole, that it still has the same
  * representation: then no response begins with one and ends with nothing. True: wait for it. */
 static bool ask_first(struct exchange *x, const struct body_parts *body)
@@ -190,7 +155,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     enum coverage coverage = coverage_of(parts, &response->body);
     struct span first;
 
-    note_coverage(x, coverage);
+    coverage_note(coverage, &x->decision);
     if (coverage == COVERS_SOME) {
         if (!partial_joins(parts)) {
             return start_over(x); /* the rest cannot be told to be of the same (RFC 9111 3.4) */
