@@ -79,6 +79,8 @@ enum cache_result cache_appraise(struct cache *cache, const struct cache_query *
                                  struct lookup *lookup, struct decision *decision);
 /* What a pass mark in the way of joining others makes of the reason. */
 void cache_note_pass_mark(struct decision *decision);
+/* Is whoever leads to offer the origin other variants? */
+bool cache_offers_variants(const struct lookup *lookup, const struct decision *decision);
 
 /* ---- vary.c ---- */
 
@@ -90,7 +92,8 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        const struct object *base, struct span spec,
                        const struct http_fields *request, struct arena *arena,
                        struct cache_key *out);
-/* The newest variants of a URL that a 304 could confirm, counted each; how many. */
+/* The newest variants of a URL that a 304 could confirm, counted each; how many. They do not count
+ * as used by that. */
 size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct arena *arena,
                       struct object *out[OBJECT_VARY_MAX]);
 /* The key the response will be kept under. False for Vary: *. */

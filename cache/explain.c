@@ -4,16 +4,51 @@
 
 /* ---- variants ---- */
 
-static void list_specs(const struct object *base, struct arena *arena, struct explanation *out)
+static bool is_listed(const struct explanation *out, const struct object *object)
 {
-    for (size_t i = 0; i < base->fields.count && out->spec_count < OBJECT_VARY_MAX; i++) {
-        if (base->fields.at[i].id == FIELD_VARY) {
-            out->specs[out->spec_count++] = arena_copy(arena, base->fields.at[i].value);
+    for (size_t i = 0; i < out->variant_count; i++) {
+        if (span_eq(out->variants[i]->key.text, object->key.text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The base lists some of the variants by what selects them; they may be on disk only. */
+static void add_listed(struct cache *cache, struct span prefix, struct span suffix,
+                       struct arena *arena, struct explanation *out)
+{
+    struct cache_key key;
+    bool from_memory;
+
+    key_of_text(arena_printf(arena, "%.*s%.*s", SPAN_ARGS(prefix), SPAN_ARGS(suffix)),
+                &cache->secret, &key);
+    struct object *object = cache_peek(cache, &key, &from_memory);
+    if (object && out->variant_count < EXPLAIN_VARIANTS_MAX && !is_listed(out, object)) {
+        out->variants[out->variant_count++] = object;
+    } else {
+        object_unref(&object);
+    }
+}
+
+static void read_base(struct cache *cache, const struct object *base, struct arena *arena,
+                      struct explanation *out)
+{
+    struct span prefix = arena_printf(arena, "%.*s %.*s", SPAN_ARGS(out->lookup.primary.text),
+                                      SPAN_ARGS(cache_generation(base)));
+    struct span of_variant = arena_printf(arena, "%.*s\n", SPAN_ARGS(prefix));
+
+    out->variant_count = table_list(cache->table, of_variant, out->variants, EXPLAIN_VARIANTS_MAX);
+    for (size_t i = 0; i < base->fields.count; i++) {
+        const struct http_field *line = &base->fields.at[i];
+        if (line->id == FIELD_VARY && out->spec_count < OBJECT_VARY_MAX) {
+            out->specs[out->spec_count++] = arena_copy(arena, line->value);
+        } else if (line->id != FIELD_VARY && line->id != FIELD_ETAG) {
+            add_listed(cache, prefix, line->value, arena, out);
         }
     }
 }
 
-/* Keys of variants begin with the URL's and the generation of their base. */
 static void list_variants(struct cache *cache, const struct cache_query *query,
                           struct explanation *out)
 {
@@ -21,13 +56,25 @@ static void list_variants(struct cache *cache, const struct cache_query *query,
     struct object *base = cache_peek(cache, &out->lookup.primary, &from_memory);
 
     if (base && base->kind == OBJECT_VARY) {
-        struct span prefix =
-            arena_printf(query->arena, "%.*s %.*s\n", SPAN_ARGS(out->lookup.primary.text),
-                         SPAN_ARGS(cache_generation(base)));
-        list_specs(base, query->arena, out);
-        out->variant_count = table_list(cache->table, prefix, out->variants, EXPLAIN_VARIANTS_MAX);
+        read_base(cache, base, query->arena, out);
     }
     object_unref(&base);
+}
+
+/* As a lookup would offer them to the origin. */
+static size_t count_offered(struct cache *cache, const struct cache_query *query,
+                            const struct explanation *out)
+{
+    struct object *variants[OBJECT_VARY_MAX];
+    size_t count = 0;
+
+    if (out->result == CACHE_LEAD && cache_offers_variants(&out->lookup, &out->decision)) {
+        count = cache_variants(cache, &out->lookup.primary, query->arena, variants);
+    }
+    for (size_t i = 0; i < count; i++) {
+        object_unref(&variants[i]);
+    }
+    return count;
 }
 
 struct selection explanation_selection(const struct object *variant)
@@ -82,6 +129,7 @@ void cache_explain(struct cache *cache, const struct cache_query *query, struct 
     if (out->result == CACHE_LEAD) {
         out->result = joined(query, out);
     }
+    out->offered = count_offered(cache, query, out);
     list_variants(cache, query, out);
 }
 

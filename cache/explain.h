@@ -18,8 +18,9 @@ struct explanation {
     /* of a URL whose responses vary */
     struct span specs[OBJECT_VARY_MAX]; /* which fields select, oldest first; in the arena */
     size_t spec_count;
-    struct object *variants[EXPLAIN_VARIANTS_MAX]; /* those in memory; counted */
+    struct object *variants[EXPLAIN_VARIANTS_MAX]; /* those that are known; counted */
     size_t variant_count;
+    size_t offered; /* of them, that the origin is told of, so that it may confirm one */
 };
 
 /* query->waker is not used. */

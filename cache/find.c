@@ -225,6 +225,11 @@ static enum cache_result decide(struct cache *cache, const struct cache_query *q
     return result;
 }
 
+bool cache_offers_variants(const struct lookup *lookup, const struct decision *decision)
+{
+    return lookup->object == NULL && decision->forward == FORWARD_VARY_MISS;
+}
+
 /* No variant is for this request: the origin may say that one of them is all the same. */
 static void offer_variants(struct cache *cache, struct lookup *lookup, struct arena *arena)
 {
@@ -247,7 +252,7 @@ enum cache_result cache_lookup(struct cache *cache, const struct cache_query *qu
         object_unref(&lookup->object);
         result = decide(cache, query, lookup, decision, &changed);
     }
-    if (result == CACHE_LEAD && lookup->object == NULL && decision->forward == FORWARD_VARY_MISS) {
+    if (result == CACHE_LEAD && cache_offers_variants(lookup, decision)) {
         offer_variants(cache, lookup, query->arena);
     }
     return result;

@@ -191,13 +191,13 @@ size_t cache_variants(struct cache *cache, const struct cache_key *primary, stru
     struct cache_key key;
     bool from_memory;
     size_t count = 0;
-    struct object *base = cache_find(cache, primary, primary, &from_memory);
+    struct object *base = cache_peek(cache, primary, &from_memory);
 
     listing_read(base, &listing);
     for (size_t i = listing.variants.count; i-- > 0;) {
         key_of_text(salted(primary, listing.generation, listing.variants.at[i], arena),
                     &cache->secret, &key);
-        struct object *object = cache_load(cache, &key, &from_memory);
+        struct object *object = cache_peek(cache, &key, &from_memory);
         if (object && is_candidate(object)) {
             out[count++] = object;
         } else {

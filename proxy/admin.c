@@ -7,6 +7,7 @@
 #include "base/prefix.h"
 #include "http/uri.h"
 #include "proxy/client/listener.h"
+#include "proxy/explain.h"
 #include "proxy/server.h"
 #include "proxy/status.h"
 
@@ -53,7 +54,7 @@ struct request {
 };
 
 static const struct h1_settings admin_h1 = {
-    .limits = {.target = 4096, .head = 16384, .fields = 64},
+    .limits = {.target = 48 * 1024, .head = 64 * 1024, .fields = 64}, /* /explain?url=... */
     .times = {.head_ms = 10000, .idle_ms = 30000, .body_ms = 10000},
 };
 
@@ -62,7 +63,7 @@ static const struct h1_settings admin_h1 = {
 struct page {
     struct span path;
     struct span type;
-    int (*write)(struct server *server, struct span host, struct buf *out); /* status */
+    int (*write)(const struct status_query *query, struct buf *out); /* returns the status */
     bool by_any_name; /* says nothing that a stranger may not know */
 };
 
@@ -72,6 +73,7 @@ static const struct page pages[] = {
     {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics,
      false},
     {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false},
+    {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false},
     {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
     {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
     {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index, false},
@@ -146,13 +148,16 @@ static void on_head(void *owner, const struct http_head *head)
     } else if (fields_has(&head->fields, FIELD_ORIGIN)) {
         refuse(request, 403, "Web pages may not read the administrative interface.");
     } else if (page == NULL) {
-        refuse(request, 404, "Nothing here. Try /status, /metrics, /healthz, /readyz, /proxy.pac");
+        refuse(request, 404,
+               "Nothing here. Try /status, /explain, /metrics, /healthz, /readyz, /proxy.pac");
     } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {
         refuse(request, 403,
                "Ask by address, by localhost, or by this machine's name (or set `name` to the "
                "name you use): web pages can make any other name point here.");
     } else {
-        int status = page->write(server, host, &request->body);
+        struct status_query query = {.server = server, .host = host, .arena = &request->arena};
+        query.query = span_skip(head->target, span_find(head->target, '?') + 1);
+        int status = page->write(&query, &request->body);
         reply(request, status, page->type);
     }
 }

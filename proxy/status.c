@@ -29,14 +29,15 @@ static struct owners owners_of(struct server *server)
     return owners;
 }
 
-int status_health(struct server *server, struct span host, struct buf *out)
+int status_health(const struct status_query *query, struct buf *out)
 {
     buf_printf(out, "ok\n");
     return 200;
 }
 
-int status_ready(struct server *server, struct span host, struct buf *out)
+int status_ready(const struct status_query *query, struct buf *out)
 {
+    struct server *server = query->server;
     if (server_is_draining(server)) {
         buf_printf(out, "draining\n");
         return 503;
@@ -79,8 +80,9 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
             store->corrupt);
 }
 
-int status_metrics(struct server *server, struct span host, struct buf *out)
+int status_metrics(const struct status_query *query, struct buf *out)
 {
+    struct server *server = query->server;
     struct owners owners = owners_of(server);
     struct cache_stats stats;
 
@@ -279,8 +281,9 @@ static json_t *recent_list(struct server *server)
     return list;
 }
 
-int status_json(struct server *server, struct span host, struct buf *out)
+int status_json(const struct status_query *query, struct buf *out)
 {
+    struct server *server = query->server;
     struct owners all = owners_of(server);
     const struct owners *owners = &all;
     const struct settings *settings = server_settings(server);
@@ -349,11 +352,11 @@ static uint16_t listen_port(const struct settings *settings)
     return ntohs(address->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
 }
 
-int status_pac(struct server *server, struct span host, struct buf *out)
+int status_pac(const struct status_query *query, struct buf *out)
 {
     struct span name;
 
-    if (!plain_host(host, &name)) {
+    if (!plain_host(query->host, &name)) {
         name = SPAN("127.0.0.1");
     }
     buf_printf(out,
@@ -365,14 +368,15 @@ int status_pac(struct server *server, struct span host, struct buf *out)
                "    }\n"
                "    return \"PROXY %.*s:%u; DIRECT\";\n"
                "}\n",
-               SPAN_ARGS(name), listen_port(server_settings(server)));
+               SPAN_ARGS(name), listen_port(server_settings(query->server)));
     return 200;
 }
 
-int status_index(struct server *server, struct span host, struct buf *out)
+int status_index(const struct status_query *query, struct buf *out)
 {
     buf_printf(out, "larder-proxy " LARDER_VERSION "\n\n"
                     "/status     what it does, as JSON (or: larderctl status)\n"
+                    "/explain    why a URL is answered as it is, ?url=... (or: larderctl explain)\n"
                     "/metrics    the same for Prometheus\n"
                     "/healthz    200 while the process lives\n"
                     "/readyz     200 while it takes requests\n"

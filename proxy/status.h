@@ -7,13 +7,21 @@
 
 #include "proxy/server.h"
 
-int status_health(struct server *server, struct span host, struct buf *out);
+/* A request for one of the pages; borrowed during the call. */
+struct status_query {
+    struct server *server;
+    struct span host;    /* as the client asks this listener by; may be empty */
+    struct span query;   /* behind the "?" of the URL */
+    struct arena *arena; /* until the answer is written */
+};
+
+int status_health(const struct status_query *query, struct buf *out);
 /* 503 while draining, and while the store takes nothing because commits have failed. */
-int status_ready(struct server *server, struct span host, struct buf *out);
-int status_metrics(struct server *server, struct span host, struct buf *out);
-int status_json(struct server *server, struct span host, struct buf *out);
+int status_ready(const struct status_query *query, struct buf *out);
+int status_metrics(const struct status_query *query, struct buf *out);
+int status_json(const struct status_query *query, struct buf *out);
 /* A PAC script that names the proxy by the host the client asked this listener by. */
-int status_pac(struct server *server, struct span host, struct buf *out);
-int status_index(struct server *server, struct span host, struct buf *out);
+int status_pac(const struct status_query *query, struct buf *out);
+int status_index(const struct status_query *query, struct buf *out);
 
 #endif

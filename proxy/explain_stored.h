@@ -1,0 +1,21 @@
+/* explain_stored - what is stored, as JSON for /explain. */
+#ifndef LARDER_PROXY_EXPLAIN_STORED_H
+#define LARDER_PROXY_EXPLAIN_STORED_H
+
+#include "cache/explain.h"
+#include "cache/policy_explain.h"
+
+#include <jansson.h>
+
+/* One response: status, size, where it is, since when, its validators, what selects it. */
+json_t *stored_json(const struct object *object, bool is_variant);
+
+/* {"vary": ["accept-encoding"], "known": [responses], "more"}; null when the URL's responses do not
+ * vary. Known are those in memory, and the last ones with an ETag. */
+json_t *variants_json(const struct explanation *explanation);
+
+/* The numbers of a response's age and lifetime, each with what it is from. */
+json_t *freshness_json(const struct object *object, const struct policy_settings *settings,
+                       int64_t now);
+
+#endif
