@@ -31,6 +31,9 @@ struct site {
     size_t host_count;
     struct origin *origins;
     size_t origin_count;
+    struct span *targeted; /* fields that steer this cache (RFC 9213), the first counts most */
+    size_t targeted_count;
+    bool store_set_cookie;
 };
 
 struct site_host {

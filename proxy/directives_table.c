@@ -1,6 +1,7 @@
 #include "proxy/directives_table.h"
 
 #include "base/err.h"
+#include "http/names.h"
 
 #define FIELD(member) CONF_FIELD(struct settings, member)
 #define LIST(member, count) CONF_LIST(struct settings, member, count)
@@ -213,11 +214,34 @@ static const struct conf_directive memory_rows[] = {
 };
 static const struct conf_table memory_table = {.rows = memory_rows, .shorthand = "size"};
 
+static int parse_field_name(struct span text, struct arena *arena, void *out, const char **what)
+{
+    struct span name = arena_copy(arena, text);
+
+    (void)what;
+    if (!http_is_token(name)) {
+        return ERR_SYNTAX;
+    }
+    memcpy(out, &name, sizeof(name));
+    return 0;
+}
+
+static const struct conf_custom field_name_type = {
+    .expected = "the name of a field such as CDN-Cache-Control",
+    .size = sizeof(struct span),
+    .parse = parse_field_name,
+};
+
 static const struct conf_directive site_rows[] = {
     {"hosts", CONF_CUSTOM(host_type), CONF_LIST(struct site, hosts, host_count), NULL, NULL, NULL,
      CONF_RELOAD | CONF_REQUIRED, "Names that the site answers to. The most specific one wins."},
     {"origins", CONF_CUSTOM(origin_type), CONF_LIST(struct site, origins, origin_count), NULL, NULL,
      NULL, CONF_RELOAD | CONF_REQUIRED, "Where its content comes from."},
+    {"targeted", CONF_CUSTOM(field_name_type), CONF_LIST(struct site, targeted, targeted_count),
+     "[CDN-Cache-Control]", NULL, NULL, CONF_RELOAD,
+     "Fields that count in place of Cache-Control and Expires (RFC 9213); the first that parses."},
+    {"store-set-cookie", CONF_BOOL, CONF_FIELD(struct site, store_set_cookie), "yes", NULL, NULL,
+     CONF_RELOAD, "A response that sets a cookie may be kept, if it has an explicit lifetime."},
     {0},
 };
 static const struct conf_table site_table = {

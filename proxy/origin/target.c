@@ -117,15 +117,15 @@ bool target_port_allowed(const struct settings *settings, uint16_t port, bool co
 
 struct policy_settings target_policy(const struct settings *settings, const struct site *site)
 {
-    static const struct span targeted[] = {SPAN_INIT("CDN-Cache-Control")};
     struct policy_settings rules = policy_defaults;
 
     rules.heuristic_percent = (int)settings->cache.heuristic_percent;
     rules.heuristic_max = (int64_t)settings->cache.heuristic_max;
     rules.ignore_client_control = !settings->cache.clients_may_bypass;
     if (site) {
-        rules.targeted = targeted;
-        rules.targeted_count = ARRAY_LEN(targeted);
+        rules.targeted = site->targeted;
+        rules.targeted_count = site->targeted_count;
+        rules.refuse_set_cookie = !site->store_set_cookie;
     }
     return rules;
 }

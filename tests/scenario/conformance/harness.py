@@ -61,7 +61,7 @@ class Answer:
 class Step:
     method: str = "GET"
     at: str = ""           # behind the case's path
-    host: int = 0          # 1: the same path on another host
+    host: int = 0          # 1: the same path on another host; 2: on a site with rules of its own
     ask: tuple = ()        # fields of the request
     send: bytes = None     # its body
     version: str = "1.1"

@@ -20,6 +20,9 @@ cases("path-dots", miss(LONG, at="/a/../b"), miss(LONG, at="/b"))
 cases("two-hosts", miss(LONG), miss(LONG, host=1), hit(text=1), hit(host=1, text=2))
 cases("set-cookie", miss(LONG, "Set-Cookie: a=b"), hit("Set-Cookie: a=b"))
 cases("set-cookie-heuristic", miss("Last-Modified: @-86400", "Date: @+0", "Set-Cookie: a=b"), miss())
+cases("set-cookie-refused", miss(LONG, "Set-Cookie: a=b", host=2),
+      miss(LONG, "Set-Cookie: a=c", host=2), only="replica")
+cases("set-cookie-refused-others-kept", miss(LONG, host=2), hit(host=2), only="replica")
 cases("cookie", miss(LONG), hit(ask=("Cookie: a=b",)))
 cases("attachment", miss(LONG, "Content-Disposition: attachment; filename=example.txt"), hit())
 cases("attachment-heuristic", miss("Last-Modified: @-86400", "Date: @+0",

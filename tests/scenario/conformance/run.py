@@ -21,7 +21,20 @@ import larder  # noqa: E402
 
 FILES = sorted(path for path in HERE.glob("*.py") if path.stem not in ("harness", "run"))
 AT_ONCE = 96
-CONFIG = {"timeouts": {"first-byte": "5s"}}
+
+
+def configuration(mode, origin, spare):
+    """Directives as YAML; JSON is some."""
+    def site(host, port, **how):
+        return {"hosts": host, "origins": f"http://127.0.0.1:{port}", **how}
+
+    sites = [site("*.test", origin.port), site("spare.test", spare.port),
+             site("own.test", origin.port,
+                  **{"targeted": ["Own-Cache-Control", "CDN-Cache-Control"],
+                     "store-set-cookie": False})]
+    return json.dumps({"timeouts": {"first-byte": "5s"},
+                       "cache": {"clients-may-bypass": mode != "strict"},
+                       "sites": sites if mode == "replica" else []})
 
 
 def cases_of(path):
@@ -74,15 +87,13 @@ def main():
     program, mode, *patterns = sys.argv[1:]
     found = collect(mode, patterns)
     later = [(name, case) for name, case in found if case.later]
-    origin = harness.Origin(["host0.test", "host1.test"])
+    origin = harness.Origin(["host0.test", "host1.test", "own.test"])
     spare = harness.Origin(["spare.test"], ["127.0.0.1"])
-    sites = [word for host, port in (("*.test", origin.port), ("spare.test", spare.port))
-             for word in ("--site", f"{host}=http://127.0.0.1:{port}") if mode == "replica"]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="larder-") as store:
         config = pathlib.Path(store) / "larder.yaml"
-        config.write_text(json.dumps({**CONFIG, "cache": {"clients-may-bypass": mode != "strict"}}))
-        proxy = larder.Proxy(program, store, "--config", str(config), *sites)
+        config.write_text(configuration(mode, origin, spare))
+        proxy = larder.Proxy(program, store, "--config", str(config))
         proxy.start()
         failed = run_all([item for item in found if not item[1].later], proxy, origin, mode,
                          spare)

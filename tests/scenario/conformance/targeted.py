@@ -42,3 +42,19 @@ cases("relayed", miss(CDN + "foo", LONG), hit(CDN + "foo"), only="forward")
 cases("relayed-by-replica", miss(CDN + "max-age=60", LONG), hit(CDN + "max-age=60"), only="replica")
 cases("no-cache-validated", miss(CDN + "no-cache", LONG, 'ETag: "a"'), valid(), only="replica")
 cases("surrogate-control-ignored", miss("Surrogate-Control: max-age=3600"), miss())
+
+OWN = "Own-Cache-Control: "
+
+
+def listed(name, *lines, reused):
+    """At a site whose list of targeted fields is Own-Cache-Control, CDN-Cache-Control."""
+    again = hit(host=2) if reused else miss(host=2)
+    cases(f"listed-{name}", miss(*lines, host=2), again, only="replica")
+
+
+listed("own", OWN + "max-age=3600", "Cache-Control: no-store", reused=True)
+listed("first-counts", OWN + "max-age=0", CDN + "max-age=3600", reused=False)
+listed("order-of-lines", CDN + "max-age=3600", OWN + "no-store", reused=False)
+listed("first-invalid", OWN + "&&", CDN + "max-age=3600", reused=True)
+listed("second", CDN + "max-age=3600", reused=True)
+cases("listed-elsewhere", miss(OWN + "max-age=3600"), miss())

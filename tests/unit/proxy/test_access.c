@@ -167,20 +167,25 @@ Test(target_port_allowed, listed_ports_for_connect_safe_ports_for_the_rest)
     }
 }
 
-Test(target_policy, targeted_fields_count_for_sites_only)
+Test(target_policy, targeted_fields_and_cookies_are_the_sites_own_matter)
 {
     struct settings settings = {
         .cache = {.heuristic_percent = 20, .heuristic_max = 3600, .clients_may_bypass = true}};
-    struct site site = {0};
+    struct span targeted[] = {SPAN("CDN-Cache-Control"), SPAN("X-Cache-Control")};
+    struct site site = {.targeted = targeted, .targeted_count = ARRAY_LEN(targeted)};
     struct policy_settings rules = target_policy(&settings, NULL);
 
     cr_expect_eq(rules.targeted_count, 0);
+    cr_expect(!rules.refuse_set_cookie);
     cr_expect_eq(rules.heuristic_percent, 20);
     cr_expect_eq(rules.heuristic_max, 3600);
     cr_expect(!rules.ignore_client_control);
     settings.cache.clients_may_bypass = false;
     rules = target_policy(&settings, &site);
-    cr_assert_eq(rules.targeted_count, 1);
-    cr_expect(span_eq(rules.targeted[0], SPAN("CDN-Cache-Control")));
+    cr_assert_eq(rules.targeted_count, 2);
+    cr_expect(span_eq(rules.targeted[1], SPAN("X-Cache-Control")));
+    cr_expect(rules.refuse_set_cookie);
+    site.store_set_cookie = true;
+    cr_expect(!target_policy(&settings, &site).refuse_set_cookie);
     cr_expect(rules.ignore_client_control);
 }

@@ -108,6 +108,9 @@ Test(directives, options_make_a_whole_configuration)
     cr_expect_eq(s->access[1].from_count, 0);
     cr_assert_eq(s->site_count, 2);
     cr_expect(span_eq(s->sites[0].origins[0].uri.host, SPAN("127.0.0.1")));
+    cr_assert_eq(s->sites[0].targeted_count, 1);
+    cr_expect(span_eq(s->sites[0].targeted[0], SPAN("CDN-Cache-Control")));
+    cr_expect(s->sites[0].store_set_cookie);
     cr_expect_eq(s->sites[1].origins[0].uri.port, 81);
     cr_expect_eq(s->allow_target_count, 1);
     cr_assert_eq(s->connect_port_count, 2);
