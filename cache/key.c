@@ -90,6 +90,14 @@ bool key_vary_spec(const struct http_fields *response, struct arena *arena, stru
     return true;
 }
 
+bool key_same_vary(const struct http_fields *a, const struct http_fields *b, struct arena *arena)
+{
+    struct span spec_a, spec_b;
+
+    return key_vary_spec(a, arena, &spec_a) && key_vary_spec(b, arena, &spec_b) &&
+           span_eq(spec_a, spec_b);
+}
+
 /* ---- selecting values ---- */
 
 static bool is_ows(char c)

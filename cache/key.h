@@ -28,6 +28,11 @@ void key_primary(const struct uri *uri, struct span zone, const struct sip_key *
  * there are more than 64. */
 bool key_vary_spec(const struct http_fields *response, struct arena *arena, struct span *spec);
 
+/* Both responses are selected by the same fields. A 304 may change Vary (RFC 9111 3.2): what it
+ * confirms is then kept under a key that no longer says for whom it is (4.1), and must not answer
+ * others. */
+bool key_same_vary(const struct http_fields *a, const struct http_fields *b, struct arena *arena);
+
 /* The key of the variant that `request` selects under `spec` (not empty). Values: lines joined,
  * white space around commas dropped; Accept-Language also lowered and ordered by weight; an absent
  * field differs from an empty one. */

@@ -122,6 +122,35 @@ Test(key_vary_spec, a_list_without_end_is_not_usable)
     arena_fini(&arena);
 }
 
+Test(key_same_vary, rfc9111_4_1_after_a_304)
+{
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"", "", true},
+        {"", "Vary:", true},
+        {"Vary: Foo", "Vary: foo", true},
+        {"Vary: a, b", "Vary: B|Vary: A", true},
+        {"", "Vary: Foo", false},
+        {"Vary: Foo", "", false},
+        {"Vary: Foo", "Vary: Foo, Bar", false},
+        {"Vary: Foo", "Vary: *", false},
+        {"Vary: *", "Vary: *", false},
+    };
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http_head a, b;
+        head_response(&a, &arena, 200, cases[i].a);
+        head_response(&b, &arena, 304, cases[i].b);
+        cr_expect_eq(key_same_vary(&a.fields, &b.fields, &arena), cases[i].same, "%s / %s",
+                     cases[i].a, cases[i].b);
+    }
+    arena_fini(&arena);
+}
+
 static struct cache_key variant_of(const char *spec, const char *request, struct arena *arena)
 {
     struct cache_key primary = primary_of("http://a/", "", arena);
