@@ -195,7 +195,7 @@ static void show(const struct ctl_options *options, const char *program, int sta
     struct buf json = BUF_INIT;
 
     if (options->json) {
-        check_json(options->file, status == 0, lines, &json);
+        check_json(options->operand, status == 0, lines, &json);
         fwrite(buf_span(&json).at, 1, buf_len(&json), stdout);
         buf_fini(&json);
         return;
@@ -203,19 +203,19 @@ static void show(const struct ctl_options *options, const char *program, int sta
     fwrite(lines.at ? lines.at : "", 1, lines.len, stderr);
     if (status == 0) {
         const char *slash = strrchr(program, '/');
-        printf("%s: good, for %s\n", options->file, slash ? slash + 1 : program);
+        printf("%s: good, for %s\n", options->operand, slash ? slash + 1 : program);
     }
 }
 
 int verb_check(const struct ctl_options *options)
 {
     enum ctl_program which =
-        options->program == CTL_DETECT ? detect_file(options->file) : options->program;
+        options->program == CTL_DETECT ? detect_file(options->operand) : options->program;
     struct buf lines = BUF_INIT;
     char program[1200];
 
     find_program(which, program, sizeof(program));
-    int status = run_check(program, options->file, &lines);
+    int status = run_check(program, options->operand, &lines);
     if (status < 0) {
         fprintf(stderr,
                 "larderctl: %s cannot be run: %s; it is looked for beside larderctl and in "

@@ -215,14 +215,18 @@ static int read_answer(const char *admin, const char *path, struct span bytes, s
     if (err) {
         buf_printf(why, "what answers on %s does not speak HTTP; is that the admin address?",
                    admin);
-    } else if (head.status != 200) {
-        buf_printf(why, "%s answers %s with status %d; is that the admin address of larder-proxy?",
-                   admin, path, head.status);
+    } else if (head.status != 200 && head.status != 400) {
+        buf_printf(why,
+                   "%s answers %.*s with status %d; is that the admin address of larder-proxy?",
+                   admin, SPAN_ARGS(span_take(span_str(path), span_find(span_str(path), '?'))),
+                   head.status);
         err = ERR_NOT_FOUND;
     } else {
         err = read_body(&head, span_skip(bytes, used), body);
         if (err) {
             buf_printf(why, "the answer of %s broke off", admin);
+        } else if (head.status == 400) {
+            err = ERR_REFUSED;
         }
     }
     arena_fini(&arena);

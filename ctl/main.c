@@ -5,7 +5,7 @@
 
 struct verb {
     const char *name, *usage, *what, *more;
-    bool takes_file;
+    const char *operand; /* what it takes, or NULL */
     int (*run)(const struct ctl_options *options);
 };
 
@@ -15,7 +15,19 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
-     false, verb_status},
+     NULL, verb_status},
+    {"explain", "larderctl explain URL [-H FIELD]... [--json]", "Why (not) from the cache?",
+     "Asks the admin listener what the next such request would get, without making it: what is\n"
+     "stored, how old it is and how it was reckoned, which rule decides, what would have to "
+     "change.\n\n"
+     "  -H, --header 'NAME: VALUE'  a field of the request; may be repeated\n"
+     "  --method METHOD             GET by default\n"
+     "  --client ADDRESS            whether this client would be let in, too\n"
+     "  --admin ADDRESS             where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json                      the answer as it comes\n\n"
+     "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
+     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+     "URL", verb_explain},
     {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Is a configuration good?",
      "Has larder-proxy or larder-dns check the file, by its own rules, without starting. A file\n"
      "with zones or replicas is larder-dns's.\n\n"
@@ -23,7 +35,7 @@ static const struct verb verbs[] = {
      "  --json           {\"file\", \"good\", \"errors\": [{\"line\", \"column\", \"text\"}]}\n\n"
      "Errors are lines \"file:line:column: what; expected ...; did you mean ...?\".\n"
      "Exit status: 0 good, 1 errors in the file, 2 wrong usage or no such program.\n",
-     true, verb_check},
+     "FILE", verb_check},
 };
 
 static void print_usage(FILE *to)
@@ -56,11 +68,35 @@ static int complain(const char *what, const char *word, const char *const *known
     return CTL_USAGE;
 }
 
+static bool is_field(const char *word)
+{
+    return strcmp(word, "-H") == 0 || strcmp(word, "--header") == 0;
+}
+
+/* Where the value of an option goes, or NULL when it has none. */
+static const char **value_of(struct ctl_options *options, const char *word)
+{
+    if (strcmp(word, "--admin") == 0) {
+        return &options->admin;
+    }
+    if (strcmp(word, "--method") == 0) {
+        return &options->method;
+    }
+    if (strcmp(word, "--client") == 0) {
+        return &options->client;
+    }
+    return is_field(word) && options->field_count < CTL_FIELDS_MAX
+               ? &options->fields[options->field_count]
+               : NULL;
+}
+
 /* One argument behind the verb. *i is at it and is left at the last one used. */
 static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
 {
-    static const char *const known[] = {"--admin", "--json", "--proxy", "--dns", "--help"};
+    static const char *const known[] = {"--admin",  "--json",   "--proxy",  "--dns",
+                                        "--method", "--client", "--header", "--help"};
     const char *word = argv[*i];
+    const char **value = value_of(options, word);
 
     if (strcmp(word, "--json") == 0) {
         options->json = true;
@@ -72,18 +108,22 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         options->program = CTL_DNS;
     } else if (strncmp(word, "--admin=", 8) == 0) {
         options->admin = word + 8;
-    } else if (strcmp(word, "--admin") == 0 && *i + 1 < argc) {
-        options->admin = argv[++*i];
-    } else if (strcmp(word, "--admin") == 0) {
-        fprintf(stderr, "larderctl: --admin needs an ADDRESS\n");
+    } else if (value && *i + 1 == argc) {
+        fprintf(stderr, "larderctl: %s needs a value\n", word);
+        return CTL_USAGE;
+    } else if (value) {
+        *value = argv[++*i];
+        options->field_count += is_field(word);
+    } else if (is_field(word) && options->field_count == CTL_FIELDS_MAX) {
+        fprintf(stderr, "larderctl: at most %d fields\n", CTL_FIELDS_MAX);
         return CTL_USAGE;
     } else if (word[0] == '-' && word[1]) {
         return complain("unknown option", word, known, ARRAY_LEN(known));
-    } else if (options->file) {
-        fprintf(stderr, "larderctl: one file at a time; \"%s\" is a second\n", word);
+    } else if (options->operand) {
+        fprintf(stderr, "larderctl: one at a time; \"%s\" is a second\n", word);
         return CTL_USAGE;
     } else {
-        options->file = word;
+        options->operand = word;
     }
     return CTL_GOOD;
 }
@@ -103,9 +143,10 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         printf("usage: %s\n\n%s", verb->usage, verb->more);
         return CTL_GOOD;
     }
-    if (verb->takes_file != (options.file != NULL)) {
-        fprintf(stderr, "larderctl: %s %s; usage: %s\n", verb->name,
-                verb->takes_file ? "needs a FILE" : "takes no file", verb->usage);
+    if ((verb->operand != NULL) != (options.operand != NULL)) {
+        fprintf(stderr, "larderctl: %s %s %s; usage: %s\n", verb->name,
+                verb->operand ? "needs a" : "takes no", verb->operand ? verb->operand : "operand",
+                verb->usage);
         return CTL_USAGE;
     }
     return verb->run(&options);

@@ -1,4 +1,5 @@
 #include "ctl/fetch.h"
+#include "ctl/show.h"
 #include "ctl/verbs.h"
 
 #include "base/err.h"
@@ -7,89 +8,20 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* ---- numbers for people ---- */
-
-static uint64_t number(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
-/* 1234567 → "1,234,567". */
-static void put_count(struct buf *out, uint64_t value)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-
-    for (int i = 0; i < len; i++) {
-        buf_printf(out, "%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
-    }
-}
-
-static void put_size(struct buf *out, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    size_t unit = 0;
-    double value = (double)bytes;
-
-    while (value >= 1024 && unit + 1 < ARRAY_LEN(units)) {
-        value /= 1024;
-        unit++;
-    }
-    buf_printf(out, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
-
-static void put_duration(struct buf *out, uint64_t seconds)
-{
-    if (seconds >= 2 * 86400) {
-        buf_printf(out, "%" PRIu64 " d %" PRIu64 " h", seconds / 86400, seconds % 86400 / 3600);
-    } else if (seconds >= 3600) {
-        buf_printf(out, "%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds % 3600 / 60);
-    } else if (seconds >= 60) {
-        buf_printf(out, "%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
-    } else {
-        buf_printf(out, "%" PRIu64 " s", seconds);
-    }
-}
-
-static void put_percent(struct buf *out, uint64_t part, uint64_t whole)
-{
-    buf_printf(out, "%.1f %%", whole ? 100.0 * (double)part / (double)whole : 0.0);
-}
-
-/* What is shown comes from a network: nothing in it may steer the terminal. */
-static void put_text(struct buf *out, const char *text)
-{
-    for (; text && *text; text++) {
-        bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
-        buf_printf(out, "%c", control ? '?' : *text);
-    }
-}
-
-static void put_string(struct buf *out, const json_t *object, const char *name)
-{
-    put_text(out, json_string_value(json_object_get(object, name)));
-}
-
 /* ---- the table ---- */
-
-static void put_label(struct buf *out, const char *label)
-{
-    buf_printf(out, "%-12s", label);
-}
 
 static void show_head(const json_t *root, struct buf *out)
 {
-    put_string(out, root, "program");
+    show_string(out, root, "program");
     buf_printf(out, " ");
-    put_string(out, root, "version");
+    show_string(out, root, "version");
     buf_printf(out, ", ");
-    put_string(out, root, "state");
+    show_string(out, root, "state");
     buf_printf(out, ", up ");
-    put_duration(out, number(root, "uptime_seconds"));
-    buf_printf(out, ", workers: %" PRIu64 "\n", number(root, "workers"));
-    put_label(out, "name");
-    put_string(out, root, "name");
+    show_duration(out, show_number(root, "uptime_seconds"));
+    buf_printf(out, ", workers: %" PRIu64 "\n", show_number(root, "workers"));
+    show_label(out, "name");
+    show_string(out, root, "name");
     buf_printf(out, "\n");
 }
 
@@ -97,24 +29,24 @@ static void show_listen(const json_t *root, struct buf *out)
 {
     const json_t *list = json_object_get(root, "listen");
 
-    put_label(out, "listens");
+    show_label(out, "listens");
     for (size_t i = 0; i < json_array_size(list); i++) {
         buf_printf(out, "%s", i ? ", " : "");
-        put_text(out, json_string_value(json_array_get(list, i)));
+        show_text(out, json_string_value(json_array_get(list, i)));
     }
     buf_printf(out, "\n");
 }
 
 static void show_connections(const json_t *connections, struct buf *out)
 {
-    put_label(out, "clients");
-    put_count(out, number(connections, "open"));
+    show_label(out, "clients");
+    show_count(out, show_number(connections, "open"));
     buf_printf(out, " connected, ");
-    put_count(out, number(connections, "accepted"));
+    show_count(out, show_number(connections, "accepted"));
     buf_printf(out, " in all, ");
-    put_count(out, number(connections, "refused"));
+    show_count(out, show_number(connections, "refused"));
     buf_printf(out, " refused, ");
-    put_count(out, number(connections, "tunnels"));
+    show_count(out, show_number(connections, "tunnels"));
     buf_printf(out, " tunnels\n");
 }
 
@@ -130,11 +62,11 @@ static void show_words(json_t *words, uint64_t total, struct buf *out)
         uint64_t n = (uint64_t)json_integer_value(value);
         int room = strlen(word) < WIDTH ? WIDTH - (int)strlen(word) : 0;
 
-        put_count(&count, n);
+        show_count(&count, n);
         buf_printf(out, "  ");
-        put_text(out, word);
+        show_text(out, word);
         buf_printf(out, "%*.*s  ", room, SPAN_ARGS(buf_span(&count)));
-        put_percent(out, n, total);
+        show_percent(out, n, total);
         buf_printf(out, "\n");
         buf_fini(&count);
     }
@@ -142,39 +74,39 @@ static void show_words(json_t *words, uint64_t total, struct buf *out)
 
 static void show_requests(const json_t *requests, struct buf *out)
 {
-    uint64_t total = number(requests, "total");
+    uint64_t total = show_number(requests, "total");
 
-    put_label(out, "requests");
-    put_count(out, total);
+    show_label(out, "requests");
+    show_count(out, total);
     buf_printf(out, ", from the cache ");
-    put_percent(out, number(requests, "hits"), total);
+    show_percent(out, show_number(requests, "hits"), total);
     buf_printf(out, "\n");
     show_words(json_object_get(requests, "by_outcome"), total, out);
 }
 
 static void show_bytes(const json_t *bytes, struct buf *out)
 {
-    uint64_t sent = number(bytes, "sent_to_clients");
+    uint64_t sent = show_number(bytes, "sent_to_clients");
 
-    put_label(out, "bytes");
-    put_size(out, sent);
+    show_label(out, "bytes");
+    show_size(out, sent);
     buf_printf(out, " to clients, ");
-    put_percent(out, number(bytes, "sent_from_cache"), sent);
+    show_percent(out, show_number(bytes, "sent_from_cache"), sent);
     buf_printf(out, " from the cache; ");
-    put_size(out, number(bytes, "received_from_origins"));
+    show_size(out, show_number(bytes, "received_from_origins"));
     buf_printf(out, " from origins\n");
 }
 
 static void put_milliseconds(struct buf *out, const json_t *object, const char *name)
 {
-    buf_printf(out, "%g ms", (double)number(object, name) / 1000);
+    buf_printf(out, "%g ms", (double)show_number(object, name) / 1000);
 }
 
 static void show_latency(const json_t *latency, struct buf *out)
 {
     static const char *const kinds[] = {"hits", "misses"};
 
-    put_label(out, "latency");
+    show_label(out, "latency");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const json_t *kind = json_object_get(latency, kinds[i]);
         buf_printf(out, "%s%s: half below ", i ? "; " : "", kinds[i]);
@@ -187,37 +119,37 @@ static void show_latency(const json_t *latency, struct buf *out)
 
 static void show_memory(const json_t *memory, struct buf *out)
 {
-    put_label(out, "memory");
-    put_size(out, number(memory, "bodies"));
+    show_label(out, "memory");
+    show_size(out, show_number(memory, "bodies"));
     buf_printf(out, " of ");
-    put_size(out, number(memory, "limit"));
+    show_size(out, show_number(memory, "limit"));
     buf_printf(out, "; ");
-    put_count(out, number(memory, "hot_entries"));
+    show_count(out, show_number(memory, "hot_entries"));
     buf_printf(out, " hot objects\n");
 }
 
 static void show_store(const json_t *store, struct buf *out)
 {
-    put_label(out, "store");
+    show_label(out, "store");
     if (!json_is_object(store)) {
         buf_printf(out, "none, memory only\n");
         return;
     }
-    put_size(out, number(store, "used"));
+    show_size(out, show_number(store, "used"));
     buf_printf(out, " of ");
-    put_size(out, number(store, "size"));
+    show_size(out, show_number(store, "size"));
     buf_printf(out, ", ");
-    put_count(out, number(store, "objects"));
+    show_count(out, show_number(store, "objects"));
     buf_printf(out, " objects, in ");
-    put_string(out, store, "path");
+    show_string(out, store, "path");
     buf_printf(out, "\n");
-    if (number(store, "commit_errors")) {
+    if (show_number(store, "commit_errors")) {
         buf_printf(out, "! failed writes to the store: %" PRIu64 "; see the log\n",
-                   number(store, "commit_errors"));
+                   show_number(store, "commit_errors"));
     }
-    if (number(store, "corrupt")) {
+    if (show_number(store, "corrupt")) {
         buf_printf(out, "! stored objects dropped because of a wrong checksum: %" PRIu64 "\n",
-                   number(store, "corrupt"));
+                   show_number(store, "corrupt"));
     }
 }
 

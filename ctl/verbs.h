@@ -10,22 +10,33 @@
 
 enum { CTL_GOOD = 0, CTL_BAD = 1, CTL_USAGE = 2 };
 
+enum { CTL_FIELDS_MAX = 64 };
+
 enum ctl_program { CTL_DETECT, CTL_PROXY, CTL_DNS };
 
 struct ctl_options {
     const char *verb;
-    const char *admin; /* NULL: the default */
-    const char *file;
+    const char *admin;   /* NULL: the default */
+    const char *operand; /* FILE or URL */
     bool json, help;
+    const char *method, *client;        /* of `explain`; NULL: GET, nobody in particular */
+    const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
+    size_t field_count;
     enum ctl_program program; /* whose configuration */
 };
 
 int verb_status(const struct ctl_options *options);
 int verb_check(const struct ctl_options *options);
+int verb_explain(const struct ctl_options *options);
 
 /* The table that `status` shows, from the admin listener's JSON. ERR_SYNTAX: it is none. Missing
  * members are left out, so that versions may differ. Pure. */
 int status_render(struct span json, struct buf *out);
+
+/* What `explain` shows, from the JSON of /explain. ERR_SYNTAX: it is none. Pure. */
+int explain_render(struct span json, struct buf *out);
+/* The question: "/explain?url=…", percent-encoded and ended by NUL. Pure. */
+void explain_path(const struct ctl_options *options, struct buf *out);
 
 /* The lines that a program's --check wrote, as JSON. Pure. */
 void check_json(const char *file, bool good, struct span lines, struct buf *out);
