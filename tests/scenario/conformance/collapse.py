@@ -126,6 +126,32 @@ def broken_leader(course):
     need(course.send(Step()).whole, "not whole")
 
 
+@cases.play("failed-leader")
+def failed_leader(course):
+    """The origin closes the connection: everybody hears of it at once."""
+    responses = together(course, [Step()] * 4, answer(LONG, drop=True))
+    need({response.status for response in responses} == {502}, "not an error for everybody")
+    need(len(course.requests) <= 2, f"{len(course.requests)} requests")
+
+
+@cases.play("failed-validation")
+def failed_validation(course):
+    """The same, and something stale is stored."""
+    course.answers.appendleft(answer("Cache-Control: max-age=1", "Age: 1", 'ETag: "a"'))
+    course.send(Step())
+    responses = together(course, [Step()] * 4, answer(drop=True))
+    need({response.body for response in responses} == {course.given[1][1]}, "not the stored body")
+
+
+@cases.play("interim")
+def interim(course):
+    """A 103 of the leader's answer is not for others' heads to wait for."""
+    responses = together(course, [Step()] * 3, answer(LONG, interim=((103, ("Link: </a>",)),)))
+    seen(course, 1)
+    need({response.status for response in responses} == {200}, "not 200")
+    need(not any(response.get("Link") for response in responses), "Link in the response")
+
+
 @cases.play("leader-leaves")
 def leader_leaves(course):
     """The client that began it goes away; the others get the response."""

@@ -48,7 +48,8 @@ for name, tags in {"first": '"a", "1", "2"', "middle": '"1", "a", "2"', "last": 
                    "no-spaces": '"1","a","2"', "weak": '"1", W/"a"', "comma": '"1,2", "a"'}.items():
     cases(f"etag-{name}-of-list", miss(LONG, 'ETag: "a"'), not_modified(f"If-None-Match: {tags}"))
 cases("etag-none-of-list", miss(LONG, 'ETag: "a"'), hit(ask=('If-None-Match: "b", "c", "ab"',)))
-cases("etag-lines", miss(LONG, 'ETag: "a"'), not_modified('If-None-Match: "1"', 'If-None-Match: "a"'))
+cases("etag-lines", miss(LONG, 'ETag: "a"'),
+      not_modified('If-None-Match: "1"', 'If-None-Match: "a"'))
 cases("etag-wins-unmodified", miss(LONG, MODIFIED, 'ETag: "a"'),
       not_modified('If-None-Match: "a"', "If-Modified-Since: @-5000"))
 cases("etag-wins-modified", miss(LONG, MODIFIED, 'ETag: "a"'),

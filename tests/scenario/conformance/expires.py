@@ -1,5 +1,5 @@
 """Expires."""
-from harness import Cases, hit, miss, wait
+from harness import Cases, hit, miss, valid, wait
 
 cases = Cases()
 
@@ -14,6 +14,7 @@ cases("age-slow-date", miss("Expires: @+10", "Date: @-10", "Age: 25"), miss())
 cases("age-fast-date", miss("Expires: @+20", "Date: @+10", "Age: 15"), miss())
 cases("age-within-slow-date", miss("Expires: @+10", "Date: @-1000", "Age: 25"), hit())
 cases("zero", miss("Expires: 0", "Date: @+0"), miss())
+cases("zero-is-explicit", miss("Expires: 0", "Date: @+0", "Last-Modified: @-86400"), valid())
 cases("no-date", miss("Expires: @+3600"), hit())
 cases("bad-date", miss("Expires: @+3600", "Date: foo"), hit())
 cases("bad-date-past", miss("Expires: @-3600", "Date: foo"), miss())

@@ -22,7 +22,8 @@ NOT_STORED = {
 for name, value in STORED.items():
     cases(f"stored-{name}", miss(LONG, f"{name}: {value}"), hit(f"{name}: {value}"))
 for name, value in NOT_STORED.items():
-    cases(f"not-stored-{name}", miss(LONG, f"{name}: {value}", "Kept: 1"), hit(f"!{name}", "Kept: 1"))
+    cases(f"not-stored-{name}", miss(LONG, f"{name}: {value}", "Kept: 1"),
+          hit(f"!{name}", "Kept: 1"))
 cases("not-stored-transfer-encoding", miss(LONG, framing="chunked"), hit())
 cases("listed-in-connection", miss(LONG, "Connection: a, B", "a: 1", "b: 2", "c: 3"),
       hit("!a", "!b", "!Connection", "c: 3"))

@@ -1,5 +1,5 @@
-"""One case is a short sequence of steps: what a client asks, what the origin answers if it is asked,
-and what each of them must see. Cases run side by side, each under a path of its own.
+"""One case is a short sequence of steps: what a client asks, what the origin answers if it is
+asked, and what each of them must see. Cases run side by side, each under a path of its own.
 
     case("max-age", miss("Cache-Control: max-age=60"), hit())
 
@@ -132,7 +132,6 @@ class Case:
     steps: tuple
     play: object = None    # a function of a Course, in place of steps
     only: str = None       # "forward", "replica" or "strict"
-    later: str = None      # why it is not run yet
 
     def run(self, course):
         if self.play:
@@ -466,7 +465,8 @@ class Course:
         status = step.status or said.status
         need(response.status == status,
              f"status {response.status}, not {status} ({response.get('Cache-Status')})")
-        need(response.whole == step.whole, f"the body ended {'well' if response.whole else 'badly'}")
+        need(response.whole == step.whole,
+             f"the body ended {'well' if response.whole else 'early'}")
         for line in step.want:
             check_line(response, self.dated(line), "the client saw")
         if step.interim is not None:
@@ -482,9 +482,11 @@ class Course:
         if is_bodiless(step.method, response.status):
             text = b""
         elif not step.whole or said.cut is not None and step.text is None:
-            need(text.startswith(response.body), f"body {response.body[:80]!r}, not a part of {text!r}")
+            need(text.startswith(response.body),
+                 f"body {response.body[:80]!r}, not a part of {text!r}")
             return
-        need(text == b"*" or response.body == text, f"body {response.body[:80]!r}, not {text[:80]!r}")
+        need(text == b"*" or response.body == text,
+             f"body {response.body[:80]!r}, not {text[:80]!r}")
 
     def check_relayed(self, said, response, stored):
         sent = Message("", [tuple(map(str.strip, self.dated(line).split(":", 1)))
@@ -507,6 +509,7 @@ def check_line(message, line, who):
     need(got is not None, f"{who} no {name}")
     numbers = re.fullmatch(r"(\d+)\.\.(\d+)", value)
     if numbers:
-        need(got.isdigit() and int(numbers[1]) <= int(got) <= int(numbers[2]), f"{who} {name}: {got}")
+        need(got.isdigit() and int(numbers[1]) <= int(got) <= int(numbers[2]),
+             f"{who} {name}: {got}")
     elif value != "*":
         need(got == value, f"{who} {name}: {got}, not {value}")

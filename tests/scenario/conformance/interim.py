@@ -8,11 +8,12 @@ HINT = (103, ("Link: </styles.css>; rel=preload; as=style", "X-My-Header: test")
 cases("102", miss(LONG, informs=((102, ()),), interim=(102,)), hit("!Link", interim=()))
 cases("103", miss(LONG, informs=(HINT,), interim=(103,), want=("!Link",)),
       hit("!Link", "!X-My-Header", interim=()))
-cases("several", miss(LONG, informs=((102, ()), HINT, HINT, (199, ())), interim=(102, 103, 103, 199)),
+cases("several", miss(LONG, informs=((102, ()), HINT, HINT, (199, ())),
+                      interim=(102, 103, 103, 199)),
       hit(interim=()))
 cases("not-to-http-1.0", miss(LONG, informs=(HINT,), interim=(), version="1.0"), hit(interim=()))
-cases("101-unasked", error(raw=b"HTTP/1.1 101 Whatever\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-                           seen=None))
+cases("101-unasked", error(
+    raw=b"HTTP/1.1 101 Whatever\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"))
 cases("100-unasked", miss(LONG, informs=((100, ()),)), hit(interim=()))
 
 

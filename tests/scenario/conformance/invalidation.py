@@ -10,7 +10,8 @@ for method in ("POST", "PUT", "DELETE", "PATCH", "M-SEARCH", "FROB"):
         cases(f"{method}-{status}", miss(LONG), miss(method=method, send=b"abc", says=status),
               hit(text=1))
     for status in (201, 204, 303):
-        cases(f"{method}-{status}", miss(LONG), miss(method=method, send=b"abc", says=status), miss())
+        cases(f"{method}-{status}", miss(LONG), miss(method=method, send=b"abc", says=status),
+              miss())
     for field in ("Location", "Content-Location"):
         there = f"/invalidation/{method}-{field}/there"
         cases(f"{method}-{field}", miss(LONG, at="/there"),
@@ -24,7 +25,8 @@ cases("get-location", miss(LONG, at="/there"), miss("Location: /invalidation/get
       hit(at="/there", text=1))
 cases("other-origin", miss(LONG, host=1),
       miss("Location: http://127.0.0.2/invalidation/other-origin",
-           "Content-Location: http://host1.test/invalidation/other-origin", method="POST", send=b"x"),
+           "Content-Location: http://host1.test/invalidation/other-origin",
+           method="POST", send=b"x"),
       hit(host=1, text=1))
 cases("other-host-same-path", miss(LONG, host=1), miss(method="DELETE"), hit(host=1, text=1))
 cases("safe-methods", miss(LONG), miss(method="OPTIONS"), hit(text=1), miss(method="HEAD",

@@ -34,7 +34,8 @@ cases("get-answers-head", miss(LONG, "Stored: yes"), hit(method="HEAD"), hit())
 cases("get-answers-head-length", miss(LONG, body=BODY),
       hit("Content-Length: 10", method="HEAD"))
 cases("head-not-stored-as-get", miss(LONG, method="HEAD"), miss(LONG), hit())
-cases("head-stale-validates", miss("Cache-Control: max-age=0", TAG), valid(LONG, TAG, method="HEAD"),
+cases("head-stale-validates", miss("Cache-Control: max-age=0", TAG),
+      valid(LONG, TAG, method="HEAD"),
       hit(LONG, text=1, relay=False))
 cases("head-stale-forwarded", miss("Cache-Control: max-age=1", "Age: 1", "Last-Modified: @-50"),
       miss(LONG, "Last-Modified: @-50", method="HEAD", body=b"x" * len("answer 1 of ")))

@@ -10,7 +10,8 @@ cases("age-max-age", miss(LONG, "Date: @+0", "Age: 30"), wait(2.1), hit("Age: 32
 cases("age-whole-seconds", miss(LONG), hit("Age: 0..3"))
 cases("date-unchanged", miss(LONG, "Date: @-7"), wait(1.2), hit("Date: @-7"))
 cases("date-of-receipt", miss(LONG, want=("Date: *",)), hit("Date: *"))
-cases("query-is-part", miss(LONG, at="?test=1"), miss(LONG, at="?test=2"), hit(at="?test=1", text=1))
+cases("query-is-part", miss(LONG, at="?test=1"), miss(LONG, at="?test=2"),
+      hit(at="?test=1", text=1))
 cases("query-order", miss(LONG, at="?a=1&b=2"), miss(LONG, at="?b=2&a=1"))
 cases("query-empty", miss(LONG, at="?"), miss(LONG))
 cases("query-cached", miss(LONG, at="?test=1"), hit(at="?test=1"))
@@ -19,7 +20,8 @@ cases("path-encoding", miss(LONG, at="/%7e"), miss(LONG, at="/~"), miss(LONG, at
 cases("path-dots", miss(LONG, at="/a/../b"), miss(LONG, at="/b"))
 cases("two-hosts", miss(LONG), miss(LONG, host=1), hit(text=1), hit(host=1, text=2))
 cases("set-cookie", miss(LONG, "Set-Cookie: a=b"), hit("Set-Cookie: a=b"))
-cases("set-cookie-heuristic", miss("Last-Modified: @-86400", "Date: @+0", "Set-Cookie: a=b"), miss())
+cases("set-cookie-heuristic", miss("Last-Modified: @-86400", "Date: @+0", "Set-Cookie: a=b"),
+      miss())
 cases("set-cookie-refused", miss(LONG, "Set-Cookie: a=b", host=2),
       miss(LONG, "Set-Cookie: a=c", host=2), only="replica")
 cases("set-cookie-refused-others-kept", miss(LONG, host=2), hit(host=2), only="replica")

@@ -49,12 +49,29 @@ def said(wanted, where, text, *lines, **how):
 cases("206-reused", said("-5", "5-9/10", b"56789"),
       hit(ask=("Range: bytes=-5",), status=206, text=b"56789"))
 cases("206-smaller", said("-5", "5-9/10", b"56789"),
-      hit("Content-Range: bytes 6-8/10", ask=("Range: bytes=6-8",), status=206, text=b"678", relay=False),
-      hit("Content-Range: bytes 6-9/10", ask=("Range: bytes=6-",), status=206, text=b"6789", relay=False),
-      hit("Content-Range: bytes 9-9/10", ask=("Range: bytes=-1",), status=206, text=b"9", relay=False),
+      hit("Content-Range: bytes 6-8/10", ask=("Range: bytes=6-8",), status=206, text=b"678",
+          relay=False),
+      hit("Content-Range: bytes 6-9/10", ask=("Range: bytes=6-",), status=206, text=b"6789",
+          relay=False),
+      hit("Content-Range: bytes 9-9/10", ask=("Range: bytes=-1",), status=206, text=b"9",
+          relay=False),
       )
 cases("206-completed", said("0-4", "0-4/10", b"01234"),
       Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False,
            answers=(answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
                            body=b"56789"),)),
       hit(status=200, text=b"0123456789", relay=False))
+cases("several", whole('ETag: "a"'),
+      hit("Content-Type: *", ask=("Range: bytes=0-1,5-6",), status=206, text=b"*"))
+cases("several-joined", whole(), part("0-1,2-3", b"0123", "0-3"))
+cases("too-many", whole(),
+      hit(ask=("Range: bytes=" + ",".join(f"{n % 5 * 2}-{n % 5 * 2}" for n in range(40)),)))
+cases("206-unasked", miss(LONG, "Content-Range: bytes 0-1/10", says=206, body=b"01"), miss())
+cases("416-relayed", miss("Content-Range: bytes */5", says=416, ask=("Range: bytes=9-",)), miss())
+cases("206-other-etag-begins-anew", said("0-4", "0-4/10", b"01234"),
+      miss(LONG, 'ETag: "b"', body=b"abcdefghij", saw=("Range: bytes=5-", 'If-Range: "a"')),
+      hit(ask=("Range: bytes=0-4",), status=206, text=b"abcde", relay=False))
+cases("206-weak-not-joined",
+      miss(LONG, 'ETag: W/"a"', "Content-Range: bytes 0-4/10", ask=("Range: bytes=0-4",), says=206,
+           body=b"01234"),
+      miss(LONG, body=b"0123456789", saw=("!Range",)))

@@ -54,11 +54,15 @@ cases("request-pragma-overruled", miss(LONG, TAG),
 cases("request-pragma-other", miss(LONG, TAG), hit(ask=("Pragma: x",)))
 cases("response-pragma", miss(LONG, "Pragma: no-cache"), hit())
 cases("request-no-store", miss(LONG, ask=("Cache-Control: no-store",)), miss())
+cases("request-no-store-hit", miss(LONG), hit(ask=("Cache-Control: no-store",)))
+cases("request-no-store-304", miss("Cache-Control: max-age=0", TAG),
+      valid(LONG, TAG, ask=("Cache-Control: no-store",)), valid())
 cases("request-max-age-0", miss(LONG, TAG), valid(ask=("Cache-Control: max-age=0",)))
 cases("request-max-age", miss(LONG, "Age: 1800", TAG), valid(ask=("Cache-Control: max-age=600",)),
       hit(ask=("Cache-Control: max-age=3600",)))
 cases("request-min-fresh", miss("Cache-Control: max-age=1500", "Age: 1000", TAG),
-      valid(TAG, "Age: 1000", "Cache-Control: max-age=1500", ask=("Cache-Control: min-fresh=1000",)),
+      valid(TAG, "Age: 1000", "Cache-Control: max-age=1500",
+            ask=("Cache-Control: min-fresh=1000",)),
       hit(ask=("Cache-Control: min-fresh=300",)))
 cases("request-max-stale", miss("Cache-Control: max-age=1500", "Age: 2000", TAG),
       hit(ask=("Cache-Control: max-stale=1000",)), hit(ask=("Cache-Control: max-stale",)),

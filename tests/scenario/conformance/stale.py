@@ -19,19 +19,22 @@ cases("connection-closed-etag", *stale(TAG), gone(saw=('If-None-Match: "a"',)))
 cases("connection-closed-in-head",
       *stale(), gone(drop=False, raw=b"HTTP/1.1 200 OK\r\nCache-Con"))
 cases("bad-head", *stale(), gone(drop=False, raw=b"what is this\r\n\r\n"))
-cases("bad-framing", *stale(), gone(drop=False, raw=b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"))
+cases("bad-framing", *stale(),
+      gone(drop=False, raw=b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"))
 for directive in ("must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=2"):
     word = directive.split("=")[0]
     cases(f"closed-{word}", *stale(TAG, directives=f", {directive}"), error(drop=True))
     cases(f"closed-{word}-no-validator", *stale(directives=f", {directive}"), error(drop=True))
-    cases(f"503-{word}", *stale(TAG, directives=f", {directive}"), miss(says=503, want=("!Stored",)))
+    cases(f"503-{word}", *stale(TAG, directives=f", {directive}"),
+          miss(says=503, want=("!Stored",)))
     cases(f"stale-if-error-{word}",
           *stale(TAG, directives=f", {directive}, stale-if-error=60"), error(drop=True))
 for status in (500, 502, 503, 504, 599):
     cases(f"stale-if-error-{status}", *stale(directives=", stale-if-error=60"),
           miss(says=status, stored=True, saw=("Via: *",), relay=False, status=200, text=1))
     cases(f"default-{status}", *stale(TAG),
-          miss(says=status, stored=True, saw=("If-None-Match: *",), relay=False, status=200, text=1))
+          miss(says=status, stored=True, saw=("If-None-Match: *",), relay=False, status=200,
+               text=1))
 cases("404-is-an-answer", *stale(TAG, directives=", stale-if-error=60"), miss(says=404))
 cases("stale-if-error-over",
       miss("Cache-Control: max-age=10, stale-if-error=60", "Age: 100", TAG), error(drop=True))
@@ -104,3 +107,9 @@ def unreachable(course):
     time.sleep(2.3)
     served.step(hit())
     refused.step(error(seen=0))
+
+
+cases("200-that-breaks-keeps-the-stored", miss("Cache-Control: max-age=0", 'ETag: W/"a"'),
+      miss("Cache-Control: max-age=60", cut=5, whole=False),
+      valid(saw=('If-None-Match: W/"a"',), text=1))
+cases("own-error-not-stored", error(drop=True), miss("Cache-Control: max-age=60"), hit())

@@ -30,7 +30,8 @@ cases("cache-control", miss("Cache-Control: max-age=1", "Age: 1", TAG),
 cases("expires", miss("Expires: @-60", "Date: @+0", TAG),
       valid("Expires: @+3600", TAG, want=("Expires: @+3600",)),
       hit("Expires: @+3600", relay=False))
-cases("omitted-stays", miss("Cache-Control: max-age=0", TAG, "Test: one"), valid(TAG, want=("Test: one",)),
+cases("omitted-stays", miss("Cache-Control: max-age=0", TAG, "Test: one"),
+      valid(TAG, want=("Test: one",)),
       valid("Cache-Control: max-age=3600", want=("Test: one",)), hit("Test: one", relay=False))
 cases("omitted-lifetime-begins-anew", miss("Cache-Control: max-age=60", "Age: 60", TAG),
       valid(TAG), hit(relay=False))

@@ -45,7 +45,8 @@ for name, lines in {"star": ["*"], "star-star": ["*, *"], "star-lines": ["*", "*
                     "foo-star": ["Foo, *"], "foo-star-lines": ["Foo", "*"]}.items():
     cases(name, miss(LONG, *(f"Vary: {line}" for line in lines), ask=THREE), miss(ask=THREE))
 
-cases("normal-space", variant("Foo", "Foo: 1,2"), hit(ask=("Foo:  1, 2 ",)), hit(ask=("Foo: 1 ,2",)))
+cases("normal-space", variant("Foo", "Foo: 1,2"), hit(ask=("Foo:  1, 2 ",)),
+      hit(ask=("Foo: 1 ,2",)))
 cases("normal-lines", variant("Foo", "Foo: 1, 2"), hit(ask=("Foo: 1", "Foo: 2")))
 cases("normal-value-case", variant("Foo", "Foo: a"), miss(ask=("Foo: A",)))
 cases("normal-value-order", variant("Foo", "Foo: a, b"), miss(ask=("Foo: b, a",)))
