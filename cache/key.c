@@ -267,7 +267,7 @@ void key_variant(const struct cache_key *primary, struct span spec,
 void key_piece(const struct cache_key *whole, uint64_t version, uint64_t from,
                const struct sip_key *secret, struct arena *arena, struct cache_key *out)
 {
-    char *start = arena_alloc(arena, whole->text.len + sizeof("\n@ ") + 2 * PUT_NUMBER_MAX);
+    char *start = arena_alloc(arena, whole->text.len + sizeof("\n@ ") + 2 * (size_t)PUT_NUMBER_MAX);
     char *at = put_span(put_span(start, whole->text), SPAN("\n@"));
 
     at = put_number(at, version);

@@ -12,7 +12,7 @@
 
 const struct policy_settings policy_defaults = {
     .heuristic_percent = 10,
-    .heuristic_max = 7 * 24 * 3600,
+    .heuristic_max = INT64_C(7) * 24 * 3600,
     .stale_if_error = -1,
 };
 
