@@ -41,6 +41,7 @@ struct site_host {
     const struct site *site;
 };
 
+enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON };
 enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
 
 struct settings {
@@ -86,6 +87,7 @@ struct settings {
     char **nameservers;
     size_t nameserver_count;
 
+    enum access_format access_format;
     char *access_log; /* path, "-" for stdout, NULL for none */
     enum log_level log_level;
 

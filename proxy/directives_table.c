@@ -134,6 +134,7 @@ static const struct conf_custom name_type = {
     .parse = parse_name,
 };
 
+static const char *const access_format_words[] = {"squid", "combined", "json", NULL};
 static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
 
 /* ---- access rules ---- */
@@ -302,7 +303,9 @@ static const struct conf_table cache_table = {.rows = cache_rows};
 
 static const struct conf_directive log_rows[] = {
     {"access", CONF_PATH, FIELD(access_log), NULL, NULL, NULL, CONF_RELOAD,
-     "The access log, in Squid's native format; \"-\" is standard output. Not set: none."},
+     "The access log; \"-\" is standard output. Not set: none."},
+    {"format", CONF_ENUM(access_format_words), FIELD(access_format), "squid", NULL, NULL,
+     CONF_RELOAD, "Its lines: Squid's native ones, the combined ones, or objects of JSON."},
     {"level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
      "What goes to standard error."},
     {0},

@@ -1,5 +1,6 @@
 /*
- * accesslog - one line per exchange, in Squid's native format with one column more:
+ * accesslog - one line per exchange: in Squid's native format with one column more, in the combined
+ * format with two, or as JSON with all of the decision. The native one:
  *
  *   1763797201.123    140 192.0.2.7 TCP_MISS/200 99 GET http://a/ - HIER_DIRECT/a text/css private
  *
@@ -18,9 +19,11 @@
 #include "base/prefix.h"
 #include "cache/decision.h"
 #include "http/uri.h"
+#include "proxy/directives.h"
 
 /* What a line is made from; borrowed during the call. */
 struct accesslog_entry {
+    enum access_format format;
     int64_t when_ms; /* the end of the exchange, since 1970 */
     uint64_t elapsed_us;
     const struct ip *client;

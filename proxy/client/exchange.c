@@ -147,6 +147,7 @@ static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 {
     accesslog_write(x->worker->log, &(struct accesslog_entry){
+                                        .format = x->settings->access_format,
                                         .when_ms = loop_wall_ms(x->worker->loop),
                                         .elapsed_us = elapsed_us,
                                         .client = &x->client->ip,

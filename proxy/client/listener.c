@@ -87,11 +87,13 @@ static void record_bad_head(struct client *client, int status, struct span incid
     metric_add(&worker->counters.bad_heads, 1);
     counters_exchange(&worker->counters,
                       &(struct exchange_count){.decision = &decision, .status = status});
-    accesslog_write(worker->log, &(struct accesslog_entry){.when_ms = now_ms,
-                                                           .client = &client->ip,
-                                                           .decision = &decision,
-                                                           .status = status,
-                                                           .incident = incident});
+    accesslog_write(worker->log,
+                    &(struct accesslog_entry){.format = client->terms->settings->access_format,
+                                              .when_ms = now_ms,
+                                              .client = &client->ip,
+                                              .decision = &decision,
+                                              .status = status,
+                                              .incident = incident});
     recent_add(&worker->recent, &(struct recent_request){
                                     .when_ms = now_ms, .decision = &decision, .status = status});
 }

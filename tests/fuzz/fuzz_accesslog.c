@@ -1,4 +1,5 @@
-/* Host, path, content type and method, a line each: the log line stays one line of eleven columns.
+/* Host, path, content type and method, a line each: the log line stays one line, Squid's of eleven
+ * columns.
  */
 #include "base/check.h"
 #include "proxy/client/accesslog.h"
@@ -32,5 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         columns += line[i] == ' ';
     }
     CHECK(columns == 11);
+    for (int format = 0; format <= ACCESS_JSON; format++) {
+        entry.format = (enum access_format)format;
+        len = accesslog_format(line, &entry);
+        CHECK(len > 0 && len <= sizeof(line));
+        CHECK(memchr(line, '\n', len) == line + len - 1);
+    }
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -105,6 +106,78 @@ Test(accesslog_format, peers_incidents_and_requests_nobody_understood)
     row.decision.reason = REASON_BAD_REQUEST;
     expect_line(&row, "1763797201.007    140 192.0.2.7 NONE/000 1234 NONE error:invalid-request - "
                       "HIER_NONE/- text/html bad-request#1-2f\n");
+}
+
+Test(accesslog_format, combined_with_what_the_cache_did)
+{
+    struct http_field fields[] = {
+        {SPAN("Referer"), SPAN("http://b/?token=x"), FIELD_REFERER},
+        {SPAN("User-Agent"), SPAN("Mozilla/5.0 (\"X\"; \n)"), FIELD_USER_AGENT},
+    };
+    struct row row;
+
+    row_init(&row, "example.net", "/a\"?b=c");
+    row.entry.format = ACCESS_COMBINED;
+    row.request.version = HTTP_1_1;
+    row.decision.ending = ENDING_CLIENT;
+    expect_line(&row, "192.0.2.7 - - [22/Nov/2025:07:40:01 +0000] "
+                      "\"GET http://example.net/a'?b=c HTTP/1.1\" 200 1234 \"-\" \"-\" "
+                      "TCP_MISS_ABORTED:HIER_DIRECT/example.net absent\n");
+    row.request.fields = (struct http_fields){.at = fields, .count = 2, .cap = 2};
+    expect_line(&row, "192.0.2.7 - - [22/Nov/2025:07:40:01 +0000] "
+                      "\"GET http://example.net/a'?b=c HTTP/1.1\" 200 1234 \"http://b/\" "
+                      "\"Mozilla/5.0 ('X'; %0A)\" "
+                      "TCP_MISS_ABORTED:HIER_DIRECT/example.net absent\n");
+}
+
+Test(accesslog_format, json_has_all_of_the_decision)
+{
+    struct row row;
+
+    row_init(&row, "example.net", "/a?token=b");
+    row.entry.format = ACCESS_JSON;
+    row.decision = (struct decision){.outcome = OUTCOME_STALE,
+                                     .reason = REASON_STALE_IF_ERROR,
+                                     .forward = FORWARD_STALE,
+                                     .fwd_status = 503,
+                                     .store_reason = REASON_STALE_IF_ERROR,
+                                     .age = 70,
+                                     .lifetime = 60};
+    expect_line(&row, "{\"time\":\"2025-11-22T07:40:01.007Z\",\"elapsed_us\":140999,"
+                      "\"client\":\"192.0.2.7\",\"method\":\"GET\","
+                      "\"url\":\"http://example.net/a?token=\xe2\x80\xa6\",\"status\":200,"
+                      "\"bytes\":1234,\"content_type\":\"text/html\","
+                      "\"outcome\":\"stale\",\"reason\":\"stale-if-error\","
+                      "\"store_reason\":\"stale-if-error\",\"fwd\":\"stale\","
+                      "\"fwd_status\":503,\"stored\":false,\"collapsed\":false,\"age\":70,"
+                      "\"lifetime\":60,\"ttl\":-10,\"end\":\"complete\"}\n");
+}
+
+Test(accesslog_format, json_stays_json_whatever_peers_say)
+{
+    static char line[ACCESSLOG_LINE_MAX];
+    static char path[20000];
+    struct row row;
+
+    row_init(&row, "a\"b\\", "/\"\\\n\xff\"");
+    row.entry.format = ACCESS_JSON;
+    row.request.method = METHOD_OTHER;
+    row.request.method_text = SPAN("\\\"\\");
+    row.entry.user = SPAN("\"");
+    size_t len = accesslog_format(line, &row.entry);
+    json_t *json = json_loadb(line, len, 0, NULL);
+    cr_assert_not_null(json, "%.*s", (int)len, line);
+    cr_expect_str_eq(json_string_value(json_object_get(json, "method")), "\\\"\\");
+    cr_expect_str_eq(json_string_value(json_object_get(json, "url")), "http://a\"b\\/\"\\%0A%FF\"");
+    json_decref(json);
+
+    memset(path, '"', sizeof(path) - 1);
+    path[0] = '/';
+    row.uri.path = span_str(path);
+    len = accesslog_format(line, &row.entry);
+    json = json_loadb(line, len, 0, NULL);
+    cr_expect_not_null(json);
+    json_decref(json);
 }
 
 Test(accesslog_format, no_secret_of_a_query_is_logged)
