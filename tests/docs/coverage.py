@@ -19,11 +19,11 @@ def unit_tests(root):
 
 
 def conformance_cases(root):
-    """file/case, in either role of the proxy."""
+    """file/case, in every role of the proxy."""
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(root / "tests/scenario/conformance"))
     import run
-    return {name for mode in ("forward", "replica") for name, _ in run.collect(mode, [])}
+    return {name for mode in ("forward", "replica", "strict") for name, _ in run.collect(mode, [])}
 
 
 def rows(page):
