@@ -51,6 +51,11 @@ void cache_guard_unlock(struct guard *guard)
     pthread_mutex_unlock(&guard->lock);
 }
 
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 int cache_open(const struct cache_options *options, struct cache **out)
 {
     struct cache *cache = xcalloc(1, sizeof(*cache));
@@ -61,6 +66,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     cache->budget.limit = options->memory;
     cache->table = table_new(options->memory / 4 * 3);
     cache->object_max = options->object_max ? options->object_max : UINT64_MAX;
+    cache->parts_max = cache->object_max;
     cache->secret = sip_key_random();
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
@@ -82,7 +88,8 @@ int cache_open(const struct cache_options *options, struct cache **out)
     if (cache->store) {
         cache->secret = *store_secret(cache->store);
         uint64_t fits = options->size / 4;
-        cache->object_max = cache->object_max < fits ? cache->object_max : fits;
+        cache->object_max = min64(cache->object_max, fits);
+        cache->parts_max = min64(cache->parts_max, 3 * fits);
     }
     *out = cache;
     return 0;

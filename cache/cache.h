@@ -114,13 +114,21 @@ struct claim {
     struct piece *piece;      /* counted */
     struct piece_range range; /* what was claimed; the piece may be cut meanwhile */
     struct flight_mark mark;
-    bool kept; /* it will be found by other requests */
+    bool kept;       /* it will be found by other requests */
+    uint64_t now_ms; /* when it begins to arrive: set before it is admitted */
 };
 
-/* The first hole in [from, to) of `base`, which was found by `lookup`, becomes the caller's to
- * fetch. `urgent`: somebody waits for the byte at `from`. False when there is none. */
-bool cache_claim(struct cache *cache, const struct lookup *lookup, struct object *base,
-                 uint64_t from, uint64_t to, bool urgent, struct claim *out);
+/* What is wanted of a response that `lookup` found. */
+struct claim_order {
+    const struct lookup *lookup;
+    struct object *base;
+    uint64_t from, to;
+    enum claim_where where;
+    uint64_t now_ms; /* of a clock that does not jump */
+};
+
+/* A hole becomes the caller's to fetch. False when there is none. */
+bool cache_claim(struct cache *cache, const struct claim_order *order, struct claim *out);
 
 /* A 206 that nothing is known for yet: makes claim->base, known as far as `range` goes, and puts it
  * under its key. `admission->response` and the rest are about the whole (status 200). False, with
@@ -128,6 +136,9 @@ bool cache_claim(struct cache *cache, const struct lookup *lookup, struct object
 bool cache_admit_partial(struct cache *cache, const struct admission *admission,
                          const struct flight *flight, struct piece_range range, bool joins,
                          struct claim *claim, enum reason *why);
+
+/* The disk is behind: the piece should be asked for a little later, when it can be stored. */
+bool cache_should_wait(struct cache *cache, const struct claim *claim);
 
 /* The object that takes in the bytes of a claim: the caller appends to its spool. *why as in
  * cache_admit(). */

@@ -114,7 +114,7 @@ static bool post_table(struct saving *saving, const struct object *now)
     struct buf head = BUF_INIT;
     struct buf rows = BUF_INIT;
 
-    if (store_put_begin(store, now->key.hash, now->key.text, &put) != 0) {
+    if (store_put_begin_anyway(store, now->key.hash, now->key.text, &put) != 0) {
         return false;
     }
     object_encode(now, &head, &meta);
@@ -169,18 +169,18 @@ void cache_save_parts(struct cache *cache, struct object *object, struct flight_
 
 /* ---- claims ---- */
 
-bool cache_claim(struct cache *cache, const struct lookup *lookup, struct object *base,
-                 uint64_t from, uint64_t to, bool urgent, struct claim *out)
+bool cache_claim(struct cache *cache, const struct claim_order *order, struct claim *out)
 {
-    struct partial *parts = object_parts(base);
+    struct flight_mark mark = order->lookup->mark;
+    struct partial *parts = object_parts(order->base);
 
-    *out = (struct claim){.mark = lookup->mark};
-    struct guard *guard = cache_guard_lock(cache, lookup->mark.guard);
-    out->piece = partial_claim(parts, from, to, urgent);
+    *out = (struct claim){.mark = mark};
+    struct guard *guard = cache_guard_lock(cache, mark.guard);
+    out->piece = partial_claim(parts, order->from, order->to, order->where, order->now_ms);
     if (out->piece) {
-        out->base = object_ref(base);
+        out->base = object_ref(order->base);
         out->range = partial_range(parts, out->piece);
-        out->kept = hold(cache, base, lookup->mark);
+        out->kept = hold(cache, order->base, mark);
     }
     cache_guard_unlock(guard);
     return out->piece != NULL;
@@ -219,6 +219,12 @@ void cache_refuse_claim(struct cache *cache, struct claim *claim)
     cache_unclaim(cache, claim);
 }
 
+bool cache_should_wait(struct cache *cache, const struct claim *claim)
+{
+    return claim->base && claim->kept && cache->store && !cache_is_failing(cache) &&
+           store_is_behind(cache->store);
+}
+
 uint64_t cache_piece_room(const struct claim *claim, uint64_t have)
 {
     struct piece_range range = partial_range(object_parts(claim->base), claim->piece);
@@ -233,7 +239,9 @@ uint64_t cache_piece_room(const struct claim *claim, uint64_t have)
 static bool begin(struct cache *cache, struct object *base, const struct flight *flight,
                   struct piece_range range, struct claim *claim)
 {
-    *claim = (struct claim){.base = base, .range = range, .mark = flight_mark(flight)};
+    claim->base = base;
+    claim->range = range;
+    claim->mark = flight_mark(flight);
     claim->piece = partial_claim_all(object_parts(base), range.from, range.to);
     if (claim->piece == NULL) {
         claim_fini(claim);
@@ -249,7 +257,7 @@ static bool begin(struct cache *cache, struct object *base, const struct flight 
 }
 
 static struct partial *parts_new(struct cache *cache, const struct cache_key *key, uint64_t length,
-                                 bool joins)
+                                 bool joins, bool ranges)
 {
     return partial_new(&(struct partial_options){
         .store = cache->store,
@@ -258,13 +266,14 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
         .secret = &cache->secret,
         .length = length,
         .joins = joins,
+        .ranges = ranges,
     });
 }
 
 /* The key of a piece must fit, too. */
 static bool fits(const struct cache *cache, const struct cache_key *key, uint64_t length)
 {
-    return length <= cache->object_max && (cache->store || length <= SMALL_MAX) &&
+    return length <= cache->parts_max && (cache->store || length <= SMALL_MAX) &&
            key->text.len + 64 <= STORE_KEY_MAX;
 }
 
@@ -275,7 +284,6 @@ bool cache_admit_partial(struct cache *cache, const struct admission *admission,
     struct cache_key key;
     uint64_t length = (uint64_t)admission->response->content_length;
 
-    *claim = (struct claim){0};
     if (!cache_response_key(cache, admission, &key)) {
         *why = REASON_VARY_STAR;
         return false;
@@ -286,9 +294,14 @@ bool cache_admit_partial(struct cache *cache, const struct admission *admission,
     }
     struct object *base =
         object_new_partial(&key, admission->response, admission->fields, admission->freshness,
-                           parts_new(cache, &key, length, joins));
+                           parts_new(cache, &key, length, joins, true));
     base->stored_reason = REASON_STORED;
     return begin(cache, base, flight, range, claim);
+}
+
+static bool offers_ranges(const struct object *object)
+{
+    return fields_list_has(&object->fields, FIELD_ACCEPT_RANGES, SPAN("bytes"));
 }
 
 bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
@@ -296,7 +309,6 @@ bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, stru
 {
     struct http_head head = {.status = object->status, .reason = object->reason};
 
-    *claim = (struct claim){0};
     if (cache->store == NULL || object->status != 200 || object->body_len <= SMALL_MAX ||
         !fits(cache, &object->key, (uint64_t)object->body_len)) {
         return false;
@@ -304,12 +316,12 @@ bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, stru
     struct piece_range whole = {0, (uint64_t)object->body_len};
     struct object *base =
         object_new_partial(&object->key, &head, &object->fields, &object->freshness,
-                           parts_new(cache, &object->key, whole.to, true));
+                           parts_new(cache, &object->key, whole.to, true, offers_ranges(object)));
     base->stored_reason = object->stored_reason;
     if (!begin(cache, base, flight, whole, claim)) {
         return false;
     }
-    partial_arrives(object_parts(base), claim->piece, object);
+    partial_arrives(object_parts(base), claim->piece, object, claim->now_ms);
     return true;
 }
 
@@ -326,7 +338,7 @@ static enum reason prepare(struct cache *cache, const struct claim *claim,
         spool_keep(spool);
         return REASON_STORED;
     }
-    if (store_put_begin(cache->store, key->hash, key->text, &put) != 0) {
+    if (store_put_begin_anyway(cache->store, key->hash, key->text, &put) != 0) {
         return REASON_STORE_BUSY;
     }
     spool_store(spool, cache->store, put);
@@ -366,7 +378,7 @@ struct object *cache_admit_piece(struct cache *cache, const struct claim *claim,
     struct object *object = piece_object(claim, &key, spool);
     object->stored_reason = *why;
     arena_fini(&arena);
-    partial_arrives(parts, claim->piece, object);
+    partial_arrives(parts, claim->piece, object, claim->now_ms);
     return object;
 }
 

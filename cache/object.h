@@ -125,12 +125,13 @@ struct object_reader {
  * must end in the source's wake on the right loop. 0 or ERR_NOT_FOUND (the beginning is gone).
  *
  * Of a body known in parts bytes may be missing. Then peek says ERR_AGAIN, `waker` is called, and
- * object_reader_hole() says where: somebody must fetch from there on. ERR_NOT_FOUND when nobody
+ * object_reader_waits() says where: somebody must fetch from there on. ERR_NOT_FOUND when nobody
  * can. */
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker);
 void object_reader_fini(struct object_reader *reader);
-/* The reader waits at a hole: [*from, *to) is what it still wants. */
-bool object_reader_hole(const struct object_reader *reader, uint64_t *from, uint64_t *to);
+/* The reader of a body known in parts waits for the byte at *from, and still wants what comes before
+ * *to. */
+bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uint64_t *to);
 
 #endif

@@ -109,7 +109,7 @@ static void plain_advance(struct plain_reader *reader, size_t n)
 struct parts_reader {
     struct partial *partial; /* the object's */
     uint64_t offset, end;
-    bool at_hole;
+    bool waits;
     struct partial_view view; /* the piece being read; none without an object */
     struct partial_reader place;
 };
@@ -147,14 +147,12 @@ static int enter_piece(struct object_reader *reader)
     struct parts_reader *parts = reader->parts;
     struct partial_view *view = &parts->view;
 
-    parts->at_hole = false;
     switch (partial_look(parts->partial, &parts->place, parts->offset, view)) {
     case PARTIAL_HERE:
         break;
     case PARTIAL_WAIT:
         return ERR_AGAIN;
     case PARTIAL_HOLE:
-        parts->at_hole = true;
         reader->waker.wake(reader->waker.arg);
         return ERR_AGAIN;
     case PARTIAL_DEAD:
@@ -191,14 +189,15 @@ static int peek_parts(struct object_reader *reader, struct span *out)
     while (err == 0 && out->len == 0 && parts->offset < parts->end) {
         err = parts->view.object ? peek_piece(reader, out) : enter_piece(reader);
     }
+    parts->waits = err == ERR_AGAIN;
     return err;
 }
 
-bool object_reader_hole(const struct object_reader *reader, uint64_t *from, uint64_t *to)
+bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uint64_t *to)
 {
     const struct parts_reader *parts = reader->parts;
 
-    if (reader->object == NULL || parts == NULL || !parts->at_hole) {
+    if (reader->object == NULL || parts == NULL || !parts->waits) {
         return false;
     }
     *from = parts->offset;

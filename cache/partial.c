@@ -5,8 +5,9 @@
 
 #include <pthread.h>
 
-/* A piece that will be at a waited-for byte within so many bytes is waited for; one further away is
- * cut short: a second connection costs less than the wait. */
+/* A piece that will be at a waited-for byte within this time, or these bytes, is waited for; one
+ * that comes later is cut short there: a second connection costs less than the wait. */
+#define PATIENCE_MS 1000
 #define NEAR_BYTES (UINT64_C(1) << 20)
 
 /* More pieces than are kept may be under way. */
@@ -25,6 +26,7 @@ struct piece {
     enum piece_state state; /* this and what follows: under the partial's lock */
     struct piece_range range;
     struct object *object;
+    uint64_t began_ms; /* to arrive */
 };
 
 struct partial {
@@ -36,7 +38,7 @@ struct partial {
     struct cache_key key; /* text is owned */
     uint64_t length;
     uint64_t version;
-    bool joins;
+    bool joins, ranges;
 
     struct piece **pieces; /* by offset */
     size_t count, cap;
@@ -92,6 +94,7 @@ static struct partial *make(const struct partial_options *options, uint64_t vers
     partial->key.text = span_of(xspandup(options->key->text), options->key->text.len);
     partial->length = options->length;
     partial->joins = options->joins;
+    partial->ranges = options->ranges;
     partial->version = version;
     return partial;
 }
@@ -292,17 +295,18 @@ bool partial_is_settled(struct partial *partial)
 
 /* ---- fetching ---- */
 
-/* Bytes of it that have come so far end here. */
-static uint64_t reached(const struct piece *piece)
+/* By its speed so far. Nothing yet: as long again as it has taken. */
+static bool comes_too_late(const struct piece *piece, uint64_t offset, uint64_t now_ms)
 {
-    return piece->range.from + (piece->object ? spool_length(piece->object->spool) : 0);
-}
+    if (piece->state != PIECE_ARRIVING) {
+        return false;
+    }
+    uint64_t have = spool_length(piece->object->spool);
+    uint64_t left = offset - piece->range.from > have ? offset - piece->range.from - have : 0;
+    uint64_t elapsed = now_ms > piece->began_ms ? now_ms - piece->began_ms : 0;
+    uint64_t speed = have / (elapsed + 1); /* bytes a millisecond */
 
-static bool comes_too_late(const struct piece *piece, uint64_t offset)
-{
-    return (piece->state == PIECE_CLAIMED || piece->state == PIECE_ARRIVING) &&
-           piece->range.from < offset && offset - piece->range.from > NEAR_BYTES &&
-           reached(piece) + NEAR_BYTES < offset;
+    return left > NEAR_BYTES && (speed ? left / speed > PATIENCE_MS : elapsed > PATIENCE_MS / 2);
 }
 
 /* [from, to) without what other pieces cover at its beginning and behind its first hole. */
@@ -335,18 +339,32 @@ static struct piece *add(struct partial *partial, struct piece_range range)
     return piece_ref(piece);
 }
 
-struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to, bool urgent)
+/* Cuts a piece that would come too late. True when a hole begins at `from` now. */
+static bool opens_at(struct partial *partial, uint64_t from, uint64_t now_ms)
+{
+    struct piece *piece = piece_at(partial, from);
+
+    if (piece && partial->ranges && piece->range.from < from &&
+        comes_too_late(piece, from, now_ms)) {
+        piece->range.to = from;
+        return true;
+    }
+    return piece == NULL;
+}
+
+struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
+                            enum claim_where where, uint64_t now_ms)
 {
     struct piece *claimed = NULL;
 
     to = to < partial->length ? to : partial->length;
     lock(partial);
-    struct piece *late = urgent ? piece_at(partial, from) : NULL;
-    if (takes_pieces(partial) && from < to) {
-        if (late && comes_too_late(late, from)) {
-            late->range.to = from;
-        }
+    if (takes_pieces(partial) && from < to &&
+        (where == CLAIM_AHEAD || opens_at(partial, from, now_ms))) {
         struct piece_range hole = first_hole(partial, from, to);
+        if (hole.to > hole.from + CLAIM_MAX) {
+            hole.to = hole.from + CLAIM_MAX;
+        }
         claimed = hole.from < hole.to ? add(partial, hole) : NULL;
     }
     unlock(partial);
@@ -381,12 +399,14 @@ void partial_piece_key(const struct partial *partial, uint64_t from, struct aren
     key_piece(&partial->key, partial->version, from, partial->secret, arena, out);
 }
 
-void partial_arrives(struct partial *partial, struct piece *piece, struct object *object)
+void partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
+                     uint64_t now_ms)
 {
     lock(partial);
     CHECK(piece->state == PIECE_CLAIMED && piece->object == NULL);
     piece->state = PIECE_ARRIVING;
     piece->object = object_ref(object);
+    piece->began_ms = now_ms;
     wake_all(partial);
     unlock(partial);
 }
@@ -575,14 +595,14 @@ void partial_view_fini(struct partial_view *view)
 /* ---- to and from the store ---- */
 
 /*
- * u32 format (1)   u32 joins   u64 version   u64 length   then {u64 from, u64 to} for each piece
+ * u32 format (1)   u32 flags   u64 version   u64 length   then {u64 from, u64 to} for each piece
  *
  * Little endian, unaligned. Written by us, yet read as if it were not: a disk may lie.
  */
-enum { TABLE_FORMAT = 1, TABLE_HEAD = 24, TABLE_ROW = 16 };
+enum { TABLE_FORMAT = 1, TABLE_JOINS = 1, TABLE_RANGES = 2, TABLE_HEAD = 24, TABLE_ROW = 16 };
 
 struct table_head {
-    uint32_t format, joins;
+    uint32_t format, flags;
     uint64_t version, length;
 };
 _Static_assert(sizeof(struct table_head) == TABLE_HEAD, "drawn above");
@@ -590,7 +610,12 @@ _Static_assert(sizeof(struct piece_range) == TABLE_ROW, "drawn above");
 
 void partial_encode(struct partial *partial, struct buf *out)
 {
-    struct table_head head = {TABLE_FORMAT, partial->joins, partial->version, partial->length};
+    struct table_head head = {
+        .format = TABLE_FORMAT,
+        .flags = (partial->joins ? TABLE_JOINS : 0) | (partial->ranges ? TABLE_RANGES : 0),
+        .version = partial->version,
+        .length = partial->length,
+    };
 
     buf_append(out, span_of(&head, sizeof(head)));
     lock(partial);
@@ -629,11 +654,13 @@ struct partial *partial_decode(const struct partial_options *options, struct spa
         return NULL;
     }
     memcpy(&head, bytes.at, sizeof(head));
-    if (head.format != TABLE_FORMAT || head.length > INT64_MAX || head.joins > 1) {
+    if (head.format != TABLE_FORMAT || head.length > INT64_MAX ||
+        head.flags > (TABLE_JOINS | TABLE_RANGES)) {
         return NULL;
     }
     known.length = head.length;
-    known.joins = head.joins;
+    known.joins = head.flags & TABLE_JOINS;
+    known.ranges = head.flags & TABLE_RANGES;
     struct partial *partial = make(&known, head.version);
     if (!decode_rows(partial, span_skip(bytes, sizeof(head)))) {
         partial_unref(&partial);

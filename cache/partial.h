@@ -20,6 +20,9 @@
 #include "cache/object.h"
 
 #define PIECES_MAX 4096 /* more are fetched, but not kept */
+#define CLAIM_MAX                                                                                  \
+    (UINT64_C(8) << 20) /* bytes asked for in one piece: less to throw away when                   \
+                                somebody else needs the end of it first */
 
 struct piece_range {
     uint64_t from, to; /* exclusive */
@@ -32,6 +35,7 @@ struct partial_options {
     const struct sip_key *secret; /* for keys of pieces; outlives the partial */
     uint64_t length;              /* of the whole representation */
     bool joins;                   /* it has a strong validator */
+    bool ranges;                  /* the origin is known to answer ranges */
 };
 
 struct partial *partial_new(const struct partial_options *options);
@@ -53,11 +57,17 @@ size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t m
 
 struct piece; /* counted: the partial holds it, and who fetches it */
 
-/* Claims the first stretch of [from, to) that is a hole: the caller is to fetch it, and end with
- * partial_stored(), partial_held() or partial_forget(). With `urgent` somebody waits for the very
- * byte `from`: a piece that would come to it much later is cut short there. NULL when there is
- * nothing to claim. */
-struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to, bool urgent);
+/* What is to be claimed of [from, to). */
+enum claim_where {
+    CLAIM_HERE, /* from `from` on: somebody waits for this very byte. When a piece is under way that
+                   would come to it much later, that piece is cut short there */
+    CLAIM_AHEAD, /* the first hole, wherever it begins */
+};
+/* Claims a hole, or its beginning: the caller is to fetch it, and end with partial_stored(),
+ * partial_held() or partial_forget(). NULL when there is nothing to claim. Times in milliseconds of
+ * a clock that does not jump. */
+struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
+                            enum claim_where where, uint64_t now_ms);
 /* The same for a range that arrives without having been asked for: NULL unless all of it is new. */
 struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t to);
 struct piece *piece_ref(struct piece *piece);
@@ -68,7 +78,8 @@ void partial_piece_key(const struct partial *partial, uint64_t from, struct aren
                        struct cache_key *out);
 
 /* Its first bytes are here: `object` has them, a reference is taken. */
-void partial_arrives(struct partial *partial, struct piece *piece, struct object *object);
+void partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
+                     uint64_t now_ms);
 /* It has ended after `length` bytes and goes to the store: partial_stored() follows. */
 void partial_ends(struct partial *partial, struct piece *piece, uint64_t length);
 /* The store has it; true when it was not removed meanwhile. */
@@ -122,7 +133,8 @@ void partial_view_fini(struct partial_view *view);
 
 /* The pieces that are stored, as bytes. */
 void partial_encode(struct partial *partial, struct buf *out);
-/* NULL when the bytes are not such. options->length and joins are not looked at. */
+/* NULL when the bytes are not such. options->length and what follows are not looked
+ * at. */
 struct partial *partial_decode(const struct partial_options *options, struct span bytes);
 
 /* What is stored is behind, for a reason that lies outside. */

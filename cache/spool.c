@@ -159,7 +159,7 @@ static uint64_t slowest_reader(const struct spool *spool)
 
 bool spool_is_large(const struct spool *spool)
 {
-    return spool->expected > INLINE_BODY_MAX || spool->length > INLINE_BODY_MAX;
+    return spool->spill || spool->expected > INLINE_BODY_MAX || spool->length > INLINE_BODY_MAX;
 }
 
 bool spool_is_storing(const struct spool *spool)
@@ -271,12 +271,14 @@ static void wake_readers(struct spool *spool)
     }
 }
 
-/* Too much memory waits for the ends of small bodies: this one passes through, unstored. */
-static void give_up_when_tight(struct spool *spool)
+/* Too much memory waits for the ends of small bodies: this one goes to the store as large ones do,
+ * or without a store passes through. */
+static void spill_when_tight(struct spool *spool)
 {
     if (is_kept(spool) && memory_limit(spool) != spool->limit) {
-        spool->keep = false;
-        spool->put_failed = true;
+        spool->spill = spool_is_storing(spool);
+        spool->keep = spool->spill;
+        spool->put_failed = !spool->spill;
     }
 }
 
@@ -288,7 +290,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
         spool_queue_groups(spool, false);
     }
     pthread_mutex_lock(&spool->lock);
-    give_up_when_tight(spool);
+    spill_when_tight(spool);
     wake_readers(spool);
     spool_let_go(spool);
     spool->paused = is_full(spool, memory_limit(spool));

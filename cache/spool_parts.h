@@ -62,7 +62,8 @@ struct spool {
     bool paused;
     struct waker writer;
 
-    bool keep; /* stays in memory while small */
+    bool keep;  /* stays in memory while small */
+    bool spill; /* goes to the store in groups though it is small: memory was tight */
     struct store *store;
     struct store_put *put; /* the writer's: while the body is being stored */
     bool committed;        /* complete, the store has it or is about to */

@@ -286,22 +286,34 @@ void store_unpin(struct store *store, struct store_pin *pin)
 
 /* ---- writing ---- */
 
-int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                    struct store_put **out)
+int store_put_begin_anyway(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                           struct store_put **out)
 {
     *out = NULL;
     if (key.len > STORE_KEY_MAX) {
         return ERR_TOO_LARGE;
     }
     int err = writer_health(&store->writer);
-    if (err) {
-        return err;
+    if (!err) {
+        *out = store_put_new(store, hash, key);
     }
+    return err;
+}
+
+int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                    struct store_put **out)
+{
+    *out = NULL;
     if (atomic_load_explicit(&store->writer.dirty, memory_order_relaxed) > store->dirty_limit) {
         return ERR_BUSY;
     }
-    *out = store_put_new(store, hash, key);
-    return 0;
+    return store_put_begin_anyway(store, hash, key, out);
+}
+
+bool store_is_behind(const struct store *store)
+{
+    return atomic_load_explicit(&store->writer.dirty, memory_order_relaxed) >
+           store->dirty_limit / 2;
 }
 
 void store_put_chunk(struct store_put *put, const struct store_piece *pieces, size_t count,

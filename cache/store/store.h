@@ -95,6 +95,12 @@ struct store_put; /* one object being written */
 int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                     struct store_put **out);
 
+/* The same for who has waited while store_is_behind(): the dirty limit does not count. */
+int store_put_begin_anyway(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                           struct store_put **out);
+/* So much is queued for writing that more should rather come later. */
+bool store_is_behind(const struct store *store);
+
 /* The next STORE_CHUNK bytes of a large body (fewer only in the last chunk), in `count` pieces.
  * done(arg, err, chunk): committed, and readable through store_lend(), when err is 0. */
 void store_put_chunk(struct store_put *put, const struct store_piece *pieces, size_t count,

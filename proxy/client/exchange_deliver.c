@@ -87,9 +87,19 @@ static void fetch_piece(struct exchange *x, const struct claim *claim, bool link
     flight_unref(&flight);
 }
 
-static bool claim(struct exchange *x, uint64_t from, uint64_t to, bool urgent, struct claim *out)
+static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_where where,
+                  struct claim *out)
 {
-    return cache_claim(x->worker->cache, &x->lookup, x->object, from, to, urgent, out);
+    return cache_claim(x->worker->cache,
+                       &(struct claim_order){
+                           .lookup = &x->lookup,
+                           .base = x->object,
+                           .from = from,
+                           .to = to,
+                           .where = where,
+                           .now_ms = loop_now_ms(x->worker->loop),
+                       },
+                       out);
 }
 
 /* Further holes of what is wanted, so that they need not wait for each other. */
@@ -97,7 +107,7 @@ static void fill_ahead(struct exchange *x, uint64_t from, uint64_t to)
 {
     struct claim hole;
 
-    for (int i = 0; i < AHEAD_MAX && claim(x, from, to, false, &hole); i++) {
+    for (int i = 0; i < AHEAD_MAX && claim(x, from, to, CLAIM_AHEAD, &hole); i++) {
         fetch_piece(x, &hole, false);
     }
 }
@@ -115,16 +125,15 @@ bool exchange_fill(struct exchange *x)
     uint64_t from, to;
     struct claim hole;
 
-    if (!object_reader_hole(&x->reader, &from, &to)) {
+    if (!object_reader_waits(&x->reader, &from, &to) || !claim(x, from, to, CLAIM_HERE, &hole)) {
         return true;
     }
     if (!may_try(x, from)) {
+        cache_unclaim(x->worker->cache, &hole);
         return false;
     }
-    if (claim(x, from, to, true, &hole)) {
-        fetch_piece(x, &hole, false);
-        fill_ahead(x, from, to);
-    }
+    fetch_piece(x, &hole, false);
+    fill_ahead(x, from, to);
     return true;
 }
 
@@ -135,7 +144,7 @@ static bool ask_first(struct exchange *x, const struct body_parts *body)
     struct claim hole;
 
     for (size_t i = 0; i < body->count && !x->confirmed; i++) {
-        if (claim(x, body->at[i].from, body->at[i].to, true, &hole)) {
+        if (claim(x, body->at[i].from, body->at[i].to, CLAIM_AHEAD, &hole)) {
             fetch_piece(x, &hole, true);
             return true;
         }
@@ -183,7 +192,14 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
 enum exchange_state exchange_send(struct exchange *x)
 {
     struct response response;
+    struct span first;
 
+    if (x->body) { /* it has waited for its first bytes */
+        int err = source_peek(x->body, &first);
+        if (err) {
+            return err == ERR_AGAIN ? await_first(x) : start_over(x);
+        }
+    }
     describe(x, &response);
     if (response.body.count == 0) {
         return exchange_reply(x, &response.head, NULL);

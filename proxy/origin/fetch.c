@@ -11,6 +11,8 @@ static const unsigned legal_next[] = {
 
 enum {
     WORTH_FINISHING = 16 * 1024 * 1024, /* bytes left that are fetched without anybody waiting */
+    STORE_WAIT_MS = 100,                /* a piece that cannot be stored would be asked for again */
+    STORE_WAITS_MAX = 10,               /* but nobody waits longer for a disk than for an origin */
 };
 
 static const struct stream_events stream_events;
@@ -51,6 +53,7 @@ void fetch_finish(struct fetch *fetch)
         stream_close(fetch->stream, ERR_CLOSED);
         fetch->stream = NULL;
     }
+    timeout_clear(&fetch->store_wait);
     drop_request_body(fetch);
     object_reader_fini(&fetch->copied);
     flight_watch(fetch->flight, (struct waker){0});
@@ -163,6 +166,22 @@ void fetch_connect(struct fetch *fetch, bool fresh)
     };
     fetch->check = (struct address_check){target_allowed, &fetch->target};
     fetch->job = upstream_get(fetch->worker->upstreams, &target, fetch->check, on_connected, fetch);
+}
+
+/* A piece of a response is asked for when the disk can take it, or at last without that. */
+static void connect_in_time(struct fetch *fetch)
+{
+    if (fetch->store_waits++ < STORE_WAITS_MAX &&
+        cache_should_wait(fetch->worker->cache, &fetch->claim)) {
+        timeout_set(fetch->worker->loop, &fetch->store_wait, STORE_WAIT_MS);
+    } else {
+        fetch_connect(fetch, false);
+    }
+}
+
+static void on_store_wait(struct timeout *timeout)
+{
+    connect_in_time(container_of(timeout, struct fetch, store_wait));
 }
 
 /* ---- the stream's events ---- */
@@ -355,6 +374,7 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->owner = order->link;
     fetch->decision = order->decision;
     fetch->letter.call = on_letter;
+    timeout_init(&fetch->store_wait, on_store_wait);
     fetch->request_body = order->body ? spool_ref(order->body) : NULL;
     return fetch;
 }
@@ -375,5 +395,5 @@ void fetch_start(const struct fetch_order *order)
     list_push_back(&order->worker->fetches, &fetch->link);
     flight_watch(fetch->flight, (struct waker){wake_interest, fetch});
     fetch_make_request(fetch);
-    fetch_connect(fetch, false);
+    connect_in_time(fetch);
 }

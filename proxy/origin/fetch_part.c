@@ -43,40 +43,88 @@ static void ask_wish(struct fetch *fetch, struct http_fields *fields)
 
 void fetch_ask_range(struct fetch *fetch, struct http_fields *fields)
 {
-    if (fetch->claim.base) {
-        ask_piece(fetch, fields);
-    } else {
+    if (fetch->claim.base == NULL) {
         ask_wish(fetch, fields);
+    } else if (!fetch->ask_whole) {
+        ask_piece(fetch, fields);
     }
 }
 
 /* ---- a piece that was asked for ---- */
 
-/* The 206 is about the piece: it begins where it should, has the length we know, and is of the same
- * representation. */
-static bool is_of_piece(const struct fetch *fetch, const struct http_head *response)
+static bool read_content_range(const struct http_head *response, struct piece_range *range,
+                               int64_t *length)
 {
-    const struct claim *claim = &fetch->claim;
-    struct byte_range range;
-    int64_t length;
+    struct byte_range bytes;
     bool unsatisfied;
 
     if (response->status != 206 || fields_count(&response->fields, FIELD_CONTENT_RANGE) != 1 ||
-        !content_range_parse(fields_get(&response->fields, FIELD_CONTENT_RANGE), &range, &length,
+        !content_range_parse(fields_get(&response->fields, FIELD_CONTENT_RANGE), &bytes, length,
                              &unsatisfied) ||
         unsatisfied) {
         return false;
     }
-    return range.first == claim->range.from && length == claim->base->body_len &&
-           (response->content_length < 0 ||
-            (uint64_t)response->content_length == range.last - range.first + 1) &&
-           validator_joins(&claim->base->fields, &response->fields, loop_wall(fetch->worker->loop));
+    *range = (struct piece_range){bytes.first, bytes.last + 1};
+    return response->content_length < 0 ||
+           (uint64_t)response->content_length == range->to - range->from;
+}
+
+/* The bytes of the representation that a response brings. */
+static bool brings(const struct http_head *response, struct piece_range *range, int64_t *length)
+{
+    if (response->status == 200 && response->content_length >= 0) {
+        *length = response->content_length;
+        *range = (struct piece_range){0, (uint64_t)*length};
+        return true;
+    }
+    return read_content_range(response, range, length);
+}
+
+/* The response has the first bytes of the claim, is as long as we know, and of the same
+ * representation. */
+static bool has_piece(struct fetch *fetch, const struct http_head *response)
+{
+    const struct claim *claim = &fetch->claim;
+    struct piece_range range;
+    int64_t length;
+
+    if (!brings(response, &range, &length) || length != claim->base->body_len ||
+        claim->range.from < range.from || claim->range.from >= range.to) {
+        return false;
+    }
+    fetch->skip = claim->range.from - range.from;
+    return validator_joins(&claim->base->fields, &response->fields, loop_wall(fetch->worker->loop));
+}
+
+/* Anything but a trouble of the origin says that what is known is of no use any more, but to those
+ * who need no more of it. */
+static bool says_changed(int status)
+{
+    return status == 200 || status == 206 || status == 416 || status == 404 || status == 410;
+}
+
+enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
+{
+    if (has_piece(fetch, response)) {
+        return PIECE_COMES;
+    }
+    if ((response->status == 206 || response->status == 416) && !fetch->ask_whole) {
+        fetch->ask_whole = true;
+        return PIECE_ASK_AGAIN;
+    }
+    if (says_changed(response->status)) {
+        cache_refuse_claim(fetch->worker->cache, &fetch->claim);
+    } else {
+        cache_unclaim(fetch->worker->cache, &fetch->claim);
+    }
+    return PIECE_OTHER;
 }
 
 void fetch_take_piece(struct fetch *fetch)
 {
     enum reason why;
 
+    fetch->claim.now_ms = loop_now_ms(fetch->worker->loop);
     fetch->object = cache_admit_piece(fetch->worker->cache, &fetch->claim, SPOOL_LIMIT_STORE,
                                       (struct waker){fetch_wake_writer, fetch}, &why);
     fetch_note(fetch, 206, why);
@@ -85,47 +133,15 @@ void fetch_take_piece(struct fetch *fetch)
     fetch_post(fetch); /* everybody may have left before the head came */
 }
 
-/* The representation has changed, or the origin does not do ranges: what is known is of no use but
- * to those who need no more of it. */
-static bool says_changed(int status)
-{
-    return status == 200 || status == 206 || status == 416 || status == 404 || status == 410;
-}
-
-enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
-{
-    if (is_of_piece(fetch, response)) {
-        return PIECE_COMES;
-    }
-    if (says_changed(response->status)) {
-        cache_refuse_claim(fetch->worker->cache, &fetch->claim);
-    } else {
-        cache_unclaim(fetch->worker->cache, &fetch->claim);
-    }
-    /* A 206 or 416 answers a range that nobody but us has asked for. */
-    bool ours = response->status == 206 || response->status == 416;
-    return ours ? PIECE_ASK_AGAIN : PIECE_OTHER;
-}
-
 /* ---- the first 206 ---- */
 
 /* The head of the whole, of which the 206 is a part. False when it does not say so clearly. */
 static bool head_of_whole(struct fetch *fetch, const struct http_head *response,
                           struct http_head *whole, struct piece_range *range)
 {
-    struct byte_range bytes;
     int64_t length;
-    bool unsatisfied;
 
-    if (fields_count(&response->fields, FIELD_CONTENT_RANGE) != 1 ||
-        !content_range_parse(fields_get(&response->fields, FIELD_CONTENT_RANGE), &bytes, &length,
-                             &unsatisfied) ||
-        unsatisfied || length < 0) {
-        return false;
-    }
-    *range = (struct piece_range){bytes.first, bytes.last + 1};
-    if (response->content_length >= 0 &&
-        (uint64_t)response->content_length != range->to - range->from) {
+    if (!read_content_range(response, range, &length) || length < 0) {
         return false;
     }
     *whole = *response;
@@ -186,6 +202,10 @@ bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response
 enum stream_flow fetch_piece_data(struct fetch *fetch, struct span bytes)
 {
     struct spool *spool = fetch->object->spool;
+    size_t skipped = fetch->skip < bytes.len ? (size_t)fetch->skip : bytes.len;
+
+    fetch->skip -= skipped;
+    bytes = span_skip(bytes, skipped);
     uint64_t room = cache_piece_room(&fetch->claim, spool_length(spool));
     struct span part = span_take(bytes, room < bytes.len ? (size_t)room : bytes.len);
     enum spool_flow flow = part.len ? spool_append(spool, part) : SPOOL_MORE;

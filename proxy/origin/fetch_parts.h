@@ -51,7 +51,10 @@ struct fetch {
     size_t origin; /* of the site's, the one being asked */
     bool waiting;  /* the flight has not been told anything yet */
     bool body_complete;
-    bool cut; /* the piece is at the end that somebody gave it meanwhile */
+    bool ask_whole; /* the origin has no good answer to a range: the whole, of which the claimed
+                       piece is taken */
+    uint64_t skip;  /* bytes of the answer before the piece */
+    bool cut;       /* the piece is at the end that somebody gave it meanwhile */
 
     struct flight *flight;
     struct object *object; /* its spool takes the body in */
@@ -70,6 +73,8 @@ struct fetch {
     struct spool *request_body;
     struct spool_reader body_reader;
     struct source body_source;
+    struct timeout store_wait; /* for a disk that is behind */
+    int store_waits;
     struct letter letter; /* posted by wakers of either spool */
     atomic_bool body_wake, response_wake;
     int busy; /* in the letter's call */
@@ -144,7 +149,7 @@ void fetch_ask_range(struct fetch *fetch, struct http_fields *fields);
 /* What the answer to a claim is. */
 enum piece_answer {
     PIECE_COMES,     /* the piece: fetch_take_piece() */
-    PIECE_ASK_AGAIN, /* of no use to anybody: without the claim, ask for what the client wants */
+    PIECE_ASK_AGAIN, /* of no use to anybody: ask for the whole */
     PIECE_OTHER,     /* a response like any other; the claim is given back */
 };
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);

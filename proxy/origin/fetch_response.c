@@ -172,11 +172,7 @@ static bool took_piece(struct fetch *fetch, const struct http_head *response)
         fetch_take_piece(fetch);
         return true;
     case PIECE_ASK_AGAIN:
-        if (flight_members(fetch->flight) == 0) {
-            fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
-        } else {
-            ask_again(fetch);
-        }
+        ask_again(fetch);
         return true;
     case PIECE_OTHER:
         return false;

@@ -29,6 +29,7 @@ static struct partial *parts_of(uint64_t length, bool joins)
         .secret = &secret,
         .length = length,
         .joins = joins,
+        .ranges = true,
     });
 }
 
@@ -38,8 +39,8 @@ static char byte_at(uint64_t i)
     return (char)(i * 131 + (i >> 8) * 7);
 }
 
-/* Arrives, `length` bytes of it, and is held in memory. */
-static void bring(struct partial *parts, struct piece *piece, uint64_t length)
+/* Begins to arrive, `length` bytes of it, at 1000 ms. */
+static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t length)
 {
     static const struct http_fields none = {0};
     static const struct freshness freshness = {0};
@@ -50,20 +51,28 @@ static void bring(struct partial *parts, struct piece *piece, uint64_t length)
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
 
     spool_keep(spool);
-    partial_arrives(parts, piece, object);
+    partial_arrives(parts, piece, object, 1000);
     for (uint64_t i = 0; i < length; i++) {
         char byte = byte_at(range.from + i);
         spool_append(spool, span_of(&byte, 1));
     }
+    object_unref(&object);
+    return spool;
+}
+
+/* Arrives, `length` bytes of it, and is held in memory. */
+static void bring(struct partial *parts, struct piece *piece, uint64_t length)
+{
+    struct spool *spool = begin(parts, piece, length);
+
     partial_held(parts, piece, length);
     spool_end(spool, 0);
-    object_unref(&object);
 }
 
 /* Claims and brings the first hole of [from, to); returns it. */
 static struct piece_range fill(struct partial *parts, uint64_t from, uint64_t to)
 {
-    struct piece *piece = partial_claim(parts, from, to, false);
+    struct piece *piece = partial_claim(parts, from, to, CLAIM_AHEAD, 1000);
     struct piece_range range = {0, 0};
 
     if (piece) {
@@ -90,7 +99,7 @@ Test(partial, only_holes_are_claimed_first_things_first)
     expect_range(fill(parts, 50, 250), 100, 200); /* only what is between */
     expect_range(fill(parts, 0, 300), 0, 0);      /* nothing is missing there */
     expect_range(fill(parts, 290, 5000), 300, 1000);
-    cr_expect_null(partial_claim(parts, 0, UINT64_MAX, true));
+    cr_expect_null(partial_claim(parts, 0, UINT64_MAX, CLAIM_HERE, 1000));
     partial_unref(&parts);
 }
 
@@ -115,11 +124,12 @@ Test(partial, what_is_here_is_told_as_joined_ranges)
 Test(partial, a_claimed_piece_is_on_its_way_and_nobody_elses)
 {
     struct partial *parts = parts_of(1000, true);
-    struct piece *first = partial_claim(parts, 0, 500, true);
-    struct piece *second = partial_claim(parts, 0, 1000, true);
+    struct piece *first = partial_claim(parts, 0, 500, CLAIM_HERE, 1000);
+    struct piece *second = partial_claim(parts, 0, 1000, CLAIM_AHEAD, 1000);
 
+    cr_expect_null(partial_claim(parts, 100, 200, CLAIM_HERE, 1000));
     expect_range(partial_range(parts, first), 0, 500);
-    expect_range(partial_range(parts, second), 500, 1000); /* 500 bytes away: waited for */
+    expect_range(partial_range(parts, second), 500, 1000);
     cr_expect(partial_covers(parts, 0, 1000, true));
     cr_expect_not(partial_covers(parts, 0, 1, false));
     cr_expect_not(partial_is_settled(parts));
@@ -132,24 +142,40 @@ Test(partial, a_claimed_piece_is_on_its_way_and_nobody_elses)
     partial_unref(&parts);
 }
 
-Test(partial, a_piece_is_cut_where_somebody_waits_far_ahead)
+Test(partial, a_piece_is_cut_where_somebody_would_wait_too_long)
 {
     struct partial *parts = parts_of(100 * MIB, true);
-    struct piece *slow = partial_claim(parts, 0, UINT64_MAX, true);
-    struct piece *near = partial_claim(parts, MIB, 2 * MIB, true);
-    struct piece *idle = partial_claim(parts, 50 * MIB, 51 * MIB, false);
-    struct piece *ahead = partial_claim(parts, 50 * MIB, 51 * MIB, true);
-    struct piece *rest = partial_claim(parts, 0, UINT64_MAX, false);
+    struct piece *slow = partial_claim_all(parts, 0, 100 * MIB);
+    struct spool *spool = begin(parts, slow, 100000);
 
-    cr_expect_null(near, "a megabyte is waited for");
-    cr_expect_null(idle, "nobody waits");
-    cr_assert_not_null(ahead);
+    cr_expect_null(partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 1000), "100 MB a second");
+    cr_expect_null(partial_claim(parts, MIB, 2 * MIB, CLAIM_HERE, 3000), "a megabyte is near");
+    cr_expect_null(partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_AHEAD, 3000), "nobody waits");
+    struct piece *here = partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 3000);
+    cr_assert_not_null(here, "50 kB a second");
     expect_range(partial_range(parts, slow), 0, 50 * MIB);
-    expect_range(partial_range(parts, ahead), 50 * MIB, 51 * MIB);
-    expect_range(partial_range(parts, rest), 51 * MIB, 100 * MIB);
+    expect_range(partial_range(parts, here), 50 * MIB, 51 * MIB);
+    struct piece *rest = partial_claim(parts, 0, UINT64_MAX, CLAIM_AHEAD, 3000);
+    expect_range(partial_range(parts, rest), 51 * MIB, 59 * MIB); /* no more at once */
+    spool_end(spool, ERR_CLOSED);
     piece_unref(&slow);
-    piece_unref(&ahead);
+    piece_unref(&here);
     piece_unref(&rest);
+    partial_unref(&parts);
+}
+
+Test(partial, a_piece_of_which_nothing_comes_is_cut_after_a_while)
+{
+    struct partial *parts = parts_of(100 * MIB, true);
+    struct piece *stuck = partial_claim_all(parts, 0, 100 * MIB);
+    struct spool *spool = begin(parts, stuck, 0);
+
+    cr_expect_null(partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 1400));
+    struct piece *here = partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 1600);
+    cr_expect_not_null(here);
+    spool_end(spool, ERR_CLOSED);
+    piece_unref(&stuck);
+    piece_unref(&here);
     partial_unref(&parts);
 }
 
@@ -159,7 +185,7 @@ Test(partial, without_a_strong_validator_there_is_one_piece)
     struct partial *parts = parts_of(100, false);
 
     expect_range(fill(parts, 10, 20), 10, 20);
-    cr_expect_null(partial_claim(parts, 0, 100, true));
+    cr_expect_null(partial_claim(parts, 0, 100, CLAIM_HERE, 1000));
     cr_expect_null(partial_claim_all(parts, 50, 60));
     partial_unref(&parts);
 }
@@ -217,14 +243,14 @@ Test(partial, a_reader_goes_from_piece_to_piece_and_says_where_one_is_missing)
     cr_assert_eq(object_reader_init(&reader, object, 50, 250, (struct waker){count_wake, NULL}), 0);
     cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
     cr_expect_eq(offset, 100);
-    cr_assert(object_reader_hole(&reader, &from, &to));
+    cr_assert(object_reader_waits(&reader, &from, &to));
     cr_expect(from == 100 && to == 250);
     cr_expect_eq(wakes, 1, "who owns the reader is told of the hole");
     fill(parts, 100, 250);
     cr_expect_gt(wakes, 1, "and when something has changed");
     cr_expect_eq(drink(&reader, &offset), 0);
     cr_expect_eq(offset, 250);
-    cr_expect_not(object_reader_hole(&reader, &from, &to));
+    cr_expect_not(object_reader_waits(&reader, &from, &to));
     object_reader_fini(&reader);
     object_unref(&object);
 }
@@ -233,17 +259,16 @@ Test(partial, a_piece_that_ends_early_leaves_a_hole)
 {
     struct partial *parts = parts_of(1000, true);
     struct object *object = object_of(parts);
-    struct piece *piece = partial_claim(parts, 0, 1000, true);
+    struct piece *piece = partial_claim(parts, 0, 1000, CLAIM_HERE, 1000);
     struct object_reader reader;
     uint64_t offset = 0, from, to;
 
     cr_assert_eq(object_reader_init(&reader, object, 0, 1000, (struct waker){count_wake, NULL}), 0);
     cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
-    cr_expect_not(object_reader_hole(&reader, &from, &to), "somebody fetches it");
     bring(parts, piece, 400);
     cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
     cr_expect_eq(offset, 400);
-    cr_expect(object_reader_hole(&reader, &from, &to));
+    cr_expect(object_reader_waits(&reader, &from, &to));
     partial_kill(parts);
     cr_expect_eq(drink(&reader, &offset), ERR_NOT_FOUND, "nobody ever will");
     object_reader_fini(&reader);
@@ -255,7 +280,7 @@ Test(partial, who_wants_bytes_of_a_piece_is_known)
 {
     struct partial *parts = parts_of(1000, true);
     struct object *object = object_of(parts);
-    struct piece *piece = partial_claim(parts, 0, 500, true);
+    struct piece *piece = partial_claim(parts, 0, 500, CLAIM_HERE, 1000);
     struct object_reader reader;
 
     cr_expect_not(partial_is_wanted(parts, piece));
@@ -273,10 +298,10 @@ Test(partial, who_wants_bytes_of_a_piece_is_known)
 
 /* ---- the table of pieces ---- */
 
-/* format 1, joins, version 7, length 1000, pieces */
-static size_t make_table(char *at, uint32_t joins, const struct piece_range *rows, size_t count)
+/* format 1, flags, version 7, length 1000, pieces */
+static size_t make_table(char *at, uint32_t flags, const struct piece_range *rows, size_t count)
 {
-    uint32_t words[2] = {1, joins};
+    uint32_t words[2] = {1, flags};
     uint64_t longs[2] = {7, 1000};
 
     memcpy(at, words, 8);
@@ -289,7 +314,7 @@ Test(partial, a_table_is_read_as_if_the_disk_lied)
 {
     static const struct {
         const char *what;
-        uint32_t joins;
+        uint32_t flags;
         struct piece_range rows[2];
         size_t count;
         bool good;
@@ -303,13 +328,14 @@ Test(partial, a_table_is_read_as_if_the_disk_lied)
         {"behind the end", 1, {{990, 1001}}, 1, false},
         {"two that cannot be joined", 0, {{0, 10}, {20, 30}}, 2, false},
         {"one that cannot", 0, {{0, 10}}, 1, true},
-        {"no such flag", 2, {{0, 10}}, 1, false},
+        {"no such flag", 4, {{0, 10}}, 1, false},
+        {"all flags", 3, {{0, 10}}, 1, true},
     };
     struct partial_options options = {.budget = &budget, .key = &key, .secret = &secret};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char bytes[64];
-        size_t size = make_table(bytes, cases[i].joins, cases[i].rows, cases[i].count);
+        size_t size = make_table(bytes, cases[i].flags, cases[i].rows, cases[i].count);
         struct partial *parts = partial_decode(&options, span_of(bytes, size));
         cr_expect_eq(parts != NULL, cases[i].good, "%s", cases[i].what);
         if (parts) {
