@@ -162,7 +162,8 @@ static enum reason detail_of(const struct decision *decision)
 {
     enum reason kept = decision->store_reason;
 
-    if (kept != REASON_NONE && kept != REASON_STORED && kept != REASON_VALIDATED) {
+    if (kept != REASON_NONE && kept != REASON_STORED && kept != REASON_VALIDATED &&
+        kept != decision->reason) {
         return kept;
     }
     switch (decision->reason) {

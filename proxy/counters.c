@@ -14,6 +14,12 @@ static const char *const reason_words[] = {
 #undef X
 };
 
+static const char *const ending_words[] = {
+#define X(id, word, squid) word,
+    ENDINGS(X)
+#undef X
+};
+
 static const char *const class_words[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 /* clang-format off */
@@ -24,6 +30,8 @@ const struct metric counters_rows[] = {
      "Requests by what the cache did", {{"outcome", outcome_words, OUTCOME_COUNT}}},
     {"requests_by_reason", METRIC_COUNTER, offsetof(struct counters, reasons),
      "Requests by the reason for what the cache did", {{"reason", reason_words, REASON_COUNT}}},
+    {"requests_by_end", METRIC_COUNTER, offsetof(struct counters, endings),
+     "Requests by how they ended", {{"end", ending_words, ENDING_COUNT}}},
     {"responses_not_stored", METRIC_COUNTER, offsetof(struct counters, not_stored),
      "Fetched responses that were not kept, by reason", {{"reason", reason_words, REASON_COUNT}}},
     {"responses_by_class", METRIC_COUNTER, offsetof(struct counters, status),
@@ -58,6 +66,7 @@ void counters_exchange(struct counters *counters, const struct exchange_count *c
     metric_add(&counters->requests, 1);
     metric_add(&counters->outcomes[decision->outcome], 1);
     metric_add(&counters->reasons[decision->reason], 1);
+    metric_add(&counters->endings[decision->ending], 1);
     metric_add(&counters->status[class >= 1 && class <= 5 ? class : 0], 1);
     metric_add(&counters->client_sent_bytes, count->sent);
     metric_add(&counters->client_received_bytes, count->received);

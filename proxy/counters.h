@@ -30,6 +30,7 @@ struct counters {
     METRIC_FIELDS(COUNTERS)
     metric_value outcomes[OUTCOME_COUNT];
     metric_value reasons[REASON_COUNT];
+    metric_value endings[ENDING_COUNT];
     metric_value not_stored[REASON_COUNT];
     metric_value status[6]; /* by class; 0: no response was sent */
     struct histogram hit_seconds;

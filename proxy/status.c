@@ -145,6 +145,11 @@ static struct span word_of_reason(int reason)
     return reason_word((enum reason)reason);
 }
 
+static struct span word_of_ending(int ending)
+{
+    return ending_word((enum ending)ending);
+}
+
 static json_t *requests_json(const struct owners *owners)
 {
     json_t *requests = json_object();
@@ -158,6 +163,9 @@ static json_t *requests_json(const struct owners *owners)
     json_object_set_new(
         requests, "by_reason",
         by_word(owners, offsetof(struct counters, reasons), REASON_COUNT, word_of_reason));
+    json_object_set_new(
+        requests, "by_end",
+        by_word(owners, offsetof(struct counters, endings), ENDING_COUNT, word_of_ending));
     json_object_set_new(
         requests, "not_stored",
         by_word(owners, offsetof(struct counters, not_stored), REASON_COUNT, word_of_reason));

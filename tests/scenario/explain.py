@@ -241,6 +241,15 @@ def refusals(scene):
               f"{url} {query}: {upcoming['status']} {upcoming['reason']}")
 
 
+def all_decided(admin):
+    """No request ended without an outcome and a reason, and the sums agree."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/status") as got:
+        requests = json.load(got)["requests"]
+    for by in ("by_outcome", "by_reason", "by_end"):
+        check("none" not in requests[by], f"{requests[by]}")
+        check(sum(requests[by].values()) == requests["total"], f"{by}: {requests}")
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
@@ -264,6 +273,7 @@ def main():
             scene.late = True
             restarts = first + BATCH >= CASES  # the last ones are found on disk
             if restarts:
+                all_decided(scene.proxy.admin)
                 check(scene.proxy.stop(), "the proxy left by itself")
                 scene.proxy.start()
             for case in some:
