@@ -166,7 +166,8 @@ class Origin(raw.Origin):
 
     def single(self, resource, content, first, last):
         if resource.fault == "shifted":
-            first, last = min(first + 1000, content.size - 2000), min(last + 500, content.size - 1)
+            first = min(first + 1000, content.size - 2000)
+            last = max(first, min(last + 500, content.size - 1))
         total = content.size + (resource.fault == "total")
         return 206, {"Content-Range": f"bytes {first}-{last}/{total}",
                      "Content-Length": last - first + 1, "Content-Type": resource.kind}, \

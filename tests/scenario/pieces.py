@@ -28,6 +28,7 @@ from pieces import Content, Origin, Resource  # noqa: E402
 
 BITE = 1 << 18
 LONGEST = 4 << 20
+PATIENCE = 30
 FAULT_SIZE = 6_000_000
 FAULT_RANGES = 60
 BROKEN = (http.client.HTTPException, OSError)
@@ -123,7 +124,7 @@ class Client:
 
     def ask(self, **fields):
         if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         self.connection.request("GET", self.url, headers=fields)
         return self.connection.getresponse()
 
@@ -303,7 +304,7 @@ def main():
     resources = {"/file": Resource(Content(0, (options.size << 20) + 12_345)), **faults()}
     origin = Origin(resources)
     with tempfile.TemporaryDirectory(prefix="larder-pieces.") as store:
-        proxy = larder.Proxy(program, store, "--store-size", f"{2 * options.size + 512}MiB",
+        proxy = larder.Proxy(program, store, "--store-size", f"{5 * options.size + 512}MiB",
                              "--memory", "32MiB")
         proxy.start()
         for path in resources:
