@@ -4,11 +4,13 @@
 Every line of docs/caching.md that a program can show has its cases, in files named like its
 sections. They run side by side against one proxy. MODE is what that is: "forward", the "replica" of
 a site, or "strict", a forward proxy whose clients may not bypass it (cases made for it only).
+LARDER_WORKERS says how many workers it has (2).
 """
 import concurrent.futures
 import fnmatch
 import importlib.util
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -92,7 +94,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="larder-") as store:
         config = pathlib.Path(store) / "larder.yaml"
         config.write_text(configuration(mode, origin, spare))
-        proxy = larder.Proxy(program, store, "--config", str(config))
+        proxy = larder.Proxy(program, store, "--config", str(config),
+                             "--workers", os.environ.get("LARDER_WORKERS", "2"))
         proxy.start()
         failed = run_all(found, proxy, origin, mode, spare)
         left = proxy.stop()
