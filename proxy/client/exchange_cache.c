@@ -31,8 +31,8 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
 enum exchange_state exchange_go_alone(struct exchange *x)
 {
     struct waker waker = {exchange_wake_flight, x};
-    /* A HEAD validates what is stored for GET. */
-    struct object *stale = x->request.method == METHOD_HEAD ? x->lookup.object : NULL;
+    /* What is stored is validated, also by a HEAD; a range is wanted as the client asks for it. */
+    struct object *stale = x->policy.has_range ? NULL : x->lookup.object;
 
     fetch_unlink(&x->fetch);
     struct flight *flight = cache_private_flight(&x->lookup.member, stale, &x->lookup.key, waker);

@@ -20,6 +20,10 @@ cases("newer-private-keeps-older", miss(LONG, TAG),
 cases("newer-no-store-same-etag", miss(LONG, TAG),
       miss("Cache-Control: no-store", 'ETag: "b"', ask=("Cache-Control: no-cache",)), hit(text=1))
 
+cases("newer-private-validated-again", miss(LONG, TAG, body=b"x" * 100000), wait(.3),
+      miss("Cache-Control: private", ask=("Cache-Control: no-cache",)), hit(text=1),
+      valid(LONG, TAG, ask=("Cache-Control: no-cache",), text=1), hit(text=1))
+
 cases("no-cache", miss("Cache-Control: no-cache"), miss())
 cases("no-cache-fresh", miss("Cache-Control: max-age=10000, no-cache", "Expires: @+10000",
                              "Date: @+0"), miss())
