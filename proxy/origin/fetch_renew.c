@@ -1,6 +1,8 @@
 /* fetch_renew - answers that speak about what is stored already: a 304, or a 200 to HEAD. */
 #include "proxy/origin/fetch_parts.h"
 
+#include "cache/key.h"
+
 /* Why a response may not be kept lies in the request that caused it, not in the response. */
 static bool is_about_request(enum reason why)
 {
@@ -10,7 +12,8 @@ static bool is_about_request(enum reason why)
 /* A 304 after which the stored response may not be kept: only who asked gets it. */
 static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
 {
-    int64_t mark = loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+    /* With another Vary it is only its place that is wrong: the next response finds its own. */
+    int64_t mark = why == REASON_VARY_MISS ? 0 : loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
 
     flight_publish_solo(fetch->flight, object);
     if (is_about_request(why)) {
@@ -43,6 +46,9 @@ static struct object *renewed(struct fetch *fetch, struct object *stored,
     struct freshness freshness;
 
     *why = fetch_merge(fetch, stored, response, &merged, &freshness);
+    if (*why == REASON_STORED && !key_same_vary(&stored->fields, &merged.fields, &fetch->arena)) {
+        *why = REASON_VARY_MISS; /* it selects by other fields than its key was made from (4.1) */
+    }
     struct object *object = object_updated(stored, &merged.fields, &freshness);
     object->stored_reason = *why;
     return object;
@@ -103,6 +109,8 @@ bool fetch_head_renews(struct fetch *fetch, const struct http_head *response)
     struct object *object = renewed(fetch, stale, response, &why);
     if (why == REASON_STORED) {
         keep_renewed(fetch, object, response->status);
+    } else if (why == REASON_VARY_MISS) {
+        distrust(fetch, stale);
     }
     object_unref(&object);
     return why == REASON_STORED;

@@ -1,5 +1,5 @@
 """Vary."""
-from harness import Cases, hit, miss
+from harness import Cases, hit, miss, valid
 
 cases = Cases()
 LONG = "Cache-Control: max-age=3600"
@@ -59,3 +59,7 @@ cases("language-order", variant("Accept-Language", LANGUAGES),
 cases("language-weights", variant("Accept-Language", "Accept-Language: en;q=0.5, de;q=0.8"),
       miss(ask=("Accept-Language: en;q=0.8, de;q=0.5",)),
       hit(ask=("Accept-Language: de;q=0.8, en;q=0.5",), text=1))
+
+# A 304 that changes Vary: what it confirms no longer says for whom it is (RFC 9111 4.1).
+cases("changed-by-304", miss("Cache-Control: max-age=0", 'ETag: "a"', ask=("Foo: 1",)),
+      valid(LONG, "Vary: Foo", 'ETag: "a"', ask=("Foo: 1",), text=1), miss(ask=("Foo: 2",)))
