@@ -59,7 +59,7 @@
     X(TOO_LARGE,        "too-large",        "larger than the store accepts")                       \
     X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
     X(INVALIDATED,      "invalidated",      "the URL was invalidated while the response was fetched") \
-    X(PASS_MARK,        "pass-mark",        "recently unshareable, so not collapsed")              \
+    X(PASS_MARK,        "pass-mark",        "the last response could not be shared: nobody waits for another") \
     X(STORE_BUSY,       "store-busy",       "the disk is behind; served without storing")          \
     X(STORED,           "stored",           "the response may be stored")                          \
     X(VALIDATED,        "validated",        "the origin confirmed the stored response")            \

@@ -1,6 +1,7 @@
 #include "proxy/explain_stored.h"
 
 #include "base/check.h"
+#include "proxy/client/shown.h"
 #include "proxy/decision_json.h"
 
 static json_t *number(int64_t value)
@@ -50,7 +51,13 @@ static json_t *parts_json(struct partial *parts)
     return object;
 }
 
-/* {"accept-encoding": "gzip", "cookie": null}; null: absent. */
+/* What other people sent as a secret is not told, only that they did. */
+static json_t *selecting(struct span name, struct span value)
+{
+    return shown_is_secret(name) && value.len ? json_string("\xe2\x80\xa6") : text_json(value);
+}
+
+/* {"accept-encoding": "gzip", "x": null}; null: absent. */
 static json_t *selection_json(const struct object *object)
 {
     struct selection selection = explanation_selection(object);
@@ -59,7 +66,8 @@ static json_t *selection_json(const struct object *object)
     bool absent;
 
     while (selection_next(&selection, &name, &value, &absent)) {
-        json_object_setn_new(selected, name.at, name.len, absent ? json_null() : text_json(value));
+        json_object_setn_new(selected, name.at, name.len,
+                             absent ? json_null() : selecting(name, value));
     }
     return selected;
 }

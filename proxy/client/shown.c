@@ -71,12 +71,13 @@ static bool contains(struct span text, struct span word)
     return memmem(text.at, text.len, word.at, word.len) != NULL;
 }
 
-static bool is_secret(struct span name)
+bool shown_is_secret(struct span name)
 {
     static const struct span parts[] = {
         SPAN_INIT("token"),      SPAN_INIT("secret"),    SPAN_INIT("passw"),
         SPAN_INIT("passphrase"), SPAN_INIT("signature"), SPAN_INIT("credential"),
         SPAN_INIT("session"),    SPAN_INIT("apikey"),    SPAN_INIT("jwt"),
+        SPAN_INIT("cookie"),
     };
     static const struct span ends[] = {
         SPAN_INIT("key"), SPAN_INIT("sig"),  SPAN_INIT("pwd"),
@@ -123,8 +124,8 @@ static char *put_query(char *at, struct span query)
         at = shown_text(at, name);
         if (name.len < len) {
             *at++ = '=';
-            at = value.len && is_secret(name) ? put_span(at, SPAN("\xe2\x80\xa6"))
-                                              : shown_text(at, value);
+            at = value.len && shown_is_secret(name) ? put_span(at, SPAN("\xe2\x80\xa6"))
+                                                    : shown_text(at, value);
         }
         if (len < query.len) {
             *at++ = query.at[len];

@@ -12,6 +12,9 @@
 #define SHOWN_HOST_MAX 800
 #define SHOWN_URL_MAX 26000
 
+/* Is a value under this name (of a parameter or field, in any case) one that is left out? */
+bool shown_is_secret(struct span name);
+
 /* Each returns the place behind what it wrote. */
 
 /* Everything but visible ASCII is percent-encoded: up to three times the length. */

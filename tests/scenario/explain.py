@@ -241,6 +241,18 @@ def refusals(scene):
               f"{url} {query}: {upcoming['status']} {upcoming['reason']}")
 
 
+def secrets(scene, case):
+    """What others sent as a cookie selects variants, and is not told."""
+    case.status, case.dies = 200, False
+    case.fields = [("Cache-Control", "max-age=60"), ("Vary", "Cookie, X-Kind")]
+    url = scene.origin.base + case.path
+    scene.ask(url, "GET", [("Cookie", "s=hush"), ("X-Kind", "1")])
+    told = scene.explain(url, case)
+    known = [variant["selected_by"] for variant in told["variants"]["known"]]
+    check(known == [{"cookie": "…", "x-kind": "1"}], f"variants by {known}")
+    check("hush" not in json.dumps(told), "a cookie is shown")
+
+
 def all_decided(admin):
     """No request ended without an outcome and a reason, and the sums agree."""
     with urllib.request.urlopen(f"http://127.0.0.1:{admin}/status") as got:
@@ -257,11 +269,13 @@ def main():
     print(f"seed {seed}", flush=True)
     chance = random.Random(seed)
     cases = [Case(number, chance) for number in range(CASES)]
+    secret = Case(CASES, random.Random(0))
     counts = {}
     with tempfile.TemporaryDirectory() as store:
-        scene = Scene(program, store, cases)
+        scene = Scene(program, store, [*cases, secret])
         bad_questions(scene.proxy.admin)
         refusals(scene)
+        secrets(scene, secret)
         # The ring remembers the last 128 requests: so many cases at a time.
         for first in range(0, CASES, BATCH):
             some = cases[first:first + BATCH]
