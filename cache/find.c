@@ -72,22 +72,74 @@ static struct object *find_for(struct cache *cache, const struct cache_query *qu
                        : cache_find(cache, &lookup->primary, key, &lookup->from_memory);
 }
 
+/* What is stored for the request under one specification. */
+struct found {
+    struct object *object; /* counted */
+    struct cache_key key;
+    bool from_memory;
+};
+
+_Static_assert(OBJECT_VARY_MAX <= POLICY_STORED_MAX, "policy must be able to choose");
+
+/* What the request selects under each specification; how many. lookup->key is the one under the
+ * newest. */
+static size_t find_selected(struct cache *cache, const struct cache_query *query,
+                            const struct object *base, struct lookup *lookup,
+                            struct found out[OBJECT_VARY_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < base->fields.count && count < OBJECT_VARY_MAX; i++) {
+        const struct http_field *line = &base->fields.at[i];
+        if (line->id != FIELD_VARY) {
+            continue;
+        }
+        cache_variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
+                          query->arena, &lookup->key);
+        struct object *object = find_for(cache, query, lookup, &lookup->key);
+        if (object) {
+            out[count++] = (struct found){object, lookup->key, lookup->from_memory};
+        }
+    }
+    return count;
+}
+
+/* The most recent of them (RFC 9111 4); the others are given back. */
+static size_t choose(struct found *found, size_t count)
+{
+    struct policy_stored stored[OBJECT_VARY_MAX];
+
+    if (count == 1) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct object *object = found[i].object;
+        stored[i] = (struct policy_stored){&object->fields, &object->freshness, true};
+    }
+    size_t chosen = (size_t)policy_choose(stored, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i != chosen) {
+            object_unref(&found[i].object);
+        }
+    }
+    return chosen;
+}
+
 /* Replaces a Vary base by the variant the request selects: lookup->key is where it is or would be.
  */
 static struct object *find_variant(struct cache *cache, const struct cache_query *query,
-                                   struct object *base, struct lookup *lookup)
+                                   const struct object *base, struct lookup *lookup)
 {
-    struct object *object = NULL;
+    struct found found[OBJECT_VARY_MAX];
+    size_t count = find_selected(cache, query, base, lookup, found);
 
-    for (size_t i = base->fields.count; i-- > 0 && object == NULL;) {
-        const struct http_field *line = &base->fields.at[i];
-        if (line->id == FIELD_VARY) {
-            cache_variant_key(cache, &lookup->primary, base, line->value, &query->request->fields,
-                              query->arena, &lookup->key);
-            object = find_for(cache, query, lookup, &lookup->key);
-        }
+    if (count == 0) {
+        return NULL;
     }
-    return object;
+    const struct found *chosen = &found[choose(found, count)];
+    lookup->key = chosen->key;
+    lookup->from_memory = chosen->from_memory;
+    return chosen->object;
 }
 
 /* Sets lookup->key and lookup->object. */

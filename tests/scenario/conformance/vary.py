@@ -38,6 +38,11 @@ cases("name-case", variant("fOO", "FoO: 1"), hit(ask=("foo: 1",)), miss(ask=("fo
 cases("another-list", variant("Foo", "Foo: 1"), variant("Foo, Bar", "Foo: 2", "Bar: 1"),
       hit(ask=("Foo: 1",), text=1), hit(ask=("Foo: 2", "Bar: 1"), text=2),
       miss(ask=("Foo: 2", "Bar: 2")))
+RELOAD = "Cache-Control: no-cache"
+cases("most-recent", miss(LONG, "Vary: Foo", "Date: @-100", ask=("Foo: 1",)),
+      miss(LONG, "Vary: Foo, Bar", "Date: @-50", ask=("Foo: 1", RELOAD)),
+      hit(ask=("Foo: 1",), text=2),
+      miss(LONG, "Vary: Foo", "Date: @-10", ask=("Foo: 1", RELOAD)), hit(ask=("Foo: 1",), text=3))
 cases("head", variant("Foo", "Foo: 1"), hit(method="HEAD", ask=("Foo: 1",)))
 
 for name, lines in {"star": ["*"], "star-star": ["*, *"], "star-lines": ["*", "*"],
