@@ -72,7 +72,8 @@
     X(DNS,              "dns",              "the origin's name does not resolve")                  \
     X(CONNECT,          "connect",          "the origin refused or could not be reached")          \
     X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not answer in time")                   \
-    X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed or broke off")       \
+    X(ORIGIN_CLOSED,    "origin-closed",    "the origin closed the connection before its answer")  \
+    X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed")                    \
     X(CLIENT_GONE,      "client-gone",      "the client left before the end")                      \
     X(OVERLOAD,         "overload",         "a limit of this proxy is reached")
 

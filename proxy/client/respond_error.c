@@ -16,6 +16,8 @@ static const char *error_type(enum reason reason, int status)
         return status == 504 ? "connection_timeout" : "connection_refused";
     case REASON_ORIGIN_TIMEOUT:
         return "http_response_timeout";
+    case REASON_ORIGIN_CLOSED:
+        return "connection_terminated";
     case REASON_ORIGIN_BROKEN:
         return "http_protocol_error";
     case REASON_INCOMPLETE:

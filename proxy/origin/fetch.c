@@ -108,8 +108,13 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 
 static void fail_err(struct fetch *fetch, int err)
 {
-    fetch_fail(fetch, err == ERR_TIMEOUT ? 504 : 502,
-               err == ERR_TIMEOUT ? REASON_ORIGIN_TIMEOUT : REASON_ORIGIN_BROKEN);
+    if (err == ERR_TIMEOUT) {
+        fetch_fail(fetch, 504, REASON_ORIGIN_TIMEOUT);
+    } else if (err == ERR_SYNTAX || err == ERR_TOO_LARGE || err == ERR_UNSUPPORTED) {
+        fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+    } else {
+        fetch_fail(fetch, 502, REASON_ORIGIN_CLOSED);
+    }
 }
 
 void fetch_abort_all(struct worker *worker)

@@ -501,6 +501,7 @@ Test(respond_error, rfc9209_types)
         {502, REASON_CONNECT, "larder; error=connection_refused"},
         {504, REASON_CONNECT, "larder; error=connection_timeout"},
         {504, REASON_ORIGIN_TIMEOUT, "larder; error=http_response_timeout"},
+        {502, REASON_ORIGIN_CLOSED, "larder; error=connection_terminated"},
         {502, REASON_ORIGIN_BROKEN, "larder; error=http_protocol_error"},
         {502, REASON_INCOMPLETE, "larder; error=http_response_incomplete"},
         {403, REASON_TARGET_ADDRESS, "larder; error=destination_ip_prohibited"},
