@@ -240,15 +240,46 @@ static void keep(struct cache *cache, struct object *object)
     buf_fini(&head);
 }
 
+/* Under the guard. */
+static void forget(struct cache *cache, const struct cache_key *key)
+{
+    table_clear(cache->table, key);
+    if (cache->store) {
+        store_drop(cache->store, key->hash, NULL, NULL);
+    }
+}
+
+enum reason cache_keeps(struct cache *cache, const struct flight *flight,
+                        const struct object *object)
+{
+    if (cache_is_outdated(cache, flight)) {
+        return REASON_INVALIDATED;
+    }
+    if (spool_length(object->spool) > cache->object_max) {
+        return REASON_TOO_LARGE; /* it had not said so */
+    }
+    if (!spool_is_wanted(object->spool)) {
+        return cache->store ? REASON_STORE_BUSY : REASON_TOO_LARGE;
+    }
+    return REASON_STORED;
+}
+
 void cache_commit(struct cache *cache, struct flight *flight, struct object *object)
 {
     struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
 
     object->body_len = (int64_t)spool_length(object->spool);
-    if (cache_is_outdated(cache, flight)) {
+    switch (cache_keeps(cache, flight, object)) {
+    case REASON_INVALIDATED:
         spool_end(object->spool, 0);
-    } else {
+        break;
+    case REASON_TOO_LARGE: /* but what it would have replaced is older */
+        spool_end(object->spool, 0);
+        forget(cache, &object->key);
+        break;
+    default:
         keep(cache, object);
+        break;
     }
     cache_guard_unlock(guard);
     table_land(cache->table, flight, 0);
@@ -293,10 +324,7 @@ void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_unti
 {
     struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
 
-    table_clear(cache->table, flight_key(flight));
-    if (cache->store) {
-        store_drop(cache->store, flight_key(flight)->hash, NULL, NULL);
-    }
+    forget(cache, flight_key(flight));
     cache_guard_unlock(guard);
     table_land(cache->table, flight, pass_until);
 }

@@ -260,8 +260,9 @@ void fetch_complete(struct fetch *fetch)
     }
     spool_writer_gone(fetch->object->spool);
     if (fetch->object->stored_reason == REASON_STORED) {
-        if (cache_is_outdated(fetch->worker->cache, fetch->flight)) {
-            fetch_note_lost(fetch, REASON_INVALIDATED);
+        enum reason why = cache_keeps(fetch->worker->cache, fetch->flight, fetch->object);
+        if (why != REASON_STORED) {
+            fetch_note_lost(fetch, why);
         }
         cache_commit(fetch->worker->cache, fetch->flight, fetch->object);
         return;

@@ -530,6 +530,66 @@ Test(cache, memory_stays_under_its_limit)
     kit_close(&kit);
 }
 
+/* Answers in chunks, so that only its end tells how long it is. */
+static struct object *answer_unmeasured(struct kit *kit, struct try *try)
+{
+    struct http_head response;
+    struct freshness freshness;
+    enum reason why = REASON_NONE;
+
+    head_init(&response, &kit->arena);
+    response.status = 200;
+    response.framing = BODY_CHUNKED;
+    response.content_length = -1;
+    add_lines(&response.fields, fresh);
+    policy_freshness(&response, (struct policy_times){kit->now, kit->now}, &policy_defaults,
+                     &freshness);
+    struct object *object = cache_admit(kit->cache,
+                                        &(struct admission){.primary = &try->lookup.primary,
+                                                            .request = &try->request,
+                                                            .response = &response,
+                                                            .fields = &response.fields,
+                                                            .freshness = &freshness,
+                                                            .store = true,
+                                                            .spool_limit = 1 << 20,
+                                                            .arena = &kit->arena},
+                                        &why);
+    cr_assert_eq(why, REASON_STORED);
+    return object;
+}
+
+Test(cache, what_turns_out_too_large_is_not_kept)
+{
+    static const size_t bodies[] = {1000, 1001};
+    struct kit kit;
+    struct try try;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        cache_close(&kit.cache);
+        struct cache_options options = {.path = with_store ? kit.path : NULL,
+                                        .size = 64 << 20,
+                                        .memory = 32 << 20,
+                                        .object_max = 1000};
+        cr_assert_eq(cache_open(&options, &kit.cache), 0);
+        for (size_t i = 0; i < 2; i++) {
+            const char *url = i ? "http://a/larger" : "http://a/just";
+            ask(&kit, url, NULL, &try);
+            struct object *object = answer_unmeasured(&kit, &try);
+            char bytes[1001] = {0};
+            flight_publish(try.lookup.member.flight, object);
+            spool_append(object->spool, span_of(bytes, bodies[i]));
+            cr_expect_eq(cache_keeps(kit.cache, try.lookup.member.flight, object),
+                         i ? REASON_TOO_LARGE : REASON_STORED);
+            cache_commit(kit.cache, try.lookup.member.flight, object);
+            object_unref(&object);
+            lookup_fini(&try.lookup);
+            cr_expect_eq(result_of(&kit, url, NULL), i ? CACHE_LEAD : CACHE_FRESH);
+        }
+        kit_close(&kit);
+    }
+}
+
 /* ---- explaining ---- */
 
 static void explain(struct kit *kit, const char *url, const char *const *lines,
