@@ -146,8 +146,11 @@ static int take_all(struct span query, const struct parameter *parameter, struct
         if (seen++ && !parameter->many) {
             return complain(arena, name, "is said more than once", what);
         }
-        if (value.len > 3 * EXPLAIN_VALUE_MAX || !decode(value, arena, &value)) {
-            return complain(arena, value, "is not percent-encoded, or too long", what);
+        if (!decode(value, arena, &value)) {
+            return complain(arena, value, "is not percent-encoded", what);
+        }
+        if (value.len > EXPLAIN_VALUE_MAX) {
+            return complain(arena, value, "is too long", what);
         }
         err = parameter->take(value, arena, out, what);
     }
@@ -173,25 +176,31 @@ static int refuse_unknown(struct span query, struct arena *arena, struct span *w
 
 /* ---- the request ---- */
 
-/* As the client would send it: with a Host, and whether a body follows. */
-static void complete(struct explain_query *out, struct arena *arena)
+/* "example.net:8080" of "http://example.net:8080/path"; of a CONNECT all of it. */
+static struct span authority_of(struct span target)
 {
-    struct http_head *request = &out->request;
-    struct span rest = request->target;
-    uint64_t length;
+    size_t end = 0;
 
-    for (size_t i = 0; i + 2 < rest.len; i++) {
-        if (span_starts(span_skip(rest, i), SPAN("://"))) {
-            rest = span_skip(rest, i + 3);
+    for (size_t i = 0; i + 2 < target.len; i++) {
+        if (span_starts(span_skip(target, i), SPAN("://"))) {
+            target = span_skip(target, i + 3);
             break;
         }
     }
-    if (!fields_has(&request->fields, FIELD_HOST) && !span_starts(rest, SPAN("/"))) {
-        size_t end = 0;
-        while (end < rest.len && !memchr("/?#", rest.at[end], 3)) {
-            end++;
-        }
-        fields_add_id(&request->fields, FIELD_HOST, span_take(rest, end));
+    while (end < target.len && !memchr("/?#", target.at[end], 3)) {
+        end++;
+    }
+    return span_take(target, end);
+}
+
+/* As the client would send it: with a Host, and whether a body follows. */
+static void complete(struct explain_query *out)
+{
+    struct http_head *request = &out->request;
+    uint64_t length;
+
+    if (!fields_has(&request->fields, FIELD_HOST) && !span_starts(request->target, SPAN("/"))) {
+        fields_add_id(&request->fields, FIELD_HOST, authority_of(request->target));
     }
     if (fields_has(&request->fields, FIELD_TRANSFER_ENCODING)) {
         request->framing = BODY_CHUNKED;
@@ -223,7 +232,7 @@ int explain_query_parse(struct span query, struct arena *arena, struct explain_q
         return ERR_SYNTAX;
     }
     if (!err) {
-        complete(out, arena);
+        complete(out);
     }
     return err;
 }

@@ -12,7 +12,7 @@
 #include "base/prefix.h"
 #include "http/message.h"
 
-enum { EXPLAIN_FIELDS_MAX = 64, EXPLAIN_URL_MAX = 8192, EXPLAIN_VALUE_MAX = 8192 };
+enum { EXPLAIN_FIELDS_MAX = 64, EXPLAIN_VALUE_MAX = 16384 };
 
 struct explain_query {
     struct http_head request; /* with a Host, if the URL has one */
