@@ -305,10 +305,25 @@ static void renew(struct cache *cache, struct object *object)
     buf_fini(&head);
 }
 
+/* Under the guard. A private flight is not the only one for its key: something newer than what it
+ * validates may be stored by now. */
+static bool is_newest(struct cache *cache, const struct flight *flight)
+{
+    struct object *stale = flight_stale(flight);
+    bool from_memory;
+    struct object *now = cache_peek(cache, &stale->key, &from_memory);
+    bool newest = now == NULL || (now->freshness.response_time <= stale->freshness.response_time &&
+                                  span_eq(fields_get(&now->fields, FIELD_ETAG),
+                                          fields_get(&stale->fields, FIELD_ETAG)));
+
+    object_unref(&now);
+    return newest;
+}
+
 void cache_update(struct cache *cache, struct flight *flight, struct object *object)
 {
     struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
-    bool valid = !cache_is_outdated(cache, flight);
+    bool valid = !cache_is_outdated(cache, flight) && is_newest(cache, flight);
 
     if (valid) {
         renew(cache, object);

@@ -457,6 +457,39 @@ Test(cache, the_fetch_side_hears_that_nobody_waits_any_more)
     kit_close(&kit);
 }
 
+Test(cache, a_late_304_does_not_bring_back_what_was_replaced)
+{
+    static const char *const newer[] = {"Cache-Control: max-age=60", "ETag: \"2\"", NULL};
+    struct kit kit;
+    struct try try;
+    struct flight_member alone;
+    struct waker nobody = {count_wake, &kit};
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/x", NULL, fresh, 10);
+        kit.now += 100;
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_assert_eq(try.result, CACHE_LEAD);
+        struct object *stale = object_ref(try.lookup.object);
+        struct flight *late = cache_private_flight(&alone, stale, &try.lookup.key, nobody);
+        flight_set_mark(late, try.lookup.mark);
+        finish(&kit, &try, answer(&kit, &try, newer, 20), 20);
+        struct object *renewed = object_updated(stale, &stale->fields, &stale->freshness);
+        flight_publish(late, renewed);
+        cache_update(kit.cache, late, renewed);
+        flight_leave(&alone);
+        flight_unref(&late);
+        object_unref(&renewed);
+        object_unref(&stale);
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_expect_eq(try.result, CACHE_FRESH);
+        cr_expect_eq(try.lookup.object->body_len, 20);
+        lookup_fini(&try.lookup);
+        kit_close(&kit);
+    }
+}
+
 Test(cache, a_304_renews_what_is_stored)
 {
     struct kit kit;
