@@ -386,12 +386,14 @@ size_t table_list(struct table *table, struct span prefix, struct object **out, 
 {
     enum { STEP = 256 }; /* buckets looked at under the lock */
     struct listing listing = {.prefix = prefix, .out = out, .max = max};
+    size_t steps = TABLE_LIST_BUCKETS / STEP;
 
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &table->shards[i];
         size_t bucket = 0;
         bool more = true;
-        while (more && listing.count < max) {
+        while (more && listing.count < max && steps > 0) {
+            steps--;
             pthread_mutex_lock(&shard->lock);
             more = map_walk(&shard->map, &bucket, STEP, list_one, &listing);
             pthread_mutex_unlock(&shard->lock);

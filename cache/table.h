@@ -60,8 +60,10 @@ struct table_view {
 void table_view(struct table *table, const struct cache_key *key, struct table_view *out);
 
 /* Objects whose key's text begins with `prefix`, with references, at most `max`; returns how many.
- * Goes through the whole table in steps that keep no lock for long, so it may miss one that comes
- * or goes meanwhile. For administrators. */
+ * Goes through the table in steps that keep no lock for long, so it may miss one that comes or goes
+ * meanwhile; and not further than TABLE_LIST_BUCKETS, about a tenth of a second. For
+ * administrators. */
+#define TABLE_LIST_BUCKETS ((size_t)1 << 20)
 size_t table_list(struct table *table, struct span prefix, struct object **out, size_t max);
 
 struct table_stats {
