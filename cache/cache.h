@@ -149,9 +149,9 @@ bool cache_should_wait(struct cache *cache, const struct claim *claim);
 struct object *cache_admit_piece(struct cache *cache, const struct claim *claim, size_t spool_limit,
                                  struct waker writer, enum reason *why);
 
-/* A large whole response (from cache_admit()) becomes one that is known in parts while it arrives:
- * others may read, and fetch, what is far behind, and if it breaks off its beginning is kept. False
- * when that is not worth while. */
+/* A whole response (from cache_admit()), of known length and with a strong validator, becomes one
+ * that is known in parts while it arrives: others may read, and fetch, what is far behind, and if
+ * it breaks off its beginning is kept. False when it cannot be. */
 bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
                           struct claim *claim);
 

@@ -309,7 +309,7 @@ bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, stru
 {
     struct http_head head = {.status = object->status, .reason = object->reason};
 
-    if (cache->store == NULL || object->status != 200 || object->body_len <= SMALL_MAX ||
+    if (cache->store == NULL || object->status != 200 || object->body_len <= 0 ||
         !fits(cache, &object->key, (uint64_t)object->body_len)) {
         return false;
     }

@@ -86,18 +86,28 @@ bool fetch_use_stale(struct fetch *fetch)
     return true;
 }
 
+/* The body ends before its time. Its beginning is kept when a validator will tell whether the rest
+ * is of the same. */
+static void break_off(struct fetch *fetch)
+{
+    if (fetch->object == NULL || fetch->body_complete) {
+        return;
+    }
+    fetch_note_lost(fetch, REASON_INCOMPLETE);
+    bool kept = fetch->object->stored_reason == REASON_STORED;
+    if (fetch->claim.base || (kept && fetch_becomes_parts(fetch))) {
+        fetch_end_piece(fetch, ERR_TRUNCATED);
+    } else {
+        spool_end(fetch->object->spool, ERR_TRUNCATED);
+        cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    }
+}
+
 /* Ends without a response. */
 void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 {
     if (fetch->state == FETCH_BODY) {
-        if (fetch->claim.base) {
-            fetch_note_lost(fetch, REASON_INCOMPLETE);
-            fetch_end_piece(fetch, ERR_TRUNCATED);
-        } else if (fetch->object && !fetch->body_complete) {
-            fetch_note_lost(fetch, REASON_INCOMPLETE);
-            spool_end(fetch->object->spool, ERR_TRUNCATED);
-            cache_abandon(fetch->worker->cache, fetch->flight, 0);
-        }
+        break_off(fetch);
     } else if (fetch->waiting && !fetch_use_stale(fetch)) {
         fetch->waiting = false;
         cache_abandon(fetch->worker->cache, fetch->flight, 0);

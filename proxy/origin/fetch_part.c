@@ -5,10 +5,6 @@
 #include "http/range.h"
 #include "http/validator.h"
 
-enum {
-    SMALL_MAX = 1024 * 1024 /* a response up to here is asked for as a whole when it is known */
-};
-
 /* ---- asking ---- */
 
 /* The missing piece, or (If-Range) all of the representation if it is another one by now. */
@@ -195,6 +191,20 @@ bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response
     }
     fetch_take_piece(fetch);
     return true;
+}
+
+/* ---- a whole response ---- */
+
+bool fetch_becomes_parts(struct fetch *fetch)
+{
+    struct object *object = fetch->object;
+    int64_t now = loop_wall(fetch->worker->loop);
+
+    if (!fetch->shared || validator_strong(&object->fields, now) == FIELD_OTHER) {
+        return false;
+    }
+    fetch->claim = (struct claim){.now_ms = loop_now_ms(fetch->worker->loop)};
+    return cache_admit_as_parts(fetch->worker->cache, fetch->flight, object, &fetch->claim);
 }
 
 /* ---- bytes ---- */

@@ -26,6 +26,7 @@ enum fetch_state {
 enum {
     SPOOL_LIMIT_PASS = 256 * 1024,
     SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
+    SMALL_MAX = 1024 * 1024, /* a response up to here is asked for, and waited for, as a whole */
     PASS_MARK_SECONDS = 120,
 };
 
@@ -156,6 +157,9 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
 void fetch_take_piece(struct fetch *fetch);
 /* The response is a 206 and the first that is known of the whole. False: it is to be passed on. */
 bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response);
+/* The whole response that arrives becomes one that is known in parts, if that helps: fetch->claim
+ * is set. */
+bool fetch_becomes_parts(struct fetch *fetch);
 enum stream_flow fetch_piece_data(struct fetch *fetch, struct span bytes);
 /* The piece ends with what is there; err: the origin broke off. */
 void fetch_end_piece(struct fetch *fetch, int err);

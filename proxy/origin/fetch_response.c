@@ -3,7 +3,6 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
-#include "http/validator.h"
 
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason)
 {
@@ -97,13 +96,9 @@ static int64_t mark_until(const struct fetch *fetch, enum reason why, int status
 /* What others may have of the response: a large one is known in parts while it arrives. */
 static struct object *shared_object(struct fetch *fetch)
 {
-    const struct http_fields *fields = &fetch->object->fields;
+    bool large = fetch->object->body_len > SMALL_MAX;
 
-    if (fetch->shared && validator_strong(fields, loop_wall(fetch->worker->loop)) != FIELD_OTHER &&
-        cache_admit_as_parts(fetch->worker->cache, fetch->flight, fetch->object, &fetch->claim)) {
-        return fetch->claim.base;
-    }
-    return fetch->object;
+    return large && fetch_becomes_parts(fetch) ? fetch->claim.base : fetch->object;
 }
 
 /* A body follows, maybe: the object appears in the flight, its spool fills. */
