@@ -41,6 +41,33 @@ static void expect(struct inquest *inquest, const char *action, enum outcome out
     inquest->outcome_count = 1;
 }
 
+static void expect_refusal(struct inquest *inquest)
+{
+    expect(inquest, "refuse", OUTCOME_LOCAL);
+    inquest->status = 504;
+}
+
+/* Of what is known in parts something is missing, and it cannot be completed for this request. */
+static bool falls_short(struct inquest *inquest, enum coverage coverage)
+{
+    struct partial *parts = object_parts(inquest->found.lookup.object);
+
+    if (coverage != COVERS_ALL && inquest->route.policy.control.only_if_cached) {
+        inquest->decision.reason = REASON_ONLY_IF_CACHED;
+        expect_refusal(inquest);
+        return true;
+    }
+    if (coverage != COVERS_SOME || partial_joins(parts)) {
+        return false;
+    }
+    inquest->decision = DECISION_INIT;
+    inquest->decision.outcome = OUTCOME_MISS;
+    inquest->decision.reason = REASON_NOT_STORED;
+    inquest->decision.forward = FORWARD_URI_MISS;
+    expect(inquest, "fetch", OUTCOME_MISS);
+    return true;
+}
+
 /* The response that would be made from the stored one: it knows conditions and ranges. */
 static void expect_response(struct inquest *inquest, const char *action)
 {
@@ -63,16 +90,11 @@ static void expect_response(struct inquest *inquest, const char *action)
     respond_object(&input, &response);
     if (object_parts(object)) {
         enum coverage coverage = coverage_of(object_parts(object), &response.body);
-        coverage_note(coverage, &inquest->decision);
-        action = coverage == COVERS_SOME ? "complete" : coverage == COVERS_COMING ? "wait" : action;
-        if (coverage == COVERS_SOME && !partial_joins(object_parts(object))) {
-            inquest->decision = DECISION_INIT; /* what is there cannot be completed */
-            inquest->decision.outcome = OUTCOME_MISS;
-            inquest->decision.reason = REASON_NOT_STORED;
-            inquest->decision.forward = FORWARD_URI_MISS;
-            expect(inquest, "fetch", OUTCOME_MISS);
+        if (falls_short(inquest, coverage)) {
             return;
         }
+        coverage_note(coverage, &inquest->decision);
+        action = coverage == COVERS_SOME ? "complete" : coverage == COVERS_COMING ? "wait" : action;
         respond_object(&input, &response);
     }
     expect(inquest, action, inquest->decision.outcome);
@@ -149,8 +171,7 @@ static void ask_cache(struct inquest *inquest)
         expect_alone(inquest);
         break;
     case CACHE_REFUSED:
-        expect(inquest, "refuse", OUTCOME_LOCAL);
-        inquest->status = 504;
+        expect_refusal(inquest);
         break;
     }
 }

@@ -164,6 +164,9 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     enum coverage coverage = coverage_of(parts, &response->body);
     struct span first;
 
+    if (coverage != COVERS_ALL && x->policy.control.only_if_cached) {
+        return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+    }
     coverage_note(coverage, &x->decision);
     if (coverage == COVERS_SOME) {
         if (!partial_joins(parts)) {
