@@ -182,6 +182,7 @@ static enum exchange_state await_bytes(struct exchange *x)
             return exchange_send(x);
         }
         object_reader_fini(&x->reader); /* it is another one by now */
+        x->body = NULL;
         object_unref(&x->object);
         x->decision.outcome = OUTCOME_MODIFIED;
         x->decision.age = x->decision.lifetime = -1;

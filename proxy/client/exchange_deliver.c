@@ -123,9 +123,12 @@ static bool may_try(struct exchange *x, uint64_t hole)
 bool exchange_fill(struct exchange *x)
 {
     uint64_t from, to;
+    struct span next;
     struct claim hole;
 
-    if (!object_reader_waits(&x->reader, &from, &to) || !claim(x, from, to, CLAIM_HERE, &hole)) {
+    /* What it waited for may have come, or may never come: the end of a broken piece is no hole. */
+    if (source_peek(x->body, &next) != ERR_AGAIN || !object_reader_waits(&x->reader, &from, &to) ||
+        !claim(x, from, to, CLAIM_HERE, &hole)) {
         return true;
     }
     if (!may_try(x, from)) {

@@ -48,13 +48,15 @@ def wait(what, condition):
 
 
 def stored(proxy):
-    """Nothing is on its way to the disk."""
+    """Nothing is on its way to the disk: a piece goes first, the table of pieces follows."""
     wait("the disk", lambda: status(proxy)["memory"]["flights"] == 0)
-    time.sleep(0.5)
+    for _ in range(3):
+        time.sleep(0.5)
+        wait("the disk", lambda: status(proxy)["store"]["dirty"] == 0)
 
 
-def whole(proxy, origin, path, asked):
-    """The rest is asked for, and all of it comes."""
+def whole(proxy, origin, path, known):
+    """What is not known is asked for, once, and all of it comes."""
     resource = origin.resources[path]
     before = len(resource.log)
     code, body, fields = ask(proxy, origin.base + path)
@@ -62,7 +64,8 @@ def whole(proxy, origin, path, asked):
           resource.contents[0].holds(0, body), f"{path}: {code}, {len(body)} bytes")
     wait(path, lambda: len(resource.log) > before)
     log = resource.log[before:]
-    check([entry[0] for entry in log] == [asked], f"{path}: asked for {log} instead of {asked}")
+    check(len(log) == 1 and log[0][0] in [f"bytes={first}-" for first in known],
+          f"{path}: asked for {log}")
     check("fwd=partial" in fields["Cache-Status"], f"{path}: {fields['Cache-Status']}")
     code, body, fields = ask(proxy, origin.base + path)
     check("; hit" in fields["Cache-Status"] and resource.contents[0].holds(0, body), path)
@@ -72,13 +75,13 @@ def broken_start(proxy, origin, path):
     resource = origin.resources[path]
     resource.fault = "breaks"
     code, body, _ = ask(proxy, origin.base + path)
-    half = resource.contents[0].size // 2
-    check(code == 200 and len(body) == half, f"{path}: {code}, {len(body)} bytes")
+    half = resource.contents[0].size // 2  # a reset may cost the end of it
+    check(code == 200 and 0 < len(body) <= half, f"{path}: {code}, {len(body)} bytes")
     resource.fault = None
-    code, body, fields = ask(proxy, origin.base + path, Range="bytes=10-19")
-    check(code == 206 and resource.contents[0].holds(10, body) and
+    code, part, fields = ask(proxy, origin.base + path, Range="bytes=10-19")
+    check(code == 206 and resource.contents[0].holds(10, part) and
           "; hit" in fields["Cache-Status"], f"{path}: {fields['Cache-Status']}")
-    whole(proxy, origin, path, f"bytes={half}-")
+    whole(proxy, origin, path, range(len(body), half + 1))
 
 
 def left(proxy, origin, path):
@@ -133,7 +136,7 @@ def in_memory(proxy, origin, path):
     ask(proxy, origin.base + path, Range="bytes=0-999")
     code, body, fields = ask(proxy, origin.base + path, Range="bytes=500-599")
     check(code == 206 and "; hit" in fields["Cache-Status"], f"{path}: {fields['Cache-Status']}")
-    whole(proxy, origin, path, "bytes=1000-")
+    whole(proxy, origin, path, [1000])
 
 
 def main():
