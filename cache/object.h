@@ -130,8 +130,8 @@ struct object_reader {
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker);
 void object_reader_fini(struct object_reader *reader);
-/* The reader of a body known in parts waits for the byte at *from, and still wants what comes before
- * *to. */
+/* The reader of a body known in parts waits for the byte at *from, and still wants what comes
+ * before *to. */
 bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uint64_t *to);
 
 #endif

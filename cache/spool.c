@@ -295,7 +295,11 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     spool_let_go(spool);
     spool->paused = is_full(spool, memory_limit(spool));
     enum spool_flow flow = spool->paused ? SPOOL_PAUSE : SPOOL_MORE;
+    bool waits_for_disk = spool->paused && spool_is_storing(spool);
     pthread_mutex_unlock(&spool->lock);
+    if (waits_for_disk) {
+        store_hurry(spool->store);
+    }
     return flow;
 }
 

@@ -384,6 +384,11 @@ void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
     writer_post(&store->writer, op);
 }
 
+void store_hurry(struct store *store)
+{
+    writer_hurry(&store->writer);
+}
+
 struct flush {
     pthread_mutex_t lock;
     pthread_cond_t ended;

@@ -124,6 +124,9 @@ void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct sp
 void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
                 void (*done)(void *arg, int err), void *arg);
 
+/* What is queued is written now and not when the batch is full: somebody waits for its memory. */
+void store_hurry(struct store *store);
+
 /* Waits until everything queued before is committed. Not for event loops. */
 void store_flush(struct store *store);
 

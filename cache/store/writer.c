@@ -35,7 +35,7 @@ static bool is_urgent(const struct op *op)
 
 static bool is_due(const struct writer *writer)
 {
-    return writer->stop || writer->reap || writer->urgent > 0 ||
+    return writer->stop || writer->reap || writer->hurry || writer->urgent > 0 ||
            writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops;
 }
 
@@ -93,6 +93,14 @@ void writer_post(struct writer *writer, struct op *op)
     pthread_mutex_unlock(&writer->lock);
 }
 
+void writer_hurry(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->hurry = !list_empty(&writer->queue);
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+}
+
 void writer_reap(void *arg)
 {
     struct writer *writer = arg;
@@ -122,6 +130,7 @@ static void take_batch(struct writer *writer, struct list *batch)
     writer->queued_bytes -= bytes;
     writer->queued_ops -= ops;
     writer->reap = false;
+    writer->hurry = false;
 }
 
 static struct timespec timespec_of(uint64_t ms)

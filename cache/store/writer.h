@@ -5,8 +5,9 @@
  * is tried again.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
- * batch_ops, or at once while a flush or a drop waits. writer_post() is thread-safe and never
- * blocks on the disk. Answers (done, release) come on the writer's thread, after the commit.
+ * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is
+ * thread-safe and never blocks on the disk. Answers (done, release) come on the writer's thread,
+ * after the commit.
  */
 #ifndef LARDER_CACHE_STORE_WRITER_H
 #define LARDER_CACHE_STORE_WRITER_H
@@ -36,6 +37,7 @@ struct writer {
     uint64_t first_ms; /* when the oldest operation came */
     size_t urgent;     /* operations that somebody waits for */
     bool reap;         /* a dropped segment lost its last reader */
+    bool hurry;        /* somebody waits for room in memory */
     bool stop;
 };
 
@@ -49,6 +51,8 @@ void writer_stop(struct writer *writer);
 
 /* Takes the operation over. */
 void writer_post(struct writer *writer, struct op *op);
+/* What is queued should be written now. Any thread. */
+void writer_hurry(struct writer *writer);
 /* A dropped segment can be closed. Any thread; `arg` is the writer. */
 void writer_reap(void *arg);
 
