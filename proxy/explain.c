@@ -144,7 +144,7 @@ static void ask_cache(struct inquest *inquest)
                       .uri = &route->uri,
                       .zone = target_zone(route->site),
                       .now = inquest->now,
-                      .alone = route_is_alone(&inquest->asked.request, &route->policy),
+                      .alone = route_is_alone(&inquest->asked.request),
                       .arena = inquest->query->arena,
                   },
                   &inquest->found);

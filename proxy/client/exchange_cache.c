@@ -1,6 +1,7 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"
+#include "http/validator.h"
 #include "proxy/client/route.h"
 #include "proxy/origin/target.h"
 
@@ -68,7 +69,7 @@ enum exchange_state exchange_lookup(struct exchange *x)
         .uri = &x->uri,
         .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
-        .alone = x->alone || route_is_alone(&x->request, &x->policy),
+        .alone = x->alone || route_is_alone(&x->request),
         .anew = x->anew,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
@@ -161,6 +162,14 @@ static bool may_share(struct exchange *x, const struct object *object)
     return cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
 }
 
+/* A part that is passed on, but not of the representation that the client has the rest of: its
+ * If-Range was kept back, to be evaluated here, so that the answer could be shared. */
+static bool is_other_part(struct exchange *x, const struct object *object)
+{
+    return object->status == 206 && !validator_if_range_holds(&x->request.fields, &object->fields,
+                                                              loop_wall(x->worker->loop));
+}
+
 /* The object is there, bytes of it are not: a flight of our own brings them, or somebody else's
  * does. */
 static enum exchange_state await_bytes(struct exchange *x)
@@ -213,7 +222,8 @@ enum exchange_state exchange_await(struct exchange *x)
         record_outcome(x, object);
         return exchange_deliver(x, object, x->policy.lookup);
     case FLIGHT_SOLO:
-        if (!leader) {
+        if (!leader || is_other_part(x, object)) {
+            object_unref(&object);
             x->attempts = ATTEMPTS_MAX;
             return look_again(x);
         }

@@ -76,10 +76,9 @@ void route_request(const struct route_query *query, struct route *out)
 }
 
 /* If-Range: the client has bytes that we may not have, and the origin knows better. */
-bool route_is_alone(const struct http_head *request, const struct policy_request *policy)
+bool route_is_alone(const struct http_head *request)
 {
-    return request->method == METHOD_HEAD ||
-           (policy->has_range && fields_has(&request->fields, FIELD_IF_RANGE));
+    return request->method == METHOD_HEAD;
 }
 
 struct decision route_pass(const struct policy_request *policy)

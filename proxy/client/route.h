@@ -39,7 +39,7 @@ struct route {
 void route_request(const struct route_query *query, struct route *out);
 
 /* Must it go to the origin without company, because its answer may differ from that to others? */
-bool route_is_alone(const struct http_head *request, const struct policy_request *policy);
+bool route_is_alone(const struct http_head *request);
 
 /* Of a request that is not for a cache to answer (policy->lookup is false). */
 struct decision route_pass(const struct policy_request *policy);
