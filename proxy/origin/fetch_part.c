@@ -85,11 +85,12 @@ static bool has_piece(struct fetch *fetch, const struct http_head *response)
     int64_t length;
 
     if (!brings(response, &range, &length) || length != claim->base->body_len ||
-        claim->range.from < range.from || claim->range.from >= range.to) {
+        claim->range.from < range.from || claim->range.from >= range.to ||
+        !validator_joins(&claim->base->fields, &response->fields, loop_wall(fetch->worker->loop))) {
         return false;
     }
-    fetch->skip = claim->range.from - range.from;
-    return validator_joins(&claim->base->fields, &response->fields, loop_wall(fetch->worker->loop));
+    fetch->skip = claim->range.from - range.from; /* of this answer only: another is taken whole */
+    return true;
 }
 
 /* Anything but a trouble of the origin says that what is known is of no use any more, but to those

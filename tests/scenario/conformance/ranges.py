@@ -71,6 +71,12 @@ cases("416-relayed", miss("Content-Range: bytes */5", says=416, ask=("Range: byt
 cases("206-other-etag-begins-anew", said("0-4", "0-4/10", b"01234"),
       miss(LONG, 'ETag: "b"', body=b"abcdefghij", saw=("Range: bytes=5-", 'If-Range: "a"')),
       hit(ask=("Range: bytes=0-4",), status=206, text=b"abcde", relay=False))
+# Too large to be replaced in one go: it is known in parts itself while it arrives.
+LARGE, OTHER = b"0123456789" * 150_000, b"abcdefghij" * 150_000
+cases("206-other-etag-begins-anew-large", said("0-4", f"0-4/{len(LARGE)}", LARGE[:5]),
+      miss(LONG, 'ETag: "b"', body=OTHER, saw=("Range: bytes=5-", 'If-Range: "a"')),
+      hit(ask=("Range: bytes=0-4",), status=206, text=OTHER[:5], relay=False),
+      hit(ask=("Range: bytes=-5",), status=206, text=OTHER[-5:], relay=False))
 cases("206-weak-not-joined",
       miss(LONG, 'ETag: W/"a"', "Content-Range: bytes 0-4/10", ask=("Range: bytes=0-4",), says=206,
            body=b"01234"),
