@@ -49,9 +49,8 @@ static void publish(struct recent_slot *slot, uint64_t number, const struct rece
 
     atomic_store_explicit(&slot->version, 2 * number - 1, memory_order_relaxed);
     for (size_t i = 0; i * 8 < used; i++) {
-        uint64_t word = 0;
-        size_t left = sizeof(*entry) - i * 8;
-        memcpy(&word, from + i * 8, left < 8 ? left : 8);
+        uint64_t word;
+        memcpy(&word, from + i * 8, sizeof(word));
         atomic_store_explicit(&slot->words[i], word, memory_order_release);
     }
     atomic_store_explicit(&slot->version, 2 * number, memory_order_release);

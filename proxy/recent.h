@@ -35,7 +35,8 @@ struct recent_entry {
     char text[RECENT_TEXT]; /* the host, then the path; no host: the request made no sense */
 };
 
-enum { RECENT_WORDS = (sizeof(struct recent_entry) + 7) / 8 };
+enum { RECENT_WORDS = sizeof(struct recent_entry) / 8 };
+_Static_assert(sizeof(struct recent_entry) % 8 == 0, "it is copied in words");
 
 struct recent {
     atomic_uint_fast64_t count; /* entries ever written */
