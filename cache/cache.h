@@ -138,8 +138,8 @@ bool cache_claim(struct cache *cache, const struct claim_order *order, struct cl
  * under its key. `admission->response` and the rest are about the whole (status 200). False, with
  * *why, when it will not be kept. */
 bool cache_admit_partial(struct cache *cache, const struct admission *admission,
-                         const struct flight *flight, struct piece_range range, bool joins,
-                         struct claim *claim, enum reason *why);
+                         const struct flight *flight, struct piece_range range, struct claim *claim,
+                         enum reason *why);
 
 /* The disk is behind: the piece should be asked for a little later, when it can be stored. */
 bool cache_should_wait(struct cache *cache, const struct claim *claim);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/cache_parts.h"
+#include "http/validator.h"
 
 /* What one inline record of the store, or memory without a store, takes. */
 enum { SMALL_MAX = 1 << 20 };
@@ -278,11 +279,13 @@ static bool fits(const struct cache *cache, const struct cache_key *key, uint64_
 }
 
 bool cache_admit_partial(struct cache *cache, const struct admission *admission,
-                         const struct flight *flight, struct piece_range range, bool joins,
-                         struct claim *claim, enum reason *why)
+                         const struct flight *flight, struct piece_range range, struct claim *claim,
+                         enum reason *why)
 {
     struct cache_key key;
     uint64_t length = (uint64_t)admission->response->content_length;
+    bool joins =
+        validator_strong(admission->fields, admission->freshness->response_time) != FIELD_OTHER;
 
     if (!cache_response_key(cache, admission, &key)) {
         *why = REASON_VARY_STAR;

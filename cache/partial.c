@@ -1,56 +1,14 @@
-#include "cache/partial.h"
-
-#include "base/err.h"
 #include "base/mem.h"
-
-#include <pthread.h>
+#include "cache/partial_parts.h"
 
 /* A piece that will be at a waited-for byte within this time, or these bytes, is waited for; one
  * that comes later is cut short there: a second connection costs less than the wait. */
 #define PATIENCE_MS 1000
 #define NEAR_BYTES (UINT64_C(1) << 20)
 
-/* More pieces than are kept may be under way. */
-#define PIECES_LIMIT (PIECES_MAX + 256)
-
-enum piece_state {
-    PIECE_CLAIMED,  /* somebody has asked the origin for it */
-    PIECE_ARRIVING, /* its object's spool fills */
-    PIECE_SAVING,   /* whole, on its way to the store */
-    PIECE_STORED,   /* under its own key; no object */
-    PIECE_HELD,     /* whole, where it arrived */
-};
-
-struct piece {
-    atomic_int refs;
-    enum piece_state state; /* this and what follows: under the partial's lock */
-    struct piece_range range;
-    struct object *object;
-    uint64_t began_ms; /* to arrive */
-};
-
-struct partial {
-    atomic_int refs;
-    pthread_mutex_t lock;
-    struct store *store;
-    struct budget *budget;
-    const struct sip_key *secret;
-    struct cache_key key; /* text is owned */
-    uint64_t length;
-    uint64_t version;
-    bool joins, ranges;
-
-    struct piece **pieces; /* by offset */
-    size_t count, cap;
-    struct list readers, waiting;
-    bool dead;
-    bool changed; /* the table in the store is behind */
-    bool storing;
-};
-
 /* ---- pieces ---- */
 
-static struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
+struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
 {
     struct piece *piece = xcalloc(1, sizeof(*piece));
 
@@ -79,7 +37,7 @@ void piece_unref(struct piece **slot)
 
 /* ---- life ---- */
 
-static struct partial *make(const struct partial_options *options, uint64_t version)
+struct partial *partial_make(const struct partial_options *options, uint64_t version)
 {
     struct partial *partial = xcalloc(1, sizeof(*partial));
 
@@ -103,7 +61,7 @@ struct partial *partial_new(const struct partial_options *options)
 {
     struct sip_key random = sip_key_random();
 
-    return make(options, random.k0);
+    return partial_make(options, random.k0);
 }
 
 struct partial *partial_ref(struct partial *partial)
@@ -151,7 +109,7 @@ static size_t piece_after(const struct partial *partial, uint64_t offset)
     return low;
 }
 
-static struct piece *piece_at(const struct partial *partial, uint64_t offset)
+struct piece *partial_at(const struct partial *partial, uint64_t offset)
 {
     size_t i = piece_after(partial, offset);
 
@@ -159,7 +117,7 @@ static struct piece *piece_at(const struct partial *partial, uint64_t offset)
                                                                           : NULL;
 }
 
-static void insert(struct partial *partial, size_t i, struct piece *piece)
+void partial_insert(struct partial *partial, size_t i, struct piece *piece)
 {
     if (partial->count == partial->cap) {
         partial->cap = partial->cap ? partial->cap * 2 : 4;
@@ -189,7 +147,7 @@ static bool take_out(struct partial *partial, struct piece *piece)
 
 static bool holds(const struct partial *partial, const struct piece *piece)
 {
-    return piece_at(partial, piece->range.from) == piece;
+    return partial_at(partial, piece->range.from) == piece;
 }
 
 static void wake_all(struct partial *partial)
@@ -198,17 +156,6 @@ static void wake_all(struct partial *partial)
         struct waker *waker = &list_entry(link, struct partial_reader, waiting)->waker;
         waker->wake(waker->arg);
     }
-}
-
-static struct partial *lock(struct partial *partial)
-{
-    pthread_mutex_lock(&partial->lock);
-    return partial;
-}
-
-static void unlock(struct partial *partial)
-{
-    pthread_mutex_unlock(&partial->lock);
 }
 
 /* ---- looking ---- */
@@ -231,7 +178,7 @@ static bool is_here(const struct piece *piece)
 
 bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool arriving)
 {
-    lock(partial);
+    partial_lock(partial);
     for (size_t i = piece_after(partial, from); i < partial->count && from < to; i++) {
         const struct piece *piece = partial->pieces[i];
         if (piece->range.from > from || (!arriving && !is_here(piece))) {
@@ -239,7 +186,7 @@ bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool ar
         }
         from = piece->range.to;
     }
-    unlock(partial);
+    partial_unlock(partial);
     return from >= to;
 }
 
@@ -247,7 +194,7 @@ size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t m
 {
     size_t n = 0;
 
-    lock(partial);
+    partial_lock(partial);
     for (size_t i = 0; i < partial->count; i++) {
         const struct piece *piece = partial->pieces[i];
         if (!is_here(piece)) {
@@ -261,13 +208,13 @@ size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t m
             break;
         }
     }
-    unlock(partial);
+    partial_unlock(partial);
     return n;
 }
 
 size_t partial_memory(struct partial *partial)
 {
-    lock(partial);
+    partial_lock(partial);
     size_t bytes = sizeof(*partial) + partial->key.text.len +
                    partial->count * (sizeof(struct piece) + sizeof(struct piece *));
     for (size_t i = 0; i < partial->count; i++) {
@@ -276,7 +223,7 @@ size_t partial_memory(struct partial *partial)
             bytes += piece->object->size + spool_memory(piece->object->spool);
         }
     }
-    unlock(partial);
+    partial_unlock(partial);
     return bytes;
 }
 
@@ -284,12 +231,12 @@ bool partial_is_settled(struct partial *partial)
 {
     bool settled = true;
 
-    lock(partial);
+    partial_lock(partial);
     for (size_t i = 0; i < partial->count && settled; i++) {
         enum piece_state state = partial->pieces[i]->state;
         settled = state == PIECE_STORED || state == PIECE_HELD;
     }
-    unlock(partial);
+    partial_unlock(partial);
     return settled;
 }
 
@@ -323,8 +270,7 @@ static struct piece_range first_hole(const struct partial *partial, uint64_t fro
     return (struct piece_range){from, to};
 }
 
-/* A representation that cannot be joined is what one response brought. */
-static bool takes_pieces(const struct partial *partial)
+bool partial_takes_pieces(const struct partial *partial)
 {
     return !partial->dead && partial->count < PIECES_LIMIT &&
            (partial->joins || partial->count == 0);
@@ -334,7 +280,7 @@ static struct piece *add(struct partial *partial, struct piece_range range)
 {
     struct piece *piece = piece_new(range.from, range.to, PIECE_CLAIMED);
 
-    insert(partial, piece_after(partial, range.from), piece);
+    partial_insert(partial, piece_after(partial, range.from), piece);
     wake_all(partial); /* what was a hole for them is not any more */
     return piece_ref(piece);
 }
@@ -342,7 +288,7 @@ static struct piece *add(struct partial *partial, struct piece_range range)
 /* Cuts a piece that would come too late. True when a hole begins at `from` now. */
 static bool opens_at(struct partial *partial, uint64_t from, uint64_t now_ms)
 {
-    struct piece *piece = piece_at(partial, from);
+    struct piece *piece = partial_at(partial, from);
 
     if (piece && partial->ranges && piece->range.from < from &&
         comes_too_late(piece, from, now_ms)) {
@@ -358,8 +304,8 @@ struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
     struct piece *claimed = NULL;
 
     to = to < partial->length ? to : partial->length;
-    lock(partial);
-    if (takes_pieces(partial) && from < to &&
+    partial_lock(partial);
+    if (partial_takes_pieces(partial) && from < to &&
         (where == CLAIM_AHEAD || opens_at(partial, from, now_ms))) {
         struct piece_range hole = first_hole(partial, from, to);
         if (hole.to > hole.from + CLAIM_MAX) {
@@ -367,7 +313,7 @@ struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
         }
         claimed = hole.from < hole.to ? add(partial, hole) : NULL;
     }
-    unlock(partial);
+    partial_unlock(partial);
     return claimed;
 }
 
@@ -375,21 +321,21 @@ struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t
 {
     struct piece *claimed = NULL;
 
-    lock(partial);
+    partial_lock(partial);
     struct piece_range hole = first_hole(partial, from, to);
-    if (takes_pieces(partial) && from < to && to <= partial->length && hole.from == from &&
+    if (partial_takes_pieces(partial) && from < to && to <= partial->length && hole.from == from &&
         hole.to == to) {
         claimed = add(partial, hole);
     }
-    unlock(partial);
+    partial_unlock(partial);
     return claimed;
 }
 
 struct piece_range partial_range(struct partial *partial, const struct piece *piece)
 {
-    lock(partial);
+    partial_lock(partial);
     struct piece_range range = piece->range;
-    unlock(partial);
+    partial_unlock(partial);
     return range;
 }
 
@@ -402,13 +348,13 @@ void partial_piece_key(const struct partial *partial, uint64_t from, struct aren
 void partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
                      uint64_t now_ms)
 {
-    lock(partial);
+    partial_lock(partial);
     CHECK(piece->state == PIECE_CLAIMED && piece->object == NULL);
     piece->state = PIECE_ARRIVING;
     piece->object = object_ref(object);
     piece->began_ms = now_ms;
     wake_all(partial);
-    unlock(partial);
+    partial_unlock(partial);
 }
 
 /* It may have been cut, which is where the next one begins. */
@@ -422,15 +368,15 @@ static void shorten(struct piece *piece, uint64_t length)
 static void end_as(struct partial *partial, struct piece *piece, uint64_t length,
                    enum piece_state state)
 {
-    lock(partial);
+    partial_lock(partial);
     CHECK(piece->state == PIECE_ARRIVING);
+    shorten(piece, length);
+    piece->state = state;
     if (length == 0) {
         take_out(partial, piece);
     }
-    shorten(piece, length);
-    piece->state = state;
     wake_all(partial);
-    unlock(partial);
+    partial_unlock(partial);
 }
 
 void partial_ends(struct partial *partial, struct piece *piece, uint64_t length)
@@ -447,7 +393,7 @@ bool partial_stored(struct partial *partial, struct piece *piece)
 {
     struct object *object = NULL;
 
-    lock(partial);
+    partial_lock(partial);
     bool there = holds(partial, piece);
     if (there) {
         CHECK(piece->state == PIECE_SAVING);
@@ -456,240 +402,34 @@ bool partial_stored(struct partial *partial, struct piece *piece)
         piece->object = NULL;
         partial->changed = true;
     }
-    unlock(partial);
+    partial_unlock(partial);
     object_unref(&object);
     return there;
 }
 
 void partial_forget(struct partial *partial, struct piece *piece)
 {
-    lock(partial);
+    partial_lock(partial);
     bool was_stored = piece->state == PIECE_STORED;
     if (take_out(partial, piece)) {
         partial->changed = partial->changed || was_stored;
         wake_all(partial);
     }
-    unlock(partial);
+    partial_unlock(partial);
 }
 
 void partial_kill(struct partial *partial)
 {
-    lock(partial);
+    partial_lock(partial);
     partial->dead = true;
     wake_all(partial);
-    unlock(partial);
+    partial_unlock(partial);
 }
 
 bool partial_is_full(struct partial *partial)
 {
-    lock(partial);
+    partial_lock(partial);
     bool full = partial->count > PIECES_MAX;
-    unlock(partial);
+    partial_unlock(partial);
     return full;
-}
-
-/* ---- reading ---- */
-
-void partial_join(struct partial *partial, struct partial_reader *reader, struct piece_range wants,
-                  struct waker waker)
-{
-    *reader = (struct partial_reader){.wants = wants, .waker = waker};
-    list_init(&reader->waiting);
-    lock(partial);
-    list_push_back(&partial->readers, &reader->link);
-    unlock(partial);
-}
-
-void partial_leave(struct partial *partial, struct partial_reader *reader)
-{
-    lock(partial);
-    list_remove(&reader->waiting);
-    list_remove(&reader->link);
-    unlock(partial);
-}
-
-bool partial_is_wanted(struct partial *partial, const struct piece *piece)
-{
-    bool wanted = false;
-
-    lock(partial);
-    list_each(link, &partial->readers)
-    {
-        const struct partial_reader *reader = list_entry(link, struct partial_reader, link);
-        wanted = wanted ||
-                 (reader->wants.from < piece->range.to && reader->wants.to > piece->range.from);
-    }
-    unlock(partial);
-    return wanted;
-}
-
-static void await(struct partial *partial, struct partial_reader *reader)
-{
-    list_remove(&reader->waiting);
-    list_push_back(&partial->waiting, &reader->waiting);
-}
-
-/* Which piece, and with its object when that is not to be read from the store. */
-static enum partial_look look(struct partial *partial, struct partial_reader *reader,
-                              uint64_t offset, struct partial_view *view)
-{
-    struct piece *piece = piece_at(partial, offset);
-
-    reader->wants.from = offset;
-
-    if (piece == NULL && !takes_pieces(partial)) {
-        return PARTIAL_DEAD;
-    }
-    if (piece == NULL || piece->state == PIECE_CLAIMED) {
-        await(partial, reader);
-        return piece ? PARTIAL_WAIT : PARTIAL_HOLE;
-    }
-    *view = (struct partial_view){
-        .object = piece->object ? object_ref(piece->object) : NULL,
-        .range = piece->range,
-        .piece = piece_ref(piece),
-    };
-    return PARTIAL_HERE;
-}
-
-static int load(struct partial *partial, struct partial_view *view)
-{
-    _Alignas(16) char first[1024];
-    struct arena arena;
-    struct cache_key key;
-
-    arena_init(&arena, first, sizeof(first));
-    partial_piece_key(partial, view->range.from, &arena, &key);
-    int err = object_load(partial->store, &key, 0, partial->budget, &view->object);
-    arena_fini(&arena);
-    /* A piece that was cut is longer in the store than in the row. */
-    if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {
-        object_unref(&view->object);
-        err = ERR_CORRUPT;
-    }
-    return err;
-}
-
-enum partial_look partial_look(struct partial *partial, struct partial_reader *reader,
-                               uint64_t offset, struct partial_view *view)
-{
-    for (;;) {
-        *view = (struct partial_view){0};
-        lock(partial);
-        enum partial_look result = look(partial, reader, offset, view);
-        unlock(partial);
-        if (result != PARTIAL_HERE || view->object || load(partial, view) == 0) {
-            return result;
-        }
-        partial_forget(partial, view->piece); /* evicted: it is a hole again */
-        partial_view_fini(view);
-    }
-}
-
-void partial_view_fini(struct partial_view *view)
-{
-    object_unref(&view->object);
-    piece_unref(&view->piece);
-}
-
-/* ---- to and from the store ---- */
-
-/*
- * u32 format (1)   u32 flags   u64 version   u64 length   then {u64 from, u64 to} for each piece
- *
- * Little endian, unaligned. Written by us, yet read as if it were not: a disk may lie.
- */
-enum { TABLE_FORMAT = 1, TABLE_JOINS = 1, TABLE_RANGES = 2, TABLE_HEAD = 24, TABLE_ROW = 16 };
-
-struct table_head {
-    uint32_t format, flags;
-    uint64_t version, length;
-};
-_Static_assert(sizeof(struct table_head) == TABLE_HEAD, "drawn above");
-_Static_assert(sizeof(struct piece_range) == TABLE_ROW, "drawn above");
-
-void partial_encode(struct partial *partial, struct buf *out)
-{
-    struct table_head head = {
-        .format = TABLE_FORMAT,
-        .flags = (partial->joins ? TABLE_JOINS : 0) | (partial->ranges ? TABLE_RANGES : 0),
-        .version = partial->version,
-        .length = partial->length,
-    };
-
-    buf_append(out, span_of(&head, sizeof(head)));
-    lock(partial);
-    for (size_t i = 0; i < partial->count; i++) {
-        const struct piece *piece = partial->pieces[i];
-        if (piece->state == PIECE_STORED) {
-            buf_append(out, span_of(&piece->range, sizeof(piece->range)));
-        }
-    }
-    unlock(partial);
-}
-
-static bool decode_rows(struct partial *partial, struct span rows)
-{
-    uint64_t end = 0;
-
-    for (; rows.len > 0; rows = span_skip(rows, TABLE_ROW)) {
-        struct piece_range range;
-        memcpy(&range, rows.at, sizeof(range));
-        if (range.from < end || range.to <= range.from || range.to > partial->length) {
-            return false;
-        }
-        end = range.to;
-        insert(partial, partial->count, piece_new(range.from, range.to, PIECE_STORED));
-    }
-    return partial->joins || partial->count <= 1;
-}
-
-struct partial *partial_decode(const struct partial_options *options, struct span bytes)
-{
-    struct partial_options known = *options;
-    struct table_head head;
-
-    if (bytes.len < sizeof(head) || (bytes.len - sizeof(head)) % TABLE_ROW != 0 ||
-        (bytes.len - sizeof(head)) / TABLE_ROW > PIECES_MAX) {
-        return NULL;
-    }
-    memcpy(&head, bytes.at, sizeof(head));
-    if (head.format != TABLE_FORMAT || head.length > INT64_MAX ||
-        head.flags > (TABLE_JOINS | TABLE_RANGES)) {
-        return NULL;
-    }
-    known.length = head.length;
-    known.joins = head.flags & TABLE_JOINS;
-    known.ranges = head.flags & TABLE_RANGES;
-    struct partial *partial = make(&known, head.version);
-    if (!decode_rows(partial, span_skip(bytes, sizeof(head)))) {
-        partial_unref(&partial);
-    }
-    return partial;
-}
-
-void partial_touch(struct partial *partial)
-{
-    lock(partial);
-    partial->changed = true;
-    unlock(partial);
-}
-
-bool partial_table_begin(struct partial *partial)
-{
-    lock(partial);
-    bool begin = partial->changed && !partial->storing;
-    partial->storing = partial->storing || begin;
-    partial->changed = partial->changed && !begin;
-    unlock(partial);
-    return begin;
-}
-
-bool partial_table_stored(struct partial *partial)
-{
-    lock(partial);
-    partial->storing = false;
-    bool again = partial->changed;
-    unlock(partial);
-    return again;
 }

@@ -186,8 +186,7 @@ bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response
         .store = true,
         .arena = &fetch->arena,
     };
-    bool joins = validator_strong(&kept, loop_wall(fetch->worker->loop)) != FIELD_OTHER;
-    if (!cache_admit_partial(cache, &admission, fetch->flight, range, joins, &fetch->claim, &why)) {
+    if (!cache_admit_partial(cache, &admission, fetch->flight, range, &fetch->claim, &why)) {
         return false;
     }
     fetch_take_piece(fetch);

@@ -1,0 +1,74 @@
+/*
+ * partial_parts - the inside of a partial, for the files it is made of: partial.c (its pieces, and
+ * who fetches them), partial_reader.c (who reads), partial_table.c (to and from the store).
+ */
+#ifndef LARDER_CACHE_PARTIAL_PARTS_H
+#define LARDER_CACHE_PARTIAL_PARTS_H
+
+#include "cache/partial.h"
+
+#include <pthread.h>
+
+/* More pieces than are kept may be under way. */
+#define PIECES_LIMIT (PIECES_MAX + 256)
+
+enum piece_state {
+    PIECE_CLAIMED,  /* somebody has asked the origin for it */
+    PIECE_ARRIVING, /* its object's spool fills */
+    PIECE_SAVING,   /* whole, on its way to the store */
+    PIECE_STORED,   /* under its own key; no object */
+    PIECE_HELD,     /* whole, where it arrived */
+};
+
+struct piece {
+    atomic_int refs;
+    enum piece_state state; /* this and what follows: under the partial's lock */
+    struct piece_range range;
+    struct object *object;
+    uint64_t began_ms; /* to arrive */
+};
+
+struct partial {
+    atomic_int refs;
+    pthread_mutex_t lock;
+    struct store *store;
+    struct budget *budget;
+    const struct sip_key *secret;
+    struct cache_key key; /* text is owned */
+    uint64_t length;
+    uint64_t version;
+    bool joins, ranges;
+
+    struct piece **pieces; /* by offset */
+    size_t count, cap;
+    struct list readers, waiting;
+    bool dead;
+    bool changed; /* the table in the store is behind */
+    bool storing;
+};
+
+static inline void partial_lock(struct partial *partial)
+{
+    pthread_mutex_lock(&partial->lock);
+}
+
+static inline void partial_unlock(struct partial *partial)
+{
+    pthread_mutex_unlock(&partial->lock);
+}
+
+/* A partial with this version, without pieces. */
+struct partial *partial_make(const struct partial_options *options, uint64_t version);
+
+struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state);
+
+/* ---- under the lock ---- */
+
+/* The piece that covers `offset`, or NULL. */
+struct piece *partial_at(const struct partial *partial, uint64_t offset);
+/* Makes it number `i` of the row; the reference is the row's. */
+void partial_insert(struct partial *partial, size_t i, struct piece *piece);
+/* More may be claimed. A representation that cannot be joined is what one response brought. */
+bool partial_takes_pieces(const struct partial *partial);
+
+#endif

@@ -1,0 +1,105 @@
+/* partial_reader - who reads a response known in parts, and what they find. */
+#include "base/err.h"
+#include "cache/partial_parts.h"
+
+void partial_join(struct partial *partial, struct partial_reader *reader, struct piece_range wants,
+                  struct waker waker)
+{
+    *reader = (struct partial_reader){.wants = wants, .waker = waker};
+    list_init(&reader->waiting);
+    partial_lock(partial);
+    list_push_back(&partial->readers, &reader->link);
+    partial_unlock(partial);
+}
+
+void partial_leave(struct partial *partial, struct partial_reader *reader)
+{
+    partial_lock(partial);
+    list_remove(&reader->waiting);
+    list_remove(&reader->link);
+    partial_unlock(partial);
+}
+
+bool partial_is_wanted(struct partial *partial, const struct piece *piece)
+{
+    bool wanted = false;
+
+    partial_lock(partial);
+    list_each(link, &partial->readers)
+    {
+        const struct partial_reader *reader = list_entry(link, struct partial_reader, link);
+        wanted = wanted ||
+                 (reader->wants.from < piece->range.to && reader->wants.to > piece->range.from);
+    }
+    partial_unlock(partial);
+    return wanted;
+}
+
+static void await(struct partial *partial, struct partial_reader *reader)
+{
+    list_remove(&reader->waiting);
+    list_push_back(&partial->waiting, &reader->waiting);
+}
+
+/* Which piece, and with its object when that is not to be read from the store. */
+static enum partial_look look(struct partial *partial, struct partial_reader *reader,
+                              uint64_t offset, struct partial_view *view)
+{
+    struct piece *piece = partial_at(partial, offset);
+
+    reader->wants.from = offset;
+
+    if (piece == NULL && !partial_takes_pieces(partial)) {
+        return PARTIAL_DEAD;
+    }
+    if (piece == NULL || piece->state == PIECE_CLAIMED) {
+        await(partial, reader);
+        return piece ? PARTIAL_WAIT : PARTIAL_HOLE;
+    }
+    *view = (struct partial_view){
+        .object = piece->object ? object_ref(piece->object) : NULL,
+        .range = piece->range,
+        .piece = piece_ref(piece),
+    };
+    return PARTIAL_HERE;
+}
+
+static int load(struct partial *partial, struct partial_view *view)
+{
+    _Alignas(16) char first[1024];
+    struct arena arena;
+    struct cache_key key;
+
+    arena_init(&arena, first, sizeof(first));
+    partial_piece_key(partial, view->range.from, &arena, &key);
+    int err = object_load(partial->store, &key, 0, partial->budget, &view->object);
+    arena_fini(&arena);
+    /* A piece that was cut is longer in the store than in the row. */
+    if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {
+        object_unref(&view->object);
+        err = ERR_CORRUPT;
+    }
+    return err;
+}
+
+enum partial_look partial_look(struct partial *partial, struct partial_reader *reader,
+                               uint64_t offset, struct partial_view *view)
+{
+    for (;;) {
+        *view = (struct partial_view){0};
+        partial_lock(partial);
+        enum partial_look result = look(partial, reader, offset, view);
+        partial_unlock(partial);
+        if (result != PARTIAL_HERE || view->object || load(partial, view) == 0) {
+            return result;
+        }
+        partial_forget(partial, view->piece); /* evicted: it is a hole again */
+        partial_view_fini(view);
+    }
+}
+
+void partial_view_fini(struct partial_view *view)
+{
+    object_unref(&view->object);
+    piece_unref(&view->piece);
+}
