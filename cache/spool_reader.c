@@ -91,6 +91,7 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
         spool->reader_count++;
         spool->had_reader = true;
         reader->spool = spool_ref(spool);
+        spool_let_go(spool); /* the writer may have paused before what this one waits for */
     }
     pthread_mutex_unlock(&spool->lock);
     if (!gone && !in_memory && peek_stored(reader, &first) != 0) {

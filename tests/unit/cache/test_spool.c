@@ -145,6 +145,22 @@ Test(spool, passing_through_holds_no_more_than_its_limit)
     spool_unref(&spool);
 }
 
+Test(spool, who_begins_behind_the_bytes_lets_a_paused_writer_go_on)
+{
+    struct spool *spool = open_spool(1000000, 100000);
+    struct spool_reader reader;
+
+    writer_wakes = 0;
+    cr_assert_eq(append(spool, 0, 200000), SPOOL_PAUSE); /* nobody reads yet */
+    open_reader(&reader, spool, 500000, 500010);
+    cr_expect_eq(writer_wakes, 1);
+    cr_expect_eq(append(spool, 200000, 300010), SPOOL_MORE);
+    cr_expect_eq(drink(&reader, UINT64_MAX), 10);
+    spool_end(spool, 0);
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+}
+
 Test(spool, who_comes_after_bytes_have_left_is_told)
 {
     struct spool *spool = open_spool(-1, 50000);
