@@ -272,8 +272,13 @@ static struct piece_range first_hole(const struct partial *partial, uint64_t fro
 
 bool partial_takes_pieces(const struct partial *partial)
 {
-    return !partial->dead && partial->count < PIECES_LIMIT &&
-           (partial->joins || partial->count == 0);
+    return !partial->dead && partial->count < PIECES_LIMIT && partial->joins;
+}
+
+/* A response that brings a piece by itself. */
+static bool takes_response(const struct partial *partial)
+{
+    return partial_takes_pieces(partial) || (!partial->dead && partial->count == 0);
 }
 
 static struct piece *add(struct partial *partial, struct piece_range range)
@@ -308,7 +313,7 @@ struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
     if (partial_takes_pieces(partial) && from < to &&
         (where == CLAIM_AHEAD || opens_at(partial, from, now_ms))) {
         struct piece_range hole = first_hole(partial, from, to);
-        if (hole.to > hole.from + CLAIM_MAX) {
+        if (partial->ranges && hole.to > hole.from + CLAIM_MAX) {
             hole.to = hole.from + CLAIM_MAX;
         }
         claimed = hole.from < hole.to ? add(partial, hole) : NULL;
@@ -317,13 +322,20 @@ struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
     return claimed;
 }
 
+void partial_ignores_ranges(struct partial *partial)
+{
+    partial_lock(partial);
+    partial->ranges = false;
+    partial_unlock(partial);
+}
+
 struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t to)
 {
     struct piece *claimed = NULL;
 
     partial_lock(partial);
     struct piece_range hole = first_hole(partial, from, to);
-    if (partial_takes_pieces(partial) && from < to && to <= partial->length && hole.from == from &&
+    if (takes_response(partial) && from < to && to <= partial->length && hole.from == from &&
         hole.to == to) {
         claimed = add(partial, hole);
     }

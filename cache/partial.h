@@ -20,9 +20,10 @@
 #include "cache/object.h"
 
 #define PIECES_MAX 4096 /* more are fetched, but not kept */
-#define CLAIM_MAX                                                                                  \
-    (UINT64_C(8) << 20) /* bytes asked for in one piece: less to throw away when                   \
-                                somebody else needs the end of it first */
+/* Bytes asked for in one piece: less to throw away when somebody else needs the end of it first.
+ * Where the origin ignores ranges each piece costs all that is before it: there all is asked for.
+ */
+#define CLAIM_MAX (UINT64_C(8) << 20)
 
 struct piece_range {
     uint64_t from, to; /* exclusive */
@@ -35,7 +36,7 @@ struct partial_options {
     const struct sip_key *secret; /* for keys of pieces; outlives the partial */
     uint64_t length;              /* of the whole representation */
     bool joins;                   /* it has a strong validator */
-    bool ranges;                  /* the origin is known to answer ranges */
+    bool ranges;                  /* the origin is thought to answer ranges */
 };
 
 struct partial *partial_new(const struct partial_options *options);
@@ -70,6 +71,8 @@ struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
                             enum claim_where where, uint64_t now_ms);
 /* The same for a range that arrives without having been asked for: NULL unless all of it is new. */
 struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t to);
+/* The origin has answered a Range with the whole: what is claimed is not cut, nor divided. */
+void partial_ignores_ranges(struct partial *partial);
 struct piece *piece_ref(struct piece *piece);
 void piece_unref(struct piece **piece); /* accepts NULL */
 

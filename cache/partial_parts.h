@@ -68,7 +68,8 @@ struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state);
 struct piece *partial_at(const struct partial *partial, uint64_t offset);
 /* Makes it number `i` of the row; the reference is the row's. */
 void partial_insert(struct partial *partial, size_t i, struct piece *piece);
-/* More may be claimed. A representation that cannot be joined is what one response brought. */
+/* More may be claimed. One that cannot be joined is what one response brought: nothing can be asked
+ * for later. */
 bool partial_takes_pieces(const struct partial *partial);
 
 #endif

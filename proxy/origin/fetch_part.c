@@ -103,6 +103,9 @@ static bool says_changed(int status)
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
 {
     if (has_piece(fetch, response)) {
+        if (fetch->skip > 0 && response->status == 200) {
+            partial_ignores_ranges(object_parts(fetch->claim.base));
+        }
         return PIECE_COMES;
     }
     if ((response->status == 206 || response->status == 416) && !fetch->ask_whole) {

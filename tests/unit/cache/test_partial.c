@@ -183,10 +183,34 @@ Test(partial, a_piece_of_which_nothing_comes_is_cut_after_a_while)
 Test(partial, without_a_strong_validator_there_is_one_piece)
 {
     struct partial *parts = parts_of(100, false);
+    struct partial_reader reader;
+    struct partial_view view;
 
-    expect_range(fill(parts, 10, 20), 10, 20);
+    cr_expect_null(partial_claim(parts, 0, 100, CLAIM_HERE, 1000), "nobody can ask for it");
+    struct piece *piece = partial_claim_all(parts, 10, 20);
+    bring(parts, piece, 10);
     cr_expect_null(partial_claim(parts, 0, 100, CLAIM_HERE, 1000));
     cr_expect_null(partial_claim_all(parts, 50, 60));
+    partial_forget(parts, piece);
+    partial_join(parts, &reader, (struct piece_range){10, 20}, (struct waker){count_wake, NULL});
+    cr_expect_eq(partial_look(parts, &reader, 10, &view), PARTIAL_DEAD);
+    partial_leave(parts, &reader);
+    piece_unref(&piece);
+    partial_unref(&parts);
+}
+
+Test(partial, where_ranges_are_ignored_all_is_asked_for_at_once)
+{
+    struct partial *parts = parts_of(100 * MIB, true);
+
+    struct piece *piece = partial_claim(parts, MIB, UINT64_MAX, CLAIM_HERE, 1000);
+    expect_range(partial_range(parts, piece), MIB, MIB + CLAIM_MAX);
+    partial_ignores_ranges(parts);
+    partial_forget(parts, piece);
+    piece_unref(&piece);
+    piece = partial_claim(parts, MIB, UINT64_MAX, CLAIM_HERE, 1000);
+    expect_range(partial_range(parts, piece), MIB, 100 * MIB);
+    piece_unref(&piece);
     partial_unref(&parts);
 }
 
