@@ -46,16 +46,27 @@ static int open_body(struct exchange *x, const struct body_parts *body)
     return object_reader_init(&x->reader, x->object, first->from, first->to, waker);
 }
 
+/* The client does not want the origin asked for what is missing (RFC 9111 5.2.1.7). */
+static enum exchange_state refuse_to_ask(struct exchange *x)
+{
+    x->decision = DECISION_INIT;
+    return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+}
+
 /* What was to be delivered cannot be: it has left memory and store meanwhile, or it was known in
  * parts and the rest is not to be had. */
 static enum exchange_state start_over(struct exchange *x)
 {
     object_reader_fini(&x->reader);
     x->body = NULL;
+    if (x->policy.control.only_if_cached) {
+        return refuse_to_ask(x);
+    }
     object_unref(&x->object);
     lookup_fini(&x->lookup);
     fetch_unlink(&x->fetch);
     x->decision = DECISION_INIT;
+    x->confirmed = false;
     x->anew = true;
     if (x->attempts++ >= ATTEMPTS_MAX) {
         x->decision.reason = REASON_NOT_STORED;
@@ -90,7 +101,8 @@ static void fetch_piece(struct exchange *x, const struct claim *claim, bool link
 static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_where where,
                   struct claim *out)
 {
-    return cache_claim(x->worker->cache,
+    return !x->policy.control.only_if_cached &&
+           cache_claim(x->worker->cache,
                        &(struct claim_order){
                            .lookup = &x->lookup,
                            .base = x->object,
@@ -102,14 +114,17 @@ static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_whe
                        out);
 }
 
-/* Further holes of what is wanted, so that they need not wait for each other. */
-static void fill_ahead(struct exchange *x, uint64_t from, uint64_t to)
+/* Further holes of what is wanted, so that they need not wait for each other: at most `max`.
+ * Returns how many. */
+static int fill_ahead(struct exchange *x, uint64_t from, uint64_t to, int max)
 {
     struct claim hole;
+    int count;
 
-    for (int i = 0; i < AHEAD_MAX && claim(x, from, to, CLAIM_AHEAD, &hole); i++) {
+    for (count = 0; count < max && claim(x, from, to, CLAIM_AHEAD, &hole); count++) {
         fetch_piece(x, &hole, false);
     }
+    return count;
 }
 
 /* Nobody may be kept busy by a piece that never comes. */
@@ -127,16 +142,20 @@ bool exchange_fill(struct exchange *x)
     struct claim hole;
 
     /* What it waited for may have come, or may never come: the end of a broken piece is no hole. */
-    if (source_peek(x->body, &next) != ERR_AGAIN || !object_reader_waits(&x->reader, &from, &to) ||
-        !claim(x, from, to, CLAIM_HERE, &hole)) {
+    if (x->body == NULL || source_peek(x->body, &next) != ERR_AGAIN ||
+        !object_reader_waits(&x->reader, &from, &to)) {
         return true;
+    }
+    if (!claim(x, from, to, CLAIM_HERE, &hole)) { /* who may not ask waits for what others do */
+        return !x->policy.control.only_if_cached ||
+               partial_covers(object_parts(x->object), from, from + 1, true);
     }
     if (!may_try(x, from)) {
         cache_unclaim(x->worker->cache, &hole);
         return false;
     }
     fetch_piece(x, &hole, false);
-    fill_ahead(x, from, to);
+    fill_ahead(x, from, to, AHEAD_MAX);
     return true;
 }
 
@@ -166,9 +185,10 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     struct partial *parts = object_parts(x->object);
     enum coverage coverage = coverage_of(parts, &response->body);
     struct span first;
+    int left = AHEAD_MAX; /* for all its ranges together */
 
     if (coverage != COVERS_ALL && x->policy.control.only_if_cached) {
-        return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+        return refuse_to_ask(x);
     }
     coverage_note(coverage, &x->decision);
     if (coverage == COVERS_SOME) {
@@ -187,7 +207,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
         return err == ERR_AGAIN ? await_first(x) : start_over(x);
     }
     for (size_t i = 0; i < response->body.count; i++) {
-        fill_ahead(x, response->body.at[i].from, response->body.at[i].to);
+        left -= fill_ahead(x, response->body.at[i].from, response->body.at[i].to, left);
     }
     describe(x, response);
     return exchange_reply(x, &response->head, x->body);

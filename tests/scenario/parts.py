@@ -132,6 +132,33 @@ def only_if_cached(proxy, origin, path):
     check(resource.requests == before, "the origin was asked in spite of only-if-cached")
 
 
+def ignored(proxy, origin, path):
+    """Each piece costs all that is before it: so there must not be one every 8 MiB."""
+    resource = origin.resources[path]
+    ask(proxy, origin.base + path, upto=200_000)
+    wait("the fetch to end", lambda: resource.log)
+    code, body, _ = ask(proxy, origin.base + path)
+    check(len(body) == resource.contents[0].size and resource.contents[0].holds(0, body), path)
+    sent = resource.sent / resource.contents[0].size
+    print(f"{path}: the origin sent {sent:.1f} times the file for {resource.requests} requests", flush=True)
+    check(sent < 3, f"{path}: the origin sent {sent:.1f} times the file")
+
+
+def ahead(proxy, origin, path):
+    """Who asks for much and reads nothing makes us ask for little of it."""
+    resource = origin.resources[path]
+    ask(proxy, origin.base + path, Range="bytes=0-0")
+    before = resource.requests
+    with raw.connect(proxy.port, receive_buffer=4096) as conn:
+        specs = ",".join(f"{at}-{at + 1_000_000}" for at in range(1_000_000, 40_000_000, 3_000_000))
+        conn.sendall(f"GET {origin.base}{path} HTTP/1.1\r\nHost: x\r\nRange: bytes={specs}\r\n\r\n"
+                     .encode())
+        wait("the first bytes", lambda: resource.requests > before)
+        time.sleep(1)
+        asked = resource.requests - before
+        check(asked <= 5, f"{path}: {asked} pieces asked for")
+
+
 def in_memory(proxy, origin, path):
     ask(proxy, origin.base + path, Range="bytes=0-999")
     code, body, fields = ask(proxy, origin.base + path, Range="bytes=500-599")
@@ -143,8 +170,9 @@ def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     larder.need(program)
     sizes = {"/broken/small": SMALL, "/broken/large": LARGE, "/left": HUGE, "/restart": LARGE,
-             "/only": LARGE, "/memory": SMALL}
+             "/only": LARGE, "/memory": SMALL, "/ignored": 60_000_000, "/ahead": HUGE}
     origin = Origin({path: Resource(Content(1, size)) for path, size in sizes.items()})
+    origin.resources["/ignored"].fault = "ignores"
     with tempfile.TemporaryDirectory(prefix="larder-parts.") as store:
         proxy = larder.Proxy(program, store, "--store-size", "256MiB", "--memory", "32MiB")
         proxy.start()
@@ -153,6 +181,8 @@ def main():
         left(proxy, origin, "/left")
         restart(proxy, origin, "/restart")
         only_if_cached(proxy, origin, "/only")
+        ignored(proxy, origin, "/ignored")
+        ahead(proxy, origin, "/ahead")
         check(proxy.stop(), "it did not leave by itself")
     proxy = larder.Proxy(program, store, "--memory", "32MiB")
     proxy.command = [word for word in proxy.command if word not in ("--store", store)]
