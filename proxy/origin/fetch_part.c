@@ -156,10 +156,26 @@ static bool head_of_whole(struct fetch *fetch, const struct http_head *response,
     return true;
 }
 
-/* What was asked for began at its beginning, too. */
 static bool is_first_part(const struct fetch *fetch, const struct http_head *response)
 {
     return fetch->shared && response->status == 206 && fields_has(&fetch->out.fields, FIELD_RANGE);
+}
+
+/* The range that the client asked for. An answer with less of it will do when the rest can be
+ * joined (RFC 9110 15.3.7); any other is for the client to judge. */
+static bool is_as_asked(const struct fetch *fetch, const struct http_head *whole,
+                        struct piece_range range)
+{
+    struct byte_ranges asked;
+    struct span wish = fields_get(&fetch->out.fields, FIELD_RANGE);
+    bool joins = validator_strong(&whole->fields, fetch->times.response) != FIELD_OTHER;
+
+    if (range_parse(wish, (uint64_t)whole->content_length, &asked) != RANGE_OK ||
+        asked.count != 1) {
+        return false;
+    }
+    uint64_t to = asked.at[0].last + 1;
+    return range.from == asked.at[0].first && (range.to == to || (joins && range.to < to));
 }
 
 bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response)
@@ -170,7 +186,8 @@ bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response
     struct http_fields kept;
     struct cache *cache = fetch->worker->cache;
 
-    if (!is_first_part(fetch, response) || !head_of_whole(fetch, response, &whole, &range)) {
+    if (!is_first_part(fetch, response) || !head_of_whole(fetch, response, &whole, &range) ||
+        !is_as_asked(fetch, &whole, range)) {
         return false;
     }
     policy_freshness(&whole, fetch->times, &fetch->rules, &freshness);
