@@ -36,12 +36,28 @@ static bool is_invalidated(struct cache *cache, struct flight_mark mark)
     return atomic_load(&cache->guards[mark.guard].invalidations) != mark.invalidations;
 }
 
+/* The table has nothing under its key, and the store has something else. Under the guard. */
+static bool is_replaced(struct cache *cache, const struct object *base)
+{
+    struct object *stored;
+
+    if (cache->store == NULL ||
+        object_load(cache->store, &base->key, 0, &cache->budget, &stored) != 0) {
+        return false;
+    }
+    struct partial *parts = object_parts(stored);
+    bool same = parts && partial_is_same(parts, object_parts(base));
+    object_unref(&stored);
+    return !same;
+}
+
 /* Puts it (back) into the table, there to stay until it is settled. False when something else has
  * taken its place. Under the guard. */
 static bool hold(struct cache *cache, struct object *base, struct flight_mark mark)
 {
     struct object *there = table_find(cache->table, &base->key);
-    bool ours = there ? object_parts(there) == object_parts(base) : !is_invalidated(cache, mark);
+    bool ours = there ? object_parts(there) == object_parts(base)
+                      : !is_invalidated(cache, mark) && !is_replaced(cache, base);
 
     if (ours) {
         table_put(cache->table, there ? there : base, true);

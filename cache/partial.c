@@ -170,6 +170,11 @@ bool partial_joins(const struct partial *partial)
     return partial->joins;
 }
 
+bool partial_is_same(const struct partial *partial, const struct partial *other)
+{
+    return partial->version == other->version;
+}
+
 static bool is_here(const struct piece *piece)
 {
     return piece->state == PIECE_SAVING || piece->state == PIECE_STORED ||

@@ -45,6 +45,8 @@ void partial_unref(struct partial **partial);
 
 uint64_t partial_length(const struct partial *partial);
 bool partial_joins(const struct partial *partial);
+/* Both are about one representation, and their pieces have the same keys. */
+bool partial_is_same(const struct partial *partial, const struct partial *other);
 size_t partial_memory(struct partial *partial);
 
 /* All bytes of [from, to) are here; with `arriving`: or on their way. */

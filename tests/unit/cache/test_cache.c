@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* A cache, and one request at a time against it. */
 struct kit {
@@ -521,6 +522,90 @@ Test(cache, a_304_renews_what_is_stored)
         cr_expect_gt(stats.table.bytes, stats.body_memory, "its body counts");
         kit_close(&kit);
     }
+}
+
+/* A 206 brings the first `length` bytes of `whole`, which becomes known in parts. */
+static void fetch_part(struct kit *kit, const char *url, uint64_t length, int64_t whole)
+{
+    struct try try;
+    struct http_head response;
+    struct freshness freshness;
+    struct policy_times times = {kit->now, kit->now};
+    struct claim claim;
+    enum reason why;
+    char *bytes = xcalloc(1, length);
+
+    ask(kit, url, NULL, &try);
+    cr_assert_eq(try.result, CACHE_LEAD);
+    head_init(&response, &kit->arena);
+    response.status = 200;
+    response.framing = BODY_LENGTH;
+    response.content_length = whole;
+    add_lines(&response.fields, fresh);
+    policy_freshness(&response, times, &policy_defaults, &freshness);
+    cr_assert(cache_admit_partial(kit->cache,
+                                  &(struct admission){
+                                      .primary = &try.lookup.primary,
+                                      .request = &try.request,
+                                      .response = &response,
+                                      .fields = &response.fields,
+                                      .freshness = &freshness,
+                                      .store = true,
+                                      .arena = &kit->arena,
+                                  },
+                                  try.lookup.member.flight, (struct piece_range){0, length}, &claim,
+                                  &why));
+    struct object *piece = cache_admit_piece(kit->cache, &claim, 1 << 20, (struct waker){0}, &why);
+    flight_publish(try.lookup.member.flight, claim.base);
+    spool_append(piece->spool, span_of(bytes, length));
+    cache_end_piece(kit->cache, try.lookup.member.flight, &claim, piece, 0);
+    cache_abandon(kit->cache, try.lookup.member.flight, 0);
+    object_unref(&piece);
+    lookup_fini(&try.lookup);
+    free(bytes);
+}
+
+/* Waits until what is on its way to the store is there, and the table has let go what is large. */
+static void await_store(struct kit *kit, const char *url)
+{
+    struct try try = {.lookup.from_memory = true};
+
+    for (int i = 0; i < 1000 && try.lookup.from_memory; i++) {
+        usleep(10000);
+        ask(kit, url, NULL, &try);
+        cr_assert_eq(try.result, CACHE_FRESH);
+        lookup_fini(&try.lookup);
+    }
+    cr_assert_not(try.lookup.from_memory);
+}
+
+Test(cache, who_reads_an_old_version_does_not_bring_it_back)
+{
+    struct kit kit;
+    struct try old, now;
+    struct claim claim;
+
+    kit_open(&kit, true);
+    fetch_part(&kit, "http://a/x", 1000, 3000000);
+    ask(&kit, "http://a/x", NULL, &old);
+    cr_assert_eq(old.result, CACHE_FRESH);
+    kit.now += 60;
+    fetch(&kit, "http://a/x", NULL, fresh, 2500000);
+    await_store(&kit, "http://a/x");
+    cr_expect(cache_claim(kit.cache,
+                          &(struct claim_order){.lookup = &old.lookup,
+                                                .base = old.lookup.object,
+                                                .from = 1000,
+                                                .to = UINT64_MAX,
+                                                .where = CLAIM_HERE},
+                          &claim));
+    cr_expect_not(claim.kept, "the store has a newer one");
+    cache_unclaim(kit.cache, &claim);
+    ask(&kit, "http://a/x", NULL, &now);
+    cr_expect_eq(now.lookup.object->body_len, 2500000);
+    lookup_fini(&now.lookup);
+    lookup_fini(&old.lookup);
+    kit_close(&kit);
 }
 
 Test(cache, survives_reopening)
