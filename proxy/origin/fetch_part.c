@@ -100,12 +100,31 @@ static bool says_changed(int status)
     return status == 200 || status == 206 || status == 416 || status == 404 || status == 410;
 }
 
+/* A part is stored as any response is: the origin may forbid it by now, or the client's own
+ * credentials do (RFC 9111 3). */
+static bool may_keep_piece(const struct fetch *fetch, const struct http_head *response)
+{
+    struct http_head whole = *response;
+    struct freshness freshness;
+
+    whole.status = 200;
+    policy_freshness(&whole, fetch->times, &fetch->rules, &freshness);
+    return policy_may_store(&fetch->client, &whole, &freshness, &fetch->rules) == REASON_STORED;
+}
+
+/* What it says beside the bytes. */
+static void note_piece(struct fetch *fetch, const struct http_head *response)
+{
+    if (fetch->skip > 0 && response->status == 200) {
+        partial_ignores_ranges(object_parts(fetch->claim.base));
+    }
+    fetch->claim.kept = fetch->claim.kept && may_keep_piece(fetch, response);
+}
+
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
 {
     if (has_piece(fetch, response)) {
-        if (fetch->skip > 0 && response->status == 200) {
-            partial_ignores_ranges(object_parts(fetch->claim.base));
-        }
+        note_piece(fetch, response);
         return PIECE_COMES;
     }
     if ((response->status == 206 || response->status == 416) && !fetch->ask_whole) {

@@ -77,6 +77,12 @@ cases("206-other-etag-begins-anew-large", said("0-4", f"0-4/{len(LARGE)}", LARGE
       miss(LONG, 'ETag: "b"', body=OTHER, saw=("Range: bytes=5-", 'If-Range: "a"')),
       hit(ask=("Range: bytes=0-4",), status=206, text=OTHER[:5], relay=False),
       hit(ask=("Range: bytes=-5",), status=206, text=OTHER[-5:], relay=False))
+SECRET = (answer("Cache-Control: no-store", 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
+                 body=b"56789"),)
+cases("206-completed-not-stored", said("0-4", "0-4/10", b"01234"),
+      Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False, answers=SECRET),
+      Step(ask=("Range: bytes=5-",), saw=("Range: bytes=5-",), status=206, text=b"56789",
+           relay=False, answers=SECRET))
 cases("206-weak-not-joined",
       miss(LONG, 'ETag: W/"a"', "Content-Range: bytes 0-4/10", ask=("Range: bytes=0-4",), says=206,
            body=b"01234"),
