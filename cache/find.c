@@ -185,13 +185,14 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
     UNREACHABLE();
 }
 
-/* Stale, but usable at once: lead the validation if nobody does yet. */
+/* Stale, but usable at once: lead the validation if nobody does yet, and the client lets us ask. */
 static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup)
 {
     bool changed;
 
-    if (join(cache, query, lookup, &changed) == CACHE_FOLLOW) {
+    if (!query->policy->control.only_if_cached &&
+        join(cache, query, lookup, &changed) == CACHE_FOLLOW) {
         flight_leave(&lookup->member);
     }
     return CACHE_STALE;

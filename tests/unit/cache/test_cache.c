@@ -524,6 +524,24 @@ Test(cache, a_304_renews_what_is_stored)
     }
 }
 
+Test(cache, rfc9111_5_2_1_7_only_if_cached_validates_nothing_in_the_background)
+{
+    static const char *const lasting[] = {"Cache-Control: max-age=60, stale-while-revalidate=60",
+                                          "ETag: \"1\"", NULL};
+    static const char *const only[] = {"Cache-Control: only-if-cached", NULL};
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, lasting, 1000);
+    kit.now += 61;
+    ask(&kit, "http://a/x", only, &try);
+    cr_expect_eq(try.result, CACHE_STALE);
+    cr_expect_not(try.lookup.lead);
+    lookup_fini(&try.lookup);
+    kit_close(&kit);
+}
+
 /* A 206 brings the first `length` bytes of `whole`, which becomes known in parts. */
 static void fetch_part(struct kit *kit, const char *url, uint64_t length, int64_t whole)
 {
