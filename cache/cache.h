@@ -52,11 +52,11 @@ struct cache_query {
     const struct uri *uri;
     struct span zone;
     int64_t now;
-    bool alone;          /* neither join nor lead a flight */
-    bool peek;           /* only to tell: nothing becomes hot, nothing is marked as used */
-    bool anew;           /* whatever is stored is of no use */
-    struct waker waker;  /* for the flight */
-    struct arena *arena; /* keys are kept here */
+    bool alone;             /* neither join nor lead a flight */
+    bool peek;              /* only to tell: nothing becomes hot, nothing is marked as used */
+    struct object *useless; /* what an earlier lookup found and could not be delivered, or NULL */
+    struct waker waker;     /* for the flight */
+    struct arena *arena;    /* keys are kept here */
 };
 
 /* Looks up and decides. decision gets outcome, reason, age and lifetime as far as known. */

@@ -223,14 +223,24 @@ static enum policy_verdict judge(const struct cache_query *query, const struct l
     return verdict;
 }
 
+/* Under whatever head; what is known in parts may have been read from the store again. */
+static bool is_same_body(const struct object *object, const struct object *other)
+{
+    const struct partial *parts = object_parts(object);
+    const struct partial *others = object_parts(other);
+
+    return object_owner(object) == object_owner(other) ||
+           (parts && others && partial_is_same(parts, others));
+}
+
 enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup, struct decision *decision)
 {
     bool varies;
 
     find_response(cache, query, lookup, &varies);
-    if (query->anew && lookup->object) {
-        table_clear(cache->table, &lookup->key);
+    if (query->useless && lookup->object && is_same_body(lookup->object, query->useless)) {
+        table_forget(cache->table, lookup->object);
         object_unref(&lookup->object);
     }
     switch (judge(query, lookup, varies, decision)) {

@@ -241,6 +241,18 @@ void table_settle(struct table *table, struct object *object, bool keep)
     unlock_shard(shard);
 }
 
+void table_forget(struct table *table, const struct object *object)
+{
+    struct shard *shard = lock_shard(table, object->key.hash);
+    struct entry *entry = entry_find(shard, object->key.hash);
+
+    if (entry && entry->object == object) {
+        entry_clear(shard, entry);
+        entry_tidy(shard, entry);
+    }
+    unlock_shard(shard);
+}
+
 void table_clear(struct table *table, const struct cache_key *key)
 {
     struct shard *shard = lock_shard(table, key->hash);

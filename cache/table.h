@@ -23,7 +23,9 @@ struct object *table_find(struct table *table, const struct cache_key *key);
 void table_put(struct table *table, struct object *object, bool pending);
 /* The store answered. `keep`: stays as a hot object if it is still the one under its key. */
 void table_settle(struct table *table, struct object *object, bool keep);
-/* Forgets the object; a flight goes on. */
+/* Forgets the object if it is still the one under its key; a flight goes on. */
+void table_forget(struct table *table, const struct object *object);
+/* Forgets whatever object there is; a flight goes on. */
 void table_clear(struct table *table, const struct cache_key *key);
 /* Forgets the object and dooms the flight under the key. */
 void table_drop(struct table *table, const struct cache_key *key);

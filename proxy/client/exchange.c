@@ -205,6 +205,7 @@ static void finish(struct exchange *x)
     lookup_fini(&x->lookup);
     object_reader_fini(&x->reader);
     object_unref(&x->object);
+    object_unref(&x->useless);
     fetch_unlink(&x->fetch); /* last: it looks whether anybody still waits */
     if (x->request_body) {
         spool_writer_gone(x->request_body);

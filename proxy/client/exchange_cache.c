@@ -70,7 +70,7 @@ enum exchange_state exchange_lookup(struct exchange *x)
         .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
         .alone = x->alone || route_is_alone(&x->request),
-        .anew = x->anew,
+        .useless = x->useless,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };

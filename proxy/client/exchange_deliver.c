@@ -62,12 +62,13 @@ static enum exchange_state start_over(struct exchange *x)
     if (x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
     }
-    object_unref(&x->object);
+    object_unref(&x->useless);
+    x->useless = x->object;
+    x->object = NULL;
     lookup_fini(&x->lookup);
     fetch_unlink(&x->fetch);
     x->decision = DECISION_INIT;
     x->confirmed = false;
-    x->anew = true;
     if (x->attempts++ >= ATTEMPTS_MAX) {
         x->decision.reason = REASON_NOT_STORED;
         x->decision.forward = FORWARD_MISS;

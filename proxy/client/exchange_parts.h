@@ -57,12 +57,12 @@ struct exchange {
     struct spool *request_body; /* while the client sends one */
     bool request_ended;
 
-    struct object *object; /* what is delivered; counted */
-    bool evaluate;         /* its conditions and Range are ours to evaluate */
-    bool anew;             /* what is stored is of no use to this request */
-    bool confirmed;        /* the origin has sent a missing piece of it */
-    uint64_t serial;       /* of the response, for its boundary */
-    uint64_t hole;         /* where bytes of it were missing last, and how often just there */
+    struct object *object;  /* what is delivered; counted */
+    bool evaluate;          /* its conditions and Range are ours to evaluate */
+    struct object *useless; /* what could not be delivered and is not to be found again; counted */
+    bool confirmed;         /* the origin has sent a missing piece of it */
+    uint64_t serial;        /* of the response, for its boundary */
+    uint64_t hole;          /* where bytes of it were missing last, and how often just there */
     int hole_tries;
     struct object_reader reader;
     struct source *body; /* plays what the reader reads; NULL: not opened */

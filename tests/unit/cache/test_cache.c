@@ -597,6 +597,47 @@ static void await_store(struct kit *kit, const char *url)
     cr_assert_not(try.lookup.from_memory);
 }
 
+/* A lookup of somebody for whom `useless` was of no use. */
+static enum cache_result again(struct kit *kit, const char *url, struct object *useless)
+{
+    struct try try;
+
+    ask(kit, url, NULL, &try); /* for the request */
+    lookup_fini(&try.lookup);
+    struct cache_query query = {
+        .request = &try.request,
+        .policy = &try.policy,
+        .uri = &try.uri,
+        .zone = SPAN("t"),
+        .now = kit->now,
+        .useless = useless,
+        .alone = true,
+        .arena = &kit->arena,
+    };
+    enum cache_result result = cache_lookup(kit->cache, &query, &try.lookup, &try.decision);
+    lookup_fini(&try.lookup);
+    return result;
+}
+
+Test(cache, what_was_of_no_use_is_passed_over_but_not_what_came_after_it)
+{
+    struct kit kit;
+    struct try old;
+
+    kit_open(&kit, true);
+    fetch_part(&kit, "http://a/x", 1000, 3000000);
+    ask(&kit, "http://a/x", NULL, &old);
+    kit.now += 60;
+    fetch(&kit, "http://a/x", NULL, fresh, 1000);
+    cr_expect_eq(again(&kit, "http://a/x", old.lookup.object), CACHE_FRESH);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH, "it stays for others, too");
+    lookup_fini(&old.lookup);
+    ask(&kit, "http://a/x", NULL, &old);
+    cr_expect_eq(again(&kit, "http://a/x", old.lookup.object), CACHE_ALONE);
+    lookup_fini(&old.lookup);
+    kit_close(&kit);
+}
+
 Test(cache, who_reads_an_old_version_does_not_bring_it_back)
 {
     struct kit kit;
