@@ -24,7 +24,8 @@ void kit_nap(unsigned ms)
 /* ---- the proxy ---- */
 
 /* A port that was free a moment ago: each worker binds it for itself. */
-static uint16_t free_port(void)
+/* Not `taken`: the kernel may give the same one twice. */
+static uint16_t free_port(uint16_t taken)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof(address);
@@ -33,8 +34,12 @@ static uint16_t free_port(void)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0);
     cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    uint16_t port = ntohs(address.sin_port);
+    if (port == taken) {
+        port = free_port(taken); /* while that one is still bound */
+    }
     close(fd);
-    return ntohs(address.sin_port);
+    return port;
 }
 
 static void add(struct kit *kit, const char *option)
@@ -56,7 +61,7 @@ static void add_options(struct kit *kit, bool with_store, const char *const *opt
     add(kit, "larder-proxy");
     snprintf(text, sizeof(text), "127.0.0.1:%u", kit->port);
     add_pair(kit, "--listen", text);
-    snprintf(text, sizeof(text), "127.0.0.1:%u", free_port());
+    snprintf(text, sizeof(text), "127.0.0.1:%u", free_port(kit->port));
     add_pair(kit, "--admin", text);
     add_pair(kit, "--allow", "127.0.0.0/8");
     add_pair(kit, "--allow-target", "127.0.0.0/8");
@@ -85,7 +90,7 @@ void kit_start(struct kit *kit, bool with_store, origin_handler *handler,
 {
     struct buf errors = BUF_INIT;
 
-    *kit = (struct kit){.port = free_port()};
+    *kit = (struct kit){.port = free_port(0)};
     strcpy(kit->dir, "/tmp/larder-scenario-XXXXXX");
     cr_assert_not_null(mkdtemp(kit->dir));
     kit->origin = origin_start("127.0.0.1:0", handler);
