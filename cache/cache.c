@@ -48,6 +48,7 @@ struct guard *cache_guard_lock(struct cache *cache, uint32_t number)
 
 void cache_guard_unlock(struct guard *guard)
 {
+    atomic_fetch_add(&guard->changes, 1);
     pthread_mutex_unlock(&guard->lock);
 }
 

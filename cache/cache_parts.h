@@ -21,8 +21,9 @@
  * tell what happened since somebody looked, without keeping the lock meanwhile:
  *   - a flight remembers `invalidations` at its begin; it is not kept when its URL was among those
  *     since, or when there were more than the guard remembers;
- *   - who reads the store remembers `changes`; what it read does not go to the table when there
- *     was one since, because it may be older than what the table had in between.
+ *   - who reads the store remembers `changes`, which counts both the beginning and the end of each;
+ *     what it read does not go to the table when one was under way or came since, because it may be
+ *     older than what the table had in between.
  */
 
 enum {
