@@ -30,6 +30,15 @@ static bool is_from_cache(enum outcome outcome)
 
 /* ---- which shape ---- */
 
+/* Its bytes are here once, in order; the parts of a multipart/byteranges may be in any. */
+static bool only_passes(const struct object *object)
+{
+    const struct object *owner = object_owner(object);
+
+    return owner->spool != NULL && owner->stored_reason != REASON_STORED &&
+           !object_in_memory(object);
+}
+
 /* RFC 9110 14.2, 14.3. A length that is not known yet has no ranges: they could not say of what. */
 static enum shape shape_of_range(const struct respond_input *input, struct byte_ranges *ranges)
 {
@@ -48,7 +57,8 @@ static enum shape shape_of_range(const struct respond_input *input, struct byte_
         if (ranges->count == 1) {
             return SHAPE_PART;
         }
-        return multipart_suits(fields_get(&object->fields, FIELD_CONTENT_TYPE), (uint64_t)length)
+        return multipart_suits(fields_get(&object->fields, FIELD_CONTENT_TYPE), (uint64_t)length) &&
+                       !only_passes(object)
                    ? SHAPE_PARTS
                    : SHAPE_WHOLE;
     case RANGE_IGNORE:

@@ -77,6 +77,8 @@ cases("206-other-etag-begins-anew-large", said("0-4", f"0-4/{len(LARGE)}", LARGE
       miss(LONG, 'ETag: "b"', body=OTHER, saw=("Range: bytes=5-", 'If-Range: "a"')),
       hit(ask=("Range: bytes=0-4",), status=206, text=OTHER[:5], relay=False),
       hit(ask=("Range: bytes=-5",), status=206, text=OTHER[-5:], relay=False))
+cases("several-of-what-passes-through",
+      miss(LONG, ask=("Range: bytes=-5,0-4", "Cache-Control: no-store"), body=LARGE, text=LARGE))
 SECRET = (answer("Cache-Control: no-store", 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
                  body=b"56789"),)
 cases("206-completed-not-stored", said("0-4", "0-4/10", b"01234"),
