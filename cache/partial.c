@@ -175,10 +175,11 @@ bool partial_is_same(const struct partial *partial, const struct partial *other)
     return partial->version == other->version;
 }
 
+/* What is held but not kept only passes: whoever comes later may find it gone. */
 static bool is_here(const struct piece *piece)
 {
     return piece->state == PIECE_SAVING || piece->state == PIECE_STORED ||
-           piece->state == PIECE_HELD;
+           (piece->state == PIECE_HELD && spool_is_kept(piece->object->spool));
 }
 
 bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool arriving)

@@ -199,6 +199,30 @@ Test(partial, without_a_strong_validator_there_is_one_piece)
     partial_unref(&parts);
 }
 
+Test(partial, what_only_passes_is_not_here)
+{
+    static const struct http_fields none = {0};
+    static const struct freshness freshness = {0};
+    struct http_head head = {.status = 206, .framing = BODY_LENGTH, .content_length = 10};
+    struct partial *parts = parts_of(100, true);
+    struct piece *piece = partial_claim(parts, 0, 10, CLAIM_HERE, 1000);
+    struct spool *spool =
+        spool_new(&(struct spool_options){.budget = &budget, .expected = 10, .limit = MIB});
+    struct object *object = object_new(&key, &head, &none, &freshness, spool);
+    struct piece_range range;
+
+    partial_arrives(parts, piece, object, 1000);
+    spool_append(spool, SPAN("0123456789"));
+    partial_held(parts, piece, 10);
+    spool_end(spool, 0);
+    cr_expect(partial_covers(parts, 0, 10, true));
+    cr_expect_not(partial_covers(parts, 0, 10, false));
+    cr_expect_eq(partial_ranges(parts, &range, 1), 0);
+    object_unref(&object);
+    piece_unref(&piece);
+    partial_unref(&parts);
+}
+
 Test(partial, where_ranges_are_ignored_all_is_asked_for_at_once)
 {
     struct partial *parts = parts_of(100 * MIB, true);
