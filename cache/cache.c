@@ -206,26 +206,25 @@ static struct settling *settling_new(struct cache *cache, struct object *object)
 }
 
 /* More than a guard remembers count as ours, also those that come while we look. */
-static bool invalidated_since(const struct guard *guard, const struct flight_mark *mark)
+bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 {
+    const struct guard *guard = &cache->guards[mark.guard];
     uint64_t count = atomic_load(&guard->invalidations);
 
-    if (count - mark->invalidations > RECENT_INVALIDATIONS) {
+    if (count - mark.invalidations > RECENT_INVALIDATIONS) {
         return true;
     }
-    for (uint64_t i = mark->invalidations; i < count; i++) {
-        if (atomic_load(&guard->recent[i % RECENT_INVALIDATIONS]) == mark->url) {
+    for (uint64_t i = mark.invalidations; i < count; i++) {
+        if (atomic_load(&guard->recent[i % RECENT_INVALIDATIONS]) == mark.url) {
             return true;
         }
     }
-    return atomic_load(&guard->invalidations) - mark->invalidations >= RECENT_INVALIDATIONS;
+    return atomic_load(&guard->invalidations) - mark.invalidations >= RECENT_INVALIDATIONS;
 }
 
 bool cache_is_outdated(struct cache *cache, const struct flight *flight)
 {
-    struct flight_mark mark = flight_mark(flight);
-
-    return flight_is_doomed(flight) || invalidated_since(&cache->guards[mark.guard], &mark);
+    return flight_is_doomed(flight) || cache_invalidated_since(cache, flight_mark(flight));
 }
 
 /* Under the guard: in the table first, so that it is found before the store has it. */
@@ -241,8 +240,7 @@ static void keep(struct cache *cache, struct object *object)
     buf_fini(&head);
 }
 
-/* Under the guard. */
-static void forget(struct cache *cache, const struct cache_key *key)
+void cache_forget(struct cache *cache, const struct cache_key *key)
 {
     table_clear(cache->table, key);
     if (cache->store) {
@@ -276,7 +274,7 @@ void cache_commit(struct cache *cache, struct flight *flight, struct object *obj
         break;
     case REASON_TOO_LARGE: /* but what it would have replaced is older */
         spool_end(object->spool, 0);
-        forget(cache, &object->key);
+        cache_forget(cache, &object->key);
         break;
     default:
         keep(cache, object);
@@ -340,7 +338,7 @@ void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_unti
 {
     struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
 
-    forget(cache, flight_key(flight));
+    cache_forget(cache, flight_key(flight));
     cache_guard_unlock(guard);
     table_land(cache->table, flight, pass_until);
 }

@@ -60,6 +60,10 @@ struct flight_mark cache_mark(struct cache *cache, const struct cache_key *prima
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
+/* The URL of the mark was invalidated after it was made. */
+bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
+/* Nothing is under the key any more, in memory or on disk. Under the guard. */
+void cache_forget(struct cache *cache, const struct cache_key *key);
 
 /* ---- fill.c ---- */
 

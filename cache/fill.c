@@ -31,11 +31,6 @@ static struct object *current(struct cache *cache, const struct object *base)
     return found;
 }
 
-static bool is_invalidated(struct cache *cache, struct flight_mark mark)
-{
-    return atomic_load(&cache->guards[mark.guard].invalidations) != mark.invalidations;
-}
-
 /* The table has nothing under its key, and the store has something else. Under the guard. */
 static bool is_replaced(struct cache *cache, const struct object *base)
 {
@@ -57,7 +52,7 @@ static bool hold(struct cache *cache, struct object *base, struct flight_mark ma
 {
     struct object *there = table_find(cache->table, &base->key);
     bool ours = there ? object_parts(there) == object_parts(base)
-                      : !is_invalidated(cache, mark) && !is_replaced(cache, base);
+                      : !cache_invalidated_since(cache, mark) && !is_replaced(cache, base);
 
     if (ours) {
         table_put(cache->table, there ? there : base, true);
@@ -225,10 +220,7 @@ void cache_refuse_claim(struct cache *cache, struct claim *claim)
     struct object *now = current(cache, claim->base);
 
     if (now) {
-        table_clear(cache->table, &now->key);
-        if (cache->store) {
-            store_drop(cache->store, now->key.hash, NULL, NULL);
-        }
+        cache_forget(cache, &now->key);
     }
     cache_guard_unlock(guard);
     object_unref(&now);
@@ -471,7 +463,7 @@ static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
     bool good = err == 0 || (cache->store && partial_joins(object_parts(claim->base)));
 
     return object->stored_reason == REASON_STORED && claim->kept && length > 0 && good &&
-           !is_invalidated(cache, claim->mark) && spool_is_wanted(object->spool);
+           !cache_invalidated_since(cache, claim->mark) && spool_is_wanted(object->spool);
 }
 
 void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
