@@ -210,7 +210,9 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     for (size_t i = 0; i < response->body.count; i++) {
         left -= fill_ahead(x, response->body.at[i].from, response->body.at[i].to, left);
     }
-    describe(x, response);
+    if (coverage != COVERS_ALL) {
+        describe(x, response); /* the decision is another one by now */
+    }
     return exchange_reply(x, &response->head, x->body);
 }
 
