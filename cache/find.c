@@ -233,6 +233,22 @@ static bool is_same_body(const struct object *object, const struct object *other
            (parts && others && partial_is_same(parts, others));
 }
 
+/* As if it were not stored. */
+static void pass_over(struct cache *cache, const struct cache_query *query, struct lookup *lookup)
+{
+    if (!query->peek) {
+        table_forget(cache->table, lookup->object);
+    }
+    object_unref(&lookup->object);
+}
+
+/* A part that nothing can be joined to answers what lies inside it while it is fresh. It is not
+ * worth a validation, after which the whole may have to be asked for all the same. */
+static bool is_lone_part(const struct object *object)
+{
+    return object && object_parts(object) && !partial_joins(object_parts(object));
+}
+
 enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup, struct decision *decision)
 {
@@ -240,10 +256,14 @@ enum cache_result cache_appraise(struct cache *cache, const struct cache_query *
 
     find_response(cache, query, lookup, &varies);
     if (query->useless && lookup->object && is_same_body(lookup->object, query->useless)) {
-        table_forget(cache->table, lookup->object);
-        object_unref(&lookup->object);
+        pass_over(cache, query, lookup);
     }
-    switch (judge(query, lookup, varies, decision)) {
+    enum policy_verdict verdict = judge(query, lookup, varies, decision);
+    if (verdict == POLICY_VALIDATE && is_lone_part(lookup->object)) {
+        pass_over(cache, query, lookup);
+        verdict = judge(query, lookup, varies, decision);
+    }
+    switch (verdict) {
     case POLICY_FRESH:
         decision->outcome = lookup->from_memory ? OUTCOME_HIT_MEMORY : OUTCOME_HIT;
         return CACHE_FRESH;
