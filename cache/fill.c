@@ -37,7 +37,7 @@ static bool is_replaced(struct cache *cache, const struct object *base)
     struct object *stored;
 
     if (cache->store == NULL ||
-        object_load(cache->store, &base->key, 0, &cache->budget, &stored) != 0) {
+        object_load(cache->store, &base->key, OBJECT_PEEKED, 0, &cache->budget, &stored) != 0) {
         return false;
     }
     struct partial *parts = object_parts(stored);

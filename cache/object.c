@@ -326,8 +326,8 @@ static void adopt_body(struct object *object, struct store *store, size_t copy_m
     }
 }
 
-int object_load(struct store *store, const struct cache_key *key, size_t copy_max,
-                struct budget *budget, struct object **out)
+int object_load(struct store *store, const struct cache_key *key, enum object_use use,
+                size_t copy_max, struct budget *budget, struct object **out)
 {
     struct store_object record;
 
@@ -335,6 +335,9 @@ int object_load(struct store *store, const struct cache_key *key, size_t copy_ma
     int err = store_find(store, key->hash, key->text, &record);
     if (err) {
         return err;
+    }
+    if (use == OBJECT_USED) {
+        store_used(store, &record);
     }
     struct object *object =
         object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);

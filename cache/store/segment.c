@@ -266,7 +266,7 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     atomic_store(&segment->opened, false);
     pthread_mutex_init(&segment->opening, NULL);
     /* No record is shorter than 70 bytes with its node, no chunk than half a page. */
-    bitmap_init(&segment->verified_objects, capacity / 64);
+    ledger_init(&segment->ledger, capacity / 64);
     bitmap_init(&segment->verified_chunks, capacity / 2048);
     bitmap_init(&segment->bad_chunks, capacity / 2048);
 }
@@ -275,7 +275,7 @@ static void segment_fini(struct segment *segment)
 {
     env_close(&segment->env);
     pthread_mutex_destroy(&segment->opening);
-    bitmap_fini(&segment->verified_objects);
+    ledger_fini(&segment->ledger);
     bitmap_fini(&segment->verified_chunks);
     bitmap_fini(&segment->bad_chunks);
 }
@@ -390,12 +390,12 @@ static int get_value(struct segment *segment, MDB_dbi db, uint32_t number, struc
 
 static int verify_once(struct segment *segment, uint32_t number, const struct segment_record *read)
 {
-    if (bitmap_has(&segment->verified_objects, number)) {
+    if (ledger_is_verified(&segment->ledger, number)) {
         return 0;
     }
     int err = record_verify(read->bytes, &read->record);
     if (!err) {
-        bitmap_set(&segment->verified_objects, number);
+        ledger_set_verified(&segment->ledger, number);
     }
     return err;
 }

@@ -13,6 +13,7 @@
 #define LARDER_CACHE_STORE_SEGMENT_H
 
 #include "cache/store/env.h"
+#include "cache/store/ledger.h"
 #include "cache/store/object.h"
 
 #include <pthread.h>
@@ -44,8 +45,8 @@ struct segment {
     _Atomic bool opened; /* the first use opens the file */
     struct env env;
     MDB_dbi objects, chunks;
-    struct bitmap verified_objects; /* checksum held once in this process life */
-    struct bitmap verified_chunks;
+    struct ledger ledger;
+    struct bitmap verified_chunks; /* checksum held once in this process life */
     struct bitmap bad_chunks;
 
     /* The writer's. */

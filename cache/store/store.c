@@ -157,6 +157,8 @@ static int fill_object(struct segments *segments, const struct location *locatio
         return err;
     }
     *out = (struct store_object){
+        .segment = location->segment,
+        .number = location->object,
         .meta_len = location->meta_len,
         .head = location->head_segment ? newer_head : read->record.head,
         .body_len = read->record.body_len,
@@ -246,6 +248,30 @@ int store_find(struct store *store, const uint8_t hash[STORE_HASH], struct span 
     }
     atomic_fetch_add_explicit(err ? &count->missed : &count->found, 1, memory_order_relaxed);
     return err;
+}
+
+static void count_use(struct segments *segments, uint32_t id, uint32_t number)
+{
+    struct segment *segment = segments_slot(segments, id);
+
+    if (segment_pin(segment, id, false)) {
+        ledger_use(&segment->ledger, number);
+        segments_unpin(segments, segment);
+    }
+}
+
+void store_used(struct store *store, const struct store_object *object)
+{
+    count_use(&store->disk.segments, object->segment, object->number);
+}
+
+void store_touch(struct store *store, const uint8_t hash[STORE_HASH])
+{
+    struct location location;
+
+    if (index_get(store->disk.index, hash, &location) == 0) {
+        count_use(&store->disk.segments, location.segment, location.object);
+    }
 }
 
 void store_object_done(struct store *store, struct store_object *object)

@@ -50,7 +50,8 @@ struct store_chunk {
 };
 
 struct store_object {
-    struct store_pin *pin; /* give back with store_object_done() */
+    struct store_pin *pin;    /* give back with store_object_done() */
+    uint32_t segment, number; /* where its record is */
     uint8_t meta[STORE_META_MAX];
     size_t meta_len;
     struct span head; /* opaque to the store; valid while pinned */
@@ -68,6 +69,12 @@ struct store_object {
 int store_find(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                struct store_object *out);
 void store_object_done(struct store *store, struct store_object *object);
+
+/* It was used: what is used stays longer. */
+void store_used(struct store *store, const struct store_object *object);
+/* The same for who answers from memory with what is stored under the hash. Looks it up in the
+ * index, so not for every use: a few, and then one in many, tell enough. Nothing without it. */
+void store_touch(struct store *store, const uint8_t hash[STORE_HASH]);
 
 /* Lends the bytes of one chunk. 0 and a pin to give back with store_unpin(), ERR_NOT_FOUND when its
  * segment was dropped, ERR_CORRUPT (the object is dropped when it is found next). Pinning the

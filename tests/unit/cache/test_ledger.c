@@ -1,0 +1,100 @@
+#include "cache/store/ledger.h"
+#include "cache/store/s3fifo.h"
+
+#include <criterion/criterion.h>
+
+Test(ledger, counts_uses_up_to_the_bound)
+{
+    struct ledger ledger;
+
+    ledger_init(&ledger, 5000);
+    for (unsigned i = 0; i < S3_HITS_MAX + 5; i++) {
+        cr_expect_eq(ledger_uses(&ledger, 4321), i < S3_HITS_MAX ? i : S3_HITS_MAX);
+        ledger_use(&ledger, 4321);
+    }
+    cr_expect_eq(ledger_uses(&ledger, 4320), 0);
+    cr_expect_eq(ledger_uses(&ledger, 4322), 0);
+    ledger_fini(&ledger);
+}
+
+Test(ledger, a_number_outside_is_ignored)
+{
+    struct ledger ledger;
+    struct ledger_line line = {.tag = 7, .size = 7, .uses = 1};
+
+    ledger_init(&ledger, 10);
+    ledger_use(&ledger, UINT32_MAX);
+    ledger_set_verified(&ledger, LEDGER_BLOCK);
+    ledger_write(&ledger, LEDGER_BLOCK * 3, &line);
+    cr_expect_eq(ledger_uses(&ledger, UINT32_MAX), 0);
+    cr_expect_not(ledger_is_verified(&ledger, LEDGER_BLOCK));
+    cr_expect_eq(ledger_read(&ledger, LEDGER_BLOCK * 3).tag, 0);
+    ledger_fini(&ledger);
+}
+
+Test(ledger, the_checksum_is_remembered_beside_the_uses)
+{
+    struct ledger ledger;
+
+    ledger_init(&ledger, 100);
+    ledger_use(&ledger, 3);
+    cr_expect_not(ledger_is_verified(&ledger, 3));
+    ledger_set_verified(&ledger, 3);
+    cr_expect(ledger_is_verified(&ledger, 3));
+    cr_expect_eq(ledger_uses(&ledger, 3), 1);
+    for (unsigned i = 0; i < 2 * S3_HITS_MAX; i++) {
+        ledger_use(&ledger, 3);
+    }
+    cr_expect(ledger_is_verified(&ledger, 3));
+    ledger_fini(&ledger);
+}
+
+Test(ledger, sizes_come_back_within_an_eighth)
+{
+    struct ledger ledger;
+
+    ledger_init(&ledger, 100);
+    for (uint64_t size = 0; size < UINT64_C(1) << 35; size = size * 5 / 4 + 1) {
+        struct ledger_line line = {.tag = 1, .size = size};
+        ledger_write(&ledger, 1, &line);
+        uint64_t back = ledger_read(&ledger, 1).size;
+        cr_expect(back <= (size < 8 ? 15 : size) && back + back / 8 + 1 >= size, "%llu is %llu",
+                  (unsigned long long)size, (unsigned long long)back);
+    }
+    ledger_write(&ledger, 1, &(struct ledger_line){.size = UINT64_MAX});
+    cr_expect_eq(ledger_read(&ledger, 1).size, UINT64_C(15) << 31);
+    ledger_fini(&ledger);
+}
+
+Test(ledger, uses_survive_what_is_saved_and_loaded)
+{
+    struct ledger before, after;
+    uint8_t saved[LEDGER_BLOCK];
+
+    ledger_init(&before, 3 * LEDGER_BLOCK);
+    ledger_init(&after, 3 * LEDGER_BLOCK);
+    cr_expect_not(ledger_save(&before, 1, saved));
+    ledger_use(&before, LEDGER_BLOCK + 5);
+    ledger_set_verified(&before, LEDGER_BLOCK + 5);
+    cr_expect(ledger_save(&before, 1, saved));
+
+    ledger_use(&after, LEDGER_BLOCK + 5);
+    ledger_load(&after, 1, span_of(saved, sizeof(saved)));
+    cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 5), 2);
+    cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 6), 0);
+    cr_expect_not(ledger_is_verified(&after, LEDGER_BLOCK + 5), "held against other bytes");
+    ledger_fini(&before);
+    ledger_fini(&after);
+}
+
+Test(ledger, memory_comes_as_it_is_needed)
+{
+    struct ledger ledger;
+
+    ledger_init(&ledger, 1000000);
+    size_t empty = ledger_memory(&ledger);
+    cr_expect_lt(empty, 10000);
+    ledger_use(&ledger, 999999);
+    cr_expect_eq(ledger_memory(&ledger), empty + sizeof(struct ledger_block));
+    ledger_fini(&ledger);
+}
