@@ -1,0 +1,184 @@
+#include "base/memory.h"
+
+#include "base/check.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+/* One thread's, or a few threads', own lines. */
+struct stripe {
+    _Alignas(64) _Atomic int64_t drift; /* not yet in the total */
+    _Atomic int64_t sums[MEMORY_COUNT];
+};
+
+static struct stripe stripes[MEMORY_STRIPES];
+static _Alignas(64) _Atomic int64_t total;
+
+static _Alignas(64) _Atomic size_t limit;
+static void (*_Atomic relief)(void *arg, size_t bytes);
+static void *_Atomic relief_arg;
+
+static const struct {
+    const char *word, *text;
+    bool limited;
+} purposes[MEMORY_COUNT] = {
+#define X(id, word, limited, text) [MEMORY_##id] = {word, text, limited},
+    MEMORY_PURPOSES(X)
+#undef X
+};
+
+/* ---- counting ---- */
+
+static struct stripe *my_stripe(void)
+{
+    static atomic_uint next;
+    static _Thread_local struct stripe *mine;
+
+    if (mine == NULL) {
+        mine = &stripes[atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % MEMORY_STRIPES];
+    }
+    return mine;
+}
+
+static void add(enum memory_purpose purpose, int64_t bytes)
+{
+    struct stripe *stripe = my_stripe();
+
+    atomic_fetch_add_explicit(&stripe->sums[purpose], bytes, memory_order_relaxed);
+    if (!purposes[purpose].limited) {
+        return;
+    }
+    int64_t drift = atomic_fetch_add_explicit(&stripe->drift, bytes, memory_order_relaxed) + bytes;
+    if (drift >= MEMORY_SLACK || drift <= -MEMORY_SLACK) {
+        drift = atomic_exchange_explicit(&stripe->drift, 0, memory_order_relaxed);
+        atomic_fetch_add_explicit(&total, drift, memory_order_relaxed);
+    }
+}
+
+void memory_take(enum memory_purpose purpose, size_t bytes)
+{
+    add(purpose, (int64_t)bytes);
+}
+
+void memory_give(enum memory_purpose purpose, size_t bytes)
+{
+    add(purpose, -(int64_t)bytes);
+}
+
+/* ---- the limit ---- */
+
+void memory_set_limit(size_t bytes)
+{
+    atomic_store(&limit, bytes);
+}
+
+size_t memory_limit(void)
+{
+    return atomic_load_explicit(&limit, memory_order_relaxed);
+}
+
+size_t memory_used(void)
+{
+    int64_t used = atomic_load_explicit(&total, memory_order_relaxed);
+
+    return used > 0 ? (size_t)used : 0;
+}
+
+/* Bytes above so many eighths of the limit. */
+static size_t above(unsigned eighths)
+{
+    size_t most = memory_limit();
+    size_t mark = most / 8 * eighths;
+    size_t used = memory_used();
+
+    return most && used > mark ? used - mark : 0;
+}
+
+size_t memory_excess(void)
+{
+    return above(6);
+}
+
+bool memory_is_tight(void)
+{
+    return above(7) > 0;
+}
+
+bool memory_is_over(void)
+{
+    return above(8) > 0;
+}
+
+bool memory_promise(size_t bytes)
+{
+    memory_take(MEMORY_PROMISED, bytes);
+    if (memory_is_tight()) {
+        memory_relieve();
+        if (memory_is_tight()) {
+            memory_give(MEMORY_PROMISED, bytes);
+            return false;
+        }
+    }
+    return true;
+}
+
+void memory_set_relief(void (*call)(void *arg, size_t bytes), void *arg)
+{
+    atomic_store(&relief, NULL);
+    atomic_store(&relief_arg, arg);
+    atomic_store(&relief, call);
+}
+
+void memory_relieve(void)
+{
+    size_t excess = memory_excess();
+    void (*call)(void *, size_t) = excess ? atomic_load(&relief) : NULL;
+
+    if (call) {
+        call(atomic_load(&relief_arg), excess);
+    }
+}
+
+/* ---- looking ---- */
+
+const char *memory_word(enum memory_purpose purpose)
+{
+    return purposes[purpose].word;
+}
+
+const char *memory_text(enum memory_purpose purpose)
+{
+    return purposes[purpose].text;
+}
+
+bool memory_is_limited(enum memory_purpose purpose)
+{
+    return purposes[purpose].limited;
+}
+
+uint64_t memory_sum(enum memory_purpose purpose)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < MEMORY_STRIPES; i++) {
+        sum += atomic_load_explicit(&stripes[i].sums[purpose], memory_order_relaxed);
+    }
+    return sum > 0 ? (uint64_t)sum : 0;
+}
+
+uint64_t memory_resident(void)
+{
+    unsigned long long kib = 0;
+    char line[128];
+    FILE *file = fopen("/proc/self/status", "re");
+
+    while (file && fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "RssAnon: %llu kB", &kib) == 1) {
+            break;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    return kib * 1024;
+}

@@ -1,0 +1,130 @@
+#include "base/memory.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+#define OFF ((size_t)MEMORY_STRIPES * MEMORY_SLACK)
+
+Test(memory, is_counted_by_purpose_and_in_all)
+{
+    memory_take(MEMORY_BODIES, 3 * MIB);
+    memory_take(MEMORY_HEADS, MIB);
+    memory_give(MEMORY_BODIES, MIB);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 2 * MIB);
+    cr_expect_eq(memory_sum(MEMORY_HEADS), MIB);
+    cr_expect_eq(memory_used(), 3 * MIB);
+    memory_take(MEMORY_LOOPS, 50 * MIB);
+    cr_expect_eq(memory_used(), 3 * MIB, "what cannot give way is shown, not limited");
+    cr_expect_eq(memory_sum(MEMORY_LOOPS), 50 * MIB);
+}
+
+Test(memory, every_purpose_has_a_word_of_its_own)
+{
+    for (int i = 0; i < MEMORY_COUNT; i++) {
+        for (int j = 0; j < i; j++) {
+            cr_expect_neq(
+                strcmp(memory_word((enum memory_purpose)i), memory_word((enum memory_purpose)j)),
+                0);
+        }
+        cr_expect_gt(strlen(memory_text((enum memory_purpose)i)), 0);
+    }
+}
+
+Test(memory, small_amounts_reach_the_total)
+{
+    for (size_t i = 0; i < 100000; i++) {
+        memory_take(MEMORY_ENTRIES, 100);
+    }
+    cr_expect_eq(memory_sum(MEMORY_ENTRIES), 10000000);
+    cr_expect_geq(memory_used() + OFF, 10000000);
+    cr_expect_leq(memory_used(), 10000000 + OFF);
+    for (size_t i = 0; i < 100000; i++) {
+        memory_give(MEMORY_ENTRIES, 100);
+    }
+    cr_expect_leq(memory_used(), OFF);
+    cr_expect_eq(memory_sum(MEMORY_ENTRIES), 0);
+}
+
+static void *take_here_give_there(void *arg)
+{
+    for (int i = 0; i < 20000; i++) {
+        memory_take(MEMORY_BUFFERS, 1000);
+        memory_give(MEMORY_BUFFERS, 999);
+    }
+    return arg;
+}
+
+Test(memory, many_threads_lose_nothing)
+{
+    pthread_t threads[20];
+
+    for (size_t i = 0; i < 20; i++) {
+        pthread_create(&threads[i], NULL, take_here_give_there, NULL);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    cr_expect_eq(memory_sum(MEMORY_BUFFERS), 400000);
+    cr_expect_leq(memory_used(), 400000 + OFF);
+    memory_give(MEMORY_BUFFERS, 400000);
+    cr_expect_eq(memory_sum(MEMORY_BUFFERS), 0);
+}
+
+Test(memory, the_marks_lie_at_three_quarters_seven_eighths_and_the_limit)
+{
+    memory_take(MEMORY_BODIES, 5 * MIB);
+    cr_expect_eq(memory_excess(), 0, "there is no limit");
+    cr_expect_not(memory_is_over());
+    memory_set_limit(8 * MIB);
+    cr_expect_eq(memory_excess(), 0);
+    memory_take(MEMORY_BODIES, MIB + MIB / 2);
+    cr_expect_eq(memory_excess(), MIB / 2);
+    cr_expect_not(memory_is_tight());
+    memory_take(MEMORY_BODIES, MIB);
+    cr_expect(memory_is_tight());
+    cr_expect_not(memory_is_over());
+    memory_take(MEMORY_BODIES, MIB);
+    cr_expect(memory_is_over());
+}
+
+static size_t wanted;
+
+static void give_back(void *arg, size_t bytes)
+{
+    size_t *held = arg;
+    size_t gone = bytes < *held ? bytes : *held;
+
+    wanted += bytes;
+    *held -= gone;
+    memory_give(MEMORY_HEADS, gone);
+}
+
+Test(memory, room_is_promised_while_hot_objects_can_make_it)
+{
+    size_t held = 5 * MIB;
+
+    memory_set_limit(8 * MIB);
+    memory_take(MEMORY_HEADS, held);
+    memory_set_relief(give_back, &held);
+    memory_relieve();
+    cr_expect_eq(wanted, 0);
+    cr_expect(memory_promise(2 * MIB));
+    cr_expect_eq(wanted, 0, "below the second mark nobody has to leave at once");
+    cr_expect(memory_promise(3 * MIB));
+    cr_expect_eq(held, MIB);
+    cr_expect_eq(memory_used(), 6 * MIB);
+    cr_expect_not(memory_promise(3 * MIB));
+    cr_expect_eq(held, 0);
+    cr_expect_eq(memory_sum(MEMORY_PROMISED), 5 * MIB, "what was refused is not counted");
+    memory_set_relief(NULL, NULL);
+    cr_expect_not(memory_promise(3 * MIB));
+    cr_expect(memory_promise(MIB));
+}
+
+Test(memory, the_system_says_what_is_resident)
+{
+    cr_expect_gt(memory_resident(), 0);
+}
