@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "cache/cache_parts.h"
 
 enum { DIRTY_LIMIT_MIN = 16 << 20 };
@@ -63,8 +64,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     int err = 0;
 
     *out = NULL;
-    cache->memory = options->memory;
-    cache->budget.limit = options->memory;
+    memory_set_limit(options->memory);
     cache->table = table_new(options->memory / 4 * 3);
     cache->object_max = options->object_max ? options->object_max : UINT64_MAX;
     cache->parts_max = cache->object_max;
@@ -151,7 +151,6 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
     struct cache_key key = *admission->primary;
     int64_t length = has_no_body(admission->response) ? 0 : admission->response->content_length;
     struct spool *spool = spool_new(&(struct spool_options){
-        .budget = &cache->budget,
         .expected = length,
         .limit = admission->spool_limit,
         .writer = admission->writer,
@@ -386,11 +385,6 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     cache_guard_unlock(guard);
 }
 
-struct budget *cache_budget(struct cache *cache)
-{
-    return &cache->budget;
-}
-
 bool cache_is_failing(struct cache *cache)
 {
     return cache->store != NULL && store_health(cache->store) != 0;
@@ -398,9 +392,9 @@ bool cache_is_failing(struct cache *cache)
 
 void cache_stats(struct cache *cache, struct cache_stats *out)
 {
-    *out = (struct cache_stats){.has_store = cache->store != NULL, .memory_limit = cache->memory};
+    *out = (struct cache_stats){.has_store = cache->store != NULL,
+                                .body_memory = memory_sum(MEMORY_BODIES)};
     table_stats(cache->table, &out->table);
-    out->body_memory = atomic_load_explicit(&cache->budget.used, memory_order_relaxed);
     if (cache->store) {
         store_stats(cache->store, &out->store);
     }

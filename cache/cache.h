@@ -17,7 +17,7 @@ struct cache;
 struct cache_options {
     const char *path;    /* NULL: memory only */
     uint64_t size;       /* bytes on disk */
-    uint64_t memory;     /* bytes of bodies and hot objects in memory */
+    uint64_t memory;     /* bytes; becomes the limit of base/memory.h, for the whole process */
     uint64_t object_max; /* larger responses are not stored; 0: what the store takes */
 };
 
@@ -180,8 +180,6 @@ void cache_adopt(struct cache *cache, struct flight *flight, const struct uri *u
 void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
                       struct arena *arena);
 
-struct budget *cache_budget(struct cache *cache);
-
 /* Commits to the disk have failed, and nothing is stored until the next attempt. Hits and misses
  * are served all the same. */
 bool cache_is_failing(struct cache *cache);
@@ -190,7 +188,7 @@ struct cache_stats {
     struct table_stats table;
     struct store_stats store;
     bool has_store;
-    size_t body_memory, memory_limit;
+    size_t body_memory; /* of all bodies in memory, hot ones too */
 };
 void cache_stats(struct cache *cache, struct cache_stats *out);
 

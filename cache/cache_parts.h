@@ -43,10 +43,8 @@ struct cache {
     struct table *table;
     struct store *store; /* NULL: memory only */
     struct sip_key secret;
-    struct budget budget;
     uint64_t object_max;
     uint64_t parts_max; /* the same for a response known in parts, which is evicted in parts, too */
-    uint64_t memory;
     atomic_size_t saving; /* pieces and tables of pieces on their way to the store */
     struct guard guards[GUARDS];
 };

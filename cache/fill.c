@@ -37,7 +37,7 @@ static bool is_replaced(struct cache *cache, const struct object *base)
     struct object *stored;
 
     if (cache->store == NULL ||
-        object_load(cache->store, &base->key, OBJECT_PEEKED, 0, &cache->budget, &stored) != 0) {
+        object_load(cache->store, &base->key, OBJECT_PEEKED, 0, &stored) != 0) {
         return false;
     }
     struct partial *parts = object_parts(stored);
@@ -270,7 +270,6 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
 {
     return partial_new(&(struct partial_options){
         .store = cache->store,
-        .budget = &cache->budget,
         .key = key,
         .secret = &cache->secret,
         .length = length,
@@ -377,7 +376,6 @@ struct object *cache_admit_piece(struct cache *cache, const struct claim *claim,
     struct cache_key key;
     struct partial *parts = object_parts(claim->base);
     struct spool *spool = spool_new(&(struct spool_options){
-        .budget = &cache->budget,
         .expected = (int64_t)(claim->range.to - claim->range.from),
         .limit = spool_limit,
         .writer = writer,

@@ -16,7 +16,7 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, bool
 
     *from_memory = object != NULL;
     if (object == NULL && cache->store &&
-        object_load(cache->store, key, OBJECT_USED, RAM_OBJECT_MAX, &cache->budget, &object) != 0) {
+        object_load(cache->store, key, OBJECT_USED, RAM_OBJECT_MAX, &object) != 0) {
         return NULL;
     }
     return object;
@@ -59,7 +59,7 @@ struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool
     table_view(cache->table, key, &view);
     *from_memory = view.object != NULL;
     if (view.object == NULL && cache->store &&
-        object_load(cache->store, key, OBJECT_PEEKED, 0, &cache->budget, &view.object) != 0) {
+        object_load(cache->store, key, OBJECT_PEEKED, 0, &view.object) != 0) {
         return NULL;
     }
     return view.object;

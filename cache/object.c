@@ -236,10 +236,9 @@ static bool decode_head(struct span text, uint32_t *status, struct span *reason,
     return text.len == 0;
 }
 
-static struct spool *spool_of_bytes(struct span body, struct budget *budget)
+static struct spool *spool_of_bytes(struct span body)
 {
     struct spool *spool = spool_new(&(struct spool_options){
-        .budget = budget,
         .expected = (int64_t)body.len,
         .limit = body.len,
     });
@@ -294,13 +293,11 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
 }
 
 /* The record's body is the table of its pieces. */
-static bool adopt_parts(struct object *object, struct store *store, struct budget *budget,
-                        struct store_object *record)
+static bool adopt_parts(struct object *object, struct store *store, struct store_object *record)
 {
     object->parts = partial_decode(
         &(struct partial_options){
             .store = store,
-            .budget = budget,
             .key = &object->key,
             .secret = store_secret(store),
         },
@@ -314,10 +311,10 @@ static bool adopt_parts(struct object *object, struct store *store, struct budge
 }
 
 static void adopt_body(struct object *object, struct store *store, size_t copy_max,
-                       struct budget *budget, struct store_object *record)
+                       struct store_object *record)
 {
     if (record->chunk_count == 0 && record->body_len <= copy_max) {
-        object->spool = spool_of_bytes(record->body, budget);
+        object->spool = spool_of_bytes(record->body);
         store_object_done(store, record);
     } else {
         object->store = store;
@@ -327,7 +324,7 @@ static void adopt_body(struct object *object, struct store *store, size_t copy_m
 }
 
 int object_load(struct store *store, const struct cache_key *key, enum object_use use,
-                size_t copy_max, struct budget *budget, struct object **out)
+                size_t copy_max, struct object **out)
 {
     struct store_object record;
 
@@ -342,14 +339,14 @@ int object_load(struct store *store, const struct cache_key *key, enum object_us
     struct object *object =
         object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);
     if (object == NULL ||
-        (object->kind == OBJECT_PARTIAL && !adopt_parts(object, store, budget, &record))) {
+        (object->kind == OBJECT_PARTIAL && !adopt_parts(object, store, &record))) {
         object_unref(&object);
         store_object_done(store, &record);
         store_drop(store, key->hash, NULL, NULL);
         return ERR_CORRUPT;
     }
     if (object->kind != OBJECT_PARTIAL) {
-        adopt_body(object, store, copy_max, budget, &record);
+        adopt_body(object, store, copy_max, &record);
     }
     *out = object;
     return 0;

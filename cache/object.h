@@ -74,7 +74,7 @@ void object_unref(struct object **object);
  * ERR_CORRUPT. A body up to `copy_max` bytes is copied to memory, so that nothing stays pinned. */
 enum object_use { OBJECT_USED, OBJECT_PEEKED }; /* does it count as a use? */
 int object_load(struct store *store, const struct cache_key *key, enum object_use use,
-                size_t copy_max, struct budget *budget, struct object **out);
+                size_t copy_max, struct object **out);
 
 /* What is stored of an object: head bytes into `head`, times and kind into `meta`. */
 struct object_meta {

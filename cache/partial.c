@@ -46,7 +46,6 @@ struct partial *partial_make(const struct partial_options *options, uint64_t ver
     list_init(&partial->readers);
     list_init(&partial->waiting);
     partial->store = options->store;
-    partial->budget = options->budget;
     partial->secret = options->secret;
     partial->key = *options->key;
     partial->key.text = span_of(xspandup(options->key->text), options->key->text.len);

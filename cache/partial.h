@@ -31,7 +31,6 @@ struct piece_range {
 
 struct partial_options {
     struct store *store;          /* NULL: memory only */
-    struct budget *budget;        /* of pieces read back to memory */
     const struct cache_key *key;  /* of the representation; copied */
     const struct sip_key *secret; /* for keys of pieces; outlives the partial */
     uint64_t length;              /* of the whole representation */

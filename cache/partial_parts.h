@@ -32,7 +32,6 @@ struct partial {
     atomic_int refs;
     pthread_mutex_t lock;
     struct store *store;
-    struct budget *budget;
     const struct sip_key *secret;
     struct cache_key key; /* text is owned */
     uint64_t length;

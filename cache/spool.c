@@ -2,18 +2,18 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 /* ---- chunks ---- */
 
-static struct chunk *chunk_new(struct budget *budget, uint64_t start, size_t cap)
+static struct chunk *chunk_new(uint64_t start, size_t cap)
 {
     struct chunk *chunk = xmalloc(sizeof(*chunk) + cap);
 
     atomic_init(&chunk->refs, 1);
     chunk->cap = (uint32_t)cap;
     chunk->start = start;
-    chunk->budget = budget;
-    atomic_fetch_add_explicit(&budget->used, cap, memory_order_relaxed);
+    memory_take(MEMORY_BODIES, sizeof(*chunk) + cap);
     return chunk;
 }
 
@@ -22,7 +22,7 @@ void chunk_unref(void *arg)
     struct chunk *chunk = arg;
 
     if (chunk && atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) == 1) {
-        atomic_fetch_sub_explicit(&chunk->budget->used, chunk->cap, memory_order_relaxed);
+        memory_give(MEMORY_BODIES, sizeof(*chunk) + chunk->cap);
         free(chunk);
     }
 }
@@ -60,7 +60,7 @@ static size_t chunk_size(const struct spool *spool, uint64_t start)
 /* Only the writer adds chunks, but readers look at the row: under the lock. */
 static struct chunk *add_chunk(struct spool *spool)
 {
-    struct chunk *chunk = chunk_new(spool->budget, spool->length, chunk_size(spool, spool->length));
+    struct chunk *chunk = chunk_new(spool->length, chunk_size(spool, spool->length));
 
     pthread_mutex_lock(&spool->lock);
     if (spool->count == spool->cap) {
@@ -98,7 +98,6 @@ struct spool *spool_new(const struct spool_options *options)
 
     atomic_init(&spool->refs, 1);
     CHECK(pthread_mutex_init(&spool->lock, NULL) == 0);
-    spool->budget = options->budget;
     spool->expected = options->expected;
     spool->limit = options->limit;
     spool->writer = options->writer;
@@ -174,9 +173,9 @@ static bool is_kept(const struct spool *spool)
 }
 
 /* When too much memory is used by all together, each makes do with the least that can move. */
-static size_t memory_limit(const struct spool *spool)
+static size_t window(const struct spool *spool)
 {
-    if (atomic_load_explicit(&spool->budget->used, memory_order_relaxed) <= spool->budget->limit) {
+    if (!memory_is_tight()) {
         return spool->limit;
     }
     return spool_is_storing(spool) ? STORE_CHUNK : CHUNK;
@@ -192,7 +191,7 @@ static uint64_t droppable(const struct spool *spool)
     }
     uint64_t read = spool->had_reader ? slowest_reader(spool) : 0;
     if (spool_is_storing(spool)) {
-        return spool->in_memory > memory_limit(spool) || read > stored ? stored : read;
+        return spool->in_memory > window(spool) || read > stored ? stored : read;
     }
     return read > stored ? read : stored;
 }
@@ -219,7 +218,7 @@ void spool_let_go(struct spool *spool)
         spool->in_memory -= chunk->cap;
         chunk_unref(chunk);
     }
-    if (spool->paused && !is_full(spool, memory_limit(spool) / 2)) {
+    if (spool->paused && !is_full(spool, window(spool) / 2)) {
         spool->paused = false;
         spool_wake(&spool->writer);
     }
@@ -275,7 +274,7 @@ static void wake_readers(struct spool *spool)
  * or without a store passes through. */
 static void spill_when_tight(struct spool *spool)
 {
-    if (is_kept(spool) && memory_limit(spool) != spool->limit) {
+    if (is_kept(spool) && window(spool) != spool->limit) {
         spool->spill = spool_is_storing(spool);
         spool->keep = spool->spill;
         spool->put_failed = !spool->spill;
@@ -293,7 +292,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     spill_when_tight(spool);
     wake_readers(spool);
     spool_let_go(spool);
-    spool->paused = is_full(spool, memory_limit(spool));
+    spool->paused = is_full(spool, window(spool));
     enum spool_flow flow = spool->paused ? SPOOL_PAUSE : SPOOL_MORE;
     bool waits_for_disk = spool->paused && spool_is_storing(spool);
     pthread_mutex_unlock(&spool->lock);

@@ -28,16 +28,9 @@ struct waker {
     void *arg;
 };
 
-/* Bytes of body held in memory by all spools together. */
-struct budget {
-    atomic_size_t used;
-    size_t limit;
-};
-
 enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
 
 struct spool_options {
-    struct budget *budget;
     int64_t expected;    /* length announced, or -1 */
     size_t limit;        /* bytes in memory above which the writer pauses */
     struct waker writer; /* room again, the last reader left, or the store gave up */

@@ -30,7 +30,6 @@ struct chunk {
     atomic_int refs;
     uint32_t cap;
     uint64_t start; /* offset of data[0] in the body */
-    struct budget *budget;
     char data[];
 };
 
@@ -51,7 +50,6 @@ struct spool {
     int64_t expected;
     size_t in_memory; /* sum of the caps of chunks in memory */
     size_t limit;
-    struct budget *budget;
     bool ended;
     int err;
     atomic_bool complete;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "http/date.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/decision_json.h"
@@ -88,7 +89,7 @@ int status_metrics(const struct status_query *query, struct buf *out)
 
     metrics_write(out, "larder_", counters_rows, owners.at, owners.count);
     cache_stats(server_cache(server), &stats);
-    gauge(out, "memory_limit_bytes", "Memory for bodies and hot objects", stats.memory_limit);
+    gauge(out, "memory_limit_bytes", "Memory for bodies and hot objects", memory_limit());
     gauge(out, "memory_bodies_bytes", "Memory used by bodies", stats.body_memory);
     gauge(out, "memory_hot_bytes", "Memory used by hot objects, heads included", stats.table.bytes);
     gauge(out, "hot_entries", "Objects, flights and marks in memory", stats.table.entries);
@@ -208,7 +209,7 @@ static json_t *memory_json(const struct cache_stats *stats)
 {
     json_t *memory = json_object();
 
-    json_object_set_new(memory, "limit", integer(stats->memory_limit));
+    json_object_set_new(memory, "limit", integer(memory_limit()));
     json_object_set_new(memory, "bodies", integer(stats->body_memory));
     json_object_set_new(memory, "hot", integer(stats->table.bytes));
     json_object_set_new(memory, "hot_entries", integer(stats->table.entries));

@@ -53,14 +53,12 @@ static void lane_advance(struct source *source, size_t n)
     spool_advance(&container_of(source, struct lane, source)->reader, n);
 }
 
-static void lane_init(struct lane *lane, struct budget *budget, struct waker reader,
-                      struct waker writer)
+static void lane_init(struct lane *lane, struct waker reader, struct waker writer)
 {
     static const struct source_ops ops = {.peek = lane_peek, .advance = lane_advance};
 
     lane->source = (struct source){.ops = &ops};
     lane->spool = spool_new(&(struct spool_options){
-        .budget = budget,
         .expected = -1,
         .limit = TUNNEL_SPOOL_LIMIT,
         .writer = writer,
@@ -239,7 +237,6 @@ static void on_connected(void *arg, const struct upstream_result *result)
 struct connect_tunnel *connect_open(const struct connect_order *order)
 {
     struct connect_tunnel *tunnel = xcalloc(1, sizeof(*tunnel));
-    struct budget *budget = cache_budget(order->worker->cache);
 
     tunnel->order = *order;
     list_push_back(&order->worker->tunnels, &tunnel->link);
@@ -249,9 +246,9 @@ struct connect_tunnel *connect_open(const struct connect_order *order)
         .own = order->worker->own,
         .own_count = order->worker->own_count,
     };
-    lane_init(&tunnel->up, budget, (struct waker){wake_up_reader, tunnel},
+    lane_init(&tunnel->up, (struct waker){wake_up_reader, tunnel},
               (struct waker){wake_up_writer, tunnel});
-    lane_init(&tunnel->down, budget, (struct waker){wake_down_reader, tunnel},
+    lane_init(&tunnel->down, (struct waker){wake_down_reader, tunnel},
               (struct waker){wake_down_writer, tunnel});
     struct upstream_target target = {
         .host = order->uri->host,

@@ -270,7 +270,6 @@ static void on_letter(struct letter *letter)
 static void open_request_body(struct exchange *x)
 {
     x->request_body = spool_new(&(struct spool_options){
-        .budget = cache_budget(x->worker->cache),
         .expected = x->request.content_length,
         .limit = REQUEST_SPOOL_LIMIT,
         .writer = {wake_body, x},

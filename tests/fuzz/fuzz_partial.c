@@ -8,12 +8,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { LENGTH = 64, CLAIMS = 8 };
 
-static struct budget budget = {.limit = 1 << 20};
 static const struct sip_key secret = {1, 2};
 static const struct cache_key key = {.text = SPAN_INIT("forward http://a:80/x")};
 
 static const struct partial_options options = {
-    .budget = &budget,
     .key = &key,
     .secret = &secret,
     .length = LENGTH,
@@ -92,8 +90,7 @@ static void hold(struct model *model, struct piece **slot, uint64_t length)
     }
     struct piece_range range = partial_range(model->parts, *slot);
     length = length < range.to - range.from ? length : range.to - range.from;
-    struct spool *spool =
-        spool_new(&(struct spool_options){.budget = &budget, .expected = -1, .limit = 1 << 20});
+    struct spool *spool = spool_new(&(struct spool_options){.expected = -1, .limit = 1 << 20});
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
     spool_keep(spool);
     partial_arrives(model->parts, *slot, object, 0);

@@ -11,7 +11,6 @@
 #define MIB (UINT64_C(1) << 20)
 
 static struct sip_key secret = {1, 2};
-static struct budget budget = {.limit = 64 << 20};
 static const struct cache_key key = {.text = SPAN_INIT("forward http://a:80/x")};
 static int wakes;
 
@@ -24,7 +23,6 @@ static void count_wake(void *arg)
 static struct partial *parts_of(uint64_t length, bool joins)
 {
     return partial_new(&(struct partial_options){
-        .budget = &budget,
         .key = &key,
         .secret = &secret,
         .length = length,
@@ -46,8 +44,7 @@ static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t 
     static const struct freshness freshness = {0};
     struct http_head head = {.status = 206, .framing = BODY_LENGTH, .content_length = -1};
     struct piece_range range = partial_range(parts, piece);
-    struct spool *spool =
-        spool_new(&(struct spool_options){.budget = &budget, .expected = -1, .limit = 4 * MIB});
+    struct spool *spool = spool_new(&(struct spool_options){.expected = -1, .limit = 4 * MIB});
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
 
     spool_keep(spool);
@@ -206,8 +203,7 @@ Test(partial, what_only_passes_is_not_here)
     struct http_head head = {.status = 206, .framing = BODY_LENGTH, .content_length = 10};
     struct partial *parts = parts_of(100, true);
     struct piece *piece = partial_claim(parts, 0, 10, CLAIM_HERE, 1000);
-    struct spool *spool =
-        spool_new(&(struct spool_options){.budget = &budget, .expected = 10, .limit = MIB});
+    struct spool *spool = spool_new(&(struct spool_options){.expected = 10, .limit = MIB});
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
     struct piece_range range;
 
@@ -379,7 +375,7 @@ Test(partial, a_table_is_read_as_if_the_disk_lied)
         {"no such flag", 4, {{0, 10}}, 1, false},
         {"all flags", 3, {{0, 10}}, 1, true},
     };
-    struct partial_options options = {.budget = &budget, .key = &key, .secret = &secret};
+    struct partial_options options = {.key = &key, .secret = &secret};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char bytes[64];

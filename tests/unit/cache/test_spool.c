@@ -2,13 +2,13 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <pthread.h>
 #include <unistd.h>
 
-static struct budget budget = {.limit = 64 << 20};
 static int writer_wakes, reader_wakes;
 
 static void count_wake(void *arg)
@@ -19,7 +19,6 @@ static void count_wake(void *arg)
 static struct spool *open_spool(int64_t expected, size_t limit)
 {
     return spool_new(&(struct spool_options){
-        .budget = &budget,
         .expected = expected,
         .limit = limit,
         .writer = {count_wake, &writer_wakes},
@@ -95,7 +94,7 @@ Test(spool, many_readers_each_at_its_own_offset)
     spool_reader_fini(&slow);
     spool_reader_fini(&fast);
     spool_unref(&spool);
-    cr_assert_eq(atomic_load(&budget.used), 0);
+    cr_assert_eq(memory_sum(MEMORY_BODIES), 0);
 }
 
 Test(spool, a_waiting_reader_is_woken_once_and_sees_the_error_behind_the_bytes)
@@ -209,9 +208,9 @@ Test(spool, the_writer_is_told_when_nobody_reads_any_more)
 
 Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
 {
-    struct budget tight = {.limit = 10000};
+    memory_set_limit(10000);
     struct spool *spool = spool_new(&(struct spool_options){
-        .budget = &tight, .expected = -1, .limit = 1 << 20, .writer = {count_wake, &writer_wakes}});
+        .expected = -1, .limit = 1 << 20, .writer = {count_wake, &writer_wakes}});
     struct spool_reader reader;
 
     spool_keep(spool);
@@ -220,12 +219,12 @@ Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
     cr_assert_eq(drink(&reader, UINT64_MAX), 100000);
     append(spool, 100000, 100000);
     cr_assert_eq(drink(&reader, UINT64_MAX), 100000);
-    cr_assert_lt(atomic_load(&tight.used), 3 * 65532);
+    cr_assert_lt(memory_sum(MEMORY_BODIES), 3 * 65532);
     spool_end(spool, 0);
     cr_assert_not(spool_is_kept(spool));
     spool_reader_fini(&reader);
     spool_unref(&spool);
-    cr_assert_eq(atomic_load(&tight.used), 0);
+    cr_assert_eq(memory_sum(MEMORY_BODIES), 0);
 }
 
 /* ---- with a store ---- */

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "tests/lib/content.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,6 @@ enum { BODY = 300000 };
 
 /* An object whose body is fed piece by piece, and what a consumer took of its parts. */
 struct scene {
-    struct budget budget;
     struct arena arena;
     struct spool *spool; /* the writer's */
     struct object *object;
@@ -31,14 +31,13 @@ static void scene_init(struct scene *s, bool is_kept, int64_t announced)
     struct cache_key key = {.text = SPAN("t http://a/")};
     struct http_head head;
 
-    *s = (struct scene){.budget = {.limit = 1 << 30}, .got = BUF_INIT};
+    *s = (struct scene){.got = BUF_INIT};
     arena_init(&s->arena, NULL, 0);
     head_init(&head, &s->arena);
     head.status = 200;
     head.framing = BODY_LENGTH;
     head.content_length = announced;
-    s->spool = spool_new(
-        &(struct spool_options){.budget = &s->budget, .expected = announced, .limit = 1 << 20});
+    s->spool = spool_new(&(struct spool_options){.expected = announced, .limit = 1 << 20});
     if (is_kept) {
         spool_keep(s->spool);
     }
@@ -101,7 +100,7 @@ static void scene_fini(struct scene *s)
     spool_unref(&s->spool);
     buf_fini(&s->got);
     arena_fini(&s->arena);
-    cr_expect_eq(atomic_load(&s->budget.used), 0);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
 }
 
 static const struct body_parts three = {
