@@ -37,6 +37,11 @@ struct flight_mark cache_mark(struct cache *cache, const struct cache_key *prima
     };
 }
 
+struct shelf cache_shelf(struct cache *cache, const struct cache_key *key)
+{
+    return stores_shelf(cache->stores, key->hash);
+}
+
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number)
 {
@@ -72,23 +77,23 @@ int cache_open(const struct cache_options *options, struct cache **out)
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
     }
-    if (options->path) {
+    if (options->dir_count) {
         uint64_t dirty = options->memory / 4;
-        err = store_open(
-            &(struct store_options){
-                .path = options->path,
-                .size = options->size,
+        err = stores_open(
+            &(struct stores_options){
+                .dirs = options->dirs,
+                .count = options->dir_count,
                 .dirty_limit = dirty > DIRTY_LIMIT_MIN ? dirty : DIRTY_LIMIT_MIN,
             },
-            &cache->store);
+            &cache->stores);
     }
     if (err) {
         cache_close(&cache);
         return err;
     }
-    if (cache->store) {
-        cache->secret = *store_secret(cache->store);
-        uint64_t fits = options->size / 4;
+    if (cache->stores) {
+        cache->secret = *stores_secret(cache->stores);
+        uint64_t fits = stores_object_max(cache->stores);
         cache->object_max = min64(cache->object_max, fits);
         cache->parts_max = min64(cache->parts_max, 3 * fits);
     }
@@ -105,12 +110,12 @@ void cache_close(struct cache **slot)
         return;
     }
     do {
-        if (cache->store) {
-            store_flush(cache->store); /* its answers still need the table */
+        if (cache->stores) {
+            stores_flush(cache->stores); /* its answers still need the table */
         }
     } while (atomic_load(&cache->saving) > 0);
     table_free(&cache->table);
-    store_close(&cache->store);
+    stores_close(&cache->stores);
     for (size_t i = 0; i < GUARDS; i++) {
         pthread_mutex_destroy(&cache->guards[i].lock);
     }
@@ -130,19 +135,20 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
                            const struct cache_key *key, struct spool *spool)
 {
     struct store_put *put;
+    struct shelf shelf = cache_shelf(cache, key);
     int64_t length = admission->response->content_length;
 
     if (length > 0 && (uint64_t)length > cache->object_max) {
         return REASON_TOO_LARGE;
     }
-    if (cache->store == NULL) {
+    if (shelf.store == NULL) {
         spool_keep(spool);
         return REASON_STORED;
     }
-    if (store_put_begin(cache->store, key->hash, key->text, &put) != 0) {
+    if (shelf_put_begin(shelf, key->hash, key->text, &put) != 0) {
         return REASON_STORE_BUSY;
     }
-    spool_store(spool, cache->store, put);
+    spool_store(spool, shelf, put);
     return REASON_STORED;
 }
 
@@ -183,13 +189,14 @@ static void on_stored(void *arg, int err)
     struct object *object = settling->object;
     struct span body;
     bool whole = object_whole(object, &body);
+    struct shelf shelf = cache_shelf(cache, &object->key);
     bool keep =
-        cache->store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
+        shelf.store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
 
     /* A hot object serves from memory even when the disk would not have it; what the disk still has
      * is older and must not come back after it. */
-    if (err && cache->store) {
-        store_drop(cache->store, object->key.hash, NULL, NULL);
+    if (err) {
+        shelf_drop(shelf, object->key.hash, NULL, NULL);
     }
     table_settle(cache->table, object, keep);
     object_unref(&settling->object);
@@ -242,9 +249,7 @@ static void keep(struct cache *cache, struct object *object)
 void cache_forget(struct cache *cache, const struct cache_key *key)
 {
     table_clear(cache->table, key);
-    if (cache->store) {
-        store_drop(cache->store, key->hash, NULL, NULL);
-    }
+    shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
 }
 
 enum reason cache_keeps(struct cache *cache, const struct flight *flight,
@@ -257,7 +262,7 @@ enum reason cache_keeps(struct cache *cache, const struct flight *flight,
         return REASON_TOO_LARGE; /* it had not said so */
     }
     if (!spool_is_wanted(object->spool)) {
-        return cache->store ? REASON_STORE_BUSY : REASON_TOO_LARGE;
+        return cache->stores ? REASON_STORE_BUSY : REASON_TOO_LARGE;
     }
     return REASON_STORED;
 }
@@ -293,13 +298,14 @@ static void renew(struct cache *cache, struct object *object)
     if (object_parts(object)) {
         return; /* cache_save_parts() follows */
     }
-    if (cache->store == NULL) {
+    struct shelf shelf = cache_shelf(cache, &object->key);
+    if (shelf.store == NULL) {
         on_stored(settling_new(cache, object), 0);
         return;
     }
     object_encode(object, &head, &meta);
-    store_update(cache->store, object->key.hash, object->key.text, buf_span(&head), &meta,
-                 sizeof(meta), on_stored, settling_new(cache, object));
+    shelf_update(shelf, object->key.hash, object->key.text, buf_span(&head), &meta, sizeof(meta),
+                 on_stored, settling_new(cache, object));
     buf_fini(&head);
 }
 
@@ -379,23 +385,21 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     atomic_store(&guard->recent[number % RECENT_INVALIDATIONS], url_of(&key));
     atomic_store(&guard->invalidations, number + 1);
     table_drop(cache->table, &key);
-    if (cache->store) {
-        store_drop(cache->store, key.hash, NULL, NULL);
-    }
+    shelf_drop(cache_shelf(cache, &key), key.hash, NULL, NULL);
     cache_guard_unlock(guard);
 }
 
 bool cache_is_failing(struct cache *cache)
 {
-    return cache->store != NULL && store_health(cache->store) != 0;
+    return cache->stores != NULL && stores_health(cache->stores) != 0;
 }
 
 void cache_stats(struct cache *cache, struct cache_stats *out)
 {
-    *out = (struct cache_stats){.has_store = cache->store != NULL,
+    *out = (struct cache_stats){.has_store = cache->stores != NULL,
                                 .body_memory = memory_sum(MEMORY_BODIES)};
     table_stats(cache->table, &out->table);
-    if (cache->store) {
-        store_stats(cache->store, &out->store);
+    if (cache->stores) {
+        stores_stats(cache->stores, &out->store);
     }
 }

@@ -15,8 +15,8 @@
 struct cache;
 
 struct cache_options {
-    const char *path;    /* NULL: memory only */
-    uint64_t size;       /* bytes on disk */
+    const struct store_dir *dirs; /* one for each disk */
+    size_t dir_count;             /* 0: memory only */
     uint64_t memory;     /* bytes; becomes the limit of base/memory.h, for the whole process */
     uint64_t object_max; /* larger responses are not stored; 0: what the store takes */
 };

@@ -41,7 +41,7 @@ struct guard {
 
 struct cache {
     struct table *table;
-    struct store *store; /* NULL: memory only */
+    struct stores *stores; /* NULL: memory only */
     struct sip_key secret;
     uint64_t object_max;
     uint64_t parts_max; /* the same for a response known in parts, which is evicted in parts, too */
@@ -55,6 +55,8 @@ struct cache {
 uint32_t cache_guard_of(const struct cache_key *primary);
 /* What happened to the URL until now. */
 struct flight_mark cache_mark(struct cache *cache, const struct cache_key *primary);
+/* Where what is under the key is stored. */
+struct shelf cache_shelf(struct cache *cache, const struct cache_key *key);
 /* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);

@@ -36,8 +36,7 @@ static bool is_replaced(struct cache *cache, const struct object *base)
 {
     struct object *stored;
 
-    if (cache->store == NULL ||
-        object_load(cache->store, &base->key, OBJECT_PEEKED, 0, &stored) != 0) {
+    if (object_load(cache_shelf(cache, &base->key), &base->key, OBJECT_PEEKED, 0, &stored) != 0) {
         return false;
     }
     struct partial *parts = object_parts(stored);
@@ -120,13 +119,13 @@ static void on_table_saved(void *arg, int err) /* the store's writer */
 /* False when nothing was posted. Under the guard. */
 static bool post_table(struct saving *saving, const struct object *now)
 {
-    struct store *store = saving->cache->store;
+    struct shelf shelf = cache_shelf(saving->cache, &now->key);
     struct store_put *put;
     struct object_meta meta;
     struct buf head = BUF_INIT;
     struct buf rows = BUF_INIT;
 
-    if (store_put_begin_anyway(store, now->key.hash, now->key.text, &put) != 0) {
+    if (shelf_put_begin_anyway(shelf, now->key.hash, now->key.text, &put) != 0) {
         return false;
     }
     object_encode(now, &head, &meta);
@@ -144,7 +143,7 @@ static void save_table(struct saving *saving)
     struct partial *parts = object_parts(saving->base);
     bool posted = false;
 
-    if (saving->cache->store && partial_table_begin(parts)) {
+    if (saving->cache->stores && partial_table_begin(parts)) {
         struct guard *guard = cache_guard_lock(saving->cache, saving->mark.guard);
         struct object *now = current(saving->cache, saving->base);
         posted = now && post_table(saving, now);
@@ -230,8 +229,8 @@ void cache_refuse_claim(struct cache *cache, struct claim *claim)
 
 bool cache_should_wait(struct cache *cache, const struct claim *claim)
 {
-    return claim->base && claim->kept && cache->store && !cache_is_failing(cache) &&
-           store_is_behind(cache->store);
+    return claim->base && claim->kept && !cache_is_failing(cache) &&
+           shelf_is_behind(partial_shelf(object_parts(claim->base)));
 }
 
 uint64_t cache_piece_room(const struct claim *claim, uint64_t have)
@@ -269,7 +268,7 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
                                  bool joins, bool ranges)
 {
     return partial_new(&(struct partial_options){
-        .store = cache->store,
+        .stores = cache->stores,
         .key = key,
         .secret = &cache->secret,
         .length = length,
@@ -281,7 +280,7 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
 /* The key of a piece must fit, too. */
 static bool fits(const struct cache *cache, const struct cache_key *key, uint64_t length)
 {
-    return length <= cache->parts_max && (cache->store || length <= SMALL_MAX) &&
+    return length <= cache->parts_max && (cache->stores || length <= SMALL_MAX) &&
            key->text.len + 64 <= STORE_KEY_MAX;
 }
 
@@ -319,8 +318,8 @@ bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, stru
 {
     struct http_head head = {.status = object->status, .reason = object->reason};
 
-    if (cache->store == NULL || object->status != 200 || object->body_len <= 0 ||
-        !fits(cache, &object->key, (uint64_t)object->body_len)) {
+    if (cache_shelf(cache, &object->key).store == NULL || object->status != 200 ||
+        object->body_len <= 0 || !fits(cache, &object->key, (uint64_t)object->body_len)) {
         return false;
     }
     struct piece_range whole = {0, (uint64_t)object->body_len};
@@ -340,18 +339,19 @@ static enum reason prepare(struct cache *cache, const struct claim *claim,
                            const struct cache_key *key, struct spool *spool)
 {
     struct store_put *put;
+    struct shelf shelf = partial_shelf(object_parts(claim->base));
 
     if (!claim->kept || partial_is_full(object_parts(claim->base))) {
         return REASON_PARTIAL;
     }
-    if (cache->store == NULL) {
+    if (shelf.store == NULL) {
         spool_keep(spool);
         return REASON_STORED;
     }
-    if (store_put_begin_anyway(cache->store, key->hash, key->text, &put) != 0) {
+    if (shelf_put_begin_anyway(shelf, key->hash, key->text, &put) != 0) {
         return REASON_STORE_BUSY;
     }
-    spool_store(spool, cache->store, put);
+    spool_store(spool, shelf, put);
     return REASON_STORED;
 }
 
@@ -458,7 +458,7 @@ static void pass_piece(struct cache *cache, const struct claim *claim, struct ob
 static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
                              const struct object *object, uint64_t length, int err)
 {
-    bool good = err == 0 || (cache->store && partial_joins(object_parts(claim->base)));
+    bool good = err == 0 || (cache->stores && partial_joins(object_parts(claim->base)));
 
     return object->stored_reason == REASON_STORED && claim->kept && length > 0 && good &&
            !cache_invalidated_since(cache, claim->mark) && spool_is_wanted(object->spool);
@@ -474,7 +474,7 @@ void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *c
         cache_commit(cache, flight, object);
     } else if (!is_worth_keeping(cache, claim, object, length, err)) {
         pass_piece(cache, claim, object, length, err);
-    } else if (cache->store) {
+    } else if (partial_shelf(object_parts(claim->base)).store) {
         store_piece(cache, claim, object, length, err);
     } else {
         hold_piece(cache, claim, object, length);

@@ -15,8 +15,8 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, bool
     struct object *object = table_find(cache->table, key);
 
     *from_memory = object != NULL;
-    if (object == NULL && cache->store &&
-        object_load(cache->store, key, OBJECT_USED, RAM_OBJECT_MAX, &object) != 0) {
+    if (object == NULL &&
+        object_load(cache_shelf(cache, key), key, OBJECT_USED, RAM_OBJECT_MAX, &object) != 0) {
         return NULL;
     }
     return object;
@@ -58,8 +58,8 @@ struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool
 
     table_view(cache->table, key, &view);
     *from_memory = view.object != NULL;
-    if (view.object == NULL && cache->store &&
-        object_load(cache->store, key, OBJECT_PEEKED, 0, &view.object) != 0) {
+    if (view.object == NULL &&
+        object_load(cache_shelf(cache, key), key, OBJECT_PEEKED, 0, &view.object) != 0) {
         return NULL;
     }
     return view.object;

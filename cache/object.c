@@ -293,20 +293,20 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
 }
 
 /* The record's body is the table of its pieces. */
-static bool adopt_parts(struct object *object, struct store *store, struct store_object *record)
+static bool adopt_parts(struct object *object, struct shelf shelf, struct store_object *record)
 {
     object->parts = partial_decode(
         &(struct partial_options){
-            .store = store,
+            .stores = shelf.stores,
             .key = &object->key,
-            .secret = store_secret(store),
+            .secret = stores_secret(shelf.stores),
         },
         record->body);
     if (object->parts == NULL) {
         return false;
     }
     object->body_len = (int64_t)partial_length(object->parts);
-    store_object_done(store, record);
+    store_object_done(shelf.store, record);
     return true;
 }
 
@@ -323,13 +323,14 @@ static void adopt_body(struct object *object, struct store *store, size_t copy_m
     }
 }
 
-int object_load(struct store *store, const struct cache_key *key, enum object_use use,
+int object_load(struct shelf shelf, const struct cache_key *key, enum object_use use,
                 size_t copy_max, struct object **out)
 {
+    struct store *store = shelf.store;
     struct store_object record;
 
     *out = NULL;
-    int err = store_find(store, key->hash, key->text, &record);
+    int err = shelf_find(shelf, key->hash, key->text, &record);
     if (err) {
         return err;
     }
@@ -339,10 +340,10 @@ int object_load(struct store *store, const struct cache_key *key, enum object_us
     struct object *object =
         object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);
     if (object == NULL ||
-        (object->kind == OBJECT_PARTIAL && !adopt_parts(object, store, &record))) {
+        (object->kind == OBJECT_PARTIAL && !adopt_parts(object, shelf, &record))) {
         object_unref(&object);
         store_object_done(store, &record);
-        store_drop(store, key->hash, NULL, NULL);
+        shelf_drop(shelf, key->hash, NULL, NULL);
         return ERR_CORRUPT;
     }
     if (object->kind != OBJECT_PARTIAL) {

@@ -70,10 +70,10 @@ struct object *object_new_vary(const struct cache_key *key, const struct http_fi
 struct object *object_ref(struct object *object);
 void object_unref(struct object **object);
 
-/* A stored record as an object. The record is taken over, also on failure: ERR_NOT_FOUND or
- * ERR_CORRUPT. A body up to `copy_max` bytes is copied to memory, so that nothing stays pinned. */
 enum object_use { OBJECT_USED, OBJECT_PEEKED }; /* does it count as a use? */
-int object_load(struct store *store, const struct cache_key *key, enum object_use use,
+/* What `shelf` has under the key, as an object. ERR_NOT_FOUND, or ERR_CORRUPT (the record is
+ * dropped). A body up to `copy_max` bytes is copied to memory, so that nothing stays pinned. */
+int object_load(struct shelf shelf, const struct cache_key *key, enum object_use use,
                 size_t copy_max, struct object **out);
 
 /* What is stored of an object: head bytes into `head`, times and kind into `meta`. */

@@ -45,7 +45,7 @@ struct partial *partial_make(const struct partial_options *options, uint64_t ver
     CHECK(pthread_mutex_init(&partial->lock, NULL) == 0);
     list_init(&partial->readers);
     list_init(&partial->waiting);
-    partial->store = options->store;
+    partial->stores = options->stores;
     partial->secret = options->secret;
     partial->key = *options->key;
     partial->key.text = span_of(xspandup(options->key->text), options->key->text.len);
@@ -354,6 +354,11 @@ struct piece_range partial_range(struct partial *partial, const struct piece *pi
     struct piece_range range = piece->range;
     partial_unlock(partial);
     return range;
+}
+
+struct shelf partial_shelf(const struct partial *partial)
+{
+    return stores_shelf(partial->stores, partial->key.hash);
 }
 
 void partial_piece_key(const struct partial *partial, uint64_t from, struct arena *arena,

@@ -30,7 +30,7 @@ struct piece_range {
 };
 
 struct partial_options {
-    struct store *store;          /* NULL: memory only */
+    const struct stores *stores;  /* NULL: memory only */
     const struct cache_key *key;  /* of the representation; copied */
     const struct sip_key *secret; /* for keys of pieces; outlives the partial */
     uint64_t length;              /* of the whole representation */
@@ -78,6 +78,8 @@ struct piece *piece_ref(struct piece *piece);
 void piece_unref(struct piece **piece); /* accepts NULL */
 
 struct piece_range partial_range(struct partial *partial, const struct piece *piece);
+/* All pieces lie where the representation does. */
+struct shelf partial_shelf(const struct partial *partial);
 void partial_piece_key(const struct partial *partial, uint64_t from, struct arena *arena,
                        struct cache_key *out);
 

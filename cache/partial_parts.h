@@ -31,7 +31,7 @@ struct piece {
 struct partial {
     atomic_int refs;
     pthread_mutex_t lock;
-    struct store *store;
+    const struct stores *stores;
     const struct sip_key *secret;
     struct cache_key key; /* text is owned */
     uint64_t length;

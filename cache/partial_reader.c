@@ -72,7 +72,7 @@ static int load(struct partial *partial, struct partial_view *view)
 
     arena_init(&arena, first, sizeof(first));
     partial_piece_key(partial, view->range.from, &arena, &key);
-    int err = object_load(partial->store, &key, OBJECT_USED, 0, &view->object);
+    int err = object_load(partial_shelf(partial), &key, OBJECT_USED, 0, &view->object);
     arena_fini(&arena);
     /* A piece that was cut is longer in the store than in the row. */
     if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {

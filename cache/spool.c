@@ -127,7 +127,7 @@ void spool_unref(struct spool **slot)
         chunk_unref(spool->chunks[i]);
     }
     for (size_t i = 0; i < spool->stored; i++) {
-        store_unpin(spool->store, spool->places[i].pin);
+        store_unpin(spool->shelf.store, spool->places[i].pin);
     }
     free(spool->chunks);
     free(spool->places);
@@ -232,11 +232,11 @@ void spool_keep(struct spool *spool)
     spool->keep = true;
 }
 
-void spool_store(struct spool *spool, struct store *store, struct store_put *put)
+void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put)
 {
     CHECK(spool->length == 0 && spool->put == NULL);
     spool->keep = true;
-    spool->store = store;
+    spool->shelf = shelf;
     spool->put = put;
 }
 
@@ -297,7 +297,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     bool waits_for_disk = spool->paused && spool_is_storing(spool);
     pthread_mutex_unlock(&spool->lock);
     if (waits_for_disk) {
-        store_hurry(spool->store);
+        store_hurry(spool->shelf.store);
     }
     return flow;
 }
@@ -364,7 +364,7 @@ void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct sp
 {
     CHECK(!spool->ended);
     if (spool->put) {
-        store_put_rename(spool->put, hash, key);
+        shelf_put_rename(spool->shelf, spool->put, hash, key);
     }
 }
 

@@ -17,7 +17,7 @@
 #define LARDER_CACHE_SPOOL_H
 
 #include "base/list.h"
-#include "cache/store/store.h"
+#include "cache/store/stores.h"
 
 #include <stdatomic.h>
 
@@ -47,7 +47,7 @@ void spool_keep(struct spool *spool);
 
 /* The same, and the body is stored through `put`, which becomes the spool's. Before the first
  * append. */
-void spool_store(struct spool *spool, struct store *store, struct store_put *put);
+void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put);
 
 enum spool_flow spool_append(struct spool *spool, struct span bytes);
 

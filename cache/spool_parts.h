@@ -62,7 +62,7 @@ struct spool {
 
     bool keep;  /* stays in memory while small */
     bool spill; /* goes to the store in groups though it is small: memory was tight */
-    struct store *store;
+    struct shelf shelf;
     struct store_put *put; /* the writer's: while the body is being stored */
     bool committed;        /* complete, the store has it or is about to */
     bool put_failed;       /* the store has said so; the writer gives `put` up */

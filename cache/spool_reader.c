@@ -17,7 +17,7 @@ static void release_lent(struct spool_reader *reader)
         reader->chunk = NULL;
     }
     if (reader->pin) {
-        store_unpin(reader->spool->store, reader->pin);
+        store_unpin(reader->spool->shelf.store, reader->pin);
         reader->pin = NULL;
     }
 }
@@ -60,7 +60,7 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     struct store_chunk place = spool->places[group].chunk;
     pthread_mutex_unlock(&spool->lock);
     release_lent(reader);
-    int err = store_lend(spool->store, &place, &reader->pin, &reader->lent);
+    int err = store_lend(spool->shelf.store, &place, &reader->pin, &reader->lent);
     if (err) {
         return err; /* evicted or corrupt meanwhile: this reader cannot go on */
     }

@@ -30,7 +30,7 @@ static void on_group_stored(void *arg, int err, const struct store_chunk *place)
 
     if (err == 0) {
         pinned.chunk = *place;
-        err = store_lend(spool->store, place, &pinned.pin, &bytes);
+        err = store_lend(spool->shelf.store, place, &pinned.pin, &bytes);
     }
     pthread_mutex_lock(&spool->lock);
     if (err == 0 && ticket->group == spool->stored) {
@@ -43,7 +43,7 @@ static void on_group_stored(void *arg, int err, const struct store_chunk *place)
     spool_let_go(spool);
     pthread_mutex_unlock(&spool->lock);
     if (pinned.pin) { /* out of turn: a group before it has failed */
-        store_unpin(spool->store, pinned.pin);
+        store_unpin(spool->shelf.store, pinned.pin);
     }
     free(ticket);
     spool_unref(&spool);

@@ -276,9 +276,10 @@ static void find_own_addresses(struct server *server)
 static int open_cache(struct server *server)
 {
     const struct settings *settings = server->settings;
+    struct store_dir dir = {settings->store_path, settings->store_size};
     struct cache_options options = {
-        .path = settings->store_path,
-        .size = settings->store_size,
+        .dirs = &dir,
+        .dir_count = settings->store_path != NULL,
         .memory = settings->memory_size,
         .object_max = settings->object_max,
     };

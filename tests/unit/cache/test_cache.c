@@ -27,8 +27,8 @@ static void kit_open(struct kit *kit, bool with_store)
     arena_init(&kit->arena, NULL, 0);
     strcpy(kit->path, "/tmp/larder-cache-XXXXXX");
     cr_assert_not_null(mkdtemp(kit->path));
-    struct cache_options options = {
-        .path = with_store ? kit->path : NULL, .size = 64 << 20, .memory = 32 << 20};
+    struct store_dir dir = {kit->path, 64 << 20};
+    struct cache_options options = {.dirs = &dir, .dir_count = with_store, .memory = 32 << 20};
     cr_assert_eq(cache_open(&options, &kit->cache), 0);
 }
 
@@ -677,7 +677,8 @@ Test(cache, survives_reopening)
     fetch(&kit, "http://a/large", NULL, fresh, 1500000);
     fetch(&kit, "http://a/v", gzip, varies, 10);
     cache_close(&kit.cache);
-    struct cache_options options = {.path = kit.path, .size = 64 << 20, .memory = 32 << 20};
+    struct store_dir dir = {kit.path, 64 << 20};
+    struct cache_options options = {.dirs = &dir, .dir_count = 1, .memory = 32 << 20};
     cr_assert_eq(cache_open(&options, &kit.cache), 0);
     cr_expect_eq(result_of(&kit, "http://a/small", NULL), CACHE_FRESH);
     cr_expect_eq(result_of(&kit, "http://a/large", NULL), CACHE_FRESH);
@@ -744,10 +745,9 @@ Test(cache, what_turns_out_too_large_is_not_kept)
     for (int with_store = 0; with_store < 2; with_store++) {
         kit_open(&kit, with_store);
         cache_close(&kit.cache);
-        struct cache_options options = {.path = with_store ? kit.path : NULL,
-                                        .size = 64 << 20,
-                                        .memory = 32 << 20,
-                                        .object_max = 1000};
+        struct store_dir dir = {kit.path, 64 << 20};
+        struct cache_options options = {
+            .dirs = &dir, .dir_count = (size_t)with_store, .memory = 32 << 20, .object_max = 1000};
         cr_assert_eq(cache_open(&options, &kit.cache), 0);
         for (size_t i = 0; i < 2; i++) {
             const char *url = i ? "http://a/larger" : "http://a/just";
@@ -810,7 +810,8 @@ Test(cache, an_explanation_says_what_a_lookup_would_and_leaves_no_trace)
 
     fetch(&kit, "http://a/x", NULL, fresh, 1000);
     cache_close(&kit.cache); /* now it is on disk only */
-    struct cache_options options = {.path = kit.path, .size = 64 << 20, .memory = 32 << 20};
+    struct store_dir dir = {kit.path, 64 << 20};
+    struct cache_options options = {.dirs = &dir, .dir_count = 1, .memory = 32 << 20};
     cr_assert_eq(cache_open(&options, &kit.cache), 0);
     for (int i = 0; i < 2; i++) {
         explain(&kit, "http://a/x", NULL, &explanation);

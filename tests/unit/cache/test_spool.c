@@ -266,7 +266,7 @@ static void store_and_read_back(uint64_t length, int64_t expected)
     uint8_t hash[STORE_HASH] = {7};
 
     cr_assert_eq(store_put_begin(store, hash, SPAN("key"), &put), 0);
-    spool_store(spool, store, put);
+    spool_store(spool, (struct shelf){.store = store}, put);
     open_reader(&late, spool, 0, UINT64_MAX);
     for (uint64_t at = 0; at < length;) {
         size_t part = length - at < 50000 ? (size_t)(length - at) : 50000;

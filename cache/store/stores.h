@@ -1,0 +1,74 @@
+/*
+ * stores - the directories of a cache on disk, one for each disk: stores (store.h), each with a
+ * writer of its own, and who has which key. Thread-safe.
+ *
+ * What belongs to a hash lies on one shelf: in one store, under a tenure. What is stored together
+ * (the pieces of a response) is put on one shelf by asking for it with one hash.
+ */
+#ifndef LARDER_CACHE_STORE_STORES_H
+#define LARDER_CACHE_STORE_STORES_H
+
+#include "cache/store/store.h"
+
+struct stores;
+
+struct store_dir {
+    const char *path; /* created when missing */
+    uint64_t size;    /* bytes to stay under */
+};
+
+struct stores_options {
+    const struct store_dir *dirs;
+    size_t count;         /* at least one */
+    uint64_t dirty_limit; /* bytes queued for writing in all of them */
+};
+
+/* 0, or the code of store_open(), with a line in the log. */
+int stores_open(const struct stores_options *options, struct stores **out);
+/* As store_close(), all of them. */
+void stores_close(struct stores **stores);
+
+/* The secret under which all of them hash keys. Lives as long as they do. */
+const struct sip_key *stores_secret(const struct stores *stores);
+
+/* ---- shelves ---- */
+
+struct shelf {
+    const struct stores *stores;
+    struct store *store; /* NULL: there is no store (any more) */
+    uint32_t tenure;     /* since when it has had this hash without a break */
+};
+
+/* Where what belongs to `hash` lies. No lock; `stores` may be NULL. */
+struct shelf stores_shelf(const struct stores *stores, const uint8_t hash[STORE_HASH]);
+
+/* The calls of store.h, on a shelf. Without a store nothing is found (ERR_NOT_FOUND), nothing is
+ * put (ERR_IO), nothing is there to drop; done is then called at once. */
+int shelf_find(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+               struct store_object *out);
+int shelf_put_begin(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                    struct store_put **out);
+int shelf_put_begin_anyway(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                           struct store_put **out);
+/* The put must have begun on this shelf. */
+void shelf_put_rename(struct shelf shelf, struct store_put *put, const uint8_t hash[STORE_HASH],
+                      struct span key);
+void shelf_update(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                  struct span head, const void *meta, size_t meta_len,
+                  void (*done)(void *arg, int err), void *arg);
+void shelf_drop(struct shelf shelf, const uint8_t hash[STORE_HASH],
+                void (*done)(void *arg, int err), void *arg);
+void shelf_touch(struct shelf shelf, const uint8_t hash[STORE_HASH]);
+bool shelf_is_behind(struct shelf shelf);
+
+/* ---- all of them ---- */
+
+void stores_flush(struct stores *stores);
+/* 0 while one of them takes what is new. */
+int stores_health(const struct stores *stores);
+/* Their sum. */
+void stores_stats(struct stores *stores, struct store_stats *out);
+/* The largest body that any of them takes in one object, by a careful estimate. */
+uint64_t stores_object_max(const struct stores *stores);
+
+#endif
