@@ -1,0 +1,209 @@
+#include "bench/hitratio/zipf.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+
+#define SIZE_MEDIAN 8192.0
+#define SIZE_SIGMA 1.7 /* so that the mean is 34 KiB */
+#define SIZE_MAX_BYTES (16.0 * 1024 * 1024)
+
+/* ---- what is wanted ---- */
+
+static bool parse_number(struct span text, double max, double *out)
+{
+    uint64_t whole, part = 0;
+    struct span rest = text;
+    struct span digits = span_cut(&rest, '.');
+    double unit = 1;
+
+    if (!span_to_u64(digits, (uint64_t)max, &whole) || rest.len > 6) {
+        return false;
+    }
+    if (rest.len && !span_to_u64(rest, 999999, &part)) {
+        return false;
+    }
+    for (size_t i = 0; i < rest.len; i++) {
+        unit *= 10;
+    }
+    *out = (double)whole + (double)part / unit;
+    return *out <= max;
+}
+
+static bool set(struct zipf *zipf, struct span name, struct span text)
+{
+    const struct {
+        struct span name;
+        double *number;
+        uint64_t *count;
+        double max;
+    } all[] = {
+        {SPAN("objects"), NULL, &zipf->objects, 1e8},
+        {SPAN("requests"), NULL, &zipf->requests, 1e9},
+        {SPAN("alpha"), &zipf->alpha, NULL, 4},
+        {SPAN("once"), &zipf->once, NULL, 100},
+        {SPAN("drift"), &zipf->drift, NULL, 1e4},
+        {SPAN("loop"), &zipf->loop, NULL, 100},
+        {SPAN("ring"), NULL, &zipf->ring, 1e8},
+        {SPAN("seed"), NULL, &zipf->seed, 1e9},
+    };
+    double value;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (!span_eq(name, all[i].name)) {
+            continue;
+        }
+        if (!parse_number(text, all[i].max, &value)) {
+            return false;
+        }
+        if (all[i].number) {
+            *all[i].number = value;
+        } else {
+            *all[i].count = (uint64_t)value;
+        }
+        return true;
+    }
+    zipf->sized = span_eq(text, SPAN("1"));
+    return span_eq(name, SPAN("sized")) && (zipf->sized || span_eq(text, SPAN("0")));
+}
+
+bool zipf_parse(struct span text, struct zipf *out, struct span *wrong)
+{
+    *out = (struct zipf){.objects = 100000,
+                         .requests = 1000000,
+                         .alpha = 0.9,
+                         .once = 20,
+                         .ring = 50000,
+                         .sized = true,
+                         .seed = 1};
+    while (text.len) {
+        struct span one = span_cut(&text, ',');
+        struct span value = one;
+        struct span name = span_cut(&value, '=');
+        if (!set(out, name, value)) {
+            *wrong = one;
+            return false;
+        }
+    }
+    *wrong = SPAN("objects, requests or ring is 0, or once and loop are over 100");
+    return out->objects && out->requests && out->ring && out->once + out->loop <= 100;
+}
+
+/* ---- chance ---- */
+
+struct dice {
+    uint64_t state;
+};
+
+static uint64_t roll(struct dice *dice) /* splitmix64 */
+{
+    uint64_t z = dice->state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* In [0, 1). */
+static double share(struct dice *dice)
+{
+    return (double)(roll(dice) >> 11) * 0x1p-53;
+}
+
+static double normal(struct dice *dice) /* Box-Muller */
+{
+    double radius = sqrt(-2 * log(1 - share(dice)));
+
+    return radius * cos(2 * M_PI * share(dice));
+}
+
+/* ---- the trace ---- */
+
+struct maker {
+    const struct zipf *zipf;
+    struct trace *trace;
+    struct dice dice;
+    double *up_to;     /* by rank: the chance of that rank or a lower one */
+    uint32_t *at_rank; /* the object */
+    uint32_t *ring;
+    uint64_t turn;
+};
+
+static uint32_t new_object(struct maker *maker)
+{
+    double size = 1;
+
+    if (maker->zipf->sized) {
+        size = SIZE_MEDIAN * exp(SIZE_SIGMA * normal(&maker->dice));
+        size = size < SIZE_MAX_BYTES ? size : SIZE_MAX_BYTES;
+    }
+    return trace_add_object(maker->trace, (uint64_t)size);
+}
+
+static void populate(struct maker *maker)
+{
+    const struct zipf *zipf = maker->zipf;
+    double sum = 0;
+
+    maker->up_to = xcalloc(zipf->objects, sizeof(*maker->up_to));
+    maker->at_rank = xcalloc(zipf->objects, sizeof(*maker->at_rank));
+    maker->ring = xcalloc(zipf->ring, sizeof(*maker->ring));
+    for (uint64_t i = 0; i < zipf->objects; i++) {
+        sum += pow((double)i + 1, -zipf->alpha);
+        maker->up_to[i] = sum;
+        maker->at_rank[i] = new_object(maker);
+    }
+    for (uint64_t i = 0; i < zipf->objects; i++) {
+        maker->up_to[i] /= sum;
+    }
+    for (uint64_t i = 0; zipf->loop > 0 && i < zipf->ring; i++) {
+        maker->ring[i] = new_object(maker);
+    }
+}
+
+static uint64_t rank(struct maker *maker)
+{
+    double chance = share(&maker->dice);
+    uint64_t low = 0, high = maker->zipf->objects - 1;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (maker->up_to[middle] > chance) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+static uint32_t next_request(struct maker *maker)
+{
+    const struct zipf *zipf = maker->zipf;
+    double kind = 100 * share(&maker->dice);
+
+    if (kind < zipf->once) {
+        return new_object(maker);
+    }
+    if (kind < zipf->once + zipf->loop) {
+        return maker->ring[maker->turn++ % zipf->ring];
+    }
+    return maker->at_rank[rank(maker)];
+}
+
+void zipf_make(const struct zipf *zipf, struct trace *trace)
+{
+    struct maker maker = {.zipf = zipf, .trace = trace, .dice = {zipf->seed}};
+    double change = zipf->drift / 100 * (double)zipf->objects / (double)zipf->requests;
+
+    populate(&maker);
+    for (uint64_t i = 0; i < zipf->requests; i++) {
+        for (double due = change; due > share(&maker.dice); due -= 1) {
+            maker.at_rank[roll(&maker.dice) % zipf->objects] = new_object(&maker);
+        }
+        trace_add(trace, next_request(&maker));
+    }
+    free(maker.up_to);
+    free(maker.at_rank);
+    free(maker.ring);
+}
