@@ -7,11 +7,15 @@
  * call of the wake given to source_on_wake(), posted through the consumer's own loop and never
  * from inside peek().
  *
+ * A span may lie in a file, too: then place() says where, and the consumer may have the kernel send
+ * any part of it from there. What holds for the span holds for the bytes of the file.
+ *
  * A source belongs to one loop.
  */
 #ifndef LARDER_BASE_SOURCE_H
 #define LARDER_BASE_SOURCE_H
 
+#include "base/file_place.h"
 #include "base/span.h"
 
 struct source;
@@ -23,6 +27,8 @@ struct source_ops {
     void (*advance)(struct source *source, size_t n);
     /* The consumer is done, early or not. Spans lent are no longer used. */
     void (*drop)(struct source *source);
+    /* Optional, right after a peek() that gave a span: true when its bytes lie in a file, too. */
+    bool (*place)(struct source *source, struct file_place *out);
 };
 
 struct source {
@@ -39,6 +45,11 @@ static inline int source_peek(struct source *source, struct span *out)
 static inline void source_advance(struct source *source, size_t n)
 {
     source->ops->advance(source, n);
+}
+
+static inline bool source_place(struct source *source, struct file_place *out)
+{
+    return source->ops->place && source->ops->place(source, out);
 }
 
 static inline void source_drop(struct source *source)

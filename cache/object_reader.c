@@ -90,6 +90,25 @@ static int plain_peek(struct plain_reader *reader, struct span *out)
     return err;
 }
 
+/* True when what was peeked last lies in a file of the store. */
+static bool plain_place(const struct plain_reader *reader, struct file_place *out)
+{
+    const struct object *owner = reader->owner;
+    struct store_pin *pin = reader->pin;
+
+    if (reader->place == PLACE_SPOOL) {
+        return spool_place(&reader->spool, out);
+    }
+    if (reader->place == PLACE_SPAN && owner->from_store) {
+        pin = owner->stored.pin;
+    }
+    if (pin == NULL) {
+        return false;
+    }
+    *out = store_place(pin, reader->rest);
+    return true;
+}
+
 static void plain_advance(struct plain_reader *reader, size_t n)
 {
     if (reader->place == PLACE_SPOOL) {
@@ -229,10 +248,19 @@ static void on_advance(struct source *source, size_t n)
     }
 }
 
+static bool on_place(struct source *source, struct file_place *out)
+{
+    return plain_place(&reader_of(source)->plain, out);
+}
+
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker)
 {
-    static const struct source_ops ops = {.peek = on_peek, .advance = on_advance};
+    static const struct source_ops ops = {
+        .peek = on_peek,
+        .advance = on_advance,
+        .place = on_place,
+    };
     struct partial *partial = object_parts(object);
     int err = 0;
 

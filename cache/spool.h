@@ -114,6 +114,7 @@ void spool_reader_fini(struct spool_reader *reader);
 
 /* As in base/source.h. */
 int spool_peek(struct spool_reader *reader, struct span *out);
+bool spool_place(const struct spool_reader *reader, struct file_place *out);
 void spool_advance(struct spool_reader *reader, size_t n);
 
 #endif

@@ -153,6 +153,17 @@ int spool_peek(struct spool_reader *reader, struct span *out)
     return 0;
 }
 
+/* What is pinned is what was peeked last: bytes in memory take the pin's place. */
+bool spool_place(const struct spool_reader *reader, struct file_place *out)
+{
+    if (reader->pin == NULL) {
+        return false;
+    }
+    *out = store_place(reader->pin,
+                       span_skip(reader->lent, (size_t)(reader->offset - reader->lent_at)));
+    return true;
+}
+
 void spool_advance(struct spool_reader *reader, size_t n)
 {
     struct spool *spool = reader->spool;

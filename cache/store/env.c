@@ -66,13 +66,12 @@ static int mend_length(const struct env *env, const char *path)
 {
     MDB_envinfo info;
     struct stat file;
-    int fd;
-    int err = mdb_env_info(env->lmdb, &info);
+    int err = env_error(mdb_env_info(env->lmdb, &info));
 
-    if (err || (err = mdb_env_get_fd(env->lmdb, &fd)) != 0) {
-        return env_error(err);
+    if (err) {
+        return err;
     }
-    if (fstat(fd, &file) != 0) {
+    if (fstat(env->fd, &file) != 0) {
         return -errno;
     }
     uint64_t need = (info.me_last_pgno + 1) * env->page_size + STRAY_BYTES;
@@ -111,6 +110,26 @@ void env_locate(struct env *env, const MDB_val *val)
     memcpy(&number, (const char *)val->mv_data - ((uintptr_t)val->mv_data - page), sizeof(number));
     env->map =
         (const char *)val->mv_data - ((uintptr_t)val->mv_data - page) - number * env->page_size;
+}
+
+/* What LMDB 0.9 puts before a run of pages that holds one value: number, flags, count. */
+#define PAGE_HEAD 16
+
+bool env_is_in_place(const struct env *env, struct span val)
+{
+    uintptr_t offset = (uintptr_t)val.at - (uintptr_t)env->map - PAGE_HEAD;
+    size_t number;
+
+    if (offset % env->page_size != 0) {
+        return false;
+    }
+    memcpy(&number, val.at - PAGE_HEAD, sizeof(number));
+    return number == offset / env->page_size;
+}
+
+struct file_place env_place(const struct env *env, const char *at)
+{
+    return (struct file_place){env->fd, (uintptr_t)at - (uintptr_t)env->map};
 }
 
 static bool is_inside(const struct env *env, const MDB_val *val)
@@ -202,6 +221,9 @@ static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsig
     }
     if (!err) {
         err = mdb_env_stat(env->lmdb, &stat);
+    }
+    if (!err) {
+        err = mdb_env_get_fd(env->lmdb, &env->fd);
     }
     if (err) {
         return env_error(err);

@@ -8,6 +8,7 @@
 #ifndef LARDER_CACHE_STORE_ENV_H
 #define LARDER_CACHE_STORE_ENV_H
 
+#include "base/file_place.h"
 #include "base/span.h"
 
 #include <lmdb.h>
@@ -24,6 +25,7 @@ struct env_lane {
 struct env {
     MDB_env *lmdb;
     size_t page_size;
+    int fd;          /* LMDB's */
     const char *map; /* where the file is mapped; NULL until env_locate() */
     struct env_lane lanes[ENV_LANES];
 };
@@ -55,6 +57,13 @@ int env_open_database(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *d
 /* mdb_get() that survives a damaged tree: ERR_CORRUPT where LMDB would stop the process, and when a
  * length leads out of the file. */
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val);
+
+/* A value that fills pages of its own lies where the head of its first page says, as seen from
+ * env_locate(). Only then env_place() is right about it: a damaged page number would lead to
+ * somebody else's bytes. */
+bool env_is_in_place(const struct env *env, struct span val);
+/* Where a byte of the mapping lies in the file. After env_locate(). */
+struct file_place env_place(const struct env *env, const char *at);
 
 /* How many transactions have written to the file. */
 uint64_t env_commits(const struct env *env);

@@ -215,13 +215,7 @@ static int in_first_transaction(struct segment *segment, bool create)
 /* Blocks set aside now cannot be missing in the middle of a batch. Without support we go on. */
 static int preallocate(struct segment *segment)
 {
-    int fd;
-    int err = env_error(mdb_env_get_fd(segment->env.lmdb, &fd));
-
-    if (err) {
-        return err;
-    }
-    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->capacity) != 0 &&
+    if (fallocate(segment->env.fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->capacity) != 0 &&
         (errno == ENOSPC || errno == EDQUOT)) {
         return -errno;
     }
@@ -382,10 +376,19 @@ static int get_value(struct segment *segment, MDB_dbi db, uint32_t number, struc
         val.mv_data = *copy;
     }
     env_read_end(&segment->env, txn);
-    if (!err) {
-        *out = span_of(val.mv_data, val.mv_size);
+    if (err) {
+        return err;
     }
-    return err;
+    *out = span_of(val.mv_data, val.mv_size);
+    return *copy || env_is_in_place(&segment->env, *out) ? 0 : ERR_CORRUPT;
+}
+
+struct file_place segment_place(const struct segment *segment, struct span lent)
+{
+    struct file_place place = env_place(&segment->env, lent.at);
+
+    CHECK(place.offset <= segment->capacity && lent.len <= segment->capacity - place.offset);
+    return place;
 }
 
 static int verify_once(struct segment *segment, uint32_t number, const struct segment_record *read)

@@ -104,6 +104,8 @@ struct segment_record {
 /* 0, ERR_CORRUPT, or a code of LMDB. On failure nothing is owned. */
 int segment_read(struct segment *segment, uint32_t number, struct segment_record *out);
 int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
+/* Where bytes that segment_read() or segment_lend() gave out of the mapping lie in the file. */
+struct file_place segment_place(const struct segment *segment, struct span lent);
 /* A reader met a wrong checksum there before. */
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number);
 

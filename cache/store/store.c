@@ -310,6 +310,11 @@ void store_unpin(struct store *store, struct store_pin *pin)
     segments_unpin(&store->disk.segments, segment_of_pin(pin));
 }
 
+struct file_place store_place(struct store_pin *pin, struct span lent)
+{
+    return segment_place(segment_of_pin(pin), lent);
+}
+
 /* ---- writing ---- */
 
 int store_put_begin_anyway(struct store *store, const uint8_t hash[STORE_HASH], struct span key,

@@ -14,6 +14,7 @@
 #ifndef LARDER_CACHE_STORE_H
 #define LARDER_CACHE_STORE_H
 
+#include "base/file_place.h"
 #include "base/siphash.h"
 #include "base/span.h"
 
@@ -83,6 +84,10 @@ void store_touch(struct store *store, const uint8_t hash[STORE_HASH]);
 int store_lend(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
                struct span *out);
 void store_unpin(struct store *store, struct store_pin *pin);
+
+/* Where bytes lent under this pin (of a chunk, or an object's inline body) lie in the segment's
+ * file. They are there as long as it is pinned; sockets may refer to its pages even longer. */
+struct file_place store_place(struct store_pin *pin, struct span lent);
 
 /* ---- writing ---- */
 

@@ -83,7 +83,15 @@ static void advance(struct source *source, size_t n)
     playing->left -= n;
 }
 
-static const struct source_ops parts_ops = {peek, advance, NULL};
+static bool place(struct source *source, struct file_place *out)
+{
+    const struct parts_source *playing = parts_of(source);
+
+    return playing->text.len == 0 && playing->is_open &&
+           source_place(&playing->reader->source, out);
+}
+
+static const struct source_ops parts_ops = {.peek = peek, .advance = advance, .place = place};
 
 int parts_source_init(struct parts_source *source, const struct body_parts *parts,
                       struct object *object, struct object_reader *reader, struct waker waker)

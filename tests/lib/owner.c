@@ -219,7 +219,11 @@ static void feed_drop(struct source *source)
 
 void feed_init(struct feed *feed, struct loop *loop, uint64_t total, size_t piece)
 {
-    static const struct source_ops ops = {feed_peek, feed_advance, feed_drop};
+    static const struct source_ops ops = {
+        .peek = feed_peek,
+        .advance = feed_advance,
+        .drop = feed_drop,
+    };
 
     CHECK(piece > 0 && piece <= LONGEST);
     *feed = (struct feed){

@@ -210,6 +210,25 @@ int kit_find(struct store *store, const char *key, struct store_object *out)
     return store_find(store, hash, span_str(key), out);
 }
 
+bool kit_same_in_file(struct file_place place, struct span bytes)
+{
+    char *read = xmalloc(bytes.len);
+    ssize_t n = pread(place.fd, read, bytes.len, (off_t)place.offset);
+    bool same = n == (ssize_t)bytes.len && span_eq(span_of(read, bytes.len), bytes);
+
+    free(read);
+    return same;
+}
+
+static int compare_inline(const struct store_object *object, struct span body)
+{
+    if (!span_eq(object->body, body)) {
+        return ERR_CORRUPT;
+    }
+    bool is_lent = object->pin && body.len > 0;
+    return !is_lent || kit_same_in_file(store_place(object->pin, object->body), body) ? 0 : ERR_IO;
+}
+
 static int compare_chunks(struct store *store, const struct store_object *object, const char *body)
 {
     for (size_t i = 0; i < object->chunk_count; i++) {
@@ -219,7 +238,8 @@ static int compare_chunks(struct store *store, const struct store_object *object
         if (err) {
             return err;
         }
-        bool same = span_eq(bytes, span_of(body, object->chunks[i].len));
+        bool same = span_eq(bytes, span_of(body, object->chunks[i].len)) &&
+                    kit_same_in_file(store_place(pin, bytes), bytes);
         store_unpin(store, pin);
         if (!same) {
             return ERR_CORRUPT;
@@ -240,9 +260,8 @@ int kit_compare(struct store *store, const char *key, size_t len, const struct s
         return ERR_CORRUPT;
     }
     char *body = kit_body(span_str(key), len);
-    int err = object->chunk_count                         ? compare_chunks(store, object, body)
-              : span_eq(object->body, span_of(body, len)) ? 0
-                                                          : ERR_CORRUPT;
+    int err = object->chunk_count ? compare_chunks(store, object, body)
+                                  : compare_inline(object, span_of(body, len));
     free(body);
     return err;
 }

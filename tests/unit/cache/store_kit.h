@@ -41,6 +41,9 @@ int kit_check(struct store *store, const char *key, size_t len);
 int kit_compare(struct store *store, const char *key, size_t len,
                 const struct store_object *object);
 
+/* The bytes of the file at this place are the same as in memory. */
+bool kit_same_in_file(struct file_place place, struct span bytes);
+
 /* For done: stores the result into the int it is given. */
 void kit_on_done(void *arg, int err);
 /* Pieces and chunk answers that came back since the start. */

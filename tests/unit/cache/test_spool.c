@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "store_kit.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -48,6 +49,8 @@ static enum spool_flow append(struct spool *spool, uint64_t from, size_t len)
     return flow;
 }
 
+static uint64_t bytes_placed;
+
 /* Takes up to `max` bytes; returns how many, checks each. */
 static uint64_t drink(struct spool_reader *reader, uint64_t max)
 {
@@ -56,6 +59,10 @@ static uint64_t drink(struct spool_reader *reader, uint64_t max)
 
     while (taken < max && spool_peek(reader, &span) == 0 && span.len > 0) {
         size_t n = span.len < max - taken ? span.len : (size_t)(max - taken);
+        struct file_place place;
+        bool is_placed = spool_place(reader, &place);
+        cr_assert(!is_placed || kit_same_in_file(place, span));
+        bytes_placed += is_placed ? n : 0;
         for (size_t i = 0; i < n; i++) {
             cr_assert_eq(span.at[i], byte_at(reader->offset + i));
         }
@@ -282,7 +289,9 @@ static void store_and_read_back(uint64_t length, int64_t expected)
     store_flush(store);
     cr_assert(outcome.done);
     cr_assert_eq(outcome.err, 0);
+    bytes_placed = 0;
     cr_assert_eq(drink(&late, UINT64_MAX), length, "a reader that never read gets it all");
+    cr_expect_eq(bytes_placed >= STORE_CHUNK, length > STORE_INLINE_MAX, "back from the store");
     open_reader(&whole, spool, length / 3, UINT64_MAX);
     cr_assert_eq(drink(&whole, UINT64_MAX), length - length / 3);
     cr_assert_eq(store_find(store, hash, SPAN("key"), &stored), 0);

@@ -106,6 +106,48 @@ Test(store_faults, a_flipped_bit_in_a_chunk_is_found_and_the_object_dropped)
     kit_fini(&kit);
 }
 
+/* Writes `number` where the pages that hold `body` have theirs. */
+static void renumber(const struct kit *kit, struct span body, size_t number)
+{
+    char path[128];
+    struct stat file;
+
+    snprintf(path, sizeof(path), "%s/seg-00000001.mdb", kit->dir);
+    int fd = open(path, O_RDWR);
+    cr_assert(fd >= 0 && fstat(fd, &file) == 0);
+    size_t size = (size_t)file.st_size;
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *hit = memmem(map, size, body.at, body.len);
+    cr_assert_not_null(hit);
+    char *page = map + ((size_t)(hit - map) & ~(size_t)4095);
+    memcpy(page, &number, sizeof(number));
+    munmap(map, size);
+    close(fd);
+}
+
+/* Where a value lies in the file is reckoned from page numbers: a wrong one must not lead to
+ * somebody else's bytes. */
+Test(store_faults, a_wrong_page_number_is_found_and_the_object_dropped)
+{
+    static const size_t lens[] = {3000, 100000};
+    struct kit kit;
+    struct store_object object;
+
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        char *body = kit_body(SPAN("k"), lens[i]);
+        kit_init(&kit, KIT_SIZE);
+        cr_assert_eq(kit_put(kit.store, "k", lens[i]), 0);
+        cr_assert_eq(kit_put(kit.store, "other", lens[i]), 0);
+        store_close(&kit.store);
+        renumber(&kit, span_of(body, 1000), 3);
+        kit_reopen(&kit);
+        cr_expect_eq(kit_find(kit.store, "k", &object), ERR_CORRUPT, "%zu bytes", lens[i]);
+        cr_expect_eq(kit_check(kit.store, "other", lens[i]), 0);
+        free(body);
+        kit_fini(&kit);
+    }
+}
+
 Test(store_faults, a_segment_of_another_store_is_not_believed)
 {
     struct kit kit, other;

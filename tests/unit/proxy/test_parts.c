@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "tests/lib/content.h"
+#include "tests/unit/cache/object_kit.h"
 
 #include <criterion/criterion.h>
 
@@ -131,6 +132,37 @@ Test(parts, in_any_order_from_a_whole_object)
         cr_expect_eq(take(&s, SIZE_MAX), 0, "the end stays the end");
         scene_fini(&s);
     }
+}
+
+/* Of a stored object all has a place but the texts. */
+Test(parts, what_lies_in_the_store_has_a_place)
+{
+    static const size_t bites[] = {3000, SIZE_MAX};
+    struct kit kit;
+
+    kit_init(&kit, KIT_SIZE);
+    struct object *object = kit_object(kit.store, "key", BODY, 0);
+    char *body = kit_body(SPAN("key"), BODY);
+    for (size_t i = 0; i < ARRAY_LEN(bites); i++) {
+        struct scene s = {.object = object, .got = BUF_INIT};
+        struct buf want = BUF_INIT;
+        size_t texts = 0, placed;
+        for (size_t n = 0; n < three.count; n++) {
+            const struct body_part *part = &three.at[n];
+            buf_append(&want, part->before);
+            buf_append(&want, span_of(body + part->from, (size_t)(part->to - part->from)));
+            texts += part->before.len;
+        }
+        buf_append(&want, three.after);
+        cr_assert_eq(play(&s, &three), 0);
+        cr_expect(kit_reads(&s.playing.source, buf_span(&want), bites[i], &placed));
+        cr_expect_eq(placed, buf_len(&want) - texts - three.after.len);
+        object_reader_fini(&s.reader);
+        buf_fini(&want);
+    }
+    object_unref(&object);
+    free(body);
+    kit_fini(&kit);
 }
 
 Test(parts, while_the_object_arrives)
