@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/directory.h"
 #include "cache/store/evict.h"
 
 #include <dirent.h>
@@ -11,7 +12,6 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,45 +26,6 @@
 #define OTHER_BYTES (160u << 10)
 
 /* ---- opening ---- */
-
-static int make_directory(const char *path)
-{
-    char part[PATH_MAX];
-    size_t len = strlen(path);
-
-    if (len == 0 || len + sizeof("/seg-00000000.mdb-lock") > sizeof(part)) {
-        return -ENAMETOOLONG;
-    }
-    memcpy(part, path, len + 1);
-    for (size_t i = 1; i <= len; i++) {
-        if (path[i] != '/' && path[i] != '\0') {
-            continue;
-        }
-        part[i] = '\0';
-        if (mkdir(part, 0750) != 0 && errno != EEXIST) {
-            return -errno;
-        }
-        part[i] = path[i];
-    }
-    return 0;
-}
-
-static int lock_directory(struct disk *disk, const char *path)
-{
-    int err = make_directory(path);
-
-    if (err) {
-        return err;
-    }
-    disk->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (disk->dir < 0) {
-        return -errno;
-    }
-    if (flock(disk->dir, LOCK_EX | LOCK_NB) != 0) {
-        return errno == EWOULDBLOCK ? ERR_BUSY : -errno;
-    }
-    return 0;
-}
 
 static void close_index(struct index *index)
 {
@@ -93,16 +54,40 @@ static int open_index(const struct disk *disk, const char *path, const struct in
     return err;
 }
 
-/* A broken index cannot be mended: the store begins anew, and the segments become strays. */
-static int open_index_or_anew(struct disk *disk, const char *path)
+/* What a new index of this store begins with. */
+static void found(struct index *founder, const struct sip_key *secret)
 {
-    struct index *index;
-    int err = open_index(disk, path, NULL, &index);
+    struct sip_key uuid = sip_key_random();
 
+    *founder = (struct index){.secret = *secret};
+    memcpy(founder->uuid, &uuid, sizeof(founder->uuid));
+}
+
+static bool same_secret(const struct index *index, const struct sip_key *secret)
+{
+    return secret == NULL || (index->secret.k0 == secret->k0 && index->secret.k1 == secret->k1);
+}
+
+/* A broken index cannot be mended, and keys that were hashed otherwise cannot be found: the store
+ * begins anew, and the segments become strays. */
+static int open_index_or_anew(struct disk *disk, const char *path, const struct sip_key *secret)
+{
+    struct index *index, founder;
+    const char *why = "the index is damaged, or too large for the size";
+
+    if (secret) {
+        found(&founder, secret);
+    }
+    int err = open_index(disk, path, secret ? &founder : NULL, &index);
+    if (!err && !same_secret(index, secret)) {
+        close_index(index);
+        why = "its keys are hashed with another secret than those of the other directories";
+        err = ERR_CORRUPT;
+    }
     if (err == ERR_CORRUPT) {
-        log_error("store_index_lost", "dir=%s next=%s", path, "the cache starts empty");
+        log_error("store_index_lost", "dir=%s why=%s next=%s", path, why, "the cache starts empty");
         index_remove(path);
-        err = open_index(disk, path, NULL, &index);
+        err = open_index(disk, path, secret ? &founder : NULL, &index);
     }
     disk->index = index;
     return err;
@@ -198,17 +183,19 @@ static int load_segments(struct disk *disk, const char *path, void (*wake)(void 
     return err;
 }
 
-int disk_open(struct disk *disk, const char *path, uint64_t size, void (*wake)(void *arg),
+int disk_open(struct disk *disk, const struct store_options *options, void (*wake)(void *arg),
               void *arg)
 {
-    *disk = (struct disk){.dir = -1, .size = size, .object_max = size / 2};
+    const char *path = options->path;
+
+    *disk = (struct disk){.dir = -1, .size = options->size, .object_max = options->size / 2};
     int err = env_check_version();
 
     if (!err) {
-        err = lock_directory(disk, path);
+        err = directory_open(path, &disk->dir);
     }
     if (!err) {
-        err = open_index_or_anew(disk, path);
+        err = open_index_or_anew(disk, path, options->secret);
     }
     if (!err) {
         err = load_segments(disk, path, wake, arg);

@@ -32,10 +32,10 @@ struct disk {
     struct disk_counters counters;
 };
 
-/* Makes or opens the store in `path`, alone: ERR_BUSY when another process has it. `wake` is called
- * with `arg` from any thread when a dropped segment can be closed. Segments are opened on first
- * use, and nothing is written. After a failure disk_close() still follows. */
-int disk_open(struct disk *disk, const char *path, uint64_t size, void (*wake)(void *arg),
+/* Makes or opens the store in options->path, alone: ERR_BUSY when another process has it. `wake` is
+ * called with `arg` from any thread when a dropped segment can be closed. Segments are opened on
+ * first use, and nothing is written. After a failure disk_close() still follows. */
+int disk_open(struct disk *disk, const struct store_options *options, void (*wake)(void *arg),
               void *arg);
 void disk_close(struct disk *disk);
 

@@ -34,7 +34,7 @@ int store_open(const struct store_options *options, struct store **out)
     struct store *store = xcalloc(1, sizeof(*store));
     store->dirty_limit = options->dirty_limit;
     writer_init(&store->writer, &store->disk);
-    int err = disk_open(&store->disk, options->path, options->size, writer_reap, &store->writer);
+    int err = disk_open(&store->disk, options, writer_reap, &store->writer);
     if (!err) {
         err = writer_start(&store->writer);
     }
@@ -62,6 +62,11 @@ void store_close(struct store **slot)
 const struct sip_key *store_secret(const struct store *store)
 {
     return &store->disk.index->secret;
+}
+
+void store_uuid(const struct store *store, uint8_t out[16])
+{
+    memcpy(out, store->disk.segments.home.uuid, sizeof(store->disk.segments.home.uuid));
 }
 
 /* ---- reading ---- */

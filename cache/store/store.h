@@ -30,6 +30,8 @@ struct store_options {
     const char *path;     /* directory, created when missing */
     uint64_t size;        /* bytes on disk to stay under; ≥ 16 MiB */
     uint64_t dirty_limit; /* bytes queued for writing; above it store_put_begin() says ERR_BUSY */
+    /* NULL: its own. A store that hashes keys with another secret begins anew. */
+    const struct sip_key *secret;
 };
 
 /* 0; ERR_BUSY when another process has the directory; or another negative code, with a line in the
@@ -40,6 +42,8 @@ void store_close(struct store **store);
 
 /* The secret under which keys are hashed; kept in the store, random at creation. */
 const struct sip_key *store_secret(const struct store *store);
+/* Which store it is: random at creation. */
+void store_uuid(const struct store *store, uint8_t out[16]);
 
 /* ---- reading ---- */
 

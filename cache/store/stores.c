@@ -1,45 +1,37 @@
-#include "cache/store/stores.h"
+#include "cache/store/stores_parts.h"
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/directory.h"
+
+#include <xxhash.h>
 
 /* A quarter of a store, so that a large object does not push out everything. */
 #define OBJECT_SHARE 4
-
-struct stores {
-    struct store *store;
-    uint64_t object_max;
-    struct sip_key secret;
-};
-
-int stores_open(const struct stores_options *options, struct stores **out)
-{
-    struct stores *stores = xcalloc(1, sizeof(*stores));
-    const struct store_dir *dir = &options->dirs[0];
-
-    CHECK(options->count == 1);
-    int err = store_open(&(struct store_options){dir->path, dir->size, options->dirty_limit},
-                         &stores->store);
-    if (err) {
-        stores_close(&stores);
-    } else {
-        stores->secret = *store_secret(stores->store);
-        stores->object_max = dir->size / OBJECT_SHARE;
-    }
-    *out = stores;
-    return err;
-}
 
 void stores_close(struct stores **slot)
 {
     struct stores *stores = *slot;
 
     *slot = NULL;
-    if (stores) {
-        store_close(&stores->store);
-        free(stores);
+    if (stores == NULL) {
+        return;
     }
+    for (size_t i = 0; i < stores->count; i++) {
+        store_close(&stores->members[i].store);
+        free(stores->members[i].path);
+    }
+    for (struct table *table = stores->table; table;) {
+        struct table *older = table->older;
+        free(table);
+        table = older;
+    }
+    pthread_mutex_destroy(&stores->lock);
+    free(stores->placement);
+    free(stores->members);
+    free(stores);
 }
 
 const struct sip_key *stores_secret(const struct stores *stores)
@@ -47,12 +39,107 @@ const struct sip_key *stores_secret(const struct stores *stores)
     return &stores->secret;
 }
 
+/* ---- who has what ---- */
+
+void stores_describe(const struct member *member, struct placement_member *out)
+{
+    *out = (struct placement_member){
+        .seat = XXH3_64bits(member->path, strlen(member->path)),
+        .size = member->size,
+    };
+    store_uuid(member->store, out->uuid);
+}
+
+size_t stores_in(const struct stores *stores, struct placement_member out[PLACEMENT_MEMBERS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < stores->count; i++) {
+        const struct member *member = &stores->members[i];
+        if (!atomic_load(&member->out)) {
+            stores_describe(member, &out[count++]);
+        }
+    }
+    return count;
+}
+
+void stores_record(struct stores *stores)
+{
+    struct buf bytes = BUF_INIT;
+
+    placement_encode(stores->placement, &bytes);
+    for (size_t i = 0; i < stores->count; i++) {
+        const struct member *member = &stores->members[i];
+        int err = atomic_load(&member->out)
+                      ? 0
+                      : directory_write(member->path, PLACEMENT_FILE, buf_span(&bytes));
+        if (err) {
+            log_error("store_placement_lost", "dir=%s err=%s", member->path, err_text(err));
+        }
+    }
+    buf_fini(&bytes);
+}
+
+void stores_begin_era(struct stores *stores, bool forget)
+{
+    struct placement_member members[PLACEMENT_MEMBERS];
+    struct sip_key random = sip_key_random();
+    size_t count = stores_in(stores, members);
+
+    placement_begin(stores->placement, random.k0 | 1, members, count, forget);
+    stores_record(stores);
+}
+
+/* The number of the member of ours that has this uuid. */
+static uint32_t number_of(const struct stores *stores, const uint8_t uuid[16])
+{
+    for (size_t i = 0; i < stores->count; i++) {
+        uint8_t own[16];
+        if (!atomic_load(&stores->members[i].out)) {
+            store_uuid(stores->members[i].store, own);
+            if (memcmp(own, uuid, sizeof(own)) == 0) {
+                return (uint32_t)i;
+            }
+        }
+    }
+    return PLACEMENT_NOBODY;
+}
+
+void stores_publish(struct stores *stores)
+{
+    const struct placement *placement = stores->placement;
+    struct table *table = xcalloc(1, sizeof(*table));
+    uint32_t numbers[PLACEMENT_NOBODY + 1];
+
+    for (size_t i = 0; i <= PLACEMENT_NOBODY; i++) {
+        numbers[i] =
+            i < placement->count ? number_of(stores, placement->members[i].uuid) : PLACEMENT_NOBODY;
+    }
+    for (size_t i = 0; i < PLACEMENT_SHARES; i++) {
+        const struct placement_share *share = &placement->shares[i];
+        table->shares[i] = share->since << 8 | numbers[share->member];
+    }
+    table->older = atomic_load(&stores->table);
+    atomic_store_explicit(&stores->table, table, memory_order_release);
+}
+
 /* ---- shelves ---- */
 
 struct shelf stores_shelf(const struct stores *stores, const uint8_t hash[STORE_HASH])
 {
-    (void)hash;
-    return (struct shelf){.stores = stores, .store = stores ? stores->store : NULL};
+    struct shelf shelf = {.stores = stores};
+
+    if (stores == NULL) {
+        return shelf;
+    }
+    const struct table *table = atomic_load_explicit(&stores->table, memory_order_acquire);
+    uint32_t share = table ? table->shares[placement_share_of(hash)] : 0;
+    uint8_t member = (uint8_t)share;
+    if (member != PLACEMENT_NOBODY) {
+        shelf.store = stores->members[member].store;
+        shelf.tenure = share >> 8;
+    }
+    return shelf;
 }
 
 /* What was stored in an earlier tenure is not found in this one. */
@@ -147,20 +234,78 @@ bool shelf_is_behind(struct shelf shelf)
 
 void stores_flush(struct stores *stores)
 {
-    store_flush(stores->store);
+    for (size_t i = 0; i < stores->count; i++) {
+        if (stores->members[i].store) {
+            store_flush(stores->members[i].store);
+        }
+    }
 }
 
 int stores_health(const struct stores *stores)
 {
-    return store_health(stores->store);
+    int err = ERR_IO;
+
+    for (size_t i = 0; i < stores->count && err; i++) {
+        const struct member *member = &stores->members[i];
+        err = atomic_load(&member->out) ? err : store_health(member->store);
+    }
+    return err;
+}
+
+static void add(struct store_stats *sum, const struct store_stats *one)
+{
+    sum->size += one->size;
+    sum->used += one->used;
+    sum->objects += one->objects;
+    sum->segments += one->segments;
+    sum->dirty += one->dirty;
+    sum->written_bytes += one->written_bytes;
+    sum->written_objects += one->written_objects;
+    sum->commits += one->commits;
+    sum->commit_errors += one->commit_errors;
+    sum->evicted_segments += one->evicted_segments;
+    sum->corrupt += one->corrupt;
+    sum->stored_finds += one->stored_finds;
+    sum->missed_finds += one->missed_finds;
 }
 
 void stores_stats(struct stores *stores, struct store_stats *out)
 {
-    store_stats(stores->store, out);
+    struct store_member one;
+
+    *out = (struct store_stats){0};
+    for (size_t i = 0; i < stores->count; i++) {
+        stores_member(stores, i, &one);
+        add(out, &one.stats);
+    }
+}
+
+size_t stores_count(const struct stores *stores)
+{
+    return stores->count;
+}
+
+void stores_member(struct stores *stores, size_t number, struct store_member *out)
+{
+    struct member *member = &stores->members[number];
+
+    CHECK(number < stores->count);
+    *out = (struct store_member){.path = member->path, .size = member->size};
+    if (atomic_load(&member->out)) {
+        out->cause = member->cause;
+    }
+    if (member->store) {
+        store_stats(member->store, &out->stats);
+        out->failing = store_health(member->store) != 0;
+    }
 }
 
 uint64_t stores_object_max(const struct stores *stores)
 {
-    return stores->object_max;
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < stores->count; i++) {
+        least = stores->members[i].size < least ? stores->members[i].size : least;
+    }
+    return least / OBJECT_SHARE;
 }

@@ -12,6 +12,8 @@
 
 struct stores;
 
+#define STORES_MAX 64
+
 struct store_dir {
     const char *path; /* created when missing */
     uint64_t size;    /* bytes to stay under */
@@ -19,11 +21,13 @@ struct store_dir {
 
 struct stores_options {
     const struct store_dir *dirs;
-    size_t count;         /* at least one */
+    size_t count;         /* at least one, at most STORES_MAX */
     uint64_t dirty_limit; /* bytes queued for writing in all of them */
 };
 
-/* 0, or the code of store_open(), with a line in the log. */
+/* A directory that cannot be opened is left out, and said so in the log, when there are others. 0;
+ * ERR_BUSY when another process has one of them; or the code of the first one when none can be
+ * opened. */
 int stores_open(const struct stores_options *options, struct stores **out);
 /* As store_close(), all of them. */
 void stores_close(struct stores **stores);
@@ -70,5 +74,16 @@ int stores_health(const struct stores *stores);
 void stores_stats(struct stores *stores, struct store_stats *out);
 /* The largest body that any of them takes in one object, by a careful estimate. */
 uint64_t stores_object_max(const struct stores *stores);
+
+/* One of them. Strings live as long as the set. */
+struct store_member {
+    const char *path;
+    uint64_t size;
+    const char *cause; /* why it was taken out; NULL: it is in */
+    bool failing;      /* commits fail, and nothing is put for a time */
+    struct store_stats stats;
+};
+size_t stores_count(const struct stores *stores);
+void stores_member(struct stores *stores, size_t number, struct store_member *out);
 
 #endif

@@ -241,7 +241,8 @@ static struct store *open_store(char *path)
     struct store *store;
 
     cr_assert_not_null(mkdtemp(path));
-    cr_assert_eq(store_open(&(struct store_options){path, 64 << 20, 32 << 20}, &store), 0);
+    struct store_options options = {.path = path, .size = 64 << 20, .dirty_limit = 32 << 20};
+    cr_assert_eq(store_open(&options, &store), 0);
     return store;
 }
 
