@@ -71,6 +71,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     *out = NULL;
     memory_set_limit(options->memory);
     cache->table = table_new(options->memory / 4 * 3);
+    table_relieve_memory(cache->table);
     cache->object_max = options->object_max ? options->object_max : UINT64_MAX;
     cache->parts_max = cache->object_max;
     cache->secret = sip_key_random();

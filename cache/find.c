@@ -1,5 +1,6 @@
 /* find - what is stored for a request, and what is to be done about it. */
 #include "base/check.h"
+#include "base/memory.h"
 #include "cache/cache_parts.h"
 
 /* ---- finding ---- */
@@ -15,9 +16,8 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, bool
     struct object *object = table_find(cache->table, key);
 
     *from_memory = object != NULL;
-    if (object == NULL &&
-        object_load(cache_shelf(cache, key), key, OBJECT_USED, RAM_OBJECT_MAX, &object) != 0) {
-        return NULL;
+    if (object == NULL) {
+        object_load(cache_shelf(cache, key), key, OBJECT_USED, 0, &object);
     }
     return object;
 }
@@ -25,12 +25,12 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, bool
 /* What was read from the store stays in memory, unless it may be out of date already. Of a response
  * known in parts there is one for all: the one that came first. */
 static struct object *warm(struct cache *cache, struct guard *guard, uint64_t changes,
-                           struct object *object)
+                           struct object *object, bool seen)
 {
     pthread_mutex_lock(&guard->lock);
     struct object *first = object_parts(object) ? table_find(cache->table, &object->key) : NULL;
     if (first == NULL && atomic_load(&guard->changes) == changes) {
-        table_put(cache->table, object, false);
+        table_warm(cache->table, object, seen);
     }
     pthread_mutex_unlock(&guard->lock);
     if (first) {
@@ -39,15 +39,44 @@ static struct object *warm(struct cache *cache, struct guard *guard, uint64_t ch
     return first ? first : object;
 }
 
+/* What is used for the first time is only remembered, what was `seen` lately is copied. */
+static struct object *find_stored(struct cache *cache, struct guard *guard, uint64_t changes,
+                                  const struct cache_key *key, bool seen)
+{
+    struct object *object = NULL;
+    bool copy = seen && !memory_is_tight();
+
+    object_load(cache_shelf(cache, key), key, OBJECT_USED, copy ? RAM_OBJECT_MAX : 0, &object);
+    if (object && (object_parts(object) || (copy && is_hot_size(object)))) {
+        return warm(cache, guard, changes, object, seen);
+    }
+    if (object ? is_hot_size(object) : seen) {
+        table_remember(cache->table, key);
+    }
+    return object;
+}
+
+static void touch_stored(struct shelf shelf, const struct cache_key *key)
+{
+    if (shelf.store) {
+        store_touch(shelf.store, key->hash);
+    }
+}
+
 struct object *cache_find(struct cache *cache, const struct cache_key *primary,
                           const struct cache_key *key, bool *from_memory)
 {
     struct guard *guard = &cache->guards[cache_guard_of(primary)];
     uint64_t changes = atomic_load(&guard->changes);
-    struct object *object = cache_load(cache, key, from_memory);
+    bool touch, seen;
+    struct object *object = table_use(cache->table, key, &touch, &seen);
 
-    if (object && !*from_memory && (is_hot_size(object) || object_parts(object))) {
-        object = warm(cache, guard, changes, object);
+    *from_memory = object != NULL;
+    if (object == NULL) {
+        return find_stored(cache, guard, changes, key, seen);
+    }
+    if (touch) { /* or it would be evicted there while it is hot here */
+        touch_stored(cache_shelf(cache, key), key);
     }
     return object;
 }

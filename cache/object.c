@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "cache/partial.h"
 
 /*
@@ -53,6 +54,7 @@ static struct object *object_alloc(const struct cache_key *key, struct span reas
     memset(object, 0, sizeof(*object));
     atomic_init(&object->refs, 1);
     object->size = size;
+    memory_take(MEMORY_HEADS, size);
     object->kind = OBJECT_RESPONSE;
     object->body_len = -1;
     object->fields.at = (struct http_field *)(object + 1);
@@ -142,6 +144,7 @@ void object_unref(struct object **slot)
         if (object->from_store) {
             store_object_done(object->store, &object->stored);
         }
+        memory_give(MEMORY_HEADS, object->size);
         free(object);
         object = body_of;
     }

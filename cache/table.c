@@ -1,38 +1,12 @@
-#include "cache/table.h"
-
-#include "base/map.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "cache/partial.h"
+#include "cache/table_parts.h"
 
-#include <pthread.h>
-
-enum { SHARDS = 64 };
-
-/* An entry exists while it has an object, a flight or a mark. */
-struct entry {
-    struct map_link link;
-    struct list order; /* in the shard's SIEVE queue while it has an object or a mark */
-    uint8_t hash[KEY_HASH_SIZE];
-    struct object *object;
-    struct flight *flight;
-    int64_t pass_until;
-    enum reason pass_reason;
-    size_t bytes;
-    bool visited;
-    bool pending;
-};
-
-struct shard {
-    _Alignas(64) pthread_mutex_t lock;
-    struct map map;
-    struct list queue; /* newest first */
-    struct list *hand; /* next one to look at, or the queue's head */
-    size_t bytes, limit, flights;
-    uint64_t evicted;
-};
-
-struct table {
-    struct shard shards[SHARDS];
+enum {
+    SHED_STEP = 8,   /* objects that leave while a shard is locked */
+    SHED_MAX = 256,  /* and in one call: somebody's loop waits */
+    ENTRY_BYTES = 8, /* of the map, for each entry */
 };
 
 struct table *table_new(size_t bytes)
@@ -45,10 +19,10 @@ struct table *table_new(size_t bytes)
         struct shard *shard = &table->shards[i];
         CHECK(pthread_mutex_init(&shard->lock, NULL) == 0);
         map_init(&shard->map, 64);
-        list_init(&shard->queue);
-        shard->hand = &shard->queue;
-        shard->limit = bytes / SHARDS;
+        hot_init(&shard->hot);
     }
+    table->limit = bytes;
+    memory_take(MEMORY_ENTRIES, sizeof(*table));
     return table;
 }
 
@@ -60,7 +34,16 @@ static uint64_t hash_of(const uint8_t hash[KEY_HASH_SIZE])
     return word;
 }
 
-static struct shard *lock_shard(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
+/* Other bits than those that choose the shard or the bucket. */
+static uint32_t tag_of(const uint8_t hash[KEY_HASH_SIZE])
+{
+    uint32_t word;
+
+    memcpy(&word, hash + sizeof(uint64_t), sizeof(word));
+    return word;
+}
+
+struct shard *table_lock(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
 {
     struct shard *shard = &table->shards[hash[KEY_HASH_SIZE - 1] % SHARDS];
 
@@ -68,14 +51,14 @@ static struct shard *lock_shard(struct table *table, const uint8_t hash[KEY_HASH
     return shard;
 }
 
-static void unlock_shard(struct shard *shard)
+void table_unlock(struct shard *shard)
 {
     pthread_mutex_unlock(&shard->lock);
 }
 
 /* ---- entries, under the shard's lock ---- */
 
-static struct entry *entry_find(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE])
+struct entry *table_entry(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE])
 {
     struct map_link *link = map_first(&shard->map, hash_of(hash));
 
@@ -88,99 +71,178 @@ static struct entry *entry_find(struct shard *shard, const uint8_t hash[KEY_HASH
     return NULL;
 }
 
+struct entry *table_entry_with(struct shard *shard, const struct cache_key *key)
+{
+    struct entry *entry = table_entry(shard, key->hash);
+
+    return entry && entry->object && span_eq(entry->object->key.text, key->text) ? entry : NULL;
+}
+
 static struct entry *entry_get(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE])
 {
-    struct entry *entry = entry_find(shard, hash);
+    struct entry *entry = table_entry(shard, hash);
 
     if (entry == NULL) {
         entry = xcalloc(1, sizeof(*entry));
         memcpy(entry->hash, hash, KEY_HASH_SIZE);
-        list_init(&entry->order);
+        hot_entry_init(&entry->hot, tag_of(hash));
+        memory_take(MEMORY_ENTRIES, sizeof(*entry) + ENTRY_BYTES);
         map_insert(&shard->map, &entry->link, hash_of(hash));
     }
     return entry;
 }
 
-static void entry_dequeue(struct shard *shard, struct entry *entry)
+/* What counts of it changes by this. */
+static void count(struct table *table, struct shard *shard, struct entry *entry, size_t bytes,
+                  size_t bodies)
 {
-    if (shard->hand == &entry->order) {
-        shard->hand = entry->order.prev;
-    }
-    list_remove(&entry->order);
-    shard->bytes -= entry->bytes;
-    entry->bytes = 0;
+    atomic_fetch_add_explicit(&table->bytes, bytes - entry->hot.bytes, memory_order_relaxed);
+    shard->bodies += bodies - entry->bodies;
+    entry->bodies = bodies;
 }
 
-/* No object and no mark any more; a flight stays. */
-static void entry_clear(struct shard *shard, struct entry *entry)
+/* After the queues have changed. */
+static void tell_fresh(struct table *table, struct shard *shard)
 {
-    entry_dequeue(shard, entry);
+    size_t now = shard->hot.bytes[HOT_NEW];
+
+    atomic_fetch_add_explicit(&table->fresh, now - shard->fresh, memory_order_relaxed);
+    shard->fresh = now;
+}
+
+/* No object and no mark any more; a flight stays. The object is the caller's to give back, better
+ * without the lock. */
+static struct object *entry_clear(struct table *table, struct shard *shard, struct entry *entry)
+{
+    struct object *object = entry->object;
+
+    count(table, shard, entry, 0, 0);
+    hot_remove(&shard->hot, &entry->hot);
+    tell_fresh(table, shard);
     entry->pass_until = 0;
     entry->pending = false;
-    object_unref(&entry->object);
+    entry->object = NULL;
+    return object;
+}
+
+static void entry_free(struct entry *entry)
+{
+    memory_give(MEMORY_ENTRIES, sizeof(*entry) + ENTRY_BYTES);
+    free(entry);
 }
 
 static void entry_tidy(struct shard *shard, struct entry *entry)
 {
     if (entry->object == NULL && entry->flight == NULL && entry->pass_until == 0) {
         map_remove(&shard->map, &entry->link);
-        free(entry);
+        entry_free(entry);
     }
 }
 
 /* After a 304 the body, and the head it came with, are another object's. */
-static size_t object_bytes(const struct object *object)
+static size_t object_bytes(const struct object *object, size_t *bodies)
 {
     const struct object *owner = object->body_of ? object->body_of : object;
-    size_t bytes = sizeof(struct entry) + object->size + (owner == object ? 0 : owner->size);
 
-    return bytes + (owner->spool ? spool_memory(owner->spool) : 0) +
-           (owner->parts ? partial_memory(owner->parts) : 0);
+    *bodies = (owner->spool ? spool_memory(owner->spool) : 0) +
+              (owner->parts ? partial_memory(owner->parts) : 0);
+    return sizeof(struct entry) + object->size + (owner == object ? 0 : owner->size) + *bodies;
 }
 
-/* SIEVE (Zhang et al., NSDI 2024): the hand moves from old to new; what was used since its last
- * visit stays where it is, the first that was not goes. */
-static bool evict_one(struct shard *shard)
+static void entry_put(struct table *table, struct shard *shard, struct entry *entry)
 {
-    for (size_t looked = 0; looked <= 2 * shard->map.count + 1; looked++) {
-        if (shard->hand == &shard->queue) {
-            shard->hand = shard->queue.prev;
-            if (shard->hand == &shard->queue) {
-                return false;
-            }
-        }
-        struct entry *entry = list_entry(shard->hand, struct entry, order);
-        if (!entry->visited && !entry->pending) {
-            entry_clear(shard, entry);
-            entry_tidy(shard, entry);
-            shard->evicted++;
-            return true;
-        }
-        entry->visited = false;
-        shard->hand = shard->hand->prev;
-    }
-    return false;
+    size_t bodies = 0;
+    size_t bytes = entry->object ? object_bytes(entry->object, &bodies) : sizeof(*entry);
+
+    count(table, shard, entry, bytes, bodies);
+    hot_put(&shard->hot, &entry->hot, bytes, entry->pending);
+    tell_fresh(table, shard);
 }
 
-/* The entry becomes the newest of the queue; older ones make room. It may go itself when it alone
- * is too large: the caller must not use it afterwards. */
-static void entry_enqueue(struct shard *shard, struct entry *entry, size_t bytes)
+/* ---- making room ---- */
+
+/* Lets go of a few; their bytes. */
+static size_t shed_some(struct table *table, struct shard *shard, enum hot_queue from, size_t bytes,
+                        size_t *left)
 {
-    entry->visited = false;
-    entry->bytes = bytes;
-    shard->bytes += bytes;
-    list_push_front(&shard->queue, &entry->order);
-    while (shard->bytes > shard->limit && evict_one(shard)) {
+    struct object *gone[SHED_STEP];
+    size_t count = 0, freed = 0;
+
+    pthread_mutex_lock(&shard->lock);
+    while (count<SHED_STEP && * left> 0 && freed < bytes) {
+        struct hot_entry *hot = hot_evict(&shard->hot, from);
+        if (hot == NULL) {
+            break;
+        }
+        struct entry *entry = container_of(hot, struct entry, hot);
+        freed += hot->bytes;
+        gone[count++] = entry_clear(table, shard, entry);
+        entry_tidy(shard, entry);
+        shard->evicted++;
+        --*left;
+    }
+    tell_fresh(table, shard);
+    pthread_mutex_unlock(&shard->lock);
+    for (size_t i = 0; i < count; i++) {
+        object_unref(&gone[i]);
+    }
+    return freed;
+}
+
+static enum hot_queue victim(struct table *table)
+{
+    return hot_victim(atomic_load_explicit(&table->fresh, memory_order_relaxed),
+                      atomic_load_explicit(&table->bytes, memory_order_relaxed));
+}
+
+/* Hot objects of about so many bytes go, a few from each shard in turn. When no shard has any in
+ * the queue that is to become shorter, the other one must do. */
+static void shed(struct table *table, size_t bytes)
+{
+    size_t left = SHED_MAX;
+
+    for (unsigned barren = 0; bytes > 0 && left > 0 && barren < 2 * SHARDS;) {
+        unsigned turn = atomic_fetch_add_explicit(&table->turn, 1, memory_order_relaxed);
+        enum hot_queue from = victim(table);
+        if (barren >= SHARDS) {
+            from = from == HOT_NEW ? HOT_MAIN : HOT_NEW;
+        }
+        size_t freed = shed_some(table, &table->shards[turn % SHARDS], from, bytes, &left);
+        bytes -= freed < bytes ? freed : bytes;
+        barren = freed ? 0 : barren + 1;
     }
 }
+
+static void on_relief(void *arg, size_t bytes)
+{
+    shed(arg, bytes);
+}
+
+void table_relieve_memory(struct table *table)
+{
+    memory_set_relief(on_relief, table);
+}
+
+/* After something came in. Without a shard's lock. */
+static void trim(struct table *table)
+{
+    size_t bytes = atomic_load_explicit(&table->bytes, memory_order_relaxed);
+    size_t above = bytes > table->limit ? bytes - table->limit : 0;
+    size_t excess = memory_excess();
+
+    shed(table, excess > above ? excess : above);
+}
+
+/* ---- life ---- */
 
 static void free_entry(struct map_link *link, void *arg)
 {
     struct entry *entry = container_of(link, struct entry, link);
 
     CHECK(entry->flight == NULL);
-    entry_clear(arg, entry);
-    free(entry);
+    hot_remove(arg, &entry->hot);
+    object_unref(&entry->object);
+    entry_free(entry);
 }
 
 void table_free(struct table **slot)
@@ -188,12 +250,18 @@ void table_free(struct table **slot)
     struct table *table = *slot;
 
     *slot = NULL;
-    for (size_t i = 0; table && i < SHARDS; i++) {
+    if (table == NULL) {
+        return;
+    }
+    memory_set_relief(NULL, NULL);
+    for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &table->shards[i];
-        map_each(&shard->map, free_entry, shard);
+        map_each(&shard->map, free_entry, &shard->hot);
         map_fini(&shard->map);
+        hot_fini(&shard->hot);
         pthread_mutex_destroy(&shard->lock);
     }
+    memory_give(MEMORY_ENTRIES, sizeof(*table));
     free(table);
 }
 
@@ -201,85 +269,128 @@ void table_free(struct table **slot)
 
 struct object *table_find(struct table *table, const struct cache_key *key)
 {
-    struct shard *shard = lock_shard(table, key->hash);
-    struct entry *entry = entry_find(shard, key->hash);
+    struct shard *shard = table_lock(table, key->hash);
+    struct entry *entry = table_entry_with(shard, key);
+    struct object *object = entry ? object_ref(entry->object) : NULL;
+
+    table_unlock(shard);
+    return object;
+}
+
+struct object *table_use(struct table *table, const struct cache_key *key, bool *touch, bool *seen)
+{
+    struct shard *shard = table_lock(table, key->hash);
+    struct entry *entry = table_entry_with(shard, key);
     struct object *object = NULL;
 
-    if (entry && entry->object && span_eq(entry->object->key.text, key->text)) {
-        entry->visited = true;
+    *touch = *seen = false;
+    if (entry) {
+        *touch = hot_use(&entry->hot) && !entry->pending;
         object = object_ref(entry->object);
+    } else {
+        *seen = hot_was_seen(&shard->hot, tag_of(key->hash));
     }
-    unlock_shard(shard);
+    table_unlock(shard);
     return object;
+}
+
+void table_remember(struct table *table, const struct cache_key *key)
+{
+    struct shard *shard = table_lock(table, key->hash);
+
+    hot_remember(&shard->hot, tag_of(key->hash));
+    table_unlock(shard);
+}
+
+static void put(struct table *table, struct object *object, bool pending, bool proven)
+{
+    struct shard *shard = table_lock(table, object->key.hash);
+    struct entry *entry = entry_get(shard, object->key.hash);
+    struct object *old = entry->object;
+
+    entry->object = object_ref(object);
+    entry->pass_until = 0;
+    entry->pending = pending;
+    entry->hot.proven = entry->hot.proven || proven;
+    entry_put(table, shard, entry);
+    table_unlock(shard);
+    object_unref(&old);
+    trim(table);
 }
 
 void table_put(struct table *table, struct object *object, bool pending)
 {
-    struct shard *shard = lock_shard(table, object->key.hash);
-    struct entry *entry = entry_get(shard, object->key.hash);
+    put(table, object, pending, false);
+}
 
-    object_ref(object);
-    entry_clear(shard, entry);
-    entry->object = object;
-    entry->pending = pending;
-    entry_enqueue(shard, entry, object_bytes(object));
-    unlock_shard(shard);
+void table_warm(struct table *table, struct object *object, bool seen)
+{
+    put(table, object, false, seen);
+}
+
+/* The entry under the object's key, when it is still the object's. */
+static struct entry *entry_of(struct shard *shard, const struct object *object)
+{
+    struct entry *entry = table_entry(shard, object->key.hash);
+
+    return entry && entry->object == object ? entry : NULL;
 }
 
 void table_settle(struct table *table, struct object *object, bool keep)
 {
-    struct shard *shard = lock_shard(table, object->key.hash);
-    struct entry *entry = entry_find(shard, object->key.hash);
+    struct shard *shard = table_lock(table, object->key.hash);
+    struct entry *entry = entry_of(shard, object);
+    struct object *gone = NULL;
 
-    if (entry && entry->object == object) {
+    if (entry && keep) {
         entry->pending = false;
-        if (!keep) {
-            entry_clear(shard, entry);
-            entry_tidy(shard, entry);
-        }
+        entry_put(table, shard, entry);
+    } else if (entry) {
+        gone = entry_clear(table, shard, entry);
+        entry_tidy(shard, entry);
     }
-    unlock_shard(shard);
+    table_unlock(shard);
+    object_unref(&gone);
+    trim(table);
+}
+
+static void forget(struct table *table, struct shard *shard, struct entry *entry)
+{
+    struct object *gone = NULL;
+
+    if (entry) {
+        gone = entry_clear(table, shard, entry);
+        entry_tidy(shard, entry);
+    }
+    table_unlock(shard);
+    object_unref(&gone);
 }
 
 void table_forget(struct table *table, const struct object *object)
 {
-    struct shard *shard = lock_shard(table, object->key.hash);
-    struct entry *entry = entry_find(shard, object->key.hash);
+    struct shard *shard = table_lock(table, object->key.hash);
 
-    if (entry && entry->object == object) {
-        entry_clear(shard, entry);
-        entry_tidy(shard, entry);
-    }
-    unlock_shard(shard);
+    forget(table, shard, entry_of(shard, object));
 }
 
 void table_clear(struct table *table, const struct cache_key *key)
 {
-    struct shard *shard = lock_shard(table, key->hash);
-    struct entry *entry = entry_find(shard, key->hash);
+    struct shard *shard = table_lock(table, key->hash);
 
-    if (entry) {
-        entry_clear(shard, entry);
-        entry_tidy(shard, entry);
-    }
-    unlock_shard(shard);
+    forget(table, shard, table_entry(shard, key->hash));
 }
 
 void table_drop(struct table *table, const struct cache_key *key)
 {
-    struct shard *shard = lock_shard(table, key->hash);
-    struct entry *entry = entry_find(shard, key->hash);
+    struct shard *shard = table_lock(table, key->hash);
+    struct entry *entry = table_entry(shard, key->hash);
 
-    if (entry) {
-        entry_clear(shard, entry);
-        if (entry->flight) {
-            flight_doom(entry->flight);
-            flight_unref(&entry->flight);
-            shard->flights--;
-        }
-        entry_tidy(shard, entry);
+    if (entry && entry->flight) {
+        flight_doom(entry->flight);
+        flight_unref(&entry->flight);
+        shard->flights--;
     }
-    unlock_shard(shard);
+    forget(table, shard, entry);
 }
 
 /* ---- flights ---- */
@@ -295,7 +406,7 @@ static void start_flight(struct shard *shard, struct entry *entry, const struct 
 enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
                            int64_t now, struct flight_member *member, struct waker waker)
 {
-    struct shard *shard = lock_shard(table, key->hash);
+    struct shard *shard = table_lock(table, key->hash);
     struct entry *entry = entry_get(shard, key->hash);
     enum table_join result = JOIN_LEAD;
 
@@ -305,6 +416,7 @@ enum table_join table_join(struct table *table, const struct cache_key *key, str
         flight_join(entry->flight, member, false, waker);
         result = JOIN_FOLLOW;
     } else if (entry->pass_until > now) {
+        hot_use(&entry->hot);
         result = JOIN_PASS;
     } else if (entry->object && entry->object != found &&
                span_eq(entry->object->key.text, key->text)) {
@@ -312,118 +424,34 @@ enum table_join table_join(struct table *table, const struct cache_key *key, str
     } else {
         start_flight(shard, entry, key, found, member, waker);
     }
-    unlock_shard(shard);
+    table_unlock(shard);
     return result;
 }
 
 void table_land(struct table *table, struct flight *flight, int64_t pass_until)
 {
-    struct shard *shard = lock_shard(table, flight_key(flight)->hash);
-    struct entry *entry = entry_find(shard, flight_key(flight)->hash);
+    struct shard *shard = table_lock(table, flight_key(flight)->hash);
+    struct entry *entry = table_entry(shard, flight_key(flight)->hash);
 
     if (entry && entry->flight == flight) {
         entry->pass_reason = flight_why(flight);
         flight_unref(&entry->flight);
         shard->flights--;
         if (pass_until > 0 && entry->object == NULL) {
-            entry_dequeue(shard, entry);
             entry->pass_until = pass_until;
-            entry_enqueue(shard, entry, sizeof(*entry));
+            entry_put(table, shard, entry);
         } else {
             entry_tidy(shard, entry);
         }
     }
-    unlock_shard(shard);
+    table_unlock(shard);
+    trim(table);
 }
 
 void table_unmark(struct table *table, const struct cache_key *key)
 {
-    struct shard *shard = lock_shard(table, key->hash);
-    struct entry *entry = entry_find(shard, key->hash);
+    struct shard *shard = table_lock(table, key->hash);
+    struct entry *entry = table_entry(shard, key->hash);
 
-    if (entry && entry->pass_until != 0 && entry->object == NULL) {
-        entry_clear(shard, entry);
-        entry_tidy(shard, entry);
-    }
-    unlock_shard(shard);
-}
-
-/* ---- looking without a trace ---- */
-
-void table_view(struct table *table, const struct cache_key *key, struct table_view *out)
-{
-    struct shard *shard = lock_shard(table, key->hash);
-    struct entry *entry = entry_find(shard, key->hash);
-
-    *out = (struct table_view){0};
-    if (entry && entry->object && span_eq(entry->object->key.text, key->text)) {
-        out->object = object_ref(entry->object);
-        out->pending = entry->pending;
-    }
-    if (entry && entry->flight) {
-        out->fetching = true;
-        out->waiting = flight_members(entry->flight);
-    }
-    if (entry && entry->object == NULL && entry->pass_until > 0) {
-        out->pass_until = entry->pass_until;
-        out->pass_reason = entry->pass_reason;
-    }
-    unlock_shard(shard);
-}
-
-struct listing {
-    struct span prefix;
-    struct object **out;
-    size_t count, max;
-};
-
-static void list_one(struct map_link *link, void *arg)
-{
-    struct entry *entry = container_of(link, struct entry, link);
-    struct listing *listing = arg;
-
-    if (entry->object == NULL || listing->count == listing->max ||
-        !span_starts(entry->object->key.text, listing->prefix)) {
-        return;
-    }
-    for (size_t i = 0; i < listing->count; i++) {
-        if (listing->out[i] == entry->object) {
-            return; /* the table has grown meanwhile */
-        }
-    }
-    listing->out[listing->count++] = object_ref(entry->object);
-}
-
-size_t table_list(struct table *table, struct span prefix, struct object **out, size_t max)
-{
-    enum { STEP = 256 }; /* buckets looked at under the lock */
-    struct listing listing = {.prefix = prefix, .out = out, .max = max};
-    size_t steps = TABLE_LIST_BUCKETS / STEP;
-
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct shard *shard = &table->shards[i];
-        size_t bucket = 0;
-        bool more = true;
-        while (more && listing.count < max && steps > 0) {
-            steps--;
-            pthread_mutex_lock(&shard->lock);
-            more = map_walk(&shard->map, &bucket, STEP, list_one, &listing);
-            pthread_mutex_unlock(&shard->lock);
-        }
-    }
-    return listing.count;
-}
-
-void table_stats(struct table *table, struct table_stats *out)
-{
-    *out = (struct table_stats){0};
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct shard *shard = &table->shards[i];
-        pthread_mutex_lock(&shard->lock);
-        out->entries += shard->map.count;
-        out->bytes += shard->bytes;
-        out->flights += shard->flights;
-        out->evicted += shard->evicted;
-        pthread_mutex_unlock(&shard->lock);
-    }
+    forget(table, shard, entry && entry->pass_until && !entry->object ? entry : NULL);
 }

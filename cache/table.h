@@ -2,7 +2,8 @@
  * table - what is in memory under each key: a finished object, a flight, a pass mark. One structure
  * serves hot objects, read-your-own-writes while the store commits, and collapsed forwarding.
  *
- * Thread-safe: 64 shards with a lock each. Bounded by bytes; SIEVE decides what leaves.
+ * Thread-safe: 64 shards with a lock each. Bounded by its own bytes and by base/memory.h; what
+ * leaves, cache/hot.h decides.
  */
 #ifndef LARDER_CACHE_TABLE_H
 #define LARDER_CACHE_TABLE_H
@@ -12,15 +13,26 @@
 struct table;
 
 struct table *table_new(size_t bytes);
+/* From here on it gives back hot objects when memory is short, until table_free(). */
+void table_relieve_memory(struct table *table);
 /* No flight may be under way. Accepts NULL. */
 void table_free(struct table **table);
 
-/* The object under the key with a reference, or NULL. */
+/* The object under the key with a reference, or NULL; that is no use. */
 struct object *table_find(struct table *table, const struct cache_key *key);
+/* The same for a request. *touch: the store should be told that it is used, which is so for the
+ * first uses and then for one in many. *seen, when there is none: it has left, or been remembered,
+ * not long ago; that is forgotten now. */
+struct object *table_use(struct table *table, const struct cache_key *key, bool *touch, bool *seen);
+/* It was used, from the store; should that happen again soon, it belongs in memory. */
+void table_remember(struct table *table, const struct cache_key *key);
 
 /* Keeps the object (a reference is taken), replacing what was there. `pending`: it must stay until
- * table_settle(), because the store does not have it yet. */
+ * table_settle(), because the store does not have it yet. It must not be used without a reference
+ * of the caller's afterwards: when memory is short it may leave at once. */
 void table_put(struct table *table, struct object *object, bool pending);
+/* The same for what was found in the store; `seen` as table_use() said. */
+void table_warm(struct table *table, struct object *object, bool seen);
 /* The store answered. `keep`: stays as a hot object if it is still the one under its key. */
 void table_settle(struct table *table, struct object *object, bool keep);
 /* Forgets the object if it is still the one under its key; a flight goes on. */
@@ -69,7 +81,9 @@ void table_view(struct table *table, const struct cache_key *key, struct table_v
 size_t table_list(struct table *table, struct span prefix, struct object **out, size_t max);
 
 struct table_stats {
-    size_t entries, bytes, flights;
+    size_t entries, flights;
+    size_t bytes;  /* of what stays in memory, entries included */
+    size_t bodies; /* bytes of them that are bodies */
     uint64_t evicted;
 };
 void table_stats(struct table *table, struct table_stats *out);

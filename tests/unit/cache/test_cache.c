@@ -689,6 +689,32 @@ Test(cache, survives_reopening)
     kit_close(&kit);
 }
 
+Test(cache, what_the_store_has_comes_to_memory_at_its_second_use)
+{
+    static const char *const wanted[] = {"store", "store", "memory", "memory"};
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    struct store_dir dir = {kit.path, 64 << 20};
+    struct cache_options options = {.dirs = &dir, .dir_count = 1, .memory = 32 << 20};
+    fetch(&kit, "http://a/x", NULL, fresh, 2000);
+    fetch(&kit, "http://a/large", NULL, fresh, 100000);
+    cache_close(&kit.cache);
+    cr_assert_eq(cache_open(&options, &kit.cache), 0);
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_expect_eq(try.result, CACHE_FRESH);
+        cr_expect_str_eq(try.lookup.from_memory ? "memory" : "store", wanted[i], "use %zu", i + 1);
+        cr_expect_eq(try.lookup.object->body_len, 2000);
+        lookup_fini(&try.lookup);
+        ask(&kit, "http://a/large", NULL, &try);
+        cr_expect_not(try.lookup.from_memory, "too large");
+        lookup_fini(&try.lookup);
+    }
+    kit_close(&kit);
+}
+
 Test(cache, memory_stays_under_its_limit)
 {
     struct kit kit;

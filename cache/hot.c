@@ -1,0 +1,150 @@
+#include "cache/hot.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+
+enum {
+    NEW_SHARE = 10, /* of the bytes in both queues: one part in so many */
+    MOVES_MAX = 64, /* second chances in one eviction: the shard is locked */
+    TOUCH_EVERY = 64,
+};
+
+void hot_init(struct hot *hot)
+{
+    *hot = (struct hot){0};
+    for (size_t i = 0; i < HOT_QUEUES; i++) {
+        list_init(&hot->queues[i]);
+    }
+    s3fifo_init(&hot->ghosts, 0, 0);
+}
+
+static size_t ghost_bytes(const struct hot *hot)
+{
+    return hot->ghosts.ghosts.tags ? (size_t)64 << hot->ghosts.ghosts.bits : 0;
+}
+
+void hot_fini(struct hot *hot)
+{
+    CHECK(hot->count == 0);
+    memory_give(MEMORY_ENTRIES, ghost_bytes(hot));
+    s3fifo_fini(&hot->ghosts);
+}
+
+void hot_entry_init(struct hot_entry *entry, uint32_t tag)
+{
+    *entry = (struct hot_entry){.tag = tag};
+    list_init(&entry->link);
+}
+
+/* ---- queues ---- */
+
+static void push(struct hot *hot, struct hot_entry *entry, enum hot_queue queue)
+{
+    entry->queue = queue;
+    list_push_front(&hot->queues[queue], &entry->link);
+    hot->bytes[queue] += entry->bytes;
+    hot->count++;
+}
+
+static void take_out(struct hot *hot, struct hot_entry *entry)
+{
+    if (entry->queue == HOT_OUT) {
+        return;
+    }
+    list_remove(&entry->link);
+    hot->bytes[entry->queue] -= entry->bytes;
+    hot->count--;
+    entry->queue = HOT_OUT;
+}
+
+void hot_put(struct hot *hot, struct hot_entry *entry, size_t bytes, bool held)
+{
+    if (entry->queue == HOT_OUT && hot_was_seen(hot, entry->tag)) {
+        entry->proven = true;
+    }
+    take_out(hot, entry);
+    entry->bytes = bytes;
+    push(hot, entry, held ? HOT_HELD : entry->proven ? HOT_MAIN : HOT_NEW);
+}
+
+void hot_remove(struct hot *hot, struct hot_entry *entry)
+{
+    take_out(hot, entry);
+    hot_entry_init(entry, entry->tag);
+}
+
+bool hot_use(struct hot_entry *entry)
+{
+    uint32_t uses = ++entry->uses;
+
+    entry->hits = s3_hit(entry->hits);
+    return uses == 1 || uses == 2 || uses == 4 || uses % TOUCH_EVERY == 0;
+}
+
+size_t hot_bytes(const struct hot *hot)
+{
+    return hot->bytes[HOT_HELD] + hot->bytes[HOT_NEW] + hot->bytes[HOT_MAIN];
+}
+
+/* ---- who leaves ---- */
+
+/* Uses that a round in memory costs. */
+static uint8_t price(const struct hot_entry *entry)
+{
+    if (entry->bytes <= 8 * 1024) {
+        return 1;
+    }
+    return entry->bytes <= 64 * 1024 ? 2 : S3_HITS_MAX;
+}
+
+enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes)
+{
+    return new_bytes > all_bytes / NEW_SHARE ? HOT_NEW : HOT_MAIN;
+}
+
+/* Another round, in the main queue? */
+static bool stays(struct hot_entry *entry)
+{
+    if (entry->queue == HOT_NEW) {
+        entry->proven = entry->hits >= price(entry);
+        entry->hits = 0;
+        return entry->proven;
+    }
+    if (entry->hits == 0) {
+        return false;
+    }
+    entry->hits = entry->hits > price(entry) ? (uint8_t)(entry->hits - price(entry)) : 0;
+    return true;
+}
+
+struct hot_entry *hot_evict(struct hot *hot, enum hot_queue from)
+{
+    for (int moves = 0; !list_empty(&hot->queues[from]); moves++) {
+        struct hot_entry *entry = list_entry(hot->queues[from].prev, struct hot_entry, link);
+        bool again = stays(entry) && moves < MOVES_MAX;
+        take_out(hot, entry);
+        if (!again) {
+            if (from == HOT_NEW) {
+                hot_remember(hot, entry->tag);
+            }
+            return entry;
+        }
+        push(hot, entry, HOT_MAIN);
+    }
+    return NULL;
+}
+
+/* ---- ghosts ---- */
+
+bool hot_was_seen(struct hot *hot, uint32_t tag)
+{
+    return s3fifo_place(&hot->ghosts, tag, 0) == S3_MAIN;
+}
+
+void hot_remember(struct hot *hot, uint32_t tag)
+{
+    size_t before = ghost_bytes(hot);
+
+    s3fifo_remember(&hot->ghosts, tag, hot->count);
+    memory_take(MEMORY_ENTRIES, ghost_bytes(hot) - before);
+}
