@@ -2,55 +2,15 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/page.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the format of a data file, version 1, on 64-bit machines ---- */
-
-#define META_MAGIC 0xBEEFC0DEu
-#define META_VERSION 1
-#define NO_PAGE UINT64_MAX
-#define KEY_MAX 511
-#define DEPTH_MAX 32
 #define UNWRITTEN_MAX 65536 /* pages that were taken and freed before they reached the file */
-
-enum page_flags { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4 };
-enum tree_flags { TREE_INTEGER_KEYS = 8 };
-enum node_flags { NODE_BIG = 1, NODE_TREE = 2 };
-
-struct page {
-    uint64_t number;
-    uint16_t pad;
-    uint16_t flags;
-    uint16_t lower, upper; /* of the free room; an overflow run has its length there */
-};
-static_assert(sizeof(struct page) == 16, "page header");
-
-struct node {
-    uint16_t low, high, flags, key_len; /* then the key, then the value */
-};
-static_assert(sizeof(struct node) == 8, "node header");
-
-struct tree {
-    uint32_t pad; /* of the first tree in a meta page: the page size */
-    uint16_t flags;
-    uint16_t depth;
-    uint64_t branch_pages, leaf_pages, overflow_pages, entries;
-    uint64_t root;
-};
-static_assert(sizeof(struct tree) == 48, "tree record");
-
-struct meta {
-    uint32_t magic, version;
-    uint64_t address, map_size;
-    struct tree free, main;
-    uint64_t last_page, transaction;
-};
 
 /* ---- the walk ---- */
 
@@ -88,16 +48,6 @@ static bool visit(struct walk *walk, uint64_t number)
     return number < walk->in_file && claim(walk, number);
 }
 
-static unsigned node_count(const struct page *page)
-{
-    return (page->lower - (unsigned)sizeof(*page)) / 2;
-}
-
-static uint32_t value_len(const struct node *node)
-{
-    return node->low | (uint32_t)node->high << 16;
-}
-
 /* Reads node `i` of a page whose header has been checked. */
 static bool read_node(const struct walk *walk, const char *at, const struct page *page, unsigned i,
                       struct node *node, const char **key, size_t *size)
@@ -112,7 +62,7 @@ static bool read_node(const struct walk *walk, const char *at, const struct page
     *key = at + offset + sizeof(*node);
     uint64_t len = sizeof(*node) + (uint64_t)node->key_len;
     if (page->flags == PAGE_LEAF) {
-        len += node->flags & NODE_BIG ? sizeof(uint64_t) : value_len(node);
+        len += node->flags & NODE_BIG ? sizeof(uint64_t) : node_value_len(node);
     }
     *size = (size_t)((len + 1) & ~UINT64_C(1));
     return node->key_len <= KEY_MAX && offset + len <= walk->page_size;
@@ -127,10 +77,10 @@ static bool check_page(const struct walk *walk, uint64_t number, bool leaf, stru
     memcpy(page, at, sizeof(*page));
     if (page->number != number || page->flags != (leaf ? PAGE_LEAF : PAGE_BRANCH) ||
         page->lower < sizeof(*page) || page->lower % 2 || page->lower > page->upper ||
-        page->upper > walk->page_size || node_count(page) < (leaf ? 1u : 2u)) {
+        page->upper > walk->page_size || page_nodes(page) < (leaf ? 1u : 2u)) {
         return false;
     }
-    for (unsigned i = 0; i < node_count(page); i++) {
+    for (unsigned i = 0; i < page_nodes(page); i++) {
         struct node node;
         const char *key;
         size_t size;
@@ -169,7 +119,7 @@ static bool check_run(struct walk *walk, const char *place, size_t len, bool is_
 {
     struct page page;
     uint64_t number;
-    uint64_t run = (len + sizeof(page) + walk->page_size - 1) / walk->page_size;
+    uint64_t run = run_pages(len, walk->page_size);
 
     memcpy(&number, place, sizeof(number));
     if (number >= walk->pages || run > walk->pages - number) {
@@ -185,8 +135,7 @@ static bool check_run(struct walk *walk, const char *place, size_t len, bool is_
     }
     const char *at = page_at(walk, number);
     memcpy(&page, at, sizeof(page));
-    return page.number == number && page.flags == PAGE_OVERFLOW &&
-           (page.lower | (uint32_t)page.upper << 16) == run &&
+    return page.number == number && page.flags == PAGE_OVERFLOW && run_length(&page) == run &&
            check_free_list(walk, at + sizeof(page), len);
 }
 
@@ -203,7 +152,7 @@ static bool check_value(struct walk *walk, const struct node *node, const char *
                         enum tree_kind kind)
 {
     const char *value = key + node->key_len;
-    uint32_t len = value_len(node);
+    uint32_t len = node_value_len(node);
     struct tree named;
 
     if (node->flags == NODE_BIG) {
@@ -233,7 +182,7 @@ static bool check_leaf(struct walk *walk, uint64_t number, enum tree_kind kind)
     if (!visit(walk, number) || !check_page(walk, number, true, &page)) {
         return false;
     }
-    for (unsigned i = 0; i < node_count(&page); i++) {
+    for (unsigned i = 0; i < page_nodes(&page); i++) {
         struct node node;
         const char *key;
         size_t size;
@@ -253,7 +202,7 @@ static uint64_t child_of(const struct walk *walk, const struct level *level,
     size_t size;
 
     read_node(walk, page_at(walk, level->page), page, level->next, &node, &key, &size);
-    return node.low | (uint64_t)node.high << 16 | (uint64_t)node.flags << 32;
+    return node_child(&node);
 }
 
 /* Enters a branch page, or goes on in it. False: damaged. *child is NO_PAGE behind the last node.
@@ -267,7 +216,7 @@ static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
         return false;
     }
     memcpy(&page, page_at(walk, level->page), sizeof(page));
-    if (level->next == node_count(&page)) {
+    if (level->next == page_nodes(&page)) {
         *child = NO_PAGE;
         return true;
     }
