@@ -2,7 +2,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/append.h"
 #include "cache/store/evict.h"
+#include "cache/store/uses.h"
 
 #include <stdatomic.h>
 #include <xxhash.h>
@@ -63,47 +65,6 @@ static struct span op_head(const struct op *op)
     return span_of(op->text + op->key_len, op->head_len);
 }
 
-static void free_key(struct store_put *put)
-{
-    char *key;
-
-    memcpy(&key, &put->key.at, sizeof(key)); /* ours, though spans are of const bytes */
-    free(key);
-}
-
-void store_put_set_key(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key)
-{
-    free_key(put);
-    memcpy(put->hash, hash, STORE_HASH);
-    put->key = span_of(xspandup(key), key.len);
-}
-
-struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HASH],
-                                struct span key)
-{
-    struct store_put *put = xcalloc(1, sizeof(*put));
-
-    put->store = store;
-    store_put_set_key(put, hash, key);
-    return put;
-}
-
-static void store_put_free(struct store_put *put)
-{
-    free_key(put);
-    free(put->chunks);
-    free(put);
-}
-
-static void put_remember(struct store_put *put, const struct store_chunk *chunk)
-{
-    if (put->count == put->cap) {
-        put->cap = put->cap ? put->cap * 2 : 16;
-        put->chunks = xrealloc(put->chunks, put->cap * sizeof(*put->chunks));
-    }
-    put->chunks[put->count++] = *chunk;
-}
-
 void op_end(struct op *op)
 {
     for (size_t i = 0; i < op->piece_count; i++) {
@@ -138,23 +99,6 @@ static void *copy_pieces(char *at, const struct op *op)
     return at;
 }
 
-static int room_for(struct disk *disk, size_t size)
-{
-    if (!disk->open || !segment_has_room(disk->open, size)) {
-        int err = disk_next_segment(disk);
-        if (err) {
-            return err;
-        }
-    }
-    return segment_write_begin(disk->open);
-}
-
-static int spoiled(struct disk *disk, int err)
-{
-    disk->overflowed = err == ERR_FULL;
-    return err;
-}
-
 /* The store is smaller than the object, or so busy that its first chunks are gone already. */
 static bool has_outgrown(const struct disk *disk, const struct store_put *put)
 {
@@ -170,55 +114,62 @@ static int put_state(const struct disk *disk, struct store_put *put)
     return put->err;
 }
 
+/* The log it goes to: once, since a ghost is taken away by it. What replaces an object goes where
+ * that was, and inherits its uses. */
+static enum s3_log log_of(struct disk *disk, struct store_put *put, uint64_t size)
+{
+    struct location old;
+
+    if (!put->placed) {
+        put->placed = true;
+        put->log = s3fifo_place(&disk->policy, append_tag(put->hash), size);
+        if (index_peek(disk->index, put->hash, &old) == 0 && disk_has(disk, &old)) {
+            const struct segment *segment = segments_slot(&disk->segments, old.segment);
+            put->log = segment->log == S3_MAIN ? S3_MAIN : put->log;
+            put->uses = ledger_uses(&segment->ledger, old.object);
+        }
+    }
+    return put->log;
+}
+
 static int apply_chunk(struct disk *disk, struct op *op)
 {
+    struct store_put *put = op->put;
     size_t len = (size_t)op->body_len;
     void *at;
 
-    op->err = put_state(disk, op->put);
+    op->err = put_state(disk, put);
     if (op->err) {
         return 0;
     }
-    int err = room_for(disk, len);
+    enum s3_log log = log_of(disk, put, len);
+    int err = append_room(disk, log, len);
+    if (!err) {
+        err = append_chunk(disk, log, put->hash, len, &at, &op->chunk);
+    }
     if (err) {
         return err;
     }
-    err = segment_add_chunk(disk->open, len, &at, &op->chunk.number);
-    if (err) {
-        return spoiled(disk, err);
-    }
     copy_pieces(at, op);
-    op->chunk.segment = disk->open->id;
-    op->chunk.len = (uint32_t)len;
     op->chunk.sum = XXH3_64bits(at, len);
-    put_remember(op->put, &op->chunk);
+    if (put->count == 0) {
+        list_push_back(&disk->puts, &put->link);
+    }
+    store_put_remember(put, &op->chunk);
     return 0;
 }
 
-static uint64_t chunk_bytes(const struct store_put *put)
+/* The record, its bytes, and where it went. */
+static int write_record(struct disk *disk, enum s3_log log, const struct op *op,
+                        const struct record *record, uint8_t uses, struct appended *out)
 {
-    uint64_t total = 0;
+    int err = append_record(disk, log, record, out);
 
-    for (size_t i = 0; i < put->count; i++) {
-        total += put->chunks[i].len;
+    if (!err) {
+        copy_pieces(out->body, op);
+        append_seal(out, record->body_len + record->head.len, record->hash, uses);
     }
-    return total;
-}
-
-/* Room for the record, its bytes, and where it went. */
-static int write_record(struct disk *disk, const struct op *op, const struct record *record,
-                        uint32_t *number)
-{
-    size_t size = record_size(record);
-    void *at;
-    int err = segment_add_object(disk->open, size, &at, number);
-
-    if (err) {
-        return spoiled(disk, err);
-    }
-    copy_pieces(record_write(at, record), op);
-    record_seal(at, size);
-    return 0;
+    return err;
 }
 
 static int finish_state(const struct disk *disk, const struct op *op, const struct record *record)
@@ -232,7 +183,7 @@ static int finish_state(const struct disk *disk, const struct op *op, const stru
     if (err) {
         return err;
     }
-    if (given + chunk_bytes(op->put) != op->body_len || (given && op->put->count)) {
+    if (given + store_put_bytes(op->put) != op->body_len || (given && op->put->count)) {
         return ERR_TRUNCATED;
     }
     if (given + record->head.len > STORE_INLINE_MAX ||
@@ -265,7 +216,8 @@ static int apply_finish(struct disk *disk, struct op *op)
     }
     memcpy(record.hash, put->hash, STORE_HASH);
     memcpy(location.meta, op->meta, op->meta_len);
-    int err = room_for(disk, record_size(&record));
+    enum s3_log log = log_of(disk, put, op->body_len);
+    int err = append_room(disk, log, record_size(&record));
     if (err) {
         return err;
     }
@@ -273,11 +225,13 @@ static int apply_finish(struct disk *disk, struct op *op)
     if (op->err) {
         return 0;
     }
-    err = write_record(disk, op, &record, &location.object);
+    struct appended written;
+    err = write_record(disk, log, op, &record, put->uses, &written);
     if (err) {
         return err;
     }
-    location.segment = disk->open->id;
+    location.segment = written.segment->id;
+    location.object = written.number;
     location.low_segment = put->count ? put->chunks[0].segment : location.segment;
     return index_put(disk->index, put->hash, &location);
 }
@@ -286,10 +240,10 @@ static int apply_finish(struct disk *disk, struct op *op)
 static bool stored_key_is(struct disk *disk, const struct location *location, struct span key)
 {
     struct segment_record read = {0};
-    struct segment *segment = disk->open;
+    struct segment *segment = segments_slot(&disk->segments, location->segment);
     bool same = false;
 
-    if (segment && segment->id == location->segment && segment->txn) {
+    if (disk_is_open(disk, segment) && segment->id == location->segment && segment->txn) {
         return segment_peek(segment, location->object, &read.bytes) == 0 &&
                record_read(read.bytes, &read.record) == 0 && span_eq(read.record.key, key);
     }
@@ -315,6 +269,15 @@ static int find_for_update(struct disk *disk, const struct op *op, struct locati
     return err;
 }
 
+static enum s3_log log_of_stored(struct disk *disk, const uint8_t hash[STORE_HASH])
+{
+    struct location location;
+
+    return index_peek(disk->index, hash, &location) == 0
+               ? segments_slot(&disk->segments, location.segment)->log
+               : S3_PROBATION;
+}
+
 static int apply_update(struct disk *disk, struct op *op)
 {
     struct location location;
@@ -325,7 +288,8 @@ static int apply_update(struct disk *disk, struct op *op)
         return 0;
     }
     memcpy(record.hash, op->hash, STORE_HASH);
-    int err = room_for(disk, record_size(&record)); /* may evict the body: look only then */
+    enum s3_log log = log_of_stored(disk, op->hash); /* so that its head does not go before it */
+    int err = append_room(disk, log, record_size(&record)); /* may evict the body: look then */
     if (err) {
         return err;
     }
@@ -333,11 +297,13 @@ static int apply_update(struct disk *disk, struct op *op)
     if (op->err) {
         return 0;
     }
-    err = write_record(disk, op, &record, &location.head_object);
+    struct appended written;
+    err = write_record(disk, log, op, &record, 0, &written);
     if (err) {
         return err;
     }
-    location.head_segment = disk->open->id;
+    location.head_segment = written.segment->id;
+    location.head_object = written.number;
     location.head_len = (uint32_t)op->head_len;
     location.meta_len = (uint32_t)op->meta_len;
     memcpy(location.meta, op->meta, op->meta_len);
@@ -385,6 +351,7 @@ static bool writes(const struct op *op)
 static int apply_all(struct disk *disk, struct list *ops)
 {
     unsigned count = 0;
+    uint64_t bytes = 0;
 
     list_each(link, ops)
     {
@@ -395,15 +362,65 @@ static int apply_all(struct disk *disk, struct list *ops)
             return err;
         }
         count += writes(op);
+        bytes += writes(op) ? op->cost : 0;
     }
-    return count ? evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count) : 0;
+    if (count == 0) {
+        return 0;
+    }
+    int err = evict_ahead(disk, bytes);
+    return err ? err : evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count);
 }
 
+/* Segments that an attempt which failed has made. */
 static int relist(struct disk *disk)
 {
-    struct segment *open = disk->open;
+    int err = 0;
 
-    return open && !open->listed ? index_put_segment(disk->index, open->id, open->capacity) : 0;
+    for (enum s3_log log = 0; log < S3_LOGS && !err; log++) {
+        struct segment *open = disk->open[log];
+        err = open && !open->listed ? disk_list(disk, open) : 0;
+    }
+    return err;
+}
+
+static int commit_segments(struct disk *disk)
+{
+    int err = 0;
+
+    for (enum s3_log log = 0; log < S3_LOGS && !err; log++) {
+        err = disk->open[log] ? segment_commit(disk->open[log]) : 0;
+    }
+    return err;
+}
+
+static void abort_segments(struct disk *disk)
+{
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        if (disk->open[log]) {
+            segment_abort(disk->open[log]);
+        }
+    }
+}
+
+/* With the index transaction begun: what the commit is to hold, beside the commit itself. */
+static int fill(struct disk *disk, struct list *ops)
+{
+    evict_reap(disk);
+    int err = relist(disk);
+
+    if (!err) {
+        err = evict_trim(disk);
+    }
+    if (!err) {
+        err = disk_prune(disk);
+    }
+    if (!err) {
+        err = apply_all(disk, ops);
+    }
+    if (!err) {
+        err = uses_save(disk, false);
+    }
+    return err;
 }
 
 static int attempt(struct disk *disk, struct list *ops)
@@ -416,23 +433,17 @@ static int attempt(struct disk *disk, struct list *ops)
     if (err) {
         return err;
     }
-    evict_reap(disk);
-    evict_trim(disk);
-    err = relist(disk);
+    struct eviction before = disk->eviction;
+    err = fill(disk, ops);
     if (!err) {
-        err = disk_prune(disk);
-    }
-    if (!err) {
-        err = apply_all(disk, ops);
-    }
-    if (!err && disk->open) {
-        err = segment_commit(disk->open);
+        err = commit_segments(disk);
     }
     if (!err) {
         err = index_commit(disk->index);
     }
-    if (err && disk->open) {
-        segment_abort(disk->open);
+    if (err) {
+        abort_segments(disk);
+        disk->eviction = before; /* the copies are gone */
     }
     index_abort(disk->index);
     return err;
@@ -465,9 +476,13 @@ static void fail_all(struct list *ops, int err)
 static void account_all(struct disk *disk, struct list *ops)
 {
     disk->pruned = true;
-    if (disk->open) {
-        disk->open->listed = true;
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        if (disk->open[log]) {
+            disk->open[log]->listed = true;
+        }
     }
+    atomic_fetch_add_explicit(&disk->counters.kept_bytes, disk->eviction.kept,
+                              memory_order_relaxed);
     list_each(link, ops)
     {
         const struct op *op = list_entry(link, struct op, link);
@@ -487,9 +502,27 @@ static void account_all(struct disk *disk, struct list *ops)
 /* Changes with every commit that wrote: a new segment changes the index too. */
 static uint64_t commit_mark(const struct disk *disk)
 {
-    uint64_t segment = disk->open ? env_commits(&disk->open->env) : 0;
+    uint64_t segments = 0;
 
-    return env_commits(&disk->index->env) << 32 | segment;
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        segments += disk->open[log] ? env_commits(&disk->open[log]->env) : 0;
+    }
+    return env_commits(&disk->index->env) << 32 | (uint32_t)segments;
+}
+
+/* Gives up those whose account was wrong. */
+static bool close_overflowed(struct disk *disk)
+{
+    bool any = false;
+
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        if (disk->overflowed[log]) {
+            disk->overflowed[log] = false;
+            disk->open[log] = NULL;
+            any = true;
+        }
+    }
+    return any;
 }
 
 int batch_write(struct disk *disk, struct list *ops, bool *wrote)
@@ -497,11 +530,9 @@ int batch_write(struct disk *disk, struct list *ops, bool *wrote)
     uint64_t before = commit_mark(disk);
 
     *wrote = false;
-    disk->overflowed = false;
     int err = attempt(disk, ops);
 
-    if (err && disk->overflowed) {
-        disk->open = NULL;
+    if (close_overflowed(disk) && err) {
         rewind_puts(ops);
         err = attempt(disk, ops);
     }
@@ -515,4 +546,15 @@ int batch_write(struct disk *disk, struct list *ops, bool *wrote)
     atomic_fetch_add_explicit(&disk->counters.commits, *wrote, memory_order_relaxed);
     account_all(disk, ops);
     return 0;
+}
+
+void batch_close(struct disk *disk)
+{
+    if (!disk->checked || index_begin(disk->index) != 0) {
+        return; /* nothing was written in this run */
+    }
+    if (uses_save(disk, true) == 0) {
+        index_commit(disk->index);
+    }
+    index_abort(disk->index);
 }

@@ -7,8 +7,8 @@
 #ifndef LARDER_CACHE_STORE_BATCH_H
 #define LARDER_CACHE_STORE_BATCH_H
 
-#include "base/list.h"
 #include "cache/store/disk.h"
+#include "cache/store/put.h"
 
 enum op_kind {
     OP_CHUNK,   /* append a chunk of op->put */
@@ -41,18 +41,6 @@ struct op {
     struct store_piece pieces[];
 };
 
-/* An object under way. Hash and key are the caller's until OP_FINISH is posted. */
-struct store_put {
-    struct store *store;
-    uint8_t hash[STORE_HASH];
-    struct span key;  /* owned */
-    bool ended_short; /* the caller's: a chunk under STORE_CHUNK was put */
-    int err;          /* the writer's: the first failure, which fails all that follows */
-    struct store_chunk *chunks;
-    size_t count, cap; /* chunks, those of the batch being written included */
-    size_t committed;  /* chunks of committed batches */
-};
-
 struct op *op_new(enum op_kind kind, const struct store_piece *pieces, size_t count);
 /* Copies the bytes into op->text. */
 void op_set_text(struct op *op, struct span key, struct span head);
@@ -60,13 +48,11 @@ void op_set_meta(struct op *op, const void *meta, size_t meta_len);
 /* Releases the pieces, calls done, frees the operation, and the put with its last one. */
 void op_end(struct op *op);
 
-struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HASH],
-                                struct span key);
-void store_put_set_key(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key);
-
 /* Writes all of `ops` and commits, or none: then every operation has the error. Operations that
  * fail alone have their own. Replays the batch once in a new segment when one was too full. *wrote:
  * something went to the disk, which took it. */
 int batch_write(struct disk *disk, struct list *ops, bool *wrote);
+/* The last batch: what the disk should know of this run. */
+void batch_close(struct disk *disk);
 
 #endif

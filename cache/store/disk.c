@@ -1,5 +1,6 @@
 #include "cache/store/disk.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -96,16 +97,14 @@ static int open_index_or_anew(struct disk *disk, const char *path, const struct 
 struct listing {
     struct disk *disk;
     uint64_t count;
-    uint32_t newest;
 };
 
-static void count_segment(void *arg, uint32_t id, uint64_t capacity)
+static void count_segment(void *arg, const struct index_segment *listed)
 {
     struct listing *listing = arg;
 
-    (void)capacity;
     listing->count++;
-    listing->newest = id;
+    listing->disk->newest[listed->log] = listed->id;
 }
 
 static bool file_exists(const struct disk *disk, uint32_t id)
@@ -116,19 +115,29 @@ static bool file_exists(const struct disk *disk, uint32_t id)
     return faccessat(disk->dir, name, R_OK | W_OK, 0) == 0;
 }
 
-static void adopt_segment(void *arg, uint32_t id, uint64_t capacity)
+static struct segment_spec spec_of(const struct index_segment *listed)
+{
+    return (struct segment_spec){.id = listed->id,
+                                 .log = listed->log,
+                                 .capacity = listed->capacity,
+                                 .created = listed->created};
+}
+
+static void adopt_segment(void *arg, const struct index_segment *listed)
 {
     const struct listing *listing = arg;
+    const struct disk *disk = listing->disk;
     struct segments *segments = &listing->disk->segments;
-    struct segment *slot = segments_slot(segments, id);
+    struct segment *slot = segments_slot(segments, listed->id);
+    struct segment_spec spec = spec_of(listed);
 
-    if (id == 0 || !file_exists(listing->disk, id)) {
+    if (listed->id == 0 || !file_exists(disk, listed->id)) {
         return;
     }
     if (segments_is_live(segments, slot->id)) { /* the table shrank: the newer one stays */
         segment_close(slot);
     }
-    segment_adopt(slot, &segments->home, id, capacity, id == listing->newest);
+    segment_adopt(slot, &segments->home, &spec, listed->id == disk->newest[listed->log]);
 }
 
 static uint64_t segment_size_for(uint64_t size)
@@ -174,7 +183,7 @@ static int load_segments(struct disk *disk, const char *path, void (*wake)(void 
     segments->wake = wake;
     segments->wake_arg = arg;
     memcpy(segments->home.uuid, disk->index->uuid, sizeof(segments->home.uuid));
-    disk->newest = listing.newest;
+    s3fifo_init(&disk->policy, disk->size, segment_size);
     err = index_each_segment(disk->index, adopt_segment, &listing);
     if (!err) {
         remove_strays(disk);
@@ -189,6 +198,7 @@ int disk_open(struct disk *disk, const struct store_options *options, void (*wak
     const char *path = options->path;
 
     *disk = (struct disk){.dir = -1, .size = options->size, .object_max = options->size / 2};
+    list_init(&disk->puts);
     int err = env_check_version();
 
     if (!err) {
@@ -206,6 +216,7 @@ int disk_open(struct disk *disk, const struct store_options *options, void (*wak
 void disk_close(struct disk *disk)
 {
     segments_fini(&disk->segments);
+    s3fifo_fini(&disk->policy);
     close_index(disk->index);
     close_index(disk->lost);
     disk->index = disk->lost = NULL;
@@ -236,12 +247,12 @@ static int begin_anew(struct disk *disk)
 }
 
 /* Goes on where the last run stopped, or leaves that segment as it is and begins another. */
-static void resume_newest(struct disk *disk)
+static void resume_newest(struct disk *disk, enum s3_log log)
 {
-    struct segment *newest = segments_pin(&disk->segments, disk->newest);
+    struct segment *newest = segments_pin(&disk->segments, disk->newest[log]);
 
     if (newest) {
-        disk->open = segment_resume(newest) == 0 ? newest : NULL;
+        disk->open[log] = segment_resume(newest) == 0 ? newest : NULL;
         segments_unpin(&disk->segments, newest);
     }
 }
@@ -266,18 +277,18 @@ int disk_check(struct disk *disk)
     }
     if (!err) {
         disk->checked = true;
-        resume_newest(disk);
+        resume_newest(disk, S3_PROBATION);
+        resume_newest(disk, S3_MAIN);
     }
     return err;
 }
 
-static void prune_segment(void *arg, uint32_t id, uint64_t capacity)
+static void prune_segment(void *arg, const struct index_segment *listed)
 {
     struct disk *disk = arg;
 
-    (void)capacity;
-    if (!segments_is_live(&disk->segments, id)) {
-        index_drop_segment(disk->index, id);
+    if (!segments_is_live(&disk->segments, listed->id)) {
+        index_drop_segment(disk->index, listed->id);
     }
 }
 
@@ -311,20 +322,34 @@ bool disk_has(const struct disk *disk, const struct location *location)
            (location->head_segment == 0 || segments_is_live(segments, location->head_segment));
 }
 
-static int seal_open_segment(struct disk *disk)
+int disk_list(struct disk *disk, const struct segment *segment)
 {
-    struct segment *sealed = disk->open;
+    return index_put_segment(disk->index, &(struct index_segment){.id = segment->id,
+                                                                  .log = segment->log,
+                                                                  .capacity = segment->capacity,
+                                                                  .created = segment->created});
+}
 
-    disk->open = NULL;
+bool disk_is_open(const struct disk *disk, const struct segment *segment)
+{
+    return segment == disk->open[S3_PROBATION] || segment == disk->open[S3_MAIN];
+}
+
+static int seal_open_segment(struct disk *disk, enum s3_log log)
+{
+    struct segment *sealed = disk->open[log];
+
+    disk->open[log] = NULL;
     return sealed ? segment_commit(sealed) : 0;
 }
 
 /* A disk that others fill makes the store smaller, segment by segment, without a failed batch.
  * Not without end: what readers hold is not free when it is unlinked. */
-static int create_segment(struct disk *disk, struct segment *segment, uint32_t id)
+static int create_segment(struct disk *disk, struct segment *segment,
+                          const struct segment_spec *spec)
 {
     struct segments *segments = &disk->segments;
-    int err = segment_create(segment, &segments->home, id, segments->segment_size);
+    int err = segment_create(segment, &segments->home, spec);
 
     for (int tries = 0; tries < EVICTIONS_MAX && (err == -ENOSPC || err == -EDQUOT); tries++) {
         log_warn("store_disk_full", "dir=%s next=%s", segments->home.dir,
@@ -332,16 +357,17 @@ static int create_segment(struct disk *disk, struct segment *segment, uint32_t i
         if (!evict_one(disk)) {
             break;
         }
-        err = segment_create(segment, &segments->home, id, segments->segment_size);
+        err = segment_create(segment, &segments->home, spec);
     }
     return err;
 }
 
-int disk_next_segment(struct disk *disk)
+int disk_next_segment(struct disk *disk, enum s3_log log)
 {
     struct segments *segments = &disk->segments;
-    uint32_t id;
-    int err = seal_open_segment(disk);
+    struct segment_spec spec = {
+        .log = log, .capacity = segments->segment_size, .created = clock_wall()};
+    int err = seal_open_segment(disk, log);
 
     if (!err) {
         err = evict_make_room(disk, segments->segment_size);
@@ -349,15 +375,18 @@ int disk_next_segment(struct disk *disk)
     if (err) {
         return err;
     }
-    struct segment *segment = segments_next_free(segments, &id);
+    if (disk->open[log]) { /* what was copied meanwhile has made one */
+        return 0;
+    }
+    struct segment *segment = segments_next_free(segments, &spec.id);
     if (!segment) {
         return ERR_FULL;
     }
-    err = create_segment(disk, segment, id);
+    err = create_segment(disk, segment, &spec);
     if (err) {
         return err;
     }
     fsync(disk->dir); /* the file's name; without it a power loss costs this segment, no more */
-    disk->open = segment;
-    return index_put_segment(disk->index, id, segment->capacity);
+    disk->open[log] = segment;
+    return disk_list(disk, segment);
 }

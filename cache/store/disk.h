@@ -7,28 +7,44 @@
 #ifndef LARDER_CACHE_STORE_DISK_H
 #define LARDER_CACHE_STORE_DISK_H
 
+#include "base/list.h"
 #include "cache/store/index.h"
 #include "cache/store/segments.h"
 
 struct disk_counters {
     _Atomic uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments,
-        corrupt;
+        kept_bytes, kept_objects, corrupt;
     _Atomic uint64_t used, segments; /* gauges, as of the last commit */
+};
+
+/* How far the segment that goes next has been looked through. */
+struct eviction {
+    uint32_t victim; /* its id; 0: none is chosen */
+    bool walked;     /* to its end: it can be dropped once that is committed */
+    bool copying;    /* now: a new segment must do with the room there is */
+    uint32_t next_object, next_chunk;
+    uint64_t kept;    /* bytes copied in this batch */
+    unsigned reserve; /* so many more victims may want room for what is kept of them */
 };
 
 struct disk {
     struct segments segments;
     struct index *_Atomic index;
-    struct index *lost;   /* the one found damaged: its last readers may still be in there */
-    bool damaged;         /* the index, and it is not replaced yet */
-    bool checked;         /* LMDB may write to the files of an earlier run */
-    bool pruned;          /* the index lists no segment that is not there */
-    uint32_t newest;      /* the segment that run wrote to; 0 without */
-    int dir;              /* descriptor of the directory, with the exclusive lock on it */
-    uint64_t size;        /* bytes to stay under */
-    uint64_t object_max;  /* chunk bytes of one object */
-    struct segment *open; /* the segment that is written; NULL: the next write makes one */
-    bool overflowed;      /* a segment was fuller than its account said */
+    struct index *lost;       /* the one found damaged: its last readers may still be in there */
+    bool damaged;             /* the index, and it is not replaced yet */
+    bool checked;             /* LMDB may write to the files of an earlier run */
+    bool pruned;              /* the index lists no segment that is not there */
+    uint32_t newest[S3_LOGS]; /* the segments that run wrote to; 0 without */
+    int dir;                  /* descriptor of the directory, with the exclusive lock on it */
+    uint64_t size;            /* bytes to stay under */
+    uint64_t object_max;      /* chunk bytes of one object */
+    struct segment *open[S3_LOGS]; /* those that are written; NULL: the next write makes one */
+    bool overflowed[S3_LOGS];      /* one was fuller than its account said */
+    struct s3fifo policy;
+    struct eviction eviction;
+    struct list puts; /* those under way that have chunks in segments */
+    uint64_t uses_saved_ms;
+    uint32_t uses_next; /* the slot to save next */
     struct disk_counters counters;
 };
 
@@ -55,8 +71,13 @@ void disk_update_gauges(struct disk *disk);
 /* Every segment that holds a part of the object is there. Thread-safe. */
 bool disk_has(const struct disk *disk, const struct location *location);
 
-/* Makes a new open segment, evicting for it; the index transaction is begun. ERR_FULL when readers
- * pin so much that nothing can be evicted. */
-int disk_next_segment(struct disk *disk);
+/* Lists it in the index, whose transaction is begun. */
+int disk_list(struct disk *disk, const struct segment *segment);
+bool disk_is_open(const struct disk *disk, const struct segment *segment);
+
+/* Makes a new open segment of the log, evicting for it; the index transaction is begun. ERR_FULL
+ * when readers pin so much that nothing can be evicted; ERR_AGAIN while an eviction copies and
+ * there is no room for what it keeps. */
+int disk_next_segment(struct disk *disk, enum s3_log log);
 
 #endif

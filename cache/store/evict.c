@@ -1,6 +1,8 @@
 #include "cache/store/evict.h"
 
 #include "base/err.h"
+#include "cache/store/forward.h"
+#include "cache/store/put.h"
 
 #include <stdatomic.h>
 
@@ -8,12 +10,32 @@
  * tree, and freed pages are used again from then on. */
 #define INDEX_MARGIN (512u << 10)
 
+/* A segment that goes is looked through while others are still being filled: in each batch this
+ * many times as much as the batch wrote, and some more. */
+#define AHEAD_FACTOR 4u
+#define AHEAD_MIN (1u << 20)
+
+/* When there is no time left, this many segments are looked through at once: one for what is to be
+ * written, one for what was kept of the last. Of a few more only the best is kept, then they go as
+ * they are. */
+#define ROUNDS_CALM 2
+#define ROUNDS_KEEPING 4
+
+/* Room for what is kept is set aside always, but in a store so small that it would be felt: there
+ * when one of the last victims had something to keep. */
+#define SEGMENTS_FEW 32
+#define RESERVE_VICTIMS 16
+
+/* ---- giving up a segment ---- */
+
 static void forget(struct disk *disk, struct segment *segment)
 {
     uint32_t id = segment->id;
 
-    if (disk->open == segment) {
-        disk->open = NULL;
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        if (disk->open[log] == segment) {
+            disk->open[log] = NULL;
+        }
     }
     segment_close(segment);
     if (disk->index->txn) {
@@ -30,39 +52,193 @@ void evict_reap(struct disk *disk)
     }
 }
 
-bool evict_one(struct disk *disk)
+static void choose_none(struct eviction *eviction)
 {
-    struct segment *oldest = segments_oldest(&disk->segments, disk->open);
+    *eviction = (struct eviction){.kept = eviction->kept, .reserve = eviction->reserve};
+}
 
-    if (!oldest) {
-        return false;
+static void drop(struct disk *disk, struct segment *segment)
+{
+    if (disk->eviction.victim == segment->id) {
+        choose_none(&disk->eviction);
     }
-    segment_retire(oldest);
-    segment_unlink(&disk->segments.home, oldest->id);
-    if (segment_is_idle(oldest)) {
-        forget(disk, oldest);
+    disk->eviction.reserve -= disk->eviction.reserve > 0;
+    segment_retire(segment);
+    segment_unlink(&disk->segments.home, segment->id);
+    if (segment_is_idle(segment)) {
+        forget(disk, segment);
     }
     atomic_fetch_add_explicit(&disk->counters.evicted_segments, 1, memory_order_relaxed);
-    return true;
+}
+
+/* ---- which ---- */
+
+static bool is_held(const struct disk *disk, const struct segment *segment)
+{
+    list_each(link, &disk->puts)
+    {
+        if (store_put_is_in(list_entry(link, struct store_put, link), segment->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The oldest of a log that is not being written. What holds chunks of objects under way is passed
+ * over as long as there is another. */
+static struct segment *oldest_of(struct disk *disk, enum s3_log log, bool held_too)
+{
+    struct segment *segment = segments_oldest(&disk->segments, log, 0);
+
+    while (segment && (disk_is_open(disk, segment) || (!held_too && is_held(disk, segment)))) {
+        segment = segments_oldest(&disk->segments, log, segment->id + 1);
+    }
+    return segment;
+}
+
+static struct segment *choose(struct disk *disk)
+{
+    enum s3_log first =
+        s3fifo_victim(&disk->policy, segments_log_bytes(&disk->segments, S3_PROBATION),
+                      segments_log_bytes(&disk->segments, S3_MAIN));
+    enum s3_log other = first == S3_MAIN ? S3_PROBATION : S3_MAIN;
+    struct segment *segment = NULL;
+
+    for (int held_too = 0; held_too <= 1 && !segment; held_too++) {
+        segment = oldest_of(disk, first, held_too);
+        segment = segment ? segment : oldest_of(disk, other, held_too);
+    }
+    return segment;
+}
+
+/* The segment that is being looked through; another one when there is none, or it has gone. */
+static struct segment *victim_of(struct disk *disk)
+{
+    struct eviction *at = &disk->eviction;
+    struct segment *segment = segments_slot(&disk->segments, at->victim);
+
+    if (at->victim && segment_is_live(segment, at->victim) && !disk_is_open(disk, segment)) {
+        return segment;
+    }
+    segment = choose(disk);
+    choose_none(at);
+    if (segment) {
+        at->victim = segment->id;
+        at->next_object = at->next_chunk = 1;
+        at->walked = !forward_begin(disk, segment);
+    }
+    return segment;
+}
+
+bool evict_one(struct disk *disk)
+{
+    struct segment *segment = choose(disk);
+
+    if (segment) {
+        drop(disk, segment);
+    }
+    return segment != NULL;
+}
+
+/* ---- room ---- */
+
+static bool has_room(const struct disk *disk, uint64_t need)
+{
+    uint64_t margin = INDEX_MARGIN + index_used(disk->index) / 8;
+
+    return disk_used(disk) + need + margin <= disk->size;
+}
+
+/* Segments that are to be free before they are needed. */
+static uint64_t ahead(const struct disk *disk)
+{
+    uint64_t count = disk->size / disk->segments.segment_size;
+
+    return count < 64 ? 0 : count < 128 ? 1 : 2;
+}
+
+static uint64_t reserve_of(const struct disk *disk)
+{
+    uint64_t step = disk->segments.segment_size;
+
+    return disk->size / step >= SEGMENTS_FEW || disk->eviction.reserve ? step : 0;
+}
+
+/* Looks through the victim as far as `budget` goes. */
+static int walk(struct disk *disk, struct segment *victim, uint64_t budget,
+                enum s3_pressure pressure)
+{
+    uint64_t before = disk->eviction.kept;
+    bool no_room = false;
+    int err = forward_walk(disk, victim, budget, pressure, &no_room);
+
+    if (no_room || disk->eviction.kept > before) {
+        disk->eviction.reserve = RESERVE_VICTIMS;
+    }
+    return err;
+}
+
+static int walk_and_drop(struct disk *disk, int round)
+{
+    struct segment *victim = victim_of(disk);
+
+    if (!victim) {
+        return ERR_FULL;
+    }
+    if (!disk->eviction.walked && round < ROUNDS_KEEPING && disk->eviction.kept < FORWARD_MAX) {
+        int err = walk(disk, victim, UINT64_MAX, round < ROUNDS_CALM ? S3_CALM : S3_PRESSED);
+        if (err) {
+            return err;
+        }
+    }
+    drop(disk, victim);
+    return 0;
 }
 
 int evict_make_room(struct disk *disk, uint64_t need)
 {
-    uint64_t margin = INDEX_MARGIN + index_used(disk->index) / 8;
-
-    while (disk_used(disk) + need + margin > disk->size) {
-        if (!evict_one(disk)) {
-            return ERR_FULL;
-        }
+    if (disk->eviction.copying) { /* this is what the reserve is for */
+        return has_room(disk, need) ? 0 : ERR_AGAIN;
     }
-    return 0;
+    int err = 0;
+
+    for (int round = 0; !err && !has_room(disk, need + reserve_of(disk)); round++) {
+        err = walk_and_drop(disk, round);
+    }
+    return err == ERR_FULL && has_room(disk, need) ? 0 : err;
 }
 
-void evict_trim(struct disk *disk)
+int evict_trim(struct disk *disk)
 {
-    while (disk_used(disk) > disk->size && evict_one(disk)) {
+    struct segment *walked = segments_slot(&disk->segments, disk->eviction.victim);
+
+    disk->eviction.kept = 0;
+    if (disk->eviction.walked && segment_is_live(walked, disk->eviction.victim)) {
+        drop(disk, walked); /* what was kept of it is committed by now */
     }
+    int err = 0;
+    for (int round = 0; !err && disk_used(disk) > disk->size; round++) {
+        err = walk_and_drop(disk, round);
+    }
+    return err == ERR_FULL ? 0 : err;
 }
+
+int evict_ahead(struct disk *disk, uint64_t written)
+{
+    uint64_t want = ahead(disk) * disk->segments.segment_size + reserve_of(disk);
+
+    if (disk->eviction.walked || has_room(disk, want) || disk->eviction.kept >= FORWARD_MAX / 2) {
+        return 0;
+    }
+    struct segment *victim = victim_of(disk);
+    if (!victim || disk->eviction.walked) {
+        return 0;
+    }
+    bool pressed = disk->eviction.kept > written;
+    return walk(disk, victim, AHEAD_MIN + AHEAD_FACTOR * written, pressed ? S3_PRESSED : S3_CALM);
+}
+
+/* ---- the index ---- */
 
 static bool is_dead(void *arg, const struct location *location)
 {

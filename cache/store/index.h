@@ -1,7 +1,8 @@
 /*
- * index - the index environment: `meta` (whose store this is), `seg` (which segments exist) and
- * `obj` (key hash → location). Records are replaced in place; those that point to a dropped segment
- * are misses and are swept a few at each commit.
+ * index - the index environment: `meta` (whose store this is), `seg` (which segments exist), `obj`
+ * (key hash → location) and `uses` (segment and block → a byte for each of its objects). Records
+ * are replaced in place; those that point to a dropped segment are misses and are swept a few at
+ * each commit.
  *
  * index_get() is thread-safe; the rest is the writer's, inside one write transaction.
  */
@@ -10,10 +11,11 @@
 
 #include "cache/store/env.h"
 #include "cache/store/object.h"
+#include "cache/store/s3fifo.h"
 
 struct index {
     struct env env;
-    MDB_dbi meta, segments, objects;
+    MDB_dbi meta, segments, objects, uses;
     MDB_txn *txn; /* the writer's */
     uint8_t uuid[16];
     struct sip_key secret;
@@ -48,14 +50,30 @@ void index_abort(struct index *index); /* harmless without a transaction */
 /* As index_get(), with what the transaction has changed. */
 int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
 int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct location *location);
+/* Records as the transaction sees them, dead ones included. */
+uint64_t index_entries(struct index *index);
 /* 0 also when there is none. */
 int index_drop(struct index *index, const uint8_t hash[STORE_HASH]);
 
-int index_put_segment(struct index *index, uint32_t id, uint64_t capacity);
+/* A line of `seg`. */
+struct index_segment {
+    uint32_t id;
+    enum s3_log log;
+    uint64_t capacity;
+    int64_t created; /* seconds since 1970 */
+};
+int index_put_segment(struct index *index, const struct index_segment *segment);
+/* With what is known of the uses of its objects. */
 int index_drop_segment(struct index *index, uint32_t id);
 /* Calls `each` for every segment, in order of their ids. Takes a read transaction of its own. */
-int index_each_segment(struct index *index, void (*each)(void *arg, uint32_t id, uint64_t capacity),
-                       void *arg);
+int index_each_segment(struct index *index,
+                       void (*each)(void *arg, const struct index_segment *segment), void *arg);
+
+/* Uses of a block of objects of a segment. Writes only what has changed. */
+int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses);
+/* Calls `each` for every block of the segment. Takes a read transaction of its own. */
+int index_each_uses(struct index *index, uint32_t id,
+                    void (*each)(void *arg, uint32_t block, struct span uses), void *arg);
 
 /* Looks at `count` records behind where the last sweep ended, and deletes the dead ones. */
 int index_sweep(struct index *index, unsigned count,

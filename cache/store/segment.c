@@ -20,7 +20,7 @@
 
 /* Pages a commit may need beside the values: new copies of the right edge of each tree, the free
  * list, the databases' heads. */
-#define SLACK_PAGES 24
+#define SLACK_PAGES 32
 
 /* What `h` holds under 0. */
 struct identity {
@@ -190,6 +190,9 @@ static int open_databases(struct segment *segment, MDB_txn *txn, bool create)
         err = env_open_database(txn, "b", flags, &segment->chunks);
     }
     if (!err) {
+        err = env_open_database(txn, "c", flags, &segment->owners);
+    }
+    if (!err) {
         err = create ? write_identity(segment, txn, identity)
                      : check_identity(segment, txn, identity);
     }
@@ -245,24 +248,26 @@ static int open_file(struct segment *segment, bool create)
     return err;
 }
 
-static void segment_init(struct segment *segment, const struct segment_home *home, uint32_t id,
-                         uint64_t capacity, bool writable)
+static void segment_init(struct segment *segment, const struct segment_home *home,
+                         const struct segment_spec *spec, bool writable)
 {
     CHECK(atomic_load(&segment->pin.state) == 0);
-    segment->id = id;
+    segment->id = spec->id;
+    segment->log = spec->log;
+    segment->capacity = spec->capacity;
+    segment->created = spec->created;
     segment->home = home;
-    segment->capacity = capacity;
     segment->writable = writable;
-    segment->listed = false;
+    segment->listed = segment->counted = segment->uses_loaded = false;
     segment->next_object = segment->committed_objects = 1;
     segment->next_chunk = segment->committed_chunks = 1;
     segment->env = (struct env){0};
     atomic_store(&segment->opened, false);
     pthread_mutex_init(&segment->opening, NULL);
     /* No record is shorter than 70 bytes with its node, no chunk than half a page. */
-    ledger_init(&segment->ledger, capacity / 64);
-    bitmap_init(&segment->verified_chunks, capacity / 2048);
-    bitmap_init(&segment->bad_chunks, capacity / 2048);
+    ledger_init(&segment->ledger, spec->capacity / 64);
+    bitmap_init(&segment->verified_chunks, spec->capacity / 2048);
+    bitmap_init(&segment->bad_chunks, spec->capacity / 2048);
 }
 
 static void segment_fini(struct segment *segment)
@@ -274,28 +279,29 @@ static void segment_fini(struct segment *segment)
     bitmap_fini(&segment->bad_chunks);
 }
 
-int segment_create(struct segment *segment, const struct segment_home *home, uint32_t id,
-                   uint64_t capacity)
+int segment_create(struct segment *segment, const struct segment_home *home,
+                   const struct segment_spec *spec)
 {
-    segment_init(segment, home, id, capacity, true);
-    segment_unlink(home, id);
+    segment_init(segment, home, spec, true);
+    segment_unlink(home, spec->id);
     int err = open_file(segment, true);
     if (err) {
-        segment_unlink(home, id);
+        segment_unlink(home, spec->id);
         segment_fini(segment);
         return err;
     }
+    segment->counted = segment->uses_loaded = true;
     atomic_store(&segment->opened, true);
-    atomic_store(&segment->pin.state, pin_state(id, PIN_LIVE));
+    atomic_store(&segment->pin.state, pin_state(spec->id, PIN_LIVE));
     return 0;
 }
 
-void segment_adopt(struct segment *segment, const struct segment_home *home, uint32_t id,
-                   uint64_t capacity, bool writable)
+void segment_adopt(struct segment *segment, const struct segment_home *home,
+                   const struct segment_spec *spec, bool writable)
 {
-    segment_init(segment, home, id, capacity, writable);
+    segment_init(segment, home, spec, writable);
     segment->listed = true;
-    atomic_store(&segment->pin.state, pin_state(id, PIN_LIVE));
+    atomic_store(&segment->pin.state, pin_state(spec->id, PIN_LIVE));
 }
 
 static int load_numbers(struct segment *segment)
@@ -316,14 +322,26 @@ static int load_numbers(struct segment *segment)
     return err;
 }
 
-int segment_resume(struct segment *segment)
+int segment_count(struct segment *segment)
 {
     char path[PATH_MAX];
 
-    CHECK(segment->writable);
+    if (segment->counted) {
+        return 0;
+    }
     segment_path(segment->home, segment->id, path);
     int err = sound_check(path);
-    return err ? err : load_numbers(segment);
+    if (!err) {
+        err = load_numbers(segment);
+    }
+    segment->counted = !err;
+    return err;
+}
+
+int segment_resume(struct segment *segment)
+{
+    CHECK(segment->writable);
+    return segment_count(segment);
 }
 
 int segment_ready(struct segment *segment)
@@ -452,6 +470,22 @@ int segment_lend(struct segment *segment, const struct store_chunk *chunk, struc
     return err;
 }
 
+int segment_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH])
+{
+    struct span hash;
+    void *copy;
+    int err = get_value(segment, segment->owners, number, &hash, &copy);
+
+    if (!err && hash.len != STORE_HASH) {
+        err = ERR_CORRUPT;
+    }
+    if (!err) {
+        memcpy(owner, hash.at, STORE_HASH);
+    }
+    free(copy);
+    return err;
+}
+
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number)
 {
     return bitmap_has(&segment->bad_chunks, number);
@@ -534,14 +568,28 @@ int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t
     return append(segment, segment->objects, &segment->next_object, size, at, number);
 }
 
-int segment_add_chunk(struct segment *segment, size_t size, void **at, uint32_t *number)
+static int add_owner(struct segment *segment, uint32_t number, const uint8_t owner[STORE_HASH])
+{
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val = env_val(owner, STORE_HASH);
+    int err = env_error(mdb_put(segment->txn, segment->owners, &key, &val, MDB_APPEND));
+
+    account(segment->env.page_size, STORE_HASH, &segment->overflow_pages, &segment->leaf_bytes);
+    return err;
+}
+
+int segment_add_chunk(struct segment *segment, const uint8_t owner[STORE_HASH], size_t size,
+                      void **at, uint32_t *number)
 {
     size_t floor = segment->env.page_size / 2; /* so that it can be lent */
-    int err = append(segment, segment->chunks, &segment->next_chunk, size < floor ? floor : size,
-                     at, number);
+    size_t padded = size < floor ? floor : size;
+    int err = add_owner(segment, segment->next_chunk, owner);
 
-    if (!err && size < floor) {
-        memset((char *)*at + size, 0, floor - size);
+    if (!err) { /* last: what is reserved must be filled before anything else is put */
+        err = append(segment, segment->chunks, &segment->next_chunk, padded, at, number);
+    }
+    if (!err) {
+        memset((char *)*at + size, 0, padded - size);
     }
     return err;
 }

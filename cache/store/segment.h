@@ -1,7 +1,8 @@
 /*
- * segment - one append-only environment: databases `h` (whose file this is), `o` (object records)
- * and `b` (body chunks), both under increasing numbers. Nothing in it is ever changed or deleted;
- * space is won back by dropping the file.
+ * segment - one append-only environment: databases `h` (whose file this is), `o` (object records),
+ * `b` (body chunks) and `c` (the key hash of the object each chunk is a part of), all under
+ * increasing numbers. Nothing in it is ever changed or deleted; space is won back by dropping the
+ * file.
  *
  * Life: segment_create() or segment_adopt() in a free slot of the table → live: anybody may pin →
  * segment_retire(): no new pins, the file loses its name, who pinned it still reads →
@@ -15,6 +16,7 @@
 #include "cache/store/env.h"
 #include "cache/store/ledger.h"
 #include "cache/store/object.h"
+#include "cache/store/s3fifo.h"
 
 #include <pthread.h>
 
@@ -38,13 +40,15 @@ struct bitmap {
 struct segment {
     struct store_pin pin;
     uint32_t id;
+    enum s3_log log;
     uint64_t capacity; /* the file never gets larger */
+    int64_t created;   /* seconds since 1970 */
     const struct segment_home *home;
 
     pthread_mutex_t opening;
     _Atomic bool opened; /* the first use opens the file */
     struct env env;
-    MDB_dbi objects, chunks;
+    MDB_dbi objects, chunks, owners;
     struct ledger ledger;
     struct bitmap verified_chunks; /* checksum held once in this process life */
     struct bitmap bad_chunks;
@@ -52,21 +56,34 @@ struct segment {
     /* The writer's. */
     bool listed; /* the index has a committed record of it */
     bool writable;
+    bool counted;     /* next_object and next_chunk are right */
+    bool uses_loaded; /* what earlier runs know of them is in the ledger */
     MDB_txn *txn;
     uint32_t next_object, next_chunk;                /* numbers start at 1 */
     uint32_t committed_objects, committed_chunks;    /* the next ones if the transaction fails */
     uint64_t base_pages, overflow_pages, leaf_bytes; /* of the open transaction: room account */
 };
 
+/* What a segment is, before it has a file. */
+struct segment_spec {
+    uint32_t id;
+    enum s3_log log;
+    uint64_t capacity;
+    int64_t created;
+};
+
 /* Makes the file and its first commit in a slot that is free, then makes the slot live. */
-int segment_create(struct segment *segment, const struct segment_home *home, uint32_t id,
-                   uint64_t capacity);
+int segment_create(struct segment *segment, const struct segment_home *home,
+                   const struct segment_spec *spec);
 /* Takes the slot for a file of an earlier run and makes it live. The file is looked at on first
  * use; `writable` says whether segment_resume() may follow. */
-void segment_adopt(struct segment *segment, const struct segment_home *home, uint32_t id,
-                   uint64_t capacity, bool writable);
+void segment_adopt(struct segment *segment, const struct segment_home *home,
+                   const struct segment_spec *spec, bool writable);
 /* Looks at all of an adopted file's structure, with a pin. 0: segment_write_* may follow. */
 int segment_resume(struct segment *segment);
+/* Finds out how much is in a segment, an adopted one included, if its structure is whole. 0,
+ * ERR_CORRUPT, or a code of LMDB. */
+int segment_count(struct segment *segment);
 /* Opens the file unless it is. 0, ERR_CORRUPT when it is not the file of this id. Thread-safe. */
 int segment_ready(struct segment *segment);
 /* True when this call ended its life. */
@@ -106,6 +123,8 @@ int segment_read(struct segment *segment, uint32_t number, struct segment_record
 int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
 /* Where bytes that segment_read() or segment_lend() gave out of the mapping lie in the file. */
 struct file_place segment_place(const struct segment *segment, struct span lent);
+/* The key hash of the object a chunk was written for. */
+int segment_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH]);
 /* A reader met a wrong checksum there before. */
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number);
 
@@ -120,7 +139,9 @@ int segment_write_begin(struct segment *segment); /* harmless when begun */
 /* Reserves the value under the next number; *at must be filled before the next call. ERR_FULL
  * spoils the transaction. */
 int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t *number);
-int segment_add_chunk(struct segment *segment, size_t size, void **at, uint32_t *number);
+/* `owner`: the key hash of the object, as far as it is known by now. */
+int segment_add_chunk(struct segment *segment, const uint8_t owner[STORE_HASH], size_t size,
+                      void **at, uint32_t *number);
 /* A record as the open transaction sees it. Valid until the next write. */
 int segment_peek(struct segment *segment, uint32_t number, struct span *value);
 /* Both end the transaction; harmless without one. */

@@ -100,13 +100,18 @@ struct segment *segments_next_free(struct segments *segments, uint32_t *id)
     return NULL;
 }
 
-struct segment *segments_oldest(struct segments *segments, const struct segment *keep)
+static bool is_live_in(const struct segment *segment, enum s3_log log)
+{
+    return segment->log == log && segment_is_live(segment, segment->id);
+}
+
+struct segment *segments_oldest(struct segments *segments, enum s3_log log, uint32_t id)
 {
     struct segment *oldest = NULL;
 
     for (uint32_t i = 0; i <= segments->mask; i++) {
         struct segment *segment = &segments->slots[i];
-        if (segment != keep && segment_is_live(segment, segment->id) &&
+        if (is_live_in(segment, log) && segment->id >= id &&
             (!oldest || segment->id < oldest->id)) {
             oldest = segment;
         }
@@ -126,6 +131,16 @@ struct segment *segments_newest_unopened(struct segments *segments)
         }
     }
     return newest;
+}
+
+uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i <= segments->mask; i++) {
+        bytes += is_live_in(&segments->slots[i], log) ? segments->slots[i].capacity : 0;
+    }
+    return bytes;
 }
 
 uint64_t segments_used(const struct segments *segments)

@@ -43,11 +43,13 @@ bool segments_is_live(const struct segments *segments, uint32_t id);
 /* The next id, with a free slot. NULL when all slots are taken. */
 struct segment *segments_next_free(struct segments *segments, uint32_t *id);
 
-/* The live segment with the lowest id other than `keep`; NULL without. */
-struct segment *segments_oldest(struct segments *segments, const struct segment *keep);
+/* The live segment of this log with the lowest id from `id` on; NULL without. */
+struct segment *segments_oldest(struct segments *segments, enum s3_log log, uint32_t id);
 /* The live segment with the highest id that nobody has used yet; NULL without. */
 struct segment *segments_newest_unopened(struct segments *segments);
 
+/* Bytes of the files of a log's live segments. */
+uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log);
 /* Bytes of all files, those without a name included; and how many are live. */
 uint64_t segments_used(const struct segments *segments);
 uint32_t segments_live(const struct segments *segments);

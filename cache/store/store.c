@@ -217,6 +217,8 @@ void store_stats(struct store *store, struct store_stats *out)
         .commit_errors = atomic_load(&counters->commit_errors),
         .evicted_segments = atomic_load(&counters->evicted_segments),
         .corrupt = atomic_load(&counters->corrupt),
+        .kept_objects = atomic_load(&counters->kept_objects),
+        .kept_bytes = atomic_load(&counters->kept_bytes),
     };
     for (unsigned i = 0; i < ENV_LANES; i++) {
         out->stored_finds += atomic_load(&store->finds[i].found);

@@ -152,6 +152,7 @@ int store_health(const struct store *store);
 struct store_stats {
     uint64_t size, used, objects, segments, dirty; /* gauges */
     uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments, corrupt;
+    uint64_t kept_objects, kept_bytes; /* copied when their segment was given up */
     uint64_t stored_finds, missed_finds;
 };
 void store_stats(struct store *store, struct store_stats *out);

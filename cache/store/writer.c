@@ -274,6 +274,7 @@ static void *run(void *arg)
         pthread_mutex_lock(&writer->lock);
     }
     pthread_mutex_unlock(&writer->lock);
+    batch_close(writer->disk);
     return NULL;
 }
 

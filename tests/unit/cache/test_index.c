@@ -70,11 +70,21 @@ Test(index, keeps_its_identity_and_its_records)
     teardown(dir, &index);
 }
 
-static void collect(void *arg, uint32_t id, uint64_t capacity)
+static void collect(void *arg, const struct index_segment *segment)
 {
     uint64_t *sum = arg;
 
-    *sum = *sum * 1000 + id + capacity;
+    *sum = *sum * 1000 + segment->id + segment->capacity;
+    cr_expect_eq(segment->log, segment->id % 2 ? S3_MAIN : S3_PROBATION);
+    cr_expect_eq(segment->created, 1000 + segment->id);
+}
+
+static int list_segment(struct index *index, uint32_t id, uint64_t capacity)
+{
+    return index_put_segment(index, &(struct index_segment){.id = id,
+                                                            .log = id % 2 ? S3_MAIN : S3_PROBATION,
+                                                            .capacity = capacity,
+                                                            .created = 1000 + id});
 }
 
 Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
@@ -86,9 +96,9 @@ Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
     setup(dir, &index);
     cr_expect_eq(index.next_id, 1);
     cr_assert_eq(index_begin(&index), 0);
-    cr_expect_eq(index_put_segment(&index, 5, 100), 0);
-    cr_expect_eq(index_put_segment(&index, 6, 200), 0);
-    cr_expect_eq(index_put_segment(&index, 9, 300), 0);
+    cr_expect_eq(list_segment(&index, 5, 100), 0);
+    cr_expect_eq(list_segment(&index, 6, 200), 0);
+    cr_expect_eq(list_segment(&index, 9, 300), 0);
     cr_expect_eq(index_drop_segment(&index, 9), 0);
     cr_assert_eq(index_commit(&index), 0);
     index_close(&index);
@@ -96,6 +106,54 @@ Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
     cr_expect_eq(index.next_id, 10, "also when the newest was dropped");
     cr_expect_eq(index_each_segment(&index, collect, &seen), 0);
     cr_expect_eq(seen, 105 * 1000 + 206);
+    teardown(dir, &index);
+}
+
+struct uses_seen {
+    uint32_t blocks;
+    uint32_t sum;
+};
+
+static void collect_uses(void *arg, uint32_t block, struct span uses)
+{
+    struct uses_seen *seen = arg;
+
+    seen->blocks = seen->blocks * 10 + block;
+    for (size_t i = 0; i < uses.len; i++) {
+        seen->sum += (uint8_t)uses.at[i];
+    }
+}
+
+Test(index, keeps_uses_by_segment_and_drops_them_with_it)
+{
+    static const uint8_t ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    struct index index;
+    char dir[64];
+    struct uses_seen seen = {0};
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    for (uint32_t id = 4; id <= 6; id++) {
+        cr_assert_eq(list_segment(&index, id, 100), 0);
+        for (uint32_t block = 1; block <= 3; block++) {
+            cr_assert_eq(index_put_uses(&index, id, block, span_of(ones, sizeof(ones))), 0);
+        }
+    }
+    cr_assert_eq(index_put_uses(&index, 5, 2, span_of(ones, 3)), 0);
+    cr_assert_eq(index_commit(&index), 0);
+    cr_assert_eq(index_each_uses(&index, 5, collect_uses, &seen), 0);
+    cr_expect_eq(seen.blocks, 123);
+    cr_expect_eq(seen.sum, 8 + 3 + 8);
+
+    cr_assert_eq(index_begin(&index), 0);
+    cr_assert_eq(index_drop_segment(&index, 5), 0);
+    cr_assert_eq(index_drop_segment(&index, 5), 0, "twice is no error");
+    cr_assert_eq(index_commit(&index), 0);
+    for (uint32_t id = 4; id <= 6; id++) {
+        seen = (struct uses_seen){0};
+        cr_assert_eq(index_each_uses(&index, id, collect_uses, &seen), 0);
+        cr_expect_eq(seen.blocks, id == 5 ? 0 : 123);
+    }
     teardown(dir, &index);
 }
 

@@ -44,9 +44,12 @@ static struct segment *create(struct fixture *f, uint64_t capacity)
     uint32_t id;
     struct segment *segment = segments_next_free(&f->segments, &id);
 
-    cr_assert_eq(segment_create(segment, &f->segments.home, id, capacity), 0);
+    struct segment_spec spec = {.id = id, .log = S3_PROBATION, .capacity = capacity};
+    cr_assert_eq(segment_create(segment, &f->segments.home, &spec), 0);
     return segment;
 }
+
+static const uint8_t owner[STORE_HASH] = "whose chunk it i";
 
 static uint32_t add_filled(struct segment *segment, size_t size, int byte)
 {
@@ -54,7 +57,7 @@ static uint32_t add_filled(struct segment *segment, size_t size, int byte)
     void *at;
 
     cr_assert_eq(segment_write_begin(segment), 0);
-    cr_assert_eq(segment_add_chunk(segment, size, &at, &number), 0);
+    cr_assert_eq(segment_add_chunk(segment, owner, size, &at, &number), 0);
     memset(at, byte, size);
     return number;
 }
@@ -162,8 +165,9 @@ Test(segment, ids_skip_slots_that_are_taken)
     struct segment *slot = segments_next_free(&f.segments, &id);
     cr_expect_neq(slot, first);
     cr_expect_eq(id, first->id + f.segments.mask + 2);
-    cr_expect_eq(segments_oldest(&f.segments, NULL), first);
-    cr_expect_null(segments_oldest(&f.segments, first));
+    cr_expect_eq(segments_oldest(&f.segments, S3_PROBATION, 0), first);
+    cr_expect_null(segments_oldest(&f.segments, S3_PROBATION, first->id + 1));
+    cr_expect_null(segments_oldest(&f.segments, S3_MAIN, 0));
     teardown(&f);
 }
 

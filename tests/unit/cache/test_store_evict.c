@@ -121,29 +121,83 @@ Test(store_evict, an_object_larger_than_the_store_fails_and_ends)
     kit_fini(&kit);
 }
 
-/* Two bodies that do not fit together: the chunks of the one that stands still are evicted. */
-Test(store_evict, a_put_whose_chunks_were_evicted_fails)
+static struct store_put *begin(struct kit *kit, const char *name)
+{
+    uint8_t hash[STORE_HASH];
+    struct store_put *put;
+
+    kit_hash(kit->store, span_str(name), hash);
+    cr_assert_eq(store_put_begin(kit->store, hash, span_str(name), &put), 0);
+    return put;
+}
+
+static void churn(struct kit *kit, size_t from, size_t to)
+{
+    char key[64];
+
+    for (size_t i = from; i < to; i++) {
+        key_of(key, i);
+        cr_assert(kit_post(kit->store, key, 200000));
+        if (i % 4 == 3) {
+            store_flush(kit->store);
+        }
+    }
+    store_flush(kit->store);
+}
+
+/* The chunks of an object whose end has not come yet are not the first to go. */
+Test(store_evict, a_slow_put_outlives_the_churn_around_it)
 {
     struct kit kit;
-    struct store_put *put;
-    uint8_t hash[STORE_HASH];
-    char key[64], *body = xcalloc(1, STORE_CHUNK);
+    char *body = xcalloc(1, STORE_CHUNK);
     struct store_piece piece = {.bytes = span_of(body, STORE_CHUNK)};
     int result = 1;
 
     kit_init(&kit, KIT_SIZE);
-    kit_hash(kit.store, SPAN("slow"), hash);
-    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("slow"), &put), 0);
+    struct store_put *put = begin(&kit, "slow");
     store_put_chunk(put, &piece, 1, NULL, NULL);
-    for (size_t i = 0; i < 120; i++) {
-        key_of(key, i);
-        cr_assert_eq(kit_put(kit.store, key, 200000), 0);
-    }
+    churn(&kit, 0, 200);
     store_put_chunk(put, &piece, 1, NULL, NULL);
     store_put_finish(put, SPAN("head"), NULL, 0, 2 * (uint64_t)STORE_CHUNK, NULL, 0, kit_on_done,
                      &result);
     store_flush(kit.store);
-    cr_expect_eq(result, ERR_FULL);
+    cr_expect_eq(result, 0);
+    free(body);
+    kit_fini(&kit);
+}
+
+/* When every segment has chunks of one, the oldest go all the same, and who put them is told. */
+Test(store_evict, a_put_whose_chunks_were_evicted_fails)
+{
+    enum { SLOW = 40 };
+    struct kit kit;
+    struct store_put *puts[SLOW];
+    char *body = xcalloc(1, STORE_CHUNK), name[32];
+    struct store_piece piece = {.bytes = span_of(body, STORE_CHUNK)};
+    int results[SLOW];
+    size_t failed = 0;
+
+    kit_init(&kit, KIT_SIZE);
+    for (size_t i = 0; i < SLOW; i++) {
+        snprintf(name, sizeof(name), "slow %zu", i);
+        puts[i] = begin(&kit, name);
+        store_put_chunk(puts[i], &piece, 1, NULL, NULL);
+        churn(&kit, 10 * i, 10 * i + 10);
+    }
+    cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    for (size_t i = 0; i < SLOW; i++) {
+        results[i] = 1;
+        store_put_finish(puts[i], SPAN("head"), NULL, 0, STORE_CHUNK, NULL, 0, kit_on_done,
+                         &results[i]);
+    }
+    store_flush(kit.store);
+    cr_expect_eq(results[0], ERR_FULL, "the oldest");
+    cr_expect_eq(results[SLOW - 1], 0, "the newest");
+    for (size_t i = 0; i < SLOW; i++) {
+        failed += results[i] != 0;
+        cr_expect(results[i] == 0 || results[i] == ERR_FULL);
+    }
+    cr_expect_lt(failed, SLOW - 5);
     free(body);
     kit_fini(&kit);
 }
@@ -165,6 +219,151 @@ Test(store_evict, a_smaller_size_takes_effect_at_the_next_start)
     cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
     key_of(key, 199);
     cr_expect_eq(kit_check(kit.store, key, 200000), 0, "the newest stays");
+    kit_fini(&kit);
+}
+
+/* ---- what is used stays ---- */
+
+/* As the cache does it. */
+static int use(struct kit *kit, const char *key)
+{
+    struct store_object object;
+    int err = kit_find(kit->store, key, &object);
+
+    if (err == 0) {
+        store_used(kit->store, &object);
+        store_object_done(kit->store, &object);
+    }
+    return err;
+}
+
+/* Small, inline with pages of its own, and in chunks; the last one with a new head. */
+static const struct {
+    const char *key;
+    size_t len;
+    bool update;
+} liked[] = {
+    {"liked tiny", 100, false},
+    {"liked", 30000, false},
+    {"liked large", 3u << 20, false},
+    {"liked and updated", 50000, true},
+    {"liked large and updated", 1u << 21, true},
+};
+
+static void put_liked(struct kit *kit)
+{
+    for (size_t i = 0; i < ARRAY_LEN(liked); i++) {
+        cr_assert_eq(kit_put(kit->store, liked[i].key, liked[i].len), 0);
+        churn(kit, 100000 + 5 * i, 100000 + 5 * i + 5);
+        if (liked[i].update) {
+            kit_update(kit->store, liked[i].key);
+        }
+    }
+}
+
+static void check_liked(struct kit *kit)
+{
+    for (size_t i = 0; i < ARRAY_LEN(liked); i++) {
+        cr_expect_eq(kit_check(kit->store, liked[i].key, liked[i].len), 0, "%s", liked[i].key);
+    }
+}
+
+static void use_liked(struct kit *kit)
+{
+    for (size_t i = 0; i < ARRAY_LEN(liked); i++) {
+        cr_expect_eq(use(kit, liked[i].key), 0, "%s", liked[i].key);
+    }
+}
+
+Test(store_evict, what_is_used_now_and_then_stays)
+{
+    struct kit kit;
+    struct store_stats stats;
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    put_liked(&kit);
+    for (size_t round = 0; round < 15; round++) {
+        use_liked(&kit);
+        churn(&kit, 100 * round, 100 * round + 100);
+        cr_assert_leq(kit_disk_use(&kit), 4 * KIT_SIZE);
+    }
+    check_liked(&kit);
+    store_stats(kit.store, &stats);
+    cr_expect_gt(stats.kept_objects, 5);
+    cr_expect_gt(stats.evicted_segments, 50);
+    kit_reopen(&kit);
+    check_liked(&kit);
+    kit_fini(&kit);
+}
+
+Test(store_evict, what_is_used_no_more_leaves)
+{
+    struct kit kit;
+
+    kit_init(&kit, KIT_SIZE);
+    put_liked(&kit);
+    use_liked(&kit);
+    churn(&kit, 0, 100);
+    for (size_t i = 0; i < 30; i++) { /* others are liked by now, so the main log moves on */
+        churn(&kit, 1000 + 30 * i, 1000 + 30 * i + 30);
+        for (size_t n = 20; n < 30; n++) {
+            char key[64];
+            key_of(key, 1000 + 30 * i + n);
+            use(&kit, key);
+            use(&kit, key);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(liked); i++) {
+        cr_expect_eq(kit_check(kit.store, liked[i].key, liked[i].len), ERR_NOT_FOUND);
+    }
+    cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    kit_fini(&kit);
+}
+
+Test(store_evict, a_restart_does_not_forget_what_was_used)
+{
+    struct kit kit;
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    put_liked(&kit);
+    use_liked(&kit);
+    kit_reopen(&kit);
+    churn(&kit, 0, 400);
+    check_liked(&kit);
+    kit_fini(&kit);
+}
+
+/* What left and comes back soon is not on probation again. */
+Test(store_evict, a_ghost_goes_to_the_main_log)
+{
+    struct kit kit;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "ghost", 30000), 0);
+    churn(&kit, 0, 100);
+    cr_assert_eq(kit_check(kit.store, "ghost", 30000), ERR_NOT_FOUND);
+    cr_assert_eq(kit_put(kit.store, "ghost", 30000), 0);
+    churn(&kit, 100, 200); /* as many as drove it out, and nobody has used it */
+    cr_expect_eq(kit_check(kit.store, "ghost", 30000), 0);
+    kit_fini(&kit);
+}
+
+/* Who answers from memory tells the store. */
+Test(store_evict, a_touch_counts_as_a_use)
+{
+    struct kit kit;
+    uint8_t hash[STORE_HASH];
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "touched", 30000), 0);
+    cr_assert_eq(kit_put(kit.store, "left alone", 30000), 0);
+    kit_hash(kit.store, SPAN("touched"), hash);
+    store_touch(kit.store, hash);
+    churn(&kit, 0, 400);
+    cr_expect_eq(kit_check(kit.store, "touched", 30000), 0);
+    cr_expect_eq(kit_check(kit.store, "left alone", 30000), ERR_NOT_FOUND);
+    kit_hash(kit.store, SPAN("nobody knows it"), hash);
+    store_touch(kit.store, hash);
     kit_fini(&kit);
 }
 

@@ -1,0 +1,59 @@
+#include "cache/store/append.h"
+
+#include "base/err.h"
+
+uint32_t append_tag(const uint8_t hash[STORE_HASH])
+{
+    uint32_t tag;
+
+    memcpy(&tag, hash + 8, sizeof(tag)); /* other bytes choose among shards and guards */
+    return tag;
+}
+
+int append_room(struct disk *disk, enum s3_log log, size_t size)
+{
+    if (!disk->open[log] || !segment_has_room(disk->open[log], size)) {
+        int err = disk_next_segment(disk, log);
+        if (err) {
+            return err;
+        }
+    }
+    return segment_write_begin(disk->open[log]);
+}
+
+static int spoiled(struct disk *disk, enum s3_log log, int err)
+{
+    disk->overflowed[log] = err == ERR_FULL;
+    return err;
+}
+
+int append_record(struct disk *disk, enum s3_log log, const struct record *record,
+                  struct appended *out)
+{
+    *out = (struct appended){.segment = disk->open[log], .size = record_size(record)};
+    int err = segment_add_object(out->segment, out->size, &out->at, &out->number);
+
+    if (err) {
+        return spoiled(disk, log, err);
+    }
+    out->body = record_write(out->at, record);
+    return 0;
+}
+
+void append_seal(const struct appended *appended, uint64_t object_size,
+                 const uint8_t hash[STORE_HASH], uint8_t uses)
+{
+    struct ledger_line line = {.tag = append_tag(hash), .size = object_size, .uses = uses};
+
+    record_seal(appended->at, appended->size);
+    ledger_write(&appended->segment->ledger, appended->number, &line);
+}
+
+int append_chunk(struct disk *disk, enum s3_log log, const uint8_t owner[STORE_HASH], size_t len,
+                 void **at, struct store_chunk *chunk)
+{
+    *chunk = (struct store_chunk){.segment = disk->open[log]->id, .len = (uint32_t)len};
+    int err = segment_add_chunk(disk->open[log], owner, len, at, &chunk->number);
+
+    return err ? spoiled(disk, log, err) : 0;
+}

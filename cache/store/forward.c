@@ -1,0 +1,356 @@
+#include "cache/store/forward.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/store/append.h"
+#include "cache/store/uses.h"
+
+/* One step through the victim. */
+struct walk {
+    struct disk *disk;
+    struct segment *victim;
+    enum s3_pressure pressure;
+    uint64_t passed; /* bytes of objects looked at */
+};
+
+/* ---- reading what is there, what this batch has written included ---- */
+
+static int copy_through(struct segment *segment, uint32_t number, struct segment_record *out)
+{
+    struct span bytes;
+    int err = segment_peek(segment, number, &bytes);
+
+    if (err) {
+        return err;
+    }
+    out->copy = xspandup(bytes);
+    out->bytes = span_of(out->copy, bytes.len);
+    err = record_read(out->bytes, &out->record);
+    if (err) {
+        free(out->copy);
+    }
+    return err;
+}
+
+/* A record of a live segment; out->copy is to be freed. */
+static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct segment_record *out)
+{
+    struct segment *segment = segments_slot(&disk->segments, id);
+
+    *out = (struct segment_record){0};
+    if (disk_is_open(disk, segment) && segment->id == id && segment->txn) {
+        return copy_through(segment, number, out);
+    }
+    if (!segment_is_live(segment, id) || segment_ready(segment) != 0) {
+        return ERR_NOT_FOUND;
+    }
+    return segment_read(segment, number, out);
+}
+
+/* ---- one object ---- */
+
+/* What is copied. */
+struct kept {
+    const uint8_t *hash;
+    struct location location; /* where it is now */
+    struct segment_record read;
+    struct segment_record newer; /* its head, when it came with an update */
+    struct store_chunk *chunks;  /* the table to be */
+    uint8_t uses;                /* of the copy */
+};
+
+static void kept_fini(struct kept *kept)
+{
+    free(kept->read.copy);
+    free(kept->newer.copy);
+    free(kept->chunks);
+}
+
+static int read_newer_head(struct disk *disk, struct kept *kept)
+{
+    const struct location *location = &kept->location;
+
+    if (location->head_segment == 0) {
+        return 0;
+    }
+    int err = read_current(disk, location->head_segment, location->head_object, &kept->newer);
+    if (err) {
+        kept->newer.copy = NULL;
+        return err;
+    }
+    bool fits = kept->newer.record.kind == RECORD_HEAD &&
+                memcmp(kept->newer.record.hash, kept->hash, STORE_HASH) == 0;
+    return fits ? 0 : ERR_CORRUPT;
+}
+
+/* All of it is there, and it is what the index says. */
+static int read_kept(struct disk *disk, struct kept *kept)
+{
+    const struct location *location = &kept->location;
+    struct segment_record *read = &kept->read;
+    int err = read_current(disk, location->segment, location->object, read);
+
+    if (err) {
+        read->copy = NULL;
+        return err;
+    }
+    if (read->record.kind != RECORD_OBJECT ||
+        memcmp(read->record.hash, kept->hash, STORE_HASH) != 0) {
+        return ERR_CORRUPT;
+    }
+    for (size_t i = 0; i < read->record.chunk_count; i++) {
+        if (!segments_is_live(&disk->segments, read->record.chunks[i].segment)) {
+            return ERR_NOT_FOUND;
+        }
+    }
+    return read_newer_head(disk, kept);
+}
+
+static bool has_chunks_in(const struct record *record, uint32_t id)
+{
+    for (size_t i = 0; i < record->chunk_count; i++) {
+        if (record->chunks[i].segment == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int copy_chunk(struct walk *walk, const struct kept *kept, struct store_chunk *chunk)
+{
+    struct span bytes;
+    struct store_chunk copy;
+    void *at;
+    int err = segment_lend(walk->victim, chunk, &bytes);
+
+    if (!err) {
+        err = append_room(walk->disk, S3_MAIN, bytes.len);
+    }
+    if (!err) {
+        err = append_chunk(walk->disk, S3_MAIN, kept->hash, bytes.len, &at, &copy);
+    }
+    if (err) {
+        return err;
+    }
+    memcpy(at, bytes.at, bytes.len);
+    copy.sum = chunk->sum;
+    *chunk = copy;
+    walk->disk->eviction.kept += bytes.len;
+    return 0;
+}
+
+static int copy_chunks(struct walk *walk, struct kept *kept)
+{
+    const struct record *record = &kept->read.record;
+    int err = 0;
+
+    if (record->chunk_count == 0) {
+        return 0;
+    }
+    kept->chunks = xmalloc(record->chunk_count * sizeof(*kept->chunks));
+    memcpy(kept->chunks, record->chunks, record->chunk_count * sizeof(*kept->chunks));
+    for (size_t i = 0; i < record->chunk_count && !err; i++) {
+        if (kept->chunks[i].segment == walk->victim->id) {
+            err = copy_chunk(walk, kept, &kept->chunks[i]);
+        }
+    }
+    return err;
+}
+
+/* The segment with a part of the body that is likely to go first. */
+static uint32_t low_segment_of(const struct disk *disk, const struct kept *kept, uint32_t own)
+{
+    size_t count = kept->read.record.chunk_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct segment *segment = segments_slot(&disk->segments, kept->chunks[i].segment);
+        if (segment->log == S3_PROBATION) {
+            return segment->id;
+        }
+    }
+    return count ? kept->chunks[0].segment : own;
+}
+
+static int write_kept(struct walk *walk, struct kept *kept)
+{
+    struct disk *disk = walk->disk;
+    const struct location *old = &kept->location;
+    struct record record = kept->read.record;
+    struct location location = *old;
+    struct appended copy;
+
+    record.chunks = kept->chunks;
+    record.head = old->head_segment ? kept->newer.record.head : record.head;
+    int err = append_room(disk, S3_MAIN, record_size(&record));
+    if (!err) {
+        err = append_record(disk, S3_MAIN, &record, &copy);
+    }
+    if (err) {
+        return err;
+    }
+    if (record.body.len) {
+        memcpy(copy.body, record.body.at, record.body.len);
+    }
+    location.segment = copy.segment->id;
+    location.object = copy.number;
+    location.low_segment = low_segment_of(disk, kept, copy.segment->id);
+    location.head_segment = location.head_object = 0;
+    bool remains = segments_slot(&disk->segments, location.low_segment)->log == S3_PROBATION;
+    append_seal(&copy, record.body_len + record.head.len, kept->hash,
+                remains && !kept->uses ? 1 : kept->uses);
+    disk->eviction.kept += copy.size;
+    atomic_fetch_add_explicit(&disk->counters.kept_objects, 1, memory_order_relaxed);
+    return index_put(disk->index, kept->hash, &location);
+}
+
+/* Copies what of the object is in the victim. ERR_AGAIN: no room. What cannot be read right is not
+ * kept, and no error. */
+static int keep(struct walk *walk, struct kept *kept)
+{
+    int err = copy_chunks(walk, kept);
+
+    if (!err) {
+        err = write_kept(walk, kept);
+    }
+    return err == ERR_CORRUPT || err == ERR_NOT_FOUND ? 0 : err;
+}
+
+static enum s3_fate judge(struct walk *walk, const struct ledger_line *line, uint8_t *uses)
+{
+    bool enough = walk->disk->eviction.kept >= FORWARD_MAX;
+    struct s3_object object = {
+        .log = walk->victim->log, .tag = line->tag, .hits = line->uses, .size = line->size};
+
+    return s3fifo_judge(&walk->disk->policy, &object, enough ? S3_CRUSHED : walk->pressure, uses);
+}
+
+/* ---- records ---- */
+
+static uint64_t object_size(const struct location *location)
+{
+    return location->body_len + location->head_len;
+}
+
+static int walk_record(struct walk *walk, uint32_t number)
+{
+    struct disk *disk = walk->disk;
+    struct ledger_line line = ledger_read(&walk->victim->ledger, number);
+    struct kept kept = {0};
+    enum s3_fate fate = judge(walk, &line, &kept.uses);
+
+    walk->passed += line.size;
+    if (fate == S3_REMEMBER && line.tag) {
+        s3fifo_remember(&disk->policy, line.tag, index_entries(disk->index));
+    }
+    if (line.uses == 0 && fate != S3_KEEP) {
+        return 0;
+    }
+    struct segment_record read;
+    if (read_current(disk, walk->victim->id, number, &read) != 0) {
+        return 0;
+    }
+    uint8_t hash[STORE_HASH];
+    memcpy(hash, read.record.hash, STORE_HASH);
+    free(read.copy);
+    if (index_peek(disk->index, hash, &kept.location) != 0 ||
+        kept.location.segment != walk->victim->id || kept.location.object != number) {
+        return 0; /* replaced, dropped, or the head of an update */
+    }
+    line.size = object_size(&kept.location);
+    if (judge(walk, &line, &kept.uses) != S3_KEEP) { /* now by its true size */
+        return 0;
+    }
+    kept.hash = hash;
+    int err = read_kept(disk, &kept) == 0 ? keep(walk, &kept) : 0;
+    kept_fini(&kept);
+    return err;
+}
+
+/* ---- chunks whose record is in another segment ---- */
+
+static int walk_owner(struct walk *walk, const uint8_t hash[STORE_HASH])
+{
+    struct disk *disk = walk->disk;
+    struct kept kept = {.hash = hash};
+    int err = 0;
+
+    if (index_peek(disk->index, hash, &kept.location) != 0 ||
+        kept.location.segment == walk->victim->id) {
+        return 0;
+    }
+    if (read_kept(disk, &kept) == 0 && has_chunks_in(&kept.read.record, walk->victim->id)) {
+        struct segment *home = segments_slot(&disk->segments, kept.location.segment);
+        struct ledger_line line = {
+            .tag = append_tag(hash),
+            .size = object_size(&kept.location),
+            .uses = ledger_uses(&home->ledger, kept.location.object),
+        };
+        enum s3_fate fate = judge(walk, &line, &kept.uses);
+        if (fate == S3_KEEP) {
+            err = keep(walk, &kept);
+        } else {
+            err = index_drop(disk->index, hash);
+            if (fate == S3_REMEMBER) {
+                s3fifo_remember(&disk->policy, line.tag, index_entries(disk->index));
+            }
+        }
+    }
+    kept_fini(&kept);
+    return err;
+}
+
+static int walk_chunk(struct walk *walk, uint32_t number, uint8_t last[STORE_HASH])
+{
+    uint8_t hash[STORE_HASH];
+
+    walk->passed += STORE_CHUNK / 16; /* most of it is not looked at */
+    if (segment_owner(walk->victim, number, hash) != 0 || memcmp(hash, last, STORE_HASH) == 0) {
+        return 0;
+    }
+    memcpy(last, hash, STORE_HASH);
+    return walk_owner(walk, hash);
+}
+
+/* ---- the walk ---- */
+
+bool forward_begin(struct disk *disk, struct segment *victim)
+{
+    if (segment_ready(victim) != 0 || segment_count(victim) != 0) {
+        return false;
+    }
+    uses_load(disk, victim);
+    return true;
+}
+
+static int walk_on(struct walk *walk, struct eviction *at, uint64_t budget)
+{
+    uint8_t last[STORE_HASH] = {0};
+    int err = 0;
+
+    while (!err && walk->passed < budget && at->next_object < walk->victim->next_object) {
+        err = walk_record(walk, at->next_object++);
+    }
+    while (!err && walk->passed < budget && at->next_chunk < walk->victim->next_chunk) {
+        err = walk_chunk(walk, at->next_chunk++, last);
+    }
+    at->walked = !err && at->next_object >= walk->victim->next_object &&
+                 at->next_chunk >= walk->victim->next_chunk;
+    return err;
+}
+
+int forward_walk(struct disk *disk, struct segment *victim, uint64_t budget,
+                 enum s3_pressure pressure, bool *no_room)
+{
+    struct eviction *at = &disk->eviction;
+    struct walk walk = {.disk = disk, .victim = victim, .pressure = pressure};
+
+    at->copying = true;
+    int err = walk_on(&walk, at, budget);
+    *no_room = err == ERR_AGAIN;
+    if (*no_room) { /* the rest is only remembered */
+        walk.pressure = S3_CRUSHED;
+        err = walk_on(&walk, at, budget);
+    }
+    at->copying = false;
+    return err;
+}
