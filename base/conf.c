@@ -227,8 +227,8 @@ static void bind_one(struct binder *binder, const struct conf_directive *row,
     }
     if (conf_node_is_nothing(node)) {
         conf_node_become(node, CONF_ENTRIES);
-    } else if (node->kind != CONF_ENTRIES && row->type.table->shorthand) {
-        conf_node_wrap(binder->conf, node, CONF_ENTRIES, row->type.table->shorthand);
+    } else {
+        conf_node_expand(binder->conf, node, row->type.table);
     }
     if (node->kind != CONF_ENTRIES) {
         wrong_kind(binder->conf, row, node);

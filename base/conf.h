@@ -123,6 +123,7 @@ struct conf_table {
     const struct conf_directive *rows; /* the last has no name */
     size_t size;                       /* of the struct; with CONF_SAME 0 */
     const char *shorthand;    /* the row that is meant when something else than a map is written */
+    const char *shortlist;    /* instead, when that is a list; NULL: shorthand all the same */
     const char *const *later; /* names that a later version will know, up to NULL; or NULL */
     /* Called after the rows of a map are bound without errors: checks across fields, computed
      * fields. Reports with conf_complain(). May be NULL. */

@@ -19,8 +19,8 @@ static struct conf_node *enter(struct conf *conf, const struct conf_directive *r
         conf_node_add(map, row->name, child);
     } else if (conf_node_is_nothing(child)) {
         conf_node_become(child, CONF_ENTRIES);
-    } else if (child->kind != CONF_ENTRIES && row->type.table->shorthand) {
-        conf_node_wrap(conf, child, CONF_ENTRIES, row->type.table->shorthand);
+    } else {
+        conf_node_expand(conf, child, row->type.table);
     }
     return child->kind == CONF_ENTRIES ? child : NULL;
 }

@@ -226,7 +226,9 @@ static void put_type(const struct conf_directive *row, struct buf *out)
         conf_expected(row, out);
     }
     if (row->type.is == CONF_IS_MAP && row->type.table->shorthand) {
-        buf_printf(out, ", or just its %s", row->type.table->shorthand);
+        const char *list = row->type.table->shortlist;
+        buf_printf(out, ", or just its %s%s%s", row->type.table->shorthand, list ? " or " : "",
+                   list ? list : "");
     }
     conf_range(row, out);
 }

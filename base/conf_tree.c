@@ -112,6 +112,16 @@ void conf_node_wrap(struct conf *conf, struct conf_node *node, enum conf_kind ki
     conf_node_add(node, key, inner);
 }
 
+void conf_node_expand(struct conf *conf, struct conf_node *node, const struct conf_table *table)
+{
+    bool is_list = node->kind == CONF_ITEMS && table->shortlist;
+    const char *name = is_list ? table->shortlist : table->shorthand;
+
+    if (node->kind != CONF_ENTRIES && name) {
+        conf_node_wrap(conf, node, CONF_ENTRIES, name);
+    }
+}
+
 /* ---- YAML ---- */
 
 static struct conf_where where_of(const struct loader *loader, const yaml_mark_t *mark)

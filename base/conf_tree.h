@@ -51,6 +51,8 @@ struct conf_node *conf_node_find(const struct conf_node *map, const char *key);
 bool conf_node_is_nothing(const struct conf_node *node);
 /* Empties the node: a list or map without children. */
 void conf_node_become(struct conf_node *node, enum conf_kind kind);
+/* Something else than a map, where `table` expects one: its shorthand. Leaves it without one. */
+void conf_node_expand(struct conf *conf, struct conf_node *node, const struct conf_table *table);
 /* A map or list of one around `node`, in its place in the tree. */
 void conf_node_wrap(struct conf *conf, struct conf_node *node, enum conf_kind kind,
                     const char *key);

@@ -5,11 +5,12 @@
 #include "base/siphash.h"
 #include "proxy/directives_table.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { WORKERS_AUTO_MAX = 8 };
+enum { WORKERS_AUTO_MAX = 8, STORE_FOLDERS_MAX = 64 };
 
 /* ---- what is computed after binding ---- */
 
@@ -102,6 +103,93 @@ static void refuse_double_addresses(const struct settings *settings, const struc
             conf_complain(at, "listen", i, "address %s is there twice; expected different ones",
                           endpoint->text);
         }
+    }
+}
+
+/* ---- the folders of the store ---- */
+
+/* Where the last part of the path begins, its slash included. */
+static size_t last_part(const char *path, size_t len)
+{
+    while (len > 0 && path[len - 1] != '/') {
+        len--;
+    }
+    return len ? len - 1 : 0;
+}
+
+/* Absolute, without ".", ".." and doubled slashes. Only names: links are not followed. */
+static struct span plain_path(const char *path, struct arena *arena)
+{
+    char here[PATH_MAX] = "";
+
+    if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL) {
+        here[0] = '\0';
+    }
+    struct span rest = arena_printf(arena, "%s/%s", here, path);
+    char *plain = arena_alloc(arena, rest.len + 1);
+    size_t len = 0;
+    while (rest.len > 0) {
+        struct span part = span_cut(&rest, '/');
+        if (span_eq(part, SPAN(".."))) {
+            len = last_part(plain, len);
+        } else if (part.len > 0 && !span_eq(part, SPAN("."))) {
+            plain[len++] = '/';
+            memcpy(plain + len, part.at, part.len);
+            len += part.len;
+        }
+    }
+    return span_of(plain, len);
+}
+
+static bool lies_inside(struct span inner, struct span outer)
+{
+    return span_starts(inner, outer) && inner.len > outer.len && inner.at[outer.len] == '/';
+}
+
+/* One folder holds one store, and nothing else: what is no file of it would be in its way. */
+static void refuse_shared_folders(const struct settings *settings, struct arena *arena,
+                                  const struct conf_at *at)
+{
+    struct span *plain = arena_alloc(arena, settings->store_count * sizeof(*plain));
+
+    for (size_t i = 0; i < settings->store_count; i++) {
+        const char *path = settings->stores[i].path;
+        plain[i] = plain_path(path, arena);
+        for (size_t j = 0; j < i; j++) {
+            const struct conf_at *item = conf_at_map(at, "directories", i);
+            if (span_eq(plain[i], plain[j])) {
+                conf_complain(item, "path", 0, "\"%s\" is there twice; expected different folders",
+                              path);
+            } else if (lies_inside(plain[i], plain[j]) || lies_inside(plain[j], plain[i])) {
+                conf_complain(item, "path", 0,
+                              "one of \"%s\" and \"%s\" lies inside the other; expected folders "
+                              "beside each other",
+                              settings->stores[j].path, path);
+            }
+        }
+    }
+}
+
+void store_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct settings *settings = bound;
+
+    for (size_t i = 0; i < settings->store_count; i++) {
+        struct store_folder *folder = &settings->stores[i];
+        folder->size = folder->size ? folder->size : settings->store_size;
+    }
+    if (settings->store_path && settings->store_count) {
+        conf_complain(at, "directories", 0,
+                      "\"path\" and \"directories\" are both there; expected one of them");
+    } else if (settings->store_count > STORE_FOLDERS_MAX) {
+        conf_complain(at, "directories", STORE_FOLDERS_MAX, "%zu directories; expected at most %d",
+                      settings->store_count, STORE_FOLDERS_MAX);
+    } else if (settings->store_path) {
+        settings->stores = arena_alloc(arena, sizeof(*settings->stores));
+        settings->stores[0] = (struct store_folder){settings->store_path, settings->store_size};
+        settings->store_count = 1;
+    } else {
+        refuse_shared_folders(settings, arena, at);
     }
 }
 

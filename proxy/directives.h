@@ -16,6 +16,12 @@ struct port_range {
     uint16_t first, last;
 };
 
+/* A directory of the store. */
+struct store_folder {
+    char *path;
+    uint64_t size;
+};
+
 struct access_rule {
     bool allow;
     struct prefix *from;
@@ -53,7 +59,9 @@ struct settings {
     struct endpoint admin;
     uint64_t workers;
 
-    char *store_path; /* NULL: memory only */
+    struct store_folder *stores; /* none: memory only */
+    size_t store_count;
+    char *store_path; /* as written, when there is one; it is in `stores`, too */
     uint64_t store_size;
     uint64_t memory_size;
     uint64_t object_max; /* larger responses are not stored; 0: as large as the store allows */

@@ -197,16 +197,32 @@ static const struct conf_directive admin_rows[] = {
 };
 static const struct conf_table admin_table = {.rows = admin_rows, .shorthand = "address"};
 
+static const struct conf_directive folder_rows[] = {
+    {"path", CONF_PATH, CONF_FIELD(struct store_folder, path), NULL, NULL, NULL, CONF_REQUIRED,
+     "The folder, on a disk of its own."},
+    {"size", CONF_SIZE, CONF_FIELD(struct store_folder, size), NULL, "16MiB", "256TiB", 0,
+     "Disk that may be used there; its part of what is stored goes by it. Not set: store.size."},
+    {0},
+};
+static const struct conf_table folder_table = {
+    .rows = folder_rows, .size = sizeof(struct store_folder), .shorthand = "path"};
+
 static const struct conf_directive store_rows[] = {
     {"path", CONF_PATH, FIELD(store_path), NULL, NULL, NULL, 0,
      "The folder of the disk store. Not set: memory only."},
     {"size", CONF_SIZE, FIELD(store_size), "10GiB", "16MiB", "256TiB", 0,
      "Disk that the store may use."},
+    {"directories", CONF_MAP(folder_table), LIST(stores, store_count), NULL, NULL, NULL, 0,
+     "Instead of path: several folders, one for each disk. One that fails is taken out, the others "
+     "go on."},
     {"object-max", CONF_SIZE, FIELD(object_max), "0", NULL, NULL, CONF_RELOAD,
      "Larger responses are not stored. 0: as large as the store allows."},
     {0},
 };
-static const struct conf_table store_table = {.rows = store_rows, .shorthand = "path"};
+static const struct conf_table store_table = {.rows = store_rows,
+                                             .shorthand = "path",
+                                             .shortlist = "directories",
+                                             .finish = store_finish};
 
 static const struct conf_directive memory_rows[] = {
     {"size", CONF_SIZE, FIELD(memory_size), "256MiB", "1MiB", "16TiB", 0,

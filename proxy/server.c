@@ -276,18 +276,23 @@ static void find_own_addresses(struct server *server)
 static int open_cache(struct server *server)
 {
     const struct settings *settings = server->settings;
-    struct store_dir dir = {settings->store_path, settings->store_size};
+    struct store_dir *dirs = xcalloc(settings->store_count, sizeof(*dirs));
     struct cache_options options = {
-        .dirs = &dir,
-        .dir_count = settings->store_path != NULL,
+        .dirs = dirs,
+        .dir_count = settings->store_count,
         .memory = settings->memory_size,
         .object_max = settings->object_max,
     };
+    for (size_t i = 0; i < settings->store_count; i++) {
+        dirs[i] = (struct store_dir){settings->stores[i].path, settings->stores[i].size};
+    }
     int err = cache_open(&options, &server->cache);
+    free(dirs);
 
     if (err) {
-        log_error("store_failed", "path=%s err=%s",
-                  settings->store_path ? settings->store_path : "(memory)",
+        log_error("store_failed", "path=%s directories=%zu err=%s",
+                  settings->store_count ? settings->stores[0].path : "(memory)",
+                  settings->store_count,
                   err == ERR_BUSY ? "another process has it" : err_text(err));
     }
     return err;
@@ -496,9 +501,10 @@ int server_run(struct server *server)
         }
         crew->running = true;
     }
-    log_info("ready", "listen=%s workers=%zu store=%s", server->settings->listen[0].text,
-             server->crew_count,
-             server->settings->store_path ? server->settings->store_path : "(memory)");
+    const struct settings *settings = server->settings;
+    log_info("ready", "listen=%s workers=%zu store=%s directories=%zu", settings->listen[0].text,
+             server->crew_count, settings->store_count ? settings->stores[0].path : "(memory)",
+             settings->store_count);
     notify("READY=1");
     loop_run(server->loop);
     for (size_t i = 0; i < server->crew_count; i++) {

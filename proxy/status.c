@@ -225,7 +225,7 @@ static json_t *store_json(const struct cache_stats *stats, const struct settings
         json_decref(store);
         return json_null();
     }
-    json_object_set_new(store, "path", json_string(settings->store_path));
+    json_object_set_new(store, "path", json_string(settings->stores[0].path));
     json_object_set_new(store, "size", integer(stats->store.size));
     json_object_set_new(store, "used", integer(stats->store.used));
     json_object_set_new(store, "objects", integer(stats->store.objects));

@@ -61,7 +61,7 @@ Test(directives, without_anything_the_defaults_hold)
     cr_expect_str_eq(s->admin.text, "127.0.0.1:3129");
     cr_expect_geq(s->workers, 1);
     cr_expect_leq(s->workers, 8);
-    cr_expect_eq(s->store_path, NULL);
+    cr_expect_eq(s->store_count, 0);
     cr_expect_eq(s->memory_size, 256 << 20);
     cr_assert_eq(s->access_count, 1);
     cr_expect(s->access[0].allow);
@@ -99,8 +99,9 @@ Test(directives, options_make_a_whole_configuration)
                  0, "%s", errors.data);
     cr_expect_eq(s->listen_count, 2);
     cr_expect_str_eq(s->admin.unix_path, "/run/a");
-    cr_expect_str_eq(s->store_path, "d");
-    cr_expect_eq(s->store_size, 16 << 20);
+    cr_expect_eq(s->store_count, 1);
+    cr_expect_str_eq(s->stores[0].path, "d");
+    cr_expect_eq(s->stores[0].size, 16 << 20);
     cr_expect_eq(s->workers, 2);
     cr_assert_eq(s->access_count, 2);
     cr_expect_eq(s->access[0].from_count, 2);
@@ -142,7 +143,8 @@ Test(directives, a_file_as_the_design_has_it)
                            "      origins: [\"http://origin.example.net\"] }\n",
                            &errors, &s),
                  0, "%s", errors.data);
-    cr_expect_str_eq(s->store_path, "/tmp/cache");
+    cr_expect_eq(s->store_count, 1);
+    cr_expect_str_eq(s->stores[0].path, "/tmp/cache");
     cr_assert_eq(s->access_count, 2);
     cr_expect_not(s->access[0].allow);
     cr_expect(from_has(&s->access[0], "10.9.1.1"));
@@ -150,6 +152,33 @@ Test(directives, a_file_as_the_design_has_it)
     cr_expect_str_eq(s->sites[0].hosts[0], "www.example.net");
     settings_unref(&s);
     buf_fini(&errors);
+}
+
+Test(directives, several_folders_for_the_store)
+{
+    struct buf errors = BUF_INIT, printed = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load_file("store: [/mnt/a, {path: b, size: 50GiB}]\n", &errors, &s), 0, "%s",
+                 errors.data);
+    cr_assert_eq(s->store_count, 2);
+    cr_expect_str_eq(s->stores[0].path, "/mnt/a");
+    cr_expect_eq(s->stores[0].size, UINT64_C(10) << 30, "the default of store.size");
+    cr_expect_str_eq(s->stores[1].path, "/tmp/b");
+    cr_expect_eq(s->stores[1].size, UINT64_C(50) << 30);
+    settings_print(s, &printed);
+    buf_append(&printed, SPAN("\0"));
+    settings_unref(&s);
+    cr_assert_eq(load_file(printed.data, &errors, &s), 0, "%s", errors.data);
+    cr_expect_eq(s->store_count, 2);
+    settings_unref(&s);
+    cr_assert_eq(
+        load_file("store: {size: 1GiB, object-max: 1MiB, directories: [/a, /b]}\n", &errors, &s),
+        0);
+    cr_expect_eq(s->stores[1].size, UINT64_C(1) << 30);
+    settings_unref(&s);
+    buf_fini(&errors);
+    buf_fini(&printed);
 }
 
 Test(directives, the_most_specific_site_wins)
@@ -257,6 +286,18 @@ Test(directives, errors_of_a_file_have_line_and_column)
          "store, memory, access, allow-targets, connect-ports, sites, cache, "
          "timeouts, limits, name, forwarded, nameservers, log; did you mean "
          "\"access\"?\n"},
+        {"store: [/a, {path: /b, sise: 1GiB}]\n",
+         ":1:24: unknown directive \"sise\"; expected one of path, size; did you mean \"size\"?\n"},
+        {"store:\n  - /a\n  - {path: /b/../a}\n",
+         ":3:12: \"/b/../a\" is there twice; expected different folders\n"},
+        {"store: [/a/b, /ab, /a/]\n", ":1:20: one of \"/a/b\" and \"/a/\" lies inside the other; "
+                                      "expected folders beside each other\n"},
+        {"store: {path: /a, directories: [/b]}\n",
+         ":1:33: \"path\" and \"directories\" are both there; expected one of them\n"},
+        {"store: [{size: 1GiB}]\n", ":1:9: \"path\" is missing; expected a path\n"},
+        {"store: [{path: /a, size: 1MiB}]\n", ":1:26: \"size\" is out of range with \"1MiB\"; "
+                                              "expected a size such as 64KiB or 10GiB from "
+                                              "16MiB to 256TiB\n"},
         {"access:\n  - {}\n",
          ":2:5: a rule with neither allow nor deny; expected one of allow, deny\n"},
         {"access:\n  - {allow: {}, deny: {}}\n",
