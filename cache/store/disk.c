@@ -340,7 +340,12 @@ static int seal_open_segment(struct disk *disk, enum s3_log log)
     struct segment *sealed = disk->open[log];
 
     disk->open[log] = NULL;
-    return sealed ? segment_commit(sealed) : 0;
+    if (!sealed) {
+        return 0;
+    }
+    int err = segment_commit(sealed);
+    segment_seal(sealed);
+    return err;
 }
 
 /* A disk that others fill makes the store smaller, segment by segment, without a failed batch.

@@ -234,7 +234,7 @@ static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsig
 
 int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flags)
 {
-    *env = (struct env){0};
+    *env = (struct env){.map_size = map_size};
     int err = env_error(mdb_env_create(&env->lmdb));
 
     if (err) {

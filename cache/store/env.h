@@ -22,11 +22,21 @@ struct env_lane {
     char pad[64 - sizeof(void *)];
 };
 
+/* Where a tree begins, as a commit left it. Remembered, for it is asked for at each lookup. */
+struct env_root {
+    _Atomic uint32_t turn; /* odd while it is changed */
+    _Atomic uint64_t commit, page;
+    _Atomic uint32_t depth;
+};
+#define ENV_ROOTS 2
+
 struct env {
     MDB_env *lmdb;
     size_t page_size;
-    int fd;          /* LMDB's */
-    const char *map; /* where the file is mapped; NULL until env_locate() */
+    size_t map_size;
+    int fd;                           /* LMDB's */
+    const char *map;                  /* where the file is mapped; NULL until env_locate() */
+    struct env_root roots[ENV_ROOTS]; /* walk.c's */
     struct env_lane lanes[ENV_LANES];
 };
 

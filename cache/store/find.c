@@ -2,9 +2,55 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/resident.h"
 #include "cache/store/store_parts.h"
 
 #include <stdatomic.h>
+
+int find_segment(struct segments *segments, uint32_t id, bool retired, enum find_way way,
+                 struct segment **out)
+{
+    struct segment *segment = segments_slot(segments, id);
+
+    *out = NULL;
+    if (way != FIND_NOW) {
+        *out = retired ? segments_pin_any(segments, id) : segments_pin(segments, id);
+        return *out ? 0 : ERR_NOT_FOUND;
+    }
+    if (!segment_pin(segment, id, retired)) {
+        return ERR_NOT_FOUND;
+    }
+    if (!atomic_load_explicit(&segment->opened, memory_order_acquire)) {
+        segments_unpin(segments, segment);
+        return ERR_AGAIN;
+    }
+    *out = segment;
+    return 0;
+}
+
+static int read_record(struct segment *segment, uint32_t number, enum find_way way,
+                       struct segment_record *out)
+{
+    return way == FIND_WAIT
+               ? segment_read(segment, number, out)
+               : lookup_record(segment, number, way == FIND_NOW ? WALK_NOW : WALK_READ, out);
+}
+
+static int locate(struct store *store, const uint8_t hash[STORE_HASH], enum find_way way,
+                  struct found_object *out)
+{
+    struct index *index = store->disk.index;
+
+    out->index = index;
+    if (writer_is_dropping(&store->writer, hash)) {
+        return ERR_NOT_FOUND;
+    }
+    return way == FIND_WAIT ? index_get(index, hash, &out->location)
+                            : lookup_location(index, hash, way == FIND_NOW ? WALK_NOW : WALK_READ,
+                                              &out->location, &out->commit);
+}
+
+/* ---- the chunks of a large body ---- */
 
 static bool begins_run(const struct store_chunk *chunks, size_t i)
 {
@@ -21,16 +67,19 @@ static void unpin_chunks(struct segments *segments, const struct store_chunk *ch
 }
 
 /* A large body stays readable to its end: every segment that holds a part is pinned. */
-static int pin_chunks(struct segments *segments, const struct store_chunk *chunks, size_t count)
+static int pin_chunks(struct segments *segments, const struct store_chunk *chunks, size_t count,
+                      enum find_way way)
 {
+    struct segment *segment;
     int err = 0;
     size_t i = 0;
 
     while (i < count && !err) {
-        struct segment *segment = segments_slot(segments, chunks[i].segment);
-        if (begins_run(chunks, i) && !segments_pin(segments, chunks[i].segment)) {
-            err = ERR_NOT_FOUND;
-            break;
+        if (begins_run(chunks, i)) {
+            err = find_segment(segments, chunks[i].segment, false, way, &segment);
+            if (err) {
+                break;
+            }
         }
         err = segment_chunk_is_bad(segment, chunks[i].number) ? ERR_CORRUPT : 0;
         i++;
@@ -41,19 +90,22 @@ static int pin_chunks(struct segments *segments, const struct store_chunk *chunk
     return err;
 }
 
+/* ---- objects ---- */
+
 /* The newer head of an updated object, copied behind the record when that is a copy itself, so that
  * one allocation holds what is not lent. */
 static int adopt_newer_head(struct segments *segments, const struct location *location,
-                            struct segment_record *read, struct span *head)
+                            enum find_way way, struct segment_record *read, struct span *head)
 {
     struct segment_record newer;
-    struct segment *segment = segments_pin(segments, location->head_segment);
+    struct segment *segment;
     size_t kept = read->copy ? (read->bytes.len + 7) & ~(size_t)7 : 0;
+    int err = find_segment(segments, location->head_segment, false, way, &segment);
 
-    if (!segment) {
-        return ERR_NOT_FOUND;
+    if (err) {
+        return err;
     }
-    int err = segment_read(segment, location->head_object, &newer);
+    err = read_record(segment, location->head_object, way, &newer);
     if (!err && (newer.record.kind != RECORD_HEAD ||
                  memcmp(newer.record.hash, read->record.hash, STORE_HASH) != 0)) {
         free(newer.copy);
@@ -82,16 +134,17 @@ static bool is_for(const struct record *record, const uint8_t hash[STORE_HASH], 
 /* Takes the record apart into `out`, which takes over what `read` owns. On failure the caller frees
  * read->copy. */
 static int fill_object(struct segments *segments, const struct location *location,
-                       struct segment_record *read, struct store_object *out)
+                       enum find_way way, struct segment_record *read, struct store_object *out)
 {
     struct span newer_head = SPAN_EMPTY;
-    int err = location->head_segment ? adopt_newer_head(segments, location, read, &newer_head) : 0;
+    int err =
+        location->head_segment ? adopt_newer_head(segments, location, way, read, &newer_head) : 0;
 
     if (!err) {
         err = record_read(read->bytes, &read->record); /* the copy may have moved */
     }
     if (!err) {
-        err = pin_chunks(segments, read->record.chunks, read->record.chunk_count);
+        err = pin_chunks(segments, read->record.chunks, read->record.chunk_count, way);
     }
     if (err) {
         return err;
@@ -111,52 +164,30 @@ static int fill_object(struct segments *segments, const struct location *locatio
     return 0;
 }
 
-/* Reads the record in a segment that is pinned; the pin goes to *out when bytes are lent. */
-static int read_object(struct segments *segments, struct segment *segment,
-                       const struct location *location, const uint8_t hash[STORE_HASH],
-                       struct span key, struct store_object *out)
+/* Reads the record in a segment that is pinned; the pin goes to the object when bytes are lent. */
+static int read_object(struct segments *segments, struct segment *segment, enum find_way way,
+                       const uint8_t hash[STORE_HASH], struct span key, struct found_object *out)
 {
     struct segment_record read;
-    int err = segment_read(segment, location->object, &read);
+    int err = read_record(segment, out->location.object, way, &read);
 
     if (err) {
         return err;
     }
     bool is_lent = read.copy == NULL;
-    err = is_for(&read.record, hash, key) ? fill_object(segments, location, &read, out)
-                                          : ERR_NOT_FOUND;
+    err = is_for(&read.record, hash, key)
+              ? fill_object(segments, &out->location, way, &read, &out->object)
+              : ERR_NOT_FOUND;
     if (err) {
         free(read.copy);
         return err;
     }
     if (is_lent) {
-        out->pin = &segment->pin;
+        out->object.pin = &segment->pin;
     } else {
         segments_unpin(segments, segment);
     }
     return 0;
-}
-
-static int find(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                struct location *location, struct store_object *out)
-{
-    struct segments *segments = &store->disk.segments;
-    int err = writer_is_dropping(&store->writer, hash)
-                  ? ERR_NOT_FOUND
-                  : index_get(store->disk.index, hash, location);
-
-    if (err) {
-        return err;
-    }
-    struct segment *segment = segments_pin(segments, location->segment);
-    if (!segment) {
-        return ERR_NOT_FOUND;
-    }
-    err = read_object(segments, segment, location, hash, key, out);
-    if (err) {
-        segments_unpin(segments, segment);
-    }
-    return err;
 }
 
 /* The index must not lead there again. A location that was replaced meanwhile stays. */
@@ -176,19 +207,154 @@ static void discard(struct store *store, const uint8_t hash[STORE_HASH],
     writer_post(&store->writer, op);
 }
 
+/* Reads what the index has found. */
+static int find_located(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                        enum find_way way, struct found_object *out)
+{
+    struct segments *segments = &store->disk.segments;
+    struct segment *segment;
+    int err = find_segment(segments, out->location.segment, false, way, &segment);
+
+    if (err) {
+        return err;
+    }
+    err = read_object(segments, segment, way, hash, key, out);
+    if (err) {
+        segments_unpin(segments, segment);
+    }
+    if (err == ERR_CORRUPT) {
+        discard(store, hash, &out->location);
+    }
+    return err;
+}
+
+int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                enum find_way way, struct found_object *out)
+{
+    *out = (struct found_object){0};
+    int err = locate(store, hash, way, out);
+
+    if (err == ERR_CORRUPT) {
+        discard(store, hash, &out->location);
+    }
+    return err ? err : find_located(store, hash, key, way, out);
+}
+
+static void count_find(struct store *store, int err)
+{
+    struct find_counters *count = &store->finds[env_lane()];
+
+    atomic_fetch_add_explicit(err ? &count->missed : &count->found, 1, memory_order_relaxed);
+}
+
 int store_find(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                struct store_object *out)
 {
-    struct location location = {0};
-    struct find_counters *count = &store->finds[env_lane()];
-    int err = find(store, hash, key, &location, out);
+    struct found_object found;
+    int err = find_object(store, hash, key, FIND_WAIT, &found);
 
-    if (err == ERR_CORRUPT) {
-        discard(store, hash, &location);
-    }
-    atomic_fetch_add_explicit(err ? &count->missed : &count->found, 1, memory_order_relaxed);
+    count_find(store, err);
+    *out = found.object;
     return err;
 }
+
+/* ---- without waiting ---- */
+
+static bool is_same_place(const struct location *a, const struct location *b)
+{
+    return a->segment == b->segment && a->object == b->object &&
+           a->head_segment == b->head_segment && a->head_object == b->head_object;
+}
+
+/* The object that was read, under another owner. */
+static int share(struct store *store, struct store_read *read, const struct store_object *from,
+                 struct store_object *out)
+{
+    int err = pin_chunks(&store->disk.segments, from->chunks, from->chunk_count, FIND_NOW);
+
+    if (!err) {
+        *out = *from;
+        out->copy = NULL;
+        out->read = store_read_ref(read);
+    }
+    return err;
+}
+
+/* Nothing was committed since it was read. */
+static bool is_current(struct store *store, const struct found_object *was)
+{
+    return was->index != NULL && was->index == store->disk.index &&
+           was->commit == env_commits(&was->index->env);
+}
+
+/* With what was read, unless something else is stored by now. */
+static int find_with(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                     struct store_read *read, struct found_object *out)
+{
+    const struct found_object *was;
+    int result = read_object_result(read, &was);
+
+    if (is_current(store, was)) {
+        if (writer_is_dropping(&store->writer, hash)) {
+            return ERR_NOT_FOUND;
+        }
+        return result ? result : share(store, read, &was->object, &out->object);
+    }
+    int err = locate(store, hash, FIND_NOW, out);
+    if (err) {
+        return err;
+    }
+    return !result && is_same_place(&was->location, &out->location)
+               ? share(store, read, &was->object, &out->object)
+               : find_located(store, hash, key, FIND_NOW, out);
+}
+
+int store_find_now(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                   struct store_read *read, struct store_object *out)
+{
+    struct found_object found = {0};
+    int err = read && store_read_is_done(read) ? find_with(store, hash, key, read, &found)
+                                               : find_object(store, hash, key, FIND_NOW, &found);
+
+    if (err != ERR_AGAIN) {
+        count_find(store, err);
+    }
+    *out = found.object;
+    return err;
+}
+
+int store_lend_now(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
+                   struct span *out)
+{
+    struct segments *segments = &store->disk.segments;
+    struct segment *segment;
+    void *copy = NULL;
+    int err = find_segment(segments, chunk->segment, true, FIND_NOW, &segment);
+
+    *pin = NULL;
+    if (err) {
+        return err;
+    }
+    err = lookup_chunk(segment, chunk, WALK_NOW, out, &copy);
+    if (!err && copy) { /* chunks are padded to be lendable */
+        free(copy);
+        segment_condemn_chunk(segment, chunk->number);
+        err = ERR_CORRUPT;
+    }
+    if (err) {
+        segments_unpin(segments, segment);
+        return err;
+    }
+    *pin = &segment->pin;
+    return 0;
+}
+
+bool store_is_resident(struct span lent)
+{
+    return resident(lent.at, lent.len);
+}
+
+/* ---- uses, pins ---- */
 
 static void count_use(struct segments *segments, uint32_t id, uint32_t number)
 {
@@ -208,8 +374,9 @@ void store_used(struct store *store, const struct store_object *object)
 void store_touch(struct store *store, const uint8_t hash[STORE_HASH])
 {
     struct location location;
+    uint64_t commit;
 
-    if (index_get(store->disk.index, hash, &location) == 0) {
+    if (lookup_location(store->disk.index, hash, WALK_NOW, &location, &commit) == 0) {
         count_use(&store->disk.segments, location.segment, location.object);
     }
 }
@@ -223,6 +390,7 @@ void store_object_done(struct store *store, struct store_object *object)
         segments_unpin(segments, segment_of_pin(object->pin));
     }
     free(object->copy);
+    store_read_unref(object->read);
     *object = (struct store_object){0};
 }
 

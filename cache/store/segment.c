@@ -263,6 +263,7 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     segment->next_chunk = segment->committed_chunks = 1;
     segment->env = (struct env){0};
     atomic_store(&segment->opened, false);
+    atomic_store(&segment->sealed, !writable);
     pthread_mutex_init(&segment->opening, NULL);
     /* No record is shorter than 70 bytes with its node, no chunk than half a page. */
     ledger_init(&segment->ledger, spec->capacity / 64);
@@ -342,6 +343,12 @@ int segment_resume(struct segment *segment)
 {
     CHECK(segment->writable);
     return segment_count(segment);
+}
+
+void segment_seal(struct segment *segment)
+{
+    CHECK(segment->txn == NULL);
+    atomic_store_explicit(&segment->sealed, true, memory_order_release);
 }
 
 int segment_ready(struct segment *segment)
@@ -438,12 +445,19 @@ int segment_read(struct segment *segment, uint32_t number, struct segment_record
     return err;
 }
 
-static int verify_chunk(struct segment *segment, const struct store_chunk *chunk, struct span bytes)
+void segment_condemn_chunk(struct segment *segment, uint32_t number)
 {
-    if (bitmap_has(&segment->verified_chunks, chunk->number)) {
+    bitmap_set(&segment->bad_chunks, number);
+}
+
+int segment_judge(struct segment *segment, const struct store_chunk *chunk, struct span bytes,
+                  bool again)
+{
+    if (!again && bitmap_has(&segment->verified_chunks, chunk->number)) {
         return 0;
     }
     if (XXH3_64bits(bytes.at, bytes.len) != chunk->sum) {
+        segment_condemn_chunk(segment, chunk->number);
         return ERR_CORRUPT;
     }
     bitmap_set(&segment->verified_chunks, chunk->number);
@@ -461,10 +475,10 @@ int segment_lend(struct segment *segment, const struct store_chunk *chunk, struc
     free(copy);
     if (!err) {
         *out = span_take(*out, chunk->len);
-        err = verify_chunk(segment, chunk, *out);
+        err = segment_judge(segment, chunk, *out, false);
     }
     if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) {
-        bitmap_set(&segment->bad_chunks, chunk->number);
+        segment_condemn_chunk(segment, chunk->number);
         return ERR_CORRUPT;
     }
     return err;

@@ -47,6 +47,7 @@ struct segment {
 
     pthread_mutex_t opening;
     _Atomic bool opened; /* the first use opens the file */
+    _Atomic bool sealed; /* nobody writes to it any more */
     struct env env;
     MDB_dbi objects, chunks, owners;
     struct ledger ledger;
@@ -86,6 +87,8 @@ int segment_resume(struct segment *segment);
 int segment_count(struct segment *segment);
 /* Opens the file unless it is. 0, ERR_CORRUPT when it is not the file of this id. Thread-safe. */
 int segment_ready(struct segment *segment);
+/* The last commit is done: from now on it is read without a transaction. The writer's. */
+void segment_seal(struct segment *segment);
 /* True when this call ended its life. */
 bool segment_retire(struct segment *segment);
 /* Unlinks the file; it stays readable to who has it open. */
@@ -125,6 +128,11 @@ int segment_lend(struct segment *segment, const struct store_chunk *chunk, struc
 struct file_place segment_place(const struct segment *segment, struct span lent);
 /* The key hash of the object a chunk was written for. */
 int segment_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH]);
+/* Does the checksum hold? Once in a process life, or `again`. Remembered, also when it does not. */
+int segment_judge(struct segment *segment, const struct store_chunk *chunk, struct span bytes,
+                  bool again);
+/* It is not there, or not as it was written. */
+void segment_condemn_chunk(struct segment *segment, uint32_t number);
 /* A reader met a wrong checksum there before. */
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number);
 

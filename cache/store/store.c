@@ -21,6 +21,7 @@ int store_open(const struct store_options *options, struct store **out)
     struct store *store = xcalloc(1, sizeof(*store));
     store->dirty_limit = options->dirty_limit;
     writer_init(&store->writer, &store->disk);
+    reads_init(&store->reads);
     int err = disk_open(&store->disk, options, writer_reap, &store->writer);
     if (!err) {
         err = writer_start(&store->writer);
@@ -39,6 +40,8 @@ void store_close(struct store **slot)
 
     *slot = NULL;
     if (store) {
+        store_stop_reads(store);
+        reads_fini(&store->reads);
         writer_stop(&store->writer);
         disk_close(&store->disk);
         writer_fini(&store->writer);
@@ -200,6 +203,17 @@ int store_health(const struct store *store)
     return writer_health(&store->writer);
 }
 
+static void add_read_stats(struct reads *reads, struct store_stats *out)
+{
+    out->reads_waiting = io_queued(&reads->io);
+    pthread_mutex_lock(&reads->lock);
+    out->reads = reads->count;
+    out->read_bytes = reads->bytes;
+    out->read_errors = reads->errors;
+    out->reads_shared = reads->shared;
+    pthread_mutex_unlock(&reads->lock);
+}
+
 void store_stats(struct store *store, struct store_stats *out)
 {
     struct disk *disk = &store->disk;
@@ -224,4 +238,10 @@ void store_stats(struct store *store, struct store_stats *out)
         out->stored_finds += atomic_load(&store->finds[i].found);
         out->missed_finds += atomic_load(&store->finds[i].missed);
     }
+    add_read_stats(&store->reads, out);
+}
+
+const struct histogram *store_read_seconds(const struct store *store)
+{
+    return &store->reads.seconds;
 }

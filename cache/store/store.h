@@ -15,6 +15,8 @@
 #define LARDER_CACHE_STORE_H
 
 #include "base/file_place.h"
+#include "base/list.h"
+#include "base/metrics.h"
 #include "base/siphash.h"
 #include "base/span.h"
 
@@ -64,7 +66,8 @@ struct store_object {
     struct span body;                 /* the whole body when stored inline; valid while pinned */
     const struct store_chunk *chunks; /* else its chunks in order; valid while pinned */
     size_t chunk_count;
-    void *copy; /* owned: values too small to be lent are copied here */
+    void *copy;              /* owned: values too small to be lent are copied here */
+    struct store_read *read; /* counted: all of it lies there, not in a mapping */
 };
 
 /* 0, ERR_NOT_FOUND, ERR_CORRUPT (the record is dropped), or another code of a disk that cannot be
@@ -78,7 +81,8 @@ void store_object_done(struct store *store, struct store_object *object);
 /* It was used: what is used stays longer. */
 void store_used(struct store *store, const struct store_object *object);
 /* The same for who answers from memory with what is stored under the hash. Looks it up in the
- * index, so not for every use: a few, and then one in many, tell enough. Nothing without it. */
+ * index, so not for every use: a few, and then one in many, tell enough. Nothing without it, or
+ * when that is not in memory. */
 void store_touch(struct store *store, const uint8_t hash[STORE_HASH]);
 
 /* Lends the bytes of one chunk. 0 and a pin to give back with store_unpin(), ERR_NOT_FOUND when its
@@ -88,6 +92,53 @@ void store_touch(struct store *store, const uint8_t hash[STORE_HASH]);
 int store_lend(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
                struct span *out);
 void store_unpin(struct store *store, struct store_pin *pin);
+
+/* ---- reading, for who must not wait: event loops ---- */
+
+/* What is, or is to be, read from the disk into memory by a thread of the store's own. Counted. */
+struct store_read;
+
+/* Somebody who waits for it. Lives in its owner; zeroed before the first use. */
+struct store_waiter {
+    struct list link;
+    struct store_read *read;
+    void (*wake)(void *arg); /* once, from any thread, with a lock held: it must only post */
+    void *arg;
+};
+
+/* As store_find(), but nothing is touched that is not in memory: ERR_AGAIN when something is not.
+ * `read` may be NULL, or a store_read_object() of the same key: what it brought is used, if it is
+ * still what is stored. ERR_AGAIN may then come again; a caller that has seen it some times may
+ * call it a miss. */
+int store_find_now(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                   struct store_read *read, struct store_object *out);
+/* As store_lend(); ERR_AGAIN when not all of it is in memory. */
+int store_lend_now(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
+                   struct span *out);
+/* Bytes lent before are in memory still. A system call. */
+bool store_is_resident(struct span lent);
+
+/* Begin to read, or wait together with who has begun. The waiter must be given back with
+ * store_read_leave(), at any time. */
+void store_read_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                       struct store_waiter *waiter);
+/* The chunk's segment must stay pinned while anybody waits. */
+void store_read_chunk(struct store *store, const struct store_chunk *chunk,
+                      struct store_waiter *waiter);
+/* Bytes that are lent: as they are by now. At most STORE_CHUNK. */
+void store_read_lent(struct store *store, struct store_pin *pin, struct span lent,
+                     struct store_waiter *waiter);
+/* It is there, or has failed; a waiter is woken when that changes. */
+bool store_read_is_done(const struct store_read *read);
+/* Of a chunk or of what is lent: 0 and its bytes, valid as long as the waiter is not given back;
+ * or ERR_CORRUPT, ERR_NOT_FOUND, or the code of the disk. When it is done. */
+int store_read_bytes(const struct store_read *read, struct span *out);
+/* Harmless on a waiter without a read. */
+void store_read_leave(struct store_waiter *waiter);
+
+/* No more is read: who waits is told, and who asks from now on at once. Waits for the reads under
+ * way. store_close() does it, too. */
+void store_stop_reads(struct store *store);
 
 /* Where bytes lent under this pin (of a chunk, or an object's inline body) lie in the segment's
  * file. They are there as long as it is pinned; sockets may refer to its pages even longer. */
@@ -154,7 +205,11 @@ struct store_stats {
     uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments, corrupt;
     uint64_t kept_objects, kept_bytes; /* copied when their segment was given up */
     uint64_t stored_finds, missed_finds;
+    uint64_t reads_waiting; /* a gauge: what waits for the disk */
+    uint64_t reads, read_bytes, read_errors, reads_shared;
 };
 void store_stats(struct store *store, struct store_stats *out);
+/* How long those waited who read from the disk. For metrics.h, as an owner. */
+const struct histogram *store_read_seconds(const struct store *store);
 
 #endif

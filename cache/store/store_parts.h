@@ -1,10 +1,12 @@
 /*
  * store_parts - the inside of a store, for the files it is made of: store.c (its life, putting),
- * find.c (finding).
+ * find.c (finding), read.c (reading from the disk for those who must not wait).
  */
 #ifndef LARDER_CACHE_STORE_PARTS_H
 #define LARDER_CACHE_STORE_PARTS_H
 
+#include "cache/store/io.h"
+#include "cache/store/lookup.h"
 #include "cache/store/writer.h"
 
 /* Counted by lane, so that readers do not fight for a cache line. */
@@ -13,11 +15,56 @@ struct find_counters {
     char pad[48];
 };
 
+#define READ_BUCKETS 64
+
+/* The reads under way. */
+struct reads {
+    struct io io;
+    pthread_mutex_t lock; /* for what follows */
+    struct list under_way[READ_BUCKETS];
+    uint64_t count, bytes, errors, shared;
+    struct histogram seconds; /* from asking until it is there */
+};
+
 struct store {
     struct disk disk;
     struct writer writer;
+    struct reads reads;
     uint64_t dirty_limit;
     struct find_counters finds[ENV_LANES];
 };
+
+/* ---- find.c ---- */
+
+enum find_way {
+    FIND_WAIT, /* through LMDB, whatever it takes */
+    FIND_NOW,  /* only what is in memory */
+    FIND_READ, /* the rest from the disk, all of it into memory of its own */
+};
+
+/* An object, and where and as of when the index had it. */
+struct found_object {
+    struct store_object object;
+    struct location location;
+    struct index *index;
+    uint64_t commit;
+};
+
+/* ERR_CORRUPT: the record has been dropped. Counts nothing. */
+int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                enum find_way way, struct found_object *out);
+/* Pins the segment with this id, `retired` ones that are still pinned, too. 0, ERR_NOT_FOUND, or
+ * (FIND_NOW) ERR_AGAIN: it has not been opened yet. */
+int find_segment(struct segments *segments, uint32_t id, bool retired, enum find_way way,
+                 struct segment **out);
+
+/* ---- read.c ---- */
+
+void reads_init(struct reads *reads);
+void reads_fini(struct reads *reads);
+/* What a finished read of an object brought, or its error. */
+int read_object_result(const struct store_read *read, const struct found_object **out);
+struct store_read *store_read_ref(struct store_read *read);
+void store_read_unref(struct store_read *read);
 
 #endif

@@ -267,6 +267,11 @@ static void add(struct store_stats *sum, const struct store_stats *one)
     sum->corrupt += one->corrupt;
     sum->stored_finds += one->stored_finds;
     sum->missed_finds += one->missed_finds;
+    sum->reads_waiting += one->reads_waiting;
+    sum->reads += one->reads;
+    sum->read_bytes += one->read_bytes;
+    sum->read_errors += one->read_errors;
+    sum->reads_shared += one->reads_shared;
 }
 
 void stores_stats(struct stores *stores, struct store_stats *out)

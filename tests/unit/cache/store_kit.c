@@ -2,10 +2,13 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/resident.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,6 +61,32 @@ static void add_use(const char *path, void *arg)
         uint64_t len = (uint64_t)file.st_size;
         *(uint64_t *)arg += blocks > len ? blocks : len;
     }
+}
+
+static void let_go(const char *path, void *arg)
+{
+    struct stat file;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    if (fd >= 0 && fstat(fd, &file) == 0 && file.st_size > 0) {
+        void *at = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        fdatasync(fd);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        *(bool *)arg = *(bool *)arg && at != MAP_FAILED && !resident(at, 1);
+        munmap(at, (size_t)file.st_size);
+    }
+    close(fd);
+}
+
+bool kit_reopen_cold(struct kit *kit)
+{
+    bool cold = true;
+
+    store_close(&kit->store);
+    each_file(kit, let_go, &cold);
+    resident_forget();
+    kit_reopen(kit);
+    return cold;
 }
 
 void kit_fini(struct kit *kit)

@@ -17,6 +17,9 @@ struct kit {
 
 void kit_init(struct kit *kit, uint64_t size);
 void kit_reopen(struct kit *kit);
+/* As reopening, and nothing of its files is in memory but what opening reads. False when the system
+ * does not let go of them (tmpfs). */
+bool kit_reopen_cold(struct kit *kit);
 /* Closes the store and removes the directory. */
 void kit_fini(struct kit *kit);
 /* Bytes of all files in the directory: the larger of length and blocks of each. */

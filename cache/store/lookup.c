@@ -1,0 +1,166 @@
+#include "cache/store/lookup.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <stdatomic.h>
+
+/* A commit may overtake who looks; it does not do so often. */
+enum { ATTEMPTS = 4 };
+
+static const struct walk_tree index_objects_tree = {0, {"obj", 3}, false};
+static const struct walk_tree records_tree = {0, {"o", 1}, true};
+static const struct walk_tree chunks_tree = {1, {"b", 1}, true};
+
+struct found {
+    struct span bytes;
+    void *copy; /* owned, or NULL */
+    char *room; /* where a small value goes; NULL: to a copy */
+    size_t room_len;
+};
+
+/* Small values are copied, for their pages do not stay; large ones are lent, or read. */
+static int take(struct walk *walk, const struct walk_value *value, struct found *out)
+{
+    char *copy = NULL;
+    int err = 0;
+
+    if (value->at) {
+        char *to = value->len <= out->room_len ? out->room : (copy = xmalloc(value->len));
+        memcpy(to, value->at, value->len);
+        out->bytes = span_of(to, value->len);
+    } else if (walk->way == WALK_READ) {
+        err = walk_read(walk, value, &copy);
+        out->bytes = span_of(copy, value->len);
+    } else {
+        err = walk_lend(walk, value, &out->bytes);
+    }
+    out->copy = copy;
+    return err;
+}
+
+static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
+               struct found *out)
+{
+    struct walk_value value;
+    int err = walk_get(walk, tree, commit, key, &value);
+
+    return err ? err : take(walk, &value, out);
+}
+
+/* In a file that is written to: as of the last commit. */
+static int get_in_transaction(struct walk *walk, const struct walk_tree *tree, struct span key,
+                              struct found *out, uint64_t *commit)
+{
+    int err = ERR_AGAIN;
+
+    for (int i = 0; i < ATTEMPTS && err == ERR_AGAIN; i++) {
+        MDB_txn *txn;
+        err = env_read_begin(walk->env, &txn);
+        if (err) {
+            return err;
+        }
+        *commit = mdb_txn_id(txn);
+        err = get(walk, tree, *commit, key, out);
+        env_read_end(walk->env, txn);
+        if (walk->way == WALK_NOW) {
+            return err;
+        }
+    }
+    return err == ERR_AGAIN ? ERR_IO : err;
+}
+
+int lookup_location(struct index *index, const uint8_t hash[STORE_HASH], enum walk_way way,
+                    struct location *out, uint64_t *commit)
+{
+    char room[LOCATION_MAX];
+    struct walk walk;
+    struct found found = {.room = room, .room_len = sizeof(room)};
+
+    walk_init(&walk, &index->env, way);
+    int err =
+        get_in_transaction(&walk, &index_objects_tree, span_of(hash, STORE_HASH), &found, commit);
+    walk_fini(&walk);
+    if (err == ERR_CORRUPT) {
+        return ERR_IO; /* the tree, not the record: deleting would walk the same pages */
+    }
+    if (!err) {
+        err = location_read(found.bytes, hash, out);
+        free(found.copy);
+    }
+    return err;
+}
+
+static int get_value(struct segment *segment, const struct walk_tree *tree, uint32_t number,
+                     enum walk_way way, struct found *out)
+{
+    struct walk walk;
+    uint64_t commit;
+    struct span key = span_of(&number, sizeof(number));
+
+    walk_init(&walk, &segment->env, way);
+    int err = atomic_load_explicit(&segment->sealed, memory_order_acquire)
+                  ? get(&walk, tree, WALK_LAST, key, out)
+                  : get_in_transaction(&walk, tree, key, out, &commit);
+    walk_fini(&walk);
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* only committed numbers are handed out */
+}
+
+static int judge_record(struct segment *segment, uint32_t number, enum walk_way way,
+                        const struct segment_record *read)
+{
+    if (way == WALK_NOW && ledger_is_verified(&segment->ledger, number)) {
+        return 0;
+    }
+    int err = record_verify(read->bytes, &read->record);
+    if (!err) {
+        ledger_set_verified(&segment->ledger, number);
+    }
+    return err;
+}
+
+int lookup_record(struct segment *segment, uint32_t number, enum walk_way way,
+                  struct segment_record *out)
+{
+    struct found found = {0};
+    int err = get_value(segment, &records_tree, number, way, &found);
+
+    if (err) {
+        return err;
+    }
+    out->bytes = found.bytes;
+    out->copy = found.copy;
+    err = record_read(out->bytes, &out->record);
+    if (!err) {
+        err = judge_record(segment, number, way, out);
+    }
+    if (err) {
+        free(out->copy);
+    }
+    return err;
+}
+
+int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
+                 struct span *out, void **copy)
+{
+    struct found found = {0};
+    int err = get_value(segment, &chunks_tree, chunk->number, way, &found);
+
+    if (!err && found.bytes.len < chunk->len) {
+        free(found.copy);
+        err = ERR_CORRUPT;
+    }
+    if (err) {
+        if (err == ERR_CORRUPT) {
+            segment_condemn_chunk(segment, chunk->number);
+        }
+        return err;
+    }
+    *out = span_take(found.bytes, chunk->len);
+    *copy = found.copy;
+    err = segment_judge(segment, chunk, *out, way == WALK_READ);
+    if (err) {
+        free(found.copy);
+    }
+    return err;
+}

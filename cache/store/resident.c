@@ -1,0 +1,81 @@
+#include "cache/store/resident.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { STEP_PAGES = 512, SEEN = 512 };
+
+struct seen {
+    const void *page;
+    uint64_t at_ms;
+};
+
+static _Thread_local struct seen seen[SEEN];
+
+static size_t system_page(void)
+{
+    static atomic_size_t known;
+    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (size == 0) {
+        size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, size, memory_order_relaxed);
+    }
+    return size;
+}
+
+static bool all(const char *from, size_t pages, size_t page_size)
+{
+    unsigned char vector[STEP_PAGES];
+    void *at;
+
+    memcpy(&at, &from, sizeof(at)); /* mincore() wants no const, and writes nothing there */
+    if (mincore(at, pages * page_size, vector) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < pages; i++) {
+        if (!(vector[i] & 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool resident(const void *at, size_t len)
+{
+    size_t page_size = system_page();
+    size_t before = (uintptr_t)at & (page_size - 1);
+    const char *from = (const char *)at - before;
+    size_t pages = (before + len + page_size - 1) / page_size;
+
+    while (pages > 0) {
+        size_t step = pages < STEP_PAGES ? pages : STEP_PAGES;
+        if (!all(from, step, page_size)) {
+            return false;
+        }
+        from += step * page_size;
+        pages -= step;
+    }
+    return true;
+}
+
+bool resident_lately(const void *page, size_t page_size, uint64_t now_ms)
+{
+    struct seen *slot = &seen[(uintptr_t)page / page_size % SEEN];
+
+    if (slot->page == page && now_ms - slot->at_ms < RESIDENT_MS) {
+        return true;
+    }
+    if (!resident(page, page_size)) {
+        return false;
+    }
+    *slot = (struct seen){page, now_ms};
+    return true;
+}
+
+void resident_forget(void)
+{
+    memset(seen, 0, sizeof(seen));
+}

@@ -1,0 +1,26 @@
+/*
+ * resident - which pages of a mapped file are in memory, so that who must not wait does not touch
+ * the others. Any thread.
+ *
+ * The kernel may take a page away after it was looked at. Then touching it waits for the disk once;
+ * nothing else is wrong. A page used a moment ago is the last to go, so for a short time each
+ * thread believes what it has seen of the pages of trees, through which nearly every lookup comes.
+ */
+#ifndef LARDER_CACHE_STORE_RESIDENT_H
+#define LARDER_CACHE_STORE_RESIDENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* All pages of [at, at + len). A system call for each 512 pages. */
+bool resident(const void *at, size_t len);
+
+/* One page, looked at by this thread less than RESIDENT_MS ago or now. */
+#define RESIDENT_MS 16
+bool resident_lately(const void *page, size_t page_size, uint64_t now_ms);
+
+/* Forgets what this thread has seen. For tests. */
+void resident_forget(void);
+
+#endif

@@ -1,0 +1,386 @@
+#include "cache/store/walk.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/store/page.h"
+#include "cache/store/resident.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+static_assert(WALK_HEADER == sizeof(struct page), "the header of a run");
+
+void walk_init(struct walk *walk, struct env *env, enum walk_way way)
+{
+    *walk = (struct walk){.env = env, .way = way, .now_ms = clock_mono_ms()};
+}
+
+void walk_fini(struct walk *walk)
+{
+    free(walk->page);
+}
+
+/* ---- pages ---- */
+
+int walk_pread(const struct env *env, uint64_t offset, void *to, size_t len)
+{
+    size_t have = 0;
+    int err = 0;
+
+    while (!err && have < len) {
+        ssize_t n = pread(env->fd, (char *)to + have, len - have, (off_t)(offset + have));
+        if (n > 0) {
+            have += (size_t)n;
+        } else if (n == 0) {
+            err = ERR_CORRUPT;
+        } else if (errno != EINTR) {
+            err = -errno;
+        }
+    }
+    return err;
+}
+
+static bool is_inside(const struct env *env, uint64_t page, uint64_t count)
+{
+    uint64_t pages = env->map_size / env->page_size;
+
+    return page < pages && count <= pages - page;
+}
+
+/* Its bytes, in the mapping or in a buffer. */
+static int page_at(struct walk *walk, uint64_t number, const char **out)
+{
+    const struct env *env = walk->env;
+    size_t size = env->page_size;
+
+    if (!is_inside(env, number, 1)) {
+        return ERR_CORRUPT;
+    }
+    *out = env->map + number * size;
+    if (resident_lately(*out, size, walk->now_ms)) {
+        return 0;
+    }
+    if (walk->way == WALK_NOW) {
+        return ERR_AGAIN;
+    }
+    if (walk->page == NULL) {
+        walk->page = xmalloc(size);
+    }
+    *out = walk->page;
+    return walk_pread(env, number * size, walk->page, size);
+}
+
+/* The same of a page of a tree, its header checked. */
+static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, const char **at,
+                     struct page *page)
+{
+    int err = page_at(walk, number, at);
+
+    if (err) {
+        return err;
+    }
+    memcpy(page, *at, sizeof(*page));
+    bool sound = page->number == number && page->flags == flags && page->lower >= sizeof(*page) &&
+                 page->lower <= page->upper && page->upper <= walk->env->page_size &&
+                 page_nodes(page) >= (flags == PAGE_LEAF ? 1u : 2u);
+    return sound ? 0 : ERR_CORRUPT;
+}
+
+/* ---- nodes ---- */
+
+struct item {
+    struct node node;
+    const char *key; /* and behind it the value */
+};
+
+static bool read_item(const struct walk *walk, const char *at, const struct page *page, unsigned i,
+                      struct item *item)
+{
+    uint16_t offset;
+    size_t size = walk->env->page_size;
+
+    memcpy(&offset, at + sizeof(*page) + (size_t)i * 2, sizeof(offset));
+    if (offset < page->upper || offset + sizeof(item->node) > size) {
+        return false;
+    }
+    memcpy(&item->node, at + offset, sizeof(item->node));
+    item->key = at + offset + sizeof(item->node);
+    uint64_t len = item->node.key_len;
+    if (page->flags == PAGE_LEAF) {
+        len += item->node.flags & NODE_BIG ? sizeof(uint64_t) : node_value_len(&item->node);
+    }
+    return len <= size - offset - sizeof(item->node);
+}
+
+static int compare_numbers(struct span key, const struct item *item)
+{
+    uint32_t a, b;
+
+    if (key.len != sizeof(a) || item->node.key_len != sizeof(b)) {
+        return -1;
+    }
+    memcpy(&a, key.at, sizeof(a));
+    memcpy(&b, item->key, sizeof(b));
+    return a < b ? -1 : a > b;
+}
+
+static int compare_bytes(struct span key, const struct item *item)
+{
+    size_t len = item->node.key_len;
+    int order = memcmp(key.at, item->key, key.len < len ? key.len : len);
+
+    return order != 0 ? order : key.len < len ? -1 : key.len > len;
+}
+
+/* The first node from `from` on whose key is not below `key`: its number, and in *item. Their count
+ * when all are below. False: damaged. */
+static bool search(const struct walk *walk, const char *at, const struct page *page, unsigned from,
+                   struct span key, bool numbers, unsigned *found, bool *equal)
+{
+    unsigned low = from, high = page_nodes(page);
+    struct item item;
+
+    *equal = false;
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (!read_item(walk, at, page, middle, &item)) {
+            return false;
+        }
+        int order = numbers ? compare_numbers(key, &item) : compare_bytes(key, &item);
+        *equal = *equal || order == 0;
+        if (order > 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *found = low;
+    return true;
+}
+
+/* The child that holds `key`. The first node of a branch has no key: it is below all. */
+static int descend(struct walk *walk, uint64_t number, struct span key, bool numbers,
+                   uint64_t *child)
+{
+    const char *at;
+    struct page page;
+    struct item item;
+    unsigned i;
+    bool equal;
+    int err = tree_page(walk, number, PAGE_BRANCH, &at, &page);
+
+    if (err) {
+        return err;
+    }
+    if (!search(walk, at, &page, 1, key, numbers, &i, &equal) ||
+        !read_item(walk, at, &page, equal ? i : i - 1, &item)) {
+        return ERR_CORRUPT;
+    }
+    *child = node_child(&item.node);
+    return 0;
+}
+
+/* ---- values ---- */
+
+static int place_of(const struct walk *walk, const struct item *item, struct walk_value *out)
+{
+    uint64_t number;
+
+    memcpy(&number, item->key + item->node.key_len, sizeof(number));
+    out->at = NULL;
+    out->offset = number * walk->env->page_size;
+    return number >= 2 && is_inside(walk->env, number, run_pages(out->len, walk->env->page_size))
+               ? 0
+               : ERR_CORRUPT;
+}
+
+/* `flags`: those that the node may have beside NODE_BIG. */
+static int find_in_leaf(struct walk *walk, uint64_t number, struct span key, bool numbers,
+                        unsigned flags, struct walk_value *out)
+{
+    const char *at;
+    struct page page;
+    struct item item;
+    unsigned i;
+    bool equal;
+    int err = tree_page(walk, number, PAGE_LEAF, &at, &page);
+
+    if (err) {
+        return err;
+    }
+    if (!search(walk, at, &page, 0, key, numbers, &i, &equal)) {
+        return ERR_CORRUPT;
+    }
+    if (!equal) {
+        return ERR_NOT_FOUND;
+    }
+    if (!read_item(walk, at, &page, i, &item) || (item.node.flags & ~NODE_BIG) != flags) {
+        return ERR_CORRUPT;
+    }
+    out->len = node_value_len(&item.node);
+    if (item.node.flags & NODE_BIG) {
+        return place_of(walk, &item, out);
+    }
+    out->at = item.key + item.node.key_len;
+    return 0;
+}
+
+struct root {
+    uint64_t page;
+    uint32_t depth; /* 0: the tree is empty */
+};
+
+static int find_from(struct walk *walk, struct root root, struct span key, bool numbers,
+                     unsigned flags, struct walk_value *out)
+{
+    uint64_t page = root.page;
+    int err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
+
+    for (uint32_t level = 1; !err && level < root.depth; level++) {
+        err = descend(walk, page, key, numbers, &page);
+    }
+    return err ? err : find_in_leaf(walk, page, key, numbers, flags, out);
+}
+
+/* ---- roots ---- */
+
+static bool recall(struct env_root *known, uint64_t commit, struct root *out)
+{
+    uint32_t turn = atomic_load_explicit(&known->turn, memory_order_acquire);
+    uint64_t of = atomic_load_explicit(&known->commit, memory_order_acquire);
+
+    out->page = atomic_load_explicit(&known->page, memory_order_acquire);
+    out->depth = atomic_load_explicit(&known->depth, memory_order_acquire);
+    return of == commit && turn % 2 == 0 &&
+           atomic_load_explicit(&known->turn, memory_order_relaxed) == turn;
+}
+
+/* Unless somebody else is at it. */
+static void remember(struct env_root *known, uint64_t commit, struct root root)
+{
+    uint32_t turn = atomic_load_explicit(&known->turn, memory_order_relaxed);
+
+    if (turn % 2 || !atomic_compare_exchange_strong(&known->turn, &turn, turn + 1)) {
+        return;
+    }
+    atomic_store_explicit(&known->commit, commit, memory_order_release);
+    atomic_store_explicit(&known->page, root.page, memory_order_release);
+    atomic_store_explicit(&known->depth, root.depth, memory_order_release);
+    atomic_store_explicit(&known->turn, turn + 2, memory_order_release);
+}
+
+static int meta_at(struct walk *walk, uint64_t number, struct meta *meta)
+{
+    const char *at;
+    int err = page_at(walk, number, &at);
+
+    if (!err) {
+        memcpy(meta, at + sizeof(struct page), sizeof(*meta));
+        err = meta->magic == META_MAGIC && meta->version == META_VERSION ? 0 : ERR_CORRUPT;
+    }
+    return err;
+}
+
+/* A commit writes over the meta page of the one before the last: ERR_AGAIN when it has come that
+ * far. */
+static int meta_of(struct walk *walk, uint64_t commit, struct meta *meta)
+{
+    struct meta other;
+    int err = meta_at(walk, commit == WALK_LAST ? 0 : commit % 2, meta);
+
+    if (err || commit != WALK_LAST) {
+        return err ? err : meta->transaction == commit ? 0 : ERR_AGAIN;
+    }
+    err = meta_at(walk, 1, &other);
+    if (!err && other.transaction > meta->transaction) {
+        *meta = other;
+    }
+    return err;
+}
+
+static struct root root_of(const struct tree *tree)
+{
+    return (struct root){tree->root, tree->root == NO_PAGE ? 0 : tree->depth};
+}
+
+static int find_root(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
+                     struct root *out)
+{
+    struct meta meta;
+    struct walk_value value;
+    struct tree named;
+    int err = meta_of(walk, commit, &meta);
+
+    if (!err) {
+        err = find_from(walk, root_of(&meta.main), tree->name, false, NODE_TREE, &value);
+    }
+    if (err) {
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    }
+    if (value.at == NULL || value.len != sizeof(named)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(&named, value.at, sizeof(named));
+    *out = root_of(&named);
+    return 0;
+}
+
+int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
+             struct walk_value *out)
+{
+    struct env_root *known = &walk->env->roots[tree->slot];
+    struct root root;
+
+    *out = (struct walk_value){0};
+    if (!recall(known, commit, &root)) {
+        int err = find_root(walk, tree, commit, &root);
+        if (err) {
+            return err;
+        }
+        remember(known, commit, root);
+    }
+    return find_from(walk, root, key, tree->numbers, 0, out);
+}
+
+/* ---- values in pages of their own ---- */
+
+static bool begins_run(const struct walk *walk, const struct walk_value *value, const char *at)
+{
+    struct page page;
+
+    memcpy(&page, at, sizeof(page));
+    return page.number == value->offset / walk->env->page_size && page.flags == PAGE_OVERFLOW &&
+           run_length(&page) >= run_pages(value->len, walk->env->page_size);
+}
+
+int walk_lend(const struct walk *walk, const struct walk_value *value, struct span *out)
+{
+    const char *at = walk->env->map + value->offset;
+
+    if (!resident(at, WALK_HEADER + (size_t)value->len)) {
+        return ERR_AGAIN;
+    }
+    *out = span_of(at + WALK_HEADER, value->len);
+    return begins_run(walk, value, at) ? 0 : ERR_CORRUPT;
+}
+
+int walk_read(const struct walk *walk, const struct walk_value *value, char **out)
+{
+    char header[WALK_HEADER];
+
+    *out = xmalloc(value->len);
+    int err = walk_pread(walk->env, value->offset + WALK_HEADER, *out, value->len);
+    if (!err) { /* last: it has come with the first page of the value */
+        err = walk_pread(walk->env, value->offset, header, sizeof(header));
+    }
+    if (!err && !begins_run(walk, value, header)) {
+        err = ERR_CORRUPT;
+    }
+    if (err) {
+        free(*out);
+        *out = NULL;
+    }
+    return err;
+}

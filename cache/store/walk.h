@@ -1,0 +1,64 @@
+/*
+ * walk - lookups in a data file of LMDB, page by page, by somebody who knows which pages are in
+ * memory. What mdb_get() does, but a page that is not there is not touched: an event loop is told
+ * ERR_AGAIN, and a thread that may wait reads it with pread(2) into a buffer of its own.
+ *
+ * Every access is held inside the page and the mapping, whatever a damaged page says.
+ *
+ * Any thread. The caller sees to it that the pages do not change under the walk: by a read
+ * transaction, or because nobody writes to the file any more.
+ */
+#ifndef LARDER_CACHE_STORE_WALK_H
+#define LARDER_CACHE_STORE_WALK_H
+
+#include "cache/store/env.h"
+
+enum walk_way {
+    WALK_NOW,  /* only what is in memory */
+    WALK_READ, /* the rest from the disk */
+};
+
+/* One lookup, on the stack. */
+struct walk {
+    struct env *env;
+    enum walk_way way;
+    uint64_t now_ms;
+    char *page; /* owned: the page that was read last; aligned like a page */
+};
+
+/* Nobody writes to the file any more, and this commit is its last. */
+#define WALK_LAST UINT64_MAX
+
+/* A tree of an environment. */
+struct walk_tree {
+    unsigned slot; /* below ENV_ROOTS: where its root is remembered; one for each name */
+    struct span name;
+    bool numbers; /* its keys are numbers of 32 bits (MDB_INTEGERKEY) */
+};
+
+struct walk_value {
+    const char *at;  /* in the leaf: valid until the next call; NULL: in pages of its own */
+    uint64_t offset; /* of these in the file; the value follows a header of WALK_HEADER bytes */
+    uint32_t len;
+};
+#define WALK_HEADER 16u
+
+void walk_init(struct walk *walk, struct env *env, enum walk_way way);
+void walk_fini(struct walk *walk);
+
+/* The value under `key` in the tree as commit number `commit` left it. 0, ERR_NOT_FOUND, ERR_AGAIN
+ * (WALK_NOW: a page is not in memory), ERR_CORRUPT, or -errno (WALK_READ). */
+int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
+             struct walk_value *out);
+
+/* A value in pages of its own, as it lies in the mapping. ERR_AGAIN when not all of it is in
+ * memory, ERR_CORRUPT when it is not there. */
+int walk_lend(const struct walk *walk, const struct walk_value *value, struct span *out);
+
+/* The same, read from the disk into *out (malloc'ed, to be freed). */
+int walk_read(const struct walk *walk, const struct walk_value *value, char **out);
+
+/* `len` bytes of the file from `offset` on. ERR_CORRUPT when it ends before. */
+int walk_pread(const struct env *env, uint64_t offset, void *to, size_t len);
+
+#endif

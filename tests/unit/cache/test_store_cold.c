@@ -1,0 +1,381 @@
+/* What event loops see of a store whose files are not in memory, and what is read for them. */
+#include "store_kit.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/memory.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const struct {
+    const char *key;
+    size_t len;
+} objects[] = {
+    {"in a leaf", 100},    {"just in a leaf", 1500},   {"a page", 3000},
+    {"some pages", 40000}, {"a large record", 900000}, {"chunks", 5 * STORE_CHUNK + 77},
+    {"empty", 0},
+};
+enum { OBJECTS = sizeof(objects) / sizeof(objects[0]) };
+
+static void wake(void *arg)
+{
+    sem_post(arg);
+}
+
+struct wait {
+    struct store_waiter waiter;
+    sem_t sem;
+};
+
+static void wait_init(struct wait *wait)
+{
+    *wait = (struct wait){0};
+    sem_init(&wait->sem, 0, 0);
+    wait->waiter.wake = wake;
+    wait->waiter.arg = &wait->sem;
+}
+
+static int find_now(struct kit *kit, const char *key, struct store_read *read,
+                    struct store_object *out)
+{
+    uint8_t hash[STORE_HASH];
+
+    kit_hash(kit->store, span_str(key), hash);
+    return store_find_now(kit->store, hash, span_str(key), read, out);
+}
+
+static void read_object(struct kit *kit, const char *key, struct wait *wait)
+{
+    uint8_t hash[STORE_HASH];
+
+    wait_init(wait);
+    kit_hash(kit->store, span_str(key), hash);
+    store_read_object(kit->store, hash, span_str(key), &wait->waiter);
+}
+
+/* As a loop does: what is not in memory is read, and then looked for again. */
+static int find_patiently(struct kit *kit, const char *key, struct store_object *out, int *reads)
+{
+    int err = find_now(kit, key, NULL, out);
+
+    *reads = 0;
+    while (err == ERR_AGAIN && *reads < 8) {
+        struct wait wait;
+        read_object(kit, key, &wait);
+        sem_wait(&wait.sem);
+        ++*reads;
+        err = find_now(kit, key, wait.waiter.read, out);
+        store_read_leave(&wait.waiter);
+    }
+    return err;
+}
+
+/* Bytes of every chunk, lent or read. */
+static void compare_chunks(struct kit *kit, const char *key, const struct store_object *object)
+{
+    char *body = kit_body(span_str(key), (size_t)object->body_len);
+    size_t at = 0;
+
+    for (size_t i = 0; i < object->chunk_count; i++) {
+        struct store_pin *pin;
+        struct span bytes;
+        struct wait wait;
+        wait_init(&wait);
+        int err = store_lend_now(kit->store, &object->chunks[i], &pin, &bytes);
+        if (err == ERR_AGAIN) {
+            store_read_chunk(kit->store, &object->chunks[i], &wait.waiter);
+            sem_wait(&wait.sem);
+            err = store_read_bytes(wait.waiter.read, &bytes);
+        }
+        cr_assert_eq(err, 0, "%s", err_text(err));
+        cr_expect(span_eq(bytes, span_of(body + at, object->chunks[i].len)));
+        at += object->chunks[i].len;
+        store_read_leave(&wait.waiter);
+        if (pin) {
+            store_unpin(kit->store, pin);
+        }
+    }
+    cr_expect_eq(at, object->body_len);
+    free(body);
+}
+
+static void check(struct kit *kit, size_t i, int *reads)
+{
+    struct store_object object;
+    int err = find_patiently(kit, objects[i].key, &object, reads);
+
+    cr_assert_eq(err, 0, "%s: %s", objects[i].key, err_text(err));
+    if (object.chunk_count) {
+        compare_chunks(kit, objects[i].key, &object);
+    } else {
+        cr_expect_eq(kit_compare(kit->store, objects[i].key, objects[i].len, &object), 0, "%s",
+                     objects[i].key);
+    }
+    store_object_done(kit->store, &object);
+}
+
+static void fill(struct kit *kit)
+{
+    kit_init(kit, 4 * KIT_SIZE);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        cr_assert_eq(kit_put(kit->store, objects[i].key, objects[i].len), 0);
+    }
+}
+
+static void cool(struct kit *kit)
+{
+    if (!kit_reopen_cold(kit)) {
+        kit_fini(kit);
+        cr_skip_test("this file system keeps files in memory");
+    }
+}
+
+Test(store_cold, what_was_just_written_is_found_at_once)
+{
+    struct kit kit;
+    int reads;
+
+    fill(&kit);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        check(&kit, i, &reads);
+        cr_expect_eq(reads, 0, "%s", objects[i].key);
+    }
+    struct store_object object;
+    cr_expect_eq(find_now(&kit, "another", NULL, &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
+Test(store_cold, what_is_on_disk_is_read_and_then_found)
+{
+    struct kit kit;
+    int reads;
+
+    fill(&kit);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        kit_update(kit.store, i % 2 ? objects[i].key : "nothing");
+    }
+    store_flush(kit.store);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        cool(&kit);
+        check(&kit, i, &reads);
+        cr_expect_eq(reads, 1, "%s: %d", objects[i].key, reads);
+        check(&kit, i, &reads);
+        cr_expect_eq(reads, 0, "what was read stays in memory: %s", objects[i].key);
+    }
+    struct store_object object;
+    cool(&kit);
+    cr_expect_eq(find_patiently(&kit, "another", &object, &reads), ERR_NOT_FOUND);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0, "all is given back");
+    kit_fini(&kit);
+}
+
+/* Also when it is cold again as soon as it was read. */
+Test(store_cold, what_was_read_does_until_something_is_committed)
+{
+    struct kit kit;
+    struct wait wait;
+    struct store_object object;
+
+    fill(&kit);
+    cool(&kit);
+    read_object(&kit, "some pages", &wait);
+    sem_wait(&wait.sem);
+    cr_expect_geq(memory_sum(MEMORY_BODIES), 40000);
+    cr_assert_eq(find_now(&kit, "some pages", wait.waiter.read, &object), 0);
+    cr_expect_null(object.pin, "it lies in memory of its own");
+    store_read_leave(&wait.waiter);
+    cr_expect_eq(kit_compare(kit.store, "some pages", 40000, &object), 0);
+    store_object_done(kit.store, &object);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
+    kit_fini(&kit);
+}
+
+Test(store_cold, what_changed_while_it_was_read_is_not_used)
+{
+    struct kit kit;
+    struct wait wait;
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+
+    fill(&kit);
+    cool(&kit);
+    read_object(&kit, "a page", &wait);
+    sem_wait(&wait.sem);
+    cr_assert_eq(kit_put(kit.store, "a page", 5000), 0);
+    cr_assert_eq(find_now(&kit, "a page", wait.waiter.read, &object), 0);
+    cr_expect_eq(kit_compare(kit.store, "a page", 5000, &object), 0, "the newer one");
+    store_object_done(kit.store, &object);
+    store_read_leave(&wait.waiter);
+
+    read_object(&kit, "some pages", &wait);
+    sem_wait(&wait.sem);
+    kit_hash(kit.store, SPAN("some pages"), hash);
+    store_drop(kit.store, hash, NULL, NULL);
+    cr_expect_eq(find_now(&kit, "some pages", wait.waiter.read, &object), ERR_NOT_FOUND,
+                 "from the moment of the drop");
+    store_flush(kit.store);
+    cr_expect_eq(find_now(&kit, "some pages", wait.waiter.read, &object), ERR_NOT_FOUND);
+    store_read_leave(&wait.waiter);
+
+    read_object(&kit, "a large record", &wait);
+    sem_wait(&wait.sem);
+    cr_assert_eq(kit_put(kit.store, "another", 100), 0);
+    cr_expect_eq(find_now(&kit, "a large record", wait.waiter.read, &object), 0,
+                 "what others commit does not matter");
+    store_object_done(kit.store, &object);
+    store_read_leave(&wait.waiter);
+    kit_fini(&kit);
+}
+
+Test(store_cold, many_who_want_the_same_wait_for_one_read)
+{
+    enum { MANY = 40 };
+    struct kit kit;
+    static struct wait waits[MANY];
+    struct store_stats stats;
+
+    fill(&kit);
+    cool(&kit);
+    for (int i = 0; i < MANY; i++) {
+        read_object(&kit, "a large record", &waits[i]);
+    }
+    for (int i = 0; i < MANY / 2; i++) { /* some have left before it came */
+        store_read_leave(&waits[i].waiter);
+    }
+    for (int i = MANY / 2; i < MANY; i++) {
+        struct store_object object;
+        sem_wait(&waits[i].sem);
+        cr_assert_eq(find_now(&kit, "a large record", waits[i].waiter.read, &object), 0);
+        cr_expect_eq(kit_compare(kit.store, "a large record", 900000, &object), 0);
+        store_object_done(kit.store, &object);
+        store_read_leave(&waits[i].waiter);
+    }
+    store_stop_reads(kit.store);
+    store_stats(kit.store, &stats);
+    cr_expect_eq(stats.reads + stats.reads_shared, MANY);
+    cr_expect_geq(stats.reads_shared, 1);
+    cr_expect_eq(stats.reads_waiting, 0);
+    kit_fini(&kit);
+}
+
+/* Flips a byte in the middle of the only place where these bytes are. */
+static void spoil(const struct kit *kit, const char *key, size_t len)
+{
+    char path[100];
+    char *body = kit_body(span_str(key), len);
+    static char file[64 << 20];
+
+    for (unsigned id = 1; id < 64; id++) {
+        snprintf(path, sizeof(path), "%s/seg-%08x.mdb", kit->dir, id);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, file, sizeof(file));
+        const char *at = n > 0 ? memmem(file, (size_t)n, body + len / 2, 64) : NULL;
+        if (at) {
+            char flipped = (char)(*at ^ 1);
+            cr_assert_eq(pwrite(fd, &flipped, 1, at - file), 1);
+        }
+        close(fd);
+    }
+    free(body);
+}
+
+Test(store_cold, what_is_damaged_on_disk_is_dropped)
+{
+    struct kit kit;
+    struct store_object object;
+    struct store_stats stats;
+    int reads;
+
+    fill(&kit);
+    spoil(&kit, "some pages", 40000);
+    cool(&kit);
+    cr_expect_eq(find_patiently(&kit, "some pages", &object, &reads), ERR_CORRUPT);
+    store_flush(kit.store);
+    cr_expect_eq(find_patiently(&kit, "some pages", &object, &reads), ERR_NOT_FOUND);
+    store_stats(kit.store, &stats);
+    cr_expect_eq(stats.corrupt, 1);
+    cr_expect_eq(stats.read_errors, 1);
+    kit_fini(&kit);
+}
+
+Test(store_cold, a_damaged_chunk_is_not_given_to_anybody)
+{
+    struct kit kit;
+    struct store_object object;
+    struct wait wait;
+    struct span bytes;
+    int reads;
+
+    fill(&kit);
+    spoil(&kit, "chunks", 5 * STORE_CHUNK + 77);
+    cool(&kit);
+    int err = find_patiently(&kit, "chunks", &object, &reads);
+    cr_assert_eq(err, 0, "%s after %d", err_text(err), reads);
+    wait_init(&wait);
+    store_read_chunk(kit.store, &object.chunks[2], &wait.waiter);
+    sem_wait(&wait.sem);
+    cr_expect_eq(store_read_bytes(wait.waiter.read, &bytes), ERR_CORRUPT);
+    store_read_leave(&wait.waiter);
+    store_object_done(kit.store, &object);
+    cr_expect_eq(find_patiently(&kit, "chunks", &object, &reads), ERR_CORRUPT,
+                 "and its object is dropped when it is found next");
+    kit_fini(&kit);
+}
+
+Test(store_cold, bytes_that_were_lent_can_be_read)
+{
+    struct kit kit;
+    struct store_object object;
+    struct wait wait;
+    struct span bytes;
+
+    fill(&kit);
+    cr_assert_eq(find_now(&kit, "a large record", NULL, &object), 0);
+    cr_assert_not_null(object.pin);
+    cr_expect(store_is_resident(object.body));
+    struct span part = span_take(span_skip(object.body, 12345), 54321);
+    wait_init(&wait);
+    store_read_lent(kit.store, object.pin, part, &wait.waiter);
+    sem_wait(&wait.sem);
+    cr_assert_eq(store_read_bytes(wait.waiter.read, &bytes), 0);
+    cr_expect(span_eq(bytes, part));
+    cr_expect_neq(bytes.at, part.at);
+    store_read_leave(&wait.waiter);
+    store_object_done(kit.store, &object);
+    kit_fini(&kit);
+}
+
+Test(store_cold, closing_tells_who_waits)
+{
+    enum { MANY = 200 };
+    struct kit kit;
+    static struct wait waits[MANY];
+    struct store_object object;
+    char key[20];
+
+    fill(&kit);
+    cool(&kit);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(key, sizeof(key), "key %d", i);
+        read_object(&kit, key, &waits[i]);
+    }
+    store_stop_reads(kit.store);
+    for (int i = 0; i < MANY; i++) {
+        sem_wait(&waits[i].sem);
+        cr_expect(store_read_is_done(waits[i].waiter.read));
+        store_read_leave(&waits[i].waiter);
+    }
+    read_object(&kit, "a page", &waits[0]);
+    cr_expect(store_read_is_done(waits[0].waiter.read), "and who comes later");
+    int err = find_now(&kit, "a page", waits[0].waiter.read, &object);
+    cr_expect(err == 0 || err == ERR_AGAIN);
+    if (!err) {
+        store_object_done(kit.store, &object);
+    }
+    store_read_leave(&waits[0].waiter);
+    kit_fini(&kit);
+}
