@@ -77,6 +77,12 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
     counter(out, "store_commits", "Commits", store->commits);
     counter(out, "store_commit_errors", "Commits that failed", store->commit_errors);
     counter(out, "store_evicted_segments", "Segments dropped for room", store->evicted_segments);
+    counter(out, "store_recycled_segments", "Segments written over an old one's file",
+            store->recycled_segments);
+    counter(out, "store_kept_objects", "Objects copied out of a segment that was dropped",
+            store->kept_objects);
+    counter(out, "store_kept_bytes", "Bytes copied out of segments that were dropped",
+            store->kept_bytes);
     counter(out, "store_corrupt", "Records dropped because a checksum did not hold",
             store->corrupt);
 }
@@ -234,6 +240,9 @@ static json_t *store_json(const struct cache_stats *stats, const struct settings
     json_object_set_new(store, "written_bytes", integer(stats->store.written_bytes));
     json_object_set_new(store, "written_objects", integer(stats->store.written_objects));
     json_object_set_new(store, "evicted_segments", integer(stats->store.evicted_segments));
+    json_object_set_new(store, "recycled_segments", integer(stats->store.recycled_segments));
+    json_object_set_new(store, "kept_objects", integer(stats->store.kept_objects));
+    json_object_set_new(store, "kept_bytes", integer(stats->store.kept_bytes));
     json_object_set_new(store, "commit_errors", integer(stats->store.commit_errors));
     json_object_set_new(store, "corrupt", integer(stats->store.corrupt));
     return store;

@@ -159,8 +159,9 @@ static void remove_strays(const struct disk *disk)
     }
     while ((entry = readdir(dir)) != NULL) {
         unsigned id;
-        if (sscanf(entry->d_name, "seg-%8x.mdb", &id) == 1 &&
-            !segments_is_live(&disk->segments, id)) {
+        bool is_segment = sscanf(entry->d_name, "seg-%8x.mdb", &id) == 1;
+        if (spare_is_name(entry->d_name) ||
+            (is_segment && !segments_is_live(&disk->segments, id))) {
             unlinkat(disk->dir, entry->d_name, 0);
         }
     }
@@ -184,6 +185,7 @@ static int load_segments(struct disk *disk, const char *path, void (*wake)(void 
     segments->wake_arg = arg;
     memcpy(segments->home.uuid, disk->index->uuid, sizeof(segments->home.uuid));
     s3fifo_init(&disk->policy, disk->size, segment_size);
+    spares_init(&disk->spares, segment_size);
     err = index_each_segment(disk->index, adopt_segment, &listing);
     if (!err) {
         remove_strays(disk);
@@ -215,6 +217,8 @@ int disk_open(struct disk *disk, const struct store_options *options, void (*wak
 
 void disk_close(struct disk *disk)
 {
+    while (spare_unlink(&disk->spares, &disk->segments.home)) {
+    }
     segments_fini(&disk->segments);
     s3fifo_fini(&disk->policy);
     close_index(disk->index);
@@ -308,7 +312,8 @@ uint64_t disk_used(const struct disk *disk)
 
 void disk_update_gauges(struct disk *disk)
 {
-    atomic_store_explicit(&disk->counters.used, disk_used(disk), memory_order_relaxed);
+    atomic_store_explicit(&disk->counters.used, disk_used(disk) + spares_bytes(&disk->spares),
+                          memory_order_relaxed);
     atomic_store_explicit(&disk->counters.segments, segments_live(&disk->segments),
                           memory_order_relaxed);
 }
@@ -354,8 +359,10 @@ static int create_segment(struct disk *disk, struct segment *segment,
                           const struct segment_spec *spec)
 {
     struct segments *segments = &disk->segments;
+    bool recycled = spare_take(&disk->spares, &segments->home, spec->id);
     int err = segment_create(segment, &segments->home, spec);
 
+    atomic_fetch_add_explicit(&disk->counters.recycled_segments, recycled, memory_order_relaxed);
     for (int tries = 0; tries < EVICTIONS_MAX && (err == -ENOSPC || err == -EDQUOT); tries++) {
         log_warn("store_disk_full", "dir=%s next=%s", segments->home.dir,
                  "the oldest segment is given up");

@@ -10,10 +10,11 @@
 #include "base/list.h"
 #include "cache/store/index.h"
 #include "cache/store/segments.h"
+#include "cache/store/spare.h"
 
 struct disk_counters {
     _Atomic uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments,
-        kept_bytes, kept_objects, corrupt;
+        kept_bytes, kept_objects, recycled_segments, corrupt;
     _Atomic uint64_t used, segments; /* gauges, as of the last commit */
 };
 
@@ -42,6 +43,7 @@ struct disk {
     bool overflowed[S3_LOGS];      /* one was fuller than its account said */
     struct s3fifo policy;
     struct eviction eviction;
+    struct spares spares;
     struct list puts; /* those under way that have chunks in segments */
     uint64_t uses_saved_ms;
     uint32_t uses_next; /* the slot to save next */
@@ -63,7 +65,7 @@ int disk_check(struct disk *disk);
  * `pruned` when it is committed. */
 int disk_prune(struct disk *disk);
 
-/* Bytes on disk, files that lost their name but not their readers included. */
+/* Bytes on disk, files that lost their name but not their readers included, spares not. */
 uint64_t disk_used(const struct disk *disk);
 
 void disk_update_gauges(struct disk *disk);

@@ -213,7 +213,7 @@ static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsig
     if (!err) {
         err = mdb_env_set_assert(env->lmdb, on_impossible);
     }
-    if (!err) {
+    if (!err && !(flags & MDB_NOLOCK)) {
         err = allocate_lock_file(path);
     }
     if (!err) {

@@ -57,16 +57,24 @@ static void choose_none(struct eviction *eviction)
     *eviction = (struct eviction){.kept = eviction->kept, .reserve = eviction->reserve};
 }
 
-static void drop(struct disk *disk, struct segment *segment)
+/* `recycle`: its file may become a spare. It loses its name at once all the same. */
+static void drop(struct disk *disk, struct segment *segment, bool recycle)
 {
-    if (disk->eviction.victim == segment->id) {
+    uint32_t id = segment->id;
+    const struct segment_home *home = &disk->segments.home;
+
+    if (disk->eviction.victim == id) {
         choose_none(&disk->eviction);
     }
     disk->eviction.reserve -= disk->eviction.reserve > 0;
+    recycle = recycle && segment->capacity == disk->spares.capacity;
     segment_retire(segment);
-    segment_unlink(&disk->segments.home, segment->id);
-    if (segment_is_idle(segment)) {
+    bool idle = segment_is_idle(segment);
+    if (idle) {
         forget(disk, segment);
+    }
+    if (!idle || !recycle || !spare_keep(&disk->spares, home, id)) {
+        segment_unlink(home, id);
     }
     atomic_fetch_add_explicit(&disk->counters.evicted_segments, 1, memory_order_relaxed);
 }
@@ -132,10 +140,12 @@ static struct segment *victim_of(struct disk *disk)
 
 bool evict_one(struct disk *disk)
 {
+    if (spare_unlink(&disk->spares, &disk->segments.home)) {
+        return true;
+    }
     struct segment *segment = choose(disk);
-
     if (segment) {
-        drop(disk, segment);
+        drop(disk, segment, false);
     }
     return segment != NULL;
 }
@@ -191,7 +201,7 @@ static int walk_and_drop(struct disk *disk, int round)
             return err;
         }
     }
-    drop(disk, victim);
+    drop(disk, victim, true);
     return 0;
 }
 
@@ -214,9 +224,12 @@ int evict_trim(struct disk *disk)
 
     disk->eviction.kept = 0;
     if (disk->eviction.walked && segment_is_live(walked, disk->eviction.victim)) {
-        drop(disk, walked); /* what was kept of it is committed by now */
+        drop(disk, walked, true); /* what was kept of it is committed by now */
     }
     int err = 0;
+    while (disk_used(disk) + spares_bytes(&disk->spares) > disk->size &&
+           spare_unlink(&disk->spares, &disk->segments.home)) {
+    }
     for (int round = 0; !err && disk_used(disk) > disk->size; round++) {
         err = walk_and_drop(disk, round);
     }

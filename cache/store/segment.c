@@ -37,7 +37,7 @@ static uint64_t pin_state(uint32_t id, uint64_t rest)
 
 /* ---- names ---- */
 
-static void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX])
+void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX])
 {
     snprintf(path, PATH_MAX, "%s/seg-%08x.mdb", home->dir, id);
 }
@@ -284,7 +284,6 @@ int segment_create(struct segment *segment, const struct segment_home *home,
                    const struct segment_spec *spec)
 {
     segment_init(segment, home, spec, true);
-    segment_unlink(home, spec->id);
     int err = open_file(segment, true);
     if (err) {
         segment_unlink(home, spec->id);

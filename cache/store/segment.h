@@ -18,6 +18,7 @@
 #include "cache/store/object.h"
 #include "cache/store/s3fifo.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 /* Whose segment, whether it may still be pinned, and by how many, in one word:
@@ -73,7 +74,8 @@ struct segment_spec {
     int64_t created;
 };
 
-/* Makes the file and its first commit in a slot that is free, then makes the slot live. */
+/* Makes the file, or uses the one that is there (a spare, empty again), and its first commit, in a
+ * slot that is free; then makes the slot live. */
 int segment_create(struct segment *segment, const struct segment_home *home,
                    const struct segment_spec *spec);
 /* Takes the slot for a file of an earlier run and makes it live. The file is looked at on first
@@ -91,6 +93,7 @@ int segment_ready(struct segment *segment);
 void segment_seal(struct segment *segment);
 /* True when this call ended its life. */
 bool segment_retire(struct segment *segment);
+void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX]);
 /* Unlinks the file; it stays readable to who has it open. */
 void segment_unlink(const struct segment_home *home, uint32_t id);
 /* Closes a retired segment that nobody pins, and frees the slot. Open ones too, at the end. */

@@ -233,6 +233,7 @@ void store_stats(struct store *store, struct store_stats *out)
         .corrupt = atomic_load(&counters->corrupt),
         .kept_objects = atomic_load(&counters->kept_objects),
         .kept_bytes = atomic_load(&counters->kept_bytes),
+        .recycled_segments = atomic_load(&counters->recycled_segments),
     };
     for (unsigned i = 0; i < ENV_LANES; i++) {
         out->stored_finds += atomic_load(&store->finds[i].found);

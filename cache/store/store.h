@@ -204,6 +204,7 @@ struct store_stats {
     uint64_t size, used, objects, segments, dirty; /* gauges */
     uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments, corrupt;
     uint64_t kept_objects, kept_bytes; /* copied when their segment was given up */
+    uint64_t recycled_segments;        /* made of the file of one that was */
     uint64_t stored_finds, missed_finds;
     uint64_t reads_waiting; /* a gauge: what waits for the disk */
     uint64_t reads, read_bytes, read_errors, reads_shared;

@@ -264,6 +264,9 @@ static void add(struct store_stats *sum, const struct store_stats *one)
     sum->commits += one->commits;
     sum->commit_errors += one->commit_errors;
     sum->evicted_segments += one->evicted_segments;
+    sum->recycled_segments += one->recycled_segments;
+    sum->kept_objects += one->kept_objects;
+    sum->kept_bytes += one->kept_bytes;
     sum->corrupt += one->corrupt;
     sum->stored_finds += one->stored_finds;
     sum->missed_finds += one->missed_finds;
