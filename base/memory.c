@@ -99,6 +99,13 @@ size_t memory_excess(void)
     return above(6);
 }
 
+bool memory_has_free(size_t bytes)
+{
+    size_t most = memory_limit(), mark = most / 8 * 6, used = memory_used();
+
+    return most == 0 || (used <= mark && bytes <= mark - used);
+}
+
 bool memory_is_tight(void)
 {
     return above(7) > 0;
@@ -109,17 +116,32 @@ bool memory_is_over(void)
     return above(8) > 0;
 }
 
-bool memory_promise(size_t bytes)
+bool memory_is_swamped(void)
+{
+    return above(9) > 0;
+}
+
+static bool promise(size_t bytes, bool (*is_too_much)(void))
 {
     memory_take(MEMORY_PROMISED, bytes);
-    if (memory_is_tight()) {
+    if (is_too_much()) {
         memory_relieve();
-        if (memory_is_tight()) {
+        if (is_too_much()) {
             memory_give(MEMORY_PROMISED, bytes);
             return false;
         }
     }
     return true;
+}
+
+bool memory_promise(size_t bytes)
+{
+    return promise(bytes, memory_is_tight);
+}
+
+bool memory_begin(size_t bytes)
+{
+    return promise(bytes, memory_is_over);
 }
 
 void memory_set_relief(void (*call)(void *arg, size_t bytes), void *arg)

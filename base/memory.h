@@ -63,14 +63,20 @@ size_t memory_used(void);
 
 /* Bytes above the first mark: what hot objects should give back. */
 size_t memory_excess(void);
+/* So many bytes more would still be below the first mark: nobody has to make room for them. */
+bool memory_has_free(size_t bytes);
 /* Above the second mark: whoever transfers makes do with the least that can move. */
 bool memory_is_tight(void);
 /* Above the limit: nothing may begin that would take more. */
 bool memory_is_over(void);
+/* An eighth above it: not even connections. */
+bool memory_is_swamped(void);
 
 /* Keeps room below the second mark as MEMORY_PROMISED, to be given back as such. False when there
  * is none, even after relief. */
 bool memory_promise(size_t bytes);
+/* The same below the limit, for the least with which something can begin. */
+bool memory_begin(size_t bytes);
 
 /* Whoever holds hot objects: relief(arg, bytes) gives back about so many bytes. Called from any
  * thread with no lock of the caller's that it could need. NULL: nobody. */

@@ -97,6 +97,9 @@ int cache_open(const struct cache_options *options, struct cache **out)
         uint64_t fits = stores_object_max(cache->stores);
         cache->object_max = min64(cache->object_max, fits);
         cache->parts_max = min64(cache->parts_max, 3 * fits);
+    } else {
+        cache->object_max = min64(cache->object_max, options->memory / 4);
+        cache->parts_max = min64(cache->parts_max, options->memory / 4);
     }
     *out = cache;
     return 0;
@@ -131,6 +134,21 @@ static bool has_no_body(const struct http_head *response)
            (response->framing == BODY_LENGTH && response->content_length == 0);
 }
 
+/* Without a store: how large a response may become and still be kept. A large one that is asked for
+ * once must not push out what is hot: it is kept when there is room for it anyway, or at its second
+ * request. */
+static uint64_t keep_max(struct cache *cache, const struct cache_key *key, int64_t length)
+{
+    if (length >= 0 && (length <= SMALL_MAX || memory_has_free((size_t)length))) {
+        return cache->object_max;
+    }
+    if (table_was_seen(cache->table, key)) {
+        return cache->object_max;
+    }
+    table_remember(cache->table, key);
+    return min64(SMALL_MAX, cache->object_max);
+}
+
 /* Prepares the spool: to be stored, kept in memory, or passed through. */
 static enum reason prepare(struct cache *cache, const struct admission *admission,
                            const struct cache_key *key, struct spool *spool)
@@ -143,8 +161,12 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
         return REASON_TOO_LARGE;
     }
     if (shelf.store == NULL) {
-        spool_keep(spool);
+        spool_keep(spool, keep_max(cache, key, length));
         return REASON_STORED;
+    }
+    memory_relieve();
+    if (memory_is_tight()) {
+        return REASON_MEMORY;
     }
     if (shelf_put_begin(shelf, key->hash, key->text, &put) != 0) {
         return REASON_STORE_BUSY;
@@ -160,6 +182,7 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
     struct spool *spool = spool_new(&(struct spool_options){
         .expected = length,
         .limit = admission->spool_limit,
+        .promised = admission->promised,
         .writer = admission->writer,
     });
 
@@ -263,7 +286,8 @@ enum reason cache_keeps(struct cache *cache, const struct flight *flight,
         return REASON_TOO_LARGE; /* it had not said so */
     }
     if (!spool_is_wanted(object->spool)) {
-        return cache->stores ? REASON_STORE_BUSY : REASON_TOO_LARGE;
+        bool had_room = cache->stores && !spool_lacks_room(object->spool);
+        return had_room ? REASON_STORE_BUSY : REASON_MEMORY;
     }
     return REASON_STORED;
 }

@@ -79,6 +79,7 @@ struct admission {
     const struct http_fields *fields; /* those to keep */
     const struct freshness *freshness;
     bool store;          /* policy allows keeping it */
+    size_t promised;     /* bytes of memory_begin(), taken over */
     size_t spool_limit;  /* bytes in memory before the origin is paused */
     struct waker writer; /* the fetch: room again, or nobody reads any more */
     struct arena *arena;
@@ -120,6 +121,7 @@ struct claim {
     struct flight_mark mark;
     bool kept;       /* it will be found by other requests */
     uint64_t now_ms; /* when it begins to arrive: set before it is admitted */
+    size_t promised; /* bytes of memory_begin() for it, taken over: likewise */
 };
 
 /* What is wanted of a response that `lookup` found. */

@@ -28,6 +28,7 @@
 
 enum {
     RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
+    SMALL_MAX = 1024 * 1024,    /* without a store: larger bodies have to be asked for again */
     GUARDS = 1024,
     RECENT_INVALIDATIONS = 16, /* remembered by each guard */
 };

@@ -61,6 +61,7 @@
     X(INVALIDATED,      "invalidated",      "the URL was invalidated while the response was fetched") \
     X(PASS_MARK,        "pass-mark",        "the last response could not be shared: nobody waits for another") \
     X(STORE_BUSY,       "store-busy",       "the disk is behind; served without storing")          \
+    X(MEMORY,           "memory",           "memory is short")                                     \
     X(STORED,           "stored",           "the response may be stored")                          \
     X(VALIDATED,        "validated",        "the origin confirmed the stored response")            \
     X(ACCESS,           "access",           "the access rules deny this client or target")         \

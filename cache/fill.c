@@ -14,9 +14,6 @@
 #include "cache/cache_parts.h"
 #include "http/validator.h"
 
-/* What one inline record of the store, or memory without a store, takes. */
-enum { SMALL_MAX = 1 << 20 };
-
 /* ---- what the table has ---- */
 
 /* The object under the key with a reference, when it is `base` or has the same parts under a newer
@@ -249,6 +246,7 @@ static bool begin(struct cache *cache, struct object *base, const struct flight 
 {
     claim->base = base;
     claim->range = range;
+    claim->promised = 0;
     claim->mark = flight_mark(flight);
     claim->piece = partial_claim_all(object_parts(base), range.from, range.to);
     if (claim->piece == NULL) {
@@ -280,8 +278,7 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
 /* The key of a piece must fit, too. */
 static bool fits(const struct cache *cache, const struct cache_key *key, uint64_t length)
 {
-    return length <= cache->parts_max && (cache->stores || length <= SMALL_MAX) &&
-           key->text.len + 64 <= STORE_KEY_MAX;
+    return length <= cache->parts_max && key->text.len + 64 <= STORE_KEY_MAX;
 }
 
 bool cache_admit_partial(struct cache *cache, const struct admission *admission,
@@ -345,7 +342,7 @@ static enum reason prepare(struct cache *cache, const struct claim *claim,
         return REASON_PARTIAL;
     }
     if (shelf.store == NULL) {
-        spool_keep(spool);
+        spool_keep(spool, cache->object_max);
         return REASON_STORED;
     }
     if (shelf_put_begin_anyway(shelf, key->hash, key->text, &put) != 0) {
@@ -378,6 +375,7 @@ struct object *cache_admit_piece(struct cache *cache, const struct claim *claim,
     struct spool *spool = spool_new(&(struct spool_options){
         .expected = (int64_t)(claim->range.to - claim->range.from),
         .limit = spool_limit,
+        .promised = claim->promised,
         .writer = writer,
     });
 

@@ -244,9 +244,10 @@ static struct spool *spool_of_bytes(struct span body)
     struct spool *spool = spool_new(&(struct spool_options){
         .expected = (int64_t)body.len,
         .limit = body.len,
+        .sure = true,
     });
 
-    spool_keep(spool);
+    spool_keep(spool, body.len);
     spool_append(spool, body);
     spool_end(spool, 0);
     return spool;

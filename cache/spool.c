@@ -38,30 +38,12 @@ uint64_t chunk_end(const struct chunk *chunk)
     return chunk->start + chunk->cap;
 }
 
-/* How large the chunk at offset `start` should be. */
-static size_t chunk_size(const struct spool *spool, uint64_t start)
-{
-    if (spool->expected >= 0) {
-        uint64_t left = (uint64_t)spool->expected > start ? (uint64_t)spool->expected - start : 0;
-        uint64_t in_row = CHUNK - start % CHUNK;
-        left = left > 0 ? left : CHUNK_FIRST;
-        return (size_t)(left < in_row ? left : in_row);
-    }
-    switch (start) {
-    case 0:
-        return CHUNK_FIRST;
-    case CHUNK_FIRST:
-        return CHUNK_SECOND;
-    default:
-        return (size_t)(CHUNK - start % CHUNK);
-    }
-}
-
 /* Only the writer adds chunks, but readers look at the row: under the lock. */
 static struct chunk *add_chunk(struct spool *spool)
 {
-    struct chunk *chunk = chunk_new(spool->length, chunk_size(spool, spool->length));
+    struct chunk *chunk = chunk_new(spool->length, spool_next_size(spool));
 
+    memory_relieve();
     pthread_mutex_lock(&spool->lock);
     if (spool->count == spool->cap) {
         spool->cap = spool->cap ? spool->cap * 2 : 4;
@@ -100,6 +82,8 @@ struct spool *spool_new(const struct spool_options *options)
     CHECK(pthread_mutex_init(&spool->lock, NULL) == 0);
     spool->expected = options->expected;
     spool->limit = options->limit;
+    spool->sure = options->sure;
+    spool->promised = options->promised;
     spool->writer = options->writer;
     list_init(&spool->readers);
     return spool;
@@ -123,6 +107,7 @@ void spool_unref(struct spool **slot)
     if (spool->put) {
         store_put_abort(spool->put);
     }
+    spool_drop_promise(spool);
     for (size_t i = spool->dropped; i < spool->count; i++) {
         chunk_unref(spool->chunks[i]);
     }
@@ -166,19 +151,20 @@ bool spool_is_storing(const struct spool *spool)
     return (spool->put != NULL || spool->committed) && !spool->put_failed;
 }
 
-/* Small and wanted: all of it stays in memory. */
-static bool is_kept(const struct spool *spool)
+/* Small enough, and wanted: all of it stays in memory. */
+bool spool_keeps(const struct spool *spool)
 {
-    return spool->keep && !spool_is_large(spool);
+    return spool->keep && !spool->spill && spool->length <= spool->keep_max &&
+           (spool->expected < 0 || (uint64_t)spool->expected <= spool->keep_max);
 }
 
 /* When too much memory is used by all together, each makes do with the least that can move. */
 static size_t window(const struct spool *spool)
 {
-    if (!memory_is_tight()) {
+    if (spool->sure || !memory_is_tight()) {
         return spool->limit;
     }
-    return spool_is_storing(spool) ? STORE_CHUNK : CHUNK;
+    return spool_is_storing(spool) ? STORE_CHUNK - 1 : CHUNK_SECOND;
 }
 
 /* Bytes below this offset may leave memory. */
@@ -186,7 +172,7 @@ static uint64_t droppable(const struct spool *spool)
 {
     uint64_t stored = (uint64_t)spool->stored * STORE_CHUNK;
 
-    if (is_kept(spool)) {
+    if (spool_keeps(spool)) {
         return 0;
     }
     uint64_t read = spool->had_reader ? slowest_reader(spool) : 0;
@@ -199,7 +185,9 @@ static uint64_t droppable(const struct spool *spool)
 /* Must the writer wait? Only when something is under way that will let bytes go. */
 static bool is_full(const struct spool *spool, size_t limit)
 {
-    if (is_kept(spool) || spool->in_memory <= limit) {
+    bool strained = spool->strained && spool_is_storing(spool);
+
+    if (spool_keeps(spool) || (spool->in_memory <= limit && !strained)) {
         return false;
     }
     if (spool_is_storing(spool)) {
@@ -208,16 +196,24 @@ static bool is_full(const struct spool *spool, size_t limit)
     return !spool->had_reader || slowest_reader(spool) < spool->length;
 }
 
-void spool_let_go(struct spool *spool)
+static void drop_below(struct spool *spool, uint64_t offset)
 {
-    uint64_t offset = droppable(spool);
-
     while (spool->dropped < spool->count && chunk_end(spool->chunks[spool->dropped]) <= offset) {
         struct chunk *chunk = spool->chunks[spool->dropped];
         spool->chunks[spool->dropped++] = NULL;
         spool->in_memory -= chunk->cap;
         chunk_unref(chunk);
     }
+}
+
+void spool_let_go_stored(struct spool *spool)
+{
+    drop_below(spool, (uint64_t)spool->stored * STORE_CHUNK);
+}
+
+void spool_let_go(struct spool *spool)
+{
+    drop_below(spool, droppable(spool));
     if (spool->paused && !is_full(spool, window(spool) / 2)) {
         spool->paused = false;
         spool_wake(&spool->writer);
@@ -226,16 +222,17 @@ void spool_let_go(struct spool *spool)
 
 /* ---- the writer ---- */
 
-void spool_keep(struct spool *spool)
+void spool_keep(struct spool *spool, uint64_t max)
 {
     CHECK(spool->length == 0);
     spool->keep = true;
+    spool->keep_max = max;
 }
 
 void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put)
 {
     CHECK(spool->length == 0 && spool->put == NULL);
-    spool->keep = true;
+    spool_keep(spool, INLINE_BODY_MAX);
     spool->shelf = shelf;
     spool->put = put;
 }
@@ -274,10 +271,10 @@ static void wake_readers(struct spool *spool)
  * or without a store passes through. */
 static void spill_when_tight(struct spool *spool)
 {
-    if (is_kept(spool) && window(spool) != spool->limit) {
+    if (spool_keeps(spool) && !spool->sure && memory_is_tight()) {
         spool->spill = spool_is_storing(spool);
         spool->keep = spool->spill;
-        spool->put_failed = !spool->spill;
+        spool->put_failed = spool->lacks_room = !spool->spill;
     }
 }
 
@@ -288,6 +285,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     if (spool->put && spool_is_large(spool)) {
         spool_queue_groups(spool, false);
     }
+    spool_look_ahead(spool);
     pthread_mutex_lock(&spool->lock);
     spill_when_tight(spool);
     wake_readers(spool);
@@ -305,6 +303,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
 /* Returns the put when what is there can still be stored; `keep`: in spite of the error. */
 static struct store_put *finish(struct spool *spool, int err, bool keep)
 {
+    spool_drop_promise(spool);
     pthread_mutex_lock(&spool->lock);
     CHECK(!spool->ended);
     struct store_put *put = spool->put;
@@ -388,9 +387,17 @@ size_t spool_readers(struct spool *spool)
 bool spool_is_wanted(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
-    bool wanted = spool_is_storing(spool) || is_kept(spool);
+    bool wanted = spool_is_storing(spool) || spool_keeps(spool);
     pthread_mutex_unlock(&spool->lock);
     return wanted;
+}
+
+bool spool_lacks_room(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool lacks = spool->lacks_room;
+    pthread_mutex_unlock(&spool->lock);
+    return lacks;
 }
 
 bool spool_is_complete(const struct spool *spool)
@@ -400,7 +407,7 @@ bool spool_is_complete(const struct spool *spool)
 
 bool spool_is_kept(const struct spool *spool)
 {
-    return spool_is_complete(spool) && is_kept(spool);
+    return spool_is_complete(spool) && spool_keeps(spool);
 }
 
 bool spool_whole(const struct spool *spool, struct span *body)

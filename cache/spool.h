@@ -9,6 +9,9 @@
  * A body small enough for one record stays in memory until its end, and afterwards as long as
  * somebody holds the spool: that is what a hot object is.
  *
+ * When memory is tight (base/memory.h) less is held: room is promised for what is to stay, and
+ * where there is none, the body only passes through from there on, in smaller steps.
+ *
  * Back pressure: spool_append() takes everything it is given and answers SPOOL_PAUSE when more is
  * in memory than `limit`; the writer's waker says when to go on. Wakers are called from any thread
  * with a lock held: they must only post.
@@ -33,6 +36,8 @@ enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
 struct spool_options {
     int64_t expected;    /* length announced, or -1 */
     size_t limit;        /* bytes in memory above which the writer pauses */
+    size_t promised;     /* bytes of memory_begin(), taken over: the first it will need */
+    bool sure;           /* what it keeps was seen to fit: it stays, however tight memory is */
     struct waker writer; /* room again, the last reader left, or the store gave up */
 };
 
@@ -42,11 +47,12 @@ void spool_unref(struct spool **spool);
 
 /* ---- the writer ---- */
 
-/* A small body stays in memory to its end and after it. Before the first append. */
-void spool_keep(struct spool *spool);
+/* A body of at most `max` bytes stays in memory to its end and after it. Before the first append.
+ */
+void spool_keep(struct spool *spool, uint64_t max);
 
-/* The same, and the body is stored through `put`, which becomes the spool's. Before the first
- * append. */
+/* The same for a small one, and the body is stored through `put`, which becomes the spool's. Before
+ * the first append. */
 void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put);
 
 enum spool_flow spool_append(struct spool *spool, struct span bytes);
@@ -78,12 +84,17 @@ size_t spool_readers(struct spool *spool);
 /* Somebody will have its bytes though nobody reads them now: they go to the store, or are small and
  * stay in memory. */
 bool spool_is_wanted(struct spool *spool);
+/* It was to stay or to be stored, but there was no memory for it. */
+bool spool_lacks_room(struct spool *spool);
 /* Ended without an error. */
 bool spool_is_complete(const struct spool *spool);
 /* Complete, small, and all of it in memory for as long as the spool lives. */
 bool spool_is_kept(const struct spool *spool);
 /* The same in one piece: a hot object's body. */
 bool spool_whole(const struct spool *spool, struct span *body);
+/* What passes through needs about so much memory, however tight that is. */
+#define SPOOL_LEAST (32 * 1024)
+
 /* Bytes so far. */
 uint64_t spool_length(struct spool *spool);
 /* Bytes of memory held. */

@@ -50,6 +50,8 @@ struct spool {
     int64_t expected;
     size_t in_memory; /* sum of the caps of chunks in memory */
     size_t limit;
+    size_t promised; /* the writer's: bytes of room kept for what comes next */
+    bool sure;
     bool ended;
     int err;
     atomic_bool complete;
@@ -60,12 +62,15 @@ struct spool {
     bool paused;
     struct waker writer;
 
-    bool keep;  /* stays in memory while small */
+    bool keep; /* stays in memory while it has at most keep_max bytes */
+    uint64_t keep_max;
     bool spill; /* goes to the store in groups though it is small: memory was tight */
     struct shelf shelf;
     struct store_put *put; /* the writer's: while the body is being stored */
     bool committed;        /* complete, the store has it or is about to */
     bool put_failed;       /* the store has said so; the writer gives `put` up */
+    bool lacks_room;       /* so have we: memory is tight */
+    bool strained;         /* no room for more until what is queued is stored */
     struct place *places;  /* where group n is, for n < stored */
     size_t places_cap;
     size_t queued, stored; /* groups handed to the store / durable there */
@@ -88,7 +93,22 @@ bool spool_is_large(const struct spool *spool);
 bool spool_is_storing(const struct spool *spool);
 /* Drops what nobody needs in memory any more; wakes the writer when there is room again. */
 void spool_let_go(struct spool *spool);
+/* Drops what can be read back from the store. */
+void spool_let_go_stored(struct spool *spool);
 void spool_wake(struct waker *waker);
+
+/* Small enough, and wanted: all of it stays in memory. */
+bool spool_keeps(const struct spool *spool);
+
+/* ---- the writer's, spool_room.c. Without the lock ---- */
+
+/* How large the next chunk should be. When there is no room for what is to stay, it only passes
+ * through from here on. */
+size_t spool_next_size(struct spool *spool);
+/* After bytes came: is there room for the next ones? Else the origin waits for the disk. */
+void spool_look_ahead(struct spool *spool);
+/* Gives back what was promised and is not needed any more. */
+void spool_drop_promise(struct spool *spool);
 
 /* ---- the writer's, spool_store.c ---- */
 

@@ -294,6 +294,18 @@ struct object *table_use(struct table *table, const struct cache_key *key, bool 
     return object;
 }
 
+bool table_was_seen(struct table *table, const struct cache_key *key)
+{
+    struct shard *shard = table_lock(table, key->hash);
+    bool seen = hot_was_seen(&shard->hot, tag_of(key->hash));
+
+    if (seen) {
+        hot_remember(&shard->hot, tag_of(key->hash));
+    }
+    table_unlock(shard);
+    return seen;
+}
+
 void table_remember(struct table *table, const struct cache_key *key)
 {
     struct shard *shard = table_lock(table, key->hash);

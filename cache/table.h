@@ -24,6 +24,8 @@ struct object *table_find(struct table *table, const struct cache_key *key);
  * first uses and then for one in many. *seen, when there is none: it has left, or been remembered,
  * not long ago; that is forgotten now. */
 struct object *table_use(struct table *table, const struct cache_key *key, bool *touch, bool *seen);
+/* As *seen of table_use(), and it goes on being so. */
+bool table_was_seen(struct table *table, const struct cache_key *key);
 /* It was used, from the store; should that happen again soon, it belongs in memory. */
 void table_remember(struct table *table, const struct cache_key *key);
 

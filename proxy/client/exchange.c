@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/memory.h"
 #include "base/mem.h"
 #include "http/hop.h"
 #include "proxy/client/accesslog.h"
@@ -93,6 +94,9 @@ static enum exchange_state step_tunnel(struct exchange *x)
     x->decision.outcome = OUTCOME_TUNNEL;
     x->decision.reason = REASON_METHOD;
     x->decision.forward = FORWARD_METHOD;
+    if (memory_is_over()) {
+        return exchange_refuse(x, 503, REASON_MEMORY, NULL);
+    }
     x->tunnel = connect_open(&(struct connect_order){
         .worker = x->worker,
         .settings = x->settings,

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
@@ -167,6 +168,10 @@ static void on_connection(uv_stream_t *handle, int status)
     struct transport *transport = transport_new_tcp(worker->loop);
     if (uv_accept(handle, transport_uv(transport)) != 0) {
         transport_close(&transport, false);
+    } else if (memory_is_swamped()) {
+        metric_add(&worker->counters.clients_refused, 1);
+        log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
+        transport_close(&transport, true);
     } else if (worker->client_count >= worker->client_max) {
         metric_add(&worker->counters.clients_refused, 1);
         log_warn("too_many_clients", "limit=%zu", worker->client_max);

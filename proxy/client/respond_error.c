@@ -158,6 +158,9 @@ static void add_fields(const struct respond_error *input, struct http_fields *fi
     fields_add_id(fields, FIELD_CONTENT_TYPE, SPAN("text/html; charset=utf-8"));
     fields_add_id(fields, FIELD_CONTENT_LANGUAGE, SPAN("en"));
     fields_add_id(fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
+    if (input->reason == REASON_MEMORY) {
+        fields_add_id(fields, FIELD_RETRY_AFTER, SPAN("1"));
+    }
     fields_add(fields, SPAN("Content-Security-Policy"),
                SPAN("default-src 'none'; style-src 'unsafe-inline'"));
     fields_add_id(fields, FIELD_PROXY_STATUS, proxy_status(input));

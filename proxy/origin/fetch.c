@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 static const unsigned legal_next[] = {
 #define X(name, next) [FETCH_##name] = (next),
@@ -62,6 +63,7 @@ void fetch_finish(struct fetch *fetch)
         object_unref(&fetch->object);
     }
     cache_unclaim(fetch->worker->cache, &fetch->claim);
+    memory_give(MEMORY_PROMISED, fetch_promised(fetch));
     flight_unref(&fetch->flight);
     list_remove(&fetch->link);
     settings_unref(&fetch->settings);
@@ -409,6 +411,11 @@ void fetch_start(const struct fetch_order *order)
     }
     list_push_back(&order->worker->fetches, &fetch->link);
     flight_watch(fetch->flight, (struct waker){wake_interest, fetch});
+    if (!memory_begin(SPOOL_LEAST)) {
+        fetch_fail(fetch, 503, REASON_MEMORY);
+        return;
+    }
+    fetch->promised = SPOOL_LEAST;
     fetch_make_request(fetch);
     connect_in_time(fetch);
 }

@@ -69,6 +69,7 @@ static enum reason admit_copy(struct fetch *fetch, const struct http_head *merge
                                     .fields = &merged->fields,
                                     .freshness = freshness,
                                     .store = true,
+                                    .promised = fetch_promised(fetch),
                                     .spool_limit = SPOOL_LIMIT_STORE,
                                     .writer = {fetch_wake_writer, fetch},
                                     .arena = &fetch->arena,

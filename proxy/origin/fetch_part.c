@@ -144,6 +144,7 @@ void fetch_take_piece(struct fetch *fetch)
     enum reason why;
 
     fetch->claim.now_ms = loop_now_ms(fetch->worker->loop);
+    fetch->claim.promised = fetch_promised(fetch);
     fetch->object = cache_admit_piece(fetch->worker->cache, &fetch->claim, SPOOL_LIMIT_STORE,
                                       (struct waker){fetch_wake_writer, fetch}, &why);
     fetch_note(fetch, 206, why);

@@ -62,6 +62,7 @@ struct fetch {
     struct claim claim;    /* of which the body is a piece; without a base: it is none */
     bool copying;          /* the body comes from a stored variant */
     struct object_reader copied;
+    size_t promised; /* bytes of memory_begin(), for the body */
     struct fetch_link *owner;
     struct decision *decision;
 
@@ -80,6 +81,15 @@ struct fetch {
     atomic_bool body_wake, response_wake;
     int busy; /* in the letter's call */
 };
+
+/* What was promised, for whoever takes it over. */
+static inline size_t fetch_promised(struct fetch *fetch)
+{
+    size_t promised = fetch->promised;
+
+    fetch->promised = 0;
+    return promised;
+}
 
 /* ---- fetch.c ---- */
 

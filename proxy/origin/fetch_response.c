@@ -120,6 +120,7 @@ static void admitted(struct fetch *fetch, const struct http_head *response)
                                     .fields = &kept,
                                     .freshness = &freshness,
                                     .store = share,
+                                    .promised = fetch_promised(fetch),
                                     .spool_limit = share ? SPOOL_LIMIT_STORE : SPOOL_LIMIT_PASS,
                                     .writer = {fetch_wake_writer, fetch},
                                     .arena = &fetch->arena,

@@ -7,8 +7,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 #include <errno.h>
+
+enum { TIGHT_READ = 16384 }; /* bytes read at once when memory is tight: they have to be kept */
 
 struct transport {
     uv_tcp_t tcp;
@@ -45,7 +48,9 @@ struct loop *transport_loop(const struct transport *transport)
 
 static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    *buf = uv_buf_init(loop_read_buffer(handle->loop->data), LOOP_READ_BUFFER);
+    unsigned size = memory_is_tight() ? TIGHT_READ : LOOP_READ_BUFFER;
+
+    *buf = uv_buf_init(loop_read_buffer(handle->loop->data), size);
 }
 
 /* 0 or the negative error that the socket has to tell. */

@@ -92,7 +92,7 @@ static void hold(struct model *model, struct piece **slot, uint64_t length)
     length = length < range.to - range.from ? length : range.to - range.from;
     struct spool *spool = spool_new(&(struct spool_options){.expected = -1, .limit = 1 << 20});
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
-    spool_keep(spool);
+    spool_keep(spool, 1 << 20);
     partial_arrives(model->parts, *slot, object, 0);
     spool_append(spool, span_of(zeros, (size_t)length));
     partial_held(model->parts, *slot, length);

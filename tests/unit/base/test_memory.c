@@ -122,6 +122,9 @@ Test(memory, room_is_promised_while_hot_objects_can_make_it)
     memory_set_relief(NULL, NULL);
     cr_expect_not(memory_promise(3 * MIB));
     cr_expect(memory_promise(MIB));
+    cr_expect_not(memory_promise(3 * MIB / 2));
+    cr_expect(memory_begin(3 * MIB / 2), "the last eighth is for beginning");
+    cr_expect_not(memory_begin(MIB));
 }
 
 Test(memory, the_system_says_what_is_resident)

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -712,6 +713,45 @@ Test(cache, what_the_store_has_comes_to_memory_at_its_second_use)
         cr_expect_not(try.lookup.from_memory, "too large");
         lookup_fini(&try.lookup);
     }
+    kit_close(&kit);
+}
+
+Test(cache, without_a_store_large_bodies_are_kept_while_there_is_room)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, false);
+    fetch(&kit, "http://a/large", NULL, fresh, 5 << 20);
+    for (int i = 0; i < 3; i++) {
+        ask(&kit, "http://a/large", NULL, &try);
+        cr_assert_eq(try.result, CACHE_FRESH);
+        cr_expect(object_in_memory(try.lookup.object));
+        cr_expect_eq(try.lookup.object->body_len, 5 << 20);
+        lookup_fini(&try.lookup);
+    }
+    kit_close(&kit);
+}
+
+Test(cache, without_a_store_a_large_body_makes_others_leave_at_its_second_request_only)
+{
+    struct kit kit;
+    struct cache_stats stats;
+    char url[64];
+
+    kit_open(&kit, false);
+    for (int i = 0; i < 2000; i++) { /* more than there is room for */
+        snprintf(url, sizeof(url), "http://a/%d", i);
+        fetch(&kit, url, NULL, fresh, 20000);
+    }
+    cache_stats(kit.cache, &stats);
+    uint64_t evicted = stats.table.evicted;
+    fetch(&kit, "http://a/large", NULL, fresh, 4 << 20);
+    cache_stats(kit.cache, &stats);
+    cr_expect_lt(stats.table.evicted, evicted + 300, "no more than while it passed");
+    fetch(&kit, "http://a/large", NULL, fresh, 4 << 20);
+    cr_expect_eq(result_of(&kit, "http://a/large", NULL), CACHE_FRESH);
+    cr_expect_leq(memory_used(), 32 << 20);
     kit_close(&kit);
 }
 

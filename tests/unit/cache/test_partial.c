@@ -47,7 +47,7 @@ static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t 
     struct spool *spool = spool_new(&(struct spool_options){.expected = -1, .limit = 4 * MIB});
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
 
-    spool_keep(spool);
+    spool_keep(spool, MIB);
     partial_arrives(parts, piece, object, 1000);
     for (uint64_t i = 0; i < length; i++) {
         char byte = byte_at(range.from + i);

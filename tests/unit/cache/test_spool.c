@@ -85,7 +85,7 @@ Test(spool, many_readers_each_at_its_own_offset)
     struct spool_reader slow, fast;
     struct span span;
 
-    spool_keep(spool);
+    spool_keep(spool, 1 << 20);
     open_reader(&slow, spool, 0, UINT64_MAX);
     open_reader(&fast, spool, 0, UINT64_MAX);
     for (uint64_t at = 0; at < 300000; at += 1000) {
@@ -187,7 +187,7 @@ Test(spool, a_range_ends_where_it_says)
     struct spool *spool = open_spool(1000, 1 << 20);
     struct spool_reader reader;
 
-    spool_keep(spool);
+    spool_keep(spool, 1 << 20);
     append(spool, 0, 1000);
     spool_end(spool, 0);
     open_reader(&reader, spool, 100, 250);
@@ -220,7 +220,7 @@ Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
         .expected = -1, .limit = 1 << 20, .writer = {count_wake, &writer_wakes}});
     struct spool_reader reader;
 
-    spool_keep(spool);
+    spool_keep(spool, 1 << 20);
     open_reader(&reader, spool, 0, UINT64_MAX);
     append(spool, 0, 100000);
     cr_assert_eq(drink(&reader, UINT64_MAX), 100000);
@@ -232,6 +232,46 @@ Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
     spool_reader_fini(&reader);
     spool_unref(&spool);
     cr_assert_eq(memory_sum(MEMORY_BODIES), 0);
+}
+
+Test(spool, what_passes_through_is_narrow_when_memory_is_tight)
+{
+    struct spool *spool = open_spool(-1, 1 << 20);
+    struct spool_reader reader;
+
+    memory_set_limit(1 << 20);
+    memory_take(MEMORY_HEADS, 1000000);
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    uint64_t sent = 0;
+    while (append(spool, sent, 1000) == SPOOL_MORE) {
+        sent += 1000;
+    }
+    cr_expect_leq(spool_memory(spool), 40000);
+    sent += 1000;
+    cr_expect_eq(drink(&reader, UINT64_MAX), sent);
+    spool_end(spool, 0);
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+}
+
+Test(spool, a_large_body_is_kept_when_it_may_be)
+{
+    struct spool *spool = open_spool(-1, 1 << 20);
+    struct spool_reader reader;
+
+    spool_keep(spool, 10 << 20);
+    for (uint64_t at = 0; at < 5000000; at += 50000) {
+        cr_assert_eq(append(spool, at, 50000), SPOOL_MORE);
+    }
+    spool_end(spool, 0);
+    cr_expect(spool_is_kept(spool));
+    for (int i = 0; i < 2; i++) {
+        open_reader(&reader, spool, 0, UINT64_MAX);
+        cr_expect_eq(drink(&reader, UINT64_MAX), 5000000);
+        spool_reader_fini(&reader);
+    }
+    spool_unref(&spool);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
 }
 
 /* ---- with a store ---- */
@@ -260,6 +300,76 @@ static void on_done(void *arg, int err)
     outcome->err = err;
     outcome->done = true;
     pthread_mutex_unlock(&outcome->lock);
+}
+
+static void ignore(void *arg, int err)
+{
+    ++*(int *)arg;
+    (void)err;
+}
+
+/* As many as fit are stored, the others pass, and all of them together stay below the limit. */
+Test(spool, many_bodies_at_once_stay_below_the_limit)
+{
+    enum { BODIES = 100, LENGTH = 1500000, LIMIT = 8 << 20 };
+    char path[] = "/tmp/larder-spool-XXXXXX";
+    struct store *store = open_store(path);
+    struct spool *spools[BODIES];
+    struct spool_reader readers[BODIES];
+    uint64_t sent[BODIES] = {0};
+    bool moves = true;
+    int answers = 0, passing = 0;
+    size_t begun = 0;
+
+    memory_set_limit(LIMIT);
+    for (size_t i = 0; i < BODIES && memory_begin(SPOOL_LEAST); i++) {
+        uint8_t hash[STORE_HASH] = {(uint8_t)i, (uint8_t)(i >> 8)};
+        struct store_put *put;
+        begun++;
+        cr_assert_eq(store_put_begin_anyway(store, hash, SPAN("key"), &put), 0);
+        spools[i] = spool_new(&(struct spool_options){
+            .expected = i % 2 ? -1 : LENGTH, .limit = 2 << 20, .promised = SPOOL_LEAST});
+        spool_store(spools[i], (struct shelf){.store = store}, put);
+        open_reader(&readers[i], spools[i], 0, UINT64_MAX);
+    }
+    while (moves) { /* nobody reads; those that need not wait go on, in turn */
+        moves = false;
+        for (size_t i = 0; i < begun; i++) {
+            if (sent[i] < LENGTH && !(sent[i] && append(spools[i], sent[i], 0) == SPOOL_PAUSE)) {
+                size_t step = memory_is_tight() ? 15000 : 60000; /* as the socket is read */
+                append(spools[i], sent[i], step);
+                sent[i] += step;
+                moves = true;
+            }
+            cr_assert_leq(memory_used(), LIMIT);
+        }
+        store_flush(store);
+    }
+    cr_expect_eq(begun, BODIES);
+    for (size_t i = 0; i < begun; i++) {
+        passing += spool_lacks_room(spools[i]);
+        drink(&readers[i], UINT64_MAX);
+        while (sent[i] < LENGTH) {
+            append(spools[i], sent[i], 15000);
+            sent[i] += 15000;
+            drink(&readers[i], UINT64_MAX);
+        }
+        spool_commit(spools[i], SPAN("head"), "meta", 4, ignore, &answers);
+        drink(&readers[i], UINT64_MAX);
+        cr_assert_eq(readers[i].offset, LENGTH, "body %zu", i);
+        spool_reader_fini(&readers[i]);
+        spool_unref(&spools[i]);
+    }
+    store_flush(store);
+    cr_expect_eq(answers, begun);
+    cr_expect_gt(passing, 0);
+    cr_expect_lt(passing, begun, "some of them could be stored");
+    store_close(&store);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
+    cr_expect_eq(memory_sum(MEMORY_PROMISED), 0);
+    char command[64];
+    snprintf(command, sizeof(command), "rm -r %s", path);
+    cr_assert_eq(system(command), 0);
 }
 
 static void store_and_read_back(uint64_t length, int64_t expected)

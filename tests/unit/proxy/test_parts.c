@@ -40,7 +40,7 @@ static void scene_init(struct scene *s, bool is_kept, int64_t announced)
     head.content_length = announced;
     s->spool = spool_new(&(struct spool_options){.expected = announced, .limit = 1 << 20});
     if (is_kept) {
-        spool_keep(s->spool);
+        spool_keep(s->spool, 1 << 20);
     }
     s->object = object_new(&key, &head, &head.fields, &freshness, spool_ref(s->spool));
 }

@@ -1,0 +1,132 @@
+/*
+ * spool_room - how much memory a spool takes next. What is to stay, here or in the store, is
+ * promised its room beforehand; so however many bodies arrive at once, those that have begun can go
+ * on.
+ */
+#include "cache/spool_parts.h"
+
+#include "base/memory.h"
+
+/* How large the chunk at offset `start` should be. */
+static size_t chunk_size(const struct spool *spool, uint64_t start)
+{
+    if (spool->expected >= 0) {
+        uint64_t left = (uint64_t)spool->expected > start ? (uint64_t)spool->expected - start : 0;
+        uint64_t in_row = CHUNK - start % CHUNK;
+        left = left > 0 ? left : CHUNK_FIRST;
+        return (size_t)(left < in_row ? left : in_row);
+    }
+    switch (start) {
+    case 0:
+        return CHUNK_FIRST;
+    case CHUNK_FIRST:
+        return CHUNK_SECOND;
+    default:
+        return (size_t)(CHUNK - start % CHUNK);
+    }
+}
+
+/* Is it to stay, here or in the store? Then what it needs must be had beforehand. */
+static bool is_to_stay(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool stays = spool_is_storing(spool) || spool_keeps(spool);
+    pthread_mutex_unlock(&spool->lock);
+    return stays;
+}
+
+/* Where the next chunk begins. */
+static uint64_t next_start(const struct spool *spool)
+{
+    return spool->tail ? chunk_end(spool->tail) : spool->length;
+}
+
+/* How much comes before bytes can leave memory again, as far as is known: what goes to the store
+ * goes there in whole groups. And a chunk more: what was read before the origin is paused. */
+static size_t needed(const struct spool *spool, size_t least)
+{
+    uint64_t start = next_start(spool);
+    uint64_t ahead = STORE_CHUNK - start % STORE_CHUNK + CHUNK;
+
+    if (spool->expected >= 0) {
+        uint64_t whole = (uint64_t)spool->expected;
+        uint64_t left = whole > start ? whole - start : 0;
+        ahead = left < ahead ? left : ahead;
+    } else if (start < CHUNK_FIRST + CHUNK_SECOND) {
+        ahead = 0; /* most bodies end here */
+    }
+    return ahead > least ? (size_t)ahead : least;
+}
+
+/* At least so much is promised. If need be, readers have to read back from the store what it has.
+ */
+static bool assure(struct spool *spool, size_t least)
+{
+    if (spool->promised >= least) {
+        return true;
+    }
+    size_t more = needed(spool, least) - spool->promised;
+    if (!memory_promise(more)) {
+        pthread_mutex_lock(&spool->lock);
+        spool_let_go_stored(spool);
+        pthread_mutex_unlock(&spool->lock);
+        if (!memory_promise(more)) {
+            return false;
+        }
+    }
+    spool->promised += more;
+    return true;
+}
+
+void spool_look_ahead(struct spool *spool)
+{
+    if (spool->sure || spool->put == NULL || !spool_is_large(spool) || !is_to_stay(spool)) {
+        return;
+    }
+    size_t ahead = needed(spool, 0);
+    bool strained = !assure(spool, ahead < CHUNK ? ahead : CHUNK);
+    pthread_mutex_lock(&spool->lock);
+    spool->strained = strained;
+    pthread_mutex_unlock(&spool->lock);
+}
+
+void spool_drop_promise(struct spool *spool)
+{
+    memory_give(MEMORY_PROMISED, spool->promised);
+    spool->promised = 0;
+}
+
+/* There is no room: from here on it only passes through. */
+static void give_up_keeping(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    spool->keep = false;
+    spool->put_failed = true;
+    spool->lacks_room = true;
+    spool_let_go(spool);
+    pthread_mutex_unlock(&spool->lock);
+}
+
+/* The next chunk is taken from what was promised, as far as that goes. */
+static size_t use_promise(struct spool *spool, size_t cap)
+{
+    size_t had = spool->promised < cap ? spool->promised : cap;
+
+    spool->promised -= had;
+    memory_give(MEMORY_PROMISED, had);
+    return cap;
+}
+
+size_t spool_next_size(struct spool *spool)
+{
+    size_t cap = chunk_size(spool, spool->length);
+
+    if (!spool->sure && is_to_stay(spool)) {
+        if (assure(spool, cap)) {
+            return use_promise(spool, cap);
+        }
+        give_up_keeping(spool);
+    }
+    cap = cap > CHUNK_SECOND && memory_is_tight() && !spool->sure ? CHUNK_SECOND : cap;
+    return use_promise(spool, cap);
+}
