@@ -187,8 +187,10 @@ struct object *cache_admit(struct cache *cache, const struct admission *admissio
     });
 
     if (admission->store) {
-        *why = cache_response_key(cache, admission, &key) ? prepare(cache, admission, &key, spool)
-                                                          : REASON_VARY_STAR;
+        *why = cache_response_key(cache, admission, &key);
+    }
+    if (admission->store && *why == REASON_STORED) {
+        *why = prepare(cache, admission, &key, spool);
     }
     struct object *object =
         object_new(&key, admission->response, admission->fields, admission->freshness, spool);
@@ -335,15 +337,20 @@ static void renew(struct cache *cache, struct object *object)
 }
 
 /* Under the guard. A private flight is not the only one for its key: something newer than what it
- * validates may be stored by now. */
+ * validates may be stored by now. What would have to be read from the disk first counts as newer:
+ * then the old one is validated again by the next request. */
 static bool is_newest(struct cache *cache, const struct flight *flight)
 {
     struct object *stale = flight_stale(flight);
+    struct cold cold;
     bool from_memory;
-    struct object *now = cache_peek(cache, &stale->key, &from_memory);
-    bool newest = now == NULL || (now->freshness.response_time <= stale->freshness.response_time &&
-                                  span_eq(fields_get(&now->fields, FIELD_ETAG),
-                                          fields_get(&stale->fields, FIELD_ETAG)));
+
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
+    struct object *now = cache_peek(cache, &stale->key, &cold, &from_memory);
+    bool newest = now == NULL ? !cold.again
+                              : (now->freshness.response_time <= stale->freshness.response_time &&
+                                 span_eq(fields_get(&now->fields, FIELD_ETAG),
+                                         fields_get(&stale->fields, FIELD_ETAG)));
 
     object_unref(&now);
     return newest;

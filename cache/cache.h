@@ -32,6 +32,7 @@ enum cache_result {
     CACHE_FOLLOW,  /* wait for the flight */
     CACHE_ALONE,   /* fetch for this request only */
     CACHE_REFUSED, /* only-if-cached, and nothing usable is stored: 504 */
+    CACHE_COLD,    /* it is on disk: wait until lookup_is_ready(), then look on */
 };
 
 /* Lives in the exchange. */
@@ -41,6 +42,7 @@ struct lookup {
     struct object *object;       /* counted; NULL when nothing usable was found */
     struct flight_member member; /* of the flight joined or led */
     struct flight_mark mark;     /* when the lookup began */
+    struct cold cold;            /* what it waits for from the disk */
     bool lead;
     bool from_memory;
 };
@@ -55,14 +57,19 @@ struct cache_query {
     bool alone;             /* neither join nor lead a flight */
     bool peek;              /* only to tell: nothing becomes hot, nothing is marked as used */
     struct object *useless; /* what an earlier lookup found and could not be delivered, or NULL */
-    struct waker waker;     /* for the flight */
+    struct waker waker;     /* for the flight, and for what comes from the disk */
     struct arena *arena;    /* keys are kept here */
 };
 
 /* Looks up and decides. decision gets outcome, reason, age and lifetime as far as known. */
 enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
                                struct lookup *lookup, struct decision *decision);
-/* Gives back object and membership. */
+/* CACHE_COLD was the answer, and the waker was called: something has come. */
+bool lookup_is_ready(const struct lookup *lookup);
+/* Looks anew, with what has come from the disk. The answer may be CACHE_COLD again. */
+enum cache_result cache_lookup_on(struct cache *cache, const struct cache_query *query,
+                                  struct lookup *lookup, struct decision *decision);
+/* Gives back object and membership, and what was read. */
 void lookup_fini(struct lookup *lookup);
 
 /* May this member use the shared response of its flight? (Vary may select another.) */

@@ -73,13 +73,16 @@ void cache_save_parts(struct cache *cache, struct object *object, struct flight_
 
 /* ---- find.c ---- */
 
-/* From memory, else from the store; NULL when it is in neither. */
-struct object *cache_load(struct cache *cache, const struct cache_key *key, bool *from_memory);
+/* From memory, else from the store; NULL when it is in neither, or (cold->again) is not known yet.
+ * Without `cold` the disk is waited for: not for event loops. */
+struct object *cache_load(struct cache *cache, const struct cache_key *key, struct cold *cold,
+                          bool *from_memory);
 /* Looks under one of the keys of `primary`; what is small then stays in memory. */
 struct object *cache_find(struct cache *cache, const struct cache_key *primary,
-                          const struct cache_key *key, bool *from_memory);
+                          const struct cache_key *key, struct cold *cold, bool *from_memory);
 /* As cache_load(), without a trace: nothing is marked as used, nothing is copied to memory. */
-struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool *from_memory);
+struct object *cache_peek(struct cache *cache, const struct cache_key *key, struct cold *cold,
+                          bool *from_memory);
 /* What is stored and what it is good for: CACHE_FRESH, _STALE, _REFUSED, or CACHE_LEAD: whatever is
  * there does not answer. lookup->primary must be set. */
 enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
@@ -101,10 +104,12 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        struct cache_key *out);
 /* The newest variants of a URL that a 304 could confirm, counted each; how many. They do not count
  * as used by that. */
-size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct arena *arena,
-                      struct object *out[OBJECT_VARY_MAX]);
-/* The key the response will be kept under. False for Vary: *. */
-bool cache_response_key(struct cache *cache, const struct admission *admission,
-                        struct cache_key *key);
+size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct cold *cold,
+                      struct arena *arena, struct object *out[OBJECT_VARY_MAX]);
+/* The key the response will be kept under, and REASON_STORED; or why it will not be kept:
+ * REASON_VARY_STAR, or REASON_STORE_BUSY when the Vary base would have to be read from the disk
+ * first. */
+enum reason cache_response_key(struct cache *cache, const struct admission *admission,
+                               struct cache_key *key);
 
 #endif

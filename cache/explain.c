@@ -23,7 +23,7 @@ static void add_listed(struct cache *cache, struct span prefix, struct span suff
 
     key_of_text(arena_printf(arena, "%.*s%.*s", SPAN_ARGS(prefix), SPAN_ARGS(suffix)),
                 &cache->secret, &key);
-    struct object *object = cache_peek(cache, &key, &from_memory);
+    struct object *object = cache_peek(cache, &key, NULL, &from_memory);
     if (object && out->variant_count < EXPLAIN_VARIANTS_MAX && !is_listed(out, object)) {
         out->variants[out->variant_count++] = object;
     } else {
@@ -53,7 +53,7 @@ static void list_variants(struct cache *cache, const struct cache_query *query,
                           struct explanation *out)
 {
     bool from_memory;
-    struct object *base = cache_peek(cache, &out->lookup.primary, &from_memory);
+    struct object *base = cache_peek(cache, &out->lookup.primary, NULL, &from_memory);
 
     if (base && base->kind == OBJECT_VARY) {
         read_base(cache, base, query->arena, out);
@@ -69,7 +69,7 @@ static size_t count_offered(struct cache *cache, const struct cache_query *query
     size_t count = 0;
 
     if (out->result == CACHE_LEAD && cache_offers_variants(&out->lookup, &out->decision)) {
-        count = cache_variants(cache, &out->lookup.primary, query->arena, variants);
+        count = cache_variants(cache, &out->lookup.primary, NULL, query->arena, variants);
     }
     for (size_t i = 0; i < count; i++) {
         object_unref(&variants[i]);

@@ -23,7 +23,7 @@ struct explanation {
     size_t offered; /* of them, that the origin is told of, so that it may confirm one */
 };
 
-/* query->waker is not used. */
+/* query->waker is not used. Waits for the disk: not for the loops that serve requests. */
 void cache_explain(struct cache *cache, const struct cache_query *query, struct explanation *out);
 void explanation_fini(struct explanation *explanation);
 

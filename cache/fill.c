@@ -28,13 +28,17 @@ static struct object *current(struct cache *cache, const struct object *base)
     return found;
 }
 
-/* The table has nothing under its key, and the store has something else. Under the guard. */
+/* The table has nothing under its key, and the store has something else, or does not say so at
+ * once. Under the guard. */
 static bool is_replaced(struct cache *cache, const struct object *base)
 {
     struct object *stored;
+    struct cold cold;
 
-    if (object_load(cache_shelf(cache, &base->key), &base->key, OBJECT_PEEKED, 0, &stored) != 0) {
-        return false;
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
+    if (object_load(cache_shelf(cache, &base->key), &base->key, OBJECT_PEEKED, 0, &cold, &stored) !=
+        0) {
+        return cold.again;
     }
     struct partial *parts = object_parts(stored);
     bool same = parts && partial_is_same(parts, object_parts(base));
@@ -290,8 +294,8 @@ bool cache_admit_partial(struct cache *cache, const struct admission *admission,
     bool joins =
         validator_strong(admission->fields, admission->freshness->response_time) != FIELD_OTHER;
 
-    if (!cache_response_key(cache, admission, &key)) {
-        *why = REASON_VARY_STAR;
+    *why = cache_response_key(cache, admission, &key);
+    if (*why != REASON_STORED) {
         return false;
     }
     if (!fits(cache, &key, length)) {

@@ -1,5 +1,6 @@
 /* find - what is stored for a request, and what is to be done about it. */
 #include "base/check.h"
+#include "base/err.h"
 #include "base/memory.h"
 #include "cache/cache_parts.h"
 
@@ -11,13 +12,14 @@ static bool is_hot_size(const struct object *object)
 }
 
 /* From memory, else from the store. */
-struct object *cache_load(struct cache *cache, const struct cache_key *key, bool *from_memory)
+struct object *cache_load(struct cache *cache, const struct cache_key *key, struct cold *cold,
+                          bool *from_memory)
 {
     struct object *object = table_find(cache->table, key);
 
     *from_memory = object != NULL;
     if (object == NULL) {
-        object_load(cache_shelf(cache, key), key, OBJECT_USED, 0, &object);
+        object_load(cache_shelf(cache, key), key, OBJECT_USED, 0, cold, &object);
     }
     return object;
 }
@@ -41,12 +43,16 @@ static struct object *warm(struct cache *cache, struct guard *guard, uint64_t ch
 
 /* What is used for the first time is only remembered, what was `seen` lately is copied. */
 static struct object *find_stored(struct cache *cache, struct guard *guard, uint64_t changes,
-                                  const struct cache_key *key, bool seen)
+                                  const struct cache_key *key, struct cold *cold, bool seen)
 {
     struct object *object = NULL;
     bool copy = seen && !memory_is_tight();
 
-    object_load(cache_shelf(cache, key), key, OBJECT_USED, copy ? RAM_OBJECT_MAX : 0, &object);
+    int err = object_load(cache_shelf(cache, key), key, OBJECT_USED, copy ? RAM_OBJECT_MAX : 0,
+                          cold, &object);
+    if (err == ERR_AGAIN) {
+        return NULL;
+    }
     if (object && (object_parts(object) || (copy && is_hot_size(object)))) {
         return warm(cache, guard, changes, object, seen);
     }
@@ -56,15 +62,8 @@ static struct object *find_stored(struct cache *cache, struct guard *guard, uint
     return object;
 }
 
-static void touch_stored(struct shelf shelf, const struct cache_key *key)
-{
-    if (shelf.store) {
-        store_touch(shelf.store, key->hash);
-    }
-}
-
 struct object *cache_find(struct cache *cache, const struct cache_key *primary,
-                          const struct cache_key *key, bool *from_memory)
+                          const struct cache_key *key, struct cold *cold, bool *from_memory)
 {
     struct guard *guard = &cache->guards[cache_guard_of(primary)];
     uint64_t changes = atomic_load(&guard->changes);
@@ -73,22 +72,23 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
 
     *from_memory = object != NULL;
     if (object == NULL) {
-        return find_stored(cache, guard, changes, key, seen);
+        return find_stored(cache, guard, changes, key, cold, seen);
     }
     if (touch) { /* or it would be evicted there while it is hot here */
-        touch_stored(cache_shelf(cache, key), key);
+        shelf_touch(cache_shelf(cache, key), key->hash);
     }
     return object;
 }
 
-struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool *from_memory)
+struct object *cache_peek(struct cache *cache, const struct cache_key *key, struct cold *cold,
+                          bool *from_memory)
 {
     struct table_view view;
 
     table_view(cache->table, key, &view);
     *from_memory = view.object != NULL;
     if (view.object == NULL &&
-        object_load(cache_shelf(cache, key), key, OBJECT_PEEKED, 0, &view.object) != 0) {
+        object_load(cache_shelf(cache, key), key, OBJECT_PEEKED, 0, cold, &view.object) != 0) {
         return NULL;
     }
     return view.object;
@@ -97,8 +97,9 @@ struct object *cache_peek(struct cache *cache, const struct cache_key *key, bool
 static struct object *find_for(struct cache *cache, const struct cache_query *query,
                                struct lookup *lookup, const struct cache_key *key)
 {
-    return query->peek ? cache_peek(cache, key, &lookup->from_memory)
-                       : cache_find(cache, &lookup->primary, key, &lookup->from_memory);
+    return query->peek
+               ? cache_peek(cache, key, NULL, &lookup->from_memory)
+               : cache_find(cache, &lookup->primary, key, &lookup->cold, &lookup->from_memory);
 }
 
 /* What is stored for the request under one specification. */
@@ -284,6 +285,9 @@ enum cache_result cache_appraise(struct cache *cache, const struct cache_query *
     bool varies;
 
     find_response(cache, query, lookup, &varies);
+    if (lookup->cold.again) {
+        return CACHE_COLD;
+    }
     if (query->useless && lookup->object && is_same_body(lookup->object, query->useless)) {
         pass_over(cache, query, lookup);
     }
@@ -319,6 +323,46 @@ void cache_note_pass_mark(struct decision *decision)
     }
 }
 
+bool cache_offers_variants(const struct lookup *lookup, const struct decision *decision)
+{
+    return lookup->object == NULL && decision->forward == FORWARD_VARY_MISS;
+}
+
+static void give_back(struct object **objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        object_unref(&objects[i]);
+    }
+}
+
+/* What is there does not answer. When no variant is for this request, the origin may say that one
+ * of them is all the same. */
+static enum cache_result turn_to_origin(struct cache *cache, const struct cache_query *query,
+                                        struct lookup *lookup, struct decision *decision,
+                                        bool *changed)
+{
+    struct object *variants[OBJECT_VARY_MAX];
+    size_t count = 0;
+
+    if (!query->alone && cache_offers_variants(lookup, decision)) {
+        count = cache_variants(cache, &lookup->primary, &lookup->cold, query->arena, variants);
+    }
+    if (lookup->cold.again) {
+        give_back(variants, count);
+        return CACHE_COLD;
+    }
+    enum cache_result result = join(cache, query, lookup, changed);
+    if (result == CACHE_LEAD && count > 0) {
+        flight_set_variants(lookup->member.flight, variants, count);
+    } else {
+        give_back(variants, count);
+    }
+    if (result == CACHE_ALONE && !*changed && !query->alone) {
+        cache_note_pass_mark(decision);
+    }
+    return result;
+}
+
 static enum cache_result decide(struct cache *cache, const struct cache_query *query,
                                 struct lookup *lookup, struct decision *decision, bool *changed)
 {
@@ -328,50 +372,46 @@ static enum cache_result decide(struct cache *cache, const struct cache_query *q
     if (result == CACHE_STALE) {
         return refresh(cache, query, lookup);
     }
-    if (result == CACHE_LEAD) {
-        result = join(cache, query, lookup, changed);
-        if (result == CACHE_ALONE && !*changed && !query->alone) {
-            cache_note_pass_mark(decision);
-        }
-    }
-    return result;
+    return result == CACHE_LEAD ? turn_to_origin(cache, query, lookup, decision, changed) : result;
 }
 
-bool cache_offers_variants(const struct lookup *lookup, const struct decision *decision)
-{
-    return lookup->object == NULL && decision->forward == FORWARD_VARY_MISS;
-}
-
-/* No variant is for this request: the origin may say that one of them is all the same. */
-static void offer_variants(struct cache *cache, struct lookup *lookup, struct arena *arena)
-{
-    struct object *variants[OBJECT_VARY_MAX];
-    size_t count = cache_variants(cache, &lookup->primary, arena, variants);
-
-    flight_set_variants(lookup->member.flight, variants, count);
-}
-
-enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
-                               struct lookup *lookup, struct decision *decision)
+enum cache_result cache_lookup_on(struct cache *cache, const struct cache_query *query,
+                                  struct lookup *lookup, struct decision *decision)
 {
     enum cache_result result = CACHE_ALONE;
     bool changed = true;
 
-    *lookup = (struct lookup){0};
-    key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
+    cold_begin(&lookup->cold);
     lookup->mark = cache_mark(cache, &lookup->primary);
     for (int attempt = 0; changed && attempt < 3; attempt++) {
         object_unref(&lookup->object);
         result = decide(cache, query, lookup, decision, &changed);
     }
-    if (result == CACHE_LEAD && cache_offers_variants(lookup, decision)) {
-        offer_variants(cache, lookup, query->arena);
+    if (result == CACHE_COLD) {
+        object_unref(&lookup->object);
+    } else {
+        cold_fini(&lookup->cold);
     }
     return result;
+}
+
+enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
+                               struct lookup *lookup, struct decision *decision)
+{
+    *lookup = (struct lookup){0};
+    cold_init(&lookup->cold, COLD_ASK, query->waker);
+    key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
+    return cache_lookup_on(cache, query, lookup, decision);
+}
+
+bool lookup_is_ready(const struct lookup *lookup)
+{
+    return cold_is_ready(&lookup->cold);
 }
 
 void lookup_fini(struct lookup *lookup)
 {
     flight_leave(&lookup->member);
     object_unref(&lookup->object);
+    cold_fini(&lookup->cold);
 }

@@ -328,13 +328,14 @@ static void adopt_body(struct object *object, struct store *store, size_t copy_m
 }
 
 int object_load(struct shelf shelf, const struct cache_key *key, enum object_use use,
-                size_t copy_max, struct object **out)
+                size_t copy_max, struct cold *cold, struct object **out)
 {
     struct store *store = shelf.store;
     struct store_object record;
 
     *out = NULL;
-    int err = shelf_find(shelf, key->hash, key->text, &record);
+    int err = cold ? cold_find(cold, shelf, key, &record)
+                   : shelf_find(shelf, key->hash, key->text, &record);
     if (err) {
         return err;
     }

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/source.h"
+#include "cache/cold.h"
 #include "cache/key.h"
 #include "cache/policy.h"
 #include "cache/spool.h"
@@ -74,7 +75,7 @@ enum object_use { OBJECT_USED, OBJECT_PEEKED }; /* does it count as a use? */
 /* What `shelf` has under the key, as an object. ERR_NOT_FOUND, or ERR_CORRUPT (the record is
  * dropped). A body up to `copy_max` bytes is copied to memory, so that nothing stays pinned. */
 int object_load(struct shelf shelf, const struct cache_key *key, enum object_use use,
-                size_t copy_max, struct object **out);
+                size_t copy_max, struct cold *cold, struct object **out);
 
 /* What is stored of an object: head bytes into `head`, times and kind into `meta`. */
 struct object_meta {

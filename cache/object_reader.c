@@ -169,6 +169,7 @@ static int enter_piece(struct object_reader *reader)
     switch (partial_look(parts->partial, &parts->place, parts->offset, view)) {
     case PARTIAL_HERE:
         break;
+    case PARTIAL_COLD:
     case PARTIAL_WAIT:
         return ERR_AGAIN;
     case PARTIAL_HOLE:

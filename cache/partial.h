@@ -110,6 +110,7 @@ struct partial_reader {
         waiting; /* of all, of those who wait for a change: of anything, so look again */
     struct piece_range wants; /* what he has still to read */
     struct waker waker; /* called once, from any thread, with a lock held: it must only post */
+    struct cold cold;   /* the piece he has come to, when it is to be read from the disk */
 };
 void partial_join(struct partial *partial, struct partial_reader *reader, struct piece_range wants,
                   struct waker waker);
@@ -127,6 +128,7 @@ struct partial_view {
 enum partial_look {
     PARTIAL_HERE, /* *view is set */
     PARTIAL_WAIT, /* somebody fetches it; the reader will be woken */
+    PARTIAL_COLD, /* it comes from the disk; the reader will be woken */
     PARTIAL_HOLE, /* nobody does; the reader will be woken when that changes */
     PARTIAL_DEAD, /* nobody ever will: killed, or not to be joined */
 };

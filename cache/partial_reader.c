@@ -7,6 +7,7 @@ void partial_join(struct partial *partial, struct partial_reader *reader, struct
 {
     *reader = (struct partial_reader){.wants = wants, .waker = waker};
     list_init(&reader->waiting);
+    cold_init(&reader->cold, COLD_MUST, waker);
     partial_lock(partial);
     list_push_back(&partial->readers, &reader->link);
     partial_unlock(partial);
@@ -18,6 +19,7 @@ void partial_leave(struct partial *partial, struct partial_reader *reader)
     list_remove(&reader->waiting);
     list_remove(&reader->link);
     partial_unlock(partial);
+    cold_fini(&reader->cold);
 }
 
 bool partial_is_wanted(struct partial *partial, const struct piece *piece)
@@ -64,7 +66,7 @@ static enum partial_look look(struct partial *partial, struct partial_reader *re
     return PARTIAL_HERE;
 }
 
-static int load(struct partial *partial, struct partial_view *view)
+static int load(struct partial *partial, struct partial_reader *reader, struct partial_view *view)
 {
     _Alignas(16) char first[1024];
     struct arena arena;
@@ -72,8 +74,12 @@ static int load(struct partial *partial, struct partial_view *view)
 
     arena_init(&arena, first, sizeof(first));
     partial_piece_key(partial, view->range.from, &arena, &key);
-    int err = object_load(partial_shelf(partial), &key, OBJECT_USED, 0, &view->object);
+    int err =
+        object_load(partial_shelf(partial), &key, OBJECT_USED, 0, &reader->cold, &view->object);
     arena_fini(&arena);
+    if (err != ERR_AGAIN) {
+        cold_fini(&reader->cold);
+    }
     /* A piece that was cut is longer in the store than in the row. */
     if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {
         object_unref(&view->object);
@@ -90,8 +96,16 @@ enum partial_look partial_look(struct partial *partial, struct partial_reader *r
         partial_lock(partial);
         enum partial_look result = look(partial, reader, offset, view);
         partial_unlock(partial);
-        if (result != PARTIAL_HERE || view->object || load(partial, view) == 0) {
+        if (result != PARTIAL_HERE || view->object) {
             return result;
+        }
+        int err = load(partial, reader, view);
+        if (err == 0) {
+            return PARTIAL_HERE;
+        }
+        if (err == ERR_AGAIN) {
+            partial_view_fini(view);
+            return PARTIAL_COLD;
         }
         partial_forget(partial, view->piece); /* evicted: it is a hole again */
         partial_view_fini(view);

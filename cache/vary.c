@@ -123,22 +123,28 @@ static struct object *put_base(struct cache *cache, const struct cache_key *prim
     return base;
 }
 
-/* The Vary base of the URL with `spec` in it; made or extended when needed. */
+/* The Vary base of the URL with `spec` in it; made or extended when needed. NULL when it would have
+ * to be read from the disk first. */
 static struct object *vary_base(struct cache *cache, const struct cache_key *primary,
                                 struct span spec, struct arena *arena)
 {
     struct listing listing;
+    struct cold cold;
     bool from_memory;
-    struct object *old = cache_find(cache, primary, primary, &from_memory);
 
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
+    struct object *old = cache_find(cache, primary, primary, &cold, &from_memory);
+    if (cold.again) {
+        return NULL;
+    }
     if (listing_read(old, &listing) && recent_has(&listing.specs, spec)) {
         return old;
     }
     object_unref(&old);
     struct guard *guard = cache_guard_lock(cache, cache_guard_of(primary));
-    struct object *base = cache_load(cache, primary, &from_memory);
+    struct object *base = cache_load(cache, primary, &cold, &from_memory);
     bool is_base = listing_read(base, &listing);
-    if (!is_base || !recent_has(&listing.specs, spec)) {
+    if (!cold.again && (!is_base || !recent_has(&listing.specs, spec))) {
         old = base;
         listing.generation = is_base ? listing.generation : new_generation(arena);
         recent_add(&listing.specs, spec);
@@ -151,11 +157,12 @@ static struct object *vary_base(struct cache *cache, const struct cache_key *pri
 
 /* ---- several variants ---- */
 
-/* Lists the variant in its base, unless that has gone or lists it already. */
+/* Lists the variant in its base, unless that has gone, lists it already, or is not in memory. */
 static void list_variant(struct cache *cache, const struct cache_key *primary,
                          const struct object *base, const struct cache_key *variant)
 {
     struct listing listing;
+    struct cold cold;
     bool from_memory;
     struct span suffix =
         span_skip(variant->text, primary->text.len + 1 + cache_generation(base).len);
@@ -164,8 +171,9 @@ static void list_variant(struct cache *cache, const struct cache_key *primary,
     if (suffix.len > VARIANT_TEXT_MAX || recent_has(&listing.variants, suffix)) {
         return;
     }
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
     struct guard *guard = cache_guard_lock(cache, cache_guard_of(primary));
-    struct object *now = cache_load(cache, primary, &from_memory);
+    struct object *now = cache_load(cache, primary, &cold, &from_memory);
     if (listing_read(now, &listing) && span_eq(listing.generation, cache_generation(base)) &&
         !recent_has(&listing.variants, suffix)) {
         struct object *old = now;
@@ -184,20 +192,20 @@ static bool is_candidate(const struct object *object)
            etag_is_valid(fields_get(&object->fields, FIELD_ETAG));
 }
 
-size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct arena *arena,
-                      struct object *out[OBJECT_VARY_MAX])
+size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct cold *cold,
+                      struct arena *arena, struct object *out[OBJECT_VARY_MAX])
 {
     struct listing listing;
     struct cache_key key;
     bool from_memory;
     size_t count = 0;
-    struct object *base = cache_peek(cache, primary, &from_memory);
+    struct object *base = cache_peek(cache, primary, cold, &from_memory);
 
     listing_read(base, &listing);
     for (size_t i = listing.variants.count; i-- > 0;) {
         key_of_text(salted(primary, listing.generation, listing.variants.at[i], arena),
                     &cache->secret, &key);
-        struct object *object = cache_peek(cache, &key, &from_memory);
+        struct object *object = cache_peek(cache, &key, cold, &from_memory);
         if (object && is_candidate(object)) {
             out[count++] = object;
         } else {
@@ -223,28 +231,35 @@ bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct
         return true;
     }
     struct object *base = vary_base(cache, &lookup->primary, spec, arena);
+    if (base == NULL) {
+        return false; /* looking again will tell */
+    }
     cache_variant_key(cache, &lookup->primary, base, spec, request, arena, &key);
     object_unref(&base);
     return span_eq(key.text, object->key.text);
 }
 
-bool cache_response_key(struct cache *cache, const struct admission *admission,
-                        struct cache_key *key)
+enum reason cache_response_key(struct cache *cache, const struct admission *admission,
+                               struct cache_key *key)
 {
     struct span spec;
 
     *key = *admission->primary;
     if (!key_vary_spec(&admission->response->fields, admission->arena, &spec)) {
-        return false;
+        return REASON_VARY_STAR;
     }
-    if (spec.len > 0) {
-        struct object *base = vary_base(cache, admission->primary, spec, admission->arena);
-        cache_variant_key(cache, admission->primary, base, spec, &admission->request->fields,
-                          admission->arena, key);
-        if (fields_has(&admission->response->fields, FIELD_ETAG)) {
-            list_variant(cache, admission->primary, base, key);
-        }
-        object_unref(&base);
+    if (spec.len == 0) {
+        return REASON_STORED;
     }
-    return true;
+    struct object *base = vary_base(cache, admission->primary, spec, admission->arena);
+    if (base == NULL) {
+        return REASON_STORE_BUSY;
+    }
+    cache_variant_key(cache, admission->primary, base, spec, &admission->request->fields,
+                      admission->arena, key);
+    if (fields_has(&admission->response->fields, FIELD_ETAG)) {
+        list_variant(cache, admission->primary, base, key);
+    }
+    object_unref(&base);
+    return REASON_STORED;
 }

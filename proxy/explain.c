@@ -173,6 +173,8 @@ static void ask_cache(struct inquest *inquest)
     case CACHE_REFUSED:
         expect_refusal(inquest);
         break;
+    case CACHE_COLD: /* it has waited for the disk */
+        UNREACHABLE();
     }
 }
 

@@ -85,6 +85,14 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
             store->kept_bytes);
     counter(out, "store_corrupt", "Records dropped because a checksum did not hold",
             store->corrupt);
+    gauge(out, "store_reads_waiting", "Reads that wait for a thread", store->reads_waiting);
+    counter(out, "store_reads", "Reads from the disk that a request waited for", store->reads);
+    counter(out, "store_read_bytes", "Bytes of these", store->read_bytes);
+    counter(out, "store_read_errors", "Reads from the disk that failed", store->read_errors);
+    counter(out, "store_reads_shared", "Waits for a read that another request had asked for",
+            store->reads_shared);
+    counter(out, "store_reads_refused", "Lookups that were misses because too many reads waited",
+            store->reads_refused);
 }
 
 int status_metrics(const struct status_query *query, struct buf *out)
@@ -245,6 +253,9 @@ static json_t *store_json(const struct cache_stats *stats, const struct settings
     json_object_set_new(store, "kept_bytes", integer(stats->store.kept_bytes));
     json_object_set_new(store, "commit_errors", integer(stats->store.commit_errors));
     json_object_set_new(store, "corrupt", integer(stats->store.corrupt));
+    json_object_set_new(store, "reads", integer(stats->store.reads));
+    json_object_set_new(store, "read_bytes", integer(stats->store.read_bytes));
+    json_object_set_new(store, "reads_waiting", integer(stats->store.reads_waiting));
     return store;
 }
 

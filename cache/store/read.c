@@ -7,6 +7,9 @@
 
 #include <stdatomic.h>
 
+/* Objects are not waited for behind so many: the origin is asked instead. */
+enum { QUEUE_MAX = 1024 };
+
 enum read_kind { READ_OBJECT, READ_CHUNK, READ_LENT };
 
 struct store_read {
@@ -140,7 +143,9 @@ static void publish(struct store_read *read)
     atomic_store_explicit(&read->done, true, memory_order_release);
     for (struct list *link; (link = list_pop_front(&read->waiters)) != NULL;) {
         struct store_waiter *waiter = list_entry(link, struct store_waiter, link);
-        waiter->wake(waiter->arg);
+        if (waiter->wake) {
+            waiter->wake(waiter->arg);
+        }
     }
     pthread_mutex_unlock(&reads->lock);
 }
@@ -230,9 +235,23 @@ static void ask(struct store *store, const struct store_read *wanted, struct sto
     }
 }
 
-void store_read_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                       struct store_waiter *waiter)
+static bool is_overrun(struct reads *reads)
 {
+    if (io_queued(&reads->io) < QUEUE_MAX) {
+        return false;
+    }
+    pthread_mutex_lock(&reads->lock);
+    reads->refused++;
+    pthread_mutex_unlock(&reads->lock);
+    return true;
+}
+
+bool store_read_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                       bool anyway, struct store_waiter *waiter)
+{
+    if (!anyway && is_overrun(&store->reads)) {
+        return false;
+    }
     struct store_read wanted = {
         .job.run = run,
         .kind = READ_OBJECT,
@@ -242,6 +261,7 @@ void store_read_object(struct store *store, const uint8_t hash[STORE_HASH], stru
 
     memcpy(wanted.hash, hash, STORE_HASH);
     ask(store, &wanted, waiter);
+    return true;
 }
 
 void store_read_chunk(struct store *store, const struct store_chunk *chunk,
@@ -270,6 +290,13 @@ void store_read_lent(struct store *store, struct store_pin *pin, struct span len
 bool store_read_is_done(const struct store_read *read)
 {
     return atomic_load_explicit(&read->done, memory_order_acquire);
+}
+
+bool store_read_is_of(const struct store_read *read, const uint8_t hash[STORE_HASH],
+                      struct span key)
+{
+    return read->kind == READ_OBJECT && memcmp(read->hash, hash, STORE_HASH) == 0 &&
+           span_eq(span_of(read->key, read->key_len), key);
 }
 
 int store_read_bytes(const struct store_read *read, struct span *out)

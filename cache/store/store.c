@@ -211,6 +211,7 @@ static void add_read_stats(struct reads *reads, struct store_stats *out)
     out->read_bytes = reads->bytes;
     out->read_errors = reads->errors;
     out->reads_shared = reads->shared;
+    out->reads_refused = reads->refused;
     pthread_mutex_unlock(&reads->lock);
 }
 

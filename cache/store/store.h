@@ -102,7 +102,7 @@ struct store_read;
 struct store_waiter {
     struct list link;
     struct store_read *read;
-    void (*wake)(void *arg); /* once, from any thread, with a lock held: it must only post */
+    void (*wake)(void *arg); /* once, from any thread, with a lock held; or NULL */
     void *arg;
 };
 
@@ -119,9 +119,10 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
 bool store_is_resident(struct span lent);
 
 /* Begin to read, or wait together with who has begun. The waiter must be given back with
- * store_read_leave(), at any time. */
-void store_read_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                       struct store_waiter *waiter);
+ * store_read_leave(), at any time. Of an object: false, and nothing to give back, when so many wait
+ * for the disk already that it would take too long; not when it must be had `anyway`. */
+bool store_read_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
+                       bool anyway, struct store_waiter *waiter);
 /* The chunk's segment must stay pinned while anybody waits. */
 void store_read_chunk(struct store *store, const struct store_chunk *chunk,
                       struct store_waiter *waiter);
@@ -130,6 +131,9 @@ void store_read_lent(struct store *store, struct store_pin *pin, struct span len
                      struct store_waiter *waiter);
 /* It is there, or has failed; a waiter is woken when that changes. */
 bool store_read_is_done(const struct store_read *read);
+/* It is store_read_object() of this. */
+bool store_read_is_of(const struct store_read *read, const uint8_t hash[STORE_HASH],
+                      struct span key);
 /* Of a chunk or of what is lent: 0 and its bytes, valid as long as the waiter is not given back;
  * or ERR_CORRUPT, ERR_NOT_FOUND, or the code of the disk. When it is done. */
 int store_read_bytes(const struct store_read *read, struct span *out);
@@ -207,7 +211,7 @@ struct store_stats {
     uint64_t recycled_segments;        /* made of the file of one that was */
     uint64_t stored_finds, missed_finds;
     uint64_t reads_waiting; /* a gauge: what waits for the disk */
-    uint64_t reads, read_bytes, read_errors, reads_shared;
+    uint64_t reads, read_bytes, read_errors, reads_shared, reads_refused;
 };
 void store_stats(struct store *store, struct store_stats *out);
 /* How long those waited who read from the disk. For metrics.h, as an owner. */

@@ -22,7 +22,7 @@ struct reads {
     struct io io;
     pthread_mutex_t lock; /* for what follows */
     struct list under_way[READ_BUCKETS];
-    uint64_t count, bytes, errors, shared;
+    uint64_t count, bytes, errors, shared, refused;
     struct histogram seconds; /* from asking until it is there */
 };
 

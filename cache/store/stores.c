@@ -164,6 +164,31 @@ int shelf_find(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span k
                        : ERR_NOT_FOUND;
 }
 
+int shelf_find_now(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                   struct store_read *read, struct store_object *out)
+{
+    uint8_t own[STORE_HASH];
+
+    return shelf.store ? store_find_now(shelf.store, tenured(shelf, hash, own), key, read, out)
+                       : ERR_NOT_FOUND;
+}
+
+bool shelf_read_object(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                       bool anyway, struct store_waiter *waiter)
+{
+    uint8_t own[STORE_HASH];
+
+    return store_read_object(shelf.store, tenured(shelf, hash, own), key, anyway, waiter);
+}
+
+bool shelf_read_is_of(struct shelf shelf, const struct store_read *read,
+                      const uint8_t hash[STORE_HASH], struct span key)
+{
+    uint8_t own[STORE_HASH];
+
+    return store_read_is_of(read, tenured(shelf, hash, own), key);
+}
+
 int shelf_put_begin(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                     struct store_put **out)
 {
@@ -275,6 +300,7 @@ static void add(struct store_stats *sum, const struct store_stats *one)
     sum->read_bytes += one->read_bytes;
     sum->read_errors += one->read_errors;
     sum->reads_shared += one->reads_shared;
+    sum->reads_refused += one->reads_refused;
 }
 
 void stores_stats(struct stores *stores, struct store_stats *out)

@@ -50,6 +50,13 @@ struct shelf stores_shelf(const struct stores *stores, const uint8_t hash[STORE_
  * put (ERR_IO), nothing is there to drop; done is then called at once. */
 int shelf_find(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                struct store_object *out);
+int shelf_find_now(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                   struct store_read *read, struct store_object *out);
+/* On a shelf with a store. */
+bool shelf_read_object(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
+                       bool anyway, struct store_waiter *waiter);
+bool shelf_read_is_of(struct shelf shelf, const struct store_read *read,
+                      const uint8_t hash[STORE_HASH], struct span key);
 int shelf_put_begin(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                     struct store_put **out);
 int shelf_put_begin_anyway(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,

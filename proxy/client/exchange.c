@@ -118,8 +118,9 @@ static enum exchange_state step_wait(struct exchange *x)
 }
 
 static const step steps[] = {
-    [EX_HEAD] = step_wait,       [EX_ROUTE] = exchange_route, [EX_LOOKUP] = exchange_lookup,
-    [EX_AWAIT] = exchange_await, [EX_DELIVER] = step_wait,    [EX_TUNNEL] = step_tunnel,
+    [EX_HEAD] = step_wait,     [EX_ROUTE] = exchange_route, [EX_LOOKUP] = exchange_lookup,
+    [EX_READ] = exchange_read, [EX_AWAIT] = exchange_await, [EX_DELIVER] = step_wait,
+    [EX_TUNNEL] = step_tunnel,
 };
 
 /* Every event ends here. Runs steps until one has to wait (returns its own state). */

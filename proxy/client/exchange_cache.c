@@ -61,9 +61,9 @@ static void refresh(struct exchange *x)
     }
 }
 
-enum exchange_state exchange_lookup(struct exchange *x)
+static struct cache_query query_of(struct exchange *x)
 {
-    struct cache_query query = {
+    return (struct cache_query){
         .request = &x->request,
         .policy = &x->policy,
         .uri = &x->uri,
@@ -74,12 +74,11 @@ enum exchange_state exchange_lookup(struct exchange *x)
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };
+}
 
-    if (!x->policy.lookup) {
-        x->decision = route_pass(&x->policy);
-        return exchange_go_alone(x);
-    }
-    switch (cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision)) {
+static enum exchange_state act(struct exchange *x, enum cache_result result)
+{
+    switch (result) {
     case CACHE_FRESH:
         return exchange_deliver(x, take_found(x), true);
     case CACHE_STALE:
@@ -95,8 +94,32 @@ enum exchange_state exchange_lookup(struct exchange *x)
         return exchange_go_alone(x);
     case CACHE_REFUSED:
         return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+    case CACHE_COLD:
+        return EX_READ;
     }
     UNREACHABLE();
+}
+
+enum exchange_state exchange_lookup(struct exchange *x)
+{
+    struct cache_query query = query_of(x);
+
+    if (!x->policy.lookup) {
+        x->decision = route_pass(&x->policy);
+        return exchange_go_alone(x);
+    }
+    return act(x, cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision));
+}
+
+/* ---- READ ---- */
+
+enum exchange_state exchange_read(struct exchange *x)
+{
+    struct cache_query query = query_of(x);
+
+    return lookup_is_ready(&x->lookup)
+               ? act(x, cache_lookup_on(x->worker->cache, &query, &x->lookup, &x->decision))
+               : EX_READ;
 }
 
 /* ---- AWAIT ---- */

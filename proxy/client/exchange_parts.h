@@ -15,7 +15,8 @@
 #define EXCHANGE_STATES(X)                                                                         \
     X(HEAD,    BIT(EX_ROUTE) | BIT(EX_DONE))                      /* the request's head comes   */ \
     X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER)) /* who, where to, may they    */ \
-    X(LOOKUP,  BIT(EX_AWAIT) | BIT(EX_DELIVER))                   /* ask the cache              */ \
+    X(LOOKUP,  BIT(EX_READ) | BIT(EX_AWAIT) | BIT(EX_DELIVER))    /* ask the cache              */ \
+    X(READ,    BIT(EX_LOOKUP) | BIT(EX_AWAIT) | BIT(EX_DELIVER))  /* the disk brings what it has*/ \
     X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_DONE))   /* the head, the first bytes  */ \
     X(DELIVER, BIT(EX_DONE))                                      /* the client pulls the body  */ \
     X(TUNNEL,  BIT(EX_DELIVER) | BIT(EX_DONE))                    /* CONNECT: bytes both ways   */ \
@@ -83,6 +84,7 @@ struct exchange {
  * to wait. */
 enum exchange_state exchange_route(struct exchange *x);
 enum exchange_state exchange_lookup(struct exchange *x);
+enum exchange_state exchange_read(struct exchange *x);
 enum exchange_state exchange_await(struct exchange *x);
 /* Delivers the object (taken over); `evaluate`: conditions and Range are ours to evaluate. */
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);

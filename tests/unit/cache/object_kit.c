@@ -50,7 +50,8 @@ struct object *kit_object(struct store *store, const char *key, size_t len, size
                      &result);
     store_flush(store);
     CHECK(result == 0);
-    CHECK(object_load((struct shelf){.store = store}, &id, OBJECT_PEEKED, copy_max, &object) == 0);
+    CHECK(object_load((struct shelf){.store = store}, &id, OBJECT_PEEKED, copy_max, NULL,
+                      &object) == 0);
     buf_fini(&text);
     free(body);
     return object;

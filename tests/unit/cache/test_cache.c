@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -73,17 +74,22 @@ static void ask(struct kit *kit, const char *url, const char *const *lines, stru
     add_lines(&try->request.fields, lines);
     cr_assert_eq(uri_parse(span_str(url), &kit->arena, &try->uri), 0);
     policy_read_request(&try->request, &policy_defaults, &try->policy);
-    try->result = cache_lookup(kit->cache,
-                               &(struct cache_query){
-                                   .request = &try->request,
-                                   .policy = &try->policy,
-                                   .uri = &try->uri,
-                                   .zone = SPAN("t"),
-                                   .now = kit->now,
-                                   .waker = {count_wake, kit},
-                                   .arena = &kit->arena,
-                               },
-                               &try->lookup, &try->decision);
+    struct cache_query query = {
+        .request = &try->request,
+        .policy = &try->policy,
+        .uri = &try->uri,
+        .zone = SPAN("t"),
+        .now = kit->now,
+        .waker = {count_wake, kit},
+        .arena = &kit->arena,
+    };
+    try->result = cache_lookup(kit->cache, &query, &try->lookup, &try->decision);
+    while (try->result == CACHE_COLD) {
+        while (!lookup_is_ready(&try->lookup)) {
+            sched_yield();
+        }
+        try->result = cache_lookup_on(kit->cache, &query, &try->lookup, &try->decision);
+    }
 }
 
 /* The origin's answer to a try that leads. */

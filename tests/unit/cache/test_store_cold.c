@@ -54,7 +54,7 @@ static void read_object(struct kit *kit, const char *key, struct wait *wait)
 
     wait_init(wait);
     kit_hash(kit->store, span_str(key), hash);
-    store_read_object(kit->store, hash, span_str(key), &wait->waiter);
+    cr_assert(store_read_object(kit->store, hash, span_str(key), false, &wait->waiter));
 }
 
 /* As a loop does: what is not in memory is read, and then looked for again. */
@@ -169,6 +169,7 @@ Test(store_cold, what_is_on_disk_is_read_and_then_found)
     struct store_object object;
     cool(&kit);
     cr_expect_eq(find_patiently(&kit, "another", &object, &reads), ERR_NOT_FOUND);
+    store_stop_reads(kit.store); /* they hold what they read until they have told everybody */
     cr_expect_eq(memory_sum(MEMORY_BODIES), 0, "all is given back");
     kit_fini(&kit);
 }
@@ -190,6 +191,7 @@ Test(store_cold, what_was_read_does_until_something_is_committed)
     store_read_leave(&wait.waiter);
     cr_expect_eq(kit_compare(kit.store, "some pages", 40000, &object), 0);
     store_object_done(kit.store, &object);
+    store_stop_reads(kit.store);
     cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
     kit_fini(&kit);
 }

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""What is stored, and not in memory: cold.py BUILD
+
+A store is filled with objects of all sizes, variants and parts included; the proxy is started again
+and the pages of its files are dropped from memory, also while it answers. Then every hit must be
+byte-exact, ranges too, without a word to the origin; many who want the same at once read it once;
+clients leave while they wait; and the proxy ends while reads are under way.
+"""
+import http.client
+import json
+import mmap
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+import origin  # noqa: E402
+
+SIZES = [0, 1, 300, 1500, 2500, 9000, 40_000, 200_000, 950_000, 1_300_000, 5_000_000]
+LANGUAGES = ["de", "en", "fr", "la"]
+failures = []
+
+
+def check(good, what):
+    if not good:
+        failures.append(what)
+        print("FAILED:", what)
+
+
+def drop_pages(store):
+    """Drops what is in memory of the files, and says whether the system lets it."""
+    for path in sorted(pathlib.Path(store).glob("*.mdb")):
+        with open(path, "rb") as file:
+            os.fdatasync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+class Vary:
+    """An origin whose answer depends on Accept-Language."""
+
+    def __init__(self):
+        outer = self
+        self.asked = 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.asked += 1
+                language = self.headers.get("Accept-Language", "")
+                body = origin.body(language, 700)
+                self.send_response(200)
+                self.send_header("Cache-Control", "max-age=3600")
+                self.send_header("Vary", "Accept-Language")
+                self.send_header("ETag", f'"{language}"')
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def metric(proxy, name):
+    text = urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/metrics").read().decode()
+    for line in text.splitlines():
+        if line.startswith(name + " "):
+            return int(float(line.split()[1]))
+    return 0
+
+
+def counters(origin_port):
+    """How often each path was asked for."""
+    return json.load(urllib.request.urlopen(f"http://127.0.0.1:{origin_port}/counters"))["paths"]
+
+
+def get_all(proxy, base, vary, what):
+    client = larder.Client(proxy.port)
+    for size in SIZES:
+        status, body, _ = client.get(f"{base}/o/c{size}/{size}?cc=max-age=3600")
+        check(status == 200 and body == origin.body(f"c{size}", size), f"{what}: {size} bytes")
+    for language in LANGUAGES:
+        status, body, _ = client.get(f"http://127.0.0.1:{vary.port}/v", Accept_Language=language)
+        check(status == 200 and body == origin.body(language, 700), f"{what}: in {language}")
+
+
+def get_ranges(proxy, base, rng):
+    client = larder.Client(proxy.port)
+    for size in SIZES[2:]:
+        whole = origin.body(f"c{size}", size)
+        for _ in range(3):
+            first = rng.randrange(size)
+            last = min(size - 1, first + int(2 ** rng.uniform(0, 21)))
+            status, body, _ = client.get(f"{base}/o/c{size}/{size}?cc=max-age=3600",
+                                         Range=f"bytes={first}-{last}")
+            check(status == 206 and body == whole[first:last + 1],
+                  f"{first}-{last} of {size} bytes")
+
+
+def crowd(proxy, base, size, count):
+    """Many at once; a third of them leave when they have asked."""
+    whole = origin.body(f"c{size}", size)
+
+    def one(number):
+        try:
+            if number % 3 == 0:
+                with socket.create_connection(("127.0.0.1", proxy.port)) as leaving:
+                    leaving.sendall(f"GET {base}/o/c{size}/{size}?cc=max-age=3600 HTTP/1.1\r\n"
+                                    f"Host: x\r\n\r\n".encode())
+                return
+            status, body, _ = larder.Client(proxy.port).get(
+                f"{base}/o/c{size}/{size}?cc=max-age=3600")
+            check(status == 200 and body == whole, f"one of many: {size} bytes")
+        except OSError as error:
+            check(False, f"one of many: {size} bytes: {error}")
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def is_cold(store):
+    """Some page of the largest file is not in memory."""
+    path = max(pathlib.Path(store).glob("seg-*.mdb"), key=lambda p: p.stat().st_size)
+    done = subprocess.run(["fincore", "--bytes", "--noheadings", "--output", "RES,SIZE", path],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        return True
+    res, size = map(int, done.stdout.split())
+    return res < size
+
+
+def ends_in_time(proxy, base, store):
+    """Asked to end while it reads."""
+    proxy.start()
+    drop_pages(store)
+    sockets = []
+    for size in SIZES:
+        waiting = socket.create_connection(("127.0.0.1", proxy.port))
+        waiting.sendall(f"GET {base}/o/c{size}/{size}?cc=max-age=3600 HTTP/1.1\r\nHost: x\r\n"
+                        f"Connection: close\r\n\r\n".encode())
+        sockets.append(waiting)
+    for waiting in sockets:
+        waiting.close()
+    check(proxy.stop(), "it ends while the disk is read")
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    program = str(build / "proxy" / "larder-proxy")
+    larder.need(program)
+    rng = random.Random(4)
+    server = origin.serve("127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place = server.server_address[1]
+    vary = Vary()
+    base = f"http://127.0.0.1:{place}"
+    with tempfile.TemporaryDirectory(prefix="larder-cold-", dir=os.environ.get("TMPDIR")) as store:
+        proxy = larder.Proxy(program, store, "--set", "store.size=256MiB", "--set", "memory.size=16MiB")
+        proxy.start()
+        get_all(proxy, base, vary, "fetched")
+        check(proxy.stop(), "it ends")
+        asked = vary.asked
+        before = counters(place)
+
+        proxy.start()
+        drop_pages(store)
+        if not is_cold(store):
+            print("skipped: this file system keeps files in memory")
+            sys.exit(77)
+        get_all(proxy, base, vary, "from disk")
+        check(metric(proxy, "larder_store_reads_total") > 0, "something was read from the disk")
+        get_all(proxy, base, vary, "again")
+        for _ in range(3):
+            drop_pages(store)
+            get_ranges(proxy, base, rng)
+        check(proxy.stop(), "it ends")
+
+        proxy.start()
+        for size in SIZES[3:]:
+            drop_pages(store)
+            crowd(proxy, base, size, 24)
+        get_all(proxy, base, vary, "at last")
+        after = counters(place)
+        check(after == before, f"the origin was not asked: {before} {after}")
+        check(vary.asked == asked, "nor the one with variants")
+        check(proxy.stop(), "it ends")
+        ends_in_time(proxy, base, store)
+    print(f"{len(failures)} failures")
+    sys.exit(1 if failures else 0)
+
+
+main()
