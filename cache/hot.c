@@ -7,6 +7,7 @@ enum {
     NEW_SHARE = 10, /* of the bytes in both queues: one part in so many */
     MOVES_MAX = 64, /* second chances in one eviction: the shard is locked */
     TOUCH_EVERY = 64,
+    HITS_MAX = 3, /* what is counted between two judgements */
 };
 
 void hot_init(struct hot *hot)
@@ -15,19 +16,13 @@ void hot_init(struct hot *hot)
     for (size_t i = 0; i < HOT_QUEUES; i++) {
         list_init(&hot->queues[i]);
     }
-    s3fifo_init(&hot->ghosts, 0, 0);
-}
-
-static size_t ghost_bytes(const struct hot *hot)
-{
-    return hot->ghosts.ghosts.tags ? (size_t)64 << hot->ghosts.ghosts.bits : 0;
 }
 
 void hot_fini(struct hot *hot)
 {
     CHECK(hot->count == 0);
-    memory_give(MEMORY_ENTRIES, ghost_bytes(hot));
-    s3fifo_fini(&hot->ghosts);
+    memory_give(MEMORY_ENTRIES, ghosts_bytes(&hot->ghosts));
+    ghosts_fini(&hot->ghosts);
 }
 
 void hot_entry_init(struct hot_entry *entry, uint32_t tag)
@@ -77,7 +72,7 @@ bool hot_use(struct hot_entry *entry)
 {
     uint32_t uses = ++entry->uses;
 
-    entry->hits = s3_hit(entry->hits);
+    entry->hits = (uint8_t)(entry->hits + (entry->hits < HITS_MAX));
     return uses == 1 || uses == 2 || uses == 4 || uses % TOUCH_EVERY == 0;
 }
 
@@ -94,7 +89,7 @@ static uint8_t price(const struct hot_entry *entry)
     if (entry->bytes <= 8 * 1024) {
         return 1;
     }
-    return entry->bytes <= 64 * 1024 ? 2 : S3_HITS_MAX;
+    return entry->bytes <= 64 * 1024 ? 2 : HITS_MAX;
 }
 
 enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes)
@@ -138,13 +133,13 @@ struct hot_entry *hot_evict(struct hot *hot, enum hot_queue from)
 
 bool hot_was_seen(struct hot *hot, uint32_t tag)
 {
-    return s3fifo_place(&hot->ghosts, tag, 0) == S3_MAIN;
+    return ghosts_take(&hot->ghosts, tag);
 }
 
 void hot_remember(struct hot *hot, uint32_t tag)
 {
-    size_t before = ghost_bytes(hot);
+    size_t before = ghosts_bytes(&hot->ghosts);
 
-    s3fifo_remember(&hot->ghosts, tag, hot->count);
-    memory_take(MEMORY_ENTRIES, ghost_bytes(hot) - before);
+    ghosts_put(&hot->ghosts, tag, hot->count);
+    memory_take(MEMORY_ENTRIES, ghosts_bytes(&hot->ghosts) - before);
 }

@@ -14,7 +14,7 @@
 #define LARDER_CACHE_HOT_H
 
 #include "base/list.h"
-#include "cache/store/s3fifo.h"
+#include "cache/store/ghosts.h"
 
 enum hot_queue {
     HOT_OUT,  /* in none */
@@ -39,7 +39,7 @@ struct hot {
     struct list queues[HOT_QUEUES]; /* the newest first */
     size_t bytes[HOT_QUEUES];
     size_t count; /* entries in queues */
-    struct s3fifo ghosts;
+    struct ghosts ghosts;
 };
 
 void hot_init(struct hot *hot);

@@ -12,21 +12,14 @@
 #ifndef LARDER_CACHE_STORE_S3FIFO_H
 #define LARDER_CACHE_STORE_S3FIFO_H
 
-#include "base/span.h"
+#include "cache/store/ghosts.h"
 
 enum s3_log { S3_PROBATION, S3_MAIN, S3_LOGS };
-
-/* What has left lately: tags of objects, in buckets, the newest first. */
-struct s3_ghosts {
-    uint32_t *tags;
-    uint32_t bits;  /* 2^bits buckets */
-    uint64_t count; /* tags put in since the table has this size */
-};
 
 struct s3fifo {
     uint64_t capacity; /* bytes of all segments together */
     uint64_t step;     /* bytes of one segment */
-    struct s3_ghosts ghosts;
+    struct ghosts ghosts;
 };
 
 /* An object in a segment that is given up. */
