@@ -1,0 +1,30 @@
+-- wrk script: GET /o/N for each N in FROM..TO (environment) once; then the file DONE is made, and
+-- whoever started wrk interrupts it.
+local from, to = tonumber(os.getenv("FROM")), tonumber(os.getenv("TO"))
+local sent, got, bad = from - 1, 0, 0
+
+function request()
+    sent = sent + 1
+    return wrk.format("GET", "/o/" .. math.min(sent, to))
+end
+
+function response(status)
+    got = got + 1
+    if status ~= 200 then
+        bad = bad + 1
+    end
+    if got == to - from + 1 + 32 then -- as many as connections: those before are answered, too
+        wrk.thread:stop()
+        io.open(os.getenv("DONE"), "w"):close()
+    end
+end
+
+function setup(thread)
+    filler = thread
+end
+
+function done(summary)
+    io.write(string.format('{"requests": %d, "seconds": %.3f, "bad": %d, "errors": %d}\n',
+        summary.requests, summary.duration / 1e6, filler:get("bad") or 0,
+        summary.errors.connect + summary.errors.read + summary.errors.timeout))
+end
