@@ -10,7 +10,8 @@
 #define LARDER_CACHE_COLD_H
 
 #include "cache/key.h"
-#include "cache/spool.h"
+#include "cache/store/stores.h"
+#include "cache/waker.h"
 
 enum cold_way {
     COLD_ASK,   /* what is not in memory is asked for */

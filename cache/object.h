@@ -110,7 +110,10 @@ struct plain_reader {
     const struct object *owner;
     struct span rest;      /* in memory, or lent */
     uint64_t offset, end;  /* in chunks of the store */
-    struct store_pin *pin; /* of the chunk that is lent */
+    struct store_pin *pin; /* what is lent lies in a mapping; NULL: in memory of our own */
+    bool moved;            /* since it was looked at whether what is lent is in memory */
+    struct waker waker;
+    struct ahead *ahead; /* CHUNKS; SPAN: when all did not go at once */
     struct spool_reader spool;
 };
 

@@ -22,7 +22,13 @@ static int plain_open(struct plain_reader *reader, const struct object *object, 
     const struct object *owner = object_owner(object);
     struct span body;
 
-    *reader = (struct plain_reader){.place = PLACE_SPAN, .owner = owner, .offset = from, .end = to};
+    *reader = (struct plain_reader){
+        .place = PLACE_SPAN,
+        .owner = owner,
+        .offset = from,
+        .end = to,
+        .waker = waker,
+    };
     if (object_whole(object, &body)) {
         reader->rest = sub_span(body, from, to);
         return 0;
@@ -33,6 +39,7 @@ static int plain_open(struct plain_reader *reader, const struct object *object, 
     }
     if (owner->stored.chunk_count == 0) {
         reader->rest = sub_span(owner->stored.body, from, to);
+        reader->pin = owner->stored.pin;
         return 0;
     }
     uint64_t length = (uint64_t)owner->body_len;
@@ -41,38 +48,34 @@ static int plain_open(struct plain_reader *reader, const struct object *object, 
     return 0;
 }
 
-static void unpin(struct plain_reader *reader)
-{
-    if (reader->pin) {
-        store_unpin(reader->owner->store, reader->pin);
-        reader->pin = NULL;
-    }
-}
-
 static void plain_close(struct plain_reader *reader)
 {
     if (reader->place == PLACE_SPOOL) {
         spool_reader_fini(&reader->spool);
-    } else if (reader->place == PLACE_CHUNKS) {
-        unpin(reader);
     }
+    ahead_free(&reader->ahead);
     reader->place = PLACE_NONE;
 }
 
 /* The rest of the chunk at the reader's offset. */
-static int lend_chunk(struct plain_reader *reader)
+static int open_chunk(struct plain_reader *reader)
 {
     const struct object *owner = reader->owner;
+    const struct store_object *stored = &owner->stored;
     size_t number = (size_t)(reader->offset / STORE_CHUNK);
     uint64_t left = reader->end - reader->offset;
+    struct span rest;
 
-    CHECK(number < owner->stored.chunk_count);
-    int err = store_lend(owner->store, &owner->stored.chunks[number], &reader->pin, &reader->rest);
+    CHECK(number < stored->chunk_count);
+    ahead_need(&reader->ahead, reader->waker);
+    int err = ahead_chunk(reader->ahead, owner->store, &stored->chunks[number],
+                          stored->chunk_count - number, &rest);
     if (err) {
         return err;
     }
-    reader->rest = span_skip(reader->rest, (size_t)(reader->offset % STORE_CHUNK));
-    reader->rest = span_take(reader->rest, left < STORE_CHUNK ? (size_t)left : STORE_CHUNK);
+    rest = span_skip(rest, (size_t)(reader->offset % STORE_CHUNK));
+    reader->rest = span_take(rest, left < rest.len ? (size_t)left : rest.len);
+    reader->pin = reader->ahead->pin;
     return reader->rest.len ? 0 : ERR_CORRUPT;
 }
 
@@ -84,28 +87,26 @@ static int plain_peek(struct plain_reader *reader, struct span *out)
         return spool_peek(&reader->spool, out);
     }
     if (reader->place == PLACE_CHUNKS && reader->rest.len == 0 && reader->offset < reader->end) {
-        err = lend_chunk(reader);
+        err = open_chunk(reader);
     }
     *out = err ? SPAN_EMPTY : reader->rest;
+    if (!err && reader->pin && reader->moved && reader->rest.len > 0) {
+        ahead_need(&reader->ahead, reader->waker);
+        err = ahead_lent(reader->ahead, reader->owner->store, reader->pin, reader->rest, out);
+    }
     return err;
 }
 
 /* True when what was peeked last lies in a file of the store. */
 static bool plain_place(const struct plain_reader *reader, struct file_place *out)
 {
-    const struct object *owner = reader->owner;
-    struct store_pin *pin = reader->pin;
-
     if (reader->place == PLACE_SPOOL) {
         return spool_place(&reader->spool, out);
     }
-    if (reader->place == PLACE_SPAN && owner->from_store) {
-        pin = owner->stored.pin;
-    }
-    if (pin == NULL) {
+    if (reader->pin == NULL || (reader->ahead && reader->ahead->copied)) {
         return false;
     }
-    *out = store_place(pin, reader->rest);
+    *out = store_place(reader->pin, reader->rest);
     return true;
 }
 
@@ -116,10 +117,13 @@ static void plain_advance(struct plain_reader *reader, size_t n)
         return;
     }
     CHECK(n <= reader->rest.len);
+    ahead_moved(reader->ahead);
+    reader->moved = true;
     reader->rest = span_skip(reader->rest, n);
     reader->offset += n;
     if (reader->place == PLACE_CHUNKS && reader->rest.len == 0) {
-        unpin(reader);
+        ahead_close(reader->ahead);
+        reader->pin = NULL;
     }
 }
 

@@ -20,16 +20,12 @@
 #define LARDER_CACHE_SPOOL_H
 
 #include "base/list.h"
+#include "cache/ahead.h"
 #include "cache/store/stores.h"
 
 #include <stdatomic.h>
 
 struct spool;
-
-struct waker {
-    void (*wake)(void *arg); /* NULL: nobody to tell */
-    void *arg;
-};
 
 enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
 
@@ -109,10 +105,10 @@ struct spool_reader {
     struct list link;
     struct waker waker; /* bytes or the end arrived after spool_peek() said ERR_AGAIN */
     uint64_t offset;
-    uint64_t end;          /* exclusive */
-    struct chunk *chunk;   /* holds the span lent from memory */
-    struct store_pin *pin; /* holds the span lent from the store */
-    struct span lent;      /* what the pin covers, from lent_at on */
+    uint64_t end;        /* exclusive */
+    struct chunk *chunk; /* holds the span lent from memory */
+    struct ahead *ahead; /* holds the span from the store */
+    struct span lent;    /* that, from lent_at on; empty: none */
     uint64_t lent_at;
     bool waiting;
 };

@@ -16,10 +16,8 @@ static void release_lent(struct spool_reader *reader)
         chunk_unref(reader->chunk);
         reader->chunk = NULL;
     }
-    if (reader->pin) {
-        store_unpin(reader->spool->shelf.store, reader->pin);
-        reader->pin = NULL;
-    }
+    ahead_close(reader->ahead);
+    reader->lent = SPAN_EMPTY;
 }
 
 void spool_reader_fini(struct spool_reader *reader)
@@ -30,6 +28,7 @@ void spool_reader_fini(struct spool_reader *reader)
         return;
     }
     release_lent(reader);
+    ahead_free(&reader->ahead);
     pthread_mutex_lock(&spool->lock);
     list_remove(&reader->link);
     spool->reader_count--;
@@ -41,31 +40,46 @@ void spool_reader_fini(struct spool_reader *reader)
     spool_unref(&reader->spool);
 }
 
-/* What the reader holds already covers its offset. */
-static bool peek_lent(struct spool_reader *reader, struct span *out)
+/* What the reader holds already covers its offset: 0, or ERR_AGAIN when it has left memory, and
+ * *out is empty when it does not. */
+static int peek_lent(struct spool_reader *reader, struct span *out)
 {
-    if (reader->pin == NULL) {
-        return false;
+    struct ahead *ahead = reader->ahead;
+
+    *out = SPAN_EMPTY;
+    if (reader->lent.len > 0) {
+        *out = span_skip(reader->lent, (size_t)(reader->offset - reader->lent_at));
     }
-    *out = span_skip(reader->lent, (size_t)(reader->offset - reader->lent_at));
-    return out->len > 0;
+    if (out->len == 0 || ahead->pin == NULL) {
+        return 0;
+    }
+    return ahead_lent(ahead, reader->spool->shelf.store, ahead->pin, *out, out);
 }
 
 static int peek_stored(struct spool_reader *reader, struct span *out)
 {
     struct spool *spool = reader->spool;
+    struct store_chunk chunks[AHEAD_CHUNKS];
     size_t group = (size_t)(reader->offset / STORE_CHUNK);
+    size_t count = 0;
 
     pthread_mutex_lock(&spool->lock);
-    struct store_chunk place = spool->places[group].chunk;
+    while (count < AHEAD_CHUNKS && group + count < spool->stored) {
+        chunks[count] = spool->places[group + count].chunk;
+        count++;
+    }
     pthread_mutex_unlock(&spool->lock);
     release_lent(reader);
-    int err = store_lend(spool->shelf.store, &place, &reader->pin, &reader->lent);
+    CHECK(count > 0);
+    ahead_need(&reader->ahead, reader->waker);
+    int err = ahead_chunk(reader->ahead, spool->shelf.store, chunks, count, &reader->lent);
     if (err) {
-        return err; /* evicted or corrupt meanwhile: this reader cannot go on */
+        reader->lent = SPAN_EMPTY;
+        return err; /* on its way; or corrupt, and this reader cannot go on */
     }
     reader->lent_at = (uint64_t)group * STORE_CHUNK;
-    return peek_lent(reader, out) ? 0 : ERR_CORRUPT;
+    err = peek_lent(reader, out);
+    return err || out->len > 0 ? err : ERR_CORRUPT;
 }
 
 /* Bytes from here on are in memory. */
@@ -94,9 +108,12 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
         spool_let_go(spool); /* the writer may have paused before what this one waits for */
     }
     pthread_mutex_unlock(&spool->lock);
-    if (!gone && !in_memory && peek_stored(reader, &first) != 0) {
-        spool_reader_fini(reader); /* evicted meanwhile: better told now than behind a head */
-        gone = true;
+    if (!gone && !in_memory) {
+        int err = peek_stored(reader, &first);
+        gone = err != 0 && err != ERR_AGAIN;
+        if (gone) { /* better told now than behind a head */
+            spool_reader_fini(reader);
+        }
     }
     return gone ? ERR_NOT_FOUND : 0;
 }
@@ -136,7 +153,11 @@ int spool_peek(struct spool_reader *reader, struct span *out)
     if (reader->offset >= reader->end) {
         return 0;
     }
-    if (!peek_lent(reader, out)) {
+    err = peek_lent(reader, out);
+    if (err) {
+        return err;
+    }
+    if (out->len == 0) {
         pthread_mutex_lock(&reader->spool->lock);
         bool found = peek_memory(reader, out, &stored, &err);
         pthread_mutex_unlock(&reader->spool->lock);
@@ -153,13 +174,15 @@ int spool_peek(struct spool_reader *reader, struct span *out)
     return 0;
 }
 
-/* What is pinned is what was peeked last: bytes in memory take the pin's place. */
+/* What is pinned is what was peeked last, unless it was copied: bytes in memory take its place. */
 bool spool_place(const struct spool_reader *reader, struct file_place *out)
 {
-    if (reader->pin == NULL) {
+    const struct ahead *ahead = reader->ahead;
+
+    if (ahead == NULL || ahead->pin == NULL || ahead->copied) {
         return false;
     }
-    *out = store_place(reader->pin,
+    *out = store_place(ahead->pin,
                        span_skip(reader->lent, (size_t)(reader->offset - reader->lent_at)));
     return true;
 }
@@ -168,6 +191,7 @@ void spool_advance(struct spool_reader *reader, size_t n)
 {
     struct spool *spool = reader->spool;
 
+    ahead_moved(reader->ahead);
     pthread_mutex_lock(&spool->lock);
     reader->offset += n;
     CHECK(reader->offset <= spool->length);
