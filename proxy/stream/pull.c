@@ -107,6 +107,37 @@ static int lend_span(struct pull *pull, struct transport *transport, struct buf 
     return 0;
 }
 
+static bool is_in_file(const struct pull *pull, const struct transport *transport, struct span span,
+                       struct file_place *place)
+{
+    return span.len > PULL_FILE_MIN && pull->framing != BODY_CHUNKED &&
+           transport_sends_files(transport) && source_place(pull->source, place);
+}
+
+/* Writes what is corked, and has the kernel send the span. Of what a full socket does not take only
+ * the next step is lent: the rest goes from the file again. */
+static int send_placed(struct pull *pull, struct transport *transport, struct buf *out,
+                       struct span span, struct file_place place)
+{
+    ssize_t n = transport_send_file(transport, buf_span(out), place, span.len);
+
+    buf_clear(out);
+    if (n < 0) {
+        return (int)n;
+    }
+    if (n > 0) {
+        begin_span(pull, out, (size_t)n);
+        pull->moved += (uint64_t)n;
+        pull->from_file += (uint64_t)n;
+        source_advance(pull->source, (size_t)n);
+    }
+    struct span rest = span_take(span_skip(span, (size_t)n), PULL_FILE_STEP);
+    if (rest.len == 0 || transport_queued(transport) > 0) {
+        return 0;
+    }
+    return lend_span(pull, transport, out, rest);
+}
+
 static int finish(struct pull *pull, struct buf *out)
 {
     if (pull->framing == BODY_LENGTH && pull->left > 0) {
@@ -143,9 +174,12 @@ int pull_run(struct pull *pull, struct transport *transport, struct buf *out,
             copy_span(pull, out, span);
             continue;
         }
-        err = lend_span(pull, transport, out, span);
+        struct file_place place;
+        err = is_in_file(pull, transport, span, &place)
+                  ? send_placed(pull, transport, out, span, place)
+                  : lend_span(pull, transport, out, span);
         if (err) {
-            *broken_transport = true;
+            *broken_transport = err != ERR_TRUNCATED;
             return err;
         }
     }

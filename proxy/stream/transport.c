@@ -6,10 +6,17 @@
 #include "proxy/stream/transport.h"
 
 #include "base/check.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/memory.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { TIGHT_READ = 16384 }; /* bytes read at once when memory is tight: they have to be kept */
 
@@ -22,6 +29,8 @@ struct transport {
     unsigned pending; /* writes whose end has not been told */
     bool is_reading;
     bool is_shutdown_due; /* when the queue has left */
+    bool is_full;         /* the socket has just said so */
+    bool refuses_files;   /* sendfile() does not know this kind of file */
 };
 
 /* A write the socket did not take at once. */
@@ -89,6 +98,12 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     }
 }
 
+/* A mapping whose file ended before it. */
+static int write_error(int err)
+{
+    return err == UV_EFAULT ? ERR_TRUNCATED : err;
+}
+
 static void on_uv_written(uv_write_t *request, int status)
 {
     struct transport *transport = container_of(request->handle, struct transport, tcp);
@@ -101,7 +116,7 @@ static void on_uv_written(uv_write_t *request, int status)
         return;
     }
     if (status < 0) {
-        transport->events->on_error(transport->owner, status);
+        transport->events->on_error(transport->owner, write_error(status));
         return;
     }
     transport->sent += bytes;
@@ -190,7 +205,7 @@ static ssize_t try_write(struct transport *transport, const struct span *spans, 
 {
     uv_buf_t bufs[TRANSPORT_SPANS_MAX];
 
-    if (transport_queued(transport) > 0) {
+    if (transport_queued(transport) > 0 || transport->is_full) {
         return 0;
     }
     for (size_t i = 0; i < count; i++) {
@@ -201,7 +216,7 @@ static ssize_t try_write(struct transport *transport, const struct span *spans, 
     if (n > 0) {
         transport->sent += (uint64_t)n;
     }
-    return n == UV_EAGAIN ? 0 : n;
+    return n == UV_EAGAIN ? 0 : write_error(n);
 }
 
 /* Hands to libuv what lies behind the first `done` bytes: copied, but for `lent`. */
@@ -214,6 +229,7 @@ static int queue_rest(struct transport *transport, const struct span *spans, siz
     copied -= skip;
     struct pending *pending = pool_take(pool, sizeof(*pending) + copied);
 
+    transport->is_full = false;
     *pending = (struct pending){.bytes = copied + lent.len, .copied = copied};
     char *to = pending->copy;
     for (size_t i = 0; i < count; i++) {
@@ -257,6 +273,102 @@ ssize_t transport_write(struct transport *transport, const struct span *spans, s
     }
     int err = queue_rest(transport, spans, keep ? count - 1 : count, done, lent);
     return err ? err : (ssize_t)(total - lent.len);
+}
+
+/* ---- files ---- */
+
+static int fd_of(const struct transport *transport)
+{
+    uv_os_fd_t fd;
+
+    CHECK(uv_fileno((const uv_handle_t *)&transport->tcp, &fd) == 0);
+    return fd;
+}
+
+/* A head waits for what follows at once, so that a short body costs no packet more. In front of a
+ * long one it does not matter, and over loopback a first packet that fills the peer's first window
+ * doubled the server's CPU (100 KiB: 95 µs instead of 45). */
+#define HELD_BACK_MAX 65536
+
+/* What is not taken is queued. */
+static int write_before(struct transport *transport, struct span before, size_t len)
+{
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (len <= HELD_BACK_MAX ? MSG_MORE : 0);
+    ssize_t n;
+
+    do {
+        n = send(fd_of(transport), before.at, before.len, flags);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN) {
+        return -errno;
+    }
+    size_t done = n > 0 ? (size_t)n : 0;
+    transport->sent += done;
+    return done == before.len ? 0 : queue_rest(transport, &before, 1, done, SPAN_EMPTY);
+}
+
+static int file_error(struct file_place place, int err)
+{
+    char link[32], path[PATH_MAX];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", place.fd);
+    ssize_t len = readlink(link, path, sizeof(path));
+    log_error("file_send", "file=%.*s offset=%llu err=%s", len > 0 ? (int)len : 0, path,
+              (unsigned long long)place.offset,
+              err ? err_text(err) : "the file has become shorter");
+    return ERR_TRUNCATED;
+}
+
+/* What sendfile() has said: who is to blame? */
+static ssize_t not_sent(struct transport *transport, struct file_place place, int err)
+{
+    switch (err) {
+    case -EAGAIN:
+        transport->is_full = true;
+        return 0;
+    case -EINVAL:
+    case -ENOSYS:
+    case -EOPNOTSUPP:
+        transport->refuses_files = true;
+        return 0;
+    case -EIO:
+    case -EBADF:
+    case -EFAULT:
+    case -EUCLEAN:
+    case -ESTALE:
+        return file_error(place, err);
+    default:
+        return err;
+    }
+}
+
+ssize_t transport_send_file(struct transport *transport, struct span before,
+                            struct file_place place, size_t len)
+{
+    CHECK(transport_queued(transport) == 0 && len > 0);
+    int err = before.len ? write_before(transport, before, len) : 0;
+    if (err || transport_queued(transport) > 0) {
+        return err;
+    }
+    off_t offset = (off_t)place.offset;
+    ssize_t n;
+    do {
+        n = sendfile(fd_of(transport), place.fd, &offset, len);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return not_sent(transport, place, -errno);
+    }
+    if (n == 0) {
+        return file_error(place, 0);
+    }
+    transport->sent += (uint64_t)n;
+    transport->is_full = (size_t)n < len;
+    return n;
+}
+
+bool transport_sends_files(const struct transport *transport)
+{
+    return !transport->refuses_files;
 }
 
 /* A write that libuv could do at once is told only in the next turn: until then what it was lent is

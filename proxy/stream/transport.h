@@ -7,6 +7,7 @@
 #ifndef LARDER_PROXY_STREAM_TRANSPORT_H
 #define LARDER_PROXY_STREAM_TRANSPORT_H
 
+#include "base/file_place.h"
 #include "base/prefix.h"
 #include "proxy/stream/loop.h"
 
@@ -20,7 +21,8 @@ struct transport_events {
     void (*on_eof)(void *owner);
     /* What transport_write() had to queue or was lent is gone: more can be written. */
     void (*on_writable)(void *owner);
-    /* The connection failed. Only transport_close() may follow. */
+    /* The connection failed, or (ERR_TRUNCATED) what was lent could not be read: it lay in a file
+     * that is not there any more. Only transport_close() may follow. */
     void (*on_error)(void *owner, int err);
 };
 
@@ -42,10 +44,24 @@ void transport_read_stop(struct transport *transport);
  * them. With `keep` the last span is lent: what the socket did not take of it is not copied and not
  * counted; the transport sends it as the socket lets it, and it must stay valid and unchanged until
  * on_writable or transport_close(). `keep` needs an empty queue.
- * Negative: the connection is broken (on_error does not follow), nothing is lent.
+ * Negative: the connection is broken (on_error does not follow), nothing is lent; or ERR_TRUNCATED,
+ * as for on_error.
  */
 ssize_t transport_write(struct transport *transport, const struct span *spans, size_t count,
                         bool keep);
+
+/*
+ * Writes `before` as transport_write() does without `keep`, and has the kernel send the `len` bytes
+ * of a file behind it. Returns how many of these the socket took: fewer when it is full, and then
+ * nothing of them is queued or lent. Needs an empty queue, and leaves a full one when not even
+ * `before` fitted. The socket refers to the file's pages until the peer has acknowledged them.
+ * ERR_TRUNCATED: the file could not be read (a line in the log says why), the connection is as
+ * before. Another negative code: the connection is broken.
+ */
+ssize_t transport_send_file(struct transport *transport, struct span before,
+                            struct file_place place, size_t len);
+/* False: bytes that lie in a file are written like others. */
+bool transport_sends_files(const struct transport *transport);
 /* Bytes queued or lent that the socket has not taken yet; they only ever become fewer until the
  * next transport_write(), so a reader that makes progress can be told from one that stands still.
  * on_writable follows when it reaches 0. */

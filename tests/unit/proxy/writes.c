@@ -2,15 +2,17 @@
 
 #include <uv.h>
 
-#include <stdbool.h>
+#include <errno.h>
+#include <sys/socket.h>
 
-static int tried, queued;
-static bool refused;
+static int tried, queued, from_files, file_error;
+static bool refused, held_back;
 
 void writes_reset(void)
 {
     tried = 0;
     queued = 0;
+    from_files = 0;
 }
 
 void writes_refuse(void)
@@ -26,6 +28,42 @@ int writes_tried(void)
 int writes_queued(void)
 {
     return queued;
+}
+
+int writes_from_files(void)
+{
+    return from_files;
+}
+
+void writes_fail_file(int error)
+{
+    file_error = error;
+}
+
+bool writes_held_back(void)
+{
+    return held_back;
+}
+
+ssize_t __real_sendfile64(int out, int in, off_t *offset, size_t count);
+ssize_t __wrap_sendfile64(int out, int in, off_t *offset, size_t count);
+ssize_t __wrap_sendfile64(int out, int in, off_t *offset, size_t count)
+{
+    from_files++;
+    if (file_error) {
+        errno = file_error;
+        file_error = 0;
+        return -1;
+    }
+    return __real_sendfile64(out, in, offset, count);
+}
+
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+    held_back = flags & MSG_MORE;
+    return __real_send(fd, bytes, len, flags);
 }
 
 int __real_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count);

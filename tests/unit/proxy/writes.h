@@ -1,9 +1,11 @@
 /*
  * writes - counts what this test program asks the kernel to write. The linker wraps libuv's two
- * calls (see meson.build), so the program under test needs no hook.
+ * calls and the kernel's two (see meson.build), so the program under test needs no hook.
  */
 #ifndef LARDER_TESTS_UNIT_PROXY_WRITES_H
 #define LARDER_TESTS_UNIT_PROXY_WRITES_H
+
+#include <stdbool.h>
 
 void writes_reset(void);
 /* Calls of uv_try_write: one writev(2) each. */
@@ -12,5 +14,11 @@ int writes_tried(void);
 void writes_refuse(void);
 /* Calls of uv_write: a request, and later an epoll_ctl(2), each. */
 int writes_queued(void);
+/* Calls of sendfile(2). */
+int writes_from_files(void);
+/* The next sendfile(2) fails so (an errno), or is interrupted before it does anything. */
+void writes_fail_file(int error);
+/* The last send(2) held its bytes back for what follows. */
+bool writes_held_back(void);
 
 #endif
