@@ -69,6 +69,7 @@ void counters_exchange(struct counters *counters, const struct exchange_count *c
     metric_add(&counters->endings[decision->ending], 1);
     metric_add(&counters->status[class >= 1 && class <= 5 ? class : 0], 1);
     metric_add(&counters->client_sent_bytes, count->sent);
+    metric_add(&counters->client_sendfile_bytes, count->sent_from_files);
     metric_add(&counters->client_received_bytes, count->received);
     if (hit) {
         metric_add(&counters->hits, 1);

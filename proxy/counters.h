@@ -18,6 +18,7 @@
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \
     X(client_received_bytes, COUNTER, "Bytes received from clients")                               \
+    X(client_sendfile_bytes, COUNTER, "Bytes of these that sendfile took from the store")          \
     X(hit_sent_bytes,        COUNTER, "Bytes sent to clients without asking an origin")            \
     X(origin_received_bytes, COUNTER, "Bytes of bodies received from origins")                     \
     X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
@@ -44,7 +45,7 @@ extern const struct metric counters_rows[];
 struct exchange_count {
     const struct decision *decision;
     int status;
-    uint64_t elapsed_us, sent, received;
+    uint64_t elapsed_us, sent, sent_from_files, received;
 };
 void counters_exchange(struct counters *counters, const struct exchange_count *count);
 

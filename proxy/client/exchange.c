@@ -145,6 +145,7 @@ static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
                                                 .status = x->status,
                                                 .elapsed_us = elapsed_us,
                                                 .sent = sent,
+                                                .sent_from_files = x->stream->sent_from_files,
                                                 .received = x->stream->received,
                                             });
 }

@@ -297,6 +297,7 @@ bool h1_step_out(struct h1 *h1)
     uint64_t before = turn->pull.moved;
     int result = pull_run(&turn->pull, h1->transport, loop_out(h1->loop), &broken_transport);
     turn->stream.sent += turn->pull.moved - before;
+    turn->stream.sent_from_files = turn->pull.from_file;
     switch (result) {
     case PULL_WAIT:
         turn->is_starved = true;

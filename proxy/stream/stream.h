@@ -50,7 +50,8 @@ struct stream {
     void *owner;
     /* Bytes of the messages so far, heads and framing included: for logs and counters. */
     uint64_t received;
-    uint64_t sent; /* handed to the transport or about to be */
+    uint64_t sent;            /* handed to the transport or about to be */
+    uint64_t sent_from_files; /* of these, what the kernel took from files (sendfile) */
 };
 
 static inline void stream_bind(struct stream *stream, const struct stream_events *events,
