@@ -299,6 +299,9 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
 /* The record's body is the table of its pieces. */
 static bool adopt_parts(struct object *object, struct shelf shelf, struct store_object *record)
 {
+    if (store_readable(shelf.store, record->body) != 0) {
+        return false;
+    }
     object->parts = partial_decode(
         &(struct partial_options){
             .stores = shelf.stores,
@@ -314,10 +317,13 @@ static bool adopt_parts(struct object *object, struct shelf shelf, struct store_
     return true;
 }
 
-static void adopt_body(struct object *object, struct store *store, size_t copy_max,
+static bool adopt_body(struct object *object, struct store *store, size_t copy_max,
                        struct store_object *record)
 {
     if (record->chunk_count == 0 && record->body_len <= copy_max) {
+        if (store_readable(store, record->body) != 0) {
+            return false;
+        }
         object->spool = spool_of_bytes(record->body);
         store_object_done(store, record);
     } else {
@@ -325,6 +331,7 @@ static void adopt_body(struct object *object, struct store *store, size_t copy_m
         object->stored = *record;
         object->from_store = true;
     }
+    return true;
 }
 
 int object_load(struct shelf shelf, const struct cache_key *key, enum object_use use,
@@ -344,15 +351,14 @@ int object_load(struct shelf shelf, const struct cache_key *key, enum object_use
     }
     struct object *object =
         object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);
-    if (object == NULL ||
-        (object->kind == OBJECT_PARTIAL && !adopt_parts(object, shelf, &record))) {
+    bool adopted =
+        object && (object->kind == OBJECT_PARTIAL ? adopt_parts(object, shelf, &record)
+                                                  : adopt_body(object, store, copy_max, &record));
+    if (!adopted) {
         object_unref(&object);
         store_object_done(store, &record);
         shelf_drop(shelf, key->hash, NULL, NULL);
         return ERR_CORRUPT;
-    }
-    if (object->kind != OBJECT_PARTIAL) {
-        adopt_body(object, store, copy_max, &record);
     }
     *out = object;
     return 0;

@@ -461,7 +461,7 @@ static void rewind_puts(struct list *ops)
     }
 }
 
-static void fail_all(struct list *ops, int err)
+void batch_fail(struct list *ops, int err)
 {
     list_each(link, ops)
     {
@@ -539,7 +539,7 @@ int batch_write(struct disk *disk, struct list *ops, bool *wrote)
     if (err) {
         atomic_fetch_add_explicit(&disk->counters.commit_errors, 1, memory_order_relaxed);
         rewind_puts(ops);
-        fail_all(ops, err);
+        batch_fail(ops, err);
         return err;
     }
     *wrote = commit_mark(disk) != before;

@@ -52,6 +52,8 @@ void op_end(struct op *op);
  * fail alone have their own. Replays the batch once in a new segment when one was too full. *wrote:
  * something went to the disk, which took it. */
 int batch_write(struct disk *disk, struct list *ops, bool *wrote);
+/* Tells each of them and the puts they belong to; nothing is written. */
+void batch_fail(struct list *ops, int err);
 /* The last batch: what the disk should know of this run. */
 void batch_close(struct disk *disk);
 

@@ -85,6 +85,10 @@ static int open_index_or_anew(struct disk *disk, const char *path, const struct 
         why = "its keys are hashed with another secret than those of the other directories";
         err = ERR_CORRUPT;
     }
+    if (err == -EIO) {
+        why = "the index cannot be read";
+        err = ERR_CORRUPT;
+    }
     if (err == ERR_CORRUPT) {
         log_error("store_index_lost", "dir=%s why=%s next=%s", path, why, "the cache starts empty");
         index_remove(path);

@@ -2,11 +2,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "cache/store/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -81,24 +81,26 @@ static int mend_length(const struct env *env, const char *path)
 
 /* ---- damaged trees ---- */
 
-/* Where a lookup of this thread goes on when LMDB finds its tree impossible. */
-static _Thread_local jmp_buf *escape;
-
-/* LMDB would abort() behind this. A lookup holds nothing that must be given back, so it can be left
- * by a jump. A writer cannot: it stops us, but this once only, since the file goes. */
+/* LMDB would abort() behind this. A lookup holds nothing that must be given back, so it is left by
+ * a jump. Who writes gives up the store, if that is guarded, and the file goes: once only. */
 static void on_impossible(MDB_env *lmdb, const char *message)
 {
     const char *path = NULL;
 
-    if (escape) {
-        longjmp(*escape, 1);
+    if (guard_kind() == GUARD_LOOKUP) {
+        guard_leave();
     }
     mdb_env_get_path(lmdb, &path);
-    log_error("store_damaged", "file=%s what=%s next=%s", path ? path : "", message,
-              "removed, the process ends");
+    log_error("store_damaged", "file=%s what=%s next=%s", path ? path : "", message, "removed");
     if (path) {
         unlink(path);
     }
+    guard_leave();
+}
+
+struct span env_range(const struct env *env)
+{
+    return env->map ? span_of(env->map, env->map_size) : SPAN_EMPTY;
 }
 
 void env_locate(struct env *env, const MDB_val *val)
@@ -112,18 +114,15 @@ void env_locate(struct env *env, const MDB_val *val)
         (const char *)val->mv_data - ((uintptr_t)val->mv_data - page) - number * env->page_size;
 }
 
-/* What LMDB 0.9 puts before a run of pages that holds one value: number, flags, count. */
-#define PAGE_HEAD 16
-
 bool env_is_in_place(const struct env *env, struct span val)
 {
-    uintptr_t offset = (uintptr_t)val.at - (uintptr_t)env->map - PAGE_HEAD;
+    uintptr_t offset = (uintptr_t)val.at - (uintptr_t)env->map - ENV_PAGE_HEAD;
     size_t number;
 
     if (offset % env->page_size != 0) {
         return false;
     }
-    memcpy(&number, val.at - PAGE_HEAD, sizeof(number));
+    memcpy(&number, val.at - ENV_PAGE_HEAD, sizeof(number));
     return number == offset / env->page_size;
 }
 
@@ -132,52 +131,62 @@ struct file_place env_place(const struct env *env, const char *at)
     return (struct file_place){env->fd, (uintptr_t)at - (uintptr_t)env->map};
 }
 
+static uint64_t last_page(const struct env *env)
+{
+    MDB_envinfo info;
+
+    return mdb_env_info(env->lmdb, &info) == 0 ? info.me_last_pgno + 1 : 0;
+}
+
 static bool is_inside(const struct env *env, const MDB_val *val)
 {
-    uint64_t size = env_pages(env) * env->page_size;
+    uint64_t size = last_page(env) * env->page_size;
     uintptr_t offset = (uintptr_t)val->mv_data - (uintptr_t)env->map;
 
     return offset <= size && val->mv_size <= size - offset;
 }
 
-static int guarded_get(MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)
+struct opening {
+    MDB_txn *txn;
+    const char *name;
+    unsigned flags;
+    MDB_dbi *db;
+};
+
+static int call_open(void *arg)
 {
-    jmp_buf here;
+    struct opening *opening = arg;
 
-    if (setjmp(here) != 0) {
-        escape = NULL;
-        return MDB_CORRUPTED;
-    }
-    escape = &here;
-    int err = mdb_get(txn, db, key, val);
-    escape = NULL;
-    return err;
-}
-
-static int guarded_open(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *db)
-{
-    jmp_buf here;
-
-    if (setjmp(here) != 0) {
-        escape = NULL;
-        return MDB_CORRUPTED;
-    }
-    escape = &here;
-    int err = mdb_dbi_open(txn, name, flags, db);
-    escape = NULL;
-    return err;
+    return env_error(mdb_dbi_open(opening->txn, opening->name, opening->flags, opening->db));
 }
 
 int env_open_database(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *db)
 {
-    return env_error(guarded_open(txn, name, flags, db));
+    struct opening opening = {txn, name, flags, db};
+
+    return guard_lookup(call_open, &opening, SPAN_EMPTY);
+}
+
+struct getting {
+    const struct env *env;
+    MDB_txn *txn;
+    MDB_dbi db;
+    MDB_val *key, *val;
+};
+
+static int call_get(void *arg)
+{
+    struct getting *get = arg;
+    int err = env_error(mdb_get(get->txn, get->db, get->key, get->val));
+
+    return !err && get->env->map && !is_inside(get->env, get->val) ? ERR_CORRUPT : err;
 }
 
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)
 {
-    int err = env_error(guarded_get(txn, db, key, val));
+    struct getting get = {env, txn, db, key, val};
 
-    return !err && env->map && !is_inside(env, val) ? ERR_CORRUPT : err;
+    return guard_lookup(call_get, &get, env_range(env));
 }
 
 /* LMDB makes its lock file of holes and writes into them through a map: on a full disk that is
@@ -262,6 +271,23 @@ void env_close(struct env *env)
     }
 }
 
+static int call_renew(void *arg)
+{
+    return env_error(mdb_txn_renew(arg));
+}
+
+struct beginning {
+    MDB_env *lmdb;
+    MDB_txn **txn;
+};
+
+static int call_begin(void *arg)
+{
+    struct beginning *begin = arg;
+
+    return env_error(mdb_txn_begin(begin->lmdb, NULL, MDB_RDONLY, begin->txn));
+}
+
 int env_read_begin(struct env *env, MDB_txn **txn)
 {
     unsigned lane = env_lane();
@@ -270,14 +296,17 @@ int env_read_begin(struct env *env, MDB_txn **txn)
         struct env_lane *resting = &env->lanes[(lane + i) % ENV_LANES];
         *txn = atomic_exchange_explicit(&resting->txn, NULL, memory_order_acquire);
         if (*txn) {
-            int err = mdb_txn_renew(*txn);
+            int err = guard_lookup(call_renew, *txn, env_range(env));
             if (err) {
                 mdb_txn_abort(*txn);
             }
-            return env_error(err);
+            return err;
         }
     }
-    return env_error(mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, txn));
+    /* Left by a jump it costs a transaction and a reader's slot: better before than in it. */
+    int err = env->map ? guard_touch(span_of(env->map, 2 * env->page_size)) : 0;
+    struct beginning begin = {env->lmdb, txn};
+    return err ? err : guard_lookup(call_begin, &begin, env_range(env));
 }
 
 void env_read_end(struct env *env, MDB_txn *txn)
@@ -296,16 +325,35 @@ void env_read_end(struct env *env, MDB_txn *txn)
     mdb_txn_abort(txn);
 }
 
-uint64_t env_commits(const struct env *env)
+struct counting {
+    const struct env *env;
+    uint64_t commits, pages;
+};
+
+static int call_count(void *arg)
 {
+    struct counting *count = arg;
     MDB_envinfo info;
 
-    return mdb_env_info(env->lmdb, &info) == 0 ? info.me_last_txnid : 0;
+    if (mdb_env_info(count->env->lmdb, &info) == 0) {
+        count->commits = info.me_last_txnid;
+        count->pages = info.me_last_pgno + 1;
+    }
+    return 0;
+}
+
+uint64_t env_commits(const struct env *env)
+{
+    struct counting count = {.env = env};
+
+    guard_lookup(call_count, &count, env_range(env));
+    return count.commits;
 }
 
 uint64_t env_pages(const struct env *env)
 {
-    MDB_envinfo info;
+    struct counting count = {.env = env};
 
-    return mdb_env_info(env->lmdb, &info) == 0 ? info.me_last_pgno + 1 : 0;
+    guard_lookup(call_count, &count, env_range(env));
+    return count.pages;
 }

@@ -14,6 +14,8 @@
 #include <lmdb.h>
 
 #define ENV_LANES 8
+/* What LMDB 0.9 puts before a run of pages that holds one value: number, flags, count. */
+#define ENV_PAGE_HEAD 16
 #define ENV_READERS 254 /* threads that read one environment at the same moment */
 
 /* Resting read transactions, a cache line apart: each thread takes and leaves its own one. */
@@ -55,8 +57,12 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
 /* No transaction may be in use. Harmless on a zeroed env. */
 void env_close(struct env *env);
 
+/* 0, -EIO, or a code of LMDB. */
 int env_read_begin(struct env *env, MDB_txn **txn);
 void env_read_end(struct env *env, MDB_txn *txn);
+
+/* What a guard for a lookup in it is to cover. */
+struct span env_range(const struct env *env);
 
 /* Finds out where the file is mapped, from a value that `txn` (reading, not writing) has read. */
 void env_locate(struct env *env, const MDB_val *val);
@@ -65,7 +71,7 @@ void env_locate(struct env *env, const MDB_val *val);
 int env_open_database(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *db);
 
 /* mdb_get() that survives a damaged tree: ERR_CORRUPT where LMDB would stop the process, and when a
- * length leads out of the file. */
+ * length leads out of the file; and a disk that cannot be read: -EIO. */
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val);
 
 /* A value that fills pages of its own lies where the head of its first page says, as seen from
@@ -78,7 +84,7 @@ struct file_place env_place(const struct env *env, const char *at);
 /* How many transactions have written to the file. */
 uint64_t env_commits(const struct env *env);
 
-/* Pages in use up to the last commit, free ones inside included. */
+/* Pages in use up to the last commit, free ones inside included; 0 when that cannot be read. */
 uint64_t env_pages(const struct env *env);
 
 static inline MDB_val env_val(const void *at, size_t len)

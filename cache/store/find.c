@@ -2,9 +2,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/guard.h"
 #include "cache/store/resident.h"
 #include "cache/store/store_parts.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 int find_segment(struct segments *segments, uint32_t id, bool retired, enum find_way way,
@@ -131,17 +133,39 @@ static bool is_for(const struct record *record, const uint8_t hash[STORE_HASH], 
            span_eq(record->key, key);
 }
 
+/* The table of chunks is looked at as long as the object is read. It must not depend on a page that
+ * the disk may refuse by then, so it does not stay in the map. */
+static void keep_chunks(struct segment_record *read, struct span *newer_head)
+{
+    struct record *record = &read->record;
+    size_t size = record->chunk_count * sizeof(*record->chunks);
+    char *copy = xmalloc(size + newer_head->len);
+
+    memcpy(copy, record->chunks, size);
+    if (newer_head->len) {
+        memcpy(copy + size, newer_head->at, newer_head->len);
+    }
+    free(read->copy);
+    read->copy = copy;
+    record->chunks = (const struct store_chunk *)(void *)copy;
+    newer_head->at = copy + size;
+}
+
 /* Takes the record apart into `out`, which takes over what `read` owns. On failure the caller frees
  * read->copy. */
 static int fill_object(struct segments *segments, const struct location *location,
                        enum find_way way, struct segment_record *read, struct store_object *out)
 {
     struct span newer_head = SPAN_EMPTY;
+    bool was_lent = read->copy == NULL;
     int err =
         location->head_segment ? adopt_newer_head(segments, location, way, read, &newer_head) : 0;
 
     if (!err) {
         err = record_read(read->bytes, &read->record); /* the copy may have moved */
+    }
+    if (!err && was_lent && read->record.chunk_count) {
+        keep_chunks(read, &newer_head);
     }
     if (!err) {
         err = pin_chunks(segments, read->record.chunks, read->record.chunk_count, way);
@@ -222,7 +246,7 @@ static int find_located(struct store *store, const uint8_t hash[STORE_HASH], str
     if (err) {
         segments_unpin(segments, segment);
     }
-    if (err == ERR_CORRUPT) {
+    if (err == ERR_CORRUPT || err == -EIO) {
         discard(store, hash, &out->location);
     }
     return err;
@@ -237,7 +261,11 @@ int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span
     if (err == ERR_CORRUPT) {
         discard(store, hash, &out->location);
     }
-    return err ? err : find_located(store, hash, key, way, out);
+    err = err ? err : find_located(store, hash, key, way, out);
+    if (err == -EIO) {
+        store_count_error(store);
+    }
+    return err;
 }
 
 static void count_find(struct store *store, int err)
@@ -341,6 +369,9 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
         segment_condemn_chunk(segment, chunk->number);
         err = ERR_CORRUPT;
     }
+    if (err == -EIO) {
+        store_count_error(store);
+    }
     if (err) {
         segments_unpin(segments, segment);
         return err;
@@ -405,12 +436,25 @@ int store_lend(struct store *store, const struct store_chunk *chunk, struct stor
         return ERR_NOT_FOUND;
     }
     int err = segment_lend(segment, chunk, out);
+    if (err == -EIO) {
+        store_count_error(store);
+    }
     if (err) {
         segments_unpin(segments, segment);
         return err;
     }
     *pin = &segment->pin;
     return 0;
+}
+
+int store_readable(struct store *store, struct span lent)
+{
+    int err = guard_touch(lent);
+
+    if (err) {
+        store_count_error(store);
+    }
+    return err;
 }
 
 void store_unpin(struct store *store, struct store_pin *pin)

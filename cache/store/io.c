@@ -32,7 +32,8 @@ static bool add_thread(struct io *io)
 {
     sigset_t all, before;
 
-    sigfillset(&all); /* signals are for the threads that know what to do with them */
+    sigfillset(&all);        /* signals are for the threads that know what to do with them */
+    sigdelset(&all, SIGBUS); /* but this one is our own doing: guard.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = pthread_create(&io->threads[io->count], NULL, run, io);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -2,7 +2,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/guard.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 /* A commit may overtake who looks; it does not do so often. */
@@ -39,13 +41,30 @@ static int take(struct walk *walk, const struct walk_value *value, struct found 
     return err;
 }
 
+struct getting {
+    struct walk *walk;
+    const struct walk_tree *tree;
+    uint64_t commit;
+    struct span key;
+    struct found *out;
+};
+
+static int call_get(void *arg)
+{
+    struct getting *get = arg;
+    struct walk_value value;
+    int err = walk_get(get->walk, get->tree, get->commit, get->key, &value);
+
+    return err ? err : take(get->walk, &value, get->out);
+}
+
+/* A page that was in memory a moment ago may be gone, and the disk may not give it again: -EIO. */
 static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
                struct found *out)
 {
-    struct walk_value value;
-    int err = walk_get(walk, tree, commit, key, &value);
+    struct getting get = {walk, tree, commit, key, out};
 
-    return err ? err : take(walk, &value, out);
+    return guard_lookup(call_get, &get, env_range(walk->env));
 }
 
 /* In a file that is written to: as of the last commit. */
@@ -112,7 +131,10 @@ static int judge_record(struct segment *segment, uint32_t number, enum walk_way 
     if (way == WALK_NOW && ledger_is_verified(&segment->ledger, number)) {
         return 0;
     }
-    int err = record_verify(read->bytes, &read->record);
+    int err = guard_touch(read->bytes);
+    if (!err) {
+        err = record_verify(read->bytes, &read->record);
+    }
     if (!err) {
         ledger_set_verified(&segment->ledger, number);
     }
@@ -151,7 +173,7 @@ int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum 
         err = ERR_CORRUPT;
     }
     if (err) {
-        if (err == ERR_CORRUPT) {
+        if (err == ERR_CORRUPT || err == -EIO) {
             segment_condemn_chunk(segment, chunk->number);
         }
         return err;

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cache/store/store_parts.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 /* Objects are not waited for behind so many: the origin is asked instead. */
@@ -125,6 +126,9 @@ static int run_pinned(struct store_read *read)
     }
     err = read->kind == READ_CHUNK ? run_chunk(read, segment) : run_lent(read, segment);
     segments_unpin(segments, segment);
+    if (err == -EIO) {
+        store_count_error(read->store);
+    }
     return err;
 }
 

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/guard.h"
 #include "cache/store/sound.h"
 
 #include <errno.h>
@@ -225,8 +226,16 @@ static int preallocate(struct segment *segment)
     return 0;
 }
 
-static int open_file(struct segment *segment, bool create)
+struct opening {
+    struct segment *segment;
+    bool create;
+};
+
+/* May be left by a jump. */
+static int call_open(void *arg)
 {
+    struct segment *segment = ((struct opening *)arg)->segment;
+    bool create = ((struct opening *)arg)->create;
     char path[PATH_MAX];
     unsigned flags = segment->writable ? 0 : MDB_RDONLY | MDB_NOLOCK;
 
@@ -246,6 +255,19 @@ static int open_file(struct segment *segment, bool create)
         env_close(&segment->env);
     }
     return err;
+}
+
+/* What cannot be read while it is opened is no segment of ours: ERR_CORRUPT. */
+static int open_file(struct segment *segment, bool create)
+{
+    struct opening opening = {segment, create};
+    int err = guard_lookup(call_open, &opening, SPAN_EMPTY);
+
+    if (err && segment->env.lmdb) { /* left by a jump */
+        guard_bury(segment->env.lmdb);
+        segment->env = (struct env){0};
+    }
+    return err == -EIO ? ERR_CORRUPT : err;
 }
 
 static void segment_init(struct segment *segment, const struct segment_home *home,
@@ -404,7 +426,8 @@ static int get_value(struct segment *segment, MDB_dbi db, uint32_t number, struc
         return err;
     }
     *out = span_of(val.mv_data, val.mv_size);
-    return *copy || env_is_in_place(&segment->env, *out) ? 0 : ERR_CORRUPT;
+    err = *copy ? 0 : guard_touch(span_of(out->at - ENV_PAGE_HEAD, 2 * ENV_PAGE_HEAD));
+    return err || *copy || env_is_in_place(&segment->env, *out) ? err : ERR_CORRUPT;
 }
 
 struct file_place segment_place(const struct segment *segment, struct span lent)
@@ -420,7 +443,10 @@ static int verify_once(struct segment *segment, uint32_t number, const struct se
     if (ledger_is_verified(&segment->ledger, number)) {
         return 0;
     }
-    int err = record_verify(read->bytes, &read->record);
+    int err = guard_touch(read->bytes);
+    if (!err) {
+        err = record_verify(read->bytes, &read->record);
+    }
     if (!err) {
         ledger_set_verified(&segment->ledger, number);
     }
@@ -437,6 +463,9 @@ int segment_read(struct segment *segment, uint32_t number, struct segment_record
     err = record_read(out->bytes, &out->record);
     if (!err) {
         err = verify_once(segment, number, out);
+    }
+    if (!err) {
+        err = guard_touch(span_take(out->bytes, out->bytes.len - out->record.body.len));
     }
     if (err) {
         free(out->copy);
@@ -455,9 +484,13 @@ int segment_judge(struct segment *segment, const struct store_chunk *chunk, stru
     if (!again && bitmap_has(&segment->verified_chunks, chunk->number)) {
         return 0;
     }
-    if (XXH3_64bits(bytes.at, bytes.len) != chunk->sum) {
+    int err = guard_touch(bytes);
+    if (!err && XXH3_64bits(bytes.at, bytes.len) != chunk->sum) {
+        err = ERR_CORRUPT;
+    }
+    if (err) {
         segment_condemn_chunk(segment, chunk->number);
-        return ERR_CORRUPT;
+        return err;
     }
     bitmap_set(&segment->verified_chunks, chunk->number);
     return 0;
@@ -476,9 +509,9 @@ int segment_lend(struct segment *segment, const struct store_chunk *chunk, struc
         *out = span_take(*out, chunk->len);
         err = segment_judge(segment, chunk, *out, false);
     }
-    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) {
+    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT || err == -EIO) {
         segment_condemn_chunk(segment, chunk->number);
-        return ERR_CORRUPT;
+        return err == -EIO ? err : ERR_CORRUPT;
     }
     return err;
 }

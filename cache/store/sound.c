@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/guard.h"
 #include "cache/store/page.h"
 
 #include <errno.h>
@@ -290,19 +291,33 @@ static bool read_metas(struct walk *walk, size_t size, struct meta *last)
     return last->last_page < walk->in_file + UNWRITTEN_MAX && last->free.pad == walk->page_size;
 }
 
-static bool check_file(const char *file, size_t size, const char *skipped)
+struct check {
+    struct walk walk;
+    size_t size;
+};
+
+static int call_check(void *arg)
 {
-    struct walk walk = {.file = file, .skipped = skipped};
+    struct check *check = arg;
+    struct walk *walk = &check->walk;
     struct meta last;
 
-    if (!read_metas(&walk, size, &last)) {
-        return false;
+    if (!read_metas(walk, check->size, &last)) {
+        return ERR_CORRUPT;
     }
-    walk.visited = xcalloc(walk.pages, 1);
-    bool sound = check_tree(&walk, &last.main, TREE_MAIN) &&
-                 (skipped || check_tree(&walk, &last.free, TREE_FREE));
-    free(walk.visited);
-    return sound;
+    walk->visited = xcalloc(walk->pages, 1);
+    bool sound = check_tree(walk, &last.main, TREE_MAIN) &&
+                 (walk->skipped || check_tree(walk, &last.free, TREE_FREE));
+    return sound ? 0 : ERR_CORRUPT;
+}
+
+static int check_file(const char *file, size_t size, const char *skipped)
+{
+    struct check check = {.walk = {.file = file, .skipped = skipped}, .size = size};
+    int err = guard_lookup(call_check, &check, span_of(file, size));
+
+    free(check.walk.visited);
+    return err;
 }
 
 static int check_mapped(int fd, const char *skipped)
@@ -320,7 +335,7 @@ static int check_mapped(int fd, const char *skipped)
     if (file == MAP_FAILED) {
         return -errno;
     }
-    int err = check_file(file, size, skipped) ? 0 : ERR_CORRUPT;
+    int err = check_file(file, size, skipped);
     munmap(file, size);
     return err;
 }

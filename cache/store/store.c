@@ -1,14 +1,63 @@
 #include "cache/store/store.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/guard.h"
 #include "cache/store/store_parts.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #define STORE_SIZE_MIN (UINT64_C(16) << 20)
+
+/* ---- trouble ---- */
+
+#define ERRORS_WINDOW_MS 60000
+
+static unsigned errors_of_late(const struct store *store)
+{
+    uint64_t window = atomic_load(&store->window);
+
+    return clock_mono_ms() - window < ERRORS_WINDOW_MS ? atomic_load(&store->in_window) : 0;
+}
+
+void store_count_error(struct store *store)
+{
+    uint64_t window = atomic_load(&store->window), now = clock_mono_ms();
+
+    if (now - window >= ERRORS_WINDOW_MS &&
+        atomic_compare_exchange_strong(&store->window, &window, now)) {
+        atomic_store(&store->in_window, 0);
+    }
+    atomic_fetch_add(&store->in_window, 1);
+    atomic_fetch_add(&store->unreadable, 1);
+    writer_reap(&store->writer); /* it looks at what is wrong */
+}
+
+static void on_batch(void *arg, int err)
+{
+    struct store *store = arg;
+    struct store_trouble trouble = {
+        .lost = writer_state(&store->writer) == WRITER_LOST,
+        .commits = store->writer.failures,
+        .reads = errors_of_late(store),
+        .err = err,
+    };
+
+    if (store->on_trouble && (trouble.lost || trouble.commits || trouble.reads)) {
+        store->on_trouble(store->arg, &trouble);
+    }
+}
+
+void store_retire(struct store *store)
+{
+    writer_retire(&store->writer);
+}
+
+/* ---- life ---- */
 
 int store_open(const struct store_options *options, struct store **out)
 {
@@ -20,8 +69,13 @@ int store_open(const struct store_options *options, struct store **out)
     }
     struct store *store = xcalloc(1, sizeof(*store));
     store->dirty_limit = options->dirty_limit;
+    store->on_trouble = options->on_trouble;
+    store->arg = options->arg;
     writer_init(&store->writer, &store->disk);
     reads_init(&store->reads);
+    store->writer.on_batch = on_batch;
+    store->writer.on_batch_arg = store;
+    guard_install();
     int err = disk_open(&store->disk, options, writer_reap, &store->writer);
     if (!err) {
         err = writer_start(&store->writer);
@@ -43,6 +97,11 @@ void store_close(struct store **slot)
         store_stop_reads(store);
         reads_fini(&store->reads);
         writer_stop(&store->writer);
+        if (writer_state(&store->writer) == WRITER_LOST) {
+            close(store->disk.dir); /* the lock goes, the rest stays as it is */
+            guard_bury(store);
+            return;
+        }
         disk_close(&store->disk);
         writer_fini(&store->writer);
         free(store);
@@ -232,6 +291,7 @@ void store_stats(struct store *store, struct store_stats *out)
         .commit_errors = atomic_load(&counters->commit_errors),
         .evicted_segments = atomic_load(&counters->evicted_segments),
         .corrupt = atomic_load(&counters->corrupt),
+        .unreadable = atomic_load(&store->unreadable),
         .kept_objects = atomic_load(&counters->kept_objects),
         .kept_bytes = atomic_load(&counters->kept_bytes),
         .recycled_segments = atomic_load(&counters->recycled_segments),

@@ -28,13 +28,30 @@
 
 struct store;
 
+struct store_trouble;
+
 struct store_options {
     const char *path;     /* directory, created when missing */
     uint64_t size;        /* bytes on disk to stay under; ≥ 16 MiB */
     uint64_t dirty_limit; /* bytes queued for writing; above it store_put_begin() says ERR_BUSY */
     /* NULL: its own. A store that hashes keys with another secret begins anew. */
     const struct sip_key *secret;
+    /* Called with `arg` on the writer's thread, again and again, while something is wrong: it may
+     * answer with store_retire(). NULL: nobody asks. */
+    void (*on_trouble)(void *arg, const struct store_trouble *trouble);
+    void *arg;
 };
+
+struct store_trouble {
+    bool lost;        /* it is given up already: a page could not be read while it was written */
+    unsigned commits; /* that failed in a row */
+    unsigned reads;   /* that failed within a minute */
+    int err;          /* of the last commit */
+};
+
+/* Nothing is looked for there any more, and nothing is written: what is queued, or comes, is told
+ * ERR_IO. What is lent can be read on. From on_trouble() only. */
+void store_retire(struct store *store);
 
 /* 0; ERR_BUSY when another process has the directory; or another negative code, with a line in the
  * log. Recovery: takes no scan, drops what is not valid when it meets it. */
@@ -148,6 +165,10 @@ void store_stop_reads(struct store *store);
  * file. They are there as long as it is pinned; sockets may refer to its pages even longer. */
 struct file_place store_place(struct store_pin *pin, struct span lent);
 
+/* 0 when bytes that are lent can be read now, or -EIO; then the record or chunk is dropped when it
+ * is found next. Before they are looked at here, and not only sent. */
+int store_readable(struct store *store, struct span lent);
+
 /* ---- writing ---- */
 
 /* Bytes the store borrows until release(arg) is called (on the writer thread, exactly once, also
@@ -212,6 +233,7 @@ struct store_stats {
     uint64_t stored_finds, missed_finds;
     uint64_t reads_waiting; /* a gauge: what waits for the disk */
     uint64_t reads, read_bytes, read_errors, reads_shared, reads_refused;
+    uint64_t unreadable; /* pages or ranges that the disk did not give */
 };
 void store_stats(struct store *store, struct store_stats *out);
 /* How long those waited who read from the disk. For metrics.h, as an owner. */

@@ -32,7 +32,17 @@ struct store {
     struct reads reads;
     uint64_t dirty_limit;
     struct find_counters finds[ENV_LANES];
+    void (*on_trouble)(void *arg, const struct store_trouble *trouble);
+    void *arg;
+    _Atomic uint64_t unreadable;
+    _Atomic uint64_t window;    /* began at this clock_mono_ms() */
+    _Atomic unsigned in_window; /* read errors since */
 };
+
+/* ---- store.c ---- */
+
+/* The disk did not give a page. Any thread. */
+void store_count_error(struct store *store);
 
 /* ---- find.c ---- */
 

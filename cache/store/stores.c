@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cache/store/directory.h"
 
+#include <stdio.h>
 #include <xxhash.h>
 
 /* A quarter of a store, so that a large object does not push out everything. */
@@ -19,6 +20,9 @@ void stores_close(struct stores **slot)
     if (stores == NULL) {
         return;
     }
+    pthread_mutex_lock(&stores->lock);
+    atomic_store(&stores->ready, false); /* writers that still run look at the others no more */
+    pthread_mutex_unlock(&stores->lock);
     for (size_t i = 0; i < stores->count; i++) {
         store_close(&stores->members[i].store);
         free(stores->members[i].path);
@@ -121,6 +125,96 @@ void stores_publish(struct stores *stores)
     }
     table->older = atomic_load(&stores->table);
     atomic_store_explicit(&stores->table, table, memory_order_release);
+}
+
+/* ---- taking out ---- */
+
+/* What a disk may do before it is taken out, if there is another. Failed commits are a second
+ * apart, then two, four, eight. */
+#define COMMITS_BEAR 5
+#define READS_BEAR 16
+
+static bool tell_cause(const struct store_trouble *trouble, char out[CAUSE_MAX])
+{
+    if (trouble->lost) {
+        snprintf(out, CAUSE_MAX, "it could not be read while it was written, or is damaged");
+        return true;
+    }
+    if (trouble->reads >= READS_BEAR) {
+        snprintf(out, CAUSE_MAX, "%u pages could not be read within a minute", trouble->reads);
+        return true;
+    }
+    snprintf(out, CAUSE_MAX, "%u commits in a row failed: %s", trouble->commits,
+             err_text(trouble->err));
+    return trouble->commits >= COMMITS_BEAR;
+}
+
+static size_t count_others(const struct stores *stores, const struct member *but)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < stores->count; i++) {
+        const struct member *member = &stores->members[i];
+        count += member != but && !atomic_load(&member->out) && store_health(member->store) == 0;
+    }
+    return count;
+}
+
+/* The only one was never written down. */
+static void begin_placement(struct stores *stores)
+{
+    struct placement_member alone;
+
+    stores->placement = xmalloc(sizeof(*stores->placement));
+    placement_init(stores->placement, &stores->secret);
+    stores_describe(&stores->members[0], &alone);
+    placement_alone(stores->placement, &alone);
+}
+
+/* The disk that fails should know, too, in case it comes back without the others. */
+static void record_at(const struct stores *stores, const struct member *member)
+{
+    struct buf bytes = BUF_INIT;
+
+    placement_encode(stores->placement, &bytes);
+    int err = directory_write(member->path, PLACEMENT_FILE, buf_span(&bytes));
+    if (err) {
+        log_warn("store_placement_lost", "dir=%s err=%s", member->path, err_text(err));
+    }
+    buf_fini(&bytes);
+}
+
+/* Under the lock. The others know before anything of it is theirs. */
+static void take_out(struct stores *stores, struct member *member, const char *cause, size_t others)
+{
+    memcpy(member->cause, cause, sizeof(member->cause));
+    atomic_store(&member->out, true);
+    if (stores->placement == NULL) {
+        begin_placement(stores);
+    }
+    stores_begin_era(stores, false);
+    stores_publish(stores);
+    log_error("store_taken_out", "dir=%s cause=%s others=%zu next=%s", member->path, cause, others,
+              others ? "the others take over; repair it and start again, it will begin empty"
+                     : "nothing is stored on disk; repair it and start again");
+    record_at(stores, member);
+}
+
+void stores_on_trouble(void *arg, const struct store_trouble *trouble)
+{
+    struct member *member = arg;
+    struct stores *stores = member->stores;
+    char cause[CAUSE_MAX] = "";
+
+    pthread_mutex_lock(&stores->lock);
+    if (atomic_load(&stores->ready) && !atomic_load(&member->out) && tell_cause(trouble, cause)) {
+        size_t others = count_others(stores, member);
+        if (others || trouble->lost) {
+            store_retire(member->store);
+            take_out(stores, member, cause, others);
+        }
+    }
+    pthread_mutex_unlock(&stores->lock);
 }
 
 /* ---- shelves ---- */
@@ -301,6 +395,7 @@ static void add(struct store_stats *sum, const struct store_stats *one)
     sum->read_errors += one->read_errors;
     sum->reads_shared += one->reads_shared;
     sum->reads_refused += one->reads_refused;
+    sum->unreadable += one->unreadable;
 }
 
 void stores_stats(struct stores *stores, struct store_stats *out)

@@ -118,6 +118,8 @@ static int open_member(struct stores *stores, struct survey *survey, size_t numb
         .size = member->size,
         .dirty_limit = dirty_limit,
         .secret = survey->has_secret ? &survey->secret : NULL,
+        .on_trouble = stores_on_trouble,
+        .arg = member,
     };
     int err = store_open(&options, &member->store);
 
@@ -197,7 +199,6 @@ static void presume(struct stores *stores, const struct survey *survey)
 static void place(struct stores *stores, struct survey *survey)
 {
     struct placement_member members[PLACEMENT_MEMBERS];
-    size_t count = stores_in(stores, members);
 
     if (survey->placement->era == 0 && stores->count == 1) {
         return; /* one store that has always been alone */
@@ -211,6 +212,7 @@ static void place(struct stores *stores, struct survey *survey)
         log_error("stores_diverged", "dir=%s next=%s", stores->members[0].path,
                   "directories were used without each other: the cache starts empty");
     }
+    size_t count = stores_in(stores, members);
     if (survey->diverged || !placement_is_of(stores->placement, members, count)) {
         stores_begin_era(stores, survey->diverged);
     } else if (survey->unequal) {
@@ -228,6 +230,7 @@ static struct stores *stores_new(const struct stores_options *options)
     stores->count = options->count;
     stores->members = xcalloc(options->count, sizeof(*stores->members));
     for (size_t i = 0; i < options->count; i++) {
+        stores->members[i].stores = stores;
         stores->members[i].path = xspandup(span_str(options->dirs[i].path));
         stores->members[i].size = options->dirs[i].size;
     }
@@ -246,6 +249,7 @@ int stores_open(const struct stores_options *options, struct stores **out)
         warn_of_shared_disks(stores);
         stores->secret = survey.secret;
         place(stores, &survey);
+        atomic_store(&stores->ready, true);
     } else {
         stores_close(&stores);
     }

@@ -13,6 +13,7 @@
 #define CAUSE_MAX 96
 
 struct member {
+    struct stores *stores;
     char *path;
     uint64_t size;
     struct store *store;   /* NULL: could not be opened. Constant after opening */
@@ -30,6 +31,7 @@ struct stores {
     struct member *members;
     size_t count;
     struct sip_key secret;
+    _Atomic bool ready;            /* opened: what goes wrong before is tried again */
     _Atomic(struct table *) table; /* NULL: the only member has had all of it since ever */
     pthread_mutex_t lock;          /* for what follows */
     struct placement *placement;   /* NULL with `table` */
@@ -46,6 +48,9 @@ void stores_describe(const struct member *member, struct placement_member *out);
 size_t stores_in(const struct stores *stores, struct placement_member out[PLACEMENT_MEMBERS]);
 /* Writes the placement into the directories of all that are in. */
 void stores_record(struct stores *stores);
+
+/* For store_options. `arg` is the member. */
+void stores_on_trouble(void *arg, const struct store_trouble *trouble);
 
 #define PLACEMENT_FILE "placement"
 

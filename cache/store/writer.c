@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cache/store/evict.h"
+#include "cache/store/guard.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -111,13 +112,19 @@ void writer_reap(void *arg)
     pthread_mutex_unlock(&writer->lock);
 }
 
+/* Failed drops: in the end; now, if the disk takes something again; or when it never will. */
+static bool may_retry(const struct writer *writer)
+{
+    return writer->stop || writer_health(writer) == 0 || writer_state(writer) != WRITER_WRITES;
+}
+
 /* Moves the front of the queue to `batch`, up to its bounds. Under the lock. */
 static void take_batch(struct writer *writer, struct list *batch)
 {
     uint64_t bytes = 0;
     size_t ops = 0;
 
-    while (!list_empty(&writer->retry) && (writer->stop || writer_health(writer) == 0)) {
+    while (!list_empty(&writer->retry) && may_retry(writer)) {
         list_push_back(batch, list_pop_front(&writer->retry));
     }
     while (!list_empty(&writer->queue) && bytes < writer->batch_bytes && ops < writer->batch_ops) {
@@ -144,6 +151,9 @@ static bool open_ahead(struct writer *writer)
 {
     struct segments *segments = &writer->disk->segments;
 
+    if (writer_state(writer) != WRITER_WRITES) {
+        return false;
+    }
     pthread_mutex_unlock(&writer->lock);
     struct segment *unopened = segments_newest_unopened(segments);
     struct segment *pinned = unopened ? segments_pin(segments, unopened->id) : NULL;
@@ -160,7 +170,10 @@ static uint64_t deadline(const struct writer *writer)
     if (!list_empty(&writer->queue)) {
         return writer->first_ms + WRITER_DELAY_MS;
     }
-    return list_empty(&writer->retry) ? UINT64_MAX : atomic_load(&writer->retry_at);
+    if (list_empty(&writer->retry)) {
+        return UINT64_MAX;
+    }
+    return writer_state(writer) == WRITER_WRITES ? atomic_load(&writer->retry_at) : 0;
 }
 
 /* Until a batch is due. Under the lock. */
@@ -221,7 +234,7 @@ static bool keep_failed_drop(struct writer *writer, struct op *op)
         op->done = NULL;
     }
     pthread_mutex_lock(&writer->lock);
-    bool keep = !writer->stop;
+    bool keep = !writer->stop && writer_state(writer) == WRITER_WRITES;
     if (keep) {
         list_push_back(&writer->retry, &op->link);
     }
@@ -242,21 +255,90 @@ static void end_one(struct writer *writer, struct op *op)
     op_end(op);
 }
 
-static void write_batch(struct writer *writer, struct list *batch)
+/* A call, and whether it came to its end. */
+struct work {
+    int (*call)(void *arg);
+    void *arg;
+    volatile bool *returned;
+};
+
+static int call_work(void *arg)
 {
+    struct work *work = arg;
+    int err = work->call(work->arg);
+
+    *work->returned = true;
+    return err;
+}
+
+struct writing {
+    struct writer *writer;
+    struct list *batch;
     bool wrote;
-    int err = batch_write(writer->disk, batch, &wrote);
+};
+
+static int call_write(void *arg)
+{
+    struct writing *writing = arg;
+    struct disk *disk = writing->writer->disk;
+    int err = batch_write(disk, writing->batch, &writing->wrote);
 
     if (err) {
-        on_failure(writer, err);
-    } else if (writer->failures && wrote) { /* an abort or a flush alone proves nothing */
+        on_failure(writing->writer, err);
+    }
+    disk_update_gauges(disk);
+    return err;
+}
+
+static void give_up(struct writer *writer, int err)
+{
+    atomic_store(&writer->state, WRITER_LOST);
+    log_error("store_lost", "dir=%s err=%s next=%s", writer->disk->segments.home.dir,
+              err == -EIO ? "a page of it cannot be read" : "LMDB found it damaged",
+              "nothing is stored there any more");
+}
+
+/* All that is done on the disk. Left by a jump, the disk is given up. */
+static int work(struct writer *writer, int (*call)(void *arg), void *arg)
+{
+    volatile bool returned = false;
+    struct work work = {call, arg, &returned};
+
+    if (writer_state(writer) != WRITER_WRITES) {
+        return ERR_IO;
+    }
+    int err = guard_work(call_work, &work);
+    if (!returned) {
+        give_up(writer, err);
+    }
+    return err;
+}
+
+static void write_batch(struct writer *writer, struct list *batch)
+{
+    struct writing writing = {.writer = writer, .batch = batch};
+    int err = work(writer, call_write, &writing);
+
+    if (writer_state(writer) != WRITER_WRITES) {
+        batch_fail(batch, ERR_IO);
+    } else if (!err && writer->failures && writing.wrote) { /* a flush alone proves nothing */
         writer->failures = 0;
         log_info("store_recovered", "dir=%s", writer->disk->segments.home.dir);
     }
-    disk_update_gauges(writer->disk);
+    if (writer->on_batch) {
+        writer->on_batch(writer->on_batch_arg, err);
+    }
     while (!list_empty(batch)) {
         end_one(writer, list_entry(list_pop_front(batch), struct op, link));
     }
+}
+
+static int call_close(void *arg)
+{
+    struct writer *writer = arg;
+
+    batch_close(writer->disk);
+    return 0;
 }
 
 static void *run(void *arg)
@@ -274,7 +356,7 @@ static void *run(void *arg)
         pthread_mutex_lock(&writer->lock);
     }
     pthread_mutex_unlock(&writer->lock);
-    batch_close(writer->disk);
+    work(writer, call_close, writer);
     return NULL;
 }
 
@@ -307,7 +389,8 @@ int writer_start(struct writer *writer)
 
     writer->batch_bytes = clamp(size / 16, BATCH_BYTES_MIN, BATCH_BYTES_MAX);
     writer->batch_ops = (size_t)clamp(size >> 14, BATCH_OPS_MIN, BATCH_OPS_MAX);
-    sigfillset(&all); /* signals are for the threads that know what to do with them */
+    sigfillset(&all);        /* signals are for the threads that know what to do with them */
+    sigdelset(&all, SIGBUS); /* but this one is our own doing: guard.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = pthread_create(&writer->thread, NULL, run, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -328,8 +411,24 @@ void writer_stop(struct writer *writer)
     writer->running = false;
 }
 
+/* What waited to be tried again is not needed any more: nobody looks there. */
+void writer_retire(struct writer *writer)
+{
+    int writes = WRITER_WRITES;
+
+    atomic_compare_exchange_strong(&writer->state, &writes, WRITER_RETIRED);
+}
+
+enum writer_state writer_state(const struct writer *writer)
+{
+    return (enum writer_state)atomic_load_explicit(&writer->state, memory_order_relaxed);
+}
+
 int writer_health(const struct writer *writer)
 {
+    if (writer_state(writer) != WRITER_WRITES) {
+        return ERR_IO;
+    }
     uint64_t retry_at = atomic_load_explicit(&writer->retry_at, memory_order_relaxed);
 
     return retry_at == 0 || clock_mono_ms() >= retry_at ? 0 : ERR_IO;

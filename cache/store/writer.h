@@ -16,6 +16,13 @@
 
 #define WRITER_DELAY_MS 200
 
+/* What becomes of the disk. */
+enum writer_state {
+    WRITER_WRITES,
+    WRITER_RETIRED, /* nothing is written any more: operations are told ERR_IO */
+    WRITER_LOST,    /* the same; it broke off in the middle, and the disk must not be touched */
+};
+
 struct writer {
     struct disk *disk;
     uint64_t batch_bytes;
@@ -26,6 +33,12 @@ struct writer {
     _Atomic uint64_t retry_at;        /* clock_mono_ms() until which nothing new is taken */
     unsigned failures;                /* in a row */
     _Atomic uint32_t drop_hints[256]; /* pending drops by the first byte of the hash */
+
+    _Atomic int state; /* enum writer_state; only forward */
+    /* Called behind each batch, on the writer's thread; it may call writer_retire(). NULL: nobody
+     */
+    void (*on_batch)(void *arg, int err);
+    void *on_batch_arg;
 
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t wake;
@@ -55,6 +68,10 @@ void writer_post(struct writer *writer, struct op *op);
 void writer_hurry(struct writer *writer);
 /* A dropped segment can be closed. Any thread; `arg` is the writer. */
 void writer_reap(void *arg);
+
+/* Nothing is written from now on. The writer's thread. */
+void writer_retire(struct writer *writer);
+enum writer_state writer_state(const struct writer *writer);
 
 /* Is a drop of this record pending? Any thread; takes no lock when none is. */
 bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH]);

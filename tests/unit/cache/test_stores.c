@@ -1,9 +1,10 @@
 #include "base/err.h"
-#include "cache/store/stores.h"
+#include "cache/store/stores_parts.h"
 #include "store_kit.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -315,4 +316,201 @@ Test(stores, without_a_store_nothing_is_found_and_nothing_put)
     shelf_update(none, hash, SPAN("k"), SPAN("h"), "m", 1, kit_on_done, &updated);
     cr_expect_eq(updated, ERR_NOT_FOUND);
     cr_expect_not(shelf_is_behind(none));
+}
+
+/* ---- disks that fail ---- */
+
+static void truncate_all(const char *dir, const char *pattern)
+{
+    char path[192];
+    glob_t found;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, pattern);
+    cr_assert_eq(glob(path, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        cr_assert_eq(truncate(found.gl_pathv[i], 0), 0);
+    }
+    globfree(&found);
+}
+
+static bool is_out(struct rack *rack, size_t number)
+{
+    struct store_member one;
+
+    stores_member(rack->stores, number, &one);
+    return one.cause != NULL;
+}
+
+/* What fails is looked at by the writers' threads: each of their turns is behind a flush. */
+static void settle(struct rack *rack)
+{
+    stores_flush(rack->stores);
+    stores_flush(rack->stores);
+}
+
+static int wake_up(struct rack *rack, int number)
+{
+    int version = version_of(rack, number);
+
+    settle(rack);
+    return version;
+}
+
+static int wake_up_all(struct rack *rack, int version)
+{
+    int found = 0;
+
+    for (int i = 0; i < KEYS; i++) {
+        found += wake_up(rack, i) == version;
+    }
+    return found;
+}
+
+static void expect_b_taken_out(struct rack *rack)
+{
+    cr_assert(is_out(rack, 1));
+    cr_expect_not(is_out(rack, 0));
+    cr_expect_not(is_out(rack, 2));
+    cr_expect_eq(stores_health(rack->stores), 0);
+    put_all(rack, 2);
+    cr_expect_eq(count(rack, 2), KEYS, "the others take over");
+    drop_all(rack);
+    put_all(rack, 3);
+    rack_open(rack, "abc");
+    cr_expect_not(is_out(rack, 1));
+    int kept = count(rack, 3);
+    cr_expect(kept > KEYS / 2 && kept < KEYS, "%d", kept);
+    cr_expect_eq(count(rack, 1) + count(rack, 2), 0, "what is old stays away");
+    put_all(rack, 4);
+    cr_expect_eq(count(rack, 4), KEYS);
+}
+
+Test(stores, segments_that_cannot_be_read_take_a_disk_out)
+{
+    struct rack rack;
+
+    rack_init(&rack);
+    rack_open(&rack, "abc");
+    put_all(&rack, 1);
+    truncate_all(rack.paths[1], "seg-*.mdb");
+    int kept = wake_up_all(&rack, 1);
+    cr_expect(kept > KEYS / 2 && kept < KEYS, "%d", kept);
+    expect_b_taken_out(&rack);
+    rack_fini(&rack);
+}
+
+Test(stores, an_index_that_cannot_be_read_takes_a_disk_out)
+{
+    struct rack rack;
+
+    rack_init(&rack);
+    rack_open(&rack, "abc");
+    put_all(&rack, 1);
+    truncate_all(rack.paths[1], "index.mdb");
+    int kept = wake_up_all(&rack, 1);
+    cr_expect(kept > KEYS / 2 && kept < KEYS, "%d", kept);
+    expect_b_taken_out(&rack);
+    rack_fini(&rack);
+}
+
+/* The writer meets it: all that is under way is told, and nothing hangs. */
+Test(stores, an_index_that_goes_under_the_writer_takes_a_disk_out)
+{
+    struct rack rack;
+    uint8_t hash[STORE_HASH];
+    char text[32];
+    struct store_put *under_way;
+    int i = 0, result = 1, dropped = 1;
+
+    rack_init(&rack);
+    rack_open(&rack, "abc");
+    put_all(&rack, 1);
+    while (shelf_of(&rack, i, hash).store != rack.stores->members[1].store) {
+        i++;
+    }
+    struct shelf shelf = shelf_of(&rack, i, hash);
+    truncate_all(rack.paths[1], "index.mdb");
+    cr_assert_eq(shelf_put_begin(shelf, hash, key_of(i, text), &under_way), 0);
+    store_put_finish(under_way, SPAN("head"), "m", 1, 0, NULL, 0, kit_on_done, &result);
+    shelf_drop(shelf, hash, kit_on_done, &dropped);
+    store_flush(shelf.store);
+    cr_expect_eq(result, ERR_IO);
+    cr_expect_eq(dropped, ERR_IO);
+    cr_expect(is_out(&rack, 1));
+    cr_expect_eq(version_of(&rack, i), 0);
+    cr_expect_neq(store_put_begin(shelf.store, hash, key_of(i, text), &under_way), 0);
+    put_all(&rack, 2);
+    cr_expect_eq(count(&rack, 2), KEYS);
+    rack_open(&rack, "abc");
+    cr_expect_eq(count(&rack, 1), 0);
+    rack_fini(&rack);
+}
+
+Test(stores, the_last_one_is_given_up_only_when_it_must_be)
+{
+    struct rack rack;
+    uint8_t hash[STORE_HASH];
+
+    rack_init(&rack);
+    rack_open(&rack, "a");
+    put_all(&rack, 1);
+    truncate_all(rack.paths[0], "seg-*.mdb");
+    wake_up_all(&rack, 1);
+    cr_expect_not(is_out(&rack, 0), "what cannot be read is forgotten");
+    cr_expect_eq(count(&rack, 0), KEYS);
+
+    truncate_all(rack.paths[0], "index.mdb");
+    shelf_drop(shelf_of(&rack, 0, hash), hash, NULL, NULL);
+    settle(&rack);
+    cr_expect(is_out(&rack, 0));
+    cr_expect_null(shelf_of(&rack, 0, hash).store, "memory only");
+    cr_expect_neq(stores_health(rack.stores), 0);
+    rack_open(&rack, "a");
+    cr_expect_eq(count(&rack, 0), KEYS);
+    put_all(&rack, 3);
+    rack_open(&rack, "a");
+    cr_expect_eq(count(&rack, 3), KEYS);
+    rack_fini(&rack);
+}
+
+static void tell(struct rack *rack, size_t number, unsigned commits, unsigned reads)
+{
+    struct store_trouble trouble = {.commits = commits, .reads = reads, .err = -EIO};
+
+    stores_on_trouble(&rack->stores->members[number], &trouble);
+}
+
+Test(stores, a_disk_that_takes_nothing_is_taken_out_but_not_the_last)
+{
+    struct rack rack;
+    struct store_object held;
+    uint8_t hash[STORE_HASH];
+    char text[32];
+    int i = 0;
+
+    rack_init(&rack);
+    rack_open(&rack, "abc");
+    put_all(&rack, 1);
+    tell(&rack, 1, 4, 15);
+    cr_expect_not(is_out(&rack, 1));
+    while (shelf_of(&rack, i, hash).store != rack.stores->members[1].store) {
+        i++;
+    }
+    struct shelf shelf = shelf_of(&rack, i, hash);
+    cr_assert_eq(shelf_find(shelf, hash, key_of(i, text), &held), 0);
+    tell(&rack, 1, 5, 0);
+    cr_expect(is_out(&rack, 1));
+    cr_expect_eq(version_of(&rack, i), 0);
+    cr_expect_eq(held.meta[0], 1, "who has it reads on");
+    cr_expect(span_eq(held.head, SPAN("head")));
+    store_object_done(shelf.store, &held);
+    tell(&rack, 0, 0, 16);
+    cr_expect(is_out(&rack, 0));
+    tell(&rack, 2, 100, 100);
+    cr_expect_not(is_out(&rack, 2));
+    put_all(&rack, 2);
+    cr_expect_eq(count(&rack, 2), KEYS);
+    rack_open(&rack, "abc");
+    cr_expect_eq(count(&rack, 1), 0);
+    rack_fini(&rack);
 }
