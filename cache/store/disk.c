@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/crashes.h"
 #include "cache/store/directory.h"
 #include "cache/store/evict.h"
 
@@ -203,12 +204,16 @@ int disk_open(struct disk *disk, const struct store_options *options, void (*wak
 {
     const char *path = options->path;
 
-    *disk = (struct disk){.dir = -1, .size = options->size, .object_max = options->size / 2};
+    *disk = (struct disk){
+        .dir = -1, .crash_mark = -1, .size = options->size, .object_max = options->size / 2};
     list_init(&disk->puts);
     int err = env_check_version();
 
     if (!err) {
         err = directory_open(path, &disk->dir);
+    }
+    if (!err) {
+        disk->crash_mark = crashes_open(path, disk->dir, options->size);
     }
     if (!err) {
         err = open_index_or_anew(disk, path, options->secret);
@@ -228,6 +233,8 @@ void disk_close(struct disk *disk)
     close_index(disk->index);
     close_index(disk->lost);
     disk->index = disk->lost = NULL;
+    crashes_close(disk->crash_mark);
+    disk->crash_mark = -1;
     if (disk->dir >= 0) {
         close(disk->dir); /* and with it the lock */
         disk->dir = -1;

@@ -37,6 +37,7 @@ struct disk {
     bool pruned;              /* the index lists no segment that is not there */
     uint32_t newest[S3_LOGS]; /* the segments that run wrote to; 0 without */
     int dir;                  /* descriptor of the directory, with the exclusive lock on it */
+    int crash_mark;           /* crashes.h's; -1 without */
     uint64_t size;            /* bytes to stay under */
     uint64_t object_max;      /* chunk bytes of one object */
     struct segment *open[S3_LOGS]; /* those that are written; NULL: the next write makes one */

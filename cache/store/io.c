@@ -1,6 +1,7 @@
 #include "cache/store/io.h"
 
 #include "base/check.h"
+#include "cache/store/crashes.h"
 
 #include <signal.h>
 
@@ -32,8 +33,8 @@ static bool add_thread(struct io *io)
 {
     sigset_t all, before;
 
-    sigfillset(&all);        /* signals are for the threads that know what to do with them */
-    sigdelset(&all, SIGBUS); /* but this one is our own doing: guard.h */
+    sigfillset(&all);      /* signals are for the threads that know what to do with them */
+    crashes_unblock(&all); /* these are raised by ourselves: guard.h, crashes.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = pthread_create(&io->threads[io->count], NULL, run, io);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/crashes.h"
 #include "cache/store/guard.h"
 #include "cache/store/store_parts.h"
 
@@ -47,6 +48,7 @@ static void on_batch(void *arg, int err)
         .err = err,
     };
 
+    crashes_outlived(store->disk.crash_mark);
     if (store->on_trouble && (trouble.lost || trouble.commits || trouble.reads)) {
         store->on_trouble(store->arg, &trouble);
     }
@@ -75,6 +77,7 @@ int store_open(const struct store_options *options, struct store **out)
     reads_init(&store->reads);
     store->writer.on_batch = on_batch;
     store->writer.on_batch_arg = store;
+    crashes_install(); /* first, so that what is not for a guard goes there */
     guard_install();
     int err = disk_open(&store->disk, options, writer_reap, &store->writer);
     if (!err) {
@@ -98,6 +101,7 @@ void store_close(struct store **slot)
         reads_fini(&store->reads);
         writer_stop(&store->writer);
         if (writer_state(&store->writer) == WRITER_LOST) {
+            crashes_close(store->disk.crash_mark);
             close(store->disk.dir); /* the lock goes, the rest stays as it is */
             guard_bury(store);
             return;

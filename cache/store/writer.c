@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cache/store/crashes.h"
 #include "cache/store/evict.h"
 #include "cache/store/guard.h"
 
@@ -389,8 +390,8 @@ int writer_start(struct writer *writer)
 
     writer->batch_bytes = clamp(size / 16, BATCH_BYTES_MIN, BATCH_BYTES_MAX);
     writer->batch_ops = (size_t)clamp(size >> 14, BATCH_OPS_MIN, BATCH_OPS_MAX);
-    sigfillset(&all);        /* signals are for the threads that know what to do with them */
-    sigdelset(&all, SIGBUS); /* but this one is our own doing: guard.h */
+    sigfillset(&all);      /* signals are for the threads that know what to do with them */
+    crashes_unblock(&all); /* these are raised by ourselves: guard.h, crashes.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = pthread_create(&writer->thread, NULL, run, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

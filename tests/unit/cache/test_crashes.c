@@ -1,0 +1,149 @@
+#include "base/err.h"
+#include "store_kit.h"
+
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum ending { CLEAN, ABORTS, FAULTS, KILLED };
+
+/* A process opens the store and ends so. The status it ended with. */
+static int run_to(const struct kit *kit, enum ending ending)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct store_options options = {
+            .path = kit->dir, .size = kit->size, .dirty_limit = 1u << 20};
+        struct store *store;
+        volatile int *nowhere = NULL;
+        if (store_open(&options, &store) != 0) {
+            _exit(3);
+        }
+        switch (ending) {
+        case CLEAN:
+            store_close(&store);
+            _exit(0);
+        case ABORTS:
+            abort();
+        case FAULTS:
+            *nowhere = 1;
+            break;
+        case KILLED:
+            raise(SIGKILL);
+        }
+        _exit(4);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    return status;
+}
+
+static size_t aside(const struct kit *kit)
+{
+    char path[128];
+    glob_t found;
+
+    snprintf(path, sizeof(path), "%s/aside-*", kit->dir);
+    size_t count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+static bool has_index_aside(const struct kit *kit)
+{
+    char path[128];
+    glob_t found;
+
+    snprintf(path, sizeof(path), "%s/aside-*/index.mdb", kit->dir);
+    bool has = glob(path, 0, NULL, &found) == 0;
+    globfree(&found);
+    return has;
+}
+
+static void fini(struct kit *kit)
+{
+    char command[128];
+
+    store_close(&kit->store);
+    snprintf(command, sizeof(command), "rm -r %s", kit->dir);
+    cr_assert_eq(system(command), 0);
+}
+
+/* A store with one object, closed. */
+static void prepare(struct kit *kit)
+{
+    kit_init(kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit->store, "k", 3000), 0);
+    store_close(&kit->store);
+}
+
+Test(crashes, two_move_the_store_aside)
+{
+    struct kit kit;
+
+    prepare(&kit);
+    int status = run_to(&kit, ABORTS);
+    cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "it ends as it would have");
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", 3000), 0, "one is borne");
+    store_close(&kit.store);
+    run_to(&kit, ABORTS);
+    run_to(&kit, FAULTS);
+    cr_expect_eq(aside(&kit), 0);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", 3000), ERR_NOT_FOUND);
+    cr_expect_eq(aside(&kit), 1);
+    cr_expect(has_index_aside(&kit));
+    cr_assert_eq(kit_put(kit.store, "k", 100), 0);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", 100), 0);
+    store_close(&kit.store);
+
+    /* The next time the older folder goes. */
+    run_to(&kit, FAULTS);
+    run_to(&kit, ABORTS);
+    run_to(&kit, CLEAN);
+    cr_expect_eq(aside(&kit), 1);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", 100), ERR_NOT_FOUND);
+    fini(&kit);
+}
+
+Test(crashes, other_ends_are_none)
+{
+    struct kit kit;
+
+    prepare(&kit);
+    for (int i = 0; i < 3; i++) {
+        cr_expect(WIFSIGNALED(run_to(&kit, KILLED)));
+    }
+    run_to(&kit, ABORTS);
+    run_to(&kit, KILLED); /* takes no mark away */
+    run_to(&kit, CLEAN);  /* does */
+    run_to(&kit, ABORTS);
+    kit_reopen(&kit);
+    cr_expect_eq(aside(&kit), 0);
+    cr_expect_eq(kit_check(kit.store, "k", 3000), 0);
+    fini(&kit);
+}
+
+Test(crashes, a_kill_in_between_does_not_hide_two)
+{
+    struct kit kit;
+
+    prepare(&kit);
+    run_to(&kit, ABORTS);
+    run_to(&kit, KILLED);
+    run_to(&kit, FAULTS);
+    run_to(&kit, CLEAN);
+    cr_expect_eq(aside(&kit), 1);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", 3000), ERR_NOT_FOUND);
+    fini(&kit);
+}
