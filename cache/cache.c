@@ -435,3 +435,13 @@ void cache_stats(struct cache *cache, struct cache_stats *out)
         stores_stats(cache->stores, &out->store);
     }
 }
+
+size_t cache_directories(const struct cache *cache)
+{
+    return cache->stores ? stores_count(cache->stores) : 0;
+}
+
+void cache_directory(struct cache *cache, size_t number, struct store_member *out)
+{
+    stores_member(cache->stores, number, out);
+}

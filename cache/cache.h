@@ -201,4 +201,8 @@ struct cache_stats {
 };
 void cache_stats(struct cache *cache, struct cache_stats *out);
 
+/* The directories of the store, one by one; 0: memory only. */
+size_t cache_directories(const struct cache *cache);
+void cache_directory(struct cache *cache, size_t number, struct store_member *out);
+
 #endif

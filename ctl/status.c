@@ -128,8 +128,41 @@ static void show_memory(const json_t *memory, struct buf *out)
     buf_printf(out, " hot objects\n");
 }
 
+/* Only what is worth a line: more than one, or one that fails. */
+static void show_directories(const json_t *list, struct buf *out)
+{
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(list, i, row)
+    {
+        const char *state = json_string_value(json_object_get(row, "state"));
+        bool is_in = state == NULL || strcmp(state, "in") == 0;
+        if (json_array_size(list) > 1) {
+            buf_printf(out, "  ");
+            show_string(out, row, "path");
+            buf_printf(out, ": ");
+            show_size(out, show_number(row, "used"));
+            buf_printf(out, " of ");
+            show_size(out, show_number(row, "size"));
+            buf_printf(out, "\n");
+        }
+        if (!is_in) {
+            buf_printf(out, "! ");
+            show_string(out, row, "path");
+            buf_printf(out, " is ");
+            show_string(out, row, "state");
+            buf_printf(out, json_object_get(row, "cause") ? ": " : "");
+            show_string(out, row, "cause");
+            buf_printf(out, "\n");
+        }
+    }
+}
+
 static void show_store(const json_t *store, struct buf *out)
 {
+    const json_t *directories = json_object_get(store, "directories");
+
     show_label(out, "store");
     if (!json_is_object(store)) {
         buf_printf(out, "none, memory only\n");
@@ -141,8 +174,13 @@ static void show_store(const json_t *store, struct buf *out)
     buf_printf(out, ", ");
     show_count(out, show_number(store, "objects"));
     buf_printf(out, " objects, in ");
-    show_string(out, store, "path");
-    buf_printf(out, "\n");
+    if (json_array_size(directories) > 1) {
+        buf_printf(out, "%zu directories\n", json_array_size(directories));
+    } else {
+        show_string(out, store, "path");
+        buf_printf(out, "\n");
+    }
+    show_directories(directories, out);
     if (show_number(store, "commit_errors")) {
         buf_printf(out, "! failed writes to the store: %" PRIu64 "; see the log\n",
                    show_number(store, "commit_errors"));

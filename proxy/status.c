@@ -95,6 +95,49 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
             store->reads_refused);
 }
 
+/* One family, with a sample for each directory of the store. */
+static void directory_metric(struct cache *cache, struct buf *out, const char *name,
+                             const char *help, uint64_t (*value)(const struct store_member *one))
+{
+    metrics_head(out, "larder_", name, METRIC_GAUGE, help);
+    for (size_t i = 0; i < cache_directories(cache); i++) {
+        struct store_member one;
+        cache_directory(cache, i, &one);
+        metrics_sample(out, "larder_", name, METRIC_GAUGE, "dir", span_str(one.path), value(&one));
+    }
+}
+
+static uint64_t is_in(const struct store_member *one)
+{
+    return one->cause == NULL;
+}
+
+static uint64_t used_by(const struct store_member *one)
+{
+    return one->stats.used;
+}
+
+static uint64_t unreadable_in(const struct store_member *one)
+{
+    return one->stats.unreadable;
+}
+
+static uint64_t failed_in(const struct store_member *one)
+{
+    return one->stats.commit_errors;
+}
+
+static void directory_metrics(struct cache *cache, struct buf *out)
+{
+    directory_metric(cache, out, "store_directory_in", "0: taken out, because it fails", is_in);
+    directory_metric(cache, out, "store_directory_used_bytes", "Bytes the store uses there",
+                     used_by);
+    directory_metric(cache, out, "store_directory_unreadable",
+                     "Pages that the disk did not give, since the start", unreadable_in);
+    directory_metric(cache, out, "store_directory_commit_errors",
+                     "Commits that failed there, since the start", failed_in);
+}
+
 int status_metrics(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;
@@ -116,6 +159,7 @@ int status_metrics(const struct status_query *query, struct buf *out)
     }
     if (stats.has_store) {
         store_metrics(out, &stats.store);
+        directory_metrics(server_cache(server), out);
     }
     return 200;
 }
@@ -231,7 +275,36 @@ static json_t *memory_json(const struct cache_stats *stats)
     return memory;
 }
 
-static json_t *store_json(const struct cache_stats *stats, const struct settings *settings)
+static const char *state_of(const struct store_member *one)
+{
+    return one->cause ? "out" : one->failing ? "failing" : "in";
+}
+
+static json_t *directories_json(struct cache *cache)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < cache_directories(cache); i++) {
+        struct store_member one;
+        json_t *row = json_object();
+        cache_directory(cache, i, &one);
+        json_object_set_new(row, "path", json_string(one.path));
+        json_object_set_new(row, "state", json_string(state_of(&one)));
+        if (one.cause) {
+            json_object_set_new(row, "cause", json_string(one.cause));
+        }
+        json_object_set_new(row, "size", integer(one.size));
+        json_object_set_new(row, "used", integer(one.stats.used));
+        json_object_set_new(row, "objects", integer(one.stats.objects));
+        json_object_set_new(row, "unreadable", integer(one.stats.unreadable));
+        json_object_set_new(row, "commit_errors", integer(one.stats.commit_errors));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
+static json_t *store_json(struct cache *cache, const struct cache_stats *stats,
+                          const struct settings *settings)
 {
     json_t *store = json_object();
 
@@ -256,6 +329,7 @@ static json_t *store_json(const struct cache_stats *stats, const struct settings
     json_object_set_new(store, "reads", integer(stats->store.reads));
     json_object_set_new(store, "read_bytes", integer(stats->store.read_bytes));
     json_object_set_new(store, "reads_waiting", integer(stats->store.reads_waiting));
+    json_object_set_new(store, "directories", directories_json(cache));
     return store;
 }
 
@@ -336,7 +410,7 @@ int status_json(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "bytes", bytes_json(owners));
     json_object_set_new(root, "latency_us", latency_json(owners));
     json_object_set_new(root, "memory", memory_json(&stats));
-    json_object_set_new(root, "store", store_json(&stats, settings));
+    json_object_set_new(root, "store", store_json(server_cache(server), &stats, settings));
     json_object_set_new(root, "recent", recent_list(server));
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     CHECK(text != NULL);

@@ -53,6 +53,17 @@ Test(status, other_versions_and_other_programs)
                  0);
     buf_append(&out, SPAN("\0"));
     cr_expect_neq(strstr(out.data, "store       none, memory only\n"), NULL);
+    buf_clear(&out);
+    cr_expect_eq(
+        status_render(SPAN("{\"program\": \"larder-proxy\", \"store\": {\"path\": \"/a\", "
+                           "\"directories\": [{\"path\": \"/a\", \"state\": \"in\"}, {\"path\": "
+                           "\"/b\", \"state\": \"out\", \"cause\": \"5 commits in a row failed\", "
+                           "\"size\": 1048576}]}}"),
+                      &out),
+        0);
+    buf_append(&out, SPAN("\0"));
+    cr_expect_neq(strstr(out.data, "0 objects, in 2 directories\n"), NULL, "%s", out.data);
+    cr_expect_neq(strstr(out.data, "! /b is out: 5 commits in a row failed\n"), NULL);
     cr_expect_eq(status_render(SPAN("{}"), &out), ERR_SYNTAX);
     cr_expect_eq(status_render(SPAN("[]"), &out), ERR_SYNTAX);
     cr_expect_eq(status_render(SPAN("<html>"), &out), ERR_SYNTAX);
