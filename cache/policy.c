@@ -25,6 +25,9 @@ static const struct cache_control no_control = {
     .stale_if_error = SECONDS_NONE,
 };
 
+/* Clocks are corrected in small steps, and each loop reads its own at its own moment. */
+#define CLOCK_SLACK 60
+
 static int64_t clamp(int64_t seconds)
 {
     return seconds < 0 ? 0 : seconds > CLAMP_MAX ? CLAMP_MAX : seconds;
@@ -248,5 +251,8 @@ void policy_freshness(const struct http_head *response, struct policy_times time
 
 int64_t policy_age(const struct freshness *freshness, int64_t now)
 {
+    if (freshness->response_time - now > CLOCK_SLACK) {
+        return SECONDS_MAX;
+    }
     return clamp(freshness->initial_age + clamp(now - freshness->response_time));
 }

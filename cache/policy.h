@@ -88,7 +88,10 @@ enum reason policy_may_store_post(const struct http_head *request, const struct 
                                   const struct policy_settings *settings, const struct uri *target,
                                   struct arena *arena);
 
-int64_t policy_age(const struct freshness *freshness, int64_t now); /* current_age, 4.2.3 */
+/* current_age (4.2.3). A response from a time that our clock has not reached yet, by more than a
+ * minute, has an age that nobody knows: the clock was wrong then or is wrong now. It counts as
+ * older than anything, so that no wrong clock makes it fresh for ever; a validation heals it. */
+int64_t policy_age(const struct freshness *freshness, int64_t now);
 
 enum policy_verdict {
     POLICY_FRESH,     /* answer with it */

@@ -257,8 +257,12 @@ reasons model_store(const struct policy_case *c, const struct model_response *r)
 
 /* ---- reuse, 4 ---- */
 
+/* What is from more than a minute ahead of the clock has an age that nobody knows. */
 int64_t model_age(const struct model_response *r, int64_t step)
 {
+    if (step < -60) {
+        return MODEL_LONG;
+    }
     int64_t resident_time = step < 0 ? 0 : step;
 
     return between(0, r->initial_age + resident_time, MODEL_LONG);

@@ -190,7 +190,9 @@ Test(policy_age, rfc9111_4_2_3)
         {"Age: 2147483647", 0, 1, 2147483648},
         {"Age: 2147483648", 0, 0, 2147483648},
         {"Age: 99999999999999999999", 0, 5, LONG},
-        {"", 0, -60, 0}, /* our clock went back */
+        {"", 0, -60, 0},    /* our clock went back */
+        {"", 0, -61, LONG}, /* so far that nothing is known */
+        {"Age: 30", 0, -86400, LONG},
         {"", -9, 5, 5},
         /* the origin's clock is wrong: no age comes from it */
         {"Date: @-3600", 0, 5, 5},
