@@ -5,6 +5,7 @@
 #   make test          unit tests, fuzz corpus, whole-program scenarios
 #   make check         formatting, clang-tidy, sizes
 #   make real          real programs through the proxy: apt, Chromium, a video, kill -9, two replicas
+#   make stress        the store against kill -9, power loss, failing calls, damage: minutes
 #   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
 #   make bench         hits beside nginx, haproxy and squid
 #   make install-deps  every package the targets above would install
@@ -41,7 +42,7 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1:suppressions=$(CU
 CONFIGURE = [ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(FLAGS_$(VARIANT))
 TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs $(SUITES_$(VARIANT))
 
-.PHONY: all run build test check real bare bench install-deps clean
+.PHONY: all run build test check real stress bare bench install-deps clean
 
 all: build
 
@@ -71,6 +72,11 @@ check:
 real: build
 	@$(PACKAGES) build run test real
 	@tests/scenario/real.sh build-release
+
+stress:
+	@$(PACKAGES) build run test
+	@$(MAKE) --no-print-directory VARIANT=$(VARIANT) ninja
+	@tests/fault/stress.sh $(BUILD)
 
 bare:
 	@$(PACKAGES) bare

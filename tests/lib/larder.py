@@ -47,8 +47,11 @@ class Proxy:
                         "--allow", "127.0.0.0/8", "--allow-target", "127.0.0.0/8", *options]
         self.process = None
 
+    def popen(self):
+        return subprocess.Popen(self.command)
+
     def start(self):
-        self.process = subprocess.Popen(self.command)
+        self.process = self.popen()
         atexit.register(self.process.kill)  # a script that fails leaves nothing behind
         await_port("127.0.0.1", self.port, self.process)
 

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Calls that fail under the store: errors.py BUILD [long]
+
+Each case is a proxy of its own above the layer of faults, all at once. A load fills the store; then
+calls begin to fail. The proxy lives, every body is right, and what was stored goes on being served.
+When the fault ends, objects are stored again. After a restart without the layer all is right, too.
+"""
+import errno
+import random
+import sys
+import tempfile
+import threading
+import time
+
+import layer as layers
+import load as loads
+
+WRITING = ("open", "write", "pwrite", "fsync", "fdatasync", "truncate", "fallocate", "rename",
+           "unlink")
+READING = ("read", "pread", "sendfile", "mmap")
+
+
+class Case:
+    def __init__(self, name, calls, error=errno.EIO, **rule):
+        self.name, self.calls, self.error, self.rule = name, calls, error, rule
+        self.failures = []
+
+    def fail(self, text):
+        self.failures.append(f"{self.name}: {text}")
+
+    def run(self, build, root, load_seconds):
+        try:
+            self.live(build, f"{root}/{self.name}", load_seconds)
+        except (Exception, SystemExit) as error:
+            self.fail(f"{type(error).__name__}: {error}")
+
+    def live(self, build, store, seconds):
+        program = f"{build}/proxy/larder-proxy"
+        world = loads.World(self.name, scale=0.15)
+        world.serve()
+        self.layer = layers.Layer(build, store)
+        proxy = layers.Proxy(self.layer, program, store, "--store-size", "256MiB",
+                             "--memory", "2MiB", "--workers", "1")
+        load = loads.Load(world, proxy)
+        try:
+            proxy.start()
+            load.busy(seconds, clients=2)
+            load.settle()
+            self.suffer(load, proxy, seconds)
+            self.recover(load, proxy)
+            if not proxy.stop():
+                self.fail(f"ended with {proxy.process.returncode}")
+            proxy.popen = lambda: loads.larder.Proxy.popen(proxy)
+            loads.larder.Proxy.start(proxy)
+            self.kept = load.sweep(label="after the restart")
+            if not self.kept:
+                self.fail("the store is empty after a restart")
+            if not proxy.stop():
+                self.fail(f"the second life ended with {proxy.process.returncode}")
+        finally:
+            proxy.kill()
+            self.failures += [f"{self.name}: {text}" for text in load.wrong]
+
+    def suffer(self, load, proxy, seconds):
+        """While calls fail. A full disk costs the oldest segments; what could not be replaced is
+        not served in its old form either."""
+        with self.layer.rule(self.calls, self.error, **self.rule) as rule:
+            load.busy(seconds, clients=2, changes=0)
+            self.served = load.sweep(label="while calls fail")
+            self.struck = rule.struck
+        same = sum(load.world.versions[path] == version for path, version in load.durable.items())
+        if self.error != errno.ENOSPC and same >= 4 and not self.served:
+            self.fail(f"no hits while calls fail, {same} were stored")
+        if proxy.process.poll() is not None:
+            self.fail(f"ended with {proxy.process.returncode}")
+
+    def recover(self, load, proxy):
+        """Until something is written again: the store pauses for up to 64 s."""
+        self.errors = loads.status(proxy)["store"]["commit_errors"]
+        written = loads.status(proxy)["store"]["written_objects"]
+        began = time.monotonic()
+        while time.monotonic() < began + 150:
+            load.busy(0.1, clients=1, changes=0.3)
+            if loads.status(proxy)["store"]["written_objects"] > written + 3:
+                self.waited = time.monotonic() - began
+                return
+            time.sleep(0.2)
+        self.fail("nothing is stored again")
+
+
+def cases():
+    """Those of `make test`."""
+    for part in ("seg", "index"):
+        yield Case(f"sync-{part}", "fdatasync", pattern=f"{part}*")
+        yield Case(f"full-{part}", ("write", "pwrite"), errno.ENOSPC, pattern=f"{part}*")
+        yield Case(f"short-{part}", ("write", "pwrite"), effect="short", pattern=f"{part}*")
+    yield Case("meta-seg", "pwrite", pattern="seg*")
+    yield Case("said-to-fail", ("fdatasync", "pwrite", "write"), effect="fail-after", chance=0.3)
+    yield Case("no-room", "fallocate", errno.ENOSPC)
+    yield Case("no-names", ("open", "rename", "unlink", "fsync"))
+    yield Case("no-files", "open", errno.EMFILE)
+    yield Case("reads", ("read", "pread", "sendfile"), chance=0.5)
+    yield Case("short-reads", ("read", "pread", "sendfile"), effect="short", chance=0.5)
+    yield Case("cold", "mincore", effect="cold")
+    yield Case("slow", WRITING + READING, effect="slow", delay=0.02)
+    yield Case("all", WRITING + READING, chance=0.2)
+
+
+def more(rng):
+    """Those that `make stress` has in addition."""
+    for call in WRITING + READING:
+        for error in (errno.EIO, errno.ENOSPC, errno.EROFS, errno.ENOMEM):
+            yield Case(f"{call}-{errno.errorcode[error]}", call, error)
+        yield Case(f"{call}-once", call, skip=rng.randrange(20), count=1)
+        yield Case(f"{call}-rarely", call, chance=0.05)
+    for number in range(20):
+        calls = rng.sample(WRITING + READING, 3)
+        effect = rng.choice(("fail", "fail-after", "short"))
+        yield Case(f"mixed-{number}", calls, effect=effect, chance=rng.random() ** 3)
+
+
+def run_all(build, root, chosen, seconds):
+    threads = [threading.Thread(target=case.run, args=(build, root, seconds)) for case in chosen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for case in chosen:
+        print(f"{case.name}: struck {getattr(case, 'struck', '?')} times,"
+              f" {getattr(case, 'served', '?')} hits meanwhile, {getattr(case, 'errors', '?')} failed"
+              f" commits, stored again after {getattr(case, 'waited', -1):.1f} s,"
+              f" {getattr(case, 'kept', '?')} after a restart", flush=True)
+    return [text for case in chosen for text in case.failures]
+
+
+def main():
+    build, long = sys.argv[1], len(sys.argv) > 2
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
+    loads.larder.need(f"{build}/proxy/larder-proxy")
+    print(f"seed {seed}")
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="larder-errors-") as root:
+        chosen = list(cases())
+        failures += run_all(build, root, chosen, 0.7)
+        others = list(more(random.Random(seed))) if long else []
+        for at in range(0, len(others), 12):
+            failures += run_all(build, root, others[at:at + 12], 1.5)
+        if not any(getattr(case, "struck", 0) for case in chosen):
+            failures.append("no call was struck")
+    for text in failures[:40]:
+        print("wrong:", text)
+    print(f"{len(chosen) + len(others)} cases, {len(failures)} wrong")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
