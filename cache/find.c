@@ -70,6 +70,10 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     bool touch, seen;
     struct object *object = table_use(cache->table, key, &touch, &seen);
 
+    if (object && atomic_load_explicit(&object->damaged, memory_order_relaxed)) {
+        table_forget(cache->table, object); /* the store looks at it anew */
+        object_unref(&object);
+    }
     *from_memory = object != NULL;
     if (object == NULL) {
         return find_stored(cache, guard, changes, key, cold, seen);

@@ -40,7 +40,8 @@ struct object {
     _Atomic int64_t body_len;  /* -1: not known while it arrives */
     enum http_framing framing; /* how the origin ended it: BODY_NONE for HEAD, 304 … */
     bool from_store;
-    bool updated; /* its head came with a 304, its body earlier */
+    bool updated;        /* its head came with a 304, its body earlier */
+    atomic_bool damaged; /* a part of its body could not be read: not to be found again */
 
     enum reason stored_reason; /* of a fetched one: REASON_STORED, or why it is not kept */
 

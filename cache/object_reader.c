@@ -193,13 +193,20 @@ static int enter_piece(struct object_reader *reader)
     return 0;
 }
 
-/* The span may be empty at the end of a piece, which may be short of where it was to end. */
+/* The span may be empty at the end of a piece, which may be short of where it was to end, or behind
+ * which nothing can be read. */
 static int peek_piece(struct object_reader *reader, struct span *out)
 {
+    struct parts_reader *parts = reader->parts;
     int err = plain_peek(&reader->plain, out);
 
     if (err == 0 && out->len == 0) {
         leave_piece(reader);
+    } else if (err &&
+               reader->plain.place == PLACE_CHUNKS) { /* damaged: from here on a hole again */
+        partial_forget(parts->partial, parts->view.piece);
+        leave_piece(reader);
+        err = 0;
     }
     return err;
 }
@@ -240,7 +247,14 @@ static int on_peek(struct source *source, struct span *out)
 {
     struct object_reader *reader = reader_of(source);
 
-    return reader->parts ? peek_parts(reader, out) : plain_peek(&reader->plain, out);
+    if (reader->parts) {
+        return peek_parts(reader, out);
+    }
+    int err = plain_peek(&reader->plain, out);
+    if (err && err != ERR_AGAIN) {
+        atomic_store_explicit(&reader->object->damaged, true, memory_order_relaxed);
+    }
+    return err;
 }
 
 static void on_advance(struct source *source, size_t n)
