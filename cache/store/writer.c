@@ -208,6 +208,7 @@ static bool is_disk_full(const struct disk *disk, int err)
            (uint64_t)fs.f_bavail * fs.f_frsize < disk->segments.segment_size;
 }
 
+/* Drops are tried within the pause, too; that they fail then says nothing new. */
 static void on_failure(struct writer *writer, int err)
 {
     struct disk *disk = writer->disk;
@@ -215,6 +216,9 @@ static void on_failure(struct writer *writer, int err)
         writer->failures < BACKOFF_DOUBLINGS ? writer->failures : BACKOFF_DOUBLINGS;
     unsigned pause = BACKOFF_MIN_MS << doublings;
 
+    if (writer_health(writer) != 0) {
+        return;
+    }
     writer->failures++;
     atomic_store(&writer->retry_at, clock_mono_ms() + pause);
     log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u",
