@@ -423,13 +423,26 @@ static int fill(struct disk *disk, struct list *ops)
     return err;
 }
 
-static int attempt(struct disk *disk, struct list *ops)
+static int begin(struct disk *disk)
 {
     int err = disk_check(disk);
 
     if (!err) {
         err = index_begin(disk->index);
     }
+    if (err && disk->index->given_up) {
+        err = disk_reopen_index(disk);
+        if (!err) {
+            err = index_begin(disk->index);
+        }
+    }
+    return err;
+}
+
+static int attempt(struct disk *disk, struct list *ops)
+{
+    int err = begin(disk);
+
     if (err) {
         return err;
     }

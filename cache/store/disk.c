@@ -21,6 +21,10 @@
 #define SEGMENT_MAX (UINT64_C(8) << 30)
 #define SEGMENTS_WANTED 128
 
+/* A disk that fails so often is not worth more descriptors: until the next start nothing is taken.
+ */
+#define REOPEN_MAX 16
+
 /* For one new segment on a full disk. */
 #define EVICTIONS_MAX 3
 
@@ -31,9 +35,11 @@
 
 static void close_index(struct index *index)
 {
-    if (index) {
+    while (index) {
+        struct index *older = index->older;
         index_close(index);
         free(index);
+        index = older;
     }
 }
 
@@ -257,6 +263,27 @@ static int begin_anew(struct disk *disk)
         disk->lost = disk->index;
         disk->index = fresh;
         disk->damaged = false;
+    }
+    return err;
+}
+
+int disk_reopen_index(struct disk *disk)
+{
+    const char *dir = disk->segments.home.dir;
+    uint64_t now = clock_mono_ms();
+    struct index *fresh;
+
+    if (disk->reopened == REOPEN_MAX || (disk->reopened && now - disk->reopened_ms < 1000)) {
+        return ERR_IO;
+    }
+    index_part(dir);
+    int err = open_index(disk, dir, NULL, &fresh);
+    if (!err) {
+        fresh->older = disk->index; /* readers may be in there */
+        disk->index = fresh;
+        disk->reopened++;
+        disk->reopened_ms = now;
+        log_warn("store_index_reopened", "dir=%s times=%u", dir, disk->reopened);
     }
     return err;
 }

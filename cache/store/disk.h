@@ -32,6 +32,8 @@ struct disk {
     struct segments segments;
     struct index *_Atomic index;
     struct index *lost;       /* the one found damaged: its last readers may still be in there */
+    unsigned reopened;        /* so often the index was opened again; the older ones stay open */
+    uint64_t reopened_ms;     /* and when the last time */
     bool damaged;             /* the index, and it is not replaced yet */
     bool checked;             /* LMDB may write to the files of an earlier run */
     bool pruned;              /* the index lists no segment that is not there */
@@ -61,6 +63,9 @@ void disk_close(struct disk *disk);
 /* Before the first write: looks at all of the index, and at the segment to go on with. A damaged
  * index is replaced and the store begins anew, while readers go on; a damaged segment is left. */
 int disk_check(struct disk *disk);
+/* When LMDB has given up on the index's environment: opens its file again, beside readers. ERR_IO
+ * within a second of the last time, and when it has happened too often. */
+int disk_reopen_index(struct disk *disk);
 
 /* Unlists what the start found no file for; the index transaction is begun. Once: the caller sets
  * `pruned` when it is committed. */

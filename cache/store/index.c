@@ -227,6 +227,14 @@ void index_remove(const char *dir)
     unlink(path);
 }
 
+void index_part(const char *dir)
+{
+    char path[PATH_MAX];
+
+    index_path(dir, "-lock", path);
+    unlink(path);
+}
+
 int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out)
 {
     MDB_txn *txn;
@@ -273,6 +281,7 @@ int index_begin(struct index *index)
     if (err) {
         index->txn = NULL;
     }
+    index->given_up = err == MDB_PANIC;
     return env_error(err);
 }
 

@@ -16,9 +16,11 @@
 struct index {
     struct env env;
     MDB_dbi meta, segments, objects, uses;
-    MDB_txn *txn; /* the writer's */
+    MDB_txn *txn;  /* the writer's */
+    bool given_up; /* by LMDB, for good: a root could not be written. Open the file again */
     uint8_t uuid[16];
     struct sip_key secret;
+    struct index *older;            /* the environment of the same file that this one replaced */
     uint32_t next_id;               /* no segment had an id from here on */
     uint8_t sweep_from[STORE_HASH]; /* where the next sweep goes on */
 };
@@ -33,6 +35,9 @@ int index_check(const char *dir);
 void index_close(struct index *index);
 /* Removes the files of a broken index. */
 void index_remove(const char *dir);
+/* Before the file is opened a second time, beside readers: the first environment keeps its locks to
+ * itself. */
+void index_part(const char *dir);
 
 /* 0, ERR_NOT_FOUND, ERR_CORRUPT (this record), ERR_IO (a damaged tree), or a code of LMDB. */
 int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);

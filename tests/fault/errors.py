@@ -65,7 +65,7 @@ class Case:
         """While calls fail. A full disk costs the oldest segments; what could not be replaced is
         not served in its old form either."""
         with self.layer.rule(self.calls, self.error, **self.rule) as rule:
-            load.busy(seconds, clients=2, changes=0)
+            load.busy(seconds, clients=2, changes=0.1)
             self.served = load.sweep(label="while calls fail")
             self.struck = rule.struck
         same = sum(load.world.versions[path] == version for path, version in load.durable.items())
@@ -92,9 +92,9 @@ def cases():
     """Those of `make test`."""
     for part in ("seg", "index"):
         yield Case(f"sync-{part}", "fdatasync", pattern=f"{part}*")
+        yield Case(f"root-{part}", "pwrite", pattern=f"{part}*")
         yield Case(f"full-{part}", ("write", "pwrite"), errno.ENOSPC, pattern=f"{part}*")
         yield Case(f"short-{part}", ("write", "pwrite"), effect="short", pattern=f"{part}*")
-    yield Case("meta-seg", "pwrite", pattern="seg*")
     yield Case("said-to-fail", ("fdatasync", "pwrite", "write"), effect="fail-after", chance=0.3)
     yield Case("no-room", "fallocate", errno.ENOSPC)
     yield Case("no-names", ("open", "rename", "unlink", "fsync"))
