@@ -10,6 +10,12 @@ uint32_t append_tag(const uint8_t hash[STORE_HASH])
     return tag;
 }
 
+static int spoiled(struct disk *disk, enum s3_log log, int err)
+{
+    disk->overflowed[log] = err == ERR_FULL;
+    return err;
+}
+
 int append_room(struct disk *disk, enum s3_log log, size_t size)
 {
     if (!disk->open[log] || !segment_has_room(disk->open[log], size)) {
@@ -18,13 +24,7 @@ int append_room(struct disk *disk, enum s3_log log, size_t size)
             return err;
         }
     }
-    return segment_write_begin(disk->open[log]);
-}
-
-static int spoiled(struct disk *disk, enum s3_log log, int err)
-{
-    disk->overflowed[log] = err == ERR_FULL;
-    return err;
+    return spoiled(disk, log, segment_write_begin(disk->open[log]));
 }
 
 int append_record(struct disk *disk, enum s3_log log, const struct record *record,

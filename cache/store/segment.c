@@ -583,10 +583,10 @@ int segment_write_begin(struct segment *segment)
     if (segment->txn) {
         return 0;
     }
-    int err = env_error(mdb_txn_begin(segment->env.lmdb, NULL, 0, &segment->txn));
+    int err = mdb_txn_begin(segment->env.lmdb, NULL, 0, &segment->txn);
     if (err) {
         segment->txn = NULL;
-        return err;
+        return err == MDB_PANIC ? ERR_FULL : env_error(err);
     }
     segment->base_pages = env_pages(&segment->env);
     segment->overflow_pages = 0;

@@ -146,7 +146,8 @@ bool segment_has_room(const struct segment *segment, size_t size);
 /* Room in a new segment of `capacity`. */
 bool segment_could_hold(uint64_t capacity, size_t size);
 
-int segment_write_begin(struct segment *segment); /* harmless when begun */
+/* Harmless when begun. ERR_FULL also when a root could not be written: LMDB takes nothing more. */
+int segment_write_begin(struct segment *segment);
 /* Reserves the value under the next number; *at must be filled before the next call. ERR_FULL
  * spoils the transaction. */
 int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t *number);
