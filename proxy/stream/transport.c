@@ -375,9 +375,12 @@ bool transport_sends_files(const struct transport *transport)
  * not given back, and whoever took the queue for empty would send it again. */
 size_t transport_queued(const struct transport *transport)
 {
+    if (transport->pending == 0) {
+        return 0;
+    }
     size_t bytes = uv_stream_get_write_queue_size((const uv_stream_t *)&transport->tcp);
 
-    return bytes == 0 && transport->pending > 0 ? 1 : bytes;
+    return bytes ? bytes : 1;
 }
 
 /* shutdown(2) instead of uv_shutdown(): no request to keep, and a reset stays possible after. */
