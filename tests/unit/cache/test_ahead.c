@@ -1,0 +1,155 @@
+#include "cache/ahead.h"
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "store_kit.h"
+
+#include <criterion/criterion.h>
+#include <semaphore.h>
+
+enum { CHUNKS = 6 };
+#define BODY ((CHUNKS - 1) * (size_t)STORE_CHUNK + 1000)
+
+struct fixture {
+    struct kit kit;
+    struct store_object object;
+    char *body;
+    struct ahead *ahead;
+    sem_t woken;
+};
+
+static void wake(void *arg)
+{
+    sem_post(arg);
+}
+
+/* A body whose chunks are on disk only. */
+static void setup(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    sem_init(&f->woken, 0, 0);
+    kit_init(&f->kit, 4 * KIT_SIZE);
+    cr_assert_eq(kit_put(f->kit.store, "x", BODY), 0);
+    if (!kit_reopen_cold(&f->kit)) {
+        kit_fini(&f->kit);
+        cr_skip_test("this file system keeps files in memory");
+    }
+    cr_assert_eq(kit_find(f->kit.store, "x", &f->object), 0);
+    cr_assert_eq(f->object.chunk_count, CHUNKS);
+    f->body = kit_body(SPAN("x"), BODY);
+    ahead_need(&f->ahead, (struct waker){wake, &f->woken});
+}
+
+static void teardown(struct fixture *f)
+{
+    ahead_free(&f->ahead);
+    store_object_done(f->kit.store, &f->object);
+    store_stop_reads(f->kit.store);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0, "all is given back");
+    free(f->body);
+    kit_fini(&f->kit);
+}
+
+static int open_chunk(struct fixture *f, size_t number, struct span *out)
+{
+    return ahead_chunk(f->ahead, f->kit.store, &f->object.chunks[number], CHUNKS - number, out);
+}
+
+static uint64_t reads(struct fixture *f)
+{
+    struct store_stats stats;
+
+    store_stats(f->kit.store, &stats);
+    return stats.reads;
+}
+
+static void expect_chunk(struct fixture *f, size_t number, struct span bytes)
+{
+    cr_expect(span_eq(bytes, span_of(f->body + number * STORE_CHUNK, f->object.chunks[number].len)),
+              "chunk %zu", number);
+}
+
+/* In memory, or asked for. */
+static bool is_prepared(struct fixture *f, size_t number)
+{
+    const struct store_chunk *chunk = &f->object.chunks[number];
+    struct store_pin *pin;
+    struct span bytes;
+
+    for (size_t i = 0; i < AHEAD_CHUNKS; i++) {
+        const struct ahead_slot *slot = &f->ahead->chunks[i];
+        if (slot->waiter.read && slot->chunk.number == chunk->number) {
+            return true;
+        }
+    }
+    int err = store_lend_now(f->kit.store, chunk, &pin, &bytes);
+    if (!err) {
+        store_unpin(f->kit.store, pin);
+    }
+    return !err;
+}
+
+Test(ahead, what_comes_next_is_read_while_this_is_sent)
+{
+    struct fixture f;
+    struct span bytes;
+
+    setup(&f);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), ERR_AGAIN);
+    sem_wait(&f.woken);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    expect_chunk(&f, 0, bytes);
+    cr_expect(is_prepared(&f, 1));
+    cr_expect(is_prepared(&f, 2), "it has waited: two steps");
+    for (size_t i = 1; i < CHUNKS; i++) {
+        int err = open_chunk(&f, i, &bytes);
+        if (err == ERR_AGAIN) {
+            sem_wait(&f.woken);
+            err = open_chunk(&f, i, &bytes);
+        }
+        cr_assert_eq(err, 0);
+        expect_chunk(&f, i, bytes);
+    }
+    cr_expect_leq(reads(&f), CHUNKS, "each once");
+    teardown(&f);
+}
+
+Test(ahead, when_memory_is_tight_only_what_is_waited_for_is_read)
+{
+    struct fixture f;
+    struct span bytes;
+
+    setup(&f);
+    memory_set_limit(1000);
+    memory_take(MEMORY_QUEUED, 100000);
+    for (size_t i = 0; i < CHUNKS; i++) {
+        int err = open_chunk(&f, i, &bytes);
+        if (err == ERR_AGAIN) {
+            sem_wait(&f.woken);
+            err = open_chunk(&f, i, &bytes);
+        }
+        cr_assert_eq(err, 0);
+        expect_chunk(&f, i, bytes);
+        cr_expect_leq(reads(&f), i + 1, "chunk %zu", i);
+    }
+    memory_give(MEMORY_QUEUED, 100000);
+    memory_set_limit(0);
+    teardown(&f);
+}
+
+Test(ahead, what_is_lent_is_given_in_windows)
+{
+    struct fixture f;
+    struct span bytes, given;
+
+    setup(&f);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), ERR_AGAIN);
+    sem_wait(&f.woken);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    cr_assert_not_null(f.ahead->pin, "it was read, so it is in memory and lent from there");
+    ahead_moved(f.ahead);
+    struct span rest = span_skip(bytes, 5000);
+    cr_assert_eq(ahead_lent(f.ahead, f.kit.store, f.ahead->pin, rest, &given), 0);
+    cr_expect(span_eq(given, rest));
+    teardown(&f);
+}
