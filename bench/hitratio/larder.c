@@ -33,7 +33,8 @@ struct larder {
     struct policy_cost cost;
 };
 
-void *larder_make(const struct trace *trace, uint64_t capacity, unsigned segments)
+void *larder_make(const struct trace *trace, uint64_t capacity, unsigned segments,
+                  enum s3_favor favor)
 {
     struct larder *larder = xcalloc(1, sizeof(*larder));
 
@@ -44,13 +45,23 @@ void *larder_make(const struct trace *trace, uint64_t capacity, unsigned segment
     larder->held = xcalloc(trace->objects, sizeof(*larder->held));
     list_init(&larder->logs[S3_PROBATION]);
     list_init(&larder->logs[S3_MAIN]);
-    s3fifo_init(&larder->policy, larder->step * segments, larder->step);
+    s3fifo_init(&larder->policy, larder->step * segments, larder->step, favor);
     return larder;
 }
 
 static void *make(const struct trace *trace, uint64_t capacity)
 {
-    return larder_make(trace, capacity, LARDER_SEGMENTS);
+    return larder_make(trace, capacity, LARDER_SEGMENTS, S3_OBJECTS);
+}
+
+static void *make_both(const struct trace *trace, uint64_t capacity)
+{
+    return larder_make(trace, capacity, LARDER_SEGMENTS, S3_BOTH);
+}
+
+static void *make_bytes(const struct trace *trace, uint64_t capacity)
+{
+    return larder_make(trace, capacity, LARDER_SEGMENTS, S3_BYTES);
 }
 
 /* ---- segments ---- */
@@ -154,6 +165,8 @@ static void judge(struct larder *larder, const struct segment *segment, uint32_t
     uint8_t hits;
     enum s3_fate fate = s3fifo_judge(&larder->policy, &about, S3_CALM, &hits);
 
+    s3fifo_weigh(&larder->policy, &about, fate);
+
     larder->held[object].in = NULL;
     larder->objects--;
     if (fate == S3_KEEP) {
@@ -199,6 +212,7 @@ static bool request(void *self, size_t at)
     uint32_t object = larder->trace->requests[at];
     uint64_t size = larder->trace->sizes[object];
     uint32_t tag = (uint32_t)trace_hash(span_of(&object, sizeof(object)), 0);
+    uint8_t hits;
 
     if (larder->held[object].in) {
         larder->held[object].hits = s3_hit(larder->held[object].hits);
@@ -207,7 +221,8 @@ static bool request(void *self, size_t at)
     if (size * larder->scale > larder->policy.capacity / 2) {
         return false;
     }
-    append(larder, s3fifo_place(&larder->policy, tag, size * larder->scale), object, 0, true);
+    enum s3_log log = s3fifo_place(&larder->policy, tag, size * larder->scale, &hits);
+    append(larder, log, object, hits, true);
     larder->cost.inserted += size;
     return false;
 }
@@ -220,4 +235,16 @@ static struct policy_cost cost(const void *self)
 }
 
 const struct policy policy_larder = {
-    .name = "Larder", .make = make, .request = request, .drop = drop, .cost = cost};
+    .name = "Larder", .ours = true, .make = make, .request = request, .drop = drop, .cost = cost};
+const struct policy policy_larder_both = {.name = "Larder, both",
+                                          .ours = true,
+                                          .make = make_both,
+                                          .request = request,
+                                          .drop = drop,
+                                          .cost = cost};
+const struct policy policy_larder_bytes = {.name = "Larder, bytes",
+                                           .ours = true,
+                                           .make = make_bytes,
+                                           .request = request,
+                                           .drop = drop,
+                                           .cost = cost};

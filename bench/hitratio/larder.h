@@ -10,10 +10,12 @@
 #define LARDER_BENCH_HITRATIO_LARDER_H
 
 #include "bench/hitratio/policy.h"
+#include "cache/store/s3fifo.h"
 
 #define LARDER_SEGMENTS 128
 
 /* A store of that many segments. policy_larder makes one of LARDER_SEGMENTS. */
-void *larder_make(const struct trace *trace, uint64_t capacity, unsigned segments);
+void *larder_make(const struct trace *trace, uint64_t capacity, unsigned segments,
+                  enum s3_favor favor);
 
 #endif

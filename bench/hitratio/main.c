@@ -23,14 +23,15 @@ static const char usage[] =
     "(0.5,1,2,5,10,20)\n"
     "  -w, --warm-up PERCENT        requests at the start that are not counted (20)\n"
     "  -n, --limit N                requests that are read at most\n"
-    "  -p, --policies LIST          only these, by name; Larder is always last\n"
+    "  -p, --policies LIST          only these, by name; ours are always there\n"
     "  -t, --tsv FILE               appends the numbers to FILE, for plot.py\n"
     "  -z, --zipf SPEC              name=value,...: objects requests alpha once drift loop ring\n"
     "                               sized seed\n";
 
 static const struct policy *const all_policies[] = {
-    &policy_fifo,     &policy_lru,  &policy_clock,  &policy_sieve,  &policy_s3fifo,
-    &policy_wtinylfu, &policy_gdsf, &policy_belady, &policy_larder,
+    &policy_fifo,         &policy_lru,         &policy_clock,  &policy_sieve,
+    &policy_s3fifo,       &policy_wtinylfu,    &policy_gdsf,   &policy_belady,
+    &policy_larder_bytes, &policy_larder_both, &policy_larder,
 };
 
 struct options {
@@ -219,7 +220,7 @@ static bool simulate(const struct options *options, const struct trace *trace)
                             .policies = chosen};
 
     for (size_t i = 0; i < ARRAY_LEN(all_policies); i++) {
-        if (!options->policies || all_policies[i] == &policy_larder ||
+        if (!options->policies || all_policies[i]->ours ||
             is_listed(options->policies, all_policies[i]->name)) {
             chosen[report.policy_count++] = all_policies[i];
         }

@@ -9,7 +9,8 @@ import sys
 
 COLOURS = {"FIFO": "#999999", "LRU": "#56b4e9", "CLOCK": "#0072b2", "SIEVE": "#e69f00",
            "S3-FIFO": "#009e73", "W-TinyLFU": "#cc79a7", "GDSF": "#d55e00", "Belady": "#000000",
-           "Larder": "#e10000"}
+           "Larder": "#e10000", "Larder, both": "#e10000", "Larder, bytes": "#e10000"}
+DASHES = {"Belady": "5 3", "Larder, both": "8 3", "Larder, bytes": "2 3"}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 420, 260, 50, 40, 130
 
 
@@ -48,7 +49,7 @@ def panel(x, y, title, curves):
     for policy, points in curves.items():
         path = "L".join(" ".join(at(*point)) for point in sorted(points))
         style = 'stroke-width="3"' if policy == "Larder" else 'stroke-width="1.4"'
-        dash = ' stroke-dasharray="5 3"' if policy == "Belady" else ""
+        dash = f' stroke-dasharray="{DASHES[policy]}"' if policy in DASHES else ""
         yield (f'<path d="M{path}" fill="none" stroke="{COLOURS.get(policy, "#666")}" '
                f'{style}{dash}/>')
     for i, policy in enumerate(curves):

@@ -18,6 +18,7 @@ struct policy_cost {
 struct policy {
     const char *name;
     bool offline; /* it knows the future: a bound, not a choice */
+    bool ours;    /* held against the best of the others */
     void *(*make)(const struct trace *trace, uint64_t capacity);
     /* The request at trace->requests[at]. True: a hit. */
     bool (*request)(void *self, size_t at);
@@ -26,6 +27,7 @@ struct policy {
 };
 
 extern const struct policy policy_fifo, policy_lru, policy_clock, policy_sieve, policy_s3fifo,
-    policy_wtinylfu, policy_gdsf, policy_belady, policy_larder;
+    policy_wtinylfu, policy_gdsf, policy_belady, policy_larder, policy_larder_both,
+    policy_larder_bytes;
 
 #endif

@@ -11,13 +11,13 @@ static double value_of(const struct report *report, enum column column, size_t p
     return column == OBJECTS ? outcome->objects : outcome->bytes;
 }
 
-/* The last policy is the one the others are held against. */
+/* The best somebody else could have chosen. */
 static size_t best_practical(const struct report *report, enum column column, size_t size)
 {
     size_t best = 0;
 
-    for (size_t i = 0; i + 1 < report->policy_count; i++) {
-        if (!report->policies[i]->offline &&
+    for (size_t i = 0; i < report->policy_count; i++) {
+        if (!report->policies[i]->offline && !report->policies[i]->ours &&
             value_of(report, column, i, size) > value_of(report, column, best, size)) {
             best = i;
         }
@@ -34,12 +34,21 @@ static void print_head(const struct report *report, const char *what, FILE *to)
     fputc('\n', to);
 }
 
+static void print_distance(const struct report *report, enum column column, size_t policy, FILE *to)
+{
+    fprintf(to, "%-18s", report->policies[policy]->name);
+    for (size_t i = 0; i < report->size_count; i++) {
+        fprintf(to, " %+10.2f",
+                value_of(report, column, policy, i) -
+                    value_of(report, column, best_practical(report, column, i), i));
+    }
+    fputc('\n', to);
+}
+
 static void print_table(const struct report *report, enum column column, FILE *to)
 {
-    size_t last = report->policy_count - 1;
-
     print_head(report, column == OBJECTS ? "objects, hit %" : "bytes, hit %", to);
-    for (size_t policy = 0; policy <= last; policy++) {
+    for (size_t policy = 0; policy < report->policy_count; policy++) {
         fprintf(to, "%-18s", report->policies[policy]->name);
         for (size_t i = 0; i < report->size_count; i++) {
             fprintf(to, " %10.2f", value_of(report, column, policy, i));
@@ -50,22 +59,28 @@ static void print_table(const struct report *report, enum column column, FILE *t
     for (size_t i = 0; i < report->size_count; i++) {
         fprintf(to, " %10s", report->policies[best_practical(report, column, i)]->name);
     }
-    fprintf(to, "\n%-18s", "beside it");
-    for (size_t i = 0; i < report->size_count; i++) {
-        size_t best = best_practical(report, column, i);
-        fprintf(to, " %+10.2f",
-                value_of(report, column, last, i) - value_of(report, column, best, i));
+    fputc('\n', to);
+    for (size_t policy = 0; policy < report->policy_count; policy++) {
+        if (report->policies[policy]->ours) {
+            print_distance(report, column, policy, to);
+        }
     }
-    fputs("\n\n", to);
+    fputc('\n', to);
 }
 
 static void print_copied(const struct report *report, FILE *to)
 {
-    fprintf(to, "%-18s", "copied/inserted %");
-    for (size_t i = 0; i < report->size_count; i++) {
-        fprintf(to, " %10.2f", report_at(report, report->policy_count - 1, i)->copied);
+    print_head(report, "copied/inserted %", to);
+    for (size_t policy = 0; policy < report->policy_count; policy++) {
+        if (report->policies[policy]->cost) {
+            fprintf(to, "%-18s", report->policies[policy]->name);
+            for (size_t i = 0; i < report->size_count; i++) {
+                fprintf(to, " %10.2f", report_at(report, policy, i)->copied);
+            }
+            fputc('\n', to);
+        }
     }
-    fputs("\n\n", to);
+    fputc('\n', to);
 }
 
 void report_print(const struct report *report, FILE *to)

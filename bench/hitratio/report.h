@@ -26,7 +26,7 @@ static inline struct outcome *report_at(const struct report *report, size_t poli
     return &report->outcomes[policy * report->size_count + size];
 }
 
-/* For people: objects, bytes, how far the last policy is from the best practical one, what it
+/* For people: objects, bytes, each with how far ours are from the best of the others, and what they
  * copied. */
 void report_print(const struct report *report, FILE *to);
 

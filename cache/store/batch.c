@@ -122,11 +122,12 @@ static enum s3_log log_of(struct disk *disk, struct store_put *put, uint64_t siz
 
     if (!put->placed) {
         put->placed = true;
-        put->log = s3fifo_place(&disk->policy, append_tag(put->hash), size);
+        put->log = s3fifo_place(&disk->policy, append_tag(put->hash), size, &put->uses);
         if (index_peek(disk->index, put->hash, &old) == 0 && disk_has(disk, &old)) {
             const struct segment *segment = segments_slot(&disk->segments, old.segment);
             put->log = segment->log == S3_MAIN ? S3_MAIN : put->log;
-            put->uses = ledger_uses(&segment->ledger, old.object);
+            uint8_t uses = ledger_uses(&segment->ledger, old.object);
+            put->uses = uses > put->uses ? uses : put->uses;
         }
     }
     return put->log;

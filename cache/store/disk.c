@@ -195,7 +195,7 @@ static int load_segments(struct disk *disk, const char *path, void (*wake)(void 
     segments->wake = wake;
     segments->wake_arg = arg;
     memcpy(segments->home.uuid, disk->index->uuid, sizeof(segments->home.uuid));
-    s3fifo_init(&disk->policy, disk->size, segment_size);
+    s3fifo_init(&disk->policy, disk->size, segment_size, disk->favor);
     spares_init(&disk->spares, segment_size);
     err = index_each_segment(disk->index, adopt_segment, &listing);
     if (!err) {
@@ -210,8 +210,11 @@ int disk_open(struct disk *disk, const struct store_options *options, void (*wak
 {
     const char *path = options->path;
 
-    *disk = (struct disk){
-        .dir = -1, .crash_mark = -1, .size = options->size, .object_max = options->size / 2};
+    *disk = (struct disk){.dir = -1,
+                          .crash_mark = -1,
+                          .size = options->size,
+                          .object_max = options->size / 2,
+                          .favor = options->favor};
     list_init(&disk->puts);
     int err = env_check_version();
 

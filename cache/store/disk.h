@@ -42,6 +42,7 @@ struct disk {
     int crash_mark;           /* crashes.h's; -1 without */
     uint64_t size;            /* bytes to stay under */
     uint64_t object_max;      /* chunk bytes of one object */
+    enum s3_favor favor;
     struct segment *open[S3_LOGS]; /* those that are written; NULL: the next write makes one */
     bool overflowed[S3_LOGS];      /* one was fuller than its account said */
     struct s3fifo policy;

@@ -224,6 +224,23 @@ static enum s3_fate judge(struct walk *walk, const struct ledger_line *line, uin
     return s3fifo_judge(&walk->disk->policy, &object, enough ? S3_CRUSHED : walk->pressure, uses);
 }
 
+static void weigh(struct walk *walk, const struct ledger_line *line, enum s3_fate fate)
+{
+    struct s3_object object = {.hits = line->uses, .size = line->size};
+
+    s3fifo_weigh(&walk->disk->policy, &object, fate);
+}
+
+static void leave(struct walk *walk, const struct ledger_line *line)
+{
+    struct disk *disk = walk->disk;
+
+    weigh(walk, line, S3_REMEMBER);
+    if (line->tag) {
+        s3fifo_remember(&disk->policy, line->tag, index_entries(disk->index));
+    }
+}
+
 /* ---- records ---- */
 
 static uint64_t object_size(const struct location *location)
@@ -236,13 +253,10 @@ static int walk_record(struct walk *walk, uint32_t number)
     struct disk *disk = walk->disk;
     struct ledger_line line = ledger_read(&walk->victim->ledger, number);
     struct kept kept = {0};
-    enum s3_fate fate = judge(walk, &line, &kept.uses);
 
     walk->passed += line.size;
-    if (fate == S3_REMEMBER && line.tag) {
-        s3fifo_remember(&disk->policy, line.tag, index_entries(disk->index));
-    }
-    if (line.uses == 0 && fate != S3_KEEP) {
+    if (line.uses == 0 || (line.tag && judge(walk, &line, &kept.uses) != S3_KEEP)) {
+        leave(walk, &line); /* most do: without a look at the disk */
         return 0;
     }
     struct segment_record read;
@@ -256,10 +270,13 @@ static int walk_record(struct walk *walk, uint32_t number)
         kept.location.segment != walk->victim->id || kept.location.object != number) {
         return 0; /* replaced, dropped, or the head of an update */
     }
+    line.tag = append_tag(hash); /* known now, of an object of an earlier run, too */
     line.size = object_size(&kept.location);
-    if (judge(walk, &line, &kept.uses) != S3_KEEP) { /* now by its true size */
+    if (judge(walk, &line, &kept.uses) != S3_KEEP) {
+        leave(walk, &line);
         return 0;
     }
+    weigh(walk, &line, S3_KEEP);
     kept.hash = hash;
     int err = read_kept(disk, &kept) == 0 ? keep(walk, &kept) : 0;
     kept_fini(&kept);
@@ -285,14 +302,12 @@ static int walk_owner(struct walk *walk, const uint8_t hash[STORE_HASH])
             .size = object_size(&kept.location),
             .uses = ledger_uses(&home->ledger, kept.location.object),
         };
-        enum s3_fate fate = judge(walk, &line, &kept.uses);
-        if (fate == S3_KEEP) {
+        if (judge(walk, &line, &kept.uses) == S3_KEEP) {
+            weigh(walk, &line, S3_KEEP);
             err = keep(walk, &kept);
         } else {
+            leave(walk, &line);
             err = index_drop(disk->index, hash);
-            if (fate == S3_REMEMBER) {
-                s3fifo_remember(&disk->policy, line.tag, index_entries(disk->index));
-            }
         }
     }
     kept_fini(&kept);

@@ -155,9 +155,11 @@ void ledger_load(struct ledger *ledger, uint32_t block, struct span uses)
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t number = block * LEDGER_BLOCK + i;
-        uint8_t stored = (uint8_t)uses.at[i];
-        while (stored-- && ledger_uses(ledger, number) < S3_HITS_MAX) {
-            ledger_use(ledger, number);
+        uint8_t byte = byte_of(ledger, number);
+        uint8_t stored = (uint8_t)uses.at[i] & (VERIFIED - 1);
+        if (stored) {
+            set_byte(ledger, number,
+                     (uint8_t)((byte & VERIFIED) | s3_hits_add(byte & (VERIFIED - 1), stored)));
         }
     }
 }

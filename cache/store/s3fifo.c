@@ -1,10 +1,22 @@
 #include "cache/store/s3fifo.h"
 
-#define PROBATION_SHARE 10 /* one part in so many */
+#include "base/check.h"
 
-void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step)
+#define PROBATION_SHARE 14 /* one part in so many */
+#define KEPT_SHARE 5       /* of the bytes given up */
+#define PRESSED_SHARE 20
+#define AGEING 10 /* what a counter loses by a turn through the main log: one part in so many */
+#define WINDOW 4  /* a part of the capacity is given up while the scale forgets half */
+#define BAR_PER_STEP 8 /* the bar is set so often while one segment is given up */
+
+/* A counter of 1 of the largest size, and of S3_HITS_MAX of size 1, in sixteenths. */
+#define WORTH_LEAST (-64 * 16 * 3 / 4)
+#define WORTH_UNIT 4 /* sixteenths in a class */
+
+void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s3_favor favor)
 {
-    *policy = (struct s3fifo){.capacity = capacity, .step = step};
+    *policy = (struct s3fifo){.capacity = capacity, .step = step, .favor = favor};
+    policy->scale.credit = capacity / WINDOW; /* nothing was copied while the store became full */
 }
 
 void s3fifo_fini(struct s3fifo *policy)
@@ -12,12 +24,77 @@ void s3fifo_fini(struct s3fifo *policy)
     ghosts_fini(&policy->ghosts);
 }
 
+/* ---- worth ---- */
+
+/* 16 times the logarithm to base 2, of at least 1. */
+static int log_of(uint64_t n)
+{
+    static const uint8_t part[16] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15};
+    int exponent = 63 - __builtin_clzll(n | 1);
+    unsigned below = (unsigned)((n << (63 - exponent)) >> 59) & 15;
+
+    return 16 * exponent + part[below];
+}
+
+/* 0 is worth nothing: a counter that has come down to 0. */
+static unsigned class_of(const struct s3fifo *policy, uint8_t hits, uint64_t size)
+{
+    static const int quarters[] = {[S3_OBJECTS] = 3, [S3_BOTH] = 2, [S3_BYTES] = 0};
+    int worth = log_of(hits) - log_of(size) * quarters[policy->favor] / 4;
+
+    return hits ? 1 + (unsigned)((worth - WORTH_LEAST) / WORTH_UNIT) : 0;
+}
+
+/* The class above which at most one part in `share` of the bytes lies; at least 1, for with 0 the
+ * scale knows nothing. */
+static unsigned bar_for(const struct s3_scale *scale, uint64_t share)
+{
+    uint64_t above = 0;
+    unsigned class = S3_CLASSES - 1;
+
+    while (class > 1 && above + scale->bytes[class] <= scale->total / share) {
+        above += scale->bytes[class --];
+    }
+    return class;
+}
+
+static void halve(struct s3_scale *scale)
+{
+    scale->total = 0;
+    for (unsigned i = 0; i < S3_CLASSES; i++) {
+        scale->bytes[i] /= 2;
+        scale->total += scale->bytes[i];
+    }
+    scale->kept /= 2;
+    scale->credit /= 2;
+}
+
+void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3_fate fate)
+{
+    struct s3_scale *scale = &policy->scale;
+
+    scale->bytes[class_of(policy, object->hits, object->size)] += object->size;
+    scale->total += object->size;
+    scale->kept += fate == S3_KEEP ? object->size : 0;
+    scale->since += object->size;
+    if (scale->total > policy->capacity / WINDOW) {
+        halve(scale);
+    }
+    if (scale->since > policy->step / BAR_PER_STEP) {
+        scale->since = 0;
+        scale->bar = bar_for(scale, KEPT_SHARE);
+        scale->high_bar = bar_for(scale, PRESSED_SHARE);
+    }
+}
+
 /* ---- decisions ---- */
 
-enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size)
+enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uint8_t *hits)
 {
-    (void)size;
-    return ghosts_take(&policy->ghosts, tag) ? S3_MAIN : S3_PROBATION;
+    bool back = ghosts_take(&policy->ghosts, tag);
+
+    *hits = back ? S3_HITS_BACK : S3_HITS_NEW;
+    return back && class_of(policy, *hits, size) >= policy->scale.bar ? S3_MAIN : S3_PROBATION;
 }
 
 enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint64_t main)
@@ -30,18 +107,43 @@ enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint6
     return probation > share || main == 0 ? S3_PROBATION : S3_MAIN;
 }
 
-enum s3_fate s3fifo_judge(struct s3fifo *policy, const struct s3_object *object,
+/* Much can be worth the same, and then it is the bar: of that what was used is kept as long as
+ * there is less than a little under its share. */
+static bool is_above(const struct s3fifo *policy, const struct s3_object *object, unsigned bar,
+                     uint64_t share)
+{
+    const struct s3_scale *scale = &policy->scale;
+    unsigned class = class_of(policy, object->hits, object->size);
+
+    return class > bar || (class == bar && object->hits > S3_HITS_NEW &&
+                           scale->kept < (scale->total + scale->credit) / (share + 1));
+}
+
+static bool is_worth_it(const struct s3fifo *policy, const struct s3_object *object,
+                        enum s3_pressure pressure)
+{
+    const struct s3_scale *scale = &policy->scale;
+
+    switch (pressure) {
+    case S3_CALM:
+        return scale->bar ? is_above(policy, object, scale->bar, KEPT_SHARE)
+                          : object->hits > S3_HITS_NEW;
+    case S3_PRESSED:
+        return scale->bar ? is_above(policy, object, scale->high_bar, PRESSED_SHARE)
+                          : object->hits > S3_HITS_BACK;
+    case S3_CRUSHED:
+        return false;
+    }
+    UNREACHABLE();
+}
+
+enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits)
 {
-    unsigned least = pressure == S3_CALM ? 1 : 2;
+    unsigned age = object->log == S3_MAIN ? (object->hits + AGEING - 1u) / AGEING : 0;
 
-    (void)policy;
-    *hits = 0;
-    if (object->hits >= least && pressure != S3_CRUSHED) {
-        *hits = object->log == S3_MAIN ? (uint8_t)(object->hits - 1) : 0;
-        return S3_KEEP;
-    }
-    return object->log == S3_PROBATION ? S3_REMEMBER : S3_FORGET;
+    *hits = (uint8_t)(object->hits - age);
+    return is_worth_it(policy, object, pressure) ? S3_KEEP : S3_REMEMBER;
 }
 
 void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects)

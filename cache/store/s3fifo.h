@@ -1,13 +1,16 @@
 /*
  * s3fifo - what leaves the store when room is needed: the policy alone, without segments or I/O.
- * The store asks it, and so does bench/hitratio.
+ * The store asks it, and so does bench/hitratio. docs/hitratio.md explains it, and adr/0004 why.
  *
- * S3-FIFO (Yang et al., SOSP 2023) over segments: what is new is written to the probation log, a
- * tenth of the store; what was used there is copied to the main log when its segment is given up;
- * what was not used leaves, and is remembered as a ghost: should it come back soon, it goes to the
- * main log at once. So what is asked for once takes room for a short time only.
+ * S3-FIFO (Yang et al., SOSP 2023) over segments, by worth. What is new is written to the probation
+ * log, a fourteenth of the store. When a segment is given up, what in it is worth most is copied to
+ * the main log, and the rest leaves, remembered as ghosts. An object's worth is its uses for its
+ * size: a count that a use raises and that falls by a tenth each time the object has gone once
+ * through the main log. The bar is where a fifth of the bytes that are given up lie above it, so
+ * what is copied stays at a quarter of what is new, whatever is asked for. What comes back soon
+ * begins with a use, and in the main log if that is above the bar.
  *
- * Belongs to one thread, but for s3_hit(), which is pure.
+ * Belongs to one thread, but for s3_hit() and s3_hits_add(), which are pure.
  */
 #ifndef LARDER_CACHE_STORE_S3FIFO_H
 #define LARDER_CACHE_STORE_S3FIFO_H
@@ -16,10 +19,32 @@
 
 enum s3_log { S3_PROBATION, S3_MAIN, S3_LOGS };
 
+/* What the store is for: the worth of a use of an object 16 times as large. */
+enum s3_favor {
+    S3_OBJECTS, /* many requests answered: an eighth */
+    S3_BOTH,    /* a quarter */
+    S3_BYTES,   /* few bytes fetched: the same */
+};
+
+#define S3_CLASSES 256
+
+/* The bytes given up lately, by worth in quarters of a power of two. */
+struct s3_scale {
+    uint64_t bytes[S3_CLASSES];
+    uint64_t total;
+    uint64_t kept;     /* of these */
+    uint64_t credit;   /* as though so much more had been given up, at the start */
+    uint64_t since;    /* counted since the bars were set */
+    unsigned bar;      /* what is above it is kept; 0: nothing is known yet */
+    unsigned high_bar; /* the same under pressure */
+};
+
 struct s3fifo {
     uint64_t capacity; /* bytes of all segments together */
     uint64_t step;     /* bytes of one segment */
+    enum s3_favor favor;
     struct ghosts ghosts;
+    struct s3_scale scale;
 };
 
 /* An object in a segment that is given up. */
@@ -32,39 +57,51 @@ struct s3_object {
 
 /* How badly the disk wants the room back. */
 enum s3_pressure {
-    S3_CALM,    /* what is worth it is copied */
-    S3_PRESSED, /* writing comes near what the disk can do: only what was used more than once */
-    S3_CRUSHED, /* there is no time: nothing is copied */
+    S3_CALM,    /* a fifth is copied */
+    S3_PRESSED, /* writing comes near what the disk can do: a twentieth */
+    S3_CRUSHED, /* there is no time: nothing */
 };
 
 enum s3_fate {
     S3_KEEP,     /* copy it to the main log */
     S3_REMEMBER, /* it leaves, as a ghost: s3fifo_remember() */
-    S3_FORGET,   /* it leaves */
 };
 
-/* Memory for about `objects` ghosts is taken as they come, 4 bytes each. */
-void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step);
+/* Ghosts are as many as objects, or twice as many, 4 bytes each; beside them 2 KiB. */
+void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s3_favor favor);
 void s3fifo_fini(struct s3fifo *policy);
 
-/* Where a new object is written. A ghost is taken away by it. */
-enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size);
+/* Where a new object is written, and what its counter begins with. A ghost is taken away by it. */
+enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uint8_t *hits);
 
 /* The log whose oldest segment is to go next, by the bytes of their segments. */
 enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint64_t main);
 
 /* What becomes of an object whose segment goes. *hits is what the counter of a kept one begins
- * with. */
-enum s3_fate s3fifo_judge(struct s3fifo *policy, const struct s3_object *object,
+ * with. Changes nothing: it may be asked again when more is known. */
+enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits);
+/* Sets the bar by it: once for each object whose segment goes, with what became of it. */
+void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3_fate fate);
 /* `objects`: how many there are in the store; ghosts are remembered for about as many. */
 void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects);
 
+/* ---- the counter ---- */
+
+#define S3_HITS_MAX 127
+#define S3_HITS_USE 12  /* what a use adds */
+#define S3_HITS_NEW 4   /* what was asked for once */
+#define S3_HITS_BACK 16 /* what was asked for again after it had left */
+
+static inline uint8_t s3_hits_add(uint8_t hits, uint8_t more)
+{
+    return more < S3_HITS_MAX - hits ? (uint8_t)(hits + more) : S3_HITS_MAX;
+}
+
 /* The counter after another use. */
-#define S3_HITS_MAX 3
 static inline uint8_t s3_hit(uint8_t hits)
 {
-    return hits < S3_HITS_MAX ? (uint8_t)(hits + 1) : S3_HITS_MAX;
+    return s3_hits_add(hits, S3_HITS_USE);
 }
 
 #endif

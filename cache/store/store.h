@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/siphash.h"
 #include "base/span.h"
+#include "cache/store/s3fifo.h"
 
 #define STORE_INLINE_MAX (1u << 20) /* head + body up to here: one record */
 #define STORE_CHUNK 262128u         /* larger bodies: chunks of this size, the last one shorter */
@@ -40,6 +41,7 @@ struct store_options {
      * answer with store_retire(). NULL: nobody asks. */
     void (*on_trouble)(void *arg, const struct store_trouble *trouble);
     void *arg;
+    enum s3_favor favor; /* what is kept: 0 is many objects */
 };
 
 struct store_trouble {

@@ -35,7 +35,7 @@ grep -Eq '^Belady +50\.00$' "$dir/xz" || fail "Belady keeps not half of a loop"
 grep -q '^1000 requests, 10 objects, 55000 bytes$' "$dir/gz" || fail "wrong trace: $(head -1 "$dir/gz")"
 grep -q '^bytes, hit %' "$dir/gz" || fail "no table of bytes"
 "$hitratio" --sizes 5,50 --tsv "$dir/tsv" --zipf objects=1000,requests=5000 >"$dir/zipf"
-[ "$(wc -l <"$dir/tsv")" = 36 ] || fail "not two sizes of nine policies, twice"
+[ "$(wc -l <"$dir/tsv")" = 44 ] || fail "not two sizes of eleven policies, twice"
 
 "$plot" "$dir/tsv" "$dir/svg"
 python3 -c 'import sys, xml.dom.minidom as xml; xml.parse(sys.argv[1])' "$dir/svg"

@@ -10,7 +10,7 @@ static void expect(unsigned segments, const char *requests, const char *sizes, u
     struct trace trace;
 
     letters_trace(&trace, requests, sizes);
-    letters_play(&policy_larder, larder_make(&trace, capacity, segments), &trace, want);
+    letters_play(&policy_larder, larder_make(&trace, capacity, segments, S3_OBJECTS), &trace, want);
     trace_fini(&trace);
 }
 
@@ -27,7 +27,7 @@ Test(hitratio_larder, what_is_used_is_copied_and_counted)
     struct trace trace;
 
     letters_trace(&trace, "abcdefgaahijkla", NULL);
-    void *cache = larder_make(&trace, 8, 8);
+    void *cache = larder_make(&trace, 8, 8, S3_OBJECTS);
     for (size_t i = 0; i < trace.count; i++) {
         bool hit = policy_larder.request(cache, i);
         cr_expect_eq(hit, i == 7 || i == 8 || i == 14, "request %zu", i);

@@ -24,7 +24,8 @@ void kit_init(struct kit *kit, uint64_t size)
 
 void kit_reopen(struct kit *kit)
 {
-    struct store_options options = {.path = kit->dir, .size = kit->size, .dirty_limit = 64u << 20};
+    struct store_options options = {
+        .path = kit->dir, .size = kit->size, .dirty_limit = 64u << 20, .favor = kit->favor};
 
     store_close(&kit->store);
     CHECK(store_open(&options, &kit->store) == 0);

@@ -12,6 +12,7 @@
 struct kit {
     char dir[64];
     uint64_t size;
+    enum s3_favor favor;
     struct store *store;
 };
 
