@@ -426,6 +426,11 @@ bool cache_is_failing(struct cache *cache)
     return cache->stores != NULL && stores_health(cache->stores) != 0;
 }
 
+struct stores *cache_stores(const struct cache *cache)
+{
+    return cache->stores;
+}
+
 void cache_stats(struct cache *cache, struct cache_stats *out)
 {
     *out = (struct cache_stats){.has_store = cache->stores != NULL,

@@ -193,6 +193,9 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
  * are served all the same. */
 bool cache_is_failing(struct cache *cache);
 
+/* What it has on disk; NULL: nothing. As long as the cache. */
+struct stores *cache_stores(const struct cache *cache);
+
 struct cache_stats {
     struct table_stats table;
     struct store_stats store;

@@ -1,5 +1,6 @@
 #include "cache/store/batch.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/append.h"
@@ -489,6 +490,8 @@ void batch_fail(struct list *ops, int err)
 
 static void account_all(struct disk *disk, struct list *ops)
 {
+    uint64_t bytes = disk->eviction.kept;
+
     disk->pruned = true;
     for (enum s3_log log = 0; log < S3_LOGS; log++) {
         if (disk->open[log]) {
@@ -506,11 +509,13 @@ static void account_all(struct disk *disk, struct list *ops)
         if (writes(op) && !op->err) {
             atomic_fetch_add_explicit(&disk->counters.written_bytes, op->cost,
                                       memory_order_relaxed);
+            bytes += op->cost;
         }
         if (op->kind == OP_FINISH && !op->err) {
             atomic_fetch_add_explicit(&disk->counters.written_objects, 1, memory_order_relaxed);
         }
     }
+    meter_add(&disk->counters.written, bytes, clock_mono_ms() / 1000);
 }
 
 /* Changes with every commit that wrote: a new segment changes the index too. */

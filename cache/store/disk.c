@@ -355,6 +355,8 @@ void disk_update_gauges(struct disk *disk)
 {
     atomic_store_explicit(&disk->counters.used, disk_used(disk) + spares_bytes(&disk->spares),
                           memory_order_relaxed);
+    atomic_store_explicit(&disk->counters.spare_bytes, spares_bytes(&disk->spares),
+                          memory_order_relaxed);
     atomic_store_explicit(&disk->counters.segments, segments_live(&disk->segments),
                           memory_order_relaxed);
 }

@@ -9,13 +9,15 @@
 
 #include "base/list.h"
 #include "cache/store/index.h"
+#include "cache/store/meter.h"
 #include "cache/store/segments.h"
 #include "cache/store/spare.h"
 
 struct disk_counters {
     _Atomic uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments,
         kept_bytes, kept_objects, recycled_segments, corrupt;
-    _Atomic uint64_t used, segments; /* gauges, as of the last commit */
+    struct meter written; /* bytes of the last minute, copied ones included */
+    _Atomic uint64_t used, segments, spare_bytes; /* gauges, as of the last commit */
 };
 
 /* How far the segment that goes next has been looked through. */

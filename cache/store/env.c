@@ -182,6 +182,11 @@ static int call_get(void *arg)
     return !err && get->env->map && !is_inside(get->env, get->val) ? ERR_CORRUPT : err;
 }
 
+int env_lookup(const struct env *env, int (*call)(void *arg), void *arg)
+{
+    return guard_lookup(call, arg, env_range(env));
+}
+
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val)
 {
     struct getting get = {env, txn, db, key, val};

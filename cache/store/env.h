@@ -74,6 +74,11 @@ int env_open_database(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *d
  * length leads out of the file; and a disk that cannot be read: -EIO. */
 int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val);
 
+/* call(arg), which looks something up with LMDB, and its result; ERR_CORRUPT where LMDB would stop
+ * the process, -EIO where the disk cannot be read. The call is left by a jump then: what it holds
+ * must be known to the caller. */
+int env_lookup(const struct env *env, int (*call)(void *arg), void *arg);
+
 /* A value that fills pages of its own lies where the head of its first page says, as seen from
  * env_locate(). Only then env_place() is right about it: a damaged page number would lead to
  * somebody else's bytes. */

@@ -255,6 +255,95 @@ int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct locati
     return err;
 }
 
+/* ---- all records ---- */
+
+struct reading {
+    struct index *index;
+    MDB_txn *txn;
+    MDB_cursor *cursor; /* closed by the caller of the guarded call */
+    const uint8_t *from;
+    struct index_object *out;
+    size_t max, count;
+};
+
+static void read_object(MDB_val key, MDB_val val, struct index_object *out)
+{
+    size_t len = key.mv_size < STORE_HASH ? key.mv_size : STORE_HASH;
+
+    *out = (struct index_object){0};
+    memcpy(out->hash, key.mv_data, len);
+    out->err = key.mv_size == STORE_HASH
+                   ? location_read(span_of(val.mv_data, val.mv_size), out->hash, &out->location)
+                   : ERR_CORRUPT;
+}
+
+static int call_next(void *arg)
+{
+    struct reading *reading = arg;
+    MDB_val key = env_val(reading->from, STORE_HASH);
+    MDB_val val;
+    int err = mdb_cursor_open(reading->txn, reading->index->objects, &reading->cursor);
+
+    if (!err) {
+        err = mdb_cursor_get(reading->cursor, &key, &val, MDB_SET_RANGE);
+    }
+    while (!err) {
+        if (val.mv_size > LOCATION_MAX) {
+            val.mv_size = 0; /* none of ours, and maybe not all there */
+        }
+        read_object(key, val, &reading->out[reading->count]);
+        if (++reading->count == reading->max) {
+            return 0;
+        }
+        err = mdb_cursor_get(reading->cursor, &key, &val, MDB_NEXT);
+    }
+    return err == MDB_NOTFOUND ? 0 : env_error(err);
+}
+
+/* The next key. False: there is none. */
+static bool advance(uint8_t key[STORE_HASH])
+{
+    for (size_t i = STORE_HASH; i > 0; i--) {
+        if (++key[i - 1] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Behind what was read. Keys that do not rise are those of a damaged tree, and have no end. */
+static int move_behind(uint8_t from[STORE_HASH], const struct index_object *last, bool more)
+{
+    if (!more) {
+        memset(from, 0, STORE_HASH);
+        return 0;
+    }
+    if (memcmp(last->hash, from, STORE_HASH) < 0) {
+        return ERR_CORRUPT;
+    }
+    memcpy(from, last->hash, STORE_HASH);
+    return advance(from) ? 0 : ERR_CORRUPT;
+}
+
+int index_next(struct index *index, uint8_t from[STORE_HASH], struct index_object *out, size_t max,
+               size_t *count)
+{
+    struct reading reading = {.index = index, .from = from, .out = out, .max = max};
+
+    *count = 0;
+    int err = env_read_begin(&index->env, &reading.txn);
+    if (err) {
+        return err;
+    }
+    err = env_lookup(&index->env, call_next, &reading);
+    if (reading.cursor) {
+        mdb_cursor_close(reading.cursor);
+    }
+    env_read_end(&index->env, reading.txn);
+    *count = reading.count;
+    return err ? err : move_behind(from, &out[max - 1], reading.count == max);
+}
+
 uint64_t index_used(const struct index *index)
 {
     return env_pages(&index->env) * index->env.page_size;

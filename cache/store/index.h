@@ -42,6 +42,18 @@ void index_part(const char *dir);
 /* 0, ERR_NOT_FOUND, ERR_CORRUPT (this record), ERR_IO (a damaged tree), or a code of LMDB. */
 int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
 
+/* A record, for who goes through all of them. */
+struct index_object {
+    uint8_t hash[STORE_HASH];
+    int err; /* ERR_CORRUPT: this record; its location is none */
+    struct location location;
+};
+/* The next `max` records from the key *from on, which is moved behind them; zeros are the begin.
+ * *count is less than `max` at the end only, and *from is zeros again then. Takes a read
+ * transaction of its own. Thread-safe. 0, ERR_CORRUPT (the tree), or a code of LMDB. */
+int index_next(struct index *index, uint8_t from[STORE_HASH], struct index_object *out, size_t max,
+               size_t *count);
+
 /* Bytes of the file, and records, dead ones included. */
 uint64_t index_used(const struct index *index);
 uint64_t index_objects(struct index *index);

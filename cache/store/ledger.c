@@ -84,6 +84,20 @@ uint8_t ledger_uses(const struct ledger *ledger, uint32_t number)
     return byte_of(ledger, number) & (VERIFIED - 1);
 }
 
+uint64_t ledger_hot(const struct ledger *ledger)
+{
+    uint64_t hot = 0;
+
+    for (uint32_t i = 0; i < ledger->block_count; i++) {
+        const struct ledger_block *block = block_at(ledger, i);
+        for (uint32_t at = 0; block && at < LEDGER_BLOCK; at++) {
+            uint8_t byte = atomic_load_explicit(&block->uses[at], memory_order_relaxed);
+            hot += (byte & (VERIFIED - 1)) != 0;
+        }
+    }
+    return hot;
+}
+
 bool ledger_is_verified(const struct ledger *ledger, uint32_t number)
 {
     return byte_of(ledger, number) & VERIFIED;

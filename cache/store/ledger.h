@@ -35,6 +35,8 @@ void ledger_fini(struct ledger *ledger);
 void ledger_use(struct ledger *ledger, uint32_t number);
 /* Uses so far, not more than s3fifo.h counts. */
 uint8_t ledger_uses(const struct ledger *ledger, uint32_t number);
+/* Objects that were used. */
+uint64_t ledger_hot(const struct ledger *ledger);
 /* Its checksum was held against it, in this process's life. */
 bool ledger_is_verified(const struct ledger *ledger, uint32_t number);
 void ledger_set_verified(struct ledger *ledger, uint32_t number);

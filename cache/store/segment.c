@@ -119,6 +119,15 @@ bool segment_is_idle(const struct segment *segment)
     return state != 0 && (state & (PIN_LIVE | PIN_COUNT)) == 0;
 }
 
+uint32_t segment_pins(const struct segment *segment, bool *live, uint32_t *pins)
+{
+    uint64_t state = atomic_load_explicit(&segment->pin.state, memory_order_acquire);
+
+    *live = state & PIN_LIVE;
+    *pins = (uint32_t)(state & PIN_COUNT);
+    return (uint32_t)(state >> 32);
+}
+
 bool segment_retire(struct segment *segment)
 {
     return atomic_fetch_and_explicit(&segment->pin.state, ~PIN_LIVE, memory_order_acq_rel) &

@@ -109,6 +109,9 @@ bool segment_is_live(const struct segment *segment, uint32_t id);
 /* Retired and pinned by nobody. */
 bool segment_is_idle(const struct segment *segment);
 
+/* Whose slot it is (0: free), whether it is live, and how many pin it. Any thread. */
+uint32_t segment_pins(const struct segment *segment, bool *live, uint32_t *pins);
+
 static inline struct segment *segment_of_pin(struct store_pin *pin)
 {
     return (struct segment *)(void *)pin; /* its first member */

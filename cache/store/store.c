@@ -75,6 +75,7 @@ int store_open(const struct store_options *options, struct store **out)
     store->arg = options->arg;
     writer_init(&store->writer, &store->disk);
     reads_init(&store->reads);
+    tours_init(&store->tours);
     store->writer.on_batch = on_batch;
     store->writer.on_batch_arg = store;
     crashes_install(); /* first, so that what is not for a guard goes there */
@@ -97,6 +98,8 @@ void store_close(struct store **slot)
 
     *slot = NULL;
     if (store) {
+        tours_stop(&store->tours);
+        tours_fini(&store->tours);
         store_stop_reads(store);
         reads_fini(&store->reads);
         writer_stop(&store->writer);

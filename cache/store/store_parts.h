@@ -7,6 +7,7 @@
 
 #include "cache/store/io.h"
 #include "cache/store/lookup.h"
+#include "cache/store/tour.h"
 #include "cache/store/writer.h"
 
 /* Counted by lane, so that readers do not fight for a cache line. */
@@ -30,6 +31,7 @@ struct store {
     struct disk disk;
     struct writer writer;
     struct reads reads;
+    struct tours tours;
     uint64_t dirty_limit;
     struct find_counters finds[ENV_LANES];
     void (*on_trouble)(void *arg, const struct store_trouble *trouble);

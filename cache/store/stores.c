@@ -414,6 +414,12 @@ size_t stores_count(const struct stores *stores)
     return stores->count;
 }
 
+struct store *stores_store(const struct stores *stores, size_t number)
+{
+    CHECK(number < stores->count);
+    return stores->members[number].store;
+}
+
 void stores_member(struct stores *stores, size_t number, struct store_member *out)
 {
     struct member *member = &stores->members[number];

@@ -90,6 +90,8 @@ struct store_member {
     bool failing;      /* commits fail, and nothing is put for a time */
     struct store_stats stats;
 };
+/* As long as the set; NULL: it could not be opened. For survey.h. */
+struct store *stores_store(const struct stores *stores, size_t number);
 size_t stores_count(const struct stores *stores);
 void stores_member(struct stores *stores, size_t number, struct store_member *out);
 
