@@ -73,6 +73,7 @@ static const struct page pages[] = {
     {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics,
      false},
     {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false},
+    {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false},
     {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false},
     {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
     {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
@@ -148,8 +149,9 @@ static void on_head(void *owner, const struct http_head *head)
     } else if (fields_has(&head->fields, FIELD_ORIGIN)) {
         refuse(request, 403, "Web pages may not read the administrative interface.");
     } else if (page == NULL) {
-        refuse(request, 404,
-               "Nothing here. Try /status, /explain, /metrics, /healthz, /readyz, /proxy.pac");
+        refuse(
+            request, 404,
+            "Nothing here. Try /status, /store, /explain, /metrics, /healthz, /readyz, /proxy.pac");
     } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {
         refuse(request, 403,
                "Ask by address, by localhost, or by this machine's name (or set `name` to the "

@@ -479,6 +479,7 @@ int status_index(const struct status_query *query, struct buf *out)
 {
     buf_printf(out, "larder-proxy " LARDER_VERSION "\n\n"
                     "/status     what it does, as JSON (or: larderctl status)\n"
+                    "/store      what is on disk (or: larderctl store)\n"
                     "/explain    why a URL is answered as it is, ?url=... (or: larderctl explain)\n"
                     "/metrics    the same for Prometheus\n"
                     "/healthz    200 while the process lives\n"
