@@ -16,6 +16,14 @@ static const struct verb verbs[] = {
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
      NULL, verb_status},
+    {"store", "larderctl store [--segments] [--json]", "What is on disk.",
+     "Asks the admin listener about each directory of the store: what it uses, its two logs of\n"
+     "segments, how much of them is live, how fast it is written, what was evicted and kept.\n\n"
+     "  --segments       all segments, too\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json           the answer as it comes\n\n"
+     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+     NULL, verb_store},
     {"explain", "larderctl explain URL [-H FIELD]... [--json]", "Why (not) from the cache?",
      "Asks the admin listener what the next such request would get, without making it: what is\n"
      "stored, how old it is and how it was reckoned, which rule decides, what would have to "
@@ -93,13 +101,15 @@ static const char **value_of(struct ctl_options *options, const char *word)
 /* One argument behind the verb. *i is at it and is left at the last one used. */
 static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
 {
-    static const char *const known[] = {"--admin",  "--json",   "--proxy",  "--dns",
-                                        "--method", "--client", "--header", "--help"};
+    static const char *const known[] = {"--admin",  "--json",   "--proxy",    "--dns", "--method",
+                                        "--client", "--header", "--segments", "--help"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
 
     if (strcmp(word, "--json") == 0) {
         options->json = true;
+    } else if (strcmp(word, "--segments") == 0) {
+        options->segments = true;
     } else if (strcmp(word, "--help") == 0) {
         options->help = true;
     } else if (strcmp(word, "--proxy") == 0) {

@@ -19,6 +19,7 @@ struct ctl_options {
     const char *admin;   /* NULL: the default */
     const char *operand; /* FILE or URL */
     bool json, help;
+    bool segments;                      /* of `store` */
     const char *method, *client;        /* of `explain`; NULL: GET, nobody in particular */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
@@ -26,12 +27,16 @@ struct ctl_options {
 };
 
 int verb_status(const struct ctl_options *options);
+int verb_store(const struct ctl_options *options);
 int verb_check(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
 
 /* The table that `status` shows, from the admin listener's JSON. ERR_SYNTAX: it is none. Missing
  * members are left out, so that versions may differ. Pure. */
 int status_render(struct span json, struct buf *out);
+
+/* What `store` shows, from the JSON of /store. ERR_SYNTAX: it is none. Pure but for the time. */
+int store_render(struct span json, struct buf *out);
 
 /* What `explain` shows, from the JSON of /explain. ERR_SYNTAX: it is none. Pure. */
 int explain_render(struct span json, struct buf *out);

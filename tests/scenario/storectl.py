@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What larderctl says about a store is so: storectl.py BUILD
+
+A store is filled through a proxy, with more than it holds. `larderctl store` must tell its sizes and
+segments, in lines that fit a terminal, and as JSON.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+import origin  # noqa: E402
+import raw  # noqa: E402
+
+MIB = 1 << 20
+SIZE = 24 * MIB
+check = raw.Checks()
+
+
+class Setup:
+    def __init__(self, build, folder):
+        self.ctl = str(build / "ctl/larderctl")
+        self.store = f"{folder}/store"
+        self.proxy = larder.Proxy(str(build / "proxy/larder-proxy"), self.store, "--store-size",
+                                  "24MiB")
+        self.origin_port = larder.free_port()
+        server = origin.serve("127.0.0.1", self.origin_port)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def get(self, client, name, size):
+        url = f"http://127.0.0.1:{self.origin_port}/o/{name}/{size}?cc=max-age=3600"
+        status, body, _ = client.get(url)
+        return check(status == 200 and body == origin.body(name, size), f"{name} is not right")
+
+    def run(self, *arguments):
+        """(exit status, what it wrote)"""
+        command = [self.ctl, *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=120)
+        return done.returncode, done.stdout
+
+    def ask(self, *arguments):
+        return self.run(*arguments, "--admin", f"127.0.0.1:{self.proxy.admin}")
+
+
+def look(setup):
+    status, text = setup.ask("store", "--segments", "--json")
+    check(status == 0, f"store --json ends with {status}: {text}")
+    answer = json.loads(text)
+    check(len(answer["directories"]) == 1, "one directory")
+    one = answer["directories"][0]
+    check(one["path"] == setup.store and one["state"] == "ok" and one["cause"] is None, f"{one}")
+    check(one["size"] == SIZE and 0 < one["used"] <= SIZE, "the size is kept")
+    check(one["evicted_segments"] > 0, "there was more than fits")
+    check(one["written_bytes"] > SIZE and one["written_last"] > 0 and one["commits"] > 0, "written")
+    logs = one["probation"]["segments"] + one["main"]["segments"]
+    live = [segment for segment in one["segments"] if segment["state"] != "dropped"]
+    check(logs == len(live) > 2, "the logs are all of the segments")
+    check(sum(segment["capacity"] for segment in live) == one["segment_bytes"], "and their bytes")
+    check(one["live"] is not None, "what is live was counted")
+    check(0 < one["live"]["bytes"] <= one["live"]["of_bytes"], f"live {one['live']}")
+    check(one["count"]["live"] >= one["live"]["objects"] > 0, "objects")
+    return one
+
+
+def look_as_people_do(setup):
+    status, text = setup.ask("store", "--segments")
+    print(text)
+    check(status == 0, f"store ends with {status}")
+    for line in text.splitlines():
+        check(len(line) <= 80 or setup.store in line, f"fits 80 columns: {line}")
+    for word in ("used", "objects", "probation", "main", "live", "writes", "commits", "evicted",
+                 "kept"):
+        check(any(line.startswith(word) for line in text.splitlines()), f"a line about {word}")
+    check("not counted" not in text, "what is live is known")
+
+
+def wrong_questions(setup):
+    status, text = setup.run("store", "--admin", f"127.0.0.1:{larder.free_port()}")
+    check(status == 1 and "is it running" in text, f"nobody answers: {text}")
+    status, text = setup.ask("store", "--segmets")
+    check(status == 2 and "--segments" in text, f"a typing error: {text}")
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    larder.need(build / "ctl/larderctl")
+    with tempfile.TemporaryDirectory(prefix="larder-storectl-") as folder:
+        setup = Setup(build, folder)
+        setup.proxy.start()
+        client = larder.Client(setup.proxy.port)
+        for number in range(60):
+            setup.get(client, f"small{number}", 20000)
+            setup.get(client, f"middle{number}", 600000)
+        setup.get(client, "large", 3 * MIB)
+        look(setup)
+        look_as_people_do(setup)
+        wrong_questions(setup)
+        check(setup.proxy.stop(), "the proxy ends well")
+    check.end()
+
+
+main()
