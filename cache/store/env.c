@@ -3,12 +3,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cache/store/guard.h"
+#include "cache/store/page.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -262,8 +264,61 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
     return err;
 }
 
+static int view_file(struct env *env)
+{
+    struct stat file;
+    struct meta meta;
+
+    if (fstat(env->fd, &file) != 0) {
+        return -errno;
+    }
+    ssize_t n = pread(env->fd, &meta, sizeof(meta), sizeof(struct page));
+    if (n != (ssize_t)sizeof(meta)) {
+        return n < 0 ? -errno : ERR_CORRUPT;
+    }
+    env->page_size = meta.free.pad;
+    if (meta.magic != META_MAGIC || env->page_size != (size_t)sysconf(_SC_PAGESIZE)) {
+        return ERR_CORRUPT;
+    }
+    env->map_size = (uint64_t)file.st_size / env->page_size * env->page_size;
+    char *map = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED, env->fd, 0);
+    if (map == MAP_FAILED) {
+        return -errno;
+    }
+    env->map = map;
+    return 0;
+}
+
+int env_view(struct env *env, const char *path)
+{
+    *env = (struct env){.fd = open(path, O_RDONLY | O_CLOEXEC), .is_view = true};
+    if (env->fd < 0) {
+        return -errno;
+    }
+    int err = view_file(env);
+    if (err) {
+        close(env->fd);
+        *env = (struct env){0};
+    }
+    return err;
+}
+
+static void close_view(struct env *env)
+{
+    void *map;
+
+    memcpy(&map, &env->map, sizeof(map)); /* munmap() does not write */
+    munmap(map, env->map_size);
+    close(env->fd);
+    *env = (struct env){0};
+}
+
 void env_close(struct env *env)
 {
+    if (env->is_view) {
+        close_view(env);
+        return;
+    }
     for (unsigned i = 0; i < ENV_LANES; i++) {
         MDB_txn *txn = atomic_exchange(&env->lanes[i].txn, NULL);
         if (txn) {

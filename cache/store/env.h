@@ -34,6 +34,7 @@ struct env_root {
 
 struct env {
     MDB_env *lmdb;
+    bool is_view;
     size_t page_size;
     size_t map_size;
     int fd;                           /* LMDB's */
@@ -54,6 +55,9 @@ int env_error(int result);
 /* Opens or creates the file at `path`. `flags` are added to those of every environment of ours.
  * *env is filled whole; on failure it needs no env_close(). */
 int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flags);
+/* The same for who only walks (walk.h, WALK_READ): without LMDB, and nothing is written. The file
+ * is not changed meanwhile. 0, ERR_CORRUPT, or -errno. */
+int env_view(struct env *env, const char *path);
 /* No transaction may be in use. Harmless on a zeroed env. */
 void env_close(struct env *env);
 

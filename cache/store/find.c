@@ -214,9 +214,8 @@ static int read_object(struct segments *segments, struct segment *segment, enum 
     return 0;
 }
 
-/* The index must not lead there again. A location that was replaced meanwhile stays. */
-static void discard(struct store *store, const uint8_t hash[STORE_HASH],
-                    const struct location *location)
+void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
+                  const struct location *location)
 {
     atomic_fetch_add_explicit(&store->disk.counters.corrupt, 1, memory_order_relaxed);
     log_warn("store_corrupt", "dir=%s segment=%u object=%u", store->disk.segments.home.dir,
@@ -247,7 +246,7 @@ static int find_located(struct store *store, const uint8_t hash[STORE_HASH], str
         segments_unpin(segments, segment);
     }
     if (err == ERR_CORRUPT || err == -EIO) {
-        discard(store, hash, &out->location);
+        find_discard(store, hash, &out->location);
     }
     return err;
 }
@@ -259,7 +258,7 @@ int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span
     int err = locate(store, hash, way, out);
 
     if (err == ERR_CORRUPT) {
-        discard(store, hash, &out->location);
+        find_discard(store, hash, &out->location);
     }
     err = err ? err : find_located(store, hash, key, way, out);
     if (err == -EIO) {

@@ -54,6 +54,17 @@ static int identity_read(struct index *index, MDB_val val)
     return 0;
 }
 
+int index_identity(struct span value, uint8_t uuid[16])
+{
+    struct index index;
+    int err = identity_read(&index, env_val(value.at, value.len));
+
+    if (!err) {
+        memcpy(uuid, index.uuid, sizeof(index.uuid));
+    }
+    return err;
+}
+
 static int identity_create(struct index *index, MDB_txn *txn, const struct index *heir_of)
 {
     struct identity is = {.version = INDEX_VERSION};

@@ -29,6 +29,8 @@ struct index {
  * NULL, a new one. Nothing is written to a file that exists. `size` of the store bounds it.
  * ERR_CORRUPT when the file is none of ours or broken; index_check() comes before any write. */
 int index_open(struct index *index, const char *dir, uint64_t size, const struct index *heir_of);
+/* What `meta` holds under "store": whose store it is. 0 or ERR_CORRUPT. Pure. */
+int index_identity(struct span value, uint8_t uuid[16]);
 /* 0 when the file may be written to, or ERR_CORRUPT. Reads all of it. Beside readers. */
 int index_check(const char *dir);
 /* Harmless on a zeroed index. */

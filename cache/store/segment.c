@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cache/store/guard.h"
 #include "cache/store/sound.h"
+#include "cache/store/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,25 +137,31 @@ bool segment_retire(struct segment *segment)
 
 /* ---- opening ---- */
 
+static int judge_identity(const struct segment *segment, struct span value)
+{
+    struct identity is;
+
+    if (value.len != sizeof(is)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(&is, value.at, sizeof(is));
+    bool own = is.magic == SEGMENT_MAGIC && is.id == segment->id &&
+               memcmp(is.uuid, segment->home->uuid, sizeof(is.uuid)) == 0;
+    return own ? 0 : ERR_CORRUPT;
+}
+
 static int check_identity(struct segment *segment, MDB_txn *txn, MDB_dbi db)
 {
     uint32_t number = 0;
     MDB_val key = env_val(&number, sizeof(number));
     MDB_val val;
-    struct identity is;
     int err = env_get(&segment->env, txn, db, &key, &val);
 
     if (err) {
         return err;
     }
     env_locate(&segment->env, &val);
-    if (val.mv_size != sizeof(is)) {
-        return ERR_CORRUPT;
-    }
-    memcpy(&is, val.mv_data, sizeof(is));
-    bool own = is.magic == SEGMENT_MAGIC && is.id == segment->id &&
-               memcmp(is.uuid, segment->home->uuid, sizeof(is.uuid)) == 0;
-    return own ? 0 : ERR_CORRUPT;
+    return judge_identity(segment, span_of(val.mv_data, val.mv_size));
 }
 
 static int write_identity(struct segment *segment, MDB_txn *txn, MDB_dbi db)
@@ -333,6 +340,40 @@ void segment_adopt(struct segment *segment, const struct segment_home *home,
     segment_init(segment, home, spec, writable);
     segment->listed = true;
     atomic_store(&segment->pin.state, pin_state(spec->id, PIN_LIVE));
+}
+
+static int view_identity(struct segment *segment)
+{
+    static const struct walk_tree tree = {0, {"h", 1}, true};
+    uint32_t number = 0;
+    struct walk_value value;
+    struct walk walk;
+
+    walk_init(&walk, &segment->env, WALK_READ);
+    int err =
+        walk_get(&walk, &tree, WALK_LAST, span_of((const char *)&number, sizeof(number)), &value);
+    if (!err) {
+        err = value.at ? judge_identity(segment, span_of(value.at, value.len)) : ERR_CORRUPT;
+    }
+    walk_fini(&walk);
+    memset(segment->env.roots, 0, sizeof(segment->env.roots)); /* they are for other trees */
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+}
+
+int segment_view(struct segment *segment)
+{
+    char path[PATH_MAX];
+
+    segment_path(segment->home, segment->id, path);
+    int err = env_view(&segment->env, path);
+    if (!err) {
+        err = view_identity(segment);
+        if (err) {
+            env_close(&segment->env);
+        }
+    }
+    atomic_store(&segment->opened, !err);
+    return err;
 }
 
 static int load_numbers(struct segment *segment)

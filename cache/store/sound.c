@@ -21,7 +21,11 @@ struct walk {
     uint64_t in_file; /* pages that can be read */
     uint64_t pages;   /* up to the last commit; free ones at the end may never have been written */
     const char *skipped; /* the named tree nobody asks for, and with it the free list; or NULL */
-    uint8_t *visited;    /* a page belongs to one tree, or to the free list, once */
+    const char *told;    /* the named tree whose values somebody asks for, or NULL */
+    void (*each)(void *arg, struct span key, struct span value);
+    void *arg;
+    bool is_told;
+    uint8_t *visited; /* a page belongs to one tree, or to the free list, once */
 };
 
 /* A tree under way: the page and the next node at each level. */
@@ -144,9 +148,9 @@ enum tree_kind { TREE_FREE, TREE_MAIN, TREE_NAMED };
 
 static bool check_tree(struct walk *walk, const struct tree *tree, enum tree_kind kind);
 
-static bool is_skipped(const struct walk *walk, const char *name, size_t len)
+static bool is_named(const char *tree, const char *name, size_t len)
 {
-    return walk->skipped && strlen(walk->skipped) == len && memcmp(walk->skipped, name, len) == 0;
+    return tree && strlen(tree) == len && memcmp(tree, name, len) == 0;
 }
 
 static bool check_value(struct walk *walk, const struct node *node, const char *key,
@@ -164,15 +168,19 @@ static bool check_value(struct walk *walk, const struct node *node, const char *
                check_free_list(walk, value, len);
     }
     if (kind == TREE_NAMED) {
+        if (walk->is_told && node->flags == 0) {
+            walk->each(walk->arg, span_of(key, node->key_len), span_of(value, len));
+        }
         return node->flags == 0;
     }
     if (node->flags != NODE_TREE || len != sizeof(named)) {
         return false;
     }
-    if (is_skipped(walk, key, node->key_len)) {
+    if (is_named(walk->skipped, key, node->key_len)) {
         return true;
     }
     memcpy(&named, value, sizeof(named));
+    walk->is_told = is_named(walk->told, key, node->key_len);
     return check_tree(walk, &named, TREE_NAMED); /* one deeper, never more */
 }
 
@@ -292,14 +300,14 @@ static bool read_metas(struct walk *walk, size_t size, struct meta *last)
 }
 
 struct check {
-    struct walk walk;
+    struct walk *walk;
     size_t size;
 };
 
 static int call_check(void *arg)
 {
     struct check *check = arg;
-    struct walk *walk = &check->walk;
+    struct walk *walk = check->walk;
     struct meta last;
 
     if (!read_metas(walk, check->size, &last)) {
@@ -311,16 +319,16 @@ static int call_check(void *arg)
     return sound ? 0 : ERR_CORRUPT;
 }
 
-static int check_file(const char *file, size_t size, const char *skipped)
+static int check_file(struct walk *walk, size_t size)
 {
-    struct check check = {.walk = {.file = file, .skipped = skipped}, .size = size};
-    int err = guard_lookup(call_check, &check, span_of(file, size));
+    struct check check = {.walk = walk, .size = size};
+    int err = guard_lookup(call_check, &check, span_of(walk->file, size));
 
-    free(check.walk.visited);
+    free(walk->visited);
     return err;
 }
 
-static int check_mapped(int fd, const char *skipped)
+static int check_mapped(int fd, struct walk *walk)
 {
     struct stat status;
 
@@ -335,24 +343,42 @@ static int check_mapped(int fd, const char *skipped)
     if (file == MAP_FAILED) {
         return -errno;
     }
-    int err = check_file(file, size, skipped);
+    walk->file = file;
+    int err = check_file(walk, size);
     munmap(file, size);
     return err;
 }
 
-int sound_check_without(const char *path, const char *tree)
+static int check(const char *path, struct walk *walk)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         return errno == ENOENT ? 0 : -errno;
     }
-    int err = check_mapped(fd, tree);
+    int err = check_mapped(fd, walk);
     close(fd);
     return err;
 }
 
+int sound_check_without(const char *path, const char *tree)
+{
+    struct walk walk = {.skipped = tree};
+
+    return check(path, &walk);
+}
+
 int sound_check(const char *path)
 {
-    return sound_check_without(path, NULL);
+    struct walk walk = {0};
+
+    return check(path, &walk);
+}
+
+int sound_each(const char *path, const char *tree,
+               void (*each)(void *arg, struct span key, struct span value), void *arg)
+{
+    struct walk walk = {.told = tree, .each = each, .arg = arg};
+
+    return check(path, &walk);
 }

@@ -9,6 +9,8 @@
 #ifndef LARDER_CACHE_STORE_SOUND_H
 #define LARDER_CACHE_STORE_SOUND_H
 
+#include "base/span.h"
+
 /* 0 when `path` is a file LMDB may write to, or holds nothing yet; ERR_CORRUPT; or -errno. Any
  * thread, while nobody writes to the file. */
 int sound_check(const char *path);
@@ -16,5 +18,9 @@ int sound_check(const char *path);
 /* The same without the named tree and the free list, which are most of a file: it may be read, but
  * not yet written to. */
 int sound_check_without(const char *path, const char *tree);
+
+/* As sound_check(), and calls `each` for every value of the named tree that lies in its leaves. */
+int sound_each(const char *path, const char *tree,
+               void (*each)(void *arg, struct span key, struct span value), void *arg);
 
 #endif

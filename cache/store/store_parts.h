@@ -65,6 +65,9 @@ struct found_object {
 /* ERR_CORRUPT: the record has been dropped. Counts nothing. */
 int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                 enum find_way way, struct found_object *out);
+/* The index must not lead there again. A location that was replaced meanwhile stays. */
+void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
+                  const struct location *location);
 /* Pins the segment with this id, `retired` ones that are still pinned, too. 0, ERR_NOT_FOUND, or
  * (FIND_NOW) ERR_AGAIN: it has not been opened yet. */
 int find_segment(struct segments *segments, uint32_t id, bool retired, enum find_way way,

@@ -40,12 +40,12 @@ struct store_tour {
     uint64_t live;       /* records whose object is there; when verifying: and is right */
     uint64_t dead;       /* whose segment was given up: misses, no faults */
     uint64_t damaged;    /* dropped from the index: misses from now on */
-    uint64_t unreadable; /* the disk did not give them; they stay, and finding them is a miss */
+    uint64_t unreadable; /* the disk did not give them: the same */
     uint64_t bytes;      /* read */
 };
 
 /* Begins a tour; `rate` is the bytes a second to read at most when verifying (0: no limit). 0,
- * ERR_BUSY while one is under way, or -errno. */
+ * ERR_BUSY while one is under way (a count makes way for who wants to verify), or -errno. */
 int store_tour_begin(struct store *store, enum store_tour_kind kind, uint64_t rate);
 /* The last tour of the kind, or the one under way: all zeros when there was none. */
 void store_tour(struct store *store, enum store_tour_kind kind, struct store_tour *out);

@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/store/crashes.h"
+#include "cache/store/inspect.h"
 #include "cache/store/store_parts.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@ struct tour {
     struct store_tour seen;
     struct tally *tallies;
     size_t tally_count;
+    uint64_t begun_ms;
 };
 
 /* ---- what is live where ---- */
@@ -78,30 +81,90 @@ static void tally(struct tour *tour, const struct location *location)
     }
 }
 
-/* ---- the tour ---- */
+/* ---- how far, and how fast ---- */
 
-static void look_at(struct tour *tour, const struct index_object *object)
+/* When it may go on, not to be faster than it should be. */
+static uint64_t due_ms(const struct tour *tour)
 {
-    if (object->err) {
-        tour->seen.damaged++;
-    } else if (!disk_has(&tour->store->disk, &object->location)) {
-        tour->seen.dead++;
-    } else {
-        tour->seen.live++;
-        tally(tour, &object->location);
+    return tour->rate ? tour->begun_ms + tour->seen.bytes / tour->rate * 1000 +
+                            tour->seen.bytes % tour->rate * 1000 / tour->rate
+                      : 0;
+}
+
+static void wait_until(struct tours *tours, uint64_t ms)
+{
+    struct timespec until = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    int err = 0;
+
+    while (!tours->stop && err != ETIMEDOUT) {
+        err = pthread_cond_timedwait(&tours->wake, &tours->lock, &until);
     }
 }
 
-/* Tells how far it is. False: it is to end. */
+/* False: it is to end. */
 static bool report(struct tour *tour)
 {
     struct tours *tours = &tour->store->tours;
+    uint64_t due = due_ms(tour);
 
     pthread_mutex_lock(&tours->lock);
     tours->last[tour->kind] = tour->seen;
-    bool go_on = !tours->stop;
+    if (due > clock_mono_ms()) {
+        wait_until(tours, due);
+    }
+    bool go_on = !tours->stop && !tours->yield;
     pthread_mutex_unlock(&tours->lock);
     return go_on;
+}
+
+static bool on_read(void *arg, uint64_t bytes)
+{
+    struct tour *tour = arg;
+
+    tour->seen.bytes += bytes;
+    return report(tour);
+}
+
+/* ---- the tour ---- */
+
+static int judge(struct tour *tour, const struct index_object *object)
+{
+    struct inspection inspection = {&tour->store->disk.segments, on_read, tour};
+
+    if (object->err) {
+        return object->err;
+    }
+    if (!disk_has(&tour->store->disk, &object->location)) {
+        return ERR_NOT_FOUND;
+    }
+    return tour->kind == STORE_VERIFY ? inspect_object(&inspection, object->hash, &object->location)
+                                      : 0;
+}
+
+/* What is damaged is no longer found, as if a reader had met it. */
+static void look_at(struct tour *tour, const struct index_object *object)
+{
+    int err = judge(tour, object);
+
+    switch (err) {
+    case 0:
+        tour->seen.live++;
+        tally(tour, &object->location);
+        return;
+    case ERR_NOT_FOUND:
+        tour->seen.dead++;
+        return;
+    case ERR_CORRUPT:
+        tour->seen.damaged++;
+        find_discard(tour->store, object->hash, &object->location);
+        return;
+    case -ECANCELED:
+        return;
+    }
+    tour->seen.unreadable++;
+    if (err == -EIO) {
+        find_discard(tour->store, object->hash, &object->location);
+    }
 }
 
 static int make_tour(struct tour *tour)
@@ -136,8 +199,21 @@ static void publish(struct tour *tour)
         tour->tallies = NULL;
     }
     tours->busy = false;
+    pthread_cond_broadcast(&tours->wake);
     pthread_mutex_unlock(&tours->lock);
     free(tour->tallies);
+}
+
+static void say_end(const struct tour *tour)
+{
+    const struct store_tour *seen = &tour->seen;
+
+    log_info("store_verified",
+             "dir=%s right=%llu dead=%llu damaged=%llu unreadable=%llu bytes=%llu end=%s",
+             tour->store->disk.segments.home.dir, (unsigned long long)seen->live,
+             (unsigned long long)seen->dead, (unsigned long long)seen->damaged,
+             (unsigned long long)seen->unreadable, (unsigned long long)seen->bytes,
+             seen->err ? err_text(seen->err) : "all");
 }
 
 /* Who is served comes first. Where this does not work nothing is lost. */
@@ -156,9 +232,13 @@ static void *run(void *arg)
 
     become_humble();
     tour.seen.began = clock_wall();
+    tour.begun_ms = clock_mono_ms();
     tour.seen.records = index_objects(store->disk.index);
     list_segments(&tour);
     tour.seen.err = make_tour(&tour);
+    if (tour.kind == STORE_VERIFY) {
+        say_end(&tour);
+    }
     publish(&tour);
     return NULL;
 }
@@ -174,6 +254,7 @@ static int start_thread(struct store *store)
         pthread_join(tours->thread, NULL); /* it has nothing left to do */
     }
     sigfillset(&all); /* signals are for the threads that know what to do with them */
+    crashes_unblock(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = pthread_create(&tours->thread, NULL, run, store);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -187,6 +268,11 @@ int store_tour_begin(struct store *store, enum store_tour_kind kind, uint64_t ra
     int err = ERR_BUSY;
 
     pthread_mutex_lock(&tours->lock);
+    while (kind == STORE_VERIFY && tours->busy && tours->kind == STORE_COUNT) {
+        tours->yield = true; /* it ends within a few records */
+        pthread_cond_wait(&tours->wake, &tours->lock);
+    }
+    tours->yield = false;
     if (!tours->busy && !tours->stop) {
         tours->kind = kind;
         tours->rate = rate;
@@ -235,7 +321,7 @@ void tours_stop(struct tours *tours)
     bool started = tours->started;
     tours->stop = true;
     tours->started = false;
-    pthread_cond_signal(&tours->wake);
+    pthread_cond_broadcast(&tours->wake);
     pthread_mutex_unlock(&tours->lock);
     if (started) {
         pthread_join(tours->thread, NULL);

@@ -20,6 +20,7 @@ struct tours {
     pthread_t thread;
     bool started; /* the thread is to be joined */
     bool busy, stop;
+    bool yield; /* a count, to who wants to verify */
     enum store_tour_kind kind;
     uint64_t rate;
     struct store_tour last[STORE_TOURS];
