@@ -64,20 +64,24 @@ struct page {
     struct span path;
     struct span type;
     int (*write)(const struct status_query *query, struct buf *out); /* returns the status */
+    bool changes;     /* POST; the others GET: what follows a link must change nothing */
     bool by_any_name; /* says nothing that a stranger may not know */
 };
 
 static const struct page pages[] = {
-    {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health, true},
-    {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready, true},
+    {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health, false, true},
+    {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready, false, true},
     {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics,
-     false},
-    {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false},
-    {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false},
-    {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false},
-    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
-    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, true},
-    {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index, false},
+     false, false},
+    {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false, false},
+    {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false, false},
+    {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
+    {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false, false},
+    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
+     true},
+    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
+     true},
+    {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index, false, false},
 };
 
 static const struct page *find_page(struct span target)
@@ -144,7 +148,8 @@ static void on_head(void *owner, const struct http_head *head)
     struct span host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST));
     const struct page *page = find_page(head->target);
 
-    if (head->method != METHOD_GET && head->method != METHOD_HEAD) {
+    bool reads = head->method == METHOD_GET || head->method == METHOD_HEAD;
+    if (!reads && !(head->method == METHOD_POST && page && page->changes)) {
         refuse(request, 405, "Only GET and HEAD are answered here.");
     } else if (fields_has(&head->fields, FIELD_ORIGIN)) {
         refuse(request, 403, "Web pages may not read the administrative interface.");
@@ -152,6 +157,8 @@ static void on_head(void *owner, const struct http_head *head)
         refuse(
             request, 404,
             "Nothing here. Try /status, /store, /explain, /metrics, /healthz, /readyz, /proxy.pac");
+    } else if (reads && page->changes) {
+        refuse(request, 405, "This changes something: only POST is answered here.");
     } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {
         refuse(request, 403,
                "Ask by address, by localhost, or by this machine's name (or set `name` to the "

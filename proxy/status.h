@@ -22,6 +22,8 @@ int status_metrics(const struct status_query *query, struct buf *out);
 int status_json(const struct status_query *query, struct buf *out);
 /* The directories of the store; with "segments" as the query, all of their segments, too. */
 int status_store(const struct status_query *query, struct buf *out);
+/* Begins to verify all directories, at "rate=BYTES" a second; says which. */
+int status_verify(const struct status_query *query, struct buf *out);
 /* A PAC script that names the proxy by the host the client asked this listener by. */
 int status_pac(const struct status_query *query, struct buf *out);
 int status_index(const struct status_query *query, struct buf *out);

@@ -53,7 +53,8 @@ static void count_if_old(struct store *store)
     struct store_tour tour;
 
     store_tour(store, STORE_COUNT, &tour);
-    if (tour.began == 0 || (tour.ended && clock_wall() - tour.ended >= COUNT_AGAIN_SECONDS)) {
+    if (tour.began == 0 || tour.err ||
+        (tour.ended && clock_wall() - tour.ended >= COUNT_AGAIN_SECONDS)) {
         store_tour_begin(store, STORE_COUNT, 0); /* or while one is under way: later */
     }
 }
@@ -236,6 +237,17 @@ static json_t *directory_json(struct stores *stores, size_t number, bool with_se
     return object;
 }
 
+static void write_json(json_t *root, struct buf *out)
+{
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+    CHECK(text != NULL);
+    buf_append(out, span_str(text));
+    buf_append(out, SPAN("\n"));
+    free(text);
+    json_decref(root);
+}
+
 int status_store(const struct status_query *query, struct buf *out)
 {
     struct stores *stores = cache_stores(server_cache(query->server));
@@ -248,11 +260,62 @@ int status_store(const struct status_query *query, struct buf *out)
         json_array_append_new(list, directory_json(stores, i, with_segments));
     }
     json_object_set_new(root, "directories", list);
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    CHECK(text != NULL);
-    buf_append(out, span_str(text));
-    buf_append(out, SPAN("\n"));
-    free(text);
-    json_decref(root);
+    write_json(root, out);
+    return 200;
+}
+
+/* ---- verifying ---- */
+
+#define RATE_DEFAULT (UINT64_C(64) << 20)
+#define RATE_MAX (UINT64_C(1) << 40)
+
+/* "rate=N"; without, the default. False: something else. */
+static bool read_rate(struct span query, uint64_t *rate)
+{
+    *rate = RATE_DEFAULT;
+    if (query.len == 0) {
+        return true;
+    }
+    if (!span_starts(query, SPAN("rate="))) {
+        return false;
+    }
+    return span_to_u64(span_skip(query, strlen("rate=")), RATE_MAX, rate);
+}
+
+static json_t *begin_json(struct stores *stores, size_t number, uint64_t rate)
+{
+    struct store *store = stores_store(stores, number);
+    struct store_member member;
+    json_t *object = json_object();
+
+    stores_member(stores, number, &member);
+    const char *why = member.cause ? member.cause : NULL;
+    if (store && !why) {
+        int err = store_tour_begin(store, STORE_VERIFY, rate);
+        why = err == ERR_BUSY ? "busy" : err ? err_text(err) : NULL;
+    }
+    json_object_set_new(object, "path", json_string(member.path));
+    json_object_set_new(object, "began", json_boolean(why == NULL));
+    json_object_set_new(object, "why_not", why ? json_string(why) : json_null());
+    return object;
+}
+
+int status_verify(const struct status_query *query, struct buf *out)
+{
+    struct stores *stores = cache_stores(server_cache(query->server));
+    json_t *root = json_object(), *list = json_array();
+    uint64_t rate;
+
+    json_object_set_new(root, "program", json_string("larder-proxy"));
+    json_object_set_new(root, "directories", list);
+    if (!read_rate(query->query, &rate)) {
+        json_object_set_new(root, "error", json_string("expected ?rate=BYTES a second"));
+        write_json(root, out);
+        return 400;
+    }
+    for (size_t i = 0; stores && i < stores_count(stores); i++) {
+        json_array_append_new(list, begin_json(stores, i, rate));
+    }
+    write_json(root, out);
     return 200;
 }
