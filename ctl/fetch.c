@@ -233,7 +233,8 @@ static int read_answer(const char *admin, const char *path, struct span bytes, s
     return err;
 }
 
-int fetch(const char *admin, const char *path, struct buf *body, struct buf *why)
+static int ask(const char *admin, const char *method, const char *path, struct buf *body,
+               struct buf *why)
 {
     struct span authority = authority_of(admin);
     bool is_unix = span_starts(authority, SPAN("unix:"));
@@ -245,8 +246,8 @@ int fetch(const char *admin, const char *path, struct buf *body, struct buf *why
         return fd;
     }
     struct span host = is_unix ? SPAN("localhost") : authority;
-    buf_printf(&text, "GET %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n\r\n", path,
-               SPAN_ARGS(host));
+    buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %.*s\r\n%sConnection: close\r\n\r\n", method, path,
+               SPAN_ARGS(host), strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
     int err = send_all(fd, buf_span(&text));
     buf_clear(&text);
     if (!err) {
@@ -260,4 +261,14 @@ int fetch(const char *admin, const char *path, struct buf *body, struct buf *why
     }
     buf_fini(&text);
     return err;
+}
+
+int fetch(const char *admin, const char *path, struct buf *body, struct buf *why)
+{
+    return ask(admin, "GET", path, body, why);
+}
+
+int fetch_post(const char *admin, const char *path, struct buf *body, struct buf *why)
+{
+    return ask(admin, "POST", path, body, why);
 }

@@ -1,5 +1,5 @@
 /*
- * fetch - one GET to an admin listener, blocking: larderctl has nothing else to do meanwhile.
+ * fetch - one request to an admin listener, blocking: larderctl has nothing else to do meanwhile.
  */
 #ifndef LARDER_CTL_FETCH_H
 #define LARDER_CTL_FETCH_H
@@ -13,5 +13,8 @@
  * ERR_REFUSED: *body is that of a 400 answer, which says itself what is wrong, and *why is empty.
  * Gives up when nothing arrives for ten seconds. */
 int fetch(const char *admin, const char *path, struct buf *body, struct buf *why);
+
+/* The same with a POST, of nothing. */
+int fetch_post(const char *admin, const char *path, struct buf *body, struct buf *why);
 
 #endif

@@ -7,6 +7,7 @@ struct verb {
     const char *name, *usage, *what, *more;
     const char *operand; /* what it takes, or NULL */
     int (*run)(const struct ctl_options *options);
+    bool many; /* operands, or none: it looks itself */
 };
 
 static const struct verb verbs[] = {
@@ -15,7 +16,7 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
-     NULL, verb_status},
+     NULL, verb_status, false},
     {"store", "larderctl store [--segments] [--json]", "What is on disk.",
      "Asks the admin listener about each directory of the store: what it uses, its two logs of\n"
      "segments, how much of them is live, how fast it is written, what was evicted and kept.\n\n"
@@ -23,7 +24,20 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
-     NULL, verb_store},
+     NULL, verb_store, false},
+    {"verify", "larderctl verify DIR... | --online", "Is what is stored right?",
+     "Reads all that is stored and holds every checksum against it. Directories that no process\n"
+     "has are looked at from outside, and nothing in them is changed. With --online the running\n"
+     "proxy does it beside its work, and what is damaged is dropped; interrupting larderctl does\n"
+     "not stop it, and larderctl store tells how it ended.\n\n"
+     "  --online         the store of the running proxy\n"
+     "  --rate MIB       of --online: read at most so many MiB a second; 64 by default, 0: no "
+     "limit\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json           {\"directories\": [{\"path\", \"right\", \"damaged\", ...}]}\n\n"
+     "Damage is never served: the proxy treats it as a miss, and drops what it meets; so there is\n"
+     "nothing to repair. Exit status: 0 all right, 1 damage, 2 it could not be looked at.\n",
+     "DIR", verb_verify, true},
     {"explain", "larderctl explain URL [-H FIELD]... [--json]", "Why (not) from the cache?",
      "Asks the admin listener what the next such request would get, without making it: what is\n"
      "stored, how old it is and how it was reckoned, which rule decides, what would have to "
@@ -35,7 +49,7 @@ static const struct verb verbs[] = {
      "  --json                      the answer as it comes\n\n"
      "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
-     "URL", verb_explain},
+     "URL", verb_explain, false},
     {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Is a configuration good?",
      "Has larder-proxy or larder-dns check the file, by its own rules, without starting. A file\n"
      "with zones or replicas is larder-dns's.\n\n"
@@ -43,7 +57,7 @@ static const struct verb verbs[] = {
      "  --json           {\"file\", \"good\", \"errors\": [{\"line\", \"column\", \"text\"}]}\n\n"
      "Errors are lines \"file:line:column: what; expected ...; did you mean ...?\".\n"
      "Exit status: 0 good, 1 errors in the file, 2 wrong usage or no such program.\n",
-     "FILE", verb_check},
+     "FILE", verb_check, false},
 };
 
 static void print_usage(FILE *to)
@@ -93,16 +107,31 @@ static const char **value_of(struct ctl_options *options, const char *word)
     if (strcmp(word, "--client") == 0) {
         return &options->client;
     }
+    if (strcmp(word, "--rate") == 0) {
+        return &options->rate;
+    }
     return is_field(word) && options->field_count < CTL_FIELDS_MAX
                ? &options->fields[options->field_count]
                : NULL;
 }
 
+static int take_operand(struct ctl_options *options, const char *word)
+{
+    if (options->operand_count == CTL_OPERANDS_MAX) {
+        fprintf(stderr, "larderctl: at most %d at a time\n", CTL_OPERANDS_MAX);
+        return CTL_USAGE;
+    }
+    options->operands[options->operand_count++] = word;
+    options->operand = options->operands[0];
+    return CTL_GOOD;
+}
+
 /* One argument behind the verb. *i is at it and is left at the last one used. */
 static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
 {
-    static const char *const known[] = {"--admin",  "--json",   "--proxy",    "--dns", "--method",
-                                        "--client", "--header", "--segments", "--help"};
+    static const char *const known[] = {"--admin",  "--json",   "--proxy",  "--dns",
+                                        "--method", "--client", "--header", "--segments",
+                                        "--online", "--rate",   "--help"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
 
@@ -110,6 +139,8 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         options->json = true;
     } else if (strcmp(word, "--segments") == 0) {
         options->segments = true;
+    } else if (strcmp(word, "--online") == 0) {
+        options->online = true;
     } else if (strcmp(word, "--help") == 0) {
         options->help = true;
     } else if (strcmp(word, "--proxy") == 0) {
@@ -129,13 +160,28 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         return CTL_USAGE;
     } else if (word[0] == '-' && word[1]) {
         return complain("unknown option", word, known, ARRAY_LEN(known));
-    } else if (options->operand) {
-        fprintf(stderr, "larderctl: one at a time; \"%s\" is a second\n", word);
-        return CTL_USAGE;
     } else {
-        options->operand = word;
+        return take_operand(options, word);
     }
     return CTL_GOOD;
+}
+
+static bool check_operands(const struct verb *verb, const struct ctl_options *options)
+{
+    if (verb->many) {
+        return true;
+    }
+    if (options->operand_count > 1) {
+        fprintf(stderr, "larderctl: one at a time; \"%s\" is a second\n", options->operands[1]);
+        return false;
+    }
+    if ((verb->operand != NULL) != (options->operand != NULL)) {
+        fprintf(stderr, "larderctl: %s %s %s; usage: %s\n", verb->name,
+                verb->operand ? "needs a" : "takes no", verb->operand ? verb->operand : "operand",
+                verb->usage);
+        return false;
+    }
+    return true;
 }
 
 static int run_verb(const struct verb *verb, int argc, char **argv)
@@ -153,13 +199,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         printf("usage: %s\n\n%s", verb->usage, verb->more);
         return CTL_GOOD;
     }
-    if ((verb->operand != NULL) != (options.operand != NULL)) {
-        fprintf(stderr, "larderctl: %s %s %s; usage: %s\n", verb->name,
-                verb->operand ? "needs a" : "takes no", verb->operand ? verb->operand : "operand",
-                verb->usage);
-        return CTL_USAGE;
-    }
-    return verb->run(&options);
+    return check_operands(verb, &options) ? verb->run(&options) : CTL_USAGE;
 }
 
 int main(int argc, char **argv)

@@ -116,6 +116,33 @@ static void show_writes(const json_t *dir, struct buf *out)
     buf_printf(out, " of what was written\n");
 }
 
+static void show_verified(const json_t *dir, struct buf *out)
+{
+    const json_t *tour = json_object_get(dir, "verify");
+    uint64_t damaged = show_number(tour, "damaged") + show_number(tour, "unreadable");
+
+    show_label(out, "verified");
+    if (!json_is_object(tour)) {
+        buf_printf(out, "not since the start; larderctl verify --online does it\n");
+        return;
+    }
+    if (json_is_true(json_object_get(tour, "running"))) {
+        buf_printf(out, "under way, ");
+        show_count(out, show_number(tour, "live") + show_number(tour, "dead") + damaged);
+        buf_printf(out, " of ");
+        show_number_of(out, show_number(tour, "records"), " objects\n");
+        return;
+    }
+    show_duration(out, seconds_since(show_number(tour, "ended")));
+    buf_printf(out, " ago: ");
+    show_number_of(out, show_number(tour, "live"), " objects right, ");
+    show_number_of(out, damaged, " damaged");
+    if (json_is_string(json_object_get(tour, "error"))) {
+        buf_printf(out, "; not to its end");
+    }
+    buf_printf(out, "\n");
+}
+
 static void show_directory(const json_t *dir, struct buf *out)
 {
     show_label(out, "store");
@@ -135,6 +162,7 @@ static void show_directory(const json_t *dir, struct buf *out)
     show_log(dir, "main", out);
     show_live(dir, out);
     show_writes(dir, out);
+    show_verified(dir, out);
     if (show_number(dir, "corrupt")) {
         buf_printf(out, "! dropped because a checksum did not hold: %" PRIu64 "; see the log\n",
                    show_number(dir, "corrupt"));

@@ -10,16 +10,20 @@
 
 enum { CTL_GOOD = 0, CTL_BAD = 1, CTL_USAGE = 2 };
 
-enum { CTL_FIELDS_MAX = 64 };
+enum { CTL_FIELDS_MAX = 64, CTL_OPERANDS_MAX = 64 };
 
 enum ctl_program { CTL_DETECT, CTL_PROXY, CTL_DNS };
 
 struct ctl_options {
     const char *verb;
     const char *admin;   /* NULL: the default */
-    const char *operand; /* FILE or URL */
+    const char *operand; /* FILE or URL: the first of them */
+    const char *operands[CTL_OPERANDS_MAX];
+    size_t operand_count;
     bool json, help;
     bool segments;                      /* of `store` */
+    bool online;                        /* of `verify` */
+    const char *rate;                   /* of `verify`, as it is written; NULL: the default */
     const char *method, *client;        /* of `explain`; NULL: GET, nobody in particular */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
@@ -28,6 +32,8 @@ struct ctl_options {
 
 int verb_status(const struct ctl_options *options);
 int verb_store(const struct ctl_options *options);
+/* 0 all is right, 1 something is damaged, 2 it could not be looked at. */
+int verb_verify(const struct ctl_options *options);
 int verb_check(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
 

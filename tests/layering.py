@@ -31,7 +31,7 @@ MAY_INCLUDE = {
                      "proxy/worker.h", "proxy/stream", "proxy/origin", "proxy/client"},
     "dnsredir": {"base", "dnsredir", "dnsredir/directives.h"},
     "dnsredir/directives": {"base", "dnsredir", "dnsredir/directives.h"},
-    "ctl": {"base", "http", "ctl", "proxy/directives.h", "dnsredir/directives.h"},
+    "ctl": {"base", "http", "cache/store", "ctl", "proxy/directives.h", "dnsredir/directives.h"},
 }
 
 # System header -> the only files (path prefixes) that may see it.

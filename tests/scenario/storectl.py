@@ -2,7 +2,8 @@
 """What larderctl says about a store is so: storectl.py BUILD
 
 A store is filled through a proxy, with more than it holds. `larderctl store` must tell its sizes and
-segments, in lines that fit a terminal, and as JSON.
+segments, in lines that fit a terminal, and as JSON. `larderctl verify` must find it right while it is
+used and after the proxy has gone, and must find the bit that was flipped.
 """
 import json
 import pathlib
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
@@ -86,6 +89,95 @@ def wrong_questions(setup):
     check(status == 2 and "--segments" in text, f"a typing error: {text}")
 
 
+def verify_online(setup, client):
+    """While clients go on."""
+    stop = threading.Event()
+
+    def traffic():
+        number = 0
+        other = larder.Client(setup.proxy.port)
+        while not stop.is_set():
+            setup.get(other, f"more{number % 90}", 200000)
+            number += 1
+
+    thread = threading.Thread(target=traffic)
+    thread.start()
+    status, text = setup.ask("verify", "--online", "--rate", "0")
+    stop.set()
+    thread.join()
+    print(text)
+    check(status == 0 and f"{setup.store}: all right" in text, f"online {status}: {text}")
+    status, text = setup.ask("verify", "--online", "--json")
+    one = json.loads(text)["directories"][0]
+    check(status == 0 and one["damaged"] == 0 and one["right"] > 10, f"online, as JSON: {text}")
+    status, text = setup.ask("store")
+    check("verified    " in text and " right, 0 damaged" in text, f"the last one is told: {text}")
+    setup.get(client, "large", 3 * MIB)
+
+
+def ask_by_link(setup):
+    """What changes something is not done for a link, nor for a page of another site."""
+    base = f"http://127.0.0.1:{setup.proxy.admin}/store"
+    for url, method, fields, want in ((base + "/verify", "GET", {}, 405),
+                                      (base, "POST", {}, 405),
+                                      (base + "/verify", "POST", {"Origin": "http://a.test"}, 403),
+                                      (base + "/verify?rate=x", "POST", {}, 400)):
+        request = urllib.request.Request(url, method=method, headers=fields)
+        try:
+            status = urllib.request.urlopen(request, timeout=10).status
+        except urllib.error.HTTPError as error:
+            status = error.code
+        check(status == want, f"{method} {url} is answered {status}")
+
+
+def verify_in_use(setup):
+    status, text = setup.run("verify", setup.store)
+    check(status == 2 and "larderctl verify --online" in text, f"in use {status}: {text}")
+
+
+def flip(setup):
+    """A bit in the middle of a body that is stored."""
+    want = origin.body("last", 100000)[50000:50100]
+    found = 0
+    for path in pathlib.Path(setup.store).glob("seg-*.mdb"):
+        data = bytearray(path.read_bytes())
+        at = data.find(want)
+        while at >= 0:
+            data[at] ^= 1
+            found += 1
+            at = data.find(want)
+        path.write_bytes(data)
+    check(found > 0, "the body is on disk")
+
+
+def verify_offline(setup):
+    status, text = setup.run("verify", setup.store)
+    print(text)
+    check(status == 0 and f"{setup.store}: all right" in text, f"offline {status}: {text}")
+    flip(setup)
+    status, text = setup.run("verify", setup.store)
+    print(text)
+    check(status == 1 and f"{setup.store}: damaged" in text and "object " in text,
+          f"a flipped bit {status}: {text}")
+    status, text = setup.run("verify", "--json", setup.store)
+    one = json.loads(text[text.index("{"):])["directories"][0]
+    check(status == 1 and one["damaged"] == 1 and one["right"] > 10, f"as JSON: {text}")
+    status, text = setup.run("verify", setup.store + "/nothing")
+    check(status == 2, f"no directory {status}: {text}")
+    status, text = setup.run("verify")
+    check(status == 2 and "--online" in text, f"no directory named {status}: {text}")
+
+
+def verify_what_is_damaged(setup):
+    setup.proxy.start()
+    status, text = setup.ask("verify", "--online", "--rate", "0")
+    check(status == 1 and "1 damaged: " in text, f"online, with damage {status}: {text}")
+    status, text = setup.ask("verify", "--online", "--rate", "0")
+    check(status == 0, f"it is gone now {status}: {text}")
+    setup.get(larder.Client(setup.proxy.port), "last", 100000)
+    check(setup.proxy.stop(), "the proxy ends well")
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     larder.need(build / "ctl/larderctl")
@@ -100,7 +192,13 @@ def main():
         look(setup)
         look_as_people_do(setup)
         wrong_questions(setup)
+        verify_in_use(setup)
+        verify_online(setup, client)
+        ask_by_link(setup)
+        setup.get(client, "last", 100000)
         check(setup.proxy.stop(), "the proxy ends well")
+        verify_offline(setup)
+        verify_what_is_damaged(setup)
     check.end()
 
 

@@ -42,6 +42,7 @@ Test(store, a_table_for_people)
         "commits     5,000, 1 failed; 2.0 KiB wait to be written\n"
         "evicted     120 segments, 118 files written over\n"
         "kept        7 objects, 1000 B copied, 10.0 % of what was written\n"
+        "verified    not since the start; larderctl verify --online does it\n"
         "! dropped because a checksum did not hold: 3; see the log\n"
         "   id log                age     size     used   live   objects      hot pins\n"
         "    7 main           2 d 4 h  160 MiB  153 MiB   50 %   123,456   23,456    0\n"
@@ -60,13 +61,16 @@ Test(store, a_table_for_people)
 Test(store, what_is_live_may_not_be_known_yet)
 {
     static const char json[] =
-        "{\"directories\": [" DIRECTORY " \"live\": null, \"count\": {\"running\": true}}]}";
+        "{\"directories\": [" DIRECTORY " \"live\": null, \"count\": {\"running\": true},"
+        " \"verify\": {\"running\": true, \"live\": 1000, \"dead\": 2, \"damaged\": 1, "
+        "\"records\": 5000}}]}";
     struct buf out = BUF_INIT;
 
     cr_assert_eq(store_render(span_str(json), &out), 0);
     buf_append(&out, SPAN("\0"));
     cr_expect_neq(
         strstr(out.data, "live        not counted yet; a count is under way, ask again\n"), NULL);
+    cr_expect_neq(strstr(out.data, "verified    under way, 1,003 of 5,000 objects\n"), NULL);
     buf_fini(&out);
 }
 
