@@ -88,6 +88,8 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
     gauge(out, "store_reads_waiting", "Reads that wait for a thread", store->reads_waiting);
     counter(out, "store_reads", "Reads from the disk that a request waited for", store->reads);
     counter(out, "store_read_bytes", "Bytes of these", store->read_bytes);
+    counter(out, "store_read_microseconds", "How long these took, waiting for a thread included",
+            store->read_us);
     counter(out, "store_read_errors", "Reads from the disk that failed", store->read_errors);
     counter(out, "store_reads_shared", "Waits for a read that another request had asked for",
             store->reads_shared);

@@ -142,7 +142,7 @@ static void publish(struct store_read *read)
     reads->count++;
     reads->bytes += read->memory;
     reads->errors += read->err != 0 && read->err != ERR_NOT_FOUND;
-    histogram_observe(&reads->seconds, clock_mono_us() - read->begun_us);
+    reads->us += clock_mono_us() - read->begun_us;
     list_remove(&read->link);
     atomic_store_explicit(&read->done, true, memory_order_release);
     for (struct list *link; (link = list_pop_front(&read->waiters)) != NULL;) {

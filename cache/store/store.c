@@ -278,6 +278,7 @@ static void add_read_stats(struct reads *reads, struct store_stats *out)
     out->read_errors = reads->errors;
     out->reads_shared = reads->shared;
     out->reads_refused = reads->refused;
+    out->read_us = reads->us;
     pthread_mutex_unlock(&reads->lock);
 }
 
@@ -308,9 +309,4 @@ void store_stats(struct store *store, struct store_stats *out)
         out->missed_finds += atomic_load(&store->finds[i].missed);
     }
     add_read_stats(&store->reads, out);
-}
-
-const struct histogram *store_read_seconds(const struct store *store)
-{
-    return &store->reads.seconds;
 }

@@ -16,7 +16,6 @@
 
 #include "base/file_place.h"
 #include "base/list.h"
-#include "base/metrics.h"
 #include "base/siphash.h"
 #include "base/span.h"
 #include "cache/store/s3fifo.h"
@@ -235,10 +234,9 @@ struct store_stats {
     uint64_t stored_finds, missed_finds;
     uint64_t reads_waiting; /* a gauge: what waits for the disk */
     uint64_t reads, read_bytes, read_errors, reads_shared, reads_refused;
+    uint64_t read_us;    /* from asking until it is there, all of them together */
     uint64_t unreadable; /* pages or ranges that the disk did not give */
 };
 void store_stats(struct store *store, struct store_stats *out);
-/* How long those waited who read from the disk. For metrics.h, as an owner. */
-const struct histogram *store_read_seconds(const struct store *store);
 
 #endif

@@ -24,7 +24,7 @@ struct reads {
     pthread_mutex_t lock; /* for what follows */
     struct list under_way[READ_BUCKETS];
     uint64_t count, bytes, errors, shared, refused;
-    struct histogram seconds; /* from asking until it is there */
+    uint64_t us; /* from asking until it is there */
 };
 
 struct store {

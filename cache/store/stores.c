@@ -395,6 +395,7 @@ static void add(struct store_stats *sum, const struct store_stats *one)
     sum->read_errors += one->read_errors;
     sum->reads_shared += one->reads_shared;
     sum->reads_refused += one->reads_refused;
+    sum->read_us += one->read_us;
     sum->unreadable += one->unreadable;
 }
 
