@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { LEFT_UNREADABLE = 1, LEFT_IMPOSSIBLE };
@@ -36,11 +37,14 @@ static bool covers(const struct guard *guard, const char *address)
  * there. Returning would repeat it, so that with the action of before it ends as if we were not. */
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
-    (void)context;
+    const ucontext_t *was = context;
+
     for (struct guard *guard = innermost; guard && info->si_code == BUS_ADRERR;
          guard = guard->outer) {
         if (covers(guard, info->si_addr)) {
             innermost = guard;
+            /* A jump restores no mask, and a sanitizer may have blocked everything. */
+            pthread_sigmask(SIG_SETMASK, &was->uc_sigmask, NULL);
             longjmp(guard->here, LEFT_UNREADABLE);
         }
     }
@@ -52,9 +56,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 static void install(void)
 {
-    /* Not blocked while it is handled: it is left by a jump that restores no mask. */
-    struct sigaction action = {.sa_sigaction = on_sigbus,
-                               .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, &before);
