@@ -20,8 +20,17 @@ void arena_init(struct arena *arena, void *first, size_t first_size)
     arena->end = first ? arena->first + first_size : NULL;
 }
 
+void arena_count(struct arena *arena, enum memory_purpose purpose)
+{
+    CHECK(arena->blocks == NULL);
+    arena->counted = (unsigned)purpose + 1;
+}
+
 void arena_reset(struct arena *arena)
 {
+    if (arena->counted && arena->allocated) {
+        memory_give((enum memory_purpose)(arena->counted - 1), arena->allocated);
+    }
     while (arena->blocks) {
         struct arena_block *older = arena->blocks->older;
         free(arena->blocks);
@@ -47,6 +56,9 @@ static void add_block(struct arena *arena, size_t size)
     block->size = room;
     arena->blocks = block;
     arena->allocated += sizeof(*block) + room;
+    if (arena->counted) {
+        memory_take((enum memory_purpose)(arena->counted - 1), sizeof(*block) + room);
+    }
     arena->at = block->bytes;
     arena->end = block->bytes + room;
 }

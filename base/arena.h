@@ -8,6 +8,7 @@
 #ifndef LARDER_BASE_ARENA_H
 #define LARDER_BASE_ARENA_H
 
+#include "base/memory.h"
 #include "base/span.h"
 
 struct arena_block;
@@ -18,11 +19,14 @@ struct arena {
     char *first; /* the caller's block, or NULL */
     size_t first_size;
     struct arena_block *blocks; /* allocated ones, newest first */
-    size_t allocated;           /* bytes in them, for memory accounts */
+    size_t allocated;           /* bytes in them */
+    unsigned counted;           /* the purpose they are counted under, and 1; 0: none */
 };
 
 /* `first` (may be NULL) must be aligned to 16 and outlive the arena. */
 void arena_init(struct arena *arena, void *first, size_t first_size);
+/* Its blocks are counted in base/memory.h. Before the first of them. */
+void arena_count(struct arena *arena, enum memory_purpose purpose);
 void arena_reset(struct arena *arena);
 void arena_fini(struct arena *arena);
 

@@ -1,6 +1,7 @@
 #include "base/pool.h"
 
 #include "base/mem.h"
+#include "base/memory.h"
 
 #define CLASS_SHIFT 7 /* the smallest class: 128 bytes */
 
@@ -35,13 +36,25 @@ static size_t class_size(size_t class)
     return (size_t)1 << (CLASS_SHIFT + class);
 }
 
+static void *heap_new(size_t size)
+{
+    memory_take(MEMORY_BUFFERS, size);
+    return xmalloc(size);
+}
+
+static void heap_free(void *block, size_t size)
+{
+    memory_give(MEMORY_BUFFERS, size);
+    free(block);
+}
+
 void pool_fini(struct pool *pool)
 {
     for (size_t class = 0; class < POOL_CLASSES; class ++) {
         while (pool->free[class]) {
             struct pool_block *block = pool->free[class];
             pool->free[class] = block->next;
-            free(block);
+            heap_free(block, class_size(class));
         }
     }
     *pool = POOL_INIT;
@@ -52,11 +65,11 @@ void *pool_take(struct pool *pool, size_t size)
     size_t class = class_of(size);
 
     if (class == POOL_CLASSES) {
-        return xmalloc(size);
+        return heap_new(size);
     }
     struct pool_block *block = pool->free[class];
     if (!block) {
-        return xmalloc(class_size(class));
+        return heap_new(class_size(class));
     }
     pool->free[class] = block->next;
     pool->kept[class] -= class_size(class);
@@ -67,8 +80,11 @@ void pool_give(struct pool *pool, void *block, size_t size)
 {
     size_t class = class_of(size);
 
-    if (!block || class == POOL_CLASSES || pool->kept[class] + class_size(class) > CLASS_KEEPS) {
-        free(block);
+    if (!block) {
+        return;
+    }
+    if (class == POOL_CLASSES || pool->kept[class] + class_size(class) > CLASS_KEEPS) {
+        heap_free(block, class == POOL_CLASSES ? size : class_size(class));
         return;
     }
     struct pool_block *given = block;

@@ -1,6 +1,8 @@
 /*
  * pool - blocks that come and go with every request, kept for the next one. Not thread-safe.
  *
+ * What it has from the heap, kept or taken, is counted as MEMORY_BUFFERS.
+ *
  * Sizes are rounded up to a power of two between 128 bytes and 16 KiB; larger blocks come straight
  * from the heap. Each size keeps at most 256 KiB of free blocks. Builds with AddressSanitizer keep
  * none, so that it sees every use after the end.

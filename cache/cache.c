@@ -435,6 +435,7 @@ void cache_stats(struct cache *cache, struct cache_stats *out)
 {
     *out = (struct cache_stats){.has_store = cache->stores != NULL,
                                 .body_memory = memory_sum(MEMORY_BODIES)};
+    out->claims = atomic_load_explicit(&cache->claims, memory_order_relaxed);
     table_stats(cache->table, &out->table);
     if (cache->stores) {
         stores_stats(cache->stores, &out->store);

@@ -201,6 +201,7 @@ struct cache_stats {
     struct store_stats store;
     bool has_store;
     size_t body_memory; /* of all bodies in memory, hot ones too */
+    size_t claims;      /* pieces of responses that are being fetched */
 };
 void cache_stats(struct cache *cache, struct cache_stats *out);
 

@@ -46,6 +46,7 @@ struct cache {
     struct sip_key secret;
     uint64_t object_max;
     uint64_t parts_max; /* the same for a response known in parts, which is evicted in parts, too */
+    atomic_size_t claims; /* pieces that somebody fetches */
     atomic_size_t saving; /* pieces and tables of pieces on their way to the store */
     struct guard guards[GUARDS];
 };

@@ -191,6 +191,7 @@ bool cache_claim(struct cache *cache, const struct claim_order *order, struct cl
     out->piece = partial_claim(parts, order->from, order->to, order->where, order->now_ms);
     if (out->piece) {
         out->base = object_ref(order->base);
+        atomic_fetch_add_explicit(&cache->claims, 1, memory_order_relaxed);
         out->range = partial_range(parts, out->piece);
         out->kept = hold(cache, order->base, mark);
     }
@@ -198,8 +199,9 @@ bool cache_claim(struct cache *cache, const struct claim_order *order, struct cl
     return out->piece != NULL;
 }
 
-static void claim_fini(struct claim *claim)
+static void claim_fini(struct cache *cache, struct claim *claim)
 {
+    atomic_fetch_sub_explicit(&cache->claims, 1, memory_order_relaxed);
     piece_unref(&claim->piece);
     object_unref(&claim->base);
 }
@@ -211,7 +213,7 @@ void cache_unclaim(struct cache *cache, struct claim *claim)
     }
     partial_forget(object_parts(claim->base), claim->piece);
     settle(cache, claim->base, claim->mark);
-    claim_fini(claim);
+    claim_fini(cache, claim);
 }
 
 void cache_refuse_claim(struct cache *cache, struct claim *claim)
@@ -249,12 +251,13 @@ static bool begin(struct cache *cache, struct object *base, const struct flight 
                   struct piece_range range, struct claim *claim)
 {
     claim->base = base;
+    atomic_fetch_add_explicit(&cache->claims, 1, memory_order_relaxed);
     claim->range = range;
     claim->promised = 0;
     claim->mark = flight_mark(flight);
     claim->piece = partial_claim_all(object_parts(base), range.from, range.to);
     if (claim->piece == NULL) {
-        claim_fini(claim);
+        claim_fini(cache, claim);
         return false;
     }
     struct guard *guard = cache_guard_lock(cache, claim->mark.guard);
@@ -481,5 +484,5 @@ void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *c
     } else {
         hold_piece(cache, claim, object, length);
     }
-    claim_fini(claim);
+    claim_fini(cache, claim);
 }

@@ -1,6 +1,7 @@
 #include "cache/flight.h"
 
 #include "base/mem.h"
+#include "base/memory.h"
 
 #include <pthread.h>
 
@@ -25,6 +26,7 @@ struct flight {
 struct flight *flight_new(const struct cache_key *key, struct object *stale)
 {
     struct flight *flight = xcalloc(1, sizeof(*flight) + key->text.len);
+    memory_take(MEMORY_FLIGHTS, sizeof(*flight) + key->text.len);
 
     atomic_init(&flight->refs, 1);
     CHECK(pthread_mutex_init(&flight->lock, NULL) == 0);
@@ -59,6 +61,7 @@ void flight_unref(struct flight **slot)
     }
     object_unref(&flight->object);
     pthread_mutex_destroy(&flight->lock);
+    memory_give(MEMORY_FLIGHTS, sizeof(*flight) + flight->key.text.len);
     free(flight);
 }
 

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/memory.h"
 #include "cache/partial_parts.h"
 
 /* A piece that will be at a waited-for byte within this time, or these bytes, is waited for; one
@@ -11,6 +12,7 @@
 struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
 {
     struct piece *piece = xcalloc(1, sizeof(*piece));
+    memory_take(MEMORY_PARTS, sizeof(*piece) + sizeof(piece));
 
     atomic_init(&piece->refs, 1);
     piece->range = (struct piece_range){from, to};
@@ -31,6 +33,7 @@ void piece_unref(struct piece **slot)
     *slot = NULL;
     if (piece && atomic_fetch_sub_explicit(&piece->refs, 1, memory_order_acq_rel) == 1) {
         object_unref(&piece->object);
+        memory_give(MEMORY_PARTS, sizeof(*piece) + sizeof(piece));
         free(piece);
     }
 }
@@ -49,6 +52,7 @@ struct partial *partial_make(const struct partial_options *options, uint64_t ver
     partial->secret = options->secret;
     partial->key = *options->key;
     partial->key.text = span_of(xspandup(options->key->text), options->key->text.len);
+    memory_take(MEMORY_PARTS, sizeof(*partial) + partial->key.text.len);
     partial->length = options->length;
     partial->joins = options->joins;
     partial->ranges = options->ranges;
@@ -86,6 +90,7 @@ void partial_unref(struct partial **slot)
     memcpy(&text, &partial->key.text.at, sizeof(text)); /* ours, though spans are of const bytes */
     free(text);
     free(partial->pieces);
+    memory_give(MEMORY_PARTS, sizeof(*partial) + partial->key.text.len);
     pthread_mutex_destroy(&partial->lock);
     free(partial);
 }

@@ -77,6 +77,7 @@ struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset)
 struct spool *spool_new(const struct spool_options *options)
 {
     struct spool *spool = xcalloc(1, sizeof(*spool));
+    memory_take(MEMORY_BODIES, sizeof(*spool));
 
     atomic_init(&spool->refs, 1);
     CHECK(pthread_mutex_init(&spool->lock, NULL) == 0);
@@ -117,6 +118,7 @@ void spool_unref(struct spool **slot)
     free(spool->chunks);
     free(spool->places);
     pthread_mutex_destroy(&spool->lock);
+    memory_give(MEMORY_BODIES, sizeof(*spool));
     free(spool);
 }
 

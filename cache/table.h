@@ -85,7 +85,8 @@ size_t table_list(struct table *table, struct span prefix, struct object **out, 
 struct table_stats {
     size_t entries, flights;
     size_t bytes;  /* of what stays in memory, entries included */
-    size_t bodies; /* bytes of them that are bodies */
+    size_t bodies; /* of them: bodies, and heads */
+    size_t heads;
     uint64_t evicted;
 };
 void table_stats(struct table *table, struct table_stats *out);

@@ -74,6 +74,8 @@ void table_stats(struct table *table, struct table_stats *out)
         out->entries += shard->map.count;
         out->bytes += hot_bytes(&shard->hot);
         out->bodies += shard->bodies;
+        out->heads +=
+            hot_bytes(&shard->hot) - shard->bodies - shard->hot.count * sizeof(struct entry);
         out->flights += shard->flights;
         out->evicted += shard->evicted;
         pthread_mutex_unlock(&shard->lock);

@@ -120,12 +120,14 @@ static void show_latency(const json_t *latency, struct buf *out)
 static void show_memory(const json_t *memory, struct buf *out)
 {
     show_label(out, "memory");
-    show_size(out, show_number(memory, "bodies"));
+    show_size(out, show_number(memory, "used"));
     buf_printf(out, " of ");
     show_size(out, show_number(memory, "limit"));
     buf_printf(out, "; ");
     show_count(out, show_number(memory, "hot_entries"));
-    buf_printf(out, " hot objects\n");
+    buf_printf(out, " hot objects, ");
+    show_size(out, show_number(memory, "hot"));
+    buf_printf(out, "\n");
 }
 
 /* Only what is worth a line: more than one, or one that fails. */

@@ -21,6 +21,7 @@
     X(client_sendfile_bytes, COUNTER, "Bytes of these that sendfile took from the store")          \
     X(hit_sent_bytes,        COUNTER, "Bytes sent to clients without asking an origin")            \
     X(origin_received_bytes, COUNTER, "Bytes of bodies received from origins")                     \
+    X(fetches_open,          GAUGE,   "Requests to origins that are under way")                    \
     X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
     X(origin_retries,        COUNTER, "Requests repeated after a kept connection had died")        \
     X(stored_responses,      COUNTER, "Responses kept in the cache")                               \

@@ -226,7 +226,7 @@ static const struct conf_table store_table = {.rows = store_rows,
 
 static const struct conf_directive memory_rows[] = {
     {"size", CONF_SIZE, FIELD(memory_size), "256MiB", "1MiB", "16TiB", 0,
-     "Memory for bodies: hot objects, and what is under way."},
+     "The limit for hot objects and all that is under way; see docs/memory.md."},
     {0},
 };
 static const struct conf_table memory_table = {.rows = memory_rows, .shorthand = "size"};
@@ -446,7 +446,7 @@ const struct conf_option settings_options[] = {
     {"--admin", "ADDRESS", "admin.address", "Metrics and status; unix:/PATH is a socket.", NULL},
     {"--store", "DIR", "store.path", "The folder of the disk store; without it, memory only.", NULL},
     {"--store-size", "SIZE", "store.size", "Disk that the store may use.", NULL},
-    {"--memory", "SIZE", "memory.size", "Memory for bodies.", NULL},
+    {"--memory", "SIZE", "memory.size", "Limit for hot objects and what is under way.", NULL},
     {"--workers", "N", "workers", "Event loops; 0: one for each CPU, at most 8.", NULL},
     {"--allow", "PREFIX,...", NULL, "Clients that may use the proxy; all: everybody.", apply_allow},
     {"--site", "HOST=ORIGIN", NULL, "Stand in for a host; * is every host.", apply_site},

@@ -140,6 +140,35 @@ static void directory_metrics(struct cache *cache, struct buf *out)
                      "Commits that failed there, since the start", failed_in);
 }
 
+/* What is hot counts as that, and not as bodies and heads. */
+static uint64_t memory_of(enum memory_purpose purpose, const struct cache_stats *stats)
+{
+    uint64_t sum = memory_sum(purpose);
+    uint64_t hot = purpose == MEMORY_BODIES  ? stats->table.bodies
+                   : purpose == MEMORY_HEADS ? stats->table.heads
+                                             : 0;
+
+    return sum > hot ? sum - hot : 0;
+}
+
+static void memory_metrics(struct buf *out, const struct cache_stats *stats)
+{
+    static const char name[] = "memory_bytes";
+    uint64_t hot = stats->table.bodies + stats->table.heads;
+
+    gauge(out, "memory_limit_bytes", "The configured size of memory", memory_limit());
+    gauge(out, "memory_used_bytes", "Memory counted against the limit", memory_used());
+    gauge(out, "memory_resident_bytes", "Memory of the process in RAM, without files",
+          memory_resident());
+    metrics_head(out, "larder_", name, METRIC_GAUGE, "Memory by what it is used for");
+    metrics_sample(out, "larder_", name, METRIC_GAUGE, "purpose", SPAN("hot"), hot);
+    for (int i = 0; i < MEMORY_COUNT; i++) {
+        enum memory_purpose purpose = (enum memory_purpose)i;
+        metrics_sample(out, "larder_", name, METRIC_GAUGE, "purpose",
+                       span_str(memory_word(purpose)), memory_of(purpose, stats));
+    }
+}
+
 int status_metrics(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;
@@ -148,11 +177,12 @@ int status_metrics(const struct status_query *query, struct buf *out)
 
     metrics_write(out, "larder_", counters_rows, owners.at, owners.count);
     cache_stats(server_cache(server), &stats);
-    gauge(out, "memory_limit_bytes", "Memory for bodies and hot objects", memory_limit());
+    memory_metrics(out, &stats);
     gauge(out, "memory_bodies_bytes", "Memory used by bodies", stats.body_memory);
     gauge(out, "memory_hot_bytes", "Memory used by hot objects, heads included", stats.table.bytes);
     gauge(out, "hot_entries", "Objects, flights and marks in memory", stats.table.entries);
     gauge(out, "flights", "Fetches that several requests may share", stats.table.flights);
+    gauge(out, "claims", "Pieces of responses that are being fetched", stats.claims);
     counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
     counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
     if (server_log(server)) {
@@ -218,6 +248,7 @@ static json_t *requests_json(const struct owners *owners)
     json_object_set_new(requests, "total", integer(SUM(requests)));
     json_object_set_new(requests, "hits", integer(SUM(hits)));
     json_object_set_new(requests, "bad", integer(SUM(bad_heads)));
+    json_object_set_new(requests, "fetches", integer(SUM(fetches_open)));
     json_object_set_new(
         requests, "by_outcome",
         by_word(owners, offsetof(struct counters, outcomes), OUTCOME_COUNT, word_of_outcome));
@@ -267,13 +298,21 @@ static json_t *latency_json(const struct owners *owners)
 
 static json_t *memory_json(const struct cache_stats *stats)
 {
-    json_t *memory = json_object();
+    json_t *memory = json_object(), *purposes = json_object();
 
+    json_object_set_new(purposes, "hot", integer(stats->table.bodies + stats->table.heads));
+    for (int i = 0; i < MEMORY_COUNT; i++) {
+        enum memory_purpose purpose = (enum memory_purpose)i;
+        json_object_set_new(purposes, memory_word(purpose), integer(memory_of(purpose, stats)));
+    }
     json_object_set_new(memory, "limit", integer(memory_limit()));
     json_object_set_new(memory, "bodies", integer(stats->body_memory));
     json_object_set_new(memory, "hot", integer(stats->table.bytes));
     json_object_set_new(memory, "hot_entries", integer(stats->table.entries));
     json_object_set_new(memory, "flights", integer(stats->table.flights));
+    json_object_set_new(memory, "used", integer(memory_used()));
+    json_object_set_new(memory, "resident", integer(memory_resident()));
+    json_object_set_new(memory, "by_purpose", purposes);
     return memory;
 }
 
@@ -411,6 +450,7 @@ int status_json(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "requests", requests_json(owners));
     json_object_set_new(root, "bytes", bytes_json(owners));
     json_object_set_new(root, "latency_us", latency_json(owners));
+    json_object_set_new(root, "claims", integer(stats.claims));
     json_object_set_new(root, "memory", memory_json(&stats));
     json_object_set_new(root, "store", store_json(server_cache(server), &stats, settings));
     json_object_set_new(root, "recent", recent_list(server));

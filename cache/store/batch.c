@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "cache/store/append.h"
 #include "cache/store/evict.h"
 #include "cache/store/uses.h"
@@ -20,6 +21,7 @@ struct op *op_new(enum op_kind kind, const struct store_piece *pieces, size_t co
 {
     struct op *op = xcalloc(1, sizeof(*op) + count * sizeof(*pieces));
 
+    memory_take(MEMORY_QUEUED, sizeof(*op) + count * sizeof(*pieces));
     list_init(&op->link);
     list_init(&op->pending);
     op->kind = kind;
@@ -36,6 +38,7 @@ struct op *op_new(enum op_kind kind, const struct store_piece *pieces, size_t co
 void op_set_text(struct op *op, struct span key, struct span head)
 {
     op->text = xmalloc(key.len + head.len);
+    memory_take(MEMORY_QUEUED, key.len + head.len);
     op->key_len = key.len;
     op->head_len = head.len;
     op->cost += key.len + head.len;
@@ -82,6 +85,8 @@ void op_end(struct op *op)
     if (op->kind == OP_FINISH || op->kind == OP_ABORT) {
         store_put_free(op->put);
     }
+    memory_give(MEMORY_QUEUED,
+                sizeof(*op) + op->piece_count * sizeof(op->pieces[0]) + op->key_len + op->head_len);
     free(op->text);
     free(op);
 }

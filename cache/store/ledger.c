@@ -1,6 +1,7 @@
 #include "cache/store/ledger.h"
 
 #include "base/mem.h"
+#include "base/memory.h"
 #include "cache/store/s3fifo.h"
 
 #include <assert.h>
@@ -15,12 +16,15 @@ void ledger_init(struct ledger *ledger, uint64_t count)
     ledger->block_count =
         blocks < UINT32_MAX / LEDGER_BLOCK ? (uint32_t)blocks : UINT32_MAX / LEDGER_BLOCK;
     ledger->blocks = xcalloc(ledger->block_count, sizeof(*ledger->blocks));
+    memory_take(MEMORY_STORE, ledger->block_count * sizeof(*ledger->blocks));
 }
 
 void ledger_fini(struct ledger *ledger)
 {
     for (uint32_t i = 0; i < ledger->block_count; i++) {
-        free(atomic_load_explicit(&ledger->blocks[i], memory_order_relaxed));
+        struct ledger_block *block = atomic_load_explicit(&ledger->blocks[i], memory_order_relaxed);
+        memory_give(MEMORY_STORE, sizeof(ledger->blocks[i]) + (block ? sizeof(*block) : 0));
+        free(block);
     }
     free(ledger->blocks);
     *ledger = (struct ledger){0};
@@ -43,6 +47,7 @@ static struct ledger_block *block_get(struct ledger *ledger, uint32_t block)
     struct ledger_block *fresh = xcalloc(1, sizeof(*fresh));
     if (atomic_compare_exchange_strong_explicit(&ledger->blocks[block], &found, fresh,
                                                 memory_order_acq_rel, memory_order_acquire)) {
+        memory_take(MEMORY_STORE, sizeof(*fresh));
         return fresh;
     }
     free(fresh); /* another thread was faster */

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +156,14 @@ static bool take_work(struct accesslog *log, struct block **blocks, bool *reopen
     return go_on;
 }
 
+static void block_free(struct block *block)
+{
+    if (block) {
+        memory_give(MEMORY_LOG, sizeof(*block));
+        free(block);
+    }
+}
+
 static void give_back(struct accesslog *log, struct block *block)
 {
     pthread_mutex_lock(&log->lock);
@@ -166,7 +175,7 @@ static void give_back(struct accesslog *log, struct block *block)
         block = NULL;
     }
     pthread_mutex_unlock(&log->lock);
-    free(block);
+    block_free(block);
 }
 
 static void *writer_main(void *arg)
@@ -207,7 +216,7 @@ static void log_free(struct accesslog *log)
 {
     while (log->spares) {
         struct block *next = log->spares->next;
-        free(log->spares);
+        block_free(log->spares);
         log->spares = next;
     }
     pthread_cond_destroy(&log->work);
@@ -288,6 +297,7 @@ static struct block *block_new(void)
 {
     struct block *block = xmalloc(sizeof(*block));
 
+    memory_take(MEMORY_LOG, sizeof(*block));
     block_reset(block);
     return block;
 }
@@ -358,7 +368,7 @@ void accesslog_writer_free(struct accesslog_writer **slot)
     *slot = NULL;
     if (writer) {
         accesslog_flush(writer);
-        free(writer->block);
+        block_free(writer->block);
         free(writer);
     }
 }

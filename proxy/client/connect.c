@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "proxy/origin/target.h"
 #include "proxy/origin/upstream.h"
 
@@ -37,6 +38,7 @@ struct connect_tunnel {
 static void tunnel_free(struct connect_tunnel *tunnel)
 {
     if (!tunnel->busy && !atomic_load(&tunnel->letter.pending)) {
+        memory_give(MEMORY_REQUESTS, sizeof(*tunnel));
         free(tunnel);
     }
 }
@@ -238,6 +240,7 @@ struct connect_tunnel *connect_open(const struct connect_order *order)
 {
     struct connect_tunnel *tunnel = xcalloc(1, sizeof(*tunnel));
 
+    memory_take(MEMORY_REQUESTS, sizeof(*tunnel));
     tunnel->order = *order;
     list_push_back(&order->worker->tunnels, &tunnel->link);
     tunnel->letter.call = on_letter;

@@ -191,6 +191,12 @@ static void record(struct exchange *x)
     remember(x, elapsed_us, x->stream->sent);
 }
 
+static void exchange_free(struct exchange *x)
+{
+    memory_give(MEMORY_REQUESTS, sizeof(*x));
+    free(x);
+}
+
 static void recycle(struct exchange *x)
 {
     struct worker *worker = x->worker;
@@ -200,7 +206,7 @@ static void recycle(struct exchange *x)
         worker->exchange_pooled++;
         list_push_front(&worker->exchange_pool, &x->link);
     } else {
-        free(x);
+        exchange_free(x);
     }
 }
 
@@ -372,10 +378,12 @@ static struct exchange *exchange_take(struct worker *worker)
         x = list_entry(link, struct exchange, link);
     } else {
         x = xmalloc(sizeof(*x));
+        memory_take(MEMORY_REQUESTS, sizeof(*x));
     }
     memset(x, 0, offsetof(struct exchange, first));
     list_init(&x->link);
     arena_init(&x->arena, x->first, sizeof(x->first));
+    arena_count(&x->arena, MEMORY_REQUESTS);
     return x;
 }
 
@@ -407,7 +415,7 @@ void exchange_abort_all(struct worker *worker)
 void exchange_pool_clear(struct worker *worker)
 {
     for (struct list *link; (link = list_pop_front(&worker->exchange_pool));) {
-        free(list_entry(link, struct exchange, link));
+        exchange_free(list_entry(link, struct exchange, link));
     }
     worker->exchange_pooled = 0;
 }

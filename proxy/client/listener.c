@@ -68,6 +68,7 @@ static void client_free(struct client *client)
     client->worker->client_count--;
     metric_sub(&client->worker->counters.clients_open, 1);
     terms_unref(&client->terms);
+    memory_give(MEMORY_CONNECTIONS, sizeof(*client));
     free(client);
 }
 
@@ -143,6 +144,7 @@ static void client_start(struct worker *worker, struct transport *transport)
         return;
     }
     struct client *client = xcalloc(1, sizeof(*client));
+    memory_take(MEMORY_CONNECTIONS, sizeof(*client));
     client->worker = worker;
     client->terms = terms_of_today(worker);
     client->ip = ip;

@@ -29,6 +29,7 @@ void fetch_set_state(struct fetch *fetch, enum fetch_state next)
 static void fetch_free(struct fetch *fetch)
 {
     arena_fini(&fetch->arena);
+    memory_give(MEMORY_REQUESTS, sizeof(*fetch));
     free(fetch);
 }
 
@@ -66,6 +67,7 @@ void fetch_finish(struct fetch *fetch)
     memory_give(MEMORY_PROMISED, fetch_promised(fetch));
     flight_unref(&fetch->flight);
     list_remove(&fetch->link);
+    metric_sub(&fetch->worker->counters.fetches_open, 1);
     settings_unref(&fetch->settings);
     if (!fetch->busy && !atomic_load(&fetch->letter.pending)) {
         fetch_free(fetch);
@@ -374,7 +376,9 @@ static struct fetch *fetch_new(const struct fetch_order *order)
 {
     struct fetch *fetch = xcalloc(1, sizeof(*fetch));
 
+    memory_take(MEMORY_REQUESTS, sizeof(*fetch));
     arena_init(&fetch->arena, NULL, 0);
+    arena_count(&fetch->arena, MEMORY_REQUESTS);
     fetch->worker = order->worker;
     fetch->settings = settings_ref(order->settings);
     fetch->state = FETCH_CONNECT;
@@ -410,6 +414,7 @@ void fetch_start(const struct fetch_order *order)
         order->link->fetch = fetch;
     }
     list_push_back(&order->worker->fetches, &fetch->link);
+    metric_add(&order->worker->counters.fetches_open, 1);
     flight_watch(fetch->flight, (struct waker){wake_interest, fetch});
     if (!memory_begin(SPOOL_LEAST)) {
         fetch_fail(fetch, 503, REASON_MEMORY);

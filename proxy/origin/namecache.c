@@ -1,6 +1,7 @@
 #include "proxy/origin/namecache.h"
 
 #include "base/mem.h"
+#include "base/memory.h"
 
 enum { STALE_MAX_MS = 3600 * 1000 };
 
@@ -25,10 +26,17 @@ static struct name_entry *find(const struct namecache *cache, struct span name, 
     return NULL;
 }
 
+static size_t entry_bytes(const struct name_entry *entry)
+{
+    return sizeof(*entry) + entry->name_len + 1 +
+           (entry->at ? entry->count : 0) * sizeof(entry->at[0]);
+}
+
 static void drop(struct name_entry *entry)
 {
     map_remove(&entry->cache->names, &entry->link);
     list_remove(&entry->recent);
+    memory_give(MEMORY_NAMES, entry_bytes(entry));
     free(entry->at);
     free(entry);
 }
@@ -57,6 +65,7 @@ static struct name_entry *add(struct namecache *cache, struct span name, uint64_
 
     entry->cache = cache;
     entry->name_len = name.len;
+    memory_take(MEMORY_NAMES, entry_bytes(entry));
     memcpy(entry->name, name.at, name.len);
     list_push_front(&cache->recent, &entry->recent);
     map_insert(&cache->names, &entry->link, hash);
@@ -115,6 +124,7 @@ void name_entry_answer(const struct name_entry *entry, struct resolve_answer *an
 void name_entry_keep(struct name_entry *entry, const struct resolve_answer *answer, uint64_t now_ms,
                      uint64_t ttl_ms)
 {
+    memory_give(MEMORY_NAMES, entry_bytes(entry));
     free(entry->at);
     entry->at = NULL;
     entry->err = answer->err;
@@ -124,6 +134,7 @@ void name_entry_keep(struct name_entry *entry, const struct resolve_answer *answ
         entry->at = xmalloc(answer->count * sizeof(answer->at[0]));
         memcpy(entry->at, answer->at, answer->count * sizeof(answer->at[0]));
     }
+    memory_take(MEMORY_NAMES, entry_bytes(entry));
     entry->expires_ms = now_ms + ttl_ms;
     entry->useless_ms = entry->expires_ms + STALE_MAX_MS;
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 /* ---- states ---- */
 
@@ -130,11 +131,22 @@ void h1_conclude(struct h1 *h1, bool linger)
     h1_set_state(h1, H1_FLUSH);
 }
 
+void h1_count_input(struct h1 *h1)
+{
+    if (h1->in.cap != h1->counted) {
+        memory_take(MEMORY_BUFFERS, h1->in.cap);
+        memory_give(MEMORY_BUFFERS, h1->counted);
+        h1->counted = h1->in.cap;
+    }
+}
+
 void h1_free(struct h1 *h1)
 {
     turn_free(h1);
     timeout_clear(&h1->timeout);
     buf_fini(&h1->in);
+    h1_count_input(h1);
+    memory_give(MEMORY_CONNECTIONS, sizeof(*h1));
     free(h1);
 }
 
@@ -150,6 +162,7 @@ static void on_bytes(void *owner, struct span bytes)
     bool is_saved = buf_len(&h1->in) > 0;
     if (is_saved) {
         buf_append(&h1->in, bytes);
+        h1_count_input(h1);
     }
     h1_enter(h1);
     if (!is_saved) {
@@ -213,6 +226,7 @@ struct h1 *h1_new(struct transport *transport, const struct h1_settings *setting
         .on_error = on_error,
     };
     struct h1 *h1 = xmalloc(sizeof(*h1));
+    memory_take(MEMORY_CONNECTIONS, sizeof(*h1));
 
     *h1 = (struct h1){
         .loop = transport_loop(transport),

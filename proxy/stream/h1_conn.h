@@ -102,6 +102,7 @@ struct h1 {
     struct h1_turn *turn; /* NULL between messages */
     struct timeout timeout;
     struct buf in;    /* received, not parsed; empty on an idle connection */
+    size_t counted;   /* bytes of its memory that base/memory.h knows of */
     struct span rest; /* inside the pump: the part of the input not yet parsed */
     struct h1_scan scan;
     uint64_t since; /* the connection's present wait began then */
@@ -122,6 +123,8 @@ struct h1 *h1_new(struct transport *transport, const struct h1_settings *setting
                   const struct h1_events *events, void *owner, enum h1_role role);
 /* The transport must be closed. */
 void h1_free(struct h1 *h1);
+/* After the memory of `in` may have changed. */
+void h1_count_input(struct h1 *h1);
 struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in);
 void h1_set_state(struct h1 *h1, enum h1_state next);
 void h1_set_in(struct h1_turn *turn, enum h1_in next);

@@ -140,6 +140,7 @@ static void keep_rest(struct h1 *h1)
     } else {
         buf_append(&h1->in, h1->rest);
     }
+    h1_count_input(h1);
     h1->rest = SPAN_EMPTY;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/memory.h"
 
 #include <signal.h>
 #include <stdalign.h>
@@ -262,6 +263,7 @@ int loop_new(struct loop **out)
         return err;
     }
     signal(SIGPIPE, SIG_IGN);
+    memory_take(MEMORY_LOOPS, sizeof(*loop));
     loop->uv.data = loop;
     start_handles(loop);
     list_init(&loop->due);
@@ -292,6 +294,7 @@ void loop_free(struct loop **loop)
     buf_fini(&gone->out);
     arena_fini(&gone->arena);
     pool_fini(&gone->pool);
+    memory_give(MEMORY_LOOPS, sizeof(*gone));
     free(gone);
 }
 

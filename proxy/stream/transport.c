@@ -131,6 +131,7 @@ static void on_uv_written(uv_write_t *request, int status)
 
 static void on_uv_closed(uv_handle_t *handle)
 {
+    memory_give(MEMORY_CONNECTIONS, sizeof(struct transport));
     free(container_of(handle, struct transport, tcp));
 }
 
@@ -140,6 +141,7 @@ struct transport *transport_new_tcp(struct loop *loop)
 {
     struct transport *transport = xcalloc(1, sizeof(*transport));
 
+    memory_take(MEMORY_CONNECTIONS, sizeof(*transport));
     CHECK(uv_tcp_init(loop_uv(loop), &transport->tcp) == 0);
     return transport;
 }

@@ -17,7 +17,8 @@ Test(status, a_table_for_people)
         "   \"received_from_origins\": 999},"
         " \"latency_us\": {\"hits\": {\"p50\": 250, \"p99\": 1000},"
         "   \"misses\": {\"p50\": 50000, \"p99\": 2500000}},"
-        " \"memory\": {\"limit\": 268435456, \"bodies\": 1572864, \"hot_entries\": 12},"
+        " \"memory\": {\"limit\": 268435456, \"used\": 1572864, \"hot\": 1024,"
+        "   \"hot_entries\": 12},"
         " \"store\": {\"path\": \"/s\", \"size\": 10737418240, \"used\": 161061273600,"
         "   \"objects\": 1000, \"commit_errors\": 2, \"corrupt\": 1}}";
     static const char want[] =
@@ -31,7 +32,7 @@ Test(status, a_table_for_people)
         "bytes       1.0 GiB to clients, 50.0 % from the cache; 999 B from origins\n"
         "latency     hits: half below 0.25 ms, 99 % below 1 ms; misses: half below 50 ms, 99 % "
         "below 2500 ms\n"
-        "memory      1.5 MiB of 256 MiB; 12 hot objects\n"
+        "memory      1.5 MiB of 256 MiB; 12 hot objects, 1.0 KiB\n"
         "store       150 GiB of 10.0 GiB, 1,000 objects, in /s\n"
         "! failed writes to the store: 2; see the log\n"
         "! stored objects dropped because of a wrong checksum: 1\n";
