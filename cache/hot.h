@@ -26,13 +26,13 @@ enum hot_queue {
 
 /* Part of what is kept. Zeroed, then hot_entry_init(). */
 struct hot_entry {
-    struct list link;
-    size_t bytes;
-    uint32_t tag; /* any 32 bits of its key's hash, always the same ones */
-    uint32_t uses;
-    uint8_t hits; /* since it was last judged */
+    uint32_t uses; /* written at each; near the front, where who embeds it has his key */
+    uint32_t tag;  /* any 32 bits of its key's hash, always the same ones */
+    uint8_t hits;  /* since it was last judged */
+    bool proven;   /* belongs to the main queue */
     enum hot_queue queue;
-    bool proven; /* belongs to the main queue */
+    size_t bytes;
+    struct list link;
 };
 
 struct hot {

@@ -15,10 +15,10 @@ enum { SHARDS = 64 };
 
 /* An entry exists while it has an object, a flight or a mark. */
 struct entry {
-    struct map_link link;
-    struct hot_entry hot; /* in a queue while it has an object or a mark */
+    struct map_link link; /* what a lookup looks at comes first */
     uint8_t hash[KEY_HASH_SIZE];
     struct object *object;
+    struct hot_entry hot; /* in a queue while it has an object or a mark */
     struct flight *flight;
     int64_t pass_until;
     enum reason pass_reason;
