@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -159,6 +160,23 @@ void memory_relieve(void)
     if (call) {
         call(atomic_load(&relief_arg), excess);
     }
+}
+
+bool memory_trim(void)
+{
+    static size_t most, before;
+    size_t used = memory_used();
+    size_t worth = memory_limit() / 8;
+    bool is_calm = used <= before; /* not in the middle of the next burst */
+
+    before = used;
+    most = used > most ? used : most;
+    if (!is_calm || most - used <= worth) {
+        return false;
+    }
+    most = used;
+    malloc_trim(0);
+    return true;
 }
 
 /* ---- looking ---- */

@@ -84,6 +84,11 @@ void memory_set_relief(void (*relief)(void *arg, size_t bytes), void *arg);
 /* Above the first mark hot objects make room. To be called where much is taken. */
 void memory_relieve(void);
 
+/* After a burst the heap holds on to what was freed. Called now and then, by one thread: when much
+ * less is used than at most since the last time, it goes back to the system, and true is returned.
+ * Takes some milliseconds then, during which others may wait to allocate. */
+bool memory_trim(void);
+
 /* ---- looking ---- */
 
 const char *memory_word(enum memory_purpose purpose);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "base/notify.h"
 #include "proxy/admin.h"
 #include "proxy/client/accesslog.h"
@@ -47,6 +48,7 @@ struct server {
     size_t bearable_clients; /* that each worker has descriptors for */
     atomic_size_t stopped;   /* workers that have ended */
     struct letter all_stopped;
+    struct timeout trim; /* once a second: memory that is not needed any more */
     uv_signal_t signals[5];
     size_t signal_count;
     int64_t started;
@@ -309,6 +311,14 @@ static int open_access_log(struct server *server)
     return err;
 }
 
+static void on_trim(struct timeout *timeout)
+{
+    struct server *server = container_of(timeout, struct server, trim);
+
+    memory_trim();
+    timeout_set(server->loop, timeout, SWEEP_MS);
+}
+
 static void on_all_stopped(struct letter *letter);
 static int watch_signals(struct server *server);
 
@@ -323,6 +333,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->bearable_clients = files_clients(files_raise(), settings->workers);
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
+    timeout_init(&server->trim, on_trim);
     find_own_addresses(server);
     int err = open_cache(server);
     err = err ? err : open_access_log(server);
@@ -487,6 +498,7 @@ static void on_all_stopped(struct letter *letter)
 {
     struct server *server = container_of(letter, struct server, all_stopped);
 
+    timeout_clear(&server->trim);
     close_handles(server);
     loop_stop(server->loop);
 }
@@ -506,6 +518,7 @@ int server_run(struct server *server)
              server->crew_count, settings->store_count ? settings->stores[0].path : "(memory)",
              settings->store_count);
     notify("READY=1");
+    timeout_set(server->loop, &server->trim, SWEEP_MS);
     loop_run(server->loop);
     for (size_t i = 0; i < server->crew_count; i++) {
         pthread_join(server->crews[i].thread, NULL);

@@ -127,6 +127,21 @@ Test(memory, room_is_promised_while_hot_objects_can_make_it)
     cr_expect_not(memory_begin(MIB));
 }
 
+Test(memory, goes_back_to_the_system_after_a_burst)
+{
+    memory_set_limit(64 * MIB);
+    memory_take(MEMORY_BODIES, 40 * MIB);
+    cr_expect_not(memory_trim());
+    cr_expect_not(memory_trim());
+    memory_give(MEMORY_BODIES, 39 * MIB);
+    cr_expect(memory_trim());
+    cr_expect_not(memory_trim(), "once is enough");
+    memory_take(MEMORY_BODIES, 4 * MIB);
+    cr_expect_not(memory_trim());
+    memory_give(MEMORY_BODIES, 4 * MIB);
+    cr_expect_not(memory_trim(), "that was not much");
+}
+
 Test(memory, the_system_says_what_is_resident)
 {
     cr_expect_gt(memory_resident(), 0);
