@@ -92,7 +92,7 @@ class Jumps:
 def main():
     build = sys.argv[1]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    loads.larder.need(f"{build}/proxy/larder-proxy")
+    layers.need(build)
     jumps = [(-DAY, "a day back"), (DAY, "a day ahead"), (YEARS, "ten years ahead"),
              (-time.time(), "to 1970")]
     jumps += [(random.choice((-1, 1)) * random.random() * 10 ** random.uniform(2, 9), "somewhere")

@@ -136,7 +136,7 @@ def run_all(build, root, chosen, seconds):
 def main():
     build, long = sys.argv[1], len(sys.argv) > 2
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    loads.larder.need(f"{build}/proxy/larder-proxy")
+    layers.need(build)
     print(f"seed {seed}")
     failures = []
     with tempfile.TemporaryDirectory(prefix="larder-errors-") as root:

@@ -109,7 +109,7 @@ def main():
     build = sys.argv[1]
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    loads.larder.need(f"{build}/proxy/larder-proxy")
+    layers.need(build)
     rng = random.Random(seed)
     print(f"seed {seed}")
     failures, number, left, image = [], 0, count, None
