@@ -97,7 +97,7 @@ uint64_t ledger_hot(const struct ledger *ledger)
         const struct ledger_block *block = block_at(ledger, i);
         for (uint32_t at = 0; block && at < LEDGER_BLOCK; at++) {
             uint8_t byte = atomic_load_explicit(&block->uses[at], memory_order_relaxed);
-            hot += (byte & (VERIFIED - 1)) != 0;
+            hot += (byte & (VERIFIED - 1)) >= S3_HITS_NEW + S3_HITS_USE;
         }
     }
     return hot;

@@ -18,7 +18,7 @@ struct store_segment {
     int64_t created; /* seconds since 1970 */
     uint64_t capacity;
     uint64_t used;        /* bytes of the file up to the last commit; 0: not opened yet */
-    uint64_t hot_objects; /* used since they were stored, as far as is in memory */
+    uint64_t hot_objects; /* asked for more than once, as far as is in memory */
     /* As of the last tour, if it has met this segment: records whose object is in it, and the bytes
      * of their heads and bodies. A body over several segments counts for each of them alike. */
     bool counted;

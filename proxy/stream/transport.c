@@ -334,10 +334,13 @@ static ssize_t not_sent(struct transport *transport, struct file_place place, in
         transport->refuses_files = true;
         return 0;
     case -EIO:
-    case -EBADF:
     case -EFAULT:
     case -EUCLEAN:
-    case -ESTALE:
+    case -ESTALE: /* the map may have the page: if it has not, the write says so */
+        file_error(place, err);
+        transport->refuses_files = true;
+        return 0;
+    case -EBADF:
         return file_error(place, err);
     default:
         return err;

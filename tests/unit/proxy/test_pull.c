@@ -274,9 +274,17 @@ Test(pull, a_file_that_cannot_be_sent_is_written)
     cr_expect_eq(pull.from_file, 0);
 }
 
-Test(pull, a_file_that_cannot_be_read_breaks_the_body)
+Test(pull, a_file_that_the_kernel_cannot_read_is_written_from_the_map)
 {
     writes_fail_file(EIO);
+    begin(false, 300000, SIZE_MAX, BODY_LENGTH);
+    expect_all(300000);
+    cr_expect_eq(writes_from_files(), 1, "once is enough");
+}
+
+Test(pull, a_file_that_is_closed_breaks_the_body)
+{
+    writes_fail_file(EBADF);
     begin(false, 300000, SIZE_MAX, BODY_LENGTH);
     cr_expect_eq(result, ERR_TRUNCATED);
     cr_expect_not(broken, "the body, not the connection");
