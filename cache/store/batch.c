@@ -466,6 +466,9 @@ static int attempt(struct disk *disk, struct list *ops)
         disk->eviction = before; /* the copies are gone */
     }
     index_abort(disk->index);
+    if (disk->index->given_up) {
+        disk_reopen_index(disk); /* now, not with the next batch: nobody finds anything meanwhile */
+    }
     return err;
 }
 

@@ -381,8 +381,20 @@ int index_begin(struct index *index)
     if (err) {
         index->txn = NULL;
     }
-    index->given_up = err == MDB_PANIC;
+    atomic_store(&index->given_up, err == MDB_PANIC);
     return env_error(err);
+}
+
+/* A commit that could not write its root leaves an environment that answers nobody any more. */
+static bool is_given_up(const struct index *index)
+{
+    MDB_txn *txn;
+    int err = mdb_txn_begin(index->env.lmdb, NULL, MDB_RDONLY, &txn);
+
+    if (err == 0) {
+        mdb_txn_abort(txn);
+    }
+    return err == MDB_PANIC;
 }
 
 int index_commit(struct index *index)
@@ -390,6 +402,9 @@ int index_commit(struct index *index)
     int err = mdb_txn_commit(index->txn);
 
     index->txn = NULL;
+    if (err) {
+        atomic_store(&index->given_up, is_given_up(index));
+    }
     return env_error(err);
 }
 

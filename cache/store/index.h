@@ -13,11 +13,15 @@
 #include "cache/store/object.h"
 #include "cache/store/s3fifo.h"
 
+#include <stdatomic.h>
+
 struct index {
     struct env env;
     MDB_dbi meta, segments, objects, uses;
-    MDB_txn *txn;  /* the writer's */
-    bool given_up; /* by LMDB, for good: a root could not be written. Open the file again */
+    MDB_txn *txn; /* the writer's */
+    /* By LMDB, for good: a root could not be written. Nothing is written to the file until it is
+     * opened again, so that it can be read without a transaction. */
+    atomic_bool given_up;
     uint8_t uuid[16];
     struct sip_key secret;
     struct index *older;            /* the environment of the same file that this one replaced */

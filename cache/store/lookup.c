@@ -96,9 +96,13 @@ int lookup_location(struct index *index, const uint8_t hash[STORE_HASH], enum wa
     struct walk walk;
     struct found found = {.room = room, .room_len = sizeof(room)};
 
+    struct span key = span_of(hash, STORE_HASH);
+
     walk_init(&walk, &index->env, way);
-    int err =
-        get_in_transaction(&walk, &index_objects_tree, span_of(hash, STORE_HASH), &found, commit);
+    *commit = WALK_LAST;
+    int err = atomic_load_explicit(&index->given_up, memory_order_acquire)
+                  ? get(&walk, &index_objects_tree, WALK_LAST, key, &found)
+                  : get_in_transaction(&walk, &index_objects_tree, key, &found, commit);
     walk_fini(&walk);
     if (err == ERR_CORRUPT) {
         return ERR_IO; /* the tree, not the record: deleting would walk the same pages */

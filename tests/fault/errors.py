@@ -62,14 +62,15 @@ class Case:
             self.failures += [f"{self.name}: {text}" for text in load.wrong]
 
     def suffer(self, load, proxy, seconds):
-        """While calls fail. A full disk costs the oldest segments; what could not be replaced is
-        not served in its old form either."""
+        """While calls fail. A full disk costs the oldest segments, and a write that is cut short
+        tells of one; what could not be replaced is not served in its old form either."""
         with self.layer.rule(self.calls, self.error, **self.rule) as rule:
             load.busy(seconds, clients=2, changes=0.1)
             self.served = load.sweep(label="while calls fail")
             self.struck = rule.struck
         same = sum(load.world.versions[path] == version for path, version in load.durable.items())
-        if self.error != errno.ENOSPC and same >= 4 and not self.served:
+        full = self.error == errno.ENOSPC or self.rule.get("effect") == "short"
+        if not full and same >= 4 and not self.served:
             self.fail(f"no hits while calls fail, {same} were stored")
         if proxy.process.poll() is not None:
             self.fail(f"ended with {proxy.process.returncode}")
