@@ -2,24 +2,27 @@
 
 #include "base/err.h"
 
+#define SEGMENTS_IN_VAIN 4
+
 uint32_t append_tag(const uint8_t hash[STORE_HASH])
 {
     uint32_t tag;
 
-    memcpy(&tag, hash + 8, sizeof(tag)); /* other bytes choose among shards and guards */
+    memcpy(&tag, hash + 4, sizeof(tag)); /* what chooses the directory is behind them */
     return tag;
 }
 
 static int spoiled(struct disk *disk, enum s3_log log, int err)
 {
-    disk->overflowed[log] = err == ERR_FULL;
+    disk->overflowed[log] |= err == ERR_FULL;
     return err;
 }
 
 int append_room(struct disk *disk, enum s3_log log, size_t size)
 {
-    if (!disk->open[log] || !segment_has_room(disk->open[log], size)) {
-        int err = disk_next_segment(disk, log);
+    /* A new main segment may be filled by what its own making keeps. */
+    for (int i = 0; !disk->open[log] || !segment_has_room(disk->open[log], size); i++) {
+        int err = i < SEGMENTS_IN_VAIN ? disk_next_segment(disk, log) : ERR_FULL;
         if (err) {
             return err;
         }

@@ -122,15 +122,17 @@ static int put_state(const struct disk *disk, struct store_put *put)
 
 /* The log it goes to: once, since a ghost is taken away by it. What replaces an object goes where
  * that was, and inherits its uses. */
-static enum s3_log log_of(struct disk *disk, struct store_put *put, uint64_t size)
+static enum s3_log log_of(struct disk *disk, struct store_put *put, const uint8_t hash[STORE_HASH],
+                          uint64_t size)
 {
     struct location old;
 
     if (!put->placed) {
         put->placed = true;
-        put->log = s3fifo_place(&disk->policy, append_tag(put->hash), size, &put->uses);
-        if (index_peek(disk->index, put->hash, &old) == 0 && disk_has(disk, &old)) {
-            const struct segment *segment = segments_slot(&disk->segments, old.segment);
+        put->log = s3fifo_place(&disk->policy, append_tag(hash), size, &put->uses);
+        if (index_peek(disk->index, hash, &old) == 0 && disk_has(disk, &old)) {
+            struct segment *segment = segments_slot(&disk->segments, old.segment);
+            uses_load(disk, segment);
             put->log = segment->log == S3_MAIN ? S3_MAIN : put->log;
             uint8_t uses = ledger_uses(&segment->ledger, old.object);
             put->uses = uses > put->uses ? uses : put->uses;
@@ -149,17 +151,17 @@ static int apply_chunk(struct disk *disk, struct op *op)
     if (op->err) {
         return 0;
     }
-    enum s3_log log = log_of(disk, put, len);
+    enum s3_log log = log_of(disk, put, op->hash, len);
     int err = append_room(disk, log, len);
     if (!err) {
-        err = append_chunk(disk, log, put->hash, len, &at, &op->chunk);
+        err = append_chunk(disk, log, op->hash, len, &at, &op->chunk);
     }
     if (err) {
         return err;
     }
     copy_pieces(at, op);
     op->chunk.sum = XXH3_64bits(at, len);
-    if (put->count == 0) {
+    if (list_empty(&put->link)) { /* a replay finds it there */
         list_push_back(&disk->puts, &put->link);
     }
     store_put_remember(put, &op->chunk);
@@ -223,7 +225,7 @@ static int apply_finish(struct disk *disk, struct op *op)
     }
     memcpy(record.hash, put->hash, STORE_HASH);
     memcpy(location.meta, op->meta, op->meta_len);
-    enum s3_log log = log_of(disk, put, op->body_len);
+    enum s3_log log = log_of(disk, put, put->hash, op->body_len);
     int err = append_room(disk, log, record_size(&record));
     if (err) {
         return err;
@@ -480,6 +482,9 @@ static void rewind_puts(struct list *ops)
         struct op *op = list_entry(link, struct op, link);
         if (op->put) {
             op->put->count = op->put->committed;
+            if (op->put->count == 0) {
+                list_remove(&op->put->link);
+            }
         }
     }
 }
@@ -545,6 +550,7 @@ static bool close_overflowed(struct disk *disk)
     for (enum s3_log log = 0; log < S3_LOGS; log++) {
         if (disk->overflowed[log]) {
             disk->overflowed[log] = false;
+            segment_seal(disk->open[log]); /* it can be read without LMDB's consent */
             disk->open[log] = NULL;
             any = true;
         }

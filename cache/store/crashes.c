@@ -230,9 +230,9 @@ static int take_mark(int file, bool outlived)
 {
     for (int i = 0; file > 0 && i < MARKS_MAX; i++) {
         int none = 0;
-        atomic_store(&marks[i].outlived, outlived);
-        atomic_store(&marks[i].opened_ms, now_ms());
         if (atomic_compare_exchange_strong(&marks[i].file, &none, file)) {
+            atomic_store(&marks[i].opened_ms, now_ms());
+            atomic_store(&marks[i].outlived, outlived);
             return i;
         }
     }

@@ -396,6 +396,11 @@ static int seal_open_segment(struct disk *disk, enum s3_log log)
     return err;
 }
 
+static bool is_full(int err)
+{
+    return err == -ENOSPC || err == -EDQUOT;
+}
+
 /* A disk that others fill makes the store smaller, segment by segment, without a failed batch.
  * Not without end: what readers hold is not free when it is unlinked. */
 static int create_segment(struct disk *disk, struct segment *segment,
@@ -406,7 +411,10 @@ static int create_segment(struct disk *disk, struct segment *segment,
     int err = segment_create(segment, &segments->home, spec);
 
     atomic_fetch_add_explicit(&disk->counters.recycled_segments, recycled, memory_order_relaxed);
-    for (int tries = 0; tries < EVICTIONS_MAX && (err == -ENOSPC || err == -EDQUOT); tries++) {
+    for (int tries = 0; tries < EVICTIONS_MAX && is_full(err); tries++) {
+        if (disk->eviction.copying) {
+            return ERR_AGAIN; /* the oldest one is being read */
+        }
         log_warn("store_disk_full", "dir=%s next=%s", segments->home.dir,
                  "the oldest segment is given up");
         if (!evict_one(disk)) {
@@ -422,9 +430,13 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     struct segments *segments = &disk->segments;
     struct segment_spec spec = {
         .log = log, .capacity = segments->segment_size, .created = clock_wall()};
-    int err = seal_open_segment(disk, log);
+    /* An eviction that finds no room for what it keeps goes on filling the open one. */
+    int err = disk->eviction.copying ? evict_make_room(disk, segments->segment_size) : 0;
 
     if (!err) {
+        err = seal_open_segment(disk, log);
+    }
+    if (!err && !disk->eviction.copying) {
         err = evict_make_room(disk, segments->segment_size);
     }
     if (err) {

@@ -54,7 +54,8 @@ void evict_reap(struct disk *disk)
 
 static void choose_none(struct eviction *eviction)
 {
-    *eviction = (struct eviction){.kept = eviction->kept, .reserve = eviction->reserve};
+    *eviction = (struct eviction){
+        .copying = eviction->copying, .kept = eviction->kept, .reserve = eviction->reserve};
 }
 
 /* `recycle`: its file may become a spare. It loses its name at once all the same. */
@@ -193,7 +194,7 @@ static int walk_and_drop(struct disk *disk, int round)
     struct segment *victim = victim_of(disk);
 
     if (!victim) {
-        return ERR_FULL;
+        return ERR_NOT_FOUND;
     }
     if (!disk->eviction.walked && round < ROUNDS_KEEPING && disk->eviction.kept < FORWARD_MAX) {
         int err = walk(disk, victim, UINT64_MAX, round < ROUNDS_CALM ? S3_CALM : S3_PRESSED);
@@ -215,7 +216,10 @@ int evict_make_room(struct disk *disk, uint64_t need)
     for (int round = 0; !err && !has_room(disk, need + reserve_of(disk)); round++) {
         err = walk_and_drop(disk, round);
     }
-    return err == ERR_FULL && has_room(disk, need) ? 0 : err;
+    if (err == ERR_NOT_FOUND) { /* nothing left to drop, and maybe only the reserve is missing */
+        err = has_room(disk, need) ? 0 : ERR_FULL;
+    }
+    return err;
 }
 
 int evict_trim(struct disk *disk)
@@ -233,7 +237,7 @@ int evict_trim(struct disk *disk)
     for (int round = 0; !err && disk_used(disk) > disk->size; round++) {
         err = walk_and_drop(disk, round);
     }
-    return err == ERR_FULL ? 0 : err;
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 int evict_ahead(struct disk *disk, uint64_t written)

@@ -106,14 +106,15 @@ static int read_kept(struct disk *disk, struct kept *kept)
     return read_newer_head(disk, kept);
 }
 
-static bool has_chunks_in(const struct record *record, uint32_t id)
+/* Of the body's chunks. */
+static uint64_t bytes_in(const struct record *record, uint32_t id)
 {
+    uint64_t bytes = 0;
+
     for (size_t i = 0; i < record->chunk_count; i++) {
-        if (record->chunks[i].segment == id) {
-            return true;
-        }
+        bytes += record->chunks[i].segment == id ? record->chunks[i].len : 0;
     }
-    return false;
+    return bytes;
 }
 
 static int copy_chunk(struct walk *walk, const struct kept *kept, struct store_chunk *chunk)
@@ -207,6 +208,9 @@ static int write_kept(struct walk *walk, struct kept *kept)
  * kept, and no error. */
 static int keep(struct walk *walk, struct kept *kept)
 {
+    if (bytes_in(&kept->read.record, walk->victim->id) > FORWARD_MAX) {
+        return 0; /* all of it would have to be in memory at once */
+    }
     int err = copy_chunks(walk, kept);
 
     if (!err) {
@@ -265,6 +269,7 @@ static int walk_record(struct walk *walk, uint32_t number)
     }
     uint8_t hash[STORE_HASH];
     memcpy(hash, read.record.hash, STORE_HASH);
+    walk->passed += line.tag ? 0 : read.bytes.len; /* of an earlier run: it was not counted */
     free(read.copy);
     if (index_peek(disk->index, hash, &kept.location) != 0 ||
         kept.location.segment != walk->victim->id || kept.location.object != number) {
@@ -295,8 +300,9 @@ static int walk_owner(struct walk *walk, const uint8_t hash[STORE_HASH])
         kept.location.segment == walk->victim->id) {
         return 0;
     }
-    if (read_kept(disk, &kept) == 0 && has_chunks_in(&kept.read.record, walk->victim->id)) {
+    if (read_kept(disk, &kept) == 0 && bytes_in(&kept.read.record, walk->victim->id)) {
         struct segment *home = segments_slot(&disk->segments, kept.location.segment);
+        uses_load(disk, home);
         struct ledger_line line = {
             .tag = append_tag(hash),
             .size = object_size(&kept.location),
@@ -337,15 +343,21 @@ bool forward_begin(struct disk *disk, struct segment *victim)
     return true;
 }
 
+/* With time left, the next batch goes on. */
+static bool is_enough(const struct walk *walk, const struct eviction *at, uint64_t budget)
+{
+    return walk->passed >= budget || (budget != UINT64_MAX && at->kept >= FORWARD_MAX);
+}
+
 static int walk_on(struct walk *walk, struct eviction *at, uint64_t budget)
 {
     uint8_t last[STORE_HASH] = {0};
     int err = 0;
 
-    while (!err && walk->passed < budget && at->next_object < walk->victim->next_object) {
+    while (!err && !is_enough(walk, at, budget) && at->next_object < walk->victim->next_object) {
         err = walk_record(walk, at->next_object++);
     }
-    while (!err && walk->passed < budget && at->next_chunk < walk->victim->next_chunk) {
+    while (!err && !is_enough(walk, at, budget) && at->next_chunk < walk->victim->next_chunk) {
         err = walk_chunk(walk, at->next_chunk++, last);
     }
     at->walked = !err && at->next_object >= walk->victim->next_object &&

@@ -510,7 +510,8 @@ int index_drop_segment(struct index *index, uint32_t id)
     return err;
 }
 
-int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses)
+int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses,
+                   bool *written)
 {
     uint64_t at = uses_key(id, block);
     MDB_val key = env_val(&at, sizeof(at));
@@ -519,8 +520,10 @@ int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span
 
     if (mdb_get(index->txn, index->uses, &key, &old) == 0 &&
         span_eq(span_of(old.mv_data, old.mv_size), uses)) {
+        *written = false;
         return 0;
     }
+    *written = true;
     return env_error(mdb_put(index->txn, index->uses, &key, &val, 0));
 }
 

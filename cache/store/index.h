@@ -92,8 +92,9 @@ int index_drop_segment(struct index *index, uint32_t id);
 int index_each_segment(struct index *index,
                        void (*each)(void *arg, const struct index_segment *segment), void *arg);
 
-/* Uses of a block of objects of a segment. Writes only what has changed. */
-int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses);
+/* Uses of a block of objects of a segment. Writes only what has changed: *written says so. */
+int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses,
+                   bool *written);
 /* Calls `each` for every block of the segment. Takes a read transaction of its own. */
 int index_each_uses(struct index *index, uint32_t id,
                     void (*each)(void *arg, uint32_t block, struct span uses), void *arg);

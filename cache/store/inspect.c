@@ -10,11 +10,18 @@
 /* A live segment that cannot be opened is not one that was given up. */
 static int pin(struct segments *segments, uint32_t id, struct segment **out)
 {
-    const struct segment *slot = segments_slot(segments, id);
-    bool unopened = segments_is_live(segments, id) && !atomic_load(&slot->opened);
+    struct segment *slot = segments_slot(segments, id);
+    int err = segment_pin(slot, id, false) ? 0 : ERR_NOT_FOUND;
 
-    *out = segments_pin(segments, id);
-    return *out ? 0 : unopened ? ERR_CORRUPT : ERR_NOT_FOUND;
+    *out = err ? NULL : slot;
+    if (!err) {
+        err = segment_ready(slot); /* ERR_CORRUPT, or only that there is no descriptor left */
+    }
+    if (err && *out) {
+        segments_unpin(segments, slot);
+        *out = NULL;
+    }
+    return err;
 }
 
 static int step(const struct inspection *inspection, uint64_t bytes)

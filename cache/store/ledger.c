@@ -161,6 +161,9 @@ bool ledger_save(const struct ledger *ledger, uint32_t block, uint8_t out[LEDGER
 {
     bool any = false;
 
+    if (!block_at(ledger, block)) {
+        return false;
+    }
     for (uint32_t i = 0; i < LEDGER_BLOCK; i++) {
         out[i] = ledger_uses(ledger, block * LEDGER_BLOCK + i);
         any = any || out[i];

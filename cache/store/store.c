@@ -165,6 +165,7 @@ void store_put_chunk(struct store_put *put, const struct store_piece *pieces, si
     CHECK(op->body_len > 0 && op->body_len <= STORE_CHUNK && !put->ended_short);
     put->ended_short = op->body_len < STORE_CHUNK;
     op->put = put;
+    memcpy(op->hash, put->hash, STORE_HASH); /* it may get another one meanwhile */
     op->chunk_done = done;
     op->arg = arg;
     writer_post(&put->store->writer, op);

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 #define SAVE_EACH_MS 60000u
-#define SAVE_BLOCKS 1024u /* looked at in one go: about a millisecond, and a megabyte at most */
+#define SAVE_BLOCKS 1024u /* written in one go: a megabyte */
 
 static void load_block(void *arg, uint32_t block, struct span uses)
 {
@@ -28,8 +28,10 @@ static int save_segment(struct disk *disk, struct segment *segment, unsigned *bl
     for (uint32_t block = 0; block < segment->ledger.block_count && !err; block++) {
         uint8_t uses[LEDGER_BLOCK];
         if (ledger_save(&segment->ledger, block, uses)) {
-            err = index_put_uses(disk->index, segment->id, block, span_of(uses, sizeof(uses)));
-            ++*blocks;
+            bool written;
+            err = index_put_uses(disk->index, segment->id, block, span_of(uses, sizeof(uses)),
+                                 &written);
+            *blocks += written;
         }
     }
     return err;

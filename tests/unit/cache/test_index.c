@@ -132,14 +132,20 @@ Test(index, keeps_uses_by_segment_and_drops_them_with_it)
     struct uses_seen seen = {0};
 
     setup(dir, &index);
+    bool written;
     cr_assert_eq(index_begin(&index), 0);
     for (uint32_t id = 4; id <= 6; id++) {
         cr_assert_eq(list_segment(&index, id, 100), 0);
         for (uint32_t block = 1; block <= 3; block++) {
-            cr_assert_eq(index_put_uses(&index, id, block, span_of(ones, sizeof(ones))), 0);
+            cr_assert_eq(index_put_uses(&index, id, block, span_of(ones, sizeof(ones)), &written),
+                         0);
+            cr_expect(written);
         }
     }
-    cr_assert_eq(index_put_uses(&index, 5, 2, span_of(ones, 3)), 0);
+    cr_assert_eq(index_put_uses(&index, 5, 2, span_of(ones, 3), &written), 0);
+    cr_expect(written);
+    cr_assert_eq(index_put_uses(&index, 5, 2, span_of(ones, 3), &written), 0);
+    cr_expect_not(written, "it is what is there");
     cr_assert_eq(index_commit(&index), 0);
     cr_assert_eq(index_each_uses(&index, 5, collect_uses, &seen), 0);
     cr_expect_eq(seen.blocks, 123);

@@ -1,0 +1,100 @@
+/* What happens to a batch, and to an eviction, that LMDB or the disk interrupts. mdb_put() and
+ * fallocate() are wrapped at link time. */
+#include "store_kit.h"
+
+#include "base/err.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+static atomic_uint full_at_chunk; /* the n-th chunk from now on does not fit; 0: all do */
+static atomic_uint no_blocks;     /* of so many files, every second one gets none */
+
+int __real_mdb_put(MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val, unsigned flags);
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val, unsigned flags);
+int __real_fallocate64(int fd, int mode, off_t from, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t from, off_t len);
+
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_val *val, unsigned flags)
+{
+    if (val->mv_size == STORE_CHUNK && atomic_load(&full_at_chunk) &&
+        atomic_fetch_sub(&full_at_chunk, 1) == 1) {
+        return MDB_MAP_FULL;
+    }
+    return __real_mdb_put(txn, db, key, val, flags);
+}
+
+int __wrap_fallocate64(int fd, int mode, off_t from, off_t len)
+{
+    if (atomic_load(&no_blocks) && atomic_fetch_sub(&no_blocks, 1) % 2) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_fallocate64(fd, mode, from, len);
+}
+
+static void churn(struct kit *kit, size_t from, size_t to, int expected)
+{
+    char key[64];
+
+    for (size_t i = from; i < to; i++) {
+        snprintf(key, sizeof(key), "http://example.net:80/replay/%zu", i);
+        bool posted = kit_post(kit->store, key, 200000);
+        cr_assert(posted || expected != 0, "object %zu", i);
+        if (i % 4 == 3) {
+            store_flush(kit->store);
+        }
+    }
+    store_flush(kit->store);
+}
+
+/* The put is in the list of those under way once, however often its batch is written. */
+Test(store_replay, a_batch_with_chunks_is_written_again, .timeout = 60)
+{
+    struct kit kit;
+
+    kit_init(&kit, KIT_SIZE);
+    for (unsigned at = 1; at <= 3; at++) {
+        atomic_store(&full_at_chunk, at);
+        cr_expect_eq(kit_put(kit.store, "large", 3u << 20), 0);
+        cr_expect_eq(kit_check(kit.store, "large", 3u << 20), 0);
+        churn(&kit, 100 * at, 100 * at + 100, 0);
+        cr_expect_eq(atomic_load(&full_at_chunk), 0, "it was struck");
+    }
+    cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    kit_fini(&kit);
+}
+
+/* A disk that is full when an eviction wants a segment for what it keeps: it keeps less. */
+Test(store_replay, a_full_disk_does_not_pull_the_victim_away, .timeout = 60)
+{
+    struct kit kit;
+    struct store_object object;
+    char key[64];
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    for (size_t round = 0; round < 12; round++) {
+        churn(&kit, 100 * round, 100 * round + 100, ERR_IO);
+        for (size_t i = 100 * round + 60; i < 100 * round + 100; i += 2) {
+            snprintf(key, sizeof(key), "http://example.net:80/replay/%zu", i);
+            if (kit_find(kit.store, key, &object) == 0) {
+                store_used(kit.store, &object);
+                store_used(kit.store, &object);
+                store_object_done(kit.store, &object);
+            }
+        }
+        atomic_store(&no_blocks, round > 2 ? 40 : 0);
+    }
+    atomic_store(&no_blocks, 0);
+    for (size_t i = 0; i < 1200; i++) {
+        snprintf(key, sizeof(key), "http://example.net:80/replay/%zu", i);
+        int err = kit_check(kit.store, key, 200000);
+        cr_expect(err == 0 || err == ERR_NOT_FOUND, "object %zu: %d", i, err);
+    }
+    cr_expect_leq(kit_disk_use(&kit), 4 * KIT_SIZE);
+    kit_fini(&kit);
+}
