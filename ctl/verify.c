@@ -35,7 +35,9 @@ static void show_line(struct buf *out, uint64_t count, const char *what)
 
 static void print(FILE *to, struct buf *text)
 {
-    fwrite(text->data, 1, buf_len(text), to);
+    if (buf_len(text)) {
+        fwrite(text->data, 1, buf_len(text), to);
+    }
     fflush(to);
     buf_fini(text);
 }

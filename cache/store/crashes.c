@@ -44,8 +44,14 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* Once: a handler behind ours (a sanitizer's) may end by another signal. */
 static void leave_marks(void)
 {
+    static atomic_flag left = ATOMIC_FLAG_INIT;
+
+    if (atomic_flag_test_and_set(&left)) {
+        return;
+    }
     uint64_t now = now_ms();
 
     for (size_t i = 0; i < MARKS_MAX; i++) {

@@ -87,9 +87,11 @@ zones:
 YAML
 }
 
-for n in $(seq 0 255); do
-    for m in $(seq 0 63); do
-        echo "100.$((64 + m)).$n.0/24,$([ $((n % 2)) = 0 ] && echo fra,nyc || echo nyc,fra)"
+for n in {0..255}; do # no subshells: there are 16,384 lines
+    order=fra,nyc
+    [ $((n % 2)) = 0 ] || order=nyc,fra
+    for m in {64..127}; do
+        echo "100.$m.$n.0/24,$order"
     done
 done >"$dir/nets.csv"
 python3 "$here/lib/mmdb.py" "$dir/places.mmdb" 172.16.0.0/16=48.85,2.35 172.17.0.0/16=39.95,-75.16 \
