@@ -416,7 +416,7 @@ INTERPOSE(void *, mmap, void *at, size_t len, int prot, int flags, int fd, off_t
         return MAP_FAILED;
     }
     long result = syscall(SYS_mmap, at, len, prot, flags, fd, offset);
-    return (char *)NULL + result; /* -1 is MAP_FAILED */
+    return (void *)(uintptr_t)result; /* -1 is MAP_FAILED */
 }
 ALSO(void *, mmap64, mmap, void *at, size_t len, int prot, int flags, int fd, off_t offset)
 
@@ -465,9 +465,18 @@ static ssize_t write_watched(enum fault_call call, int fd, const struct iovec *p
     return fails(rule) ? after(rule, -1) : after(rule, put(fd, parts, count, cut(rule, len), at));
 }
 
+/* For struct iovec, which does not know that nobody writes there. */
+static void *unconst(const void *at)
+{
+    void *pointer;
+
+    memcpy(&pointer, &at, sizeof(pointer));
+    return pointer;
+}
+
 INTERPOSE(ssize_t, write, int fd, const void *at, size_t len)
 {
-    struct iovec part = {(char *)NULL + (uintptr_t)at, len};
+    struct iovec part = {unconst(at), len};
 
     return watch_of(fd) ? write_watched(FAULT_WRITE, fd, &part, 1, -1)
                         : syscall(SYS_write, fd, at, len);
@@ -481,7 +490,7 @@ INTERPOSE(ssize_t, writev, int fd, const struct iovec *parts, int count)
 
 INTERPOSE(ssize_t, pwrite, int fd, const void *at, size_t len, off_t offset)
 {
-    struct iovec part = {(char *)NULL + (uintptr_t)at, len};
+    struct iovec part = {unconst(at), len};
 
     return watch_of(fd) ? write_watched(FAULT_PWRITE, fd, &part, 1, offset)
                         : syscall(SYS_pwrite64, fd, at, len, offset);

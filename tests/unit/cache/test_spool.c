@@ -361,9 +361,9 @@ Test(spool, many_bodies_at_once_stay_below_the_limit)
         spool_unref(&spools[i]);
     }
     store_flush(store);
-    cr_expect_eq(answers, begun);
+    cr_expect_eq(answers, (int)begun);
     cr_expect_gt(passing, 0);
-    cr_expect_lt(passing, begun, "some of them could be stored");
+    cr_expect_lt(passing, (int)begun, "some of them could be stored");
     store_close(&store);
     cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
     cr_expect_eq(memory_sum(MEMORY_PROMISED), 0);
