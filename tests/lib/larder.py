@@ -53,7 +53,8 @@ class Proxy:
     def start(self):
         self.process = self.popen()
         atexit.register(self.process.kill)  # a script that fails leaves nothing behind
-        await_port("127.0.0.1", self.port, self.process)
+        for port in (self.port, self.admin):
+            await_port("127.0.0.1", port, self.process)
 
     def kill(self):
         """SIGKILL: no chance to tidy up."""
