@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cache/store/append.h"
 #include "cache/store/evict.h"
+#include "cache/store/lookup.h"
 #include "cache/store/uses.h"
 
 #include <stdatomic.h>
@@ -260,7 +261,7 @@ static bool stored_key_is(struct disk *disk, const struct location *location, st
     if (!segment) {
         return false;
     }
-    if (segment_read(segment, location->object, &read) == 0) {
+    if (lookup_record(segment, location->object, WALK_MAP, &read) == 0) {
         same = span_eq(read.record.key, key);
         free(read.copy);
     }
@@ -448,6 +449,28 @@ static int begin(struct disk *disk)
     return err;
 }
 
+/* It can be read without LMDB's consent. */
+static void close_segment(struct disk *disk, enum s3_log log)
+{
+    if (disk->open[log]) {
+        segment_seal(disk->open[log]);
+        disk->open[log] = NULL;
+    }
+}
+
+/* At once, and not with the next batch: nobody would find anything meanwhile. */
+static void rescue_readers(struct disk *disk)
+{
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        if (disk->open[log] && env_is_given_up(&disk->open[log]->env)) {
+            close_segment(disk, log);
+        }
+    }
+    if (disk->index->given_up) {
+        disk_reopen_index(disk);
+    }
+}
+
 static int attempt(struct disk *disk, struct list *ops)
 {
     int err = begin(disk);
@@ -468,8 +491,8 @@ static int attempt(struct disk *disk, struct list *ops)
         disk->eviction = before; /* the copies are gone */
     }
     index_abort(disk->index);
-    if (disk->index->given_up) {
-        disk_reopen_index(disk); /* now, not with the next batch: nobody finds anything meanwhile */
+    if (err) {
+        rescue_readers(disk);
     }
     return err;
 }
@@ -550,8 +573,7 @@ static bool close_overflowed(struct disk *disk)
     for (enum s3_log log = 0; log < S3_LOGS; log++) {
         if (disk->overflowed[log]) {
             disk->overflowed[log] = false;
-            segment_seal(disk->open[log]); /* it can be read without LMDB's consent */
-            disk->open[log] = NULL;
+            close_segment(disk, log);
             any = true;
         }
     }

@@ -116,18 +116,6 @@ void env_locate(struct env *env, const MDB_val *val)
         (const char *)val->mv_data - ((uintptr_t)val->mv_data - page) - number * env->page_size;
 }
 
-bool env_is_in_place(const struct env *env, struct span val)
-{
-    uintptr_t offset = (uintptr_t)val.at - (uintptr_t)env->map - ENV_PAGE_HEAD;
-    size_t number;
-
-    if (offset % env->page_size != 0) {
-        return false;
-    }
-    memcpy(&number, val.at - ENV_PAGE_HEAD, sizeof(number));
-    return number == offset / env->page_size;
-}
-
 struct file_place env_place(const struct env *env, const char *at)
 {
     return (struct file_place){env->fd, (uintptr_t)at - (uintptr_t)env->map};
@@ -383,6 +371,17 @@ void env_read_end(struct env *env, MDB_txn *txn)
         }
     }
     mdb_txn_abort(txn);
+}
+
+bool env_is_given_up(const struct env *env)
+{
+    MDB_txn *txn;
+    int err = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn);
+
+    if (err == 0) {
+        mdb_txn_abort(txn);
+    }
+    return err == MDB_PANIC;
 }
 
 struct counting {

@@ -14,8 +14,6 @@
 #include <lmdb.h>
 
 #define ENV_LANES 8
-/* What LMDB 0.9 puts before a run of pages that holds one value: number, flags, count. */
-#define ENV_PAGE_HEAD 16
 #define ENV_READERS 254 /* threads that read one environment at the same moment */
 
 /* Resting read transactions, a cache line apart: each thread takes and leaves its own one. */
@@ -30,7 +28,7 @@ struct env_root {
     _Atomic uint64_t commit, page;
     _Atomic uint32_t depth;
 };
-#define ENV_ROOTS 2
+#define ENV_ROOTS 3
 
 struct env {
     MDB_env *lmdb;
@@ -83,12 +81,12 @@ int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_v
  * must be known to the caller. */
 int env_lookup(const struct env *env, int (*call)(void *arg), void *arg);
 
-/* A value that fills pages of its own lies where the head of its first page says, as seen from
- * env_locate(). Only then env_place() is right about it: a damaged page number would lead to
- * somebody else's bytes. */
-bool env_is_in_place(const struct env *env, struct span val);
 /* Where a byte of the mapping lies in the file. After env_locate(). */
 struct file_place env_place(const struct env *env, const char *at);
+
+/* A commit that could not write its root leaves an environment that LMDB lets nobody use any more,
+ * not even to read. The writer's thread. */
+bool env_is_given_up(const struct env *env);
 
 /* How many transactions have written to the file. */
 uint64_t env_commits(const struct env *env);

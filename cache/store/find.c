@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-int find_segment(struct segments *segments, uint32_t id, bool retired, enum find_way way,
+int find_segment(struct segments *segments, uint32_t id, bool retired, enum walk_way way,
                  struct segment **out)
 {
     struct segment *segment = segments_slot(segments, id);
 
     *out = NULL;
-    if (way != FIND_NOW) {
+    if (way != WALK_NOW) {
         *out = retired ? segments_pin_any(segments, id) : segments_pin(segments, id);
         return *out ? 0 : ERR_NOT_FOUND;
     }
@@ -30,15 +30,7 @@ int find_segment(struct segments *segments, uint32_t id, bool retired, enum find
     return 0;
 }
 
-static int read_record(struct segment *segment, uint32_t number, enum find_way way,
-                       struct segment_record *out)
-{
-    return way == FIND_WAIT
-               ? segment_read(segment, number, out)
-               : lookup_record(segment, number, way == FIND_NOW ? WALK_NOW : WALK_READ, out);
-}
-
-static int locate(struct store *store, const uint8_t hash[STORE_HASH], enum find_way way,
+static int locate(struct store *store, const uint8_t hash[STORE_HASH], enum walk_way way,
                   struct found_object *out)
 {
     struct index *index = store->disk.index;
@@ -47,9 +39,7 @@ static int locate(struct store *store, const uint8_t hash[STORE_HASH], enum find
     if (writer_is_dropping(&store->writer, hash)) {
         return ERR_NOT_FOUND;
     }
-    return way == FIND_WAIT ? index_get(index, hash, &out->location)
-                            : lookup_location(index, hash, way == FIND_NOW ? WALK_NOW : WALK_READ,
-                                              &out->location, &out->commit);
+    return lookup_location(index, hash, way, &out->location, &out->commit);
 }
 
 /* ---- the chunks of a large body ---- */
@@ -70,7 +60,7 @@ static void unpin_chunks(struct segments *segments, const struct store_chunk *ch
 
 /* A large body stays readable to its end: every segment that holds a part is pinned. */
 static int pin_chunks(struct segments *segments, const struct store_chunk *chunks, size_t count,
-                      enum find_way way)
+                      enum walk_way way)
 {
     struct segment *segment;
     int err = 0;
@@ -97,7 +87,7 @@ static int pin_chunks(struct segments *segments, const struct store_chunk *chunk
 /* The newer head of an updated object, copied behind the record when that is a copy itself, so that
  * one allocation holds what is not lent. */
 static int adopt_newer_head(struct segments *segments, const struct location *location,
-                            enum find_way way, struct segment_record *read, struct span *head)
+                            enum walk_way way, struct segment_record *read, struct span *head)
 {
     struct segment_record newer;
     struct segment *segment;
@@ -107,7 +97,7 @@ static int adopt_newer_head(struct segments *segments, const struct location *lo
     if (err) {
         return err;
     }
-    err = read_record(segment, location->head_object, way, &newer);
+    err = lookup_record(segment, location->head_object, way, &newer);
     if (!err && (newer.record.kind != RECORD_HEAD ||
                  memcmp(newer.record.hash, read->record.hash, STORE_HASH) != 0)) {
         free(newer.copy);
@@ -154,7 +144,7 @@ static void keep_chunks(struct segment_record *read, struct span *newer_head)
 /* Takes the record apart into `out`, which takes over what `read` owns. On failure the caller frees
  * read->copy. */
 static int fill_object(struct segments *segments, const struct location *location,
-                       enum find_way way, struct segment_record *read, struct store_object *out)
+                       enum walk_way way, struct segment_record *read, struct store_object *out)
 {
     struct span newer_head = SPAN_EMPTY;
     bool was_lent = read->copy == NULL;
@@ -189,11 +179,11 @@ static int fill_object(struct segments *segments, const struct location *locatio
 }
 
 /* Reads the record in a segment that is pinned; the pin goes to the object when bytes are lent. */
-static int read_object(struct segments *segments, struct segment *segment, enum find_way way,
+static int read_object(struct segments *segments, struct segment *segment, enum walk_way way,
                        const uint8_t hash[STORE_HASH], struct span key, struct found_object *out)
 {
     struct segment_record read;
-    int err = read_record(segment, out->location.object, way, &read);
+    int err = lookup_record(segment, out->location.object, way, &read);
 
     if (err) {
         return err;
@@ -232,7 +222,7 @@ void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
 
 /* Reads what the index has found. */
 static int find_located(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                        enum find_way way, struct found_object *out)
+                        enum walk_way way, struct found_object *out)
 {
     struct segments *segments = &store->disk.segments;
     struct segment *segment;
@@ -252,7 +242,7 @@ static int find_located(struct store *store, const uint8_t hash[STORE_HASH], str
 }
 
 int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                enum find_way way, struct found_object *out)
+                enum walk_way way, struct found_object *out)
 {
     *out = (struct found_object){0};
     int err = locate(store, hash, way, out);
@@ -278,7 +268,7 @@ int store_find(struct store *store, const uint8_t hash[STORE_HASH], struct span 
                struct store_object *out)
 {
     struct found_object found;
-    int err = find_object(store, hash, key, FIND_WAIT, &found);
+    int err = find_object(store, hash, key, WALK_MAP, &found);
 
     count_find(store, err);
     *out = found.object;
@@ -297,7 +287,7 @@ static bool is_same_place(const struct location *a, const struct location *b)
 static int share(struct store *store, struct store_read *read, const struct store_object *from,
                  struct store_object *out)
 {
-    int err = pin_chunks(&store->disk.segments, from->chunks, from->chunk_count, FIND_NOW);
+    int err = pin_chunks(&store->disk.segments, from->chunks, from->chunk_count, WALK_NOW);
 
     if (!err) {
         *out = *from;
@@ -327,13 +317,13 @@ static int find_with(struct store *store, const uint8_t hash[STORE_HASH], struct
         }
         return result ? result : share(store, read, &was->object, &out->object);
     }
-    int err = locate(store, hash, FIND_NOW, out);
+    int err = locate(store, hash, WALK_NOW, out);
     if (err) {
         return err;
     }
     return !result && is_same_place(&was->location, &out->location)
                ? share(store, read, &was->object, &out->object)
-               : find_located(store, hash, key, FIND_NOW, out);
+               : find_located(store, hash, key, WALK_NOW, out);
 }
 
 int store_find_now(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
@@ -341,7 +331,7 @@ int store_find_now(struct store *store, const uint8_t hash[STORE_HASH], struct s
 {
     struct found_object found = {0};
     int err = read && store_read_is_done(read) ? find_with(store, hash, key, read, &found)
-                                               : find_object(store, hash, key, FIND_NOW, &found);
+                                               : find_object(store, hash, key, WALK_NOW, &found);
 
     if (err != ERR_AGAIN) {
         count_find(store, err);
@@ -356,7 +346,7 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
     struct segments *segments = &store->disk.segments;
     struct segment *segment;
     void *copy = NULL;
-    int err = find_segment(segments, chunk->segment, true, FIND_NOW, &segment);
+    int err = find_segment(segments, chunk->segment, true, WALK_NOW, &segment);
 
     *pin = NULL;
     if (err) {
@@ -434,7 +424,7 @@ int store_lend(struct store *store, const struct store_chunk *chunk, struct stor
     if (!segment) {
         return ERR_NOT_FOUND;
     }
-    int err = segment_lend(segment, chunk, out);
+    int err = lookup_lend(segment, chunk, out);
     if (err == -EIO) {
         store_count_error(store);
     }

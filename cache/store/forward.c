@@ -3,10 +3,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/append.h"
+#include "cache/store/lookup.h"
 #include "cache/store/uses.h"
 
 /* One step through the victim. */
-struct walk {
+struct transfer {
     struct disk *disk;
     struct segment *victim;
     enum s3_pressure pressure;
@@ -44,7 +45,7 @@ static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct 
     if (!segment_is_live(segment, id) || segment_ready(segment) != 0) {
         return ERR_NOT_FOUND;
     }
-    return segment_read(segment, number, out);
+    return lookup_record(segment, number, WALK_MAP, out);
 }
 
 /* ---- one object ---- */
@@ -117,18 +118,18 @@ static uint64_t bytes_in(const struct record *record, uint32_t id)
     return bytes;
 }
 
-static int copy_chunk(struct walk *walk, const struct kept *kept, struct store_chunk *chunk)
+static int copy_chunk(struct transfer *transfer, const struct kept *kept, struct store_chunk *chunk)
 {
     struct span bytes;
     struct store_chunk copy;
     void *at;
-    int err = segment_lend(walk->victim, chunk, &bytes);
+    int err = lookup_lend(transfer->victim, chunk, &bytes);
 
     if (!err) {
-        err = append_room(walk->disk, S3_MAIN, bytes.len);
+        err = append_room(transfer->disk, S3_MAIN, bytes.len);
     }
     if (!err) {
-        err = append_chunk(walk->disk, S3_MAIN, kept->hash, bytes.len, &at, &copy);
+        err = append_chunk(transfer->disk, S3_MAIN, kept->hash, bytes.len, &at, &copy);
     }
     if (err) {
         return err;
@@ -136,11 +137,11 @@ static int copy_chunk(struct walk *walk, const struct kept *kept, struct store_c
     memcpy(at, bytes.at, bytes.len);
     copy.sum = chunk->sum;
     *chunk = copy;
-    walk->disk->eviction.kept += bytes.len;
+    transfer->disk->eviction.kept += bytes.len;
     return 0;
 }
 
-static int copy_chunks(struct walk *walk, struct kept *kept)
+static int copy_chunks(struct transfer *transfer, struct kept *kept)
 {
     const struct record *record = &kept->read.record;
     int err = 0;
@@ -151,8 +152,8 @@ static int copy_chunks(struct walk *walk, struct kept *kept)
     kept->chunks = xmalloc(record->chunk_count * sizeof(*kept->chunks));
     memcpy(kept->chunks, record->chunks, record->chunk_count * sizeof(*kept->chunks));
     for (size_t i = 0; i < record->chunk_count && !err; i++) {
-        if (kept->chunks[i].segment == walk->victim->id) {
-            err = copy_chunk(walk, kept, &kept->chunks[i]);
+        if (kept->chunks[i].segment == transfer->victim->id) {
+            err = copy_chunk(transfer, kept, &kept->chunks[i]);
         }
     }
     return err;
@@ -172,9 +173,9 @@ static uint32_t low_segment_of(const struct disk *disk, const struct kept *kept,
     return count ? kept->chunks[0].segment : own;
 }
 
-static int write_kept(struct walk *walk, struct kept *kept)
+static int write_kept(struct transfer *transfer, struct kept *kept)
 {
-    struct disk *disk = walk->disk;
+    struct disk *disk = transfer->disk;
     const struct location *old = &kept->location;
     struct record record = kept->read.record;
     struct location location = *old;
@@ -206,40 +207,41 @@ static int write_kept(struct walk *walk, struct kept *kept)
 
 /* Copies what of the object is in the victim. ERR_AGAIN: no room. What cannot be read right is not
  * kept, and no error. */
-static int keep(struct walk *walk, struct kept *kept)
+static int keep(struct transfer *transfer, struct kept *kept)
 {
-    if (bytes_in(&kept->read.record, walk->victim->id) > FORWARD_MAX) {
+    if (bytes_in(&kept->read.record, transfer->victim->id) > FORWARD_MAX) {
         return 0; /* all of it would have to be in memory at once */
     }
-    int err = copy_chunks(walk, kept);
+    int err = copy_chunks(transfer, kept);
 
     if (!err) {
-        err = write_kept(walk, kept);
+        err = write_kept(transfer, kept);
     }
     return err == ERR_CORRUPT || err == ERR_NOT_FOUND ? 0 : err;
 }
 
-static enum s3_fate judge(struct walk *walk, const struct ledger_line *line, uint8_t *uses)
+static enum s3_fate judge(struct transfer *transfer, const struct ledger_line *line, uint8_t *uses)
 {
-    bool enough = walk->disk->eviction.kept >= FORWARD_MAX;
+    bool enough = transfer->disk->eviction.kept >= FORWARD_MAX;
     struct s3_object object = {
-        .log = walk->victim->log, .tag = line->tag, .hits = line->uses, .size = line->size};
+        .log = transfer->victim->log, .tag = line->tag, .hits = line->uses, .size = line->size};
 
-    return s3fifo_judge(&walk->disk->policy, &object, enough ? S3_CRUSHED : walk->pressure, uses);
+    return s3fifo_judge(&transfer->disk->policy, &object, enough ? S3_CRUSHED : transfer->pressure,
+                        uses);
 }
 
-static void weigh(struct walk *walk, const struct ledger_line *line, enum s3_fate fate)
+static void weigh(struct transfer *transfer, const struct ledger_line *line, enum s3_fate fate)
 {
     struct s3_object object = {.hits = line->uses, .size = line->size};
 
-    s3fifo_weigh(&walk->disk->policy, &object, fate);
+    s3fifo_weigh(&transfer->disk->policy, &object, fate);
 }
 
-static void leave(struct walk *walk, const struct ledger_line *line)
+static void leave(struct transfer *transfer, const struct ledger_line *line)
 {
-    struct disk *disk = walk->disk;
+    struct disk *disk = transfer->disk;
 
-    weigh(walk, line, S3_REMEMBER);
+    weigh(transfer, line, S3_REMEMBER);
     if (line->tag) {
         s3fifo_remember(&disk->policy, line->tag, index_entries(disk->index));
     }
@@ -252,55 +254,55 @@ static uint64_t object_size(const struct location *location)
     return location->body_len + location->head_len;
 }
 
-static int walk_record(struct walk *walk, uint32_t number)
+static int walk_record(struct transfer *transfer, uint32_t number)
 {
-    struct disk *disk = walk->disk;
-    struct ledger_line line = ledger_read(&walk->victim->ledger, number);
+    struct disk *disk = transfer->disk;
+    struct ledger_line line = ledger_read(&transfer->victim->ledger, number);
     struct kept kept = {0};
 
-    walk->passed += line.size;
-    if (line.uses == 0 || (line.tag && judge(walk, &line, &kept.uses) != S3_KEEP)) {
-        leave(walk, &line); /* most do: without a look at the disk */
+    transfer->passed += line.size;
+    if (line.uses == 0 || (line.tag && judge(transfer, &line, &kept.uses) != S3_KEEP)) {
+        leave(transfer, &line); /* most do: without a look at the disk */
         return 0;
     }
     struct segment_record read;
-    if (read_current(disk, walk->victim->id, number, &read) != 0) {
+    if (read_current(disk, transfer->victim->id, number, &read) != 0) {
         return 0;
     }
     uint8_t hash[STORE_HASH];
     memcpy(hash, read.record.hash, STORE_HASH);
-    walk->passed += line.tag ? 0 : read.bytes.len; /* of an earlier run: it was not counted */
+    transfer->passed += line.tag ? 0 : read.bytes.len; /* of an earlier run: it was not counted */
     free(read.copy);
     if (index_peek(disk->index, hash, &kept.location) != 0 ||
-        kept.location.segment != walk->victim->id || kept.location.object != number) {
+        kept.location.segment != transfer->victim->id || kept.location.object != number) {
         return 0; /* replaced, dropped, or the head of an update */
     }
     line.tag = append_tag(hash); /* known now, of an object of an earlier run, too */
     line.size = object_size(&kept.location);
-    if (judge(walk, &line, &kept.uses) != S3_KEEP) {
-        leave(walk, &line);
+    if (judge(transfer, &line, &kept.uses) != S3_KEEP) {
+        leave(transfer, &line);
         return 0;
     }
-    weigh(walk, &line, S3_KEEP);
+    weigh(transfer, &line, S3_KEEP);
     kept.hash = hash;
-    int err = read_kept(disk, &kept) == 0 ? keep(walk, &kept) : 0;
+    int err = read_kept(disk, &kept) == 0 ? keep(transfer, &kept) : 0;
     kept_fini(&kept);
     return err;
 }
 
 /* ---- chunks whose record is in another segment ---- */
 
-static int walk_owner(struct walk *walk, const uint8_t hash[STORE_HASH])
+static int walk_owner(struct transfer *transfer, const uint8_t hash[STORE_HASH])
 {
-    struct disk *disk = walk->disk;
+    struct disk *disk = transfer->disk;
     struct kept kept = {.hash = hash};
     int err = 0;
 
     if (index_peek(disk->index, hash, &kept.location) != 0 ||
-        kept.location.segment == walk->victim->id) {
+        kept.location.segment == transfer->victim->id) {
         return 0;
     }
-    if (read_kept(disk, &kept) == 0 && bytes_in(&kept.read.record, walk->victim->id)) {
+    if (read_kept(disk, &kept) == 0 && bytes_in(&kept.read.record, transfer->victim->id)) {
         struct segment *home = segments_slot(&disk->segments, kept.location.segment);
         uses_load(disk, home);
         struct ledger_line line = {
@@ -308,11 +310,11 @@ static int walk_owner(struct walk *walk, const uint8_t hash[STORE_HASH])
             .size = object_size(&kept.location),
             .uses = ledger_uses(&home->ledger, kept.location.object),
         };
-        if (judge(walk, &line, &kept.uses) == S3_KEEP) {
-            weigh(walk, &line, S3_KEEP);
-            err = keep(walk, &kept);
+        if (judge(transfer, &line, &kept.uses) == S3_KEEP) {
+            weigh(transfer, &line, S3_KEEP);
+            err = keep(transfer, &kept);
         } else {
-            leave(walk, &line);
+            leave(transfer, &line);
             err = index_drop(disk->index, hash);
         }
     }
@@ -320,16 +322,16 @@ static int walk_owner(struct walk *walk, const uint8_t hash[STORE_HASH])
     return err;
 }
 
-static int walk_chunk(struct walk *walk, uint32_t number, uint8_t last[STORE_HASH])
+static int walk_chunk(struct transfer *transfer, uint32_t number, uint8_t last[STORE_HASH])
 {
     uint8_t hash[STORE_HASH];
 
-    walk->passed += STORE_CHUNK / 16; /* most of it is not looked at */
-    if (segment_owner(walk->victim, number, hash) != 0 || memcmp(hash, last, STORE_HASH) == 0) {
+    transfer->passed += STORE_CHUNK / 16; /* most of it is not looked at */
+    if (lookup_owner(transfer->victim, number, hash) != 0 || memcmp(hash, last, STORE_HASH) == 0) {
         return 0;
     }
     memcpy(last, hash, STORE_HASH);
-    return walk_owner(walk, hash);
+    return walk_owner(transfer, hash);
 }
 
 /* ---- the walk ---- */
@@ -344,24 +346,26 @@ bool forward_begin(struct disk *disk, struct segment *victim)
 }
 
 /* With time left, the next batch goes on. */
-static bool is_enough(const struct walk *walk, const struct eviction *at, uint64_t budget)
+static bool is_enough(const struct transfer *transfer, const struct eviction *at, uint64_t budget)
 {
-    return walk->passed >= budget || (budget != UINT64_MAX && at->kept >= FORWARD_MAX);
+    return transfer->passed >= budget || (budget != UINT64_MAX && at->kept >= FORWARD_MAX);
 }
 
-static int walk_on(struct walk *walk, struct eviction *at, uint64_t budget)
+static int walk_on(struct transfer *transfer, struct eviction *at, uint64_t budget)
 {
     uint8_t last[STORE_HASH] = {0};
     int err = 0;
 
-    while (!err && !is_enough(walk, at, budget) && at->next_object < walk->victim->next_object) {
-        err = walk_record(walk, at->next_object++);
+    while (!err && !is_enough(transfer, at, budget) &&
+           at->next_object < transfer->victim->next_object) {
+        err = walk_record(transfer, at->next_object++);
     }
-    while (!err && !is_enough(walk, at, budget) && at->next_chunk < walk->victim->next_chunk) {
-        err = walk_chunk(walk, at->next_chunk++, last);
+    while (!err && !is_enough(transfer, at, budget) &&
+           at->next_chunk < transfer->victim->next_chunk) {
+        err = walk_chunk(transfer, at->next_chunk++, last);
     }
-    at->walked = !err && at->next_object >= walk->victim->next_object &&
-                 at->next_chunk >= walk->victim->next_chunk;
+    at->walked = !err && at->next_object >= transfer->victim->next_object &&
+                 at->next_chunk >= transfer->victim->next_chunk;
     return err;
 }
 
@@ -369,14 +373,14 @@ int forward_walk(struct disk *disk, struct segment *victim, uint64_t budget,
                  enum s3_pressure pressure, bool *no_room)
 {
     struct eviction *at = &disk->eviction;
-    struct walk walk = {.disk = disk, .victim = victim, .pressure = pressure};
+    struct transfer transfer = {.disk = disk, .victim = victim, .pressure = pressure};
 
     at->copying = true;
-    int err = walk_on(&walk, at, budget);
+    int err = walk_on(&transfer, at, budget);
     *no_room = err == ERR_AGAIN;
     if (*no_room) { /* the rest is only remembered */
-        walk.pressure = S3_CRUSHED;
-        err = walk_on(&walk, at, budget);
+        transfer.pressure = S3_CRUSHED;
+        err = walk_on(&transfer, at, budget);
     }
     at->copying = false;
     return err;

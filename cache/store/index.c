@@ -246,26 +246,6 @@ void index_part(const char *dir)
     unlink(path);
 }
 
-int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out)
-{
-    MDB_txn *txn;
-    MDB_val key = env_val(hash, STORE_HASH);
-    MDB_val val;
-    int err = env_read_begin(&index->env, &txn);
-
-    if (err) {
-        return err;
-    }
-    err = env_get(&index->env, txn, index->objects, &key, &val);
-    if (err == ERR_CORRUPT) {
-        err = ERR_IO; /* the tree, not the record: deleting would walk the same pages */
-    } else if (!err) {
-        err = location_read(span_of(val.mv_data, val.mv_size), hash, out);
-    }
-    env_read_end(&index->env, txn);
-    return err;
-}
-
 /* ---- all records ---- */
 
 struct reading {
@@ -385,25 +365,13 @@ int index_begin(struct index *index)
     return env_error(err);
 }
 
-/* A commit that could not write its root leaves an environment that answers nobody any more. */
-static bool is_given_up(const struct index *index)
-{
-    MDB_txn *txn;
-    int err = mdb_txn_begin(index->env.lmdb, NULL, MDB_RDONLY, &txn);
-
-    if (err == 0) {
-        mdb_txn_abort(txn);
-    }
-    return err == MDB_PANIC;
-}
-
 int index_commit(struct index *index)
 {
     int err = mdb_txn_commit(index->txn);
 
     index->txn = NULL;
     if (err) {
-        atomic_store(&index->given_up, is_given_up(index));
+        atomic_store(&index->given_up, env_is_given_up(&index->env));
     }
     return env_error(err);
 }

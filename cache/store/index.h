@@ -4,7 +4,7 @@
  * are replaced in place; those that point to a dropped segment are misses and are swept a few at
  * each commit.
  *
- * index_get() is thread-safe; the rest is the writer's, inside one write transaction.
+ * What is under a key: lookup.h. Else the writer's, inside one write transaction.
  */
 #ifndef LARDER_CACHE_STORE_INDEX_H
 #define LARDER_CACHE_STORE_INDEX_H
@@ -45,9 +45,6 @@ void index_remove(const char *dir);
  * itself. */
 void index_part(const char *dir);
 
-/* 0, ERR_NOT_FOUND, ERR_CORRUPT (this record), ERR_IO (a damaged tree), or a code of LMDB. */
-int index_get(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
-
 /* A record, for who goes through all of them. */
 struct index_object {
     uint8_t hash[STORE_HASH];
@@ -70,7 +67,7 @@ int index_begin(struct index *index);
 int index_commit(struct index *index);
 void index_abort(struct index *index); /* harmless without a transaction */
 
-/* As index_get(), with what the transaction has changed. */
+/* What is under a key, with what the transaction has changed. */
 int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct location *out);
 int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct location *location);
 /* Records as the transaction sees them, dead ones included. */

@@ -13,6 +13,7 @@ enum { ATTEMPTS = 4 };
 static const struct walk_tree index_objects_tree = {0, {"obj", 3}, false};
 static const struct walk_tree records_tree = {0, {"o", 1}, true};
 static const struct walk_tree chunks_tree = {1, {"b", 1}, true};
+static const struct walk_tree owners_tree = {2, {"c", 1}, true};
 
 struct found {
     struct span bytes;
@@ -132,8 +133,8 @@ static int get_value(struct segment *segment, const struct walk_tree *tree, uint
 static int judge_record(struct segment *segment, uint32_t number, enum walk_way way,
                         const struct segment_record *read)
 {
-    if (way == WALK_NOW && ledger_is_verified(&segment->ledger, number)) {
-        return 0;
+    if (way != WALK_READ && ledger_is_verified(&segment->ledger, number)) {
+        return guard_touch(span_take(read->bytes, read->bytes.len - read->record.body.len));
     }
     int err = guard_touch(read->bytes);
     if (!err) {
@@ -188,5 +189,34 @@ int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum 
     if (err) {
         free(found.copy);
     }
+    return err;
+}
+
+int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out)
+{
+    void *copy = NULL;
+    int err = lookup_chunk(segment, chunk, WALK_MAP, out, &copy);
+
+    if (!err && copy) { /* chunks are padded to be lendable */
+        free(copy);
+        segment_condemn_chunk(segment, chunk->number);
+        err = ERR_CORRUPT;
+    }
+    return err;
+}
+
+int lookup_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH])
+{
+    char room[STORE_HASH];
+    struct found found = {.room = room, .room_len = sizeof(room)};
+    int err = get_value(segment, &owners_tree, number, WALK_MAP, &found);
+
+    if (!err && found.bytes.len != STORE_HASH) {
+        err = ERR_CORRUPT;
+    }
+    if (!err) {
+        memcpy(owner, found.bytes.at, STORE_HASH);
+    }
+    free(found.copy);
     return err;
 }

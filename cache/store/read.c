@@ -84,7 +84,7 @@ void store_read_unref(struct store_read *read)
 static int run_object(struct store_read *read)
 {
     struct store_object *object = &read->found.object;
-    int err = find_object(read->store, read->hash, span_of(read->key, read->key_len), FIND_READ,
+    int err = find_object(read->store, read->hash, span_of(read->key, read->key_len), WALK_READ,
                           &read->found);
 
     if (!err) {
@@ -119,7 +119,7 @@ static int run_pinned(struct store_read *read)
 {
     struct segments *segments = &read->store->disk.segments;
     struct segment *segment;
-    int err = find_segment(segments, read->chunk.segment, true, FIND_READ, &segment);
+    int err = find_segment(segments, read->chunk.segment, true, WALK_READ, &segment);
 
     if (err) {
         return err;

@@ -447,80 +447,12 @@ void segment_close(struct segment *segment)
 
 /* ---- reading ---- */
 
-/* Values from half a page on lie in pages of their own, whose place never changes. */
-static bool is_lendable(const struct segment *segment, size_t size)
-{
-    return size >= segment->env.page_size / 2;
-}
-
-static int get_value(struct segment *segment, MDB_dbi db, uint32_t number, struct span *out,
-                     void **copy)
-{
-    MDB_txn *txn;
-    MDB_val key = env_val(&number, sizeof(number));
-    MDB_val val;
-    int err = env_read_begin(&segment->env, &txn);
-
-    if (err) {
-        return err;
-    }
-    err = env_get(&segment->env, txn, db, &key, &val);
-    *copy = NULL;
-    if (!err && !is_lendable(segment, val.mv_size)) {
-        *copy = xmalloc(val.mv_size);
-        memcpy(*copy, val.mv_data, val.mv_size);
-        val.mv_data = *copy;
-    }
-    env_read_end(&segment->env, txn);
-    if (err) {
-        return err;
-    }
-    *out = span_of(val.mv_data, val.mv_size);
-    err = *copy ? 0 : guard_touch(span_of(out->at - ENV_PAGE_HEAD, 2 * ENV_PAGE_HEAD));
-    return err || *copy || env_is_in_place(&segment->env, *out) ? err : ERR_CORRUPT;
-}
-
 struct file_place segment_place(const struct segment *segment, struct span lent)
 {
     struct file_place place = env_place(&segment->env, lent.at);
 
     CHECK(place.offset <= segment->capacity && lent.len <= segment->capacity - place.offset);
     return place;
-}
-
-static int verify_once(struct segment *segment, uint32_t number, const struct segment_record *read)
-{
-    if (ledger_is_verified(&segment->ledger, number)) {
-        return 0;
-    }
-    int err = guard_touch(read->bytes);
-    if (!err) {
-        err = record_verify(read->bytes, &read->record);
-    }
-    if (!err) {
-        ledger_set_verified(&segment->ledger, number);
-    }
-    return err;
-}
-
-int segment_read(struct segment *segment, uint32_t number, struct segment_record *out)
-{
-    int err = get_value(segment, segment->objects, number, &out->bytes, &out->copy);
-
-    if (err) {
-        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* only committed numbers are handed out */
-    }
-    err = record_read(out->bytes, &out->record);
-    if (!err) {
-        err = verify_once(segment, number, out);
-    }
-    if (!err) {
-        err = guard_touch(span_take(out->bytes, out->bytes.len - out->record.body.len));
-    }
-    if (err) {
-        free(out->copy);
-    }
-    return err;
 }
 
 void segment_condemn_chunk(struct segment *segment, uint32_t number)
@@ -544,42 +476,6 @@ int segment_judge(struct segment *segment, const struct store_chunk *chunk, stru
     }
     bitmap_set(&segment->verified_chunks, chunk->number);
     return 0;
-}
-
-int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out)
-{
-    void *copy = NULL;
-    int err = get_value(segment, segment->chunks, chunk->number, out, &copy);
-
-    if (!err && (copy || out->len < chunk->len)) { /* chunks are padded to be lendable */
-        err = ERR_CORRUPT;
-    }
-    free(copy);
-    if (!err) {
-        *out = span_take(*out, chunk->len);
-        err = segment_judge(segment, chunk, *out, false);
-    }
-    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT || err == -EIO) {
-        segment_condemn_chunk(segment, chunk->number);
-        return err == -EIO ? err : ERR_CORRUPT;
-    }
-    return err;
-}
-
-int segment_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH])
-{
-    struct span hash;
-    void *copy;
-    int err = get_value(segment, segment->owners, number, &hash, &copy);
-
-    if (!err && hash.len != STORE_HASH) {
-        err = ERR_CORRUPT;
-    }
-    if (!err) {
-        memcpy(owner, hash.at, STORE_HASH);
-    }
-    free(copy);
-    return err;
 }
 
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number)

@@ -122,21 +122,8 @@ static inline struct segment *segment_of_pin(struct store_pin *pin)
 
 /* ---- reading, with a pin ---- */
 
-/* A record read: its bytes lie in the mapping, or in `copy` (to be freed) when too small to be
- * lent: LMDB moves small values when it rebalances a page, large ones never. */
-struct segment_record {
-    struct record record;
-    struct span bytes;
-    void *copy;
-};
-
-/* 0, ERR_CORRUPT, or a code of LMDB. On failure nothing is owned. */
-int segment_read(struct segment *segment, uint32_t number, struct segment_record *out);
-int segment_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
-/* Where bytes that segment_read() or segment_lend() gave out of the mapping lie in the file. */
+/* Where bytes that were lent out of the mapping (lookup.h) lie in the file. */
 struct file_place segment_place(const struct segment *segment, struct span lent);
-/* The key hash of the object a chunk was written for. */
-int segment_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH]);
 /* Does the checksum hold? Once in a process life, or `again`. Remembered, also when it does not. */
 int segment_judge(struct segment *segment, const struct store_chunk *chunk, struct span bytes,
                   bool again);

@@ -48,12 +48,6 @@ void store_count_error(struct store *store);
 
 /* ---- find.c ---- */
 
-enum find_way {
-    FIND_WAIT, /* through LMDB, whatever it takes */
-    FIND_NOW,  /* only what is in memory */
-    FIND_READ, /* the rest from the disk, all of it into memory of its own */
-};
-
 /* An object, and where and as of when the index had it. */
 struct found_object {
     struct store_object object;
@@ -64,13 +58,13 @@ struct found_object {
 
 /* ERR_CORRUPT: the record has been dropped. Counts nothing. */
 int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
-                enum find_way way, struct found_object *out);
+                enum walk_way way, struct found_object *out);
 /* The index must not lead there again. A location that was replaced meanwhile stays. */
 void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
                   const struct location *location);
 /* Pins the segment with this id, `retired` ones that are still pinned, too. 0, ERR_NOT_FOUND, or
- * (FIND_NOW) ERR_AGAIN: it has not been opened yet. */
-int find_segment(struct segments *segments, uint32_t id, bool retired, enum find_way way,
+ * (WALK_NOW) ERR_AGAIN: it has not been opened yet. */
+int find_segment(struct segments *segments, uint32_t id, bool retired, enum walk_way way,
                  struct segment **out);
 
 /* ---- read.c ---- */

@@ -59,7 +59,7 @@ static int page_at(struct walk *walk, uint64_t number, const char **out)
         return ERR_CORRUPT;
     }
     *out = env->map + number * size;
-    if (resident_lately(*out, size, walk->now_ms)) {
+    if (walk->way == WALK_MAP || resident_lately(*out, size, walk->now_ms)) {
         return 0;
     }
     if (walk->way == WALK_NOW) {
@@ -359,7 +359,7 @@ int walk_lend(const struct walk *walk, const struct walk_value *value, struct sp
 {
     const char *at = walk->env->map + value->offset;
 
-    if (!resident(at, WALK_HEADER + (size_t)value->len)) {
+    if (walk->way == WALK_NOW && !resident(at, WALK_HEADER + (size_t)value->len)) {
         return ERR_AGAIN;
     }
     *out = span_of(at + WALK_HEADER, value->len);

@@ -1,7 +1,8 @@
 /*
  * walk - lookups in a data file of LMDB, page by page, by somebody who knows which pages are in
  * memory. What mdb_get() does, but a page that is not there is not touched: an event loop is told
- * ERR_AGAIN, and a thread that may wait reads it with pread(2) into a buffer of its own.
+ * ERR_AGAIN, and a thread that may wait reads it with pread(2) into a buffer of its own, or through
+ * the mapping. It needs no consent of LMDB, which gives a file up when a root cannot be written.
  *
  * Every access is held inside the page and the mapping, whatever a damaged page says.
  *
@@ -15,7 +16,8 @@
 
 enum walk_way {
     WALK_NOW,  /* only what is in memory */
-    WALK_READ, /* the rest from the disk */
+    WALK_READ, /* the rest from the disk, into memory of its own */
+    WALK_MAP,  /* the rest through the mapping, which waits for the disk */
 };
 
 /* One lookup, on the stack. */
@@ -51,8 +53,8 @@ void walk_fini(struct walk *walk);
 int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
              struct walk_value *out);
 
-/* A value in pages of its own, as it lies in the mapping. ERR_AGAIN when not all of it is in
- * memory, ERR_CORRUPT when it is not there. */
+/* A value in pages of its own, as it lies in the mapping. ERR_AGAIN (WALK_NOW) when not all of it
+ * is in memory, ERR_CORRUPT when it is not there. */
 int walk_lend(const struct walk *walk, const struct walk_value *value, struct span *out);
 
 /* The same, read from the disk into *out (malloc'ed, to be freed). */

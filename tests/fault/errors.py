@@ -65,15 +65,26 @@ class Case:
         """While calls fail. A full disk costs the oldest segments, and a write that is cut short
         tells of one; what could not be replaced is not served in its old form either."""
         with self.layer.rule(self.calls, self.error, **self.rule) as rule:
-            load.busy(seconds, clients=2, changes=0.1)
-            self.served = load.sweep(label="while calls fail")
+            end = time.monotonic() + seconds
+            load.start(clients=2, changes=0.1)
+            while time.monotonic() < end and not rule.struck:
+                time.sleep(0.005)
+            time.sleep(0.03)  # the commit has failed by then, and the next is a second away
+            self.sweep(load, "after the first call that failed")
+            time.sleep(max(0.0, end - time.monotonic()))
+            load.stop()
+            self.served = self.sweep(load, "while calls fail")
             self.struck = rule.struck
-        same = sum(load.world.versions[path] == version for path, version in load.durable.items())
-        full = self.error == errno.ENOSPC or self.rule.get("effect") == "short"
-        if not full and same >= 4 and not self.served:
-            self.fail(f"no hits while calls fail, {same} were stored")
         if proxy.process.poll() is not None:
             self.fail(f"ended with {proxy.process.returncode}")
+
+    def sweep(self, load, when):
+        served = load.sweep(label=when)
+        same = sum(load.world.versions[path] == version for path, version in load.durable.items())
+        full = self.error == errno.ENOSPC or self.rule.get("effect") == "short"
+        if not full and same >= 4 and not served:
+            self.fail(f"no hits {when}, {same} were stored")
+        return served
 
     def recover(self, load, proxy):
         """Until something is written again: the store pauses for up to 64 s."""

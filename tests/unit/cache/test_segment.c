@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/lookup.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -83,7 +84,7 @@ Test(segment, lent_values_never_move)
         }
         cr_assert_eq(segment_commit(segment), 0);
         memset(same, i & 0xff, sizeof(same));
-        cr_assert_eq(segment_lend(segment, &chunk, &lent), ERR_CORRUPT, "a wrong sum is noticed");
+        cr_assert_eq(lookup_lend(segment, &chunk, &lent), ERR_CORRUPT, "a wrong sum is noticed");
         MDB_txn *txn;
         MDB_val key = env_val(&chunk.number, sizeof(chunk.number)), val;
         cr_assert_eq(env_read_begin(&segment->env, &txn), 0);
