@@ -5,6 +5,8 @@
  * each commit.
  *
  * What is under a key: lookup.h. Else the writer's, inside one write transaction.
+ *
+ * index.c has the file and `meta`, index_records.c has `obj`, index_segments.c `seg` and `uses`.
  */
 #ifndef LARDER_CACHE_STORE_INDEX_H
 #define LARDER_CACHE_STORE_INDEX_H
