@@ -1,0 +1,203 @@
+#include "proxy/server_parts.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "proxy/client/accesslog.h"
+#include "proxy/client/connect.h"
+#include "proxy/client/exchange.h"
+#include "proxy/client/listener.h"
+#include "proxy/origin/fetch.h"
+#include "proxy/origin/upstream.h"
+
+enum { SWEEP_DRAINING_MS = 100 };
+
+static struct upstream_settings upstream_settings_of(const struct settings *settings)
+{
+    return (struct upstream_settings){
+        .h1 = {.limits = {.target = settings->limits.target,
+                          .head = settings->limits.head,
+                          .fields = settings->limits.fields},
+               .times = {.body_ms = settings->timeouts.origin_body,
+                         .first_byte_ms = settings->timeouts.first_byte,
+                         .idle_ms = settings->timeouts.origin_idle}},
+        .resolve_ms = settings->timeouts.resolve,
+        .connect_ms = settings->timeouts.connect,
+        .idle_ms = settings->timeouts.origin_idle,
+        .tunnel_idle_ms = settings->timeouts.tunnel_idle,
+        .attempt_delay_ms = 250,
+        .idle_per_origin = settings->limits.idle_per_origin,
+        .nameservers = (const char *const *)settings->nameservers,
+        .nameserver_count = settings->nameserver_count,
+    };
+}
+
+/* ---- what it is told ---- */
+
+static void close_listeners(struct crew *crew)
+{
+    for (size_t i = 0; i < crew->listener_count; i++) {
+        listener_close(&crew->listeners[i]);
+    }
+    crew->listener_count = 0;
+}
+
+static void crew_end(struct crew *crew)
+{
+    struct worker *worker = &crew->worker;
+
+    timeout_clear(&crew->sweep);
+    close_listeners(crew);
+    clients_close(worker);
+    connect_abort_all(worker);
+    fetch_abort_all(worker);
+    upstreams_free(&worker->upstreams);
+    loop_stop(worker->loop);
+}
+
+static void on_sweep(struct timeout *timeout)
+{
+    struct crew *crew = container_of(timeout, struct crew, sweep);
+    struct worker *worker = &crew->worker;
+
+    accesslog_flush(worker->log);
+    if (worker->draining && ((worker->client_count == 0 && list_empty(&worker->tunnels)) ||
+                             loop_now_ms(worker->loop) >= crew->drain_until)) {
+        crew_end(crew);
+        return;
+    }
+    timeout_set(worker->loop, &crew->sweep, worker->draining ? SWEEP_DRAINING_MS : SWEEP_MS);
+}
+
+static void on_drain(struct letter *letter)
+{
+    struct crew *crew = container_of(letter, struct crew, drain);
+    struct worker *worker = &crew->worker;
+
+    worker->draining = true;
+    crew->drain_until = loop_now_ms(worker->loop) + worker->settings->timeouts.drain;
+    close_listeners(crew);
+    clients_drain(worker);
+    timeout_set(worker->loop, &crew->sweep, 0);
+}
+
+static void on_stop(struct letter *letter)
+{
+    struct crew *crew = container_of(letter, struct crew, stop);
+
+    crew->worker.draining = true;
+    crew->drain_until = 0;
+    timeout_set(crew->worker.loop, &crew->sweep, 0);
+}
+
+/* Clients are refused one by one before descriptors run out: then the store, the log and the
+ * administrator would fail too. */
+static void limit_clients(struct worker *worker)
+{
+    size_t bearable = worker->server->bearable_clients;
+    uint64_t wanted = worker->settings->limits.connections;
+
+    worker->client_max = wanted < bearable ? (size_t)wanted : bearable;
+}
+
+static void on_reload(struct letter *letter)
+{
+    struct crew *crew = container_of(letter, struct crew, reload);
+    struct worker *worker = &crew->worker;
+    struct settings *next = atomic_exchange(&crew->next, NULL);
+
+    if (next == NULL) {
+        return;
+    }
+    settings_unref(&worker->settings);
+    worker->settings = next;
+    limit_clients(worker);
+    struct upstream_settings upstream = upstream_settings_of(next);
+    upstreams_reconfigure(worker->upstreams, &upstream);
+}
+
+/* ---- making, running, ending ---- */
+
+static int open_listeners(struct crew *crew)
+{
+    struct worker *worker = &crew->worker;
+    const struct settings *settings = worker->settings;
+
+    for (size_t i = 0; i < settings->listen_count && i < LISTENERS_MAX; i++) {
+        int err = listener_open(worker, &settings->listen[i], &crew->listeners[i]);
+        if (err) {
+            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
+                      err_text(err));
+            return err;
+        }
+        crew->listener_count++;
+    }
+    return 0;
+}
+
+int crew_init(struct crew *crew, struct server *server, unsigned number)
+{
+    struct worker *worker = &crew->worker;
+
+    worker->number = number;
+    worker->server = server;
+    worker->cache = server->cache;
+    worker->own = server->own;
+    worker->own_count = server->own_count;
+    worker->settings = settings_ref(server->settings);
+    list_init(&worker->clients);
+    list_init(&worker->exchanges);
+    list_init(&worker->fetches);
+    list_init(&worker->tunnels);
+    list_init(&worker->exchange_pool);
+    worker->secret = sip_key_random();
+    limit_clients(worker);
+    crew->reload.call = on_reload;
+    crew->drain.call = on_drain;
+    crew->stop.call = on_stop;
+    timeout_init(&crew->sweep, on_sweep);
+    worker->log = accesslog_writer_new(server->log);
+    int err = loop_new(&worker->loop);
+    if (err) {
+        return err;
+    }
+    struct upstream_settings upstream = upstream_settings_of(server->settings);
+    err = upstreams_new(worker->loop, &upstream, &worker->upstreams);
+    return err ? err : open_listeners(crew);
+}
+
+static void *crew_thread(void *arg)
+{
+    struct crew *crew = arg;
+    struct worker *worker = &crew->worker;
+    struct server *server = worker->server;
+
+    timeout_set(worker->loop, &crew->sweep, SWEEP_MS);
+    loop_run(worker->loop);
+    accesslog_flush(worker->log);
+    if (atomic_fetch_add(&server->stopped, 1) + 1 == server->crew_count) {
+        loop_post(server->loop, &server->all_stopped);
+    }
+    return NULL;
+}
+
+int crew_start(struct crew *crew)
+{
+    int err = pthread_create(&crew->thread, NULL, crew_thread, crew);
+
+    crew->running = !err;
+    return -err;
+}
+
+void crew_fini(struct crew *crew)
+{
+    struct worker *worker = &crew->worker;
+
+    if (worker->loop && !crew->running) {
+        crew_end(crew); /* never ran: its handles are closed by one turn */
+        loop_run(worker->loop);
+    }
+    exchange_pool_clear(worker);
+    accesslog_writer_free(&worker->log);
+    loop_free(&worker->loop);
+    settings_unref(&worker->settings);
+}

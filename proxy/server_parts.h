@@ -1,0 +1,63 @@
+/*
+ * server_parts - the inside of a server, for the files it is made of: server.c (the main thread:
+ * start, reload, signals, end) and crew.c (a worker's thread and its listeners). Between the two go
+ * only letters, settings that wait to be taken over, and the count of workers that have ended.
+ */
+#ifndef LARDER_PROXY_SERVER_PARTS_H
+#define LARDER_PROXY_SERVER_PARTS_H
+
+#include "proxy/server.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { LISTENERS_MAX = 64, SWEEP_MS = 1000 };
+
+/* A worker with what only the server needs to know of it. */
+struct crew {
+    struct worker worker;
+    pthread_t thread;
+    bool running;
+    struct listener *listeners[LISTENERS_MAX];
+    size_t listener_count;
+    struct letter reload, drain, stop;
+    _Atomic(struct settings *) next; /* to be taken over by the reload letter */
+    struct timeout sweep;            /* once a second: access log; while draining: done yet? */
+    uint64_t drain_until;
+};
+
+struct server {
+    int argc;
+    char **argv;
+    struct settings *settings;
+    struct cache *cache;
+    struct accesslog *log; /* NULL: none */
+    struct loop *loop;
+    struct admin *admin;
+    struct ip *own;
+    size_t own_count;
+    struct crew *crews;
+    size_t crew_count;
+    size_t bearable_clients; /* that each worker has descriptors for */
+    atomic_size_t stopped;   /* workers that have ended */
+    struct letter all_stopped;
+    struct timeout trim; /* once a second: memory that is not needed any more */
+    uv_signal_t signals[5];
+    size_t signal_count;
+    int64_t started;
+    bool draining;
+    atomic_uint_fast64_t reloads;
+};
+
+/* ---- crew.c; on the main thread ---- */
+
+/* Makes the loop of a zeroed worker and opens its listeners. Also after an error crew_fini() must
+ * follow. 0, a code of libuv, or what kept a listener from being opened, which is logged. */
+int crew_init(struct crew *crew, struct server *server, unsigned number);
+/* Begins its thread, which ends by letters (`drain`, `stop`); the last one to end posts
+ * all_stopped. 0 or -errno. */
+int crew_start(struct crew *crew);
+/* With its thread ended, or never begun. */
+void crew_fini(struct crew *crew);
+
+#endif
