@@ -1,0 +1,135 @@
+/* status_metrics - /metrics: counters of the workers, the store and memory, for Prometheus. */
+#include "proxy/client/accesslog.h"
+#include "proxy/status_parts.h"
+
+static void gauge(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+    metrics_head(out, "larder_", name, METRIC_GAUGE, help);
+    metrics_sample(out, "larder_", name, METRIC_GAUGE, NULL, SPAN_EMPTY, value);
+}
+
+static void counter(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+    metrics_head(out, "larder_", name, METRIC_COUNTER, help);
+    metrics_sample(out, "larder_", name, METRIC_COUNTER, NULL, SPAN_EMPTY, value);
+}
+
+static void store_metrics(struct buf *out, const struct store_stats *store)
+{
+    gauge(out, "store_size_bytes", "Bytes the store may use", store->size);
+    gauge(out, "store_used_bytes", "Bytes the store uses", store->used);
+    gauge(out, "store_segments", "Segments of the store", store->segments);
+    gauge(out, "store_dirty_bytes", "Bytes waiting to be written", store->dirty);
+    gauge(out, "store_objects", "Records in the store's index", store->objects);
+    counter(out, "store_written_bytes", "Bytes written to the store", store->written_bytes);
+    counter(out, "store_written_objects", "Objects written", store->written_objects);
+    counter(out, "store_commits", "Commits", store->commits);
+    counter(out, "store_commit_errors", "Commits that failed", store->commit_errors);
+    counter(out, "store_evicted_segments", "Segments dropped for room", store->evicted_segments);
+    counter(out, "store_recycled_segments", "Segments written over an old one's file",
+            store->recycled_segments);
+    counter(out, "store_kept_objects", "Objects copied out of a segment that was dropped",
+            store->kept_objects);
+    counter(out, "store_kept_bytes", "Bytes copied out of segments that were dropped",
+            store->kept_bytes);
+    counter(out, "store_corrupt", "Records dropped because a checksum did not hold",
+            store->corrupt);
+    gauge(out, "store_reads_waiting", "Reads that wait for a thread", store->reads_waiting);
+    counter(out, "store_reads", "Reads from the disk that a request waited for", store->reads);
+    counter(out, "store_read_bytes", "Bytes of these", store->read_bytes);
+    counter(out, "store_read_microseconds", "How long these took, waiting for a thread included",
+            store->read_us);
+    counter(out, "store_read_errors", "Reads from the disk that failed", store->read_errors);
+    counter(out, "store_reads_shared", "Waits for a read that another request had asked for",
+            store->reads_shared);
+    counter(out, "store_reads_refused", "Lookups that were misses because too many reads waited",
+            store->reads_refused);
+}
+
+/* One family, with a sample for each directory of the store. */
+static void directory_metric(struct cache *cache, struct buf *out, const char *name,
+                             const char *help, uint64_t (*value)(const struct store_member *one))
+{
+    metrics_head(out, "larder_", name, METRIC_GAUGE, help);
+    for (size_t i = 0; i < cache_directories(cache); i++) {
+        struct store_member one;
+        cache_directory(cache, i, &one);
+        metrics_sample(out, "larder_", name, METRIC_GAUGE, "dir", span_str(one.path), value(&one));
+    }
+}
+
+static uint64_t is_in(const struct store_member *one)
+{
+    return one->cause == NULL;
+}
+
+static uint64_t used_by(const struct store_member *one)
+{
+    return one->stats.used;
+}
+
+static uint64_t unreadable_in(const struct store_member *one)
+{
+    return one->stats.unreadable;
+}
+
+static uint64_t failed_in(const struct store_member *one)
+{
+    return one->stats.commit_errors;
+}
+
+static void directory_metrics(struct cache *cache, struct buf *out)
+{
+    directory_metric(cache, out, "store_directory_in", "0: taken out, because it fails", is_in);
+    directory_metric(cache, out, "store_directory_used_bytes", "Bytes the store uses there",
+                     used_by);
+    directory_metric(cache, out, "store_directory_unreadable",
+                     "Pages that the disk did not give, since the start", unreadable_in);
+    directory_metric(cache, out, "store_directory_commit_errors",
+                     "Commits that failed there, since the start", failed_in);
+}
+
+static void memory_metrics(struct buf *out, const struct cache_stats *stats)
+{
+    static const char name[] = "memory_bytes";
+    uint64_t hot = stats->table.bodies + stats->table.heads;
+
+    gauge(out, "memory_limit_bytes", "The configured size of memory", memory_limit());
+    gauge(out, "memory_used_bytes", "Memory counted against the limit", memory_used());
+    gauge(out, "memory_resident_bytes", "Memory of the process in RAM, without files",
+          memory_resident());
+    metrics_head(out, "larder_", name, METRIC_GAUGE, "Memory by what it is used for");
+    metrics_sample(out, "larder_", name, METRIC_GAUGE, "purpose", SPAN("hot"), hot);
+    for (int i = 0; i < MEMORY_COUNT; i++) {
+        enum memory_purpose purpose = (enum memory_purpose)i;
+        metrics_sample(out, "larder_", name, METRIC_GAUGE, "purpose",
+                       span_str(memory_word(purpose)), status_memory_of(purpose, stats));
+    }
+}
+
+int status_metrics(const struct status_query *query, struct buf *out)
+{
+    struct server *server = query->server;
+    struct owners owners = owners_of(server);
+    struct cache_stats stats;
+
+    metrics_write(out, "larder_", counters_rows, owners.at, owners.count);
+    cache_stats(server_cache(server), &stats);
+    memory_metrics(out, &stats);
+    gauge(out, "memory_bodies_bytes", "Memory used by bodies", stats.body_memory);
+    gauge(out, "memory_hot_bytes", "Memory used by hot objects, heads included", stats.table.bytes);
+    gauge(out, "hot_entries", "Objects, flights and marks in memory", stats.table.entries);
+    gauge(out, "flights", "Fetches that several requests may share", stats.table.flights);
+    gauge(out, "claims", "Pieces of responses that are being fetched", stats.claims);
+    counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
+    counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
+    if (server_log(server)) {
+        counter(out, "access_log_dropped", "Access log lines lost because the disk was behind",
+                accesslog_dropped(server_worker(server, 0)->log));
+    }
+    if (stats.has_store) {
+        store_metrics(out, &stats.store);
+        directory_metrics(server_cache(server), out);
+    }
+    return 200;
+}

@@ -1,0 +1,24 @@
+/*
+ * status_parts - what several of the administrative pages ask: status_json.c (/status) and
+ * status_metrics.c (/metrics) say the same of the same numbers.
+ */
+#ifndef LARDER_PROXY_STATUS_PARTS_H
+#define LARDER_PROXY_STATUS_PARTS_H
+
+#include "base/memory.h"
+#include "proxy/status.h"
+
+enum { STATUS_WORKERS_MAX = 256 };
+
+/* The counters of all workers; borrowed from them. More than STATUS_WORKERS_MAX are not counted. */
+struct owners {
+    const void *at[STATUS_WORKERS_MAX];
+    size_t count;
+};
+
+struct owners owners_of(struct server *server);
+
+/* Bytes of memory in use for this. What is hot counts as that, and not as bodies and heads. */
+uint64_t status_memory_of(enum memory_purpose purpose, const struct cache_stats *stats);
+
+#endif
