@@ -122,23 +122,37 @@ static bool becomes_spare(struct fixture *f, uint32_t id)
     return false;
 }
 
+/* A file of which a socket has been sent the beginning, that its peer has not read. */
+struct sending {
+    int fd, from, to;
+};
+
+static struct sending send_file(const struct fixture *f, uint32_t id)
+{
+    struct sending sending = {.fd = make_file(f, id)};
+    int pair[2];
+    off_t offset = 0;
+
+    connect_pair(pair);
+    sending.from = pair[0];
+    sending.to = pair[1];
+    cr_assert_eq(sendfile(sending.from, sending.fd, &offset, SENT), SENT);
+    return sending;
+}
+
 /* The trap itself: if the kernel had none, the next test would prove nothing. */
 Test(spare, what_a_socket_was_sent_changes_with_the_file)
 {
     struct fixture f;
-    int pair[2];
-    off_t from = 0;
 
     setup(&f);
     if (has_page_cache(&f)) {
-        int fd = make_file(&f, 1);
-        connect_pair(pair);
-        cr_assert_eq(sendfile(pair[0], fd, &from, SENT), SENT);
-        overwrite(fd);
-        cr_expect_eq(read_bytes(pair[1], SENT, 'a'), 0, "not what was sent");
-        close(pair[0]);
-        close(pair[1]);
-        close(fd);
+        struct sending sending = send_file(&f, 1);
+        overwrite(sending.fd);
+        cr_expect_eq(read_bytes(sending.to, SENT, 'a'), 0, "not what was sent");
+        close(sending.from);
+        close(sending.to);
+        close(sending.fd);
     }
     teardown(&f);
 }
@@ -146,21 +160,17 @@ Test(spare, what_a_socket_was_sent_changes_with_the_file)
 Test(spare, a_file_with_pages_in_a_socket_is_none)
 {
     struct fixture f;
-    int pair[2];
-    off_t from = 0;
 
     setup(&f);
     if (has_page_cache(&f)) {
-        int fd = make_file(&f, 1);
-        connect_pair(pair);
-        cr_assert_eq(sendfile(pair[0], fd, &from, SENT), SENT);
+        struct sending sending = send_file(&f, 1);
         cr_expect_not(spare_keep(&f.spares, &f.home, 1), "the peer has not read it");
-        close(pair[0]);
+        close(sending.from);
         cr_expect_not(spare_keep(&f.spares, &f.home, 1), "nor when the connection is closed");
-        cr_expect_eq(read_bytes(pair[1], SENT, 'a'), SENT);
+        cr_expect_eq(read_bytes(sending.to, SENT, 'a'), SENT);
         cr_expect(becomes_spare(&f, 1), "now it has");
-        close(pair[1]);
-        close(fd);
+        close(sending.to);
+        close(sending.fd);
     }
     teardown(&f);
 }
