@@ -1,4 +1,4 @@
-#include "ctl/fetch.h"
+#include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"
 
@@ -215,23 +215,8 @@ int status_render(struct span json, struct buf *out)
 
 int verb_status(const struct ctl_options *options)
 {
-    const char *admin = options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
-    struct buf body = BUF_INIT, text = BUF_INIT;
+    const struct question question = {
+        .path = "/status", .render = status_render, .who = "not larder-proxy"};
 
-    int err = fetch(admin, "/status", &body, &text);
-    if (!err) {
-        err = status_render(buf_span(&body), &text);
-        if (err) {
-            buf_printf(&text, "what answers on %s is not larder-proxy", admin);
-        }
-    }
-    if (err) {
-        fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&text)));
-    } else {
-        struct span shown = buf_span(options->json ? &body : &text);
-        fwrite(shown.at, 1, shown.len, stdout);
-    }
-    buf_fini(&body);
-    buf_fini(&text);
-    return err ? CTL_BAD : CTL_GOOD;
+    return ask(options, &question);
 }

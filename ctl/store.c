@@ -1,4 +1,4 @@
-#include "ctl/fetch.h"
+#include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"
 
@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-/* So long it waits for a count of what is live, if there is none yet. */
-enum { PATIENCE = 10, STEP_MS = 200 };
 
 /* ---- a directory ---- */
 
@@ -280,30 +277,12 @@ static bool is_counting(struct span json)
 
 int verb_store(const struct ctl_options *options)
 {
-    const char *admin = options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
-    const char *path = options->segments ? "/store?segments" : "/store";
-    struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-    struct buf body = BUF_INIT, text = BUF_INIT;
+    const struct question question = {
+        .path = options->segments ? "/store?segments" : "/store",
+        .render = store_render,
+        .who = "not larder-proxy",
+        .is_early = is_counting,
+    };
 
-    int err = fetch(admin, path, &body, &text);
-    for (int i = 0; !err && i < PATIENCE && is_counting(buf_span(&body)); i++) {
-        nanosleep(&step, NULL);
-        buf_clear(&body);
-        err = fetch(admin, path, &body, &text);
-    }
-    if (!err) {
-        err = store_render(buf_span(&body), &text);
-        if (err) {
-            buf_printf(&text, "what answers on %s is not larder-proxy", admin);
-        }
-    }
-    if (err) {
-        fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&text)));
-    } else {
-        struct span shown = buf_span(options->json ? &body : &text);
-        fwrite(shown.at, 1, shown.len, stdout);
-    }
-    buf_fini(&body);
-    buf_fini(&text);
-    return err ? CTL_BAD : CTL_GOOD;
+    return ask(options, &question);
 }

@@ -1,0 +1,70 @@
+#include "ctl/ask.h"
+
+#include "base/err.h"
+#include "ctl/fetch.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <time.h>
+
+/* While the answer is early: so often it is asked for again. */
+enum { PATIENCE = 10, STEP_MS = 200 };
+
+static int fetch_ripe(const char *admin, const struct question *question, struct buf *body,
+                      struct buf *why)
+{
+    struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+    int err = fetch(admin, question->path, body, why);
+
+    for (int i = 0; !err && i < PATIENCE && question->is_early; i++) {
+        if (!question->is_early(buf_span(body))) {
+            break;
+        }
+        nanosleep(&step, NULL);
+        buf_clear(body);
+        err = fetch(admin, question->path, body, why);
+    }
+    return err;
+}
+
+/* The proxy says what is wrong with the question. */
+static int say_refusal(struct span json)
+{
+    json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
+    const char *error = json_string_value(json_object_get(root, "error"));
+
+    fprintf(stderr, "larderctl: %s\n", error ? error : "the question was refused");
+    json_decref(root);
+    return CTL_USAGE;
+}
+
+static int say_why_not(struct span why)
+{
+    fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(why));
+    return CTL_BAD;
+}
+
+static int show(struct span text)
+{
+    fwrite(text.at, 1, text.len, stdout);
+    return CTL_GOOD;
+}
+
+int ask(const struct ctl_options *options, const struct question *question)
+{
+    const char *admin = options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
+    struct buf body = BUF_INIT, text = BUF_INIT;
+
+    int err = fetch_ripe(admin, question, &body, &text);
+    if (!err && question->render(buf_span(&body), &text) != 0) {
+        buf_clear(&text);
+        buf_printf(&text, "what answers on %s is %s", admin, question->who);
+        err = ERR_SYNTAX;
+    }
+    int status = err == ERR_REFUSED ? say_refusal(buf_span(&body))
+                 : err              ? say_why_not(buf_span(&text))
+                                    : show(buf_span(options->json ? &body : &text));
+    buf_fini(&body);
+    buf_fini(&text);
+    return status;
+}
