@@ -1,11 +1,6 @@
 #include "ctl/ask.h"
 #include "ctl/verbs.h"
 
-#include "base/err.h"
-
-#include <jansson.h>
-#include <stdio.h>
-
 /* ---- the question ---- */
 
 static bool is_unreserved(char c)
