@@ -1,4 +1,5 @@
 #include "base/conf.h"
+#include "ctl/configured.h"
 #include "ctl/verbs.h"
 
 #include <stdio.h>
@@ -25,11 +26,14 @@ static const struct verb verbs[] = {
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
      NULL, verb_store, false},
-    {"verify", "larderctl verify DIR... | --online", "Is what is stored right?",
+    {"verify", "larderctl verify [DIR... | --config FILE | --online]", "Is what is stored right?",
      "Reads all that is stored and holds every checksum against it. Directories that no process\n"
-     "has are looked at from outside, and nothing in them is changed. With --online the running\n"
-     "proxy does it beside its work, and what is damaged is dropped; interrupting larderctl does\n"
-     "not stop it, and larderctl store tells how it ended.\n\n"
+     "has are looked at from outside, and nothing in them is changed; without any, those that the\n"
+     "configuration of larder-proxy names. With --online the running proxy does it beside its\n"
+     "work, and what is damaged is dropped; interrupting larderctl does not stop it, and "
+     "larderctl\n"
+     "store tells how it ended.\n\n"
+     "  --config FILE    the configuration; " CONFIGURED_DEFAULT " is the default\n"
      "  --online         the store of the running proxy\n"
      "  --rate MIB       of --online: read at most so many MiB a second; 64 by default, 0: no "
      "limit\n"
@@ -110,6 +114,9 @@ static const char **value_of(struct ctl_options *options, const char *word)
     if (strcmp(word, "--rate") == 0) {
         return &options->rate;
     }
+    if (strcmp(word, "--config") == 0) {
+        return &options->config;
+    }
     return is_field(word) && options->field_count < CTL_FIELDS_MAX
                ? &options->fields[options->field_count]
                : NULL;
@@ -131,7 +138,7 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
 {
     static const char *const known[] = {"--admin",  "--json",   "--proxy",  "--dns",
                                         "--method", "--client", "--header", "--segments",
-                                        "--online", "--rate",   "--help"};
+                                        "--online", "--rate",   "--config", "--help"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
 

@@ -23,6 +23,7 @@ struct ctl_options {
     bool json, help;
     bool segments;                      /* of `store` */
     bool online;                        /* of `verify` */
+    const char *config;                 /* of `verify`; NULL: the default */
     const char *rate;                   /* of `verify`, as it is written; NULL: the default */
     const char *method, *client;        /* of `explain`; NULL: GET, nobody in particular */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */

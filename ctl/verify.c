@@ -1,5 +1,6 @@
 /* verify - is what is stored as it was written? Of a directory that no process has, by looking at
  * it from outside; of a running proxy's store, by asking it. */
+#include "ctl/configured.h"
 #include "ctl/fetch.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"
@@ -224,15 +225,61 @@ static void show_all(const struct ctl_options *options, json_t *list)
     print(stdout, &text);
 }
 
-static int verify_offline(const struct ctl_options *options)
+static int verify_named(const struct ctl_options *options, json_t *list)
 {
-    json_t *list = json_array();
     int worst = VERIFY_RIGHT;
 
     for (size_t i = 0; i < options->operand_count; i++) {
         int one = verify_one(options->operands[i], list);
         worst = one > worst ? one : worst;
     }
+    return worst;
+}
+
+static void say_which(const char *file, const struct settings *settings)
+{
+    struct buf text = BUF_INIT;
+
+    buf_printf(&text, "larderctl: verifying what ");
+    show_text(&text, file);
+    buf_printf(&text, " names: ");
+    for (size_t i = 0; i < settings->store_count; i++) {
+        buf_printf(&text, "%s", i ? ", " : "");
+        show_text(&text, settings->stores[i].path);
+    }
+    buf_printf(&text, "\n");
+    print(stderr, &text);
+}
+
+static int verify_configured(const struct ctl_options *options, json_t *list)
+{
+    const char *file = options->config ? options->config : CONFIGURED_DEFAULT;
+    struct settings *settings;
+    struct buf why = BUF_INIT;
+    int worst = VERIFY_RIGHT;
+
+    if (configured_stores(file, &settings, &why) != 0) {
+        buf_printf(&why, "larderctl: name the directories, or the file with --config FILE, or ask "
+                         "the running proxy with --online\n");
+        print(stderr, &why);
+        return VERIFY_UNKNOWN;
+    }
+    say_which(file, settings);
+    for (size_t i = 0; i < settings->store_count; i++) {
+        int one = verify_one(settings->stores[i].path, list);
+        worst = one > worst ? one : worst;
+    }
+    settings_unref(&settings);
+    buf_fini(&why);
+    return worst;
+}
+
+static int verify_offline(const struct ctl_options *options)
+{
+    json_t *list = json_array();
+    int worst =
+        options->operand_count ? verify_named(options, list) : verify_configured(options, list);
+
     show_all(options, list);
     json_decref(list);
     return worst;
@@ -421,9 +468,9 @@ static int verify_online(const struct ctl_options *options)
 
 int verb_verify(const struct ctl_options *options)
 {
-    if (options->online != (options->operand_count == 0)) {
-        fprintf(stderr, "larderctl: verify takes either --online or directories; usage: larderctl "
-                        "verify DIR... | --online\n");
+    if (options->online + (options->operand_count > 0) + (options->config != NULL) > 1) {
+        fprintf(stderr, "larderctl: verify takes --online, or directories, or --config; usage: "
+                        "larderctl verify [DIR... | --config FILE | --online]\n");
         return CTL_USAGE;
     }
     return options->online ? verify_online(options) : verify_offline(options);

@@ -164,8 +164,35 @@ def verify_offline(setup):
     check(status == 1 and one["damaged"] == 1 and one["right"] > 10, f"as JSON: {text}")
     status, text = setup.run("verify", setup.store + "/nothing")
     check(status == 2, f"no directory {status}: {text}")
-    status, text = setup.run("verify")
-    check(status == 2 and "--online" in text, f"no directory named {status}: {text}")
+
+
+def verify_what_is_configured(setup, folder):
+    """Nobody names a directory: the configuration does."""
+    other = pathlib.Path(folder) / "other"
+    file = pathlib.Path(folder) / "proxy.yaml"
+    file.write_text(f"listen: 127.0.0.1:1\nstore: [{{ path: store, size: 24MiB }}, {{ path: {other}, "
+                    "size: 24MiB }]\n")
+    status, text = setup.run("verify", "--config", str(file))
+    print(text)
+    check(f"verifying what {file} names: {setup.store}, {other}\n" in text, f"says so: {text}")
+    check(f"{setup.store}: all right" in text, f"the first one: {text}")
+    check(status == 2 and f"{other} cannot be looked at" in text, f"the second {status}: {text}")
+    file.write_text(f"store: {{ path: {setup.store} }}\n")
+    status, text = setup.run("verify", "--json", "--config", str(file))
+    one = json.loads(text[text.index("{"):])["directories"]
+    check(status == 0 and len(one) == 1 and one[0]["path"] == setup.store, f"one {status}: {text}")
+    for words, arguments in (
+            (("--online", "usage"), ("--config", str(file), setup.store)),
+            (("--online", "usage"), ("--config", str(file), "--online")),
+            (("nothing.yaml cannot be read: No such file", "--online"),
+             ("--config", f"{folder}/nothing.yaml")),
+            (("needs a value",), ("--config",))):
+        status, text = setup.run("verify", *arguments)
+        check(status == 2 and all(word in text for word in words), f"{arguments} {status}: {text}")
+    if not pathlib.Path("/etc/larder/proxy.yaml").exists():
+        status, text = setup.run("verify")
+        check(status == 2 and "/etc/larder/proxy.yaml cannot be read" in text and
+              "--config FILE" in text, f"no configuration {status}: {text}")
 
 
 def verify_what_is_damaged(setup):
@@ -197,6 +224,7 @@ def main():
         ask_by_link(setup)
         setup.get(client, "last", 100000)
         check(setup.proxy.stop(), "the proxy ends well")
+        verify_what_is_configured(setup, folder)
         verify_offline(setup)
         verify_what_is_damaged(setup)
     check.end()
