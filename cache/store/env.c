@@ -269,6 +269,9 @@ static int view_file(struct env *env)
         return ERR_CORRUPT;
     }
     env->map_size = (uint64_t)file.st_size / env->page_size * env->page_size;
+    if (env->map_size < 2 * env->page_size) {
+        return ERR_CORRUPT;
+    }
     char *map = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED, env->fd, 0);
     if (map == MAP_FAILED) {
         return -errno;
@@ -277,10 +280,11 @@ static int view_file(struct env *env)
     return 0;
 }
 
-int env_view(struct env *env, const char *path)
+/* Takes over `fd`. */
+static int view(struct env *env, int fd)
 {
-    *env = (struct env){.fd = open(path, O_RDONLY | O_CLOEXEC), .is_view = true};
-    if (env->fd < 0) {
+    *env = (struct env){.fd = fd, .is_view = true};
+    if (fd < 0) {
         return -errno;
     }
     int err = view_file(env);
@@ -289,6 +293,16 @@ int env_view(struct env *env, const char *path)
         *env = (struct env){0};
     }
     return err;
+}
+
+int env_view(struct env *env, const char *path)
+{
+    return view(env, open(path, O_RDONLY | O_CLOEXEC));
+}
+
+int env_view_of(struct env *env, const struct env *other)
+{
+    return view(env, fcntl(other->fd, F_DUPFD_CLOEXEC, 0));
 }
 
 static void close_view(struct env *env)
@@ -389,12 +403,28 @@ struct counting {
     uint64_t commits, pages;
 };
 
+/* Both meta pages of a view: the newer one counts. */
+static void count_view(struct counting *count)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct meta meta;
+        memcpy(&meta, count->env->map + i * count->env->page_size + sizeof(struct page),
+               sizeof(meta));
+        if (meta.magic == META_MAGIC && meta.transaction >= count->commits) {
+            count->commits = meta.transaction;
+            count->pages = meta.last_page + 1;
+        }
+    }
+}
+
 static int call_count(void *arg)
 {
     struct counting *count = arg;
     MDB_envinfo info;
 
-    if (mdb_env_info(count->env->lmdb, &info) == 0) {
+    if (count->env->is_view) {
+        count_view(count);
+    } else if (mdb_env_info(count->env->lmdb, &info) == 0) {
         count->commits = info.me_last_txnid;
         count->pages = info.me_last_pgno + 1;
     }

@@ -35,7 +35,7 @@ struct env {
     bool is_view;
     size_t page_size;
     size_t map_size;
-    int fd;                           /* LMDB's */
+    int fd;                           /* LMDB's, or of a view its own */
     const char *map;                  /* where the file is mapped; NULL until env_locate() */
     struct env_root roots[ENV_ROOTS]; /* walk.c's */
     struct env_lane lanes[ENV_LANES];
@@ -53,9 +53,11 @@ int env_error(int result);
 /* Opens or creates the file at `path`. `flags` are added to those of every environment of ours.
  * *env is filled whole; on failure it needs no env_close(). */
 int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flags);
-/* The same for who only walks (walk.h, WALK_READ): without LMDB, and nothing is written. The file
- * is not changed meanwhile. 0, ERR_CORRUPT, or -errno. */
+/* The same for who only walks (walk.h): without LMDB and what it sets aside for a writer, and
+ * nothing is written. The file is not changed meanwhile. 0, ERR_CORRUPT, or -errno. */
 int env_view(struct env *env, const char *path);
+/* Of the file that another has open. */
+int env_view_of(struct env *env, const struct env *other);
 /* No transaction may be in use. Harmless on a zeroed env. */
 void env_close(struct env *env);
 

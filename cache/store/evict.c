@@ -46,8 +46,11 @@ static void forget(struct disk *disk, struct segment *segment)
 void evict_reap(struct disk *disk)
 {
     for (uint32_t i = 0; i <= disk->segments.mask; i++) {
-        if (segment_is_idle(&disk->segments.slots[i])) {
-            forget(disk, &disk->segments.slots[i]);
+        struct segment *segment = &disk->segments.slots[i];
+        if (segment_is_idle(segment)) {
+            forget(disk, segment);
+        } else {
+            segment_shed(segment);
         }
     }
 }

@@ -22,7 +22,7 @@ int find_segment(struct segments *segments, uint32_t id, bool retired, enum walk
     if (!segment_pin(segment, id, retired)) {
         return ERR_NOT_FOUND;
     }
-    if (!atomic_load_explicit(&segment->opened, memory_order_acquire)) {
+    if (!atomic_load(&segment->opened)) {
         segments_unpin(segments, segment);
         return ERR_AGAIN;
     }

@@ -205,6 +205,44 @@ int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct
     return err;
 }
 
+struct numbering {
+    struct walk walk;
+    uint64_t commit;
+    uint32_t object, chunk;
+};
+
+static int next_number(struct numbering *numbering, const struct walk_tree *tree, uint32_t *next)
+{
+    uint32_t last = 0;
+    int err = walk_last(&numbering->walk, tree, numbering->commit, &last);
+
+    *next = last + 1;
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+static int call_next(void *arg)
+{
+    struct numbering *numbering = arg;
+    int err = next_number(numbering, &records_tree, &numbering->object);
+
+    return err ? err : next_number(numbering, &chunks_tree, &numbering->chunk);
+}
+
+int lookup_next(struct segment *segment, uint32_t *object, uint32_t *chunk)
+{
+    struct numbering numbering = {.commit = WALK_LAST};
+
+    if (!atomic_load_explicit(&segment->sealed, memory_order_acquire)) {
+        numbering.commit = env_commits(&segment->env);
+    }
+    walk_init(&numbering.walk, &segment->env, WALK_MAP);
+    int err = guard_lookup(call_next, &numbering, env_range(&segment->env));
+    walk_fini(&numbering.walk);
+    *object = numbering.object;
+    *chunk = numbering.chunk;
+    return err;
+}
+
 int lookup_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH])
 {
     char room[STORE_HASH];

@@ -38,6 +38,9 @@ int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum 
 /* In the mapping, whatever it takes. */
 int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
 
+/* The numbers that come next, of a segment that nobody writes to now. Waits for the disk. */
+int lookup_next(struct segment *segment, uint32_t *object, uint32_t *chunk);
+
 /* The key hash of the object that a chunk was written for. Waits for the disk. */
 int lookup_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH]);
 

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/guard.h"
+#include "cache/store/lookup.h"
 #include "cache/store/sound.h"
 #include "cache/store/walk.h"
 
@@ -94,7 +95,7 @@ bool segment_pin(struct segment *segment, uint32_t id, bool retired)
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&segment->pin.state, &state, state + 1,
-                                                    memory_order_acquire, memory_order_relaxed));
+                                                    memory_order_seq_cst, memory_order_relaxed));
     return true;
 }
 
@@ -175,25 +176,6 @@ static int write_identity(struct segment *segment, MDB_txn *txn, MDB_dbi db)
     return env_error(mdb_put(txn, db, &key, &val, 0));
 }
 
-static int last_number(MDB_txn *txn, MDB_dbi db, uint32_t *next)
-{
-    MDB_cursor *cursor;
-    MDB_val key, val;
-    int err = mdb_cursor_open(txn, db, &cursor);
-
-    if (err) {
-        return env_error(err);
-    }
-    err = mdb_cursor_get(cursor, &key, &val, MDB_LAST);
-    *next = 1;
-    if (!err && key.mv_size == sizeof(*next)) {
-        memcpy(next, key.mv_data, sizeof(*next));
-        ++*next;
-    }
-    mdb_cursor_close(cursor);
-    return err == MDB_NOTFOUND ? 0 : env_error(err);
-}
-
 static int open_databases(struct segment *segment, MDB_txn *txn, bool create)
 {
     unsigned flags = MDB_INTEGERKEY | (create ? MDB_CREATE : 0);
@@ -247,16 +229,10 @@ struct opening {
     bool create;
 };
 
-/* May be left by a jump. */
-static int call_open(void *arg)
+static int open_to_write(struct segment *segment, const char *path, bool create)
 {
-    struct segment *segment = ((struct opening *)arg)->segment;
-    bool create = ((struct opening *)arg)->create;
-    char path[PATH_MAX];
-    unsigned flags = segment->writable ? 0 : MDB_RDONLY | MDB_NOLOCK;
+    int err = env_open(&segment->env, path, segment->capacity, 0);
 
-    segment_path(segment->home, segment->id, path);
-    int err = env_open(&segment->env, path, segment->capacity, flags);
     if (err) {
         return err;
     }
@@ -264,9 +240,39 @@ static int call_open(void *arg)
     if (!err && create) {
         err = in_first_transaction(segment, true);
     }
-    if (!err) {
-        err = in_first_transaction(segment, false);
+    return err ? err : in_first_transaction(segment, false);
+}
+
+static int open_to_read(struct segment *segment, const char *path)
+{
+    static const struct walk_tree tree = {0, {"h", 1}, true};
+    uint32_t number = 0;
+    struct walk_value value;
+    struct walk walk;
+    int err = env_view(&segment->env, path);
+
+    if (err) {
+        return err;
     }
+    walk_init(&walk, &segment->env, WALK_READ);
+    err = walk_get(&walk, &tree, WALK_LAST, span_of(&number, sizeof(number)), &value);
+    if (!err) {
+        err = value.at ? judge_identity(segment, span_of(value.at, value.len)) : ERR_CORRUPT;
+    }
+    walk_fini(&walk);
+    memset(segment->env.roots, 0, sizeof(segment->env.roots)); /* they are for other trees */
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+}
+
+/* May be left by a jump. */
+static int call_open(void *arg)
+{
+    struct segment *segment = ((struct opening *)arg)->segment;
+    char path[PATH_MAX];
+
+    segment_path(segment->home, segment->id, path);
+    int err = segment->writable ? open_to_write(segment, path, ((struct opening *)arg)->create)
+                                : open_to_read(segment, path);
     if (err) {
         env_close(&segment->env);
     }
@@ -282,6 +288,9 @@ static int open_file(struct segment *segment, bool create)
     if (err && segment->env.lmdb) { /* left by a jump */
         guard_bury(segment->env.lmdb);
         segment->env = (struct env){0};
+    }
+    if (err) {
+        env_close(&segment->env);
     }
     return err == -EIO ? ERR_CORRUPT : err;
 }
@@ -342,58 +351,6 @@ void segment_adopt(struct segment *segment, const struct segment_home *home,
     atomic_store(&segment->pin.state, pin_state(spec->id, PIN_LIVE));
 }
 
-static int view_identity(struct segment *segment)
-{
-    static const struct walk_tree tree = {0, {"h", 1}, true};
-    uint32_t number = 0;
-    struct walk_value value;
-    struct walk walk;
-
-    walk_init(&walk, &segment->env, WALK_READ);
-    int err =
-        walk_get(&walk, &tree, WALK_LAST, span_of((const char *)&number, sizeof(number)), &value);
-    if (!err) {
-        err = value.at ? judge_identity(segment, span_of(value.at, value.len)) : ERR_CORRUPT;
-    }
-    walk_fini(&walk);
-    memset(segment->env.roots, 0, sizeof(segment->env.roots)); /* they are for other trees */
-    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-}
-
-int segment_view(struct segment *segment)
-{
-    char path[PATH_MAX];
-
-    segment_path(segment->home, segment->id, path);
-    int err = env_view(&segment->env, path);
-    if (!err) {
-        err = view_identity(segment);
-        if (err) {
-            env_close(&segment->env);
-        }
-    }
-    atomic_store(&segment->opened, !err);
-    return err;
-}
-
-static int load_numbers(struct segment *segment)
-{
-    MDB_txn *txn;
-    int err = env_read_begin(&segment->env, &txn);
-
-    if (err) {
-        return err;
-    }
-    err = last_number(txn, segment->objects, &segment->next_object);
-    if (!err) {
-        err = last_number(txn, segment->chunks, &segment->next_chunk);
-    }
-    env_read_end(&segment->env, txn);
-    segment->committed_objects = segment->next_object;
-    segment->committed_chunks = segment->next_chunk;
-    return err;
-}
-
 int segment_count(struct segment *segment)
 {
     char path[PATH_MAX];
@@ -404,8 +361,10 @@ int segment_count(struct segment *segment)
     segment_path(segment->home, segment->id, path);
     int err = sound_check(path);
     if (!err) {
-        err = load_numbers(segment);
+        err = lookup_next(segment, &segment->next_object, &segment->next_chunk);
     }
+    segment->committed_objects = segment->next_object;
+    segment->committed_chunks = segment->next_chunk;
     segment->counted = !err;
     return err;
 }
@@ -422,15 +381,50 @@ void segment_seal(struct segment *segment)
     atomic_store_explicit(&segment->sealed, true, memory_order_release);
 }
 
+/* Who pins it from now on finds it closed and waits; who was there before is counted. */
+static bool is_left_by_all(struct segment *segment)
+{
+    atomic_store(&segment->opened, false);
+    if ((atomic_load(&segment->pin.state) & PIN_COUNT) == 0) {
+        return true;
+    }
+    atomic_store(&segment->opened, true);
+    return false;
+}
+
+void segment_shed(struct segment *segment)
+{
+    if (!segment->writable || !atomic_load(&segment->sealed) || !atomic_load(&segment->opened)) {
+        return;
+    }
+    struct env view;
+    if (atomic_load(&segment->pin.state) & PIN_COUNT) {
+        return;
+    }
+    if (env_view_of(&view, &segment->env) != 0) {
+        return; /* no descriptor left: it stays as it is */
+    }
+    pthread_mutex_lock(&segment->opening);
+    if (is_left_by_all(segment)) {
+        env_close(&segment->env);
+        memcpy(&segment->env, &view, sizeof(view));
+        segment->writable = false;
+        atomic_store(&segment->opened, true);
+    } else {
+        env_close(&view);
+    }
+    pthread_mutex_unlock(&segment->opening);
+}
+
 int segment_ready(struct segment *segment)
 {
     int err = 0;
 
-    if (!atomic_load_explicit(&segment->opened, memory_order_acquire)) {
+    if (!atomic_load(&segment->opened)) {
         pthread_mutex_lock(&segment->opening);
-        if (!atomic_load_explicit(&segment->opened, memory_order_relaxed)) {
+        if (!atomic_load(&segment->opened)) {
             err = open_file(segment, false);
-            atomic_store_explicit(&segment->opened, !err, memory_order_release);
+            atomic_store(&segment->opened, !err);
         }
         pthread_mutex_unlock(&segment->opening);
     }

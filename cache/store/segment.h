@@ -82,9 +82,6 @@ int segment_create(struct segment *segment, const struct segment_home *home,
  * use; `writable` says whether segment_resume() may follow. */
 void segment_adopt(struct segment *segment, const struct segment_home *home,
                    const struct segment_spec *spec, bool writable);
-/* Opens an adopted file for lookups with WALK_READ (lookup.h) and nothing else: nothing is written.
- * 0, ERR_CORRUPT when it is not the file of this id, or -errno. */
-int segment_view(struct segment *segment);
 /* Looks at all of an adopted file's structure, with a pin. 0: segment_write_* may follow. */
 int segment_resume(struct segment *segment);
 /* Finds out how much is in a segment, an adopted one included, if its structure is whole. 0,
@@ -94,6 +91,9 @@ int segment_count(struct segment *segment);
 int segment_ready(struct segment *segment);
 /* The last commit is done: from now on it is read without a transaction. The writer's. */
 void segment_seal(struct segment *segment);
+/* What LMDB holds for the writer of a sealed segment, some hundred KiB, is given back, unless
+ * somebody reads in it: then another time. The writer's. */
+void segment_shed(struct segment *segment);
 /* True when this call ended its life. */
 bool segment_retire(struct segment *segment);
 void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX]);

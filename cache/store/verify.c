@@ -135,7 +135,7 @@ static int open_segment(struct verify *verify, uint32_t id, const char *path)
     struct segment_spec spec = {.id = id, .capacity = (uint64_t)file.st_size};
     struct segment *segment = segments_slot(&verify->segments, id);
     segment_adopt(segment, &verify->segments.home, &spec, false);
-    err = segment_view(segment);
+    err = segment_ready(segment);
     if (err) {
         segment_close(segment);
     }

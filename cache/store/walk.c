@@ -327,21 +327,69 @@ static int find_root(struct walk *walk, const struct walk_tree *tree, uint64_t c
     return 0;
 }
 
+static int root_as_of(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
+                      struct root *out)
+{
+    struct env_root *known = &walk->env->roots[tree->slot];
+    int err = 0;
+
+    if (!recall(known, commit, out)) {
+        err = find_root(walk, tree, commit, out);
+        if (!err) {
+            remember(known, commit, *out);
+        }
+    }
+    return err;
+}
+
 int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
              struct walk_value *out)
 {
-    struct env_root *known = &walk->env->roots[tree->slot];
     struct root root;
 
     *out = (struct walk_value){0};
-    if (!recall(known, commit, &root)) {
-        int err = find_root(walk, tree, commit, &root);
-        if (err) {
-            return err;
-        }
-        remember(known, commit, root);
+    int err = root_as_of(walk, tree, commit, &root);
+    return err ? err : find_from(walk, root, key, tree->numbers, 0, out);
+}
+
+/* ---- the last key ---- */
+
+static int last_item(struct walk *walk, uint64_t number, enum page_flags flags, struct item *item)
+{
+    const char *at;
+    struct page page;
+    int err = tree_page(walk, number, flags, &at, &page);
+
+    if (err) {
+        return err;
     }
-    return find_from(walk, root, key, tree->numbers, 0, out);
+    return read_item(walk, at, &page, page_nodes(&page) - 1, item) ? 0 : ERR_CORRUPT;
+}
+
+int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint32_t *out)
+{
+    struct root root;
+    struct item item;
+    int err = root_as_of(walk, tree, commit, &root);
+
+    if (!err) {
+        err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
+    }
+    uint64_t page = root.page;
+    for (uint32_t level = 1; !err && level < root.depth; level++) {
+        err = last_item(walk, page, PAGE_BRANCH, &item);
+        page = err ? 0 : node_child(&item.node);
+    }
+    if (!err) {
+        err = last_item(walk, page, PAGE_LEAF, &item);
+    }
+    if (!err && item.node.key_len != sizeof(*out)) {
+        err = ERR_CORRUPT;
+    }
+    if (!err) {
+        memcpy(out, item.key, sizeof(*out));
+    }
+    return err;
 }
 
 /* ---- values in pages of their own ---- */

@@ -53,6 +53,9 @@ void walk_fini(struct walk *walk);
 int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
              struct walk_value *out);
 
+/* The last key of a tree of numbers. 0, and then as walk_get(): ERR_NOT_FOUND when it is empty. */
+int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint32_t *out);
+
 /* A value in pages of its own, as it lies in the mapping. ERR_AGAIN (WALK_NOW) when not all of it
  * is in memory, ERR_CORRUPT when it is not there. */
 int walk_lend(const struct walk *walk, const struct walk_value *value, struct span *out);

@@ -69,10 +69,9 @@ class Case:
             load.start(clients=2, changes=0.1)
             while time.monotonic() < end and not rule.struck:
                 time.sleep(0.005)
-            time.sleep(0.03)  # the commit has failed by then, and the next is a second away
+            load.stop()  # the commit has failed by then, and the next is a second away
             self.sweep(load, "after the first call that failed")
-            time.sleep(max(0.0, end - time.monotonic()))
-            load.stop()
+            load.busy(max(0.0, end - time.monotonic()), clients=2, changes=0.1)
             self.served = self.sweep(load, "while calls fail")
             self.struck = rule.struck
         if proxy.process.poll() is not None:

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 struct fixture {
     char dir[64];
@@ -184,5 +185,42 @@ Test(segment, an_aborted_write_gives_its_numbers_back)
     cr_expect_eq(segment_commit(segment), 0);
     cr_expect_eq(add_filled(segment, 5000, 3), number + 1);
     cr_expect_eq(segment_commit(segment), 0);
+    teardown(&f);
+}
+
+/* A store of a million objects has hundreds of segments: each would keep what LMDB needs to write.
+ */
+Test(segment, a_sealed_one_costs_its_readers_no_writer)
+{
+    struct fixture f;
+    struct span lent, before;
+
+    setup(&f);
+    struct segment *segment = create(&f, 1u << 20);
+    struct store_chunk chunk = {.number = add_filled(segment, 5000, 'a'), .len = 5000};
+    static char same[5000];
+    memset(same, 'a', sizeof(same));
+    chunk.sum = XXH3_64bits(same, sizeof(same));
+    cr_assert_eq(segment_commit(segment), 0);
+    segment_shed(segment);
+    cr_expect_not_null(segment->env.lmdb, "it may still be written to");
+
+    segment_seal(segment);
+    cr_assert(segment_pin(segment, segment->id, false));
+    cr_assert_eq(lookup_lend(segment, &chunk, &before), 0);
+    segment_shed(segment);
+    cr_expect_not_null(segment->env.lmdb, "what was lent stays where it is");
+    cr_expect_arr_eq(before.at, same, sizeof(same));
+    segments_unpin(&f.segments, segment);
+
+    segment_shed(segment);
+    cr_expect_null(segment->env.lmdb);
+    cr_assert_eq(lookup_lend(segment, &chunk, &lent), 0);
+    cr_expect_arr_eq(lent.at, same, sizeof(same));
+    segment->counted = false;
+    cr_expect_eq(segment_count(segment), 0);
+    cr_expect_eq(segment->next_chunk, chunk.number + 1);
+    cr_expect_eq(segment->next_object, 1);
+    cr_expect_gt(env_pages(&segment->env), 4);
     teardown(&f);
 }
