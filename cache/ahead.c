@@ -51,11 +51,13 @@ void ahead_free(struct ahead **slot)
 /* 0: it has come. ERR_AGAIN: the reader will be woken. */
 static int await(struct ahead *ahead, const struct ahead_slot *slot)
 {
+    ahead->behind = false;
     if (store_read_is_done(slot->waiter.read)) {
         return 0;
     }
     atomic_store(&ahead->waiting, true);
     if (!store_read_is_done(slot->waiter.read)) {
+        ahead->behind = true;
         return ERR_AGAIN;
     }
     atomic_store(&ahead->waiting, false);
@@ -156,6 +158,7 @@ int ahead_chunk(struct ahead *ahead, struct store *store, const struct store_chu
     count = count < AHEAD_CHUNKS ? count : AHEAD_CHUNKS;
     ahead_close(ahead);
     ahead->store = store;
+    ahead->behind = false;
     int err = store_lend_now(store, &chunks[0], &ahead->pin, out);
     if (err == ERR_AGAIN) {
         err = from_disk(ahead, store, chunks, count, out);
@@ -177,7 +180,7 @@ int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, 
     struct span window = span_take(rest, rest.len < STORE_CHUNK ? rest.len : STORE_CHUNK);
 
     *out = window;
-    ahead->copied = false;
+    ahead->copied = ahead->behind = false;
     if (slot->waiter.read == NULL) {
         if (ahead->fresh || window.len == 0 || store_is_resident(window)) {
             return 0;

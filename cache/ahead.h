@@ -25,6 +25,7 @@ struct ahead {
     struct waker waker;
     atomic_bool waiting; /* the reader, for what is asked for */
     bool waited;         /* it is faster than the disk */
+    bool behind;         /* what was asked for last is not there yet */
     bool fresh;          /* what is lent was looked at just now */
     bool copied;         /* what was given last does not lie in a file */
     struct store *store; /* of the pin */

@@ -59,6 +59,17 @@ struct span forward_word(enum forward forward)
     return words[forward];
 }
 
+struct span served_word(enum served served)
+{
+    static const struct span words[SERVED_COUNT] = {
+#define X(id, word) SPAN_INIT(word),
+        SERVINGS(X)
+#undef X
+    };
+    CHECK(served < SERVED_COUNT);
+    return words[served];
+}
+
 struct span ending_word(enum ending ending)
 {
     static const struct span words[ENDING_COUNT] = {
@@ -92,6 +103,27 @@ bool decision_is_hit(const struct decision *decision)
     default:
         return false;
     }
+}
+
+void decision_note_disk(struct decision *decision, uint64_t waited_us)
+{
+    bool waited = waited_us > 0;
+
+    decision->disk_wait_us = waited_us;
+    switch (decision->outcome) {
+    case OUTCOME_HIT_MEMORY:
+        decision->outcome = waited ? OUTCOME_HIT : OUTCOME_HIT_MEMORY;
+        break;
+    case OUTCOME_HIT:
+    case OUTCOME_STALE:
+    case OUTCOME_REVALIDATED:
+    case OUTCOME_PARTIAL:
+        break;
+    default:
+        decision->served = SERVED_NONE;
+        return;
+    }
+    decision->served = waited ? SERVED_COLD : decision->served;
 }
 
 /* ---- Cache-Status ---- */
@@ -195,6 +227,8 @@ struct span decision_cache_status(const struct decision *decision, struct span n
     }
     if (detail != REASON_NONE) {
         out = put_span(put_span(out, SPAN("; detail=")), reason_word(detail));
+    } else if (decision->served > SERVED_MEMORY && decision_is_hit(decision)) {
+        out = put_span(put_span(out, SPAN("; detail=")), served_word(decision->served));
     }
     CHECK((size_t)(out - start) <= size);
     return span_from_to(start, out);

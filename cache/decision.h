@@ -90,6 +90,13 @@
     X(STALE,     "stale")     /* something stored that had to be validated */                      \
     X(PARTIAL,   "partial")   /* something stored, without all the bytes asked for */
 
+/* Where the stored response lay that answered: id, word. */
+#define SERVINGS(X)                                                                                \
+    X(NONE,   "none")   /* nothing stored answered */                                              \
+    X(MEMORY, "memory") /* in memory */                                                            \
+    X(DISK,   "disk")   /* in the store, whose pages the system had in memory */                   \
+    X(COLD,   "cold")   /* some of it, head or body, had to be waited for from the disk */
+
 /* How the response ended: id, word, how Squid's result code ends. */
 #define ENDINGS(X)                                                                                 \
     X(COMPLETE, "complete",    "")                                                                 \
@@ -126,6 +133,13 @@ enum ending {
         ENDING_COUNT
 };
 
+enum served {
+#define X(id, word) SERVED_##id,
+    SERVINGS(X)
+#undef X
+        SERVED_COUNT
+};
+
 /* One per exchange. Times in seconds; -1 when unknown. */
 struct decision {
     enum outcome outcome;
@@ -138,6 +152,8 @@ struct decision {
     bool collapsed; /* waited for the fetch of another request */
     int64_t age;    /* of the response: the one found, after a fetch the one that came */
     int64_t lifetime;
+    enum served served;    /* decision_note_disk() has the last word */
+    uint64_t disk_wait_us; /* for the disk, in all; 0: it did not wait */
 };
 
 #define DECISION_INIT ((struct decision){.age = -1, .lifetime = -1})
@@ -147,15 +163,22 @@ struct span outcome_squid(enum outcome outcome);
 struct span reason_word(enum reason reason);
 struct span reason_text(enum reason reason);
 struct span forward_word(enum forward forward);
+struct span served_word(enum served served);
 struct span ending_word(enum ending ending);
 struct span ending_squid(enum ending ending);
 
 /* The response was made without asking the origin (RFC 9211 2.1). */
 bool decision_is_hit(const struct decision *decision);
 
+/* The outcome is known, and so long the disk was waited for. `served` is what a lookup found; it
+ * becomes SERVED_COLD after a wait, and SERVED_NONE when no stored response answers. May be called
+ * again when more was waited for. */
+void decision_note_disk(struct decision *decision, uint64_t waited_us);
+
 /* The Cache-Status member (RFC 9211): `name; hit; ttl=…` or `name; fwd=…; fwd-status=…; stored;
- * collapsed; ttl=…`, then `key="…"` if a key is given, then `detail=…`. A key is cut after
- * CACHE_STATUS_KEY_MAX bytes; what a string cannot carry (RFC 9651 3.3.3) becomes a blank. */
+ * collapsed; ttl=…`, then `key="…"` if a key is given, then `detail=…`: a reason, else of a hit
+ * `disk` or `cold` when it did not come from memory. A key is cut after CACHE_STATUS_KEY_MAX bytes;
+ * what a string cannot carry (RFC 9651 3.3.3) becomes a blank. */
 #define CACHE_STATUS_KEY_MAX 512
 struct span decision_cache_status(const struct decision *decision, struct span name,
                                   struct span key, struct arena *arena);

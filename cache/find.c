@@ -251,6 +251,7 @@ static enum policy_verdict judge(const struct cache_query *query, const struct l
     }
     decision->age = policy_age(&lookup->object->freshness, query->now);
     decision->lifetime = lookup->object->freshness.lifetime;
+    decision->served = lookup->from_memory ? SERVED_MEMORY : SERVED_DISK;
     enum policy_verdict verdict =
         policy_reuse(query->policy, &lookup->object->freshness, query->now, &decision->reason);
     decision->forward = verdict == POLICY_VALIDATE ? forward_of(decision) : FORWARD_NONE;

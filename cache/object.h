@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/source.h"
 #include "cache/cold.h"
+#include "cache/disk_wait.h"
 #include "cache/key.h"
 #include "cache/policy.h"
 #include "cache/spool.h"
@@ -125,6 +126,7 @@ struct object_reader {
     struct plain_reader plain; /* of the object, or of the piece being read */
     struct parts_reader *parts;
     struct waker waker;
+    struct disk_wait waited; /* for bytes that were on disk only; stays after _fini */
 };
 
 /* `to` UINT64_MAX: to the end. Takes its own reference. `waker` is called when there is more; it
@@ -136,6 +138,9 @@ struct object_reader {
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker);
 void object_reader_fini(struct object_reader *reader);
+/* Asks for the first bytes if they are in a large body of the store. True: they are on disk only,
+ * and must be waited for. */
+bool object_reader_begin(struct object_reader *reader);
 /* The reader of a body known in parts waits for the byte at *from, and still wants what comes
  * before *to. */
 bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uint64_t *to);

@@ -133,6 +133,7 @@ struct parts_reader {
     struct partial *partial; /* the object's */
     uint64_t offset, end;
     bool waits;
+    bool cold;                /* for the record of a piece, which is on disk only */
     struct partial_view view; /* the piece being read; none without an object */
     struct partial_reader place;
 };
@@ -174,6 +175,8 @@ static int enter_piece(struct object_reader *reader)
     case PARTIAL_HERE:
         break;
     case PARTIAL_COLD:
+        parts->cold = true;
+        return ERR_AGAIN;
     case PARTIAL_WAIT:
         return ERR_AGAIN;
     case PARTIAL_HOLE:
@@ -217,6 +220,7 @@ static int peek_parts(struct object_reader *reader, struct span *out)
     int err = 0;
 
     *out = SPAN_EMPTY;
+    parts->cold = false;
     while (err == 0 && out->len == 0 && parts->offset < parts->end) {
         err = parts->view.object ? peek_piece(reader, out) : enter_piece(reader);
     }
@@ -243,10 +247,17 @@ static struct object_reader *reader_of(struct source *source)
     return container_of(source, struct object_reader, source);
 }
 
-static int on_peek(struct source *source, struct span *out)
+/* It says ERR_AGAIN because of the disk, and not because of the origin. */
+static bool is_cold(const struct object_reader *reader)
 {
-    struct object_reader *reader = reader_of(source);
+    const struct plain_reader *plain = &reader->plain;
+    const struct ahead *ahead = plain->place == PLACE_SPOOL ? plain->spool.ahead : plain->ahead;
 
+    return (reader->parts && reader->parts->cold) || (ahead && ahead->behind);
+}
+
+static int peek(struct object_reader *reader, struct span *out)
+{
     if (reader->parts) {
         return peek_parts(reader, out);
     }
@@ -255,6 +266,26 @@ static int on_peek(struct source *source, struct span *out)
         atomic_store_explicit(&reader->object->damaged, true, memory_order_relaxed);
     }
     return err;
+}
+
+static int on_peek(struct source *source, struct span *out)
+{
+    struct object_reader *reader = reader_of(source);
+    int err = peek(reader, out);
+
+    if (err == ERR_AGAIN && is_cold(reader)) {
+        disk_wait_begin(&reader->waited);
+    } else {
+        disk_wait_end(&reader->waited);
+    }
+    return err;
+}
+
+bool object_reader_begin(struct object_reader *reader)
+{
+    struct span first;
+
+    return reader->plain.place == PLACE_CHUNKS && on_peek(&reader->source, &first) == ERR_AGAIN;
 }
 
 static void on_advance(struct source *source, size_t n)
@@ -308,4 +339,5 @@ void object_reader_fini(struct object_reader *reader)
         plain_close(&reader->plain);
     }
     object_unref(&reader->object);
+    disk_wait_end(&reader->waited);
 }

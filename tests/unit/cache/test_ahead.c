@@ -96,8 +96,10 @@ Test(ahead, what_comes_next_is_read_while_this_is_sent)
 
     setup(&f);
     cr_assert_eq(open_chunk(&f, 0, &bytes), ERR_AGAIN);
+    cr_expect(f.ahead->behind);
     sem_wait(&f.woken);
     cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    cr_expect_not(f.ahead->behind);
     expect_chunk(&f, 0, bytes);
     cr_expect(is_prepared(&f, 1));
     cr_expect(is_prepared(&f, 2), "it has waited: two steps");

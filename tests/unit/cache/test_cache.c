@@ -713,6 +713,7 @@ Test(cache, what_the_store_has_comes_to_memory_at_its_second_use)
         ask(&kit, "http://a/x", NULL, &try);
         cr_expect_eq(try.result, CACHE_FRESH);
         cr_expect_str_eq(try.lookup.from_memory ? "memory" : "store", wanted[i], "use %zu", i + 1);
+        cr_expect_eq(try.decision.served, try.lookup.from_memory ? SERVED_MEMORY : SERVED_DISK);
         cr_expect_eq(try.lookup.object->body_len, 2000);
         lookup_fini(&try.lookup);
         ask(&kit, "http://a/large", NULL, &try);

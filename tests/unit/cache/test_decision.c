@@ -51,6 +51,38 @@ Test(decision_cache_status, rfc9211)
          "larder; hit; ttl=0"},
         {"larder", {.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH, UNKNOWN}, "larder; hit"},
         {"larder",
+         {.outcome = OUTCOME_HIT_MEMORY,
+          .reason = REASON_FRESH,
+          .served = SERVED_MEMORY,
+          .age = 10,
+          .lifetime = 60},
+         "larder; hit; ttl=50"},
+        {"larder",
+         {.outcome = OUTCOME_HIT,
+          .reason = REASON_FRESH,
+          .served = SERVED_DISK,
+          .age = 10,
+          .lifetime = 60},
+         "larder; hit; ttl=50; detail=disk"},
+        {"larder",
+         {.outcome = OUTCOME_HIT, .reason = REASON_FRESH, .served = SERVED_COLD, UNKNOWN},
+         "larder; hit; detail=cold"},
+        {"larder", /* a reason says more */
+         {.outcome = OUTCOME_STALE,
+          .reason = REASON_STALE_WHILE_REVALIDATE,
+          .served = SERVED_COLD,
+          UNKNOWN},
+         "larder; hit; detail=stale-while-revalidate"},
+        {"larder", /* and what the origin confirmed is no hit */
+         {.outcome = OUTCOME_REVALIDATED,
+          .reason = REASON_STALE,
+          .store_reason = REASON_VALIDATED,
+          .forward = FORWARD_STALE,
+          .fwd_status = 304,
+          .served = SERVED_DISK,
+          UNKNOWN},
+         "larder; fwd=stale; fwd-status=304"},
+        {"larder",
          {.outcome = OUTCOME_STALE,
           .reason = REASON_STALE_WHILE_REVALIDATE,
           .age = 70,
@@ -152,6 +184,37 @@ Test(decision_cache_status, rfc9211)
                   cases[i].want);
     }
     arena_fini(&arena);
+}
+
+Test(decision, where_it_was_served_from)
+{
+    static const struct {
+        enum outcome outcome;
+        enum served found;
+        uint64_t waited;
+        enum outcome want;
+        enum served served;
+    } cases[] = {
+        {OUTCOME_HIT_MEMORY, SERVED_MEMORY, 0, OUTCOME_HIT_MEMORY, SERVED_MEMORY},
+        {OUTCOME_HIT, SERVED_DISK, 0, OUTCOME_HIT, SERVED_DISK},
+        {OUTCOME_HIT, SERVED_DISK, 1, OUTCOME_HIT, SERVED_COLD},
+        {OUTCOME_HIT_MEMORY, SERVED_MEMORY, 700, OUTCOME_HIT, SERVED_COLD}, /* its head was */
+        {OUTCOME_STALE, SERVED_DISK, 9, OUTCOME_STALE, SERVED_COLD},
+        {OUTCOME_REVALIDATED, SERVED_DISK, 0, OUTCOME_REVALIDATED, SERVED_DISK},
+        {OUTCOME_PARTIAL, SERVED_DISK, 9, OUTCOME_PARTIAL, SERVED_COLD},
+        {OUTCOME_MODIFIED, SERVED_DISK, 9, OUTCOME_MODIFIED, SERVED_NONE},
+        {OUTCOME_MISS, SERVED_NONE, 9, OUTCOME_MISS, SERVED_NONE},
+        {OUTCOME_ERROR, SERVED_MEMORY, 0, OUTCOME_ERROR, SERVED_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct decision decision = {.outcome = cases[i].outcome, .served = cases[i].found};
+        for (int twice = 0; twice < 2; twice++) {
+            decision_note_disk(&decision, cases[i].waited);
+            cr_expect_eq(decision.outcome, cases[i].want, "case %zu", i);
+            cr_expect_eq(decision.served, cases[i].served, "case %zu", i);
+            cr_expect_eq(decision.disk_wait_us, cases[i].waited, "case %zu", i);
+        }
+    }
 }
 
 Test(decision_cache_status, a_key_is_a_bounded_string)

@@ -1,8 +1,10 @@
 #include "object_kit.h"
 
+#include "base/err.h"
 #include "base/mem.h"
 
 #include <criterion/criterion.h>
+#include <semaphore.h>
 #include <stdio.h>
 
 /* Reads [from, to) of a stored body; returns how many bytes were placed. */
@@ -58,4 +60,109 @@ Test(object_reader, what_was_copied_has_no_place)
     cr_expect_eq(read_range(object, "small", 500, 0, 500, SIZE_MAX), 0, "a copy of the store's");
     object_unref(&object);
     kit_fini(&kit);
+}
+
+/* ---- waiting for the disk ---- */
+
+static void wake(void *arg)
+{
+    sem_post(arg);
+}
+
+/* The first lies in another file than the record, so that nothing reads it along. */
+enum { COLD_CHUNKS = 16 };
+#define COLD_BODY ((COLD_CHUNKS - 1) * (size_t)STORE_CHUNK + 1000)
+
+static struct object *load_large(struct kit *kit)
+{
+    struct cache_key id = {.text = SPAN("large")};
+    struct object *object;
+
+    kit_hash(kit->store, id.text, id.hash);
+    cr_assert_eq(
+        object_load((struct shelf){.store = kit->store}, &id, OBJECT_PEEKED, 0, NULL, &object), 0);
+    return object;
+}
+
+/* Reads all, waiting where it has to; returns how often it had to. */
+static unsigned read_patiently(struct object_reader *reader, sem_t *woken, struct span want)
+{
+    unsigned waits = 0;
+    struct span got;
+
+    while (want.len) {
+        int err = source_peek(&reader->source, &got);
+        if (err == ERR_AGAIN) {
+            waits++;
+            sem_wait(woken);
+            continue;
+        }
+        cr_assert(err == 0 && got.len && span_eq(got, span_take(want, got.len)));
+        source_advance(&reader->source, got.len);
+        want = span_skip(want, got.len);
+    }
+    return waits;
+}
+
+Test(object_reader, who_waits_for_the_disk_is_told_how_long)
+{
+    struct object_reader reader;
+    struct kit kit;
+    sem_t woken;
+
+    sem_init(&woken, 0, 0);
+    kit_init(&kit, 4 * KIT_SIZE);
+    struct object *object = kit_object(kit.store, "large", COLD_BODY, 0);
+    object_unref(&object);
+    if (!kit_reopen_cold(&kit)) {
+        kit_fini(&kit);
+        cr_skip_test("this file system keeps files in memory");
+    }
+    char *body = kit_body(SPAN("large"), COLD_BODY);
+    object = load_large(&kit);
+    cr_assert_eq(object_reader_init(&reader, object, 0, COLD_BODY, (struct waker){wake, &woken}),
+                 0);
+    cr_expect(object_reader_begin(&reader), "the first bytes are on disk only");
+    cr_expect_neq(reader.waited.since_us, 0, "it waits");
+    sem_wait(&woken);
+    cr_expect_not(object_reader_begin(&reader), "they have come");
+    cr_expect_eq(reader.waited.since_us, 0);
+    uint64_t first = reader.waited.us;
+    cr_expect_gt(first, 0);
+    unsigned waits = read_patiently(&reader, &woken, span_of(body, COLD_BODY));
+    cr_expect_geq(reader.waited.us, first + waits, "each wait counts");
+    uint64_t all = reader.waited.us;
+    object_reader_fini(&reader);
+    cr_expect_eq(reader.waited.us, all, "and is still known in the end");
+
+    cr_assert_eq(object_reader_init(&reader, object, 0, COLD_BODY, (struct waker){wake, &woken}),
+                 0);
+    cr_expect_not(object_reader_begin(&reader), "now they are in memory");
+    cr_expect_eq(read_patiently(&reader, &woken, span_of(body, COLD_BODY)), 0);
+    cr_expect_eq(reader.waited.us, 0);
+    object_reader_fini(&reader);
+    object_unref(&object);
+    free(body);
+    store_stop_reads(kit.store);
+    kit_fini(&kit);
+}
+
+Test(object_reader, a_wait_that_is_cut_short_counts)
+{
+    struct disk_wait wait = {0};
+
+    disk_wait_end(&wait);
+    cr_expect_eq(wait.us, 0, "there was none");
+    disk_wait_begin(&wait);
+    uint64_t since = wait.since_us;
+    disk_wait_begin(&wait);
+    cr_expect_eq(wait.since_us, since, "the same one");
+    disk_wait_end(&wait);
+    uint64_t us = wait.us;
+    cr_expect_gt(us, 0);
+    disk_wait_end(&wait);
+    cr_expect_eq(wait.us, us, "it has ended");
+    disk_wait_begin(&wait);
+    disk_wait_end(&wait);
+    cr_expect_gt(wait.us, us, "they add up");
 }
