@@ -14,6 +14,12 @@ static const char *const reason_words[] = {
 #undef X
 };
 
+static const char *const served_words[] = {
+#define X(id, word) word,
+    SERVINGS(X)
+#undef X
+};
+
 static const char *const ending_words[] = {
 #define X(id, word, squid) word,
     ENDINGS(X)
@@ -30,6 +36,9 @@ const struct metric counters_rows[] = {
      "Requests by what the cache did", {{"outcome", outcome_words, OUTCOME_COUNT}}},
     {"requests_by_reason", METRIC_COUNTER, offsetof(struct counters, reasons),
      "Requests by the reason for what the cache did", {{"reason", reason_words, REASON_COUNT}}},
+    {"requests_by_served_from", METRIC_COUNTER, offsetof(struct counters, served),
+     "Requests by where the stored response lay that answered",
+     {{"from", served_words, SERVED_COUNT}}},
     {"requests_by_end", METRIC_COUNTER, offsetof(struct counters, endings),
      "Requests by how they ended", {{"end", ending_words, ENDING_COUNT}}},
     {"responses_not_stored", METRIC_COUNTER, offsetof(struct counters, not_stored),
@@ -40,6 +49,8 @@ const struct metric counters_rows[] = {
      "Time to answer requests without an origin", {{0}}},
     {"miss_seconds", METRIC_HISTOGRAM, offsetof(struct counters, miss_seconds),
      "Time to answer requests that needed an origin", {{0}}},
+    {"store_read_seconds", METRIC_HISTOGRAM, offsetof(struct counters, read_seconds),
+     "Time that a request waited for the disk, of those that did", {{0}}},
     {0},
 };
 #undef ROW
@@ -67,6 +78,7 @@ void counters_exchange(struct counters *counters, const struct exchange_count *c
     metric_add(&counters->outcomes[decision->outcome], 1);
     metric_add(&counters->reasons[decision->reason], 1);
     metric_add(&counters->endings[decision->ending], 1);
+    metric_add(&counters->served[decision->served], 1);
     metric_add(&counters->status[class >= 1 && class <= 5 ? class : 0], 1);
     metric_add(&counters->client_sent_bytes, count->sent);
     metric_add(&counters->client_sendfile_bytes, count->sent_from_files);
@@ -80,6 +92,9 @@ void counters_exchange(struct counters *counters, const struct exchange_count *c
     } else {
         histogram_observe(hit ? &counters->hit_seconds : &counters->miss_seconds,
                           count->elapsed_us);
+    }
+    if (decision->disk_wait_us) {
+        histogram_observe(&counters->read_seconds, decision->disk_wait_us);
     }
     count_store(counters, decision);
 }

@@ -34,9 +34,11 @@ struct counters {
     metric_value reasons[REASON_COUNT];
     metric_value endings[ENDING_COUNT];
     metric_value not_stored[REASON_COUNT];
+    metric_value served[SERVED_COUNT];
     metric_value status[6]; /* by class; 0: no response was sent */
     struct histogram hit_seconds;
     struct histogram miss_seconds;
+    struct histogram read_seconds;
 };
 
 /* The families above for metrics_write(), ended by an empty row. */

@@ -36,6 +36,9 @@ json_t *decision_json(const struct decision *decision)
     json_object_set_new(object, "lifetime", seconds(decision->lifetime));
     json_object_set_new(object, "ttl",
                         dated ? json_integer(decision->lifetime - decision->age) : json_null());
+    json_object_set_new(object, "served_from",
+                        decision->served ? word(served_word(decision->served)) : json_null());
+    json_object_set_new(object, "disk_wait_us", json_integer((json_int_t)decision->disk_wait_us));
     json_object_set_new(object, "end", word(ending_word(decision->ending)));
     return object;
 }

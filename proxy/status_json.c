@@ -46,6 +46,11 @@ static struct span word_of_reason(int reason)
     return reason_word((enum reason)reason);
 }
 
+static struct span word_of_served(int served)
+{
+    return served_word((enum served)served);
+}
+
 static struct span word_of_ending(int ending)
 {
     return ending_word((enum ending)ending);
@@ -65,6 +70,9 @@ static json_t *requests_json(const struct owners *owners)
     json_object_set_new(
         requests, "by_reason",
         by_word(owners, offsetof(struct counters, reasons), REASON_COUNT, word_of_reason));
+    json_object_set_new(
+        requests, "by_served_from",
+        by_word(owners, offsetof(struct counters, served), SERVED_COUNT, word_of_served));
     json_object_set_new(
         requests, "by_end",
         by_word(owners, offsetof(struct counters, endings), ENDING_COUNT, word_of_ending));
@@ -103,6 +111,8 @@ static json_t *latency_json(const struct owners *owners)
     json_object_set_new(latency, "hits", quantiles(owners, offsetof(struct counters, hit_seconds)));
     json_object_set_new(latency, "misses",
                         quantiles(owners, offsetof(struct counters, miss_seconds)));
+    json_object_set_new(latency, "disk_waits",
+                        quantiles(owners, offsetof(struct counters, read_seconds)));
     return latency;
 }
 

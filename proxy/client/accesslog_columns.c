@@ -73,6 +73,10 @@ char *column_reason(char *at, const struct accesslog_entry *entry)
         *at++ = ',';
         at = put_span(at, reason_word(kept));
     }
+    if (entry->decision->disk_wait_us) {
+        at = put_number(put_span(at, SPAN("@cold:")), entry->decision->disk_wait_us);
+        at = put_span(at, SPAN("us"));
+    }
     if (entry->incident.len) {
         *at++ = '#';
         at = column_word(at, entry->incident);

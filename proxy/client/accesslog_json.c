@@ -133,6 +133,11 @@ static char *put_decision(char *at, const struct decision *decision)
         at = put_integer(at, SPAN(",\"lifetime\":"), decision->lifetime);
         at = put_integer(at, SPAN(",\"ttl\":"), decision->lifetime - decision->age);
     }
+    at = put_string(at, SPAN(",\"served_from\":\""),
+                    decision->served ? served_word(decision->served) : SPAN_EMPTY);
+    if (decision->disk_wait_us) {
+        at = put_integer(at, SPAN(",\"disk_wait_us\":"), (int64_t)decision->disk_wait_us);
+    }
     return put_string(at, SPAN(",\"end\":\""), ending_word(decision->ending));
 }
 

@@ -186,6 +186,9 @@ static void record(struct exchange *x)
 {
     uint64_t elapsed_us = clock_mono_us() - x->started_us;
 
+    disk_wait_end(&x->waited); /* it may be given up while it waits */
+    disk_wait_end(&x->reader.waited);
+    exchange_note_disk(x);
     count(x, elapsed_us, x->stream->sent);
     write_log(x, elapsed_us, x->stream->sent);
     remember(x, elapsed_us, x->stream->sent);

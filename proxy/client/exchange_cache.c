@@ -95,6 +95,7 @@ static enum exchange_state act(struct exchange *x, enum cache_result result)
     case CACHE_REFUSED:
         return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
     case CACHE_COLD:
+        disk_wait_begin(&x->waited);
         return EX_READ;
     }
     UNREACHABLE();
@@ -117,9 +118,14 @@ enum exchange_state exchange_read(struct exchange *x)
 {
     struct cache_query query = query_of(x);
 
-    return lookup_is_ready(&x->lookup)
-               ? act(x, cache_lookup_on(x->worker->cache, &query, &x->lookup, &x->decision))
-               : EX_READ;
+    if (!lookup_is_ready(&x->lookup)) {
+        return EX_READ;
+    }
+    enum cache_result result = cache_lookup_on(x->worker->cache, &query, &x->lookup, &x->decision);
+    if (result != CACHE_COLD) {
+        disk_wait_end(&x->waited);
+    }
+    return act(x, result);
 }
 
 /* ---- AWAIT ---- */
@@ -213,8 +219,7 @@ static enum exchange_state await_bytes(struct exchange *x)
             x->confirmed = true;
             return exchange_send(x);
         }
-        object_reader_fini(&x->reader); /* it is another one by now */
-        x->body = NULL;
+        exchange_close_body(x); /* it is another one by now */
         object_unref(&x->object);
         x->decision.outcome = OUTCOME_MODIFIED;
         x->decision.age = x->decision.lifetime = -1;

@@ -8,8 +8,14 @@
 
 /* ---- the response ---- */
 
+void exchange_note_disk(struct exchange *x)
+{
+    decision_note_disk(&x->decision, x->waited.us + x->reader.waited.us);
+}
+
 static void describe(struct exchange *x, struct response *response)
 {
+    exchange_note_disk(x);
     respond_object(
         &(struct respond_input){
             .request = &x->request,
@@ -46,6 +52,14 @@ static int open_body(struct exchange *x, const struct body_parts *body)
     return object_reader_init(&x->reader, x->object, first->from, first->to, waker);
 }
 
+void exchange_close_body(struct exchange *x)
+{
+    object_reader_fini(&x->reader);
+    x->waited.us += x->reader.waited.us;
+    x->reader.waited = (struct disk_wait){0};
+    x->body = NULL;
+}
+
 /* The client does not want the origin asked for what is missing (RFC 9111 5.2.1.7). */
 static enum exchange_state refuse_to_ask(struct exchange *x)
 {
@@ -57,8 +71,7 @@ static enum exchange_state refuse_to_ask(struct exchange *x)
  * parts and the rest is not to be had. */
 static enum exchange_state start_over(struct exchange *x)
 {
-    object_reader_fini(&x->reader);
-    x->body = NULL;
+    exchange_close_body(x);
     if (x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
     }
@@ -236,8 +249,13 @@ enum exchange_state exchange_send(struct exchange *x)
     if (object_parts(x->object)) {
         return send_parts(x, &response);
     }
-    return open_body(x, &response.body) == 0 ? exchange_reply(x, &response.head, x->body)
-                                             : start_over(x);
+    if (open_body(x, &response.body) != 0) {
+        return start_over(x);
+    }
+    if (object_reader_begin(&x->reader)) {
+        describe(x, &response); /* the head says that the body comes from the disk */
+    }
+    return exchange_reply(x, &response.head, x->body);
 }
 
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate)

@@ -66,7 +66,8 @@ struct exchange {
     uint64_t hole;          /* where bytes of it were missing last, and how often just there */
     int hole_tries;
     struct object_reader reader;
-    struct source *body; /* plays what the reader reads; NULL: not opened */
+    struct source *body;     /* plays what the reader reads; NULL: not opened */
+    struct disk_wait waited; /* for the disk, by lookups and readers that are gone */
     struct source_memory page;
     struct connect_tunnel *tunnel;
     int status; /* sent to the client */
@@ -90,6 +91,10 @@ enum exchange_state exchange_await(struct exchange *x);
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
 /* Sends what is to be delivered, or waits for what is missing of it. */
 enum exchange_state exchange_send(struct exchange *x);
+/* The reader is given up, and how long it has waited is kept. */
+void exchange_close_body(struct exchange *x);
+/* The decision tells what is known by now of waits for the disk. */
+void exchange_note_disk(struct exchange *x);
 /* While it is delivered: where the body waits for bytes nobody fetches, they are fetched. False:
  * they cannot be had. */
 bool exchange_fill(struct exchange *x);

@@ -3,7 +3,8 @@
 
 A store is filled with objects of all sizes, variants and parts included; the proxy is started again
 and the pages of its files are dropped from memory, also while it answers. Then every hit must be
-byte-exact, ranges too, without a word to the origin; many who want the same at once read it once;
+byte-exact, ranges too, without a word to the origin, and the decision must tell who waited for the
+disk, in Cache-Status, in the log and in the metrics alike; many who want the same at once read it once;
 clients leave while they wait; and the proxy ends while reads are under way.
 """
 import http.client
@@ -12,11 +13,13 @@ import mmap
 import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -86,13 +89,56 @@ def counters(origin_port):
 
 
 def get_all(proxy, base, vary, what):
+    """Returns the Cache-Status of all answers."""
+    told = []
     client = larder.Client(proxy.port)
     for size in SIZES:
-        status, body, _ = client.get(f"{base}/o/c{size}/{size}?cc=max-age=3600")
+        status, body, fields = client.get(f"{base}/o/c{size}/{size}?cc=max-age=3600")
         check(status == 200 and body == origin.body(f"c{size}", size), f"{what}: {size} bytes")
+        told.append(fields["Cache-Status"])
     for language in LANGUAGES:
-        status, body, _ = client.get(f"http://127.0.0.1:{vary.port}/v", Accept_Language=language)
+        status, body, fields = client.get(f"http://127.0.0.1:{vary.port}/v",
+                                          Accept_Language=language)
         check(status == 200 and body == origin.body(language, 700), f"{what}: in {language}")
+        told.append(fields["Cache-Status"])
+    return told
+
+
+def details(told, what):
+    """How many hits say "cold", "disk" and (nothing) memory."""
+    counts = {"cold": 0, "disk": 0, None: 0}
+    for status in told:
+        found = re.fullmatch(r"larder; hit; ttl=\d+(?:; detail=(\w+))?", status)
+        check(found and found[1] in counts, f"{what}: Cache-Status: {status}")
+        counts[found[1] if found else None] += 1
+    return counts
+
+
+def tells_who_waited(proxy, log, told):
+    """Of a proxy that has only answered what was `told`: log, metrics and status agree."""
+    counts = details(told, "in all")
+    for _ in range(500):  # the last one may be counted a moment after its last byte came
+        if metric(proxy, "larder_requests_total") >= len(told):
+            break
+        time.sleep(0.01)
+    from_cold = metric(proxy, 'larder_requests_by_served_from_total{from="cold"}')
+    observed = metric(proxy, "larder_store_read_seconds_count")
+    answer = json.load(urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/status"))
+    status = answer["requests"]["by_served_from"]
+    recent = [one for one in answer["recent"] if one["served_from"] == "cold"]
+    check(counts["cold"] <= from_cold, f"all are counted: {counts}, {from_cold}")
+    check(from_cold == observed > 0, f"each is one observation: {from_cold}, {observed}")
+    check(status.get("cold") == from_cold, f"/status: {status}")
+    check(status.get("disk", 0) + status.get("memory", 0) + from_cold == len(told), f"{status}")
+    check(len(recent) == from_cold and all(one["disk_wait_us"] > 0 for one in recent), "recent")
+    check(proxy.stop(), "it ends")
+    lines = [json.loads(line) for line in open(log)][-len(told):]
+    cold = [line for line in lines if line["served_from"] == "cold"]
+    check(len(lines) == len(told) and len(cold) == from_cold, f"the log: {len(cold)} of {len(lines)}")
+    for line in lines:
+        waited = line.get("disk_wait_us", 0)
+        check((waited > 0) == (line["served_from"] == "cold"), f"how long: {line}")
+        check(waited <= line["elapsed_us"], f"not longer than all: {line}")
 
 
 def get_ranges(proxy, base, rng):
@@ -169,7 +215,10 @@ def main():
     vary = Vary()
     base = f"http://127.0.0.1:{place}"
     with tempfile.TemporaryDirectory(prefix="larder-cold-", dir=os.environ.get("TMPDIR")) as store:
-        proxy = larder.Proxy(program, store, "--set", "store.size=256MiB", "--set", "memory.size=16MiB")
+        log = store + "/access.log"
+        proxy = larder.Proxy(program, store, "--set", "store.size=256MiB", "--set",
+                             "memory.size=16MiB", "--access-log", log, "--set", "log.format=json",
+                             "--set", "name=larder")
         proxy.start()
         get_all(proxy, base, vary, "fetched")
         check(proxy.stop(), "it ends")
@@ -181,9 +230,14 @@ def main():
         if not is_cold(store):
             print("skipped: this file system keeps files in memory")
             sys.exit(77)
-        get_all(proxy, base, vary, "from disk")
+        told = get_all(proxy, base, vary, "from disk")
+        check(details(told, "from disk")["cold"] > 0, f"somebody waited: {told}")
         check(metric(proxy, "larder_store_reads_total") > 0, "something was read from the disk")
-        get_all(proxy, base, vary, "again")
+        again = get_all(proxy, base, vary, "again")
+        check(details(again, "again")["disk"] > 0, f"from the mapped store: {again}")
+        tells_who_waited(proxy, log, told + again)
+
+        proxy.start()
         for _ in range(3):
             drop_pages(store)
             get_ranges(proxy, base, rng)

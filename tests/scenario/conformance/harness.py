@@ -511,5 +511,7 @@ def check_line(message, line, who):
     if numbers:
         need(got.isdigit() and int(numbers[1]) <= int(got) <= int(numbers[2]),
              f"{who} {name}: {got}")
+    elif value.startswith("~"):
+        need(re.fullmatch(value[1:], got), f"{who} {name}: {got}, not {value[1:]}")
     elif value != "*":
         need(got == value, f"{who} {name}: {got}, not {value}")

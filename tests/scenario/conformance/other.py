@@ -30,3 +30,4 @@ cases("attachment", miss(LONG, "Content-Disposition: attachment; filename=exampl
 cases("attachment-heuristic", miss("Last-Modified: @-86400", "Date: @+0",
                                    "Content-Disposition: attachment; filename=example.txt"), hit())
 cases("cache-status", miss(LONG, want=("Cache-Status: *",)), hit("Cache-Status: *"))
+cases("cache-status-memory", miss(LONG), hit(r"Cache-Status: ~[^;]+; hit; ttl=\d+"))

@@ -85,6 +85,43 @@ Test(accesslog_format, squids_native_columns)
                       "[2001:db8::1]:443 - HIER_DIRECT/[2001:db8::1] - method\n");
 }
 
+Test(accesslog_format, waits_for_the_disk)
+{
+    struct row row;
+
+    row_init(&row, "a", "/");
+    row.decision = (struct decision){.outcome = OUTCOME_HIT,
+                                     .reason = REASON_FRESH,
+                                     .served = SERVED_COLD,
+                                     .disk_wait_us = 8123,
+                                     .age = -1};
+    expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_HIT/200 1234 GET http://a/ - "
+                      "HIER_NONE/- text/html fresh@cold:8123us\n");
+    row.entry.incident = SPAN("1-2f");
+    row.decision.store_reason = REASON_PRIVATE;
+    row.entry.format = ACCESS_COMBINED;
+    row.request.version = HTTP_1_1;
+    expect_line(&row, "192.0.2.7 - - [22/Nov/2025:07:40:01 +0000] "
+                      "\"GET http://a/ HTTP/1.1\" 200 1234 \"-\" \"-\" "
+                      "TCP_HIT:HIER_NONE/- fresh,private@cold:8123us#1-2f\n");
+    row.entry.incident = SPAN_EMPTY;
+    row.decision.store_reason = REASON_NONE;
+    row.entry.format = ACCESS_JSON;
+    expect_line(&row, "{\"time\":\"2025-11-22T07:40:01.007Z\",\"elapsed_us\":140999,"
+                      "\"client\":\"192.0.2.7\",\"method\":\"GET\",\"url\":\"http://a/\","
+                      "\"status\":200,\"bytes\":1234,\"content_type\":\"text/html\","
+                      "\"outcome\":\"hit\",\"reason\":\"fresh\",\"stored\":false,"
+                      "\"collapsed\":false,\"served_from\":\"cold\",\"disk_wait_us\":8123,"
+                      "\"end\":\"complete\"}\n");
+    row.decision.served = SERVED_MEMORY;
+    row.decision.disk_wait_us = 0;
+    expect_line(&row, "{\"time\":\"2025-11-22T07:40:01.007Z\",\"elapsed_us\":140999,"
+                      "\"client\":\"192.0.2.7\",\"method\":\"GET\",\"url\":\"http://a/\","
+                      "\"status\":200,\"bytes\":1234,\"content_type\":\"text/html\","
+                      "\"outcome\":\"hit\",\"reason\":\"fresh\",\"stored\":false,"
+                      "\"collapsed\":false,\"served_from\":\"memory\",\"end\":\"complete\"}\n");
+}
+
 Test(accesslog_format, peers_incidents_and_requests_nobody_understood)
 {
     struct row row;

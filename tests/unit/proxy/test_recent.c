@@ -95,14 +95,15 @@ Test(recent, json_has_everything_but_secrets)
     cr_assert(recent_read(ring, 0, &entry));
     json_t *json = recent_json(&entry);
     char *text = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
-    cr_expect_str_eq(text, "{\"time_ms\":1763797201007,\"method\":\"GET\","
-                           "\"url\":\"http://example.net/%FF?token=\\u2026\",\"cut\":false,"
-                           "\"status\":200,\"bytes\":0,\"elapsed_us\":0,\"outcome\":\"miss\","
-                           "\"reason\":\"absent\","
-                           "\"because\":\"nothing is stored under this URL\","
-                           "\"store_reason\":\"private\",\"fwd\":\"uri-miss\",\"fwd_status\":200,"
-                           "\"stored\":false,\"collapsed\":false,\"age\":null,\"lifetime\":null,"
-                           "\"ttl\":null,\"end\":\"complete\"}");
+    cr_expect_str_eq(text,
+                     "{\"time_ms\":1763797201007,\"method\":\"GET\","
+                     "\"url\":\"http://example.net/%FF?token=\\u2026\",\"cut\":false,"
+                     "\"status\":200,\"bytes\":0,\"elapsed_us\":0,\"outcome\":\"miss\","
+                     "\"reason\":\"absent\","
+                     "\"because\":\"nothing is stored under this URL\","
+                     "\"store_reason\":\"private\",\"fwd\":\"uri-miss\",\"fwd_status\":200,"
+                     "\"stored\":false,\"collapsed\":false,\"age\":null,\"lifetime\":null,"
+                     "\"ttl\":null,\"served_from\":null,\"disk_wait_us\":0,\"end\":\"complete\"}");
     free(text);
     json_decref(json);
     free(ring);
