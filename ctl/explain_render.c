@@ -388,6 +388,10 @@ static void show_last(const json_t *root, struct buf *out)
     show_duration(&line, ago > 0 ? (uint64_t)ago : 0);
     buf_printf(&line, " ago: %s, %" PRIu64 ", %s (%s)", string(last, "method"),
                show_number(last, "status"), string(last, "outcome"), string(last, "reason"));
+    if (has(last, "served_from") && show_number(last, "disk_wait_us")) {
+        buf_printf(&line, "; waited %" PRIu64 " ms for the disk",
+                   (show_number(last, "disk_wait_us") + 999) / 1000);
+    }
     if (has(last, "fwd_status")) {
         buf_printf(&line, "; the origin said %" PRIu64, show_number(last, "fwd_status"));
     }

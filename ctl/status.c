@@ -117,6 +117,33 @@ static void show_latency(const json_t *latency, struct buf *out)
     buf_printf(out, "\n");
 }
 
+/* Where stored responses lay, and how long those waited that were on disk only. */
+static void show_served(const json_t *root, struct buf *out)
+{
+    const json_t *served = json_object_get(json_object_get(root, "requests"), "by_served_from");
+    const json_t *waits = json_object_get(json_object_get(root, "latency_us"), "disk_waits");
+    uint64_t cold = show_number(served, "cold");
+
+    if (!json_is_object(served)) {
+        return; /* of an older version */
+    }
+    show_label(out, "stored");
+    show_count(out, show_number(served, "memory"));
+    buf_printf(out, " served from memory, ");
+    show_count(out, show_number(served, "disk"));
+    buf_printf(out, " from the mapped store, ");
+    show_count(out, cold);
+    buf_printf(out, " waited\n");
+    if (cold) {
+        show_label(out, "");
+        buf_printf(out, "for the disk: half below ");
+        put_milliseconds(out, waits, "p50");
+        buf_printf(out, ", 99 %% below ");
+        put_milliseconds(out, waits, "p99");
+        buf_printf(out, "\n");
+    }
+}
+
 static void show_memory(const json_t *memory, struct buf *out)
 {
     show_label(out, "memory");
@@ -207,6 +234,7 @@ int status_render(struct span json, struct buf *out)
     show_requests(json_object_get(root, "requests"), out);
     show_bytes(json_object_get(root, "bytes"), out);
     show_latency(json_object_get(root, "latency_us"), out);
+    show_served(root, out);
     show_memory(json_object_get(root, "memory"), out);
     show_store(json_object_get(root, "store"), out);
     json_decref(root);

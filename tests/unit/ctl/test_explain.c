@@ -87,6 +87,22 @@ Test(explain_render, one_label_one_thing)
     buf_fini(&out);
 }
 
+Test(explain_render, how_long_the_last_one_waited_for_the_disk)
+{
+    static const char waited[] =
+        "{\"program\": \"larder-proxy\", \"now\": 1000100, \"request\": {}, \"next\": {},"
+        " \"last\": {\"time_ms\": 1000040999, \"method\": \"GET\", \"status\": 200,"
+        "  \"outcome\": \"hit\", \"reason\": \"fresh\", \"served_from\": \"cold\","
+        "  \"disk_wait_us\": 8123}}";
+    struct buf out = BUF_INIT;
+
+    cr_assert_eq(explain_render(span_str(waited), &out), 0);
+    buf_append(&out, SPAN("\0"));
+    cr_expect(strstr(out.data, "GET, 200, hit (fresh); waited 9 ms for the disk\n"), "%s",
+              out.data);
+    buf_fini(&out);
+}
+
 Test(explain_render, what_is_no_explanation_is_refused)
 {
     static const char *const others[] = {"", "{}", "[]", "<html>", "{\"next\": 1}"};

@@ -44,6 +44,28 @@ Test(status, a_table_for_people)
     buf_fini(&out);
 }
 
+Test(status, where_stored_responses_were_served_from)
+{
+    static const struct {
+        const char *json, *want;
+    } cases[] = {
+        {"{\"program\": \"larder-proxy\", \"requests\": {\"by_served_from\": {\"none\": 5,"
+         " \"memory\": 1000, \"disk\": 20, \"cold\": 3}}, \"latency_us\": {\"disk_waits\":"
+         " {\"p50\": 5000, \"p99\": 10000}}}",
+         "stored      1,000 served from memory, 20 from the mapped store, 3 waited\n"
+         "            for the disk: half below 5 ms, 99 % below 10 ms\n"},
+        {"{\"program\": \"larder-proxy\", \"requests\": {\"by_served_from\": {\"disk\": 1}}}",
+         "stored      0 served from memory, 1 from the mapped store, 0 waited\nmemory"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = BUF_INIT;
+        cr_expect_eq(status_render(span_str(cases[i].json), &out), 0);
+        buf_append(&out, SPAN("\0"));
+        cr_expect(strstr(out.data, cases[i].want), "%s", out.data);
+        buf_fini(&out);
+    }
+}
+
 Test(status, other_versions_and_other_programs)
 {
     struct buf out = BUF_INIT;
