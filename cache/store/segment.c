@@ -394,11 +394,11 @@ static bool is_left_by_all(struct segment *segment)
 
 void segment_shed(struct segment *segment)
 {
-    if (!segment->writable || !atomic_load(&segment->sealed) || !atomic_load(&segment->opened)) {
-        return;
-    }
+    uint64_t state = atomic_load(&segment->pin.state);
     struct env view;
-    if (atomic_load(&segment->pin.state) & PIN_COUNT) {
+
+    if (!(state & PIN_LIVE) || state & PIN_COUNT || !segment->writable ||
+        !atomic_load(&segment->sealed) || !atomic_load(&segment->opened)) {
         return;
     }
     if (env_view_of(&view, &segment->env) != 0) {

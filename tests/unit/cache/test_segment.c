@@ -222,5 +222,10 @@ Test(segment, a_sealed_one_costs_its_readers_no_writer)
     cr_expect_eq(segment->next_chunk, chunk.number + 1);
     cr_expect_eq(segment->next_object, 1);
     cr_expect_gt(env_pages(&segment->env), 4);
+
+    segment_retire(segment);
+    segment_close(segment);
+    segment_shed(segment); /* a free slot: nothing happens */
+    cr_expect_null(segment->env.map);
     teardown(&f);
 }
