@@ -13,6 +13,7 @@
 #ifndef LARDER_CACHE_STORE_SEGMENT_H
 #define LARDER_CACHE_STORE_SEGMENT_H
 
+#include "cache/store/bitmap.h"
 #include "cache/store/env.h"
 #include "cache/store/ledger.h"
 #include "cache/store/object.h"
@@ -31,11 +32,6 @@ struct store_pin {
 struct segment_home {
     char *dir;
     uint8_t uuid[16];
-};
-
-struct bitmap {
-    _Atomic uint64_t *words;
-    size_t bits;
 };
 
 struct segment {

@@ -1,0 +1,153 @@
+#include "cache/store/segment.h"
+
+#include "base/err.h"
+
+#include <unistd.h>
+
+/* Pages a commit may need beside the values: new copies of the right edge of each tree, the free
+ * list, the databases' heads. */
+#define SLACK_PAGES 32
+
+/* ---- room ---- */
+
+/* What a value takes: pages of its own, and bytes in the leaves of the tree. */
+static void account(const size_t page_size, size_t size, uint64_t *pages, uint64_t *leaf_bytes)
+{
+    if (size < page_size / 2 - 32) {
+        *leaf_bytes += size + 16;
+    } else {
+        *pages += (size + 16 + page_size - 1) / page_size;
+        *leaf_bytes += 24;
+    }
+}
+
+/* A leaf may stay a third empty when the next record does not fit. */
+static bool fits(uint64_t capacity, size_t page_size, uint64_t pages, uint64_t leaf_bytes)
+{
+    uint64_t tree = leaf_bytes * 3 / 2 / page_size;
+
+    return (pages + tree + tree / 64 + SLACK_PAGES) * page_size <= capacity;
+}
+
+bool segment_has_room(const struct segment *segment, size_t size)
+{
+    uint64_t pages =
+        segment->txn ? segment->base_pages + segment->overflow_pages : env_pages(&segment->env);
+    uint64_t leaf_bytes = segment->txn ? segment->leaf_bytes : 0;
+
+    account(segment->env.page_size, size, &pages, &leaf_bytes);
+    return fits(segment->capacity, segment->env.page_size, pages, leaf_bytes);
+}
+
+bool segment_could_hold(uint64_t capacity, size_t size)
+{
+    size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t pages = SLACK_PAGES;
+    uint64_t leaf_bytes = 0;
+
+    account(page_size, size, &pages, &leaf_bytes);
+    return fits(capacity, page_size, pages, leaf_bytes);
+}
+
+/* ---- a transaction ---- */
+
+int segment_write_begin(struct segment *segment)
+{
+    if (segment->txn) {
+        return 0;
+    }
+    int err = mdb_txn_begin(segment->env.lmdb, NULL, 0, &segment->txn);
+    if (err) {
+        segment->txn = NULL;
+        return err == MDB_PANIC ? ERR_FULL : env_error(err);
+    }
+    segment->base_pages = env_pages(&segment->env);
+    segment->overflow_pages = 0;
+    segment->leaf_bytes = 0;
+    return 0;
+}
+
+static int append(struct segment *segment, MDB_dbi db, uint32_t *next, size_t size, void **at,
+                  uint32_t *number)
+{
+    MDB_val key = env_val(next, sizeof(*next));
+    MDB_val val = {size, NULL};
+    int err = env_error(mdb_put(segment->txn, db, &key, &val, MDB_APPEND | MDB_RESERVE));
+
+    if (!err) {
+        *at = val.mv_data;
+        *number = (*next)++;
+        account(segment->env.page_size, size, &segment->overflow_pages, &segment->leaf_bytes);
+    }
+    return err;
+}
+
+int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t *number)
+{
+    return append(segment, segment->objects, &segment->next_object, size, at, number);
+}
+
+static int add_owner(struct segment *segment, uint32_t number, const uint8_t owner[STORE_HASH])
+{
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val = env_val(owner, STORE_HASH);
+    int err = env_error(mdb_put(segment->txn, segment->owners, &key, &val, MDB_APPEND));
+
+    account(segment->env.page_size, STORE_HASH, &segment->overflow_pages, &segment->leaf_bytes);
+    return err;
+}
+
+int segment_add_chunk(struct segment *segment, const uint8_t owner[STORE_HASH], size_t size,
+                      void **at, uint32_t *number)
+{
+    size_t floor = segment->env.page_size / 2; /* so that it can be lent */
+    size_t padded = size < floor ? floor : size;
+    int err = add_owner(segment, segment->next_chunk, owner);
+
+    if (!err) { /* last: what is reserved must be filled before anything else is put */
+        err = append(segment, segment->chunks, &segment->next_chunk, padded, at, number);
+    }
+    if (!err) {
+        memset((char *)*at + size, 0, padded - size);
+    }
+    return err;
+}
+
+int segment_peek(struct segment *segment, uint32_t number, struct span *value)
+{
+    MDB_val key = env_val(&number, sizeof(number));
+    MDB_val val;
+    int err = env_error(mdb_get(segment->txn, segment->objects, &key, &val));
+
+    if (!err) {
+        *value = span_of(val.mv_data, val.mv_size);
+    }
+    return err;
+}
+
+int segment_commit(struct segment *segment)
+{
+    if (!segment->txn) {
+        return 0;
+    }
+    int err = env_error(mdb_txn_commit(segment->txn));
+    segment->txn = NULL;
+    if (err) {
+        segment->next_object = segment->committed_objects;
+        segment->next_chunk = segment->committed_chunks;
+        return err;
+    }
+    segment->committed_objects = segment->next_object;
+    segment->committed_chunks = segment->next_chunk;
+    return 0;
+}
+
+void segment_abort(struct segment *segment)
+{
+    if (segment->txn) {
+        mdb_txn_abort(segment->txn);
+        segment->txn = NULL;
+        segment->next_object = segment->committed_objects;
+        segment->next_chunk = segment->committed_chunks;
+    }
+}
