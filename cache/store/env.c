@@ -105,6 +105,12 @@ struct span env_range(const struct env *env)
     return env->map ? span_of(env->map, env->map_size) : SPAN_EMPTY;
 }
 
+/* The same for what LMDB reads. */
+static struct span lmdb_range(const struct env *env)
+{
+    return env->is_mapped ? SPAN_EMPTY : env_range(env);
+}
+
 void env_locate(struct env *env, const MDB_val *val)
 {
     /* Each page starts with its own number. */
@@ -276,15 +282,15 @@ static int view_file(struct env *env)
     if (map == MAP_FAILED) {
         return -errno;
     }
+    madvise(map, env->map_size, MADV_RANDOM); /* as MDB_NORDAHEAD */
     env->map = map;
     return 0;
 }
 
-/* Takes over `fd`. */
-static int view(struct env *env, int fd)
+int env_view(struct env *env, const char *path)
 {
-    *env = (struct env){.fd = fd, .is_view = true};
-    if (fd < 0) {
+    *env = (struct env){.fd = open(path, O_RDONLY | O_CLOEXEC), .is_view = true};
+    if (env->fd < 0) {
         return -errno;
     }
     int err = view_file(env);
@@ -295,17 +301,29 @@ static int view(struct env *env, int fd)
     return err;
 }
 
-int env_view(struct env *env, const char *path)
+/* ---- a map of our own ---- */
+
+int env_map(struct env *env)
 {
-    return view(env, open(path, O_RDONLY | O_CLOEXEC));
+    int fd = fcntl(env->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    char *map = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    madvise(map, env->map_size, MADV_RANDOM); /* as MDB_NORDAHEAD */
+    env->map = map;
+    env->fd = fd;
+    env->is_mapped = true;
+    return 0;
 }
 
-int env_view_of(struct env *env, const struct env *other)
-{
-    return view(env, fcntl(other->fd, F_DUPFD_CLOEXEC, 0));
-}
-
-static void close_view(struct env *env)
+static void unmap(struct env *env)
 {
     void *map;
 
@@ -315,12 +333,8 @@ static void close_view(struct env *env)
     *env = (struct env){0};
 }
 
-void env_close(struct env *env)
+void env_leave(struct env *env)
 {
-    if (env->is_view) {
-        close_view(env);
-        return;
-    }
     for (unsigned i = 0; i < ENV_LANES; i++) {
         MDB_txn *txn = atomic_exchange(&env->lanes[i].txn, NULL);
         if (txn) {
@@ -330,6 +344,14 @@ void env_close(struct env *env)
     if (env->lmdb) {
         mdb_env_close(env->lmdb);
         env->lmdb = NULL;
+    }
+}
+
+void env_close(struct env *env)
+{
+    env_leave(env);
+    if (env->is_view || env->is_mapped) {
+        unmap(env);
     }
 }
 
@@ -358,7 +380,7 @@ int env_read_begin(struct env *env, MDB_txn **txn)
         struct env_lane *resting = &env->lanes[(lane + i) % ENV_LANES];
         *txn = atomic_exchange_explicit(&resting->txn, NULL, memory_order_acquire);
         if (*txn) {
-            int err = guard_lookup(call_renew, *txn, env_range(env));
+            int err = guard_lookup(call_renew, *txn, lmdb_range(env));
             if (err) {
                 mdb_txn_abort(*txn);
             }
@@ -368,7 +390,7 @@ int env_read_begin(struct env *env, MDB_txn **txn)
     /* Left by a jump it costs a transaction and a reader's slot: better before than in it. */
     int err = env->map ? guard_touch(span_of(env->map, 2 * env->page_size)) : 0;
     struct beginning begin = {env->lmdb, txn};
-    return err ? err : guard_lookup(call_begin, &begin, env_range(env));
+    return err ? err : guard_lookup(call_begin, &begin, lmdb_range(env));
 }
 
 void env_read_end(struct env *env, MDB_txn *txn)
@@ -403,8 +425,8 @@ struct counting {
     uint64_t commits, pages;
 };
 
-/* Both meta pages of a view: the newer one counts. */
-static void count_view(struct counting *count)
+/* Both meta pages in a map of our own: the newer one counts. */
+static void count_in_map(struct counting *count)
 {
     for (unsigned i = 0; i < 2; i++) {
         struct meta meta;
@@ -422,8 +444,8 @@ static int call_count(void *arg)
     struct counting *count = arg;
     MDB_envinfo info;
 
-    if (count->env->is_view) {
-        count_view(count);
+    if (count->env->is_view || count->env->is_mapped) {
+        count_in_map(count);
     } else if (mdb_env_info(count->env->lmdb, &info) == 0) {
         count->commits = info.me_last_txnid;
         count->pages = info.me_last_pgno + 1;

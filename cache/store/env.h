@@ -32,10 +32,11 @@ struct env_root {
 
 struct env {
     MDB_env *lmdb;
-    bool is_view;
+    bool is_view;   /* LMDB has no part in it */
+    bool is_mapped; /* LMDB has, but `map` and `fd` are our own: env_map() */
     size_t page_size;
     size_t map_size;
-    int fd;                           /* LMDB's, or of a view its own */
+    int fd;                           /* LMDB's, unless is_view or is_mapped */
     const char *map;                  /* where the file is mapped; NULL until env_locate() */
     struct env_root roots[ENV_ROOTS]; /* walk.c's */
     struct env_lane lanes[ENV_LANES];
@@ -56,16 +57,22 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
 /* The same for who only walks (walk.h): without LMDB and what it sets aside for a writer, and
  * nothing is written. The file is not changed meanwhile. 0, ERR_CORRUPT, or -errno. */
 int env_view(struct env *env, const char *path);
-/* Of the file that another has open. */
-int env_view_of(struct env *env, const struct env *other);
 /* No transaction may be in use. Harmless on a zeroed env. */
 void env_close(struct env *env);
+
+/* Maps the file once more, for who walks, so that LMDB can be left. After that only transactions
+ * need LMDB. 0 or -errno. */
+int env_map(struct env *env);
+/* Gives back what LMDB holds: descriptors, its mapping, and for a writer lists of 3 MiB and the
+ * small pages of its largest transaction. Who walks goes on in the map of env_map(), meanwhile,
+ * too. Nobody may be in a transaction, or begin one again. Harmless when it is done. */
+void env_leave(struct env *env);
 
 /* 0, -EIO, or a code of LMDB. */
 int env_read_begin(struct env *env, MDB_txn **txn);
 void env_read_end(struct env *env, MDB_txn *txn);
 
-/* What a guard for a lookup in it is to cover. */
+/* What a guard for a walk in it is to cover. */
 struct span env_range(const struct env *env);
 
 /* Finds out where the file is mapped, from a value that `txn` (reading, not writing) has read. */

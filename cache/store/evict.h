@@ -32,7 +32,8 @@ int evict_ahead(struct disk *disk, uint64_t written);
 /* Drops a segment as it is, if there is one that is not open. No transaction is needed. */
 bool evict_one(struct disk *disk);
 
-/* Closes dropped segments whose last reader has left. */
+/* Closes dropped segments whose last reader has left, and leaves those to their readers that are
+ * written no more. */
 void evict_reap(struct disk *disk);
 
 /* Deletes dead index records among the next `count`. */

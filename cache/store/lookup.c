@@ -123,9 +123,13 @@ static int get_value(struct segment *segment, const struct walk_tree *tree, uint
     struct span key = span_of(&number, sizeof(number));
 
     walk_init(&walk, &segment->env, way);
-    int err = atomic_load_explicit(&segment->sealed, memory_order_acquire)
-                  ? get(&walk, tree, WALK_LAST, key, out)
-                  : get_in_transaction(&walk, tree, key, out, &commit);
+    int err;
+    if (segment_enter(segment)) {
+        err = get_in_transaction(&walk, tree, key, out, &commit);
+        segment_exit(segment);
+    } else {
+        err = get(&walk, tree, WALK_LAST, key, out);
+    }
     walk_fini(&walk);
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* only committed numbers are handed out */
 }

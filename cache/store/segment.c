@@ -87,6 +87,7 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     segment->env = (struct env){0};
     atomic_store(&segment->opened, false);
     atomic_store(&segment->sealed, !writable);
+    atomic_store(&segment->visitors, 0);
     pthread_mutex_init(&segment->opening, NULL);
     /* No record is shorter than 70 bytes with its node, no chunk than half a page. */
     ledger_init(&segment->ledger, spec->capacity / 64);
@@ -136,42 +137,16 @@ int segment_resume(struct segment *segment)
 void segment_seal(struct segment *segment)
 {
     CHECK(segment->txn == NULL);
-    atomic_store_explicit(&segment->sealed, true, memory_order_release);
-}
-
-/* Who pins it from now on finds it closed and waits; who was there before is counted. */
-static bool is_left_by_all(struct segment *segment)
-{
-    atomic_store(&segment->opened, false);
-    if ((atomic_load(&segment->pin.state) & PIN_COUNT) == 0) {
-        return true;
-    }
-    atomic_store(&segment->opened, true);
-    return false;
+    atomic_store(&segment->sealed, true);
 }
 
 void segment_shed(struct segment *segment)
 {
-    uint64_t state = atomic_load(&segment->pin.state);
-    struct env view;
-
-    if (!(state & PIN_LIVE) || state & PIN_COUNT || !segment->writable ||
-        !atomic_load(&segment->sealed) || !atomic_load(&segment->opened)) {
-        return;
+    /* Who enters is counted before looking at `sealed`; here it is the other way round. */
+    if (segment->writable && atomic_load(&segment->sealed) && atomic_load(&segment->opened) &&
+        segment->env.is_mapped && atomic_load(&segment->visitors) == 0) {
+        env_leave(&segment->env);
     }
-    if (env_view_of(&view, &segment->env) != 0) {
-        return; /* no descriptor left: it stays as it is */
-    }
-    pthread_mutex_lock(&segment->opening);
-    if (is_left_by_all(segment)) {
-        env_close(&segment->env);
-        memcpy(&segment->env, &view, sizeof(view));
-        segment->writable = false;
-        atomic_store(&segment->opened, true);
-    } else {
-        env_close(&view);
-    }
-    pthread_mutex_unlock(&segment->opening);
 }
 
 int segment_ready(struct segment *segment)
@@ -198,6 +173,24 @@ void segment_close(struct segment *segment)
 }
 
 /* ---- reading ---- */
+
+bool segment_enter(struct segment *segment)
+{
+    if (atomic_load_explicit(&segment->sealed, memory_order_acquire)) {
+        return false;
+    }
+    atomic_fetch_add(&segment->visitors, 1);
+    if (atomic_load(&segment->sealed)) {
+        segment_exit(segment);
+        return false;
+    }
+    return true;
+}
+
+void segment_exit(struct segment *segment)
+{
+    atomic_fetch_sub(&segment->visitors, 1);
+}
 
 struct file_place segment_place(const struct segment *segment, struct span lent)
 {

@@ -43,8 +43,9 @@ struct segment {
     const struct segment_home *home;
 
     pthread_mutex_t opening;
-    _Atomic bool opened; /* the first use opens the file */
-    _Atomic bool sealed; /* nobody writes to it any more */
+    _Atomic bool opened;       /* the first use opens the file */
+    _Atomic bool sealed;       /* nobody writes to it any more */
+    _Atomic uint32_t visitors; /* who entered it */
     struct env env;
     MDB_dbi objects, chunks, owners;
     struct ledger ledger;
@@ -87,8 +88,8 @@ int segment_count(struct segment *segment);
 int segment_ready(struct segment *segment);
 /* The last commit is done: from now on it is read without a transaction. The writer's. */
 void segment_seal(struct segment *segment);
-/* What LMDB holds for the writer of a sealed segment, some hundred KiB, is given back, unless
- * somebody reads in it: then another time. The writer's. */
+/* What LMDB holds for the writer of a sealed segment, some MiB, is given back, unless somebody is
+ * in a transaction: then another time. The writer's. */
 void segment_shed(struct segment *segment);
 /* True when this call ended its life. */
 bool segment_retire(struct segment *segment);
@@ -117,6 +118,11 @@ static inline struct segment *segment_of_pin(struct store_pin *pin)
 }
 
 /* ---- reading, with a pin ---- */
+
+/* For who is to begin a transaction. False: it is sealed, and to be walked without. Otherwise
+ * segment_exit() follows. */
+bool segment_enter(struct segment *segment);
+void segment_exit(struct segment *segment);
 
 /* Where bytes that were lent out of the mapping (lookup.h) lie in the file. */
 struct file_place segment_place(const struct segment *segment, struct span lent);

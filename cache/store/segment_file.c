@@ -144,7 +144,10 @@ static int open_to_write(struct segment *segment, const char *path, bool create)
     if (!err && create) {
         err = in_first_transaction(segment, true);
     }
-    return err ? err : in_first_transaction(segment, false);
+    if (!err) {
+        err = in_first_transaction(segment, false);
+    }
+    return err ? err : env_map(&segment->env);
 }
 
 static int open_to_read(struct segment *segment, const char *path)

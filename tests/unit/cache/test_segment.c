@@ -6,6 +6,7 @@
 #include "cache/store/lookup.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -188,6 +189,21 @@ Test(segment, an_aborted_write_gives_its_numbers_back)
     teardown(&f);
 }
 
+/* How many descriptors are open in the folder. */
+static int descriptors(const struct fixture *f)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char to[PATH_MAX] = "";
+        ssize_t n = readlinkat(dirfd(dir), entry->d_name, to, sizeof(to) - 1);
+        count += n > 0 && strncmp(to, f->dir, strlen(f->dir)) == 0;
+    }
+    closedir(dir);
+    return count;
+}
+
 /* A store of a million objects has hundreds of segments: each would keep what LMDB needs to write.
  */
 Test(segment, a_sealed_one_costs_its_readers_no_writer)
@@ -205,18 +221,26 @@ Test(segment, a_sealed_one_costs_its_readers_no_writer)
     segment_shed(segment);
     cr_expect_not_null(segment->env.lmdb, "it may still be written to");
 
+    cr_assert(segment_enter(segment));
     segment_seal(segment);
+    segment_shed(segment);
+    cr_expect_not_null(segment->env.lmdb, "somebody is in a transaction");
+    segment_exit(segment);
     cr_assert(segment_pin(segment, segment->id, false));
     cr_assert_eq(lookup_lend(segment, &chunk, &before), 0);
+    cr_expect_not(segment_enter(segment), "nobody begins a transaction any more");
     segment_shed(segment);
-    cr_expect_not_null(segment->env.lmdb, "what was lent stays where it is");
-    cr_expect_arr_eq(before.at, same, sizeof(same));
+    cr_expect_null(segment->env.lmdb, "readers are no reason to keep it");
+    cr_expect_arr_eq(before.at, same, sizeof(same), "what was lent stays where it is");
+    cr_assert_eq(lookup_lend(segment, &chunk, &lent), 0);
+    cr_expect_eq(lent.at, before.at);
+    struct file_place place = segment_place(segment, lent);
+    char read[sizeof(same)];
+    cr_assert_eq(pread(place.fd, read, sizeof(read), (off_t)place.offset), sizeof(read));
+    cr_expect_arr_eq(read, same, sizeof(same));
+    cr_expect_eq(descriptors(&f), 1);
     segments_unpin(&f.segments, segment);
 
-    segment_shed(segment);
-    cr_expect_null(segment->env.lmdb);
-    cr_assert_eq(lookup_lend(segment, &chunk, &lent), 0);
-    cr_expect_arr_eq(lent.at, same, sizeof(same));
     segment->counted = false;
     cr_expect_eq(segment_count(segment), 0);
     cr_expect_eq(segment->next_chunk, chunk.number + 1);
