@@ -5,10 +5,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd)
 shift
 declare -A arguments=([killed.py]=200 [powerloss.py]=100 [errors.py]=long [bitflips.py]=200
-    [clock.py]=20 [slowreader.py]=long)
+    [clock.py]=20 [slowreader.py]=long [idle.py]=10000)
 names=("$@")
 [ $# -gt 0 ] || names=(killed.py powerloss.py errors.py bitflips.py clock.py twice.py
-    ../scenario/full.py slowreader.py)
+    ../scenario/full.py idle.py slowreader.py)
 passed=0 failed=0 skipped=0
 
 for name in "${names[@]}"; do
