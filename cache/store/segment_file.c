@@ -135,12 +135,15 @@ struct opening {
 
 static int open_to_write(struct segment *segment, const char *path, bool create)
 {
-    int err = env_open(&segment->env, path, segment->capacity, 0);
+    /* LMDB divides by the length of a page that a file gives, and follows its root. */
+    int err = create ? 0 : sound_check_only(path, "h");
 
-    if (err) {
-        return err;
+    if (!err) {
+        err = env_open(&segment->env, path, segment->capacity, 0);
     }
-    err = create ? preallocate(segment) : 0;
+    if (!err && create) {
+        err = preallocate(segment);
+    }
     if (!err && create) {
         err = in_first_transaction(segment, true);
     }

@@ -21,6 +21,7 @@ struct walk {
     uint64_t in_file; /* pages that can be read */
     uint64_t pages;   /* up to the last commit; free ones at the end may never have been written */
     const char *skipped; /* the named tree nobody asks for, and with it the free list; or NULL */
+    const char *only;    /* the one named tree that is looked at, or NULL: all; no free list */
     const char *told;    /* the named tree whose values somebody asks for, or NULL */
     void (*each)(void *arg, struct span key, struct span value);
     void *arg;
@@ -176,7 +177,8 @@ static bool check_value(struct walk *walk, const struct node *node, const char *
     if (node->flags != NODE_TREE || len != sizeof(named)) {
         return false;
     }
-    if (is_named(walk->skipped, key, node->key_len)) {
+    bool is_left_out = walk->only && !is_named(walk->only, key, node->key_len);
+    if (is_left_out || is_named(walk->skipped, key, node->key_len)) {
         return true;
     }
     memcpy(&named, value, sizeof(named));
@@ -315,7 +317,7 @@ static int call_check(void *arg)
     }
     walk->visited = xcalloc(walk->pages, 1);
     bool sound = check_tree(walk, &last.main, TREE_MAIN) &&
-                 (walk->skipped || check_tree(walk, &last.free, TREE_FREE));
+                 (walk->skipped || walk->only || check_tree(walk, &last.free, TREE_FREE));
     return sound ? 0 : ERR_CORRUPT;
 }
 
@@ -364,6 +366,13 @@ static int check(const char *path, struct walk *walk)
 int sound_check_without(const char *path, const char *tree)
 {
     struct walk walk = {.skipped = tree};
+
+    return check(path, &walk);
+}
+
+int sound_check_only(const char *path, const char *tree)
+{
+    struct walk walk = {.only = tree};
 
     return check(path, &walk);
 }

@@ -18,6 +18,8 @@ int sound_check(const char *path);
 /* The same without the named tree and the free list, which are most of a file: it may be read, but
  * not yet written to. */
 int sound_check_without(const char *path, const char *tree);
+/* The same of no named tree but this: LMDB may open the file, and look something up in that one. */
+int sound_check_only(const char *path, const char *tree);
 
 /* As sound_check(), and calls `each` for every value of the named tree that lies in its leaves. */
 int sound_each(const char *path, const char *tree,

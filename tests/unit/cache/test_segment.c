@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -252,4 +253,50 @@ Test(segment, a_sealed_one_costs_its_readers_no_writer)
     segment_shed(segment); /* a free slot: nothing happens */
     cr_expect_null(segment->env.map);
     teardown(&f);
+}
+
+/* Opened for the writer, and by whoever comes first. */
+Test(segment, a_damaged_one_is_not_opened)
+{
+    static const struct {
+        const char *what;
+        off_t at;
+        size_t len;
+    } cases[] = {
+        {"nothing", 0, 0},
+        {"the magic number", 16, 4},
+        {"the length of a page", 40, 4},
+        {"the root of the main tree", 128, 8},
+        {"the number of the last page", 136, 8},
+        {"all of it", 0, 4096},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (int byte = 0; byte < 256; byte += 85) {
+            char path[PATH_MAX], bytes[4096];
+            struct fixture f;
+            setup(&f);
+            struct segment *segment = create(&f, 1u << 20);
+            add_filled(segment, 5000, 'a');
+            cr_assert_eq(segment_commit(segment), 0);
+            struct segment_spec spec = {
+                .id = segment->id, .log = S3_PROBATION, .capacity = 1u << 20};
+            segment_path(&f.segments.home, spec.id, path);
+            segment_retire(segment);
+            segment_close(segment);
+
+            int fd = open(path, O_RDWR | O_CLOEXEC);
+            memset(bytes, byte, sizeof(bytes));
+            for (off_t meta = 0; meta < 8192; meta += 4096) {
+                cr_assert_eq(pwrite(fd, bytes, cases[i].len, meta + cases[i].at), cases[i].len);
+            }
+            close(fd);
+            segment_adopt(segment, &f.segments.home, &spec, true);
+            cr_expect_eq(segment_ready(segment), cases[i].len ? ERR_CORRUPT : 0, "%s is %d",
+                         cases[i].what, byte);
+            segment_retire(segment);
+            segment_close(segment);
+            teardown(&f);
+        }
+    }
 }
