@@ -20,7 +20,8 @@ PACKAGES := deploy/install-packages.sh
 # Warnings are errors but under sanitizers, whose added checks make gcc see paths that are not there.
 FLAGS_debug := -Dwerror=true
 FLAGS_clang := -Dwerror=true
-FLAGS_release := --buildtype=release -Dtests=false
+# A hit takes a tenth fewer instructions when small functions are inlined across files.
+FLAGS_release := --buildtype=release -Db_lto=true -Dtests=false
 FLAGS_asan := -Db_sanitize=address,undefined -Db_lundef=false
 FLAGS_tsan := -Db_sanitize=thread -Db_lundef=false
 NEEDS_asan := check
