@@ -25,6 +25,8 @@ OBJECTS = int(os.environ.get("OBJECTS", 1000000))
 SIZE = int(os.environ.get("SIZE", 4096))
 PEERS = os.environ.get("PEERS", "larder nginx squid trafficserver").split()
 CONNECTIONS = 32
+SETTLE = 15  # seconds until writers rest and indexes are on disk
+PATIENCE = 60  # seconds for the first hit after a restart
 DISK = max(1 << 30, OBJECTS * (SIZE + 4096) * 3 // 2)  # more than anybody needs for them
 
 
@@ -207,6 +209,7 @@ visible_hostname bench
             "cache.min_average_object_size": "INT 4000", "log.logging_enabled": "INT 0",
             "http.cache.required_headers": "INT 0", "admin.user_id": "STRING trafficserver",
             "diags.output.note": "STRING L",
+            "cache.dir.sync_frequency": "INT 2",  # or what was stored in the last minute is lost
         }
         lines = [f"CONFIG proxy.config.{name} {value}" for name, value in records.items()]
         write(f"{etc}/records.config", "\n".join(lines) + "\n")
@@ -257,7 +260,7 @@ def until_hit(peer, number):
     """Seconds from the start to the first hit; the origin is down, so nothing else is a 200."""
     began = time.monotonic()
     peer.start()
-    while time.monotonic() - began < 300:
+    while time.monotonic() - began < PATIENCE:
         if peer.get(number) == 200:
             return time.monotonic() - began
         time.sleep(0.001)
@@ -297,7 +300,7 @@ def measure(name, top, build, origin):
     row["cpu_us_per_object"] = (cpu_seconds(pid) - cpu) * 1e6 / OBJECTS
     row["memory_per_object"] = (memory(pid) - half) / (OBJECTS - OBJECTS // 2)
     row["memory"] = memory(pid)
-    time.sleep(2)  # writers settle
+    time.sleep(SETTLE)
     stop(peer.process)
     row["disk_per_object"] = disk_bytes(peer.store) / OBJECTS
     stop(origin.process)
