@@ -25,6 +25,7 @@ OBJECTS = int(os.environ.get("OBJECTS", 1000000))
 SIZE = int(os.environ.get("SIZE", 4096))
 PEERS = os.environ.get("PEERS", "larder nginx squid trafficserver").split()
 CONNECTIONS = 32
+MEMORY = 256  # MiB for hot objects and what waits to be written, where that is a setting
 SETTLE = 15  # seconds until writers rest and indexes are on disk
 PATIENCE = 60  # seconds for the first hit after a restart
 DISK = max(1 << 30, OBJECTS * (SIZE + 4096) * 3 // 2)  # more than anybody needs for them
@@ -149,7 +150,7 @@ class Peer:
             "--admin", f"127.0.0.1:{free_port()}", "--workers", "1",
             "--site", f"*=http://127.0.0.1:{self.origin.port}", "--allow", "127.0.0.0/8",
             "--allow-target", "127.0.0.0/8", "--store", self.store,
-            "--store-size", f"{DISK >> 20}MiB", "--memory", "64MiB",
+            "--store-size", f"{DISK >> 20}MiB", "--memory", f"{MEMORY}MiB",
         ]
 
     def nginx(self):
@@ -175,7 +176,7 @@ cache_peer 127.0.0.1 parent {self.origin.port} 0 no-query originserver name=orig
 cache_peer_access origin allow all
 http_access allow all
 never_direct allow all
-cache_mem 64 MB
+cache_mem {MEMORY} MB
 cache_dir rock {self.store} {DISK >> 20} slot-size=8192 max-size=1000000
 access_log none
 cache_log {self.dir}/log
@@ -205,7 +206,7 @@ visible_hostname bench
             "http.server_ports": f"STRING {self.port}:ip-in=127.0.0.1",
             "url_remap.remap_required": "INT 1", "reverse_proxy.enabled": "INT 1",
             "exec_thread.autoconfig": "INT 0", "exec_thread.limit": "INT 1",
-            "accept_threads": "INT 0", "cache.ram_cache.size": "INT 67108864",
+            "accept_threads": "INT 0", "cache.ram_cache.size": f"INT {MEMORY << 20}",
             "cache.min_average_object_size": "INT 4000", "log.logging_enabled": "INT 0",
             "http.cache.required_headers": "INT 0", "admin.user_id": "STRING trafficserver",
             "diags.output.note": "STRING L",
