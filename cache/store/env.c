@@ -111,6 +111,13 @@ static struct span lmdb_range(const struct env *env)
     return env->is_mapped ? SPAN_EMPTY : env_range(env);
 }
 
+/* The two pages where every transaction begins: event loops begin some, and must not wait for the
+ * disk when memory is short. Refused where RLIMIT_MEMLOCK is 0; then they may. */
+static void keep_in_memory(const struct env *env)
+{
+    mlock(env->map, 2 * env->page_size);
+}
+
 void env_locate(struct env *env, const MDB_val *val)
 {
     /* Each page starts with its own number. */
@@ -120,6 +127,7 @@ void env_locate(struct env *env, const MDB_val *val)
     memcpy(&number, (const char *)val->mv_data - ((uintptr_t)val->mv_data - page), sizeof(number));
     env->map =
         (const char *)val->mv_data - ((uintptr_t)val->mv_data - page) - number * env->page_size;
+    keep_in_memory(env);
 }
 
 struct file_place env_place(const struct env *env, const char *at)

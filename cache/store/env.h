@@ -75,7 +75,8 @@ void env_read_end(struct env *env, MDB_txn *txn);
 /* What a guard for a walk in it is to cover. */
 struct span env_range(const struct env *env);
 
-/* Finds out where the file is mapped, from a value that `txn` (reading, not writing) has read. */
+/* Finds out where the file is mapped, from a value that `txn` (reading, not writing) has read, and
+ * keeps its first two pages in memory, if it may. */
 void env_locate(struct env *env, const MDB_val *val);
 
 /* mdb_dbi_open() in a reading transaction, surviving a damaged tree: ERR_CORRUPT. */

@@ -7,6 +7,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void setup(char dir[64], struct index *index)
@@ -206,4 +208,37 @@ Test(index, sweeps_go_round_and_find_every_dead_record)
         cr_expect_eq(get(&index, hash, &location), i % 2 ? ERR_NOT_FOUND : 0);
     }
     teardown(dir, &index);
+}
+
+static unsigned long locked_kib(void)
+{
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[128];
+    unsigned long kib = 0;
+
+    cr_assert_not_null(status);
+    while (fgets(line, sizeof(line), status)) {
+        if (strncmp(line, "VmLck:", 6) == 0) {
+            kib = strtoul(line + 6, NULL, 10);
+        }
+    }
+    fclose(status);
+    return kib;
+}
+
+/* A transaction begins with them, also one of an event loop. */
+Test(index, its_first_pages_stay_in_memory)
+{
+    struct rlimit limit;
+    struct index index;
+    char dir[64];
+    unsigned long before = locked_kib();
+
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    setup(dir, &index);
+    if (limit.rlim_cur >= 2 * index.env.page_size) {
+        cr_expect_eq(locked_kib() - before, 2 * index.env.page_size / 1024);
+    }
+    teardown(dir, &index);
+    cr_expect_eq(locked_kib(), before);
 }
