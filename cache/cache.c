@@ -85,6 +85,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
                 .dirs = options->dirs,
                 .count = options->dir_count,
                 .dirty_limit = dirty > DIRTY_LIMIT_MIN ? dirty : DIRTY_LIMIT_MIN,
+                .favor = options->favor,
             },
             &cache->stores);
     }

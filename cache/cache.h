@@ -17,6 +17,7 @@ struct cache;
 struct cache_options {
     const struct store_dir *dirs; /* one for each disk */
     size_t dir_count;             /* 0: memory only */
+    enum s3_favor favor;          /* what the store keeps when it is full */
     uint64_t memory;     /* bytes; becomes the limit of base/memory.h, for the whole process */
     uint64_t object_max; /* larger responses are not stored; 0: what the store takes */
 };

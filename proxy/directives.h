@@ -48,6 +48,7 @@ struct site_host {
 };
 
 enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON };
+enum store_favor { FAVOR_OBJECTS, FAVOR_BOTH, FAVOR_BYTES };
 enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
 
 struct settings {
@@ -63,6 +64,7 @@ struct settings {
     size_t store_count;
     char *store_path; /* as written, when there is one; it is in `stores`, too */
     uint64_t store_size;
+    enum store_favor store_favor;
     uint64_t memory_size;
     uint64_t object_max; /* larger responses are not stored; 0: as large as the store allows */
 

@@ -135,6 +135,7 @@ static const struct conf_custom name_type = {
 };
 
 static const char *const access_format_words[] = {"squid", "combined", "json", NULL};
+static const char *const favor_words[] = {"objects", "both", "bytes", NULL};
 static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
 
 /* ---- access rules ---- */
@@ -215,6 +216,9 @@ static const struct conf_directive store_rows[] = {
     {"directories", CONF_MAP(folder_table), LIST(stores, store_count), NULL, NULL, NULL, 0,
      "Instead of path: several folders, one for each disk. One that fails is taken out, the others "
      "go on."},
+    {"favor", CONF_ENUM(favor_words), FIELD(store_favor), "objects", NULL, NULL, 0,
+     "What a full store keeps: many small objects (most requests answered), large ones as gladly "
+     "(fewest bytes fetched), or both; see docs/hitratio.md."},
     {"object-max", CONF_SIZE, FIELD(object_max), "0", NULL, NULL, CONF_RELOAD,
      "Larger responses are not stored. 0: as large as the store allows."},
     {0},

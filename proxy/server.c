@@ -177,11 +177,14 @@ static void find_own_addresses(struct server *server)
 
 static int open_cache(struct server *server)
 {
+    static const enum s3_favor favors[] = {
+        [FAVOR_OBJECTS] = S3_OBJECTS, [FAVOR_BOTH] = S3_BOTH, [FAVOR_BYTES] = S3_BYTES};
     const struct settings *settings = server->settings;
     struct store_dir *dirs = xcalloc(settings->store_count, sizeof(*dirs));
     struct cache_options options = {
         .dirs = dirs,
         .dir_count = settings->store_count,
+        .favor = favors[settings->store_favor],
         .memory = settings->memory_size,
         .object_max = settings->object_max,
     };

@@ -23,6 +23,7 @@ struct stores_options {
     const struct store_dir *dirs;
     size_t count;         /* at least one, at most STORES_MAX */
     uint64_t dirty_limit; /* bytes queued for writing in all of them */
+    enum s3_favor favor;  /* as in store_options */
 };
 
 /* A directory that cannot be opened is left out, and said so in the log, when there are others. 0;

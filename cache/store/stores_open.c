@@ -110,13 +110,14 @@ static bool is_copy(const struct stores *stores, const struct member *member)
 }
 
 static int open_member(struct stores *stores, struct survey *survey, size_t number,
-                       uint64_t dirty_limit)
+                       const struct store_options *common)
 {
     struct member *member = &stores->members[number];
     struct store_options options = {
         .path = member->path,
         .size = member->size,
-        .dirty_limit = dirty_limit,
+        .dirty_limit = common->dirty_limit,
+        .favor = common->favor,
         .secret = survey->has_secret ? &survey->secret : NULL,
         .on_trouble = stores_on_trouble,
         .arg = member,
@@ -139,7 +140,8 @@ static int open_member(struct stores *stores, struct survey *survey, size_t numb
 }
 
 /* Those that exist first: a new one takes over their secret. */
-static int open_members(struct stores *stores, struct survey *survey, uint64_t dirty_limit)
+static int open_members(struct stores *stores, struct survey *survey,
+                        const struct store_options *common)
 {
     size_t open = 0;
     int first = 0;
@@ -149,7 +151,7 @@ static int open_members(struct stores *stores, struct survey *survey, uint64_t d
         if (survey->existed[number] != (i < stores->count)) {
             continue;
         }
-        int err = open_member(stores, survey, number, dirty_limit);
+        int err = open_member(stores, survey, number, common);
         if (err == ERR_BUSY) {
             return err;
         }
@@ -242,9 +244,13 @@ int stores_open(const struct stores_options *options, struct stores **out)
     struct stores *stores = stores_new(options);
     struct survey survey = {0};
     uint64_t dirty = options->dirty_limit / options->count;
+    struct store_options common = {
+        .dirty_limit = dirty > DIRTY_MIN ? dirty : DIRTY_MIN,
+        .favor = options->favor,
+    };
 
     look_around(stores, &survey);
-    int err = open_members(stores, &survey, dirty > DIRTY_MIN ? dirty : DIRTY_MIN);
+    int err = open_members(stores, &survey, &common);
     if (!err) {
         warn_of_shared_disks(stores);
         stores->secret = survey.secret;

@@ -1,4 +1,5 @@
 #include "base/err.h"
+#include "cache/store/store_parts.h"
 #include "cache/store/stores_parts.h"
 #include "store_kit.h"
 
@@ -17,6 +18,7 @@ struct rack {
     char base[64];
     char paths[DIRS][96];
     struct stores *stores;
+    enum s3_favor favor;
 };
 
 static void rack_init(struct rack *rack)
@@ -33,7 +35,7 @@ static void rack_init(struct rack *rack)
 static int rack_try(struct rack *rack, const char *wanted)
 {
     struct store_dir dirs[DIRS];
-    struct stores_options options = {.dirs = dirs, .dirty_limit = 64u << 20};
+    struct stores_options options = {.dirs = dirs, .dirty_limit = 64u << 20, .favor = rack->favor};
 
     for (; *wanted; wanted++) {
         dirs[options.count++] = (struct store_dir){rack->paths[*wanted - 'a'], KIT_SIZE};
@@ -116,6 +118,19 @@ static void drop_all(struct rack *rack)
         shelf_drop(shelf_of(rack, i, hash), hash, NULL, NULL);
     }
     stores_flush(rack->stores);
+}
+
+Test(stores, each_directory_keeps_what_is_favored)
+{
+    struct rack rack;
+
+    rack_init(&rack);
+    rack.favor = S3_BYTES;
+    rack_open(&rack, "ab");
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect_eq(rack.stores->members[i].store->disk.policy.favor, S3_BYTES);
+    }
+    rack_fini(&rack);
 }
 
 Test(stores, each_takes_its_part_and_a_restart_finds_all)

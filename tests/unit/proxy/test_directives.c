@@ -171,10 +171,13 @@ Test(directives, several_folders_for_the_store)
     settings_unref(&s);
     cr_assert_eq(load_file(printed.data, &errors, &s), 0, "%s", errors.data);
     cr_expect_eq(s->store_count, 2);
+    cr_expect_eq(s->store_favor, FAVOR_OBJECTS);
     settings_unref(&s);
     cr_assert_eq(
-        load_file("store: {size: 1GiB, object-max: 1MiB, directories: [/a, /b]}\n", &errors, &s),
+        load_file("store: {size: 1GiB, object-max: 1MiB, favor: bytes, directories: [/a, /b]}\n",
+                  &errors, &s),
         0);
+    cr_expect_eq(s->store_favor, FAVOR_BYTES);
     cr_expect_eq(s->stores[1].size, UINT64_C(1) << 30);
     settings_unref(&s);
     buf_fini(&errors);
