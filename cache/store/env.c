@@ -311,9 +311,9 @@ int env_view(struct env *env, const char *path)
 
 /* ---- a map of our own ---- */
 
-int env_map(struct env *env)
+int env_map(struct env *env, const char *path)
 {
-    int fd = fcntl(env->fd, F_DUPFD_CLOEXEC, 0);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         return -errno;

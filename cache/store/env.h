@@ -62,7 +62,7 @@ void env_close(struct env *env);
 
 /* Maps the file once more, for who walks, so that LMDB can be left. After that only transactions
  * need LMDB. 0 or -errno. */
-int env_map(struct env *env);
+int env_map(struct env *env, const char *path);
 /* Gives back what LMDB holds: descriptors, its mapping, and for a writer lists of 3 MiB and the
  * small pages of its largest transaction. Who walks goes on in the map of env_map(), meanwhile,
  * too. Nobody may be in a transaction, or begin one again. Harmless when it is done. */

@@ -150,7 +150,7 @@ static int open_to_write(struct segment *segment, const char *path, bool create)
     if (!err) {
         err = in_first_transaction(segment, false);
     }
-    return err ? err : env_map(&segment->env);
+    return err ? err : env_map(&segment->env, path);
 }
 
 static int open_to_read(struct segment *segment, const char *path)

@@ -288,7 +288,8 @@ Test(segment, a_damaged_one_is_not_opened)
             int fd = open(path, O_RDWR | O_CLOEXEC);
             memset(bytes, byte, sizeof(bytes));
             for (off_t meta = 0; meta < 8192; meta += 4096) {
-                cr_assert_eq(pwrite(fd, bytes, cases[i].len, meta + cases[i].at), cases[i].len);
+                cr_assert_eq(pwrite(fd, bytes, cases[i].len, meta + cases[i].at),
+                             (ssize_t)cases[i].len);
             }
             close(fd);
             segment_adopt(segment, &f.segments.home, &spec, true);
