@@ -30,4 +30,12 @@ static inline void disk_wait_end(struct disk_wait *wait)
     }
 }
 
+/* In all, the wait under way included. */
+static inline uint64_t disk_wait_so_far(const struct disk_wait *wait)
+{
+    uint64_t now = wait->since_us ? clock_mono_us() : 0;
+
+    return wait->us + (now > wait->since_us ? now - wait->since_us : wait->since_us > 0);
+}
+
 #endif

@@ -138,9 +138,9 @@ struct object_reader {
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker);
 void object_reader_fini(struct object_reader *reader);
-/* Asks for the first bytes if they are in a large body of the store. True: they are on disk only,
- * and must be waited for. */
-bool object_reader_begin(struct object_reader *reader);
+/* Asks for the first bytes if they are in a large body of the store. 0; ERR_AGAIN: they are on disk
+ * only, and waited for; else as a peek fails: the body is not as it was written. */
+int object_reader_begin(struct object_reader *reader);
 /* The reader of a body known in parts waits for the byte at *from, and still wants what comes
  * before *to. */
 bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uint64_t *to);

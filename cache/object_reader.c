@@ -281,11 +281,11 @@ static int on_peek(struct source *source, struct span *out)
     return err;
 }
 
-bool object_reader_begin(struct object_reader *reader)
+int object_reader_begin(struct object_reader *reader)
 {
     struct span first;
 
-    return reader->plain.place == PLACE_CHUNKS && on_peek(&reader->source, &first) == ERR_AGAIN;
+    return reader->plain.place == PLACE_CHUNKS ? on_peek(&reader->source, &first) : 0;
 }
 
 static void on_advance(struct source *source, size_t n)

@@ -10,7 +10,8 @@
 
 void exchange_note_disk(struct exchange *x)
 {
-    decision_note_disk(&x->decision, x->waited.us + x->reader.waited.us);
+    decision_note_disk(&x->decision,
+                       disk_wait_so_far(&x->waited) + disk_wait_so_far(&x->reader.waited));
 }
 
 static void describe(struct exchange *x, struct response *response)
@@ -252,8 +253,12 @@ enum exchange_state exchange_send(struct exchange *x)
     if (open_body(x, &response.body) != 0) {
         return start_over(x);
     }
-    if (object_reader_begin(&x->reader)) {
-        describe(x, &response); /* the head says that the body comes from the disk */
+    int err = response.body.count == 1 ? object_reader_begin(&x->reader) : 0;
+    if (err && err != ERR_AGAIN) {
+        return start_over(x); /* it is damaged: no head has gone out yet */
+    }
+    if (err) {
+        describe(x, &response); /* the head says that the body is waited for */
     }
     return exchange_reply(x, &response.head, x->body);
 }
