@@ -236,10 +236,10 @@ static void *run(void *arg)
     tour.seen.records = index_objects(store->disk.index);
     list_segments(&tour);
     tour.seen.err = make_tour(&tour);
-    if (tour.seen.damaged + tour.seen.unreadable > 0) {
-        store_flush(store); /* who asks once more finds it gone */
-    }
-    if (tour.kind == STORE_VERIFY) {
+    if (tour.kind == STORE_VERIFY) { /* a count is waited for, by whoever begins a verification */
+        if (!tour.seen.err && tour.seen.damaged + tour.seen.unreadable > 0) {
+            store_flush(store); /* who asks once more finds it gone */
+        }
         say_end(&tour);
     }
     publish(&tour);
