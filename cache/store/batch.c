@@ -110,16 +110,21 @@ static int begin(struct disk *disk)
     return err;
 }
 
-/* It can be read without LMDB's consent. */
+/* It can be read without LMDB's consent. One that no commit has listed has nothing to be read. */
 static void close_segment(struct disk *disk, enum s3_log log)
 {
-    if (disk->open[log]) {
-        segment_seal(disk->open[log]);
+    struct segment *segment = disk->open[log];
+
+    if (segment) {
+        segment_seal(segment);
         disk->open[log] = NULL;
+        if (!segment->listed) {
+            evict_discard(disk, segment);
+        }
     }
 }
 
-/* At once, and not with the next batch: nobody would find anything meanwhile. */
+/* At once, and not with the next batch: nobody would find anything in a segment meanwhile. */
 static void rescue_readers(struct disk *disk)
 {
     for (enum s3_log log = 0; log < S3_LOGS; log++) {

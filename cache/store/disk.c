@@ -297,7 +297,11 @@ static void resume_newest(struct disk *disk, enum s3_log log)
     struct segment *newest = segments_pin(&disk->segments, disk->newest[log]);
 
     if (newest) {
-        disk->open[log] = segment_resume(newest) == 0 ? newest : NULL;
+        if (segment_resume(newest) == 0) {
+            disk->open[log] = newest;
+        } else {
+            segment_seal(newest);
+        }
         segments_unpin(&disk->segments, newest);
     }
 }

@@ -1,7 +1,7 @@
 /*
  * disk - the parts of an open store that readers and the writer share.
  *
- * Readers use the index (index_get) and the table (pins) from any thread; everything else belongs
+ * Readers use the index (lookup.h) and the table (pins) from any thread; everything else belongs
  * to the writer's thread. Counters are relaxed atomics.
  */
 #ifndef LARDER_CACHE_STORE_DISK_H

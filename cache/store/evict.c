@@ -142,6 +142,11 @@ static struct segment *victim_of(struct disk *disk)
     return segment;
 }
 
+void evict_discard(struct disk *disk, struct segment *segment)
+{
+    drop(disk, segment, false);
+}
+
 bool evict_one(struct disk *disk)
 {
     if (spare_unlink(&disk->spares, &disk->segments.home)) {

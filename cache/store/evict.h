@@ -31,6 +31,8 @@ int evict_ahead(struct disk *disk, uint64_t written);
 
 /* Drops a segment as it is, if there is one that is not open. No transaction is needed. */
 bool evict_one(struct disk *disk);
+/* Drops this one, with its file. */
+void evict_discard(struct disk *disk, struct segment *segment);
 
 /* Closes dropped segments whose last reader has left, and leaves those to their readers that are
  * written no more. */

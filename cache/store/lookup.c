@@ -30,6 +30,7 @@ static int take(struct walk *walk, const struct walk_value *value, struct found 
 
     if (value->at) {
         char *to = value->len <= out->room_len ? out->room : (copy = xmalloc(value->len));
+        out->copy = copy; /* before the page is touched, which may fail by a jump */
         memcpy(to, value->at, value->len);
         out->bytes = span_of(to, value->len);
     } else if (walk->way == WALK_READ) {
@@ -65,7 +66,12 @@ static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
 {
     struct getting get = {walk, tree, commit, key, out};
 
-    return guard_lookup(call_get, &get, env_range(walk->env));
+    int err = guard_lookup(call_get, &get, env_range(walk->env));
+    if (err) {
+        free(out->copy);
+        out->copy = NULL;
+    }
+    return err;
 }
 
 /* In a file that is written to: as of the last commit. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEGMENT_MAGIC UINT64_C(0x47455352444c0a01) /* "\1\nLDRSEG" */
@@ -135,8 +136,15 @@ struct opening {
 
 static int open_to_write(struct segment *segment, const char *path, bool create)
 {
-    /* LMDB divides by the length of a page that a file gives, and follows its root. */
-    int err = create ? 0 : sound_check_only(path, "h");
+    struct stat file;
+    int err = 0;
+
+    if (!create) { /* LMDB would make one that has gone */
+        err = stat(path, &file) != 0 ? -errno : file.st_size == 0 ? ERR_CORRUPT : 0;
+    }
+    if (!err && !create) { /* it divides by the length of a page that a file gives */
+        err = sound_check_only(path, "h");
+    }
 
     if (!err) {
         err = env_open(&segment->env, path, segment->capacity, 0);

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ int __wrap_fallocate64(int fd, int mode, off_t from, off_t len)
 
 /* The next commit to a file of that name cannot write its root. */
 static _Atomic(const char *) rootless;
+static atomic_uint rootless_after; /* so many that can */
 
 /* The descriptor that LMDB writes the root through, beside the one for all other pages. */
 static int root_fd(const char *path)
@@ -68,6 +70,9 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
 
     mdb_env_get_path(mdb_txn_env(txn), &path);
     if (name == NULL || strstr(path, name) == NULL) {
+        return __real_mdb_txn_commit(txn);
+    }
+    if (atomic_load(&rootless_after) && atomic_fetch_sub(&rootless_after, 1)) {
         return __real_mdb_txn_commit(txn);
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -171,4 +176,40 @@ Test(store_replay, what_lies_in_a_segment_without_its_new_root_is_found, .timeou
 Test(store_replay, what_an_index_without_its_new_root_says_is_found, .timeout = 60)
 {
     lose_root("/index.");
+}
+
+static size_t segment_files(const struct kit *kit)
+{
+    char pattern[96];
+    glob_t found;
+
+    snprintf(pattern, sizeof(pattern), "%s/seg-*.mdb", kit->dir);
+    size_t count = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+/* Or a disk that takes no roots would push out all that is there, one segment after the other. */
+Test(store_replay, a_segment_that_nothing_was_committed_to_does_not_stay, .timeout = 60)
+{
+    struct kit kit;
+    struct store_stats stats;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "before", 1000), 0);
+    cr_assert_eq(segment_files(&kit), 1);
+    atomic_store(&rootless, "/seg-");
+    cr_expect_neq(kit_put(kit.store, "first", 1000), 0);
+    atomic_store(&rootless_after, 2); /* its creation takes two, and is no batch */
+    atomic_store(&rootless, "/seg-");
+    while (!kit_post(kit.store, "second", 1000)) {
+        usleep(50000);
+    }
+    store_flush(kit.store);
+    cr_expect_null(atomic_load(&rootless), "it was struck");
+    cr_expect_eq(segment_files(&kit), 1);
+    store_stats(kit.store, &stats);
+    cr_expect_eq(stats.commit_errors, 2);
+    cr_expect_eq(kit_check(kit.store, "before", 1000), 0);
+    kit_fini(&kit);
 }
