@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 uint64_t kit_now_ms(void)
@@ -23,22 +24,29 @@ void kit_nap(unsigned ms)
 
 /* ---- the proxy ---- */
 
-/* A port that was free a moment ago: each worker binds it for itself. */
-/* Not `taken`: the kernel may give the same one twice. */
-static uint16_t free_port(uint16_t taken)
+static bool is_free(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t len = sizeof(address);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0);
-    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    uint16_t port = ntohs(address.sin_port);
-    if (port == taken) {
-        port = free_port(taken); /* while that one is still bound */
-    }
+    cr_assert_geq(fd, 0);
+    bool bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     close(fd);
+    return bound;
+}
+
+/* A port that was free a moment ago, and is not `taken`: each worker binds it for itself. Below the
+ * range the kernel hands out: there another test's client may take it meanwhile. */
+static uint16_t free_port(uint16_t taken)
+{
+    uint16_t port;
+
+    do {
+        uint16_t random;
+        cr_assert_eq(getrandom(&random, sizeof(random), 0), sizeof(random));
+        port = (uint16_t)(10000 + random % 20000);
+    } while (port == taken || !is_free(port));
     return port;
 }
 
