@@ -12,6 +12,7 @@
 #include "proxy/explain_query.h"
 #include "proxy/explain_stored.h"
 #include "proxy/origin/target.h"
+#include "proxy/status_parts.h"
 
 #include <stdlib.h>
 
@@ -387,24 +388,13 @@ static json_t *answer_json(const struct inquest *inquest)
     return json;
 }
 
-static void write_json(json_t *json, struct buf *out)
-{
-    char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-
-    CHECK(text != NULL);
-    buf_append(out, span_str(text));
-    buf_append(out, SPAN("\n"));
-    free(text);
-    json_decref(json);
-}
-
 int explain_page(const struct status_query *query, struct buf *out)
 {
     struct inquest inquest = {.query = query, .settings = server_settings(query->server)};
     struct span what;
 
     if (explain_query_parse(query->query, query->arena, &inquest.asked, &what) != 0) {
-        write_json(json_pack("{s: o}", "error", text_json(what)), out);
+        status_write_json(json_pack("{s: o}", "error", text_json(what)), out);
         return 400;
     }
     inquest.now = loop_wall(server_loop(query->server));
@@ -417,7 +407,7 @@ int explain_page(const struct status_query *query, struct buf *out)
     predict(&inquest);
     predict_cache_status(&inquest);
     find_last(&inquest);
-    write_json(answer_json(&inquest), out);
+    status_write_json(answer_json(&inquest), out);
     explanation_fini(&inquest.found);
     free(inquest.last);
     return 200;

@@ -216,6 +216,17 @@ static json_t *connections_json(const struct owners *owners)
     return connections;
 }
 
+void status_write_json(json_t *root, struct buf *out)
+{
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+    CHECK(text != NULL);
+    buf_append(out, span_str(text));
+    buf_append(out, SPAN("\n"));
+    free(text);
+    json_decref(root);
+}
+
 /* ---- the last requests ---- */
 
 static int newest_first(const void *a, const void *b)
@@ -275,11 +286,6 @@ int status_json(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "memory", memory_json(&stats));
     json_object_set_new(root, "store", store_json(server_cache(server), &stats, settings));
     json_object_set_new(root, "recent", recent_list(server));
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    CHECK(text != NULL);
-    buf_append(out, span_str(text));
-    buf_append(out, SPAN("\n"));
-    free(text);
-    json_decref(root);
+    status_write_json(root, out);
     return 200;
 }

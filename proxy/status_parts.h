@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "proxy/status.h"
 
+#include <jansson.h>
+
 enum { STATUS_WORKERS_MAX = 256 };
 
 /* The counters of all workers; borrowed from them. More than STATUS_WORKERS_MAX are not counted. */
@@ -17,6 +19,9 @@ struct owners {
 };
 
 struct owners owners_of(struct server *server);
+
+/* An answer as text, with a line's end. Takes over `root`. */
+void status_write_json(json_t *root, struct buf *out);
 
 /* Bytes of memory in use for this. What is hot counts as that, and not as bodies and heads. */
 uint64_t status_memory_of(enum memory_purpose purpose, const struct cache_stats *stats);

@@ -1,5 +1,6 @@
 /* status_store - /store: the directories of the store, one by one. */
 #include "proxy/status.h"
+#include "proxy/status_parts.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -237,17 +238,6 @@ static json_t *directory_json(struct stores *stores, size_t number, bool with_se
     return object;
 }
 
-static void write_json(json_t *root, struct buf *out)
-{
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-
-    CHECK(text != NULL);
-    buf_append(out, span_str(text));
-    buf_append(out, SPAN("\n"));
-    free(text);
-    json_decref(root);
-}
-
 int status_store(const struct status_query *query, struct buf *out)
 {
     struct stores *stores = cache_stores(server_cache(query->server));
@@ -260,7 +250,7 @@ int status_store(const struct status_query *query, struct buf *out)
         json_array_append_new(list, directory_json(stores, i, with_segments));
     }
     json_object_set_new(root, "directories", list);
-    write_json(root, out);
+    status_write_json(root, out);
     return 200;
 }
 
@@ -310,12 +300,12 @@ int status_verify(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "directories", list);
     if (!read_rate(query->query, &rate)) {
         json_object_set_new(root, "error", json_string("expected ?rate=BYTES a second"));
-        write_json(root, out);
+        status_write_json(root, out);
         return 400;
     }
     for (size_t i = 0; stores && i < stores_count(stores); i++) {
         json_array_append_new(list, begin_json(stores, i, rate));
     }
-    write_json(root, out);
+    status_write_json(root, out);
     return 200;
 }

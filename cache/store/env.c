@@ -266,6 +266,19 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
     return err;
 }
 
+/* For who walks; read as LMDB would with MDB_NORDAHEAD. 0 or -errno. */
+static int map_file(int fd, size_t size, const char **out)
+{
+    char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+    if (map == MAP_FAILED) {
+        return -errno;
+    }
+    madvise(map, size, MADV_RANDOM);
+    *out = map;
+    return 0;
+}
+
 static int view_file(struct env *env)
 {
     struct stat file;
@@ -286,13 +299,7 @@ static int view_file(struct env *env)
     if (env->map_size < 2 * env->page_size) {
         return ERR_CORRUPT;
     }
-    char *map = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED, env->fd, 0);
-    if (map == MAP_FAILED) {
-        return -errno;
-    }
-    madvise(map, env->map_size, MADV_RANDOM); /* as MDB_NORDAHEAD */
-    env->map = map;
-    return 0;
+    return map_file(env->fd, env->map_size, &env->map);
 }
 
 int env_view(struct env *env, const char *path)
@@ -318,14 +325,11 @@ int env_map(struct env *env, const char *path)
     if (fd < 0) {
         return -errno;
     }
-    char *map = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED, fd, 0);
-    if (map == MAP_FAILED) {
-        int err = -errno;
+    int err = map_file(fd, env->map_size, &env->map);
+    if (err) {
         close(fd);
         return err;
     }
-    madvise(map, env->map_size, MADV_RANDOM); /* as MDB_NORDAHEAD */
-    env->map = map;
     env->fd = fd;
     env->is_mapped = true;
     return 0;

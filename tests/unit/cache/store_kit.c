@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -95,6 +96,17 @@ void kit_fini(struct kit *kit)
     store_close(&kit->store);
     each_file(kit, remove_file, NULL);
     rmdir(kit->dir);
+}
+
+size_t kit_matches(const struct kit *kit, const char *pattern)
+{
+    char path[128];
+    glob_t found;
+
+    snprintf(path, sizeof(path), "%s/%s", kit->dir, pattern);
+    size_t count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
 }
 
 uint64_t kit_disk_use(const struct kit *kit)

@@ -23,6 +23,8 @@ void kit_reopen(struct kit *kit);
 bool kit_reopen_cold(struct kit *kit);
 /* Closes the store and removes the directory. */
 void kit_fini(struct kit *kit);
+/* How many names in the directory match. */
+size_t kit_matches(const struct kit *kit, const char *pattern);
 /* Bytes of all files in the directory: the larger of length and blocks of each. */
 uint64_t kit_disk_use(const struct kit *kit);
 
