@@ -54,6 +54,8 @@ def hang_around(number, count, port, base, pipe):
         for _ in range(count):
             conn = socket.socket()
             conn.settimeout(60)
+            # The port is chosen when it connects: one that is bound is lost to every other address.
+            conn.setsockopt(socket.IPPROTO_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
             conn.bind((f"127.0.1.{number + 1}", 0))
             conn.connect(("127.0.0.1", port))
             conns.append(conn)
