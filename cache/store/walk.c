@@ -49,8 +49,9 @@ static bool is_inside(const struct env *env, uint64_t page, uint64_t count)
     return page < pages && count <= pages - page;
 }
 
-/* Its bytes, in the mapping or in a buffer. */
-static int page_at(struct walk *walk, uint64_t number, const char **out)
+/* Its bytes, in the mapping or in a buffer. `busy`: many lookups come through this page, so that it
+ * is the last to go. */
+static int page_at(struct walk *walk, uint64_t number, bool busy, const char **out)
 {
     const struct env *env = walk->env;
     size_t size = env->page_size;
@@ -59,7 +60,8 @@ static int page_at(struct walk *walk, uint64_t number, const char **out)
         return ERR_CORRUPT;
     }
     *out = env->map + number * size;
-    if (walk->way == WALK_MAP || resident_lately(*out, size, walk->now_ms)) {
+    if (walk->way == WALK_MAP ||
+        (busy ? resident_lately(*out, size, walk->now_ms) : resident(*out, size))) {
         return 0;
     }
     if (walk->way == WALK_NOW) {
@@ -76,7 +78,7 @@ static int page_at(struct walk *walk, uint64_t number, const char **out)
 static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, const char **at,
                      struct page *page)
 {
-    int err = page_at(walk, number, at);
+    int err = page_at(walk, number, flags == PAGE_BRANCH, at);
 
     if (err) {
         return err;
@@ -274,7 +276,7 @@ static void remember(struct env_root *known, uint64_t commit, struct root root)
 static int meta_at(struct walk *walk, uint64_t number, struct meta *meta)
 {
     const char *at;
-    int err = page_at(walk, number, &at);
+    int err = page_at(walk, number, true, &at);
 
     if (!err) {
         memcpy(meta, at + sizeof(struct page), sizeof(*meta));
