@@ -1,0 +1,350 @@
+#include "http/h2_head.h"
+
+#include "base/check.h"
+
+#include "http/chars.h"
+#include "http/put.h"
+
+enum {
+    FIELD_OVERHEAD = 32, /* RFC 9113 6.5.2 */
+    METHOD_MAX = 64,
+    BOMB_FACTOR = 4,
+};
+
+enum pseudo {
+    PSEUDO_METHOD = 1,
+    PSEUDO_SCHEME = 2,
+    PSEUDO_AUTHORITY = 4,
+    PSEUDO_PATH = 8,
+    PSEUDO_PROTOCOL = 16,
+    PSEUDO_STATUS = 32,
+    PSEUDO_OVER = 64, /* an ordinary field has come */
+};
+
+static void fail(struct h2_block *block, int status, const char *what)
+{
+    if (block->error.status == 0) {
+        bool is_response = block->kind == H2_BLOCK_RESPONSE;
+        block->error = (struct h1_error){is_response ? 502 : status, what};
+    }
+}
+
+void h2_block_begin(struct h2_block *block, enum h2_block_kind kind, struct arena *arena,
+                    const struct h1_limits *limits)
+{
+    *block = (struct h2_block){.kind = kind, .limits = limits};
+    head_init(&block->head, arena);
+    block->head.version = HTTP_2;
+    block->head.content_length = -1;
+    block->head.keep_alive = true;
+}
+
+/* ---- pseudo fields (8.3) ---- */
+
+static unsigned pseudo_of(struct span name)
+{
+    static const struct {
+        struct span name;
+        unsigned bit;
+    } names[] = {
+        {SPAN_INIT(":method"), PSEUDO_METHOD},       {SPAN_INIT(":scheme"), PSEUDO_SCHEME},
+        {SPAN_INIT(":authority"), PSEUDO_AUTHORITY}, {SPAN_INIT(":path"), PSEUDO_PATH},
+        {SPAN_INIT(":protocol"), PSEUDO_PROTOCOL},   {SPAN_INIT(":status"), PSEUDO_STATUS},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (span_eq(name, names[i].name)) {
+            return names[i].bit;
+        }
+    }
+    return 0;
+}
+
+static void take_method(struct h2_block *block, struct span value)
+{
+    if (value.len > METHOD_MAX || !http_is_token(value)) {
+        fail(block, 400, "The method is not a token");
+    }
+    block->head.method_text = value;
+    block->head.method = http_method_id(value);
+}
+
+static void take_path(struct h2_block *block, struct span value)
+{
+    if (value.len > block->limits->target) {
+        fail(block, 414, "The request target is too long");
+    } else if (value.len == 0 || !chars_are(value, CHAR_VISIBLE)) {
+        fail(block, 400, "The path is empty or holds a forbidden character");
+    }
+    block->head.target = value;
+}
+
+static void take_status(struct h2_block *block, struct span value)
+{
+    const char *digit = value.at;
+
+    if (value.len != 3 || !ascii_is_digit(digit[0]) || !ascii_is_digit(digit[1]) ||
+        !ascii_is_digit(digit[2]) || digit[0] == '0') {
+        fail(block, 502, "The status code is not three digits");
+        return;
+    }
+    block->head.status = (digit[0] - '0') * 100 + (digit[1] - '0') * 10 + (digit[2] - '0');
+    if (block->head.status == 101) {
+        fail(block, 502, "HTTP/2 has no status 101"); /* 8.6 */
+    }
+}
+
+static void take_pseudo(struct h2_block *block, struct span name, struct span value)
+{
+    unsigned bit = pseudo_of(name);
+    unsigned allowed =
+        block->kind == H2_BLOCK_REQUEST
+            ? PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_AUTHORITY | PSEUDO_PATH | PSEUDO_PROTOCOL
+        : block->kind == H2_BLOCK_RESPONSE ? PSEUDO_STATUS
+                                           : 0;
+
+    if (!(bit & allowed) || block->pseudo & (bit | PSEUDO_OVER)) {
+        fail(block, 400, "A pseudo field is unknown, in the wrong place or there twice");
+        return;
+    }
+    block->pseudo |= bit;
+    switch (bit) {
+    case PSEUDO_METHOD:
+        take_method(block, value);
+        break;
+    case PSEUDO_SCHEME:
+        block->head.scheme = value;
+        break;
+    case PSEUDO_AUTHORITY:
+        block->head.authority = value;
+        break;
+    case PSEUDO_PATH:
+        take_path(block, value);
+        break;
+    case PSEUDO_PROTOCOL:
+        block->protocol = value;
+        break;
+    case PSEUDO_STATUS:
+        take_status(block, value);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- ordinary fields (8.2) ---- */
+
+static bool name_is_valid(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!char_is(name.at[i], CHAR_TOKEN) || (name.at[i] >= 'A' && name.at[i] <= 'Z')) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool value_is_valid(struct span value)
+{
+    return chars_are(value, CHAR_VALUE) &&
+           (value.len == 0 || (!is_blank(value.at[0]) && !is_blank(value.at[value.len - 1])));
+}
+
+/* 8.2.2 */
+static bool belongs_to_connection(enum http_field_id id)
+{
+    switch (id) {
+    case FIELD_CONNECTION:
+    case FIELD_KEEP_ALIVE:
+    case FIELD_PROXY_CONNECTION:
+    case FIELD_TRANSFER_ENCODING:
+    case FIELD_UPGRADE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void take_length(struct h2_block *block, struct span value)
+{
+    uint64_t length;
+
+    if (block->lengths++ > 0 || !span_to_u64(value, INT64_MAX, &length)) {
+        fail(block, 400, "Content-Length is there twice or is not a number");
+        return;
+    }
+    block->head.content_length = (int64_t)length;
+}
+
+static void take_field(struct h2_block *block, struct span name, struct span value)
+{
+    enum http_field_id id = http_field_id(name);
+
+    block->pseudo |= PSEUDO_OVER;
+    if (!name_is_valid(name)) {
+        fail(block, 400, "A field name is not a token in lower case");
+    } else if (belongs_to_connection(id)) {
+        fail(block, 400, "A field of an HTTP/1 connection");
+    } else if (id == FIELD_TE && !span_ieq(value, SPAN("trailers"))) {
+        fail(block, 400, "TE says something else than trailers");
+    } else if (block->head.fields.count == block->limits->fields) {
+        fail(block, 431, "There are too many fields");
+    } else if (block->kind == H2_BLOCK_TRAILERS) {
+        return;
+    } else if (id == FIELD_CONTENT_LENGTH) {
+        take_length(block, value);
+    } else {
+        fields_add(&block->head.fields, name, value);
+        block->head.expect_continue |= id == FIELD_EXPECT && span_ieq(value, SPAN("100-continue"));
+    }
+}
+
+static void copy_field(struct arena *arena, struct span *name, struct span *value)
+{
+    char *text = arena_alloc(arena, name->len + value->len);
+
+    memcpy(text, name->at, name->len);
+    if (value->len) {
+        memcpy(text + name->len, value->at, value->len);
+    }
+    *name = span_of(text, name->len);
+    *value = span_of(text + name->len, value->len);
+}
+
+void h2_block_add(struct h2_block *block, struct span name, struct span value)
+{
+    struct arena *arena = block->head.fields.arena;
+
+    block->size += name.len + value.len + FIELD_OVERHEAD;
+    if (block->size > block->limits->head) {
+        fail(block, 431, "The head is too long");
+    } else if (!value_is_valid(value)) {
+        fail(block, 400, "A field value holds a forbidden character or has blanks at its ends");
+    }
+    if (block->error.status) {
+        return;
+    }
+    copy_field(arena, &name, &value);
+    if (span_starts(name, SPAN(":"))) {
+        take_pseudo(block, name, value);
+    } else {
+        take_field(block, name, value);
+    }
+}
+
+bool h2_block_is_bomb(const struct h2_block *block)
+{
+    return block->size > BOMB_FACTOR * block->limits->head;
+}
+
+/* ---- the whole ---- */
+
+/* 8.3.1: they may both be there if they say the same. What is kept is :authority. */
+static void settle_host(struct h2_block *block)
+{
+    struct http_head *head = &block->head;
+    const struct http_field *host = fields_find(&head->fields, FIELD_HOST);
+
+    if (fields_count(&head->fields, FIELD_HOST) > 1) {
+        fail(block, 400, "Host is there twice");
+    } else if (host && head->authority.len && !span_ieq(host->value, head->authority)) {
+        fail(block, 400, "Host and :authority differ");
+    } else if (host && head->authority.len == 0) {
+        head->authority = host->value;
+    }
+    fields_remove_id(&head->fields, FIELD_HOST);
+    if (head->authority.len) {
+        fields_add_id(&head->fields, FIELD_HOST, head->authority);
+    }
+}
+
+/* 8.2.3: the crumbs of a cookie are one field for everybody else. */
+static void join_cookies(struct http_fields *fields)
+{
+    struct span joined = SPAN_EMPTY;
+    size_t count = 0, len = 0;
+    bool is_first = true;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (fields->at[i].id == FIELD_COOKIE) {
+            count++;
+            len += fields->at[i].value.len + 2;
+        }
+    }
+    if (count < 2) {
+        return;
+    }
+    char *at = arena_alloc(fields->arena, len);
+    joined.at = at;
+    for (size_t i = 0; i < fields->count; i++) {
+        if (fields->at[i].id == FIELD_COOKIE) {
+            at = put_span(at, is_first ? SPAN_EMPTY : SPAN("; "));
+            at = put_span(at, fields->at[i].value);
+            is_first = false;
+        }
+    }
+    joined.len = (size_t)(at - joined.at);
+    fields_set_id(fields, FIELD_COOKIE, joined);
+}
+
+static void end_request(struct h2_block *block, bool is_last)
+{
+    const unsigned usual = PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_PATH;
+    struct http_head *head = &block->head;
+    unsigned pseudo = block->pseudo & ~(unsigned)PSEUDO_OVER;
+
+    if (head->method == METHOD_CONNECT && !(pseudo & PSEUDO_PROTOCOL)) {
+        if (pseudo != (PSEUDO_METHOD | PSEUDO_AUTHORITY)) {
+            fail(block, 400, "CONNECT has :method and :authority alone"); /* 8.5 */
+        }
+        head->target = head->authority;
+    } else if ((pseudo & usual) != usual || head->scheme.len == 0) {
+        fail(block, 400, ":method, :scheme or :path is missing");
+    } else if (pseudo & PSEUDO_PROTOCOL && head->method != METHOD_CONNECT) {
+        fail(block, 400, ":protocol is for CONNECT"); /* RFC 8441 4 */
+    }
+    settle_host(block);
+    join_cookies(&head->fields);
+    if (is_last && head->content_length > 0) {
+        fail(block, 400, "Content-Length announces a body that does not follow"); /* 8.1.1 */
+    }
+    bool is_bodiless = is_last || head->method == METHOD_CONNECT;
+    head->framing = is_bodiless ? BODY_NONE : BODY_STREAM;
+}
+
+static void end_response(struct h2_block *block, bool is_last)
+{
+    if (!(block->pseudo & PSEUDO_STATUS)) {
+        fail(block, 502, "There is no :status");
+    }
+    block->head.framing = is_last ? BODY_NONE : BODY_STREAM;
+}
+
+bool h2_block_end(struct h2_block *block, bool is_last)
+{
+    if (block->error.status == 0 && block->kind == H2_BLOCK_REQUEST) {
+        end_request(block, is_last);
+    } else if (block->error.status == 0 && block->kind == H2_BLOCK_RESPONSE) {
+        end_response(block, is_last);
+    }
+    return block->error.status == 0;
+}
+
+bool h2_sends_field(const struct http_field *field)
+{
+    switch (field->id) {
+    case FIELD_CONTENT_LENGTH:
+    case FIELD_HOST:
+    case FIELD_HTTP2_SETTINGS:
+        return false;
+    case FIELD_TE:
+        return span_ieq(field->value, SPAN("trailers"));
+    default:
+        return !belongs_to_connection(field->id);
+    }
+}

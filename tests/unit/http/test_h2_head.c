@@ -1,0 +1,211 @@
+#include "http/h2_head.h"
+
+#include <criterion/criterion.h>
+
+#include "base/check.h"
+
+static struct arena arena;
+static struct h2_block block;
+static const struct h1_limits limits = {.target = 64, .head = 1024, .fields = 8};
+
+static void setup(void)
+{
+    arena_init(&arena, NULL, 0);
+}
+
+static void teardown(void)
+{
+    arena_fini(&arena);
+}
+
+TestSuite(h2_head, .init = setup, .fini = teardown);
+
+/* "name=value" each, the list ended by NULL. */
+static bool read_block(enum h2_block_kind kind, bool is_last, const char *const *fields)
+{
+    h2_block_begin(&block, kind, &arena, &limits);
+    for (; *fields; fields++) {
+        struct span text = span_str(*fields);
+        size_t at = 1 + span_find(span_skip(text, 1), '=');
+        h2_block_add(&block, span_take(text, at), span_skip(text, at + 1));
+    }
+    return h2_block_end(&block, is_last);
+}
+
+#define FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define GET ":method=GET", ":scheme=http", ":authority=a", ":path=/"
+
+static struct span field(enum http_field_id id)
+{
+    return fields_get(&block.head.fields, id);
+}
+
+Test(h2_head, a_request_rfc9113_8_3_1)
+{
+    cr_assert(read_block(H2_BLOCK_REQUEST, true, FIELDS(GET, "accept=*/*", "te=trailers")));
+    cr_assert_eq(block.head.version, HTTP_2);
+    cr_assert_eq(block.head.method, METHOD_GET);
+    cr_assert(span_eq(block.head.target, SPAN("/")));
+    cr_assert(span_eq(block.head.scheme, SPAN("http")));
+    cr_assert(span_eq(field(FIELD_HOST), SPAN("a")));
+    cr_assert(span_eq(field(FIELD_ACCEPT), SPAN("*/*")));
+    cr_assert_eq(block.head.framing, BODY_NONE);
+}
+
+Test(h2_head, a_body_rfc9113_8_1)
+{
+    cr_assert(read_block(H2_BLOCK_REQUEST, false,
+                         FIELDS(GET, "content-length=7", "expect=100-continue")));
+    cr_assert_eq(block.head.framing, BODY_STREAM);
+    cr_assert_eq(block.head.content_length, 7);
+    cr_assert(block.head.expect_continue);
+}
+
+Test(h2_head, crumbs_of_a_cookie_rfc9113_8_2_3)
+{
+    cr_assert(read_block(H2_BLOCK_REQUEST, true,
+                         FIELDS(GET, "cookie=a=b", "accept=x", "cookie=", "cookie=c=d")));
+    cr_assert_eq(fields_count(&block.head.fields, FIELD_COOKIE), 1);
+    cr_assert(span_eq(field(FIELD_COOKIE), SPAN("a=b; ; c=d")));
+}
+
+Test(h2_head, host_stands_in_for_authority_rfc9113_8_3_1)
+{
+    cr_assert(read_block(H2_BLOCK_REQUEST, true,
+                         FIELDS(":method=GET", ":scheme=http", ":path=/", "host=b")));
+    cr_assert(span_eq(block.head.authority, SPAN("b")));
+    cr_assert(read_block(H2_BLOCK_REQUEST, true, FIELDS(GET, "host=A")));
+    cr_assert_eq(fields_count(&block.head.fields, FIELD_HOST), 1);
+}
+
+Test(h2_head, connect_rfc9113_8_5)
+{
+    cr_assert(read_block(H2_BLOCK_REQUEST, false, FIELDS(":method=CONNECT", ":authority=a:443")));
+    cr_assert_eq(block.head.method, METHOD_CONNECT);
+    cr_assert_eq(block.head.framing, BODY_NONE);
+    cr_assert(span_eq(block.head.target, SPAN("a:443")));
+}
+
+Test(h2_head, what_is_refused)
+{
+    const struct {
+        const char *const *fields;
+        int status;
+    } cases[] = {
+        {FIELDS(":method=GET", ":scheme=http", ":authority=a"), 400},
+        {FIELDS(":method=GET", ":path=/", ":authority=a"), 400},
+        {FIELDS(":scheme=http", ":path=/", ":authority=a"), 400},
+        {FIELDS(GET, ":path=/"), 400},
+        {FIELDS(GET, ":status=200"), 400},
+        {FIELDS(GET, ":odd=1"), 400},
+        {FIELDS(":method=GET", ":scheme=http", "accept=x", ":path=/"), 400},
+        {FIELDS(":method=G ET", ":scheme=http", ":path=/"), 400},
+        {FIELDS(":method=GET", ":scheme=http", ":path="), 400},
+        {FIELDS(":method=GET", ":scheme=http", ":path=/a b"), 400},
+        {FIELDS(":method=GET", ":scheme=http", ":path=/\x80"), 400},
+        {FIELDS(GET, "Accept=x"), 400},
+        {FIELDS(GET, "a b=x"), 400},
+        {FIELDS(GET, "a=x\ry"), 400},
+        {FIELDS(GET, "a=x\ny"), 400},
+        {FIELDS(GET, "a= x"), 400},
+        {FIELDS(GET, "a=x\t"), 400},
+        {FIELDS(GET, "connection=close"), 400},
+        {FIELDS(GET, "proxy-connection=close"), 400},
+        {FIELDS(GET, "keep-alive=1"), 400},
+        {FIELDS(GET, "transfer-encoding=chunked"), 400},
+        {FIELDS(GET, "upgrade=websocket"), 400},
+        {FIELDS(GET, "te=gzip"), 400},
+        {FIELDS(GET, "te=trailers, gzip"), 400},
+        {FIELDS(GET, "host=b"), 400},
+        {FIELDS(GET, "host=a", "host=a"), 400},
+        {FIELDS(GET, "content-length=1"), 400},
+        {FIELDS(GET, "content-length=0", "content-length=0"), 400},
+        {FIELDS(GET, "content-length=+1"), 400},
+        {FIELDS(":method=CONNECT", ":scheme=http", ":authority=a:1", ":path=/"), 400},
+        {FIELDS(":method=CONNECT"), 400},
+        {FIELDS(GET, ":protocol=websocket"), 400},
+        {FIELDS(GET, "a=1", "b=1", "c=1", "d=1", "e=1", "f=1", "g=1", "h=1", "i=1"), 431},
+        {FIELDS(":method=GET", ":scheme=http", ":authority=a",
+                ":path=/0123456789012345678901234567890123456789012345678901234567890123456789"),
+         414},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cr_expect(!read_block(H2_BLOCK_REQUEST, true, cases[i].fields), "case %zu", i);
+        cr_expect_eq(block.error.status, cases[i].status, "case %zu: %d", i, block.error.status);
+        cr_expect(block.error.what != NULL);
+    }
+}
+
+Test(h2_head, a_value_may_hold_no_nul)
+{
+    h2_block_begin(&block, H2_BLOCK_REQUEST, &arena, &limits);
+    h2_block_add(&block, SPAN(":method"), SPAN("GET"));
+    h2_block_add(&block, SPAN("a"), span_of("x\0y", 3));
+    cr_assert_eq(block.error.status, 400);
+}
+
+Test(h2_head, what_is_too_large_is_only_counted)
+{
+    char big[600];
+
+    memset(big, 'x', sizeof(big));
+    h2_block_begin(&block, H2_BLOCK_REQUEST, &arena, &limits);
+    for (int i = 0; i < 7; i++) {
+        h2_block_add(&block, SPAN("a"), span_of(big, sizeof(big)));
+        cr_assert_eq(h2_block_is_bomb(&block), i >= 6);
+    }
+    cr_assert_eq(block.error.status, 431);
+    cr_assert_eq(block.head.fields.count, 1);
+}
+
+Test(h2_head, a_response_rfc9113_8_3_2)
+{
+    cr_assert(read_block(H2_BLOCK_RESPONSE, false, FIELDS(":status=200", "etag=\"a\"")));
+    cr_assert_eq(block.head.status, 200);
+    cr_assert_eq(block.head.framing, BODY_STREAM);
+    const char *const *refused[] = {
+        FIELDS("etag=\"a\""),
+        FIELDS(":status=20"),
+        FIELDS(":status=2000"),
+        FIELDS(":status=099"),
+        FIELDS(":status=+20"),
+        FIELDS(":status=101"),
+        FIELDS(":status=200", ":status=200"),
+        FIELDS(":status=200", ":path=/"),
+        FIELDS(":status=200", "transfer-encoding=chunked"),
+        FIELDS(":status=200", "connection=close"),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        cr_expect(!read_block(H2_BLOCK_RESPONSE, true, refused[i]), "case %zu", i);
+        cr_expect_eq(block.error.status, 502, "case %zu", i);
+    }
+}
+
+Test(h2_head, trailers_rfc9113_8_1)
+{
+    cr_assert(read_block(H2_BLOCK_TRAILERS, true, FIELDS("x-sum=1")));
+    cr_assert_eq(block.head.fields.count, 0);
+    cr_assert(!read_block(H2_BLOCK_TRAILERS, true, FIELDS(":path=/")));
+    cr_assert(!read_block(H2_BLOCK_TRAILERS, true, FIELDS("connection=close")));
+}
+
+Test(h2_head, what_goes_out_rfc9113_8_2_2)
+{
+    struct http_fields fields;
+
+    fields_init(&fields, &arena, 8);
+    fields_add(&fields, SPAN("Connection"), SPAN("x"));
+    fields_add(&fields, SPAN("Transfer-Encoding"), SPAN("chunked"));
+    fields_add(&fields, SPAN("Content-Length"), SPAN("1"));
+    fields_add(&fields, SPAN("Host"), SPAN("a"));
+    fields_add(&fields, SPAN("TE"), SPAN("gzip"));
+    fields_add(&fields, SPAN("Upgrade"), SPAN("x"));
+    for (size_t i = 0; i < fields.count; i++) {
+        cr_expect(!h2_sends_field(&fields.at[i]), "%zu", i);
+    }
+    fields_add(&fields, SPAN("TE"), SPAN("trailers"));
+    fields_add(&fields, SPAN("X-Any"), SPAN("1"));
+    cr_expect(h2_sends_field(&fields.at[fields.count - 2]));
+    cr_expect(h2_sends_field(&fields.at[fields.count - 1]));
+}
