@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
-    "proxy/counters": {"base", "cache", "proxy/counters.h"},
+    "proxy/counters": {"base", "cache", "proxy/counters.h", "proxy/stream"},
     "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
                      "proxy/stream"},
@@ -39,6 +39,7 @@ OWNED = {
     "lmdb.h": ("cache/store/",),
     "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/server",
              "dnsredir/tcp", "dnsredir/udp", "dnsredir/worker"),
+    "nghttp2/nghttp2.h": ("proxy/stream/h2",),
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
     "maxminddb.h": ("dnsredir/",),

@@ -247,6 +247,7 @@ struct h1 *h1_serve(struct transport *transport, const struct h1_settings *setti
 {
     struct h1 *h1 = h1_new(transport, settings, events, owner, H1_SERVER);
 
+    h1->is_young = events->on_preface != NULL;
     h1_set_reading(h1);
     h1_arm(h1);
     return h1;

@@ -49,12 +49,20 @@ struct h1_events {
      * an error page into `body`. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
                         struct buf *body);
+    /* Server role: the first thing the client says is HTTP/2's preface (RFC 9113 3.4). h1 is gone
+     * with this call, and the transport is the callee's; `received` begins with the preface. NULL:
+     * such a client is told that only HTTP/1 is spoken here. */
+    void (*on_preface)(void *owner, struct transport *transport, struct span received);
     /* Client role: the exchange is complete and the connection can carry another one. NULL in the
      * server role. */
     void (*on_idle)(void *owner);
-    /* The connection is gone and freed after this call. Always the last event. */
+    /* The connection is gone and freed after this call. Always the last event, but for on_preface.
+     */
     void (*on_gone)(void *owner);
 };
+
+/* What a client says first that speaks HTTP/2 without having been asked. */
+#define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 /* Takes over the transport. `settings` must outlive the connection. `https`-ness and addresses are
  * the owner's business. */

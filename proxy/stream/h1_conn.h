@@ -115,6 +115,8 @@ struct h1 {
     bool is_draining; /* no further request */
     bool is_cut;      /* writing has failed; only reading goes on */
     bool lingers;     /* FLUSH is followed by LINGER */
+    bool is_young;    /* server role: no request has been parsed yet */
+    bool is_h2;       /* the client speaks HTTP/2: the transport is handed over */
 };
 
 /* ---- h1.c: life ---- */

@@ -60,6 +60,23 @@ static bool end_of_requests(struct h1 *h1)
     return h1->is_eof;
 }
 
+/* True: so far it is the preface of HTTP/2. When all of it is there, h1 is over. */
+static bool is_preface(struct h1 *h1)
+{
+    struct span preface = SPAN(H2_PREFACE);
+    size_t len = h1->rest.len < preface.len ? h1->rest.len : preface.len;
+
+    if (!h1->is_young || h1->is_eof ||
+        !span_eq(span_take(h1->rest, len), span_take(preface, len))) {
+        return false;
+    }
+    if (len == preface.len) {
+        h1->is_h2 = true;
+        h1_set_state(h1, H1_GONE);
+    }
+    return true;
+}
+
 static bool begin_request(struct h1 *h1)
 {
     if (h1->is_draining) {
@@ -69,7 +86,7 @@ static bool begin_request(struct h1 *h1)
     if (h1->rest.len == 0) {
         return end_of_requests(h1);
     }
-    if (!can_answer(h1)) {
+    if (!can_answer(h1) || is_preface(h1)) {
         return false;
     }
     struct arena *arena = loop_arena(h1->loop);
@@ -80,6 +97,7 @@ static bool begin_request(struct h1 *h1)
         h1_parse_request(&h1->scan, h1->rest, &h1->settings->limits, arena, &head, &used, &error);
     if (!err) {
         h1->scan = (struct h1_scan){0};
+        h1->is_young = false;
         use(h1, used);
         open_request(h1, &head, used);
     }

@@ -209,6 +209,25 @@ static void close_flushed(struct h1 *h1)
     h1_set_state(h1, H1_LINGER);
 }
 
+/* The transport and what was read of it go to who speaks HTTP/2. */
+static void hand_over(struct h1 *h1)
+{
+    const struct h1_events *events = h1->events;
+    void *owner = h1->owner;
+    struct transport *transport = h1->transport;
+    struct buf received = h1->in;
+
+    if (buf_len(&received) == 0) {
+        buf_append(&received, h1->rest);
+    }
+    h1->in = BUF_INIT;
+    h1->transport = NULL;
+    h1_free(h1);
+    transport_read_stop(transport);
+    events->on_preface(owner, transport, buf_span(&received));
+    buf_fini(&received);
+}
+
 void h1_leave(struct h1 *h1)
 {
     while (h1->state == H1_OPEN && (h1_step_in(h1) || h1_step_out(h1) || step_end(h1))) {
@@ -221,6 +240,10 @@ void h1_leave(struct h1 *h1)
     }
     if (h1->state == H1_FLUSH) {
         close_flushed(h1);
+    }
+    if (h1->is_h2 && h1->transport) {
+        hand_over(h1);
+        return;
     }
     note_partial(h1);
     keep_rest(h1);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -378,6 +379,17 @@ bool transport_sends_files(const struct transport *transport)
 
 /* A write that libuv could do at once is told only in the next turn: until then what it was lent is
  * not given back, and whoever took the queue for empty would send it again. */
+void transport_keep_low(struct transport *transport)
+{
+    enum { LOW_BYTES = 65536 };
+    int low = LOW_BYTES;
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&transport->tcp, &fd) == 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
+    }
+}
+
 size_t transport_queued(const struct transport *transport)
 {
     if (transport->pending == 0) {

@@ -1,0 +1,251 @@
+/*
+ * h2_conn - the inside of HTTP/2, shared by h2.c (life), h2_session.c (what nghttp2 is told and
+ * calls), h2_in.c, h2_out.c, h2_pump.c and h2_wait.c. Nobody else includes it.
+ *
+ * As in h1: everything that happens to a connection goes through h2_enter() … h2_leave(), in which
+ * frames are read, events are called and output is gathered, to leave in few writes. nghttp2's
+ * callbacks run inside h2_enter() … h2_leave(), too. What an owner calls from elsewhere only
+ * records, and kicks.
+ *
+ * A stream lives until nghttp2 has closed it (is_over) and its owner has had all of it.
+ */
+#ifndef LARDER_PROXY_STREAM_H2_CONN_H
+#define LARDER_PROXY_STREAM_H2_CONN_H
+
+#include "base/buf.h"
+#include "http/h2_head.h"
+#include "proxy/stream/h2.h"
+
+#include <nghttp2/nghttp2.h>
+
+/* clang-format off */
+#define H2_BIT(state) (1u << (state))
+
+/* The connection. Second column: where it may go from there. */
+#define H2_STATES(X)                                                                               \
+    X(OPEN,   H2_BIT(H2_FLUSH) | H2_BIT(H2_GONE))  /* streams come and go                       */ \
+    X(FLUSH,  H2_BIT(H2_LINGER) | H2_BIT(H2_GONE)) /* the last frames leave, nothing is read    */ \
+    X(LINGER, H2_BIT(H2_GONE))     /* FIN sent; input is discarded so that GOAWAY survives      */ \
+    X(GONE,   0)                   /* the transport is closed; freed when the pump ends         */
+
+/* The incoming message of a stream. */
+#define H2_IN_STATES(X)                                                                            \
+    X(HEAD, H2_BIT(H2_IN_BODY) | H2_BIT(H2_IN_DONE))   /* client: a response head is awaited    */ \
+    X(HOLD, H2_BIT(H2_IN_BODY) | H2_BIT(H2_IN_RAW))    /* CONNECT: the answer decides           */ \
+    X(BODY, H2_BIT(H2_IN_DONE))                                                                    \
+    X(RAW,  H2_BIT(H2_IN_DONE))                        /* a tunnel                              */ \
+    X(DONE, 0)
+
+/* The outgoing one. */
+#define H2_OUT_STATES(X)                                                                           \
+    X(WAIT, H2_BIT(H2_OUT_BODY) | H2_BIT(H2_OUT_RAW) | H2_BIT(H2_OUT_DONE)) /* send() to come   */ \
+    X(BODY, H2_BIT(H2_OUT_DONE))                       /* the source is pulled                  */ \
+    X(RAW,  H2_BIT(H2_OUT_DONE))                       /* of a tunnel                           */ \
+    X(DONE, 0)
+/* clang-format on */
+
+#define X(name, next) H2_##name,
+enum h2_state { H2_STATES(X) };
+#undef X
+#define X(name, next) H2_IN_##name,
+enum h2_in { H2_IN_STATES(X) };
+#undef X
+#define X(name, next) H2_OUT_##name,
+enum h2_out { H2_OUT_STATES(X) };
+#undef X
+
+enum h2_role { H2_SERVER, H2_CLIENT };
+
+#define H2_CONNECTION_WINDOW (1u << 20)
+/* Client role: bytes of a response that may be under way to us; a paused one is kept up to here. */
+#define H2_CLIENT_WINDOW (256u << 10)
+#define H2_INTERIM_MAX 32
+#define H2_LINGER_MS 2000
+/* Between the two GOAWAYs of a drain: whoever has not heard the first still has its requests
+ * answered. */
+#define H2_NOTICE_MS 300
+#define H2_TICK_MS 1000 /* while there are streams, waits are looked at so often */
+/* What nghttp2 may hold for one connection: queues, tables, states of streams. */
+#define H2_MEMORY_MAX (1u << 20)
+
+#define H2_COPY_MAX 4096   /* shorter pieces are copied behind the frames before them */
+#define H2_BATCH_MIN 16384 /* gathered for one write to a socket that is full often */
+#define H2_BATCH_MAX 131072
+#define H2_BUDGET (1024 * 1024) /* bytes in one call: the other connections want their turn */
+#define H2_PIECES (TRANSPORT_SPANS_MAX)
+
+struct h2_stream {
+    struct stream stream; /* what the owner sees */
+    struct h2 *h2;
+    struct list link;  /* of the connection's streams */
+    struct list ready; /* something is to be done outside nghttp2's callbacks */
+    struct list lent;  /* bytes of its source are gathered */
+    struct source *source;
+    struct span span; /* what the source showed last and has not been advanced past */
+    size_t promised;  /* of it: given to nghttp2 */
+    size_t gathered;  /* of these: framed, for the next write */
+    uint64_t left;    /* of a body of known length */
+    struct buf held;  /* arrived and not handed on: paused, or not yet known what it is */
+    size_t counted;   /* bytes of its memory that base/memory.h knows of */
+    size_t owed;      /* taken by the owner, who then paused: the window is not opened for them */
+    uint64_t in_since, out_since; /* loop time of the last progress */
+    uint64_t heard;               /* client role: bytes the peer had sent when this was asked for */
+    struct buf page;              /* server role: an answer made here */
+    struct source_memory page_source;
+    int32_t id;    /* 0: nghttp2 does not know it yet */
+    uint32_t code; /* is_over: how it ended */
+    int err;       /* for on_close; 0: what the states say */
+    enum http_method method;
+    enum h2_in in;
+    enum h2_out out;
+    uint8_t interims;
+    bool has_length;
+    bool has_ended;   /* the peer has sent all of it */
+    bool is_paused;   /* on_data said so */
+    bool is_starved;  /* the source said ERR_AGAIN; nghttp2 has put it aside */
+    bool is_detached; /* the owner wants or gets no more events */
+    bool is_sent;     /* the last frame is gathered */
+    bool is_over;     /* nghttp2 has closed it */
+    bool is_mute;     /* has been reset by us */
+};
+
+/* What waits for the next write: pieces of frames in the loop's output buffer and of sources. */
+struct h2_piece {
+    const char *at; /* NULL: `len` bytes of the output buffer */
+    size_t len;
+};
+
+struct h2_gather {
+    struct h2_piece pieces[H2_PIECES];
+    size_t count;
+    size_t bytes;
+};
+
+/* A header block that is coming in; there is one at a time. */
+struct h2_incoming {
+    struct arena arena;
+    struct h2_block block;
+    struct h2_stream *stream;
+    uint64_t since;
+    _Alignas(16) char first[3072];
+};
+
+struct h2 {
+    struct loop *loop;
+    struct transport *transport; /* NULL when GONE */
+    nghttp2_session *session;
+    const struct h2_settings *settings;
+    const struct h2_events *events; /* NULL after h2_close() */
+    void *owner;
+    struct list streams;
+    struct list ready;
+    struct list lent;
+    size_t stream_count;
+    struct timeout timeout;
+    struct timeout kick;
+    struct h2_incoming *incoming; /* NULL between header blocks */
+    struct h2_gather *gather;     /* inside the pump */
+    struct h2_guard guard;
+    struct buf early;  /* received before this began; fed by the first pump */
+    uint64_t received; /* bytes */
+    size_t held;       /* bytes nghttp2 has from the heap */
+    size_t batch;      /* bytes gathered for one write */
+    size_t budget;     /* inside the pump: what it may still send */
+    uint64_t since;    /* the present wait of the connection began then */
+    uint64_t drain_since;
+    uint64_t out_since; /* the peer has last taken something */
+    size_t out_seen;    /* what the transport queued then */
+    int write_err;      /* inside the pump: the transport broke */
+    enum h2_role role;
+    enum h2_state state;
+    bool is_https;
+    bool is_pumping;
+    bool is_eof;
+    bool is_draining;
+    bool is_last_said; /* the second GOAWAY of a drain */
+    bool is_deaf;      /* the connection is given up: nothing more is read */
+    bool is_leaving;   /* client role: the peer has said GOAWAY */
+    bool was_full;     /* the last write was not taken whole */
+};
+
+/* ---- h2.c: life ---- */
+
+void h2_set_state(struct h2 *h2, enum h2_state next);
+void h2_set_in(struct h2_stream *stream, enum h2_in next);
+void h2_set_out(struct h2_stream *stream, enum h2_out next);
+struct h2_stream *h2_stream_new(struct h2 *h2, enum h2_in in);
+void h2_stream_free(struct h2_stream *stream);
+/* It is looked at before the pump ends. */
+void h2_make_ready(struct h2_stream *stream);
+void h2_count_held(struct h2_stream *stream);
+/* Drops the source; what is gathered of it leaves before. */
+void h2_drop_source(struct h2_stream *stream);
+/* The last event of a stream, unless its owner has had or renounced it. */
+void h2_say_closed(struct h2_stream *stream, int err);
+/* Closes at once; every stream ends with `err`. */
+void h2_fail(struct h2 *h2, int err);
+/* No more frames are read: what is queued leaves, then FIN. Every stream ends with ERR_CLOSED. */
+void h2_conclude(struct h2 *h2);
+/* GOAWAY with the reason, and h2_conclude(). Safe inside nghttp2's callbacks: then it happens when
+ * they have returned. */
+void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code);
+/* Resets the stream; its owner hears of `err`. */
+void h2_reset(struct h2_stream *stream, uint32_t code, int err);
+
+/* GONE, and no handler runs: frees it, and tells the owner. */
+void h2_gone(struct h2 *h2);
+
+/* ---- h2_session.c ---- */
+
+/* A session for the role, its SETTINGS queued. */
+void h2_session_open(struct h2 *h2);
+/* What a message with a body is submitted with. */
+nghttp2_data_provider h2_session_provider(void);
+
+/* ---- h2_in.c: called by nghttp2, through h2_session.c ---- */
+
+int h2_in_begin_headers(struct h2 *h2, const nghttp2_frame *frame);
+void h2_in_field(struct h2 *h2, struct span name, struct span value);
+void h2_in_headers(struct h2 *h2, const nghttp2_frame *frame);
+void h2_in_data(struct h2_stream *stream, struct span bytes);
+void h2_in_end(struct h2_stream *stream);
+/* Gives the block's memory back. */
+void h2_in_drop_block(struct h2 *h2);
+/* Hands on what was held, and the end. True when something happened. */
+bool h2_in_deliver(struct h2_stream *stream);
+
+/* ---- h2_out.c ---- */
+
+ssize_t h2_out_read(struct h2_stream *stream, size_t length, uint32_t *flags);
+/* An answer made here, to a request that never becomes one. */
+void h2_out_refuse(struct h2_stream *stream, const struct h1_error *error);
+extern const struct stream_ops h2_stream_ops;
+
+/* ---- h2_gather.c ---- */
+
+/* A DATA frame of `length` bytes that h2_out_read() has promised. 0 or an NGHTTP2_ERR_. */
+int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const uint8_t *head,
+                    size_t length);
+/* Behind what is gathered. */
+void h2_gather_copy(struct h2 *h2, struct span bytes);
+/* Writes what is gathered. False: the transport is broken (h2->write_err). */
+bool h2_flush(struct h2 *h2);
+
+/* ---- h2_pump.c ---- */
+
+void h2_enter(struct h2 *h2);
+void h2_leave(struct h2 *h2);
+void h2_kick(struct h2 *h2);
+void h2_feed(struct h2 *h2, struct span bytes);
+
+/* ---- h2_wait.c ---- */
+
+void h2_arm(struct h2 *h2);
+void h2_expire(struct h2 *h2);
+
+static inline struct h2_stream *h2_stream_of(struct stream *stream)
+{
+    return container_of(stream, struct h2_stream, stream);
+}
+
+#endif

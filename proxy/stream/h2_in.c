@@ -1,0 +1,219 @@
+/*
+ * The incoming messages: header blocks become heads, DATA goes to the owner of its stream or waits
+ * there.
+ */
+#include "proxy/stream/h2_conn.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/memory.h"
+
+/* ---- header blocks ---- */
+
+void h2_in_drop_block(struct h2 *h2)
+{
+    if (h2->incoming) {
+        arena_fini(&h2->incoming->arena);
+        pool_give(loop_pool(h2->loop), h2->incoming, sizeof(*h2->incoming));
+        h2->incoming = NULL;
+    }
+}
+
+static void open_block(struct h2 *h2, struct h2_stream *stream, enum h2_block_kind kind)
+{
+    struct h2_incoming *incoming = pool_take(loop_pool(h2->loop), sizeof(*incoming));
+
+    h2_in_drop_block(h2);
+    h2->incoming = incoming;
+    arena_init(&incoming->arena, incoming->first, sizeof(incoming->first));
+    arena_count(&incoming->arena, MEMORY_BUFFERS);
+    incoming->stream = stream;
+    incoming->since = loop_now_ms(h2->loop);
+    h2_block_begin(&incoming->block, kind, &incoming->arena, &h2->settings->limits);
+}
+
+static int begin_request(struct h2 *h2, int32_t id)
+{
+    if (h2->stream_count >= 2 * (size_t)h2->settings->streams) { /* those that are over, too */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    struct h2_stream *stream = h2_stream_new(h2, H2_IN_BODY);
+    stream->id = id;
+    stream->is_detached = true; /* until it has an owner */
+    nghttp2_session_set_stream_user_data(h2->session, id, stream);
+    open_block(h2, stream, H2_BLOCK_REQUEST);
+    return 0;
+}
+
+int h2_in_begin_headers(struct h2 *h2, const nghttp2_frame *frame)
+{
+    int32_t id = frame->hd.stream_id;
+
+    if (frame->hd.type != NGHTTP2_HEADERS) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* a push, which we forbade */
+    }
+    if (h2->role == H2_SERVER && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+        return begin_request(h2, id);
+    }
+    struct h2_stream *stream = nghttp2_session_get_stream_user_data(h2->session, id);
+    bool is_response = h2->role == H2_CLIENT && stream && stream->in == H2_IN_HEAD;
+    open_block(h2, stream, is_response ? H2_BLOCK_RESPONSE : H2_BLOCK_TRAILERS);
+    return 0;
+}
+
+void h2_in_field(struct h2 *h2, struct span name, struct span value)
+{
+    if (h2->incoming == NULL) {
+        return;
+    }
+    h2_block_add(&h2->incoming->block, name, value);
+    if (h2_block_is_bomb(&h2->incoming->block)) {
+        h2_offend(h2, H2_OFFENCE_HEADER_LIST, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
+/* ---- heads ---- */
+
+static void take_request(struct h2 *h2, struct h2_stream *stream, const struct http_head *head)
+{
+    stream->method = head->method;
+    if (head->method == METHOD_CONNECT) {
+        stream->in = H2_IN_HOLD; /* where it begins */
+    }
+    h2->events->on_stream(h2->owner, &stream->stream);
+    stream->is_detached = false;
+    stream->stream.events->on_head(stream->stream.owner, head);
+}
+
+static void take_response(struct h2_stream *stream, const struct http_head *head)
+{
+    if (head->status < 200) {
+        if (++stream->interims > H2_INTERIM_MAX) {
+            h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM, ERR_SYNTAX);
+            return;
+        }
+    } else {
+        h2_set_in(stream, H2_IN_BODY);
+    }
+    if (!stream->is_detached) {
+        stream->stream.events->on_head(stream->stream.owner, head);
+    }
+}
+
+/* Malformed: a stream error (8.1.1). Too large: that can be said. */
+static void refuse_block(struct h2 *h2, struct h2_stream *stream, const struct h2_block *block)
+{
+    bool is_large = block->error.status == 414 || block->error.status == 431;
+
+    if (block->kind == H2_BLOCK_REQUEST && is_large) {
+        h2_out_refuse(stream, &block->error);
+        return;
+    }
+    h2_reset(stream, NGHTTP2_PROTOCOL_ERROR, ERR_SYNTAX);
+    if (block->kind == H2_BLOCK_REQUEST && h2->events && h2->events->on_bad_head) {
+        struct http_head head;
+        struct buf page = BUF_INIT;
+        head_init(&head, block->head.fields.arena);
+        h2->events->on_bad_head(h2->owner, &block->error, &head, &page);
+        buf_fini(&page);
+    }
+}
+
+void h2_in_headers(struct h2 *h2, const nghttp2_frame *frame)
+{
+    struct h2_incoming *incoming = h2->incoming;
+    bool is_last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+
+    if (incoming == NULL) {
+        return;
+    }
+    struct h2_stream *stream = incoming->stream;
+    struct h2_block *block = &incoming->block;
+    if (stream && !stream->is_over && !stream->is_mute) {
+        stream->in_since = loop_now_ms(h2->loop);
+        if (!h2_block_end(block, is_last)) {
+            refuse_block(h2, stream, block);
+        } else if (block->kind == H2_BLOCK_REQUEST) {
+            take_request(h2, stream, &block->head);
+        } else if (block->kind == H2_BLOCK_RESPONSE) {
+            take_response(stream, &block->head);
+        }
+    }
+    h2_in_drop_block(h2);
+}
+
+/* ---- bodies ---- */
+
+static void hand_on(struct h2_stream *stream, struct span bytes)
+{
+    struct h2 *h2 = stream->h2;
+
+    stream->is_paused = stream->stream.events->on_data(stream->stream.owner, bytes) == STREAM_PAUSE;
+    stream->owed += bytes.len;
+    if (!stream->is_paused && !stream->is_over && h2->state == H2_OPEN) {
+        nghttp2_session_consume_stream(h2->session, stream->id, stream->owed);
+        stream->owed = 0;
+    }
+}
+
+void h2_in_data(struct h2_stream *stream, struct span bytes)
+{
+    struct h2 *h2 = stream->h2;
+    bool takes = stream->in == H2_IN_BODY || stream->in == H2_IN_RAW;
+
+    stream->in_since = loop_now_ms(h2->loop);
+    if (stream->is_detached || stream->is_mute || stream->in == H2_IN_DONE) {
+        nghttp2_session_consume_stream(h2->session, stream->id, bytes.len); /* nobody wants it */
+    } else if (!takes || stream->is_paused || buf_len(&stream->held) > 0) {
+        buf_append(&stream->held, bytes);
+        h2_count_held(stream);
+    } else {
+        hand_on(stream, bytes);
+    }
+}
+
+static void finish_in(struct h2_stream *stream)
+{
+    h2_set_in(stream, H2_IN_DONE);
+    if (!stream->is_detached) {
+        stream->stream.events->on_end(stream->stream.owner);
+    }
+    h2_make_ready(stream);
+}
+
+/* A response that is only a head, or a request that ends where it begins, ends here, too. */
+void h2_in_end(struct h2_stream *stream)
+{
+    stream->has_ended = true;
+    h2_make_ready(stream);
+}
+
+bool h2_in_deliver(struct h2_stream *stream)
+{
+    bool takes = stream->in == H2_IN_BODY || stream->in == H2_IN_RAW;
+
+    if (!takes || stream->is_paused || stream->is_mute) {
+        return false;
+    }
+    if (stream->is_detached) {
+        buf_fini(&stream->held);
+        h2_count_held(stream);
+    }
+    if (buf_len(&stream->held) > 0) {
+        struct buf held = stream->held;
+        stream->held = BUF_INIT;
+        hand_on(stream, buf_span(&held));
+        buf_fini(&held);
+        h2_count_held(stream);
+        return true;
+    }
+    if (stream->has_ended) {
+        finish_in(stream);
+        return true;
+    }
+    if (stream->owed && !stream->is_over) {
+        nghttp2_session_consume_stream(stream->h2->session, stream->id, stream->owed);
+        stream->owed = 0;
+    }
+    return false;
+}

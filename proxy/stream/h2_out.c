@@ -1,0 +1,359 @@
+/*
+ * The outgoing messages: heads go to nghttp2 when the owner sends them; bodies are pulled when
+ * nghttp2 has decided whose turn it is, and gathered, so that many streams' frames leave in one
+ * write. Long pieces are not copied: the write takes them from where their source has them.
+ */
+#include "proxy/stream/h2_conn.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "http/put.h"
+
+enum { FIELDS_SMALL = 64, PSEUDO_MAX = 4 };
+
+/* ---- heads ---- */
+
+/* The fields as nghttp2 takes them; it copies them, and lowers the names. */
+struct block {
+    nghttp2_nv small[FIELDS_SMALL];
+    nghttp2_nv *at;
+    size_t count;
+    char length[PUT_NUMBER_MAX];
+    char status[3];
+};
+
+static uint8_t *bytes_of(struct span text)
+{
+    uint8_t *at;
+
+    memcpy(&at, &text.at, sizeof(at)); /* nghttp2 wants no const, and writes nothing there */
+    return at;
+}
+
+static bool is_secret(enum http_field_id id)
+{
+    return id == FIELD_AUTHORIZATION || id == FIELD_PROXY_AUTHORIZATION || id == FIELD_COOKIE ||
+           id == FIELD_SET_COOKIE;
+}
+
+static void put(struct block *block, struct span name, struct span value, bool secret)
+{
+    block->at[block->count++] = (nghttp2_nv){
+        .name = bytes_of(name),
+        .value = bytes_of(value),
+        .namelen = name.len,
+        .valuelen = value.len,
+        .flags = secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+    };
+}
+
+static void block_open(struct block *block, const struct http_head *head)
+{
+    size_t most = head->fields.count + PSEUDO_MAX + 1;
+
+    block->count = 0;
+    block->at = most <= FIELDS_SMALL ? block->small : xmalloc(most * sizeof(*block->at));
+}
+
+static void block_close(struct block *block)
+{
+    if (block->at != block->small) {
+        free(block->at);
+    }
+}
+
+static void put_fields(struct block *block, const struct http_head *head)
+{
+    for (size_t i = 0; i < head->fields.count; i++) {
+        const struct http_field *field = &head->fields.at[i];
+        if (h2_sends_field(field)) {
+            put(block, field->name, field->value, is_secret(field->id));
+        }
+    }
+}
+
+static void put_length(struct block *block, int64_t length)
+{
+    char *end = put_number(block->length, (uint64_t)length);
+
+    put(block, SPAN("content-length"), span_from_to(block->length, end), false);
+}
+
+static void put_status(struct block *block, int status)
+{
+    block->status[0] = (char)('0' + status / 100);
+    block->status[1] = (char)('0' + status / 10 % 10);
+    block->status[2] = (char)('0' + status % 10);
+    put(block, SPAN(":status"), span_of(block->status, sizeof(block->status)), false);
+}
+
+/* The length that is said; -1: none (RFC 9110 8.6). */
+static int64_t length_said(const struct h2_stream *stream, const struct http_head *head)
+{
+    bool is_bodiless = stream->method == METHOD_HEAD || head->status == 304;
+
+    if (head->status < 200 || head->status == 204 ||
+        (stream->method == METHOD_CONNECT && head->status / 100 == 2)) {
+        return -1;
+    }
+    if (head->framing == BODY_NONE && !is_bodiless) {
+        return 0;
+    }
+    bool is_known =
+        head->framing == BODY_LENGTH || head->framing == BODY_NONE || head->framing == BODY_STREAM;
+    return is_known ? head->content_length : -1;
+}
+
+static bool has_body(const struct h2_stream *stream, const struct http_head *head,
+                     const struct source *source)
+{
+    return source && head->framing != BODY_NONE && stream->method != METHOD_HEAD &&
+           head->status != 204 && head->status != 304 &&
+           !(head->framing == BODY_LENGTH && head->content_length == 0);
+}
+
+static void begin_body(struct h2_stream *stream, const struct http_head *head,
+                       struct source *source)
+{
+    stream->source = source;
+    stream->has_length =
+        head->content_length >= 0 && head->framing != BODY_CHUNKED && head->framing != BODY_CLOSE;
+    stream->left = stream->has_length ? (uint64_t)head->content_length : 0;
+    stream->out_since = loop_now_ms(stream->h2->loop);
+}
+
+static void check_submitted(struct h2_stream *stream, int err)
+{
+    if (err < 0) {
+        h2_reset(stream, NGHTTP2_INTERNAL_ERROR, ERR_CLOSED);
+    }
+}
+
+static void send_response(struct h2_stream *stream, const struct http_head *head,
+                          struct source *source)
+{
+    nghttp2_data_provider provider = h2_session_provider();
+    struct block block;
+    bool is_tunnel = stream->in == H2_IN_HOLD && head->status / 100 == 2;
+    bool is_bodied = is_tunnel || has_body(stream, head, source);
+    int64_t length = length_said(stream, head);
+
+    block_open(&block, head);
+    put_status(&block, head->status);
+    put_fields(&block, head);
+    if (length >= 0) {
+        put_length(&block, length);
+    }
+    int err = nghttp2_submit_response(stream->h2->session, stream->id, block.at, block.count,
+                                      is_bodied ? &provider : NULL);
+    block_close(&block);
+    if (stream->in == H2_IN_HOLD) {
+        h2_set_in(stream, is_tunnel ? H2_IN_RAW : H2_IN_BODY);
+        h2_make_ready(stream);
+    }
+    h2_set_out(stream, is_tunnel ? H2_OUT_RAW : H2_OUT_BODY);
+    begin_body(stream, head, source);
+    if (is_tunnel) {
+        stream->has_length = false;
+    }
+    check_submitted(stream, err);
+}
+
+static void send_request(struct h2_stream *stream, const struct http_head *head,
+                         struct source *source)
+{
+    struct h2 *h2 = stream->h2;
+    nghttp2_data_provider provider = h2_session_provider();
+    struct block block;
+    bool is_bodied = source && head->framing != BODY_NONE;
+
+    stream->method = head->method;
+    block_open(&block, head);
+    put(&block, SPAN(":method"), head->method_text, false);
+    put(&block, SPAN(":scheme"), h2->is_https ? SPAN("https") : SPAN("http"), false);
+    put(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST), false);
+    put(&block, SPAN(":path"), head->target, false);
+    put_fields(&block, head);
+    bool says_length =
+        head->framing == BODY_LENGTH || (head->framing == BODY_STREAM && head->content_length >= 0);
+    if (says_length) {
+        put_length(&block, head->content_length);
+    }
+    int32_t id = nghttp2_submit_request(h2->session, NULL, block.at, block.count,
+                                        is_bodied ? &provider : NULL, stream);
+    block_close(&block);
+    h2_set_out(stream, H2_OUT_BODY);
+    begin_body(stream, head, source);
+    stream->heard = h2->received;
+    stream->id = id > 0 ? id : 0;
+    check_submitted(stream, id);
+}
+
+/* ---- what the owner calls: all of it only records ---- */
+
+static void on_wake(void *arg)
+{
+    struct h2_stream *stream = arg;
+    struct h2 *h2 = stream->h2;
+
+    if (stream->is_starved && !stream->is_over && h2->state == H2_OPEN) {
+        stream->is_starved = false;
+        nghttp2_session_resume_data(h2->session, stream->id);
+        h2_kick(h2);
+    }
+}
+
+static void op_send(struct stream *base, const struct http_head *head, struct source *source)
+{
+    struct h2_stream *stream = h2_stream_of(base);
+    struct h2 *h2 = stream->h2;
+
+    CHECK(stream->out == H2_OUT_WAIT && !stream->is_detached);
+    if (source) {
+        source_on_wake(source, on_wake, stream);
+    }
+    if (stream->is_over || stream->is_mute || h2->state != H2_OPEN) {
+        stream->source = source; /* given back at the end, which is near */
+        h2_set_out(stream, H2_OUT_BODY);
+    } else if (h2->role == H2_SERVER) {
+        CHECK(head->status >= 200);
+        send_response(stream, head, source);
+    } else {
+        send_request(stream, head, source);
+    }
+    h2_kick(h2);
+}
+
+static void op_send_interim(struct stream *base, const struct http_head *head)
+{
+    struct h2_stream *stream = h2_stream_of(base);
+    struct h2 *h2 = stream->h2;
+    struct block block;
+
+    CHECK(h2->role == H2_SERVER && stream->out == H2_OUT_WAIT);
+    CHECK(head->status >= 100 && head->status < 200 && head->status != 101);
+    if (stream->is_over || stream->is_mute || h2->state != H2_OPEN) {
+        return;
+    }
+    block_open(&block, head);
+    put_status(&block, head->status);
+    put_fields(&block, head);
+    nghttp2_submit_headers(h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, block.at, block.count,
+                           NULL);
+    block_close(&block);
+    stream->in_since = loop_now_ms(h2->loop);
+    h2_kick(h2);
+}
+
+static void op_resume(struct stream *base)
+{
+    struct h2_stream *stream = h2_stream_of(base);
+
+    if (stream->is_paused) {
+        stream->is_paused = false;
+        stream->in_since = loop_now_ms(stream->h2->loop);
+        h2_make_ready(stream);
+        h2_kick(stream->h2);
+    }
+}
+
+static void op_close(struct stream *base, int err)
+{
+    struct h2_stream *stream = h2_stream_of(base);
+
+    stream->is_detached = true;
+    h2_drop_source(stream);
+    h2_reset(stream, err == ERR_CLOSED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR, err);
+    h2_make_ready(stream);
+    h2_kick(stream->h2);
+}
+
+const struct stream_ops h2_stream_ops = {
+    .send_interim = op_send_interim,
+    .send = op_send,
+    .resume = op_resume,
+    .close = op_close,
+};
+
+void h2_out_refuse(struct h2_stream *stream, const struct h1_error *error)
+{
+    struct h2 *h2 = stream->h2;
+    struct http_head head;
+
+    head_init(&head, &h2->incoming->arena);
+    fields_add_id(&head.fields, FIELD_DATE, loop_date(h2->loop));
+    if (h2->events->on_bad_head) {
+        h2->events->on_bad_head(h2->owner, error, &head, &stream->page);
+    }
+    head.status = error->status;
+    head.framing = BODY_LENGTH;
+    head.content_length = (int64_t)buf_len(&stream->page);
+    source_memory_init(&stream->page_source, buf_span(&stream->page));
+    send_response(stream, &head, &stream->page_source.source);
+}
+
+/* ---- bodies ---- */
+
+/* What comes next of the body that has not been promised yet: as source_peek(). */
+static int next_span(struct h2_stream *stream, struct span *out)
+{
+    *out = SPAN_EMPTY;
+    if (stream->source == NULL || (stream->has_length && stream->left == 0)) {
+        return 0;
+    }
+    if (stream->promised == stream->span.len) {
+        if (stream->gathered && !h2_flush(stream->h2)) {
+            return ERR_CLOSED;
+        }
+        int err = source_peek(stream->source, &stream->span);
+        if (err) {
+            stream->span = SPAN_EMPTY;
+            return err;
+        }
+    }
+    *out = span_skip(stream->span, stream->promised);
+    if (stream->has_length) {
+        *out = span_take(*out, stream->left < SIZE_MAX ? (size_t)stream->left : SIZE_MAX);
+    }
+    return 0;
+}
+
+static ssize_t end_body(struct h2_stream *stream, uint32_t *flags)
+{
+    if (stream->has_length && stream->left > 0) {
+        h2_reset(stream, NGHTTP2_INTERNAL_ERROR, ERR_TRUNCATED);
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_COPY;
+    return 0;
+}
+
+ssize_t h2_out_read(struct h2_stream *stream, size_t length, uint32_t *flags)
+{
+    struct span next;
+
+    if (stream->is_mute) {
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    int err = next_span(stream, &next);
+    if (err == ERR_AGAIN) {
+        stream->is_starved = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (err) {
+        h2_reset(stream, NGHTTP2_INTERNAL_ERROR, err);
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (next.len == 0) {
+        return end_body(stream, flags);
+    }
+    size_t n = next.len < length ? next.len : length;
+    stream->promised += n;
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (stream->has_length) {
+        stream->left -= n;
+        *flags |= stream->left == 0 ? NGHTTP2_DATA_FLAG_EOF : 0u;
+    }
+    return (ssize_t)n;
+}

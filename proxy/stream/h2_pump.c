@@ -1,0 +1,230 @@
+/*
+ * The pump of an HTTP/2 connection: from h2_enter() to h2_leave().
+ */
+#include "proxy/stream/h2_conn.h"
+
+#include "base/check.h"
+#include "base/err.h"
+
+/* ---- the streams ---- */
+
+/* How a stream that nghttp2 has closed ended, for its owner. */
+static int end_of(const struct h2_stream *stream)
+{
+    if (stream->err) {
+        return stream->err;
+    }
+    bool is_answered =
+        stream->h2->role == H2_SERVER ? stream->out == H2_OUT_DONE : stream->in == H2_IN_DONE;
+    bool is_tunnel = stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
+
+    if (is_answered && !is_tunnel) {
+        return 0;
+    }
+    return stream->h2->role == H2_CLIENT && stream->in == H2_IN_BODY ? ERR_TRUNCATED : ERR_CLOSED;
+}
+
+/* The last frame has left; what is left of a request interests nobody (RFC 9113 8.1). */
+static void finish_out(struct h2_stream *stream)
+{
+    struct h2 *h2 = stream->h2;
+    bool is_tunnel = stream->out == H2_OUT_RAW;
+
+    h2_drop_source(stream);
+    h2_set_out(stream, H2_OUT_DONE);
+    if (!stream->is_detached && stream->stream.events->on_sent) {
+        stream->stream.events->on_sent(stream->stream.owner);
+    }
+    if (h2->role == H2_SERVER && !is_tunnel && !stream->has_ended) {
+        h2_reset(stream, NGHTTP2_NO_ERROR, 0);
+    }
+}
+
+/* True when something happened. */
+static bool settle(struct h2_stream *stream)
+{
+    if (h2_in_deliver(stream)) {
+        h2_make_ready(stream);
+        return true;
+    }
+    bool is_out = stream->out == H2_OUT_BODY || stream->out == H2_OUT_RAW;
+    if (stream->is_sent && is_out) {
+        finish_out(stream);
+        h2_make_ready(stream);
+        return true;
+    }
+    bool waits = buf_len(&stream->held) > 0 && !stream->is_detached && stream->err == 0;
+    if (!stream->is_over || waits) {
+        return false;
+    }
+    struct h2 *h2 = stream->h2;
+    h2_drop_source(stream);
+    h2_say_closed(stream, end_of(stream));
+    h2_stream_free(stream);
+    if (h2->role == H2_CLIENT && h2->events && h2->events->on_room) {
+        h2->events->on_room(h2->owner);
+    }
+    return true;
+}
+
+static bool settle_all(struct h2 *h2)
+{
+    bool any = false;
+
+    for (struct list *link; h2->state == H2_OPEN && (link = list_pop_front(&h2->ready));) {
+        any |= settle(list_entry(link, struct h2_stream, ready));
+    }
+    return any;
+}
+
+/* ---- frames out ---- */
+
+/* True when frames were made. */
+static bool send_frames(struct h2 *h2)
+{
+    bool any = false;
+
+    while (transport_queued(h2->transport) == 0 && h2->write_err == 0) {
+        const uint8_t *bytes;
+        ssize_t n = nghttp2_session_mem_send(h2->session, &bytes);
+        if (n < 0) {
+            h2->write_err = h2->write_err ? h2->write_err : ERR_CLOSED;
+            break;
+        }
+        if (n == 0) {
+            break;
+        }
+        any = true;
+        if (h2->gather->count + 1 >= H2_PIECES && !h2_flush(h2)) {
+            break;
+        }
+        h2_gather_copy(h2, span_of((const char *)bytes, (size_t)n));
+        if (h2->gather->bytes >= h2->batch) {
+            h2_flush(h2);
+        }
+    }
+    return any;
+}
+
+/* ---- frames in ---- */
+
+void h2_feed(struct h2 *h2, struct span bytes)
+{
+    h2->received += bytes.len;
+    if (h2->state != H2_OPEN || h2->is_deaf || bytes.len == 0) {
+        return;
+    }
+    ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
+    if (n >= 0 || h2->is_deaf || h2->state != H2_OPEN) {
+        return;
+    }
+    if (n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
+        enum h2_offence offence =
+            n == NGHTTP2_ERR_FLOODED ? H2_OFFENCE_PINGS : H2_OFFENCE_CONTINUATIONS;
+        h2_offend(h2, offence, NGHTTP2_ENHANCE_YOUR_CALM);
+    } else {
+        h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
+    }
+}
+
+/* ---- the pump ---- */
+
+/* What was received before the connection was ours comes before anything else. */
+static void feed_early(struct h2 *h2)
+{
+    struct buf early = h2->early;
+
+    if (buf_len(&early) > 0) {
+        h2->early = BUF_INIT;
+        h2_feed(h2, buf_span(&early));
+        buf_fini(&early);
+    }
+}
+
+void h2_enter(struct h2 *h2)
+{
+    CHECK(!h2->is_pumping);
+    CHECK(buf_len(loop_out(h2->loop)) == 0);
+    h2->is_pumping = true;
+    h2->budget = H2_BUDGET;
+    timeout_clear(&h2->kick);
+    feed_early(h2);
+}
+
+static void run(struct h2 *h2)
+{
+    bool any = true;
+
+    while (any && h2->state == H2_OPEN && !h2->is_deaf) {
+        any = settle_all(h2);
+        if (h2->state == H2_OPEN && !h2->is_deaf) {
+            any |= send_frames(h2);
+            if (!h2_flush(h2)) {
+                h2_fail(h2, h2->write_err);
+            }
+        }
+    }
+}
+
+static bool is_finished(const struct h2 *h2)
+{
+    bool is_drained =
+        h2->stream_count == 0 && (h2->is_last_said || (h2->role == H2_CLIENT && h2->is_leaving));
+    bool is_done =
+        !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+
+    return h2->is_deaf || is_drained || is_done;
+}
+
+/* The last frames, then FIN. */
+static void flush_last(struct h2 *h2)
+{
+    send_frames(h2);
+    if (!h2_flush(h2)) {
+        h2_fail(h2, h2->write_err);
+        return;
+    }
+    if (transport_queued(h2->transport) > 0) {
+        return;
+    }
+    transport_shutdown(h2->transport);
+    h2->since = loop_now_ms(h2->loop);
+    h2_set_state(h2, H2_LINGER);
+}
+
+void h2_leave(struct h2 *h2)
+{
+    struct h2_gather gather;
+
+    gather.count = 0;
+    gather.bytes = 0;
+    h2->gather = &gather;
+    run(h2);
+    if (h2->state == H2_OPEN && h2->held > H2_MEMORY_MAX) {
+        h2_offend(h2, H2_OFFENCE_MEMORY, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    if (h2->state == H2_OPEN && is_finished(h2)) {
+        h2_conclude(h2);
+    }
+    if (h2->state == H2_FLUSH) {
+        flush_last(h2);
+    }
+    buf_clear(loop_out(h2->loop));
+    h2->gather = NULL;
+    h2->is_pumping = false;
+    if (h2->state == H2_GONE) {
+        h2_gone(h2);
+        return;
+    }
+    if (h2->budget == 0 && transport_queued(h2->transport) == 0) {
+        h2_kick(h2);
+    }
+    h2_arm(h2);
+}
+
+void h2_kick(struct h2 *h2)
+{
+    if (!h2->is_pumping) {
+        timeout_set(h2->loop, &h2->kick, 0);
+    }
+}

@@ -1,0 +1,326 @@
+/*
+ * What nghttp2 is told about a connection, and what it calls: each callback finds out whose matter
+ * it is and hands it on. Here, too, is counted what a peer does without an aim.
+ */
+#include "proxy/stream/h2_conn.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/memory.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+enum {
+    MAX_CONTINUATIONS = 32, /* of one block; its size is limited anyhow */
+    DEFLATE_TABLE = 4096,
+};
+
+/* ---- memory ---- */
+
+static void *counted(struct h2 *h2, void *memory)
+{
+    CHECK(memory != NULL);
+    size_t size = malloc_usable_size(memory);
+    h2->held += size;
+    memory_take(MEMORY_CONNECTIONS, size);
+    return memory;
+}
+
+static void uncount(struct h2 *h2, void *memory)
+{
+    size_t size = malloc_usable_size(memory);
+
+    h2->held -= size;
+    memory_give(MEMORY_CONNECTIONS, size);
+}
+
+static void *session_malloc(size_t size, void *user)
+{
+    return counted(user, malloc(size));
+}
+
+static void session_free(void *memory, void *user)
+{
+    if (memory) {
+        uncount(user, memory);
+        free(memory);
+    }
+}
+
+static void *session_calloc(size_t count, size_t size, void *user)
+{
+    return counted(user, calloc(count, size));
+}
+
+static void *session_realloc(void *memory, size_t size, void *user)
+{
+    if (memory) {
+        uncount(user, memory);
+    }
+    return counted(user, realloc(memory, size));
+}
+
+/* ---- what a peer does without an aim ---- */
+
+/* False: nothing more is to be read. */
+static bool allow(struct h2 *h2, enum h2_offence offence)
+{
+    if (h2_guard_allows(&h2->guard, offence, loop_now_ms(h2->loop))) {
+        return true;
+    }
+    h2_offend(h2, offence, NGHTTP2_ENHANCE_YOUR_CALM);
+    return false;
+}
+
+static bool is_empty(const nghttp2_frame_hd *hd)
+{
+    bool is_content =
+        hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
+
+    return is_content && hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+}
+
+static bool allow_frame(struct h2 *h2, const nghttp2_frame_hd *hd)
+{
+    if (is_empty(hd) && !allow(h2, H2_OFFENCE_EMPTY)) {
+        return false;
+    }
+    switch (hd->type) {
+    case NGHTTP2_DATA:
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_GOAWAY:
+    case NGHTTP2_PUSH_PROMISE:
+        return true;
+    case NGHTTP2_RST_STREAM:
+        return allow(h2, H2_OFFENCE_RESETS);
+    case NGHTTP2_SETTINGS:
+        return hd->flags & NGHTTP2_FLAG_ACK || allow(h2, H2_OFFENCE_SETTINGS);
+    case NGHTTP2_PING:
+        return allow(h2, H2_OFFENCE_PINGS);
+    case NGHTTP2_PRIORITY:
+    case NGHTTP2_PRIORITY_UPDATE:
+        return allow(h2, H2_OFFENCE_PRIORITIES);
+    case NGHTTP2_WINDOW_UPDATE:
+        return allow(h2, H2_OFFENCE_WINDOW_UPDATES);
+    case NGHTTP2_CONTINUATION:
+        return allow(h2, H2_OFFENCE_CONTINUATIONS);
+    default:
+        return allow(h2, H2_OFFENCE_UNKNOWN);
+    }
+}
+
+/* ---- callbacks ---- */
+
+static int proceed(const struct h2 *h2)
+{
+    return h2->is_deaf || h2->state != H2_OPEN ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static struct h2_stream *stream_with(struct h2 *h2, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(h2->session, id);
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+{
+    struct h2 *h2 = user;
+
+    return allow_frame(h2, hd) ? proceed(h2) : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct h2 *h2 = user;
+    int err = h2_in_begin_headers(h2, frame);
+
+    return err ? err : proceed(h2);
+}
+
+static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                    void *user)
+{
+    struct h2 *h2 = user;
+
+    h2_in_field(h2, span_of((const char *)name, name_len), span_of((const char *)value, value_len));
+    return proceed(h2);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct h2 *h2 = user;
+    struct h2_stream *stream = stream_with(h2, frame->hd.stream_id);
+
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        h2_in_headers(h2, frame);
+        stream = stream_with(h2, frame->hd.stream_id);
+    } else if (frame->hd.type == NGHTTP2_GOAWAY) {
+        h2->is_leaving = true;
+    } else if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && stream) {
+        stream->out_since = loop_now_ms(h2->loop);
+    }
+    bool is_content = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (is_content && stream && !stream->is_over) {
+        stream->stream.received += frame->hd.length;
+        if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+            h2_in_end(stream);
+        }
+    }
+    if (h2->role == H2_CLIENT && h2->events && h2->events->on_room && !is_content) {
+        h2->events->on_room(h2->owner);
+    }
+    return proceed(h2);
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t len, void *user)
+{
+    struct h2 *h2 = user;
+    struct h2_stream *stream = stream_with(h2, id);
+
+    nghttp2_session_consume_connection(session, len);
+    if (stream) {
+        h2_in_data(stream, span_of((const char *)data, len));
+    } else {
+        nghttp2_session_consume_stream(session, id, len);
+    }
+    return proceed(h2);
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
+{
+    struct h2_stream *stream = stream_with(user, id);
+
+    if (stream) {
+        stream->is_over = true;
+        stream->code = code;
+        h2_make_ready(stream);
+    }
+    return 0;
+}
+
+/* What nghttp2 sends of its own accord against a peer is counted like what the peer sends. */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct h2 *h2 = user;
+    struct h2_stream *stream = stream_with(h2, frame->hd.stream_id);
+
+    if (frame->hd.type == NGHTTP2_HEADERS && stream) {
+        stream->stream.sent += frame->hd.length;
+        stream->is_sent |= (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        if (stream->is_sent) {
+            h2_make_ready(stream);
+        }
+    } else if (frame->hd.type == NGHTTP2_RST_STREAM &&
+               frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+               frame->rst_stream.error_code != NGHTTP2_CANCEL &&
+               frame->rst_stream.error_code != NGHTTP2_INTERNAL_ERROR) {
+        allow(h2, H2_OFFENCE_OUR_RESETS);
+    }
+    return 0;
+}
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+    struct h2_stream *stream = stream_with(user, id);
+
+    return stream ? h2_out_read(stream, length, flags) : NGHTTP2_ERR_DEFERRED;
+}
+
+static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
+                     size_t length, nghttp2_data_source *source, void *user)
+{
+    struct h2_stream *stream = stream_with(user, frame->hd.stream_id);
+
+    return stream ? h2_gather_frame(stream, frame, head, length)
+                  : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+nghttp2_data_provider h2_session_provider(void)
+{
+    return (nghttp2_data_provider){.read_callback = read_body};
+}
+
+/* ---- what sessions have in common ---- */
+
+static struct {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *server;
+    nghttp2_option *client;
+} common;
+static pthread_once_t common_once = PTHREAD_ONCE_INIT;
+
+static nghttp2_option *options_for(enum h2_role role)
+{
+    nghttp2_option *option;
+
+    CHECK(nghttp2_option_new(&option) == 0);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, DEFLATE_TABLE);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    if (role == H2_SERVER) {
+        nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+    }
+    return option;
+}
+
+static void make_common(void)
+{
+    nghttp2_session_callbacks *callbacks;
+
+    CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_field);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+    common.callbacks = callbacks;
+    common.server = options_for(H2_SERVER);
+    common.client = options_for(H2_CLIENT);
+}
+
+static void say_settings(struct h2 *h2)
+{
+    const nghttp2_settings_entry server[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2->settings->streams},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h2->settings->limits.head},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    const nghttp2_settings_entry client[] = {
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_CLIENT_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h2->settings->limits.head},
+    };
+    bool is_server = h2->role == H2_SERVER;
+
+    CHECK(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, is_server ? server : client,
+                                  is_server ? ARRAY_LEN(server) : ARRAY_LEN(client)) == 0);
+    CHECK(nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+                                                (int32_t)H2_CONNECTION_WINDOW) == 0);
+}
+
+void h2_session_open(struct h2 *h2)
+{
+    nghttp2_mem memory = {
+        .mem_user_data = h2,
+        .malloc = session_malloc,
+        .free = session_free,
+        .calloc = session_calloc,
+        .realloc = session_realloc,
+    };
+    bool is_server = h2->role == H2_SERVER;
+
+    pthread_once(&common_once, make_common);
+    int err = is_server ? nghttp2_session_server_new3(&h2->session, common.callbacks, h2,
+                                                      common.server, &memory)
+                        : nghttp2_session_client_new3(&h2->session, common.callbacks, h2,
+                                                      common.client, &memory);
+    CHECK(err == 0);
+    say_settings(h2);
+}

@@ -1,0 +1,163 @@
+/*
+ * What an HTTP/2 connection and its streams wait for, and how long. The stamps of the last progress
+ * are plain stores; while there are streams they are looked at once a second.
+ */
+#include "proxy/stream/h2_conn.h"
+
+#include "base/err.h"
+
+static bool is_late(const struct h2 *h2, uint64_t since, uint64_t limit)
+{
+    return limit && loop_now_ms(h2->loop) >= since + limit;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t until(const struct h2 *h2, uint64_t since, uint64_t limit)
+{
+    uint64_t now = loop_now_ms(h2->loop), due = since + limit;
+
+    return due > now ? due - now : 1;
+}
+
+static uint64_t next_look(const struct h2 *h2)
+{
+    uint64_t idle = h2->settings->times.idle_ms;
+
+    if (h2->state == H2_FLUSH) {
+        uint64_t limit = h2->settings->times.body_ms;
+        return until(h2, h2->since, limit ? limit : H2_LINGER_MS);
+    }
+    if (h2->state == H2_LINGER) {
+        return until(h2, h2->since, H2_LINGER_MS);
+    }
+    if (h2->is_draining) {
+        return h2->is_last_said ? H2_TICK_MS : until(h2, h2->drain_since, H2_NOTICE_MS);
+    }
+    if (h2->stream_count > 0 || h2->incoming || transport_queued(h2->transport) > 0) {
+        return H2_TICK_MS;
+    }
+    return idle ? until(h2, h2->since, idle) : 0;
+}
+
+void h2_arm(struct h2 *h2)
+{
+    uint64_t ms = next_look(h2);
+    bool is_earlier = h2->timeout.due == 0 || loop_now_ms(h2->loop) + ms < h2->timeout.due;
+
+    if (ms == 0) {
+        timeout_clear(&h2->timeout);
+    } else if (is_earlier || h2->stream_count == 0) {
+        timeout_set(h2->loop, &h2->timeout, ms);
+    }
+}
+
+/* ---- the streams ---- */
+
+static bool waits_for_response(const struct h2_stream *stream)
+{
+    return stream->in == H2_IN_HEAD && (stream->is_sent || stream->out == H2_OUT_DONE);
+}
+
+/* The peer takes nothing although there is something: its windows are closed. */
+static bool waits_for_window(const struct h2_stream *stream)
+{
+    return stream->out == H2_OUT_BODY && !stream->is_starved && !stream->is_sent;
+}
+
+static bool is_stream_late(const struct h2 *h2, const struct h2_stream *stream)
+{
+    const struct h1_limits_time *times = &h2->settings->times;
+    bool is_tunnel = stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
+
+    if (is_tunnel) {
+        return is_late(h2, later(stream->in_since, stream->out_since), times->tunnel_ms);
+    }
+    if (waits_for_response(stream)) {
+        return is_late(h2, later(stream->in_since, stream->out_since), times->first_byte_ms);
+    }
+    if (waits_for_window(stream) && is_late(h2, stream->out_since, times->body_ms)) {
+        return true;
+    }
+    return stream->in == H2_IN_BODY && !stream->has_ended && !stream->is_paused &&
+           buf_len(&stream->held) == 0 && is_late(h2, stream->in_since, times->body_ms);
+}
+
+static void look_at_streams(struct h2 *h2)
+{
+    list_each(link, &h2->streams)
+    {
+        struct h2_stream *stream = list_entry(link, struct h2_stream, link);
+        if (!stream->is_over && !stream->is_mute && is_stream_late(h2, stream)) {
+            h2_reset(stream, NGHTTP2_CANCEL, ERR_TIMEOUT);
+        }
+    }
+}
+
+/* ---- the connection ---- */
+
+/* The peer has taken some of what was queued since it was last looked at. */
+static bool has_moved(struct h2 *h2)
+{
+    size_t queued = transport_queued(h2->transport);
+    bool moved = queued < h2->out_seen;
+
+    h2->out_seen = queued;
+    if (moved) {
+        h2->out_since = loop_now_ms(h2->loop);
+    }
+    return moved;
+}
+
+static void say_last(struct h2 *h2)
+{
+    h2->is_last_said = true;
+    nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
+}
+
+static void expire_open(struct h2 *h2)
+{
+    const struct h1_limits_time *times = &h2->settings->times;
+    bool is_quiet = h2->stream_count == 0 && h2->incoming == NULL;
+
+    if (transport_queued(h2->transport) > 0 && !has_moved(h2) &&
+        is_late(h2, h2->out_since, times->body_ms)) {
+        h2_fail(h2, ERR_TIMEOUT);
+    } else if (h2->incoming && is_late(h2, h2->incoming->since, times->head_ms)) {
+        say_last(h2);
+        h2->is_deaf = true;
+    } else if (h2->is_draining && !h2->is_last_said && is_late(h2, h2->drain_since, H2_NOTICE_MS)) {
+        say_last(h2);
+    } else if (is_quiet && !h2->is_draining && is_late(h2, h2->since, times->idle_ms)) {
+        say_last(h2);
+    }
+    if (h2->state == H2_OPEN) {
+        look_at_streams(h2);
+    }
+}
+
+void h2_expire(struct h2 *h2)
+{
+    switch (h2->state) {
+    case H2_OPEN:
+        expire_open(h2);
+        break;
+    case H2_FLUSH:
+        if (is_late(h2, h2->since, h2->settings->times.body_ms)) {
+            h2_fail(h2, ERR_TIMEOUT);
+        }
+        break;
+    case H2_LINGER:
+        if (is_late(h2, h2->since, H2_LINGER_MS)) {
+            h2_fail(h2, ERR_CLOSED);
+        }
+        break;
+    case H2_GONE:
+        break;
+    }
+}
