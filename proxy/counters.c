@@ -26,6 +26,12 @@ static const char *const ending_words[] = {
 #undef X
 };
 
+static const char *const offence_words[] = {
+#define X(id, most, word, text) word,
+    H2_OFFENCES(X)
+#undef X
+};
+
 static const char *const class_words[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 /* clang-format off */
@@ -45,6 +51,9 @@ const struct metric counters_rows[] = {
      "Fetched responses that were not kept, by reason", {{"reason", reason_words, REASON_COUNT}}},
     {"responses_by_class", METRIC_COUNTER, offsetof(struct counters, status),
      "Responses by class of status", {{"class", class_words, ARRAY_LEN(class_words)}}},
+    {"h2_connections_ended", METRIC_COUNTER, offsetof(struct counters, h2_offences),
+     "HTTP/2 connections ended because of what the client did",
+     {{"offence", offence_words, H2_OFFENCE_COUNT}}},
     {"hit_seconds", METRIC_HISTOGRAM, offsetof(struct counters, hit_seconds),
      "Time to answer requests without an origin", {{0}}},
     {"miss_seconds", METRIC_HISTOGRAM, offsetof(struct counters, miss_seconds),

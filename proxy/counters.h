@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "base/check.h"
 #include "cache/decision.h"
+#include "proxy/stream/h2_guard.h"
 
 /* clang-format off */
 #define COUNTERS(X)                                                                                \
@@ -14,6 +15,7 @@
     X(hits,                  COUNTER, "Requests answered without asking an origin")                \
     X(client_connections,    COUNTER, "Client connections accepted")                               \
     X(clients_open,          GAUGE,   "Client connections that are open")                          \
+    X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \
@@ -35,6 +37,7 @@ struct counters {
     metric_value endings[ENDING_COUNT];
     metric_value not_stored[REASON_COUNT];
     metric_value served[SERVED_COUNT];
+    metric_value h2_offences[H2_OFFENCE_COUNT];
     metric_value status[6]; /* by class; 0: no response was sent */
     struct histogram hit_seconds;
     struct histogram miss_seconds;

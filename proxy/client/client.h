@@ -5,6 +5,7 @@
 #define LARDER_PROXY_CLIENT_CLIENT_H
 
 #include "proxy/stream/h1.h"
+#include "proxy/stream/h2.h"
 #include "proxy/worker.h"
 
 /* What connections accepted under the same settings share; counted, the worker holds the newest. */
@@ -12,13 +13,15 @@ struct client_terms {
     size_t refs;
     struct settings *settings;
     struct h1_settings h1;
+    struct h2_settings h2;
 };
 
 struct client {
     struct list link; /* of the worker's clients */
     struct worker *worker;
     struct client_terms *terms; /* those of the time it connected */
-    struct h1 *h1;
+    struct h1 *h1;              /* one of them speaks; the other is NULL */
+    struct h2 *h2;
     struct ip ip;
     uint16_t port;
     bool https;

@@ -12,7 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    H2_STREAMS_MAX = 128, /* of one connection at once */
+};
 
 struct listener {
     uv_tcp_t handle;
@@ -31,6 +34,13 @@ static struct h1_settings h1_settings_of(const struct settings *settings)
                   .idle_ms = settings->timeouts.client_idle,
                   .body_ms = settings->timeouts.client_body},
     };
+}
+
+static struct h2_settings h2_settings_of(const struct settings *settings)
+{
+    struct h1_settings h1 = h1_settings_of(settings);
+
+    return (struct h2_settings){.limits = h1.limits, .times = h1.times, .streams = H2_STREAMS_MAX};
 }
 
 static void terms_unref(struct client_terms **slot)
@@ -54,6 +64,7 @@ static struct client_terms *terms_of_today(struct worker *worker)
             .refs = 1,
             .settings = settings_ref(worker->settings),
             .h1 = h1_settings_of(worker->settings),
+            .h2 = h2_settings_of(worker->settings),
         };
     }
     worker->terms->refs++;
@@ -128,9 +139,44 @@ static void on_gone(void *owner)
     client_free(owner);
 }
 
+static void on_offence(void *owner, enum h2_offence offence)
+{
+    struct client *client = owner;
+    char text[IP_TEXT_MAX];
+
+    metric_add(&client->worker->counters.h2_offences[offence], 1);
+    log_warn("h2_offence", "client=%s what=%s text=%s", ip_text(&client->ip, text),
+             h2_offence_word(offence), h2_offence_text(offence));
+}
+
+static const struct h2_events h2_client_events = {
+    .on_stream = on_stream,
+    .on_bad_head = on_bad_head,
+    .on_offence = on_offence,
+    .on_gone = on_gone,
+};
+
+static void start_h2(struct client *client, struct transport *transport, struct span received)
+{
+    metric_add(&client->worker->counters.h2_connections, 1);
+    client->h2 = h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
+}
+
+static void on_preface(void *owner, struct transport *transport, struct span received)
+{
+    struct client *client = owner;
+
+    client->h1 = NULL;
+    start_h2(client, transport, received);
+    if (client->worker->draining) {
+        h2_drain(client->h2);
+    }
+}
+
 static const struct h1_events client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
+    .on_preface = on_preface,
     .on_gone = on_gone,
 };
 
@@ -298,7 +344,12 @@ void clients_drain(struct worker *worker)
 {
     list_each_safe(link, &worker->clients)
     {
-        h1_drain(list_entry(link, struct client, link)->h1);
+        struct client *client = list_entry(link, struct client, link);
+        if (client->h2) {
+            h2_drain(client->h2);
+        } else {
+            h1_drain(client->h1);
+        }
     }
 }
 
@@ -309,6 +360,7 @@ void clients_close(struct worker *worker)
     {
         struct client *client = list_entry(link, struct client, link);
         h1_close(&client->h1);
+        h2_close(&client->h2);
         client_free(client);
     }
     terms_unref(&worker->terms);

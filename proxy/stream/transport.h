@@ -62,8 +62,8 @@ ssize_t transport_send_file(struct transport *transport, struct span before,
                             struct file_place place, size_t len);
 /* False: bytes that lie in a file are written like others. */
 bool transport_sends_files(const struct transport *transport);
-/* The socket keeps little that has not been sent (TCP_NOTSENT_LOWAT): what becomes urgent later does
- * not wait behind it. */
+/* The socket keeps little that has not been sent (TCP_NOTSENT_LOWAT): what becomes urgent later
+ * does not wait behind it. */
 void transport_keep_low(struct transport *transport);
 /* Bytes queued or lent that the socket has not taken yet; they only ever become fewer until the
  * next transport_write(), so a reader that makes progress can be told from one that stands still.
