@@ -27,7 +27,11 @@
     X(BUSY,        13, "in use by somebody else")                                                  \
     X(CONFIG,      14, "the configuration has errors")                                             \
     X(NO_ADDRESS,  15, "the name has no usable address")                                           \
-    X(IO,          16, "reading or writing failed")
+    X(IO,          16, "reading or writing failed")                                                \
+    X(TLS,         17, "TLS failed")                                                               \
+    X(CERT_UNTRUSTED, 18, "the certificate is not trusted")                                        \
+    X(CERT_EXPIRED, 19, "the certificate has expired, or is not valid yet")                        \
+    X(CERT_NAME,   20, "the certificate is for another name")
 /* clang-format on */
 
 enum {

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/touch.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -60,6 +61,7 @@ static void install(void)
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, &before);
+    touch_set(guard_touch);
 }
 
 void guard_install(void)
@@ -117,7 +119,7 @@ void guard_leave(void)
 /* The smallest page there is: larger ones are touched more often than need be. */
 enum { PAGE = 4096 };
 
-static int touch(void *arg)
+static int touch_pages(void *arg)
 {
     const struct span *bytes = arg;
 
@@ -130,7 +132,7 @@ static int touch(void *arg)
 
 int guard_touch(struct span bytes)
 {
-    return bytes.len ? guard_lookup(touch, &bytes, bytes) : 0;
+    return bytes.len ? guard_lookup(touch_pages, &bytes, bytes) : 0;
 }
 
 /* ---- what is given up ---- */

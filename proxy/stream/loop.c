@@ -33,6 +33,8 @@ struct loop {
     struct list wheel[WHEEL_SLOTS];
     uint64_t tick; /* the last one processed */
 
+    uint64_t turns;
+    struct loop_tls *tls; /* NULL: not needed yet */
     struct buf out;
     struct arena arena;
     struct pool pool;
@@ -201,6 +203,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct loop *loop = container_of(handle, struct loop, prepare);
 
+    loop->turns++;
     do_deferred(loop);
     if (has_deferred(loop)) {
         uv_idle_start(&loop->awake, on_awake);
@@ -229,6 +232,15 @@ void loop_stop(struct loop *loop)
 }
 
 /* ---- life ---- */
+
+static void free_tls(struct loop *loop)
+{
+    if (loop->tls) {
+        buf_fini(&loop->tls->sealed);
+        memory_give(MEMORY_LOOPS, sizeof(*loop->tls));
+        free(loop->tls);
+    }
+}
 
 /* Only `posted` keeps loop_run() running. */
 static void start_handles(struct loop *loop)
@@ -292,6 +304,7 @@ void loop_free(struct loop **loop)
     uv_run(&gone->uv, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&gone->uv) == 0);
     buf_fini(&gone->out);
+    free_tls(gone);
     arena_fini(&gone->arena);
     pool_fini(&gone->pool);
     memory_give(MEMORY_LOOPS, sizeof(*gone));
@@ -313,6 +326,20 @@ char *loop_read_buffer(struct loop *loop)
 struct buf *loop_out(struct loop *loop)
 {
     return &loop->out;
+}
+
+struct loop_tls *loop_tls(struct loop *loop)
+{
+    if (!loop->tls) {
+        loop->tls = xcalloc(1, sizeof(*loop->tls));
+        memory_take(MEMORY_LOOPS, sizeof(*loop->tls));
+    }
+    return loop->tls;
+}
+
+uint64_t loop_turns(const struct loop *loop)
+{
+    return loop->turns;
 }
 
 struct arena *loop_arena(struct loop *loop)

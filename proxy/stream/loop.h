@@ -53,6 +53,18 @@ char *loop_read_buffer(struct loop *loop);
 /* Scratch space for corked output: emptied by whoever fills it before the handler returns. */
 struct buf *loop_out(struct loop *loop);
 
+/* What TLS needs beside: made at its first use, then kept. */
+struct loop_tls {
+    char plain[LOOP_READ_BUFFER]; /* decrypted; valid inside the read callback */
+    char record[16384];           /* plaintext of one record from several spans */
+    struct buf sealed;            /* emptied before a handler returns */
+    uint64_t turn;                /* of the loop, in which */
+    unsigned begun;               /* so many handshakes were begun */
+};
+struct loop_tls *loop_tls(struct loop *loop);
+/* Turns of the loop so far. */
+uint64_t loop_turns(const struct loop *loop);
+
 /* Scratch memory for parsing one message; reset by whoever uses it before the handler returns. */
 struct arena *loop_arena(struct loop *loop);
 

@@ -1,6 +1,6 @@
 /*
- * transport - bytes over one connection: read on and off, write, half-close, close. TCP now, TLS
- * behind the same face later. Belongs to one loop.
+ * transport - bytes over one connection: read on and off, write, half-close, close. TCP, or TLS
+ * behind the same face. Belongs to one loop.
  *
  * Events are never called from inside a transport_*() call.
  */
@@ -10,6 +10,7 @@
 #include "base/file_place.h"
 #include "base/prefix.h"
 #include "proxy/stream/loop.h"
+#include "proxy/stream/tls.h"
 
 struct transport;
 
@@ -22,7 +23,8 @@ struct transport_events {
     /* What transport_write() had to queue or was lent is gone: more can be written. */
     void (*on_writable)(void *owner);
     /* The connection failed, or (ERR_TRUNCATED) what was lent could not be read: it lay in a file
-     * that is not there any more. Only transport_close() may follow. */
+     * that is not there any more; or a server's TLS connection ended without a word (close_notify),
+     * so that nobody knows whether it said all. Only transport_close() may follow. */
     void (*on_error)(void *owner, int err);
 };
 
@@ -32,6 +34,25 @@ uv_stream_t *transport_uv(struct transport *transport);
 /* The handle is connected. Reading is off. */
 void transport_start(struct transport *transport, const struct transport_events *events,
                      void *owner);
+
+/*
+ * TLS over what is connected, before transport_start(); nothing has been read yet. done(owner, err)
+ * follows once, never from inside this call: at 0 the handshake is over, and transport_start()
+ * belongs into it, since bytes may follow at once, also while reading is off; otherwise
+ * transport_close() does. ERR_TIMEOUT: it took longer than `limit_ms` (0: no limit). ERR_CLOSED:
+ * the peer has left. Other codes: tls_handshake(). Role and peer are tls_new()'s.
+ *
+ * A client that does not say that its end is one (close_notify) is believed: its messages have ends
+ * of their own. A server is not. All other calls are the same; lent bytes are encrypted piece by
+ * piece, as the socket takes them.
+ */
+void transport_start_tls(struct transport *transport, struct tls_context *context,
+                         const struct tls_peer *peer, uint64_t limit_ms,
+                         void (*done)(void *owner, int err), void *owner);
+/* NULL: plain. After the handshake it says what was agreed on (tls_alpn()), and how it failed. */
+const struct tls *transport_tls(const struct transport *transport);
+/* What was agreed on by ALPN; ALPN_NONE without TLS. */
+enum alpn transport_alpn(const struct transport *transport);
 
 void transport_read_start(struct transport *transport);
 void transport_read_stop(struct transport *transport);

@@ -1,0 +1,309 @@
+/*
+ * OpenSSL reads from the span that was fed and writes behind what is in `out`, through a BIO of our
+ * own: nothing is kept in between but what belongs to a record that is not complete.
+ */
+#include "proxy/stream/tls.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/memory.h"
+#include "base/prefix.h"
+#include "proxy/stream/tls_context_parts.h"
+#include "proxy/stream/tls_sessions.h"
+
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+
+struct tls {
+    SSL *ssl;
+    struct tls_context *context;
+    struct span in;  /* not taken yet */
+    struct buf *out; /* during a call */
+    struct tls_sessions *sessions;
+    struct tls_session_key key;
+    const char *why; /* NULL: no failure yet */
+    bool met_http;
+    bool is_ended;
+};
+
+/* ---- OpenSSL's view of the connection ---- */
+
+static int bio_read(BIO *bio, char *to, size_t room, size_t *taken)
+{
+    struct tls *tls = BIO_get_data(bio);
+    struct span part = span_take(tls->in, room);
+
+    BIO_clear_retry_flags(bio);
+    *taken = part.len;
+    if (part.len == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(to, part.at, part.len);
+    tls->in = span_skip(tls->in, part.len);
+    return 1;
+}
+
+static int bio_write(BIO *bio, const char *from, size_t len, size_t *taken)
+{
+    struct tls *tls = BIO_get_data(bio);
+
+    buf_append(tls->out, span_of(from, len));
+    *taken = len;
+    return 1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "spans");
+    CHECK(method && BIO_meth_set_read_ex(method, bio_read) &&
+          BIO_meth_set_write_ex(method, bio_write) && BIO_meth_set_ctrl(method, bio_ctrl));
+}
+
+static BIO *bio_new(struct tls *tls)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, make_method);
+    BIO *bio = BIO_new(method);
+    CHECK(bio);
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
+    return bio;
+}
+
+/* ---- life ---- */
+
+/* Names are asked for and checked, addresses only checked (RFC 6066 3). */
+static void set_host(struct tls *tls, struct span host)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
+    char text[TLS_HOST_MAX + 1];
+    struct ip ip;
+
+    CHECK(host.len <= TLS_HOST_MAX);
+    if (host.len && host.at[host.len - 1] == '.') {
+        host.len--;
+    }
+    memcpy(text, host.at, host.len);
+    text[host.len] = '\0';
+    if (ip_parse(host, &ip) == 0) {
+        CHECK(X509_VERIFY_PARAM_set1_ip_asc(param, text) == 1);
+        return;
+    }
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    CHECK(X509_VERIFY_PARAM_set1_host(param, text, host.len) == 1);
+    SSL_set_tlsext_host_name(tls->ssl, text);
+}
+
+static void set_peer(struct tls *tls, const struct tls_peer *peer)
+{
+    set_host(tls, peer->host);
+    if (!peer->sessions) {
+        return;
+    }
+    tls->sessions = peer->sessions;
+    tls->key = tls_sessions_key(peer->sessions, tls->context, peer);
+    SSL_SESSION *session = tls_sessions_take(tls->sessions, tls->key);
+    if (session) {
+        SSL_set_session(tls->ssl, session);
+        SSL_SESSION_free(session);
+    }
+}
+
+struct tls *tls_new(struct tls_context *context, const struct tls_peer *peer)
+{
+    struct tls *tls = xcalloc(1, sizeof(*tls));
+
+    CHECK(context->is_server == !peer);
+    memory_take(MEMORY_CONNECTIONS, sizeof(*tls));
+    tls->context = tls_context_ref(context);
+    tls->ssl = SSL_new(context->identities[0].ssl);
+    CHECK(tls->ssl);
+    SSL_set_app_data(tls->ssl, tls);
+    BIO *bio = bio_new(tls);
+    SSL_set_bio(tls->ssl, bio, bio);
+    if (peer) {
+        SSL_set_connect_state(tls->ssl);
+        set_peer(tls, peer);
+    } else {
+        SSL_set_accept_state(tls->ssl);
+    }
+    return tls;
+}
+
+void tls_free(struct tls **slot)
+{
+    struct tls *tls = *slot;
+
+    *slot = NULL;
+    if (tls) {
+        /* Else the session would not be resumable, as of SSL 3. A failure has forgotten it. */
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(tls->ssl);
+        tls_context_unref(&tls->context);
+        memory_give(MEMORY_CONNECTIONS, sizeof(*tls));
+        free(tls);
+    }
+}
+
+int tls_on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *tls = SSL_get_app_data(ssl);
+
+    if (!tls->sessions || !SSL_SESSION_is_resumable(session)) {
+        return 0;
+    }
+    tls_sessions_put(tls->sessions, tls->key, session);
+    return 1; /* it is ours now */
+}
+
+/* ---- failures ---- */
+
+static int untrusted(struct tls *tls)
+{
+    long result = SSL_get_verify_result(tls->ssl);
+
+    ERR_clear_error();
+    tls->why = X509_verify_cert_error_string(result);
+    switch (result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return ERR_CERT_EXPIRED;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return ERR_CERT_NAME;
+    default:
+        return ERR_CERT_UNTRUSTED;
+    }
+}
+
+static int failed(struct tls *tls)
+{
+    unsigned long code = ERR_peek_last_error();
+    bool is_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
+    int reason = ERR_GET_REASON(code);
+
+    tls->is_ended = true; /* nothing may be sent but the alert */
+    tls->in = SPAN_EMPTY;
+    if (is_ssl && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        return untrusted(tls);
+    }
+    tls->met_http = is_ssl && (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST);
+    tls->why = tls_last_error();
+    return ERR_TLS;
+}
+
+/* ---- bytes ---- */
+
+void tls_feed(struct tls *tls, struct span in)
+{
+    CHECK(tls->in.len == 0);
+    tls->in = in;
+}
+
+int tls_handshake(struct tls *tls, struct buf *out)
+{
+    ERR_clear_error();
+    tls->out = out;
+    int result = SSL_do_handshake(tls->ssl);
+    if (result == 1) {
+        return 0;
+    }
+    return SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_READ ? ERR_AGAIN : failed(tls);
+}
+
+ssize_t tls_read(struct tls *tls, char *to, size_t room, struct buf *out)
+{
+    size_t n;
+
+    ERR_clear_error();
+    tls->out = out;
+    int result = SSL_read_ex(tls->ssl, to, room, &n);
+    if (result == 1) {
+        return (ssize_t)n;
+    }
+    switch (SSL_get_error(tls->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return ERR_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        tls->in = SPAN_EMPTY; /* nothing counts behind the end */
+        return 0;
+    default:
+        return failed(tls);
+    }
+}
+
+int tls_write(struct tls *tls, struct span plain, struct buf *out)
+{
+    size_t n;
+
+    CHECK(plain.len > 0 && plain.len <= TLS_RECORD_MAX);
+    ERR_clear_error();
+    tls->out = out;
+    if (SSL_write_ex(tls->ssl, plain.at, plain.len, &n) != 1) {
+        return failed(tls);
+    }
+    CHECK(n == plain.len);
+    return 0;
+}
+
+void tls_end(struct tls *tls, struct buf *out)
+{
+    if (!tls->is_ended) {
+        tls->is_ended = true;
+        ERR_clear_error();
+        tls->out = out;
+        SSL_shutdown(tls->ssl);
+        ERR_clear_error();
+    }
+}
+
+/* ---- facts ---- */
+
+enum alpn tls_alpn(const struct tls *tls)
+{
+    const unsigned char *at;
+    unsigned len;
+
+    SSL_get0_alpn_selected(tls->ssl, &at, &len);
+    struct span chosen = span_of(at, len);
+    if (span_eq(chosen, SPAN("h2"))) {
+        return ALPN_H2;
+    }
+    return span_eq(chosen, SPAN("http/1.1")) ? ALPN_HTTP1 : ALPN_NONE;
+}
+
+bool tls_is_resumed(const struct tls *tls)
+{
+    return SSL_session_reused(tls->ssl);
+}
+
+bool tls_is_server(const struct tls *tls)
+{
+    return tls->context->is_server;
+}
+
+const char *tls_version(const struct tls *tls)
+{
+    return SSL_get_version(tls->ssl);
+}
+
+const char *tls_why(const struct tls *tls)
+{
+    return tls->why ? tls->why : "no failure";
+}
+
+bool tls_met_http(const struct tls *tls)
+{
+    return tls->met_http;
+}

@@ -1,0 +1,70 @@
+/*
+ * tls_context_parts - the inside of a context, for the files it is made of (tls_context.c,
+ * tls_server.c, tls_client.c, tls_tickets.c) and for tls.c. Nobody else includes it.
+ */
+#ifndef LARDER_PROXY_STREAM_TLS_CONTEXT_PARTS_H
+#define LARDER_PROXY_STREAM_TLS_CONTEXT_PARTS_H
+
+#include "proxy/stream/tls_context.h"
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+struct tls_tickets;
+
+/* A certificate and the names it is for. */
+struct tls_identity {
+    SSL_CTX *ssl;
+    struct span *names; /* lower case, perhaps with "*." in front */
+    size_t name_count;
+};
+
+struct tls_context {
+    atomic_int refs;
+    uint64_t serial;
+    unsigned alpn;
+    bool is_server;
+    bool verify;                     /* client */
+    struct tls_tickets *tickets;     /* server */
+    struct tls_identity *identities; /* a client has one, without names */
+    size_t count;
+};
+
+/* ---- tls_context.c ---- */
+
+/* Once for the process: OpenSSL's memory is counted from then on. */
+void tls_start(void);
+struct tls_context *tls_context_new(unsigned alpn, bool is_server, size_t count);
+/* What both roles have in common. */
+SSL_CTX *tls_ssl_new(const SSL_METHOD *method);
+/* One line in the report. Returns ERR_CONFIG. */
+__attribute__((format(printf, 3, 4))) int tls_complain(const struct tls_report *report,
+                                                       const char *file, const char *format, ...);
+/* The reason of OpenSSL's last failure, for people; empties its queue. Static storage. */
+const char *tls_last_error(void);
+/* A file that cannot be read is complained about. 0 or ERR_CONFIG. */
+int tls_readable(const struct tls_report *report, const char *file, const char *expected);
+/* The list for SSL_CTX_set_alpn_protos() and for choosing: h2 first. */
+struct span tls_alpn_list(unsigned alpn);
+
+/* ---- tls_server.c ---- */
+
+/* The identity for a name; the first when there is none of its own. */
+const struct tls_identity *tls_choose(const struct tls_context *context, struct span name);
+
+/* ---- tls_client.c ---- */
+
+/* A session that can be resumed has come; called by OpenSSL. Ends in tls.c. */
+int tls_on_session(SSL *ssl, SSL_SESSION *session);
+
+/* ---- tls_tickets.c: keys of session tickets (RFC 5077, RFC 8446 4.6.1) ---- */
+
+struct tls_tickets *tls_tickets_new(void);
+struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
+void tls_tickets_unref(struct tls_tickets **tickets);
+/* Contexts of servers find it as their application data. */
+void tls_tickets_use(SSL_CTX *ssl);
+/* A new key for new tickets; two older ones still open theirs. By itself every 12 hours. */
+void tls_tickets_rotate(struct tls_tickets *tickets);
+
+#endif

@@ -1,0 +1,299 @@
+/*
+ * Writing tries the socket first (uv_try_write); only a remainder becomes a uv_write request, since
+ * each completed one costs an epoll_ctl and an allocation.
+ */
+#include "proxy/stream/transport_parts.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A write the socket did not take at once. */
+struct pending {
+    uv_write_t request;
+    size_t bytes;  /* copied and lent */
+    size_t copied; /* length of `copy` */
+    char copy[];
+};
+
+/* ---- libuv calls in ---- */
+
+/* A mapping whose file ended before it. */
+static int write_error(int err)
+{
+    return err == UV_EFAULT ? ERR_TRUNCATED : err;
+}
+
+static void on_uv_written(uv_write_t *request, int status)
+{
+    struct transport *transport = container_of(request->handle, struct transport, tcp);
+    struct pending *pending = container_of(request, struct pending, request);
+    size_t bytes = pending->bytes;
+
+    transport->pending--;
+    pool_give(loop_pool(transport_loop(transport)), pending, sizeof(*pending) + pending->copied);
+    if (status == UV_ECANCELED || transport_is_closing(transport)) {
+        return;
+    }
+    if (status < 0) {
+        transport_failed(transport, write_error(status));
+        return;
+    }
+    transport->sent += bytes;
+    if (transport->pending == 0 && transport->tls) {
+        int err = transport_tls_written(transport);
+        if (err) {
+            transport_failed(transport, err);
+            return;
+        }
+    }
+    if (transport_queued(transport) > 0 || transport->events == NULL) {
+        return;
+    }
+    if (transport->is_shutdown_due) {
+        transport_fin(transport);
+    }
+    transport->events->on_writable(transport->owner);
+}
+
+/* ---- writing ---- */
+
+size_t transport_total(const struct span *spans, size_t count)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        total += spans[i].len;
+    }
+    return total;
+}
+
+ssize_t transport_try(struct transport *transport, const struct span *spans, size_t count)
+{
+    uv_buf_t bufs[TRANSPORT_SPANS_MAX];
+
+    if (transport_queued(transport) > 0 || transport->is_full) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bufs[i].base = (char *)(uintptr_t)spans[i].at; /* uv_buf_t knows no const */
+        bufs[i].len = spans[i].len;
+    }
+    int n = uv_try_write(transport_stream(transport), bufs, (unsigned)count);
+    if (n > 0) {
+        transport->sent += (uint64_t)n;
+    }
+    return n == UV_EAGAIN ? 0 : write_error(n);
+}
+
+int transport_queue(struct transport *transport, const struct span *spans, size_t count,
+                    size_t done, struct span lent)
+{
+    struct pool *pool = loop_pool(transport_loop(transport));
+    size_t copied = transport_total(spans, count);
+    size_t skip = done < copied ? done : copied;
+    copied -= skip;
+    struct pending *pending = pool_take(pool, sizeof(*pending) + copied);
+
+    transport->is_full = false;
+    *pending = (struct pending){.bytes = copied + lent.len, .copied = copied};
+    char *to = pending->copy;
+    for (size_t i = 0; i < count; i++) {
+        struct span part = span_skip(spans[i], skip);
+        skip -= spans[i].len - part.len;
+        if (part.len) {
+            memcpy(to, part.at, part.len);
+            to += part.len;
+        }
+    }
+    uv_buf_t bufs[2] = {
+        {.base = pending->copy, .len = copied},
+        {.base = (char *)(uintptr_t)lent.at, .len = lent.len},
+    };
+    int err = uv_write(&pending->request, transport_stream(transport), copied ? bufs : bufs + 1,
+                       copied && lent.len ? 2 : 1, on_uv_written);
+    if (err) {
+        pool_give(pool, pending, sizeof(*pending) + copied);
+        return err;
+    }
+    transport->pending++;
+    return 0;
+}
+
+ssize_t transport_write(struct transport *transport, const struct span *spans, size_t count,
+                        bool keep)
+{
+    CHECK(count > 0 && count <= TRANSPORT_SPANS_MAX);
+    CHECK(!keep || transport_queued(transport) == 0);
+
+    if (transport->tls) {
+        return transport_tls_write(transport, spans, count, keep);
+    }
+    ssize_t n = transport_try(transport, spans, count);
+    size_t total = transport_total(spans, count);
+    if (n < 0 || (size_t)n == total) {
+        return n;
+    }
+    size_t own = keep ? total - spans[count - 1].len : total;
+    size_t done = (size_t)n;
+    struct span lent = SPAN_EMPTY;
+    if (keep) {
+        lent = span_skip(spans[count - 1], done > own ? done - own : 0);
+    }
+    int err = transport_queue(transport, spans, keep ? count - 1 : count, done, lent);
+    return err ? err : (ssize_t)(total - lent.len);
+}
+
+/* ---- files ---- */
+
+static int fd_of(const struct transport *transport)
+{
+    uv_os_fd_t fd;
+
+    CHECK(uv_fileno((const uv_handle_t *)&transport->tcp, &fd) == 0);
+    return fd;
+}
+
+/* A head waits for what follows at once, so that a short body costs no packet more. In front of a
+ * long one it does not matter, and over loopback a first packet that fills the peer's first window
+ * doubled the server's CPU (100 KiB: 95 µs instead of 45). */
+#define HELD_BACK_MAX 65536
+
+/* What is not taken is queued. */
+static int write_before(struct transport *transport, struct span before, size_t len)
+{
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (len <= HELD_BACK_MAX ? MSG_MORE : 0);
+    ssize_t n;
+
+    do {
+        n = send(fd_of(transport), before.at, before.len, flags);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN) {
+        return -errno;
+    }
+    size_t done = n > 0 ? (size_t)n : 0;
+    transport->sent += done;
+    return done == before.len ? 0 : transport_queue(transport, &before, 1, done, SPAN_EMPTY);
+}
+
+static int file_error(struct file_place place, int err)
+{
+    char link[32], path[PATH_MAX];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", place.fd);
+    ssize_t len = readlink(link, path, sizeof(path));
+    log_error("file_send", "file=%.*s offset=%llu err=%s", len > 0 ? (int)len : 0, path,
+              (unsigned long long)place.offset,
+              err ? err_text(err) : "the file has become shorter");
+    return ERR_TRUNCATED;
+}
+
+/* What sendfile() has said: who is to blame? */
+static ssize_t not_sent(struct transport *transport, struct file_place place, int err)
+{
+    switch (err) {
+    case -EAGAIN:
+        transport->is_full = true;
+        return 0;
+    case -EINVAL:
+    case -ENOSYS:
+    case -EOPNOTSUPP:
+        transport->refuses_files = true;
+        return 0;
+    case -EIO:
+    case -EFAULT:
+    case -EUCLEAN:
+    case -ESTALE: /* the map may have the page: if it has not, the write says so */
+        file_error(place, err);
+        transport->refuses_files = true;
+        return 0;
+    case -EBADF:
+        return file_error(place, err);
+    default:
+        return err;
+    }
+}
+
+ssize_t transport_send_file(struct transport *transport, struct span before,
+                            struct file_place place, size_t len)
+{
+    CHECK(transport_queued(transport) == 0 && len > 0);
+    int err = before.len ? write_before(transport, before, len) : 0;
+    if (err || transport_queued(transport) > 0) {
+        return err;
+    }
+    off_t offset = (off_t)place.offset;
+    ssize_t n;
+    do {
+        n = sendfile(fd_of(transport), place.fd, &offset, len);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return not_sent(transport, place, -errno);
+    }
+    if (n == 0) {
+        return file_error(place, 0);
+    }
+    transport->sent += (uint64_t)n;
+    transport->is_full = (size_t)n < len;
+    return n;
+}
+
+bool transport_sends_files(const struct transport *transport)
+{
+    return !transport->refuses_files && !transport->tls;
+}
+
+void transport_keep_low(struct transport *transport)
+{
+    enum { LOW_BYTES = 65536 };
+    int low = LOW_BYTES;
+
+    setsockopt(fd_of(transport), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
+}
+
+/* A write that libuv could do at once is told only in the next turn: until then what it was lent is
+ * not given back, and whoever took the queue for empty would send it again. */
+size_t transport_queued(const struct transport *transport)
+{
+    size_t lent = transport->tls ? transport->tls->lent.len : 0;
+
+    if (transport->pending == 0) {
+        return lent;
+    }
+    size_t bytes = uv_stream_get_write_queue_size((const uv_stream_t *)&transport->tcp);
+
+    return bytes + lent ? bytes + lent : 1;
+}
+
+/* shutdown(2) instead of uv_shutdown(): no request to keep, and a reset stays possible after. */
+void transport_fin(struct transport *transport)
+{
+    uv_os_fd_t fd;
+
+    transport->is_shutdown_due = false;
+    if (uv_fileno((uv_handle_t *)&transport->tcp, &fd) == 0) {
+        shutdown(fd, SHUT_WR);
+    }
+}
+
+void transport_shutdown(struct transport *transport)
+{
+    bool has_lent = transport->tls && transport->tls->lent.len > 0;
+
+    if (transport->tls && !has_lent && transport_tls_end(transport) != 0) {
+        return; /* broken: reading will tell */
+    }
+    if (transport_queued(transport) > 0) {
+        transport->is_shutdown_due = true;
+    } else {
+        transport_fin(transport);
+    }
+}

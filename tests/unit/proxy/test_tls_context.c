@@ -1,0 +1,166 @@
+#include "proxy/stream/tls_context_parts.h"
+
+#include "base/err.h"
+#include "tests/lib/certs.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static struct buf errors, warnings;
+static const struct tls_report report = {&errors, &warnings};
+
+static void setup(void)
+{
+    certs_make();
+    certs_sign("one", "DNS:one.test,DNS:*.wide.test", 90);
+    certs_sign("two", "DNS:two.test,DNS:exact.wide.test,DNS:*.two.test", 90);
+}
+
+static void teardown(void)
+{
+    certs_remove();
+    buf_fini(&errors);
+    buf_fini(&warnings);
+}
+
+TestSuite(tls_context, .init = setup, .fini = teardown);
+
+static struct tls_files files_of(const char *certificate, const char *key)
+{
+    return (struct tls_files){certs_path(certificate), certs_path(key)};
+}
+
+static int make(const struct tls_files *files, size_t count, struct tls_context **out)
+{
+    struct tls_server_options options = {
+        .identity = "127.0.0.1:1", .files = files, .count = count, .alpn = BIT(ALPN_HTTP1)};
+
+    return tls_server_new(&options, &report, out);
+}
+
+static bool said(struct buf *buf, const char *text)
+{
+    struct span all = buf_span(buf);
+    bool found = all.len && memmem(all.at, all.len, text, strlen(text));
+
+    if (!found) {
+        fprintf(stderr, "instead of \"%s\": %.*s\n", text, SPAN_ARGS(all));
+    }
+    return found;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    fputs(text, file);
+    fclose(file);
+}
+
+Test(tls_context, rfc6066_3_the_name_asked_for_chooses_the_certificate)
+{
+    static const struct {
+        const char *name;
+        size_t want;
+    } cases[] = {
+        {"one.test", 0},        {"two.test", 1},   {"TWO.Test", 1},     {"", 0},
+        {"unknown.test", 0},    {"a.two.test", 1}, {"a.b.two.test", 0}, {"a.wide.test", 0},
+        {"exact.wide.test", 1}, {"wide.test", 0},  {".two.test", 0},    {"two.test.", 0},
+        {"xtwo.test", 0},       {"*.two.test", 1},
+    };
+    struct tls_files files[] = {files_of("one.pem", "one.key"), files_of("two.pem", "two.key")};
+    struct tls_context *context;
+
+    cr_assert_eq(make(files, 2, &context), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cr_expect_eq(tls_choose(context, span_str(cases[i].name)),
+                     &context->identities[cases[i].want], "%s", cases[i].name);
+    }
+    cr_expect_eq(buf_len(&warnings), 0);
+    tls_context_unref(&context);
+    cr_expect_null(context);
+}
+
+Test(tls_context, files_that_are_not_there_are_named_all_at_once)
+{
+    struct tls_files files[] = {files_of("none.pem", "none.key"), files_of("one.pem", "gone.key")};
+    struct tls_context *context;
+
+    cr_expect_eq(make(files, 2, &context), ERR_CONFIG);
+    cr_expect_null(context);
+    cr_expect(said(&errors, "none.pem: No such file or directory; expected a PEM file with the "
+                            "certificate"));
+    cr_expect(said(&errors, "gone.key: No such file or directory; expected a PEM file with the "
+                            "certificate's key"));
+}
+
+Test(tls_context, the_key_of_another_certificate_is_refused)
+{
+    struct tls_files files = files_of("one.pem", "two.key");
+    struct tls_context *context;
+
+    cr_expect_eq(make(&files, 1, &context), ERR_CONFIG);
+    cr_expect(said(&errors, "two.key: not the key of "));
+}
+
+Test(tls_context, what_is_no_certificate_or_no_key_is_refused)
+{
+    struct tls_files bad_pem = files_of("bad.pem", "one.key");
+    struct tls_files bad_key = files_of("one.pem", "bad.key");
+    struct tls_context *context;
+
+    write_file(bad_pem.certificate, "nothing of interest\n");
+    write_file(bad_key.key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    cr_expect_eq(make(&bad_pem, 1, &context), ERR_CONFIG);
+    cr_expect(said(&errors, "bad.pem: no start line; expected a PEM file"));
+    cr_expect_eq(make(&bad_key, 1, &context), ERR_CONFIG);
+    cr_expect(said(&errors, "bad.key: "));
+}
+
+Test(tls_context, a_locked_key_is_refused_without_asking)
+{
+    struct tls_files files = files_of("one.pem", "locked.key");
+    struct tls_context *context;
+    char command[512];
+
+    snprintf(command, sizeof(command), "openssl ec -aes128 -passout pass:x -in %s -out %s 2>&1",
+             certs_path("one.key"), files.key);
+    cr_assert_eq(system(command), 0);
+    cr_expect_eq(make(&files, 1, &context), ERR_CONFIG);
+    cr_expect(said(&errors, "locked.key: locked with a passphrase; expected "));
+}
+
+Test(tls_context, an_end_that_is_near_is_warned_of)
+{
+    struct tls_files files[] = {files_of("soon.pem", "soon.key"), files_of("late.pem", "late.key")};
+    struct tls_context *context;
+
+    certs_sign("soon", "DNS:soon.test", 29);
+    certs_sign("late", "DNS:late.test", 0);
+    cr_assert_eq(make(files, 2, &context), 0);
+    cr_expect(said(&warnings, "soon.pem: the certificate expires on 20"));
+    cr_expect(said(&warnings, "late.pem: the certificate has expired on 20"));
+    tls_context_unref(&context);
+}
+
+Test(tls_context, whom_to_trust_is_checked)
+{
+    struct tls_client_options options = {
+        .ca = certs_path("none.pem"), .verify = true, .alpn = BIT(ALPN_HTTP1)};
+    struct tls_context *context;
+
+    cr_expect_eq(tls_client_new(&options, &report, &context), ERR_CONFIG);
+    cr_expect(said(&errors, "none.pem: No such file or directory; expected a PEM file with the "
+                            "certificates to trust"));
+    options.ca = certs_path("ca.pem");
+    cr_expect_eq(tls_client_new(&options, &report, &context), 0);
+    tls_context_unref(&context);
+}
+
+Test(tls_context, rfc7301_the_list_of_protocols)
+{
+    cr_expect(span_eq(tls_alpn_list(BIT(ALPN_HTTP1)), SPAN("\x08http/1.1")));
+    cr_expect(span_eq(tls_alpn_list(BIT(ALPN_H2)), SPAN("\x02h2")));
+    cr_expect(span_eq(tls_alpn_list(BIT(ALPN_H2) | BIT(ALPN_HTTP1)), SPAN("\x02h2\x08http/1.1")));
+}
