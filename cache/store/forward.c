@@ -232,7 +232,8 @@ static enum s3_fate judge(struct transfer *transfer, const struct ledger_line *l
 
 static void weigh(struct transfer *transfer, const struct ledger_line *line, enum s3_fate fate)
 {
-    struct s3_object object = {.hits = line->uses, .size = line->size};
+    struct s3_object object = {
+        .log = transfer->victim->log, .hits = line->uses, .size = line->size};
 
     s3fifo_weigh(&transfer->disk->policy, &object, fate);
 }

@@ -5,9 +5,15 @@
 #define PROBATION_SHARE 14 /* one part in so many */
 #define KEPT_SHARE 5       /* of the bytes given up */
 #define PRESSED_SHARE 20
-#define AGEING 10 /* what a counter loses by a turn through the main log: one part in so many */
-#define WINDOW 4  /* a part of the capacity is given up while the scale forgets half */
+#define WINDOW 4       /* a part of the capacity is given up while the scale forgets half */
 #define BAR_PER_STEP 8 /* the bar is set so often while one segment is given up */
+
+#define FADES 10      /* percent that a turn through the main log takes from a counter */
+#define FADES_PACE 12 /* and so many more with each pace */
+#define PACE_SHARE 10 /* with each pace probation has one part more in so many of the store */
+#define PACE_LEAST 10 /* percent of what was hot that goes unused: at pace 1 */
+#define PACE_STEP 3   /* and so many more at the next */
+#define SEEN 512      /* hot objects, of which the last ones say what the pace is */
 
 /* A counter of 1 of the largest size, and of S3_HITS_MAX of size 1, in sixteenths. */
 #define WORTH_LEAST (-64 * 16 * 3 / 4)
@@ -22,6 +28,56 @@ void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s
 void s3fifo_fini(struct s3fifo *policy)
 {
     ghosts_fini(&policy->ghosts);
+}
+
+/* ---- fading, and how much of it is right ---- */
+
+/* What a turn through the main log leaves of a counter. Of a hot one it is always the same, and no
+ * other has its remainder then: as uses do not change that, it tells in the end of the next turn
+ * what was hot and how often it was used since. */
+static uint8_t fade(const struct s3_drift *drift, uint8_t hits)
+{
+    unsigned percent = FADES + drift->pace * FADES_PACE;
+
+    if (hits >= S3_HITS_HOT) {
+        return S3_HITS_MARK;
+    }
+    unsigned left = hits - (hits * percent + 99) / 100;
+    if (left >= S3_HITS_MARK) {
+        left = S3_HITS_MARK - 1;
+    }
+    bool like_marked = left > 2 * S3_HITS_USE && s3_hits_marked((uint8_t)left); /* not if small */
+    return (uint8_t)(like_marked ? left - 1 : left);
+}
+
+static unsigned pace_of(const struct s3_drift *drift)
+{
+    unsigned percent = 100 * drift->unused / (drift->used + drift->unused);
+    unsigned pace = percent < PACE_LEAST ? 0 : 1 + (percent - PACE_LEAST) / PACE_STEP;
+
+    return pace < S3_PACES ? pace : S3_PACES - 1;
+}
+
+/* An object of the main log is given up. */
+static void watch(struct s3fifo *policy, const struct s3_object *object)
+{
+    struct s3_drift *drift = &policy->drift;
+
+    drift->passed += object->size;
+    if (object->hits < S3_HITS_MARK || !s3_hits_marked(object->hits)) {
+        return;
+    }
+    drift->unused += object->hits == S3_HITS_MARK;
+    drift->used += object->hits > S3_HITS_MARK;
+    unsigned seen = drift->used + drift->unused;
+    if (seen >= SEEN / 2) {
+        drift->pace = pace_of(drift);
+    }
+    if (seen >= SEEN && drift->passed > policy->capacity / WINDOW) {
+        drift->used /= 2;
+        drift->unused /= 2;
+        drift->passed = 0;
+    }
 }
 
 /* ---- worth ---- */
@@ -77,6 +133,9 @@ void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3
     scale->total += object->size;
     scale->kept += fate == S3_KEEP ? object->size : 0;
     scale->since += object->size;
+    if (object->log == S3_MAIN) {
+        watch(policy, object);
+    }
     if (scale->total > policy->capacity / WINDOW) {
         halve(scale);
     }
@@ -99,7 +158,8 @@ enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uin
 
 enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint64_t main)
 {
-    uint64_t share = policy->capacity / PROBATION_SHARE;
+    uint64_t share =
+        policy->capacity / PROBATION_SHARE + policy->drift.pace * (policy->capacity / PACE_SHARE);
 
     if (share < 2 * policy->step) { /* the one being written is never given up */
         share = 2 * policy->step;
@@ -140,9 +200,7 @@ static bool is_worth_it(const struct s3fifo *policy, const struct s3_object *obj
 enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits)
 {
-    unsigned age = object->log == S3_MAIN ? (object->hits + AGEING - 1u) / AGEING : 0;
-
-    *hits = (uint8_t)(object->hits - age);
+    *hits = object->log == S3_MAIN ? fade(&policy->drift, object->hits) : object->hits;
     return is_worth_it(policy, object, pressure) ? S3_KEEP : S3_REMEMBER;
 }
 

@@ -5,10 +5,14 @@
  * S3-FIFO (Yang et al., SOSP 2023) over segments, by worth. What is new is written to the probation
  * log, a fourteenth of the store. When a segment is given up, what in it is worth most is copied to
  * the main log, and the rest leaves, remembered as ghosts. An object's worth is its uses for its
- * size: a count that a use raises and that falls by a tenth each time the object has gone once
- * through the main log. The bar is where a fifth of the bytes that are given up lie above it, so
- * what is copied stays at a quarter of what is new, whatever is asked for. What comes back soon
- * begins with a use, and in the main log if that is above the bar.
+ * size: a count that a use raises and that falls each time the object has gone once through the
+ * main log, by a tenth or more. The bar is where a fifth of the bytes that are given up lie above
+ * it, so what is copied stays at a quarter of what is new, whatever is asked for. What comes back
+ * soon begins with a use, and in the main log if that is above the bar.
+ *
+ * How long popularity lasts is seen by what was hot: the share of it that a whole turn through the
+ * main log went by without a use. The more that is, the more a turn costs, and the longer is the
+ * probation of what is new.
  *
  * Belongs to one thread, but for s3_hit() and s3_hits_add(), which are pure.
  */
@@ -39,12 +43,22 @@ struct s3_scale {
     unsigned high_bar; /* the same under pressure */
 };
 
+#define S3_PACES 6
+
+/* How fast what is popular changes, by what was hot when its turn through the main log began. */
+struct s3_drift {
+    unsigned used, unused; /* objects, until its end; lately */
+    uint64_t passed;       /* bytes of the main log, since these were halved */
+    unsigned pace;         /* 0: it lasts; below S3_PACES */
+};
+
 struct s3fifo {
     uint64_t capacity; /* bytes of all segments together */
     uint64_t step;     /* bytes of one segment */
     enum s3_favor favor;
     struct ghosts ghosts;
     struct s3_scale scale;
+    struct s3_drift drift;
 };
 
 /* An object in a segment that is given up. */
@@ -81,7 +95,8 @@ enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint6
  * with. Changes nothing: it may be asked again when more is known. */
 enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits);
-/* Sets the bar by it: once for each object whose segment goes, with what became of it. */
+/* Sets the bar and the pace by it: once for each object whose segment goes, with what became of it.
+ */
 void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3_fate fate);
 /* `objects`: how many there are in the store; ghosts are remembered for about as many. */
 void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects);
@@ -92,11 +107,26 @@ void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects);
 #define S3_HITS_USE 12  /* what a use adds */
 #define S3_HITS_NEW 4   /* what was asked for once */
 #define S3_HITS_BACK 16 /* what was asked for again after it had left */
+#define S3_HITS_HOT 126 /* the bound of all that are not marked */
+#define S3_HITS_MARK 79 /* what a turn leaves of a hot one; four uses, and it is hot again */
+
+/* It has the remainder of the mark, which stays as uses are added. */
+static inline bool s3_hits_marked(uint8_t hits)
+{
+    return hits % S3_HITS_USE == S3_HITS_MARK % S3_HITS_USE;
+}
 
 static inline uint8_t s3_hits_add(uint8_t hits, uint8_t more)
 {
-    return more < S3_HITS_MAX - hits ? (uint8_t)(hits + more) : S3_HITS_MAX;
+    uint8_t bound = s3_hits_marked(hits) ? S3_HITS_MAX : S3_HITS_HOT;
+
+    return more < bound - hits ? (uint8_t)(hits + more) : bound;
 }
+
+_Static_assert(S3_HITS_MAX % S3_HITS_USE == S3_HITS_MARK % S3_HITS_USE, "the bound is marked");
+_Static_assert(S3_HITS_BACK % S3_HITS_USE == S3_HITS_NEW % S3_HITS_USE &&
+                   S3_HITS_NEW != S3_HITS_MARK % S3_HITS_USE,
+               "what is new is not");
 
 /* The counter after another use. */
 static inline uint8_t s3_hit(uint8_t hits)

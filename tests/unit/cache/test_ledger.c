@@ -9,7 +9,7 @@ Test(ledger, counts_uses_up_to_the_bound)
 
     ledger_init(&ledger, 5000);
     for (unsigned i = 0; i < 15; i++) {
-        cr_expect_eq(ledger_uses(&ledger, 4321), i <= 10 ? i * S3_HITS_USE : S3_HITS_MAX);
+        cr_expect_eq(ledger_uses(&ledger, 4321), i <= 10 ? i * S3_HITS_USE : S3_HITS_HOT);
         ledger_use(&ledger, 4321);
     }
     cr_expect_eq(ledger_uses(&ledger, 4320), 0);

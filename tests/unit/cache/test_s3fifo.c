@@ -49,11 +49,29 @@ Test(s3fifo, the_counter_stops_at_its_bound)
         hits = s3_hit(hits);
         cr_expect_eq(hits, S3_HITS_NEW + i * S3_HITS_USE);
     }
-    cr_expect_eq(s3_hit(hits), S3_HITS_MAX);
-    cr_expect_eq(s3_hit(S3_HITS_MAX), S3_HITS_MAX);
-    cr_expect_eq(s3_hits_add(100, 27), S3_HITS_MAX);
-    cr_expect_eq(s3_hits_add(100, 26), 126);
-    cr_expect_eq(s3_hits_add(0, 127), S3_HITS_MAX);
+    cr_expect_eq(s3_hit(hits), S3_HITS_HOT);
+    cr_expect_eq(s3_hit(S3_HITS_HOT), S3_HITS_HOT);
+    cr_expect_eq(s3_hits_add(100, 27), S3_HITS_HOT);
+    cr_expect_eq(s3_hits_add(100, 25), 125);
+    cr_expect_eq(s3_hits_add(0, 127), S3_HITS_HOT);
+}
+
+Test(s3fifo, a_mark_stays_on_the_counter)
+{
+    uint8_t hits = S3_HITS_MARK;
+
+    for (unsigned i = 1; i <= 4; i++) {
+        hits = s3_hit(hits);
+        cr_expect_eq(hits, S3_HITS_MARK + i * S3_HITS_USE);
+        cr_expect(s3_hits_marked(hits));
+    }
+    cr_expect_geq(hits, S3_HITS_HOT, "four uses, and it is hot again");
+    cr_expect_eq(s3_hit(hits), hits);
+    cr_expect_eq(s3_hits_add(S3_HITS_MARK, 127), S3_HITS_MAX);
+    for (hits = S3_HITS_NEW; hits < S3_HITS_HOT; hits = s3_hit(hits)) {
+        cr_expect_not(s3_hits_marked(hits));
+    }
+    cr_expect_not(s3_hits_marked(hits));
 }
 
 Test(s3fifo, what_is_new_is_on_probation_and_what_comes_back_is_not)
@@ -195,7 +213,8 @@ Test(s3fifo, a_turn_through_the_main_log_costs_a_tenth)
 {
     static const struct {
         uint8_t before, main;
-    } cases[] = {{127, 114}, {100, 90}, {16, 14}, {10, 9}, {4, 3}, {1, 0}, {0, 0}};
+    } cases[] = {{127, 79}, {126, 79}, {125, 78}, {88, 78}, {80, 72}, {61, 54},
+                 {16, 14},  {10, 9},   {4, 3},    {1, 0},   {0, 0}};
     struct s3fifo policy = policy_for(S3_OBJECTS);
     uint8_t after;
 
@@ -207,6 +226,117 @@ Test(s3fifo, a_turn_through_the_main_log_costs_a_tenth)
         s3fifo_judge(&policy, &object, S3_CALM, &after);
         cr_expect_eq(after, cases[i].before, "on probation it costs nothing");
     }
+}
+
+/* ---- how long popularity lasts ---- */
+
+static uint8_t left_of(const struct s3fifo *policy, uint8_t hits)
+{
+    struct s3_object object = {.log = S3_MAIN, .hits = hits, .size = 1};
+    uint8_t left;
+
+    s3fifo_judge(policy, &object, S3_CALM, &left);
+    return left;
+}
+
+/* A thousand objects that were hot a turn ago; of a hundred so many were not used in it. */
+static void turn(struct s3fifo *policy, unsigned unused)
+{
+    for (unsigned i = 0; i < 1000; i++) {
+        struct s3_object object = {.log = S3_MAIN, .hits = left_of(policy, 126), .size = STEP};
+        for (unsigned uses = i * 37 % 100 < unused ? 0 : 1 + i % 15; uses > 0; uses--) {
+            object.hits = s3_hit(object.hits);
+        }
+        s3fifo_weigh(policy, &object, S3_REMEMBER);
+    }
+}
+
+/* Segments that probation may have. */
+static unsigned probation(const struct s3fifo *policy)
+{
+    unsigned segments = 0;
+
+    while (s3fifo_victim(policy, segments * STEP, STEP) == S3_MAIN) {
+        segments++;
+    }
+    return segments;
+}
+
+Test(s3fifo, the_more_hot_objects_are_used_no_more_the_faster_all_fade)
+{
+    static const struct {
+        unsigned unused; /* percent */
+        uint8_t of_100, of_10;
+        unsigned probation;
+    } cases[] = {{0, 78, 9, 10},  {8, 78, 9, 10},  {11, 78, 7, 22}, {14, 66, 6, 35},
+                 {17, 54, 5, 48}, {20, 42, 4, 61}, {25, 30, 3, 74}, {100, 30, 3, 74}};
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (unsigned turns = 0; turns < 10; turns++) {
+            turn(&policy, cases[i].unused);
+        }
+        cr_expect_eq(left_of(&policy, 100), cases[i].of_100, "%u %%", cases[i].unused);
+        cr_expect_eq(left_of(&policy, 10), cases[i].of_10, "%u %%", cases[i].unused);
+        cr_expect_eq(left_of(&policy, 127), S3_HITS_MARK, "whatever the pace");
+        cr_expect_eq(probation(&policy), cases[i].probation, "%u %%", cases[i].unused);
+    }
+}
+
+Test(s3fifo, and_when_it_lasts_again_a_turn_costs_a_tenth_again)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (unsigned turns = 0; turns < 10; turns++) {
+        turn(&policy, 80);
+    }
+    cr_expect_eq(left_of(&policy, 10), 3);
+    for (unsigned turns = 0; turns < 10; turns++) {
+        turn(&policy, 4);
+    }
+    cr_expect_eq(left_of(&policy, 10), 9);
+    cr_expect_eq(probation(&policy), 10);
+}
+
+/* At whatever pace, what was not hot begins its turn without a mark, or is so small that it takes
+ * five uses to be taken for one. */
+Test(s3fifo, only_what_was_hot_is_marked)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (policy.drift.pace = 0; policy.drift.pace < S3_PACES; policy.drift.pace++) {
+        for (uint8_t hits = 0; hits < S3_HITS_HOT; hits++) {
+            uint8_t left = left_of(&policy, hits);
+            cr_expect(!s3_hits_marked(left) || left + 5 * S3_HITS_USE <= S3_HITS_MARK, "%u", hits);
+            cr_expect_leq(left, hits);
+            cr_expect_lt(left, S3_HITS_MARK);
+        }
+    }
+}
+
+Test(s3fifo, a_few_say_nothing_and_neither_does_what_was_not_hot)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+    struct s3_object object = {.log = S3_MAIN, .hits = S3_HITS_MARK, .size = STEP};
+
+    for (unsigned i = 0; i < 250; i++) {
+        s3fifo_weigh(&policy, &object, S3_REMEMBER);
+    }
+    cr_expect_eq(left_of(&policy, 10), 9);
+    policy = policy_for(S3_OBJECTS);
+    for (unsigned i = 0; i < 100000; i++) {
+        object.hits = (uint8_t)(i % 127);
+        if (object.hits < S3_HITS_MARK || !s3_hits_marked(object.hits)) {
+            s3fifo_weigh(&policy, &object, S3_REMEMBER);
+        }
+    }
+    object.log = S3_PROBATION;
+    object.hits = S3_HITS_MARK;
+    for (unsigned i = 0; i < 1000; i++) {
+        s3fifo_weigh(&policy, &object, S3_REMEMBER);
+    }
+    cr_expect_eq(policy.drift.used + policy.drift.unused, 0);
+    cr_expect_eq(left_of(&policy, 10), 9);
 }
 
 Test(s3fifo, any_size_and_any_count_have_a_class)
