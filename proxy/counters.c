@@ -32,6 +32,12 @@ static const char *const offence_words[] = {
 #undef X
 };
 
+static const char *const tls_failure_words[] = {
+#define X(id, word) word,
+    TLS_FAILURES(X)
+#undef X
+};
+
 static const char *const class_words[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 /* clang-format off */
@@ -54,6 +60,9 @@ const struct metric counters_rows[] = {
     {"h2_connections_ended", METRIC_COUNTER, offsetof(struct counters, h2_offences),
      "HTTP/2 connections ended because of what the client did",
      {{"offence", offence_words, H2_OFFENCE_COUNT}}},
+    {"tls_handshakes_failed", METRIC_COUNTER, offsetof(struct counters, tls_failures),
+     "Client connections that did not agree on TLS, by reason",
+     {{"reason", tls_failure_words, TLS_FAILURE_COUNT}}},
     {"hit_seconds", METRIC_HISTOGRAM, offsetof(struct counters, hit_seconds),
      "Time to answer requests without an origin", {{0}}},
     {"miss_seconds", METRIC_HISTOGRAM, offsetof(struct counters, miss_seconds),

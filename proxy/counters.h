@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "cache/decision.h"
 #include "proxy/stream/h2_guard.h"
+#include "proxy/stream/tls.h"
 
 /* clang-format off */
 #define COUNTERS(X)                                                                                \
@@ -15,6 +16,8 @@
     X(hits,                  COUNTER, "Requests answered without asking an origin")                \
     X(client_connections,    COUNTER, "Client connections accepted")                               \
     X(clients_open,          GAUGE,   "Client connections that are open")                          \
+    X(tls_handshakes,        COUNTER, "Client connections that agreed on TLS anew")                \
+    X(tls_resumed,           COUNTER, "Client connections that resumed a session of TLS")          \
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
@@ -38,6 +41,7 @@ struct counters {
     metric_value not_stored[REASON_COUNT];
     metric_value served[SERVED_COUNT];
     metric_value h2_offences[H2_OFFENCE_COUNT];
+    metric_value tls_failures[TLS_FAILURE_COUNT];
     metric_value status[6]; /* by class; 0: no response was sent */
     struct histogram hit_seconds;
     struct histogram miss_seconds;

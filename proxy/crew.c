@@ -111,6 +111,9 @@ static void on_reload(struct letter *letter)
     settings_unref(&worker->settings);
     worker->settings = next;
     limit_clients(worker);
+    for (size_t i = 0; i < crew->listener_count; i++) {
+        listener_renew(crew->listeners[i]);
+    }
     struct upstream_settings upstream = upstream_settings_of(next);
     upstreams_reconfigure(worker->upstreams, &upstream);
 }
@@ -125,7 +128,7 @@ static int open_listeners(struct crew *crew)
     for (size_t i = 0; i < settings->listen_count && i < LISTENERS_MAX; i++) {
         int err = listener_open(worker, &settings->listen[i], &crew->listeners[i]);
         if (err) {
-            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
+            log_error("listen_failed", "address=%s err=%s", settings->listen[i].at.text,
                       err_text(err));
             return err;
         }

@@ -35,7 +35,7 @@ static char *own_name(const struct settings *settings, struct arena *arena)
     struct buf text = BUF_INIT;
 
     gethostname(machine, sizeof(machine) - 1);
-    buf_printf(&text, "%s %s", machine, settings->listen_count ? settings->listen[0].text : "");
+    buf_printf(&text, "%s %s", machine, settings->listen_count ? settings->listen[0].at.text : "");
     uint64_t hash = sip_hash64(&key, buf_span(&text));
     buf_fini(&text);
     char *name = arena_alloc(arena, sizeof("larder-") + 8);
@@ -94,14 +94,50 @@ static bool any_port(const struct endpoint *endpoint)
 static void refuse_double_addresses(const struct settings *settings, const struct conf_at *at)
 {
     for (size_t i = 0; i < settings->listen_count; i++) {
-        const struct endpoint *endpoint = &settings->listen[i];
+        const struct endpoint *endpoint = &settings->listen[i].at;
         bool twice = same_endpoint(endpoint, &settings->admin);
         for (size_t j = 0; j < i; j++) {
-            twice |= same_endpoint(endpoint, &settings->listen[j]);
+            twice |= same_endpoint(endpoint, &settings->listen[j].at);
         }
         if (twice && !any_port(endpoint)) {
             conf_complain(at, "listen", i, "address %s is there twice; expected different ones",
                           endpoint->text);
+        }
+    }
+}
+
+/* ---- certificates ---- */
+
+void certificates_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct certificates *tls = bound;
+    bool has_file = tls->one.file, has_key = tls->one.key;
+
+    if ((has_file || has_key) && tls->count) {
+        conf_complain(at, "certificates", 0,
+                      "\"certificate\" and \"certificates\" are both there; expected one of them");
+    } else if (has_file != has_key) {
+        conf_complain(at, has_file ? "certificate" : "key", 0, "%s; expected both",
+                      has_file ? "a certificate without its key" : "a key without its certificate");
+    } else if (has_file) {
+        tls->list = &tls->one;
+        tls->count = 1;
+    }
+}
+
+/* Listeners without certificates of their own have those for all. */
+static void share_certificates(struct settings *settings, const struct conf_at *at)
+{
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        struct listening *listening = &settings->listen[i];
+        if (listening->is_tls && listening->tls.count == 0) {
+            listening->tls = settings->tls;
+        }
+        if (listening->is_tls && listening->tls.count == 0) {
+            conf_complain(at, "listen", i,
+                          "%s has no certificate; expected \"certificate\" and \"key\" in its "
+                          "\"tls\", or in \"tls\" for all",
+                          listening->at.text);
         }
     }
 }
@@ -206,12 +242,16 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
     index_sites(settings, arena);
     refuse_doubles(settings, at);
     refuse_double_addresses(settings, at);
+    share_certificates(settings, at);
 }
 
 /* ---- life ---- */
 
 static void settings_free(struct settings *settings)
 {
+    if (settings->parts) {
+        settings->parts->free(settings->parts);
+    }
     arena_fini(settings->memory);
     free(settings->memory);
     free(settings);

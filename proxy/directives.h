@@ -22,6 +22,30 @@ struct store_folder {
     uint64_t size;
 };
 
+/* Files in PEM: a certificate with its chain, and its key. */
+struct certificate {
+    char *file;
+    char *key;
+};
+
+struct certificates {
+    struct certificate one; /* as written, when there is one; it is in `list`, too */
+    struct certificate *list;
+    size_t count;
+};
+
+/* Where clients connect. */
+struct listening {
+    struct endpoint at;
+    bool is_tls;
+    struct certificates tls;
+};
+
+/* What others make of settings and keep with them; freed with them. */
+struct settings_part {
+    void (*free)(struct settings_part *part);
+};
+
 struct access_rule {
     bool allow;
     struct prefix *from;
@@ -40,6 +64,8 @@ struct site {
     struct span *targeted; /* fields that steer this cache (RFC 9213), the first counts most */
     size_t targeted_count;
     bool store_set_cookie;
+    char *ca;    /* whom to trust instead of the system's store, or NULL */
+    bool verify; /* false: anybody may answer for https:// origins */
 };
 
 struct site_host {
@@ -55,8 +81,10 @@ struct settings {
     atomic_int refs;
     struct arena *memory; /* everything below lives here */
 
-    struct endpoint *listen;
+    struct listening *listen;
     size_t listen_count;
+    struct certificates tls;     /* of listeners that name none */
+    struct settings_part *parts; /* proxy/tls_set.h; NULL: not made */
     struct endpoint admin;
     uint64_t workers;
 
@@ -78,7 +106,7 @@ struct settings {
     size_t connect_port_count;
 
     struct {
-        uint64_t client_head, client_idle, client_body; /* ms */
+        uint64_t client_head, client_idle, client_body, tls_handshake; /* ms */
         uint64_t resolve, connect, first_byte, origin_body, origin_idle, tunnel_idle, drain;
     } timeouts;
     struct {

@@ -182,13 +182,48 @@ static const struct conf_table access_table = {
 
 /* ---- the rows ---- */
 
-static const struct conf_directive listen_rows[] = {
-    {"address", CONF_ENDPOINT(0), {0, sizeof(struct endpoint), 0, false}, NULL, NULL, NULL,
-     CONF_REQUIRED, "Address and port for clients."},
+static const struct conf_directive certificate_rows[] = {
+    {"certificate", CONF_PATH, CONF_FIELD(struct certificate, file), NULL, NULL, NULL,
+     CONF_RELOAD | CONF_REQUIRED, "The certificate and, behind it, its chain, in PEM."},
+    {"key", CONF_PATH, CONF_FIELD(struct certificate, key), NULL, NULL, NULL,
+     CONF_RELOAD | CONF_REQUIRED, "Its key, in PEM, without a passphrase."},
     {0},
 };
-static const struct conf_table listen_table = {
-    .rows = listen_rows, .size = sizeof(struct endpoint), .shorthand = "address"};
+static const struct conf_table certificate_table = {
+    .rows = certificate_rows, .size = sizeof(struct certificate)};
+
+static const struct conf_directive tls_rows[] = {
+    {"certificate", CONF_PATH, CONF_FIELD(struct certificates, one.file), NULL, NULL, NULL,
+     CONF_RELOAD, "The certificate and, behind it, its chain, in PEM. A reload reads it again."},
+    {"key", CONF_PATH, CONF_FIELD(struct certificates, one.key), NULL, NULL, NULL, CONF_RELOAD,
+     "Its key, in PEM, without a passphrase."},
+    {"certificates", CONF_MAP(certificate_table), CONF_LIST(struct certificates, list, count), NULL,
+     NULL, NULL, CONF_RELOAD,
+     "Instead of these: several. The client's choice of a name (SNI) decides; the first is for all "
+     "other names."},
+    {0},
+};
+static const struct conf_table tls_table = {
+    .rows = tls_rows, .size = sizeof(struct certificates), .finish = certificates_finish};
+
+static void listen_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct listening *listening = bound;
+
+    listening->is_tls = conf_given(at, "tls");
+}
+
+static const struct conf_directive listen_rows[] = {
+    {"address", CONF_ENDPOINT(0), CONF_FIELD(struct listening, at), NULL, NULL, NULL,
+     CONF_REQUIRED, "Address and port for clients."},
+    {"tls", CONF_MAP(tls_table), CONF_FIELD(struct listening, tls), NULL, NULL, NULL, CONF_OPTIONAL,
+     "Clients speak TLS there, with these certificates, or, with {}, those for all."},
+    {0},
+};
+static const struct conf_table listen_table = {.rows = listen_rows,
+                                              .size = sizeof(struct listening),
+                                              .shorthand = "address",
+                                              .finish = listen_finish};
 
 static const struct conf_directive admin_rows[] = {
     {"address", CONF_ENDPOINT(0), FIELD(admin), "127.0.0.1:3129", NULL, NULL, CONF_UNIX,
@@ -263,6 +298,12 @@ static const struct conf_directive site_rows[] = {
      "Fields that count in place of Cache-Control and Expires (RFC 9213); the first that parses."},
     {"store-set-cookie", CONF_BOOL, CONF_FIELD(struct site, store_set_cookie), "yes", NULL, NULL,
      CONF_RELOAD, "A response that sets a cookie may be kept, if it has an explicit lifetime."},
+    {"ca", CONF_PATH, CONF_FIELD(struct site, ca), NULL, NULL, NULL, CONF_RELOAD,
+     "Whom to trust for its https:// origins, in PEM: authorities, or the certificates themselves. "
+     "Not set: the system's store."},
+    {"verify", CONF_BOOL, CONF_FIELD(struct site, verify), "yes", NULL, NULL, CONF_RELOAD,
+     "Its https:// origins have to prove who they are. \"no\" lets anybody on the way answer for "
+     "them."},
     {0},
 };
 static const struct conf_table site_table = {
@@ -275,10 +316,13 @@ static const struct conf_directive timeout_rows[] = {
      "A connection without a request is closed after this long."},
     {"client-body", CONF_MSEC, FIELD(timeouts.client_body), "60s", "100ms", "1d", CONF_RELOAD,
      "A client that neither sends nor takes a byte of a body for this long is cut off."},
+    {"tls-handshake", CONF_MSEC, FIELD(timeouts.tls_handshake), "10s", "100ms", "1h", CONF_RELOAD,
+     "A client has agreed on TLS after this long. With origins it is part of connect."},
     {"resolve", CONF_MSEC, FIELD(timeouts.resolve), "10s", "10ms", "5min", CONF_RELOAD,
      "An origin's name has an address after this long."},
     {"connect", CONF_MSEC, FIELD(timeouts.connect), "10s", "10ms", "5min", CONF_RELOAD,
-     "An origin has accepted a connection after this long, all its addresses together."},
+     "An origin has accepted a connection, and agreed on TLS, after this long, all its addresses "
+     "together."},
     {"first-byte", CONF_MSEC, FIELD(timeouts.first_byte), "60s", "10ms", "1d", CONF_RELOAD,
      "An origin has begun its answer after this long."},
     {"origin-body", CONF_MSEC, FIELD(timeouts.origin_body), "60s", "10ms", "1d", CONF_RELOAD,
@@ -335,6 +379,8 @@ static const struct conf_table log_table = {.rows = log_rows};
 static const struct conf_directive root_rows[] = {
     {"listen", CONF_MAP(listen_table), LIST(listen, listen_count), "[\"127.0.0.1:3128\"]", NULL,
      NULL, 0, "Where clients connect."},
+    {"tls", CONF_MAP(tls_table), FIELD(tls), NULL, NULL, NULL, 0,
+     "Certificates for listeners that name none."},
     {"admin", CONF_MAP(admin_table), CONF_SAME, NULL, NULL, NULL, 0, "The administrator's door."},
     {"workers", CONF_INT, FIELD(workers), "0", NULL, "64", 0,
      "Event loops, each a thread. 0: one for each CPU, at most 8."},
@@ -370,101 +416,3 @@ const struct conf_table settings_table = {
     .size = sizeof(struct settings),
     .finish = settings_finish,
 };
-
-/* ---- options ---- */
-
-static void put_quoted(struct buf *out, struct span text)
-{
-    buf_append(out, SPAN("\""));
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] == '"' || text.at[i] == '\\') {
-            buf_append(out, SPAN("\\"));
-        }
-        buf_append(out, span_of(text.at + i, 1));
-    }
-    buf_append(out, SPAN("\""));
-}
-
-/* "a,b" as the items of a YAML list. */
-static void put_items(struct buf *out, struct span text)
-{
-    bool first = true;
-
-    do {
-        buf_append(out, first ? SPAN_EMPTY : SPAN(", "));
-        put_quoted(out, span_trim(span_cut(&text, ',')));
-        first = false;
-    } while (text.len);
-}
-
-static int add_yaml(struct conf *conf, const struct conf_option *option, const char *path,
-                    struct buf *yaml)
-{
-    buf_append(yaml, SPAN("\0"));
-    int err = conf_add(conf, option->name, path, yaml->data);
-    buf_fini(yaml);
-    return err;
-}
-
-static int apply_allow(struct conf *conf, const struct conf_option *option, const char *value)
-{
-    struct buf yaml = BUF_INIT;
-
-    if (strcmp(value, "all") == 0) {
-        return conf_add(conf, option->name, "access", "{allow: {}}");
-    }
-    buf_printf(&yaml, "{allow: {from: [");
-    put_items(&yaml, span_str(value));
-    buf_printf(&yaml, "]}}");
-    return add_yaml(conf, option, "access", &yaml);
-}
-
-static int apply_site(struct conf *conf, const struct conf_option *option, const char *value)
-{
-    struct span origins = span_str(value);
-    struct span hosts = span_cut(&origins, '=');
-    struct buf yaml = BUF_INIT;
-
-    if (hosts.len == 0 || origins.len == 0) {
-        return conf_fault(conf, option->name,
-                          "\"%.80s\" is no site; expected HOST=ORIGIN such as "
-                          "www.example.net=http://127.0.0.1:8080",
-                          value);
-    }
-    buf_printf(&yaml, "{hosts: [");
-    put_items(&yaml, hosts);
-    buf_printf(&yaml, "], origins: [");
-    put_items(&yaml, origins);
-    buf_printf(&yaml, "]}");
-    return add_yaml(conf, option, "sites", &yaml);
-}
-
-static int apply_unavailable(struct conf *conf, const struct conf_option *option, const char *value)
-{
-    return conf_fault(conf, option->name, "not available in this version; expected --listen");
-}
-
-/* clang-format off */
-const struct conf_option settings_options[] = {
-    {"--listen", "ADDRESS", "listen", "Where clients connect, as in 127.0.0.1:3128.", NULL},
-    {"--admin", "ADDRESS", "admin.address", "Metrics and status; unix:/PATH is a socket.", NULL},
-    {"--store", "DIR", "store.path", "The folder of the disk store; without it, memory only.", NULL},
-    {"--store-size", "SIZE", "store.size", "Disk that the store may use.", NULL},
-    {"--memory", "SIZE", "memory.size", "Limit for hot objects and what is under way.", NULL},
-    {"--workers", "N", "workers", "Event loops; 0: one for each CPU, at most 8.", NULL},
-    {"--allow", "PREFIX,...", NULL, "Clients that may use the proxy; all: everybody.", apply_allow},
-    {"--site", "HOST=ORIGIN", NULL, "Stand in for a host; * is every host.", apply_site},
-    {"--allow-target", "PREFIX,...", "allow-targets", "Special addresses that may be asked for.", NULL},
-    {"--connect-ports", "PORTS", "connect-ports", "Ports that CONNECT may reach: 443,1024-65535.", NULL},
-    {"--nameserver", "ADDRESS", "nameservers", "A resolver for origins' names.", NULL},
-    {"--access-log", "PATH", "log.access", "The access log; - is standard output.", NULL},
-    {"--listen-tls", "ADDRESS", NULL, NULL, apply_unavailable},
-    {"--certificate", "PEM", NULL, NULL, apply_unavailable},
-    {"--key", "PEM", NULL, NULL, apply_unavailable},
-    {"--check", NULL, NULL, "Check the configuration and exit: 0 good, 1 not.", NULL},
-    {"--print-config", NULL, NULL, "Print every directive, and where its value is from.", NULL},
-    {"--version", NULL, NULL, "Print the version.", NULL},
-    {"--help", NULL, NULL, "Print this.", NULL},
-    {0},
-};
-/* clang-format on */

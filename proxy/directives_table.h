@@ -7,6 +7,8 @@
 extern const struct conf_table settings_table;
 extern const struct conf_option settings_options[];
 
+/* Called when certificates are bound: one, or several, become a list. */
+void certificates_finish(void *bound, struct arena *arena, const struct conf_at *at);
 /* Called when the store is bound: path and directories become one list. */
 void store_finish(void *bound, struct arena *arena, const struct conf_at *at);
 /* Called when everything is bound: checks across directives, and what is computed from them. */

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         print(&text, stdout);
         return 0;
     }
-    if (settings_load(argc, argv, &text, &settings) != 0) {
+    if (server_load(argc, argv, NULL, &text, &settings) != 0) {
         print(&text, stderr);
         return 1;
     }

@@ -11,17 +11,46 @@
 #include "proxy/client/listener.h"
 #include "proxy/files.h"
 #include "proxy/server_parts.h"
+#include "proxy/tls_set.h"
 
 #include <ifaddrs.h>
 
-/* ---- reloading ---- */
+/* ---- loading and reloading ---- */
+
+static void log_warnings(struct buf *warnings)
+{
+    struct span rest = buf_span(warnings);
+
+    while (rest.len) {
+        struct span line = span_cut(&rest, '\n');
+        log_warn("configuration", "what=%.*s", SPAN_ARGS(line));
+    }
+}
+
+int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
+                struct settings **out)
+{
+    struct buf warnings = BUF_INIT;
+    int err = settings_load(argc, argv, errors, out);
+
+    if (!err) {
+        err = tls_set_make(*out, before, &(struct tls_report){errors, &warnings});
+        log_warnings(&warnings);
+    }
+    if (err) {
+        settings_unref(out);
+    }
+    buf_fini(&warnings);
+    return err;
+}
 
 static bool same_listeners(const struct settings *a, const struct settings *b)
 {
     bool same = a->listen_count == b->listen_count && a->workers == b->workers;
 
     for (size_t i = 0; same && i < a->listen_count; i++) {
-        same = strcmp(a->listen[i].text, b->listen[i].text) == 0;
+        same = strcmp(a->listen[i].at.text, b->listen[i].at.text) == 0 &&
+               a->listen[i].is_tls == b->listen[i].is_tls;
     }
     return same;
 }
@@ -29,7 +58,7 @@ static bool same_listeners(const struct settings *a, const struct settings *b)
 int server_reload(struct server *server, struct buf *errors)
 {
     struct settings *next;
-    int err = settings_load(server->argc, server->argv, errors, &next);
+    int err = server_load(server->argc, server->argv, server->settings, errors, &next);
 
     if (err) {
         log_error("reload_refused", "errors=%.*s", SPAN_ARGS(buf_span(errors)));
@@ -144,9 +173,9 @@ static int probe_listeners(const struct settings *settings)
     int err = 0;
 
     for (size_t i = 0; !err && i < settings->listen_count; i++) {
-        err = listener_probe(&settings->listen[i]);
+        err = listener_probe(&settings->listen[i].at);
         if (err) {
-            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
+            log_error("listen_failed", "address=%s err=%s", settings->listen[i].at.text,
                       err_text(err));
         }
     }
@@ -291,7 +320,7 @@ int server_run(struct server *server)
         }
     }
     const struct settings *settings = server->settings;
-    log_info("ready", "listen=%s workers=%zu store=%s directories=%zu", settings->listen[0].text,
+    log_info("ready", "listen=%s workers=%zu store=%s directories=%zu", settings->listen[0].at.text,
              server->crew_count, settings->store_count ? settings->stores[0].path : "(memory)",
              settings->store_count);
     notify("READY=1");

@@ -10,6 +10,10 @@
 struct server;
 struct accesslog;
 
+/* Settings, and what the files hold that they name (certificates). `before`: those of now, or NULL.
+ * 0, or ERR_CONFIG with `errors`, a line each. What is good today only is logged. */
+int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
+                struct settings **out);
 /* Opens the store, binds every listener. Takes a reference to settings; argv is kept for reloads.
  */
 int server_new(struct settings *settings, int argc, char **argv, struct server **out);

@@ -86,7 +86,7 @@ static bool plain_host(struct span text, struct span *host)
 
 static uint16_t listen_port(const struct settings *settings)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&settings->listen[0].address;
+    const struct sockaddr *address = (const struct sockaddr *)&settings->listen[0].at.address;
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 
@@ -95,6 +95,7 @@ static uint16_t listen_port(const struct settings *settings)
 
 int status_pac(const struct status_query *query, struct buf *out)
 {
+    const struct settings *settings = server_settings(query->server);
     struct span name;
 
     if (!plain_host(query->host, &name)) {
@@ -107,8 +108,9 @@ int status_pac(const struct status_query *query, struct buf *out)
                "    if (isPlainHostName(host) && host !== \"localhost\") {\n"
                "        return \"DIRECT\";\n"
                "    }\n"
-               "    return \"PROXY %.*s:%u; DIRECT\";\n"
+               "    return \"%s %.*s:%u; DIRECT\";\n"
                "}\n",
-               SPAN_ARGS(name), listen_port(server_settings(query->server)));
+               settings->listen[0].is_tls ? "HTTPS" : "PROXY", SPAN_ARGS(name),
+               listen_port(settings));
     return 200;
 }

@@ -200,7 +200,7 @@ static json_t *listen_json(const struct settings *settings)
     json_t *list = json_array();
 
     for (size_t i = 0; i < settings->listen_count; i++) {
-        json_array_append_new(list, json_string(settings->listen[i].text));
+        json_array_append_new(list, json_string(settings->listen[i].at.text));
     }
     return list;
 }

@@ -22,6 +22,7 @@ struct client {
     struct client_terms *terms; /* those of the time it connected */
     struct h1 *h1;              /* one of them speaks; the other is NULL */
     struct h2 *h2;
+    struct transport *securing; /* or neither: TLS is being agreed on */
     struct ip ip;
     uint16_t port;
     bool https;

@@ -7,6 +7,7 @@
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
+#include "proxy/tls_set.h"
 
 #include <errno.h>
 #include <sys/un.h>
@@ -20,6 +21,8 @@ enum {
 struct listener {
     uv_tcp_t handle;
     struct worker *worker;
+    char *address;           /* as configured */
+    struct tls_context *tls; /* of today; NULL: plain */
 };
 
 /* ---- terms ---- */
@@ -180,7 +183,63 @@ static const struct h1_events client_events = {
     .on_gone = on_gone,
 };
 
-static void client_start(struct worker *worker, struct transport *transport)
+static void start_protocol(struct client *client, struct transport *transport)
+{
+    if (transport_alpn(transport) == ALPN_H2) {
+        start_h2(client, transport, SPAN_EMPTY);
+    } else {
+        client->h1 = h1_serve(transport, &client->terms->h1, &client_events, client);
+    }
+}
+
+static struct client *client_new(struct worker *worker, const struct ip *ip, uint16_t port)
+{
+    struct client *client = xcalloc(1, sizeof(*client));
+
+    memory_take(MEMORY_CONNECTIONS, sizeof(*client));
+    client->worker = worker;
+    client->terms = terms_of_today(worker);
+    client->ip = *ip;
+    client->port = port;
+    list_push_back(&worker->clients, &client->link);
+    worker->client_count++;
+    metric_add(&worker->counters.client_connections, 1);
+    metric_add(&worker->counters.clients_open, 1);
+    return client;
+}
+
+/* ---- TLS ---- */
+
+static void count_handshake(struct counters *counters, const struct tls *tls, int err)
+{
+    if (err) {
+        metric_add(&counters->tls_failures[tls_failure_of(err)], 1);
+    } else if (tls_is_resumed(tls)) {
+        metric_add(&counters->tls_resumed, 1);
+    } else {
+        metric_add(&counters->tls_handshakes, 1);
+    }
+}
+
+static void on_secured(void *owner, int err)
+{
+    struct client *client = owner;
+    struct transport *transport = client->securing;
+
+    count_handshake(&client->worker->counters, transport_tls(transport), err);
+    client->securing = NULL;
+    if (!err) {
+        start_protocol(client, transport);
+        return;
+    }
+    char text[IP_TEXT_MAX];
+    log_debug("tls_failed", "client=%s err=%s why=%s", ip_text(&client->ip, text), err_text(err),
+              tls_why(transport_tls(transport)));
+    transport_close(&transport, false);
+    client_free(client);
+}
+
+static void client_start(struct listener *listener, struct transport *transport)
 {
     uint16_t port;
     struct ip ip = transport_peer(transport, &port);
@@ -189,17 +248,15 @@ static void client_start(struct worker *worker, struct transport *transport)
         transport_close(&transport, true);
         return;
     }
-    struct client *client = xcalloc(1, sizeof(*client));
-    memory_take(MEMORY_CONNECTIONS, sizeof(*client));
-    client->worker = worker;
-    client->terms = terms_of_today(worker);
-    client->ip = ip;
-    client->port = port;
-    list_push_back(&worker->clients, &client->link);
-    worker->client_count++;
-    metric_add(&worker->counters.client_connections, 1);
-    metric_add(&worker->counters.clients_open, 1);
-    client->h1 = h1_serve(transport, &client->terms->h1, &client_events, client);
+    struct client *client = client_new(listener->worker, &ip, port);
+    if (!listener->tls) {
+        start_protocol(client, transport);
+        return;
+    }
+    client->https = true;
+    client->securing = transport;
+    transport_start_tls(transport, listener->tls, NULL,
+                        client->terms->settings->timeouts.tls_handshake, on_secured, client);
 }
 
 /* ---- accepting ---- */
@@ -225,7 +282,7 @@ static void on_connection(uv_stream_t *handle, int status)
         log_warn("too_many_clients", "limit=%zu", worker->client_max);
         transport_close(&transport, true);
     } else {
-        client_start(worker, transport);
+        client_start(listener, transport);
     }
 }
 
@@ -300,16 +357,37 @@ int listener_probe(const struct endpoint *endpoint)
     return 0;
 }
 
-int listener_open(struct worker *worker, const struct endpoint *endpoint, struct listener **out)
+void listener_renew(struct listener *listener)
 {
-    int fd = listener_socket(endpoint, true);
+    struct tls_context *next = tls_set_listener(listener->worker->settings, listener->address);
+
+    if (next && listener->tls) {
+        tls_context_unref(&listener->tls);
+        listener->tls = tls_context_ref(next);
+    }
+}
+
+static struct listener *listener_new(struct worker *worker, const struct listening *listening)
+{
+    struct listener *listener = xcalloc(1, sizeof(*listener));
+    struct tls_context *tls = tls_set_listener(worker->settings, listening->at.text);
+
+    CHECK(!tls == !listening->is_tls);
+    listener->worker = worker;
+    listener->address = xspandup(span_str(listening->at.text));
+    listener->tls = tls ? tls_context_ref(tls) : NULL;
+    return listener;
+}
+
+int listener_open(struct worker *worker, const struct listening *listening, struct listener **out)
+{
+    int fd = listener_socket(&listening->at, true);
 
     *out = NULL;
     if (fd < 0) {
         return fd;
     }
-    struct listener *listener = xcalloc(1, sizeof(*listener));
-    listener->worker = worker;
+    struct listener *listener = listener_new(worker, listening);
     uv_tcp_init(loop_uv(worker->loop), &listener->handle);
     int err = uv_tcp_open(&listener->handle, fd);
     if (err) {
@@ -327,7 +405,11 @@ int listener_open(struct worker *worker, const struct endpoint *endpoint, struct
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(container_of(handle, struct listener, handle));
+    struct listener *listener = container_of(handle, struct listener, handle);
+
+    tls_context_unref(&listener->tls);
+    free(listener->address);
+    free(listener);
 }
 
 void listener_close(struct listener **slot)
@@ -347,8 +429,11 @@ void clients_drain(struct worker *worker)
         struct client *client = list_entry(link, struct client, link);
         if (client->h2) {
             h2_drain(client->h2);
-        } else {
+        } else if (client->h1) {
             h1_drain(client->h1);
+        } else {
+            transport_close(&client->securing, false);
+            client_free(client);
         }
     }
 }
@@ -361,6 +446,7 @@ void clients_close(struct worker *worker)
         struct client *client = list_entry(link, struct client, link);
         h1_close(&client->h1);
         h2_close(&client->h2);
+        transport_close(&client->securing, false);
         client_free(client);
     }
     terms_unref(&worker->terms);

@@ -15,7 +15,10 @@ struct listener;
 int listener_probe(const struct endpoint *endpoint);
 
 /* Binds and listens. 0 or a negative errno. */
-int listener_open(struct worker *worker, const struct endpoint *endpoint, struct listener **out);
+int listener_open(struct worker *worker, const struct listening *listening, struct listener **out);
+/* The worker has new settings: what listens for TLS has their certificates from the next client on.
+ */
+void listener_renew(struct listener *listener);
 /* Stops accepting. Accepts NULL; sets it to NULL. */
 void listener_close(struct listener **listener);
 

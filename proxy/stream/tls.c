@@ -203,6 +203,22 @@ static int failed(struct tls *tls)
     return ERR_TLS;
 }
 
+enum tls_failure tls_failure_of(int err)
+{
+    switch (err) {
+    case ERR_TLS:
+        return TLS_FAILURE_PROTOCOL;
+    case ERR_CERT_UNTRUSTED:
+    case ERR_CERT_EXPIRED:
+    case ERR_CERT_NAME:
+        return TLS_FAILURE_CERTIFICATE;
+    case ERR_TIMEOUT:
+        return TLS_FAILURE_TIMEOUT;
+    default:
+        return TLS_FAILURE_CLOSED;
+    }
+}
+
 /* ---- bytes ---- */
 
 void tls_feed(struct tls *tls, struct span in)

@@ -21,6 +21,23 @@ struct tls_sessions;
 
 #define TLS_HOST_MAX 255
 
+/* How handshakes fail: id, word. */
+#define TLS_FAILURES(X)                                                                            \
+    X(PROTOCOL, "protocol")       /* what came is no TLS, or none of ours */                       \
+    X(CERTIFICATE, "certificate") /* of the peer: not trusted */                                   \
+    X(TIMEOUT, "timeout")         /* it took too long */                                           \
+    X(CLOSED, "closed")           /* the peer left, or the connection broke */
+
+enum tls_failure {
+#define X(id, word) TLS_FAILURE_##id,
+    TLS_FAILURES(X)
+#undef X
+        TLS_FAILURE_COUNT
+};
+
+/* Of what `done` of transport_start_tls() says. */
+enum tls_failure tls_failure_of(int err);
+
 /* Who is to answer a client. */
 struct tls_peer {
     struct span host; /* a name or an address: what the certificate must be for; at most

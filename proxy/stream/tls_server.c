@@ -155,23 +155,33 @@ static int load_certificate(SSL_CTX *ssl, const char *file, const struct tls_rep
     return tls_complain(report, file, "%s; expected %s", tls_last_error(), expected_certificate);
 }
 
+static bool is_mismatch(unsigned long code)
+{
+    return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+           (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+            ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+}
+
 static int load_key(SSL_CTX *ssl, const struct tls_files *files, const struct tls_report *report)
 {
     bool is_locked = false;
     int err = tls_readable(report, files->key, expected_key);
 
-    SSL_CTX_set_default_passwd_cb(ssl, on_password);
-    SSL_CTX_set_default_passwd_cb_userdata(ssl, &is_locked);
-    if (err || SSL_CTX_use_PrivateKey_file(ssl, files->key, SSL_FILETYPE_PEM) == 1) {
+    if (err) {
         return err;
     }
-    unsigned long code = ERR_peek_last_error();
-    if (ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
-                                              ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH)) {
+    SSL_CTX_set_default_passwd_cb(ssl, on_password);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &is_locked);
+    bool is_loaded = SSL_CTX_use_PrivateKey_file(ssl, files->key, SSL_FILETYPE_PEM) == 1;
+    /* A key of another kind is loaded all the same, beside the certificate. */
+    if (is_loaded && SSL_CTX_check_private_key(ssl) == 1) {
+        return 0;
+    }
+    if (is_loaded || is_mismatch(ERR_peek_last_error())) {
         ERR_clear_error();
         return tls_complain(report, files->key,
-                            "not the key of %s; expected the one that this "
-                            "certificate was made for",
+                            "not the key of %s; expected the one that this certificate was made "
+                            "for",
                             files->certificate);
     }
     const char *why = tls_last_error();

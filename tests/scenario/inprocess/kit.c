@@ -105,7 +105,7 @@ void kit_start(struct kit *kit, bool with_store, origin_handler *handler,
     cr_assert_not_null(kit->origin);
     snprintf(kit->url, sizeof(kit->url), "http://127.0.0.1:%u", origin_port(kit->origin));
     add_options(kit, with_store, options);
-    int err = settings_load(kit->argc, kit->argv, &errors, &kit->settings);
+    int err = server_load(kit->argc, kit->argv, NULL, &errors, &kit->settings);
     cr_assert_eq(err, 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
     cr_assert_eq(server_new(kit->settings, kit->argc, kit->argv, &kit->server), 0);
     cr_assert_eq(pthread_create(&kit->thread, NULL, serve, kit), 0);

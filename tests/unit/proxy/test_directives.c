@@ -57,7 +57,7 @@ Test(directives, without_anything_the_defaults_hold)
 
     cr_assert_eq(load("", &errors, &s), 0, "%s", errors.data);
     cr_expect_eq(s->listen_count, 1);
-    cr_expect_str_eq(s->listen[0].text, "127.0.0.1:3128");
+    cr_expect_str_eq(s->listen[0].at.text, "127.0.0.1:3128");
     cr_expect_str_eq(s->admin.text, "127.0.0.1:3129");
     cr_expect_geq(s->workers, 1);
     cr_expect_leq(s->workers, 8);
@@ -221,7 +221,12 @@ Test(directives, errors_of_options_are_exact)
         const char *line, *want;
     } cases[] = {
         {"--listen-tls|127.0.0.1:1",
-         "--listen-tls: not available in this version; expected --listen\n"},
+         "--listen-tls: 127.0.0.1:1 has no certificate; expected \"certificate\" and \"key\" in "
+         "its \"tls\", or in \"tls\" for all\n"},
+        {"--listen-tls|127.0.0.1:1|--certificate|a.pem",
+         "--certificate: a certificate without its key; expected both\n"},
+        {"--listen-tls|127.0.0.1:1|--key|a.key",
+         "--key: a key without its certificate; expected both\n"},
         {"--listen|127.0.0.1", "--listen: \"address\" cannot be \"127.0.0.1\"; expected "
                                "ADDRESS:PORT such as 127.0.0.1:3128 or [::1]:3128\n"},
         {"--listen|127.0.0.1:9|--listen|127.0.0.1:9",
@@ -285,7 +290,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
         const char *yaml, *want; /* without the file's name */
     } cases[] = {
         {"acess: []\n",
-         ":1:1: unknown directive \"acess\"; expected one of listen, admin, workers, "
+         ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
          "store, memory, access, allow-targets, connect-ports, sites, cache, "
          "timeouts, limits, name, forwarded, nameservers, log; did you mean "
          "\"access\"?\n"},
@@ -325,6 +330,42 @@ Test(directives, errors_of_a_file_have_line_and_column)
     }
 }
 
+Test(directives, listeners_for_tls_have_their_certificates_or_those_for_all)
+{
+    static const char yaml[] =
+        "tls: {certificate: /c/all.pem, key: /c/all.key}\n"
+        "listen:\n"
+        "  - 127.0.0.1:1\n"
+        "  - {address: '127.0.0.1:2', tls: {}}\n"
+        "  - {address: '127.0.0.1:3', tls: {certificate: /c/own.pem, key: /c/own.key}}\n"
+        "  - address: 127.0.0.1:4\n"
+        "    tls:\n"
+        "      certificates:\n"
+        "        - {certificate: /c/a.pem, key: /c/a.key}\n"
+        "        - {certificate: /c/b.pem, key: /c/b.key}\n";
+    struct buf errors = BUF_INIT;
+    struct settings *s;
+
+    cr_assert_eq(load_file(yaml, &errors, &s), 0, "%s", errors.data);
+    cr_assert_eq(s->listen_count, 4);
+    cr_expect_not(s->listen[0].is_tls);
+    cr_expect(s->listen[1].is_tls);
+    cr_assert_eq(s->listen[1].tls.count, 1);
+    cr_expect_str_eq(s->listen[1].tls.list[0].file, "/c/all.pem");
+    cr_assert_eq(s->listen[2].tls.count, 1);
+    cr_expect_str_eq(s->listen[2].tls.list[0].key, "/c/own.key");
+    cr_assert_eq(s->listen[3].tls.count, 2);
+    cr_expect_str_eq(s->listen[3].tls.list[1].file, "/c/b.pem");
+    settings_unref(&s);
+    buf_fini(&errors);
+    cr_assert_eq(load("--listen-tls|127.0.0.1:5|--certificate|x.pem|--key|x.key", &errors, &s), 0);
+    cr_assert_eq(s->listen_count, 1);
+    cr_expect(s->listen[0].is_tls);
+    cr_expect_str_eq(s->listen[0].tls.list[0].file, "x.pem");
+    settings_unref(&s);
+    buf_fini(&errors);
+}
+
 Test(directives, what_is_printed_is_read_again)
 {
     struct buf errors = BUF_INIT, first = BUF_INIT, second = BUF_INIT;
@@ -361,6 +402,6 @@ Test(directives, help_has_options_and_directives)
     cr_expect_neq(strstr(out.data, "timeouts.first-byte"), NULL);
     cr_expect_neq(strstr(out.data, "| `sites[].hosts` | list of a host name, *.NAME or * | "),
                   NULL);
-    cr_expect_eq(strstr(out.data, "--listen-tls"), NULL);
+    cr_expect_neq(strstr(out.data, "--listen-tls ADDRESS"), NULL);
     buf_fini(&out);
 }

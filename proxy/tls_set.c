@@ -1,0 +1,126 @@
+#include "proxy/tls_set.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+
+/* What clients may choose of, and what origins are offered. */
+enum { CLIENT_ALPN = BIT(ALPN_HTTP1) | BIT(ALPN_H2), ORIGIN_ALPN = BIT(ALPN_HTTP1) };
+
+struct tls_set {
+    struct settings_part part;
+    size_t listener_count, site_count;
+    struct tls_context **listeners; /* as in settings->listen; NULL: plain */
+    struct tls_context **sites;     /* as in settings->sites; NULL: as for all */
+    struct tls_context *origins;    /* of everybody else */
+};
+
+static const struct tls_set *set_of(const struct settings *settings)
+{
+    return (const struct tls_set *)(const void *)settings->parts;
+}
+
+static void set_free(struct settings_part *part)
+{
+    struct tls_set *set = container_of(part, struct tls_set, part);
+
+    for (size_t i = 0; i < set->listener_count; i++) {
+        tls_context_unref(&set->listeners[i]);
+    }
+    for (size_t i = 0; i < set->site_count; i++) {
+        tls_context_unref(&set->sites[i]);
+    }
+    tls_context_unref(&set->origins);
+    free(set->listeners);
+    free(set->sites);
+    free(set);
+}
+
+static int make_listener(const struct listening *listening, const struct settings *before,
+                         const struct tls_report *report, struct tls_context **out)
+{
+    const struct certificates *tls = &listening->tls;
+    struct tls_files *files = xcalloc(tls->count, sizeof(*files));
+
+    for (size_t i = 0; i < tls->count; i++) {
+        files[i] = (struct tls_files){tls->list[i].file, tls->list[i].key};
+    }
+    struct tls_server_options options = {
+        .identity = listening->at.text,
+        .files = files,
+        .count = tls->count,
+        .alpn = CLIENT_ALPN,
+        .before = before ? tls_set_listener(before, listening->at.text) : NULL,
+    };
+    int err = tls_server_new(&options, report, out);
+    free(files);
+    return err;
+}
+
+static int make_origins(const char *ca, bool verify, const struct tls_report *report,
+                        struct tls_context **out)
+{
+    struct tls_client_options options = {.ca = ca, .verify = verify, .alpn = ORIGIN_ALPN};
+
+    return tls_client_new(&options, report, out);
+}
+
+static int make_site(const struct site *site, const struct tls_report *report,
+                     struct tls_context **out)
+{
+    if (!site->verify) {
+        buf_printf(report->warnings,
+                   "site %s: \"verify: no\": anybody on the way can answer for its origins\n",
+                   site->hosts[0]);
+    }
+    return site->ca || !site->verify ? make_origins(site->ca, site->verify, report, out) : 0;
+}
+
+int tls_set_make(struct settings *settings, const struct settings *before,
+                 const struct tls_report *report)
+{
+    struct tls_set *set = xcalloc(1, sizeof(*set));
+    int err = make_origins(NULL, true, report, &set->origins);
+
+    set->part.free = set_free;
+    set->listener_count = settings->listen_count;
+    set->listeners = xcalloc(settings->listen_count, sizeof(struct tls_context *));
+    set->site_count = settings->site_count;
+    set->sites = xcalloc(settings->site_count, sizeof(struct tls_context *));
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        const struct listening *listening = &settings->listen[i];
+        int one =
+            listening->is_tls ? make_listener(listening, before, report, &set->listeners[i]) : 0;
+        err = err ? err : one;
+    }
+    for (size_t i = 0; i < settings->site_count; i++) {
+        int one = make_site(&settings->sites[i], report, &set->sites[i]);
+        err = err ? err : one;
+    }
+    if (err) {
+        set_free(&set->part);
+        return err;
+    }
+    settings->parts = &set->part;
+    return 0;
+}
+
+struct tls_context *tls_set_listener(const struct settings *settings, const char *address)
+{
+    const struct tls_set *set = set_of(settings);
+
+    for (size_t i = 0; set && i < settings->listen_count; i++) {
+        if (strcmp(settings->listen[i].at.text, address) == 0) {
+            return set->listeners[i];
+        }
+    }
+    return NULL;
+}
+
+struct tls_context *tls_set_origins(const struct settings *settings, const struct site *site)
+{
+    const struct tls_set *set = set_of(settings);
+
+    CHECK(set);
+    struct tls_context *own = site ? set->sites[site - settings->sites] : NULL;
+    return own ? own : set->origins;
+}
