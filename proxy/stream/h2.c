@@ -195,6 +195,9 @@ static void h2_free(struct h2 *h2)
     CHECK(list_empty(&h2->streams));
     h2_in_drop_block(h2);
     buf_fini(&h2->early);
+    if (h2->is_slim) {
+        h2_session_fatten(h2);
+    }
     nghttp2_session_del(h2->session);
     CHECK(h2->held == 0);
     timeout_clear(&h2->timeout);

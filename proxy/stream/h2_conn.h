@@ -130,6 +130,12 @@ struct h2_incoming {
     _Alignas(16) char first[3072];
 };
 
+/* A block with pages of its own. */
+struct h2_pages {
+    void *at;
+    size_t size;
+};
+
 struct h2 {
     struct loop *loop;
     struct transport *transport; /* NULL when GONE */
@@ -148,10 +154,11 @@ struct h2 {
     struct h2_guard guard;
     struct buf early;  /* received before this began; fed by the first pump */
     uint64_t received; /* bytes */
-    size_t held;       /* bytes nghttp2 has from the heap */
-    size_t batch;      /* bytes gathered for one write */
-    size_t budget;     /* inside the pump: what it may still send */
-    uint64_t since;    /* the present wait of the connection began then */
+    struct h2_pages pages[3];
+    size_t held;    /* bytes nghttp2 has from the heap */
+    size_t batch;   /* bytes gathered for one write */
+    size_t budget;  /* inside the pump: what it may still send */
+    uint64_t since; /* the present wait of the connection began then */
     uint64_t drain_since;
     uint64_t out_since; /* the peer has last taken something */
     size_t out_seen;    /* what the transport queued then */
@@ -165,7 +172,7 @@ struct h2 {
     bool is_last_said; /* the second GOAWAY of a drain */
     bool is_deaf;      /* the connection is given up: nothing more is read */
     bool is_leaving;   /* client role: the peer has said GOAWAY */
-    bool was_full;     /* the last write was not taken whole */
+    bool is_slim;      /* idle: its pages are given back */
 };
 
 /* ---- h2.c: life ---- */
@@ -199,6 +206,10 @@ void h2_gone(struct h2 *h2);
 
 /* A session for the role, its SETTINGS queued. */
 void h2_session_open(struct h2 *h2);
+/* No stream is open: gives memory back that only frames need. And the account of it, when the
+ * connection goes on. */
+void h2_session_slim(struct h2 *h2);
+void h2_session_fatten(struct h2 *h2);
 /* What a message with a body is submitted with. */
 nghttp2_data_provider h2_session_provider(void);
 

@@ -104,19 +104,21 @@ static void give_back(struct h2 *h2, bool is_written)
     }
 }
 
-/* A socket that is full often gets less at once: what it does not take is copied. */
-static void adapt(struct h2 *h2)
+/* What the socket does not take is copied: so it is offered what it took last, and a little more.
+ */
+static void adapt(struct h2 *h2, size_t offered)
 {
-    h2->was_full = transport_queued(h2->transport) > 0;
-    if (h2->was_full && h2->batch > H2_BATCH_MIN) {
-        h2->batch /= 2;
-    } else if (!h2->was_full && h2->batch < H2_BATCH_MAX) {
-        h2->batch *= 2;
+    size_t left = transport_queued(h2->transport);
+
+    if (left == 0) {
+        size_t more = h2->batch + H2_BATCH_MIN;
+        h2->batch = more < H2_BATCH_MAX ? more : H2_BATCH_MAX;
+        return;
     }
-    if (h2->was_full) {
-        h2->out_since = loop_now_ms(h2->loop);
-        h2->out_seen = transport_queued(h2->transport);
-    }
+    size_t taken = left < offered ? offered - left : 0;
+    h2->batch = taken > H2_BATCH_MIN ? taken : H2_BATCH_MIN;
+    h2->out_since = loop_now_ms(h2->loop);
+    h2->out_seen = left;
 }
 
 static ssize_t write_gathered(struct h2 *h2, struct buf *out)
@@ -136,6 +138,7 @@ static ssize_t write_gathered(struct h2 *h2, struct buf *out)
 bool h2_flush(struct h2 *h2)
 {
     struct h2_gather *gather = h2->gather;
+    size_t offered = gather ? gather->bytes : 0;
     ssize_t n = 0;
 
     if (gather == NULL || gather->count == 0) {
@@ -152,7 +155,7 @@ bool h2_flush(struct h2 *h2)
     }
     give_back(h2, h2->write_err == 0);
     if (h2->transport && h2->write_err == 0) {
-        adapt(h2);
+        adapt(h2, offered);
     }
     return h2->write_err == 0;
 }

@@ -148,6 +148,9 @@ void h2_enter(struct h2 *h2)
     h2->is_pumping = true;
     h2->budget = H2_BUDGET;
     timeout_clear(&h2->kick);
+    if (h2->is_slim) {
+        h2_session_fatten(h2);
+    }
     feed_early(h2);
 }
 

@@ -40,6 +40,9 @@ static uint64_t next_look(const struct h2 *h2)
     if (h2->stream_count > 0 || h2->incoming || transport_queued(h2->transport) > 0) {
         return H2_TICK_MS;
     }
+    if (!h2->is_slim) {
+        return H2_TICK_MS;
+    }
     return idle ? until(h2, h2->since, idle) : 0;
 }
 
@@ -138,6 +141,9 @@ static void expire_open(struct h2 *h2)
     }
     if (h2->state == H2_OPEN) {
         look_at_streams(h2);
+    }
+    if (h2->state == H2_OPEN && is_quiet && is_late(h2, h2->since, H2_TICK_MS)) {
+        h2_session_slim(h2);
     }
 }
 
