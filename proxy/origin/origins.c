@@ -3,19 +3,22 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "proxy/stream/h2.h"
 
 enum { IDLE_MAX = 1024 }; /* of all origins together */
 
-/* What connections were opened with; h1 borrows it from them. */
+/* What connections were opened with; h1 and h2 borrow it from them. */
 struct terms {
     size_t refs;
     struct h1_settings h1;
+    struct h2_settings h2;
 };
 
 struct origin {
     struct map_link link;
     struct list idle; /* the most recently used first */
     size_t idle_count;
+    struct list shared; /* HTTP/2: those with room for another stream */
     size_t connections;
     size_t key_len;
     char key[];
@@ -32,10 +35,12 @@ struct connection {
     struct origins *origins;
     struct origin *origin;
     struct terms *terms;
-    struct h1 *h1;
-    struct list link; /* in origins->all */
-    struct list idle; /* in origin->idle */
-    struct list age;  /* in origins->idle, or in origins->surplus */
+    struct h1 *h1; /* one of them speaks; the other is NULL */
+    struct h2 *h2;
+    struct list link;   /* in origins->all */
+    struct list idle;   /* in origin->idle */
+    struct list shared; /* in origin->shared */
+    struct list age;    /* in origins->idle, or in origins->surplus */
     bool is_idle;
     bool reused;
     struct ip address;
@@ -90,6 +95,7 @@ static struct origin *find_or_add(struct origins *origins, const struct origin_k
         origin->key_len = key->len;
         memcpy(origin->key, key->at, key->len);
         list_init(&origin->idle);
+        list_init(&origin->shared);
         map_insert(&origins->map, &origin->link, key->hash);
     }
     return origin;
@@ -127,6 +133,7 @@ static void leave_idle(struct connection *connection)
 static void connection_free(struct connection *connection)
 {
     leave_idle(connection);
+    list_remove(&connection->shared);
     list_remove(&connection->link);
     origin_release(connection->origins, connection->origin);
     terms_release(connection->terms);
@@ -138,20 +145,26 @@ static void make_surplus(struct connection *connection)
     struct origins *origins = connection->origins;
 
     leave_idle(connection);
+    list_remove(&connection->shared);
     list_push_back(&origins->surplus, &connection->age);
     timeout_set(origins->loop, &origins->sweep, 0);
 }
 
-/* h1 is inside its own handler when it reports one idle: it must not be closed just now. */
+static void connection_close(struct connection *connection)
+{
+    h1_close(&connection->h1);
+    h2_close(&connection->h2);
+    connection_free(connection);
+}
+
+/* Each is inside its own handler when it reports one idle: it must not be closed just now. */
 static void on_sweep(struct timeout *timeout)
 {
     struct origins *origins = container_of(timeout, struct origins, sweep);
     struct list *link;
 
     while ((link = list_pop_front(&origins->surplus)) != NULL) {
-        struct connection *connection = list_entry(link, struct connection, age);
-        h1_close(&connection->h1);
-        connection_free(connection);
+        connection_close(list_entry(link, struct connection, age));
     }
 }
 
@@ -179,7 +192,53 @@ static void on_gone(void *owner)
     connection_free(owner);
 }
 
+/* HTTP/2: streams came, went or are no longer taken. */
+static void on_room(void *owner)
+{
+    struct connection *connection = owner;
+
+    if (connection->h2 == NULL) {
+        return; /* it has only just begun */
+    }
+    list_remove(&connection->shared);
+    if (h2_room(connection->h2) == 0) {
+        leave_idle(connection);
+        return;
+    }
+    list_push_front(&connection->origin->shared, &connection->shared);
+    if (h2_streams(connection->h2) == 0 && !connection->is_idle) {
+        on_idle(connection);
+    }
+}
+
 static const struct h1_events events = {.on_idle = on_idle, .on_gone = on_gone};
+static const struct h2_events h2_events = {.on_room = on_room, .on_gone = on_gone};
+
+static struct stream *share(struct connection *connection)
+{
+    struct stream *stream = h2_request(connection->h2);
+
+    leave_idle(connection);
+    if (h2_room(connection->h2) == 0) {
+        list_remove(&connection->shared);
+    }
+    return stream;
+}
+
+/* The first of a list that `check` still allows. */
+static struct connection *allowed(struct list *list, size_t link_at,
+                                  const struct address_check *check)
+{
+    list_each(link, list)
+    {
+        void *at = (char *)link - link_at;
+        struct connection *connection = at;
+        if (check->allowed(check->arg, &connection->address, connection->port)) {
+            return connection;
+        }
+    }
+    return NULL;
+}
 
 struct stream *origins_take(struct origins *origins, struct span host, uint16_t port,
                             const struct address_check *check, struct ip *address)
@@ -190,17 +249,21 @@ struct stream *origins_take(struct origins *origins, struct span host, uint16_t 
     if (origin == NULL) {
         return NULL;
     }
-    list_each(link, &origin->idle)
-    {
-        struct connection *connection = list_entry(link, struct connection, idle);
-        if (check->allowed(check->arg, &connection->address, connection->port)) {
-            leave_idle(connection);
-            connection->reused = true;
-            *address = connection->address;
-            return h1_request(connection->h1);
-        }
+    struct connection *connection =
+        allowed(&origin->shared, offsetof(struct connection, shared), check);
+    if (connection == NULL) {
+        connection = allowed(&origin->idle, offsetof(struct connection, idle), check);
     }
-    return NULL;
+    if (connection == NULL) {
+        return NULL;
+    }
+    *address = connection->address;
+    connection->reused = true;
+    if (connection->h2) {
+        return share(connection);
+    }
+    leave_idle(connection);
+    return h1_request(connection->h1);
 }
 
 struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t port,
@@ -217,8 +280,15 @@ struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t
     connection->address = *address;
     connection->port = port;
     list_init(&connection->idle);
+    list_init(&connection->shared);
     list_init(&connection->age);
     list_push_back(&origins->all, &connection->link);
+    if (transport_alpn(transport) == ALPN_H2) {
+        connection->h2 =
+            h2_connect(transport, true, &connection->terms->h2, &h2_events, connection);
+        list_push_front(&connection->origin->shared, &connection->shared);
+        return share(connection);
+    }
     connection->h1 = h1_connect(transport, &connection->terms->h1, &events, connection);
     return h1_request(connection->h1);
 }
@@ -226,7 +296,12 @@ struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t
 bool origins_may_retry(const struct stream *stream)
 {
     const struct h1 *h1 = h1_of_stream(stream);
+    const struct h2 *h2 = h2_of_stream(stream);
 
+    if (h2) {
+        const struct connection *shared = h2_owner(h2);
+        return h2_refused(stream) || (shared->reused && h2_untouched(stream));
+    }
     if (h1 == NULL) {
         return false;
     }
@@ -262,6 +337,7 @@ void origins_configure(struct origins *origins, const struct h1_settings *settin
     origins->terms = xcalloc(1, sizeof(*origins->terms));
     origins->terms->refs = 1;
     origins->terms->h1 = *settings;
+    origins->terms->h2 = (struct h2_settings){.limits = settings->limits, .times = settings->times};
     origins->idle_per_origin = idle_per_origin;
 }
 
@@ -275,9 +351,7 @@ void origins_free(struct origins **origins)
     *origins = NULL;
     list_each_safe(link, &o->all)
     {
-        struct connection *connection = list_entry(link, struct connection, link);
-        h1_close(&connection->h1);
-        connection_free(connection);
+        connection_close(list_entry(link, struct connection, link));
     }
     timeout_clear(&o->sweep);
     terms_release(o->terms);

@@ -389,10 +389,11 @@ size_t h2_room(const struct h2 *h2)
         nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
     if (h2->state != H2_OPEN || h2->is_deaf || h2->is_leaving || h2->is_draining ||
-        !nghttp2_session_check_request_allowed(h2->session) || h2->stream_count >= most) {
+        !nghttp2_session_check_request_allowed(h2->session)) {
         return 0;
     }
-    return most - h2->stream_count;
+    most = most < H2_REQUESTS_MAX ? most : H2_REQUESTS_MAX;
+    return h2->stream_count < most ? most - h2->stream_count : 0;
 }
 
 struct stream *h2_request(struct h2 *h2)
@@ -401,22 +402,31 @@ struct stream *h2_request(struct h2 *h2)
     return &h2_stream_new(h2, H2_IN_HEAD)->stream;
 }
 
+static const struct h2_stream *inner_of(const struct stream *stream)
+{
+    const void *inner = (const char *)stream - offsetof(struct h2_stream, stream);
+
+    return inner;
+}
+
 struct h2 *h2_of_stream(const struct stream *stream)
 {
     if (stream->ops != &h2_stream_ops) {
         return NULL;
     }
-    const void *inner = (const char *)stream - offsetof(struct h2_stream, stream);
-    return ((const struct h2_stream *)inner)->h2;
+    return inner_of(stream)->h2;
+}
+
+bool h2_refused(const struct stream *stream)
+{
+    const struct h2_stream *inner = inner_of(stream);
+
+    return inner->in == H2_IN_HEAD && inner->is_over && inner->code == NGHTTP2_REFUSED_STREAM;
 }
 
 bool h2_untouched(const struct stream *stream)
 {
-    const void *inner = (const char *)stream - offsetof(struct h2_stream, stream);
-    const struct h2_stream *of = inner;
+    const struct h2_stream *inner = inner_of(stream);
 
-    if (of->in != H2_IN_HEAD || of->interims > 0) {
-        return false;
-    }
-    return (of->is_over && of->code == NGHTTP2_REFUSED_STREAM) || of->heard == of->h2->received;
+    return inner->in == H2_IN_HEAD && inner->interims == 0 && inner->heard == inner->h2->received;
 }

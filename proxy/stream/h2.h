@@ -57,8 +57,10 @@ size_t h2_room(const struct h2 *h2);
 struct stream *h2_request(struct h2 *h2);
 size_t h2_streams(const struct h2 *h2);
 
-/* Client role: the origin has said that it did not begin with this request, or has not said
- * anything at all since it was sent. Valid until on_close returns. */
+/* Client role, valid until on_close returns. The origin has said that it did not begin with this
+ * request (REFUSED_STREAM, or a GOAWAY that leaves it out: RFC 9113 8.7). */
+bool h2_refused(const struct stream *stream);
+/* It has not said anything at all on this connection since the request was sent. */
 bool h2_untouched(const struct stream *stream);
 /* The connection of a stream of this protocol; NULL for any other stream. */
 struct h2 *h2_of_stream(const struct stream *stream);

@@ -59,6 +59,8 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 #define H2_CONNECTION_WINDOW (1u << 20)
 /* Client role: bytes of a response that may be under way to us; a paused one is kept up to here. */
 #define H2_CLIENT_WINDOW (256u << 10)
+/* Client role: requests on one connection at once, whatever the origin allows. */
+#define H2_REQUESTS_MAX 100
 #define H2_INTERIM_MAX 32
 #define H2_LINGER_MS 2000
 /* Between the two GOAWAYs of a drain: whoever has not heard the first still has its requests

@@ -171,8 +171,8 @@ static void run(struct h2 *h2)
 
 static bool is_finished(const struct h2 *h2)
 {
-    bool is_drained =
-        h2->stream_count == 0 && (h2->is_last_said || (h2->role == H2_CLIENT && h2->is_leaving));
+    bool leaves = h2->role == H2_CLIENT && (h2->is_leaving || h2->is_draining);
+    bool is_drained = h2->stream_count == 0 && (h2->is_last_said || leaves);
     bool is_done =
         !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
 
