@@ -331,6 +331,7 @@ static struct h2 *h2_new(struct transport *transport, const struct h2_settings *
     };
     h2->since = loop_now_ms(h2->loop);
     h2->out_since = h2->since;
+    h2->data_since = h2->since;
     list_init(&h2->streams);
     list_init(&h2->ready);
     list_init(&h2->lent);

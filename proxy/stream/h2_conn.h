@@ -162,9 +162,10 @@ struct h2 {
     size_t budget;  /* inside the pump: what it may still send */
     uint64_t since; /* the present wait of the connection began then */
     uint64_t drain_since;
-    uint64_t out_since; /* the peer has last taken something */
-    size_t out_seen;    /* what the transport queued then */
-    int write_err;      /* inside the pump: the transport broke */
+    uint64_t out_since;  /* the peer has last taken something */
+    uint64_t data_since; /* DATA was last sent, or the connection's window was opened */
+    size_t out_seen;     /* what the transport queued then */
+    int write_err;       /* inside the pump: the transport broke */
     enum h2_role role;
     enum h2_state state;
     bool is_https;
@@ -222,6 +223,8 @@ void h2_in_field(struct h2 *h2, struct span name, struct span value);
 void h2_in_headers(struct h2 *h2, const nghttp2_frame *frame);
 void h2_in_data(struct h2_stream *stream, struct span bytes);
 void h2_in_end(struct h2_stream *stream);
+/* nghttp2 has found the block, or the frame, malformed: it resets the stream itself. */
+void h2_in_invalid(struct h2 *h2);
 /* Gives the block's memory back. */
 void h2_in_drop_block(struct h2 *h2);
 /* Hands on what was held, and the end. True when something happened. */

@@ -79,6 +79,7 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
     h2->budget -= length < h2->budget ? length : h2->budget;
     h2_guard_sent(&h2->guard);
     stream->out_since = loop_now_ms(h2->loop);
+    h2->data_since = stream->out_since;
     stream->stream.sent += length + FRAME_HEAD;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         stream->is_sent = true;

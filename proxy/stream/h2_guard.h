@@ -22,6 +22,8 @@
     X(PRIORITIES,     1000, "priority",      "too many changes of priority")                       \
     X(WINDOW_UPDATES, 2000, "window-update", "too many WINDOW_UPDATEs")                            \
     X(UNKNOWN,        1000, "unknown-frame", "too many frames of unknown types")                   \
+    X(GOAWAYS,        50,   "goaway",        "too many GOAWAYs")                                   \
+    X(REUSE,          300,  "stream-reuse",  "too many HEADERS of streams that are over")          \
     X(HEADER_LIST,    0,    "header-list",   "a list of fields far above the limit")               \
     X(MEMORY,         0,    "memory",        "more is kept for this connection than allowed")      \
     X(PROTOCOL,       0,    "protocol",      "this is not HTTP/2")

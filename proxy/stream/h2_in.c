@@ -100,6 +100,18 @@ static void take_response(struct h2_stream *stream, const struct http_head *head
     }
 }
 
+/* What becomes of it is on record; an answer is not sent. */
+static void tell_bad_head(struct h2 *h2, const struct h2_block *block)
+{
+    if (block->kind == H2_BLOCK_REQUEST && h2->events && h2->events->on_bad_head) {
+        struct http_head head;
+        struct buf page = BUF_INIT;
+        head_init(&head, block->head.fields.arena);
+        h2->events->on_bad_head(h2->owner, &block->error, &head, &page);
+        buf_fini(&page);
+    }
+}
+
 /* Malformed: a stream error (8.1.1). Too large: that can be said. */
 static void refuse_block(struct h2 *h2, struct h2_stream *stream, const struct h2_block *block)
 {
@@ -110,13 +122,25 @@ static void refuse_block(struct h2 *h2, struct h2_stream *stream, const struct h
         return;
     }
     h2_reset(stream, NGHTTP2_PROTOCOL_ERROR, ERR_SYNTAX);
-    if (block->kind == H2_BLOCK_REQUEST && h2->events && h2->events->on_bad_head) {
-        struct http_head head;
-        struct buf page = BUF_INIT;
-        head_init(&head, block->head.fields.arena);
-        h2->events->on_bad_head(h2->owner, &block->error, &head, &page);
-        buf_fini(&page);
+    tell_bad_head(h2, block);
+}
+
+void h2_in_invalid(struct h2 *h2)
+{
+    struct h2_incoming *incoming = h2->incoming;
+
+    if (incoming == NULL) {
+        return;
     }
+    struct h2_block *block = &incoming->block;
+    if (block->error.status == 0) {
+        block->error = (struct h1_error){400, "The fields are not those of an HTTP/2 message"};
+    }
+    if (incoming->stream && incoming->stream->err == 0) {
+        incoming->stream->err = ERR_SYNTAX;
+    }
+    tell_bad_head(h2, block);
+    h2_in_drop_block(h2);
 }
 
 void h2_in_headers(struct h2 *h2, const nghttp2_frame *frame)

@@ -40,6 +40,15 @@ static void finish_out(struct h2_stream *stream)
     }
 }
 
+/* What the peer has sent is still to be taken: unless it has reset the stream before its end. */
+static bool awaits_owner(const struct h2_stream *stream)
+{
+    bool is_whole =
+        stream->code == NGHTTP2_NO_ERROR || (stream->h2->role == H2_CLIENT && stream->has_ended);
+
+    return is_whole && stream->err == 0 && !stream->is_detached && buf_len(&stream->held) > 0;
+}
+
 /* True when something happened. */
 static bool settle(struct h2_stream *stream)
 {
@@ -53,8 +62,7 @@ static bool settle(struct h2_stream *stream)
         h2_make_ready(stream);
         return true;
     }
-    bool waits = buf_len(&stream->held) > 0 && !stream->is_detached && stream->err == 0;
-    if (!stream->is_over || waits) {
+    if (!stream->is_over || awaits_owner(stream)) {
         return false;
     }
     struct h2 *h2 = stream->h2;

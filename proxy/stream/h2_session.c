@@ -159,6 +159,20 @@ static bool is_empty(const nghttp2_frame_hd *hd)
     return is_content && hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
 }
 
+/* DATA that is all padding. */
+static bool is_hollow(const nghttp2_frame *frame)
+{
+    return frame->hd.type == NGHTTP2_DATA && frame->hd.length > 0 &&
+           frame->data.padlen == frame->hd.length && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+}
+
+/* nghttp2 skips such a block, whatever is in it. */
+static bool is_reuse(const struct h2 *h2, const nghttp2_frame_hd *hd)
+{
+    return hd->stream_id <= nghttp2_session_get_last_proc_stream_id(h2->session) &&
+           nghttp2_session_find_stream(h2->session, hd->stream_id) == NULL;
+}
+
 static bool allow_frame(struct h2 *h2, const nghttp2_frame_hd *hd)
 {
     if (is_empty(hd) && !allow(h2, H2_OFFENCE_EMPTY)) {
@@ -166,10 +180,12 @@ static bool allow_frame(struct h2 *h2, const nghttp2_frame_hd *hd)
     }
     switch (hd->type) {
     case NGHTTP2_DATA:
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_GOAWAY:
     case NGHTTP2_PUSH_PROMISE:
         return true;
+    case NGHTTP2_HEADERS:
+        return h2->role == H2_CLIENT || !is_reuse(h2, hd) || allow(h2, H2_OFFENCE_REUSE);
+    case NGHTTP2_GOAWAY:
+        return allow(h2, H2_OFFENCE_GOAWAYS);
     case NGHTTP2_RST_STREAM:
         return allow(h2, H2_OFFENCE_RESETS);
     case NGHTTP2_SETTINGS:
@@ -200,10 +216,19 @@ static struct h2_stream *stream_with(struct h2 *h2, int32_t id)
     return nghttp2_session_get_stream_user_data(h2->session, id);
 }
 
+/* What nghttp2 lets pass since it has no use for such frames (RFC 9113 6.3). */
+static bool is_misplaced(const nghttp2_frame_hd *hd)
+{
+    return hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2 *h2 = user;
 
+    if (is_misplaced(hd)) {
+        h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
+    }
     return allow_frame(h2, hd) ? proceed(h2) : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -225,6 +250,27 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
     return proceed(h2);
 }
 
+/* RFC 9218 7.1 */
+static bool is_update_of_nothing(const nghttp2_frame *frame)
+{
+    if (frame->hd.type != NGHTTP2_PRIORITY_UPDATE) {
+        return false;
+    }
+    const nghttp2_ext_priority_update *update = frame->ext.payload;
+    return update->stream_id == 0;
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *user)
+{
+    struct h2 *h2 = user;
+
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        h2_in_invalid(h2);
+    }
+    return proceed(h2);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2 *h2 = user;
@@ -237,6 +283,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         h2->is_leaving = true;
     } else if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && stream) {
         stream->out_since = loop_now_ms(h2->loop);
+    } else if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && frame->hd.stream_id == 0) {
+        h2->data_since = loop_now_ms(h2->loop);
+    } else if (is_update_of_nothing(frame)) {
+        h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
+    } else if (is_hollow(frame)) {
+        allow(h2, H2_OFFENCE_EMPTY);
     }
     bool is_content = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (is_content && stream && !stream->is_over) {
@@ -278,6 +330,17 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
+/* nghttp2 gives the connection up: the reason it gives is in its GOAWAY. */
+static void give_up(struct h2 *h2)
+{
+    if (!h2->is_deaf) {
+        h2->is_deaf = true;
+        if (h2->events && h2->events->on_offence) {
+            h2->events->on_offence(h2->owner, H2_OFFENCE_PROTOCOL);
+        }
+    }
+}
+
 /* What nghttp2 sends of its own accord against a peer is counted like what the peer sends. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
@@ -295,6 +358,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
                frame->rst_stream.error_code != NGHTTP2_CANCEL &&
                frame->rst_stream.error_code != NGHTTP2_INTERNAL_ERROR) {
         allow(h2, H2_OFFENCE_OUR_RESETS);
+    } else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+        give_up(h2);
     }
     return 0;
 }
@@ -354,6 +419,7 @@ static void make_common(void)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_field);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);

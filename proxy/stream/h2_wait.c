@@ -65,10 +65,20 @@ static bool waits_for_response(const struct h2_stream *stream)
     return stream->in == H2_IN_HEAD && (stream->is_sent || stream->out == H2_OUT_DONE);
 }
 
-/* The peer takes nothing although there is something: its windows are closed. */
-static bool waits_for_window(const struct h2_stream *stream)
+/* The peer takes nothing although there is something: its windows are closed. Whoever only waits
+ * for a turn beside other streams is not late. */
+static bool is_window_late(const struct h2 *h2, const struct h2_stream *stream)
 {
-    return stream->out == H2_OUT_BODY && !stream->is_starved && !stream->is_sent;
+    uint64_t limit = h2->settings->times.body_ms;
+
+    if (stream->out != H2_OUT_BODY || stream->is_starved || stream->is_sent) {
+        return false;
+    }
+    if (nghttp2_session_get_stream_remote_window_size(h2->session, stream->id) <= 0) {
+        return is_late(h2, stream->out_since, limit);
+    }
+    return nghttp2_session_get_remote_window_size(h2->session) <= 0 &&
+           is_late(h2, later(h2->data_since, stream->out_since), limit);
 }
 
 static bool is_stream_late(const struct h2 *h2, const struct h2_stream *stream)
@@ -82,7 +92,7 @@ static bool is_stream_late(const struct h2 *h2, const struct h2_stream *stream)
     if (waits_for_response(stream)) {
         return is_late(h2, later(stream->in_since, stream->out_since), times->first_byte_ms);
     }
-    if (waits_for_window(stream) && is_late(h2, stream->out_since, times->body_ms)) {
+    if (is_window_late(h2, stream)) {
         return true;
     }
     return stream->in == H2_IN_BODY && !stream->has_ended && !stream->is_paused &&
