@@ -73,6 +73,7 @@ static enum exchange_state refuse_to_ask(struct exchange *x)
 static enum exchange_state start_over(struct exchange *x)
 {
     exchange_close_body(x);
+    x->waited = (struct disk_wait){0}; /* the next answer has not waited for this one */
     if (x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
     }

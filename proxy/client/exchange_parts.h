@@ -67,7 +67,7 @@ struct exchange {
     int hole_tries;
     struct object_reader reader;
     struct source *body;     /* plays what the reader reads; NULL: not opened */
-    struct disk_wait waited; /* for the disk, by lookups and readers that are gone */
+    struct disk_wait waited; /* for the disk, by lookups and by readers of it that are gone */
     struct source_memory page;
     struct connect_tunnel *tunnel;
     int status; /* sent to the client */

@@ -24,6 +24,7 @@ static int open_piece(struct parts_source *playing)
     int err =
         object_reader_init(playing->reader, playing->object, part->from, part->to, playing->waker);
 
+    playing->reader->waited.us = playing->waited_us;
     if (err) {
         return err;
     }
@@ -37,6 +38,7 @@ static int open_piece(struct parts_source *playing)
 static void close_piece(struct parts_source *playing)
 {
     object_reader_fini(playing->reader);
+    playing->waited_us = playing->reader->waited.us;
     playing->is_open = false;
     playing->number++;
     playing->text = playing->number < playing->parts.count

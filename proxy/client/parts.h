@@ -3,7 +3,8 @@
  * and a closing text. What a response to several ranges is (RFC 9110 14.6).
  *
  * One object_reader plays all pieces, one after the other, each opened when its turn has come. It
- * is the owner's, so that whatever wakes it reaches the piece being read. Belongs to one loop.
+ * is the owner's, so that whatever wakes it reaches the piece being read, and tells how long all
+ * pieces so far have waited for the disk. Belongs to one loop.
  */
 #ifndef LARDER_PROXY_CLIENT_PARTS_H
 #define LARDER_PROXY_CLIENT_PARTS_H
@@ -30,9 +31,10 @@ struct parts_source {
     struct object *object;
     struct object_reader *reader;
     struct waker waker;
-    size_t number;    /* of the part being played */
-    struct span text; /* rest of the text before it, or after all */
-    uint64_t left;    /* bytes of it not yet taken, while it is open */
+    size_t number;      /* of the part being played */
+    struct span text;   /* rest of the text before it, or after all */
+    uint64_t left;      /* bytes of it not yet taken, while it is open */
+    uint64_t waited_us; /* for the disk, by the pieces that have been played */
     bool is_open;
 };
 

@@ -5,7 +5,8 @@ A store is filled with objects of all sizes, variants and parts included; the pr
 and the pages of its files are dropped from memory, also while it answers. Then every hit must be
 byte-exact, ranges too, without a word to the origin, and the decision must tell who waited for the
 disk, in Cache-Status, in the log and in the metrics alike; many who want the same at once read it once;
-clients leave while they wait; and the proxy ends while reads are under way.
+clients leave while they wait; an answer of the origin tells of no wait before it; and the proxy ends
+while reads are under way.
 """
 import http.client
 import json
@@ -189,6 +190,60 @@ def is_cold(store):
     return res < size
 
 
+def find_pages(path, text):
+    """The offsets of the pages of a file where it is."""
+    data = path.read_bytes()
+    at = data.find(text)
+    while at >= 0:
+        yield at, at // mmap.PAGESIZE
+        at = data.find(text, at + 1)
+
+
+def damage(store, text):
+    for path in pathlib.Path(store).glob("seg-*.mdb"):
+        for at, _ in list(find_pages(path, text)):
+            with open(path, "r+b") as file:
+                file.seek(at)
+                file.write(bytes([text[0] ^ 16]))
+
+
+def read_but(store, text):
+    """Brings the segments into memory, without the pages where `text` is."""
+    for path in pathlib.Path(store).glob("seg-*.mdb"):
+        but = [page for _, page in find_pages(path, text)]
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            for page in range(os.fstat(file.fileno()).st_size // mmap.PAGESIZE):
+                if page not in but:
+                    os.pread(file.fileno(), mmap.PAGESIZE, page * mmap.PAGESIZE)
+
+
+def waits_for_nothing(proxy, base, store, log):
+    """It waits for its record, which has others on both sides, as opening a segment looks at the first
+    and the last. Then the body turns out to be damaged: what the origin sends instead has not waited
+    for the disk."""
+    size = 1_300_000
+    whole = origin.body("damaged", size)
+    url = f"{base}/o/damaged/{size}?cc=max-age=3600"
+    proxy.start()
+    client = larder.Client(proxy.port)
+    for n in range(80):
+        client.get(url if n == 40 else f"{base}/o/beside{n}/300?cc=max-age=3600")
+    check(proxy.stop(), "it ends")
+    damage(store, whole[100:164])
+    proxy.start()
+    drop_pages(store)
+    read_but(store, f"/o/damaged/{size}".encode())  # what is damaged is in memory
+    status, body, fields = larder.Client(proxy.port).get(url)
+    check(status == 200 and body == whole, "it is fetched again")
+    check("fwd=" in fields["Cache-Status"], f"it is fetched again: {fields['Cache-Status']}")
+    check(metric(proxy, "larder_store_reads_total") > 0, "its lookup waited")
+    check(proxy.stop(), "it ends")
+    line = json.loads(open(log).readlines()[-1])
+    check(line.get("disk_wait_us", 0) == 0, f"the answer has not waited: {line}")
+
+
 def ends_in_time(proxy, base, store):
     """Asked to end while it reads."""
     proxy.start()
@@ -252,6 +307,7 @@ def main():
         check(after == before, f"the origin was not asked: {before} {after}")
         check(vary.asked == asked, "nor the one with variants")
         check(proxy.stop(), "it ends")
+        waits_for_nothing(proxy, base, store, log)
         ends_in_time(proxy, base, store)
     print(f"{len(failures)} failures")
     sys.exit(1 if failures else 0)

@@ -201,6 +201,31 @@ Test(parts, the_wake_of_a_piece_is_the_consumers)
     scene_fini(&s);
 }
 
+Test(parts, the_waits_of_all_pieces_are_summed)
+{
+    struct scene s;
+    struct span span;
+    uint64_t wait = 1;
+
+    scene_init(&s, true, BODY);
+    feed(&s, 0, BODY);
+    spool_end(s.spool, 0);
+    cr_assert_eq(play(&s, &three), 0);
+    for (size_t next = 0; source_peek(&s.playing.source, &span) == 0 && span.len > 0;) {
+        if (s.playing.number == next && s.playing.text.len == 0) { /* the first bytes of a piece */
+            s.reader.waited.us += wait;
+            wait *= 10;
+            next++;
+        }
+        source_advance(&s.playing.source, span.len);
+    }
+    cr_expect_eq(s.reader.waited.us, 111);
+    object_reader_fini(&s.reader);
+    cr_assert_eq(play(&s, &three), 0);
+    cr_expect_eq(s.reader.waited.us, 0, "and another body begins without");
+    scene_fini(&s);
+}
+
 Test(parts, a_body_that_breaks_off_breaks_the_source)
 {
     struct scene s;
