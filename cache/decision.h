@@ -72,6 +72,10 @@
     X(BAD_REQUEST,      "bad-request",      "the request is malformed")                            \
     X(DNS,              "dns",              "the origin's name does not resolve")                  \
     X(CONNECT,          "connect",          "the origin refused or could not be reached")          \
+    X(TLS_HANDSHAKE,    "tls-handshake",    "the TLS handshake with the origin failed")            \
+    X(TLS_CERTIFICATE,  "tls-certificate",  "the origin's certificate is not trusted")             \
+    X(TLS_EXPIRED,      "tls-expired",      "the origin's certificate has expired, or is not valid yet") \
+    X(TLS_NAME,         "tls-name",         "the origin's certificate is for another name")        \
     X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not answer in time")                   \
     X(ORIGIN_CLOSED,    "origin-closed",    "the origin closed the connection before its answer")  \
     X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed")                    \

@@ -28,6 +28,8 @@
     X(origin_received_bytes, COUNTER, "Bytes of bodies received from origins")                     \
     X(fetches_open,          GAUGE,   "Requests to origins that are under way")                    \
     X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
+    X(origin_tls_handshakes, COUNTER, "Connections to origins that agreed on TLS anew")            \
+    X(origin_tls_resumed,    COUNTER, "Connections to origins that resumed a session of TLS")      \
     X(origin_retries,        COUNTER, "Requests repeated after a kept connection had died")        \
     X(stored_responses,      COUNTER, "Responses kept in the cache")                               \
     X(tunnels,               COUNTER, "Tunnels opened by CONNECT")

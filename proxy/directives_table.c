@@ -47,15 +47,11 @@ static int parse_origin(struct span text, struct arena *arena, void *out, const 
         *what = "it has a path";
         return ERR_SYNTAX;
     }
-    if (origin->uri.https) {
-        *what = "https to origins is not available in this version";
-        return ERR_SYNTAX;
-    }
     return 0;
 }
 
 static const struct conf_custom origin_type = {
-    .expected = "scheme, host and port such as http://origin.example.net:8080",
+    .expected = "scheme, host and port such as https://origin.example.net:8443",
     .size = sizeof(struct origin),
     .parse = parse_origin,
 };

@@ -14,6 +14,12 @@ static const char *error_type(enum reason reason, int status)
         return status == 504 ? "dns_timeout" : "dns_error";
     case REASON_CONNECT:
         return status == 504 ? "connection_timeout" : "connection_refused";
+    case REASON_TLS_HANDSHAKE:
+        return "tls_protocol_error";
+    case REASON_TLS_CERTIFICATE:
+    case REASON_TLS_EXPIRED:
+    case REASON_TLS_NAME:
+        return "tls_certificate_error";
     case REASON_ORIGIN_TIMEOUT:
         return "http_response_timeout";
     case REASON_ORIGIN_CLOSED:

@@ -37,9 +37,6 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
         refuse(out, 400, REASON_NO_SITE,
                "This is a proxy: ask for a full URL (\"GET http://host/path\"), or configure a "
                "site for this host.");
-    } else if (out->site == NULL && out->uri.https) {
-        refuse(out, 501, REASON_BAD_REQUEST,
-               "Fetching https:// URLs for a client is not available: use CONNECT.");
     } else if (out->site == NULL && !target_port_allowed(query->settings, out->uri.port, false)) {
         refuse(out, 403, REASON_TARGET_PORT, NULL);
     } else {

@@ -1,4 +1,5 @@
 #include "proxy/origin/fetch_parts.h"
+#include "proxy/tls_set.h"
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -151,6 +152,17 @@ static void wake_interest(void *arg) /* any thread, the flight's lock held */
 
 /* ---- connecting ---- */
 
+static void count_connected(struct fetch *fetch, const struct upstream_result *result)
+{
+    struct counters *counters = &fetch->worker->counters;
+
+    metric_add(&counters->origin_fetches, 1);
+    if (result->secured) {
+        metric_add(
+            result->resumed ? &counters->origin_tls_resumed : &counters->origin_tls_handshakes, 1);
+    }
+}
+
 static void on_connected(void *arg, const struct upstream_result *result)
 {
     struct fetch *fetch = arg;
@@ -167,7 +179,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
         fetch_set_state(fetch, FETCH_SEND);
         stream_bind(fetch->stream, &stream_events, fetch);
         fetch->times.request = loop_wall(fetch->worker->loop);
-        metric_add(&fetch->worker->counters.origin_fetches, 1);
+        count_connected(fetch, result);
         stream_send(fetch->stream, &fetch->out, fetch_request_body(fetch));
     }
 }
@@ -175,7 +187,12 @@ static void on_connected(void *arg, const struct upstream_result *result)
 void fetch_connect(struct fetch *fetch, bool fresh)
 {
     const struct uri *to = fetch->site ? &fetch->site->origins[fetch->origin].uri : &fetch->uri;
-    struct upstream_target target = {.host = to->host, .port = to->port, .fresh = fresh};
+    struct upstream_target target = {
+        .host = to->host,
+        .port = to->port,
+        .tls = to->https ? tls_set_origins(fetch->settings, fetch->site) : NULL,
+        .fresh = fresh,
+    };
 
     fetch->target = (struct target_check){
         .settings = fetch->settings,

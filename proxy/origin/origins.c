@@ -24,9 +24,9 @@ struct origin {
     char key[];
 };
 
-/* The host, then two bytes of port. */
+/* The host, then two bytes of port, and eight of TLS. */
 struct origin_key {
-    char at[ORIGIN_HOST_MAX + sizeof(uint16_t)];
+    char at[ORIGIN_HOST_MAX + sizeof(uint16_t) + sizeof(uint64_t)];
     size_t len;
     uint64_t hash;
 };
@@ -62,13 +62,15 @@ struct origins {
 
 /* --- origins --------------------------------------------------------------------------------- */
 
-static struct origin_key key_of(const struct origins *origins, struct span host, uint16_t port)
+static struct origin_key key_of(const struct origins *origins, const struct origin_at *at)
 {
-    struct origin_key key = {.len = host.len + sizeof(port)};
+    size_t len = at->host.len;
+    struct origin_key key = {.len = len + sizeof(at->port) + sizeof(at->tls)};
 
-    CHECK(host.len <= ORIGIN_HOST_MAX);
-    memcpy(key.at, host.at, host.len);
-    memcpy(key.at + host.len, &port, sizeof(port));
+    CHECK(len <= ORIGIN_HOST_MAX);
+    memcpy(key.at, at->host.at ? at->host.at : "", len);
+    memcpy(key.at + len, &at->port, sizeof(at->port));
+    memcpy(key.at + len + sizeof(at->port), &at->tls, sizeof(at->tls));
     key.hash = sip_hash64(&origins->key, span_of(key.at, key.len));
     return key;
 }
@@ -240,10 +242,10 @@ static struct connection *allowed(struct list *list, size_t link_at,
     return NULL;
 }
 
-struct stream *origins_take(struct origins *origins, struct span host, uint16_t port,
+struct stream *origins_take(struct origins *origins, const struct origin_at *at,
                             const struct address_check *check, struct ip *address)
 {
-    struct origin_key key = key_of(origins, host, port);
+    struct origin_key key = key_of(origins, at);
     struct origin *origin = find(origins, &key);
 
     if (origin == NULL) {
@@ -266,10 +268,10 @@ struct stream *origins_take(struct origins *origins, struct span host, uint16_t 
     return h1_request(connection->h1);
 }
 
-struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t port,
+struct stream *origins_adopt(struct origins *origins, const struct origin_at *at,
                              struct transport *transport, const struct ip *address)
 {
-    struct origin_key key = key_of(origins, host, port);
+    struct origin_key key = key_of(origins, at);
     struct connection *connection = xcalloc(1, sizeof(*connection));
 
     connection->origins = origins;
@@ -278,7 +280,7 @@ struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t
     connection->terms = origins->terms;
     connection->terms->refs++;
     connection->address = *address;
-    connection->port = port;
+    connection->port = at->port;
     list_init(&connection->idle);
     list_init(&connection->shared);
     list_init(&connection->age);

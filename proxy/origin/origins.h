@@ -13,6 +13,13 @@
 
 struct origins;
 
+/* What makes a connection to one origin: whom it was verified for, and how, is part of it. */
+struct origin_at {
+    struct span host; /* at most ORIGIN_HOST_MAX bytes */
+    uint16_t port;
+    uint64_t tls; /* the context's serial; 0: plain */
+};
+
 /* The connections that `settings` limit are those opened later; the number of idle ones applies
  * from the next one on. */
 struct origins *origins_new(struct loop *loop);
@@ -21,12 +28,12 @@ void origins_configure(struct origins *origins, const struct h1_settings *settin
 /* Closes every connection. Accepts NULL, sets it to NULL. */
 void origins_free(struct origins **origins);
 
-/* An idle connection to host (at most ORIGIN_HOST_MAX bytes) and port whose address `check` still
- * allows, as the stream for the next request; its address in *address. NULL: none. */
-struct stream *origins_take(struct origins *origins, struct span host, uint16_t port,
+/* An idle connection to the origin whose address `check` still allows, as the stream for the next
+ * request; its address in *address. NULL: none. */
+struct stream *origins_take(struct origins *origins, const struct origin_at *at,
                             const struct address_check *check, struct ip *address);
 /* The stream for the first request on a new connection. */
-struct stream *origins_adopt(struct origins *origins, struct span host, uint16_t port,
+struct stream *origins_adopt(struct origins *origins, const struct origin_at *at,
                              struct transport *transport, const struct ip *address);
 
 /* See upstream_may_retry(). */

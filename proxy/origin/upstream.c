@@ -15,11 +15,14 @@
 
 #include <errno.h>
 
+enum { SESSIONS_MAX = 256 }; /* of TLS, kept for the next connection to the same origin */
+
 struct upstreams {
     struct loop *loop;
     struct upstream_settings settings; /* without the pointers */
     struct resolver *resolver;
     struct origins *origins;
+    struct tls_sessions *sessions;
     struct failures failures;
     struct list jobs;
     uint64_t connects, reuses, failed;
@@ -41,25 +44,33 @@ struct upstream_job {
     bool tunnel;
     bool fresh;
     uint16_t port;
-    int err; /* the last attempt's */
+    struct tls_context *tls; /* NULL: plain */
+    int err; /* the last attempt's; what TLS failed for tells more than the others */
     size_t refused;
     struct candidates candidates;
     size_t host_len;
     char host[ORIGIN_HOST_MAX];
 };
 
-/* One address being connected to. Given up, it lives until libuv lets go of `request`. */
+/* One address being connected to, and TLS agreed on. Given up, it lives until libuv lets go of
+ * `request`. */
 struct attempt {
     uv_connect_t request;
     struct list link;
     struct upstream_job *job; /* NULL: given up */
     struct transport *transport;
     struct ip ip;
+    bool is_connected; /* libuv has let go */
 };
 
 static struct span host_of(const struct upstream_job *job)
 {
     return span_of(job->host, job->host_len);
+}
+
+static struct origin_at origin_of(const struct upstream_job *job)
+{
+    return (struct origin_at){host_of(job), job->port, job->tls ? tls_context_serial(job->tls) : 0};
 }
 
 /* --- the end of a job ------------------------------------------------------------------------ */
@@ -72,6 +83,9 @@ static void give_up_attempts(struct upstream_job *job)
         struct attempt *attempt = list_entry(link, struct attempt, link);
         attempt->job = NULL;
         transport_close(&attempt->transport, false);
+        if (attempt->is_connected) {
+            free(attempt);
+        }
     }
 }
 
@@ -82,6 +96,7 @@ static void job_free(struct upstream_job *job)
     resolve_cancel(&job->waiter);
     give_up_attempts(job);
     list_remove(&job->link);
+    tls_context_unref(&job->tls);
     pool_give(loop_pool(job->upstreams->loop), job, sizeof(*job));
 }
 
@@ -134,12 +149,15 @@ static struct stream *to_stream(struct upstream_job *job, struct transport *tran
         return tunnel_stream(transport, settings->tunnel_idle_ms ? settings->tunnel_idle_ms
                                                                  : settings->idle_ms);
     }
-    return origins_adopt(job->upstreams->origins, host_of(job), job->port, transport, ip);
+    struct origin_at at = origin_of(job);
+    return origins_adopt(job->upstreams->origins, &at, transport, ip);
 }
 
 static void succeed(struct upstream_job *job, struct transport *transport, const struct ip *ip)
 {
-    struct upstream_result result = {.resolved = true, .address = *ip};
+    const struct tls *tls = transport_tls(transport);
+    struct upstream_result result = {
+        .resolved = true, .address = *ip, .secured = tls, .resumed = tls && tls_is_resumed(tls)};
 
     remember_losers(job);
     failures_remove(&job->upstreams->failures, ip, job->port);
@@ -150,33 +168,73 @@ static void succeed(struct upstream_job *job, struct transport *transport, const
 
 static void attempt_next(struct upstream_job *job);
 
+static bool is_of_tls(int err)
+{
+    return err == ERR_TLS || err == ERR_CERT_UNTRUSTED || err == ERR_CERT_EXPIRED ||
+           err == ERR_CERT_NAME;
+}
+
 static void attempt_failed(struct upstream_job *job, const struct ip *ip, int err)
 {
-    job->err = err;
+    job->err = is_of_tls(job->err) && !is_of_tls(err) ? job->err : err;
     if (is_remote(err)) {
         remember_failure(job, ip);
     }
 }
 
-static void on_connect(uv_connect_t *request, int status)
+static void attempt_end(struct attempt *attempt, int err)
 {
-    struct attempt *attempt = container_of(request, struct attempt, request);
     struct upstream_job *job = attempt->job;
     struct transport *transport = attempt->transport;
     struct ip ip = attempt->ip;
 
     list_remove(&attempt->link);
     free(attempt);
-    if (job == NULL) {
-        return;
-    }
-    if (status == 0) {
+    if (err == 0) {
         succeed(job, transport, &ip);
         return;
     }
     transport_close(&transport, false);
-    attempt_failed(job, &ip, status);
+    attempt_failed(job, &ip, err);
     attempt_next(job);
+}
+
+static void on_secured(void *owner, int err)
+{
+    struct attempt *attempt = owner;
+    struct upstream_job *job = attempt->job;
+    const struct tls *tls = transport_tls(attempt->transport);
+
+    if (err) {
+        err = is_of_tls(err) ? err : ERR_TLS;
+        log_warn("origin_tls_failed", "host=%.*s port=%u err=%s why=%s", SPAN_ARGS(host_of(job)),
+                 job->port, err_text(err), tls_why(tls));
+    }
+    attempt_end(attempt, err);
+}
+
+/* What else is under way may still win; nothing is begun beside it. */
+static void attempt_secure(struct attempt *attempt)
+{
+    struct upstream_job *job = attempt->job;
+    struct tls_peer peer = {host_of(job), job->port, job->upstreams->sessions};
+
+    attempt->is_connected = true;
+    timeout_clear(&job->step);
+    transport_start_tls(attempt->transport, job->tls, &peer, 0, on_secured, attempt);
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct attempt *attempt = container_of(request, struct attempt, request);
+
+    if (attempt->job == NULL) {
+        free(attempt);
+    } else if (status == 0 && attempt->job->tls) {
+        attempt_secure(attempt);
+    } else {
+        attempt_end(attempt, status);
+    }
 }
 
 static int attempt_start(struct upstream_job *job, const struct ip *ip)
@@ -283,8 +341,8 @@ static bool reuse(struct upstream_job *job)
     if (job->fresh || job->tunnel) {
         return false;
     }
-    result.stream = origins_take(job->upstreams->origins, host_of(job), job->port, &job->check,
-                                 &result.address);
+    struct origin_at at = origin_of(job);
+    result.stream = origins_take(job->upstreams->origins, &at, &job->check, &result.address);
     if (result.stream == NULL) {
         return false;
     }
@@ -333,6 +391,7 @@ struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upst
         .tunnel = target->tunnel,
         .fresh = target->fresh,
         .port = target->port,
+        .tls = target->tls ? tls_context_ref(target->tls) : NULL,
         .err = ERR_NO_ADDRESS,
         .host_len = host.len,
     };
@@ -356,8 +415,17 @@ struct failure upstream_failure(const struct upstream_result *result)
 {
     enum reason reason = result->resolved ? REASON_CONNECT : REASON_DNS;
 
-    if (result->err == ERR_REFUSED) {
+    switch (result->err) {
+    case ERR_REFUSED:
         return (struct failure){403, REASON_TARGET_ADDRESS};
+    case ERR_TLS:
+        return (struct failure){502, REASON_TLS_HANDSHAKE};
+    case ERR_CERT_UNTRUSTED:
+        return (struct failure){502, REASON_TLS_CERTIFICATE};
+    case ERR_CERT_EXPIRED:
+        return (struct failure){502, REASON_TLS_EXPIRED};
+    case ERR_CERT_NAME:
+        return (struct failure){502, REASON_TLS_NAME};
     }
     return (struct failure){result->err == ERR_TIMEOUT ? 504 : 502, reason};
 }
@@ -397,6 +465,7 @@ int upstreams_new(struct loop *loop, const struct upstream_settings *settings,
     list_init(&upstreams->jobs);
     failures_init(&upstreams->failures);
     upstreams->origins = origins_new(loop);
+    upstreams->sessions = tls_sessions_new(SESSIONS_MAX);
     take_settings(upstreams, settings);
     int err = resolver_new(loop, &names, &upstreams->resolver);
     if (err) {
@@ -429,6 +498,7 @@ void upstreams_free(struct upstreams **upstreams)
         job_free(list_entry(u->jobs.next, struct upstream_job, link));
     }
     origins_free(&u->origins);
+    tls_sessions_free(&u->sessions);
     resolver_free(&u->resolver);
     free(u);
 }

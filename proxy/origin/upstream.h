@@ -1,5 +1,6 @@
 /*
- * upstream - connections to origins: resolve, check the address, connect (happy eyeballs), reuse.
+ * upstream - connections to origins: resolve, check the address, connect (happy eyeballs), agree on
+ * TLS, reuse.
  * One per worker; belongs to its loop.
  */
 #ifndef LARDER_PROXY_ORIGIN_UPSTREAM_H
@@ -33,16 +34,20 @@ struct upstream_settings {
 struct upstream_target {
     struct span host; /* name or address, lower case, without brackets; copied */
     uint16_t port;
-    bool tunnel; /* a bare tunnel, never pooled, instead of HTTP/1 */
-    bool fresh;  /* do not take an idle connection (the retry after a dead one) */
+    struct tls_context *tls; /* https; NULL: plain */
+    bool tunnel;             /* a bare tunnel, never pooled, instead of HTTP/1 */
+    bool fresh;              /* do not take an idle connection (the retry after a dead one) */
 };
 
 struct upstream_result {
-    int err;               /* 0; ERR_NO_ADDRESS, ERR_REFUSED (by the check), ERR_TIMEOUT, -errno */
+    int err;               /* 0; ERR_NO_ADDRESS, ERR_REFUSED (by the check), ERR_TIMEOUT, -errno;
+                            * of TLS: ERR_TLS, ERR_CERT_UNTRUSTED, ERR_CERT_EXPIRED, ERR_CERT_NAME */
     bool resolved;         /* the name had an address: err is about connecting */
     struct stream *stream; /* bind and send; NULL when err */
     bool reused;           /* the connection had carried another request before */
-    struct ip address;     /* the one used */
+    bool secured;          /* TLS was agreed on for this one; or a session of it */
+    bool resumed;
+    struct ip address; /* the one used */
 };
 
 /* What a client is told about a result with an error. */

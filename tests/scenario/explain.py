@@ -229,7 +229,6 @@ def refusals(scene):
     for url, query, status, reason in (
             ("http://a.example/", "client=192.0.2.7", 403, "access"),
             ("http://a.example:25/", "client=127.0.0.1", 403, "target-port"),
-            ("https://a.example/", "", 501, "bad-request"),
             ("/path", "header=Host:%20a.example", 400, "no-site"),
             ("a.example:22", "method=CONNECT", 403, "target-port"),
             ("http://a.example/", "header=Via:%201.1%20larder", 508, "loop"),

@@ -243,13 +243,10 @@ Test(directives, errors_of_options_are_exact)
         {"--site|www.example.net", "--site: \"www.example.net\" is no site; expected HOST=ORIGIN "
                                    "such as www.example.net=http://127.0.0.1:8080\n"},
         {"--site|a=ftp://b", "--site: \"origins\" cannot be \"ftp://b\"; expected scheme, host "
-                             "and port such as http://origin.example.net:8080\n"},
+                             "and port such as https://origin.example.net:8443\n"},
         {"--site|a=http://b/c",
          "--site: \"origins\" cannot be \"http://b/c\": it has a path; expected scheme, host and "
-         "port such as http://origin.example.net:8080\n"},
-        {"--site|a=https://b",
-         "--site: \"origins\" cannot be \"https://b\": https to origins is not available in this "
-         "version; expected scheme, host and port such as http://origin.example.net:8080\n"},
+         "port such as https://origin.example.net:8443\n"},
         {"--site|a:80=http://b", "--site: \"hosts\" cannot be \"a:80\": it has a port; expected a "
                                  "host name, *.NAME or *\n"},
         {"--site|a.*=http://b",
@@ -315,7 +312,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"sites:\n  - {hosts: [], origins: [\"http://a\"]}\n",
          ":2:13: \"hosts\" has no value; expected a host name, *.NAME or *\n"},
         {"sites:\n  - {hosts: a}\n", ":2:5: \"origins\" is missing; expected scheme, host and port "
-                                     "such as http://origin.example.net:8080\n"},
+                                     "such as https://origin.example.net:8443\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf errors = BUF_INIT;
