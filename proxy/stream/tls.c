@@ -16,6 +16,10 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 
+/* Each KeyUpdate (RFC 8446 4.6.3) costs much more to take than to send: so many, and one more for
+ * each so many bytes of plaintext. */
+enum { UPDATES_MAX = 32, UPDATE_BYTES = 65536 };
+
 struct tls {
     SSL *ssl;
     struct tls_context *context;
@@ -24,6 +28,8 @@ struct tls {
     struct tls_sessions *sessions;
     struct tls_session_key key;
     const char *why; /* NULL: no failure yet */
+    uint64_t taken;  /* bytes of plaintext from the peer */
+    uint64_t updates;
     bool met_http;
     bool is_ended;
 };
@@ -81,6 +87,16 @@ static BIO *bio_new(struct tls *tls)
     return bio;
 }
 
+static void on_message(int is_sent, int version, int type, const void *at, size_t len, SSL *ssl,
+                       void *arg)
+{
+    struct tls *tls = arg;
+
+    if (!is_sent && type == SSL3_RT_HANDSHAKE && len && *(const char *)at == SSL3_MT_KEY_UPDATE) {
+        tls->updates++;
+    }
+}
+
 /* ---- life ---- */
 
 /* Names are asked for and checked, addresses only checked (RFC 6066 3). */
@@ -130,6 +146,8 @@ struct tls *tls_new(struct tls_context *context, const struct tls_peer *peer)
     tls->ssl = SSL_new(context->identities[0].ssl);
     CHECK(tls->ssl);
     SSL_set_app_data(tls->ssl, tls);
+    SSL_set_msg_callback(tls->ssl, on_message);
+    SSL_set_msg_callback_arg(tls->ssl, tls);
     BIO *bio = bio_new(tls);
     SSL_set_bio(tls->ssl, bio, bio);
     if (peer) {
@@ -245,7 +263,13 @@ ssize_t tls_read(struct tls *tls, char *to, size_t room, struct buf *out)
     ERR_clear_error();
     tls->out = out;
     int result = SSL_read_ex(tls->ssl, to, room, &n);
+    if (tls->updates > UPDATES_MAX + tls->taken / UPDATE_BYTES) {
+        int err = failed(tls);
+        tls->why = "too many key updates";
+        return err;
+    }
     if (result == 1) {
+        tls->taken += n;
         return (ssize_t)n;
     }
     switch (SSL_get_error(tls->ssl, result)) {

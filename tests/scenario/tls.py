@@ -60,9 +60,9 @@ class Proxy(larder.Proxy):
         pairs = ", ".join(f"{{certificate: {self.certs.path(name + '.pem')}, "
                           f"key: {self.certs.path(name + '.key')}}}" for name in names)
         self.file.write_text(
-            f"listen:\n  - 127.0.0.1:{self.port}\n"
-            f"  - address: 127.0.0.1:{self.tls}\n    tls: {{certificates: [{pairs}]}}\n"
-            "timeouts: {tls-handshake: 1s}\n")
+            f"listen:\n  - address: 127.0.0.1:{self.tls}\n    tls: {{certificates: [{pairs}]}}\n"
+            f"  - 127.0.0.1:{self.port}\n"
+            "timeouts: {tls-handshake: 1s}\nconnect-ports: [1024-65535]\n")
 
     def popen(self):
         return subprocess.Popen(self.command, stderr=self.log)
@@ -259,6 +259,25 @@ def ends(proxy, certs, origin):
     plain.close()
 
 
+def tunnel(proxy, certs, origin):
+    with connect(proxy, context(certs)) as conn:
+        conn.sendall(f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        check(b" 200 " in raw.until_head(conn)[0], "a tunnel is opened")
+        check(get(conn, "/big")[1] == BODY, "and carries every byte")
+
+
+def renegotiation(proxy):
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.tls}", "-tls1_2"],
+        input="R\n", capture_output=True, text=True, timeout=30)
+    check("no renegotiation" in done.stderr, "who wants to negotiate anew is refused")
+
+
+def pac(proxy):
+    data, _ = raw.ask(proxy.admin, b"GET /proxy.pac HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    check(f"HTTPS localhost:{proxy.tls};".encode() in data, "the PAC file tells of TLS")
+
+
 def no_tls(proxy, origin):
     ask = f"GET {origin.base}/a HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     for what, said in (("GET", ask), ("CONNECT", b"CONNECT a.test:443 HTTP/1.1\r\n\r\n")):
@@ -339,6 +358,9 @@ def main():
         bodies(proxy, certs, origin)
         slow_reader(proxy, certs, origin)
         ends(proxy, certs, origin)
+        tunnel(proxy, certs, origin)
+        renegotiation(proxy)
+        pac(proxy)
         no_tls(proxy, origin)
         curl(proxy, certs, origin)
         reloads(proxy, certs)

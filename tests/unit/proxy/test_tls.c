@@ -202,6 +202,53 @@ Test(tls, rfc7301_3_2_nothing_in_common_is_refused)
     tls_context_unref(&theirs);
 }
 
+/* ---- a client that does what ours never does ---- */
+
+/* One flight of a client of the test's own. */
+static void exchange(SSL *ssl, BIO *in, BIO *out)
+{
+    char flight[16384];
+    int len = BIO_read(out, flight, sizeof(flight));
+
+    buf_append(&to_server, span_of(flight, len > 0 ? (size_t)len : 0));
+    server_err = step(server, &to_server, &to_client);
+    BIO_write(in, buf_span(&to_client).at, (int)buf_len(&to_client));
+    buf_clear(&to_client);
+}
+
+Test(tls, rfc8446_4_6_3_a_flood_of_key_updates_is_ended)
+{
+    struct tls_context *ours = serve("a", BIT(ALPN_HTTP1), NULL);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(context);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    char flight[64];
+
+    SSL_set_bio(ssl, in, out);
+    server = tls_new(ours, NULL);
+    for (int i = 0; i < 2; i++) {
+        SSL_connect(ssl);
+        exchange(ssl, in, out);
+    }
+    cr_assert_eq(server_err, 0);
+    int updates = 0;
+    const char *said = "(again)";
+    while (updates < 100 && strcmp(said, "(again)") == 0) {
+        updates++;
+        SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+        cr_assert_eq(SSL_do_handshake(ssl), 1);
+        int len = BIO_read(out, flight, sizeof(flight));
+        buf_append(&to_server, span_of(flight, (size_t)len));
+        said = got(server, &to_server, &to_client);
+    }
+    cr_expect_str_eq(said, "(failed)");
+    cr_expect_eq(updates, 33);
+    cr_expect_str_eq(tls_why(server), "too many key updates");
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    tls_context_unref(&ours);
+}
+
 /* ---- who is there ---- */
 
 Test(tls, certificates_are_verified)

@@ -211,6 +211,37 @@ Test(transport_tls, http_is_answered_with_a_sentence)
     peer_fini(&peer);
 }
 
+static int begun;
+
+static void on_begun(void *owner, int err)
+{
+    begun++;
+}
+
+/* Each may cost a millisecond: the others have their turn in between. */
+Test(transport_tls, few_handshakes_begin_in_one_turn)
+{
+    enum { CLIENTS = 20 };
+    struct peer peers[CLIENTS];
+    struct transport *transports[CLIENTS];
+    int most = 0;
+
+    for (int i = 0; i < CLIENTS; i++) {
+        peer_pair(&peers[i], loop, &transports[i], false);
+        transport_start_tls(transports[i], ours, NULL, 0, on_begun, NULL);
+        cr_assert_eq(write(peers[i].fd, "no hello\n", 9), 9);
+    }
+    for (int before = 0; begun < CLIENTS; before = begun) {
+        loop_turn(loop);
+        most = begun - before > most ? begun - before : most;
+    }
+    cr_expect_leq(most, 4);
+    for (int i = 0; i < CLIENTS; i++) {
+        transport_close(&transports[i], false);
+        peer_fini(&peers[i]);
+    }
+}
+
 /* ---- bytes ---- */
 
 Test(transport_tls, spans_arrive_as_one_stream)
