@@ -39,6 +39,7 @@ struct env {
     int fd;                           /* LMDB's, unless is_view or is_mapped */
     const char *map;                  /* where the file is mapped; NULL until env_locate() */
     struct env_root roots[ENV_ROOTS]; /* walk.c's */
+    _Atomic uint64_t file_pages;      /* walk.c's: it has so many, or more by now */
     struct env_lane lanes[ENV_LANES];
 };
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static_assert(WALK_HEADER == sizeof(struct page), "the header of a run");
@@ -42,18 +43,32 @@ int walk_pread(const struct env *env, uint64_t offset, void *to, size_t len)
     return err;
 }
 
-static bool is_inside(const struct env *env, uint64_t page, uint64_t count)
+/* The file may end before its mapping does, and grows. The system is asked only behind the end that
+ * is known. */
+static bool is_inside(struct env *env, uint64_t page, uint64_t count)
 {
     uint64_t pages = env->map_size / env->page_size;
+    struct stat file;
 
-    return page < pages && count <= pages - page;
+    if (page >= pages || count > pages - page) {
+        return false;
+    }
+    if (page + count <= atomic_load_explicit(&env->file_pages, memory_order_relaxed)) {
+        return true;
+    }
+    if (fstat(env->fd, &file) != 0) {
+        return false;
+    }
+    pages = (uint64_t)file.st_size / env->page_size;
+    atomic_store_explicit(&env->file_pages, pages, memory_order_relaxed);
+    return page + count <= pages;
 }
 
 /* Its bytes, in the mapping or in a buffer. `busy`: many lookups come through this page, so that it
  * is the last to go. */
 static int page_at(struct walk *walk, uint64_t number, bool busy, const char **out)
 {
-    const struct env *env = walk->env;
+    struct env *env = walk->env;
     size_t size = env->page_size;
 
     if (!is_inside(env, number, 1)) {

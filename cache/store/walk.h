@@ -4,7 +4,8 @@
  * ERR_AGAIN, and a thread that may wait reads it with pread(2) into a buffer of its own, or through
  * the mapping. It needs no consent of LMDB, which gives a file up when a root cannot be written.
  *
- * Every access is held inside the page and the mapping, whatever a damaged page says.
+ * Every access is held inside the page and the file, whatever a damaged page says: what leads out
+ * of it is damage, and no disk that cannot be read.
  *
  * Any thread. The caller sees to it that the pages do not change under the walk: by a read
  * transaction, or because nobody writes to the file any more.

@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/lookup.h"
+#include "cache/store/page.h"
+#include "cache/store/resident.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -297,6 +299,85 @@ Test(segment, a_damaged_one_is_not_opened)
                          cases[i].what, byte);
             segment_retire(segment);
             segment_close(segment);
+            teardown(&f);
+        }
+    }
+}
+
+/* What a page of a tree leads to lies at `to` from now on: the pages below a branch, or the values
+ * of a leaf. Returns how many there were. */
+static unsigned lead_to(char *page, enum page_flags flags, uint64_t to)
+{
+    struct page header;
+    unsigned led = 0;
+
+    memcpy(&header, page, sizeof(header));
+    for (unsigned i = 0; i < page_nodes(&header); i++) {
+        uint16_t at;
+        struct node node;
+        memcpy(&at, page + sizeof(header) + (size_t)i * 2, sizeof(at));
+        memcpy(&node, page + at, sizeof(node));
+        if (flags == PAGE_BRANCH) {
+            node.low = (uint16_t)to;
+            node.high = (uint16_t)(to >> 16);
+            memcpy(page + at, &node, sizeof(node));
+            led++;
+        } else if (node.flags & NODE_BIG) {
+            memcpy(page + at + sizeof(node) + node.key_len, &to, sizeof(to));
+            led++;
+        }
+    }
+    return led;
+}
+
+static void damage(const struct segment *segment, enum page_flags flags, uint64_t to)
+{
+    char path[PATH_MAX], page[4096];
+    unsigned led = 0;
+
+    segment_path(segment->home, segment->id, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    for (uint64_t at = 2; pread(fd, page, sizeof(page), (off_t)at * 4096) == sizeof(page); at++) {
+        struct page header;
+        memcpy(&header, page, sizeof(header));
+        if (header.number == at && header.flags == flags) {
+            led += lead_to(page, flags, to);
+            cr_assert_eq(pwrite(fd, page, sizeof(page), (off_t)at * 4096), sizeof(page));
+        }
+    }
+    close(fd);
+    cr_assert_gt(led, 0);
+}
+
+/* A directory whose disk cannot be read is taken out: damage must not look like that. */
+Test(segment, what_leads_behind_the_end_of_the_file_is_damage)
+{
+    enum { CAPACITY = 4 << 20, COUNT = 400 };
+    static const struct {
+        enum page_flags flags;
+        uint64_t to; /* in the mapping, or not even there */
+    } cases[] = {{PAGE_BRANCH, CAPACITY / 4096 - 8},
+                 {PAGE_BRANCH, UINT32_MAX},
+                 {PAGE_LEAF, CAPACITY / 4096 - 8},
+                 {PAGE_LEAF, UINT64_MAX / 4096}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (enum walk_way way = WALK_NOW; way <= WALK_MAP; way++) {
+            struct fixture f;
+            struct store_chunk chunk = {.len = 3000};
+            struct span bytes;
+            void *copy;
+            setup(&f);
+            struct segment *segment = create(&f, CAPACITY);
+            for (int n = 0; n < COUNT; n++) {
+                chunk.number = add_filled(segment, 3000, n);
+            }
+            cr_assert_eq(segment_commit(segment), 0);
+            segment_seal(segment);
+            damage(segment, cases[i].flags, cases[i].to);
+            resident_forget();
+            cr_expect_eq(lookup_chunk(segment, &chunk, way, &bytes, &copy), ERR_CORRUPT,
+                         "case %zu, way %d", i, (int)way);
             teardown(&f);
         }
     }
