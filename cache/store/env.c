@@ -367,9 +367,14 @@ void env_close(struct env *env)
     }
 }
 
+static int begin_error(int result)
+{
+    return result == MDB_PANIC ? ERR_CLOSED : env_error(result);
+}
+
 static int call_renew(void *arg)
 {
-    return env_error(mdb_txn_renew(arg));
+    return begin_error(mdb_txn_renew(arg));
 }
 
 struct beginning {
@@ -381,7 +386,7 @@ static int call_begin(void *arg)
 {
     struct beginning *begin = arg;
 
-    return env_error(mdb_txn_begin(begin->lmdb, NULL, MDB_RDONLY, begin->txn));
+    return begin_error(mdb_txn_begin(begin->lmdb, NULL, MDB_RDONLY, begin->txn));
 }
 
 int env_read_begin(struct env *env, MDB_txn **txn)

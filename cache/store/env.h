@@ -69,7 +69,8 @@ int env_map(struct env *env, const char *path);
  * too. Nobody may be in a transaction, or begin one again. Harmless when it is done. */
 void env_leave(struct env *env);
 
-/* 0, -EIO, or a code of LMDB. */
+/* 0, -EIO, ERR_CLOSED, or a code of LMDB. ERR_CLOSED: it has given the file up, as a root could not
+ * be written, and neither it nor anybody else writes there any more. */
 int env_read_begin(struct env *env, MDB_txn **txn);
 void env_read_end(struct env *env, MDB_txn *txn);
 

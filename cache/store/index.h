@@ -26,7 +26,13 @@ struct index {
     atomic_bool given_up;
     uint8_t uuid[16];
     struct sip_key secret;
-    struct index *older;            /* the environment of the same file that this one replaced */
+    /* The environment of the same file that this one replaced. Who took it up just before is still
+     * in it, without a transaction or in one that this one does not see, while this one is written
+     * to. Nobody begins another lookup there, and LMDB uses a page of the commit it is at again in
+     * the third one after it: a lookup is over long before. One that sleeps so long may miss, or
+     * find what was right when it began: a location has a checksum over its key's hash, and the
+     * record it leads to has the key. */
+    struct index *older;
     uint32_t next_id;               /* no segment had an id from here on */
     uint8_t sweep_from[STORE_HASH]; /* where the next sweep goes on */
 };

@@ -74,7 +74,8 @@ static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
     return err;
 }
 
-/* In a file that is written to: as of the last commit. */
+/* In a file that is written to: as of the last commit. LMDB may have given it up a moment ago,
+ * before the writer could say so: then that was the last one. */
 static int get_in_transaction(struct walk *walk, const struct walk_tree *tree, struct span key,
                               struct found *out, uint64_t *commit)
 {
@@ -83,6 +84,10 @@ static int get_in_transaction(struct walk *walk, const struct walk_tree *tree, s
     for (int i = 0; i < ATTEMPTS && err == ERR_AGAIN; i++) {
         MDB_txn *txn;
         err = env_read_begin(walk->env, &txn);
+        if (err == ERR_CLOSED) {
+            *commit = WALK_LAST;
+            return get(walk, tree, WALK_LAST, key, out);
+        }
         if (err) {
             return err;
         }

@@ -45,7 +45,9 @@ struct segment {
     pthread_mutex_t opening;
     _Atomic bool opened;       /* the first use opens the file */
     _Atomic bool sealed;       /* nobody writes to it any more */
+    char before_visitors[64];  /* a line of their own: readers of an open segment write them */
     _Atomic uint32_t visitors; /* who entered it */
+    char behind_visitors[64 - sizeof(uint32_t)];
     struct env env;
     MDB_dbi objects, chunks, owners;
     struct ledger ledger;

@@ -8,7 +8,9 @@
  * of it is damage, and no disk that cannot be read.
  *
  * Any thread. The caller sees to it that the pages do not change under the walk: by a read
- * transaction, or because nobody writes to the file any more.
+ * transaction, or because nobody writes to the file any more. There is one that cannot: who is in
+ * an index while it is opened anew (index.h). There a walk may find nothing or nonsense, but
+ * nothing that it could be led out of the file by, and what it finds is judged by its own checksum.
  */
 #ifndef LARDER_CACHE_STORE_WALK_H
 #define LARDER_CACHE_STORE_WALK_H

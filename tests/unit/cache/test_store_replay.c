@@ -3,6 +3,8 @@
 #include "store_kit.h"
 
 #include "base/err.h"
+#include "cache/store/lookup.h"
+#include "cache/store/segments.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,8 +12,10 @@
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static atomic_uint full_at_chunk; /* the n-th chunk from now on does not fit; 0: all do */
 static atomic_uint no_blocks;     /* of so many files, every second one gets none */
@@ -175,6 +179,74 @@ Test(store_replay, what_lies_in_a_segment_without_its_new_root_is_found, .timeou
 Test(store_replay, what_an_index_without_its_new_root_says_is_found, .timeout = 60)
 {
     lose_root("/index.");
+}
+
+/* A moment passes between LMDB's refusal and what the writer makes of it. */
+Test(store_replay, a_segment_given_up_just_now_is_read_as_of_its_last_commit)
+{
+    static const uint8_t owner[STORE_HASH] = "whose chunk it i";
+    char dir[] = "/tmp/larder-replay-XXXXXX";
+    struct segments segments;
+    struct span bytes;
+    void *at, *copy;
+    uint32_t id, number;
+
+    cr_assert_not_null(mkdtemp(dir));
+    segments_init(&segments, dir, 8);
+    struct segment *segment = segments_next_free(&segments, &id);
+    struct segment_spec spec = {.id = id, .log = S3_PROBATION, .capacity = 1 << 20};
+    cr_assert_eq(segment_create(segment, &segments.home, &spec), 0);
+    cr_assert_eq(segment_write_begin(segment), 0);
+    cr_assert_eq(segment_add_chunk(segment, owner, 5000, &at, &number), 0);
+    memset(at, 'a', 5000);
+    struct store_chunk chunk = {
+        .segment = id, .number = number, .len = 5000, .sum = XXH3_64bits(at, 5000)};
+    cr_assert_eq(segment_commit(segment), 0);
+    cr_assert_eq(segment_write_begin(segment), 0);
+    cr_assert_eq(segment_add_chunk(segment, owner, 5000, &at, &number), 0);
+    memset(at, 'b', 5000);
+    atomic_store(&rootless, "/seg-");
+    cr_assert_neq(segment_commit(segment), 0);
+    for (enum walk_way way = WALK_NOW; way <= WALK_MAP; way++) {
+        cr_expect_eq(lookup_chunk(segment, &chunk, way, &bytes, &copy), 0, "way %d", (int)way);
+        cr_expect_eq(bytes.at[4999], 'a');
+        free(copy);
+    }
+    chunk.number = number;
+    cr_expect_eq(lookup_chunk(segment, &chunk, WALK_MAP, &bytes, &copy), ERR_CORRUPT);
+    segment_unlink(&segments.home, id);
+    segments_fini(&segments);
+    cr_expect_eq(rmdir(dir), 0);
+}
+
+Test(store_replay, an_index_given_up_just_now_is_read_as_of_its_last_commit)
+{
+    static const uint8_t hash[STORE_HASH] = "an object's hash";
+    char dir[] = "/tmp/larder-replay-XXXXXX";
+    struct location location = {.segment = 7, .object = 1, .low_segment = 7};
+    struct index index;
+    uint64_t commit;
+
+    cr_assert_not_null(mkdtemp(dir));
+    cr_assert_eq(index_open(&index, dir, KIT_SIZE, NULL), 0);
+    cr_assert_eq(index_begin(&index), 0);
+    cr_assert_eq(index_put(&index, hash, &location), 0);
+    cr_assert_eq(index_commit(&index), 0);
+    cr_assert_eq(index_begin(&index), 0);
+    location.segment = 8;
+    cr_assert_eq(index_put(&index, hash, &location), 0);
+    atomic_store(&rootless, "/index.");
+    cr_assert_neq(index_commit(&index), 0);
+    cr_expect(atomic_load(&index.given_up));
+    atomic_store(&index.given_up, false); /* as readers see it before */
+    for (enum walk_way way = WALK_NOW; way <= WALK_MAP; way++) {
+        cr_expect_eq(lookup_location(&index, hash, way, &location, &commit), 0, "way %d", (int)way);
+        cr_expect_eq(location.segment, 7);
+        cr_expect_eq(commit, WALK_LAST);
+    }
+    index_close(&index);
+    index_remove(dir);
+    cr_expect_eq(rmdir(dir), 0);
 }
 
 /* Or a disk that takes no roots would push out all that is there, one segment after the other. */
