@@ -6,6 +6,7 @@ compared byte for byte, for slow readers as well; ends that are said and ends th
 is no TLS at all. A reload takes new certificates over, and keeps the old ones when a file is broken.
 """
 import hashlib
+import os
 import pathlib
 import signal
 import socket
@@ -13,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 
@@ -297,6 +299,31 @@ def no_tls(proxy, origin):
           "that is counted")
 
 
+def crowd(proxy, certs, origin):
+    """Many at once, each with connections of its own, while certificates are read again."""
+    answered = []
+
+    def client(number):
+        made = context(certs)
+        session = None
+        for n in range(6):
+            with connect(proxy, made, ("one.test", "two.test")[number % 2], session) as conn:
+                for path in (f"/crowd/{number % 3}/{n}", "/big" if n == number else "/a"):
+                    _, body = get(conn, origin.base + path)
+                    answered.append(body == (BODY if path == "/big" else BODY[:1000]))
+                session = conn.session
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        proxy.reload()
+    for thread in threads:
+        thread.join()
+    check(len(answered) == 96 and all(answered), f"a crowd is answered during reloads "
+          f"{len(answered)} {answered.count(False)}")
+
+
 def reloads(proxy, certs):
     proxy.configure(["one", "three"])
     proxy.reload()
@@ -349,7 +376,7 @@ def main():
         certs.sign("two", "DNS:two.test,DNS:*.two.test", rsa=True)
         certs.sign("three", "DNS:three.test")
         origin = raw.Origin(serve)
-        proxy = Proxy(program, folder, certs)
+        proxy = Proxy(program, folder, certs, "--workers", os.environ.get("LARDER_WORKERS", "2"))
         proxy.start()
         handshakes(proxy, certs, origin)
         protocols(proxy, certs)
@@ -363,10 +390,13 @@ def main():
         pac(proxy)
         no_tls(proxy, origin)
         curl(proxy, certs, origin)
+        crowd(proxy, certs, origin)
         reloads(proxy, certs)
         checks(program, proxy, certs)
         check(proxy.metric("larder_tls_resumed_total") >= 2, "resumed sessions are counted")
         check(proxy.stop(), "the proxy ends well")
+        log = proxy.logged()
+        check("Sanitizer" not in log and "runtime error" not in log, log[-8000:])
     check.end()
 
 
