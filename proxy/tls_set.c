@@ -4,7 +4,7 @@
 #include "base/mem.h"
 
 /* What clients may choose of, and what origins are offered. */
-enum { CLIENT_ALPN = BIT(ALPN_HTTP1) | BIT(ALPN_H2), ORIGIN_ALPN = BIT(ALPN_HTTP1) };
+enum { CLIENT_ALPN = BIT(ALPN_HTTP1) | BIT(ALPN_H2), ORIGIN_ALPN = CLIENT_ALPN };
 
 struct tls_set {
     struct settings_part part;

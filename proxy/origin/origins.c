@@ -20,6 +20,7 @@ struct origin {
     size_t idle_count;
     struct list shared; /* HTTP/2: those with room for another stream */
     size_t connections;
+    bool speaks_h1; /* the last connection opened does */
     size_t key_len;
     char key[];
 };
@@ -227,15 +228,27 @@ static struct stream *share(struct connection *connection)
     return stream;
 }
 
-/* The first of a list that `check` still allows. */
-static struct connection *allowed(struct list *list, size_t link_at,
-                                  const struct address_check *check)
+/* What an HTTP/2 connection can carry is asked for each time: it may be ending. */
+static bool is_usable(const struct connection *connection, const struct address_check *check)
 {
-    list_each(link, list)
+    return (connection->h2 == NULL || h2_room(connection->h2) > 0) &&
+           check->allowed(check->arg, &connection->address, connection->port);
+}
+
+static struct connection *find_usable(const struct origin *origin,
+                                      const struct address_check *check)
+{
+    list_each(link, &origin->shared)
     {
-        void *at = (char *)link - link_at;
-        struct connection *connection = at;
-        if (check->allowed(check->arg, &connection->address, connection->port)) {
+        struct connection *connection = list_entry(link, struct connection, shared);
+        if (is_usable(connection, check)) {
+            return connection;
+        }
+    }
+    list_each(link, &origin->idle)
+    {
+        struct connection *connection = list_entry(link, struct connection, idle);
+        if (is_usable(connection, check)) {
             return connection;
         }
     }
@@ -251,11 +264,7 @@ struct stream *origins_take(struct origins *origins, const struct origin_at *at,
     if (origin == NULL) {
         return NULL;
     }
-    struct connection *connection =
-        allowed(&origin->shared, offsetof(struct connection, shared), check);
-    if (connection == NULL) {
-        connection = allowed(&origin->idle, offsetof(struct connection, idle), check);
-    }
+    struct connection *connection = find_usable(origin, check);
     if (connection == NULL) {
         return NULL;
     }
@@ -285,7 +294,8 @@ struct stream *origins_adopt(struct origins *origins, const struct origin_at *at
     list_init(&connection->shared);
     list_init(&connection->age);
     list_push_back(&origins->all, &connection->link);
-    if (transport_alpn(transport) == ALPN_H2) {
+    connection->origin->speaks_h1 = transport_alpn(transport) != ALPN_H2;
+    if (!connection->origin->speaks_h1) {
         connection->h2 =
             h2_connect(transport, true, &connection->terms->h2, &h2_events, connection);
         list_push_front(&connection->origin->shared, &connection->shared);
@@ -293,6 +303,14 @@ struct stream *origins_adopt(struct origins *origins, const struct origin_at *at
     }
     connection->h1 = h1_connect(transport, &connection->terms->h1, &events, connection);
     return h1_request(connection->h1);
+}
+
+bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at)
+{
+    struct origin_key key = key_of(origins, at);
+    const struct origin *origin = find(origins, &key);
+
+    return origin && origin->speaks_h1;
 }
 
 bool origins_may_retry(const struct stream *stream)

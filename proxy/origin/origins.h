@@ -36,6 +36,9 @@ struct stream *origins_take(struct origins *origins, const struct origin_at *at,
 struct stream *origins_adopt(struct origins *origins, const struct origin_at *at,
                              struct transport *transport, const struct ip *address);
 
+/* It has a connection, and that is HTTP/1's. */
+bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at);
+
 /* See upstream_may_retry(). */
 bool origins_may_retry(const struct stream *stream);
 size_t origins_idle(const struct origins *origins);

@@ -38,6 +38,9 @@ struct upstream_job {
     struct timeout deadline; /* of all attempts */
     struct resolve_waiter waiter;
     struct list attempts;
+    struct list followers; /* wait whether this one's connection can carry them, too */
+    struct list follow;    /* of the one this one waits for */
+    bool may_follow;
     bool started;
     bool resolved;
     bool expects_more; /* the resolver has said a part */
@@ -89,8 +92,22 @@ static void give_up_attempts(struct upstream_job *job)
     }
 }
 
+/* They begin anew: with the connection there is now, or each with one of its own. */
+static void let_follow(struct upstream_job *job, bool may_follow)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&job->followers)) != NULL) {
+        struct upstream_job *follower = list_entry(link, struct upstream_job, follow);
+        follower->may_follow = may_follow;
+        timeout_set(job->upstreams->loop, &follower->step, 0);
+    }
+}
+
 static void job_free(struct upstream_job *job)
 {
+    let_follow(job, false);
+    list_remove(&job->follow);
     timeout_clear(&job->step);
     timeout_clear(&job->deadline);
     resolve_cancel(&job->waiter);
@@ -106,6 +123,7 @@ static void finish(struct upstream_job *job, const struct upstream_result *resul
     void *arg = job->arg;
 
     job->upstreams->failed += result->err != 0;
+    let_follow(job, result->err == 0);
     job_free(job);
     done(arg, result);
 }
@@ -351,14 +369,40 @@ static bool reuse(struct upstream_job *job)
     return true;
 }
 
+static bool is_same_origin(const struct upstream_job *a, const struct upstream_job *b)
+{
+    return a->port == b->port && a->tls == b->tls && span_eq(host_of(a), host_of(b));
+}
+
+/* Somebody is connecting to the same origin, and ALPN may bring a connection for many (RFC 9113
+ * 3.2): waits for that. Where HTTP/1 is known to be spoken nobody waits. */
+static bool follow(struct upstream_job *job)
+{
+    struct origin_at at = origin_of(job);
+
+    if (!job->tls || job->tunnel || job->fresh || !job->may_follow ||
+        origins_speaks_h1(job->upstreams->origins, &at)) {
+        return false;
+    }
+    list_each(link, &job->upstreams->jobs)
+    {
+        struct upstream_job *other = list_entry(link, struct upstream_job, link);
+        if (other != job && other->started && !other->tunnel && is_same_origin(job, other)) {
+            list_push_back(&other->followers, &job->follow);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void begin(struct upstream_job *job)
 {
     struct resolve_answer answer;
 
-    job->started = true;
-    if (reuse(job)) {
+    if (reuse(job) || follow(job)) {
         return;
     }
+    job->started = true;
     if (resolve(job->upstreams->resolver, host_of(job), &job->waiter, &answer)) {
         take_answer(job, &answer);
     }
@@ -396,7 +440,10 @@ struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upst
         .host_len = host.len,
     };
     memcpy(job->host, host.at ? host.at : "", host.len);
+    job->may_follow = true;
     list_init(&job->attempts);
+    list_init(&job->followers);
+    list_init(&job->follow);
     list_init(&job->waiter.link);
     job->waiter.answered = on_answered;
     timeout_init(&job->step, on_step);

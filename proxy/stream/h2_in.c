@@ -74,8 +74,20 @@ void h2_in_field(struct h2 *h2, struct span name, struct span value)
 
 /* ---- heads ---- */
 
+/* RFC 9218 10: who says nothing about priority is served in turns, so that a small response is not
+ * stuck behind a large one. */
+static void set_turns(struct h2 *h2, const struct h2_stream *stream, const struct http_head *head)
+{
+    const nghttp2_extpri in_turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+
+    if (!fields_has(&head->fields, FIELD_PRIORITY)) {
+        nghttp2_session_change_extpri_stream_priority(h2->session, stream->id, &in_turns, 0);
+    }
+}
+
 static void take_request(struct h2 *h2, struct h2_stream *stream, const struct http_head *head)
 {
+    set_turns(h2, stream, head);
     stream->method = head->method;
     if (head->method == METHOD_CONNECT) {
         stream->in = H2_IN_HOLD; /* where it begins */

@@ -70,6 +70,18 @@ class Origin:
                 pass
 
 
+def unchunked(head, body):
+    """The body of a response without its framing, so far as it is whole."""
+    if "chunked" not in (head if isinstance(head, str) else head.decode()).lower():
+        return body
+    content = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        content += rest[:int(size or b"0", 16)]
+        body = rest[int(size or b"0", 16) + 2:]
+    return content
+
+
 def path_of(head):
     return head.split(b" ", 2)[1].decode()
 
