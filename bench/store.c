@@ -174,7 +174,7 @@ static void use_one(struct store *store, size_t i)
     char text[80];
 
     sip_hash128(store_secret(store), key_of(text, i), hash);
-    store_touch(store, hash);
+    store_touch(store, hash, 1);
 }
 
 static void churn(const char *dir, size_t passes, uint64_t size)

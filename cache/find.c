@@ -67,8 +67,9 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
 {
     struct guard *guard = &cache->guards[cache_guard_of(primary)];
     uint64_t changes = atomic_load(&guard->changes);
-    bool touch, seen;
-    struct object *object = table_use(cache->table, key, &touch, &seen);
+    unsigned tell;
+    bool seen;
+    struct object *object = table_use(cache->table, key, &tell, &seen);
 
     if (object && atomic_load_explicit(&object->damaged, memory_order_relaxed)) {
         table_forget(cache->table, object); /* the store looks at it anew */
@@ -78,8 +79,8 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     if (object == NULL) {
         return find_stored(cache, guard, changes, key, cold, seen);
     }
-    if (touch) { /* or it would be evicted there while it is hot here */
-        shelf_touch(cache_shelf(cache, key), key->hash);
+    if (tell) { /* or it would be evicted there while it is hot here */
+        shelf_touch(cache_shelf(cache, key), key->hash, tell);
     }
     return object;
 }

@@ -6,8 +6,7 @@
 enum {
     NEW_SHARE = 10, /* of the bytes in both queues: one part in so many */
     MOVES_MAX = 64, /* second chances in one eviction: the shard is locked */
-    TOUCH_EVERY = 64,
-    HITS_MAX = 3, /* what is counted between two judgements */
+    HITS_MAX = 3,   /* what is counted between two judgements */
 };
 
 void hot_init(struct hot *hot)
@@ -68,12 +67,15 @@ void hot_remove(struct hot *hot, struct hot_entry *entry)
     hot_entry_init(entry, entry->tag);
 }
 
-bool hot_use(struct hot_entry *entry)
+unsigned hot_use(struct hot_entry *entry, bool has)
 {
     uint32_t uses = ++entry->uses;
+    unsigned untold = entry->untold < UINT8_MAX ? entry->untold + 1u : UINT8_MAX;
+    bool tell = has && (untold >= HOT_TELL || 2 * untold >= uses);
 
     entry->hits = (uint8_t)(entry->hits + (entry->hits < HITS_MAX));
-    return uses == 1 || uses == 2 || uses == 4 || uses % TOUCH_EVERY == 0;
+    entry->untold = tell ? 0 : (uint8_t)untold;
+    return tell ? untold : 0;
 }
 
 size_t hot_bytes(const struct hot *hot)

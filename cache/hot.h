@@ -26,10 +26,11 @@ enum hot_queue {
 
 /* Part of what is kept. Zeroed, then hot_entry_init(). */
 struct hot_entry {
-    uint32_t uses; /* written at each; near the front, where who embeds it has his key */
-    uint32_t tag;  /* any 32 bits of its key's hash, always the same ones */
-    uint8_t hits;  /* since it was last judged */
-    bool proven;   /* belongs to the main queue */
+    uint32_t uses;  /* written at each; near the front, where who embeds it has his key */
+    uint32_t tag;   /* any 32 bits of its key's hash, always the same ones */
+    uint8_t hits;   /* since it was last judged */
+    uint8_t untold; /* uses that the store does not know of */
+    bool proven;    /* belongs to the main queue */
     enum hot_queue queue;
     size_t bytes;
     struct list link;
@@ -54,8 +55,10 @@ void hot_put(struct hot *hot, struct hot_entry *entry, size_t bytes, bool held);
 /* What was known of its uses is forgotten, too. Harmless when it is in no queue. */
 void hot_remove(struct hot *hot, struct hot_entry *entry);
 
-/* True for the first uses and then for one in many: the store should be told. */
-bool hot_use(struct hot_entry *entry);
+/* How many uses the store should be told of, or 0: with each doubling, and then of HOT_TELL at
+ * once. Only if it `has` the object: else they are kept for later. */
+#define HOT_TELL 32
+unsigned hot_use(struct hot_entry *entry, bool has);
 
 /* The queue that is to become shorter, by the bytes of all shards: HOT_NEW or HOT_MAIN. */
 enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes);

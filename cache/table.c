@@ -277,15 +277,17 @@ struct object *table_find(struct table *table, const struct cache_key *key)
     return object;
 }
 
-struct object *table_use(struct table *table, const struct cache_key *key, bool *touch, bool *seen)
+struct object *table_use(struct table *table, const struct cache_key *key, unsigned *tell,
+                         bool *seen)
 {
     struct shard *shard = table_lock(table, key->hash);
     struct entry *entry = table_entry_with(shard, key);
     struct object *object = NULL;
 
-    *touch = *seen = false;
+    *tell = 0;
+    *seen = false;
     if (entry) {
-        *touch = hot_use(&entry->hot) && !entry->pending;
+        *tell = hot_use(&entry->hot, !entry->pending);
         object = object_ref(entry->object);
     } else {
         *seen = hot_was_seen(&shard->hot, tag_of(key->hash));
@@ -428,7 +430,7 @@ enum table_join table_join(struct table *table, const struct cache_key *key, str
         flight_join(entry->flight, member, false, waker);
         result = JOIN_FOLLOW;
     } else if (entry->pass_until > now) {
-        hot_use(&entry->hot);
+        hot_use(&entry->hot, false);
         result = JOIN_PASS;
     } else if (entry->object && entry->object != found &&
                span_eq(entry->object->key.text, key->text)) {

@@ -20,10 +20,11 @@ void table_free(struct table **table);
 
 /* The object under the key with a reference, or NULL; that is no use. */
 struct object *table_find(struct table *table, const struct cache_key *key);
-/* The same for a request. *touch: the store should be told that it is used, which is so for the
- * first uses and then for one in many. *seen, when there is none: it has left, or been remembered,
- * not long ago; that is forgotten now. */
-struct object *table_use(struct table *table, const struct cache_key *key, bool *touch, bool *seen);
+/* The same for a request. *tell: the store should be told of so many uses, of those since it was
+ * last told; mostly 0, for that is done for the first uses and then for many at once. *seen, when
+ * there is none: it has left, or been remembered, not long ago; that is forgotten now. */
+struct object *table_use(struct table *table, const struct cache_key *key, unsigned *tell,
+                         bool *seen);
 /* As *seen of table_use(), and it goes on being so. */
 bool table_was_seen(struct table *table, const struct cache_key *key);
 /* It was used, from the store; should that happen again soon, it belongs in memory. */

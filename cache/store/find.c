@@ -376,28 +376,28 @@ bool store_is_resident(struct span lent)
 
 /* ---- uses, pins ---- */
 
-static void count_use(struct segments *segments, uint32_t id, uint32_t number)
+static void count_uses(struct segments *segments, uint32_t id, uint32_t number, unsigned uses)
 {
     struct segment *segment = segments_slot(segments, id);
 
     if (segment_pin(segment, id, false)) {
-        ledger_use(&segment->ledger, number);
+        ledger_use(&segment->ledger, number, uses);
         segments_unpin(segments, segment);
     }
 }
 
 void store_used(struct store *store, const struct store_object *object)
 {
-    count_use(&store->disk.segments, object->segment, object->number);
+    count_uses(&store->disk.segments, object->segment, object->number, 1);
 }
 
-void store_touch(struct store *store, const uint8_t hash[STORE_HASH])
+void store_touch(struct store *store, const uint8_t hash[STORE_HASH], unsigned uses)
 {
     struct location location;
     uint64_t commit;
 
     if (lookup_location(store->disk.index, hash, WALK_NOW, &location, &commit) == 0) {
-        count_use(&store->disk.segments, location.segment, location.object);
+        count_uses(&store->disk.segments, location.segment, location.object, uses);
     }
 }
 

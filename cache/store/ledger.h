@@ -31,8 +31,8 @@ void ledger_fini(struct ledger *ledger);
 
 /* ---- any thread ---- */
 
-/* Another use. */
-void ledger_use(struct ledger *ledger, uint32_t number);
+/* So many more uses. */
+void ledger_use(struct ledger *ledger, uint32_t number, unsigned uses);
 /* Uses so far, not more than s3fifo.h counts. */
 uint8_t ledger_uses(const struct ledger *ledger, uint32_t number);
 /* Objects that were used. */

@@ -14,7 +14,7 @@
  * main log went by without a use. The more that is, the more a turn costs, and the longer is the
  * probation of what is new.
  *
- * Belongs to one thread, but for s3_hit() and s3_hits_add(), which are pure.
+ * Belongs to one thread, but for s3_hit…(), which are pure.
  */
 #ifndef LARDER_CACHE_STORE_S3FIFO_H
 #define LARDER_CACHE_STORE_S3FIFO_H
@@ -128,10 +128,17 @@ _Static_assert(S3_HITS_BACK % S3_HITS_USE == S3_HITS_NEW % S3_HITS_USE &&
                    S3_HITS_NEW != S3_HITS_MARK % S3_HITS_USE,
                "what is new is not");
 
-/* The counter after another use. */
+/* The counter after so many more uses. */
+static inline uint8_t s3_hits_use(uint8_t hits, unsigned uses)
+{
+    return s3_hits_add(hits, uses <= S3_HITS_MAX / S3_HITS_USE ? (uint8_t)(uses * S3_HITS_USE)
+                                                               : S3_HITS_MAX);
+}
+
+/* The same after one. */
 static inline uint8_t s3_hit(uint8_t hits)
 {
-    return s3_hits_add(hits, S3_HITS_USE);
+    return s3_hits_use(hits, 1);
 }
 
 #endif

@@ -98,10 +98,10 @@ void store_object_done(struct store *store, struct store_object *object);
 
 /* It was used: what is used stays longer. */
 void store_used(struct store *store, const struct store_object *object);
-/* The same for who answers from memory with what is stored under the hash. Looks it up in the
- * index, so not for every use: a few, and then one in many, tell enough. Nothing without it, or
- * when that is not in memory. */
-void store_touch(struct store *store, const uint8_t hash[STORE_HASH]);
+/* The same for who has answered from memory, so often, with what is stored under the hash. Looks it
+ * up in the index, so not for every use by itself. Nothing without it, or when that is not in
+ * memory. */
+void store_touch(struct store *store, const uint8_t hash[STORE_HASH], unsigned uses);
 
 /* Lends the bytes of one chunk. 0 and a pin to give back with store_unpin(), ERR_NOT_FOUND when its
  * segment was dropped, ERR_CORRUPT (the object is dropped when it is found next). Pinning the

@@ -335,12 +335,12 @@ void shelf_drop(struct shelf shelf, const uint8_t hash[STORE_HASH],
     }
 }
 
-void shelf_touch(struct shelf shelf, const uint8_t hash[STORE_HASH])
+void shelf_touch(struct shelf shelf, const uint8_t hash[STORE_HASH], unsigned uses)
 {
     uint8_t own[STORE_HASH];
 
     if (shelf.store) {
-        store_touch(shelf.store, tenured(shelf, hash, own));
+        store_touch(shelf.store, tenured(shelf, hash, own), uses);
     }
 }
 

@@ -70,7 +70,7 @@ void shelf_update(struct shelf shelf, const uint8_t hash[STORE_HASH], struct spa
                   void (*done)(void *arg, int err), void *arg);
 void shelf_drop(struct shelf shelf, const uint8_t hash[STORE_HASH],
                 void (*done)(void *arg, int err), void *arg);
-void shelf_touch(struct shelf shelf, const uint8_t hash[STORE_HASH]);
+void shelf_touch(struct shelf shelf, const uint8_t hash[STORE_HASH], unsigned uses);
 bool shelf_is_behind(struct shelf shelf);
 
 /* ---- all of them ---- */

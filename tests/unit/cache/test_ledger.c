@@ -10,11 +10,28 @@ Test(ledger, counts_uses_up_to_the_bound)
     ledger_init(&ledger, 5000);
     for (unsigned i = 0; i < 15; i++) {
         cr_expect_eq(ledger_uses(&ledger, 4321), i <= 10 ? i * S3_HITS_USE : S3_HITS_HOT);
-        ledger_use(&ledger, 4321);
+        ledger_use(&ledger, 4321, 1);
     }
     cr_expect_eq(ledger_uses(&ledger, 4320), 0);
     cr_expect_eq(ledger_uses(&ledger, 4322), 0);
     ledger_fini(&ledger);
+}
+
+Test(ledger, many_uses_are_counted_at_once)
+{
+    static const struct {
+        unsigned uses;
+        uint8_t counted;
+    } cases[] = {{0, 0},    {1, 12},           {9, 108},
+                 {10, 120}, {11, S3_HITS_HOT}, {UINT32_MAX, S3_HITS_HOT}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ledger ledger;
+        ledger_init(&ledger, 10);
+        ledger_use(&ledger, 1, cases[i].uses);
+        cr_expect_eq(ledger_uses(&ledger, 1), cases[i].counted, "%u", cases[i].uses);
+        ledger_fini(&ledger);
+    }
 }
 
 Test(ledger, a_number_outside_is_ignored)
@@ -23,7 +40,7 @@ Test(ledger, a_number_outside_is_ignored)
     struct ledger_line line = {.tag = 7, .size = 7, .uses = 1};
 
     ledger_init(&ledger, 10);
-    ledger_use(&ledger, UINT32_MAX);
+    ledger_use(&ledger, UINT32_MAX, 1);
     ledger_set_verified(&ledger, LEDGER_BLOCK);
     ledger_write(&ledger, LEDGER_BLOCK * 3, &line);
     cr_expect_eq(ledger_uses(&ledger, UINT32_MAX), 0);
@@ -37,13 +54,13 @@ Test(ledger, the_checksum_is_remembered_beside_the_uses)
     struct ledger ledger;
 
     ledger_init(&ledger, 100);
-    ledger_use(&ledger, 3);
+    ledger_use(&ledger, 3, 1);
     cr_expect_not(ledger_is_verified(&ledger, 3));
     ledger_set_verified(&ledger, 3);
     cr_expect(ledger_is_verified(&ledger, 3));
     cr_expect_eq(ledger_uses(&ledger, 3), S3_HITS_USE);
     for (unsigned i = 0; i < 2 * S3_HITS_MAX; i++) {
-        ledger_use(&ledger, 3);
+        ledger_use(&ledger, 3, 1);
     }
     cr_expect(ledger_is_verified(&ledger, 3));
     ledger_fini(&ledger);
@@ -74,11 +91,11 @@ Test(ledger, uses_survive_what_is_saved_and_loaded)
     ledger_init(&before, 3 * LEDGER_BLOCK);
     ledger_init(&after, 3 * LEDGER_BLOCK);
     cr_expect_not(ledger_save(&before, 1, saved));
-    ledger_use(&before, LEDGER_BLOCK + 5);
+    ledger_use(&before, LEDGER_BLOCK + 5, 1);
     ledger_set_verified(&before, LEDGER_BLOCK + 5);
     cr_expect(ledger_save(&before, 1, saved));
 
-    ledger_use(&after, LEDGER_BLOCK + 5);
+    ledger_use(&after, LEDGER_BLOCK + 5, 1);
     ledger_load(&after, 1, span_of(saved, sizeof(saved)));
     cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 5), 2 * S3_HITS_USE);
     cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 6), 0);
@@ -94,7 +111,7 @@ Test(ledger, memory_comes_as_it_is_needed)
     ledger_init(&ledger, 1000000);
     size_t empty = ledger_memory(&ledger);
     cr_expect_lt(empty, 10000);
-    ledger_use(&ledger, 999999);
+    ledger_use(&ledger, 999999, 1);
     cr_expect_eq(ledger_memory(&ledger), empty + sizeof(struct ledger_block));
     ledger_fini(&ledger);
 }

@@ -395,12 +395,12 @@ Test(store_evict, a_touch_counts_as_a_use)
     cr_assert_eq(kit_put(kit.store, "touched", 30000), 0);
     cr_assert_eq(kit_put(kit.store, "left alone", 30000), 0);
     kit_hash(kit.store, SPAN("touched"), hash);
-    store_touch(kit.store, hash);
+    store_touch(kit.store, hash, 1);
     churn(&kit, 0, 400);
     cr_expect_eq(kit_check(kit.store, "touched", 30000), 0);
     cr_expect_eq(kit_check(kit.store, "left alone", 30000), ERR_NOT_FOUND);
     kit_hash(kit.store, SPAN("nobody knows it"), hash);
-    store_touch(kit.store, hash);
+    store_touch(kit.store, hash, 1);
     kit_fini(&kit);
 }
 

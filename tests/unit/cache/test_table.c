@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/memory.h"
+#include "cache/hot.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -62,12 +63,12 @@ static void bring(struct table *table, uint64_t number)
     bring_sized(table, number, HEAD);
 }
 
-static bool use(struct table *table, uint64_t number, bool *touch, bool *seen)
+static bool use(struct table *table, uint64_t number, unsigned *tell, bool *seen)
 {
     struct named named;
 
     name(&named, number);
-    struct object *object = table_use(table, &named.key, touch, seen);
+    struct object *object = table_use(table, &named.key, tell, seen);
     bool found = object != NULL;
     object_unref(&object);
     return found;
@@ -76,8 +77,9 @@ static bool use(struct table *table, uint64_t number, bool *touch, bool *seen)
 /* A request: from memory, or fetched. */
 static bool ask(struct table *table, uint64_t number)
 {
-    bool touch, seen;
-    bool hit = use(table, number, &touch, &seen);
+    unsigned tell;
+    bool seen;
+    bool hit = use(table, number, &tell, &seen);
 
     if (!hit) {
         if (seen) { /* as the cache does when it is not in the store either */
@@ -185,13 +187,14 @@ Test(table, small_ones_stay_rather_than_large_ones)
 {
     enum { LARGE = 60000, MANY = 200 };
     struct table *table = table_new(ROOM);
-    bool touch, seen;
+    unsigned tell;
+    bool seen;
 
     for (uint64_t i = 0; i < MANY; i++) {
         bring_sized(table, i, LARGE);
         bring_sized(table, 1000 + i, HEAD);
-        use(table, i, &touch, &seen);
-        use(table, 1000 + i, &touch, &seen);
+        use(table, i, &tell, &seen);
+        use(table, 1000 + i, &tell, &seen);
     }
     for (uint64_t i = 0; i < 2 * FIT; i++) {
         ask(table, 1000000 + i);
@@ -243,38 +246,60 @@ Test(table, a_use_in_the_store_is_remembered_once)
 {
     struct table *table = table_new(1 << 20);
     struct named named;
-    bool touch, seen;
+    unsigned tell;
+    bool seen;
 
     name(&named, 7);
-    cr_expect_not(use(table, 7, &touch, &seen));
+    cr_expect_not(use(table, 7, &tell, &seen));
     cr_expect_not(seen);
     table_remember(table, &named.key);
-    cr_expect_not(use(table, 7, &touch, &seen));
+    cr_expect_not(use(table, 7, &tell, &seen));
     cr_expect(seen);
-    cr_expect_not(use(table, 7, &touch, &seen));
+    cr_expect_not(use(table, 7, &tell, &seen));
     cr_expect_not(seen, "it was taken away");
     table_free(&table);
 }
 
-Test(table, the_store_is_told_of_the_first_uses_and_then_of_one_in_many)
+Test(table, the_store_is_told_of_all_uses_but_not_of_each)
 {
     struct table *table = table_new(1 << 20);
-    bool touch, seen;
-    unsigned told = 0;
+    unsigned tell, often = 0, told = 0;
+    bool seen;
 
     bring(table, 7);
     for (unsigned i = 1; i <= 640; i++) {
-        cr_assert(use(table, 7, &touch, &seen));
-        if (touch) {
-            told++;
-            cr_expect(i == 1 || i == 2 || i == 4 || i % 64 == 0);
+        cr_assert(use(table, 7, &tell, &seen));
+        told += tell;
+        often += tell > 0;
+        cr_expect_geq(2 * told, i, "half of it at least");
+        cr_expect_lt(i - told, HOT_TELL, "or nearly all");
+    }
+    cr_expect_eq(told, 640);
+    cr_expect_eq(often, 5 + 640 / HOT_TELL);
+    table_free(&table);
+}
+
+Test(table, uses_are_kept_for_later_while_the_store_does_not_have_it)
+{
+    struct table *table = table_new(1 << 20);
+    struct object *pending = make(8, HEAD);
+    unsigned tell;
+    bool seen;
+
+    table_put(table, pending, true);
+    for (unsigned i = 0; i < 300; i++) {
+        use(table, 8, &tell, &seen);
+        cr_expect_eq(tell, 0);
+        if (i == 2) {
+            table_put(table, pending, false);
+            use(table, 8, &tell, &seen);
+            cr_expect_eq(tell, 4);
+            table_put(table, pending, true);
         }
     }
-    cr_expect_eq(told, 13);
-    struct object *pending = make(8, HEAD);
-    table_put(table, pending, true);
-    use(table, 8, &touch, &seen);
-    cr_expect_not(touch, "the store does not have it");
+    table_put(table, pending, false);
+    use(table, 8, &tell, &seen);
+    cr_expect_eq(tell, UINT8_MAX, "the store counts no more than ten");
     object_unref(&pending);
     table_free(&table);
 }
@@ -282,10 +307,11 @@ Test(table, the_store_is_told_of_the_first_uses_and_then_of_one_in_many)
 Test(table, one_under_a_new_head_keeps_what_it_has_proven)
 {
     struct table *table = table_new(1 << 20);
-    bool touch, seen;
+    unsigned tell;
+    bool seen;
 
     bring(table, 7);
-    use(table, 7, &touch, &seen);
+    use(table, 7, &tell, &seen);
     bring(table, 7); /* a 304 came */
     for (uint64_t i = 1000; i < 4000; i++) {
         ask(table, i);
