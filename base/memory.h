@@ -34,7 +34,7 @@
     X(REQUESTS,    "requests",    true,  "requests under way, to us and to origins")               \
     X(CONNECTIONS, "connections", true,  "connections")                                            \
     X(BUFFERS,     "buffers",     true,  "received and not parsed, sent and not taken")            \
-    X(TLS,         "tls",         true,  "certificates, keys and TLS connections")                 \
+    X(TLS,         "tls",         false, "OpenSSL, without its connections")                       \
     X(LOOPS,       "loops",       false, "event loops")                                            \
     X(NAMES,       "names",       false, "addresses of origins")                                   \
     X(LOG,         "log",         false, "lines of the access log")                                \

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/prefix.h"
 #include "proxy/stream/tls_context_parts.h"
+#include "proxy/stream/tls_memory.h"
 #include "proxy/stream/tls_sessions.h"
 
 #include <limits.h>
@@ -30,6 +31,8 @@ struct tls {
     const char *why; /* NULL: no failure yet */
     uint64_t taken;  /* bytes of plaintext from the peer */
     uint64_t updates;
+    int64_t net;  /* tls_memory_net() before the call */
+    int64_t held; /* bytes of OpenSSL's that are this connection's */
     bool met_http;
     bool is_ended;
 };
@@ -97,6 +100,23 @@ static void on_message(int is_sent, int version, int type, const void *at, size_
     }
 }
 
+/* ---- memory ---- */
+
+/* What OpenSSL has come to hold since `before` is this connection's, and counts as such. */
+static void own(struct tls *tls, int64_t before)
+{
+    int64_t more = tls_memory_net() - before;
+
+    tls->held += more;
+    if (more > 0) {
+        memory_take(MEMORY_CONNECTIONS, (size_t)more);
+        memory_give(MEMORY_TLS, (size_t)more);
+    } else if (more < 0) {
+        memory_take(MEMORY_TLS, (size_t)-more);
+        memory_give(MEMORY_CONNECTIONS, (size_t)-more);
+    }
+}
+
 /* ---- life ---- */
 
 /* Names are asked for and checked, addresses only checked (RFC 6066 3). */
@@ -141,6 +161,7 @@ struct tls *tls_new(struct tls_context *context, const struct tls_peer *peer)
     struct tls *tls = xcalloc(1, sizeof(*tls));
 
     CHECK(context->is_server == !peer);
+    int64_t before = tls_memory_net();
     memory_take(MEMORY_CONNECTIONS, sizeof(*tls));
     tls->context = tls_context_ref(context);
     tls->ssl = SSL_new(context->identities[0].ssl);
@@ -156,6 +177,7 @@ struct tls *tls_new(struct tls_context *context, const struct tls_peer *peer)
     } else {
         SSL_set_accept_state(tls->ssl);
     }
+    own(tls, before);
     return tls;
 }
 
@@ -165,9 +187,12 @@ void tls_free(struct tls **slot)
 
     *slot = NULL;
     if (tls) {
+        int64_t before = tls_memory_net();
         /* Else the session would not be resumable, as of SSL 3. A failure has forgotten it. */
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(tls->ssl);
+        own(tls, before);
+        own(tls, tls_memory_net() + tls->held); /* what outlives it is nobody's */
         tls_context_unref(&tls->context);
         memory_give(MEMORY_CONNECTIONS, sizeof(*tls));
         free(tls);
@@ -245,11 +270,18 @@ void tls_feed(struct tls *tls, struct span in)
     tls->in = in;
 }
 
-int tls_handshake(struct tls *tls, struct buf *out)
+static void begin(struct tls *tls, struct buf *out)
 {
     ERR_clear_error();
     tls->out = out;
+    tls->net = tls_memory_net();
+}
+
+int tls_handshake(struct tls *tls, struct buf *out)
+{
+    begin(tls, out);
     int result = SSL_do_handshake(tls->ssl);
+    own(tls, tls->net);
     if (result == 1) {
         return 0;
     }
@@ -260,9 +292,9 @@ ssize_t tls_read(struct tls *tls, char *to, size_t room, struct buf *out)
 {
     size_t n;
 
-    ERR_clear_error();
-    tls->out = out;
+    begin(tls, out);
     int result = SSL_read_ex(tls->ssl, to, room, &n);
+    own(tls, tls->net);
     if (tls->updates > UPDATES_MAX + tls->taken / UPDATE_BYTES) {
         int err = failed(tls);
         tls->why = "too many key updates";
@@ -288,9 +320,10 @@ int tls_write(struct tls *tls, struct span plain, struct buf *out)
     size_t n;
 
     CHECK(plain.len > 0 && plain.len <= TLS_RECORD_MAX);
-    ERR_clear_error();
-    tls->out = out;
-    if (SSL_write_ex(tls->ssl, plain.at, plain.len, &n) != 1) {
+    begin(tls, out);
+    int result = SSL_write_ex(tls->ssl, plain.at, plain.len, &n);
+    own(tls, tls->net);
+    if (result != 1) {
         return failed(tls);
     }
     CHECK(n == plain.len);
@@ -301,9 +334,9 @@ void tls_end(struct tls *tls, struct buf *out)
 {
     if (!tls->is_ended) {
         tls->is_ended = true;
-        ERR_clear_error();
-        tls->out = out;
+        begin(tls, out);
         SSL_shutdown(tls->ssl);
+        own(tls, tls->net);
         ERR_clear_error();
     }
 }

@@ -6,17 +6,31 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+static _Thread_local int64_t net;
+
+static void take(size_t bytes)
+{
+    net += (int64_t)bytes;
+    memory_take(MEMORY_TLS, bytes);
+}
+
+static void give(size_t bytes)
+{
+    net -= (int64_t)bytes;
+    memory_give(MEMORY_TLS, bytes);
+}
+
 static void *count_malloc(size_t size, const char *file, int line)
 {
     void *block = size ? malloc(size) : NULL;
 
-    memory_take(MEMORY_TLS, malloc_usable_size(block));
+    take(malloc_usable_size(block));
     return block;
 }
 
 static void count_free(void *block, const char *file, int line)
 {
-    memory_give(MEMORY_TLS, malloc_usable_size(block));
+    give(malloc_usable_size(block));
     free(block);
 }
 
@@ -30,8 +44,8 @@ static void *count_realloc(void *block, size_t size, const char *file, int line)
     }
     void *moved = realloc(block, size);
     if (moved) {
-        memory_take(MEMORY_TLS, malloc_usable_size(moved));
-        memory_give(MEMORY_TLS, before);
+        take(malloc_usable_size(moved));
+        give(before);
     }
     return moved;
 }
@@ -39,4 +53,9 @@ static void *count_realloc(void *block, size_t size, const char *file, int line)
 void tls_memory_count(void)
 {
     CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free);
+}
+
+int64_t tls_memory_net(void)
+{
+    return net;
 }

@@ -20,7 +20,7 @@ short for directives; for lists they add to what the file says, for single value
 and `--set PATH=VALUE` replaces any directive (`--set timeouts.connect=3s`; lists and maps as YAML:
 `--set 'connect-ports=[443, 8443]'`).
 
-- `--check` reads everything and starts nothing; `larderctl check FILE` does the same. All errors
+- `--check` reads everything and starts nothing; `larderctl check FILE` does the same, without certificates. All errors
   come at once, as `file:line:column: what; expected …; did you mean "…"?`.
 - `--print-config` prints every directive as YAML, with the place its value is from as a comment.
 - Unknown and repeated directives are errors. Anchors, aliases and tags of YAML are refused.

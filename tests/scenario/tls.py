@@ -324,6 +324,26 @@ def crowd(proxy, certs, origin):
           f"{len(answered)} {answered.count(False)}")
 
 
+def idle(proxy, certs, origin):
+    """What a connection holds, that has carried a large body and waits; and that it is given back."""
+    purpose = 'larder_memory_bytes{purpose="connections"}'
+    deadline = time.monotonic() + 20
+    while proxy.metric("larder_clients_open") > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    before = proxy.metric(purpose)
+    conns = [connect(proxy, context(certs)) for _ in range(50)]
+    for conn in conns:
+        get(conn, origin.base + "/a")
+    get(conns[0], origin.base + "/big")
+    each = (proxy.metric(purpose) - before) / 50
+    check(4096 < each < 24576, f"an idle connection holds {each} bytes, and no buffers")
+    for conn in conns:
+        conn.close()
+    while proxy.metric(purpose) > before + each and time.monotonic() < deadline:
+        time.sleep(0.01)
+    check(proxy.metric(purpose) <= before + each, "and gives them back")
+
+
 def reloads(proxy, certs):
     proxy.configure(["one", "three"])
     proxy.reload()
@@ -391,6 +411,7 @@ def main():
         no_tls(proxy, origin)
         curl(proxy, certs, origin)
         crowd(proxy, certs, origin)
+        idle(proxy, certs, origin)
         reloads(proxy, certs)
         checks(program, proxy, certs)
         check(proxy.metric("larder_tls_resumed_total") >= 2, "resumed sessions are counted")

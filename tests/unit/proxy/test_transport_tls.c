@@ -1,10 +1,12 @@
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/touch.h"
 #include "proxy/stream/transport_parts.h"
 #include "tests/lib/certs.h"
 #include "tests/lib/peer.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -296,6 +298,32 @@ Test(transport_tls, what_is_not_lent_is_copied)
     free(body);
     body = pattern(LARGE);
     cr_expect_eq(memcmp(client.got.data + client.got.start, body, LARGE), 0);
+    free(body);
+}
+
+static int touches; /* that still succeed */
+
+static int touch_so_often(struct span bytes)
+{
+    return touches-- > 0 ? 0 : -EIO;
+}
+
+/* What is lent may be mapped from a file, and its disk may fail. */
+Test(transport_tls, what_cannot_be_read_is_truncated)
+{
+    char *body = pattern(LARGE);
+    struct span span = span_of(body, LARGE);
+
+    touch_set(touch_so_often);
+    open_pair(true);
+    cr_expect_eq(transport_write(server.transport, &span, 1, true), ERR_TRUNCATED);
+    cr_expect_eq(transport_queued(server.transport), 0);
+    touches = 8;
+    cr_assert_gt(transport_write(server.transport, &span, 1, true), 0);
+    cr_expect(LOOP_UNTIL(loop, server.error));
+    cr_expect_eq(server.err, ERR_TRUNCATED);
+    cr_expect_eq(server.writable, 0);
+    cr_expect_eq(memcmp(client.got.data + client.got.start, body, buf_len(&client.got)), 0);
     free(body);
 }
 
