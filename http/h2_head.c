@@ -4,6 +4,7 @@
 
 #include "http/chars.h"
 #include "http/put.h"
+#include "http/uri.h"
 
 enum {
     FIELD_OVERHEAD = 32, /* RFC 9113 6.5.2 */
@@ -79,6 +80,14 @@ static void take_path(struct h2_block *block, struct span value)
     block->head.target = value;
 }
 
+static void take_scheme(struct h2_block *block, struct span value)
+{
+    if (!http_is_token(value)) {
+        fail(block, 400, "The scheme is empty or holds a forbidden character");
+    }
+    block->head.scheme = value;
+}
+
 static void take_status(struct h2_block *block, struct span value)
 {
     const char *digit = value.at;
@@ -113,7 +122,7 @@ static void take_pseudo(struct h2_block *block, struct span name, struct span va
         take_method(block, value);
         break;
     case PSEUDO_SCHEME:
-        block->head.scheme = value;
+        take_scheme(block, value);
         break;
     case PSEUDO_AUTHORITY:
         block->head.authority = value;
@@ -257,6 +266,9 @@ static void settle_host(struct h2_block *block)
     } else if (host && head->authority.len == 0) {
         head->authority = host->value;
     }
+    if (head->authority.len && !uri_host_field_is_valid(head->authority)) {
+        fail(block, 400, ":authority or Host is not a valid name or address");
+    }
     fields_remove_id(&head->fields, FIELD_HOST);
     if (head->authority.len) {
         fields_add_id(&head->fields, FIELD_HOST, head->authority);
@@ -301,6 +313,9 @@ static void end_request(struct h2_block *block, bool is_last)
     if (head->method == METHOD_CONNECT && !(pseudo & PSEUDO_PROTOCOL)) {
         if (pseudo != (PSEUDO_METHOD | PSEUDO_AUTHORITY)) {
             fail(block, 400, "CONNECT has :method and :authority alone"); /* 8.5 */
+        }
+        if (head->content_length > 0) {
+            fail(block, 400, "CONNECT has no body");
         }
         head->target = head->authority;
     } else if ((pseudo & usual) != usual || head->scheme.len == 0) {

@@ -1,6 +1,7 @@
 #include "http/h2_head.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/check.h"
 
@@ -208,4 +209,36 @@ Test(h2_head, what_goes_out_rfc9113_8_2_2)
     fields_add(&fields, SPAN("X-Any"), SPAN("1"));
     cr_expect(h2_sends_field(&fields.at[fields.count - 2]));
     cr_expect(h2_sends_field(&fields.at[fields.count - 1]));
+}
+
+Test(h2_head, who_is_asked_must_be_a_name_rfc9113_8_3_1)
+{
+    static const char *const bad[] = {"a b", "a/b", "a?b", "user@a", "a:b", "a\r\nx: y", "\x01"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char authority[32], host[32];
+        snprintf(authority, sizeof(authority), ":authority=%s", bad[i]);
+        snprintf(host, sizeof(host), "host=%s", bad[i]);
+        cr_assert_not(read_block(H2_BLOCK_REQUEST, true,
+                                 FIELDS(":method=GET", ":scheme=http", authority, ":path=/")));
+        cr_assert_not(read_block(H2_BLOCK_REQUEST, true,
+                                 FIELDS(":method=GET", ":scheme=http", ":path=/", host)));
+        cr_assert_not(read_block(H2_BLOCK_REQUEST, false, FIELDS(":method=CONNECT", authority)));
+        cr_assert_eq(block.error.status, 400);
+    }
+}
+
+Test(h2_head, a_scheme_is_one_word_rfc9113_8_3_1)
+{
+    cr_assert_not(read_block(H2_BLOCK_REQUEST, true,
+                             FIELDS(":method=GET", ":scheme=ht tp", ":authority=a", ":path=/")));
+    cr_assert_eq(block.error.status, 400);
+}
+
+Test(h2_head, connect_has_no_body_rfc9110_9_3_6)
+{
+    cr_assert_not(read_block(H2_BLOCK_REQUEST, false,
+                             FIELDS(":method=CONNECT", ":authority=a:1", "content-length=5")));
+    cr_assert(read_block(H2_BLOCK_REQUEST, false,
+                         FIELDS(":method=CONNECT", ":authority=a:1", "content-length=0")));
 }
