@@ -2,6 +2,7 @@
 // the browser saw as a line of JSON: {way, url, objects, failed, statuses, hits}.
 //   node browser.mjs CHROMIUM server|pac PROXY-URL PAC-URL PAGE-URL KEY-HASH [again]
 // KEY-HASH: of the origin's own certificate, trusted. again: loads it once more in the same profile.
+// NETLOG in the environment: a file for Chromium's own log of what went over the network.
 import { chromium } from "playwright-core";
 
 const [executablePath, way, proxy, pac, url, key, again] = process.argv.slice(2);
@@ -17,6 +18,7 @@ const args = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
   `--ignore-certificate-errors-spki-list=${key}`,
   ...proxyFlags[way],
+  ...(process.env.NETLOG ? [`--log-net-log=${process.env.NETLOG}`] : []),
 ];
 
 const seen = { way, url, objects: 0, failed: 0, statuses: {}, hits: 0 };
