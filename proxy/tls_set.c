@@ -109,7 +109,7 @@ struct tls_context *tls_set_listener(const struct settings *settings, const char
     const struct tls_set *set = set_of(settings);
 
     for (size_t i = 0; set && i < settings->listen_count; i++) {
-        if (strcmp(settings->listen[i].at.text, address) == 0) {
+        if (set->listeners[i] && strcmp(settings->listen[i].at.text, address) == 0) {
             return set->listeners[i];
         }
     }

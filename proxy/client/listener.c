@@ -370,12 +370,12 @@ void listener_renew(struct listener *listener)
 static struct listener *listener_new(struct worker *worker, const struct listening *listening)
 {
     struct listener *listener = xcalloc(1, sizeof(*listener));
-    struct tls_context *tls = tls_set_listener(worker->settings, listening->at.text);
 
-    CHECK(!tls == !listening->is_tls);
     listener->worker = worker;
     listener->address = xspandup(span_str(listening->at.text));
-    listener->tls = tls ? tls_context_ref(tls) : NULL;
+    if (listening->is_tls) {
+        listener->tls = tls_context_ref(tls_set_listener(worker->settings, listening->at.text));
+    }
     return listener;
 }
 

@@ -119,7 +119,8 @@ static void own(struct tls *tls, int64_t before)
 
 /* ---- life ---- */
 
-/* Names are asked for and checked, addresses only checked (RFC 6066 3). */
+/* Names are asked for and checked, addresses only checked (RFC 6066 3). An empty name would switch
+ * the check off, so there is none. */
 static void set_host(struct tls *tls, struct span host)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
@@ -127,15 +128,19 @@ static void set_host(struct tls *tls, struct span host)
     struct ip ip;
 
     CHECK(host.len <= TLS_HOST_MAX);
-    if (host.len && host.at[host.len - 1] == '.') {
+    if (ip_parse(host, &ip) == 0) {
+        size_t skip = ip_is_v4(&ip) ? 12 : 0;
+        CHECK(X509_VERIFY_PARAM_set1_ip(param, ip.at + skip, sizeof(ip.at) - skip) == 1);
+        return;
+    }
+    if (host.len > 1 && host.at[host.len - 1] == '.') {
         host.len--;
+    }
+    if (host.len == 0) {
+        host = SPAN(".");
     }
     memcpy(text, host.at, host.len);
     text[host.len] = '\0';
-    if (ip_parse(host, &ip) == 0) {
-        CHECK(X509_VERIFY_PARAM_set1_ip_asc(param, text) == 1);
-        return;
-    }
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     CHECK(X509_VERIFY_PARAM_set1_host(param, text, host.len) == 1);
     SSL_set_tlsext_host_name(tls->ssl, text);
