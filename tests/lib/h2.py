@@ -265,7 +265,7 @@ class Connection:
             self.buffer += more
 
     def take(self, got):
-        stream = self.streams.get(got.stream)
+        stream = self.streams.setdefault(got.stream, Stream()) if got.stream else None
         if got.kind != DATA:
             self.frames.append(got)
         if got.kind == DATA:

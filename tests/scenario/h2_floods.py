@@ -147,7 +147,7 @@ class Beside(threading.Thread):
         self.start()
 
     def run(self):
-        while not self.stopped.wait(0.002):
+        while self.served == 0 or not self.stopped.wait(0.002):
             got = self.conn.get("/beside")
             if got.status != 200 or got.body != b"ok":
                 self.failed = (got.heads, got.reset, self.conn.goaways)
@@ -422,7 +422,8 @@ def warm_up(bench):
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             conn = stack.enter_context(bench.connect())
-            conn.send(*(post(conn, "/held")[1] for _ in range(100)))
+            for _ in range(100):
+                conn.request("/held", method="POST")
         check(eventually(lambda: held.open == 400), f"{held.open} of 400 are asked")
     check(bench.is_quiet(1 << 30), f"after the beginning: {bench.left(0)}")
 
