@@ -120,11 +120,11 @@ class Bench:
         return (f"{self.used() - before} bytes, {held.open} requests at the origin, "
                 f"{metrics['fetches_open']} fetches, {metrics['clients_open']} clients, {purposes}")
 
-    def is_quiet(self, before, clients=0):
+    def is_quiet(self, before, clients=0, seconds=15):
         """Soon nothing is left of what was done."""
         return eventually(lambda: self.metrics()["fetches_open"] == 0 and held.open == 0
                           and self.metrics()["clients_open"] <= clients
-                          and self.used() <= before + SLACK)
+                          and self.used() <= before + SLACK, seconds)
 
 
 def eventually(holds, seconds=15):
@@ -602,16 +602,20 @@ def abandoned(bench):
 
 def reset_while_paused(bench):
     """What a client had sent before its reset is not waited for."""
+    before = bench.used()
     with unreachable() as authority, bench.connect() as conn:
         conn.authority = authority
-        streams = []
-        for _ in range(20):
+        streams = [conn.connect(authority) for _ in range(20)]
+        conn.send(*(h2.data(stream, b"p" * 16383) * 4 for stream in streams))
+        for _ in range(4):
             stream, opening = post(conn, "/paused")
-            conn.send(opening, *(h2.data(stream, b"p" * 16383) for _ in range(4)))
+            conn.send(opening)
+            fill(conn, stream)
             streams.append(stream)
-        conn.sync()
+        kept = bench.used() - before
+        check(kept > 20 * 65532, f"{kept} bytes wait")
         conn.send(*(h2.rst(stream) for stream in streams))
-        check(eventually(lambda: bench.metrics()["fetches_open"] == 0), "paused, and reset: over")
+        check(bench.is_quiet(before, clients=1, seconds=5), f"paused, and reset: {bench.left(before)}")
 
 
 # ---- RFC 9218 ----
