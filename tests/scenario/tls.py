@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Clients that speak TLS to the proxy: tls.py BUILD
+"""Clients that speak TLS to the proxy: tls.py BUILD [SEED]
 
 Handshakes and what is agreed on in them; certificates by name; sessions, over a reload too; bodies
 compared byte for byte, for slow readers as well; ends that are said and ends that are not; and what
 is no TLS at all. A reload takes new certificates over, and keeps the old ones when a file is broken.
 """
+import contextlib
 import hashlib
 import os
 import pathlib
+import random
 import signal
 import socket
 import ssl
@@ -344,6 +346,33 @@ def idle(proxy, certs, origin):
     check(proxy.metric(purpose) <= before + each, "and gives them back")
 
 
+def mutations(proxy, certs, origin):
+    """Hellos with some bytes changed, cut off, in pieces: each is hung up on, and hurts nobody."""
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+    dice = random.Random(seed)
+    for _ in range(200):
+        bio = ssl.MemoryBIO()
+        made = context(certs, dice.choice(([], ["http/1.1"], ["h2", "http/1.1"])))
+        client = made.wrap_bio(ssl.MemoryBIO(), bio, server_hostname="one.test")
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        hello = bytearray(bio.read())
+        for _ in range(dice.choice((1, 1, 2, 8))):
+            hello[dice.randrange(len(hello))] = dice.choice((0, 1, 0xff, dice.randrange(256)))
+        hello = hello[:dice.choice((len(hello), len(hello), dice.randrange(1, len(hello))))]
+        with raw.connect(proxy.tls) as conn, contextlib.suppress(OSError):
+            cut = dice.randrange(len(hello))
+            conn.sendall(hello[:cut])
+            conn.sendall(hello[cut:])
+            conn.shutdown(socket.SHUT_WR)
+            if raw.until_end(conn)[1] == "open":
+                check(False, f"seed {seed}: a changed hello is not hung up on: {hello.hex()}")
+    with connect(proxy, context(certs)) as conn:
+        check(get(conn, origin.base + "/a")[1] == BODY[:1000], f"seed {seed}: the proxy goes on")
+
+
 def reloads(proxy, certs):
     proxy.configure(["one", "three"])
     proxy.reload()
@@ -412,6 +441,7 @@ def main():
         curl(proxy, certs, origin)
         crowd(proxy, certs, origin)
         idle(proxy, certs, origin)
+        mutations(proxy, certs, origin)
         reloads(proxy, certs)
         checks(program, proxy, certs)
         check(proxy.metric("larder_tls_resumed_total") >= 2, "resumed sessions are counted")
