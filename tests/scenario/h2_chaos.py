@@ -161,7 +161,7 @@ class Mind:
     def unlawful(self):
         rng, conn = self.rng, self.conn
         kind = rng.randrange(5)
-        stream = rng.choice((0, 1, 2, 3, conn.next_id, conn.next_id - 2, rng.randrange(1 << 31)))
+        stream = rng.choice((0, 1, 2, 3, conn.next_id, abs(conn.next_id - 2), rng.randrange(1 << 31)))
         payload = bytes(rng.randrange(256) for _ in range(rng.choice((0, 1, 4, 5, 8, 100))))
         if kind == 0:
             conn.send(h2.frame(rng.randrange(18), rng.randrange(256), stream, payload))
@@ -232,10 +232,12 @@ class Mind:
             self.judge(seed)
 
 
-def one(proxy, origin, seed):
+def one(proxy, origin, seed, stopping=False):
     try:
         rng = random.Random(seed)
-        Mind(proxy, origin, rng, lawful=rng.random() < 0.5).run(seed)
+        Mind(proxy, origin, rng, lawful=rng.random() < 0.5 and not stopping).run(seed)
+    except ConnectionError as error:
+        check(stopping, f"{seed}: {error!r}")
     except Exception as error:  # pylint: disable=broad-except
         check(False, f"{seed}: {error!r}")
 
@@ -265,6 +267,7 @@ def main():
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory() as store:
         proxy = larder.Proxy(program, store, "--store-size", "64MiB", "--memory", "32MiB",
+                             "--set", "timeouts.drain=3s",
                              "--workers", os.environ.get("LARDER_WORKERS", "1"))
         proxy.start()
         end = time.monotonic() + seconds
@@ -282,7 +285,14 @@ def main():
         print({name: value for name, value in metrics(proxy).items()
                if name in ("h2_connections_total", "requests_total") or
                (name.startswith("h2_connections_ended") and value)})
+        threads = [threading.Thread(target=one, args=(proxy, origin, seed + n, True))
+                   for n in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)  # in the midst of it
         check(proxy.stop(), "it leaves by itself")
+        for thread in threads:
+            thread.join()
     check.end()
 
 
