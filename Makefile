@@ -7,7 +7,7 @@
 #   make real          real programs through the proxy: apt, Chromium, a video, kill -9, two replicas
 #   make stress        the store against kill -9, power loss, failing calls, damage: minutes
 #   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
-#   make bench         hits beside nginx, haproxy and squid
+#   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server
 #   make install-deps  every package the targets above would install
 #
 # VARIANT=asan|tsan|clang|release  builds and tests in build-VARIANT with other settings.
@@ -86,6 +86,7 @@ bare:
 bench: build
 	@$(PACKAGES) build run bench
 	@bench/hits.sh build-release
+	@bench/h2.py build-release
 
 install-deps:
 	@$(PACKAGES) build run test check real bare bench

@@ -183,12 +183,20 @@ static const struct h1_events client_events = {
     .on_gone = on_gone,
 };
 
+/* Over TLS it is agreed on before a byte of it is said (RFC 9113 3.2). */
+static const struct h1_events tls_client_events = {
+    .on_stream = on_stream,
+    .on_bad_head = on_bad_head,
+    .on_gone = on_gone,
+};
+
 static void start_protocol(struct client *client, struct transport *transport)
 {
     if (transport_alpn(transport) == ALPN_H2) {
         start_h2(client, transport, SPAN_EMPTY);
     } else {
-        client->h1 = h1_serve(transport, &client->terms->h1, &client_events, client);
+        const struct h1_events *events = client->https ? &tls_client_events : &client_events;
+        client->h1 = h1_serve(transport, &client->terms->h1, events, client);
     }
 }
 

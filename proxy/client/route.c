@@ -29,6 +29,13 @@ static void route_connect(const struct route_query *query, struct route *out)
     }
 }
 
+/* RFC 9110 15.5.20: in HTTP/2 a replica's client says as much as a proxy's does. But who has a
+ * proxy on TLS asks it for https by CONNECT, so this one takes us for the site. */
+static bool is_misdirected(const struct route_query *query, const struct uri *uri)
+{
+    return query->https && uri->https && query->request->version == HTTP_2;
+}
+
 static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
 {
     out->kind = ROUTE_CACHE;
@@ -37,6 +44,8 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
         refuse(out, 400, REASON_NO_SITE,
                "This is a proxy: ask for a full URL (\"GET http://host/path\"), or configure a "
                "site for this host.");
+    } else if (out->site == NULL && is_misdirected(query, &out->uri)) {
+        refuse(out, 421, REASON_NO_SITE, "No site with this name is served here.");
     } else if (out->site == NULL && !target_port_allowed(query->settings, out->uri.port, false)) {
         refuse(out, 403, REASON_TARGET_PORT, NULL);
     } else {
