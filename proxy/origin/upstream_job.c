@@ -1,0 +1,440 @@
+/*
+ * A job is: take an idle connection, or resolve, then attempt one address after the other until
+ * one connects (RFC 8305 section 5). It starts when the handler that asked for it has returned, so
+ * `done` may be called from wherever it ends.
+ */
+#include "proxy/origin/upstream_parts.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pool.h"
+
+#include <errno.h>
+
+/* One address being connected to, and TLS agreed on. Given up, it lives until libuv lets go of
+ * `request`. */
+struct attempt {
+    uv_connect_t request;
+    struct list link;
+    struct upstream_job *job; /* NULL: given up */
+    struct transport *transport;
+    struct ip ip;
+    bool is_connected; /* libuv has let go */
+};
+
+static struct span host_of(const struct upstream_job *job)
+{
+    return span_of(job->host, job->host_len);
+}
+
+static struct origin_at origin_of(const struct upstream_job *job)
+{
+    return (struct origin_at){host_of(job), job->port, job->tls ? tls_context_serial(job->tls) : 0};
+}
+
+/* --- the end of a job ------------------------------------------------------------------------ */
+
+static void give_up_attempts(struct upstream_job *job)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&job->attempts)) != NULL) {
+        struct attempt *attempt = list_entry(link, struct attempt, link);
+        attempt->job = NULL;
+        transport_close(&attempt->transport, false);
+        if (attempt->is_connected) {
+            free(attempt);
+        }
+    }
+}
+
+/* They begin anew: with the connection there is now, or each with one of its own. */
+static void let_follow(struct upstream_job *job, bool may_follow)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&job->followers)) != NULL) {
+        struct upstream_job *follower = list_entry(link, struct upstream_job, follow);
+        follower->may_follow = may_follow;
+        timeout_set(job->upstreams->loop, &follower->step, 0);
+    }
+}
+
+void upstream_job_free(struct upstream_job *job)
+{
+    let_follow(job, false);
+    list_remove(&job->follow);
+    timeout_clear(&job->step);
+    timeout_clear(&job->deadline);
+    resolve_cancel(&job->waiter);
+    give_up_attempts(job);
+    list_remove(&job->link);
+    tls_context_unref(&job->tls);
+    pool_give(loop_pool(job->upstreams->loop), job, sizeof(*job));
+}
+
+static void finish(struct upstream_job *job, const struct upstream_result *result)
+{
+    void (*done)(void *arg, const struct upstream_result *result) = job->done;
+    void *arg = job->arg;
+
+    job->upstreams->failed += result->err != 0;
+    let_follow(job, result->err == 0);
+    upstream_job_free(job);
+    done(arg, result);
+}
+
+static void fail(struct upstream_job *job, int err)
+{
+    finish(job, &(struct upstream_result){.err = err, .resolved = job->resolved});
+}
+
+/* --- attempts -------------------------------------------------------------------------------- */
+
+/* The address is to blame, and not this machine. */
+static bool is_remote(int err)
+{
+    return err != -EMFILE && err != -ENFILE && err != -ENOMEM && err != -ENOBUFS &&
+           err != -EADDRNOTAVAIL;
+}
+
+static void remember_failure(struct upstream_job *job, const struct ip *ip)
+{
+    struct upstreams *upstreams = job->upstreams;
+
+    failures_add(&upstreams->failures, ip, job->port, loop_now_ms(upstreams->loop));
+}
+
+/* Others were given a head start and have not connected yet: let them be tried later next time. */
+static void remember_losers(struct upstream_job *job)
+{
+    list_each(link, &job->attempts)
+    {
+        remember_failure(job, &list_entry(link, struct attempt, link)->ip);
+    }
+}
+
+static struct stream *to_stream(struct upstream_job *job, struct transport *transport,
+                                const struct ip *ip)
+{
+    const struct upstream_settings *settings = &job->upstreams->settings;
+
+    if (job->tunnel) {
+        return tunnel_stream(transport, settings->tunnel_idle_ms ? settings->tunnel_idle_ms
+                                                                 : settings->idle_ms);
+    }
+    struct origin_at at = origin_of(job);
+    return origins_adopt(job->upstreams->origins, &at, transport, ip);
+}
+
+static void succeed(struct upstream_job *job, struct transport *transport, const struct ip *ip)
+{
+    const struct tls *tls = transport_tls(transport);
+    struct upstream_result result = {
+        .resolved = true, .address = *ip, .secured = tls, .resumed = tls && tls_is_resumed(tls)};
+
+    remember_losers(job);
+    failures_remove(&job->upstreams->failures, ip, job->port);
+    job->upstreams->connects++;
+    result.stream = to_stream(job, transport, ip);
+    finish(job, &result);
+}
+
+static void attempt_next(struct upstream_job *job);
+
+static bool is_of_tls(int err)
+{
+    return err == ERR_TLS || err == ERR_CERT_UNTRUSTED || err == ERR_CERT_EXPIRED ||
+           err == ERR_CERT_NAME;
+}
+
+static void attempt_failed(struct upstream_job *job, const struct ip *ip, int err)
+{
+    job->err = is_of_tls(job->err) && !is_of_tls(err) ? job->err : err;
+    if (is_remote(err)) {
+        remember_failure(job, ip);
+    }
+}
+
+static void attempt_end(struct attempt *attempt, int err)
+{
+    struct upstream_job *job = attempt->job;
+    struct transport *transport = attempt->transport;
+    struct ip ip = attempt->ip;
+
+    list_remove(&attempt->link);
+    free(attempt);
+    if (err == 0) {
+        succeed(job, transport, &ip);
+        return;
+    }
+    transport_close(&transport, false);
+    attempt_failed(job, &ip, err);
+    attempt_next(job);
+}
+
+static void on_secured(void *owner, int err)
+{
+    struct attempt *attempt = owner;
+    struct upstream_job *job = attempt->job;
+    const struct tls *tls = transport_tls(attempt->transport);
+
+    if (err) {
+        err = is_of_tls(err) ? err : ERR_TLS;
+        log_warn("origin_tls_failed", "host=%.*s port=%u err=%s why=%s", SPAN_ARGS(host_of(job)),
+                 job->port, err_text(err), tls_why(tls));
+    }
+    attempt_end(attempt, err);
+}
+
+/* What else is under way may still win; nothing is begun beside it. */
+static void attempt_secure(struct attempt *attempt)
+{
+    struct upstream_job *job = attempt->job;
+    struct tls_peer peer = {host_of(job), job->port, job->upstreams->sessions};
+
+    attempt->is_connected = true;
+    timeout_clear(&job->step);
+    transport_start_tls(attempt->transport, job->tls, &peer, 0, on_secured, attempt);
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct attempt *attempt = container_of(request, struct attempt, request);
+
+    if (attempt->job == NULL) {
+        free(attempt);
+    } else if (status == 0 && attempt->job->tls) {
+        attempt_secure(attempt);
+    } else {
+        attempt_end(attempt, status);
+    }
+}
+
+static int attempt_start(struct upstream_job *job, const struct ip *ip)
+{
+    struct attempt *attempt = xcalloc(1, sizeof(*attempt));
+    struct sockaddr_storage address;
+
+    attempt->job = job;
+    attempt->ip = *ip;
+    attempt->transport = transport_new_tcp(job->upstreams->loop);
+    list_push_back(&job->attempts, &attempt->link);
+    ip_to_sockaddr(ip, job->port, &address);
+    int err = uv_tcp_connect(&attempt->request, (uv_tcp_t *)transport_uv(attempt->transport),
+                             (const struct sockaddr *)&address, on_connect);
+    if (err) {
+        list_remove(&attempt->link);
+        transport_close(&attempt->transport, false);
+        free(attempt);
+    }
+    return err;
+}
+
+/* Connects to the next address; when none is left, waits for those under way or fails. */
+static void attempt_next(struct upstream_job *job)
+{
+    struct candidates *candidates = &job->candidates;
+
+    timeout_clear(&job->step);
+    while (candidates->next < candidates->count) {
+        const struct ip *ip = &candidates->at[candidates->next++];
+        int err = attempt_start(job, ip);
+        if (!err) {
+            timeout_set(job->upstreams->loop, &job->step,
+                        job->upstreams->settings.attempt_delay_ms);
+            return;
+        }
+        attempt_failed(job, ip, err);
+    }
+    if (list_empty(&job->attempts) && !job->expects_more) {
+        fail(job, candidates->count == 0 && job->refused > 0 ? ERR_REFUSED : job->err);
+    }
+}
+
+static void on_deadline(struct timeout *timeout)
+{
+    struct upstream_job *job = container_of(timeout, struct upstream_job, deadline);
+
+    remember_losers(job);
+    fail(job, ERR_TIMEOUT);
+}
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+/* Those that may be connected to. The others never become candidates. */
+static size_t allowed_addresses(struct upstream_job *job, const struct resolve_answer *answer,
+                                struct ip *out)
+{
+    size_t count = 0;
+
+    job->refused = 0;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (job->check.allowed(job->check.arg, &answer->at[i], job->port)) {
+            out[count++] = answer->at[i];
+        } else {
+            job->refused++;
+        }
+    }
+    return count;
+}
+
+static void take_answer(struct upstream_job *job, const struct resolve_answer *answer)
+{
+    struct upstreams *upstreams = job->upstreams;
+    struct ip allowed[RESOLVE_ADDRESSES_MAX];
+
+    job->expects_more = answer->partial;
+    if (answer->err) {
+        fail(job, answer->err);
+        return;
+    }
+    if (!job->resolved) {
+        job->resolved = true;
+        timeout_set(upstreams->loop, &job->deadline, upstreams->settings.connect_ms);
+    }
+    size_t count = allowed_addresses(job, answer, allowed);
+    candidates_arrange(&job->candidates, allowed, count, job->port, &upstreams->failures,
+                       loop_now_ms(upstreams->loop));
+    if (list_empty(&job->attempts) || job->step.due == 0) {
+        attempt_next(job);
+    }
+}
+
+static void on_answered(struct resolve_waiter *waiter, const struct resolve_answer *answer)
+{
+    take_answer(container_of(waiter, struct upstream_job, waiter), answer);
+}
+
+/* --- the start of a job ---------------------------------------------------------------------- */
+
+static bool reuse(struct upstream_job *job)
+{
+    struct upstream_result result = {.resolved = true, .reused = true};
+
+    if (job->fresh || job->tunnel) {
+        return false;
+    }
+    struct origin_at at = origin_of(job);
+    result.stream = origins_take(job->upstreams->origins, &at, &job->check, &result.address);
+    if (result.stream == NULL) {
+        return false;
+    }
+    job->upstreams->reuses++;
+    finish(job, &result);
+    return true;
+}
+
+static bool is_same_origin(const struct upstream_job *a, const struct upstream_job *b)
+{
+    return a->port == b->port && a->tls == b->tls && span_eq(host_of(a), host_of(b));
+}
+
+/* Somebody is connecting to the same origin, and ALPN may bring a connection for many (RFC 9113
+ * 3.2): waits for that. Where HTTP/1 is known to be spoken nobody waits. */
+static bool follow(struct upstream_job *job)
+{
+    struct origin_at at = origin_of(job);
+
+    if (!job->tls || job->tunnel || job->fresh || !job->may_follow ||
+        origins_speaks_h1(job->upstreams->origins, &at)) {
+        return false;
+    }
+    list_each(link, &job->upstreams->jobs)
+    {
+        struct upstream_job *other = list_entry(link, struct upstream_job, link);
+        if (other != job && other->started && !other->tunnel && is_same_origin(job, other)) {
+            list_push_back(&other->followers, &job->follow);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void begin(struct upstream_job *job)
+{
+    struct resolve_answer answer;
+
+    if (reuse(job) || follow(job)) {
+        return;
+    }
+    job->started = true;
+    if (resolve(job->upstreams->resolver, host_of(job), &job->waiter, &answer)) {
+        take_answer(job, &answer);
+    }
+}
+
+static void on_step(struct timeout *timeout)
+{
+    struct upstream_job *job = container_of(timeout, struct upstream_job, step);
+
+    if (job->started) {
+        attempt_next(job);
+    } else {
+        begin(job);
+    }
+}
+
+struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upstream_target *target,
+                                  struct address_check check,
+                                  void (*done)(void *arg, const struct upstream_result *result),
+                                  void *arg)
+{
+    struct upstream_job *job = pool_take(loop_pool(upstreams->loop), sizeof(*job));
+    struct span host = target->host.len <= ORIGIN_HOST_MAX ? target->host : SPAN_EMPTY;
+
+    *job = (struct upstream_job){
+        .upstreams = upstreams,
+        .check = check,
+        .done = done,
+        .arg = arg,
+        .tunnel = target->tunnel,
+        .fresh = target->fresh,
+        .port = target->port,
+        .tls = target->tls ? tls_context_ref(target->tls) : NULL,
+        .err = ERR_NO_ADDRESS,
+        .host_len = host.len,
+    };
+    memcpy(job->host, host.at ? host.at : "", host.len);
+    job->may_follow = true;
+    list_init(&job->attempts);
+    list_init(&job->followers);
+    list_init(&job->follow);
+    list_init(&job->waiter.link);
+    job->waiter.answered = on_answered;
+    timeout_init(&job->step, on_step);
+    timeout_init(&job->deadline, on_deadline);
+    list_push_back(&upstreams->jobs, &job->link);
+    timeout_set(upstreams->loop, &job->step, 0);
+    return job;
+}
+
+void upstream_cancel(struct upstream_job *job)
+{
+    upstream_job_free(job);
+}
+
+struct failure upstream_failure(const struct upstream_result *result)
+{
+    enum reason reason = result->resolved ? REASON_CONNECT : REASON_DNS;
+
+    switch (result->err) {
+    case ERR_REFUSED:
+        return (struct failure){403, REASON_TARGET_ADDRESS};
+    case ERR_TLS:
+        return (struct failure){502, REASON_TLS_HANDSHAKE};
+    case ERR_CERT_UNTRUSTED:
+        return (struct failure){502, REASON_TLS_CERTIFICATE};
+    case ERR_CERT_EXPIRED:
+        return (struct failure){502, REASON_TLS_EXPIRED};
+    case ERR_CERT_NAME:
+        return (struct failure){502, REASON_TLS_NAME};
+    }
+    return (struct failure){result->err == ERR_TIMEOUT ? 504 : 502, reason};
+}
+
+bool upstream_may_retry(const struct stream *stream)
+{
+    return origins_may_retry(stream);
+}
