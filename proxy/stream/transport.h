@@ -57,7 +57,7 @@ enum alpn transport_alpn(const struct transport *transport);
 void transport_read_start(struct transport *transport);
 void transport_read_stop(struct transport *transport);
 
-#define TRANSPORT_SPANS_MAX 8
+#define TRANSPORT_SPANS_MAX 32
 
 /*
  * Writes the spans in order, trying the socket at once. Returns how many of their bytes the caller
