@@ -1,6 +1,7 @@
 #include "proxy/origin/origins.h"
 
 #include "base/map.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "proxy/stream/h2.h"
@@ -43,6 +44,7 @@ struct connection {
     struct list shared; /* in origin->shared */
     struct list age;    /* in origins->idle, or in origins->surplus */
     bool is_idle;
+    bool is_surplus; /* about to be closed */
     bool reused;
     struct ip address;
     uint16_t port;
@@ -148,6 +150,7 @@ static void make_surplus(struct connection *connection)
     struct origins *origins = connection->origins;
 
     leave_idle(connection);
+    connection->is_surplus = true;
     list_remove(&connection->shared);
     list_push_back(&origins->surplus, &connection->age);
     timeout_set(origins->loop, &origins->sweep, 0);
@@ -200,8 +203,8 @@ static void on_room(void *owner)
 {
     struct connection *connection = owner;
 
-    if (connection->h2 == NULL) {
-        return; /* it has only just begun */
+    if (connection->h2 == NULL || connection->is_surplus) {
+        return; /* it has only just begun, or is over */
     }
     list_remove(&connection->shared);
     if (h2_room(connection->h2) == 0) {
@@ -215,7 +218,18 @@ static void on_room(void *owner)
 }
 
 static const struct h1_events events = {.on_idle = on_idle, .on_gone = on_gone};
-static const struct h2_events h2_events = {.on_room = on_room, .on_gone = on_gone};
+static void on_offence(void *owner, enum h2_offence offence)
+{
+    const struct connection *connection = owner;
+    char text[IP_TEXT_MAX];
+
+    log_warn("origin_h2_offence", "address=%s port=%u what=%s text=%s",
+             ip_text(&connection->address, text), connection->port, h2_offence_word(offence),
+             h2_offence_text(offence));
+}
+
+static const struct h2_events h2_events = {
+    .on_room = on_room, .on_offence = on_offence, .on_gone = on_gone};
 
 static struct stream *share(struct connection *connection)
 {

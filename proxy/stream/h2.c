@@ -139,13 +139,24 @@ void h2_reset(struct h2_stream *stream, uint32_t code, int err)
 
 /* ---- the end ---- */
 
+/* A response that has come whole stays whole though its connection goes. */
+static void end_stream(struct h2_stream *stream, int err)
+{
+    if (stream->h2->role == H2_CLIENT) {
+        h2_in_finish(stream);
+    }
+    bool is_whole = stream->h2->role == H2_CLIENT
+                        ? stream->in == H2_IN_DONE
+                        : stream->in == H2_IN_DONE && stream->is_sent && stream->h2->write_err == 0;
+    h2_drop_source(stream);
+    h2_say_closed(stream, stream->err ? stream->err : is_whole ? 0 : err);
+    h2_stream_free(stream);
+}
+
 static void end_streams(struct h2 *h2, int err)
 {
     while (!list_empty(&h2->streams)) {
-        struct h2_stream *stream = list_entry(h2->streams.next, struct h2_stream, link);
-        h2_drop_source(stream);
-        h2_say_closed(stream, stream->err ? stream->err : err);
-        h2_stream_free(stream);
+        end_stream(list_entry(h2->streams.next, struct h2_stream, link), err);
     }
 }
 
@@ -390,7 +401,7 @@ size_t h2_room(const struct h2 *h2)
         nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
     if (h2->state != H2_OPEN || h2->is_deaf || h2->is_leaving || h2->is_draining ||
-        !nghttp2_session_check_request_allowed(h2->session)) {
+        h2->held > H2_MEMORY_ROOM || !nghttp2_session_check_request_allowed(h2->session)) {
         return 0;
     }
     most = most < H2_REQUESTS_MAX ? most : H2_REQUESTS_MAX;

@@ -67,12 +67,14 @@ enum h2_role { H2_SERVER, H2_CLIENT };
  * answered. */
 #define H2_NOTICE_MS 300
 #define H2_TICK_MS 1000 /* while there are streams, waits are looked at so often */
-/* What nghttp2 may hold for one connection: queues, tables, states of streams. */
+/* Client role: above it no more requests are opened on a connection. */
+#define H2_MEMORY_ROOM (256u << 10)
+/* Server role: what nghttp2 may hold for one connection: queues, tables, states of streams. */
 #define H2_MEMORY_MAX (1u << 20)
 
-#define H2_COPY_MAX 4096   /* shorter pieces are copied behind the frames before them */
-#define H2_BATCH_MIN 16384 /* gathered for one write to a socket that is full often */
-#define H2_BATCH_MAX 131072
+#define H2_COPY_MAX 4096        /* shorter pieces are copied behind the frames before them */
+#define H2_BATCH_MIN 16384      /* gathered for one write to a socket that is full often */
+#define H2_BATCH_MAX 65536      /* what the socket keeps unsent: transport_keep_low() */
 #define H2_BUDGET (1024 * 1024) /* bytes in one call: the other connections want their turn */
 #define H2_PIECES (TRANSPORT_SPANS_MAX)
 
@@ -175,6 +177,7 @@ struct h2 {
     bool is_last_said; /* the second GOAWAY of a drain */
     bool is_deaf;      /* the connection is given up: nothing more is read */
     bool is_leaving;   /* client role: the peer has said GOAWAY */
+    bool is_opening;   /* nghttp2 is asked for a session */
     bool is_slim;      /* idle: its pages are given back */
 };
 
@@ -225,6 +228,10 @@ void h2_in_data(struct h2_stream *stream, struct span bytes);
 void h2_in_end(struct h2_stream *stream);
 /* nghttp2 has found the block, or the frame, malformed: it resets the stream itself. */
 void h2_in_invalid(struct h2 *h2);
+/* The stream has ended before its block did. */
+void h2_in_forget_block(struct h2_stream *stream);
+/* Whatever the owner said of pausing: what has come of a message that is whole, and its end. */
+void h2_in_finish(struct h2_stream *stream);
 /* Gives the block's memory back. */
 void h2_in_drop_block(struct h2 *h2);
 /* Hands on what was held, and the end. True when something happened. */

@@ -10,6 +10,15 @@
 
 /* ---- header blocks ---- */
 
+void h2_in_forget_block(struct h2_stream *stream)
+{
+    struct h2 *h2 = stream->h2;
+
+    if (h2->incoming && h2->incoming->stream == stream) {
+        h2_in_drop_block(h2);
+    }
+}
+
 void h2_in_drop_block(struct h2 *h2)
 {
     if (h2->incoming) {
@@ -224,11 +233,22 @@ void h2_in_end(struct h2_stream *stream)
     h2_make_ready(stream);
 }
 
+static void hand_held(struct h2_stream *stream)
+{
+    struct buf held = stream->held;
+
+    stream->held = BUF_INIT;
+    hand_on(stream, buf_span(&held));
+    buf_fini(&held);
+    h2_count_held(stream);
+}
+
+/* The end needs no room: it is told to who has paused, too. */
 bool h2_in_deliver(struct h2_stream *stream)
 {
     bool takes = stream->in == H2_IN_BODY || stream->in == H2_IN_RAW;
 
-    if (!takes || stream->is_paused || stream->is_mute) {
+    if (!takes || stream->is_mute) {
         return false;
     }
     if (stream->is_detached) {
@@ -236,20 +256,32 @@ bool h2_in_deliver(struct h2_stream *stream)
         h2_count_held(stream);
     }
     if (buf_len(&stream->held) > 0) {
-        struct buf held = stream->held;
-        stream->held = BUF_INIT;
-        hand_on(stream, buf_span(&held));
-        buf_fini(&held);
-        h2_count_held(stream);
+        if (stream->is_paused) {
+            return false;
+        }
+        hand_held(stream);
         return true;
     }
     if (stream->has_ended) {
         finish_in(stream);
         return true;
     }
-    if (stream->owed && !stream->is_over) {
+    if (stream->owed && !stream->is_over && !stream->is_paused) {
         nghttp2_session_consume_stream(stream->h2->session, stream->id, stream->owed);
         stream->owed = 0;
     }
     return false;
+}
+
+void h2_in_finish(struct h2_stream *stream)
+{
+    if (stream->in != H2_IN_BODY || !stream->has_ended || stream->is_detached || stream->err) {
+        return;
+    }
+    if (buf_len(&stream->held) > 0) {
+        hand_held(stream);
+    }
+    if (!stream->is_detached) {
+        finish_in(stream);
+    }
 }

@@ -173,6 +173,7 @@ static void run(struct h2 *h2)
             if (!h2_flush(h2)) {
                 h2_fail(h2, h2->write_err);
             }
+            any |= !list_empty(&h2->ready); /* DATA alone is not told of by send_frames() */
         }
     }
 }
@@ -181,8 +182,8 @@ static bool is_finished(const struct h2 *h2)
 {
     bool leaves = h2->role == H2_CLIENT && (h2->is_leaving || h2->is_draining);
     bool is_drained = h2->stream_count == 0 && (h2->is_last_said || leaves);
-    bool is_done =
-        !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+    bool is_done = h2->stream_count == 0 && !nghttp2_session_want_read(h2->session) &&
+                   !nghttp2_session_want_write(h2->session);
 
     return h2->is_deaf || is_drained || is_done;
 }
@@ -211,7 +212,7 @@ void h2_leave(struct h2 *h2)
     gather.bytes = 0;
     h2->gather = &gather;
     run(h2);
-    if (h2->state == H2_OPEN && h2->held > H2_MEMORY_MAX) {
+    if (h2->state == H2_OPEN && h2->role == H2_SERVER && h2->held > H2_MEMORY_MAX) {
         h2_offend(h2, H2_OFFENCE_MEMORY, NGHTTP2_ENHANCE_YOUR_CALM);
     }
     if (h2->state == H2_OPEN && is_finished(h2)) {

@@ -5,6 +5,7 @@
 #include "proxy/stream/h2_conn.h"
 
 #include "base/check.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
 
@@ -15,15 +16,18 @@
 enum {
     MAX_CONTINUATIONS = 32, /* of one block; its size is limited anyhow */
     DEFLATE_TABLE = 4096,
+    BLOCK_MAX = 4 << 20, /* above what limits.head may be, and what we add */
     PAGE = 4096,
     FRAME_BLOCK = 16384, /* the block where frames are put together is larger than this */
 };
 
 /* ---- memory ---- */
 
-/* Blocks of a page and more get pages of their own (nghttp2 asks for two: where a frame is put
- * together, and the table of streams). What is in them means nothing while no stream is open and
- * no frame is under way, so that an idle connection can give them back. */
+/* At its begin nghttp2 asks for two blocks of a page and more, and keeps them: where a frame is put
+ * together, and the table of streams. They get pages of their own. While no frame is under way
+ * nothing in the first means anything, and the second is all zeros while it is empty: so an idle
+ * connection can give them back. No later block is treated so: a field in a table of HPACK may be
+ * as large. */
 static struct h2_pages *pages_at(struct h2 *h2, const void *memory)
 {
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
@@ -61,7 +65,7 @@ static void uncount(struct h2 *h2, void *memory)
 static void *session_malloc(size_t size, void *user)
 {
     struct h2 *h2 = user;
-    struct h2_pages *pages = size >= PAGE ? pages_at(h2, NULL) : NULL;
+    struct h2_pages *pages = h2->is_opening && size >= PAGE ? pages_at(h2, NULL) : NULL;
 
     if (pages == NULL) {
         return counted(h2, malloc(size));
@@ -96,7 +100,7 @@ static void *session_realloc(void *memory, size_t size, void *user)
 {
     struct h2 *h2 = user;
 
-    if (memory == NULL || size >= PAGE || pages_at(h2, memory)) {
+    if (memory == NULL || pages_at(h2, memory)) {
         void *fresh = session_malloc(size, user);
         size_t old = memory ? size_of(h2, memory) : 0;
         if (old) {
@@ -187,7 +191,7 @@ static bool allow_frame(struct h2 *h2, const nghttp2_frame_hd *hd)
     case NGHTTP2_GOAWAY:
         return allow(h2, H2_OFFENCE_GOAWAYS);
     case NGHTTP2_RST_STREAM:
-        return allow(h2, H2_OFFENCE_RESETS);
+        return h2->role == H2_CLIENT || allow(h2, H2_OFFENCE_RESETS);
     case NGHTTP2_SETTINGS:
         return hd->flags & NGHTTP2_FLAG_ACK || allow(h2, H2_OFFENCE_SETTINGS);
     case NGHTTP2_PING:
@@ -325,7 +329,20 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (stream) {
         stream->is_over = true;
         stream->code = code;
+        h2_in_forget_block(stream);
         h2_make_ready(stream);
+    }
+    return 0;
+}
+
+/* A head that cannot be sent would be waited for in vain. */
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                             void *user)
+{
+    struct h2_stream *stream = stream_with(user, frame->hd.stream_id);
+
+    if (frame->hd.type == NGHTTP2_HEADERS && stream) {
+        h2_reset(stream, NGHTTP2_INTERNAL_ERROR, ERR_CLOSED);
     }
     return 0;
 }
@@ -422,6 +439,7 @@ static nghttp2_option *options_for(enum h2_role role)
     nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, DEFLATE_TABLE);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_send_header_block_length(option, BLOCK_MAX);
     hear_of_unknown(option);
     if (role == H2_SERVER) {
         nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
@@ -442,6 +460,7 @@ static void make_common(void)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, skip_unknown);
     common.callbacks = callbacks;
@@ -481,10 +500,12 @@ void h2_session_open(struct h2 *h2)
     bool is_server = h2->role == H2_SERVER;
 
     pthread_once(&common_once, make_common);
+    h2->is_opening = true;
     int err = is_server ? nghttp2_session_server_new3(&h2->session, common.callbacks, h2,
                                                       common.server, &memory)
                         : nghttp2_session_client_new3(&h2->session, common.callbacks, h2,
                                                       common.client, &memory);
     CHECK(err == 0);
+    h2->is_opening = false;
     say_settings(h2);
 }

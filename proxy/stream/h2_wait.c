@@ -106,6 +106,8 @@ static void look_at_streams(struct h2 *h2)
         struct h2_stream *stream = list_entry(link, struct h2_stream, link);
         if (!stream->is_over && !stream->is_mute && is_stream_late(h2, stream)) {
             h2_reset(stream, NGHTTP2_CANCEL, ERR_TIMEOUT);
+            h2_drop_source(stream); /* nghttp2 may tell of the end only much later */
+            h2_say_closed(stream, ERR_TIMEOUT);
         }
     }
 }

@@ -710,6 +710,23 @@ def no_body(bench):
               "a body that does not come")
 
 
+def large_in_the_table(bench):
+    """A field that is large until it is unpacked stays in HPACK's table while the connection rests,
+    and its memory with it (0x80 is 20 bits in RFC 7541's code)."""
+    value = bytes.fromhex("fffe6" * 3400)
+    with bench.connect() as conn:
+        fields = conn.fields_of("/small")
+        block = h2.block_of(fields) + b"\x40" + h2.octets("x-large") + h2.integer(
+            len(value), 7, 0x80) + value
+        check(conn.response(conn.headers(None, block=block)).done, "a large field")
+        time.sleep(2.5)  # until the connection gives back what it does not need
+        again = conn.headers(None, block=h2.block_of(fields) + b"\xbe")
+        check(conn.response(again).done, "and again, from the table")
+        evict = h2.block_of(fields) + h2.indexed_literal("x-other", "o" * 4000)
+        check(conn.response(conn.headers(None, block=evict)).done, "until it has to leave")
+        check(conn.get("/small").status == 200, "the connection lives")
+
+
 def late(program, store, origin):
     bench = Bench(program, store, origin, "--set", "timeouts.client-body=1s")
     with bench.connect() as conn:
@@ -739,7 +756,7 @@ def main():
         floods(bench, only)
         for scene in (responses_nobody_reads, paused_streams, stalled_downloads, stalled_upload,
                       abandoned, reset_while_paused, urgent_overtakes, incremental_share,
-                      update_changes_the_order):
+                      update_changes_the_order, large_in_the_table):
             if not only or any(word in scene.__name__ for word in only):
                 began = time.monotonic()
                 scene(bench)

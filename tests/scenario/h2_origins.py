@@ -8,6 +8,7 @@ what breaks off is not whole; what is malformed is not an answer (RFC 9113 8.1.1
 import contextlib
 import hashlib
 import pathlib
+import socket
 import ssl
 import struct
 import sys
@@ -172,6 +173,17 @@ class Serving(h2.Connection):
             self.head(stream, 200, ("cache-control", "max-age=60"), length, bad[kind])
         self.send(h2.data(stream, b"ok", True))
 
+    def do_leaving(self, stream, path, *_):
+        """All of it, and then gone: at once, or with a word."""
+        self.head(stream, 200, ("content-length", str(len(BIG))), ("cache-control", "no-store"))
+        self.body(stream, BIG)
+        if path.endswith("/goaway"):
+            self.send(h2.goaway(stream, h2.NO_ERROR))
+        else:
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.read():  # what is unread would make it a reset, which loses what is under way
+                pass
+
     def do_push(self, stream, path, *_):
         promise = struct.pack(">I", 2) + h2.block_of(self.fields_of("/pushed", authority="x"))
         self.send(h2.frame(h2.PUSH_PROMISE, h2.END_HEADERS, stream, promise))
@@ -305,6 +317,19 @@ def broken(scene):
     check(scene.get("/small/d")[2] == b"/small/d", "it still works")
 
 
+def slow(scene):
+    """Who reads slowly has all of it, though the origin has long gone."""
+    for path in ("/leaving/goaway", "/leaving/closed", "/leaving/closed"):
+        with raw.connect(scene.proxy.port, 30, receive_buffer=4096) as conn:
+            conn.sendall(f"GET {path} HTTP/1.1\r\nHost: h2.test\r\nConnection: close\r\n\r\n".encode())
+            data = b""
+            while more := conn.recv(50_000):
+                data += more
+                time.sleep(0.003)
+            body = data.partition(b"\r\n\r\n")[2]
+            check(body == BIG, f"{path}: {len(body)} bytes of {len(BIG)}")
+
+
 def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     larder.need(program)
@@ -314,6 +339,7 @@ def main():
         shared(scene)
         again(scene)
         broken(scene)
+        slow(scene)
         check(scene.proxy.stop(), "it leaves by itself")
     check.end()
 
