@@ -4,7 +4,8 @@
  *
  * The kernel may take a page away after it was looked at. Then touching it waits for the disk once;
  * nothing else is wrong. A page used a moment ago is the last to go, so for a short time each
- * thread believes what it has seen of the branches of trees, through which nearly every lookup comes.
+ * thread believes what it has seen of the branches of trees, through which nearly every lookup
+ * comes.
  */
 #ifndef LARDER_CACHE_STORE_RESIDENT_H
 #define LARDER_CACHE_STORE_RESIDENT_H

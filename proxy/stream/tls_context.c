@@ -81,12 +81,21 @@ uint64_t tls_context_serial(const struct tls_context *context)
 
 /* ---- what both roles have in common ---- */
 
+/* SSL_CTX_set1_groups_list() is a macro that casts const away, and only reads. */
+static bool set_groups(SSL_CTX *ssl)
+{
+    char list[sizeof(groups)];
+
+    memcpy(list, groups, sizeof(groups));
+    return SSL_CTX_set1_groups_list(ssl, list);
+}
+
 SSL_CTX *tls_ssl_new(const SSL_METHOD *method)
 {
     SSL_CTX *ssl = SSL_CTX_new(method);
 
     CHECK(ssl && SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) &&
-          SSL_CTX_set_cipher_list(ssl, ciphers) && SSL_CTX_set1_groups_list(ssl, groups));
+          SSL_CTX_set_cipher_list(ssl, ciphers) && set_groups(ssl));
     SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     /* A connection that waits holds no buffer; what is given to SSL_write() may move. */
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
