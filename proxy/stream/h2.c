@@ -207,7 +207,7 @@ static void h2_free(struct h2 *h2)
     h2_in_drop_block(h2);
     buf_fini(&h2->early);
     if (h2->is_slim) {
-        h2_session_fatten(h2);
+        h2_memory_fatten(h2);
     }
     nghttp2_session_del(h2->session);
     CHECK(h2->held == 0);

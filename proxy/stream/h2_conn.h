@@ -1,6 +1,6 @@
 /*
- * h2_conn - the inside of HTTP/2, shared by h2.c (life), h2_session.c (what nghttp2 is told and
- * calls), h2_in.c, h2_out.c, h2_pump.c and h2_wait.c. Nobody else includes it.
+ * h2_conn - the inside of HTTP/2, shared by h2.c (life), h2_memory.c, h2_session.c (what nghttp2 is
+ * told and calls), h2_in.c, h2_out.c, h2_pump.c and h2_wait.c. Nobody else includes it.
  *
  * As in h1: everything that happens to a connection goes through h2_enter() … h2_leave(), in which
  * frames are read, events are called and output is gathered, to leave in few writes. nghttp2's
@@ -208,14 +208,18 @@ void h2_reset(struct h2_stream *stream, uint32_t code, int err);
 /* GONE, and no handler runs: frees it, and tells the owner. */
 void h2_gone(struct h2 *h2);
 
+/* ---- h2_memory.c ---- */
+
+nghttp2_mem h2_memory(struct h2 *h2);
+/* No stream is open: gives memory back that only frames need. And the account of it, when the
+ * connection goes on. */
+void h2_memory_slim(struct h2 *h2);
+void h2_memory_fatten(struct h2 *h2);
+
 /* ---- h2_session.c ---- */
 
 /* A session for the role, its SETTINGS queued. */
 void h2_session_open(struct h2 *h2);
-/* No stream is open: gives memory back that only frames need. And the account of it, when the
- * connection goes on. */
-void h2_session_slim(struct h2 *h2);
-void h2_session_fatten(struct h2 *h2);
 /* What a message with a body is submitted with. */
 nghttp2_data_provider h2_session_provider(void);
 

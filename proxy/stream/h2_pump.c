@@ -157,7 +157,7 @@ void h2_enter(struct h2 *h2)
     h2->budget = H2_BUDGET;
     timeout_clear(&h2->kick);
     if (h2->is_slim) {
-        h2_session_fatten(h2);
+        h2_memory_fatten(h2);
     }
     feed_early(h2);
 }

@@ -6,142 +6,14 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "base/mem.h"
-#include "base/memory.h"
 
-#include <malloc.h>
 #include <pthread.h>
-#include <sys/mman.h>
 
 enum {
     MAX_CONTINUATIONS = 32, /* of one block; its size is limited anyhow */
     DEFLATE_TABLE = 4096,
     BLOCK_MAX = 4 << 20, /* above what limits.head may be, and what we add */
-    PAGE = 4096,
-    FRAME_BLOCK = 16384, /* the block where frames are put together is larger than this */
 };
-
-/* ---- memory ---- */
-
-/* At its begin nghttp2 asks for two blocks of a page and more, and keeps them: where a frame is put
- * together, and the table of streams. They get pages of their own. While no frame is under way
- * nothing in the first means anything, and the second is all zeros while it is empty: so an idle
- * connection can give them back. No later block is treated so: a field in a table of HPACK may be
- * as large. */
-static struct h2_pages *pages_at(struct h2 *h2, const void *memory)
-{
-    for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
-        if (h2->pages[i].at == memory) {
-            return &h2->pages[i];
-        }
-    }
-    return NULL;
-}
-
-static size_t size_of(struct h2 *h2, void *memory)
-{
-    const struct h2_pages *pages = pages_at(h2, memory);
-
-    return pages ? pages->size : malloc_usable_size(memory);
-}
-
-static void *counted(struct h2 *h2, void *memory)
-{
-    CHECK(memory != NULL);
-    size_t size = size_of(h2, memory);
-    h2->held += size;
-    memory_take(MEMORY_CONNECTIONS, size);
-    return memory;
-}
-
-static void uncount(struct h2 *h2, void *memory)
-{
-    size_t size = size_of(h2, memory);
-
-    h2->held -= size;
-    memory_give(MEMORY_CONNECTIONS, size);
-}
-
-static void *session_malloc(size_t size, void *user)
-{
-    struct h2 *h2 = user;
-    struct h2_pages *pages = h2->is_opening && size >= PAGE ? pages_at(h2, NULL) : NULL;
-
-    if (pages == NULL) {
-        return counted(h2, malloc(size));
-    }
-    pages->size = (size + PAGE - 1) / PAGE * PAGE;
-    pages->at = aligned_alloc(PAGE, pages->size);
-    return counted(h2, pages->at);
-}
-
-static void session_free(void *memory, void *user)
-{
-    struct h2 *h2 = user;
-
-    if (memory) {
-        uncount(h2, memory);
-        struct h2_pages *pages = pages_at(h2, memory);
-        if (pages) {
-            *pages = (struct h2_pages){NULL, 0};
-        }
-        free(memory);
-    }
-}
-
-static void *session_calloc(size_t count, size_t size, void *user)
-{
-    void *memory = session_malloc(count * size, user);
-
-    return memset(memory, 0, count * size);
-}
-
-static void *session_realloc(void *memory, size_t size, void *user)
-{
-    struct h2 *h2 = user;
-
-    if (memory == NULL || pages_at(h2, memory)) {
-        void *fresh = session_malloc(size, user);
-        size_t old = memory ? size_of(h2, memory) : 0;
-        if (old) {
-            memcpy(fresh, memory, old < size ? old : size);
-        }
-        session_free(memory, user);
-        return fresh;
-    }
-    uncount(h2, memory);
-    return counted(h2, realloc(memory, size));
-}
-
-static bool is_zero(const struct h2_pages *pages)
-{
-    const char *at = pages->at;
-
-    return at[0] == 0 && memcmp(at, at + 1, pages->size - 1) == 0;
-}
-
-void h2_session_slim(struct h2 *h2)
-{
-    if (h2->is_slim || nghttp2_session_want_write(h2->session)) {
-        return;
-    }
-    h2->is_slim = true;
-    for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
-        struct h2_pages *pages = &h2->pages[i];
-        if (pages->at && (pages->size > FRAME_BLOCK || is_zero(pages))) {
-            madvise(pages->at, pages->size, MADV_DONTNEED);
-        }
-        memory_give(MEMORY_CONNECTIONS, pages->size);
-    }
-}
-
-void h2_session_fatten(struct h2 *h2)
-{
-    h2->is_slim = false;
-    for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
-        memory_take(MEMORY_CONNECTIONS, h2->pages[i].size);
-    }
-}
 
 /* ---- what a peer does without an aim ---- */
 
@@ -490,13 +362,7 @@ static void say_settings(struct h2 *h2)
 
 void h2_session_open(struct h2 *h2)
 {
-    nghttp2_mem memory = {
-        .mem_user_data = h2,
-        .malloc = session_malloc,
-        .free = session_free,
-        .calloc = session_calloc,
-        .realloc = session_realloc,
-    };
+    nghttp2_mem memory = h2_memory(h2);
     bool is_server = h2->role == H2_SERVER;
 
     pthread_once(&common_once, make_common);

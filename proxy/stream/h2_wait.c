@@ -155,7 +155,7 @@ static void expire_open(struct h2 *h2)
         look_at_streams(h2);
     }
     if (h2->state == H2_OPEN && is_quiet && is_late(h2, h2->since, H2_TICK_MS)) {
-        h2_session_slim(h2);
+        h2_memory_slim(h2);
     }
 }
 
