@@ -276,7 +276,6 @@ static void on_eof(void *owner)
     struct h2 *h2 = owner;
 
     h2_enter(h2);
-    h2->is_eof = true;
     h2_fail(h2, ERR_CLOSED);
     h2_leave(h2);
 }

@@ -172,7 +172,6 @@ struct h2 {
     enum h2_state state;
     bool is_https;
     bool is_pumping;
-    bool is_eof;
     bool is_draining;
     bool is_last_said; /* the second GOAWAY of a drain */
     bool is_deaf;      /* the connection is given up: nothing more is read */
