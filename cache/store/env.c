@@ -111,6 +111,18 @@ static struct span lmdb_range(const struct env *env)
     return env->is_mapped ? SPAN_EMPTY : env_range(env);
 }
 
+/* MDB_NORDAHEAD is MADV_RANDOM, and since Linux 6.3 that says as well that having been used through
+ * the mapping does not make a page worth keeping: branches of the trees, used by every lookup, left
+ * memory as early as pages used once. The kernel by itself stops reading around misses where they
+ * are many. */
+static void let_use_count(const struct env *env)
+{
+    void *map;
+
+    memcpy(&map, &env->map, sizeof(map)); /* madvise() wants no const, and writes nothing there */
+    madvise(map, env->map_size, MADV_NORMAL);
+}
+
 /* The two pages where every transaction begins: event loops begin some, and must not wait for the
  * disk when memory is short. Refused where RLIMIT_MEMLOCK is 0; then they may. */
 static void keep_in_memory(const struct env *env)
@@ -127,6 +139,7 @@ void env_locate(struct env *env, const MDB_val *val)
     memcpy(&number, (const char *)val->mv_data - ((uintptr_t)val->mv_data - page), sizeof(number));
     env->map =
         (const char *)val->mv_data - ((uintptr_t)val->mv_data - page) - number * env->page_size;
+    let_use_count(env);
     keep_in_memory(env);
 }
 
@@ -266,7 +279,7 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
     return err;
 }
 
-/* For who walks; read as LMDB would with MDB_NORDAHEAD. 0 or -errno. */
+/* For who walks. 0 or -errno. */
 static int map_file(int fd, size_t size, const char **out)
 {
     char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
@@ -274,7 +287,6 @@ static int map_file(int fd, size_t size, const char **out)
     if (map == MAP_FAILED) {
         return -errno;
     }
-    madvise(map, size, MADV_RANDOM);
     *out = map;
     return 0;
 }
