@@ -15,6 +15,7 @@ static const unsigned legal_next[] = {
 
 enum {
     REQUEST_SPOOL_LIMIT = 256 * 1024,
+    REQUEST_KEPT_MAX = 32 * 1024, /* a body up to here can be sent again */
     POOL_MAX = 256,
 };
 
@@ -289,6 +290,7 @@ static void open_request_body(struct exchange *x)
         .limit = REQUEST_SPOOL_LIMIT,
         .writer = {wake_body, x},
     });
+    spool_keep(x->request_body, REQUEST_KEPT_MAX);
 }
 
 static void on_head(void *owner, const struct http_head *head)

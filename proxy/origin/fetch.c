@@ -260,20 +260,26 @@ static void on_end(void *owner)
     }
 }
 
-/* An idle connection may have been dead when the request went out; one that stays silent is not. */
-static bool may_repeat(const struct fetch *fetch, int err)
+/* An idle connection may have been dead when the request went out; one that stays silent is not.
+ * What may have been done is done again only where that makes no difference (RFC 9110 9.2.2). */
+static bool may_repeat(struct fetch *fetch, int err)
 {
-    return err != 0 && err != ERR_TIMEOUT && fetch->state == FETCH_SEND && !fetch->retried &&
-           http_method_is_idempotent(fetch->client.method) && fetch->request_body == NULL;
+    if (err == 0 || err == ERR_TIMEOUT || fetch->state != FETCH_SEND || fetch->retried) {
+        return false;
+    }
+    bool harmless = http_method_is_idempotent(fetch->client.method)
+                        ? upstream_may_retry(fetch->stream)
+                        : upstream_refused(fetch->stream);
+    return harmless && fetch_rewind_body(fetch);
 }
 
 static void on_close(void *owner, int err)
 {
     struct fetch *fetch = owner;
-    bool untouched = may_repeat(fetch, err) && upstream_may_retry(fetch->stream);
+    bool again = may_repeat(fetch, err);
 
     fetch->stream = NULL;
-    if (untouched) {
+    if (again) {
         fetch->retried = true;
         metric_add(&fetch->worker->counters.origin_retries, 1);
         fetch_set_state(fetch, FETCH_CONNECT);

@@ -116,6 +116,8 @@ size_t fetch_stored_variants(const struct fetch *fetch,
 void fetch_make_request(struct fetch *fetch);
 /* The client's body as a source, or NULL. */
 struct source *fetch_request_body(struct fetch *fetch);
+/* The next fetch_request_body() begins at the first byte again. False: that has left memory. */
+bool fetch_rewind_body(struct fetch *fetch);
 
 /* ---- fetch_response.c ---- */
 

@@ -132,15 +132,39 @@ static void body_advance(struct source *source, size_t n)
     spool_advance(&container_of(source, struct fetch, body_source)->body_reader, n);
 }
 
+static int read_from_start(struct fetch *fetch, struct spool_reader *reader)
+{
+    struct waker waker = {wake_body, fetch};
+
+    return spool_reader_init(reader, fetch->request_body, 0, UINT64_MAX, waker);
+}
+
 struct source *fetch_request_body(struct fetch *fetch)
 {
     static const struct source_ops ops = {.peek = body_peek, .advance = body_advance};
-    struct waker waker = {wake_body, fetch};
 
     if (fetch->request_body == NULL) {
         return NULL;
     }
     fetch->body_source = (struct source){.ops = &ops};
-    CHECK(spool_reader_init(&fetch->body_reader, fetch->request_body, 0, UINT64_MAX, waker) == 0);
+    if (fetch->body_reader.spool == NULL) {
+        CHECK(read_from_start(fetch, &fetch->body_reader) == 0);
+    }
     return &fetch->body_source;
+}
+
+bool fetch_rewind_body(struct fetch *fetch)
+{
+    struct spool_reader beginning;
+
+    if (fetch->request_body == NULL) {
+        return true;
+    }
+    if (read_from_start(fetch, &beginning) != 0) {
+        return false;
+    }
+    spool_reader_fini(&fetch->body_reader);
+    int err = read_from_start(fetch, &fetch->body_reader);
+    spool_reader_fini(&beginning);
+    return err == 0;
 }

@@ -327,6 +327,11 @@ bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at
     return origin && origin->speaks_h1;
 }
 
+bool origins_refused(const struct stream *stream)
+{
+    return h2_of_stream(stream) && h2_refused(stream);
+}
+
 bool origins_may_retry(const struct stream *stream)
 {
     const struct h1 *h1 = h1_of_stream(stream);

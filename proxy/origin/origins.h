@@ -39,7 +39,8 @@ struct stream *origins_adopt(struct origins *origins, const struct origin_at *at
 /* It has a connection, and that is HTTP/1's. */
 bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at);
 
-/* See upstream_may_retry(). */
+/* See upstream.h. */
+bool origins_refused(const struct stream *stream);
 bool origins_may_retry(const struct stream *stream);
 size_t origins_idle(const struct origins *origins);
 

@@ -68,8 +68,11 @@ struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upst
 /* done is not called any more. */
 void upstream_cancel(struct upstream_job *job);
 
-/* The stream's request may be sent again on another connection: it was reused and died before a
- * byte of an answer. Valid inside the stream's on_close. */
+/* The origin has said that it did not begin with the stream's request (RFC 9113 8.7), which may be
+ * sent again whatever it asks for. Valid inside the stream's on_close. */
+bool upstream_refused(const struct stream *stream);
+/* The same, or the connection was reused and died before a byte of an answer: the request may be
+ * sent again if twice is as good as once. */
 bool upstream_may_retry(const struct stream *stream);
 
 struct upstream_stats {

@@ -434,6 +434,11 @@ struct failure upstream_failure(const struct upstream_result *result)
     return (struct failure){result->err == ERR_TIMEOUT ? 504 : 502, reason};
 }
 
+bool upstream_refused(const struct stream *stream)
+{
+    return origins_refused(stream);
+}
+
 bool upstream_may_retry(const struct stream *stream)
 {
     return origins_may_retry(stream);

@@ -132,6 +132,22 @@ class Serving(h2.Connection):
     def do_always_refused(self, stream, *_):
         self.send(h2.rst(stream, h2.REFUSED_STREAM))
 
+    def do_refused_echo(self, stream, path, number, body):
+        """Once it has all of it."""
+        if number > 1:
+            self.do_echo(stream, path, number, body)
+        elif path.endswith("/goaway"):
+            self.send(h2.goaway(stream - 2, h2.NO_ERROR))
+        else:
+            self.send(h2.rst(stream, h2.REFUSED_STREAM))
+
+    def do_dropped(self, stream, path, number, body):
+        """Without a word: who knows what has been done?"""
+        if number == 1:
+            self.socket.close()
+        else:
+            self.do_echo(stream, path, number, body)
+
     def do_goaway(self, stream, path, number, _body):
         """A request that came too late: the connection was about to be left."""
         if number == 1:
@@ -297,6 +313,21 @@ def again(scene):
     scene.get("/small/b")
     check(scene.get("/goaway")[2] == b"/goaway" and scene.h2.count("/goaway") == 2,
           f"left out by GOAWAY: {scene.h2.count('/goaway')}")
+    for path in ("/refused-echo/reset", "/refused-echo/goaway"):
+        for method, body in (("POST", b""), ("POST", b"once"), ("PUT", BIG[:30_000])):
+            asked = f"{path}/{method}/{len(body)}"
+            status, head, got, _ = scene.get(asked, method=method, body=body)
+            check(raw.unchunked(head, got) == body and scene.h2.count(asked) == 2,
+                  f"{asked}: {status}, asked {scene.h2.count(asked)} times")
+    status = scene.get("/refused-echo/large", method="POST", body=BIG)[0]
+    check(status == 502 and scene.h2.count("/refused-echo/large") == 1,
+          f"a body that is no more here: {status}, {scene.h2.count('/refused-echo/large')} times")
+    for method, body, times in (("GET", b"", 2), ("POST", b"", 1), ("POST", b"once", 1)):
+        scene.get("/small/b")  # so that the connection is not new
+        status = scene.get(f"/dropped/{method}{len(body)}", method=method, body=body)[0]
+        count = scene.h2.count(f"/dropped/{method}{len(body)}")
+        check(count == times and status == (200 if times == 2 else 502),
+              f"dropped {method} {body}: {status}, {count} times")
     check(scene.get("/last")[2] == b"/last" and scene.h2.count("/last") == 1, "the last answer")
     check(scene.get("/small/c")[2] == b"/small/c", "and on another connection")
 
