@@ -39,6 +39,7 @@ enum exchange_state exchange_go_alone(struct exchange *x)
     struct flight *flight = cache_private_flight(&x->lookup.member, stale, &x->lookup.key, waker);
     flight_set_mark(flight, x->lookup.mark);
     object_unref(&x->lookup.object);
+    x->lookup.lead = false;
     exchange_fetch(x, flight, false, true, NULL);
     flight_unref(&flight);
     return EX_AWAIT;
@@ -192,11 +193,14 @@ static bool may_share(struct exchange *x, const struct object *object)
 }
 
 /* A part that is passed on, but not of the representation that the client has the rest of: its
- * If-Range was kept back, to be evaluated here, so that the answer could be shared. */
+ * If-Range was kept back, to be evaluated here, so that the answer could be shared. Whoever went
+ * alone has sent it: then it is the origin that has evaluated it, and asking again leads nowhere.
+ */
 static bool is_other_part(struct exchange *x, const struct object *object)
 {
-    return object->status == 206 && !validator_if_range_holds(&x->request.fields, &object->fields,
-                                                              loop_wall(x->worker->loop));
+    return x->lookup.lead && object->status == 206 &&
+           !validator_if_range_holds(&x->request.fields, &object->fields,
+                                     loop_wall(x->worker->loop));
 }
 
 /* The object is there, bytes of it are not: a flight of our own brings them, or somebody else's

@@ -92,6 +92,32 @@ static enum exchange_state start_over(struct exchange *x)
     return x->state == EX_LOOKUP ? exchange_lookup(x) : EX_LOOKUP;
 }
 
+/* The origin's answer to this very request is a part that does not do for it (an If-Range names
+ * another representation), and that nothing can be joined to. What is asked for in the same way
+ * would be answered in the same way: now the client's own words are sent. It is told as the miss it
+ * was. */
+static enum exchange_state ask_in_its_words(struct exchange *x)
+{
+    enum reason reason = x->decision.reason;
+    enum forward forward = x->decision.forward;
+
+    exchange_close_body(x);
+    object_unref(&x->object);
+    lookup_fini(&x->lookup);
+    x->decision = DECISION_INIT;
+    x->decision.reason = reason;
+    x->decision.forward = forward;
+    return exchange_go_alone(x);
+}
+
+/* The rest cannot be told to be of the same representation (RFC 9111 3.4). */
+static enum exchange_state replace_part(struct exchange *x)
+{
+    bool own = x->lookup.member.leader && x->decision.outcome == OUTCOME_MISS;
+
+    return own ? ask_in_its_words(x) : start_over(x);
+}
+
 /* ---- bytes that are missing ---- */
 
 enum {
@@ -209,7 +235,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     coverage_note(coverage, &x->decision);
     if (coverage == COVERS_SOME) {
         if (!partial_joins(parts)) {
-            return start_over(x); /* the rest cannot be told to be of the same (RFC 9111 3.4) */
+            return replace_part(x);
         }
         if (ask_first(x, &response->body)) {
             return EX_AWAIT;
