@@ -278,11 +278,16 @@ static void pass_over(struct cache *cache, const struct cache_query *query, stru
     object_unref(&lookup->object);
 }
 
-/* A part that nothing can be joined to answers what lies inside it while it is fresh. It is not
- * worth a validation, after which the whole may have to be asked for all the same. */
-static bool is_lone_part(const struct object *object)
+/* A part that nothing can be joined to answers what lies inside it while it is fresh, or while the
+ * origin may not be asked. It is not worth a validation, not even one in the background, after
+ * which the whole may have to be asked for all the same. */
+static bool is_worthless(const struct cache_query *query, const struct object *object,
+                         enum policy_verdict verdict)
 {
-    return object && object_parts(object) && !partial_joins(object_parts(object));
+    bool asks = verdict == POLICY_VALIDATE ||
+                (verdict == POLICY_STALE_NOW && !query->policy->control.only_if_cached);
+
+    return asks && object && object_parts(object) && !partial_joins(object_parts(object));
 }
 
 enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
@@ -298,7 +303,7 @@ enum cache_result cache_appraise(struct cache *cache, const struct cache_query *
         pass_over(cache, query, lookup);
     }
     enum policy_verdict verdict = judge(query, lookup, varies, decision);
-    if (verdict == POLICY_VALIDATE && is_lone_part(lookup->object)) {
+    if (is_worthless(query, lookup->object, verdict)) {
         pass_over(cache, query, lookup);
         verdict = judge(query, lookup, varies, decision);
     }

@@ -28,7 +28,7 @@ struct inquest {
     enum outcome outcomes[3]; /* those it may end with when the origin answers */
     size_t outcome_count;
     const char *action;
-    int status;                /* predicted; 0: the origin's */
+    int status;                /* predicted, when the origin answers; 0: the origin's */
     struct span cache_status;  /* predicted, as far as it is known */
     struct recent_entry *last; /* the last request for the URL, or NULL */
 };
@@ -54,6 +54,7 @@ static bool falls_short(struct inquest *inquest, enum coverage coverage)
     struct partial *parts = object_parts(inquest->found.lookup.object);
 
     if (coverage != COVERS_ALL && inquest->route.policy.control.only_if_cached) {
+        inquest->decision = DECISION_INIT;
         inquest->decision.reason = REASON_ONLY_IF_CACHED;
         expect_refusal(inquest);
         return true;

@@ -20,13 +20,14 @@ enum coverage coverage_of(struct partial *parts, const struct body_parts *body)
 
 void coverage_note(enum coverage coverage, struct decision *decision)
 {
-    bool found = decision->outcome == OUTCOME_HIT || decision->outcome == OUTCOME_HIT_MEMORY;
-
-    if (!found || coverage == COVERS_ALL) {
+    if (coverage == COVERS_ALL || !decision_is_hit(decision)) {
         return;
     }
     decision->forward = FORWARD_PARTIAL;
-    decision->reason = REASON_PARTIAL_MISS;
     decision->collapsed = coverage == COVERS_COMING;
+    if (decision->outcome == OUTCOME_STALE) {
+        return; /* why what is known may be used says more */
+    }
+    decision->reason = REASON_PARTIAL_MISS;
     decision->outcome = coverage == COVERS_COMING ? OUTCOME_COLLAPSED : OUTCOME_PARTIAL;
 }

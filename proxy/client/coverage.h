@@ -13,7 +13,8 @@ enum coverage {
 
 enum coverage coverage_of(struct partial *parts, const struct body_parts *body);
 
-/* A response known in parts is a hit only when all that is wanted of it is here. */
+/* A response known in parts is a hit only when all that is wanted of it is here; a stale one is
+ * told as a stale one, for whose missing bytes the origin is asked. */
 void coverage_note(enum coverage coverage, struct decision *decision);
 
 #endif

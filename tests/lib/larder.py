@@ -4,6 +4,7 @@ import atexit
 import http.client
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -35,6 +36,14 @@ def await_port(host, port, process=None, seconds=20):
                 raise SystemExit(f"{process.args[0]} ended with status {process.returncode}")
             time.sleep(0.005)
     raise SystemExit(f"nothing listens on {host}:{port}")
+
+
+def seed(given=None, fixed=1):
+    """Of a randomised test, printed: what its command line gives (a number, or "fresh" for one that
+    nobody has tried), else the fixed one: the same test every time."""
+    number = fixed if given is None else secrets.randbits(32) if given == "fresh" else int(given)
+    print(f"seed {number}", flush=True)
+    return number
 
 
 class Proxy:
