@@ -115,14 +115,23 @@ static void remember_losers(struct upstream_job *job)
     }
 }
 
+static uint64_t tunnel_idle(const struct upstream_settings *settings)
+{
+    return settings->tunnel_idle_ms ? settings->tunnel_idle_ms : settings->idle_ms;
+}
+
 static struct stream *to_stream(struct upstream_job *job, struct transport *transport,
                                 const struct ip *ip)
 {
     const struct upstream_settings *settings = &job->upstreams->settings;
 
     if (job->tunnel) {
-        return tunnel_stream(transport, settings->tunnel_idle_ms ? settings->tunnel_idle_ms
-                                                                 : settings->idle_ms);
+        return tunnel_stream(transport, tunnel_idle(settings));
+    }
+    if (job->alone) {
+        struct h1_settings alone = settings->h1;
+        alone.times.tunnel_ms = tunnel_idle(settings);
+        return h1_request_alone(transport, &alone);
     }
     struct origin_at at = origin_of(job);
     return origins_adopt(job->upstreams->origins, &at, transport, ip);
@@ -192,7 +201,12 @@ static void on_secured(void *owner, int err)
 static void attempt_secure(struct attempt *attempt)
 {
     struct upstream_job *job = attempt->job;
-    struct tls_peer peer = {host_of(job), job->port, job->upstreams->sessions};
+    struct tls_peer peer = {
+        .host = host_of(job),
+        .port = job->port,
+        .sessions = job->upstreams->sessions,
+        .only_http1 = job->alone,
+    };
 
     attempt->is_connected = true;
     timeout_clear(&job->step);
@@ -313,7 +327,7 @@ static bool reuse(struct upstream_job *job)
 {
     struct upstream_result result = {.resolved = true, .reused = true};
 
-    if (job->fresh || job->tunnel) {
+    if (job->fresh || job->tunnel || job->alone) {
         return false;
     }
     struct origin_at at = origin_of(job);
@@ -337,14 +351,15 @@ static bool follow(struct upstream_job *job)
 {
     struct origin_at at = origin_of(job);
 
-    if (!job->tls || job->tunnel || job->fresh || !job->may_follow ||
+    if (!job->tls || job->tunnel || job->alone || job->fresh || !job->may_follow ||
         origins_speaks_h1(job->upstreams->origins, &at)) {
         return false;
     }
     list_each(link, &job->upstreams->jobs)
     {
         struct upstream_job *other = list_entry(link, struct upstream_job, link);
-        if (other != job && other->started && !other->tunnel && is_same_origin(job, other)) {
+        bool is_shared = !other->tunnel && !other->alone;
+        if (other != job && other->started && is_shared && is_same_origin(job, other)) {
             list_push_back(&other->followers, &job->follow);
             return true;
         }
@@ -390,6 +405,7 @@ struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upst
         .done = done,
         .arg = arg,
         .tunnel = target->tunnel,
+        .alone = target->alone,
         .fresh = target->fresh,
         .port = target->port,
         .tls = target->tls ? tls_context_ref(target->tls) : NULL,

@@ -38,6 +38,7 @@ struct upstream_job {
     bool resolved;
     bool expects_more; /* the resolver has said a part */
     bool tunnel;
+    bool alone;
     bool fresh;
     uint16_t port;
     struct tls_context *tls; /* NULL: plain */

@@ -91,6 +91,13 @@ void h1_close(struct h1 **h1);
 struct transport *h1_transport(const struct h1 *h1);
 
 /*
+ * The stream for the one request of a connection that nobody else uses: what may change the
+ * protocol. It owns itself; `times.tunnel_ms` of the settings, which are copied, is for what
+ * follows then.
+ */
+struct stream *h1_request_alone(struct transport *transport, const struct h1_settings *settings);
+
+/*
  * A tunnel as a stream without heads: what CONNECT joins to the client's stream. send() takes a
  * NULL head. Both directions close on their own (half-close); on_close(0) after both.
  */

@@ -149,6 +149,11 @@ static void set_host(struct tls *tls, struct span host)
 static void set_peer(struct tls *tls, const struct tls_peer *peer)
 {
     set_host(tls, peer->host);
+    if (peer->only_http1) {
+        struct span alpn = tls_alpn_list(BIT(ALPN_HTTP1));
+        CHECK(SSL_set_alpn_protos(tls->ssl, (const unsigned char *)alpn.at, (unsigned)alpn.len) ==
+              0);
+    }
     if (!peer->sessions) {
         return;
     }

@@ -44,6 +44,7 @@ struct tls_peer {
                          TLS_HOST_MAX bytes */
     uint16_t port;
     struct tls_sessions *sessions; /* where a session with this context and peer is kept, or NULL */
+    bool only_http1;               /* whatever else the context offers by ALPN */
 };
 
 /* `context` is referenced, the peer copied; a peer for a client's context, NULL for a server's. */

@@ -1,6 +1,7 @@
 /*
- * A tunnel is an HTTP/1 connection that begins where others get to by CONNECT: both directions
- * raw, no heads. So it is one, and only its beginning and its end are its own.
+ * Connections that own themselves. A tunnel is an HTTP/1 connection that begins where others get to
+ * by CONNECT: both directions raw, no heads. So it is one, and only its beginning and its end are
+ * its own. One for a single request becomes a tunnel, or ends with its response.
  */
 #include "proxy/stream/h1_conn.h"
 
@@ -8,6 +9,7 @@
 
 struct tunnel {
     struct h1_settings settings;
+    struct h1 *h1; /* of a single request */
 };
 
 static void on_gone(void *owner)
@@ -30,4 +32,23 @@ struct stream *tunnel_stream(struct transport *transport, uint64_t idle_ms)
 void tunnel_start(struct stream *stream)
 {
     h1_kick(container_of(stream, struct h1_turn, stream)->h1);
+}
+
+/* Declined: nothing else is asked for here. */
+static void on_idle(void *owner)
+{
+    struct tunnel *tunnel = owner;
+
+    h1_close(&tunnel->h1);
+    free(tunnel);
+}
+
+struct stream *h1_request_alone(struct transport *transport, const struct h1_settings *settings)
+{
+    static const struct h1_events events = {.on_idle = on_idle, .on_gone = on_gone};
+    struct tunnel *tunnel = xcalloc(1, sizeof(*tunnel));
+
+    tunnel->settings = *settings;
+    tunnel->h1 = h1_connect(transport, &tunnel->settings, &events, tunnel);
+    return h1_request(tunnel->h1);
 }

@@ -88,7 +88,7 @@ static int step(struct tls *to, struct buf *in, struct buf *out)
 /* True when both have agreed. */
 static bool shake(struct tls_context *of_server, struct tls_context *of_client, const char *host)
 {
-    struct tls_peer peer = {span_str(host), 443, sessions};
+    struct tls_peer peer = {span_str(host), 443, sessions, false};
 
     close_both();
     server = tls_new(of_server, NULL);
@@ -345,8 +345,8 @@ Test(tls, a_session_of_another_listener_or_name_is_not_resumed)
     struct tls_context *ours = serve("a", BIT(ALPN_HTTP1), NULL);
     struct tls_context *other = serve("b", BIT(ALPN_HTTP1), ours); /* even with the same keys */
     struct tls_context *theirs = trust("ca.pem", false, BIT(ALPN_HTTP1));
-    struct tls_peer one = {SPAN("one.test"), 443, sessions};
-    struct tls_peer two = {SPAN("two.test"), 443, sessions};
+    struct tls_peer one = {SPAN("one.test"), 443, sessions, false};
+    struct tls_peer two = {SPAN("two.test"), 443, sessions, false};
 
     cr_assert(shake(ours, theirs, "one.test"));
     cr_assert(shake(other, theirs, "one.test"));
