@@ -44,6 +44,7 @@
     X(ONLY_IF_CACHED,   "only-if-cached",   "only-if-cached, and nothing usable is stored")        \
     X(METHOD,           "method",           "the method is not answered from the cache")           \
     X(REQUEST_BODY,     "request-body",     "a GET or HEAD with a body is never cached")           \
+    X(UPGRADE,          "upgrade",          "the request asks for another protocol")               \
     X(RANGE,            "range",            "a range that the store cannot answer")                \
     X(CONDITIONAL,      "conditional",      "a precondition the cache cannot evaluate")            \
     X(AUTHORIZATION,    "authorization",    "the request has credentials and the response does not permit sharing") \

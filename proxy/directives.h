@@ -104,6 +104,8 @@ struct settings {
     size_t allow_target_count;
     struct port_range *connect_ports;
     size_t connect_port_count;
+    struct span *upgrades; /* protocols that Upgrade may lead to */
+    size_t upgrade_count;
 
     struct {
         uint64_t client_head, client_idle, client_body, tls_handshake; /* ms */

@@ -130,6 +130,30 @@ static const struct conf_custom name_type = {
     .parse = parse_name,
 };
 
+/* A protocol as Upgrade names it (RFC 9110 7.8): name ["/" version]. */
+static int parse_protocol(struct span text, struct arena *arena, void *out, const char **what)
+{
+    struct span protocol = arena_copy(arena, text);
+    struct span version = protocol;
+    struct span name = span_cut(&version, '/');
+
+    if (!http_is_token(name) || (name.len < protocol.len && !http_is_token(version))) {
+        return ERR_SYNTAX;
+    }
+    if (span_ieq(name, SPAN("h2c")) || span_ieq(name, SPAN("HTTP"))) {
+        *what = "HTTP itself is not changed by Upgrade (RFC 9113 3.1)";
+        return ERR_SYNTAX;
+    }
+    memcpy(out, &protocol, sizeof(protocol));
+    return 0;
+}
+
+static const struct conf_custom protocol_type = {
+    .expected = "a protocol as Upgrade names it such as websocket",
+    .size = sizeof(struct span),
+    .parse = parse_protocol,
+};
+
 static const char *const access_format_words[] = {"squid", "combined", "json", NULL};
 static const char *const favor_words[] = {"objects", "both", "bytes", NULL};
 static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
@@ -390,6 +414,10 @@ static const struct conf_directive root_rows[] = {
      "Special addresses (loopback, link-local) that may be asked for all the same."},
     {"connect-ports", CONF_CUSTOM(port_range_type), LIST(connect_ports, connect_port_count),
      "[443]", NULL, NULL, CONF_RELOAD | CONF_COMMAS, "Ports that CONNECT may reach."},
+    {"upgrades", CONF_CUSTOM(protocol_type), LIST(upgrades, upgrade_count), "[websocket]", NULL,
+     NULL, CONF_RELOAD | CONF_COMMAS,
+     "Protocols that a connection may be changed to by Upgrade, or by :protocol in HTTP/2. None: "
+     "such requests go on as ordinary ones."},
     {"sites", CONF_MAP(site_table), LIST(sites, site_count), "[]", NULL, NULL, CONF_RELOAD,
      "Hosts that this proxy stands in for, as a replica. None: forward proxy only."},
     {"cache", CONF_MAP(cache_table), CONF_SAME, NULL, NULL, NULL, 0, "What is kept, how long."},

@@ -205,6 +205,12 @@ static void predict(struct inquest *inquest)
         decision->forward = FORWARD_METHOD;
         expect(inquest, "tunnel", OUTCOME_TUNNEL);
         return;
+    case ROUTE_UPGRADE:
+        *decision = route_pass(&route->policy);
+        decision->outcome = OUTCOME_TUNNEL;
+        expect(inquest, "upgrade", OUTCOME_TUNNEL);
+        inquest->outcomes[inquest->outcome_count++] = OUTCOME_PASS; /* when the origin declines */
+        return;
     case ROUTE_CACHE:
         ask_cache(inquest);
         return;

@@ -209,6 +209,8 @@ static void complete(struct explain_query *out)
         request->framing = BODY_LENGTH;
         request->content_length = (int64_t)length;
     }
+    request->upgrade = fields_list_has(&request->fields, FIELD_CONNECTION, SPAN("upgrade")) &&
+                       fields_has(&request->fields, FIELD_UPGRADE);
     hop_strip_listed(&request->fields);
 }
 

@@ -236,7 +236,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
 
 /* ---- the client's side ---- */
 
-struct connect_tunnel *connect_open(const struct connect_order *order)
+struct connect_tunnel *connect_prepare(const struct connect_order *order)
 {
     struct connect_tunnel *tunnel = xcalloc(1, sizeof(*tunnel));
 
@@ -253,6 +253,24 @@ struct connect_tunnel *connect_open(const struct connect_order *order)
               (struct waker){wake_up_writer, tunnel});
     lane_init(&tunnel->down, (struct waker){wake_down_reader, tunnel},
               (struct waker){wake_down_writer, tunnel});
+    return tunnel;
+}
+
+struct source *connect_source(struct connect_tunnel *tunnel)
+{
+    return &tunnel->up.source;
+}
+
+struct source *connect_join(struct connect_tunnel *tunnel, struct stream *target)
+{
+    tunnel->stream = target;
+    stream_bind(target, &target_events, tunnel);
+    return &tunnel->down.source;
+}
+
+struct connect_tunnel *connect_open(const struct connect_order *order)
+{
+    struct connect_tunnel *tunnel = connect_prepare(order);
     struct upstream_target target = {
         .host = order->uri->host,
         .port = order->uri->port,

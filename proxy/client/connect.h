@@ -1,6 +1,7 @@
 /*
- * connect - a CONNECT tunnel: a connection to the target, joined to the client's stream byte by
- * byte with back pressure both ways, each direction closing on its own. Belongs to one loop.
+ * connect - a tunnel: a connection to the target of a CONNECT, or the one that an origin has
+ * changed to another protocol, joined to the client's stream byte by byte with back pressure both
+ * ways, each direction closing on its own. Belongs to one loop.
  */
 #ifndef LARDER_PROXY_CLIENT_CONNECT_H
 #define LARDER_PROXY_CLIENT_CONNECT_H
@@ -27,6 +28,15 @@ struct connect_order {
 
 /* Never calls back before it has returned. */
 struct connect_tunnel *connect_open(const struct connect_order *order);
+
+/* A tunnel whose other end is still to come, by Upgrade: it connects to nothing, and `uri` and the
+ * calls for that are not needed. connect_source() has the client's bytes, for stream_send();
+ * whoever was given it has to be done with it before connect_close(). */
+struct connect_tunnel *connect_prepare(const struct connect_order *order);
+struct source *connect_source(struct connect_tunnel *tunnel);
+/* The other end is there: a stream that has become a tunnel, and pulls from connect_source().
+ * Returns what it sends. */
+struct source *connect_join(struct connect_tunnel *tunnel, struct stream *target);
 
 /* Bytes and the end of the client's direction. */
 enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes);

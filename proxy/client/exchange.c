@@ -87,6 +87,44 @@ static void on_tunnel_lost(void *arg)
     give_up(arg);
 }
 
+void exchange_prepare_tunnel(struct exchange *x)
+{
+    x->tunnel = connect_prepare(&(struct connect_order){
+        .worker = x->worker,
+        .settings = x->settings,
+        .client = x->stream,
+        .on_lost = on_tunnel_lost,
+        .arg = x,
+    });
+}
+
+/* What the client is told: all of the origin's head that is not for one hop alone. */
+static void make_switch(struct exchange *x, const struct http_head *origin, struct http_head *head)
+{
+    struct span name = span_str(x->settings->name);
+
+    head_copy(head, origin, &x->arena);
+    hop_strip(&head->fields);
+    fields_add_id(&head->fields, FIELD_UPGRADE, x->upgrade);
+    hop_add_via(&head->fields, origin->version, name, &x->arena);
+    fields_add_id(&head->fields, FIELD_CACHE_STATUS,
+                  decision_cache_status(&x->decision, name, SPAN_EMPTY, &x->arena));
+}
+
+static void on_upgrade(struct fetch_link *link, const struct http_head *origin,
+                       struct stream *target)
+{
+    struct exchange *x = container_of(link, struct exchange, fetch);
+    struct http_head head;
+
+    CHECK(legal_next[x->state] & BIT(EX_TUNNEL));
+    x->state = EX_TUNNEL;
+    lookup_fini(&x->lookup);
+    x->decision.outcome = OUTCOME_TUNNEL;
+    make_switch(x, origin, &head);
+    exchange_reply(x, &head, connect_join(x->tunnel, target));
+}
+
 static enum exchange_state step_tunnel(struct exchange *x)
 {
     if (x->tunnel || x->sent) {
@@ -217,12 +255,12 @@ static void recycle(struct exchange *x)
 static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
-    connect_close(&x->tunnel);
     lookup_fini(&x->lookup);
     object_reader_fini(&x->reader);
     object_unref(&x->object);
     object_unref(&x->useless);
-    fetch_unlink(&x->fetch); /* last: it looks whether anybody still waits */
+    fetch_unlink(&x->fetch);   /* last: it looks whether anybody still waits */
+    connect_close(&x->tunnel); /* but for this, of which it may have the source */
     if (x->request_body) {
         spool_writer_gone(x->request_body);
         if (!x->request_ended) {
@@ -404,6 +442,7 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->decision = DECISION_INIT;
     x->letter.call = on_letter;
     x->fetch.on_interim = on_interim;
+    x->fetch.on_upgrade = on_upgrade;
     x->started_us = clock_mono_us();
     list_push_back(&worker->exchanges, &x->link);
     stream_bind(stream, &exchange_events, x);

@@ -24,6 +24,7 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
         .body = linked ? x->request_body : NULL,
         .client = x->client->ip,
         .client_https = x->client->https,
+        .upgrade = {x->upgrade, x->upgrade.len ? connect_source(x->tunnel) : NULL},
         .link = linked ? &x->fetch : NULL,
         .decision = linked ? &x->decision : NULL,
     });

@@ -17,9 +17,9 @@
     X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER)) /* who, where to, may they    */ \
     X(LOOKUP,  BIT(EX_READ) | BIT(EX_AWAIT) | BIT(EX_DELIVER))    /* ask the cache              */ \
     X(READ,    BIT(EX_LOOKUP) | BIT(EX_AWAIT) | BIT(EX_DELIVER))  /* the disk brings what it has*/ \
-    X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_DONE))   /* the head, the first bytes  */ \
+    X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_TUNNEL) | BIT(EX_DONE)) /* its head … */  \
     X(DELIVER, BIT(EX_DONE))                                      /* the client pulls the body  */ \
-    X(TUNNEL,  BIT(EX_DELIVER) | BIT(EX_DONE))                    /* CONNECT: bytes both ways   */ \
+    X(TUNNEL,  BIT(EX_DELIVER) | BIT(EX_DONE))                    /* CONNECT, Upgrade: both ways*/ \
     X(DONE,    0)
 /* clang-format on */
 
@@ -70,8 +70,9 @@ struct exchange {
     struct disk_wait waited; /* for the disk, by lookups and by readers of it that are gone */
     struct source_memory page;
     struct connect_tunnel *tunnel;
-    int status; /* sent to the client */
-    bool sent;  /* stream_send() was called */
+    struct span upgrade; /* the protocol asked for, which goes on to the origin; else empty */
+    int status;          /* sent to the client */
+    bool sent;           /* stream_send() was called */
 
     uint64_t started_us;
 
@@ -98,6 +99,9 @@ void exchange_note_disk(struct exchange *x);
 /* While it is delivered: where the body waits for bytes nobody fetches, they are fetched. False:
  * they cannot be had. */
 bool exchange_fill(struct exchange *x);
+
+/* The client's bytes are taken for another protocol from now on, which the origin may agree to. */
+void exchange_prepare_tunnel(struct exchange *x);
 
 /* Asks the origin. `linked`: the exchange hears of it; `claim` (taken over) or NULL. */
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,

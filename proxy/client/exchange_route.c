@@ -13,6 +13,9 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
 {
     x->status = head->status;
     x->sent = true;
+    if (x->upgrade.len && head->status != 101 && x->client->h1) {
+        h1_drain(x->client->h1); /* what follows may be meant for another protocol */
+    }
     stream_send(x->stream, head, body);
     return EX_DELIVER;
 }
@@ -140,6 +143,10 @@ enum exchange_state exchange_route(struct exchange *x)
         return answer_here(x);
     case ROUTE_TUNNEL:
         return EX_TUNNEL;
+    case ROUTE_UPGRADE:
+        x->upgrade = route.upgrade;
+        exchange_prepare_tunnel(x);
+        /* fallthrough */
     case ROUTE_CACHE:
         x->site = route.site;
         x->policy = route.policy;

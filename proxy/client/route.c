@@ -36,6 +36,37 @@ static bool is_misdirected(const struct route_query *query, const struct uri *ur
     return query->https && uri->https && query->request->version == HTTP_2;
 }
 
+/* The one protocol that is asked for, if the connection may be changed to it. Whoever offers a
+ * choice is answered in HTTP: which of them was taken would have to be compared with care. */
+static struct span upgrade_of(const struct route_query *query)
+{
+    const struct settings *settings = query->settings;
+    const struct http_head *request = query->request;
+    struct list_members it = list_members(&request->fields, FIELD_UPGRADE);
+    struct span protocol, more;
+
+    if (!request->upgrade || request->method != METHOD_GET || request->framing != BODY_NONE ||
+        !list_next(&it, &protocol) || list_next(&it, &more)) {
+        return SPAN_EMPTY;
+    }
+    for (size_t i = 0; i < settings->upgrade_count; i++) {
+        if (span_ieq(settings->upgrades[i], protocol)) {
+            return settings->upgrades[i];
+        }
+    }
+    return SPAN_EMPTY;
+}
+
+static void route_upgrade(const struct route_query *query, struct route *out)
+{
+    out->upgrade = upgrade_of(query);
+    if (out->upgrade.len) {
+        out->kind = ROUTE_UPGRADE;
+        out->policy.lookup = false;
+        out->policy.reason = REASON_UPGRADE;
+    }
+}
+
 static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
 {
     out->kind = ROUTE_CACHE;
@@ -51,6 +82,7 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
     } else {
         out->rules = target_policy(query->settings, out->site);
         policy_read_request(query->request, &out->rules, &out->policy);
+        route_upgrade(query, out);
     }
 }
 

@@ -19,6 +19,7 @@ struct route_query {
 
 enum route_kind {
     ROUTE_CACHE,   /* site, rules and policy are set */
+    ROUTE_UPGRADE, /* the same; and upgrade, which goes on to the origin (RFC 9110 7.8) */
     ROUTE_TUNNEL,  /* CONNECT */
     ROUTE_HERE,    /* TRACE or OPTIONS that may go no further (RFC 9110 7.6.2) */
     ROUTE_REFUSED, /* status, reason and maybe what are set */
@@ -31,6 +32,7 @@ struct route {
     const struct site *site; /* NULL: forward */
     struct policy_settings rules;
     struct policy_request policy;
+    struct span upgrade; /* the protocol asked for; of the settings */
     int status;
     enum reason reason;
     const char *what; /* a sentence for people, or NULL: the reason's */

@@ -180,7 +180,9 @@ static void on_connected(void *arg, const struct upstream_result *result)
         stream_bind(fetch->stream, &stream_events, fetch);
         fetch->times.request = loop_wall(fetch->worker->loop);
         count_connected(fetch, result);
-        stream_send(fetch->stream, &fetch->out, fetch_request_body(fetch));
+        stream_send(fetch->stream, &fetch->out,
+                    fetch->upgrade.protocol.len ? fetch->upgrade.from_client
+                                                : fetch_request_body(fetch));
     }
 }
 
@@ -191,6 +193,7 @@ void fetch_connect(struct fetch *fetch, bool fresh)
         .host = to->host,
         .port = to->port,
         .tls = to->https ? tls_set_origins(fetch->settings, fetch->site) : NULL,
+        .alone = fetch->upgrade.protocol.len > 0,
         .fresh = fresh,
     };
 
@@ -226,7 +229,9 @@ static void on_head(void *owner, const struct http_head *head)
 {
     struct fetch *fetch = owner;
 
-    if (head->status >= 200 || head->status == 101) {
+    if (head->status == 101) {
+        fetch_switch(fetch, head);
+    } else if (head->status >= 200) {
         fetch_response(fetch, head);
     } else if (fetch->owner && fetch->owner->on_interim) {
         fetch->owner->on_interim(fetch->owner, head);
@@ -264,7 +269,8 @@ static void on_end(void *owner)
  * What may have been done is done again only where that makes no difference (RFC 9110 9.2.2). */
 static bool may_repeat(struct fetch *fetch, int err)
 {
-    if (err == 0 || err == ERR_TIMEOUT || fetch->state != FETCH_SEND || fetch->retried) {
+    if (err == 0 || err == ERR_TIMEOUT || fetch->state != FETCH_SEND || fetch->retried ||
+        fetch->upgrade.protocol.len) {
         return false;
     }
     bool harmless = http_method_is_idempotent(fetch->client.method)
@@ -417,6 +423,7 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->claim = order->claim ? *order->claim : (struct claim){0};
     fetch->owner = order->link;
     fetch->decision = order->decision;
+    fetch->upgrade = order->upgrade;
     fetch->letter.call = on_letter;
     timeout_init(&fetch->store_wait, on_store_wait);
     fetch->request_body = order->body ? spool_ref(order->body) : NULL;

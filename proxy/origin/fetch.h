@@ -8,6 +8,7 @@
 #ifndef LARDER_PROXY_ORIGIN_FETCH_H
 #define LARDER_PROXY_ORIGIN_FETCH_H
 
+#include "proxy/stream/stream.h"
 #include "proxy/worker.h"
 
 struct fetch;
@@ -17,6 +18,17 @@ struct fetch_link {
     struct fetch *fetch; /* NULL once the fetch is over */
     /* A 1xx other than 101 arrived. */
     void (*on_interim)(struct fetch_link *link, const struct http_head *head);
+    /* The origin has changed its connection to the protocol that was asked for: `origin` is a
+     * tunnel by now and the callee's, who binds it before returning; the head is valid during the
+     * call. The fetch is over, and the flight says nothing more. */
+    void (*on_upgrade)(struct fetch_link *link, const struct http_head *head,
+                       struct stream *origin);
+};
+
+/* What is asked for beside a response: RFC 9110 7.8. */
+struct fetch_upgrade {
+    struct span protocol;       /* empty: nothing; else lives as long as the fetch */
+    struct source *from_client; /* what goes to the origin once it has changed over */
 };
 
 struct fetch_order {
@@ -33,6 +45,7 @@ struct fetch_order {
     struct spool *body;                  /* the request's body or NULL; a reference is taken */
     struct ip client;
     bool client_https;
+    struct fetch_upgrade upgrade;
     struct fetch_link *link;   /* or NULL: in the background */
     struct decision *decision; /* borrowed with the link: filled while it holds */
 };

@@ -72,6 +72,7 @@ struct fetch {
     struct stream *stream;
     struct policy_times times;
 
+    struct fetch_upgrade upgrade;
     struct spool *request_body;
     struct spool_reader body_reader;
     struct source body_source;
@@ -121,6 +122,8 @@ bool fetch_rewind_body(struct fetch *fetch);
 
 /* ---- fetch_response.c ---- */
 
+/* A 101 arrived. The fetch is over when this returns. */
+void fetch_switch(struct fetch *fetch, const struct http_head *head);
 /* A final head arrived. The fetch may be over when this returns. */
 void fetch_response(struct fetch *fetch, const struct http_head *head);
 /* The client's request is told that a response meant for the store does not stay there. */

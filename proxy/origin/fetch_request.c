@@ -108,6 +108,10 @@ void fetch_make_request(struct fetch *fetch)
     hop_strip(&rest);
     fields_remove_id(&rest, FIELD_HOST);
     fields_append(&out->fields, &rest);
+    if (fetch->upgrade.protocol.len) {
+        out->upgrade = true;
+        fields_add_id(&out->fields, FIELD_UPGRADE, fetch->upgrade.protocol);
+    }
     make_conditional(fetch, &out->fields);
     add_proxy_fields(fetch, &out->fields);
 }

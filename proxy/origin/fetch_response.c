@@ -243,6 +243,33 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
     }
 }
 
+/* It says what it has changed to, and that is what was asked for (RFC 9110 7.8, 15.2.2). */
+static bool is_as_asked(const struct fetch *fetch, const struct http_head *head)
+{
+    struct list_members it = list_members(&head->fields, FIELD_UPGRADE);
+    struct span protocol, more;
+
+    return head->upgrade && fetch->upgrade.protocol.len && list_next(&it, &protocol) &&
+           span_ieq(protocol, fetch->upgrade.protocol) && !list_next(&it, &more);
+}
+
+void fetch_switch(struct fetch *fetch, const struct http_head *head)
+{
+    struct fetch_link *owner = fetch->owner;
+    struct stream *stream = fetch->stream;
+
+    if (owner == NULL || !is_as_asked(fetch, head)) {
+        fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+        return;
+    }
+    fetch_note(fetch, head->status, REASON_UPGRADE);
+    owner->fetch = NULL;
+    fetch->owner = NULL;
+    fetch->stream = NULL;
+    owner->on_upgrade(owner, head, stream);
+    fetch_fail(fetch, 502, REASON_CLIENT_GONE); /* its flight has nobody left to hear of it */
+}
+
 /* The object is whole: kept, or just ended. */
 void fetch_complete(struct fetch *fetch)
 {
