@@ -35,6 +35,7 @@ struct worker {
     struct client_terms *terms; /* for the next client; NULL: none yet */
     struct list exchanges;      /* under way */
     struct list fetches;
+    size_t unawaited; /* of these: nobody waits for their heads any more */
     struct list tunnels;
     struct list exchange_pool; /* finished exchanges, for reuse */
     size_t exchange_pooled;

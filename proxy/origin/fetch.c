@@ -13,6 +13,7 @@ static const unsigned legal_next[] = {
 
 enum {
     WORTH_FINISHING = 16 * 1024 * 1024, /* bytes left that are fetched without anybody waiting */
+    UNAWAITED_MAX = 64,                 /* of a worker: before their heads have come */
     STORE_WAIT_MS = 100,                /* a piece that cannot be stored would be asked for again */
     STORE_WAITS_MAX = 10,               /* but nobody waits longer for a disk than for an origin */
 };
@@ -57,6 +58,7 @@ void fetch_finish(struct fetch *fetch)
         fetch->stream = NULL;
     }
     timeout_clear(&fetch->store_wait);
+    fetch->worker->unawaited -= fetch->unawaited;
     drop_request_body(fetch);
     object_reader_fini(&fetch->copied);
     flight_watch(fetch->flight, (struct waker){0});
@@ -341,6 +343,19 @@ static bool is_read(struct fetch *fetch)
     return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
 }
 
+/* All who waited for the response have left. It goes on, for others may want it, but clients that
+ * ask and leave do not make many of these. */
+static bool may_go_on_unawaited(struct fetch *fetch)
+{
+    if (!fetch->unawaited && fetch->worker->unawaited == UNAWAITED_MAX) {
+        cache_abandon(fetch->worker->cache, fetch->flight, 0); /* nobody joins it from here on */
+        return flight_members(fetch->flight) > 0;
+    }
+    fetch->worker->unawaited += !fetch->unawaited;
+    fetch->unawaited = true;
+    return true;
+}
+
 /* Called when a reader or a member has left, when the head has come, and when storing failed. */
 static void check_interest(struct fetch *fetch)
 {
@@ -349,7 +364,7 @@ static void check_interest(struct fetch *fetch)
             stop(fetch);
         }
     } else if (flight_members(fetch->flight) == 0 && fetch->waiting && fetch->owner == NULL &&
-               !fetch->shared) {
+               !fetch->background && !(fetch->shared && may_go_on_unawaited(fetch))) {
         fetch_fail(fetch, 502, REASON_CLIENT_GONE);
     }
 }

@@ -49,8 +49,9 @@ struct fetch {
     bool background;    /* nobody asked for it to be delivered */
     bool unconditional; /* a 304 matched nothing stored: ask again without validators */
     bool retried;
-    size_t origin; /* of the site's, the one being asked */
-    bool waiting;  /* the flight has not been told anything yet */
+    bool unawaited; /* counted as such */
+    size_t origin;  /* of the site's, the one being asked */
+    bool waiting;   /* the flight has not been told anything yet */
     bool body_complete;
     bool ask_whole; /* the origin has no good answer to a range: the whole, of which the claimed
                        piece is taken */

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Clients that ask and leave before the answer: unawaited.py BUILD
+
+What they asked for goes on, because others may want it, but only so many at a time: who asks in a
+row for what is never answered does not fill the proxy with requests to origins. Who still waits is
+answered, and so is who asks anew for something that was given up.
+"""
+import pathlib
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+import raw  # noqa: E402
+
+MOST = 64  # UNAWAITED_MAX of fetch.c
+ASKED = 3 * MOST
+check = raw.Checks()
+
+
+class Scene:
+    def __init__(self, program, store):
+        self.may_answer = threading.Event()
+        self.origin = raw.Origin(self.serve)
+        self.proxy = larder.Proxy(program, store, "--workers", "1")
+        self.proxy.start()
+
+    def serve(self, conn, head, _):
+        self.may_answer.wait(60)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
+
+    def request(self, number):
+        return f"GET {self.origin.base}/{number} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+
+    def under_way(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.proxy.admin}/metrics") as got:
+            lines = got.read().decode().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("larder_fetches_open ")))
+
+    def settles_at(self, count):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.under_way() != count:
+            time.sleep(0.02)
+        return self.under_way()
+
+    def asked(self, count):
+        """The origin has had so many requests."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and len(self.origin.heads) < count:
+            time.sleep(0.01)
+        return len(self.origin.heads) >= count
+
+
+def main():
+    program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
+    larder.need(program)
+    with tempfile.TemporaryDirectory(prefix="larder-unawaited.") as store:
+        scene = Scene(program, store)
+        waits = raw.connect(scene.proxy.port, 60)
+        waits.sendall(scene.request("waits"))
+        check(scene.asked(1), "the first has reached the origin")
+        for number in range(ASKED):
+            conn = raw.connect(scene.proxy.port)
+            conn.sendall(scene.request(number))
+            check(scene.asked(number + 2), f"{number} has reached the origin")
+            raw.reset(conn)  # a FIN alone may be half of a conversation
+        left = scene.settles_at(MOST + 1)
+        check(left == MOST + 1, f"{left} under way after {ASKED} who left")
+        scene.may_answer.set()
+        check(raw.until_end(waits)[0].endswith(b"\r\n\r\nok"), "who waits is answered")
+        check(scene.settles_at(0) == 0, "all have ended")
+        for number, hit in ((0, True), (ASKED - 1, False)):
+            data, _ = raw.ask(scene.proxy.port, scene.request(number), half_close=False)
+            check(data.endswith(b"ok") and (b"; hit" in data) == hit, f"{number}: {data}")
+        check(scene.proxy.stop(), "it leaves by itself")
+    check.end()
+
+
+if __name__ == "__main__":
+    main()
