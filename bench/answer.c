@@ -1,0 +1,146 @@
+/*
+ * bench-answer - what answer() costs by itself: 16 replicas, 20,000 client networks, as
+ * bench/dns.sh has them, and no socket.
+ *
+ *     bench-answer DIR [ROUNDS]                     nanoseconds per answer, by kind of query
+ *     valgrind --tool=callgrind --toggle-collect=answer bench-answer DIR 1 KIND
+ *
+ * The second prints instructions for 20,000 answers of one kind, which no neighbour can disturb.
+ */
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "dnsredir/answer.h"
+#include "dnsredir/directives.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NETWORKS 20000
+
+/* What follows the question: OPT with these options. */
+static const struct kind {
+    const char *name;
+    bool edns;
+    struct span options;
+} kinds[] = {
+    {"plain", false, SPAN_INIT("")},
+    {"edns", true, SPAN_INIT("")},
+    {"ecs", true, SPAN_INIT("\0\x08\0\x07\0\x01\x18\0\x0a\0\0")},
+    {"cookie", true,
+     SPAN_INIT("\0\x0a\0\x08"
+               "clientck")},
+    {"ecs+cookie", true,
+     SPAN_INIT("\0\x08\0\x07\0\x01\x18\0\x0a\0\0"
+               "\0\x0a\0\x08"
+               "clientck")},
+};
+
+static void write_files(const char *dir, char *path, size_t len)
+{
+    snprintf(path, len, "%s/answer.csv", dir);
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    for (int i = 0; i < NETWORKS; i++) {
+        fprintf(file, "10.%d.%d.0/24,r%d\n", i / 256, i % 256, i * 7 % 16 + 1);
+    }
+    CHECK(fclose(file) == 0);
+    snprintf(path, len, "%s/answer.yaml", dir);
+    file = fopen(path, "w");
+    CHECK(file != NULL);
+    fprintf(file, "replicas:\n");
+    for (int i = 1; i <= 16; i++) {
+        fprintf(file, "  - { name: r%d, addresses: [192.0.2.%d] }\n", i, i);
+    }
+    fprintf(file, "nearest: { map-file: answer.csv }\n"
+                  "zones: [{ name: bench.example, nameservers: [ns.bench.example], names: [\n"
+                  "  { name: ns, records: ['A 127.0.0.1'] },\n"
+                  "  { name: www, policy: nearest, answers: 1, ttl: 30s }] }]\n");
+    CHECK(fclose(file) == 0);
+}
+
+static struct settings *load(const char *dir)
+{
+    char path[512];
+    char *argv[] = {(char[]){"bench"}, (char[]){"--config"}, path, NULL};
+    struct buf errors = BUF_INIT;
+    struct settings *settings;
+
+    write_files(dir, path, sizeof(path));
+    int err = settings_load(3, argv, &errors, NULL, &settings);
+    fprintf(stderr, "%.*s", SPAN_ARGS(buf_span(&errors)));
+    CHECK(err == 0);
+    buf_fini(&errors);
+    return settings;
+}
+
+/* Returns the length; *net_at: where the second and third byte of the network stand, or 0. */
+static size_t write_query(const struct kind *kind, uint8_t *room, size_t len, size_t *net_at)
+{
+    struct wire_out out = wire_out_of(room, len);
+
+    wire_put_bytes(&out, "\x12\x34\0\0\0\1\0\0\0\0\0", 11);
+    wire_put_u8(&out, kind->edns);
+    wire_put_bytes(&out, "\3www\5bench\7example\0\0\1\0\1", 23);
+    if (kind->edns) {
+        wire_put_bytes(&out, "\0\0\x29\x04\xd0\0\0\0\0", 9);
+        wire_put_u16(&out, (uint16_t)kind->options.len);
+        *net_at = kind->options.len > 8 && kind->options.at[1] == 8 ? wire_out_len(&out) + 9 : 0;
+        wire_put_bytes(&out, kind->options.at, kind->options.len);
+    }
+    CHECK(!out.failed);
+    return wire_out_len(&out);
+}
+
+/* NETWORKS answers; nanoseconds for one. */
+static double run(const struct view *view, const struct kind *kind)
+{
+    struct asker asker = {.tcp = false};
+    struct answer_note note;
+    uint8_t query[512], room[DNS_UDP_MAX];
+    size_t net_at = 0;
+    size_t len = write_query(kind, query, sizeof(query), &net_at);
+    uint64_t start = clock_mono_us();
+
+    for (unsigned i = 0; i < NETWORKS; i++) {
+        unsigned network = i * 7919 % NETWORKS;
+        asker.ip = (struct ip){
+            {[10] = 0xff, [11] = 0xff, 10, (uint8_t)(network / 256), (uint8_t)network, 1}};
+        asker.turn = i;
+        if (net_at) {
+            query[net_at] = (uint8_t)(network / 256);
+            query[net_at + 1] = (uint8_t)network;
+        }
+        CHECK(answer(view, &asker, span_of(query, len), room, &note) > len);
+        CHECK(note.steered);
+    }
+    return (double)(clock_mono_us() - start) * 1000 / NETWORKS;
+}
+
+int main(int argc, char **argv)
+{
+    struct replica_set up;
+    struct settings *settings = load(argc > 1 ? argv[1] : "/tmp");
+    int rounds = argc > 2 ? atoi(argv[2]) : 50;
+
+    memset(&up, 0xff, sizeof(up));
+    struct view view = {
+        .zones = settings->zones,
+        .nearest = settings->nearest.map,
+        .rankings = settings->nearest.rankings,
+        .up = &up,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        double best = 1e9;
+        if (argc > 3 && strcmp(argv[3], kinds[i].name) != 0) {
+            continue;
+        }
+        for (int round = 0; round < rounds; round++) {
+            double ns = run(&view, &kinds[i]);
+            best = ns < best ? ns : best;
+        }
+        printf("%-12s %7.1f ns\n", kinds[i].name, best);
+    }
+    settings_free(&settings);
+    return 0;
+}
