@@ -12,17 +12,20 @@ import collections
 import contextlib
 import dataclasses
 import email.utils
+import json
 import pathlib
 import re
 import socket
 import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
 import raw  # noqa: E402
 
-PATIENCE = 20  # seconds until something that should happen has not
+PATIENCE = 60  # seconds until something that should happen has not
 HOPS = {"connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
         "proxy-authorization", "proxy-connection", "te", "transfer-encoding", "upgrade"}
 
@@ -34,6 +37,30 @@ class Wrong(Exception):
 def need(good, what):
     if not good:
         raise Wrong(what)
+
+
+class Pulse:
+    """When this program did not get to run for a while: what it answers as the origin, and asks as
+    a client, was late then, and so were others, maybe."""
+
+    BEAT, LATE = .05, .25
+
+    def __init__(self):
+        self.gaps = []  # (from, to) in monotonic seconds
+        threading.Thread(target=self.beat, daemon=True).start()
+
+    def beat(self):
+        before = time.monotonic()
+        while True:
+            time.sleep(self.BEAT)
+            now = time.monotonic()
+            if now - before > self.BEAT + self.LATE:
+                self.gaps.append((before, now))
+            before = now
+
+    def was_late(self, since):
+        time.sleep(2 * self.BEAT)  # the gap that is just now, too
+        return any(to > since for _, to in self.gaps)
 
 
 # ---- the vocabulary of cases ----
@@ -77,6 +104,7 @@ class Step:
     interim: tuple = None  # statuses of the 1xx that must reach the client
     stored: bool = False   # the response comes from the store
     sleep: float = 0
+    settle: bool = False
 
 
 ANSWER_WORDS = {field.name for field in dataclasses.fields(Answer)} - {"interim", "status"}
@@ -126,12 +154,18 @@ def wait(seconds):
     return Step(sleep=seconds)
 
 
+def settled():
+    """What goes on behind the last response's back has ended, and its result is stored."""
+    return Step(settle=True)
+
+
 @dataclasses.dataclass
 class Case:
     name: str
     steps: tuple
     play: object = None    # a function of a Course, in place of steps
     only: str = None       # "forward", "replica" or "strict"
+    impatient: bool = False  # it needs a proxy that gives an origin only 5 seconds
 
     def run(self, course):
         if self.play:
@@ -337,6 +371,7 @@ class Course:
         origin.courses[path] = self
 
     def dated(self, line):
+        line = line.replace(self.path.split("~")[0], self.path)  # it names itself, and is repeated
         return re.sub(r"@([+-]\d+)", lambda found: email.utils.formatdate(
             self.began + int(found[1]), usegmt=True), line)
 
@@ -388,6 +423,23 @@ class Course:
             need(len(self.requests) >= count,
                  f"the origin was asked {len(self.requests)} times, not {count}")
 
+    def explain(self, at="", host=0):
+        """What the proxy says about the URL."""
+        url = self.url(at, host)
+        if self.mode == "replica":
+            url = f"http://{self.origin.names[host]}{self.path}{at}"
+        query = urllib.parse.urlencode({"url": url})
+        page = f"http://127.0.0.1:{self.proxy.admin}/explain?{query}"
+        with urllib.request.urlopen(page, timeout=PATIENCE) as got:
+            return json.load(got)
+
+    def settle(self):
+        """Waits until nobody fetches it."""
+        end = time.monotonic() + PATIENCE
+        while self.explain()["fetching"]:
+            need(time.monotonic() < end, "the fetch does not end")
+            time.sleep(.005)
+
     # -- as a client --
 
     def url(self, at="", host=0):
@@ -431,6 +483,9 @@ class Course:
         """Plays it and checks everything it says; the response."""
         if step.sleep:
             time.sleep(step.sleep)
+            return None
+        if step.settle:
+            self.settle()
             return None
         before = len(self.requests)
         stored = self.last
