@@ -1,6 +1,7 @@
-"""What the Python scenario scripts share: free ports, programs started and ended by pid, requests
-through a proxy."""
+"""What the Python scenario scripts share: free ports, seeds, programs started and ended by pid,
+requests through a proxy."""
 import atexit
+import fcntl
 import http.client
 import os
 import random
@@ -12,10 +13,30 @@ import sys
 import time
 
 
+RESERVED = []  # of this process, as long as it lives
+RESERVATIONS = f"/tmp/larder-ports-{os.getuid()}"
+
+
+def reserve(port):
+    """Whether no other test has it, who may be about to listen on it; ports.sh does the same."""
+    os.makedirs(RESERVATIONS, exist_ok=True)
+    file = os.open(f"{RESERVATIONS}/{port}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return False
+    RESERVED.append(file)
+    return True
+
+
 def free_port(host="127.0.0.1"):
-    """A port that nothing listens on, below the range the kernel hands out itself."""
+    """A port that nothing listens on, below the range the kernel hands out itself, and that no
+    other test is given until this process has ended."""
     while True:
-        port = random.randrange(10000, 30000)
+        port = 10000 + secrets.randbelow(20000)
+        if not reserve(port):
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind((host, port))
@@ -42,6 +63,7 @@ def seed(given=None, fixed=1):
     """Of a randomised test, printed: what its command line gives (a number, or "fresh" for one that
     nobody has tried), else the fixed one: the same test every time."""
     number = fixed if given is None else secrets.randbits(32) if given == "fresh" else int(given)
+    random.seed(number)  # what is drawn without a generator of its own follows from it, too
     print(f"seed {number}", flush=True)
     return number
 

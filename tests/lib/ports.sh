@@ -13,6 +13,23 @@ free_ports() {
     done
 }
 
+# take_ports N: the same, in the array `ports`; no other test is given them (larder.py does the same)
+# until this script and all that it has started have ended: they hold the locks.
+take_ports() {
+    local folder=/tmp/larder-ports-$UID port=$((10000 + ($$ * 37 + RANDOM) % 20000)) lock
+    mkdir -p "$folder"
+    ports=()
+    while [ ${#ports[@]} -lt "$1" ]; do
+        exec {lock}>>"$folder/$port"
+        if flock -n "$lock" && ! listening "127.0.0.1:$port"; then
+            ports+=("$port")
+        else
+            exec {lock}>&-
+        fi
+        port=$((port + 1))
+    done
+}
+
 listening() { # HOST:PORT
     (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
 }

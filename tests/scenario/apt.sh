@@ -24,7 +24,7 @@ finish() {
     rm -rf "$dir"
 }
 trap finish EXIT
-mapfile -t ports < <(free_ports 3)
+take_ports 3
 proxy=127.0.0.1:${ports[0]} admin=127.0.0.1:${ports[1]} origin=127.0.0.1:${ports[2]}
 failed=0
 

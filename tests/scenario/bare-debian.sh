@@ -45,7 +45,7 @@ tail -12 "$root/test.log"
 [ $status -eq 0 ] || { echo "FAILED: make test ended with $status"; exit 1; }
 
 echo "--- make run"
-mapfile -t ports < <(free_ports 3)
+take_ports 3
 inside PROXY_PORT="${ports[0]}" ADMIN_PORT="${ports[1]}" DNS_PORT="${ports[2]}" \
     make -C /root/larder run >"$root/run.log" 2>&1 &
 running=$!

@@ -22,7 +22,7 @@ finish() {
     rm -rf "$dir"
 }
 trap finish EXIT
-mapfile -t ports < <(free_ports 5)
+take_ports 5
 proxy=127.0.0.1:${ports[0]} admin=127.0.0.1:${ports[1]}
 plain=127.0.0.1:${ports[2]} tls=127.0.0.1:${ports[3]} dns=127.0.0.1:${ports[4]}
 name=page.example.net # with a PAC file Chromium never sends loopback addresses to a proxy

@@ -11,7 +11,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 command -v dig >/dev/null || skip "dig is missing (bind9-dnsutils)"
 
 dir=$(mktemp -d)
-read -r -d '' dns_port admin_port fra_port nyc_port < <(free_ports 4 | tr '\n' ' ')
+take_ports 4
+dns_port=${ports[0]} admin_port=${ports[1]} fra_port=${ports[2]} nyc_port=${ports[3]}
 pids=()
 failures=0
 

@@ -12,7 +12,7 @@ done
 curl --version | grep -q HTTP2 || skip "curl without HTTP/2"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/larder-h2.XXXXXX")
-mapfile -t ports < <(free_ports 3)
+take_ports 3
 proxy=127.0.0.1:${ports[0]}
 origin=127.0.0.1:${ports[2]}
 held=0 wrong=0

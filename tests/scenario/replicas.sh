@@ -19,7 +19,7 @@ finish() {
     rm -rf "$dir"
 }
 trap finish EXIT
-mapfile -t ports < <(free_ports 4)
+take_ports 4
 http=${ports[0]} admin=${ports[1]} dns=${ports[2]} origin=127.0.0.1:${ports[3]}
 near_a=10.1.2.0/24 near_b=10.2.3.0/24
 host=www.cdn.example.net

@@ -23,7 +23,7 @@ command -v varnishtest >/dev/null || skip "varnishtest is not installed (package
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/larder-vtc.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
-mapfile -t ports < <(free_ports 4)
+take_ports 4
 proxy=127.0.0.1:${ports[0]}
 admin=127.0.0.1:${ports[1]}
 origin=127.0.0.1:${ports[2]}
