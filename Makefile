@@ -5,7 +5,8 @@
 #   make test          unit tests, fuzz corpus, whole-program scenarios
 #   make check         formatting, clang-tidy, sizes
 #   make real          real programs through the proxy: apt, Chromium, a video, kill -9, two replicas
-#   make stress        the store against kill -9, power loss, failing calls, damage: minutes
+#   make stress        the store against kill -9, power loss, failing calls, damage; and every
+#                      randomised test with fresh seeds: minutes
 #   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
 #   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server
 #   make install-deps  every package the targets above would install

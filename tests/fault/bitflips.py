@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Files that are damaged: bitflips.py BUILD [ROUNDS]
+"""Files that are damaged: bitflips.py BUILD [ROUNDS [SEED|fresh]]
 
 Flipped bits, zeroed, shuffled and random pages, lost and added ends, in segments and in the index:
 while the proxy is stopped, and right after its start, before anything has been read. Then everything
@@ -134,9 +134,8 @@ class Rounds:
 def main():
     build = sys.argv[1]
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 200
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
     loads.larder.need(f"{build}/proxy/larder-proxy")
-    print(f"seed {seed}")
+    seed = loads.larder.seed(*sys.argv[3:4])
     with tempfile.TemporaryDirectory(prefix="larder-flips-") as root:
         rounds = Rounds(build, root, random.Random(seed))
         for number in range(count):

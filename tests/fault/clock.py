@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A wall clock that jumps: clock.py BUILD [ROUNDS]
+"""A wall clock that jumps: clock.py BUILD [ROUNDS [SEED|fresh]]
 
 The clock of the proxy goes a day back, a day ahead, ten years ahead, to 1970, and comes right again,
 while it runs and between its lives. The proxy lives, every body is right, the store goes on taking
@@ -96,6 +96,7 @@ def main():
     build = sys.argv[1]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     layers.need(build)
+    loads.larder.seed(*sys.argv[3:4])
     jumps = [(-DAY, "a day back"), (DAY, "a day ahead"), (YEARS, "ten years ahead"),
              (-time.time(), "to 1970")]
     jumps += [(random.choice((-1, 1)) * random.random() * 10 ** random.uniform(2, 9), "somewhere")

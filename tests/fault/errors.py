@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Calls that fail under the store: errors.py BUILD [long]
+"""Calls that fail under the store: errors.py BUILD [long [SEED|fresh]]
 
 Each case is a proxy of its own above the layer of faults, all at once. A load fills the store; then
 calls begin to fail. The proxy lives, every body is right, and what was stored goes on being served.
@@ -146,9 +146,8 @@ def run_all(build, root, chosen, seconds):
 
 def main():
     build, long = sys.argv[1], len(sys.argv) > 2
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
     layers.need(build)
-    print(f"seed {seed}")
+    seed = loads.larder.seed(*sys.argv[3:4])
     failures = []
     with tempfile.TemporaryDirectory(prefix="larder-errors-") as root:
         chosen = list(cases())

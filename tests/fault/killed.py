@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments: killed.py BUILD [ROUNDS]
+"""kill -9 at random moments: killed.py BUILD [ROUNDS [SEED|fresh]]
 
 A mixed load (small, large and chunked bodies, ranges, validations, POST and PURGE), killed without
 warning at a random moment, started again on the same store, round after round. What is served
@@ -33,7 +33,7 @@ class Life:
 
     def round(self, rng):
         load = self.load
-        load.busy(rng.uniform(0.2, 0.8))
+        load.busy(rng.uniform(0.2, 0.8), least=60)
         load.settle()
         settled = len(load.durable)
         load.start()
@@ -50,9 +50,7 @@ def main():
     program = sys.argv[1] + "/proxy/larder-proxy"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     larder.need(program)
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    rng = random.Random(seed)
-    print(f"seed {seed}")
+    rng = random.Random(larder.seed(*sys.argv[3:4]))
     with tempfile.TemporaryDirectory(prefix="larder-killed-") as directory:
         lives = [Life(program, directory, "roomy", "1GiB"),
                  Life(program, directory, "tight", "16MiB")]

@@ -173,8 +173,9 @@ class Load:
 
     def start(self, clients=4, seed=None, changes=0.03, pause=0.0):
         self.halt.clear()
+        seed = random.getrandbits(32) if seed is None else seed
         self.threads = [threading.Thread(target=self.run, daemon=True,
-                                         args=(random.Random(f"{seed} {n}" if seed else None),
+                                         args=(random.Random(f"{seed} {n}"),
                                                changes, pause))
                         for n in range(clients)]
         for thread in self.threads:
@@ -207,10 +208,13 @@ class Load:
         with self.lock:
             self.counts[what] += 1
 
-    def busy(self, seconds, **options):
-        """Runs for so long."""
+    def busy(self, seconds, least=0, **options):
+        """Runs for so long, and until at least so many responses have come."""
+        before, end = sum(self.counts.values()), time.monotonic() + seconds
         self.start(**options)
         time.sleep(seconds)
+        while sum(self.counts.values()) < before + least and time.monotonic() < end + 60:
+            time.sleep(0.02)
         self.stop()
 
     # ---- what survives ----

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Power loss: powerloss.py BUILD [IMAGES]
+"""Power loss: powerloss.py BUILD [IMAGES [SEED|fresh]]
 
 A mixed load above a layer that writes down every change to the files of the store. From that, what
 a power loss at random moments might have left is built (images.py), and the proxy started on it:
@@ -108,10 +108,8 @@ class Recorded:
 def main():
     build = sys.argv[1]
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
     layers.need(build)
-    rng = random.Random(seed)
-    print(f"seed {seed}")
+    rng = random.Random(loads.larder.seed(*sys.argv[3:4]))
     failures, number, left, image = [], 0, count, None
     with tempfile.TemporaryDirectory(prefix="larder-power-") as root:
         world = loads.World("", scale=0.4)

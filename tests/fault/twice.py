@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two processes on one store: twice.py BUILD
+"""Two processes on one store: twice.py BUILD [SEED|fresh]
 
 The second one is refused, says which directory it is and that it is in use, and ends with status 1;
 the first is not disturbed: it serves what it has, and stores. When the first is gone, killed or
@@ -36,6 +36,7 @@ def refused(program, store):
 def main():
     program = sys.argv[1] + "/proxy/larder-proxy"
     larder.need(program)
+    larder.seed(*sys.argv[2:3])
     world = loads.World("twice", scale=0.3)
     world.serve()
     with tempfile.TemporaryDirectory(prefix="larder-twice-") as store:

@@ -2,7 +2,7 @@
  * Validation of several stored responses against a model: what is asked of the origin, and what its
  * 304 confirms (RFC 9111 4, 4.3.1, 4.3.4).
  *
- *     validate [--seed N] [--cases N]
+ *     validate [--seed N|fresh] [--cases N]
  *
  * The seed is printed first; with it, everything happens again. Fails when the two disagree, and
  * when a rule was never reached.
@@ -307,7 +307,8 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
 {
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], name) == 0) {
-            return strtoull(argv[i + 1], NULL, 10);
+            bool fresh = strcmp(argv[i + 1], "fresh") == 0;
+            return fresh ? (uint64_t)time(NULL) : strtoull(argv[i + 1], NULL, 10);
         }
     }
     return otherwise;
@@ -316,7 +317,7 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
 int main(int argc, char **argv)
 {
     static struct stored_case c;
-    uint64_t seed = option(argc, argv, "--seed", (uint64_t)time(NULL));
+    uint64_t seed = option(argc, argv, "--seed", 1);
     uint64_t cases = option(argc, argv, "--cases", 100000);
     struct counters counters = {0};
     struct arena arena;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many HTTP/2 connections at once that do whatever comes to mind: h2_chaos.py BUILD [SECONDS [SEED]]
+"""Many HTTP/2 connections at once that do whatever comes to mind: h2_chaos.py BUILD [SECONDS [SEED|fresh]]
 
 Lawful ones send every kind of frame there is, reset and pause streams, change windows: they live to
 the end, and every body they did not reset arrives whole. Lawless ones send bytes that are no frames,
@@ -262,8 +262,7 @@ def main():
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    print("seed", seed, flush=True)
+    seed = larder.seed(*sys.argv[3:4])
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory() as store:
         proxy = larder.Proxy(program, store, "--store-size", "64MiB", "--memory", "32MiB",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Answers to several ranges: multirange.py BUILD [SEED]
+"""Answers to several ranges: multirange.py BUILD [SEED|fresh]
 
 Every body is taken apart and compared with the origin's content; what the answer ought to be follows
 from a model of RFC 9110 14 that knows nothing of the proxy's. Objects are small and large, with a
@@ -256,8 +256,7 @@ def all_of_it(proxy, base, rng):
 
 def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
-    print("seed", seed)
+    seed = larder.seed(*sys.argv[2:3])
     larder.need(program)
     rng = random.Random(seed)
     origin = raw.Origin(serve)

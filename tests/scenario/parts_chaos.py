@@ -26,6 +26,8 @@ import raw  # noqa: E402
 from pieces import Content, Origin, Resource  # noqa: E402
 
 PATIENCE = 30
+ENOUGH = 60  # responses with parts between two deaths of the proxy, however long that takes
+LONGEST = 90  # seconds for that
 SIZES = (300_000, 5_000_000, 9_000_000)
 KILLS = 2
 BITE = 1 << 16
@@ -166,8 +168,8 @@ class Client:
         check(not wrong, f"{path} {fields}: {response.status} {dict(response.headers)}, "
               f"{len(body)} bytes: {wrong}")
 
-    def run(self, end):
-        while time.monotonic() < end:
+    def run(self):
+        while not self.chaos.over.is_set():
             try:
                 self.turn()
             except BROKEN as error:
@@ -183,6 +185,7 @@ class Chaos:
         self.proxy, self.origin = proxy, origin
         self.paths = list(origin.resources.items())
         self.lock = threading.Lock()
+        self.over = threading.Event()
         self.counts = {}
 
     def count(self, what):
@@ -194,26 +197,33 @@ class Chaos:
         if isinstance(error, ConnectionRefusedError):
             time.sleep(0.02)
 
-    def change(self, rng, end):
+    def change(self, rng):
         """New versions, without telling."""
-        while time.monotonic() < end:
-            time.sleep(0.3)
+        while not self.over.wait(0.3):
             resource = rng.choice(self.paths)[1]
             resource.current = rng.randrange(len(resource.contents))
 
+    def pass_time(self, seconds):
+        """So many, or more on a slow machine: until enough has come since it began."""
+        before, began = self.counts.get(206, 0), time.monotonic()
+        time.sleep(seconds)
+        while self.counts.get(206, 0) - before < ENOUGH and time.monotonic() - began < LONGEST:
+            time.sleep(0.1)
+        check(self.counts.get(206, 0) - before >= ENOUGH, f"too little happened: {self.counts}")
+
     def run(self, seconds, clients, rng):
-        end = time.monotonic() + seconds
-        threads = [threading.Thread(target=self.change, args=(random.Random(rng.random()), end))]
-        threads += [threading.Thread(target=Client(self, rng.random()).run, args=(end,))
-                    for _ in range(clients)]
+        threads = [threading.Thread(target=self.change, args=(random.Random(rng.random()),))]
+        threads += [threading.Thread(target=Client(self, rng.random()).run) for _ in range(clients)]
         for thread in threads:
             thread.start()
         for _ in range(KILLS):
-            time.sleep(seconds / (KILLS + 1))
+            self.pass_time(seconds / (KILLS + 1))
             if not check(self.proxy.process.poll() is None, "the proxy has ended by itself"):
                 break
             self.proxy.kill()
             self.proxy.start()
+        self.pass_time(seconds / (KILLS + 1))
+        self.over.set()
         for thread in threads:
             thread.join()
 
@@ -226,11 +236,12 @@ def status(proxy):
 
 def idle(proxy):
     """Waits until nothing is under way; what is left then."""
-    for _ in range(300):
+    end = time.monotonic() + 60
+    while True:
         now = status(proxy)
         left = {"flights": now["memory"]["flights"], "connections": now["connections"]["open"],
                 "dirty": (now["store"] or {}).get("dirty", 0)}
-        if not any(left.values()):
+        if not any(left.values()) or time.monotonic() > end:
             break
         time.sleep(0.1)
     return left, now["memory"]
@@ -244,12 +255,11 @@ def main():
     parser.add_argument("--store", default="24MiB", help="its size; 0: memory only")
     parser.add_argument("--memory", default="8MiB")
     parser.add_argument("--only", default="", help="part of a path")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--seed", help="a number, or fresh")
     options = parser.parse_args()
-    print("seed", options.seed, flush=True)
     program = f"{options.build}/proxy/larder-proxy"
     larder.need(program)
-    rng = random.Random(options.seed)
+    rng = random.Random(larder.seed(options.seed))
     origin = Posted({p: r for p, r in resources().items() if options.only in p})
     with tempfile.TemporaryDirectory(prefix="larder-chaos.") as store:
         proxy = larder.Proxy(program, store, "--store-size", options.store, "--memory",
@@ -261,7 +271,6 @@ def main():
         chaos = Chaos(proxy, origin)
         chaos.run(options.seconds, options.clients, rng)
         print(chaos.counts, flush=True)
-        check(chaos.counts.get(206, 0) > 50, "too little happened")
         check("TimeoutError" not in chaos.counts, "somebody waited in vain")
         left, memory = idle(proxy)
         print(left, memory, flush=True)

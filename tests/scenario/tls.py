@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Clients that speak TLS to the proxy: tls.py BUILD [SEED]
+"""Clients that speak TLS to the proxy: tls.py BUILD [SEED|fresh]
 
 Handshakes and what is agreed on in them; certificates by name; sessions, over a reload too; bodies
 compared byte for byte, for slow readers as well; ends that are said and ends that are not; and what
@@ -348,7 +348,7 @@ def idle(proxy, certs, origin):
 
 def mutations(proxy, certs, origin):
     """Hellos with some bytes changed, cut off, in pieces: each is hung up on, and hurts nobody."""
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+    seed = larder.seed(*sys.argv[2:3])
     dice = random.Random(seed)
     for _ in range(200):
         bio = ssl.MemoryBIO()
