@@ -337,7 +337,7 @@ static struct h2 *h2_new(struct transport *transport, const struct h2_settings *
         .events = events,
         .owner = owner,
         .role = role,
-        .batch = H2_BATCH_MAX,
+        .batch = H2_BATCH_FIRST,
     };
     h2->since = loop_now_ms(h2->loop);
     h2->out_since = h2->since;

@@ -72,9 +72,12 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 /* Server role: what nghttp2 may hold for one connection: queues, tables, states of streams. */
 #define H2_MEMORY_MAX (1u << 20)
 
-#define H2_COPY_MAX 4096        /* shorter pieces are copied behind the frames before them */
-#define H2_BATCH_MIN 16384      /* gathered for one write to a socket that is full often */
-#define H2_BATCH_MAX 65536      /* what the socket keeps unsent: transport_keep_low() */
+#define H2_COPY_MAX 4096     /* shorter pieces are copied behind the frames before them */
+#define H2_BATCH_MIN 16384   /* gathered for one write to a socket that is full often */
+#define H2_BATCH_FIRST 65536 /* what the socket keeps unsent: transport_keep_low() */
+/* To one that takes all of it, write for write: a write of 256 KiB cost a fifth less than four.
+ * More than 15 frames of 16 KiB do not fit H2_PIECES. */
+#define H2_BATCH_MAX 262144
 #define H2_BUDGET (1024 * 1024) /* bytes in one call: the other connections want their turn */
 #define H2_PIECES (TRANSPORT_SPANS_MAX)
 

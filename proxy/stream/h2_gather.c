@@ -4,6 +4,8 @@
  */
 #include "proxy/stream/h2_conn.h"
 
+#include "base/memory.h"
+
 /* ---- gathering ---- */
 
 void h2_gather_copy(struct h2 *h2, struct span bytes)
@@ -112,8 +114,9 @@ static void adapt(struct h2 *h2, size_t offered)
     size_t left = transport_queued(h2->transport);
 
     if (left == 0) {
+        size_t most = memory_is_tight() ? H2_BATCH_FIRST : H2_BATCH_MAX;
         size_t more = h2->batch + H2_BATCH_MIN;
-        h2->batch = more < H2_BATCH_MAX ? more : H2_BATCH_MAX;
+        h2->batch = more < most ? more : most;
         return;
     }
     size_t taken = left < offered ? offered - left : 0;
