@@ -56,7 +56,7 @@ struct buf *loop_out(struct loop *loop);
 /* What TLS needs beside: made at its first use, then kept. */
 struct loop_tls {
     char plain[LOOP_READ_BUFFER]; /* decrypted; valid inside the read callback */
-    char record[16384];           /* plaintext of one record from several spans */
+    char gathered[65536];         /* plaintext of records from several spans */
     struct buf sealed;            /* emptied before a handler returns */
     uint64_t turn;                /* of the loop, in which */
     unsigned begun;               /* so many handshakes were begun */

@@ -329,7 +329,7 @@ int tls_write(struct tls *tls, struct span plain, struct buf *out)
 {
     size_t n;
 
-    CHECK(plain.len > 0 && plain.len <= TLS_RECORD_MAX);
+    CHECK(plain.len > 0);
     begin(tls, out);
     int result = SSL_write_ex(tls->ssl, plain.at, plain.len, &n);
     own(tls, tls->net);

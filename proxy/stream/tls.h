@@ -61,7 +61,7 @@ int tls_handshake(struct tls *tls, struct buf *out);
 /* Up to `room` bytes of plaintext: how many; 0 when the peer has said that this is the end;
  * ERR_AGAIN: more must come; ERR_TLS. */
 ssize_t tls_read(struct tls *tls, char *to, size_t room, struct buf *out);
-/* One record with all of `plain`, at least 1 byte and at most TLS_RECORD_MAX. 0 or ERR_TLS. */
+/* All of `plain`, at least 1 byte, in as few records as it takes. 0 or ERR_TLS. */
 int tls_write(struct tls *tls, struct span plain, struct buf *out);
 /* Says that this was the end: once, and only after a handshake. */
 void tls_end(struct tls *tls, struct buf *out);

@@ -98,8 +98,7 @@ SSL_CTX *tls_ssl_new(const SSL_METHOD *method)
           SSL_CTX_set_cipher_list(ssl, ciphers) && set_groups(ssl));
     SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     /* A connection that waits holds no buffer; what is given to SSL_write() may move. */
-    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_early_data(ssl, 0);
     return ssl;
 }

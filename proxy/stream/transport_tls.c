@@ -307,7 +307,8 @@ void transport_tls_read(struct transport *transport, ssize_t n, const char *byte
 
 /* ---- writing ---- */
 
-/* How much plaintext the next record has. */
+/* How much plaintext is encrypted next: one small record, or several large ones, for which the
+ * engine sets its buffers up once. */
 static size_t record_room(struct transport *transport)
 {
     struct transport_tls *tls = transport->tls;
@@ -317,15 +318,16 @@ static size_t record_room(struct transport *transport)
         tls->grown = 0;
     }
     tls->written_ms = now;
-    return tls->grown < GROWN ? RECORD_SMALL : TLS_RECORD_MAX;
+    return tls->grown < GROWN ? RECORD_SMALL
+                              : sizeof(loop_tls(transport_loop(transport))->gathered);
 }
 
 /* Takes up to `room` bytes from the front of the spans: as they lie there, or, where they go over
  * the end of one, as a copy. */
-static struct span take_record(struct transport *transport, struct span *spans, size_t count,
-                               size_t room)
+static struct span take_plain(struct transport *transport, struct span *spans, size_t count,
+                              size_t room)
 {
-    char *copy = loop_tls(transport_loop(transport))->record;
+    char *copy = loop_tls(transport_loop(transport))->gathered;
     size_t len = 0;
 
     for (size_t i = 0; i < count && len < room; i++) {
@@ -347,10 +349,10 @@ static int seal(struct transport *transport, struct span *spans, size_t count)
     int err = 0;
 
     for (size_t left = transport_total(spans, count); !err && left > 0;) {
-        struct span record = take_record(transport, spans, count, record_room(transport));
-        left -= record.len;
-        tls->grown += record.len;
-        err = tls_write(tls->engine, record, sealed_of(transport));
+        struct span plain = take_plain(transport, spans, count, record_room(transport));
+        left -= plain.len;
+        tls->grown += plain.len;
+        err = tls_write(tls->engine, plain, sealed_of(transport));
     }
     return err;
 }
