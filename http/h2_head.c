@@ -301,6 +301,10 @@ static void join_cookies(struct http_fields *fields)
         }
     }
     joined.len = (size_t)(at - joined.at);
+    if (joined.at[joined.len - 1] ==
+        ' ') { /* no value ends with a blank: the last crumb is empty */
+        joined.len--;
+    }
     fields_set_id(fields, FIELD_COOKIE, joined);
 }
 

@@ -68,6 +68,8 @@ Test(h2_head, crumbs_of_a_cookie_rfc9113_8_2_3)
                          FIELDS(GET, "cookie=a=b", "accept=x", "cookie=", "cookie=c=d")));
     cr_assert_eq(fields_count(&block.head.fields, FIELD_COOKIE), 1);
     cr_assert(span_eq(field(FIELD_COOKIE), SPAN("a=b; ; c=d")));
+    cr_assert(read_block(H2_BLOCK_REQUEST, true, FIELDS(GET, "cookie=a=b", "cookie=")));
+    cr_assert(span_eq(field(FIELD_COOKIE), SPAN("a=b;")), "no value ends with a blank (8.2.1)");
 }
 
 Test(h2_head, host_stands_in_for_authority_rfc9113_8_3_1)
