@@ -19,6 +19,7 @@
     X(tls_handshakes,        COUNTER, "Client connections that agreed on TLS anew")                \
     X(tls_resumed,           COUNTER, "Client connections that resumed a session of TLS")          \
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
+    X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR: their answer broke off")     \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \

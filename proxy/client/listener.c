@@ -142,20 +142,28 @@ static void on_gone(void *owner)
     client_free(owner);
 }
 
-static void on_offence(void *owner, enum h2_offence offence)
+static void on_offence(void *owner, enum h2_offence offence, struct span why)
 {
     struct client *client = owner;
     char text[IP_TEXT_MAX];
 
     metric_add(&client->worker->counters.h2_offences[offence], 1);
-    log_warn("h2_offence", "client=%s what=%s text=%s", ip_text(&client->ip, text),
-             h2_offence_word(offence), h2_offence_text(offence));
+    log_warn("h2_offence", "client=%s what=%s text=%s why=%.*s", ip_text(&client->ip, text),
+             h2_offence_word(offence), h2_offence_text(offence), SPAN_ARGS(why));
+}
+
+static void on_broken(void *owner)
+{
+    struct client *client = owner;
+
+    metric_add(&client->worker->counters.h2_streams_broken, 1);
 }
 
 static const struct h2_events h2_client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
     .on_offence = on_offence,
+    .on_broken = on_broken,
     .on_gone = on_gone,
 };
 

@@ -218,14 +218,14 @@ static void on_room(void *owner)
 }
 
 static const struct h1_events events = {.on_idle = on_idle, .on_gone = on_gone};
-static void on_offence(void *owner, enum h2_offence offence)
+static void on_offence(void *owner, enum h2_offence offence, struct span why)
 {
     const struct connection *connection = owner;
     char text[IP_TEXT_MAX];
 
-    log_warn("origin_h2_offence", "address=%s port=%u what=%s text=%s",
+    log_warn("origin_h2_offence", "address=%s port=%u what=%s text=%s why=%.*s",
              ip_text(&connection->address, text), connection->port, h2_offence_word(offence),
-             h2_offence_text(offence));
+             h2_offence_text(offence), SPAN_ARGS(why));
 }
 
 static const struct h2_events h2_events = {

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/memory.h"
 
+#include <stdio.h>
+
 /* ---- states ---- */
 
 void h2_set_state(struct h2 *h2, enum h2_state next)
@@ -187,17 +189,24 @@ void h2_conclude(struct h2 *h2)
 
 void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code)
 {
-    const char *text = h2_offence_text(offence);
     int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
-    const void *reason = text;
+    char text[H2_WHY_MAX];
 
     if (h2->is_deaf) {
         return;
     }
     h2->is_deaf = true;
+    snprintf(text, sizeof(text), "%s%s%s", h2_offence_text(offence), h2->why ? ": " : "",
+             h2->why ? h2->why : "");
+    const void *reason = text;
     nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, code, reason, strlen(text));
+    h2_say_offence(h2, offence, h2->why ? span_str(h2->why) : SPAN("-"));
+}
+
+void h2_say_offence(struct h2 *h2, enum h2_offence offence, struct span why)
+{
     if (h2->events && h2->events->on_offence) {
-        h2->events->on_offence(h2->owner, offence);
+        h2->events->on_offence(h2->owner, offence, why);
     }
 }
 

@@ -34,8 +34,13 @@ struct h2_events {
      * malformed (400), and its stream reset. As h1_events.on_bad_head. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
                         struct buf *body);
-    /* The peer is told to go because of this; once, before on_gone. May be NULL. */
-    void (*on_offence)(void *owner, enum h2_offence offence);
+    /* The peer is told to go because of this; once, before on_gone. `why`: what exactly was wrong,
+     * where nghttp2 has words for it, else "-"; never anything the peer has sent. Valid during the
+     * call. May be NULL. */
+    void (*on_offence)(void *owner, enum h2_offence offence, struct span why);
+    /* A stream was reset by us with INTERNAL_ERROR: what was to be sent on it broke off. May be
+     * NULL. */
+    void (*on_broken)(void *owner);
     /* Client role: it can carry more streams than before, or fewer: h2_room() says. May be NULL. */
     void (*on_room)(void *owner);
     /* The connection is gone and freed after this call. Always the last event. */

@@ -72,6 +72,8 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 /* Server role: what nghttp2 may hold for one connection: queues, tables, states of streams. */
 #define H2_MEMORY_MAX (1u << 20)
 
+#define H2_WHY_MAX 160 /* of a reason in GOAWAY */
+
 #define H2_COPY_MAX 4096     /* shorter pieces are copied behind the frames before them */
 #define H2_BATCH_MIN 16384   /* gathered for one write to a socket that is full often */
 #define H2_BATCH_FIRST 65536 /* what the socket keeps unsent: transport_keep_low() */
@@ -171,6 +173,7 @@ struct h2 {
     uint64_t data_since; /* DATA was last sent, or the connection's window was opened */
     size_t out_seen;     /* what the transport queued then */
     int write_err;       /* inside the pump: the transport broke */
+    const char *why;     /* what nghttp2 said of the last frame it did not accept; NULL: nothing */
     enum h2_role role;
     enum h2_state state;
     bool is_https;
@@ -201,9 +204,11 @@ void h2_say_closed(struct h2_stream *stream, int err);
 void h2_fail(struct h2 *h2, int err);
 /* No more frames are read: what is queued leaves, then FIN. Every stream ends with ERR_CLOSED. */
 void h2_conclude(struct h2 *h2);
-/* GOAWAY with the reason, and h2_conclude(). Safe inside nghttp2's callbacks: then it happens when
- * they have returned. */
+/* GOAWAY with the reason, and with h2->why behind it, and h2_conclude(). Safe inside nghttp2's
+ * callbacks: then it happens when they have returned. */
 void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code);
+/* Tells the owner. */
+void h2_say_offence(struct h2 *h2, enum h2_offence offence, struct span why);
 /* Resets the stream; its owner hears of `err`. */
 void h2_reset(struct h2_stream *stream, uint32_t code, int err);
 

@@ -131,6 +131,7 @@ void h2_feed(struct h2 *h2, struct span bytes)
             n == NGHTTP2_ERR_FLOODED ? H2_OFFENCE_PINGS : H2_OFFENCE_CONTINUATIONS;
         h2_offend(h2, offence, NGHTTP2_ENHANCE_YOUR_CALM);
     } else {
+        h2->why = nghttp2_strerror((int)n);
         h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
     }
 }

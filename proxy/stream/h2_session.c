@@ -141,6 +141,7 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 {
     struct h2 *h2 = user;
 
+    h2->why = nghttp2_strerror(error);
     if (frame->hd.type == NGHTTP2_HEADERS) {
         h2_in_invalid(h2);
     }
@@ -219,14 +220,28 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-/* nghttp2 gives the connection up: the reason it gives is in its GOAWAY. */
-static void give_up(struct h2 *h2)
+/* nghttp2 gives the connection up: the reason it gives is in its GOAWAY, in words of its own. */
+static void give_up(struct h2 *h2, const nghttp2_goaway *goaway)
 {
+    struct span said = span_of((const char *)goaway->opaque_data, goaway->opaque_data_len);
+
     if (!h2->is_deaf) {
         h2->is_deaf = true;
-        if (h2->events && h2->events->on_offence) {
-            h2->events->on_offence(h2->owner, H2_OFFENCE_PROTOCOL);
+        h2_say_offence(h2, H2_OFFENCE_PROTOCOL,
+                       said.len  ? span_take(said, H2_WHY_MAX)
+                       : h2->why ? span_str(h2->why)
+                                 : SPAN("-"));
+    }
+}
+
+static void count_reset(struct h2 *h2, uint32_t code)
+{
+    if (code == NGHTTP2_INTERNAL_ERROR) {
+        if (h2->events && h2->events->on_broken) {
+            h2->events->on_broken(h2->owner);
         }
+    } else if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL) {
+        allow(h2, H2_OFFENCE_OUR_RESETS);
     }
 }
 
@@ -242,13 +257,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
         if (stream->is_sent) {
             h2_make_ready(stream);
         }
-    } else if (frame->hd.type == NGHTTP2_RST_STREAM &&
-               frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-               frame->rst_stream.error_code != NGHTTP2_CANCEL &&
-               frame->rst_stream.error_code != NGHTTP2_INTERNAL_ERROR) {
-        allow(h2, H2_OFFENCE_OUR_RESETS);
+    } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        count_reset(h2, frame->rst_stream.error_code);
     } else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
-        give_up(h2);
+        give_up(h2, &frame->goaway);
     }
     return 0;
 }

@@ -851,8 +851,10 @@ def rfc9113_8_1_chunked_becomes_frames(conn):
 
 @case
 def rfc9113_8_1_a_body_cut_short_is_never_ended_cleanly(conn):
+    before = metric(conn, "h2_streams_broken_total")
     got = conn.get("/short")
     check(not got.ended and got.reset == h2.INTERNAL_ERROR, f"{got.ended} {got.reset}")
+    check(metric(conn, "h2_streams_broken_total") == before + 1, "it is counted")
     lives(conn)
 
 
