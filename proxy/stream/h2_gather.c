@@ -4,7 +4,9 @@
  */
 #include "proxy/stream/h2_conn.h"
 
+#include "base/err.h"
 #include "base/memory.h"
+#include "base/touch.h"
 
 /* ---- gathering ---- */
 
@@ -77,6 +79,11 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
         return NGHTTP2_ERR_WOULDBLOCK;
     }
     struct span body = span_take(span_skip(stream->span, stream->gathered), length);
+    if (touch(body)) { /* it was readable when its source showed it; now its disk fails */
+        stream->err = stream->err ? stream->err : ERR_TRUNCATED;
+        stream->is_mute = true;
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* nghttp2 resets the stream */
+    }
     add_frame(stream, span_of((const char *)head, FRAME_HEAD), body);
     h2->budget -= length < h2->budget ? length : h2->budget;
     h2_guard_sent(&h2->guard);

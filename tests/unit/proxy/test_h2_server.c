@@ -1,0 +1,174 @@
+#include "base/err.h"
+#include "base/touch.h"
+#include "proxy/stream/h2.h"
+#include "tests/lib/owner.h"
+#include "tests/lib/peer.h"
+
+#include <criterion/criterion.h>
+
+/* ---- the connection under test, and the client, which speaks frames ---- */
+
+enum { REQUESTS_MAX = 4, BODY = 20000 };
+
+static struct loop *loop;
+static struct peer peer;
+static struct h2 *h2;
+static struct h2_settings settings;
+static struct owner requests[REQUESTS_MAX];
+static size_t request_count;
+static char why[128];
+static int offences, broken;
+
+static const char readable[BODY] = {'r'}, unreadable[BODY] = {'u'};
+
+/* The first request gets what cannot be read, the others what can. */
+static void answer(struct owner *owner)
+{
+    static struct source_memory body[REQUESTS_MAX];
+    struct source_memory *source = &body[owner - requests];
+    struct test_head made;
+
+    source_memory_init(source, span_of(owner == requests ? unreadable : readable, BODY));
+    test_response(&made, 200, BODY_LENGTH, BODY);
+    stream_send(owner->stream, &made.head, &source->source);
+    test_head_fini(&made);
+}
+
+static void on_stream(void *owner, struct stream *stream)
+{
+    cr_assert_lt(request_count, (size_t)REQUESTS_MAX);
+    struct owner *request = &requests[request_count++];
+
+    owner_init(request, stream);
+    request->act = answer;
+    request->acts_in = 'e';
+}
+
+static void on_offence(void *owner, enum h2_offence offence, struct span reason)
+{
+    offences++;
+    cr_expect_eq(offence, H2_OFFENCE_PROTOCOL);
+    cr_assert_lt(reason.len, sizeof(why));
+    memcpy(why, reason.at, reason.len);
+}
+
+static void on_broken(void *owner)
+{
+    broken++;
+}
+
+static void on_gone(void *owner)
+{
+    h2 = NULL;
+}
+
+static int touch_one(struct span bytes)
+{
+    return bytes.at >= unreadable && bytes.at < unreadable + BODY ? -EIO : 0;
+}
+
+/* `rest`: behind the preface. */
+static void serve(const char *rest, size_t len)
+{
+    static const struct h2_events events = {
+        .on_stream = on_stream,
+        .on_offence = on_offence,
+        .on_broken = on_broken,
+        .on_gone = on_gone,
+    };
+    struct transport *transport;
+
+    peer_pair(&peer, loop, &transport, false);
+    h2 = h2_serve(transport, SPAN_EMPTY, &settings, &events, NULL);
+    cr_assert(peer_say(&peer, H2_PREFACE));
+    cr_assert(peer_send(&peer, span_of(rest, len)));
+}
+
+static void setup(void)
+{
+    cr_assert_eq(loop_new(&loop), 0);
+    settings = (struct h2_settings){.limits = h1_default_limits, .streams = 8};
+}
+
+static void teardown(void)
+{
+    h2_close(&h2);
+    for (size_t i = 0; i < request_count; i++) {
+        owner_fini(&requests[i]);
+    }
+    peer_fini(&peer);
+    loop_free(&loop);
+}
+
+TestSuite(h2_server, .init = setup, .fini = teardown);
+
+#define SETTINGS "\0\0\0\4\0\0\0\0\0"
+/* GET / of the authority "o" by scheme http: indexed but for the authority. */
+#define GET(id) "\0\0\6\1\5\0\0\0" id "\x82\x86\x84\x41\1o"
+
+/* Bytes of DATA on a stream, -1: it was reset with INTERNAL_ERROR. */
+static int heard_of(char id)
+{
+    enum { HEAD = 9, DATA = 0, RST_STREAM = 3, INTERNAL_ERROR = 2 };
+    struct span rest = buf_span(&peer.got);
+    int bytes = 0;
+
+    while (rest.len >= HEAD) {
+        const unsigned char *at = (const unsigned char *)rest.at;
+        size_t len = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
+        if (rest.len < HEAD + len) {
+            break;
+        }
+        if (at[8] == (unsigned char)id && at[3] == RST_STREAM) {
+            return at[12] == INTERNAL_ERROR ? -1 : -2;
+        }
+        bytes += at[8] == (unsigned char)id && at[3] == DATA ? (int)len : 0;
+        rest = span_skip(rest, HEAD + len);
+    }
+    return bytes;
+}
+
+static bool hears(char id, int bytes)
+{
+    return LOOP_UNTIL(loop, (peer_read(&peer, 65536), heard_of(id) == bytes));
+}
+
+/* ---- bodies ---- */
+
+Test(h2_server, a_body_whose_disk_fails_ends_its_stream_alone)
+{
+    static const char requests_of_two[] = SETTINGS GET("\1") GET("\3");
+
+    touch_set(touch_one);
+    serve(requests_of_two, sizeof(requests_of_two) - 1);
+    cr_assert(hears('\3', BODY), "the other one is whole");
+    cr_assert(hears('\1', -1), "RST_STREAM with INTERNAL_ERROR");
+    cr_assert(LOOP_UNTIL(loop, requests[0].is_closed && requests[1].is_closed));
+    cr_expect_eq(requests[0].err, ERR_TRUNCATED);
+    cr_expect_eq(requests[1].err, 0);
+    cr_expect_eq(broken, 1, "it is counted");
+    cr_expect_eq(offences, 0);
+}
+
+/* ---- reasons ---- */
+
+Test(h2_server, goaway_says_what_was_wrong_rfc9113_6_8)
+{
+    static const char update_of_nothing[] = SETTINGS "\0\0\4\x08\0\0\0\0\1\0\0\0\1";
+
+    serve(update_of_nothing, sizeof(update_of_nothing) - 1);
+    cr_assert(peer_hears_close(&peer));
+    cr_expect_eq(offences, 1);
+    cr_expect(strstr(why, "WINDOW_UPDATE"), "%s", why);
+    cr_expect(peer_got(&peer, why), "the client is told the same");
+}
+
+Test(h2_server, a_broken_preface_has_a_reason_rfc9113_3_4)
+{
+    static const char ping_first[] = "\0\0\x08\6\0\0\0\0\0abcdefgh";
+
+    serve(ping_first, sizeof(ping_first) - 1);
+    cr_assert(peer_hears_close(&peer));
+    cr_expect_eq(offences, 1);
+    cr_expect(strlen(why) > 1 && peer_got(&peer, why), "%s", why);
+}
