@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 
+#include <dirent.h>
+#include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
 static const char expected_ca[] = "a PEM file with the certificates to trust (BEGIN CERTIFICATE)";
@@ -18,6 +20,43 @@ static int trust_file(SSL_CTX *ssl, const char *file, const struct tls_report *r
     return tls_complain(report, file, "%s; expected %s", tls_last_error(), expected_ca);
 }
 
+/* As c_rehash(1) names certificates: the hash of the subject, and a number. */
+static bool is_hashed_name(const char *name)
+{
+    size_t digits = strspn(name, "0123456789abcdef");
+
+    return digits == 8 && name[8] == '.' && name[9] != '\0' &&
+           strspn(name + 9, "0123456789") == strlen(name + 9);
+}
+
+static bool has_hashed_names(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    bool found = false;
+
+    if (dir == NULL) {
+        return false;
+    }
+    for (struct dirent *entry; !found && (entry = readdir(dir));) {
+        found = is_hashed_name(entry->d_name);
+    }
+    closedir(dir);
+    return found;
+}
+
+/* The system's certificates, where it can be each when it is asked for. Debian has all of them in
+ * one file, too, which OpenSSL would read first: 50 ms at each start and each reload. */
+static void trust_system(SSL_CTX *ssl)
+{
+    const char *folder = getenv(X509_get_default_cert_dir_env());
+
+    folder = folder ? folder : X509_get_default_cert_dir();
+    if (getenv(X509_get_default_cert_file_env()) || !has_hashed_names(folder) ||
+        SSL_CTX_load_verify_dir(ssl, folder) != 1) {
+        SSL_CTX_set_default_verify_paths(ssl);
+    }
+}
+
 int tls_client_new(const struct tls_client_options *options, const struct tls_report *report,
                    struct tls_context **out)
 {
@@ -32,7 +71,7 @@ int tls_client_new(const struct tls_client_options *options, const struct tls_re
     if (options->ca) {
         err = trust_file(ssl, options->ca, report);
     } else if (options->verify) {
-        SSL_CTX_set_default_verify_paths(ssl);
+        trust_system(ssl);
     }
     CHECK(SSL_CTX_set_alpn_protos(ssl, (const unsigned char *)alpn.at, (unsigned)alpn.len) == 0);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

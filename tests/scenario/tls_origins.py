@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -109,10 +110,11 @@ class Scene:
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(self.file),
                                   "--workers", WORKERS)
         # What the system trusts is this authority, and nobody else.
-        environment = dict(os.environ, SSL_CERT_FILE=certs.path("ca.pem"),
-                           SSL_CERT_DIR=str(folder / "none"))
-        self.proxy.popen = lambda: subprocess.Popen(self.proxy.command, env=environment,
-                                                    stderr=self.log)
+        self.start(SSL_CERT_FILE=certs.path("ca.pem"), SSL_CERT_DIR=str(folder / "none"))
+
+    def start(self, **environment):
+        self.proxy.popen = lambda: subprocess.Popen(
+            self.proxy.command, env=dict(os.environ, **environment), stderr=self.log)
         self.proxy.start()
 
     def get(self, host, path, method="GET", body=b""):
@@ -221,6 +223,19 @@ def silent(scene):
         check(time.monotonic() - begun < 25, "and not later")
 
 
+def by_hash(scene, folder):
+    """The system's store as Debian has it, a file for each certificate, read when it is needed."""
+    folder.mkdir()
+    for name, status in (("other", 502), ("ca", 200)):
+        shutil.copy(scene.certs.path(f"{name}.pem"), folder)
+        scene.certs.openssl("rehash", str(folder))
+        if name == "other":
+            scene.start(SSL_CERT_DIR=str(folder))
+        got = scene.get("system.test", f"/hashed/{name}")[0]
+        check(got == status, f"with {name} among what the system trusts: {got}")
+    check(scene.proxy.stop(), "the proxy ends well")
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
@@ -232,6 +247,7 @@ def main():
         kept(scene)
         silent(scene)
         check(scene.proxy.stop(), "the proxy ends well")
+        by_hash(scene, pathlib.Path(name) / "hashed")
         log = scene.logged()
         check("Sanitizer" not in log and "runtime error" not in log, log[-8000:])
         lines = (pathlib.Path(name) / "access.log").read_text().splitlines()
