@@ -54,101 +54,6 @@ static void wake_body(void *arg)
     post(x);
 }
 
-/* ---- TUNNEL ---- */
-
-static void on_tunnel_failed(void *arg, int status, enum reason reason)
-{
-    struct exchange *x = arg;
-
-    x->tunnel = NULL;
-    exchange_refuse(x, status, reason, NULL);
-    x->state = EX_DELIVER;
-}
-
-static void on_tunnel_open(void *arg, struct source *from_origin)
-{
-    struct exchange *x = arg;
-    struct http_head head;
-
-    head_init(&head, &x->arena);
-    head.version = HTTP_1_1;
-    head.status = 200;
-    head.reason = SPAN("Connection established");
-    head.framing = BODY_NONE;
-    head.content_length = -1;
-    head.keep_alive = true;
-    exchange_reply(x, &head, from_origin);
-}
-
-static void give_up(struct exchange *x);
-
-static void on_tunnel_lost(void *arg)
-{
-    give_up(arg);
-}
-
-void exchange_prepare_tunnel(struct exchange *x)
-{
-    x->tunnel = connect_prepare(&(struct connect_order){
-        .worker = x->worker,
-        .settings = x->settings,
-        .client = x->stream,
-        .on_lost = on_tunnel_lost,
-        .arg = x,
-    });
-}
-
-/* What the client is told: all of the origin's head that is not for one hop alone. */
-static void make_switch(struct exchange *x, const struct http_head *origin, struct http_head *head)
-{
-    struct span name = span_str(x->settings->name);
-
-    head_copy(head, origin, &x->arena);
-    hop_strip(&head->fields);
-    fields_add_id(&head->fields, FIELD_UPGRADE, x->upgrade);
-    hop_add_via(&head->fields, origin->version, name, &x->arena);
-    fields_add_id(&head->fields, FIELD_CACHE_STATUS,
-                  decision_cache_status(&x->decision, name, SPAN_EMPTY, &x->arena));
-}
-
-static void on_upgrade(struct fetch_link *link, const struct http_head *origin,
-                       struct stream *target)
-{
-    struct exchange *x = container_of(link, struct exchange, fetch);
-    struct http_head head;
-
-    CHECK(legal_next[x->state] & BIT(EX_TUNNEL));
-    x->state = EX_TUNNEL;
-    lookup_fini(&x->lookup);
-    x->decision.outcome = OUTCOME_TUNNEL;
-    make_switch(x, origin, &head);
-    exchange_reply(x, &head, connect_join(x->tunnel, target));
-}
-
-static enum exchange_state step_tunnel(struct exchange *x)
-{
-    if (x->tunnel || x->sent) {
-        return EX_TUNNEL;
-    }
-    x->decision.outcome = OUTCOME_TUNNEL;
-    x->decision.reason = REASON_METHOD;
-    x->decision.forward = FORWARD_METHOD;
-    if (memory_is_over()) {
-        return exchange_refuse(x, 503, REASON_MEMORY, NULL);
-    }
-    x->tunnel = connect_open(&(struct connect_order){
-        .worker = x->worker,
-        .settings = x->settings,
-        .uri = &x->uri,
-        .client = x->stream,
-        .on_open = on_tunnel_open,
-        .on_failed = on_tunnel_failed,
-        .on_lost = on_tunnel_lost,
-        .arg = x,
-    });
-    return EX_TUNNEL;
-}
-
 /* ---- the machine ---- */
 
 static enum exchange_state step_wait(struct exchange *x)
@@ -157,9 +62,9 @@ static enum exchange_state step_wait(struct exchange *x)
 }
 
 static const step steps[] = {
-    [EX_HEAD] = step_wait,     [EX_ROUTE] = exchange_route, [EX_LOOKUP] = exchange_lookup,
-    [EX_READ] = exchange_read, [EX_AWAIT] = exchange_await, [EX_DELIVER] = step_wait,
-    [EX_TUNNEL] = step_tunnel,
+    [EX_HEAD] = step_wait,         [EX_ROUTE] = exchange_route, [EX_LOOKUP] = exchange_lookup,
+    [EX_READ] = exchange_read,     [EX_AWAIT] = exchange_await, [EX_DELIVER] = step_wait,
+    [EX_TUNNEL] = exchange_tunnel,
 };
 
 /* Every event ends here. Runs steps until one has to wait (returns its own state). */
@@ -275,8 +180,7 @@ static void finish(struct exchange *x)
     }
 }
 
-/* Closes the client's connection, or resets its stream, and ends. */
-static void give_up(struct exchange *x)
+void exchange_give_up(struct exchange *x)
 {
     if (x->state != EX_HEAD) {
         x->decision.ending = ENDING_STOPPED;
@@ -293,7 +197,7 @@ static void wake_source(struct exchange *x)
     if (x->state == EX_AWAIT) {
         exchange_run(x);
     } else if (!exchange_fill(x)) {
-        give_up(x);
+        exchange_give_up(x);
     } else if (x->reader.source.wake) {
         x->reader.source.wake(x->reader.source.wake_arg);
     }
@@ -442,7 +346,7 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->decision = DECISION_INIT;
     x->letter.call = on_letter;
     x->fetch.on_interim = on_interim;
-    x->fetch.on_upgrade = on_upgrade;
+    x->fetch.on_upgrade = exchange_on_upgrade;
     x->started_us = clock_mono_us();
     list_push_back(&worker->exchanges, &x->link);
     stream_bind(stream, &exchange_events, x);
@@ -452,7 +356,7 @@ void exchange_abort_all(struct worker *worker)
 {
     list_each_safe(link, &worker->exchanges)
     {
-        give_up(list_entry(link, struct exchange, link));
+        exchange_give_up(list_entry(link, struct exchange, link));
     }
 }
 

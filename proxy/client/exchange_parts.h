@@ -1,7 +1,7 @@
 /*
  * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
  * exchange_route.c (ROUTE, and answers made here), exchange_cache.c (LOOKUP, AWAIT),
- * exchange_deliver.c (DELIVER).
+ * exchange_deliver.c (DELIVER), exchange_tunnel.c (TUNNEL).
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
@@ -88,6 +88,7 @@ enum exchange_state exchange_route(struct exchange *x);
 enum exchange_state exchange_lookup(struct exchange *x);
 enum exchange_state exchange_read(struct exchange *x);
 enum exchange_state exchange_await(struct exchange *x);
+enum exchange_state exchange_tunnel(struct exchange *x);
 /* Delivers the object (taken over); `evaluate`: conditions and Range are ours to evaluate. */
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
 /* Sends what is to be delivered, or waits for what is missing of it. */
@@ -102,6 +103,11 @@ bool exchange_fill(struct exchange *x);
 
 /* The client's bytes are taken for another protocol from now on, which the origin may agree to. */
 void exchange_prepare_tunnel(struct exchange *x);
+/* It has: of struct fetch_link. */
+void exchange_on_upgrade(struct fetch_link *link, const struct http_head *head,
+                         struct stream *origin);
+/* Closes the client's connection, or resets its stream, and ends. */
+void exchange_give_up(struct exchange *x);
 
 /* Asks the origin. `linked`: the exchange hears of it; `claim` (taken over) or NULL. */
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
