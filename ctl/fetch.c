@@ -187,7 +187,7 @@ static int read_body(const struct http_head *head, struct span bytes, struct buf
     struct h1_body body;
 
     h1_body_init(&body, head);
-    while (result == H1_BODY_DATA) {
+    while (result == H1_BODY_DATA || result == H1_BODY_TRAILERS) {
         struct span data = SPAN_EMPTY;
         size_t used;
         result = h1_body_next(&body, bytes, &used, &data);

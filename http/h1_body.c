@@ -179,17 +179,34 @@ static enum h1_body_result lend(struct h1_body *body, struct span bytes, struct 
     return len ? H1_BODY_DATA : H1_BODY_MORE;
 }
 
+static bool is_in_trailers(enum state state)
+{
+    return state >= LINE && state <= LAST_LF;
+}
+
+/* A section without a field is none. */
+static bool has_trailers(const struct h1_body *body)
+{
+    return body->lines || (body->state >= TRAILER_NAME && body->state <= TRAILER_LF);
+}
+
 static enum h1_body_result next_chunked(struct h1_body *body, struct span bytes, size_t *used,
                                         struct span *data)
 {
     size_t i = 0;
+    size_t framing = 0; /* of it, before the trailers */
 
     while (i < bytes.len && body->state != DATA && body->state != DONE && body->state != BROKEN) {
+        framing += !is_in_trailers((enum state)body->state);
         body->state = (uint8_t)step(body, bytes.at[i++]);
     }
     *used = i;
     if (body->state == BROKEN) {
         return H1_BODY_BAD;
+    }
+    if (i > framing && has_trailers(body)) {
+        *data = span_skip(span_take(bytes, i), framing);
+        return H1_BODY_TRAILERS;
     }
     if (body->state == DONE) {
         return H1_BODY_END;

@@ -1,8 +1,8 @@
 /*
  * h1_body - finds the bytes and the end of an HTTP/1 message body (RFC 9112 6, 7.1). Pure.
  *
- * Chunk extensions are dropped, trailers parsed by the field grammar and dropped; CRLF is required
- * everywhere. Works at any byte boundary. No recursion, no allocation.
+ * Chunk extensions are dropped, trailers checked by the field grammar; CRLF is required everywhere.
+ * Works at any byte boundary. No recursion, no allocation.
  */
 #ifndef LARDER_HTTP_H1_BODY_H
 #define LARDER_HTTP_H1_BODY_H
@@ -21,10 +21,11 @@ struct h1_body {
 
 /* What one call found. */
 enum h1_body_result {
-    H1_BODY_DATA, /* *data holds body bytes, a sub-span of the input */
-    H1_BODY_MORE, /* all input used, nothing else to say */
-    H1_BODY_END,  /* the body is complete; bytes behind *used belong to the next message */
-    H1_BODY_BAD,  /* the framing is broken: the connection cannot be used any more */
+    H1_BODY_DATA,     /* *data holds body bytes, a sub-span of the input */
+    H1_BODY_TRAILERS, /* *data holds bytes of the trailer section, likewise: see trailers_read() */
+    H1_BODY_MORE,     /* all input used, nothing else to say */
+    H1_BODY_END,      /* the body is complete; bytes behind *used belong to the next message */
+    H1_BODY_BAD,      /* the framing is broken: the connection cannot be used any more */
 };
 
 void h1_body_init(struct h1_body *body, const struct http_head *head);

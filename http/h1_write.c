@@ -37,14 +37,20 @@ static bool is_own_line(const struct http_head *head, enum http_field_id id)
     }
 }
 
-static size_t size_max(const struct http_head *head)
+static size_t fields_size(const struct http_fields *fields)
 {
-    size_t size = OWN_LINES_MAX + head->method_text.len + head->target.len + head->reason.len;
+    size_t size = 0;
 
-    for (size_t i = 0; i < head->fields.count; i++) {
-        size += head->fields.at[i].name.len + head->fields.at[i].value.len + sizeof(": \r\n") - 1;
+    for (size_t i = 0; i < fields->count; i++) {
+        size += fields->at[i].name.len + fields->at[i].value.len + sizeof(": \r\n") - 1;
     }
     return size;
+}
+
+static size_t size_max(const struct http_head *head)
+{
+    return OWN_LINES_MAX + head->method_text.len + head->target.len + head->reason.len +
+           fields_size(&head->fields);
 }
 
 /* All fields but our own lines and, when it has been written already, Host. */
@@ -66,19 +72,28 @@ static char *put_length(char *at, int64_t length)
     return put_span(at, SPAN("\r\n"));
 }
 
+static char *put_option(char *at, struct span option, bool *is_first)
+{
+    at = put_span(at, *is_first ? SPAN("Connection: ") : SPAN(", "));
+    *is_first = false;
+    return put_span(at, option);
+}
+
 static char *put_connection(char *at, const struct http_head *head, bool close, bool keep_alive)
 {
-    bool upgrade = head->upgrade && fields_has(&head->fields, FIELD_UPGRADE);
+    bool is_first = true;
 
-    if (upgrade) {
-        at = put_span(at, close ? SPAN("Connection: upgrade, close\r\n")
-                                : SPAN("Connection: upgrade\r\n"));
-    } else if (close) {
-        at = put_span(at, SPAN("Connection: close\r\n"));
-    } else if (keep_alive) {
-        at = put_span(at, SPAN("Connection: keep-alive\r\n"));
+    if (head->upgrade && fields_has(&head->fields, FIELD_UPGRADE)) {
+        at = put_option(at, SPAN("upgrade"), &is_first);
+        keep_alive = false;
     }
-    return at;
+    if (fields_has(&head->fields, FIELD_TE)) {
+        at = put_option(at, SPAN("TE"), &is_first); /* RFC 9110 10.1.4 */
+    }
+    if (close || keep_alive) {
+        at = put_option(at, close ? SPAN("close") : SPAN("keep-alive"), &is_first);
+    }
+    return is_first ? at : put_span(at, SPAN("\r\n"));
 }
 
 static void finish(struct buf *out, char *start, char *at)
@@ -219,4 +234,18 @@ size_t h1_chunk_line(char *out, size_t len)
     char *at = put_span(out, span_of(digits + start, sizeof(digits) - start));
     at = put_span(at, SPAN("\r\n"));
     return (size_t)(at - out);
+}
+
+void h1_write_last_chunk(struct buf *out, const struct http_fields *trailers)
+{
+    if (trailers == NULL || trailers->count == 0) {
+        buf_append(out, SPAN(H1_LAST_CHUNK));
+        return;
+    }
+    char *start = buf_reserve(out, sizeof(H1_LAST_CHUNK) + fields_size(trailers));
+    char *at = put_span(start, SPAN("0\r\n"));
+    for (size_t i = 0; i < trailers->count; i++) {
+        at = put_field(at, &trailers->at[i]);
+    }
+    finish(out, start, at);
 }

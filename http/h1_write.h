@@ -2,7 +2,8 @@
  * h1_write - http_head → HTTP/1.1 bytes, written anew from parsed parts. Pure.
  *
  * The writer owns framing and connection management: Content-Length, Transfer-Encoding and
- * Connection lines are made from the head's framing and keep_alive, never taken from its fields.
+ * Connection lines are made from the head's framing and keep_alive, never taken from its fields. TE
+ * is named in Connection when it is among them.
  */
 #ifndef LARDER_HTTP_H1_WRITE_H
 #define LARDER_HTTP_H1_WRITE_H
@@ -29,5 +30,8 @@ void h1_write_response(struct buf *out, const struct http_head *head, enum http_
 size_t h1_chunk_line(char *out, size_t len);
 #define H1_CHUNK_LINE_MAX 18
 #define H1_LAST_CHUNK "0\r\n\r\n"
+
+/* The last chunk with these fields behind it (RFC 9112 7.1.2); NULL: none. */
+void h1_write_last_chunk(struct buf *out, const struct http_fields *trailers);
 
 #endif

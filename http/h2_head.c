@@ -4,6 +4,7 @@
 
 #include "http/chars.h"
 #include "http/put.h"
+#include "http/trailers.h"
 #include "http/uri.h"
 
 enum {
@@ -190,6 +191,13 @@ static void take_length(struct h2_block *block, struct span value)
     block->head.content_length = (int64_t)length;
 }
 
+static void take_trailer(struct h2_block *block, struct http_field field)
+{
+    if (trailer_may_pass(&field)) {
+        fields_add(&block->head.fields, field.name, field.value);
+    }
+}
+
 static void take_field(struct h2_block *block, struct span name, struct span value)
 {
     enum http_field_id id = http_field_id(name);
@@ -204,7 +212,7 @@ static void take_field(struct h2_block *block, struct span name, struct span val
     } else if (block->head.fields.count == block->limits->fields) {
         fail(block, 431, "There are too many fields");
     } else if (block->kind == H2_BLOCK_TRAILERS) {
-        return;
+        take_trailer(block, (struct http_field){name, value, id});
     } else if (id == FIELD_CONTENT_LENGTH) {
         take_length(block, value);
     } else {

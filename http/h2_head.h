@@ -13,7 +13,7 @@
 enum h2_block_kind {
     H2_BLOCK_REQUEST,
     H2_BLOCK_RESPONSE, /* interim or final */
-    H2_BLOCK_TRAILERS, /* checked, and dropped */
+    H2_BLOCK_TRAILERS, /* head.fields are those that may be passed on (http/trailers.h) */
 };
 
 /* A header block that is coming in. */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/mem.h"
 #include "http/hop.h"
+#include "http/trailers.h"
 #include "proxy/client/accesslog.h"
 
 static const unsigned legal_next[] = {
@@ -297,9 +298,47 @@ static void on_close(void *owner, int err)
     finish(x);
 }
 
+/* ---- fields behind bodies ---- */
+
+static void on_request_trailers(void *owner, const struct http_fields *trailers)
+{
+    struct exchange *x = owner;
+
+    if (x->fetch.fetch && x->request_body) {
+        fetch_trailers(x->fetch.fetch, trailers);
+    }
+}
+
+static const struct http_fields *response_trailers(void *owner)
+{
+    const struct exchange *x = owner;
+
+    return x->is_whole ? &x->trailers : NULL;
+}
+
+static void on_response(struct fetch_link *link, const struct http_head *head)
+{
+    struct exchange *x = container_of(link, struct exchange, fetch);
+    struct span names = SPAN_EMPTY;
+
+    fields_joined(&head->fields, http_field_name(FIELD_TRAILER), &x->arena, &names);
+    x->trailer_names = arena_copy(&x->arena, names);
+    x->trailers.count = 0;
+}
+
+static void on_response_trailers(struct fetch_link *link, const struct http_fields *trailers)
+{
+    struct exchange *x = container_of(link, struct exchange, fetch);
+
+    x->trailers.arena = &x->arena;
+    trailers_copy(&x->trailers, trailers);
+}
+
 static const struct stream_events exchange_events = {
     .on_head = on_head,
     .on_data = on_data,
+    .on_trailers = on_request_trailers,
+    .trailers = response_trailers,
     .on_end = on_end,
     .on_close = on_close,
 };
@@ -347,6 +386,8 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->letter.call = on_letter;
     x->fetch.on_interim = on_interim;
     x->fetch.on_upgrade = exchange_on_upgrade;
+    x->fetch.on_response = on_response;
+    x->fetch.on_trailers = on_response_trailers;
     x->started_us = clock_mono_us();
     list_push_back(&worker->exchanges, &x->link);
     stream_bind(stream, &exchange_events, x);

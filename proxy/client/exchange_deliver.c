@@ -3,6 +3,8 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "base/err.h"
+#include "http/trailers.h"
+#include "http/trailers.h"
 #include "proxy/client/coverage.h"
 #include "proxy/client/respond.h"
 
@@ -33,6 +35,24 @@ static void describe(struct exchange *x, struct response *response)
             .arena = &x->arena,
         },
         response);
+}
+
+/* Fields behind the body go out with one whose length is not said (RFC 9112 7.1.2), and to a client
+ * of HTTP/1.1 that knows of them, as not all do. What is stored has none, nor what others fetched.
+ */
+static void frame_for_trailers(struct exchange *x, struct response *response)
+{
+    struct http_head *head = &response->head;
+
+    x->is_whole = head->status == x->object->status && !object_parts(x->object) &&
+                  (x->request.version == HTTP_2 || trailers_are_wanted(&x->request));
+    if (x->is_whole && x->trailers.count && head->framing == BODY_LENGTH) {
+        head->framing = BODY_CHUNKED;
+        head->content_length = -1;
+    }
+    if (x->is_whole && x->trailer_names.len && head->framing == BODY_CHUNKED) {
+        fields_add_id(&head->fields, FIELD_TRAILER, x->trailer_names);
+    }
 }
 
 /* Several parts are played by a source of their own, on top of the same reader. */
@@ -271,8 +291,13 @@ enum exchange_state exchange_send(struct exchange *x)
         }
     }
     describe(x, &response);
+    if (object_parts(x->object) == NULL) {
+        frame_for_trailers(x, &response);
+    }
     if (response.body.count == 0) {
-        return exchange_reply(x, &response.head, NULL);
+        source_memory_init(&x->page, SPAN_EMPTY);
+        return exchange_reply(x, &response.head,
+                              response.head.framing == BODY_CHUNKED ? &x->page.source : NULL);
     }
     if (object_parts(x->object)) {
         return send_parts(x, &response);
@@ -286,6 +311,7 @@ enum exchange_state exchange_send(struct exchange *x)
     }
     if (err) {
         describe(x, &response); /* the head says that the body is waited for */
+        frame_for_trailers(x, &response);
     }
     return exchange_reply(x, &response.head, x->body);
 }

@@ -71,8 +71,11 @@ struct exchange {
     struct source_memory page;
     struct connect_tunnel *tunnel;
     struct span upgrade; /* the protocol asked for, which goes on to the origin; else empty */
-    int status;          /* sent to the client */
-    bool sent;           /* stream_send() was called */
+    struct http_fields trailers; /* behind the body that our own fetch brings */
+    struct span trailer_names;   /* as its head announces them */
+    bool is_whole;               /* what is delivered is all of a response, in one piece */
+    int status;                  /* sent to the client */
+    bool sent;                   /* stream_send() was called */
 
     uint64_t started_us;
 

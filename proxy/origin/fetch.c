@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "http/trailers.h"
 
 static const unsigned legal_next[] = {
 #define X(name, next) [FETCH_##name] = (next),
@@ -258,6 +259,23 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     return STREAM_PAUSE;
 }
 
+/* They belong to the whole of what was asked for by this request: a piece is joined to others. */
+static void on_trailers(void *owner, const struct http_fields *trailers)
+{
+    struct fetch *fetch = owner;
+
+    if (fetch->owner && fetch->object && !fetch->copying && !fetch->claim.base) {
+        fetch->owner->on_trailers(fetch->owner, trailers);
+    }
+}
+
+static const struct http_fields *trailers_out(void *owner)
+{
+    struct fetch *fetch = owner;
+
+    return &fetch->trailers;
+}
+
 static void on_end(void *owner)
 {
     struct fetch *fetch = owner;
@@ -302,6 +320,8 @@ static void on_close(void *owner, int err)
 static const struct stream_events stream_events = {
     .on_head = on_head,
     .on_data = on_data,
+    .on_trailers = on_trailers,
+    .trailers = trailers_out,
     .on_end = on_end,
     .on_close = on_close,
 };
@@ -398,6 +418,14 @@ static void on_letter(struct letter *letter)
     fetch->busy--;
     if (fetch->state == FETCH_END && !atomic_load(&fetch->letter.pending)) {
         fetch_free(fetch);
+    }
+}
+
+void fetch_trailers(struct fetch *fetch, const struct http_fields *trailers)
+{
+    if (fetch->request_body) {
+        fetch->trailers.arena = &fetch->arena;
+        trailers_copy(&fetch->trailers, trailers);
     }
 }
 

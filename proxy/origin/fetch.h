@@ -18,6 +18,10 @@ struct fetch_link {
     struct fetch *fetch; /* NULL once the fetch is over */
     /* A 1xx other than 101 arrived. */
     void (*on_interim)(struct fetch_link *link, const struct http_head *head);
+    /* The head of the response whose body follows, as it came; and what came behind its body,
+     * before that ends. Neither is for anybody else. Valid during the call. */
+    void (*on_response)(struct fetch_link *link, const struct http_head *head);
+    void (*on_trailers)(struct fetch_link *link, const struct http_fields *trailers);
     /* The origin has changed its connection to the protocol that was asked for: `origin` is a
      * tunnel by now and the callee's, who binds it before returning; the head is valid during the
      * call. The fetch is over, and the flight says nothing more. */
@@ -51,6 +55,9 @@ struct fetch_order {
 };
 
 void fetch_start(const struct fetch_order *order);
+
+/* Behind the request's body, before that ends; copied. */
+void fetch_trailers(struct fetch *fetch, const struct http_fields *trailers);
 
 /* The exchange leaves. The fetch goes on if somebody else waits or the response is worth keeping.
  */

@@ -75,6 +75,7 @@ struct fetch {
 
     struct fetch_upgrade upgrade;
     struct spool *request_body;
+    struct http_fields trailers; /* behind it */
     struct spool_reader body_reader;
     struct source body_source;
     struct timeout store_wait; /* for a disk that is behind */

@@ -2,6 +2,7 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "http/hop.h"
+#include "http/trailers.h"
 
 /* ---- the head ---- */
 
@@ -74,6 +75,22 @@ static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
     }
 }
 
+/* Which fields may come behind the body; and that those behind the response's are welcome (RFC 9110
+ * 6.6.2, 10.1.4): to the client that waits for it, as it says itself. */
+static void announce_trailers(struct fetch *fetch, struct http_head *out)
+{
+    const struct http_fields *client = &fetch->client.fields;
+
+    for (size_t i = 0; out->framing == BODY_CHUNKED && i < client->count; i++) {
+        if (client->at[i].id == FIELD_TRAILER) {
+            fields_add_id(&out->fields, FIELD_TRAILER, client->at[i].value);
+        }
+    }
+    if (fetch->owner && trailers_are_wanted(&fetch->client)) {
+        fields_add_id(&out->fields, FIELD_TE, SPAN("trailers"));
+    }
+}
+
 static void add_proxy_fields(struct fetch *fetch, struct http_fields *fields)
 {
     struct span name = span_str(fetch->settings->name);
@@ -108,6 +125,7 @@ void fetch_make_request(struct fetch *fetch)
     hop_strip(&rest);
     fields_remove_id(&rest, FIELD_HOST);
     fields_append(&out->fields, &rest);
+    announce_trailers(fetch, out);
     if (fetch->upgrade.protocol.len) {
         out->upgrade = true;
         fields_add_id(&out->fields, FIELD_UPGRADE, fetch->upgrade.protocol);

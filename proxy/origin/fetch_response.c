@@ -238,9 +238,13 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
     if (validating && fetch->client.method == METHOD_HEAD && fetch_head_renews(fetch, &response)) {
         return;
     }
-    if (!fetch_take_first_part(fetch, &response)) {
-        admitted(fetch, &response);
+    if (fetch_take_first_part(fetch, &response)) {
+        return;
     }
+    if (fetch->owner) {
+        fetch->owner->on_response(fetch->owner, &response);
+    }
+    admitted(fetch, &response);
 }
 
 /* It says what it has changed to, and that is what was asked for (RFC 9110 7.8, 15.2.2). */

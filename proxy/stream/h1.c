@@ -57,6 +57,12 @@ struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in)
     return turn;
 }
 
+void h1_drop_trailers(struct h1_turn *turn)
+{
+    memory_give(MEMORY_BUFFERS, turn->trailers.cap);
+    buf_fini(&turn->trailers);
+}
+
 static void turn_free(struct h1 *h1)
 {
     struct h1_turn *turn = h1->turn;
@@ -65,6 +71,7 @@ static void turn_free(struct h1 *h1)
     if (turn) {
         CHECK(!turn->pull.lent);
         pull_drop(&turn->pull);
+        h1_drop_trailers(turn);
         pool_give(loop_pool(h1->loop), turn->held, turn->held_len);
         pool_give(loop_pool(h1->loop), turn, sizeof(*turn));
     }

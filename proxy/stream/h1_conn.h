@@ -71,7 +71,8 @@ struct h1_turn {
     struct h1 *h1;
     struct h1_body body;
     struct pull pull;
-    char *held; /* heads written from outside the pump */
+    struct buf trailers; /* of the incoming message, as they have come */
+    char *held;          /* heads written from outside the pump */
     size_t held_len;
     uint64_t in_since;  /* loop time of the last incoming byte, or of the turn's begin */
     uint64_t out_since; /* of the last progress outward */
@@ -131,6 +132,7 @@ struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in);
 void h1_set_state(struct h1 *h1, enum h1_state next);
 void h1_set_in(struct h1_turn *turn, enum h1_in next);
 void h1_set_out(struct h1_turn *turn, enum h1_out next);
+void h1_drop_trailers(struct h1_turn *turn);
 /* The last event of a turn, unless its owner has had or renounced it. */
 void h1_say_closed(struct h1_turn *turn, int err);
 /* Takes the turn from the connection with a last on_close(err). */

@@ -6,7 +6,9 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/memory.h"
 #include "http/h1_write.h"
+#include "http/trailers.h"
 
 static void use(struct h1 *h1, size_t n)
 {
@@ -232,8 +234,38 @@ static bool read_response(struct h1 *h1, struct h1_turn *turn)
 
 /* ---- bodies ---- */
 
+/* What there is of the trailer section; h1_body bounds it. */
+static void keep_trailers(struct h1_turn *turn, struct span bytes)
+{
+    size_t before = turn->trailers.cap;
+
+    if (!turn->is_detached && turn->stream.events->on_trailers) {
+        buf_append(&turn->trailers, bytes);
+        memory_take(MEMORY_BUFFERS, turn->trailers.cap - before);
+    }
+}
+
+static void hand_trailers(struct h1_turn *turn)
+{
+    _Alignas(16) char first[2048];
+    struct http_fields fields;
+    struct arena arena;
+
+    arena_init(&arena, first, sizeof(first));
+    fields_init(&fields, &arena, 0);
+    trailers_read(buf_span(&turn->trailers), &fields);
+    if (fields.count && !turn->is_detached) {
+        turn->stream.events->on_trailers(turn->stream.owner, &fields);
+    }
+    arena_fini(&arena);
+    h1_drop_trailers(turn);
+}
+
 static void finish_in(struct h1_turn *turn)
 {
+    if (buf_len(&turn->trailers)) {
+        hand_trailers(turn);
+    }
     h1_set_in(turn, H1_IN_DONE);
     if (!turn->is_detached) {
         turn->stream.events->on_end(turn->stream.owner);
@@ -290,6 +322,10 @@ static bool read_body(struct h1 *h1, struct h1_turn *turn)
     case H1_BODY_DATA:
         hand_on(h1, turn, data);
         return true;
+    case H1_BODY_TRAILERS:
+        turn->in_since = loop_now_ms(h1->loop);
+        keep_trailers(turn, data);
+        return true;
     case H1_BODY_MORE:
         return wait_for_body(h1, turn, used);
     case H1_BODY_END:
@@ -319,7 +355,7 @@ static bool discard_body(struct h1 *h1, struct h1_turn *turn)
         h1_conclude(h1, true);
         return true;
     }
-    return result == H1_BODY_DATA;
+    return result == H1_BODY_DATA || result == H1_BODY_TRAILERS;
 }
 
 static bool read_raw(struct h1 *h1, struct h1_turn *turn)

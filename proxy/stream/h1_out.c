@@ -132,6 +132,8 @@ static void send_response(struct h1_turn *turn, const struct http_head *given,
     head.keep_alive = turn->is_keep_alive;
     write_response(turn, &head);
     pull_init(&turn->pull, source, head.framing, head.content_length);
+    turn->pull.trailers = turn->stream.events->trailers;
+    turn->pull.trailers_arg = turn->stream.owner;
     if (turn->in == H1_IN_HOLD) {
         h1_set_in(turn, H1_IN_BODY);
     }
@@ -168,6 +170,8 @@ static void send_request(struct h1_turn *turn, const struct http_head *given, st
     write_request(turn, &head);
     pull_init(&turn->pull, source, turn->is_tunnel_wanted ? BODY_CLOSE : head.framing,
               head.content_length);
+    turn->pull.trailers = turn->stream.events->trailers;
+    turn->pull.trailers_arg = turn->stream.owner;
     h1_set_out(turn, turn->is_tunnel_wanted ? H1_OUT_HOLD : H1_OUT_BODY);
 }
 

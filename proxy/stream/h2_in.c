@@ -121,6 +121,15 @@ static void take_response(struct h2_stream *stream, const struct http_head *head
     }
 }
 
+/* Behind a body whose bytes may still wait here. */
+static void take_trailers(struct h2_stream *stream, const struct http_fields *fields)
+{
+    if (stream->in == H2_IN_BODY && fields->count && !stream->is_detached &&
+        stream->stream.events->on_trailers) {
+        stream->stream.events->on_trailers(stream->stream.owner, fields);
+    }
+}
+
 /* What becomes of it is on record; an answer is not sent. */
 static void tell_bad_head(struct h2 *h2, const struct h2_block *block)
 {
@@ -182,6 +191,8 @@ void h2_in_headers(struct h2 *h2, const nghttp2_frame *frame)
             take_request(h2, stream, &block->head);
         } else if (block->kind == H2_BLOCK_RESPONSE) {
             take_response(stream, &block->head);
+        } else {
+            take_trailers(stream, &block->head.fields);
         }
     }
     h2_in_drop_block(h2);

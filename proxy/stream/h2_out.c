@@ -319,6 +319,27 @@ static int next_span(struct h2_stream *stream, struct span *out)
     return 0;
 }
 
+/* Fields behind the body: HEADERS, which end the stream in place of DATA. */
+static bool send_trailers(struct h2_stream *stream)
+{
+    const struct stream_events *events = stream->stream.events;
+    const struct http_fields *fields;
+    struct http_head behind = {0};
+    struct block block;
+
+    if (stream->has_length || stream->out != H2_OUT_BODY || stream->is_detached ||
+        !events->trailers || !(fields = events->trailers(stream->stream.owner)) || !fields->count) {
+        return false;
+    }
+    behind.fields = *fields;
+    block_open(&block, &behind);
+    put_fields(&block, &behind);
+    int err = nghttp2_submit_trailer(stream->h2->session, stream->id, block.at, block.count);
+    block_close(&block);
+    check_submitted(stream, err);
+    return true;
+}
+
 static ssize_t end_body(struct h2_stream *stream, uint32_t *flags)
 {
     if (stream->has_length && stream->left > 0) {
@@ -326,6 +347,9 @@ static ssize_t end_body(struct h2_stream *stream, uint32_t *flags)
         return NGHTTP2_ERR_DEFERRED;
     }
     *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_COPY;
+    if (send_trailers(stream)) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    }
     return 0;
 }
 

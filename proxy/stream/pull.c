@@ -146,7 +146,7 @@ static int finish(struct pull *pull, struct buf *out)
     if (pull->framing == BODY_CHUNKED) {
         size_t before = buf_len(out);
         end_chunk(pull, out);
-        buf_append(out, SPAN(H1_LAST_CHUNK));
+        h1_write_last_chunk(out, pull->trailers ? pull->trailers(pull->trailers_arg) : NULL);
         pull->moved += buf_len(out) - before;
     }
     pull_drop(pull);

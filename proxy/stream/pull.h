@@ -32,7 +32,10 @@ struct pull {
     uint64_t from_file;        /* bytes the kernel took from files so far; part of `moved` */
     uint64_t moved;            /* bytes written or corked so far, framing included */
     enum http_framing framing; /* BODY_NONE, _LENGTH, _CHUNKED, or _CLOSE: raw until the end */
-    bool owes_crlf;            /* a chunk's data has left, the CRLF behind it has not */
+    /* BODY_CHUNKED: at the end, for the fields behind the body; NULL: there are none. */
+    const struct http_fields *(*trailers)(void *arg);
+    void *trailers_arg;
+    bool owes_crlf; /* a chunk's data has left, the CRLF behind it has not */
 };
 
 enum pull_result {

@@ -25,8 +25,15 @@ struct stream_events {
     void (*on_head)(void *owner, const struct http_head *head);
     /* Body bytes (framing removed). PAUSE stops further on_data until stream_resume(). */
     enum stream_flow (*on_data)(void *owner, struct span bytes);
+    /* Fields behind the body of the incoming message that may be passed on (http/trailers.h):
+     * before on_end, also while paused. Valid during the call only. May be NULL. */
+    void (*on_trailers)(void *owner, const struct http_fields *trailers);
     /* The incoming message is complete. In a tunnel: the peer has closed its direction. */
     void (*on_end)(void *owner);
+    /* The source of the outgoing message is at its end: which fields go out behind it? Only asked
+     * when its length was not announced and the peer's version can have them. NULL: none; else
+     * valid and unchanged until on_sent. May be NULL. */
+    const struct http_fields *(*trailers)(void *owner);
     /* The outgoing message has left for the transport, its source is at its end and is no longer
      * used. May be NULL. */
     void (*on_sent)(void *owner);

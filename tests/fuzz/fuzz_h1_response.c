@@ -40,7 +40,7 @@ static void read_body(const struct http_head *head, struct span rest)
     struct h1_body body;
 
     h1_body_init(&body, head);
-    while (result == H1_BODY_DATA) {
+    while (result == H1_BODY_DATA || result == H1_BODY_TRAILERS) {
         size_t used;
         struct span data;
         result = h1_body_next(&body, rest, &used, &data);

@@ -95,7 +95,11 @@ static void on_close(void *arg, int err)
 
 void owner_init(struct owner *owner, struct stream *stream)
 {
-    static const struct stream_events events = {on_head, on_data, on_end, on_sent, on_close};
+    static const struct stream_events events = {.on_head = on_head,
+                                                .on_data = on_data,
+                                                .on_end = on_end,
+                                                .on_sent = on_sent,
+                                                .on_close = on_close};
 
     *owner = (struct owner){.stream = stream, .keeps_data = true};
     stream_bind(stream, &events, owner);

@@ -7,6 +7,7 @@ connection that has been there all the while is served as before.
 import contextlib
 import os
 import pathlib
+import re
 import socket
 import struct
 import sys
@@ -46,7 +47,7 @@ def read_body(conn, head, rest):
         while len(rest) < int(fields[b"content-length"]):
             rest += some(conn)
     elif b"transfer-encoding" in fields:
-        while not rest.endswith(b"0\r\n\r\n"):
+        while not re.search(rb"(^|\r\n)0\r\n([^\r]+\r\n)*\r\n$", rest):
             rest += some(conn)
         rest = unchunk(rest)
     return rest

@@ -7,6 +7,10 @@
 
 #include <stdio.h>
 
+/* The trailer section of what was fed last. */
+static char section[16384];
+static size_t section_len;
+
 /* Feeds `bytes` in pieces of that size; the body's bytes gather in `out`. Returns how it ended. */
 static enum h1_body_result feed(struct h1_body *body, struct span bytes, size_t piece,
                                 struct buf *out, size_t *consumed)
@@ -14,13 +18,21 @@ static enum h1_body_result feed(struct h1_body *body, struct span bytes, size_t 
     enum h1_body_result result;
 
     *consumed = 0;
+    section_len = 0;
     do {
         size_t used;
         struct span data;
         result = h1_body_next(body, span_take(span_skip(bytes, *consumed), piece), &used, &data);
-        buf_append(out, data);
+        if (result == H1_BODY_TRAILERS) {
+            cr_assert(data.len && section_len + data.len <= sizeof(section));
+            memcpy(section + section_len, data.at, data.len);
+            section_len += data.len;
+        } else {
+            buf_append(out, data);
+        }
         *consumed += used;
-    } while (result == H1_BODY_DATA || (result == H1_BODY_MORE && *consumed < bytes.len));
+    } while (result == H1_BODY_DATA || result == H1_BODY_TRAILERS ||
+             (result == H1_BODY_MORE && *consumed < bytes.len));
     return result;
 }
 
@@ -302,4 +314,32 @@ Test(h1_body, until_the_close_rfc9112_6_3)
     cr_expect(span_eq(buf_span(&out), SPAN("0\r\n\r\nmore")));
     cr_expect(h1_body_eof_is_end(&body));
     buf_fini(&out);
+}
+
+Test(h1_body, trailers_are_handed_on_rfc9112_7_1_2)
+{
+    static const struct {
+        const char *bytes, *section;
+    } cases[] = {
+        {"0\r\n\r\n", ""},
+        {"3\r\nabc\r\n0;x=y\r\n\r\n", ""},
+        {"0\r\nA: b\r\n\r\n", "A: b\r\n\r\n"},
+        {"3\r\nabc\r\n0\r\nA: b\r\nC:\r\n\r\n", "A: b\r\nC:\r\n\r\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (size_t piece = 1; piece < 40; piece++) {
+            struct h1_body body;
+            struct buf out = BUF_INIT;
+            size_t consumed;
+            h1_body_init(&body, &chunked_head);
+            cr_assert_eq(feed(&body, span_str(cases[i].bytes), piece, &out, &consumed),
+                         H1_BODY_END);
+            /* The line end alone may come with it, or not. */
+            struct span want = span_str(cases[i].section);
+            cr_expect(span_eq(span_take(span_of(section, section_len), want.len), want),
+                      "%zu in pieces of %zu: %.*s", i, piece, (int)section_len, section);
+            buf_fini(&out);
+        }
+    }
 }
