@@ -112,23 +112,24 @@ static double run(const struct view *view, const struct kind *kind)
             query[net_at + 1] = (uint8_t)network;
         }
         CHECK(answer(view, &asker, span_of(query, len), room, &note) > len);
-        CHECK(note.steered);
+        CHECK(note.policy != NULL);
     }
     return (double)(clock_mono_us() - start) * 1000 / NETWORKS;
 }
 
 int main(int argc, char **argv)
 {
-    struct replica_set up;
+    static struct standing standing;
     struct settings *settings = load(argc > 1 ? argv[1] : "/tmp");
     int rounds = argc > 2 ? atoi(argv[2]) : 50;
 
-    memset(&up, 0xff, sizeof(up));
+    memset(&standing.open, 0xff, sizeof(standing.open));
+    standing.alive = standing.open;
     struct view view = {
         .zones = settings->zones,
         .nearest = settings->nearest.map,
         .rankings = settings->nearest.rankings,
-        .up = &up,
+        .standing = &standing,
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         double best = 1e9;

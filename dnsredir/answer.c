@@ -80,41 +80,74 @@ static const struct ip *client_of(const struct answering *a, unsigned *bits)
     return &a->asker->ip;
 }
 
-/* The ranking for this client; sets the scope if the client's network decided. */
-static const struct ranking *rank_nearest(struct answering *a)
+/* The ranking for a client of whom `bits` are known. The scope is the largest block around it in
+ * which everybody has this one. */
+static const struct ranking *rank_nearest(const struct view *view, const struct policy *policy,
+                                          const struct ip *ip, unsigned bits, unsigned *scope)
+{
+    struct netmap_hit hit = {NETMAP_NONE, 0};
+
+    if (policy->overrides) {
+        hit = netmap_find(policy->overrides, ip, bits);
+    }
+    *scope = hit.scope;
+    if (hit.value == NETMAP_NONE) {
+        hit = netmap_find(view->nearest, ip, bits);
+        *scope = hit.scope > *scope ? hit.scope : *scope;
+    }
+    return view->rankings[hit.value];
+}
+
+/* What the choice depends on; sets the scope if the client's network decided. */
+static void locate(struct answering *a, const struct policy *policy, struct choice_input *input)
 {
     unsigned bits;
     const struct ip *ip = client_of(a, &bits);
-    unsigned outer = ip_is_v4(ip) && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, told as IPv6 */
-    struct netmap_hit hit = netmap_find(a->view->nearest, ip, bits - outer);
+    bool v4 = ip_is_v4(ip);
+    unsigned outer = v4 && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, told as IPv6 */
+    unsigned leaf = v4 ? policy->leaf_v4 : policy->leaf_v6;
 
-    if (ip == &a->query->edns.ecs.ip) {
-        a->scope = (uint8_t)(hit.scope + outer);
+    if (policy->kind == POLICY_NEAREST) {
+        unsigned scope;
+        input->ranking = rank_nearest(a->view, policy, ip, bits - outer, &scope);
+        leaf = scope > leaf ? scope : leaf;
     }
-    return a->view->rankings[hit.value];
+    if (ip == &a->query->edns.ecs.ip && leaf) {
+        a->scope = (uint8_t)(leaf + outer);
+    }
+    if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased) {
+        unsigned base = v4 && leaf ? 96 : 0; /* without leaves all clients are one */
+        input->leaf_hash = choice_leaf_hash(input->name_hash, ip, base + leaf);
+    }
+}
+
+static void choose_for(struct answering *a, const struct policy *policy, const struct name *owner,
+                       struct choice *choice)
+{
+    struct choice_input input = {
+        .standing = a->view->standing,
+        .v6 = a->query->type == TYPE_AAAA,
+        .turn = a->asker->turn,
+    };
+
+    if (policy->kind != POLICY_NEAREST || input.standing->any_eased) {
+        input.name_hash = name_hash(owner ? owner : &a->query->name);
+    }
+    locate(a, policy, &input);
+    choose(policy, &input, choice);
+    a->note->policy = policy;
+    a->note->level = choice->level;
+    a->note->spilled = choice->spilled;
+    a->note->picked = choice->picked;
+    memcpy(a->note->ids, choice->ids, choice->picked * sizeof(choice->ids[0]));
 }
 
 static void answer_steered(struct answering *a, const struct policy *policy,
                            const struct name *owner)
 {
-    struct choice_input input = {
-        .up = a->view->up,
-        .v6 = a->query->type == TYPE_AAAA,
-        .turn = a->asker->turn,
-    };
     struct choice choice;
 
-    switch (policy->kind) {
-    case POLICY_NEAREST:
-        input.ranking = rank_nearest(a);
-        break;
-    case POLICY_HASHED:
-        input.name_hash = name_hash(owner ? owner : &a->query->name);
-        break;
-    }
-    choose(policy, &input, &choice);
-    a->note->steered = true;
-    a->note->all_down = choice.all_down;
+    choose_for(a, policy, owner, &choice);
     for (unsigned i = 0; i < choice.count; i++) {
         if (!packet_record(&a->packet, owner, span_of(choice.records[i], choice.record_len))) {
             a->flags |= FLAG_TC;
@@ -146,6 +179,19 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
     if (type == TYPE_NS && !owner) {
         put_glue(a, set, NULL);
     }
+}
+
+/* The CNAME of the node, of its records or by its policy; NULL: it has none. */
+static const struct rrset *cname_of(struct answering *a, const struct node *node,
+                                    const struct name *owner)
+{
+    struct choice choice;
+
+    if (!node->policy || !node->policy->targets) {
+        return rrset_find(node->sets, TYPE_CNAME);
+    }
+    choose_for(a, node->policy, owner, &choice);
+    return node->policy->targets[choice.ids[0]];
 }
 
 /* The zone around that of `apex`, if it is ours too; NULL: it is not. */
@@ -197,13 +243,13 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         }
         break;
     }
-    const struct rrset *cname = rrset_find(hit.node->sets, TYPE_CNAME);
-    if (!cname || a->query->type == TYPE_CNAME || a->query->type == TYPE_ANY) {
+    const struct rrset *cname = a->query->type == TYPE_ANY ? NULL : cname_of(a, hit.node, owner);
+    if (!cname) {
         answer_node(a, &hit, owner);
         return NULL;
     }
     put(a, SECTION_ANSWER, owner, cname);
-    return cname;
+    return a->query->type == TYPE_CNAME ? NULL : cname;
 }
 
 static void answer_question(struct answering *a)

@@ -15,7 +15,7 @@ struct view {
     const struct zones *zones;
     const struct netmap *nearest;          /* address → number of a ranking */
     const struct ranking *const *rankings; /* [NETMAP_NONE]: where nothing is known */
-    const struct replica_set *up;          /* the health of the moment */
+    const struct standing *standing;       /* of the replicas, at this moment */
 };
 
 /* Who asks, and how. */
@@ -30,9 +30,12 @@ struct answer_note {
     uint16_t rcode;
     bool edns;
     bool ecs;
-    bool steered;  /* a policy chose */
-    bool all_down; /* it found nobody up, and answered with the best known */
     bool truncated;
+    const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */
+    enum choice_level level;
+    bool spilled;
+    uint16_t picked;
+    uint16_t ids[ANSWERS_MAX]; /* replicas */
 };
 
 /* The response to `packet`, written to `room`, which has DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX

@@ -1,247 +1,271 @@
 #include "dnsredir/choose.h"
 
 #include "base/check.h"
-#include "dnsredir/rrset.h"
 
-/* Replicas in the order of preference, and how many addresses they bring together. */
-struct picked {
-    unsigned count;
-    unsigned addresses;
-    uint16_t ids[ANSWERS_MAX];
+#include <endian.h>
+
+/* How often a weighted choice draws before the members left come in their order: with weights of
+ * 1 to 100 the first draws hit nearly always. */
+#define DRAWS_MAX 64
+
+/* A walk through candidates, and what it has taken. */
+struct walk {
+    const struct policy *policy;
+    const struct choice_input *input;
+    enum choice_level level;
+    struct choice *out;
+    unsigned wanted;    /* addresses; 0: those of `replicas` replicas */
+    unsigned replicas;  /* at most */
+    unsigned addresses; /* picked so far */
+    unsigned own;       /* addresses, or replicas, of candidates so far, picked or not */
 };
 
-static unsigned address_count(const struct address_records *records, unsigned replica)
+static uint64_t mix(uint64_t x)
 {
-    return records->first[replica + 1] - records->first[replica];
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    return x ^ (x >> 32);
 }
 
-static void render_records(struct arena *arena, const struct replica *replicas,
-                           size_t replica_count, const struct policy *policy, uint32_t ttl, bool v4,
-                           struct address_records *out)
+uint64_t choice_leaf_hash(uint64_t name_hash, const struct ip *ip, unsigned bits)
 {
-    size_t len = v4 ? 4 : 16;
-    size_t count = 0;
+    uint64_t words[2];
 
-    for (size_t i = 0; i < replica_count; i++) {
-        count += replicas[i].address_count;
-    }
-    out->record_len = (uint16_t)(RR_FIXED_LEN + len);
-    out->first = arena_alloc(arena, (replica_count + 1) * sizeof(*out->first));
-    out->wire = arena_alloc(arena, count * out->record_len);
-    struct wire_out wire = wire_out_of(out->wire, count * out->record_len);
-    count = 0;
-    for (unsigned i = 0; i < replica_count; i++) {
-        out->first[i] = (uint32_t)count;
-        for (size_t n = 0; n < replicas[i].address_count; n++) {
-            const struct ip *ip = &replicas[i].addresses[n];
-            if (ip_is_v4(ip) != v4 || !replica_set_has(&policy->member_set, i)) {
-                continue;
-            }
-            wire_put_u16(&wire, RR_OWNER);
-            wire_put_u16(&wire, v4 ? TYPE_A : TYPE_AAAA);
-            wire_put_u16(&wire, CLASS_IN);
-            wire_put_u32(&wire, ttl);
-            wire_put_u16(&wire, (uint16_t)len);
-            wire_put_bytes(&wire, ip->at + 16 - len, len);
-            count++;
-        }
-    }
-    out->first[replica_count] = (uint32_t)count;
+    memcpy(words, ip->at, sizeof(words));
+    uint64_t high = be64toh(words[0]);
+    uint64_t low = be64toh(words[1]);
+    high = bits >= 64 ? high : bits ? high & ~UINT64_C(0) << (64 - bits) : 0;
+    low = bits >= 128 ? low : bits > 64 ? low & ~UINT64_C(0) << (128 - bits) : 0;
+    return mix(mix(mix(name_hash) ^ high) ^ low);
 }
 
-struct policy *policy_new(struct arena *arena, enum policy_kind kind, unsigned answers,
-                          uint32_t ttl, const struct replica *replicas, size_t replica_count,
-                          const struct replica_set *members)
+bool choice_accepts(const struct policy *policy, const struct choice_input *input, unsigned replica,
+                    bool own)
 {
-    struct policy *policy = arena_zalloc(arena, sizeof(*policy));
+    const struct standing *standing = input->standing;
 
-    CHECK(replica_count <= REPLICAS_MAX && answers <= ANSWERS_MAX);
-    policy->kind = kind;
-    policy->answers = (uint16_t)answers;
-    policy->member_set = *members;
-    policy->members = arena_alloc(arena, replica_count * sizeof(*policy->members));
-    for (unsigned i = 0; i < replica_count; i++) {
-        if (replica_set_has(members, i)) {
-            policy->members[policy->member_count++] = (uint16_t)i;
-        }
+    if (!replica_set_has(&standing->eased, replica)) {
+        return true;
     }
-    policy->hashes = arena_alloc(arena, replica_count * sizeof(*policy->hashes));
-    for (unsigned i = 0; i < replica_count; i++) {
-        policy->hashes[i] = replicas[i].hash;
-    }
-    render_records(arena, replicas, replica_count, policy, ttl, true, &policy->v4);
-    render_records(arena, replicas, replica_count, policy, ttl, false, &policy->v6);
-    policy->replica_count = (uint16_t)replica_count;
-    return policy;
-}
-
-static const struct address_records *family(const struct policy *policy, bool v6)
-{
-    return v6 ? &policy->v6 : &policy->v4;
-}
-
-bool policy_has(const struct policy *policy, bool v6)
-{
-    return family(policy, v6)->first[policy->replica_count] > 0;
+    uint64_t place = mix(input->leaf_hash ^ policy->hashes[replica]) >> 48;
+    return place < (own ? standing->keep : standing->take)[replica];
 }
 
 /* Only members have records, so having one of the family makes a replica a candidate. */
-static bool usable(const struct policy *policy, const struct choice_input *input, bool any_health,
-                   unsigned replica)
+static bool usable(const struct walk *w, unsigned replica)
 {
-    return address_count(family(policy, input->v6), replica) > 0 &&
-           (any_health || replica_set_has(input->up, replica));
+    const struct standing *standing = w->input->standing;
+
+    if (policy_record_count(w->policy, w->input->v6, replica) == 0) {
+        return false;
+    }
+    switch (w->level) {
+    case CHOICE_OPEN:
+    case CHOICE_FULL:
+        return replica_set_has(&standing->open, replica);
+    case CHOICE_DRAINING:
+        return replica_set_has(&standing->alive, replica);
+    case CHOICE_DOWN:
+    case CHOICE_LEVELS:
+        break;
+    }
+    return true;
 }
 
-static bool enough(const struct policy *policy, const struct picked *picked, unsigned without)
+static bool enough(const struct walk *w)
 {
-    return picked->count == ANSWERS_MAX ||
-           (policy->answers ? picked->addresses >= policy->answers : picked->count >= without);
+    return w->out->picked == ANSWERS_MAX ||
+           (w->wanted ? w->addresses >= w->wanted : w->out->picked >= w->replicas);
 }
 
-static void pick(const struct policy *policy, const struct choice_input *input, unsigned replica,
-                 struct picked *out)
+/* The next candidate that is usable. It is its own client while those before it, had they all
+ * taken theirs, would not have been enough. */
+static void offer(struct walk *w, unsigned replica)
 {
-    out->ids[out->count++] = (uint16_t)replica;
-    out->addresses += address_count(family(policy, input->v6), replica);
+    unsigned count = policy_record_count(w->policy, w->input->v6, replica);
+    bool own = w->own < (w->wanted ? w->wanted : w->replicas);
+
+    w->own += w->wanted ? count : 1;
+    if (w->level == CHOICE_OPEN && !choice_accepts(w->policy, w->input, replica, own)) {
+        w->out->spilled = true;
+        return;
+    }
+    w->out->ids[w->out->picked++] = (uint16_t)replica;
+    w->addresses += count;
 }
 
-/* The first usable ones of ids[from, to). */
-static void pick_ordered(const struct policy *policy, const struct choice_input *input,
-                         bool any_health, unsigned from, unsigned to, struct picked *out)
+static void offer_all(struct walk *w, const uint16_t *ids, unsigned count)
 {
-    const uint16_t *ids = input->ranking->ids;
-
-    for (unsigned i = from; i < to && !enough(policy, out, 1); i++) {
-        if (usable(policy, input, any_health, ids[i])) {
-            pick(policy, input, ids[i], out);
+    for (unsigned i = 0; i < count && !enough(w); i++) {
+        if (usable(w, ids[i])) {
+            offer(w, ids[i]);
         }
     }
 }
 
 /* All are equal: starts with a different one at each turn, so that each gets the same share
  * whoever is down. */
-static void pick_in_turn(const struct policy *policy, const struct choice_input *input,
-                         bool any_health, struct picked *out)
+static void walk_in_turn(struct walk *w, const uint16_t *ids, unsigned count)
 {
-    const struct ranking *ranking = input->ranking;
     unsigned candidates = 0;
 
-    for (unsigned i = 0; i < ranking->count; i++) {
-        candidates += usable(policy, input, any_health, ranking->ids[i]);
+    for (unsigned i = 0; i < count; i++) {
+        candidates += usable(w, ids[i]);
     }
-    unsigned wanted = candidates < ANSWERS_MAX ? candidates : ANSWERS_MAX;
-    unsigned skip = candidates ? input->turn % candidates : 0;
-    for (unsigned i = 0; out->count < wanted && !enough(policy, out, wanted); i++) {
-        unsigned replica = ranking->ids[i % ranking->count];
-        if (!usable(policy, input, any_health, replica)) {
-            continue;
-        }
-        if (skip > 0) {
-            skip--;
-        } else {
-            pick(policy, input, replica, out);
+    w->replicas = candidates < ANSWERS_MAX ? candidates : ANSWERS_MAX;
+    unsigned skip = candidates && !w->policy->fixed_order ? w->input->turn % candidates : 0;
+    for (unsigned i = 0, met = 0; met < skip + candidates && !enough(w); i++) {
+        unsigned replica = ids[i % count];
+        if (usable(w, replica) && met++ >= skip) {
+            offer(w, replica);
         }
     }
 }
 
-static void pick_nearest(const struct policy *policy, const struct choice_input *input,
-                         bool any_health, struct picked *out)
+static void walk_nearest(struct walk *w)
 {
-    const struct ranking *ranking = input->ranking;
+    const struct ranking *ranking = w->input->ranking;
 
     if (!ranking->ordered) {
-        pick_in_turn(policy, input, any_health, out);
+        walk_in_turn(w, ranking->ids, ranking->count);
         return;
     }
-    pick_ordered(policy, input, any_health, 0, ranking->listed, out);
-    if (out->count == 0) {
-        pick_ordered(policy, input, any_health, ranking->listed, ranking->count, out);
+    offer_all(w, ranking->ids, ranking->listed);
+    if (w->out->picked == 0) {
+        offer_all(w, ranking->ids + ranking->listed, (unsigned)(ranking->count - ranking->listed));
     }
-}
-
-static uint64_t score(uint64_t name_hash, uint64_t replica_hash)
-{
-    uint64_t x = (name_hash ^ replica_hash) * UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
-    return x ^ (x >> 32);
 }
 
 /* Rendezvous hashing (Thaler, Ravishankar 1998): the replicas with the highest scores for this
- * name. When one goes, only its own names move. */
-static void pick_hashed(const struct policy *policy, const struct choice_input *input,
-                        bool any_health, struct picked *out)
+ * name. When one goes, only its own names move; when one is too full, those of its names that it
+ * does not keep go to their next one (Mirrokni, Thorup, Zadimoghaddam 2016, without the order of
+ * arrival: servers that do not talk must agree). */
+static void walk_hashed(struct walk *w)
 {
     uint64_t scores[ANSWERS_MAX];
-    unsigned most = policy->answers ? policy->answers : 1;
+    uint16_t ids[ANSWERS_MAX];
+    unsigned most = w->input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
+    unsigned count = 0;
 
-    for (unsigned n = 0; n < policy->member_count; n++) {
-        unsigned replica = policy->members[n];
-        if (!usable(policy, input, any_health, replica)) {
+    for (unsigned n = 0; n < w->policy->member_count; n++) {
+        unsigned replica = w->policy->members[n];
+        if (!usable(w, replica)) {
             continue;
         }
-        uint64_t mine = score(input->name_hash, policy->hashes[replica]);
-        unsigned at = out->count < most ? out->count++ : most;
+        uint64_t mine = mix(w->input->name_hash ^ w->policy->hashes[replica]);
+        unsigned at = count < most ? count++ : most;
         for (; at > 0 && scores[at - 1] < mine; at--) {
             if (at < most) {
                 scores[at] = scores[at - 1];
-                out->ids[at] = out->ids[at - 1];
+                ids[at] = ids[at - 1];
             }
         }
         if (at < most) {
             scores[at] = mine;
-            out->ids[at] = (uint16_t)replica;
+            ids[at] = (uint16_t)replica;
+        }
+    }
+    offer_all(w, ids, count);
+}
+
+/* The member in whose part of the sum of weights a draw falls. */
+static unsigned member_at(const struct policy *policy, uint64_t draw)
+{
+    __extension__ typedef unsigned __int128 wide;
+    uint64_t sum = policy->cumulative[policy->member_count - 1];
+    uint64_t place = (uint64_t)((wide)draw * sum >> 64);
+    unsigned low = 0;
+    unsigned high = policy->member_count - 1u;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (policy->cumulative[middle] > place) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return policy->members[low];
+}
+
+/* Every leaf draws members again and again, always the same ones; the first that may be given are
+ * its own. So a member that goes gives away its leaves alone, to the others by their weights. */
+static void walk_weighted(struct walk *w)
+{
+    struct replica_set seen = {{0}};
+
+    for (unsigned n = 1; n <= DRAWS_MAX && !enough(w); n++) {
+        unsigned replica = member_at(w->policy, mix(w->input->leaf_hash + n));
+        if (!replica_set_has(&seen, replica) && usable(w, replica)) {
+            offer(w, replica);
+        }
+        replica_set_put(&seen, replica, true);
+    }
+    for (unsigned i = 0; i < w->policy->member_count && !enough(w); i++) {
+        unsigned replica = w->policy->members[i];
+        if (!replica_set_has(&seen, replica) && usable(w, replica)) {
+            offer(w, replica);
         }
     }
 }
 
-static void pick_any(const struct policy *policy, const struct choice_input *input, bool any_health,
-                     struct picked *out)
+static void walk_any(struct walk *w)
 {
-    switch (policy->kind) {
+    switch (w->policy->kind) {
     case POLICY_NEAREST:
-        pick_nearest(policy, input, any_health, out);
+        walk_nearest(w);
         return;
     case POLICY_HASHED:
-        pick_hashed(policy, input, any_health, out);
+        walk_hashed(w);
         return;
+    case POLICY_WEIGHTED:
+        walk_weighted(w);
+        return;
+    case POLICY_FAILOVER:
+        offer_all(w, w->policy->members, w->policy->member_count);
+        return;
+    case POLICY_STATIC:
+        walk_in_turn(w, w->policy->members, w->policy->member_count);
+        return;
+    case POLICY_KINDS:
+        break;
     }
     UNREACHABLE();
 }
 
 /* One turn serves several choices: where to begin among equals, among a replica's own addresses,
  * and in the whole list. Each takes other bits, or they would undo each other. */
-static unsigned turn_own(uint32_t turn, unsigned count)
+static unsigned turn_own(const struct walk *w, unsigned count)
 {
-    return (turn >> 8) % count;
+    return w->policy->fixed_order ? 0 : (w->input->turn >> 8) % count;
 }
 
-static unsigned turn_list(uint32_t turn, unsigned count)
+static unsigned turn_list(const struct walk *w, unsigned count)
 {
-    return (turn >> 16) % count;
+    return w->policy->fixed_order || w->policy->kind == POLICY_FAILOVER
+               ? 0
+               : (w->input->turn >> 16) % count;
 }
 
 /* The addresses of the replicas picked: each replica's own in turn, then the whole list turned. */
-static void list_records(const struct policy *policy, const struct choice_input *input,
-                         const struct picked *picked, struct choice *out)
+static void list_records(const struct walk *w, struct choice *out)
 {
-    const struct address_records *records = family(policy, input->v6);
-    unsigned most = policy->answers ? policy->answers : ANSWERS_MAX;
+    const struct address_records *records = w->input->v6 ? &w->policy->v6 : &w->policy->v4;
+    unsigned most = w->wanted ? w->wanted : ANSWERS_MAX;
     const uint8_t *list[ANSWERS_MAX];
     unsigned count = 0;
 
-    for (unsigned i = 0; i < picked->count; i++) {
-        unsigned own = address_count(records, picked->ids[i]);
+    for (unsigned i = 0; i < out->picked; i++) {
+        unsigned own = policy_record_count(w->policy, w->input->v6, out->ids[i]);
         const uint8_t *first =
-            records->wire + (size_t)records->first[picked->ids[i]] * records->record_len;
+            records->wire + (size_t)records->first[out->ids[i]] * records->record_len;
         for (unsigned n = 0; n < own && count < most; n++) {
-            unsigned place = (turn_own(input->turn, own) + n) % own;
+            unsigned place = (turn_own(w, own) + n) % own;
             list[count++] = first + (size_t)place * records->record_len;
         }
     }
     for (unsigned i = 0; i < count; i++) {
-        out->records[i] = list[(turn_list(input->turn, count) + i) % count];
+        out->records[i] = list[(turn_list(w, count) + i) % count];
     }
     out->count = count;
     out->record_len = records->record_len;
@@ -249,12 +273,23 @@ static void list_records(const struct policy *policy, const struct choice_input 
 
 void choose(const struct policy *policy, const struct choice_input *input, struct choice *out)
 {
-    struct picked picked = {0};
+    struct walk w = {.policy = policy, .input = input, .out = out};
 
-    pick_any(policy, input, false, &picked);
-    out->all_down = picked.count == 0 && policy_has(policy, input->v6);
-    if (out->all_down) {
-        pick_any(policy, input, true, &picked);
+    out->count = 0;
+    out->picked = 0;
+    out->spilled = false;
+    w.wanted = policy->targets ? 1 : policy->answers;
+    out->level = CHOICE_OPEN;
+    if (!policy_has(policy, input->v6)) {
+        return;
     }
-    list_records(policy, input, &picked, out);
+    for (unsigned level = CHOICE_OPEN; level < CHOICE_LEVELS && out->picked == 0; level++) {
+        w.level = out->level = (enum choice_level)level;
+        w.replicas = 1;
+        w.own = 0;
+        walk_any(&w);
+    }
+    if (!policy->targets) {
+        list_records(&w, out);
+    }
 }

@@ -1,44 +1,34 @@
 #include "dnsredir/compile.h"
 
-#include "base/err.h"
-#include "base/list.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "dnsredir/compile_parts.h"
 #include "dnsredir/pattern.h"
 
 #include <time.h>
 
 #define NAMES_MAX 1000000
 
-/* While the settings are being compiled; errors go to where the fault was written. */
-struct compiler {
-    struct settings *settings;
-    struct arena *arena;
-    const struct conf_at *at;
-    struct record *record; /* too large for a stack */
-    bool failed;
-};
-
-#define COMPLAIN(c, directive, index, ...)                                                         \
-    ((c)->failed = true, conf_complain((c)->at, directive, index, __VA_ARGS__))
-
-/* What is being compiled: later complaints are about the map `name` inside the current one.
- * Returns what to give back to leave(). */
-static const struct conf_at *enter(struct compiler *c, const char *name, size_t index)
-{
-    const struct conf_at *outer = c->at;
-
-    c->at = conf_at_map(outer, name, index);
-    return outer;
-}
-
-static void leave(struct compiler *c, const struct conf_at *outer)
-{
-    c->at = outer;
-}
-
 static const struct sip_key replica_key; /* the same everywhere: all servers must agree */
+
+/* The name that is given instead of addresses, or NULL. */
+static const struct name *compile_target(struct compiler *c, size_t replica)
+{
+    const char *text = c->settings->replica_rows[replica].target;
+
+    if (!text) {
+        return NULL;
+    }
+    struct name *name = arena_alloc(c->arena, sizeof(*name));
+    if (name_parse_absolute(span_str(text), name)) {
+        const struct conf_at *outer = compile_enter(c, "replicas", replica);
+        COMPLAIN(c, "target", 0, "\"%s\" is not a domain name; expected such as www.example.net",
+                 text);
+        compile_leave(c, outer);
+        return NULL;
+    }
+    return name;
+}
 
 static void compile_replicas(struct compiler *c)
 {
@@ -55,6 +45,7 @@ static void compile_replicas(struct compiler *c)
             .name = row->name,
             .addresses = row->addresses,
             .address_count = row->address_count,
+            .target = compile_target(c, i),
             .has_location = row->location_count == 2,
             .latitude = row->location_count ? row->location[0] : 0,
             .longitude = row->location_count ? row->location[1] : 0,
@@ -68,28 +59,98 @@ static void compile_replicas(struct compiler *c)
     }
 }
 
-/* The number of a replica, or -1 after a complaint. */
-static int find_replica(struct compiler *c, const char *directive, size_t index, const char *name)
+/* Each of the row's replicas once, or all there are. False after a complaint. */
+static bool find_members(struct compiler *c, const struct name_row *row, uint16_t *ids,
+                         size_t *count)
 {
-    const struct settings *s = c->settings;
-    const char *names[REPLICAS_MAX];
+    struct replica_set seen = {{0}};
 
-    for (size_t i = 0; i < s->replica_count; i++) {
-        if (strcmp(s->replicas[i].name, name) == 0) {
-            return (int)i;
-        }
-        names[i] = s->replicas[i].name;
+    *count = row->replica_count ? row->replica_count : c->settings->replica_count;
+    if (*count > REPLICAS_MAX) {
+        COMPLAIN(c, "replicas", 0, "too many; expected at most %d", REPLICAS_MAX);
+        return false;
     }
-    const char *closest = conf_closest(name, names, s->replica_count);
-    COMPLAIN(c, directive, index, "no replica is called \"%s\"%s%s%s", name,
-             closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
-    return -1;
+    for (size_t i = 0; i < *count; i++) {
+        int id =
+            row->replica_count ? compile_find_replica(c, "replicas", i, row->replicas[i]) : (int)i;
+        if (id < 0) {
+            return false;
+        }
+        if (replica_set_has(&seen, (unsigned)id)) {
+            COMPLAIN(c, "replicas", i, "\"%s\" stands here twice; expected each replica once%s",
+                     row->replicas[i],
+                     row->policy == POLICY_WEIGHTED ? ", with the sum of its weights" : "");
+            return false;
+        }
+        replica_set_put(&seen, (unsigned)id, true);
+        ids[i] = (uint16_t)id;
+    }
+    return true;
 }
 
-static const struct policy *compile_policy(struct compiler *c, const struct name_row *row)
+/* An answer has addresses or one CNAME, so no name can choose among both. */
+static bool check_targets(struct compiler *c, const uint16_t *ids, size_t count)
+{
+    const struct replica *replicas = c->settings->replicas;
+
+    for (size_t i = 1; i < count; i++) {
+        if ((replicas[ids[i]].target != NULL) != (replicas[ids[0]].target != NULL)) {
+            const struct replica *named = &replicas[replicas[ids[0]].target ? ids[0] : ids[i]];
+            const struct replica *other = &replicas[replicas[ids[0]].target ? ids[i] : ids[0]];
+            COMPLAIN(c, "policy", 0,
+                     "\"%s\" is given as a CNAME and \"%s\" by its addresses, which cannot stand "
+                     "beside one; expected replicas of one kind",
+                     named->name, other->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is written, else the capacities, else nothing: all alike. False after a complaint. */
+static bool find_weights(struct compiler *c, const struct name_row *row, const uint16_t *ids,
+                         size_t count, uint64_t *weights, bool *given)
+{
+    const struct replica_row *rows = c->settings->replica_rows;
+    size_t with = 0;
+
+    *given = row->weight_count > 0;
+    for (size_t i = 0; i < count; i++) {
+        weights[i] = *given ? row->weights[i] : rows[ids[i]].capacity;
+        with += weights[i] > 0;
+    }
+    for (size_t i = 0; i < count && with && with < count; i++) {
+        if (weights[i] == 0) {
+            COMPLAIN(c, "policy", 0,
+                     "\"%s\" has no capacity, others have: its weight would be 0; expected weights "
+                     "here or a capacity there",
+                     rows[ids[i]].name);
+            return false;
+        }
+    }
+    *given = with > 0;
+    return true;
+}
+
+/* How long leaves of a client's network are at least: what `weighted` moves as one. */
+enum { WEIGHTED_LEAF_V4 = 24, WEIGHTED_LEAF_V6 = 48 };
+
+static struct policy *compile_policy(struct compiler *c, const struct name_row *row)
 {
     const struct settings *s = c->settings;
-    struct replica_set members = {{0}};
+    uint16_t ids[REPLICAS_MAX];
+    uint64_t weights[REPLICAS_MAX];
+    bool weighted = row->policy == POLICY_WEIGHTED;
+    bool given = false;
+    struct policy_plan plan = {
+        .kind = row->policy,
+        .answers = (unsigned)row->answers,
+        .ttl = row->ttl,
+        .fixed_order = !row->rotate,
+        .members = ids,
+        .leaf_v4 = weighted ? WEIGHTED_LEAF_V4 : 0,
+        .leaf_v6 = weighted ? WEIGHTED_LEAF_V6 : 0,
+    };
 
     if (s->replica_count == 0) {
         COMPLAIN(c, "policy", 0,
@@ -97,18 +158,13 @@ static const struct policy *compile_policy(struct compiler *c, const struct name
                  "replicas");
         return NULL;
     }
-    for (size_t i = 0; i < row->replica_count; i++) {
-        int id = find_replica(c, "replicas", i, row->replicas[i]);
-        if (id < 0) {
-            return NULL;
-        }
-        replica_set_put(&members, (unsigned)id, true);
+    if (!find_members(c, row, ids, &plan.member_count) ||
+        !check_targets(c, ids, plan.member_count) ||
+        (weighted && !find_weights(c, row, ids, plan.member_count, weights, &given))) {
+        return NULL;
     }
-    for (unsigned i = 0; row->replica_count == 0 && i < s->replica_count; i++) {
-        replica_set_put(&members, i, true);
-    }
-    return policy_new(c->arena, row->policy, (unsigned)row->answers, row->ttl, s->replicas,
-                      s->replica_count, &members);
+    plan.weights = given ? weights : NULL;
+    return policy_new(c->arena, &plan, s->replicas, s->replica_count);
 }
 
 /* One name of a row: its policy and its records. False after a complaint. */
@@ -139,17 +195,16 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
 }
 
 static void compile_name(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
-                         const struct name_row *row)
+                         struct name_row *row)
 {
-    const struct policy *policy = NULL;
     struct pattern pattern;
     char text[PATTERN_TEXT_MAX];
     const char *what;
 
     if (row->steered) {
-        policy = compile_policy(c, row);
+        row->compiled = compile_policy(c, row);
     }
-    if ((row->steered && !policy) || pattern_parse(span_str(row->name), &pattern, &what)) {
+    if ((row->steered && !row->compiled) || pattern_parse(span_str(row->name), &pattern, &what)) {
         return;
     }
     if (zones_name_count(c->settings->zones) + pattern.name_count > NAMES_MAX) {
@@ -157,7 +212,7 @@ static void compile_name(struct compiler *c, const struct zone_row *zone_row, st
         return;
     }
     for (uint32_t n = 0; n < pattern.name_count; n++) {
-        if (!add_name(c, zone_row, zone, row, policy, pattern_name(&pattern, n, text))) {
+        if (!add_name(c, zone_row, zone, row, row->compiled, pattern_name(&pattern, n, text))) {
             return;
         }
     }
@@ -242,9 +297,9 @@ static void compile_zone(struct compiler *c, const struct zone_row *row, struct 
 {
     add_nameservers(c, row, zone);
     for (size_t i = 0; i < row->name_count; i++) {
-        const struct conf_at *outer = enter(c, "names", i);
+        const struct conf_at *outer = compile_enter(c, "names", i);
         compile_name(c, row, zone, &row->names[i]);
-        leave(c, outer);
+        compile_leave(c, outer);
     }
 }
 
@@ -273,62 +328,19 @@ static void compile_zones(struct compiler *c)
 
     s->zones = zones_new();
     for (size_t i = 0; i < s->zone_count; i++) {
-        const struct conf_at *outer = enter(c, "zones", i);
+        const struct conf_at *outer = compile_enter(c, "zones", i);
         zones[i] = add_zone(c, &s->zone_rows[i]);
-        leave(c, outer);
+        compile_leave(c, outer);
     }
     for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
-        const struct conf_at *outer = enter(c, "zones", i);
+        const struct conf_at *outer = compile_enter(c, "zones", i);
         compile_zone(c, &s->zone_rows[i], zones[i]);
-        leave(c, outer);
+        compile_leave(c, outer);
     }
     zones_freeze(s->zones);
     for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
         check_glue(s->zones, &s->zone_rows[i]);
     }
-}
-
-/* A row of nearest.map, by its prefix. */
-struct mapped {
-    struct map_link link;
-    const struct prefix *prefix;
-};
-
-static bool is_mapped(struct map *mapped, struct arena *arena, const struct prefix *prefix)
-{
-    uint64_t hash = sip_hash64(&replica_key, span_of(&prefix->ip, sizeof(prefix->ip)));
-
-    for (struct map_link *at = map_first(mapped, hash); at; at = map_next(at)) {
-        const struct prefix *other = container_of(at, struct mapped, link)->prefix;
-        if (other->bits == prefix->bits && ip_eq(&other->ip, &prefix->ip)) {
-            return true;
-        }
-    }
-    struct mapped *entry = arena_alloc(arena, sizeof(*entry));
-    entry->prefix = prefix;
-    map_insert(mapped, &entry->link, hash);
-    return false;
-}
-
-static void check_map(struct compiler *c)
-{
-    const struct conf_at *outer = enter(c, "nearest", 0);
-    struct map mapped;
-
-    map_init(&mapped, c->settings->map_count);
-    for (size_t i = 0; i < c->settings->map_count; i++) {
-        const struct map_row *row = &c->settings->map_rows[i];
-        const struct conf_at *nearest = enter(c, "map", i);
-        if (is_mapped(&mapped, c->arena, &row->prefix)) {
-            COMPLAIN(c, "prefix", 0, "stands in the map twice; expected each prefix once");
-        }
-        for (size_t n = 0; n < row->replica_count; n++) {
-            find_replica(c, "replica", n, row->replicas[n]);
-        }
-        leave(c, nearest);
-    }
-    map_fini(&mapped);
-    leave(c, outer);
 }
 
 void compile_settings(void *bound, struct arena *arena, const struct conf_at *at)
@@ -339,44 +351,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
     compile_replicas(&c);
     if (!c.failed) {
         compile_zones(&c);
-        check_map(&c);
+        compile_check_maps(&c);
     }
     free(c.record);
-}
-
-static unsigned known_replica(const struct settings *s, const char *name)
-{
-    unsigned id = 0;
-
-    while (strcmp(s->replicas[id].name, name) != 0) {
-        id++;
-    }
-    return id;
-}
-
-int compile_nearest(struct settings *s, struct buf *errors)
-{
-    struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
-    uint16_t ids[REPLICAS_MAX];
-    int err = 0;
-
-    if (s->map_file) {
-        err = nearest_add_file(builder, s->map_file, errors);
-    }
-    for (size_t i = 0; i < s->map_count && !err; i++) {
-        const struct map_row *row = &s->map_rows[i];
-        size_t count = row->replica_count < REPLICAS_MAX ? row->replica_count : REPLICAS_MAX;
-        for (size_t n = 0; n < count; n++) {
-            ids[n] = (uint16_t)known_replica(s, row->replicas[n]);
-        }
-        nearest_add(builder, &row->prefix, ids, count);
-    }
-    if (!err && s->geoip) {
-        err = nearest_add_geo(builder, s->geoip, errors);
-    }
-    if (!err) {
-        err = nearest_build(builder, errors, &s->nearest);
-    }
-    nearest_builder_free(&builder);
-    return err;
 }

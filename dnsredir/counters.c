@@ -11,6 +11,9 @@ const struct metric counter_rows[] = {
     DNS_COUNTERS(ROW)
     {"answers", METRIC_COUNTER, offsetof(struct counters, rcodes), "Answers by their code",
      {{"rcode", rcode_words, RCODE_COUNT}, {NULL, NULL, 0}}},
+    {"policy_answers", METRIC_COUNTER, offsetof(struct counters, policies),
+     "Answers that a policy chose, by its kind",
+     {{"policy", policy_words, POLICY_KINDS}, {NULL, NULL, 0}}},
     {0},
 };
 /* clang-format on */
@@ -24,7 +27,13 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
     metric_add(&counters->rcodes[note->rcode < RCODE_COUNT ? note->rcode : RCODE_SERVFAIL], 1);
     metric_add(&counters->edns_queries, note->edns);
     metric_add(&counters->ecs_queries, note->ecs);
-    metric_add(&counters->steered_answers, note->steered);
-    metric_add(&counters->all_down_answers, note->all_down);
     metric_add(&counters->truncated, note->truncated);
+    if (note->policy) {
+        metric_add(&counters->steered_answers, 1);
+        metric_add(&counters->policies[note->policy->kind], 1);
+        metric_add(&counters->spilled_answers, note->spilled);
+        metric_add(&counters->full_answers, note->level == CHOICE_FULL);
+        metric_add(&counters->draining_answers, note->level == CHOICE_DRAINING);
+        metric_add(&counters->all_down_answers, note->level == CHOICE_DOWN);
+    }
 }

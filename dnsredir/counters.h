@@ -16,6 +16,9 @@
     X(edns_queries,     COUNTER, "Queries with an OPT record")                                     \
     X(ecs_queries,      COUNTER, "Queries with a client subnet")                                   \
     X(steered_answers,  COUNTER, "Answers whose addresses a policy chose")                         \
+    X(spilled_answers,  COUNTER, "Answers for which a better replica was too full")                \
+    X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
+    X(draining_answers, COUNTER, "Answers with a draining replica because only those were up")     \
     X(all_down_answers, COUNTER, "Answers with the best known replica because none was up")        \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
     X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
@@ -29,6 +32,7 @@ enum { RCODE_COUNT = 17 }; /* 0..16 */
 struct counters {
     METRIC_FIELDS(DNS_COUNTERS)
     metric_value rcodes[RCODE_COUNT];
+    metric_value policies[POLICY_KINDS]; /* steered answers by policy */
 };
 
 extern const struct metric counter_rows[];

@@ -13,34 +13,8 @@
 
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
 static const char *const later_zone[] = {"file", "updates", "dnssec", NULL};
-static const char *const later_nearest[] = {"measured", "regions", NULL};
+static const char *const later_nearest[] = {"measured", NULL};
 static const char *const later_root[] = {"resolver", "cookies", "rate-limit", "nsid", NULL};
-
-static int parse_policy(struct span text, struct arena *arena, void *out, const char **what)
-{
-    static const char *const words[] = {[POLICY_NEAREST] = "nearest", [POLICY_HASHED] = "hashed"};
-    static const char *const later[] = {"weighted", "failover", "static"};
-    enum policy_kind *policy = out;
-
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (span_eq(text, span_str(words[i]))) {
-            *policy = (enum policy_kind)i;
-            return 0;
-        }
-    }
-    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
-        if (span_eq(text, span_str(later[i]))) {
-            *what = "it is not there yet, a later version will have it";
-        }
-    }
-    return ERR_SYNTAX;
-}
-
-static const struct conf_custom policy_word = {
-    .expected = "nearest or hashed",
-    .size = sizeof(enum policy_kind),
-    .parse = parse_policy,
-};
 
 /* "http://192.0.2.10:3129" */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
@@ -77,6 +51,11 @@ static void check_replica(void *bound, struct arena *arena, const struct conf_at
 {
     struct replica_row *row = bound;
 
+    if (row->target && row->address_count) {
+        conf_complain(at, "target", 0, "clients get addresses or a name; expected one of them");
+    } else if (!row->target && row->address_count == 0) {
+        conf_complain(at, NULL, 0, "the replica has nothing to give; expected addresses or target");
+    }
     if (row->location_count != 0 && row->location_count != 2) {
         conf_complain(at, "location", 0, "one number or three; expected latitude and longitude");
     } else if (row->location_count == 2 && (row->location[0] < -90 || row->location[0] > 90)) {
@@ -90,12 +69,13 @@ static const struct conf_directive replica_directives[] = {
     {"name", CONF_STRING, REPLICA(name), NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD,
      "What other directives, metrics and logs call it."},
     {"addresses", CONF_IP, CONF_LIST(struct replica_row, addresses, address_count),
-     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
-     "Given to clients, IPv4 as A and IPv6 as AAAA."},
+     NULL, NULL, NULL, CONF_RELOAD, "Given to clients, IPv4 as A and IPv6 as AAAA."},
+    {"target", CONF_STRING, REPLICA(target), NULL, "1", "255", CONF_RELOAD,
+     "Instead of addresses: a host name, which clients get as a CNAME."},
     {"location", CONF_REAL, CONF_LIST(struct replica_row, location, location_count),
      NULL, "-180", "180", CONF_RELOAD, "Latitude and longitude in degrees, for distances."},
-    {"capacity", CONF_INT, REPLICA(capacity), "0", NULL, NULL, CONF_RELOAD,
-     "How much it can serve, in any unit that is the same for all. Shown, not used yet."},
+    {"capacity", CONF_INT, REPLICA(capacity), "0", NULL, "1000000000", CONF_RELOAD,
+     "How much it can serve, in any unit that is the same for all; also its weight."},
     {"admin", CONF_CUSTOM(admin_url), REPLICA(admin), NULL, NULL, NULL, CONF_RELOAD,
      "Where its health is asked. Without it, it counts as up."},
     {0},
@@ -134,25 +114,73 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
     if (!row->steered && row->record_count == 0) {
         conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records");
     }
-    if (!row->steered && (row->replica_count || conf_given(at, "answers"))) {
-        conf_complain(at, NULL, 0, "replicas and answers need a policy");
+    if (!row->steered && (row->replica_count || row->map_count || conf_given(at, "answers") ||
+                          conf_given(at, "rotate"))) {
+        conf_complain(at, NULL, 0, "replicas, answers, rotate and map need a policy");
+    }
+    if (row->weight_count && (!row->steered || row->policy != POLICY_WEIGHTED)) {
+        conf_complain(at, "weights", 0, "only policy weighted has weights");
+    } else if (row->weight_count && row->weight_count != row->replica_count) {
+        conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
+                      row->weight_count, row->replica_count);
+    }
+    if (row->steered && row->policy == POLICY_FAILOVER && row->replica_count == 0) {
+        conf_complain(at, "policy", 0, "failover needs an order; expected replicas");
+    }
+    if (row->map_count && row->steered && row->policy != POLICY_NEAREST) {
+        conf_complain(at, "map", 0, "only policy nearest looks at networks");
     }
     check_records(row, at);
 }
 
+static void check_map_row(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct map_row *row = bound;
+
+    row->has_prefix = conf_given(at, "prefix");
+    if (row->has_prefix == (row->region != NULL)) {
+        conf_complain(at, NULL, 0, "%s; expected one of them",
+                      row->region ? "a prefix and a region" : "neither a prefix nor a region");
+    }
+}
+
 /* clang-format off */
+#define MAP(member) CONF_FIELD(struct map_row, member)
+#define MAP_REPLICA                                                                               \
+    {"replica", CONF_STRING, CONF_LIST(struct map_row, replicas, replica_count),                   \
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,                                                \
+     "Its replica, or several in order of preference."}
+static const struct conf_directive override_directives[] = {
+    {"prefix", CONF_PREFIX, MAP(prefix), NULL, NULL, NULL, CONF_RELOAD, "The clients' network."},
+    {"region", CONF_STRING, MAP(region), NULL, "1", "64", CONF_RELOAD,
+     "Or all networks of this one of nearest.regions."},
+    MAP_REPLICA,
+    {0},
+};
+static const struct conf_table override_table = {
+    .rows = override_directives, .size = sizeof(struct map_row), .finish = check_map_row};
+
 #define NAME(member) CONF_FIELD(struct name_row, member)
 static const struct conf_directive name_directives[] = {
     {"name", CONF_STRING, NAME(name), NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
      "Below the zone; @ is the zone itself, * a wildcard. v[1-24].x[1-8] stands for 192 names."},
-    {"policy", CONF_CUSTOM(policy_word), NAME(policy), NULL, NULL, NULL, CONF_RELOAD,
-     "How its addresses are chosen: nearest to the client, or by hashing the name."},
+    {"policy", CONF_ENUM(policy_words), NAME(policy), NULL, NULL, NULL, CONF_RELOAD,
+     "How its addresses are chosen: nearest to the client; hashed by the name; weighted, by chance but the same for a client; failover, the first that is up; static, all in turn."},
     {"replicas", CONF_STRING, CONF_LIST(struct name_row, replicas, replica_count),
-     NULL, NULL, NULL, CONF_RELOAD, "Among which to choose; without it, all."},
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Among which to choose, for failover in order of preference; without it, all."},
+    {"weights", CONF_INT, CONF_LIST(struct name_row, weights, weight_count),
+     NULL, "1", "1000000000", CONF_RELOAD,
+     "Of weighted: one for each of replicas. Without it, their capacity, or all alike."},
     {"answers", CONF_INT, NAME(answers), "0", "0", "16", CONF_RELOAD,
      "Addresses in an answer. 0: those of the best replica, or all where nothing is known."},
+    {"rotate", CONF_BOOL, NAME(rotate), "yes", NULL, NULL, CONF_RELOAD,
+     "Turn the addresses of an answer, so that each comes first as often. Never for failover."},
     {"ttl", CONF_SEC, NAME(ttl), "30s", "0", "7d", CONF_RELOAD,
      "How long resolvers keep its addresses; when written, also its records without their own."},
+    {"map", CONF_MAP(override_table), CONF_LIST(struct name_row, map_rows, map_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Of nearest: which network gets which replicas under this name, before all else."},
     {"records", CONF_STRING, CONF_LIST(struct name_row, records, record_count),
      NULL, NULL, NULL, CONF_RELOAD,
      "Plain records as in a master file: \"MX 10 mx.example.net.\""},
@@ -197,16 +225,27 @@ static const struct conf_table zone_table = {
 
 /* ---- nearest, and the root ---- */
 
-#define MAP(member) CONF_FIELD(struct map_row, member)
 static const struct conf_directive map_directives[] = {
     {"prefix", CONF_PREFIX, MAP(prefix), NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
      "The clients' network."},
-    {"replica", CONF_STRING, CONF_LIST(struct map_row, replicas, replica_count),
-     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
-     "Its replica, or several in order of preference."},
+    MAP_REPLICA,
     {0},
 };
 static const struct conf_table map_table = {.rows = map_directives, .size = sizeof(struct map_row)};
+
+#define REGION(member) CONF_FIELD(struct region_row, member)
+static const struct conf_directive region_directives[] = {
+    {"name", CONF_STRING, REGION(name), NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD,
+     "What the map of a name calls it."},
+    {"prefixes", CONF_PREFIX, CONF_LIST(struct region_row, prefixes, prefix_count),
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "Its networks."},
+    {"replica", CONF_STRING, CONF_LIST(struct region_row, replicas, replica_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "The default of its networks, where no map knows one and the database no longer one."},
+    {0},
+};
+static const struct conf_table region_table = {
+    .rows = region_directives, .size = sizeof(struct region_row)};
 
 #define FIELD(member) CONF_FIELD(struct settings, member)
 static const struct conf_directive nearest_directives[] = {
@@ -216,6 +255,8 @@ static const struct conf_directive nearest_directives[] = {
      "More of the same: lines of prefix,replica[,replica...]. Where both have a prefix, map decides."},
     {"geoip", CONF_PATH, FIELD(geoip), NULL, NULL, NULL, CONF_RELOAD,
      "A MaxMind database with locations, for networks that no map knows."},
+    {"regions", CONF_MAP(region_table), CONF_LIST(struct settings, regions, region_count),
+     NULL, NULL, NULL, CONF_RELOAD, "Groups of networks, and their default replicas."},
     {0},
 };
 static const struct conf_table nearest_table = {
@@ -341,6 +382,9 @@ void settings_free(struct settings **settings)
         struct arena *arena = s->memory;
         zones_free(&s->zones);
         netmap_free(&s->nearest.map);
+        for (size_t i = 0; i < s->override_count; i++) {
+            netmap_free(&s->overrides[i]);
+        }
         arena_fini(arena);
         free(arena);
         *settings = NULL;

@@ -19,10 +19,29 @@ struct replica_row {
     char *name;
     struct ip *addresses;
     size_t address_count;
+    char *target;     /* instead of addresses: a host name; or NULL */
     double *location; /* latitude, longitude */
     size_t location_count;
     uint64_t capacity;
     struct endpoint admin; /* where its health is asked; len 0: not asked, always up */
+};
+
+/* Which replicas a network is given. */
+struct map_row {
+    struct prefix prefix;
+    bool has_prefix;
+    char *region; /* instead of a prefix, of a name: all of the region's */
+    char **replicas;
+    size_t replica_count;
+};
+
+/* Networks under one name. */
+struct region_row {
+    char *name;
+    struct prefix *prefixes;
+    size_t prefix_count;
+    char **replicas;
+    size_t replica_count;
 };
 
 struct name_row {
@@ -32,8 +51,14 @@ struct name_row {
     enum policy_kind policy; /* when steered */
     char **replicas;
     size_t replica_count; /* 0: all */
+    uint64_t *weights;    /* of policy weighted, parallel to replicas */
+    size_t weight_count;
     uint64_t answers;
+    bool rotate;
     uint32_t ttl;
+    struct map_row *map_rows; /* before the common map */
+    size_t map_count;
+    struct policy *compiled;
     char **records;
     size_t record_count;
 };
@@ -49,12 +74,6 @@ struct zone_row {
     } soa;
     struct name_row *names;
     size_t name_count;
-};
-
-struct map_row {
-    struct prefix prefix;
-    char **replicas;
-    size_t replica_count;
 };
 
 struct settings {
@@ -80,6 +99,8 @@ struct settings {
     size_t zone_count;
     struct map_row *map_rows;
     size_t map_count;
+    struct region_row *regions;
+    size_t region_count;
     char *map_file;
     char *geoip;
 
@@ -87,6 +108,8 @@ struct settings {
     struct replica *replicas;
     struct zones *zones;
     struct nearest nearest;
+    struct netmap **overrides; /* of names with a map of their own */
+    size_t override_count;
 };
 
 /* From the command line and, with --config, a file; takes seconds for large maps. Returns 0 and

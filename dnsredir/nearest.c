@@ -209,8 +209,7 @@ static const uint16_t *neighbours(struct nearest_builder *b, uint16_t id)
     return b->neighbours[id];
 }
 
-void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const uint16_t *ids,
-                 size_t count)
+uint32_t nearest_rank(struct nearest_builder *b, const uint16_t *ids, size_t count)
 {
     struct ranking *ranking = draft_ranking(b);
     struct replica_set taken = {{0}};
@@ -228,7 +227,19 @@ void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const u
             ranking->ids[ranking->count++] = others[i];
         }
     }
-    entries_put(&b->prefixes, prefix, intern(b, ranking));
+    return intern(b, ranking);
+}
+
+void nearest_add(struct nearest_builder *b, const struct prefix *prefix, const uint16_t *ids,
+                 size_t count)
+{
+    entries_put(&b->prefixes, prefix, nearest_rank(b, ids, count));
+}
+
+void nearest_add_region(struct nearest_builder *b, const struct prefix *prefix, const uint16_t *ids,
+                        size_t count)
+{
+    entries_put(&b->networks, prefix, nearest_rank(b, ids, count));
 }
 
 /* ---- the map file ---- */

@@ -3,8 +3,8 @@
  * Load time only, off the serving threads; not thread-safe.
  *
  * In this order: the prefixes of the configuration and of its map file (the longest match
- * decides), the great-circle distance from the place a MaxMind database gives, and where neither
- * knows anything, all replicas in turn.
+ * decides), the great-circle distance from the place a MaxMind database gives, the defaults of
+ * regions (these two by the longer match), and where none knows anything, all replicas in turn.
  */
 #ifndef LARDER_DNSREDIR_NEAREST_H
 #define LARDER_DNSREDIR_NEAREST_H
@@ -27,13 +27,20 @@ struct nearest_builder *nearest_builder_new(struct arena *arena, const struct re
                                             size_t replica_count);
 void nearest_builder_free(struct nearest_builder **builder);
 
-/* `ids` in order of preference; the others stand in by their distance from the first. */
+/* The number of a ranking: `ids` in order of preference; the others stand in by their distance from
+ * the first. */
+uint32_t nearest_rank(struct nearest_builder *builder, const uint16_t *ids, size_t count);
+/* For the networks of a prefix. */
 void nearest_add(struct nearest_builder *builder, const struct prefix *prefix, const uint16_t *ids,
                  size_t count);
 /* A file of lines "prefix,replica[,replica...]", "#" begins a comment. What nearest_add() says
  * later about the same prefix holds instead. 0, or ERR_CONFIG after writing "file:line:column: ..."
  * lines to `errors`, the first 20 of them. */
 int nearest_add_file(struct nearest_builder *builder, const char *path, struct buf *errors);
+/* Where no map knows the network. A longer prefix of the database decides before it, and when it
+ * is added later an equal one, too. */
+void nearest_add_region(struct nearest_builder *builder, const struct prefix *prefix,
+                        const uint16_t *ids, size_t count);
 /* 0, or ERR_CONFIG after writing to `errors`. */
 int nearest_add_geo(struct nearest_builder *builder, const char *path, struct buf *errors);
 

@@ -81,7 +81,8 @@ static void publish_world(void *arg)
     struct server *s = arg;
     struct world *world = xcalloc(1, sizeof(*world));
 
-    probes_up(s->probes, &world->up);
+    probes_up(s->probes, &world->standing.alive);
+    world->standing.open = world->standing.alive;
     world->settings = s->settings;
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
@@ -89,7 +90,7 @@ static void publish_world(void *arg)
         .zones = s->settings->zones,
         .nearest = s->settings->nearest.map,
         .rankings = s->settings->nearest.rankings,
-        .up = &world->up,
+        .standing = &world->standing,
     };
     publish_set(s->publish, world);
     uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);

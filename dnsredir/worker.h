@@ -11,10 +11,10 @@
 
 #include <uv.h>
 
-/* What is published: settings, and the health of the moment. */
+/* What is published: settings, and the standing of the moment. */
 struct world {
     struct view view;
-    struct replica_set up;
+    struct standing standing;
     struct settings *settings; /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
 };

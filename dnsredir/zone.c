@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "dnsredir/policy.h"
 
 struct slot {
     uint64_t hash;
@@ -170,7 +171,8 @@ static bool is_wildcard(const struct name *name)
 /* Why a record of `type` cannot stand beside what the name has (RFC 1034 3.6.2), or NULL. */
 static const char *conflict(const struct zone *zone, const struct node *node, uint16_t type)
 {
-    bool has_cname = rrset_find(node->sets, TYPE_CNAME) != NULL;
+    bool has_cname =
+        rrset_find(node->sets, TYPE_CNAME) != NULL || (node->policy && node->policy->targets);
 
     if (has_cname || (type == TYPE_CNAME && (node->sets || node->policy))) {
         return "a CNAME must be the only record of its name";
@@ -228,7 +230,7 @@ int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *o
     } else if (rrset_find(node->sets, TYPE_A) || rrset_find(node->sets, TYPE_AAAA)) {
         *what = "the name has addresses already";
     } else {
-        *what = conflict(zone, node, TYPE_A);
+        *what = conflict(zone, node, policy->targets ? TYPE_CNAME : TYPE_A);
     }
     if (*what) {
         return ERR_SYNTAX;

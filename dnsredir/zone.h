@@ -14,7 +14,7 @@
 #include "dnsredir/name.h"
 #include "dnsredir/rrset.h"
 
-struct policy; /* choose.h */
+struct policy; /* policy.h */
 
 struct soa {
     struct name mname, rname;
@@ -30,7 +30,7 @@ struct zone {
 struct node {
     const struct zone *zone;
     struct rrset *sets;
-    const struct policy *policy; /* steers A and AAAA; NULL: plain records only */
+    const struct policy *policy; /* steers A and AAAA, or the CNAME; NULL: plain records */
     const struct node *wildcard; /* the name "*" right below */
     const struct node *cut;      /* the delegation at or above this name, or NULL */
     struct name name;

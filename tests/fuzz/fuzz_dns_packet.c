@@ -5,7 +5,7 @@
 #include "dnsredir/answer.h"
 
 static struct view view;
-static struct replica_set up = {{3}};
+static struct standing standing = {.open = {{3}}, .alive = {{3}}};
 
 static void add(struct zones *zones, struct zone *zone, const char *owner, const char *text)
 {
@@ -46,13 +46,17 @@ static void make_view(void)
     add(zones, zone, "m", "MX 1 a.b.c.d");
     add(zones, zone, "sub", "NS ns.sub");
     add(zones, zone, "ns.sub", "AAAA ::1");
-    CHECK(zone_add_policy(zones, zone, &www,
-                          policy_new(&arena, POLICY_NEAREST, 2, 30, replicas, 2, &up), &what) == 0);
+    struct policy_plan plan = {.kind = POLICY_NEAREST,
+                               .answers = 2,
+                               .ttl = 30,
+                               .members = (const uint16_t[]){0, 1},
+                               .member_count = 2};
+    CHECK(zone_add_policy(zones, zone, &www, policy_new(&arena, &plan, replicas, 2), &what) == 0);
     zones_freeze(zones);
     ranking->count = ranking->listed = 2;
     ranking->ids[1] = 1;
     rankings[0] = rankings[1] = ranking;
-    view = (struct view){zones, netmap_new(&entry, 1, NULL, 0), rankings, &up};
+    view = (struct view){zones, netmap_new(&entry, 1, NULL, 0), rankings, &standing};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -35,12 +35,13 @@ void dialogue_init(struct dialogue *d, const char *yaml)
 
     *d = (struct dialogue){0};
     cr_assert_eq(load(yaml, &errors, &d->settings), 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
-    memset(&d->up, 0xff, sizeof(d->up));
+    memset(&d->standing.open, 0xff, sizeof(d->standing.open));
+    d->standing.alive = d->standing.open;
     d->view = (struct view){
         .zones = d->settings->zones,
         .nearest = d->settings->nearest.map,
         .rankings = d->settings->nearest.rankings,
-        .up = &d->up,
+        .standing = &d->standing,
     };
     cr_assert_eq(ip_parse(SPAN("203.0.113.5"), &d->asker.ip), 0);
     buf_fini(&errors);
@@ -53,7 +54,8 @@ void dialogue_fini(struct dialogue *d)
 
 void dialogue_set_up(struct dialogue *d, unsigned replica, bool up)
 {
-    replica_set_put(&d->up, replica, up);
+    replica_set_put(&d->standing.open, replica, up);
+    replica_set_put(&d->standing.alive, replica, up);
 }
 
 char *dialogue_errors(const char *yaml)

@@ -10,7 +10,7 @@
 
 struct dialogue {
     struct settings *settings;
-    struct replica_set up;
+    struct standing standing;
     struct view view;
     struct asker asker;
     struct answer_note note; /* of the last answer */

@@ -274,13 +274,13 @@ Test(answer, replicas_that_are_down_leave)
     cr_expect_str_eq(ask(&d, &q),
                      "NOERROR aa | www.cdn.example.net. 30 A 198.51.100.10 | edns scope 24/21",
                      "the next nearest takes over and the scope stays");
-    cr_expect_not(d.note.all_down);
+    cr_expect_neq(d.note.level, CHOICE_DOWN);
     dialogue_set_up(&d, 1, false);
     dialogue_set_up(&d, 2, false);
     cr_expect_str_eq(ask(&d, &q),
                      "NOERROR aa | www.cdn.example.net. 30 A 192.0.2.10 | edns scope 24/21",
                      "with nobody up the best known is given");
-    cr_expect(d.note.all_down);
+    cr_expect_eq(d.note.level, CHOICE_DOWN);
 }
 
 Test(answer, hashed_names_spread_and_move_little)
@@ -293,7 +293,7 @@ Test(answer, hashed_names_spread_and_move_little)
             char name[64];
             snprintf(name, sizeof(name), "v%u.lscache%u.cdn.example.net", i, j);
             struct question q = {.name = name, .type = "A", .subnet = "10.2.0.0/16"};
-            memset(&d.up, 0xff, sizeof(d.up));
+            dialogue_set_up(&d, 1, true);
             bool at_fra = strstr(ask(&d, &q), " A 192.0.2.10 | edns scope 16/0") != NULL;
             fra += at_fra;
             dialogue_set_up(&d, 1, false);

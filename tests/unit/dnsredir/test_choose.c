@@ -60,6 +60,49 @@ static struct replica_set set_of(const char *ids)
     return set;
 }
 
+/* The members in the order written; `weights` (may be NULL) parallel to them. */
+static struct policy *policy_of(enum policy_kind kind, unsigned answers, const char *ids,
+                                const uint64_t *weights)
+{
+    uint16_t members[REPLICAS];
+    struct policy_plan plan = {.kind = kind,
+                               .answers = answers,
+                               .ttl = 30,
+                               .members = members,
+                               .member_count = strlen(ids),
+                               .weights = weights};
+
+    for (size_t i = 0; ids[i]; i++) {
+        members[i] = (uint16_t)(ids[i] - '0');
+    }
+    return policy_new(&arena, &plan, replicas, REPLICAS);
+}
+
+/* Those are up, and take all that comes. */
+static struct standing *standing_of(const char *ids)
+{
+    struct standing *standing = arena_zalloc(&arena, sizeof(*standing));
+
+    standing->open = standing->alive = set_of(ids);
+    return standing;
+}
+
+/* `replica` keeps and takes such parts. */
+static void ease(struct standing *standing, unsigned replica, double keep, double take)
+{
+    replica_set_put(&standing->eased, replica, true);
+    standing->any_eased = true;
+    standing->keep[replica] = (uint32_t)(keep * STANDING_ALL);
+    standing->take[replica] = (uint32_t)(take * STANDING_ALL);
+}
+
+static uint64_t leaf_of(uint32_t number)
+{
+    struct ip ip = {
+        {[10] = 0xff, 0xff, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number}};
+    return choice_leaf_hash(42, &ip, 120);
+}
+
 /* The last bytes of the addresses chosen, such as "10 30 31". */
 static const char *chosen(const struct choice *choice)
 {
@@ -97,25 +140,21 @@ Test(choose, ordered_rankings)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct replica_set members = set_of(cases[i].members);
-        struct replica_set up = set_of(cases[i].up);
-        struct policy *policy =
-            policy_new(&arena, POLICY_NEAREST, cases[i].answers, 30, replicas, REPLICAS, &members);
+        struct policy *policy = policy_of(POLICY_NEAREST, cases[i].answers, cases[i].members, NULL);
         struct choice_input input = {.ranking = ranking_of(true, cases[i].listed, cases[i].ids),
-                                     .up = &up};
+                                     .standing = standing_of(cases[i].up)};
         struct choice choice;
         choose(policy, &input, &choice);
         cr_expect_str_eq(chosen(&choice), cases[i].want, "%s: %s", cases[i].what, chosen(&choice));
-        cr_expect_eq(choice.all_down, cases[i].all_down, "%s", cases[i].what);
+        cr_expect_eq(choice.level == CHOICE_DOWN, cases[i].all_down, "%s", cases[i].what);
     }
 }
 
 Test(choose, equals_share_alike_whoever_is_down)
 {
-    struct replica_set members = set_of("0123");
-    struct replica_set up = set_of("013");
-    struct policy *policy = policy_new(&arena, POLICY_NEAREST, 1, 30, replicas, REPLICAS, &members);
-    struct choice_input input = {.ranking = ranking_of(false, 4, "0123"), .up = &up};
+    struct policy *policy = policy_of(POLICY_NEAREST, 1, "0123", NULL);
+    struct choice_input input = {.ranking = ranking_of(false, 4, "0123"),
+                                 .standing = standing_of("013")};
     unsigned counts[40] = {0};
 
     for (input.turn = 0; input.turn < 3000; input.turn++) {
@@ -132,31 +171,30 @@ Test(choose, equals_share_alike_whoever_is_down)
 
 Test(choose, a_family_nobody_has)
 {
-    struct replica_set members = set_of("0123");
-    struct policy *policy = policy_new(&arena, POLICY_NEAREST, 1, 30, replicas, REPLICAS, &members);
+    struct policy *policy = policy_of(POLICY_NEAREST, 1, "0123", NULL);
     struct choice_input input = {
-        .ranking = ranking_of(true, 4, "0123"), .up = &members, .v6 = true};
+        .ranking = ranking_of(true, 4, "0123"), .standing = standing_of("0123"), .v6 = true};
     struct choice choice;
 
     cr_expect_not(policy_has(policy, true));
     choose(policy, &input, &choice);
     cr_expect_eq(choice.count, 0);
-    cr_expect_not(choice.all_down);
+    cr_expect_eq(choice.level, CHOICE_OPEN);
 }
 
 Test(choose, hashing_moves_only_the_names_of_a_lost_replica)
 {
-    struct replica_set members = set_of("0123");
-    struct replica_set without = set_of("023");
-    struct policy *policy = policy_new(&arena, POLICY_HASHED, 0, 30, replicas, REPLICAS, &members);
+    struct standing *all = standing_of("0123");
+    struct standing *without = standing_of("023");
+    struct policy *policy = policy_of(POLICY_HASHED, 0, "0123", NULL);
     unsigned counts[40] = {0};
 
     for (uint64_t name = 1; name <= 4000; name++) {
         struct choice_input input = {.name_hash = name * UINT64_C(0xd1342543de82ef95),
-                                     .up = &members};
+                                     .standing = all};
         struct choice before, after;
         choose(policy, &input, &before);
-        input.up = &without;
+        input.standing = without;
         choose(policy, &input, &after);
         uint8_t was = before.records[0][before.record_len - 1];
         counts[was / 10 * 10]++;
@@ -202,12 +240,10 @@ Test(choose, every_address_comes_first_as_often)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct replica_set all = set_of("0123");
-        struct policy *policy =
-            policy_new(&arena, POLICY_NEAREST, cases[i].answers, 30, replicas, REPLICAS, &all);
+        struct policy *policy = policy_of(POLICY_NEAREST, cases[i].answers, "0123", NULL);
         unsigned count = (unsigned)strlen(cases[i].ids);
         struct choice_input input = {.ranking = ranking_of(cases[i].ordered, count, cases[i].ids),
-                                     .up = &all};
+                                     .standing = standing_of("0123")};
         unsigned first[40] = {0};
         unsigned seen = 0;
         for (uint32_t n = 0; n < 6000; n += 2) { /* the other half are queries for AAAA */
@@ -223,4 +259,179 @@ Test(choose, every_address_comes_first_as_often)
         }
         cr_expect_eq(seen, cases[i].addresses, "%s", cases[i].what);
     }
+}
+
+Test(choose, failover_takes_the_first_that_is_open)
+{
+    static const struct {
+        const char *what, *order, *open, *alive;
+        unsigned answers;
+        const char *want;
+        enum choice_level level;
+    } cases[] = {
+        {"the first", "2103", "0123", "0123", 0, "20", CHOICE_OPEN},
+        {"the next", "2103", "013", "013", 0, "10", CHOICE_OPEN},
+        {"in order, never turned", "2103", "013", "013", 2, "10 0", CHOICE_OPEN},
+        {"draining is like down", "2103", "03", "0123", 0, "0", CHOICE_OPEN},
+        {"but better than down", "2103", "", "03", 0, "0", CHOICE_DRAINING},
+        {"all down: the first", "2103", "", "", 0, "20", CHOICE_DOWN},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (uint32_t turn = 0; turn < 64; turn++) {
+            struct policy *policy =
+                policy_of(POLICY_FAILOVER, cases[i].answers, cases[i].order, NULL);
+            struct standing *standing = standing_of(cases[i].alive);
+            standing->open = set_of(cases[i].open);
+            struct choice_input input = {.standing = standing, .turn = scatter(turn)};
+            struct choice choice;
+            choose(policy, &input, &choice);
+            cr_expect_str_eq(chosen(&choice), cases[i].want, "%s", cases[i].what);
+            cr_expect_eq(choice.level, cases[i].level, "%s", cases[i].what);
+        }
+    }
+}
+
+Test(choose, static_gives_all_that_are_up)
+{
+    struct policy *policy = policy_of(POLICY_STATIC, 0, "0123", NULL);
+    struct choice_input input = {.standing = standing_of("013")};
+    struct choice choice;
+
+    choose(policy, &input, &choice);
+    cr_expect_eq(choice.picked, 3);
+    cr_expect_eq(choice.count, 4, "replica 3 has two addresses");
+}
+
+enum { LEAVES = 100000 };
+
+/* Which replica each leaf gets; what share each replica has, in thousandths. */
+static void map_leaves(const struct policy *policy, const struct ranking *ranking,
+                       const struct standing *standing, uint8_t *got, unsigned *shares)
+{
+    memset(shares, 0, REPLICAS * sizeof(*shares));
+    for (uint32_t i = 0; i < LEAVES; i++) {
+        struct choice_input input = {
+            .standing = standing, .ranking = ranking, .leaf_hash = leaf_of(i), .turn = scatter(i)};
+        struct choice choice;
+        choose(policy, &input, &choice);
+        cr_assert_eq(choice.picked, 1);
+        got[i] = (uint8_t)choice.ids[0];
+        shares[got[i]]++;
+    }
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        shares[i] = (shares[i] + LEAVES / 2000) / (LEAVES / 1000);
+    }
+}
+
+static bool near(unsigned got, unsigned want)
+{
+    return got + 10 >= want && got <= want + 10;
+}
+
+static uint8_t before[LEAVES], after[LEAVES];
+
+Test(choose, weights_are_shares_and_only_a_lost_ones_leaves_move)
+{
+    static const uint64_t weights[] = {1, 2, 3, 4};
+    struct policy *policy = policy_of(POLICY_WEIGHTED, 1, "0123", weights);
+    unsigned shares[REPLICAS];
+
+    map_leaves(policy, NULL, standing_of("0123"), before, shares);
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        cr_expect(near(shares[i], 100 * (i + 1)), "%u: %u", i, shares[i]);
+    }
+    map_leaves(policy, NULL, standing_of("012"), after, shares);
+    for (unsigned i = 0; i < LEAVES; i++) {
+        cr_assert(before[i] == 3 || after[i] == before[i]);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect(near(shares[i], 1000 * (i + 1) / 6), "%u: %u of the rest", i, shares[i]);
+    }
+}
+
+/* dns.md: proportional, sticky, monotone. 100,000 clients, all nearest to replica 0. */
+Test(choose, spill_is_proportional_sticky_and_monotone)
+{
+    static const double parts[] = {1, 0.8, 0.5, 0.2, 0.05, 0};
+    struct policy *policy = policy_of(POLICY_NEAREST, 1, "0123", NULL);
+    struct ranking *ranking = ranking_of(true, 1, "0123");
+    unsigned shares[REPLICAS];
+
+    map_leaves(policy, ranking, standing_of("0123"), before, shares);
+    cr_expect_eq(shares[0], 1000);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        struct standing *standing = standing_of("0123");
+        ease(standing, 0, parts[i], 0);
+        map_leaves(policy, ranking, standing, after, shares);
+        cr_expect(near(shares[0], (unsigned)(1000 * parts[i])), "%zu: %u", i, shares[0]);
+        cr_expect(near(shares[1], 1000 - (unsigned)(1000 * parts[i])), "the next takes the rest");
+        for (unsigned n = 0; n < LEAVES; n++) {
+            cr_assert(after[n] != 0 || before[n] == 0, "nobody comes back while it keeps less");
+        }
+        memcpy(before, after, sizeof(before));
+    }
+}
+
+Test(choose, what_a_replica_may_absorb_is_capped)
+{
+    struct policy *policy = policy_of(POLICY_NEAREST, 1, "0123", NULL);
+    struct ranking *ranking = ranking_of(true, 4, "0123");
+    struct standing *standing = standing_of("0123");
+    unsigned shares[REPLICAS];
+
+    ease(standing, 0, 0.5, 0);
+    ease(standing, 1, 1, 0.2); /* all of its own, a fifth of what others lose */
+    map_leaves(policy, ranking, standing, after, shares);
+    cr_expect(near(shares[0], 500) && near(shares[1], 100) && near(shares[2], 400), "%u %u %u",
+              shares[0], shares[1], shares[2]);
+    ranking->ids[0] = 1;
+    ranking->ids[1] = 0;
+    map_leaves(policy, ranking, standing, after, shares);
+    cr_expect_eq(shares[1], 1000, "it keeps its own");
+}
+
+Test(choose, all_too_full_is_the_nearest)
+{
+    struct policy *policy = policy_of(POLICY_NEAREST, 1, "0123", NULL);
+    struct standing *standing = standing_of("0123");
+    struct choice_input input = {.standing = standing, .ranking = ranking_of(true, 1, "2103")};
+    struct choice choice;
+
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        ease(standing, i, 0, 0);
+    }
+    choose(policy, &input, &choice);
+    cr_expect_str_eq(chosen(&choice), "20");
+    cr_expect_eq(choice.level, CHOICE_FULL);
+    cr_expect(choice.spilled);
+}
+
+/* Bounded load: a name that a replica does not keep goes to its own next one, the others stay. */
+Test(choose, a_full_replica_gives_away_a_part_of_its_names)
+{
+    struct policy *policy = policy_of(POLICY_HASHED, 1, "0123", NULL);
+    struct standing *all = standing_of("0123");
+    struct standing *eased = standing_of("0123");
+    unsigned had = 0, kept = 0, others[REPLICAS] = {0};
+
+    ease(eased, 1, 0.5, 0);
+    for (uint64_t name = 1; name <= 40000; name++) {
+        struct choice_input input = {.name_hash = name * UINT64_C(0xd1342543de82ef95),
+                                     .standing = all};
+        struct choice was, is;
+        input.leaf_hash = choice_leaf_hash(input.name_hash, &(struct ip){{0}}, 0);
+        choose(policy, &input, &was);
+        input.standing = eased;
+        choose(policy, &input, &is);
+        if (was.ids[0] != 1) {
+            cr_assert_eq(is.ids[0], was.ids[0]);
+            continue;
+        }
+        had++;
+        kept += is.ids[0] == 1;
+        others[is.ids[0]]++;
+    }
+    cr_expect(kept > had * 9 / 20 && kept < had * 11 / 20, "%u of %u", kept, had);
+    cr_expect(others[0] > had / 8 && others[2] > had / 8 && others[3] > had / 8);
 }

@@ -1,0 +1,43 @@
+/*
+ * compile_parts - what the files that compile the settings share. Load time only.
+ */
+#ifndef LARDER_DNSREDIR_COMPILE_PARTS_H
+#define LARDER_DNSREDIR_COMPILE_PARTS_H
+
+#include "dnsredir/compile.h"
+
+/* While the settings are being compiled; errors go to where the fault was written. */
+struct compiler {
+    struct settings *settings;
+    struct arena *arena;
+    const struct conf_at *at;
+    struct record *record; /* too large for a stack */
+    bool failed;
+};
+
+#define COMPLAIN(c, directive, index, ...)                                                         \
+    ((c)->failed = true, conf_complain((c)->at, directive, index, __VA_ARGS__))
+
+/* What is being compiled: later complaints are about the map `name` inside the current one.
+ * Returns what to give back to compile_leave(). */
+static inline const struct conf_at *compile_enter(struct compiler *c, const char *name,
+                                                  size_t index)
+{
+    const struct conf_at *outer = c->at;
+
+    c->at = conf_at_map(outer, name, index);
+    return outer;
+}
+
+static inline void compile_leave(struct compiler *c, const struct conf_at *outer)
+{
+    c->at = outer;
+}
+
+/* The number of a replica, or -1 after a complaint. */
+int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name);
+
+/* Regions, nearest.map, and the maps of names. */
+void compile_check_maps(struct compiler *c);
+
+#endif
