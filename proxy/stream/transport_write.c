@@ -208,17 +208,17 @@ static ssize_t not_sent(struct transport *transport, struct file_place place, in
     case -EOPNOTSUPP:
         transport->refuses_files = true;
         return 0;
-    case -EIO:
-    case -EFAULT:
-    case -EUCLEAN:
-    case -ESTALE: /* the map may have the page: if it has not, the write says so */
+    case -EPIPE:
+    case -ECONNRESET:
+    case -ENOTCONN:
+    case -ETIMEDOUT:
+        return err;
+    case -EBADF:
+        return file_error(place, err);
+    default: /* the map may have the page: if it has not, or it is the socket, the write says so */
         file_error(place, err);
         transport->refuses_files = true;
         return 0;
-    case -EBADF:
-        return file_error(place, err);
-    default:
-        return err;
     }
 }
 

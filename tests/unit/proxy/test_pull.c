@@ -274,12 +274,22 @@ Test(pull, a_file_that_cannot_be_sent_is_written)
     cr_expect_eq(pull.from_file, 0);
 }
 
-Test(pull, a_file_that_the_kernel_cannot_read_is_written_from_the_map)
+static void expect_from_map(int file_error)
 {
-    writes_fail_file(EIO);
+    writes_fail_file(file_error);
     begin(false, 300000, SIZE_MAX, BODY_LENGTH);
     expect_all(300000);
     cr_expect_eq(writes_from_files(), 1, "once is enough");
+}
+
+Test(pull, a_file_that_the_kernel_cannot_read_is_written_from_the_map)
+{
+    expect_from_map(EIO);
+}
+
+Test(pull, a_file_for_which_the_kernel_has_no_memory_is_written_from_the_map)
+{
+    expect_from_map(ENOMEM);
 }
 
 Test(pull, a_file_that_is_closed_breaks_the_body)
