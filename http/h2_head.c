@@ -316,6 +316,25 @@ static void join_cookies(struct http_fields *fields)
     fields_set_id(fields, FIELD_COOKIE, joined);
 }
 
+/* RFC 8441 4: in HTTP/1.1 it would be a GET with Upgrade, and so it is to everybody else. */
+static void end_extended_connect(struct h2_block *block)
+{
+    struct http_head *head = &block->head;
+    struct span version = block->protocol;
+    struct span name = span_cut(&version, '/');
+
+    if (!http_is_token(name) || (name.len < block->protocol.len && !http_is_token(version))) {
+        fail(block, 400, ":protocol is not a protocol");
+    } else if (head->content_length > 0) {
+        fail(block, 400, "CONNECT has no body");
+    }
+    head->method = METHOD_GET;
+    head->method_text = http_method_text(METHOD_GET);
+    head->upgrade = true;
+    head->framing = BODY_NONE;
+    fields_add_id(&head->fields, FIELD_UPGRADE, block->protocol);
+}
+
 static void end_request(struct h2_block *block, bool is_last)
 {
     const unsigned usual = PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_PATH;
@@ -342,6 +361,9 @@ static void end_request(struct h2_block *block, bool is_last)
     }
     bool is_bodiless = is_last || head->method == METHOD_CONNECT;
     head->framing = is_bodiless ? BODY_NONE : BODY_STREAM;
+    if (pseudo & PSEUDO_PROTOCOL) {
+        end_extended_connect(block);
+    }
 }
 
 static void end_response(struct h2_block *block, bool is_last)

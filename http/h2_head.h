@@ -16,6 +16,9 @@ enum h2_block_kind {
     H2_BLOCK_TRAILERS, /* head.fields are those that may be passed on (http/trailers.h) */
 };
 
+/* An extended CONNECT (RFC 8441) becomes the head that it would have in HTTP/1.1: a GET with
+ * `upgrade` and Upgrade. Its answer is 101 to everybody but the client, whom h2 says 200. */
+
 /* A header block that is coming in. */
 struct h2_block {
     enum h2_block_kind kind;

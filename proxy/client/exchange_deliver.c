@@ -318,6 +318,13 @@ enum exchange_state exchange_send(struct exchange *x)
 
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate)
 {
+    bool means_tunnel = x->upgrade.len && x->request.version == HTTP_2;
+
+    if (means_tunnel && object->status / 100 == 2) { /* the client would take it for one */
+        object_unref(&object);
+        return exchange_refuse(x, 502, REASON_UPGRADE,
+                               "The origin has answered, but not changed to the protocol.");
+    }
     x->object = object;
     x->evaluate = evaluate;
     x->serial = ++x->worker->responses;

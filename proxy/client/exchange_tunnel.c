@@ -46,6 +46,19 @@ void exchange_prepare_tunnel(struct exchange *x)
     });
 }
 
+/* HTTP/2 has no such field (RFC 8441 5). */
+static void drop_accept(struct http_fields *fields)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!span_ieq(fields->at[i].name, SPAN("Sec-WebSocket-Accept"))) {
+            fields->at[kept++] = fields->at[i];
+        }
+    }
+    fields->count = kept;
+}
+
 /* What the client is told: all of the origin's head that is not for one hop alone. */
 static void make_switch(struct exchange *x, const struct http_head *origin, struct http_head *head)
 {
@@ -53,6 +66,9 @@ static void make_switch(struct exchange *x, const struct http_head *origin, stru
 
     head_copy(head, origin, &x->arena);
     hop_strip(&head->fields);
+    if (x->request.version == HTTP_2) {
+        drop_accept(&head->fields);
+    }
     fields_add_id(&head->fields, FIELD_UPGRADE, x->upgrade);
     hop_add_via(&head->fields, origin->version, name, &x->arena);
     fields_add_id(&head->fields, FIELD_CACHE_STATUS,

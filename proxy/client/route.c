@@ -64,6 +64,8 @@ static void route_upgrade(const struct route_query *query, struct route *out)
         out->kind = ROUTE_UPGRADE;
         out->policy.lookup = false;
         out->policy.reason = REASON_UPGRADE;
+    } else if (query->request->upgrade && query->request->version == HTTP_2) {
+        refuse(out, 501, REASON_UPGRADE, "This proxy does not connect to such a protocol.");
     }
 }
 

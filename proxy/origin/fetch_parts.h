@@ -74,6 +74,7 @@ struct fetch {
     struct policy_times times;
 
     struct fetch_upgrade upgrade;
+    struct span websocket_key; /* made here, for a client of HTTP/2; else empty */
     struct spool *request_body;
     struct http_fields trailers; /* behind it */
     struct spool_reader body_reader;

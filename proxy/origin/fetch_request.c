@@ -3,6 +3,7 @@
 
 #include "http/hop.h"
 #include "http/trailers.h"
+#include "http/websocket.h"
 
 /* ---- the head ---- */
 
@@ -75,6 +76,37 @@ static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
     }
 }
 
+/* A WebSocket's handshake in HTTP/2 has no key, and in HTTP/1.1 must have one (RFC 8441 5). */
+static void add_websocket_key(struct fetch *fetch, struct http_fields *fields)
+{
+    const struct span name = SPAN("Sec-WebSocket-Key");
+    struct sip_key random = sip_key_random();
+    uint8_t nonce[WEBSOCKET_NONCE];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!span_ieq(fields->at[i].name, name)) {
+            fields->at[kept++] = fields->at[i];
+        }
+    }
+    fields->count = kept;
+    _Static_assert(sizeof(random) == sizeof(nonce), "a key is a nonce");
+    memcpy(nonce, &random, sizeof(nonce));
+    char *key = arena_alloc(&fetch->arena, WEBSOCKET_KEY);
+    websocket_key(nonce, key);
+    fetch->websocket_key = span_of(key, WEBSOCKET_KEY);
+    fields_add(fields, name, fetch->websocket_key);
+}
+
+static void ask_upgrade(struct fetch *fetch, struct http_head *out)
+{
+    out->upgrade = true;
+    fields_add_id(&out->fields, FIELD_UPGRADE, fetch->upgrade.protocol);
+    if (fetch->client.version == HTTP_2 && span_ieq(fetch->upgrade.protocol, SPAN("websocket"))) {
+        add_websocket_key(fetch, &out->fields);
+    }
+}
+
 /* Which fields may come behind the body; and that those behind the response's are welcome (RFC 9110
  * 6.6.2, 10.1.4): to the client that waits for it, as it says itself. */
 static void announce_trailers(struct fetch *fetch, struct http_head *out)
@@ -127,8 +159,7 @@ void fetch_make_request(struct fetch *fetch)
     fields_append(&out->fields, &rest);
     announce_trailers(fetch, out);
     if (fetch->upgrade.protocol.len) {
-        out->upgrade = true;
-        fields_add_id(&out->fields, FIELD_UPGRADE, fetch->upgrade.protocol);
+        ask_upgrade(fetch, out);
     }
     make_conditional(fetch, &out->fields);
     add_proxy_fields(fetch, &out->fields);

@@ -3,6 +3,7 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
+#include "http/websocket.h"
 
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason)
 {
@@ -247,6 +248,19 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
     admitted(fetch, &response);
 }
 
+/* It has read the key that was made here (RFC 6455 4.1). */
+static bool has_answered_key(const struct fetch *fetch, const struct http_head *head)
+{
+    const struct http_field *field = fields_find_name(&head->fields, SPAN("Sec-WebSocket-Accept"));
+    char accept[WEBSOCKET_ACCEPT];
+
+    if (fetch->websocket_key.len == 0) {
+        return true; /* the client has its own, and looks itself */
+    }
+    websocket_accept(fetch->websocket_key, accept);
+    return field && span_eq(field->value, span_of(accept, sizeof(accept)));
+}
+
 /* It says what it has changed to, and that is what was asked for (RFC 9110 7.8, 15.2.2). */
 static bool is_as_asked(const struct fetch *fetch, const struct http_head *head)
 {
@@ -254,7 +268,8 @@ static bool is_as_asked(const struct fetch *fetch, const struct http_head *head)
     struct span protocol, more;
 
     return head->upgrade && fetch->upgrade.protocol.len && list_next(&it, &protocol) &&
-           span_ieq(protocol, fetch->upgrade.protocol) && !list_next(&it, &more);
+           span_ieq(protocol, fetch->upgrade.protocol) && !list_next(&it, &more) &&
+           has_answered_key(fetch, head);
 }
 
 void fetch_switch(struct fetch *fetch, const struct http_head *head)

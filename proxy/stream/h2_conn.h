@@ -108,6 +108,7 @@ struct h2_stream {
     enum h2_in in;
     enum h2_out out;
     uint8_t interims;
+    bool is_extended; /* CONNECT with :protocol: 101 grants it, and is said as 200 (RFC 8441 4) */
     bool has_length;
     bool has_ended;   /* the peer has sent all of it */
     bool is_paused;   /* on_data said so */

@@ -98,7 +98,11 @@ static void take_request(struct h2 *h2, struct h2_stream *stream, const struct h
 {
     set_turns(h2, stream, head);
     stream->method = head->method;
-    if (head->method == METHOD_CONNECT) {
+    stream->is_extended = head->upgrade;
+    if (head->upgrade) {
+        stream->method = METHOD_CONNECT; /* as it came */
+    }
+    if (stream->method == METHOD_CONNECT) {
         stream->in = H2_IN_HOLD; /* where it begins */
     }
     h2->events->on_stream(h2->owner, &stream->stream);

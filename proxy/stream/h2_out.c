@@ -130,17 +130,23 @@ static void check_submitted(struct h2_stream *stream, int err)
     }
 }
 
+static bool grants_tunnel(const struct h2_stream *stream, const struct http_head *head)
+{
+    return stream->in == H2_IN_HOLD &&
+           (stream->is_extended ? head->status == 101 : head->status / 100 == 2);
+}
+
 static void send_response(struct h2_stream *stream, const struct http_head *head,
                           struct source *source)
 {
     nghttp2_data_provider provider = h2_session_provider();
     struct block block;
-    bool is_tunnel = stream->in == H2_IN_HOLD && head->status / 100 == 2;
+    bool is_tunnel = grants_tunnel(stream, head);
     bool is_bodied = is_tunnel || has_body(stream, head, source);
     int64_t length = length_said(stream, head);
 
     block_open(&block, head);
-    put_status(&block, head->status);
+    put_status(&block, head->status == 101 ? 200 : head->status);
     put_fields(&block, head);
     if (length >= 0) {
         put_length(&block, length);
@@ -217,7 +223,8 @@ static void op_send(struct stream *base, const struct http_head *head, struct so
         stream->source = source; /* given back at the end, which is near */
         h2_set_out(stream, H2_OUT_BODY);
     } else if (h2->role == H2_SERVER) {
-        CHECK(head->status >= 200);
+        CHECK(stream->is_extended ? head->status == 101 || head->status >= 300
+                                  : head->status >= 200);
         send_response(stream, head, source);
     } else {
         send_request(stream, head, source);

@@ -77,7 +77,8 @@ static inline void stream_send_interim(struct stream *stream, const struct http_
 /* Sends the message, once. `head` is serialised before this returns; `body` (NULL: none) is pulled
  * as the transport takes it and dropped at the end. head->framing says how the body is framed:
  * BODY_LENGTH with content_length, BODY_CHUNKED for unknown length (the stream picks what the
- * peer's version can), BODY_NONE. A 2xx to CONNECT or a 101 turns the stream into a tunnel. A
+ * peer's version can), BODY_NONE. A 2xx to CONNECT or a 101 turns the stream into a tunnel. What
+ * came by HTTP/2 with head->upgrade has no other 2xx (RFC 8441): it would be taken for a 101. A
  * source that ends short or fails makes the message broken: the connection is closed (or the
  * HTTP/2 stream reset), never ended cleanly. */
 static inline void stream_send(struct stream *stream, const struct http_head *head,

@@ -70,7 +70,8 @@ static void check_same_request(const struct http_head *head, struct arena *arena
     bool has_body = head->framing == BODY_STREAM && head->content_length != 0;
     CHECK((again.framing != BODY_NONE) == has_body);
     CHECK((again.framing == BODY_CHUNKED) == (has_body && head->content_length < 0));
-    CHECK(again.expect_continue == head->expect_continue && !again.upgrade && again.keep_alive);
+    CHECK(again.expect_continue == head->expect_continue && again.keep_alive);
+    CHECK(again.upgrade == head->upgrade);
     check_same_fields(&head->fields, &again.fields);
     buf_fini(&out);
 }

@@ -26,6 +26,7 @@ struct answer {
     struct source_memory body;
     bool is_tunnel;
     bool is_answered;
+    bool is_upgrade;
 };
 
 static void answer_free(struct answer *answer)
@@ -45,7 +46,7 @@ static void say(struct answer *answer)
     answer->is_answered = true;
     arena_init(&arena, NULL, 0);
     head_init(&head, &arena);
-    head.status = 200;
+    head.status = answer->is_upgrade ? 101 : 200;
     head.framing = answer->is_tunnel ? BODY_NONE : BODY_LENGTH;
     head.content_length = 5;
     source_memory_init(&answer->body, SPAN("bytes"));
@@ -57,7 +58,8 @@ static void on_head(void *owner, const struct http_head *head)
 {
     struct answer *answer = owner;
 
-    answer->is_tunnel = head->method == METHOD_CONNECT;
+    answer->is_upgrade = head->upgrade;
+    answer->is_tunnel = head->method == METHOD_CONNECT || head->upgrade;
     if (answer->is_tunnel || head->method == METHOD_PUT) {
         say(answer);
     } else if (head->method == METHOD_DELETE) { /* an owner that gives up in its first event */

@@ -1152,10 +1152,21 @@ def rfc9113_8_5_headers_in_a_tunnel(conn):
 
 
 @case
-def rfc8441_4_extended_connect_is_not_offered(conn):
-    check(conn.settings.get(8, 0) == 0, "SETTINGS_ENABLE_CONNECT_PROTOCOL is not sent")
-    refused(conn, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"),
-                   (":authority", conn.authority), (":path", "/")], False)
+def rfc8441_3_extended_connect_is_offered(conn):
+    conn.until(lambda: conn.settings)
+    check(conn.settings.get(8) == 1, "SETTINGS_ENABLE_CONNECT_PROTOCOL is sent")
+    stream = conn.headers([(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"),
+                           (":authority", conn.authority), (":path", "/")], end=False)
+    check(conn.response(stream).status == 502, "an origin that answers 200 has not changed over")
+    lives(conn)
+
+
+@case
+def rfc8441_4_an_unknown_protocol(conn):
+    stream = conn.headers([(":method", "CONNECT"), (":protocol", "chat"), (":scheme", "http"),
+                           (":authority", conn.authority), (":path", "/")], end=False)
+    check(conn.response(stream).status == 501, "it is not known here")
+    lives(conn)
 
 
 @case

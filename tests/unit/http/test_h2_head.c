@@ -185,6 +185,33 @@ Test(h2_head, a_response_rfc9113_8_3_2)
     }
 }
 
+#define EXTENDED ":method=CONNECT", ":scheme=https", ":authority=a", ":path=/chat"
+
+Test(h2_head, extended_connect_is_an_upgrade_rfc8441_4)
+{
+    const char *const *const refused[] = {
+        FIELDS(":method=CONNECT", ":protocol=websocket", ":authority=a", ":path=/"),
+        FIELDS(":method=CONNECT", ":protocol=websocket", ":scheme=http", ":authority=a"),
+        FIELDS(EXTENDED, ":protocol="),
+        FIELDS(EXTENDED, ":protocol=websocket, h2c"),
+        FIELDS(EXTENDED, ":protocol=websocket/"),
+        FIELDS(EXTENDED, ":protocol=websocket", ":protocol=websocket"),
+        FIELDS(EXTENDED, ":protocol=websocket", "content-length=1"),
+        FIELDS(EXTENDED, ":protocol=websocket", "upgrade=websocket"),
+    };
+
+    cr_assert(read_block(H2_BLOCK_REQUEST, false, FIELDS(EXTENDED, ":protocol=websocket", "a=b")));
+    cr_expect(block.head.upgrade && block.head.method == METHOD_GET);
+    cr_expect(span_eq(block.head.method_text, SPAN("GET")));
+    cr_expect(span_eq(block.head.target, SPAN("/chat")));
+    cr_expect(span_eq(field(FIELD_UPGRADE), SPAN("websocket")));
+    cr_expect_eq(block.head.framing, BODY_NONE);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        cr_expect(!read_block(H2_BLOCK_REQUEST, false, refused[i]), "case %zu", i);
+        cr_expect_eq(block.error.status, 400, "case %zu", i);
+    }
+}
+
 Test(h2_head, trailers_rfc9113_8_1)
 {
     cr_assert(read_block(H2_BLOCK_TRAILERS, true, FIELDS("x-sum=1", "content-length=5", "host=a")));
