@@ -89,6 +89,27 @@ uint64_t sip_hash64(const struct sip_key *key, struct span bytes)
     return squeeze(&s);
 }
 
+uint64_t sip24_hash64(const struct sip_key *key, struct span bytes)
+{
+    struct state s = start(key);
+    size_t whole = bytes.len & ~(size_t)7;
+    uint64_t last = (uint64_t)bytes.len << 56;
+
+    for (size_t i = 0; i <= whole; i += 8) {
+        uint64_t word = i < whole ? load(bytes.at + i, 8) : last;
+        if (i == whole && bytes.len > whole) {
+            word |= load(bytes.at + whole, bytes.len - whole);
+        }
+        s.v3 ^= word;
+        sip_round(&s);
+        sip_round(&s);
+        s.v0 ^= word;
+    }
+    s.v2 ^= 0xff;
+    sip_round(&s);
+    return squeeze(&s);
+}
+
 void sip_hash128(const struct sip_key *key, struct span bytes, uint8_t out[16])
 {
     struct state s = start(key);

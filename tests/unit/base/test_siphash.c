@@ -43,3 +43,25 @@ Test(siphash, vectors_1_3)
         cr_expect_eq(out[1], cases[i].high, "%zu", cases[i].len);
     }
 }
+
+/* The vectors of the reference implementation; key 00..0f, input 00 01 02 … */
+Test(siphash, vectors_2_4)
+{
+    static const struct {
+        size_t len;
+        uint64_t want;
+    } cases[] = {
+        {0, 0x726fdb47dd0e0e31u}, {1, 0x74f839c593dc67fdu},  {7, 0xab0200f58b01d137u},
+        {8, 0x93f5f5799a932462u}, {15, 0xa129ca6149be45e5u}, {63, 0x958a324ceb064572u},
+    };
+    struct sip_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+    char input[64];
+
+    for (size_t i = 0; i < sizeof(input); i++) {
+        input[i] = (char)i;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cr_expect_eq(sip24_hash64(&key, span_of(input, cases[i].len)), cases[i].want, "%zu",
+                     cases[i].len);
+    }
+}
