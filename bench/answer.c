@@ -125,11 +125,13 @@ int main(int argc, char **argv)
 
     memset(&standing.open, 0xff, sizeof(standing.open));
     standing.alive = standing.open;
+    struct identity identity = {.cookies = {1, {{1, 2}}}};
     struct view view = {
         .zones = settings->zones,
         .nearest = settings->nearest.map,
         .rankings = settings->nearest.rankings,
         .standing = &standing,
+        .identity = &identity,
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         double best = 1e9;

@@ -18,7 +18,7 @@ struct answering {
     struct packet packet;
     unsigned rcode;
     unsigned flags;
-    uint8_t scope;
+    uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
 };
 
@@ -113,7 +113,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
         leaf = scope > leaf ? scope : leaf;
     }
     if (ip == &a->query->edns.ecs.ip && leaf) {
-        a->scope = (uint8_t)(leaf + outer);
+        a->packet.opt.scope = (uint8_t)(leaf + outer);
     }
     if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased) {
         unsigned base = v4 && leaf ? 96 : 0; /* without leaves all clients are one */
@@ -212,6 +212,12 @@ static bool asks_parent(const struct answering *a, const struct node *cut, const
     return a->query->type == TYPE_DS && name_eq(&cut->name, name);
 }
 
+static void refuse(struct answering *a, enum ede why)
+{
+    a->rcode = RCODE_REFUSED;
+    a->packet.opt.ede = why;
+}
+
 /* One name of the chain. Returns the CNAME to follow, or NULL: done. */
 static const struct rrset *answer_name(struct answering *a, const struct name *owner)
 {
@@ -223,7 +229,9 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     }
     switch (hit.match) {
     case ZONE_NONE:
-        a->rcode = owner ? RCODE_NOERROR : RCODE_REFUSED;
+        if (!owner) {
+            refuse(a, EDE_NOT_AUTHORITATIVE);
+        }
         return NULL;
     case ZONE_NO_NAME:
         a->rcode = RCODE_NXDOMAIN;
@@ -262,13 +270,60 @@ static void answer_question(struct answering *a)
     }
 }
 
-/* What a well-formed query may ask of us at all. */
-static unsigned admit(const struct query *query)
+/* What servers say about themselves (RFC 4892, and BIND's names before it); only if told to. */
+static void answer_chaos(struct answering *a)
 {
-    if (query->class != CLASS_IN || query->type == TYPE_AXFR || query->type == TYPE_IXFR) {
-        return RCODE_REFUSED;
+    static const struct {
+        const char *wire;
+        bool host;
+    } names[] = {
+        {"\7version\4bind", false},
+        {"\7version\6server", false},
+        {"\10hostname\4bind", true},
+        {"\2id\6server", true},
+    };
+    const struct name *name = &a->query->name;
+    uint16_t type = a->query->type;
+    const struct rrset *set = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && a->view->identity; i++) {
+        if (name->len == strlen(names[i].wire) + 1 &&
+            memcmp(name->at, names[i].wire, name->len) == 0) {
+            set = names[i].host ? a->view->identity->host : a->view->identity->version;
+        }
     }
-    return query->type == TYPE_OPT ? RCODE_FORMERR : RCODE_NOERROR;
+    if (!set || (type != TYPE_TXT && type != TYPE_ANY)) {
+        refuse(a, EDE_PROHIBITED);
+        return;
+    }
+    a->flags |= FLAG_AA;
+    put(a, SECTION_ANSWER, NULL, set);
+}
+
+/* A query without faults. */
+static void answer_query(struct answering *a)
+{
+    const struct query *query = a->query;
+    bool wants_cookie = a->view->identity && a->view->identity->cookies_required;
+
+    if (query->question.len == 0) { /* for a cookie alone: RFC 7873 5.4 */
+        a->rcode = a->note->cookie == COOKIE_BAD    ? RCODE_BADCOOKIE
+                   : a->note->cookie == COOKIE_NONE ? RCODE_FORMERR
+                                                    : RCODE_NOERROR;
+    } else if (wants_cookie && !a->asker->tcp &&
+               (a->note->cookie == COOKIE_CLIENT || a->note->cookie == COOKIE_BAD)) {
+        a->rcode = RCODE_BADCOOKIE; /* RFC 7873 5.2.3 */
+    } else if (query->type == TYPE_OPT) {
+        a->rcode = RCODE_FORMERR;
+    } else if (query->type == TYPE_AXFR || query->type == TYPE_IXFR) {
+        refuse(a, EDE_PROHIBITED);
+    } else if (query->class == CLASS_CH) {
+        answer_chaos(a);
+    } else if (query->class != CLASS_IN) {
+        refuse(a, EDE_NOT_AUTHORITATIVE);
+    } else {
+        answer_question(a);
+    }
 }
 
 static size_t limit_of(const struct query *query, bool tcp)
@@ -280,6 +335,27 @@ static size_t limit_of(const struct query *query, bool tcp)
         return DNS_UDP_PLAIN;
     }
     return query->edns.payload < DNS_UDP_MAX ? query->edns.payload : DNS_UDP_MAX;
+}
+
+/* What the OPT of the response will say. */
+static void prepare_opt(struct answering *a)
+{
+    const struct identity *identity = a->view->identity;
+    const struct edns *edns = &a->query->edns;
+    struct edns_reply *opt = &a->packet.opt;
+
+    *opt = (struct edns_reply){.ede = a->rcode == RCODE_NOTIMP ? EDE_NOT_SUPPORTED : EDE_NONE};
+    if (!edns->present || !identity) {
+        return;
+    }
+    if (edns->cookie.len) {
+        a->note->cookie =
+            cookie_check(&identity->cookies, edns->cookie, &a->asker->ip, a->asker->now, a->cookie);
+        opt->cookie = a->note->cookie == COOKIE_NONE ? NULL : a->cookie;
+    }
+    if (edns->nsid) {
+        opt->nsid = identity->nsid;
+    }
 }
 
 size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
@@ -297,13 +373,14 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.asker = asker;
     a.query = &query;
     a.note = note;
-    a.rcode = rcode ? (unsigned)rcode : admit(&query);
+    a.rcode = (unsigned)rcode;
     a.flags = 0;
-    a.scope = 0;
+    prepare_opt(&a);
+    a.packet.opt.keepalive = query.edns.keepalive && asker->tcp ? asker->keepalive : 0;
     packet_begin(&a.packet, &query, room, limit_of(&query, asker->tcp));
     struct packet_mark empty = packet_mark(&a.packet);
     if (a.rcode == RCODE_NOERROR) {
-        answer_question(&a);
+        answer_query(&a);
     }
     if (a.flags & FLAG_TC) {
         packet_undo(&a.packet, &empty);
@@ -312,5 +389,5 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     note->rcode = (uint16_t)a.rcode;
     note->edns = query.edns.present;
     note->ecs = query.edns.ecs.present;
-    return packet_finish(&a.packet, a.rcode, a.flags, a.scope);
+    return packet_finish(&a.packet, a.rcode, a.flags);
 }

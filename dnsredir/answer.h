@@ -10,19 +10,31 @@
 #include "dnsredir/packet.h"
 #include "dnsredir/zone.h"
 
+/* What the server says about itself. */
+struct identity {
+    struct cookie_secrets cookies;
+    bool cookies_required; /* of clients that know cookies, over UDP */
+    struct span nsid;      /* at most NSID_MAX bytes; empty: none */
+    struct rrset *version; /* version.bind and version.server, class CHAOS; NULL: refused */
+    struct rrset *host;    /* hostname.bind and id.server */
+};
+
 /* What answers are made from. Everything in it is immutable. */
 struct view {
     const struct zones *zones;
     const struct netmap *nearest;          /* address → number of a ranking */
     const struct ranking *const *rankings; /* [NETMAP_NONE]: where nothing is known */
     const struct standing *standing;       /* of the replicas, at this moment */
+    const struct identity *identity;       /* NULL: nothing is said */
 };
 
 /* Who asks, and how. */
 struct asker {
     struct ip ip;
     bool tcp;
-    uint32_t turn; /* different for each query in all of its bits */
+    uint16_t keepalive; /* with tcp: how long it may be idle, in tenths of a second */
+    uint32_t now;       /* seconds since 1970, for cookies */
+    uint32_t turn;      /* different for each query in all of its bits */
 };
 
 /* What happened, for counters and logs. */
@@ -30,6 +42,7 @@ struct answer_note {
     uint16_t rcode;
     bool edns;
     bool ecs;
+    enum cookie_state cookie;
     bool truncated;
     const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */
     enum choice_level level;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "dnsredir/compile_parts.h"
+#include "dnsredir/directives_proto.h"
 #include "dnsredir/pattern.h"
 
 #include <time.h>
@@ -347,6 +348,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
 {
     struct compiler c = {.settings = bound, .arena = arena, .at = at};
 
+    compile_identity(c.settings);
     c.record = xmalloc(sizeof(*c.record));
     compile_replicas(&c);
     if (!c.failed) {

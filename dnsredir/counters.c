@@ -3,7 +3,8 @@
 /* clang-format off */
 static const char *const rcode_words[RCODE_COUNT] = {
     "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET",
-    "NXRRSET", "NOTAUTH", "NOTZONE", "11", "12", "13", "14", "15", "BADVERS",
+    "NXRRSET", "NOTAUTH", "NOTZONE", "11", "12", "13", "14", "15", "BADVERS", "17", "18", "19",
+    "20", "21", "22", "BADCOOKIE",
 };
 
 #define ROW(name, kind, help) METRIC_ROW(struct counters, name, kind, help)
@@ -27,6 +28,8 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
     metric_add(&counters->rcodes[note->rcode < RCODE_COUNT ? note->rcode : RCODE_SERVFAIL], 1);
     metric_add(&counters->edns_queries, note->edns);
     metric_add(&counters->ecs_queries, note->ecs);
+    metric_add(&counters->cookie_queries, note->cookie != COOKIE_NONE);
+    metric_add(&counters->cookies_good, note->cookie == COOKIE_GOOD);
     metric_add(&counters->truncated, note->truncated);
     if (note->policy) {
         metric_add(&counters->steered_answers, 1);

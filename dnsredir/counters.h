@@ -15,6 +15,8 @@
     X(send_failures,    COUNTER, "UDP answers the kernel did not take")                            \
     X(edns_queries,     COUNTER, "Queries with an OPT record")                                     \
     X(ecs_queries,      COUNTER, "Queries with a client subnet")                                   \
+    X(cookie_queries,   COUNTER, "Queries with a cookie")                                           \
+    X(cookies_good,     COUNTER, "Queries with a cookie of ours that is good")                      \
     X(steered_answers,  COUNTER, "Answers whose addresses a policy chose")                         \
     X(spilled_answers,  COUNTER, "Answers for which a better replica was too full")                \
     X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
@@ -27,7 +29,7 @@
     X(tcp_connections,  GAUGE,   "TCP connections that are open")
 /* clang-format on */
 
-enum { RCODE_COUNT = 17 }; /* 0..16 */
+enum { RCODE_COUNT = 24 }; /* 0..23 */
 
 struct counters {
     METRIC_FIELDS(DNS_COUNTERS)

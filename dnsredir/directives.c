@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "dnsredir/compile.h"
+#include "dnsredir/directives_proto.h"
 #include "dnsredir/health.h"
 #include "dnsredir/pattern.h"
 
@@ -14,7 +15,7 @@
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
 static const char *const later_zone[] = {"file", "updates", "dnssec", NULL};
 static const char *const later_nearest[] = {"measured", NULL};
-static const char *const later_root[] = {"resolver", "cookies", "rate-limit", "nsid", NULL};
+static const char *const later_root[] = {"resolver", "rate-limit", NULL};
 
 /* "http://192.0.2.10:3129" */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
@@ -320,6 +321,12 @@ static const struct conf_directive directives[] = {
     {"log-level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
      "What is written to standard error."},
     {"tcp", CONF_MAP(tcp_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits of connections."},
+    {"cookies", CONF_MAP(cookies_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "Proof that a client is at its address."},
+    {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
+     "Name of this server among those of one address, for who asks for it by EDNS (RFC 5001)."},
+    {"chaos", CONF_MAP(chaos_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "What the server says about itself, in TXT records of class CHAOS."},
     {"health", CONF_MAP(health_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "How replicas are probed."},
     {"replicas", CONF_MAP(replica_table), CONF_LIST(struct settings, replica_rows, replica_count),

@@ -8,6 +8,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "dnsredir/answer.h"
 #include "dnsredir/choose.h"
 #include "dnsredir/nearest.h"
 #include "dnsredir/zone.h"
@@ -93,6 +94,16 @@ struct settings {
         uint64_t connections;   /* at once, per worker */
         uint64_t idle, message; /* ms */
     } tcp;
+    struct {
+        bool enabled, required;
+        struct sip_key secret;
+        struct sip_key *previous;
+        size_t previous_count;
+    } cookies;
+    char *nsid;
+    struct {
+        char *version, *host;
+    } chaos;
     struct replica_row *replica_rows;
     size_t replica_count;
     struct zone_row *zone_rows;
@@ -105,6 +116,7 @@ struct settings {
     char *geoip;
 
     /* compiled */
+    struct identity identity; /* no secret although cookies are enabled: make one */
     struct replica *replicas;
     struct zones *zones;
     struct nearest nearest;

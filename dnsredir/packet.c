@@ -70,14 +70,18 @@ static int body_read(struct wire_in *in, struct query *out)
     for (unsigned i = 0; i < SECTIONS; i++) {
         counts[i] = wire_get_u16(in);
     }
-    if (questions != 1 || question_read(in, out)) {
+    if (questions > 1 || (questions == 1 && question_read(in, out))) {
         return RCODE_FORMERR;
     }
     if ((out->flags & FLAG_OPCODE) == OPCODE_QUERY && counts_are_wrong(out, counts)) {
         return RCODE_FORMERR;
     }
     unsigned before = (unsigned)counts[SECTION_ANSWER] + counts[SECTION_AUTHORITY];
-    return records_read(in, before, counts[SECTION_ADDITIONAL], out);
+    int rcode = records_read(in, before, counts[SECTION_ADDITIONAL], out);
+    if (questions == 0 && out->edns.cookie.len == 0) { /* RFC 7873 5.4 */
+        return RCODE_FORMERR;
+    }
+    return rcode;
 }
 
 int query_read(struct span packet, struct query *out)
@@ -87,8 +91,11 @@ int query_read(struct span packet, struct query *out)
     out->id = wire_get_u16(&in);
     out->flags = wire_get_u16(&in);
     out->question = SPAN_EMPTY;
+    out->type = 0;
     out->edns.present = false;
     out->edns.ecs.present = false;
+    out->edns.cookie = SPAN_EMPTY;
+    out->edns.nsid = out->edns.keepalive = false;
     if (packet.len < DNS_HEADER_LEN || (out->flags & FLAG_QR)) {
         return ERR_SYNTAX;
     }
@@ -102,7 +109,7 @@ int query_read(struct span packet, struct query *out)
 void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit)
 {
     CHECK(limit >= DNS_UDP_PLAIN);
-    packet->out = wire_out_of(room, limit - edns_len(&query->edns));
+    packet->out = wire_out_of(room, limit - edns_len(&query->edns, &packet->opt));
     packet->query = query;
     memset(packet->counts, 0, sizeof(packet->counts));
     wire_put(&packet->out, DNS_HEADER_LEN);
@@ -270,15 +277,15 @@ bool packet_record(struct packet *packet, const struct name *owner, struct span 
     return true;
 }
 
-size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags, uint8_t scope)
+size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags)
 {
     const struct query *query = packet->query;
     size_t len;
-    unsigned kept = query->flags & (FLAG_OPCODE | FLAG_RD | FLAG_CD);
+    unsigned kept = query->flags & (FLAG_OPCODE | FLAG_RD); /* CD is not: RFC 4035 3.1.6 */
 
     if (query->edns.present) {
-        packet->out.end += edns_len(&query->edns);
-        edns_write(&packet->out, &query->edns, rcode, scope);
+        packet->out.end += edns_len(&query->edns, &packet->opt);
+        edns_write(&packet->out, &query->edns, &packet->opt, rcode);
         packet->counts[SECTION_ADDITIONAL]++;
     }
     CHECK(!packet->out.failed);

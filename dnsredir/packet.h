@@ -14,7 +14,8 @@ struct query {
     uint16_t flags;
     uint16_t type;
     uint16_t class;
-    struct span question; /* name, type and class as they came; empty when unreadable */
+    struct span question; /* name, type and class as they came; empty when unreadable, and when a
+                             cookie alone is asked for */
     struct name name;
     struct edns edns;
 };
@@ -33,6 +34,7 @@ enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
 struct packet {
     struct wire_out out;
     const struct query *query;
+    struct edns_reply opt; /* set before packet_begin(), but for scope and ede */
     uint16_t counts[SECTIONS];
     unsigned name_count; /* of `names` */
     struct {
@@ -51,7 +53,8 @@ struct packet_mark {
 };
 
 /* Starts the response with the header and the echoed question. `limit` bytes at `room` hold all
- * of it; the room for OPT is set aside. `limit` is at least DNS_UDP_PLAIN. */
+ * of it; the room for OPT is set aside, but for an extended error, which only answers without
+ * records have. `limit` is at least DNS_UDP_PLAIN. */
 void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit);
 
 /* Adds the records of `set` owned by `owner` (NULL: the question's name), starting with record
@@ -65,6 +68,6 @@ struct packet_mark packet_mark(const struct packet *packet);
 void packet_undo(struct packet *packet, const struct packet_mark *mark);
 
 /* Writes OPT and completes the header; `flags` are FLAG_AA and FLAG_TC. Returns the length. */
-size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags, uint8_t scope);
+size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags);
 
 #endif

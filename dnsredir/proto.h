@@ -37,6 +37,7 @@ enum dns_rcode {
     RCODE_NOTIMP = 4,
     RCODE_REFUSED = 5,
     RCODE_BADVERS = 16, /* the upper bits live in OPT */
+    RCODE_BADCOOKIE = 23,
 };
 
 /* The flag word of the header; opcode and rcode are its bits 11-14 and 0-3. */
@@ -45,7 +46,6 @@ enum dns_flag {
     FLAG_AA = 0x0400,
     FLAG_TC = 0x0200,
     FLAG_RD = 0x0100,
-    FLAG_CD = 0x0010,
     FLAG_OPCODE = 0x7800,
 };
 

@@ -41,6 +41,7 @@ struct server {
     unsigned *settings_worlds; /* how many worlds hold them */
     struct publish *publish;
     struct probes *probes;
+    struct sip_key cookie_key; /* where settings have none */
     struct thread *threads;
     size_t thread_count;
     struct admin *admin;
@@ -86,11 +87,16 @@ static void publish_world(void *arg)
     world->settings = s->settings;
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
+    world->identity = s->settings->identity;
+    if (s->settings->cookies.enabled && world->identity.cookies.count == 0) {
+        world->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
+    }
     world->view = (struct view){
         .zones = s->settings->zones,
         .nearest = s->settings->nearest.map,
         .rankings = s->settings->nearest.rankings,
         .standing = &world->standing,
+        .identity = &world->identity,
     };
     publish_set(s->publish, world);
     uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
@@ -356,7 +362,7 @@ static void fini(struct server *s)
 
 int server_run(int argc, char **argv, struct settings *settings)
 {
-    struct server s = {.argc = argc, .argv = argv};
+    struct server s = {.argc = argc, .argv = argv, .cookie_key = sip_key_random()};
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, SIG_IGN); /* "reopen your logs": ours is standard error */

@@ -1,5 +1,6 @@
 #include "dnsredir/tcp.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -131,11 +132,24 @@ static void connection_flush(struct connection *c)
     }
 }
 
+/* RFC 7828 3.1: in tenths of a second. What is configured in between is told short. */
+static uint16_t keepalive_of(const struct tcp *tcp)
+{
+    uint64_t tenths = tcp->idle_ms / 100;
+
+    return (uint16_t)(tenths < UINT16_MAX ? tenths : UINT16_MAX);
+}
+
 /* Answers one message into c->out. */
 static void answer_message(struct connection *c, const struct world *world, struct span message)
 {
     struct tcp *tcp = c->tcp;
-    struct asker asker = {.ip = c->peer, .tcp = true};
+    struct asker asker = {
+        .ip = c->peer,
+        .tcp = true,
+        .keepalive = keepalive_of(tcp),
+        .now = (uint32_t)clock_wall(),
+    };
     size_t len = worker_answer(tcp->worker, world, &asker, message, tcp->answer_room + LENGTH_LEN);
 
     metric_add(&tcp->worker->counters.tcp_queries, 1);

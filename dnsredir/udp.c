@@ -1,5 +1,6 @@
 #include "dnsredir/udp.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -65,10 +66,11 @@ static void pin_source(struct msghdr *header)
 }
 
 /* Answers packet `i`; whether there is one to send as number `n`. */
-static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n)
+static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n,
+                          uint32_t now)
 {
     struct msghdr *header = &udp->in[i].msg_hdr;
-    struct asker asker = {.ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i])};
+    struct asker asker = {.ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i]), .now = now};
 
     if (header->msg_flags & MSG_TRUNC) {
         metric_add(&udp->worker->counters.dropped, 1);
@@ -123,8 +125,9 @@ static bool answer_batch(struct udp *udp, const struct world *world)
         return n < 0 && errno == EINTR;
     }
     metric_add(&udp->worker->counters.udp_queries, (uint64_t)n);
+    uint32_t now = (uint32_t)clock_wall();
     for (unsigned i = 0; i < (unsigned)n; i++) {
-        count += answer_packet(udp, world, i, count);
+        count += answer_packet(udp, world, i, count, now);
     }
     send_answers(udp, count);
     return n == BATCH;

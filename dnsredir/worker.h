@@ -15,6 +15,7 @@
 struct world {
     struct view view;
     struct standing standing;
+    struct identity identity;
     struct settings *settings; /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
 };

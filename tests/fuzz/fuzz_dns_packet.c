@@ -56,7 +56,12 @@ static void make_view(void)
     ranking->count = ranking->listed = 2;
     ranking->ids[1] = 1;
     rankings[0] = rankings[1] = ranking;
-    view = (struct view){zones, netmap_new(&entry, 1, NULL, 0), rankings, &standing};
+    view = (struct view){
+        .zones = zones,
+        .nearest = netmap_new(&entry, 1, NULL, 0),
+        .rankings = rankings,
+        .standing = &standing,
+    };
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -42,6 +42,7 @@ void dialogue_init(struct dialogue *d, const char *yaml)
         .nearest = d->settings->nearest.map,
         .rankings = d->settings->nearest.rankings,
         .standing = &d->standing,
+        .identity = &d->settings->identity,
     };
     cr_assert_eq(ip_parse(SPAN("203.0.113.5"), &d->asker.ip), 0);
     buf_fini(&errors);
@@ -193,6 +194,29 @@ static void text_data(struct wire_in *in, uint16_t type, size_t len, struct buf 
     cr_assert_eq(in->at, end, "the data of a record has its announced length");
 }
 
+/* Options other than the client subnet. */
+static void text_option(uint16_t code, struct span value, struct buf *out)
+{
+    struct wire_in in = wire_in_of(value.at, value.len);
+
+    switch (code) {
+    case 3:
+        buf_printf(out, " nsid %.*s", SPAN_ARGS(value));
+        break;
+    case 10:
+        cr_assert_eq(value.len, 24);
+        buf_printf(out, " cookie %.8s", value.at);
+        break;
+    case 11:
+    case 15:
+        cr_assert_eq(value.len, 2);
+        buf_printf(out, " %s %u", code == 11 ? "keepalive" : "ede", wire_get_u16(&in));
+        break;
+    default:
+        cr_assert_fail("option %u", code);
+    }
+}
+
 static void text_opt(struct wire_in *in, struct buf *out)
 {
     cr_assert_eq(wire_get_u16(in), 1232, "the payload we announce");
@@ -204,13 +228,17 @@ static void text_opt(struct wire_in *in, struct buf *out)
     cr_assert_not_null(at);
     options = wire_in_of(at, len);
     buf_printf(out, " | edns%s", ttl & 0x8000 ? " do" : "");
-    if (ttl >> 24) {
+    if (ttl >> 24 && !span_starts(buf_span(out), SPAN("BADCOOKIE"))) {
         buf_printf(out, " ext %u", ttl >> 24);
     }
     cr_assert_eq(ttl >> 16 & 0xff, 0, "version 0");
     while (wire_left(&options)) {
-        cr_assert_eq(wire_get_u16(&options), 8);
+        uint16_t code = wire_get_u16(&options);
         size_t size = wire_get_u16(&options);
+        if (code != 8) {
+            text_option(code, wire_get_span(&options, size), out);
+            continue;
+        }
         wire_get_u16(&options);
         unsigned source = wire_get_u8(&options);
         buf_printf(out, " scope %u/%u", source, wire_get_u8(&options));
@@ -231,7 +259,7 @@ static void text_record(struct wire_in *in, const char *section, struct buf *out
         text_opt(in, out);
         return;
     }
-    cr_assert_eq(wire_get_u16(in), 1, "class IN");
+    bool chaos = wire_get_u16(in) == 3;
     uint32_t ttl = wire_get_u32(in);
     uint16_t len = wire_get_u16(in);
     buf_printf(out, " | %s%s %u ", section, name_text(&owner, text), ttl);
@@ -239,14 +267,14 @@ static void text_record(struct wire_in *in, const char *section, struct buf *out
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         word = types[i].type == type ? types[i].text : word;
     }
-    buf_printf(out, "%s ", word ? word : "?");
+    buf_printf(out, "%s%s ", chaos ? "CH " : "", word ? word : "?");
     text_data(in, type, len, out);
 }
 
 const char *response_text(struct span packet)
 {
-    static const char *const rcodes[] = {"NOERROR",  "FORMERR", "SERVFAIL",
-                                         "NXDOMAIN", "NOTIMP",  "REFUSED"};
+    static const char *const rcodes[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                         "NOTIMP",  "REFUSED", "YXDOMAIN", "BADCOOKIE"};
     static const char *const sections[] = {"", "ns ", "ar "};
     static char text[65536];
     struct buf out = BUF_INIT;
@@ -256,7 +284,7 @@ const char *response_text(struct span packet)
     cr_assert_eq(wire_get_u16(&in), 0x1234, "the id is echoed");
     uint16_t flags = wire_get_u16(&in);
     cr_assert(flags & 0x8000);
-    cr_assert_eq(flags & 0x00e0, 0, "RA, Z and AD are clear");
+    cr_assert_eq(flags & 0x00f0, 0, "RA, Z, AD and CD are clear");
     buf_printf(&out, "%s%s%s%s", rcodes[flags & 15], flags & 0x0400 ? " aa" : "",
                flags & 0x0200 ? " tc" : "", flags & 0x0100 ? " rd" : "");
     for (int i = 0; i < 4; i++) {

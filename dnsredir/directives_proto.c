@@ -1,0 +1,106 @@
+#include "dnsredir/directives_proto.h"
+
+#include "base/err.h"
+#include "dnsredir/proto.h"
+
+#define FIELD(member) CONF_FIELD(struct settings, member)
+
+/* ---- cookies ---- */
+
+static int parse_secret(struct span text, struct arena *arena, void *out, const char **what)
+{
+    return cookie_secret_parse(text, out);
+}
+
+static const struct conf_custom secret = {
+    .expected = "32 hexadecimal digits, such as from openssl rand -hex 16",
+    .size = sizeof(struct sip_key),
+    .parse = parse_secret,
+};
+
+/* The first secret makes cookies. None: the server makes one when it starts. */
+static void check_cookies(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct settings *s = bound;
+    struct cookie_secrets *out = &s->identity.cookies;
+
+    if (s->cookies.previous_count && !conf_given(at, "secret")) {
+        conf_complain(at, "previous", 0, "needs a secret that cookies are made with");
+    } else if (s->cookies.previous_count >= COOKIE_SECRETS_MAX) {
+        conf_complain(at, "previous", 0, "too many; expected at most %d", COOKIE_SECRETS_MAX - 1);
+    } else if (s->cookies.enabled && conf_given(at, "secret")) {
+        out->keys[out->count++] = s->cookies.secret;
+        for (size_t i = 0; i < s->cookies.previous_count; i++) {
+            out->keys[out->count++] = s->cookies.previous[i];
+        }
+    }
+    s->identity.cookies_required = s->cookies.enabled && s->cookies.required;
+}
+
+/* clang-format off */
+static const struct conf_directive cookies_directives[] = {
+    {"enabled", CONF_BOOL, FIELD(cookies.enabled), "true", NULL, NULL, CONF_RELOAD,
+     "Give clients that ask for one a cookie (RFC 7873), and know them by it."},
+    {"secret", CONF_CUSTOM(secret), FIELD(cookies.secret), NULL, NULL, NULL, CONF_RELOAD,
+     "What cookies are made with (RFC 9018), the same for all servers of one address; without it "
+     "random at each start. 32 hexadecimal digits; keep the file from strangers."},
+    {"previous", CONF_CUSTOM(secret),
+     CONF_LIST(struct settings, cookies.previous, cookies.previous_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Secrets that cookies are good with, too: the one before or the next one, at most 3."},
+    {"required", CONF_BOOL, FIELD(cookies.required), "false", NULL, NULL, CONF_RELOAD,
+     "Clients that send a cookie by UDP get their answer (not BADCOOKIE) only with a good one."},
+    {0},
+};
+const struct conf_table cookies_table = {.rows = cookies_directives, .finish = check_cookies};
+/* clang-format on */
+
+/* ---- what the server says about itself ---- */
+
+/* One TXT record of class CHAOS with TTL 0 (RFC 4892 3); NULL without text. */
+static struct rrset *chaos_set(struct arena *arena, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+
+    if (len == 0) {
+        return NULL;
+    }
+    struct rrset *set = arena_zalloc(arena, sizeof(*set));
+    set->type = TYPE_TXT;
+    set->count = 1;
+    set->len = (uint32_t)(RR_FIXED_LEN + 1 + len);
+    set->wire = arena_zalloc(arena, set->len);
+    struct wire_out out = wire_out_of(set->wire, set->len);
+    wire_put_u16(&out, RR_OWNER);
+    wire_put_u16(&out, TYPE_TXT);
+    wire_put_u16(&out, CLASS_CH);
+    wire_put_u32(&out, 0);
+    wire_put_u16(&out, (uint16_t)(1 + len));
+    wire_put_u8(&out, (uint8_t)len);
+    wire_put_bytes(&out, text, len);
+    return set;
+}
+
+static void check_chaos(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct settings *s = bound;
+
+    s->identity.version = chaos_set(arena, s->chaos.version);
+    s->identity.host = chaos_set(arena, s->chaos.host);
+}
+
+/* clang-format off */
+static const struct conf_directive chaos_directives[] = {
+    {"version", CONF_STRING, FIELD(chaos.version), NULL, "1", "255", CONF_RELOAD,
+     "The answer to version.bind and version.server; without it, they are refused."},
+    {"host", CONF_STRING, FIELD(chaos.host), NULL, "1", "255", CONF_RELOAD,
+     "The answer to hostname.bind and id.server; without it, they are refused."},
+    {0},
+};
+const struct conf_table chaos_table = {.rows = chaos_directives, .finish = check_chaos};
+/* clang-format on */
+
+void compile_identity(struct settings *settings)
+{
+    settings->identity.nsid = span_str(settings->nsid);
+}

@@ -1,0 +1,16 @@
+/*
+ * directives_proto - the part of the configuration that is about the protocol: cookies, what the
+ * server says about itself. The tables write into struct settings. Load time only.
+ */
+#ifndef LARDER_DNSREDIR_DIRECTIVES_PROTO_H
+#define LARDER_DNSREDIR_DIRECTIVES_PROTO_H
+
+#include "dnsredir/directives.h"
+
+extern const struct conf_table cookies_table;
+extern const struct conf_table chaos_table;
+
+/* For the finish() of the root: what is at the root itself. */
+void compile_identity(struct settings *settings);
+
+#endif
