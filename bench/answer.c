@@ -95,7 +95,8 @@ static size_t write_query(const struct kind *kind, uint8_t *room, size_t len, si
 /* NETWORKS answers; nanoseconds for one. */
 static double run(const struct view *view, const struct kind *kind)
 {
-    struct asker asker = {.tcp = false};
+    struct limiter *limiter = limiter_new();
+    struct asker asker = {.tcp = false, .limiter = limiter};
     struct answer_note note;
     uint8_t query[512], room[DNS_UDP_MAX];
     size_t net_at = 0;
@@ -107,6 +108,7 @@ static double run(const struct view *view, const struct kind *kind)
         asker.ip = (struct ip){
             {[10] = 0xff, [11] = 0xff, 10, (uint8_t)(network / 256), (uint8_t)network, 1}};
         asker.turn = i;
+        asker.now_us = i * 1000;
         if (net_at) {
             query[net_at] = (uint8_t)(network / 256);
             query[net_at + 1] = (uint8_t)network;
@@ -114,7 +116,9 @@ static double run(const struct view *view, const struct kind *kind)
         CHECK(answer(view, &asker, span_of(query, len), room, &note) > len);
         CHECK(note.policy != NULL);
     }
-    return (double)(clock_mono_us() - start) * 1000 / NETWORKS;
+    double ns = (double)(clock_mono_us() - start) * 1000 / NETWORKS;
+    limiter_free(&limiter);
+    return ns;
 }
 
 int main(int argc, char **argv)
@@ -132,6 +136,7 @@ int main(int argc, char **argv)
         .rankings = settings->nearest.rankings,
         .standing = &standing,
         .identity = &identity,
+        .rates = &settings->rates,
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         double best = 1e9;

@@ -18,6 +18,7 @@ struct answering {
     struct packet packet;
     unsigned rcode;
     unsigned flags;
+    const void *subject; /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
 };
@@ -224,6 +225,9 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     const struct name *name = owner ? owner : &a->query->name;
     struct zone_hit hit = zones_find(a->view->zones, name);
 
+    if (!owner) {
+        a->subject = hit.match == ZONE_NO_NAME ? (const void *)hit.zone : (const void *)hit.node;
+    }
     if (hit.match != ZONE_NONE && (hit.match != ZONE_CUT || owner)) {
         a->flags |= FLAG_AA;
     }
@@ -358,6 +362,36 @@ static void prepare_opt(struct answering *a)
     }
 }
 
+/* Too many of these to this network? Whoever is real is told to come by TCP, or with a cookie;
+ * errors have no such form, and some are given. TCP and good cookies prove the address. */
+static void limit(struct answering *a, const struct packet_mark *empty)
+{
+    const struct asker *asker = a->asker;
+    bool fine = a->rcode == RCODE_NOERROR || a->rcode == RCODE_NXDOMAIN;
+
+    if (!asker->limiter || asker->tcp || a->note->cookie == COOKIE_GOOD) {
+        return;
+    }
+    struct limit_case what = {
+        .client = &asker->ip,
+        .class = fine ? LIMIT_RESPONSE : LIMIT_ERROR,
+        .subject = fine ? a->subject : NULL,
+        .now_us = asker->now_us,
+        .turn = asker->turn,
+    };
+    a->note->limited = limiter_ask(asker->limiter, a->view->rates, &what);
+    if (a->note->limited != LIMIT_SLIP || !fine) {
+        return;
+    }
+    packet_undo(&a->packet, empty);
+    if (a->note->cookie == COOKIE_NONE) {
+        a->flags |= FLAG_TC;
+    } else {
+        a->rcode = RCODE_BADCOOKIE;
+        a->flags = 0;
+    }
+}
+
 size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
               struct answer_note *note)
 {
@@ -375,6 +409,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.note = note;
     a.rcode = (unsigned)rcode;
     a.flags = 0;
+    a.subject = NULL;
     prepare_opt(&a);
     a.packet.opt.keepalive = query.edns.keepalive && asker->tcp ? asker->keepalive : 0;
     packet_begin(&a.packet, &query, room, limit_of(&query, asker->tcp));
@@ -382,6 +417,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
     }
+    limit(&a, &empty);
     if (a.flags & FLAG_TC) {
         packet_undo(&a.packet, &empty);
         note->truncated = true;
@@ -389,5 +425,5 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     note->rcode = (uint16_t)a.rcode;
     note->edns = query.edns.present;
     note->ecs = query.edns.ecs.present;
-    return packet_finish(&a.packet, a.rcode, a.flags);
+    return note->limited == LIMIT_DROP ? 0 : packet_finish(&a.packet, a.rcode, a.flags);
 }

@@ -1,6 +1,6 @@
 /*
- * answer - a packet in, a packet out: the whole of the protocol in one call. Pure; allocates
- * nothing, locks nothing, reads no clock.
+ * answer - a packet in, a packet out: the whole of the protocol in one call. Pure, but for the
+ * asker's limiter; allocates nothing, locks nothing, reads no clock.
  */
 #ifndef LARDER_DNSREDIR_ANSWER_H
 #define LARDER_DNSREDIR_ANSWER_H
@@ -8,6 +8,7 @@
 #include "dnsredir/choose.h"
 #include "dnsredir/netmap.h"
 #include "dnsredir/packet.h"
+#include "dnsredir/ratelimit.h"
 #include "dnsredir/zone.h"
 
 /* What the server says about itself. */
@@ -26,15 +27,18 @@ struct view {
     const struct ranking *const *rankings; /* [NETMAP_NONE]: where nothing is known */
     const struct standing *standing;       /* of the replicas, at this moment */
     const struct identity *identity;       /* NULL: nothing is said */
+    const struct rate_limit *rates;        /* used with a limiter */
 };
 
 /* Who asks, and how. */
 struct asker {
     struct ip ip;
     bool tcp;
-    uint16_t keepalive; /* with tcp: how long it may be idle, in tenths of a second */
-    uint32_t now;       /* seconds since 1970, for cookies */
-    uint32_t turn;      /* different for each query in all of its bits */
+    uint16_t keepalive;      /* with tcp: how long it may be idle, in tenths of a second */
+    uint32_t now;            /* seconds since 1970, for cookies */
+    uint64_t now_us;         /* monotonic, for the limiter */
+    struct limiter *limiter; /* NULL: no limits */
+    uint32_t turn;           /* different for each query in all of its bits */
 };
 
 /* What happened, for counters and logs. */
@@ -44,6 +48,7 @@ struct answer_note {
     bool ecs;
     enum cookie_state cookie;
     bool truncated;
+    enum limit_verdict limited;
     const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */
     enum choice_level level;
     bool spilled;
@@ -52,7 +57,8 @@ struct answer_note {
 };
 
 /* The response to `packet`, written to `room`, which has DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX
- * with asker->tcp. Returns its length, never more than the asker takes; 0: no answer is due. */
+ * with asker->tcp. Returns its length, never more than the asker takes; 0: no answer is due, or
+ * note->limited is LIMIT_DROP. */
 size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
               struct answer_note *note);
 

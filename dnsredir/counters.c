@@ -21,6 +21,10 @@ const struct metric counter_rows[] = {
 
 void counters_note(struct counters *counters, const struct answer_note *note, size_t len)
 {
+    if (note->limited == LIMIT_DROP) {
+        metric_add(&counters->limited_dropped, 1);
+        return;
+    }
     if (len == 0) {
         metric_add(&counters->dropped, 1);
         return;
@@ -30,6 +34,7 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
     metric_add(&counters->ecs_queries, note->ecs);
     metric_add(&counters->cookie_queries, note->cookie != COOKIE_NONE);
     metric_add(&counters->cookies_good, note->cookie == COOKIE_GOOD);
+    metric_add(&counters->limited_slipped, note->limited == LIMIT_SLIP);
     metric_add(&counters->truncated, note->truncated);
     if (note->policy) {
         metric_add(&counters->steered_answers, 1);

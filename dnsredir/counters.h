@@ -22,6 +22,8 @@
     X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
     X(draining_answers, COUNTER, "Answers with a draining replica because only those were up")     \
     X(all_down_answers, COUNTER, "Answers with the best known replica because none was up")        \
+    X(limited_dropped,  COUNTER, "UDP answers not given: too many of the kind to one network")       \
+    X(limited_slipped,  COUNTER, "UDP answers made small for the same reason")                      \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
     X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
     X(tcp_timeouts,     COUNTER, "TCP connections closed for being idle or slow")                  \

@@ -15,7 +15,7 @@
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
 static const char *const later_zone[] = {"file", "updates", "dnssec", NULL};
 static const char *const later_nearest[] = {"measured", NULL};
-static const char *const later_root[] = {"resolver", "rate-limit", NULL};
+static const char *const later_root[] = {"resolver", NULL};
 
 /* "http://192.0.2.10:3129" */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
@@ -323,6 +323,8 @@ static const struct conf_directive directives[] = {
     {"tcp", CONF_MAP(tcp_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits of connections."},
     {"cookies", CONF_MAP(cookies_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "Proof that a client is at its address."},
+    {"rate-limit", CONF_MAP(rate_limit_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "Against queries with forged addresses: who brings a good cookie or comes by TCP is not limited."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
      "Name of this server among those of one address, for who asks for it by EDNS (RFC 5001)."},
     {"chaos", CONF_MAP(chaos_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,

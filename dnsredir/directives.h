@@ -100,6 +100,7 @@ struct settings {
         struct sip_key *previous;
         size_t previous_count;
     } cookies;
+    struct rate_limit rates;
     char *nsid;
     struct {
         char *version, *host;

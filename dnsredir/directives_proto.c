@@ -55,6 +55,25 @@ static const struct conf_directive cookies_directives[] = {
 const struct conf_table cookies_table = {.rows = cookies_directives, .finish = check_cookies};
 /* clang-format on */
 
+/* ---- rate limits ---- */
+
+/* clang-format off */
+static const struct conf_directive rate_limit_directives[] = {
+    {"responses-per-second", CONF_INT, FIELD(rates.responses), "1000", "0", "1000000", CONF_RELOAD,
+     "By UDP about one name (all names of a zone that do not exist count as one) to one client "
+     "network, IPv4 /24 or IPv6 /56, by each worker. 0: without limit."},
+    {"errors-per-second", CONF_INT, FIELD(rates.errors), "100", "0", "1000000", CONF_RELOAD,
+     "REFUSED, FORMERR, NOTIMP and the like, to one client network."},
+    {"slip", CONF_INT, FIELD(rates.slip), "2", "0", "100", CONF_RELOAD,
+     "Of answers above the limit one in so many is given, empty and truncated, so that a real "
+     "client comes back by TCP, or with BADCOOKIE if it knows cookies. 0: none."},
+    {"exempt", CONF_PREFIX, CONF_LIST(struct settings, rates.exempt, rates.exempt_count),
+     "[127.0.0.0/8, \"::1/128\"]", NULL, NULL, CONF_RELOAD, "Networks without limit."},
+    {0},
+};
+const struct conf_table rate_limit_table = {.rows = rate_limit_directives};
+/* clang-format on */
+
 /* ---- what the server says about itself ---- */
 
 /* One TXT record of class CHAOS with TTL 0 (RFC 4892 3); NULL without text. */

@@ -8,6 +8,7 @@
 #include "dnsredir/directives.h"
 
 extern const struct conf_table cookies_table;
+extern const struct conf_table rate_limit_table;
 extern const struct conf_table chaos_table;
 
 /* For the finish() of the root: what is at the root itself. */

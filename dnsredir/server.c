@@ -97,6 +97,7 @@ static void publish_world(void *arg)
         .rankings = s->settings->nearest.rankings,
         .standing = &world->standing,
         .identity = &world->identity,
+        .rates = &s->settings->rates,
     };
     publish_set(s->publish, world);
     uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
@@ -232,6 +233,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number, size_t
     t->worker.publish = s->publish;
     t->worker.number = number;
     t->worker.connections = connections;
+    t->worker.limiter = limiter_new();
     t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
         err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
@@ -254,6 +256,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number, size_t
 static void thread_fini(struct thread *t)
 {
     CHECK(uv_loop_close(&t->worker.loop) == 0);
+    limiter_free(&t->worker.limiter);
     free(t->udps);
 }
 

@@ -65,12 +65,23 @@ static void pin_source(struct msghdr *header)
     }
 }
 
+/* Of a batch. */
+struct times {
+    uint32_t wall;
+    uint64_t mono_us;
+};
+
 /* Answers packet `i`; whether there is one to send as number `n`. */
 static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n,
-                          uint32_t now)
+                          const struct times *times)
 {
     struct msghdr *header = &udp->in[i].msg_hdr;
-    struct asker asker = {.ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i]), .now = now};
+    struct asker asker = {
+        .ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i]),
+        .now = times->wall,
+        .now_us = times->mono_us,
+        .limiter = udp->worker->limiter,
+    };
 
     if (header->msg_flags & MSG_TRUNC) {
         metric_add(&udp->worker->counters.dropped, 1);
@@ -125,9 +136,9 @@ static bool answer_batch(struct udp *udp, const struct world *world)
         return n < 0 && errno == EINTR;
     }
     metric_add(&udp->worker->counters.udp_queries, (uint64_t)n);
-    uint32_t now = (uint32_t)clock_wall();
+    struct times times = {(uint32_t)clock_wall(), clock_mono_us()};
     for (unsigned i = 0; i < (unsigned)n; i++) {
-        count += answer_packet(udp, world, i, count, now);
+        count += answer_packet(udp, world, i, count, &times);
     }
     send_answers(udp, count);
     return n == BATCH;

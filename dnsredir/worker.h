@@ -26,6 +26,7 @@ struct worker {
     size_t number;      /* as a reader */
     uint32_t turn;      /* queries answered, for rotation */
     size_t connections; /* by TCP, at most */
+    struct limiter *limiter;
     struct counters counters;
 };
 

@@ -43,6 +43,7 @@ void dialogue_init(struct dialogue *d, const char *yaml)
         .rankings = d->settings->nearest.rankings,
         .standing = &d->standing,
         .identity = &d->settings->identity,
+        .rates = &d->settings->rates,
     };
     cr_assert_eq(ip_parse(SPAN("203.0.113.5"), &d->asker.ip), 0);
     buf_fini(&errors);
