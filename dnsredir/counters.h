@@ -28,6 +28,7 @@
     X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
     X(tcp_timeouts,     COUNTER, "TCP connections closed for being idle or slow")                  \
     X(tcp_evicted,      COUNTER, "TCP connections closed to make room for others")                 \
+    X(tcp_client_evicted, COUNTER, "TCP connections closed because their network had too many")      \
     X(tcp_connections,  GAUGE,   "TCP connections that are open")
 /* clang-format on */
 

@@ -298,6 +298,8 @@ static const struct conf_table health_table = {
 static const struct conf_directive tcp_directives[] = {
     {"connections", CONF_INT, FIELD(tcp.connections), "1000", "1", "1000000", 0,
      "At once, per worker; one more closes the one that has been idle longest."},
+    {"per-client", CONF_INT, FIELD(tcp.per_client), "100", "1", "1000000", 0,
+     "Of one client network, IPv4 /24 or IPv6 /56, per worker; one more closes its idlest."},
     {"idle-timeout", CONF_MSEC, FIELD(tcp.idle), "10s", "100ms", "10min", 0,
      "Between two queries of a connection."},
     {"message-timeout", CONF_MSEC, FIELD(tcp.message), "5s", "100ms", "10min", 0,

@@ -92,6 +92,7 @@ struct settings {
     } health;
     struct {
         uint64_t connections;   /* at once, per worker */
+        uint64_t per_client;    /* of them, of one network */
         uint64_t idle, message; /* ms */
     } tcp;
     struct {

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dnsredir/tcp_clients.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,11 +19,12 @@
 struct tcp {
     struct worker *worker;
     uint64_t idle_ms, message_ms;
-    size_t limit;
+    size_t limit, client_limit;
     size_t count;
     size_t handles; /* open or closing; the last one frees */
     bool closing;
     struct list connections; /* the one that was last active is the last */
+    struct tcp_clients clients;
     uv_timer_t tick;
     struct listener *listeners;
     size_t listener_count;
@@ -40,6 +42,8 @@ struct connection {
     struct tcp *tcp;
     uv_tcp_t handle;
     struct ip peer;
+    struct tcp_client *client; /* the peer's network */
+    struct list client_link;
     struct buf in;    /* a query that is not complete */
     struct buf out;   /* answers not yet handed to the kernel */
     uv_write_t write; /* of `out`, when `writing` */
@@ -51,6 +55,7 @@ struct connection {
 static void handle_closed(struct tcp *tcp)
 {
     if (--tcp->handles == 0 && tcp->closing) {
+        tcp_clients_fini(&tcp->clients);
         free(tcp->listeners);
         free(tcp);
     }
@@ -76,6 +81,7 @@ static void connection_close(struct connection *c)
     }
     c->closing = true;
     list_remove(&c->link);
+    tcp_clients_leave(&c->tcp->clients, &c->client, &c->client_link);
     c->tcp->count--;
     metric_sub(&c->tcp->worker->counters.tcp_connections, 1);
     uv_close((uv_handle_t *)&c->handle, on_connection_closed);
@@ -86,6 +92,8 @@ static void connection_touch(struct connection *c)
     c->since = uv_now(&c->tcp->worker->loop);
     list_remove(&c->link);
     list_push_back(&c->tcp->connections, &c->link);
+    list_remove(&c->client_link);
+    list_push_back(&c->client->connections, &c->client_link);
 }
 
 static void connection_read(struct connection *c);
@@ -233,10 +241,16 @@ static void connection_read(struct connection *c)
 
 /* ---- listeners ---- */
 
-static void evict_idlest(struct tcp *tcp)
+/* Too many, of one network or in all: the one that has been idle longest goes. */
+static void make_room(struct tcp *tcp, const struct tcp_client *client)
 {
-    metric_add(&tcp->worker->counters.tcp_evicted, 1);
-    connection_close(list_entry(tcp->connections.next, struct connection, link));
+    if (client->count > tcp->client_limit) {
+        metric_add(&tcp->worker->counters.tcp_client_evicted, 1);
+        connection_close(list_entry(client->connections.next, struct connection, client_link));
+    } else if (tcp->count > tcp->limit) {
+        metric_add(&tcp->worker->counters.tcp_evicted, 1);
+        connection_close(list_entry(tcp->connections.next, struct connection, link));
+    }
 }
 
 static void connection_open(struct tcp *tcp, uv_stream_t *server)
@@ -247,6 +261,7 @@ static void connection_open(struct tcp *tcp, uv_stream_t *server)
 
     c->tcp = tcp;
     list_init(&c->link);
+    list_init(&c->client_link);
     uv_tcp_init(&tcp->worker->loop, &c->handle);
     tcp->handles++;
     tcp->count++;
@@ -259,12 +274,11 @@ static void connection_open(struct tcp *tcp, uv_stream_t *server)
     }
     metric_add(&tcp->worker->counters.tcp_accepted, 1);
     c->peer = ip_of_sockaddr((const struct sockaddr *)&peer);
+    c->client = tcp_clients_enter(&tcp->clients, &c->peer, &c->client_link);
     uv_tcp_nodelay(&c->handle, 1);
     connection_touch(c);
+    make_room(tcp, c->client);
     connection_read(c);
-    if (tcp->count > tcp->limit) {
-        evict_idlest(tcp);
-    }
 }
 
 static void on_connection(uv_stream_t *server, int status)
@@ -353,6 +367,8 @@ int tcp_open(struct worker *worker, const struct settings *settings, struct tcp 
     tcp->idle_ms = settings->tcp.idle;
     tcp->message_ms = settings->tcp.message;
     tcp->limit = worker->connections;
+    tcp->client_limit = settings->tcp.per_client;
+    tcp_clients_init(&tcp->clients);
     list_init(&tcp->connections);
     uv_timer_init(&worker->loop, &tcp->tick);
     tcp->handles = 1;
