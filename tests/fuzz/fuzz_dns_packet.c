@@ -1,5 +1,6 @@
-/* A packet to a redirector with wildcards, delegations, chains and steered names: every response
- * must be a response, within its limit, and not fool our own reader. */
+/* A packet to a redirector with wildcards, delegations, chains and steered names, which has
+ * cookies, an identifier and limits: every response must be a response, within its limit, not
+ * larger than the query when limits shorten it, and not fool our own reader. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/answer.h"
@@ -56,11 +57,20 @@ static void make_view(void)
     ranking->count = ranking->listed = 2;
     ranking->ids[1] = 1;
     rankings[0] = rankings[1] = ranking;
+    static struct rrset version = {.type = TYPE_TXT, .count = 1};
+    static uint8_t wire[] = "\xc0\x0c\0\x10\0\3\0\0\0\0\0\2\1v";
+    version.wire = wire;
+    version.len = sizeof(wire) - 1;
+    static struct identity identity = {
+        .cookies = {2, {{1, 2}, {3, 4}}}, .nsid = SPAN_INIT("fuzz"), .version = &version};
+    static const struct rate_limit rates = {.responses = 1, .errors = 1, .slip = 1};
     view = (struct view){
         .zones = zones,
         .nearest = netmap_new(&entry, 1, NULL, 0),
         .rankings = rankings,
         .standing = &standing,
+        .identity = &identity,
+        .rates = &rates,
     };
 }
 
@@ -68,16 +78,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t room[DNS_MESSAGE_MAX];
-    struct asker asker = {.tcp = size % 2, .turn = (uint32_t)size};
+    static struct limiter *limiter;
+    struct asker asker = {
+        .tcp = size % 2,
+        .turn = (uint32_t)size,
+        .keepalive = 100,
+        .now_us = 1000000, /* time stands still: the second of each kind is one too many */
+    };
     struct answer_note note;
 
     if (!view.zones) {
         make_view();
+        limiter = limiter_new();
     }
+    asker.limiter = size % 4 ? NULL : limiter;
     size_t len = answer(&view, &asker, span_of(data, size), room, &note);
     if (len) {
         struct query echo;
         CHECK(len >= DNS_HEADER_LEN && (asker.tcp || len <= DNS_UDP_MAX));
+        CHECK(note.limited != LIMIT_SLIP || note.rcode != RCODE_NOERROR || len <= size + 64);
         CHECK(room[0] == data[0] && room[1] == data[1] && (room[2] & 0x80));
         room[2] &= 0x7f;
         query_read(span_of(room, len), &echo);
