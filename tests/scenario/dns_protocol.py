@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""The protocol of larder-dns as dig, kdig and bare packets see it: dns_protocol.py BUILD
+
+Cookies, NSID, keepalive, extended errors, CHAOS, EDNS versions and options, rate limits, and how
+many TCP connections one network may have.
+"""
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+
+CONFIG = """
+listen: ["127.0.0.1:{dns}"]
+admin: {{ address: "127.0.0.1:{admin}" }}
+cookies: {{ secret: e5e973e5a6b2a43f48e7dc849e37bfcf, required: {required} }}
+nsid: fra-1
+chaos: {{ version: larder }}
+rate-limit: {{ responses-per-second: 1, errors-per-second: 1, exempt: [127.0.0.0/24] }}
+tcp: {{ per-client: 5, idle-timeout: 2min }}
+zones:
+  - name: ex.test
+    nameservers: [ns.ex.test]
+    names:
+      - {{ name: ns, records: ["A 192.0.2.53"] }}
+      - {{ name: www, records: ["A 192.0.2.1"] }}
+      - {{ name: big, records: [{big}] }}
+"""
+PATIENCE = 20
+COOKIE = 10
+failures = []
+
+
+def expect(what, good, seen=""):
+    print("ok:" if good else "FAILED:", what, "" if good else seen)
+    if not good:
+        failures.append(what)
+
+
+def query(name, number=1, options=b"", kind=1):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    opt = b"\0" + struct.pack(">HHIH", 41, 1232, 0, len(options)) + options
+    head = struct.pack(">HHHHHH", number, 0, 1, 0, 0, 1)
+    return head + labels + b"\0" + struct.pack(">HH", kind, 1) + opt
+
+
+def option(code, value):
+    return struct.pack(">HH", code, len(value)) + value
+
+
+class Answer:
+    """The header, and the options of an OPT that is the last record."""
+
+    def __init__(self, packet):
+        self.number, flags, _, self.answers, _, _ = struct.unpack(">HHHHHH", packet[:12])
+        self.truncated = bool(flags & 0x200)
+        self.rcode, self.options = flags & 15, {}
+        at = packet.rfind(b"\0" + struct.pack(">HH", 41, 1232))
+        self.rcode |= packet[at + 5] << 4
+        data = packet[at + 11 :]
+        while data:
+            code, length = struct.unpack(">HH", data[:4])
+            self.options[code] = data[4 : 4 + length]
+            data = data[4 + length :]
+
+
+class Peer:
+    """Somebody at an address of its own."""
+
+    def __init__(self, port, address):
+        self.server, self.address, self.number = ("127.0.0.1", port), address, 0
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((address, 0))
+        self.udp.connect(self.server)
+
+    def ask(self, name, options=b"", kind=1, patience=PATIENCE):
+        """One answer, asked for until it comes; None if none comes."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            self.number += 1
+            self.udp.settimeout(min(1, patience))
+            try:
+                self.udp.send(query(name, self.number, options, kind))
+                while True:
+                    answer = Answer(self.udp.recv(4096))
+                    if answer.number == self.number:
+                        return answer
+            except TimeoutError:
+                pass
+        return None
+
+    def connect(self):
+        return socket.create_connection(self.server, PATIENCE, source_address=(self.address, 0))
+
+
+def tcp_ask(conn, name, options=b"", kind=1):
+    message = query(name, 7, options, kind)
+    conn.sendall(struct.pack(">H", len(message)) + message)
+    data = b""
+    while len(data) < 2 or len(data) < 2 + struct.unpack(">H", data[:2])[0]:
+        piece = conn.recv(65536)
+        if not piece:
+            return None
+        data += piece
+    return Answer(data[2:])
+
+
+class Server:
+    def __init__(self, build, folder, required):
+        self.dns, self.admin = larder.free_port(), larder.free_port()
+        path = folder / f"dns-{required}.yaml"
+        big = ", ".join(f'"A 10.9.{n}.1"' for n in range(100))
+        path.write_text(CONFIG.format(dns=self.dns, admin=self.admin, required=required, big=big))
+        self.process = subprocess.Popen([build / "dnsredir/larder-dns", "--config", path])
+        larder.await_port("127.0.0.1", self.dns, self.process)
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith(f"larder_dns_{name} "):
+                    return int(line.split()[1])
+        return None
+
+    def tool(self, program, *arguments):
+        command = [program, "@127.0.0.1", "-p", str(self.dns), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+    def close(self):
+        self.process.terminate()
+        expect("TERM ends it", self.process.wait(30) == 0)
+
+
+def by_tools(server):
+    """What dig and, if it is there, kdig print: what must be in it, for these arguments."""
+    rows = [
+        ("dig", "+nsid www.ex.test", ["status: NOERROR", 'fra-1"', "192.0.2.1"]),
+        ("dig", "+cookie www.ex.test", ["(good)", "192.0.2.1"]),
+        ("dig", "+ednsopt=65001:abcd www.ex.test", ["status: NOERROR", "192.0.2.1"]),
+        ("dig", "+edns=1 +noednsnegotiation www.ex.test", ["BADVERS", "version: 0"]),
+        ("dig", "+ednsflags=0x7fff www.ex.test", ["status: NOERROR", "flags:; udp: 1232"]),
+        ("dig", "+dnssec www.ex.test", ["flags: do; udp: 1232"]),
+        ("dig", "+bufsize=512 +ignore big.ex.test", ["tc", "ANSWER: 0"]),
+        ("dig", "+bufsize=512 big.ex.test", ["ANSWER: 100"]),
+        ("dig", "+tcp +keepalive www.ex.test", ["192.0.2.1", "KEEPALIVE: 120.0 secs"]),
+        ("dig", "+norecurse www.example.org", ["status: REFUSED", "EDE: 20"]),
+        ("dig", "+opcode=NOTIFY www.ex.test", ["status: NOTIMP", "EDE: 21"]),
+        ("dig", "CH TXT version.bind", ['"larder"']),
+        ("dig", "CH TXT id.server", ["status: REFUSED"]),
+        ("dig", "+noedns www.ex.test", ["192.0.2.1", "ADDITIONAL: 0"]),
+        ("dig", "+cdflag +adflag +zflag www.ex.test", ["flags: qr aa rd;"]),
+        ("dig", "+qr +header-only +cookie .", ["status: NOERROR", "QUERY: 0", "(good)"]),
+        ("kdig", "+nsid +cookie www.ex.test", ["status: NOERROR", "COOKIE", "6672612D31"]),
+        ("kdig", "+padding=128 www.ex.test", ["status: NOERROR", "192.0.2.1"]),
+        ("kdig", "+tcp +keepopen www.ex.test big.ex.test", ["ANSWER: 100", "192.0.2.1"]),
+    ]
+    for program, arguments, wanted in rows:
+        if shutil.which(program):
+            seen = server.tool(program, *arguments.split())
+            missing = [want for want in wanted if want.lower() not in seen.lower()]
+            expect(f"{program} {arguments}", not missing, f"{missing} in {seen}")
+
+
+def cookies(server):
+    one, other = Peer(server.dns, "127.0.0.7"), Peer(server.dns, "127.0.0.8")
+    mine = os.urandom(8)
+    first = one.ask("www.ex.test", option(COOKIE, mine))
+    cookie = first.options[COOKIE]
+    expect("a client's cookie alone is not enough here", first.rcode == 23 and first.answers == 0)
+    expect("BADCOOKIE brings a cookie", cookie[:8] == mine and len(cookie) == 24)
+    expect("which is good", one.ask("www.ex.test", option(COOKIE, cookie)).answers == 1)
+    expect("not from elsewhere", other.ask("www.ex.test", option(COOKIE, cookie)).rcode == 23)
+    expect("and not needed without", one.ask("www.ex.test").answers == 1)
+    expect("a cut one is malformed", one.ask("www.ex.test", option(COOKIE, cookie[:9])).rcode == 1)
+    with other.connect() as conn:
+        expect("TCP proves as much", tcp_ask(conn, "www.ex.test", option(COOKIE, mine)).answers == 1)
+
+
+def flood(peer, name, enough):
+    """Asks as fast as it can until `enough` of the kinds of answers seen; returns them."""
+    seen, end = set(), time.monotonic() + PATIENCE
+    peer.udp.settimeout(0.05)
+    while time.monotonic() < end and not enough(seen):
+        for number in range(50):
+            peer.udp.send(query(name, number))
+        try:
+            while True:
+                answer = Answer(peer.udp.recv(4096))
+                seen.add((answer.rcode, answer.truncated, answer.answers))
+        except TimeoutError:
+            pass
+    return seen
+
+
+def limits(server):
+    """A flood from one network, whose real client has another way."""
+    victim, neighbour = "127.1.1.1", Peer(server.dns, "127.1.2.1")
+    seen = flood(Peer(server.dns, victim), "www.ex.test", lambda kinds: len(kinds) == 2)
+    expect("some are answered, some truncated", seen == {(0, False, 1), (0, True, 0)}, seen)
+    dropped = server.metric("limited_dropped_total")
+    expect("some are dropped, and counted", dropped > 0)
+    expect("slipped ones are counted", server.metric("limited_slipped_total") > 0)
+    expect("a neighbour is served", neighbour.ask("www.ex.test").answers == 1)
+    real = Peer(server.dns, victim)
+    with real.connect() as conn:
+        got = [tcp_ask(conn, "www.ex.test").answers for _ in range(20)]
+        expect("TCP is not limited", got == [1] * 20, got)
+        cookie = tcp_ask(conn, "www.ex.test", option(COOKIE, b"clientck")).options[COOKIE]
+        answer = tcp_ask(conn, "ex.test", kind=252)
+        expect("transfers are refused by it", answer.rcode == 5 and answer.options[15] == b"\0\x12")
+    got = [real.ask("www.ex.test", option(COOKIE, cookie)) for _ in range(20)]
+    expect("nor is who has a good cookie", all(a.answers == 1 and not a.truncated for a in got))
+    seen = flood(neighbour, "www.example.org",
+                 lambda kinds: kinds and server.metric("limited_dropped_total") > dropped)
+    expect("errors are limited, too", seen == {(5, False, 0)}, seen)
+    expect("and dropped", server.metric("limited_dropped_total") > dropped)
+
+
+def connections(server):
+    """Six connections of a network that may have five, beside one of another."""
+    other = Peer(server.dns, "127.3.1.1").connect()
+    tcp_ask(other, "www.ex.test")
+    crowd = []
+    for n in range(6):  # two addresses, one network
+        crowd.append(Peer(server.dns, f"127.3.2.{n % 2 + 1}").connect())
+        expect(f"connection {n + 1} is served", tcp_ask(crowd[-1], "www.ex.test").answers == 1)
+    expect("the idlest of them has gone", crowd[0].recv(1) == b"")
+    expect("the others are there", all(tcp_ask(c, "www.ex.test").answers == 1 for c in crowd[1:]))
+    expect("and so is the other network's", tcp_ask(other, "www.ex.test").answers == 1)
+    expect("it is counted", server.metric("tcp_client_evicted_total") == 1)
+    for conn in crowd + [other]:
+        conn.close()
+
+
+def main():
+    larder.need(shutil.which("dig") or "/usr/bin/dig")
+    build = pathlib.Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(build, pathlib.Path(folder), "false")
+        by_tools(server)
+        limits(server)
+        connections(server)
+        server.close()
+        server = Server(build, pathlib.Path(folder), "true")
+        cookies(server)
+        seen = server.tool("dig", "+cookie", "www.ex.test")
+        expect("dig comes back after BADCOOKIE", "192.0.2.1" in seen and "(good)" in seen, seen)
+        server.close()
+    sys.exit(bool(failures))
+
+
+main()
