@@ -425,5 +425,6 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     note->rcode = (uint16_t)a.rcode;
     note->edns = query.edns.present;
     note->ecs = query.edns.ecs.present;
+    note->scope = a.packet.opt.scope;
     return note->limited == LIMIT_DROP ? 0 : packet_finish(&a.packet, a.rcode, a.flags);
 }

@@ -19,6 +19,11 @@ const struct metric counter_rows[] = {
 };
 /* clang-format on */
 
+const char *counters_rcode(unsigned rcode)
+{
+    return rcode_words[rcode < RCODE_COUNT ? rcode : RCODE_SERVFAIL];
+}
+
 void counters_note(struct counters *counters, const struct answer_note *note, size_t len)
 {
     if (note->limited == LIMIT_DROP) {

@@ -25,6 +25,7 @@
     X(limited_dropped,  COUNTER, "UDP answers not given: too many of the kind to one network")       \
     X(limited_slipped,  COUNTER, "UDP answers made small for the same reason")                      \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
+    X(log_dropped,      COUNTER, "Queries missing in the query log because its file was too slow")  \
     X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
     X(tcp_timeouts,     COUNTER, "TCP connections closed for being idle or slow")                  \
     X(tcp_evicted,      COUNTER, "TCP connections closed to make room for others")                 \
@@ -41,6 +42,9 @@ struct counters {
 };
 
 extern const struct metric counter_rows[];
+
+/* "NXDOMAIN", or a number as text. */
+const char *counters_rcode(unsigned rcode);
 
 /* Counts one answer; `len` 0: none was given. Only by the thread that owns the counters. */
 void counters_note(struct counters *counters, const struct answer_note *note, size_t len);

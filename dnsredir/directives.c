@@ -327,6 +327,7 @@ static const struct conf_directive directives[] = {
      "Proof that a client is at its address."},
     {"rate-limit", CONF_MAP(rate_limit_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "Against queries with forged addresses: who brings a good cookie or comes by TCP is not limited."},
+    {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD, "The query log."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
      "Name of this server among those of one address, for who asks for it by EDNS (RFC 5001)."},
     {"chaos", CONF_MAP(chaos_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
@@ -411,7 +412,8 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b)
 {
     bool same = a->listen_count == b->listen_count && a->workers == b->workers &&
                 same_endpoint(&a->admin, &b->admin) &&
-                memcmp(&a->tcp, &b->tcp, sizeof(a->tcp)) == 0;
+                memcmp(&a->tcp, &b->tcp, sizeof(a->tcp)) == 0 &&
+                span_eq(span_str(a->log.queries), span_str(b->log.queries));
 
     for (size_t i = 0; same && i < a->listen_count; i++) {
         same = same_endpoint(&a->listen[i], &b->listen[i]);

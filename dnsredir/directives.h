@@ -102,6 +102,10 @@ struct settings {
         size_t previous_count;
     } cookies;
     struct rate_limit rates;
+    struct {
+        char *queries; /* a file, "-", or NULL */
+        uint32_t sample;
+    } log;
     char *nsid;
     struct {
         char *version, *host;

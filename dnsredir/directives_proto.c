@@ -119,6 +119,19 @@ static const struct conf_directive chaos_directives[] = {
 const struct conf_table chaos_table = {.rows = chaos_directives, .finish = check_chaos};
 /* clang-format on */
 
+/* ---- the query log ---- */
+
+/* clang-format off */
+static const struct conf_directive log_directives[] = {
+    {"queries", CONF_PATH, FIELD(log.queries), NULL, NULL, NULL, 0,
+     "File for queries as JSON, a line each; - is standard error. Reopened at SIGUSR1."},
+    {"sample", CONF_INT, FIELD(log.sample), "1", "1", "1000000", CONF_RELOAD,
+     "One query in so many is written."},
+    {0},
+};
+const struct conf_table log_table = {.rows = log_directives};
+/* clang-format on */
+
 void compile_identity(struct settings *settings)
 {
     settings->identity.nsid = span_str(settings->nsid);

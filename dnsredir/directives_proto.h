@@ -10,6 +10,7 @@
 extern const struct conf_table cookies_table;
 extern const struct conf_table rate_limit_table;
 extern const struct conf_table chaos_table;
+extern const struct conf_table log_table;
 
 /* For the finish() of the root: what is at the root itself. */
 void compile_identity(struct settings *settings);

@@ -45,8 +45,9 @@ struct server {
     struct thread *threads;
     size_t thread_count;
     struct admin *admin;
+    struct querylog *log;
     uv_timer_t collect;
-    uv_signal_t signals[3];
+    uv_signal_t signals[4];
 
     uv_work_t work; /* a reload: everything below is the work's while it runs */
     bool reloading, reload_again, stopping;
@@ -147,7 +148,8 @@ static void reload_done(uv_work_t *work, int status)
         settings_free(&s->loaded);
     } else if (s->loaded) {
         if (!settings_same_sockets(s->settings, s->loaded)) {
-            log_warn("restart_needed", "reason=%s", "listen, workers, tcp or admin changed");
+            log_warn("restart_needed", "reason=%s",
+                     "listen, workers, tcp, admin or log.queries changed");
         }
         adopt(s, s->loaded);
         s->loaded = NULL;
@@ -234,6 +236,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number, size_t
     t->worker.number = number;
     t->worker.connections = connections;
     t->worker.limiter = limiter_new();
+    t->worker.log = s->log;
     t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
         err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
@@ -315,6 +318,12 @@ static void on_reload_signal(uv_signal_t *handle, int number)
     reload_begin(handle->data);
 }
 
+static void on_reopen_signal(uv_signal_t *handle, int number)
+{
+    const struct server *s = handle->data;
+    querylog_reopen(s->log);
+}
+
 static void watch_signal(struct server *s, size_t slot, int number, uv_signal_cb callback)
 {
     CHECK(uv_signal_init(&s->loop, &s->signals[slot]) == 0);
@@ -341,7 +350,13 @@ static int start(struct server *s)
     watch_signal(s, 0, SIGTERM, on_end_signal);
     watch_signal(s, 1, SIGINT, on_end_signal);
     watch_signal(s, 2, SIGHUP, on_reload_signal);
-    int err = start_workers(s);
+    watch_signal(s, 3, SIGUSR1, on_reopen_signal);
+    int err = querylog_open(s->settings->log.queries, s->settings->workers, &s->log);
+    if (err) {
+        log_error("query_log_failed", "file=%s err=%s", s->settings->log.queries, err_text(err));
+    } else {
+        err = start_workers(s);
+    }
     if (!err && s->settings->admin.len) {
         err = admin_open(&s->loop, &s->settings->admin, render_page, s, &s->admin);
         if (err) {
@@ -357,6 +372,7 @@ static void fini(struct server *s)
         uv_thread_join(&s->threads[i].id);
         thread_fini(&s->threads[i]);
     }
+    querylog_close(&s->log);
     CHECK(uv_loop_close(&s->loop) == 0);
     publish_free(&s->publish);
     free(s->threads);
@@ -368,7 +384,6 @@ int server_run(int argc, char **argv, struct settings *settings)
     struct server s = {.argc = argc, .argv = argv, .cookie_key = sip_key_random()};
 
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGUSR1, SIG_IGN); /* "reopen your logs": ours is standard error */
     CHECK(uv_loop_init(&s.loop) == 0);
     s.publish = publish_new(settings->workers, world_free);
     s.threads = xcalloc(settings->workers, sizeof(*s.threads));

@@ -8,6 +8,7 @@
 #include "dnsredir/counters.h"
 #include "dnsredir/directives.h"
 #include "dnsredir/publish.h"
+#include "dnsredir/querylog.h"
 
 #include <uv.h>
 
@@ -27,6 +28,7 @@ struct worker {
     uint32_t turn;      /* queries answered, for rotation */
     size_t connections; /* by TCP, at most */
     struct limiter *limiter;
+    struct querylog *log; /* NULL: none; ring `number` is ours */
     struct counters counters;
 };
 
@@ -54,6 +56,10 @@ static inline size_t worker_answer(struct worker *worker, const struct world *wo
     asker->turn = scatter(worker->turn++);
     size_t len = answer(&world->view, asker, packet, room, &note);
     counters_note(&worker->counters, &note, len);
+    if (worker->log && (asker->turn >> 7) % world->settings->log.sample == 0 &&
+        !querylog_put(worker->log, worker->number, asker, &note, packet, len)) {
+        metric_add(&worker->counters.log_dropped, 1);
+    }
     return len;
 }
 

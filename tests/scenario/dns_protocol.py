@@ -4,6 +4,7 @@
 Cookies, NSID, keepalive, extended errors, CHAOS, EDNS versions and options, rate limits, and how
 many TCP connections one network may have.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -23,6 +24,7 @@ listen: ["127.0.0.1:{dns}"]
 admin: {{ address: "127.0.0.1:{admin}" }}
 cookies: {{ secret: e5e973e5a6b2a43f48e7dc849e37bfcf, required: {required} }}
 nsid: fra-1
+log: {{ queries: queries.json }}
 chaos: {{ version: larder }}
 rate-limit: {{ responses-per-second: 1, errors-per-second: 1, exempt: [127.0.0.0/24] }}
 tcp: {{ per-client: 5, idle-timeout: 2min }}
@@ -239,6 +241,20 @@ def connections(server):
         conn.close()
 
 
+def query_log(path, server):
+    """Written once the server has ended: every query a line, however odd its name."""
+    peer = Peer(server.dns, "127.0.0.9")
+    odd = peer.ask('a"b\n.ex.test')
+    server.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    mine = [line for line in lines if line["client"] == "127.0.0.9"]
+    expect("the last query is in the log", odd.rcode == 3 and mine and mine[-1]["rcode"] == "NXDOMAIN")
+    expect("its name cannot break out", mine[-1]["name"] == 'a\\"b\\010.ex.test.', mine)
+    expect("so is what was slipped", "slip" in {line["limited"] for line in lines})
+    expect("and how it came", {line["proto"] for line in lines} == {"udp", "tcp"})
+    path.rename(path.with_suffix(".old"))
+
+
 def main():
     larder.need(shutil.which("dig") or "/usr/bin/dig")
     build = pathlib.Path(sys.argv[1]).resolve()
@@ -247,7 +263,7 @@ def main():
         by_tools(server)
         limits(server)
         connections(server)
-        server.close()
+        query_log(pathlib.Path(folder) / "queries.json", server)
         server = Server(build, pathlib.Path(folder), "true")
         cookies(server)
         seen = server.tool("dig", "+cookie", "www.ex.test")
