@@ -49,7 +49,7 @@ struct answer_note {
     enum cookie_state cookie;
     bool truncated;
     enum limit_verdict limited;
-    uint8_t scope; /* with ecs */
+    uint8_t scope;               /* with ecs */
     const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */
     enum choice_level level;
     bool spilled;

@@ -15,6 +15,9 @@ const struct metric counter_rows[] = {
     {"policy_answers", METRIC_COUNTER, offsetof(struct counters, policies),
      "Answers that a policy chose, by its kind",
      {{"policy", policy_words, POLICY_KINDS}, {NULL, NULL, 0}}},
+    {"udp_batch_seconds", METRIC_HISTOGRAM, offsetof(struct counters, batch),
+     "From reading a batch of UDP queries to having sent its answers",
+     {{NULL, NULL, 0}, {NULL, NULL, 0}}},
     {0},
 };
 /* clang-format on */

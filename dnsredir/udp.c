@@ -141,6 +141,7 @@ static bool answer_batch(struct udp *udp, const struct world *world)
         count += answer_packet(udp, world, i, count, &times);
     }
     send_answers(udp, count);
+    histogram_observe(&udp->worker->counters.batch, clock_mono_us() - times.mono_us);
     return n == BATCH;
 }
 

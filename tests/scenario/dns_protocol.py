@@ -209,6 +209,7 @@ def limits(server):
     dropped = server.metric("limited_dropped_total")
     expect("some are dropped, and counted", dropped > 0)
     expect("slipped ones are counted", server.metric("limited_slipped_total") > 0)
+    expect("batches are timed", server.metric("udp_batch_seconds_count") > 0)
     expect("a neighbour is served", neighbour.ask("www.ex.test").answers == 1)
     real = Peer(server.dns, victim)
     with real.connect() as conn:
