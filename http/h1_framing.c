@@ -6,8 +6,6 @@
 
 #include "http/uri.h"
 
-enum { LENGTH_DIGITS_MAX = 18 };
-
 static bool fail(struct h1_error *error, int status, const char *what)
 {
     *error = (struct h1_error){status, what};

@@ -1,11 +1,15 @@
 /*
  * h1_framing - what a parsed HTTP/1 head means for its body and its connection (RFC 9112 3.2, 6.3,
- * 9.3). The second half of h1_parse, for it alone. Pure.
+ * 9.3). The second half of h1_parse, for it alone, but for the limit. Pure.
  */
 #ifndef LARDER_HTTP_H1_FRAMING_H
 #define LARDER_HTTP_H1_FRAMING_H
 
 #include "http/h1_parse.h"
+
+/* Digits of a Content-Length, leading zeros among them; in HTTP/2, too, whose bodies go on as
+ * HTTP/1. */
+#define LENGTH_DIGITS_MAX 18
 
 /* What the fields said, gathered while they were read: the last value of each and how many. */
 struct h1_seen {

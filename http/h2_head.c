@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include "http/chars.h"
+#include "http/h1_framing.h"
 #include "http/put.h"
 #include "http/trailers.h"
 #include "http/uri.h"
@@ -184,7 +185,8 @@ static void take_length(struct h2_block *block, struct span value)
 {
     uint64_t length;
 
-    if (block->lengths++ > 0 || !span_to_u64(value, INT64_MAX, &length)) {
+    if (block->lengths++ > 0 || value.len > LENGTH_DIGITS_MAX ||
+        !span_to_u64(value, INT64_MAX, &length)) {
         fail(block, 400, "Content-Length is there twice or is not a number");
         return;
     }

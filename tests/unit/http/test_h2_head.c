@@ -124,6 +124,7 @@ Test(h2_head, what_is_refused)
         {FIELDS(GET, "content-length=1"), 400},
         {FIELDS(GET, "content-length=0", "content-length=0"), 400},
         {FIELDS(GET, "content-length=+1"), 400},
+        {FIELDS(GET, "content-length=4099276460824344802"), 400}, /* as in HTTP/1 */
         {FIELDS(":method=CONNECT", ":scheme=http", ":authority=a:1", ":path=/"), 400},
         {FIELDS(":method=CONNECT"), 400},
         {FIELDS(GET, ":protocol=websocket"), 400},
