@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define SEGMENT_MIN (UINT64_C(2) << 20) /* an inline object with the longest key fits */
-#define SEGMENT_MAX (UINT64_C(8) << 30)
 #define SEGMENTS_WANTED 128
 
 /* A disk that fails so often is not worth more descriptors: until the next start nothing is taken.
@@ -43,6 +42,12 @@ static void close_index(struct index *index)
     }
 }
 
+static void ignore_segment(void *arg, const struct index_segment *listed)
+{
+    (void)arg;
+    (void)listed;
+}
+
 /* *out is NULL after a failure. */
 static int open_index(const struct disk *disk, const char *path, const struct index *heir_of,
                       struct index **out)
@@ -50,8 +55,10 @@ static int open_index(const struct disk *disk, const char *path, const struct in
     struct index *index = xcalloc(1, sizeof(*index));
     int err = index_open(index, path, disk->size, heir_of);
 
-    /* Lowering the size leaves an index that is too large, and an index file never shrinks. */
-    if (!err && index_used(index) > disk->size / 2) {
+    /* Lowering the size leaves an index that is too large, and an index file never shrinks. A list
+     * of segments that makes no sense is of a damaged one. */
+    if (!err && (index_used(index) > disk->size / 2 ||
+                 index_each_segment(index, ignore_segment, NULL) == ERR_CORRUPT)) {
         index_close(index);
         err = ERR_CORRUPT;
     }
@@ -155,7 +162,9 @@ static uint64_t segment_size_for(uint64_t size)
 {
     uint64_t wanted = size / SEGMENTS_WANTED & ~UINT64_C(0xffff);
 
-    return wanted < SEGMENT_MIN ? SEGMENT_MIN : wanted > SEGMENT_MAX ? SEGMENT_MAX : wanted;
+    return wanted < SEGMENT_MIN            ? SEGMENT_MIN
+           : wanted > SEGMENT_CAPACITY_MAX ? SEGMENT_CAPACITY_MAX
+                                           : wanted;
 }
 
 /* Files the index does not know: of dropped segments, or of a run that died before its commit. */

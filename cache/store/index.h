@@ -90,10 +90,13 @@ struct index_segment {
     uint64_t capacity;
     int64_t created; /* seconds since 1970 */
 };
+/* A larger one is a damage. */
+#define SEGMENT_CAPACITY_MAX (UINT64_C(8) << 30)
 int index_put_segment(struct index *index, const struct index_segment *segment);
 /* With what is known of the uses of its objects. */
 int index_drop_segment(struct index *index, uint32_t id);
-/* Calls `each` for every segment, in order of their ids. Takes a read transaction of its own. */
+/* Calls `each` for every segment, in order of their ids. Takes a read transaction of its own.
+ * ERR_CORRUPT: a record makes no sense, and those behind it were not told. */
 int index_each_segment(struct index *index,
                        void (*each)(void *arg, const struct index_segment *segment), void *arg);
 

@@ -143,8 +143,8 @@ static int walk_segments(MDB_cursor *cursor,
         }
         memcpy(&segment.id, key.mv_data, sizeof(segment.id));
         memcpy(&info, val.mv_data, sizeof(info));
-        if (info.log >= S3_LOGS) {
-            return ERR_CORRUPT;
+        if (info.log >= S3_LOGS || info.capacity > SEGMENT_CAPACITY_MAX) {
+            return ERR_CORRUPT; /* memory is taken by it */
         }
         segment.log = info.log;
         segment.capacity = info.capacity;

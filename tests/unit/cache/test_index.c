@@ -119,6 +119,29 @@ Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
     teardown(dir, &index);
 }
 
+static void forget(void *arg, const struct index_segment *segment)
+{
+    (void)segment;
+    ++*(int *)arg;
+}
+
+/* Memory is taken by the capacity: one flipped bit of it must not ask for all there is. */
+Test(index, a_segment_larger_than_any_is_a_damage)
+{
+    struct index index;
+    char dir[64];
+    int seen = 0;
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(list_segment(&index, 1, SEGMENT_CAPACITY_MAX), 0);
+    cr_expect_eq(list_segment(&index, 2, (64u << 20) | UINT64_C(1) << 53), 0);
+    cr_assert_eq(index_commit(&index), 0);
+    cr_expect_eq(index_each_segment(&index, forget, &seen), ERR_CORRUPT);
+    cr_expect_eq(seen, 1);
+    teardown(dir, &index);
+}
+
 struct uses_seen {
     uint32_t blocks;
     uint32_t sum;
