@@ -45,7 +45,7 @@ def free_port(host="127.0.0.1"):
                 continue
 
 
-def await_port(host, port, process=None, seconds=20):
+def await_port(host, port, process=None, seconds=120):
     """Waits until something accepts on host:port; fails when the process ends first."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -96,7 +96,7 @@ class Proxy:
         """SIGTERM; True when it left by itself with status 0."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=15) == 0
+            return self.process.wait(timeout=60) == 0
         except subprocess.TimeoutExpired:
             self.kill()
             return False

@@ -34,10 +34,10 @@ listening() { # HOST:PORT
     (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
 }
 
-# await_port HOST:PORT PID: true once it accepts, false when the process has ended or 20 s are over.
+# await_port HOST:PORT PID: true once it accepts, false when the process has ended or 60 s are over.
 await_port() {
     local tries
-    for ((tries = 0; tries < 200; tries++)); do
+    for ((tries = 0; tries < 600; tries++)); do
         listening "$1" && return 0
         kill -0 "$2" 2>/dev/null || return 1
         sleep 0.1
@@ -45,11 +45,11 @@ await_port() {
     return 1
 }
 
-# end PID: TERM, then KILL after 10 s. The status is the program's own; 137 when it had to be killed.
+# end PID: TERM, then KILL after 60 s. The status is the program's own; 137 when it had to be killed.
 end() {
     local pid=$1 tries
     kill -TERM "$pid" 2>/dev/null
-    for ((tries = 0; tries < 100; tries++)); do
+    for ((tries = 0; tries < 600; tries++)); do
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done

@@ -25,7 +25,7 @@ import ranges  # noqa: E402
 import raw  # noqa: E402
 from pieces import Content, Origin, Resource  # noqa: E402
 
-PATIENCE = 30
+PATIENCE = 90
 ENOUGH = 60  # responses with parts between two deaths of the proxy, however long that takes
 LONGEST = 90  # seconds for that
 SIZES = (300_000, 5_000_000, 9_000_000)

@@ -29,7 +29,7 @@ from pieces import Content, Origin, Resource  # noqa: E402
 
 BITE = 1 << 18
 LONGEST = 4 << 20
-PATIENCE = 30
+PATIENCE = 90
 OVERLAP = 0.02  # of the file; a small one may be cut short as often as a large one
 OVERLAP_LEAST = 1 << 20
 FAULT_SIZE = 6_000_000

@@ -166,7 +166,7 @@ class Client(threading.Thread):
     def open(self):
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.storm.proxy.port,
-                                                         timeout=60)
+                                                         timeout=120)
 
     def close(self):
         if self.connection:
@@ -309,7 +309,7 @@ class Client(threading.Thread):
 
 
 def status(proxy):
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=120)
     connection.request("GET", "/status")
     return json.loads(connection.getresponse().read())
 
