@@ -54,6 +54,26 @@ static const struct verb verbs[] = {
      "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
      "URL", verb_explain, false},
+    {"dns", "larderctl dns [--admin ADDRESS] [--json]", "What larder-dns is doing.",
+     "Asks the admin listener of larder-dns about its replicas: their state, why and since when,\n"
+     "their share of the answers, their load, and whether they are too full for some clients.\n\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3130 (the default)\n"
+     "  --json           the answer as it comes\n\n"
+     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+     NULL, verb_dns, false},
+    {"drain", "larderctl drain REPLICA [--admin ADDRESS]", "No more clients for a replica.",
+     "Has larder-dns give the replica to nobody while others are up: it is empty within the ttl "
+     "of\n"
+     "its names. Until larderctl undrain, or the end of larder-dns; `drain: yes` in its\n"
+     "configuration lasts.\n\n"
+     "  --admin ADDRESS  of larder-dns: 127.0.0.1:3130 (the default)\n\n"
+     "Exit status: 0 done, 1 it does not answer, 2 no such replica.\n",
+     "REPLICA", verb_drain, false},
+    {"undrain", "larderctl undrain REPLICA [--admin ADDRESS]", "The replica has clients again.",
+     "Ends larderctl drain.\n\n"
+     "  --admin ADDRESS  of larder-dns: 127.0.0.1:3130 (the default)\n\n"
+     "Exit status: 0 done, 1 it does not answer, 2 no such replica.\n",
+     "REPLICA", verb_drain, false},
     {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Is a configuration good?",
      "Has larder-proxy or larder-dns check the file, by its own rules, without starting. A file\n"
      "with zones or replicas is larder-dns's.\n\n"

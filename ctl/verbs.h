@@ -37,6 +37,11 @@ int verb_store(const struct ctl_options *options);
 int verb_verify(const struct ctl_options *options);
 int verb_check(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
+int verb_dns(const struct ctl_options *options);
+int verb_drain(const struct ctl_options *options); /* and undrain */
+
+/* The table that `dns` shows, from the JSON of larder-dns. ERR_SYNTAX: it is none. Pure. */
+int dns_render(struct span json, struct buf *out);
 
 /* The table that `status` shows, from the admin listener's JSON. ERR_SYNTAX: it is none. Missing
  * members are left out, so that versions may differ. Pure. */

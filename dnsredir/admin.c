@@ -8,9 +8,11 @@
 #define REQUEST_MAX 4096
 #define TIMEOUT_MS 5000
 
+const char ADMIN_REFUSED[] = "application/json";
+
 struct admin {
     uv_tcp_t handle;
-    admin_render *render;
+    const struct admin_pages *pages;
     void *arg;
     struct list connections;
     size_t count;
@@ -91,23 +93,48 @@ static void put_response(struct connection *c, const char *status, const char *t
     buf_append(&c->out, body);
 }
 
-/* `head` ends with an empty line. Only its first words matter. */
+/* A page in a browser can have it send a request here, but not without saying so. */
+static bool has_origin(struct span head)
+{
+    while (head.len) {
+        struct span line = span_cut(&head, '\n');
+        if (span_ieq(span_cut(&line, ':'), SPAN("Origin"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_page(struct connection *c, const char *type, struct span body)
+{
+    if (!type) {
+        put_response(c, "404 Not Found", "text/plain", SPAN("no such page\n"));
+    } else {
+        put_response(c, type == ADMIN_REFUSED ? "400 Bad Request" : "200 OK", type, body);
+    }
+}
+
+/* `head` ends with an empty line. Only its first words and an Origin matter. */
 static void respond(struct connection *c, struct span head)
 {
     struct span line = span_take(head, span_find(head, '\r'));
     struct span method = span_cut(&line, ' ');
-    struct span path = span_cut(&line, ' ');
+    struct span query = span_cut(&line, ' ');
+    struct span path = span_cut(&query, '?');
+    const struct admin_pages *pages = c->admin->pages;
+    bool posts = span_eq(method, SPAN("POST"));
     struct buf page = BUF_INIT;
 
-    path = span_take(path, span_find(path, '?'));
     if (!span_starts(line, SPAN("HTTP/1."))) {
         put_response(c, "400 Bad Request", "text/plain", SPAN("HTTP/1.x is spoken here\n"));
-    } else if (!span_eq(method, SPAN("GET"))) {
-        put_response(c, "405 Method Not Allowed", "text/plain", SPAN("only GET\n"));
+    } else if (has_origin(head)) {
+        put_response(c, "403 Forbidden", "text/plain", SPAN("not for web pages\n"));
+    } else if (!posts && !span_eq(method, SPAN("GET"))) {
+        put_response(c, "405 Method Not Allowed", "text/plain", SPAN("only GET and POST\n"));
     } else {
-        const char *type = c->admin->render(c->admin->arg, path, &page);
-        put_response(c, type ? "200 OK" : "404 Not Found", type ? type : "text/plain",
-                     type ? buf_span(&page) : SPAN("no such page\n"));
+        const char *type =
+            (posts ? pages->change : pages->render)(c->admin->arg, path, query, &page);
+        put_page(c, type, buf_span(&page));
     }
     buf_fini(&page);
     uv_buf_t all = uv_buf_init(c->out.data + c->out.start, (unsigned)buf_len(&c->out));
@@ -163,12 +190,12 @@ static void on_connection(uv_stream_t *server, int status)
     uv_timer_start(&c->timer, on_timeout, TIMEOUT_MS, 0);
 }
 
-int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, admin_render *render, void *arg,
-               struct admin **out)
+int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, const struct admin_pages *pages,
+               void *arg, struct admin **out)
 {
     struct admin *admin = xcalloc(1, sizeof(*admin));
 
-    admin->render = render;
+    admin->pages = pages;
     admin->arg = arg;
     admin->handles = 1;
     list_init(&admin->connections);

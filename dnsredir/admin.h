@@ -1,6 +1,6 @@
 /*
- * admin - a few read-only pages by HTTP for operators and monitoring, on the control loop. Not a
- * web server: one GET per connection, small requests, a handful of connections.
+ * admin - a few pages by HTTP for operators and monitoring, on the control loop. Not a web server:
+ * one request per connection, small requests, a handful of connections.
  */
 #ifndef LARDER_DNSREDIR_ADMIN_H
 #define LARDER_DNSREDIR_ADMIN_H
@@ -12,12 +12,21 @@
 
 struct admin;
 
-/* Writes the page at `path` to `out`; its media type, or NULL: there is none. */
-typedef const char *admin_render(void *arg, struct span path, struct buf *out);
+/* Returned instead of a media type: 400, and `out` has JSON that says why. */
+extern const char ADMIN_REFUSED[];
+
+/* Each writes the page at `path` to `out`, `query` being what stands behind the "?"; its media
+ * type, ADMIN_REFUSED, or NULL: there is none. */
+struct admin_pages {
+    const char *(*render)(void *arg, struct span path, struct span query,
+                          struct buf *out); /* GET */
+    const char *(*change)(void *arg, struct span path, struct span query,
+                          struct buf *out); /* POST */
+};
 
 /* 0 or a negative errno. */
-int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, admin_render *render, void *arg,
-               struct admin **out);
+int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, const struct admin_pages *pages,
+               void *arg, struct admin **out);
 /* The memory goes with the loop's next turns. Accepts NULL; sets *admin to NULL. */
 void admin_close(struct admin **admin);
 

@@ -136,6 +136,22 @@ static bool find_weights(struct compiler *c, const struct name_row *row, const u
 /* How long leaves of a client's network are at least: what `weighted` moves as one. */
 enum { WEIGHTED_LEAF_V4 = 24, WEIGHTED_LEAF_V6 = 48 };
 
+static void find_leaves(const struct settings *s, struct policy_plan *plan)
+{
+    bool shared = false;
+
+    for (size_t i = 0; i < s->replica_count; i++) {
+        shared = shared || s->replica_rows[i].capacity > 0;
+    }
+    if (plan->kind == POLICY_WEIGHTED) {
+        plan->leaf_v4 = WEIGHTED_LEAF_V4;
+        plan->leaf_v6 = WEIGHTED_LEAF_V6;
+    } else if (shared && (plan->kind == POLICY_NEAREST || plan->kind == POLICY_FAILOVER)) {
+        plan->leaf_v4 = s->load.leaf_v4;
+        plan->leaf_v6 = s->load.leaf_v6;
+    }
+}
+
 static struct policy *compile_policy(struct compiler *c, const struct name_row *row)
 {
     const struct settings *s = c->settings;
@@ -149,8 +165,6 @@ static struct policy *compile_policy(struct compiler *c, const struct name_row *
         .ttl = row->ttl,
         .fixed_order = !row->rotate,
         .members = ids,
-        .leaf_v4 = weighted ? WEIGHTED_LEAF_V4 : 0,
-        .leaf_v6 = weighted ? WEIGHTED_LEAF_V6 : 0,
     };
 
     if (s->replica_count == 0) {
@@ -165,6 +179,7 @@ static struct policy *compile_policy(struct compiler *c, const struct name_row *
         return NULL;
     }
     plan.weights = given ? weights : NULL;
+    find_leaves(s, &plan);
     return policy_new(c->arena, &plan, s->replicas, s->replica_count);
 }
 

@@ -39,6 +39,7 @@ struct counters {
     METRIC_FIELDS(DNS_COUNTERS)
     metric_value rcodes[RCODE_COUNT];
     metric_value policies[POLICY_KINDS]; /* steered answers by policy */
+    metric_value replicas[REPLICAS_MAX]; /* answers with each, by its slot */
     struct histogram batch; /* from reading a batch of UDP queries to having sent its answers */
 };
 

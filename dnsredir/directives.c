@@ -77,6 +77,8 @@ static const struct conf_directive replica_directives[] = {
      NULL, "-180", "180", CONF_RELOAD, "Latitude and longitude in degrees, for distances."},
     {"capacity", CONF_INT, REPLICA(capacity), "0", NULL, "1000000000", CONF_RELOAD,
      "How much it can serve, in any unit that is the same for all; also its weight."},
+    {"drain", CONF_BOOL, REPLICA(drain), "no", NULL, NULL, CONF_RELOAD,
+     "Keep it out of the answers while others are up; larderctl drain does so without a reload."},
     {"admin", CONF_CUSTOM(admin_url), REPLICA(admin), NULL, NULL, NULL, CONF_RELOAD,
      "Where its health is asked. Without it, it counts as up."},
     {0},
@@ -295,6 +297,25 @@ static const struct conf_directive health_directives[] = {
 static const struct conf_table health_table = {
     .rows = health_directives, .finish = check_health};
 
+static const struct conf_directive load_directives[] = {
+    {"measure", CONF_ENUM(load_measure_words), FIELD(load.measure), "requests", NULL, NULL,
+     CONF_RELOAD, "What is shared by capacity: requests or bytes a second, or connections."},
+    {"spill", CONF_PERCENT, FIELD(load.spill), "125%", "101%", "1000%", CONF_RELOAD,
+     "Of its fair share: a replica with more gives clients to the next nearest."},
+    {"least", CONF_INT, FIELD(load.least), "100", NULL, NULL, CONF_RELOAD,
+     "While all have less than this together, nothing spills."},
+    {"period", CONF_MSEC, FIELD(load.period), "30s", "100ms", "1h", CONF_RELOAD,
+     "Between two steps; not less than the ttl of names, or steps outrun their effect."},
+    {"ramp", CONF_MSEC, FIELD(load.ramp), "30s", "0", "1h", CONF_RELOAD,
+     "How long a replica that comes back takes to get all its clients again."},
+    {"leaf-v4", CONF_INT, FIELD(load.leaf_v4), "16", "0", "32", CONF_RELOAD,
+     "Clients with so many equal bits spill together; scopes are at least so long. Once any replica has a capacity."},
+    {"leaf-v6", CONF_INT, FIELD(load.leaf_v6), "32", "0", "128", CONF_RELOAD,
+     "The same for IPv6."},
+    {0},
+};
+static const struct conf_table load_table = {.rows = load_directives};
+
 static const struct conf_directive tcp_directives[] = {
     {"connections", CONF_INT, FIELD(tcp.connections), "1000", "1", "1000000", 0,
      "At once, per worker; one more closes the one that has been idle longest."},
@@ -334,6 +355,8 @@ static const struct conf_directive directives[] = {
      "What the server says about itself, in TXT records of class CHAOS."},
     {"health", CONF_MAP(health_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "How replicas are probed."},
+    {"load", CONF_MAP(load_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "How clients are shared out by the load and the capacity of replicas."},
     {"replicas", CONF_MAP(replica_table), CONF_LIST(struct settings, replica_rows, replica_count),
      NULL, NULL, NULL, CONF_RELOAD, "The proxies that clients are sent to."},
     {"nearest", CONF_MAP(nearest_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,

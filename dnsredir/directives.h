@@ -9,7 +9,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "dnsredir/answer.h"
-#include "dnsredir/choose.h"
+#include "dnsredir/load.h"
 #include "dnsredir/nearest.h"
 #include "dnsredir/zone.h"
 
@@ -24,6 +24,7 @@ struct replica_row {
     double *location; /* latitude, longitude */
     size_t location_count;
     uint64_t capacity;
+    bool drain;
     struct endpoint admin; /* where its health is asked; len 0: not asked, always up */
 };
 
@@ -90,6 +91,13 @@ struct settings {
         uint64_t rise, fall;
         char *path;
     } health;
+    struct {
+        enum load_measure measure;
+        uint64_t spill; /* percent of the fair share */
+        uint64_t least;
+        uint64_t period, ramp; /* ms */
+        uint8_t leaf_v4, leaf_v6;
+    } load;
     struct {
         uint64_t connections;   /* at once, per worker */
         uint64_t per_client;    /* of them, of one network */

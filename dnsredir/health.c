@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dnsredir/reply.h"
 
 #include <stdio.h>
 
@@ -12,7 +13,7 @@
 /* How much faster probes come while a streak is running, at least. */
 #define HURRY 4
 #define REQUEST_MAX 512
-#define STATUS_LEN 12 /* "HTTP/1.1 200" */
+#define READ_MAX 4096
 
 bool health_note(struct health *health, bool good, uint64_t rise, uint64_t fall)
 {
@@ -55,22 +56,39 @@ uint64_t health_pause(const struct health *health, uint64_t interval, uint64_t t
     return quick;
 }
 
-/* One replica. A probe is one connection: WAITING for its time, then asking until a status, a
- * fault or the timeout ends it. `timer` is what WAITING waits for and what bounds asking. */
+/* The life of the connection to a replica. It is kept from one probe to the next. */
+enum link_state {
+    LINK_NONE,
+    LINK_CONNECTING,
+    LINK_OPEN,
+    LINK_CLOSING, /* the next probe begins when it is closed */
+};
+
+/* One replica. Between probes `timer` waits for the time of the next one; while `asking` it bounds
+ * the whole probe, with a second try on a new connection if a kept one proves dead. */
 struct probe {
     struct probes *probes;
     const struct replica_row *row;
     struct health health;
     const char *fault;
+    uint64_t since; /* when `health` changed last, by the loop's clock; 0: never */
+    bool returned;  /* that was from down to up */
+    bool has_load;
+    struct load_report load;
+    struct load_meter meter;
     uv_timer_t timer;
     uv_tcp_t tcp;
-    bool asking; /* tcp is open */
+    enum link_state link;
+    bool asking;
+    bool fresh;   /* the connection is of this probe */
+    bool writing; /* `write` is the kernel's */
     uint64_t begun;
+    uint64_t connections; /* opened so far */
     uv_connect_t connect;
     uv_write_t write;
     char request[REQUEST_MAX];
-    char status[STATUS_LEN];
-    size_t status_len;
+    char room[READ_MAX];
+    struct reply reply;
 };
 
 struct probes {
@@ -104,59 +122,102 @@ static void wait_for_next(struct probe *p)
     uv_timer_start(&p->timer, on_time, pause > taken ? pause - taken : 1, 0);
 }
 
+static void link_open(struct probe *p);
+
 static void on_tcp_closed(uv_handle_t *handle)
 {
     struct probe *p = container_of(handle, struct probe, tcp);
     struct probes *probes = p->probes;
 
-    p->asking = false;
-    if (!probes->closing) {
-        wait_for_next(p);
+    p->link = LINK_NONE;
+    p->writing = false;
+    if (p->asking && !probes->closing) {
+        link_open(p);
     }
     handle_closed(probes);
+}
+
+static void link_close(struct probe *p)
+{
+    if (p->link == LINK_CONNECTING || p->link == LINK_OPEN) {
+        p->link = LINK_CLOSING;
+        uv_close((uv_handle_t *)&p->tcp, on_tcp_closed);
+    }
+}
+
+static void note_load(struct probe *p)
+{
+    p->has_load = p->reply.has_load;
+    if (p->has_load) {
+        p->load = p->reply.load;
+        load_meter_note(&p->meter, &p->load, uv_now(p->probes->loop));
+    } else {
+        load_meter_forget(&p->meter);
+    }
 }
 
 /* Ends the probe that is under way. `fault` NULL: all is well. */
 static void conclude(struct probe *p, const char *fault)
 {
     const struct settings *s = p->probes->settings;
+    bool known = p->health.known;
+    bool drained = p->has_load && p->load.draining;
 
-    if (uv_is_closing((uv_handle_t *)&p->tcp)) {
-        return;
-    }
-    uv_timer_stop(&p->timer);
-    uv_close((uv_handle_t *)&p->tcp, on_tcp_closed);
+    p->asking = false;
     p->fault = fault;
-    if (health_note(&p->health, !fault, s->health.rise, s->health.fall)) {
+    if (fault || !p->reply.keep || p->writing) {
+        link_close(p);
+    }
+    if (!fault) {
+        note_load(p);
+    }
+    bool changed = health_note(&p->health, !fault, s->health.rise, s->health.fall);
+    if (changed) {
+        p->since = uv_now(p->probes->loop);
+        p->returned = p->health.up && known;
         log_warn(p->health.up ? "replica_up" : "replica_down", "replica=%s reason=%s", p->row->name,
                  fault ? fault : "ready");
+    }
+    wait_for_next(p);
+    if (changed || drained != (p->has_load && p->load.draining)) {
         p->probes->on_change(p->probes->arg);
+    }
+}
+
+/* The connection is gone or of no use. One that was kept may have been closed while nobody looked:
+ * that says nothing about the replica. */
+static void link_failed(struct probe *p, const char *fault)
+{
+    if (p->asking && !p->fresh && p->reply.head_len == 0) {
+        link_close(p); /* the probe goes on with a new one */
+    } else if (p->asking) {
+        conclude(p, fault);
+    } else {
+        link_close(p);
     }
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct probe *p = container_of(handle, struct probe, tcp);
-    *out = uv_buf_init(p->status + p->status_len, (unsigned)(STATUS_LEN - p->status_len));
-}
-
-static bool is_good(struct span status)
-{
-    return span_starts(status, SPAN("HTTP/1.")) && status.at[8] == ' ' && status.at[9] == '2' &&
-           ascii_is_digit(status.at[10]) && ascii_is_digit(status.at[11]);
+    *out = uv_buf_init(p->room, sizeof(p->room));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct probe *p = container_of(stream, struct probe, tcp);
 
-    if (n < 0) {
-        conclude(p, "closed without an answer");
+    if (n < 0 || !p->asking) {
+        link_failed(p, "closed without an answer"); /* or it speaks without being asked */
         return;
     }
-    p->status_len += (size_t)n;
-    if (p->status_len == STATUS_LEN) {
-        conclude(p, is_good(span_of(p->status, STATUS_LEN)) ? NULL : "not ready");
+    int done = reply_take(&p->reply, span_of(p->room, (size_t)n));
+    if (done < 0) {
+        conclude(p, "answers something that is not HTTP");
+    } else if (done) {
+        bool good = p->reply.status >= 200 && p->reply.status < 300;
+        bool drains = p->reply.has_load && p->reply.load.draining;
+        conclude(p, good || drains ? NULL : "not ready"); /* draining is not dead */
     }
 }
 
@@ -164,8 +225,21 @@ static void on_written(uv_write_t *write, int status)
 {
     struct probe *p = container_of(write, struct probe, write);
 
+    p->writing = false;
     if (status < 0 && status != UV_ECANCELED) {
-        conclude(p, "cannot be written to");
+        link_failed(p, "cannot be written to");
+    }
+}
+
+static void ask(struct probe *p)
+{
+    uv_buf_t request = uv_buf_init(p->request, (unsigned)strlen(p->request));
+
+    reply_begin(&p->reply);
+    p->writing = true;
+    if (uv_write(&p->write, (uv_stream_t *)&p->tcp, &request, 1, on_written) < 0) {
+        p->writing = false;
+        link_failed(p, "cannot be written to");
     }
 }
 
@@ -173,13 +247,29 @@ static void on_connected(uv_connect_t *connect, int status)
 {
     struct probe *p = container_of(connect, struct probe, connect);
 
-    if (status == UV_ECANCELED) {
+    if (status == UV_ECANCELED || p->link != LINK_CONNECTING) {
         return;
     }
-    uv_buf_t request = uv_buf_init(p->request, (unsigned)strlen(p->request));
-    if (status < 0 || uv_write(&p->write, (uv_stream_t *)&p->tcp, &request, 1, on_written) < 0 ||
-        uv_read_start((uv_stream_t *)&p->tcp, on_room, on_read) < 0) {
-        conclude(p, status == UV_ECONNREFUSED ? "connection refused" : "cannot be connected");
+    p->link = LINK_OPEN;
+    if (status < 0 || uv_read_start((uv_stream_t *)&p->tcp, on_room, on_read) < 0) {
+        link_failed(p, status == UV_ECONNREFUSED ? "connection refused" : "cannot be connected");
+        return;
+    }
+    ask(p);
+}
+
+static void link_open(struct probe *p)
+{
+    struct probes *probes = p->probes;
+
+    uv_tcp_init(probes->loop, &p->tcp);
+    probes->handles++;
+    p->link = LINK_CONNECTING;
+    p->fresh = true;
+    p->connections++;
+    if (uv_tcp_connect(&p->connect, &p->tcp, (const struct sockaddr *)&p->row->admin.address,
+                       on_connected) < 0) {
+        conclude(p, "cannot be connected");
     }
 }
 
@@ -191,17 +281,16 @@ static void on_timeout(uv_timer_t *timer)
 static void on_time(uv_timer_t *timer)
 {
     struct probe *p = container_of(timer, struct probe, timer);
-    struct probes *probes = p->probes;
 
-    p->begun = uv_now(probes->loop);
-    p->status_len = 0;
-    uv_tcp_init(probes->loop, &p->tcp);
-    probes->handles++;
+    p->begun = uv_now(p->probes->loop);
     p->asking = true;
-    uv_timer_start(&p->timer, on_timeout, probes->settings->health.timeout, 0);
-    if (uv_tcp_connect(&p->connect, &p->tcp, (const struct sockaddr *)&p->row->admin.address,
-                       on_connected) < 0) {
-        conclude(p, "cannot be connected");
+    p->fresh = false;
+    reply_begin(&p->reply);
+    uv_timer_start(&p->timer, on_timeout, p->probes->settings->health.timeout, 0);
+    if (p->link == LINK_OPEN) {
+        ask(p);
+    } else if (p->link == LINK_NONE) {
+        link_open(p);
     }
 }
 
@@ -229,7 +318,7 @@ static void probe_start(struct probes *probes, struct probe *p, size_t number,
     uint64_t spread = interval < FIRST_SPREAD_MS ? interval : FIRST_SPREAD_MS;
 
     snprintf(p->request, sizeof(p->request),
-             "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: larder-dns\r\nConnection: close\r\n\r\n",
+             "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: larder-dns\r\n\r\n",
              probes->settings->health.path, p->row->admin.text);
     uv_timer_init(probes->loop, &p->timer);
     probes->handles++;
@@ -259,8 +348,16 @@ struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
         p->probes = probes;
         p->row = &settings->replica_rows[i];
         const struct probe *before = find_same(was, p->row);
-        p->health = before ? before->health : HEALTH_INIT;
-        p->fault = before ? before->fault : NULL;
+        p->health = HEALTH_INIT;
+        if (before) {
+            p->health = before->health;
+            p->fault = before->fault;
+            p->since = before->since;
+            p->returned = before->returned;
+            p->has_load = before->has_load;
+            p->load = before->load;
+            p->meter = before->meter;
+        }
         if (p->row->admin.len) {
             probe_start(probes, p, i, before);
         }
@@ -288,19 +385,9 @@ void probes_close(struct probes **probes)
         if (p->row->admin.len) {
             uv_close((uv_handle_t *)&p->timer, on_timer_closed);
         }
-        if (p->asking && !uv_is_closing((uv_handle_t *)&p->tcp)) {
-            uv_close((uv_handle_t *)&p->tcp, on_tcp_closed);
-        }
+        link_close(p);
     }
     handle_closed(ps);
-}
-
-void probes_up(const struct probes *probes, struct replica_set *out)
-{
-    memset(out, 0, sizeof(*out));
-    for (size_t i = 0; i < probes->count; i++) {
-        replica_set_put(out, (unsigned)i, probes->list[i].health.up);
-    }
 }
 
 struct probe_report probes_report(const struct probes *probes, size_t replica)
@@ -308,5 +395,15 @@ struct probe_report probes_report(const struct probes *probes, size_t replica)
     const struct probe *p = &probes->list[replica];
 
     CHECK(replica < probes->count);
-    return (struct probe_report){p->row->admin.len != 0, p->health, p->fault};
+    return (struct probe_report){
+        .probed = p->row->admin.len != 0,
+        .health = p->health,
+        .fault = p->fault,
+        .since_ms = p->since,
+        .returned = p->returned,
+        .has_load = p->has_load && p->health.up,
+        .load = p->load,
+        .meter = p->meter,
+        .connections = p->connections,
+    };
 }

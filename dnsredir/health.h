@@ -6,6 +6,7 @@
 #define LARDER_DNSREDIR_HEALTH_H
 
 #include "dnsredir/directives.h"
+#include "dnsredir/load.h"
 
 #include <uv.h>
 
@@ -40,20 +41,23 @@ struct probes;
 /* Probes every replica of `settings` that has an address for it, spread over the interval; `was`
  * (may be NULL) tells what is known from before about replicas of the same name and address.
  * `settings` must live until probes_close(). `on_change` is called when a replica goes up or
- * down, from the loop, never from inside probes_new(). */
+ * down or says that it drains or no longer does, from the loop, never from inside probes_new(). */
 struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
                           const struct probes *was, void (*on_change)(void *arg), void *arg);
 /* Ends them; the memory goes with the loop's next turns. Accepts NULL; sets *probes to NULL. */
 void probes_close(struct probes **probes);
 
-/* Which replicas are up. */
-void probes_up(const struct probes *probes, struct replica_set *out);
-
-/* For people: the state of one replica, and why. `fault` is static text, NULL when good. */
+/* The state of one replica, and why. */
 struct probe_report {
-    bool probed;
+    bool probed; /* it has an address for it */
     struct health health;
-    const char *fault;
+    const char *fault; /* static text; NULL: the last probe was good */
+    uint64_t since_ms; /* when it went up or down, by the loop's clock; 0: it never did */
+    bool returned;     /* it is up and was down before */
+    bool has_load;     /* `load` is from the last good probe */
+    struct load_report load;
+    struct load_meter meter;
+    uint64_t connections; /* opened to it */
 };
 struct probe_report probes_report(const struct probes *probes, size_t replica);
 

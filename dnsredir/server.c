@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/notify.h"
 #include "dnsredir/admin.h"
-#include "dnsredir/health.h"
+#include "dnsredir/roster.h"
 #include "dnsredir/status.h"
 #include "dnsredir/tcp.h"
 #include "dnsredir/udp.h"
@@ -17,6 +17,8 @@
 
 /* How often replaced worlds are looked at, while there are any. */
 #define COLLECT_MS 20
+/* How often ramps and levels are looked at. */
+#define LOAD_MS 1000
 
 /* Descriptors beside those of connections, probes and listeners: loops, logs, files of a reload,
  * administrators. */
@@ -41,6 +43,9 @@ struct server {
     unsigned *settings_worlds; /* how many worlds hold them */
     struct publish *publish;
     struct probes *probes;
+    struct roster *roster;
+    struct standing standing; /* of the current world */
+    uv_timer_t load;
     struct sip_key cookie_key; /* where settings have none */
     struct thread *threads;
     size_t thread_count;
@@ -83,8 +88,11 @@ static void publish_world(void *arg)
     struct server *s = arg;
     struct world *world = xcalloc(1, sizeof(*world));
 
-    probes_up(s->probes, &world->standing.alive);
-    world->standing.open = world->standing.alive;
+    roster_standing(s->roster, s->probes, uv_now(&s->loop), &world->standing);
+    s->standing = world->standing;
+    for (size_t i = 0; i < s->settings->replica_count; i++) {
+        world->slots[i] = roster_slot(s->roster, i);
+    }
     world->settings = s->settings;
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
@@ -104,6 +112,20 @@ static void publish_world(void *arg)
     uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 }
 
+/* A new world only when something moved. */
+static void on_load(uv_timer_t *timer)
+{
+    struct server *s = container_of(timer, struct server, load);
+    struct standing *standing = xcalloc(1, sizeof(*standing));
+
+    roster_step(s->roster, s->probes, uv_now(&s->loop));
+    roster_standing(s->roster, s->probes, uv_now(&s->loop), standing);
+    if (memcmp(standing, &s->standing, sizeof(*standing)) != 0) {
+        publish_world(s);
+    }
+    free(standing);
+}
+
 /* Takes over settings: new probes, which know what the old ones knew, and a new world. */
 static void adopt(struct server *s, struct settings *settings)
 {
@@ -112,6 +134,7 @@ static void adopt(struct server *s, struct settings *settings)
     s->settings = settings;
     s->settings_worlds = xcalloc(1, sizeof(*s->settings_worlds));
     log_level_set(settings->log_level);
+    roster_adopt(s->roster, settings);
     s->probes = probes_new(&s->loop, settings, old, publish_world, s);
     probes_close(&old);
     publish_world(s);
@@ -300,6 +323,7 @@ static void stop(struct server *s)
     probes_close(&s->probes);
     admin_close(&s->admin);
     uv_close((uv_handle_t *)&s->collect, NULL);
+    uv_close((uv_handle_t *)&s->load, NULL);
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     }
@@ -331,7 +355,33 @@ static void watch_signal(struct server *s, size_t slot, int number, uv_signal_cb
     uv_signal_start(&s->signals[slot], callback, number);
 }
 
-static const char *render_page(void *arg, struct span path, struct buf *out)
+/* POST /drain?replica=NAME and /undrain: at once, and until the end of the process. */
+static const char *change_page(void *arg, struct span path, struct span query, struct buf *out)
+{
+    struct server *s = arg;
+    bool drain = span_eq(path, SPAN("/drain"));
+    struct span name = query;
+
+    if (!drain && !span_eq(path, SPAN("/undrain"))) {
+        return NULL;
+    }
+    if (!span_starts(query, SPAN("replica="))) {
+        buf_printf(out, "{\"error\": \"which replica? expected ?replica=NAME\"}\n");
+        return ADMIN_REFUSED;
+    }
+    name = span_skip(query, 8);
+    if (roster_drain(s->roster, name, drain)) {
+        buf_printf(out, "{\"error\": \"no replica is called so; larderctl dns lists them\"}\n");
+        return ADMIN_REFUSED;
+    }
+    log_warn(drain ? "replica_drained" : "replica_undrained", "replica=%.*s", SPAN_ARGS(name));
+    publish_world(s);
+    buf_printf(out, "{\"replica\": \"%.*s\", \"drained\": %s}\n", SPAN_ARGS(name),
+               drain ? "true" : "false");
+    return "application/json";
+}
+
+static const char *render_page(void *arg, struct span path, struct span query, struct buf *out)
 {
     const struct server *s = arg;
     const void *counters[WORKERS_MAX];
@@ -339,14 +389,25 @@ static const char *render_page(void *arg, struct span path, struct buf *out)
     for (size_t i = 0; i < s->thread_count; i++) {
         counters[i] = &s->threads[i].worker.counters;
     }
-    struct status status = {s->settings, s->probes, counters, s->thread_count};
-    return status_page(&status, path, out);
+    struct status status = {.settings = s->settings,
+                            .probes = s->probes,
+                            .roster = s->roster,
+                            .standing = &s->standing,
+                            .now = uv_now(&s->loop),
+                            .counters = counters,
+                            .counter_count = s->thread_count};
+    return status_page(&status, path, query, out);
 }
+
+static const struct admin_pages admin_pages = {.render = render_page, .change = change_page};
 
 static int start(struct server *s)
 {
     uv_timer_init(&s->loop, &s->collect);
+    uv_timer_init(&s->loop, &s->load);
+    s->roster = roster_new();
     adopt(s, s->settings);
+    uv_timer_start(&s->load, on_load, LOAD_MS, LOAD_MS);
     watch_signal(s, 0, SIGTERM, on_end_signal);
     watch_signal(s, 1, SIGINT, on_end_signal);
     watch_signal(s, 2, SIGHUP, on_reload_signal);
@@ -358,7 +419,7 @@ static int start(struct server *s)
         err = start_workers(s);
     }
     if (!err && s->settings->admin.len) {
-        err = admin_open(&s->loop, &s->settings->admin, render_page, s, &s->admin);
+        err = admin_open(&s->loop, &s->settings->admin, &admin_pages, s, &s->admin);
         if (err) {
             log_error("listen_failed", "address=%s err=%s", s->settings->admin.text, err_text(err));
         }
@@ -375,6 +436,7 @@ static void fini(struct server *s)
     querylog_close(&s->log);
     CHECK(uv_loop_close(&s->loop) == 0);
     publish_free(&s->publish);
+    roster_free(&s->roster);
     free(s->threads);
     buf_fini(&s->errors);
 }

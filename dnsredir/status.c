@@ -7,6 +7,41 @@
 
 #define PREFIX "larder_dns_"
 
+static uint64_t answers_of(const struct status *status, uint16_t slot)
+{
+    return metrics_sum(status->counters, status->counter_count,
+                       offsetof(struct counters, replicas) + slot * sizeof(metric_value));
+}
+
+static void put_replica_metrics(const struct status *status, struct buf *out)
+{
+    static const struct {
+        const char *name;
+        enum metric_kind kind;
+        const char *help;
+    } rows[] = {
+        {"replica_answers", METRIC_COUNTER, "Answers with the replica in them"},
+        {"replica_draining", METRIC_GAUGE, "1: the replica is being emptied"},
+        {"replica_kept_percent", METRIC_GAUGE, "Of its own clients, those it is not too full for"},
+        {"replica_load_percent", METRIC_GAUGE, "Its load in parts of its fair share"},
+    };
+    const struct settings *s = status->settings;
+
+    for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+        metrics_head(out, PREFIX, rows[n].name, rows[n].kind, rows[n].help);
+        for (size_t i = 0; i < s->replica_count; i++) {
+            struct roster_report more =
+                roster_report(status->roster, status->probes, status->now, i);
+            const uint64_t values[] = {answers_of(status, roster_slot(status->roster, i)),
+                                       more.draining,
+                                       (uint64_t)(100 * (more.level < 1 ? more.level : 1)),
+                                       (uint64_t)(more.fair > 0 ? 100 * more.load / more.fair : 0)};
+            metrics_sample(out, PREFIX, rows[n].name, rows[n].kind, "replica",
+                           span_str(s->replicas[i].name), values[n]);
+        }
+    }
+}
+
 static void put_metrics(const struct status *status, struct buf *out)
 {
     const struct settings *s = status->settings;
@@ -18,6 +53,7 @@ static void put_metrics(const struct status *status, struct buf *out)
         metrics_sample(out, PREFIX, "replica_up", METRIC_GAUGE, "replica",
                        span_str(s->replicas[i].name), report.health.up);
     }
+    put_replica_metrics(status, out);
     metrics_head(out, PREFIX, "names", METRIC_GAUGE, "Names in all zones");
     metrics_sample(out, PREFIX, "names", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    zones_name_count(s->zones));
@@ -26,12 +62,59 @@ static void put_metrics(const struct status *status, struct buf *out)
                    netmap_size(s->nearest.map));
 }
 
-static const char *state_word(const struct probe_report *report)
+static const char *state_word(const struct probe_report *report, bool draining)
 {
+    if (draining && report->health.up) {
+        return "draining";
+    }
     if (!report->probed) {
         return "not probed";
     }
     return report->health.known ? (report->health.up ? "up" : "down") : "unknown";
+}
+
+/* Why it is in its state. */
+static const char *reason_of(const struct status *status, const struct probe_report *report,
+                             const struct roster_report *more, size_t replica)
+{
+    if (report->health.up && more->draining) {
+        return more->drained                                   ? "drained by larderctl"
+               : status->settings->replica_rows[replica].drain ? "drained by the configuration"
+                                                               : "it says so itself";
+    }
+    return report->fault;
+}
+
+/* Its part in all answers so far, and what decides what it gets from now on. */
+static void add_share(const struct status *status, size_t replica, json_t *row)
+{
+    struct probe_report report = probes_report(status->probes, replica);
+    struct roster_report more = roster_report(status->roster, status->probes, status->now, replica);
+    uint64_t answers = answers_of(status, roster_slot(status->roster, replica));
+    double keep = more.level < 1 ? more.level : 1;
+
+    json_object_set_new(row, "drained", json_boolean(more.drained));
+    json_object_set_new(row, "answers", json_integer((json_int_t)answers));
+    json_object_set_new(row, "keeps", json_real(keep));
+    json_object_set_new(row, "takes", json_real(more.level - keep));
+    json_object_set_new(row, "connections", json_integer((json_int_t)report.connections));
+    if (report.since_ms) {
+        json_object_set_new(row, "since_seconds",
+                            json_integer((json_int_t)((status->now - report.since_ms) / 1000)));
+    }
+    if (report.has_load) {
+        json_object_set_new(row, "load",
+                            json_pack("{s:f, s:f, s:I, s:b, s:b}", "requests_per_second",
+                                      report.meter.requests, "bytes_per_second", report.meter.bytes,
+                                      "connections", (json_int_t)report.load.connections,
+                                      "overload", (int)report.load.overload, "draining",
+                                      (int)report.load.draining));
+    }
+    if (more.shares) {
+        json_object_set_new(row, "fair_share", json_real(more.fair));
+        json_object_set_new(row, "of_fair_share",
+                            json_real(more.fair > 0 ? more.load / more.fair : 0));
+    }
 }
 
 static json_t *replicas_json(const struct status *status)
@@ -41,8 +124,10 @@ static json_t *replicas_json(const struct status *status)
     for (size_t i = 0; i < status->settings->replica_count; i++) {
         const struct replica *replica = &status->settings->replicas[i];
         struct probe_report report = probes_report(status->probes, i);
+        struct roster_report more = roster_report(status->roster, status->probes, status->now, i);
         json_t *row = json_pack("{s:s, s:s, s:s?, s:I}", "name", replica->name, "state",
-                                state_word(&report), "reason", report.fault, "capacity",
+                                state_word(&report, more.draining), "reason",
+                                reason_of(status, &report, &more, i), "capacity",
                                 (json_int_t)status->settings->replica_rows[i].capacity);
         json_t *addresses = json_array();
         for (size_t n = 0; n < replica->address_count; n++) {
@@ -54,6 +139,7 @@ static json_t *replicas_json(const struct status *status)
             json_object_set_new(row, "location",
                                 json_pack("[f, f]", replica->latitude, replica->longitude));
         }
+        add_share(status, i, row);
         json_array_append_new(list, row);
     }
     return list;
@@ -87,7 +173,8 @@ static void put_status(const struct status *status, struct buf *out)
     json_decref(root);
 }
 
-const char *status_page(const struct status *status, struct span path, struct buf *out)
+const char *status_page(const struct status *status, struct span path, struct span query,
+                        struct buf *out)
 {
     if (span_eq(path, SPAN("/metrics"))) {
         put_metrics(status, out);

@@ -5,16 +5,20 @@
 #define LARDER_DNSREDIR_STATUS_H
 
 #include "dnsredir/counters.h"
-#include "dnsredir/health.h"
+#include "dnsredir/roster.h"
 
 struct status {
     const struct settings *settings;
     const struct probes *probes;
-    const void *const *counters; /* of every worker */
+    const struct roster *roster;
+    const struct standing *standing; /* by which workers choose */
+    uint64_t now;                    /* the loop's, ms */
+    const void *const *counters;     /* of every worker */
     size_t counter_count;
 };
 
-/* Writes a page; its media type, or NULL: no such page. */
-const char *status_page(const struct status *status, struct span path, struct buf *out);
+/* Writes a page; its media type, ADMIN_REFUSED (admin.h), or NULL: no such page. */
+const char *status_page(const struct status *status, struct span path, struct span query,
+                        struct buf *out);
 
 #endif

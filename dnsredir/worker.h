@@ -17,7 +17,8 @@ struct world {
     struct view view;
     struct standing standing;
     struct identity identity;
-    struct settings *settings; /* kept alive by the control thread's count of worlds */
+    uint16_t slots[REPLICAS_MAX]; /* of the counters, by replica */
+    struct settings *settings;    /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
 };
 
@@ -56,6 +57,9 @@ static inline size_t worker_answer(struct worker *worker, const struct world *wo
     asker->turn = scatter(worker->turn++);
     size_t len = answer(&world->view, asker, packet, room, &note);
     counters_note(&worker->counters, &note, len);
+    for (unsigned i = 0; note.policy && i < note.picked; i++) {
+        metric_add(&worker->counters.replicas[world->slots[note.ids[i]]], 1);
+    }
     if (worker->log && (asker->turn >> 7) % world->settings->log.sample == 0 &&
         !querylog_put(worker->log, worker->number, asker, &note, packet, len)) {
         metric_add(&worker->counters.log_dropped, 1);

@@ -51,6 +51,7 @@ struct request {
     struct arena arena;
     struct buf body;
     struct source_memory source;
+    bool tells_load;
 };
 
 static const struct h1_settings admin_h1 = {
@@ -111,6 +112,10 @@ static void reply(struct request *request, int status, struct span type)
     fields_add_id(&head.fields, FIELD_CONTENT_TYPE, type);
     fields_add_id(&head.fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
     fields_add(&head.fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+    if (request->tells_load) {
+        fields_add(&head.fields, SPAN("Larder-Load"),
+                   status_load(request->client->admin->server, &request->arena));
+    }
     source_memory_init(&request->source, buf_span(&request->body));
     stream_send(request->stream, &head,
                 buf_len(&request->body) > 0 ? &request->source.source : NULL);
@@ -166,6 +171,7 @@ static void on_head(void *owner, const struct http_head *head)
     } else {
         struct status_query query = {.server = server, .host = host, .arena = &request->arena};
         query.query = span_skip(head->target, span_find(head->target, '?') + 1);
+        request->tells_load = page->write == status_ready;
         int status = page->write(&query, &request->body);
         reply(request, status, page->type);
     }

@@ -1,5 +1,7 @@
 #include "proxy/status_parts.h"
 
+#include <inttypes.h>
+
 /* ---- what several pages ask ---- */
 
 struct owners owners_of(struct server *server)
@@ -57,6 +59,20 @@ int status_ready(const struct status_query *query, struct buf *out)
     }
     buf_printf(out, "ready\n");
     return 200;
+}
+
+struct span status_load(struct server *server, struct arena *arena)
+{
+    struct owners owners = owners_of(server);
+    const void *const *at = owners.at;
+
+    return arena_printf(arena,
+                        "requests=%" PRIu64 ", bytes=%" PRIu64 ", connections=%" PRIu64
+                        ", draining=%d, overload=%d",
+                        metrics_sum(at, owners.count, offsetof(struct counters, requests)),
+                        metrics_sum(at, owners.count, offsetof(struct counters, client_sent_bytes)),
+                        metrics_sum(at, owners.count, offsetof(struct counters, clients_open)),
+                        server_is_draining(server), memory_is_swamped());
 }
 
 /* ---- for browsers ---- */

@@ -18,6 +18,8 @@ struct status_query {
 int status_health(const struct status_query *query, struct buf *out);
 /* 503 while draining, and while the store takes nothing because commits have failed. */
 int status_ready(const struct status_query *query, struct buf *out);
+/* The field Larder-Load of /readyz, for larder-dns: totals of which it makes rates, and flags. */
+struct span status_load(struct server *server, struct arena *arena);
 int status_metrics(const struct status_query *query, struct buf *out);
 int status_json(const struct status_query *query, struct buf *out);
 /* The directories of the store; with "segments" as the query, all of their segments, too. */

@@ -1,0 +1,154 @@
+#include "base/err.h"
+#include "ctl/ask.h"
+#include "ctl/fetch.h"
+#include "ctl/show.h"
+#include "ctl/verbs.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+/* Where larder-dns has its admin listener when nobody says where. */
+#define DNS_ADMIN "127.0.0.1:3130"
+
+static double real(const json_t *object, const char *name)
+{
+    return json_number_value(json_object_get(object, name));
+}
+
+static void pad(struct buf *out, size_t from, size_t width)
+{
+    size_t used = buf_len(out) - from;
+    buf_printf(out, "%*s", used < width ? (int)(width - used) : 1, "");
+}
+
+/* What its clients are, and whether it is too full for some of them. */
+static void show_replica_load(const json_t *row, struct buf *out)
+{
+    const json_t *load = json_object_get(row, "load");
+
+    if (json_is_object(load)) {
+        buf_printf(out, "%.4g req/s, ", real(load, "requests_per_second"));
+        show_size(out, (uint64_t)real(load, "bytes_per_second"));
+        buf_printf(out, "/s");
+    }
+    if (json_object_get(row, "fair_share")) {
+        buf_printf(out, ", %.0f %% of its share", 100 * real(row, "of_fair_share"));
+    }
+    if (real(row, "keeps") < 1) {
+        buf_printf(out, ", keeps %.0f %% of its clients", 100 * real(row, "keeps"));
+    } else if (real(row, "takes") < 1) {
+        buf_printf(out, ", takes %.0f %% of what others spill", 100 * real(row, "takes"));
+    }
+    if (json_is_true(json_object_get(load, "overload"))) {
+        buf_printf(out, ", says it is overloaded");
+    }
+}
+
+static void show_replica(const json_t *row, uint64_t answers, struct buf *out)
+{
+    size_t from = buf_len(out);
+
+    buf_printf(out, "  ");
+    show_string(out, row, "name");
+    pad(out, from, 16);
+    show_string(out, row, "state");
+    pad(out, from, 28);
+    show_percent(out, show_number(row, "answers"), answers);
+    pad(out, from, 38);
+    if (json_object_get(row, "since_seconds")) {
+        buf_printf(out, "for ");
+        show_duration(out, show_number(row, "since_seconds"));
+    }
+    pad(out, from, 58);
+    show_replica_load(row, out);
+    if (json_is_string(json_object_get(row, "reason"))) {
+        buf_printf(out, " (");
+        show_string(out, row, "reason");
+        buf_printf(out, ")");
+    }
+    buf_printf(out, "\n");
+}
+
+int dns_render(struct span json, struct buf *out)
+{
+    json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
+    const json_t *list = json_object_get(root, "replicas");
+    const json_t *queries = json_object_get(root, "queries");
+    uint64_t answers = 0;
+
+    if (!json_is_array(list) || !json_is_object(queries)) {
+        json_decref(root);
+        return ERR_SYNTAX;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        answers += show_number(json_array_get(list, i), "answers");
+    }
+    show_label(out, "queries");
+    show_count(out, show_number(queries, "udp") + show_number(queries, "tcp"));
+    buf_printf(out, ", steered ");
+    show_count(out, show_number(queries, "steered"));
+    buf_printf(out, ", with nobody up ");
+    show_count(out, show_number(queries, "all_down"));
+    buf_printf(out, "\n  replica       state       answers   since               load\n");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        show_replica(json_array_get(list, i), answers, out);
+    }
+    json_decref(root);
+    return 0;
+}
+
+int verb_dns(const struct ctl_options *options)
+{
+    const struct question question = {
+        .path = "/status", .render = dns_render, .who = "not larder-dns"};
+    struct ctl_options mine = *options;
+
+    mine.admin = options->admin ? options->admin : DNS_ADMIN;
+    return ask(&mine, &question);
+}
+
+/* Names of replicas are any text; what is not plain is refused rather than escaped. */
+static bool is_plain(const char *name)
+{
+    for (; *name; name++) {
+        char lower = ascii_lower(*name);
+        if (!((lower >= 'a' && lower <= 'z') || ascii_is_digit(*name) || strchr("-._", *name))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int verb_drain(const struct ctl_options *options)
+{
+    const char *admin = options->admin ? options->admin : DNS_ADMIN;
+    struct buf path = BUF_INIT, body = BUF_INIT, why = BUF_INIT;
+
+    if (!is_plain(options->operand)) {
+        fprintf(stderr, "larderctl: only letters, digits, \"-\", \".\" and \"_\" in a name\n");
+        return CTL_USAGE;
+    }
+    buf_printf(&path, "/%s?replica=%s", options->verb, options->operand);
+    buf_append(&path, SPAN("\0"));
+    int err = fetch_post(admin, path.data, &body, &why);
+    if (err == ERR_REFUSED) {
+        json_t *root = json_loadb(body.data + body.start, buf_len(&body), 0, NULL);
+        const char *error = json_string_value(json_object_get(root, "error"));
+        fprintf(stderr, "larderctl: %s: %s\n", options->operand, error ? error : "refused");
+        json_decref(root);
+    } else if (err) {
+        fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&why)));
+    } else if (options->json) {
+        fwrite(buf_span(&body).at, 1, buf_len(&body), stdout);
+    } else {
+        printf("%s %s\n", options->operand,
+               strcmp(options->verb, "drain") == 0
+                   ? "is no longer given to clients; they leave within the ttl of its names"
+                   : "is given to clients again");
+    }
+    buf_fini(&path);
+    buf_fini(&body);
+    buf_fini(&why);
+    return err == ERR_REFUSED ? CTL_USAGE : err ? CTL_BAD : CTL_GOOD;
+}
