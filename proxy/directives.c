@@ -339,18 +339,20 @@ void settings_manual(struct buf *out)
 static const struct site *find_pattern(const struct settings *settings, struct span pattern)
 {
     struct site_host wanted = {pattern, NULL};
-    const struct site_host *found =
-        settings->site_host_count ? bsearch(&wanted, settings->site_hosts,
-                                            settings->site_host_count, sizeof(wanted), by_pattern)
-                                  : NULL;
+    const struct site_host *found = bsearch(&wanted, settings->site_hosts,
+                                            settings->site_host_count, sizeof(wanted), by_pattern);
 
     return found ? found->site : NULL;
 }
 
 const struct site *settings_site(const struct settings *settings, struct span host)
 {
-    char pattern[258] = "*"; /* "*." and a host of at most 255 bytes */
+    char pattern[258]; /* "*." and a host of at most 255 bytes */
 
+    if (settings->site_host_count == 0) {
+        return NULL;
+    }
+    pattern[0] = '*';
     if (span_ends(host, SPAN("."))) {
         host.len--;
     }

@@ -56,11 +56,21 @@ static void publish(struct recent_slot *slot, uint64_t number, const struct rece
     atomic_store_explicit(&slot->version, 2 * number, memory_order_release);
 }
 
+/* What is published are whole words. */
+static void fill_last_word(struct recent_entry *entry)
+{
+    size_t used = (size_t)entry->host_len + entry->path_len;
+    size_t rest = RECENT_TEXT - used;
+
+    memset(entry->text + used, 0, rest < 8 ? rest : 8);
+}
+
 void recent_add(struct recent *ring, const struct recent_request *request)
 {
-    struct recent_entry entry = {0}; /* to its end: its last word is copied whole */
+    struct recent_entry entry;
     uint64_t number = atomic_load_explicit(&ring->count, memory_order_relaxed) + 1;
 
+    memset(&entry, 0, offsetof(struct recent_entry, text));
     entry.when_ms = request->when_ms;
     entry.elapsed_us = request->elapsed_us;
     entry.bytes = request->bytes;
@@ -72,6 +82,7 @@ void recent_add(struct recent *ring, const struct recent_request *request)
     if (request->uri) {
         set_uri(&entry, request->uri);
     }
+    fill_last_word(&entry);
     publish(&ring->slots[(number - 1) % RECENT_COUNT], number, &entry);
     atomic_store_explicit(&ring->count, number, memory_order_release);
 }

@@ -44,6 +44,9 @@ static void frame_for_trailers(struct exchange *x, struct response *response)
 {
     struct http_head *head = &response->head;
 
+    if (x->fetch.fetch == NULL && x->trailers.count == 0) {
+        return; /* a hit */
+    }
     x->is_whole = head->status == x->object->status && !object_parts(x->object) &&
                   (x->request.version == HTTP_2 || trailers_are_wanted(&x->request));
     if (x->is_whole && x->trailers.count && head->framing == BODY_LENGTH) {

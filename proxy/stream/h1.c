@@ -59,8 +59,10 @@ struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in)
 
 void h1_drop_trailers(struct h1_turn *turn)
 {
-    memory_give(MEMORY_BUFFERS, turn->trailers.cap);
-    buf_fini(&turn->trailers);
+    if (turn->trailers.cap) {
+        memory_give(MEMORY_BUFFERS, turn->trailers.cap);
+        buf_fini(&turn->trailers);
+    }
 }
 
 static void turn_free(struct h1 *h1)
