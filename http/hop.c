@@ -9,6 +9,7 @@
 
 #include "http/chars.h"
 #include "http/put.h"
+#include "http/trailers.h"
 
 enum { OPTIONS_MAX = 64 };
 
@@ -32,22 +33,23 @@ static bool is_hop_field(enum http_field_id id)
     }
 }
 
-/* The options of Connection that name fields unknown to us, taken off the list once. */
+/* The options of Connection that may take a field with them, taken off the list once. */
 struct options {
     size_t count;
     bool too_many; /* no honest peer's list: all unknown fields go */
     struct span at[OPTIONS_MAX];
 };
 
-static void options_read(struct options *options, const struct http_fields *fields)
+/* Of a head they are those that name fields unknown to us: the others are for all recipients. */
+static void options_read(struct options *options, struct list_members it, bool of_a_head)
 {
-    struct list_members it = list_members(fields, FIELD_CONNECTION);
     struct span member;
 
     options->count = 0;
     options->too_many = false;
     while (list_next(&it, &member)) {
-        if (span_ieq(member, SPAN("close")) || http_field_id(member) != FIELD_OTHER) {
+        if (of_a_head &&
+            (span_ieq(member, SPAN("close")) || http_field_id(member) != FIELD_OTHER)) {
             continue;
         }
         if (options->count == OPTIONS_MAX) {
@@ -67,9 +69,6 @@ static bool tells_about_client(struct span name)
 
 static bool is_listed(const struct options *options, struct span name)
 {
-    if (tells_about_client(name)) {
-        return false;
-    }
     for (size_t i = 0; i < options->count; i++) {
         if (span_ieq(options->at[i], name)) {
             return true;
@@ -83,10 +82,11 @@ static void strip(struct http_fields *fields, bool hop_fields_too)
     struct options options;
     size_t kept = 0;
 
-    options_read(&options, fields);
+    options_read(&options, list_members(fields, FIELD_CONNECTION), true);
     for (size_t i = 0; i < fields->count; i++) {
         struct http_field field = fields->at[i];
-        bool listed = field.id == FIELD_OTHER && is_listed(&options, field.name);
+        bool listed = field.id == FIELD_OTHER && !tells_about_client(field.name) &&
+                      is_listed(&options, field.name);
         if (!listed && !(hop_fields_too && is_hop_field(field.id))) {
             fields->at[kept++] = field;
         }
@@ -104,6 +104,38 @@ void hop_strip_listed(struct http_fields *fields)
     if (fields_has(fields, FIELD_CONNECTION)) {
         strip(fields, false);
     }
+}
+
+void hop_strip_trailers(struct http_fields *trailers, struct span connection)
+{
+    struct options options;
+    size_t kept = 0;
+
+    options_read(&options, list_members_of(connection), false);
+    for (size_t i = 0; i < trailers->count; i++) {
+        if (!is_listed(&options, trailers->at[i].name)) {
+            trailers->at[kept++] = trailers->at[i];
+        }
+    }
+    trailers->count = kept;
+}
+
+struct span hop_trailer_names(struct span names, struct span connection, struct arena *arena)
+{
+    struct list_members it = list_members_of(names);
+    char *text = names.len ? arena_alloc(arena, 2 * names.len) : NULL; /* ", " where "," was */
+    struct options options;
+    struct span member;
+    char *at = text;
+
+    options_read(&options, list_members_of(connection), false);
+    while (text && list_next(&it, &member)) {
+        struct http_field field = {member, SPAN_EMPTY, http_field_id(member)};
+        if (trailer_may_pass(&field) && !is_listed(&options, member)) {
+            at = put_span(put_span(at, at == text ? SPAN_EMPTY : SPAN(", ")), member);
+        }
+    }
+    return text ? span_from_to(text, at) : SPAN_EMPTY;
 }
 
 static struct span version_text(enum http_version version)

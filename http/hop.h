@@ -18,6 +18,14 @@ void hop_strip(struct http_fields *fields);
  * that Vary names would else have the answer to a request without it kept for those with it. */
 void hop_strip_listed(struct http_fields *fields);
 
+/* Removes from the fields behind a body all that Connection of the head before it lists (7.6.1):
+ * `connection` is its value, lines joined. Here those known to us go, too: no recipient needs a
+ * trailer to understand the message. A list of more than 64 takes all of them. */
+void hop_strip_trailers(struct http_fields *trailers, struct span connection);
+/* The value for Trailer when the one that came is `names`: without those that Connection lists or
+ * that are not passed on (http/trailers.h). Empty when none is left. */
+struct span hop_trailer_names(struct span names, struct span connection, struct arena *arena);
+
 /* Appends our member to Via, as a line of its own: "1.1 larder". `received` is the version the
  * message came in. */
 void hop_add_via(struct http_fields *fields, enum http_version received, struct span pseudonym,

@@ -6,13 +6,33 @@
 static bool belongs_in_head(struct span name)
 {
     static const struct span families[] = {
-        SPAN_INIT("Accept-"),      SPAN_INIT("Access-Control-"), SPAN_INIT("Content-"),
-        SPAN_INIT("If-"),          SPAN_INIT("Proxy-"),          SPAN_INIT("Sec-"),
-        SPAN_INIT("X-Forwarded-"),
+        SPAN_INIT("Accept-"),       SPAN_INIT("Access-Control-"),
+        SPAN_INIT("Client-Cert"),   SPAN_INIT("Content-"),
+        SPAN_INIT("Cross-Origin-"), SPAN_INIT("If-"),
+        SPAN_INIT("Proxy-"),        SPAN_INIT("Sec-"),
+        SPAN_INIT("X-Accel-"),      SPAN_INIT("X-Forwarded-"),
     };
     static const struct span names[] = {
-        SPAN_INIT("Alt-Svc"),     SPAN_INIT("Clear-Site-Data"),           SPAN_INIT("Refresh"),
-        SPAN_INIT("Set-Cookie2"), SPAN_INIT("Strict-Transport-Security"), SPAN_INIT("X-Real-IP"),
+        SPAN_INIT("Alt-Svc"),
+        SPAN_INIT("CF-Connecting-IP"),
+        SPAN_INIT("Clear-Site-Data"),
+        SPAN_INIT("Early-Data"),
+        SPAN_INIT("From"),
+        SPAN_INIT("Permissions-Policy"),
+        SPAN_INIT("Referrer-Policy"),
+        SPAN_INIT("Refresh"),
+        SPAN_INIT("Set-Cookie2"),
+        SPAN_INIT("Strict-Transport-Security"),
+        SPAN_INIT("Surrogate-Control"),
+        SPAN_INIT("True-Client-IP"),
+        SPAN_INIT("X-Client-IP"),
+        SPAN_INIT("X-Cluster-Client-IP"),
+        SPAN_INIT("X-Frame-Options"),
+        SPAN_INIT("X-HTTP-Method-Override"),
+        SPAN_INIT("X-Original-URL"),
+        SPAN_INIT("X-Real-IP"),
+        SPAN_INIT("X-Rewrite-URL"),
+        SPAN_INIT("X-Sendfile"),
     };
 
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {

@@ -319,10 +319,12 @@ static const struct http_fields *response_trailers(void *owner)
 static void on_response(struct fetch_link *link, const struct http_head *head)
 {
     struct exchange *x = container_of(link, struct exchange, fetch);
-    struct span names = SPAN_EMPTY;
+    struct span names = SPAN_EMPTY, hop = SPAN_EMPTY;
 
+    fields_joined(&head->fields, http_field_name(FIELD_CONNECTION), &x->arena, &hop);
     fields_joined(&head->fields, http_field_name(FIELD_TRAILER), &x->arena, &names);
-    x->trailer_names = arena_copy(&x->arena, names);
+    x->trailer_hop = arena_copy(&x->arena, hop);
+    x->trailer_names = hop_trailer_names(names, hop, &x->arena);
     x->trailers.count = 0;
 }
 
@@ -332,6 +334,7 @@ static void on_response_trailers(struct fetch_link *link, const struct http_fiel
 
     x->trailers.arena = &x->arena;
     trailers_copy(&x->trailers, trailers);
+    hop_strip_trailers(&x->trailers, x->trailer_hop);
 }
 
 static const struct stream_events exchange_events = {

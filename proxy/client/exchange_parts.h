@@ -73,6 +73,7 @@ struct exchange {
     struct span upgrade; /* the protocol asked for, which goes on to the origin; else empty */
     struct http_fields trailers; /* behind the body that our own fetch brings */
     struct span trailer_names;   /* as its head announces them */
+    struct span trailer_hop;     /* its Connection: which of them are for that hop alone */
     bool is_whole;               /* what is delivered is all of a response, in one piece */
     int status;                  /* sent to the client */
     bool sent;                   /* stream_send() was called */

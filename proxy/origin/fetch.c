@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "http/hop.h"
 #include "http/trailers.h"
 
 static const unsigned legal_next[] = {
@@ -426,6 +427,7 @@ void fetch_trailers(struct fetch *fetch, const struct http_fields *trailers)
     if (fetch->request_body) {
         fetch->trailers.arena = &fetch->arena;
         trailers_copy(&fetch->trailers, trailers);
+        hop_strip_trailers(&fetch->trailers, fetch_client_connection(fetch));
     }
 }
 

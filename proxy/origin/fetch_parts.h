@@ -116,6 +116,8 @@ bool fetch_is_validating(const struct fetch *fetch);
 /* The variants for the origin to choose from; how many. */
 size_t fetch_stored_variants(const struct fetch *fetch,
                              struct policy_stored out[POLICY_STORED_MAX]);
+/* What Connection of the client's request lists, lines joined; empty without one. */
+struct span fetch_client_connection(struct fetch *fetch);
 /* Writes fetch->out from the client's request. */
 void fetch_make_request(struct fetch *fetch);
 /* The client's body as a source, or NULL. */

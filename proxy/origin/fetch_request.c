@@ -107,16 +107,35 @@ static void ask_upgrade(struct fetch *fetch, struct http_head *out)
     }
 }
 
-/* Which fields may come behind the body; and that those behind the response's are welcome (RFC 9110
- * 6.6.2, 10.1.4): to the client that waits for it, as it says itself. */
+struct span fetch_client_connection(struct fetch *fetch)
+{
+    struct span value = SPAN_EMPTY;
+
+    fields_joined(&fetch->client.fields, http_field_name(FIELD_CONNECTION), &fetch->arena, &value);
+    return value;
+}
+
+/* Which fields may come behind the body. */
+static void name_trailers(struct fetch *fetch, struct http_head *out)
+{
+    struct span names;
+
+    if (!fields_joined(&fetch->client.fields, http_field_name(FIELD_TRAILER), &fetch->arena,
+                       &names)) {
+        return;
+    }
+    names = hop_trailer_names(names, fetch_client_connection(fetch), &fetch->arena);
+    if (names.len) {
+        fields_add_id(&out->fields, FIELD_TRAILER, names);
+    }
+}
+
+/* That; and that those behind the response's are welcome (RFC 9110 6.6.2, 10.1.4): to the client
+ * that waits for it, as it says itself. */
 static void announce_trailers(struct fetch *fetch, struct http_head *out)
 {
-    const struct http_fields *client = &fetch->client.fields;
-
-    for (size_t i = 0; out->framing == BODY_CHUNKED && i < client->count; i++) {
-        if (client->at[i].id == FIELD_TRAILER) {
-            fields_add_id(&out->fields, FIELD_TRAILER, client->at[i].value);
-        }
+    if (out->framing == BODY_CHUNKED) {
+        name_trailers(fetch, out);
     }
     if (fetch->owner && trailers_are_wanted(&fetch->client)) {
         fields_add_id(&out->fields, FIELD_TE, SPAN("trailers"));

@@ -70,6 +70,11 @@ class Origin1(raw.Origin):
         keep = b"max-age=60" if path.startswith("/kept") else b"no-store"
         start = b"HTTP/1.1 200 OK\r\nCache-Control: " + keep + b"\r\n"
         body = b"" if path.startswith("/empty") else b"hello"
+        if path.startswith("/hop"):
+            conn.sendall(start + b"Connection: x-hop, X-Sum\r\nX-Hop: head\r\nConnection: x-c\r\n"
+                         b"Trailer: X-Hop, X-Kept\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                         chunks(body, [("X-Hop", "1"), ("X-Kept", "k"), ("X-Sum", "2"), ("X-C", "3")]))
+            return False
         if path.startswith("/long"):
             conn.sendall(start + b"Content-Length: 5\r\n\r\nhello")
             return False
@@ -189,6 +194,25 @@ def from_h1_to_h1(scene):
     check("\r\ntrailer: x-mine\r\n" in scene.h1.heads[-1].decode().lower(), "announced")
 
 
+def of_one_hop(scene):
+    """What Connection names is for that hop alone, also behind the body (RFC 9110 7.6.1)."""
+    head, body, trailers = scene.ask("/hop", "h1.test")
+    check(body == b"hello" and trailers == [("X-Kept", "k")], f"a response's: {body} {trailers}")
+    check("\r\ntrailer: x-kept\r\n" in head.lower() and "X-Hop" not in head, f"its head: {head}")
+    with scene.client("h1.test") as conn:
+        got = conn.get("/hop", more=[("te", "trailers")])
+        check(got.heads[1:] == [[("x-kept", "k")]], f"to HTTP/2: {got.heads}")
+    sent = chunks(b"body", [("X-Hop", "1"), ("X-Kept", "k"), ("x-sum", "2")])
+    fields = ("Transfer-Encoding: chunked\r\nTrailer: X-Hop, X-Kept, x-sum\r\n"
+              "Connection: x-hop, X-Sum\r\n")
+    scene.ask("/up-hop", "h1.test", "POST", fields=fields, body=sent)
+    check(scene.h1.got["/up-hop"] == (b"body", [("X-Kept", "k")]), f"{scene.h1.got['/up-hop']}")
+    asked = scene.h1.heads[-1].decode().lower()
+    check("\r\ntrailer: x-kept\r\n" in asked and "x-hop" not in asked, f"a request's head: {asked}")
+    scene.ask("/unary-hop", "h2.test", "POST", fields=fields, body=sent)
+    check(scene.h2.got["/unary-hop"] == (b"body", [[("x-kept", "k")]]), f"{scene.h2.got}")
+
+
 def who_gets_none(scene):
     head, body, _ = scene.ask("/old", "h1.test", version="1.0")
     check(body == b"hello" and "x-sum" not in head.lower(), f"HTTP/1.0: {head} {body}")
@@ -298,7 +322,7 @@ def main():
     larder.need(program)
     with tempfile.TemporaryDirectory(prefix="larder-trailers.") as folder:
         scene = Scene(program, pathlib.Path(folder))
-        for step in (from_h1_to_h1, who_gets_none, from_h2, streaming, from_h1_to_h2, malformed):
+        for step in (from_h1_to_h1, of_one_hop, who_gets_none, from_h2, streaming, from_h1_to_h2, malformed):
             step(scene)
         check(scene.proxy.stop(), "it leaves by itself")
     check.end()

@@ -144,6 +144,47 @@ Test(hop, of_a_new_request_only_the_listed_fields_go)
     cr_expect(has("X-Other"));
 }
 
+Test(hop, listed_trailers_go_rfc9110_7_6_1)
+{
+    static const struct {
+        const char *connection, *kept, *names;
+    } cases[] = {
+        {"", "XeY", "x-one, ETag, X-Two"}, {"close", "XeY", "x-one, ETag, X-Two"},
+        {"X-ONE", "eY", "ETag, X-Two"},    {"keep-alive, X-Two, x-one", "e", "ETag"},
+        {"etag", "XY", "x-one, X-Two"},    {"etag, x-one ,X-Two", "", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct span connection = span_str(cases[i].connection);
+        char kept[4] = "";
+        fields.count = 0;
+        add("X-One", "X");
+        add("ETag", "e");
+        add("x-two", "Y");
+        hop_strip_trailers(&fields, connection);
+        for (size_t k = 0; k < fields.count; k++) {
+            kept[k] = fields.at[k].value.at[0];
+        }
+        cr_expect_str_eq(kept, cases[i].kept, "%s", cases[i].connection);
+        struct span names =
+            hop_trailer_names(SPAN("x-one,ETag, ,Content-Length,X-Two"), connection, &arena);
+        cr_expect(span_eq(names, span_str(cases[i].names)), "%s: %.*s", cases[i].connection,
+                  SPAN_ARGS(names));
+    }
+}
+
+Test(hop, a_list_too_long_takes_all_trailers)
+{
+    char list[256] = "";
+
+    for (int i = 0; i < 65; i++) {
+        strcat(list, "a, ");
+    }
+    add("X-Whatever", "1");
+    hop_strip_trailers(&fields, span_str(list));
+    cr_expect_eq(fields.count, 0);
+    cr_expect_eq(hop_trailer_names(SPAN("X-Whatever"), span_str(list), &arena).len, 0);
+}
+
 Test(hop, via_rfc9110_7_6_3)
 {
     static const struct {

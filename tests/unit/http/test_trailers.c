@@ -30,7 +30,13 @@ Test(trailers, which_may_pass_rfc9110_6_5_1)
         "CDN-Cache-Control", "Strict-Transport-Security", "Refresh", "Alt-Svc",
         "Access-Control-Allow-Origin", "Sec-WebSocket-Accept", "Accept-Language", "Accept-Patch",
         /* how content is read */
-        "Content-Type", "Content-Encoding", "Content-Range", "Content-Security-Policy"};
+        "Content-Type", "Content-Encoding", "Content-Range", "Content-Security-Policy",
+        /* what servers, caches, browsers and frameworks take orders or identities from */
+        "Surrogate-Control", "X-Accel-Redirect", "X-Accel-Expires", "X-Sendfile", "X-Frame-Options",
+        "Referrer-Policy", "Permissions-Policy", "Cross-Origin-Opener-Policy",
+        "Cross-Origin-Resource-Policy", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP",
+        "X-Cluster-Client-IP", "Client-Cert", "Client-Cert-Chain", "Early-Data",
+        "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL", "From"};
 
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         cr_expect(passes(good[i]), "%s", good[i]);
