@@ -87,7 +87,7 @@ static char *put_connection(char *at, const struct http_head *head, bool close, 
         at = put_option(at, SPAN("upgrade"), &is_first);
         keep_alive = false;
     }
-    if (fields_has(&head->fields, FIELD_TE)) {
+    if (head->status == 0 && fields_has(&head->fields, FIELD_TE)) {
         at = put_option(at, SPAN("TE"), &is_first); /* RFC 9110 10.1.4 */
     }
     if (close || keep_alive) {

@@ -386,7 +386,7 @@ bool h2_block_end(struct h2_block *block, bool is_last)
     return block->error.status == 0;
 }
 
-bool h2_sends_field(const struct http_field *field)
+bool h2_sends_field(const struct http_field *field, bool in_request)
 {
     switch (field->id) {
     case FIELD_CONTENT_LENGTH:
@@ -394,7 +394,7 @@ bool h2_sends_field(const struct http_field *field)
     case FIELD_HTTP2_SETTINGS:
         return false;
     case FIELD_TE:
-        return span_ieq(field->value, SPAN("trailers"));
+        return in_request && span_ieq(field->value, SPAN("trailers")); /* 8.2.2 */
     default:
         return !belongs_to_connection(field->id);
     }

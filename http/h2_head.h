@@ -48,6 +48,6 @@ bool h2_block_end(struct h2_block *block, bool is_last);
 bool h2_block_is_bomb(const struct h2_block *block);
 
 /* False: it belongs to HTTP/1's connection, or is said by the pseudo fields and the framing. */
-bool h2_sends_field(const struct http_field *field);
+bool h2_sends_field(const struct http_field *field, bool in_request);
 
 #endif

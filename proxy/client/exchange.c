@@ -346,12 +346,28 @@ static const struct stream_events exchange_events = {
     .on_close = on_close,
 };
 
+/* What is for one hop alone stays here, as of a final head. */
+static void send_interim(struct stream *stream, const struct http_head *from_origin)
+{
+    struct http_head head = *from_origin;
+    _Alignas(16) char first[2048];
+    struct arena arena;
+
+    arena_init(&arena, first, sizeof(first));
+    fields_init(&head.fields, &arena, from_origin->fields.count);
+    fields_append(&head.fields, &from_origin->fields);
+    hop_strip(&head.fields);
+    head.upgrade = false;
+    stream_send_interim(stream, &head);
+    arena_fini(&arena);
+}
+
 static void on_interim(struct fetch_link *link, const struct http_head *head)
 {
     struct exchange *x = container_of(link, struct exchange, fetch);
 
     if (x->request.version >= HTTP_1_1 && !x->sent) {
-        stream_send_interim(x->stream, head);
+        send_interim(x->stream, head);
     }
 }
 

@@ -67,7 +67,7 @@ static void put_fields(struct block *block, const struct http_head *head)
 {
     for (size_t i = 0; i < head->fields.count; i++) {
         const struct http_field *field = &head->fields.at[i];
-        if (h2_sends_field(field)) {
+        if (h2_sends_field(field, head->status == 0)) {
             put(block, field->name, field->value, is_secret(field->id));
         }
     }

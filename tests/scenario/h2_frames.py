@@ -84,7 +84,9 @@ def serve(conn, head, rest):
     if path == "/large":
         answer(conn, b"" if head.startswith(b"HEAD") else LARGE)
     elif path == "/interim":
-        conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n")
+        conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nTE: trailers\r\n"
+                     b"Trailer: x\r\nProxy-Authenticate: Basic\r\nUpgrade: x\r\nKeep-Alive: x\r\n"
+                     b"Connection: upgrade, TE, x-hop\r\nX-Hop: 1\r\n\r\n")
         answer(conn, b"final")
     elif path == "/chunked":
         conn.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: no-store\r\n\r\n"
@@ -863,6 +865,8 @@ def rfc9113_8_1_a_body_cut_short_is_never_ended_cleanly(conn):
 def rfc9113_8_1_interim_responses_come_first(conn):
     got = conn.get("/interim")
     check([dict(head)[":status"] for head in got.heads] == ["103", "200"], f"{got.heads}")
+    check(got.heads[0] == [(":status", "103"), ("link", "</a>; rel=preload")],
+          f"nothing of one hop alone: {got.heads[0]}")
     check(dict(got.heads[0]).get("link") == "</a>; rel=preload" and got.body == b"final",
           f"{got.heads}")
 

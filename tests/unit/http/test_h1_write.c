@@ -100,6 +100,8 @@ Test(h1_write, responses_rfc9112_4)
     } cases[] = {
         {"a length", 200, HTTP_1_1, METHOD_GET, {BODY_LENGTH, 5, 0, 0, {"A", "b", FRAMING_OF_OTHERS}},
          "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\n\r\n"},
+        {"TE is a request's", 200, HTTP_1_1, METHOD_GET, {BODY_LENGTH, 5, 0, 0, {"TE", "trailers"}},
+         "HTTP/1.1 200 OK\r\nTE: trailers\r\nContent-Length: 5\r\n\r\n"},
         {"a status without a text", 299, HTTP_1_1, METHOD_GET, {BODY_LENGTH, 0, 0, 0, {NULL}},
          "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n"},
         {"close", 200, HTTP_1_1, METHOD_GET, {BODY_LENGTH, 5, 1, 0, {NULL}},

@@ -234,12 +234,14 @@ Test(h2_head, what_goes_out_rfc9113_8_2_2)
     fields_add(&fields, SPAN("TE"), SPAN("gzip"));
     fields_add(&fields, SPAN("Upgrade"), SPAN("x"));
     for (size_t i = 0; i < fields.count; i++) {
-        cr_expect(!h2_sends_field(&fields.at[i]), "%zu", i);
+        cr_expect(!h2_sends_field(&fields.at[i], true), "%zu", i);
     }
     fields_add(&fields, SPAN("TE"), SPAN("trailers"));
     fields_add(&fields, SPAN("X-Any"), SPAN("1"));
-    cr_expect(h2_sends_field(&fields.at[fields.count - 2]));
-    cr_expect(h2_sends_field(&fields.at[fields.count - 1]));
+    cr_expect(h2_sends_field(&fields.at[fields.count - 2], true));
+    cr_expect_not(h2_sends_field(&fields.at[fields.count - 2], false));
+    cr_expect(h2_sends_field(&fields.at[fields.count - 1], true));
+    cr_expect(h2_sends_field(&fields.at[fields.count - 1], false));
 }
 
 Test(h2_head, who_is_asked_must_be_a_name_rfc9113_8_3_1)
