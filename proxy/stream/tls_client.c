@@ -1,10 +1,13 @@
 #include "proxy/stream/tls_context_parts.h"
 
+#include "base/check.h"
 #include "base/err.h"
+#include "base/mem.h"
 
-#include <dirent.h>
+#include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
+#include <pthread.h>
 
 static const char expected_ca[] = "a PEM file with the certificates to trust (BEGIN CERTIFICATE)";
 
@@ -20,42 +23,90 @@ static int trust_file(SSL_CTX *ssl, const char *file, const struct tls_report *r
     return tls_complain(report, file, "%s; expected %s", tls_last_error(), expected_ca);
 }
 
-/* As c_rehash(1) names certificates: the hash of the subject, and a number. */
-static bool is_hashed_name(const char *name)
-{
-    size_t digits = strspn(name, "0123456789abcdef");
+/* ---- the system's certificates ---- */
 
-    return digits == 8 && name[8] == '.' && name[9] != '\0' &&
-           strspn(name + 9, "0123456789") == strlen(name + 9);
+/* A file with all of them, which is read when a certificate is first missing. */
+struct bundle {
+    const char *file;
+    pthread_mutex_t lock;
+    bool is_read;
+};
+
+static void free_bundle(X509_LOOKUP *lookup)
+{
+    struct bundle *bundle = X509_LOOKUP_get_method_data(lookup);
+
+    pthread_mutex_destroy(&bundle->lock);
+    free(bundle);
 }
 
-static bool has_hashed_names(const char *folder)
+static X509 *find_in_store(X509_STORE *store, const X509_NAME *name)
 {
-    DIR *dir = opendir(folder);
-    bool found = false;
-
-    if (dir == NULL) {
-        return false;
-    }
-    for (struct dirent *entry; !found && (entry = readdir(dir));) {
-        found = is_hashed_name(entry->d_name);
-    }
-    closedir(dir);
-    return found;
+    X509_STORE_lock(store);
+    X509_OBJECT *found =
+        X509_OBJECT_retrieve_by_subject(X509_STORE_get0_objects(store), X509_LU_X509, name);
+    X509 *certificate = found ? X509_OBJECT_get0_X509(found) : NULL;
+    X509_STORE_unlock(store);
+    return certificate;
 }
 
-/* The system's certificates, where it can be each when it is asked for. Debian has all of them in
- * one file, too, which OpenSSL would read first: 50 ms at each start and each reload. */
+/* Called when the store and the folder have no certificate of that name. */
+static int find_in_bundle(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type, const X509_NAME *name,
+                          X509_OBJECT *out)
+{
+    struct bundle *bundle = X509_LOOKUP_get_method_data(lookup);
+
+    if (type != X509_LU_X509) {
+        return 0;
+    }
+    pthread_mutex_lock(&bundle->lock);
+    if (!bundle->is_read) {
+        bundle->is_read = true;
+        X509_load_cert_crl_file(lookup, bundle->file, X509_FILETYPE_PEM);
+        ERR_clear_error(); /* it need not be there */
+    }
+    pthread_mutex_unlock(&bundle->lock);
+    X509 *certificate = find_in_store(X509_LOOKUP_get_store(lookup), name);
+    if (certificate == NULL) {
+        return 0;
+    }
+    X509_OBJECT_set1_X509(out, certificate);
+    X509_free(certificate); /* the caller takes what the store owns, and counts it itself */
+    return 1;
+}
+
+static pthread_once_t method_once = PTHREAD_ONCE_INIT;
+static X509_LOOKUP_METHOD *method;
+
+static void make_method(void)
+{
+    method = X509_LOOKUP_meth_new("a bundle, read when it is needed");
+    CHECK(method != NULL);
+    X509_LOOKUP_meth_set_get_by_subject(method, find_in_bundle);
+    X509_LOOKUP_meth_set_free(method, free_bundle);
+}
+
+/* What SSL_CTX_set_default_verify_paths() trusts, read as it is needed: the folder first, which has
+ * a file for each certificate. Debian has all of them in one file, too, and that takes 50 ms to
+ * read: at each start, and at each reload. */
 static void trust_system(SSL_CTX *ssl)
 {
+    X509_STORE *store = SSL_CTX_get_cert_store(ssl);
     const char *folder = getenv(X509_get_default_cert_dir_env());
+    const char *file = getenv(X509_get_default_cert_file_env());
+    struct bundle *bundle = xcalloc(1, sizeof(*bundle));
 
-    folder = folder ? folder : X509_get_default_cert_dir();
-    if (getenv(X509_get_default_cert_file_env()) || !has_hashed_names(folder) ||
-        SSL_CTX_load_verify_dir(ssl, folder) != 1) {
-        SSL_CTX_set_default_verify_paths(ssl);
-    }
+    pthread_once(&method_once, make_method);
+    X509_STORE_load_path(store, folder ? folder : X509_get_default_cert_dir());
+    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, method);
+    CHECK(lookup != NULL);
+    bundle->file = file ? file : X509_get_default_cert_file();
+    pthread_mutex_init(&bundle->lock, NULL);
+    X509_LOOKUP_set_method_data(lookup, bundle);
+    ERR_clear_error();
 }
+
+/* ---- contexts ---- */
 
 int tls_client_new(const struct tls_client_options *options, const struct tls_report *report,
                    struct tls_context **out)
