@@ -99,7 +99,8 @@ static const struct ranking *rank_nearest(const struct view *view, const struct 
     return view->rankings[hit.value];
 }
 
-/* What the choice depends on; sets the scope if the client's network decided. */
+/* What the choice depends on; sets the scope if the client's network decided. A chain of CNAMEs may
+ * ask for several choices, and is as good as the narrowest of them (RFC 7871 7.3). */
 static void locate(struct answering *a, const struct policy *policy, struct choice_input *input)
 {
     unsigned bits;
@@ -113,8 +114,8 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
         input->ranking = rank_nearest(a->view, policy, ip, bits - outer, &scope);
         leaf = scope > leaf ? scope : leaf;
     }
-    if (ip == &a->query->edns.ecs.ip && leaf) {
-        a->packet.opt.scope = (uint8_t)(leaf + outer);
+    if (ip == &a->query->edns.ecs.ip && leaf && leaf + outer > a->packet.opt.scope) {
+        a->packet.opt.scope = (uint8_t)(leaf + outer); /* of several choices: the longest */
     }
     if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased) {
         unsigned base = v4 && leaf ? 96 : 0; /* without leaves all clients are one */

@@ -11,6 +11,7 @@ static const char yaml[] =
     "  - {name: sin, addresses: 192.0.2.30, location: [1.35, 103.82]}\n"
     "  - {name: east, target: edge.east.example.org}\n"
     "  - {name: west, target: west.ex}\n"
+    "  - {name: hop, target: near.ex}\n"
     "nearest:\n"
     "  map:\n"
     "    - {prefix: 10.1.0.0/16, replica: fra}\n"
@@ -33,6 +34,7 @@ static const char yaml[] =
     "      - {name: fail, policy: failover, replicas: [nyc, fra], ttl: 5s}\n"
     "      - {name: all, policy: static, replicas: [fra, nyc]}\n"
     "      - {name: share, policy: weighted, replicas: [fra, nyc], weights: [1, 3], answers: 1}\n"
+    "      - {name: pick, policy: weighted, replicas: [west, hop], weights: [1, 3]}\n"
     "      - {name: named, policy: nearest, replicas: [east, west]}\n"
     "      - {name: west, records: [\"A 192.0.2.99\", \"TXT w\"]}\n"
     "      - {name: way, records: [\"CNAME named\"]}\n";
@@ -132,6 +134,22 @@ Test(policy, weighted_leaves_are_24_and_48_long)
         cr_assert_eq(strstr(again, "192.0.2.20") != NULL, strstr(first, "192.0.2.20") != NULL);
     }
     cr_expect(nyc > 270 && nyc < 330, "%u of 400", nyc);
+}
+
+/* A draw by /24, and a map of /16 behind it: the answer is good for the /24. */
+Test(policy, rfc7871_7_3_the_scope_of_a_chain_is_its_longest)
+{
+    unsigned near = 0;
+
+    for (unsigned i = 0; i < 60; i++) {
+        char subnet[32];
+        snprintf(subnet, sizeof(subnet), "10.1.%u.0/24", i);
+        struct question q = {.name = "pick.ex", .type = "A", .subnet = subnet};
+        const char *got = ask(&d, &q);
+        cr_expect_not_null(strstr(got, "edns scope 24/24"), "%s", got);
+        near += strstr(got, "CNAME near.ex.") != NULL;
+    }
+    cr_expect(near > 20 && near < 60, "%u of 60", near);
 }
 
 Test(policy, a_target_is_a_cname_and_is_followed_at_home)
