@@ -15,7 +15,7 @@ static const unsigned legal_next[] = {
 
 enum {
     WORTH_FINISHING = 16 * 1024 * 1024, /* bytes left that are fetched without anybody waiting */
-    UNAWAITED_MAX = 64,                 /* of a worker: before their heads have come */
+    UNAWAITED_MAX = 64,                 /* of a worker */
     STORE_WAIT_MS = 100,                /* a piece that cannot be stored would be asked for again */
     STORE_WAITS_MAX = 10,               /* but nobody waits longer for a disk than for an origin */
 };
@@ -364,28 +364,49 @@ static bool is_read(struct fetch *fetch)
     return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
 }
 
-/* All who waited for the response have left. It goes on, for others may want it, but clients that
- * ask and leave do not make many of these. */
+/* Nobody waits for it. It goes on, for others may want it, but clients that ask and leave do not
+ * make many of these. */
 static bool may_go_on_unawaited(struct fetch *fetch)
 {
-    if (!fetch->unawaited && fetch->worker->unawaited == UNAWAITED_MAX) {
-        cache_abandon(fetch->worker->cache, fetch->flight, 0); /* nobody joins it from here on */
-        return flight_members(fetch->flight) > 0;
+    if (fetch->background || fetch->unawaited) {
+        return true;
     }
-    fetch->worker->unawaited += !fetch->unawaited;
-    fetch->unawaited = true;
-    return true;
+    fetch->unawaited = fetch->worker->unawaited < UNAWAITED_MAX;
+    fetch->worker->unawaited += fetch->unawaited;
+    return fetch->unawaited;
+}
+
+static void is_awaited(struct fetch *fetch)
+{
+    fetch->worker->unawaited -= fetch->unawaited;
+    fetch->unawaited = false;
+}
+
+/* No head has come, and its flight is nobody's: 0 members join it once it has been abandoned. */
+static bool may_fly_on(struct fetch *fetch)
+{
+    if (!fetch->shared) {
+        return false;
+    }
+    if (may_go_on_unawaited(fetch)) {
+        return true;
+    }
+    cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    return flight_members(fetch->flight) > 0;
 }
 
 /* Called when a reader or a member has left, when the head has come, and when storing failed. */
 static void check_interest(struct fetch *fetch)
 {
     if (fetch->state == FETCH_BODY) {
-        if (fetch->object && !fetch->body_complete && !is_read(fetch) && !worth_finishing(fetch)) {
+        if (fetch->object == NULL || fetch->body_complete || is_read(fetch)) {
+            is_awaited(fetch);
+        } else if (!worth_finishing(fetch) || !may_go_on_unawaited(fetch)) {
             stop(fetch);
         }
-    } else if (flight_members(fetch->flight) == 0 && fetch->waiting && fetch->owner == NULL &&
-               !fetch->background && !(fetch->shared && may_go_on_unawaited(fetch))) {
+    } else if (flight_members(fetch->flight) > 0 || !fetch->waiting || fetch->owner) {
+        is_awaited(fetch);
+    } else if (!fetch->background && !may_fly_on(fetch)) {
         fetch_fail(fetch, 502, REASON_CLIENT_GONE);
     }
 }

@@ -206,20 +206,22 @@ static ssize_t not_sent(struct transport *transport, struct file_place place, in
     case -EINVAL:
     case -ENOSYS:
     case -EOPNOTSUPP:
-        transport->refuses_files = true;
-        return 0;
-    case -EPIPE:
-    case -ECONNRESET:
-    case -ENOTCONN:
-    case -ETIMEDOUT:
-        return err;
+        break;
     case -EBADF:
         return file_error(place, err);
-    default: /* the map may have the page: if it has not, or it is the socket, the write says so */
+    case -EIO:
+    case -EFAULT:
+    case -EUCLEAN:
+    case -ENODATA:
+    case -ESTALE:
         file_error(place, err);
-        transport->refuses_files = true;
-        return 0;
+        break;
+    default: /* the kernel is short of something, or it is the socket */
+        break;
     }
+    /* The map may have the page: if it has not, or it is the socket, the write says so. */
+    transport->refuses_files = true;
+    return 0;
 }
 
 ssize_t transport_send_file(struct transport *transport, struct span before,

@@ -29,7 +29,13 @@ class Scene:
         self.proxy.start()
 
     def serve(self, conn, head, _):
+        if raw.path_of(head).startswith("/half"):
+            conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 20000\r\n\r\n"
+                         + bytes(10000))
         self.may_answer.wait(60)
+        if raw.path_of(head).startswith("/half"):
+            conn.sendall(bytes(10000))
+            return
         conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
 
     def request(self, number):
@@ -54,6 +60,20 @@ class Scene:
         return len(self.origin.heads) >= count
 
 
+def leave_early(scene):
+    """They have had the beginning of it."""
+    scene.may_answer.clear()
+    for number in range(ASKED):
+        conn = raw.connect(scene.proxy.port)
+        conn.sendall(scene.request(f"half/{number}"))
+        check(raw.until_head(conn)[0].startswith(b"HTTP/1.1 200"), f"half of {number} has come")
+        raw.reset(conn)
+    left = scene.settles_at(MOST)
+    check(left == MOST, f"{left} bodies under way after {ASKED} who left")
+    scene.may_answer.set()
+    check(scene.settles_at(0) == 0, "all have ended")
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
@@ -75,6 +95,7 @@ def main():
         for number, hit in ((0, True), (ASKED - 1, False)):
             data, _ = raw.ask(scene.proxy.port, scene.request(number), half_close=False)
             check(data.endswith(b"ok") and (b"; hit" in data) == hit, f"{number}: {data}")
+        leave_early(scene)
         check(scene.proxy.stop(), "it leaves by itself")
     check.end()
 
