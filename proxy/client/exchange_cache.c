@@ -36,7 +36,7 @@ enum exchange_state exchange_go_alone(struct exchange *x)
     /* What is stored is validated, also by a HEAD; a range is wanted as the client asks for it. */
     struct object *stale = x->policy.has_range ? NULL : x->lookup.object;
 
-    fetch_unlink(&x->fetch);
+    exchange_drop_fetch(x);
     struct flight *flight = cache_private_flight(&x->lookup.member, stale, &x->lookup.key, waker);
     flight_set_mark(flight, x->lookup.mark);
     object_unref(&x->lookup.object);
@@ -175,6 +175,7 @@ static void record_outcome(struct exchange *x, const struct object *object)
 static enum exchange_state look_again(struct exchange *x)
 {
     lookup_fini(&x->lookup);
+    exchange_drop_fetch(x);
     x->alone = x->attempts >= ATTEMPTS_MAX;
     return EX_LOOKUP;
 }

@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 #include "http/trailers.h"
-#include "http/trailers.h"
 #include "proxy/client/coverage.h"
 #include "proxy/client/respond.h"
 
@@ -58,6 +57,13 @@ static void frame_for_trailers(struct exchange *x, struct response *response)
     }
 }
 
+void exchange_drop_fetch(struct exchange *x)
+{
+    fetch_unlink(&x->fetch);
+    x->trailers.count = 0;
+    x->trailer_names = x->trailer_hop = SPAN_EMPTY;
+}
+
 /* Several parts are played by a source of their own, on top of the same reader. */
 static int open_body(struct exchange *x, const struct body_parts *body)
 {
@@ -104,7 +110,7 @@ static enum exchange_state start_over(struct exchange *x)
     x->useless = x->object;
     x->object = NULL;
     lookup_fini(&x->lookup);
-    fetch_unlink(&x->fetch);
+    exchange_drop_fetch(x);
     x->decision = DECISION_INIT;
     x->confirmed = false;
     if (x->attempts++ >= ATTEMPTS_MAX) {
@@ -156,7 +162,7 @@ static void fetch_piece(struct exchange *x, const struct claim *claim, bool link
     flight_set_mark(flight, claim->mark);
     if (linked) {
         flight_leave(&x->lookup.member);
-        fetch_unlink(&x->fetch);
+        exchange_drop_fetch(x);
         flight_join(flight, &x->lookup.member, true, (struct waker){exchange_wake_flight, x});
     }
     exchange_fetch(x, flight, true, linked, claim);
@@ -287,6 +293,7 @@ enum exchange_state exchange_send(struct exchange *x)
     struct response response;
     struct span first;
 
+    x->is_whole = false;
     if (x->body) { /* it has waited for its first bytes */
         int err = source_peek(x->body, &first);
         if (err) {

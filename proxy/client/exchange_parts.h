@@ -97,6 +97,8 @@ enum exchange_state exchange_tunnel(struct exchange *x);
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
 /* Sends what is to be delivered, or waits for what is missing of it. */
 enum exchange_state exchange_send(struct exchange *x);
+/* What our own fetch brings is not what will be delivered, nor are its trailers. */
+void exchange_drop_fetch(struct exchange *x);
 /* The reader is given up, and how long it has waited is kept. */
 void exchange_close_body(struct exchange *x);
 /* The decision tells what is known by now of waits for the disk. */

@@ -61,6 +61,7 @@ def read_chunked(conn, data):
 class Origin1(raw.Origin):
     def __init__(self):
         self.got = {}  # of paths: (body, trailers)
+        self.asked, self.posted = threading.Event(), threading.Event()
         super().__init__(self.answer)
 
     def answer(self, conn, head, rest):
@@ -75,12 +76,28 @@ class Origin1(raw.Origin):
                          b"Trailer: X-Hop, X-Kept\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n" +
                          chunks(body, [("X-Hop", "1"), ("X-Kept", "k"), ("X-Sum", "2"), ("X-C", "3")]))
             return False
+        if path == "/replaced":
+            return self.replaced(conn, head)
         if path.startswith("/long"):
             conn.sendall(start + b"Content-Length: 5\r\n\r\nhello")
             return False
         conn.sendall(start + b"Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n")
         if not head.startswith(b"HEAD"):
             conn.sendall(chunks(body, [("X-Sum", "1"), *FORBIDDEN, ("x-last", "a b")]))
+        return False
+
+
+    def replaced(self, conn, head):
+        """A part of what it was, which no store may keep, after a POST has brought what it is."""
+        if head.startswith(b"POST"):
+            conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Location: /replaced\r\nCache-Control: max-age=600\r\n"
+                         b'ETag: "post"\r\nContent-Length: 6\r\n\r\nposted')
+            return False
+        self.asked.set()
+        self.posted.wait(60)
+        conn.sendall(b"HTTP/1.1 206 Partial Content\r\nCache-Control: no-store\r\nETag: \"get\"\r\n"
+                     b"Content-Range: bytes 0-1/5\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                     chunks(b"he", [("X-Sum", "1")]))
         return False
 
 
@@ -241,6 +258,24 @@ def who_gets_none(scene):
               for head, body, trailers in answers), f"together: {answers}")
 
 
+def of_another(scene):
+    """What is delivered at last is not what the fetch brought, whose trailers have come already."""
+    answers = []
+    fields = 'TE: trailers\r\nRange: bytes=0-1\r\nIf-Range: "old"\r\n'
+    thread = threading.Thread(target=lambda: answers.append(
+        scene.ask("/replaced", "h1.test", fields=fields)))
+    thread.start()
+    check(scene.h1.asked.wait(60), "the origin is asked for the part")
+    head, body, _ = scene.ask("/replaced", "h1.test", "POST", fields="Content-Length: 0\r\n")
+    check(body == b"posted", f"a POST meanwhile: {head} {body}")
+    scene.h1.posted.set()
+    thread.join()
+    head, body, trailers = answers[0]
+    check(head.startswith("HTTP/1.1 200 ") and "; hit" in head and body == b"posted", f"{head} {body}")
+    check(trailers == [] and "railer" not in head and "ontent-Length: 6" in head,
+          f"nothing of the other: {head} {trailers}")
+
+
 def from_h2(scene):
     with scene.client("h1.test") as conn:
         got = conn.get("/b", more=[("te", "trailers")])
@@ -322,7 +357,7 @@ def main():
     larder.need(program)
     with tempfile.TemporaryDirectory(prefix="larder-trailers.") as folder:
         scene = Scene(program, pathlib.Path(folder))
-        for step in (from_h1_to_h1, of_one_hop, who_gets_none, from_h2, streaming, from_h1_to_h2, malformed):
+        for step in (from_h1_to_h1, of_one_hop, who_gets_none, of_another, from_h2, streaming, from_h1_to_h2, malformed):
             step(scene)
         check(scene.proxy.stop(), "it leaves by itself")
     check.end()
