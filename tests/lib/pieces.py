@@ -17,6 +17,7 @@ PRIME = 1_000_003
 REACH = 9 * PRIME  # longest stretch that can be cut out in one go
 MODIFIED = 1_700_000_000
 STEP = 1 << 16
+PATIENCE = 60
 
 
 class Content:
@@ -57,7 +58,7 @@ class Resource:
       "ignores"    200 to every Range
       "shifted"    206 with another range than was asked for, and says so
       "total"      206 with a total that is one too large
-      "breaks"     every other answer breaks off in the middle
+      "breaks"     every other answer breaks off in the middle, once `may_break` is set (it is)
       "refuses"    every other range is answered with 416
       "multipart"  a single range as multipart/byteranges
       "unasked"    206 to a request without Range
@@ -74,6 +75,8 @@ class Resource:
         self.cache = cache
         self.current = 0  # the version that is served now
         self.lock = threading.Lock()
+        self.may_break = threading.Event()
+        self.may_break.set()
         self.requests = self.sent = 0
         self.log = []  # (Range, status, bytes)
 
@@ -141,6 +144,7 @@ class Origin(raw.Origin):
                 if breaks and sent + len(stretch) > size // 2:
                     conn.sendall(stretch[:size // 2 - sent])
                     sent = size // 2
+                    resource.may_break.wait(PATIENCE)
                     if number % 4 == 1:
                         raw.reset(conn)
                     return True

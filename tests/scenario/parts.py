@@ -20,15 +20,17 @@ SMALL, LARGE, HUGE = 100_000, 3_000_000, 40_000_000
 check = raw.Checks()
 
 
-def ask(proxy, url, upto=None, **fields):
-    """(status, body or what came of it, fields)"""
+def ask(proxy, url, upto=None, begun=lambda: None, **fields):
+    """(status, body or what came of it, fields); `begun` is called when its first byte is here"""
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
     connection.request("GET", url, headers={k.replace("_", "-"): v for k, v in fields.items()})
     response = connection.getresponse()
+    body = response.read(1)
+    begun()
     try:
-        body = response.read(upto)
+        body += response.read(None if upto is None else upto - 1)
     except http.client.IncompleteRead as broken:
-        body = broken.partial
+        body += broken.partial
     connection.close()
     return response.status, body, response.headers
 
@@ -71,9 +73,12 @@ def whole(proxy, origin, path, known):
 
 
 def broken_start(proxy, origin, path):
+    """It breaks off when it is on its way to the client: before that, what is missing would be asked
+    for at once, and nobody would see that it broke."""
     resource = origin.resources[path]
     resource.fault = "breaks"
-    code, body, _ = ask(proxy, origin.base + path)
+    resource.may_break.clear()
+    code, body, _ = ask(proxy, origin.base + path, begun=resource.may_break.set)
     half = resource.contents[0].size // 2  # a reset may cost the end of it
     check(code == 200 and 0 < len(body) <= half, f"{path}: {code}, {len(body)} bytes")
     resource.fault = None
