@@ -30,6 +30,7 @@ import raw  # noqa: E402
 
 PRIME = 1_000_003  # no multiple of it is a multiple of a chunk: a wrong chunk shows
 STEP = 1 << 20
+TRICKLE, TRICKLE_PAUSE = 8192, 0.4  # bytes read at once; seconds between two that are waited with
 NOISE = memoryview(random.Random("noise").randbytes(PRIME) * 3)
 check = raw.Checks()
 
@@ -196,9 +197,9 @@ def answer_of(proxy, path):
         return json.load(answer)
 
 
-def read_slowly(proxy, base, path, plan, churn):
-    """Whole or not, and how. What no buffer of a socket holds, at the end, waits for the churn (at a
-    16th of the rate)."""
+def read_slowly(proxy, base, path, plan, enough):
+    """Whole or not, and how. What is behind the buffers of the sockets comes in trickles until
+    `enough` has happened: for as long as that takes on a slow machine."""
     size, at, due = size_of(path), 0, time.monotonic()
     with raw.connect(proxy.port, receive_buffer=8192, timeout=60) as conn:
         conn.sendall(f"GET {base}{path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n".encode())
@@ -209,12 +210,12 @@ def read_slowly(proxy, base, path, plan, churn):
                 check(False, f"{path} is wrong behind {at}, of {len(data)} bytes")
                 return
             at += len(data)
-            late = size - at < min(size // 2, 64 * STEP) and churn.turns() < plan.turns
-            due += len(data) / plan.rate / 1e6 * (16 if late else 1)
-            if late and size - at < size // 8:  # a slow machine: as long as the churn takes
-                due = max(due, time.monotonic() + 0.5)
+            if size - at < min(size // 2, 64 * STEP) and not enough():
+                due = time.monotonic() + TRICKLE_PAUSE
+            else:
+                due += len(data) / plan.rate / 1e6
             time.sleep(max(0.0, due - time.monotonic()))
-            data = conn.recv(16384)
+            data = conn.recv(TRICKLE)
             if not data:
                 break
         check(at == size and conn.recv(1) == b"", f"{at} of {size} bytes of {path} came")
@@ -247,6 +248,16 @@ def fill(proxy, base, path, plan):
         settle(proxy, lambda folder: folder["dirty_bytes"] == 0)
 
 
+def is_enough(plan, churn, watch):
+    """The store was written over, and what is being read was evicted."""
+    return churn.turns() >= plan.turns and is_evicted(plan, watch)
+
+
+def is_evicted(plan, watch):
+    """Of pieces it need not be: they come from the origin again."""
+    return plan.pieces > 1 or watch.most["dropped"] >= plan.size << 19
+
+
 def limits(watch, plan, sanitized):
     most, memory, store = watch.most, plan.memory << 20, plan.store << 20
     print(f"{watch.looks} looks; at most, in MiB: " +
@@ -257,8 +268,7 @@ def limits(watch, plan, sanitized):
     check(most["counted"] <= memory, f"{most['counted']} bytes of memory, {memory} are the limit")
     if not sanitized:
         check(most["anon"] <= memory * 5 // 4 + (30 << 20), f"{most['anon']} bytes resident")
-    if plan.pieces == 1:
-        check(most["dropped"] >= plan.size << 19, f"what was read was evicted: {most['dropped']}")
+    check(is_evicted(plan, watch), f"what was read was evicted: {most['dropped']}")
 
 
 def live(proxy, origin, directory, plan, sanitized):
@@ -268,7 +278,7 @@ def live(proxy, origin, directory, plan, sanitized):
     watch, churn = Watch(proxy, directory, plan), Churn(proxy, origin.base, plan)
     watch.start()
     try:
-        read_slowly(proxy, origin.base, path, plan, churn)
+        read_slowly(proxy, origin.base, path, plan, lambda: is_enough(plan, churn, watch))
         took = time.monotonic() - began
     finally:
         churn.stop()
