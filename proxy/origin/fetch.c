@@ -172,7 +172,10 @@ static void on_connected(void *arg, const struct upstream_result *result)
     struct fetch *fetch = arg;
 
     fetch->job = NULL;
-    if (result->err && fetch->site && fetch->origin + 1 < fetch->site->origin_count) {
+    if (result->err && result->only_http2) {
+        fetch_forget_upgrade(fetch);
+        fetch_connect(fetch, false);
+    } else if (result->err && fetch->site && fetch->origin + 1 < fetch->site->origin_count) {
         fetch->origin++;
         fetch_connect(fetch, false);
     } else if (result->err) {

@@ -120,6 +120,9 @@ size_t fetch_stored_variants(const struct fetch *fetch,
 struct span fetch_client_connection(struct fetch *fetch);
 /* Writes fetch->out from the client's request. */
 void fetch_make_request(struct fetch *fetch);
+/* The origin speaks nothing in which it could change to another protocol. As it might ignore
+ * Upgrade, it is not told of it (RFC 9110 7.8): fetch->out is written anew without. */
+void fetch_forget_upgrade(struct fetch *fetch);
 /* The client's body as a source, or NULL. */
 struct source *fetch_request_body(struct fetch *fetch);
 /* The next fetch_request_body() begins at the first byte again. False: that has left memory. */

@@ -184,6 +184,13 @@ void fetch_make_request(struct fetch *fetch)
     add_proxy_fields(fetch, &out->fields);
 }
 
+void fetch_forget_upgrade(struct fetch *fetch)
+{
+    fetch->upgrade = (struct fetch_upgrade){0};
+    fetch->websocket_key = SPAN_EMPTY;
+    fetch_make_request(fetch);
+}
+
 /* ---- the body: from the exchange's spool to the stream ---- */
 
 static void wake_body(void *arg) /* any thread */

@@ -48,6 +48,7 @@ struct upstream_result {
     bool reused;           /* the connection had carried another request before */
     bool secured;          /* TLS was agreed on for this one; or a session of it */
     bool resumed;
+    bool only_http2;   /* of an error, when it was asked for alone: HTTP/1.1 is not spoken there */
     struct ip address; /* the one used */
 };
 

@@ -87,7 +87,11 @@ static void finish(struct upstream_job *job, const struct upstream_result *resul
 
 static void fail(struct upstream_job *job, int err)
 {
-    finish(job, &(struct upstream_result){.err = err, .resolved = job->resolved});
+    finish(job, &(struct upstream_result){
+                    .err = err,
+                    .resolved = job->resolved,
+                    .only_http2 = job->only_http2,
+                });
 }
 
 /* --- attempts -------------------------------------------------------------------------------- */
@@ -106,12 +110,22 @@ static void remember_failure(struct upstream_job *job, const struct ip *ip)
     failures_add(&upstreams->failures, ip, job->port, loop_now_ms(upstreams->loop));
 }
 
+/* What is asked of a connection that is to be alone is not what is asked of others: an address that
+ * has been connected to may fail it and be good for them. */
+static bool is_to_blame(const struct attempt *attempt)
+{
+    return !(attempt->job->alone && attempt->is_connected);
+}
+
 /* Others were given a head start and have not connected yet: let them be tried later next time. */
 static void remember_losers(struct upstream_job *job)
 {
     list_each(link, &job->attempts)
     {
-        remember_failure(job, &list_entry(link, struct attempt, link)->ip);
+        const struct attempt *attempt = list_entry(link, struct attempt, link);
+        if (is_to_blame(attempt)) {
+            remember_failure(job, &attempt->ip);
+        }
     }
 }
 
@@ -158,10 +172,10 @@ static bool is_of_tls(int err)
            err == ERR_CERT_NAME;
 }
 
-static void attempt_failed(struct upstream_job *job, const struct ip *ip, int err)
+static void attempt_failed(struct upstream_job *job, const struct ip *ip, int err, bool blame)
 {
     job->err = is_of_tls(job->err) && !is_of_tls(err) ? job->err : err;
-    if (is_remote(err)) {
+    if (blame && is_remote(err)) {
         remember_failure(job, ip);
     }
 }
@@ -171,6 +185,7 @@ static void attempt_end(struct attempt *attempt, int err)
     struct upstream_job *job = attempt->job;
     struct transport *transport = attempt->transport;
     struct ip ip = attempt->ip;
+    bool blame = is_to_blame(attempt);
 
     list_remove(&attempt->link);
     free(attempt);
@@ -179,7 +194,7 @@ static void attempt_end(struct attempt *attempt, int err)
         return;
     }
     transport_close(&transport, false);
-    attempt_failed(job, &ip, err);
+    attempt_failed(job, &ip, err, blame);
     attempt_next(job);
 }
 
@@ -189,6 +204,7 @@ static void on_secured(void *owner, int err)
     struct upstream_job *job = attempt->job;
     const struct tls *tls = transport_tls(attempt->transport);
 
+    job->only_http2 |= err && job->alone && tls_alpn_refused(tls);
     if (err) {
         err = is_of_tls(err) ? err : ERR_TLS;
         log_warn("origin_tls_failed", "host=%.*s port=%u err=%s why=%s", SPAN_ARGS(host_of(job)),
@@ -260,7 +276,7 @@ static void attempt_next(struct upstream_job *job)
                         job->upstreams->settings.attempt_delay_ms);
             return;
         }
-        attempt_failed(job, ip, err);
+        attempt_failed(job, ip, err, true);
     }
     if (list_empty(&job->attempts) && !job->expects_more) {
         fail(job, candidates->count == 0 && job->refused > 0 ? ERR_REFUSED : job->err);

@@ -40,6 +40,7 @@ struct upstream_job {
     bool tunnel;
     bool alone;
     bool fresh;
+    bool only_http2; /* an address has refused HTTP/1.1, which alone was offered */
     uint16_t port;
     struct tls_context *tls; /* NULL: plain */
     int err; /* the last attempt's; what TLS failed for tells more than the others */

@@ -34,6 +34,7 @@ struct tls {
     int64_t net;  /* tls_memory_net() before the call */
     int64_t held; /* bytes of OpenSSL's that are this connection's */
     bool met_http;
+    bool alpn_refused;
     bool is_ended;
 };
 
@@ -252,6 +253,7 @@ static int failed(struct tls *tls)
         return untrusted(tls);
     }
     tls->met_http = is_ssl && (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST);
+    tls->alpn_refused = is_ssl && reason == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL;
     tls->why = tls_last_error();
     return ERR_TLS;
 }
@@ -384,6 +386,11 @@ const char *tls_version(const struct tls *tls)
 const char *tls_why(const struct tls *tls)
 {
     return tls->why ? tls->why : "no failure";
+}
+
+bool tls_alpn_refused(const struct tls *tls)
+{
+    return tls->alpn_refused;
 }
 
 bool tls_met_http(const struct tls *tls)

@@ -74,6 +74,8 @@ bool tls_is_server(const struct tls *tls);
 const char *tls_version(const struct tls *tls);
 /* What the last failure was, for people. Static storage. */
 const char *tls_why(const struct tls *tls);
+/* The peer speaks TLS, but no protocol that was offered by ALPN (RFC 7301 3.2): it has said so. */
+bool tls_alpn_refused(const struct tls *tls);
 /* The peer does not speak TLS, but HTTP. */
 bool tls_met_http(const struct tls *tls);
 

@@ -18,6 +18,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs as certificates  # noqa: E402
+import h2_origins  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 import websocket as ws  # noqa: E402
@@ -143,14 +144,46 @@ class SafeOrigin(Origin):
             conn.unwrap()  # who leaves without a word has broken off
 
 
+class Serving2(h2_origins.Serving):
+    def do_echo(self, stream, path, *_):
+        self.head(stream, 200, ("content-length", "5"), ("cache-control", "max-age=60"))
+        self.body(stream, b"plain")
+
+
+class OnlyHttp2(h2_origins.Origin):
+    """Refuses whoever offers HTTP/1.1 alone (RFC 7301 3.2)."""
+
+    def __init__(self, certs):
+        self.refused = 0
+        super().__init__(certs)
+
+    def run(self, conn, *_):
+        conn.settimeout(30)
+        with contextlib.suppress(OSError):
+            hello = conn.recv(5, socket.MSG_PEEK | socket.MSG_WAITALL)
+            length = 5 + int.from_bytes(hello[3:5], "big")
+            hello = conn.recv(length, socket.MSG_PEEK | socket.MSG_WAITALL)
+            if b"\x08http/1.1" in hello and b"\x02h2\x08" not in hello:
+                self.refused += 1
+                conn.recv(length, socket.MSG_WAITALL)
+                conn.sendall(bytes((21, 3, 3, 0, 2, 2, 120)))
+                raw.until_end(conn)
+                conn.close()
+                return
+            with self.context.wrap_socket(conn, server_side=True) as safe:
+                Serving2(safe, self).run()
+
+
 class Scene:
     def __init__(self, program, folder):
         certs = certificates.Certs(folder)
         certs.sign("good", "DNS:localhost,IP:127.0.0.1")
-        self.origin, self.safe = Origin(), SafeOrigin(certs)
+        self.origin, self.safe, self.http2 = Origin(), SafeOrigin(certs), OnlyHttp2(certs)
         self.log = folder / "access.log"
         file = folder / "proxy.yaml"
         file.write_text(f"sites:\n  - {{hosts: site.test, origins: '{self.origin.base}'}}\n"
+                        f"  - {{hosts: http2.test, origins: '{self.http2.base}', "
+                        f"ca: {certs.path('ca.pem')}}}\n"
                         f"  - {{hosts: safe.test, origins: 'https://localhost:{self.safe.port}', "
                         f"ca: {certs.path('ca.pem')}}}\n")
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
@@ -285,6 +318,21 @@ def declined(scene):
     check(scene.get_plain("/unasked") == 502, "101 to an ordinary request")
 
 
+def only_http2(scene):
+    """An origin that speaks nothing in which the protocol could change is not told of it."""
+    for number in range(2):
+        conn, head, rest = scene.ask(f"/echo?{number}", host="http2.test", behind=SMUGGLED)
+        with conn:
+            data, how = raw.until_end(conn)
+            check(head.startswith(b"HTTP/1.1 200 ") and rest + data == b"plain" and how != "open" and
+                  field(head, "Connection").lower() == "close", f"an ordinary answer: {head} {data}")
+            check("detail=upgrade" in field(head, "Cache-Status"), f"{head}")
+    asked = [dict(head) for head in scene.http2.heads]
+    check(scene.http2.refused == 2 and len(asked) == 2, f"asked: {scene.http2.refused} {asked}")
+    check(asked[0][":path"] == "/echo?0" and asked[0][":method"] == "GET" and
+          "upgrade" not in asked[0] and "connection" not in asked[0], f"what was asked: {asked[0]}")
+
+
 def ordinary(scene):
     """Requests that are no upgrade, whatever they say, and what the origin is not told."""
     usual = "Connection: upgrade\r\nUpgrade: websocket\r\n"
@@ -405,7 +453,7 @@ def main():
     larder.need(program)
     with tempfile.TemporaryDirectory(prefix="larder-upgrade.") as folder:
         scene = Scene(program, pathlib.Path(folder))
-        for step in (tunnels, first_words, ends, declined, ordinary, alone, rules, told, configured):
+        for step in (tunnels, first_words, ends, declined, only_http2, ordinary, alone, rules, told, configured):
             step(scene)
         check(scene.proxy.stop() and scene.other.stop(), "they leave by themselves")
     check.end()

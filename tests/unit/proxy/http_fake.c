@@ -17,6 +17,8 @@ struct http_fake_connection {
 
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+static const char alert[] = {21, 3, 3, 0, 2, 2, 120}; /* fatal, no_application_protocol */
+
 static void on_closed(uv_handle_t *handle)
 {
     struct http_fake_connection *c =
@@ -64,6 +66,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n < 0) {
         hang_up(c);
+        return;
+    }
+    if (c->fake->only_http2) {
+        uv_buf_t out = uv_buf_init((char *)(uintptr_t)alert, sizeof(alert));
+        CHECK(uv_try_write(stream, &out, 1) == sizeof(alert));
         return;
     }
     for (ssize_t i = 0; i < n && !uv_is_closing((uv_handle_t *)stream); i++) {

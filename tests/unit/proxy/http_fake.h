@@ -22,6 +22,7 @@ struct http_fake {
     bool hang_up;     /* closes on a request instead of answering it */
     bool close_after; /* answers, then closes without having said so */
     bool deaf;        /* accepts, and reads nothing */
+    bool only_http2;  /* refuses the ALPN of whatever it is sent first (RFC 7301 3.2) */
 };
 
 /* port 0: any. */

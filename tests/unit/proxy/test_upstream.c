@@ -245,6 +245,39 @@ Test(upstream, a_dead_address_is_passed_over_and_remembered_rfc8305_5)
     close_bench(&b);
 }
 
+/* For others it is good. */
+Test(upstream, an_address_that_refuses_http1_is_not_remembered)
+{
+    struct tls_context *tls;
+    struct http_fake second;
+    struct bench b;
+
+    open_bench(&b);
+    http_fake_open(&second, loop_uv(b.loop), "127.0.0.3", b.origin.port);
+    dns_fake_add(&b.dns, "one.example", AF_INET, "127.0.0.3", 60);
+    dns_fake_add(&b.dns, "www.example", AF_INET, "127.0.0.3", 60);
+    dns_fake_add(&b.dns, "www.example", AF_INET, "127.0.0.2", 60);
+    struct tls_client_options options = {.alpn = BIT(ALPN_H2) | BIT(ALPN_HTTP1)};
+    cr_assert_eq(tls_client_new(&options, &(struct tls_report){0}, &tls), 0);
+    second.only_http2 = true;
+    struct call call = call_target(
+        &b, (struct upstream_target){.host = SPAN("one.example"), .tls = tls, .alone = true});
+    cr_expect_eq(call.result.err, ERR_TLS, "%s", err_text(call.result.err));
+    cr_expect(call.result.only_http2);
+    second.only_http2 = false;
+    call = call_host(&b, "www.example");
+    expect_ok(&call, "127.0.0.3", false);
+    second.only_http2 = true; /* where everything was offered it is the address's fault */
+    call = call_target(&b, (struct upstream_target){.host = SPAN("one.example"), .tls = tls});
+    cr_expect_eq(call.result.err, ERR_TLS, "%s", err_text(call.result.err));
+    cr_expect_not(call.result.only_http2);
+    call = call_target(&b, (struct upstream_target){.host = SPAN("www.example"), .fresh = true});
+    expect_ok(&call, "127.0.0.2", false);
+    tls_context_unref(&tls);
+    http_fake_close(&second);
+    close_bench(&b);
+}
+
 Test(upstream, a_silent_address_only_delays_rfc8305_5)
 {
     struct bench b;
