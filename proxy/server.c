@@ -105,15 +105,23 @@ static void on_terminate(uv_signal_t *signal, int number)
     tell_all(server, offsetof(struct crew, drain));
 }
 
-static void on_hangup(uv_signal_t *signal, int number)
+static void on_reload(struct letter *letter)
 {
-    struct server *server = signal->data;
+    struct server *server = container_of(letter, struct server, reload);
     struct buf errors = BUF_INIT;
 
     notify_reloading();
     server_reload(server, &errors);
     notify("READY=1");
     buf_fini(&errors);
+}
+
+/* Those that came while one was under way are one: the files have been read after all of them. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct server *server = signal->data;
+
+    loop_post(server->loop, &server->reload);
 }
 
 static void on_user(uv_signal_t *signal, int number)
@@ -262,6 +270,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->bearable_clients = files_clients(files_raise(), settings->workers);
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
+    server->reload.call = on_reload;
     timeout_init(&server->trim, on_trim);
     find_own_addresses(server);
     int err = open_cache(server);

@@ -40,7 +40,7 @@ struct server {
     size_t crew_count;
     size_t bearable_clients; /* that each worker has descriptors for */
     atomic_size_t stopped;   /* workers that have ended */
-    struct letter all_stopped;
+    struct letter all_stopped, reload;
     struct timeout trim; /* once a second: memory that is not needed any more */
     uv_signal_t signals[5];
     size_t signal_count;
