@@ -41,11 +41,12 @@ class Origin(raw.Origin):
     def __init__(self):
         self.early = []  # what came before the answer
         self.ends = []   # how tunnels ended
+        self.left = threading.Event()  # the proxy has, where the body stalled
         super().__init__(self.answer)
 
     def answer(self, conn, head, rest):
         name = raw.path_of(head).split("?")[0].strip("/").replace("-", "_")
-        asked = (field(head, "Upgrade") or "").lower() == "websocket"
+        asked = (field(head, "Upgrade") or "").lower() in ("websocket", "chat/2")
         act = getattr(self, "do_" + name, None)
         if act and (asked or name.startswith("unasked")):
             return act(conn, head, rest) or True
@@ -103,6 +104,13 @@ class Origin(raw.Origin):
 
     def do_ignored(self, conn, *_):
         self.decline(conn, 200, "Cache-Control: max-age=60")
+
+    def do_stalls(self, conn, *_):
+        """Announces a body, and nothing of it comes."""
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        with contextlib.suppress(OSError):
+            raw.until_end(conn)
+        self.left.set()
 
     def do_not_modified(self, conn, *_):
         self.decline(conn, 304, body=b"")
@@ -189,7 +197,8 @@ class Scene:
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
                                   "--workers", "1", "--access-log", str(self.log))
         self.other = larder.Proxy(program, str(folder / "other"), "--workers", "1",
-                                  "--set", "upgrades=[chat/2]", "--set", "timeouts.tunnel-idle=200ms")
+                                  "--set", "upgrades=[chat/2]", "--set", "timeouts.tunnel-idle=200ms",
+                                  "--set", "timeouts.origin-body=500ms")
         self.proxy.start()
         self.other.start()
 
@@ -209,8 +218,8 @@ class Scene:
         check(head.startswith(b"HTTP/1.1 101 "), f"{target}: {head}")
         return ws.Client(conn, rest)
 
-    def admin(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.proxy.admin}{path}") as answer:
+    def admin(self, path, proxy=None):
+        with urllib.request.urlopen(f"http://127.0.0.1:{(proxy or self.proxy).admin}{path}") as answer:
             return answer.read().decode()
 
 
@@ -434,6 +443,23 @@ def configured(scene):
     listener.close()
 
 
+def abandoned(scene):
+    """An answer that stalls behind its head, to a client that leaves: its end may be that of one
+    direction, and so the origin's time for bodies ends it. Who breaks off is known to be gone."""
+    for leave, proxy, protocol in ((raw.reset, scene.proxy, "websocket"),
+                                   (lambda conn: conn.close(), scene.other, "chat/2")):
+        scene.origin.left.clear()
+        with raw.connect(proxy.port, 60) as conn:
+            conn.sendall(ws.request(scene.target("/stalls"), f"127.0.0.1:{scene.origin.port}")
+                         .replace(b"websocket", protocol.encode(), 1))
+            head, _ = raw.until_head(conn)
+            check(head.startswith(b"HTTP/1.1 200 ") and field(head, "Connection") == "close", f"{head}")
+            leave(conn)
+        check(scene.origin.left.wait(60), f"{leave}: the origin is left")
+        while "\nlarder_fetches_open 0\n" not in scene.admin("/metrics", proxy):
+            pass_a_moment()
+
+
 def get_plain(scene, path):
     data, _ = raw.ask(scene.proxy.port, f"GET {path} HTTP/1.1\r\nHost: site.test\r\n"
                       "Connection: close\r\n\r\n".encode(), half_close=False)
@@ -453,7 +479,8 @@ def main():
     larder.need(program)
     with tempfile.TemporaryDirectory(prefix="larder-upgrade.") as folder:
         scene = Scene(program, pathlib.Path(folder))
-        for step in (tunnels, first_words, ends, declined, only_http2, ordinary, alone, rules, told, configured):
+        for step in (tunnels, first_words, ends, declined, only_http2, ordinary, alone, rules, told, configured,
+                     abandoned):
             step(scene)
         check(scene.proxy.stop() and scene.other.stop(), "they leave by themselves")
     check.end()
