@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -120,6 +121,29 @@ uint64_t kit_disk_use(const struct kit *kit)
 void kit_hash(struct store *store, struct span key, uint8_t hash[STORE_HASH])
 {
     sip_hash128(store_secret(store), key, hash);
+}
+
+static void wake_semaphore(void *arg)
+{
+    sem_post(arg);
+}
+
+int kit_find_patiently(struct kit *kit, const char *key, struct store_object *out, int *reads)
+{
+    uint8_t hash[STORE_HASH];
+
+    kit_hash(kit->store, span_str(key), hash);
+    int err = store_find_now(kit->store, hash, span_str(key), NULL, out);
+    for (*reads = 0; err == ERR_AGAIN && *reads < 8; ++*reads) {
+        sem_t sem;
+        struct store_waiter waiter = {.wake = wake_semaphore, .arg = &sem};
+        sem_init(&sem, 0, 0);
+        CHECK(store_read_object(kit->store, hash, span_str(key), false, &waiter));
+        sem_wait(&sem);
+        err = store_find_now(kit->store, hash, span_str(key), waiter.read, out);
+        store_read_leave(&waiter);
+    }
+    return err;
 }
 
 char *kit_body(struct span key, size_t len)

@@ -40,6 +40,8 @@ bool kit_post(struct store *store, const char *key, size_t len);
 void kit_update(struct store *store, const char *key);
 /* store_find() by key text. */
 int kit_find(struct store *store, const char *key, struct store_object *out);
+/* As a loop does: what is not in memory is read, `*reads` times, and then looked for again. */
+int kit_find_patiently(struct kit *kit, const char *key, struct store_object *out, int *reads);
 /* Finds it, compares meta, head and body with what kit_put() writes, gives it back. 0 when all is
  * right, ERR_CORRUPT when bytes differ, or the code of store_find() or store_lend(). */
 int kit_check(struct store *store, const char *key, size_t len);

@@ -57,23 +57,6 @@ static void read_object(struct kit *kit, const char *key, struct wait *wait)
     cr_assert(store_read_object(kit->store, hash, span_str(key), false, &wait->waiter));
 }
 
-/* As a loop does: what is not in memory is read, and then looked for again. */
-static int find_patiently(struct kit *kit, const char *key, struct store_object *out, int *reads)
-{
-    int err = find_now(kit, key, NULL, out);
-
-    *reads = 0;
-    while (err == ERR_AGAIN && *reads < 8) {
-        struct wait wait;
-        read_object(kit, key, &wait);
-        sem_wait(&wait.sem);
-        ++*reads;
-        err = find_now(kit, key, wait.waiter.read, out);
-        store_read_leave(&wait.waiter);
-    }
-    return err;
-}
-
 /* Bytes of every chunk, lent or read. */
 static void compare_chunks(struct kit *kit, const char *key, const struct store_object *object)
 {
@@ -106,7 +89,7 @@ static void compare_chunks(struct kit *kit, const char *key, const struct store_
 static void check(struct kit *kit, size_t i, int *reads)
 {
     struct store_object object;
-    int err = find_patiently(kit, objects[i].key, &object, reads);
+    int err = kit_find_patiently(kit, objects[i].key, &object, reads);
 
     cr_assert_eq(err, 0, "%s: %s", objects[i].key, err_text(err));
     if (object.chunk_count) {
@@ -209,7 +192,7 @@ Test(store_cold, what_is_on_disk_is_read_and_then_found)
     }
     struct store_object object;
     cool(&kit);
-    cr_expect_eq(find_patiently(&kit, "another", &object, &reads), ERR_NOT_FOUND);
+    cr_expect_eq(kit_find_patiently(&kit, "another", &object, &reads), ERR_NOT_FOUND);
     store_stop_reads(kit.store); /* they hold what they read until they have told everybody */
     cr_expect_eq(memory_sum(MEMORY_BODIES), 0, "all is given back");
     kit_fini(&kit);
@@ -336,9 +319,9 @@ Test(store_cold, what_is_damaged_on_disk_is_dropped)
     fill(&kit);
     spoil(&kit, "some pages", 40000);
     cool(&kit);
-    cr_expect_eq(find_patiently(&kit, "some pages", &object, &reads), ERR_CORRUPT);
+    cr_expect_eq(kit_find_patiently(&kit, "some pages", &object, &reads), ERR_CORRUPT);
     store_flush(kit.store);
-    cr_expect_eq(find_patiently(&kit, "some pages", &object, &reads), ERR_NOT_FOUND);
+    cr_expect_eq(kit_find_patiently(&kit, "some pages", &object, &reads), ERR_NOT_FOUND);
     store_stats(kit.store, &stats);
     cr_expect_eq(stats.corrupt, 1);
     cr_expect_eq(stats.read_errors, 1);
@@ -356,7 +339,7 @@ Test(store_cold, a_damaged_chunk_is_not_given_to_anybody)
     fill(&kit);
     spoil(&kit, "chunks", 5 * STORE_CHUNK + 77);
     cool(&kit);
-    int err = find_patiently(&kit, "chunks", &object, &reads);
+    int err = kit_find_patiently(&kit, "chunks", &object, &reads);
     cr_assert_eq(err, 0, "%s after %d", err_text(err), reads);
     wait_init(&wait);
     store_read_chunk(kit.store, &object.chunks[2], &wait.waiter);
@@ -364,7 +347,7 @@ Test(store_cold, a_damaged_chunk_is_not_given_to_anybody)
     cr_expect_eq(store_read_bytes(wait.waiter.read, &bytes), ERR_CORRUPT);
     store_read_leave(&wait.waiter);
     store_object_done(kit.store, &object);
-    cr_expect_eq(find_patiently(&kit, "chunks", &object, &reads), ERR_CORRUPT,
+    cr_expect_eq(kit_find_patiently(&kit, "chunks", &object, &reads), ERR_CORRUPT,
                  "and its object is dropped when it is found next");
     kit_fini(&kit);
 }
