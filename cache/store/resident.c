@@ -5,11 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { STEP_PAGES = 512, SEEN = 512 };
+enum { STEP_PAGES = 512, SEEN_BITS = 10, SEEN = 1 << SEEN_BITS, SEEN_SHIFT = 64 - SEEN_BITS };
 
 struct seen {
-    const void *page;
-    uint64_t at_ms;
+    const void *at;
+    size_t len;
+    uint64_t when_ms;
 };
 
 static _Thread_local struct seen seen[SEEN];
@@ -61,17 +62,17 @@ bool resident(const void *at, size_t len)
     return true;
 }
 
-bool resident_lately(const void *page, size_t page_size, uint64_t now_ms)
+bool resident_lately(const void *at, size_t len, uint64_t now_ms)
 {
-    struct seen *slot = &seen[(uintptr_t)page / page_size % SEEN];
+    struct seen *slot = &seen[((uintptr_t)at >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> SEEN_SHIFT];
 
-    if (slot->page == page && now_ms - slot->at_ms < RESIDENT_MS) {
+    if (slot->at == at && slot->len >= len && now_ms - slot->when_ms < RESIDENT_MS) {
         return true;
     }
-    if (!resident(page, page_size)) {
+    if (!resident(at, len)) {
         return false;
     }
-    *slot = (struct seen){page, now_ms};
+    *slot = (struct seen){at, len, now_ms};
     return true;
 }
 

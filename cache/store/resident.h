@@ -3,9 +3,8 @@
  * the others. Any thread.
  *
  * The kernel may take a page away after it was looked at. Then touching it waits for the disk once;
- * nothing else is wrong. A page used a moment ago is the last to go, so for a short time each
- * thread believes what it has seen of the branches of trees, through which nearly every lookup
- * comes.
+ * nothing else is wrong. A page used a moment ago is the last to go (env.c sees to it that use
+ * counts), so for a short time each thread believes what it has seen.
  */
 #ifndef LARDER_CACHE_STORE_RESIDENT_H
 #define LARDER_CACHE_STORE_RESIDENT_H
@@ -17,9 +16,10 @@
 /* All pages of [at, at + len). A system call for each 512 pages. */
 bool resident(const void *at, size_t len);
 
-/* One page, looked at by this thread less than RESIDENT_MS ago or now. */
+/* The same, looked at by this thread, from the same address on, less than RESIDENT_MS ago or now:
+ * for who uses what is there at once. */
 #define RESIDENT_MS 16
-bool resident_lately(const void *page, size_t page_size, uint64_t now_ms);
+bool resident_lately(const void *at, size_t len, uint64_t now_ms);
 
 /* Forgets what this thread has seen. For tests. */
 void resident_forget(void);

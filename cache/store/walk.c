@@ -64,9 +64,8 @@ static bool is_inside(struct env *env, uint64_t page, uint64_t count)
     return page + count <= pages;
 }
 
-/* Its bytes, in the mapping or in a buffer. `busy`: many lookups come through this page, so that it
- * is the last to go. */
-static int page_at(struct walk *walk, uint64_t number, bool busy, const char **out)
+/* Its bytes, in the mapping or in a buffer. */
+static int page_at(struct walk *walk, uint64_t number, const char **out)
 {
     struct env *env = walk->env;
     size_t size = env->page_size;
@@ -75,8 +74,7 @@ static int page_at(struct walk *walk, uint64_t number, bool busy, const char **o
         return ERR_CORRUPT;
     }
     *out = env->map + number * size;
-    if (walk->way == WALK_MAP ||
-        (busy ? resident_lately(*out, size, walk->now_ms) : resident(*out, size))) {
+    if (walk->way == WALK_MAP || resident_lately(*out, size, walk->now_ms)) {
         return 0;
     }
     if (walk->way == WALK_NOW) {
@@ -93,7 +91,7 @@ static int page_at(struct walk *walk, uint64_t number, bool busy, const char **o
 static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, const char **at,
                      struct page *page)
 {
-    int err = page_at(walk, number, flags == PAGE_BRANCH, at);
+    int err = page_at(walk, number, at);
 
     if (err) {
         return err;
@@ -291,7 +289,7 @@ static void remember(struct env_root *known, uint64_t commit, struct root root)
 static int meta_at(struct walk *walk, uint64_t number, struct meta *meta)
 {
     const char *at;
-    int err = page_at(walk, number, true, &at);
+    int err = page_at(walk, number, &at);
 
     if (!err) {
         memcpy(meta, at + sizeof(struct page), sizeof(*meta));
@@ -424,7 +422,8 @@ int walk_lend(const struct walk *walk, const struct walk_value *value, struct sp
 {
     const char *at = walk->env->map + value->offset;
 
-    if (walk->way == WALK_NOW && !resident(at, WALK_HEADER + (size_t)value->len)) {
+    if (walk->way == WALK_NOW &&
+        !resident_lately(at, WALK_HEADER + (size_t)value->len, walk->now_ms)) {
         return ERR_AGAIN;
     }
     *out = span_of(at + WALK_HEADER, value->len);
