@@ -7,6 +7,7 @@
 #include "cache/store/resident.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,6 +65,12 @@ static bool is_inside(struct env *env, uint64_t page, uint64_t count)
     return page + count <= pages;
 }
 
+/* Just this: a miss through the mapping would bring 128 KiB around it. */
+static void bring(const struct env *env, uint64_t offset, size_t len)
+{
+    posix_fadvise(env->fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
 /* Its bytes, in the mapping or in a buffer. */
 static int page_at(struct walk *walk, uint64_t number, const char **out)
 {
@@ -74,7 +81,11 @@ static int page_at(struct walk *walk, uint64_t number, const char **out)
         return ERR_CORRUPT;
     }
     *out = env->map + number * size;
-    if (walk->way == WALK_MAP || resident_lately(*out, size, walk->now_ms)) {
+    if (resident_lately(*out, size, walk->now_ms)) {
+        return 0;
+    }
+    if (walk->way == WALK_MAP) {
+        bring(env, number * size, size);
         return 0;
     }
     if (walk->way == WALK_NOW) {
@@ -421,10 +432,13 @@ static bool begins_run(const struct walk *walk, const struct walk_value *value, 
 int walk_lend(const struct walk *walk, const struct walk_value *value, struct span *out)
 {
     const char *at = walk->env->map + value->offset;
+    size_t len = WALK_HEADER + (size_t)value->len;
 
-    if (walk->way == WALK_NOW &&
-        !resident_lately(at, WALK_HEADER + (size_t)value->len, walk->now_ms)) {
-        return ERR_AGAIN;
+    if (!resident_lately(at, len, walk->now_ms)) {
+        if (walk->way == WALK_NOW) {
+            return ERR_AGAIN;
+        }
+        bring(walk->env, value->offset, len);
     }
     *out = span_of(at + WALK_HEADER, value->len);
     return begins_run(walk, value, at) ? 0 : ERR_CORRUPT;
