@@ -12,10 +12,12 @@ import http.server
 import json
 import pathlib
 import random
+import re
 import socketserver
 import sys
 import threading
 import time
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
@@ -29,6 +31,7 @@ KINDS = {"small": (50, 400, 1, 8000), "medium": (20, 100, 8000, 300_000),
          "large": (4, 12, 1_100_000, 3_500_000), "chunked": (10, 60, 1, 400_000),
          "renew": (10, 40, 1, 60_000), "parts": (6, 12, 300_000, 3_000_000)}
 CACHE = {"renew": "max-age=1"}
+STORED_ONLY = {"Cache-Control": "only-if-cached, max-stale"}
 
 
 def kind_of(path):
@@ -157,6 +160,7 @@ class Load:
         self.moves = collections.Counter()  # path -> odd while it is being changed
         self.stored = {}  # path -> version, answered as stored since the last settle()
         self.durable = {}  # path -> version
+        self.given_up = (None, 0)  # the proxy's process, and what it had told of so far
         self.counts = collections.Counter()
         self.outcomes = collections.Counter()
         self.wrong = []
@@ -232,6 +236,24 @@ class Load:
         self.settled_floor = self.floor.copy()
         self.durable.update(self.stored)
         self.stored.clear()
+        self.leave_out_given_up()
+
+    def leave_out_given_up(self):
+        """A head may say "stored" before the disk falls behind or memory runs short, and then what
+        was older goes, too. The proxy counts these: so many may be missing, and no more."""
+        process, before = self.given_up
+        now = given_up(self.proxy)
+        self.given_up = self.proxy.process, now
+        count = now - (before if process is self.proxy.process else 0)
+        if count == 0:
+            return
+        client = Client(self)
+        gone = [path for path, version in self.durable.items() if
+                version == self.world.versions[path] and not client.get(path, STORED_ONLY)]
+        client.close()
+        self.counts["given up"] += count
+        for path in gone if len(gone) <= count else []:
+            del self.durable[path]
 
     def crashed(self):
         """What was not settled when the proxy was killed may be gone: also an invalidation."""
@@ -250,7 +272,7 @@ class Load:
         """Asks for everything, with only-if-cached if `cached`; what is served must be right. With
         `kept`, what is durable and was not changed since must be served. Returns the hits."""
         client, hits, lost = Client(self), 0, []
-        fields = {"Cache-Control": "only-if-cached, max-stale"} if cached else {}
+        fields = STORED_ONLY if cached else {}
         for path in self.world.all:
             try:
                 if self.proxy.process.poll() is not None:
@@ -370,6 +392,16 @@ class Client:
             same = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), -1)
             self.load.fail(f"{path}: {fields} {response.status} version {version}: {len(got)} bytes"
                            f" for {len(want)}, different from {same} on: {said}")
+
+
+def given_up(proxy):
+    """How many responses the proxy tells of that were to be stored, but for the disk or memory."""
+    url = f"http://127.0.0.1:{proxy.admin}/metrics"
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        text = answer.read().decode()
+    found = re.findall(r'^larder_responses_not_stored_total\{reason="(?:store-busy|memory)"\} (\d+)',
+                       text, re.M)
+    return sum(int(number) for number in found)
 
 
 def status(proxy):
