@@ -14,10 +14,9 @@ static const unsigned legal_next[] = {
 };
 
 enum {
-    WORTH_FINISHING = 16 * 1024 * 1024, /* bytes left that are fetched without anybody waiting */
-    UNAWAITED_MAX = 64,                 /* of a worker */
-    STORE_WAIT_MS = 100,                /* a piece that cannot be stored would be asked for again */
-    STORE_WAITS_MAX = 10,               /* but nobody waits longer for a disk than for an origin */
+    UNAWAITED_MAX = 64,   /* of a worker */
+    STORE_WAIT_MS = 100,  /* a piece that cannot be stored would be asked for again */
+    STORE_WAITS_MAX = 10, /* but nobody waits longer for a disk than for an origin */
 };
 
 static const struct stream_events stream_events;
@@ -330,89 +329,7 @@ static const struct stream_events stream_events = {
     .on_close = on_close,
 };
 
-/* ---- is it worth going on? ---- */
-
-/* The rest of a response that will be kept is fetched though nobody waits, if it is not much. */
-static bool worth_finishing(struct fetch *fetch)
-{
-    const struct object *object = fetch->object;
-
-    if (object->stored_reason != REASON_STORED || !spool_is_wanted(object->spool)) {
-        return false;
-    }
-    if (object->body_len < 0) {
-        return fetch->background || spool_length(object->spool) <= WORTH_FINISHING;
-    }
-    uint64_t have = spool_length(object->spool);
-    uint64_t left = fetch->claim.base ? cache_piece_room(&fetch->claim, have)
-                                      : (uint64_t)object->body_len - have;
-    return fetch->background || left <= WORTH_FINISHING;
-}
-
-/* Nobody needs the rest. What is there of a piece is good. */
-static void stop(struct fetch *fetch)
-{
-    if (fetch->claim.base) {
-        fetch_end_piece(fetch, 0);
-    }
-    fetch_fail(fetch, 502, REASON_CLIENT_GONE);
-}
-
-static bool is_read(struct fetch *fetch)
-{
-    if (fetch->claim.base &&
-        partial_is_wanted(object_parts(fetch->claim.base), fetch->claim.piece)) {
-        return true;
-    }
-    return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
-}
-
-/* Nobody waits for it. It goes on, for others may want it, but clients that ask and leave do not
- * make many of these. */
-static bool may_go_on_unawaited(struct fetch *fetch)
-{
-    if (fetch->background || fetch->unawaited) {
-        return true;
-    }
-    fetch->unawaited = fetch->worker->unawaited < UNAWAITED_MAX;
-    fetch->worker->unawaited += fetch->unawaited;
-    return fetch->unawaited;
-}
-
-static void is_awaited(struct fetch *fetch)
-{
-    fetch->worker->unawaited -= fetch->unawaited;
-    fetch->unawaited = false;
-}
-
-/* No head has come, and its flight is nobody's: 0 members join it once it has been abandoned. */
-static bool may_fly_on(struct fetch *fetch)
-{
-    if (!fetch->shared) {
-        return false;
-    }
-    if (may_go_on_unawaited(fetch)) {
-        return true;
-    }
-    cache_abandon(fetch->worker->cache, fetch->flight, 0);
-    return flight_members(fetch->flight) > 0;
-}
-
-/* Called when a reader or a member has left, when the head has come, and when storing failed. */
-static void check_interest(struct fetch *fetch)
-{
-    if (fetch->state == FETCH_BODY) {
-        if (fetch->object == NULL || fetch->body_complete || is_read(fetch)) {
-            is_awaited(fetch);
-        } else if (!worth_finishing(fetch) || !may_go_on_unawaited(fetch)) {
-            stop(fetch);
-        }
-    } else if (flight_members(fetch->flight) > 0 || !fetch->waiting || fetch->owner) {
-        is_awaited(fetch);
-    } else if (!fetch->background && !may_fly_on(fetch)) {
-        fetch_fail(fetch, 502, REASON_CLIENT_GONE);
-    }
-}
+/* ---- letters ---- */
 
 /* There is room again for what arrives. */
 static void resume(struct fetch *fetch)
@@ -436,9 +353,9 @@ static void on_letter(struct letter *letter)
         resume(fetch);
     }
     if (fetch->state == FETCH_BODY && fetch->cut) {
-        stop(fetch);
+        fetch_stop(fetch);
     } else if (fetch->state != FETCH_END) {
-        check_interest(fetch);
+        fetch_check_interest(fetch);
     }
     fetch->busy--;
     if (fetch->state == FETCH_END && !atomic_load(&fetch->letter.pending)) {
@@ -465,7 +382,7 @@ void fetch_unlink(struct fetch_link *link)
     link->fetch = NULL;
     fetch->owner = NULL;
     fetch->decision = NULL;
-    check_interest(fetch);
+    fetch_check_interest(fetch);
 }
 
 /* ---- the beginning ---- */

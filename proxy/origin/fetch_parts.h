@@ -110,6 +110,14 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason);
 /* The stored response stands in for an origin that failed, if it may (RFC 9111 4.2.4). */
 bool fetch_use_stale(struct fetch *fetch);
 
+/* ---- fetch_interest.c ---- */
+
+/* Called when a reader or a member has left, when the head has come, and when storing failed. The
+ * fetch may be finished by it. */
+void fetch_check_interest(struct fetch *fetch);
+/* Nobody needs the rest. What is there of a piece is good. */
+void fetch_stop(struct fetch *fetch);
+
 /* ---- fetch_request.c ---- */
 
 bool fetch_is_validating(const struct fetch *fetch);

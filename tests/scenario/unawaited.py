@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 import raw  # noqa: E402
 
-MOST = 64  # UNAWAITED_MAX of fetch.c
+MOST = 64  # UNAWAITED_MAX of fetch_interest.c
 ASKED = 3 * MOST
 check = raw.Checks()
 

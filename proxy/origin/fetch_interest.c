@@ -1,0 +1,87 @@
+/* fetch_interest - is it worth going on? */
+#include "proxy/origin/fetch_parts.h"
+
+enum {
+    WORTH_FINISHING = 16 * 1024 * 1024, /* bytes left that are fetched without anybody waiting */
+    UNAWAITED_MAX = 64,                 /* of a worker */
+};
+
+/* The rest of a response that will be kept is fetched though nobody waits, if it is not much. */
+static bool worth_finishing(struct fetch *fetch)
+{
+    const struct object *object = fetch->object;
+
+    if (object->stored_reason != REASON_STORED || !spool_is_wanted(object->spool)) {
+        return false;
+    }
+    if (object->body_len < 0) {
+        return fetch->background || spool_length(object->spool) <= WORTH_FINISHING;
+    }
+    uint64_t have = spool_length(object->spool);
+    uint64_t left = fetch->claim.base ? cache_piece_room(&fetch->claim, have)
+                                      : (uint64_t)object->body_len - have;
+    return fetch->background || left <= WORTH_FINISHING;
+}
+
+void fetch_stop(struct fetch *fetch)
+{
+    if (fetch->claim.base) {
+        fetch_end_piece(fetch, 0);
+    }
+    fetch_fail(fetch, 502, REASON_CLIENT_GONE);
+}
+
+static bool is_read(struct fetch *fetch)
+{
+    if (fetch->claim.base &&
+        partial_is_wanted(object_parts(fetch->claim.base), fetch->claim.piece)) {
+        return true;
+    }
+    return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
+}
+
+/* Nobody waits for it. It goes on, for others may want it, but clients that ask and leave do not
+ * make many of these. */
+static bool may_go_on_unawaited(struct fetch *fetch)
+{
+    if (fetch->background || fetch->unawaited) {
+        return true;
+    }
+    fetch->unawaited = fetch->worker->unawaited < UNAWAITED_MAX;
+    fetch->worker->unawaited += fetch->unawaited;
+    return fetch->unawaited;
+}
+
+static void is_awaited(struct fetch *fetch)
+{
+    fetch->worker->unawaited -= fetch->unawaited;
+    fetch->unawaited = false;
+}
+
+/* No head has come, and its flight is nobody's: 0 members join it once it has been abandoned. */
+static bool may_fly_on(struct fetch *fetch)
+{
+    if (!fetch->shared) {
+        return false;
+    }
+    if (may_go_on_unawaited(fetch)) {
+        return true;
+    }
+    cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    return flight_members(fetch->flight) > 0;
+}
+
+void fetch_check_interest(struct fetch *fetch)
+{
+    if (fetch->state == FETCH_BODY) {
+        if (fetch->object == NULL || fetch->body_complete || is_read(fetch)) {
+            is_awaited(fetch);
+        } else if (!worth_finishing(fetch) || !may_go_on_unawaited(fetch)) {
+            fetch_stop(fetch);
+        }
+    } else if (flight_members(fetch->flight) > 0 || !fetch->waiting || fetch->owner) {
+        is_awaited(fetch);
+    } else if (!fetch->background && !may_fly_on(fetch)) {
+        fetch_fail(fetch, 502, REASON_CLIENT_GONE);
+    }
+}
