@@ -30,7 +30,8 @@ and `--set PATH=VALUE` replaces any directive (`--set timeouts.connect=3s`; list
 - A list of one item may be written as the item. Where a map says "or just its X", the value of X
   may stand for the map.
 - Relative paths in a file count from the folder of that file.
-- "Applied by": `reload` takes effect at SIGHUP; `restart` needs a new start.
+- "Applied by": `reload` takes effect at SIGHUP (several that come while one is under way are one more
+  reload); `restart` needs a new start.
 
 ## larder-proxy
 
