@@ -50,7 +50,8 @@ static const struct text texts[REASON_COUNT] = {
         "Use GET where nothing is to be changed."},
     [REASON_UPGRADE] = {"RFC 9110 7.8",
                         "a request that changes its connection to another protocol goes to the "
-                        "origin on a connection of its own"},
+                        "origin on a connection of its own",
+                        NULL},
     [REASON_REQUEST_BODY] = {"RFC 9110 9.3.1",
         "a GET or HEAD with a body has a meaning that its URL does not tell", "Send it without a body."},
     [REASON_RANGE] = {"RFC 9111 3.3",

@@ -144,10 +144,11 @@ enum exchange_state exchange_route(struct exchange *x)
     case ROUTE_TUNNEL:
         return EX_TUNNEL;
     case ROUTE_UPGRADE:
-        x->upgrade = route.upgrade;
-        exchange_prepare_tunnel(x);
-        /* fallthrough */
     case ROUTE_CACHE:
+        if (route.kind == ROUTE_UPGRADE) {
+            x->upgrade = route.upgrade;
+            exchange_prepare_tunnel(x);
+        }
         x->site = route.site;
         x->policy = route.policy;
         count_forwards_down(x);
