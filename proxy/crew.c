@@ -194,7 +194,9 @@ int crew_start(struct crew *crew)
 void crew_fini(struct crew *crew)
 {
     struct worker *worker = &crew->worker;
+    struct settings *not_taken = atomic_exchange(&crew->next, NULL);
 
+    settings_unref(&not_taken);
     if (worker->loop && !crew->running) {
         crew_end(crew); /* never ran: its handles are closed by one turn */
         loop_run(worker->loop);

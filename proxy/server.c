@@ -110,6 +110,9 @@ static void on_reload(struct letter *letter)
     struct server *server = container_of(letter, struct server, reload);
     struct buf errors = BUF_INIT;
 
+    if (server->draining) {
+        return; /* workers that have ended would not take it */
+    }
     notify_reloading();
     server_reload(server, &errors);
     notify("READY=1");
