@@ -91,7 +91,7 @@ def main():
             proxy.start()
             hang_up(proxy)
             proxy.process.send_signal(signal.SIGTERM)
-            hang_up(proxy)
+            proxy.process.send_signal(signal.SIGHUP)  # it may be gone before it looks
             check(proxy.process.wait(timeout=60) == 0, f"left with {proxy.process.returncode}")
     check.end()
 
