@@ -14,6 +14,7 @@
 #include "proxy/tls_set.h"
 
 #include <ifaddrs.h>
+#include <signal.h>
 
 /* ---- loading and reloading ---- */
 
@@ -166,6 +167,9 @@ static void close_handles(struct server *server)
     for (size_t i = 0; i < server->signal_count; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     }
+    /* Without a handler they would end the process in the middle of its end. */
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     server->signal_count = 0;
     admin_close(&server->admin);
 }

@@ -87,6 +87,12 @@ def main():
         wait("the third reload", lambda: reloads(proxy) >= 3)
         check(reloads(proxy) == 3, f"{reloads(proxy)} reloads, where 3 were to be")
         check(proxy.stop(), "it did not leave by itself")
+        for _ in range(3):  # what nobody takes any more is given back (a matter for the sanitizer)
+            proxy.start()
+            hang_up(proxy)
+            proxy.process.send_signal(signal.SIGTERM)
+            proxy.process.send_signal(signal.SIGHUP)  # it may be gone before it looks
+            check(proxy.process.wait(timeout=60) == 0, f"left with {proxy.process.returncode}")
     check.end()
 
 
