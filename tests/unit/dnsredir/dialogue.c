@@ -331,3 +331,12 @@ const char *ask(struct dialogue *d, const struct question *question)
     cr_assert(d->asker.tcp || len <= (limit < 1232 ? limit : 1232), "%zu bytes", len);
     return response_text(span_of(room, len));
 }
+
+void ask_rows(struct dialogue *d, const struct packet_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *got = ask_bytes(d, rows[i].packet);
+        cr_expect_str_eq(got, rows[i].want, "%s:\n got %s\nwant %s", rows[i].what, got,
+                         rows[i].want);
+    }
+}

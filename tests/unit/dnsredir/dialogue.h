@@ -42,6 +42,15 @@ size_t question_write(const struct question *question, uint8_t *out, size_t room
  * in any way. Static memory. */
 const char *ask(struct dialogue *d, const struct question *question);
 const char *ask_bytes(struct dialogue *d, struct span packet);
+
+/* Packets, and what each is answered with. */
+struct packet_row {
+    const char *what;
+    struct span packet;
+    const char *want;
+};
+void ask_rows(struct dialogue *d, const struct packet_row *rows, size_t count);
+
 const char *response_text(struct span packet);
 
 #endif

@@ -37,24 +37,9 @@ static void tear_down(void)
 
 TestSuite(edns, .fini = tear_down);
 
-struct row {
-    const char *what;
-    struct span packet;
-    const char *want;
-};
-
-static void check(const struct row *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *got = ask_bytes(&d, rows[i].packet);
-        cr_expect_str_eq(got, rows[i].want, "%s:\n got %s\nwant %s", rows[i].what, got,
-                         rows[i].want);
-    }
-}
-
 Test(edns, rfc7873_5_2_cookies)
 {
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"5.2.1: no option", SPAN_INIT(HEADER WWW OPT "\0\0"), GOOD " | edns"},
         {"5.2.3: the client's half", SPAN_INIT(HEADER WWW OPT "\0\x0c\0\x0a\0\x08" CLIENT),
          GOOD " | edns cookie clientck"},
@@ -84,12 +69,12 @@ Test(edns, rfc7873_5_2_cookies)
          "REFUSED | edns cookie clientck ede 20"},
     };
     begin(SECRET " }\n" ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(edns, rfc7873_5_2_3_cookies_required)
 {
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"without one", SPAN_INIT(HEADER WWW OPT "\0\0"), GOOD " | edns"},
         {"half of one", SPAN_INIT(HEADER WWW OPT "\0\x0c\0\x0a\0\x08" CLIENT),
          "BADCOOKIE | edns cookie clientck"},
@@ -97,7 +82,7 @@ Test(edns, rfc7873_5_2_3_cookies_required)
          "BADCOOKIE | edns cookie clientck"},
     };
     begin(SECRET ", required: true }\n" ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
     cr_expect_eq(d.note.cookie, COOKIE_BAD);
     d.asker.tcp = true;
     cr_expect_str_eq(ask_bytes(&d, rows[1].packet), GOOD " | edns cookie clientck");
@@ -123,7 +108,7 @@ Test(edns, rfc7873_5_2_5_a_cookie_comes_back)
 Test(edns, rfc7873_5_4_a_cookie_without_a_question)
 {
 #define NO_QUESTION "\x12\x34\0\0\0\0\0\0\0\0\0\1"
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"for a cookie", SPAN_INIT(NO_QUESTION OPT "\0\x0c\0\x0a\0\x08" CLIENT),
          "NOERROR | edns cookie clientck"},
         {"is this one good?", SPAN_INIT(NO_QUESTION OPT "\0\x1c\0\x0a\0\x18" CLIENT HALF),
@@ -133,23 +118,23 @@ Test(edns, rfc7873_5_4_a_cookie_without_a_question)
         {"without OPT", SPAN_INIT("\x12\x34\0\0\0\0\0\0\0\0\0\0"), "FORMERR"},
     };
     begin(SECRET " }\n" ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(edns, rfc7873_without_cookies_the_option_is_unknown)
 {
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"half of one", SPAN_INIT(HEADER WWW OPT "\0\x0c\0\x0a\0\x08" CLIENT), GOOD " | edns"},
         {"without a question", SPAN_INIT(NO_QUESTION OPT "\0\x0c\0\x0a\0\x08" CLIENT),
          "FORMERR | edns"},
     };
     begin(SECRET ", required: true, enabled: false }\n" ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(edns, rfc5001_nsid)
 {
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"asked for", SPAN_INIT(HEADER WWW OPT "\0\4" NSID), GOOD " | edns nsid fra-1"},
         {"not asked for", SPAN_INIT(HEADER WWW OPT "\0\0"), GOOD " | edns"},
         {"2.1: what the option holds does not matter", SPAN_INIT(HEADER WWW OPT "\0\6\0\3\0\2xx"),
@@ -159,7 +144,7 @@ Test(edns, rfc5001_nsid)
          "REFUSED | edns cookie clientck nsid fra-1 ede 20"},
     };
     begin(SECRET " }\nnsid: fra-1\n" ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
     dialogue_fini(&d);
     begin(ZONES);
     cr_expect_str_eq(ask_bytes(&d, rows[0].packet), GOOD " | edns", "none is configured");
@@ -185,7 +170,7 @@ Test(edns, rfc7830_padding_is_not_answered_with_padding)
 
 Test(edns, rfc8914_extended_errors)
 {
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"4.21: not our zone", SPAN_INIT(HEADER OUTSIDE OPT "\0\0"), "REFUSED | edns ede 20"},
         {"3: only in OPT", SPAN_INIT("\x12\x34\0\0\0\1\0\0\0\0\0\0" OUTSIDE), "REFUSED"},
         {"4.19: a transfer", SPAN_INIT(HEADER "\2ex\0\0\xfc\0\1" OPT "\0\0"),
@@ -198,13 +183,13 @@ Test(edns, rfc8914_extended_errors)
          "NOTIMP | edns ede 21"},
     };
     begin(ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(edns, rfc4892_chaos)
 {
 #define CHAOS(name, type) SPAN_INIT("\x12\x34\0\0\0\1\0\0\0\0\0\0" name "\0\0" type "\0\3")
-    static const struct row rows[] = {
+    static const struct packet_row rows[] = {
         {"version.bind", CHAOS("\7version\4bind", "\x10"),
          "NOERROR aa | version.bind. 0 CH TXT \\06larder"},
         {"version.server", CHAOS("\7VERSION\6server", "\x10"),
@@ -217,7 +202,7 @@ Test(edns, rfc4892_chaos)
         {"id.server, not set", CHAOS("\2id\6server", "\x10"), "REFUSED"},
     };
     begin("chaos: { version: larder }\n" ZONES);
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
     dialogue_fini(&d);
     begin("chaos: { host: fra-1 }\n" ZONES);
     cr_expect_str_eq(ask_bytes(&d, rows[0].packet), "REFUSED");

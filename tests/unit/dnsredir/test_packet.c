@@ -27,23 +27,9 @@ TestSuite(packet, .init = set_up, .fini = tear_down);
 
 #define GOOD "NOERROR aa | www.ex. 3600 A 192.0.2.1"
 
-struct row {
-    const char *what;
-    struct span packet;
-    const char *want;
-};
-
-static void check(const struct row *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *got = ask_bytes(&d, rows[i].packet);
-        cr_expect_str_eq(got, rows[i].want, "%s: %s", rows[i].what, got);
-    }
-}
-
 Test(packet, rfc1035_4_1)
 {
-    const struct row rows[] = {
+    const struct packet_row rows[] = {
         {"nothing", SPAN(""), "nothing"},
         {"eleven bytes", SPAN("\x12\x34\0\0\0\1\0\0\0\0\0"), "nothing"},
         {"a header alone", SPAN(HEADER("\0", "\0", "\0", "\0")), "FORMERR"},
@@ -68,7 +54,7 @@ Test(packet, rfc1035_4_1)
          SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3"), "FORMERR"},
         {"an additional record missing", SPAN(HEADER("\1", "\0", "\0", "\1") WWW), "FORMERR"},
     };
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 /* Labels of 63 bytes, and one that fills the name up to its limit. */
@@ -82,7 +68,7 @@ Test(packet, rfc1035_4_1)
 Test(packet, rfc1035_3_1_names_at_their_limits)
 {
 #define ASK(name) SPAN(HEADER("\1", "\0", "\0", "\0") name "\0\0\1\0\1")
-    const struct row rows[] = {
+    const struct packet_row rows[] = {
         {"255 octets", ASK(LABEL63 LABEL63 LABEL63 "\x3d" LABEL61), "REFUSED"},
         {"256 octets", ASK(LABEL63 LABEL63 LABEL63 "\x3e" LABEL61 "x"), "FORMERR"},
         {"127 labels", ASK(LABELS120 "\1a\1a\1a\1a\1a\1a\1a"), "REFUSED"},
@@ -97,12 +83,12 @@ Test(packet, rfc1035_3_1_names_at_their_limits)
          "FORMERR"},
         {"the root", ASK(""), "REFUSED"},
     };
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(packet, rfc6891_6_1)
 {
-    const struct row rows[] = {
+    const struct packet_row rows[] = {
         {"OPT", SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\0"), GOOD " | edns"},
         {"DO is echoed", SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\0\0\x29\x04\xd0\0\0\x80\0\0\0"),
          GOOD " | edns do"},
@@ -125,13 +111,13 @@ Test(packet, rfc6891_6_1)
         {"OPT in the answer section", SPAN(HEADER("\1", "\1", "\0", "\0") WWW OPT "\0\0"),
          "FORMERR"},
     };
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(packet, rfc7871_6)
 {
 #define ECS(len, option) SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0" len "\0\x08\0" option)
-    const struct row rows[] = {
+    const struct packet_row rows[] = {
         {"/24", ECS("\x0b", "\7\0\1\x18\0\x0a\1\2"), GOOD " | edns scope 24/0"},
         {"/0", ECS("\x08", "\4\0\1\0\0"), GOOD " | edns scope 0/0"},
         {"family 0, /0", ECS("\x08", "\4\0\0\0\0"), GOOD " | edns scope 0/0"},
@@ -147,7 +133,7 @@ Test(packet, rfc7871_6)
         {"empty", ECS("\x04", "\0"), "FORMERR | edns"},
         {"two of them", ECS("\x10", "\4\0\1\0\0\0\x08\0\4\0\1\0\0"), "FORMERR | edns scope 0/0"},
     };
-    check(rows, ARRAY_LEN(rows));
+    ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
 Test(packet, any_cut_of_a_query_is_handled)
