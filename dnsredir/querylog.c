@@ -4,13 +4,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "dnsredir/counters.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -237,18 +237,6 @@ static void *thread_main(void *arg)
 
 /* ---- the log ---- */
 
-/* No signal of the process is for this thread. */
-static int start_thread(struct querylog *log)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = pthread_create(&log->thread, NULL, thread_main, log);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -err;
-}
-
 static void log_free(struct querylog *log)
 {
     if (log->fd >= 0 && !is_stderr(log)) {
@@ -275,7 +263,7 @@ int querylog_open(const char *path, size_t rings, struct querylog **out)
     pthread_mutex_init(&log->lock, NULL);
     pthread_cond_init(&log->wake, NULL);
     log->fd = open_file(log);
-    int err = log->fd < 0 ? log->fd : start_thread(log);
+    int err = log->fd < 0 ? log->fd : thread_start(&log->thread, thread_main, log);
     if (err) {
         log_free(log);
         return err;

@@ -12,12 +12,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -200,18 +200,6 @@ static void *writer_main(void *arg)
 
 /* ---- the log ---- */
 
-/* No signal of the process is for this thread; a broken pipe becomes EPIPE. */
-static int start_thread(struct accesslog *log)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = pthread_create(&log->thread, NULL, writer_main, log);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -err;
-}
-
 static void log_free(struct accesslog *log)
 {
     while (log->spares) {
@@ -242,7 +230,7 @@ int accesslog_open(const char *path, struct accesslog **out)
         log_free(log);
         return err;
     }
-    int err = start_thread(log);
+    int err = thread_start(&log->thread, writer_main, log);
     if (err) {
         close_file(log);
         log_free(log);
