@@ -207,6 +207,8 @@ struct conf_option {
 int conf_arguments(struct conf *conf, const struct conf_option *options, int argc, char **argv);
 /* Does an option without a value occur? */
 bool conf_flag(const struct conf_option *options, int argc, char **argv, const char *name);
+/* The value of an option that has one; NULL when it does not occur, or without. */
+const char *conf_value(const struct conf_option *options, int argc, char **argv, const char *name);
 /* Adds an error "option: text". Returns ERR_CONFIG. */
 __attribute__((format(printf, 3, 4))) int conf_fault(struct conf *conf, const char *option,
                                                      const char *format, ...);

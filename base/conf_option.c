@@ -293,6 +293,17 @@ bool conf_flag(const struct conf_option *options, int argc, char **argv, const c
     return false;
 }
 
+const char *conf_value(const struct conf_option *options, int argc, char **argv, const char *name)
+{
+    for (int i = 1; i < argc;) {
+        struct argument argument = next_argument(options, argc, argv, &i);
+        if (argument.option && strcmp(argument.option->name, name) == 0 && argument.value) {
+            return argument.value;
+        }
+    }
+    return NULL;
+}
+
 static void option_help(const struct conf_option *option, struct buf *out)
 {
     char left[64];

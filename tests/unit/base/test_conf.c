@@ -376,6 +376,10 @@ Test(conf, options_add_up)
     cr_expect_str_eq(run.sample.name, "n=m");
     cr_expect(conf_flag(options, ARRAY_LEN(argv), argv, "--check"));
     cr_expect_not(conf_flag(options, 3, argv, "--check"));
+    cr_expect_str_eq(conf_value(options, argc, argv, "--tls"), "a.pem");
+    cr_expect_str_eq(conf_value(options, argc, argv, "--listen"), "127.0.0.1:2", "the first");
+    cr_expect_null(conf_value(options, argc, argv, "--check"));
+    cr_expect_null(conf_value(options, 3, argv, "--tls"));
     run_fini(&run);
 }
 
