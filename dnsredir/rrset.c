@@ -188,6 +188,44 @@ static int put_caa(struct words *words, struct wire_out *out) /* RFC 8659 4.1 */
     return 0;
 }
 
+static int hex_value(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = memchr(digits, ascii_lower(c), sizeof(digits) - 1);
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* The rest of the words, as hexadecimal digits (RFC 4034 5.3). */
+static int put_hex(struct words *words, struct wire_out *out)
+{
+    struct span word = next_word(words);
+    bool any = false;
+
+    for (; word.len; word = next_word(words)) {
+        for (; word.len; word = span_skip(word, 2)) {
+            int high = hex_value(word.at[0]);
+            int low = word.len > 1 ? hex_value(word.at[1]) : -1;
+            if (high < 0 || low < 0) {
+                return fault(words, "expected pairs of hexadecimal digits");
+            }
+            wire_put_u8(out, (uint8_t)(high << 4 | low));
+            any = true;
+        }
+    }
+    return any ? 0 : fault(words, "expected pairs of hexadecimal digits");
+}
+
+static int put_ds(struct words *words, struct wire_out *out)
+{
+    if (put_number(words, out, UINT16_MAX, "expected key tag, algorithm and digest type") ||
+        put_number(words, out, UINT8_MAX, "expected key tag, algorithm and digest type") ||
+        put_number(words, out, UINT8_MAX, "expected key tag, algorithm and digest type")) {
+        return ERR_SYNTAX;
+    }
+    return put_hex(words, out);
+}
+
 /* clang-format off */
 static const struct {
     const char *text;
@@ -204,6 +242,7 @@ static const struct {
     {"TXT",   TYPE_TXT,   put_strings, {0, 0}},
     {"SRV",   TYPE_SRV,   put_srv,     {0, 0}},
     {"CAA",   TYPE_CAA,   put_caa,     {0, 0}},
+    {"DS",    TYPE_DS,    put_ds,      {0, 0}},
 };
 /* clang-format on */
 
@@ -239,7 +278,7 @@ static int parse_data(struct words *words, struct span type, struct record *out)
         return data.failed || words->fault ? fault(words, "too long") : 0;
     }
     return fault(words,
-                 "unknown record type; known are A, AAAA, NS, CNAME, PTR, MX, TXT, SRV, CAA");
+                 "unknown record type; known are A, AAAA, NS, CNAME, PTR, MX, TXT, SRV, CAA, DS");
 }
 
 int record_parse(struct span text, const struct name *origin, struct record *out, const char **what)
