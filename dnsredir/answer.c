@@ -1,27 +1,10 @@
-#include "dnsredir/answer.h"
-
 #include "base/check.h"
-
-/* Longer chains of CNAMEs are cut: the resolver follows the rest (RFC 1034 3.6.2). */
-#define CHAIN_MAX 8
+#include "dnsredir/answer_parts.h"
 
 /* The answer to ANY (RFC 8482 4.2): HINFO "RFC8482" "". */
 static uint8_t minimal_any[] = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482";
 static const struct rrset any_set = {
     .type = TYPE_HINFO, .count = 1, .len = sizeof(minimal_any), .wire = minimal_any};
-
-struct answering {
-    const struct view *view;
-    const struct asker *asker;
-    const struct query *query;
-    struct answer_note *note;
-    struct packet packet;
-    unsigned rcode;
-    unsigned flags;
-    const void *subject; /* the name or zone that the answer is about, for the limiter */
-    uint8_t cookie[COOKIE_SERVER_LEN];
-    struct name target; /* of the last CNAME followed */
-};
 
 static void put(struct answering *a, enum section section, const struct name *owner,
                 const struct rrset *set)
@@ -34,6 +17,9 @@ static void put(struct answering *a, enum section section, const struct name *ow
 static void put_negative(struct answering *a, const struct zone *zone) /* RFC 2308 2 */
 {
     put(a, SECTION_AUTHORITY, &zone->apex, zone->negative);
+    if (answer_signs(a, zone)) {
+        answer_sign_negative(a, zone);
+    }
 }
 
 /* Addresses of the name servers of `set`, as far as we know them. Returns whether all that lie
@@ -49,9 +35,13 @@ static bool put_glue(struct answering *a, const struct rrset *set, const struct 
         name_load(&host, wire_get(&in, wire_get_u16(&in)));
         const struct rrset *known = zones_known(a->view->zones, &host);
         for (; known; known = known->next) {
-            if ((known->type == TYPE_A || known->type == TYPE_AAAA) &&
-                !packet_rrset(&a->packet, SECTION_ADDITIONAL, &host, known, 0)) {
+            if (known->type != TYPE_A && known->type != TYPE_AAAA) {
+                continue;
+            }
+            if (!packet_rrset(&a->packet, SECTION_ADDITIONAL, &host, known, 0)) {
                 fit = fit && !(below && name_is_below(&host, below));
+            } else if (!below && a->query->edns.dnssec_ok) {
+                answer_sign_glue(a, &host, known);
             }
         }
     }
@@ -63,6 +53,8 @@ static void answer_referral(struct answering *a, const struct node *cut)
     const struct rrset *servers = rrset_find(cut->sets, TYPE_NS);
 
     put(a, SECTION_AUTHORITY, &cut->name, servers);
+    answer_deny_ds(a, cut);
+    answer_prove(a);
     if (!put_glue(a, servers, &cut->name)) {
         a->flags |= FLAG_TC; /* RFC 9471 3.1 */
     }
@@ -144,16 +136,29 @@ static void choose_for(struct answering *a, const struct policy *policy, const s
     memcpy(a->note->ids, choice->ids, choice->picked * sizeof(choice->ids[0]));
 }
 
-static void answer_steered(struct answering *a, const struct policy *policy,
+static void answer_steered(struct answering *a, const struct zone_hit *hit,
                            const struct name *owner)
 {
     struct choice choice;
 
-    choose_for(a, policy, owner, &choice);
+    choose_for(a, hit->node->policy, owner, &choice);
     for (unsigned i = 0; i < choice.count; i++) {
         if (!packet_record(&a->packet, owner, span_of(choice.records[i], choice.record_len))) {
             a->flags |= FLAG_TC;
         }
+    }
+    if (answer_signs(a, hit->zone)) {
+        answer_sign_choice(a, hit, owner, &choice);
+    }
+}
+
+/* A set of the node, with its signature. */
+static void put_owned(struct answering *a, const struct zone_hit *hit, const struct name *owner,
+                      const struct rrset *set)
+{
+    put(a, SECTION_ANSWER, owner, set);
+    if (answer_signs(a, hit->zone)) {
+        answer_sign(a, hit, owner, set);
     }
 }
 
@@ -165,19 +170,20 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
     bool address = type == TYPE_A || type == TYPE_AAAA;
 
     if (node->policy && address && policy_has(node->policy, type == TYPE_AAAA)) {
-        answer_steered(a, node->policy, owner);
+        answer_steered(a, hit, owner);
         return;
     }
     if (type == TYPE_ANY && (node->sets || node->policy)) {
-        put(a, SECTION_ANSWER, owner, &any_set);
+        put_owned(a, hit, owner, &any_set);
         return;
     }
     const struct rrset *set = rrset_find(node->sets, type);
     if (!set) {
         put_negative(a, hit->zone);
+        answer_deny_type(a, hit, owner);
         return;
     }
-    put(a, SECTION_ANSWER, owner, set);
+    put_owned(a, hit, owner, set);
     if (type == TYPE_NS && !owner) {
         put_glue(a, set, NULL);
     }
@@ -214,6 +220,18 @@ static bool asks_parent(const struct answering *a, const struct node *cut, const
     return a->query->type == TYPE_DS && name_eq(&cut->name, name);
 }
 
+/* DS of a zone of ours, which the zone around it answers, ours too. */
+static void answer_parent(struct answering *a, const struct zone *outer, const struct zone *inner,
+                          const struct name *owner)
+{
+    if (!outer->signing || !inner->signing) {
+        put_negative(a, outer);
+    }
+    if (outer->signing) {
+        answer_ds(a, outer, inner, owner);
+    }
+}
+
 static void refuse(struct answering *a, enum ede why)
 {
     a->rcode = RCODE_REFUSED;
@@ -241,6 +259,7 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     case ZONE_NO_NAME:
         a->rcode = RCODE_NXDOMAIN;
         put_negative(a, hit.zone);
+        answer_deny_name(a, &hit, owner);
         return NULL;
     case ZONE_CUT:
         if (!asks_parent(a, hit.node, name)) {
@@ -251,17 +270,21 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         break;
     case ZONE_NODE:
         if (a->query->type == TYPE_DS && name_eq(&hit.zone->apex, name) && outer_zone(a, name)) {
-            put_negative(a, outer_zone(a, name));
+            answer_parent(a, outer_zone(a, name), hit.zone, owner);
             return NULL;
         }
         break;
+    }
+    if (hit.zone->signing && (a->query->type == TYPE_NSEC || a->query->type == TYPE_RRSIG)) {
+        answer_proof(a, &hit, owner);
+        return NULL;
     }
     const struct rrset *cname = a->query->type == TYPE_ANY ? NULL : cname_of(a, hit.node, owner);
     if (!cname) {
         answer_node(a, &hit, owner);
         return NULL;
     }
-    put(a, SECTION_ANSWER, owner, cname);
+    put_owned(a, &hit, owner, cname);
     return a->query->type == TYPE_CNAME ? NULL : cname;
 }
 
@@ -272,6 +295,9 @@ static void answer_question(struct answering *a)
     for (unsigned n = 1; cname && n < CHAIN_MAX; n++) {
         name_load(&a->target, cname->wire + RR_FIXED_LEN);
         cname = answer_name(a, &a->target);
+    }
+    if (a->proof_count) {
+        answer_prove(a);
     }
 }
 
@@ -342,6 +368,20 @@ static size_t limit_of(const struct query *query, bool tcp)
     return query->edns.payload < DNS_UDP_MAX ? query->edns.payload : DNS_UDP_MAX;
 }
 
+/* Without its signatures an answer is worth nothing to who asked for them. Who has no proof of its
+ * address comes back by TCP; all others try another server, or later. */
+static void give_up_signing(struct answering *a, const struct packet_mark *empty)
+{
+    packet_undo(&a->packet, empty);
+    if (a->asker->tcp) {
+        a->rcode = RCODE_SERVFAIL;
+        a->flags = 0;
+        a->packet.opt.ede = EDE_NOT_READY;
+    } else {
+        a->flags |= FLAG_TC;
+    }
+}
+
 /* What the OPT of the response will say. */
 static void prepare_opt(struct answering *a)
 {
@@ -410,6 +450,8 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.note = note;
     a.rcode = (unsigned)rcode;
     a.flags = 0;
+    a.unsignable = false;
+    a.proof_count = 0;
     a.subject = NULL;
     prepare_opt(&a);
     a.packet.opt.keepalive = query.edns.keepalive && asker->tcp ? asker->keepalive : 0;
@@ -417,6 +459,9 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     struct packet_mark empty = packet_mark(&a.packet);
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
+    }
+    if (a.unsignable) {
+        give_up_signing(&a, &empty);
     }
     limit(&a, &empty);
     if (a.flags & FLAG_TC) {
@@ -426,6 +471,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     note->rcode = (uint16_t)a.rcode;
     note->edns = query.edns.present;
     note->ecs = query.edns.ecs.present;
+    note->dnssec = query.edns.dnssec_ok;
     note->scope = a.packet.opt.scope;
     return note->limited == LIMIT_DROP ? 0 : packet_finish(&a.packet, a.rcode, a.flags);
 }

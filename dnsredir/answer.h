@@ -9,6 +9,7 @@
 #include "dnsredir/netmap.h"
 #include "dnsredir/packet.h"
 #include "dnsredir/ratelimit.h"
+#include "dnsredir/signer.h"
 #include "dnsredir/zone.h"
 
 /* What the server says about itself. */
@@ -28,6 +29,7 @@ struct view {
     const struct standing *standing;       /* of the replicas, at this moment */
     const struct identity *identity;       /* NULL: nothing is said */
     const struct rate_limit *rates;        /* used with a limiter */
+    const struct signatures *signatures;   /* NULL: nothing is signed */
 };
 
 /* Who asks, and how. */
@@ -36,8 +38,9 @@ struct asker {
     bool tcp;
     uint16_t keepalive;      /* with tcp: how long it may be idle, in tenths of a second */
     uint32_t now;            /* seconds since 1970, for cookies */
-    uint64_t now_us;         /* monotonic, for the limiter */
+    uint64_t now_us;         /* monotonic, for the limiter and the signer */
     struct limiter *limiter; /* NULL: no limits */
+    struct signer *signer;   /* NULL: nothing is signed but what is ready */
     uint32_t turn;           /* different for each query in all of its bits */
 };
 
@@ -46,8 +49,10 @@ struct answer_note {
     uint16_t rcode;
     bool edns;
     bool ecs;
+    bool dnssec; /* signatures were asked for */
     enum cookie_state cookie;
     bool truncated;
+    uint8_t signatures[SIGNED_HOWS]; /* in the answer, and refused */
     enum limit_verdict limited;
     uint8_t scope;               /* with ecs */
     const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */

@@ -1,8 +1,11 @@
 #include "dnsredir/compile.h"
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "dnsredir/compile_parts.h"
+#include "dnsredir/denial.h"
+#include "dnsredir/directives_dnssec.h"
 #include "dnsredir/directives_proto.h"
 #include "dnsredir/pattern.h"
 
@@ -192,6 +195,10 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
     const char *what = "not a domain name";
     int err = name_parse(text, &zone->apex, &owner);
 
+    if (!err && zone->signing && !denial_allows(&owner)) {
+        what = "the byte 255 cannot be in a name of a signed zone";
+        err = ERR_SYNTAX;
+    }
     if (!err && policy) {
         err = zone_add_policy(zones, zone, &owner, policy, &what);
     }
@@ -312,6 +319,7 @@ static struct zone *add_zone(struct compiler *c, const struct zone_row *row)
 static void compile_zone(struct compiler *c, const struct zone_row *row, struct zone *zone)
 {
     add_nameservers(c, row, zone);
+    compile_signing(c, row, zone);
     for (size_t i = 0; i < row->name_count; i++) {
         const struct conf_at *outer = compile_enter(c, "names", i);
         compile_name(c, row, zone, &row->names[i]);

@@ -7,6 +7,11 @@ static const char *const rcode_words[RCODE_COUNT] = {
     "20", "21", "22", "BADCOOKIE",
 };
 
+static const char *const signed_words[SIGNED_HOWS] = {
+    [SIGNED_READY] = "ready", [SIGNED_CACHED] = "cached", [SIGNED_NEW] = "made",
+    [SIGNED_REFUSED] = "refused",
+};
+
 #define ROW(name, kind, help) METRIC_ROW(struct counters, name, kind, help)
 const struct metric counter_rows[] = {
     DNS_COUNTERS(ROW)
@@ -15,6 +20,9 @@ const struct metric counter_rows[] = {
     {"policy_answers", METRIC_COUNTER, offsetof(struct counters, policies),
      "Answers that a policy chose, by its kind",
      {{"policy", policy_words, POLICY_KINDS}, {NULL, NULL, 0}}},
+    {"signatures", METRIC_COUNTER, offsetof(struct counters, signatures),
+     "Signatures in answers: ready beforehand, cached, made for the answer; or refused",
+     {{"how", signed_words, SIGNED_HOWS}, {NULL, NULL, 0}}},
     {"udp_batch_seconds", METRIC_HISTOGRAM, offsetof(struct counters, batch),
      "From reading a batch of UDP queries to having sent its answers",
      {{NULL, NULL, 0}, {NULL, NULL, 0}}},
@@ -42,6 +50,12 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
     metric_add(&counters->ecs_queries, note->ecs);
     metric_add(&counters->cookie_queries, note->cookie != COOKIE_NONE);
     metric_add(&counters->cookies_good, note->cookie == COOKIE_GOOD);
+    if (note->dnssec) {
+        metric_add(&counters->dnssec_queries, 1);
+        for (unsigned how = 0; how < SIGNED_HOWS; how++) {
+            metric_add(&counters->signatures[how], note->signatures[how]);
+        }
+    }
     metric_add(&counters->limited_slipped, note->limited == LIMIT_SLIP);
     metric_add(&counters->truncated, note->truncated);
     if (note->policy) {

@@ -22,6 +22,7 @@
     X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
     X(draining_answers, COUNTER, "Answers with a draining replica because only those were up")     \
     X(all_down_answers, COUNTER, "Answers with the best known replica because none was up")        \
+    X(dnssec_queries,   COUNTER, "Queries that asked for signatures")                              \
     X(limited_dropped,  COUNTER, "UDP answers not given: too many of the kind to one network")       \
     X(limited_slipped,  COUNTER, "UDP answers made small for the same reason")                      \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
@@ -38,8 +39,9 @@ enum { RCODE_COUNT = 24 }; /* 0..23 */
 struct counters {
     METRIC_FIELDS(DNS_COUNTERS)
     metric_value rcodes[RCODE_COUNT];
-    metric_value policies[POLICY_KINDS]; /* steered answers by policy */
-    metric_value replicas[REPLICAS_MAX]; /* answers with each, by its slot */
+    metric_value signatures[SIGNED_HOWS]; /* by how they came to be */
+    metric_value policies[POLICY_KINDS];  /* steered answers by policy */
+    metric_value replicas[REPLICAS_MAX];  /* answers with each, by its slot */
     struct histogram batch; /* from reading a batch of UDP queries to having sent its answers */
 };
 

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "dnsredir/compile.h"
+#include "dnsredir/directives_dnssec.h"
 #include "dnsredir/directives_proto.h"
 #include "dnsredir/health.h"
 #include "dnsredir/pattern.h"
@@ -13,7 +14,7 @@
 #define DNS_PORT 53
 
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
-static const char *const later_zone[] = {"file", "updates", "dnssec", NULL};
+static const char *const later_zone[] = {"file", "updates", NULL};
 static const char *const later_nearest[] = {"measured", NULL};
 static const char *const later_root[] = {"resolver", NULL};
 
@@ -219,6 +220,8 @@ static const struct conf_directive zone_directives[] = {
      "Of records that have none of their own, of NS and of SOA."},
     {"soa", CONF_MAP(soa_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "The fields of the SOA record."},
+    {"dnssec", CONF_MAP(zone_dnssec_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "Signs the zone, once it has a key."},
     {"names", CONF_MAP(name_table), CONF_LIST(struct zone_row, names, name_count),
      NULL, NULL, NULL, CONF_RELOAD, "The names in the zone."},
     {0},
@@ -348,6 +351,8 @@ static const struct conf_directive directives[] = {
      "Proof that a client is at its address."},
     {"rate-limit", CONF_MAP(rate_limit_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "Against queries with forged addresses: who brings a good cookie or comes by TCP is not limited."},
+    {"dnssec", CONF_MAP(dnssec_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "What zones with a key may cost."},
     {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD, "The query log."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
      "Name of this server among those of one address, for who asks for it by EDNS (RFC 5001)."},
@@ -374,6 +379,8 @@ static const struct conf_option options[] = {
     {"--admin", "ADDRESS", "admin.address", "Metrics and status here.", NULL},
     {"--workers", "N", "workers", "Event loops.", NULL},
     {"--check", NULL, NULL, "Check the configuration and exit.", NULL},
+    {"--ds", NULL, NULL, "Print what the parents of signed zones must publish, and exit.", NULL},
+    {"--make-key", "FILE", NULL, "Make a key that signs zones, in a new file, and exit.", NULL},
     {"--print-config", NULL, NULL, "Print the configuration with all defaults and exit.", NULL},
     {"--help", NULL, NULL, "Print this and exit.", NULL},
     {"--version", NULL, NULL, "Print the version and exit.", NULL},
@@ -416,6 +423,7 @@ void settings_free(struct settings **settings)
     if (s) {
         struct arena *arena = s->memory;
         zones_free(&s->zones);
+        signing_free(s);
         netmap_free(&s->nearest.map);
         for (size_t i = 0; i < s->override_count; i++) {
             netmap_free(&s->overrides[i]);
@@ -447,6 +455,11 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b)
 bool settings_flag(int argc, char **argv, const char *name)
 {
     return conf_flag(options, argc, argv, name);
+}
+
+const char *settings_value(int argc, char **argv, const char *name)
+{
+    return conf_value(options, argc, argv, name);
 }
 
 void settings_help(struct buf *out)

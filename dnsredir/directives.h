@@ -74,6 +74,12 @@ struct zone_row {
         char *mname, *rname;
         uint32_t serial, refresh, retry, expire, minimum;
     } soa;
+    struct {
+        char **keys; /* files */
+        size_t key_count;
+        uint32_t validity; /* seconds */
+        bool cds;
+    } dnssec;
     struct name_row *names;
     size_t name_count;
 };
@@ -111,6 +117,9 @@ struct settings {
     } cookies;
     struct rate_limit rates;
     struct {
+        uint64_t rate; /* signatures a second, of each worker and kind */
+    } dnssec;
+    struct {
         char *queries; /* a file, "-", or NULL */
         uint32_t sample;
     } log;
@@ -133,6 +142,7 @@ struct settings {
     struct identity identity; /* no secret although cookies are enabled: make one */
     struct replica *replicas;
     struct zones *zones;
+    struct signing *signings; /* of the zones that are signed */
     struct nearest nearest;
     struct netmap **overrides; /* of names with a map of their own */
     size_t override_count;
@@ -150,6 +160,8 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b);
 
 /* Is a flag such as "--check" on the command line? */
 bool settings_flag(int argc, char **argv, const char *name);
+/* What stands behind such as "--make-key" there; NULL: nothing. */
+const char *settings_value(int argc, char **argv, const char *name);
 /* --help, made from the table. */
 void settings_help(struct buf *out);
 /* Options and directives as Markdown, for docs/configuration.md. */

@@ -1,6 +1,7 @@
 /*
  * larder-dns - answers names with the nearest healthy replica.
  */
+#include "dnsredir/directives_dnssec.h"
 #include "dnsredir/server.h"
 
 #include <stdio.h>
@@ -30,6 +31,25 @@ static bool tell(int argc, char **argv)
     return true;
 }
 
+/* --make-key FILE: a status for exit(); -1 when it is not asked for. */
+static int make_key(int argc, char **argv)
+{
+    const char *path = settings_value(argc, argv, "--make-key");
+    char fault[DNSSEC_FAULT_MAX];
+
+    if (!path) {
+        return -1;
+    }
+    if (dnssec_key_make(path, fault)) {
+        fprintf(stderr, "larder-dns: %s: %s\n", path, fault);
+        return EXIT_FAILURE;
+    }
+    printf("%s: a key for dnssec: { key: %s } of a zone; larder-dns --ds tells what its parent "
+           "needs\n",
+           path, path);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct buf errors = BUF_INIT;
@@ -39,13 +59,24 @@ int main(int argc, char **argv)
     if (tell(argc, argv)) {
         return EXIT_SUCCESS;
     }
+    int made = make_key(argc, argv);
+    if (made >= 0) {
+        return made;
+    }
     bool show = settings_flag(argc, argv, "--print-config");
+    bool ds = settings_flag(argc, argv, "--ds");
     int err = settings_load(argc, argv, &errors, show ? &text : NULL, &settings);
+    if (!err && ds) {
+        settings_ds(settings, &text);
+        if (buf_len(&text) == 0) {
+            buf_printf(&errors, "larder-dns: no zone has a key\n");
+        }
+    }
     print(&errors, stderr);
     print(&text, stdout);
     buf_fini(&errors);
     buf_fini(&text);
-    if (err || show || settings_flag(argc, argv, "--check")) {
+    if (err || show || ds || settings_flag(argc, argv, "--check")) {
         settings_free(&settings);
         return err ? EXIT_FAILURE : EXIT_SUCCESS;
     }

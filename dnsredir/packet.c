@@ -94,6 +94,7 @@ int query_read(struct span packet, struct query *out)
     out->type = 0;
     out->edns.present = false;
     out->edns.ecs.present = false;
+    out->edns.dnssec_ok = false;
     out->edns.cookie = SPAN_EMPTY;
     out->edns.nsid = out->edns.keepalive = false;
     if (packet.len < DNS_HEADER_LEN || (out->flags & FLAG_QR)) {

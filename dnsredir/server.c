@@ -7,7 +7,9 @@
 #include "base/mem.h"
 #include "base/notify.h"
 #include "dnsredir/admin.h"
+#include "dnsredir/directives_dnssec.h"
 #include "dnsredir/roster.h"
+#include "dnsredir/server_sign.h"
 #include "dnsredir/status.h"
 #include "dnsredir/tcp.h"
 #include "dnsredir/udp.h"
@@ -41,6 +43,7 @@ struct server {
     char **argv;
     struct settings *settings; /* of the current world */
     unsigned *settings_worlds; /* how many worlds hold them */
+    struct resign resign;
     struct publish *publish;
     struct probes *probes;
     struct roster *roster;
@@ -57,6 +60,7 @@ struct server {
     uv_work_t work; /* a reload: everything below is the work's while it runs */
     bool reloading, reload_again, stopping;
     struct settings *loaded;
+    struct signatures *loaded_signatures;
     struct buf errors;
 };
 
@@ -66,10 +70,8 @@ static void world_free(void *value)
 {
     struct world *world = value;
 
-    if (--*world->settings_worlds == 0) {
-        settings_free(&world->settings);
-        free(world->settings_worlds);
-    }
+    signatures_unref(&world->signatures);
+    settings_release(world->settings, world->settings_worlds);
     free(world);
 }
 
@@ -96,6 +98,7 @@ static void publish_world(void *arg)
     world->settings = s->settings;
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
+    world->signatures = signatures_ref(s->resign.current);
     world->identity = s->settings->identity;
     if (s->settings->cookies.enabled && world->identity.cookies.count == 0) {
         world->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
@@ -107,6 +110,7 @@ static void publish_world(void *arg)
         .standing = &world->standing,
         .identity = &world->identity,
         .rates = &s->settings->rates,
+        .signatures = world->signatures,
     };
     publish_set(s->publish, world);
     uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
@@ -124,24 +128,29 @@ static void on_load(uv_timer_t *timer)
         publish_world(s);
     }
     free(standing);
+    resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
 }
 
-/* Takes over settings: new probes, which know what the old ones knew, and a new world. */
-static void adopt(struct server *s, struct settings *settings)
+/* Takes over settings and signatures: new probes, which know what the old ones knew, and a new
+ * world. */
+static void adopt(struct server *s, struct settings *settings, struct signatures *signatures)
 {
     struct probes *old = s->probes;
 
     s->settings = settings;
+    resign_adopt(&s->resign, signatures);
     s->settings_worlds = xcalloc(1, sizeof(*s->settings_worlds));
     log_level_set(settings->log_level);
     roster_adopt(s->roster, settings);
     s->probes = probes_new(&s->loop, settings, old, publish_world, s);
     probes_close(&old);
     publish_world(s);
-    log_info("settings_loaded", "names=%zu prefixes=%zu networks=%zu rankings=%zu replicas=%zu",
+    log_info("settings_loaded",
+             "names=%zu prefixes=%zu networks=%zu rankings=%zu replicas=%zu "
+             "signatures=%zu",
              zones_name_count(settings->zones), settings->nearest.prefix_count,
              settings->nearest.network_count, settings->nearest.ranking_count,
-             settings->replica_count);
+             settings->replica_count, signatures_count(signatures));
 }
 
 /* ---- reload ---- */
@@ -149,7 +158,9 @@ static void adopt(struct server *s, struct settings *settings)
 static void reload_work(uv_work_t *work)
 {
     struct server *s = container_of(work, struct server, work);
-    settings_load(s->argc, s->argv, &s->errors, NULL, &s->loaded);
+    if (settings_load(s->argc, s->argv, &s->errors, NULL, &s->loaded) == 0) {
+        s->loaded_signatures = settings_sign(s->loaded);
+    }
 }
 
 static void log_lines(const char *event, struct span text)
@@ -169,13 +180,15 @@ static void reload_done(uv_work_t *work, int status)
     s->reloading = false;
     if (s->stopping) {
         settings_free(&s->loaded);
+        signatures_unref(&s->loaded_signatures);
     } else if (s->loaded) {
         if (!settings_same_sockets(s->settings, s->loaded)) {
             log_warn("restart_needed", "reason=%s",
                      "listen, workers, tcp, admin or log.queries changed");
         }
-        adopt(s, s->loaded);
+        adopt(s, s->loaded, s->loaded_signatures);
         s->loaded = NULL;
+        s->loaded_signatures = NULL;
     } else {
         log_lines("reload_failed", buf_span(&s->errors));
     }
@@ -259,6 +272,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number, size_t
     t->worker.number = number;
     t->worker.connections = connections;
     t->worker.limiter = limiter_new();
+    t->worker.signer = signer_new();
     t->worker.log = s->log;
     t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
@@ -283,6 +297,7 @@ static void thread_fini(struct thread *t)
 {
     CHECK(uv_loop_close(&t->worker.loop) == 0);
     limiter_free(&t->worker.limiter);
+    signer_free(&t->worker.signer);
     free(t->udps);
 }
 
@@ -320,6 +335,7 @@ static void stop(struct server *s)
     s->stopping = true;
     notify("STOPPING=1");
     stop_workers(s);
+    resign_stop(&s->resign);
     probes_close(&s->probes);
     admin_close(&s->admin);
     uv_close((uv_handle_t *)&s->collect, NULL);
@@ -393,6 +409,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .probes = s->probes,
                             .roster = s->roster,
                             .standing = &s->standing,
+                            .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,
                             .counter_count = s->thread_count};
@@ -406,7 +423,7 @@ static int start(struct server *s)
     uv_timer_init(&s->loop, &s->collect);
     uv_timer_init(&s->loop, &s->load);
     s->roster = roster_new();
-    adopt(s, s->settings);
+    adopt(s, s->settings, settings_sign(s->settings));
     uv_timer_start(&s->load, on_load, LOAD_MS, LOAD_MS);
     watch_signal(s, 0, SIGTERM, on_end_signal);
     watch_signal(s, 1, SIGINT, on_end_signal);
@@ -437,6 +454,7 @@ static void fini(struct server *s)
     CHECK(uv_loop_close(&s->loop) == 0);
     publish_free(&s->publish);
     roster_free(&s->roster);
+    signatures_unref(&s->resign.current);
     free(s->threads);
     buf_fini(&s->errors);
 }
@@ -450,6 +468,8 @@ int server_run(int argc, char **argv, struct settings *settings)
     s.publish = publish_new(settings->workers, world_free);
     s.threads = xcalloc(settings->workers, sizeof(*s.threads));
     s.settings = settings;
+    s.resign.changed = publish_world;
+    s.resign.arg = &s;
     int err = start(&s);
     if (err) {
         stop(&s);

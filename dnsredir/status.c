@@ -57,6 +57,9 @@ static void put_metrics(const struct status *status, struct buf *out)
     metrics_head(out, PREFIX, "names", METRIC_GAUGE, "Names in all zones");
     metrics_sample(out, PREFIX, "names", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    zones_name_count(s->zones));
+    metrics_head(out, PREFIX, "signatures_ahead", METRIC_GAUGE, "Signatures that were made ahead");
+    metrics_sample(out, PREFIX, "signatures_ahead", METRIC_GAUGE, NULL, SPAN_EMPTY,
+                   signatures_count(status->signatures));
     metrics_head(out, PREFIX, "map_bytes", METRIC_GAUGE, "Memory of the map of networks");
     metrics_sample(out, PREFIX, "map_bytes", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    netmap_size(s->nearest.map));

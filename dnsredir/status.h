@@ -11,9 +11,10 @@ struct status {
     const struct settings *settings;
     const struct probes *probes;
     const struct roster *roster;
-    const struct standing *standing; /* by which workers choose */
-    uint64_t now;                    /* the loop's, ms */
-    const void *const *counters;     /* of every worker */
+    const struct standing *standing;     /* by which workers choose */
+    const struct signatures *signatures; /* NULL: no zone is signed */
+    uint64_t now;                        /* the loop's, ms */
+    const void *const *counters;         /* of every worker */
     size_t counter_count;
 };
 

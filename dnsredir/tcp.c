@@ -157,6 +157,7 @@ static void answer_message(struct connection *c, const struct world *world, stru
         .tcp = true,
         .keepalive = keepalive_of(tcp),
         .now = (uint32_t)clock_wall(),
+        .now_us = clock_mono_us(),
     };
     size_t len = worker_answer(tcp->worker, world, &asker, message, tcp->answer_room + LENGTH_LEN);
 

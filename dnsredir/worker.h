@@ -17,8 +17,9 @@ struct world {
     struct view view;
     struct standing standing;
     struct identity identity;
-    uint16_t slots[REPLICAS_MAX]; /* of the counters, by replica */
-    struct settings *settings;    /* kept alive by the control thread's count of worlds */
+    uint16_t slots[REPLICAS_MAX];  /* of the counters, by replica */
+    struct signatures *signatures; /* of the moment; counted */
+    struct settings *settings;     /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
 };
 
@@ -29,6 +30,7 @@ struct worker {
     uint32_t turn;      /* queries answered, for rotation */
     size_t connections; /* by TCP, at most */
     struct limiter *limiter;
+    struct signer *signer;
     struct querylog *log; /* NULL: none; ring `number` is ours */
     struct counters counters;
 };
@@ -54,6 +56,7 @@ static inline size_t worker_answer(struct worker *worker, const struct world *wo
 {
     struct answer_note note;
 
+    asker->signer = worker->signer;
     asker->turn = scatter(worker->turn++);
     size_t len = answer(&world->view, asker, packet, room, &note);
     counters_note(&worker->counters, &note, len);

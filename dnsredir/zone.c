@@ -292,6 +292,24 @@ size_t zones_name_count(const struct zones *zones)
     return zones->count;
 }
 
+void zones_each(const struct zones *zones, void (*visit)(void *arg, const struct zone *zone),
+                void *arg)
+{
+    for (const struct zone *zone = zones->list; zone; zone = zone->next) {
+        visit(arg, zone);
+    }
+}
+
+void zones_each_node(const struct zones *zones, void (*visit)(void *arg, const struct node *node),
+                     void *arg)
+{
+    for (size_t i = 0; i <= zones->mask; i++) {
+        if (zones->slots[i].node) {
+            visit(arg, zones->slots[i].node);
+        }
+    }
+}
+
 static struct zone_hit hit_of(enum zone_match match, const struct node *node)
 {
     return (struct zone_hit){match, node->zone, node};
@@ -311,6 +329,11 @@ struct zone_hit zones_find(const struct zones *zones, const struct name *name)
         return hit_of(ZONE_NODE, node);
     }
     return node->wildcard ? hit_of(ZONE_NODE, node->wildcard) : hit_of(ZONE_NO_NAME, node);
+}
+
+const struct node *zones_node(const struct zones *zones, const struct name *name)
+{
+    return find_exact(zones, name);
 }
 
 const struct rrset *zones_known(const struct zones *zones, const struct name *name)

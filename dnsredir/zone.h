@@ -14,7 +14,8 @@
 #include "dnsredir/name.h"
 #include "dnsredir/rrset.h"
 
-struct policy; /* policy.h */
+struct policy;  /* policy.h */
+struct signing; /* dnssec.h */
 
 struct soa {
     struct name mname, rname;
@@ -24,7 +25,8 @@ struct soa {
 struct zone {
     struct zone *next;
     struct name apex;
-    struct rrset *negative; /* the SOA with the TTL of negative answers (RFC 2308 3) */
+    struct rrset *negative;        /* the SOA with the TTL of negative answers (RFC 2308 3) */
+    const struct signing *signing; /* NULL: not signed */
 };
 
 struct node {
@@ -55,6 +57,11 @@ int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *o
 void zones_freeze(struct zones *zones);
 
 size_t zones_name_count(const struct zones *zones);
+/* Every zone, and every name of every zone, in no order. */
+void zones_each(const struct zones *zones, void (*visit)(void *arg, const struct zone *zone),
+                void *arg);
+void zones_each_node(const struct zones *zones, void (*visit)(void *arg, const struct node *node),
+                     void *arg);
 
 enum zone_match {
     ZONE_NONE,    /* no zone of ours */
@@ -70,6 +77,8 @@ struct zone_hit {
 };
 
 struct zone_hit zones_find(const struct zones *zones, const struct name *name);
+/* The node of exactly this name, no wildcard; NULL: none. */
+const struct node *zones_node(const struct zones *zones, const struct name *name);
 /* The records that happen to be known for a name, for glue: delegated or not. NULL: none. */
 const struct rrset *zones_known(const struct zones *zones, const struct name *name);
 

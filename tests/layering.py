@@ -45,7 +45,7 @@ OWNED = {
     "nghttp2/nghttp2.h": ("proxy/stream/h2",),
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
-    "openssl/": ("proxy/stream/tls",),
+    "openssl/": ("proxy/stream/tls", "dnsredir/dnssec_key"),
     "maxminddb.h": ("dnsredir/",),
 }
 

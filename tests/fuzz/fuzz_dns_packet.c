@@ -1,9 +1,14 @@
-/* A packet to a redirector with wildcards, delegations, chains and steered names, which has
+/* A packet to a redirector with wildcards, delegations, chains and steered names, which signs, has
  * cookies, an identifier and limits: every response must be a response, within its limit, not
  * larger than the query when limits shorten it, and not fool our own reader. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/answer.h"
+#include "dnsredir/dnssec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct view view;
 static struct standing standing = {.open = {{3}}, .alive = {{3}}};
@@ -19,6 +24,23 @@ static void add(struct zones *zones, struct zone *zone, const char *owner, const
     CHECK(record_parse(span_str(text), &zone->apex, record, &what) == 0);
     CHECK(zone_add_record(zones, zone, &name, record, &what) == 0);
     free(record);
+}
+
+/* A key of its own for each run. */
+static void sign_zone(struct zone *zone)
+{
+    static struct signing signing = {.key_count = 1, .validity = 86400};
+    char dir[] = "/tmp/larder-fuzz-XXXXXX";
+    char path[sizeof(dir) + 4];
+    char fault[DNSSEC_FAULT_MAX];
+
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof(path), "%s/key", dir);
+    CHECK(dnssec_key_make(path, fault) == 0 && dnssec_key_load(path, &signing.keys[0], fault) == 0);
+    unlink(path);
+    rmdir(dir);
+    signing.apex = zone->apex;
+    zone->signing = &signing;
 }
 
 static void make_view(void)
@@ -53,6 +75,7 @@ static void make_view(void)
                                .members = (const uint16_t[]){0, 1},
                                .member_count = 2};
     CHECK(zone_add_policy(zones, zone, &www, policy_new(&arena, &plan, replicas, 2), &what) == 0);
+    sign_zone(zone);
     zones_freeze(zones);
     ranking->count = ranking->listed = 2;
     ranking->ids[1] = 1;
@@ -71,6 +94,7 @@ static void make_view(void)
         .standing = &standing,
         .identity = &identity,
         .rates = &rates,
+        .signatures = signatures_new(zones, 0, 64, 1000000),
     };
 }
 
@@ -79,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t room[DNS_MESSAGE_MAX];
     static struct limiter *limiter;
+    static struct signer *signer;
     struct asker asker = {
         .tcp = size % 2,
         .turn = (uint32_t)size,
@@ -90,8 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!view.zones) {
         make_view();
         limiter = limiter_new();
+        signer = signer_new();
     }
     asker.limiter = size % 4 ? NULL : limiter;
+    asker.signer = size % 8 ? signer : NULL;
     size_t len = answer(&view, &asker, span_of(data, size), room, &note);
     if (len) {
         struct query echo;

@@ -10,9 +10,10 @@ static const struct {
     const char *text;
     uint16_t type;
 } types[] = {
-    {"A", 1},     {"NS", 2},    {"CNAME", 5}, {"SOA", 6},  {"HINFO", 13}, {"MX", 15},
-    {"TXT", 16},  {"AAAA", 28}, {"SRV", 33},  {"DS", 43},  {"IXFR", 251}, {"AXFR", 252},
-    {"ANY", 255}, {"CAA", 257}, {"OPT", 41},  {"PTR", 12},
+    {"A", 1},       {"NS", 2},    {"CNAME", 5},    {"SOA", 6},  {"HINFO", 13}, {"MX", 15},
+    {"TXT", 16},    {"AAAA", 28}, {"SRV", 33},     {"DS", 43},  {"IXFR", 251}, {"AXFR", 252},
+    {"ANY", 255},   {"CAA", 257}, {"OPT", 41},     {"PTR", 12}, {"RRSIG", 46}, {"NSEC", 47},
+    {"DNSKEY", 48}, {"CDS", 59},  {"CDNSKEY", 60},
 };
 
 static int load(const char *yaml, struct buf *errors, struct settings **out)
@@ -45,12 +46,25 @@ void dialogue_init(struct dialogue *d, const char *yaml)
         .identity = &d->settings->identity,
         .rates = &d->settings->rates,
     };
+    dialogue_sign(d, SIGNATURES_MAX);
     cr_assert_eq(ip_parse(SPAN("203.0.113.5"), &d->asker.ip), 0);
     buf_fini(&errors);
 }
 
+void dialogue_sign(struct dialogue *d, size_t most)
+{
+    signatures_unref(&d->signatures);
+    signer_free(&d->asker.signer);
+    d->signatures =
+        signatures_new(d->settings->zones, d->asker.now, most, d->settings->dnssec.rate);
+    d->view.signatures = d->signatures;
+    d->asker.signer = signer_new();
+}
+
 void dialogue_fini(struct dialogue *d)
 {
+    signatures_unref(&d->signatures);
+    signer_free(&d->asker.signer);
     settings_free(&d->settings);
 }
 
@@ -102,7 +116,7 @@ size_t question_write(const struct question *q, uint8_t *room, size_t len)
 {
     struct wire_out out = wire_out_of(room, len);
     struct name name;
-    bool edns = q->edns || q->subnet;
+    bool edns = q->edns || q->subnet || q->dnssec;
 
     cr_assert_eq(name_parse_absolute(span_str(q->name), &name), 0);
     for (size_t i = 0, at = 1; q->name[i]; i++, at++) { /* the case as written */
@@ -122,7 +136,7 @@ size_t question_write(const struct question *q, uint8_t *room, size_t len)
         wire_put_u8(&out, 0);
         wire_put_u16(&out, 41);
         wire_put_u16(&out, q->payload ? q->payload : 1232);
-        wire_put_u32(&out, 0);
+        wire_put_u32(&out, q->dnssec ? 0x8000 : 0);
         if (q->subnet) {
             put_subnet(&out, q->subnet);
         } else {
@@ -165,6 +179,55 @@ static void text_soa(struct wire_in *in, struct buf *out)
     }
 }
 
+static const char *type_word(uint16_t type)
+{
+    static char number[16];
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (types[i].type == type) {
+            return types[i].text;
+        }
+    }
+    snprintf(number, sizeof(number), "TYPE%u", type);
+    return number;
+}
+
+/* "A 4 30 example." : what is covered, labels, original TTL, signer. */
+static void text_rrsig(struct wire_in *in, size_t len, struct buf *out)
+{
+    const uint8_t *end = in->at + len;
+
+    buf_printf(out, "%s", type_word(wire_get_u16(in)));
+    cr_assert_eq(wire_get_u8(in), 13);
+    buf_printf(out, " %u", wire_get_u8(in));
+    buf_printf(out, " %u ", wire_get_u32(in));
+    wire_get(in, 10);
+    text_name(in, out);
+    cr_assert_eq(end - in->at, 64, "a signature of 64 bytes");
+    wire_get(in, 64);
+}
+
+static void text_nsec(struct wire_in *in, size_t len, struct buf *out)
+{
+    const uint8_t *end = in->at + len;
+
+    text_name(in, out);
+    while (in->at < end) {
+        unsigned window = wire_get_u8(in);
+        unsigned bytes = wire_get_u8(in);
+        cr_assert(bytes > 0 && bytes <= 32);
+        for (unsigned i = 0; i < bytes; i++) {
+            uint8_t bits = wire_get_u8(in);
+            cr_assert(bits || i + 1 < bytes, "no zero byte at the end: RFC 4034 4.1.2");
+            for (unsigned n = 0; n < 8; n++) {
+                if (bits >> (7 - n) & 1) {
+                    buf_printf(out, " %s", type_word((uint16_t)(window << 8 | (i * 8 + n))));
+                }
+            }
+        }
+    }
+}
+
 static void text_data(struct wire_in *in, uint16_t type, size_t len, struct buf *out)
 {
     const uint8_t *end = in->at + len;
@@ -185,6 +248,25 @@ static void text_data(struct wire_in *in, uint16_t type, size_t len, struct buf 
         break;
     case 6:
         text_soa(in, out);
+        break;
+    case 46:
+        text_rrsig(in, len, out);
+        break;
+    case 47:
+        text_nsec(in, len, out);
+        break;
+    case 48:
+    case 60:
+        cr_assert_eq(len, 68);
+        buf_printf(out, "%u", wire_get_u16(in));
+        wire_get(in, len - 2);
+        break;
+    case 43:
+    case 59:
+        wire_get_u16(in); /* the tag of a random key */
+        buf_printf(out, "%u", wire_get_u8(in));
+        buf_printf(out, " %u", wire_get_u8(in));
+        wire_get(in, len - 4);
         break;
     default:
         for (size_t i = 0; i < len; i++) {
@@ -310,26 +392,26 @@ const char *response_text(struct span packet)
 
 const char *ask_bytes(struct dialogue *d, struct span packet)
 {
-    static uint8_t room[DNS_MESSAGE_MAX];
-    size_t len = answer(&d->view, &d->asker, packet, room, &d->note);
+    size_t len = answer(&d->view, &d->asker, packet, d->packet, &d->note);
 
-    return len ? response_text(span_of(room, len)) : "nothing";
+    d->packet_len = len;
+    return len ? response_text(span_of(d->packet, len)) : "nothing";
 }
 
 const char *ask(struct dialogue *d, const struct question *question)
 {
     uint8_t query[1024];
-    static uint8_t room[DNS_MESSAGE_MAX];
     size_t query_len = question_write(question, query, sizeof(query));
-    size_t len = answer(&d->view, &d->asker, span_of(query, query_len), room, &d->note);
-    bool edns = question->edns || question->subnet;
+    size_t len = answer(&d->view, &d->asker, span_of(query, query_len), d->packet, &d->note);
+    bool edns = question->edns || question->subnet || question->dnssec;
     size_t limit = edns && question->payload > 512 ? question->payload : edns ? 1232 : 512;
 
+    d->packet_len = len;
     if (len == 0) {
         return "nothing";
     }
     cr_assert(d->asker.tcp || len <= (limit < 1232 ? limit : 1232), "%zu bytes", len);
-    return response_text(span_of(room, len));
+    return response_text(span_of(d->packet, len));
 }
 
 void ask_rows(struct dialogue *d, const struct packet_row *rows, size_t count)

@@ -7,6 +7,7 @@
 
 #include "dnsredir/answer.h"
 #include "dnsredir/directives.h"
+#include "dnsredir/signatures.h"
 
 struct dialogue {
     struct settings *settings;
@@ -14,11 +15,17 @@ struct dialogue {
     struct view view;
     struct asker asker;
     struct answer_note note; /* of the last answer */
+    struct signatures *signatures;
+    uint8_t packet[DNS_MESSAGE_MAX]; /* the last answer */
+    size_t packet_len;
 };
 
-/* Fails the test when `yaml` has errors. All replicas are up. */
+/* Fails the test when `yaml` has errors. All replicas are up. It is the second 0; zones
+ * with a key are signed. */
 void dialogue_init(struct dialogue *d, const char *yaml);
 void dialogue_fini(struct dialogue *d);
+/* Signs anew, at most `most` sets ahead, at asker.now. */
+void dialogue_sign(struct dialogue *d, size_t most);
 void dialogue_set_up(struct dialogue *d, unsigned replica, bool up);
 
 /* The errors of a configuration that must have some, to be freed by the caller. */
@@ -28,10 +35,11 @@ struct question {
     const char *name;
     const char *type;   /* "A", ..., or "TYPE65" */
     const char *subnet; /* "10.1.0.0/16", or NULL: no client subnet; with a colon IPv6 */
-    bool edns;          /* implied by subnet */
+    bool edns;          /* implied by subnet and dnssec */
     uint16_t payload;   /* 0: 1232 */
     uint16_t flags;
     uint16_t class; /* 0: IN */
+    bool dnssec;    /* DO */
 };
 
 /* The query as bytes. */

@@ -1,0 +1,68 @@
+/*
+ * answer_parts - what the files that make one answer share. On the stack of answer().
+ */
+#ifndef LARDER_DNSREDIR_ANSWER_PARTS_H
+#define LARDER_DNSREDIR_ANSWER_PARTS_H
+
+#include "dnsredir/answer.h"
+
+/* Longer chains of CNAMEs are cut: the resolver follows the rest (RFC 1034 3.6.2). */
+#define CHAIN_MAX 8
+
+struct answering {
+    const struct view *view;
+    const struct asker *asker;
+    const struct query *query;
+    struct answer_note *note;
+    struct packet packet;
+    unsigned rcode;
+    unsigned flags;
+    bool unsignable;     /* a signature could not be made: the answer must not be given */
+    const void *subject; /* the name or zone that the answer is about, for the limiter */
+    uint8_t cookie[COOKIE_SERVER_LEN];
+    struct name target; /* of the last CNAME followed */
+    unsigned proof_count;
+    struct {
+        const struct node *above;
+        struct name name;
+    } proofs[CHAIN_MAX]; /* names right below `above` that do not exist, to be proved */
+};
+
+/* ---- signatures, and proofs of what is not there: answer_dnssec.c ----
+ *
+ * `hit` is what was found for the name `owner` of the chain (NULL: the question's). */
+
+/* Does this asker get signatures of this zone? */
+static inline bool answer_signs(const struct answering *a, const struct zone *zone)
+{
+    return a->query->edns.dnssec_ok && zone->signing;
+}
+
+/* If answer_signs() alone: the signature of a set of the node that was just put. If a wildcard
+ * stands for the name, that it may remains to be proved. */
+void answer_sign(struct answering *a, const struct zone_hit *hit, const struct name *owner,
+                 const struct rrset *set);
+/* The same for the records that a policy chose, */
+void answer_sign_choice(struct answering *a, const struct zone_hit *hit, const struct name *owner,
+                        const struct choice *choice);
+/* and for the SOA of a negative answer. */
+void answer_sign_negative(struct answering *a, const struct zone *zone);
+/* Of glue, as far as it is ours to sign, it is asked for and there is room. */
+void answer_sign_glue(struct answering *a, const struct name *host, const struct rrset *set);
+
+/* What remains to be proved, once the answer section is complete and before the additional one. */
+void answer_prove(struct answering *a);
+
+/* There is no such name; the node has not the type; the delegation is not signed (or its DS).
+ * Nothing unless answer_signs(). */
+void answer_deny_name(struct answering *a, const struct zone_hit *hit, const struct name *owner);
+void answer_deny_type(struct answering *a, const struct zone_hit *hit, const struct name *owner);
+void answer_deny_ds(struct answering *a, const struct node *cut);
+
+/* What is asked of the zone `outer` about `inner`, which both are ours: the DS records. */
+void answer_ds(struct answering *a, const struct zone *outer, const struct zone *inner,
+               const struct name *owner);
+/* Queries for the records that are made as they are asked for: NSEC and RRSIG. */
+void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner);
+
+#endif

@@ -1,0 +1,167 @@
+#include "dnsredir/directives_dnssec.h"
+
+#include "base/clock.h"
+#include "dnsredir/signatures.h"
+
+#define ZONE(member) CONF_FIELD(struct zone_row, dnssec.member)
+#define FIELD(member) CONF_FIELD(struct settings, dnssec.member)
+
+static void check_zone(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    const struct zone_row *row = bound;
+
+    if (row->dnssec.key_count > DNSSEC_KEYS_MAX) {
+        conf_complain(at, "key", 0, "%zu keys; expected at most %d", row->dnssec.key_count,
+                      DNSSEC_KEYS_MAX);
+    } else if (row->dnssec.key_count == 0 && conf_given(at, "cds")) {
+        conf_complain(at, "cds", 0, "there is no key to tell the parent of; expected key");
+    }
+}
+
+/* clang-format off */
+static const struct conf_directive zone_dnssec_directives[] = {
+    {"key", CONF_PATH, CONF_LIST(struct zone_row, dnssec.keys, dnssec.key_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Signs the zone with the key in this file (P-256, PEM; larder-dns --make-key makes one). Of "
+     "several, the first signs, and all are published and sign the set of keys."},
+    {"validity", CONF_SEC, ZONE(validity), "14d", "10s", "365d", CONF_RELOAD,
+     "How long a signature is good; it is made anew long before."},
+    {"cds", CONF_BOOL, ZONE(cds), "no", NULL, NULL, CONF_RELOAD,
+     "Publish CDS and CDNSKEY, by which a parent that looks for them takes over the keys (RFC 7344)."},
+    {0},
+};
+const struct conf_table zone_dnssec_table = {
+    .rows = zone_dnssec_directives, .finish = check_zone};
+
+static const struct conf_directive dnssec_directives[] = {
+    {"signatures-per-second", CONF_INT, FIELD(rate), "2000", "1", "1000000", CONF_RELOAD,
+     "How many proofs that a name does not exist each worker makes at most, and as many of answers "
+     "that were not signed ahead. Above it, UDP answers are truncated, and those by TCP SERVFAIL."},
+    {0},
+};
+const struct conf_table dnssec_table = {.rows = dnssec_directives};
+/* clang-format on */
+
+/* ---- keys ---- */
+
+static void publish(struct compiler *c, const struct zone_row *row, struct zone *zone,
+                    uint16_t type, const uint8_t *data, size_t len)
+{
+    const char *what = NULL;
+
+    c->record->type = type;
+    c->record->ttl = row->ttl;
+    c->record->len = (uint16_t)len;
+    memcpy(c->record->data, data, len);
+    if (zone_add_record(c->settings->zones, zone, &zone->apex, c->record, &what)) {
+        COMPLAIN(c, "key", 0, "%s", what);
+    }
+}
+
+static void publish_key(struct compiler *c, const struct zone_row *row, struct zone *zone,
+                        struct signing *signing, const struct dnssec_key *key)
+{
+    struct record *record = c->record;
+    uint8_t ds[DS_DATA_LEN];
+
+    publish(c, row, zone, TYPE_DNSKEY, key->dnskey, sizeof(key->dnskey));
+    dnssec_ds(&zone->apex, key, ds);
+    if (row->dnssec.cds) {
+        publish(c, row, zone, TYPE_CDS, ds, sizeof(ds));
+        publish(c, row, zone, TYPE_CDNSKEY, key->dnskey, sizeof(key->dnskey));
+    }
+    record->type = TYPE_DS;
+    record->ttl = row->ttl;
+    record->len = sizeof(ds);
+    memcpy(record->data, ds, sizeof(ds));
+    CHECK(rrset_add(c->arena, &signing->ds, record) == 0);
+}
+
+static bool is_known(const struct signing *signing, const struct dnssec_key *key)
+{
+    for (unsigned i = 0; i < signing->key_count; i++) {
+        if (memcmp(signing->keys[i]->dnskey, key->dnskey, sizeof(key->dnskey)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One key of the row. False after a complaint. */
+static bool load_key(struct compiler *c, const struct zone_row *row, struct signing *signing,
+                     size_t index)
+{
+    const char *path = row->dnssec.keys[index];
+    char fault[DNSSEC_FAULT_MAX];
+    struct dnssec_key *key;
+
+    if (dnssec_key_load(path, &key, fault)) {
+        COMPLAIN(c, "key", index, "%s: %s", path, fault);
+        return false;
+    }
+    if (is_known(signing, key)) {
+        COMPLAIN(c, "key", index, "%s: the same key as one before it", path);
+        dnssec_key_free(&key);
+        return false;
+    }
+    signing->keys[signing->key_count++] = key;
+    return true;
+}
+
+void compile_signing(struct compiler *c, const struct zone_row *row, struct zone *zone)
+{
+    if (row->dnssec.key_count == 0) {
+        return;
+    }
+    const struct conf_at *outer = compile_enter(c, "dnssec", 0);
+    struct signing *signing = arena_zalloc(c->arena, sizeof(*signing));
+    signing->next = c->settings->signings;
+    c->settings->signings = signing;
+    signing->apex = zone->apex;
+    signing->validity = row->dnssec.validity;
+    for (size_t i = 0; i < row->dnssec.key_count && load_key(c, row, signing, i); i++) {
+        publish_key(c, row, zone, signing, signing->keys[i]);
+    }
+    zone->signing = signing;
+    compile_leave(c, outer);
+}
+
+void signing_free(struct settings *settings)
+{
+    for (struct signing *signing = settings->signings; signing; signing = signing->next) {
+        for (unsigned i = 0; i < signing->key_count; i++) {
+            dnssec_key_free(&signing->keys[i]);
+        }
+    }
+    settings->signings = NULL;
+}
+
+/* ---- what is made of them ---- */
+
+static void put_ds(void *arg, const struct zone *zone)
+{
+    struct buf *out = arg;
+    char text[NAME_TEXT_MAX];
+
+    for (unsigned i = 0; zone->signing && i < zone->signing->key_count; i++) {
+        uint8_t ds[DS_DATA_LEN];
+        dnssec_ds(&zone->apex, zone->signing->keys[i], ds);
+        buf_printf(out, "%s IN DS %u %u %u ", name_text(&zone->apex, text), ds[0] << 8 | ds[1],
+                   ds[2], ds[3]);
+        for (size_t n = 4; n < sizeof(ds); n++) {
+            buf_printf(out, "%02X", ds[n]);
+        }
+        buf_printf(out, "\n");
+    }
+}
+
+void settings_ds(const struct settings *settings, struct buf *out)
+{
+    zones_each(settings->zones, put_ds, out);
+}
+
+struct signatures *settings_sign(const struct settings *settings)
+{
+    return signatures_new(settings->zones, (uint32_t)clock_wall(), SIGNATURES_MAX,
+                          settings->dnssec.rate);
+}

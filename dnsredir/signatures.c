@@ -1,0 +1,260 @@
+#include "dnsredir/signatures.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dnsredir/denial.h"
+#include "dnsredir/policy.h"
+
+/* They are made anew after this part of the validity. */
+#define DUE_PART 4
+
+struct entry {
+    uint8_t id[DNSSEC_ID_LEN];
+    struct signature signature; /* expiration and inception 0: the entry is free */
+};
+
+struct signatures {
+    unsigned count; /* of owners */
+    size_t used, most;
+    size_t mask; /* entries: a power of two, at most half full */
+    struct entry *entries;
+    uint64_t rate;
+    uint32_t made;
+    uint32_t validity; /* the shortest */
+};
+
+/* ---- the table ---- */
+
+static bool is_free(const struct entry *entry)
+{
+    return entry->signature.expiration == 0 && entry->signature.inception == 0;
+}
+
+/* The entry with this id, or the free one where it belongs. */
+static struct entry *probe(const struct signatures *s, const uint8_t id[DNSSEC_ID_LEN])
+{
+    uint64_t start;
+
+    memcpy(&start, id, sizeof(start));
+    for (size_t i = start & s->mask;; i = (i + 1) & s->mask) {
+        struct entry *entry = &s->entries[i];
+        if (is_free(entry) || memcmp(entry->id, id, DNSSEC_ID_LEN) == 0) {
+            return entry;
+        }
+    }
+}
+
+static void grow(struct signatures *s)
+{
+    struct entry *old = s->entries;
+    size_t count = s->mask + 1;
+
+    s->mask = 2 * count - 1;
+    s->entries = xcalloc(2 * count, sizeof(*s->entries));
+    for (size_t i = 0; i < count; i++) {
+        if (!is_free(&old[i])) {
+            *probe(s, old[i].id) = old[i];
+        }
+    }
+    free(old);
+}
+
+const struct signature *signatures_find(const struct signatures *signatures,
+                                        const uint8_t id[DNSSEC_ID_LEN])
+{
+    const struct entry *entry = probe(signatures, id);
+
+    return is_free(entry) ? NULL : &entry->signature;
+}
+
+/* ---- making them ---- */
+
+static void add_with(struct signatures *s, const struct signable *what)
+{
+    uint8_t id[DNSSEC_ID_LEN];
+
+    if (s->used == s->most) {
+        return;
+    }
+    if (2 * (s->used + 1) > s->mask) {
+        grow(s);
+    }
+    dnssec_id(what, id);
+    struct entry *entry = probe(s, id);
+    if (!is_free(entry)) {
+        return;
+    }
+    if (dnssec_sign(what, s->made, &entry->signature)) {
+        entry->signature = (struct signature){0};
+        return;
+    }
+    memcpy(entry->id, id, sizeof(id));
+    s->used++;
+}
+
+static void add(struct signatures *s, const struct signing *zone, const struct name *owner,
+                const struct rrset *set)
+{
+    for (unsigned i = 0; i < (dnssec_is_of_keys(set->type) ? zone->key_count : 1); i++) {
+        add_with(s, &(struct signable){zone, zone->keys[i], owner, set});
+    }
+}
+
+static void add_nsec(struct signatures *s, const struct zone *zone, const struct name *owner,
+                     const struct name *next, const struct denial_types *types)
+{
+    uint8_t room[NSEC_MAX];
+    struct rrset nsec;
+
+    denial_nsec(next, types, zone->negative->ttl, room, &nsec);
+    add(s, zone->signing, owner, &nsec);
+}
+
+/* The node has not the type; the wildcard below it does not exist. */
+static void add_denials(struct signatures *s, const struct node *node)
+{
+    const struct zone *zone = node->zone;
+    struct denial_types types;
+    struct name next, before, wildcard;
+
+    denial_types_of(node, &types);
+    denial_next(&node->name, &zone->apex, &next);
+    add_nsec(s, zone, &node->name, &next, &types);
+    if (node->wildcard || node->cut || name_parse(SPAN("*"), &node->name, &wildcard)) {
+        return;
+    }
+    types.count = 0;
+    denial_add(&types, TYPE_RRSIG);
+    denial_add(&types, TYPE_NSEC);
+    if (!denial_cover(&wildcard, &zone->apex, &before, &next)) {
+        add_nsec(s, zone, &before, &next, &types);
+    }
+}
+
+/* Records first..last of an address family, as far as one answer could hold them. */
+static void add_records(struct signatures *s, const struct node *node,
+                        const struct address_records *from, uint32_t first, uint32_t last)
+{
+    const uint8_t *records[ANSWERS_MAX];
+    uint8_t room[ANSWERS_MAX * (RR_FIXED_LEN + 16)];
+    unsigned most = node->policy->answers ? node->policy->answers : ANSWERS_MAX;
+    struct rrset set;
+
+    if (first == last || last - first > most) {
+        return;
+    }
+    for (uint32_t i = first; i < last; i++) {
+        records[i - first] = from->wire + (size_t)i * from->record_len;
+    }
+    dnssec_gather(records, last - first, from->record_len, room, &set);
+    add(s, node->zone->signing, &node->name, &set);
+}
+
+/* Each replica's own addresses, and all together. What else a policy comes to give is signed when
+ * it does for the first time. */
+static void add_steered(struct signatures *s, const struct node *node)
+{
+    const struct policy *policy = node->policy;
+    const struct address_records *families[] = {&policy->v4, &policy->v6};
+
+    for (unsigned r = 0; policy->targets && r < policy->replica_count; r++) {
+        if (policy->targets[r]) {
+            add(s, node->zone->signing, &node->name, policy->targets[r]);
+        }
+    }
+    for (size_t f = 0; !policy->targets && f < ARRAY_LEN(families); f++) {
+        const uint32_t *first = families[f]->first;
+        for (unsigned r = 0; r < policy->replica_count; r++) {
+            add_records(s, node, families[f], first[r], first[r + 1]);
+        }
+        add_records(s, node, families[f], 0, first[policy->replica_count]);
+    }
+}
+
+static void add_node(void *arg, const struct node *node)
+{
+    struct signatures *s = arg;
+
+    if (!node->zone->signing || (node->cut && node->cut != node) || s->used == s->most) {
+        return;
+    }
+    for (const struct rrset *set = node->sets; set; set = set->next) {
+        if (!node->cut || set->type == TYPE_DS) { /* RFC 4035 2.2 */
+            add(s, node->zone->signing, &node->name, set);
+        }
+    }
+    if (node->policy) {
+        add_steered(s, node);
+    }
+    add_denials(s, node);
+}
+
+/* What every negative answer of a zone has. */
+static void add_zone(void *arg, const struct zone *zone)
+{
+    struct signatures *s = arg;
+
+    if (zone->signing) {
+        uint32_t validity = zone->signing->validity;
+        s->validity = validity < s->validity ? validity : s->validity;
+        add(s, zone->signing, &zone->apex, zone->negative);
+    }
+}
+
+struct signatures *signatures_new(const struct zones *zones, uint32_t now, size_t most,
+                                  uint64_t rate)
+{
+    struct signatures *s = xcalloc(1, sizeof(*s));
+
+    s->count = 1;
+    s->most = most;
+    s->mask = 255;
+    s->entries = xcalloc(s->mask + 1, sizeof(*s->entries));
+    s->rate = rate;
+    s->made = now;
+    s->validity = UINT32_MAX;
+    zones_each(zones, add_zone, s);
+    if (s->validity == UINT32_MAX) {
+        signatures_unref(&s);
+        return NULL;
+    }
+    zones_each_node(zones, add_node, s);
+    return s;
+}
+
+struct signatures *signatures_ref(struct signatures *signatures)
+{
+    if (signatures) {
+        signatures->count++;
+    }
+    return signatures;
+}
+
+void signatures_unref(struct signatures **signatures)
+{
+    if (*signatures && --(*signatures)->count == 0) {
+        free((*signatures)->entries);
+        free(*signatures);
+    }
+    *signatures = NULL;
+}
+
+size_t signatures_count(const struct signatures *signatures)
+{
+    return signatures ? signatures->used : 0;
+}
+
+uint64_t signatures_rate(const struct signatures *signatures)
+{
+    return signatures->rate;
+}
+
+bool signatures_due(const struct signatures *signatures, uint32_t now)
+{
+    if (!signatures) {
+        return false;
+    }
+    int32_t age = (int32_t)(now - signatures->made);
+    return age < 0 || (uint32_t)age >= signatures->validity / DUE_PART;
+}

@@ -1,0 +1,37 @@
+/*
+ * signatures - those that are ready: of every set of the signed zones, the answers that policies
+ * give most, and the proofs that have to do with names that exist. Made off the loops with the
+ * settings and again long before they expire; immutable meanwhile, so any thread may look.
+ *
+ * Counted by one thread alone, the one that publishes them.
+ */
+#ifndef LARDER_DNSREDIR_SIGNATURES_H
+#define LARDER_DNSREDIR_SIGNATURES_H
+
+#include "dnsredir/dnssec.h"
+#include "dnsredir/zone.h"
+
+/* No more than so many are made ahead: some seconds, and 25 MB. The others are made by workers
+ * when they are asked for the first time (signer.h). */
+#define SIGNATURES_MAX 262144
+
+struct signatures;
+
+/* All of `zones` at `now`, seconds since 1970, at most `most`. `rate`: see signatures_rate(). NULL
+ * when no zone is signed. */
+struct signatures *signatures_new(const struct zones *zones, uint32_t now, size_t most,
+                                  uint64_t rate);
+struct signatures *signatures_ref(struct signatures *signatures); /* accepts NULL */
+void signatures_unref(struct signatures **signatures); /* accepts NULL; sets *signatures to NULL */
+
+/* NULL: it is not there. */
+const struct signature *signatures_find(const struct signatures *signatures,
+                                        const uint8_t id[DNSSEC_ID_LEN]);
+size_t signatures_count(const struct signatures *signatures); /* accepts NULL */
+/* How many each worker may make in a second, of each kind. */
+uint64_t signatures_rate(const struct signatures *signatures);
+/* Should they be made anew? Once a quarter of the shortest validity is over, and when the clock
+ * has been set back before they were made. Accepts NULL. */
+bool signatures_due(const struct signatures *signatures, uint32_t now);
+
+#endif
