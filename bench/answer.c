@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define NETWORKS 20000
 
@@ -23,18 +24,32 @@ static const struct kind {
     const char *name;
     bool edns;
     struct span options;
+    bool dnssec; /* signatures are asked for */
 } kinds[] = {
-    {"plain", false, SPAN_INIT("")},
-    {"edns", true, SPAN_INIT("")},
-    {"ecs", true, SPAN_INIT("\0\x08\0\x07\0\x01\x18\0\x0a\0\0")},
+    {"plain", false, SPAN_INIT(""), false},
+    {"edns", true, SPAN_INIT(""), false},
+    {"ecs", true, SPAN_INIT("\0\x08\0\x07\0\x01\x18\0\x0a\0\0"), false},
+    {"ecs+do", true, SPAN_INIT("\0\x08\0\x07\0\x01\x18\0\x0a\0\0"), true},
     {"cookie", true,
      SPAN_INIT("\0\x0a\0\x08"
-               "clientck")},
+               "clientck"),
+     false},
     {"ecs+cookie", true,
      SPAN_INIT("\0\x08\0\x07\0\x01\x18\0\x0a\0\0"
                "\0\x0a\0\x08"
-               "clientck")},
+               "clientck"),
+     false},
 };
+
+/* The zone is signed: answers to who does not ask for that must not cost more. */
+static void write_key(const char *dir)
+{
+    char path[512], fault[DNSSEC_FAULT_MAX];
+
+    snprintf(path, sizeof(path), "%s/answer.pem", dir);
+    unlink(path);
+    CHECK(dnssec_key_make(path, fault) == 0);
+}
 
 static void write_files(const char *dir, char *path, size_t len)
 {
@@ -53,7 +68,8 @@ static void write_files(const char *dir, char *path, size_t len)
         fprintf(file, "  - { name: r%d, addresses: [192.0.2.%d] }\n", i, i);
     }
     fprintf(file, "nearest: { map-file: answer.csv }\n"
-                  "zones: [{ name: bench.example, nameservers: [ns.bench.example], names: [\n"
+                  "zones: [{ name: bench.example, nameservers: [ns.bench.example],\n"
+                  "  dnssec: { key: answer.pem }, names: [\n"
                   "  { name: ns, records: ['A 127.0.0.1'] },\n"
                   "  { name: www, policy: nearest, answers: 1, ttl: 30s }] }]\n");
     CHECK(fclose(file) == 0);
@@ -66,6 +82,7 @@ static struct settings *load(const char *dir)
     struct buf errors = BUF_INIT;
     struct settings *settings;
 
+    write_key(dir);
     write_files(dir, path, sizeof(path));
     int err = settings_load(3, argv, &errors, NULL, &settings);
     fprintf(stderr, "%.*s", SPAN_ARGS(buf_span(&errors)));
@@ -83,7 +100,8 @@ static size_t write_query(const struct kind *kind, uint8_t *room, size_t len, si
     wire_put_u8(&out, kind->edns);
     wire_put_bytes(&out, "\3www\5bench\7example\0\0\1\0\1", 23);
     if (kind->edns) {
-        wire_put_bytes(&out, "\0\0\x29\x04\xd0\0\0\0\0", 9);
+        wire_put_bytes(&out,
+                       kind->dnssec ? "\0\0\x29\x04\xd0\0\0\x80\0" : "\0\0\x29\x04\xd0\0\0\0\0", 9);
         wire_put_u16(&out, (uint16_t)kind->options.len);
         *net_at = kind->options.len > 8 && kind->options.at[1] == 8 ? wire_out_len(&out) + 9 : 0;
         wire_put_bytes(&out, kind->options.at, kind->options.len);
@@ -129,6 +147,7 @@ int main(int argc, char **argv)
 
     memset(&standing.open, 0xff, sizeof(standing.open));
     standing.alive = standing.open;
+    struct signatures *signatures = signatures_new(settings->zones, 0, SIGNATURES_MAX, 1);
     struct identity identity = {.cookies = {1, {{1, 2}}}};
     struct view view = {
         .zones = settings->zones,
@@ -137,6 +156,7 @@ int main(int argc, char **argv)
         .standing = &standing,
         .identity = &identity,
         .rates = &settings->rates,
+        .signatures = signatures,
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         double best = 1e9;
@@ -149,6 +169,7 @@ int main(int argc, char **argv)
         }
         printf("%-12s %7.1f ns\n", kinds[i].name, best);
     }
+    signatures_unref(&signatures);
     settings_free(&settings);
     return 0;
 }
