@@ -1,23 +1,16 @@
 /*
- * thread - starting a thread that is for no signal of the process: those are for the threads that
- * know what to do with them. In it a broken pipe is EPIPE.
+ * thread - starting a thread. It has a name, which top -H, perf and gdb show, and is for no signal
+ * of the process: those are for the threads that know what to do with them. In it a broken pipe is
+ * EPIPE. Only the signals that its own faults raise are let through.
  */
 #ifndef LARDER_BASE_THREAD_H
 #define LARDER_BASE_THREAD_H
 
 #include <pthread.h>
-#include <signal.h>
 
-/* 0 or -errno. The caller joins it. */
-static inline int thread_start(pthread_t *thread, void *(*call)(void *arg), void *arg)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = pthread_create(thread, NULL, call, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -err;
-}
+/* The system keeps 15 bytes of the name. Returns 0 or -errno. The caller joins it. */
+int thread_start(pthread_t *thread, const char *name, void *(*call)(void *arg), void *arg);
+/* The calling thread's. */
+void thread_name(const char *name);
 
 #endif

@@ -71,10 +71,12 @@ class Limited(larder.Proxy):
         larder.await_port("127.0.0.1", self.port, self.process)
 
     def faults(self):
-        """Major faults of each thread."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return {task.name: int((task / "stat").read_text().rsplit(")", 1)[1].split()[9])
-                for task in tasks}
+        """Major faults by the names of threads."""
+        faults = collections.Counter()
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            name = (task / "comm").read_text().strip()
+            faults[name] += int((task / "stat").read_text().rsplit(")", 1)[1].split()[9])
+        return faults
 
     def metric(self, name):
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics").read().decode()
@@ -160,15 +162,14 @@ def run(options, group, store):
             for kind, (span, others) in kinds.items():
                 before, read = proxy.faults(), proxy.metric("larder_store_reads_total")
                 times[kind] += phase(proxy.port, base, span, options.seconds, others)
-                for thread, number in proxy.faults().items():
-                    faults[kind][thread] += number - before.get(thread, 0)
+                faults[kind] += proxy.faults() - before
                 reads[kind] += proxy.metric("larder_store_reads_total") - read
         print(f"limit {options.limit} MiB, in use {group.usage() >> 20} MiB, "
               f"stored {count * SIZE >> 20} MiB in {count} objects of {SIZE} bytes")
         for kind, taken in times.items():
             print(f"{kind:9}: {len(taken):6} hits, p50 {quantile(taken, .5):.2f} ms, "
                   f"p99 {quantile(taken, .99):.2f} ms; {reads[kind]} reads from the disk; "
-                  f"major faults by thread: {[faults[kind][t] for t in sorted(faults[kind], key=int)]}")
+                  f"major faults of threads: {dict(faults[kind]) or 'none'}")
         for kind in ("alone", "with hot"):
             print(f"p99 with cold / {kind} = "
                   f"{quantile(times['with cold'], .99) / quantile(times[kind], .99):.2f}")

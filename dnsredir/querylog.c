@@ -263,7 +263,7 @@ int querylog_open(const char *path, size_t rings, struct querylog **out)
     pthread_mutex_init(&log->lock, NULL);
     pthread_cond_init(&log->wake, NULL);
     log->fd = open_file(log);
-    int err = log->fd < 0 ? log->fd : thread_start(&log->thread, thread_main, log);
+    int err = log->fd < 0 ? log->fd : thread_start(&log->thread, "query-log", thread_main, log);
     if (err) {
         log_free(log);
         return err;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
+#include "base/thread.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/roster.h"
@@ -34,7 +35,7 @@ struct thread {
     size_t udp_count;
     struct tcp *tcp;
     uv_async_t stop;
-    uv_thread_t id;
+    pthread_t id;
 };
 
 struct server {
@@ -255,10 +256,12 @@ static size_t connection_limit(const struct settings *settings)
     return most;
 }
 
-static void thread_main(void *arg)
+static void *thread_main(void *arg)
 {
     struct thread *t = arg;
+
     uv_run(&t->worker.loop, UV_RUN_DEFAULT);
+    return NULL;
 }
 
 static int thread_open(struct server *s, struct thread *t, size_t number, size_t connections)
@@ -313,7 +316,7 @@ static int start_workers(struct server *s)
     }
     for (size_t i = 0; i < s->thread_count; i++) {
         struct thread *t = &s->threads[i];
-        CHECK(uv_thread_create(&t->id, thread_main, t) == 0);
+        CHECK(thread_start(&t->id, "loop", thread_main, t) == 0);
     }
     return err;
 }
@@ -447,7 +450,7 @@ static int start(struct server *s)
 static void fini(struct server *s)
 {
     for (size_t i = 0; i < s->thread_count; i++) {
-        uv_thread_join(&s->threads[i].id);
+        pthread_join(s->threads[i].id, NULL);
         thread_fini(&s->threads[i]);
     }
     querylog_close(&s->log);

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
@@ -185,10 +186,10 @@ static void *crew_thread(void *arg)
 
 int crew_start(struct crew *crew)
 {
-    int err = pthread_create(&crew->thread, NULL, crew_thread, crew);
+    int err = thread_start(&crew->thread, "loop", crew_thread, crew);
 
     crew->running = !err;
-    return -err;
+    return err;
 }
 
 void crew_fini(struct crew *crew)

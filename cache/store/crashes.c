@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,13 +97,6 @@ void crashes_install(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, install);
-}
-
-void crashes_unblock(sigset_t *mask)
-{
-    for (size_t i = 0; i < ARRAY_LEN(crash_signals); i++) {
-        sigdelset(mask, crash_signals[i]);
-    }
 }
 
 /* ---- moving aside ---- */

@@ -11,14 +11,11 @@
 #ifndef LARDER_CACHE_STORE_CRASHES_H
 #define LARDER_CACHE_STORE_CRASHES_H
 
-#include <signal.h>
 #include <stdint.h>
 
 /* Marks crashes from now on, and then lets them go their way: core dump, exit status and what was
  * installed before stay. Once is enough. */
 void crashes_install(void);
-/* For threads that block all signals: not these. */
-void crashes_unblock(sigset_t *mask);
 
 /* The directory, which is locked, is about to be opened: moves aside what is in it if need be, and
  * begins to count. `size` is what the store may take. Returns a mark. */

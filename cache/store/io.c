@@ -1,9 +1,7 @@
 #include "cache/store/io.h"
 
 #include "base/check.h"
-#include "cache/store/crashes.h"
-
-#include <signal.h>
+#include "base/thread.h"
 
 static void *run(void *arg)
 {
@@ -31,13 +29,8 @@ static void *run(void *arg)
 /* Under the lock. When it cannot be had, those that are there do the work. */
 static bool add_thread(struct io *io)
 {
-    sigset_t all, before;
+    int err = thread_start(&io->threads[io->count], "store-io", run, io);
 
-    sigfillset(&all);      /* signals are for the threads that know what to do with them */
-    crashes_unblock(&all); /* these are raised by ourselves: guard.h, crashes.h */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = pthread_create(&io->threads[io->count], NULL, run, io);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     io->count += err == 0;
     return err == 0;
 }

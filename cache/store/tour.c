@@ -6,12 +6,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cache/store/crashes.h"
+#include "base/thread.h"
 #include "cache/store/inspect.h"
 #include "cache/store/store_parts.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -251,18 +250,13 @@ static void *run(void *arg)
 static int start_thread(struct store *store)
 {
     struct tours *tours = &store->tours;
-    sigset_t all, before;
 
     if (tours->started) {
         pthread_join(tours->thread, NULL); /* it has nothing left to do */
     }
-    sigfillset(&all); /* signals are for the threads that know what to do with them */
-    crashes_unblock(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = pthread_create(&tours->thread, NULL, run, store);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int err = thread_start(&tours->thread, "store-tour", run, store);
     tours->started = !err;
-    return -err;
+    return err;
 }
 
 int store_tour_begin(struct store *store, enum store_tour_kind kind, uint64_t rate)

@@ -4,12 +4,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "cache/store/crashes.h"
+#include "base/thread.h"
 #include "cache/store/evict.h"
 #include "cache/store/guard.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -390,17 +389,12 @@ void writer_fini(struct writer *writer)
 int writer_start(struct writer *writer)
 {
     uint64_t size = writer->disk->size;
-    sigset_t all, before;
 
     writer->batch_bytes = clamp(size / 16, BATCH_BYTES_MIN, BATCH_BYTES_MAX);
     writer->batch_ops = (size_t)clamp(size >> 14, BATCH_OPS_MIN, BATCH_OPS_MAX);
-    sigfillset(&all);      /* signals are for the threads that know what to do with them */
-    crashes_unblock(&all); /* these are raised by ourselves: guard.h, crashes.h */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = pthread_create(&writer->thread, NULL, run, writer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int err = thread_start(&writer->thread, "store-writer", run, writer);
     writer->running = err == 0;
-    return -err;
+    return err;
 }
 
 void writer_stop(struct writer *writer)

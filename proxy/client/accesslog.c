@@ -230,7 +230,7 @@ int accesslog_open(const char *path, struct accesslog **out)
         log_free(log);
         return err;
     }
-    int err = thread_start(&log->thread, writer_main, log);
+    int err = thread_start(&log->thread, "access-log", writer_main, log);
     if (err) {
         close_file(log);
         log_free(log);

@@ -1,0 +1,58 @@
+#include "base/thread.h"
+
+#include "base/mem.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+enum { NAME = 16 };
+
+struct start {
+    char name[NAME];
+    void *(*call)(void *arg);
+    void *arg;
+};
+
+void thread_name(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+}
+
+static void *run(void *arg)
+{
+    struct start start = *(struct start *)arg;
+
+    free(arg);
+    thread_name(start.name);
+    return start.call(start.arg);
+}
+
+/* All but those that a fault of the thread itself raises. */
+static sigset_t not_for_it(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
+    sigset_t mask;
+
+    sigfillset(&mask);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        sigdelset(&mask, faults[i]);
+    }
+    return mask;
+}
+
+int thread_start(pthread_t *thread, const char *name, void *(*call)(void *arg), void *arg)
+{
+    struct start *start = xmalloc(sizeof(*start));
+    sigset_t mask = not_for_it(), before;
+
+    *start = (struct start){.call = call, .arg = arg};
+    snprintf(start->name, sizeof(start->name), "%s", name);
+    pthread_sigmask(SIG_SETMASK, &mask, &before);
+    int err = pthread_create(thread, NULL, run, start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err) {
+        free(start);
+    }
+    return -err;
+}
