@@ -4,7 +4,8 @@
 One worker each on core 0; h2load on core 1 with 16 connections of 32 streams. Every cache is filled
 with the same objects through its own proxying; h2o serves them as static files, it has no cache.
 Rounds go server by server, so that a noisy minute hits all of them. CPU is user and system time of
-all processes of a server. Then what an idle connection costs: IDLE of them, each after one request.
+all processes of a server. Then what an idle connection costs: IDLE of them, each after one request,
+on a server that has just begun.
 
 Settings: ROUNDS (3), SECONDS_EACH (4), SIZES (1024 65536), OBJECTS (10000; above 16 KiB 1000),
 PEERS (larder haproxy nginx h2o trafficserver), IDLE (2000).
@@ -250,7 +251,11 @@ def compare(mode, build):
                     results.setdefault((size, peer.name), []).append(result)
                     print(json.dumps({"mode": mode, "size": size, "peer": peer.name, **result}),
                           flush=True)
-        for peer in peers:
+        for peer in peers:  # begun anew: what the load left behind would be used again
+            stop(peer.process)
+            peer.start()
+            running.append(peer.process)
+            peer.load(SIZES[0], f"-n{count(SIZES[0])}", "-c1", "-m16")
             idle[peer.name] = peer.idle()
         table(mode, results, idle)
     finally:
