@@ -305,6 +305,8 @@ static const struct conf_directive load_directives[] = {
      CONF_RELOAD, "What is shared by capacity: requests or bytes a second, or connections."},
     {"spill", CONF_PERCENT, FIELD(load.spill), "125%", "101%", "1000%", CONF_RELOAD,
      "Of its fair share: a replica with more gives clients to the next nearest."},
+    {"easy", CONF_PERCENT, FIELD(load.easy), "0%", "0%", "100%", CONF_RELOAD,
+     "Of its capacity, where that is in the unit of measure: a replica with less gives nobody away."},
     {"least", CONF_INT, FIELD(load.least), "100", NULL, NULL, CONF_RELOAD,
      "While all have less than this together, nothing spills."},
     {"period", CONF_MSEC, FIELD(load.period), "30s", "100ms", "1h", CONF_RELOAD,

@@ -100,6 +100,7 @@ struct settings {
     struct {
         enum load_measure measure;
         uint64_t spill; /* percent of the fair share */
+        uint64_t easy;  /* percent of the capacity; 0: capacities are relative */
         uint64_t least;
         uint64_t period, ramp; /* ms */
         uint8_t leaf_v4, leaf_v6;

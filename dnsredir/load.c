@@ -136,6 +136,14 @@ static double raised(double level, double room)
     return clamp(level + clamp(part * room / 2, STEP_LEAST, STEP_UP), 0, LOAD_LEVEL_MAX);
 }
 
+/* What it may have, when all together have so much of what all can do. */
+static double limit_of(const struct load_state *state, const struct load_rules *rules, double part)
+{
+    double share = rules->spill * part;
+
+    return state->capacity * (share > rules->easy ? share : rules->easy);
+}
+
 void load_step(struct load_state *states, size_t count, const struct load_rules *rules)
 {
     double load, capacity;
@@ -143,7 +151,7 @@ void load_step(struct load_state *states, size_t count, const struct load_rules 
     add_up(states, count, &load, &capacity);
     for (size_t i = 0; i < count; i++) {
         struct load_state *state = &states[i];
-        double limit = counts(state) ? rules->spill * load * state->capacity / capacity : 0;
+        double limit = counts(state) ? limit_of(state, rules, load / capacity) : 0;
         bool matters = counts(state) && load >= rules->least;
         if (state->open && state->overload) {
             state->level = lowered(state->level, 1.25);

@@ -58,6 +58,7 @@ struct load_state {
 
 struct load_rules {
     double spill; /* over so many times its fair share a replica is too full; more than 1 */
+    double easy;  /* … but never below so much of its capacity; 0: capacities are only relative */
     double least; /* while all have less load than this together, none is */
 };
 

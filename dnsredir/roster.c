@@ -122,7 +122,8 @@ static void fill_states(const struct roster *roster, const struct probes *probes
 void roster_step(struct roster *roster, const struct probes *probes, uint64_t now)
 {
     const struct settings *s = roster->settings;
-    const struct load_rules rules = {(double)s->load.spill / 100, (double)s->load.least};
+    const struct load_rules rules = {(double)s->load.spill / 100, (double)s->load.easy / 100,
+                                     (double)s->load.least};
     struct load_state states[REPLICAS_MAX];
 
     if (now - roster->stepped < s->load.period) {

@@ -219,6 +219,33 @@ Test(load, shares_of_100000_clients)
     }
 }
 
+/* Where capacities are in the unit of the load, who has much less than it can do keeps its clients,
+ * however idle the others are. */
+Test(load, who_is_not_busy_gives_nobody_away)
+{
+    static const struct load_rules easy = {.spill = 1.25, .easy = 0.7, .least = 100};
+    struct load_state states[] = {
+        {.capacity = 1000, .open = true, .known = true, .load = 690, .level = LOAD_LEVEL_MAX},
+        {.capacity = 1000, .open = true, .known = true, .load = 10, .level = LOAD_LEVEL_MAX},
+    };
+
+    load_step(states, ARRAY_LEN(states), &easy);
+    cr_expect_float_eq(states[0].level, LOAD_LEVEL_MAX, 1e-9, "%f", states[0].level);
+    states[0].load = 710;
+    load_step(states, ARRAY_LEN(states), &easy);
+    cr_expect_lt(states[0].level, LOAD_LEVEL_MAX);
+    states[0].load = 690;
+    states[0].level = LOAD_LEVEL_MAX;
+    load_step(states, ARRAY_LEN(states), &rules);
+    cr_expect_lt(states[0].level, LOAD_LEVEL_MAX, "without it the fair share alone counts");
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) { /* all are busy: the fair share counts again */
+        states[i].load = 1000;
+        states[i].level = 1;
+    }
+    load_step(states, ARRAY_LEN(states), &easy);
+    cr_expect_geq(states[0].level, 1);
+}
+
 Test(load, what_spills_goes_to_the_next_nearest)
 {
     static const unsigned parts[] = {40, 15, 15, 15, 15};
