@@ -4,14 +4,15 @@
 # The same world for every server: 16 replicas, 20,000 client networks, one name whose address
 # depends on the network. One serving thread on core 0, dnsperf on core 1, loopback, UDP. Rounds go
 # server by server so that a noisy minute hits all of them. Prints server CPU per query, from /proc,
-# and what part of it is the program's own (user).
+# and what part of it is the program's own (user). "limit" answers with canned bytes, 32 a system
+# call: what this kernel takes.
 # Settings: ROUNDS (5), SECONDS_EACH (4), PEERS.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tests/lib/ports.sh"
 build=$(cd "$1" && pwd)
 rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-4}
-peers=(${PEERS:-larder gdnsd knot})
+peers=(${PEERS:-larder limit gdnsd knot pdns})
 
 dir=$(mktemp -d "${TMPDIR:-/var/tmp}/larder-bench.XXXXXX")
 chmod 755 "$dir"
@@ -100,6 +101,33 @@ END
     exec knotd -c knot.conf
 }
 
+pdns() {
+    {
+        echo "domains:"
+        echo "  - domain: bench.example"
+        echo "    ttl: 30"
+        echo "    records:"
+        echo "      bench.example:"
+        echo "        - soa: ns.bench.example hostmaster.bench.example 1 7200 1800 604800 60"
+        echo "        - ns: ns.bench.example"
+        echo "      ns.bench.example: [ a: 127.0.0.1 ]"
+        for n in $(seq 16); do echo "      r$n.bench.example: [ a: 192.0.2.$n ]"; done
+        echo "    services:"
+        echo "      www.bench.example:"
+        echo "        default: [ r1.bench.example ]"
+        networks '        %1: [ r%2.bench.example ]'
+    } >zones.yaml
+    exec pdns_server --config-dir="$PWD" --socket-dir="$PWD" --launch=geoip \
+        --geoip-zones-file="$PWD/zones.yaml" --geoip-database-files= \
+        --local-address=127.0.0.1 --local-port="$1" --edns-subnet-processing=yes \
+        --receiver-threads=1 --distributor-threads=1 --daemon=no --guardian=no \
+        --webserver=no --control-console=no --disable-syslog --loglevel=3
+}
+
+limit() {
+    exec "$build/bench/udp" "$1"
+}
+
 start() { # PEER
     mkdir "$dir/$1"
     (
@@ -138,6 +166,7 @@ for i in "${!peers[@]}"; do
     start "${peers[$i]}"
 done
 for peer in "${peers[@]}"; do
+    [ "$peer" != limit ] || continue
     got=$(dig @127.0.0.1 -p "${port[$peer]}" +short +subnet=10.3.4.0/24 www.bench.example)
     [ "$got" = 192.0.2.13 ] || { echo "$peer answers '$got', not 192.0.2.13"; exit 1; }
 done
