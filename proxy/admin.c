@@ -77,6 +77,7 @@ static const struct page pages[] = {
     {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false, false},
     {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false, false},
     {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
+    {SPAN_INIT("/rtt"), SPAN_INIT("text/plain; charset=utf-8"), status_rtt, false, false},
     {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false, false},
     {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
      true},
@@ -159,9 +160,9 @@ static void on_head(void *owner, const struct http_head *head)
     } else if (fields_has(&head->fields, FIELD_ORIGIN)) {
         refuse(request, 403, "Web pages may not read the administrative interface.");
     } else if (page == NULL) {
-        refuse(
-            request, 404,
-            "Nothing here. Try /status, /store, /explain, /metrics, /healthz, /readyz, /proxy.pac");
+        refuse(request, 404,
+               "Nothing here. Try /status, /store, /explain, /metrics, /rtt, /healthz, /readyz, "
+               "/proxy.pac");
     } else if (reads && page->changes) {
         refuse(request, 405, "This changes something: only POST is answered here.");
     } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {

@@ -1,6 +1,6 @@
 /*
- * admin - the administrative listener: /metrics, /healthz, /readyz, /status, /proxy.pac, /wpad.dat.
- * Lives on the main thread's loop; never on the proxy's ports.
+ * admin - the administrative listener: /metrics, /healthz, /readyz, /status, /rtt, /proxy.pac and
+ * more. Lives on the main thread's loop; never on the proxy's ports.
  */
 #ifndef LARDER_PROXY_ADMIN_H
 #define LARDER_PROXY_ADMIN_H

@@ -10,6 +10,7 @@
 #include "proxy/client/accesslog.h"
 #include "proxy/client/listener.h"
 #include "proxy/files.h"
+#include "proxy/roundtrips.h"
 #include "proxy/server_parts.h"
 #include "proxy/tls_set.h"
 
@@ -263,6 +264,7 @@ static void on_trim(struct timeout *timeout)
     struct server *server = container_of(timeout, struct server, trim);
 
     memory_trim();
+    server_roundtrips(server);
     timeout_set(server->loop, timeout, SWEEP_MS);
 }
 
@@ -279,6 +281,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->all_stopped.call = on_all_stopped;
     server->reload.call = on_reload;
     timeout_init(&server->trim, on_trim);
+    server->roundtrips = roundtrips_new();
     find_own_addresses(server);
     int err = open_cache(server);
     err = err ? err : open_access_log(server);
@@ -318,6 +321,7 @@ void server_free(struct server **slot)
         loop_run(server->loop);
         loop_free(&server->loop);
     }
+    roundtrips_free(&server->roundtrips);
     accesslog_close(&server->log);
     cache_close(&server->cache);
     settings_unref(&server->settings);
@@ -374,6 +378,24 @@ struct worker *server_worker(struct server *server, size_t number)
 {
     CHECK(number < server->crew_count);
     return &server->crews[number].worker;
+}
+
+struct roundtrips *server_roundtrips(struct server *server)
+{
+    struct rtt_sample samples[256];
+    uint64_t now = clock_mono_ms() / 1000;
+
+    for (size_t i = 0; i < server->crew_count; i++) {
+        struct rtt_ring *ring = &server->crews[i].worker.rtts;
+        for (size_t left = RTT_RING; left;) { /* not for ever while a worker fills it */
+            size_t count = rtt_ring_take(ring, samples, ARRAY_LEN(samples));
+            for (size_t n = 0; n < count; n++) {
+                roundtrips_note(server->roundtrips, samples[n].network, samples[n].us, now);
+            }
+            left = count == ARRAY_LEN(samples) ? left - count : 0;
+        }
+    }
+    return server->roundtrips;
 }
 
 int64_t server_started(const struct server *server)

@@ -34,6 +34,7 @@ struct server {
     struct accesslog *log; /* NULL: none */
     struct loop *loop;
     struct admin *admin;
+    struct roundtrips *roundtrips;
     struct ip *own;
     size_t own_count;
     struct crew *crews;

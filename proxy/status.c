@@ -1,5 +1,8 @@
 #include "proxy/status_parts.h"
 
+#include "base/clock.h"
+#include "proxy/roundtrips.h"
+
 #include <inttypes.h>
 
 /* ---- what several pages ask ---- */
@@ -34,6 +37,7 @@ int status_index(const struct status_query *query, struct buf *out)
                     "/store      what is on disk (or: larderctl store)\n"
                     "/explain    why a URL is answered as it is, ?url=... (or: larderctl explain)\n"
                     "/metrics    the same for Prometheus\n"
+                    "/rtt        round-trip times by clients' networks, for larder-dns\n"
                     "/healthz    200 while the process lives\n"
                     "/readyz     200 while it takes requests\n"
                     "/proxy.pac  for the browser's automatic proxy configuration\n");
@@ -73,6 +77,45 @@ struct span status_load(struct server *server, struct arena *arena)
                         metrics_sum(at, owners.count, offsetof(struct counters, client_sent_bytes)),
                         metrics_sum(at, owners.count, offsetof(struct counters, clients_open)),
                         server_is_draining(server), memory_is_swamped());
+}
+
+/* The value of `name` in "a=1&b=2"; empty: it is not there. */
+static struct span parameter(struct span query, struct span name)
+{
+    while (query.len) {
+        struct span value = span_cut(&query, '&');
+        if (span_eq(span_cut(&value, '='), name)) {
+            return value;
+        }
+    }
+    return SPAN_EMPTY;
+}
+
+/* 16 digits, as the report has them; anything else is no life of ours. */
+static uint64_t hexadecimal(struct span text)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        const char *digit = memchr(digits, text.at[i], 16);
+        if (!digit || text.len != 16) {
+            return 0;
+        }
+        value = value << 4 | (uint64_t)(digit - digits);
+    }
+    return value;
+}
+
+int status_rtt(const struct status_query *query, struct buf *out)
+{
+    uint64_t since = 0;
+
+    span_to_u64(parameter(query->query, SPAN("since")), UINT64_MAX, &since);
+    roundtrips_write(server_roundtrips(query->server),
+                     hexadecimal(parameter(query->query, SPAN("epoch"))), since,
+                     clock_mono_ms() / 1000, out);
+    return 200;
 }
 
 /* ---- for browsers ---- */

@@ -20,6 +20,9 @@ int status_health(const struct status_query *query, struct buf *out);
 int status_ready(const struct status_query *query, struct buf *out);
 /* The field Larder-Load of /readyz, for larder-dns: totals of which it makes rates, and flags. */
 struct span status_load(struct server *server, struct arena *arena);
+/* How far clients are, by network; with "epoch=HEX&since=NUMBER" what is new (proxy/roundtrips.h).
+ */
+int status_rtt(const struct status_query *query, struct buf *out);
 int status_metrics(const struct status_query *query, struct buf *out);
 int status_json(const struct status_query *query, struct buf *out);
 /* The directories of the store; with "segments" as the query, all of their segments, too. */

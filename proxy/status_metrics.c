@@ -1,5 +1,6 @@
 /* status_metrics - /metrics: counters of the workers, the store and memory, for Prometheus. */
 #include "proxy/client/accesslog.h"
+#include "proxy/roundtrips.h"
 #include "proxy/status_parts.h"
 
 static void gauge(struct buf *out, const char *name, const char *help, uint64_t value)
@@ -122,6 +123,8 @@ int status_metrics(const struct status_query *query, struct buf *out)
     gauge(out, "flights", "Fetches that several requests may share", stats.table.flights);
     gauge(out, "claims", "Pieces of responses that are being fetched", stats.claims);
     counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
+    gauge(out, "client_networks", "Networks of clients whose round-trip time is known",
+          roundtrips_count(server_roundtrips(server)));
     counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
     if (server_log(server)) {
         counter(out, "access_log_dropped", "Access log lines lost because the disk was behind",

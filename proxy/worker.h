@@ -13,6 +13,7 @@
 #include "proxy/directives.h"
 #include "proxy/recent.h"
 #include "proxy/stream/loop.h"
+#include "proxy/stream/rtt.h"
 
 struct server;
 struct upstreams;
@@ -29,6 +30,7 @@ struct worker {
     struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
     struct recent recent; /* the last requests, for who asks why */
+    struct rtt_ring rtts; /* how far clients were that have left; the main thread takes them */
     struct list clients;  /* connections, for draining */
     size_t client_count;
     size_t client_max;          /* limits.connections, or what the descriptors suffice for */

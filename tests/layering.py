@@ -15,13 +15,15 @@ MAY_INCLUDE = {
     "cache": {"base", "http", "cache", "cache/store"},
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/directives.h",
-              "proxy/counters.h", "proxy/recent.h", "proxy/worker.h", "proxy/tls_set.h", "proxy/stream",
+              "proxy/counters.h", "proxy/recent.h", "proxy/roundtrips.h", "proxy/worker.h",
+              "proxy/tls_set.h", "proxy/stream",
               "proxy/origin", "proxy/client"},
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_options": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/counters": {"base", "cache", "proxy/counters.h", "proxy/stream"},
+    "proxy/roundtrips": {"base", "proxy/roundtrips.h"},
     "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
                      "proxy/stream"},
@@ -40,7 +42,7 @@ MAY_INCLUDE = {
 # System header -> the only files (path prefixes) that may see it.
 OWNED = {
     "lmdb.h": ("cache/store/",),
-    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/server",
+    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/measure", "dnsredir/server",
              "dnsredir/tcp", "dnsredir/udp", "dnsredir/worker"),
     "nghttp2/nghttp2.h": ("proxy/stream/h2",),
     "ares.h": ("proxy/origin/dnsclient",),

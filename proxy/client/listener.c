@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/network.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
@@ -265,6 +266,7 @@ static void client_start(struct listener *listener, struct transport *transport)
         return;
     }
     struct client *client = client_new(listener->worker, &ip, port);
+    transport_tell_rtt(transport, &listener->worker->rtts, network_of(&ip));
     if (!listener->tls) {
         start_protocol(client, transport);
         return;

@@ -115,6 +115,24 @@ void transport_start(struct transport *transport, const struct transport_events 
     uv_tcp_nodelay(&transport->tcp, 1);
 }
 
+void transport_tell_rtt(struct transport *transport, struct rtt_ring *ring, uint64_t network)
+{
+    transport->rtts = ring;
+    transport->network = network;
+}
+
+static void tell_rtt(const struct transport *transport)
+{
+    uv_os_fd_t fd;
+
+    if (transport->rtts && uv_fileno((const uv_handle_t *)&transport->tcp, &fd) == 0) {
+        struct rtt_sample sample = {.network = transport->network, .us = rtt_of_socket(fd)};
+        if (sample.us) {
+            rtt_ring_put(transport->rtts, &sample);
+        }
+    }
+}
+
 void transport_close(struct transport **transport, bool reset)
 {
     struct transport *gone = *transport;
@@ -129,6 +147,7 @@ void transport_close(struct transport **transport, bool reset)
         }
         transport_tls_free(gone);
     }
+    tell_rtt(gone);
     if (!reset || uv_tcp_close_reset(&gone->tcp, on_uv_closed) != 0) {
         uv_close((uv_handle_t *)&gone->tcp, on_uv_closed);
     }

@@ -10,6 +10,7 @@
 #include "base/file_place.h"
 #include "base/prefix.h"
 #include "proxy/stream/loop.h"
+#include "proxy/stream/rtt.h"
 #include "proxy/stream/tls.h"
 
 struct transport;
@@ -102,6 +103,10 @@ void transport_close(struct transport **transport, bool reset);
 /* The peer's address and ours. */
 struct ip transport_peer(const struct transport *transport, uint16_t *port);
 struct ip transport_local(const struct transport *transport, uint16_t *port);
+
+/* When the transport is closed, how far its peer was goes to `ring`, which outlives it, as a sample
+ * of `network`. */
+void transport_tell_rtt(struct transport *transport, struct rtt_ring *ring, uint64_t network);
 
 /* Bytes read and written so far. */
 uint64_t transport_received(const struct transport *transport);

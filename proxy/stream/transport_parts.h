@@ -28,6 +28,8 @@ struct transport {
     const struct transport_events *events;
     void *owner;
     struct transport_tls *tls; /* NULL: plain */
+    struct rtt_ring *rtts;     /* NULL: nobody wants to know */
+    uint64_t network;          /* the peer's, for them */
     uint64_t received;
     uint64_t sent;
     unsigned pending; /* writes whose end has not been told */
