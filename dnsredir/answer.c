@@ -1,6 +1,9 @@
 #include "base/check.h"
 #include "dnsredir/answer_parts.h"
 
+/* A client that is sent somewhere to be measured stays there for the ttl, or so many seconds. */
+#define EXPLORE_LEAST 10
+
 /* The answer to ANY (RFC 8482 4.2): HINFO "RFC8482" "". */
 static uint8_t minimal_any[] = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482";
 static const struct rrset any_set = {
@@ -73,22 +76,45 @@ static const struct ip *client_of(const struct answering *a, unsigned *bits)
     return &a->asker->ip;
 }
 
-/* The ranking for a client of whom `bits` are known. The scope is the largest block around it in
- * which everybody has this one. */
-static const struct ranking *rank_nearest(const struct view *view, const struct policy *policy,
+static struct netmap_hit find_in(const struct netmap *map, const struct ip *ip, unsigned bits,
+                                 unsigned *scope)
+{
+    struct netmap_hit hit = netmap_find(map, ip, bits);
+
+    *scope = hit.scope > *scope ? hit.scope : *scope;
+    return hit;
+}
+
+/* The ranking for a client of whom `bits` are known: by the name's own map, by measurements (which
+ * are only of networks that the common map does not name), by the common map. The scope is the
+ * largest block around it in which everybody has this one. */
+static const struct ranking *rank_nearest(struct answering *a, const struct policy *policy,
                                           const struct ip *ip, unsigned bits, unsigned *scope)
 {
+    const struct view *view = a->view;
     struct netmap_hit hit = {NETMAP_NONE, 0};
 
+    *scope = 0;
     if (policy->overrides) {
-        hit = netmap_find(policy->overrides, ip, bits);
+        hit = find_in(policy->overrides, ip, bits, scope);
     }
-    *scope = hit.scope;
+    if (hit.value == NETMAP_NONE && view->measured) {
+        hit = find_in(view->measured->map, ip, bits, scope);
+        if (hit.value != NETMAP_NONE && hit.scope <= bits) {
+            a->note->measured = true;
+            return view->measured->rankings[hit.value];
+        }
+        hit.value = NETMAP_NONE; /* of a part of the client's network alone */
+    }
     if (hit.value == NETMAP_NONE) {
-        hit = netmap_find(view->nearest, ip, bits);
-        *scope = hit.scope > *scope ? hit.scope : *scope;
+        hit = find_in(view->nearest, ip, bits, scope);
     }
     return view->rankings[hit.value];
+}
+
+static bool wants_name_hash(const struct view *view, const struct policy *policy)
+{
+    return policy->kind != POLICY_NEAREST || view->standing->any_eased || view->explore;
 }
 
 /* What the choice depends on; sets the scope if the client's network decided. A chain of CNAMEs may
@@ -103,15 +129,21 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
 
     if (policy->kind == POLICY_NEAREST) {
         unsigned scope;
-        input->ranking = rank_nearest(a->view, policy, ip, bits - outer, &scope);
+        input->ranking = rank_nearest(a, policy, ip, bits - outer, &scope);
         leaf = scope > leaf ? scope : leaf;
     }
     if (ip == &a->query->edns.ecs.ip && leaf && leaf + outer > a->packet.opt.scope) {
         a->packet.opt.scope = (uint8_t)(leaf + outer); /* of several choices: the longest */
     }
-    if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased) {
+    bool explores = a->view->explore && input->ranking && input->ranking->explorable;
+    if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased || explores) {
         unsigned base = v4 && leaf ? 96 : 0; /* without leaves all clients are one */
         input->leaf_hash = choice_leaf_hash(input->name_hash, ip, base + leaf);
+    }
+    if (explores) { /* for as long as a ttl, so that it holds for all that resolvers keep */
+        uint32_t period = policy->ttl > EXPLORE_LEAST ? policy->ttl : EXPLORE_LEAST;
+        input->explores = choice_explore(input->ranking, input->leaf_hash, a->asker->now, period,
+                                         a->view->explore, &input->explored);
     }
 }
 
@@ -124,14 +156,16 @@ static void choose_for(struct answering *a, const struct policy *policy, const s
         .turn = a->asker->turn,
     };
 
-    if (policy->kind != POLICY_NEAREST || input.standing->any_eased) {
+    if (wants_name_hash(a->view, policy)) {
         input.name_hash = name_hash(owner ? owner : &a->query->name);
     }
+    a->note->measured = false;
     locate(a, policy, &input);
     choose(policy, &input, choice);
     a->note->policy = policy;
     a->note->level = choice->level;
     a->note->spilled = choice->spilled;
+    a->note->explored = choice->explored;
     a->note->picked = choice->picked;
     memcpy(a->note->ids, choice->ids, choice->picked * sizeof(choice->ids[0]));
 }

@@ -6,6 +6,7 @@
 #define LARDER_DNSREDIR_ANSWER_H
 
 #include "dnsredir/choose.h"
+#include "dnsredir/measured.h"
 #include "dnsredir/netmap.h"
 #include "dnsredir/packet.h"
 #include "dnsredir/ratelimit.h"
@@ -26,6 +27,8 @@ struct view {
     const struct zones *zones;
     const struct netmap *nearest;          /* address → number of a ranking */
     const struct ranking *const *rankings; /* [NETMAP_NONE]: where nothing is known */
+    const struct measured *measured;       /* before `nearest`, which says all else; or NULL */
+    uint32_t explore;                      /* of STANDING_ALL answers, those that are to measure */
     const struct standing *standing;       /* of the replicas, at this moment */
     const struct identity *identity;       /* NULL: nothing is said */
     const struct rate_limit *rates;        /* used with a limiter */
@@ -58,6 +61,8 @@ struct answer_note {
     const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */
     enum choice_level level;
     bool spilled;
+    bool measured; /* round trips ranked the replicas */
+    bool explored; /* and this answer is for measuring one */
     uint16_t picked;
     uint16_t ids[ANSWERS_MAX]; /* replicas */
 };

@@ -39,6 +39,21 @@ uint64_t choice_leaf_hash(uint64_t name_hash, const struct ip *ip, unsigned bits
     return mix(mix(mix(name_hash) ^ high) ^ low);
 }
 
+bool choice_explore(const struct ranking *ranking, uint64_t leaf_hash, uint32_t now,
+                    uint32_t period, uint32_t share, uint16_t *out)
+{
+    uint32_t phase = (uint32_t)(mix(leaf_hash ^ 1) % period);
+    uint64_t draw = mix(leaf_hash + ((uint64_t)now + phase) / period);
+
+    if (ranking->explorable == 0 || draw >> 48 >= share) {
+        return false;
+    }
+    uint64_t first = (draw >> 32 & 0xffff) * ranking->explorable >> 16;
+    uint64_t second = (draw >> 16 & 0xffff) * ranking->explorable >> 16;
+    *out = ranking->ids[ranking->count + (first < second ? first : second)];
+    return true;
+}
+
 bool choice_accepts(const struct policy *policy, const struct choice_input *input, unsigned replica,
                     bool own)
 {
@@ -72,6 +87,19 @@ static bool usable(const struct walk *w, unsigned replica)
     return true;
 }
 
+/* To be measured: only where nothing is wrong with it, and not at others' cost. */
+static void offer_explored(struct walk *w)
+{
+    unsigned replica = w->input->explored;
+
+    if (w->input->explores && w->level == CHOICE_OPEN && usable(w, replica) &&
+        choice_accepts(w->policy, w->input, replica, false)) {
+        w->out->ids[w->out->picked++] = (uint16_t)replica;
+        w->out->explored = true;
+        w->addresses += policy_record_count(w->policy, w->input->v6, replica);
+    }
+}
+
 static bool enough(const struct walk *w)
 {
     return w->out->picked == ANSWERS_MAX ||
@@ -97,7 +125,7 @@ static void offer(struct walk *w, unsigned replica)
 static void offer_all(struct walk *w, const uint16_t *ids, unsigned count)
 {
     for (unsigned i = 0; i < count && !enough(w); i++) {
-        if (usable(w, ids[i])) {
+        if (usable(w, ids[i]) && !(w->out->explored && ids[i] == w->input->explored)) {
             offer(w, ids[i]);
         }
     }
@@ -122,10 +150,8 @@ static void walk_in_turn(struct walk *w, const uint16_t *ids, unsigned count)
     }
 }
 
-static void walk_nearest(struct walk *w)
+static void walk_ranking(struct walk *w, const struct ranking *ranking)
 {
-    const struct ranking *ranking = w->input->ranking;
-
     if (!ranking->ordered) {
         walk_in_turn(w, ranking->ids, ranking->count);
         return;
@@ -133,6 +159,15 @@ static void walk_nearest(struct walk *w)
     offer_all(w, ranking->ids, ranking->listed);
     if (w->out->picked == 0) {
         offer_all(w, ranking->ids + ranking->listed, (unsigned)(ranking->count - ranking->listed));
+    }
+}
+
+static void walk_nearest(struct walk *w)
+{
+    offer_explored(w);
+    walk_ranking(w, w->input->ranking);
+    if (w->out->picked == 0 && w->input->ranking->rest) {
+        walk_ranking(w, w->input->ranking->rest);
     }
 }
 
@@ -278,6 +313,7 @@ void choose(const struct policy *policy, const struct choice_input *input, struc
     out->count = 0;
     out->picked = 0;
     out->spilled = false;
+    out->explored = false;
     w.wanted = policy->targets ? 1 : policy->answers;
     out->level = CHOICE_OPEN;
     if (!policy_has(policy, input->v6)) {

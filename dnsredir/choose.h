@@ -21,6 +21,8 @@ struct ranking {
     uint16_t listed; /* the first so many are the decision; the others stand in when all of
                         these are down or too full */
     uint16_t count;
+    uint16_t explorable;        /* behind the `count` ids, so many that may turn out to be nearer */
+    const struct ranking *rest; /* when none of these may be given: those of this; or NULL */
     uint16_t ids[];
 };
 
@@ -52,13 +54,16 @@ struct choice_input {
     uint64_t leaf_hash; /* of the name and the client's leaf: choice_leaf_hash() */
     const struct standing *standing;
     bool v6;
-    uint32_t turn; /* for rotation: different for each query in all of its bits */
+    bool explores;     /* `explored` is tried first */
+    uint16_t explored; /* choice_explore() */
+    uint32_t turn;     /* for rotation: different for each query in all of its bits */
 };
 
 struct choice {
     unsigned count; /* records; 0: no member has an address of the family */
     enum choice_level level;
     bool spilled;    /* somebody before those picked was open, and too full */
+    bool explored;   /* the first one was picked to be measured */
     uint16_t picked; /* replicas, the best first */
     uint16_t record_len;
     uint16_t ids[ANSWERS_MAX];
@@ -71,6 +76,13 @@ void choose(const struct policy *policy, const struct choice_input *input, struc
 /* Everybody in the first `bits` (of 128, see base/prefix.h) of `ip` has the same one. Stable: all
  * servers agree. */
 uint64_t choice_leaf_hash(uint64_t name_hash, const struct ip *ip, unsigned bits);
+
+/* Shall this client go to a replica that has not been measured from its leaf? A part `share` (of
+ * STANDING_ALL) of all leaves does, drawn anew every `period` seconds, each leaf at a time of its
+ * own; in between everybody in the leaf gets the same, as long as the ranking stands. The nearer in
+ * the list, the more often. */
+bool choice_explore(const struct ranking *ranking, uint64_t leaf_hash, uint32_t now,
+                    uint32_t period, uint32_t share, uint16_t *out);
 
 /* Does `replica` take this client, by its threshold? `own`: it is its own by the order. */
 bool choice_accepts(const struct policy *policy, const struct choice_input *input, unsigned replica,

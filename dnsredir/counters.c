@@ -61,6 +61,8 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
     if (note->policy) {
         metric_add(&counters->steered_answers, 1);
         metric_add(&counters->policies[note->policy->kind], 1);
+        metric_add(&counters->measured_answers, note->measured);
+        metric_add(&counters->explored_answers, note->explored);
         metric_add(&counters->spilled_answers, note->spilled);
         metric_add(&counters->full_answers, note->level == CHOICE_FULL);
         metric_add(&counters->draining_answers, note->level == CHOICE_DRAINING);

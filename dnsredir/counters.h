@@ -18,6 +18,8 @@
     X(cookie_queries,   COUNTER, "Queries with a cookie")                                           \
     X(cookies_good,     COUNTER, "Queries with a cookie of ours that is good")                      \
     X(steered_answers,  COUNTER, "Answers whose addresses a policy chose")                         \
+    X(measured_answers, COUNTER, "Answers by measured round trips")                                \
+    X(explored_answers, COUNTER, "Answers of these that are for measuring another replica")        \
     X(spilled_answers,  COUNTER, "Answers for which a better replica was too full")                \
     X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
     X(draining_answers, COUNTER, "Answers with a draining replica because only those were up")     \

@@ -390,9 +390,8 @@ static uint32_t trie_leaf(const struct trie *trie, key at)
     }
 }
 
-/* The longest cover around a whole network, or NULL: the last one in order that is not behind the
- * network, or one of its parents. */
-static const struct cover *find_cover(const struct trie *trie, key at, unsigned source)
+/* How many covers are, in order, not behind the block of `bits` that begins at `at`. */
+static size_t covers_upto(const struct trie *trie, key at, unsigned bits)
 {
     size_t low = 0;
     size_t high = trie->cover_count;
@@ -400,13 +399,21 @@ static const struct cover *find_cover(const struct trie *trie, key at, unsigned 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct cover *cover = &trie->covers[middle];
-        if (cover->start < at || (cover->start == at && cover->bits <= source)) {
+        if (cover->start < at || (cover->start == at && cover->bits <= bits)) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    uint32_t i = low ? (uint32_t)(low - 1) : NO_PARENT;
+    return low;
+}
+
+/* The longest cover around a whole network, or NULL: the last one in order that is not behind the
+ * network, or one of its parents. */
+static const struct cover *find_cover(const struct trie *trie, key at, unsigned source)
+{
+    size_t behind = covers_upto(trie, at, source);
+    uint32_t i = behind ? (uint32_t)(behind - 1) : NO_PARENT;
     while (i != NO_PARENT) {
         const struct cover *cover = &trie->covers[i];
         if (block_last(cover->start, cover->bits) >= block_last(at, source)) {
@@ -431,6 +438,16 @@ struct netmap_hit netmap_find(const struct netmap *map, const struct ip *ip, uns
         }
     }
     return hit;
+}
+
+bool netmap_is_listed(const struct netmap *map, const struct ip *ip, unsigned bits)
+{
+    const struct trie *trie = ip_is_v4(ip) ? &map->v4 : &map->v6;
+    key at = key_of(ip);
+    size_t next = covers_upto(trie, at, bits);
+
+    return find_cover(trie, at, bits) ||
+           (next < trie->cover_count && trie->covers[next].start <= block_last(at, bits));
 }
 
 static size_t trie_size(const struct trie *trie)

@@ -44,6 +44,10 @@ void netmap_free(struct netmap **map);
  * `source`, which tells the resolver to ask more precisely (RFC 7871 7.2.1). */
 struct netmap_hit netmap_find(const struct netmap *map, const struct ip *ip, unsigned source);
 
+/* Does any prefix of `first` lie around the block of `bits` (of the address' own family) that
+ * begins at `ip`, or inside it? */
+bool netmap_is_listed(const struct netmap *map, const struct ip *ip, unsigned bits);
+
 /* Bytes of memory, for accounts. */
 size_t netmap_size(const struct netmap *map);
 

@@ -12,6 +12,7 @@ void reply_begin(struct reply *reply)
     reply->status = 0;
     reply->keep = false;
     reply->has_load = false;
+    reply->body = SPAN_EMPTY;
 }
 
 static int read_status(struct reply *reply, struct span line)
@@ -85,6 +86,7 @@ static size_t take_head(struct reply *reply, struct span bytes)
 
 int reply_take(struct reply *reply, struct span bytes)
 {
+    reply->body = SPAN_EMPTY;
     if (bytes.len && !reply->head_done) {
         bytes = span_skip(bytes, take_head(reply, bytes));
         if (!reply->head_done) {
@@ -98,6 +100,7 @@ int reply_take(struct reply *reply, struct span bytes)
     if (!reply->head_done) {
         return 0;
     }
+    reply->body = span_take(bytes, reply->body_left);
     if (bytes.len > reply->body_left) {
         reply->keep = false; /* more than was announced: who knows whose it is */
         reply->body_left = 0;

@@ -14,8 +14,9 @@ struct reply {
     size_t head_len; /* bytes so far */
     bool head_done;
     uint64_t body_left;
-    int status; /* 100..599 */
-    bool keep;  /* the connection may be used again */
+    int status;       /* 100..599 */
+    bool keep;        /* the connection may be used again */
+    struct span body; /* what the last bytes taken have of it; only of replies with `keep` */
     bool has_load;
     struct load_report load;
 };

@@ -1,0 +1,69 @@
+/*
+ * estimates - how far each network of clients is from each replica, as the replicas have told: a
+ * table of fixed size, by network (IPv4 /24, IPv6 /48) and replica. Pure; times are given in
+ * seconds that only go forward. Belongs to the control loop.
+ *
+ * The table has sets of eight networks. When a ninth comes, the one leaves that says least: one
+ * whose estimates are all too old, then one that only one replica has measured, and of equals the
+ * one heard of longest ago. Of a network the ESTIMATES_OF nearest replicas are kept.
+ */
+#ifndef LARDER_DNSREDIR_ESTIMATES_H
+#define LARDER_DNSREDIR_ESTIMATES_H
+
+#include "base/siphash.h"
+#include "dnsredir/rttreport.h"
+
+enum { ESTIMATES_OF = 24 };
+
+/* Of one replica. Replicas have numbers that stay when the configuration changes (roster_slot()).
+ */
+struct estimate {
+    uint16_t slot;
+    uint16_t samples; /* that the replica has of the network */
+    uint32_t us;
+    uint32_t at; /* s: when it last had one */
+};
+
+struct estimated {
+    uint64_t network; /* 0: free */
+    uint32_t heard;   /* s: of the last report */
+    uint16_t count;
+    struct estimate of[ESTIMATES_OF];
+};
+
+struct estimates {
+    struct sip_key key; /* clients choose their networks */
+    uint32_t max_age;   /* s: what is older counts as not known */
+    size_t sets;
+    size_t count; /* networks */
+    struct estimated *at;
+};
+
+/* For about `networks` networks. */
+struct estimates *estimates_new(size_t networks, uint32_t max_age);
+void estimates_free(struct estimates **estimates); /* accepts NULL; sets it to NULL */
+/* For another thread. */
+struct estimates *estimates_copy(const struct estimates *estimates);
+
+/* What the replica `slot` says of a network. A time that differs little from what is known changes
+ * nothing, so that equals do not take turns. Returns whether rankings may change by it. */
+bool estimates_note(struct estimates *estimates, uint16_t slot, const struct rtt_line *line,
+                    uint32_t now);
+/* The replica is another one now. */
+void estimates_forget(struct estimates *estimates, uint16_t slot);
+
+size_t estimates_size(const struct estimates *estimates); /* bytes */
+
+/* NULL: not known. */
+const struct estimated *estimates_find(const struct estimates *estimates, uint64_t network);
+/* Every network. */
+void estimates_each(const struct estimates *estimates,
+                    void (*visit)(void *arg, const struct estimated *network), void *arg);
+
+static inline bool estimate_is_good(const struct estimates *estimates,
+                                    const struct estimate *estimate, uint32_t now)
+{
+    return now - estimate->at <= estimates->max_age;
+}
+
+#endif
