@@ -70,6 +70,22 @@ static void show_replica(const json_t *row, uint64_t answers, struct buf *out)
     buf_printf(out, "\n");
 }
 
+/* How much of nearness is measured. */
+static void show_measured(const json_t *measured, uint64_t steered, struct buf *out)
+{
+    show_label(out, "measured");
+    show_count(out, show_number(measured, "networks"));
+    buf_printf(out, " networks, ");
+    show_count(out, show_number(measured, "mapped"));
+    buf_printf(out, " of them in the map (");
+    show_count(out, show_number(measured, "moved"));
+    buf_printf(out, " moved); ");
+    show_percent(out, show_number(measured, "answers"), steered);
+    buf_printf(out, " of answers by it, ");
+    show_percent(out, show_number(measured, "explored"), steered);
+    buf_printf(out, " to measure more\n");
+}
+
 int dns_render(struct span json, struct buf *out)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
@@ -90,7 +106,11 @@ int dns_render(struct span json, struct buf *out)
     show_count(out, show_number(queries, "steered"));
     buf_printf(out, ", with nobody up ");
     show_count(out, show_number(queries, "all_down"));
-    buf_printf(out, "\n  replica       state       answers   since               load\n");
+    buf_printf(out, "\n");
+    if (json_is_object(json_object_get(root, "measured"))) {
+        show_measured(json_object_get(root, "measured"), show_number(queries, "steered"), out);
+    }
+    buf_printf(out, "  replica       state       answers   since               load\n");
     for (size_t i = 0; i < json_array_size(list); i++) {
         show_replica(json_array_get(list, i), answers, out);
     }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "dnsredir/compile.h"
 #include "dnsredir/directives_dnssec.h"
+#include "dnsredir/directives_measured.h"
 #include "dnsredir/directives_proto.h"
 #include "dnsredir/health.h"
 #include "dnsredir/pattern.h"
@@ -15,7 +16,6 @@
 
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
 static const char *const later_zone[] = {"file", "updates", NULL};
-static const char *const later_nearest[] = {"measured", NULL};
 static const char *const later_root[] = {"resolver", NULL};
 
 /* "http://192.0.2.10:3129" */
@@ -261,12 +261,13 @@ static const struct conf_directive nearest_directives[] = {
      "More of the same: lines of prefix,replica[,replica...]. Where both have a prefix, map decides."},
     {"geoip", CONF_PATH, FIELD(geoip), NULL, NULL, NULL, CONF_RELOAD,
      "A MaxMind database with locations, for networks that no map knows."},
+    {"measured", CONF_MAP(measured_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "Nearness by round trips that replicas measure, where no map knows the network."},
     {"regions", CONF_MAP(region_table), CONF_LIST(struct settings, regions, region_count),
      NULL, NULL, NULL, CONF_RELOAD, "Groups of networks, and their default replicas."},
     {0},
 };
-static const struct conf_table nearest_table = {
-    .rows = nearest_directives, .later = later_nearest};
+static const struct conf_table nearest_table = {.rows = nearest_directives};
 
 static void check_health(void *bound, struct arena *arena, const struct conf_at *at)
 {

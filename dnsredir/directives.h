@@ -138,6 +138,15 @@ struct settings {
     size_t region_count;
     char *map_file;
     char *geoip;
+    struct {
+        bool enabled;
+        uint64_t interval, period; /* ms */
+        uint64_t samples;
+        uint32_t max_age; /* s */
+        uint64_t explore; /* percent */
+        uint32_t share;   /* the same, of STANDING_ALL */
+        uint64_t networks;
+    } measured;
 
     /* compiled */
     struct identity identity; /* no secret although cookies are enabled: make one */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dnsredir/reply.h"
+#include "dnsredir/rttpull.h"
 
 #include <stdio.h>
 
@@ -89,6 +90,7 @@ struct probe {
     char request[REQUEST_MAX];
     char room[READ_MAX];
     struct reply reply;
+    struct rtt_pull pull; /* never while `asking` */
 };
 
 struct probes {
@@ -96,6 +98,8 @@ struct probes {
     const struct settings *settings;
     void (*on_change)(void *arg);
     void *arg;
+    void (*on_rtt)(void *arg, size_t replica, const struct rtt_line *line); /* NULL: not asked */
+    void *rtt_arg;
     bool closing;
     size_t handles; /* open or closing; the last one frees */
     size_t count;
@@ -139,6 +143,8 @@ static void on_tcp_closed(uv_handle_t *handle)
 
 static void link_close(struct probe *p)
 {
+    rtt_pull_break(&p->pull, "the connection broke", uv_now(p->probes->loop),
+                   p->probes->settings->measured.interval);
     if (p->link == LINK_CONNECTING || p->link == LINK_OPEN) {
         p->link = LINK_CLOSING;
         uv_close((uv_handle_t *)&p->tcp, on_tcp_closed);
@@ -155,6 +161,37 @@ static void note_load(struct probe *p)
         load_meter_forget(&p->meter);
     }
 }
+
+/* ---- round trips ---- */
+
+static void on_rtt_line(void *arg, const struct rtt_line *line)
+{
+    const struct probe *p = arg;
+    p->probes->on_rtt(p->probes->rtt_arg, (size_t)(p - p->probes->list), line);
+}
+
+static void write_text(struct probe *p, char *text);
+
+/* Between two probes, by the connection that the last one left. */
+static void pull_begin(struct probe *p)
+{
+    if (p->probes->on_rtt && p->link == LINK_OPEN && uv_now(p->probes->loop) >= p->pull.due) {
+        rtt_pull_begin(&p->pull, p->row->admin.text, on_rtt_line, p);
+        write_text(p, p->pull.request);
+    }
+}
+
+static void pull_read(struct probe *p, int done)
+{
+    bool over = rtt_pull_take(&p->pull, &p->reply, done, uv_now(p->probes->loop),
+                              p->probes->settings->measured.interval);
+
+    if (over && (!p->reply.keep || p->writing || done < 0 || p->reply.body_left > 0)) {
+        link_close(p);
+    }
+}
+
+/* ---- health ---- */
 
 /* Ends the probe that is under way. `fault` NULL: all is well. */
 static void conclude(struct probe *p, const char *fault)
@@ -182,6 +219,9 @@ static void conclude(struct probe *p, const char *fault)
     if (changed || drained != (p->has_load && p->load.draining)) {
         p->probes->on_change(p->probes->arg);
     }
+    if (!fault) {
+        pull_begin(p);
+    }
 }
 
 /* The connection is gone or of no use. One that was kept may have been closed while nobody looked:
@@ -207,12 +247,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct probe *p = container_of(stream, struct probe, tcp);
 
-    if (n < 0 || !p->asking) {
+    if (n < 0 || !(p->asking || p->pull.under_way)) {
         link_failed(p, "closed without an answer"); /* or it speaks without being asked */
         return;
     }
     int done = reply_take(&p->reply, span_of(p->room, (size_t)n));
-    if (done < 0) {
+    if (!p->asking) {
+        pull_read(p, done);
+    } else if (done < 0) {
         conclude(p, "answers something that is not HTTP");
     } else if (done) {
         bool good = p->reply.status >= 200 && p->reply.status < 300;
@@ -231,9 +273,9 @@ static void on_written(uv_write_t *write, int status)
     }
 }
 
-static void ask(struct probe *p)
+static void write_text(struct probe *p, char *text)
 {
-    uv_buf_t request = uv_buf_init(p->request, (unsigned)strlen(p->request));
+    uv_buf_t request = uv_buf_init(text, (unsigned)strlen(text));
 
     reply_begin(&p->reply);
     p->writing = true;
@@ -241,6 +283,11 @@ static void ask(struct probe *p)
         p->writing = false;
         link_failed(p, "cannot be written to");
     }
+}
+
+static void ask(struct probe *p)
+{
+    write_text(p, p->request);
 }
 
 static void on_connected(uv_connect_t *connect, int status)
@@ -283,6 +330,9 @@ static void on_time(uv_timer_t *timer)
     struct probe *p = container_of(timer, struct probe, timer);
 
     p->begun = uv_now(p->probes->loop);
+    if (p->pull.under_way) {
+        link_close(p); /* health does not wait for it */
+    }
     p->asking = true;
     p->fresh = false;
     reply_begin(&p->reply);
@@ -357,12 +407,24 @@ struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
             p->has_load = before->has_load;
             p->load = before->load;
             p->meter = before->meter;
+            rtt_pull_adopt(&p->pull, &before->pull);
         }
         if (p->row->admin.len) {
             probe_start(probes, p, i, before);
         }
     }
     return probes;
+}
+
+void probes_measure(struct probes *probes,
+                    void (*on_rtt)(void *arg, size_t replica, const struct rtt_line *line),
+                    void *arg, bool anew)
+{
+    probes->on_rtt = on_rtt;
+    probes->rtt_arg = arg;
+    for (size_t i = 0; anew && i < probes->count; i++) {
+        probes->list[i].pull.epoch = probes->list[i].pull.next = probes->list[i].pull.due = 0;
+    }
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -405,5 +467,7 @@ struct probe_report probes_report(const struct probes *probes, size_t replica)
         .load = p->load,
         .meter = p->meter,
         .connections = p->connections,
+        .rtt_fault = p->pull.fault,
+        .rtt_reports = p->pull.reports,
     };
 }

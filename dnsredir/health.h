@@ -7,6 +7,7 @@
 
 #include "dnsredir/directives.h"
 #include "dnsredir/load.h"
+#include "dnsredir/rttreport.h"
 
 #include <uv.h>
 
@@ -44,6 +45,12 @@ struct probes;
  * down or says that it drains or no longer does, from the loop, never from inside probes_new(). */
 struct probes *probes_new(uv_loop_t *loop, const struct settings *settings,
                           const struct probes *was, void (*on_change)(void *arg), void *arg);
+/* From now on replicas are asked for round-trip times, too, by the same connections between two
+ * probes, every nearest.measured.interval; on_rtt is called with each that one of them tells.
+ * `anew`: for all they know, not only what they have learnt since they were asked last. */
+void probes_measure(struct probes *probes,
+                    void (*on_rtt)(void *arg, size_t replica, const struct rtt_line *line),
+                    void *arg, bool anew);
 /* Ends them; the memory goes with the loop's next turns. Accepts NULL; sets *probes to NULL. */
 void probes_close(struct probes **probes);
 
@@ -57,7 +64,9 @@ struct probe_report {
     bool has_load;     /* `load` is from the last good probe */
     struct load_report load;
     struct load_meter meter;
-    uint64_t connections; /* opened to it */
+    uint64_t connections;  /* opened to it */
+    const char *rtt_fault; /* static text; NULL: it tells its round trips, or was not asked */
+    uint64_t rtt_reports;
 };
 struct probe_report probes_report(const struct probes *probes, size_t replica);
 

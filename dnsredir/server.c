@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/directives_dnssec.h"
+#include "dnsredir/measure.h"
 #include "dnsredir/roster.h"
 #include "dnsredir/server_sign.h"
 #include "dnsredir/status.h"
@@ -48,6 +49,7 @@ struct server {
     struct publish *publish;
     struct probes *probes;
     struct roster *roster;
+    struct measure *measure;
     struct standing standing; /* of the current world */
     uv_timer_t load;
     struct sip_key cookie_key; /* where settings have none */
@@ -72,6 +74,7 @@ static void world_free(void *value)
     struct world *world = value;
 
     signatures_unref(&world->signatures);
+    measure_leave(&world->measured);
     settings_release(world->settings, world->settings_worlds);
     free(world);
 }
@@ -100,6 +103,7 @@ static void publish_world(void *arg)
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
     world->signatures = signatures_ref(s->resign.current);
+    world->measured = measure_join(s->measure);
     world->identity = s->settings->identity;
     if (s->settings->cookies.enabled && world->identity.cookies.count == 0) {
         world->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
@@ -108,6 +112,8 @@ static void publish_world(void *arg)
         .zones = s->settings->zones,
         .nearest = s->settings->nearest.map,
         .rankings = s->settings->nearest.rankings,
+        .measured = world->measured,
+        .explore = world->measured ? s->settings->measured.share : 0,
         .standing = &world->standing,
         .identity = &world->identity,
         .rates = &s->settings->rates,
@@ -145,6 +151,7 @@ static void adopt(struct server *s, struct settings *settings, struct signatures
     roster_adopt(s->roster, settings);
     s->probes = probes_new(&s->loop, settings, old, publish_world, s);
     probes_close(&old);
+    measure_adopt(s->measure, settings, s->settings_worlds, s->roster, s->probes);
     publish_world(s);
     log_info("settings_loaded",
              "names=%zu prefixes=%zu networks=%zu rankings=%zu replicas=%zu "
@@ -339,6 +346,7 @@ static void stop(struct server *s)
     notify("STOPPING=1");
     stop_workers(s);
     resign_stop(&s->resign);
+    measure_stop(s->measure);
     probes_close(&s->probes);
     admin_close(&s->admin);
     uv_close((uv_handle_t *)&s->collect, NULL);
@@ -411,6 +419,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
     struct status status = {.settings = s->settings,
                             .probes = s->probes,
                             .roster = s->roster,
+                            .measured = measure_report(s->measure),
                             .standing = &s->standing,
                             .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
@@ -426,6 +435,7 @@ static int start(struct server *s)
     uv_timer_init(&s->loop, &s->collect);
     uv_timer_init(&s->loop, &s->load);
     s->roster = roster_new();
+    s->measure = measure_new(&s->loop, publish_world, s);
     adopt(s, s->settings, settings_sign(s->settings));
     uv_timer_start(&s->load, on_load, LOAD_MS, LOAD_MS);
     watch_signal(s, 0, SIGTERM, on_end_signal);
@@ -458,6 +468,7 @@ static void fini(struct server *s)
     publish_free(&s->publish);
     roster_free(&s->roster);
     signatures_unref(&s->resign.current);
+    measure_free(&s->measure);
     free(s->threads);
     buf_fini(&s->errors);
 }

@@ -42,6 +42,30 @@ static void put_replica_metrics(const struct status *status, struct buf *out)
     }
 }
 
+static void put_measured_metrics(const struct status *status, struct buf *out)
+{
+    const struct measure_report *m = &status->measured;
+    const struct {
+        const char *name;
+        enum metric_kind kind;
+        const char *help;
+        uint64_t value;
+    } rows[] = {
+        {"measured_networks", METRIC_GAUGE, "Networks of which round trips are known", m->networks},
+        {"measured_mapped", METRIC_GAUGE, "Of these, those whose answers go by them", m->mapped},
+        {"measured_moved", METRIC_GAUGE,
+         "Of these, where another replica is nearer than by distance", m->moved},
+        {"measured_bytes", METRIC_GAUGE, "Memory of round trips and their map", m->bytes},
+        {"measured_lines", METRIC_COUNTER, "Round trips that replicas have told", m->lines},
+        {"measured_maps", METRIC_COUNTER, "Maps made of them", m->maps},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows) && m->enabled; i++) {
+        metrics_head(out, PREFIX, rows[i].name, rows[i].kind, rows[i].help);
+        metrics_sample(out, PREFIX, rows[i].name, rows[i].kind, NULL, SPAN_EMPTY, rows[i].value);
+    }
+}
+
 static void put_metrics(const struct status *status, struct buf *out)
 {
     const struct settings *s = status->settings;
@@ -54,6 +78,7 @@ static void put_metrics(const struct status *status, struct buf *out)
                        span_str(s->replicas[i].name), report.health.up);
     }
     put_replica_metrics(status, out);
+    put_measured_metrics(status, out);
     metrics_head(out, PREFIX, "names", METRIC_GAUGE, "Names in all zones");
     metrics_sample(out, PREFIX, "names", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    zones_name_count(s->zones));
@@ -113,6 +138,11 @@ static void add_share(const struct status *status, size_t replica, json_t *row)
                                       "overload", (int)report.load.overload, "draining",
                                       (int)report.load.draining));
     }
+    if (status->measured.enabled) {
+        json_object_set_new(row, "rtt",
+                            json_pack("{s:I, s:s?}", "reports", (json_int_t)report.rtt_reports,
+                                      "fault", report.rtt_fault));
+    }
     if (more.shares) {
         json_object_set_new(row, "fair_share", json_real(more.fair));
         json_object_set_new(row, "of_fair_share",
@@ -153,6 +183,21 @@ static json_int_t sum(const struct status *status, size_t at)
     return (json_int_t)metrics_sum(status->counters, status->counter_count, at);
 }
 
+static json_t *measured_json(const struct status *status)
+{
+    const struct measure_report *m = &status->measured;
+    json_t *all =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "networks",
+                  (json_int_t)m->networks, "mapped", (json_int_t)m->mapped, "moved",
+                  (json_int_t)m->moved, "rankings", (json_int_t)m->rankings, "bytes",
+                  (json_int_t)m->bytes, "lines", (json_int_t)m->lines, "maps", (json_int_t)m->maps,
+                  "answers", sum(status, offsetof(struct counters, measured_answers)), "explored",
+                  sum(status, offsetof(struct counters, explored_answers)));
+
+    CHECK(all != NULL);
+    return all;
+}
+
 static void put_status(const struct status *status, struct buf *out)
 {
     const struct settings *s = status->settings;
@@ -168,6 +213,9 @@ static void put_status(const struct status *status, struct buf *out)
                   sum(status, offsetof(struct counters, all_down_answers)), "dropped",
                   sum(status, offsetof(struct counters, dropped)));
     CHECK(root != NULL);
+    if (status->measured.enabled) {
+        json_object_set_new(root, "measured", measured_json(status));
+    }
     json_object_set_new(root, "replicas", replicas_json(status));
     char *text = json_dumps(root, JSON_INDENT(2));
     CHECK(text != NULL);

@@ -5,7 +5,7 @@
 #define LARDER_DNSREDIR_STATUS_H
 
 #include "dnsredir/counters.h"
-#include "dnsredir/roster.h"
+#include "dnsredir/measure.h"
 
 struct status {
     const struct settings *settings;
@@ -15,6 +15,7 @@ struct status {
     const struct signatures *signatures; /* NULL: no zone is signed */
     uint64_t now;                        /* the loop's, ms */
     const void *const *counters;         /* of every worker */
+    struct measure_report measured;
     size_t counter_count;
 };
 

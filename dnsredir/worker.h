@@ -19,6 +19,7 @@ struct world {
     struct identity identity;
     uint16_t slots[REPLICAS_MAX];  /* of the counters, by replica */
     struct signatures *signatures; /* of the moment; counted */
+    struct measured *measured;     /* counted by the control thread, or NULL */
     struct settings *settings;     /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
 };
