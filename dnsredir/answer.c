@@ -17,6 +17,11 @@ static void put(struct answering *a, enum section section, const struct name *ow
     }
 }
 
+void answer_any(struct answering *a, const struct name *owner)
+{
+    put(a, SECTION_ANSWER, owner, &any_set);
+}
+
 static void put_negative(struct answering *a, const struct zone *zone) /* RFC 2308 2 */
 {
     put(a, SECTION_AUTHORITY, &zone->apex, zone->negative);
@@ -147,8 +152,8 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
     }
 }
 
-static void choose_for(struct answering *a, const struct policy *policy, const struct name *owner,
-                       struct choice *choice)
+void answer_choose(struct answering *a, const struct policy *policy, const struct name *owner,
+                   struct choice *choice)
 {
     struct choice_input input = {
         .standing = a->view->standing,
@@ -175,7 +180,7 @@ static void answer_steered(struct answering *a, const struct zone_hit *hit,
 {
     struct choice choice;
 
-    choose_for(a, hit->node->policy, owner, &choice);
+    answer_choose(a, hit->node->policy, owner, &choice);
     for (unsigned i = 0; i < choice.count; i++) {
         if (!packet_record(&a->packet, owner, span_of(choice.records[i], choice.record_len))) {
             a->flags |= FLAG_TC;
@@ -232,7 +237,7 @@ static const struct rrset *cname_of(struct answering *a, const struct node *node
     if (!node->policy || !node->policy->targets) {
         return rrset_find(node->sets, TYPE_CNAME);
     }
-    choose_for(a, node->policy, owner, &choice);
+    answer_choose(a, node->policy, owner, &choice);
     return node->policy->targets[choice.ids[0]];
 }
 
@@ -266,7 +271,7 @@ static void answer_parent(struct answering *a, const struct zone *outer, const s
     }
 }
 
-static void refuse(struct answering *a, enum ede why)
+void answer_refuse(struct answering *a, enum ede why)
 {
     a->rcode = RCODE_REFUSED;
     a->packet.opt.ede = why;
@@ -286,9 +291,7 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     }
     switch (hit.match) {
     case ZONE_NONE:
-        if (!owner) {
-            refuse(a, EDE_NOT_AUTHORITATIVE);
-        }
+        answer_elsewhere(a, owner);
         return NULL;
     case ZONE_NO_NAME:
         a->rcode = RCODE_NXDOMAIN;
@@ -297,7 +300,11 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         return NULL;
     case ZONE_CUT:
         if (!asks_parent(a, hit.node, name)) {
-            answer_referral(a, hit.node);
+            if (answer_may_defer(a)) {
+                answer_elsewhere(a, owner);
+            } else {
+                answer_referral(a, hit.node);
+            }
             return NULL;
         }
         a->flags |= FLAG_AA;
@@ -358,7 +365,7 @@ static void answer_chaos(struct answering *a)
         }
     }
     if (!set || (type != TYPE_TXT && type != TYPE_ANY)) {
-        refuse(a, EDE_PROHIBITED);
+        answer_refuse(a, EDE_PROHIBITED);
         return;
     }
     a->flags |= FLAG_AA;
@@ -381,17 +388,17 @@ static void answer_query(struct answering *a)
     } else if (query->type == TYPE_OPT) {
         a->rcode = RCODE_FORMERR;
     } else if (query->type == TYPE_AXFR || query->type == TYPE_IXFR) {
-        refuse(a, EDE_PROHIBITED);
+        answer_refuse(a, EDE_PROHIBITED);
     } else if (query->class == CLASS_CH) {
         answer_chaos(a);
     } else if (query->class != CLASS_IN) {
-        refuse(a, EDE_NOT_AUTHORITATIVE);
+        answer_refuse(a, EDE_NOT_AUTHORITATIVE);
     } else {
         answer_question(a);
     }
 }
 
-static size_t limit_of(const struct query *query, bool tcp)
+size_t answer_limit(const struct query *query, bool tcp)
 {
     if (tcp) {
         return DNS_MESSAGE_MAX;
@@ -486,16 +493,24 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.flags = 0;
     a.unsignable = false;
     a.proof_count = 0;
+    a.recursive = view->recursion && recursion_allows(view->recursion, &asker->ip);
     a.subject = NULL;
     prepare_opt(&a);
     a.packet.opt.keepalive = query.edns.keepalive && asker->tcp ? asker->keepalive : 0;
-    packet_begin(&a.packet, &query, room, limit_of(&query, asker->tcp));
+    packet_begin(&a.packet, &query, room, answer_limit(&query, asker->tcp));
     struct packet_mark empty = packet_mark(&a.packet);
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
     }
     if (a.unsignable) {
         give_up_signing(&a, &empty);
+        note->deferred = false;
+    }
+    note->edns = query.edns.present;
+    note->ecs = query.edns.ecs.present;
+    note->dnssec = query.edns.dnssec_ok;
+    if (note->deferred) {
+        return 0;
     }
     limit(&a, &empty);
     if (a.flags & FLAG_TC) {
@@ -503,9 +518,8 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
         note->truncated = true;
     }
     note->rcode = (uint16_t)a.rcode;
-    note->edns = query.edns.present;
-    note->ecs = query.edns.ecs.present;
-    note->dnssec = query.edns.dnssec_ok;
     note->scope = a.packet.opt.scope;
-    return note->limited == LIMIT_DROP ? 0 : packet_finish(&a.packet, a.rcode, a.flags);
+    return note->limited == LIMIT_DROP
+               ? 0
+               : packet_finish(&a.packet, a.rcode, a.flags | (a.recursive ? FLAG_RA : 0u));
 }

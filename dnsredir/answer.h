@@ -10,6 +10,7 @@
 #include "dnsredir/netmap.h"
 #include "dnsredir/packet.h"
 #include "dnsredir/ratelimit.h"
+#include "dnsredir/recursion.h"
 #include "dnsredir/signer.h"
 #include "dnsredir/zone.h"
 
@@ -33,18 +34,32 @@ struct view {
     const struct identity *identity;       /* NULL: nothing is said */
     const struct rate_limit *rates;        /* used with a limiter */
     const struct signatures *signatures;   /* NULL: nothing is signed */
+    const struct recursion *recursion;     /* NULL: for nobody */
+};
+
+/* A query that somebody else has to resolve, as far as it came here. */
+struct deferral {
+    bool authoritative;    /* the chain begins in a zone of ours */
+    struct name name;      /* what is to be resolved: the end of our part of the chain */
+    uint16_t type;         /* of the question */
+    uint16_t chain_count;  /* records of our part, */
+    size_t chain_at;       /* which stand from here on in the room, */
+    size_t chain_len;      /* right behind the question */
+    struct edns_reply opt; /* for the OPT of the response; its cookie, if any, is: */
+    uint8_t cookie[COOKIE_SERVER_LEN];
 };
 
 /* Who asks, and how. */
 struct asker {
     struct ip ip;
     bool tcp;
-    uint16_t keepalive;      /* with tcp: how long it may be idle, in tenths of a second */
-    uint32_t now;            /* seconds since 1970, for cookies */
-    uint64_t now_us;         /* monotonic, for the limiter and the signer */
-    struct limiter *limiter; /* NULL: no limits */
-    struct signer *signer;   /* NULL: nothing is signed but what is ready */
-    uint32_t turn;           /* different for each query in all of its bits */
+    uint16_t keepalive;        /* with tcp: how long it may be idle, in tenths of a second */
+    uint32_t now;              /* seconds since 1970, for cookies */
+    uint64_t now_us;           /* monotonic, for the limiter and the signer */
+    struct limiter *limiter;   /* NULL: no limits */
+    struct signer *signer;     /* NULL: nothing is signed but what is ready */
+    uint32_t turn;             /* different for each query in all of its bits */
+    struct deferral *deferral; /* NULL: nobody resolves what is not ours */
 };
 
 /* What happened, for counters and logs. */
@@ -57,6 +72,7 @@ struct answer_note {
     bool truncated;
     uint8_t signatures[SIGNED_HOWS]; /* in the answer, and refused */
     enum limit_verdict limited;
+    bool deferred;               /* there is no answer yet: see the asker's deferral */
     uint8_t scope;               /* with ecs */
     const struct policy *policy; /* the one that chose last, or NULL: the rest is unset */
     enum choice_level level;
@@ -67,9 +83,12 @@ struct answer_note {
     uint16_t ids[ANSWERS_MAX]; /* replicas */
 };
 
+/* How large a response may be. */
+size_t answer_limit(const struct query *query, bool tcp);
+
 /* The response to `packet`, written to `room`, which has DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX
- * with asker->tcp. Returns its length, never more than the asker takes; 0: no answer is due, or
- * note->limited is LIMIT_DROP. */
+ * with asker->tcp. Returns its length, never more than the asker takes; 0: no answer is due,
+ * note->limited is LIMIT_DROP, or note->deferred: the name is to be resolved for the asker. */
 size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
               struct answer_note *note);
 

@@ -17,6 +17,7 @@ struct answering {
     struct packet packet;
     unsigned rcode;
     unsigned flags;
+    bool recursive;      /* the asker may ask for what is not ours */
     bool unsignable;     /* a signature could not be made: the answer must not be given */
     const void *subject; /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
@@ -64,5 +65,19 @@ void answer_ds(struct answering *a, const struct zone *outer, const struct zone 
                const struct name *owner);
 /* Queries for the records that are made as they are asked for: NSEC and RRSIG. */
 void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner);
+
+/* Has a policy choose for the name `owner` of the chain (NULL: the question's), and notes it. */
+void answer_choose(struct answering *a, const struct policy *policy, const struct name *owner,
+                   struct choice *choice);
+/* The one record that stands for all (RFC 8482). */
+void answer_any(struct answering *a, const struct name *owner);
+void answer_refuse(struct answering *a, enum ede why);
+
+/* ---- names that are not ours: answer_elsewhere.c ---- */
+
+/* Redirected, resolved for those who may ask, or refused. */
+void answer_elsewhere(struct answering *a, const struct name *owner);
+/* May the rest of the chain be left to who resolves for us? */
+bool answer_may_defer(const struct answering *a);
 
 #endif

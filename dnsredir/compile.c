@@ -7,6 +7,7 @@
 #include "dnsredir/denial.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/directives_proto.h"
+#include "dnsredir/directives_resolver.h"
 #include "dnsredir/pattern.h"
 
 #include <time.h>
@@ -155,7 +156,7 @@ static void find_leaves(const struct settings *s, struct policy_plan *plan)
     }
 }
 
-static struct policy *compile_policy(struct compiler *c, const struct name_row *row)
+struct policy *compile_policy(struct compiler *c, const struct name_row *row)
 {
     const struct settings *s = c->settings;
     uint16_t ids[REPLICAS_MAX];
@@ -377,6 +378,9 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
     if (!c.failed) {
         compile_zones(&c);
         compile_check_maps(&c);
+    }
+    if (!c.failed) {
+        compile_resolver(&c);
     }
     free(c.record);
 }

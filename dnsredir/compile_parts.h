@@ -37,6 +37,9 @@ static inline void compile_leave(struct compiler *c, const struct conf_at *outer
 /* The number of a replica, or -1 after a complaint. */
 int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name);
 
+/* The policy of a row; NULL after a complaint. */
+struct policy *compile_policy(struct compiler *c, const struct name_row *row);
+
 /* Regions, nearest.map, and the maps of names. */
 void compile_check_maps(struct compiler *c);
 

@@ -29,6 +29,7 @@
     X(limited_slipped,  COUNTER, "UDP answers made small for the same reason")                      \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
     X(log_dropped,      COUNTER, "Queries missing in the query log because its file was too slow")  \
+    X(unresolved,       COUNTER, "Queries for the resolver answered SERVFAIL: too many are open")    \
     X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
     X(tcp_timeouts,     COUNTER, "TCP connections closed for being idle or slow")                  \
     X(tcp_evicted,      COUNTER, "TCP connections closed to make room for others")                 \

@@ -6,6 +6,7 @@
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/directives_measured.h"
 #include "dnsredir/directives_proto.h"
+#include "dnsredir/directives_resolver.h"
 #include "dnsredir/health.h"
 #include "dnsredir/pattern.h"
 
@@ -16,7 +17,6 @@
 
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
 static const char *const later_zone[] = {"file", "updates", NULL};
-static const char *const later_root[] = {"resolver", NULL};
 
 /* "http://192.0.2.10:3129" */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
@@ -370,12 +370,16 @@ static const struct conf_directive directives[] = {
     {"nearest", CONF_MAP(nearest_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "What is known about which replica is near whom."},
     {"zones", CONF_MAP(zone_table), CONF_LIST(struct settings, zone_rows, zone_count),
-     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "What this server is authoritative for."},
+     NULL, NULL, NULL, CONF_RELOAD, "What this server is authoritative for."},
+    {"resolver", CONF_MAP(resolver_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
+     "Answers for all other names, for clients that may ask for them. By default for nobody."},
+    {"redirect", CONF_MAP(redirect_table), CONF_LIST(struct settings, redirects, redirect_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Names of others for which the resolver's clients get addresses of replicas."},
     {0},
 };
 static const struct conf_table table = {
-    .rows = directives, .later = later_root, .size = sizeof(struct settings),
-    .finish = compile_settings};
+    .rows = directives, .size = sizeof(struct settings), .finish = compile_settings};
 
 static const struct conf_option options[] = {
     {"--listen", "ADDRESS", "listen", "Take queries here; may be repeated.", NULL},
@@ -428,6 +432,7 @@ void settings_free(struct settings **settings)
         zones_free(&s->zones);
         signing_free(s);
         netmap_free(&s->nearest.map);
+        recursor_close(&s->recursor);
         for (size_t i = 0; i < s->override_count; i++) {
             netmap_free(&s->overrides[i]);
         }

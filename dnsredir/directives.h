@@ -11,6 +11,7 @@
 #include "dnsredir/answer.h"
 #include "dnsredir/load.h"
 #include "dnsredir/nearest.h"
+#include "dnsredir/recursor.h"
 #include "dnsredir/zone.h"
 
 #define WORKERS_MAX 256
@@ -63,6 +64,38 @@ struct name_row {
     struct policy *compiled;
     char **records;
     size_t record_count;
+};
+
+/* Names of others that clients of the resolver get replicas for. */
+struct redirect_row {
+    char **names;
+    size_t name_count;
+    struct name_row how; /* but for its name, map and records */
+    struct prefix *except;
+    size_t except_count;
+    struct redirect_rule rule; /* compiled */
+};
+
+/* How much the resolver takes upon itself. */
+struct resolver_limits {
+    uint64_t outstanding; /* questions at once, */
+    uint64_t per_client;  /* of them of one client */
+    uint64_t timeout_ms;
+};
+
+struct resolver_row {
+    struct prefix *allow; /* none: nobody may ask for names that are not ours */
+    size_t allow_count;
+    struct endpoint *forward;
+    size_t forward_count;
+    char *root_hints, *trust_anchor;
+    uint64_t message_cache, record_cache; /* bytes */
+    struct resolver_limits limits;
+    bool loopback;
+    struct prefix *private_addresses;
+    size_t private_count;
+    char **private_names;
+    size_t private_name_count;
 };
 
 struct zone_row {
@@ -147,6 +180,9 @@ struct settings {
         uint32_t share;   /* the same, of STANDING_ALL */
         uint64_t networks;
     } measured;
+    struct resolver_row resolver;
+    struct redirect_row *redirects;
+    size_t redirect_count;
 
     /* compiled */
     struct identity identity; /* no secret although cookies are enabled: make one */
@@ -154,7 +190,9 @@ struct settings {
     struct zones *zones;
     struct signing *signings; /* of the zones that are signed */
     struct nearest nearest;
-    struct netmap **overrides; /* of names with a map of their own */
+    struct recursion *recursion; /* NULL: for nobody */
+    struct recursor *recursor;   /* NULL: likewise, or somebody took it over */
+    struct netmap **overrides;   /* of names with a map of their own */
     size_t override_count;
 };
 

@@ -32,10 +32,13 @@ struct edns {
 /* Extended errors that are given (RFC 8914 4). */
 enum ede {
     EDE_NONE = -1,
+    EDE_OTHER = 0,
+    EDE_DNSSEC_BOGUS = 6,
     EDE_NOT_READY = 14,
     EDE_PROHIBITED = 18,
     EDE_NOT_AUTHORITATIVE = 20,
     EDE_NOT_SUPPORTED = 21,
+    EDE_NO_REACHABLE_AUTHORITY = 22,
 };
 
 /* What the OPT of a response says beside what it echoes. */

@@ -67,7 +67,8 @@ bool packet_record(struct packet *packet, const struct name *owner, struct span 
 struct packet_mark packet_mark(const struct packet *packet);
 void packet_undo(struct packet *packet, const struct packet_mark *mark);
 
-/* Writes OPT and completes the header; `flags` are FLAG_AA and FLAG_TC. Returns the length. */
+/* Writes OPT and completes the header; `flags` are any of AA, TC, RA, AD and CD. Returns the
+ * length. */
 size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags);
 
 #endif

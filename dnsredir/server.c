@@ -10,6 +10,7 @@
 #include "dnsredir/admin.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/measure.h"
+#include "dnsredir/resolver.h"
 #include "dnsredir/roster.h"
 #include "dnsredir/server_sign.h"
 #include "dnsredir/status.h"
@@ -28,6 +29,7 @@
  * administrators. */
 #define DESCRIPTORS_OWN 128
 #define DESCRIPTORS_PER_WORKER 16
+#define DESCRIPTORS_RESOLVER 300 /* two at work at a reload would be twice as many, for a while */
 
 /* One worker and its thread. */
 struct thread {
@@ -57,6 +59,7 @@ struct server {
     size_t thread_count;
     struct admin *admin;
     struct querylog *log;
+    struct resolver *resolver; /* NULL until settings want one */
     uv_timer_t collect;
     uv_signal_t signals[4];
 
@@ -99,6 +102,7 @@ static void publish_world(void *arg)
     for (size_t i = 0; i < s->settings->replica_count; i++) {
         world->slots[i] = roster_slot(s->roster, i);
     }
+    world->resolver = s->settings->recursion ? s->resolver : NULL;
     world->settings = s->settings;
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
@@ -118,6 +122,7 @@ static void publish_world(void *arg)
         .identity = &world->identity,
         .rates = &s->settings->rates,
         .signatures = world->signatures,
+        .recursion = s->settings->recursion,
     };
     publish_set(s->publish, world);
     uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
@@ -138,6 +143,18 @@ static void on_load(uv_timer_t *timer)
     resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
 }
 
+/* The thread begins when it is first wanted, and stays. */
+static void adopt_resolver(struct server *s, struct settings *settings)
+{
+    if (!settings->recursor) {
+        return;
+    }
+    if (!s->resolver) {
+        s->resolver = resolver_open();
+    }
+    resolver_adopt(s->resolver, &settings->recursor, &settings->resolver.limits);
+}
+
 /* Takes over settings and signatures: new probes, which know what the old ones knew, and a new
  * world. */
 static void adopt(struct server *s, struct settings *settings, struct signatures *signatures)
@@ -152,6 +169,7 @@ static void adopt(struct server *s, struct settings *settings, struct signatures
     s->probes = probes_new(&s->loop, settings, old, publish_world, s);
     probes_close(&old);
     measure_adopt(s->measure, settings, s->settings_worlds, s->roster, s->probes);
+    adopt_resolver(s, settings);
     publish_world(s);
     log_info("settings_loaded",
              "names=%zu prefixes=%zu networks=%zu rankings=%zu replicas=%zu "
@@ -231,6 +249,7 @@ static void on_stop(uv_async_t *async)
         udp_close(&t->udps[i]);
     }
     tcp_close(&t->tcp);
+    inbox_close(t->worker.inbox); /* after those who wait for it */
     uv_close((uv_handle_t *)async, NULL);
 }
 
@@ -253,6 +272,7 @@ static size_t connection_limit(const struct settings *settings)
     size_t limit = raise_descriptor_limit();
     size_t kept = DESCRIPTORS_OWN + settings->replica_count +
                   settings->workers * (DESCRIPTORS_PER_WORKER + 2 * settings->listen_count);
+    kept += settings->recursion ? DESCRIPTORS_RESOLVER : 0;
     size_t most = limit > kept ? (limit - kept) / settings->workers : 0;
 
     if (settings->tcp.connections <= most) {
@@ -284,6 +304,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number, size_t
     t->worker.limiter = limiter_new();
     t->worker.signer = signer_new();
     t->worker.log = s->log;
+    t->worker.inbox = inbox_open(&t->worker);
     t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
         err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
@@ -308,6 +329,7 @@ static void thread_fini(struct thread *t)
     CHECK(uv_loop_close(&t->worker.loop) == 0);
     limiter_free(&t->worker.limiter);
     signer_free(&t->worker.signer);
+    inbox_free(&t->worker.inbox);
     free(t->udps);
 }
 
@@ -420,6 +442,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .probes = s->probes,
                             .roster = s->roster,
                             .measured = measure_report(s->measure),
+                            .resolver = s->resolver,
                             .standing = &s->standing,
                             .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
@@ -461,6 +484,9 @@ static void fini(struct server *s)
 {
     for (size_t i = 0; i < s->thread_count; i++) {
         pthread_join(s->threads[i].id, NULL);
+    }
+    resolver_close(&s->resolver);
+    for (size_t i = 0; i < s->thread_count; i++) {
         thread_fini(&s->threads[i]);
     }
     querylog_close(&s->log);

@@ -79,6 +79,9 @@ static void put_metrics(const struct status *status, struct buf *out)
     }
     put_replica_metrics(status, out);
     put_measured_metrics(status, out);
+    if (status->resolver) {
+        resolver_metrics(status->resolver, out);
+    }
     metrics_head(out, PREFIX, "names", METRIC_GAUGE, "Names in all zones");
     metrics_sample(out, PREFIX, "names", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    zones_name_count(s->zones));

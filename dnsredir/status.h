@@ -6,11 +6,14 @@
 
 #include "dnsredir/counters.h"
 #include "dnsredir/measure.h"
+#include "dnsredir/resolver.h"
+#include "dnsredir/roster.h"
 
 struct status {
     const struct settings *settings;
     const struct probes *probes;
     const struct roster *roster;
+    const struct resolver *resolver;     /* NULL: none */
     const struct standing *standing;     /* by which workers choose */
     const struct signatures *signatures; /* NULL: no zone is signed */
     uint64_t now;                        /* the loop's, ms */

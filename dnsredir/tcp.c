@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dnsredir/resolver.h"
 #include "dnsredir/tcp_clients.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ struct tcp {
     struct listener *listeners;
     size_t listener_count;
     uint8_t read_room[64 << 10];
-    uint8_t answer_room[LENGTH_LEN + DNS_MESSAGE_MAX];
+    uint8_t answer_room[DNS_MESSAGE_MAX];
 };
 
 struct listener {
@@ -44,8 +45,10 @@ struct connection {
     struct ip peer;
     struct tcp_client *client; /* the peer's network */
     struct list client_link;
-    struct buf in;    /* a query that is not complete */
-    struct buf out;   /* answers not yet handed to the kernel */
+    struct buf in;   /* a query that is not complete */
+    struct buf out;  /* answers not yet handed to the kernel */
+    struct buf late; /* those that the resolver brought while `out` was being written */
+    struct list tickets;
     uv_write_t write; /* of `out`, when `writing` */
     bool writing;
     bool closing;
@@ -70,8 +73,23 @@ static void on_connection_closed(uv_handle_t *handle)
 
     buf_fini(&c->in);
     buf_fini(&c->out);
+    buf_fini(&c->late);
     free(c);
     handle_closed(tcp);
+}
+
+/* The way back to a connection that waits for the resolver, and may be closed by then. */
+struct tcp_ticket {
+    struct ticket ticket;
+    struct list link;
+    struct connection *connection; /* NULL: closed */
+};
+
+static void forget_tickets(struct connection *c)
+{
+    for (struct list *at = list_pop_front(&c->tickets); at; at = list_pop_front(&c->tickets)) {
+        list_entry(at, struct tcp_ticket, link)->connection = NULL;
+    }
 }
 
 static void connection_close(struct connection *c)
@@ -80,6 +98,7 @@ static void connection_close(struct connection *c)
         return;
     }
     c->closing = true;
+    forget_tickets(c);
     list_remove(&c->link);
     tcp_clients_leave(&c->tcp->clients, &c->client, &c->client_link);
     c->tcp->count--;
@@ -97,6 +116,7 @@ static void connection_touch(struct connection *c)
 }
 
 static void connection_read(struct connection *c);
+static void connection_flush(struct connection *c);
 
 static void on_written(uv_write_t *write, int status)
 {
@@ -113,6 +133,15 @@ static void on_written(uv_write_t *write, int status)
     }
     buf_release(&c->out);
     connection_touch(c);
+    if (buf_len(&c->late)) {
+        struct buf empty = c->out;
+        c->out = c->late;
+        c->late = empty;
+        connection_flush(c);
+        if (c->closing || c->writing) {
+            return;
+        }
+    }
     connection_read(c);
 }
 
@@ -140,6 +169,52 @@ static void connection_flush(struct connection *c)
     }
 }
 
+static void put_message(struct buf *out, const uint8_t *bytes, size_t len)
+{
+    const uint8_t head[LENGTH_LEN] = {(uint8_t)(len >> 8), (uint8_t)len};
+
+    buf_append(out, span_of(head, sizeof(head)));
+    buf_append(out, span_of(bytes, len));
+}
+
+/* Out of order (RFC 7766 6.2.1.1). A peer that reads nothing cannot have us keep it all. */
+static void on_answered(struct ticket *base, struct span answer)
+{
+    struct tcp_ticket *ticket = container_of(base, struct tcp_ticket, ticket);
+    struct connection *c = ticket->connection;
+
+    if (c) {
+        list_remove(&ticket->link);
+        put_message(c->writing ? &c->late : &c->out, (const uint8_t *)answer.at, answer.len);
+    }
+    free(ticket);
+    if (c && c->writing && buf_len(&c->late) > UNSENT_MAX) {
+        connection_close(c);
+    } else if (c && !c->writing) {
+        connection_touch(c);
+        connection_flush(c);
+    }
+}
+
+/* See defer_packet() in udp.c. */
+static size_t defer_message(struct connection *c, const struct world *world, struct span message,
+                            const struct asker *asker, const struct answer_note *note)
+{
+    struct tcp *tcp = c->tcp;
+    struct tcp_ticket *ticket = xcalloc(1, sizeof(*ticket));
+
+    ticket->ticket.answered = on_answered;
+    ticket->connection = c;
+    list_push_back(&c->tickets, &ticket->link);
+    size_t len = resolver_take(world->resolver, tcp->worker, asker, note, message, tcp->answer_room,
+                               &ticket->ticket);
+    if (len) {
+        list_remove(&ticket->link);
+        free(ticket);
+    }
+    return len;
+}
+
 /* RFC 7828 3.1: in tenths of a second. What is configured in between is told short. */
 static uint16_t keepalive_of(const struct tcp *tcp)
 {
@@ -159,13 +234,15 @@ static void answer_message(struct connection *c, const struct world *world, stru
         .now = (uint32_t)clock_wall(),
         .now_us = clock_mono_us(),
     };
-    size_t len = worker_answer(tcp->worker, world, &asker, message, tcp->answer_room + LENGTH_LEN);
+    struct answer_note note;
+    size_t len = worker_answer(tcp->worker, world, &asker, message, tcp->answer_room, &note);
 
     metric_add(&tcp->worker->counters.tcp_queries, 1);
+    if (len == 0 && note.deferred) {
+        len = defer_message(c, world, message, &asker, &note);
+    }
     if (len) {
-        tcp->answer_room[0] = (uint8_t)(len >> 8);
-        tcp->answer_room[1] = (uint8_t)len;
-        buf_append(&c->out, span_of(tcp->answer_room, len + LENGTH_LEN));
+        put_message(&c->out, tcp->answer_room, len);
     }
 }
 
@@ -263,6 +340,7 @@ static void connection_open(struct tcp *tcp, uv_stream_t *server)
     c->tcp = tcp;
     list_init(&c->link);
     list_init(&c->client_link);
+    list_init(&c->tickets);
     uv_tcp_init(&tcp->worker->loop, &c->handle);
     tcp->handles++;
     tcp->count++;
@@ -305,6 +383,9 @@ static void on_tick(uv_timer_t *timer)
         struct connection *c = list_entry(link, struct connection, link);
         if (now - c->since < least) {
             return; /* and so are all behind it */
+        }
+        if (!c->writing && !list_empty(&c->tickets)) {
+            continue; /* it waits for us */
         }
         bool busy = c->writing || buf_len(&c->in);
         if (now - c->since >= (busy ? tcp->message_ms : tcp->idle_ms)) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "dnsredir/resolver.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -71,6 +72,65 @@ struct times {
     uint64_t mono_us;
 };
 
+/* The way back to who waits for the resolver. */
+struct udp_ticket {
+    struct ticket ticket;
+    struct udp *udp;
+    struct sockaddr_storage peer;
+    socklen_t peer_len;
+    size_t control_len;
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL_MAX];
+};
+
+static void on_answered(struct ticket *base, struct span answer)
+{
+    struct udp_ticket *ticket = container_of(base, struct udp_ticket, ticket);
+    const struct udp *udp = ticket->udp;
+    union {
+        const char *from;
+        void *to;
+    } bytes = {.from = answer.at}; /* the kernel only reads it */
+    struct iovec iov = {bytes.to, answer.len};
+    struct msghdr header = {
+        .msg_name = &ticket->peer,
+        .msg_namelen = ticket->peer_len,
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = ticket->control_len ? ticket->control : NULL,
+        .msg_controllen = ticket->control_len,
+    };
+
+    if (sendmsg(udp->fd, &header, 0) < 0) {
+        metric_add(&udp->worker->counters.send_failures, 1);
+    }
+    free(ticket);
+}
+
+/* Packet `i` waits for the resolver, unless that has too much to do: returns the length of the
+ * answer that says so. */
+static size_t defer_packet(struct udp *udp, const struct world *world, unsigned i, void *room,
+                           const struct asker *asker, const struct answer_note *note)
+{
+    struct msghdr *header = &udp->in[i].msg_hdr;
+    struct udp_ticket *ticket = xcalloc(1, sizeof(*ticket));
+
+    ticket->ticket.answered = on_answered;
+    ticket->udp = udp;
+    ticket->peer = udp->peers[i];
+    ticket->peer_len = header->msg_namelen;
+    if (udp->any_address) {
+        pin_source(header);
+        memcpy(ticket->control, header->msg_control, header->msg_controllen);
+        ticket->control_len = header->msg_controllen;
+    }
+    size_t len = resolver_take(world->resolver, udp->worker, asker, note,
+                               span_of(udp->queries[i], udp->in[i].msg_len), room, &ticket->ticket);
+    if (len) {
+        free(ticket);
+    }
+    return len;
+}
+
 /* Answers packet `i`; whether there is one to send as number `n`. */
 static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n,
                           const struct times *times)
@@ -82,13 +142,18 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
         .now_us = times->mono_us,
         .limiter = udp->worker->limiter,
     };
+    struct answer_note note;
 
     if (header->msg_flags & MSG_TRUNC) {
         metric_add(&udp->worker->counters.dropped, 1);
         return false;
     }
-    size_t len = worker_answer(udp->worker, world, &asker,
-                               span_of(udp->queries[i], udp->in[i].msg_len), udp->answers[n]);
+    size_t len =
+        worker_answer(udp->worker, world, &asker, span_of(udp->queries[i], udp->in[i].msg_len),
+                      udp->answers[n], &note);
+    if (len == 0 && note.deferred) {
+        len = defer_packet(udp, world, i, udp->answers[n], &asker, &note);
+    }
     if (len == 0) {
         return false;
     }

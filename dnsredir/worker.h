@@ -12,6 +12,9 @@
 
 #include <uv.h>
 
+struct inbox;
+struct resolver;
+
 /* What is published: settings, and the standing of the moment. */
 struct world {
     struct view view;
@@ -20,6 +23,7 @@ struct world {
     uint16_t slots[REPLICAS_MAX];  /* of the counters, by replica */
     struct signatures *signatures; /* of the moment; counted */
     struct measured *measured;     /* counted by the control thread, or NULL */
+    struct resolver *resolver;     /* NULL: none; lives as long as the workers */
     struct settings *settings;     /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
 };
@@ -33,6 +37,8 @@ struct worker {
     struct limiter *limiter;
     struct signer *signer;
     struct querylog *log; /* NULL: none; ring `number` is ours */
+    struct inbox *inbox;  /* of answers by the resolver */
+    struct deferral deferral;
     struct counters counters;
 };
 
@@ -51,21 +57,25 @@ static inline uint32_t scatter(uint32_t turn)
     return turn ^ turn >> 16;
 }
 
-/* Answers one packet, counted. 0: no answer is due. Inside publish_enter(). */
+/* Answers one packet, counted. 0: no answer is due, or note->deferred: the caller hands it to the
+ * resolver. Inside publish_enter(). */
 static inline size_t worker_answer(struct worker *worker, const struct world *world,
-                                   struct asker *asker, struct span packet, void *room)
+                                   struct asker *asker, struct span packet, void *room,
+                                   struct answer_note *note)
 {
-    struct answer_note note;
-
     asker->signer = worker->signer;
     asker->turn = scatter(worker->turn++);
-    size_t len = answer(&world->view, asker, packet, room, &note);
-    counters_note(&worker->counters, &note, len);
-    for (unsigned i = 0; note.policy && i < note.picked; i++) {
-        metric_add(&worker->counters.replicas[world->slots[note.ids[i]]], 1);
+    asker->deferral = world->resolver ? &worker->deferral : NULL;
+    size_t len = answer(&world->view, asker, packet, room, note);
+    if (note->deferred) {
+        return 0;
+    }
+    counters_note(&worker->counters, note, len);
+    for (unsigned i = 0; note->policy && i < note->picked; i++) {
+        metric_add(&worker->counters.replicas[world->slots[note->ids[i]]], 1);
     }
     if (worker->log && (asker->turn >> 7) % world->settings->log.sample == 0 &&
-        !querylog_put(worker->log, worker->number, asker, &note, packet, len)) {
+        !querylog_put(worker->log, worker->number, asker, note, packet, len)) {
         metric_add(&worker->counters.log_dropped, 1);
     }
     return len;

@@ -42,13 +42,15 @@ MAY_INCLUDE = {
 # System header -> the only files (path prefixes) that may see it.
 OWNED = {
     "lmdb.h": ("cache/store/",),
-    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/measure", "dnsredir/server",
-             "dnsredir/tcp", "dnsredir/udp", "dnsredir/worker"),
+    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/inbox",
+             "dnsredir/measure", "dnsredir/resolver", "dnsredir/server", "dnsredir/tcp",
+             "dnsredir/udp", "dnsredir/worker"),
     "nghttp2/nghttp2.h": ("proxy/stream/h2",),
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
     "openssl/": ("proxy/stream/tls", "dnsredir/dnssec_key"),
     "maxminddb.h": ("dnsredir/",),
+    "unbound.h": ("dnsredir/recursor",),
 }
 
 INCLUDE = re.compile(r'#\s*include\s*(["<])([^">]+)[">]')

@@ -8,6 +8,7 @@
 
 #define REPLICAS                                                                                   \
     "replicas: [{name: fra, addresses: 192.0.2.1}, {name: nyc, addresses: 192.0.2.2}]\n"
+#define RESOLVER "resolver: {allow: [10.0.0.0/8]}\n"
 #define ZONE(names) "zones: [{name: ex, nameservers: ns.ex, names: [" names "]}]\n"
 
 Test(directives, faults_are_named)
@@ -66,7 +67,26 @@ Test(directives, faults_are_named)
         {"cookies: {previous: e5e973e5a6b2a43f48e7dc849e37bfcf}\n" ZONE(""), "needs a secret"},
         {"nsid: 01234567890123456789012345678901234567890123456789012345678901234\n" ZONE(""),
          "nsid"},
-        {"resolver: {allow: [10.0.0.0/8]}\n" ZONE(""), "\"resolver\" is not there yet"},
+        {"redirect: {names: a.example.org}\n" REPLICAS ZONE(""), "expected clients under resolver"},
+        {RESOLVER "redirect: {names: www.ex}\n" REPLICAS ZONE(""), "lies in a zone of ours"},
+        {RESOLVER "redirect: {names: \"*\"}\n" REPLICAS ZONE(""), "would be all names there are"},
+        {RESOLVER "redirect: {names: [\"*.a.b\", \"*.A.b\"]}\n" REPLICAS ZONE(""),
+         "redirected twice"},
+        {RESOLVER "redirect: {names: a.b}\n" ZONE(""), "no replicas to choose from"},
+        {RESOLVER "redirect: {names: a.b, policy: failover}\n" REPLICAS ZONE(""),
+         "failover needs an order"},
+        {RESOLVER "redirect: {names: a.b}\nreplicas: [{name: x, target: y.example}]\n" ZONE(""),
+         "expected replicas with addresses"},
+        {"listen: [\"127.0.0.1:5300\"]\nresolver: {allow: 10.0.0.0/8, forward: "
+         "\"127.0.0.1:5300\"}\n" ZONE(""),
+         "is this server itself"},
+        {"listen: [\"0.0.0.0:5300\"]\nresolver: {allow: 10.0.0.0/8, forward: "
+         "\"127.0.0.9:5300\"}\n" ZONE(""),
+         "is this server itself"},
+        {"resolver: {allow: 10.0.0.0/8, trust-anchor: /nonexistent}\n" ZONE(""),
+         "trust-anchor \"/nonexistent\" cannot be read"},
+        {"resolver: {allow: 10.0.0.0/8, trust-anchor: /etc/passwd}\n" ZONE(""),
+         "expected root-hints in master-file form, and DS or DNSKEY records in trust-anchor"},
         {"zones: [{name: ex, nameservers: ns.ex, file: ex.zone}]", "\"file\" is not there yet"},
         {REPLICAS ZONE("{name: w, policy: failover}"), "failover needs an order"},
         {REPLICAS ZONE("{name: w, policy: nearset}"), "did you mean \"nearest\"?"},

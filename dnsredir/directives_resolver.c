@@ -1,0 +1,220 @@
+#include "dnsredir/directives_resolver.h"
+
+#include "base/err.h"
+#include "base/log.h"
+
+/* ---- redirect ---- */
+
+static void check_redirect(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    const struct redirect_row *row = bound;
+    const struct name_row *how = &row->how;
+
+    if (how->weight_count && how->policy != POLICY_WEIGHTED) {
+        conf_complain(at, "weights", 0, "only policy weighted has weights");
+    } else if (how->weight_count && how->weight_count != how->replica_count) {
+        conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
+                      how->weight_count, how->replica_count);
+    }
+    if (how->policy == POLICY_FAILOVER && how->replica_count == 0) {
+        conf_complain(at, "policy", 0, "failover needs an order; expected replicas");
+    }
+}
+
+/* clang-format off */
+#define REDIRECT(member) CONF_FIELD(struct redirect_row, member)
+static const struct conf_directive redirect_directives[] = {
+    {"names", CONF_STRING, CONF_LIST(struct redirect_row, names, name_count),
+     NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
+     "Whole names; *.cdn.example.org stands for all names below cdn.example.org, however deep."},
+    {"policy", CONF_ENUM(policy_words), REDIRECT(how.policy), "nearest", NULL, NULL, CONF_RELOAD,
+     "How the replica is chosen, as under zones[].names[]."},
+    {"replicas", CONF_STRING, CONF_LIST(struct redirect_row, how.replicas, how.replica_count),
+     NULL, NULL, NULL, CONF_RELOAD, "Among which to choose; without it, all."},
+    {"weights", CONF_INT, CONF_LIST(struct redirect_row, how.weights, how.weight_count),
+     NULL, "1", "1000000000", CONF_RELOAD, "Of weighted: one for each of replicas."},
+    {"answers", CONF_INT, REDIRECT(how.answers), "0", "0", "16", CONF_RELOAD,
+     "Addresses in an answer, as under zones[].names[]."},
+    {"rotate", CONF_BOOL, REDIRECT(how.rotate), "yes", NULL, NULL, CONF_RELOAD,
+     "Turn the addresses of an answer."},
+    {"ttl", CONF_SEC, REDIRECT(how.ttl), "30s", "0", "7d", CONF_RELOAD,
+     "How long clients keep the addresses."},
+    {"except", CONF_PREFIX, CONF_LIST(struct redirect_row, except, except_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Clients that get the true answer, as those at an address of a replica always do."},
+    {0},
+};
+const struct conf_table redirect_table = {
+    .rows = redirect_directives, .size = sizeof(struct redirect_row), .finish = check_redirect};
+
+/* ---- resolver ---- */
+
+#define RESOLVER(member) CONF_FIELD(struct settings, resolver.member)
+static const struct conf_directive resolver_directives[] = {
+    {"allow", CONF_PREFIX, CONF_LIST(struct settings, resolver.allow, resolver.allow_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Clients that may ask for names in no zone of ours. Without it nobody may."},
+    {"forward", CONF_ENDPOINT(53),
+     CONF_LIST(struct settings, resolver.forward, resolver.forward_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Resolvers that are asked, such as 192.0.2.1. Without it the root's servers and those they name."},
+    {"root-hints", CONF_PATH, RESOLVER(root_hints), NULL, NULL, NULL, CONF_RELOAD,
+     "The root's servers, in master-file form. Without it those that libunbound knows."},
+    {"trust-anchor", CONF_PATH, RESOLVER(trust_anchor), NULL, NULL, NULL, CONF_RELOAD,
+     "DS or DNSKEY records, such as /usr/share/dns/root.key: answers are validated by them. Without it they are not."},
+    {"message-cache", CONF_SIZE, RESOLVER(message_cache), "16MiB", "64KiB", "64GiB", CONF_RELOAD,
+     "Memory for answers."},
+    {"record-cache", CONF_SIZE, RESOLVER(record_cache), "32MiB", "64KiB", "64GiB", CONF_RELOAD,
+     "Memory for the records in them; twice message-cache is good."},
+    {"outstanding", CONF_INT, RESOLVER(limits.outstanding), "1000", "1", "100000", CONF_RELOAD,
+     "Questions that are open at once; more are answered SERVFAIL."},
+    {"per-client", CONF_INT, RESOLVER(limits.per_client), "100", "1", "100000", CONF_RELOAD,
+     "Of them, of one client: an IPv4 address or an IPv6 /64."},
+    {"timeout", CONF_MSEC, RESOLVER(limits.timeout_ms), "5s", "100ms", "1min", CONF_RELOAD,
+     "A question without an answer by then is answered SERVFAIL."},
+    {"loopback", CONF_BOOL, RESOLVER(loopback), "no", NULL, NULL, CONF_RELOAD,
+     "Ask name servers on this machine when a delegation leads there; one in forward always may be."},
+    {"private-addresses", CONF_PREFIX,
+     CONF_LIST(struct settings, resolver.private_addresses, resolver.private_count),
+     NULL, NULL, NULL, CONF_RELOAD,
+     "Addresses that no name of others may have: they are taken out of answers, against DNS rebinding."},
+    {"private-names", CONF_STRING,
+     CONF_LIST(struct settings, resolver.private_names, resolver.private_name_count),
+     NULL, "1", "255", CONF_RELOAD, "Names that may have them all the same, with all below them."},
+    {0},
+};
+const struct conf_table resolver_table = {.rows = resolver_directives};
+/* clang-format on */
+
+/* ---- compiling ---- */
+
+static void add_redirect_name(struct compiler *c, struct redirect_row *row, size_t index)
+{
+    struct settings *s = c->settings;
+    const char *text = row->names[index];
+    struct name pattern;
+
+    if (name_parse_absolute(span_str(text), &pattern)) {
+        COMPLAIN(c, "names", index,
+                 "\"%s\" is not a domain name; expected such as *.cdn.example.org", text);
+        return;
+    }
+    if (zones_find(s->zones, &pattern).match != ZONE_NONE) {
+        COMPLAIN(c, "names", index, "\"%s\" lies in a zone of ours; expected a name of others",
+                 text);
+        return;
+    }
+    int err = recursion_redirect_add(c->arena, s->recursion, &pattern, &row->rule);
+    if (err) {
+        COMPLAIN(c, "names", index, "\"%s\" %s", text,
+                 err == ERR_BUSY ? "is redirected twice"
+                                 : "would be all names there are; expected a domain");
+    }
+}
+
+static void compile_redirect(struct compiler *c, struct redirect_row *row)
+{
+    const struct policy *policy = compile_policy(c, &row->how);
+
+    if (!policy) {
+        return;
+    }
+    if (policy->targets) {
+        COMPLAIN(c, "policy", 0,
+                 "a redirected name gets addresses; expected replicas with addresses");
+        return;
+    }
+    row->rule = (struct redirect_rule){policy, row->except, row->except_count};
+    for (size_t i = 0; i < row->name_count; i++) {
+        add_redirect_name(c, row, i);
+    }
+}
+
+/* Would a question to `to` arrive at this server again? */
+static bool is_own(const struct settings *s, const struct endpoint *to)
+{
+    struct ip ip = ip_of_sockaddr((const struct sockaddr *)&to->address);
+    static const struct ip any6, any4 = {{[10] = 0xff, [11] = 0xff}};
+
+    for (size_t i = 0; i < s->listen_count; i++) {
+        const struct sockaddr *own = (const struct sockaddr *)&s->listen[i].address;
+        struct ip at = ip_of_sockaddr(own);
+        bool any = ip_eq(&at, &any6) || ip_eq(&at, &any4);
+        bool port = memcmp((const char *)own + 2, (const char *)&to->address + 2, 2) == 0;
+        if (port && (ip_eq(&at, &ip) || (any && ip_is_v4(&ip) && ip.at[12] == 127))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void open_recursor(struct compiler *c)
+{
+    struct settings *s = c->settings;
+    const struct resolver_row *row = &s->resolver;
+    struct recursor_plan plan = {
+        .forward = row->forward,
+        .forward_count = row->forward_count,
+        .root_hints = row->root_hints,
+        .trust_anchor = row->trust_anchor,
+        .message_cache = row->message_cache,
+        .record_cache = row->record_cache,
+        .queries = row->limits.outstanding,
+        .loopback = row->loopback,
+        .private_addresses = row->private_addresses,
+        .private_count = row->private_count,
+        .private_names = row->private_names,
+        .private_name_count = row->private_name_count,
+    };
+    struct buf fault = BUF_INIT;
+    const struct conf_at *outer = compile_enter(c, "resolver", 0);
+
+    for (size_t i = 0; i < row->forward_count; i++) {
+        if (is_own(s, &row->forward[i])) {
+            COMPLAIN(c, "forward", i, "%s is this server itself", row->forward[i].text);
+        }
+    }
+    if (!c->failed && recursor_open(&plan, &fault, &s->recursor)) {
+        COMPLAIN(c, NULL, 0, "%.*s", SPAN_ARGS(buf_span(&fault)));
+    }
+    buf_fini(&fault);
+    compile_leave(c, outer);
+}
+
+/* It may be meant: behind a firewall, or for a test. */
+static void warn_if_open(const struct resolver_row *row)
+{
+    char text[PREFIX_TEXT_MAX];
+
+    for (size_t i = 0; i < row->allow_count; i++) {
+        const struct prefix *prefix = &row->allow[i];
+        if (prefix->bits == 0 || (ip_is_v4(&prefix->ip) && prefix->bits == 96)) {
+            log_warn("open_resolver", "allow=%s reason=%s", prefix_text(prefix, text),
+                     "anybody may ask, and forge whom we answer");
+        }
+    }
+}
+
+void compile_resolver(struct compiler *c)
+{
+    struct settings *s = c->settings;
+
+    if (s->resolver.allow_count == 0) {
+        if (s->redirect_count) {
+            COMPLAIN(c, "redirect", 0,
+                     "nobody may ask for names of others; expected clients under resolver.allow");
+        } else if (s->zone_count == 0) {
+            COMPLAIN(c, NULL, 0, "there is nothing to answer; expected zones, or resolver.allow");
+        }
+        return;
+    }
+    warn_if_open(&s->resolver);
+    s->recursion = recursion_new(c->arena, s->resolver.allow, s->resolver.allow_count, s->replicas,
+                                 s->replica_count);
+    for (size_t i = 0; i < s->redirect_count; i++) {
+        const struct conf_at *outer = compile_enter(c, "redirect", i);
+        compile_redirect(c, &s->redirects[i]);
+        compile_leave(c, outer);
+    }
+    open_recursor(c);
+}
