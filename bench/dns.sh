@@ -6,7 +6,8 @@
 # server by server so that a noisy minute hits all of them. Prints server CPU per query, from /proc,
 # and what part of it is the program's own (user). "limit" answers with canned bytes, 32 a system
 # call: what this kernel takes.
-# Settings: ROUNDS (5), SECONDS_EACH (4), PEERS.
+# "resolver": dnsperf without a client subnet. "subnets": a query for each of the 20,000 networks in
+# turn; each answer is looked at. Settings: ROUNDS (5), SECONDS_EACH (4), PEERS.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tests/lib/ports.sh"
@@ -128,6 +129,11 @@ limit() {
     exec "$build/bench/udp" "$1"
 }
 
+ask() { # PEER: the address for a client in 10.3.4.0/24
+    dig @127.0.0.1 -p "${port[$1]}" +short +tries=1 +time=1 +subnet=10.3.4.0/24 www.bench.example |
+        grep -v '^;' || true
+}
+
 start() { # PEER
     mkdir "$dir/$1"
     (
@@ -135,8 +141,15 @@ start() { # PEER
         "$1" "${port[$1]}" >log 2>&1
     ) &
     pid[$1]=$!
-    await_port "127.0.0.1:${port[$1]}" "${pid[$1]}" ||
-        { tail "$dir/$1/log"; echo "$1 did not start"; exit 1; }
+    for ((try = 0; ; try++)); do
+        [ -z "$(ask "$1")" ] || break
+        if [ $try = 100 ] || ! kill -0 "${pid[$1]}" 2>/dev/null; then
+            tail "$dir/$1/log"
+            echo "$1 did not start"
+            exit 1
+        fi
+        sleep 0.1
+    done
     for task in "/proc/${pid[$1]}/task/"*; do
         taskset -cp 0 "${task##*/}" >/dev/null
     done
@@ -146,12 +159,11 @@ cpu() { # PID: "user kernel" in clock ticks
     sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12, $13 }'
 }
 
-measure() { # ROUND PEER WORLD dnsperf's arguments: one line, CPU in µs per query
+measure() { # ROUND PEER WORLD COMMAND…, the load: one line, CPU in µs per query
     local round=$1 peer=$2 world=$3 before after answered
     shift 3
     before=$(cpu "${pid[$peer]}")
-    answered=$(taskset -c 1 dnsperf -s 127.0.0.1 -p "${port[$peer]}" -d "$dir/queries" -l "$seconds" \
-        -q 100 -c 8 "$@" 2>&1 | sed -n 's/.*Queries completed: *\([0-9]*\).*/\1/p')
+    answered=$("$@" | tee -a "$dir/loads-$peer" | sed -n 's/.*Queries completed: *\([0-9]*\).*/\1/p; s/ answered.*//p')
     after=$(cpu "${pid[$peer]}")
     echo "$before $after $answered" |
         awk -v tick="$(getconf CLK_TCK)" -v s="$seconds" -v w="$round $world $peer" '{
@@ -166,23 +178,23 @@ for i in "${!peers[@]}"; do
     start "${peers[$i]}"
 done
 for peer in "${peers[@]}"; do
-    [ "$peer" != limit ] || continue
-    got=$(dig @127.0.0.1 -p "${port[$peer]}" +short +subnet=10.3.4.0/24 www.bench.example)
+    got=$(ask "$peer")
     [ "$got" = 192.0.2.13 ] || { echo "$peer answers '$got', not 192.0.2.13"; exit 1; }
 done
 
 echo "round world server total-µs user-µs queries/s"
 for ((round = 1; round <= rounds; round++)); do
     for peer in "${peers[@]}"; do
-        measure $round "$peer" resolver
+        measure $round "$peer" resolver taskset -c 1 dnsperf -s 127.0.0.1 -p "${port[$peer]}" \
+            -d "$dir/queries" -l "$seconds" -q 100 -c 8
     done
-    for peer in "${peers[@]}"; do # 10.ROUND.1.0/24
-        measure $round "$peer" subnet -E "8:00011800$(printf 0a%02x01 $round)"
+    for peer in "${peers[@]}"; do
+        measure $round "$peer" subnets taskset -c 1 "$build/bench/ecsload" "${port[$peer]}" "$seconds"
     done
 done
 echo
 echo "medians: world server total-µs user-µs queries/s, total and user as multiples of larder"
-for world in resolver subnet; do
+for world in resolver subnets; do
     for peer in "${peers[@]}"; do
         for column in 4 5 6; do
             awk -v w=$world -v p="$peer" -v c=$column '$2 == w && $3 == p { print $c }' \
@@ -191,3 +203,6 @@ for world in resolver subnet; do
     done
 done | awk '$2 == "larder" { all[$1] = $3; user[$1] = $4 }
     { printf "%s  %.2f  %.2f\n", $0, all[$1] ? $3 / all[$1] : 0, user[$1] ? $4 / user[$1] : 0 }'
+for peer in "${peers[@]}"; do
+    [ "$peer" = limit ] || sed -n 's/.* answered, \([1-9].*\)/\1/p' "$dir/loads-$peer" | sed "s/^/$peer: /"
+done
