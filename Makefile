@@ -8,7 +8,8 @@
 #   make stress        the store against kill -9, power loss, failing calls, damage; and every
 #                      randomised test with fresh seeds: minutes
 #   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
-#   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server
+#   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server;
+#                      answers beside gdnsd, Knot, PowerDNS
 #   make install-deps  every package the targets above would install
 #
 # VARIANT=asan|tsan|clang|release  builds and tests in build-VARIANT with other settings.
@@ -91,6 +92,7 @@ bench: build
 	@$(PACKAGES) build run bench
 	@bench/hits.sh build-release
 	@bench/h2.py build-release
+	@bench/dns.sh build-release
 
 install-deps:
 	@$(PACKAGES) build run test check real bare bench
