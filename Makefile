@@ -25,7 +25,7 @@ FLAGS_clang := -Dwerror=true
 # A hit takes a tenth fewer instructions when small functions are inlined across files.
 FLAGS_release := --buildtype=release -Db_lto=true -Dtests=false
 FLAGS_asan := -Db_sanitize=address,undefined -Db_lundef=false
-FLAGS_tsan := -Db_sanitize=thread -Db_lundef=false
+FLAGS_tsan := -Db_sanitize=thread -Db_lundef=false -Dunit=false
 NEEDS_asan := check
 NEEDS_tsan := check
 NEEDS_clang := check
