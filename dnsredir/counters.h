@@ -6,6 +6,7 @@
 
 #include "base/metrics.h"
 #include "dnsredir/answer.h"
+#include "dnsredir/latency.h"
 
 /* clang-format off */
 #define DNS_COUNTERS(X)                                                                            \
@@ -45,6 +46,7 @@ struct counters {
     metric_value signatures[SIGNED_HOWS]; /* by how they came to be */
     metric_value policies[POLICY_KINDS];  /* steered answers by policy */
     metric_value replicas[REPLICAS_MAX];  /* answers with each, by its slot */
+    struct latency latency;               /* of UDP queries, each as long as its batch */
     struct histogram batch; /* from reading a batch of UDP queries to having sent its answers */
 };
 

@@ -79,6 +79,9 @@ static void put_metrics(const struct status *status, struct buf *out)
     }
     put_replica_metrics(status, out);
     put_measured_metrics(status, out);
+    latency_write(out, PREFIX "answer_seconds",
+                  "Of UDP queries, from being read to being answered: as long as their whole batch",
+                  status->counters, status->counter_count, offsetof(struct counters, latency));
     if (status->resolver) {
         resolver_metrics(status->resolver, out);
     }

@@ -206,7 +206,9 @@ static bool answer_batch(struct udp *udp, const struct world *world)
         count += answer_packet(udp, world, i, count, &times);
     }
     send_answers(udp, count);
-    histogram_observe(&udp->worker->counters.batch, clock_mono_us() - times.mono_us);
+    uint64_t took = clock_mono_us() - times.mono_us;
+    histogram_observe(&udp->worker->counters.batch, took);
+    latency_observe(&udp->worker->counters.latency, took, count);
     return n == BATCH;
 }
 
