@@ -125,7 +125,14 @@ int verb_dns(const struct ctl_options *options)
     struct ctl_options mine = *options;
 
     mine.admin = options->admin ? options->admin : DNS_ADMIN;
-    return ask(&mine, &question);
+    if (options->operand_count == 0) {
+        return ask(&mine, &question);
+    }
+    if (options->operand_count != 2 || strcmp(options->operand, "explain") != 0) {
+        fprintf(stderr, "larderctl: dns takes nothing, or: explain NAME\n");
+        return CTL_USAGE;
+    }
+    return verb_dns_explain(options, mine.admin);
 }
 
 /* Names of replicas are any text; what is not plain is refused rather than escaped. */

@@ -54,13 +54,18 @@ static const struct verb verbs[] = {
      "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
      "URL", verb_explain, false},
-    {"dns", "larderctl dns [--admin ADDRESS] [--json]", "What larder-dns is doing.",
+    {"dns", "larderctl dns [explain NAME] [--json]", "What larder-dns is doing, and why.",
      "Asks the admin listener of larder-dns about its replicas: their state, why and since when,\n"
      "their share of the answers, their load, and whether they are too full for some clients.\n\n"
+     "With explain NAME: why a client gets the replica it gets: which map and prefix decided, in "
+     "what\n"
+     "order the replicas stood, why any was passed over, and the answer.\n\n"
+     "  --client PREFIX  of explain: the client's address or network\n"
+     "  --type TYPE      of explain: A by default, AAAA, TYPE65, ...\n"
      "  --admin ADDRESS  where it listens: 127.0.0.1:3130 (the default)\n"
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
-     NULL, verb_dns, false},
+     "explain NAME", verb_dns, true},
     {"drain", "larderctl drain REPLICA [--admin ADDRESS]", "No more clients for a replica.",
      "Has larder-dns give the replica to nobody while others are up: it is empty within the ttl "
      "of\n"
@@ -131,6 +136,9 @@ static const char **value_of(struct ctl_options *options, const char *word)
     if (strcmp(word, "--client") == 0) {
         return &options->client;
     }
+    if (strcmp(word, "--type") == 0) {
+        return &options->type;
+    }
     if (strcmp(word, "--rate") == 0) {
         return &options->rate;
     }
@@ -156,9 +164,9 @@ static int take_operand(struct ctl_options *options, const char *word)
 /* One argument behind the verb. *i is at it and is left at the last one used. */
 static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
 {
-    static const char *const known[] = {"--admin",  "--json",   "--proxy",  "--dns",
-                                        "--method", "--client", "--header", "--segments",
-                                        "--online", "--rate",   "--config", "--help"};
+    static const char *const known[] = {
+        "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
+        "--segments", "--online", "--rate",  "--config", "--type",   "--help"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
 

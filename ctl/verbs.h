@@ -26,6 +26,7 @@ struct ctl_options {
     const char *config;                 /* of `verify`; NULL: the default */
     const char *rate;                   /* of `verify`, as it is written; NULL: the default */
     const char *method, *client;        /* of `explain`; NULL: GET, nobody in particular */
+    const char *type;                   /* of `dns explain`; NULL: A */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
     enum ctl_program program; /* whose configuration */
@@ -39,6 +40,13 @@ int verb_check(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
 int verb_dns(const struct ctl_options *options);
 int verb_drain(const struct ctl_options *options); /* and undrain */
+
+/* `dns explain NAME`: the name is the second operand. */
+int verb_dns_explain(const struct ctl_options *options, const char *admin);
+/* What it shows, from the JSON of larder-dns. ERR_SYNTAX: it is none. Pure. */
+int dns_explain_render(struct span json, struct buf *out);
+/* The question, percent-encoded and ended by NUL. Pure. */
+void dns_explain_path(const struct ctl_options *options, const char *name, struct buf *out);
 
 /* The table that `dns` shows, from the JSON of larder-dns. ERR_SYNTAX: it is none. Pure. */
 int dns_render(struct span json, struct buf *out);

@@ -152,6 +152,17 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
     }
 }
 
+static void note_trace(const struct answering *a, const struct policy *policy,
+                       const struct name *owner, const struct choice_input *input)
+{
+    struct answer_trace *trace = a->asker->trace;
+
+    trace->chosen = true;
+    trace->policy = policy;
+    trace->input = *input;
+    trace->name = owner ? *owner : a->query->name;
+}
+
 void answer_choose(struct answering *a, const struct policy *policy, const struct name *owner,
                    struct choice *choice)
 {
@@ -167,6 +178,9 @@ void answer_choose(struct answering *a, const struct policy *policy, const struc
     a->note->measured = false;
     locate(a, policy, &input);
     choose(policy, &input, choice);
+    if (a->asker->trace) {
+        note_trace(a, policy, owner, &input);
+    }
     a->note->policy = policy;
     a->note->level = choice->level;
     a->note->spilled = choice->spilled;

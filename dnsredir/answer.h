@@ -49,17 +49,26 @@ struct deferral {
     uint8_t cookie[COOKIE_SERVER_LEN];
 };
 
+/* How the last choice came about, for people. */
+struct answer_trace {
+    bool chosen; /* the rest is set */
+    const struct policy *policy;
+    struct choice_input input;
+    struct name name; /* whose policy it was: the question's, or where a CNAME led */
+};
+
 /* Who asks, and how. */
 struct asker {
     struct ip ip;
     bool tcp;
-    uint16_t keepalive;        /* with tcp: how long it may be idle, in tenths of a second */
-    uint32_t now;              /* seconds since 1970, for cookies */
-    uint64_t now_us;           /* monotonic, for the limiter and the signer */
-    struct limiter *limiter;   /* NULL: no limits */
-    struct signer *signer;     /* NULL: nothing is signed but what is ready */
-    uint32_t turn;             /* different for each query in all of its bits */
-    struct deferral *deferral; /* NULL: nobody resolves what is not ours */
+    uint16_t keepalive;         /* with tcp: how long it may be idle, in tenths of a second */
+    uint32_t now;               /* seconds since 1970, for cookies */
+    uint64_t now_us;            /* monotonic, for the limiter and the signer */
+    struct limiter *limiter;    /* NULL: no limits */
+    struct signer *signer;      /* NULL: nothing is signed but what is ready */
+    uint32_t turn;              /* different for each query in all of its bits */
+    struct deferral *deferral;  /* NULL: nobody resolves what is not ours */
+    struct answer_trace *trace; /* NULL: nobody wants to know */
 };
 
 /* What happened, for counters and logs. */

@@ -162,3 +162,30 @@ int geo_each(const char *path, geo_visit *visit, void *arg, const char **what)
     MMDB_close(&db);
     return err;
 }
+
+bool geo_find(const char *path, const struct ip *ip, struct prefix *out)
+{
+    struct sockaddr_storage address;
+    MMDB_s db;
+    double degrees;
+    int err = MMDB_SUCCESS;
+
+    if (MMDB_open(path, MMDB_MODE_MMAP, &db) != MMDB_SUCCESS) {
+        return false;
+    }
+    ip_to_sockaddr(ip, 0, &address);
+    MMDB_lookup_result_s hit = MMDB_lookup_sockaddr(&db, (struct sockaddr *)&address, &err);
+    bool found = err == MMDB_SUCCESS && hit.found_entry &&
+                 get_degrees(&hit.entry, "latitude", &degrees) &&
+                 get_degrees(&hit.entry, "longitude", &degrees);
+    unsigned bits = hit.netmask + (ip_is_v4(ip) && db.metadata.ip_version == 4 ? 96u : 0u);
+    MMDB_close(&db);
+    if (!found || bits > 128) {
+        return false;
+    }
+    *out = (struct prefix){*ip, (uint8_t)bits};
+    for (unsigned bit = bits; bit < 128; bit++) {
+        out->ip.at[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+    }
+    return true;
+}

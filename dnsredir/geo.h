@@ -18,4 +18,7 @@ typedef void geo_visit(void *arg, const struct prefix *network, uint32_t record,
  * ERR_IO or ERR_CORRUPT and *what names the fault (static text). */
 int geo_each(const char *path, geo_visit *visit, void *arg, const char **what);
 
+/* The network of the database that has `ip` and a location. Opens the file anew: for people. */
+bool geo_find(const char *path, const struct ip *ip, struct prefix *out);
+
 #endif

@@ -425,6 +425,10 @@ int nearest_build(struct nearest_builder *b, struct buf *errors, struct nearest 
     out->rankings = (const struct ranking **)(void *)arena_alloc(b->arena, rankings.len);
     memcpy(out->rankings, rankings.at, rankings.len);
     out->ranking_count = b->ranking_count;
+    out->prefixes = arena_alloc(b->arena, b->prefixes.count * sizeof(*out->prefixes));
+    for (size_t i = 0; i < b->prefixes.count; i++) {
+        out->prefixes[i] = b->prefixes.at[i].prefix;
+    }
     out->prefix_count = b->prefixes.count;
     out->network_count = b->networks.count;
     out->map = netmap_new(b->prefixes.at, b->prefixes.count, b->networks.at, b->networks.count);

@@ -18,6 +18,7 @@ struct nearest {
     const struct ranking **rankings; /* by the values of the map */
     size_t ranking_count;
     size_t prefix_count, network_count; /* of the map, of the database */
+    struct prefix *prefixes;            /* of the map, for people who ask */
 };
 
 struct nearest_builder;

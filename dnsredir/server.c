@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/directives_dnssec.h"
+#include "dnsredir/explain.h"
 #include "dnsredir/measure.h"
 #include "dnsredir/resolver.h"
 #include "dnsredir/roster.h"
@@ -448,6 +449,10 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .now = uv_now(&s->loop),
                             .counters = counters,
                             .counter_count = s->thread_count};
+    if (span_eq(path, SPAN("/explain"))) {
+        const struct world *world = publish_current(s->publish);
+        return explain_page(&status, &world->view, query, out);
+    }
     return status_page(&status, path, query, out);
 }
 

@@ -119,6 +119,15 @@ static const char *reason_of(const struct status *status, const struct probe_rep
     return report->fault;
 }
 
+const char *status_state(const struct status *status, size_t replica, const char **reason)
+{
+    struct probe_report report = probes_report(status->probes, replica);
+    struct roster_report more = roster_report(status->roster, status->probes, status->now, replica);
+
+    *reason = reason_of(status, &report, &more, replica);
+    return state_word(&report, more.draining);
+}
+
 /* Its part in all answers so far, and what decides what it gets from now on. */
 static void add_share(const struct status *status, size_t replica, json_t *row)
 {
@@ -162,12 +171,11 @@ static json_t *replicas_json(const struct status *status)
 
     for (size_t i = 0; i < status->settings->replica_count; i++) {
         const struct replica *replica = &status->settings->replicas[i];
-        struct probe_report report = probes_report(status->probes, i);
-        struct roster_report more = roster_report(status->roster, status->probes, status->now, i);
-        json_t *row = json_pack("{s:s, s:s, s:s?, s:I}", "name", replica->name, "state",
-                                state_word(&report, more.draining), "reason",
-                                reason_of(status, &report, &more, i), "capacity",
-                                (json_int_t)status->settings->replica_rows[i].capacity);
+        const char *reason;
+        const char *state = status_state(status, i, &reason);
+        json_t *row =
+            json_pack("{s:s, s:s, s:s?, s:I}", "name", replica->name, "state", state, "reason",
+                      reason, "capacity", (json_int_t)status->settings->replica_rows[i].capacity);
         json_t *addresses = json_array();
         for (size_t n = 0; n < replica->address_count; n++) {
             char text[IP_TEXT_MAX];

@@ -26,4 +26,7 @@ struct status {
 const char *status_page(const struct status *status, struct span path, struct span query,
                         struct buf *out);
 
+/* "up", "down", ..., and why (static text; NULL: there is nothing to say). */
+const char *status_state(const struct status *status, size_t replica, const char **reason);
+
 #endif

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The resolver of larder-dns, and its redirection: dns_resolver.py BUILD
+"""The resolver of larder-dns, its redirection and its explanations: dns_resolver.py BUILD
 
 Upstream is a name server of this process, which answers by the name it is asked for: a count of
 its questions, slowly, never, with what no client must see, or with records by the hundred.
 """
 import atexit
 import http.server
+import json
 import pathlib
 import shutil
 import socket
@@ -27,6 +28,7 @@ workers: 2
 replicas:
   - {{ name: fra, addresses: [127.0.0.1] }}
   - {{ name: nyc, addresses: [127.0.0.41] }}
+  - {{ name: sin, addresses: ["2001:db8::1"], drain: yes }}
 nearest: {{ map: [{{ prefix: 127.0.0.0/16, replica: fra }}, {{ prefix: 127.1.0.0/16, replica: [nyc, fra] }}] }}
 resolver:
   allow: [127.0.0.0/16]
@@ -193,6 +195,11 @@ class Server:
                 if line.startswith(f"larder_dns_{name} "):
                     return float(line.split()[1])
         return None
+
+    def explain(self, *arguments):
+        command = [self.build / "ctl/larderctl", "dns", "explain", *arguments, "--admin",
+                   f"127.0.0.1:{self.admin}"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def close(self):
         self.process.terminate()
@@ -439,6 +446,35 @@ def check_floods(build, folder, upstream):
     server.close()
 
 
+def check_explain(server):
+    text = server.explain("www.ours.example", "--client", "127.1.2.0/24")
+    page = text.stdout
+    for part in ["nearest.map, 127.1.0.0/16", "/16", "nyc", "given", "not needed",
+                 "www.ours.example. 30 A 127.0.0.41", "ours.example.: the name", "scope 16"]:
+        expect(f"explain says {part}", text.returncode == 0 and part in page, page + text.stderr)
+    page = json.loads(server.explain("v.cdn.example", "--client", "127.0.0.9", "--json").stdout)
+    expect("a redirected name", page["redirected"] and
+           page["answer"]["records"][0]["data"] == "127.0.0.1", page)
+    expect("why a replica is not a candidate",
+           [row["why"] for row in page["candidates"] if row["replica"] == "sin"] ==
+           ["it has no address of the family"], page)
+    page = json.loads(server.explain("v.cdn.example", "--client", "127.0.0.9", "--type", "AAAA",
+                                     "--json").stdout)
+    expect("only a draining one has the family", page["level"] == "only draining ones are up" and
+           page["candidates"][0]["verdict"] == "given", page)
+    page = server.explain("v.cdn.example", "--client", "127.0.0.1").stdout
+    expect("the replica itself", "what the resolver finds" in page, page)
+    urllib.request.urlopen(urllib.request.Request(
+        f"http://127.0.0.1:{server.admin}/drain?replica=nyc", method="POST"))
+    page = server.explain("www.ours.example", "--client", "127.1.2.0/24").stdout
+    expect("who was passed over, and why", "passed over: draining: drained by larderctl" in page and
+           "127.0.0.1" in page, page)
+    expect("it is what dig gets", server.short("+subnet=127.1.2.0/24", "www.ours.example") ==
+           ["127.0.0.1"])
+    bad = server.explain("www..example")
+    expect("a name that is none", bad.returncode == 2 and "domain name" in bad.stderr, bad.stderr)
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     larder.need(build / "dnsredir/larder-dns")
@@ -454,6 +490,8 @@ def main():
         check_proxy(build, folder, server)
         check_order(server, upstream)
         check_reload(server, upstream)
+        check_explain(server)
+        expect("latency is counted", server.metric("answer_seconds_count") > 0)
         server.close()
         check_floods(build, folder, upstream)
         check_loop(build, folder)
