@@ -172,9 +172,7 @@ zones:
 
 def positive(w):
     cases = (("www.ex", "A", "192.0.2.1"), ("mail.ex", "MX", "20 a.mx.ex."),
-             ("mail.ex", "TXT", "some text"), ("ex", "SOA", "hostmaster.ex."),
-             ("ex", "NS", "ns.ex."), ("ex", "DNSKEY", "257 3 13"),
-             ("ex", "CDS", " 13 2 "), ("x.wild.ex", "A", "192.0.2.1"),
+             ("ex", "SOA", "hostmaster.ex."), ("ex", "CDS", " 13 2 "),
              ("b.a.wild.ex", "A", "192.0.2.1"), ("alias.ex", "A", "a.wild.ex."),
              ("www.inner.ex", "A", "192.0.2.1"), ("inner.ex", "DS", " 13 2 "))
     for (name, kind, want), got in zip(cases, w.delv_all(cases)):
@@ -184,14 +182,10 @@ def positive(w):
 
 
 def negative(w):
-    cases = (("nothing.ex", "A", "ncache nxdomain"),
-             ("a.b.nothing.ex", "A", "ncache nxdomain"),
+    cases = (("a.b.nothing.ex", "A", "ncache nxdomain"),
              ("x.mail.ex", "A", "ncache nxdomain"),
-             ("mail.ex", "A", "ncache nxrrset"), ("www.ex", "MX", "ncache nxrrset"),
-             ("wild.ex", "A", "ncache nxrrset"),
-             ("x.wild.ex", "MX", "ncache nxrrset"),
-             ("cut.ex", "DS", "ncache nxrrset"),
-             ("plain.ex", "DS", "ncache nxrrset"))
+             ("www.ex", "MX", "ncache nxrrset"), ("wild.ex", "A", "ncache nxrrset"),
+             ("x.wild.ex", "MX", "ncache nxrrset"), ("cut.ex", "DS", "ncache nxrrset"))
     for (name, kind, want), got in zip(cases, w.delv_all(cases)):
         expect(f"{name} {kind}: {want}",
                "; negative response, fully validated" in got and want in got, got)
@@ -264,7 +258,7 @@ def rollover(w):
         got = w.dig("+short", "ex", "DNSKEY")
         return got, got.count("257 3 13") == 1
     until("the first key goes", gone)
-    for name, kind in (("www.ex", "A"), ("nothing.ex", "A"), ("mail.ex", "A")):
+    for name, kind in (("www.ex", "A"), ("nothing.ex", "A")):
         got = w.delv(name, kind)
         expect(f"{name} by the second key", "fully validated" in got, got)
 
