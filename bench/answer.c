@@ -147,7 +147,8 @@ int main(int argc, char **argv)
 
     memset(&standing.open, 0xff, sizeof(standing.open));
     standing.alive = standing.open;
-    struct signatures *signatures = signatures_new(settings->zones, 0, SIGNATURES_MAX, 1);
+    const struct signatures_plan plan = {.most = SIGNATURES_MAX, .rate = 1};
+    struct signatures *signatures = signatures_new(settings->zones, &plan);
     struct identity identity = {.cookies = {1, {{1, 2}}}};
     struct view view = {
         .zones = settings->zones,

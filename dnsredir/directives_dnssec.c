@@ -160,8 +160,12 @@ void settings_ds(const struct settings *settings, struct buf *out)
     zones_each(settings->zones, put_ds, out);
 }
 
-struct signatures *settings_sign(const struct settings *settings)
+struct signatures *settings_sign(const struct settings *settings, const struct signatures *old)
 {
-    return signatures_new(settings->zones, (uint32_t)clock_wall(), SIGNATURES_MAX,
-                          settings->dnssec.rate);
+    const struct signatures_plan plan = {.now = (uint32_t)clock_wall(),
+                                         .most = SIGNATURES_MAX,
+                                         .rate = settings->dnssec.rate,
+                                         .old = old};
+
+    return signatures_new(settings->zones, &plan);
 }

@@ -18,8 +18,8 @@ void signing_free(struct settings *settings);
 /* The DS record of every key of every signed zone, as lines of a master file. */
 void settings_ds(const struct settings *settings, struct buf *out);
 
-/* Makes what the settings' zones need to be answered. NULL: none is signed. Takes seconds for many
- * names; any thread. */
-struct signatures *settings_sign(const struct settings *settings);
+/* Makes what the settings' zones need to be answered, but for what is right in `old` (NULL: none).
+ * NULL: no zone is signed. Takes seconds for many names; any thread. */
+struct signatures *settings_sign(const struct settings *settings, const struct signatures *old);
 
 #endif

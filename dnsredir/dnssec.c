@@ -141,17 +141,29 @@ void dnssec_gather(const uint8_t *const *records, unsigned count, size_t record_
 
 /* ---- signatures ---- */
 
-int dnssec_sign(const struct signable *what, uint32_t now, struct signature *out)
+/* From inception to expiration: the same for a set whenever it is signed. */
+static uint32_t lifetime(const struct signable *what)
 {
+    uint32_t validity = what->zone->validity;
     uint8_t id[DNSSEC_ID_LEN];
     uint32_t jitter;
-    size_t len;
 
     dnssec_id(what, id);
     memcpy(&jitter, id, sizeof(jitter));
+    return DNSSEC_SKEW + validity - jitter % (validity / JITTER_PART + 1);
+}
+
+bool dnssec_is_dated(const struct signable *what, const struct signature *signature)
+{
+    return signature->expiration - signature->inception == lifetime(what);
+}
+
+int dnssec_sign(const struct signable *what, uint32_t now, struct signature *out)
+{
+    size_t len;
+
     out->inception = now - DNSSEC_SKEW;
-    out->expiration =
-        now + what->zone->validity - jitter % (what->zone->validity / JITTER_PART + 1);
+    out->expiration = out->inception + lifetime(what);
     uint8_t *bytes = dnssec_canonical(what, out, &len);
     int err = dnssec_key_sign(what->key, span_of(bytes, len), out->bytes);
     free(bytes);

@@ -46,6 +46,9 @@ void dnssec_id(const struct signable *what, uint8_t id[DNSSEC_ID_LEN]);
  * once. 0 or ERR_IO. */
 int dnssec_sign(const struct signable *what, uint32_t now, struct signature *out);
 
+/* Has it the dates that dnssec_sign() would have given it when it was made? */
+bool dnssec_is_dated(const struct signable *what, const struct signature *signature);
+
 /* How many seconds it is still good for; 0 when it is not, or not yet. */
 uint32_t dnssec_left(const struct signature *signature, uint32_t now);
 

@@ -67,7 +67,7 @@ struct server {
     uv_work_t work; /* a reload: everything below is the work's while it runs */
     bool reloading, reload_again, stopping;
     struct settings *loaded;
-    struct signatures *loaded_signatures;
+    struct signatures *loaded_signatures, *loaded_from;
     struct buf errors;
 };
 
@@ -186,7 +186,7 @@ static void reload_work(uv_work_t *work)
 {
     struct server *s = container_of(work, struct server, work);
     if (settings_load(s->argc, s->argv, &s->errors, NULL, &s->loaded) == 0) {
-        s->loaded_signatures = settings_sign(s->loaded);
+        s->loaded_signatures = settings_sign(s->loaded, s->loaded_from);
     }
 }
 
@@ -205,6 +205,7 @@ static void reload_done(uv_work_t *work, int status)
     struct server *s = container_of(work, struct server, work);
 
     s->reloading = false;
+    signatures_unref(&s->loaded_from);
     if (s->stopping) {
         settings_free(&s->loaded);
         signatures_unref(&s->loaded_signatures);
@@ -235,6 +236,7 @@ static void reload_begin(struct server *s)
     s->reload_again = s->reloading;
     if (!s->reloading) {
         s->reloading = true;
+        s->loaded_from = signatures_ref(s->resign.current);
         notify_reloading();
         CHECK(uv_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
     }
@@ -464,7 +466,7 @@ static int start(struct server *s)
     uv_timer_init(&s->loop, &s->load);
     s->roster = roster_new();
     s->measure = measure_new(&s->loop, publish_world, s);
-    adopt(s, s->settings, settings_sign(s->settings));
+    adopt(s, s->settings, settings_sign(s->settings, NULL));
     uv_timer_start(&s->load, on_load, LOAD_MS, LOAD_MS);
     watch_signal(s, 0, SIGTERM, on_end_signal);
     watch_signal(s, 1, SIGINT, on_end_signal);

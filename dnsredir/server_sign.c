@@ -18,7 +18,7 @@ static void on_work(uv_work_t *work)
 {
     struct resign *resign = container_of(work, struct resign, work);
 
-    resign->fresh = settings_sign(resign->settings);
+    resign->fresh = settings_sign(resign->settings, NULL);
 }
 
 static void on_done(uv_work_t *work, int status)

@@ -16,11 +16,11 @@ struct entry {
 
 struct signatures {
     unsigned count; /* of owners */
-    size_t used, most;
+    size_t used;
     size_t mask; /* entries: a power of two, at most half full */
     struct entry *entries;
     uint64_t rate;
-    uint32_t made;
+    uint32_t made;     /* the oldest */
     uint32_t validity; /* the shortest */
 };
 
@@ -70,11 +70,33 @@ const struct signature *signatures_find(const struct signatures *signatures,
 
 /* ---- making them ---- */
 
-static void add_with(struct signatures *s, const struct signable *what)
+struct making {
+    struct signatures *to;
+    const struct signatures_plan *plan;
+    bool reused;
+};
+
+/* Takes it from those before, if they are not due themselves. */
+static bool reuse(struct making *m, const struct signable *what, const uint8_t id[DNSSEC_ID_LEN],
+                  struct signature *out)
 {
+    const struct signatures *old = m->plan->old;
+    const struct signature *before = old ? signatures_find(old, id) : NULL;
+
+    if (!before || signatures_due(old, m->plan->now) || !dnssec_is_dated(what, before)) {
+        return false;
+    }
+    *out = *before;
+    m->reused = true;
+    return true;
+}
+
+static void add_with(struct making *m, const struct signable *what)
+{
+    struct signatures *s = m->to;
     uint8_t id[DNSSEC_ID_LEN];
 
-    if (s->used == s->most) {
+    if (s->used == m->plan->most) {
         return;
     }
     if (2 * (s->used + 1) > s->mask) {
@@ -85,7 +107,8 @@ static void add_with(struct signatures *s, const struct signable *what)
     if (!is_free(entry)) {
         return;
     }
-    if (dnssec_sign(what, s->made, &entry->signature)) {
+    if (!reuse(m, what, id, &entry->signature) &&
+        dnssec_sign(what, m->plan->now, &entry->signature)) {
         entry->signature = (struct signature){0};
         return;
     }
@@ -93,26 +116,26 @@ static void add_with(struct signatures *s, const struct signable *what)
     s->used++;
 }
 
-static void add(struct signatures *s, const struct signing *zone, const struct name *owner,
+static void add(struct making *m, const struct signing *zone, const struct name *owner,
                 const struct rrset *set)
 {
     for (unsigned i = 0; i < (dnssec_is_of_keys(set->type) ? zone->key_count : 1); i++) {
-        add_with(s, &(struct signable){zone, zone->keys[i], owner, set});
+        add_with(m, &(struct signable){zone, zone->keys[i], owner, set});
     }
 }
 
-static void add_nsec(struct signatures *s, const struct zone *zone, const struct name *owner,
+static void add_nsec(struct making *m, const struct zone *zone, const struct name *owner,
                      const struct name *next, const struct denial_types *types)
 {
     uint8_t room[NSEC_MAX];
     struct rrset nsec;
 
     denial_nsec(next, types, zone->negative->ttl, room, &nsec);
-    add(s, zone->signing, owner, &nsec);
+    add(m, zone->signing, owner, &nsec);
 }
 
 /* The node has not the type; the wildcard below it does not exist. */
-static void add_denials(struct signatures *s, const struct node *node)
+static void add_denials(struct making *m, const struct node *node)
 {
     const struct zone *zone = node->zone;
     struct denial_types types;
@@ -120,7 +143,7 @@ static void add_denials(struct signatures *s, const struct node *node)
 
     denial_types_of(node, &types);
     denial_next(&node->name, &zone->apex, &next);
-    add_nsec(s, zone, &node->name, &next, &types);
+    add_nsec(m, zone, &node->name, &next, &types);
     if (node->wildcard || node->cut || name_parse(SPAN("*"), &node->name, &wildcard)) {
         return;
     }
@@ -128,12 +151,12 @@ static void add_denials(struct signatures *s, const struct node *node)
     denial_add(&types, TYPE_RRSIG);
     denial_add(&types, TYPE_NSEC);
     if (!denial_cover(&wildcard, &zone->apex, &before, &next)) {
-        add_nsec(s, zone, &before, &next, &types);
+        add_nsec(m, zone, &before, &next, &types);
     }
 }
 
 /* Records first..last of an address family, as far as one answer could hold them. */
-static void add_records(struct signatures *s, const struct node *node,
+static void add_records(struct making *m, const struct node *node,
                         const struct address_records *from, uint32_t first, uint32_t last)
 {
     const uint8_t *records[ANSWERS_MAX];
@@ -148,78 +171,77 @@ static void add_records(struct signatures *s, const struct node *node,
         records[i - first] = from->wire + (size_t)i * from->record_len;
     }
     dnssec_gather(records, last - first, from->record_len, room, &set);
-    add(s, node->zone->signing, &node->name, &set);
+    add(m, node->zone->signing, &node->name, &set);
 }
 
 /* Each replica's own addresses, and all together. What else a policy comes to give is signed when
  * it does for the first time. */
-static void add_steered(struct signatures *s, const struct node *node)
+static void add_steered(struct making *m, const struct node *node)
 {
     const struct policy *policy = node->policy;
     const struct address_records *families[] = {&policy->v4, &policy->v6};
 
     for (unsigned r = 0; policy->targets && r < policy->replica_count; r++) {
         if (policy->targets[r]) {
-            add(s, node->zone->signing, &node->name, policy->targets[r]);
+            add(m, node->zone->signing, &node->name, policy->targets[r]);
         }
     }
     for (size_t f = 0; !policy->targets && f < ARRAY_LEN(families); f++) {
         const uint32_t *first = families[f]->first;
         for (unsigned r = 0; r < policy->replica_count; r++) {
-            add_records(s, node, families[f], first[r], first[r + 1]);
+            add_records(m, node, families[f], first[r], first[r + 1]);
         }
-        add_records(s, node, families[f], 0, first[policy->replica_count]);
+        add_records(m, node, families[f], 0, first[policy->replica_count]);
     }
 }
 
 static void add_node(void *arg, const struct node *node)
 {
-    struct signatures *s = arg;
+    struct making *m = arg;
 
-    if (!node->zone->signing || (node->cut && node->cut != node) || s->used == s->most) {
+    if (!node->zone->signing || (node->cut && node->cut != node) || m->to->used == m->plan->most) {
         return;
     }
     for (const struct rrset *set = node->sets; set; set = set->next) {
         if (!node->cut || set->type == TYPE_DS) { /* RFC 4035 2.2 */
-            add(s, node->zone->signing, &node->name, set);
+            add(m, node->zone->signing, &node->name, set);
         }
     }
     if (node->policy) {
-        add_steered(s, node);
+        add_steered(m, node);
     }
-    add_denials(s, node);
+    add_denials(m, node);
 }
 
 /* What every negative answer of a zone has. */
 static void add_zone(void *arg, const struct zone *zone)
 {
-    struct signatures *s = arg;
+    struct making *m = arg;
 
     if (zone->signing) {
         uint32_t validity = zone->signing->validity;
-        s->validity = validity < s->validity ? validity : s->validity;
-        add(s, zone->signing, &zone->apex, zone->negative);
+        m->to->validity = validity < m->to->validity ? validity : m->to->validity;
+        add(m, zone->signing, &zone->apex, zone->negative);
     }
 }
 
-struct signatures *signatures_new(const struct zones *zones, uint32_t now, size_t most,
-                                  uint64_t rate)
+struct signatures *signatures_new(const struct zones *zones, const struct signatures_plan *plan)
 {
     struct signatures *s = xcalloc(1, sizeof(*s));
+    struct making making = {s, plan, false};
 
     s->count = 1;
-    s->most = most;
     s->mask = 255;
     s->entries = xcalloc(s->mask + 1, sizeof(*s->entries));
-    s->rate = rate;
-    s->made = now;
+    s->rate = plan->rate;
     s->validity = UINT32_MAX;
-    zones_each(zones, add_zone, s);
+    zones_each(zones, add_zone, &making);
     if (s->validity == UINT32_MAX) {
         signatures_unref(&s);
         return NULL;
     }
-    zones_each_node(zones, add_node, s);
+    zones_each_node(zones, add_node, &making);
+    s->made = making.reused ? plan->old->made : plan->now;
     return s;
 }
 

@@ -17,10 +17,16 @@
 
 struct signatures;
 
-/* All of `zones` at `now`, seconds since 1970, at most `most`. `rate`: see signatures_rate(). NULL
- * when no zone is signed. */
-struct signatures *signatures_new(const struct zones *zones, uint32_t now, size_t most,
-                                  uint64_t rate);
+/* How they are made. */
+struct signatures_plan {
+    uint32_t now;                 /* seconds since 1970 */
+    size_t most;                  /* no more than so many */
+    uint64_t rate;                /* see signatures_rate() */
+    const struct signatures *old; /* what is still right is taken from these; NULL: nothing */
+};
+
+/* All of `zones`. NULL when no zone is signed. */
+struct signatures *signatures_new(const struct zones *zones, const struct signatures_plan *plan);
 struct signatures *signatures_ref(struct signatures *signatures); /* accepts NULL */
 void signatures_unref(struct signatures **signatures); /* accepts NULL; sets *signatures to NULL */
 

@@ -87,6 +87,7 @@ static void make_view(void)
     static struct identity identity = {
         .cookies = {2, {{1, 2}, {3, 4}}}, .nsid = SPAN_INIT("fuzz"), .version = &version};
     static const struct rate_limit rates = {.responses = 1, .errors = 1, .slip = 1};
+    static const struct signatures_plan ahead = {.most = 64, .rate = 1000000};
     view = (struct view){
         .zones = zones,
         .nearest = netmap_new(&entry, 1, NULL, 0),
@@ -94,7 +95,7 @@ static void make_view(void)
         .standing = &standing,
         .identity = &identity,
         .rates = &rates,
-        .signatures = signatures_new(zones, 0, 64, 1000000),
+        .signatures = signatures_new(zones, &ahead),
     };
 }
 

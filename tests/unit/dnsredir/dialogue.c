@@ -56,8 +56,9 @@ void dialogue_sign(struct dialogue *d, size_t most)
 {
     signatures_unref(&d->signatures);
     signer_free(&d->asker.signer);
-    d->signatures =
-        signatures_new(d->settings->zones, d->asker.now, most, d->settings->dnssec.rate);
+    const struct signatures_plan plan = {
+        .now = d->asker.now, .most = most, .rate = d->settings->dnssec.rate};
+    d->signatures = signatures_new(d->settings->zones, &plan);
     d->view.signatures = d->signatures;
     d->asker.signer = signer_new();
 }

@@ -418,6 +418,46 @@ Test(answer_dnssec, signatures_are_made_anew_before_they_expire)
     cr_assert_eq(d.note.signatures[SIGNED_READY], 0);
 }
 
+static const struct signature *find_of(const struct signatures *signatures, const char *text)
+{
+    uint8_t id[DNSSEC_ID_LEN];
+    struct name name;
+
+    cr_assert_eq(name_parse_absolute(span_str(text), &name), 0);
+    const struct node *node = zones_node(d.settings->zones, &name);
+    const struct signing *zone = node->zone->signing;
+    dnssec_id(&(struct signable){zone, zone->keys[0], &name, node->sets}, id);
+    return signatures_find(signatures, id);
+}
+
+Test(answer_dnssec, a_reload_keeps_the_signatures_that_are_right)
+{
+    struct signatures_plan plan = {
+        .now = 86400, .most = SIGNATURES_MAX, .rate = 1, .old = d.signatures};
+    struct signatures *after = signatures_new(d.settings->zones, &plan);
+
+    cr_assert_eq(signatures_count(after), signatures_count(d.signatures));
+    cr_assert_arr_eq(find_of(after, "ns.ex"), find_of(d.signatures, "ns.ex"),
+                     sizeof(struct signature));
+    cr_assert_not(signatures_due(after, 3 * 86400));
+    cr_assert(signatures_due(after, 4 * 86400), "they are as old as the oldest");
+    signatures_unref(&after);
+
+    plan.now = 4 * 86400; /* those before are due */
+    after = signatures_new(d.settings->zones, &plan);
+    cr_assert_neq(find_of(after, "ns.ex")->inception, find_of(d.signatures, "ns.ex")->inception);
+    cr_assert_not(signatures_due(after, 5 * 86400));
+    signatures_unref(&after);
+
+    plan.now = 86400; /* another validity is configured */
+    for (struct signing *zone = d.settings->signings; zone; zone = zone->next) {
+        zone->validity /= 2;
+    }
+    after = signatures_new(d.settings->zones, &plan);
+    cr_assert_neq(find_of(after, "ns.ex")->inception, find_of(d.signatures, "ns.ex")->inception);
+    signatures_unref(&after);
+}
+
 Test(answer_dnssec, what_is_not_signed_ahead_is_signed_when_it_is_asked_for)
 {
     dialogue_sign(&d, 3);
