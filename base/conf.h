@@ -77,6 +77,7 @@ enum conf_flags {
     CONF_OPTIONAL = BIT(2), /* a map that is not written is not bound at all: it stays zero */
     CONF_COMMAS = BIT(3),   /* on the command line commas part the items of the list */
     CONF_UNIX = BIT(4),     /* an endpoint may be a unix socket */
+    CONF_SECRET = BIT(5),   /* a scalar that is never printed, not even in errors */
 };
 
 /* Where a value goes. Made by the three macros below. */
@@ -182,7 +183,8 @@ const char *conf_closest(const char *word, const char *const *words, size_t coun
 
 /* ---- for people ---- */
 
-/* Valid YAML of every directive, each with its origin as a comment. After conf_bind(). */
+/* Valid YAML of every directive, each with its origin as a comment; CONF_SECRET as "(not shown)".
+ * After conf_bind(). */
 void conf_print(struct conf *conf, struct buf *out);
 /* The directives of a table, indented, with type, range, default and help. */
 void conf_help(const struct conf_table *root, struct buf *out);

@@ -55,6 +55,9 @@ static bool is_plain(struct span text)
 
 static void put_text(struct printer *printer, const struct conf_directive *row, struct span text)
 {
+    if (row->flags & CONF_SECRET) {
+        text = SPAN("(not shown)");
+    }
     if (is_plain(text) || row->type.is == CONF_IS_BOOL) {
         buf_append(printer->out, text);
         return;

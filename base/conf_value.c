@@ -315,9 +315,11 @@ static int bad_scalar(struct conf *conf, const struct conf_directive *row,
     }
     conf_expected(row, &expected);
     conf_range(row, &expected);
-    conf_report(conf, &node->where, "\"%s\" %s \"%.80s\"%s%s; expected %.*s%s%s%s", row->name,
-                err == ERR_TOO_LARGE ? "is out of range with" : "cannot be", node->text,
-                what ? ": " : "", what ? what : "", SPAN_ARGS(buf_span(&expected)),
+    bool secret = row->flags & CONF_SECRET;
+    conf_report(conf, &node->where, "\"%s\" %s %s%.80s%s%s%s; expected %.*s%s%s%s", row->name,
+                err == ERR_TOO_LARGE ? "is out of range with" : "cannot be", secret ? "" : "\"",
+                secret ? "what is written" : node->text, secret ? "" : "\"", what ? ": " : "",
+                what ? what : "", SPAN_ARGS(buf_span(&expected)),
                 closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
     buf_fini(&expected);
     return ERR_CONFIG;

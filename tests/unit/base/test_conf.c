@@ -326,6 +326,53 @@ Test(conf, print_shows_origins_and_reads_back)
     buf_fini(&out);
 }
 
+/* Neither in what is printed nor in errors. */
+Test(conf, secrets_are_not_shown)
+{
+    static const struct conf_directive secret_rows[] = {
+        {"name", CONF_STRING, FIELD(name), NULL, NULL, "8", CONF_SECRET, "A secret."},
+        {"ports", CONF_INT, CONF_LIST(struct sample, ports, port_count), NULL, NULL, "9",
+         CONF_SECRET, "More."},
+        {0},
+    };
+    static const struct conf_table secrets = {.rows = secret_rows, .size = sizeof(struct sample)};
+    static const struct {
+        const char *yaml, *want, *errors;
+    } cases[] = {
+        {"name: hush\nports: [7, 8]\n",
+         "name: \"(not shown)\"  # f:1\n"
+         "ports:  # f:2\n"
+         "  - \"(not shown)\"  # f:2\n"
+         "  - \"(not shown)\"  # f:2\n",
+         ""},
+        {"name: hush-hush\nports: 7\n", NULL,
+         "f:1:7: \"name\" is out of range with what is written; expected a text of at most 8 "
+         "bytes\n"},
+        {"ports: 77\n", NULL,
+         "f:1:8: \"ports\" is out of range with what is written; expected a whole number of at "
+         "most 9\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT, out = BUF_INIT;
+        struct arena arena;
+        struct sample sample;
+        struct conf *conf = conf_new(&secrets, &errors);
+        arena_init(&arena, NULL, 0);
+        conf_load_text(conf, "f", span_str(cases[i].yaml));
+        conf_bind(conf, &sample, &arena);
+        cr_expect(span_eq(buf_span(&errors), span_str(cases[i].errors)), "%.*s",
+                  SPAN_ARGS(buf_span(&errors)));
+        conf_print(conf, &out);
+        cr_expect(!cases[i].want || span_eq(buf_span(&out), span_str(cases[i].want)), "%.*s",
+                  SPAN_ARGS(buf_span(&out)));
+        conf_free(&conf);
+        arena_fini(&arena);
+        buf_fini(&errors);
+        buf_fini(&out);
+    }
+}
+
 static int apply_double(struct conf *conf, const struct conf_option *option, const char *value)
 {
     return conf_add(conf, option->name, "ports", value) ||
