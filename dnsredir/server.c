@@ -8,6 +8,7 @@
 #include "base/notify.h"
 #include "base/thread.h"
 #include "dnsredir/admin.h"
+#include "dnsredir/descriptors.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/explain.h"
 #include "dnsredir/measure.h"
@@ -19,18 +20,11 @@
 #include "dnsredir/udp.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 /* How often replaced worlds are looked at, while there are any. */
 #define COLLECT_MS 20
 /* How often ramps and levels are looked at. */
 #define LOAD_MS 1000
-
-/* Descriptors beside those of connections, probes and listeners: loops, logs, files of a reload,
- * administrators. */
-#define DESCRIPTORS_OWN 128
-#define DESCRIPTORS_PER_WORKER 16
-#define DESCRIPTORS_RESOLVER 300 /* two at work at a reload would be twice as many, for a while */
 
 /* One worker and its thread. */
 struct thread {
@@ -256,36 +250,6 @@ static void on_stop(uv_async_t *async)
     uv_close((uv_handle_t *)async, NULL);
 }
 
-/* Takes as many descriptors as the system gives; returns how many these are. */
-static size_t raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    return limit.rlim_cur;
-}
-
-/* How many TCP connections one worker may have: never so many that probes find no descriptor, or
- * whoever opens connections could take all replicas out of the answers. */
-static size_t connection_limit(const struct settings *settings)
-{
-    size_t limit = raise_descriptor_limit();
-    size_t kept = DESCRIPTORS_OWN + settings->replica_count +
-                  settings->workers * (DESCRIPTORS_PER_WORKER + 2 * settings->listen_count);
-    kept += settings->recursion ? DESCRIPTORS_RESOLVER : 0;
-    size_t most = limit > kept ? (limit - kept) / settings->workers : 0;
-
-    if (settings->tcp.connections <= most) {
-        return settings->tcp.connections;
-    }
-    most = most ? most : 1;
-    log_warn("connections_limited", "connections=%zu reason=%s", most, "RLIMIT_NOFILE is too low");
-    return most;
-}
-
 static void *thread_main(void *arg)
 {
     struct thread *t = arg;
@@ -339,7 +303,7 @@ static void thread_fini(struct thread *t)
 /* All sockets are open before any thread answers. */
 static int start_workers(struct server *s)
 {
-    size_t connections = connection_limit(s->settings);
+    size_t connections = descriptors_for_connections(s->settings);
     int err = 0;
 
     for (size_t i = 0; i < s->settings->workers && !err; i++) {
