@@ -24,20 +24,28 @@ static int question_read(struct wire_in *in, struct query *out)
     return RCODE_NOERROR;
 }
 
-/* One record behind the question. Only OPT matters; it has the root for a name, stands in the
- * additional section, and once (RFC 6891 6.1.1). */
-static int record_skip(struct wire_in *in, bool additional, struct edns *edns)
+/* One record behind the question. Only OPT and TSIG matter. OPT has the root for a name, stands in
+ * the additional section, and once (RFC 6891 6.1.1). TSIG is the last of all (RFC 8945 5.1). */
+static int record_skip(struct wire_in *in, bool additional, bool last, struct query *out)
 {
     const uint8_t *owner = in->at;
+    struct edns *edns = &out->edns;
 
     if (name_skip(in)) {
         return RCODE_FORMERR;
     }
-    if (wire_get_u16(in) == TYPE_OPT) {
+    uint16_t type = wire_get_u16(in);
+    if (type == TYPE_OPT) {
         if (!additional || edns->present || *owner != 0 || edns_read(in, edns)) {
             return RCODE_FORMERR;
         }
         return RCODE_NOERROR;
+    }
+    if (type == TYPE_TSIG) {
+        if (!additional || !last) {
+            return RCODE_FORMERR;
+        }
+        out->tsig_at = (uint16_t)(owner - in->start);
     }
     wire_get(in, 6);
     wire_get(in, wire_get_u16(in));
@@ -46,8 +54,10 @@ static int record_skip(struct wire_in *in, bool additional, struct edns *edns)
 
 static int records_read(struct wire_in *in, unsigned before, unsigned additional, struct query *out)
 {
-    for (unsigned i = 0; i < before + additional; i++) {
-        if (record_skip(in, i >= before, &out->edns)) {
+    unsigned count = before + additional;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (record_skip(in, i >= before, i + 1 == count, out)) {
             return RCODE_FORMERR;
         }
     }
@@ -84,7 +94,7 @@ static int body_read(struct wire_in *in, struct query *out)
     return rcode;
 }
 
-int query_read(struct span packet, struct query *out)
+int message_read(struct span packet, struct query *out)
 {
     struct wire_in in = wire_in_of(packet.at, packet.len);
 
@@ -97,11 +107,18 @@ int query_read(struct span packet, struct query *out)
     out->edns.dnssec_ok = false;
     out->edns.cookie = SPAN_EMPTY;
     out->edns.nsid = out->edns.keepalive = false;
+    out->tsig_at = 0;
     if (packet.len < DNS_HEADER_LEN || (out->flags & FLAG_QR)) {
         return ERR_SYNTAX;
     }
-    int rcode = body_read(&in, out);
-    if ((out->flags & FLAG_OPCODE) != OPCODE_QUERY) {
+    return body_read(&in, out);
+}
+
+int query_read(struct span packet, struct query *out)
+{
+    int rcode = message_read(packet, out);
+
+    if (rcode >= 0 && (out->flags & FLAG_OPCODE) != OPCODE_QUERY) {
         return RCODE_NOTIMP;
     }
     return rcode == RCODE_NOERROR && out->edns.present && out->edns.version ? RCODE_BADVERS : rcode;
@@ -109,7 +126,7 @@ int query_read(struct span packet, struct query *out)
 
 void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit)
 {
-    CHECK(limit >= DNS_UDP_PLAIN);
+    CHECK(limit >= PACKET_ROOM_MIN);
     packet->out = wire_out_of(room, limit - edns_len(&query->edns, &packet->opt));
     packet->query = query;
     memset(packet->counts, 0, sizeof(packet->counts));

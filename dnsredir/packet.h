@@ -18,7 +18,11 @@ struct query {
                              cookie alone is asked for */
     struct name name;
     struct edns edns;
+    uint16_t tsig_at; /* where its signature (tsig.h) begins, unread; 0: none */
 };
+
+/* Reads a message of any opcode. RCODE_NOERROR or RCODE_FORMERR; ERR_SYNTAX as query_read(). */
+int message_read(struct span packet, struct query *out);
 
 /* Reads a query. The rcode to answer with, RCODE_NOERROR for "look it up"; ERR_SYNTAX for
  * packets that get no answer at all: responses, and less than a header. What was read before a
@@ -54,7 +58,9 @@ struct packet_mark {
 
 /* Starts the response with the header and the echoed question. `limit` bytes at `room` hold all
  * of it; the room for OPT is set aside, but for an extended error, which only answers without
- * records have. `limit` is at least DNS_UDP_PLAIN. */
+ * records have. `limit` is at least DNS_UDP_PLAIN, or PACKET_ROOM_MIN when `packet->opt` has no
+ * more to say than a client subnet and an extended error. */
+#define PACKET_ROOM_MIN 320
 void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit);
 
 /* Adds the records of `set` owned by `owner` (NULL: the question's name), starting with record

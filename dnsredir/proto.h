@@ -36,13 +36,15 @@ enum dns_type {
     TYPE_TSIG = 250,
     TYPE_IXFR = 251,
     TYPE_AXFR = 252,
+    TYPE_MAILB = 253,
+    TYPE_MAILA = 254,
     TYPE_ANY = 255,
     TYPE_CAA = 257,
 };
 
-enum dns_class { CLASS_IN = 1, CLASS_CH = 3 };
+enum dns_class { CLASS_IN = 1, CLASS_CH = 3, CLASS_NONE = 254, CLASS_ANY = 255 };
 
-enum dns_opcode { OPCODE_QUERY = 0 };
+enum dns_opcode { OPCODE_QUERY = 0, OPCODE_UPDATE = 5 };
 
 enum dns_rcode {
     RCODE_NOERROR = 0,
@@ -51,6 +53,11 @@ enum dns_rcode {
     RCODE_NXDOMAIN = 3,
     RCODE_NOTIMP = 4,
     RCODE_REFUSED = 5,
+    RCODE_YXDOMAIN = 6, /* these five: RFC 2136 2.2 */
+    RCODE_YXRRSET = 7,
+    RCODE_NXRRSET = 8,
+    RCODE_NOTAUTH = 9,
+    RCODE_NOTZONE = 10,
     RCODE_BADVERS = 16, /* the upper bits live in OPT */
     RCODE_BADCOOKIE = 23,
 };

@@ -41,14 +41,14 @@ MAY_INCLUDE = {
 
 # System header -> the only files (path prefixes) that may see it.
 OWNED = {
-    "lmdb.h": ("cache/store/",),
-    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/health", "dnsredir/inbox",
-             "dnsredir/measure", "dnsredir/resolver", "dnsredir/server", "dnsredir/tcp",
-             "dnsredir/udp", "dnsredir/worker"),
+    "lmdb.h": ("cache/store/", "dnsredir/statedb"),
+    "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/desk", "dnsredir/health",
+             "dnsredir/inbox", "dnsredir/measure", "dnsredir/resolver", "dnsredir/server",
+             "dnsredir/tcp", "dnsredir/udp", "dnsredir/updater", "dnsredir/worker"),
     "nghttp2/nghttp2.h": ("proxy/stream/h2",),
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
-    "openssl/": ("proxy/stream/tls", "dnsredir/dnssec_key"),
+    "openssl/": ("proxy/stream/tls", "dnsredir/dnssec_key", "dnsredir/tsig"),
     "maxminddb.h": ("dnsredir/",),
     "unbound.h": ("dnsredir/recursor",),
 }

@@ -1,0 +1,289 @@
+#include "dnsredir/statedb.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Address space, not memory: 10,000 names of 64 records of 1 KiB fill it. */
+#define MAP_SIZE (UINT64_C(1) << 30)
+#define FILE_MODE 0640
+#define FOLDER_MODE 0750
+
+struct statedb {
+    MDB_env *env;
+    MDB_txn *txn, *part; /* `part` is inside `txn` */
+    MDB_dbi tables[STATEDB_TABLES];
+    int lock; /* a file of its own: whoever closes LMDB's would lose LMDB's locks */
+};
+
+static const char *const table_names[STATEDB_TABLES] = {
+    [STATEDB_BOUND] = "bound",
+    [STATEDB_SERIALS] = "serials",
+    [STATEDB_SIGNED] = "signed",
+    [STATEDB_DRAINED] = "drained",
+};
+
+static int error_of(int result)
+{
+    switch (result) {
+    case 0:
+        return 0;
+    case MDB_NOTFOUND:
+        return ERR_NOT_FOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        return ERR_FULL;
+    case MDB_INVALID:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_VERSION_MISMATCH:
+        return ERR_CORRUPT;
+    }
+    return result > 0 ? -result : ERR_IO;
+}
+
+static MDB_val val_of(struct span bytes)
+{
+    MDB_val val = {bytes.len, NULL};
+
+    memcpy(&val.mv_data, &bytes.at, sizeof(bytes.at)); /* not const, but LMDB never writes there */
+    return val;
+}
+
+/* ---- opening ---- */
+
+static int lock_folder(const char *dir, int *out)
+{
+    char path[PATH_MAX];
+
+    if (mkdir(dir, FOLDER_MODE) < 0 && errno != EEXIST) {
+        return -errno;
+    }
+    if ((size_t)snprintf(path, sizeof(path), "%s/lock", dir) >= sizeof(path)) {
+        return -ENAMETOOLONG;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int err = errno == EWOULDBLOCK ? ERR_BUSY : -errno;
+        close(fd);
+        return err;
+    }
+    *out = fd;
+    return 0;
+}
+
+/* A file that lost its end would end us with SIGBUS at the first read there. */
+static int check_length(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat file;
+    mdb_filehandle_t fd;
+    int err = mdb_env_info(env, &info);
+
+    if (!err) {
+        err = mdb_env_stat(env, &stat);
+    }
+    if (!err) {
+        err = mdb_env_get_fd(env, &fd);
+    }
+    if (err) {
+        return error_of(err);
+    }
+    if (fstat(fd, &file) < 0) {
+        return -errno;
+    }
+    return (uint64_t)file.st_size < (info.me_last_pgno + 1) * stat.ms_psize ? ERR_CORRUPT : 0;
+}
+
+static int open_env(struct statedb *db, const char *dir)
+{
+    char path[PATH_MAX];
+    int err = error_of(mdb_env_create(&db->env));
+
+    if (err) {
+        db->env = NULL;
+        return err;
+    }
+    if ((size_t)snprintf(path, sizeof(path), "%s/" STATEDB_FILE, dir) >= sizeof(path)) {
+        return -ENAMETOOLONG;
+    }
+    err = error_of(mdb_env_set_mapsize(db->env, MAP_SIZE));
+    if (!err) {
+        err = error_of(mdb_env_set_maxdbs(db->env, STATEDB_TABLES));
+    }
+    if (!err) {
+        err = error_of(mdb_env_open(db->env, path, MDB_NOSUBDIR | MDB_NOTLS, FILE_MODE));
+    }
+    return err ? err : check_length(db->env);
+}
+
+static int open_tables(struct statedb *db)
+{
+    int err = statedb_begin(db);
+
+    for (unsigned i = 0; i < STATEDB_TABLES && !err; i++) {
+        err = error_of(mdb_dbi_open(db->txn, table_names[i], MDB_CREATE, &db->tables[i]));
+    }
+    if (err) {
+        statedb_abort(db);
+        return err;
+    }
+    return statedb_commit(db);
+}
+
+int statedb_open(const char *dir, struct statedb **out)
+{
+    struct statedb *db = xcalloc(1, sizeof(*db));
+
+    db->lock = -1;
+    int err = lock_folder(dir, &db->lock);
+    if (!err) {
+        err = open_env(db, dir);
+    }
+    if (!err) {
+        err = open_tables(db);
+    }
+    if (err) {
+        statedb_close(&db);
+    }
+    *out = db;
+    return err;
+}
+
+void statedb_close(struct statedb **db)
+{
+    struct statedb *d = *db;
+
+    if (!d) {
+        return;
+    }
+    *db = NULL;
+    statedb_abort(d);
+    if (d->env) {
+        mdb_env_close(d->env);
+    }
+    if (d->lock >= 0) {
+        close(d->lock);
+    }
+    free(d);
+}
+
+/* ---- transactions ---- */
+
+int statedb_begin(struct statedb *db)
+{
+    CHECK(!db->txn);
+    return error_of(mdb_txn_begin(db->env, NULL, 0, &db->txn));
+}
+
+int statedb_commit(struct statedb *db)
+{
+    MDB_txn *txn = db->txn;
+
+    CHECK(txn && !db->part);
+    db->txn = NULL;
+    return error_of(mdb_txn_commit(txn));
+}
+
+void statedb_abort(struct statedb *db)
+{
+    if (db->part) {
+        mdb_txn_abort(db->part);
+        db->part = NULL;
+    }
+    if (db->txn) {
+        mdb_txn_abort(db->txn);
+        db->txn = NULL;
+    }
+}
+
+int statedb_part_begin(struct statedb *db)
+{
+    CHECK(db->txn && !db->part);
+    return error_of(mdb_txn_begin(db->env, db->txn, 0, &db->part));
+}
+
+int statedb_part_end(struct statedb *db, bool keep)
+{
+    MDB_txn *part = db->part;
+
+    CHECK(part);
+    db->part = NULL;
+    if (keep) {
+        return error_of(mdb_txn_commit(part));
+    }
+    mdb_txn_abort(part);
+    return 0;
+}
+
+static MDB_txn *current(const struct statedb *db)
+{
+    CHECK(db->txn);
+    return db->part ? db->part : db->txn;
+}
+
+/* ---- entries ---- */
+
+int statedb_get(struct statedb *db, enum statedb_table table, struct span key, struct span *value)
+{
+    MDB_val at = val_of(key);
+    MDB_val val;
+    int err = error_of(mdb_get(current(db), db->tables[table], &at, &val));
+
+    *value = err ? SPAN_EMPTY : span_of(val.mv_data, val.mv_size);
+    return err;
+}
+
+int statedb_put(struct statedb *db, enum statedb_table table, struct span key, struct span value)
+{
+    MDB_val at = val_of(key);
+    MDB_val val = val_of(value.len ? value : SPAN(""));
+
+    return error_of(mdb_put(current(db), db->tables[table], &at, &val, 0));
+}
+
+int statedb_drop(struct statedb *db, enum statedb_table table, struct span key)
+{
+    MDB_val at = val_of(key);
+
+    return error_of(mdb_del(current(db), db->tables[table], &at, NULL));
+}
+
+size_t statedb_count(struct statedb *db, enum statedb_table table)
+{
+    MDB_stat stat;
+
+    return mdb_stat(current(db), db->tables[table], &stat) == 0 ? stat.ms_entries : 0;
+}
+
+int statedb_each(struct statedb *db, enum statedb_table table,
+                 void (*visit)(void *arg, struct span key, struct span value), void *arg)
+{
+    MDB_cursor *cursor;
+    MDB_val key, val;
+    int err = mdb_cursor_open(current(db), db->tables[table], &cursor);
+
+    if (err) {
+        return error_of(err);
+    }
+    for (err = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !err;
+         err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+        visit(arg, span_of(key.mv_data, key.mv_size), span_of(val.mv_data, val.mv_size));
+    }
+    mdb_cursor_close(cursor);
+    return err == MDB_NOTFOUND ? 0 : error_of(err);
+}
