@@ -86,6 +86,35 @@ static void show_measured(const json_t *measured, uint64_t steered, struct buf *
     buf_printf(out, " to measure more\n");
 }
 
+/* What updates have bound, a name a line; nothing without a state. */
+static void show_bound(const json_t *root, struct buf *out)
+{
+    const json_t *list = json_object_get(root, "bound");
+    uint64_t count = show_number(root, "bound_names");
+
+    if (!json_is_array(list)) {
+        return;
+    }
+    show_label(out, "bound");
+    buf_printf(out, "%" PRIu64 " name%s\n", count, count == 1 ? "" : "s");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *row = json_array_get(list, i);
+        const json_t *records = json_object_get(row, "records");
+        size_t from = buf_len(out);
+        buf_printf(out, "  ");
+        show_string(out, row, "name");
+        for (size_t n = 0; n < json_array_size(records); n++) {
+            pad(out, n ? buf_len(out) : from, n ? 0 : 34);
+            const char *text = json_string_value(json_array_get(records, n));
+            buf_printf(out, "%s%s", text ? text : "?", n + 1 < json_array_size(records) ? "," : "");
+        }
+        buf_printf(out, "\n");
+    }
+    if (count > json_array_size(list)) {
+        buf_printf(out, "  and %" PRIu64 " more\n", count - json_array_size(list));
+    }
+}
+
 int dns_render(struct span json, struct buf *out)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
@@ -114,6 +143,7 @@ int dns_render(struct span json, struct buf *out)
     for (size_t i = 0; i < json_array_size(list); i++) {
         show_replica(json_array_get(list, i), answers, out);
     }
+    show_bound(root, out);
     json_decref(root);
     return 0;
 }

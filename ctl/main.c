@@ -56,7 +56,8 @@ static const struct verb verbs[] = {
      "URL", verb_explain, false},
     {"dns", "larderctl dns [explain NAME] [--json]", "What larder-dns is doing, and why.",
      "Asks the admin listener of larder-dns about its replicas: their state, why and since when,\n"
-     "their share of the answers, their load, and whether they are too full for some clients.\n\n"
+     "their share of the answers, their load, and whether they are too full for some clients; and\n"
+     "what is bound by dynamic update.\n\n"
      "With explain NAME: why a client gets the replica it gets: which map and prefix decided, in "
      "what\n"
      "order the replicas stood, why any was passed over, and the answer.\n\n"
@@ -69,8 +70,8 @@ static const struct verb verbs[] = {
     {"drain", "larderctl drain REPLICA [--admin ADDRESS]", "No more clients for a replica.",
      "Has larder-dns give the replica to nobody while others are up: it is empty within the ttl "
      "of\n"
-     "its names. Until larderctl undrain, or the end of larder-dns; `drain: yes` in its\n"
-     "configuration lasts.\n\n"
+     "its names. Until larderctl undrain or, without the directive state, the end of\n"
+     "larder-dns; `drain: yes` in its configuration lasts.\n\n"
      "  --admin ADDRESS  of larder-dns: 127.0.0.1:3130 (the default)\n\n"
      "Exit status: 0 done, 1 it does not answer, 2 no such replica.\n",
      "REPLICA", verb_drain, false},

@@ -27,6 +27,7 @@ struct connection {
     uv_timer_t timer;
     uv_write_t write;
     bool closing;
+    uint64_t ticket; /* what its answer waits for; 0: nothing */
     struct buf in;
     struct buf out;
     unsigned handles;
@@ -114,6 +115,15 @@ static void put_page(struct connection *c, const char *type, struct span body)
     }
 }
 
+static void send_response(struct connection *c)
+{
+    uv_buf_t all = uv_buf_init(c->out.data + c->out.start, (unsigned)buf_len(&c->out));
+
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &all, 1, on_written) < 0) {
+        connection_close(c);
+    }
+}
+
 /* `head` ends with an empty line. Only its first words and an Origin matter. */
 static void respond(struct connection *c, struct span head)
 {
@@ -132,15 +142,35 @@ static void respond(struct connection *c, struct span head)
     } else if (!posts && !span_eq(method, SPAN("GET"))) {
         put_response(c, "405 Method Not Allowed", "text/plain", SPAN("only GET and POST\n"));
     } else {
-        const char *type =
-            (posts ? pages->change : pages->render)(c->admin->arg, path, query, &page);
+        const char *type = posts ? pages->change(c->admin->arg, path, query, &page, &c->ticket)
+                                 : pages->render(c->admin->arg, path, query, &page);
         put_page(c, type, buf_span(&page));
     }
     buf_fini(&page);
-    uv_buf_t all = uv_buf_init(c->out.data + c->out.start, (unsigned)buf_len(&c->out));
     uv_read_stop((uv_stream_t *)&c->tcp);
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &all, 1, on_written) < 0) {
-        connection_close(c);
+    if (c->ticket == 0) {
+        send_response(c);
+    }
+}
+
+void admin_release(struct admin *admin, uint64_t ticket, bool good)
+{
+    if (!admin) {
+        return;
+    }
+    list_each_safe(link, &admin->connections)
+    {
+        struct connection *c = list_entry(link, struct connection, link);
+        if (c->ticket == 0 || c->ticket > ticket) {
+            continue;
+        }
+        c->ticket = 0;
+        if (!good) {
+            buf_clear(&c->out);
+            put_response(c, "500 Internal Server Error", "application/json",
+                         SPAN("{\"error\": \"done, but the state could not be written\"}\n"));
+        }
+        send_response(c);
     }
 }
 

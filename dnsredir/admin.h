@@ -16,17 +16,20 @@ struct admin;
 extern const char ADMIN_REFUSED[];
 
 /* Each writes the page at `path` to `out`, `query` being what stands behind the "?"; its media
- * type, ADMIN_REFUSED, or NULL: there is none. */
+ * type, ADMIN_REFUSED, or NULL: there is none. With *ticket set, the answer is only sent when
+ * admin_release() has come to it. */
 struct admin_pages {
     const char *(*render)(void *arg, struct span path, struct span query,
                           struct buf *out); /* GET */
-    const char *(*change)(void *arg, struct span path, struct span query,
-                          struct buf *out); /* POST */
+    const char *(*change)(void *arg, struct span path, struct span query, struct buf *out,
+                          uint64_t *ticket); /* POST */
 };
 
 /* 0 or a negative errno. */
 int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, const struct admin_pages *pages,
                void *arg, struct admin **out);
+/* Sends what waits for tickets up to this one; if not `good`, 500 in its place. Accepts NULL. */
+void admin_release(struct admin *admin, uint64_t ticket, bool good);
 /* The memory goes with the loop's next turns. Accepts NULL; sets *admin to NULL. */
 void admin_close(struct admin **admin);
 

@@ -24,9 +24,12 @@ void answer_any(struct answering *a, const struct name *owner)
 
 static void put_negative(struct answering *a, const struct zone *zone) /* RFC 2308 2 */
 {
-    put(a, SECTION_AUTHORITY, &zone->apex, zone->negative);
+    struct update_soa room;
+    const struct rrset *soa = update_soa(zone, a->view->bound, zone->negative, &room);
+
+    put(a, SECTION_AUTHORITY, &zone->apex, soa);
     if (answer_signs(a, zone)) {
-        answer_sign_negative(a, zone);
+        answer_sign_negative(a, zone, soa);
     }
 }
 
@@ -236,6 +239,8 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
         answer_deny_type(a, hit, owner);
         return;
     }
+    struct update_soa room;
+    set = type == TYPE_SOA ? update_soa(hit->zone, a->view->bound, set, &room) : set;
     put_owned(a, hit, owner, set);
     if (type == TYPE_NS && !owner) {
         put_glue(a, set, NULL);
@@ -300,6 +305,9 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     if (!owner) {
         a->subject = hit.match == ZONE_NO_NAME ? (const void *)hit.zone : (const void *)hit.node;
     }
+    if (hit.match == ZONE_NODE && hit.node->update) {
+        hit.node = update_node(hit.node, a->view->bound, name, &a->open);
+    }
     if (hit.match != ZONE_NONE && (hit.match != ZONE_CUT || owner)) {
         a->flags |= FLAG_AA;
     }
@@ -354,36 +362,6 @@ static void answer_question(struct answering *a)
     if (a->proof_count) {
         answer_prove(a);
     }
-}
-
-/* What servers say about themselves (RFC 4892, and BIND's names before it); only if told to. */
-static void answer_chaos(struct answering *a)
-{
-    static const struct {
-        const char *wire;
-        bool host;
-    } names[] = {
-        {"\7version\4bind", false},
-        {"\7version\6server", false},
-        {"\10hostname\4bind", true},
-        {"\2id\6server", true},
-    };
-    const struct name *name = &a->query->name;
-    uint16_t type = a->query->type;
-    const struct rrset *set = NULL;
-
-    for (size_t i = 0; i < ARRAY_LEN(names) && a->view->identity; i++) {
-        if (name->len == strlen(names[i].wire) + 1 &&
-            memcmp(name->at, names[i].wire, name->len) == 0) {
-            set = names[i].host ? a->view->identity->host : a->view->identity->version;
-        }
-    }
-    if (!set || (type != TYPE_TXT && type != TYPE_ANY)) {
-        answer_refuse(a, EDE_PROHIBITED);
-        return;
-    }
-    a->flags |= FLAG_AA;
-    put(a, SECTION_ANSWER, NULL, set);
 }
 
 /* A query without faults. */
@@ -458,14 +436,37 @@ static void prepare_opt(struct answering *a)
     }
 }
 
+/* Judges a signature, and sets room aside for ours, if need be by saying less. */
+static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit)
+{
+    const struct identity *identity = a->view->identity;
+
+    a->tsig.len = 0;
+    a->tsig.good = false;
+    if (!a->query->tsig_at || a->rcode == RCODE_FORMERR) {
+        return limit;
+    }
+    unsigned rcode = tsig_check(identity ? &identity->keys : NULL, packet, a->query->tsig_at,
+                                a->asker->now, &a->tsig);
+    a->rcode = rcode == RCODE_NOERROR ? a->rcode : rcode;
+    a->note->tsig = a->tsig.good ? TSIG_GOOD : TSIG_BAD;
+    limit -= a->tsig.len;
+    if (limit < DNS_UDP_PLAIN) {
+        a->packet.opt.cookie = NULL;
+        a->packet.opt.nsid = SPAN_EMPTY;
+    }
+    return limit;
+}
+
 /* Too many of these to this network? Whoever is real is told to come by TCP, or with a cookie;
- * errors have no such form, and some are given. TCP and good cookies prove the address. */
+ * errors have no such form, and some are given. TCP, good cookies and signatures
+ * prove the address. */
 static void limit(struct answering *a, const struct packet_mark *empty)
 {
     const struct asker *asker = a->asker;
     bool fine = a->rcode == RCODE_NOERROR || a->rcode == RCODE_NXDOMAIN;
 
-    if (!asker->limiter || asker->tcp || a->note->cookie == COOKIE_GOOD) {
+    if (!asker->limiter || asker->tcp || a->note->cookie == COOKIE_GOOD || a->tsig.good) {
         return;
     }
     struct limit_case what = {
@@ -507,11 +508,14 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.flags = 0;
     a.unsignable = false;
     a.proof_count = 0;
-    a.recursive = view->recursion && recursion_allows(view->recursion, &asker->ip);
+    /* What the resolver answers later could not be signed. */
+    a.recursive =
+        view->recursion && !query.tsig_at && recursion_allows(view->recursion, &asker->ip);
     a.subject = NULL;
     prepare_opt(&a);
     a.packet.opt.keepalive = query.edns.keepalive && asker->tcp ? asker->keepalive : 0;
-    packet_begin(&a.packet, &query, room, answer_limit(&query, asker->tcp));
+    packet_begin(&a.packet, &query, room,
+                 prepare_tsig(&a, packet, answer_limit(&query, asker->tcp)));
     struct packet_mark empty = packet_mark(&a.packet);
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
@@ -533,7 +537,9 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     }
     note->rcode = (uint16_t)a.rcode;
     note->scope = a.packet.opt.scope;
-    return note->limited == LIMIT_DROP
-               ? 0
-               : packet_finish(&a.packet, a.rcode, a.flags | (a.recursive ? FLAG_RA : 0u));
+    if (note->limited == LIMIT_DROP) {
+        return 0;
+    }
+    size_t len = packet_finish(&a.packet, a.rcode, a.flags | (a.recursive ? FLAG_RA : 0u));
+    return a.tsig.len ? tsig_sign(&a.tsig, room, len, asker->now) : len;
 }

@@ -1,10 +1,12 @@
 /*
  * answer - a packet in, a packet out: the whole of the protocol in one call. Pure, but for the
- * asker's limiter; allocates nothing, locks nothing, reads no clock.
+ * asker's limiter; allocates nothing, locks nothing, reads no clock. Signed queries are the
+ * exception: OpenSSL allocates for them.
  */
 #ifndef LARDER_DNSREDIR_ANSWER_H
 #define LARDER_DNSREDIR_ANSWER_H
 
+#include "dnsredir/bound.h"
 #include "dnsredir/choose.h"
 #include "dnsredir/measured.h"
 #include "dnsredir/netmap.h"
@@ -12,6 +14,7 @@
 #include "dnsredir/ratelimit.h"
 #include "dnsredir/recursion.h"
 #include "dnsredir/signer.h"
+#include "dnsredir/tsig.h"
 #include "dnsredir/zone.h"
 
 /* What the server says about itself. */
@@ -21,11 +24,13 @@ struct identity {
     struct span nsid;      /* at most NSID_MAX bytes; empty: none */
     struct rrset *version; /* version.bind and version.server, class CHAOS; NULL: refused */
     struct rrset *host;    /* hostname.bind and id.server */
+    struct tsig_keys keys; /* of clients that sign */
 };
 
 /* What answers are made from. Everything in it is immutable. */
 struct view {
     const struct zones *zones;
+    const struct bound *bound;             /* by updates; NULL: nothing is */
     const struct netmap *nearest;          /* address → number of a ranking */
     const struct ranking *const *rankings; /* [NETMAP_NONE]: where nothing is known */
     const struct measured *measured;       /* before `nearest`, which says all else; or NULL */
@@ -78,6 +83,7 @@ struct answer_note {
     bool ecs;
     bool dnssec; /* signatures were asked for */
     enum cookie_state cookie;
+    enum note_tsig { TSIG_NONE, TSIG_BAD, TSIG_GOOD } tsig;
     bool truncated;
     uint8_t signatures[SIGNED_HOWS]; /* in the answer, and refused */
     enum limit_verdict limited;

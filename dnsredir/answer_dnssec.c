@@ -226,11 +226,11 @@ void answer_sign_choice(struct answering *a, const struct zone_hit *hit, const s
     }
 }
 
-void answer_sign_negative(struct answering *a, const struct zone *zone)
+void answer_sign_negative(struct answering *a, const struct zone *zone, const struct rrset *soa)
 {
     struct place place = {SECTION_AUTHORITY, &zone->apex, SIGNER_SET};
 
-    sign(a, &place, zone->signing, &zone->apex, zone->negative);
+    sign(a, &place, zone->signing, &zone->apex, soa);
 }
 
 void answer_sign_glue(struct answering *a, const struct name *host, const struct rrset *set)

@@ -5,6 +5,7 @@
 #define LARDER_DNSREDIR_ANSWER_PARTS_H
 
 #include "dnsredir/answer.h"
+#include "dnsredir/update.h"
 
 /* Longer chains of CNAMEs are cut: the resolver follows the rest (RFC 1034 3.6.2). */
 #define CHAIN_MAX 8
@@ -22,12 +23,18 @@ struct answering {
     const void *subject; /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
+    struct tsig_reply tsig;
+    struct update_node open; /* the last name looked up, if updates may bind records to it */
     unsigned proof_count;
     struct {
         const struct node *above;
         struct name name;
     } proofs[CHAIN_MAX]; /* names right below `above` that do not exist, to be proved */
 };
+
+/* What servers say about themselves (RFC 4892, and BIND's names before it); only if told to:
+ * answer_chaos.c. */
+void answer_chaos(struct answering *a);
 
 /* ---- signatures, and proofs of what is not there: answer_dnssec.c ----
  *
@@ -47,7 +54,7 @@ void answer_sign(struct answering *a, const struct zone_hit *hit, const struct n
 void answer_sign_choice(struct answering *a, const struct zone_hit *hit, const struct name *owner,
                         const struct choice *choice);
 /* and for the SOA of a negative answer. */
-void answer_sign_negative(struct answering *a, const struct zone *zone);
+void answer_sign_negative(struct answering *a, const struct zone *zone, const struct rrset *soa);
 /* Of glue, as far as it is ours to sign, it is asked for and there is room. */
 void answer_sign_glue(struct answering *a, const struct name *host, const struct rrset *set);
 

@@ -189,7 +189,7 @@ struct policy *compile_policy(struct compiler *c, const struct name_row *row)
 
 /* One name of a row: its policy and its records. False after a complaint. */
 static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
-                     const struct name_row *row, const struct policy *policy, struct span text)
+                     const struct name_row *row, const struct update_rule *rule, struct span text)
 {
     struct zones *zones = c->settings->zones;
     struct name owner;
@@ -200,8 +200,8 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
         what = "the byte 255 cannot be in a name of a signed zone";
         err = ERR_SYNTAX;
     }
-    if (!err && policy) {
-        err = zone_add_policy(zones, zone, &owner, policy, &what);
+    if (!err && row->compiled) {
+        err = zone_add_policy(zones, zone, &owner, row->compiled, &what);
     }
     for (size_t i = 0; !err && i < row->record_count; i++) {
         err = record_parse(span_str(row->records[i]), &zone->apex, c->record, &what);
@@ -211,6 +211,9 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
             }
             err = zone_add_record(zones, zone, &owner, c->record, &what);
         }
+    }
+    if (!err && rule) {
+        err = zone_add_update(zones, zone, &owner, rule, &what);
     }
     if (err) {
         COMPLAIN(c, "name", 0, "\"%.*s\": %s", SPAN_ARGS(text), what);
@@ -223,12 +226,14 @@ static void compile_name(struct compiler *c, const struct zone_row *zone_row, st
 {
     struct pattern pattern;
     char text[PATTERN_TEXT_MAX];
+    const struct update_rule *rule = row->has_update ? compile_update(c, &row->update) : NULL;
     const char *what;
 
     if (row->steered) {
         row->compiled = compile_policy(c, row);
     }
-    if ((row->steered && !row->compiled) || pattern_parse(span_str(row->name), &pattern, &what)) {
+    if ((row->steered && !row->compiled) || (row->has_update && !rule) ||
+        pattern_parse(span_str(row->name), &pattern, &what)) {
         return;
     }
     if (zones_name_count(c->settings->zones) + pattern.name_count > NAMES_MAX) {
@@ -236,7 +241,7 @@ static void compile_name(struct compiler *c, const struct zone_row *zone_row, st
         return;
     }
     for (uint32_t n = 0; n < pattern.name_count; n++) {
-        if (!add_name(c, zone_row, zone, row, row->compiled, pattern_name(&pattern, n, text))) {
+        if (!add_name(c, zone_row, zone, row, rule, pattern_name(&pattern, n, text))) {
             return;
         }
     }
@@ -375,6 +380,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
     compile_identity(c.settings);
     c.record = xmalloc(sizeof(*c.record));
     compile_replicas(&c);
+    compile_keys(&c);
     if (!c.failed) {
         compile_zones(&c);
         compile_check_maps(&c);

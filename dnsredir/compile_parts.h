@@ -40,6 +40,11 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
 /* The policy of a row; NULL after a complaint. */
 struct policy *compile_policy(struct compiler *c, const struct name_row *row);
 
+/* Before the zones: what they refer to. */
+void compile_keys(struct compiler *c);
+/* NULL after a complaint. */
+const struct update_rule *compile_update(struct compiler *c, const struct update_row *row);
+
 /* Regions, nearest.map, and the maps of names. */
 void compile_check_maps(struct compiler *c);
 

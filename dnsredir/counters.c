@@ -56,6 +56,8 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
             metric_add(&counters->signatures[how], note->signatures[how]);
         }
     }
+    metric_add(&counters->tsig_good, note->tsig == TSIG_GOOD);
+    metric_add(&counters->tsig_bad, note->tsig == TSIG_BAD);
     metric_add(&counters->limited_slipped, note->limited == LIMIT_SLIP);
     metric_add(&counters->truncated, note->truncated);
     if (note->policy) {

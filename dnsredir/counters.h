@@ -31,6 +31,11 @@
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
     X(log_dropped,      COUNTER, "Queries missing in the query log because its file was too slow")  \
     X(unresolved,       COUNTER, "Queries for the resolver answered SERVFAIL: too many are open")    \
+    X(tsig_good,        COUNTER, "Signed messages whose signature was good")                       \
+    X(tsig_bad,         COUNTER, "Signed messages whose signature was not good, late or repeated") \
+    X(updates,          COUNTER, "Updates received")                                               \
+    X(updates_made,     COUNTER, "Updates that were answered NOERROR, after their commit")         \
+    X(updates_busy,     COUNTER, "Updates answered SERVFAIL because too many waited to be written")\
     X(tcp_accepted,     COUNTER, "TCP connections accepted")                                       \
     X(tcp_timeouts,     COUNTER, "TCP connections closed for being idle or slow")                  \
     X(tcp_evicted,      COUNTER, "TCP connections closed to make room for others")                 \

@@ -7,6 +7,7 @@
 #include "dnsredir/directives_measured.h"
 #include "dnsredir/directives_proto.h"
 #include "dnsredir/directives_resolver.h"
+#include "dnsredir/directives_update.h"
 #include "dnsredir/health.h"
 #include "dnsredir/pattern.h"
 
@@ -16,7 +17,7 @@
 #define DNS_PORT 53
 
 /* What a later version will know: refused by name, so that nobody believes it is at work. */
-static const char *const later_zone[] = {"file", "updates", NULL};
+static const char *const later_zone[] = {"file", NULL};
 
 /* "http://192.0.2.10:3129" */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
@@ -112,11 +113,12 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
 
     row->steered = conf_given(at, "policy");
     row->has_ttl = conf_given(at, "ttl");
+    row->has_update = conf_given(at, "update");
     if (pattern_parse(span_str(row->name), &pattern, &what)) {
         conf_complain(at, "name", 0, "%s", what);
     }
-    if (!row->steered && row->record_count == 0) {
-        conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records");
+    if (!row->steered && row->record_count == 0 && !row->has_update) {
+        conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records or update");
     }
     if (!row->steered && (row->replica_count || row->map_count || conf_given(at, "answers") ||
                           conf_given(at, "rotate"))) {
@@ -188,6 +190,8 @@ static const struct conf_directive name_directives[] = {
     {"records", CONF_STRING, CONF_LIST(struct name_row, records, record_count),
      NULL, NULL, NULL, CONF_RELOAD,
      "Plain records as in a master file: \"MX 10 mx.example.net.\""},
+    {"update", CONF_MAP(update_table), NAME(update), NULL, NULL, NULL, CONF_OPTIONAL | CONF_RELOAD,
+     "Records may be bound to it by dynamic update (RFC 2136): who, and which. Needs state."},
     {0},
 };
 static const struct conf_table name_table = {
@@ -357,6 +361,10 @@ static const struct conf_directive directives[] = {
     {"dnssec", CONF_MAP(dnssec_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "What zones with a key may cost."},
     {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD, "The query log."},
+    {"state", CONF_PATH, FIELD(state), NULL, NULL, NULL, 0,
+     "A folder for what must outlive the process: what updates bound, and who is drained by hand."},
+    {"keys", CONF_MAP(keys_table), CONF_LIST(struct settings, key_rows, key_count),
+     NULL, NULL, NULL, CONF_RELOAD, "Of those who sign with TSIG (RFC 8945)."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
      "Name of this server among those of one address, for who asks for it by EDNS (RFC 5001)."},
     {"chaos", CONF_MAP(chaos_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
@@ -452,7 +460,8 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b)
     bool same = a->listen_count == b->listen_count && a->workers == b->workers &&
                 same_endpoint(&a->admin, &b->admin) &&
                 memcmp(&a->tcp, &b->tcp, sizeof(a->tcp)) == 0 &&
-                span_eq(span_str(a->log.queries), span_str(b->log.queries));
+                span_eq(span_str(a->log.queries), span_str(b->log.queries)) &&
+                span_eq(span_str(a->state), span_str(b->state));
 
     for (size_t i = 0; same && i < a->listen_count; i++) {
         same = same_endpoint(&a->listen[i], &b->listen[i]);

@@ -12,6 +12,7 @@
 #include "dnsredir/load.h"
 #include "dnsredir/nearest.h"
 #include "dnsredir/recursor.h"
+#include "dnsredir/update.h"
 #include "dnsredir/zone.h"
 
 #define WORKERS_MAX 256
@@ -47,6 +48,24 @@ struct region_row {
     size_t replica_count;
 };
 
+/* Who signs. */
+struct key_row {
+    char *name;
+    struct name key_name;
+    enum tsig_algorithm algorithm;
+    struct tsig_secret secret;
+    char *secret_file;
+};
+
+/* What may be bound to a name, and by whom. */
+struct update_row {
+    char **keys;
+    size_t key_count;
+    enum update_type *types;
+    size_t type_count;
+    uint32_t max_records, max_ttl;
+};
+
 struct name_row {
     char *name; /* relative to the zone, with ranges */
     bool steered;
@@ -64,6 +83,8 @@ struct name_row {
     struct policy *compiled;
     char **records;
     size_t record_count;
+    bool has_update;
+    struct update_row update;
 };
 
 /* Names of others that clients of the resolver get replicas for. */
@@ -157,6 +178,9 @@ struct settings {
         char *queries; /* a file, "-", or NULL */
         uint32_t sample;
     } log;
+    char *state; /* a folder, or NULL */
+    struct key_row *key_rows;
+    size_t key_count;
     char *nsid;
     struct {
         char *version, *host;

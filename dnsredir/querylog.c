@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "dnsredir/counters.h"
+#include "dnsredir/update.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,6 +111,7 @@ static const char *bool_word(bool value)
 size_t query_entry_format(const struct query_entry *entry, char out[QUERY_LINE_MAX])
 {
     static const char *const cookies[] = {"none", "client", "bad", "good"};
+    static const char *const signatures[] = {"none", "bad", "good"};
     static const char *const limited[] = {"no", "slip", "drop"};
     struct line line = {out, out + QUERY_LINE_MAX};
     const struct answer_note *note = &entry->note;
@@ -127,6 +129,10 @@ size_t query_entry_format(const struct query_entry *entry, char out[QUERY_LINE_M
     if (entry->ecs.present) {
         line_add(&line, ",\"subnet\":\"%s/%u\",\"scope\":%u", ip_text(&entry->ecs.ip, ip),
                  entry->ecs.source, note->scope);
+    }
+    if (entry->update || note->tsig != TSIG_NONE) {
+        line_add(&line, ",\"opcode\":\"%s\",\"tsig\":\"%s\"", entry->update ? "UPDATE" : "QUERY",
+                 signatures[note->tsig]);
     }
     line_add(&line, ",\"cookie\":\"%s\",\"limited\":\"%s\"", cookies[note->cookie],
              limited[note->limited]);
@@ -321,6 +327,7 @@ bool querylog_put(struct querylog *log, size_t number, const struct asker *asker
     entry->when_ms = clock_wall_ms();
     entry->client = asker->ip;
     entry->tcp = asker->tcp;
+    entry->update = update_is(packet);
     entry->bytes = (uint16_t)bytes;
     entry->note = *note;
     entry->ecs = query.edns.ecs;

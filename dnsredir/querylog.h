@@ -19,6 +19,7 @@ struct query_entry {
     int64_t when_ms; /* since 1970 */
     struct ip client;
     bool tcp;
+    bool update; /* the name is that of a zone */
     uint16_t type, class;
     uint16_t bytes;          /* of the answer; 0: none was given */
     struct answer_note note; /* its policy may be gone: it only says that there was one */

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "dnsredir/update.h"
 
 struct member {
     char *name; /* NULL: free */
@@ -14,6 +15,7 @@ struct roster {
     const struct settings *settings;
     struct member members[REPLICAS_MAX]; /* by slot */
     uint16_t slots[REPLICAS_MAX];        /* by replica of the settings */
+    struct replica_set unbound;          /* of the settings */
     uint64_t stepped;                    /* when */
 };
 
@@ -77,6 +79,19 @@ void roster_adopt(struct roster *roster, const struct settings *settings)
     }
 }
 
+void roster_remember(struct roster *roster, struct span name)
+{
+    char *text = xspandup(name);
+
+    for (size_t i = 0; i < REPLICAS_MAX; i++) {
+        if (!roster->members[i].name || is_named(&roster->members[i], text)) {
+            roster->members[slot_of(roster, text)].drained = true;
+            break;
+        }
+    }
+    free(text);
+}
+
 int roster_drain(struct roster *roster, struct span name, bool drained)
 {
     for (size_t i = 0; i < roster->settings->replica_count; i++) {
@@ -97,8 +112,34 @@ static const struct member *member_of(const struct roster *roster, size_t replic
 static bool is_draining(const struct roster *roster, const struct probe_report *report,
                         size_t replica)
 {
-    return member_of(roster, replica)->drained || roster->settings->replica_rows[replica].drain ||
+    return member_of(roster, replica)->drained ||
+           replica_set_has(&roster->unbound, (unsigned)replica) ||
+           roster->settings->replica_rows[replica].drain ||
            (report->has_load && report->load.draining);
+}
+
+static bool is_unbound(const struct settings *settings, const struct name *target,
+                       const struct bound *bound)
+{
+    struct zone_hit hit = zones_find(settings->zones, target);
+
+    if (hit.match != ZONE_NODE || !update_rule_has_addresses(hit.node->update)) {
+        return false;
+    }
+    return !rrset_find(hit.node->sets, TYPE_A) && !rrset_find(hit.node->sets, TYPE_AAAA) &&
+           !update_find(hit.node->update, bound, target, TYPE_A) &&
+           !update_find(hit.node->update, bound, target, TYPE_AAAA) &&
+           !update_find(hit.node->update, bound, target, TYPE_CNAME);
+}
+
+void roster_look(struct roster *roster, const struct bound *bound)
+{
+    const struct settings *s = roster->settings;
+
+    for (unsigned i = 0; i < s->replica_count; i++) {
+        const struct name *target = s->replicas[i].target;
+        replica_set_put(&roster->unbound, i, target && is_unbound(s, target, bound));
+    }
 }
 
 static void fill_states(const struct roster *roster, const struct probes *probes,
@@ -168,6 +209,7 @@ struct roster_report roster_report(const struct roster *roster, const struct pro
     return (struct roster_report){
         .drained = member_of(roster, replica)->drained,
         .draining = is_draining(roster, &report, replica),
+        .unbound = replica_set_has(&roster->unbound, (unsigned)replica),
         .shares = states[replica].known && states[replica].capacity > 0,
         .load = states[replica].load,
         .fair = load_fair(states, roster->settings->replica_count, replica),

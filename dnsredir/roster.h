@@ -16,8 +16,14 @@ void roster_free(struct roster **roster); /* accepts NULL; sets *roster to NULL 
 /* From now on these are the replicas. */
 void roster_adopt(struct roster *roster, const struct settings *settings);
 
-/* Takes the replica out of the answers, or back in, until the end of the process. ERR_NOT_FOUND. */
+/* A replica of this name was drained by hand before; it need not be one of now. */
+void roster_remember(struct roster *roster, struct span name);
+/* Takes the replica out of the answers, or back in. ERR_NOT_FOUND. */
 int roster_drain(struct roster *roster, struct span name, bool drained);
+
+/* From now on `bound` (NULL: nothing) is bound by updates: a replica whose target is a name that is
+ * open for them and has no address is not given while others are up. */
+void roster_look(struct roster *roster, const struct bound *bound);
 
 /* A step of the levels, when load.period has gone by since the last one. `now`: the loop's, ms. */
 void roster_step(struct roster *roster, const struct probes *probes, uint64_t now);
@@ -29,7 +35,8 @@ void roster_standing(const struct roster *roster, const struct probes *probes, u
 /* For people. */
 struct roster_report {
     bool drained;  /* by hand */
-    bool draining; /* by hand or of its own */
+    bool draining; /* by hand, of its own, or because it is: */
+    bool unbound;  /* no address is bound to its target */
     bool shares;   /* it has a capacity, and its load is known */
     double load, fair;
     double level; /* 0..LOAD_LEVEL_MAX, with the ramp */

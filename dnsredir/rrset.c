@@ -288,6 +288,10 @@ int record_parse(struct span text, const struct name *origin, struct record *out
     uint64_t ttl;
 
     out->has_ttl = span_to_u64(word, TTL_MAX, &ttl);
+    if (!out->has_ttl && word.len && ascii_is_digit(word.at[0])) {
+        *what = "the TTL is out of range; expected 0 to 2147483647 seconds";
+        return ERR_SYNTAX;
+    }
     if (out->has_ttl) {
         out->ttl = (uint32_t)ttl;
         word = next_word(&words);

@@ -15,6 +15,7 @@
 #include "dnsredir/resolver.h"
 #include "dnsredir/roster.h"
 #include "dnsredir/server_sign.h"
+#include "dnsredir/server_state.h"
 #include "dnsredir/status.h"
 #include "dnsredir/tcp.h"
 #include "dnsredir/udp.h"
@@ -52,6 +53,7 @@ struct server {
     struct sip_key cookie_key; /* where settings have none */
     struct thread *threads;
     size_t thread_count;
+    struct server_state state;
     struct admin *admin;
     struct querylog *log;
     struct resolver *resolver; /* NULL until settings want one */
@@ -74,6 +76,7 @@ static void world_free(void *value)
     signatures_unref(&world->signatures);
     measure_leave(&world->measured);
     settings_release(world->settings, world->settings_worlds);
+    bound_unref(&world->bound);
     free(world);
 }
 
@@ -92,6 +95,7 @@ static void publish_world(void *arg)
     struct server *s = arg;
     struct world *world = xcalloc(1, sizeof(*world));
 
+    roster_look(s->roster, s->state.bound);
     roster_standing(s->roster, s->probes, uv_now(&s->loop), &world->standing);
     s->standing = world->standing;
     for (size_t i = 0; i < s->settings->replica_count; i++) {
@@ -107,8 +111,10 @@ static void publish_world(void *arg)
     if (s->settings->cookies.enabled && world->identity.cookies.count == 0) {
         world->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
     }
+    world->bound = bound_ref(s->state.bound);
     world->view = (struct view){
         .zones = s->settings->zones,
+        .bound = world->bound,
         .nearest = s->settings->nearest.map,
         .rankings = s->settings->nearest.rankings,
         .measured = world->measured,
@@ -206,7 +212,7 @@ static void reload_done(uv_work_t *work, int status)
     } else if (s->loaded) {
         if (!settings_same_sockets(s->settings, s->loaded)) {
             log_warn("restart_needed", "reason=%s",
-                     "listen, workers, tcp, admin or log.queries changed");
+                     "listen, workers, tcp, admin, state or log.queries changed");
         }
         adopt(s, s->loaded, s->loaded_signatures);
         s->loaded = NULL;
@@ -247,6 +253,7 @@ static void on_stop(uv_async_t *async)
     }
     tcp_close(&t->tcp);
     inbox_close(t->worker.inbox); /* after those who wait for it */
+    desk_close(t->worker.desk);
     uv_close((uv_handle_t *)async, NULL);
 }
 
@@ -272,6 +279,7 @@ static int thread_open(struct server *s, struct thread *t, size_t number, size_t
     t->worker.signer = signer_new();
     t->worker.log = s->log;
     t->worker.inbox = inbox_open(&t->worker);
+    t->worker.desk = s->state.updater ? desk_open(&t->worker, s->state.updater) : NULL;
     t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
         err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
@@ -297,6 +305,7 @@ static void thread_fini(struct thread *t)
     limiter_free(&t->worker.limiter);
     signer_free(&t->worker.signer);
     inbox_free(&t->worker.inbox);
+    desk_free(&t->worker.desk);
     free(t->udps);
 }
 
@@ -333,6 +342,7 @@ static void stop(struct server *s)
     }
     s->stopping = true;
     notify("STOPPING=1");
+    updater_stop(s->state.updater); /* what it has written is answered before the sockets close */
     stop_workers(s);
     resign_stop(&s->resign);
     measure_stop(s->measure);
@@ -371,8 +381,10 @@ static void watch_signal(struct server *s, size_t slot, int number, uv_signal_cb
     uv_signal_start(&s->signals[slot], callback, number);
 }
 
-/* POST /drain?replica=NAME and /undrain: at once, and until the end of the process. */
-static const char *change_page(void *arg, struct span path, struct span query, struct buf *out)
+/* POST /drain?replica=NAME and /undrain: at once; answered when it is in the state, if there is
+ * one. */
+static const char *change_page(void *arg, struct span path, struct span query, struct buf *out,
+                               uint64_t *ticket)
 {
     struct server *s = arg;
     bool drain = span_eq(path, SPAN("/drain"));
@@ -391,6 +403,9 @@ static const char *change_page(void *arg, struct span path, struct span query, s
         return ADMIN_REFUSED;
     }
     log_warn(drain ? "replica_drained" : "replica_undrained", "replica=%.*s", SPAN_ARGS(name));
+    if (s->state.updater) {
+        *ticket = updater_drain(s->state.updater, name, drain);
+    }
     publish_world(s);
     buf_printf(out, "{\"replica\": \"%.*s\", \"drained\": %s}\n", SPAN_ARGS(name),
                drain ? "true" : "false");
@@ -411,6 +426,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .measured = measure_report(s->measure),
                             .resolver = s->resolver,
                             .standing = &s->standing,
+                            .bound = s->state.bound,
                             .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,
@@ -424,22 +440,31 @@ static const char *render_page(void *arg, struct span path, struct span query, s
 
 static const struct admin_pages admin_pages = {.render = render_page, .change = change_page};
 
+static void on_remembered(void *arg, uint64_t ticket, bool good)
+{
+    const struct server *s = arg;
+    admin_release(s->admin, ticket, good);
+}
+
 static int start(struct server *s)
 {
     uv_timer_init(&s->loop, &s->collect);
     uv_timer_init(&s->loop, &s->load);
     s->roster = roster_new();
     s->measure = measure_new(&s->loop, publish_world, s);
+    int err = state_open(&s->state, s->settings, s->publish, &s->loop, s->roster);
     adopt(s, s->settings, settings_sign(s->settings, NULL));
     uv_timer_start(&s->load, on_load, LOAD_MS, LOAD_MS);
     watch_signal(s, 0, SIGTERM, on_end_signal);
     watch_signal(s, 1, SIGINT, on_end_signal);
     watch_signal(s, 2, SIGHUP, on_reload_signal);
     watch_signal(s, 3, SIGUSR1, on_reopen_signal);
-    int err = querylog_open(s->settings->log.queries, s->settings->workers, &s->log);
-    if (err) {
+    err = err || !s->state.updater ? err : updater_start(s->state.updater);
+    int log_err = querylog_open(s->settings->log.queries, s->settings->workers, &s->log);
+    err = err ? err : log_err;
+    if (log_err) {
         log_error("query_log_failed", "file=%s err=%s", s->settings->log.queries, err_text(err));
-    } else {
+    } else if (!err) {
         err = start_workers(s);
     }
     if (!err && s->settings->admin.len) {
@@ -461,8 +486,10 @@ static void fini(struct server *s)
         thread_fini(&s->threads[i]);
     }
     querylog_close(&s->log);
+    updater_free(&s->state.updater);
     CHECK(uv_loop_close(&s->loop) == 0);
     publish_free(&s->publish);
+    bound_unref(&s->state.bound);
     roster_free(&s->roster);
     signatures_unref(&s->resign.current);
     measure_free(&s->measure);
@@ -476,11 +503,14 @@ int server_run(int argc, char **argv, struct settings *settings)
 
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&s.loop) == 0);
-    s.publish = publish_new(settings->workers, world_free);
+    s.publish = publish_new(settings->workers + 1, world_free);
     s.threads = xcalloc(settings->workers, sizeof(*s.threads));
     s.settings = settings;
     s.resign.changed = publish_world;
     s.resign.arg = &s;
+    s.state.changed = publish_world;
+    s.state.remembered = on_remembered;
+    s.state.arg = &s;
     int err = start(&s);
     if (err) {
         stop(&s);

@@ -1,6 +1,7 @@
 #include "dnsredir/status.h"
 
 #include "base/check.h"
+#include "dnsredir/status_bound.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -91,6 +92,9 @@ static void put_metrics(const struct status *status, struct buf *out)
     metrics_head(out, PREFIX, "signatures_ahead", METRIC_GAUGE, "Signatures that were made ahead");
     metrics_sample(out, PREFIX, "signatures_ahead", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    signatures_count(status->signatures));
+    metrics_head(out, PREFIX, "bound_names", METRIC_GAUGE, "Names with records bound by updates");
+    metrics_sample(out, PREFIX, "bound_names", METRIC_GAUGE, NULL, SPAN_EMPTY,
+                   bound_count(status->bound));
     metrics_head(out, PREFIX, "map_bytes", METRIC_GAUGE, "Memory of the map of networks");
     metrics_sample(out, PREFIX, "map_bytes", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    netmap_size(s->nearest.map));
@@ -114,6 +118,7 @@ static const char *reason_of(const struct status *status, const struct probe_rep
     if (report->health.up && more->draining) {
         return more->drained                                   ? "drained by larderctl"
                : status->settings->replica_rows[replica].drain ? "drained by the configuration"
+               : more->unbound                                 ? "no address is bound to its target"
                                                                : "it says so itself";
     }
     return report->fault;
@@ -231,6 +236,11 @@ static void put_status(const struct status *status, struct buf *out)
         json_object_set_new(root, "measured", measured_json(status));
     }
     json_object_set_new(root, "replicas", replicas_json(status));
+    if (status->bound) {
+        json_object_set_new(root, "bound_names",
+                            json_integer((json_int_t)bound_count(status->bound)));
+        json_object_set_new(root, "bound", status_bound(status->bound));
+    }
     char *text = json_dumps(root, JSON_INDENT(2));
     CHECK(text != NULL);
     buf_printf(out, "%s\n", text);

@@ -15,6 +15,7 @@ struct status {
     const struct roster *roster;
     const struct resolver *resolver;     /* NULL: none */
     const struct standing *standing;     /* by which workers choose */
+    const struct bound *bound;           /* NULL: no state */
     const struct signatures *signatures; /* NULL: no zone is signed */
     uint64_t now;                        /* the loop's, ms */
     const void *const *counters;         /* of every worker */

@@ -52,7 +52,8 @@ struct connection {
     uv_write_t write; /* of `out`, when `writing` */
     bool writing;
     bool closing;
-    uint64_t since; /* of the last progress, ms of the loop */
+    struct errand *errand; /* an update is being written: what follows waits for its answer */
+    uint64_t since;        /* of the last progress, ms of the loop */
 };
 
 static void handle_closed(struct tcp *tcp)
@@ -99,6 +100,12 @@ static void connection_close(struct connection *c)
     }
     c->closing = true;
     forget_tickets(c);
+    if (c->errand && c->errand->done) {
+        errand_free(&c->errand);
+    } else if (c->errand) {
+        c->errand->owner = NULL;
+        c->errand = NULL;
+    }
     list_remove(&c->link);
     tcp_clients_leave(&c->tcp->clients, &c->client, &c->client_link);
     c->tcp->count--;
@@ -117,6 +124,7 @@ static void connection_touch(struct connection *c)
 
 static void connection_read(struct connection *c);
 static void connection_flush(struct connection *c);
+static void connection_give(struct connection *c);
 
 static void on_written(uv_write_t *write, int status)
 {
@@ -142,7 +150,11 @@ static void on_written(uv_write_t *write, int status)
             return;
         }
     }
-    connection_read(c);
+    if (c->errand && c->errand->done) {
+        connection_give(c);
+    } else {
+        connection_read(c);
+    }
 }
 
 /* Sends what is in c->out: at once if the kernel takes it, else when it can. */
@@ -223,6 +235,27 @@ static uint16_t keepalive_of(const struct tcp *tcp)
     return (uint16_t)(tenths < UINT16_MAX ? tenths : UINT16_MAX);
 }
 
+/* The answer of an update, which was written meanwhile; then what came behind it. */
+static void connection_give(struct connection *c)
+{
+    put_message(&c->out, c->errand->reply, c->errand->reply_len);
+    errand_free(&c->errand);
+    connection_touch(c);
+    connection_flush(c);
+    if (!c->closing) {
+        connection_read(c);
+    }
+}
+
+static void give(struct errand *errand)
+{
+    struct connection *c = errand->owner;
+
+    if (!c->writing) {
+        connection_give(c);
+    }
+}
+
 /* Answers one message into c->out. */
 static void answer_message(struct connection *c, const struct world *world, struct span message)
 {
@@ -234,14 +267,18 @@ static void answer_message(struct connection *c, const struct world *world, stru
         .now = (uint32_t)clock_wall(),
         .now_us = clock_mono_us(),
     };
+    struct way_back back = {.give = give, .owner = c};
     struct answer_note note;
-    size_t len = worker_answer(tcp->worker, world, &asker, message, tcp->answer_room, &note);
+    size_t len = worker_answer(tcp->worker, world, &asker, message, &back, tcp->answer_room, &note);
 
     metric_add(&tcp->worker->counters.tcp_queries, 1);
     if (len == 0 && note.deferred) {
         len = defer_message(c, world, message, &asker, &note);
     }
-    if (len) {
+    c->errand = back.errand;
+    if (c->errand) {
+        uv_read_stop((uv_stream_t *)&c->handle);
+    } else if (len) {
         put_message(&c->out, tcp->answer_room, len);
     }
 }
@@ -252,7 +289,7 @@ static struct span answer_messages(struct connection *c, struct span bytes)
     struct worker *worker = c->tcp->worker;
     const struct world *world = publish_enter(worker->publish, worker->number);
 
-    while (bytes.len >= LENGTH_LEN && buf_len(&c->out) < UNSENT_MAX) {
+    while (bytes.len >= LENGTH_LEN && buf_len(&c->out) < UNSENT_MAX && !c->errand) {
         struct wire_in in = wire_in_of(bytes.at, bytes.len);
         struct span message = wire_get_span(&in, wire_get_u16(&in));
         if (in.failed) {
@@ -268,7 +305,7 @@ static struct span answer_messages(struct connection *c, struct span bytes)
 /* What arrived, or what waited while the peer did not read. */
 static void connection_take(struct connection *c, struct span bytes)
 {
-    while (!c->closing && !c->writing) {
+    while (!c->closing && !c->writing && !c->errand) {
         struct span rest;
         if (buf_len(&c->in)) {
             buf_append(&c->in, bytes);
@@ -311,7 +348,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void connection_read(struct connection *c)
 {
     connection_take(c, SPAN_EMPTY);
-    if (!c->closing && !c->writing &&
+    if (!c->closing && !c->writing && !c->errand &&
         uv_read_start((uv_stream_t *)&c->handle, on_room, on_read) < 0) {
         connection_close(c);
     }

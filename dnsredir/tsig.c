@@ -12,7 +12,7 @@
 #define SECRET_MIN 16
 #define FIXED_LEN 10u /* of a record: type, class, TTL, length */
 #define DATA_LEN 16u  /* of its data beside algorithm, MAC and other data */
-#define OTHER_LEN 6  /* the server's time, with BADTIME */
+#define OTHER_LEN 6   /* the server's time, with BADTIME */
 #define ARCOUNT_AT 10
 /* RFC 8945 5.2.2.1: shorter MACs are malformed, whatever the algorithm. */
 #define MAC_MIN 10

@@ -66,6 +66,27 @@ static void pin_source(struct msghdr *header)
     }
 }
 
+/* The answer of an update, which was written meanwhile. */
+static void give(struct errand *errand)
+{
+    struct udp *udp = errand->owner;
+    struct iovec bytes = {errand->reply, errand->reply_len};
+    struct msghdr message = {
+        .msg_name = &errand->peer,
+        .msg_namelen = errand->peer_len,
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = errand->control_len ? errand->control : NULL,
+        .msg_controllen = errand->control_len,
+    };
+
+    pin_source(&message);
+    if (sendmsg(udp->fd, &message, 0) < 0) {
+        metric_add(&udp->worker->counters.send_failures, 1);
+    }
+    errand_free(&errand);
+}
+
 /* Of a batch. */
 struct times {
     uint32_t wall;
@@ -143,6 +164,7 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
         .limiter = udp->worker->limiter,
     };
     struct answer_note note;
+    struct way_back back = {.give = give, .owner = udp, .from = header};
 
     if (header->msg_flags & MSG_TRUNC) {
         metric_add(&udp->worker->counters.dropped, 1);
@@ -150,7 +172,7 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
     }
     size_t len =
         worker_answer(udp->worker, world, &asker, span_of(udp->queries[i], udp->in[i].msg_len),
-                      udp->answers[n], &note);
+                      &back, udp->answers[n], &note);
     if (len == 0 && note.deferred) {
         len = defer_packet(udp, world, i, udp->answers[n], &asker, &note);
     }

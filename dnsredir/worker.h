@@ -6,6 +6,7 @@
 #define LARDER_DNSREDIR_WORKER_H
 
 #include "dnsredir/counters.h"
+#include "dnsredir/desk.h"
 #include "dnsredir/directives.h"
 #include "dnsredir/publish.h"
 #include "dnsredir/querylog.h"
@@ -23,6 +24,7 @@ struct world {
     uint16_t slots[REPLICAS_MAX];  /* of the counters, by replica */
     struct signatures *signatures; /* of the moment; counted */
     struct measured *measured;     /* counted by the control thread, or NULL */
+    struct bound *bound;           /* counted by the control thread */
     struct resolver *resolver;     /* NULL: none; lives as long as the workers */
     struct settings *settings;     /* kept alive by the control thread's count of worlds */
     unsigned *settings_worlds;
@@ -36,6 +38,7 @@ struct worker {
     size_t connections; /* by TCP, at most */
     struct limiter *limiter;
     struct signer *signer;
+    struct desk *desk;    /* takes updates; NULL: they are not implemented */
     struct querylog *log; /* NULL: none; ring `number` is ours */
     struct inbox *inbox;  /* of answers by the resolver */
     struct deferral deferral;
@@ -57,19 +60,11 @@ static inline uint32_t scatter(uint32_t turn)
     return turn ^ turn >> 16;
 }
 
-/* Answers one packet, counted. 0: no answer is due, or note->deferred: the caller hands it to the
- * resolver. Inside publish_enter(). */
-static inline size_t worker_answer(struct worker *worker, const struct world *world,
-                                   struct asker *asker, struct span packet, void *room,
-                                   struct answer_note *note)
+/* Counts and logs one answer of `len` bytes. Inside publish_enter(). */
+static inline void worker_note(struct worker *worker, const struct world *world,
+                               const struct asker *asker, struct span packet,
+                               const struct answer_note *note, size_t len)
 {
-    asker->signer = worker->signer;
-    asker->turn = scatter(worker->turn++);
-    asker->deferral = world->resolver ? &worker->deferral : NULL;
-    size_t len = answer(&world->view, asker, packet, room, note);
-    if (note->deferred) {
-        return 0;
-    }
     counters_note(&worker->counters, note, len);
     for (unsigned i = 0; note->policy && i < note->picked; i++) {
         metric_add(&worker->counters.replicas[world->slots[note->ids[i]]], 1);
@@ -78,6 +73,26 @@ static inline size_t worker_answer(struct worker *worker, const struct world *wo
         !querylog_put(worker->log, worker->number, asker, note, packet, len)) {
         metric_add(&worker->counters.log_dropped, 1);
     }
+}
+
+/* Answers one packet, counted. 0: no answer is due, or note->deferred: the caller hands it to the
+ * resolver, or back->errand brings one later. Inside publish_enter(). */
+static inline size_t worker_answer(struct worker *worker, const struct world *world,
+                                   struct asker *asker, struct span packet, struct way_back *back,
+                                   void *room, struct answer_note *note)
+{
+    asker->signer = worker->signer;
+    asker->turn = scatter(worker->turn++);
+    asker->deferral = world->resolver ? &worker->deferral : NULL;
+    if (worker->desk && update_is(packet)) {
+        note->deferred = false;
+        return desk_take(worker->desk, world, asker, packet, back, room);
+    }
+    size_t len = answer(&world->view, asker, packet, room, note);
+    if (note->deferred) {
+        return 0;
+    }
+    worker_note(worker, world, asker, packet, note, len);
     return len;
 }
 

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "dnsredir/policy.h"
+#include "dnsredir/update.h"
 
 struct slot {
     uint64_t hash;
@@ -155,6 +156,7 @@ int zones_add(struct zones *zones, const struct name *apex, const struct soa *so
     }
     struct zone *zone = arena_zalloc(&zones->memory, sizeof(*zone));
     zone->apex = *apex;
+    zone->serial = soa->serial;
     zone->next = zones->list;
     zones->list = zone;
     put_soa(zones, &zone->negative, soa, soa->ttl < soa->minimum ? soa->ttl : soa->minimum);
@@ -183,6 +185,30 @@ static const char *conflict(const struct zone *zone, const struct node *node, ui
     if (type == TYPE_NS && !name_eq(&node->name, &zone->apex) &&
         (node->policy || is_wildcard(&node->name))) {
         return "a steered or wildcard name cannot be delegated";
+    }
+    if (node->update && (type == TYPE_CNAME || update_rule_has(node->update, type))) {
+        return "records of this type are bound to the name by update";
+    }
+    return NULL;
+}
+
+/* Why updates cannot bind what the rule says beside what the name has, or NULL. */
+static const char *update_conflict(const struct node *node, const struct update_rule *rule)
+{
+    if (node->update) {
+        return "the name has an update already";
+    }
+    if (rrset_find(node->sets, TYPE_CNAME) || (node->policy && node->policy->targets) ||
+        (update_rule_has(rule, TYPE_CNAME) && (node->sets || node->policy))) {
+        return "a CNAME must be the only record of its name";
+    }
+    if (node->policy && (update_rule_has(rule, TYPE_A) || update_rule_has(rule, TYPE_AAAA))) {
+        return "the policy of the name makes its addresses; expected an update of other types";
+    }
+    for (const struct rrset *set = node->sets; set; set = set->next) {
+        if (update_rule_has(rule, set->type)) {
+            return "records of a type are written here and bound by update; expected types apart";
+        }
     }
     return NULL;
 }
@@ -229,6 +255,9 @@ int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *o
         *what = "the name has a policy already";
     } else if (rrset_find(node->sets, TYPE_A) || rrset_find(node->sets, TYPE_AAAA)) {
         *what = "the name has addresses already";
+    } else if (node->update && (policy->targets || update_rule_has(node->update, TYPE_A) ||
+                                update_rule_has(node->update, TYPE_AAAA))) {
+        *what = "the addresses of the name are bound by update";
     } else {
         *what = conflict(zone, node, policy->targets ? TYPE_CNAME : TYPE_A);
     }
@@ -236,6 +265,23 @@ int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *o
         return ERR_SYNTAX;
     }
     node->policy = policy;
+    return 0;
+}
+
+int zone_add_update(struct zones *zones, struct zone *zone, const struct name *owner,
+                    const struct update_rule *rule, const char **what)
+{
+    struct node *node = owner_node(zones, zone, owner, what);
+
+    if (!node) {
+        return ERR_SYNTAX;
+    }
+    *what = update_conflict(node, rule);
+    if (*what) {
+        return ERR_SYNTAX;
+    }
+    node->update = rule;
+    zone->updatable = true;
     return 0;
 }
 

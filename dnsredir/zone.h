@@ -14,8 +14,9 @@
 #include "dnsredir/name.h"
 #include "dnsredir/rrset.h"
 
-struct policy;  /* policy.h */
-struct signing; /* dnssec.h */
+struct policy;      /* policy.h */
+struct signing;     /* dnssec.h */
+struct update_rule; /* update.h */
 
 struct soa {
     struct name mname, rname;
@@ -27,14 +28,17 @@ struct zone {
     struct name apex;
     struct rrset *negative;        /* the SOA with the TTL of negative answers (RFC 2308 3) */
     const struct signing *signing; /* NULL: not signed */
+    uint32_t serial;               /* in the SOA */
+    bool updatable;                /* the serial may have gone on since: bound.h knows */
 };
 
 struct node {
     const struct zone *zone;
     struct rrset *sets;
-    const struct policy *policy; /* steers A and AAAA, or the CNAME; NULL: plain records */
-    const struct node *wildcard; /* the name "*" right below */
-    const struct node *cut;      /* the delegation at or above this name, or NULL */
+    const struct policy *policy;      /* steers A and AAAA, or the CNAME; NULL: plain records */
+    const struct update_rule *update; /* records may be bound to it, see bound.h; NULL: none */
+    const struct node *wildcard;      /* the name "*" right below */
+    const struct node *cut;           /* the delegation at or above this name, or NULL */
     struct name name;
 };
 
@@ -52,6 +56,9 @@ int zone_add_record(struct zones *zones, struct zone *zone, const struct name *o
                     const struct record *record, const char **what);
 int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *owner,
                     const struct policy *policy, const char **what);
+/* Opens the name for updates; a wildcard opens all names that it stands for. */
+int zone_add_update(struct zones *zones, struct zone *zone, const struct name *owner,
+                    const struct update_rule *rule, const char **what);
 
 /* Ends the building. */
 void zones_freeze(struct zones *zones);

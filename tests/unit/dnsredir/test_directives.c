@@ -9,6 +9,8 @@
 #define REPLICAS                                                                                   \
     "replicas: [{name: fra, addresses: 192.0.2.1}, {name: nyc, addresses: 192.0.2.2}]\n"
 #define RESOLVER "resolver: {allow: [10.0.0.0/8]}\n"
+#define KEY(name) "{name: " name ", secret: AAECAwQFBgcICQoLDA0ODw==}"
+#define UPDATES "state: /nowhere\nkeys: [" KEY("k") "]\n"
 #define ZONE(names) "zones: [{name: ex, nameservers: ns.ex, names: [" names "]}]\n"
 
 Test(directives, faults_are_named)
@@ -120,6 +122,33 @@ Test(directives, faults_are_named)
         {"zones: [{name: ex, nameservers: ns.ex, names: [{name: w.sub, records: \"A 1.2.3.4\"}]}, "
          "{name: sub.ex, nameservers: ns.ex}]",
          "another zone"},
+        {"keys: [{name: k}]\n" ZONE(""), ":1:8: the key has no secret"},
+        {"keys: [{name: k..k, secret: AAECAwQFBgcICQoLDA0ODw==}]\n" ZONE(""), "not a domain name"},
+        {"keys: [{name: k, secret: AAECAwQFBgcICQoLDA0ODw==, secret-file: /nonexistent}]\n" ZONE(
+             ""),
+         ":1:26: two secrets"},
+        {"keys: [{name: k, secret: AAECAwQFBgcICQoLDA0O}]\n" ZONE(""),
+         ":1:26: \"secret\" cannot be what is written: too short to be a secret"},
+        {"keys: [{name: k, secret-file: /nonexistent}]\n" ZONE(""), ":1:31: /nonexistent cannot"},
+        {"keys: [" KEY("k") ", " KEY("K.") "]\n" ZONE(""), ":1:53: a second key called \"K.\""},
+        {ZONE("{name: w, update: {keys: k}}"), ":1:66: nothing keeps what is bound"},
+        {UPDATES ZONE("{name: w, update: {keys: [k, kk]}}"), "no key is called \"kk\""},
+        {UPDATES ZONE("{name: w, update: {types: A}}"), "\"keys\" is missing"},
+        {UPDATES ZONE("{name: w, update: {keys: k, types: MX}}"), "one of A, AAAA, CNAME, TXT"},
+        {UPDATES ZONE("{name: w, records: [\"A 1.2.3.4\"], update: {keys: k}}"),
+         "expected types apart"},
+        {UPDATES ZONE("{name: w, update: {keys: k}}, {name: w, records: [\"A 1.2.3.4\"]}"),
+         "bound to the name by update"},
+        {UPDATES ZONE("{name: w, records: [\"CNAME x\"], update: {keys: k, types: TXT}}"),
+         "only record"},
+        {UPDATES ZONE("{name: w, records: [\"TXT x\"], update: {keys: k, types: CNAME}}"),
+         "only record"},
+        {UPDATES ZONE("{name: w, update: {keys: k}}, {name: w, update: {keys: k}}"),
+         "an update already"},
+        {REPLICAS UPDATES ZONE("{name: w, policy: static, update: {keys: k}}"),
+         "the policy of the name makes its addresses"},
+        {REPLICAS UPDATES ZONE("{name: w, update: {keys: k}}, {name: w, policy: static}"),
+         "are bound by update"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -1,0 +1,451 @@
+#include "dialogue.h"
+#include "nsupdate.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "dnsredir/counters.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define SECRET "secret: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='"
+#define CONFIG                                                                                     \
+    "state: /tmp/unused\n"                                                                         \
+    "keys: [{name: k, " SECRET "}, {name: other, " SECRET "}]\n"                                   \
+    "replicas: [{name: fra, addresses: 192.0.2.10}]\n"                                             \
+    "zones:\n"                                                                                     \
+    "  - name: ex\n"                                                                               \
+    "    nameservers: ns.ex\n"                                                                     \
+    "    soa: {serial: 7}\n"                                                                       \
+    "    names:\n"                                                                                 \
+    "      - {name: ns, records: [\"A 192.0.2.53\"]}\n"                                            \
+    "      - {name: www, policy: static}\n"                                                        \
+    "      - {name: to, records: [\"CNAME d\"]}\n"                                                 \
+    "      - {name: d, update: {keys: k, max-records: 3, max-ttl: 10min}}\n"                       \
+    "      - {name: t, records: [\"A 192.0.2.9\"], update: {keys: [k, other], types: TXT}}\n"      \
+    "      - {name: c, update: {keys: k, types: [A, CNAME, TXT]}}\n"                               \
+    "      - {name: '*.w', update: {keys: k}}\n"                                                   \
+    "      - {name: sub, records: [\"NS ns.sub\"]}\n"                                              \
+    "  - {name: in.ex, nameservers: ns.ex}\n"
+
+static const char *rcode_text(unsigned rcode)
+{
+    return counters_rcode(rcode);
+}
+
+/* Checks and applies a message. */
+static unsigned run(const struct settings *s, struct span packet, const char *key_name,
+                    struct bindings *memory)
+{
+    const struct tsig_key *key = NULL;
+    struct bindings *undo = xmalloc(sizeof(*undo));
+    struct update update;
+    struct name name;
+    bool changed;
+
+    *undo = *memory;
+    if (key_name) {
+        cr_assert_eq(name_parse_absolute(span_str(key_name), &name), 0);
+        key = tsig_key_find(&s->identity.keys, &name);
+        cr_assert_not_null(key);
+    }
+    int rcode = update_read(packet, &update);
+    cr_assert_geq(rcode, 0);
+    if (rcode == RCODE_NOERROR) {
+        rcode = (int)update_check(s->zones, packet, &update, key);
+    }
+    if (rcode == RCODE_NOERROR) {
+        struct update_store store = bindings_store(memory);
+        rcode = (int)update_apply(s->zones, packet, &update, &store, &changed);
+        if (rcode != RCODE_NOERROR) {
+            *memory = *undo;
+        }
+    }
+    free(undo);
+    return (unsigned)rcode;
+}
+
+struct row {
+    const char *what, *text, *rcode, *then; /* `then`: all that is bound; NULL: as before */
+};
+
+/* One after the other, on what the ones before have left. */
+static void run_rows(const struct row *rows, size_t count)
+{
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+    uint8_t room[4096];
+    char before[4096] = "";
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = nsupdate_write("ex", rows[i].text, room, sizeof(room));
+        unsigned rcode = run(d.settings, span_of(room, len), "k", memory);
+        const char *then = bindings_text(memory);
+        cr_expect_str_eq(rcode_text(rcode), rows[i].rcode, "%s: %s instead of %s", rows[i].what,
+                         rcode_text(rcode), rows[i].rcode);
+        cr_expect_str_eq(then, rows[i].then ? rows[i].then : before, "%s: %s", rows[i].what, then);
+        snprintf(before, sizeof(before), "%s", then);
+    }
+    dialogue_fini(&d);
+    free(memory);
+}
+
+Test(update, changes_rfc2136_3_4_2)
+{
+    static const struct row rows[] = {
+        {"one is added", "add d 60 A 192.0.2.1", "NOERROR", "d.ex. 60 A 192.0.2.1"},
+        {"again: nothing new", "add d 60 A 192.0.2.1", "NOERROR", NULL},
+        {"another one moves the ttl of both", "add d 30 A 192.0.2.2", "NOERROR",
+         "d.ex. 30 A 192.0.2.1, 30 A 192.0.2.2"},
+        {"a long ttl is cut", "add d 86400 AAAA 2001:db8::1", "NOERROR",
+         "d.ex. 30 A 192.0.2.1, 30 A 192.0.2.2, 600 AAAA 2001:db8::1"},
+        {"more than max-records", "add d 30 A 192.0.2.3", "REFUSED", NULL},
+        {"all or nothing", "add d.w 30 A 192.0.2.3; add d 30 A 192.0.2.3", "REFUSED", NULL},
+        {"one for another", "del d A 192.0.2.1; add d 30 A 192.0.2.3", "NOERROR",
+         "d.ex. 30 A 192.0.2.2, 30 A 192.0.2.3, 600 AAAA 2001:db8::1"},
+        {"what is not there", "del d A 192.0.2.99; del c; del a.w A", "NOERROR", NULL},
+        {"a set", "del d A", "NOERROR", "d.ex. 600 AAAA 2001:db8::1"},
+        {"a name", "del d", "NOERROR", ""},
+        {"in order", "add d 9 A 192.0.2.1; del d; add d 8 A 192.0.2.2", "NOERROR",
+         "d.ex. 8 A 192.0.2.2"},
+        {"below a wildcard", "add a.w 5 A 192.0.2.5; add b.a.w 5 A 192.0.2.6", "NOERROR",
+         "a.w.ex. 5 A 192.0.2.5; b.a.w.ex. 5 A 192.0.2.6; d.ex. 8 A 192.0.2.2"},
+        {"beside what is written", "add t 5 TXT \"a b\" c", "NOERROR",
+         "a.w.ex. 5 A 192.0.2.5; b.a.w.ex. 5 A 192.0.2.6; d.ex. 8 A 192.0.2.2; t.ex. 5 TXT \"a b\" "
+         "\"c\""},
+        {"all that may go goes", "del t; del a.w; del b.a.w; del d", "NOERROR", ""},
+        {"a CNAME", "add c 60 CNAME D", "NOERROR", "c.ex. 60 CNAME d.ex."},
+        {"replaces another", "add c 60 CNAME ns", "NOERROR", "c.ex. 60 CNAME ns.ex."},
+        {"keeps others away", "add c 60 A 192.0.2.1; add c 60 TXT x", "NOERROR", NULL},
+        {"and is kept away", "del c; add c 60 A 192.0.2.1; add c 60 CNAME d", "NOERROR",
+         "c.ex. 60 A 192.0.2.1"},
+        {"nothing to do", "", "NOERROR", NULL},
+    };
+
+    run_rows(rows, ARRAY_LEN(rows));
+}
+
+Test(update, prerequisites_rfc2136_3_2)
+{
+    static const struct row rows[] = {
+        {"the name is free", "nx d; add d 60 A 192.0.2.1", "NOERROR", "d.ex. 60 A 192.0.2.1"},
+        {"and no longer", "nx d; add d 60 A 192.0.2.2", "YXDOMAIN", NULL},
+        {"in use", "yx d; add d 60 A 192.0.2.2", "NOERROR", "d.ex. 60 A 192.0.2.1, 60 A 192.0.2.2"},
+        {"not in use", "yx c; add c 60 A 192.0.2.2", "NXDOMAIN", NULL},
+        {"a set is there", "yx d A", "NOERROR", NULL},
+        {"none of the type", "yx d AAAA", "NXRRSET", NULL},
+        {"no set", "nx d AAAA", "NOERROR", NULL},
+        {"but there is", "nx d A", "YXRRSET", NULL},
+        {"just this set", "yx d A 192.0.2.2; yx d A 192.0.2.1; yx d A 192.0.2.2", "NOERROR", NULL},
+        {"less than there is", "yx d A 192.0.2.1", "NXRRSET", NULL},
+        {"more than there is", "yx d A 192.0.2.1; yx d A 192.0.2.2; yx d A 192.0.2.3", "NXRRSET",
+         NULL},
+        {"another one", "yx d A 192.0.2.1; yx d A 192.0.2.3", "NXRRSET", NULL},
+        {"of two names", "yx d A 192.0.2.1; yx ns A 192.0.2.53; yx d A 192.0.2.2", "NOERROR", NULL},
+        {"what is written counts", "yx ns; yx ns A; nx ns AAAA; yx ns A 192.0.2.53", "NOERROR",
+         NULL},
+        {"names are without case", "yx to CNAME D.EX.; yx TO", "NOERROR", NULL},
+        {"what a policy makes is there", "yx www; yx www A; nx www AAAA", "NOERROR", NULL},
+        {"but is no set", "yx www A 192.0.2.10", "NXRRSET", NULL},
+        {"the zone is there", "yx @ SOA; yx @ NS ns", "NOERROR", NULL},
+        {"wildcards stand for nothing", "nx q.w; nx w", "NOERROR", NULL},
+        {"the first that fails", "yx d; yx c; nx d", "NXDOMAIN", NULL},
+    };
+
+    run_rows(rows, ARRAY_LEN(rows));
+}
+
+Test(update, what_is_refused)
+{
+    static const struct {
+        const char *what, *key, *zone, *text, *rcode;
+    } cases[] = {
+        {"unsigned", NULL, "ex", "add d 60 A 192.0.2.1", "REFUSED"},
+        {"another's key", "other", "ex", "add d 60 A 192.0.2.1", "REFUSED"},
+        {"its own", "other", "ex", "add t 60 TXT x", "NOERROR"},
+        {"a type that is not opened", "k", "ex", "add d 60 TXT x", "REFUSED"},
+        {"nor for deleting", "k", "ex", "del d TXT", "REFUSED"},
+        {"what is written", "k", "ex", "del t A", "REFUSED"},
+        {"a name that is not opened", "k", "ex", "add ns 60 A 192.0.2.1", "REFUSED"},
+        {"a name that is not there", "k", "ex", "add new 60 A 192.0.2.1", "REFUSED"},
+        {"the wildcard itself", "k", "ex", "add *.w 60 A 192.0.2.1", "REFUSED"},
+        {"below a delegation", "k", "ex", "add d.sub 60 A 192.0.2.1", "REFUSED"},
+        {"the zone's own", "k", "ex", "del @ NS", "REFUSED"},
+        {"one of two", "k", "ex", "add d 60 A 192.0.2.1; add ns 60 A 192.0.2.1", "REFUSED"},
+        {"no zone of ours", "k", "example", "", "NOTAUTH"},
+        {"a name, but no zone", "k", "d.ex", "add @ 60 A 192.0.2.1", "NOTAUTH"},
+        {"outside the zone", "k", "ex", "add d.example. 60 A 192.0.2.1", "NOTZONE"},
+        {"in another of ours", "k", "ex", "add d.in 60 A 192.0.2.1", "NOTZONE"},
+        {"a prerequisite outside", "k", "ex", "nx d.example.", "NOTZONE"},
+        {"a question's type", "k", "ex", "del d AXFR", "FORMERR"},
+        {"in a prerequisite", "k", "ex", "yx d AXFR", "FORMERR"},
+    };
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+    uint8_t room[4096];
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t len = nsupdate_write(cases[i].zone, cases[i].text, room, sizeof(room));
+        unsigned rcode = run(d.settings, span_of(room, len), cases[i].key, memory);
+        cr_expect_str_eq(rcode_text(rcode), cases[i].rcode, "%s: %s", cases[i].what,
+                         rcode_text(rcode));
+    }
+    cr_expect_str_eq(bindings_text(memory), "t.ex. 60 TXT \"x\"");
+    dialogue_fini(&d);
+    free(memory);
+}
+
+/* Bytes behind the zone of "ex": one prerequisite or one change. */
+Test(update, malformed)
+{
+#define D "\1d\2ex\0"
+    static const struct {
+        const char *what;
+        unsigned prereqs, changes;
+        struct span bytes;
+        const char *rcode;
+    } cases[] = {
+        {"a good one", 0, 1, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\4abcd"), "NOERROR"},
+        {"an address too short", 0, 1, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\3abc"), "FORMERR"},
+        {"an address too long", 0, 1, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\5abcde"), "FORMERR"},
+        {"no address", 0, 1, SPAN_INIT(D "\0\34\0\1\0\0\0\1\0\0"), "FORMERR"},
+        {"a CNAME with something behind it", 0, 1, SPAN_INIT("\1c\2ex\0\0\5\0\1\0\0\0\1\0\4\1a\0b"),
+         "FORMERR"},
+        {"a compressed CNAME", 0, 1, SPAN_INIT("\1c\2ex\0\0\5\0\1\0\0\0\1\0\4\1a\300\14"),
+         "NOERROR"},
+        {"a CNAME to itself, endless", 0, 1, SPAN_INIT("\1c\2ex\0\0\5\0\1\0\0\0\1\0\4\1a\300\44"),
+         "FORMERR"},
+        {"a TXT without a string", 0, 1, SPAN_INIT("\1t\2ex\0\0\20\0\1\0\0\0\1\0\0"), "FORMERR"},
+        {"a TXT that ends too early", 0, 1, SPAN_INIT("\1t\2ex\0\0\20\0\1\0\0\0\1\0\2\2a"),
+         "FORMERR"},
+        {"an unknown class", 0, 1, SPAN_INIT(D "\0\1\0\3\0\0\0\1\0\4abcd"), "FORMERR"},
+        {"to add anything", 0, 1, SPAN_INIT(D "\0\377\0\1\0\0\0\1\0\4abcd"), "FORMERR"},
+        {"to delete with a ttl", 0, 1, SPAN_INIT(D "\0\1\0\377\0\0\0\1\0\0"), "FORMERR"},
+        {"to delete a set with data", 0, 1, SPAN_INIT(D "\0\1\0\377\0\0\0\0\0\4abcd"), "FORMERR"},
+        {"to delete a record with a ttl", 0, 1, SPAN_INIT(D "\0\1\0\376\0\0\0\1\0\4abcd"),
+         "FORMERR"},
+        {"to delete a record of any type", 0, 1, SPAN_INIT(D "\0\377\0\376\0\0\0\0\0\0"),
+         "FORMERR"},
+        {"a prerequisite with a ttl", 1, 0, SPAN_INIT(D "\0\1\0\377\0\0\0\1\0\0"), "FORMERR"},
+        {"a prerequisite with data", 1, 0, SPAN_INIT(D "\0\1\0\377\0\0\0\0\0\1a"), "FORMERR"},
+        {"no such set, with data", 1, 0, SPAN_INIT(D "\0\1\0\376\0\0\0\0\0\1a"), "FORMERR"},
+        {"a set of any type", 1, 0, SPAN_INIT(D "\0\377\0\1\0\0\0\0\0\0"), "FORMERR"},
+        {"an unknown class there", 1, 0, SPAN_INIT(D "\0\1\0\4\0\0\0\0\0\0"), "FORMERR"},
+        {"less than announced", 0, 2, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\4abcd"), "FORMERR"},
+        {"more than announced", 0, 0, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\4abcd"), "FORMERR"},
+        {"a name that never ends", 0, 1, SPAN_INIT("\300\24\0\1\0\1\0\0\0\1\0\4abcd"), "FORMERR"},
+        {"a record cut off", 0, 1, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\4abc"), "FORMERR"},
+    };
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint8_t room[512];
+        size_t len = nsupdate_write("ex", "", room, sizeof(room));
+        room[7] = (uint8_t)cases[i].prereqs;
+        room[9] = (uint8_t)cases[i].changes;
+        memcpy(room + len, cases[i].bytes.at, cases[i].bytes.len);
+        unsigned rcode = run(d.settings, span_of(room, len + cases[i].bytes.len), "k", memory);
+        cr_expect_str_eq(rcode_text(rcode), cases[i].rcode, "%s: %s", cases[i].what,
+                         rcode_text(rcode));
+    }
+    dialogue_fini(&d);
+    free(memory);
+}
+
+Test(update, the_zone_section_rfc2136_3_1)
+{
+    static const struct {
+        const char *what;
+        size_t at;
+        uint8_t value;
+        const char *rcode;
+    } cases[] = {
+        {"two zones", 5, 2, "FORMERR"},
+        {"no zone", 5, 0, "FORMERR"},
+        {"another type than SOA", 17, TYPE_A, "FORMERR"},
+        {"another class", 19, CLASS_CH, "NOTAUTH"},
+        {"any class", 19, CLASS_ANY, "NOTAUTH"},
+    };
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint8_t room[512];
+        size_t len = nsupdate_write("ex", "", room, sizeof(room));
+        room[cases[i].at] = cases[i].value;
+        unsigned rcode = run(d.settings, span_of(room, len), "k", memory);
+        cr_expect_str_eq(rcode_text(rcode), cases[i].rcode, "%s: %s", cases[i].what,
+                         rcode_text(rcode));
+    }
+    dialogue_fini(&d);
+    free(memory);
+}
+
+Test(update, a_store_that_fails)
+{
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+    uint8_t room[512];
+
+    dialogue_init(&d, CONFIG);
+    size_t len = nsupdate_write("ex", "add d 60 A 192.0.2.1", room, sizeof(room));
+    memory->err = ERR_FULL;
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_REFUSED);
+    memory->err = ERR_IO;
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_SERVFAIL);
+    dialogue_fini(&d);
+    free(memory);
+}
+
+Test(update, too_many)
+{
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct buf text = BUF_INIT;
+    struct dialogue d;
+    static uint8_t room[65535];
+
+    dialogue_init(&d, CONFIG);
+    for (int i = 0; i < UPDATE_PREREQS_MAX; i++) {
+        buf_printf(&text, "%syx ns", i ? ";" : "");
+    }
+    buf_append(&text, SPAN("\0"));
+    size_t len = nsupdate_write("ex", text.data, room, sizeof(room));
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
+    buf_clear(&text);
+    for (int i = 0; i <= UPDATE_PREREQS_MAX; i++) {
+        buf_printf(&text, "%syx ns", i ? ";" : "");
+    }
+    buf_append(&text, SPAN("\0"));
+    len = nsupdate_write("ex", text.data, room, sizeof(room));
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_REFUSED);
+    buf_clear(&text);
+    for (int i = 0; i <= UPDATE_CHANGES_MAX; i++) {
+        buf_printf(&text, "%sdel d", i ? ";" : "");
+    }
+    buf_append(&text, SPAN("\0"));
+    len = nsupdate_write("ex", text.data, room, sizeof(room));
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_REFUSED);
+    buf_fini(&text);
+    dialogue_fini(&d);
+    free(memory);
+}
+
+/* ---- what is bound, in answers ---- */
+
+Test(update, answers_have_what_is_bound)
+{
+    static const struct {
+        const char *what;
+        struct question question;
+        const char *want;
+    } cases[] = {
+        {"an address", {.name = "d.ex", .type = "A"}, "NOERROR aa | d.ex. 60 A 192.0.2.1"},
+        {"through a CNAME that is written",
+         {.name = "to.ex", .type = "A"},
+         "NOERROR aa | to.ex. 3600 CNAME d.ex. | d.ex. 60 A 192.0.2.1"},
+        {"through one that is bound",
+         {.name = "c.ex", .type = "A"},
+         "NOERROR aa | c.ex. 5 CNAME d.ex. | d.ex. 60 A 192.0.2.1"},
+        {"below a wildcard",
+         {.name = "a.w.ex", .type = "A"},
+         "NOERROR aa | a.w.ex. 60 A 192.0.2.2"},
+        {"another name below it",
+         {.name = "b.w.ex", .type = "A"},
+         "NOERROR aa | ns ex. 60 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60"},
+        {"beside what is written",
+         {.name = "t.ex", .type = "A"},
+         "NOERROR aa | t.ex. 3600 A 192.0.2.9"},
+        {"of another type",
+         {.name = "d.ex", .type = "AAAA"},
+         "NOERROR aa | ns ex. 60 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60"},
+        {"of a type that is no longer opened",
+         {.name = "d.ex", .type = "TXT"},
+         "NOERROR aa | ns ex. 60 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60"},
+        {"the serial has gone on",
+         {.name = "ex", .type = "SOA"},
+         "NOERROR aa | ex. 3600 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60"},
+        {"a zone that cannot change",
+         {.name = "in.ex", .type = "MX"},
+         "NOERROR aa | ns in.ex. 60 SOA ns.ex. hostmaster.in.ex. "},
+        {"anything at all",
+         {.name = "d.ex", .type = "ANY"},
+         "NOERROR aa | d.ex. 3600 HINFO \\07RFC8482\\00"},
+    };
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+    uint8_t room[512];
+
+    dialogue_init(&d, CONFIG);
+    size_t len = nsupdate_write(
+        "ex", "add d 60 A 192.0.2.1; add a.w 60 A 192.0.2.2; add c 5 CNAME d", room, sizeof(room));
+    cr_assert_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
+    struct bound *bound = bindings_table(memory);
+    cr_assert(bound_add(bound, SPAN("\1d\2ex\0"), SPAN("\0\20\0\0\0\1\0\2\1x")));
+    cr_assert(bound_add_serial(bound, SPAN("\2ex\0"), 9));
+    d.view.bound = bound;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *got = ask(&d, &cases[i].question);
+        cr_expect(span_starts(span_str(got), span_str(cases[i].want)), "%s:\n got %s\nwant %s",
+                  cases[i].what, got, cases[i].want);
+    }
+    bound_unref(&bound);
+    dialogue_fini(&d);
+    free(memory);
+}
+
+/* RFC 1982: what the settings say is newer than what updates left. */
+Test(update, the_later_serial_counts)
+{
+    static const struct {
+        uint32_t stored;
+        const char *want;
+    } cases[] = {{8, "hostmaster.ex. 8 "},
+                 {6, "hostmaster.ex. 7 "},
+                 {0x80000006, "hostmaster.ex. 2147483654 "},
+                 {0x80000008, "hostmaster.ex. 7 "}};
+    const struct question question = {.name = "ex", .type = "SOA"};
+    struct dialogue d;
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bound *bound = bound_new();
+        bound_add_serial(bound, SPAN("\2ex\0"), cases[i].stored);
+        d.view.bound = bound;
+        const char *got = ask(&d, &question);
+        cr_expect_not_null(strstr(got, cases[i].want), "%u: %s", cases[i].stored, got);
+        bound_unref(&bound);
+    }
+    dialogue_fini(&d);
+}
+
+Test(bound, damaged_records_are_not_read)
+{
+    static const struct {
+        const char *what;
+        struct span owner, records;
+        bool good;
+    } cases[] = {
+        {"a good one", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\0\0\0\1\0\4abcd"), true},
+        {"an address of five bytes", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\0\0\0\1\0\5abcde"), false},
+        {"cut off", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\0\0\0\1\0\4abc"), false},
+        {"a type that cannot be bound", SPAN_INIT("\1d\0"), SPAN_INIT("\0\2\0\0\0\1\0\1\0"), false},
+        {"a ttl that cannot be", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\377\0\0\1\0\4abcd"), false},
+        {"a compressed name", SPAN_INIT("\1d\0"), SPAN_INIT("\0\5\0\0\0\1\0\2\300\0"), false},
+        {"a name with capitals", SPAN_INIT("\1d\0"), SPAN_INIT("\0\5\0\0\0\1\0\3\1A\0"), false},
+        {"no owner", SPAN_INIT(""), SPAN_INIT("\0\1\0\0\0\1\0\4abcd"), false},
+        {"an owner cut off", SPAN_INIT("\3d\0"), SPAN_INIT("\0\1\0\0\0\1\0\4abcd"), false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bound *bound = bound_new();
+        cr_expect_eq(bound_add(bound, cases[i].owner, cases[i].records), cases[i].good, "%s",
+                     cases[i].what);
+        cr_expect_eq(bound_count(bound), cases[i].good, "%s", cases[i].what);
+        bound_unref(&bound);
+    }
+}
