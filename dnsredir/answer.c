@@ -260,7 +260,8 @@ static const struct rrset *cname_of(struct answering *a, const struct node *node
     return node->policy->targets[choice.ids[0]];
 }
 
-/* The zone around that of `apex`, if it is ours too; NULL: it is not. */
+/* The zone that `apex` is delegated from, if it is ours too; NULL: it is not, as it lies behind a
+ * delegation to others. */
 static const struct zone *outer_zone(const struct answering *a, const struct name *apex)
 {
     struct name above;
@@ -269,7 +270,8 @@ static const struct zone *outer_zone(const struct answering *a, const struct nam
         return NULL;
     }
     name_suffix(apex, 1, &above);
-    return zones_find(a->view->zones, &above).zone;
+    struct zone_hit hit = zones_find(a->view->zones, &above);
+    return hit.match == ZONE_CUT ? NULL : hit.zone;
 }
 
 /* A DS record belongs to the parent's side of a delegation (RFC 4035 3.1.4.1). */

@@ -25,6 +25,9 @@
     "    nameservers: [ns.ex]\n"                                                                   \
     "    soa: { serial: 7 }\n"                                                                     \
     "    dnssec: { key: %s }\n"                                                                    \
+    "  - name: far.sub.ex\n"                                                                       \
+    "    nameservers: [ns.ex]\n"                                                                   \
+    "    soa: { serial: 7 }\n"                                                                     \
     "  - name: ex\n"                                                                               \
     "    nameservers: [ns.ex]\n"                                                                   \
     "    ttl: 1h\n"                                                                                \
@@ -288,6 +291,10 @@ Test(answer_dnssec, rfc4035_3_1_4_delegations)
          "NOERROR aa" SOA NSEC("plain.ex.", "\\000.plain.ex.", "NS RRSIG NSEC") "2 60 ex." DO, 2},
     };
     check(rows, ARRAY_LEN(rows));
+    /* one that others delegate: we have its own side alone, and that is not signed */
+    cr_expect_str_eq(ask_do("far.sub.ex", "DS", NULL),
+                     "NOERROR aa | ns far.sub.ex. 60 SOA ns.ex. hostmaster.far.sub.ex. 7 3600 900 "
+                     "1209600 60" DO);
 }
 
 Test(answer_dnssec, the_records_that_are_made_as_they_are_asked_for)
