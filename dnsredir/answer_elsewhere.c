@@ -39,11 +39,12 @@ static void defer(struct answering *a, const struct name *owner)
     a->note->deferred = true;
 }
 
-/* Those who may ask for anything get the end of the chain, whoever has it. */
+/* Those who may ask for anything get the end of the chain, whoever has it. Not where a wildcard
+ * stands in it and is to be proved: who validates goes on from the alias by itself. */
 bool answer_may_defer(const struct answering *a)
 {
     return a->recursive && a->asker->deferral && (a->query->flags & FLAG_RD) &&
-           !(a->flags & FLAG_TC);
+           !(a->flags & FLAG_TC) && a->proof_count == 0;
 }
 
 /* A name that is in no zone of ours: redirected, resolved, or refused. */

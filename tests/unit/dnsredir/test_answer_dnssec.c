@@ -10,6 +10,7 @@
 
 #define ZONES                                                                                      \
     "dnssec: { signatures-per-second: 160 }\n"                                                     \
+    "resolver: { allow: 192.0.2.99, forward: 192.0.2.200 }\n"                                      \
     "replicas:\n"                                                                                  \
     "  - { name: fra, addresses: [192.0.2.1, \"2001:db8::1\"] }\n"                                 \
     "  - { name: nyc, addresses: [192.0.2.2, \"2001:db8::2\"] }\n"                                 \
@@ -44,6 +45,7 @@
     "      - { name: \"*.w\", records: [\"A 192.0.2.77\"] }\n"                                     \
     "      - { name: \"*.s\", policy: nearest, replicas: [fra, nyc], ttl: 30s }\n"                 \
     "      - { name: \"*.c\", records: [\"CNAME x.w\"] }\n"                                        \
+    "      - { name: \"*.away\", records: [\"CNAME www.example.org.\"] }\n"                        \
     "      - { name: a.deep, records: [\"TXT deep\"] }\n"                                          \
     "      - { name: sub, records: [\"NS ns.sub\"] }\n"                                            \
     "      - { name: ns.sub, records: [\"A 192.0.2.79\"] }\n"                                      \
@@ -266,6 +268,26 @@ Test(answer_dnssec, rfc4035_3_1_3_3_wildcards)
     cr_expect_str_eq(ask_do("*.w.ex", "A", NULL),
                      "NOERROR aa | *.w.ex. 3600 A 192.0.2.77 | *.w.ex. 3600 RRSIG A 2 3600 ex." DO);
     cr_expect_eq(verify_answer(&d), 1);
+}
+
+/* The end of the chain is another's to give; that the wildcard may stand for the name is ours. */
+Test(answer_dnssec, a_chain_that_is_to_be_proved_is_not_left_to_the_resolver)
+{
+    static const char *const want =
+        "NOERROR aa rd ra | a.away.ex. 3600 CNAME www.example.org. | a.away.ex. 3600 RRSIG CNAME "
+        "2 3600 ex. | ns ";
+    struct question q = {.name = "a.away.ex", .type = "A", .dnssec = true, .flags = FLAG_RD};
+    struct deferral deferral;
+
+    d.asker.deferral = &deferral;
+    cr_assert_eq(ip_parse(SPAN("192.0.2.99"), &d.asker.ip), 0);
+    const char *got = ask(&d, &q);
+    cr_expect(!d.note.deferred && span_starts(span_str(got), span_str(want)), "%s", got);
+    cr_expect_eq(verify_answer(&d), 2);
+    cr_expect(has_cover(&d, "a.away.ex"));
+    q.dnssec = false;
+    ask(&d, &q);
+    cr_expect(d.note.deferred);
 }
 
 Test(answer_dnssec, rfc4035_3_1_4_delegations)
