@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +15,10 @@
 /* Sockets to other servers at once; questions beyond that wait for one. */
 #define SOCKETS_MAX 256
 #define OPTION_MAX 512
+
+/* Contexts come and go in several threads, and what they share in the library has no lock: it makes
+ * and destroys locks of its own then. */
+static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
 
 struct recursor {
     struct ub_ctx *ctx;
@@ -154,7 +159,9 @@ int recursor_open(const struct recursor_plan *plan, struct buf *fault, struct re
     struct recursor *recursor = xcalloc(1, sizeof(*recursor));
     struct setup s = {.recursor = recursor, .fault = fault};
 
+    pthread_mutex_lock(&contexts);
     recursor->ctx = ub_ctx_create();
+    pthread_mutex_unlock(&contexts);
     if (!recursor->ctx) {
         buf_printf(fault, "libunbound does not start");
         free(recursor);
@@ -174,7 +181,9 @@ int recursor_open(const struct recursor_plan *plan, struct buf *fault, struct re
 void recursor_close(struct recursor **recursor)
 {
     if (*recursor) {
+        pthread_mutex_lock(&contexts);
         ub_ctx_delete((*recursor)->ctx);
+        pthread_mutex_unlock(&contexts);
         buf_fini(&(*recursor)->key);
         free(*recursor);
         *recursor = NULL;
