@@ -353,16 +353,49 @@ def check_loop(build, folder):
         server.close()
 
 
-def check_validation(build, folder, upstream):
-    """Upstream signs nothing, though the root is said to be signed."""
-    (folder / "root.key").write_text(". IN DS 20326 8 2 "
-                                     "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n")
-    server = Server(build, folder, forward(upstream.port) + "\n  trust-anchor: root.key")
-    text = server.dig("four.example.org")
-    expect("what cannot be validated is no answer", "SERVFAIL" in text and "EDE: 6" in text, text)
-    text = server.dig("+cdflag", "four.example.org")
-    expect("but to who checks it himself", "192.0.2.2" in text and "cd" in flags_of(text), text)
+AUTHORITY = """
+listen: ["127.0.0.1:{dns}"]
+zones:
+  - name: signed.example
+    nameservers: [ns.signed.example]
+    dnssec: {{ key: key }}
+    names: [{{ name: www, records: ["A 192.0.2.80"] }}]
+  - name: plain.example
+    nameservers: [ns.plain.example]
+    names: [{{ name: www, records: ["A 192.0.2.81"] }}]
+"""
+
+
+def check_validation(build, folder):
+    """Forwards to a server that signs one zone, and does not sign another one that is said to be."""
+    program, port = build / "dnsredir/larder-dns", larder.free_port()
+    subprocess.run([program, "--make-key", folder / "key"], check=True, stdout=subprocess.DEVNULL)
+    (folder / "authority.yaml").write_text(AUTHORITY.format(dns=port))
+    command = [program, "--config", folder / "authority.yaml"]
+    anchor = subprocess.run([*command, "--ds"], check=True, capture_output=True, text=True).stdout
+    (folder / "anchors").write_text(anchor + anchor.replace("signed.", "plain."))
+    authority = subprocess.Popen(command)
+    atexit.register(authority.kill)
+    larder.await_port("127.0.0.1", port, authority)
+    server = Server(build, folder, forward(port) + "\n  trust-anchor: anchors")
+    text = server.dig("+noadflag", "www.signed.example")
+    expect("who does not ask is not told", "192.0.2.80" in text and
+           flags_of(text) == ["qr", "rd", "ra"], text)
+    text = server.dig("+adflag", "www.signed.example")
+    expect("what was validated says so", "RRSIG" not in text and
+           flags_of(text) == ["qr", "rd", "ra", "ad"], text)
+    text = server.dig("+dnssec", "+noadflag", "www.signed.example")
+    expect("with its signature for who knows it", "RRSIG" in text and "ad" in flags_of(text), text)
+    text = server.dig("no.signed.example")
+    expect("even of what is not there", "NXDOMAIN" in text and "ad" in flags_of(text), text)
+    text = server.dig("www.plain.example")
+    expect("what should be signed is no answer", "SERVFAIL" in text and "EDE: 6" in text, text)
+    text = server.dig("+cdflag", "www.plain.example")
+    expect("but to who checks it himself", "192.0.2.81" in text and "cd" in flags_of(text) and
+           "ad" not in flags_of(text), text)
     server.close()
+    authority.terminate()
+    expect("the other ends, too", authority.wait(60) == 0)
 
 
 def check_root(build, folder):
@@ -495,7 +528,7 @@ def main():
         server.close()
         check_floods(build, folder, upstream)
         check_loop(build, folder)
-        check_validation(build, folder, upstream)
+        check_validation(build, folder)
         check_root(build, folder)
     sys.exit(1 if failures else 0)
 
