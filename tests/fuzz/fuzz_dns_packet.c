@@ -3,8 +3,8 @@
  * larger than the query when limits shorten it, and not fool our own reader. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/answer.h"
 #include "dnsredir/dnssec.h"
+#include "dnsredir/resolved.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +43,22 @@ static void sign_zone(struct zone *zone)
     zone->signing = &signing;
 }
 
+/* Everybody may ask for everything, and some of it is redirected. */
+static struct recursion *make_recursion(struct arena *arena, const struct replica *replicas)
+{
+    static const struct prefix everybody;
+    static struct redirect_rule rule;
+    struct recursion *recursion = recursion_new(arena, &everybody, 1, replicas, 2);
+    struct policy_plan plan = {
+        .kind = POLICY_STATIC, .ttl = 1, .members = (const uint16_t[]){1}, .member_count = 1};
+    struct name pattern;
+
+    rule.policy = policy_new(arena, &plan, replicas, 2);
+    CHECK(name_parse_absolute(SPAN("*.example"), &pattern) == 0);
+    CHECK(recursion_redirect_add(arena, recursion, &pattern, &rule) == 0);
+    return recursion;
+}
+
 static void make_view(void)
 {
     static struct arena arena;
@@ -66,6 +82,7 @@ static void make_view(void)
     add(zones, zone, "*.w", "TXT wild");
     add(zones, zone, "c", "CNAME www");
     add(zones, zone, "l", "CNAME l");
+    add(zones, zone, "o", "CNAME a.b.");
     add(zones, zone, "m", "MX 1 a.b.c.d");
     add(zones, zone, "sub", "NS ns.sub");
     add(zones, zone, "ns.sub", "AAAA ::1");
@@ -96,7 +113,21 @@ static void make_view(void)
         .identity = &identity,
         .rates = &rates,
         .signatures = signatures_new(zones, &ahead),
+        .recursion = make_recursion(&arena, replicas),
     };
+}
+
+/* What was left to the resolver is answered when that has failed. */
+static size_t answer_deferred(const struct asker *asker, const struct answer_note *so_far,
+                              struct span packet, void *room, struct answer_note *note)
+{
+    struct resolution failed = {.rcode = RCODE_SERVFAIL, .ede = EDE_NONE};
+    struct unresolved *query = unresolved_new(asker, asker->deferral, so_far, packet, room);
+    size_t len = resolved_write(query, &failed, room, NULL, note);
+
+    CHECK(len > 0);
+    free(query);
+    return len;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -111,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .keepalive = 100,
         .now_us = 1000000, /* time stands still: the second of each kind is one too many */
     };
+    struct deferral deferral;
     struct answer_note note;
 
     if (!view.zones) {
@@ -120,7 +152,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     asker.limiter = size % 4 ? NULL : limiter;
     asker.signer = size % 8 ? signer : NULL;
+    asker.deferral = size % 3 ? &deferral : NULL;
     size_t len = answer(&view, &asker, span_of(data, size), room, &note);
+    if (note.deferred) {
+        struct answer_note so_far = note;
+        len = answer_deferred(&asker, &so_far, span_of(data, size), room, &note);
+    }
     if (len) {
         struct query echo;
         CHECK(len >= DNS_HEADER_LEN && (asker.tcp || len <= DNS_UDP_MAX));
