@@ -150,7 +150,7 @@ static int open_guarded(const char *path, FILE **out, char *fault)
 
 int dnssec_key_load(const char *path, struct dnssec_key **out, char *fault)
 {
-    FILE *file;
+    FILE *file = NULL;
     int err = open_guarded(path, &file, fault);
 
     *out = NULL;
