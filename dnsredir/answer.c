@@ -22,7 +22,7 @@ void answer_any(struct answering *a, const struct name *owner)
     put(a, SECTION_ANSWER, owner, &any_set);
 }
 
-static void put_negative(struct answering *a, const struct zone *zone) /* RFC 2308 2 */
+void answer_negative(struct answering *a, const struct zone *zone)
 {
     struct update_soa room;
     const struct rrset *soa = update_soa(zone, a->view->bound, zone->negative, &room);
@@ -235,7 +235,7 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
     }
     const struct rrset *set = rrset_find(node->sets, type);
     if (!set) {
-        put_negative(a, hit->zone);
+        answer_negative(a, hit->zone);
         answer_deny_type(a, hit, owner);
         return;
     }
@@ -280,18 +280,6 @@ static bool asks_parent(const struct answering *a, const struct node *cut, const
     return a->query->type == TYPE_DS && name_eq(&cut->name, name);
 }
 
-/* DS of a zone of ours, which the zone around it answers, ours too. */
-static void answer_parent(struct answering *a, const struct zone *outer, const struct zone *inner,
-                          const struct name *owner)
-{
-    if (!outer->signing || !inner->signing) {
-        put_negative(a, outer);
-    }
-    if (outer->signing) {
-        answer_ds(a, outer, inner, owner);
-    }
-}
-
 void answer_refuse(struct answering *a, enum ede why)
 {
     a->rcode = RCODE_REFUSED;
@@ -319,7 +307,7 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         return NULL;
     case ZONE_NO_NAME:
         a->rcode = RCODE_NXDOMAIN;
-        put_negative(a, hit.zone);
+        answer_negative(a, hit.zone);
         answer_deny_name(a, &hit, owner);
         return NULL;
     case ZONE_CUT:
@@ -335,7 +323,7 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         break;
     case ZONE_NODE:
         if (a->query->type == TYPE_DS && name_eq(&hit.zone->apex, name) && outer_zone(a, name)) {
-            answer_parent(a, outer_zone(a, name), hit.zone, owner);
+            answer_ds(a, outer_zone(a, name), hit.zone, owner);
             return NULL;
         }
         break;
@@ -401,20 +389,6 @@ size_t answer_limit(const struct query *query, bool tcp)
         return DNS_UDP_PLAIN;
     }
     return query->edns.payload < DNS_UDP_MAX ? query->edns.payload : DNS_UDP_MAX;
-}
-
-/* Without its signatures an answer is worth nothing to who asked for them. Who has no proof of its
- * address comes back by TCP; all others try another server, or later. */
-static void give_up_signing(struct answering *a, const struct packet_mark *empty)
-{
-    packet_undo(&a->packet, empty);
-    if (a->asker->tcp) {
-        a->rcode = RCODE_SERVFAIL;
-        a->flags = 0;
-        a->packet.opt.ede = EDE_NOT_READY;
-    } else {
-        a->flags |= FLAG_TC;
-    }
 }
 
 /* What the OPT of the response will say. */
@@ -523,8 +497,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
         answer_query(&a);
     }
     if (a.unsignable) {
-        give_up_signing(&a, &empty);
-        note->deferred = false;
+        answer_give_up(&a, &empty);
     }
     note->edns = query.edns.present;
     note->ecs = query.edns.ecs.present;

@@ -245,20 +245,41 @@ void answer_sign_glue(struct answering *a, const struct name *host, const struct
 
 /* ---- what is made as it is asked for ---- */
 
+static void put_ds(struct answering *a, const struct zone *outer, const struct zone *inner,
+                   const struct name *owner)
+{
+    struct place place = {SECTION_ANSWER, owner, SIGNER_SET};
+
+    if (!packet_rrset(&a->packet, SECTION_ANSWER, owner, inner->signing->ds, 0)) {
+        a->flags |= FLAG_TC;
+    } else if (answer_signs(a, outer)) {
+        sign(a, &place, outer->signing, &inner->apex, inner->signing->ds);
+    }
+}
+
 void answer_ds(struct answering *a, const struct zone *outer, const struct zone *inner,
                const struct name *owner)
 {
-    const struct rrset *ds = inner->signing ? inner->signing->ds : NULL;
-    struct place place = {SECTION_ANSWER, owner, SIGNER_SET};
+    if (outer->signing && inner->signing) {
+        put_ds(a, outer, inner, owner);
+        return;
+    }
+    answer_negative(a, outer);
+    if (answer_signs(a, outer)) {
+        deny_ds(a, outer, &inner->apex);
+    }
+}
 
-    if (!ds) {
-        if (answer_signs(a, outer)) {
-            deny_ds(a, outer, &inner->apex);
-        }
-    } else if (!packet_rrset(&a->packet, SECTION_ANSWER, owner, ds, 0)) {
+void answer_give_up(struct answering *a, const struct packet_mark *empty)
+{
+    packet_undo(&a->packet, empty);
+    a->note->deferred = false;
+    if (a->asker->tcp) {
+        a->rcode = RCODE_SERVFAIL;
+        a->flags = 0;
+        a->packet.opt.ede = EDE_NOT_READY;
+    } else {
         a->flags |= FLAG_TC;
-    } else if (answer_signs(a, outer)) {
-        sign(a, &place, outer->signing, &inner->apex, ds);
     }
 }
 

@@ -36,6 +36,9 @@ struct answering {
  * answer_chaos.c. */
 void answer_chaos(struct answering *a);
 
+/* The SOA record of a negative answer (RFC 2308 2), with its signature. */
+void answer_negative(struct answering *a, const struct zone *zone);
+
 /* ---- signatures, and proofs of what is not there: answer_dnssec.c ----
  *
  * `hit` is what was found for the name `owner` of the chain (NULL: the question's). */
@@ -67,9 +70,12 @@ void answer_deny_name(struct answering *a, const struct zone_hit *hit, const str
 void answer_deny_type(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 void answer_deny_ds(struct answering *a, const struct node *cut);
 
-/* What is asked of the zone `outer` about `inner`, which both are ours: the DS records. */
+/* DS of the zone `inner`, asked of the zone `outer` around it; both are ours. */
 void answer_ds(struct answering *a, const struct zone *outer, const struct zone *inner,
                const struct name *owner);
+/* A signature could not be made. Without them an answer is worth nothing to who asked for them. Who
+ * has no proof of its address comes back by TCP; all others try another server, or later. */
+void answer_give_up(struct answering *a, const struct packet_mark *empty);
 /* Queries for the records that are made as they are asked for: NSEC and RRSIG. */
 void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 

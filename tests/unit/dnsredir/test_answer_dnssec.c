@@ -382,6 +382,51 @@ Test(answer_dnssec, a_second_key_is_published_and_signs_the_keys)
     check(rows, ARRAY_LEN(rows));
 }
 
+Test(answer_dnssec, what_updates_bind_is_signed_like_all_else)
+{
+    char yaml[2048];
+
+    dialogue_fini(&d);
+    snprintf(yaml, sizeof(yaml),
+             "state: /tmp/unused\n"
+             "keys: [{name: k, secret: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='}]\n"
+             "zones:\n"
+             "  - name: ex\n"
+             "    nameservers: ns.ex\n"
+             "    ttl: 1h\n"
+             "    soa: {serial: 7, minimum: 60s}\n"
+             "    dnssec: {key: %s}\n"
+             "    names:\n"
+             "      - {name: d, update: {keys: k}}\n"
+             "      - {name: '*.w', update: {keys: k}}\n",
+             first);
+    dialogue_init(&d, yaml);
+    struct bound *bound = bound_new();
+    cr_assert(bound_add(bound, SPAN("\1d\2ex\0"), SPAN("\0\1\0\0\0\x3c\0\4\xc0\0\2\1")));
+    cr_assert(bound_add(bound, SPAN("\1a\1w\2ex\0"), SPAN("\0\1\0\0\0\x3c\0\4\xc0\0\2\2")));
+    cr_assert(bound_add_serial(bound, SPAN("\2ex\0"), 9));
+    d.view.bound = bound;
+#define SOA9                                                                                       \
+    " | ns ex. 60 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60 | ns ex. 60 RRSIG SOA 1 60 ex."
+    static const struct row rows[] = {
+        {"d.ex", "A", NULL, "NOERROR aa | d.ex. 60 A 192.0.2.1 | d.ex. 60 RRSIG A 2 60 ex." DO, 1},
+        {"a.w.ex", "A", NULL,
+         "NOERROR aa | a.w.ex. 60 A 192.0.2.2 | a.w.ex. 60 RRSIG A 3 60 ex." DO, 1},
+        {"a.w.ex", "TXT", NULL,
+         "NOERROR aa" SOA9 NSEC("a.w.ex.", "\\000.a.w.ex.", "A RRSIG NSEC") "3 60 ex." DO, 2},
+        {"ex", "SOA", NULL,
+         "NOERROR aa | ex. 3600 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60 | ex. 3600 RRSIG "
+         "SOA 1 3600 ex." DO,
+         1},
+    };
+    check(rows, ARRAY_LEN(rows));
+    const char *got = ask_do("b.w.ex", "A", NULL);
+    cr_expect_eq(verify_answer(&d), 3, "%s", got);
+    cr_expect(has_cover(&d, "b.w.ex"), "%s", got);
+    cr_expect_not(has_cover(&d, "a.w.ex"), "%s", got);
+    bound_unref(&bound);
+}
+
 /* ---- what is signed when, and how often ---- */
 
 Test(answer_dnssec, a_flood_of_names_costs_no_more_than_its_budget)
