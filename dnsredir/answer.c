@@ -296,7 +296,7 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         a->subject = hit.match == ZONE_NO_NAME ? (const void *)hit.zone : (const void *)hit.node;
     }
     if (hit.match == ZONE_NODE && hit.node->update) {
-        hit.node = update_node(hit.node, a->view->bound, name, &a->open);
+        update_hit(&hit, a->view->bound, name, &a->open);
     }
     if (hit.match != ZONE_NONE && (hit.match != ZONE_CUT || owner)) {
         a->flags |= FLAG_AA;

@@ -35,13 +35,20 @@ bool update_rule_has_addresses(const struct update_rule *rule)
            update_rule_has(rule, TYPE_CNAME);
 }
 
+/* In a signed zone a wildcard opens only names right below it: the proof that such a name is not
+ * there denies everything below it, too. */
+static bool opens(const struct node *node, const struct name *name)
+{
+    return node->update && (!node->zone->signing || name->labels == node->name.labels);
+}
+
 const struct update_rule *update_rule_of(const struct zones *zones, const struct name *name)
 {
     static const uint8_t star[2] = {1, '*'};
     struct zone_hit hit = zones_find(zones, name);
     bool is_star = name->labels && memcmp(name->at, star, sizeof(star)) == 0;
 
-    return hit.match == ZONE_NODE && !is_star ? hit.node->update : NULL;
+    return hit.match == ZONE_NODE && !is_star && opens(hit.node, name) ? hit.node->update : NULL;
 }
 
 const struct rrset *update_find(const struct update_rule *rule, const struct bound *bound,
@@ -55,12 +62,13 @@ const struct rrset *update_find(const struct update_rule *rule, const struct bou
     return NULL;
 }
 
-const struct node *update_node(const struct node *node, const struct bound *bound,
-                               const struct name *name, struct update_node *out)
+/* The node itself when there is nothing. */
+static const struct node *with_bound(const struct node *node, const struct bound *bound,
+                                     const struct name *name, struct update_node *out)
 {
     unsigned count = 0;
 
-    for (const struct rrset *set = node->update ? bound_find(bound, name) : NULL; set;
+    for (const struct rrset *set = opens(node, name) ? bound_find(bound, name) : NULL; set;
          set = set->next) {
         if (update_rule_has(node->update, set->type)) {
             CHECK(count < UPDATE_TYPES);
@@ -77,6 +85,21 @@ const struct node *update_node(const struct node *node, const struct bound *boun
     out->node.name = *name;
     out->node.sets = out->sets;
     return &out->node;
+}
+
+void update_hit(struct zone_hit *hit, const struct bound *bound, const struct name *name,
+                struct update_node *out)
+{
+    const struct node *node = hit->node;
+    struct name above;
+
+    if (!node->zone->signing || name->labels <= node->name.labels) {
+        hit->node = with_bound(node, bound, name, out);
+        return;
+    }
+    name_suffix(name, name->labels - node->name.labels, &above);
+    hit->node = with_bound(node, bound, &above, out);
+    hit->match = hit->node == node ? ZONE_NODE : ZONE_NO_NAME; /* RFC 4592 2.2.1 */
 }
 
 /* The last 20 bytes of a SOA record are five numbers, of which updates move the first. */

@@ -41,10 +41,11 @@ struct update_node {
     struct node node;
     struct rrset sets[UPDATE_TYPES];
 };
-/* The node that was found for `name`, with what its rule opens and is bound to the name: made in
- * *out, or `node` itself when there is nothing. A wildcard becomes the name itself then. */
-const struct node *update_node(const struct node *node, const struct bound *bound,
-                               const struct name *name, struct update_node *out);
+/* Of the node that was found for `name` and has a rule: if what it opens is bound to the name, the
+ * node with that, made in *out. A wildcard becomes the name itself then; in a signed zone it does
+ * not stand for names below such a one, either. */
+void update_hit(struct zone_hit *hit, const struct bound *bound, const struct name *name,
+                struct update_node *out);
 
 /* Room for a SOA record. */
 struct update_soa {

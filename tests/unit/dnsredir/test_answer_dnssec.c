@@ -404,6 +404,7 @@ Test(answer_dnssec, what_updates_bind_is_signed_like_all_else)
     struct bound *bound = bound_new();
     cr_assert(bound_add(bound, SPAN("\1d\2ex\0"), SPAN("\0\1\0\0\0\x3c\0\4\xc0\0\2\1")));
     cr_assert(bound_add(bound, SPAN("\1a\1w\2ex\0"), SPAN("\0\1\0\0\0\x3c\0\4\xc0\0\2\2")));
+    cr_assert(bound_add(bound, SPAN("\1c\1b\1w\2ex\0"), SPAN("\0\1\0\0\0\x3c\0\4\xc0\0\2\3")));
     cr_assert(bound_add_serial(bound, SPAN("\2ex\0"), 9));
     d.view.bound = bound;
 #define SOA9                                                                                       \
@@ -424,6 +425,14 @@ Test(answer_dnssec, what_updates_bind_is_signed_like_all_else)
     cr_expect_eq(verify_answer(&d), 3, "%s", got);
     cr_expect(has_cover(&d, "b.w.ex"), "%s", got);
     cr_expect_not(has_cover(&d, "a.w.ex"), "%s", got);
+    got = ask_do("x.a.w.ex", "A", NULL);
+    cr_expect(span_starts(span_str(got), SPAN("NXDOMAIN aa")), "%s", got);
+    cr_expect_eq(verify_answer(&d), 3, "%s", got);
+    cr_expect(has_cover(&d, "x.a.w.ex") && has_cover(&d, "*.a.w.ex"), "%s", got);
+    cr_expect_not(has_cover(&d, "a.w.ex"), "what is bound is not denied: %s", got);
+    got = ask_do("c.b.w.ex", "A", NULL);
+    cr_expect(span_starts(span_str(got), SPAN("NOERROR aa" SOA9)), "not opened: %s", got);
+    cr_expect(has_cover(&d, "c.b.w.ex"), "%s", got);
     bound_unref(&bound);
 }
 
