@@ -394,3 +394,22 @@ void conf_complain(const struct conf_at *at, const char *name, size_t index, con
     va_end(args);
     conf_report(at->conf, &where, "%s", text);
 }
+
+#define NOTES_MAX 20
+
+void conf_remark(const struct conf_at *at, const char *name, size_t index, const char *format, ...)
+{
+    const struct conf_node *node = node_inside(at, name, index);
+    struct conf_where where = node ? node->where : at->where;
+    char text[1024] = "note: ";
+    size_t len = strlen(text);
+    va_list args;
+
+    if (at->conf->note_count++ >= NOTES_MAX) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text + len, sizeof(text) - len, format, args);
+    va_end(args);
+    conf_say(at->conf, &where, text);
+}

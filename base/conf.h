@@ -178,6 +178,11 @@ bool conf_given(const struct conf_at *at, const char *name);
 __attribute__((format(printf, 4, 5))) void conf_complain(const struct conf_at *at, const char *name,
                                                          size_t index, const char *format, ...);
 
+/* The same about what works and is likely not meant: "note: ...", no error, and only while there
+ * are few of them. */
+__attribute__((format(printf, 4, 5))) void conf_remark(const struct conf_at *at, const char *name,
+                                                       size_t index, const char *format, ...);
+
 /* The word most like `word`, or NULL when none is near. `count` words; NULL ones are skipped. */
 const char *conf_closest(const char *word, const char *const *words, size_t count);
 

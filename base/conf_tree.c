@@ -24,6 +24,15 @@ struct loader {
     unsigned nodes, documents;
 };
 
+void conf_say(struct conf *conf, const struct conf_where *where, const char *text)
+{
+    if (where->line) {
+        buf_printf(conf->errors, "%s:%u:%u: %s\n", where->name, where->line, where->column, text);
+    } else {
+        buf_printf(conf->errors, "%s: %s\n", where->name, text);
+    }
+}
+
 int conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...)
 {
     va_list args;
@@ -36,11 +45,7 @@ int conf_report(struct conf *conf, const struct conf_where *where, const char *f
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (where->line) {
-        buf_printf(conf->errors, "%s:%u:%u: %s\n", where->name, where->line, where->column, text);
-    } else {
-        buf_printf(conf->errors, "%s: %s\n", where->name, text);
-    }
+    conf_say(conf, where, text);
     return ERR_CONFIG;
 }
 

@@ -31,7 +31,7 @@ struct conf_node {
 struct conf {
     const struct conf_table *root;
     struct buf *errors;
-    unsigned error_count;
+    unsigned error_count, note_count;
     struct arena memory;    /* nodes and texts */
     struct conf_node *tree; /* a map */
     bool loaded;            /* a file */
@@ -41,6 +41,8 @@ struct conf {
 /* One line of error; more than a hundred are counted only. Returns ERR_CONFIG. */
 __attribute__((format(printf, 3, 4))) int
 conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...);
+/* The line alone: no error. */
+void conf_say(struct conf *conf, const struct conf_where *where, const char *text);
 
 struct conf_node *conf_node_new(struct conf *conf, enum conf_kind kind, struct conf_where where);
 struct conf_node *conf_node_scalar(struct conf *conf, const char *text, struct conf_where where);

@@ -35,14 +35,16 @@ static const struct name *compile_target(struct compiler *c, size_t replica)
     return name;
 }
 
-static void compile_replicas(struct compiler *c)
+/* False: there are none that zones could be checked with. */
+static bool compile_replicas(struct compiler *c)
 {
     struct settings *s = c->settings;
 
     if (s->replica_count > REPLICAS_MAX) {
         COMPLAIN(c, "replicas", 0, "too many; expected at most %d", REPLICAS_MAX);
-        return;
+        return false;
     }
+    bool good = true;
     s->replicas = arena_zalloc(c->arena, s->replica_count * sizeof(*s->replicas));
     for (size_t i = 0; i < s->replica_count; i++) {
         const struct replica_row *row = &s->replica_rows[i];
@@ -56,12 +58,14 @@ static void compile_replicas(struct compiler *c)
             .longitude = row->location_count ? row->location[1] : 0,
             .hash = sip_hash64(&replica_key, span_str(row->name)),
         };
+        good = good && (!row->target || s->replicas[i].target);
         for (size_t before = 0; before < i; before++) {
             if (strcmp(row->name, s->replicas[before].name) == 0) {
                 COMPLAIN(c, "replicas", i, "a second replica called \"%s\"", row->name);
             }
         }
     }
+    return good;
 }
 
 /* Each of the row's replicas once, or all there are. False after a complaint. */
@@ -362,12 +366,21 @@ static void compile_zones(struct compiler *c)
         zones[i] = add_zone(c, &s->zone_rows[i]);
         compile_leave(c, outer);
     }
-    for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
+    for (size_t i = 0; i < s->zone_count; i++) {
         const struct conf_at *outer = compile_enter(c, "zones", i);
-        compile_zone(c, &s->zone_rows[i], zones[i]);
+        if (zones[i]) {
+            compile_zone(c, &s->zone_rows[i], zones[i]);
+        }
         compile_leave(c, outer);
     }
     zones_freeze(s->zones);
+    for (size_t i = 0; i < s->zone_count; i++) {
+        const struct conf_at *outer = compile_enter(c, "zones", i);
+        if (zones[i]) {
+            compile_check_glue(c, &s->zone_rows[i]);
+        }
+        compile_leave(c, outer);
+    }
     for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
         check_glue(s->zones, &s->zone_rows[i]);
     }
@@ -379,9 +392,8 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
 
     compile_identity(c.settings);
     c.record = xmalloc(sizeof(*c.record));
-    compile_replicas(&c);
     compile_keys(&c);
-    if (!c.failed) {
+    if (compile_replicas(&c)) {
         compile_zones(&c);
         compile_check_maps(&c);
     }

@@ -13,5 +13,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
 
 /* The map of settings that are bound. 0, or ERR_CONFIG after writing to `errors`. */
 int compile_nearest(struct settings *settings, struct buf *errors);
+/* Of settings with other faults: writes those of the map file to `errors`, too. */
+void compile_check_map_file(struct settings *settings, struct buf *errors);
 
 #endif

@@ -101,6 +101,40 @@ static void check_prefix(struct compiler *c, struct prefixes *prefixes, const ch
     }
 }
 
+/* The smallest prefix around this one, or NULL. */
+static const struct mapped *prefixes_around(const struct prefixes *prefixes,
+                                            const struct prefix *prefix)
+{
+    struct ip ip = prefix->ip;
+    unsigned least = ip_is_v4(&ip) ? 96 : 0;
+
+    for (unsigned bits = prefix->bits; bits-- > least;) {
+        ip.at[bits / 8] = (uint8_t)(ip.at[bits / 8] & ~(0x80u >> bits % 8));
+        uint64_t hash = sip_hash64(&no_key, span_of(&ip, sizeof(ip)));
+        for (struct map_link *at = map_first(&prefixes->map, hash); at; at = map_next(at)) {
+            const struct mapped *other = container_of(at, struct mapped, link);
+            if (other->prefix->bits == bits && ip_eq(&other->prefix->ip, &ip)) {
+                return other;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* It works, but whoever changes the one may forget the other. */
+static void remark_around(struct compiler *c, const struct prefixes *prefixes,
+                          const char *directive, size_t index, struct mapped what)
+{
+    const struct mapped *around = prefixes_around(prefixes, what.prefix);
+    char text[PREFIX_TEXT_MAX], outer[PREFIX_TEXT_MAX];
+
+    if (around && same_replicas(around, &what)) {
+        conf_remark(c->at, directive, index,
+                    "%s lies in %s, which has the same replicas; expected only the larger one",
+                    prefix_text(what.prefix, text), prefix_text(around->prefix, outer));
+    }
+}
+
 static struct mapped mapped_of(const struct prefix *prefix, char **replicas, size_t count)
 {
     return (struct mapped){.prefix = prefix, .replicas = replicas, .replica_count = count};
@@ -123,6 +157,21 @@ static const struct region_row *find_region(const struct settings *s, const char
     return NULL;
 }
 
+static void remark_regions(struct compiler *c, const struct prefixes *prefixes)
+{
+    const struct settings *s = c->settings;
+
+    for (size_t i = 0; i < s->region_count; i++) {
+        const struct region_row *row = &s->regions[i];
+        const struct conf_at *outer = compile_enter(c, "regions", i);
+        for (size_t n = 0; n < row->prefix_count && row->replica_count; n++) {
+            remark_around(c, prefixes, "prefixes", n,
+                          mapped_of(&row->prefixes[n], row->replicas, row->replica_count));
+        }
+        compile_leave(c, outer);
+    }
+}
+
 static void check_regions(struct compiler *c)
 {
     const struct settings *s = c->settings;
@@ -142,6 +191,7 @@ static void check_regions(struct compiler *c)
         check_replicas(c, row->replicas, row->replica_count);
         compile_leave(c, outer);
     }
+    remark_regions(c, &prefixes);
     prefixes_fini(&prefixes);
 }
 
@@ -158,6 +208,13 @@ static void check_nearest(struct compiler *c)
         check_prefix(c, &prefixes, "prefix", 0,
                      mapped_of(&row->prefix, row->replicas, row->replica_count));
         check_replicas(c, row->replicas, row->replica_count);
+        compile_leave(c, nearest);
+    }
+    for (size_t i = 0; i < c->settings->map_count; i++) {
+        const struct map_row *row = &c->settings->map_rows[i];
+        const struct conf_at *nearest = compile_enter(c, "map", i);
+        remark_around(c, &prefixes, "prefix", 0,
+                      mapped_of(&row->prefix, row->replicas, row->replica_count));
         compile_leave(c, nearest);
     }
     prefixes_fini(&prefixes);
@@ -206,6 +263,20 @@ static void check_override(struct compiler *c, const struct name_row *name, size
     compile_leave(c, outer);
 }
 
+static void remark_overrides(struct compiler *c, const struct name_row *name,
+                             const struct prefixes *prefixes)
+{
+    for (size_t i = 0; i < name->map_count; i++) {
+        const struct map_row *row = &name->map_rows[i];
+        const struct conf_at *outer = compile_enter(c, "map", i);
+        if (row->has_prefix) {
+            remark_around(c, prefixes, "prefix", 0,
+                          mapped_of(&row->prefix, row->replicas, row->replica_count));
+        }
+        compile_leave(c, outer);
+    }
+}
+
 static void check_overrides(struct compiler *c, size_t zone_index)
 {
     const struct zone_row *zone = &c->settings->zone_rows[zone_index];
@@ -222,6 +293,7 @@ static void check_overrides(struct compiler *c, size_t zone_index)
         for (size_t n = 0; n < name->map_count; n++) {
             check_override(c, name, n, &prefixes);
         }
+        remark_overrides(c, name, &prefixes);
         prefixes_fini(&prefixes);
         compile_leave(c, names);
     }
@@ -357,6 +429,14 @@ static void overrides_end(struct settings *s, struct override *list, bool build)
         free(list[i].entries);
     }
     free(list);
+}
+
+void compile_check_map_file(struct settings *s, struct buf *errors)
+{
+    struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
+
+    nearest_add_file(builder, s->map_file, errors);
+    nearest_builder_free(&builder);
 }
 
 int compile_nearest(struct settings *s, struct buf *errors)

@@ -45,6 +45,9 @@ void compile_keys(struct compiler *c);
 /* NULL after a complaint. */
 const struct update_rule *compile_update(struct compiler *c, const struct update_row *row);
 
+/* Delegations in a zone, when all names are there. */
+void compile_check_glue(struct compiler *c, const struct zone_row *zone);
+
 /* Regions, nearest.map, and the maps of names. */
 void compile_check_maps(struct compiler *c);
 

@@ -419,6 +419,8 @@ int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
     err = err ? err : bind_err;
     if (!err) {
         err = compile_nearest(s, errors);
+    } else if (s->replicas && s->map_file) {
+        compile_check_map_file(s, errors); /* all faults at once */
     }
     if (!err && print) {
         conf_print(conf, print);

@@ -87,6 +87,18 @@ char *dialogue_errors(const char *yaml)
     return text;
 }
 
+char *dialogue_notes(const char *yaml)
+{
+    struct buf errors = BUF_INIT;
+    struct settings *settings;
+
+    cr_assert_eq(load(yaml, &errors, &settings), 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
+    char *text = xspandup(buf_span(&errors));
+    settings_free(&settings);
+    buf_fini(&errors);
+    return text;
+}
+
 static uint16_t type_number(const char *text)
 {
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {

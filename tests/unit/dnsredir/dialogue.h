@@ -30,6 +30,8 @@ void dialogue_set_up(struct dialogue *d, unsigned replica, bool up);
 
 /* The errors of a configuration that must have some, to be freed by the caller. */
 char *dialogue_errors(const char *yaml);
+/* The notes of one that is accepted, likewise. */
+char *dialogue_notes(const char *yaml);
 
 struct question {
     const char *name;

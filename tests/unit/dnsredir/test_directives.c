@@ -122,6 +122,9 @@ Test(directives, faults_are_named)
         {"zones: [{name: ex, nameservers: ns.ex, names: [{name: w.sub, records: \"A 1.2.3.4\"}]}, "
          "{name: sub.ex, nameservers: ns.ex}]",
          "another zone"},
+        {ZONE("{name: w, records: [\"3000000000 A 1.2.3.4\"]}"), "the TTL is out of range"},
+        {ZONE("{name: sub, records: [\"NS a.other.\", \"NS ns.sub\"]}"),
+         ":1:85: the name server ns.sub.ex. lies below what it serves"},
         {"keys: [{name: k}]\n" ZONE(""), ":1:8: the key has no secret"},
         {"keys: [{name: k..k, secret: AAECAwQFBgcICQoLDA0ODw==}]\n" ZONE(""), "not a domain name"},
         {"keys: [{name: k, secret: AAECAwQFBgcICQoLDA0ODw==, secret-file: /nonexistent}]\n" ZONE(
@@ -157,6 +160,62 @@ Test(directives, faults_are_named)
         cr_expect_not_null(strchr(errors, ':'));
         free(errors);
     }
+}
+
+/* What works, and is likely not meant: said, and accepted. */
+Test(directives, prefixes_inside_others_are_noted)
+{
+    static const struct {
+        const char *map, *want; /* NULL: nothing */
+    } cases[] = {
+        {"{prefix: 10.0.0.0/8, replica: fra}, {prefix: 10.1.0.0/16, replica: fra}",
+         ":2:62: note: 10.1.0.0/16 lies in 10.0.0.0/8, which has the same replicas"},
+        {"{prefix: 10.1.0.0/16, replica: fra}, {prefix: 10.0.0.0/8, replica: fra}",
+         ":2:26: note: "},
+        {"{prefix: 10.0.0.0/8, replica: fra}, {prefix: 10.1.0.0/16, replica: nyc}", NULL},
+        {"{prefix: 10.0.0.0/8, replica: fra}, {prefix: 10.1.0.0/16, replica: nyc}, {prefix: "
+         "10.1.1.0/24, replica: fra}",
+         NULL},
+        {"{prefix: 10.0.0.0/8, replica: [fra, nyc]}, {prefix: 10.1.0.0/16, replica: fra}", NULL},
+        {"{prefix: '::/0', replica: fra}, {prefix: 10.1.0.0/16, replica: fra}", NULL},
+        {"{prefix: '::/0', replica: fra}, {prefix: '2001:db8::/32', replica: fra}", "lies in ::/0"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof(yaml), REPLICAS "nearest: {map: [%s]}\n" ZONE(""), cases[i].map);
+        char *notes = dialogue_notes(yaml);
+        bool good = cases[i].want ? strstr(notes, cases[i].want) != NULL : !strstr(notes, "note");
+        cr_expect(good, "%s\n got %s", cases[i].map, notes);
+        free(notes);
+    }
+}
+
+/* What is wrong in one place hides nothing that is wrong in another. */
+Test(directives, all_faults_at_once)
+{
+    static const char *const wants[] = {
+        "a second replica called \"fra\"",
+        "no replica is called \"lon\"",
+        "outside the zone",
+        "lies below what it serves",
+        "no key is called \"kk\"",
+        "a second zone \"EX\"",
+        "/nonexistent",
+    };
+    char *errors = dialogue_errors(
+        UPDATES
+        "replicas: [{name: fra, addresses: 192.0.2.1}, {name: fra, addresses: 192.0.2.2}]\n"
+        "nearest: {map: [{prefix: 10.0.0.0/8, replica: lon}], map-file: /nonexistent}\n"
+        "zones: [{name: ex, nameservers: ns.ex, names: [{name: a.org., records: [A 1.2.3.4]}]},\n"
+        "  {name: EX, nameservers: ns.ex},\n"
+        "  {name: ex2, nameservers: ns.ex, names: [{name: s, records: [NS ns.s]},\n"
+        "    {name: u, update: {keys: kk}}]}]\n");
+
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+        cr_expect_not_null(strstr(errors, wants[i]), "%s in %s", wants[i], errors);
+    }
+    free(errors);
 }
 
 /* A set that no message can hold is a fault of the configuration, not ours. */

@@ -25,7 +25,7 @@
     "      - {name: t, records: [\"A 192.0.2.9\"], update: {keys: [k, other], types: TXT}}\n"      \
     "      - {name: c, update: {keys: k, types: [A, CNAME, TXT]}}\n"                               \
     "      - {name: '*.w', update: {keys: k}}\n"                                                   \
-    "      - {name: sub, records: [\"NS ns.sub\"]}\n"                                              \
+    "      - {name: sub, records: [\"NS ns.other.\"]}\n"                                           \
     "  - {name: in.ex, nameservers: ns.ex}\n"
 
 static const char *rcode_text(unsigned rcode)
