@@ -17,6 +17,7 @@
 /* Where an answer goes: made by the listener that took the query, who embeds it at the front of a
  * block of its own. */
 struct ticket {
+    struct worker *worker; /* of the listener */
     /* On the worker's loop, once; frees the ticket. The answer is valid until it returns. */
     void (*answered)(struct ticket *ticket, struct span answer);
 };
@@ -37,7 +38,7 @@ void resolver_adopt(struct resolver *resolver, struct recursor **recursor,
 /* A worker, whose deferral answer() has just filled from `packet` and `room`, hands the query over.
  * 0: the answer comes later, to the ticket. Else the length of the answer in `room`, which says
  * that there are too many; the ticket is not used. */
-size_t resolver_take(struct resolver *resolver, struct worker *worker, const struct asker *asker,
+size_t resolver_take(struct resolver *resolver, const struct asker *asker,
                      const struct answer_note *note, struct span packet, void *room,
                      struct ticket *ticket);
 

@@ -215,11 +215,11 @@ static size_t defer_message(struct connection *c, const struct world *world, str
     struct tcp *tcp = c->tcp;
     struct tcp_ticket *ticket = xcalloc(1, sizeof(*ticket));
 
-    ticket->ticket.answered = on_answered;
+    ticket->ticket = (struct ticket){tcp->worker, on_answered};
     ticket->connection = c;
     list_push_back(&c->tickets, &ticket->link);
-    size_t len = resolver_take(world->resolver, tcp->worker, asker, note, message, tcp->answer_room,
-                               &ticket->ticket);
+    size_t len =
+        resolver_take(world->resolver, asker, note, message, tcp->answer_room, &ticket->ticket);
     if (len) {
         list_remove(&ticket->link);
         free(ticket);

@@ -135,7 +135,7 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
     struct msghdr *header = &udp->in[i].msg_hdr;
     struct udp_ticket *ticket = xcalloc(1, sizeof(*ticket));
 
-    ticket->ticket.answered = on_answered;
+    ticket->ticket = (struct ticket){udp->worker, on_answered};
     ticket->udp = udp;
     ticket->peer = udp->peers[i];
     ticket->peer_len = header->msg_namelen;
@@ -144,7 +144,7 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
         memcpy(ticket->control, header->msg_control, header->msg_controllen);
         ticket->control_len = header->msg_controllen;
     }
-    size_t len = resolver_take(world->resolver, udp->worker, asker, note,
+    size_t len = resolver_take(world->resolver, asker, note,
                                span_of(udp->queries[i], udp->in[i].msg_len), room, &ticket->ticket);
     if (len) {
         free(ticket);
