@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -17,9 +16,6 @@
 #define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD)
 #define ENV_MODE 0640
 #define ENV_DATABASES 8
-/* LMDB's own rule for the length of its lock file is a little less: a line of the processor's cache
- * for each reader, and some for itself. */
-#define LOCK_BYTES ((ENV_READERS + 16) * 64)
 
 int env_check_version(void)
 {
@@ -211,25 +207,6 @@ int env_get(const struct env *env, MDB_txn *txn, MDB_dbi db, MDB_val *key, MDB_v
     return guard_lookup(call_get, &get, env_range(env));
 }
 
-/* LMDB makes its lock file of holes and writes into them through a map: on a full disk that is
- * SIGBUS. With its blocks allocated before, it is an error like others. 0 or an errno. */
-static int allocate_lock_file(const char *path)
-{
-    char name[PATH_MAX];
-    int len = snprintf(name, sizeof(name), "%s-lock", path);
-
-    if (len < 0 || (size_t)len >= sizeof(name)) {
-        return ENAMETOOLONG;
-    }
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, ENV_MODE);
-    if (fd < 0) {
-        return errno;
-    }
-    int err = posix_fallocate(fd, 0, LOCK_BYTES);
-    close(fd);
-    return err;
-}
-
 static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsigned flags)
 {
     MDB_stat stat;
@@ -245,7 +222,7 @@ static int open_lmdb(struct env *env, const char *path, uint64_t map_size, unsig
         err = mdb_env_set_assert(env->lmdb, on_impossible);
     }
     if (!err && !(flags & MDB_NOLOCK)) {
-        err = allocate_lock_file(path);
+        err = readers_file_make(path, ENV_READERS, ENV_MODE, &env->readers);
     }
     if (!err) {
         err = mdb_env_open(env->lmdb, path, ENV_FLAGS | flags, ENV_MODE);
@@ -275,6 +252,7 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
     if (err) {
         mdb_env_close(env->lmdb);
         env->lmdb = NULL;
+        readers_file_release(&env->readers);
     }
     return err;
 }
@@ -369,6 +347,7 @@ void env_leave(struct env *env)
         mdb_env_close(env->lmdb);
         env->lmdb = NULL;
     }
+    readers_file_release(&env->readers);
 }
 
 void env_close(struct env *env)

@@ -10,6 +10,7 @@
 
 #include "base/file_place.h"
 #include "base/span.h"
+#include "cache/store/readers_file.h"
 
 #include <lmdb.h>
 
@@ -32,6 +33,7 @@ struct env_root {
 
 struct env {
     MDB_env *lmdb;
+    struct readers_file readers;
     bool is_view;   /* LMDB has no part in it */
     bool is_mapped; /* LMDB has, but `map` and `fd` are our own: env_map() */
     size_t page_size;

@@ -1,5 +1,6 @@
 #include "store_kit.h"
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/resident.h"
@@ -342,4 +343,30 @@ int kit_check(struct store *store, const char *key, size_t len)
         store_object_done(store, &object);
     }
     return err;
+}
+
+unsigned long kit_locked_kib(void)
+{
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[128];
+    unsigned long kib = 0;
+
+    CHECK(status != NULL);
+    while (fgets(line, sizeof(line), status)) {
+        if (strncmp(line, "VmLck:", 6) == 0) {
+            kib = strtoul(line + 6, NULL, 10);
+        }
+    }
+    fclose(status);
+    return kib;
+}
+
+bool kit_may_lock(void)
+{
+    static char page[4096];
+    unsigned long before = kit_locked_kib();
+    bool locked = mlock(page, sizeof(page)) == 0 && kit_locked_kib() > before;
+
+    munlock(page, sizeof(page));
+    return locked;
 }

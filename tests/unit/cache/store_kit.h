@@ -52,6 +52,11 @@ int kit_compare(struct store *store, const char *key, size_t len,
 /* The bytes of the file at this place are the same as in memory. */
 bool kit_same_in_file(struct file_place place, struct span bytes);
 
+/* What the process has locked in memory. */
+unsigned long kit_locked_kib(void);
+/* Not under sanitizers, where mlock() does nothing, and not with RLIMIT_MEMLOCK at 0. */
+bool kit_may_lock(void);
+
 /* For done: stores the result into the int it is given. */
 void kit_on_done(void *arg, int err);
 /* Pieces and chunk answers that came back since the start. */

@@ -405,3 +405,44 @@ Test(store_cold, closing_tells_who_waits)
     store_read_leave(&waits[0].waiter);
     kit_fini(&kit);
 }
+
+/* ---- files of readers ---- */
+
+/* The process's maps of files "…-lock": all, and those that are locked. */
+static void count_readers_files(unsigned *mapped, unsigned *locked)
+{
+    char line[512];
+    bool is_one = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+
+    cr_assert_not_null(maps);
+    *mapped = *locked = 0;
+    while (fgets(line, sizeof(line), maps)) {
+        if (strncmp(line, "Size:", 5) == 0) {
+            *mapped += is_one;
+        } else if (strncmp(line, "VmFlags:", 8) == 0) {
+            *locked += is_one && strstr(line, " lo") != NULL;
+        } else if (strchr(line, '-') && strchr(line, ':')) { /* from-to, rights, offset, device … */
+            is_one = strstr(line, ".mdb-lock") != NULL;
+        }
+    }
+    fclose(maps);
+}
+
+/* Each transaction writes to them: a page that had left was what loops still waited for. */
+Test(store_cold, files_of_readers_stay_in_memory)
+{
+    struct kit kit;
+    unsigned mapped, locked;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "one", 40000), 0);
+    count_readers_files(&mapped, &locked);
+    cr_expect_gt(mapped, 0);
+    if (kit_may_lock()) {
+        cr_expect_eq(2 * locked, mapped, "%u of %u: each once by LMDB, once by us", locked, mapped);
+    }
+    kit_fini(&kit);
+    count_readers_files(&mapped, &locked);
+    cr_expect_eq(mapped, 0, "%u are still mapped", mapped);
+}
