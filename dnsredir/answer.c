@@ -435,14 +435,14 @@ static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit
 }
 
 /* Too many of these to this network? Whoever is real is told to come by TCP, or with a cookie;
- * errors have no such form, and some are given. TCP, good cookies and signatures
- * prove the address. */
+ * errors have no such form, and some are given. TCP and good cookies prove the address; a signature
+ * does not, as who has seen a signed query can send it again from any. */
 static void limit(struct answering *a, const struct packet_mark *empty)
 {
     const struct asker *asker = a->asker;
     bool fine = a->rcode == RCODE_NOERROR || a->rcode == RCODE_NXDOMAIN;
 
-    if (!asker->limiter || asker->tcp || a->note->cookie == COOKIE_GOOD || a->tsig.good) {
+    if (!asker->limiter || asker->tcp || a->note->cookie == COOKIE_GOOD) {
         return;
     }
     struct limit_case what = {

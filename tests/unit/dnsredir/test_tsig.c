@@ -319,6 +319,30 @@ Test(tsig, the_longest_names_fit)
     dialogue_fini(&d);
 }
 
+/* Who has seen a signed query can send it again, with the address of a victim. */
+Test(tsig, is_no_proof_of_an_address)
+{
+    const struct tsig_key key = make_key("k", TSIG_SHA256);
+    struct dialogue d;
+    uint8_t query[512], room[DNS_UDP_MAX];
+
+    dialogue_init(&d, CONFIG);
+    d.settings->rates.responses = 1;
+    d.settings->rates.slip = 1;
+    d.asker.now = NOW;
+    d.asker.now_us = UINT64_C(1000000);
+    d.asker.limiter = limiter_new();
+    size_t plain = make_query(query, sizeof(query));
+    size_t len = tsig_sign_query(&key, query, plain, NOW, 300, NULL, NULL);
+    cr_assert(answer(&d.view, &d.asker, span_of(query, len), room, &d.note) > 0);
+    cr_expect_eq(d.note.limited, LIMIT_PASS);
+    cr_assert(answer(&d.view, &d.asker, span_of(query, len), room, &d.note) > 0);
+    cr_expect_eq(d.note.limited, LIMIT_SLIP);
+    cr_expect(room[2] & 2, "truncated");
+    limiter_free(&d.asker.limiter);
+    dialogue_fini(&d);
+}
+
 /* RFC 8945 5.1: one, at the end, or it is malformed. */
 Test(tsig, stands_at_the_end)
 {
