@@ -13,6 +13,12 @@
 /* What is better by less than this is as good: one part of so many, and so many µs. */
 enum { HAIR = 64, HAIR_US = 300 };
 
+/* What networks nearby found of one replica: how much farther than their best, µs in all. */
+struct kin {
+    double sum;
+    unsigned count;
+};
+
 struct interned {
     struct map_link link;
     uint32_t value;
@@ -32,6 +38,11 @@ struct compiler {
     bool *lately;    /* and not long ago */
     uint16_t *known; /* those measured, the nearest first */
     size_t known_count;
+    struct kin *kin;
+    uint16_t *seen; /* the replicas with kin */
+    size_t seen_count;
+    const struct estimated **networks; /* sorted: those nearby follow each other */
+    size_t network_count;
     struct ranking *draft;
 };
 
@@ -153,7 +164,23 @@ static bool is_put(const struct compiler *c, uint16_t replica)
     return false;
 }
 
-/* A replica and what to expect of it, µs: what was measured, or by way of the nearest one. */
+/* What to expect of a replica, µs: what was measured; what networks nearby found; or what it takes
+ * by way of the nearest one. */
+static float expected_us(struct compiler *c, uint16_t replica)
+{
+    uint16_t first = c->known[0];
+    const struct kin *kin = &c->kin[replica];
+    const struct kin *of_first = &c->kin[first];
+
+    if (c->us[replica]) {
+        return (float)c->us[replica];
+    }
+    if (kin->count && of_first->count) {
+        return (float)(c->us[first] + kin->sum / kin->count - of_first->sum / of_first->count);
+    }
+    return (float)c->us[first] + from(c, first)[replica];
+}
+
 struct expected {
     float us;
     uint16_t replica;
@@ -174,13 +201,11 @@ static int expected_order(const void *a, const void *b)
 static size_t expect(struct compiler *c, bool (*wanted)(struct compiler *c, uint16_t replica),
                      struct expected *out, size_t count)
 {
-    uint16_t first = c->known[0];
-    const float *apart = from(c, first);
     size_t found = 0;
 
     for (size_t i = 0; count > 0 && i < c->in->replica_count; i++) {
         uint16_t replica = (uint16_t)i;
-        float us = c->us[replica] ? (float)c->us[replica] : (float)c->us[first] + apart[replica];
+        float us = expected_us(c, replica);
         if ((found == count && us >= out[count - 1].us) || !wanted(c, replica)) {
             continue;
         }
@@ -190,9 +215,9 @@ static size_t expect(struct compiler *c, bool (*wanted)(struct compiler *c, uint
     return found;
 }
 
-static bool is_measured_or_placed(struct compiler *c, uint16_t replica)
+static bool is_expected(struct compiler *c, uint16_t replica)
 {
-    return !is_put(c, replica) && (c->us[replica] || from(c, c->known[0])[replica] < FAR);
+    return !is_put(c, replica) && expected_us(c, replica) < FAR;
 }
 
 static bool is_explorable(struct compiler *c, uint16_t replica)
@@ -211,7 +236,7 @@ static const struct ranking *rank(struct compiler *c, const struct ranking *base
     draft->rest = base;
     put_first_ones(c, base);
     put(c, c->known[0]);
-    size_t count = expect(c, is_measured_or_placed, best, MEASURED_RANKED - draft->count);
+    size_t count = expect(c, is_expected, best, MEASURED_RANKED - draft->count);
     for (size_t i = 0; i < count; i++) {
         put(c, best[i].replica);
     }
@@ -261,9 +286,8 @@ static void add_entry(struct compiler *c, const struct prefix *prefix, uint32_t 
     c->entries[c->entry_count++] = (struct netmap_entry){*prefix, value};
 }
 
-static void add_network(void *arg, const struct estimated *network)
+static void add_network(struct compiler *c, const struct estimated *network)
 {
-    struct compiler *c = arg;
     struct prefix prefix = network_prefix(network->network);
     unsigned bits = network_is_v4(network->network) ? NETWORK_BITS_V4 : NETWORK_BITS_V6;
 
@@ -279,6 +303,66 @@ static void add_network(void *arg, const struct estimated *network)
     unload(c);
 }
 
+/* ---- networks nearby ---- */
+
+/* The IPv4 /16 or IPv6 /32 of a network: mostly one provider's. */
+static uint64_t vicinity(uint64_t network)
+{
+    return network >> (network_is_v4(network) ? 8 : 16);
+}
+
+static int network_order(const void *a, const void *b)
+{
+    const struct estimated *const *x = (const struct estimated *const *)a;
+    const struct estimated *const *y = (const struct estimated *const *)b;
+
+    return (*x)->network < (*y)->network ? -1 : (*x)->network > (*y)->network;
+}
+
+static void collect(void *arg, const struct estimated *network)
+{
+    struct compiler *c = arg;
+    c->networks[c->network_count++] = network;
+}
+
+static void add_kin(struct compiler *c, const struct estimated *network)
+{
+    load(c, network);
+    for (size_t i = 0; i < c->known_count && c->known_count > 1; i++) {
+        struct kin *kin = &c->kin[c->known[i]];
+        if (kin->count++ == 0) {
+            c->seen[c->seen_count++] = c->known[i];
+        }
+        kin->sum += c->us[c->known[i]] - c->us[c->known[0]];
+    }
+    unload(c);
+}
+
+static void forget_kin(struct compiler *c)
+{
+    while (c->seen_count) {
+        c->kin[c->seen[--c->seen_count]] = (struct kin){0};
+    }
+}
+
+/* All networks, those of a vicinity together. */
+static void add_networks(struct compiler *c)
+{
+    for (size_t from_here = 0, to; from_here < c->network_count; from_here = to) {
+        uint64_t where = vicinity(c->networks[from_here]->network);
+        for (to = from_here; to < c->network_count; to++) {
+            if (vicinity(c->networks[to]->network) != where) {
+                break;
+            }
+            add_kin(c, c->networks[to]);
+        }
+        for (size_t i = from_here; i < to; i++) {
+            add_network(c, c->networks[i]);
+        }
+        forget_kin(c);
+    }
+}
+
 static void compiler_init(struct compiler *c, const struct measured_input *in)
 {
     size_t count = in->replica_count;
@@ -292,6 +376,9 @@ static void compiler_init(struct compiler *c, const struct measured_input *in)
     c->us = arena_zalloc(&c->scratch, count * sizeof(*c->us));
     c->lately = arena_zalloc(&c->scratch, count * sizeof(*c->lately));
     c->known = arena_zalloc(&c->scratch, ESTIMATES_OF * sizeof(*c->known));
+    c->kin = arena_zalloc(&c->scratch, count * sizeof(*c->kin));
+    c->seen = arena_zalloc(&c->scratch, count * sizeof(*c->seen));
+    c->networks = xcalloc(in->estimates->count, sizeof(struct estimated *));
     c->draft = arena_zalloc(&c->scratch, sizeof(*c->draft) + ids * sizeof(c->draft->ids[0]));
 }
 
@@ -301,11 +388,14 @@ struct measured *measured_new(const struct measured_input *input)
 
     compiler_init(&c, input);
     CHECK(intern(&c, c.draft) == NETMAP_NONE);
-    estimates_each(input->estimates, add_network, &c);
+    estimates_each(input->estimates, collect, &c);
+    qsort(c.networks, c.network_count, sizeof(*c.networks), network_order);
+    add_networks(&c);
     c.out->map = netmap_new(c.entries, c.entry_count, NULL, 0);
     map_fini(&c.interned);
     arena_fini(&c.scratch);
     free(c.entries);
+    free(c.networks);
     return c.out;
 }
 

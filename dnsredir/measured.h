@@ -10,11 +10,13 @@
  *   must be better by more than a hair, or distance decides.
  * - Those that have not been measured keep their place before the base's first measured one: too
  *   little is known to change what distance says. They are asked for next and soon measured.
- * - All others stand behind those that may be nearer than they are.
+ * - The others stand by what is expected of them: what networks nearby (the same IPv4 /16 or IPv6
+ *   /32) found, or else the way by the best one.
  *
  * Light needs time: a replica that is d km away from one with a round trip of t cannot be nearer
  * than d / 100 km/ms - t. Those for which that is less than the best time, and which have not been
- * measured lately, are *explorable*: a small share of answers is for them (choice_explore()).
+ * measured lately, are *explorable*: a small share of answers is for them (choice_explore()), most
+ * for those of which most is expected.
  */
 #ifndef LARDER_DNSREDIR_MEASURED_H
 #define LARDER_DNSREDIR_MEASURED_H

@@ -172,6 +172,22 @@ Test(measured, ages_and_samples)
     cr_expect_eq(measured->moved_count, 1);
 }
 
+Test(measured, what_networks_nearby_found_is_expected)
+{
+    note_all("10.1.3.0/24", "r0=30 r3=15");
+    note_all("10.1.2.0/24", "r0=30");
+    note_all("10.2.2.0/24", "r0=30");
+    note_all("10.3.3.0/24", "r0=30 r1=60");
+    note_all("10.3.4.0/24", "r0=30 r1=70");
+    note_all("10.3.2.0/24", "r0=20");
+    compile();
+    cr_expect_str_eq(shown(ranking_of("10.1.2.0/24")), "0 3 1 2 4 | 3 1 2 5", "%s",
+                     shown(ranking_of("10.1.2.0/24")));
+    cr_expect_str_eq(shown(ranking_of("10.2.2.0/24")), "0 1 2 3 4 | 1 2 3 5", "another /16");
+    cr_expect_str_eq(shown(ranking_of("10.3.2.0/24")), "0 2 3 1 4 | 2 3 1 5", "a detour: %s",
+                     shown(ranking_of("10.3.2.0/24")));
+}
+
 static const char *ask_subnet(const char *name, const char *subnet)
 {
     return ask(&d, &(struct question){.name = name, .type = "A", .subnet = subnet});
