@@ -25,7 +25,7 @@ static const struct conf_directive directives[] = {
      "Answers, of networks with measurements, that are for a replica that may be nearer but has not "
      "been measured from there lately."},
     {"networks", CONF_INT, FIELD(networks), "50000", "8", "2000000", CONF_RELOAD,
-     "Networks (IPv4 /24, IPv6 /48) that are remembered, of some 300 bytes each."},
+     "Networks (IPv4 /24, IPv6 /48) that are remembered, of some 450 bytes each."},
     {0},
 };
 const struct conf_table measured_table = {

@@ -100,8 +100,7 @@ static struct estimated *place_for(struct estimates *e, uint64_t network, uint32
         }
     }
     e->count += at->network == 0;
-    at->network = network;
-    at->count = 0;
+    *at = (struct estimated){.network = network};
     return at;
 }
 
@@ -115,6 +114,17 @@ static bool leaves_before(const struct estimates *e, const struct estimate *a,
     return good_a != good_b ? good_b : a->us > b->us;
 }
 
+/* Remembers that it is farther, until all of them are forgotten together, to be measured again. */
+static void note_far(const struct estimates *e, struct estimated *network, uint16_t slot,
+                     uint32_t now)
+{
+    if (network->far_at == 0 || now - network->far_at > e->max_age / 2) {
+        network->far = (struct replica_set){{0}};
+        network->far_at = now;
+    }
+    replica_set_put(&network->far, slot, true);
+}
+
 /* Room for one that is not there yet, or NULL: all that are there are nearer. */
 static struct estimate *room_for(struct estimates *e, struct estimated *network,
                                  const struct estimate *newcomer, uint32_t now)
@@ -126,7 +136,14 @@ static struct estimate *room_for(struct estimates *e, struct estimated *network,
     for (size_t i = 1; i < ESTIMATES_OF; i++) {
         last = leaves_before(e, &network->of[i], last, now) ? &network->of[i] : last;
     }
-    return leaves_before(e, last, newcomer, now) ? last : NULL;
+    if (!leaves_before(e, last, newcomer, now)) {
+        note_far(e, network, newcomer->slot, now);
+        return NULL;
+    }
+    if (estimate_is_good(e, last, now)) {
+        note_far(e, network, last->slot, now);
+    }
+    return last;
 }
 
 static uint32_t apart(uint32_t a, uint32_t b)
@@ -176,6 +193,7 @@ bool estimates_note(struct estimates *e, uint16_t slot, const struct rtt_line *l
     struct estimate *room = room_for(e, network, &said, now);
     if (room) {
         *room = said;
+        replica_set_put(&network->far, slot, false);
     }
     return room != NULL;
 }
@@ -184,6 +202,7 @@ void estimates_forget(struct estimates *e, uint16_t slot)
 {
     for (size_t i = 0; i < e->sets * WAYS; i++) {
         struct estimated *network = &e->at[i];
+        replica_set_put(&network->far, slot, false);
         for (size_t n = 0; n < network->count; n++) {
             if (network->of[n].slot == slot) {
                 network->of[n--] = network->of[--network->count];

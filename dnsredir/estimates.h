@@ -5,12 +5,14 @@
  *
  * The table has sets of eight networks. When a ninth comes, the one leaves that says least: one
  * whose estimates are all too old, then one that only one replica has measured, and of equals the
- * one heard of longest ago. Of a network the ESTIMATES_OF nearest replicas are kept.
+ * one heard of longest ago. Of a network the times of the ESTIMATES_OF nearest replicas are kept;
+ * of others one bit says that they are farther, for half of max_age.
  */
 #ifndef LARDER_DNSREDIR_ESTIMATES_H
 #define LARDER_DNSREDIR_ESTIMATES_H
 
 #include "base/siphash.h"
+#include "dnsredir/policy.h"
 #include "dnsredir/rttreport.h"
 
 enum { ESTIMATES_OF = 24 };
@@ -28,6 +30,8 @@ struct estimated {
     uint64_t network; /* 0: free */
     uint32_t heard;   /* s: of the last report */
     uint16_t count;
+    uint32_t far_at;        /* s: the first of `far` */
+    struct replica_set far; /* by slot: measured, and farther than all of these */
     struct estimate of[ESTIMATES_OF];
 };
 
@@ -59,6 +63,13 @@ const struct estimated *estimates_find(const struct estimates *estimates, uint64
 /* Every network. */
 void estimates_each(const struct estimates *estimates,
                     void (*visit)(void *arg, const struct estimated *network), void *arg);
+
+/* Is `slot` known to be farther than those that are kept? */
+static inline bool estimates_is_far(const struct estimates *estimates,
+                                    const struct estimated *network, uint16_t slot, uint32_t now)
+{
+    return replica_set_has(&network->far, slot) && now - network->far_at <= estimates->max_age / 2;
+}
 
 static inline bool estimate_is_good(const struct estimates *estimates,
                                     const struct estimate *estimate, uint32_t now)

@@ -36,6 +36,7 @@ struct compiler {
     float **between; /* by replica: µs to all others as light goes; NULL: not needed yet */
     uint32_t *us;    /* measured; 0: not */
     bool *lately;    /* and not long ago */
+    bool *far;       /* or known to be farther than those */
     uint16_t *known; /* those measured, the nearest first */
     size_t known_count;
     struct kin *kin;
@@ -96,6 +97,18 @@ static void load(struct compiler *c, const struct estimated *network)
     }
 }
 
+/* All replicas of which nothing more is known than that they are far. */
+static void load_far(struct compiler *c, const struct estimated *network, bool far)
+{
+    for (unsigned slot = 0; network->far_at && slot < REPLICAS_MAX; slot++) {
+        uint16_t replica = c->in->replica_of[slot];
+        if (replica != MEASURED_NOBODY &&
+            estimates_is_far(c->in->estimates, network, (uint16_t)slot, c->in->now)) {
+            c->far[replica] = far;
+        }
+    }
+}
+
 static void unload(struct compiler *c)
 {
     for (size_t i = 0; i < c->known_count; i++) {
@@ -137,7 +150,7 @@ static void put_first_ones(struct compiler *c, const struct ranking *base)
     for (size_t i = 0; base->ordered && i < base->count; i++) {
         uint16_t replica = base->ids[i];
         if (c->us[replica] == 0) {
-            if (least_us(c, replica) < (float)best) {
+            if (!c->far[replica] && least_us(c, replica) < (float)best) {
                 put(c, replica);
             }
             continue;
@@ -217,12 +230,12 @@ static size_t expect(struct compiler *c, bool (*wanted)(struct compiler *c, uint
 
 static bool is_expected(struct compiler *c, uint16_t replica)
 {
-    return !is_put(c, replica) && expected_us(c, replica) < FAR;
+    return !is_put(c, replica) && !c->far[replica] && expected_us(c, replica) < FAR;
 }
 
 static bool is_explorable(struct compiler *c, uint16_t replica)
 {
-    return !c->lately[replica] && replica != c->known[0] &&
+    return !c->lately[replica] && !c->far[replica] && replica != c->known[0] &&
            least_us(c, replica) < (float)c->us[c->known[0]];
 }
 
@@ -292,6 +305,7 @@ static void add_network(struct compiler *c, const struct estimated *network)
     unsigned bits = network_is_v4(network->network) ? NETWORK_BITS_V4 : NETWORK_BITS_V6;
 
     load(c, network);
+    load_far(c, network, true);
     const struct ranking *base = c->in->rankings[netmap_find(c->in->base, &prefix.ip, bits).value];
     bool enough = base->ordered ? c->known_count > 0 : c->known_count > 1;
     if (enough && !netmap_is_listed(c->in->base, &prefix.ip, bits)) {
@@ -300,6 +314,7 @@ static void add_network(struct compiler *c, const struct estimated *network)
         c->out->network_count++;
         c->out->moved_count += base->ordered && ranking->ids[0] != base->ids[0];
     }
+    load_far(c, network, false);
     unload(c);
 }
 
@@ -375,6 +390,7 @@ static void compiler_init(struct compiler *c, const struct measured_input *in)
     c->between = arena_zalloc(&c->scratch, count * sizeof(*c->between));
     c->us = arena_zalloc(&c->scratch, count * sizeof(*c->us));
     c->lately = arena_zalloc(&c->scratch, count * sizeof(*c->lately));
+    c->far = arena_zalloc(&c->scratch, count * sizeof(*c->far));
     c->known = arena_zalloc(&c->scratch, ESTIMATES_OF * sizeof(*c->known));
     c->kin = arena_zalloc(&c->scratch, count * sizeof(*c->kin));
     c->seen = arena_zalloc(&c->scratch, count * sizeof(*c->seen));

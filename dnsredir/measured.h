@@ -8,6 +8,7 @@
  *
  * - Replicas that have been measured stand by their times. Of the base's first one of them another
  *   must be better by more than a hair, or distance decides.
+ * - Those of which only that is known that they are farther than ESTIMATES_OF others stand nowhere.
  * - Those that have not been measured keep their place before the base's first measured one: too
  *   little is known to change what distance says. They are asked for next and soon measured.
  * - The others stand by what is expected of them: what networks nearby (the same IPv4 /16 or IPv6

@@ -49,6 +49,11 @@ static const struct estimate *find(uint16_t slot, uint64_t number)
     return NULL;
 }
 
+static bool is_far(uint16_t slot, uint32_t now)
+{
+    return estimates_is_far(table, estimates_find(table, network(7)), slot, now);
+}
+
 static uint32_t us_of(uint16_t slot, uint64_t number)
 {
     const struct estimate *at = find(slot, number);
@@ -100,9 +105,17 @@ Test(estimates, the_farthest_of_too_many_leave)
     }
     cr_expect_not(note(100, 7, 99000, 10), "farther than all");
     cr_expect_null(find(100, 7));
+    cr_expect(is_far(100, NOW + DAY / 2), "which is remembered");
+    cr_expect_not(is_far(100, NOW + DAY / 2 + 1), "until it is to be measured again");
+    cr_expect_not(is_far(99, NOW));
     cr_expect(note(101, 7, 15500, 10));
     cr_expect_not_null(find(101, 7));
     cr_expect_null(find(ESTIMATES_OF - 1, 7), "the farthest left");
+    cr_expect(is_far(ESTIMATES_OF - 1, NOW));
+    cr_expect(note(100, 7, 9000, 10), "it is not far any more");
+    cr_expect_not(is_far(100, NOW));
+    estimates_forget(table, ESTIMATES_OF - 1);
+    cr_expect_not(is_far(ESTIMATES_OF - 1, NOW), "another replica");
     cr_expect(note_aged(102, 7, 99000, 10, 0, NOW + DAY + 1), "before what is too old");
     cr_expect_not_null(find(102, 7));
 }

@@ -172,6 +172,21 @@ Test(measured, ages_and_samples)
     cr_expect_eq(measured->moved_count, 1);
 }
 
+/* What distance prefers is the farthest of many that were measured: not the same as unknown. */
+Test(measured, what_is_too_far_to_be_kept_is_not_tried_again)
+{
+    struct rtt_line line = {.network = network("10.1.2.0/24"), .us = 10000, .samples = 10};
+
+    note_all("10.1.2.0/24", "r1=18");
+    for (uint16_t slot = 1; slot < ESTIMATES_OF; slot++) {
+        estimates_note(estimates, slot, &line, NOW); /* replicas that are no more */
+    }
+    note_all("10.1.2.0/24", "r0=90");
+    compile();
+    cr_expect_str_eq(shown(ranking_of("10.1.2.0/24")), "1 2 3 4 | 2 3 5", "%s",
+                     shown(ranking_of("10.1.2.0/24")));
+}
+
 Test(measured, what_networks_nearby_found_is_expected)
 {
     note_all("10.1.3.0/24", "r0=30 r3=15");
