@@ -286,6 +286,23 @@ void answer_refuse(struct answering *a, enum ede why)
     a->packet.opt.ede = why;
 }
 
+/* The DS records of a zone of ours are its parent's, ours or another's. False: the zone itself says
+ * that it has none, to those we ask nobody for. */
+static bool answer_parent(struct answering *a, const struct zone *zone, const struct name *owner)
+{
+    const struct zone *outer = outer_zone(a, &zone->apex);
+
+    if (outer) {
+        answer_ds(a, outer, zone, owner);
+    } else if (zone->apex.labels && answer_may_defer(a)) {
+        a->flags = owner ? a->flags : 0; /* what comes is not ours */
+        answer_elsewhere(a, owner);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* One name of the chain. Returns the CNAME to follow, or NULL: done. */
 static const struct rrset *answer_name(struct answering *a, const struct name *owner)
 {
@@ -322,8 +339,8 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         a->flags |= FLAG_AA;
         break;
     case ZONE_NODE:
-        if (a->query->type == TYPE_DS && name_eq(&hit.zone->apex, name) && outer_zone(a, name)) {
-            answer_ds(a, outer_zone(a, name), hit.zone, owner);
+        if (a->query->type == TYPE_DS && name_eq(&hit.zone->apex, name) &&
+            answer_parent(a, hit.zone, owner)) {
             return NULL;
         }
         break;

@@ -100,6 +100,9 @@ Test(recursion, our_zones_come_first)
         {"203.0.113.5", "www.ex", "A", false, "NOERROR aa rd | www.ex. 3600 A 192.0.2.1 | edns"},
         {"10.1.0.7", "no.ex", "A", false,
          "NXDOMAIN aa rd ra | ns ex. 60 SOA ns.ex. hostmaster.ex. 7 3600 900 1209600 60 | edns"},
+        {"10.1.0.7", "ex", "DS", false, "-> ex. 0"}, /* its parent is another's */
+        {"203.0.113.5", "ex", "DS", false,
+         "NOERROR aa rd | ns ex. 60 SOA ns.ex. hostmaster.ex. 7 3600 900 1209600 60 | edns"},
         {"10.1.0.7", "x.sub.ex", "A", false, "-> x.sub.ex. 0"},
         {"203.0.113.5", "x.sub.ex", "A", false,
          "NOERROR rd | ns sub.ex. 3600 NS ns.example. | edns"},
