@@ -79,12 +79,17 @@ void answer_give_up(struct answering *a, const struct packet_mark *empty);
 /* Queries for the records that are made as they are asked for: NSEC and RRSIG. */
 void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 
-/* Has a policy choose for the name `owner` of the chain (NULL: the question's), and notes it. */
-void answer_choose(struct answering *a, const struct policy *policy, const struct name *owner,
-                   struct choice *choice);
 /* The one record that stands for all (RFC 8482). */
 void answer_any(struct answering *a, const struct name *owner);
 void answer_refuse(struct answering *a, enum ede why);
+
+/* ---- names with a policy: answer_steer.c ---- */
+
+/* Has a policy choose for the name `owner` of the chain (NULL: the question's), and notes it. */
+void answer_choose(struct answering *a, const struct policy *policy, const struct name *owner,
+                   struct choice *choice);
+/* The addresses that the node's policy chooses, signed if need be. */
+void answer_steered(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 
 /* ---- names that are not ours: answer_elsewhere.c ---- */
 
