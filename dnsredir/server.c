@@ -126,7 +126,9 @@ static void publish_world(void *arg)
         .recursion = s->settings->recursion,
     };
     publish_set(s->publish, world);
-    uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
+    if (!uv_is_active((uv_handle_t *)&s->collect)) { /* else worlds in a row put it off for ever */
+        uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
+    }
 }
 
 /* A new world only when something moved. */
