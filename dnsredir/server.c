@@ -6,9 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
-#include "base/thread.h"
 #include "dnsredir/admin.h"
-#include "dnsredir/descriptors.h"
+#include "dnsredir/crew.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/explain.h"
 #include "dnsredir/measure.h"
@@ -17,8 +16,6 @@
 #include "dnsredir/server_sign.h"
 #include "dnsredir/server_state.h"
 #include "dnsredir/status.h"
-#include "dnsredir/tcp.h"
-#include "dnsredir/udp.h"
 
 #include <signal.h>
 
@@ -26,16 +23,6 @@
 #define COLLECT_MS 20
 /* How often ramps and levels are looked at. */
 #define LOAD_MS 1000
-
-/* One worker and its thread. */
-struct thread {
-    struct worker worker;
-    struct udp **udps;
-    size_t udp_count;
-    struct tcp *tcp;
-    uv_async_t stop;
-    pthread_t id;
-};
 
 struct server {
     uv_loop_t loop;
@@ -51,8 +38,7 @@ struct server {
     struct standing standing; /* of the current world */
     uv_timer_t load;
     struct sip_key cookie_key; /* where settings have none */
-    struct thread *threads;
-    size_t thread_count;
+    struct crew *crew;
     struct server_state state;
     struct admin *admin;
     struct querylog *log;
@@ -244,97 +230,6 @@ static void reload_begin(struct server *s)
     }
 }
 
-/* ---- workers ---- */
-
-static void on_stop(uv_async_t *async)
-{
-    struct thread *t = container_of(async, struct thread, stop);
-
-    for (size_t i = 0; i < t->udp_count; i++) {
-        udp_close(&t->udps[i]);
-    }
-    tcp_close(&t->tcp);
-    inbox_close(t->worker.inbox); /* after those who wait for it */
-    desk_close(t->worker.desk);
-    uv_close((uv_handle_t *)async, NULL);
-}
-
-static void *thread_main(void *arg)
-{
-    struct thread *t = arg;
-
-    uv_run(&t->worker.loop, UV_RUN_DEFAULT);
-    return NULL;
-}
-
-static int thread_open(struct server *s, struct thread *t, size_t number, size_t connections)
-{
-    const struct settings *settings = s->settings;
-    int err = 0;
-
-    CHECK(uv_loop_init(&t->worker.loop) == 0);
-    CHECK(uv_async_init(&t->worker.loop, &t->stop, on_stop) == 0);
-    t->worker.publish = s->publish;
-    t->worker.number = number;
-    t->worker.connections = connections;
-    t->worker.limiter = limiter_new();
-    t->worker.signer = signer_new();
-    t->worker.log = s->log;
-    t->worker.inbox = inbox_open(&t->worker);
-    t->worker.desk = s->state.updater ? desk_open(&t->worker, s->state.updater) : NULL;
-    t->udps = xcalloc(settings->listen_count, sizeof(struct udp *));
-    for (size_t i = 0; i < settings->listen_count && !err; i++) {
-        err = udp_open(&t->worker, &settings->listen[i], &t->udps[i]);
-        if (err) {
-            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
-                      err_text(err));
-        } else {
-            t->udp_count++;
-        }
-    }
-    if (!err) {
-        err = tcp_open(&t->worker, settings, &t->tcp);
-        if (err) {
-            log_error("listen_failed", "proto=tcp err=%s", err_text(err));
-        }
-    }
-    return err;
-}
-
-static void thread_fini(struct thread *t)
-{
-    CHECK(uv_loop_close(&t->worker.loop) == 0);
-    limiter_free(&t->worker.limiter);
-    signer_free(&t->worker.signer);
-    inbox_free(&t->worker.inbox);
-    desk_free(&t->worker.desk);
-    free(t->udps);
-}
-
-/* All sockets are open before any thread answers. */
-static int start_workers(struct server *s)
-{
-    size_t connections = descriptors_for_connections(s->settings);
-    int err = 0;
-
-    for (size_t i = 0; i < s->settings->workers && !err; i++) {
-        s->thread_count++;
-        err = thread_open(s, &s->threads[i], i, connections);
-    }
-    for (size_t i = 0; i < s->thread_count; i++) {
-        struct thread *t = &s->threads[i];
-        CHECK(thread_start(&t->id, "loop", thread_main, t) == 0);
-    }
-    return err;
-}
-
-static void stop_workers(struct server *s)
-{
-    for (size_t i = 0; i < s->thread_count; i++) {
-        uv_async_send(&s->threads[i].stop);
-    }
-}
-
 /* ---- the control loop ---- */
 
 static void stop(struct server *s)
@@ -345,7 +240,7 @@ static void stop(struct server *s)
     s->stopping = true;
     notify("STOPPING=1");
     updater_stop(s->state.updater); /* what it has written is answered before the sockets close */
-    stop_workers(s);
+    crew_stop(s->crew);
     resign_stop(&s->resign);
     measure_stop(s->measure);
     probes_close(&s->probes);
@@ -419,8 +314,8 @@ static const char *render_page(void *arg, struct span path, struct span query, s
     const struct server *s = arg;
     const void *counters[WORKERS_MAX];
 
-    for (size_t i = 0; i < s->thread_count; i++) {
-        counters[i] = &s->threads[i].worker.counters;
+    for (size_t i = 0; i < crew_size(s->crew); i++) {
+        counters[i] = crew_counters(s->crew, i);
     }
     struct status status = {.settings = s->settings,
                             .probes = s->probes,
@@ -432,7 +327,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,
-                            .counter_count = s->thread_count};
+                            .counter_count = crew_size(s->crew)};
     if (span_eq(path, SPAN("/explain"))) {
         const struct world *world = publish_current(s->publish);
         return explain_page(&status, &world->view, query, out);
@@ -467,7 +362,11 @@ static int start(struct server *s)
     if (log_err) {
         log_error("query_log_failed", "file=%s err=%s", s->settings->log.queries, err_text(err));
     } else if (!err) {
-        err = start_workers(s);
+        err = crew_open(&(struct crew_order){.settings = s->settings,
+                                             .publish = s->publish,
+                                             .log = s->log,
+                                             .updater = s->state.updater},
+                        &s->crew);
     }
     if (!err && s->settings->admin.len) {
         err = admin_open(&s->loop, &s->settings->admin, &admin_pages, s, &s->admin);
@@ -480,13 +379,9 @@ static int start(struct server *s)
 
 static void fini(struct server *s)
 {
-    for (size_t i = 0; i < s->thread_count; i++) {
-        pthread_join(s->threads[i].id, NULL);
-    }
+    crew_join(s->crew);
     resolver_close(&s->resolver);
-    for (size_t i = 0; i < s->thread_count; i++) {
-        thread_fini(&s->threads[i]);
-    }
+    crew_free(&s->crew);
     querylog_close(&s->log);
     updater_free(&s->state.updater);
     CHECK(uv_loop_close(&s->loop) == 0);
@@ -495,7 +390,6 @@ static void fini(struct server *s)
     roster_free(&s->roster);
     signatures_unref(&s->resign.current);
     measure_free(&s->measure);
-    free(s->threads);
     buf_fini(&s->errors);
 }
 
@@ -506,7 +400,6 @@ int server_run(int argc, char **argv, struct settings *settings)
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&s.loop) == 0);
     s.publish = publish_new(settings->workers + 1, world_free);
-    s.threads = xcalloc(settings->workers, sizeof(*s.threads));
     s.settings = settings;
     s.resign.changed = publish_world;
     s.resign.arg = &s;
