@@ -263,12 +263,13 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
+/* A write that failed before the connection was closed is told of after it. */
 static void on_written(uv_write_t *write, int status)
 {
     struct probe *p = container_of(write, struct probe, write);
 
     p->writing = false;
-    if (status < 0 && status != UV_ECANCELED) {
+    if (status < 0 && p->link == LINK_OPEN) {
         link_failed(p, "cannot be written to");
     }
 }
