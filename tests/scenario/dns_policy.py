@@ -78,7 +78,7 @@ class World:
         config.write_text(f"""
 listen: ["127.0.0.1:{self.port}"]
 admin: {{ address: "127.0.0.1:{self.admin}" }}
-health: {{ interval: 3s, timeout: 1100ms, rise: 1, fall: 2 }}
+health: {{ interval: 1500ms, timeout: 550ms, rise: 1, fall: 2 }}
 load: {{ period: 400ms, ramp: 0, least: 100 }}
 replicas:
 {rows}

@@ -88,6 +88,7 @@ nearest:
     - { prefix: 10.1.0.0/16, replica: a }
     - { prefix: 10.2.0.0/16, replica: b }
 health: { interval: 500ms, timeout: 150ms }
+load: { ramp: 1s }
 YAML
 "$build/dnsredir/larder-dns" --listen "127.0.0.1:$dns" --config "$dir/dns.yaml" --workers 1 &
 pids+=($!)

@@ -75,12 +75,15 @@ class Proxy(larder.Proxy):
         self.log.seek(0)
         return self.log.read()
 
-    def reload(self, event="reloaded"):
-        """SIGHUP, and waits for what the log says of it."""
-        before = self.logged().count(event)
+    def reload(self, event=None):
+        """SIGHUP, and waits until it is counted, or for what the log says of it."""
+        def seen():
+            return self.logged().count(event) if event else self.metric("larder_reloads_total")
+
+        before = seen()
         self.process.send_signal(signal.SIGHUP)
         end = time.monotonic() + 20
-        while self.logged().count(event) == before and time.monotonic() < end:
+        while seen() == before and time.monotonic() < end:
             time.sleep(0.01)
 
     def metric(self, name):

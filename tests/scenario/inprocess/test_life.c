@@ -9,7 +9,7 @@
 
 /* ---- more than the store takes ---- */
 
-enum { OBJECTS = 120, READERS = 4 };
+enum { OBJECTS = 60, READERS = 4 };
 
 static uint64_t size_of(size_t number)
 {
