@@ -175,14 +175,22 @@ void metrics_write(struct buf *out, const char *prefix, const struct metric *row
     }
 }
 
+void metrics_buckets(const void *const *owners, size_t count, size_t at,
+                     uint64_t out[HISTOGRAM_BUCKETS])
+{
+    at += offsetof(struct histogram, buckets);
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        out[i] = metrics_sum(owners, count, at + i * sizeof(metric_value));
+    }
+}
+
 uint64_t metrics_quantile(const void *const *owners, size_t count, size_t at, unsigned percent)
 {
     uint64_t sums[HISTOGRAM_BUCKETS], total = 0, seen = 0;
 
     CHECK(percent <= 100);
-    at += offsetof(struct histogram, buckets);
+    metrics_buckets(owners, count, at, sums);
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        sums[i] = metrics_sum(owners, count, at + i * sizeof(metric_value));
         total += sums[i];
     }
     for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1 && total; i++) {
@@ -192,4 +200,24 @@ uint64_t metrics_quantile(const void *const *owners, size_t count, size_t at, un
         }
     }
     return total ? bounds[HISTOGRAM_BUCKETS - 2].us : 0;
+}
+
+uint64_t histogram_estimate(const uint64_t buckets[HISTOGRAM_BUCKETS], unsigned percent)
+{
+    double total = 0, seen = 0;
+
+    CHECK(percent <= 100);
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        total += (double)buckets[i];
+    }
+    double wanted = total * percent / 100;
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1 && total > 0; i++) {
+        double lower = i > 0 ? (double)bounds[i - 1].us : 0;
+        double count = (double)buckets[i];
+        if (count > 0 && seen + count >= wanted) {
+            return (uint64_t)(lower + ((double)bounds[i].us - lower) * (wanted - seen) / count);
+        }
+        seen += count;
+    }
+    return total > 0 ? bounds[HISTOGRAM_BUCKETS - 2].us : 0;
 }

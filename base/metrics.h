@@ -116,4 +116,12 @@ uint64_t metrics_sum(const void *const *owners, size_t count, size_t at);
  * bucket; 0 without observations. Summed like the rest. */
 uint64_t metrics_quantile(const void *const *owners, size_t count, size_t at, unsigned percent);
 
+/* The observations by bucket; `at` is the histogram. Summed like the rest. */
+void metrics_buckets(const void *const *owners, size_t count, size_t at,
+                     uint64_t out[HISTOGRAM_BUCKETS]);
+
+/* The duration in µs below which `percent` of observations with these buckets lie, estimated as if
+ * those of a bucket were spread evenly over it (as Prometheus does); 0 without observations. */
+uint64_t histogram_estimate(const uint64_t buckets[HISTOGRAM_BUCKETS], unsigned percent);
+
 #endif

@@ -115,3 +115,18 @@ Test(metrics, quantiles_are_bounds_of_buckets)
     cr_expect_eq(metrics_quantile(all, 1, at, 99), 1000);
     cr_expect_eq(metrics_quantile(all, 1, at, 100), 30000000);
 }
+
+Test(metrics, estimates_lie_within_buckets)
+{
+    uint64_t buckets[HISTOGRAM_BUCKETS] = {0};
+
+    cr_expect_eq(histogram_estimate(buckets, 50), 0);
+    buckets[1] = 10; /* 100 to 250 µs */
+    cr_expect_eq(histogram_estimate(buckets, 50), 175);
+    cr_expect_eq(histogram_estimate(buckets, 100), 250);
+    buckets[0] = 10; /* up to 100 µs */
+    cr_expect_eq(histogram_estimate(buckets, 25), 50);
+    cr_expect_eq(histogram_estimate(buckets, 75), 175);
+    buckets[HISTOGRAM_BUCKETS - 1] = 100;
+    cr_expect_eq(histogram_estimate(buckets, 99), 30000000);
+}
