@@ -38,7 +38,8 @@
     X(LOOPS,       "loops",       false, "event loops")                                            \
     X(NAMES,       "names",       false, "addresses of origins")                                   \
     X(LOG,         "log",         false, "lines of the access log")                                \
-    X(STORE,       "store",       false, "tables of the store")
+    X(STORE,       "store",       false, "tables of the store")                                    \
+    X(DASHBOARD,   "dashboard",   false, "what the dashboard shows of the past")
 /* clang-format on */
 
 enum memory_purpose {

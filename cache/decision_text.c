@@ -160,3 +160,19 @@ struct span reason_remedy(enum reason reason)
     CHECK(reason < REASON_COUNT);
     return span_str(texts[reason].remedy);
 }
+
+bool decision_is_savable(const struct decision *decision, enum reason *why)
+{
+    enum reason kept = decision->store_reason;
+
+    *why = REASON_NONE;
+    if (decision->outcome == OUTCOME_TUNNEL) {
+        return decision->reason != REASON_UPGRADE;
+    }
+    if (decision_is_hit(decision) || decision->fwd_status == 0 || decision->stored) {
+        return false;
+    }
+    *why = kept == REASON_NONE || kept == REASON_PASS_MARK ? decision->reason : kept;
+    return *why != REASON_METHOD && *why != REASON_UPGRADE && *why != REASON_VALIDATED &&
+           *why != REASON_STORED && reason_remedy(*why).len > 0;
+}

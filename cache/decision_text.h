@@ -14,4 +14,8 @@ struct span reason_rule(enum reason reason);
 /* What would let the cache answer, or keep the response. Empty when nothing has to change. */
 struct span reason_remedy(enum reason reason);
 
+/* Its bytes are what a cache could have saved, were it not for *why: of what the origin answered
+ * nothing was kept, though a remedy is known; or it went through a tunnel (REASON_NONE). */
+bool decision_is_savable(const struct decision *decision, enum reason *why);
+
 #endif

@@ -75,6 +75,8 @@ static const struct page pages[] = {
     {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics,
      false, false},
     {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false, false},
+    {SPAN_INIT("/history"), SPAN_INIT("application/json"), status_history, false, false},
+    {SPAN_INIT("/top"), SPAN_INIT("application/json"), status_top, false, false},
     {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false, false},
     {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
     {SPAN_INIT("/rtt"), SPAN_INIT("text/plain; charset=utf-8"), status_rtt, false, false},
@@ -161,7 +163,8 @@ static void on_head(void *owner, const struct http_head *head)
         refuse(request, 403, "Web pages may not read the administrative interface.");
     } else if (page == NULL) {
         refuse(request, 404,
-               "Nothing here. Try /status, /store, /explain, /metrics, /rtt, /healthz, /readyz, "
+               "Nothing here. Try /status, /history, /top, /store, /explain, /metrics, /rtt, "
+               "/healthz, /readyz, "
                "/proxy.pac");
     } else if (reads && page->changes) {
         refuse(request, 405, "This changes something: only POST is answered here.");

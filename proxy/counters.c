@@ -1,5 +1,7 @@
 #include "proxy/counters.h"
 
+#include "cache/decision_text.h"
+
 #include <stddef.h>
 
 static const char *const outcome_words[] = {
@@ -86,6 +88,18 @@ static void count_store(struct counters *counters, const struct decision *decisi
     }
 }
 
+void counters_bytes(struct counters *counters, const struct byte_count *count)
+{
+    metric_add(&counters->client_sent_bytes, count->sent);
+    metric_add(&counters->client_sendfile_bytes, count->sent_from_files);
+    metric_add(&counters->client_received_bytes, count->received);
+    if (decision_is_hit(count->decision)) {
+        metric_add(&counters->hit_sent_bytes, count->sent);
+    } else if (count->decision->outcome == OUTCOME_TUNNEL) {
+        metric_add(&counters->tunnel_sent_bytes, count->sent);
+    }
+}
+
 void counters_exchange(struct counters *counters, const struct exchange_count *count)
 {
     const struct decision *decision = count->decision;
@@ -98,16 +112,14 @@ void counters_exchange(struct counters *counters, const struct exchange_count *c
     metric_add(&counters->endings[decision->ending], 1);
     metric_add(&counters->served[decision->served], 1);
     metric_add(&counters->status[class >= 1 && class <= 5 ? class : 0], 1);
-    metric_add(&counters->client_sent_bytes, count->sent);
-    metric_add(&counters->client_sendfile_bytes, count->sent_from_files);
-    metric_add(&counters->client_received_bytes, count->received);
     if (hit) {
         metric_add(&counters->hits, 1);
-        metric_add(&counters->hit_sent_bytes, count->sent);
     }
     if (decision->outcome == OUTCOME_TUNNEL) {
         metric_add(&counters->tunnels, 1);
     } else {
+        metric_add(&counters->unsaved_sent_bytes,
+                   decision_is_savable(decision, &(enum reason){0}) ? count->sent : 0);
         histogram_observe(hit ? &counters->hit_seconds : &counters->miss_seconds,
                           count->elapsed_us);
     }

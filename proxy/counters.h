@@ -16,6 +16,9 @@
     X(hits,                  COUNTER, "Requests answered without asking an origin")                \
     X(client_connections,    COUNTER, "Client connections accepted")                               \
     X(clients_open,          GAUGE,   "Client connections that are open")                          \
+    X(h2_open,               GAUGE,   "Of these, those that speak HTTP/2")                         \
+    X(tls_open,              GAUGE,   "Of these, those over TLS")                                  \
+    X(tunnels_open,          GAUGE,   "Tunnels that are open or being opened")                     \
     X(tls_handshakes,        COUNTER, "Client connections that agreed on TLS anew")                \
     X(tls_resumed,           COUNTER, "Client connections that resumed a session of TLS")          \
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
@@ -26,6 +29,8 @@
     X(client_received_bytes, COUNTER, "Bytes received from clients")                               \
     X(client_sendfile_bytes, COUNTER, "Bytes of these that sendfile took from the store")          \
     X(hit_sent_bytes,        COUNTER, "Bytes sent to clients without asking an origin")            \
+    X(tunnel_sent_bytes,     COUNTER, "Bytes sent to clients through tunnels")                     \
+    X(unsaved_sent_bytes,    COUNTER, "Bytes sent to clients of responses that could not be kept") \
     X(origin_received_bytes, COUNTER, "Bytes of bodies received from origins")                     \
     X(fetches_open,          GAUGE,   "Requests to origins that are under way")                    \
     X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
@@ -54,11 +59,18 @@ struct counters {
 /* The families above for metrics_write(), ended by an empty row. */
 extern const struct metric counters_rows[];
 
-/* One finished exchange. Bytes are those of its connection since it began. */
+/* Bytes of one exchange that were not counted before; its outcome is known. */
+struct byte_count {
+    const struct decision *decision;
+    uint64_t sent, sent_from_files, received;
+};
+void counters_bytes(struct counters *counters, const struct byte_count *count);
+
+/* One finished exchange, without its bytes. */
 struct exchange_count {
     const struct decision *decision;
     int status;
-    uint64_t elapsed_us, sent, sent_from_files, received;
+    uint64_t elapsed_us, sent; /* bytes sent in all */
 };
 void counters_exchange(struct counters *counters, const struct exchange_count *count);
 

@@ -9,6 +9,7 @@
 #include "proxy/client/listener.h"
 #include "proxy/origin/fetch.h"
 #include "proxy/origin/upstream.h"
+#include "proxy/tally.h"
 
 enum { SWEEP_DRAINING_MS = 100 };
 
@@ -61,6 +62,8 @@ static void on_sweep(struct timeout *timeout)
     struct worker *worker = &crew->worker;
 
     accesslog_flush(worker->log);
+    exchanges_count(worker);
+    tally_publish(worker->tally, loop_wall(worker->loop));
     if (worker->draining && ((worker->client_count == 0 && list_empty(&worker->tunnels)) ||
                              loop_now_ms(worker->loop) >= crew->drain_until)) {
         crew_end(crew);
@@ -159,6 +162,7 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     crew->drain.call = on_drain;
     crew->stop.call = on_stop;
     timeout_init(&crew->sweep, on_sweep);
+    worker->tally = tally_new(server->started);
     worker->log = accesslog_writer_new(server->log);
     int err = loop_new(&worker->loop);
     if (err) {
@@ -204,6 +208,7 @@ void crew_fini(struct crew *crew)
     }
     exchange_pool_clear(worker);
     accesslog_writer_free(&worker->log);
+    tally_free(&worker->tally);
     loop_free(&worker->loop);
     settings_unref(&worker->settings);
 }

@@ -70,6 +70,10 @@ json_t *recent_json(const struct recent_entry *entry)
     struct uri uri = recent_uri(entry);
 
     json_object_set_new(object, "time_ms", json_integer(entry->when_ms));
+    char client[IP_TEXT_MAX];
+    json_object_set_new(object, "client",
+                        entry->has_client ? json_string(ip_text(&entry->client, client))
+                                          : json_null());
     json_object_set_new(object, "method", text_json(recent_method(entry)));
     json_object_set_new(object, "url", url_json(&uri, entry->method == METHOD_CONNECT));
     json_object_set_new(object, "cut", json_boolean(entry->cut));

@@ -10,8 +10,8 @@
  * "age", "lifetime", "ttl", "end"}; what is not known or does not apply is null. */
 json_t *decision_json(const struct decision *decision);
 
-/* The same with {"time_ms", "method", "url", "cut", "status", "bytes", "elapsed_us"} in front. The
- * URL is without secrets. */
+/* The same with {"time_ms", "client", "method", "url", "cut", "status", "bytes", "elapsed_us"} in
+ * front. The URL is without secrets. */
 json_t *recent_json(const struct recent_entry *entry);
 
 /* Text of peers: what is no UTF-8 is percent-encoded. */

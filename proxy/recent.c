@@ -76,6 +76,10 @@ void recent_add(struct recent *ring, const struct recent_request *request)
     entry.bytes = request->bytes;
     entry.decision = *request->decision;
     entry.status = request->status;
+    if (request->client) {
+        entry.has_client = true;
+        entry.client = *request->client;
+    }
     if (request->request) {
         set_method(&entry, request->request);
     }

@@ -9,6 +9,7 @@
 #ifndef LARDER_PROXY_RECENT_H
 #define LARDER_PROXY_RECENT_H
 
+#include "base/prefix.h"
 #include "cache/decision.h"
 #include "http/uri.h"
 
@@ -31,6 +32,8 @@ struct recent_entry {
     uint8_t method_len;
     bool https, is_ipv6;
     bool cut; /* the path was longer */
+    bool has_client;
+    struct ip client;
     char method_text[RECENT_METHOD];
     char text[RECENT_TEXT]; /* the host, then the path; no host: the request made no sense */
 };
@@ -51,6 +54,7 @@ struct recent_request {
     int64_t when_ms;
     uint64_t elapsed_us, bytes;
     const struct decision *decision;
+    const struct ip *client; /* may be NULL */
     int status;
     const struct http_head *request; /* NULL, or without a method: not understood */
     const struct uri *uri;           /* NULL, or without a host: likewise */

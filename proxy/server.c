@@ -10,8 +10,10 @@
 #include "proxy/client/accesslog.h"
 #include "proxy/client/listener.h"
 #include "proxy/files.h"
+#include "proxy/history.h"
 #include "proxy/roundtrips.h"
 #include "proxy/server_parts.h"
+#include "proxy/status.h"
 #include "proxy/tls_set.h"
 
 #include <ifaddrs.h>
@@ -180,6 +182,7 @@ static void on_all_stopped(struct letter *letter)
     struct server *server = container_of(letter, struct server, all_stopped);
 
     timeout_clear(&server->trim);
+    timeout_clear(&server->tick);
     close_handles(server);
     loop_stop(server->loop);
 }
@@ -268,6 +271,22 @@ static void on_trim(struct timeout *timeout)
     timeout_set(server->loop, timeout, SWEEP_MS);
 }
 
+/* As soon as the next second has begun, so that each has one. */
+static void await_second(struct server *server)
+{
+    timeout_set(server->loop, &server->tick, 1000 - clock_mono_ms() % 1000 + TICK_AFTER_MS);
+}
+
+static void on_tick(struct timeout *timeout)
+{
+    struct server *server = container_of(timeout, struct server, tick);
+    struct history_totals totals;
+
+    status_totals(server, &totals);
+    history_add(server->history, &totals, clock_mono_ms() / 1000);
+    await_second(server);
+}
+
 int server_new(struct settings *settings, int argc, char **argv, struct server **out)
 {
     struct server *server = xcalloc(1, sizeof(*server));
@@ -281,6 +300,8 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->all_stopped.call = on_all_stopped;
     server->reload.call = on_reload;
     timeout_init(&server->trim, on_trim);
+    timeout_init(&server->tick, on_tick);
+    server->history = history_new(clock_mono_ms() / 1000);
     server->roundtrips = roundtrips_new();
     find_own_addresses(server);
     int err = open_cache(server);
@@ -322,6 +343,7 @@ void server_free(struct server **slot)
         loop_free(&server->loop);
     }
     roundtrips_free(&server->roundtrips);
+    history_free(&server->history);
     accesslog_close(&server->log);
     cache_close(&server->cache);
     settings_unref(&server->settings);
@@ -345,6 +367,7 @@ int server_run(struct server *server)
              settings->store_count);
     notify("READY=1");
     timeout_set(server->loop, &server->trim, SWEEP_MS);
+    await_second(server);
     loop_run(server->loop);
     for (size_t i = 0; i < server->crew_count; i++) {
         pthread_join(server->crews[i].thread, NULL);
@@ -396,6 +419,11 @@ struct roundtrips *server_roundtrips(struct server *server)
         }
     }
     return server->roundtrips;
+}
+
+struct history *server_history(struct server *server)
+{
+    return server->history;
 }
 
 int64_t server_started(const struct server *server)

@@ -10,6 +10,7 @@
 struct server;
 struct accesslog;
 struct roundtrips;
+struct history;
 
 /* Settings, and what the files hold that they name (certificates). `before`: those of now, or NULL.
  * 0, or ERR_CONFIG with `errors`, a line each. What is good today only is logged. */
@@ -34,6 +35,7 @@ int64_t server_started(const struct server *server); /* seconds since 1970 */
 struct accesslog *server_log(struct server *server); /* NULL: no access log */
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);
+struct history *server_history(struct server *server);
 bool server_is_draining(const struct server *server);
 /* Configurations taken over since the start. Any thread. */
 uint64_t server_reloads(const struct server *server);

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { LISTENERS_MAX = 64, SWEEP_MS = 1000 };
+enum { LISTENERS_MAX = 64, SWEEP_MS = 1000, TICK_AFTER_MS = 50 };
 
 /* A worker with what only the server needs to know of it. */
 struct crew {
@@ -43,6 +43,8 @@ struct server {
     atomic_size_t stopped;   /* workers that have ended */
     struct letter all_stopped, reload;
     struct timeout trim; /* once a second: memory that is not needed any more */
+    struct history *history;
+    struct timeout tick; /* once a second, soon after its beginning: for the history */
     uv_signal_t signals[5];
     size_t signal_count;
     int64_t started;

@@ -36,6 +36,8 @@ int status_index(const struct status_query *query, struct buf *out)
                     "/status     what it does, as JSON (or: larderctl status)\n"
                     "/store      what is on disk (or: larderctl store)\n"
                     "/explain    why a URL is answered as it is, ?url=... (or: larderctl explain)\n"
+                    "/history    the last 24 hours, ?step=1, 10 or 120\n"
+                    "/top        the busiest hosts and clients, and what could not be saved\n"
                     "/metrics    the same for Prometheus\n"
                     "/rtt        round-trip times by clients' networks, for larder-dns\n"
                     "/healthz    200 while the process lives\n"
@@ -79,8 +81,7 @@ struct span status_load(struct server *server, struct arena *arena)
                         server_is_draining(server), memory_is_swamped());
 }
 
-/* The value of `name` in "a=1&b=2"; empty: it is not there. */
-static struct span parameter(struct span query, struct span name)
+struct span status_parameter(struct span query, struct span name)
 {
     while (query.len) {
         struct span value = span_cut(&query, '&');
@@ -111,9 +112,9 @@ int status_rtt(const struct status_query *query, struct buf *out)
 {
     uint64_t since = 0;
 
-    span_to_u64(parameter(query->query, SPAN("since")), UINT64_MAX, &since);
+    span_to_u64(status_parameter(query->query, SPAN("since")), UINT64_MAX, &since);
     roundtrips_write(server_roundtrips(query->server),
-                     hexadecimal(parameter(query->query, SPAN("epoch"))), since,
+                     hexadecimal(status_parameter(query->query, SPAN("epoch"))), since,
                      clock_mono_ms() / 1000, out);
     return 200;
 }

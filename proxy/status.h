@@ -24,6 +24,10 @@ struct span status_load(struct server *server, struct arena *arena);
  */
 int status_rtt(const struct status_query *query, struct buf *out);
 int status_metrics(const struct status_query *query, struct buf *out);
+/* The last 24 hours (proxy/history.h); "step=SECONDS&since=NUMBER". */
+int status_history(const struct status_query *query, struct buf *out);
+/* The busiest hosts and clients, and what could not be saved, of the last hours. */
+int status_top(const struct status_query *query, struct buf *out);
 int status_json(const struct status_query *query, struct buf *out);
 /* The directories of the store; with "segments" as the query, all of their segments, too. */
 int status_store(const struct status_query *query, struct buf *out);
@@ -32,5 +36,9 @@ int status_verify(const struct status_query *query, struct buf *out);
 /* A PAC script that names the proxy by the host the client asked this listener by. */
 int status_pac(const struct status_query *query, struct buf *out);
 int status_index(const struct status_query *query, struct buf *out);
+
+struct history_totals;
+/* For the history: what it is fed with. */
+void status_totals(struct server *server, struct history_totals *totals);
 
 #endif

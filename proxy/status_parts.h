@@ -6,6 +6,7 @@
 #define LARDER_PROXY_STATUS_PARTS_H
 
 #include "base/memory.h"
+#include "proxy/history.h"
 #include "proxy/status.h"
 
 #include <jansson.h>
@@ -19,6 +20,9 @@ struct owners {
 };
 
 struct owners owners_of(struct server *server);
+
+/* The value of `name` in "a=1&b=2"; empty: it is not there. */
+struct span status_parameter(struct span query, struct span name);
 
 /* An answer as text, with a line's end. Takes over `root`. */
 void status_write_json(json_t *root, struct buf *out);

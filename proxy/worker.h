@@ -19,6 +19,7 @@ struct server;
 struct upstreams;
 struct accesslog_writer;
 struct client_terms;
+struct tally;
 
 struct worker {
     unsigned number;
@@ -30,6 +31,7 @@ struct worker {
     struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
     struct recent recent; /* the last requests, for who asks why */
+    struct tally *tally;  /* whom it serves, and from where */
     struct rtt_ring rtts; /* how far clients were that have left; the main thread takes them */
     struct list clients;  /* connections, for draining */
     size_t client_count;

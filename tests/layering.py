@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/directives.h",
               "proxy/counters.h", "proxy/recent.h", "proxy/roundtrips.h", "proxy/worker.h",
-              "proxy/tls_set.h", "proxy/stream",
+              "proxy/tls_set.h", "proxy/tally.h", "proxy/history.h", "proxy/stream",
               "proxy/origin", "proxy/client"},
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
@@ -24,6 +24,8 @@ MAY_INCLUDE = {
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/counters": {"base", "cache", "proxy/counters.h", "proxy/stream"},
     "proxy/roundtrips": {"base", "proxy/roundtrips.h"},
+    "proxy/tally": {"base", "http", "cache", "proxy/tally.h"},
+    "proxy/history": {"base", "proxy/history.h"},
     "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
                      "proxy/stream"},
@@ -32,8 +34,8 @@ MAY_INCLUDE = {
     "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
                      "proxy/worker.h", "proxy/tls_set.h", "proxy/stream", "proxy/origin"},
     "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
-                     "proxy/worker.h", "proxy/tls_set.h", "proxy/stream", "proxy/origin",
-                     "proxy/client"},
+                     "proxy/worker.h", "proxy/tally.h", "proxy/tls_set.h", "proxy/stream",
+                     "proxy/origin", "proxy/client"},
     "dnsredir": {"base", "dnsredir", "dnsredir/directives.h"},
     "dnsredir/directives": {"base", "dnsredir", "dnsredir/directives.h"},
     "ctl": {"base", "http", "cache/store", "ctl", "proxy/directives.h", "dnsredir/directives.h"},

@@ -147,6 +147,7 @@ static void tunnel_end(struct connect_tunnel *tunnel)
     lane_fini(&tunnel->up);
     lane_fini(&tunnel->down);
     list_remove(&tunnel->link);
+    metric_sub(&tunnel->order.worker->counters.tunnels_open, 1);
     tunnel_free(tunnel);
 }
 
@@ -243,6 +244,7 @@ struct connect_tunnel *connect_prepare(const struct connect_order *order)
     memory_take(MEMORY_REQUESTS, sizeof(*tunnel));
     tunnel->order = *order;
     list_push_back(&order->worker->tunnels, &tunnel->link);
+    metric_add(&order->worker->counters.tunnels_open, 1);
     tunnel->letter.call = on_letter;
     tunnel->target = (struct target_check){
         .settings = order->settings,

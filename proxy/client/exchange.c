@@ -7,6 +7,7 @@
 #include "http/hop.h"
 #include "http/trailers.h"
 #include "proxy/client/accesslog.h"
+#include "proxy/tally.h"
 
 static const unsigned legal_next[] = {
 #define X(name, next) [EX_##name] = (next),
@@ -83,16 +84,51 @@ static void exchange_run(struct exchange *x)
 
 /* ---- the end ---- */
 
+/* What came and went since the last time. */
+static void count_bytes(struct exchange *x)
+{
+    const struct stream *stream = x->stream;
+    struct byte_count all = {&x->decision, stream->sent, stream->sent_from_files, stream->received};
+
+    counters_bytes(&x->worker->counters,
+                   &(struct byte_count){
+                       .decision = &x->decision,
+                       .sent = all.sent - x->counted.sent,
+                       .sent_from_files = all.sent_from_files - x->counted.sent_from_files,
+                       .received = all.received - x->counted.received,
+                   });
+    x->counted = all;
+}
+
+void exchanges_count(struct worker *worker)
+{
+    list_each(link, &worker->exchanges)
+    {
+        struct exchange *x = list_entry(link, struct exchange, link);
+        if (x->sent && x->stream) { /* its outcome is known */
+            count_bytes(x);
+        }
+    }
+}
+
 static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 {
+    count_bytes(x);
     counters_exchange(&x->worker->counters, &(struct exchange_count){
                                                 .decision = &x->decision,
                                                 .status = x->status,
                                                 .elapsed_us = elapsed_us,
                                                 .sent = sent,
-                                                .sent_from_files = x->stream->sent_from_files,
-                                                .received = x->stream->received,
                                             });
+    tally_add(x->worker->tally, &(struct tally_request){
+                                    .decision = &x->decision,
+                                    .uri = &x->uri,
+                                    .client = &x->client->ip,
+                                    .status = x->status,
+                                    .bytes = sent,
+                                    .elapsed_us = elapsed_us,
+                                    .when = loop_wall(x->worker->loop),
+                                });
 }
 
 static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
@@ -121,6 +157,7 @@ static void remember(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
                                        .elapsed_us = elapsed_us,
                                        .bytes = sent,
                                        .decision = &x->decision,
+                                       .client = &x->client->ip,
                                        .status = x->status,
                                        .request = &x->request,
                                        .uri = &x->uri,

@@ -13,6 +13,9 @@ void exchange_begin(struct client *client, struct stream *stream);
 /* Gives up every exchange under way: their connections are closed. */
 void exchange_abort_all(struct worker *worker);
 
+/* Counts the bytes of responses under way, which would else be counted at their ends. */
+void exchanges_count(struct worker *worker);
+
 /* Frees the exchanges kept for reuse. */
 void exchange_pool_clear(struct worker *worker);
 

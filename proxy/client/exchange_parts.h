@@ -79,6 +79,7 @@ struct exchange {
     bool sent;                   /* stream_send() was called */
 
     uint64_t started_us;
+    struct byte_count counted; /* bytes that the counters have already */
 
     struct letter letter;
     atomic_bool flight_wake, source_wake, body_wake;

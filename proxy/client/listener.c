@@ -82,6 +82,8 @@ static void client_free(struct client *client)
     list_remove(&client->link);
     client->worker->client_count--;
     metric_sub(&client->worker->counters.clients_open, 1);
+    metric_sub(&client->worker->counters.h2_open, client->h2 != NULL);
+    metric_sub(&client->worker->counters.tls_open, client->https);
     terms_unref(&client->terms);
     memory_give(MEMORY_CONNECTIONS, sizeof(*client));
     free(client);
@@ -111,8 +113,10 @@ static void record_bad_head(struct client *client, int status, struct span incid
                                               .decision = &decision,
                                               .status = status,
                                               .incident = incident});
-    recent_add(&worker->recent, &(struct recent_request){
-                                    .when_ms = now_ms, .decision = &decision, .status = status});
+    recent_add(&worker->recent, &(struct recent_request){.when_ms = now_ms,
+                                                         .decision = &decision,
+                                                         .client = &client->ip,
+                                                         .status = status});
 }
 
 static void on_bad_head(void *owner, const struct h1_error *error, struct http_head *head,
@@ -171,6 +175,7 @@ static const struct h2_events h2_client_events = {
 static void start_h2(struct client *client, struct transport *transport, struct span received)
 {
     metric_add(&client->worker->counters.h2_connections, 1);
+    metric_add(&client->worker->counters.h2_open, 1);
     client->h2 = h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
 }
 
@@ -272,6 +277,7 @@ static void client_start(struct listener *listener, struct transport *transport)
         return;
     }
     client->https = true;
+    metric_add(&listener->worker->counters.tls_open, 1);
     client->securing = transport;
     transport_start_tls(transport, listener->tls, NULL,
                         client->terms->settings->timeouts.tls_handshake, on_secured, client);

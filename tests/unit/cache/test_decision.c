@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "cache/decision.h"
 #include "cache/decision_text.h"
+#include "cache/decision_text.h"
 
 #include <criterion/criterion.h>
 
@@ -254,4 +255,47 @@ Test(decision_cache_status, the_longest_one_fits)
         decision_cache_status(&decision, SPAN("\"\"\"\""), SPAN("\"\"\"\""), &arena);
     }
     arena_fini(&arena);
+}
+
+Test(decision, is_savable)
+{
+    static const struct {
+        const char *what;
+        struct decision decision;
+        bool savable;
+        enum reason why;
+    } cases[] = {
+        {"a hit", {.outcome = OUTCOME_HIT, .reason = REASON_FRESH}, false, REASON_NONE},
+        {"a miss that is kept",
+         {.outcome = OUTCOME_MISS,
+          .fwd_status = 200,
+          .stored = true,
+          .store_reason = REASON_STORED},
+         false,
+         REASON_NONE},
+        {"private",
+         {.outcome = OUTCOME_MISS, .fwd_status = 200, .store_reason = REASON_PRIVATE},
+         true,
+         REASON_PRIVATE},
+        {"behind a pass mark",
+         {.outcome = OUTCOME_PASS, .fwd_status = 200, .reason = REASON_PASS_MARK},
+         true,
+         REASON_PASS_MARK},
+        {"a POST",
+         {.outcome = OUTCOME_PASS, .fwd_status = 200, .reason = REASON_METHOD},
+         false,
+         REASON_METHOD},
+        {"an origin that is away", {.outcome = OUTCOME_ERROR, .reason = REASON_CONNECT}, false, 0},
+        {"CONNECT", {.outcome = OUTCOME_TUNNEL}, true, REASON_NONE},
+        {"a WebSocket", {.outcome = OUTCOME_TUNNEL, .reason = REASON_UPGRADE}, false, REASON_NONE},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        enum reason why;
+        cr_expect_eq(decision_is_savable(&cases[i].decision, &why), cases[i].savable, "%s",
+                     cases[i].what);
+        if (cases[i].savable) {
+            cr_expect_eq(why, cases[i].why, "%s", cases[i].what);
+        }
+    }
 }

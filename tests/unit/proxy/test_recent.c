@@ -17,9 +17,12 @@ static void add(struct recent *ring, const char *path, int status)
                                 .lifetime = -1};
     struct http_head head = {.method = METHOD_GET, .method_text = SPAN("GET")};
     struct uri uri = {.host = SPAN("example.net"), .port = 80, .path = span_str(path)};
+    struct ip client;
 
+    cr_assert_eq(ip_parse(SPAN("192.0.2.7"), &client), 0);
     recent_add(ring, &(struct recent_request){.when_ms = 1763797201007,
                                               .decision = &decision,
+                                              .client = &client,
                                               .status = status,
                                               .request = &head,
                                               .uri = &uri});
@@ -96,7 +99,7 @@ Test(recent, json_has_everything_but_secrets)
     json_t *json = recent_json(&entry);
     char *text = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
     cr_expect_str_eq(text,
-                     "{\"time_ms\":1763797201007,\"method\":\"GET\","
+                     "{\"time_ms\":1763797201007,\"client\":\"192.0.2.7\",\"method\":\"GET\","
                      "\"url\":\"http://example.net/%FF?token=\\u2026\",\"cut\":false,"
                      "\"status\":200,\"bytes\":0,\"elapsed_us\":0,\"outcome\":\"miss\","
                      "\"reason\":\"absent\","
