@@ -381,6 +381,19 @@ const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, si
     return inside;
 }
 
+const char *conf_place(const struct conf_at *at, struct arena *arena)
+{
+    const struct conf_where *where = &at->where;
+
+    if (where->source == CONF_FROM_DEFAULT) {
+        return "default";
+    }
+    if (where->source == CONF_FROM_OPTION || where->line == 0) {
+        return arena_printf(arena, "%s", where->name).at;
+    }
+    return arena_printf(arena, "%s:%u", where->name, where->line).at;
+}
+
 void conf_complain(const struct conf_at *at, const char *name, size_t index, const char *format,
                    ...)
 {

@@ -173,6 +173,8 @@ void *conf_root(const struct conf_at *at);
 const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, size_t index);
 /* Was the directive written, in the file or on the command line? */
 bool conf_given(const struct conf_at *at, const char *name);
+/* Where this map is written: "larder.yaml:12", an option, or "default". From `arena`. */
+const char *conf_place(const struct conf_at *at, struct arena *arena);
 /* An error at the directive `name` of this map (item `index` when it is a list), or at the map
  * itself when name is NULL. The text is "what; expected …". */
 __attribute__((format(printf, 4, 5))) void conf_complain(const struct conf_at *at, const char *name,
