@@ -66,6 +66,10 @@
     X(STORED,           "stored",           "the response may be stored")                          \
     X(VALIDATED,        "validated",        "the origin confirmed the stored response")            \
     X(ACCESS,           "access",           "the access rules deny this client or target")         \
+    X(CREDENTIALS,      "credentials",      "a name and a password are needed")                    \
+    X(WRONG_PASSWORD,   "wrong-password",   "name or password is wrong")                           \
+    X(AUTH_BUSY,        "auth-busy",        "too many passwords wait to be checked")               \
+    X(AUTH_GUESSES,     "auth-guesses",     "too many wrong passwords came from this address")     \
     X(TARGET_ADDRESS,   "target-address",   "the target's address is not allowed")                 \
     X(TARGET_PORT,      "target-port",      "the target's port is not allowed")                    \
     X(NO_SITE,          "no-site",          "no site is configured for this host")                 \
@@ -155,6 +159,7 @@ struct decision {
     int fwd_status; /* status the origin gave; 0 when it was not asked, or gave none */
     bool stored;    /* the fetched response goes to the store */
     bool collapsed; /* waited for the fetch of another request */
+    uint16_t rule;  /* of access, from 1, that denied it or asked who it is; 0: none */
     int64_t age;    /* of the response: the one found, after a fetch the one that came */
     int64_t lifetime;
     enum served served;    /* decision_note_disk() has the last word */

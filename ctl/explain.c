@@ -29,6 +29,7 @@ void explain_path(const struct ctl_options *options, struct buf *out)
     add(out, "url", options->operand);
     add(out, "method", options->method);
     add(out, "client", options->client);
+    add(out, "user", options->user);
     for (size_t i = 0; i < options->field_count; i++) {
         add(out, "header", options->fields[i]);
     }

@@ -110,6 +110,28 @@ static void show_action(const json_t *next, const json_t *stored, struct buf *ou
     }
 }
 
+static void show_access(const json_t *root, struct buf *out)
+{
+    const json_t *access = json_object_get(root, "access");
+    const char *verdict = string(access, "verdict");
+    struct buf line = BUF_INIT;
+
+    if (*verdict == '\0') {
+        return;
+    }
+    const char *does = strcmp(verdict, "allow") == 0  ? "allows it"
+                       : strcmp(verdict, "deny") == 0 ? "denies it"
+                                                      : "asks who it is";
+    if (has(access, "rule")) {
+        buf_printf(&line, "rule %" PRIu64 " (%s) %s%c", show_number(access, "rule"),
+                   string(access, "place"), does, '\0');
+    } else {
+        buf_printf(&line, "no rule holds, and the end is deny%c", '\0');
+    }
+    show_paragraph(out, "access", line.data);
+    buf_fini(&line);
+}
+
 static void show_next(const json_t *root, struct buf *out)
 {
     const json_t *next = json_object_get(root, "next");
@@ -125,6 +147,7 @@ static void show_next(const json_t *root, struct buf *out)
     buf_clear(&line);
     buf_printf(&line, "Cache-Status: %s%c", string(next, "cache_status"), '\0');
     show_paragraph(out, "field", line.data);
+    show_access(root, out);
     buf_fini(&line);
 }
 

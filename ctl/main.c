@@ -48,7 +48,8 @@ static const struct verb verbs[] = {
      "change.\n\n"
      "  -H, --header 'NAME: VALUE'  a field of the request; may be repeated\n"
      "  --method METHOD             GET by default\n"
-     "  --client ADDRESS            whether this client would be let in, too\n"
+     "  --client ADDRESS            whether this client would be let in, too, and by which rule\n"
+     "  --user NAME                 as if it had said that it is this user of `users`\n"
      "  --admin ADDRESS             where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
      "  --json                      the answer as it comes\n\n"
      "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
@@ -136,6 +137,9 @@ static const char **value_of(struct ctl_options *options, const char *word)
     }
     if (strcmp(word, "--client") == 0) {
         return &options->client;
+    }
+    if (strcmp(word, "--user") == 0) {
+        return &options->user;
     }
     if (strcmp(word, "--type") == 0) {
         return &options->type;

@@ -25,7 +25,7 @@ struct ctl_options {
     bool online;                        /* of `verify` */
     const char *config;                 /* of `verify`; NULL: the default */
     const char *rate;                   /* of `verify`, as it is written; NULL: the default */
-    const char *method, *client;        /* of `explain`; NULL: GET, nobody in particular */
+    const char *method, *client, *user; /* of `explain`; NULL: GET, nobody in particular */
     const char *type;                   /* of `dns explain`; NULL: A */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;

@@ -148,6 +148,7 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     worker->number = number;
     worker->server = server;
     worker->cache = server->cache;
+    worker->auth = server->auth;
     worker->own = server->own;
     worker->own_count = server->own_count;
     worker->settings = settings_ref(server->settings);

@@ -39,6 +39,9 @@ json_t *decision_json(const struct decision *decision)
     json_object_set_new(object, "served_from",
                         decision->served ? word(served_word(decision->served)) : json_null());
     json_object_set_new(object, "disk_wait_us", json_integer((json_int_t)decision->disk_wait_us));
+    if (decision->rule) {
+        json_object_set_new(object, "rule", json_integer(decision->rule));
+    }
     json_object_set_new(object, "end", word(ending_word(decision->ending)));
     return object;
 }

@@ -229,6 +229,23 @@ void store_finish(void *bound, struct arena *arena, const struct conf_at *at)
     }
 }
 
+/* Rules about users need to know them. */
+static void refuse_unknown_users(const struct settings *settings, const struct conf_at *at)
+{
+    for (size_t i = 0; i < settings->access_count; i++) {
+        const struct access_rule *rule = &settings->access[i];
+        if (rule->needs_user && !settings->users.file) {
+            conf_complain(at, "access", i,
+                          "a rule about users, and nobody is known; expected \"users: {file: "
+                          "...}\" with names and passwords");
+        } else if (rule->group_count && !settings->users.groups) {
+            conf_complain(at, "access", i,
+                          "a rule about groups, and there are none; expected \"users: {groups: "
+                          "...}\" with a file that says who is in them");
+        }
+    }
+}
+
 void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct settings *settings = bound;
@@ -239,6 +256,7 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
     if (!settings->name) {
         settings->name = own_name(settings, arena);
     }
+    refuse_unknown_users(settings, at);
     index_sites(settings, arena);
     refuse_doubles(settings, at);
     refuse_double_addresses(settings, at);
@@ -249,6 +267,9 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
 
 static void settings_free(struct settings *settings)
 {
+    if (settings->access_set) {
+        settings->access_set->free(settings->access_set);
+    }
     if (settings->parts) {
         settings->parts->free(settings->parts);
     }

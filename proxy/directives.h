@@ -7,6 +7,7 @@
 #define LARDER_PROXY_DIRECTIVES_H
 
 #include "base/conf.h"
+#include "base/hours.h"
 #include "base/log.h"
 #include "http/uri.h"
 
@@ -46,10 +47,33 @@ struct settings_part {
     void (*free)(struct settings_part *part);
 };
 
+struct hostlist;
+
+/* A rule holds when all that it names does; of each list one item. An empty list: whatever. */
 struct access_rule {
     bool allow;
+    bool needs_user; /* it names users or groups */
+    bool is_plain;   /* it names prefixes alone, or nothing */
     struct prefix *from;
-    size_t from_count; /* 0: everybody */
+    size_t from_count;
+    struct span *users; /* "*": anybody who has said who they are */
+    size_t user_count;
+    struct span *groups;
+    size_t group_count;
+    struct span *hosts; /* patterns of http/hostlist.h */
+    size_t host_count;
+    char **host_files;
+    size_t host_file_count;
+    struct port_range *ports;
+    size_t port_count;
+    struct span *methods;
+    size_t method_count;
+    struct hours *hours;
+    size_t hour_count;
+    const char *place; /* where it is written */
+    /* Of hosts and host-files; made and owned by proxy/access/set.h. */
+    const struct hostlist **lists;
+    size_t list_count;
 };
 
 struct origin {
@@ -98,6 +122,12 @@ struct settings {
 
     struct access_rule *access;
     size_t access_count;
+    struct settings_part *access_set; /* proxy/access/set.h; NULL: not made */
+    struct {
+        char *file, *groups; /* as of htpasswd and of Apache; NULL: none */
+        char *realm;
+    } users;
+    char *pages; /* a folder of templates, proxy/access/pages.h; NULL: those built in */
     struct site *sites;
     size_t site_count;
     struct prefix *allow_targets;

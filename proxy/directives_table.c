@@ -30,7 +30,7 @@ static int parse_port_range(struct span text, struct arena *arena, void *out, co
     return 0;
 }
 
-static const struct conf_custom port_range_type = {
+const struct conf_custom port_range_type = {
     .expected = "a port or range such as 443 or 1024-65535",
     .size = sizeof(struct port_range),
     .parse = parse_port_range,
@@ -158,48 +158,7 @@ static const char *const access_format_words[] = {"squid", "combined", "json", N
 static const char *const favor_words[] = {"objects", "both", "bytes", NULL};
 static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
 
-/* ---- access rules ---- */
-
-static void from_finish(void *bound, struct arena *arena, const struct conf_at *at)
-{
-    const struct access_rule *rule = bound;
-
-    if (conf_given(at, "from") && rule->from_count == 0) {
-        conf_complain(at, "from", 0,
-                      "an empty list; expected prefixes, or no \"from\" at all for everybody");
-    }
-}
-
-static void rule_finish(void *bound, struct arena *arena, const struct conf_at *at)
-{
-    struct access_rule *rule = bound;
-
-    rule->allow = conf_given(at, "allow");
-    if (rule->allow == conf_given(at, "deny")) {
-        conf_complain(at, NULL, 0, "a rule with %s; expected one of allow, deny",
-                      rule->allow ? "allow and deny" : "neither allow nor deny");
-    }
-}
-
 /* clang-format off */
-static const struct conf_directive from_rows[] = {
-    {"from", CONF_PREFIX, CONF_LIST(struct access_rule, from, from_count), NULL, NULL, NULL,
-     CONF_RELOAD, "The clients that the rule is about; without it, everybody."},
-    {0},
-};
-static const struct conf_table from_table = {
-    .rows = from_rows, .shorthand = "from", .finish = from_finish};
-
-static const struct conf_directive access_rows[] = {
-    {"allow", CONF_MAP(from_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
-     "These clients may use the proxy."},
-    {"deny", CONF_MAP(from_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
-     "These clients may not."},
-    {0},
-};
-static const struct conf_table access_table = {
-    .rows = access_rows, .size = sizeof(struct access_rule), .finish = rule_finish};
-
 /* ---- the rows ---- */
 
 static const struct conf_directive certificate_rows[] = {
@@ -408,7 +367,12 @@ static const struct conf_directive root_rows[] = {
     {"memory", CONF_MAP(memory_table), CONF_SAME, NULL, NULL, NULL, 0, "The cache in memory."},
     {"access", CONF_MAP(access_table), LIST(access, access_count),
      "[{allow: {from: [127.0.0.0/8, \"::1\"]}}]", NULL, NULL, CONF_RELOAD,
-     "Who may use the proxy. The first match decides; without one: nobody."},
+     "Who may use the proxy, for what. The first rule that holds decides; without one: deny."},
+    {"users", CONF_MAP(users_table), CONF_SAME, NULL, NULL, NULL, 0,
+     "People whom rules of access name."},
+    {"pages", CONF_PATH, FIELD(pages), NULL, NULL, NULL, CONF_RELOAD,
+     "A folder with templates of pages that say what went wrong, such as 403.de.html; see "
+     "docs/access.md. Not set: those built in."},
     {"allow-targets", CONF_PREFIX, LIST(allow_targets, allow_target_count), "[]", NULL, NULL,
      CONF_RELOAD | CONF_COMMAS,
      "Special addresses (loopback, link-local) that may be asked for all the same."},

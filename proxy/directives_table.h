@@ -7,6 +7,11 @@
 extern const struct conf_table settings_table;
 extern const struct conf_option settings_options[];
 
+/* directives_access.c: a rule, and those whom rules name. */
+extern const struct conf_table access_table, users_table;
+
+extern const struct conf_custom port_range_type;
+
 /* Called when certificates are bound: one, or several, become a list. */
 void certificates_finish(void *bound, struct arena *arena, const struct conf_at *at);
 /* Called when the store is bound: path and directories become one list. */

@@ -1,3 +1,4 @@
+#include "proxy/access/set.h"
 #include "proxy/explain.h"
 
 #include "base/check.h"
@@ -187,8 +188,10 @@ static void predict(struct inquest *inquest)
 
     *decision = DECISION_INIT;
     switch (route->kind) {
+    case ROUTE_WHO:
     case ROUTE_REFUSED:
-        decision->outcome = route->status == 403 ? OUTCOME_DENIED : OUTCOME_ERROR;
+        decision->outcome =
+            route->status == 403 || route->status == 407 ? OUTCOME_DENIED : OUTCOME_ERROR;
         decision->reason = route->reason;
         expect(inquest, "refuse", decision->outcome);
         inquest->status = route->status;
@@ -281,6 +284,25 @@ static json_t *request_json(const struct inquest *inquest)
                                           : json_null());
     json_object_set_new(json, "site",
                         route->site ? json_string(route->site->hosts[0]) : json_null());
+    return json;
+}
+
+/* Which rule of access decides; null when it is not known who asks. */
+static json_t *access_json(const struct inquest *inquest)
+{
+    static const char *const verdicts[] = {
+        [ACCESS_DENIED] = "deny", [ACCESS_ALLOWED] = "allow", [ACCESS_WHO] = "who"};
+    const struct access_answer *access = &inquest->route.access;
+    json_t *json = json_object();
+
+    if (!inquest->asked.has_client) {
+        json_decref(json);
+        return json_null();
+    }
+    json_object_set_new(json, "verdict", json_string(verdicts[access->verdict]));
+    json_object_set_new(json, "rule", access->number ? json_integer(access->number) : json_null());
+    json_object_set_new(json, "place",
+                        access->rule ? json_string(access->rule->place) : json_null());
     return json;
 }
 
@@ -378,6 +400,7 @@ static json_t *answer_json(const struct inquest *inquest)
     json_object_set_new(json, "program", json_string("larder-proxy"));
     json_object_set_new(json, "now", json_integer(inquest->now));
     json_object_set_new(json, "request", request_json(inquest));
+    json_object_set_new(json, "access", access_json(inquest));
     json_object_set_new(json, "next", next_json(inquest));
     json_object_set_new(json, "stored", object ? stored_json(object, is_variant) : json_null());
     json_object_set_new(json, "freshness",
@@ -395,6 +418,12 @@ static json_t *answer_json(const struct inquest *inquest)
     return json;
 }
 
+static const struct user *user_asked_for(const struct inquest *inquest)
+{
+    const struct users *users = access_set_users(inquest->settings);
+    return users && inquest->asked.user.len ? users_find(users, inquest->asked.user) : NULL;
+}
+
 int explain_page(const struct status_query *query, struct buf *out)
 {
     struct inquest inquest = {.query = query, .settings = server_settings(query->server)};
@@ -409,6 +438,8 @@ int explain_page(const struct status_query *query, struct buf *out)
         &(struct route_query){.request = &inquest.asked.request,
                               .settings = inquest.settings,
                               .client = inquest.asked.has_client ? &inquest.asked.client : NULL,
+                              .user = user_asked_for(&inquest),
+                              .now = inquest.now,
                               .arena = query->arena},
         &inquest.route);
     predict(&inquest);

@@ -119,6 +119,13 @@ static int take_client(struct span value, struct arena *arena, struct explain_qu
                : complain(arena, value, "is no address; expected one such as 192.0.2.7", what);
 }
 
+static int take_user(struct span value, struct arena *arena, struct explain_query *out,
+                     struct span *what)
+{
+    out->user = value;
+    return value.len ? 0 : complain(arena, value, "is no name of a user", what);
+}
+
 static const struct parameter {
     struct span name;
     bool many;
@@ -126,10 +133,9 @@ static const struct parameter {
                 struct span *what);
 } parameters[] = {
     /* in this order, whatever the order in the query: the URL's form depends on the method */
-    {SPAN_INIT("method"), false, take_method},
-    {SPAN_INIT("url"), false, take_url},
-    {SPAN_INIT("header"), true, take_field},
-    {SPAN_INIT("client"), false, take_client},
+    {SPAN_INIT("method"), false, take_method}, {SPAN_INIT("url"), false, take_url},
+    {SPAN_INIT("header"), true, take_field},   {SPAN_INIT("client"), false, take_client},
+    {SPAN_INIT("user"), false, take_user},
 };
 
 static int take_all(struct span query, const struct parameter *parameter, struct arena *arena,
@@ -167,7 +173,7 @@ static int refuse_unknown(struct span query, struct arena *arena, struct span *w
             known |= span_eq(name, parameters[i].name);
         }
         if (!known) {
-            return complain(arena, name, "is unknown; expected url, method, header or client",
+            return complain(arena, name, "is unknown; expected url, method, header, client or user",
                             what);
         }
     }

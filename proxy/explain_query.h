@@ -18,6 +18,7 @@ struct explain_query {
     struct http_head request; /* with a Host, if the URL has one */
     struct ip client;
     bool has_client;
+    struct span user; /* asked for as if they had said who they are; empty: nobody */
 };
 
 /* Memory is the arena's. 0, or ERR_SYNTAX or ERR_TOO_LARGE with a sentence for people in *what. */

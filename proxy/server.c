@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/notify.h"
+#include "proxy/access/auth.h"
+#include "proxy/access/set.h"
 #include "proxy/admin.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/listener.h"
@@ -39,6 +41,8 @@ int server_load(int argc, char **argv, const struct settings *before, struct buf
 
     if (!err) {
         err = tls_set_make(*out, before, &(struct tls_report){errors, &warnings});
+        int other = access_set_make(*out, before, errors, &warnings);
+        err = err ? err : other;
         log_warnings(&warnings);
     }
     if (err) {
@@ -299,6 +303,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
     server->reload.call = on_reload;
+    server->auth = auth_new();
     timeout_init(&server->trim, on_trim);
     timeout_init(&server->tick, on_tick);
     server->history = history_new(clock_mono_ms() / 1000);
@@ -342,6 +347,7 @@ void server_free(struct server **slot)
         loop_run(server->loop);
         loop_free(&server->loop);
     }
+    auth_free(&server->auth);
     roundtrips_free(&server->roundtrips);
     history_free(&server->history);
     accesslog_close(&server->log);
@@ -424,6 +430,11 @@ struct roundtrips *server_roundtrips(struct server *server)
 struct history *server_history(struct server *server)
 {
     return server->history;
+}
+
+struct auth *server_auth(struct server *server)
+{
+    return server->auth;
 }
 
 int64_t server_started(const struct server *server)

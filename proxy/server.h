@@ -9,6 +9,7 @@
 
 struct server;
 struct accesslog;
+struct auth;
 struct roundtrips;
 struct history;
 
@@ -33,6 +34,7 @@ size_t server_worker_count(const struct server *server);
 struct worker *server_worker(struct server *server, size_t number);
 int64_t server_started(const struct server *server); /* seconds since 1970 */
 struct accesslog *server_log(struct server *server); /* NULL: no access log */
+struct auth *server_auth(struct server *server);
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);
 struct history *server_history(struct server *server);

@@ -31,6 +31,7 @@ struct server {
     char **argv;
     struct settings *settings;
     struct cache *cache;
+    struct auth *auth;
     struct accesslog *log; /* NULL: none */
     struct loop *loop;
     struct admin *admin;

@@ -126,6 +126,7 @@ int status_metrics(const struct status_query *query, struct buf *out)
     gauge(out, "client_networks", "Networks of clients whose round-trip time is known",
           roundtrips_count(server_roundtrips(server)));
     counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
+    status_access_metrics(server, out);
     if (server_log(server)) {
         counter(out, "access_log_dropped", "Access log lines lost because the disk was behind",
                 accesslog_dropped(server_worker(server, 0)->log));

@@ -24,6 +24,10 @@ struct owners owners_of(struct server *server);
 /* The value of `name` in "a=1&b=2"; empty: it is not there. */
 struct span status_parameter(struct span query, struct span name);
 
+/* Of access: status_access.c. */
+void status_access_metrics(struct server *server, struct buf *out);
+json_t *status_access_json(struct server *server);
+
 /* An answer as text, with a line's end. Takes over `root`. */
 void status_write_json(json_t *root, struct buf *out);
 

@@ -16,6 +16,7 @@
 #include "proxy/stream/rtt.h"
 
 struct server;
+struct auth;
 struct upstreams;
 struct accesslog_writer;
 struct client_terms;
@@ -28,6 +29,7 @@ struct worker {
     struct settings *settings;
     struct cache *cache;
     struct upstreams *upstreams;
+    struct auth *auth;            /* of the server */
     struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
     struct recent recent; /* the last requests, for who asks why */

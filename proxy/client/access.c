@@ -1,6 +1,8 @@
 #include "proxy/client/access.h"
 
-static bool names(const struct access_rule *rule, const struct ip *client)
+#include "http/hostlist.h"
+
+static bool names_client(const struct access_rule *rule, const struct ip *client)
 {
     for (size_t i = 0; i < rule->from_count; i++) {
         if (prefix_has(&rule->from[i], client)) {
@@ -10,12 +12,98 @@ static bool names(const struct access_rule *rule, const struct ip *client)
     return rule->from_count == 0;
 }
 
-bool access_client(const struct settings *settings, const struct ip *client)
+static bool names_port(const struct access_rule *rule, const struct uri *uri)
 {
-    for (size_t i = 0; i < settings->access_count; i++) {
-        if (names(&settings->access[i], client)) {
-            return settings->access[i].allow;
+    for (size_t i = 0; i < rule->port_count; i++) {
+        if (uri->port >= rule->ports[i].first && uri->port <= rule->ports[i].last) {
+            return true;
+        }
+    }
+    return rule->port_count == 0;
+}
+
+static bool names_method(const struct access_rule *rule, const struct http_head *request)
+{
+    struct span method = request->method_text.len || request->method == METHOD_OTHER
+                             ? request->method_text
+                             : http_method_text(request->method);
+
+    for (size_t i = 0; i < rule->method_count; i++) {
+        if (span_eq(rule->methods[i], method)) {
+            return true;
+        }
+    }
+    return rule->method_count == 0;
+}
+
+static bool names_time(const struct access_rule *rule, int64_t now)
+{
+    if (rule->hour_count == 0) {
+        return true;
+    }
+    unsigned minute = hours_minute(now);
+    for (size_t i = 0; i < rule->hour_count; i++) {
+        if (hours_has(&rule->hours[i], minute)) {
+            return true;
         }
     }
     return false;
+}
+
+static bool names_host(const struct access_rule *rule, const struct uri *uri)
+{
+    for (size_t i = 0; i < rule->list_count; i++) {
+        if (hostlist_has(rule->lists[i], uri->host)) {
+            return true;
+        }
+    }
+    return rule->list_count == 0;
+}
+
+static bool names_user(const struct access_rule *rule, const struct user *user)
+{
+    for (size_t i = 0; i < rule->user_count; i++) {
+        if (span_eq(rule->users[i], SPAN("*")) || span_eq(rule->users[i], user->name)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < rule->group_count; i++) {
+        if (user_is_in(user, rule->groups[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The host last: that may cost a look into a million names. */
+static bool holds(const struct access_rule *rule, const struct access_query *query)
+{
+    return names_client(rule, query->client) &&
+           (rule->is_plain || (names_port(rule, query->uri) && names_method(rule, query->request) &&
+                               names_time(rule, query->now) && names_host(rule, query->uri)));
+}
+
+/* Only a proxy may be told who one is (RFC 9110 11.7.1): who takes us for the origin is nobody. */
+static bool can_be_asked(const struct access_query *query)
+{
+    const struct http_head *request = query->request;
+    return request->version == HTTP_2 || !span_starts(request->target, SPAN("/"));
+}
+
+void access_decide(const struct settings *settings, const struct access_query *query,
+                   struct access_answer *out)
+{
+    *out = (struct access_answer){.verdict = ACCESS_DENIED};
+    for (size_t i = 0; i < settings->access_count; i++) {
+        const struct access_rule *rule = &settings->access[i];
+        bool nobody = rule->needs_user && query->user == NULL;
+        if (!holds(rule, query) || (nobody && !can_be_asked(query)) ||
+            (rule->needs_user && !nobody && !names_user(rule, query->user))) {
+            continue;
+        }
+        out->verdict = nobody ? ACCESS_WHO : rule->allow ? ACCESS_ALLOWED : ACCESS_DENIED;
+        out->number = (unsigned)i + 1;
+        out->rule = rule;
+        return;
+    }
 }

@@ -4,7 +4,8 @@
  *
  *   1763797201.123    140 192.0.2.7 TCP_MISS/200 99 GET http://a/ - HIER_DIRECT/a text/css private
  *
- * The last column is the reason of the decision, then after a comma why the response is not stored,
+ * The last column is the reason of the decision, then after a colon the number of the access rule
+ * that denied the request, then after a comma why the response is not stored,
  * then "@cold:" and how many microseconds it waited for the disk, if it did, then after "#" the
  * incident id of a page made by ourselves. Credentials are never logged, values
  * of query parameters that look like secrets are replaced, and no byte of a peer can end a line or

@@ -69,6 +69,10 @@ char *column_reason(char *at, const struct accesslog_entry *entry)
     enum reason kept = entry->decision->store_reason;
 
     at = put_span(at, reason_word(entry->decision->reason));
+    if (entry->decision->rule) {
+        *at++ = ':';
+        at = put_number(at, entry->decision->rule);
+    }
     if (kept != REASON_NONE && kept != REASON_STORED && kept != entry->decision->reason) {
         *at++ = ',';
         at = put_span(at, reason_word(kept));

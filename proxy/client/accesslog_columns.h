@@ -17,7 +17,7 @@ char *column_method(char *at, const struct http_head *request);
 char *column_hierarchy(char *at, const struct accesslog_entry *entry);
 /* The type without its parameters. */
 char *column_type(char *at, struct span type);
-/* "reason,store-reason#incident". */
+/* "reason:rule,store-reason#incident". */
 char *column_reason(char *at, const struct accesslog_entry *entry);
 
 /* ---- accesslog_json.c, accesslog_combined.c: a line without its end ---- */

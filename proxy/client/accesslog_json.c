@@ -120,6 +120,9 @@ static char *put_decision(char *at, const struct decision *decision)
 
     at = put_string(at, SPAN(",\"outcome\":\""), outcome_word(decision->outcome));
     at = put_string(at, SPAN(",\"reason\":\""), reason_word(decision->reason));
+    if (decision->rule) {
+        at = put_integer(at, SPAN(",\"rule\":"), decision->rule);
+    }
     at = put_string(at, SPAN(",\"store_reason\":\""),
                     kept == REASON_NONE ? SPAN_EMPTY : reason_word(kept));
     at = put_string(at, SPAN(",\"fwd\":\""), forward_word(decision->forward));

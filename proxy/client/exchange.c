@@ -64,9 +64,9 @@ static enum exchange_state step_wait(struct exchange *x)
 }
 
 static const step steps[] = {
-    [EX_HEAD] = step_wait,         [EX_ROUTE] = exchange_route, [EX_LOOKUP] = exchange_lookup,
-    [EX_READ] = exchange_read,     [EX_AWAIT] = exchange_await, [EX_DELIVER] = step_wait,
-    [EX_TUNNEL] = exchange_tunnel,
+    [EX_HEAD] = step_wait,       [EX_ROUTE] = exchange_route,   [EX_LOOKUP] = exchange_lookup,
+    [EX_CHECK] = exchange_check, [EX_READ] = exchange_read,     [EX_AWAIT] = exchange_await,
+    [EX_DELIVER] = step_wait,    [EX_TUNNEL] = exchange_tunnel,
 };
 
 /* Every event ends here. Runs steps until one has to wait (returns its own state). */
@@ -143,6 +143,7 @@ static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
                                         .bytes = sent,
                                         .request = &x->request,
                                         .uri = &x->uri,
+                                        .user = x->user ? x->user->name : SPAN_EMPTY,
                                         .incident = x->incident,
                                         .content_type = x->object ? fields_get(&x->object->fields,
                                                                                FIELD_CONTENT_TYPE)
@@ -198,6 +199,7 @@ static void recycle(struct exchange *x)
 static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
+    auth_forget(&x->who);
     lookup_fini(&x->lookup);
     object_reader_fini(&x->reader);
     object_unref(&x->object);
@@ -246,6 +248,9 @@ static void on_letter(struct letter *letter)
     struct exchange *x = container_of(letter, struct exchange, letter);
 
     x->busy++;
+    if (x->state == EX_CHECK && atomic_load(&x->who_wake)) {
+        exchange_run(x);
+    }
     if (x->state != EX_DONE && atomic_exchange(&x->flight_wake, false)) {
         exchange_run(x);
     }
@@ -293,7 +298,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     if (x->tunnel) {
         return connect_write(x->tunnel, bytes);
     }
-    if (x->request_body == NULL || x->fetch.fetch == NULL) {
+    if (x->request_body == NULL || (x->fetch.fetch == NULL && x->state != EX_CHECK)) {
         return STREAM_MORE; /* nobody wants it: the answer is on its way already */
     }
     return spool_append(x->request_body, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;

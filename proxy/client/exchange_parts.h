@@ -1,11 +1,12 @@
 /*
  * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
- * exchange_route.c (ROUTE, and answers made here), exchange_cache.c (LOOKUP, AWAIT),
- * exchange_deliver.c (DELIVER), exchange_tunnel.c (TUNNEL).
+ * exchange_route.c (ROUTE, and answers made here), exchange_who.c (CHECK), exchange_cache.c
+ * (LOOKUP, AWAIT), exchange_deliver.c (DELIVER), exchange_tunnel.c (TUNNEL).
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 
+#include "proxy/access/auth.h"
 #include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
 #include "proxy/origin/fetch.h"
@@ -14,7 +15,8 @@
 /* clang-format off */
 #define EXCHANGE_STATES(X)                                                                         \
     X(HEAD,    BIT(EX_ROUTE) | BIT(EX_DONE))                      /* the request's head comes   */ \
-    X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER)) /* who, where to, may they    */ \
+    X(ROUTE,   BIT(EX_LOOKUP) | BIT(EX_TUNNEL) | BIT(EX_DELIVER) | BIT(EX_CHECK)) /* may they   */ \
+    X(CHECK,   BIT(EX_ROUTE) | BIT(EX_DONE))                      /* a password is compared     */ \
     X(LOOKUP,  BIT(EX_READ) | BIT(EX_AWAIT) | BIT(EX_DELIVER))    /* ask the cache              */ \
     X(READ,    BIT(EX_LOOKUP) | BIT(EX_AWAIT) | BIT(EX_DELIVER))  /* the disk brings what it has*/ \
     X(AWAIT,   BIT(EX_LOOKUP) | BIT(EX_DELIVER) | BIT(EX_TUNNEL) | BIT(EX_DONE)) /* its head … */  \
@@ -47,6 +49,9 @@ struct exchange {
     struct uri uri;
     struct span host;
     const struct site *site;
+    const struct user *user; /* who asks, of the settings; NULL: not known */
+    struct auth_ticket who;  /* while that is found out */
+    int who_tries;
     struct policy_request policy;
     struct decision decision;
     struct span incident;
@@ -82,7 +87,7 @@ struct exchange {
     struct byte_count counted; /* bytes that the counters have already */
 
     struct letter letter;
-    atomic_bool flight_wake, source_wake, body_wake;
+    atomic_bool flight_wake, source_wake, body_wake, who_wake;
     int busy;
     _Alignas(16) char first[EXCHANGE_ARENA];
 };
@@ -90,10 +95,13 @@ struct exchange {
 /* One step of the machine: does what the state asks for and says the next one; its own when it has
  * to wait. */
 enum exchange_state exchange_route(struct exchange *x);
+enum exchange_state exchange_check(struct exchange *x);
 enum exchange_state exchange_lookup(struct exchange *x);
 enum exchange_state exchange_read(struct exchange *x);
 enum exchange_state exchange_await(struct exchange *x);
 enum exchange_state exchange_tunnel(struct exchange *x);
+/* A rule of access wants to know who it is. */
+enum exchange_state exchange_who(struct exchange *x);
 /* Delivers the object (taken over); `evaluate`: conditions and Range are ours to evaluate. */
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
 /* Sends what is to be delivered, or waits for what is missing of it. */

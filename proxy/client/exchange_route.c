@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "http/h1_write.h"
 #include "http/hop.h"
+#include "proxy/access/set.h"
 #include "proxy/client/respond.h"
 #include "proxy/client/route.h"
 
@@ -39,6 +40,9 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
             .name = span_str(x->settings->name),
             .incident = x->incident,
             .host = x->host,
+            .realm = span_str(x->settings->users.realm),
+            .request = &x->request,
+            .pages = access_set_pages(x->settings),
             .head_only = x->request.method == METHOD_HEAD,
             .now = loop_wall(x->worker->loop),
             .arena = &x->arena,
@@ -51,9 +55,9 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
 enum exchange_state exchange_refuse(struct exchange *x, int status, enum reason reason,
                                     const char *what)
 {
-    enum outcome outcome = reason == REASON_ONLY_IF_CACHED ? OUTCOME_LOCAL
-                           : status == 403                 ? OUTCOME_DENIED
-                                                           : OUTCOME_ERROR;
+    enum outcome outcome = reason == REASON_ONLY_IF_CACHED  ? OUTCOME_LOCAL
+                           : status == 403 || status == 407 ? OUTCOME_DENIED
+                                                            : OUTCOME_ERROR;
 
     if (outcome == OUTCOME_DENIED) {
         x->decision.forward = FORWARD_NONE; /* meant to, but not let */
@@ -124,6 +128,13 @@ static void count_forwards_down(struct exchange *x)
     }
 }
 
+/* Its number, as far as a decision has room for it. */
+static uint16_t rule_that_refused(const struct route *route)
+{
+    unsigned number = route->access.verdict == ACCESS_ALLOWED ? 0 : route->access.number;
+    return (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
+}
+
 enum exchange_state exchange_route(struct exchange *x)
 {
     struct route route;
@@ -131,12 +142,17 @@ enum exchange_state exchange_route(struct exchange *x)
     route_request(&(struct route_query){.request = &x->request,
                                         .settings = x->settings,
                                         .client = &x->client->ip,
+                                        .user = x->user,
+                                        .now = loop_wall(x->worker->loop),
                                         .https = x->client->https,
                                         .arena = &x->arena},
                   &route);
     x->uri = route.uri;
-    x->host = route.has_uri && route.reason != REASON_ACCESS ? route.uri.host : SPAN_EMPTY;
+    x->host = route.has_uri && route.access.verdict == ACCESS_ALLOWED ? route.uri.host : SPAN_EMPTY;
+    x->decision.rule = rule_that_refused(&route);
     switch (route.kind) {
+    case ROUTE_WHO:
+        return exchange_who(x);
     case ROUTE_REFUSED:
         return exchange_refuse(x, route.status, route.reason, route.what);
     case ROUTE_HERE:

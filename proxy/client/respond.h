@@ -5,6 +5,7 @@
 #ifndef LARDER_PROXY_CLIENT_RESPOND_H
 #define LARDER_PROXY_CLIENT_RESPOND_H
 
+#include "proxy/access/pages.h"
 #include "proxy/client/multipart.h"
 
 /* What a response is made from. */
@@ -42,15 +43,19 @@ struct respond_error {
     const char *what;                /* one sentence for people, or NULL: the reason's text */
     const struct decision *decision; /* NULL: nothing was decided but that */
     struct span name;
-    struct span incident; /* id that is in the access log too */
-    struct span host;     /* the target's host, escaped when shown; may be empty */
-    bool head_only;       /* answers HEAD */
+    struct span incident;            /* id that is in the access log too */
+    struct span host;                /* the target's host, escaped when shown; may be empty */
+    struct span realm;               /* of 407: what a password is for */
+    const struct http_head *request; /* says which language, and whether HTML; NULL: not known */
+    const struct pages *pages;       /* the administrator's templates, or NULL */
+    bool head_only;                  /* answers HEAD */
     int64_t now;
     struct arena *arena;
 };
 
-/* A small page with Proxy-Status (RFC 9209), Cache-Status and Cache-Control: no-store. *body is in
- * the arena. */
+/* A small page, in the client's language as far as there is one, of HTML or text; nothing of the
+ * request is in it but, from status 500 on, the host. With Proxy-Status (RFC 9209), Cache-Status
+ * and Cache-Control: no-store. *body is in the arena. */
 void respond_error(const struct respond_error *input, struct http_head *head, struct span *body);
 
 #endif

@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "http/date.h"
+#include "http/language.h"
+#include "proxy/client/page_text.h"
 
 /* The error types of RFC 9209 2.3, by our reasons. A reason without one of its own says no more
  * than that the answer is ours. */
@@ -32,6 +34,8 @@ static const char *error_type(enum reason reason, int status)
         return "destination_ip_prohibited";
     case REASON_TARGET_PORT:
     case REASON_ACCESS:
+    case REASON_CREDENTIALS:
+    case REASON_WRONG_PASSWORD:
         return "http_request_denied";
     case REASON_NO_SITE:
         return "destination_not_found";
@@ -45,44 +49,6 @@ static const char *error_type(enum reason reason, int status)
     }
 }
 
-/* Appends text in which no byte can become markup. */
-static void append_escaped(struct buf *out, struct span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        switch (c) {
-        case '&':
-            buf_append(out, SPAN("&amp;"));
-            break;
-        case '<':
-            buf_append(out, SPAN("&lt;"));
-            break;
-        case '>':
-            buf_append(out, SPAN("&gt;"));
-            break;
-        case '"':
-            buf_append(out, SPAN("&quot;"));
-            break;
-        case '\'':
-            buf_append(out, SPAN("&#39;"));
-            break;
-        default:
-            buf_append(out, c >= ' ' && c <= '~' ? span_of(&c, 1) : SPAN("?"));
-            break;
-        }
-    }
-}
-
-static void append_row(struct buf *out, const char *label, struct span value)
-{
-    if (value.len == 0) {
-        return;
-    }
-    buf_printf(out, "<dt>%s<dd>", label);
-    append_escaped(out, value);
-    buf_append(out, SPAN("\n"));
-}
-
 static const char style[] =
     ":root{color-scheme:light dark}"
     "body{font:16px/1.5 system-ui,sans-serif;max-width:38em;margin:12vh auto;padding:0 1.5em;"
@@ -93,50 +59,176 @@ static const char style[] =
     "dt{opacity:.65}dd{margin:0;overflow-wrap:anywhere;font-family:ui-monospace,monospace}"
     "@media(prefers-color-scheme:dark){body{background:#1b1b1d;color:#ddd}}";
 
-static struct span status_title(int status)
-{
-    struct span title = http_status_text(status);
+/* ---- in which language, and for whom ---- */
 
-    return title.len ? title : SPAN("Error");
+enum { LANGUAGES_MAX = 64 };
+
+/* How a page is told. */
+struct telling {
+    enum page_language built_in; /* its words, where the template says none */
+    struct span language;
+    bool html;
+};
+
+/* Browsers say that they take HTML; programs that take anything are better off with a line of text.
+ * Of a head that made no sense nothing is known. */
+static bool wants_html(const struct http_head *request)
+{
+    struct list_members it;
+    struct span member;
+
+    if (request == NULL) {
+        return true;
+    }
+    it = list_members(&request->fields, FIELD_ACCEPT);
+    while (list_next(&it, &member)) {
+        struct span type = span_trim(span_take(member, span_find(member, ';')));
+        if (span_ieq(type, SPAN("text/html")) || span_ieq(type, SPAN("application/xhtml+xml"))) {
+            return true;
+        }
+    }
+    return false;
 }
 
+static enum page_language built_in_of(struct span tag)
+{
+    for (enum page_language i = PAGE_EN; i < PAGE_LANGUAGES; i++) {
+        if (span_ieq(page_language_tags[i], span_take(tag, span_find(tag, '-')))) {
+            return i;
+        }
+    }
+    return PAGE_EN;
+}
+
+static struct telling choose_telling(const struct respond_error *input)
+{
+    struct telling telling = {.language = SPAN("en"), .html = wants_html(input->request)};
+    struct span tags[LANGUAGES_MAX];
+    size_t count = 0, own = 0;
+    const struct span *more = input->pages ? pages_languages(input->pages, &own) : NULL;
+
+    for (; count < PAGE_LANGUAGES; count++) {
+        tags[count] = page_language_tags[count];
+    }
+    for (size_t i = 0; i < own && count < LANGUAGES_MAX; i++) {
+        tags[count++] = more[i];
+    }
+    if (input->request) {
+        telling.language = tags[language_best(&input->request->fields, tags, count, PAGE_EN)];
+    }
+    telling.built_in = built_in_of(telling.language);
+    return telling;
+}
+
+/* ---- the page ---- */
+
 /* Sentences begin with a capital and end with a full stop, wherever they come from. */
-static void append_sentence(struct buf *out, struct span text)
+static struct span sentence(struct span text, struct arena *arena)
 {
     if (text.len == 0) {
-        return;
+        return text;
     }
     char first = text.at[0];
     first = first >= 'a' && first <= 'z' ? (char)(first - 'a' + 'A') : first;
-    append_escaped(out, span_of(&first, 1));
-    append_escaped(out, span_skip(text, 1));
-    if (!span_ends(text, SPAN("."))) {
-        buf_append(out, SPAN("."));
+    return arena_printf(arena, "%c%.*s%s", first, SPAN_ARGS(span_skip(text, 1)),
+                        span_ends(text, SPAN(".")) ? "" : ".");
+}
+
+static void fill_holes(const struct respond_error *input, const struct telling *telling,
+                       struct span holes[PAGE_HOLE_COUNT])
+{
+    struct span what = page_what(input->reason, telling->built_in);
+
+    holes[PAGE_STATUS] = arena_printf(input->arena, "%d", input->status);
+    holes[PAGE_TITLE] = page_title(input->status, telling->built_in);
+    holes[PAGE_WHAT] = sentence(input->what ? span_str(input->what) : what, input->arena);
+    holes[PAGE_TODO] = page_todo(input->reason, telling->built_in);
+    holes[PAGE_REASON] = reason_word(input->reason);
+    holes[PAGE_INCIDENT] = input->incident;
+    holes[PAGE_PROXY] = input->name;
+    holes[PAGE_LANGUAGE] = telling->language;
+}
+
+static void append_row(struct buf *out, struct span label, struct span value)
+{
+    if (value.len) {
+        buf_printf(out, "<dt>%.*s<dd>", SPAN_ARGS(label));
+        pages_escape(out, value, true);
+        buf_append(out, SPAN("\n"));
     }
 }
 
-static struct span make_page(const struct respond_error *input)
+static void append_paragraph(struct buf *out, struct span text)
 {
-    struct span title = status_title(input->status);
-    struct buf page = BUF_INIT;
-    struct span copy;
+    if (text.len) {
+        buf_append(out, SPAN("<p>"));
+        pages_escape(out, text, true);
+        buf_append(out, SPAN("\n"));
+    }
+}
 
-    buf_printf(&page,
-               "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
+/* Where the origin is the trouble it helps to see which one was asked. */
+static struct span shown_host_of(const struct respond_error *input)
+{
+    return input->status >= 500 ? input->host : SPAN_EMPTY;
+}
+
+static void make_html(const struct respond_error *input, const struct telling *telling,
+                      const struct span holes[PAGE_HOLE_COUNT], struct buf *page)
+{
+    enum page_language language = telling->built_in;
+    struct span tag = page_language_tags[language], title = holes[PAGE_TITLE];
+
+    buf_printf(page,
+               "<!doctype html>\n<html lang=\"%.*s\"><meta charset=\"utf-8\">\n"
                "<meta name=\"viewport\" content=\"width=device-width\">\n"
-               "<title>%d %.*s</title>\n<style>%s</style>\n<h1>%.*s</h1>\n<p>",
-               input->status, SPAN_ARGS(title), style, SPAN_ARGS(title));
-    append_sentence(&page, input->what ? span_str(input->what) : reason_text(input->reason));
-    buf_append(&page, SPAN("\n<dl>\n"));
-    append_row(&page, "Host", input->host);
-    append_row(&page, "Reason", reason_word(input->reason));
-    append_row(&page, "Incident", input->incident);
-    append_row(&page, "Proxy", input->name);
-    buf_append(&page, SPAN("</dl>\n</html>\n"));
-    copy = arena_copy(input->arena, buf_span(&page));
+               "<title>%d %.*s</title>\n<style>%s</style>\n<h1>%.*s</h1>\n",
+               SPAN_ARGS(tag), input->status, SPAN_ARGS(title), style, SPAN_ARGS(title));
+    append_paragraph(page, holes[PAGE_WHAT]);
+    append_paragraph(page, holes[PAGE_TODO]);
+    buf_append(page, SPAN("<dl>\n"));
+    append_row(page, page_label(LABEL_HOST, language), shown_host_of(input));
+    append_row(page, page_label(LABEL_REASON, language), holes[PAGE_REASON]);
+    append_row(page, page_label(LABEL_INCIDENT, language), holes[PAGE_INCIDENT]);
+    append_row(page, page_label(LABEL_PROXY, language), holes[PAGE_PROXY]);
+    buf_append(page, SPAN("</dl>\n</html>\n"));
+}
+
+static void make_text(const struct respond_error *input, const struct span holes[PAGE_HOLE_COUNT],
+                      struct buf *page)
+{
+    buf_printf(page, "%d %.*s\n", input->status, SPAN_ARGS(holes[PAGE_TITLE]));
+    pages_escape(page, holes[PAGE_WHAT], false);
+    buf_append(page, SPAN("\n"));
+    if (holes[PAGE_TODO].len) {
+        buf_printf(page, "%.*s\n", SPAN_ARGS(holes[PAGE_TODO]));
+    }
+    buf_printf(page, "%.*s %.*s\n", SPAN_ARGS(holes[PAGE_REASON]), SPAN_ARGS(holes[PAGE_INCIDENT]));
+}
+
+static struct span make_page(const struct respond_error *input, const struct telling *telling)
+{
+    struct span holes[PAGE_HOLE_COUNT];
+    struct span own = SPAN_EMPTY;
+    struct buf page = BUF_INIT;
+
+    fill_holes(input, telling, holes);
+    if (input->pages) {
+        own = pages_find(input->pages, input->status, telling->language, telling->html);
+    }
+    if (own.len) {
+        pages_fill(own, holes, telling->html, &page);
+    } else if (telling->html) {
+        make_html(input, telling, holes, &page);
+    } else {
+        make_text(input, holes, &page);
+    }
+    struct span copy = arena_copy(input->arena, buf_span(&page));
     buf_fini(&page);
     return copy;
 }
+
+/* ---- the fields ---- */
 
 static struct span proxy_status(const struct respond_error *input)
 {
@@ -155,34 +247,67 @@ static struct span cache_status(const struct respond_error *input)
                                  SPAN_EMPTY, input->arena);
 }
 
-static void add_fields(const struct respond_error *input, struct http_fields *fields)
+/* RFC 7617: with characters of UTF-8 in names and passwords. */
+static struct span challenge(const struct respond_error *input)
+{
+    struct buf text = BUF_INIT;
+
+    buf_append(&text, SPAN("Basic realm=\""));
+    for (size_t i = 0; i < input->realm.len; i++) {
+        char c = input->realm.at[i];
+        if (c == '"' || c == '\\') {
+            buf_append(&text, SPAN("\\"));
+        }
+        buf_append(&text, c >= ' ' && c <= '~' ? span_of(&c, 1) : SPAN("?"));
+    }
+    buf_append(&text, SPAN("\", charset=\"UTF-8\""));
+    struct span copy = arena_copy(input->arena, buf_span(&text));
+    buf_fini(&text);
+    return copy;
+}
+
+static bool is_for_a_moment(enum reason reason)
+{
+    return reason == REASON_MEMORY || reason == REASON_AUTH_BUSY || reason == REASON_AUTH_GUESSES;
+}
+
+static void add_fields(const struct respond_error *input, const struct telling *telling,
+                       struct http_fields *fields)
 {
     char *date = arena_alloc(input->arena, DATE_LEN);
 
     date_format(input->now, date);
     fields_add_id(fields, FIELD_DATE, span_of(date, DATE_LEN));
-    fields_add_id(fields, FIELD_CONTENT_TYPE, SPAN("text/html; charset=utf-8"));
-    fields_add_id(fields, FIELD_CONTENT_LANGUAGE, SPAN("en"));
+    fields_add_id(fields, FIELD_CONTENT_TYPE,
+                  telling->html ? SPAN("text/html; charset=utf-8")
+                                : SPAN("text/plain; charset=utf-8"));
+    fields_add_id(fields, FIELD_CONTENT_LANGUAGE, telling->language);
     fields_add_id(fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
-    if (input->reason == REASON_MEMORY) {
+    if (is_for_a_moment(input->reason)) {
         fields_add_id(fields, FIELD_RETRY_AFTER, SPAN("1"));
     }
+    if (input->status == 407) {
+        fields_add_id(fields, FIELD_PROXY_AUTHENTICATE, challenge(input));
+    }
+    /* Templates may bring a logo of their own along, as data. */
     fields_add(fields, SPAN("Content-Security-Policy"),
-               SPAN("default-src 'none'; style-src 'unsafe-inline'"));
+               SPAN("default-src 'none'; style-src 'unsafe-inline'; img-src data:"));
+    fields_add(fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
     fields_add_id(fields, FIELD_PROXY_STATUS, proxy_status(input));
     fields_add_id(fields, FIELD_CACHE_STATUS, cache_status(input));
 }
 
 void respond_error(const struct respond_error *input, struct http_head *head, struct span *body)
 {
-    struct span page = make_page(input);
+    struct telling telling = choose_telling(input);
+    struct span page = make_page(input, &telling);
 
     head_init(head, input->arena);
     head->status = input->status;
-    head->reason = status_title(input->status);
+    head->reason = page_title(input->status, PAGE_EN);
     head->framing = input->head_only ? BODY_NONE : BODY_LENGTH;
     head->content_length = (int64_t)page.len;
     head->keep_alive = true;
-    add_fields(input, &head->fields);
+    add_fields(input, &telling, &head->fields);
     *body = input->head_only ? SPAN_EMPTY : page;
 }

@@ -1,7 +1,7 @@
 #include "proxy/client/route.h"
 
+#include "base/check.h"
 #include "http/hop.h"
-#include "proxy/client/access.h"
 #include "proxy/origin/target.h"
 
 static void refuse(struct route *out, int status, enum reason reason, const char *what)
@@ -88,6 +88,33 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
     }
 }
 
+/* False: it goes no further, which is said in *out. */
+static bool is_let_in(const struct route_query *query, struct route *out)
+{
+    if (query->client == NULL) {
+        return true;
+    }
+    access_decide(query->settings,
+                  &(struct access_query){.client = query->client,
+                                         .user = query->user,
+                                         .request = query->request,
+                                         .uri = &out->uri,
+                                         .now = query->now},
+                  &out->access);
+    switch (out->access.verdict) {
+    case ACCESS_ALLOWED:
+        return true;
+    case ACCESS_DENIED:
+        refuse(out, 403, REASON_ACCESS, NULL);
+        return false;
+    case ACCESS_WHO:
+        refuse(out, 407, REASON_CREDENTIALS, NULL);
+        out->kind = ROUTE_WHO;
+        return false;
+    }
+    UNREACHABLE();
+}
+
 void route_request(const struct route_query *query, struct route *out)
 {
     const struct settings *settings = query->settings;
@@ -100,9 +127,10 @@ void route_request(const struct route_query *query, struct route *out)
     int err = uri_of_request(request, query->https, query->arena, &out->uri, &form, &what);
 
     out->has_uri = err == 0;
-    if (query->client && !access_client(settings, query->client)) {
-        refuse(out, 403, REASON_ACCESS, NULL);
-    } else if (err) {
+    if (!is_let_in(query, out)) {
+        return;
+    }
+    if (err) {
         refuse(out, 400, REASON_BAD_REQUEST, what);
     } else if (hop_is_loop(&request->fields, span_str(settings->name))) {
         refuse(out, 508, REASON_LOOP, NULL);

@@ -7,13 +7,15 @@
 
 #include "cache/decision.h"
 #include "cache/policy.h"
-#include "proxy/directives.h"
+#include "proxy/client/access.h"
 
 struct route_query {
     const struct http_head *request;
     const struct settings *settings;
     const struct ip *client; /* NULL: not asked whether they may */
+    const struct user *user; /* who it is; NULL: not known, or not asked */
     bool https;              /* it came over TLS */
+    int64_t now;             /* seconds since 1970 */
     struct arena *arena;     /* the URI is kept here */
 };
 
@@ -22,6 +24,7 @@ enum route_kind {
     ROUTE_UPGRADE, /* the same; and upgrade, which goes on to the origin (RFC 9110 7.8) */
     ROUTE_TUNNEL,  /* CONNECT */
     ROUTE_HERE,    /* TRACE or OPTIONS that may go no further (RFC 9110 7.6.2) */
+    ROUTE_WHO,     /* a rule asks who it is: the same, and if it cannot be known, refused so */
     ROUTE_REFUSED, /* status, reason and maybe what are set */
 };
 
@@ -29,7 +32,8 @@ struct route {
     enum route_kind kind;
     struct uri uri; /* as far as it could be read */
     bool has_uri;
-    const struct site *site; /* NULL: forward */
+    struct access_answer access; /* if it was asked */
+    const struct site *site;     /* NULL: forward */
     struct policy_settings rules;
     struct policy_request policy;
     struct span upgrade; /* the protocol asked for; of the settings */

@@ -1,8 +1,12 @@
 #include "base/check.h"
+#include "base/err.h"
+#include "proxy/access/set.h"
 #include "proxy/client/access.h"
 #include "proxy/origin/target.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static struct ip ip_of(const char *text)
 {
@@ -21,13 +25,28 @@ static struct prefix prefix_of(const char *text)
     return prefix;
 }
 
-Test(access_client, the_first_rule_that_names_the_client_decides)
+static enum access_verdict verdict_of(const struct settings *settings, const char *client)
+{
+    struct ip ip = ip_of(client);
+    struct http_head request = {.version = HTTP_1_1,
+                                .method = METHOD_GET,
+                                .method_text = SPAN("GET"),
+                                .target = SPAN("http://a/")};
+    struct uri uri = {.host = SPAN("a"), .port = 80};
+    struct access_answer answer;
+
+    access_decide(settings, &(struct access_query){.client = &ip, .request = &request, .uri = &uri},
+                  &answer);
+    return answer.verdict;
+}
+
+Test(access_decide, the_first_rule_that_names_the_client_decides)
 {
     struct prefix bad[] = {prefix_of("10.1.0.0/16"), prefix_of("2001:db8:1::/48")};
     struct prefix good[] = {prefix_of("10.0.0.0/8"), prefix_of("2001:db8::/32")};
     struct access_rule rules[] = {
-        {.allow = false, .from = bad, .from_count = ARRAY_LEN(bad)},
-        {.allow = true, .from = good, .from_count = ARRAY_LEN(good)},
+        {.allow = false, .is_plain = true, .from = bad, .from_count = ARRAY_LEN(bad)},
+        {.allow = true, .is_plain = true, .from = good, .from_count = ARRAY_LEN(good)},
     };
     struct settings settings = {.access = rules, .access_count = ARRAY_LEN(rules)};
     static const struct {
@@ -41,22 +60,219 @@ Test(access_client, the_first_rule_that_names_the_client_decides)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct ip client = ip_of(cases[i].client);
-        cr_expect_eq(access_client(&settings, &client), cases[i].allowed, "%s", cases[i].client);
+        cr_expect_eq(verdict_of(&settings, cases[i].client),
+                     cases[i].allowed ? ACCESS_ALLOWED : ACCESS_DENIED, "%s", cases[i].client);
     }
 }
 
-Test(access_client, a_rule_without_prefixes_is_for_everybody_and_the_end_is_deny)
+Test(access_decide, a_rule_without_prefixes_is_for_everybody_and_the_end_is_deny)
 {
-    struct access_rule rules[] = {{.allow = true}, {.allow = false}};
+    struct access_rule rules[] = {{.allow = true, .is_plain = true},
+                                  {.allow = false, .is_plain = true}};
     struct settings settings = {.access = rules, .access_count = 1};
-    struct ip client = ip_of("192.0.2.1");
 
-    cr_expect(access_client(&settings, &client));
+    cr_expect_eq(verdict_of(&settings, "192.0.2.1"), ACCESS_ALLOWED);
     settings.access = rules + 1;
-    cr_expect(!access_client(&settings, &client));
+    cr_expect_eq(verdict_of(&settings, "192.0.2.1"), ACCESS_DENIED);
     settings.access_count = 0;
-    cr_expect(!access_client(&settings, &client));
+    cr_expect_eq(verdict_of(&settings, "192.0.2.1"), ACCESS_DENIED);
+}
+
+/* ---- all that a rule can name, from a file ---- */
+
+#define HASH "$apr1$x$16j9.5e7KiXmuYFAYpPJM/"
+
+/* A file of its own; gone with the folder. */
+static void put_file(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(text, 1, strlen(text), file), strlen(text));
+    fclose(file);
+}
+
+static const char config[] =
+    "users: {file: passwd, groups: groups}\n"
+    "access:\n"
+    "  - deny: {hosts: [blocked.example, \"*.below.example\", \"=alone.example\", 192.0.2.1]}\n"
+    "  - deny: {host-files: [list, list], from: 10.0.0.0/8}\n"
+    "  - deny: {methods: [PUT, CONNECT], ports: [25, 8000-8999]}\n"
+    "  - deny: {groups: pupils, hosts: games.example}\n"
+    "  - allow: {users: [anna, bert], hosts: users.example}\n"
+    "  - deny: {hosts: users.example}\n"
+    "  - allow: {users: \"*\", hosts: any.example}\n"
+    "  - deny: {hours: \"mon 00:00-24:00\", hosts: hours.example}\n"
+    "  - allow: {from: [10.0.0.0/8, \"2001:db8::/32\"]}\n";
+
+struct world {
+    char folder[32];
+    struct settings *settings;
+};
+
+static void world_begin(struct world *world)
+{
+    char path[64], option[] = "--config", *argv[] = {path, option, path};
+    struct buf errors = BUF_INIT, warnings = BUF_INIT;
+
+    snprintf(world->folder, sizeof(world->folder), "/tmp/larder-test-XXXXXX");
+    cr_assert_not_null(mkdtemp(world->folder));
+    put_file(world->folder, "passwd", "anna:" HASH "\nbert:" HASH "\npaul:" HASH "\n");
+    put_file(world->folder, "groups", "pupils: paul\n");
+    put_file(world->folder, "list", "listed.example\n0.0.0.0 hosts.example\n");
+    put_file(world->folder, "larder.yaml", config);
+    snprintf(path, sizeof(path), "%s/larder.yaml", world->folder);
+    int err = settings_load(ARRAY_LEN(argv), argv, &errors, &world->settings);
+    cr_assert_eq(err, 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
+    err = access_set_make(world->settings, NULL, &errors, &warnings);
+    cr_assert_eq(err, 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
+    cr_expect_eq(buf_len(&warnings), 0);
+    buf_fini(&errors);
+    buf_fini(&warnings);
+}
+
+static void world_end(struct world *world)
+{
+    static const char *const names[] = {"passwd", "groups", "list", "larder.yaml"};
+    char path[256];
+
+    settings_unref(&world->settings);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", world->folder, names[i]);
+        unlink(path);
+    }
+    rmdir(world->folder);
+}
+
+enum { MONDAY = 4 * 86400 }; /* 1970-01-05 */
+
+Test(access_decide, everything_that_a_rule_can_name)
+{
+    static const struct {
+        const char *client, *user, *method, *target;
+        enum access_verdict verdict;
+        unsigned rule;
+    } cases[] = {
+        {"10.0.0.1", NULL, "GET", "http://free.example/", ACCESS_ALLOWED, 9},
+        {"192.0.2.9", NULL, "GET", "http://free.example/", ACCESS_DENIED, 0},
+        {"10.0.0.1", NULL, "GET", "http://blocked.example/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://BLOCKED.Example:8080/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://www.blocked.example./", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://notblocked.example/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "CONNECT", "blocked.example:443", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "CONNECT", "blocked.example.:443", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://below.example/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "GET", "http://x.below.example/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://alone.example/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://x.alone.example/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "GET", "http://192.0.2.1/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://[::ffff:192.0.2.1]/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://[::ffff:c000:201]/", ACCESS_DENIED, 1},
+        {"10.0.0.1", NULL, "GET", "http://listed.example/", ACCESS_DENIED, 2},
+        {"::ffff:10.0.0.1", NULL, "GET", "http://a.hosts.example/", ACCESS_DENIED, 2},
+        {"2001:db8::1", NULL, "GET", "http://listed.example/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "PUT", "http://free.example:25/", ACCESS_DENIED, 3},
+        {"10.0.0.1", NULL, "PUT", "http://free.example:8999/", ACCESS_DENIED, 3},
+        {"10.0.0.1", NULL, "PUT", "http://free.example:9000/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "put", "http://free.example:25/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "CONNECT", "free.example:8443", ACCESS_DENIED, 3},
+        {"10.0.0.1", NULL, "GET", "http://free.example:8443/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "GET", "http://games.example/", ACCESS_WHO, 4},
+        {"10.0.0.1", "paul", "GET", "http://games.example/", ACCESS_DENIED, 4},
+        {"10.0.0.1", "anna", "GET", "http://games.example/", ACCESS_ALLOWED, 9},
+        {"10.0.0.1", NULL, "GET", "/", ACCESS_ALLOWED, 9}, /* a site's client cannot be asked */
+        {"192.0.2.9", NULL, "GET", "http://users.example/", ACCESS_WHO, 5},
+        {"192.0.2.9", "bert", "GET", "http://users.example/", ACCESS_ALLOWED, 5},
+        {"192.0.2.9", "paul", "GET", "http://users.example/", ACCESS_DENIED, 6},
+        {"192.0.2.9", "paul", "GET", "http://any.example/", ACCESS_ALLOWED, 7},
+        {"192.0.2.9", NULL, "CONNECT", "any.example:443", ACCESS_WHO, 7},
+        {"10.0.0.1", NULL, "GET", "http://hours.example/", ACCESS_DENIED, 8},
+        {"10.0.0.1", NULL, "GET", "no URL", ACCESS_ALLOWED, 9},
+    };
+    struct world world;
+    struct arena arena;
+
+    cr_assert_eq(setenv("TZ", "UTC0", 1), 0);
+    world_begin(&world);
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct users *users = access_set_users(world.settings);
+        struct ip ip = ip_of(cases[i].client);
+        struct http_head request;
+        struct access_answer answer;
+        struct uri uri;
+        enum uri_form form;
+        const char *what;
+        head_init(&request, &arena);
+        request.version = HTTP_1_1;
+        request.method = http_method_id(span_str(cases[i].method));
+        request.method_text = span_str(cases[i].method);
+        request.target = span_str(cases[i].target);
+        fields_add_id(&request.fields, FIELD_HOST, SPAN("games.example"));
+        uri_of_request(&request, false, &arena, &uri, &form, &what);
+        access_decide(world.settings,
+                      &(struct access_query){
+                          .client = &ip,
+                          .user = cases[i].user ? users_find(users, span_str(cases[i].user)) : NULL,
+                          .request = &request,
+                          .uri = &uri,
+                          .now = MONDAY + 60,
+                      },
+                      &answer);
+        cr_expect_eq(answer.verdict, cases[i].verdict, "%zu: %s %s %d", i, cases[i].method,
+                     cases[i].target, answer.verdict);
+        cr_expect_eq(answer.number, cases[i].rule, "%zu: %s %s %u", i, cases[i].method,
+                     cases[i].target, answer.number);
+        cr_expect_eq(answer.rule != NULL, cases[i].rule > 0);
+    }
+    arena_fini(&arena);
+    world_end(&world);
+}
+
+Test(access_set, a_reload_reads_only_what_has_changed)
+{
+    struct buf errors = BUF_INIT, warnings = BUF_INIT;
+    struct access_set_stats stats;
+    struct world world;
+
+    world_begin(&world);
+    struct settings *old = world.settings;
+    char path[64], option[] = "--config", *argv[] = {path, option, path};
+    snprintf(path, sizeof(path), "%s/larder.yaml", world.folder);
+    struct settings *next;
+    cr_assert_eq(settings_load(ARRAY_LEN(argv), argv, &errors, &next), 0);
+    cr_assert_eq(access_set_make(next, old, &errors, &warnings), 0);
+    cr_expect_eq(next->access[1].lists[0], old->access[1].lists[0], "the same list");
+    cr_expect_eq(next->access[1].lists[0], next->access[1].lists[1], "read once");
+    cr_expect_eq(access_set_users(next), access_set_users(old));
+    settings_unref(&old);
+    access_set_stats(next, &stats);
+    cr_expect_eq(stats.files, 1);
+    cr_expect_eq(stats.names, 2);
+    cr_expect_eq(stats.users, 3);
+
+    put_file(world.folder, "list", "another.example\n");
+    put_file(world.folder, "passwd", "anna:" HASH "\n");
+    cr_assert_eq(settings_load(ARRAY_LEN(argv), argv, &errors, &world.settings), 0);
+    cr_assert_eq(access_set_make(world.settings, next, &errors, &warnings), 0);
+    cr_expect_neq(next->access[1].lists[0], world.settings->access[1].lists[0]);
+    cr_expect_eq(users_count(access_set_users(world.settings)), 1);
+    cr_expect_gt(buf_len(&warnings), 0); /* bert and paul are named, and gone */
+    settings_unref(&next);
+
+    put_file(world.folder, "list", "another.example\nnot a host\n");
+    cr_assert_eq(settings_load(ARRAY_LEN(argv), argv, &errors, &next), 0);
+    cr_expect_eq(access_set_make(next, world.settings, &errors, &warnings), ERR_CONFIG);
+    buf_append(&errors, SPAN("\0"));
+    cr_expect_not_null(
+        strstr(errors.data, "/list:2: \"not a host\" is no host: more than one word"), "%s",
+        errors.data);
+    settings_unref(&next);
+    buf_fini(&errors);
+    buf_fini(&warnings);
+    world_end(&world);
 }
 
 /* ---- targets ---- */

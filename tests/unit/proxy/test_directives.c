@@ -288,7 +288,8 @@ Test(directives, errors_of_a_file_have_line_and_column)
     } cases[] = {
         {"acess: []\n",
          ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
-         "store, memory, access, allow-targets, connect-ports, upgrades, sites, cache, "
+         "store, memory, access, users, pages, allow-targets, connect-ports, upgrades, sites, "
+         "cache, "
          "timeouts, limits, name, forwarded, nameservers, log; did you mean "
          "\"access\"?\n"},
         {"store: [/a, {path: /b, sise: 1GiB}]\n",

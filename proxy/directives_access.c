@@ -1,0 +1,164 @@
+/* directives_access - the rows about who may use the proxy, and for what. */
+#include "proxy/directives_table.h"
+
+#include "base/err.h"
+#include "http/hostlist.h"
+#include "http/names.h"
+
+/* ---- what rules name ---- */
+
+static int keep_span(struct span text, struct arena *arena, void *out)
+{
+    struct span copy = arena_copy(arena, text);
+
+    memcpy(out, &copy, sizeof(copy));
+    return 0;
+}
+
+static int parse_host_pattern(struct span text, struct arena *arena, void *out, const char **what)
+{
+    static const struct sip_key key = {0, 0};
+    struct hostlist *list = hostlist_new(&key);
+    int err = hostlist_add(list, text, what);
+
+    hostlist_unref(&list);
+    return err ? err : keep_span(text, arena, out);
+}
+
+static const struct conf_custom host_pattern_type = {
+    .expected = "a host such as example.net (and all below it), =example.net (alone) or "
+                "*.example.net (what is below)",
+    .size = sizeof(struct span),
+    .parse = parse_host_pattern,
+};
+
+/* What a field or a file of passwords can carry as one. */
+static int parse_user(struct span text, struct arena *arena, void *out, const char **what)
+{
+    if (text.len == 0 || text.len > 255 || span_find(text, ':') < text.len) {
+        return ERR_SYNTAX;
+    }
+    return keep_span(text, arena, out);
+}
+
+static const struct conf_custom user_type = {
+    .expected = "a name without a colon, or \"*\" for everybody who has one",
+    .size = sizeof(struct span),
+    .parse = parse_user,
+};
+
+static const struct conf_custom group_type = {
+    .expected = "the name of a group",
+    .size = sizeof(struct span),
+    .parse = parse_user,
+};
+
+static int parse_method(struct span text, struct arena *arena, void *out, const char **what)
+{
+    return http_is_token(text) ? keep_span(text, arena, out) : ERR_SYNTAX;
+}
+
+static const struct conf_custom method_type = {
+    .expected = "a method such as CONNECT or GET, in capitals as it is sent",
+    .size = sizeof(struct span),
+    .parse = parse_method,
+};
+
+static int parse_hours(struct span text, struct arena *arena, void *out, const char **what)
+{
+    return hours_parse(text, out, what);
+}
+
+static const struct conf_custom hours_type = {
+    .expected = "days, times or both such as \"mon-fri 08:00-18:00\"",
+    .size = sizeof(struct hours),
+    .parse = parse_hours,
+};
+
+/* An empty list would mean everybody, and is not meant so. */
+static void who_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct access_rule *rule = bound;
+    const struct {
+        const char *name;
+        size_t count;
+        const char *items, *all;
+    } lists[] = {
+        {"from", rule->from_count, "prefixes", "everybody"},
+        {"users", rule->user_count, "names", "everybody"},
+        {"groups", rule->group_count, "names", "everybody"},
+        {"hosts", rule->host_count, "names", "every host"},
+        {"host-files", rule->host_file_count, "paths", "every host"},
+        {"ports", rule->port_count, "ports", "every port"},
+        {"methods", rule->method_count, "methods", "every method"},
+        {"hours", rule->hour_count, "times", "any time"},
+    };
+    rule->needs_user = rule->user_count || rule->group_count;
+    rule->is_plain = true;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        rule->is_plain &= i == 0 || lists[i].count == 0;
+        if (conf_given(at, lists[i].name) && lists[i].count == 0) {
+            conf_complain(at, lists[i].name, 0,
+                          "an empty list; expected %s, or no \"%s\" at all for %s", lists[i].items,
+                          lists[i].name, lists[i].all);
+        }
+    }
+}
+
+static void rule_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct access_rule *rule = bound;
+
+    rule->place = conf_place(at, arena);
+    rule->allow = conf_given(at, "allow");
+    if (rule->allow == conf_given(at, "deny")) {
+        conf_complain(at, NULL, 0, "a rule with %s; expected one of allow, deny",
+                      rule->allow ? "allow and deny" : "neither allow nor deny");
+    }
+}
+
+/* clang-format off */
+#define RULE(member, count) CONF_LIST(struct access_rule, member, count)
+static const struct conf_directive who_rows[] = {
+    {"from", CONF_PREFIX, RULE(from, from_count), NULL, NULL, NULL, CONF_RELOAD,
+     "Clients with these addresses. Of each list here one item has to hold; what is left out does."},
+    {"users", CONF_CUSTOM(user_type), RULE(users, user_count), NULL, NULL, NULL, CONF_RELOAD,
+     "These people, who are asked for name and password; \"*\": whoever has one. See users."},
+    {"groups", CONF_CUSTOM(group_type), RULE(groups, group_count), NULL, NULL, NULL, CONF_RELOAD,
+     "People in these groups, likewise. Somebody named in users or groups is meant."},
+    {"hosts", CONF_CUSTOM(host_pattern_type), RULE(hosts, host_count), NULL, NULL, NULL,
+     CONF_RELOAD, "Requests for these hosts and all below them; =NAME: that alone; *.NAME: what is below."},
+    {"host-files", CONF_PATH, RULE(host_files, host_file_count), NULL, NULL, NULL, CONF_RELOAD,
+     "The same from files, one on each line, or as in /etc/hosts. A reload reads what has changed."},
+    {"ports", CONF_CUSTOM(port_range_type), RULE(ports, port_count), NULL, NULL, NULL, CONF_RELOAD,
+     "Requests for these ports."},
+    {"methods", CONF_CUSTOM(method_type), RULE(methods, method_count), NULL, NULL, NULL,
+     CONF_RELOAD, "Requests with these methods."},
+    {"hours", CONF_CUSTOM(hours_type), RULE(hours, hour_count), NULL, NULL, NULL, CONF_RELOAD,
+     "Requests at these times, by the clock and the time zone of this machine."},
+    {0},
+};
+static const struct conf_table who_table = {
+    .rows = who_rows, .shorthand = "from", .finish = who_finish};
+
+static const struct conf_directive access_rows[] = {
+    {"allow", CONF_MAP(who_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+     "These requests are let through; see docs/access.md."},
+    {"deny", CONF_MAP(who_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+     "These are not."},
+    {0},
+};
+const struct conf_table access_table = {
+    .rows = access_rows, .size = sizeof(struct access_rule), .finish = rule_finish};
+
+static const struct conf_directive users_rows[] = {
+    {"file", CONF_PATH, CONF_FIELD(struct settings, users.file), NULL, NULL, NULL, CONF_RELOAD,
+     "Names and hashes of passwords, as htpasswd makes them: bcrypt, yescrypt, SHA-crypt or apr1."},
+    {"groups", CONF_PATH, CONF_FIELD(struct settings, users.groups), NULL, NULL, NULL, CONF_RELOAD,
+     "Who is in which group: lines of a group, a colon and names."},
+    {"realm", CONF_STRING, CONF_FIELD(struct settings, users.realm), "Larder", "1", "128", CONF_RELOAD,
+     "What clients show when they ask for a password."},
+    {0},
+};
+const struct conf_table users_table = {.rows = users_rows, .shorthand = "file"};
+/* clang-format on */
