@@ -14,6 +14,10 @@
 #define BATCH 32
 /* Rounds per wake-up, so that a flood cannot keep the loop from TCP and from stopping. */
 #define ROUNDS_MAX 8
+/* So many at once, and the loop does not watch the socket while they are answered: for each packet
+ * sent the kernel calls who watches a socket, for room to send, which is a tenth of all that an
+ * answer costs. To leave and to come back is three system calls. */
+#define BUSY 8
 /* A query is a question and an OPT; what is larger is cut by the kernel and refused. */
 #define QUERY_MAX 2048
 /* About 10,000 small queries may wait while the worker is elsewhere; the default holds 256. */
@@ -24,6 +28,7 @@ struct udp {
     struct worker *worker;
     uv_poll_t poll;
     int fd;
+    bool watched;     /* by the loop */
     bool any_address; /* bound to no address: each answer must leave from the one asked */
 
     struct mmsghdr in[BATCH];
@@ -212,6 +217,20 @@ static void send_answers(struct udp *udp, unsigned count)
     }
 }
 
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void watch(struct udp *udp)
+{
+    uv_poll_start(&udp->poll, UV_READABLE, on_readable);
+    udp->watched = true;
+}
+
+static void unwatch(struct udp *udp)
+{
+    uv_poll_stop(&udp->poll);
+    udp->watched = false;
+}
+
 /* One batch; whether more may be waiting. */
 static bool answer_batch(struct udp *udp, const struct world *world)
 {
@@ -223,6 +242,9 @@ static bool answer_batch(struct udp *udp, const struct world *world)
         return n < 0 && errno == EINTR;
     }
     metric_add(&udp->worker->counters.udp_queries, (uint64_t)n);
+    if (n >= BUSY && udp->watched) {
+        unwatch(udp);
+    }
     struct times times = {(uint32_t)clock_wall(), clock_mono_us()};
     for (unsigned i = 0; i < (unsigned)n; i++) {
         count += answer_packet(udp, world, i, count, &times);
@@ -242,6 +264,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     for (unsigned round = 0; round < ROUNDS_MAX && answer_batch(udp, world); round++) {
     }
     publish_leave(udp->worker->publish, udp->worker->number);
+    if (!udp->watched) {
+        watch(udp);
+    }
 }
 
 static void wire_up(struct udp *udp)
@@ -285,9 +310,11 @@ static int bind_socket(struct udp *udp, const struct endpoint *endpoint)
         err = v4 ? set(udp->fd, IPPROTO_IP, IP_PKTINFO, 1)
                  : set(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     }
-    /* No path MTU discovery: answers are small, and forged ICMP cannot make us fragment them. */
+    /* Answers are small, and nobody on the way may cut them in pieces (RFC 9715): what forged ICMP
+     * says of the path counts for nothing. What cannot be cut needs no number, so the kernel has
+     * less to do. */
     if (!err && v4) {
-        err = set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+        err = set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     }
     if (!err && bind(udp->fd, (const struct sockaddr *)&endpoint->address, endpoint->len) < 0) {
         err = -errno;
@@ -315,7 +342,7 @@ int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp 
         free(udp);
         return err;
     }
-    uv_poll_start(&udp->poll, UV_READABLE, on_readable);
+    watch(udp);
     *out = udp;
     return 0;
 }
