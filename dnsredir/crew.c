@@ -79,6 +79,7 @@ static int member_open(struct member *m, const struct crew_order *order, size_t 
     m->worker.publish = order->publish;
     m->worker.number = number;
     m->worker.connections = connections;
+    m->worker.udp_sockets = order->settings->listen_count;
     m->worker.limiter = limiter_new();
     m->worker.signer = signer_new();
     m->worker.log = order->log;

@@ -6,18 +6,26 @@
 #include "dnsredir/resolver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
 /* One system call moves up to this many packets. More gains nothing measurable: what is left is
  * the kernel's work per packet. */
 #define BATCH 32
-/* Rounds per wake-up, so that a flood cannot keep the loop from TCP and from stopping. */
-#define ROUNDS_MAX 8
-/* So many at once, and the loop does not watch the socket while they are answered: for each packet
- * sent the kernel calls who watches a socket, for room to send, which is a tenth of all that an
- * answer costs. To leave and to come back is three system calls. */
-#define BUSY 8
+/* Batches and queries per wake-up, so that a flood cannot keep the loop from TCP and from
+ * stopping. */
+#define ROUNDS_MAX 32
+#define QUERIES_MAX 256
+/* A socket is busy when so many queries come at once, or so soon after the last ones. The loop does
+ * not watch it then: for each packet sent the kernel calls who watches a socket, for room to send,
+ * which is a tenth of all that an answer costs. To leave and to come back is three system calls.
+ * The only socket of a worker is waited on in itself, too, which saves asking the loop; the rest
+ * of the loop has its turn after ROUNDS_MAX batches, or when nothing came for WAIT_US (as precise
+ * as the kernel's ticks are). */
+#define BUSY_COUNT 8
+#define BUSY_GAP_US 100
+#define WAIT_US 1000
 /* A query is a question and an OPT; what is larger is cut by the kernel and refused. */
 #define QUERY_MAX 2048
 /* About 10,000 small queries may wait while the worker is elsewhere; the default holds 256. */
@@ -28,7 +36,9 @@ struct udp {
     struct worker *worker;
     uv_poll_t poll;
     int fd;
+    bool alone;       /* the worker has no other */
     bool watched;     /* by the loop */
+    uint64_t last_us; /* when queries came */
     bool any_address; /* bound to no address: each answer must leave from the one asked */
 
     struct mmsghdr in[BATCH];
@@ -86,7 +96,7 @@ static void give(struct errand *errand)
     };
 
     pin_source(&message);
-    if (sendmsg(udp->fd, &message, 0) < 0) {
+    if (sendmsg(udp->fd, &message, MSG_DONTWAIT) < 0) {
         metric_add(&udp->worker->counters.send_failures, 1);
     }
     errand_free(&errand);
@@ -126,7 +136,7 @@ static void on_answered(struct ticket *base, struct span answer)
         .msg_controllen = ticket->control_len,
     };
 
-    if (sendmsg(udp->fd, &header, 0) < 0) {
+    if (sendmsg(udp->fd, &header, MSG_DONTWAIT) < 0) {
         metric_add(&udp->worker->counters.send_failures, 1);
     }
     free(ticket);
@@ -205,7 +215,7 @@ static void send_answers(struct udp *udp, unsigned count)
     unsigned sent = 0;
 
     while (sent < count) {
-        int n = sendmmsg(udp->fd, udp->out + sent, count - sent, 0);
+        int n = sendmmsg(udp->fd, udp->out + sent, count - sent, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -231,39 +241,57 @@ static void unwatch(struct udp *udp)
     udp->watched = false;
 }
 
-/* One batch; whether more may be waiting. */
-static bool answer_batch(struct udp *udp, const struct world *world)
+/* Answers what came. */
+static void answer_batch(struct udp *udp, unsigned got)
 {
+    const struct world *world = publish_enter(udp->worker->publish, udp->worker->number);
+    struct times times = {(uint32_t)clock_wall(), udp->last_us};
     unsigned count = 0;
 
-    prepare(udp);
-    int n = recvmmsg(udp->fd, udp->in, BATCH, 0, NULL);
-    if (n <= 0) {
-        return n < 0 && errno == EINTR;
-    }
-    metric_add(&udp->worker->counters.udp_queries, (uint64_t)n);
-    if (n >= BUSY && udp->watched) {
-        unwatch(udp);
-    }
-    struct times times = {(uint32_t)clock_wall(), clock_mono_us()};
-    for (unsigned i = 0; i < (unsigned)n; i++) {
+    for (unsigned i = 0; i < got; i++) {
         count += answer_packet(udp, world, i, count, &times);
     }
+    publish_leave(udp->worker->publish, udp->worker->number);
     send_answers(udp, count);
-    uint64_t took = clock_mono_us() - times.mono_us;
+    uint64_t took = clock_mono_us() - udp->last_us;
     histogram_observe(&udp->worker->counters.batch, took);
     latency_observe(&udp->worker->counters.latency, took, count);
-    return n == BATCH;
+}
+
+/* Takes what has come, or waits for it. Returns the number of queries; 0: none, for now. */
+static unsigned receive(struct udp *udp, bool waits)
+{
+    prepare(udp);
+    int got = recvmmsg(udp->fd, udp->in, BATCH, waits ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
+    if (got <= 0) {
+        return 0;
+    }
+    metric_add(&udp->worker->counters.udp_queries, (uint64_t)got);
+    uint64_t now_us = clock_mono_us();
+    if (udp->watched && (got >= BUSY_COUNT || now_us - udp->last_us < BUSY_GAP_US)) {
+        unwatch(udp);
+    }
+    udp->last_us = now_us;
+    return (unsigned)got;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct udp *udp = container_of(poll, struct udp, poll);
-    const struct world *world = publish_enter(udp->worker->publish, udp->worker->number);
+    unsigned answered = 0;
+    bool goes_on = true;
+    bool waits = false;
 
-    for (unsigned round = 0; round < ROUNDS_MAX && answer_batch(udp, world); round++) {
+    for (unsigned round = 0; goes_on && round < ROUNDS_MAX && answered < QUERIES_MAX; round++) {
+        unsigned got = receive(udp, waits);
+        if (got == 0) {
+            break;
+        }
+        answer_batch(udp, got);
+        answered += got;
+        waits = udp->alone && !udp->watched;
+        goes_on = got == BATCH || waits;
     }
-    publish_leave(udp->worker->publish, udp->worker->number);
     if (!udp->watched) {
         watch(udp);
     }
@@ -322,18 +350,36 @@ static int bind_socket(struct udp *udp, const struct endpoint *endpoint)
     return err;
 }
 
+/* The loop's own reads do not wait; where it stands aside for the socket, that may, for a while. */
+static int watch_at_first(struct udp *udp)
+{
+    struct timeval longest = {.tv_usec = WAIT_US};
+    int err = uv_poll_init(&udp->worker->loop, &udp->poll, udp->fd); /* makes it non-blocking */
+
+    if (!err && udp->alone &&
+        (fcntl(udp->fd, F_SETFL, 0) < 0 ||
+         setsockopt(udp->fd, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest)) < 0)) {
+        udp->alone = false;
+    }
+    if (!err) {
+        watch(udp);
+    }
+    return err;
+}
+
 int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp **out)
 {
     struct udp *udp = xcalloc(1, sizeof(*udp));
     int family = endpoint->address.ss_family;
 
     udp->worker = worker;
+    udp->alone = worker->udp_sockets == 1;
     udp->any_address = is_any_address(endpoint);
     wire_up(udp);
     udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int err = udp->fd < 0 ? -errno : bind_socket(udp, endpoint);
     if (!err) {
-        err = uv_poll_init(&worker->loop, &udp->poll, udp->fd);
+        err = watch_at_first(udp);
     }
     if (err) {
         if (udp->fd >= 0) {
@@ -342,7 +388,6 @@ int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp 
         free(udp);
         return err;
     }
-    watch(udp);
     *out = udp;
     return 0;
 }

@@ -36,6 +36,7 @@ struct worker {
     size_t number;      /* as a reader */
     uint32_t turn;      /* queries answered, for rotation */
     size_t connections; /* by TCP, at most */
+    size_t udp_sockets;
     struct limiter *limiter;
     struct signer *signer;
     struct desk *desk;    /* takes updates; NULL: they are not implemented */
