@@ -140,12 +140,6 @@ struct h2_incoming {
     _Alignas(16) char first[3072];
 };
 
-/* A block with pages of its own. */
-struct h2_pages {
-    void *at;
-    size_t size;
-};
-
 struct h2 {
     struct loop *loop;
     struct transport *transport; /* NULL when GONE */
@@ -162,13 +156,13 @@ struct h2 {
     struct h2_incoming *incoming; /* NULL between header blocks */
     struct h2_gather *gather;     /* inside the pump */
     struct h2_guard guard;
-    struct buf early;  /* received before this began; fed by the first pump */
-    uint64_t received; /* bytes */
-    struct h2_pages pages[3];
-    size_t held;    /* bytes nghttp2 has from the heap */
-    size_t batch;   /* bytes gathered for one write */
-    size_t budget;  /* inside the pump: what it may still send */
-    uint64_t since; /* the present wait of the connection began then */
+    struct buf early;            /* received before this began; fed by the first pump */
+    uint64_t received;           /* bytes */
+    struct pages_block pages[2]; /* h2_memory.c */
+    size_t held;                 /* bytes nghttp2 has from the heap */
+    size_t batch;                /* bytes gathered for one write */
+    size_t budget;               /* inside the pump: what it may still send */
+    uint64_t since;              /* the present wait of the connection began then */
     uint64_t drain_since;
     uint64_t out_since;  /* the peer has last taken something */
     uint64_t data_since; /* DATA was last sent, or the connection's window was opened */

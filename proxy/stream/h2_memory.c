@@ -10,19 +10,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum {
-    PAGE = 4096,
-    FRAME_BLOCK = 16384, /* the block where frames are put together is larger than this */
-};
+enum { FRAME_BLOCK = 16384 }; /* the block where frames are put together is larger than this */
 
 /* At its begin nghttp2 asks for two blocks of a page and more, and keeps them: where a frame is put
  * together, and the table of streams. They get pages of their own. While no frame is under way
  * nothing in the first means anything, and the second is all zeros while it is empty: so an idle
  * connection can give them back. No later block is treated so: a field in a table of HPACK may be
  * as large. */
-static struct h2_pages *pages_at(struct h2 *h2, const void *memory)
+static struct pages_block *pages_at(struct h2 *h2, const void *memory)
 {
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
         if (h2->pages[i].at == memory) {
@@ -34,7 +30,7 @@ static struct h2_pages *pages_at(struct h2 *h2, const void *memory)
 
 static size_t size_of(struct h2 *h2, void *memory)
 {
-    const struct h2_pages *pages = pages_at(h2, memory);
+    const struct pages_block *pages = pages_at(h2, memory);
 
     return pages ? pages->size : malloc_usable_size(memory);
 }
@@ -59,26 +55,26 @@ static void uncount(struct h2 *h2, void *memory)
 static void *session_malloc(size_t size, void *user)
 {
     struct h2 *h2 = user;
-    struct h2_pages *pages = h2->is_opening && size >= PAGE ? pages_at(h2, NULL) : NULL;
+    struct pages_block *pages = h2->is_opening && size >= PAGES_SIZE ? pages_at(h2, NULL) : NULL;
 
-    if (pages == NULL) {
-        return counted(h2, malloc(size));
+    if (pages && pages_take(loop_pages(h2->loop), size, pages)) {
+        return counted(h2, pages->at);
     }
-    pages->size = (size + PAGE - 1) / PAGE * PAGE;
-    pages->at = aligned_alloc(PAGE, pages->size);
-    return counted(h2, pages->at);
+    return counted(h2, malloc(size));
 }
 
 static void session_free(void *memory, void *user)
 {
     struct h2 *h2 = user;
 
-    if (memory) {
-        uncount(h2, memory);
-        struct h2_pages *pages = pages_at(h2, memory);
-        if (pages) {
-            *pages = (struct h2_pages){NULL, 0};
-        }
+    if (memory == NULL) {
+        return;
+    }
+    uncount(h2, memory);
+    struct pages_block *pages = pages_at(h2, memory);
+    if (pages) {
+        pages_give(loop_pages(h2->loop), pages);
+    } else {
         free(memory);
     }
 }
@@ -107,7 +103,7 @@ static void *session_realloc(void *memory, size_t size, void *user)
     return counted(h2, realloc(memory, size));
 }
 
-static bool is_zero(const struct h2_pages *pages)
+static bool is_zero(const struct pages_block *pages)
 {
     const char *at = pages->at;
 
@@ -121,9 +117,9 @@ void h2_memory_slim(struct h2 *h2)
     }
     h2->is_slim = true;
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
-        struct h2_pages *pages = &h2->pages[i];
+        struct pages_block *pages = &h2->pages[i];
         if (pages->at && (pages->size > FRAME_BLOCK || is_zero(pages))) {
-            madvise(pages->at, pages->size, MADV_DONTNEED);
+            pages_rest(pages);
         }
         memory_give(MEMORY_CONNECTIONS, pages->size);
     }

@@ -38,6 +38,7 @@ struct loop {
     struct buf out;
     struct arena arena;
     struct pool pool;
+    struct pages pages;
 
     uint64_t wall_read_at; /* loop milliseconds */
     int64_t wall_ms;
@@ -283,6 +284,7 @@ int loop_new(struct loop **out)
         list_init(&loop->wheel[i]);
     }
     loop->tick = loop_now_ms(loop) / TICK_MS;
+    pages_init(&loop->pages);
     arena_init(&loop->arena, loop->arena_first, sizeof(loop->arena_first));
     *out = loop;
     return 0;
@@ -307,6 +309,7 @@ void loop_free(struct loop **loop)
     free_tls(gone);
     arena_fini(&gone->arena);
     pool_fini(&gone->pool);
+    pages_fini(&gone->pages);
     memory_give(MEMORY_LOOPS, sizeof(*gone));
     free(gone);
 }
@@ -350,6 +353,11 @@ struct arena *loop_arena(struct loop *loop)
 struct pool *loop_pool(struct loop *loop)
 {
     return &loop->pool;
+}
+
+struct pages *loop_pages(struct loop *loop)
+{
+    return &loop->pages;
 }
 
 uint64_t loop_now_ms(const struct loop *loop)

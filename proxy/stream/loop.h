@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/pages.h"
 #include "base/pool.h"
 #include "http/date.h"
 
@@ -70,6 +71,9 @@ struct arena *loop_arena(struct loop *loop);
 
 /* Blocks that live as long as a request or a write. */
 struct pool *loop_pool(struct loop *loop);
+
+/* Blocks that live as long as a connection, and rest while it does. */
+struct pages *loop_pages(struct loop *loop);
 
 /* Read once per loop turn. */
 uint64_t loop_now_ms(const struct loop *loop); /* monotonic */
