@@ -56,30 +56,64 @@ static int make_listener(const struct listening *listening, const struct setting
     return err;
 }
 
-static int make_origins(const char *ca, bool verify, const struct tls_report *report,
+/* For everybody who has no terms of his own. */
+static int make_origins(const struct tls_set *before, const struct tls_report *report,
                         struct tls_context **out)
 {
-    struct tls_client_options options = {.ca = ca, .verify = verify, .alpn = ORIGIN_ALPN};
+    struct tls_client_options options = {.verify = true, .alpn = ORIGIN_ALPN};
 
+    if (before) {
+        options.before = &before->origins;
+        options.before_count = 1;
+    }
     return tls_client_new(&options, report, out);
 }
 
-static int make_site(const struct site *site, const struct tls_report *report,
-                     struct tls_context **out)
+static bool same_terms(const struct site *a, const struct site *b)
 {
+    bool same_ca = a->ca && b->ca ? strcmp(a->ca, b->ca) == 0 : a->ca == b->ca;
+
+    return same_ca && a->verify == b->verify;
+}
+
+/* Sites with the same terms share a context. */
+static struct tls_context *made_before(const struct settings *settings, const struct tls_set *set,
+                                       size_t number)
+{
+    for (size_t i = 0; i < number; i++) {
+        if (set->sites[i] && same_terms(&settings->sites[i], &settings->sites[number])) {
+            return tls_context_ref(set->sites[i]);
+        }
+    }
+    return NULL;
+}
+
+static int make_site(const struct site *site, const struct tls_set *before,
+                     const struct tls_report *report, struct tls_context **out)
+{
+    struct tls_client_options options = {
+        .ca = site->ca,
+        .verify = site->verify,
+        .alpn = ORIGIN_ALPN,
+        .before = before ? before->sites : NULL,
+        .before_count = before ? before->site_count : 0,
+    };
+
     if (!site->verify) {
         buf_printf(report->warnings,
                    "site %s: \"verify: no\": anybody on the way can answer for its origins\n",
                    site->hosts[0]);
     }
-    return site->ca || !site->verify ? make_origins(site->ca, site->verify, report, out) : 0;
+    bool has_terms = site->ca || !site->verify;
+    return has_terms && *out == NULL ? tls_client_new(&options, report, out) : 0;
 }
 
 int tls_set_make(struct settings *settings, const struct settings *before,
                  const struct tls_report *report)
 {
     struct tls_set *set = xcalloc(1, sizeof(*set));
-    int err = make_origins(NULL, true, report, &set->origins);
+    const struct tls_set *old = before ? set_of(before) : NULL;
+    int err = make_origins(old, report, &set->origins);
 
     set->part.free = set_free;
     set->listener_count = settings->listen_count;
@@ -93,7 +127,8 @@ int tls_set_make(struct settings *settings, const struct settings *before,
         err = err ? err : one;
     }
     for (size_t i = 0; i < settings->site_count; i++) {
-        int one = make_site(&settings->sites[i], report, &set->sites[i]);
+        set->sites[i] = made_before(settings, set, i);
+        int one = make_site(&settings->sites[i], old, report, &set->sites[i]);
         err = err ? err : one;
     }
     if (err) {

@@ -8,9 +8,10 @@
 #include "proxy/directives.h"
 #include "proxy/stream/tls_context.h"
 
-/* Reads the files. Listeners keep the ticket keys that they have in `before` (NULL: none), so that
- * clients resume their sessions. Files that cannot be used are told in the report, all at once:
- * ERR_CONFIG, and nothing is made. */
+/* Reads the files. What is the same as in `before` (NULL: none), to the last byte of its files, is
+ * not made anew: connections to origins stay, and sessions with them. Listeners keep their ticket
+ * keys in any case, so that clients resume their sessions. Files that cannot be used are told in
+ * the report, all at once: ERR_CONFIG, and nothing is made. */
 int tls_set_make(struct settings *settings, const struct settings *before,
                  const struct tls_report *report);
 

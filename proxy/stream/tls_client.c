@@ -86,21 +86,32 @@ static void make_method(void)
     X509_LOOKUP_meth_set_free(method, free_bundle);
 }
 
+struct tls_system tls_system(void)
+{
+    const char *folders = getenv(X509_get_default_cert_dir_env());
+    const char *file = getenv(X509_get_default_cert_file_env());
+
+    return (struct tls_system){
+        .folders = xspandup(span_str(folders ? folders : X509_get_default_cert_dir())),
+        .file = file ? file : X509_get_default_cert_file(),
+    };
+}
+
 /* What SSL_CTX_set_default_verify_paths() trusts, read as it is needed: the folder first, which has
  * a file for each certificate. Debian has all of them in one file, too, and that takes 50 ms to
  * read: at each start, and at each reload. */
 static void trust_system(SSL_CTX *ssl)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-    const char *folder = getenv(X509_get_default_cert_dir_env());
-    const char *file = getenv(X509_get_default_cert_file_env());
+    struct tls_system system = tls_system();
     struct bundle *bundle = xcalloc(1, sizeof(*bundle));
 
     pthread_once(&method_once, make_method);
-    X509_STORE_load_path(store, folder ? folder : X509_get_default_cert_dir());
+    X509_STORE_load_path(store, system.folders);
+    free(system.folders);
     X509_LOOKUP *lookup = X509_STORE_add_lookup(store, method);
     CHECK(lookup != NULL);
-    bundle->file = file ? file : X509_get_default_cert_file();
+    bundle->file = system.file;
     pthread_mutex_init(&bundle->lock, NULL);
     X509_LOOKUP_set_method_data(lookup, bundle);
     ERR_clear_error();
@@ -108,8 +119,8 @@ static void trust_system(SSL_CTX *ssl)
 
 /* ---- contexts ---- */
 
-int tls_client_new(const struct tls_client_options *options, const struct tls_report *report,
-                   struct tls_context **out)
+static int make(const struct tls_client_options *options, const struct tls_report *report,
+                struct tls_context **out)
 {
     struct tls_context *context = tls_context_new(options->alpn, false, 1);
     SSL_CTX *ssl = tls_ssl_new(TLS_client_method());
@@ -131,5 +142,24 @@ int tls_client_new(const struct tls_client_options *options, const struct tls_re
         tls_context_unref(&context);
     }
     *out = context;
+    return err;
+}
+
+int tls_client_new(const struct tls_client_options *options, const struct tls_report *report,
+                   struct tls_context **out)
+{
+    struct tls_print print = tls_print_client(options);
+
+    for (size_t i = 0; i < options->before_count; i++) {
+        struct tls_context *before = options->before[i];
+        if (before && tls_print_same(&before->print, &print)) {
+            *out = tls_context_ref(before);
+            return 0;
+        }
+    }
+    int err = make(options, report, out);
+    if (!err) {
+        tls_context_print(*out, &print, tls_print_client(options));
+    }
     return err;
 }

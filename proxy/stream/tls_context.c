@@ -79,6 +79,13 @@ uint64_t tls_context_serial(const struct tls_context *context)
     return context->serial;
 }
 
+void tls_context_print(struct tls_context *context, const struct tls_print *before,
+                       struct tls_print after)
+{
+    after.is_known = tls_print_same(before, &after);
+    context->print = after;
+}
+
 /* ---- what both roles have in common ---- */
 
 /* SSL_CTX_set1_groups_list() is a macro that casts const away, and only reads. */

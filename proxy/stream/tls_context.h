@@ -27,13 +27,15 @@ struct tls_server_options {
     const struct tls_files *files; /* the first is for who asks for no name, or an unknown one */
     size_t count;                  /* at least 1 */
     unsigned alpn;                 /* BIT(ALPN_…) of what is spoken */
-    struct tls_context *before;    /* whose ticket keys are kept, or NULL */
+    struct tls_context *before;    /* whose ticket keys are kept, or NULL; see below */
 };
 
 struct tls_client_options {
     const char *ca; /* PEM: whom to trust instead of the system's store; NULL: that */
     bool verify;    /* false: any certificate of anybody is accepted */
     unsigned alpn;  /* BIT(ALPN_…) of what is offered */
+    struct tls_context *const *before; /* each may be NULL; see below */
+    size_t before_count;
 };
 
 /* Where files are wrong: lines "FILE: what; expected …". `warnings`: what is good today only. */
@@ -42,7 +44,9 @@ struct tls_report {
     struct buf *warnings;
 };
 
-/* With one reference in *out; ERR_CONFIG after writing every error to the report. */
+/* With one reference in *out; ERR_CONFIG after writing every error to the report. Where options and
+ * the content of their files are those of a context in `before`, it is that one: its sessions, and
+ * what hangs on its serial, stay good. */
 int tls_server_new(const struct tls_server_options *options, const struct tls_report *report,
                    struct tls_context **out);
 int tls_client_new(const struct tls_client_options *options, const struct tls_report *report,

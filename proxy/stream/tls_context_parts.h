@@ -1,6 +1,6 @@
 /*
  * tls_context_parts - the inside of a context, for the files it is made of (tls_context.c,
- * tls_server.c, tls_client.c, tls_tickets.c) and for tls.c. Nobody else includes it.
+ * tls_server.c, tls_client.c, tls_print.c, tls_tickets.c) and for tls.c. Nobody else includes it.
  */
 #ifndef LARDER_PROXY_STREAM_TLS_CONTEXT_PARTS_H
 #define LARDER_PROXY_STREAM_TLS_CONTEXT_PARTS_H
@@ -19,6 +19,12 @@ struct tls_identity {
     size_t name_count;
 };
 
+/* What a context was made of; see tls_print.c. */
+struct tls_print {
+    bool is_known; /* false: it is like no other */
+    unsigned char digest[32];
+};
+
 struct tls_context {
     atomic_int refs;
     uint64_t serial;
@@ -28,6 +34,7 @@ struct tls_context {
     struct tls_tickets *tickets;     /* server */
     struct tls_identity *identities; /* a client has one, without names */
     size_t count;
+    struct tls_print print;
 };
 
 /* ---- tls_context.c ---- */
@@ -35,6 +42,10 @@ struct tls_context {
 /* Once for the process: OpenSSL's memory is counted from then on. */
 void tls_start(void);
 struct tls_context *tls_context_new(unsigned alpn, bool is_server, size_t count);
+/* Notes what it was made of: prints taken before and after its files were read, which are unlike
+ * when one was changed in between. */
+void tls_context_print(struct tls_context *context, const struct tls_print *before,
+                       struct tls_print after);
 /* What both roles have in common. */
 SSL_CTX *tls_ssl_new(const SSL_METHOD *method);
 /* One line in the report. Returns ERR_CONFIG. */
@@ -54,8 +65,22 @@ const struct tls_identity *tls_choose(const struct tls_context *context, struct 
 
 /* ---- tls_client.c ---- */
 
+/* Where the system has the certificates it trusts: folders, separated by ':', to be freed by the
+ * caller; and a file. */
+struct tls_system {
+    char *folders;
+    const char *file;
+};
+struct tls_system tls_system(void);
 /* A session that can be resumed has come; called by OpenSSL. Ends in tls.c. */
 int tls_on_session(SSL *ssl, SSL_SESSION *session);
+
+/* ---- tls_print.c: what a context would be made of now ---- */
+
+/* Reads the files. */
+struct tls_print tls_print_server(const struct tls_server_options *options);
+struct tls_print tls_print_client(const struct tls_client_options *options);
+bool tls_print_same(const struct tls_print *a, const struct tls_print *b);
 
 /* ---- tls_tickets.c: keys of session tickets (RFC 5077, RFC 8446 4.6.1) ---- */
 

@@ -249,13 +249,31 @@ static int identity_init(struct tls_context *context, struct tls_identity *ident
     return err;
 }
 
+/* The one that is there is still right. What has to be said of its certificates is said again. */
+static struct tls_context *keep(const struct tls_server_options *options,
+                                const struct tls_report *report)
+{
+    const struct tls_context *before = options->before;
+
+    for (size_t i = 0; i < before->count; i++) {
+        warn_of_end(options->files[i].certificate,
+                    SSL_CTX_get0_certificate(before->identities[i].ssl), report);
+    }
+    return tls_context_ref(options->before);
+}
+
 int tls_server_new(const struct tls_server_options *options, const struct tls_report *report,
                    struct tls_context **out)
 {
-    struct tls_context *context = tls_context_new(options->alpn, true, options->count);
-    int err = 0;
+    struct tls_print print = tls_print_server(options);
 
     CHECK(options->count > 0 && options->alpn);
+    if (options->before && tls_print_same(&options->before->print, &print)) {
+        *out = keep(options, report);
+        return 0;
+    }
+    struct tls_context *context = tls_context_new(options->alpn, true, options->count);
+    int err = 0;
     context->tickets =
         options->before ? tls_tickets_ref(options->before->tickets) : tls_tickets_new();
     for (size_t i = 0; i < options->count; i++) {
@@ -265,6 +283,8 @@ int tls_server_new(const struct tls_server_options *options, const struct tls_re
     }
     if (err) {
         tls_context_unref(&context);
+    } else {
+        tls_context_print(context, &print, tls_print_server(options));
     }
     *out = context;
     return err;

@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -130,6 +131,13 @@ class Scene:
         data, _ = raw.ask(self.proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return int(re.search(rf"(?m)^{name} (\d+)$", data.decode())[1])
 
+    def reload(self):
+        before = self.metric("larder_reloads_total")
+        self.proxy.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while self.metric("larder_reloads_total") == before and time.monotonic() < end:
+            time.sleep(0.005)
+
     def logged(self):
         self.log.seek(0)
         return self.log.read()
@@ -209,6 +217,43 @@ def kept(scene):
     check(status == 502 and "tls-certificate" in head, "so are those verified by another's word")
 
 
+def becomes(scene, status):
+    """Whether that is, at last, how good.test answers."""
+    end = time.monotonic() + 20
+    got, number = None, 0
+    while got != status and time.monotonic() < end:
+        number += 1
+        got = scene.get("good.test", f"/becomes/{status}/{number}")[0]
+    return got == status
+
+
+def reloaded(scene):
+    """What is as it was is used on: connections and sessions. Who is trusted no more is not."""
+    workers = int(WORKERS)  # of more than one nobody knows which have been asked
+    scene.get("good.test", "/before")
+    scene.reload()
+    before = scene.good.connections
+    for n in range(4 * workers):
+        check(scene.get("good.test", f"/after/{n}")[0] == 200, "after a reload")
+    new = scene.good.connections - before
+    check(new == 0 or (workers > 1 and new <= workers), f"connections stay: {new} new ones")
+    for n in range(2 * workers):
+        scene.get("good.test", f"/once/before/{n}")
+    scene.reload()
+    before = scene.metric("larder_origin_tls_resumed_total")
+    scene.get("good.test", "/once/after")
+    resumed = scene.metric("larder_origin_tls_resumed_total") - before
+    check(resumed == 1 or workers > 1, f"so do sessions: {resumed} resumed")
+    ca = pathlib.Path(scene.certs.path("ca.pem"))
+    was = ca.read_bytes()
+    ca.write_bytes(pathlib.Path(scene.certs.path("other.pem")).read_bytes())
+    scene.reload()
+    check(becomes(scene, 502), "another authority counts at once")
+    ca.write_bytes(was)
+    scene.reload()
+    check(becomes(scene, 200), "and so does the old one again")
+
+
 def silent(scene):
     """An origin that takes the connection and never speaks."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -245,6 +290,7 @@ def main():
         refused(scene)
         bodies(scene)
         kept(scene)
+        reloaded(scene)
         silent(scene)
         check(scene.proxy.stop(), "the proxy ends well")
         by_hash(scene, pathlib.Path(name) / "hashed")

@@ -158,6 +158,153 @@ Test(tls_context, whom_to_trust_is_checked)
     tls_context_unref(&context);
 }
 
+/* ---- what is made anew at a reload ---- */
+
+static void copy_file(const char *from, const char *to)
+{
+    char command[512];
+
+    snprintf(command, sizeof(command), "cp %s %s", from, to);
+    cr_assert_eq(system(command), 0);
+}
+
+static struct tls_context *renewed(struct tls_server_options options, struct tls_context *before)
+{
+    struct tls_context *context;
+
+    options.before = before;
+    cr_assert_eq(tls_server_new(&options, &report, &context), 0);
+    return context;
+}
+
+Test(tls_context, a_listener_is_made_anew_when_something_has_changed)
+{
+    struct tls_files files[] = {files_of("own.pem", "own.key"), files_of("two.pem", "two.key")};
+    struct tls_server_options options = {
+        .identity = "127.0.0.1:1", .files = files, .count = 2, .alpn = BIT(ALPN_HTTP1)};
+    copy_file(certs_path("one.pem"), files[0].certificate);
+    copy_file(certs_path("one.key"), files[0].key);
+    struct tls_context *first = renewed(options, NULL);
+    struct tls_server_options other_name = options, other_alpn = options, fewer = options;
+
+    other_name.identity = "127.0.0.1:2";
+    other_alpn.alpn |= BIT(ALPN_H2);
+    fewer.count = 1;
+    struct tls_context *contexts[] = {renewed(options, first), renewed(other_name, first),
+                                      renewed(other_alpn, first), renewed(fewer, first)};
+    cr_expect_eq(contexts[0], first);
+    copy_file(certs_path("one.pem"), files[0].certificate); /* the same again, but a newer file */
+    struct tls_context *same = renewed(options, first);
+    cr_expect_eq(same, first);
+    copy_file(certs_path("two.pem"), files[0].certificate);
+    copy_file(certs_path("two.key"), files[0].key);
+    struct tls_context *last = renewed(options, first);
+    cr_expect_neq(last, first);
+    cr_expect_eq(last->tickets, first->tickets, "sessions stay good");
+    cr_expect_neq(tls_context_serial(last), tls_context_serial(first));
+    for (size_t i = 0; i < sizeof(contexts) / sizeof(*contexts); i++) {
+        cr_expect(i == 0 || contexts[i] != first, "%zu", i);
+        tls_context_unref(&contexts[i]);
+    }
+    tls_context_unref(&same);
+    tls_context_unref(&last);
+    tls_context_unref(&first);
+}
+
+Test(tls_context, an_end_that_is_near_is_warned_of_at_every_reload)
+{
+    struct tls_files files = files_of("soon.pem", "soon.key");
+    struct tls_server_options options = {
+        .identity = "127.0.0.1:1", .files = &files, .count = 1, .alpn = BIT(ALPN_HTTP1)};
+
+    certs_sign("soon", "DNS:soon.test", 29);
+    struct tls_context *first = renewed(options, NULL);
+    size_t one = buf_len(&warnings);
+    struct tls_context *second = renewed(options, first);
+    cr_expect_eq(second, first);
+    cr_expect(one > 0 && buf_len(&warnings) == 2 * one);
+    tls_context_unref(&first);
+    tls_context_unref(&second);
+}
+
+Test(tls_context, a_reload_with_a_file_that_is_gone_is_refused)
+{
+    struct tls_files files = files_of("own.pem", "own.key");
+    struct tls_server_options options = {
+        .identity = "127.0.0.1:1", .files = &files, .count = 1, .alpn = BIT(ALPN_HTTP1)};
+    struct tls_context *context;
+
+    copy_file(certs_path("one.pem"), files.certificate);
+    copy_file(certs_path("one.key"), files.key);
+    struct tls_context *first = renewed(options, NULL);
+    remove(files.key);
+    options.before = first;
+    cr_expect_eq(tls_server_new(&options, &report, &context), ERR_CONFIG);
+    cr_expect(said(&errors, "own.key: No such file or directory"));
+    tls_context_unref(&first);
+}
+
+/* What a reload makes of the terms for origins. */
+static struct tls_context *trusting(const char *ca, bool verify, struct tls_context *before)
+{
+    struct tls_client_options options = {
+        .ca = ca, .verify = verify, .alpn = BIT(ALPN_H2), .before = &before, .before_count = 1};
+    struct tls_context *context;
+
+    cr_assert_eq(tls_client_new(&options, &report, &context), 0);
+    return context;
+}
+
+/* Whether it is the same one; `context` is given back. */
+static bool is_still(struct tls_context *context, const struct tls_context *before)
+{
+    bool same = context == before;
+
+    tls_context_unref(&context);
+    return same;
+}
+
+Test(tls_context, whom_to_trust_is_read_anew_when_it_has_changed)
+{
+    const char *ca = certs_path("trusted.pem");
+
+    copy_file(certs_path("ca.pem"), ca);
+    struct tls_context *first = trusting(ca, true, NULL);
+    cr_expect(is_still(trusting(ca, true, first), first));
+    cr_expect_not(is_still(trusting(ca, false, first), first));
+    cr_expect_not(is_still(trusting(NULL, true, first), first));
+    cr_expect_not(is_still(trusting(certs_path("ca.pem"), true, first), first));
+    copy_file(certs_path("other.pem"), ca);
+    cr_expect_not(is_still(trusting(ca, true, first), first));
+    tls_context_unref(&first);
+}
+
+Test(tls_context, the_systems_store_is_read_anew_when_it_has_changed)
+{
+    const char *folder = certs_path("system"), *bundle = certs_path("bundle.pem");
+    char more[256];
+
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    snprintf(more, sizeof(more), "%s/ca.pem", folder);
+    copy_file(certs_path("ca.pem"), bundle);
+    setenv("SSL_CERT_DIR", folder, 1);
+    setenv("SSL_CERT_FILE", bundle, 1);
+    struct tls_context *first = trusting(NULL, true, NULL);
+    cr_expect(is_still(trusting(NULL, true, first), first));
+    copy_file(certs_path("ca.pem"), more);
+    struct tls_context *second = trusting(NULL, true, first);
+    cr_expect_neq(second, first);
+    cr_expect(is_still(trusting(NULL, true, second), second));
+    write_file(bundle, "");
+    struct tls_context *third = trusting(NULL, true, second);
+    cr_expect_neq(third, second);
+    remove(more);
+    cr_expect_not(is_still(trusting(NULL, true, third), third));
+    tls_context_unref(&first);
+    tls_context_unref(&second);
+    tls_context_unref(&third);
+}
+
 Test(tls_context, rfc7301_the_list_of_protocols)
 {
     cr_expect(span_eq(tls_alpn_list(BIT(ALPN_HTTP1)), SPAN("\x08http/1.1")));
