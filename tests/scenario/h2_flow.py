@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""What stands still, and whose turn it is: h2_flow.py BUILD [WORD ...]
+
+Clients of HTTP/2 that read nothing, or take nothing on one stream: they cost a bounded amount of
+memory, and stop nobody else. A client that goes takes its requests along. Priorities (RFC 9218), and
+what is late.
+"""
+import contextlib
+import pathlib
+import socket
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import h2  # noqa: E402
+import raw  # noqa: E402
+from h2_bench import HUGE, LARGE, check, eventually, get, held, play, post, started  # noqa: E402
+
+PAUSED = 100
+PAUSED_EACH = 160 << 10  # what a paused upload of one window may cost
+
+
+# ---- memory: what waits for a peer that reads nothing ----
+
+def responses_nobody_reads(bench):
+    """The socket is full; then a hundred responses with large heads would be kept."""
+    before, offences = bench.used(), bench.offences()
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, 1 << 30), auto=False, receive_buffer=4096) as conn:
+        conn.send(h2.window_update(0, 1 << 30))
+        conn.request("/huge")
+        conn.send(b"".join(get(conn, "/fields")[1] for _ in range(120)))
+        check(eventually(lambda: bench.offences()["memory"] > offences["memory"]),
+              f"1 MiB for a connection: {bench.offences()} {bench.used()}")
+        conn.end()
+        check(conn.goaways and conn.goaways[-1][1] == h2.ENHANCE_YOUR_CALM, f"{conn.goaways}")
+    check(bench.is_quiet(before), bench.left(before))
+
+
+def used_by(bench, work):
+    """How much more memory is held after the work; `work` returns when all of it was taken."""
+    before = bench.used()
+    with bench.connect() as conn:
+        work(conn)
+        most = bench.used() - before
+    check(bench.is_quiet(before), bench.left(before))
+    return most
+
+
+@contextlib.contextmanager
+def unreachable():
+    """A port whose queue is full: connecting to it takes for ever."""
+    with socket.socket() as server, contextlib.ExitStack() as waiting:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            conn = waiting.enter_context(socket.socket())
+            conn.setblocking(False)
+            conn.connect_ex(server.getsockname())
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def paused_streams(bench):
+    """Uploads and tunnels that nobody takes yet: a window of each is kept, and not more."""
+    with unreachable() as authority:
+        def uploads(conn):
+            conn.authority = authority
+            for _ in range(PAUSED):
+                stream, opening = post(conn, "/paused")
+                conn.send(opening, *(h2.data(stream, b"p" * 16383) for _ in range(4)))
+            conn.sync()
+            conn.authority = bench.authority
+            check(conn.get("/beside").body == b"ok", "beside 100 paused uploads")
+
+        def tunnels(conn):
+            for _ in range(PAUSED):
+                stream = conn.connect(authority)
+                conn.send(*(h2.data(stream, b"p" * 16383) for _ in range(4)))
+            conn.sync()
+            check(conn.get("/beside").body == b"ok", "beside 100 waiting tunnels")
+
+        for work in (uploads, tunnels):
+            most = used_by(bench, work)
+            print(f"{PAUSED} paused {work.__name__}: {most >> 10} KiB")
+            check(most <= PAUSED * PAUSED_EACH, f"{PAUSED} paused {work.__name__} hold {most} bytes")
+
+
+# ---- a stream that stands still stops nobody else ----
+
+def stalled_downloads(bench):
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, 0), auto=False) as conn:
+        conn.send(h2.window_update(0, 1 << 30))
+        stalled = [conn.request(f"/large{n % 4}") for n in range(20)]
+        for stream in stalled:
+            conn.head(stream)
+        stream = conn.request("/large")
+        conn.send(h2.window_update(stream, 1 << 24))
+        check(conn.response(stream).body == LARGE, "1 MiB beside 20 streams without a window")
+        for stream in stalled:
+            conn.send(h2.window_update(stream, 1 << 24))
+        for stream in stalled:
+            check(conn.response(stream).body == LARGE, "and those, when they may")
+
+
+def stalled_upload(bench):
+    """An origin that takes nothing, and one beside it."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf, bench.connect() as conn:
+        stream, opening = post(conn)
+        conn.authority = f"127.0.0.1:{deaf.getsockname()[1]}"
+        stream, opening = post(conn)
+        conn.authority = bench.authority
+        conn.send(opening)
+        fill(conn, stream)
+        upload, opening = post(conn, "/large-upload")
+        conn.send(opening)
+        check(send_all(conn, upload, LARGE * 2) and conn.response(upload).body == LARGE,
+              f"2 MiB up and 1 MiB down beside a paused upload: {conn.streams[upload].heads} "
+              f"{conn.streams[upload].reset} {conn.goaways}")
+        check(not conn.streams[stream].done, "which is still there")
+
+
+def opened(conn, stream, seen):
+    """How far the stream's window has been opened by frames from `seen` on."""
+    return sum(int.from_bytes(got.payload, "big") for got in conn.frames[seen:]
+               if got.kind == h2.WINDOW_UPDATE and got.stream == stream)
+
+
+def fill(conn, stream):
+    """Sends until the window stays closed."""
+    window = 65535
+    while True:
+        seen = len(conn.frames)
+        while window:
+            n = min(window, 16384)
+            conn.send(h2.data(stream, b"f" * n))
+            window -= n
+        conn.sync()
+        if opened(conn, stream, seen) == 0:
+            time.sleep(0.05)  # it may have been under way
+            conn.sync()
+        window += opened(conn, stream, seen)
+        if window == 0:
+            return
+
+
+def send_all(conn, stream, body):
+    window = 65535
+    while body:
+        seen = len(conn.frames)
+        while window and body:
+            n = min(window, 16384, len(body))
+            conn.send(h2.data(stream, body[:n], end=n == len(body)))
+            body, window = body[n:], window - n
+        if body and not conn.until(lambda seen=seen: opened(conn, stream, seen)):
+            return False
+        window += opened(conn, stream, seen)
+    return True
+
+
+# ---- a client that goes: the fetch for it ends ----
+
+def abandoned(bench):
+    before = bench.used()
+    for how in ("reset", "close", "goaway"):
+        with bench.connect() as conn:
+            streams = [conn.request(path, method="POST") for path in ("/held", "/endless") * 10]
+            check(eventually(lambda: held.open == 20), f"{held.open} of 20 asked")
+            for stream in streams[1::2]:
+                conn.head(stream)
+            if how == "reset":
+                conn.send(*(h2.rst(stream) for stream in streams))
+                check(eventually(lambda: held.open == 0), f"{held.open} open after RST_STREAM")
+                check(conn.get("/beside").body == b"ok", "and the connection lives on")
+            elif how == "close":
+                raw.reset(conn.socket)
+            else:
+                conn.send(h2.data(0, b"x"))
+                conn.end()
+        check(bench.is_quiet(before), f"after {how}: {bench.left(before)}")
+
+
+def reset_while_paused(bench):
+    """What a client had sent before its reset is not waited for."""
+    before = bench.used()
+    with unreachable() as authority, bench.connect() as conn:
+        conn.authority = authority
+        streams = [conn.connect(authority) for _ in range(20)]
+        conn.send(*(h2.data(stream, b"p" * 16383) * 4 for stream in streams))
+        for _ in range(4):
+            stream, opening = post(conn, "/paused")
+            conn.send(opening)
+            fill(conn, stream)
+            streams.append(stream)
+        kept = bench.used() - before
+        check(kept > 20 * 65532, f"{kept} bytes wait")
+        conn.send(*(h2.rst(stream) for stream in streams))
+        check(bench.is_quiet(before, clients=1, seconds=5), f"paused, and reset: {bench.left(before)}")
+
+
+# ---- RFC 9218 ----
+
+def ends(conn, *streams):
+    """Where in the order of DATA frames each stream had its last one."""
+    for stream in streams:
+        conn.response(stream)
+    return [max(at for at, (which, n) in enumerate(conn.order) if which == stream and n)
+            for stream in streams]
+
+
+@contextlib.contextmanager
+def slow_reader(bench):
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, 1 << 30), auto=False, receive_buffer=8192) as conn:
+        conn.send(h2.window_update(0, 1 << 30))
+        yield conn
+
+
+def first_of(conn, path, priority):
+    stream = conn.request(path, more=[("priority", priority)])
+    conn.until(lambda: conn.order)
+    return stream
+
+
+def urgent_overtakes(bench):
+    with slow_reader(bench) as conn:
+        large = first_of(conn, "/huge", "u=7")
+        small = [conn.request("/small", more=[("priority", "u=0")]) for _ in range(5)]
+        last, *others = ends(conn, large, *small)
+        check(conn.streams[large].body == HUGE, "the large one is whole")
+        after = sum(n for which, n in conn.order[max(others):] if which == large)
+        check(max(others) < last and after > len(HUGE) // 4,
+              f"small and urgent before large: {others} {last}, {after} bytes after them")
+
+
+def incremental_share(bench):
+    with slow_reader(bench) as conn:
+        streams = [conn.request("/huge", more=[("priority", "u=3, i")]) for _ in range(2)]
+        first = min(ends(conn, *streams))
+        got = [sum(n for which, n in conn.order[:first] if which == stream) for stream in streams]
+        check(min(got) > len(HUGE) // 2, f"when the first ends, they have {got}")
+
+
+def update_changes_the_order(bench):
+    with slow_reader(bench) as conn:
+        large = first_of(conn, "/huge", "u=1")
+        other = conn.request("/large", more=[("priority", "u=5")])
+        conn.send(h2.priority_update(other, b"u=0"))
+        last, before = ends(conn, large, other)
+        check(before < last, f"PRIORITY_UPDATE: {before} {last}")
+
+
+def waiting_is_not_late(bench):
+    """A stream whose turn does not come for longer than timeouts.client-body is not reset."""
+    with slow_reader(bench) as conn:
+        large = first_of(conn, "/huge", "u=1")
+        behind = conn.request("/large", more=[("priority", "u=7")])
+        while not conn.streams[large].ended and conn.read():
+            time.sleep(0.0015)  # 1500 frames of it take longer than the limit
+        check(conn.response(behind).body == LARGE, f"reset: {conn.streams[behind].reset}")
+
+
+# ---- time ----
+
+def no_window(bench):
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, 0), auto=False) as conn:
+        streams = [conn.request("/large") for _ in range(20)]
+        for stream in streams:
+            check(conn.response(stream).reset == h2.CANCEL, f"{conn.streams[stream].reset}")
+        check(conn.sync() and not conn.goaways, "the connection lives on")
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, 1 << 30), auto=False) as conn:
+        streams = [conn.request("/large") for _ in range(4)]  # 65535 bytes for all of them
+        for stream in streams:
+            check(conn.response(stream).reset == h2.CANCEL, f"{conn.streams[stream].reset}")
+
+
+def no_reader(bench):
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, 1 << 30), auto=False, receive_buffer=4096) as conn:
+        conn.send(h2.window_update(0, 1 << 30))
+        conn.request("/huge")
+        conn.request("/endless")
+        check(eventually(lambda: held.open == 1), "asked")
+        check(eventually(lambda: bench.metrics()["clients_open"] == 0), "a client that reads nothing")
+
+
+def no_body(bench):
+    with bench.connect() as conn:
+        stream, opening = post(conn, "/held")
+        conn.send(opening)
+        check(conn.response(stream).reset is not None or conn.streams[stream].status == 408,
+              "a body that does not come")
+
+
+def large_in_the_table(bench):
+    """A field that is large until it is unpacked stays in HPACK's table while the connection rests,
+    and its memory with it (0x80 is 20 bits in RFC 7541's code)."""
+    value = bytes.fromhex("fffe6" * 3400)
+    with bench.connect() as conn:
+        fields = conn.fields_of("/small")
+        block = h2.block_of(fields) + b"\x40" + h2.octets("x-large") + h2.integer(
+            len(value), 7, 0x80) + value
+        check(conn.response(conn.headers(None, block=block)).done, "a large field")
+        time.sleep(2.5)  # until the connection gives back what it does not need
+        again = conn.headers(None, block=h2.block_of(fields) + b"\xbe")
+        check(conn.response(again).done, "and again, from the table")
+        evict = h2.block_of(fields) + h2.indexed_literal("x-other", "o" * 4000)
+        check(conn.response(conn.headers(None, block=evict)).done, "until it has to leave")
+        check(conn.get("/small").status == 200, "the connection lives")
+
+
+def main():
+    only = sys.argv[2:]
+    with started() as bench:
+        play(bench, (responses_nobody_reads, paused_streams, stalled_downloads, stalled_upload, abandoned,
+                     reset_while_paused, urgent_overtakes, incremental_share, update_changes_the_order,
+                     large_in_the_table), only)
+    with started("--set", "timeouts.client-body=1s") as bench:
+        before = bench.used()
+        for scene in (no_window, no_reader, no_body, waiting_is_not_late):
+            play(bench, (scene,), only)
+            check(bench.is_quiet(before), f"{scene.__name__}: {bench.left(before)}")
+    check.end()
+
+
+if __name__ == "__main__":
+    main()
