@@ -8,52 +8,9 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/ports.sh"
 build=$1
-for tool in chromium node npm openssl curl python3; do
-    command -v $tool >/dev/null || skip "$tool is not installed"
-done
-(cd "$here/browser" && npm ci --silent --no-audit --no-fund >/dev/null 2>&1) ||
-    skip "playwright-core cannot be installed"
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/larder-browser.XXXXXX")
-pids=()
-finish() {
-    kill "${pids[@]}" 2>/dev/null
-    wait 2>/dev/null
-    rm -rf "$dir"
-}
-trap finish EXIT
-take_ports 5
-proxy=127.0.0.1:${ports[0]} admin=127.0.0.1:${ports[1]} dns=127.0.0.1:${ports[4]}
-plain=127.0.0.1:${ports[2]} tls=127.0.0.1:${ports[3]}
-name=page.example.net # with a PAC file Chromium never sends loopback addresses to a proxy
-failed=0
-export TMPDIR=$dir HOME=$dir
-
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name \
-    -keyout "$dir/key" -out "$dir/cert" 2>/dev/null
-key=$(openssl x509 -in "$dir/cert" -noout -pubkey | openssl pkey -pubin -outform der |
-    openssl dgst -sha256 -binary | base64)
-python3 "$here/../lib/origin.py" --listen "$plain" >/dev/null &
-pids+=($!)
-python3 "$here/../lib/origin.py" --listen "$tls" --tls "$dir/cert" "$dir/key" >/dev/null &
-pids+=($!)
-cat >"$dir/dns.yaml" <<YAML
-zones:
-  - name: example.net
-    nameservers: [ns.example.net]
-    names:
-      - { name: page, records: ["A 127.0.0.1"] }
-      - { name: ns, records: ["A 127.0.0.1"] }
-YAML
-"$build/dnsredir/larder-dns" --listen "$dns" --config "$dir/dns.yaml" &
-pids+=($!)
-"$build/proxy/larder-proxy" --listen "$proxy" --admin "$admin" --allow 127.0.0.0/8 \
-    --allow-target 127.0.0.0/8 --connect-ports 443,1024-65535 --store "$dir/store" \
-    --store-size 64MiB --workers 1 --set "nameservers=$dns" --set "log.access=$dir/access.log" &
-pids+=($!)
-for address in "$plain" "$tls" "$dns" "$proxy"; do
-    await_port "$address" $! || { echo "FAILED: nothing listens on $address"; exit 1; }
-done
+. "$here/../lib/browser.sh"
+start_origins
+start_proxy --listen "$proxy"
 
 asked() { # SCHEME://HOST:PORT: how often its origin was asked so far
     curl -sSk "$1/counters" | python3 -c 'import json, sys; print(json.load(sys.stdin)["requests"])'
@@ -71,8 +28,7 @@ browse() {
     for load in 1 2; do
         through=$(logged)
         before=$(asked "$base")
-        line=$(cd "$here/browser" && node browser.mjs "$(command -v chromium)" "$way" \
-            "http://$proxy" "http://$admin/proxy.pac" "$url" "$key") || failed=1
+        line=$(chromium_loads "$way" "http://$proxy" "http://$admin/proxy.pac" "$url") || failed=1
         after=$(asked "$base")
         through=$(($(logged) - through))
         echo "load $load: $line; requests at the proxy $through, at the origin $((after - before))"
@@ -94,8 +50,8 @@ CHECK
 reload() { # WAY BASE PATH
     local before after line
     before=$(asked "$2")
-    line=$(cd "$here/browser" && node browser.mjs "$(command -v chromium)" "$1" "http://$proxy" \
-        "http://$admin/proxy.pac" "${2/127.0.0.1/$name}$3" "$key" again) || failed=1
+    line=$(chromium_loads "$1" "http://$proxy" "http://$admin/proxy.pac" "${2/127.0.0.1/$name}$3" again) ||
+        failed=1
     after=$(asked "$2")
     echo "two loads in one profile: $line; requests at the origin $((after - before))"
     [ $((after - before)) -eq 62 ] || { echo "FAILED: wanted 62"; failed=1; }
