@@ -18,6 +18,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs as certificates  # noqa: E402
+import h2  # noqa: E402
 import h2_origins  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
@@ -182,15 +183,37 @@ class OnlyHttp2(h2_origins.Origin):
                 Serving2(safe, self).run()
 
 
+class Deaf(h2_origins.Origin):
+    """Speaks HTTP/2 whatever was agreed on: nothing, when HTTP/1.1 alone is offered."""
+
+    def run(self, conn, *_):
+        conn.settimeout(30)
+        with contextlib.suppress(OSError), self.context.wrap_socket(conn, server_side=True) as safe:
+            if safe.selected_alpn_protocol() == "h2":
+                Serving2(safe, self).run()
+                return
+            safe.sendall(h2.settings((h2.MAX_CONCURRENT_STREAMS, 100)))
+            self.said.append(raw.until_head(safe)[0])
+            safe.sendall(h2.goaway(0, h2.PROTOCOL_ERROR, SMUGGLED))
+            safe.unwrap()
+
+    def __init__(self, certs):
+        self.said = []
+        super().__init__(certs)
+
+
 class Scene:
     def __init__(self, program, folder):
         certs = certificates.Certs(folder)
         certs.sign("good", "DNS:localhost,IP:127.0.0.1")
         self.origin, self.safe, self.http2 = Origin(), SafeOrigin(certs), OnlyHttp2(certs)
+        self.deaf = Deaf(certs)
         self.log = folder / "access.log"
         file = folder / "proxy.yaml"
         file.write_text(f"sites:\n  - {{hosts: site.test, origins: '{self.origin.base}'}}\n"
                         f"  - {{hosts: http2.test, origins: '{self.http2.base}', "
+                        f"ca: {certs.path('ca.pem')}}}\n"
+                        f"  - {{hosts: deaf.test, origins: '{self.deaf.base}', "
                         f"ca: {certs.path('ca.pem')}}}\n"
                         f"  - {{hosts: safe.test, origins: 'https://localhost:{self.safe.port}', "
                         f"ca: {certs.path('ca.pem')}}}\n")
@@ -342,6 +365,23 @@ def only_http2(scene):
           "upgrade" not in asked[0] and "connection" not in asked[0], f"what was asked: {asked[0]}")
 
 
+def frames_for_an_answer(scene):
+    """An origin that answers HTTP/1.1 with frames of HTTP/2: that is no answer (RFC 9113 3.2), and
+    what is asked of it in HTTP/2 is answered as ever."""
+    conn, head, rest = scene.ask("/echo", host="deaf.test", behind=SMUGGLED)
+    with conn:
+        data, how = raw.until_end(conn)
+        check(head.startswith(b"HTTP/1.1 502 ") and how != "open" and
+              field(head, "Connection").lower() == "close" and b"smuggled" not in rest + data,
+              f"frames for an answer: {head} {data}")
+        check("error=http_protocol_error" in (field(head, "Proxy-Status") or ""), f"{head}")
+    check(len(scene.deaf.said) == 1 and scene.deaf.said[0].startswith(b"GET /echo HTTP/1.1\r\n"),
+          f"asked once: {scene.deaf.said}")
+    data, _ = raw.ask(scene.proxy.port, b"GET /echo HTTP/1.1\r\nHost: deaf.test\r\n"
+                      b"Connection: close\r\n\r\n", half_close=False)
+    check(data.startswith(b"HTTP/1.1 200 ") and data.endswith(b"plain"), f"in HTTP/2: {data}")
+
+
 def ordinary(scene):
     """Requests that are no upgrade, whatever they say, and what the origin is not told."""
     usual = "Connection: upgrade\r\nUpgrade: websocket\r\n"
@@ -479,8 +519,8 @@ def main():
     larder.need(program)
     with tempfile.TemporaryDirectory(prefix="larder-upgrade.") as folder:
         scene = Scene(program, pathlib.Path(folder))
-        for step in (tunnels, first_words, ends, declined, only_http2, ordinary, alone, rules, told, configured,
-                     abandoned):
+        for step in (tunnels, first_words, ends, declined, only_http2, frames_for_an_answer, ordinary, alone,
+                     rules, told, configured, abandoned):
             step(scene)
         check(scene.proxy.stop() and scene.other.stop(), "they leave by themselves")
     check.end()
