@@ -322,7 +322,8 @@ static void bind_map(struct binder *binder, const struct conf_table *table, stru
     for (const struct conf_directive *row = table->rows; row->name; row++) {
         bind_row(binder, row, conf_node_find(node, row->name), where, base);
     }
-    if (table->finish && conf->error_count == before) {
+    bool is_whole = !(conf->broken && table == conf->root); /* else all would seem to be missing */
+    if (table->finish && conf->error_count == before && is_whole) {
         struct conf_at at = {conf, table, node, where, binder->root};
         table->finish(base, binder->arena, &at);
     }

@@ -554,6 +554,18 @@ Test(conf, what_a_broken_file_lacks_is_not_reported_missing)
     }
 }
 
+Test(conf, a_broken_file_is_not_checked_as_a_whole)
+{
+    struct run run;
+
+    run_init(&run);
+    conf_load_text(run.conf, "f", SPAN("name: ["));
+    run_bind(&run);
+    cr_expect_eq(run.err, ERR_CONFIG);
+    cr_expect_not(run.sample.finished);
+    run_fini(&run);
+}
+
 static void complain_inside(void *bound, struct arena *arena, const struct conf_at *at)
 {
     conf_complain(conf_at_map(at, "origins", 1), "name", 0, "b");
