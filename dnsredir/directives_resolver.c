@@ -11,7 +11,8 @@ static void check_redirect(void *bound, struct arena *arena, const struct conf_a
     const struct name_row *how = &row->how;
 
     if (how->weight_count && how->policy != POLICY_WEIGHTED) {
-        conf_complain(at, "weights", 0, "only policy weighted has weights");
+        conf_complain(at, "weights", 0,
+                      "only policy weighted has weights; expected that policy, or no weights");
     } else if (how->weight_count && how->weight_count != how->replica_count) {
         conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
                       how->weight_count, how->replica_count);
@@ -69,7 +70,7 @@ static const struct conf_directive resolver_directives[] = {
     {"outstanding", CONF_INT, RESOLVER(limits.outstanding), "1000", "1", "100000", CONF_RELOAD,
      "Questions that are open at once; more are answered SERVFAIL."},
     {"per-client", CONF_INT, RESOLVER(limits.per_client), "100", "1", "100000", CONF_RELOAD,
-     "Of them, of one client: an IPv4 address or an IPv6 /64."},
+     "Of them, those of one client that wait: an IPv4 address or an IPv6 /64. With those that it was told are too late, twice as many."},
     {"timeout", CONF_MSEC, RESOLVER(limits.timeout_ms), "5s", "100ms", "1min", CONF_RELOAD,
      "A question without an answer by then is answered SERVFAIL."},
     {"loopback", CONF_BOOL, RESOLVER(loopback), "no", NULL, NULL, CONF_RELOAD,
@@ -107,7 +108,7 @@ static void add_redirect_name(struct compiler *c, struct redirect_row *row, size
     int err = recursion_redirect_add(c->arena, s->recursion, &pattern, &row->rule);
     if (err) {
         COMPLAIN(c, "names", index, "\"%s\" %s", text,
-                 err == ERR_BUSY ? "is redirected twice"
+                 err == ERR_BUSY ? "is redirected twice; expected each name once"
                                  : "would be all names there are; expected a domain");
     }
 }
@@ -160,6 +161,7 @@ static void open_recursor(struct compiler *c)
         .message_cache = row->message_cache,
         .record_cache = row->record_cache,
         .queries = row->limits.outstanding,
+        .timeout_ms = row->limits.timeout_ms,
         .loopback = row->loopback,
         .private_addresses = row->private_addresses,
         .private_count = row->private_count,
@@ -167,15 +169,17 @@ static void open_recursor(struct compiler *c)
         .private_name_count = row->private_name_count,
     };
     struct buf fault = BUF_INIT;
+    const char *where = NULL;
     const struct conf_at *outer = compile_enter(c, "resolver", 0);
 
     for (size_t i = 0; i < row->forward_count; i++) {
         if (is_own(s, &row->forward[i])) {
-            COMPLAIN(c, "forward", i, "%s is this server itself", row->forward[i].text);
+            COMPLAIN(c, "forward", i, "%s is this server itself; expected another resolver",
+                     row->forward[i].text);
         }
     }
-    if (!c->failed && recursor_open(&plan, &fault, &s->recursor)) {
-        COMPLAIN(c, NULL, 0, "%.*s", SPAN_ARGS(buf_span(&fault)));
+    if (!c->failed && recursor_open(&plan, &where, &fault, &s->recursor)) {
+        COMPLAIN(c, where, 0, "%.*s", SPAN_ARGS(buf_span(&fault)));
     }
     buf_fini(&fault);
     compile_leave(c, outer);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -30,16 +31,34 @@ struct recursor {
 struct setup {
     struct recursor *recursor;
     struct buf *fault;
+    const char **where;
     bool failed;
 };
+
+__attribute__((format(printf, 3, 4))) static void fail(struct setup *s, const char *where,
+                                                       const char *format, ...)
+{
+    char text[OPTION_MAX];
+    va_list arguments;
+
+    if (s->failed) {
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    buf_printf(s->fault, "%s", text);
+    *s->where = where;
+    s->failed = true;
+}
 
 /* `status` of the library after the setting `name: value`. */
 static void note(struct setup *s, const char *name, const char *value, int status)
 {
     buf_printf(&s->recursor->key, "%s %s\n", name, value);
-    if (status && !s->failed) {
-        s->failed = true;
-        buf_printf(s->fault, "%s \"%s\" is not accepted: %s", name, value, ub_strerror(status));
+    if (status) {
+        fail(s, name, "%s \"%s\" is not accepted by libunbound: %s; expected another value", name,
+             value, ub_strerror(status));
     }
 }
 
@@ -63,10 +82,8 @@ static void note_file(struct setup *s, const char *name, const char *path, int s
     FILE *file = fopen(path, "re");
 
     if (!file || fstat(fileno(file), &about) < 0) {
-        if (!s->failed) {
-            s->failed = true;
-            buf_printf(s->fault, "%s \"%s\" cannot be read", name, path);
-        }
+        fail(s, name, "%s \"%s\" cannot be read: %s; expected a readable file", name, path,
+             err_text(-errno));
     } else {
         note(s, name, path, status);
         buf_printf(&s->recursor->key, "%jd.%09ld %jd\n", (intmax_t)about.st_mtim.tv_sec,
@@ -74,6 +91,65 @@ static void note_file(struct setup *s, const char *name, const char *path, int s
     }
     if (file) {
         fclose(file);
+    }
+}
+
+/* Does a line of a master file have one of these words, as types? */
+static bool has_type(const char *line, const char *const types[2])
+{
+    struct span text = span_str(line);
+
+    text = span_take(text, span_find(text, ';'));
+    while (text.len) {
+        size_t len = strcspn(text.at, " \t\r\n");
+        struct span word = span_take(text, len < text.len ? len : text.len);
+        if (span_ieq(word, span_str(types[0])) || span_ieq(word, span_str(types[1]))) {
+            return true;
+        }
+        text = span_skip(text, word.len < text.len ? word.len + 1 : word.len);
+    }
+    return false;
+}
+
+/* The library takes files without a single record of those it needs, and does without. */
+static bool file_has_type(const char *path, const char *const types[2])
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t cap = 0;
+    bool found = false;
+
+    while (file && !found && getline(&line, &cap, file) >= 0) {
+        found = has_type(line, types);
+    }
+    free(line);
+    if (file) {
+        fclose(file);
+    }
+    return found;
+}
+
+static void check_hints(struct setup *s, const char *path)
+{
+    static const char *const types[2] = {"A", "AAAA"};
+
+    if (!file_has_type(path, types)) {
+        fail(s, "root-hints",
+             "root-hints \"%s\" has no servers; expected the root's servers and their addresses "
+             "in master-file form",
+             path);
+    }
+}
+
+static void check_anchor(struct setup *s, const char *path)
+{
+    static const char *const types[2] = {"DS", "DNSKEY"};
+
+    if (!file_has_type(path, types)) {
+        fail(s, "trust-anchor",
+             "trust-anchor \"%s\" has no key; expected DS or DNSKEY records in master-file form, "
+             "such as /usr/share/dns/root.key",
+             path);
     }
 }
 
@@ -114,6 +190,24 @@ static void set_private(struct setup *s, const struct recursor_plan *plan)
     }
 }
 
+/* The library waits so long for a server it has not met, and twice as long each time it asks it
+ * anew: five times, eleven seconds, unless told otherwise. */
+enum { FIRST_WAIT_MS = 376, TRIES_MAX = 5 };
+
+/* How often a server is asked while somebody waits. */
+static unsigned tries_within(uint64_t timeout_ms)
+{
+    uint64_t wait = FIRST_WAIT_MS, end = FIRST_WAIT_MS;
+    unsigned tries = 1;
+
+    while (tries < TRIES_MAX && end + 2 * wait <= timeout_ms) {
+        wait *= 2;
+        end += wait;
+        tries++;
+    }
+    return tries;
+}
+
 static void set_all(struct setup *s, const struct recursor_plan *plan)
 {
     bool loopback = set_forward(s, plan) || plan->loopback;
@@ -122,6 +216,7 @@ static void set_all(struct setup *s, const struct recursor_plan *plan)
     set(s, "rrset-cache-size", "%" PRIu64, plan->record_cache);
     set(s, "num-queries-per-thread", "%" PRIu64, plan->queries);
     set(s, "outgoing-range", "%" PRIu64, plan->queries < SOCKETS_MAX ? plan->queries : SOCKETS_MAX);
+    set(s, "outbound-msg-retry", "%u", tries_within(plan->timeout_ms));
     set(s, "do-not-query-localhost", "%s", loopback ? "no" : "yes");
     set(s, "prefetch", "yes");
     if (plan->forward_count) { /* whoever is asked knows the private networks here */
@@ -133,44 +228,73 @@ static void set_all(struct setup *s, const struct recursor_plan *plan)
         char option[] = "root-hints:";
         note_file(s, "root-hints", plan->root_hints,
                   ub_ctx_set_option(s->recursor->ctx, option, plan->root_hints));
+        check_hints(s, plan->root_hints);
     }
     if (plan->trust_anchor) {
         note_file(s, "trust-anchor", plan->trust_anchor,
                   ub_ctx_add_ta_file(s->recursor->ctx, plan->trust_anchor));
+        check_anchor(s, plan->trust_anchor);
     }
 }
 
 /* Has the library read its files now, and not at the first question. */
-static void finalize(struct setup *s)
+static int finalize(struct ub_ctx *ctx)
 {
-    int status = ub_ctx_zone_remove(s->recursor->ctx, "none.invalid.");
+    return ub_ctx_zone_remove(ctx, "none.invalid.");
+}
 
-    if (status && !s->failed) {
-        s->failed = true;
-        buf_printf(s->fault,
-                   "libunbound does not take the settings: %s; expected root-hints in "
-                   "master-file form, and DS or DNSKEY records in trust-anchor",
-                   ub_strerror(status));
+static struct ub_ctx *context_new(void)
+{
+    pthread_mutex_lock(&contexts);
+    struct ub_ctx *ctx = ub_ctx_create();
+    pthread_mutex_unlock(&contexts);
+    if (ctx) {
+        ub_ctx_debugout(ctx, NULL);
+    }
+    return ctx;
+}
+
+static void context_free(struct ub_ctx *ctx)
+{
+    pthread_mutex_lock(&contexts);
+    ub_ctx_delete(ctx);
+    pthread_mutex_unlock(&contexts);
+}
+
+/* The library says that it fails, and not of what: of the files, as options are checked one by one.
+ * Hints it reads when it is first asked. */
+static void name_culprit(struct setup *s, const struct recursor_plan *plan, int status)
+{
+    if (plan->trust_anchor) {
+        fail(s, "trust-anchor",
+             "trust-anchor \"%s\" is not taken by libunbound; expected DS or DNSKEY records in "
+             "master-file form, such as /usr/share/dns/root.key",
+             plan->trust_anchor);
+    } else {
+        fail(s, NULL, "libunbound does not take the settings: %s; expected others",
+             ub_strerror(status));
     }
 }
 
-int recursor_open(const struct recursor_plan *plan, struct buf *fault, struct recursor **out)
+int recursor_open(const struct recursor_plan *plan, const char **where, struct buf *fault,
+                  struct recursor **out)
 {
     struct recursor *recursor = xcalloc(1, sizeof(*recursor));
-    struct setup s = {.recursor = recursor, .fault = fault};
+    struct setup s = {.recursor = recursor, .fault = fault, .where = where};
 
-    pthread_mutex_lock(&contexts);
-    recursor->ctx = ub_ctx_create();
-    pthread_mutex_unlock(&contexts);
+    *where = NULL;
+    recursor->ctx = context_new();
     if (!recursor->ctx) {
-        buf_printf(fault, "libunbound does not start");
+        buf_printf(fault, "libunbound does not start; expected memory and descriptors for it");
         free(recursor);
         return ERR_CONFIG;
     }
-    ub_ctx_debugout(recursor->ctx, NULL);
     ub_ctx_async(recursor->ctx, 1);
     set_all(&s, plan);
-    finalize(&s);
+    int status = s.failed ? 0 : finalize(recursor->ctx);
+    if (status) {
+        name_culprit(&s, plan, status);
+    }
     if (s.failed) {
         recursor_close(&recursor);
     }
@@ -181,9 +305,7 @@ int recursor_open(const struct recursor_plan *plan, struct buf *fault, struct re
 void recursor_close(struct recursor **recursor)
 {
     if (*recursor) {
-        pthread_mutex_lock(&contexts);
-        ub_ctx_delete((*recursor)->ctx);
-        pthread_mutex_unlock(&contexts);
+        context_free((*recursor)->ctx);
         buf_fini(&(*recursor)->key);
         free(*recursor);
         *recursor = NULL;

@@ -22,6 +22,7 @@ struct recursor_plan {
     const char *trust_anchor;               /* NULL: nothing is validated */
     uint64_t message_cache, record_cache;   /* bytes */
     uint64_t queries;                       /* at once */
+    uint64_t timeout_ms;                    /* nobody waits longer */
     bool loopback;                          /* servers on this machine may be asked, too */
     const struct prefix *private_addresses; /* taken out of answers, */
     size_t private_count;
@@ -31,9 +32,11 @@ struct recursor_plan {
 
 struct recursor;
 
-/* 0, or ERR_CONFIG and one line without newline in `fault`. Resolves nothing yet and starts no
+/* 0, or ERR_CONFIG: one line without newline is in `fault`, and *where is the name of the member of
+ * the plan that it is about, as users write it; NULL: of none. Resolves nothing yet and starts no
  * thread. */
-int recursor_open(const struct recursor_plan *plan, struct buf *fault, struct recursor **out);
+int recursor_open(const struct recursor_plan *plan, const char **where, struct buf *fault,
+                  struct recursor **out);
 /* Waits for the library's thread. Nothing more is answered. Accepts NULL; sets it to NULL. */
 void recursor_close(struct recursor **recursor);
 

@@ -4,10 +4,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "base/siphash.h"
 #include "base/thread.h"
+#include "dnsredir/askers.h"
 #include "dnsredir/inbox.h"
 
 #include <stdatomic.h>
@@ -18,6 +17,7 @@
     X(failures,       COUNTER, "Of them, answered SERVFAIL")                                       \
     X(timeouts,       COUNTER, "Of these, because it took too long")                               \
     X(client_limited, COUNTER, "Of these, because the client had too many open")                   \
+    X(gave_way,       COUNTER, "Of these, because the client had asked for more meanwhile")        \
     X(bogus,          COUNTER, "Of these, because the validation failed")                          \
     X(secure,         COUNTER, "Answers that were validated")
 /* clang-format on */
@@ -36,13 +36,6 @@ struct core {
     size_t jobs;
 };
 
-/* One client's questions. */
-struct client {
-    struct map_link link;
-    uint8_t net[16];
-    size_t count;
-};
-
 /* One question. In `incoming`, in `waiting` until its client has an answer, then in `late`. */
 struct job {
     struct recursor_job recursor;
@@ -51,7 +44,7 @@ struct job {
     struct ticket *ticket;    /* NULL: answered */
     struct unresolved *query; /* likewise */
     struct core *core;
-    struct client *client;
+    struct turn turn; /* of its client */
     uint64_t began_us;
     uint64_t deadline_ms; /* of the loop */
 };
@@ -77,8 +70,7 @@ struct resolver {
     struct core *core; /* NULL: none yet */
     struct list cores; /* all of them; those that are not `core` end with their last job */
     struct list waiting, late;
-    struct map clients;
-    struct sip_key key;
+    struct askers askers;
     struct resolver_counters counters;
     uint8_t room[DNS_MESSAGE_MAX];
     uint8_t scratch[RESOLVED_SCRATCH];
@@ -108,6 +100,7 @@ static void answer_job(struct resolver *r, struct job *job, const struct resolut
     histogram_observe(&r->counters.seconds, clock_mono_us() - job->began_us);
     list_remove(&job->link);
     list_push_back(&r->late, &job->link);
+    turn_answered(&job->turn);
     list_init(&reply->link);
     reply->ticket = job->ticket;
     reply->query = job->query;
@@ -125,51 +118,13 @@ static void fail_job(struct resolver *r, struct job *job, enum ede why)
     answer_job(r, job, &resolution);
 }
 
-/* ---- clients ---- */
-
-static void client_net(const struct ip *ip, uint8_t net[16])
-{
-    memcpy(net, ip->at, 16);
-    if (!ip_is_v4(ip)) {
-        memset(net + 8, 0, 8);
-    }
-}
-
-static struct client *client_enter(struct resolver *r, const struct ip *ip)
-{
-    uint8_t net[16];
-
-    client_net(ip, net);
-    uint64_t hash = sip_hash64(&r->key, span_of(net, sizeof(net)));
-    for (struct map_link *at = map_first(&r->clients, hash); at; at = map_next(at)) {
-        struct client *client = container_of(at, struct client, link);
-        if (memcmp(client->net, net, sizeof(net)) == 0) {
-            client->count++;
-            return client;
-        }
-    }
-    struct client *client = xcalloc(1, sizeof(*client));
-    memcpy(client->net, net, sizeof(net));
-    client->count = 1;
-    map_insert(&r->clients, &client->link, hash);
-    return client;
-}
-
-static void client_leave(struct resolver *r, struct client *client)
-{
-    if (client && --client->count == 0) {
-        map_remove(&r->clients, &client->link);
-        free(client);
-    }
-}
-
 /* ---- jobs ---- */
 
 /* The recursor is through with it, or never had it. */
 static void job_end(struct resolver *r, struct job *job)
 {
     list_remove(&job->link);
-    client_leave(r, job->client);
+    askers_leave(&r->askers, &job->turn);
     if (job->core) {
         job->core->jobs--;
     }
@@ -220,14 +175,28 @@ static void on_timer(uv_timer_t *timer)
     watch_deadlines(r);
 }
 
+/* Has its client room for it? */
+static bool enter(struct resolver *r, struct job *job)
+{
+    struct askers_limits limits = askers_limits(r->mine.outstanding, r->mine.per_client);
+    struct turn *oldest;
+
+    askers_enter(&r->askers, &job->query->client, uv_now(&r->loop), &job->turn);
+    bool may = turn_may(&job->turn, &limits, uv_now(&r->loop), &oldest);
+    if (oldest) {
+        metric_add(&r->counters.gave_way, 1);
+        fail_job(r, container_of(oldest, struct job, turn), EDE_NO_REACHABLE_AUTHORITY);
+    }
+    return may;
+}
+
 static void job_begin(struct resolver *r, struct job *job)
 {
     const struct unresolved *query = job->query;
 
     list_push_back(&r->waiting, &job->link);
     job->deadline_ms = uv_now(&r->loop) + r->mine.timeout_ms;
-    job->client = client_enter(r, &query->client);
-    if (job->client->count > r->mine.per_client) {
+    if (!enter(r, job)) {
         metric_add(&r->counters.client_limited, 1);
         fail_job(r, job, EDE_OTHER);
         job_end(r, job);
@@ -358,8 +327,7 @@ struct resolver *resolver_open(void)
     list_init(&r->waiting);
     list_init(&r->late);
     list_init(&r->cores);
-    map_init(&r->clients, 64);
-    r->key = sip_key_random();
+    askers_init(&r->askers);
     CHECK(thread_start(&r->thread, "resolver", thread_main, r) == 0);
     return r;
 }
@@ -391,7 +359,7 @@ void resolver_close(struct resolver **resolver)
     free_jobs(r, &r->late);
     recursor_close(&r->next);
     CHECK(uv_loop_close(&r->loop) == 0);
-    map_fini(&r->clients);
+    askers_fini(&r->askers);
     pthread_mutex_destroy(&r->lock);
     free(r);
     *resolver = NULL;
@@ -453,8 +421,8 @@ size_t resolver_take(struct resolver *r, const struct asker *asker, const struct
     job->began_us = clock_mono_us();
     pthread_mutex_lock(&r->lock);
     list_push_back(&r->incoming, &job->link);
-    uv_async_send(&r->wake);
     pthread_mutex_unlock(&r->lock);
+    uv_async_send(&r->wake);
     return 0;
 }
 

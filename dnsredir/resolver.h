@@ -4,8 +4,8 @@
  * what answer() deferred and go on; the answer comes back to the worker's loop by its inbox.
  *
  * At most `outstanding` questions are open in all, and `per-client` of one client (IPv4 address or
- * IPv6 /64); more are answered SERVFAIL at once. One that takes longer than `timeout` is answered
- * SERVFAIL, but stays counted until the recursor is through with it.
+ * IPv6 /64) wait: see askers.h; more are answered SERVFAIL at once. One that takes longer than
+ * `timeout` is answered SERVFAIL, and stays open until the recursor is through with it.
  */
 #ifndef LARDER_DNSREDIR_RESOLVER_H
 #define LARDER_DNSREDIR_RESOLVER_H

@@ -176,6 +176,7 @@ class Server:
         self.process = subprocess.Popen([build / "dnsredir/larder-dns", "--config", self.path])
         atexit.register(self.process.kill)  # a script that fails leaves nothing behind
         larder.await_port("127.0.0.1", self.dns, self.process)
+        larder.await_port("127.0.0.1", self.admin, self.process)
 
     def write(self, **options):
         self.options.update(options)
@@ -479,6 +480,35 @@ def check_floods(build, folder, upstream):
     server.close()
 
 
+def check_turns(build, folder, upstream):
+    """Names that nobody answers keep their client from nothing: neither once it was told so, nor
+    while they wait."""
+    for timeout, told in (("300ms", True), ("1min", False)):
+        server = Server(build, folder, forward(upstream.port), outstanding=200, per_client=15,
+                        timeout=timeout)
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        peer.bind(("127.0.0.6", 0))
+        peer.settimeout(PATIENCE)
+        peer.connect(("127.0.0.1", server.dns))
+        for n in range(15):
+            peer.send(tcp_query(n, f"never.{timeout}.{n}.example.org")[2:])
+        if told:
+            codes = [peer.recv(4096)[3] & 15 for _ in range(15)]
+            expect("all are told", codes == [2] * 15, codes)
+        else:
+            until(lambda: server.metric("resolver_open_questions"), lambda count: count == 15)
+        answer = until(lambda: server.dig("four.example.org", source="127.0.0.6"),
+                       lambda text: "NOERROR" in text)
+        expect(f"the client is served, with a timeout of {timeout}", "NOERROR" in answer, answer)
+        if told:
+            limited = server.metric("resolver_client_limited_total")
+            expect("and was refused nothing", limited == 0, limited)
+        else:
+            expect("as one of the others gave way", server.metric("resolver_gave_way_total") > 0)
+            expect("before its time", server.metric("resolver_timeouts_total") == 0)
+        server.close()
+
+
 def check_explain(server):
     text = server.explain("www.ours.example", "--client", "127.1.2.0/24")
     page = text.stdout
@@ -527,6 +557,7 @@ def main():
         expect("latency is counted", server.metric("answer_seconds_count") > 0)
         server.close()
         check_floods(build, folder, upstream)
+        check_turns(build, folder, upstream)
         check_loop(build, folder)
         check_validation(build, folder)
         check_root(build, folder)
