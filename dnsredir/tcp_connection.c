@@ -65,6 +65,14 @@ static void connection_touch(struct connection *c)
     list_push_back(&c->client->connections, &c->client_link);
 }
 
+/* Whoever has said all gets the answers that are still being made, and then the end. */
+static void connection_end_if_done(struct connection *c)
+{
+    if (c->ended && !c->closing && !c->errand && !c->writing && list_empty(&c->tickets)) {
+        connection_close(c);
+    }
+}
+
 static void connection_read(struct connection *c);
 static void connection_flush(struct connection *c);
 static void connection_give(struct connection *c);
@@ -148,6 +156,7 @@ static void on_answered(struct ticket *base, struct span answer)
     } else if (c && !c->writing) {
         connection_touch(c);
         connection_flush(c);
+        connection_end_if_done(c);
     }
 }
 
@@ -283,6 +292,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             connection_touch(c);
         }
         connection_take(c, span_of(buf->base, (size_t)n));
+    } else if (n == UV_EOF) {
+        c->ended = true;
+        uv_read_stop(stream);
+        connection_end_if_done(c);
     } else if (n < 0) {
         connection_close(c);
     }
@@ -291,7 +304,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void connection_read(struct connection *c)
 {
     connection_take(c, SPAN_EMPTY);
-    if (!c->closing && !c->writing && !c->errand &&
+    connection_end_if_done(c);
+    if (!c->closing && !c->writing && !c->errand && !c->ended &&
         uv_read_start((uv_stream_t *)&c->handle, on_room, on_read) < 0) {
         connection_close(c);
     }

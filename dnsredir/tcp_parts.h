@@ -44,6 +44,7 @@ struct connection {
     struct list tickets;
     uv_write_t write; /* of `out`, when `writing` */
     bool writing;
+    bool ended; /* the peer has said all, and may still listen */
     bool closing;
     struct errand *errand; /* an update is being written: what follows waits for its answer */
     uint64_t since;        /* of the last progress, ms of the loop */

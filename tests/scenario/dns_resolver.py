@@ -313,6 +313,20 @@ def check_order(server, upstream):
         expect("then what was waited for", answer == (1, 0), answer)
 
 
+def check_half_close(server, upstream):
+    """A client that has said all still listens."""
+    with socket.create_connection(("127.0.0.1", server.dns), PATIENCE,
+                                  source_address=("127.0.0.5", 0)) as conn:
+        conn.sendall(tcp_query(4, "half.slow.example.org") + tcp_query(5, "extra.ours.example"))
+        conn.shutdown(socket.SHUT_WR)
+        expect("what is ready comes at once", tcp_answer(conn) == (5, 0))
+        until(lambda: len(upstream.held), lambda n: n > 0)
+        upstream.release()
+        answer = tcp_answer(conn)
+        expect("what is not, later", answer == (4, 0), answer)
+        expect("and then the end", conn.recv(1) == b"")
+
+
 def check_reload(server, upstream):
     conn = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     conn.bind(("127.0.0.5", 0))
@@ -552,6 +566,7 @@ def main():
         check_redirect(server, upstream)
         check_proxy(build, folder, server)
         check_order(server, upstream)
+        check_half_close(server, upstream)
         check_reload(server, upstream)
         check_explain(server)
         expect("latency is counted", server.metric("answer_seconds_count") > 0)
