@@ -10,6 +10,7 @@
 #include "dnsredir/directives_resolver.h"
 #include "dnsredir/pattern.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #define NAMES_MAX 1000000
@@ -61,7 +62,8 @@ static bool compile_replicas(struct compiler *c)
         good = good && (!row->target || s->replicas[i].target);
         for (size_t before = 0; before < i; before++) {
             if (strcmp(row->name, s->replicas[before].name) == 0) {
-                COMPLAIN(c, "replicas", i, "a second replica called \"%s\"", row->name);
+                COMPLAIN(c, "replicas", i,
+                         "a second replica called \"%s\"; expected each name once", row->name);
             }
         }
     }
@@ -191,6 +193,29 @@ struct policy *compile_policy(struct compiler *c, const struct name_row *row)
     return policy_new(c->arena, &plan, s->replicas, s->replica_count);
 }
 
+/* What to say behind a fault, if that does not say what was expected by itself. */
+static const char *expected_of(const char *what, const char *expected)
+{
+    static _Thread_local char text[128];
+
+    snprintf(text, sizeof(text), "; expected %s", expected);
+    return strstr(what, "expected") ? "" : text;
+}
+
+/* Record `index` of a row, parsed anew for the origin that it is relative to. */
+static int add_record(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
+                      const struct name_row *row, const struct name *owner, size_t index,
+                      const char **what)
+{
+    if (record_parse(span_str(row->records[index]), &zone->apex, c->record, what)) {
+        return ERR_SYNTAX;
+    }
+    if (!c->record->has_ttl) {
+        c->record->ttl = row->has_ttl ? row->ttl : zone_row->ttl;
+    }
+    return zone_add_record(c->settings->zones, zone, owner, c->record, what);
+}
+
 /* One name of a row: its policy and its records. False after a complaint. */
 static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
                      const struct name_row *row, const struct update_rule *rule, struct span text)
@@ -198,6 +223,7 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
     struct zones *zones = c->settings->zones;
     struct name owner;
     const char *what = "not a domain name";
+    size_t added = 0;
     int err = name_parse(text, &zone->apex, &owner);
 
     if (!err && zone->signing && !denial_allows(&owner)) {
@@ -207,20 +233,17 @@ static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct
     if (!err && row->compiled) {
         err = zone_add_policy(zones, zone, &owner, row->compiled, &what);
     }
-    for (size_t i = 0; !err && i < row->record_count; i++) {
-        err = record_parse(span_str(row->records[i]), &zone->apex, c->record, &what);
-        if (!err) {
-            if (!c->record->has_ttl) {
-                c->record->ttl = row->has_ttl ? row->ttl : zone_row->ttl;
-            }
-            err = zone_add_record(zones, zone, &owner, c->record, &what);
-        }
+    while (!err && added < row->record_count) {
+        err = add_record(c, zone_row, zone, row, &owner, added, &what);
+        added++;
     }
+    bool at_record = err && added && !span_starts(span_str(what), SPAN("the name "));
     if (!err && rule) {
         err = zone_add_update(zones, zone, &owner, rule, &what);
     }
     if (err) {
-        COMPLAIN(c, "name", 0, "\"%.*s\": %s", SPAN_ARGS(text), what);
+        COMPLAIN(c, at_record ? "records" : "name", at_record ? added - 1 : 0, "\"%.*s\": %s%s",
+                 SPAN_ARGS(text), what, expected_of(what, "another name, or other records"));
     }
     return !err;
 }
@@ -241,7 +264,7 @@ static void compile_name(struct compiler *c, const struct zone_row *zone_row, st
         return;
     }
     if (zones_name_count(c->settings->zones) + pattern.name_count > NAMES_MAX) {
-        COMPLAIN(c, "name", 0, "more than %d names in all zones", NAMES_MAX);
+        COMPLAIN(c, "name", 0, "more than %d names in all zones; expected fewer", NAMES_MAX);
         return;
     }
     for (uint32_t n = 0; n < pattern.name_count; n++) {
@@ -304,7 +327,7 @@ static void add_nameservers(struct compiler *c, const struct zone_row *row, stru
         c->record->len = host.len;
         memcpy(c->record->data, host.at, host.len);
         if (zone_add_record(c->settings->zones, zone, &zone->apex, c->record, &what)) {
-            COMPLAIN(c, "nameservers", i, "%s", what);
+            COMPLAIN(c, "nameservers", i, "%s%s", what, expected_of(what, "fewer of them"));
             return;
         }
     }
@@ -321,7 +344,7 @@ static struct zone *add_zone(struct compiler *c, const struct zone_row *row)
         return NULL;
     }
     if (zones_add(c->settings->zones, &apex, &soa, &zone)) {
-        COMPLAIN(c, "name", 0, "a second zone \"%s\"", row->name);
+        COMPLAIN(c, "name", 0, "a second zone \"%s\"; expected each zone once", row->name);
     }
     return zone;
 }
@@ -378,6 +401,7 @@ static void compile_zones(struct compiler *c)
         const struct conf_at *outer = compile_enter(c, "zones", i);
         if (zones[i]) {
             compile_check_glue(c, &s->zone_rows[i]);
+            compile_check_aliases(c, &s->zone_rows[i]);
         }
         compile_leave(c, outer);
     }
@@ -392,6 +416,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
 
     compile_identity(c.settings);
     c.record = xmalloc(sizeof(*c.record));
+    compile_check_state(&c);
     compile_keys(&c);
     if (compile_replicas(&c)) {
         compile_zones(&c);

@@ -6,6 +6,9 @@
 #include "base/siphash.h"
 #include "dnsredir/compile_parts.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 /* The number of a replica, or -1 after a complaint. */
 int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name)
 {
@@ -19,8 +22,9 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
         names[i] = s->replicas[i].name;
     }
     const char *closest = conf_closest(name, names, s->replica_count);
-    COMPLAIN(c, directive, index, "no replica is called \"%s\"%s%s%s", name,
-             closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+    COMPLAIN(c, directive, index, "no replica is called \"%s\"; expected one of replicas%s%s%s",
+             name, closest ? "; did you mean \"" : "", closest ? closest : "",
+             closest ? "\"?" : "");
     return -1;
 }
 
@@ -182,7 +186,7 @@ static void check_regions(struct compiler *c)
         const struct region_row *row = &s->regions[i];
         const struct conf_at *outer = compile_enter(c, "regions", i);
         if (find_region(s, row->name) != row) {
-            COMPLAIN(c, "name", 0, "a second region \"%s\"", row->name);
+            COMPLAIN(c, "name", 0, "a second region \"%s\"; expected each name once", row->name);
         }
         for (size_t n = 0; n < row->prefix_count && row->replica_count; n++) {
             check_prefix(c, &prefixes, "prefixes", n,
@@ -245,7 +249,8 @@ static void check_override(struct compiler *c, const struct name_row *name, size
     for (size_t i = 0; i < row->replica_count; i++) {
         int id = compile_find_replica(c, "replica", i, row->replicas[i]);
         if (id >= 0 && !replica_set_has(&name->compiled->member_set, (unsigned)id)) {
-            COMPLAIN(c, "replica", i, "\"%s\" is not among the replicas of the name",
+            COMPLAIN(c, "replica", i,
+                     "\"%s\" is not among the replicas of the name; expected one of them",
                      row->replicas[i]);
         }
     }
@@ -300,8 +305,21 @@ static void check_overrides(struct compiler *c, size_t zone_index)
     compile_leave(c, outer);
 }
 
+/* Read when all else is right; whether it can be is said with all else. */
+static void check_file(struct compiler *c, const char *directive, const char *path)
+{
+    if (path && access(path, R_OK) < 0) {
+        const struct conf_at *outer = compile_enter(c, "nearest", 0);
+        COMPLAIN(c, directive, 0, "%s cannot be read: %s; expected a readable file", path,
+                 err_text(-errno));
+        compile_leave(c, outer);
+    }
+}
+
 void compile_check_maps(struct compiler *c)
 {
+    check_file(c, "map-file", c->settings->map_file);
+    check_file(c, "geoip", c->settings->geoip);
     check_nearest(c);
     for (size_t i = 0; i < c->settings->zone_count; i++) {
         check_overrides(c, i);
@@ -435,7 +453,9 @@ void compile_check_map_file(struct settings *s, struct buf *errors)
 {
     struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
 
-    nearest_add_file(builder, s->map_file, errors);
+    if (access(s->map_file, R_OK) == 0) { /* else it has been said */
+        nearest_add_file(builder, s->map_file, errors);
+    }
     nearest_builder_free(&builder);
 }
 

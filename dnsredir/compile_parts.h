@@ -40,6 +40,9 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
 /* The policy of a row; NULL after a complaint. */
 struct policy *compile_policy(struct compiler *c, const struct name_row *row);
 
+/* Can the state be made where it is to be? */
+void compile_check_state(struct compiler *c);
+
 /* Before the zones: what they refer to. */
 void compile_keys(struct compiler *c);
 /* NULL after a complaint. */
@@ -47,6 +50,9 @@ const struct update_rule *compile_update(struct compiler *c, const struct update
 
 /* Delegations in a zone, when all names are there. */
 void compile_check_glue(struct compiler *c, const struct zone_row *zone);
+
+/* Aliases that lead in circles. */
+void compile_check_aliases(struct compiler *c, const struct zone_row *zone);
 
 /* Regions, nearest.map, and the maps of names. */
 void compile_check_maps(struct compiler *c);

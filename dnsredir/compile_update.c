@@ -2,6 +2,57 @@
 #include "dnsredir/compile_parts.h"
 #include "dnsredir/update.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Of "/a/b" or "/a/b/" it is "/a". */
+static void folder_of(const char *path, char out[PATH_MAX])
+{
+    size_t len = strlen(path);
+
+    while (len > 1 && path[len - 1] == '/') {
+        len--;
+    }
+    while (len > 0 && path[len - 1] != '/') {
+        len--;
+    }
+    while (len > 1 && path[len - 1] == '/') {
+        len--;
+    }
+    snprintf(out, PATH_MAX, "%.*s", (int)len, path);
+    if (len == 0) {
+        snprintf(out, PATH_MAX, ".");
+    }
+}
+
+/* The last folder is made when it is not there. What cannot be looked at may be right. */
+void compile_check_state(struct compiler *c)
+{
+    const char *path = c->settings->state;
+    char above[PATH_MAX];
+    struct stat about;
+
+    if (!path) {
+        return;
+    }
+    if (stat(path, &about) == 0) {
+        if (!S_ISDIR(about.st_mode)) {
+            COMPLAIN(c, "state", 0, "%s is no folder; expected one, or a name that is free", path);
+        }
+        return;
+    }
+    folder_of(path, above);
+    if (errno == ENOENT && stat(above, &about) < 0 && errno == ENOENT) {
+        COMPLAIN(c, "state", 0,
+                 "the folder %s, where it would be made, is not there; expected one that is",
+                 above);
+    } else if (errno == ENOTDIR || (errno == ENOENT && !S_ISDIR(about.st_mode))) {
+        COMPLAIN(c, "state", 0, "%s is in no folder; expected a folder in one that is there", path);
+    }
+}
+
 void compile_keys(struct compiler *c)
 {
     struct settings *s = c->settings;

@@ -26,7 +26,7 @@ static int parse_admin(struct span text, struct arena *arena, void *out, const c
     struct span rest = text;
 
     if (!span_starts(text, SPAN("http://"))) {
-        *what = "only http:// is known";
+        *what = "it does not begin with http://";
         return ERR_SYNTAX;
     }
     rest = span_skip(text, 7);
@@ -99,7 +99,8 @@ static void check_records(const struct name_row *row, const struct conf_at *at)
     for (size_t i = 0; i < row->record_count; i++) {
         const char *what;
         if (record_parse(span_str(row->records[i]), &root, record, &what)) {
-            conf_complain(at, "records", i, "%s; expected \"[TTL] TYPE DATA\"", what);
+            conf_complain(at, "records", i, "\"%.100s\": %s%s", row->records[i], what,
+                          strstr(what, "expected") ? "" : "; expected \"[TTL] TYPE DATA\"");
         }
     }
     free(record);
@@ -115,17 +116,21 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
     row->has_ttl = conf_given(at, "ttl");
     row->has_update = conf_given(at, "update");
     if (pattern_parse(span_str(row->name), &pattern, &what)) {
-        conf_complain(at, "name", 0, "%s", what);
+        conf_complain(at, "name", 0, "%s%s", what,
+                      strstr(what, "expected") ? "" : "; expected a name such as www or v[1-24]");
     }
     if (!row->steered && row->record_count == 0 && !row->has_update) {
         conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records or update");
     }
     if (!row->steered && (row->replica_count || row->map_count || conf_given(at, "answers") ||
                           conf_given(at, "rotate"))) {
-        conf_complain(at, NULL, 0, "replicas, answers, rotate and map need a policy");
+        conf_complain(
+            at, NULL, 0,
+            "replicas, answers, rotate and map belong to a policy; expected one, or none of them");
     }
     if (row->weight_count && (!row->steered || row->policy != POLICY_WEIGHTED)) {
-        conf_complain(at, "weights", 0, "only policy weighted has weights");
+        conf_complain(at, "weights", 0,
+                      "only policy weighted has weights; expected that policy, or no weights");
     } else if (row->weight_count && row->weight_count != row->replica_count) {
         conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
                       row->weight_count, row->replica_count);
@@ -134,7 +139,8 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
         conf_complain(at, "policy", 0, "failover needs an order; expected replicas");
     }
     if (row->map_count && row->steered && row->policy != POLICY_NEAREST) {
-        conf_complain(at, "map", 0, "only policy nearest looks at networks");
+        conf_complain(at, "map", 0,
+                      "only policy nearest looks at networks; expected that policy, or no map");
     }
     check_records(row, at);
 }

@@ -25,7 +25,8 @@ static void check_cookies(void *bound, struct arena *arena, const struct conf_at
     struct cookie_secrets *out = &s->identity.cookies;
 
     if (s->cookies.previous_count && !conf_given(at, "secret")) {
-        conf_complain(at, "previous", 0, "needs a secret that cookies are made with");
+        conf_complain(at, "previous", 0,
+                      "needs a secret that cookies are made with; expected the directive secret");
     } else if (s->cookies.previous_count >= COOKIE_SECRETS_MAX) {
         conf_complain(at, "previous", 0, "too many; expected at most %d", COOKIE_SECRETS_MAX - 1);
     } else if (s->cookies.enabled && conf_given(at, "secret")) {

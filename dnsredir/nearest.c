@@ -1,6 +1,7 @@
 #include "dnsredir/nearest.h"
 
 #include "base/check.h"
+#include "base/conf.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -306,6 +307,23 @@ static int replica_id(const struct nearest_builder *b, struct span name)
     return -1;
 }
 
+static void complain_of_replica(const struct nearest_builder *b, struct lines *lines,
+                                const char *line, struct span word)
+{
+    const char *names[REPLICAS_MAX];
+    char text[65], what[256];
+
+    for (size_t i = 0; i < b->replica_count; i++) {
+        names[i] = b->replicas[i].name;
+    }
+    snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(word));
+    const char *closest = conf_closest(text, names, b->replica_count);
+    snprintf(what, sizeof(what), "no replica is called \"%s\"; expected one of replicas%s%s%s",
+             text, closest ? "; did you mean \"" : "", closest ? closest : "",
+             closest ? "\"?" : "");
+    complain(lines, line, word, what);
+}
+
 static void add_line(struct nearest_builder *b, struct lines *lines, const char *line,
                      struct span rest)
 {
@@ -323,8 +341,12 @@ static void add_line(struct nearest_builder *b, struct lines *lines, const char 
     do {
         word = span_trim(span_cut(&rest, ','));
         int id = replica_id(b, word);
-        if (id < 0 || count == ARRAY_LEN(ids)) {
-            complain(lines, line, word, id < 0 ? "no such replica" : "too many replicas");
+        if (id < 0) {
+            complain_of_replica(b, lines, line, word);
+            return;
+        }
+        if (count == ARRAY_LEN(ids)) {
+            complain(lines, line, word, "too many replicas; expected each once");
             return;
         }
         ids[count++] = (uint16_t)id;
@@ -408,7 +430,9 @@ int nearest_add_geo(struct nearest_builder *b, const char *path, struct buf *err
     const char *what;
 
     if (geo_each(path, on_network, b, &what)) {
-        buf_printf(errors, "%s: %s\n", path, what);
+        buf_printf(errors,
+                   "%s: %s; expected a MaxMind database with places, such as GeoLite2-City\n", path,
+                   what);
         return ERR_CONFIG;
     }
     return 0;
