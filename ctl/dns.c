@@ -95,8 +95,13 @@ static void show_bound(const json_t *root, struct buf *out)
     if (!json_is_array(list)) {
         return;
     }
+    const char *state = json_string_value(json_object_get(root, "state"));
     show_label(out, "bound");
-    buf_printf(out, "%" PRIu64 " name%s\n", count, count == 1 ? "" : "s");
+    buf_printf(out, "%" PRIu64 " name%s", count, count == 1 ? "" : "s");
+    if (state && strcmp(state, "good") != 0) {
+        buf_printf(out, "; the state is %s, and updates are refused", state);
+    }
+    buf_printf(out, "\n");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
         const json_t *records = json_object_get(row, "records");

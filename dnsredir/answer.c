@@ -173,6 +173,11 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         a->subject = hit.match == ZONE_NO_NAME ? (const void *)hit.zone : (const void *)hit.node;
     }
     if (hit.match == ZONE_NODE && hit.node->update) {
+        if (update_is_unknown(hit.node, a->view->bound, name, a->query->type)) {
+            a->rcode = RCODE_SERVFAIL;
+            a->packet.opt.ede = EDE_NOT_READY;
+            return NULL;
+        }
         update_hit(&hit, a->view->bound, name, &a->open);
     }
     if (hit.match != ZONE_NONE && (hit.match != ZONE_CUT || owner)) {
@@ -218,13 +223,28 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     return a->query->type == TYPE_CNAME ? NULL : cname;
 }
 
+/* Has the answer the records of this name? `targets` are those that CNAMEs led to before. */
+static bool is_answered(const struct answering *a, const struct span *targets, unsigned count,
+                        const struct name *name)
+{
+    bool found = name_eq(name, &a->query->name);
+
+    for (unsigned i = 0; i < count && !found; i++) {
+        found = span_eq(targets[i], span_of(name->at, name->len));
+    }
+    return found;
+}
+
+/* Follows CNAMEs, as far as they lead to names that have not been answered yet. */
 static void answer_question(struct answering *a)
 {
+    struct span targets[CHAIN_MAX];
     const struct rrset *cname = answer_name(a, NULL);
 
-    for (unsigned n = 1; cname && n < CHAIN_MAX; n++) {
+    for (unsigned n = 0; cname && n + 1 < CHAIN_MAX; n++) {
+        targets[n] = span_of(cname->wire + RR_FIXED_LEN, cname->len - RR_FIXED_LEN);
         name_load(&a->target, cname->wire + RR_FIXED_LEN);
-        cname = answer_name(a, &a->target);
+        cname = is_answered(a, targets, n, &a->target) ? NULL : answer_name(a, &a->target);
     }
     if (a->proof_count) {
         answer_prove(a);

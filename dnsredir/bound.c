@@ -6,6 +6,11 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+#include <stdatomic.h>
+
+/* Names by a part of their hash. A commit makes anew only the parts that it changed. */
+#define PARTS 256
+
 struct entry {
     struct map_link link;
     struct name name;
@@ -14,10 +19,19 @@ struct entry {
     uint32_t serial;
 };
 
-struct bound {
+/* Immutable once it is shared. */
+struct part {
+    atomic_uint users; /* of any threads */
     struct arena memory;
     struct map map;
-    size_t count;
+    size_t count; /* names with records */
+};
+
+struct bound {
+    struct part *parts[PARTS]; /* NULL: empty */
+    bool renewed[PARTS];       /* since it was copied */
+    struct part *old;          /* while one is renewed, which may be left by a jump */
+    bool damaged;
     unsigned users;
 };
 
@@ -77,14 +91,53 @@ void bound_put(struct wire_out *out, const struct bound_record *record)
     wire_put_bytes(out, record->data.at, record->data.len);
 }
 
+/* ---- parts ---- */
+
+static struct part *part_new(void)
+{
+    struct part *part = xcalloc(1, sizeof(*part));
+
+    atomic_init(&part->users, 1);
+    arena_init(&part->memory, NULL, 0);
+    map_init(&part->map, 1);
+    return part;
+}
+
+static void part_unref(struct part *part)
+{
+    if (part && atomic_fetch_sub_explicit(&part->users, 1, memory_order_acq_rel) == 1) {
+        map_fini(&part->map);
+        arena_fini(&part->memory);
+        free(part);
+    }
+}
+
+/* Other bits than the map in the part goes by. */
+static size_t part_number(uint64_t hash)
+{
+    return (size_t)(hash * UINT64_C(0x9e3779b97f4a7c15) >> 56) % PARTS;
+}
+
+static struct entry *find(const struct bound *bound, const struct name *name)
+{
+    uint64_t hash = name_hash(name);
+    const struct part *part = bound->parts[part_number(hash)];
+
+    for (struct map_link *at = part ? map_first(&part->map, hash) : NULL; at; at = map_next(at)) {
+        struct entry *entry = container_of(at, struct entry, link);
+        if (name_eq(&entry->name, name)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 /* ---- the table ---- */
 
 struct bound *bound_new(void)
 {
     struct bound *bound = xcalloc(1, sizeof(*bound));
 
-    arena_init(&bound->memory, NULL, 0);
-    map_init(&bound->map, 64);
     bound->users = 1;
     return bound;
 }
@@ -103,25 +156,65 @@ void bound_unref(struct bound **bound)
 
     *bound = NULL;
     if (b && --b->users == 0) {
-        map_fini(&b->map);
-        arena_fini(&b->memory);
+        for (size_t i = 0; i < PARTS; i++) {
+            part_unref(b->parts[i]);
+        }
+        part_unref(b->old);
         free(b);
     }
 }
 
-static struct entry *find(const struct bound *bound, const struct name *name)
+struct bound *bound_copy(const struct bound *bound)
 {
-    for (struct map_link *at = map_first(&bound->map, name_hash(name)); at; at = map_next(at)) {
-        struct entry *entry = container_of(at, struct entry, link);
-        if (name_eq(&entry->name, name)) {
-            return entry;
+    struct bound *copy = bound_new();
+
+    copy->damaged = bound->damaged;
+    for (size_t i = 0; i < PARTS; i++) {
+        copy->parts[i] = bound->parts[i];
+        if (copy->parts[i]) {
+            atomic_fetch_add_explicit(&copy->parts[i]->users, 1, memory_order_relaxed);
         }
     }
-    return NULL;
+    return copy;
 }
 
-/* NULL: the bytes are no name. */
-static struct entry *find_or_add(struct bound *bound, struct span wire)
+struct renewal {
+    struct bound *bound;
+    void (*add)(void *arg, struct bound *bound, const struct name *name);
+    void *arg;
+};
+
+static void renew_entry(struct map_link *link, void *arg)
+{
+    const struct renewal *renewal = arg;
+    const struct entry *entry = container_of(link, struct entry, link);
+
+    renewal->add(renewal->arg, renewal->bound, &entry->name);
+}
+
+void bound_renew(struct bound *bound, const struct name *name,
+                 void (*add)(void *arg, struct bound *bound, const struct name *name), void *arg)
+{
+    struct renewal renewal = {bound, add, arg};
+    size_t number = part_number(name_hash(name));
+
+    if (!bound->renewed[number]) {
+        bound->renewed[number] = true;
+        bound->old = bound->parts[number];
+        bound->parts[number] = NULL;
+        if (bound->old) {
+            map_each(&bound->old->map, renew_entry, &renewal);
+        }
+        part_unref(bound->old);
+        bound->old = NULL;
+    }
+    if (!find(bound, name)) {
+        add(arg, bound, name);
+    }
+}
+
+/* Where the name is, or is added. NULL: the bytes are no name. */
+static struct entry *find_or_add(struct bound *bound, struct span wire, struct part **part)
 {
     struct name name;
 
@@ -129,18 +222,23 @@ static struct entry *find_or_add(struct bound *bound, struct span wire)
         return NULL;
     }
     name_load(&name, (const uint8_t *)wire.at);
+    uint64_t hash = name_hash(&name);
+    struct part **at = &bound->parts[part_number(hash)];
+    *at = *at ? *at : part_new();
+    *part = *at;
     struct entry *entry = find(bound, &name);
     if (!entry) {
-        entry = arena_zalloc(&bound->memory, sizeof(*entry));
+        entry = arena_zalloc(&(*at)->memory, sizeof(*entry));
         entry->name = name;
-        map_insert(&bound->map, &entry->link, name_hash(&name));
+        map_insert(&(*at)->map, &entry->link, hash);
     }
     return entry;
 }
 
 bool bound_add(struct bound *bound, struct span owner, struct span records)
 {
-    struct entry *entry = find_or_add(bound, owner);
+    struct part *part;
+    struct entry *entry = find_or_add(bound, owner, &part);
     struct wire_in in = wire_in_of(records.at, records.len);
     struct bound_record from;
 
@@ -156,22 +254,33 @@ bool bound_add(struct bound *bound, struct span owner, struct span records)
         if (from.data.len) {
             memcpy(record->data, from.data.at, from.data.len);
         }
-        in.failed = rrset_add(&bound->memory, &entry->sets, record) != 0;
+        in.failed = rrset_add(&part->memory, &entry->sets, record) != 0;
     }
     free(record);
-    bound->count += !had && entry->sets;
+    part->count += !had && entry->sets;
     return !in.failed;
 }
 
 bool bound_add_serial(struct bound *bound, struct span apex, uint32_t serial)
 {
-    struct entry *entry = find_or_add(bound, apex);
+    struct part *part;
+    struct entry *entry = find_or_add(bound, apex, &part);
 
     if (entry) {
         entry->has_serial = true;
         entry->serial = serial;
     }
     return entry != NULL;
+}
+
+void bound_set_damaged(struct bound *bound)
+{
+    bound->damaged = true;
+}
+
+bool bound_is_damaged(const struct bound *bound)
+{
+    return bound && bound->damaged;
 }
 
 const struct rrset *bound_find(const struct bound *bound, const struct name *name)
@@ -193,7 +302,12 @@ bool bound_serial(const struct bound *bound, const struct name *apex, uint32_t *
 
 size_t bound_count(const struct bound *bound)
 {
-    return bound ? bound->count : 0;
+    size_t count = 0;
+
+    for (size_t i = 0; bound && i < PARTS; i++) {
+        count += bound->parts[i] ? bound->parts[i]->count : 0;
+    }
+    return count;
 }
 
 struct visit {
@@ -216,8 +330,10 @@ void bound_each(const struct bound *bound,
                 void *arg)
 {
     struct visit both = {visit, arg};
-    size_t bucket = 0;
 
-    while (bound && map_walk(&bound->map, &bucket, 1024, visit_entry, &both)) {
+    for (size_t i = 0; bound && i < PARTS; i++) {
+        if (bound->parts[i]) {
+            map_each(&bound->parts[i]->map, visit_entry, &both);
+        }
     }
 }

@@ -31,6 +31,16 @@ struct bound;
 struct bound *bound_new(void);
 bool bound_add(struct bound *bound, struct span owner, struct span records);
 bool bound_add_serial(struct bound *bound, struct span apex, uint32_t serial);
+/* Something was, or may have been, left out: of names that are not there nothing is known. */
+void bound_set_damaged(struct bound *bound);
+
+/* The same once more: what both have is shared, and what is changed in one is not seen in the
+ * other, whatever threads they belong to. */
+struct bound *bound_copy(const struct bound *bound);
+/* Of what was copied and is not shared yet: has `name` added anew, and some hundredth of all other
+ * names; once, until it is copied again. */
+void bound_renew(struct bound *bound, const struct name *name,
+                 void (*add)(void *arg, struct bound *bound, const struct name *name), void *arg);
 
 /* Counted by one thread at a time; a new one counts once. */
 struct bound *bound_ref(struct bound *bound);
@@ -41,6 +51,7 @@ const struct rrset *bound_find(const struct bound *bound, const struct name *nam
 /* Of the zone with this apex; false: it was never changed. */
 bool bound_serial(const struct bound *bound, const struct name *apex, uint32_t *out);
 size_t bound_count(const struct bound *bound); /* names with records */
+bool bound_is_damaged(const struct bound *bound);
 /* Every name with records, in no order. */
 void bound_each(const struct bound *bound,
                 void (*visit)(void *arg, const struct name *name, const struct rrset *sets),

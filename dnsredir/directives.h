@@ -140,6 +140,7 @@ struct zone_row {
 
 struct settings {
     struct arena *memory; /* everything below lives here */
+    size_t *held; /* the server's count of settings, these among them; the control thread's */
 
     struct endpoint *listen;
     size_t listen_count;

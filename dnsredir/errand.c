@@ -8,6 +8,7 @@
 #include "dnsredir/counters.h"
 #include "dnsredir/replay.h"
 #include "dnsredir/statedb.h"
+#include "dnsredir/update_record.h"
 
 #define SERIAL_LEN 4
 
@@ -43,17 +44,26 @@ static struct span key_of(const struct name *name)
     return span_of(name->at, name->len);
 }
 
+/* What cannot be read is not empty, and nothing may be built on it. */
+struct store {
+    struct statedb *db;
+    bool failed;
+};
+
 static struct span store_get(void *arg, const struct name *name)
 {
+    struct store *store = arg;
     struct span value;
+    int err = statedb_get(store->db, STATEDB_BOUND, key_of(name), &value);
 
-    statedb_get(arg, STATEDB_BOUND, key_of(name), &value);
+    store->failed = store->failed || (err && err != ERR_NOT_FOUND);
     return value;
 }
 
 static int store_put(void *arg, const struct name *name, struct span records)
 {
-    struct statedb *db = arg;
+    const struct store *store = arg;
+    struct statedb *db = store->db;
     struct span there;
 
     if (records.len == 0) {
@@ -74,7 +84,11 @@ static int bump_serial(struct statedb *db, const struct zone *zone)
     uint8_t value[SERIAL_LEN];
     uint32_t serial = zone->serial;
 
-    if (statedb_get(db, STATEDB_SERIALS, key_of(&zone->apex), &stored) == 0) {
+    int err = statedb_get(db, STATEDB_SERIALS, key_of(&zone->apex), &stored);
+    if (err && err != ERR_NOT_FOUND) {
+        return err;
+    }
+    if (!err) {
         struct wire_in in = wire_in_of(stored.at, stored.len);
         uint32_t before = wire_get_u32(&in);
         serial = !in.failed && (int32_t)(before - serial) > 0 ? before : serial;
@@ -90,13 +104,15 @@ static int bump_serial(struct statedb *db, const struct zone *zone)
 static unsigned apply(struct statedb *db, const struct zones *zones, struct span packet,
                       const struct update *update, bool *changed)
 {
-    const struct update_store store = {store_get, store_put, db};
+    struct store store = {db, false};
+    const struct update_store calls = {store_get, store_put, &store};
     unsigned rcode;
 
     if (statedb_part_begin(db)) {
         return RCODE_SERVFAIL;
     }
-    rcode = update_apply(zones, packet, update, &store, changed);
+    rcode = update_apply(zones, packet, update, &calls, changed);
+    rcode = store.failed ? (unsigned)RCODE_SERVFAIL : rcode;
     if (rcode == RCODE_NOERROR && *changed &&
         bump_serial(db, zones_find(zones, &update->query.name).zone)) {
         rcode = RCODE_SERVFAIL;
@@ -137,7 +153,10 @@ unsigned errand_run(struct errand *errand, struct statedb *db, const struct view
     struct span stored;
     uint16_t before = RCODE_SERVFAIL;
 
-    statedb_get(db, STATEDB_SIGNED, key_of(&errand->key.name), &stored);
+    int err = statedb_get(db, STATEDB_SIGNED, key_of(&errand->key.name), &stored);
+    if (err && err != ERR_NOT_FOUND) {
+        return RCODE_SERVFAIL; /* it may be somebody's who plays it back */
+    }
     replay_load(&replay, stored);
     if (replay.time > (uint64_t)clock_wall() + TSIG_FUDGE) {
         replay = (struct replay){0}; /* our clock was wrong then */
@@ -156,6 +175,23 @@ unsigned errand_run(struct errand *errand, struct statedb *db, const struct view
     unsigned rcode = run_checked(errand, db, view, changed);
     replay_take(&replay, errand->tsig.time, mac, (uint16_t)rcode);
     return remember(db, errand, &replay) ? (unsigned)RCODE_SERVFAIL : rcode;
+}
+
+void errand_each_name(const struct errand *errand,
+                      void (*visit)(void *arg, const struct name *name), void *arg)
+{
+    struct span packet = errand_packet(errand);
+    struct update_record record;
+    struct update update;
+
+    CHECK(update_read(packet, &update) == RCODE_NOERROR);
+    visit(arg, &update.query.name);
+    struct wire_in in = update_records(packet, &update);
+    for (unsigned i = 0; i < (unsigned)update.prereqs + update.changes; i++) {
+        if (update_record_read(&in, &record) == 0 && i >= update.prereqs) {
+            visit(arg, &record.owner);
+        }
+    }
 }
 
 void errand_finish(struct errand *errand)

@@ -20,8 +20,9 @@ struct errand {
     struct desk *desk; /* where it comes back to */
     /* Sends the answer, on the loop of the desk; owns the errand from then on. */
     void (*give)(struct errand *errand);
-    void *owner; /* the socket or connection; NULL: it is gone */
-    bool done;   /* the answer is there */
+    void *owner;  /* the socket or connection; NULL: it is gone */
+    bool done;    /* the answer is there */
+    bool changed; /* something is not as it was before */
 
     struct sockaddr_storage peer; /* by UDP, with what pins the source of the answer */
     socklen_t peer_len;
@@ -52,6 +53,9 @@ void errand_free(struct errand **errand); /* accepts NULL; sets *errand to NULL 
  * with; what is not RCODE_NOERROR has changed nothing. *changed: something is not as it was. */
 unsigned errand_run(struct errand *errand, struct statedb *db, const struct view *view,
                     bool *changed);
+/* The names whose records, or whose serial, it may have changed; one maybe several times. */
+void errand_each_name(const struct errand *errand,
+                      void (*visit)(void *arg, const struct name *name), void *arg);
 /* Makes the answer, from the code in its note. */
 void errand_finish(struct errand *errand);
 

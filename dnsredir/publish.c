@@ -25,6 +25,8 @@ struct publish {
     atomic_uint_fast64_t epoch;
     void (*free_value)(void *value);
     struct list retired;
+    size_t waiting; /* in `retired` */
+    uint64_t freed;
     size_t reader_count;
     struct reader *readers;
 };
@@ -66,6 +68,7 @@ void publish_set(struct publish *publish, void *value)
         retired->value = old;
         retired->until = now;
         list_push_back(&publish->retired, &retired->link);
+        publish->waiting++;
     }
 }
 
@@ -89,20 +92,25 @@ static uint64_t oldest_reader(struct publish *publish)
 size_t publish_collect(struct publish *publish)
 {
     uint64_t oldest = oldest_reader(publish);
-    size_t waiting = 0;
 
     list_each_safe(link, &publish->retired)
     {
         struct retired *retired = list_entry(link, struct retired, link);
         if (retired->until > oldest) {
-            waiting++;
             continue;
         }
         list_remove(link);
+        publish->waiting--;
+        publish->freed++;
         publish->free_value(retired->value);
         free(retired);
     }
-    return waiting;
+    return publish->waiting;
+}
+
+struct publish_report publish_report(const struct publish *publish)
+{
+    return (struct publish_report){publish->waiting, publish->freed};
 }
 
 const void *publish_enter(struct publish *publish, size_t reader)

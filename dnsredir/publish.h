@@ -9,6 +9,7 @@
 #define LARDER_DNSREDIR_PUBLISH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct publish;
 
@@ -23,6 +24,13 @@ void publish_set(struct publish *publish, void *value);
 void *publish_current(const struct publish *publish);
 /* Frees what no reader can see any more; returns how many values are still waiting. */
 size_t publish_collect(struct publish *publish);
+
+/* Values that wait to be freed, and how many have been. The writer. */
+struct publish_report {
+    size_t waiting;
+    uint64_t freed;
+};
+struct publish_report publish_report(const struct publish *publish);
 
 /* The current value; it stays alive until the same reader leaves. Not nested. */
 const void *publish_enter(struct publish *publish, size_t reader);

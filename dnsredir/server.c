@@ -30,6 +30,7 @@ struct server {
     char **argv;
     struct settings *settings; /* of the current world */
     unsigned *settings_worlds; /* how many worlds hold them */
+    size_t settings_held;      /* these, and older ones */
     struct resign resign;
     struct publish *publish;
     struct probes *probes;
@@ -153,6 +154,8 @@ static void adopt(struct server *s, struct settings *settings, struct signatures
     s->settings = settings;
     resign_adopt(&s->resign, signatures);
     s->settings_worlds = xcalloc(1, sizeof(*s->settings_worlds));
+    settings->held = &s->settings_held;
+    s->settings_held++;
     log_level_set(settings->log_level);
     roster_adopt(s->roster, settings);
     s->probes = probes_new(&s->loop, settings, old, publish_world, s);
@@ -324,6 +327,9 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .resolver = s->resolver,
                             .standing = &s->standing,
                             .bound = s->state.bound,
+                            .updater = s->state.updater,
+                            .worlds = publish_report(s->publish),
+                            .settings_held = s->settings_held,
                             .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,

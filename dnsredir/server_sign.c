@@ -9,6 +9,7 @@
 void settings_release(struct settings *settings, unsigned *holders)
 {
     if (--*holders == 0) {
+        --*settings->held;
         settings_free(&settings);
         free(holders);
     }

@@ -4,6 +4,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/siphash.h"
+#include "cache/store/guard.h"
+#include "cache/store/sound.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +21,13 @@
 #define MAP_SIZE (UINT64_C(1) << 30)
 #define FILE_MODE 0640
 #define FOLDER_MODE 0750
+#define CHECK_LEN 8 /* behind each value */
 
 struct statedb {
     MDB_env *env;
     MDB_txn *txn, *part; /* `part` is inside `txn` */
     MDB_dbi tables[STATEDB_TABLES];
-    int lock; /* a file of its own: whoever closes LMDB's would lose LMDB's locks */
+    int lock; /* a file of its own. LMDB's would be mapped and written to: SIGBUS on a full disk */
 };
 
 static const char *const table_names[STATEDB_TABLES] = {
@@ -48,8 +52,34 @@ static int error_of(int result)
     case MDB_PAGE_NOTFOUND:
     case MDB_VERSION_MISMATCH:
         return ERR_CORRUPT;
+    case MDB_PANIC:
+        return ERR_CLOSED;
     }
     return result > 0 ? -result : ERR_IO;
+}
+
+/* Of a value at its place: what a damaged page puts under another key, or into another table, is
+ * wrong, too. No secret: the disk is no enemy. */
+static uint64_t check_of(enum statedb_table table, struct span key, struct span value)
+{
+    const struct sip_key of_keys = {(uint64_t)table, 0};
+    const struct sip_key of_values = {(uint64_t)table, sip_hash64(&of_keys, key)};
+
+    return sip_hash64(&of_values, value);
+}
+
+/* The value without its checksum. 0 or ERR_CORRUPT. */
+static int open_value(enum statedb_table table, struct span key, const MDB_val *val,
+                      struct span *out)
+{
+    uint64_t check;
+
+    if (val->mv_size < CHECK_LEN) {
+        return ERR_CORRUPT;
+    }
+    *out = span_of(val->mv_data, val->mv_size - CHECK_LEN);
+    memcpy(&check, out->at + out->len, sizeof(check));
+    return check == check_of(table, key, *out) ? 0 : ERR_CORRUPT;
 }
 
 static MDB_val val_of(struct span bytes)
@@ -85,6 +115,13 @@ static int lock_folder(const char *dir, int *out)
     return 0;
 }
 
+/* LMDB would end the process behind this. */
+static void on_impossible(MDB_env *env, const char *message)
+{
+    log_error("state_damaged", "what=%s", message);
+    guard_leave();
+}
+
 /* A file that lost its end would end us with SIGBUS at the first read there. */
 static int check_length(MDB_env *env)
 {
@@ -109,6 +146,12 @@ static int check_length(MDB_env *env)
     return (uint64_t)file.st_size < (info.me_last_pgno + 1) * stat.ms_psize ? ERR_CORRUPT : 0;
 }
 
+/* One that was there and has nothing has lost it. */
+static int check_file(const char *path, const struct stat *about)
+{
+    return about->st_size == 0 ? ERR_CORRUPT : sound_check(path);
+}
+
 static int open_env(struct statedb *db, const char *dir)
 {
     char path[PATH_MAX];
@@ -121,12 +164,24 @@ static int open_env(struct statedb *db, const char *dir)
     if ((size_t)snprintf(path, sizeof(path), "%s/" STATEDB_FILE, dir) >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
-    err = error_of(mdb_env_set_mapsize(db->env, MAP_SIZE));
+    struct stat before;
+    bool is_new = stat(path, &before) < 0 && errno == ENOENT;
+    err = is_new ? 0 : check_file(path, &before);
+    if (!err) {
+        err = error_of(mdb_env_set_mapsize(db->env, MAP_SIZE));
+    }
     if (!err) {
         err = error_of(mdb_env_set_maxdbs(db->env, STATEDB_TABLES));
     }
     if (!err) {
-        err = error_of(mdb_env_open(db->env, path, MDB_NOSUBDIR | MDB_NOTLS, FILE_MODE));
+        err = error_of(mdb_env_set_assert(db->env, on_impossible));
+    }
+    if (!err) {
+        err =
+            error_of(mdb_env_open(db->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK, FILE_MODE));
+    }
+    if (err && is_new) {
+        unlink(path); /* what a full disk has left of it would be a damaged file */
     }
     return err ? err : check_length(db->env);
 }
@@ -145,22 +200,61 @@ static int open_tables(struct statedb *db)
     return statedb_commit(db);
 }
 
+struct opening {
+    struct statedb *db;
+    const char *dir;
+};
+
+static int call_open(void *arg)
+{
+    const struct opening *opening = arg;
+    int err = open_env(opening->db, opening->dir);
+
+    return err ? err : open_tables(opening->db);
+}
+
 int statedb_open(const char *dir, struct statedb **out)
 {
     struct statedb *db = xcalloc(1, sizeof(*db));
+    struct opening opening = {db, dir};
 
+    guard_install();
     db->lock = -1;
     int err = lock_folder(dir, &db->lock);
     if (!err) {
-        err = open_env(db, dir);
-    }
-    if (!err) {
-        err = open_tables(db);
+        err = statedb_work(&db, call_open, &opening);
     }
     if (err) {
         statedb_close(&db);
     }
     *out = db;
+    return err;
+}
+
+struct working {
+    int (*call)(void *arg);
+    void *arg;
+    bool ended;
+};
+
+static int call_work(void *arg)
+{
+    struct working *working = arg;
+    int err = working->call(working->arg);
+
+    working->ended = true;
+    return err;
+}
+
+int statedb_work(struct statedb **db, int (*call)(void *arg), void *arg)
+{
+    struct working working = {call, arg, false};
+    int err = guard_work(call_work, &working);
+
+    if (!working.ended) { /* its locks are still held, and its memory may be anything */
+        guard_bury(*db);
+        *db = NULL;
+    }
     return err;
 }
 
@@ -244,16 +338,28 @@ int statedb_get(struct statedb *db, enum statedb_table table, struct span key, s
     MDB_val val;
     int err = error_of(mdb_get(current(db), db->tables[table], &at, &val));
 
-    *value = err ? SPAN_EMPTY : span_of(val.mv_data, val.mv_size);
+    err = err ? err : open_value(table, key, &val, value);
+    if (err) {
+        *value = SPAN_EMPTY;
+    }
     return err;
 }
 
 int statedb_put(struct statedb *db, enum statedb_table table, struct span key, struct span value)
 {
     MDB_val at = val_of(key);
-    MDB_val val = val_of(value.len ? value : SPAN(""));
+    MDB_val val = {value.len + CHECK_LEN, NULL};
+    uint64_t check = check_of(table, key, value);
+    int err = error_of(mdb_put(current(db), db->tables[table], &at, &val, MDB_RESERVE));
 
-    return error_of(mdb_put(current(db), db->tables[table], &at, &val, 0));
+    if (!err) {
+        char *to = val.mv_data;
+        if (value.len) {
+            memcpy(to, value.at, value.len);
+        }
+        memcpy(to + value.len, &check, sizeof(check));
+    }
+    return err;
 }
 
 int statedb_drop(struct statedb *db, enum statedb_table table, struct span key)
@@ -275,15 +381,23 @@ int statedb_each(struct statedb *db, enum statedb_table table,
 {
     MDB_cursor *cursor;
     MDB_val key, val;
+    bool damaged = false;
+    size_t count = 0;
     int err = mdb_cursor_open(current(db), db->tables[table], &cursor);
 
     if (err) {
         return error_of(err);
     }
     for (err = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !err;
-         err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-        visit(arg, span_of(key.mv_data, key.mv_size), span_of(val.mv_data, val.mv_size));
+         err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), count++) {
+        struct span at = span_of(key.mv_data, key.mv_size), value;
+        if (open_value(table, at, &val, &value)) {
+            damaged = true;
+        } else {
+            visit(arg, at, value);
+        }
     }
     mdb_cursor_close(cursor);
-    return err == MDB_NOTFOUND ? 0 : error_of(err);
+    damaged = damaged || count != statedb_count(db, table);
+    return err != MDB_NOTFOUND ? error_of(err) : damaged ? ERR_CORRUPT : 0;
 }

@@ -67,6 +67,39 @@ static void put_measured_metrics(const struct status *status, struct buf *out)
     }
 }
 
+/* What this process holds by now: nothing of it may grow for ever. */
+static void put_gauges(const struct status *status, struct buf *out)
+{
+    const struct settings *s = status->settings;
+    const struct {
+        const char *name;
+        enum metric_kind kind;
+        const char *help;
+        uint64_t value;
+    } rows[] = {
+        {"names", METRIC_GAUGE, "Names in all zones", zones_name_count(s->zones)},
+        {"signatures_ahead", METRIC_GAUGE, "Signatures that were made ahead",
+         signatures_count(status->signatures)},
+        {"bound_names", METRIC_GAUGE, "Names with records bound by updates",
+         bound_count(status->bound)},
+        {"map_bytes", METRIC_GAUGE, "Memory of the map of networks", netmap_size(s->nearest.map)},
+        {"worlds_retired", METRIC_GAUGE,
+         "What answers were made from before a reload or a change of health, and is still held",
+         status->worlds.waiting},
+        {"worlds_freed", METRIC_COUNTER, "The same, freed", status->worlds.freed},
+        {"settings_held", METRIC_GAUGE, "Settings in memory: the current ones and those of before",
+         status->settings_held},
+        {"state_good", METRIC_GAUGE,
+         "1: updates can be made; 0: the state is damaged, or was not written",
+         status->updater && updater_is_good(status->updater)},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows) - !status->updater; i++) {
+        metrics_head(out, PREFIX, rows[i].name, rows[i].kind, rows[i].help);
+        metrics_sample(out, PREFIX, rows[i].name, rows[i].kind, NULL, SPAN_EMPTY, rows[i].value);
+    }
+}
+
 static void put_metrics(const struct status *status, struct buf *out)
 {
     const struct settings *s = status->settings;
@@ -86,18 +119,7 @@ static void put_metrics(const struct status *status, struct buf *out)
     if (status->resolver) {
         resolver_metrics(status->resolver, out);
     }
-    metrics_head(out, PREFIX, "names", METRIC_GAUGE, "Names in all zones");
-    metrics_sample(out, PREFIX, "names", METRIC_GAUGE, NULL, SPAN_EMPTY,
-                   zones_name_count(s->zones));
-    metrics_head(out, PREFIX, "signatures_ahead", METRIC_GAUGE, "Signatures that were made ahead");
-    metrics_sample(out, PREFIX, "signatures_ahead", METRIC_GAUGE, NULL, SPAN_EMPTY,
-                   signatures_count(status->signatures));
-    metrics_head(out, PREFIX, "bound_names", METRIC_GAUGE, "Names with records bound by updates");
-    metrics_sample(out, PREFIX, "bound_names", METRIC_GAUGE, NULL, SPAN_EMPTY,
-                   bound_count(status->bound));
-    metrics_head(out, PREFIX, "map_bytes", METRIC_GAUGE, "Memory of the map of networks");
-    metrics_sample(out, PREFIX, "map_bytes", METRIC_GAUGE, NULL, SPAN_EMPTY,
-                   netmap_size(s->nearest.map));
+    put_gauges(status, out);
 }
 
 static const char *state_word(const struct probe_report *report, bool draining)
@@ -236,6 +258,10 @@ static void put_status(const struct status *status, struct buf *out)
         json_object_set_new(root, "measured", measured_json(status));
     }
     json_object_set_new(root, "replicas", replicas_json(status));
+    if (status->updater) {
+        bool good = updater_is_good(status->updater);
+        json_object_set_new(root, "state", json_string(good ? "good" : "damaged or not written"));
+    }
     if (status->bound) {
         json_object_set_new(root, "bound_names",
                             json_integer((json_int_t)bound_count(status->bound)));

@@ -6,8 +6,10 @@
 
 #include "dnsredir/counters.h"
 #include "dnsredir/measure.h"
+#include "dnsredir/publish.h"
 #include "dnsredir/resolver.h"
 #include "dnsredir/roster.h"
+#include "dnsredir/updater.h"
 
 struct status {
     const struct settings *settings;
@@ -16,6 +18,9 @@ struct status {
     const struct resolver *resolver;     /* NULL: none */
     const struct standing *standing;     /* by which workers choose */
     const struct bound *bound;           /* NULL: no state */
+    const struct updater *updater;       /* likewise */
+    struct publish_report worlds;        /* that are replaced, and still held */
+    size_t settings_held;                /* the current ones, and those of before */
     const struct signatures *signatures; /* NULL: no zone is signed */
     uint64_t now;                        /* the loop's, ms */
     const void *const *counters;         /* of every worker */

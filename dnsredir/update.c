@@ -102,6 +102,13 @@ void update_hit(struct zone_hit *hit, const struct bound *bound, const struct na
     hit->match = hit->node == node ? ZONE_NODE : ZONE_NO_NAME; /* RFC 4592 2.2.1 */
 }
 
+bool update_is_unknown(const struct node *node, const struct bound *bound, const struct name *name,
+                       uint16_t type)
+{
+    return bound_is_damaged(bound) && !bound_find(bound, name) && !rrset_find(node->sets, type) &&
+           !node->policy;
+}
+
 /* The last 20 bytes of a SOA record are five numbers, of which updates move the first. */
 const struct rrset *update_soa(const struct zone *zone, const struct bound *bound,
                                const struct rrset *soa, struct update_soa *room)

@@ -1,13 +1,21 @@
 #include "dnsredir/updater.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "dnsredir/bound_read.h"
 #include "dnsredir/desk.h"
 #include "dnsredir/statedb.h"
 #include "dnsredir/worker.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+/* A state that could not be opened is tried again after so long. */
+#define AGAIN_MS 1000
 
 /* A replica that was drained, or no longer is. */
 struct drain {
@@ -18,7 +26,10 @@ struct drain {
 
 struct updater {
     struct updater_plan plan;
-    struct statedb *db; /* the thread's, once it runs */
+    struct statedb *db;  /* the thread's, once it runs; NULL: it cannot be used */
+    struct bound *bound; /* likewise: what is bound, but for what has not been committed */
+    uint64_t tried_ms;   /* when it was opened last */
+    atomic_bool good;
     uv_async_t wake;
     bool running, stopped;
     pthread_t thread;
@@ -35,12 +46,48 @@ struct updater {
     bool ending;
 };
 
+/* All that is bound anew, as far as it can be read. */
+static void read_bound(struct updater *u)
+{
+    bound_unref(&u->bound);
+    u->bound = bound_read(&u->db);
+    bool damaged = bound_is_damaged(u->bound);
+    atomic_store(&u->good, !damaged);
+    if (damaged && u->db) {
+        log_error("state_damaged", "state=%s names_read=%zu next=%s", u->plan.dir,
+                  bound_count(u->bound),
+                  "updates and names of which nothing can be read are answered SERVFAIL");
+    }
+}
+
+/* What a commit has made of it. What cannot be read leaves it as it was. */
+static int renew_bound(struct updater *u, const struct list *errands)
+{
+    struct bound *fresh = bound_copy(u->bound);
+    int err = bound_reread(&u->db, fresh, errands);
+
+    if (err) {
+        bound_unref(&fresh);
+        return err;
+    }
+    bound_unref(&u->bound);
+    u->bound = fresh;
+    return 0;
+}
+
 /* ---- all that wait ---- */
 
 struct batch {
     struct list errands, drains;
     uint64_t ticket; /* of the last drain; 0: there is none */
     bool failed;
+};
+
+struct writing {
+    struct updater *u;
+    const struct world *world;
+    struct batch *batch;
+    bool changed;
 };
 
 static int write_drains(struct updater *u, struct list *drains)
@@ -58,64 +105,32 @@ static int write_drains(struct updater *u, struct list *drains)
     return err;
 }
 
-static int write_batch(struct updater *u, const struct world *world, struct batch *batch,
-                       bool *changed)
+static int write_batch(void *arg)
 {
+    struct writing *writing = arg;
+    struct updater *u = writing->u;
     int err = statedb_begin(u->db);
 
     if (err) {
         return err;
     }
-    err = write_drains(u, &batch->drains);
-    list_each(link, &batch->errands)
+    err = write_drains(u, &writing->batch->drains);
+    list_each(link, &writing->batch->errands)
     {
         struct errand *errand = list_entry(link, struct errand, link);
-        bool one = false;
-        errand->note.rcode = (uint16_t)errand_run(errand, u->db, &world->view, &one);
-        *changed = *changed || one;
+        if (bound_is_damaged(u->bound)) {
+            errand->note.rcode = RCODE_SERVFAIL;
+            continue;
+        }
+        errand->note.rcode =
+            (uint16_t)errand_run(errand, u->db, &writing->world->view, &errand->changed);
+        writing->changed = writing->changed || errand->changed;
     }
     if (err) {
         statedb_abort(u->db);
         return err;
     }
     return statedb_commit(u->db);
-}
-
-static void add_bound(void *arg, struct span key, struct span value)
-{
-    if (!bound_add(arg, key, value)) {
-        log_warn("state_damaged", "what=%s", "the records of a name");
-    }
-}
-
-static void add_serial(void *arg, struct span key, struct span value)
-{
-    struct wire_in in = wire_in_of(value.at, value.len);
-    uint32_t serial = wire_get_u32(&in);
-
-    if (in.failed || !bound_add_serial(arg, key, serial)) {
-        log_warn("state_damaged", "what=%s", "the serial of a zone");
-    }
-}
-
-/* NULL when the state cannot be read. */
-static struct bound *read_bound(struct updater *u)
-{
-    struct bound *bound = bound_new();
-    int err = statedb_begin(u->db);
-
-    if (!err) {
-        err = statedb_each(u->db, STATEDB_BOUND, add_bound, bound);
-    }
-    if (!err) {
-        err = statedb_each(u->db, STATEDB_SERIALS, add_serial, bound);
-    }
-    statedb_abort(u->db);
-    if (err) {
-        log_error("state_not_read", "err=%s", err_text(err));
-        bound_unref(&bound);
-    }
-    return bound;
 }
 
 static void fail_all(struct list *errands)
@@ -126,26 +141,56 @@ static void fail_all(struct list *errands)
     }
 }
 
+/* Opens what could not be opened, or was closed. */
+static int open_again(struct updater *u)
+{
+    uint64_t now = clock_mono_us() / 1000;
+
+    if (u->db || now - u->tried_ms < AGAIN_MS) {
+        return u->db ? 0 : ERR_CLOSED;
+    }
+    u->tried_ms = now;
+    int err = statedb_open(u->plan.dir, &u->db);
+    if (!err) {
+        read_bound(u);
+    }
+    return err;
+}
+
+static int write_and_read(struct updater *u, struct writing *writing)
+{
+    int err = open_again(u);
+
+    err = err ? err : statedb_work(&u->db, write_batch, writing);
+    if (!err && writing->changed) {
+        err = renew_bound(u, &writing->batch->errands);
+    }
+    if (err == ERR_CLOSED) {
+        statedb_close(&u->db); /* so that it is opened again */
+    }
+    return err;
+}
+
+/* What is bound, if that is not what it was. */
 static struct bound *run_batch(struct updater *u, struct batch *batch)
 {
-    const struct world *world = publish_enter(u->plan.publish, u->plan.reader);
-    struct bound *fresh = NULL;
-    bool changed = false;
-    int err = write_batch(u, world, batch, &changed);
+    struct writing writing = {u, publish_enter(u->plan.publish, u->plan.reader), batch, false};
+    bool was_open = u->db != NULL;
+    int err = write_and_read(u, &writing);
 
+    publish_leave(u->plan.publish, u->plan.reader);
     batch->failed = err != 0;
     if (err) {
-        log_error("state_not_written", "err=%s", err_text(err));
+        log_error("state_not_written", "state=%s err=%s", u->plan.dir, err_text(err));
         fail_all(&batch->errands);
-    } else if (changed) {
-        fresh = read_bound(u);
     }
-    publish_leave(u->plan.publish, u->plan.reader);
+    atomic_store(&u->good, !err && !bound_is_damaged(u->bound));
     list_each(link, &batch->errands)
     {
         errand_finish(list_entry(link, struct errand, link));
     }
-    return fresh;
+    bool is_new = (!err && writing.changed) || (u->db && !was_open);
+    return is_new ? bound_copy(u->bound) : NULL;
 }
 
 /* ---- the thread ---- */
@@ -240,14 +285,25 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
+/* What somebody has to set right before the first start: it would be so the next time, too. */
+static bool is_of_operator(int err)
+{
+    return err == ERR_BUSY || err == -ENOENT || err == -EACCES || err == -EPERM ||
+           err == -ENOTDIR || err == -ENAMETOOLONG || err == -ELOOP;
+}
+
 int updater_open(const struct updater_plan *plan, struct updater **out)
 {
     struct statedb *db;
     int err = statedb_open(plan->dir, &db);
 
     *out = NULL;
-    if (err) {
+    if (is_of_operator(err)) {
         return err;
+    }
+    if (err) {
+        log_error("state_unusable", "state=%s err=%s next=%s", plan->dir, err_text(err),
+                  "updates, and names that are open for them, are answered SERVFAIL");
     }
     struct updater *u = xcalloc(1, sizeof(*u));
     u->plan = *plan;
@@ -258,16 +314,23 @@ int updater_open(const struct updater_plan *plan, struct updater **out)
     pthread_mutex_init(&u->lock, NULL);
     pthread_cond_init(&u->work, NULL);
     CHECK(uv_async_init(plan->loop, &u->wake, on_wake) == 0);
+    read_bound(u);
     *out = u;
     return 0;
 }
 
 struct bound *updater_bound(struct updater *updater)
 {
-    return read_bound(updater);
+    return bound_copy(updater->bound);
+}
+
+bool updater_is_good(const struct updater *updater)
+{
+    return atomic_load(&updater->good);
 }
 
 struct visit {
+    struct updater *u;
     void (*visit)(void *arg, struct span name);
     void *arg;
 };
@@ -278,18 +341,27 @@ static void visit_drained(void *arg, struct span key, struct span value)
     visit->visit(visit->arg, key);
 }
 
+static int read_drained(void *arg)
+{
+    struct visit *visit = arg;
+    int err = statedb_begin(visit->u->db);
+
+    if (!err) {
+        err = statedb_each(visit->u->db, STATEDB_DRAINED, visit_drained, visit);
+    }
+    statedb_abort(visit->u->db);
+    return err;
+}
+
 void updater_each_drained(struct updater *updater, void (*visit)(void *arg, struct span name),
                           void *arg)
 {
-    struct visit both = {visit, arg};
-    int err = statedb_begin(updater->db);
+    struct visit all = {updater, visit, arg};
+    int err = updater->db ? statedb_work(&updater->db, read_drained, &all) : 0;
 
-    if (!err) {
-        err = statedb_each(updater->db, STATEDB_DRAINED, visit_drained, &both);
-    }
-    statedb_abort(updater->db);
     if (err) {
-        log_error("state_not_read", "err=%s", err_text(err));
+        log_error("state_damaged", "state=%s what=%s err=%s", updater->plan.dir,
+                  "who is drained by hand", err_text(err));
     }
 }
 
@@ -332,6 +404,8 @@ void updater_free(struct updater **updater)
     }
     drains_free(&u->drains);
     statedb_close(&u->db);
+    bound_unref(&u->bound);
+    bound_unref(&u->fresh);
     pthread_cond_destroy(&u->work);
     pthread_mutex_destroy(&u->lock);
     free(u);

@@ -4,7 +4,8 @@
  * one commit, and answered after it.
  *
  * What can be refused only now is: prerequisites, and what was signed before (replay.h). A failed
- * commit undoes all of it, and everybody is answered SERVFAIL.
+ * commit undoes all of it, and everybody is answered SERVFAIL. So is everybody while the state is
+ * damaged or cannot be opened: nobody can tell what is bound then.
  */
 #ifndef LARDER_DNSREDIR_UPDATER_H
 #define LARDER_DNSREDIR_UPDATER_H
@@ -34,11 +35,16 @@ struct updater_plan {
     void *arg;
 };
 
-/* Opens the state. 0, or an error of statedb_open(). The control loop's, like all but
+/* Opens the state. 0, also when that is damaged, or the disk does not work: then it is told in the
+ * log, and tried again with updates, at most once in a second. An error of statedb_open(): another
+ * process has it, or it cannot be where it is said to be. The control loop's, like all but
  * updater_put(). */
 int updater_open(const struct updater_plan *plan, struct updater **out);
-/* What was bound before, and is the caller's now. Before updater_start(). */
+/* What was bound before, as far as that can be read, and is the caller's now. Before
+ * updater_start(). */
 struct bound *updater_bound(struct updater *updater);
+/* Can updates be made? Any thread. */
+bool updater_is_good(const struct updater *updater);
 /* The replicas that were drained by hand. Before updater_start(). */
 void updater_each_drained(struct updater *updater, void (*visit)(void *arg, struct span name),
                           void *arg);

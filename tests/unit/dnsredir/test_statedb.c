@@ -4,6 +4,7 @@
 #include "dnsredir/statedb.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -150,6 +151,219 @@ Test(statedb, a_file_that_is_none)
     statedb_close(&db);
     cr_assert_eq(truncate(path, 3 * 4096), 0);
     cr_expect_eq(statedb_open(folder.path, &db), ERR_CORRUPT);
+    folder_remove(&folder);
+}
+
+/* ---- damage ---- */
+
+#define KEYS 300
+
+static void key_of(unsigned number, char out[16])
+{
+    snprintf(out, 16, "name-%05u", number);
+}
+
+/* Of its number, and of some size: every tenth in pages of its own. */
+static size_t value_of(unsigned number, char out[8192])
+{
+    size_t len = number % 10 == 0 ? 5000 : 100 + number % 200;
+
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (char)(number + i);
+    }
+    return len;
+}
+
+static void fill(const struct folder *folder)
+{
+    struct statedb *db;
+
+    cr_assert_eq(statedb_open(folder->path, &db), 0);
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16], value[8192];
+        key_of(i, key);
+        if (i % 50 == 0) {
+            cr_assert_eq(statedb_begin(db), 0);
+        }
+        cr_assert_eq(
+            statedb_put(db, STATEDB_BOUND, span_str(key), span_of(value, value_of(i, value))), 0);
+        if (i % 50 == 49) {
+            cr_assert_eq(statedb_commit(db), 0);
+        }
+    }
+    statedb_close(&db);
+}
+
+static size_t read_file(const char *path, char *out, size_t room)
+{
+    FILE *file = fopen(path, "r");
+
+    cr_assert_not_null(file);
+    size_t len = fread(out, 1, room, file);
+    cr_assert_lt(len, room);
+    fclose(file);
+    return len;
+}
+
+static void write_file(const char *path, const char *bytes, size_t len)
+{
+    FILE *file = fopen(path, "w");
+
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(bytes, 1, len, file), len);
+    fclose(file);
+}
+
+struct use {
+    struct statedb *db;
+    unsigned right, wrong;
+    bool damaged;
+};
+
+static void look(void *arg, struct span key, struct span value)
+{
+    struct use *use = arg;
+    unsigned number = 0;
+    char text[16] = "", want[8192];
+
+    memcpy(text, key.at, key.len < 15 ? key.len : 15);
+    bool named = sscanf(text, "name-%05u", &number) == 1;
+    bool right = named && span_eq(value, span_of(want, value_of(number, want)));
+    use->right += right;
+    use->wrong += !right;
+}
+
+/* Reads all, writes something, and reads again. */
+static int use_it(void *arg)
+{
+    struct use *use = arg;
+    int err = statedb_begin(use->db);
+
+    if (err) {
+        return err;
+    }
+    use->damaged = statedb_each(use->db, STATEDB_BOUND, look, use) != 0;
+    for (unsigned i = 0; i < KEYS && !use->damaged; i += 3) {
+        char key[16], value[8192];
+        key_of(i, key);
+        err = err ? err : statedb_drop(use->db, STATEDB_BOUND, span_str(key));
+        key_of(i + 1, key);
+        err = err ? err
+                  : statedb_put(use->db, STATEDB_BOUND, span_str(key),
+                                span_of(value, value_of(i + 1, value)));
+    }
+    return err ? err : statedb_commit(use->db);
+}
+
+struct tally {
+    unsigned opened, whole;
+};
+
+static void open_damaged(const struct folder *folder, const char *what, struct tally *tally)
+{
+    struct use use = {0};
+    int err = statedb_open(folder->path, &use.db);
+
+    if (err) {
+        cr_expect(err == ERR_CORRUPT || err == -EINVAL || err == ERR_IO, "%s: %s", what,
+                  err_text(err));
+        return;
+    }
+    tally->opened++;
+    err = statedb_work(&use.db, use_it, &use);
+    cr_expect_eq(use.wrong, 0, "%s: what was never put is read", what);
+    cr_expect(use.damaged || use.right == KEYS || err, "%s: only %u are read, and nobody says so",
+              what, use.right);
+    tally->whole += use.right == KEYS;
+    statedb_close(&use.db);
+}
+
+/* Nothing wrong is ever read, nothing is missed in silence, and LMDB is not led astray. */
+Test(statedb, bits_that_flip)
+{
+    static char whole[1 << 20], spoilt[1 << 20];
+    struct tally tally = {0};
+    struct folder folder;
+    char path[128], what[64];
+
+    srand(1);
+    folder_make(&folder);
+    fill(&folder);
+    folder_file(&folder, STATEDB_FILE, path);
+    size_t len = read_file(path, whole, sizeof(whole));
+    for (int round = 0; round < 300; round++) {
+        memcpy(spoilt, whole, len);
+        unsigned flips = 1u << rand() % 8;
+        for (unsigned i = 0; i < flips; i++) {
+            size_t at = (size_t)rand() % (round % 3 ? len : 3 * 4096);
+            spoilt[at] = (char)(spoilt[at] ^ 1 << rand() % 8);
+        }
+        write_file(path, spoilt, len);
+        snprintf(what, sizeof(what), "round %d, %u bits", round, flips);
+        open_damaged(&folder, what, &tally);
+    }
+    cr_expect_gt(tally.opened, 50);
+    cr_expect_lt(tally.whole, tally.opened);
+    folder_remove(&folder);
+}
+
+Test(statedb, ends_and_pages_that_are_lost)
+{
+    static char whole[1 << 20], spoilt[1 << 20];
+    struct tally tally = {0};
+    struct folder folder;
+    char path[128], what[64];
+
+    folder_make(&folder);
+    fill(&folder);
+    folder_file(&folder, STATEDB_FILE, path);
+    size_t len = read_file(path, whole, sizeof(whole));
+    for (size_t left = 0; left < len; left += left < 3 * 4096 ? 1365 : 4096) {
+        write_file(path, whole, left);
+        snprintf(what, sizeof(what), "%zu bytes of %zu", left, len);
+        open_damaged(&folder, what, &tally);
+    }
+    cr_expect_eq(tally.opened, tally.whole, "what has lost its end has lost nothing else");
+    for (size_t at = 0; at + 4096 <= len; at += 4096) {
+        for (int other = 0; other < 2; other++) { /* zeros, or another page */
+            memcpy(spoilt, whole, len);
+            memset(spoilt + at, 0, 4096);
+            if (other) {
+                memcpy(spoilt + at, whole + (at + 5 * 4096) % (len / 4096 * 4096), 4096);
+            }
+            write_file(path, spoilt, len);
+            snprintf(what, sizeof(what), "page %zu, %s", at / 4096, other ? "another" : "zeros");
+            open_damaged(&folder, what, &tally);
+        }
+    }
+    folder_remove(&folder);
+}
+
+static int get_all(void *arg)
+{
+    struct use *use = arg;
+    int err = statedb_begin(use->db);
+
+    return err ? err : statedb_each(use->db, STATEDB_BOUND, look, use);
+}
+
+/* A page that is mapped and no longer there is an error, and then the file is not used any more. */
+Test(statedb, a_file_that_is_cut_in_use)
+{
+    struct folder folder;
+    struct use use = {0};
+    char path[128];
+
+    folder_make(&folder);
+    fill(&folder);
+    folder_file(&folder, STATEDB_FILE, path);
+    cr_assert_eq(statedb_open(folder.path, &use.db), 0);
+    cr_assert_eq(truncate(path, 4096), 0);
+    cr_expect_eq(statedb_work(&use.db, get_all, &use), -EIO);
+    cr_expect_null(use.db);
+    cr_expect_eq(use.wrong, 0);
+    statedb_close(&use.db);
+    cr_expect_eq(statedb_open(folder.path, &use.db), ERR_BUSY);
     folder_remove(&folder);
 }
 

@@ -26,6 +26,8 @@
     "      - {name: c, update: {keys: k, types: [A, CNAME, TXT]}}\n"                               \
     "      - {name: '*.w', update: {keys: k}}\n"                                                   \
     "      - {name: sub, records: [\"NS ns.other.\"]}\n"                                           \
+    "      - {name: back, records: [\"CNAME c\"]}\n"                                               \
+    "      - {name: '*.star', records: [\"CNAME c\"]}\n"                                           \
     "  - {name: in.ex, nameservers: ns.ex}\n"
 
 static const char *rcode_text(unsigned rcode)
@@ -398,6 +400,42 @@ Test(update, answers_have_what_is_bound)
     free(memory);
 }
 
+/* A circle of aliases is told once, wherever it is entered. */
+Test(update, a_circle_of_aliases_is_told_once)
+{
+#define CIRCLE "c.ex. 5 CNAME back.ex. | back.ex. 3600 CNAME c.ex."
+    static const struct {
+        const char *to, *name, *want;
+    } cases[] = {
+        {"back", "c.ex", "NOERROR aa | " CIRCLE},
+        {"back", "back.ex", "NOERROR aa | back.ex. 3600 CNAME c.ex. | c.ex. 5 CNAME back.ex."},
+        {"back", "x.star.ex", "NOERROR aa | x.star.ex. 3600 CNAME c.ex. | " CIRCLE},
+        {"c", "c.ex", "NOERROR aa | c.ex. 5 CNAME c.ex."},
+        {"x.star", "c.ex", "NOERROR aa | c.ex. 5 CNAME x.star.ex. | x.star.ex. 3600 CNAME c.ex."},
+        {"x.star", "y.star.ex",
+         "NOERROR aa | y.star.ex. 3600 CNAME c.ex. | c.ex. 5 CNAME x.star.ex. | "
+         "x.star.ex. 3600 CNAME c.ex."},
+    };
+    struct dialogue d;
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bindings *memory = xcalloc(1, sizeof(*memory));
+        uint8_t room[512];
+        char text[64];
+        snprintf(text, sizeof(text), "add c 5 CNAME %s", cases[i].to);
+        size_t len = nsupdate_write("ex", text, room, sizeof(room));
+        cr_assert_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
+        struct bound *bound = bindings_table(memory);
+        d.view.bound = bound;
+        struct question q = {.name = cases[i].name, .type = "A"};
+        cr_expect_str_eq(ask(&d, &q), cases[i].want, "%s: %s", cases[i].name, ask(&d, &q));
+        bound_unref(&bound);
+        free(memory);
+    }
+    dialogue_fini(&d);
+}
+
 /* RFC 1982: what the settings say is newer than what updates left. */
 Test(update, the_later_serial_counts)
 {
@@ -448,4 +486,126 @@ Test(bound, damaged_records_are_not_read)
         cr_expect_eq(bound_count(bound), cases[i].good, "%s", cases[i].what);
         bound_unref(&bound);
     }
+}
+
+/* ---- tables that share what they have in common ---- */
+
+#define MANY 2000
+
+static void name_of(unsigned number, struct name *out)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "n%u.ex", number);
+    cr_assert_eq(name_parse_absolute(span_str(text), out), 0);
+}
+
+static void add_value(struct bound *bound, const struct name *name, uint8_t value)
+{
+    uint8_t bytes[] = {0, 1, 0, 0, 0, 9, 0, 4, 10, 0, 0, value};
+
+    cr_assert(bound_add(bound, span_of(name->at, name->len), span_of(bytes, sizeof(bytes))));
+}
+
+/* The last byte of its address; -1: nothing is bound. */
+static int value_in(const struct bound *bound, unsigned number)
+{
+    struct name name;
+
+    name_of(number, &name);
+    const struct rrset *set = bound_find(bound, &name);
+    return set ? set->wire[set->len - 1] : -1;
+}
+
+/* Values by number, -1: none; and how many have been read. */
+struct source {
+    int values[MANY + 1];
+    unsigned reads;
+};
+
+static void add_from(void *arg, struct bound *bound, const struct name *name)
+{
+    struct source *source = arg;
+    struct name other;
+
+    for (unsigned i = 0; i <= MANY; i++) {
+        name_of(i, &other);
+        if (name_eq(&other, name)) {
+            source->reads++;
+            if (source->values[i] >= 0) {
+                add_value(bound, name, (uint8_t)source->values[i]);
+            }
+            return;
+        }
+    }
+    cr_assert_fail("a name that was never there");
+}
+
+Test(bound, a_copy_is_changed_by_itself)
+{
+    struct source *source = xcalloc(1, sizeof(*source));
+    struct bound *old = bound_new();
+    struct name name;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        name_of(i, &name);
+        source->values[i] = (int)(i % 250);
+        add_value(old, &name, (uint8_t)(i % 250));
+    }
+    source->values[MANY] = 7;
+    source->values[5] = 251;
+    source->values[6] = -1;
+    struct bound *fresh = bound_copy(old);
+    const unsigned changed[] = {MANY, 5, 6, 5, MANY};
+    for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
+        name_of(changed[i], &name);
+        bound_renew(fresh, &name, add_from, source);
+    }
+    cr_expect_lt(source->reads, 100, "%u names read for three", source->reads);
+    cr_expect_eq(bound_count(old), MANY);
+    cr_expect_eq(bound_count(fresh), MANY);
+    bound_unref(&old);
+    for (unsigned i = 0; i <= MANY; i++) {
+        cr_expect_eq(value_in(fresh, i), source->values[i], "%u", i);
+    }
+    bound_unref(&fresh);
+    free(source);
+}
+
+/* Of a damaged state what was read is answered, and of all else nothing is said. */
+Test(update, what_nobody_knows_is_no_answer)
+{
+    static const struct {
+        const char *name, *type, *want;
+    } cases[] = {
+        {"a.w.ex", "A", "NOERROR aa | a.w.ex. 60 A 192.0.2.2"},
+        {"a.w.ex", "AAAA", "NOERROR aa | ns ex."},
+        {"b.w.ex", "A", "SERVFAIL"},
+        {"d.ex", "A", "SERVFAIL"},
+        {"d.ex", "MX", "SERVFAIL"},
+        {"t.ex", "A", "NOERROR aa | t.ex. 3600 A 192.0.2.9"},
+        {"t.ex", "TXT", "SERVFAIL"},
+        {"ns.ex", "A", "NOERROR aa | ns.ex. 3600 A 192.0.2.53"},
+        {"no.ex", "A", "NXDOMAIN aa | ns ex."},
+    };
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+    uint8_t room[512];
+
+    dialogue_init(&d, CONFIG);
+    size_t len = nsupdate_write("ex", "add a.w 60 A 192.0.2.2", room, sizeof(room));
+    cr_assert_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
+    struct bound *bound = bindings_table(memory);
+    bound_set_damaged(bound);
+    cr_expect(bound_is_damaged(bound) && !bound_is_damaged(NULL));
+    d.view.bound = bound;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct question q = {.name = cases[i].name, .type = cases[i].type};
+        const char *got = ask(&d, &q);
+        cr_expect(span_starts(span_str(got), span_str(cases[i].want)), "%s %s: %s", cases[i].name,
+                  cases[i].type, got);
+    }
+    bound_unref(&bound);
+    dialogue_fini(&d);
+    free(memory);
 }

@@ -1,0 +1,19 @@
+/*
+ * bound_read - what is bound (bound.h), read from the state. For the thread that has that open; db
+ * as in statedb_work().
+ */
+#ifndef LARDER_DNSREDIR_BOUND_READ_H
+#define LARDER_DNSREDIR_BOUND_READ_H
+
+#include "base/list.h"
+#include "dnsredir/bound.h"
+#include "dnsredir/statedb.h"
+
+/* All of it, as far as it can be read: see bound_is_damaged(). *db NULL: nothing can be. */
+struct bound *bound_read(struct statedb **db);
+
+/* Brings `bound`, which nobody else has, up to what errands of the list (errand.h) have changed
+ * since. 0, or an error: then it is good for nothing but to be unreferenced. */
+int bound_reread(struct statedb **db, struct bound *bound, const struct list *errands);
+
+#endif
