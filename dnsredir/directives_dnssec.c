@@ -54,7 +54,7 @@ static void publish(struct compiler *c, const struct zone_row *row, struct zone 
     c->record->len = (uint16_t)len;
     memcpy(c->record->data, data, len);
     if (zone_add_record(c->settings->zones, zone, &zone->apex, c->record, &what)) {
-        COMPLAIN(c, "key", 0, "%s", what);
+        COMPLAIN(c, "key", 0, "%s; expected fewer keys", what);
     }
 }
 
@@ -96,11 +96,14 @@ static bool load_key(struct compiler *c, const struct zone_row *row, struct sign
     struct dnssec_key *key;
 
     if (dnssec_key_load(path, &key, fault)) {
-        COMPLAIN(c, "key", index, "%s: %s", path, fault);
+        COMPLAIN(c, "key", index, "%s: %s%s", path, fault,
+                 strstr(fault, "expected") ? ""
+                                           : "; expected a file that larder-dns --make-key made");
         return false;
     }
     if (is_known(signing, key)) {
-        COMPLAIN(c, "key", index, "%s: the same key as one before it", path);
+        COMPLAIN(c, "key", index, "%s: the same key as one before it; expected each key once",
+                 path);
         dnssec_key_free(&key);
         return false;
     }
@@ -115,6 +118,7 @@ void compile_signing(struct compiler *c, const struct zone_row *row, struct zone
     }
     const struct conf_at *outer = compile_enter(c, "dnssec", 0);
     struct signing *signing = arena_zalloc(c->arena, sizeof(*signing));
+    signing->number = c->settings->signings ? c->settings->signings->number + 1 : 0;
     signing->next = c->settings->signings;
     c->settings->signings = signing;
     signing->apex = zone->apex;
@@ -165,7 +169,9 @@ struct signatures *settings_sign(const struct settings *settings, const struct s
     const struct signatures_plan plan = {.now = (uint32_t)clock_wall(),
                                          .most = SIGNATURES_MAX,
                                          .rate = settings->dnssec.rate,
-                                         .old = old};
+                                         .old = old,
+                                         .rankings = settings->nearest.rankings,
+                                         .ranking_count = settings->nearest.ranking_count};
 
     return signatures_new(settings->zones, &plan);
 }

@@ -23,6 +23,7 @@ struct signing {
     struct name apex;
     struct dnssec_key *keys[DNSSEC_KEYS_MAX]; /* the first signs; all sign the sets of keys */
     unsigned key_count;
+    unsigned number;   /* from 0 on, of the signed zones */
     uint32_t validity; /* seconds */
     struct rrset *ds;  /* what the parent must publish */
 };

@@ -3,8 +3,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dnsredir/choose.h"
 #include "dnsredir/denial.h"
-#include "dnsredir/policy.h"
 
 /* They are made anew after this part of the validity. */
 #define DUE_PART 4
@@ -20,6 +20,7 @@ struct signatures {
     size_t mask; /* entries: a power of two, at most half full */
     struct entry *entries;
     uint64_t rate;
+    unsigned zones;
     uint32_t made;     /* the oldest */
     uint32_t validity; /* the shortest */
 };
@@ -73,6 +74,8 @@ const struct signature *signatures_find(const struct signatures *signatures,
 struct making {
     struct signatures *to;
     const struct signatures_plan *plan;
+    struct standing *standing; /* everybody is up */
+    size_t choices;            /* that may still be made */
     bool reused;
 };
 
@@ -174,8 +177,49 @@ static void add_records(struct making *m, const struct node *node,
     add(m, node->zone->signing, &node->name, &set);
 }
 
-/* Each replica's own addresses, and all together. What else a policy comes to give is signed when
- * it does for the first time. */
+/* What a client with this ranking is given while everybody is up. */
+static void add_choice(struct making *m, const struct node *node, const struct ranking *ranking,
+                       bool v6)
+{
+    const struct choice_input input = {
+        .ranking = ranking,
+        .name_hash = name_hash(&node->name),
+        .standing = m->standing,
+        .v6 = v6,
+    };
+    uint8_t room[ANSWERS_MAX * (RR_FIXED_LEN + 16)];
+    struct choice choice;
+    struct rrset set;
+
+    if (m->choices == 0 || !policy_has(node->policy, v6)) {
+        return;
+    }
+    m->choices--;
+    choose(node->policy, &input, &choice);
+    if (choice.count) {
+        dnssec_gather(choice.records, choice.count, choice.record_len, room, &set);
+        add(m, node->zone->signing, &node->name, &set);
+    }
+}
+
+/* Several replicas' addresses: as far as the order follows from what is known now. */
+static void add_choices(struct making *m, const struct node *node)
+{
+    bool wildcard = node->name.labels && node->name.at[0] == 1 && node->name.at[1] == '*';
+    enum policy_kind kind = node->policy->kind;
+
+    for (int v6 = 0; v6 < 2; v6++) {
+        for (size_t i = 0; i < m->plan->ranking_count && kind == POLICY_NEAREST; i++) {
+            add_choice(m, node, m->plan->rankings[i], v6);
+        }
+        if (kind == POLICY_FAILOVER || (kind == POLICY_HASHED && !wildcard)) {
+            add_choice(m, node, NULL, v6);
+        }
+    }
+}
+
+/* Each replica's own addresses, all together, and what is given while everybody is up. What else a
+ * policy comes to give is signed when it does for the first time. */
 static void add_steered(struct making *m, const struct node *node)
 {
     const struct policy *policy = node->policy;
@@ -192,6 +236,9 @@ static void add_steered(struct making *m, const struct node *node)
             add_records(m, node, families[f], first[r], first[r + 1]);
         }
         add_records(m, node, families[f], 0, first[policy->replica_count]);
+    }
+    if (!policy->targets && policy->answers > 1) {
+        add_choices(m, node);
     }
 }
 
@@ -221,6 +268,7 @@ static void add_zone(void *arg, const struct zone *zone)
     if (zone->signing) {
         uint32_t validity = zone->signing->validity;
         m->to->validity = validity < m->to->validity ? validity : m->to->validity;
+        m->to->zones++;
         add(m, zone->signing, &zone->apex, zone->negative);
     }
 }
@@ -228,7 +276,7 @@ static void add_zone(void *arg, const struct zone *zone)
 struct signatures *signatures_new(const struct zones *zones, const struct signatures_plan *plan)
 {
     struct signatures *s = xcalloc(1, sizeof(*s));
-    struct making making = {s, plan, false};
+    struct making making = {.to = s, .plan = plan, .choices = SIGNATURES_CHOICES_MAX};
 
     s->count = 1;
     s->mask = 255;
@@ -240,7 +288,11 @@ struct signatures *signatures_new(const struct zones *zones, const struct signat
         signatures_unref(&s);
         return NULL;
     }
+    making.standing = xcalloc(1, sizeof(*making.standing));
+    memset(&making.standing->open, 0xff, sizeof(making.standing->open));
+    making.standing->alive = making.standing->open;
     zones_each_node(zones, add_node, &making);
+    free(making.standing);
     s->made = making.reused ? plan->old->made : plan->now;
     return s;
 }
@@ -265,6 +317,11 @@ void signatures_unref(struct signatures **signatures)
 size_t signatures_count(const struct signatures *signatures)
 {
     return signatures ? signatures->used : 0;
+}
+
+unsigned signatures_zone_count(const struct signatures *signatures)
+{
+    return signatures->zones;
 }
 
 uint64_t signatures_rate(const struct signatures *signatures)

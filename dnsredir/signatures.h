@@ -14,7 +14,10 @@
 /* No more than so many are made ahead: some seconds, and 25 MB. The others are made by workers
  * when they are asked for the first time (signer.h). */
 #define SIGNATURES_MAX 262144
+/* And of these, so many of several replicas' addresses together: half a second. */
+#define SIGNATURES_CHOICES_MAX 16384
 
+struct ranking;
 struct signatures;
 
 /* How they are made. */
@@ -23,6 +26,8 @@ struct signatures_plan {
     size_t most;                  /* no more than so many */
     uint64_t rate;                /* see signatures_rate() */
     const struct signatures *old; /* what is still right is taken from these; NULL: nothing */
+    const struct ranking *const *rankings; /* of clients, */
+    size_t ranking_count;                  /* for names that give several addresses */
 };
 
 /* All of `zones`. NULL when no zone is signed. */
@@ -34,6 +39,7 @@ void signatures_unref(struct signatures **signatures); /* accepts NULL; sets *si
 const struct signature *signatures_find(const struct signatures *signatures,
                                         const uint8_t id[DNSSEC_ID_LEN]);
 size_t signatures_count(const struct signatures *signatures); /* accepts NULL */
+unsigned signatures_zone_count(const struct signatures *signatures);
 /* How many each worker may make in a second, of each kind. */
 uint64_t signatures_rate(const struct signatures *signatures);
 /* Should they be made anew? Once a quarter of the shortest validity is over, and when the clock

@@ -7,6 +7,10 @@
 #define BURST_PART 16
 #define BURST_LEAST 8
 #define TCP_PART 4
+/* Zones with a bucket of their own; more share them. */
+#define ZONES 64
+#define ZONE_BURST_LEAST 4
+#define SHARED_PART 2
 #define SECOND_US 1000000u
 /* A signature is kept until so much of its validity is left, if it can be made anew; if it cannot,
  * until it would expire in caches at once. */
@@ -15,6 +19,7 @@
 
 struct entry {
     uint8_t id[DNSSEC_ID_LEN];
+    unsigned zone;
     struct signature signature;
 };
 
@@ -26,7 +31,8 @@ struct bucket {
 };
 
 struct signer {
-    struct bucket buckets[SIGNER_KINDS];
+    struct bucket buckets[SIGNER_KINDS]; /* of all zones */
+    struct bucket zones[SIGNER_KINDS][ZONES];
     struct entry entries[SIGNER_KINDS][SETS][WAYS];
 };
 
@@ -41,16 +47,21 @@ void signer_free(struct signer **signer)
     *signer = NULL;
 }
 
+/* A bucket's part of the budget, and what it holds at least. */
+struct share {
+    uint64_t rate, part, least;
+};
+
 /* May one more be made now? */
-static bool spend(struct bucket *bucket, uint64_t rate, const struct signer_case *when)
+static bool spend(struct bucket *bucket, const struct share *share, const struct signer_case *when)
 {
-    uint64_t burst = rate / BURST_PART > BURST_LEAST ? rate / BURST_PART : BURST_LEAST;
-    uint64_t full = burst * SECOND_US;
+    uint64_t even = share->rate / share->part / BURST_PART;
+    uint64_t full = (even > share->least ? even : share->least) * SECOND_US;
     uint64_t passed = when->now_us > bucket->filled_us ? when->now_us - bucket->filled_us : 0;
     uint64_t kept = when->tcp ? 0 : full / TCP_PART;
 
     passed = passed < SECOND_US ? passed : SECOND_US;
-    bucket->tokens = bucket->begun ? bucket->tokens + passed * rate : full;
+    bucket->tokens = bucket->begun ? bucket->tokens + passed * share->rate / share->part : full;
     bucket->tokens = bucket->tokens < full ? bucket->tokens : full;
     bucket->filled_us = when->now_us > bucket->filled_us ? when->now_us : bucket->filled_us;
     bucket->begun = true;
@@ -61,26 +72,54 @@ static bool spend(struct bucket *bucket, uint64_t rate, const struct signer_case
     return true;
 }
 
-/* The entry of this id or, when there is none, the one of its row that expires first. */
-static struct entry *find(struct entry *row, const uint8_t id[DNSSEC_ID_LEN], uint32_t now,
-                          bool *known)
+/* The same for a zone: of its own part or, when that is used up, of what is everybody's. */
+static bool spend_for(struct signer *signer, const struct signatures *ready, unsigned zone,
+                      const struct signer_case *when)
 {
-    struct entry *oldest = row;
+    struct bucket *all = &signer->buckets[when->kind];
+    uint64_t rate = signatures_rate(ready);
+    unsigned zones = signatures_zone_count(ready);
+
+    if (zones < 2) {
+        return spend(all, &(struct share){rate, 1, BURST_LEAST}, when);
+    }
+    uint64_t parts = SHARED_PART * (zones < ZONES ? zones : ZONES);
+    return spend(&signer->zones[when->kind][zone % ZONES],
+                 &(struct share){rate, parts, ZONE_BURST_LEAST}, when) ||
+           spend(all, &(struct share){rate, SHARED_PART, BURST_LEAST}, when);
+}
+
+/* Is `a` rather to be used than `b` by a zone? One that is empty or expired; one of its own; the
+ * one that expires first. */
+static bool is_better(const struct entry *a, const struct entry *b, unsigned zone, uint32_t now)
+{
+    uint32_t left_a = dnssec_left(&a->signature, now);
+    uint32_t left_b = dnssec_left(&b->signature, now);
+
+    if (left_a && left_b && (a->zone == zone) != (b->zone == zone)) {
+        return a->zone == zone;
+    }
+    return left_a < left_b;
+}
+
+/* The entry of this id or, when there is none, the one of its row to be used. */
+static struct entry *find(struct entry *row, const uint8_t id[DNSSEC_ID_LEN], unsigned zone,
+                          uint32_t now, bool *known)
+{
+    struct entry *best = row;
 
     *known = true;
     for (unsigned i = 0; i < WAYS; i++) {
         if (memcmp(row[i].id, id, DNSSEC_ID_LEN) == 0) {
             return &row[i];
         }
-        if (dnssec_left(&row[i].signature, now) < dnssec_left(&oldest->signature, now)) {
-            oldest = &row[i];
-        }
+        best = is_better(&row[i], best, zone, now) ? &row[i] : best;
     }
     *known = false;
-    return oldest;
+    return best;
 }
 
-static enum signed_how get_kept(struct signer *signer, uint64_t rate,
+static enum signed_how get_kept(struct signer *signer, const struct signatures *ready,
                                 const struct signer_case *when, const struct signable *what,
                                 const uint8_t id[DNSSEC_ID_LEN], struct signature *out)
 {
@@ -88,14 +127,17 @@ static enum signed_how get_kept(struct signer *signer, uint64_t rate,
     bool known;
 
     memcpy(&place, id, sizeof(place));
-    struct entry *entry = find(signer->entries[when->kind][place % SETS], id, when->now, &known);
+    unsigned zone = what->zone->number;
+    struct entry *entry =
+        find(signer->entries[when->kind][place % SETS], id, zone, when->now, &known);
     uint32_t left = known ? dnssec_left(&entry->signature, when->now) : 0;
     if (left > what->zone->validity / FRESH_PART) {
         *out = entry->signature;
         return SIGNED_CACHED;
     }
-    if (spend(&signer->buckets[when->kind], rate, when) && dnssec_sign(what, when->now, out) == 0) {
+    if (spend_for(signer, ready, zone, when) && dnssec_sign(what, when->now, out) == 0) {
         memcpy(entry->id, id, DNSSEC_ID_LEN);
+        entry->zone = zone;
         entry->signature = *out;
         return SIGNED_NEW;
     }
@@ -121,5 +163,5 @@ enum signed_how signer_get(struct signer *signer, const struct signatures *ready
         *out = *made;
         return SIGNED_READY;
     }
-    return signer ? get_kept(signer, signatures_rate(ready), when, what, id, out) : SIGNED_REFUSED;
+    return signer ? get_kept(signer, ready, when, what, id, out) : SIGNED_REFUSED;
 }

@@ -7,6 +7,10 @@
  * names can use up the budget of proofs; it cannot keep an answer with addresses from being signed,
  * nor the loop from anything for longer than the burst of a bucket, a sixteenth of a second's
  * signatures. Of each bucket the last quarter is for TCP, where the asker has proved its address.
+ *
+ * Nor do zones: of several, half of the budget is divided among them, each has its part whatever is
+ * asked of the others, and the other half is whoever's comes first. A zone that needs a place in
+ * the table takes one of its own, if there is one in the row.
  */
 #ifndef LARDER_DNSREDIR_SIGNER_H
 #define LARDER_DNSREDIR_SIGNER_H

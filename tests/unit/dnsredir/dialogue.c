@@ -56,8 +56,11 @@ void dialogue_sign(struct dialogue *d, size_t most)
 {
     signatures_unref(&d->signatures);
     signer_free(&d->asker.signer);
-    const struct signatures_plan plan = {
-        .now = d->asker.now, .most = most, .rate = d->settings->dnssec.rate};
+    const struct signatures_plan plan = {.now = d->asker.now,
+                                         .most = most,
+                                         .rate = d->settings->dnssec.rate,
+                                         .rankings = d->settings->nearest.rankings,
+                                         .ranking_count = d->settings->nearest.ranking_count};
     d->signatures = signatures_new(d->settings->zones, &plan);
     d->view.signatures = d->signatures;
     d->asker.signer = signer_new();

@@ -456,7 +456,7 @@ Test(answer_dnssec, a_flood_of_names_costs_no_more_than_its_budget)
         }
     }
     cr_assert_eq(made + refused, 2000);
-    cr_assert_eq(made, 7, "a sixteenth of a second's 160, less the quarter for TCP");
+    cr_assert_eq(made, 9, "a zone's 4 and everybody's 8, less the quarters for TCP");
     d.asker.tcp = true;
     cr_assert_neq(ask_do("y1.ex", "A", NULL)[0], 'S', "the rest is for those with an address");
     cr_assert_eq(verify_answer(&d), 3);
@@ -474,6 +474,117 @@ Test(answer_dnssec, a_flood_of_names_costs_no_more_than_its_budget)
     d.asker.now_us += 1000000;
     ask_do("y2.ex", "A", NULL);
     cr_assert_eq(verify_answer(&d), 3, "a second later there is a budget again");
+}
+
+/* What clients get while everybody is up costs nothing, however it is combined. */
+Test(answer_dnssec, combinations_that_are_known_are_signed_ahead)
+{
+    static const struct {
+        const char *name, *subnet;
+    } cases[] = {{"near.ex", "10.1.0.0/16"}, {"near.ex", "10.2.0.0/16"},
+                 {"near.ex", "10.3.0.0/16"}, {"x.near2.ex", "10.3.0.0/16"},
+                 {"fail.ex", NULL},          {"hash.ex", NULL}};
+    char yaml[2048];
+
+    dialogue_fini(&d);
+    snprintf(yaml, sizeof(yaml),
+             "replicas: [{name: a, addresses: [192.0.2.1, '2001:db8::1']}, "
+             "{name: b, addresses: 192.0.2.2}, {name: c, addresses: 192.0.2.3}, "
+             "{name: d, addresses: [192.0.2.4, '2001:db8::4']}]\n"
+             "nearest: {map: [{prefix: 10.1.0.0/16, replica: [a, b, c, d]}, "
+             "{prefix: 10.2.0.0/16, replica: [c, b, a, d]}, "
+             "{prefix: 10.3.0.0/16, replica: [d, a, b, c]}]}\n"
+             "zones: [{name: ex, nameservers: ns.ex, dnssec: {key: %s}, names: ["
+             "{name: near, policy: nearest, answers: 2}, "
+             "{name: '*.near2', policy: nearest, answers: 3}, "
+             "{name: fail, policy: failover, replicas: [b, d, a], answers: 2}, "
+             "{name: hash, policy: hashed, answers: 3}]}]\n",
+             first);
+    dialogue_init(&d, yaml);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (int v6 = 0; v6 < 2; v6++) {
+            const char *got = ask_do(cases[i].name, v6 ? "AAAA" : "A", cases[i].subnet);
+            cr_expect_geq(d.note.signatures[SIGNED_READY], 1, "%s: %s", cases[i].name, got);
+            bool wildcard = cases[i].name[0] == 'x'; /* whose proof is made when it is asked for */
+            cr_expect_eq(d.note.signatures[SIGNED_NEW] + d.note.signatures[SIGNED_CACHED], wildcard,
+                         "%s: %s", cases[i].name, got);
+            cr_expect_eq(verify_answer(&d), wildcard ? 2 : 1, "%s", got);
+        }
+    }
+}
+
+/* Legal questions about one zone take nothing from another one. */
+Test(answer_dnssec, zones_have_budgets_of_their_own)
+{
+    char yaml[1024], name[64];
+    unsigned made = 0;
+
+    dialogue_fini(&d);
+    snprintf(yaml, sizeof(yaml),
+             "dnssec: {signatures-per-second: 160}\n"
+             "zones:\n"
+             "  - {name: ex, nameservers: ns.ex, dnssec: {key: %s}}\n"
+             "  - {name: ey, nameservers: ns.ey, dnssec: {key: %s}}\n"
+             "  - {name: ez, nameservers: ns.ez, dnssec: {key: %s}}\n",
+             first, second, first);
+    dialogue_init(&d, yaml);
+    d.asker.now_us = 1000000;
+    for (unsigned i = 0; i < 500; i++) {
+        snprintf(name, sizeof(name), "x%u.ex", i);
+        ask_do(name, "A", NULL);
+        made += d.note.signatures[SIGNED_NEW];
+    }
+    cr_expect_eq(made, 9, "the zone's own, and what is everybody's, less their quarters: %u", made);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(name, sizeof(name), "y%u.ey", i);
+        const char *got = ask_do(name, "A", NULL);
+        cr_expect_eq(verify_answer(&d), 3, "another's own is untouched: %s", got);
+    }
+    cr_expect_str_eq(ask_do("y4.ey", "A", NULL), "NXDOMAIN aa tc" DO);
+    made = 0;
+    for (unsigned second_n = 0; second_n < 100; second_n++) { /* a steady flood */
+        d.asker.now_us += 10000;
+        for (unsigned i = 0; i < 20; i++) {
+            snprintf(name, sizeof(name), "z%u-%u.ex", second_n, i);
+            ask_do(name, "A", NULL);
+            made += d.note.signatures[SIGNED_NEW];
+        }
+    }
+    cr_expect(made > 90 && made < 110, "half of a second's, and a third of the other half: %u",
+              made);
+    ask_do("y5.ey", "A", NULL);
+    cr_expect_eq(verify_answer(&d), 3);
+}
+
+/* A zone that has many signatures made loses its own first. */
+Test(answer_dnssec, zones_do_not_push_each_other_out)
+{
+    char yaml[1024], name[64];
+    unsigned kept = 0;
+
+    dialogue_fini(&d);
+    snprintf(yaml, sizeof(yaml),
+             "dnssec: {signatures-per-second: 1000000}\n"
+             "zones:\n"
+             "  - {name: ex, nameservers: ns.ex, dnssec: {key: %s}}\n"
+             "  - {name: ey, nameservers: ns.ey, dnssec: {key: %s}}\n",
+             first, second);
+    dialogue_init(&d, yaml);
+    d.asker.now_us = 1000000;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 200; i++) {
+            snprintf(name, sizeof(name), "y%u.ey", i);
+            d.asker.now_us += 1000;
+            ask_do(name, "A", NULL);
+            kept += d.note.signatures[SIGNED_CACHED];
+        }
+        for (unsigned i = 0; i < 30000 && round == 0; i++) {
+            snprintf(name, sizeof(name), "x%u.ex", i);
+            d.asker.now_us += 1000;
+            ask_do(name, "A", NULL);
+        }
+    }
+    cr_expect_gt(kept, 190, "%u of 200", kept);
 }
 
 Test(answer_dnssec, signatures_are_made_anew_before_they_expire)
@@ -515,8 +626,12 @@ static const struct signature *find_of(const struct signatures *signatures, cons
 
 Test(answer_dnssec, a_reload_keeps_the_signatures_that_are_right)
 {
-    struct signatures_plan plan = {
-        .now = 86400, .most = SIGNATURES_MAX, .rate = 1, .old = d.signatures};
+    struct signatures_plan plan = {.now = 86400,
+                                   .most = SIGNATURES_MAX,
+                                   .rate = 1,
+                                   .old = d.signatures,
+                                   .rankings = d.settings->nearest.rankings,
+                                   .ranking_count = d.settings->nearest.ranking_count};
     struct signatures *after = signatures_new(d.settings->zones, &plan);
 
     cr_assert_eq(signatures_count(after), signatures_count(d.signatures));
