@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MAX = 8 << 20 };
@@ -92,8 +93,11 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
 
     for (const struct conf_directive *row = table->rows; row->name; row++) {
         buf_printf(&known, "%s%s", count ? ", " : "", row->name);
-        CHECK(count < ARRAY_LEN(names));
+        CHECK(count < ARRAY_LEN(names) - 1);
         names[count++] = row->name;
+    }
+    if (table == conf->root) {
+        names[count++] = CONF_INCLUDE;
     }
     const char *closest = conf_closest(name, names, count);
     conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s%s%s%s", name,
@@ -120,6 +124,11 @@ struct conf_node *conf_default(struct conf *conf, const struct conf_directive *r
 
 /* ---- files ---- */
 
+struct span conf_without_mark(struct span yaml)
+{
+    return span_skip(yaml, span_starts(yaml, SPAN("\xef\xbb\xbf")) ? 3 : 0);
+}
+
 int conf_load_text(struct conf *conf, const char *name, struct span yaml)
 {
     struct conf_where where = {CONF_FROM_FILE, name, 1, 1};
@@ -130,11 +139,8 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
         return conf_report(conf, &where, "a second file; expected one");
     }
     conf->loaded = true;
-    if (span_starts(yaml, SPAN("\xef\xbb\xbf"))) {
-        yaml = span_skip(yaml, 3);
-    }
     conf->broken = true;
-    int err = conf_tree_parse(conf, yaml, where, &node);
+    int err = conf_tree_parse(conf, conf_without_mark(yaml), where, &node);
     if (err && !node) {
         return err;
     }
@@ -152,8 +158,7 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
     return err;
 }
 
-/* ERR_TOO_LARGE or -errno. */
-static int read_file(const char *path, struct buf *out)
+int conf_read_file(const char *path, struct buf *out, struct stat *stat_of)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = 1;
@@ -165,7 +170,7 @@ static int read_file(const char *path, struct buf *out)
         n = read(fd, buf_reserve(out, 65536), 65536);
         buf_commit(out, n > 0 ? (size_t)n : 0);
     }
-    int err = n < 0 ? -errno : 0;
+    int err = n < 0 || (stat_of && fstat(fd, stat_of) != 0) ? -errno : 0;
     close(fd);
     return !err && buf_len(out) > FILE_MAX ? ERR_TOO_LARGE : err;
 }
@@ -173,7 +178,8 @@ static int read_file(const char *path, struct buf *out)
 int conf_load_file(struct conf *conf, const char *path)
 {
     struct buf text = BUF_INIT;
-    int err = read_file(path, &text);
+    struct stat stat_of = {0};
+    int err = conf_read_file(path, &text, &stat_of);
 
     if (err == ERR_TOO_LARGE) {
         conf_fault(conf, path, "too large; expected at most 8MiB");
@@ -181,6 +187,10 @@ int conf_load_file(struct conf *conf, const char *path)
         conf_fault(conf, path, "cannot be read: %s; expected a readable file", err_text(err));
     } else {
         err = conf_load_text(conf, path, buf_span(&text));
+        if (!conf->broken && conf_include(conf, path, &stat_of) != 0) {
+            conf->broken = true;
+            err = ERR_CONFIG;
+        }
     }
     conf->broken |= !conf->loaded;
     buf_fini(&text);
@@ -351,6 +361,11 @@ void *conf_root(const struct conf_at *at)
 bool conf_given(const struct conf_at *at, const char *name)
 {
     return conf_node_find(at->node, name) != NULL;
+}
+
+bool conf_written(const struct conf_at *at)
+{
+    return at->node != NULL;
 }
 
 /* What was written for the directive `name` (item `index` when it is a list that has so many);

@@ -16,9 +16,10 @@
  *     err = conf_bind(conf, &settings, &arena);   // all errors at once, in `errors`
  *     conf_free(&conf);
  *
- * Values come from a YAML file (libyaml; no anchors, aliases or tags; bounded size, depth and
- * count), then from the command line, else from the row's default; each remembers where it was
- * written. Every error is one line "file:line:column: what; expected …; did you mean "…"?", or
+ * Values come from a YAML file and those it includes (libyaml; no anchors, aliases or tags; bounded
+ * size, depth and count), then from the command line, else from the row's default; each remembers
+ * where it was written. Every error is one line "file:line:column: what; expected …; did you mean
+ * "…"?", or
  * "--option: what; …".
  *
  * Not thread-safe. The calls return 0 or ERR_CONFIG after writing to `errors`.
@@ -61,6 +62,8 @@ struct conf_type {
 #define CONF_PERCENT {.is = CONF_IS_PERCENT} /* unsigned: 10% or 10 */
 #define CONF_STRING  {.is = CONF_IS_STRING}  /* char *; min, max: its length, else 1 to 4096 */
 #define CONF_PATH    {.is = CONF_IS_PATH}    /* char *; in a file relative to that file's folder */
+/* The same, or one of these words (array that ends with NULL), alone or before a colon. */
+#define CONF_PATH_OR(list) {.is = CONF_IS_PATH, .words = (list)}
 #define CONF_IP      {.is = CONF_IS_IP}      /* struct ip */
 #define CONF_PREFIX  {.is = CONF_IS_PREFIX}  /* struct prefix */
 /* struct endpoint; default_port 0: the port must be written. CONF_UNIX allows unix:/path. */
@@ -149,7 +152,8 @@ void conf_free(struct conf **conf); /* accepts NULL; sets *conf to NULL */
 
 /* ---- values in ---- */
 
-/* At most one file. A file without any directive is an error. */
+/* At most one file, and those that its `include` names: the items of lists add up, other values may
+ * stand in one of them only. A file without any directive is an error, but for included ones. */
 int conf_load_file(struct conf *conf, const char *path);
 /* The same from memory; `name` is shown in errors. */
 int conf_load_text(struct conf *conf, const char *name, struct span yaml);
@@ -175,6 +179,8 @@ const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, si
 bool conf_given(const struct conf_at *at, const char *name);
 /* Where this map is written: "larder.yaml:12", an option, or "default". From `arena`. */
 const char *conf_place(const struct conf_at *at, struct arena *arena);
+/* Was this map itself written, be it empty? */
+bool conf_written(const struct conf_at *at);
 /* An error at the directive `name` of this map (item `index` when it is a list), or at the map
  * itself when name is NULL. The text is "what; expected …". */
 __attribute__((format(printf, 4, 5))) void conf_complain(const struct conf_at *at, const char *name,
@@ -197,6 +203,37 @@ void conf_print(struct conf *conf, struct buf *out);
 void conf_help(const struct conf_table *root, struct buf *out);
 /* The same as Markdown, for docs/configuration.md. */
 void conf_manual(const struct conf_table *root, struct buf *out);
+
+/* ---- what differs ---- */
+
+/* One value, as text. */
+struct conf_setting {
+    const char *path;   /* "timeouts.connect"; of a list one for each item, all with the list's */
+    const char *shown;  /* YAML on one line; CONF_SECRET as "(not shown)" */
+    const char *same;   /* equal when the values are: 60s is 1min */
+    const char *origin; /* "proxy.yaml:3:10", "--workers", "default" */
+    bool by_reload;     /* a reload applies it */
+    bool is_item;       /* of a list: of these the order counts, too */
+};
+
+struct conf_flat {
+    struct conf_setting *at;
+    size_t count;
+};
+
+enum conf_change_kind { CONF_ADDED, CONF_REMOVED, CONF_CHANGED, CONF_MOVED };
+
+struct conf_change {
+    enum conf_change_kind kind;
+    const struct conf_setting *before; /* NULL: added */
+    const struct conf_setting *after;  /* NULL: removed. Moved: any item of the list, in both */
+};
+
+/* Every value that is written or has a default, after conf_bind(). All of it lies in `arena`. */
+void conf_flatten(struct conf *conf, struct arena *arena, struct conf_flat *out);
+/* Tells each difference, sorted by path. */
+void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
+                  void (*tell)(void *arg, const struct conf_change *change), void *arg);
 
 /* ---- the command line ---- */
 

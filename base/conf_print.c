@@ -53,34 +53,38 @@ static bool is_plain(struct span text)
     return text.len > 0;
 }
 
-static void put_text(struct printer *printer, const struct conf_directive *row, struct span text)
+static void put_text(struct buf *out, struct span text)
 {
+    buf_append(out, SPAN("\""));
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '"' || text.at[i] == '\\') {
+            buf_append(out, SPAN("\\"));
+        }
+        buf_append(out, span_of(text.at + i, 1));
+    }
+    buf_append(out, SPAN("\""));
+}
+
+void conf_scalar_show(const struct conf_directive *row, const struct conf_node *node,
+                      struct arena *arena, struct buf *out)
+{
+    struct span text =
+        row->type.is == CONF_IS_PATH ? conf_path_meant(row, node, arena) : span_str(node->text);
+
     if (row->flags & CONF_SECRET) {
         text = SPAN("(not shown)");
     }
     if (is_plain(text) || row->type.is == CONF_IS_BOOL) {
-        buf_append(printer->out, text);
-        return;
+        buf_append(out, text);
+    } else {
+        put_text(out, text);
     }
-    buf_append(printer->out, SPAN("\""));
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] == '"' || text.at[i] == '\\') {
-            buf_append(printer->out, SPAN("\\"));
-        }
-        buf_append(printer->out, span_of(text.at + i, 1));
-    }
-    buf_append(printer->out, SPAN("\""));
 }
 
 static void put_scalar(struct printer *printer, const struct conf_directive *row,
                        const struct conf_node *node)
 {
-    struct span text = span_str(node->text);
-
-    if (row->type.is == CONF_IS_PATH) {
-        text = conf_path_meant(node, &printer->conf->memory);
-    }
-    put_text(printer, row, text);
+    conf_scalar_show(row, node, &printer->conf->memory, printer->out);
     put_origin(printer, &node->where);
 }
 
@@ -258,6 +262,7 @@ static void show_help(struct helper *helper, const struct conf_directive *row)
 void conf_help(const struct conf_table *root, struct buf *out)
 {
     struct helper helper = {.out = out, .show = show_help};
+    show_help(&helper, &conf_include_row);
     each_row(&helper, root);
 }
 
@@ -284,5 +289,6 @@ void conf_manual(const struct conf_table *root, struct buf *out)
 
     buf_printf(out, "| Directive | Takes | Default | Applied by | Meaning |\n"
                     "|---|---|---|---|---|\n");
+    show_manual(&helper, &conf_include_row);
     each_row(&helper, root);
 }

@@ -90,6 +90,28 @@ struct conf_node *conf_node_find(const struct conf_node *map, const char *key)
     return node;
 }
 
+struct conf_node *conf_node_take(struct conf_node *map, const char *key)
+{
+    struct conf_node *before = NULL, *node = map->first;
+
+    while (node && strcmp(node->key, key) != 0) {
+        before = node;
+        node = node->next;
+    }
+    if (!node) {
+        return NULL;
+    }
+    if (before) {
+        before->next = node->next;
+    } else {
+        map->first = node->next;
+    }
+    map->last = map->last == node ? before : map->last;
+    map->count--;
+    node->next = NULL;
+    return node;
+}
+
 bool conf_node_is_nothing(const struct conf_node *node)
 {
     return node->kind == CONF_SCALAR && node->plain &&

@@ -7,6 +7,13 @@
 
 #include "base/conf.h"
 
+struct stat;
+struct conf_file;
+
+/* The name of the directive that is not in the tables: files know it, and nobody else. */
+#define CONF_INCLUDE "include"
+extern const struct conf_directive conf_include_row;
+
 enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_OPTION };
 
 struct conf_where {
@@ -32,10 +39,13 @@ struct conf {
     const struct conf_table *root;
     struct buf *errors;
     unsigned error_count, note_count;
-    struct arena memory;    /* nodes and texts */
-    struct conf_node *tree; /* a map */
-    bool loaded;            /* a file */
-    bool broken;            /* it gave no tree: what is missing then is not reported */
+    struct arena memory;     /* nodes and texts */
+    struct conf_node *tree;  /* a map */
+    bool loaded;             /* a file */
+    bool broken;             /* not all of it was read: what is missing then is not reported */
+    struct conf_file *files; /* conf_include.c: that were read, when any includes others */
+    unsigned file_count;
+    size_t file_bytes;
 };
 
 /* One line of error; more than a hundred are counted only. Returns ERR_CONFIG. */
@@ -49,6 +59,8 @@ struct conf_node *conf_node_scalar(struct conf *conf, const char *text, struct c
 /* Puts `child` at the end of a list (key NULL) or a map. */
 void conf_node_add(struct conf_node *parent, const char *key, struct conf_node *child);
 struct conf_node *conf_node_find(const struct conf_node *map, const char *key);
+/* Takes the child out of the map. NULL: it is not there. */
+struct conf_node *conf_node_take(struct conf_node *map, const char *key);
 /* Nothing written behind the colon. */
 bool conf_node_is_nothing(const struct conf_node *node);
 /* Empties the node: a list or map without children. */
@@ -78,8 +90,27 @@ void conf_range(const struct conf_directive *row, struct buf *out);
 /* Binds a scalar node into *out; reports. */
 int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
                      const struct conf_node *node, struct arena *arena, void *out);
-/* The path as it is meant: from the folder of the file where it is written. */
-struct span conf_path_meant(const struct conf_node *node, struct arena *arena);
+/* The path as it is meant: from the folder of the file where it is written. It ends with a NUL.
+ * `row` (may be NULL) may know words that are no paths. */
+struct span conf_path_meant(const struct conf_directive *row, const struct conf_node *node,
+                            struct arena *arena);
+
+/* The value of a scalar that binds, the same for the same value however it is written. */
+void conf_scalar_same(const struct conf_directive *row, const struct conf_node *node,
+                      struct arena *arena, struct buf *out);
+/* As YAML, in quotes where it needs them. Secrets are not shown. */
+void conf_scalar_show(const struct conf_directive *row, const struct conf_node *node,
+                      struct arena *arena, struct buf *out);
+
+/* ---- files ---- */
+
+/* ERR_TOO_LARGE or -errno. *stat_of (may be NULL) tells which file it was. */
+int conf_read_file(const char *path, struct buf *out, struct stat *stat_of);
+/* Without the mark that some editors put in front. */
+struct span conf_without_mark(struct span yaml);
+/* Merges the files that the tree's `include` names into it, and those that these name. `path` is
+ * the file that the tree is of. */
+int conf_include(struct conf *conf, const char *path, const struct stat *stat_of);
 
 /* The value of a default, as a node; NULL when the row has none. */
 struct conf_node *conf_default(struct conf *conf, const struct conf_directive *row);

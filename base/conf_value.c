@@ -368,12 +368,26 @@ static int bind_word(const struct conf_directive *row, struct span text, void *o
     return err;
 }
 
-struct span conf_path_meant(const struct conf_node *node, struct arena *arena)
+/* "syslog" and "syslog:MORE" where the row knows the word. */
+static bool is_word_of(const struct conf_directive *row, const char *text)
+{
+    const char *const *words = row ? row->type.words : NULL;
+    struct span word = span_take(span_str(text), span_find(span_str(text), ':'));
+
+    while (words && *words && !span_eq(word, span_str(*words))) {
+        words++;
+    }
+    return words && *words;
+}
+
+struct span conf_path_meant(const struct conf_directive *row, const struct conf_node *node,
+                            struct arena *arena)
 {
     const char *slash =
         node->where.source == CONF_FROM_FILE ? strrchr(node->where.name, '/') : NULL;
 
-    if (!slash || node->text[0] == '/' || node->text[0] == '\0' || strcmp(node->text, "-") == 0) {
+    if (!slash || node->text[0] == '/' || node->text[0] == '\0' || strcmp(node->text, "-") == 0 ||
+        is_word_of(row, node->text)) {
         return span_str(node->text);
     }
     return arena_printf(arena, "%.*s/%s", (int)(slash - node->where.name), node->where.name,
@@ -396,7 +410,7 @@ int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
     } else if (row->type.is == CONF_IS_STRING) {
         err = bind_text(row, text, arena, out);
     } else if (row->type.is == CONF_IS_PATH) {
-        err = bind_text(row, conf_path_meant(node, arena), arena, out);
+        err = bind_text(row, conf_path_meant(row, node, arena), arena, out);
     } else if (row->type.is == CONF_IS_ENUM) {
         err = bind_word(row, text, out);
     } else if (row->type.is == CONF_IS_IP) {
@@ -409,4 +423,20 @@ int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
         err = row->type.custom->parse(text, arena, out, &what);
     }
     return err ? bad_scalar(conf, row, node, err, what) : 0;
+}
+
+void conf_scalar_same(const struct conf_directive *row, const struct conf_node *node,
+                      struct arena *arena, struct buf *out)
+{
+    struct span text = span_str(node->text);
+    uint64_t amount;
+    bool truth;
+
+    if (is_amount(row->type.is) && read_amount(text, units_of(row->type.is), &amount) == 0) {
+        buf_printf(out, "%llu", (unsigned long long)amount);
+    } else if (row->type.is == CONF_IS_BOOL && read_bool(text, &truth) == 0) {
+        buf_printf(out, "%d", truth);
+    } else {
+        buf_append(out, row->type.is == CONF_IS_PATH ? conf_path_meant(row, node, arena) : text);
+    }
 }
