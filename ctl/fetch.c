@@ -233,8 +233,7 @@ static int read_answer(const char *admin, const char *path, struct span bytes, s
     return err;
 }
 
-static int ask(const char *admin, const char *method, const char *path, struct buf *body,
-               struct buf *why)
+int fetch_begin(const char *admin, const char *method, const char *path, struct buf *why)
 {
     struct span authority = authority_of(admin);
     bool is_unix = span_starts(authority, SPAN("unix:"));
@@ -249,10 +248,25 @@ static int ask(const char *admin, const char *method, const char *path, struct b
     buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %.*s\r\n%sConnection: close\r\n\r\n", method, path,
                SPAN_ARGS(host), strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
     int err = send_all(fd, buf_span(&text));
-    buf_clear(&text);
-    if (!err) {
-        err = receive_all(fd, &text);
+    buf_fini(&text);
+    if (err) {
+        explain(admin, err, why);
+        close(fd);
+        return err;
     }
+    return fd;
+}
+
+static int ask(const char *admin, const char *method, const char *path, struct buf *body,
+               struct buf *why)
+{
+    struct buf text = BUF_INIT;
+    int fd = fetch_begin(admin, method, path, why);
+
+    if (fd < 0) {
+        return fd;
+    }
+    int err = receive_all(fd, &text);
     close(fd);
     if (err) {
         explain(admin, err, why);

@@ -17,4 +17,8 @@ int fetch(const char *admin, const char *path, struct buf *body, struct buf *why
 /* The same with a POST, of nothing. */
 int fetch_post(const char *admin, const char *path, struct buf *body, struct buf *why);
 
+/* Only sends the request: a descriptor of which the answer can be read, or a negative number and a
+ * sentence in *why. */
+int fetch_begin(const char *admin, const char *method, const char *path, struct buf *why);
+
 #endif

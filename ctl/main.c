@@ -89,6 +89,61 @@ static const struct verb verbs[] = {
      "Errors are lines \"file:line:column: what; expected ...; did you mean ...?\".\n"
      "Exit status: 0 good, 1 errors in the file, 2 wrong usage or no such program.\n",
      "FILE", verb_check, false},
+    {"diff", "larderctl diff [--admin ADDRESS] [--json]", "What would a reload change?",
+     "Has the running larder-proxy read its configuration as a reload would, and shows what "
+     "differs\n"
+     "from what is in force: what a reload changes, and what only a restart does. Nothing is "
+     "changed.\n\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json           {\"changes\": [{\"path\", \"kind\", \"before\", \"after\", \"origin\", "
+     "\"by\"}]}\n\n"
+     "Exit status: 0 no difference, 1 some, 2 errors in the configuration, or nothing answers.\n",
+     NULL, verb_diff, false},
+    {"reload", "larderctl reload [--admin ADDRESS] [--json]", "Take over the configuration.",
+     "Has the running larder-proxy read its configuration and take it over, waits until every "
+     "event\n"
+     "loop has, and shows what has changed. With errors in it the old one stays in force, and the\n"
+     "errors are shown. No connection is closed; requests under way end by the old rules.\n\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json           the answer as it comes\n\n"
+     "Exit status: 0 taken over, 1 not, 2 wrong usage.\n",
+     NULL, verb_reload, false},
+    {"reopen", "larderctl reopen [--admin ADDRESS]", "The logs were moved away.",
+     "Has the running larder-proxy open the files of its access logs anew, as after logrotate has\n"
+     "moved them away. The same as SIGUSR1.\n\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n\n"
+     "Exit status: 0 done, 1 it does not answer, 2 wrong usage.\n",
+     NULL, verb_reopen, false},
+    {"tail", "larderctl tail [FILTER]... [-n COUNT] [--json]", "Decisions as they are made.",
+     "Shows each request as it ends: when, for whom, outcome and status, bytes, how long it took,\n"
+     "the URL, and the reason. All filters given must hold.\n\n"
+     "  --host PATTERN     the host of the URL: *.example.net\n"
+     "  --path PATTERN     its path and query: '/images/*'\n"
+     "  --client PREFIX    the client's address or network\n"
+     "  --outcome WORD     hit, hit-memory, miss, pass, denied, error, ...\n"
+     "  --reason WORD      as in docs/explain.md\n"
+     "  --status STATUS    404, 5xx or 400-499\n"
+     "  --slower MS        that took longer, in milliseconds\n"
+     "  -n, --count COUNT  end after so many\n"
+     "  --admin ADDRESS    where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json             lines of JSON, those of the access log\n\n"
+     "Whoever reads too slowly loses some, and is told how many; the proxy does not wait.\n"
+     "Exit status: 0 it was interrupted or has shown all, 1 the proxy is not there, 2 wrong "
+     "usage.\n",
+     NULL, verb_tail, false},
+    {"top", "larderctl top [--by WHAT] [FILTER]... [--once]", "The most frequent requests, live.",
+     "Shows what is asked for most, with requests and bytes a second, the share that came from "
+     "the\n"
+     "cache, and how long it took; over about the last minute. Keys: h host, c client, u URL,\n"
+     "o outcome, r reason, s status, t type; q quits.\n\n"
+     "  --by WHAT          host (the default), client, url, outcome, reason, status, type or "
+     "method\n"
+     "  --once             one table for a script, of what comes in two seconds, or of --count\n"
+     "  -n, --count COUNT  of --once: of so many requests\n"
+     "  --host, --path, --client, --outcome, --reason, --status, --slower  as for tail\n"
+     "  --admin ADDRESS    where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n\n"
+     "Exit status: 0 good, 1 the proxy is not there, 2 wrong usage.\n",
+     NULL, verb_top, false},
 };
 
 static void print_usage(FILE *to)
@@ -129,30 +184,48 @@ static bool is_field(const char *word)
 /* Where the value of an option goes, or NULL when it has none. */
 static const char **value_of(struct ctl_options *options, const char *word)
 {
-    if (strcmp(word, "--admin") == 0) {
-        return &options->admin;
-    }
-    if (strcmp(word, "--method") == 0) {
-        return &options->method;
-    }
-    if (strcmp(word, "--client") == 0) {
-        return &options->client;
-    }
-    if (strcmp(word, "--user") == 0) {
-        return &options->user;
-    }
-    if (strcmp(word, "--type") == 0) {
-        return &options->type;
-    }
-    if (strcmp(word, "--rate") == 0) {
-        return &options->rate;
-    }
-    if (strcmp(word, "--config") == 0) {
-        return &options->config;
+    const struct {
+        const char *name;
+        const char **value;
+    } values[] = {
+        {"--admin", &options->admin},   {"--method", &options->method},
+        {"--client", &options->client}, {"--type", &options->type},
+        {"--rate", &options->rate},     {"--config", &options->config},
+        {"--host", &options->host},     {"--outcome", &options->outcome},
+        {"--reason", &options->reason}, {"--status", &options->status},
+        {"--path", &options->path},     {"--slower", &options->slower},
+        {"--count", &options->count},   {"-n", &options->count},
+        {"--by", &options->by},         {"--user", &options->user},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        if (strcmp(word, values[i].name) == 0) {
+            return values[i].value;
+        }
     }
     return is_field(word) && options->field_count < CTL_FIELDS_MAX
                ? &options->fields[options->field_count]
                : NULL;
+}
+
+/* Options without a value. */
+static bool *flag_of(struct ctl_options *options, const char *word)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--json", &options->json},     {"--segments", &options->segments},
+        {"--online", &options->online}, {"--help", &options->help},
+        {"--once", &options->once},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (strcmp(word, flags[i].name) == 0) {
+            return flags[i].flag;
+        }
+    }
+    return NULL;
 }
 
 static int take_operand(struct ctl_options *options, const char *word)
@@ -170,19 +243,16 @@ static int take_operand(struct ctl_options *options, const char *word)
 static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
 {
     static const char *const known[] = {
-        "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
-        "--segments", "--online", "--rate",  "--config", "--type",   "--help"};
+        "--admin",  "--json",     "--proxy",   "--dns",    "--method", "--client",
+        "--header", "--segments", "--online",  "--rate",   "--config", "--type",
+        "--help",   "--host",     "--outcome", "--reason", "--path",   "--slower",
+        "--status", "--count",    "--by",      "--once"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
+    bool *flag = flag_of(options, word);
 
-    if (strcmp(word, "--json") == 0) {
-        options->json = true;
-    } else if (strcmp(word, "--segments") == 0) {
-        options->segments = true;
-    } else if (strcmp(word, "--online") == 0) {
-        options->online = true;
-    } else if (strcmp(word, "--help") == 0) {
-        options->help = true;
+    if (flag) {
+        *flag = true;
     } else if (strcmp(word, "--proxy") == 0) {
         options->program = CTL_PROXY;
     } else if (strcmp(word, "--dns") == 0) {

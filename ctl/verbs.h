@@ -27,6 +27,11 @@ struct ctl_options {
     const char *rate;                   /* of `verify`, as it is written; NULL: the default */
     const char *method, *client, *user; /* of `explain`; NULL: GET, nobody in particular */
     const char *type;                   /* of `dns explain`; NULL: A */
+    /* Of `tail` and `top`, with `client`; NULL: any. */
+    const char *host, *outcome, *reason, *status, *path, *slower;
+    const char *count;                  /* end after so many; NULL: never */
+    const char *by;                     /* of `top`; NULL: host */
+    bool once;                          /* of `top` */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
     enum ctl_program program; /* whose configuration */
@@ -37,6 +42,14 @@ int verb_store(const struct ctl_options *options);
 /* 0 all is right, 1 something is damaged, 2 it could not be looked at. */
 int verb_verify(const struct ctl_options *options);
 int verb_check(const struct ctl_options *options);
+/* 0 no difference, 1 some, 2 it could not be looked at. */
+int verb_diff(const struct ctl_options *options);
+int verb_reload(const struct ctl_options *options);
+/* Decisions as they are made, one a line, and the most frequent ones, on the screen. */
+int verb_tail(const struct ctl_options *options);
+int verb_top(const struct ctl_options *options);
+/* The logs' files were moved away. */
+int verb_reopen(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
 int verb_dns(const struct ctl_options *options);
 int verb_drain(const struct ctl_options *options); /* and undrain */
@@ -62,6 +75,10 @@ int store_render(struct span json, struct buf *out);
 int explain_render(struct span json, struct buf *out);
 /* The question: "/explain?url=…", percent-encoded and ended by NUL. Pure. */
 void explain_path(const struct ctl_options *options, struct buf *out);
+
+/* What `diff` and, when it is done, `reload` show, from the JSON of /config/diff and /reload;
+ * *count: how many changes. ERR_SYNTAX: it is none. Pure. */
+int reload_render(struct span json, bool done, struct buf *out, size_t *count);
 
 /* The lines that a program's --check wrote, as JSON. Pure. */
 void check_json(const char *file, bool good, struct span lines, struct buf *out);

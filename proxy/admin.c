@@ -7,7 +7,9 @@
 #include "base/prefix.h"
 #include "http/uri.h"
 #include "proxy/client/listener.h"
+#include "proxy/client/tail.h"
 #include "proxy/explain.h"
+#include "proxy/reload.h"
 #include "proxy/server.h"
 #include "proxy/status.h"
 
@@ -69,6 +71,13 @@ struct page {
     bool by_any_name; /* says nothing that a stranger may not know */
 };
 
+/* Of /tail: its body goes on until the client leaves, so nothing can write all of it. */
+static int tail_begins(const struct status_query *query, struct buf *out)
+{
+    return 500;
+}
+
+/* clang-format off */
 static const struct page pages[] = {
     {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health, false, true},
     {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready, false, true},
@@ -81,12 +90,21 @@ static const struct page pages[] = {
     {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
     {SPAN_INIT("/rtt"), SPAN_INIT("text/plain; charset=utf-8"), status_rtt, false, false},
     {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false, false},
+    {SPAN_INIT("/config"), SPAN_INIT("text/plain; charset=utf-8"), reload_config, false, false},
+    {SPAN_INIT("/config/diff"), SPAN_INIT("application/json"), reload_diff, false, false},
+    {SPAN_INIT("/reload"), SPAN_INIT("application/json"), reload_now, true, false},
+    {SPAN_INIT("/reload/state"), SPAN_INIT("application/json"), reload_state, false, false},
+    {SPAN_INIT("/logs/reopen"), SPAN_INIT("application/json"), reload_logs, true, false},
+    {SPAN_INIT("/tail"), SPAN_INIT("application/x-ndjson"), tail_begins, false, false},
     {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
      true},
     {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
      true},
+    {SPAN_INIT("/setup"), SPAN_INIT("text/html; charset=utf-8"), status_setup, false, true},
     {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index, false, false},
 };
+
+/* clang-format on */
 
 static const struct page *find_page(struct span target)
 {
@@ -100,21 +118,28 @@ static const struct page *find_page(struct span target)
     return NULL;
 }
 
+static void begin_head(struct request *request, int status, struct span type,
+                       struct http_head *head)
+{
+    head_init(head, &request->arena);
+    head->version = HTTP_1_1;
+    head->status = status;
+    head->reason = http_status_text(status);
+    head->keep_alive = true;
+    fields_add_id(&head->fields, FIELD_DATE,
+                  loop_date(server_loop(request->client->admin->server)));
+    fields_add_id(&head->fields, FIELD_CONTENT_TYPE, type);
+    fields_add_id(&head->fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
+    fields_add(&head->fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+}
+
 static void reply(struct request *request, int status, struct span type)
 {
     struct http_head head;
 
-    head_init(&head, &request->arena);
-    head.version = HTTP_1_1;
-    head.status = status;
-    head.reason = http_status_text(status);
+    begin_head(request, status, type, &head);
     head.framing = BODY_LENGTH;
     head.content_length = (int64_t)buf_len(&request->body);
-    head.keep_alive = true;
-    fields_add_id(&head.fields, FIELD_DATE, loop_date(server_loop(request->client->admin->server)));
-    fields_add_id(&head.fields, FIELD_CONTENT_TYPE, type);
-    fields_add_id(&head.fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
-    fields_add(&head.fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
     if (request->tells_load) {
         fields_add(&head.fields, SPAN("Larder-Load"),
                    status_load(request->client->admin->server, &request->arena));
@@ -128,6 +153,41 @@ static void refuse(struct request *request, int status, const char *what)
 {
     buf_printf(&request->body, "%s\n", what);
     reply(request, status, SPAN("text/plain; charset=utf-8"));
+}
+
+/* NULL with what is wrong in `out`. */
+static struct source *watch_tail(const struct status_query *query, struct buf *out)
+{
+    struct tail_filter filter;
+    const char *what = "too many watch already";
+    struct source *source = NULL;
+
+    if (tail_filter_parse(query->query, query->arena, &filter, &what) == 0) {
+        source = tail_watch(server_loop(query->server), &filter);
+    }
+    if (source == NULL) {
+        buf_printf(out, "{\"error\": \"%s\"}\n", what);
+    }
+    return source;
+}
+
+static void reply_on_and_on(struct request *request, const struct page *page,
+                            const struct status_query *query, bool with_body)
+{
+    struct source *source = watch_tail(query, &request->body);
+    struct http_head head;
+
+    if (source == NULL) {
+        reply(request, 400, SPAN("application/json"));
+        return;
+    }
+    begin_head(request, 200, page->type, &head);
+    head.framing = BODY_CHUNKED;
+    if (!with_body) {
+        source_drop(source);
+        source = NULL;
+    }
+    stream_send(request->stream, &head, source);
 }
 
 /* Is the host of a request an address, localhost, this machine's name, or the proxy's? */
@@ -164,8 +224,7 @@ static void on_head(void *owner, const struct http_head *head)
     } else if (page == NULL) {
         refuse(request, 404,
                "Nothing here. Try /status, /history, /top, /store, /explain, /metrics, /rtt, "
-               "/healthz, /readyz, "
-               "/proxy.pac");
+               "/healthz, /readyz, /config, /tail, /proxy.pac, /setup");
     } else if (reads && page->changes) {
         refuse(request, 405, "This changes something: only POST is answered here.");
     } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {
@@ -175,6 +234,10 @@ static void on_head(void *owner, const struct http_head *head)
     } else {
         struct status_query query = {.server = server, .host = host, .arena = &request->arena};
         query.query = span_skip(head->target, span_find(head->target, '?') + 1);
+        if (page->write == tail_begins) {
+            reply_on_and_on(request, page, &query, head->method == METHOD_GET);
+            return;
+        }
         request->tells_load = page->write == status_ready;
         int status = page->write(&query, &request->body);
         reply(request, status, page->type);

@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "proxy/client/accesslog.h"
+#include "proxy/client/accesslog_set.h"
 #include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/listener.h"
@@ -103,6 +103,14 @@ static void limit_clients(struct worker *worker)
     worker->client_max = wanted < bearable ? (size_t)wanted : bearable;
 }
 
+static struct accesslog_writer *new_log_writer(const struct settings *settings)
+{
+    size_t count;
+    const struct accesslog_out *outs = accesslog_set_of(settings, &count);
+
+    return accesslog_writer_new(outs, count);
+}
+
 static void on_reload(struct letter *letter)
 {
     struct crew *crew = container_of(letter, struct crew, reload);
@@ -112,8 +120,10 @@ static void on_reload(struct letter *letter)
     if (next == NULL) {
         return;
     }
+    accesslog_writer_free(&worker->log); /* it has styles of the old ones */
     settings_unref(&worker->settings);
     worker->settings = next;
+    worker->log = new_log_writer(next);
     limit_clients(worker);
     for (size_t i = 0; i < crew->listener_count; i++) {
         listener_renew(crew->listeners[i]);
@@ -164,7 +174,7 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     crew->stop.call = on_stop;
     timeout_init(&crew->sweep, on_sweep);
     worker->tally = tally_new(server->started);
-    worker->log = accesslog_writer_new(server->log);
+    worker->log = new_log_writer(server->settings);
     int err = loop_new(&worker->loop);
     if (err) {
         return err;

@@ -265,6 +265,13 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
 
 /* ---- life ---- */
 
+static atomic_uint_fast64_t alive, made;
+
+uint64_t settings_alive(void)
+{
+    return atomic_load(&alive);
+}
+
 static void settings_free(struct settings *settings)
 {
     if (settings->access_set) {
@@ -273,9 +280,13 @@ static void settings_free(struct settings *settings)
     if (settings->parts) {
         settings->parts->free(settings->parts);
     }
+    if (settings->logs) {
+        settings->logs->free(settings->logs);
+    }
     arena_fini(settings->memory);
     free(settings->memory);
     free(settings);
+    atomic_fetch_sub(&alive, 1);
 }
 
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out)
@@ -284,16 +295,19 @@ int settings_load(int argc, char **argv, struct buf *errors, struct settings **o
     struct arena *memory = xcalloc(1, sizeof(*memory));
     struct conf *conf = conf_new(&settings_table, errors);
 
+    atomic_fetch_add(&alive, 1);
     arena_init(memory, NULL, 0);
     conf_arguments(conf, settings_options, argc, argv);
     int err = conf_bind(conf, settings, memory);
     settings->memory = memory;
+    settings->number = atomic_fetch_add(&made, 1);
     atomic_init(&settings->refs, 1);
     if (!err) {
         struct buf text = BUF_INIT;
         conf_print(conf, &text);
         settings->printed = arena_copy(memory, buf_span(&text));
         buf_fini(&text);
+        conf_flatten(conf, memory, &settings->flat);
     }
     conf_free(&conf);
     if (err) {

@@ -97,12 +97,98 @@ struct site_host {
     const struct site *site;
 };
 
-enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON };
+/* Formats of the access log; with pieces JSON has these only. */
+enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON, ACCESS_TEMPLATE };
+
+/* clang-format off */
+/* id, word in formats, longest text, is it a number? */
+#define LOG_FIELDS(X)                                                                              \
+    X(TEXT,         "",             0,     false) /* none: what stands between them */             \
+    X(TIME,         "time",         32,    false) /* 2026-11-22T07:40:01.007Z */                   \
+    X(EPOCH,        "epoch",        32,    true)  /* 1763797201.007 */                             \
+    X(ELAPSED_MS,   "elapsed_ms",   24,    true)                                                   \
+    X(ELAPSED_US,   "elapsed_us",   24,    true)                                                   \
+    X(CLIENT,       "client",       64,    false)                                                  \
+    X(USER,         "user",         400,   false)                                                  \
+    X(METHOD,       "method",       400,   false)                                                  \
+    X(URL,          "url",          26000, false)                                                  \
+    X(HOST,         "host",         800,   false)                                                  \
+    X(PATH,         "path",         25200, false)                                                  \
+    X(VERSION,      "version",      16,    false) /* HTTP/1.1 */                                   \
+    X(STATUS,       "status",       24,    true)                                                   \
+    X(BYTES,        "bytes",        24,    true)                                                   \
+    X(CONTENT_TYPE, "content_type", 400,   false)                                                  \
+    X(OUTCOME,      "outcome",      32,    false)                                                  \
+    X(RESULT,       "result",       64,    false) /* TCP_MISS_ABORTED */                           \
+    X(REASON,       "reason",       64,    false)                                                  \
+    X(STORE_REASON, "store_reason", 64,    false)                                                  \
+    X(DETAIL,       "detail",       600,   false) /* Squid's last column here */                   \
+    X(FWD,          "fwd",          32,    false)                                                  \
+    X(FWD_STATUS,   "fwd_status",   24,    true)                                                   \
+    X(AGE,          "age",          24,    true)                                                   \
+    X(LIFETIME,     "lifetime",     24,    true)                                                   \
+    X(SERVED_FROM,  "served_from",  32,    false)                                                  \
+    X(DISK_WAIT_US, "disk_wait_us", 24,    true)                                                   \
+    X(END,          "end",          32,    false)                                                  \
+    X(ORIGIN,       "origin",       64,    false) /* its address */                                \
+    X(HIERARCHY,    "hierarchy",    832,   false) /* HIER_DIRECT/192.0.2.1 */                      \
+    X(REFERER,      "referer",      800,   false)                                                  \
+    X(USER_AGENT,   "user_agent",   800,   false)                                                  \
+    X(INCIDENT,     "incident",     400,   false)                                                  \
+    X(REQUEST,      "request.NAME", 800,   false) /* a field of the request */
+/* clang-format on */
+
+enum log_field {
+#define X(id, word, max, number) LOG_##id,
+    LOG_FIELDS(X)
+#undef X
+        LOG_FIELD_COUNT
+};
+extern const char *const log_field_words[];
+
+struct log_piece {
+    enum log_field field;
+    bool quoted;      /* it stands between quotes: blanks may stay */
+    struct span text; /* of LOG_TEXT; of LOG_REQUEST the name */
+};
+
+/* How a line is written. */
+struct log_style {
+    enum access_format format;
+    const struct log_piece *pieces; /* of ACCESS_TEMPLATE; of ACCESS_JSON, when not all is wanted */
+    size_t piece_count;
+};
+
+enum { ACCESS_LOGS_MAX = 8 };
+
+/* Where lines go: "-" (standard output), "syslog", "journald", either with ":/PATH" of a socket
+ * behind it, or a file. */
+struct access_log {
+    char *to;
+    struct log_style style;
+    bool has_style;
+    struct log_piece *fields;
+    size_t field_count;
+};
+
+/* A proxy that clients are told of, and what they ask without one: a name, or a network. */
+struct pac_proxy {
+    struct span name; /* plain: letters, digits and .-:[] */
+    uint16_t port;
+    bool tls;
+};
+
+struct pac_direct {
+    struct span name; /* lower case, maybe behind "*."; empty: the network */
+    struct prefix network;
+};
+
 enum store_favor { FAVOR_OBJECTS, FAVOR_BOTH, FAVOR_BYTES };
 enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
 
 struct settings {
     atomic_int refs;
+    uint64_t number;      /* no others of this process have the same */
     struct arena *memory; /* everything below lives here */
 
     struct listening *listen;
@@ -152,18 +238,29 @@ struct settings {
         bool status_key; /* Cache-Status tells the key */
     } cache;
 
+    struct {
+        struct pac_proxy *proxies;
+        size_t proxy_count;
+        struct pac_direct *direct;
+        size_t direct_count;
+        bool or_direct;
+        bool for_clients; /* the script is on the proxy's own ports, too */
+    } pac;
     char *name; /* in Via, Cache-Status, Proxy-Status, CDN-Loop */
     enum forwarded_mode forwarded;
     char **nameservers;
     size_t nameserver_count;
 
-    enum access_format access_format;
-    char *access_log; /* path, "-" for stdout, NULL for none */
+    struct access_log *access_logs;
+    size_t access_log_count;
+    struct log_style access_style; /* of logs without one of their own */
+    struct settings_part *logs;    /* proxy/client/accesslog_set.h; NULL: not opened */
     enum log_level log_level;
 
     struct site_host *site_hosts; /* of all sites, sorted: for settings_site() */
     size_t site_host_count;
-    struct span printed; /* for settings_print() */
+    struct span printed;   /* for settings_print() */
+    struct conf_flat flat; /* one by one, to tell what differs from others */
 };
 
 /* Does an option without a value occur: "--check", "--print-config", "--version", "--help"? */
@@ -175,6 +272,10 @@ bool settings_flag(int argc, char **argv, const char *name);
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings **settings);
+
+/* How many there are in the process: those in force, and old ones that requests under way still
+ * have. Any thread. */
+uint64_t settings_alive(void);
 
 /* --print-config: every directive with its value and where it came from. */
 void settings_print(const struct settings *settings, struct buf *out);

@@ -154,7 +154,7 @@ static const struct conf_custom protocol_type = {
     .parse = parse_protocol,
 };
 
-static const char *const access_format_words[] = {"squid", "combined", "json", NULL};
+static const char *const log_words[] = {"syslog", "journald", NULL};
 static const char *const favor_words[] = {"objects", "both", "bytes", NULL};
 static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
 
@@ -344,16 +344,34 @@ static const struct conf_directive cache_rows[] = {
 };
 static const struct conf_table cache_table = {.rows = cache_rows};
 
+static const struct conf_directive access_log_rows[] = {
+    {"to", CONF_PATH_OR(log_words), CONF_FIELD(struct access_log, to), NULL, NULL, NULL,
+     CONF_RELOAD | CONF_REQUIRED,
+     "A file; \"-\" is standard output, syslog (RFC 5424) and journald are the system's logs, or, with "
+     "a path behind it as in syslog:/dev/log, such a socket elsewhere."},
+    {"format", CONF_CUSTOM(log_style_type), CONF_FIELD(struct access_log, style), NULL, NULL, NULL,
+     CONF_RELOAD, "Its lines; not set: log.format."},
+    {"fields", CONF_CUSTOM(log_field_type), CONF_LIST(struct access_log, fields, field_count), NULL,
+     NULL, NULL, CONF_RELOAD | CONF_COMMAS,
+     "Instead: these, with blanks between them; with format: json, an object of these. See "
+     "docs/logs.md."},
+    {0},
+};
+static const struct conf_table access_log_table = {.rows = access_log_rows,
+                                                  .size = sizeof(struct access_log),
+                                                  .shorthand = "to",
+                                                  .finish = access_log_finish};
+
 static const struct conf_directive log_rows[] = {
-    {"access", CONF_PATH, FIELD(access_log), NULL, NULL, NULL, CONF_RELOAD,
-     "The access log; \"-\" is standard output. Not set: none."},
-    {"format", CONF_ENUM(access_format_words), FIELD(access_format), "squid", NULL, NULL,
-     CONF_RELOAD, "Its lines: Squid's native ones, the combined ones, or objects of JSON."},
+    {"access", CONF_MAP(access_log_table), LIST(access_logs, access_log_count), NULL, NULL, NULL,
+     CONF_RELOAD, "The access log, or several. Not set: none."},
+    {"format", CONF_CUSTOM(log_style_type), FIELD(access_style), "squid", NULL, NULL, CONF_RELOAD,
+     "Their lines: Squid's native ones, the combined ones, objects of JSON, or a text of your own."},
     {"level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
      "What goes to standard error."},
     {0},
 };
-static const struct conf_table log_table = {.rows = log_rows};
+static const struct conf_table log_table = {.rows = log_rows, .finish = log_finish};
 
 static const struct conf_directive root_rows[] = {
     {"listen", CONF_MAP(listen_table), LIST(listen, listen_count), "[\"127.0.0.1:3128\"]", NULL,
@@ -394,6 +412,9 @@ static const struct conf_directive root_rows[] = {
      "Tell origins the client's address."},
     {"nameservers", CONF_CUSTOM(nameserver_type), LIST(nameservers, nameserver_count), "[]", NULL,
      NULL, CONF_RELOAD | CONF_COMMAS, "Resolvers for origins' names. None: those of the system."},
+    {"pac", CONF_MAP(pac_table), CONF_SAME, NULL, NULL, NULL, 0,
+     "What clients are told: /proxy.pac, /wpad.dat and /setup on the admin port. Where it is written, "
+     "be it {}, also on the proxy's own ports, for who may use the proxy; see docs/clients.md."},
     {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, 0, "What is written down."},
     {0},
 };

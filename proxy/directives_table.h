@@ -16,6 +16,16 @@ extern const struct conf_custom port_range_type;
 void certificates_finish(void *bound, struct arena *arena, const struct conf_at *at);
 /* Called when the store is bound: path and directories become one list. */
 void store_finish(void *bound, struct arena *arena, const struct conf_at *at);
+extern const struct conf_table pac_table; /* directives_pac.c */
+
+/* ---- directives_log.c ---- */
+
+extern const struct conf_custom log_field_type; /* struct log_piece */
+extern const struct conf_custom log_style_type; /* struct log_style */
+/* Called when one access log is bound, and when all of `log` is. */
+void access_log_finish(void *bound, struct arena *arena, const struct conf_at *at);
+void log_finish(void *bound, struct arena *arena, const struct conf_at *at);
+
 /* Called when everything is bound: checks across directives, and what is computed from them. */
 void settings_finish(void *bound, struct arena *arena, const struct conf_at *at);
 

@@ -11,11 +11,13 @@ static void print(struct buf *text, FILE *to)
     buf_fini(text);
 }
 
-static int serve(struct settings *settings, int argc, char **argv)
+/* Takes over the settings: the first reload may be the end of them. */
+static int serve(struct settings **settings, int argc, char **argv)
 {
     struct server *server;
-    int err = server_new(settings, argc, argv, &server);
+    int err = server_new(*settings, argc, argv, &server);
 
+    settings_unref(settings);
     if (!err) {
         err = server_run(server);
         server_free(&server);
@@ -47,7 +49,7 @@ int main(int argc, char **argv)
         settings_print(settings, &text);
         print(&text, stdout);
     } else if (!settings_flag(argc, argv, "--check")) {
-        status = serve(settings, argc, argv);
+        status = serve(&settings, argc, argv);
     }
     settings_unref(&settings);
     buf_fini(&text);

@@ -9,7 +9,7 @@
 #include "proxy/access/auth.h"
 #include "proxy/access/set.h"
 #include "proxy/admin.h"
-#include "proxy/client/accesslog.h"
+#include "proxy/client/accesslog_set.h"
 #include "proxy/client/listener.h"
 #include "proxy/files.h"
 #include "proxy/history.h"
@@ -20,6 +20,9 @@
 
 #include <ifaddrs.h>
 #include <signal.h>
+
+/* A reader of our pipe that stands still must not hold up the exit. */
+enum { LOG_SECONDS = 5 };
 
 /* ---- loading and reloading ---- */
 
@@ -52,29 +55,88 @@ int server_load(int argc, char **argv, const struct settings *before, struct buf
     return err;
 }
 
-static bool same_listeners(const struct settings *a, const struct settings *b)
+/* Directives that are changed by a restart only are kept apart: settings forget what was before. */
+static void keep_fixed(struct server *server)
 {
-    bool same = a->listen_count == b->listen_count && a->workers == b->workers;
+    const struct conf_flat *all = &server->settings->flat;
+    struct arena *arena = &server->fixed_memory;
+    struct conf_flat *fixed = &server->fixed;
 
-    for (size_t i = 0; same && i < a->listen_count; i++) {
-        same = strcmp(a->listen[i].at.text, b->listen[i].at.text) == 0 &&
-               a->listen[i].is_tls == b->listen[i].is_tls;
+    fixed->at = arena_alloc(arena, all->count * sizeof(*fixed->at) + 1);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct conf_setting *one = &all->at[i];
+        if (!one->by_reload) {
+            fixed->at[fixed->count++] = (struct conf_setting){
+                .path = arena_printf(arena, "%s", one->path).at,
+                .shown = arena_printf(arena, "%s", one->shown).at,
+                .same = arena_printf(arena, "%s", one->same).at,
+                .origin = arena_printf(arena, "%s", one->origin).at,
+                .is_item = one->is_item,
+            };
+        }
     }
-    return same;
+}
+
+static void warn_of_fixed(void *arg, const struct conf_change *change)
+{
+    const struct conf_setting *any = change->after ? change->after : change->before;
+
+    (void)arg;
+    if (!any->by_reload) {
+        log_warn("reload_partial", "directive=%s now=%s wanted=%s at=%s why=%s", any->path,
+                 change->before ? change->before->shown : "", change->after ? any->shown : "",
+                 any->origin, "it takes effect at the next start");
+    }
+}
+
+/* Only what a restart changes is of interest, and `fixed` has nothing else. */
+static void warn_of_restart(struct server *server, const struct settings *next)
+{
+    struct conf_flat wanted = {
+        .at = xcalloc(next->flat.count + 1, sizeof(*wanted.at)),
+    };
+
+    for (size_t i = 0; i < next->flat.count; i++) {
+        if (!next->flat.at[i].by_reload) {
+            wanted.at[wanted.count++] = next->flat.at[i];
+        }
+    }
+    conf_compare(&server->fixed, &wanted, warn_of_fixed, NULL);
+    free(wanted.at);
+}
+
+/* An error a line: they are long. */
+static void log_lines(const char *event, const struct buf *errors, size_t from)
+{
+    struct span rest = span_skip(buf_span(errors), from);
+
+    while (rest.len) {
+        struct span line = span_cut(&rest, '\n');
+        log_error(event, "error=%.*s", SPAN_ARGS(line));
+    }
+}
+
+int server_load_next(struct server *server, struct buf *errors, struct settings **out)
+{
+    return server_load(server->argc, server->argv, server->settings, errors, out);
 }
 
 int server_reload(struct server *server, struct buf *errors)
 {
     struct settings *next;
-    int err = server_load(server->argc, server->argv, server->settings, errors, &next);
+    size_t before = buf_len(errors);
+    int err = server_load_next(server, errors, &next);
 
+    if (!err && accesslog_set_open(next, server->settings, errors) != 0) {
+        settings_unref(&next);
+        err = ERR_CONFIG;
+    }
     if (err) {
-        log_error("reload_refused", "errors=%.*s", SPAN_ARGS(buf_span(errors)));
+        atomic_fetch_add(&server->refused_reloads, 1);
+        log_lines("reload_refused", errors, before);
         return err;
     }
-    if (!same_listeners(server->settings, next)) {
-        log_warn("reload_partial", "why=%s", "listen and workers take effect at the next start");
-    }
+    warn_of_restart(server, next);
     for (size_t i = 0; i < server->crew_count; i++) {
         struct crew *crew = &server->crews[i];
         struct settings *old = atomic_exchange(&crew->next, settings_ref(next));
@@ -83,9 +145,15 @@ int server_reload(struct server *server, struct buf *errors)
     }
     settings_unref(&server->settings);
     server->settings = next;
+    log_level_set(next->log_level);
     atomic_fetch_add(&server->reloads, 1);
     log_info("reloaded", "sites=%zu access=%zu", next->site_count, next->access_count);
     return 0;
+}
+
+void server_reopen_logs(struct server *server)
+{
+    accesslog_set_reopen(server->settings);
 }
 
 /* ---- signals ---- */
@@ -137,9 +205,7 @@ static void on_hangup(uv_signal_t *signal, int number)
 
 static void on_user(uv_signal_t *signal, int number)
 {
-    struct server *server = signal->data;
-
-    accesslog_reopen(server->log);
+    server_reopen_logs(signal->data);
 }
 
 static int watch_signals(struct server *server)
@@ -255,14 +321,13 @@ static int open_cache(struct server *server)
     return err;
 }
 
-static int open_access_log(struct server *server)
+static int open_access_logs(struct server *server)
 {
-    const char *path = server->settings->access_log;
-    int err = accesslog_open(path, &server->log);
+    struct buf errors = BUF_INIT;
+    int err = accesslog_set_open(server->settings, NULL, &errors);
 
-    if (err) {
-        log_error("access_log_failed", "path=%s err=%s", path, err_text(err));
-    }
+    log_lines("access_log_failed", &errors, 0);
+    buf_fini(&errors);
     return err;
 }
 
@@ -299,6 +364,9 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->argc = argc;
     server->argv = argv;
     server->settings = settings_ref(settings);
+    arena_init(&server->fixed_memory, NULL, 0);
+    keep_fixed(server);
+    log_level_set(settings->log_level);
     server->bearable_clients = files_clients(files_raise(), settings->workers);
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
@@ -310,7 +378,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->roundtrips = roundtrips_new();
     find_own_addresses(server);
     int err = open_cache(server);
-    err = err ? err : open_access_log(server);
+    err = err ? err : open_access_logs(server);
     err = err ? err : probe_listeners(settings);
     err = err ? err : loop_new(&server->loop);
     if (!err) {
@@ -350,9 +418,12 @@ void server_free(struct server **slot)
     auth_free(&server->auth);
     roundtrips_free(&server->roundtrips);
     history_free(&server->history);
-    accesslog_close(&server->log);
     cache_close(&server->cache);
     settings_unref(&server->settings);
+    if (!accesslog_wait(LOG_SECONDS)) {
+        log_warn("access_log_stuck", "seconds=%d", LOG_SECONDS);
+    }
+    arena_fini(&server->fixed_memory);
     free(server->own);
     free(server);
 }
@@ -442,14 +513,29 @@ int64_t server_started(const struct server *server)
     return server->started;
 }
 
-struct accesslog *server_log(struct server *server)
-{
-    return server->log;
-}
-
 uint64_t server_reloads(const struct server *server)
 {
     return atomic_load(&server->reloads);
+}
+
+uint64_t server_refused_reloads(const struct server *server)
+{
+    return atomic_load(&server->refused_reloads);
+}
+
+bool server_reload_is_taken(struct server *server)
+{
+    for (size_t i = 0; i < server->crew_count; i++) {
+        if (atomic_load(&server->crews[i].next) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct conf_flat *server_fixed(const struct server *server)
+{
+    return &server->fixed;
 }
 
 bool server_is_draining(const struct server *server)

@@ -8,7 +8,6 @@
 #include "proxy/worker.h"
 
 struct server;
-struct accesslog;
 struct auth;
 struct roundtrips;
 struct history;
@@ -33,14 +32,24 @@ struct loop *server_loop(struct server *server);
 size_t server_worker_count(const struct server *server);
 struct worker *server_worker(struct server *server, size_t number);
 int64_t server_started(const struct server *server); /* seconds since 1970 */
-struct accesslog *server_log(struct server *server); /* NULL: no access log */
 struct auth *server_auth(struct server *server);
+/* The access logs' files were moved away: they are opened anew. */
+void server_reopen_logs(struct server *server);
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);
 struct history *server_history(struct server *server);
 bool server_is_draining(const struct server *server);
-/* Configurations taken over since the start. Any thread. */
+/* Configurations taken over since the start, and those that were not, for their errors. Any thread.
+ */
 uint64_t server_reloads(const struct server *server);
+uint64_t server_refused_reloads(const struct server *server);
+/* All workers have the settings of server_settings(). */
+bool server_reload_is_taken(struct server *server);
+/* The directives that only a restart changes, as they are in force, whatever has been loaded since.
+ * Borrowed. */
+const struct conf_flat *server_fixed(const struct server *server);
+/* Settings as the next reload would have them, from the same command line. As server_load(). */
+int server_load_next(struct server *server, struct buf *errors, struct settings **out);
 /* Loads the configuration anew; the old one stays when the new one has errors (they are logged and
  * appended to `errors`). */
 int server_reload(struct server *server, struct buf *errors);

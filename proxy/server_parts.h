@@ -32,7 +32,6 @@ struct server {
     struct settings *settings;
     struct cache *cache;
     struct auth *auth;
-    struct accesslog *log; /* NULL: none */
     struct loop *loop;
     struct admin *admin;
     struct roundtrips *roundtrips;
@@ -50,7 +49,9 @@ struct server {
     size_t signal_count;
     int64_t started;
     bool draining;
-    atomic_uint_fast64_t reloads;
+    atomic_uint_fast64_t reloads, refused_reloads;
+    struct arena fixed_memory;
+    struct conf_flat fixed; /* what only a restart changes, as it is in force since the start */
 };
 
 /* ---- crew.c; on the main thread ---- */

@@ -1,6 +1,7 @@
 #include "proxy/status_parts.h"
 
 #include "base/clock.h"
+#include "proxy/client/pac.h"
 #include "proxy/roundtrips.h"
 
 #include <inttypes.h>
@@ -42,7 +43,10 @@ int status_index(const struct status_query *query, struct buf *out)
                     "/rtt        round-trip times by clients' networks, for larder-dns\n"
                     "/healthz    200 while the process lives\n"
                     "/readyz     200 while it takes requests\n"
-                    "/proxy.pac  for the browser's automatic proxy configuration\n");
+                    "/config     what is in force (or: larderctl diff, larderctl reload)\n"
+                    "/tail       decisions as they are made (or: larderctl tail, larderctl top)\n"
+                    "/proxy.pac  for the browser's automatic proxy configuration\n"
+                    "/setup      how to set up systems and programs to use this proxy\n");
     return 200;
 }
 
@@ -121,56 +125,18 @@ int status_rtt(const struct status_query *query, struct buf *out)
 
 /* ---- for browsers ---- */
 
-/* The host part of "host:port", and nothing that could leave a string of a script. */
-static bool plain_host(struct span text, struct span *host)
+static int pac_of(const struct status_query *query, const char *path, struct buf *out)
 {
-    struct uri uri;
-    struct arena arena;
-
-    arena_init(&arena, NULL, 0);
-    bool plain = uri_parse_authority(text, 80, &arena, &uri) == 0;
-    size_t colon = text.len;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        bool word = ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
-        plain = plain && (word || c == '.' || c == '-' || c == ':' || c == '[' || c == ']');
-        colon = c == ':' ? i : colon;
-    }
-    if (text.len > 0 && text.at[text.len - 1] == ']') {
-        colon = text.len;
-    }
-    *host = span_take(text, colon);
-    arena_fini(&arena);
-    return plain;
-}
-
-static uint16_t listen_port(const struct settings *settings)
-{
-    const struct sockaddr *address = (const struct sockaddr *)&settings->listen[0].at.address;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-
-    return ntohs(address->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
+    pac_page(span_str(path))->write(server_settings(query->server), query->host, out);
+    return 200;
 }
 
 int status_pac(const struct status_query *query, struct buf *out)
 {
-    const struct settings *settings = server_settings(query->server);
-    struct span name;
+    return pac_of(query, "/proxy.pac", out);
+}
 
-    if (!plain_host(query->host, &name)) {
-        name = SPAN("127.0.0.1");
-    }
-    buf_printf(out,
-               "// Made by Larder: names without a dot go direct, the rest through the proxy, or\n"
-               "// direct when it is away.\n"
-               "function FindProxyForURL(url, host) {\n"
-               "    if (isPlainHostName(host) && host !== \"localhost\") {\n"
-               "        return \"DIRECT\";\n"
-               "    }\n"
-               "    return \"%s %.*s:%u; DIRECT\";\n"
-               "}\n",
-               settings->listen[0].is_tls ? "HTTPS" : "PROXY", SPAN_ARGS(name),
-               listen_port(settings));
-    return 200;
+int status_setup(const struct status_query *query, struct buf *out)
+{
+    return pac_of(query, "/setup", out);
 }

@@ -35,6 +35,8 @@ int status_store(const struct status_query *query, struct buf *out);
 int status_verify(const struct status_query *query, struct buf *out);
 /* A PAC script that names the proxy by the host the client asked this listener by. */
 int status_pac(const struct status_query *query, struct buf *out);
+/* The page for people; proxy/client/pac.h has both. */
+int status_setup(const struct status_query *query, struct buf *out);
 int status_index(const struct status_query *query, struct buf *out);
 
 struct history_totals;

@@ -63,7 +63,7 @@ void status_totals(struct server *server, struct history_totals *totals)
     struct owners owners = owners_of(server);
 
     sum_counts(&owners, totals->counts);
-    totals->counts[HISTORY_DROPPED] = accesslog_dropped(server_worker(server, 0)->log);
+    totals->counts[HISTORY_DROPPED] = accesslog_dropped();
     sum_gauges(server, &owners, totals->gauges);
     metrics_buckets(owners.at, owners.count, offsetof(struct counters, hit_seconds), totals->hits);
     metrics_buckets(owners.at, owners.count, offsetof(struct counters, miss_seconds),

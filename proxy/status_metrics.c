@@ -1,5 +1,5 @@
 /* status_metrics - /metrics: counters of the workers, the store and memory, for Prometheus. */
-#include "proxy/client/accesslog.h"
+#include "proxy/client/tail.h"
 #include "proxy/roundtrips.h"
 #include "proxy/status_parts.h"
 
@@ -24,7 +24,7 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
     gauge(out, "store_objects", "Records in the store's index", store->objects);
     counter(out, "store_written_bytes", "Bytes written to the store", store->written_bytes);
     counter(out, "store_written_objects", "Objects written", store->written_objects);
-    counter(out, "store_commits", "Commits", store->commits);
+    counter(out, "store_commits", "Commits to the store", store->commits);
     counter(out, "store_commit_errors", "Commits that failed", store->commit_errors);
     counter(out, "store_evicted_segments", "Segments dropped for room", store->evicted_segments);
     counter(out, "store_recycled_segments", "Segments written over an old one's file",
@@ -127,10 +127,17 @@ int status_metrics(const struct status_query *query, struct buf *out)
           roundtrips_count(server_roundtrips(server)));
     counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
     status_access_metrics(server, out);
-    if (server_log(server)) {
-        counter(out, "access_log_dropped", "Access log lines lost because the disk was behind",
-                accesslog_dropped(server_worker(server, 0)->log));
-    }
+    counter(out, "reloads_refused", "Configurations that were not taken over, for their errors",
+            server_refused_reloads(server));
+    gauge(out, "settings", "Configurations in memory: that in force, and old ones still in use",
+          settings_alive());
+    counter(out, "access_log_dropped",
+            "Access log lines lost because a disk or socket was behind, or failed",
+            accesslog_dropped());
+    gauge(out, "tail_watchers", "Who watches decisions as they are made (larderctl tail, top)",
+          atomic_load(&tail_watchers));
+    counter(out, "tail_dropped", "Lines that somebody who watches was too slow for",
+            tail_dropped());
     if (stats.has_store) {
         store_metrics(out, &stats.store);
         directory_metrics(server_cache(server), out);

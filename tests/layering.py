@@ -21,6 +21,8 @@ MAY_INCLUDE = {
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_access": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
+    "proxy/directives_log": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
+    "proxy/directives_pac": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_options": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/counters": {"base", "cache", "proxy/counters.h", "proxy/stream"},

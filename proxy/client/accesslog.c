@@ -13,20 +13,16 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "proxy/client/accesslog_sink.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     BLOCK_SIZE = 2 * ACCESSLOG_LINE_MAX,
     QUEUE_MAX = 128, /* blocks: what a stalled disk may cost in memory */
     SPARES_MAX = 8,
-    CLOSE_SECONDS = 5, /* a reader of our pipe that stands still must not hold up the exit */
 };
 
 struct block {
@@ -37,11 +33,10 @@ struct block {
 };
 
 struct accesslog {
-    char *path;
-    int fd;    /* the thread's once it runs */
-    bool torn; /* the last write left half a line */
+    atomic_int refs;
+    char *to;
+    struct sink sink; /* the thread's once it runs */
     pthread_t thread;
-    atomic_uint_fast64_t dropped;
 
     pthread_mutex_t lock; /* over everything below */
     pthread_cond_t work;
@@ -53,89 +48,43 @@ struct accesslog {
     bool reopen, ending;
 };
 
-struct accesslog_writer {
+/* One log of a worker's. */
+struct outlet {
     struct accesslog *log;
+    struct log_style style;
     struct block *block;
 };
 
+struct accesslog_writer {
+    size_t count;
+    struct outlet outlets[];
+};
+
+/* Of all logs of the process. */
+static atomic_uint_fast64_t dropped;
+static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t running_less = PTHREAD_COND_INITIALIZER;
+static unsigned running; /* threads */
+
 /* ---- the thread ---- */
-
-static bool is_stdout(const struct accesslog *log)
-{
-    return strcmp(log->path, "-") == 0;
-}
-
-/* A descriptor or a negative errno. */
-static int open_file(const struct accesslog *log)
-{
-    if (is_stdout(log)) {
-        return STDOUT_FILENO;
-    }
-    int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    return fd < 0 ? -errno : fd;
-}
-
-static void close_file(struct accesslog *log)
-{
-    if (!is_stdout(log)) {
-        close(log->fd);
-    }
-}
-
-/* Standard output may be a pipe that somebody has made non-blocking. */
-static bool may_retry(const struct accesslog *log)
-{
-    struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
-
-    if (errno == EAGAIN) {
-        poll(&ready, 1, -1);
-        return true;
-    }
-    return errno == EINTR;
-}
-
-/* 0 or a negative errno. */
-static int write_all(struct accesslog *log, struct span bytes)
-{
-    while (bytes.len) {
-        ssize_t n = write(log->fd, bytes.at, bytes.len);
-        if (n < 0 && !may_retry(log)) {
-            return -errno;
-        }
-        if (n == 0) {
-            return -EIO;
-        }
-        if (n > 0) {
-            log->torn = bytes.at[n - 1] != '\n';
-            bytes = span_skip(bytes, (size_t)n);
-        }
-    }
-    return 0;
-}
 
 static void write_block(struct accesslog *log, const struct block *block)
 {
-    int err = log->torn ? write_all(log, SPAN("\n")) : 0;
+    int err;
+    uint64_t lost = sink_write(&log->sink, span_of(block->bytes, block->len), block->lines, &err);
 
-    err = err ? err : write_all(log, span_of(block->bytes, block->len));
-    if (err) {
-        atomic_fetch_add(&log->dropped, block->lines);
-        log_warn("access_log_failed", "file=%s err=%s", log->path, err_text(err));
+    if (lost) {
+        atomic_fetch_add(&dropped, lost);
+        log_warn("access_log_failed", "to=%s err=%s", log->to, err_text(err));
     }
 }
 
 static void reopen_file(struct accesslog *log)
 {
-    int fd = open_file(log);
+    int err = sink_reopen(&log->sink);
 
-    if (fd < 0) {
-        log_warn("access_log_not_reopened", "file=%s err=%s", log->path, err_text(fd));
-        return;
-    }
-    if (fd != log->fd) {
-        close_file(log);
-        log->fd = fd;
-        log->torn = false;
+    if (err) {
+        log_warn("access_log_not_reopened", "to=%s err=%s", log->to, err_text(err));
     }
 }
 
@@ -178,6 +127,29 @@ static void give_back(struct accesslog *log, struct block *block)
     block_free(block);
 }
 
+static void log_free(struct accesslog *log)
+{
+    while (log->spares) {
+        struct block *next = log->spares->next;
+        block_free(log->spares);
+        log->spares = next;
+    }
+    sink_close(&log->sink);
+    pthread_cond_destroy(&log->work);
+    pthread_mutex_destroy(&log->lock);
+    free(log->to);
+    free(log);
+}
+
+static void count_running(int change)
+{
+    pthread_mutex_lock(&running_lock);
+    running += (unsigned)change;
+    pthread_cond_broadcast(&running_less);
+    pthread_mutex_unlock(&running_lock);
+}
+
+/* Whoever gives the last reference away must not wait: it is likely a worker, in a request. */
 static void *writer_main(void *arg)
 {
     struct accesslog *log = arg;
@@ -195,81 +167,93 @@ static void *writer_main(void *arg)
             reopen_file(log);
         }
     }
+    log_free(log);
+    count_running(-1);
     return NULL;
 }
 
 /* ---- the log ---- */
 
-static void log_free(struct accesslog *log)
+int accesslog_open(const char *to, struct accesslog **out)
 {
-    while (log->spares) {
-        struct block *next = log->spares->next;
-        block_free(log->spares);
-        log->spares = next;
-    }
-    pthread_cond_destroy(&log->work);
-    pthread_mutex_destroy(&log->lock);
-    free(log->path);
-    free(log);
-}
-
-int accesslog_open(const char *path, struct accesslog **out)
-{
-    *out = NULL;
-    if (path == NULL) {
-        return 0;
-    }
     struct accesslog *log = xcalloc(1, sizeof(*log));
-    log->path = xstrndup(path, strlen(path));
+    int err = sink_open(&log->sink, to);
+
+    *out = NULL;
+    if (err) {
+        free(log);
+        return err;
+    }
+    atomic_init(&log->refs, 1);
+    log->to = xspandup(span_str(to));
     log->tail = &log->queue;
     pthread_mutex_init(&log->lock, NULL);
     pthread_cond_init(&log->work, NULL);
-    log->fd = open_file(log);
-    if (log->fd < 0) {
-        int err = log->fd;
-        log_free(log);
-        return err;
-    }
-    int err = thread_start(&log->thread, "access-log", writer_main, log);
+    count_running(1);
+    err = thread_start(&log->thread, "access-log", writer_main, log);
     if (err) {
-        close_file(log);
         log_free(log);
+        count_running(-1);
         return err;
     }
+    pthread_detach(log->thread);
     *out = log;
     return 0;
 }
 
-void accesslog_reopen(struct accesslog *log)
+struct accesslog *accesslog_ref(struct accesslog *log)
 {
-    if (log == NULL) {
-        return;
-    }
+    atomic_fetch_add_explicit(&log->refs, 1, memory_order_relaxed);
+    return log;
+}
+
+static void tell(struct accesslog *log, bool *what)
+{
     pthread_mutex_lock(&log->lock);
-    log->reopen = true;
+    *what = true;
     pthread_cond_signal(&log->work);
     pthread_mutex_unlock(&log->lock);
 }
 
-void accesslog_close(struct accesslog **slot)
+void accesslog_unref(struct accesslog **slot)
 {
     struct accesslog *log = *slot;
-    struct timespec deadline = {.tv_sec = (time_t)clock_wall() + CLOSE_SECONDS};
 
     *slot = NULL;
-    if (log == NULL) {
-        return;
+    if (log && atomic_fetch_sub_explicit(&log->refs, 1, memory_order_acq_rel) == 1) {
+        tell(log, &log->ending);
     }
-    pthread_mutex_lock(&log->lock);
-    log->ending = true;
-    pthread_cond_signal(&log->work);
-    pthread_mutex_unlock(&log->lock);
-    if (pthread_timedjoin_np(log->thread, NULL, &deadline) != 0) {
-        log_warn("access_log_stuck", "file=%s", log->path);
-        return; /* the thread still uses it */
+}
+
+void accesslog_reopen(struct accesslog *log)
+{
+    tell(log, &log->reopen);
+}
+
+const char *accesslog_to(const struct accesslog *log)
+{
+    return log->to;
+}
+
+bool accesslog_wait(unsigned seconds)
+{
+    struct timespec deadline;
+    int err = 0;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += seconds;
+    pthread_mutex_lock(&running_lock);
+    while (running && err == 0) {
+        err = pthread_cond_timedwait(&running_less, &running_lock, &deadline);
     }
-    close_file(log);
-    log_free(log);
+    bool done = running == 0;
+    pthread_mutex_unlock(&running_lock);
+    return done;
+}
+
+uint64_t accesslog_dropped(void)
+{
+    return atomic_load(&dropped);
 }
 
 /* ---- one worker's end ---- */
@@ -290,14 +274,18 @@ static struct block *block_new(void)
     return block;
 }
 
-struct accesslog_writer *accesslog_writer_new(struct accesslog *log)
+struct accesslog_writer *accesslog_writer_new(const struct accesslog_out *outs, size_t count)
 {
-    if (log == NULL) {
+    if (count == 0) {
         return NULL;
     }
-    struct accesslog_writer *writer = xcalloc(1, sizeof(*writer));
-    writer->log = log;
-    writer->block = block_new();
+    struct accesslog_writer *writer =
+        xcalloc(1, sizeof(*writer) + count * sizeof(writer->outlets[0]));
+    writer->count = count;
+    for (size_t i = 0; i < count; i++) {
+        writer->outlets[i] = (struct outlet){
+            .log = accesslog_ref(outs[i].log), .style = outs[i].style, .block = block_new()};
+    }
     return writer;
 }
 
@@ -321,31 +309,43 @@ static bool queue_block(struct accesslog *log, struct block *block, struct block
     return room;
 }
 
-void accesslog_flush(struct accesslog_writer *writer)
+static void flush(struct outlet *outlet)
 {
     struct block *next = NULL;
 
-    if (writer == NULL || writer->block->len == 0) {
+    if (outlet->block->len == 0) {
         return;
     }
-    if (!queue_block(writer->log, writer->block, &next)) {
-        atomic_fetch_add(&writer->log->dropped, writer->block->lines);
-        next = writer->block;
+    if (!queue_block(outlet->log, outlet->block, &next)) {
+        atomic_fetch_add(&dropped, outlet->block->lines);
+        next = outlet->block;
     }
-    writer->block = next ? next : block_new();
-    block_reset(writer->block);
+    outlet->block = next ? next : block_new();
+    block_reset(outlet->block);
+}
+
+void accesslog_flush(struct accesslog_writer *writer)
+{
+    for (size_t i = 0; writer && i < writer->count; i++) {
+        flush(&writer->outlets[i]);
+    }
+}
+
+static void write_line(struct outlet *outlet, const struct accesslog_entry *entry)
+{
+    struct block *block = outlet->block;
+
+    block->len += accesslog_format(block->bytes + block->len, &outlet->style, entry);
+    block->lines++;
+    if (BLOCK_SIZE - block->len < ACCESSLOG_LINE_MAX) {
+        flush(outlet);
+    }
 }
 
 void accesslog_write(struct accesslog_writer *writer, const struct accesslog_entry *entry)
 {
-    if (writer == NULL) {
-        return;
-    }
-    struct block *block = writer->block;
-    block->len += accesslog_format(block->bytes + block->len, entry);
-    block->lines++;
-    if (BLOCK_SIZE - block->len < ACCESSLOG_LINE_MAX) {
-        accesslog_flush(writer);
+    for (size_t i = 0; writer && i < writer->count; i++) {
+        write_line(&writer->outlets[i], entry);
     }
 }
 
@@ -354,14 +354,13 @@ void accesslog_writer_free(struct accesslog_writer **slot)
     struct accesslog_writer *writer = *slot;
 
     *slot = NULL;
-    if (writer) {
-        accesslog_flush(writer);
-        block_free(writer->block);
-        free(writer);
+    if (!writer) {
+        return;
     }
-}
-
-uint64_t accesslog_dropped(const struct accesslog_writer *writer)
-{
-    return writer ? atomic_load(&writer->log->dropped) : 0;
+    for (size_t i = 0; i < writer->count; i++) {
+        flush(&writer->outlets[i]);
+        block_free(writer->outlets[i].block);
+        accesslog_unref(&writer->outlets[i].log);
+    }
+    free(writer);
 }

@@ -1,6 +1,7 @@
 /*
- * accesslog - one line per exchange: in Squid's native format with one column more, in the combined
- * format with two, or as JSON with all of the decision. The native one:
+ * accesslog - one line per exchange, in each access log there is: in Squid's native format with one
+ * column more, in the combined format with two, as JSON with all of the decision, or as the
+ * administrator wants it (accesslog_template.c). The native one:
  *
  *   1763797201.123    140 192.0.2.7 TCP_MISS/200 99 GET http://a/ - HIER_DIRECT/a text/css private
  *
@@ -11,9 +12,9 @@
  * of query parameters that look like secrets are replaced, and no byte of a peer can end a line or
  * a column.
  *
- * Each worker formats into its own block; full or ripe blocks go to one writing thread per log,
- * which alone touches the file. When it falls behind, whole blocks are dropped and counted: a loop
- * never waits.
+ * Each worker formats into blocks of its own; full or ripe ones go to one writing thread per log,
+ * which alone touches the file or socket. When it falls behind, whole blocks are dropped and
+ * counted: a loop never waits. Which logs there are goes with the settings (accesslog_set.h).
  */
 #ifndef LARDER_PROXY_CLIENT_ACCESSLOG_H
 #define LARDER_PROXY_CLIENT_ACCESSLOG_H
@@ -25,7 +26,6 @@
 
 /* What a line is made from; borrowed during the call. */
 struct accesslog_entry {
-    enum access_format format;
     int64_t when_ms; /* the end of the exchange, since 1970 */
     uint64_t elapsed_us;
     const struct ip *client;
@@ -43,32 +43,45 @@ struct accesslog_entry {
 /* Writes the line with its newline to `out` (ACCESSLOG_LINE_MAX bytes); returns its length. Pure.
  */
 #define ACCESSLOG_LINE_MAX 32768
-size_t accesslog_format(char *out, const struct accesslog_entry *entry);
+size_t accesslog_format(char *out, const struct log_style *style,
+                        const struct accesslog_entry *entry);
 
-/* ---- the file: one per process, thread-safe ---- */
+/* ---- where lines go: thread-safe, counted ---- */
 
 struct accesslog;
 
-/* Opens for appending ("-": standard output) and starts the thread. NULL is no log at all: *out
- * becomes NULL, which every function here accepts. 0 or a negative errno. */
-int accesslog_open(const char *path, struct accesslog **out);
+/* Opens it (`to` as in struct access_log) and starts its thread; the caller has the one reference.
+ * 0 or a negative errno. */
+int accesslog_open(const char *to, struct accesslog **out);
+struct accesslog *accesslog_ref(struct accesslog *log);
+/* With the last one the thread writes what is queued, and ends; never blocks. Accepts NULL; sets
+ * *log to NULL. */
+void accesslog_unref(struct accesslog **log);
 /* The file was moved away: the thread opens it anew. Never blocks. */
 void accesslog_reopen(struct accesslog *log);
-/* Writes what is queued and ends the thread; every writer must be gone. Sets *log to NULL. */
-void accesslog_close(struct accesslog **log);
+const char *accesslog_to(const struct accesslog *log);
+/* Until the threads of all logs without a reference have ended, at most so long. False: some are
+ * stuck, and will be until the process has ended. */
+bool accesslog_wait(unsigned seconds);
+/* Lines lost, of all logs of the process, because one was slower than the traffic or failed. */
+uint64_t accesslog_dropped(void);
+
+/* A log, and how its lines are written. */
+struct accesslog_out {
+    struct accesslog *log;
+    struct log_style style; /* its pieces are borrowed */
+};
 
 /* ---- one worker's end: belongs to its loop ---- */
 
 struct accesslog_writer;
 
-/* NULL without a log. */
-struct accesslog_writer *accesslog_writer_new(struct accesslog *log);
+/* NULL without any. What the styles have must outlive it. */
+struct accesslog_writer *accesslog_writer_new(const struct accesslog_out *outs, size_t count);
 /* Hands over what is pending. Sets *writer to NULL. */
 void accesslog_writer_free(struct accesslog_writer **writer);
 void accesslog_write(struct accesslog_writer *writer, const struct accesslog_entry *entry);
 /* To be called about once a second, so that lines do not get old. */
 void accesslog_flush(struct accesslog_writer *writer);
-/* Lines lost, of all writers, because the file was slower than the traffic or failed. */
-uint64_t accesslog_dropped(const struct accesslog_writer *writer);
 
 #endif

@@ -1,5 +1,6 @@
 #include "proxy/client/accesslog_columns.h"
 
+#include "http/date.h"
 #include "http/put.h"
 #include "proxy/client/shown.h"
 
@@ -86,4 +87,81 @@ char *column_reason(char *at, const struct accesslog_entry *entry)
         at = column_word(at, entry->incident);
     }
     return at;
+}
+
+/* Made from "Sun, 06 Nov 1994 08:49:37 GMT". */
+char *column_time(char *at, int64_t when_ms)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int64_t when = when_ms > 0 ? when_ms : 0;
+    char date[DATE_LEN];
+    size_t month = 0;
+
+    date_format(when / 1000, date);
+    while (month < 11 && memcmp(months + 3 * month, date + 8, 3) != 0) {
+        month++;
+    }
+    at = put_span(at, span_of(date + 12, 4));
+    *at++ = '-';
+    at = column_padded(at, month + 1, 2, '0');
+    *at++ = '-';
+    at = put_span(at, span_of(date + 5, 2));
+    *at++ = 'T';
+    at = put_span(at, span_of(date + 17, 8));
+    *at++ = '.';
+    at = column_padded(at, (uint64_t)(when % 1000), 3, '0');
+    *at++ = 'Z';
+    return at;
+}
+
+char *column_quotable(char *at, struct span text)
+{
+    char *start = at;
+
+    while (text.len) {
+        at = shown_text(at, span_cut(&text, ' '));
+        if (text.len) {
+            *at++ = ' ';
+        }
+    }
+    for (char *c = start; c < at; c++) {
+        if (*c == '"' || *c == '\\') {
+            *c = '\'';
+        }
+    }
+    return at;
+}
+
+struct span column_referer(struct span referer)
+{
+    struct span rest = span_take(referer, span_find(referer, '?'));
+    size_t colon = span_find(rest, ':');
+    struct span authority = span_skip(rest, colon + 3); /* behind "://" */
+    size_t at = span_find(span_take(authority, span_find(authority, '/')), '@');
+
+    /* With a name and a password in it no honest browser sends one: only where they lead. */
+    return at < span_find(authority, '/') ? span_skip(authority, at + 1) : rest;
+}
+
+static bool is_escaped(char c)
+{
+    return c == '"' || c == '\\';
+}
+
+/* From the end on. */
+char *column_escape(char *start, char *end)
+{
+    size_t more = 0;
+
+    for (const char *at = start; at < end; at++) {
+        more += is_escaped(*at);
+    }
+    char *to = end + more;
+    for (const char *from = end; from > start && to > from;) {
+        *--to = *--from;
+        if (is_escaped(*from)) {
+            *--to = '\\';
+        }
+    }
+    return end + more;
 }

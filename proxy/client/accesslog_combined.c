@@ -33,20 +33,13 @@ static char *mask_quotes(char *start, char *end)
     return end;
 }
 
-/* At most QUOTED_MAX_SHOWN bytes; blanks may stay, quotes may not. */
+/* At most QUOTED_MAX_SHOWN bytes. */
 static char *put_quoted(char *at, struct span text)
 {
-    char *start = at + 1;
-    struct span rest = span_take(text, QUOTED_MAX_SHOWN);
+    struct span shown = span_take(text, QUOTED_MAX_SHOWN);
 
     *at++ = '"';
-    while (rest.len) {
-        at = shown_text(at, span_cut(&rest, ' '));
-        if (rest.len) {
-            *at++ = ' ';
-        }
-    }
-    at = at == start ? put_span(at, SPAN("-")) : mask_quotes(start, at);
+    at = shown.len ? column_quotable(at, shown) : put_span(at, SPAN("-"));
     *at++ = '"';
     return at;
 }
@@ -54,12 +47,6 @@ static char *put_quoted(char *at, struct span text)
 static struct span field_of(const struct accesslog_entry *entry, enum http_field_id id)
 {
     return entry->request ? fields_get(&entry->request->fields, id) : SPAN_EMPTY;
-}
-
-/* Where somebody came from, without what they asked there. */
-static struct span without_query(struct span referer)
-{
-    return span_take(referer, span_find(referer, '?'));
 }
 
 static char *put_request(char *at, const struct accesslog_entry *entry)
@@ -91,7 +78,7 @@ char *accesslog_combined(char *at, const struct accesslog_entry *entry)
     *at++ = ' ';
     at = put_number(at, entry->bytes);
     *at++ = ' ';
-    at = put_quoted(at, without_query(field_of(entry, FIELD_REFERER)));
+    at = put_quoted(at, column_referer(field_of(entry, FIELD_REFERER)));
     *at++ = ' ';
     at = put_quoted(at, field_of(entry, FIELD_USER_AGENT));
     *at++ = ' ';

@@ -45,11 +45,12 @@ static char *format_squid(char *out, const struct accesslog_entry *entry)
     return at;
 }
 
-size_t accesslog_format(char *out, const struct accesslog_entry *entry)
+size_t accesslog_format(char *out, const struct log_style *style,
+                        const struct accesslog_entry *entry)
 {
     char *at = out;
 
-    switch (entry->format) {
+    switch (style->format) {
     case ACCESS_SQUID:
         at = format_squid(out, entry);
         break;
@@ -57,7 +58,10 @@ size_t accesslog_format(char *out, const struct accesslog_entry *entry)
         at = accesslog_combined(out, entry);
         break;
     case ACCESS_JSON:
-        at = accesslog_json(out, entry);
+        at = style->piece_count ? accesslog_members(out, style, entry) : accesslog_json(out, entry);
+        break;
+    case ACCESS_TEMPLATE:
+        at = accesslog_template(out, style, entry);
         break;
     }
     *at++ = '\n';

@@ -2,7 +2,6 @@
  */
 #include "proxy/client/accesslog_columns.h"
 
-#include "http/date.h"
 #include "http/put.h"
 #include "proxy/client/shown.h"
 
@@ -33,63 +32,15 @@ static char *put_flag(char *at, struct span name, bool value)
     return put_span(put_span(at, name), value ? SPAN("true") : SPAN("false"));
 }
 
-static bool is_escaped(char c)
-{
-    return c == '"' || c == '\\';
-}
-
-/* What was written from `start` on becomes the inside of a string: backslashes are put in, from the
- * end on. A quote was one byte of which three could have been made, so there is room. */
-static char *escape(char *start, char *end)
-{
-    size_t more = 0;
-
-    for (const char *at = start; at < end; at++) {
-        more += is_escaped(*at);
-    }
-    char *to = end + more;
-    for (const char *from = end; from > start && to > from;) {
-        *--to = *--from;
-        if (is_escaped(*from)) {
-            *--to = '\\';
-        }
-    }
-    return end + more;
-}
-
 static char *put_text(char *at, struct span name, struct span text)
 {
     if (text.len == 0) {
         return at;
     }
     at = put_span(at, name);
-    char *end = escape(at, shown_text(at, span_take(text, WORD_MAX_SHOWN)));
+    char *end = column_escape(at, shown_text(at, span_take(text, WORD_MAX_SHOWN)));
     *end++ = '"';
     return end;
-}
-
-/* "1994-11-06T08:49:37.000Z", made from "Sun, 06 Nov 1994 08:49:37 GMT". */
-static char *put_time(char *at, int64_t when_ms)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int64_t when = when_ms > 0 ? when_ms : 0;
-    char date[DATE_LEN];
-    size_t month = 0;
-
-    date_format(when / 1000, date);
-    while (month < 11 && memcmp(months + 3 * month, date + 8, 3) != 0) {
-        month++;
-    }
-    at = put_span(at, span_of(date + 12, 4));
-    *at++ = '-';
-    at = column_padded(at, month + 1, 2, '0');
-    *at++ = '-';
-    at = put_span(at, span_of(date + 5, 2));
-    *at++ = 'T';
-    at = put_span(at, span_of(date + 17, 8));
-    *at++ = '.';
-    at = column_padded(at, (uint64_t)(when % 1000), 3, '0');
-    return put_span(at, SPAN("Z\""));
 }
 
 /* ---- the object ---- */
@@ -104,9 +55,9 @@ static char *put_request(char *at, const struct accesslog_entry *entry)
     *at++ = '"';
     at = put_text(at, SPAN(",\"user\":\""), entry->user);
     at = put_span(at, SPAN(",\"method\":\""));
-    at = escape(at, column_method(at, entry->request));
+    at = column_escape(at, column_method(at, entry->request));
     at = put_span(at, SPAN("\",\"url\":\""));
-    at = escape(at, shown_url(at, entry->uri, connect));
+    at = column_escape(at, shown_url(at, entry->uri, connect));
     at = put_span(at, SPAN("\",\"status\":"));
     at = put_number(at, entry->status > 0 ? (uint64_t)entry->status : 0);
     at = put_integer(at, SPAN(",\"bytes\":"), (int64_t)entry->bytes);
@@ -146,8 +97,8 @@ static char *put_decision(char *at, const struct decision *decision)
 
 char *accesslog_json(char *at, const struct accesslog_entry *entry)
 {
-    at = put_time(put_span(at, SPAN("{\"time\":\"")), entry->when_ms);
-    at = put_integer(at, SPAN(",\"elapsed_us\":"), (int64_t)entry->elapsed_us);
+    at = column_time(put_span(at, SPAN("{\"time\":\"")), entry->when_ms);
+    at = put_integer(at, SPAN("\",\"elapsed_us\":"), (int64_t)entry->elapsed_us);
     at = put_request(at, entry);
     if (entry->peer) {
         at = column_ip(put_span(at, SPAN(",\"origin\":\"")), entry->peer);

@@ -8,10 +8,11 @@
 #include "proxy/stream/h2.h"
 #include "proxy/worker.h"
 
-/* What connections accepted under the same settings share; counted, the worker holds the newest. */
+/* What connections accepted under the same settings share; counted, the worker holds the newest.
+ * Copies: a connection may live for days, and settings go with their last request. */
 struct client_terms {
     size_t refs;
-    struct settings *settings;
+    uint64_t number; /* of the settings */
     struct h1_settings h1;
     struct h2_settings h2;
 };

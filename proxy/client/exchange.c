@@ -7,6 +7,7 @@
 #include "http/hop.h"
 #include "http/trailers.h"
 #include "proxy/client/accesslog.h"
+#include "proxy/client/tail.h"
 #include "proxy/tally.h"
 
 static const unsigned legal_next[] = {
@@ -133,22 +134,22 @@ static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 
 static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
 {
-    accesslog_write(x->worker->log, &(struct accesslog_entry){
-                                        .format = x->settings->access_format,
-                                        .when_ms = loop_wall_ms(x->worker->loop),
-                                        .elapsed_us = elapsed_us,
-                                        .client = &x->client->ip,
-                                        .decision = &x->decision,
-                                        .status = x->status,
-                                        .bytes = sent,
-                                        .request = &x->request,
-                                        .uri = &x->uri,
-                                        .user = x->user ? x->user->name : SPAN_EMPTY,
-                                        .incident = x->incident,
-                                        .content_type = x->object ? fields_get(&x->object->fields,
-                                                                               FIELD_CONTENT_TYPE)
-                                                                  : SPAN_EMPTY,
-                                    });
+    struct accesslog_entry entry = {
+        .when_ms = loop_wall_ms(x->worker->loop),
+        .elapsed_us = elapsed_us,
+        .client = &x->client->ip,
+        .decision = &x->decision,
+        .status = x->status,
+        .bytes = sent,
+        .request = &x->request,
+        .uri = &x->uri,
+        .user = x->user ? x->user->name : SPAN_EMPTY,
+        .incident = x->incident,
+        .content_type = x->object ? fields_get(&x->object->fields, FIELD_CONTENT_TYPE) : SPAN_EMPTY,
+    };
+
+    accesslog_write(x->worker->log, &entry);
+    tail_offer(&entry);
 }
 
 static void remember(struct exchange *x, uint64_t elapsed_us, uint64_t sent)

@@ -4,6 +4,7 @@
 #include "http/h1_write.h"
 #include "http/hop.h"
 #include "proxy/access/set.h"
+#include "proxy/client/pac.h"
 #include "proxy/client/respond.h"
 #include "proxy/client/route.h"
 
@@ -84,6 +85,31 @@ static struct span traced(struct exchange *x)
     return body;
 }
 
+/* A head for what is answered here, but for what it is. */
+static void begin_answer(struct exchange *x, struct span body, enum reason reason,
+                         struct http_head *head)
+{
+    head_init(head, &x->arena);
+    head->version = HTTP_1_1;
+    head->status = 200;
+    head->reason = http_status_text(head->status);
+    head->framing = BODY_LENGTH;
+    head->content_length = (int64_t)body.len;
+    head->keep_alive = true;
+    fields_add_id(&head->fields, FIELD_DATE, loop_date(x->worker->loop));
+    x->decision.outcome = OUTCOME_LOCAL;
+    x->decision.reason = reason;
+}
+
+static enum exchange_state send_answer(struct exchange *x, struct http_head *head, struct span body)
+{
+    fields_add_id(
+        &head->fields, FIELD_CACHE_STATUS,
+        decision_cache_status(&x->decision, span_str(x->settings->name), SPAN_EMPTY, &x->arena));
+    source_memory_init(&x->page, body);
+    return exchange_reply(x, head, body.len > 0 ? &x->page.source : NULL);
+}
+
 /* TRACE and OPTIONS that may go no further (RFC 9110 7.6.2): we are the final recipient. */
 static enum exchange_state answer_here(struct exchange *x)
 {
@@ -91,27 +117,41 @@ static enum exchange_state answer_here(struct exchange *x)
     struct span body = trace ? traced(x) : SPAN_EMPTY;
     struct http_head head;
 
-    head_init(&head, &x->arena);
-    head.version = HTTP_1_1;
-    head.status = 200;
-    head.reason = http_status_text(head.status);
-    head.framing = BODY_LENGTH;
-    head.content_length = (int64_t)body.len;
-    head.keep_alive = true;
-    fields_add_id(&head.fields, FIELD_DATE, loop_date(x->worker->loop));
+    begin_answer(x, body, REASON_METHOD, &head);
     if (trace) {
         fields_add_id(&head.fields, FIELD_CONTENT_TYPE, SPAN("message/http"));
     } else {
         fields_add_id(&head.fields, FIELD_ALLOW,
                       SPAN("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE, CONNECT"));
     }
-    x->decision.outcome = OUTCOME_LOCAL;
-    x->decision.reason = REASON_METHOD;
-    fields_add_id(
-        &head.fields, FIELD_CACHE_STATUS,
-        decision_cache_status(&x->decision, span_str(x->settings->name), SPAN_EMPTY, &x->arena));
-    source_memory_init(&x->page, body);
-    return exchange_reply(x, &head, body.len > 0 ? &x->page.source : NULL);
+    return send_answer(x, &head, body);
+}
+
+/* The page that tells clients of this proxy, where `pac` is configured: asked of the proxy itself,
+ * by somebody who may use it. NULL: it is no such request. */
+static const struct pac_page *page_of(const struct exchange *x, const struct route *route)
+{
+    bool reads = x->request.method == METHOD_GET || x->request.method == METHOD_HEAD;
+
+    return x->settings->pac.for_clients && route->reason == REASON_NO_SITE && reads
+               ? pac_page(route->uri.path)
+               : NULL;
+}
+
+static enum exchange_state answer_page(struct exchange *x, const struct pac_page *page)
+{
+    bool head_only = x->request.method == METHOD_HEAD;
+    struct buf text = BUF_INIT;
+    struct http_head head;
+
+    page->write(x->settings, fields_get(&x->request.fields, FIELD_HOST), &text);
+    struct span body = arena_copy(&x->arena, buf_span(&text));
+    buf_fini(&text);
+    begin_answer(x, body, REASON_NO_SITE, &head);
+    fields_add_id(&head.fields, FIELD_CONTENT_TYPE, page->type);
+    fields_add_id(&head.fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
+    fields_add(&head.fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+    return send_answer(x, &head, head_only ? SPAN_EMPTY : body);
 }
 
 /* ---- ROUTE ---- */
@@ -150,6 +190,10 @@ enum exchange_state exchange_route(struct exchange *x)
     x->uri = route.uri;
     x->host = route.has_uri && route.access.verdict == ACCESS_ALLOWED ? route.uri.host : SPAN_EMPTY;
     x->decision.rule = rule_that_refused(&route);
+    const struct pac_page *page = route.kind == ROUTE_REFUSED ? page_of(x, &route) : NULL;
+    if (page) {
+        return answer_page(x, page);
+    }
     switch (route.kind) {
     case ROUTE_WHO:
         return exchange_who(x);

@@ -8,6 +8,7 @@
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
+#include "proxy/client/tail.h"
 #include "proxy/tls_set.h"
 
 #include <errno.h>
@@ -53,7 +54,6 @@ static void terms_unref(struct client_terms **slot)
 
     *slot = NULL;
     if (terms && --terms->refs == 0) {
-        settings_unref(&terms->settings);
         free(terms);
     }
 }
@@ -61,12 +61,12 @@ static void terms_unref(struct client_terms **slot)
 /* One more reference to the terms of today. */
 static struct client_terms *terms_of_today(struct worker *worker)
 {
-    if (worker->terms == NULL || worker->terms->settings != worker->settings) {
+    if (worker->terms == NULL || worker->terms->number != worker->settings->number) {
         terms_unref(&worker->terms);
         worker->terms = xmalloc(sizeof(*worker->terms));
         *worker->terms = (struct client_terms){
             .refs = 1,
-            .settings = settings_ref(worker->settings),
+            .number = worker->settings->number,
             .h1 = h1_settings_of(worker->settings),
             .h2 = h2_settings_of(worker->settings),
         };
@@ -106,13 +106,13 @@ static void record_bad_head(struct client *client, int status, struct span incid
     metric_add(&worker->counters.bad_heads, 1);
     counters_exchange(&worker->counters,
                       &(struct exchange_count){.decision = &decision, .status = status});
-    accesslog_write(worker->log,
-                    &(struct accesslog_entry){.format = client->terms->settings->access_format,
-                                              .when_ms = now_ms,
-                                              .client = &client->ip,
-                                              .decision = &decision,
-                                              .status = status,
-                                              .incident = incident});
+    struct accesslog_entry entry = {.when_ms = now_ms,
+                                    .client = &client->ip,
+                                    .decision = &decision,
+                                    .status = status,
+                                    .incident = incident};
+    accesslog_write(worker->log, &entry);
+    tail_offer(&entry);
     recent_add(&worker->recent, &(struct recent_request){.when_ms = now_ms,
                                                          .decision = &decision,
                                                          .client = &client->ip,
@@ -130,7 +130,7 @@ static void on_bad_head(void *owner, const struct h1_error *error, struct http_h
         .status = error->status,
         .reason = REASON_BAD_REQUEST,
         .what = error->what,
-        .name = span_str(client->terms->settings->name),
+        .name = span_str(worker->settings->name),
         .incident =
             arena_printf(arena, "%u-%llx", worker->number, (unsigned long long)++worker->serial),
         .now = loop_wall(worker->loop),
@@ -280,7 +280,7 @@ static void client_start(struct listener *listener, struct transport *transport)
     metric_add(&listener->worker->counters.tls_open, 1);
     client->securing = transport;
     transport_start_tls(transport, listener->tls, NULL,
-                        client->terms->settings->timeouts.tls_handshake, on_secured, client);
+                        client->worker->settings->timeouts.tls_handshake, on_secured, client);
 }
 
 /* ---- accepting ---- */

@@ -135,8 +135,9 @@ static char *put_query(char *at, struct span query)
     return at;
 }
 
-static char *put_path(char *at, struct span path)
+char *shown_path(char *at, const struct uri *uri)
 {
+    struct span path = uri->path;
     struct span shown = span_take(path, PATH_SHOWN);
     size_t question = span_find(shown, '?');
 
@@ -174,5 +175,5 @@ char *shown_url(char *at, const struct uri *uri, bool connect)
     if (uri->port != (uri->https ? 443 : 80)) {
         at = put_port(at, uri);
     }
-    return put_path(at, uri->path);
+    return shown_path(at, uri);
 }

@@ -21,6 +21,8 @@ bool shown_is_secret(struct span name);
 char *shown_text(char *at, struct span text);
 /* The host, an IPv6 address in brackets. */
 char *shown_host(char *at, const struct uri *uri);
+/* The path with its query. */
+char *shown_path(char *at, const struct uri *uri);
 /* The URL; of a CONNECT ("connect") "host:port"; cut when it is very long. NULL or without a host:
  * "error:invalid-request". */
 char *shown_url(char *at, const struct uri *uri, bool connect);

@@ -30,8 +30,10 @@ and `--set PATH=VALUE` replaces any directive (`--set timeouts.connect=3s`; list
 - A list of one item may be written as the item. Where a map says "or just its X", the value of X
   may stand for the map.
 - Relative paths in a file count from the folder of that file.
-- "Applied by": `reload` takes effect at SIGHUP (several that come while one is under way are one more
-  reload); `restart` needs a new start.
+- `include: [other.yaml, conf.d/*.yaml]` at the top of a file brings in others: lists add up, maps are
+  merged, single values stand in one file only; see [reload.md](reload.md).
+- "Applied by": `reload` takes effect at `larderctl reload` or SIGHUP (several that come while one is under
+  way are one more reload); `restart` needs a new start. `larderctl diff` tells what would change.
 
 ## larder-proxy
 

@@ -20,13 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .decision = &decision,
                                     .request = &request,
                                     .uri = &uri};
+    static const struct log_style squid = {.format = ACCESS_SQUID};
     size_t columns = 1;
 
     uri.host = span_cut(&rest, '\n');
     uri.path = span_cut(&rest, '\n');
     entry.content_type = span_cut(&rest, '\n');
     request.method_text = rest; /* may hold anything, line ends too */
-    size_t len = accesslog_format(line, &entry);
+    size_t len = accesslog_format(line, &squid, &entry);
     CHECK(len > 0 && len <= sizeof(line));
     CHECK(memchr(line, '\n', len) == line + len - 1);
     for (size_t i = 0; i < len; i++) {
@@ -34,8 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     CHECK(columns == 11);
     for (int format = 0; format <= ACCESS_JSON; format++) {
-        entry.format = (enum access_format)format;
-        len = accesslog_format(line, &entry);
+        struct log_style style = {.format = (enum access_format)format};
+        len = accesslog_format(line, &style, &entry);
         CHECK(len > 0 && len <= sizeof(line));
         CHECK(memchr(line, '\n', len) == line + len - 1);
     }

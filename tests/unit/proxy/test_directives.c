@@ -78,7 +78,7 @@ Test(directives, without_anything_the_defaults_hold)
     cr_expect(s->cache.clients_may_bypass);
     cr_expect_eq(s->forwarded, FORWARDED_OFF);
     cr_expect_eq(s->log_level, LOG_LEVEL_INFO);
-    cr_expect_eq(s->access_log, NULL);
+    cr_expect_eq(s->access_log_count, 0);
     cr_expect_eq(strlen(s->name), strlen("larder-01234567"));
     settings_unref(&s);
     cr_expect_eq(s, NULL);
@@ -117,7 +117,8 @@ Test(directives, options_make_a_whole_configuration)
     cr_assert_eq(s->connect_port_count, 2);
     cr_expect_eq(s->connect_ports[1].first, 1024);
     cr_expect_eq(s->connect_ports[1].last, 65535);
-    cr_expect_str_eq(s->access_log, "-");
+    cr_assert_eq(s->access_log_count, 1);
+    cr_expect_str_eq(s->access_logs[0].to, "-");
     cr_expect_eq(s->nameserver_count, 1);
     cr_expect_eq(s->timeouts.connect, 250);
     cr_expect_str_eq(s->name, "a.b");
@@ -290,7 +291,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
          ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
          "store, memory, access, users, pages, allow-targets, connect-ports, upgrades, sites, "
          "cache, "
-         "timeouts, limits, name, forwarded, nameservers, log; did you mean "
+         "timeouts, limits, name, forwarded, nameservers, pac, log; did you mean "
          "\"access\"?\n"},
         {"store: [/a, {path: /b, sise: 1GiB}]\n",
          ":1:24: unknown directive \"sise\"; expected one of path, size; did you mean \"size\"?\n"},

@@ -1,0 +1,270 @@
+#include "proxy/client/pac.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+
+/* ---- who is to be asked ---- */
+
+/* The host part of "host:port", when nothing in it could leave a string of a script or a page. */
+static bool plain_host(struct span text, struct span *host)
+{
+    struct uri uri;
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    bool plain = uri_parse_authority(text, 80, &arena, &uri) == 0;
+    size_t colon = text.len;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool word = ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+        plain = plain && (word || c == '.' || c == '-' || c == ':' || c == '[' || c == ']');
+        colon = c == ':' ? i : colon;
+    }
+    if (text.len > 0 && text.at[text.len - 1] == ']') {
+        colon = text.len;
+    }
+    *host = span_take(text, colon);
+    arena_fini(&arena);
+    return plain;
+}
+
+static uint16_t listen_port(const struct settings *settings)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&settings->listen[0].at.address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    return ntohs(address->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
+}
+
+struct where {
+    struct span name; /* NAME, ADDRESS or [ADDRESS] */
+    uint16_t port;
+    bool tls;
+};
+
+/* The first proxy: configured, or this one by the name it was asked by. */
+static struct where first_proxy(const struct settings *settings, struct span host)
+{
+    struct where here = {.port = listen_port(settings), .tls = settings->listen[0].is_tls};
+
+    if (settings->pac.proxy_count) {
+        const struct pac_proxy *proxy = &settings->pac.proxies[0];
+        return (struct where){proxy->name, proxy->port, proxy->tls};
+    }
+    if (!plain_host(host, &here.name) || here.name.len == 0) {
+        here.name = SPAN("127.0.0.1");
+    }
+    return here;
+}
+
+static void put_proxy(struct buf *out, const struct where *proxy)
+{
+    buf_printf(out, "%s %.*s:%u; ", proxy->tls ? "HTTPS" : "PROXY", SPAN_ARGS(proxy->name),
+               proxy->port);
+}
+
+static void put_choice(const struct settings *settings, struct span host, struct buf *out)
+{
+    struct where first = first_proxy(settings, host);
+
+    put_proxy(out, &first);
+    for (size_t i = 1; i < settings->pac.proxy_count; i++) {
+        const struct pac_proxy *proxy = &settings->pac.proxies[i];
+        put_proxy(out, &(struct where){proxy->name, proxy->port, proxy->tls});
+    }
+    if (settings->pac.or_direct) {
+        buf_printf(out, "DIRECT");
+    } else {
+        out->end -= 2; /* the last "; " */
+    }
+}
+
+/* ---- the script ---- */
+
+static void put_name(struct buf *out, struct span name)
+{
+    if (span_starts(name, SPAN("*."))) {
+        buf_printf(out, "    if (ends(host, \"%.*s\")) return \"DIRECT\";\n",
+                   SPAN_ARGS(span_skip(name, 1)));
+    } else {
+        buf_printf(out, "    if (host === \"%.*s\") return \"DIRECT\";\n", SPAN_ARGS(name));
+    }
+}
+
+/* Addresses in URLs only: to look names up would make a browser wait for DNS, for each of them. */
+static void put_network(struct buf *out, const struct prefix *prefix)
+{
+    char text[IP_TEXT_MAX];
+
+    ip_text(&prefix->ip, text);
+    if (ip_is_v4(&prefix->ip) && prefix->bits >= 96) {
+        unsigned bits = prefix->bits - 96;
+        uint32_t mask = bits ? UINT32_MAX << (32 - bits) : 0;
+        buf_printf(
+            out, "    if (literal && isInNet(host, \"%s\", \"%u.%u.%u.%u\")) return \"DIRECT\";\n",
+            text, mask >> 24, mask >> 16 & 255, mask >> 8 & 255, mask & 255);
+    } else {
+        buf_printf(out,
+                   "    if (v6 && typeof isInNetEx === \"function\" && isInNetEx(host, \"%s/%u\")) "
+                   "return \"DIRECT\";\n",
+                   text, prefix->bits);
+    }
+}
+
+void pac_script(const struct settings *settings, struct span host, struct buf *out)
+{
+    buf_printf(
+        out,
+        "// Made by Larder. Old scripting engines must do: nothing newer than 1999.\n"
+        "function ends(text, end) {\n"
+        "    var at = text.length - end.length;\n"
+        "    return at >= 0 && text.indexOf(end, at) === at;\n"
+        "}\n"
+        "function FindProxyForURL(url, host) {\n"
+        "    host = host.toLowerCase();\n"
+        "    var literal = /^\\d+\\.\\d+\\.\\d+\\.\\d+$/.test(host);\n"
+        "    var v6 = host.indexOf(\":\") >= 0;\n"
+        "    if (isPlainHostName(host) && !v6 && host !== \"localhost\") return \"DIRECT\";\n");
+    for (size_t i = 0; i < settings->pac.direct_count; i++) {
+        const struct pac_direct *direct = &settings->pac.direct[i];
+        if (direct->name.len) {
+            put_name(out, direct->name);
+        } else {
+            put_network(out, &direct->network);
+        }
+    }
+    buf_printf(out, "    return \"");
+    put_choice(settings, host, out);
+    buf_printf(out, "\";\n}\n");
+}
+
+/* ---- the pages ---- */
+
+static const struct pac_page pages[] = {
+    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), pac_script},
+    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), pac_script},
+    {SPAN_INIT("/setup"), SPAN_INIT("text/html; charset=utf-8"), pac_setup},
+};
+
+const struct pac_page *pac_page(struct span path)
+{
+    path = span_take(path, span_find(path, '?'));
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        if (span_eq(pages[i].path, path)) {
+            return &pages[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- for people ---- */
+
+struct advice {
+    const char *system, *steps; /* $H, $P: host and port; $U: the script's URL; $S: http or https */
+};
+
+static const struct advice advices[] = {
+    {"Windows",
+     "<li>Settings, Network &amp; Internet, Proxy.<li>At <b>Use setup script</b> choose Set up, "
+     "and "
+     "enter <code>$U</code>.<li>Or at <b>Use a proxy server</b>: address <code>$H</code>, port "
+     "<code>$P</code>."},
+    {"macOS",
+     "<li>System Settings, Network, your connection, Details, Proxies.<li>Turn on <b>Automatic "
+     "proxy "
+     "configuration</b>, and enter <code>$U</code>.<li>Or Web proxy (HTTP) and Secure web proxy "
+     "(HTTPS), both with server <code>$H</code> and port <code>$P</code>."},
+    {"iPhone and iPad",
+     "<li>Settings, Wi-Fi, the (i) beside the network, Configure Proxy.<li><b>Automatic</b>, with "
+     "the URL <code>$U</code>; or Manual, with server <code>$H</code> and port <code>$P</code>."},
+    {"Android",
+     "<li>Settings, Network &amp; internet, Internet, the gear beside the network, the pencil.<li>"
+     "Advanced options, Proxy: <b>Proxy Auto-Config</b>, with the PAC URL <code>$U</code>; or "
+     "Manual, with host <code>$H</code> and port <code>$P</code>."},
+    {"GNOME", "<li>Settings, Network, Network Proxy: <b>Automatic</b>, with the URL "
+              "<code>$U</code>.<li>In a "
+              "terminal: <pre>gsettings set org.gnome.system.proxy autoconfig-url '$U'\n"
+              "gsettings set org.gnome.system.proxy mode auto</pre>"},
+    {"KDE",
+     "<li>System Settings, Network, Settings, Proxy: <b>Use proxy auto configuration URL</b>, with "
+     "<code>$U</code>."},
+    {"Firefox",
+     "<li>Settings, General, Network Settings, Settings: <b>Automatic proxy configuration URL</b>, "
+     "with <code>$U</code>.<li>Or Manual: HTTP proxy <code>$H</code>, port <code>$P</code>, also "
+     "for "
+     "HTTPS."},
+    {"apt (Debian, Ubuntu)", "<li>As root: <pre>echo 'Acquire::http::Proxy \"$S://$H:$P\";' "
+                             ">/etc/apt/apt.conf.d/01proxy</pre>"},
+    {"Programs in a terminal",
+     "<li><pre>export http_proxy=$S://$H:$P https_proxy=$S://$H:$P\n"
+     "export no_proxy=localhost,127.0.0.1,::1</pre><li>curl, wget, git, pip, npm and many others "
+     "look at these."},
+};
+
+/* The pieces are plain: names and addresses without anything that could become markup. */
+static void put_advice(struct buf *out, const char *steps, const struct where *proxy,
+                       struct span url)
+{
+    for (; *steps; steps++) {
+        char next = steps[0] == '$' ? steps[1] : '\0';
+        if (next == 'H') {
+            buf_append(out, proxy->name);
+        } else if (next == 'P') {
+            buf_printf(out, "%u", proxy->port);
+        } else if (next == 'U') {
+            buf_append(out, url);
+        } else if (next == 'S') {
+            buf_printf(out, "%s", proxy->tls ? "https" : "http");
+        } else {
+            buf_append(out, span_of(steps, 1));
+            continue;
+        }
+        steps++;
+    }
+}
+
+/* Where this page was asked for: there is the script, too. */
+static void put_script_url(struct buf *url, const struct where *proxy, struct span host)
+{
+    struct span name;
+
+    if (plain_host(host, &name) && host.len) {
+        buf_printf(url, "http://%.*s/proxy.pac", SPAN_ARGS(host));
+    } else {
+        buf_printf(url, "http://%.*s:%u/proxy.pac", SPAN_ARGS(proxy->name), proxy->port);
+    }
+}
+
+void pac_setup(const struct settings *settings, struct span host, struct buf *out)
+{
+    struct where proxy = first_proxy(settings, host);
+    struct buf url = BUF_INIT;
+
+    put_script_url(&url, &proxy, host);
+    buf_printf(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width\">\n"
+        "<title>Use this proxy</title>\n"
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;"
+        "padding:0 1rem;color-scheme:light dark}code,pre{font-family:ui-monospace,monospace;"
+        "overflow-x:auto}summary{cursor:pointer;font-weight:600}details{margin:.5rem 0}"
+        "</style>\n"
+        "<h1>Use this proxy</h1>\n"
+        "<p>The proxy is <code>%s://%.*s:%u</code>. Systems that take the address of a script "
+        "take <code>%.*s</code>: it also knows what is to be asked directly%s.\n",
+        proxy.tls ? "https" : "http", SPAN_ARGS(proxy.name), proxy.port, SPAN_ARGS(buf_span(&url)),
+        settings->pac.or_direct ? ", and goes on without the proxy while it is away" : "");
+    for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+        buf_printf(out, "<details><summary>%s</summary><ol>", advices[i].system);
+        put_advice(out, advices[i].steps, &proxy, buf_span(&url));
+        buf_printf(out, "</ol></details>\n");
+    }
+    buf_printf(out,
+               "<p>Whoever runs the network can tell every browser by itself (WPAD): DHCP option "
+               "252 with the script's URL, or a host named <code>wpad</code> that answers "
+               "<code>/wpad.dat</code> on port 80.\n</html>\n");
+    buf_fini(&url);
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Access logs of all kinds at once, and those who watch: logs.py BUILD
+
+Files in Squid's, the combined, JSON and an own format, a syslog and a journald; none shows a secret.
+A log that nobody reads loses lines, which are counted, and stops nothing. Files that were moved away
+are opened anew by SIGUSR1 and by larderctl; a reload adds and drops logs, and is refused when one
+cannot be opened. larderctl tail and top show what their filters let through, and one that stands
+still is waited for by nobody.
+"""
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+import raw  # noqa: E402
+
+SECRETS = ("sesame", "hunter2", "c29tZWJvZHk")
+check = raw.Checks()
+
+
+def serve(conn, head, _rest):
+    gone = b"/gone" in head.split(b"\r\n")[0]
+    conn.sendall(b"HTTP/1.1 " + (b"404 Not Found" if gone else b"200 OK") +
+                 b"\r\nCache-Control: max-age=600\r\nContent-Type: text/plain; charset=x\r\n"
+                 b"Content-Length: 5\r\n\r\nwhole")
+
+
+def wait(what, condition):
+    end = time.monotonic() + 120
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit(f"{what}: waited in vain")
+        time.sleep(0.01)
+
+
+def metric(proxy, name):
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/metrics", timeout=60) as answer:
+        return int(re.search(rf"^{name} (\d+)".encode(), answer.read(), re.M)[1])
+
+
+class Socket:
+    """What arrives as datagrams."""
+
+    def __init__(self, path):
+        self.lines = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            self.lines.append(self.socket.recv(65536).decode())
+
+
+def config(directory, logs):
+    (directory / "proxy.yaml").write_text("log:\n  access:\n" + "".join(
+        f"    - {log}\n" for log in logs))
+
+
+def get(proxy, url, *fields):
+    lines = "".join(f"{field}\r\n" for field in fields)
+    data, _ = raw.ask(proxy.port, f"GET {url} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{lines}"
+                                  "\r\n".encode(), 60)
+    return (raw.statuses(data) or [0])[0]
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def tool(build, proxy, *words, **more):
+    return subprocess.run([f"{build}/ctl/larderctl", *words, "--admin",
+                           f"127.0.0.1:{proxy.admin}"], capture_output=True, text=True,
+                          timeout=120, check=False, **more)
+
+
+def formats(directory, proxy, origin):
+    syslog, journald = Socket(directory / "syslog"), Socket(directory / "journald")
+    config(directory, [
+        "squid.log",
+        "{to: combined.log, format: combined}",
+        "{to: all.json, format: json}",
+        "{to: some.json, format: json, fields: [status, url, user_agent, request.authorization]}",
+        "{to: own.log, format: '{client} {status} {outcome} \"{user_agent}\" "
+        "{request.Authorization} {request.x-id} {{}} {referer}'}",
+        "{to: fields.log, fields: [method, path, result]}",
+        f"{{to: 'syslog:{directory}/syslog', format: '{{method}} {{url}}'}}",
+        f"{{to: 'journald:{directory}/journald', format: '{{method}} {{url}}'}}"])
+    check(larder_reload(proxy) == 200, "the logs are opened")
+    check(get(proxy, f"{origin.base}/a?token=sesame&b=1", "Authorization: Basic c29tZWJvZHk6aHVu",
+              "User-Agent: Agent \"1\" (x)", "X-Id: 7 8",
+              "Referer: http://me:hunter2@there/p?token=sesame") == 200, "a request")
+    base = re.escape(origin.base)
+    wanted = {
+        "squid.log": rf"^\d+\.\d{{3}} +\d+ 127\.0\.0\.1 TCP_MISS/200 \d+ GET {base}/a\?token=…&b=1 "
+                     rf"- HIER_DIRECT/\S+ text/plain \S+$",
+        "combined.log": rf"^127\.0\.0\.1 - - \[[^]]+\] \"GET {base}/a\?token=…&b=1 HTTP/1\.1\" 200 "
+                        rf"\d+ \"there/p\" \"Agent '1' \(x\)\" TCP_MISS:HIER_DIRECT/\S+ \S+$",
+        "own.log": r"^127\.0\.0\.1 200 miss \"Agent '1' \(x\)\" … 7%208 \{\} there/p$",
+        "fields.log": r"^GET /a\?token=…&b=1 TCP_MISS$",
+    }
+    for name, pattern in wanted.items():
+        wait(name, lambda name=name: read(directory / name))
+        check(re.fullmatch(pattern + "\n", read(directory / name), re.M),
+              f"{name}: {read(directory / name)}")
+    wait("JSON", lambda: read(directory / "all.json") and read(directory / "some.json"))
+    check(json.loads(read(directory / "all.json"))["outcome"] == "miss", "JSON has the decision")
+    some = json.loads(read(directory / "some.json"))
+    check(some == {"status": 200, "url": f"{origin.base}/a?token=…&b=1",
+                   "user_agent": "Agent '1' (x)", "request.authorization": "…"}, f"{some}")
+    wait("datagrams", lambda: syslog.lines and journald.lines)
+    check(re.fullmatch(rf"<30>1 \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z \S+ larder-proxy "
+                       rf"{proxy.process.pid} access - GET {base}/a\?token=…&b=1", syslog.lines[0]),
+          f"RFC 5424: {syslog.lines}")
+    entry = dict(line.split("=", 1) for line in journald.lines[0].splitlines())
+    check(entry["MESSAGE"].endswith("token=…&b=1") and entry["PRIORITY"] == "6" and
+          entry["SYSLOG_IDENTIFIER"] == "larder-proxy", f"journald: {journald.lines}")
+    everything = "".join(read(path) for path in directory.glob("*.*")) + \
+        "".join(syslog.lines + journald.lines)
+    for secret in SECRETS:
+        check(secret not in everything, f"{secret} is shown")
+    check("hunter2" not in everything, "a password is shown")
+
+
+def larder_reload(proxy):
+    request = urllib.request.Request(f"http://127.0.0.1:{proxy.admin}/reload", method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            status = answer.status
+        wait("all workers", lambda: json.load(urllib.request.urlopen(
+            f"http://127.0.0.1:{proxy.admin}/reload/state", timeout=60))["taken"])
+        return status
+    except urllib.error.HTTPError as problem:
+        return problem.code
+
+
+def moved_away(build, directory, proxy, origin):
+    """By logrotate, and by hand; and what a reload changes."""
+    log = directory / "squid.log"
+    for way in ("signal", "larderctl"):
+        log.rename(directory / f"{way}.old")
+        if way == "signal":
+            proxy.process.send_signal(signal.SIGUSR1)
+        else:
+            check(tool(build, proxy, "reopen").returncode == 0, "larderctl reopen")
+        wait("the new file", log.exists)
+        get(proxy, f"{origin.base}/after-{way}")
+        wait("a line in it", lambda way=way: f"/after-{way}" in read(log))
+        check(f"/after-{way}" not in read(directory / f"{way}.old"), "the old one is left alone")
+    config(directory, ["squid.log", "'journald:/nowhere/at/all'"])
+    check(larder_reload(proxy) == 400, "a log that cannot be opened is no configuration")
+    said = tool(build, proxy, "reload")
+    check(said.returncode == 1 and re.search(r"proxy\.yaml:4:7: the log \"journald:/nowhere/at/all\" "
+                                             r"cannot be opened: No such file", said.stderr),
+          f"{said}")
+    config(directory, ["squid.log"])
+    check(larder_reload(proxy) == 200, "fewer logs")
+    size = (directory / "fields.log").stat().st_size
+    get(proxy, f"{origin.base}/fewer")
+    wait("a line", lambda: "/fewer" in read(log))
+    check((directory / "fields.log").stat().st_size == size, "a log that is gone gets no more")
+
+
+def stalled(directory, proxy, origin):
+    """A syslog that does not read: its lines are lost and counted, and all else goes on."""
+    mute = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    mute.bind(str(directory / "mute"))
+    config(directory, ["squid.log", f"'syslog:{directory}/mute'"])
+    check(larder_reload(proxy) == 200, "a log that nobody reads")
+    request = f"GET {origin.base}/x?{'y' * 4000} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    count = 0
+    with raw.connect(proxy.port, 60) as conn:
+        while metric(proxy, "larder_access_log_dropped_total") == 0:
+            conn.sendall(request * 100)
+            data = b""
+            while data.count(b"\r\n\r\nwhole") < 100:
+                data += conn.recv(1 << 20)
+            count += 100
+    print(f"{count} requests until lines were lost")
+    config(directory, ["squid.log"])
+    check(larder_reload(proxy) == 200, "without it again")
+    get(proxy, f"{origin.base}/still-here")
+    wait("the other log", lambda: "/still-here" in read(directory / "squid.log"))
+    mute.close()
+
+
+class Tail:
+    def __init__(self, build, proxy, *words):
+        self.process = subprocess.Popen(
+            [f"{build}/ctl/larderctl", *words, "--admin", f"127.0.0.1:{proxy.admin}"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def end(self):
+        out, err = self.process.communicate(timeout=120)
+        return self.process.returncode, out, err
+
+
+def watchers(proxy):
+    return metric(proxy, "larder_tail_watchers")
+
+
+def watched(build, proxy, origin):
+    tails = {
+        "all": Tail(build, proxy, "tail", "-n", "4"),
+        "missing": Tail(build, proxy, "tail", "-n", "1", "--status", "4xx", "--json"),
+        "path": Tail(build, proxy, "tail", "-n", "2", "--path", "/b*", "--client", "127.0.0.0/8"),
+        "hits": Tail(build, proxy, "tail", "-n", "1", "--outcome", "hit-memory", "--host", "127.*"),
+        "top": Tail(build, proxy, "top", "--once", "-n", "4", "--by", "url"),
+        "none": Tail(build, proxy, "tail", "--slower", "86400000"),
+    }
+    wait("all to watch", lambda: watchers(proxy) == len(tails))
+    for path in ("/gone", "/b1", "/b1", "/b2?secret=sesame"):
+        get(proxy, origin.base + path)
+    status, out, _ = tails["all"].end()
+    check(status == 0 and len(out.splitlines()) == 4 and "sesame" not in out and
+          re.search(r"\d\d:\d\d:\d\d\.\d{3} 127\.0\.0\.1 +miss +404 .* GET http\S+/gone ", out), out)
+    status, out, _ = tails["missing"].end()
+    check(status == 0 and json.loads(out)["url"].endswith("/gone"), out)
+    status, out, _ = tails["path"].end()
+    check(status == 0 and [line.split()[-2].rsplit("/", 1)[1] for line in out.splitlines()] ==
+          ["b1", "b1"], out)
+    status, out, _ = tails["hits"].end()
+    check(status == 0 and "/b1" in out, out)
+    status, out, _ = tails["top"].end()
+    rows = out.splitlines()
+    check(status == 0 and "all of 4" in rows[0] and len(rows) == 5 and rows[2].endswith("/b1") and
+          " 50 % " in rows[2], out)
+    tails["none"].process.terminate()
+    check(tails["none"].end()[1] == "", "nothing is that slow")
+    wait("them to be gone", lambda: watchers(proxy) == 0)
+    wrong = tool(build, proxy, "tail", "--outcome", "luck")
+    check(wrong.returncode == 2 and "there is no such outcome" in wrong.stderr, f"{wrong}")
+
+
+def slow_watcher(proxy, origin):
+    """Who does not read loses lines; the proxy and other watchers go on."""
+    request = f"GET {origin.base}/z?{'y' * 4000} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    with raw.connect(proxy.admin, 60, receive_buffer=4096) as mute, \
+            raw.connect(proxy.port, 60) as conn:
+        mute.sendall(b"GET /tail HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait("it to watch", lambda: watchers(proxy) == 1)
+        while metric(proxy, "larder_tail_dropped_total") == 0:
+            conn.sendall(request * 100)
+            data = b""
+            while data.count(b"\r\n\r\nwhole") < 100:
+                data += conn.recv(1 << 20)
+        # then it reads again, and is told
+        data = b""
+        while b'{"dropped":' not in data[-600000:]:
+            more = mute.recv(1 << 20)
+            data += more
+            if not more:
+                check(False, "the watcher was cut off")
+                return
+    wait("it to be gone", lambda: watchers(proxy) == 0 or not get(proxy, origin.base + "/end"))
+
+
+def main():
+    build = sys.argv[1]
+    larder.need(f"{build}/proxy/larder-proxy")
+    origin = raw.Origin(serve)
+    with tempfile.TemporaryDirectory(prefix="larder-logs.") as name:
+        directory = pathlib.Path(name)
+        config(directory, ["squid.log"])
+        proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{name}/store", "--config",
+                             f"{name}/proxy.yaml", "--workers", "2")
+        proxy.start()
+        formats(directory, proxy, origin)
+        moved_away(build, directory, proxy, origin)
+        stalled(directory, proxy, origin)
+        watched(build, proxy, origin)
+        slow_watcher(proxy, origin)
+        check(proxy.stop(), "it did not leave by itself")
+    check.end()
+
+
+if __name__ == "__main__":
+    main()
