@@ -144,6 +144,14 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS    where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n\n"
      "Exit status: 0 good, 1 the proxy is not there, 2 wrong usage.\n",
      NULL, verb_top, false},
+    {"import-squid", "larderctl import-squid FILE", "From Squid's configuration to ours.",
+     "Prints what squid.conf says as a file for larder-proxy, with the lines it is from as "
+     "comments,\n"
+     "and lists on standard error what is not in it, each with its line and why. Rules that deny "
+     "and\n"
+     "are not understood are marked: without them somebody may be let in who is to stay out.\n\n"
+     "Exit status: 0 all is translated, 1 not all, 2 the file cannot be read.\n",
+     "FILE", verb_import, false},
 };
 
 static void print_usage(FILE *to)

@@ -50,6 +50,8 @@ int verb_tail(const struct ctl_options *options);
 int verb_top(const struct ctl_options *options);
 /* The logs' files were moved away. */
 int verb_reopen(const struct ctl_options *options);
+/* 0 all is translated, 1 not all, 2 the file cannot be read. */
+int verb_import(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
 int verb_dns(const struct ctl_options *options);
 int verb_drain(const struct ctl_options *options); /* and undrain */
