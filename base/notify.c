@@ -40,3 +40,18 @@ void notify_reloading(void)
     snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
     notify(message);
 }
+
+/* A number in the environment, or 0. */
+static uint64_t number_of(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text && *text >= '0' && *text <= '9' ? strtoull(text, NULL, 10) : 0;
+}
+
+uint64_t notify_watchdog_ms(void)
+{
+    uint64_t pid = number_of("WATCHDOG_PID");
+
+    return pid == 0 || pid == (uint64_t)getpid() ? number_of("WATCHDOG_USEC") / 1000 : 0;
+}

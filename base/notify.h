@@ -4,11 +4,17 @@
 #ifndef LARDER_BASE_NOTIFY_H
 #define LARDER_BASE_NOTIFY_H
 
+#include <stdint.h>
+
 /* Sends one message, such as "READY=1", to the socket named by NOTIFY_SOCKET. Without one, or
  * when nobody listens there, nothing happens. */
 void notify(const char *message);
 
 /* "RELOADING=1" with the time that Type=notify-reload asks for. */
 void notify_reloading(void);
+
+/* How often the service manager wants to hear "WATCHDOG=1" at the latest, ms; 0: it does not ask.
+ */
+uint64_t notify_watchdog_ms(void);
 
 #endif

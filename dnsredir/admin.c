@@ -1,5 +1,6 @@
 #include "dnsredir/admin.h"
 
+#include "base/inherited.h"
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -230,7 +231,9 @@ int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, const struct ad
     admin->handles = 1;
     list_init(&admin->connections);
     uv_tcp_init(loop, &admin->handle);
-    int err = uv_tcp_bind(&admin->handle, (const struct sockaddr *)&endpoint->address, 0);
+    const struct sockaddr *address = (const struct sockaddr *)&endpoint->address;
+    int fd = inherited_socket(address, SOCK_STREAM);
+    int err = fd < 0 ? uv_tcp_bind(&admin->handle, address, 0) : uv_tcp_open(&admin->handle, fd);
     if (!err) {
         err = uv_listen((uv_stream_t *)&admin->handle, BACKLOG, on_connection);
     }

@@ -12,6 +12,8 @@
 #include "dnsredir/tcp.h"
 #include "dnsredir/udp.h"
 
+#include <stdatomic.h>
+
 /* One worker and its thread. */
 struct member {
     struct worker worker;
@@ -19,6 +21,8 @@ struct member {
     size_t udp_count;
     struct tcp *tcp;
     uv_async_t stop;
+    uv_async_t pulse;
+    atomic_bool alive; /* it has answered the last pulse */
     pthread_t id;
 };
 
@@ -37,7 +41,14 @@ static void on_stop(uv_async_t *async)
     tcp_close(&m->tcp);
     inbox_close(m->worker.inbox); /* after those who wait for it */
     desk_close(m->worker.desk);
+    uv_close((uv_handle_t *)&m->pulse, NULL);
     uv_close((uv_handle_t *)async, NULL);
+}
+
+static void on_pulse(uv_async_t *async)
+{
+    atomic_store_explicit(&container_of(async, struct member, pulse)->alive, true,
+                          memory_order_relaxed);
 }
 
 static void *run(void *arg)
@@ -76,6 +87,8 @@ static int member_open(struct member *m, const struct crew_order *order, size_t 
 {
     CHECK(uv_loop_init(&m->worker.loop) == 0);
     CHECK(uv_async_init(&m->worker.loop, &m->stop, on_stop) == 0);
+    CHECK(uv_async_init(&m->worker.loop, &m->pulse, on_pulse) == 0);
+    m->alive = true;
     m->worker.publish = order->publish;
     m->worker.number = number;
     m->worker.connections = connections;
@@ -105,6 +118,20 @@ int crew_open(const struct crew_order *order, struct crew **out)
     }
     *out = crew;
     return err;
+}
+
+bool crew_alive(struct crew *crew)
+{
+    for (size_t i = 0; i < crew->count; i++) {
+        if (!atomic_load_explicit(&crew->members[i].alive, memory_order_relaxed)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < crew->count; i++) {
+        atomic_store_explicit(&crew->members[i].alive, false, memory_order_relaxed);
+        uv_async_send(&crew->members[i].pulse);
+    }
+    return true;
 }
 
 void crew_stop(struct crew *crew)

@@ -20,6 +20,8 @@ struct crew_order {
 /* All sockets are open before anybody answers. 0, or a negative errno after logging why: then those
  * that have begun are to be stopped all the same. *out is always made. */
 int crew_open(const struct crew_order *order, struct crew **out);
+/* Has every loop run since the last call? Then it asks them anew. Not after crew_stop(). */
+bool crew_alive(struct crew *crew);
 /* Tells them to end. Accepts NULL. */
 void crew_stop(struct crew *crew);
 /* Waits until their threads have ended. Accepts NULL. */

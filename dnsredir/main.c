@@ -1,6 +1,7 @@
 /*
  * larder-dns - answers names with the nearest healthy replica.
  */
+#include "base/inherited.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/server.h"
 
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
     struct buf text = BUF_INIT;
     struct settings *settings;
 
+    inherited_begin();
     if (tell(argc, argv)) {
         return EXIT_SUCCESS;
     }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
@@ -28,6 +29,7 @@ struct server {
     uv_loop_t loop;
     int argc;
     char **argv;
+    bool watchdog;             /* the service manager wants to hear that all loops run */
     struct settings *settings; /* of the current world */
     unsigned *settings_worlds; /* how many worlds hold them */
     size_t settings_held;      /* these, and older ones */
@@ -131,6 +133,9 @@ static void on_load(uv_timer_t *timer)
     }
     free(standing);
     resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
+    if (s->watchdog && crew_alive(s->crew)) {
+        notify("WATCHDOG=1");
+    }
 }
 
 /* The thread begins when it is first wanted, and stays. */
@@ -416,7 +421,9 @@ int server_run(int argc, char **argv, struct settings *settings)
     if (err) {
         stop(&s);
     } else {
+        inherited_warn();
         notify("READY=1");
+        s.watchdog = notify_watchdog_ms() > 0;
     }
     uv_run(&s.loop, UV_RUN_DEFAULT);
     fini(&s);

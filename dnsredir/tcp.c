@@ -1,5 +1,6 @@
 #include "dnsredir/tcp_parts.h"
 
+#include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -60,8 +61,13 @@ static int open_socket(const struct endpoint *endpoint, int *out)
     int on = 1;
     int v6only = endpoint_v6only(endpoint);
     int family = endpoint->address.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = inherited_socket((const struct sockaddr *)&endpoint->address, SOCK_STREAM);
 
+    if (fd >= 0) {
+        *out = fd;
+        return 0;
+    }
+    fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -errno;
     }

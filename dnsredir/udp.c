@@ -1,6 +1,7 @@
 #include "dnsredir/udp.h"
 
 #include "base/clock.h"
+#include "base/inherited.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "dnsredir/resolver.h"
@@ -325,13 +326,13 @@ static int set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int bind_socket(struct udp *udp, const struct endpoint *endpoint)
+static int set_options(struct udp *udp, const struct endpoint *endpoint, bool bound)
 {
     bool v4 = endpoint->address.ss_family == AF_INET;
-    int err = set(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    int err = bound ? 0 : set(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1);
 
     set(udp->fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
-    if (!err && !v4) {
+    if (!err && !v4 && !bound) {
         err = set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, endpoint_v6only(endpoint));
     }
     if (!err && udp->any_address) {
@@ -343,9 +344,6 @@ static int bind_socket(struct udp *udp, const struct endpoint *endpoint)
      * less to do. */
     if (!err && v4) {
         err = set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-    }
-    if (!err && bind(udp->fd, (const struct sockaddr *)&endpoint->address, endpoint->len) < 0) {
-        err = -errno;
     }
     return err;
 }
@@ -376,8 +374,14 @@ int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp 
     udp->alone = worker->udp_sockets == 1;
     udp->any_address = is_any_address(endpoint);
     wire_up(udp);
-    udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int err = udp->fd < 0 ? -errno : bind_socket(udp, endpoint);
+    udp->fd = inherited_socket((const struct sockaddr *)&endpoint->address, SOCK_DGRAM);
+    bool bound = udp->fd >= 0;
+    udp->fd = bound ? udp->fd : socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int err = udp->fd < 0 ? -errno : set_options(udp, endpoint, bound);
+    if (!err && !bound &&
+        bind(udp->fd, (const struct sockaddr *)&endpoint->address, endpoint->len) < 0) {
+        err = -errno;
+    }
     if (!err) {
         err = watch_at_first(udp);
     }

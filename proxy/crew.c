@@ -93,6 +93,13 @@ static void on_stop(struct letter *letter)
     timeout_set(crew->worker.loop, &crew->sweep, 0);
 }
 
+static void on_pulse(struct letter *letter)
+{
+    struct crew *crew = container_of(letter, struct crew, pulse);
+
+    atomic_store_explicit(&crew->alive, true, memory_order_relaxed);
+}
+
 /* Clients are refused one by one before descriptors run out: then the store, the log and the
  * administrator would fail too. */
 static void limit_clients(struct worker *worker)
@@ -172,6 +179,8 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     crew->reload.call = on_reload;
     crew->drain.call = on_drain;
     crew->stop.call = on_stop;
+    crew->pulse.call = on_pulse;
+    crew->alive = true;
     timeout_init(&crew->sweep, on_sweep);
     worker->tally = tally_new(server->started);
     worker->log = new_log_writer(server->settings);

@@ -1,4 +1,5 @@
 #include "base/err.h"
+#include "base/inherited.h"
 #include "base/log.h"
 #include "proxy/server.h"
 
@@ -31,6 +32,7 @@ int main(int argc, char **argv)
     struct settings *settings;
 
     signal(SIGPIPE, SIG_IGN);
+    inherited_begin();
     if (settings_flag(argc, argv, "--version")) {
         puts("larder-proxy " LARDER_VERSION);
         return 0;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memory.h"
@@ -346,6 +347,29 @@ static void await_second(struct server *server)
     timeout_set(server->loop, &server->tick, 1000 - clock_mono_ms() % 1000 + TICK_AFTER_MS);
 }
 
+/* The service manager hears of us as long as every loop takes its letters. While we end, workers
+ * may have ended before us: then it has its limit for that. */
+static void keep_watchdog(struct server *server)
+{
+    bool alive = true;
+
+    if (!server->watchdog) {
+        return;
+    }
+    for (size_t i = 0; i < server->crew_count && !server->draining; i++) {
+        alive = alive && atomic_load_explicit(&server->crews[i].alive, memory_order_relaxed);
+    }
+    if (!alive) {
+        return;
+    }
+    notify("WATCHDOG=1");
+    for (size_t i = 0; i < server->crew_count && !server->draining; i++) {
+        struct crew *crew = &server->crews[i];
+        atomic_store_explicit(&crew->alive, false, memory_order_relaxed);
+        loop_post(crew->worker.loop, &crew->pulse);
+    }
+}
+
 static void on_tick(struct timeout *timeout)
 {
     struct server *server = container_of(timeout, struct server, tick);
@@ -353,6 +377,7 @@ static void on_tick(struct timeout *timeout)
 
     status_totals(server, &totals);
     history_add(server->history, &totals, clock_mono_ms() / 1000);
+    keep_watchdog(server);
     await_second(server);
 }
 
@@ -442,7 +467,9 @@ int server_run(struct server *server)
     log_info("ready", "listen=%s workers=%zu store=%s directories=%zu", settings->listen[0].at.text,
              server->crew_count, settings->store_count ? settings->stores[0].path : "(memory)",
              settings->store_count);
+    inherited_warn();
     notify("READY=1");
+    server->watchdog = notify_watchdog_ms() > 0;
     timeout_set(server->loop, &server->trim, SWEEP_MS);
     await_second(server);
     loop_run(server->loop);

@@ -20,7 +20,8 @@ struct crew {
     bool running;
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
-    struct letter reload, drain, stop;
+    struct letter reload, drain, stop, pulse;
+    atomic_bool alive;               /* it has answered the last pulse */
     _Atomic(struct settings *) next; /* to be taken over by the reload letter */
     struct timeout sweep;            /* once a second: access log; while draining: done yet? */
     uint64_t drain_until;
@@ -49,6 +50,7 @@ struct server {
     size_t signal_count;
     int64_t started;
     bool draining;
+    bool watchdog; /* the service manager wants to hear that all loops run */
     atomic_uint_fast64_t reloads, refused_reloads;
     struct arena fixed_memory;
     struct conf_flat fixed; /* what only a restart changes, as it is in force since the start */

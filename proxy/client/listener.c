@@ -1,6 +1,7 @@
 #include "proxy/client/listener.h"
 
 #include "base/err.h"
+#include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memory.h"
@@ -318,6 +319,10 @@ static int unix_socket(const char *path)
         return -ENAMETOOLONG;
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
+    int inherited = inherited_socket((const struct sockaddr *)&address, SOCK_STREAM);
+    if (inherited >= 0) {
+        return inherited;
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -errno;
@@ -333,6 +338,11 @@ static int unix_socket(const char *path)
         return err;
     }
     return fd;
+}
+
+static int inherited_for(const struct endpoint *endpoint)
+{
+    return inherited_socket((const struct sockaddr *)&endpoint->address, SOCK_STREAM);
 }
 
 /* A bound socket, or a negative errno. */
@@ -361,7 +371,11 @@ int listener_socket(const struct endpoint *endpoint, bool reuse_port)
     if (endpoint->unix_path) {
         return unix_socket(endpoint->unix_path);
     }
-    int fd = bound_socket(endpoint, reuse_port);
+    int fd = inherited_for(endpoint);
+    if (fd >= 0) {
+        return fd;
+    }
+    fd = bound_socket(endpoint, reuse_port);
     if (fd >= 0 && listen(fd, BACKLOG) != 0) {
         int err = -errno;
         close(fd);
@@ -372,8 +386,9 @@ int listener_socket(const struct endpoint *endpoint, bool reuse_port)
 
 int listener_probe(const struct endpoint *endpoint)
 {
-    int fd = bound_socket(endpoint, false);
+    int fd = inherited_for(endpoint);
 
+    fd = fd < 0 ? bound_socket(endpoint, false) : fd;
     if (fd < 0) {
         return fd;
     }

@@ -1,6 +1,7 @@
 /*
  * listener - accepts clients on one address for one worker; each worker has a socket of its own
- * (SO_REUSEPORT), so the kernel spreads connections. Belongs to the worker's loop.
+ * (SO_REUSEPORT), so the kernel spreads connections; one that we inherited (base/inherited.h) they
+ * share. Belongs to the worker's loop.
  */
 #ifndef LARDER_PROXY_CLIENT_LISTENER_H
 #define LARDER_PROXY_CLIENT_LISTENER_H

@@ -76,3 +76,22 @@ Test(notify, without_a_manager_nothing_happens)
     say_ready();
     cr_assert(1);
 }
+
+Test(notify, the_watchdog_is_kept_for_us_alone)
+{
+    char pid[32];
+
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    cr_expect_eq(notify_watchdog_ms(), 0);
+    setenv("WATCHDOG_USEC", "30000000", 1);
+    cr_expect_eq(notify_watchdog_ms(), 30000);
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    cr_expect_eq(notify_watchdog_ms(), 30000);
+    setenv("WATCHDOG_PID", "1", 1);
+    cr_expect_eq(notify_watchdog_ms(), 0, "it is another's");
+    unsetenv("WATCHDOG_PID");
+    setenv("WATCHDOG_USEC", "soon", 1);
+    cr_expect_eq(notify_watchdog_ms(), 0);
+}

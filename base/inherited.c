@@ -1,0 +1,139 @@
+#include "base/inherited.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { FIRST = 3 };
+
+struct inherited {
+    struct sockaddr_storage address;
+    int type; /* 0: no socket */
+    bool listens;
+    atomic_bool taken;
+};
+
+static struct inherited all[INHERITED_MAX];
+static int count;
+
+/* The number in a variable, from 0 to `most`; -1: none. */
+static long number_of(const char *name, long most)
+{
+    const char *text = getenv(name);
+    char *end;
+
+    if (!text || *text < '0' || *text > '9') {
+        return -1;
+    }
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    return *end || errno || value > most ? -1 : value;
+}
+
+static int option(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : 0;
+}
+
+/* What is no socket stays a descriptor that nobody asks for. */
+static void look(int fd, struct inherited *out)
+{
+    socklen_t len = sizeof(out->address);
+
+    if (getsockname(fd, (struct sockaddr *)&out->address, &len) == 0) {
+        out->type = option(fd, SO_TYPE);
+        out->listens = out->type != SOCK_STREAM || option(fd, SO_ACCEPTCONN);
+    }
+}
+
+void inherited_begin(void)
+{
+    long given = number_of("LISTEN_PID", LONG_MAX) == getpid() ? number_of("LISTEN_FDS", 4096) : 0;
+
+    for (int i = 0; i < given; i++) {
+        fcntl(FIRST + i, F_SETFD, FD_CLOEXEC);
+        if (i < INHERITED_MAX) {
+            look(FIRST + i, &all[count++]);
+        } else {
+            close(FIRST + i);
+        }
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+}
+
+/* Padding and flow labels may differ. */
+static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family) {
+        return false;
+    }
+    switch (a->sa_family) {
+    case AF_INET: {
+        const struct sockaddr_in *x = (const struct sockaddr_in *)(const void *)a;
+        const struct sockaddr_in *y = (const struct sockaddr_in *)(const void *)b;
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    }
+    case AF_INET6: {
+        const struct sockaddr_in6 *x = (const struct sockaddr_in6 *)(const void *)a;
+        const struct sockaddr_in6 *y = (const struct sockaddr_in6 *)(const void *)b;
+        return x->sin6_port == y->sin6_port && x->sin6_scope_id == y->sin6_scope_id &&
+               memcmp(&x->sin6_addr, &y->sin6_addr, sizeof(x->sin6_addr)) == 0;
+    }
+    case AF_UNIX: {
+        const struct sockaddr_un *x = (const struct sockaddr_un *)(const void *)a;
+        const struct sockaddr_un *y = (const struct sockaddr_un *)(const void *)b;
+        return x->sun_path[0] && strncmp(x->sun_path, y->sun_path, sizeof(x->sun_path)) == 0;
+    }
+    }
+    return false;
+}
+
+int inherited_socket(const struct sockaddr *address, int type)
+{
+    for (int i = 0; i < count; i++) {
+        struct inherited *one = &all[i];
+        if (one->type == type && one->listens &&
+            same_address((const struct sockaddr *)&one->address, address)) {
+            atomic_store_explicit(&one->taken, true, memory_order_relaxed);
+            return fcntl(FIRST + i, F_DUPFD_CLOEXEC, 0);
+        }
+    }
+    return -1;
+}
+
+static void warn(int i)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&all[i].address;
+    char host[64] = "?", port[8] = "";
+
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6) {
+        getnameinfo(address, sizeof(all[i].address), host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+    }
+    log_warn("inherited_unused", "descriptor=%d address=%s port=%s why=%s", FIRST + i, host, port,
+             "nothing in the configuration listens just there");
+}
+
+void inherited_warn(void)
+{
+    for (int i = 0; i < count; i++) {
+        if (!atomic_load_explicit(&all[i].taken, memory_order_relaxed)) {
+            warn(i);
+        }
+    }
+}
