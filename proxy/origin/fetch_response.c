@@ -67,13 +67,17 @@ static enum reason may_store(struct fetch *fetch, const struct http_head *respon
         return fetch->client.method == METHOD_POST ? may_store_post(fetch, response, freshness)
                                                    : fetch->policy.reason;
     }
-    if (policy_may_store(&fetch->client, response, freshness, &fetch->rules) == REASON_STORED) {
+    enum reason own = policy_may_store(&fetch->client, response, freshness, &fetch->rules);
+    if (own == REASON_STORED) {
         cache_unmark(fetch->worker->cache, flight_key(fetch->flight)); /* the next may share */
     }
     if (fetch->policy.has_range) {
         return REASON_RANGE;
     }
-    return fetch->client.method == METHOD_HEAD ? REASON_METHOD : REASON_PASS_MARK;
+    if (fetch->client.method == METHOD_HEAD) {
+        return REASON_METHOD;
+    }
+    return own == REASON_STORED ? REASON_PASS_MARK : own;
 }
 
 /* Until when other requests for the URL do not wait for each other: only if it is the response, and
