@@ -70,6 +70,7 @@ void tls_context_unref(struct tls_context **slot)
         identity_fini(&context->identities[i]);
     }
     tls_tickets_unref(&context->tickets);
+    free(context->expiring);
     free(context->identities);
     free(context);
 }
@@ -84,6 +85,12 @@ void tls_context_print(struct tls_context *context, const struct tls_print *befo
 {
     after.is_known = tls_print_same(before, &after);
     context->print = after;
+}
+
+int64_t tls_context_expires(const struct tls_context *context, const char **file)
+{
+    *file = context->expiring;
+    return context->expiring ? context->expires : INT64_MAX;
 }
 
 /* ---- what both roles have in common ---- */

@@ -57,6 +57,10 @@ void tls_context_unref(struct tls_context **context); /* accepts NULL; sets it t
 /* Different for every context that was ever made; never 0. */
 uint64_t tls_context_serial(const struct tls_context *context);
 
+/* When the first of a listener's certificates ends, in seconds since 1970, and its file (borrowed);
+ * INT64_MAX without certificates. */
+int64_t tls_context_expires(const struct tls_context *context, const char **file);
+
 /* Days before its end at which a certificate is warned of. */
 #define TLS_EXPIRY_DAYS 30
 

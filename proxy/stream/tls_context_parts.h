@@ -32,6 +32,8 @@ struct tls_context {
     bool is_server;
     bool verify;                     /* client */
     struct tls_tickets *tickets;     /* server */
+    int64_t expires;                 /* server: the first of its certificates */
+    char *expiring;                  /* and its file */
     struct tls_identity *identities; /* a client has one, without names */
     size_t count;
     struct tls_print print;

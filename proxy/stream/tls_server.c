@@ -4,6 +4,7 @@
  */
 #include "proxy/stream/tls_context_parts.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/wire.h"
@@ -204,6 +205,22 @@ static void warn_of_end(const char *file, const X509 *certificate, const struct 
                when.tm_mon + 1, when.tm_mday);
 }
 
+/* The first of a listener's certificates that ends is kept. */
+static void keep_end(struct tls_context *context, const char *file, const X509 *certificate)
+{
+    int days, seconds;
+
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate))) {
+        return;
+    }
+    int64_t end = clock_wall() + (int64_t)days * 86400 + seconds;
+    if (context->expiring == NULL || end < context->expires) {
+        free(context->expiring);
+        context->expires = end;
+        context->expiring = xspandup(span_str(file));
+    }
+}
+
 /* ---- life ---- */
 
 /* A session belongs to a listener and one of its certificates, by the file's name: it may be
@@ -245,6 +262,7 @@ static int identity_init(struct tls_context *context, struct tls_identity *ident
         const X509 *certificate = SSL_CTX_get0_certificate(identity->ssl);
         read_names(identity, certificate);
         warn_of_end(files->certificate, certificate, report);
+        keep_end(context, files->certificate, certificate);
     }
     return err;
 }

@@ -1,5 +1,6 @@
 #include "proxy/stream/tls_context_parts.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "tests/lib/certs.h"
 
@@ -141,6 +142,10 @@ Test(tls_context, an_end_that_is_near_is_warned_of)
     cr_assert_eq(make(files, 2, &context), 0);
     cr_expect(said(&warnings, "soon.pem: the certificate expires on 20"));
     cr_expect(said(&warnings, "late.pem: the certificate has expired on 20"));
+    const char *file;
+    int64_t end = tls_context_expires(context, &file);
+    cr_expect(span_ends(span_str(file), SPAN("late.pem")), "%s", file);
+    cr_expect_leq(end, clock_wall());
     tls_context_unref(&context);
 }
 
