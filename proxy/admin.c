@@ -8,6 +8,7 @@
 #include "http/uri.h"
 #include "proxy/client/listener.h"
 #include "proxy/client/tail.h"
+#include "proxy/dashboard.h"
 #include "proxy/explain.h"
 #include "proxy/reload.h"
 #include "proxy/server.h"
@@ -19,7 +20,7 @@
 /*
  * Small, and apart from the proxy's exchanges: an administrator must get an answer when they are in
  * trouble. Nobody's request reaches this code through the proxy's ports, and requests from web
- * pages (with an Origin, or for a strange Host) get no data.
+ * pages but our own (with another Origin, or for a strange Host) get no data.
  *
  * A page of another site can make its own name resolve to our address (DNS rebinding); then the
  * browser takes us for that site, but still says the name in Host. So numbers are only told to who
@@ -85,6 +86,8 @@ static const struct page pages[] = {
      false, false},
     {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false, false},
     {SPAN_INIT("/history"), SPAN_INIT("application/json"), status_history, false, false},
+    {SPAN_INIT("/replicas"), SPAN_INIT("application/json"), status_replicas, false, false},
+    {SPAN_INIT("/warnings"), SPAN_INIT("application/json"), status_warnings, false, false},
     {SPAN_INIT("/top"), SPAN_INIT("application/json"), status_top, false, false},
     {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false, false},
     {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
@@ -106,10 +109,8 @@ static const struct page pages[] = {
 
 /* clang-format on */
 
-static const struct page *find_page(struct span target)
+static const struct page *find_page(struct span path)
 {
-    struct span path = span_take(target, span_find(target, '?'));
-
     for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
         if (span_eq(pages[i].path, path)) {
             return &pages[i];
@@ -118,35 +119,56 @@ static const struct page *find_page(struct span target)
     return NULL;
 }
 
-static void begin_head(struct request *request, int status, struct span type,
-                       struct http_head *head)
+static void begin_head(struct request *request, struct http_head *head)
 {
     head_init(head, &request->arena);
     head->version = HTTP_1_1;
-    head->status = status;
-    head->reason = http_status_text(status);
     head->keep_alive = true;
     fields_add_id(&head->fields, FIELD_DATE,
                   loop_date(server_loop(request->client->admin->server)));
+    fields_add(&head->fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+}
+
+/* Of what is made now, and in no cache. */
+static void begin_answer(struct request *request, int status, struct span type,
+                         struct http_head *head)
+{
+    begin_head(request, head);
+    head->status = status;
+    head->reason = http_status_text(status);
     fields_add_id(&head->fields, FIELD_CONTENT_TYPE, type);
     fields_add_id(&head->fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
-    fields_add(&head->fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+}
+
+static void send_answer(struct request *request, struct http_head *head, struct span body)
+{
+    head->reason = http_status_text(head->status);
+    source_memory_init(&request->source, body);
+    stream_send(request->stream, head, body.len > 0 ? &request->source.source : NULL);
 }
 
 static void reply(struct request *request, int status, struct span type)
 {
     struct http_head head;
 
-    begin_head(request, status, type, &head);
+    begin_answer(request, status, type, &head);
     head.framing = BODY_LENGTH;
     head.content_length = (int64_t)buf_len(&request->body);
     if (request->tells_load) {
         fields_add(&head.fields, SPAN("Larder-Load"),
                    status_load(request->client->admin->server, &request->arena));
     }
-    source_memory_init(&request->source, buf_span(&request->body));
-    stream_send(request->stream, &head,
-                buf_len(&request->body) > 0 ? &request->source.source : NULL);
+    send_answer(request, &head, buf_span(&request->body));
+}
+
+static void reply_asset(struct request *request, const struct dashboard_asset *asset,
+                        const struct http_head *asked)
+{
+    struct http_head head;
+
+    begin_head(request, &head);
+    struct span body = dashboard_answer(asset, &asked->fields, &head);
+    send_answer(request, &head, body);
 }
 
 static void refuse(struct request *request, int status, const char *what)
@@ -181,7 +203,7 @@ static void reply_on_and_on(struct request *request, const struct page *page,
         reply(request, 400, SPAN("application/json"));
         return;
     }
-    begin_head(request, 200, page->type, &head);
+    begin_answer(request, 200, page->type, &head);
     head.framing = BODY_CHUNKED;
     if (!with_body) {
         source_drop(source);
@@ -209,28 +231,48 @@ static bool is_our_name(struct server *server, struct span host, struct arena *a
            span_ieq(uri.host, span_str(server_settings(server)->name));
 }
 
+/* The page it comes from, if it says one, is ours: the same host and port as it asks. */
+static bool is_from_us(const struct http_head *head, struct span host)
+{
+    struct span origin = fields_get(&head->fields, FIELD_ORIGIN);
+
+    return !fields_has(&head->fields, FIELD_ORIGIN) ||
+           (host.len > 0 && span_starts(origin, SPAN("http://")) &&
+            span_ieq(span_skip(origin, strlen("http://")), host));
+}
+
+/* A file of the dashboard, which at "/" is for browsers; or NULL. */
+static const struct dashboard_asset *find_asset(const struct http_head *head, struct span path)
+{
+    return span_eq(path, SPAN("/")) ? dashboard_page(&head->fields) : dashboard_find(path);
+}
+
 static void on_head(void *owner, const struct http_head *head)
 {
     struct request *request = owner;
     struct server *server = request->client->admin->server;
     struct span host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST));
-    const struct page *page = find_page(head->target);
+    struct span path = span_take(head->target, span_find(head->target, '?'));
+    const struct page *page = find_page(path);
+    const struct dashboard_asset *asset = find_asset(head, path);
 
     bool reads = head->method == METHOD_GET || head->method == METHOD_HEAD;
     if (!reads && !(head->method == METHOD_POST && page && page->changes)) {
         refuse(request, 405, "Only GET and HEAD are answered here.");
-    } else if (fields_has(&head->fields, FIELD_ORIGIN)) {
-        refuse(request, 403, "Web pages may not read the administrative interface.");
-    } else if (page == NULL) {
+    } else if (!is_from_us(head, host)) {
+        refuse(request, 403, "Other web pages may not read the administrative interface.");
+    } else if (page == NULL && asset == NULL) {
         refuse(request, 404,
-               "Nothing here. Try /status, /history, /top, /store, /explain, /metrics, /rtt, "
-               "/healthz, /readyz, /config, /tail, /proxy.pac, /setup");
-    } else if (reads && page->changes) {
+               "Nothing here. Try / in a browser, /status, /history, /top, /store, /explain, "
+               "/metrics, /rtt, /healthz, /readyz, /config, /tail, /proxy.pac, /setup");
+    } else if (page && reads && page->changes) {
         refuse(request, 405, "This changes something: only POST is answered here.");
-    } else if (!page->by_any_name && !is_our_name(server, host, &request->arena)) {
+    } else if (!(page && page->by_any_name) && !is_our_name(server, host, &request->arena)) {
         refuse(request, 403,
                "Ask by address, by localhost, or by this machine's name (or set `name` to the "
                "name you use): web pages can make any other name point here.");
+    } else if (asset) {
+        reply_asset(request, asset, head);
     } else {
         struct status_query query = {.server = server, .host = host, .arena = &request->arena};
         query.query = span_skip(head->target, span_find(head->target, '?') + 1);

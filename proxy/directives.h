@@ -196,6 +196,7 @@ struct settings {
     struct certificates tls;     /* of listeners that name none */
     struct settings_part *parts; /* proxy/tls_set.h; NULL: not made */
     struct endpoint admin;
+    struct endpoint admin_dns; /* of larder-dns; len 0: none */
     uint64_t workers;
 
     struct store_folder *stores; /* none: memory only */

@@ -118,7 +118,20 @@ void history_add(struct history *history, const struct history_totals *totals, u
     }
 }
 
-/* ---- writing ---- */
+/* ---- reading ---- */
+
+uint64_t history_sum(const struct history *history, enum history_count count, uint64_t seconds)
+{
+    const struct level *level = &history->levels[0];
+    uint64_t sum = 0;
+
+    for (uint64_t n = level->first; n < level->next; n++) {
+        if (level->next - n <= seconds) {
+            sum += level->points[n % shapes[0].size].counts[count];
+        }
+    }
+    return sum;
+}
 
 struct range {
     const struct level *level;

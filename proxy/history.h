@@ -24,7 +24,9 @@
     X(UNSAVED_BYTES,"unsaved_bytes") /* of responses that could not be kept */                     \
     X(ORIGIN_BYTES, "origin_bytes") /* received from origins */                                    \
     X(CONNECTIONS,  "connections")  /* accepted */                                                 \
-    X(DROPPED,      "log_dropped")
+    X(DROPPED,      "log_dropped")  /* lines of the access log */                                   \
+    X(REFUSED,      "refused")      /* connections */                                              \
+    X(READS_REFUSED,"reads_refused")
 /* Of the moment a point ends: id, name */
 #define HISTORY_GAUGES(X)                                                                          \
     X(OPEN,         "open")                                                                        \
@@ -67,6 +69,9 @@ void history_free(struct history **history); /* accepts NULL */
 /* The totals as they are now; about once a second. What it was not told of a while is spread over
  * that evenly. */
 void history_add(struct history *history, const struct history_totals *totals, uint64_t now);
+
+/* What was added in the last `seconds`, at most 600. */
+uint64_t history_sum(const struct history *history, enum history_count count, uint64_t seconds);
 
 struct history_query {
     uint64_t step;  /* seconds of a point: 1, 10 or 120 */

@@ -12,6 +12,7 @@
 #include "proxy/admin.h"
 #include "proxy/client/accesslog_set.h"
 #include "proxy/client/listener.h"
+#include "proxy/dnsstatus.h"
 #include "proxy/files.h"
 #include "proxy/history.h"
 #include "proxy/roundtrips.h"
@@ -246,6 +247,7 @@ static void close_handles(struct server *server)
     signal(SIGUSR1, SIG_IGN);
     server->signal_count = 0;
     admin_close(&server->admin);
+    dnsstatus_free(&server->dnsstatus);
 }
 
 static void on_all_stopped(struct letter *letter)
@@ -407,6 +409,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     err = err ? err : probe_listeners(settings);
     err = err ? err : loop_new(&server->loop);
     if (!err) {
+        server->dnsstatus = dnsstatus_new(server->loop);
         server->crews = xcalloc((size_t)settings->workers, sizeof(*server->crews));
     }
     for (unsigned i = 0; !err && i < settings->workers; i++) {
@@ -523,6 +526,11 @@ struct roundtrips *server_roundtrips(struct server *server)
         }
     }
     return server->roundtrips;
+}
+
+struct dnsstatus *server_dnsstatus(struct server *server)
+{
+    return server->dnsstatus;
 }
 
 struct history *server_history(struct server *server)

@@ -10,6 +10,7 @@
 struct server;
 struct auth;
 struct roundtrips;
+struct dnsstatus;
 struct history;
 
 /* Settings, and what the files hold that they name (certificates). `before`: those of now, or NULL.
@@ -37,6 +38,7 @@ struct auth *server_auth(struct server *server);
 void server_reopen_logs(struct server *server);
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);
+struct dnsstatus *server_dnsstatus(struct server *server);
 struct history *server_history(struct server *server);
 bool server_is_draining(const struct server *server);
 /* Configurations taken over since the start, and those that were not, for their errors. Any thread.

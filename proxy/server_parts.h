@@ -44,6 +44,7 @@ struct server {
     atomic_size_t stopped;   /* workers that have ended */
     struct letter all_stopped, reload;
     struct timeout trim; /* once a second: memory that is not needed any more */
+    struct dnsstatus *dnsstatus;
     struct history *history;
     struct timeout tick; /* once a second, soon after its beginning: for the history */
     uv_signal_t signals[5];

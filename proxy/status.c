@@ -34,11 +34,16 @@ uint64_t status_memory_of(enum memory_purpose purpose, const struct cache_stats 
 int status_index(const struct status_query *query, struct buf *out)
 {
     buf_printf(out, "larder-proxy " LARDER_VERSION "\n\n"
+                    "/           the dashboard, for browsers\n"
                     "/status     what it does, as JSON (or: larderctl status)\n"
                     "/store      what is on disk (or: larderctl store)\n"
                     "/explain    why a URL is answered as it is, ?url=... (or: larderctl explain)\n"
                     "/history    the last 24 hours, ?step=1, 10 or 120\n"
                     "/top        the busiest hosts and clients, and what could not be saved\n"
+                    "/history    the last 24 hours, ?step=1, 10 or 120\n"
+                    "/top        the busiest hosts and clients, and what could not be saved\n"
+                    "/warnings   what needs somebody\n"
+                    "/replicas   what larder-dns says (admin.dns)\n"
                     "/metrics    the same for Prometheus\n"
                     "/rtt        round-trip times by clients' networks, for larder-dns\n"
                     "/healthz    200 while the process lives\n"

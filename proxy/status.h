@@ -28,6 +28,10 @@ int status_metrics(const struct status_query *query, struct buf *out);
 int status_history(const struct status_query *query, struct buf *out);
 /* The busiest hosts and clients, and what could not be saved, of the last hours. */
 int status_top(const struct status_query *query, struct buf *out);
+/* What larder-dns says of its replicas; the first time it is only asked. */
+int status_replicas(const struct status_query *query, struct buf *out);
+/* What needs somebody. */
+int status_warnings(const struct status_query *query, struct buf *out);
 int status_json(const struct status_query *query, struct buf *out);
 /* The directories of the store; with "segments" as the query, all of their segments, too. */
 int status_store(const struct status_query *query, struct buf *out);

@@ -25,6 +25,7 @@ static void sum_counts(const struct owners *owners, uint64_t *out)
         {HISTORY_UNSAVED_BYTES, offsetof(struct counters, unsaved_sent_bytes)},
         {HISTORY_ORIGIN_BYTES, offsetof(struct counters, origin_received_bytes)},
         {HISTORY_CONNECTIONS, offsetof(struct counters, client_connections)},
+        {HISTORY_REFUSED, offsetof(struct counters, clients_refused)},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(from); i++) {
@@ -42,11 +43,8 @@ static uint64_t gauge(const struct owners *owners, size_t at)
     return sum > INT64_MAX ? 0 : sum; /* taken away on one worker before it was added on another */
 }
 
-static void sum_gauges(struct server *server, const struct owners *owners, uint64_t *out)
+static void sum_gauges(const struct owners *owners, const struct cache_stats *stats, uint64_t *out)
 {
-    struct cache_stats stats;
-
-    cache_stats(server_cache(server), &stats);
     out[HISTORY_OPEN] = gauge(owners, offsetof(struct counters, clients_open));
     out[HISTORY_OPEN_H2] = gauge(owners, offsetof(struct counters, h2_open));
     out[HISTORY_OPEN_TLS] = gauge(owners, offsetof(struct counters, tls_open));
@@ -54,17 +52,20 @@ static void sum_gauges(struct server *server, const struct owners *owners, uint6
     out[HISTORY_FETCHES] = gauge(owners, offsetof(struct counters, fetches_open));
     out[HISTORY_MEMORY] = memory_used();
     out[HISTORY_RESIDENT] = memory_resident();
-    out[HISTORY_STORE] = stats.has_store ? stats.store.used : 0;
-    out[HISTORY_DIRTY] = stats.has_store ? stats.store.dirty : 0;
+    out[HISTORY_STORE] = stats->has_store ? stats->store.used : 0;
+    out[HISTORY_DIRTY] = stats->has_store ? stats->store.dirty : 0;
 }
 
 void status_totals(struct server *server, struct history_totals *totals)
 {
     struct owners owners = owners_of(server);
+    struct cache_stats stats;
 
+    cache_stats(server_cache(server), &stats);
     sum_counts(&owners, totals->counts);
+    totals->counts[HISTORY_READS_REFUSED] = stats.has_store ? stats.store.reads_refused : 0;
     totals->counts[HISTORY_DROPPED] = accesslog_dropped();
-    sum_gauges(server, &owners, totals->gauges);
+    sum_gauges(&owners, &stats, totals->gauges);
     metrics_buckets(owners.at, owners.count, offsetof(struct counters, hit_seconds), totals->hits);
     metrics_buckets(owners.at, owners.count, offsetof(struct counters, miss_seconds),
                     totals->misses);

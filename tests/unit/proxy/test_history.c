@@ -139,6 +139,22 @@ Test(history, durations_are_null_where_nothing_was_observed)
     history_free(&history);
 }
 
+Test(history, sums_of_what_was_lately)
+{
+    struct history *history = history_new(0);
+    struct history_totals totals = {0};
+
+    cr_expect_eq(history_sum(history, HISTORY_REFUSED, 600), 0);
+    for (uint64_t now = 1; now <= 700; now++) {
+        totals.counts[HISTORY_REFUSED] += now == 50 || now == 650 || now == 695;
+        history_add(history, &totals, now);
+    }
+    cr_expect_eq(history_sum(history, HISTORY_REFUSED, 600), 2);
+    cr_expect_eq(history_sum(history, HISTORY_REFUSED, 10), 1);
+    cr_expect_eq(history_sum(history, HISTORY_REFUSED, 5), 0);
+    history_free(&history);
+}
+
 Test(history, other_steps_are_none)
 {
     struct history *history = history_new(0);

@@ -1,0 +1,88 @@
+// The dialog that says why: what a request was told, and what the next one would be.
+
+import { $, el, prose } from "./dom.js";
+import * as f from "./format.js";
+
+function facts(pairs) {
+  const list = el("dl", "facts");
+  for (const [name, value] of pairs) {
+    if (value !== null && value !== undefined && value !== "") {
+      list.append(el("dt", "", name), el("dd", "", String(value)));
+    }
+  }
+  return list;
+}
+
+function requestPart(row) {
+  return [
+    el("p", "url-line", `${row.method} ${row.url}`),
+    el("p", "verdict", [el("strong", "", row.outcome), ": ", row.because]),
+    facts([
+      ["status", row.status || "none sent"],
+      ["client", row.client],
+      ["at", new Date(row.time_ms).toLocaleString("en-GB")],
+      ["took", f.duration(row.elapsed_us)],
+      ["sent", f.bytes(row.bytes)],
+      ["from", row.served_from],
+      ["waited for the disk", row.disk_wait_us ? f.duration(row.disk_wait_us) : null],
+      ["origin answered", row.fwd_status],
+      ["kept", row.fwd ? (row.stored ? "yes" : `no: ${row.store_reason ?? row.reason}`) : null],
+      ["end", row.end === "complete" ? null : row.end],
+    ]),
+  ];
+}
+
+function nextPart(answer) {
+  const next = answer.next ?? {};
+  const stored = answer.stored;
+  const parts = [el("h3", "", "The next request for it"),
+    el("p", "verdict", [el("strong", "", next.outcome ?? "unknown"), `: ${next.because ?? ""}`])];
+  if (next.rule) {
+    parts.push(el("p", "rule", prose(`${next.rule} (${next.source})`)));
+  }
+  const fresh = answer.freshness;
+  parts.push(facts([
+    ["stored", stored ? `status ${stored.status ?? ""}` : "no"],
+    ["age", fresh?.age === undefined ? null : f.age(fresh.age)],
+    ["lifetime", fresh?.lifetime === undefined ? null : f.age(fresh.lifetime)],
+    ["Cache-Status", next.cache_status],
+  ]));
+  for (const remedy of answer.remedies ?? []) {
+    parts.push(el("p", "remedy", ["To change it: ", ...prose(remedy.text)]));
+  }
+  const raw = el("details", "", [el("summary", "", "All of /explain"),
+    el("pre", "", JSON.stringify(answer, null, 2))]);
+  return [...parts, raw];
+}
+
+async function ask(row) {
+  const query = new URLSearchParams({ url: row.url, method: row.method });
+  const response = await fetch(`/explain?${query}`);
+  const answer = await response.json();
+  return response.ok ? nextPart(answer) : [el("p", "remedy", answer.error ?? "No answer.")];
+}
+
+export async function explain(row) {
+  const body = $("why-body");
+  const dialog = $("why");
+  body.replaceChildren(...requestPart(row));
+  dialog.showModal();
+  if (!/^https?:/.test(row.url) || row.method === "CONNECT") {
+    return;
+  }
+  if (row.cut) {
+    body.append(el("p", "remedy", "The URL was too long to be remembered whole: nothing can be said of the next request."));
+    return;
+  }
+  try {
+    body.append(...(await ask(row)));
+  } catch {
+    body.append(el("p", "remedy", "The proxy does not answer."));
+  }
+}
+
+export function begin() {
+  const dialog = $("why");
+  $("why-close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+}

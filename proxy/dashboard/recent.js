@@ -1,0 +1,83 @@
+// The list of recent requests: filtered, paused, and each a door to why.
+
+import { $, el, fillHead, fillRows, show } from "./dom.js";
+import * as f from "./format.js";
+import { badge } from "./tiles.js";
+import { explain } from "./explain.js";
+
+const kinds = {
+  hit: "hit", "hit-memory": "hit", stale: "hit", tunnel: "tunnel", denied: "denied", error: "error",
+};
+export const kindOf = (outcome) => kinds[outcome] ?? "miss";
+
+let shown = [];
+let all = [];
+let paused = false;
+
+const columns = [
+  { name: "time", className: "time", value: (row) => f.clock(row.time_ms) },
+  { name: "client", className: "wide name-short", value: (row) => row.client ?? "" },
+  { name: "method", className: "wide", value: (row) => row.method },
+  { name: "URL", className: "name", value: (row) => opener(row) },
+  { name: "status", className: "number", value: (row) => row.status || "–" },
+  { name: "outcome", className: "state", value: (row) => badge(row.outcome, kindOf(row.outcome)) },
+  { name: "reason", className: "wide text", value: (row) => reasonOf(row) },
+  { name: "bytes", className: "number wide", value: (row) => f.bytes(row.bytes) },
+  { name: "took", className: "number", value: (row) => f.duration(row.elapsed_us) },
+];
+
+function reasonOf(row) {
+  const kept = row.store_reason;
+  return kept && kept !== "stored" && kept !== "validated" && kept !== row.reason
+    ? `${row.reason}, not kept: ${kept}` : row.reason;
+}
+
+function opener(row) {
+  const button = el("button", "url", row.url || "(not understood)");
+  button.type = "button";
+  button.title = row.url;
+  button.addEventListener("click", () => explain(row));
+  return button;
+}
+
+function matches(row) {
+  const kind = $("recent-outcome").value;
+  const words = $("recent-text").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = `${row.method} ${row.url} ${row.client ?? ""} ${row.outcome} ${reasonOf(row)} ${row.status}`.toLowerCase();
+  return (!kind || kindOf(row.outcome) === kind) && words.every((word) => text.includes(word));
+}
+
+const identity = (row) => `${row.time_ms} ${row.url} ${row.elapsed_us} ${row.outcome}`;
+
+function draw() {
+  const rows = all.filter(matches);
+  const now = rows.map(identity).join("\n");
+  if (now === shown) {
+    return; /* the button with the focus stays */
+  }
+  shown = now;
+  const focused = document.activeElement?.closest?.("#recent tr")?.dataset.key;
+  fillRows($("recent").tBodies[0], rows, columns, identity);
+  show($("recent"), rows.length > 0);
+  show($("recent-empty"), rows.length === 0);
+  const again = focused && [...$("recent").tBodies[0].rows].find((row) => row.dataset.key === focused);
+  again?.querySelector("button")?.focus({ preventScroll: true });
+}
+
+export function begin() {
+  fillHead($("recent"), columns);
+  $("recent-outcome").addEventListener("change", draw);
+  $("recent-text").addEventListener("input", draw);
+  $("recent-pause").addEventListener("click", () => {
+    paused = !paused;
+    $("recent-pause").setAttribute("aria-pressed", String(paused));
+    $("recent-pause").textContent = paused ? "Go on" : "Pause";
+  });
+}
+
+export function drawRecent(rows) {
+  if (!paused) {
+    all = rows;
+    draw();
+  }
+}
