@@ -70,6 +70,7 @@
     X(WRONG_PASSWORD,   "wrong-password",   "name or password is wrong")                           \
     X(AUTH_BUSY,        "auth-busy",        "too many passwords wait to be checked")               \
     X(AUTH_GUESSES,     "auth-guesses",     "too many wrong passwords came from this address")     \
+    X(QUOTA,            "quota",            "the quota is used up")                                \
     X(TARGET_ADDRESS,   "target-address",   "the target's address is not allowed")                 \
     X(TARGET_PORT,      "target-port",      "the target's port is not allowed")                    \
     X(NO_SITE,          "no-site",          "no site is configured for this host")                 \

@@ -115,6 +115,8 @@ static const struct text texts[REASON_COUNT] = {
         "Ask again later; hashes of a lower cost in the file of `users` are compared faster."},
     [REASON_AUTH_GUESSES] = {"larder", "after 20 wrong passwords one client may try one a second",
         "Wait; and see which client it is that guesses."},
+    [REASON_QUOTA] = {"larder", "who has had `limits: {quota}` bytes in a period gets no more before the next one",
+        "Wait for the next period, or raise `quota`; with `slow` it would go on slowly."},
     [REASON_TARGET_ADDRESS] = {"larder",
         "loopback, link-local, multicast and our own addresses are no targets unless `allow-targets` has them",
         "Add the address to `allow-targets`, if clients are meant to reach it."},

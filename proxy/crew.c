@@ -131,6 +131,7 @@ static void on_reload(struct letter *letter)
     settings_unref(&worker->settings);
     worker->settings = next;
     worker->log = new_log_writer(next);
+    worker->accounts = worker->server->accounts; /* set before the letter was posted */
     limit_clients(worker);
     for (size_t i = 0; i < crew->listener_count; i++) {
         listener_renew(crew->listeners[i]);
@@ -166,6 +167,7 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     worker->server = server;
     worker->cache = server->cache;
     worker->auth = server->auth;
+    worker->accounts = server->accounts;
     worker->own = server->own;
     worker->own_count = server->own_count;
     worker->settings = settings_ref(server->settings);

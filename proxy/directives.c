@@ -242,6 +242,10 @@ static void refuse_unknown_users(const struct settings *settings, const struct c
             conf_complain(at, "access", i,
                           "a rule about groups, and there are none; expected \"users: {groups: "
                           "...}\" with a file that says who is in them");
+        } else if (rule->limits.quota && !settings->state) {
+            conf_complain(at, "access", i,
+                          "a quota, and no place to keep what is used of it; expected \"state: "
+                          "FOLDER\", such as /var/lib/larder");
         }
     }
 }
@@ -332,6 +336,16 @@ void settings_unref(struct settings **settings)
     if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1) {
         settings_free(old);
     }
+}
+
+bool settings_have_limits(const struct settings *settings)
+{
+    bool some = settings->shares.total > 0;
+
+    for (size_t i = 0; i < settings->access_count; i++) {
+        some |= settings->access[i].limits.given;
+    }
+    return some;
 }
 
 /* ---- for people ---- */

@@ -8,6 +8,7 @@
 
 #include "base/conf.h"
 #include "base/hours.h"
+#include "base/period.h"
 #include "base/log.h"
 #include "http/uri.h"
 
@@ -49,6 +50,15 @@ struct settings_part {
 
 struct hostlist;
 
+/* How much, and how fast. Zeros: as much as there is. */
+struct access_limits {
+    uint64_t quota; /* bytes in each period */
+    enum period per;
+    uint64_t rate; /* bytes a second */
+    uint64_t slow; /* the same once the quota is used up; 0: nothing more */
+    bool given;    /* any of it */
+};
+
 /* A rule holds when all that it names does; of each list one item. An empty list: whatever. */
 struct access_rule {
     bool allow;
@@ -70,6 +80,7 @@ struct access_rule {
     size_t method_count;
     struct hours *hours;
     size_t hour_count;
+    struct access_limits limits;
     const char *place; /* where it is written */
     /* Of hosts and host-files; made and owned by proxy/access/set.h. */
     const struct hostlist **lists;
@@ -214,6 +225,11 @@ struct settings {
         char *file, *groups; /* as of htpasswd and of Apache; NULL: none */
         char *realm;
     } users;
+    char *state; /* the folder of what must not be forgotten, or NULL */
+    struct {
+        uint64_t total; /* bytes a second to all clients; 0: no limit */
+        bool free_hits; /* what the cache answers is neither counted nor slowed down */
+    } shares;
     char *pages; /* a folder of templates, proxy/access/pages.h; NULL: those built in */
     struct site *sites;
     size_t site_count;
@@ -266,6 +282,9 @@ struct settings {
 
 /* Does an option without a value occur: "--check", "--print-config", "--version", "--help"? */
 bool settings_flag(int argc, char **argv, const char *name);
+
+/* Does anybody have a quota or a pace? */
+bool settings_have_limits(const struct settings *settings);
 
 /* From the command line and, with --config, a file. Returns 0 and settings with one reference;
  * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines (base/conf.h).

@@ -117,32 +117,72 @@ static void rule_finish(void *bound, struct arena *arena, const struct conf_at *
     }
 }
 
+static const char *const period_words[] = {"day", "week", "month", NULL};
+
+static void limits_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct access_rule *rule = bound;
+    struct access_limits *limits = &rule->limits;
+
+    limits->given = limits->quota || limits->rate;
+    if (limits->slow && limits->quota == 0) {
+        conf_complain(at, "slow", 0,
+                      "it is for whom the quota is used up, and there is none; expected \"quota\", "
+                      "too, or \"rate\" alone");
+    }
+}
+
 /* clang-format off */
-#define RULE(member, count) CONF_LIST(struct access_rule, member, count)
-static const struct conf_directive who_rows[] = {
-    {"from", CONF_PREFIX, RULE(from, from_count), NULL, NULL, NULL, CONF_RELOAD,
-     "Clients with these addresses. Of each list here one item has to hold; what is left out does."},
-    {"users", CONF_CUSTOM(user_type), RULE(users, user_count), NULL, NULL, NULL, CONF_RELOAD,
-     "These people, who are asked for name and password; \"*\": whoever has one. See users."},
-    {"groups", CONF_CUSTOM(group_type), RULE(groups, group_count), NULL, NULL, NULL, CONF_RELOAD,
-     "People in these groups, likewise. Somebody named in users or groups is meant."},
-    {"hosts", CONF_CUSTOM(host_pattern_type), RULE(hosts, host_count), NULL, NULL, NULL,
-     CONF_RELOAD, "Requests for these hosts and all below them; =NAME: that alone; *.NAME: what is below."},
-    {"host-files", CONF_PATH, RULE(host_files, host_file_count), NULL, NULL, NULL, CONF_RELOAD,
-     "The same from files, one on each line, or as in /etc/hosts. A reload reads what has changed."},
-    {"ports", CONF_CUSTOM(port_range_type), RULE(ports, port_count), NULL, NULL, NULL, CONF_RELOAD,
-     "Requests for these ports."},
-    {"methods", CONF_CUSTOM(method_type), RULE(methods, method_count), NULL, NULL, NULL,
-     CONF_RELOAD, "Requests with these methods."},
-    {"hours", CONF_CUSTOM(hours_type), RULE(hours, hour_count), NULL, NULL, NULL, CONF_RELOAD,
-     "Requests at these times, by the clock and the time zone of this machine."},
+#define LIMIT(member) CONF_FIELD(struct access_rule, limits.member)
+static const struct conf_directive limits_rows[] = {
+    {"quota", CONF_SIZE, LIMIT(quota), NULL, "1KiB", "1024TiB", CONF_RELOAD,
+     "Bytes for each of them in a period, both ways; then 403. Needs \"state\"."},
+    {"per", CONF_ENUM(period_words), LIMIT(per), "day", NULL, NULL, CONF_RELOAD,
+     "The period, by the clock of this machine; weeks begin on Monday."},
+    {"rate", CONF_SIZE, LIMIT(rate), NULL, "1KiB", "1TiB", CONF_RELOAD,
+     "Bytes a second for each of them, all they ask for together."},
+    {"slow", CONF_SIZE, LIMIT(slow), NULL, "1KiB", "1TiB", CONF_RELOAD,
+     "Bytes a second once the quota is used up, instead of 403 and the end of tunnels."},
     {0},
 };
+static const struct conf_table limits_table = {.rows = limits_rows, .finish = limits_finish};
+
+#define RULE(member, count) CONF_LIST(struct access_rule, member, count)
+/* What a rule is about. */
+#define WHO_ROWS \
+    {"from", CONF_PREFIX, RULE(from, from_count), NULL, NULL, NULL, CONF_RELOAD,                   \
+     "Clients with these addresses. Of each list here one item has to hold; what is left out does."}, \
+    {"users", CONF_CUSTOM(user_type), RULE(users, user_count), NULL, NULL, NULL, CONF_RELOAD,      \
+     "These people, who are asked for name and password; \"*\": whoever has one. See users."},     \
+    {"groups", CONF_CUSTOM(group_type), RULE(groups, group_count), NULL, NULL, NULL, CONF_RELOAD,  \
+     "People in these groups, likewise. Somebody named in users or groups is meant."},             \
+    {"hosts", CONF_CUSTOM(host_pattern_type), RULE(hosts, host_count), NULL, NULL, NULL,           \
+     CONF_RELOAD, "Requests for these hosts and all below them; =NAME: that alone; *.NAME: what is below."}, \
+    {"host-files", CONF_PATH, RULE(host_files, host_file_count), NULL, NULL, NULL, CONF_RELOAD,    \
+     "The same from files, one on each line, or as in /etc/hosts. A reload reads what has changed."}, \
+    {"ports", CONF_CUSTOM(port_range_type), RULE(ports, port_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "Requests for these ports."},                                                                 \
+    {"methods", CONF_CUSTOM(method_type), RULE(methods, method_count), NULL, NULL, NULL,           \
+     CONF_RELOAD, "Requests with these methods."},                                                 \
+    {"hours", CONF_CUSTOM(hours_type), RULE(hours, hour_count), NULL, NULL, NULL, CONF_RELOAD,     \
+     "Requests at these times, by the clock and the time zone of this machine."},
+
+static const struct conf_directive who_rows[] = {WHO_ROWS {0}};
 static const struct conf_table who_table = {
     .rows = who_rows, .shorthand = "from", .finish = who_finish};
 
+/* The same, and what they may. */
+static const struct conf_directive allow_rows[] = {
+    WHO_ROWS
+    {"limits", CONF_MAP(limits_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+     "How much each user, or each address of nobody known, may have, and how fast."},
+    {0},
+};
+static const struct conf_table allow_table = {
+    .rows = allow_rows, .shorthand = "from", .finish = who_finish};
+
 static const struct conf_directive access_rows[] = {
-    {"allow", CONF_MAP(who_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+    {"allow", CONF_MAP(allow_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
      "These requests are let through; see docs/access.md."},
     {"deny", CONF_MAP(who_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
      "These are not."},
@@ -161,4 +201,13 @@ static const struct conf_directive users_rows[] = {
     {0},
 };
 const struct conf_table users_table = {.rows = users_rows, .shorthand = "file"};
+
+static const struct conf_directive shares_rows[] = {
+    {"total", CONF_SIZE, CONF_FIELD(struct settings, shares.total), NULL, "10KiB", "1TiB", CONF_RELOAD,
+     "Bytes a second to all clients together. Who wants more than others gets no more than they."},
+    {"free-hits", CONF_BOOL, CONF_FIELD(struct settings, shares.free_hits), "no", NULL, NULL, CONF_RELOAD,
+     "What the cache answers counts for no quota, and goes as fast as it can."},
+    {0},
+};
+const struct conf_table shares_table = {.rows = shares_rows, .shorthand = "total"};
 /* clang-format on */

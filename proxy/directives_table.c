@@ -390,6 +390,10 @@ static const struct conf_directive root_rows[] = {
      "Who may use the proxy, for what. The first rule that holds decides; without one: deny."},
     {"users", CONF_MAP(users_table), CONF_SAME, NULL, NULL, NULL, 0,
      "People whom rules of access name."},
+    {"state", CONF_PATH, FIELD(state), NULL, NULL, NULL, 0,
+     "The folder of what a restart must not forget: how much of their quotas people have used."},
+    {"shares", CONF_MAP(shares_table), CONF_SAME, NULL, NULL, NULL, 0,
+     "How clients share what there is; see docs/access.md."},
     {"pages", CONF_PATH, FIELD(pages), NULL, NULL, NULL, CONF_RELOAD,
      "A folder with templates of pages that say what went wrong, such as 403.de.html; see "
      "docs/access.md. Not set: those built in."},

@@ -8,7 +8,7 @@ extern const struct conf_table settings_table;
 extern const struct conf_option settings_options[];
 
 /* directives_access.c: a rule, and those whom rules name. */
-extern const struct conf_table access_table, users_table;
+extern const struct conf_table access_table, users_table, shares_table;
 
 extern const struct conf_custom port_range_type;
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/notify.h"
+#include "proxy/access/account.h"
 #include "proxy/access/auth.h"
 #include "proxy/access/set.h"
 #include "proxy/admin.h"
@@ -123,13 +124,40 @@ int server_load_next(struct server *server, struct buf *errors, struct settings 
     return server_load(server->argc, server->argv, server->settings, errors, out);
 }
 
+/* From the first limits on that anybody has. Its folder is that of the start. */
+static int open_accounts(struct server *server, const struct settings *settings)
+{
+    int err = 0;
+
+    if (server->accounts == NULL && settings_have_limits(settings)) {
+        err = accounts_open(settings->state, &server->accounts);
+    }
+    if (server->accounts) {
+        accounts_set_total(server->accounts, settings->shares.total);
+    }
+    return err;
+}
+
+static int open_accounts_anew(struct server *server, const struct settings *next,
+                              struct buf *errors)
+{
+    int err = open_accounts(server, next);
+
+    if (err) {
+        buf_printf(errors, "%s: cannot be opened: %s\n", next->state ? next->state : "accounts",
+                   err_text(err));
+    }
+    return err;
+}
+
 int server_reload(struct server *server, struct buf *errors)
 {
     struct settings *next;
     size_t before = buf_len(errors);
     int err = server_load_next(server, errors, &next);
 
-    if (!err && accesslog_set_open(next, server->settings, errors) != 0) {
+    if (!err && (open_accounts_anew(server, next, errors) != 0 ||
+                 accesslog_set_open(next, server->settings, errors) != 0)) {
         settings_unref(&next);
         err = ERR_CONFIG;
     }
@@ -405,6 +433,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->roundtrips = roundtrips_new();
     find_own_addresses(server);
     int err = open_cache(server);
+    err = err ? err : open_accounts(server, settings);
     err = err ? err : open_access_logs(server);
     err = err ? err : probe_listeners(settings);
     err = err ? err : loop_new(&server->loop);
@@ -444,6 +473,7 @@ void server_free(struct server **slot)
         loop_free(&server->loop);
     }
     auth_free(&server->auth);
+    accounts_close(&server->accounts);
     roundtrips_free(&server->roundtrips);
     history_free(&server->history);
     cache_close(&server->cache);
@@ -536,6 +566,11 @@ struct dnsstatus *server_dnsstatus(struct server *server)
 struct history *server_history(struct server *server)
 {
     return server->history;
+}
+
+struct accounts *server_accounts(struct server *server)
+{
+    return server->accounts;
 }
 
 struct auth *server_auth(struct server *server)

@@ -8,6 +8,7 @@
 #include "proxy/worker.h"
 
 struct server;
+struct accounts;
 struct auth;
 struct roundtrips;
 struct dnsstatus;
@@ -36,6 +37,7 @@ int64_t server_started(const struct server *server); /* seconds since 1970 */
 struct auth *server_auth(struct server *server);
 /* The access logs' files were moved away: they are opened anew. */
 void server_reopen_logs(struct server *server);
+struct accounts *server_accounts(struct server *server); /* NULL: nobody has had limits so far */
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);
 struct dnsstatus *server_dnsstatus(struct server *server);

@@ -33,6 +33,7 @@ struct server {
     struct settings *settings;
     struct cache *cache;
     struct auth *auth;
+    struct accounts *accounts; /* NULL: nobody has had limits so far */
     struct loop *loop;
     struct admin *admin;
     struct roundtrips *roundtrips;

@@ -1,13 +1,54 @@
 /* status_access - what /status and /metrics say of users, their passwords, and lists of hosts. */
+#include "base/clock.h"
+#include "proxy/access/account.h"
 #include "proxy/access/auth.h"
 #include "proxy/access/set.h"
+#include "proxy/decision_json.h"
 #include "proxy/status_parts.h"
+
+enum { ACCOUNTS_SHOWN = 20 };
 
 static void sample(struct buf *out, enum metric_kind kind, const char *name, const char *help,
                    uint64_t value)
 {
     metrics_head(out, "larder_", name, kind, help);
     metrics_sample(out, "larder_", name, kind, NULL, SPAN_EMPTY, value);
+}
+
+static void account_metrics(struct accounts *accounts, struct buf *out)
+{
+    struct accounts_stats stats = {0}; /* as long as nobody has limits */
+
+    if (accounts) {
+        accounts_stats(accounts, &stats);
+    }
+    sample(out, METRIC_GAUGE, "accounts", "Users and addresses whose bytes are counted",
+           stats.accounts);
+    sample(out, METRIC_COUNTER, "accounts_refused", "Requests refused because there were too many",
+           stats.refused);
+    sample(out, METRIC_COUNTER, "accounts_written", "Accounts written to the disk", stats.written);
+    sample(out, METRIC_COUNTER, "accounts_write_errors",
+           "Groups of accounts that the disk did not take; they are tried again", stats.failures);
+    sample(out, METRIC_GAUGE, "share_bytes_per_second",
+           "What one client may have of shares.total just now; 0: there is none", stats.level);
+}
+
+/* Those who have had most today. */
+static json_t *accounts_json(struct accounts *accounts)
+{
+    struct account_view top[ACCOUNTS_SHOWN];
+    size_t count = accounts_top(accounts, clock_wall(), top, ACCOUNTS_SHOWN);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "who", text_json(span_str(top[i].name)));
+        json_object_set_new(row, "day", json_integer((json_int_t)top[i].used[PERIOD_DAY]));
+        json_object_set_new(row, "week", json_integer((json_int_t)top[i].used[PERIOD_WEEK]));
+        json_object_set_new(row, "month", json_integer((json_int_t)top[i].used[PERIOD_MONTH]));
+        json_array_append_new(list, row);
+    }
+    return list;
 }
 
 void status_access_metrics(struct server *server, struct buf *out)
@@ -31,6 +72,7 @@ void status_access_metrics(struct server *server, struct buf *out)
     sample(out, METRIC_GAUGE, "auth_waiting", "Passwords that wait to be compared", auth.waiting);
     sample(out, METRIC_GAUGE, "auth_remembered", "Right passwords that are remembered",
            auth.remembered);
+    account_metrics(server_accounts(server), out);
 }
 
 json_t *status_access_json(struct server *server)
@@ -53,5 +95,8 @@ json_t *status_access_json(struct server *server)
     json_object_set_new(passwords, "waiting", json_integer((json_int_t)auth.waiting));
     json_object_set_new(passwords, "remembered", json_integer((json_int_t)auth.remembered));
     json_object_set_new(json, "passwords", passwords);
+    if (server_accounts(server)) {
+        json_object_set_new(json, "accounts", accounts_json(server_accounts(server)));
+    }
     return json;
 }

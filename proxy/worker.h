@@ -17,6 +17,7 @@
 
 struct server;
 struct auth;
+struct accounts;
 struct upstreams;
 struct accesslog_writer;
 struct client_terms;
@@ -30,6 +31,7 @@ struct worker {
     struct cache *cache;
     struct upstreams *upstreams;
     struct auth *auth;            /* of the server */
+    struct accounts *accounts;    /* likewise; NULL: nobody has limits */
     struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
     struct recent recent; /* the last requests, for who asks why */

@@ -51,7 +51,7 @@ MAY_INCLUDE = {
 
 # System header -> the only files (path prefixes) that may see it.
 OWNED = {
-    "lmdb.h": ("cache/store/", "dnsredir/statedb"),
+    "lmdb.h": ("cache/store/", "dnsredir/statedb", "proxy/access/ledger"),
     "uv.h": ("base/", "proxy/", "dnsredir/admin", "dnsredir/desk", "dnsredir/health",
              "dnsredir/inbox", "dnsredir/measure", "dnsredir/resolver", "dnsredir/server",
              "dnsredir/tcp", "dnsredir/udp", "dnsredir/updater", "dnsredir/worker"),

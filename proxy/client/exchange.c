@@ -201,6 +201,7 @@ static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
     auth_forget(&x->who);
+    meter_fini(&x->meter);
     lookup_fini(&x->lookup);
     object_reader_fini(&x->reader);
     object_unref(&x->object);
@@ -295,7 +296,12 @@ static void on_head(void *owner, const struct http_head *head)
 static enum stream_flow on_data(void *owner, struct span bytes)
 {
     struct exchange *x = owner;
+    bool may_go = exchange_count_received(x, bytes.len);
 
+    if (x->tunnel && !may_go) {
+        connect_write_end(x->tunnel);
+        return STREAM_PAUSE; /* until it is given up */
+    }
     if (x->tunnel) {
         return connect_write(x->tunnel, bytes);
     }

@@ -1,7 +1,8 @@
 /*
  * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
- * exchange_route.c (ROUTE, and answers made here), exchange_who.c (CHECK), exchange_cache.c
- * (LOOKUP, AWAIT), exchange_deliver.c (DELIVER), exchange_tunnel.c (TUNNEL).
+ * exchange_route.c (ROUTE, and answers made here), exchange_who.c (CHECK), exchange_limits.c
+ * (quotas, shares), exchange_cache.c (LOOKUP, AWAIT), exchange_deliver.c (DELIVER),
+ * exchange_tunnel.c (TUNNEL).
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
@@ -9,6 +10,7 @@
 #include "proxy/access/auth.h"
 #include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
+#include "proxy/client/meter.h"
 #include "proxy/origin/fetch.h"
 
 /* The life of one request, in order. Second column: where it may go from there. */
@@ -52,6 +54,11 @@ struct exchange {
     const struct user *user; /* who asks, of the settings; NULL: not known */
     struct auth_ticket who;  /* while that is found out */
     int who_tries;
+    struct meter meter; /* of bytes that count; without an account: none do */
+    struct {
+        uint64_t used;
+        int64_t until;
+    } quota; /* that is used up */
     struct policy_request policy;
     struct decision decision;
     struct span incident;
@@ -102,6 +109,13 @@ enum exchange_state exchange_await(struct exchange *x);
 enum exchange_state exchange_tunnel(struct exchange *x);
 /* A rule of access wants to know who it is. */
 enum exchange_state exchange_who(struct exchange *x);
+/* The account that counts what this rule lets through, if anything is counted: REASON_NONE, or why
+ * it goes no further. */
+enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule);
+/* The body as it is to be sent: through the meter, or as it is. */
+struct source *exchange_metered(struct exchange *x, struct source *body);
+/* Bytes from the client. False: it may send no more. */
+bool exchange_count_received(struct exchange *x, size_t bytes);
 /* Delivers the object (taken over); `evaluate`: conditions and Range are ours to evaluate. */
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
 /* Sends what is to be delivered, or waits for what is missing of it. */

@@ -18,7 +18,7 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
     if (x->upgrade.len && head->status != 101 && x->client->h1) {
         h1_drain(x->client->h1); /* what follows may be meant for another protocol */
     }
-    stream_send(x->stream, head, body);
+    stream_send(x->stream, head, exchange_metered(x, body));
     return EX_DELIVER;
 }
 
@@ -44,6 +44,9 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
             .realm = span_str(x->settings->users.realm),
             .request = &x->request,
             .pages = access_set_pages(x->settings),
+            .quota = {.used = x->quota.used,
+                      .limit = x->meter.limits ? x->meter.limits->quota : 0,
+                      .until = x->quota.until},
             .head_only = x->request.method == METHOD_HEAD,
             .now = loop_wall(x->worker->loop),
             .arena = &x->arena,
@@ -193,6 +196,12 @@ enum exchange_state exchange_route(struct exchange *x)
     const struct pac_page *page = route.kind == ROUTE_REFUSED ? page_of(x, &route) : NULL;
     if (page) {
         return answer_page(x, page);
+    }
+    enum reason limit = route.access.verdict == ACCESS_ALLOWED && route.kind != ROUTE_REFUSED
+                            ? exchange_open_account(x, route.access.rule)
+                            : REASON_NONE;
+    if (limit != REASON_NONE) {
+        return exchange_refuse(x, limit == REASON_QUOTA ? 403 : 503, limit, NULL);
     }
     switch (route.kind) {
     case ROUTE_WHO:

@@ -63,6 +63,15 @@ static const struct reason_text reasons[REASON_COUNT] = {
           "Warten Sie einige Sekunden und versuchen Sie es dann noch einmal. Vielleicht benutzt ein Programm ein altes Passwort.",
           "Attendez quelques secondes, puis réessayez. Un programme avec un ancien mot de passe en est peut-être la cause.",
           "Подождите несколько секунд и попробуйте снова. Возможно, какая-то программа использует старый пароль."}}},
+    [REASON_QUOTA] = {
+        {{"You have used {used} of {limit}, and may go on on {until}.",
+          "Sie haben {used} von {limit} verbraucht und können ab {until} weitermachen.",
+          "Vous avez utilisé {used} sur {limit} et pourrez continuer à partir du {until}.",
+          "Вы израсходовали {used} из {limit} и сможете продолжить {until}."}},
+        {{"If that does not suffice for your work, ask whoever runs the proxy.",
+          "Wenn das für Ihre Arbeit nicht reicht, wenden Sie sich an die Verwaltung des Proxys.",
+          "Si cela ne suffit pas à votre travail, adressez-vous à l’administration du proxy.",
+          "Если этого не хватает для работы, обратитесь к администратору прокси."}}},
     [REASON_TARGET_PORT] = {
         {{"This proxy does not connect to that port.",
           "Dieser Proxy verbindet nicht zu diesem Port.",

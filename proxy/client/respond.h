@@ -48,7 +48,11 @@ struct respond_error {
     struct span realm;               /* of 407: what a password is for */
     const struct http_head *request; /* says which language, and whether HTML; NULL: not known */
     const struct pages *pages;       /* the administrator's templates, or NULL */
-    bool head_only;                  /* answers HEAD */
+    struct {
+        uint64_t used, limit; /* bytes */
+        int64_t until;        /* seconds since 1970 */
+    } quota;                  /* of REASON_QUOTA */
+    bool head_only;           /* answers HEAD */
     int64_t now;
     struct arena *arena;
 };

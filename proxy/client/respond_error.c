@@ -7,6 +7,8 @@
 #include "http/language.h"
 #include "proxy/client/page_text.h"
 
+#include <time.h>
+
 /* The error types of RFC 9209 2.3, by our reasons. A reason without one of its own says no more
  * than that the answer is ours. */
 static const char *error_type(enum reason reason, int status)
@@ -36,6 +38,7 @@ static const char *error_type(enum reason reason, int status)
     case REASON_ACCESS:
     case REASON_CREDENTIALS:
     case REASON_WRONG_PASSWORD:
+    case REASON_QUOTA:
         return "http_request_denied";
     case REASON_NO_SITE:
         return "destination_not_found";
@@ -134,11 +137,62 @@ static struct span sentence(struct span text, struct arena *arena)
                         span_ends(text, SPAN(".")) ? "" : ".");
 }
 
+/* "1.5 GiB": rounded to what tells something. */
+static struct span size_text(uint64_t bytes, struct arena *arena)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double amount = (double)bytes;
+    size_t unit = 0;
+
+    while (amount >= 1024 && unit + 1 < ARRAY_LEN(units)) {
+        amount /= 1024;
+        unit++;
+    }
+    return arena_printf(arena, "%.*f %s", unit && amount < 10, amount, units[unit]);
+}
+
+/* By the clock of this machine, in the order that is read alike everywhere. */
+static struct span time_text(int64_t when, struct arena *arena)
+{
+    time_t seconds = (time_t)when;
+    struct tm tm;
+
+    if (localtime_r(&seconds, &tm) == NULL) {
+        return SPAN("?");
+    }
+    return arena_printf(arena, "%04d-%02d-%02d %02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+                        tm.tm_mday, tm.tm_hour, tm.tm_min);
+}
+
+/* What stands in single braces in a text of ours: numbers of a quota. */
+static struct span with_numbers(const struct respond_error *input, struct span text)
+{
+    struct arena *arena = input->arena;
+    struct span filled = SPAN_EMPTY;
+
+    while (text.len) {
+        struct span rest = text;
+        struct span plain = span_cut(&rest, '{');
+        struct span name = plain.len < text.len ? span_cut(&rest, '}') : SPAN_EMPTY;
+        struct span value = span_eq(name, SPAN("used"))    ? size_text(input->quota.used, arena)
+                            : span_eq(name, SPAN("limit")) ? size_text(input->quota.limit, arena)
+                            : span_eq(name, SPAN("until")) ? time_text(input->quota.until, arena)
+                                                           : SPAN_EMPTY;
+        filled = arena_printf(arena, "%.*s%.*s%.*s", SPAN_ARGS(filled), SPAN_ARGS(plain),
+                              SPAN_ARGS(value));
+        text = rest;
+    }
+    return filled;
+}
+
 static void fill_holes(const struct respond_error *input, const struct telling *telling,
                        struct span holes[PAGE_HOLE_COUNT])
 {
     struct span what = page_what(input->reason, telling->built_in);
 
+    if (input->reason == REASON_QUOTA) {
+        what = with_numbers(input, what);
+    }
     holes[PAGE_STATUS] = arena_printf(input->arena, "%d", input->status);
     holes[PAGE_TITLE] = page_title(input->status, telling->built_in);
     holes[PAGE_WHAT] = sentence(input->what ? span_str(input->what) : what, input->arena);

@@ -289,9 +289,10 @@ Test(directives, errors_of_a_file_have_line_and_column)
     } cases[] = {
         {"acess: []\n",
          ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
-         "store, memory, access, users, pages, allow-targets, connect-ports, upgrades, sites, "
-         "cache, "
-         "timeouts, limits, name, forwarded, nameservers, pac, log; did you mean "
+         "store, memory, access, users, state, shares, pages, allow-targets, connect-ports, "
+         "upgrades, sites, cache, timeouts, limits, name, forwarded, nameservers, pac, log; did "
+         "you "
+         "mean "
          "\"access\"?\n"},
         {"store: [/a, {path: /b, sise: 1GiB}]\n",
          ":1:24: unknown directive \"sise\"; expected one of path, size; did you mean \"size\"?\n"},

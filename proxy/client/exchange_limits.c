@@ -1,0 +1,55 @@
+/* exchange_limits - how much who asks may have, and how fast: quotas and shares. */
+#include "proxy/client/exchange_parts.h"
+
+/* Answers that are nobody's bytes but ours. */
+static bool is_own(const struct exchange *x)
+{
+    switch (x->decision.outcome) {
+    case OUTCOME_NONE:
+    case OUTCOME_DENIED:
+    case OUTCOME_LOCAL:
+    case OUTCOME_ERROR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_cut(void *arg)
+{
+    exchange_give_up(arg);
+}
+
+enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule)
+{
+    const struct access_limits *limits = rule && rule->limits.given ? &rule->limits : NULL;
+    struct accounts *accounts = x->worker->accounts;
+
+    if ((limits == NULL && x->settings->shares.total == 0) || accounts == NULL) {
+        return REASON_NONE;
+    }
+    struct account *account =
+        account_take(accounts, x->user ? x->user->name : SPAN_EMPTY, &x->client->ip);
+    if (account == NULL) {
+        return REASON_OVERLOAD;
+    }
+    meter_init(&x->meter, x->worker->loop, account, limits);
+    x->meter.on_cut = on_cut;
+    x->meter.arg = x;
+    return meter_refuses(&x->meter, &x->quota.used, &x->quota.until) ? REASON_QUOTA : REASON_NONE;
+}
+
+struct source *exchange_metered(struct exchange *x, struct source *body)
+{
+    bool is_free = x->settings->shares.free_hits && decision_is_hit(&x->decision);
+
+    if (x->meter.account == NULL || body == NULL || is_free || is_own(x)) {
+        return body;
+    }
+    return meter_wrap(&x->meter, body, x->decision.outcome == OUTCOME_TUNNEL);
+}
+
+bool exchange_count_received(struct exchange *x, size_t bytes)
+{
+    return x->meter.account == NULL || meter_add(&x->meter, bytes);
+}
