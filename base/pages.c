@@ -38,6 +38,11 @@ static struct list *list_of(struct pages *pages, size_t block_size)
     return &pages->runs[block_size / PAGES_SIZE - 1];
 }
 
+bool pages_are_heap(void)
+{
+    return ON_HEAP;
+}
+
 /* ---- runs ---- */
 
 static struct pages_run *run_new(struct pages *pages, size_t block_size)

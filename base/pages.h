@@ -31,6 +31,9 @@ struct pages_block {
     struct pages_run *run;
 };
 
+/* Whether blocks are the heap's instead, as they are under AddressSanitizer. */
+bool pages_are_heap(void);
+
 void pages_init(struct pages *pages);
 /* No block may be taken any more. */
 void pages_fini(struct pages *pages);

@@ -215,11 +215,9 @@ static void h2_free(struct h2 *h2)
     CHECK(list_empty(&h2->streams));
     h2_in_drop_block(h2);
     buf_fini(&h2->early);
-    if (h2->is_slim) {
-        h2_memory_fatten(h2);
-    }
+    h2_memory_fatten(h2);
     nghttp2_session_del(h2->session);
-    CHECK(h2->held == 0);
+    h2_memory_close(h2);
     timeout_clear(&h2->timeout);
     timeout_clear(&h2->kick);
     memory_give(MEMORY_CONNECTIONS, sizeof(*h2));
@@ -261,6 +259,7 @@ void h2_drain(struct h2 *h2)
     if (h2->is_draining || h2->state != H2_OPEN) {
         return;
     }
+    h2_memory_fatten(h2);
     h2->is_draining = true;
     h2->drain_since = loop_now_ms(h2->loop);
     if (h2->role == H2_SERVER) {

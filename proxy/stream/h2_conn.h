@@ -13,6 +13,7 @@
 #define LARDER_PROXY_STREAM_H2_CONN_H
 
 #include "base/buf.h"
+#include "base/den.h"
 #include "http/h2_head.h"
 #include "proxy/stream/h2.h"
 
@@ -159,6 +160,7 @@ struct h2 {
     struct buf early;            /* received before this began; fed by the first pump */
     uint64_t received;           /* bytes */
     struct pages_block pages[2]; /* h2_memory.c */
+    struct den den;              /* server role: the rest of what nghttp2 has, where it fits */
     size_t held;                 /* bytes nghttp2 has from the heap */
     size_t batch;                /* bytes gathered for one write */
     size_t budget;               /* inside the pump: what it may still send */
@@ -178,7 +180,8 @@ struct h2 {
     bool is_deaf;      /* the connection is given up: nothing more is read */
     bool is_leaving;   /* client role: the peer has said GOAWAY */
     bool is_opening;   /* nghttp2 is asked for a session */
-    bool is_slim;      /* idle: its pages are given back */
+    bool may_rest;     /* idle for long enough to be slim when the pump ends */
+    bool is_slim;      /* idle: its pages are given back, and what is in its den sleeps */
 };
 
 /* ---- h2.c: life ---- */
@@ -213,8 +216,11 @@ void h2_gone(struct h2 *h2);
 /* ---- h2_memory.c ---- */
 
 nghttp2_mem h2_memory(struct h2 *h2);
-/* No stream is open: gives memory back that only frames need. And the account of it, when the
- * connection goes on. */
+void h2_memory_open(struct h2 *h2);
+/* nghttp2 has given everything back. */
+void h2_memory_close(struct h2 *h2);
+/* No stream is open: gives memory back that only frames need, and packs the rest. nghttp2 must not
+ * be called for this connection until h2_memory_fatten(), which accepts one that is not slim. */
 void h2_memory_slim(struct h2 *h2);
 void h2_memory_fatten(struct h2 *h2);
 

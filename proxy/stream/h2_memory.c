@@ -1,6 +1,6 @@
 /*
- * What nghttp2 has from the heap for one connection: counted, and given back where an idle
- * connection can do without.
+ * What nghttp2 has for one connection: counted, and given back or packed where an idle connection
+ * can do without.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -32,15 +32,21 @@ static size_t size_of(struct h2 *h2, void *memory)
 {
     const struct pages_block *pages = pages_at(h2, memory);
 
+    if (den_owns(&h2->den, memory)) {
+        return den_size(memory);
+    }
     return pages ? pages->size : malloc_usable_size(memory);
 }
 
+/* A den counts for itself. */
 static void *counted(struct h2 *h2, void *memory)
 {
     CHECK(memory != NULL);
     size_t size = size_of(h2, memory);
     h2->held += size;
-    memory_take(MEMORY_CONNECTIONS, size);
+    if (!den_owns(&h2->den, memory)) {
+        memory_take(MEMORY_CONNECTIONS, size);
+    }
     return memory;
 }
 
@@ -49,7 +55,9 @@ static void uncount(struct h2 *h2, void *memory)
     size_t size = size_of(h2, memory);
 
     h2->held -= size;
-    memory_give(MEMORY_CONNECTIONS, size);
+    if (!den_owns(&h2->den, memory)) {
+        memory_give(MEMORY_CONNECTIONS, size);
+    }
 }
 
 static void *session_malloc(size_t size, void *user)
@@ -60,7 +68,8 @@ static void *session_malloc(size_t size, void *user)
     if (pages && pages_take(loop_pages(h2->loop), size, pages)) {
         return counted(h2, pages->at);
     }
-    return counted(h2, malloc(size));
+    void *thing = den_alloc(&h2->den, size);
+    return counted(h2, thing ? thing : malloc(size));
 }
 
 static void session_free(void *memory, void *user)
@@ -74,6 +83,8 @@ static void session_free(void *memory, void *user)
     struct pages_block *pages = pages_at(h2, memory);
     if (pages) {
         pages_give(loop_pages(h2->loop), pages);
+    } else if (den_owns(&h2->den, memory)) {
+        den_free(&h2->den, memory);
     } else {
         free(memory);
     }
@@ -90,7 +101,7 @@ static void *session_realloc(void *memory, size_t size, void *user)
 {
     struct h2 *h2 = user;
 
-    if (memory == NULL || pages_at(h2, memory)) {
+    if (memory == NULL || pages_at(h2, memory) || den_owns(&h2->den, memory)) {
         void *fresh = session_malloc(size, user);
         size_t old = memory ? size_of(h2, memory) : 0;
         if (old) {
@@ -123,14 +134,32 @@ void h2_memory_slim(struct h2 *h2)
         }
         memory_give(MEMORY_CONNECTIONS, pages->size);
     }
+    den_sleep(&h2->den);
 }
 
 void h2_memory_fatten(struct h2 *h2)
 {
+    if (!h2->is_slim) {
+        return;
+    }
     h2->is_slim = false;
+    den_wake(&h2->den);
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
         memory_take(MEMORY_CONNECTIONS, h2->pages[i].size);
     }
+}
+
+void h2_memory_open(struct h2 *h2)
+{
+    if (h2->role == H2_SERVER) {
+        den_init(&h2->den, loop_pages(h2->loop));
+    }
+}
+
+void h2_memory_close(struct h2 *h2)
+{
+    CHECK(h2->held == 0);
+    den_fini(&h2->den);
 }
 
 nghttp2_mem h2_memory(struct h2 *h2)

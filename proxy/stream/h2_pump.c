@@ -157,9 +157,7 @@ void h2_enter(struct h2 *h2)
     h2->is_pumping = true;
     h2->budget = H2_BUDGET;
     timeout_clear(&h2->kick);
-    if (h2->is_slim) {
-        h2_memory_fatten(h2);
-    }
+    h2_memory_fatten(h2);
     feed_early(h2);
 }
 
@@ -232,6 +230,10 @@ void h2_leave(struct h2 *h2)
     if (h2->budget == 0 && transport_queued(h2->transport) == 0) {
         h2_kick(h2);
     }
+    if (h2->may_rest && h2->state == H2_OPEN && h2->stream_count == 0) {
+        h2_memory_slim(h2); /* from here on nghttp2 is not called */
+    }
+    h2->may_rest = false;
     h2_arm(h2);
 }
 

@@ -379,6 +379,7 @@ void h2_session_open(struct h2 *h2)
     bool is_server = h2->role == H2_SERVER;
 
     pthread_once(&common_once, make_common);
+    h2_memory_open(h2);
     h2->is_opening = true;
     int err = is_server ? nghttp2_session_server_new3(&h2->session, common.callbacks, h2,
                                                       common.server, &memory)

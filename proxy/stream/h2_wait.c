@@ -154,9 +154,7 @@ static void expire_open(struct h2 *h2)
     if (h2->state == H2_OPEN) {
         look_at_streams(h2);
     }
-    if (h2->state == H2_OPEN && is_quiet && is_late(h2, h2->since, H2_TICK_MS)) {
-        h2_memory_slim(h2);
-    }
+    h2->may_rest = h2->state == H2_OPEN && is_quiet && is_late(h2, h2->since, H2_TICK_MS);
 }
 
 void h2_expire(struct h2 *h2)
