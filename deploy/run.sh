@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs Larder on this machine, in the foreground, until Ctrl-C: deploy/run.sh BUILD
-# State is kept in ./run (RUN_DIR). Ports: PROXY_PORT, ADMIN_PORT, DNS_PORT.
+# State is kept in ./run (RUN_DIR). Ports: PROXY_PORT, ADMIN_PORT, DNS_PORT, DNS_ADMIN_PORT.
 set -uo pipefail
 set -m # each program in a process group of its own: Ctrl-C reaches only this script
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,6 +9,7 @@ state=${RUN_DIR:-run}
 proxy=127.0.0.1:${PROXY_PORT:-3128}
 admin=127.0.0.1:${ADMIN_PORT:-3129}
 dns=127.0.0.1:${DNS_PORT:-5300}
+dns_admin=127.0.0.1:${DNS_ADMIN_PORT:-5301}
 pids=()
 
 stop() {
@@ -36,18 +37,19 @@ await() { # HOST:PORT PID
 }
 
 mkdir -p "$state/store"
-for address in "$proxy" "$admin"; do
+for address in "$proxy" "$admin" "$dns" "$dns_admin"; do
     if listening "$address"; then
-        echo "run: something listens on $address already" >&2
+        echo "run: something listens on $address already (is Larder running?); other ports: PROXY_PORT," \
+            "ADMIN_PORT, DNS_PORT, DNS_ADMIN_PORT" >&2
         exit 1
     fi
 done
 trap 'stop 0' INT TERM
 
 "$build/proxy/larder-proxy" --listen "$proxy" --admin "$admin" --allow 127.0.0.0/8 \
-    --store "$state/store" --store-size 10GiB --memory 256MiB --set log.access=- &
+    --store "$state/store" --store-size 10GiB --memory 256MiB --set log.access=- --set "admin.dns=$dns_admin" &
 pids+=($!)
-"$build/dnsredir/larder-dns" --listen "$dns" --config "$here/run-dns.yaml" &
+"$build/dnsredir/larder-dns" --listen "$dns" --admin "$dns_admin" --config "$here/run-dns.yaml" &
 pids+=($!)
 
 await "$proxy" "${pids[0]}" && await "$admin" "${pids[0]}" && await "$dns" "${pids[1]}" || {
@@ -56,21 +58,26 @@ await "$proxy" "${pids[0]}" && await "$admin" "${pids[0]}" && await "$dns" "${pi
 }
 
 sudo=$([ "$(id -u)" = 0 ] || echo 'sudo ')
+title= strong= soft= off=
+if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
+    title=$'\e[1;32m' strong=$'\e[1;36m' soft=$'\e[2m' off=$'\e[0m'
+fi
 cat <<GUIDE
 
-Larder is running. Ctrl-C stops it.
+${title}Larder is running.${off} Ctrl-C stops it.
 
-  proxy       $proxy      set it as HTTP and HTTPS proxy in the browser, or as
-                               automatic configuration: http://$admin/proxy.pac
-  status      http://$admin/status      metrics: http://$admin/metrics
-  redirector  $dns      answers www.cdn.example.net with the nearest replica
+  dashboard   ${strong}http://$admin/${off}
+  browser     proxy for HTTP and HTTPS: ${strong}$proxy${off}
+              or automatically: ${strong}http://$admin/proxy.pac${off}
+              how to set it: ${strong}http://$admin/setup${off}
 
+  ${soft}a page, and again from the cache; why; a system's packages; a name of the redirector:${off}
   curl -x http://$proxy -so /dev/null -D - http://example.com/
+  $build/ctl/larderctl explain --admin $admin http://example.com/
   ${sudo}apt-get -o Acquire::http::Proxy=http://$proxy update
   dig @${dns%:*} -p ${dns#*:} www.cdn.example.net
-  $build/ctl/larderctl status --admin $admin
 
-One line per request follows.
+  ${soft}The cache is kept in $state/store. One line per request follows.${off}
 
 GUIDE
 

@@ -26,6 +26,18 @@ static int serve(struct settings **settings, int argc, char **argv)
     return err ? 1 : 0;
 }
 
+/* Who starts it without a word is told what that means. */
+static void say_defaults(const struct settings *settings)
+{
+    fprintf(stderr,
+            "larder-proxy: no configuration, so the defaults: a proxy for this machine only, on\n"
+            "%s, that keeps responses in memory. The dashboard is at http://%s/.\n"
+            "Try: curl -x http://%s http://example.com/\n"
+            "Others may use it with --allow PREFIX, a disk keeps more with --store DIR; all is in\n"
+            "larder-proxy --help, and --print-config shows what is set. Ctrl-C ends it.\n",
+            settings->listen[0].at.text, settings->admin.text, settings->listen[0].at.text);
+}
+
 int main(int argc, char **argv)
 {
     struct buf text = BUF_INIT;
@@ -51,6 +63,9 @@ int main(int argc, char **argv)
         settings_print(settings, &text);
         print(&text, stdout);
     } else if (!settings_flag(argc, argv, "--check")) {
+        if (argc == 1) {
+            say_defaults(settings);
+        }
         status = serve(&settings, argc, argv);
     }
     settings_unref(&settings);

@@ -45,9 +45,9 @@ tail -12 "$root/test.log"
 [ $status -eq 0 ] || { echo "FAILED: make test ended with $status"; exit 1; }
 
 echo "--- make run"
-take_ports 3
+take_ports 4
 inside PROXY_PORT="${ports[0]}" ADMIN_PORT="${ports[1]}" DNS_PORT="${ports[2]}" \
-    make -C /root/larder run >"$root/run.log" 2>&1 &
+    DNS_ADMIN_PORT="${ports[3]}" make -C /root/larder run >"$root/run.log" 2>&1 &
 running=$!
 for ((tries = 0; tries < 600; tries++)); do
     grep -q '^Larder is running' "$root/run.log" && break
