@@ -35,16 +35,18 @@ function requestPart(row) {
 function nextPart(answer) {
   const next = answer.next ?? {};
   const stored = answer.stored;
+  const outcomes = (next.outcomes ?? []).join(" or ");
   const parts = [el("h3", "", "The next request for it"),
-    el("p", "verdict", [el("strong", "", next.outcome ?? "unknown"), `: ${next.because ?? ""}`])];
+    el("p", "verdict", [el("strong", "", outcomes || next.action || "unknown"), `: ${next.because ?? ""}`])];
   if (next.rule) {
     parts.push(el("p", "rule", prose(`${next.rule} (${next.source})`)));
   }
   const fresh = answer.freshness;
   parts.push(facts([
-    ["stored", stored ? `status ${stored.status ?? ""}` : "no"],
-    ["age", fresh?.age === undefined ? null : f.age(fresh.age)],
-    ["lifetime", fresh?.lifetime === undefined ? null : f.age(fresh.lifetime)],
+    ["stored", stored ? `${f.bytes(stored.bytes ?? 0)}, status ${stored.status}, in ${stored.where}` : "no"],
+    ["age", fresh ? f.age(fresh.age.current) : null],
+    ["lifetime", fresh ? `${f.age(fresh.lifetime.seconds)} (${fresh.lifetime.source ?? "none"})` : null],
+    ["Cache-Control", stored?.cache_control],
     ["Cache-Status", next.cache_status],
   ]));
   for (const remedy of answer.remedies ?? []) {

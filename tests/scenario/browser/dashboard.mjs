@@ -1,0 +1,136 @@
+// The dashboard in headless Chromium: what the page shows must be what /metrics says; text of
+// strangers stays text; it says when the proxy is gone. Prints FAIL lines, and "dashboard: ok".
+//   node dashboard.mjs CHROMIUM ADMIN-URL PROXY-PID [FOLDER]
+// FOLDER: where pictures go (light, dark, phone, why, gone).
+import process from "node:process";
+import { chromium } from "playwright-core";
+
+const [executablePath, url, pid, folder] = process.argv.slice(2);
+let failed = 0;
+
+function check(holds, what) {
+  if (!holds) {
+    failed += 1;
+    console.log(`FAIL ${what}`);
+  }
+}
+
+async function metrics() {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Object.fromEntries(text.split("\n").filter((line) => line && !line.startsWith("#"))
+    .map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+}
+
+const text = (page, id) => page.locator(`#${id}`).innerText();
+const picture = (page, name, options = {}) =>
+  folder && page.screenshot({ path: `${folder}/${name}.png`, ...options });
+
+async function open(browser, options) {
+  const page = await (await browser.newContext(options)).newPage();
+  const wrong = [];
+  page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
+  page.on("pageerror", (error) => wrong.push(error.message));
+  page.on("dialog", (dialog) => {
+    wrong.push(`a stranger's script ran: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on("request", (request) =>
+    check(request.url().startsWith(url), `it asks somebody else: ${request.url()}`));
+  await page.goto(url);
+  await drawn(page);
+  return { page, wrong };
+}
+
+// All of what is asked in turns has been drawn once, and again.
+async function drawn(page) {
+  await page.waitForFunction(() => Number(document.body.dataset.turns) >= 6, null, { timeout: 60000 });
+}
+
+// Nothing is under way: what the page shows comes to be what the metrics say, and stays.
+async function compare(page) {
+  const now = await metrics();
+  const digits = (value) => value.toLocaleString("en");
+  const requests = now.larder_requests_total;
+  await page.waitForFunction((wanted) =>
+    document.getElementById("now-requests-note").textContent.startsWith(wanted), `${digits(requests)} in`,
+  { timeout: 60000 }).catch(() => {});
+  check((await text(page, "now-requests-note")) === `${digits(requests)} in 10 min`,
+    `requests: ${await text(page, "now-requests-note")}, ${requests} in the metrics`);
+  check((await text(page, "now-hits-note")) === `${digits(now.larder_hits_total)} hits in 10 min`,
+    `hits: ${await text(page, "now-hits-note")}, ${now.larder_hits_total}`);
+  const ratio = (100 * now.larder_hits_total) / requests;
+  check(Math.abs(Number(await text(page, "now-hits")) - ratio) <= 0.1,
+    `hit ratio: ${await text(page, "now-hits")}, ${ratio}`);
+  const bytes = (100 * now.larder_hit_sent_bytes_total) / now.larder_client_sent_bytes_total;
+  check(Math.abs(Number(await text(page, "now-hit-bytes")) - bytes) <= 0.1,
+    `hit ratio of bytes: ${await text(page, "now-hit-bytes")}, ${bytes}`);
+  check((await page.locator("#chart-requests canvas").count()) > 0, "a chart is drawn");
+  const rows = await page.locator("#hosts tbody tr").count();
+  check(rows > 0, `hosts: ${rows}`);
+  const served = await page.locator("#hosts tbody tr td:nth-child(2)").allInnerTexts();
+  const sum = served.reduce((all, one) => all + Number(one.replaceAll(",", "")), 0);
+  const understood = requests - now.larder_bad_heads_total;
+  check(sum === understood, `requests of all hosts: ${sum} of ${understood}`);
+}
+
+async function lookAtRecent(page) {
+  await page.fill("#recent-text", "onerror");
+  const shown = await page.locator("#recent tbody tr").count();
+  check(shown > 0, "the filter finds it");
+  const url_ = await page.locator("#recent button.url").first().innerText();
+  check(url_.toLowerCase().includes("onerror"), `the URL is shown as text: ${url_}`);
+  check((await page.locator("main img, #hosts img, dialog img").count()) === 0, "and made no element");
+  await page.locator("#recent button.url").first().click();
+  await page.waitForSelector("#why[open] h3", { timeout: 60000 });
+  check((await text(page, "why-body")).includes("The next request for it"), "a click tells why");
+  await picture(page, "why");
+  await page.keyboard.press("Escape");
+  check(!(await page.locator("#why").isVisible()), "Escape closes it");
+  await page.fill("#recent-text", "");
+}
+
+async function lookAtKeys(page) {
+  await page.keyboard.press("Tab");
+  const first = await page.evaluate(() => document.activeElement.tagName);
+  check(first !== "BODY", "Tab leads somewhere");
+  const nameless = await page.evaluate(() =>
+    [...document.querySelectorAll("button, input, select")].filter((node) => node.offsetParent &&
+      !(node.getAttribute("aria-label") || node.labels?.length || node.textContent.trim())).map((node) => node.outerHTML.slice(0, 200)));
+  check(nameless.length === 0, `controls without a name: ${nameless}`);
+  await page.click("#theme");
+  check((await page.evaluate(() => document.documentElement.dataset.theme)) === "dark", "dark by choice");
+  await page.click("#theme");
+}
+
+async function lookAtPhone(browser) {
+  const { page, wrong } = await open(browser, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  check(width <= 390, `on a phone nothing sticks out: ${width}`);
+  await picture(page, "phone", { fullPage: true });
+  check(wrong.length === 0, `on a phone: ${wrong}`);
+  await page.context().close();
+}
+
+const browser = await chromium.launch({ executablePath, args: [
+  "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"] });
+try {
+  const { page, wrong } = await open(browser, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+  await compare(page);
+  await picture(page, "light", { fullPage: true });
+  await lookAtRecent(page);
+  await lookAtKeys(page);
+  for (const step of ["10", "120", "1"]) {
+    await page.locator(`input[name=step][value="${step}"]`).check({ force: true });
+  }
+  check(wrong.length === 0, `errors of the page: ${wrong}`);
+  await lookAtPhone(browser);
+  process.kill(Number(pid), "SIGKILL");
+  await page.waitForSelector("#gone:not([hidden])", { timeout: 60000 });
+  check((await text(page, "gone")).includes("does not answer"), "it says that the proxy is gone");
+  await picture(page, "gone");
+} finally {
+  await browser.close();
+}
+console.log(failed ? "dashboard: FAILED" : "dashboard: ok");
+process.exit(failed ? 1 : 0);
