@@ -330,7 +330,10 @@ static void put_title(const struct top *top, double seconds, size_t width, bool 
                words[top->by]);
     buf_printf(out, "%s", plain ? "" : "\x1b[7m");
     put_row(out, width, buf_span(&row));
-    buf_printf(out, "%s", plain ? "" : "\x1b[0m");
+    if (!plain) {
+        out->end--; /* before the line's end: there is a line for each row */
+        buf_printf(out, "\x1b[0m\n");
+    }
     buf_fini(&row);
 }
 

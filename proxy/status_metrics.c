@@ -15,6 +15,14 @@ static void counter(struct buf *out, const char *name, const char *help, uint64_
     metrics_sample(out, "larder_", name, METRIC_COUNTER, NULL, SPAN_EMPTY, value);
 }
 
+/* Prometheus wants seconds; a counter of microseconds, exactly. */
+static void seconds(struct buf *out, const char *name, const char *help, uint64_t us)
+{
+    metrics_head(out, "larder_", name, METRIC_COUNTER, help);
+    buf_printf(out, "larder_%s_total %llu.%06llu\n", name, (unsigned long long)us / 1000000,
+               (unsigned long long)us % 1000000);
+}
+
 static void store_metrics(struct buf *out, const struct store_stats *store)
 {
     gauge(out, "store_size_bytes", "Bytes the store may use", store->size);
@@ -38,7 +46,8 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
     gauge(out, "store_reads_waiting", "Reads that wait for a thread", store->reads_waiting);
     counter(out, "store_reads", "Reads from the disk that a request waited for", store->reads);
     counter(out, "store_read_bytes", "Bytes of these", store->read_bytes);
-    counter(out, "store_read_microseconds", "How long these took, waiting for a thread included",
+    seconds(out, "store_read_wait_seconds",
+            "How long requests waited for these reads, waiting for a thread included",
             store->read_us);
     counter(out, "store_read_errors", "Reads from the disk that failed", store->read_errors);
     counter(out, "store_reads_shared", "Waits for a read that another request had asked for",
