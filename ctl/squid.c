@@ -303,14 +303,21 @@ static void on_time(struct squid *squid, const struct squid_line *line)
     }
 }
 
+/* The helper that reads a file of htpasswd is what users.file is; others are helpers only. */
 static void on_auth_param(struct squid *squid, const struct squid_line *line)
 {
+    struct span what = squid_word(line, 2), helper = squid_word(line, 3);
+
     if (!span_eq(squid_word(line, 1), SPAN("basic"))) {
         squid_lose(squid, line, "of the schemes of authentication only Basic is there");
-    } else if (span_eq(squid_word(line, 2), SPAN("program"))) {
+    } else if (span_eq(what, SPAN("program")) && span_ends(helper, SPAN("basic_ncsa_auth")) &&
+               squid_word(line, 4).len) {
+        squid->users = squid_word(line, 4);
+        squid->users_line = line->number;
+    } else if (span_eq(what, SPAN("program"))) {
         squid_lose(squid, line,
                    "passwords are checked without helpers: see users in "
-                   "docs/configuration.md for files of htpasswd");
+                   "docs/access.md for files of htpasswd");
     } else {
         squid_remark(squid, line, "goes with the users");
     }
@@ -434,6 +441,11 @@ static void write_file(struct squid *squid, struct buf *yaml)
     }
     write_store(squid, yaml);
     write_values(squid, yaml);
+    if (squid->users.len) {
+        buf_printf(yaml, "users:\n  file: ");
+        squid_quote(yaml, squid->users);
+        buf_printf(yaml, "  # %s:%u\n", squid->name, squid->users_line);
+    }
     if (buf_len(&squid->access)) {
         write_list(yaml, "access", &squid->access);
     } else {

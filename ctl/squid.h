@@ -80,6 +80,8 @@ struct squid {
     unsigned object_max_line;
     struct squid_acl *acls;
     size_t acl_count;
+    struct span users; /* the file of htpasswd; empty: none */
+    unsigned users_line;
     bool has_rules, last_denies, ends_in_all;
     unsigned last_rule;
     struct squid_format *formats;

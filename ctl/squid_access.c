@@ -242,36 +242,186 @@ static void lose_rule(struct squid *squid, const struct squid_line *line, bool d
                     : "whom it lets in stays out; write it by hand (access)");
 }
 
-static void put_rule(struct squid *squid, const struct squid_line *line, bool deny, bool everybody,
-                     const struct buf *from)
+/* What a rule of ours can be about, a list each, of which one item has to hold. */
+enum part { FROM, HOSTS, PORTS, METHODS, USERS, HOURS, PARTS };
+static const char *const part_names[PARTS] = {"from",    "hosts", "ports",
+                                              "methods", "users", "hours"};
+
+struct rule {
+    struct buf parts[PARTS];
+    unsigned used[PARTS]; /* by so many names: only one can be said */
+};
+
+static void put_item(struct buf *out, const char *mark, struct span item)
 {
+    buf_printf(out, "%s\"%s%.*s\"", buf_len(out) ? ", " : "", mark, SPAN_ARGS(item));
+}
+
+/* Letters, digits and these. */
+static bool is_made_of(struct span text, const char *others)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = ascii_lower(text.at[i]);
+        if (!((c >= 'a' && c <= 'z') || ascii_is_digit(c) || strchr(others, c))) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+/* ".example.net" is the name and what is below it; without the dot the name alone. */
+static bool put_host(struct span value, struct buf *out)
+{
+    bool below = span_starts(value, SPAN("."));
+    struct span name = span_skip(value, below);
+
+    put_item(out, below ? "" : "=", name);
+    return is_made_of(name, ".-_") && name.at[0] != '-' && name.at[0] != '.';
+}
+
+static bool put_port(struct span value, struct buf *out)
+{
+    put_item(out, "", value);
+    return is_made_of(value, "-") && ascii_is_digit(value.at[0]);
+}
+
+static bool put_method(struct span value, struct buf *out)
+{
+    put_item(out, "", value);
+    return is_made_of(value, "-");
+}
+
+static bool put_user(struct span value, struct buf *out)
+{
+    put_item(out, "", span_eq(value, SPAN("REQUIRED")) ? SPAN("*") : value);
+    return is_made_of(value, "._-@") && value.len < 256;
+}
+
+/* "MTWHF" and so on, as our days with the times behind them. */
+static bool put_days(struct span letters, struct span times, struct buf *out)
+{
+    static const struct {
+        char letter;
+        const char *days;
+    } days[] = {{'M', "mon"}, {'T', "tue"}, {'W', "wed"}, {'H', "thu"},
+                {'F', "fri"}, {'A', "sat"}, {'S', "sun"}, {'D', "mon-fri"}};
+
+    for (size_t i = 0; i < letters.len; i++) {
+        size_t day = 0;
+        while (day < ARRAY_LEN(days) && days[day].letter != letters.at[i]) {
+            day++;
+        }
+        if (day == ARRAY_LEN(days)) {
+            return false;
+        }
+        buf_printf(out, "%s\"%s%s%.*s\"", buf_len(out) ? ", " : "", days[day].days,
+                   times.len ? " " : "", SPAN_ARGS(times));
+    }
+    return letters.len > 0;
+}
+
+/* Days, times, or both; the times of Squid's may lack a digit: then a person has to look. */
+static bool put_hours(struct span values, struct buf *out)
+{
+    struct span first = next_value(&values), second = next_value(&values);
+    bool is_time = first.len && ascii_is_digit(first.at[0]);
+    struct span times = is_time ? first : second;
+
+    if (values.len || (is_time && second.len) ||
+        (times.len && (times.len != 11 || !is_made_of(times, ":-") || times.at[5] != '-'))) {
+        return false;
+    }
+    if (is_time) {
+        put_item(out, "", times);
+        return true;
+    }
+    return put_days(first, times, out);
+}
+
+static bool put_values(struct rule *rule, enum part part, struct span values,
+                       bool (*put)(struct span value, struct buf *out))
+{
+    bool good = true;
+
+    rule->used[part]++;
+    while (good && values.len) {
+        good = put(next_value(&values), &rule->parts[part]);
+    }
+    return good;
+}
+
+/* One condition of a rule. */
+static bool put_condition(struct squid *squid, struct span name, struct rule *rule)
+{
+    const struct squid_acl *acl = find_acl(squid, name);
+    bool everybody;
+
+    if (!acl && span_eq(name, SPAN("CONNECT"))) {
+        rule->used[METHODS]++;
+        return put_method(name, &rule->parts[METHODS]);
+    }
+    if (!acl || is_type(acl, "src")) {
+        bool good = put_sources(squid, name, &everybody, &rule->parts[FROM]);
+        rule->used[FROM] += good && !everybody;
+        return good;
+    }
+    struct span values = buf_span(&acl->values);
+    if (is_type(acl, "dstdomain")) {
+        return put_values(rule, HOSTS, values, put_host);
+    }
+    if (is_type(acl, "port")) {
+        return put_values(rule, PORTS, values, put_port);
+    }
+    if (is_type(acl, "method")) {
+        return put_values(rule, METHODS, values, put_method);
+    }
+    if (is_type(acl, "proxy_auth")) {
+        return squid->users.len && put_values(rule, USERS, values, put_user);
+    }
+    if (is_type(acl, "time")) {
+        rule->used[HOURS]++;
+        return put_hours(values, &rule->parts[HOURS]);
+    }
+    return false;
+}
+
+static void put_rule(struct squid *squid, const struct squid_line *line, bool deny,
+                     const struct rule *rule)
+{
+    const char *comma = "";
+
     buf_printf(&squid->access, "  - %s: {", deny ? "deny" : "allow");
-    if (!everybody) {
-        buf_printf(&squid->access, "from: [%.*s]", SPAN_ARGS(buf_span(from)));
+    squid->ends_in_all = true;
+    for (size_t i = 0; i < PARTS; i++) {
+        if (rule->used[i]) {
+            buf_printf(&squid->access, "%s%s: [%.*s]", comma, part_names[i],
+                       SPAN_ARGS(buf_span(&rule->parts[i])));
+            squid->ends_in_all = false;
+            comma = ", ";
+        }
     }
     buf_printf(&squid->access, "}");
     squid_origin(squid, line, &squid->access);
     squid->last_denies = deny;
-    squid->ends_in_all = everybody;
 }
 
-/* Names of sources only, of which at most one restricts. */
 static bool translate_rule(struct squid *squid, const struct squid_line *line, bool deny)
 {
-    struct buf from = BUF_INIT;
-    size_t restricting = 0;
-    bool good = line->count > 2;
+    bool good = line->count > 2 && !line->cut && buf_len(&squid->access) < ACCESS_MAX;
+    struct rule rule = {0};
 
     for (size_t i = 2; good && i < line->count; i++) {
-        bool everybody;
-        good = put_sources(squid, line->words[i], &everybody, &from);
-        restricting += !everybody;
+        good = put_condition(squid, line->words[i], &rule);
     }
-    good = good && restricting <= 1 && buf_len(&squid->access) < ACCESS_MAX;
+    for (size_t i = 0; i < PARTS; i++) {
+        good = good && rule.used[i] <= 1;
+    }
     if (good) {
-        put_rule(squid, line, deny, restricting == 0, &from);
+        put_rule(squid, line, deny, &rule);
     }
-    buf_fini(&from);
+    for (size_t i = 0; i < PARTS; i++) {
+        buf_fini(&rule.parts[i]);
+    }
     return good;
 }
 

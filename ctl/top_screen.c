@@ -23,12 +23,15 @@ struct screen {
     bool raw;
 };
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, resized;
 
 static void on_signal(int number)
 {
-    (void)number;
-    ended = 1;
+    if (number == SIGWINCH) {
+        resized = 1;
+    } else {
+        ended = 1;
+    }
 }
 
 static double now_seconds(void)
@@ -54,7 +57,7 @@ static void screen_open(struct screen *screen)
     sigaction(SIGINT, &action, NULL); /* without SA_RESTART: they end a poll() */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
-    sigaction(SIGWINCH, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    sigaction(SIGWINCH, &action, NULL);
     if (tcgetattr(STDIN_FILENO, &screen->before) == 0) {
         raw = screen->before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -165,7 +168,8 @@ static int run_live(struct screen *screen, struct buf *why)
     while (!err && !ended) {
         double now = now_seconds();
         take_lines(screen, &left);
-        if (now >= next) {
+        if (now >= next || resized) {
+            resized = 0;
             draw(screen);
             next = now + FRAME_MS / 1000.0;
         }

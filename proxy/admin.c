@@ -45,6 +45,7 @@ struct admin_client {
     struct list link;
     struct admin *admin;
     struct h1 *h1;
+    struct request *request; /* under way; NULL: none */
 };
 
 /* One request; gone with its stream. */
@@ -299,6 +300,7 @@ static void on_close(void *owner, int err)
 {
     struct request *request = owner;
 
+    request->client->request = NULL;
     buf_fini(&request->body);
     arena_fini(&request->arena);
     free(request);
@@ -319,6 +321,7 @@ static void on_stream(void *owner, struct stream *stream)
 
     request->client = owner;
     request->stream = stream;
+    request->client->request = request;
     arena_init(&request->arena, NULL, 0);
     stream_bind(stream, &request_events, request);
 }
@@ -439,6 +442,10 @@ void admin_close(struct admin **slot)
     {
         struct admin_client *client = list_entry(link, struct admin_client, link);
         h1_close(&client->h1);
+        if (client->request) {
+            on_close(client->request,
+                     0); /* one that goes on and on, of which h1 says nothing now */
+        }
         list_remove(&client->link);
         admin->client_count--;
         free(client);

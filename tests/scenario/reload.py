@@ -149,9 +149,13 @@ class Crowd:
 # ---- the administrator ----
 
 def admin(proxy, method, path):
+    if proxy.process.poll() is not None:
+        print("WRONG: the proxy has ended:", proxy.log.read_text()[-6000:], flush=True)
     data, _ = raw.ask(proxy.admin, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
                                    f"Content-Length: 0\r\nConnection: close\r\n\r\n".encode(), 60)
     head, _, body = data.partition(b"\r\n\r\n")
+    if not body:
+        print("WRONG: no answer; the proxy said:", proxy.log.read_text()[-6000:], flush=True)
     return int(head.split()[1]), json.loads(body)
 
 

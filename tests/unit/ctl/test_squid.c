@@ -172,6 +172,42 @@ Test(squid, ranges_become_networks)
     import_fini(&import);
 }
 
+Test(squid, rules_of_a_school)
+{
+    static const char text[] =
+        "auth_param basic program /usr/lib/squid/basic_ncsa_auth /etc/squid/passwd\n"
+        "acl people proxy_auth REQUIRED\n"
+        "acl bad dstdomain .bad.example only.example\n"
+        "acl work time MTD 08:00-17:00\n"
+        "acl web port 80 8000-8080\n"
+        "acl change method PUT POST\n"
+        "http_access deny bad\n"
+        "http_access deny change web\n"
+        "http_access allow localhost CONNECT\n"
+        "http_access allow people work\n"
+        "http_access deny all\n";
+    static const char want[] =
+        "users:\n"
+        "  file: \"/etc/squid/passwd\"  # squid.conf:1\n"
+        "access:\n"
+        "  - deny: {hosts: [\"bad.example\", \"=only.example\"]}  # squid.conf:7\n"
+        "  - deny: {ports: [\"80\", \"8000-8080\"], methods: [\"PUT\", \"POST\"]}  # squid.conf:8\n"
+        "  - allow: {from: [\"127.0.0.0/8\", \"::1\"], methods: [\"CONNECT\"]}  # squid.conf:9\n"
+        "  - allow: {users: [\"*\"], hours: [\"mon 08:00-17:00\", \"tue 08:00-17:00\", "
+        "\"mon-fri 08:00-17:00\"]}  # squid.conf:10\n"
+        "  - deny: {}  # squid.conf:11\n";
+    struct import import;
+
+    import_init(&import, span_str(text));
+    cr_expect_eq(import.lost, 0, "%s", import.notes.data);
+    cr_expect(strstr(import.yaml.data, want), "%s", import.yaml.data);
+    struct settings *settings = settings_of(&import);
+    cr_assert_not_null(settings);
+    cr_expect_eq(settings->access_count, 5);
+    settings_unref(&settings);
+    import_fini(&import);
+}
+
 Test(squid, an_accelerator)
 {
     struct import import;
@@ -204,10 +240,16 @@ Test(squid, what_is_lost_is_said)
         {"cache_peer proxy parent 3128 0 default\n", "there are no parents", 1},
         {"acl a url_regex ^http\nhttp_access deny a\nhttp_access allow all\n",
          ":2: not translated: http_access deny a: LOOK AT THIS", 2},
-        {"acl a dstdomain .x\nhttp_access allow a\n",
+        {"acl a dstdom_regex x\nhttp_access allow a\n",
          ":2: not translated: http_access allow a: "
          "whom it lets in stays out",
-         1},
+         2},
+        {"acl a dstdomain \"/etc/squid/bad\"\nhttp_access deny a\nhttp_access deny all\n",
+         ":2: not translated: http_access deny a: LOOK AT THIS", 1},
+        {"acl a src 10.0.0.0/8\nacl b src 10.1.0.0/16\nhttp_access allow a b\n",
+         ":3: not translated: http_access allow a b", 1},
+        {"acl a proxy_auth REQUIRED\nhttp_access allow a\n", ":2: not translated", 1},
+        {"acl a time MTWHF 8:00-17:00\nhttp_access allow a\n", ":2: not translated", 1},
         {"acl a src 10.0.0.0/8\nhttp_access deny a\n", "http_access ends in a rule that denies", 1},
         {"acl a src 10.0.0.0/255.0.255.0\nhttp_access deny a\nhttp_access deny all\n",
          "LOOK AT THIS", 1},
@@ -219,8 +261,7 @@ Test(squid, what_is_lost_is_said)
         {"flubber on\n", "not known", 1},
         {"via off\n", "Via is always sent: loops", 1},
         {"cache_mem lots\n", "no value that is understood", 1},
-        {"auth_param basic program /usr/lib/squid/basic_ncsa_auth /etc/squid/passwd\n", "htpasswd",
-         1},
+        {"auth_param basic program /usr/lib/squid/basic_ldap_auth -b x\n", "htpasswd", 1},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
