@@ -257,6 +257,13 @@ static unsigned copy_kept(const struct update_rule *rule, const struct update_re
     return count;
 }
 
+/* One with its highest bit set is 0 (RFC 2181 8). */
+static uint32_t ttl_of(const struct update_record *change, const struct update_rule *rule)
+{
+    uint32_t ttl = change->ttl > INT32_MAX ? 0 : change->ttl;
+    return ttl < rule->max_ttl ? ttl : rule->max_ttl;
+}
+
 static unsigned apply_change(struct applying *a, const struct update_record *change, bool *changed)
 {
     const struct update_rule *rule = update_rule_of(a->zones, &change->owner);
@@ -273,7 +280,7 @@ static unsigned apply_change(struct applying *a, const struct update_record *cha
     }
     struct bound_record added = {
         .type = change->type,
-        .ttl = change->ttl < rule->max_ttl ? change->ttl : rule->max_ttl,
+        .ttl = ttl_of(change, rule),
         .data = span_of(data, wire_out_len(&canonical)),
     };
     unsigned count = copy_kept(rule, change, added.data, before, added.ttl, &after);

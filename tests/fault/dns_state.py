@@ -24,7 +24,7 @@ import tsig  # noqa: E402
 from tsig import add, record, update  # noqa: E402
 
 KEY = tsig.Key("ops-key", b"s" * 32)
-NAMES = 60
+NAMES = 40
 CONFIG = f"""
 listen: ["127.0.0.1:{{dns}}"]
 admin: {{{{ address: "127.0.0.1:{{admin}}" }}}}
@@ -206,7 +206,7 @@ def put_right(build, folder):
 
 def cut_in_use(build, folder):
     """The file loses its end under the running server: a page that is mapped, and is not there."""
-    for size in (4096, 3 * 4096):
+    for size in (4096, 4 * 4096):
         server = Server(build, folder, folder / f"cut{size}")
         try:
             server.start()

@@ -288,6 +288,21 @@ Test(update, the_zone_section_rfc2136_3_1)
     free(memory);
 }
 
+Test(update, a_ttl_with_its_highest_bit_is_0_rfc2181_8)
+{
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dialogue d;
+    uint8_t room[512];
+
+    dialogue_init(&d, CONFIG);
+    size_t len = nsupdate_write("ex", "add d 60 A 192.0.2.1", room, sizeof(room));
+    room[len - 10] = 0x80; /* before the length of the data, and the data */
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
+    cr_expect_str_eq(bindings_text(memory), "d.ex. 0 A 192.0.2.1");
+    dialogue_fini(&d);
+    free(memory);
+}
+
 Test(update, a_store_that_fails)
 {
     struct bindings *memory = xcalloc(1, sizeof(*memory));
