@@ -26,6 +26,7 @@ struct drain {
 
 struct updater {
     struct updater_plan plan;
+    char *dir;           /* the plan's: settings may go meanwhile */
     struct statedb *db;  /* the thread's, once it runs; NULL: it cannot be used */
     struct bound *bound; /* likewise: what is bound, but for what has not been committed */
     uint64_t tried_ms;   /* when it was opened last */
@@ -307,6 +308,8 @@ int updater_open(const struct updater_plan *plan, struct updater **out)
     }
     struct updater *u = xcalloc(1, sizeof(*u));
     u->plan = *plan;
+    u->dir = xspandup(span_str(plan->dir));
+    u->plan.dir = u->dir;
     u->db = db;
     list_init(&u->waiting);
     list_init(&u->drains);
@@ -406,6 +409,7 @@ void updater_free(struct updater **updater)
     statedb_close(&u->db);
     bound_unref(&u->bound);
     bound_unref(&u->fresh);
+    free(u->dir);
     pthread_cond_destroy(&u->work);
     pthread_mutex_destroy(&u->lock);
     free(u);
