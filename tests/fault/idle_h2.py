@@ -73,7 +73,7 @@ def cost(proxy):
 
 def at_rest(proxy, most):
     """What they cost when they have given back what they can, which is counted; or in the end."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while cost(proxy)[1] > most and time.monotonic() < end:
         time.sleep(0.02)
     return cost(proxy)
@@ -87,7 +87,7 @@ def open_more(clients, count, proxy, authority):
 
 
 def main():
-    total = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+    total = int(sys.argv[2]) if len(sys.argv) > 2 else 700
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     larder.need(program)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -99,7 +99,7 @@ def main():
     authority = f"127.0.0.1:{server.port}"
     with tempfile.TemporaryDirectory(prefix="larder-idle.") as store:
         proxy = larder.Proxy(program, store, "--workers", "1", "--store-size", "64MiB",
-                             "--memory", "64MiB")
+                             "--memory", "64MiB", "--set", "timeouts.client-idle=1h")
         proxy.start()
         larder.Client(proxy.port).get(f"{server.base}/idle")
         none, clients = cost(proxy), []
