@@ -103,8 +103,8 @@ Test(history, all_steps_are_bounded_and_say_the_same)
     for (size_t i = 0; i < 3; i++) {
         json_t *root = read_points(history, steps[i].step, 0, end);
         cr_expect_eq(json_array_size(series(root, "requests")), steps[i].points);
-        cr_expect_eq(number(root, "next"), end / steps[i].step);
-        cr_expect_eq(sum_of(root, "requests"), steps[i].points * steps[i].step);
+        cr_expect_eq(number(root, "next"), (json_int_t)(end / steps[i].step));
+        cr_expect_eq(sum_of(root, "requests"), (json_int_t)(steps[i].points * steps[i].step));
         json_decref(root);
     }
     history_free(&history);
