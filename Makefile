@@ -8,6 +8,8 @@
 #   make stress        the store against kill -9, power loss, failing calls, damage; and every
 #                      randomised test with fresh seeds: minutes
 #   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
+#   make deb           packages for Debian 12 in build-deb, looked at by lintian
+#   make deb-test      installs, starts, upgrades and purges them in a fresh Debian root (as root)
 #   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server;
 #                      answers beside gdnsd, Knot, PowerDNS
 #   make install-deps  every package the targets above would install
@@ -49,7 +51,7 @@ CONFIGURE = [ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(FLAGS_$(VARIAN
 # A machine that is busy, or slow, is no failure: a test that hangs is found a little later.
 TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 3 $(SUITES_$(VARIANT))
 
-.PHONY: all run build test check real stress bare bench install-deps clean
+.PHONY: all run build test check real stress bare deb deb-test bench install-deps clean
 
 all: build
 
@@ -95,8 +97,16 @@ bench: build
 	@bench/h2.py build-release
 	@bench/dns.sh build-release
 
+deb:
+	@$(PACKAGES) build deb
+	@deploy/deb.sh $(CURDIR)/build-deb
+
+deb-test: deb
+	@$(PACKAGES) bare
+	@tests/scenario/deb-debian.sh $(CURDIR)/build-deb
+
 install-deps:
-	@$(PACKAGES) build run test check real bare bench
+	@$(PACKAGES) build run test check real bare deb bench
 
 clean:
 	rm -rf build-*/
