@@ -1,7 +1,8 @@
 /*
  * server_parts - the inside of a server, for the files it is made of: server.c (the main thread:
- * start, reload, signals, end) and crew.c (a worker's thread and its listeners). Between the two go
- * only letters, settings that wait to be taken over, and the count of workers that have ended.
+ * start, signals, end), server_reload.c (its settings) and crew.c (a worker's thread and its
+ * listeners). Between threads go only letters, settings that wait to be taken over, and the count
+ * of workers that have ended.
  */
 #ifndef LARDER_PROXY_SERVER_PARTS_H
 #define LARDER_PROXY_SERVER_PARTS_H
@@ -57,6 +58,17 @@ struct server {
     struct arena fixed_memory;
     struct conf_flat fixed; /* what only a restart changes, as it is in force since the start */
 };
+
+/* ---- server_reload.c; on the main thread ---- */
+
+/* Directives that only a restart changes are kept apart: settings forget what was before. Once. */
+void server_keep_fixed(struct server *server);
+/* Errors from `from` on, a line of the log each: they are long. */
+void server_log_errors(const char *event, const struct buf *errors, size_t from);
+/* From the first limits on that anybody has; their folder is that of the start. 0 or an error. */
+int server_open_accounts(struct server *server, const struct settings *settings);
+/* What the settings in force say of shares. */
+void server_tell_accounts(struct server *server);
 
 /* ---- crew.c; on the main thread ---- */
 
