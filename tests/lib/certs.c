@@ -54,9 +54,9 @@ void certs_sign(const char *name, const char *names, int days)
 
 const char *certs_path(const char *name)
 {
-    static char paths[8][128];
+    static char paths[32][128];
     static unsigned next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
 
     snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
     return path;

@@ -14,7 +14,7 @@ void certs_remove(void);
  * expired. */
 void certs_sign(const char *name, const char *names, int days);
 
-/* "FOLDER/NAME". Static storage for the last eight. */
+/* "FOLDER/NAME". Static storage for the last 32. */
 const char *certs_path(const char *name);
 
 #endif
