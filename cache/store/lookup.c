@@ -28,7 +28,9 @@ static int take(struct walk *walk, const struct walk_value *value, struct found 
     char *copy = NULL;
     int err = 0;
 
-    if (value->at) {
+    if (value->len == 0) {
+        out->bytes = SPAN_EMPTY; /* nothing of ours is: whoever reads it finds that out */
+    } else if (value->at) {
         char *to = value->len <= out->room_len ? out->room : (copy = xmalloc(value->len));
         out->copy = copy; /* before the page is touched, which may fail by a jump */
         memcpy(to, value->at, value->len);

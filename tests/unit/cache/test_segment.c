@@ -107,6 +107,30 @@ Test(segment, lent_values_never_move)
     teardown(&f);
 }
 
+/* Bits that flip in a tree can make a value's length 0. */
+Test(segment, a_record_without_a_byte_is_damage)
+{
+    static const enum walk_way ways[] = {WALK_MAP, WALK_READ};
+    struct fixture f;
+    uint32_t number;
+    void *at;
+
+    setup(&f);
+    struct segment *segment = create(&f, 2u << 20);
+    cr_assert_eq(segment_write_begin(segment), 0);
+    cr_assert_eq(segment_add_object(segment, 0, &at, &number), 0);
+    struct store_chunk chunk = {.number = add_filled(segment, 0, 0), .len = 1};
+    cr_assert_eq(segment_commit(segment), 0);
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct segment_record record;
+        struct span bytes;
+        void *copy;
+        cr_expect_eq(lookup_record(segment, number, ways[i], &record), ERR_CORRUPT);
+        cr_expect_eq(lookup_chunk(segment, &chunk, ways[i], &bytes, &copy), ERR_CORRUPT);
+    }
+    teardown(&f);
+}
+
 Test(segment, the_room_account_is_never_too_generous)
 {
     static const size_t sizes[] = {60, 500, 1300, 1400, 2000, 2047, 2048, 5000, 70000, 262128};
