@@ -132,8 +132,10 @@ bool squid_has(const struct squid_line *line, size_t from, const char *word)
 
 /* ---- notes ---- */
 
-static void note(struct squid *squid, const struct squid_line *line, const char *kind,
-                 const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void note(struct squid *squid,
+                                                       const struct squid_line *line,
+                                                       const char *kind, const char *format,
+                                                       va_list args)
 {
     char text[512];
 
