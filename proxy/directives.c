@@ -234,11 +234,16 @@ static void refuse_unknown_users(const struct settings *settings, const struct c
 {
     for (size_t i = 0; i < settings->access_count; i++) {
         const struct access_rule *rule = &settings->access[i];
-        if (rule->needs_user && !settings->users.file) {
+        bool needs_user = rule->needs_user, needs_groups = rule->group_count > 0;
+        for (size_t n = 0; n < rule->except_count; n++) {
+            needs_user |= rule->except[n].needs_user;
+            needs_groups |= rule->except[n].group_count > 0;
+        }
+        if (needs_user && !settings->users.file) {
             conf_complain(at, "access", i,
                           "a rule about users, and nobody is known; expected \"users: {file: "
                           "...}\" with names and passwords");
-        } else if (rule->group_count && !settings->users.groups) {
+        } else if (needs_groups && !settings->users.groups) {
             conf_complain(at, "access", i,
                           "a rule about groups, and there are none; expected \"users: {groups: "
                           "...}\" with a file that says who is in them");

@@ -80,6 +80,8 @@ struct access_rule {
     size_t method_count;
     struct hours *hours;
     size_t hour_count;
+    struct access_rule *except; /* it does not hold for what any of these is about */
+    size_t except_count;        /* they have no exceptions and limits of their own */
     struct access_limits limits;
     const char *place; /* where it is written */
     /* Of hosts and host-files; made and owned by proxy/access/set.h. */

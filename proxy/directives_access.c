@@ -105,6 +105,20 @@ static void who_finish(void *bound, struct arena *arena, const struct conf_at *a
     }
 }
 
+/* An exception of everything would leave nothing. */
+static void except_finish(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct access_rule *except = bound;
+
+    who_finish(bound, arena, at);
+    except->place = conf_place(at, arena);
+    if (except->is_plain && except->from_count == 0 && !except->needs_user) {
+        conf_complain(at, NULL, 0,
+                      "an exception of everything; expected what it is about, such as "
+                      "\"from\" or \"hosts\"");
+    }
+}
+
 static void rule_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct access_rule *rule = bound;
@@ -167,13 +181,21 @@ static const struct conf_table limits_table = {.rows = limits_rows, .finish = li
     {"hours", CONF_CUSTOM(hours_type), RULE(hours, hour_count), NULL, NULL, NULL, CONF_RELOAD,     \
      "Requests at these times, by the clock and the time zone of this machine."},
 
-static const struct conf_directive who_rows[] = {WHO_ROWS {0}};
-static const struct conf_table who_table = {
-    .rows = who_rows, .shorthand = "from", .finish = who_finish};
+static const struct conf_directive except_rows[] = {WHO_ROWS {0}};
+static const struct conf_table except_table = {
+    .rows = except_rows, .shorthand = "from", .size = sizeof(struct access_rule), .finish = except_finish};
+
+#define EXCEPT_ROW \
+    {"except", CONF_MAP(except_table), RULE(except, except_count), NULL, NULL, NULL, CONF_RELOAD,  \
+     "But not these: what any of them is about. Rules behind this one decide on that."},
+
+static const struct conf_directive deny_rows[] = {WHO_ROWS EXCEPT_ROW {0}};
+static const struct conf_table deny_table = {
+    .rows = deny_rows, .shorthand = "from", .finish = who_finish};
 
 /* The same, and what they may. */
 static const struct conf_directive allow_rows[] = {
-    WHO_ROWS
+    WHO_ROWS EXCEPT_ROW
     {"limits", CONF_MAP(limits_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
      "How much each user, or each address of nobody known, may have, and how fast."},
     {0},
@@ -184,7 +206,7 @@ static const struct conf_table allow_table = {
 static const struct conf_directive access_rows[] = {
     {"allow", CONF_MAP(allow_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
      "These requests are let through; see docs/access.md."},
-    {"deny", CONF_MAP(who_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
+    {"deny", CONF_MAP(deny_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
      "These are not."},
     {0},
 };

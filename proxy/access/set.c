@@ -133,42 +133,68 @@ static struct hostlist *inline_list(const struct access_rule *rule)
     return list;
 }
 
-static int make_rule(struct access_set *set, const struct access_set *before,
-                     struct settings *settings, struct access_rule *rule, struct buf *errors)
+struct making {
+    struct access_set *set;
+    const struct access_set *before;
+    struct settings *settings;
+    struct buf *errors, *warnings;
+    size_t rules, files; /* at most */
+};
+
+static int count_rule(struct making *making, struct access_rule *rule)
 {
+    making->rules++;
+    making->files += rule->host_file_count;
+    return 0;
+}
+
+static int make_rule(struct making *making, struct access_rule *rule)
+{
+    struct access_set *set = making->set;
     int err = 0;
 
     rule->list_count = 0;
-    rule->lists = arena_alloc(settings->memory,
+    rule->lists = arena_alloc(making->settings->memory,
                               (rule->host_file_count + 1) * sizeof(const struct hostlist *));
     if (rule->host_count) {
         set->inline_lists[set->inline_count] = inline_list(rule);
         rule->lists[rule->list_count++] = set->inline_lists[set->inline_count++];
     }
     for (size_t i = 0; i < rule->host_file_count; i++) {
-        int one =
-            add_file(set, before, rule->host_files[i], errors, &rule->lists[rule->list_count++]);
+        int one = add_file(set, making->before, rule->host_files[i], making->errors,
+                           &rule->lists[rule->list_count++]);
         err = err ? err : one;
     }
     return err;
 }
 
-static int make_rules(struct access_set *set, const struct access_set *before,
-                      struct settings *settings, struct buf *errors)
+/* Calls `call` for each rule and each exception of it; returns the first error. */
+static int for_each_rule(struct making *making,
+                         int (*call)(struct making *making, struct access_rule *rule))
 {
-    size_t files = 0;
+    struct settings *settings = making->settings;
     int err = 0;
 
     for (size_t i = 0; i < settings->access_count; i++) {
-        files += settings->access[i].host_file_count;
-    }
-    set->files = xcalloc(files, sizeof(*set->files));
-    set->inline_lists = xcalloc(settings->access_count, sizeof(struct hostlist *));
-    for (size_t i = 0; i < settings->access_count; i++) {
-        int one = make_rule(set, before, settings, &settings->access[i], errors);
+        struct access_rule *rule = &settings->access[i];
+        int one = call(making, rule);
         err = err ? err : one;
+        for (size_t n = 0; n < rule->except_count; n++) {
+            one = call(making, &rule->except[n]);
+            err = err ? err : one;
+        }
     }
     return err;
+}
+
+static int make_rules(struct making *making)
+{
+    struct access_set *set = making->set;
+
+    for_each_rule(making, count_rule);
+    set->files = xcalloc(making->files, sizeof(*set->files));
+    set->inline_lists = xcalloc(making->rules, sizeof(struct hostlist *));
+    return for_each_rule(making, make_rule);
 }
 
 /* ---- users ---- */
@@ -212,24 +238,22 @@ static int read_users(struct access_set *set, const struct settings *settings, s
 }
 
 /* Rules about nobody are likely slips. */
-static void warn_of_nobody(const struct access_set *set, const struct settings *settings,
-                           struct buf *warnings)
+static int warn_of_nobody(struct making *making, struct access_rule *rule)
 {
-    for (size_t i = 0; i < settings->access_count; i++) {
-        const struct access_rule *rule = &settings->access[i];
-        for (size_t n = 0; n < rule->user_count; n++) {
-            struct span name = rule->users[n];
-            if (!span_eq(name, SPAN("*")) && !users_find(set->users, name)) {
-                buf_printf(warnings, "%s: nobody in %s is called \"%.*s\"\n", rule->place,
-                           settings->users.file, SPAN_ARGS(name));
-            }
+    for (size_t i = 0; i < rule->user_count; i++) {
+        struct span name = rule->users[i];
+        if (!span_eq(name, SPAN("*")) && !users_find(making->set->users, name)) {
+            buf_printf(making->warnings, "%s: nobody in %s is called \"%.*s\"\n", rule->place,
+                       making->settings->users.file, SPAN_ARGS(name));
         }
     }
+    return 0;
 }
 
-static int make_users(struct access_set *set, const struct settings *settings,
-                      const struct settings *before, struct buf *errors, struct buf *warnings)
+static int make_users(struct making *making, const struct settings *before)
 {
+    const struct settings *settings = making->settings;
+    struct access_set *set = making->set;
     int err = 0;
 
     if (settings->users.file == NULL) {
@@ -241,10 +265,10 @@ static int make_users(struct access_set *set, const struct settings *settings,
         set->passwords = old->passwords;
         set->groups = old->groups;
     } else {
-        err = read_users(set, settings, errors, warnings);
+        err = read_users(set, settings, making->errors, making->warnings);
     }
     if (!err) {
-        warn_of_nobody(set, settings, warnings);
+        for_each_rule(making, warn_of_nobody);
     }
     return err;
 }
@@ -256,9 +280,15 @@ int access_set_make(struct settings *settings, const struct settings *before, st
 {
     struct access_set *set = xcalloc(1, sizeof(*set));
 
+    struct making making = {.set = set,
+                            .before = set_of(before),
+                            .settings = settings,
+                            .errors = errors,
+                            .warnings = warnings};
+
     set->part.free = set_free;
-    int err = make_rules(set, set_of(before), settings, errors);
-    int other = make_users(set, settings, before, errors, warnings);
+    int err = make_rules(&making);
+    int other = make_users(&making, before);
     err = err ? err : other;
     if (settings->pages) {
         other = pages_load(settings->pages, errors, warnings, &set->pages);

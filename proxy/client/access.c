@@ -90,18 +90,50 @@ static bool can_be_asked(const struct access_query *query)
     return request->version == HTTP_2 || !span_starts(request->target, SPAN("/"));
 }
 
+enum applies { APPLIES, APPLIES_NOT, APPLIES_TO_WHOM };
+
+/* Without its exceptions. Whoever cannot be asked is nobody. */
+static enum applies applies(const struct access_rule *rule, const struct access_query *query)
+{
+    if (!holds(rule, query)) {
+        return APPLIES_NOT;
+    }
+    if (!rule->needs_user) {
+        return APPLIES;
+    }
+    if (query->user == NULL) {
+        return can_be_asked(query) ? APPLIES_TO_WHOM : APPLIES_NOT;
+    }
+    return names_user(rule, query->user) ? APPLIES : APPLIES_NOT;
+}
+
+/* Nobody is asked who they are for an exception when another one holds anyway. */
+static enum applies applies_but(const struct access_rule *rule, const struct access_query *query)
+{
+    enum applies whole = applies(rule, query);
+
+    for (size_t i = 0; i < rule->except_count && whole != APPLIES_NOT; i++) {
+        enum applies one = applies(&rule->except[i], query);
+        if (one != APPLIES_NOT) {
+            whole = one == APPLIES ? APPLIES_NOT : APPLIES_TO_WHOM;
+        }
+    }
+    return whole;
+}
+
 void access_decide(const struct settings *settings, const struct access_query *query,
                    struct access_answer *out)
 {
     *out = (struct access_answer){.verdict = ACCESS_DENIED};
     for (size_t i = 0; i < settings->access_count; i++) {
         const struct access_rule *rule = &settings->access[i];
-        bool nobody = rule->needs_user && query->user == NULL;
-        if (!holds(rule, query) || (nobody && !can_be_asked(query)) ||
-            (rule->needs_user && !nobody && !names_user(rule, query->user))) {
+        enum applies how = applies_but(rule, query);
+        if (how == APPLIES_NOT) {
             continue;
         }
-        out->verdict = nobody ? ACCESS_WHO : rule->allow ? ACCESS_ALLOWED : ACCESS_DENIED;
+        out->verdict = how == APPLIES_TO_WHOM ? ACCESS_WHO
+                       : rule->allow          ? ACCESS_ALLOWED
+                                              : ACCESS_DENIED;
         out->number = (unsigned)i + 1;
         out->rule = rule;
         return;

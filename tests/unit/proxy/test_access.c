@@ -112,7 +112,7 @@ struct world {
     struct settings *settings;
 };
 
-static void world_begin(struct world *world)
+static void world_begin_with(struct world *world, const char *text)
 {
     char path[64], option[] = "--config", *argv[] = {path, option, path};
     struct buf errors = BUF_INIT, warnings = BUF_INIT;
@@ -122,7 +122,7 @@ static void world_begin(struct world *world)
     put_file(world->folder, "passwd", "anna:" HASH "\nbert:" HASH "\npaul:" HASH "\n");
     put_file(world->folder, "groups", "pupils: paul\n");
     put_file(world->folder, "list", "listed.example\n0.0.0.0 hosts.example\n");
-    put_file(world->folder, "larder.yaml", config);
+    put_file(world->folder, "larder.yaml", text);
     snprintf(path, sizeof(path), "%s/larder.yaml", world->folder);
     int err = settings_load(ARRAY_LEN(argv), argv, &errors, &world->settings);
     cr_assert_eq(err, 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
@@ -131,6 +131,11 @@ static void world_begin(struct world *world)
     cr_expect_eq(buf_len(&warnings), 0);
     buf_fini(&errors);
     buf_fini(&warnings);
+}
+
+static void world_begin(struct world *world)
+{
+    world_begin_with(world, config);
 }
 
 static void world_end(struct world *world)
@@ -148,13 +153,99 @@ static void world_end(struct world *world)
 
 enum { MONDAY = 4 * 86400 }; /* 1970-01-05 */
 
+struct decision_case {
+    const char *client, *user, *method, *target;
+    enum access_verdict verdict;
+    unsigned rule;
+};
+
+static void decide_case(struct world *world, struct arena *arena, const struct decision_case *c,
+                        struct access_answer *answer)
+{
+    const struct users *users = access_set_users(world->settings);
+    struct ip ip = ip_of(c->client);
+    struct http_head request;
+    struct uri uri;
+    enum uri_form form;
+    const char *what;
+
+    head_init(&request, arena);
+    request.version = HTTP_1_1;
+    request.method = http_method_id(span_str(c->method));
+    request.method_text = span_str(c->method);
+    request.target = span_str(c->target);
+    fields_add_id(&request.fields, FIELD_HOST, SPAN("games.example"));
+    uri_of_request(&request, false, arena, &uri, &form, &what);
+    access_decide(world->settings,
+                  &(struct access_query){
+                      .client = &ip,
+                      .user = c->user ? users_find(users, span_str(c->user)) : NULL,
+                      .request = &request,
+                      .uri = &uri,
+                      .now = MONDAY + 60,
+                  },
+                  answer);
+}
+
+static void decide_cases(const char *text, const struct decision_case *cases, size_t count)
+{
+    struct world world;
+    struct arena arena;
+
+    cr_assert_eq(setenv("TZ", "UTC0", 1), 0);
+    world_begin_with(&world, text);
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < count; i++) {
+        struct access_answer answer;
+        decide_case(&world, &arena, &cases[i], &answer);
+        cr_expect_eq(answer.verdict, cases[i].verdict, "%zu: %s %s %d", i, cases[i].method,
+                     cases[i].target, answer.verdict);
+        cr_expect_eq(answer.number, cases[i].rule, "%zu: %s %s %u", i, cases[i].method,
+                     cases[i].target, answer.number);
+        cr_expect_eq(answer.rule != NULL, cases[i].rule > 0);
+    }
+    arena_fini(&arena);
+    world_end(&world);
+}
+
+Test(access_decide, what_is_excepted_is_for_later_rules)
+{
+    static const char text[] =
+        "users: {file: passwd, groups: groups}\n"
+        "access:\n"
+        "  - deny: {except: [{ports: [80, 443]}, {from: 10.9.0.0/16}]}\n"
+        "  - deny: {hosts: example, except: [{hosts: good.example, methods: GET}, {host-files: "
+        "list}]}\n"
+        "  - deny: {hosts: games.test, except: {groups: pupils}}\n"
+        "  - deny: {users: \"*\", hosts: staff.test, except: [{users: anna}, {from: "
+        "10.1.0.0/16}]}\n"
+        "  - deny: {hosts: time.test, except: {hours: \"mon 00:00-24:00\"}}\n"
+        "  - allow: {from: 10.0.0.0/8, except: 10.2.0.0/16, limits: {rate: 1MiB}}\n";
+    static const struct decision_case cases[] = {
+        {"10.0.0.1", NULL, "GET", "http://a.test/", ACCESS_ALLOWED, 6},
+        {"10.0.0.1", NULL, "GET", "http://a.test:81/", ACCESS_DENIED, 1},
+        {"10.9.0.1", NULL, "GET", "http://a.test:81/", ACCESS_ALLOWED, 6},
+        {"10.2.0.1", NULL, "GET", "http://a.test/", ACCESS_DENIED, 0},
+        {"10.0.0.1", NULL, "GET", "http://bad.example/", ACCESS_DENIED, 2},
+        {"10.0.0.1", NULL, "GET", "http://www.good.example/", ACCESS_ALLOWED, 6},
+        {"10.0.0.1", NULL, "PUT", "http://www.good.example/", ACCESS_DENIED, 2},
+        {"10.0.0.1", NULL, "PUT", "http://listed.example/", ACCESS_ALLOWED, 6},
+        {"10.0.0.1", NULL, "GET", "http://games.test/", ACCESS_WHO, 3},
+        {"10.0.0.1", "paul", "GET", "http://games.test/", ACCESS_ALLOWED, 6},
+        {"10.0.0.1", "anna", "GET", "http://games.test/", ACCESS_DENIED, 3},
+        {"10.0.0.1", NULL, "GET", "http://staff.test/", ACCESS_WHO, 4},
+        {"10.1.0.1", NULL, "GET", "http://staff.test/", ACCESS_ALLOWED, 6},
+        {"10.0.0.1", "anna", "GET", "http://staff.test/", ACCESS_ALLOWED, 6},
+        {"10.0.0.1", "bert", "GET", "http://staff.test/", ACCESS_DENIED, 4},
+        {"10.0.0.1", NULL, "GET", "http://time.test/", ACCESS_ALLOWED, 6},
+    };
+
+    decide_cases(text, cases, ARRAY_LEN(cases));
+}
+
 Test(access_decide, everything_that_a_rule_can_name)
 {
-    static const struct {
-        const char *client, *user, *method, *target;
-        enum access_verdict verdict;
-        unsigned rule;
-    } cases[] = {
+    static const struct decision_case cases[] = {
         {"10.0.0.1", NULL, "GET", "http://free.example/", ACCESS_ALLOWED, 9},
         {"192.0.2.9", NULL, "GET", "http://free.example/", ACCESS_DENIED, 0},
         {"10.0.0.1", NULL, "GET", "http://blocked.example/", ACCESS_DENIED, 1},
@@ -191,44 +282,8 @@ Test(access_decide, everything_that_a_rule_can_name)
         {"10.0.0.1", NULL, "GET", "http://hours.example/", ACCESS_DENIED, 8},
         {"10.0.0.1", NULL, "GET", "no URL", ACCESS_ALLOWED, 9},
     };
-    struct world world;
-    struct arena arena;
 
-    cr_assert_eq(setenv("TZ", "UTC0", 1), 0);
-    world_begin(&world);
-    arena_init(&arena, NULL, 0);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const struct users *users = access_set_users(world.settings);
-        struct ip ip = ip_of(cases[i].client);
-        struct http_head request;
-        struct access_answer answer;
-        struct uri uri;
-        enum uri_form form;
-        const char *what;
-        head_init(&request, &arena);
-        request.version = HTTP_1_1;
-        request.method = http_method_id(span_str(cases[i].method));
-        request.method_text = span_str(cases[i].method);
-        request.target = span_str(cases[i].target);
-        fields_add_id(&request.fields, FIELD_HOST, SPAN("games.example"));
-        uri_of_request(&request, false, &arena, &uri, &form, &what);
-        access_decide(world.settings,
-                      &(struct access_query){
-                          .client = &ip,
-                          .user = cases[i].user ? users_find(users, span_str(cases[i].user)) : NULL,
-                          .request = &request,
-                          .uri = &uri,
-                          .now = MONDAY + 60,
-                      },
-                      &answer);
-        cr_expect_eq(answer.verdict, cases[i].verdict, "%zu: %s %s %d", i, cases[i].method,
-                     cases[i].target, answer.verdict);
-        cr_expect_eq(answer.number, cases[i].rule, "%zu: %s %s %u", i, cases[i].method,
-                     cases[i].target, answer.number);
-        cr_expect_eq(answer.rule != NULL, cases[i].rule > 0);
-    }
-    arena_fini(&arena);
-    world_end(&world);
+    decide_cases(config, cases, ARRAY_LEN(cases));
 }
 
 Test(access_set, a_reload_reads_only_what_has_changed)

@@ -310,6 +310,12 @@ Test(directives, errors_of_a_file_have_line_and_column)
          ":2:5: a rule with neither allow nor deny; expected one of allow, deny\n"},
         {"access:\n  - {allow: {}, deny: {}}\n",
          ":2:5: a rule with allow and deny; expected one of allow, deny\n"},
+        {"access:\n  - deny: {except: {}}\n",
+         ":2:20: an exception of everything; expected what it is about, such as \"from\" or "
+         "\"hosts\"\n"},
+        {"access:\n  - deny: {except: [{users: anna}]}\n",
+         ":2:5: a rule about users, and nobody is known; expected \"users: {file: ...}\" with "
+         "names and passwords\n"},
         {"access:\n  - allow: {from: []}\n", ":2:19: an empty list; expected prefixes, or no "
                                              "\"from\" at all for everybody\n"},
         {"sites:\n  - {hosts: [], origins: [\"http://a\"]}\n",
