@@ -3,9 +3,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/guard.h"
+#include "cache/store/sum.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <xxhash.h>
 
 /* A commit may overtake who looks; it does not do so often. */
 enum { ATTEMPTS = 4 };
@@ -147,15 +149,29 @@ static int get_value(struct segment *segment, const struct walk_tree *tree, uint
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* only committed numbers are handed out */
 }
 
+/* What is not lent is in memory of our own. */
+static int sum_of(const struct segment *segment, struct span bytes, bool lent, enum walk_way way,
+                  uint64_t *sum)
+{
+    if (lent) {
+        return sum_lent(&segment->env, bytes, way, sum);
+    }
+    *sum = XXH3_64bits(bytes.at, bytes.len);
+    return 0;
+}
+
 static int judge_record(struct segment *segment, uint32_t number, enum walk_way way,
                         const struct segment_record *read)
 {
+    struct span bytes = read->bytes;
+    uint64_t sum;
+
     if (way != WALK_READ && ledger_is_verified(&segment->ledger, number)) {
-        return guard_touch(span_take(read->bytes, read->bytes.len - read->record.body.len));
+        return guard_touch(span_take(bytes, bytes.len - read->record.body.len));
     }
-    int err = guard_touch(read->bytes);
+    int err = sum_of(segment, span_skip(bytes, RECORD_SUMMED_FROM), read->copy == NULL, way, &sum);
     if (!err) {
-        err = record_verify(read->bytes, &read->record);
+        err = record_judge(bytes, &read->record, sum);
     }
     if (!err) {
         ledger_set_verified(&segment->ledger, number);
@@ -184,6 +200,29 @@ int lookup_record(struct segment *segment, uint32_t number, enum walk_way way,
     return err;
 }
 
+static int judge_chunk(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
+                       struct span bytes, bool lent)
+{
+    uint64_t sum;
+
+    if (way != WALK_READ && segment_is_verified(segment, chunk->number)) {
+        return 0;
+    }
+    int err = sum_of(segment, bytes, lent, way, &sum);
+    if (!err && sum != chunk->sum) {
+        err = ERR_CORRUPT;
+    }
+    if (!err) {
+        segment_set_verified(segment, chunk->number);
+    }
+    return err;
+}
+
+static bool is_damage(int err)
+{
+    return err == ERR_CORRUPT || err == -EIO;
+}
+
 int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
                  struct span *out, void **copy)
 {
@@ -191,20 +230,18 @@ int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum 
     int err = get_value(segment, &chunks_tree, chunk->number, way, &found);
 
     if (!err && found.bytes.len < chunk->len) {
-        free(found.copy);
         err = ERR_CORRUPT;
     }
-    if (err) {
-        if (err == ERR_CORRUPT || err == -EIO) {
-            segment_condemn_chunk(segment, chunk->number);
-        }
-        return err;
+    if (!err) {
+        *out = span_take(found.bytes, chunk->len);
+        *copy = found.copy;
+        err = judge_chunk(segment, chunk, way, *out, found.copy == NULL);
     }
-    *out = span_take(found.bytes, chunk->len);
-    *copy = found.copy;
-    err = segment_judge(segment, chunk, *out, way == WALK_READ);
     if (err) {
         free(found.copy);
+    }
+    if (is_damage(err)) {
+        segment_condemn_chunk(segment, chunk->number);
     }
     return err;
 }

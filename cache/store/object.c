@@ -35,7 +35,7 @@ struct disk_location {
 static_assert(offsetof(struct disk_location, meta) == LOCATION_FIXED, "drawn in object.h");
 static_assert(sizeof(struct disk_location) == LOCATION_MAX, "no padding");
 
-#define SUM_FROM offsetof(struct disk_record, hash)
+static_assert(offsetof(struct disk_record, hash) == RECORD_SUMMED_FROM, "drawn in object.h");
 
 static uint64_t inline_len(enum record_kind kind, size_t chunk_count, uint64_t body_len)
 {
@@ -85,7 +85,7 @@ void *record_write(void *at, const struct record *record)
 
 static uint64_t sum_of(const char *value, size_t size)
 {
-    return XXH3_64bits(value + SUM_FROM, size - SUM_FROM);
+    return XXH3_64bits(value + RECORD_SUMMED_FROM, size - RECORD_SUMMED_FROM);
 }
 
 void record_seal(void *at, size_t size)
@@ -149,12 +149,17 @@ static bool chunks_hold(const struct record *record)
     return record->chunk_count == 0 || total == record->body_len;
 }
 
+int record_judge(struct span value, const struct record *record, uint64_t sum)
+{
+    uint64_t told;
+
+    memcpy(&told, value.at + offsetof(struct disk_record, sum), sizeof(told));
+    return told == sum && chunks_hold(record) ? 0 : ERR_CORRUPT;
+}
+
 int record_verify(struct span value, const struct record *record)
 {
-    uint64_t sum;
-
-    memcpy(&sum, value.at + offsetof(struct disk_record, sum), sizeof(sum));
-    return sum == sum_of(value.at, value.len) && chunks_hold(record) ? 0 : ERR_CORRUPT;
+    return record_judge(value, record, sum_of(value.at, value.len));
 }
 
 static uint32_t location_sum(const struct disk_location *disk, const uint8_t hash[STORE_HASH])

@@ -57,6 +57,9 @@ void record_seal(void *at, size_t size);
  * record_verify() does that, and it also holds the chunk table against the body length. */
 int record_read(struct span value, struct record *out);
 int record_verify(struct span value, const struct record *record);
+/* The same for who has summed it up already: XXH3 of all that follows RECORD_SUMMED_FROM bytes. */
+#define RECORD_SUMMED_FROM 16
+int record_judge(struct span value, const struct record *record, uint64_t sum);
 
 /* Where an object lies, and the caller's bytes about it. */
 struct location {

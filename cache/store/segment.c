@@ -6,7 +6,6 @@
 #include "cache/store/segment_parts.h"
 
 #include <stdatomic.h>
-#include <xxhash.h>
 
 #define PIN_LIVE (UINT64_C(1) << 31)
 #define PIN_COUNT (PIN_LIVE - 1)
@@ -205,25 +204,17 @@ void segment_condemn_chunk(struct segment *segment, uint32_t number)
     bitmap_set(&segment->bad_chunks, number);
 }
 
-int segment_judge(struct segment *segment, const struct store_chunk *chunk, struct span bytes,
-                  bool again)
-{
-    if (!again && bitmap_has(&segment->verified_chunks, chunk->number)) {
-        return 0;
-    }
-    int err = guard_touch(bytes);
-    if (!err && XXH3_64bits(bytes.at, bytes.len) != chunk->sum) {
-        err = ERR_CORRUPT;
-    }
-    if (err) {
-        segment_condemn_chunk(segment, chunk->number);
-        return err;
-    }
-    bitmap_set(&segment->verified_chunks, chunk->number);
-    return 0;
-}
-
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number)
 {
     return bitmap_has(&segment->bad_chunks, number);
+}
+
+void segment_set_verified(struct segment *segment, uint32_t number)
+{
+    bitmap_set(&segment->verified_chunks, number);
+}
+
+bool segment_is_verified(const struct segment *segment, uint32_t number)
+{
+    return bitmap_has(&segment->verified_chunks, number);
 }

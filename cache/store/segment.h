@@ -128,9 +128,9 @@ void segment_exit(struct segment *segment);
 
 /* Where bytes that were lent out of the mapping (lookup.h) lie in the file. */
 struct file_place segment_place(const struct segment *segment, struct span lent);
-/* Does the checksum hold? Once in a process life, or `again`. Remembered, also when it does not. */
-int segment_judge(struct segment *segment, const struct store_chunk *chunk, struct span bytes,
-                  bool again);
+/* The checksum of a chunk held: it is looked at once in a process life. */
+void segment_set_verified(struct segment *segment, uint32_t number);
+bool segment_is_verified(const struct segment *segment, uint32_t number);
 /* It is not there, or not as it was written. */
 void segment_condemn_chunk(struct segment *segment, uint32_t number);
 /* A reader met a wrong checksum there before. */
