@@ -33,7 +33,8 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        die "root or sudo is needed to install: ${packages[*]}"
+        die "packages are missing, and neither root nor sudo is here to install them. As root:
+    apt-get install --no-install-recommends ${packages[*]}"
     fi
 }
 
@@ -67,7 +68,7 @@ fi
 mapfile -t packages < <(missing "$@")
 [ ${#packages[@]} -gt 0 ] || exit 0
 
-echo "install-packages: ${packages[*]}"
+echo "Debian packages that are missing: ${packages[*]}"
 forbid_services
 if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -print -quit)" ] || ! install; then
     as_root apt-get update --quiet # no lists yet, or old ones that name versions now gone

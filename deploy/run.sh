@@ -18,7 +18,7 @@ stop() {
     echo "stopping ..."
     kill -TERM "${pids[@]}" 2>/dev/null
     wait
-    echo "stopped; the cache stays in $state/store"
+    echo "stopped; the cache stays in $state/store: make run goes on with it"
     exit "$1"
 }
 
@@ -36,26 +36,42 @@ await() { # HOST:PORT PID
     return 1
 }
 
-mkdir -p "$state/store"
-for address in "$proxy" "$admin" "$dns" "$dns_admin"; do
-    if listening "$address"; then
-        echo "run: something listens on $address already (is Larder running?); other ports: PROXY_PORT," \
-            "ADMIN_PORT, DNS_PORT, DNS_ADMIN_PORT" >&2
-        exit 1
-    fi
-done
-trap 'stop 0' INT TERM
-
-"$build/proxy/larder-proxy" --listen "$proxy" --admin "$admin" --allow 127.0.0.0/8 \
-    --store "$state/store" --store-size 10GiB --memory 256MiB --set log.access=- --set "admin.dns=$dns_admin" &
-pids+=($!)
-"$build/dnsredir/larder-dns" --listen "$dns" --admin "$dns_admin" --config "$here/run-dns.yaml" &
-pids+=($!)
-
-await "$proxy" "${pids[0]}" && await "$admin" "${pids[0]}" && await "$dns" "${pids[1]}" || {
+failed() {
     echo "run: a program did not start; see above" >&2
     stop 1
 }
+
+# The ports that are taken, as arguments of make that name others.
+taken() {
+    local name address port
+    for name in PROXY_PORT=$proxy ADMIN_PORT=$admin DNS_PORT=$dns DNS_ADMIN_PORT=$dns_admin; do
+        address=${name#*=} port=${name#*:}
+        listening "$address" && printf ' %s=%s' "${name%%=*}" $((port < 55000 ? port + 10000 : port - 10000))
+    done
+}
+
+others=$(taken)
+if [ -n "$others" ]; then
+    echo "run: something listens already where Larder would (Larder itself, in another terminal?)." >&2
+    echo "     On other ports: make run$others" >&2
+    exit 1
+fi
+mkdir -p "$state/store" 2>/dev/null && [ -w "$state/store" ] || {
+    echo "run: $state/store cannot be written to by $(id -un); elsewhere: make run RUN_DIR=/tmp/larder" >&2
+    exit 1
+}
+trap 'stop 0' INT TERM
+
+# Who presses Ctrl-C does not want to wait for the end of downloads.
+"$build/proxy/larder-proxy" --listen "$proxy" --admin "$admin" --allow 127.0.0.0/8 \
+    --store "$state/store" --store-size 10GiB --memory 256MiB --set log.access=- --set log.level=warn \
+    --set "admin.dns=$dns_admin" --set timeouts.drain=1s &
+pids+=($!)
+await "$proxy" "${pids[0]}" && await "$admin" "${pids[0]}" || failed
+"$build/dnsredir/larder-dns" --listen "$dns" --admin "$dns_admin" --config "$here/run-dns.yaml" \
+    --set log-level=warn --set "replicas=[{name: here, addresses: [127.0.0.1], admin: 'http://$admin'}]" &
+pids+=($!)
+await "$dns" "${pids[1]}" || failed
 
 sudo=$([ "$(id -u)" = 0 ] || echo 'sudo ')
 title= strong= soft= off=
@@ -71,11 +87,14 @@ ${title}Larder is running.${off} Ctrl-C stops it.
               or automatically: ${strong}http://$admin/proxy.pac${off}
               how to set it: ${strong}http://$admin/setup${off}
 
-  ${soft}a page, and again from the cache; why; a system's packages; a name of the redirector:${off}
+  ${soft}# a page: the second time it is a hit, and Cache-Status in its head says so${off}
   curl -x http://$proxy -so /dev/null -D - http://example.com/
+  ${soft}# why it was kept, or was not${off}
   $build/ctl/larderctl explain --admin $admin http://example.com/
+  ${soft}# a system's packages${off}
   ${sudo}apt-get -o Acquire::http::Proxy=http://$proxy update
-  dig @${dns%:*} -p ${dns#*:} www.cdn.example.net
+  ${soft}# a name of the redirector${off}
+  dig +short @${dns%:*} -p ${dns#*:} www.cdn.example.net
 
   ${soft}The cache is kept in $state/store. One line per request follows.${off}
 
