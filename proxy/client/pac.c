@@ -168,8 +168,7 @@ struct advice {
 static const struct advice advices[] = {
     {"Windows",
      "<li>Settings, Network &amp; Internet, Proxy.<li>At <b>Use setup script</b> choose Set up, "
-     "and "
-     "enter <code>$U</code>.<li>Or at <b>Use a proxy server</b>: address <code>$H</code>, port "
+     "and enter <code>$U</code>.<li>Or at <b>Use a proxy server</b>: address <code>$H</code>, port "
      "<code>$P</code>."},
     {"macOS",
      "<li>System Settings, Network, your connection, Details, Proxies.<li>Turn on <b>Automatic "
@@ -237,26 +236,44 @@ static void put_script_url(struct buf *url, const struct where *proxy, struct sp
     }
 }
 
+/* The colours of the dashboard. Lines to copy are wrapped, or a phone would hide half of them. */
+static const char setup_head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<link rel=\"icon\" href=\"data:,\">\n<title>Use this proxy</title>\n<style>\n"
+    ":root{color-scheme:light dark;--ground:#f4f6f8;--card:#fff;--line:#dfe4ea;--ink:#17202a;"
+    "--soft:#5b6776;--accent:#0b6e8f;--bar:#dcebf5}\n"
+    "@media(prefers-color-scheme:dark){:root{--ground:#0f141a;--card:#182029;--line:#2a3541;"
+    "--ink:#e6ebf1;--soft:#98a5b3;--accent:#5cc3e0;--bar:#1d3a4e}}\n"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;"
+    "background:var(--ground);color:var(--ink)}\nh1{font-size:1.6rem;margin:0 0 1rem}\n"
+    "dl,details{background:var(--card);border:1px solid var(--line);border-radius:.5rem;"
+    "margin:0 0 .5rem}\ndl{padding:.25rem 1rem 1rem;margin-bottom:1rem}\n"
+    "dt{color:var(--soft);margin-top:.75rem}\ndd{margin:0;font-size:1.15rem}\n"
+    "dd small{display:block;font-size:.875rem;color:var(--soft)}\n"
+    "summary{cursor:pointer;font-weight:600;padding:.6rem 1rem}\n"
+    "summary:focus-visible{outline:2px solid var(--accent);border-radius:.5rem}\n"
+    "ol{margin:0;padding:0 1rem .75rem 2.25rem}\nli{margin:.25rem 0}\n"
+    "code,pre{font-family:ui-monospace,monospace;overflow-wrap:anywhere}\n"
+    "code{user-select:all;font-size:.9em;background:var(--bar);padding:.1em "
+    ".3em;border-radius:.25rem}\n"
+    "pre{white-space:pre-wrap;user-select:all;background:var(--bar);padding:.5rem .75rem;"
+    "border-radius:.25rem;margin:.25rem 0;font-size:.9rem}\np{color:var(--soft)}\n</style>\n";
+
 void pac_setup(const struct settings *settings, struct span host, struct buf *out)
 {
     struct where proxy = first_proxy(settings, host);
     struct buf url = BUF_INIT;
 
     put_script_url(&url, &proxy, host);
-    buf_printf(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width\">\n"
-        "<title>Use this proxy</title>\n"
-        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;"
-        "padding:0 1rem;color-scheme:light dark}code,pre{font-family:ui-monospace,monospace;"
-        "overflow-x:auto}summary{cursor:pointer;font-weight:600}details{margin:.5rem 0}"
-        "</style>\n"
-        "<h1>Use this proxy</h1>\n"
-        "<p>The proxy is <code>%s://%.*s:%u</code>. Systems that take the address of a script "
-        "take <code>%.*s</code>: it also knows what is to be asked directly%s.\n",
-        proxy.tls ? "https" : "http", SPAN_ARGS(proxy.name), proxy.port, SPAN_ARGS(buf_span(&url)),
-        settings->pac.or_direct ? ", and goes on without the proxy while it is away" : "");
+    buf_printf(out,
+               "%s<h1>Use this proxy</h1>\n"
+               "<dl><dt>Automatic configuration (PAC)<dd><code>%.*s</code>"
+               "<small>For all who take it: it also knows what is to be asked directly%s.</small>\n"
+               "<dt>By hand<dd><code>%s://%.*s:%u</code></dl>\n",
+               setup_head, SPAN_ARGS(buf_span(&url)),
+               settings->pac.or_direct ? ", and goes on without the proxy while it is away" : "",
+               proxy.tls ? "https" : "http", SPAN_ARGS(proxy.name), proxy.port);
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
         buf_printf(out, "<details><summary>%s</summary><ol>", advices[i].system);
         put_advice(out, advices[i].steps, &proxy, buf_span(&url));
