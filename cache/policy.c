@@ -220,6 +220,30 @@ static int64_t date_of(const struct http_head *response, enum http_field_id id, 
     return field ? date_parse(field->value, now) : -1;
 }
 
+/* The place says more than the response. Only successes live longer by it. */
+static void apply_known(const struct policy_known *known, int status, struct freshness *out)
+{
+    bool success = status == 200;
+    bool silent = out->source == LIFETIME_NONE || out->source == LIFETIME_HEURISTIC;
+
+    if (success && known->if_silent && silent) {
+        out->source = LIFETIME_KNOWN;
+        out->lifetime = known->if_silent;
+    }
+    if (success && out->lifetime < known->at_least) {
+        out->source = LIFETIME_KNOWN;
+        out->lifetime = known->at_least;
+    }
+    if (success && known->at_least) {
+        out->no_cache = false;
+    }
+    if (known->at_most && out->lifetime > known->at_most) {
+        out->source = LIFETIME_KNOWN;
+        out->lifetime = known->at_most;
+    }
+    out->no_cache = out->no_cache || known->validate;
+}
+
 void policy_freshness(const struct http_head *response, struct policy_times times,
                       const struct policy_settings *settings, struct freshness *out)
 {
@@ -247,6 +271,9 @@ void policy_freshness(const struct http_head *response, struct policy_times time
     out->has_validator =
         out->last_modified >= 0 || etag_is_valid(fields_get(&response->fields, FIELD_ETAG));
     set_lifetime(response, &control, targeted, date, settings, out);
+    if (settings->known) {
+        apply_known(settings->known, response->status, out);
+    }
 }
 
 int64_t policy_age(const struct freshness *freshness, int64_t now)

@@ -12,15 +12,26 @@
 #include "http/message.h"
 #include "http/uri.h"
 
+/* What is known of a response by the place it comes from, whatever it says itself. Zeros: nothing.
+ */
+struct policy_known {
+    int64_t at_least;  /* seconds: a 200 is fresh for so long, and no-cache means nothing */
+    int64_t at_most;   /* seconds: nothing is fresh for longer */
+    int64_t if_silent; /* seconds: of a 200 that states no lifetime */
+    bool validate;     /* before each use */
+    bool only_success; /* nothing but a 200 is stored */
+};
+
 struct policy_settings {
-    int heuristic_percent;       /* of Date − Last-Modified; 10 */
-    int64_t heuristic_max;       /* seconds; 7 days */
-    const struct span *targeted; /* names of targeted fields (RFC 9213), first wins */
-    size_t targeted_count;       /* 0 for a plain forward proxy */
-    bool ignore_client_control;  /* clients-may-bypass: no */
-    bool refuse_set_cookie;      /* a site that forbids storing Set-Cookie */
-    int64_t stale_if_error;      /* seconds a stale response may be used when the origin
-                                    fails and nothing forbids it; -1: without limit */
+    int heuristic_percent;            /* of Date − Last-Modified; 10 */
+    int64_t heuristic_max;            /* seconds; 7 days */
+    const struct span *targeted;      /* names of targeted fields (RFC 9213), first wins */
+    size_t targeted_count;            /* 0 for a plain forward proxy */
+    bool ignore_client_control;       /* clients-may-bypass: no */
+    bool refuse_set_cookie;           /* a site that forbids storing Set-Cookie */
+    int64_t stale_if_error;           /* seconds a stale response may be used when the origin
+                                         fails and nothing forbids it; -1: without limit */
+    const struct policy_known *known; /* NULL: nothing */
 };
 
 extern const struct policy_settings policy_defaults; /* 10 %, 7 d, none, honoured, -1 */
@@ -46,6 +57,7 @@ enum lifetime_source {
     LIFETIME_MAX_AGE,
     LIFETIME_EXPIRES,
     LIFETIME_HEURISTIC,
+    LIFETIME_KNOWN, /* struct policy_known */
 };
 
 /* What the store keeps beside a response so that a hit needs no parsing. All times in seconds;

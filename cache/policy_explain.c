@@ -107,6 +107,7 @@ static void account_lifetime(const struct http_fields *fields, const struct fres
     case LIFETIME_HEURISTIC:
         account_guess(freshness, settings, out);
         break;
+    case LIFETIME_KNOWN:
     case LIFETIME_NONE:
         break;
     }

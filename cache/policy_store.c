@@ -72,6 +72,9 @@ static enum reason field_obstacle(const struct http_head *request, const struct 
     if (fields_list_has(&response->fields, FIELD_VARY, SPAN("*"))) {
         return REASON_VARY_STAR;
     }
+    if (settings->known && settings->known->only_success && response->status != 200) {
+        return REASON_STATUS;
+    }
     if (fields_has(&response->fields, FIELD_SET_COOKIE) &&
         (settings->refuse_set_cookie || !explicitly_fresh)) {
         return REASON_SET_COOKIE;

@@ -269,6 +269,7 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
     index_sites(settings, arena);
     refuse_doubles(settings, at);
     refuse_double_addresses(settings, at);
+    mirrors_finish(settings, arena, at);
     share_certificates(settings, at);
 }
 

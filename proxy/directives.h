@@ -93,8 +93,11 @@ struct origin {
     struct uri uri; /* spans live as long as the settings */
 };
 
+struct mirror;
+
 struct site {
-    char **hosts; /* lower case; "*.x" matches any name below x; "*" every host */
+    const struct mirror *mirror; /* whose origin this is; NULL: of `sites` */
+    char **hosts;                /* lower case; "*.x" matches any name below x; "*" every host */
     size_t host_count;
     struct origin *origins;
     size_t origin_count;
@@ -103,6 +106,24 @@ struct site {
     bool store_set_cookie;
     char *ca;    /* whom to trust instead of the system's store, or NULL */
     bool verify; /* false: anybody may answer for https:// origins */
+};
+
+enum mirror_preset { PRESET_PLAIN, PRESET_APT, PRESET_NPM, PRESET_PIP, PRESET_OCI };
+
+/* An origin under a path of our own (proxy/mirror/mirror.h). */
+struct mirror {
+    struct span path;   /* "/npm/": its name, too */
+    struct span origin; /* as written, "/" at its end */
+    struct span files;  /* where its documents' links lead beside it; empty: nowhere */
+    struct span url;    /* of `path` as clients see it; empty: by the Host they ask for */
+    enum mirror_preset preset;
+    char *ca;
+    bool verify;
+    /* Made of these: as whom origin and files are asked, and the paths that theirs begin with. */
+    struct site site, files_site;
+    struct uri origin_uri, files_uri;
+    struct span zone; /* of its keys */
+    char *name[1];
 };
 
 struct site_host {
@@ -235,6 +256,8 @@ struct settings {
     char *pages; /* a folder of templates, proxy/access/pages.h; NULL: those built in */
     struct site *sites;
     size_t site_count;
+    struct mirror *mirrors;
+    size_t mirror_count;
     struct prefix *allow_targets;
     size_t allow_target_count;
     struct port_range *connect_ports;

@@ -408,6 +408,8 @@ static const struct conf_directive root_rows[] = {
      "such requests go on as ordinary ones."},
     {"sites", CONF_MAP(site_table), LIST(sites, site_count), "[]", NULL, NULL, CONF_RELOAD,
      "Hosts that this proxy stands in for, as a replica. None: forward proxy only."},
+    {"mirrors", CONF_MAP(mirror_table), LIST(mirrors, mirror_count), "[]", NULL, NULL, CONF_RELOAD,
+     "Origins under paths of our own, for package managers; see docs/mirrors.md."},
     {"cache", CONF_MAP(cache_table), CONF_SAME, NULL, NULL, NULL, 0, "What is kept, how long."},
     {"timeouts", CONF_MAP(timeout_table), CONF_SAME, NULL, NULL, NULL, 0, "How long we wait."},
     {"limits", CONF_MAP(limit_table), CONF_SAME, NULL, NULL, NULL, 0, "How much we take."},

@@ -16,6 +16,9 @@ extern const struct conf_custom port_range_type;
 void certificates_finish(void *bound, struct arena *arena, const struct conf_at *at);
 /* Called when the store is bound: path and directories become one list. */
 void store_finish(void *bound, struct arena *arena, const struct conf_at *at);
+/* directives_mirror.c: one mirror; and, when all are bound, what is wrong between them. */
+extern const struct conf_table mirror_table;
+void mirrors_finish(struct settings *settings, struct arena *arena, const struct conf_at *at);
 extern const struct conf_table pac_table; /* directives_pac.c */
 
 /* ---- directives_log.c ---- */

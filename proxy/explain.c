@@ -144,7 +144,7 @@ static void ask_cache(struct inquest *inquest)
                   &(struct cache_query){
                       .request = &inquest->asked.request,
                       .policy = &route->policy,
-                      .uri = &route->uri,
+                      .uri = &route->key,
                       .zone = target_zone(route->site),
                       .now = inquest->now,
                       .alone = route_is_alone(&inquest->asked.request),
@@ -199,6 +199,12 @@ static void predict(struct inquest *inquest)
     case ROUTE_HERE:
         decision->outcome = OUTCOME_LOCAL;
         decision->reason = REASON_METHOD;
+        expect(inquest, "answer-here", OUTCOME_LOCAL);
+        inquest->status = 200;
+        return;
+    case ROUTE_PING:
+        decision->outcome = OUTCOME_LOCAL;
+        decision->reason = REASON_NONE;
         expect(inquest, "answer-here", OUTCOME_LOCAL);
         inquest->status = 200;
         return;

@@ -133,6 +133,8 @@ static const char *source_word(enum lifetime_source source)
         return "expires";
     case LIFETIME_HEURISTIC:
         return "heuristic";
+    case LIFETIME_KNOWN:
+        return "mirror";
     }
     UNREACHABLE();
 }

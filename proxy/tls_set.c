@@ -10,7 +10,7 @@ struct tls_set {
     struct settings_part part;
     size_t listener_count, site_count;
     struct tls_context **listeners; /* as in settings->listen; NULL: plain */
-    struct tls_context **sites;     /* as in settings->sites; NULL: as for all */
+    struct tls_context **sites;     /* as site_at() counts; NULL: as for all */
     struct tls_context *origins;    /* of everybody else */
 };
 
@@ -76,12 +76,25 @@ static bool same_terms(const struct site *a, const struct site *b)
     return same_ca && a->verify == b->verify;
 }
 
+/* Those of mirrors are behind the others. */
+static const struct site *site_at(const struct settings *settings, size_t number)
+{
+    return number < settings->site_count ? &settings->sites[number]
+                                         : &settings->mirrors[number - settings->site_count].site;
+}
+
+static size_t number_of(const struct settings *settings, const struct site *site)
+{
+    return site->mirror ? settings->site_count + (size_t)(site->mirror - settings->mirrors)
+                        : (size_t)(site - settings->sites);
+}
+
 /* Sites with the same terms share a context. */
 static struct tls_context *made_before(const struct settings *settings, const struct tls_set *set,
                                        size_t number)
 {
     for (size_t i = 0; i < number; i++) {
-        if (set->sites[i] && same_terms(&settings->sites[i], &settings->sites[number])) {
+        if (set->sites[i] && same_terms(site_at(settings, i), site_at(settings, number))) {
             return tls_context_ref(set->sites[i]);
         }
     }
@@ -101,8 +114,8 @@ static int make_site(const struct site *site, const struct tls_set *before,
 
     if (!site->verify) {
         buf_printf(report->warnings,
-                   "site %s: \"verify: no\": anybody on the way can answer for its origins\n",
-                   site->hosts[0]);
+                   "%s %s: \"verify: no\": anybody on the way can answer for its origins\n",
+                   site->mirror ? "mirror" : "site", site->hosts[0]);
     }
     bool has_terms = site->ca || !site->verify;
     return has_terms && *out == NULL ? tls_client_new(&options, report, out) : 0;
@@ -118,17 +131,17 @@ int tls_set_make(struct settings *settings, const struct settings *before,
     set->part.free = set_free;
     set->listener_count = settings->listen_count;
     set->listeners = xcalloc(settings->listen_count, sizeof(struct tls_context *));
-    set->site_count = settings->site_count;
-    set->sites = xcalloc(settings->site_count, sizeof(struct tls_context *));
+    set->site_count = settings->site_count + settings->mirror_count;
+    set->sites = xcalloc(set->site_count, sizeof(struct tls_context *));
     for (size_t i = 0; i < settings->listen_count; i++) {
         const struct listening *listening = &settings->listen[i];
         int one =
             listening->is_tls ? make_listener(listening, before, report, &set->listeners[i]) : 0;
         err = err ? err : one;
     }
-    for (size_t i = 0; i < settings->site_count; i++) {
+    for (size_t i = 0; i < set->site_count; i++) {
         set->sites[i] = made_before(settings, set, i);
-        int one = make_site(&settings->sites[i], old, report, &set->sites[i]);
+        int one = make_site(site_at(settings, i), old, report, &set->sites[i]);
         err = err ? err : one;
     }
     if (err) {
@@ -156,6 +169,6 @@ struct tls_context *tls_set_origins(const struct settings *settings, const struc
     const struct tls_set *set = set_of(settings);
 
     CHECK(set);
-    struct tls_context *own = site ? set->sites[site - settings->sites] : NULL;
+    struct tls_context *own = site ? set->sites[number_of(settings, site)] : NULL;
     return own ? own : set->origins;
 }

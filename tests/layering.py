@@ -16,12 +16,14 @@ MAY_INCLUDE = {
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/access", "proxy/directives.h",
               "proxy/counters.h", "proxy/recent.h", "proxy/roundtrips.h", "proxy/worker.h",
-              "proxy/tls_set.h", "proxy/tally.h", "proxy/history.h", "proxy/stream",
+              "proxy/tls_set.h", "proxy/tally.h", "proxy/history.h", "proxy/mirror",
+              "proxy/stream",
               "proxy/origin", "proxy/client"},
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_access": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_log": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
+    "proxy/directives_mirror": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_pac": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_options": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
@@ -35,12 +37,15 @@ MAY_INCLUDE = {
     "proxy/tls_set": {"base", "proxy/directives.h", "proxy/stream", "proxy/tls_set.h"},
     # Who may go where, without loops: files, passwords, accounts.
     "proxy/access": {"base", "http", "proxy/directives.h", "proxy/access"},
+    # What package managers speak, without I/O.
+    "proxy/mirror": {"base", "http", "cache", "proxy/directives.h", "proxy/mirror"},
     "proxy/stream": {"base", "http", "proxy/stream"},
     "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
-                     "proxy/worker.h", "proxy/tls_set.h", "proxy/stream", "proxy/origin"},
+                     "proxy/worker.h", "proxy/tls_set.h", "proxy/mirror", "proxy/stream",
+                     "proxy/origin"},
     "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
                      "proxy/worker.h", "proxy/tally.h", "proxy/tls_set.h", "proxy/access",
-                     "proxy/stream",
+                     "proxy/mirror", "proxy/stream",
                      "proxy/origin", "proxy/client"},
     "dnsredir": {"base", "dnsredir", "dnsredir/directives.h", "dnsredir/statedb.h"},
     "dnsredir/directives": {"base", "dnsredir", "dnsredir/directives.h"},
@@ -59,7 +64,8 @@ OWNED = {
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),
     "crypt.h": ("proxy/access/passwords",),
-    "openssl/": ("proxy/access/passwords", "proxy/stream/tls", "dnsredir/dnssec_key", "dnsredir/tsig"),
+    "openssl/": ("proxy/access/passwords", "proxy/mirror/digest", "proxy/stream/tls",
+                  "dnsredir/dnssec_key", "dnsredir/tsig"),
     "maxminddb.h": ("dnsredir/",),
     "unbound.h": ("dnsredir/recursor",),
 }

@@ -68,7 +68,7 @@ static struct cache_query query_of(struct exchange *x)
     return (struct cache_query){
         .request = &x->request,
         .policy = &x->policy,
-        .uri = &x->uri,
+        .uri = &x->key,
         .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
         .alone = x->alone || route_is_alone(&x->request),

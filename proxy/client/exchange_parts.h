@@ -2,7 +2,7 @@
  * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
  * exchange_route.c (ROUTE, and answers made here), exchange_who.c (CHECK), exchange_limits.c
  * (quotas, shares), exchange_cache.c (LOOKUP, AWAIT), exchange_deliver.c (DELIVER),
- * exchange_tunnel.c (TUNNEL).
+ * exchange_tunnel.c (TUNNEL), exchange_mirror.c (what mirrors change).
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
@@ -11,6 +11,7 @@
 #include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/meter.h"
+#include "proxy/client/route.h"
 #include "proxy/origin/fetch.h"
 
 /* The life of one request, in order. Second column: where it may go from there. */
@@ -49,6 +50,7 @@ struct exchange {
 
     struct http_head request;
     struct uri uri;
+    struct uri key; /* under which it is looked for */
     struct span host;
     const struct site *site;
     const struct user *user; /* who asks, of the settings; NULL: not known */
@@ -150,6 +152,19 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
 /* The same with an error made here; `what` is a sentence for people, or NULL: the reason's. */
 enum exchange_state exchange_refuse(struct exchange *x, int status, enum reason reason,
                                     const char *what);
+
+/* A head for what is answered here, but for what it is; and the answer. */
+void exchange_begin_answer(struct exchange *x, struct span body, enum reason reason,
+                           struct http_head *head);
+enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *head,
+                                         struct span body);
+
+/* ---- exchange_mirror.c ---- */
+
+/* "Is there a registry?" (OCI distribution, end-1). */
+enum exchange_state exchange_answer_ping(struct exchange *x);
+/* The request as the mirror's origin is to have it. */
+void exchange_prepare_mirror(struct exchange *x, const struct route *route);
 
 /* Wakers, for flights and spools: from any thread, with their locks held. */
 void exchange_wake_flight(void *arg);

@@ -89,8 +89,8 @@ static struct span traced(struct exchange *x)
 }
 
 /* A head for what is answered here, but for what it is. */
-static void begin_answer(struct exchange *x, struct span body, enum reason reason,
-                         struct http_head *head)
+void exchange_begin_answer(struct exchange *x, struct span body, enum reason reason,
+                           struct http_head *head)
 {
     head_init(head, &x->arena);
     head->version = HTTP_1_1;
@@ -104,7 +104,8 @@ static void begin_answer(struct exchange *x, struct span body, enum reason reaso
     x->decision.reason = reason;
 }
 
-static enum exchange_state send_answer(struct exchange *x, struct http_head *head, struct span body)
+enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *head,
+                                         struct span body)
 {
     fields_add_id(
         &head->fields, FIELD_CACHE_STATUS,
@@ -120,14 +121,14 @@ static enum exchange_state answer_here(struct exchange *x)
     struct span body = trace ? traced(x) : SPAN_EMPTY;
     struct http_head head;
 
-    begin_answer(x, body, REASON_METHOD, &head);
+    exchange_begin_answer(x, body, REASON_METHOD, &head);
     if (trace) {
         fields_add_id(&head.fields, FIELD_CONTENT_TYPE, SPAN("message/http"));
     } else {
         fields_add_id(&head.fields, FIELD_ALLOW,
                       SPAN("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE, CONNECT"));
     }
-    return send_answer(x, &head, body);
+    return exchange_send_answer(x, &head, body);
 }
 
 /* The page that tells clients of this proxy, where `pac` is configured: asked of the proxy itself,
@@ -150,11 +151,11 @@ static enum exchange_state answer_page(struct exchange *x, const struct pac_page
     page->write(x->settings, fields_get(&x->request.fields, FIELD_HOST), &text);
     struct span body = arena_copy(&x->arena, buf_span(&text));
     buf_fini(&text);
-    begin_answer(x, body, REASON_NO_SITE, &head);
+    exchange_begin_answer(x, body, REASON_NO_SITE, &head);
     fields_add_id(&head.fields, FIELD_CONTENT_TYPE, page->type);
     fields_add_id(&head.fields, FIELD_CACHE_CONTROL, SPAN("no-store"));
     fields_add(&head.fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
-    return send_answer(x, &head, head_only ? SPAN_EMPTY : body);
+    return exchange_send_answer(x, &head, head_only ? SPAN_EMPTY : body);
 }
 
 /* ---- ROUTE ---- */
@@ -191,6 +192,7 @@ enum exchange_state exchange_route(struct exchange *x)
                                         .arena = &x->arena},
                   &route);
     x->uri = route.uri;
+    x->key = route.key;
     x->host = route.has_uri && route.access.verdict == ACCESS_ALLOWED ? route.uri.host : SPAN_EMPTY;
     x->decision.rule = rule_that_refused(&route);
     const struct pac_page *page = route.kind == ROUTE_REFUSED ? page_of(x, &route) : NULL;
@@ -210,6 +212,8 @@ enum exchange_state exchange_route(struct exchange *x)
         return exchange_refuse(x, route.status, route.reason, route.what);
     case ROUTE_HERE:
         return answer_here(x);
+    case ROUTE_PING:
+        return exchange_answer_ping(x);
     case ROUTE_TUNNEL:
         return EX_TUNNEL;
     case ROUTE_UPGRADE:
@@ -220,6 +224,9 @@ enum exchange_state exchange_route(struct exchange *x)
         }
         x->site = route.site;
         x->policy = route.policy;
+        if (x->site && x->site->mirror) {
+            exchange_prepare_mirror(x, &route);
+        }
         count_forwards_down(x);
         return EX_LOOKUP;
     }

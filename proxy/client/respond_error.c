@@ -363,5 +363,8 @@ void respond_error(const struct respond_error *input, struct http_head *head, st
     head->content_length = (int64_t)page.len;
     head->keep_alive = true;
     add_fields(input, &telling, &head->fields);
+    if (input->status == 405) {
+        fields_add_id(&head->fields, FIELD_ALLOW, SPAN("GET, HEAD")); /* only mirrors say so */
+    }
     *body = input->head_only ? SPAN_EMPTY : page;
 }

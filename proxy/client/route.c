@@ -69,9 +69,16 @@ static void route_upgrade(const struct route_query *query, struct route *out)
     }
 }
 
-static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
+static void route_cache(const struct route_query *query, struct route *out)
 {
     out->kind = ROUTE_CACHE;
+    out->rules = target_rules(query->settings, out->site, out->uri.path);
+    policy_read_request(query->request, &out->rules, &out->policy);
+    route_upgrade(query, out);
+}
+
+static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
+{
     out->site = settings_site(query->settings, out->uri.host);
     if (out->site == NULL && form == URI_ORIGIN) {
         refuse(out, 400, REASON_NO_SITE,
@@ -82,10 +89,40 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
     } else if (out->site == NULL && !target_port_allowed(query->settings, out->uri.port, false)) {
         refuse(out, 403, REASON_TARGET_PORT, NULL);
     } else {
-        out->rules = target_policy(query->settings, out->site);
-        policy_read_request(query->request, &out->rules, &out->policy);
-        route_upgrade(query, out);
+        route_cache(query, out);
     }
+}
+
+static void route_mirror(const struct route_query *query, struct route *out)
+{
+    const struct mirrored *mirrored = &out->mirrored;
+
+    out->site = mirrored->site;
+    if (mirrored->wrong) {
+        refuse(out, 400, REASON_BAD_REQUEST, mirrored->wrong);
+    } else if (!mirror_takes(mirrored, query->request->method)) {
+        refuse(out, 405, REASON_METHOD,
+               "This is a mirror: it answers GET and HEAD. What is to be changed there is to be "
+               "sent to the origin itself.");
+    } else if (mirrored->is_ping) {
+        out->kind = ROUTE_PING;
+    } else {
+        route_cache(query, out);
+    }
+}
+
+/* Who asks us as a server, and not as a proxy, may mean a mirror. */
+static bool find_mirror(const struct route_query *query, enum uri_form form, struct route *out)
+{
+    bool as_server = form == URI_ORIGIN || is_misdirected(query, &out->uri);
+
+    if (query->settings->mirror_count == 0 || !as_server ||
+        !mirror_find(query->settings, &out->uri, query->arena, &out->mirrored)) {
+        return false;
+    }
+    out->uri = out->mirrored.uri;
+    out->key = out->mirrored.key;
+    return true;
 }
 
 /* False: it goes no further, which is said in *out. */
@@ -127,6 +164,8 @@ void route_request(const struct route_query *query, struct route *out)
     int err = uri_of_request(request, query->https, query->arena, &out->uri, &form, &what);
 
     out->has_uri = err == 0;
+    out->key = out->uri;
+    bool mirror = !err && find_mirror(query, form, out);
     if (!is_let_in(query, out)) {
         return;
     }
@@ -138,6 +177,8 @@ void route_request(const struct route_query *query, struct route *out)
         out->kind = ROUTE_HERE;
     } else if (request->method == METHOD_CONNECT) {
         route_connect(query, out);
+    } else if (mirror) {
+        route_mirror(query, out);
     } else {
         route_site(query, form, out);
     }

@@ -8,6 +8,7 @@
 #include "cache/decision.h"
 #include "cache/policy.h"
 #include "proxy/client/access.h"
+#include "proxy/mirror/mirror.h"
 
 struct route_query {
     const struct http_head *request;
@@ -24,14 +25,17 @@ enum route_kind {
     ROUTE_UPGRADE, /* the same; and upgrade, which goes on to the origin (RFC 9110 7.8) */
     ROUTE_TUNNEL,  /* CONNECT */
     ROUTE_HERE,    /* TRACE or OPTIONS that may go no further (RFC 9110 7.6.2) */
+    ROUTE_PING,    /* "is there a registry?", of a mirror: yes */
     ROUTE_WHO,     /* a rule asks who it is: the same, and if it cannot be known, refused so */
     ROUTE_REFUSED, /* status, reason and maybe what are set */
 };
 
 struct route {
     enum route_kind kind;
-    struct uri uri; /* as far as it could be read */
+    struct uri uri; /* as far as it could be read; of a mirror: at its origin */
+    struct uri key; /* under which it is kept */
     bool has_uri;
+    struct mirrored mirrored;    /* without a mirror: it is for none */
     struct access_answer access; /* if it was asked */
     const struct site *site;     /* NULL: forward */
     struct policy_settings rules;

@@ -399,7 +399,7 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->state = FETCH_CONNECT;
     fetch->waiting = true;
     fetch->policy = *order->policy;
-    fetch->rules = target_policy(fetch->settings, order->site);
+    fetch->rules = target_rules(fetch->settings, order->site, order->uri->path);
     fetch->site = order->site;
     fetch->client_ip = order->client;
     fetch->client_https = order->client_https;

@@ -1,6 +1,7 @@
 #include "proxy/origin/target.h"
 
 #include "base/check.h"
+#include "proxy/mirror/mirror.h"
 
 /* ---- addresses ---- */
 
@@ -130,7 +131,19 @@ struct policy_settings target_policy(const struct settings *settings, const stru
     return rules;
 }
 
+struct policy_settings target_rules(const struct settings *settings, const struct site *site,
+                                    struct span path)
+{
+    struct policy_settings rules = target_policy(settings, site);
+
+    if (site && site->mirror) {
+        rules.known = &mirror_class(site, path)->known;
+        rules.ignore_client_control |= rules.known->at_least > 0;
+    }
+    return rules;
+}
+
 struct span target_zone(const struct site *site)
 {
-    return site ? SPAN("site") : SPAN("forward");
+    return site == NULL ? SPAN("forward") : site->mirror ? site->mirror->zone : SPAN("site");
 }

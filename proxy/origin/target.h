@@ -28,6 +28,10 @@ bool target_port_allowed(const struct settings *settings, uint16_t port, bool co
 /* The cache rules for a site (targeted fields count there), or for a forward request (NULL). */
 struct policy_settings target_policy(const struct settings *settings, const struct site *site);
 
+/* The same for a URL there: of a mirror, what is known of it counts, too. */
+struct policy_settings target_rules(const struct settings *settings, const struct site *site,
+                                    struct span path);
+
 /* The part of the configuration whose keys the requests for a site (or NULL) use. */
 struct span target_zone(const struct site *site);
 

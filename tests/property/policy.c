@@ -22,7 +22,7 @@ enum { FAILURES_MAX = 5, ENOUGH_CASES = 50000 };
 struct counters {
     uint64_t lookup[REASON_COUNT], store[REASON_COUNT];
     uint64_t reuse[POLICY_VALIDATE + 1][REASON_COUNT];
-    uint64_t source[LIFETIME_HEURISTIC + 1];
+    uint64_t source[LIFETIME_KNOWN + 1];
     uint64_t vary[VARY_MATCHES + 1];
     uint64_t on_error[2][2]; /* fresh or stale, forbidden or allowed */
     uint64_t clamped, clock_back;

@@ -30,6 +30,32 @@ static void expect_lifetimes(const struct lifetime_case *cases, size_t count,
     arena_fini(&arena);
 }
 
+Test(policy_freshness, what_is_known_of_the_place_says_more)
+{
+    static const struct policy_known file = {.at_least = 1000, .only_success = true};
+    static const struct policy_known document = {.at_most = 300, .if_silent = 200};
+    static const struct lifetime_case of_files[] = {
+        {200, "Cache-Control: max-age=60", LIFETIME_KNOWN, 1000},
+        {200, "Cache-Control: max-age=6000", LIFETIME_MAX_AGE, 6000},
+        {200, "", LIFETIME_KNOWN, 1000},
+        {404, "Cache-Control: max-age=60", LIFETIME_MAX_AGE, 60},
+    };
+    static const struct lifetime_case of_documents[] = {
+        {200, "Cache-Control: max-age=60", LIFETIME_MAX_AGE, 60},
+        {200, "Cache-Control: max-age=0", LIFETIME_MAX_AGE, 0},
+        {200, "Cache-Control: max-age=6000", LIFETIME_KNOWN, 300},
+        {200, "Date: @0|Last-Modified: @-100000", LIFETIME_KNOWN, 200},
+        {404, "Cache-Control: max-age=6000", LIFETIME_KNOWN, 300},
+        {404, "", LIFETIME_NONE, 0},
+    };
+    struct policy_settings rules = policy_defaults;
+
+    rules.known = &file;
+    expect_lifetimes(of_files, ARRAY_LEN(of_files), &rules);
+    rules.known = &document;
+    expect_lifetimes(of_documents, ARRAY_LEN(of_documents), &rules);
+}
+
 Test(policy_freshness, rfc9111_4_2_1_explicit)
 {
     static const struct lifetime_case cases[] = {

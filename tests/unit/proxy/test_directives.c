@@ -290,7 +290,8 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"acess: []\n",
          ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
          "store, memory, access, users, state, shares, pages, allow-targets, connect-ports, "
-         "upgrades, sites, cache, timeouts, limits, name, forwarded, nameservers, pac, log; did "
+         "upgrades, sites, mirrors, cache, timeouts, limits, name, forwarded, nameservers, pac, "
+         "log; did "
          "you "
          "mean "
          "\"access\"?\n"},

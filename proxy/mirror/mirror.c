@@ -1,0 +1,227 @@
+#include "proxy/mirror/mirror.h"
+
+#include "base/check.h"
+
+enum { DIGEST_HEX = 64 };
+
+#define MINUTE INT64_C(60)
+#define DAY INT64_C(86400)
+#define YEAR (365 * DAY)
+
+/* ---- what is known ---- */
+
+/* clang-format off */
+static const struct mirror_class relayed       = {MIRROR_RELAY, {0}};
+static const struct mirror_class checked       = {MIRROR_CHECKED, {.validate = true}};
+static const struct mirror_class document_1min = {MIRROR_DOCUMENT, {.at_most = MINUTE, .if_silent = MINUTE}};
+static const struct mirror_class document_5min = {MIRROR_DOCUMENT, {.at_most = 5 * MINUTE, .if_silent = 5 * MINUTE}};
+static const struct mirror_class document_10min = {MIRROR_DOCUMENT, {.at_most = 10 * MINUTE, .if_silent = 10 * MINUTE}};
+static const struct mirror_class file_week     = {MIRROR_FILE, {.at_least = 7 * DAY, .only_success = true}};
+static const struct mirror_class file_year     = {MIRROR_FILE, {.at_least = YEAR, .only_success = true}};
+static const struct mirror_class digest_year   = {MIRROR_DIGEST, {.at_least = YEAR, .only_success = true}};
+/* clang-format on */
+
+static bool has(struct span text, struct span part)
+{
+    for (size_t i = 0; i + part.len <= text.len; i++) {
+        if (memcmp(text.at + i, part.at, part.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ends_with_any(struct span text, const char *const *ends, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_ends(text, span_str(ends[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct mirror_class *class_of_apt(struct span rest)
+{
+    static const char *const packages[] = {".deb",    ".udeb",    ".ddeb",    ".dsc",     ".tar.gz",
+                                           ".tar.xz", ".tar.bz2", ".tar.zst", ".diff.gz", ".asc"};
+
+    if (has(rest, SPAN("/by-hash/"))) {
+        return &file_year;
+    }
+    bool package = has(rest, SPAN("pool/")) && ends_with_any(rest, packages, ARRAY_LEN(packages));
+    return package ? &file_week : &checked;
+}
+
+static const struct mirror_class *class_of_npm(struct span rest)
+{
+    if (has(rest, SPAN("/-/")) && span_ends(rest, SPAN(".tgz"))) {
+        return &file_year;
+    }
+    return span_starts(rest, SPAN("-/")) ? &relayed : &document_5min;
+}
+
+static const struct mirror_class *class_of_pip(struct span rest)
+{
+    static const char *const files[] = {".whl", ".tar.gz", ".tar.bz2",  ".zip",
+                                        ".egg", ".tar.xz", ".metadata", ".asc"};
+
+    return ends_with_any(rest, files, ARRAY_LEN(files)) ? &file_year : &document_10min;
+}
+
+struct span mirror_digest(struct span path)
+{
+    struct span hex = span_skip(path, path.len > DIGEST_HEX ? path.len - DIGEST_HEX : path.len);
+    struct span before = span_take(path, path.len - hex.len);
+
+    for (size_t i = 0; i < hex.len; i++) {
+        char c = hex.at[i];
+        if (!ascii_is_digit(c) && !(c >= 'a' && c <= 'f')) {
+            return SPAN_EMPTY;
+        }
+    }
+    bool named =
+        span_ends(before, SPAN("/blobs/sha256:")) || span_ends(before, SPAN("/manifests/sha256:"));
+    return named ? hex : SPAN_EMPTY;
+}
+
+static const struct mirror_class *class_of_oci(struct span rest)
+{
+    if (mirror_digest(rest).len) {
+        return &digest_year;
+    }
+    return has(rest, SPAN("/manifests/")) ? &document_1min : &relayed;
+}
+
+/* Without what the origin's own path begins with. */
+static struct span below(const struct site *site, struct span path)
+{
+    return span_skip(path, site->origins[0].uri.path.len);
+}
+
+const struct mirror_class *mirror_class(const struct site *site, struct span path)
+{
+    const struct mirror *mirror = site->mirror;
+    struct span rest = below(site, path);
+    bool query = span_find(rest, '?') < rest.len;
+
+    if (site == &mirror->files_site) {
+        return &file_year;
+    }
+    switch (mirror->preset) {
+    case PRESET_PLAIN:
+        return &relayed;
+    case PRESET_APT:
+        return query ? &relayed : class_of_apt(rest);
+    case PRESET_NPM:
+        return query ? &relayed : class_of_npm(rest);
+    case PRESET_PIP:
+        return query ? &relayed : class_of_pip(rest);
+    case PRESET_OCI:
+        return query ? &relayed : class_of_oci(rest);
+    }
+    UNREACHABLE();
+}
+
+/* ---- where it goes ---- */
+
+/* A part "." or "..", be it written "%2e": at the origin it would lead elsewhere. */
+static bool has_dots(struct span path)
+{
+    path = span_take(path, span_find(path, '?'));
+    while (path.len) {
+        struct span part = span_cut(&path, '/');
+        size_t dots = 0;
+        while (part.len) {
+            bool coded = part.len >= 3 && part.at[0] == '%' && part.at[1] == '2' &&
+                         (part.at[2] == 'e' || part.at[2] == 'E');
+            if (!coded && part.at[0] != '.') {
+                break;
+            }
+            dots++;
+            part = span_skip(part, coded ? 3 : 1);
+        }
+        if (part.len == 0 && (dots == 1 || dots == 2)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct uri uri_below(const struct uri *base, struct span rest, struct arena *arena)
+{
+    struct uri uri = *base;
+
+    uri.path = arena_printf(arena, "%.*s%.*s", SPAN_ARGS(base->path), SPAN_ARGS(rest));
+    return uri;
+}
+
+/* A blob is the same in whichever repository it is asked for: what is kept was pulled by nobody in
+ * particular, as everybody may (proxy/mirror/token.h). */
+static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
+{
+    struct span path = mirrored->uri.path;
+    bool blob = mirrored->mirror->preset == PRESET_OCI &&
+                mirror_class(mirrored->site, path)->kind == MIRROR_DIGEST &&
+                has(path, SPAN("/blobs/"));
+
+    return blob ? uri_below(
+                      &mirrored->mirror->origin_uri,
+                      arena_printf(arena, "_blobs/sha256:%.*s", SPAN_ARGS(mirror_digest(path))),
+                      arena)
+                : mirrored->uri;
+}
+
+static void go_below(const struct mirror *mirror, struct span rest, struct arena *arena,
+                     struct mirrored *out)
+{
+    bool files = mirror->files.len && span_starts(rest, SPAN(MIRROR_FILES));
+
+    *out = (struct mirrored){.mirror = mirror, .site = &mirror->site};
+    if (has_dots(rest)) {
+        out->uri = out->key = mirror->origin_uri;
+        out->wrong = "\".\" and \"..\" lead nowhere in the path of a mirror.";
+        return;
+    }
+    out->is_ping = mirror->preset == PRESET_OCI && rest.len == 0;
+    if (files) {
+        out->site = &mirror->files_site;
+        rest = span_skip(rest, sizeof(MIRROR_FILES) - 1);
+    }
+    out->uri = uri_below(&out->site->origins[0].uri, rest, arena);
+    out->key = key_of(out, arena);
+}
+
+/* Registries below /v2/ are asked for by one question. */
+static bool is_registry_ping(const struct mirror *mirror, struct span path)
+{
+    return mirror->preset == PRESET_OCI && span_eq(path, SPAN("/v2/"));
+}
+
+bool mirror_find(const struct settings *settings, const struct uri *asked, struct arena *arena,
+                 struct mirrored *out)
+{
+    for (size_t i = 0; i < settings->mirror_count; i++) {
+        const struct mirror *mirror = &settings->mirrors[i];
+        if (!span_starts(asked->path, mirror->path) && !is_registry_ping(mirror, asked->path)) {
+            continue;
+        }
+        const struct site *site = settings_site(settings, asked->host);
+        if (site && site != settings_site(settings, SPAN("*"))) {
+            return false;
+        }
+        go_below(mirror, span_skip(asked->path, mirror->path.len), arena, out);
+        return true;
+    }
+    return false;
+}
+
+bool mirror_takes(const struct mirrored *mirrored, enum http_method method)
+{
+    const struct mirror *mirror = mirrored->mirror;
+    struct span rest = below(mirrored->site, mirrored->uri.path);
+    bool audit = mirror->preset == PRESET_NPM && method == METHOD_POST &&
+                 mirrored->site == &mirror->site && span_starts(rest, SPAN("-/npm/v1/security/"));
+
+    return method == METHOD_GET || method == METHOD_HEAD || audit;
+}

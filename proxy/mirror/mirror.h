@@ -1,0 +1,54 @@
+/*
+ * mirror - where a request under a mirror's path goes, and what is known of what is there. Pure;
+ * the settings are borrowed.
+ *
+ * A mirror asks its origin as a site of its own (struct mirror, site), so that everything behind
+ * the route treats it like one. docs/mirrors.md has the table of classes.
+ */
+#ifndef LARDER_PROXY_MIRROR_MIRROR_H
+#define LARDER_PROXY_MIRROR_MIRROR_H
+
+#include "cache/policy.h"
+#include "proxy/directives.h"
+
+/* Below the path of a mirror with `files`. No name of a package begins so. */
+#define MIRROR_FILES "_files/"
+
+/* Where it goes. */
+struct mirrored {
+    const struct mirror *mirror;
+    const struct site *site; /* the mirror's own, or that of its files */
+    struct uri uri;          /* at the origin */
+    struct uri key;          /* under which it is kept: the same, but for shared blobs */
+    bool is_ping;            /* OCI: "is there a registry?", which we know */
+    const char *wrong;       /* it goes nowhere: a sentence for people; else NULL */
+};
+
+/* The mirror for what is asked for, or none: false. A site for the host goes first, unless it is
+ * for every host. Spans are from `asked`, from the settings, or from the arena. */
+bool mirror_find(const struct settings *settings, const struct uri *asked, struct arena *arena,
+                 struct mirrored *out);
+
+enum mirror_kind {
+    MIRROR_RELAY,    /* the origin says how long it is good */
+    MIRROR_CHECKED,  /* validated before each use */
+    MIRROR_DOCUMENT, /* good for some minutes; of npm and pip: its links are rewritten */
+    MIRROR_FILE,     /* never changes */
+    MIRROR_DIGEST,   /* the same, and the digest in its URL is checked */
+};
+
+struct mirror_class {
+    enum mirror_kind kind;
+    struct policy_known known;
+};
+
+/* Of the URL at the origin. */
+const struct mirror_class *mirror_class(const struct site *site, struct span path);
+
+/* May a mirror be asked so? Of npm the requests of `npm audit` are passed on, too. */
+bool mirror_takes(const struct mirrored *mirrored, enum http_method method);
+
+/* The hex digits of the SHA-256 in the URL of a MIRROR_DIGEST. */
+struct span mirror_digest(struct span path);
+
+#endif
