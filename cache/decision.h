@@ -85,6 +85,9 @@
     X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not answer in time")                   \
     X(ORIGIN_CLOSED,    "origin-closed",    "the origin closed the connection before its answer")  \
     X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed")                    \
+    X(REDIRECT,         "redirect",         "the mirror's origin redirects to where it may not be followed") \
+    X(DIGEST,           "digest",           "the body is not the one that its URL names by its digest") \
+    X(PULL,             "pull",             "the registry gives it to nobody without credentials, and a mirror has none") \
     X(CLIENT_GONE,      "client-gone",      "the client left before the end")                      \
     X(OVERLOAD,         "overload",         "a limit of this proxy is reached")
 

@@ -7,6 +7,7 @@
 #include "proxy/client/connect.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/listener.h"
+#include "proxy/mirror/token.h"
 #include "proxy/origin/fetch.h"
 #include "proxy/origin/upstream.h"
 #include "proxy/tally.h"
@@ -53,6 +54,7 @@ static void crew_end(struct crew *crew)
     connect_abort_all(worker);
     fetch_abort_all(worker);
     upstreams_free(&worker->upstreams);
+    tokens_free(&worker->tokens);
     loop_stop(worker->loop);
 }
 

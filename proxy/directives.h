@@ -169,6 +169,7 @@ enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON, ACCESS_TEMPLATE
     X(REFERER,      "referer",      800,   false)                                                  \
     X(USER_AGENT,   "user_agent",   800,   false)                                                  \
     X(INCIDENT,     "incident",     400,   false)                                                  \
+    X(MIRROR,       "mirror",       400,   false) /* /npm/ */                                      \
     X(REQUEST,      "request.NAME", 800,   false) /* a field of the request */
 /* clang-format on */
 

@@ -19,6 +19,7 @@ struct server;
 struct auth;
 struct accounts;
 struct upstreams;
+struct tokens;
 struct accesslog_writer;
 struct client_terms;
 struct tally;
@@ -30,6 +31,7 @@ struct worker {
     struct settings *settings;
     struct cache *cache;
     struct upstreams *upstreams;
+    struct tokens *tokens;        /* of registries; NULL: none yet */
     struct auth *auth;            /* of the server */
     struct accounts *accounts;    /* likewise; NULL: nobody has limits */
     struct accesslog_writer *log; /* NULL: none */

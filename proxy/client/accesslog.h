@@ -37,6 +37,7 @@ struct accesslog_entry {
     const struct ip *peer; /* the origin's address, or NULL */
     struct span user;      /* authenticated as, or empty */
     struct span incident;
+    struct span mirror; /* its path; empty: none */
     struct span content_type;
 };
 

@@ -61,6 +61,7 @@ static char *put_request(char *at, const struct accesslog_entry *entry)
     at = put_span(at, SPAN("\",\"status\":"));
     at = put_number(at, entry->status > 0 ? (uint64_t)entry->status : 0);
     at = put_integer(at, SPAN(",\"bytes\":"), (int64_t)entry->bytes);
+    at = put_text(at, SPAN(",\"mirror\":\""), entry->mirror);
     return put_text(at, SPAN(",\"content_type\":\""),
                     span_trim(span_take(type, span_find(type, ';'))));
 }

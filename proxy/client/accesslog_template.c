@@ -223,6 +223,11 @@ FIELD(put_user_agent)
     return put_said(at, field_of(entry, FIELD_USER_AGENT), piece);
 }
 
+FIELD(put_mirror)
+{
+    return column_word(at, entry->mirror);
+}
+
 FIELD(put_incident)
 {
     return column_word(at, entry->incident);
@@ -274,6 +279,7 @@ static const writer writers[] = {
     [LOG_REFERER] = put_referer,
     [LOG_USER_AGENT] = put_user_agent,
     [LOG_INCIDENT] = put_incident,
+    [LOG_MIRROR] = put_mirror,
     [LOG_REQUEST] = put_request_field,
 };
 _Static_assert(sizeof(writers) / sizeof(writers[0]) == LOG_FIELD_COUNT,

@@ -145,6 +145,7 @@ static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
         .uri = &x->uri,
         .user = x->user ? x->user->name : SPAN_EMPTY,
         .incident = x->incident,
+        .mirror = exchange_mirror(x),
         .content_type = x->object ? fields_get(&x->object->fields, FIELD_CONTENT_TYPE) : SPAN_EMPTY,
     };
 

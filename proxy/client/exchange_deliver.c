@@ -26,6 +26,7 @@ static void describe(struct exchange *x, struct response *response)
             .decision = &x->decision,
             .name = span_str(x->settings->name),
             .key = x->settings->cache.status_key ? x->lookup.key.text : SPAN_EMPTY,
+            .mirror = exchange_mirror(x),
             .origin = HTTP_1_1,
             .now = loop_wall(x->worker->loop),
             .secret = x->worker->secret,

@@ -1,6 +1,11 @@
 /* exchange_mirror - what mirrors change: the request, and answers of their own. */
 #include "proxy/client/exchange_parts.h"
 
+struct span exchange_mirror(const struct exchange *x)
+{
+    return x->site && x->site->mirror ? x->site->mirror->path : SPAN_EMPTY;
+}
+
 enum exchange_state exchange_answer_ping(struct exchange *x)
 {
     struct span body = SPAN("{}");

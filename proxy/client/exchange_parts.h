@@ -161,6 +161,8 @@ enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *h
 
 /* ---- exchange_mirror.c ---- */
 
+/* Its path, or empty. */
+struct span exchange_mirror(const struct exchange *x);
 /* "Is there a registry?" (OCI distribution, end-1). */
 enum exchange_state exchange_answer_ping(struct exchange *x);
 /* The request as the mirror's origin is to have it. */

@@ -40,6 +40,7 @@ static enum exchange_state answer(struct exchange *x, int status, enum outcome o
             .decision = &x->decision,
             .name = span_str(x->settings->name),
             .incident = x->incident,
+            .mirror = exchange_mirror(x),
             .host = x->host,
             .realm = span_str(x->settings->users.realm),
             .request = &x->request,
@@ -193,6 +194,7 @@ enum exchange_state exchange_route(struct exchange *x)
                   &route);
     x->uri = route.uri;
     x->key = route.key;
+    x->site = route.mirrored.site; /* also of what is refused */
     x->host = route.has_uri && route.access.verdict == ACCESS_ALLOWED ? route.uri.host : SPAN_EMPTY;
     x->decision.rule = rule_that_refused(&route);
     const struct pac_page *page = route.kind == ROUTE_REFUSED ? page_of(x, &route) : NULL;

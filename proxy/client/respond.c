@@ -7,6 +7,7 @@
 #include "http/put.h"
 #include "http/range.h"
 #include "http/validator.h"
+#include "proxy/mirror/mirror.h"
 
 /* Date, Age, Via, Cache-Status, and Content-Range or Content-Type. */
 enum { OWN_FIELDS = 5 };
@@ -202,8 +203,10 @@ static void make_fields(const struct respond_input *input, enum shape shape,
     if (!ours) {
         hop_add_via(out, input->origin, input->name, input->arena);
     }
-    fields_add_id(out, FIELD_CACHE_STATUS,
-                  decision_cache_status(input->decision, input->name, input->key, input->arena));
+    fields_add_id(
+        out, FIELD_CACHE_STATUS,
+        mirror_status(decision_cache_status(input->decision, input->name, input->key, input->arena),
+                      input->mirror, input->arena));
 }
 
 /* ---- framing ---- */

@@ -16,6 +16,7 @@ struct respond_input {
     const struct decision *decision;
     struct span name;         /* ours: Via, Cache-Status */
     struct span key;          /* of the cache, to be told in Cache-Status; empty: not told */
+    struct span mirror;       /* its path, likewise; empty: none */
     enum http_version origin; /* received version for Via; HTTP_1_1 for stored ones */
     int64_t now;              /* seconds since 1970 */
     struct sip_key secret;    /* what a boundary is made of, see multipart.h */
@@ -44,6 +45,7 @@ struct respond_error {
     const struct decision *decision; /* NULL: nothing was decided but that */
     struct span name;
     struct span incident;            /* id that is in the access log too */
+    struct span mirror;              /* as above */
     struct span host;                /* the target's host, escaped when shown; may be empty */
     struct span realm;               /* of 407: what a password is for */
     const struct http_head *request; /* says which language, and whether HTML; NULL: not known */

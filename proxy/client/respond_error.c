@@ -6,6 +6,7 @@
 #include "http/date.h"
 #include "http/language.h"
 #include "proxy/client/page_text.h"
+#include "proxy/mirror/mirror.h"
 
 #include <time.h>
 
@@ -297,8 +298,9 @@ static struct span cache_status(const struct respond_error *input)
 
     plain.outcome = OUTCOME_ERROR;
     plain.reason = input->reason;
-    return decision_cache_status(input->decision ? input->decision : &plain, input->name,
-                                 SPAN_EMPTY, input->arena);
+    return mirror_status(decision_cache_status(input->decision ? input->decision : &plain,
+                                               input->name, SPAN_EMPTY, input->arena),
+                         input->mirror, input->arena);
 }
 
 /* RFC 7617: with characters of UTF-8 in names and passwords. */

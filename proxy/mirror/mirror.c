@@ -85,6 +85,28 @@ struct span mirror_digest(struct span path)
     return named ? hex : SPAN_EMPTY;
 }
 
+struct span mirror_status(struct span cache_status, struct span mirror, struct arena *arena)
+{
+    return mirror.len ? arena_printf(arena, "%.*s; mirror=\"%.*s\"", SPAN_ARGS(cache_status),
+                                     SPAN_ARGS(mirror))
+                      : cache_status;
+}
+
+struct span mirror_repository(const struct uri *uri, struct arena *arena)
+{
+    static const char *const behind[] = {"/blobs/", "/manifests/", "/tags/"};
+    struct uri repository = *uri;
+
+    for (size_t i = 0; i < uri->path.len; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(behind); j++) {
+            if (span_starts(span_skip(uri->path, i), span_str(behind[j]))) {
+                repository.path = span_take(uri->path, i);
+            }
+        }
+    }
+    return uri_text(&repository, arena);
+}
+
 static const struct mirror_class *class_of_oci(struct span rest)
 {
     if (mirror_digest(rest).len) {

@@ -48,6 +48,12 @@ const struct mirror_class *mirror_class(const struct site *site, struct span pat
 /* May a mirror be asked so? Of npm the requests of `npm audit` are passed on, too. */
 bool mirror_takes(const struct mirrored *mirrored, enum http_method method);
 
+/* What a token is for: the repository's URL. */
+struct span mirror_repository(const struct uri *uri, struct arena *arena);
+
+/* Cache-Status with the mirror's path, when there is one. */
+struct span mirror_status(struct span cache_status, struct span mirror, struct arena *arena);
+
 /* The hex digits of the SHA-256 in the URL of a MIRROR_DIGEST. */
 struct span mirror_digest(struct span path);
 

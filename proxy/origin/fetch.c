@@ -61,6 +61,7 @@ void fetch_finish(struct fetch *fetch)
     timeout_clear(&fetch->store_wait);
     fetch->worker->unawaited -= fetch->unawaited;
     drop_request_body(fetch);
+    fetch_mirror_fini(fetch);
     object_reader_fini(&fetch->copied);
     flight_watch(fetch->flight, (struct waker){0});
     if (fetch->object) {
@@ -83,7 +84,8 @@ bool fetch_use_stale(struct fetch *fetch)
 {
     struct object *stale = flight_stale(fetch->flight);
 
-    if (stale == NULL || cache_is_outdated(fetch->worker->cache, fetch->flight) ||
+    if (stale == NULL || fetch->mirror.may_not ||
+        cache_is_outdated(fetch->worker->cache, fetch->flight) ||
         !policy_stale_on_error(&fetch->policy, &stale->freshness, &fetch->rules,
                                loop_wall(fetch->worker->loop))) {
         return false;
@@ -194,18 +196,19 @@ static void on_connected(void *arg, const struct upstream_result *result)
 
 void fetch_connect(struct fetch *fetch, bool fresh)
 {
-    const struct uri *to = fetch->site ? &fetch->site->origins[fetch->origin].uri : &fetch->uri;
+    bool here = fetch->site && fetch_is_configured(fetch);
+    const struct uri *to = here ? &fetch->site->origins[fetch->origin].uri : fetch_asked(fetch);
     struct upstream_target target = {
         .host = to->host,
         .port = to->port,
-        .tls = to->https ? tls_set_origins(fetch->settings, fetch->site) : NULL,
+        .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
         .alone = fetch->upgrade.protocol.len > 0,
         .fresh = fresh,
     };
 
     fetch->target = (struct target_check){
         .settings = fetch->settings,
-        .configured = fetch->site != NULL,
+        .configured = here,
         .own = fetch->worker->own,
         .own_count = fetch->worker->own_count,
     };
@@ -249,6 +252,9 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     struct fetch *fetch = owner;
 
     metric_add(&fetch->worker->counters.origin_received_bytes, bytes.len);
+    if (fetch->mirror.asks_token || fetch->mirror.digest) {
+        return fetch_mirror_data(fetch, bytes);
+    }
     if (fetch->object == NULL || fetch->copying) {
         return STREAM_MORE; /* a 304 has no body */
     }
@@ -283,6 +289,9 @@ static void on_end(void *owner)
 {
     struct fetch *fetch = owner;
 
+    if (fetch->mirror.asks_token || (fetch->mirror.digest && !fetch_mirror_ends(fetch))) {
+        return;
+    }
     if (!fetch->copying) {
         fetch_complete(fetch);
     }
@@ -308,7 +317,9 @@ static void on_close(void *owner, int err)
     bool again = may_repeat(fetch, err);
 
     fetch->stream = NULL;
-    if (again) {
+    if (fetch->mirror.asks_token && !again) {
+        fetch_mirror_token(fetch, err);
+    } else if (again) {
         fetch->retried = true;
         metric_add(&fetch->worker->counters.origin_retries, 1);
         fetch_set_state(fetch, FETCH_CONNECT);
@@ -399,8 +410,11 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->state = FETCH_CONNECT;
     fetch->waiting = true;
     fetch->policy = *order->policy;
-    fetch->rules = target_rules(fetch->settings, order->site, order->uri->path);
     fetch->site = order->site;
+    if (fetch_is_mirror(fetch)) {
+        fetch->mirror.kind = mirror_class(order->site, order->uri->path)->kind;
+    }
+    fetch->rules = target_rules(fetch->settings, order->site, order->uri->path);
     fetch->client_ip = order->client;
     fetch->client_https = order->client_https;
     fetch->shared = order->shared;

@@ -240,7 +240,8 @@ bool fetch_becomes_parts(struct fetch *fetch)
     struct object *object = fetch->object;
     int64_t now = loop_wall(fetch->worker->loop);
 
-    if (!fetch->shared || validator_strong(&object->fields, now) == FIELD_OTHER) {
+    if (!fetch->shared || fetch->mirror.digest ||
+        validator_strong(&object->fields, now) == FIELD_OTHER) {
         return false;
     }
     fetch->claim = (struct claim){.now_ms = loop_now_ms(fetch->worker->loop)};

@@ -1,11 +1,12 @@
 /*
  * fetch_parts - the inside of a fetch, for the files it is made of: fetch.c (its life, the stream's
  * events), fetch_request.c (what is asked of the origin), fetch_response.c (what comes back),
- * fetch_part.c (responses known in parts).
+ * fetch_part.c (responses known in parts), fetch_mirror.c (redirects, tokens, digests).
  */
 #ifndef LARDER_PROXY_ORIGIN_FETCH_PARTS_H
 #define LARDER_PROXY_ORIGIN_FETCH_PARTS_H
 
+#include "proxy/mirror/mirror.h"
 #include "proxy/origin/fetch.h"
 #include "proxy/origin/target.h"
 #include "proxy/origin/upstream.h"
@@ -28,6 +29,21 @@ enum {
     SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
     SMALL_MAX = 1024 * 1024, /* a response up to here is asked for, and waited for, as a whole */
     PASS_MARK_SECONDS = 120,
+};
+
+struct digest;
+
+/* What a fetch for a mirror does beside others (fetch_mirror.c). */
+struct fetch_mirror {
+    enum mirror_kind kind;
+    struct uri at; /* where a redirect, or the way to a token, has led; host.len 0: nowhere */
+    int hops;
+    bool asks_token; /* `at` gives tokens: what comes is one */
+    bool may_not;    /* the origin gives it to nobody: not what is stored, either */
+    bool had_token;  /* one was asked for: a 401 stays one */
+    struct span token;
+    struct buf answer;     /* the token's, as far as it has come */
+    struct digest *digest; /* of the body that comes; NULL: not checked */
 };
 
 struct fetch {
@@ -73,6 +89,7 @@ struct fetch {
     struct stream *stream;
     struct policy_times times;
 
+    struct fetch_mirror mirror;
     struct fetch_upgrade upgrade;
     struct span websocket_key; /* made here, for a client of HTTP/2; else empty */
     struct spool *request_body;
@@ -151,6 +168,32 @@ void fetch_complete(struct fetch *fetch);
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason);
 /* A waker for spools. */
 void fetch_wake_writer(void *arg);
+
+/* ---- fetch_mirror.c ---- */
+
+static inline bool fetch_is_mirror(const struct fetch *fetch)
+{
+    return fetch->site && fetch->site->mirror;
+}
+
+/* What is asked now: the request's URL, or where redirects have led. */
+const struct uri *fetch_asked(const struct fetch *fetch);
+/* It is a place that the configuration names. */
+bool fetch_is_configured(const struct fetch *fetch);
+/* Who must answer for it. */
+const struct site *fetch_trusts(const struct fetch *fetch);
+/* fetch->out as the mirror's origin, or who stands in for it, is to have it. */
+void fetch_mirror_request(struct fetch *fetch);
+/* A final head has come. True: it was not for anybody but us, and the fetch goes on elsewhere or
+ * is over. Else *response is what comes for the client. */
+bool fetch_mirror_response(struct fetch *fetch, struct http_head *response);
+/* Bytes of a token, or of a body that is checked. */
+enum stream_flow fetch_mirror_data(struct fetch *fetch, struct span bytes);
+/* The checked body has ended. False: it is another one; it is broken off. */
+bool fetch_mirror_ends(struct fetch *fetch);
+/* The stream is gone that was to bring a token. */
+void fetch_mirror_token(struct fetch *fetch, int err);
+void fetch_mirror_fini(struct fetch *fetch);
 
 /* ---- fetch_renew.c ---- */
 

@@ -161,7 +161,7 @@ void fetch_make_request(struct fetch *fetch)
     out->version = HTTP_1_1;
     out->method = fetch->client.method;
     out->method_text = fetch->client.method_text;
-    out->target = fetch->uri.path;
+    out->target = fetch_asked(fetch)->path;
     out->framing = fetch->request_body ? fetch->client.framing : BODY_NONE;
     out->content_length = fetch->client.content_length; /* 0 is said, too (RFC 9110 8.6) */
     out->keep_alive = true;
@@ -169,7 +169,7 @@ void fetch_make_request(struct fetch *fetch)
     if (out->framing == BODY_STREAM) {
         out->framing = out->content_length >= 0 ? BODY_LENGTH : BODY_CHUNKED;
     }
-    fields_add_id(&out->fields, FIELD_HOST, uri_authority(&fetch->uri, &fetch->arena));
+    fields_add_id(&out->fields, FIELD_HOST, uri_authority(fetch_asked(fetch), &fetch->arena));
     struct http_fields rest;
     fields_init(&rest, &fetch->arena, fetch->client.fields.count);
     fields_append(&rest, &fetch->client.fields);
@@ -182,6 +182,9 @@ void fetch_make_request(struct fetch *fetch)
     }
     make_conditional(fetch, &out->fields);
     add_proxy_fields(fetch, &out->fields);
+    if (fetch_is_mirror(fetch)) {
+        fetch_mirror_request(fetch);
+    }
 }
 
 void fetch_forget_upgrade(struct fetch *fetch)

@@ -223,6 +223,9 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
 
     fetch->times.response = loop_wall(fetch->worker->loop);
     add_date(fetch, head, &response);
+    if (fetch_is_mirror(fetch) && fetch_mirror_response(fetch, &response)) {
+        return;
+    }
     invalidate(fetch, &response);
     if (fetch->claim.base && took_piece(fetch, &response)) {
         return;

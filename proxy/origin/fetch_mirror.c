@@ -1,0 +1,344 @@
+/* fetch_mirror - what a fetch for a mirror does beside others: it follows redirects, so that what
+ * comes is kept under the URL that was asked for; it gets a token where a registry wants one; and
+ * it compares what its URL names by a digest. */
+#include "proxy/origin/fetch_parts.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "proxy/mirror/challenge.h"
+#include "proxy/mirror/digest.h"
+#include "proxy/mirror/token.h"
+
+enum { HOPS_MAX = 5 };
+
+/* ---- where to ---- */
+
+const struct uri *fetch_asked(const struct fetch *fetch)
+{
+    return fetch->mirror.at.host.len ? &fetch->mirror.at : &fetch->uri;
+}
+
+bool fetch_is_configured(const struct fetch *fetch)
+{
+    return fetch->site == NULL || fetch->mirror.at.host.len == 0 ||
+           uri_same_origin(&fetch->mirror.at, &fetch->site->origins[0].uri);
+}
+
+/* A mirror's own authority answers for the hosts it leads to, too; that nobody has to prove
+ * anything holds for the origin alone. */
+const struct site *fetch_trusts(const struct fetch *fetch)
+{
+    return fetch_is_configured(fetch) || fetch->site->verify ? fetch->site : NULL;
+}
+
+/* Asks there, for the same. Inside a handler of the stream. */
+static void go_to(struct fetch *fetch, const struct uri *to)
+{
+    fetch->mirror.at = *to;
+    if (fetch->stream) {
+        stream_close(fetch->stream, ERR_CLOSED);
+        fetch->stream = NULL;
+    }
+    fetch_set_state(fetch, FETCH_CONNECT);
+    fetch_make_request(fetch);
+    fetch_connect(fetch, false);
+}
+
+/* What a client might ask for itself, and nothing that was safe on the way becomes unsafe. Which
+ * addresses may be asked is checked when the name has one. */
+static bool may_go_to(const struct fetch *fetch, const struct uri *to)
+{
+    return (to->https || !fetch_asked(fetch)->https) &&
+           (uri_same_origin(to, &fetch->site->origins[0].uri) ||
+            target_port_allowed(fetch->settings, to->port, false));
+}
+
+/* ---- the request ---- */
+
+static void remove_fields(struct http_fields *fields, const enum http_field_id *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fields_remove_id(fields, ids[i]);
+    }
+}
+
+/* Who gives tokens is told nothing but what it is about. */
+static void make_token_request(struct fetch *fetch)
+{
+    struct http_head *out = &fetch->out;
+    struct span host = uri_authority(fetch_asked(fetch), &fetch->arena);
+
+    head_init(out, &fetch->arena);
+    out->version = HTTP_1_1;
+    out->method = METHOD_GET;
+    out->method_text = http_method_text(METHOD_GET);
+    out->target = fetch_asked(fetch)->path;
+    out->framing = BODY_NONE;
+    out->content_length = -1;
+    out->keep_alive = true;
+    fields_add_id(&out->fields, FIELD_HOST, host);
+    fields_add_id(&out->fields, FIELD_ACCEPT, SPAN("application/json"));
+    fields_add_id(&out->fields, FIELD_ACCEPT_ENCODING, SPAN("identity"));
+}
+
+/* The bytes are compared, or links in them changed: they have to come as they are. */
+static bool wants_identity(const struct fetch *fetch)
+{
+    enum mirror_preset preset = fetch->site->mirror->preset;
+    bool rewritten =
+        fetch->mirror.kind == MIRROR_DOCUMENT && (preset == PRESET_NPM || preset == PRESET_PIP);
+
+    return fetch->mirror.kind == MIRROR_DIGEST || rewritten;
+}
+
+static void add_token(struct fetch *fetch)
+{
+    struct span repository = mirror_repository(&fetch->uri, &fetch->arena);
+    struct span token = fetch->mirror.token;
+
+    if (token.len == 0 && fetch->worker->tokens) {
+        token = tokens_find(fetch->worker->tokens, repository, loop_wall(fetch->worker->loop));
+    }
+    if (token.len) {
+        fields_set_id(&fetch->out.fields, FIELD_AUTHORIZATION,
+                      arena_printf(&fetch->arena, "Bearer %.*s", SPAN_ARGS(token)));
+    }
+}
+
+void fetch_mirror_request(struct fetch *fetch)
+{
+    static const enum http_field_id ours[] = {FIELD_AUTHORIZATION, FIELD_COOKIE, FIELD_REFERER};
+    static const enum http_field_id ranges[] = {FIELD_RANGE, FIELD_IF_RANGE};
+    struct http_fields *fields = &fetch->out.fields;
+
+    if (fetch->mirror.asks_token) {
+        make_token_request(fetch);
+        return;
+    }
+    if (wants_identity(fetch)) {
+        fields_set_id(fields, FIELD_ACCEPT_ENCODING, SPAN("identity"));
+    }
+    if (fetch->mirror.kind == MIRROR_DIGEST) {
+        remove_fields(fields, ranges, ARRAY_LEN(ranges)); /* a part cannot be compared */
+    }
+    if (!fetch_is_configured(fetch)) {
+        remove_fields(fields, ours, ARRAY_LEN(ours));
+    } else if (fetch->site->mirror->preset == PRESET_OCI) {
+        fields_remove_id(fields, FIELD_AUTHORIZATION);
+        add_token(fetch);
+    }
+}
+
+/* ---- redirects ---- */
+
+static bool is_redirect(const struct fetch *fetch, const struct http_head *response)
+{
+    int status = response->status;
+    bool safe = fetch->client.method == METHOD_GET || fetch->client.method == METHOD_HEAD;
+
+    return safe &&
+           (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
+           fields_count(&response->fields, FIELD_LOCATION) == 1;
+}
+
+static void follow(struct fetch *fetch, const struct http_head *response)
+{
+    struct span location = fields_get(&response->fields, FIELD_LOCATION);
+    struct uri to;
+
+    location = span_take(location, span_find(location, '#'));
+    if (fetch->mirror.hops++ == HOPS_MAX ||
+        uri_resolve(fetch_asked(fetch), location, &fetch->arena, &to) != 0 ||
+        !may_go_to(fetch, &to)) {
+        log_warn("mirror_redirect_refused", "mirror=%s host=%.*s", fetch->site->hosts[0],
+                 SPAN_ARGS(fetch_asked(fetch)->host));
+        fetch_fail(fetch, 502, REASON_REDIRECT);
+        return;
+    }
+    to.host = arena_copy(&fetch->arena, to.host);
+    to.path = arena_copy(&fetch->arena, to.path);
+    go_to(fetch, &to);
+}
+
+/* ---- tokens ---- */
+
+static void refuse_pull(struct fetch *fetch)
+{
+    fetch->mirror.may_not = true; /* it may be private by now: what is stored is not to be had */
+    fetch_fail(fetch, 403, REASON_PULL);
+}
+
+/* It is let in without, or with one that anybody is given. */
+static void ask_token(struct fetch *fetch, const struct http_head *response)
+{
+    struct span repository = mirror_repository(&fetch->uri, &fetch->arena);
+    struct uri to;
+
+    if (fetch->worker->tokens) {
+        tokens_drop(fetch->worker->tokens, repository);
+    }
+    if (fetch->mirror.had_token || !challenge_read(&response->fields, &fetch->arena, &to) ||
+        !may_go_to(fetch, &to)) {
+        refuse_pull(fetch);
+        return;
+    }
+    fetch->mirror.asks_token = fetch->mirror.had_token = true;
+    go_to(fetch, &to);
+}
+
+/* The head of the answer to that. */
+static void token_comes(struct fetch *fetch, const struct http_head *response)
+{
+    fetch->mirror.asks_token = response->status == 200;
+    if (response->status / 100 == 4) {
+        refuse_pull(fetch);
+    } else if (response->status != 200) {
+        fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+    }
+}
+
+void fetch_mirror_token(struct fetch *fetch, int err)
+{
+    struct worker *worker = fetch->worker;
+    int64_t seconds = 0;
+    bool good = !err && token_read(buf_span(&fetch->mirror.answer), &fetch->arena,
+                                   &fetch->mirror.token, &seconds);
+
+    fetch->mirror.asks_token = false;
+    buf_fini(&fetch->mirror.answer);
+    if (!good) {
+        fetch_fail(fetch, err == ERR_TIMEOUT ? 504 : 502,
+                   err == ERR_TIMEOUT ? REASON_ORIGIN_TIMEOUT : REASON_ORIGIN_BROKEN);
+        return;
+    }
+    worker->tokens = worker->tokens ? worker->tokens : tokens_new();
+    tokens_keep(worker->tokens, mirror_repository(&fetch->uri, &fetch->arena), fetch->mirror.token,
+                loop_wall(worker->loop) + seconds);
+    fetch->mirror.hops = 0;
+    go_to(fetch, &(struct uri){0});
+}
+
+/* ---- what comes ---- */
+
+/* What others may have of a document depends on what they accept, whether the origin says so or
+ * not; a 304 without Vary leaves that of the stored response. */
+static void add_vary(struct fetch *fetch, struct http_head *response)
+{
+    struct http_fields fields;
+    bool has = fields_has(&response->fields, FIELD_VARY);
+
+    if (fetch->mirror.kind != MIRROR_DOCUMENT || (response->status == 304 && !has) ||
+        fields_list_has(&response->fields, FIELD_VARY, SPAN("accept"))) {
+        return;
+    }
+    fields_init(&fields, &fetch->arena, response->fields.count + 1);
+    fields_append(&fields, &response->fields);
+    fields_add_id(&fields, FIELD_VARY, SPAN("Accept"));
+    response->fields = fields;
+}
+
+static bool is_encoded(const struct http_head *response)
+{
+    struct span coding = fields_get(&response->fields, FIELD_CONTENT_ENCODING);
+
+    return coding.len && !span_ieq(coding, SPAN("identity"));
+}
+
+/* Nothing has gone out yet of a body that is to be compared. */
+static bool begin_digest(struct fetch *fetch, const struct http_head *response)
+{
+    bool empty = response->content_length == 0 || response->framing == BODY_NONE;
+    struct span last;
+
+    fetch->mirror.digest = digest_new(mirror_digest(fetch->uri.path));
+    if (!empty) {
+        return true;
+    }
+    bool right = digest_ends(fetch->mirror.digest, &last);
+    digest_free(&fetch->mirror.digest);
+    if (!right) {
+        fetch_fail(fetch, 502, REASON_DIGEST);
+    }
+    return right;
+}
+
+static bool is_refused(const struct fetch *fetch, const struct http_head *response)
+{
+    bool success = response->status == 200 && fetch->client.method == METHOD_GET;
+
+    return (success && wants_identity(fetch) && is_encoded(response)) ||
+           (response->status == 206 && fetch->mirror.kind == MIRROR_DIGEST);
+}
+
+bool fetch_mirror_response(struct fetch *fetch, struct http_head *response)
+{
+    bool oci = fetch->site->mirror->preset == PRESET_OCI;
+
+    if (fetch->mirror.asks_token) {
+        token_comes(fetch, response);
+        return true;
+    }
+    if (is_redirect(fetch, response)) {
+        follow(fetch, response);
+        return true;
+    }
+    if (oci && response->status == 401) {
+        ask_token(fetch, response);
+        return true;
+    }
+    if (is_refused(fetch, response)) {
+        fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+        return true;
+    }
+    add_vary(fetch, response);
+    return fetch->mirror.kind == MIRROR_DIGEST && response->status == 200 &&
+           fetch->client.method == METHOD_GET && !begin_digest(fetch, response);
+}
+
+enum stream_flow fetch_mirror_data(struct fetch *fetch, struct span bytes)
+{
+    struct span parts[2];
+    enum spool_flow flow = SPOOL_MORE;
+
+    if (fetch->mirror.asks_token) {
+        if (buf_len(&fetch->mirror.answer) + bytes.len <= TOKEN_ANSWER_MAX) {
+            buf_append(&fetch->mirror.answer, bytes);
+        }
+        return STREAM_MORE; /* more is none that could be read */
+    }
+    digest_take(fetch->mirror.digest, bytes, parts);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        flow = parts[i].len ? spool_append(fetch->object->spool, parts[i]) : flow;
+    }
+    if (flow == SPOOL_MORE) {
+        return STREAM_MORE;
+    }
+    fetch_post(fetch); /* as for any body */
+    return STREAM_PAUSE;
+}
+
+bool fetch_mirror_ends(struct fetch *fetch)
+{
+    struct span last;
+
+    if (digest_ends(fetch->mirror.digest, &last)) {
+        if (last.len) {
+            spool_append(fetch->object->spool, last);
+        }
+        return true;
+    }
+    log_warn("mirror_digest_wrong", "mirror=%s host=%.*s path=%.*s", fetch->site->hosts[0],
+             SPAN_ARGS(fetch_asked(fetch)->host), SPAN_ARGS(fetch->uri.path));
+    fetch_note_lost(fetch, REASON_DIGEST);
+    fetch->body_complete = true;
+    spool_writer_gone(fetch->object->spool);
+    spool_end(fetch->object->spool, ERR_TRUNCATED);
+    cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    return false;
+}
+
+void fetch_mirror_fini(struct fetch *fetch)
+{
+    digest_free(&fetch->mirror.digest);
+    buf_fini(&fetch->mirror.answer);
+}

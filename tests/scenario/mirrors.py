@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+"""Mirrors: mirrors.py BUILD
+
+Scripted origins over TLS under paths of the proxy: redirects and whom they may lead to, what stays
+fresh, tokens, digests, links rewritten for each Host, and what hostile origins send.
+"""
+import collections
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import certs as certificates  # noqa: E402
+import larder  # noqa: E402
+import raw  # noqa: E402
+
+WORKERS = os.environ.get("LARDER_WORKERS", "1")
+check = raw.Checks()
+Answer = collections.namedtuple("Answer", "status headers body whole")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def handle_any(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with self.server.lock:
+            self.server.seen.append((self.command, self.path, self.headers, body))
+        self.server.answer(self)
+
+    do_GET = do_HEAD = do_POST = handle_any
+
+    def reply(self, status, body=b"", chunked=False, **fields):
+        self.send_response_only(status)
+        for name, value in fields.items():
+            self.send_header(name.replace("_", "-"), value)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif status != 304:
+            self.send_header("Content-Length", len(body))
+        self.end_headers()
+        if self.command == "HEAD" or status == 304:
+            return
+        if not chunked:
+            self.wfile.write(body)
+            return
+        for at in range(0, len(body), chunked):
+            piece = body[at:at + chunked]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
+
+
+class Origin(http.server.ThreadingHTTPServer):
+    """`answer(handler)` answers; what was asked is in `seen`."""
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, answer, context):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer, self.seen, self.lock, self.context = answer, [], threading.Lock(), context
+        self.base = f"{'https' if context else 'http'}://localhost:{self.server_port}"
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def finish_request(self, request, client_address):
+        if self.context:
+            request = self.context.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, *_):
+        pass  # the proxy closes what it needs no more
+
+    def taken(self):
+        with self.lock:
+            seen, self.seen = self.seen, []
+        return seen
+
+    def paths(self):
+        return [path for _, path, _, _ in self.taken()]
+
+
+class Scene:
+    def __init__(self, program, folder):
+        certs = certificates.Certs(folder)
+        certs.sign("good", "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certs.path("good.pem"), certs.path("good.key"))
+        self.answers = {}
+        self.origin = Origin(lambda h: self.answers[h.path](h), context)
+        self.cdn = Origin(lambda h: self.answers["cdn " + h.path](h), context)
+        self.unsafe = Origin(lambda h: h.reply(200, b"unsafe"), None)
+        ca = certs.path("ca.pem")
+        mirrors = [f"{{path: {path}, origin: '{self.origin.base}{at}', ca: {ca}{extra}}}"
+                   for path, at, extra in (
+                       ("/plain/", "/base", ""),
+                       ("/debian/", "/debian/", ", preset: apt"),
+                       ("/v2/", "/v2/", ", preset: oci"))]
+        file = folder / "proxy.yaml"
+        file.write_text("mirrors:\n" + "".join(f"  - {mirror}\n" for mirror in mirrors)
+                        + f"log: {{access: {folder}/access.log, format: json}}\n")
+        self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
+                                  "--workers", WORKERS)
+        log = open(folder / "log", "w")  # noqa: SIM115
+        self.proxy.popen = lambda: subprocess.Popen(self.proxy.command, stderr=log)
+        self.proxy.start()
+
+    def ask(self, path, method="GET", body=None, **fields):
+        connection = http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=30)
+        connection.request(method, path, body,
+                           {name.replace("_", "-"): value for name, value in fields.items()})
+        response = connection.getresponse()
+        try:
+            body, whole = response.read(), True
+        except (http.client.IncompleteRead, ConnectionError) as broken:
+            body, whole = getattr(broken, "partial", b""), False
+        connection.close()
+        return Answer(response.status, response.headers, body, whole)
+
+
+def is_hit(answer):
+    return "; hit" in answer.headers.get("Cache-Status", "")
+
+
+def plain(s):
+    far = f"https://127.0.0.1:{s.cdn.server_port}"  # another host than localhost
+    s.answers.update({
+        "/base/x": lambda h: h.reply(302, b"moved", Location=far + "/x?signed=1"),
+        "cdn /x?signed=1": lambda h: h.reply(200, b"from afar", Cache_Control="max-age=600"),
+        "/base/round": lambda h: h.reply(302, Location="round"),
+        "/base/unsafe": lambda h: h.reply(302, Location=s.unsafe.base + "/"),
+        "/base/inside": lambda h: h.reply(302, Location=f"https://[::1]:{s.cdn.server_port}/"),
+        "/base/port": lambda h: h.reply(302, Location="https://localhost:25/"),
+        "/base/scheme": lambda h: h.reply(302, Location="file:///etc/passwd"),
+        "/base/none": lambda h: h.reply(302, b"nowhere", Cache_Control="no-store"),
+        "/base/near": lambda h: h.reply(307, Location="/base/nearer"),
+        "/base/nearer": lambda h: h.reply(200, b"near", Cache_Control="max-age=600"),
+    })
+    answer = s.ask("/plain/x", Authorization="Basic eDp5", Cookie="a=b", Referer="http://r/")
+    check(answer.status == 200 and answer.body == b"from afar", f"a redirect is followed: {answer}")
+    near, far_seen = s.origin.taken(), s.cdn.taken()
+    check(near[0][2].get("Authorization") == "Basic eDp5", "the origin gets credentials")
+    check(not any(far_seen[0][2].get(name) for name in ("Authorization", "Cookie", "Referer")),
+          f"another host gets none: {far_seen[0][2]}")
+    s.ask("/plain/x")
+    s.origin.taken(), s.cdn.taken()
+    answer = s.ask("/plain/x")
+    check(is_hit(answer) and answer.body == b"from afar" and not s.origin.paths()
+          and not s.cdn.paths(), f"it is kept under the first URL: {answer}")
+    check('"/plain/"' in answer.headers["Cache-Status"], "Cache-Status names the mirror")
+    answer = s.ask("/plain/near", Authorization="Basic eDp5")
+    check(answer.body == b"near" and s.origin.taken()[-1][2].get("Authorization"),
+          "the same host is the same, credentials and all")
+    for name, status, reason in (("round", 502, "redirect"), ("unsafe", 502, "redirect"),
+                                 ("inside", 403, "target-address"), ("port", 502, "redirect"),
+                                 ("scheme", 502, "redirect")):
+        answer = s.ask("/plain/" + name)
+        check(answer.status == status and reason in answer.headers["Cache-Status"],
+              f"{name}: {answer}")
+    check(len([p for p in s.origin.paths() if p == "/base/round"]) == 6, "five hops, no more")
+    check(not s.unsafe.paths(), "from https nothing leads to http")
+    check(s.ask("/plain/none").status == 302, "a redirect to nowhere is the client's")
+    answer = s.ask("/plain/x", method="PUT", body=b"new")
+    check(answer.status == 405 and answer.headers["Allow"] == "GET, HEAD", f"PUT: {answer}")
+    check(s.ask("/plain/%2e%2e/x").status == 400, "nothing leads out of a mirror")
+    check(s.ask("/elsewhere").status == 400, "other paths are nobody's")
+
+
+def apt(s):
+    s.origin.taken()
+
+    def release(h):
+        if h.headers.get("If-None-Match") == '"1"':
+            h.reply(304, ETag='"1"')
+        else:
+            h.reply(200, b"Origin: test\n", ETag='"1"', Cache_Control="max-age=9999")
+
+    s.answers.update({
+        "/debian/dists/a/InRelease": release,
+        "/debian/dists/a/main/by-hash/SHA256/00": lambda h: h.reply(200, b"Packages"),
+        "/debian/pool/main/a/a_1_all.deb": lambda h: h.reply(200, b"deb", Cache_Control="no-cache"),
+        "/debian/pool/main/a/b_1_all.deb": lambda h: h.reply(404, Cache_Control="max-age=999"),
+    })
+    for path in ("dists/a/InRelease", "dists/a/main/by-hash/SHA256/00", "pool/main/a/a_1_all.deb"):
+        first = s.ask("/debian/" + path)
+        again = s.ask("/debian/" + path, Cache_Control="no-cache")
+        check(first.status == again.status == 200 and first.body == again.body, f"{path}: {again}")
+        asked = [(fields.get("If-None-Match"), at) for _, at, fields, _ in s.origin.taken()]
+        if "InRelease" in path:
+            check([etag for etag, _ in asked] == [None, '"1"'], f"validated each time: {asked}")
+        else:
+            check(len(asked) == 1 and is_hit(again), f"{path} needs no word of the origin: {again}")
+    s.ask("/debian/pool/main/a/b_1_all.deb")
+    s.ask("/debian/pool/main/a/b_1_all.deb")
+    check(len(s.origin.paths()) == 2, "what is not there may come any time")
+
+
+def sha(body):
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def oci(s):
+    layer, large, forged = b"layer " * 100, os.urandom(1 << 21), b"forged " * 300
+    secret, empty = b"secret" * 50, b""
+    tokens, far = [], f"https://127.0.0.1:{s.cdn.server_port}"
+
+    def guarded(reply):
+        def answer(h):
+            name = h.path.split("/")[2]
+            if h.headers.get("Authorization") != f"Bearer t-{name}":
+                h.reply(401, b"{}", WWW_Authenticate=(
+                    f'Bearer realm="{far}/token",service="a registry",'
+                    f'scope="repository:{name}:pull"'))
+            else:
+                reply(h)
+        return answer
+
+    def give(h, name):
+        tokens.append(h.headers.get("Authorization"))
+        h.reply(200, json.dumps({"token": "t-" + name, "expires_in": 300}).encode())
+
+    def manifest(h):
+        listed = "list" in h.headers.get("Accept", "")
+        h.reply(200, b'{"list": 1}' if listed else b'{"one": 1}', ETag='"m%d"' % listed,
+                Content_Type="application/json")
+
+    for name in ("a", "b", "c"):
+        s.answers[f"cdn /token?service=a%20registry&scope=repository:{name}:pull"] = (
+            (lambda h, name=name: give(h, name)) if name != "c" else (lambda h: h.reply(401)))
+    for name, body in (("a", layer), ("a", large), ("c", secret)):
+        s.answers[f"/v2/{name}/blobs/{sha(body)}"] = guarded(
+            lambda h, body=body: h.reply(307, b"moved", Location=far + "/" + sha(body)))
+        s.answers[f"cdn /{sha(body)}"] = lambda h, body=body: h.reply(200, body, ETag='"blob"')
+    s.answers.update({
+        f"/v2/b/blobs/{sha(layer)}": guarded(lambda h: h.reply(404, Cache_Control="max-age=999")),
+        f"/v2/a/blobs/{sha(forged)}": guarded(lambda h: h.reply(200, forged[:-1] + b"?")),
+        f"/v2/a/blobs/{sha(forged + b'c')}": guarded(
+            lambda h: h.reply(200, forged, chunked=100)),
+        f"/v2/a/blobs/{sha(b'not empty')}": guarded(lambda h: h.reply(200, b"")),
+        f"/v2/a/blobs/{sha(empty)}": guarded(lambda h: h.reply(200, b"")),
+        f"/v2/a/blobs/{sha(b'zipped')}": guarded(
+            lambda h: h.reply(200, b"zipped", Content_Encoding="gzip")),
+        f"/v2/a/manifests/{sha(b'{}')}": guarded(lambda h: h.reply(200, b"{}")),
+        "/v2/a/manifests/latest": guarded(manifest),
+    })
+    ping = s.ask("/v2/")
+    check(ping.status == 200 and ping.body == b"{}" and not s.origin.paths(), f"ping: {ping}")
+
+    answer = s.ask(f"/v2/a/blobs/{sha(layer)}", Authorization="Bearer mine")
+    check(answer.status == 200 and answer.body == layer, f"a blob: {answer}")
+    seen = s.origin.taken()
+    check([fields.get("Authorization") for _, _, fields, _ in seen] == [None, "Bearer t-a"],
+          f"asked without, then with what anybody gets: {seen}")
+    check(not any(fields.get("Authorization") for _, _, fields, _ in s.cdn.taken()),
+          "neither the token's server nor the other host gets a token")
+    check(tokens == [None], f"tokens: {tokens}")
+    answer = s.ask(f"/v2/b/blobs/{sha(layer)}")
+    check(is_hit(answer) and answer.body == layer and not s.origin.paths(),
+          f"the same blob for another repository: {answer}")
+
+    # A range of what is not here yet: the whole is fetched, compared and kept.
+    answer = s.ask(f"/v2/a/blobs/{sha(large)}", Range="bytes=100-199")
+    check(answer.status == 206 and answer.body == large[100:200], f"a range: {answer.status}")
+    check([fields.get("Authorization") for _, _, fields, _ in s.origin.taken()] == ["Bearer t-a"],
+          "the token is used again")
+    answers = []
+    threads = [threading.Thread(
+        target=lambda: answers.append(s.ask(f"/v2/a/blobs/{sha(large)}"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check(all(answer.body == large and answer.whole for answer in answers), "several at once")
+    check([fields.get("Range") for _, _, fields, _ in s.cdn.taken()] == [None], "one fetch for all")
+    head = s.ask(f"/v2/a/blobs/{sha(large)}", method="HEAD")
+    check(head.status == 200 and int(head.headers["Content-Length"]) == len(large), f"HEAD: {head}")
+    s.origin.taken()
+
+    for what, body, status in (("another body", forged, 200), ("in chunks", forged + b"c", 200),
+                               ("an empty one", b"not empty", 502), ("encoded", b"zipped", 502)):
+        for attempt in range(2):
+            answer = s.ask(f"/v2/a/blobs/{sha(body)}")
+            check(answer.status == status and (status != 200 or not answer.whole),
+                  f"{what}: {answer.status}, whole: {answer.whole}, {len(answer.body)} bytes")
+            check(s.origin.paths() == [f"/v2/a/blobs/{sha(body)}"], f"{what} is not kept: {attempt}")
+    check(s.ask(f"/v2/a/blobs/{sha(empty)}").whole, "an empty blob is one, too")
+    check(s.ask(f"/v2/a/manifests/{sha(b'{}')}").body == b"{}", "a manifest by its digest")
+
+    answer = s.ask(f"/v2/c/blobs/{sha(secret)}", Authorization="Basic eDp5")
+    check(answer.status == 403 and "pull" in answer.headers["Cache-Status"]
+          and "WWW-Authenticate" not in answer.headers, f"a private one: {answer}")
+    s.origin.taken()
+    for accept, want in (("list", b'{"list": 1}'), ("one", b'{"one": 1}')) * 2:
+        answer = s.ask("/v2/a/manifests/latest", Accept=accept)
+        check(answer.body == want, f"by what is accepted: {answer}")
+    check(len(s.origin.paths()) == 2, "a tag is good for a minute")
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="larder-mirrors."))
+    try:
+        s = Scene(str(build / "proxy/larder-proxy"), folder)
+        for part in (plain, apt, oci):
+            part(s)
+        check(s.proxy.stop(), "it ends as it should")
+    finally:
+        if check.failed:
+            print((folder / "log").read_text()[-4000:])
+        shutil.rmtree(folder, ignore_errors=True)
+    check.end()
+
+
+main()
