@@ -1,13 +1,11 @@
 #include "proxy/client/accesslog_sink.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "http/put.h"
 #include "proxy/client/accesslog_columns.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -152,7 +150,7 @@ static int write_all(struct sink *sink, struct span bytes)
 
 /* ---- datagrams ---- */
 
-/* Facility daemon, severity info (RFC 5424 6.2.1). */
+/* Facility daemon, severity info (RFC 3164 4.1.1). */
 enum { PRIORITY = 3 * 8 + 6 };
 
 static char *put_process(char *at)
@@ -160,17 +158,15 @@ static char *put_process(char *at)
     return put_number(at, (uint64_t)getpid());
 }
 
-static char *put_syslog(char *at, struct span line, int64_t now_ms, struct span host)
+/* As syslog(3) writes it, for a socket of this machine: without a host, and without a time, which
+ * whoever reads it puts there. rsyslog and journald take RFC 5424 there for a program named "1". */
+static char *put_syslog(char *at, struct span line)
 {
     *at++ = '<';
     at = put_number(at, PRIORITY);
-    at = put_span(at, SPAN(">1 "));
-    at = column_time(at, now_ms);
-    *at++ = ' ';
-    at = host.len ? put_span(at, span_take(host, 255)) : put_span(at, SPAN("-"));
-    at = put_span(at, SPAN(" larder-proxy "));
+    at = put_span(at, SPAN(">larder-proxy["));
     at = put_process(at);
-    at = put_span(at, SPAN(" access - "));
+    at = put_span(at, SPAN("]: "));
     return put_span(at, line);
 }
 
@@ -186,10 +182,9 @@ static char *put_journald(char *at, struct span line)
     return at;
 }
 
-size_t sink_datagram(enum sink_kind kind, struct span line, int64_t now_ms, struct span host,
-                     char *out)
+size_t sink_datagram(enum sink_kind kind, struct span line, char *out)
 {
-    char *end = kind == SINK_SYSLOG ? put_syslog(out, line, now_ms, host) : put_journald(out, line);
+    char *end = kind == SINK_SYSLOG ? put_syslog(out, line) : put_journald(out, line);
     return (size_t)(end - out);
 }
 
@@ -216,14 +211,11 @@ static int send_one(struct sink *sink, struct span datagram)
 static uint64_t send_lines(struct sink *sink, struct span lines, int *err)
 {
     static _Thread_local char datagram[ACCESSLOG_LINE_MAX + SINK_HEAD_MAX];
-    char host[HOST_NAME_MAX + 1] = "";
-    int64_t now_ms = clock_wall_ms();
     uint64_t lost = 0;
 
-    gethostname(host, sizeof(host) - 1);
     while (lines.len) {
         struct span line = span_cut(&lines, '\n');
-        size_t len = sink_datagram(sink->kind, line, now_ms, span_str(host), datagram);
+        size_t len = sink_datagram(sink->kind, line, datagram);
         int failure = send_one(sink, span_of(datagram, len));
         lost += failure != 0;
         *err = failure ? failure : *err;

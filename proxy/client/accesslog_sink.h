@@ -27,10 +27,10 @@ int sink_reopen(struct sink *sink);
 /* Writes `count` whole lines. Returns how many are lost; *err says why. */
 uint64_t sink_write(struct sink *sink, struct span lines, uint64_t count, int *err);
 
-/* A line (without its end) as a datagram for syslog (RFC 5424) or journald (its native protocol),
- * into `out`, which has SINK_HEAD_MAX bytes more than the line. Returns its length. Pure. */
+/* A line (without its end) as a datagram for syslog (as syslog(3) writes it, RFC 3164) or journald
+ * (its native protocol), into `out`, which has SINK_HEAD_MAX bytes more than the line. Returns its
+ * length. Pure. */
 #define SINK_HEAD_MAX 512
-size_t sink_datagram(enum sink_kind kind, struct span line, int64_t now_ms, struct span host,
-                     char *out);
+size_t sink_datagram(enum sink_kind kind, struct span line, char *out);
 
 #endif
