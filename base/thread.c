@@ -1,6 +1,7 @@
 #include "base/thread.h"
 
 #include "base/mem.h"
+#include "base/sandbox.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -25,13 +26,14 @@ static void *run(void *arg)
 
     free(arg);
     thread_name(start.name);
+    sandbox_thread();
     return start.call(start.arg);
 }
 
 /* All but those that a fault of the thread itself raises. */
 static sigset_t not_for_it(void)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS};
     sigset_t mask;
 
     sigfillset(&mask);

@@ -1,7 +1,8 @@
 /*
  * thread - starting a thread. It has a name, which top -H, perf and gdb show, and is for no signal
  * of the process: those are for the threads that know what to do with them. In it a broken pipe is
- * EPIPE. Only the signals that its own faults raise are let through.
+ * EPIPE. Only the signals that its own faults raise are let through. It has no capabilities, where
+ * the process is to have none (sandbox.h).
  */
 #ifndef LARDER_BASE_THREAD_H
 #define LARDER_BASE_THREAD_H
