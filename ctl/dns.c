@@ -141,6 +141,7 @@ int dns_render(struct span json, struct buf *out)
     buf_printf(out, ", with nobody up ");
     show_count(out, show_number(queries, "all_down"));
     buf_printf(out, "\n");
+    show_sandbox(json_object_get(root, "sandbox"), out);
     if (json_is_object(json_object_get(root, "measured"))) {
         show_measured(json_object_get(root, "measured"), show_number(queries, "steered"), out);
     }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 uint64_t show_number(const json_t *object, const char *name)
 {
@@ -68,4 +69,29 @@ void show_string(struct buf *out, const json_t *object, const char *name)
 void show_label(struct buf *out, const char *label)
 {
     buf_printf(out, "%-12s", label);
+}
+
+static const char *words_for(const char *filter)
+{
+    return strcmp(filter, "off") == 0   ? "system calls are not filtered"
+           : strcmp(filter, "log") == 0 ? "forbidden system calls are only logged"
+                                        : "forbidden system calls fail";
+}
+
+void show_sandbox(const json_t *sandbox, struct buf *out)
+{
+    const char *filter = json_string_value(json_object_get(sandbox, "filter"));
+
+    if (filter == NULL) {
+        return; /* of an older version */
+    }
+    show_label(out, "sandbox");
+    buf_printf(out, "%s", words_for(filter));
+    if (json_is_string(json_object_get(sandbox, "why"))) {
+        buf_printf(out, " (");
+        show_string(out, sandbox, "why");
+        buf_printf(out, ")");
+    }
+    bool none = json_is_true(json_object_get(sandbox, "no_capabilities"));
+    buf_printf(out, "; %s\n", none ? "no capabilities" : "capabilities are kept");
 }

@@ -23,5 +23,7 @@ void show_percent(struct buf *out, uint64_t part, uint64_t whole);
 /* What is shown comes from a network: nothing in it may steer the terminal. */
 void show_text(struct buf *out, const char *text);
 void show_string(struct buf *out, const json_t *object, const char *name);
+/* A line about what a daemon has given up; nothing of one that says nothing of it. */
+void show_sandbox(const json_t *sandbox, struct buf *out);
 
 #endif

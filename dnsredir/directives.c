@@ -369,6 +369,9 @@ static const struct conf_directive directives[] = {
     {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD, "The query log."},
     {"state", CONF_PATH, FIELD(state), NULL, NULL, NULL, 0,
      "A folder for what must outlive the process: what updates bound, and who is drained by hand."},
+    {"sandbox", CONF_ENUM(sandbox_words), FIELD(sandbox), "on", NULL, NULL, 0,
+     "Once started: no capabilities, and no system calls but those that are needed. log: forbidden "
+     "ones are made, and told to the kernel's log; strict: the first one ends the process."},
     {"keys", CONF_MAP(keys_table), CONF_LIST(struct settings, key_rows, key_count),
      NULL, NULL, NULL, CONF_RELOAD, "Of those who sign with TSIG (RFC 8945)."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
@@ -469,7 +472,7 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b)
                 same_endpoint(&a->admin, &b->admin) &&
                 memcmp(&a->tcp, &b->tcp, sizeof(a->tcp)) == 0 &&
                 span_eq(span_str(a->log.queries), span_str(b->log.queries)) &&
-                span_eq(span_str(a->state), span_str(b->state));
+                span_eq(span_str(a->state), span_str(b->state)) && a->sandbox == b->sandbox;
 
     for (size_t i = 0; same && i < a->listen_count; i++) {
         same = same_endpoint(&a->listen[i], &b->listen[i]);

@@ -8,6 +8,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "dnsredir/answer.h"
 #include "dnsredir/load.h"
 #include "dnsredir/nearest.h"
@@ -180,6 +181,7 @@ struct settings {
         uint32_t sample;
     } log;
     char *state; /* a folder, or NULL */
+    enum sandbox_mode sandbox;
     struct key_row *key_rows;
     size_t key_count;
     char *nsid;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
+#include "base/sandbox.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/crew.h"
 #include "dnsredir/directives_dnssec.h"
@@ -208,7 +209,7 @@ static void reload_done(uv_work_t *work, int status)
     } else if (s->loaded) {
         if (!settings_same_sockets(s->settings, s->loaded)) {
             log_warn("restart_needed", "reason=%s",
-                     "listen, workers, tcp, admin, state or log.queries changed");
+                     "listen, workers, tcp, admin, state, sandbox or log.queries changed");
         }
         adopt(s, s->loaded, s->loaded_signatures);
         s->loaded = NULL;
@@ -417,10 +418,12 @@ int server_run(int argc, char **argv, struct settings *settings)
     s.state.changed = publish_world;
     s.state.remembered = on_remembered;
     s.state.arg = &s;
+    sandbox_begin(settings->sandbox);
     int err = start(&s);
     if (err) {
         stop(&s);
     } else {
+        sandbox_enter();
         inherited_warn();
         notify("READY=1");
         s.watchdog = notify_watchdog_ms() > 0;

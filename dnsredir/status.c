@@ -1,6 +1,7 @@
 #include "dnsredir/status.h"
 
 #include "base/check.h"
+#include "base/sandbox.h"
 #include "dnsredir/status_bound.h"
 
 #include <jansson.h>
@@ -89,6 +90,9 @@ static void put_gauges(const struct status *status, struct buf *out)
         {"worlds_freed", METRIC_COUNTER, "The same, freed", status->worlds.freed},
         {"settings_held", METRIC_GAUGE, "Settings in memory: the current ones and those of before",
          status->settings_held},
+        {"sandbox", METRIC_GAUGE,
+         "1: forbidden system calls fail; 0: they are not filtered, or only logged",
+         sandbox_is_tight()},
         {"state_good", METRIC_GAUGE,
          "1: updates can be made; 0: the state is damaged, or was not written",
          status->updater && updater_is_good(status->updater)},
@@ -239,6 +243,15 @@ static json_t *measured_json(const struct status *status)
     return all;
 }
 
+static json_t *sandbox_json(void)
+{
+    struct sandbox_report report = sandbox_report();
+
+    return json_pack("{s:s, s:s?, s:b, s:b}", "filter", report.filter, "why", report.why,
+                     "no_new_privs", (int)report.no_new_privs, "no_capabilities",
+                     (int)report.no_capabilities);
+}
+
 static void put_status(const struct status *status, struct buf *out)
 {
     const struct settings *s = status->settings;
@@ -257,6 +270,7 @@ static void put_status(const struct status *status, struct buf *out)
     if (status->measured.enabled) {
         json_object_set_new(root, "measured", measured_json(status));
     }
+    json_object_set_new(root, "sandbox", sandbox_json());
     json_object_set_new(root, "replicas", replicas_json(status));
     if (status->updater) {
         bool good = updater_is_good(status->updater);

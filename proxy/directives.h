@@ -10,6 +10,7 @@
 #include "base/hours.h"
 #include "base/period.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "http/uri.h"
 
 #include <stdatomic.h>
@@ -249,6 +250,7 @@ struct settings {
         char *file, *groups; /* as of htpasswd and of Apache; NULL: none */
         char *realm;
     } users;
+    enum sandbox_mode sandbox;
     char *state; /* the folder of what must not be forgotten, or NULL */
     struct {
         uint64_t total; /* bytes a second to all clients; 0: no limit */

@@ -392,6 +392,9 @@ static const struct conf_directive root_rows[] = {
      "People whom rules of access name."},
     {"state", CONF_PATH, FIELD(state), NULL, NULL, NULL, 0,
      "The folder of what a restart must not forget: how much of their quotas people have used."},
+    {"sandbox", CONF_ENUM(sandbox_words), FIELD(sandbox), "on", NULL, NULL, 0,
+     "Once started: no capabilities, and no system calls but those that are needed. log: forbidden "
+     "ones are made, and told to the kernel's log; strict: the first one ends the process."},
     {"shares", CONF_MAP(shares_table), CONF_SAME, NULL, NULL, NULL, 0,
      "How clients share what there is; see docs/access.md."},
     {"pages", CONF_PATH, FIELD(pages), NULL, NULL, NULL, CONF_RELOAD,

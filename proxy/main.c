@@ -1,6 +1,7 @@
 #include "base/err.h"
 #include "base/inherited.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "proxy/server.h"
 
 #include <signal.h>
@@ -16,6 +17,8 @@ static void print(struct buf *text, FILE *to)
 static int serve(struct settings **settings, int argc, char **argv)
 {
     struct server *server;
+
+    sandbox_begin((*settings)->sandbox);
     int err = server_new(*settings, argc, argv, &server);
 
     settings_unref(settings);

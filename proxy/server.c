@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/notify.h"
+#include "base/sandbox.h"
 #include "proxy/access/account.h"
 #include "proxy/access/auth.h"
 #include "proxy/admin.h"
@@ -335,6 +336,7 @@ void server_free(struct server **slot)
 
 int server_run(struct server *server)
 {
+    sandbox_enter();
     for (size_t i = 0; i < server->crew_count; i++) {
         int err = crew_start(&server->crews[i]);
         if (err) {

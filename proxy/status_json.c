@@ -1,6 +1,7 @@
 /* status_json - /status: what the proxy does, as JSON. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "proxy/decision_json.h"
 #include "proxy/status_parts.h"
 
@@ -257,6 +258,15 @@ static json_t *recent_list(struct server *server)
     return list;
 }
 
+static json_t *sandbox_json(void)
+{
+    struct sandbox_report report = sandbox_report();
+
+    return json_pack("{s:s, s:s?, s:b, s:b}", "filter", report.filter, "why", report.why,
+                     "no_new_privs", (int)report.no_new_privs, "no_capabilities",
+                     (int)report.no_capabilities);
+}
+
 int status_json(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;
@@ -277,6 +287,7 @@ int status_json(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "reloads", integer(server_reloads(server)));
     json_object_set_new(root, "workers", integer(server_worker_count(server)));
     json_object_set_new(root, "listen", listen_json(settings));
+    json_object_set_new(root, "sandbox", sandbox_json());
     json_object_set_new(root, "sites", integer(settings->site_count));
     json_object_set_new(root, "connections", connections_json(owners));
     json_object_set_new(root, "requests", requests_json(owners));

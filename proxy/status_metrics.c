@@ -138,6 +138,9 @@ int status_metrics(const struct status_query *query, struct buf *out)
     status_access_metrics(server, out);
     counter(out, "reloads_refused", "Configurations that were not taken over, for their errors",
             server_refused_reloads(server));
+    gauge(out, "sandbox",
+          "1: forbidden system calls fail; 0: they are not filtered, or only logged",
+          sandbox_is_tight());
     gauge(out, "settings", "Configurations in memory: that in force, and old ones still in use",
           settings_alive());
     counter(out, "access_log_dropped",

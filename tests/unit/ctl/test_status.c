@@ -1,3 +1,4 @@
+#include "ctl/show.h"
 #include "ctl/verbs.h"
 
 #include <criterion/criterion.h>
@@ -92,4 +93,28 @@ Test(status, other_versions_and_other_programs)
     cr_expect_eq(status_render(SPAN("<html>"), &out), ERR_SYNTAX);
     cr_expect_eq(status_render(SPAN(""), &out), ERR_SYNTAX);
     buf_fini(&out);
+}
+
+Test(status, what_a_daemon_has_given_up)
+{
+    static const struct {
+        const char *json, *want;
+    } cases[] = {
+        {"{\"filter\": \"on\", \"why\": null, \"no_capabilities\": true}",
+         "sandbox     forbidden system calls fail; no capabilities\n"},
+        {"{\"filter\": \"log\", \"no_capabilities\": true}",
+         "sandbox     forbidden system calls are only logged; no capabilities\n"},
+        {"{\"filter\": \"off\", \"why\": \"no\\nkernel\", \"no_capabilities\": false}",
+         "sandbox     system calls are not filtered (no?kernel); capabilities are kept\n"},
+        {"{}", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = BUF_INIT;
+        json_t *sandbox = json_loads(cases[i].json, 0, NULL);
+        show_sandbox(sandbox, &out);
+        buf_append(&out, SPAN("\0"));
+        cr_expect_str_eq(out.data, cases[i].want);
+        json_decref(sandbox);
+        buf_fini(&out);
+    }
 }
