@@ -1,10 +1,9 @@
 #include "base/inherited.h"
 
+#include "base/environment.h"
 #include "base/log.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -18,27 +17,17 @@ enum { FIRST = 3 };
 
 struct inherited {
     struct sockaddr_storage address;
+    int fd;
     int type; /* 0: no socket */
     bool listens;
+    bool ours; /* and nobody else's: it is given away as it is */
     atomic_bool taken;
 };
 
 static struct inherited all[INHERITED_MAX];
 static int count;
-
-/* The number in a variable, from 0 to `most`; -1: none. */
-static long number_of(const char *name, long most)
-{
-    const char *text = getenv(name);
-    char *end;
-
-    if (!text || *text < '0' || *text > '9') {
-        return -1;
-    }
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    return *end || errno || value > most ? -1 : value;
-}
+static int offers[INHERITED_MAX];
+static size_t offer_count;
 
 static int option(int fd, int name)
 {
@@ -61,11 +50,16 @@ static void look(int fd, struct inherited *out)
 
 void inherited_begin(void)
 {
-    long given = number_of("LISTEN_PID", LONG_MAX) == getpid() ? number_of("LISTEN_FDS", 4096) : 0;
+    uint64_t pid = 0, given = 0;
 
-    for (int i = 0; i < given; i++) {
+    if (!environment_number("LISTEN_PID", &pid) || pid != (uint64_t)getpid() ||
+        !environment_number("LISTEN_FDS", &given) || given > 4096) {
+        given = 0;
+    }
+    for (int i = 0; i < (int)given; i++) {
         fcntl(FIRST + i, F_SETFD, FD_CLOEXEC);
-        if (i < INHERITED_MAX) {
+        if (count < INHERITED_MAX) {
+            all[count].fd = FIRST + i;
             look(FIRST + i, &all[count++]);
         } else {
             close(FIRST + i);
@@ -74,6 +68,17 @@ void inherited_begin(void)
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
+}
+
+void inherited_add(int fd)
+{
+    if (count == INHERITED_MAX) {
+        close(fd);
+        return;
+    }
+    all[count].fd = fd;
+    all[count].ours = true;
+    look(fd, &all[count++]);
 }
 
 /* Padding and flow labels may differ. */
@@ -103,17 +108,37 @@ static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
     return false;
 }
 
+static bool fits(const struct inherited *one, const struct sockaddr *address, int type)
+{
+    return one->type == type && one->listens &&
+           same_address((const struct sockaddr *)&one->address, address);
+}
+
 int inherited_socket(const struct sockaddr *address, int type)
 {
+    const struct inherited *shared = NULL;
+
     for (int i = 0; i < count; i++) {
         struct inherited *one = &all[i];
-        if (one->type == type && one->listens &&
-            same_address((const struct sockaddr *)&one->address, address)) {
-            atomic_store_explicit(&one->taken, true, memory_order_relaxed);
-            return fcntl(FIRST + i, F_DUPFD_CLOEXEC, 0);
+        if (!fits(one, address, type)) {
+            continue;
         }
+        if (!atomic_exchange_explicit(&one->taken, true, memory_order_relaxed)) {
+            return one->ours ? one->fd : fcntl(one->fd, F_DUPFD_CLOEXEC, 0);
+        }
+        shared = one;
     }
-    return -1;
+    return shared ? fcntl(shared->fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+bool inherited_has(const struct sockaddr *address, int type)
+{
+    bool found = false;
+
+    for (int i = 0; i < count && !found; i++) {
+        found = fits(&all[i], address, type);
+    }
+    return found;
 }
 
 static void warn(int i)
@@ -125,7 +150,7 @@ static void warn(int i)
         getnameinfo(address, sizeof(all[i].address), host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV);
     }
-    log_warn("inherited_unused", "descriptor=%d address=%s port=%s why=%s", FIRST + i, host, port,
+    log_warn("inherited_unused", "descriptor=%d address=%s port=%s why=%s", all[i].fd, host, port,
              "nothing in the configuration listens just there");
 }
 
@@ -134,6 +159,22 @@ void inherited_warn(void)
     for (int i = 0; i < count; i++) {
         if (!atomic_load_explicit(&all[i].taken, memory_order_relaxed)) {
             warn(i);
+            if (all[i].ours) {
+                close(all[i].fd);
+            }
         }
     }
+}
+
+void inherited_offer(int fd)
+{
+    if (offer_count < INHERITED_MAX) {
+        offers[offer_count++] = fd;
+    }
+}
+
+const int *inherited_offers(size_t *out)
+{
+    *out = offer_count;
+    return offers;
 }

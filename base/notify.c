@@ -1,6 +1,7 @@
 #include "base/notify.h"
 
 #include "base/clock.h"
+#include "base/environment.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -41,17 +42,10 @@ void notify_reloading(void)
     notify(message);
 }
 
-/* A number in the environment, or 0. */
-static uint64_t number_of(const char *name)
-{
-    const char *text = getenv(name);
-
-    return text && *text >= '0' && *text <= '9' ? strtoull(text, NULL, 10) : 0;
-}
-
 uint64_t notify_watchdog_ms(void)
 {
-    uint64_t pid = number_of("WATCHDOG_PID");
+    uint64_t pid = 0, us = 0;
+    bool another = environment_number("WATCHDOG_PID", &pid) && pid != (uint64_t)getpid();
 
-    return pid == 0 || pid == (uint64_t)getpid() ? number_of("WATCHDOG_USEC") / 1000 : 0;
+    return !another && environment_number("WATCHDOG_USEC", &us) ? us / 1000 : 0;
 }
