@@ -144,12 +144,16 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS    where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n\n"
      "Exit status: 0 good, 1 the proxy is not there, 2 wrong usage.\n",
      NULL, verb_top, false},
-    {"import-squid", "larderctl import-squid FILE", "From Squid's configuration to ours.",
+    {"import-squid", "larderctl import-squid [--lists DIR] [--root DIR] FILE",
+     "From Squid's configuration to ours.",
      "Prints what squid.conf says as a file for larder-proxy, with the lines it is from as "
      "comments,\n"
      "and lists on standard error what is not in it, each with its line and why. Rules that deny "
      "and\n"
-     "are not understood are marked: without them somebody may be let in who is to stay out.\n\n"
+     "are not understood are marked: without them somebody may be let in who is to stay out. See\n"
+     "docs/squid.md. Files that it includes, and lists that it names, are read, too.\n\n"
+     "  --lists DIR  write long lists of hosts there, where Squid's mean something else than ours\n"
+     "  --root DIR   where the machine's files are, if not in /: DIR/etc/squid/...\n\n"
      "Exit status: 0 all is translated, 1 not all, 2 the file cannot be read.\n",
      "FILE", verb_import, false},
 };
@@ -204,6 +208,7 @@ static const char **value_of(struct ctl_options *options, const char *word)
         {"--path", &options->path},     {"--slower", &options->slower},
         {"--count", &options->count},   {"-n", &options->count},
         {"--by", &options->by},         {"--user", &options->user},
+        {"--lists", &options->lists},   {"--root", &options->root},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -254,7 +259,7 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         "--admin",  "--json",     "--proxy",   "--dns",    "--method", "--client",
         "--header", "--segments", "--online",  "--rate",   "--config", "--type",
         "--help",   "--host",     "--outcome", "--reason", "--path",   "--slower",
-        "--status", "--count",    "--by",      "--once"};
+        "--status", "--count",    "--by",      "--once",   "--lists",  "--root"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
     bool *flag = flag_of(options, word);

@@ -1,6 +1,7 @@
 /* What each directive of Squid becomes, and the file that is made of it. */
 #include "ctl/squid.h"
 
+#include "base/mem.h"
 #include "base/prefix.h"
 
 #include <inttypes.h>
@@ -63,7 +64,7 @@ static void on_http_port(struct squid *squid, const struct squid_line *line)
     struct buf item = BUF_INIT;
     if (put_address(squid, line, &item)) {
         buf_printf(&squid->listen, "  - %.*s", SPAN_ARGS(buf_span(&item)));
-        squid_origin(squid, line, &squid->listen);
+        squid_origin(line, &squid->listen);
         note_accelerator(squid, line);
     }
     buf_fini(&item);
@@ -89,7 +90,7 @@ static void on_https_port(struct squid *squid, const struct squid_line *line)
         buf_printf(&squid->listen, ", key: ");
         squid_quote(&squid->listen, key.len ? key : cert); /* Squid takes one file for both */
         buf_printf(&squid->listen, "}}");
-        squid_origin(squid, line, &squid->listen);
+        squid_origin(line, &squid->listen);
         note_accelerator(squid, line);
     }
     buf_fini(&item);
@@ -111,7 +112,7 @@ static void on_cache_dir(struct squid *squid, const struct squid_line *line)
         buf_printf(&squid->stores, "    - {path: ");
         squid_quote(&squid->stores, arena_printf(&squid->arena, "%.*s/larder", SPAN_ARGS(path)));
         buf_printf(&squid->stores, ", size: %" PRIu64 "MiB}", megabytes);
-        squid_origin(squid, line, &squid->stores);
+        squid_origin(line, &squid->stores);
         squid->store_count++;
     }
 }
@@ -131,7 +132,7 @@ static void on_object_max(struct squid *squid, const struct squid_line *line)
         return;
     }
     squid->object_max = size;
-    squid->object_max_line = line->number;
+    squid->object_max_from = arena_printf(&squid->arena, "%s:%u", line->file, line->number);
 }
 
 static void on_refresh_pattern(struct squid *squid, const struct squid_line *line)
@@ -183,7 +184,9 @@ static void on_cache_peer(struct squid *squid, const struct squid_line *line)
     uint64_t port;
 
     if (!squid_has(line, 5, "originserver")) {
-        squid_lose(squid, line, "there are no parents and siblings: origins are asked directly");
+        squid_lose(squid, line,
+                   "Larder has no parents and siblings, and no directive for them: it asks origins "
+                   "directly. LOOK AT THIS where the network lets out nobody but the parent");
         return;
     }
     if (!is_name(host) || !span_to_u64(squid_word(line, 3), 65535, &port) || port == 0) {
@@ -201,7 +204,7 @@ static void on_cache_peer(struct squid *squid, const struct squid_line *line)
     squid_quote(&squid->sites, site);
     buf_printf(&squid->sites, "], origins: [\"%s://%.*s:%" PRIu64 "\"]}", tls ? "https" : "http",
                SPAN_ARGS(host), port);
-    squid_origin(squid, line, &squid->sites);
+    squid_origin(line, &squid->sites);
 }
 
 static void on_nameservers(struct squid *squid, const struct squid_line *line)
@@ -283,6 +286,7 @@ static void on_time(struct squid *squid, const struct squid_line *line)
         enum squid_value value;
     } times[] = {
         {"connect_timeout", SQUID_CONNECT},
+        {"dns_timeout", SQUID_RESOLVE},
         {"read_timeout", SQUID_ORIGIN_BODY},
         {"request_timeout", SQUID_CLIENT_HEAD},
         {"client_idle_pconn_timeout", SQUID_CLIENT_IDLE},
@@ -303,24 +307,46 @@ static void on_time(struct squid *squid, const struct squid_line *line)
     }
 }
 
-/* The helper that reads a file of htpasswd is what users.file is; others are helpers only. */
-static void on_auth_param(struct squid *squid, const struct squid_line *line)
-{
-    struct span what = squid_word(line, 2), helper = squid_word(line, 3);
+/* ---- people ---- */
 
-    if (!span_eq(squid_word(line, 1), SPAN("basic"))) {
-        squid_lose(squid, line, "of the schemes of authentication only Basic is there");
-    } else if (span_eq(what, SPAN("program")) && span_ends(helper, SPAN("basic_ncsa_auth")) &&
-               squid_word(line, 4).len) {
-        squid->users = squid_word(line, 4);
-        squid->users_line = line->number;
-    } else if (span_eq(what, SPAN("program"))) {
+static void on_helper(struct squid *squid, const struct squid_line *line)
+{
+    struct buf path = BUF_INIT;
+
+    if (span_ends(squid_word(line, 3), SPAN("basic_ncsa_auth")) && squid_word(line, 4).len) {
+        squid_quote(&path, squid_word(line, 4));
+        squid_set(squid, line, SQUID_USERS, buf_span(&path));
+        squid_remark(squid, line,
+                     "of its passwords bcrypt, yescrypt, SHA-crypt and apr1 are read; "
+                     "larder-proxy --check tells of others");
+    } else {
         squid_lose(squid, line,
                    "passwords are checked without helpers: see users in "
                    "docs/access.md for files of htpasswd");
-    } else {
-        squid_remark(squid, line, "goes with the users");
     }
+    buf_fini(&path);
+}
+
+/* The helper that reads a file of htpasswd is what users.file is; others are helpers only. */
+static void on_auth_param(struct squid *squid, const struct squid_line *line)
+{
+    struct span what = squid_word(line, 2);
+    struct buf realm = BUF_INIT;
+
+    if (!span_eq(squid_word(line, 1), SPAN("basic"))) {
+        squid_lose(squid, line, "of the schemes of authentication only Basic is there");
+    } else if (span_eq(what, SPAN("program"))) {
+        on_helper(squid, line);
+    } else if (span_eq(what, SPAN("realm"))) {
+        struct span text = line->count == 4 ? line->words[3] : squid_rest(line, 3);
+        squid_quote(&realm, text);
+        squid_set(squid, line, SQUID_REALM, text.len ? buf_span(&realm) : SPAN_EMPTY);
+    } else if (span_eq(what, SPAN("casesensitive")) && span_eq(squid_word(line, 3), SPAN("off"))) {
+        squid_lose(squid, line, "names of people are compared exactly");
+    } else {
+        squid_remark(squid, line, "not needed: passwords are checked without helpers");
+    }
+    buf_fini(&realm);
 }
 
 static const struct {
@@ -353,7 +379,12 @@ static const struct {
     {"server_idle_pconn_timeout", on_time},
     {"pconn_timeout", on_time},
     {"shutdown_lifetime", on_time},
+    {"dns_timeout", on_time},
     {"auth_param", on_auth_param},
+    {"delay_pools", squid_delay},
+    {"delay_class", squid_delay},
+    {"delay_parameters", squid_delay},
+    {"delay_access", squid_delay},
 };
 
 static void translate(struct squid *squid, const struct squid_line *line)
@@ -376,106 +407,29 @@ static void translate(struct squid *squid, const struct squid_line *line)
     }
 }
 
-/* ---- the file ---- */
+/* ---- all of it ---- */
 
-static void write_list(struct buf *yaml, const char *name, const struct buf *items)
+size_t squid_import(const char *name, struct span text, const struct squid_io *io, struct buf *yaml,
+                    struct buf *notes)
 {
-    if (buf_len(items)) {
-        buf_printf(yaml, "%s:\n%.*s", name, SPAN_ARGS(buf_span(items)));
-    }
-}
+    struct squid *squid = xcalloc(1, sizeof(*squid));
 
-static void write_values(struct squid *squid, struct buf *yaml)
-{
-    static const char *const maps[] = {
-#define X(id, map, name) map,
-        SQUID_VALUES(X)
-#undef X
-    };
-    static const char *const names[] = {
-#define X(id, map, name) name,
-        SQUID_VALUES(X)
-#undef X
-    };
-    const char *map = "";
-
-    for (size_t i = 0; i < SQUID_VALUE_COUNT; i++) {
-        if (squid->values[i].text.len == 0) {
-            continue;
-        }
-        if (strcmp(map, maps[i]) != 0) {
-            map = maps[i];
-            buf_printf(yaml, "%s:\n", map);
-        }
-        buf_printf(yaml, "%s%s: %.*s  # %s:%u\n", *map ? "  " : "", names[i],
-                   SPAN_ARGS(squid->values[i].text), squid->name, squid->values[i].line);
-    }
-}
-
-static void write_store(struct squid *squid, struct buf *yaml)
-{
-    if (squid->store_count == 0 && squid->object_max.len == 0) {
-        return;
-    }
-    buf_printf(yaml, "store:\n");
-    if (squid->store_count) {
-        buf_printf(yaml,
-                   "  # Folders of its own: a store of Squid cannot be read.\n"
-                   "  directories:\n%.*s",
-                   SPAN_ARGS(buf_span(&squid->stores)));
-    }
-    if (squid->object_max.len) {
-        buf_printf(yaml, "  object-max: %.*s  # %s:%u\n", SPAN_ARGS(squid->object_max), squid->name,
-                   squid->object_max_line);
-    }
-}
-
-static void write_file(struct squid *squid, struct buf *yaml)
-{
-    buf_printf(yaml, "# Made from %s by larderctl import-squid. What is missing was listed then.\n",
-               squid->name);
-    if (buf_len(&squid->listen)) {
-        write_list(yaml, "listen", &squid->listen);
-    } else {
-        buf_printf(yaml, "listen: [\"[::]:3128\"]  # Squid's own default\n");
-    }
-    write_store(squid, yaml);
-    write_values(squid, yaml);
-    if (squid->users.len) {
-        buf_printf(yaml, "users:\n  file: ");
-        squid_quote(yaml, squid->users);
-        buf_printf(yaml, "  # %s:%u\n", squid->name, squid->users_line);
-    }
-    if (buf_len(&squid->access)) {
-        write_list(yaml, "access", &squid->access);
-    } else {
-        buf_printf(yaml, "access: [{deny: {}}]  # no rule that allows could be translated\n");
-    }
-    write_list(yaml, "sites", &squid->sites);
-    if (buf_len(&squid->logs)) {
-        buf_printf(yaml, "log:\n  access:\n%.*s", SPAN_ARGS(buf_span(&squid->logs)));
-    }
-}
-
-size_t squid_import(const char *name, struct span text, struct buf *yaml, struct buf *notes)
-{
-    struct squid squid = {.name = name, .notes = notes};
-    struct squid_line *line;
-    unsigned number = 0;
-
-    arena_init(&squid.arena, NULL, 0);
-    line = arena_alloc(&squid.arena, sizeof(*line));
-    while (squid_next(&squid, &text, &number, line)) {
-        translate(&squid, line);
-    }
-    squid_access_end(&squid);
-    write_file(&squid, yaml);
-    buf_fini(&squid.listen);
-    buf_fini(&squid.stores);
-    buf_fini(&squid.access);
-    buf_fini(&squid.sites);
-    buf_fini(&squid.logs);
-    squid_access_fini(&squid);
-    arena_fini(&squid.arena);
-    return squid.lost;
+    squid->name = name;
+    squid->io = io;
+    squid->notes = notes;
+    arena_init(&squid->arena, NULL, 0);
+    squid_read(squid, text, translate);
+    squid_delay_end(squid);
+    squid_access_end(squid);
+    squid_write(squid, yaml);
+    buf_fini(&squid->listen);
+    buf_fini(&squid->stores);
+    buf_fini(&squid->access);
+    buf_fini(&squid->sites);
+    buf_fini(&squid->logs);
+    squid_acl_fini(squid);
+    arena_fini(&squid->arena);
+    size_t lost = squid->lost;
+    free(squid);
+    return lost;
 }

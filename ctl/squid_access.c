@@ -1,461 +1,409 @@
 /*
- * acl and http_access. Rules of Squid are tried in order, all names of one must hold, and what none
- * is about gets the opposite of the last. Larder's are the same but for the end, which denies.
+ * http_access. Rules of Squid are tried in order, all names of one must hold, and what none is
+ * about gets the opposite of the last. Larder's are the same but for the end, which denies, and for
+ * "!", which is an exception.
  *
  * A rule that allows and is not understood lets nobody in; one that denies and is not understood
- * would let somebody in who is to stay out, and is told apart.
+ * would let somebody in who is to stay out, and is told apart. Of what is understood in part, a
+ * rule is made where it errs by denying.
  */
 #include "ctl/squid.h"
 
-#include "base/err.h"
-#include "base/mem.h"
-#include "base/prefix.h"
-
 enum { ACCESS_MAX = 8 << 20 }; /* bytes of rules */
 
-/* ---- names ---- */
+static const char *const part_names[SQUID_KINDS] = {
+    [SQUID_IS_FROM] = "from",       [SQUID_IS_HOSTS] = "hosts", [SQUID_IS_PORTS] = "ports",
+    [SQUID_IS_METHODS] = "methods", [SQUID_IS_USERS] = "users", [SQUID_IS_HOURS] = "hours"};
 
-static struct squid_acl *find_acl(struct squid *squid, struct span name)
+/* ---- names that are always there ---- */
+
+/* Of a condition that no acl line has made. */
+static bool built_in(struct span name, struct squid_part *part, bool *everything)
 {
-    struct squid_acl *acl = squid->acls;
-
-    while (acl && !span_eq(acl->name, name)) {
-        acl = acl->next;
+    *everything = span_eq(name, SPAN("all"));
+    *part = (struct squid_part){.kind = SQUID_IS_FROM, .used = true};
+    if (span_eq(name, SPAN("localhost"))) {
+        part->items = SPAN("127.0.0.1\0::1\0");
+        return true;
     }
-    return acl;
-}
-
-static struct squid_acl *new_acl(struct squid *squid, struct span name, struct span type)
-{
-    struct squid_acl *acl = arena_zalloc(&squid->arena, sizeof(*acl));
-
-    acl->name = name;
-    acl->type = type;
-    acl->next = squid->acls;
-    squid->acls = acl;
-    squid->acl_count++;
-    return acl;
-}
-
-static bool is_type(const struct squid_acl *acl, const char *type)
-{
-    return span_eq(acl->type, span_str(type));
-}
-
-void squid_acl(struct squid *squid, const struct squid_line *line)
-{
-    static const char *const known[] = {"src",       "port", "method", "proxy_auth", "dst",
-                                        "dstdomain", "time", "myport", "localport",  "proto"};
-    struct span name = squid_word(line, 1), type = squid_word(line, 2);
-    struct squid_acl *acl = find_acl(squid, name);
-    bool fits = false;
-
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        fits |= span_eq(type, span_str(known[i]));
+    if (span_eq(name, SPAN("CONNECT"))) {
+        part->kind = SQUID_IS_METHODS;
+        part->items = SPAN("CONNECT\0");
+        return true;
     }
-    if (line->count < 4) {
-        squid_lose(squid, line, "a name, a type and values are expected");
+    /* Nobody asks Larder for them: pages of Squid's own. */
+    return *everything || span_eq(name, SPAN("manager"));
+}
+
+/* What Larder refuses whatever rules say, unless allow-targets is given. */
+static bool is_refused_anyway(struct span name)
+{
+    return span_eq(name, SPAN("to_localhost")) || span_eq(name, SPAN("to_linklocal"));
+}
+
+/* ---- one rule from its names ---- */
+
+static void add_part(struct squid *squid, struct squid_built *built, const struct squid_part *part,
+                     struct span name)
+{
+    struct squid_part *mine = &built->parts[part->kind];
+
+    if (!mine->used) {
+        *mine = *part;
+    } else if (!squid_intersect(squid, mine, part)) {
+        built->why = arena_printf(&squid->arena,
+                                  "two conditions about %s at once, of which one is "
+                                  "%.*s",
+                                  part_names[part->kind], SPAN_ARGS(name));
         return;
     }
-    if (acl && !span_eq(acl->type, type)) {
-        squid_lose(squid, line, "the name is of another type already");
+    built->never |= mine->items.len == 0 && mine->files.len == 0;
+}
+
+static void add_exception(struct squid *squid, struct squid_built *built,
+                          const struct squid_part *part)
+{
+    if (part->items.len == 0 && part->files.len == 0) {
+        return; /* nothing is excepted */
+    }
+    if (built->except_count == SQUID_EXCEPTIONS_MAX) {
+        built->why = SPAN("more exceptions than can be said");
         return;
     }
-    if (!acl && squid->acl_count == SQUID_ACLS_MAX) {
-        squid_lose(squid, line, "more than %d names", SQUID_ACLS_MAX);
+    (void)squid;
+    built->except[built->except_count++] = *part;
+}
+
+static void add_acl(struct squid *squid, struct squid_built *built, const struct squid_acl *acl,
+                    bool negated)
+{
+    struct squid_part part = {.kind = acl->kind,
+                              .used = true,
+                              .items = buf_span(&acl->items),
+                              .files = buf_span(&acl->files)};
+    bool empty = part.items.len == 0 && part.files.len == 0;
+
+    if (acl->why || (acl->partly && empty && !acl->everything)) {
+        built->why = arena_printf(&squid->arena, "%.*s (%s, line %u) cannot be said",
+                                  SPAN_ARGS(acl->name), acl->file, acl->number);
         return;
     }
-    acl = acl ? acl : new_acl(squid, name, type);
-    for (size_t i = 3; i < line->count; i++) {
-        buf_append(&acl->values, line->words[i]);
-        buf_append(&acl->values, SPAN("\0"));
-    }
-    if (!fits) {
-        squid_lose(squid, line,
-                   "conditions of this type do not exist; the rules that use it are "
-                   "told below");
-    }
-}
-
-void squid_access_fini(struct squid *squid)
-{
-    for (struct squid_acl *acl = squid->acls; acl; acl = acl->next) {
-        buf_fini(&acl->values);
+    built->fewer |= negated ? acl->wider : acl->partly && !acl->everything;
+    built->more |= negated ? acl->partly && !acl->everything : acl->wider;
+    if (acl->everything) {
+        built->never |= negated;
+    } else if (negated) {
+        add_exception(squid, built, &part);
+    } else {
+        add_part(squid, built, &part, acl->name);
     }
 }
 
-static struct span next_value(struct span *rest)
+static void add_name(struct squid *squid, struct squid_built *built, struct span word)
 {
-    return span_cut(rest, '\0');
+    bool negated = span_starts(word, SPAN("!")), everything;
+    struct span name = span_skip(word, negated);
+    const struct squid_acl *acl = squid_find_acl(squid, name);
+    struct squid_part part;
+
+    if (acl) {
+        add_acl(squid, built, acl, negated);
+    } else if (is_refused_anyway(name)) {
+        built->kept |= !negated;
+    } else if (!built_in(name, &part, &everything)) {
+        built->why = arena_printf(&squid->arena, "%.*s is no name of an acl",
+                                  SPAN_ARGS(span_take(name, 60)));
+    } else if (everything) {
+        built->never |= negated;
+    } else if (negated) {
+        add_exception(squid, built, &part);
+    } else {
+        add_part(squid, built, &part, name);
+    }
 }
 
-/* ---- conditions ---- */
-
-/* "10.0.0.0/8", "10.0.0.0/255.0.0.0", "2001:db8::/32", "192.0.2.7". Else it is no prefix. */
-static bool put_prefix(struct squid *squid, struct span value, struct buf *out)
+/* An exception that has nothing in common with its rule is dropped; one that has all of it leaves
+ * nothing. */
+static void simplify(struct squid *squid, struct squid_built *built)
 {
-    struct span mask = value;
-    struct span address = span_cut(&mask, '/');
-    struct prefix prefix;
-    const char *what;
-    struct ip bits;
+    size_t kept = 0;
 
-    if (mask.len && span_find(mask, '.') < mask.len) {
-        if (ip_parse(mask, &bits) != 0) {
-            return false;
-        }
-        unsigned count = 0, i = 96;
-        while (i < 128 && bits.at[i / 8] & (0x80 >> (i % 8))) {
-            count++;
-            i++;
-        }
-        for (; i < 128; i++) {
-            if (bits.at[i / 8] & (0x80 >> (i % 8))) {
-                return false; /* no network has such a mask */
+    for (size_t i = 0; i < built->except_count; i++) {
+        const struct squid_part *except = &built->except[i];
+        const struct squid_part *part = &built->parts[except->kind];
+        struct squid_part both = *part;
+        if (part->used && squid_intersect(squid, &both, except)) {
+            built->never |= span_eq(both.items, part->items) && part->files.len == 0;
+            if (both.items.len == 0 && both.files.len == 0) {
+                continue;
             }
         }
-        value = arena_printf(&squid->arena, "%.*s/%u", SPAN_ARGS(address), count);
+        built->except[kept++] = *except;
     }
-    if (prefix_parse(value, &prefix, &what) != 0) {
-        return false;
-    }
-    buf_printf(out, "%s\"%.*s\"", buf_len(out) ? ", " : "", SPAN_ARGS(value));
-    return true;
+    built->except_count = kept;
 }
 
-static uint32_t v4_of(const struct ip *ip)
+void squid_build(struct squid *squid, const struct squid_rule *rule, struct squid_built *built)
 {
-    return (uint32_t)ip->at[12] << 24 | (uint32_t)ip->at[13] << 16 | (uint32_t)ip->at[14] << 8 |
-           ip->at[15];
+    if (rule->line.cut || rule->line.count <= rule->first) {
+        built->why = SPAN("it has no names, or too many");
+    }
+    for (size_t i = rule->first; i < rule->line.count && built->why.len == 0; i++) {
+        add_name(squid, built, rule->line.words[i]);
+    }
+    simplify(squid, built);
 }
 
-/* "10.0.0.1-10.0.0.9": as networks, of which each is as large as it can be. */
-static bool put_range(struct span value, struct buf *out)
+bool squid_is_all(struct squid *squid, const struct squid_rule *rule)
 {
-    struct span last = value;
-    struct span first = span_cut(&last, '-');
-    struct ip from, to;
+    struct squid_built built = {0};
+    bool some = false;
 
-    if (ip_parse(first, &from) != 0 || ip_parse(last, &to) != 0 || !ip_is_v4(&from) ||
-        !ip_is_v4(&to)) {
-        return false;
+    squid_build(squid, rule, &built);
+    for (size_t i = 0; i < SQUID_KINDS; i++) {
+        some |= built.parts[i].used;
     }
-    uint64_t at = v4_of(&from), end = v4_of(&to);
-    while (at <= end) {
-        unsigned bits = 32;
-        while (bits > 0 && at % (1ull << (33 - bits)) == 0 &&
-               at + (1ull << (33 - bits)) - 1 <= end) {
-            bits--;
-        }
-        buf_printf(out, "%s\"%u.%u.%u.%u/%u\"", buf_len(out) ? ", " : "", (unsigned)(at >> 24),
-                   (unsigned)(at >> 16 & 255), (unsigned)(at >> 8 & 255), (unsigned)(at & 255),
-                   bits);
-        at += 1ull << (32 - bits);
-    }
-    return true;
+    return !some && built.except_count == 0 && !built.never && !built.kept && built.why.len == 0;
 }
 
-/* The networks of a name; false when it cannot be said so. *everybody: no restriction at all. */
-static bool put_sources(struct squid *squid, struct span name, bool *everybody, struct buf *out)
+void squid_add_rule(struct squid *squid, struct squid_rules *rules, const struct squid_line *line,
+                    size_t first, bool deny)
 {
-    const struct squid_acl *acl = find_acl(squid, name);
-
-    *everybody = span_eq(name, SPAN("all")) && !acl;
-    if (*everybody) {
-        return true;
+    if (rules->count == SQUID_RULES_MAX) {
+        squid_lose(squid, line, "more than %d rules", SQUID_RULES_MAX);
+        return;
     }
-    if (span_eq(name, SPAN("localhost")) && !acl) {
-        buf_printf(out, "%s\"127.0.0.0/8\", \"::1\"", buf_len(out) ? ", " : "");
-        return true;
-    }
-    if (!acl || !is_type(acl, "src")) {
-        return false;
-    }
-    struct span rest = buf_span(&acl->values);
-    while (rest.len) {
-        struct span value = next_value(&rest);
-        if (span_eq(value, SPAN("all"))) {
-            *everybody = true;
-        } else if (!put_prefix(squid, value, out) && !put_range(value, out)) {
-            return false;
-        }
-    }
-    return true;
+    struct squid_rule *rule = arena_zalloc(&squid->arena, sizeof(*rule));
+    rule->line = squid_keep(squid, line);
+    rule->first = first;
+    rule->deny = deny;
+    rules->last = rules->count ? rules->last : &rules->first;
+    *rules->last = rule;
+    rules->last = &rule->next;
+    rules->count++;
 }
 
-static bool is_port_of_tls(const struct squid_line *line)
+/* ---- as YAML ---- */
+
+static void put_list(struct buf *out, const char **comma, const char *name, struct span items)
 {
-    return line->count == 4 && span_eq(squid_word(line, 2), SPAN("CONNECT")) &&
-           span_starts(squid_word(line, 3), SPAN("!"));
+    const char *more = "";
+
+    if (items.len == 0) {
+        return;
+    }
+    buf_printf(out, "%s%s: [", *comma, name);
+    while (items.len) {
+        struct span item = span_cut(&items, '\0');
+        buf_printf(out, "%s", more);
+        squid_quote(out, item);
+        more = ", ";
+    }
+    buf_printf(out, "]");
+    *comma = ", ";
 }
 
-/* "deny CONNECT !SSL_ports" is what connect-ports says. */
-static bool take_connect_ports(struct squid *squid, const struct squid_line *line)
+static void put_part(struct buf *out, const char **comma, const struct squid_part *part)
 {
-    const struct squid_acl *acl = find_acl(squid, span_skip(squid_word(line, 3), 1));
-    struct buf list = BUF_INIT;
-    bool good = acl && is_type(acl, "port");
-
-    for (struct span rest = good ? buf_span(&acl->values) : SPAN_EMPTY; rest.len;) {
-        struct span value = next_value(&rest), last = value;
-        uint64_t from, to;
-        struct span first = span_cut(&last, '-');
-        good = good && span_to_u64(first, UINT16_MAX, &from) && from > 0 &&
-               (first.len == value.len || (span_to_u64(last, UINT16_MAX, &to) && to >= from));
-        buf_printf(&list, "%s%.*s", buf_len(&list) ? ", " : "[", SPAN_ARGS(value));
-    }
-    if (good) {
-        buf_printf(&list, "]");
-        squid_set(squid, line, SQUID_CONNECT_PORTS, buf_span(&list));
-    }
-    buf_fini(&list);
-    return good;
+    put_list(out, comma, part_names[part->kind], part->items);
+    put_list(out, comma, "host-files", part->files);
 }
 
-/* Rules that Larder keeps without being told. */
-static const char *kept_anyway(const struct squid *squid, const struct squid_line *line)
+static void put_exceptions(struct buf *out, const char **comma, const struct squid_built *built)
 {
-    struct span first = squid_word(line, 2);
-    bool deny = span_eq(squid_word(line, 1), SPAN("deny"));
-
-    (void)squid;
-    if (deny && line->count == 3 && span_eq(first, SPAN("!Safe_ports"))) {
-        return "targets of any port but CONNECT's may be asked for; what is no HTTP gets no answer";
+    if (built->except_count == 0) {
+        return;
     }
-    if (deny && line->count == 3 &&
-        (span_eq(first, SPAN("to_localhost")) || span_eq(first, SPAN("to_linklocal")))) {
-        return "so it is, unless allow-targets says otherwise";
+    buf_printf(out, "%sexcept: [", *comma);
+    for (size_t i = 0; i < built->except_count; i++) {
+        const struct squid_part *part = &built->except[i];
+        /* Names and lists of hosts are one condition, and so are the items of either. */
+        const char *inner = "";
+        buf_printf(out, "%s{", i ? ", " : "");
+        put_part(out, &inner, part);
+        buf_printf(out, "}");
     }
-    if (squid_has(line, 2, "manager")) {
-        return "the administrator has a door of their own (admin)";
-    }
-    return NULL;
+    buf_printf(out, "]");
+    *comma = ", ";
 }
 
-/* ---- rules ---- */
-
-static void lose_rule(struct squid *squid, const struct squid_line *line, bool deny)
+void squid_put_rule(struct squid *squid, const struct squid_line *line, bool deny,
+                    const struct squid_built *built, struct span rate)
 {
-    squid_lose(squid, line,
-               deny ? "LOOK AT THIS: it denies, and without it somebody may be let in "
-                      "who is to stay out; write it by hand (access)"
-                    : "whom it lets in stays out; write it by hand (access)");
-}
-
-/* What a rule of ours can be about, a list each, of which one item has to hold. */
-enum part { FROM, HOSTS, PORTS, METHODS, USERS, HOURS, PARTS };
-static const char *const part_names[PARTS] = {"from",    "hosts", "ports",
-                                              "methods", "users", "hours"};
-
-struct rule {
-    struct buf parts[PARTS];
-    unsigned used[PARTS]; /* by so many names: only one can be said */
-};
-
-static void put_item(struct buf *out, const char *mark, struct span item)
-{
-    buf_printf(out, "%s\"%s%.*s\"", buf_len(out) ? ", " : "", mark, SPAN_ARGS(item));
-}
-
-/* Letters, digits and these. */
-static bool is_made_of(struct span text, const char *others)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = ascii_lower(text.at[i]);
-        if (!((c >= 'a' && c <= 'z') || ascii_is_digit(c) || strchr(others, c))) {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
-/* ".example.net" is the name and what is below it; without the dot the name alone. */
-static bool put_host(struct span value, struct buf *out)
-{
-    bool below = span_starts(value, SPAN("."));
-    struct span name = span_skip(value, below);
-
-    put_item(out, below ? "" : "=", name);
-    return is_made_of(name, ".-_") && name.at[0] != '-' && name.at[0] != '.';
-}
-
-static bool put_port(struct span value, struct buf *out)
-{
-    put_item(out, "", value);
-    return is_made_of(value, "-") && ascii_is_digit(value.at[0]);
-}
-
-static bool put_method(struct span value, struct buf *out)
-{
-    put_item(out, "", value);
-    return is_made_of(value, "-");
-}
-
-static bool put_user(struct span value, struct buf *out)
-{
-    put_item(out, "", span_eq(value, SPAN("REQUIRED")) ? SPAN("*") : value);
-    return is_made_of(value, "._-@") && value.len < 256;
-}
-
-/* "MTWHF" and so on, as our days with the times behind them. */
-static bool put_days(struct span letters, struct span times, struct buf *out)
-{
-    static const struct {
-        char letter;
-        const char *days;
-    } days[] = {{'M', "mon"}, {'T', "tue"}, {'W', "wed"}, {'H', "thu"},
-                {'F', "fri"}, {'A', "sat"}, {'S', "sun"}, {'D', "mon-fri"}};
-
-    for (size_t i = 0; i < letters.len; i++) {
-        size_t day = 0;
-        while (day < ARRAY_LEN(days) && days[day].letter != letters.at[i]) {
-            day++;
-        }
-        if (day == ARRAY_LEN(days)) {
-            return false;
-        }
-        buf_printf(out, "%s\"%s%s%.*s\"", buf_len(out) ? ", " : "", days[day].days,
-                   times.len ? " " : "", SPAN_ARGS(times));
-    }
-    return letters.len > 0;
-}
-
-/* Days, times, or both; the times of Squid's may lack a digit: then a person has to look. */
-static bool put_hours(struct span values, struct buf *out)
-{
-    struct span first = next_value(&values), second = next_value(&values);
-    bool is_time = first.len && ascii_is_digit(first.at[0]);
-    struct span times = is_time ? first : second;
-
-    if (values.len || (is_time && second.len) ||
-        (times.len && (times.len != 11 || !is_made_of(times, ":-") || times.at[5] != '-'))) {
-        return false;
-    }
-    if (is_time) {
-        put_item(out, "", times);
-        return true;
-    }
-    return put_days(first, times, out);
-}
-
-static bool put_values(struct rule *rule, enum part part, struct span values,
-                       bool (*put)(struct span value, struct buf *out))
-{
-    bool good = true;
-
-    rule->used[part]++;
-    while (good && values.len) {
-        good = put(next_value(&values), &rule->parts[part]);
-    }
-    return good;
-}
-
-/* One condition of a rule. */
-static bool put_condition(struct squid *squid, struct span name, struct rule *rule)
-{
-    const struct squid_acl *acl = find_acl(squid, name);
-    bool everybody;
-
-    if (!acl && span_eq(name, SPAN("CONNECT"))) {
-        rule->used[METHODS]++;
-        return put_method(name, &rule->parts[METHODS]);
-    }
-    if (!acl || is_type(acl, "src")) {
-        bool good = put_sources(squid, name, &everybody, &rule->parts[FROM]);
-        rule->used[FROM] += good && !everybody;
-        return good;
-    }
-    struct span values = buf_span(&acl->values);
-    if (is_type(acl, "dstdomain")) {
-        return put_values(rule, HOSTS, values, put_host);
-    }
-    if (is_type(acl, "port")) {
-        return put_values(rule, PORTS, values, put_port);
-    }
-    if (is_type(acl, "method")) {
-        return put_values(rule, METHODS, values, put_method);
-    }
-    if (is_type(acl, "proxy_auth")) {
-        return squid->users.len && put_values(rule, USERS, values, put_user);
-    }
-    if (is_type(acl, "time")) {
-        rule->used[HOURS]++;
-        return put_hours(values, &rule->parts[HOURS]);
-    }
-    return false;
-}
-
-static void put_rule(struct squid *squid, const struct squid_line *line, bool deny,
-                     const struct rule *rule)
-{
+    struct buf *out = &squid->access;
     const char *comma = "";
 
-    buf_printf(&squid->access, "  - %s: {", deny ? "deny" : "allow");
-    squid->ends_in_all = true;
-    for (size_t i = 0; i < PARTS; i++) {
-        if (rule->used[i]) {
-            buf_printf(&squid->access, "%s%s: [%.*s]", comma, part_names[i],
-                       SPAN_ARGS(buf_span(&rule->parts[i])));
-            squid->ends_in_all = false;
-            comma = ", ";
+    if (buf_len(out) > ACCESS_MAX) {
+        squid_lose(squid, line, "the rules are more than %d MiB", ACCESS_MAX >> 20);
+        return;
+    }
+    buf_printf(out, "  - %s: {", deny ? "deny" : "allow");
+    for (size_t i = 0; i < SQUID_KINDS; i++) {
+        if (built->parts[i].used) {
+            put_part(out, &comma, &built->parts[i]);
         }
     }
-    buf_printf(&squid->access, "}");
-    squid_origin(squid, line, &squid->access);
-    squid->last_denies = deny;
+    put_exceptions(out, &comma, built);
+    if (rate.len) {
+        buf_printf(out, "%slimits: {rate: %.*s}", comma, SPAN_ARGS(rate));
+    }
+    buf_printf(out, "}");
+    squid_origin(line, out);
 }
 
-static bool translate_rule(struct squid *squid, const struct squid_line *line, bool deny)
-{
-    bool good = line->count > 2 && !line->cut && buf_len(&squid->access) < ACCESS_MAX;
-    struct rule rule = {0};
+/* ---- what is told ---- */
 
-    for (size_t i = 2; good && i < line->count; i++) {
-        good = put_condition(squid, line->words[i], &rule);
+static void lose_rule(struct squid *squid, const struct squid_rule *rule, struct span why)
+{
+    squid_lose(squid, &rule->line, "%.*s: %s", SPAN_ARGS(why),
+               rule->deny ? "LOOK AT THIS: it denies, and without it somebody may be let in who is "
+                            "to stay out; write it by hand (access)"
+                          : "whom it lets in stays out; write it by hand (access)");
+    buf_printf(&squid->access, "  # not translated: %.*s",
+               SPAN_ARGS(span_take(rule->line.raw, 200)));
+    squid_origin(&rule->line, &squid->access);
+}
+
+/* A rule of which some values are missing, or that goes further, errs by denying. */
+static void tell_differences(struct squid *squid, const struct squid_rule *rule,
+                             const struct squid_built *built)
+{
+    if (built->fewer) {
+        squid_lose(squid, &rule->line, "only in part (see its names above)%s",
+                   rule->deny ? ": LOOK AT THIS: what is missing is not denied" : "");
     }
-    for (size_t i = 0; i < PARTS; i++) {
-        good = good && rule.used[i] <= 1;
+    if (built->more) {
+        squid_remark(squid, &rule->line,
+                     "it denies more than Squid's: whole hosts, in tunnels, too");
     }
-    if (good) {
-        put_rule(squid, line, deny, &rule);
+}
+
+/* ---- the rules ---- */
+
+/* "deny CONNECT !SSL_ports", before anything is allowed, is what connect-ports says. */
+static bool is_about_tunnels(const struct squid_rule *rule, const struct squid_built *built)
+{
+    const struct squid_part *methods = &built->parts[SQUID_IS_METHODS];
+    unsigned used = 0;
+
+    for (size_t i = 0; i < SQUID_KINDS; i++) {
+        used += built->parts[i].used;
     }
-    for (size_t i = 0; i < PARTS; i++) {
-        buf_fini(&rule.parts[i]);
+    return rule->deny && used == 1 && methods->used && span_eq(methods->items, SPAN("CONNECT\0")) &&
+           built->except_count == 1 && built->except[0].kind == SQUID_IS_PORTS && !built->fewer &&
+           !built->more && !built->kept && !built->never;
+}
+
+static void set_tunnels(struct squid *squid, const struct squid_line *line, struct span ports)
+{
+    struct buf list = BUF_INIT;
+
+    while (ports.len) {
+        struct span port = span_cut(&ports, '\0');
+        buf_printf(&list, "%s%.*s", buf_len(&list) ? ", " : "[", SPAN_ARGS(port));
     }
-    return good;
+    buf_printf(&list, "]");
+    squid_set(squid, line, SQUID_CONNECT_PORTS, buf_span(&list));
+    buf_fini(&list);
+}
+
+static void put_understood(struct squid *squid, const struct squid_rule *rule,
+                           const struct squid_built *built)
+{
+    tell_differences(squid, rule, built);
+    if (rule->deny) {
+        squid_put_rule(squid, &rule->line, true, built, SPAN_EMPTY);
+    } else {
+        squid_put_paced(squid, rule, built);
+    }
+}
+
+/* false: a rule that denies is not wholly there. */
+static bool translate(struct squid *squid, const struct squid_rule *rule, bool *allowed)
+{
+    struct squid_built built = {0};
+
+    squid_build(squid, rule, &built);
+    if (built.why.len == 0 && built.parts[SQUID_IS_USERS].used &&
+        squid->values[SQUID_USERS].text.len == 0) {
+        built.why = SPAN("it is about people, and no file of htpasswd is known (auth_param)");
+    }
+    if (built.why.len == 0 && built.more && !rule->deny) {
+        built.why = SPAN("Larder's would let in more (see its names above)");
+    }
+    if (built.why.len == 0 && built.kept && !rule->deny) {
+        built.why = SPAN("see allow-targets");
+    }
+    if (built.why.len) {
+        lose_rule(squid, rule, built.why);
+        *allowed |= !rule->deny;
+        return !rule->deny;
+    }
+    if (built.kept) {
+        squid_remark(squid, &rule->line, "so it is, unless allow-targets says otherwise");
+    } else if (built.never) {
+        squid_remark(squid, &rule->line, "not needed: it is about nothing that Larder is asked");
+    } else if (!*allowed && is_about_tunnels(rule, &built) &&
+               squid->values[SQUID_CONNECT_PORTS].text.len == 0) {
+        set_tunnels(squid, &rule->line, built.except[0].items);
+    } else {
+        *allowed |= !rule->deny;
+        put_understood(squid, rule, &built);
+    }
+    return !(rule->deny && built.fewer);
+}
+
+/* What no rule is about gets the opposite of the last one. */
+static void put_end(struct squid *squid, const struct squid_rule *last, bool complete)
+{
+    if (!last->deny || squid_is_all(squid, last)) {
+        return;
+    }
+    if (!complete) {
+        squid_lose(squid, &last->line,
+                   "the last rule denies, so Squid allows what no rule is about; as not all that "
+                   "deny are here, Larder does not");
+        return;
+    }
+    squid_remark(squid, &last->line,
+                 "the last rule denies, so Squid allows what no rule is about; "
+                 "the last rule here does the same. Is that meant?");
+    buf_printf(&squid->access, "  - allow: {}  # the end: the last http_access of Squid denies\n");
 }
 
 void squid_http_access(struct squid *squid, const struct squid_line *line)
 {
     struct span what = squid_word(line, 1);
     bool deny = span_eq(what, SPAN("deny"));
-    const char *kept = kept_anyway(squid, line);
 
     if (!deny && !span_eq(what, SPAN("allow"))) {
         squid_lose(squid, line, "neither allow nor deny");
         return;
     }
-    squid->has_rules = true;
-    squid->last_rule = line->number;
-    squid->last_denies = deny;
-    squid->ends_in_all = false;
-    if (kept) {
-        squid_remark(squid, line, "%s", kept);
-    } else if (deny && is_port_of_tls(line) && take_connect_ports(squid, line)) {
-        return;
-    } else if (!translate_rule(squid, line, deny)) {
-        lose_rule(squid, line, deny);
-    }
+    squid_add_rule(squid, &squid->rules, line, 2, deny);
 }
 
 void squid_access_end(struct squid *squid)
 {
-    struct squid_line line = {.number = squid->last_rule};
+    const struct squid_rule *last = NULL;
+    bool allowed = false, complete = true;
 
-    if (squid->has_rules && squid->last_denies && !squid->ends_in_all) {
-        squid_lose(
-            squid, &line,
-            "http_access ends in a rule that denies: Squid allows what no rule is about, and "
-            "Larder does not");
+    for (const struct squid_rule *rule = squid->rules.first; rule; rule = rule->next) {
+        complete &= translate(squid, rule, &allowed);
+        last = rule;
+    }
+    if (!last) {
+        buf_printf(squid->notes,
+                   "%s: no http_access: Squid lets nobody in then, and so does the "
+                   "file\n",
+                   squid->name);
+        return;
+    }
+    put_end(squid, last, complete);
+    if (squid->values[SQUID_CONNECT_PORTS].text.len == 0) {
+        squid_remark(squid, &last->line,
+                     "no rule of Squid's restricts the ports of CONNECT before "
+                     "others allow it: connect-ports is all ports");
+        squid_set(squid, &last->line, SQUID_CONNECT_PORTS, SPAN("[1-65535]"));
     }
 }

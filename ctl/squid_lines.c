@@ -48,6 +48,7 @@ static void split(struct squid *squid, struct span text, struct squid_line *line
             line->cut = true;
             return;
         } else {
+            line->quoted[line->count] = text.at[0] == '"';
             line->words[line->count++] = next_word(squid, &text);
         }
     }
@@ -81,6 +82,10 @@ bool squid_next(struct squid *squid, struct span *rest, unsigned *number, struct
         if (line->count) {
             buf_printf(&raw, "%s%.*s", buf_len(&raw) ? " " : "", SPAN_ARGS(span_trim(text)));
         }
+    }
+    for (size_t i = raw.start; i < raw.end; i++) { /* it goes into YAML, and to a terminal */
+        unsigned char c = (unsigned char)raw.data[i];
+        raw.data[i] = c == '\t' ? ' ' : c < 0x20 || c >= 0x7f ? '?' : (char)c;
     }
     line->raw = arena_copy(&squid->arena, buf_span(&raw));
     buf_fini(&raw);
@@ -140,7 +145,10 @@ __attribute__((format(printf, 4, 0))) static void note(struct squid *squid,
     char text[512];
 
     vsnprintf(text, sizeof(text), format, args);
-    buf_printf(squid->notes, "%s:%u: %s", squid->name, line->number, kind);
+    for (char *at = text; *at; at++) { /* lists may have bytes that steer a terminal */
+        *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+    }
+    buf_printf(squid->notes, "%s:%u: %s", line->file, line->number, kind);
     for (size_t i = 0; i < line->count && i < 6; i++) {
         buf_printf(squid->notes, "%s%.*s", i ? " " : "", SPAN_ARGS(span_take(line->words[i], 60)));
     }
@@ -176,7 +184,7 @@ void squid_set(struct squid *squid, const struct squid_line *line, enum squid_va
         return;
     }
     squid->values[value].text = arena_copy(&squid->arena, text); /* the last one counts, as there */
-    squid->values[value].line = line->number;
+    squid->values[value].from = arena_printf(&squid->arena, "%s:%u", line->file, line->number);
 }
 
 void squid_quote(struct buf *out, struct span text)
@@ -191,9 +199,31 @@ void squid_quote(struct buf *out, struct span text)
     buf_append(out, SPAN("\""));
 }
 
-void squid_origin(struct squid *squid, const struct squid_line *line, struct buf *out)
+void squid_origin(const struct squid_line *line, struct buf *out)
 {
-    buf_printf(out, "  # %s:%u\n", squid->name, line->number);
+    buf_printf(out, "  # %s:%u\n", line->file, line->number);
+}
+
+char *squid_string(struct squid *squid, struct span text)
+{
+    char *copy = arena_alloc(&squid->arena, text.len + 1);
+
+    if (text.len) {
+        memcpy(copy, text.at, text.len);
+    }
+    copy[text.len] = '\0';
+    return copy;
+}
+
+struct squid_line squid_keep(struct squid *squid, const struct squid_line *line)
+{
+    struct squid_line kept = *line;
+
+    kept.words = arena_alloc(&squid->arena, (line->count + 1) * sizeof(*line->words));
+    kept.quoted = arena_alloc(&squid->arena, (line->count + 1) * sizeof(*line->quoted));
+    memcpy(kept.words, line->words, line->count * sizeof(*line->words));
+    memcpy(kept.quoted, line->quoted, line->count * sizeof(*line->quoted));
+    return kept;
 }
 
 struct unit {

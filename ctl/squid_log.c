@@ -195,6 +195,6 @@ void squid_access_log(struct squid *squid, const struct squid_line *line)
         buf_printf(&squid->logs, ", format: ");
         squid_quote(&squid->logs, format);
         buf_printf(&squid->logs, "}");
-        squid_origin(squid, line, &squid->logs);
+        squid_origin(line, &squid->logs);
     }
 }

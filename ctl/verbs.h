@@ -32,6 +32,7 @@ struct ctl_options {
     const char *count;                  /* end after so many; NULL: never */
     const char *by;                     /* of `top`; NULL: host */
     bool once;                          /* of `top` */
+    const char *lists, *root;           /* of `import-squid` */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
     enum ctl_program program; /* whose configuration */

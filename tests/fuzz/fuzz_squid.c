@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct settings settings;
     struct arena arena;
 
-    squid_import("f", span_of(data, size), &yaml, &notes);
+    squid_import("f", span_of(data, size), NULL, &yaml, &notes);
     arena_init(&arena, NULL, 0);
     struct conf *conf = conf_new(&settings_table, &errors);
     conf_load_text(conf, "y", buf_span(&yaml));

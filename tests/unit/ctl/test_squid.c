@@ -3,6 +3,7 @@
 #include "proxy/directives.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,12 +13,63 @@ struct import {
     size_t lost;
 };
 
-static void import_init(struct import *import, struct span text)
+/* Files that there are in these tests; lists that are kept go to `kept`. */
+struct shelf {
+    struct {
+        const char *path, *text;
+    } files[8];
+    struct buf kept;
+};
+
+static int shelf_read(void *arg, const char *path, struct buf *out)
+{
+    const struct shelf *shelf = arg;
+
+    for (size_t i = 0; i < ARRAY_LEN(shelf->files) && shelf->files[i].path; i++) {
+        if (strcmp(shelf->files[i].path, path) == 0) {
+            buf_append(out, span_str(shelf->files[i].text));
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+/* "x*" matches what begins with x. */
+static void shelf_match(void *arg, const char *pattern, struct buf *out)
+{
+    const struct shelf *shelf = arg;
+    size_t len = strcspn(pattern, "*");
+
+    for (size_t i = 0; i < ARRAY_LEN(shelf->files) && shelf->files[i].path; i++) {
+        const char *path = shelf->files[i].path;
+        if (strncmp(path, pattern, len) == 0 && (pattern[len] == '*' || path[len] == '\0')) {
+            buf_append(out, span_str(path));
+            buf_append(out, SPAN("\0"));
+        }
+    }
+}
+
+static int shelf_keep(void *arg, const char *name, struct span text, struct buf *path)
+{
+    struct shelf *shelf = arg;
+
+    buf_append(&shelf->kept, text);
+    buf_printf(path, "/lists/%s", name);
+    buf_append(path, SPAN("\0"));
+    return 0;
+}
+
+static void import_with(struct import *import, struct span text, const struct squid_io *io)
 {
     *import = (struct import){.yaml = BUF_INIT, .notes = BUF_INIT};
-    import->lost = squid_import("squid.conf", text, &import->yaml, &import->notes);
+    import->lost = squid_import("squid.conf", text, io, &import->yaml, &import->notes);
     buf_append(&import->yaml, SPAN("\0"));
     buf_append(&import->notes, SPAN("\0"));
+}
+
+static void import_init(struct import *import, struct span text)
+{
+    import_with(import, text, NULL);
 }
 
 static void import_fini(struct import *import)
@@ -85,11 +137,13 @@ Test(squid, what_debian_ships)
     cr_expect(strstr(import.notes.data, "squid.conf:18: not translated: include"), "%s",
               import.notes.data);
     cr_expect_str_eq(settings->listen[0].at.text, "[::]:3128");
-    cr_assert_eq(settings->access_count, 2);
-    cr_expect(settings->access[0].allow);
-    cr_expect_eq(settings->access[0].from_count, 2);
-    cr_expect_not(settings->access[1].allow);
-    cr_expect_eq(settings->access[1].from_count, 0);
+    cr_assert_eq(settings->access_count, 3);
+    cr_assert_eq(settings->access[0].except_count, 1);
+    cr_expect_eq(settings->access[0].except[0].port_count, 4);
+    cr_expect(settings->access[1].allow);
+    cr_expect_eq(settings->access[1].from_count, 2);
+    cr_expect_not(settings->access[2].allow);
+    cr_expect_eq(settings->access[2].from_count, 0);
     cr_expect_eq(settings->connect_port_count, 1);
     cr_expect_eq(settings->connect_ports[0].first, 443);
     cr_expect_eq(settings->cache.heuristic_percent, 20);
@@ -166,8 +220,8 @@ Test(squid, ranges_become_networks)
                               "http_access allow a\n"));
     cr_expect_eq(import.lost, 0, "%s", import.notes.data);
     cr_expect(strstr(import.yaml.data,
-                     "from: [\"10.0.0.1/32\", \"10.0.0.2/31\", \"10.0.0.4/30\", \"10.0.0.8/31\", "
-                     "\"10.0.0.10/32\", \"0.0.0.0/0\"]"),
+                     "from: [\"10.0.0.1\", \"10.0.0.2/31\", \"10.0.0.4/30\", \"10.0.0.8/31\", "
+                     "\"10.0.0.10\", \"0.0.0.0/0\"]"),
               "%s", import.yaml.data);
     import_fini(&import);
 }
@@ -178,7 +232,7 @@ Test(squid, rules_of_a_school)
         "auth_param basic program /usr/lib/squid/basic_ncsa_auth /etc/squid/passwd\n"
         "acl people proxy_auth REQUIRED\n"
         "acl bad dstdomain .bad.example only.example\n"
-        "acl work time MTD 08:00-17:00\n"
+        "acl work time MTA 8:00-16:59\n"
         "acl web port 80 8000-8080\n"
         "acl change method PUT POST\n"
         "http_access deny bad\n"
@@ -187,14 +241,14 @@ Test(squid, rules_of_a_school)
         "http_access allow people work\n"
         "http_access deny all\n";
     static const char want[] =
+        "connect-ports: [1-65535]  # squid.conf:11\n"
         "users:\n"
         "  file: \"/etc/squid/passwd\"  # squid.conf:1\n"
         "access:\n"
         "  - deny: {hosts: [\"bad.example\", \"=only.example\"]}  # squid.conf:7\n"
         "  - deny: {ports: [\"80\", \"8000-8080\"], methods: [\"PUT\", \"POST\"]}  # squid.conf:8\n"
-        "  - allow: {from: [\"127.0.0.0/8\", \"::1\"], methods: [\"CONNECT\"]}  # squid.conf:9\n"
-        "  - allow: {users: [\"*\"], hours: [\"mon 08:00-17:00\", \"tue 08:00-17:00\", "
-        "\"mon-fri 08:00-17:00\"]}  # squid.conf:10\n"
+        "  - allow: {from: [\"127.0.0.1\", \"::1\"], methods: [\"CONNECT\"]}  # squid.conf:9\n"
+        "  - allow: {users: [\"*\"], hours: [\"mon-tue,sat 08:00-17:00\"]}  # squid.conf:10\n"
         "  - deny: {}  # squid.conf:11\n";
     struct import import;
 
@@ -237,26 +291,54 @@ Test(squid, what_is_lost_is_said)
          ":1: not translated: http_port 3128 intercept: intercept:", 1},
         {"\n# c\nhttp_port x\n", ":3: not translated: http_port x: \"x\" is no port", 1},
         {"https_port 443\n", "it names no certificate", 1},
-        {"cache_peer proxy parent 3128 0 default\n", "there are no parents", 1},
+        {"cache_peer proxy parent 3128 0 default\n", "Larder has no parents", 1},
         {"acl a url_regex ^http\nhttp_access deny a\nhttp_access allow all\n",
-         ":2: not translated: http_access deny a: LOOK AT THIS", 2},
+         ":2: not translated: http_access deny a: a (squid.conf, line 1) cannot be said: LOOK AT",
+         2},
         {"acl a dstdom_regex x\nhttp_access allow a\n",
-         ":2: not translated: http_access allow a: "
-         "whom it lets in stays out",
+         ":2: not translated: http_access allow a: a (squid.conf, line 1) cannot be said: whom it "
+         "lets in stays out",
          2},
         {"acl a dstdomain \"/etc/squid/bad\"\nhttp_access deny a\nhttp_access deny all\n",
-         ":2: not translated: http_access deny a: LOOK AT THIS", 1},
-        {"acl a src 10.0.0.0/8\nacl b src 10.1.0.0/16\nhttp_access allow a b\n",
-         ":3: not translated: http_access allow a b", 1},
-        {"acl a proxy_auth REQUIRED\nhttp_access allow a\n", ":2: not translated", 1},
-        {"acl a time MTWHF 8:00-17:00\nhttp_access allow a\n", ":2: not translated", 1},
-        {"acl a src 10.0.0.0/8\nhttp_access deny a\n", "http_access ends in a rule that denies", 1},
+         ":1: not translated: acl a dstdomain /etc/squid/bad: \"/etc/squid/bad\": No such file", 2},
+        {"acl a proxy_auth REQUIRED\nhttp_access allow a\n",
+         ":2: not translated: http_access allow a: it is about people, and no file", 1},
+        {"acl a time MTWHX 8:00-17:00\nhttp_access allow a\n", ":1: not translated: acl a time", 2},
+        {"acl a time MTWHF 8:00-17:00\nhttp_access allow a\n", "Squid counts that one in", 0},
+        {"acl a src 10.0.0.0/8\nhttp_access deny a\n", "the last rule denies, so Squid allows", 0},
+        {"acl a browser x\nhttp_access deny a\nhttp_access deny localhost\n",
+         "as not all that deny are here, Larder does not", 3},
         {"acl a src 10.0.0.0/255.0.255.0\nhttp_access deny a\nhttp_access deny all\n",
-         "LOOK AT THIS", 1},
+         "LOOK AT THIS", 2},
+        {"acl a url_regex ^http://(www\\.)?a\\.example/\nhttp_access allow a\n",
+         ":2: not translated: http_access allow a: Larder's would let in more", 1},
+        {"acl a url_regex ^http://(www\\.)?a\\.example/\nhttp_access deny a\n",
+         ":2: http_access deny a: it denies more than Squid's", 0},
+        {"acl a dstdom_regex ^a\\.example$ ads\nhttp_access deny a\nhttp_access deny all\n",
+         ":2: not translated: http_access deny a: only in part", 2},
+        {"acl a src b.example\nacl a src 10.0.0.1\nhttp_access allow !a\n",
+         ":3: not translated: http_access allow !a: Larder's would let in more", 2},
+        {"acl a time A\nacl b time S\nhttp_access deny a b\nhttp_access deny all\n",
+         ":3: not translated: http_access deny a b: two conditions about hours at once", 1},
+        {"http_access allow nobody\n", "nobody is no name of an acl", 1},
+        {"http_access allow to_localhost\n", "see allow-targets", 1},
+        {"if ${process_number} = 1\nworkers 2\nendif\n", ":1: not translated: if ${process_", 1},
+        {"if true\n", "an if has no endif", 1},
+        {"endif\n", ":1: not translated: endif: no if is open", 1},
+        {"include /etc/x.conf\n", ":1: not translated: include /etc/x.conf: that file is not", 1},
         {"refresh_pattern -i \\.jpg$ 10080 90% 43200 override-expire\n", "lifetimes come from", 1},
         {"access_log udp://192.0.2.1:99 squid\n", "logs go to files", 1},
         {"logformat x %ssl::>cert_subject\naccess_log /a x\n", "%ssl::>cert_subject has no", 2},
-        {"delay_pools 1\n", "delay_pools 1:", 1},
+        {"delay_pools 1\n", "delay pool 1 has no delay_class", 0},
+        {"delay_pools 1\ndelay_class 1 1\ndelay_parameters 1 64000/64000\ndelay_access 1 allow "
+         "localhost\n",
+         ":3: not translated: delay_parameters 1 64000/64000: a rate that some clients share", 1},
+        {"delay_pools 1\ndelay_class 1 3\ndelay_parameters 1 -1/-1 9000/9000 9000/9000\n"
+         "delay_access 1 allow all\n",
+         "there are no rates of networks", 1},
+        {"delay_pools 1\ndelay_class 1 2\ndelay_parameters 1 -1/-1\n",
+         "a class 2 has 2 parameters such as", 1},
+        {"delay_class 2 2\n", "no such pool", 1},
         {"coredump_dir /x\n", ":1: coredump_dir /x: not needed", 0},
         {"flubber on\n", "not known", 1},
         {"via off\n", "Via is always sent: loops", 1},
@@ -274,5 +356,208 @@ Test(squid, what_is_lost_is_said)
         struct settings *settings = settings_of(&import);
         settings_unref(&settings);
         import_fini(&import);
+    }
+}
+
+Test(squid, rules_stay_what_they_mean)
+{
+    static const struct {
+        const char *text, *rules;
+    } cases[] = {
+        {"acl a src 10.0.0.0/8\nacl b src 10.1.0.0/16 192.0.2.1\nhttp_access allow a b\n",
+         "  - allow: {from: [\"10.1.0.0/16\"]}  # squid.conf:3\n"},
+        {"acl a port 1-100\nacl b port 80-200 443\nhttp_access allow a b\n",
+         "  - allow: {ports: [\"80-100\"]}  # squid.conf:3\n"},
+        {"acl a dstdomain .example www.example.net\nacl b dstdomain .x.example .example.net\n"
+         "http_access allow a b\n",
+         "  - allow: {hosts: [\"x.example\", \"=www.example.net\"]}  # squid.conf:3\n"},
+        {"acl a method GET PUT\nacl b method PUT\nhttp_access allow a b\n",
+         "  - allow: {methods: [\"PUT\"]}  # squid.conf:3\n"},
+        {"acl a src 10.0.0.0/8\nacl b src 192.0.2.1\nhttp_access allow a b\n"
+         "http_access allow localhost\n",
+         "access:\n  - allow: {from: [\"127.0.0.1\", \"::1\"]}  # squid.conf:4\n"},
+        {"acl a src 10.0.0.0/8\nacl b src 10.0.0.1\nacl c src 192.0.2.0/24\n"
+         "http_access allow a !b !c\n",
+         "  - allow: {from: [\"10.0.0.0/8\"], except: [{from: [\"10.0.0.1\"]}]}  # "
+         "squid.conf:4\n"},
+        {"acl a src 10.0.0.0/8\nhttp_access deny a !all\nhttp_access allow !manager a\n",
+         "access:\n  - allow: {from: [\"10.0.0.0/8\"]}  # squid.conf:3\n"},
+        /* What a name stands for may come behind the rule. */
+        {"acl a src 10.0.0.1\nhttp_access allow a\nacl a src 10.0.0.2\n",
+         "  - allow: {from: [\"10.0.0.1\", \"10.0.0.2\"]}  # squid.conf:2\n"},
+        {"acl ssl port 443 8443\nhttp_access deny CONNECT !ssl\nhttp_access allow all\n",
+         "connect-ports: [443, 8443]  # squid.conf:2\naccess:\n  - allow: {}  # squid.conf:3\n"},
+        {"acl ssl port 443\nhttp_access allow localhost\nhttp_access deny CONNECT !ssl\n"
+         "http_access allow all\n",
+         "  - deny: {methods: [\"CONNECT\"], except: [{ports: [\"443\"]}]}  # squid.conf:3\n"},
+        {"acl a src 10.0.0.0/8\nhttp_access deny a\n",
+         "  - deny: {from: [\"10.0.0.0/8\"]}  # squid.conf:2\n"
+         "  - allow: {}  # the end: the last http_access of Squid denies\n"},
+        {"http_port 3128\n", "access: [{deny: {}}]  # there is no rule that allows\n"},
+        {"acl a browser x\nhttp_access allow a\n",
+         "  # not translated: http_access allow a  # squid.conf:2\naccess: [{deny: {}}]"},
+        {"acl t time MTWHF 8:00-11:59 12:30-18:00 A\nhttp_access allow t\n",
+         "hours: [\"mon-fri 08:00-12:00\", \"12:30-18:00\", \"sat\"]"},
+        {"acl a proto FTP\nhttp_access deny a\nhttp_access allow localhost\n",
+         "access:\n  - allow: {from: [\"127.0.0.1\", \"::1\"]}  # squid.conf:3\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct import import;
+        import_init(&import, span_str(cases[i].text));
+        cr_expect(strstr(import.yaml.data, cases[i].rules), "%s: %s", cases[i].text,
+                  import.yaml.data);
+        struct settings *settings = settings_of(&import);
+        settings_unref(&settings);
+        import_fini(&import);
+    }
+}
+
+Test(squid, pools_become_rates)
+{
+    static const char text[] = "acl a src 10.0.0.0/8\n"
+                               "acl b src 10.1.0.0/16\n"
+                               "http_access allow a\n"
+                               "delay_pools 2\n"
+                               "delay_class 1 2\n"
+                               "delay_class 2 1\n"
+                               "delay_parameters 1 -1/-1 64000/64000\n"
+                               "delay_parameters 2 none\n"
+                               "delay_access 1 allow b\n"
+                               "delay_access 1 deny all\n"
+                               "delay_access 2 allow all\n";
+    struct import import;
+
+    import_init(&import, span_str(text));
+    cr_expect_eq(import.lost, 0, "%s", import.notes.data);
+    cr_expect(strstr(import.yaml.data,
+                     "access:\n"
+                     "  - allow: {from: [\"10.1.0.0/16\"], limits: {rate: 64000}}  # squid.conf:3\n"
+                     "  - allow: {from: [\"10.0.0.0/8\"]}  # squid.conf:3\n"),
+              "%s", import.yaml.data);
+    import_fini(&import);
+    import_init(&import, SPAN("http_access allow all\ndelay_pools 1\ndelay_class 1 4\n"
+                              "delay_parameters 1 900000/1 -1/-1 -1/-1 64000/64000\n"
+                              "delay_access 1 allow all\n"));
+    cr_expect_eq(import.lost, 0, "%s", import.notes.data);
+    cr_expect(
+        strstr(import.yaml.data, "shares:\n  total: 900000  # squid.conf:4\n  free-hits: yes"));
+    cr_expect(strstr(import.yaml.data, "  - allow: {limits: {rate: 64000}}  # squid.conf:1\n"));
+    struct settings *settings = settings_of(&import);
+    cr_expect_eq(settings->shares.total, 900000);
+    settings_unref(&settings);
+    import_fini(&import);
+}
+
+Test(squid, files_that_are_named)
+{
+    struct shelf shelf = {.files = {{"/a/dots", "# c\n.x.example\n\n192.0.2.1 # old\n"},
+                                    {"/a/mixed", ".x.example\nalone.example\r\n-bad\n"},
+                                    {"/a/nets", "10.0.0.0/8\n  10.9.0.1  \n"},
+                                    {"/a/conf.d/1", "include /a/conf.d/1\nworkers 3\n"},
+                                    {"/a/conf.d/2", "http_access allow nets\n"}}};
+    struct squid_io io = {.arg = &shelf, .read = shelf_read, .match = shelf_match};
+    struct buf text = BUF_INIT;
+    struct import import;
+
+    import_with(&import,
+                SPAN("acl dots dstdomain \"/a/dots\"\n"
+                     "acl mixed dstdomain \"/a/mixed\"\n"
+                     "acl nets src \"/a/nets\"\n"
+                     "http_access deny dots\nhttp_access deny mixed\n"
+                     "include /a/conf.d/*\nhttp_access deny all\n"),
+                &io);
+    cr_expect(strstr(import.yaml.data, "  - deny: {host-files: [\"/a/dots\"]}  # squid.conf:4\n"
+                                       "  - deny: {hosts: [\"x.example\", \"=alone.example\"]}  # "
+                                       "squid.conf:5\n"
+                                       "  - allow: {from: [\"10.0.0.0/8\", \"10.9.0.1\"]}  # "
+                                       "/a/conf.d/2:1\n"
+                                       "  - deny: {}  # squid.conf:7\n"),
+              "%s", import.yaml.data);
+    cr_expect(strstr(import.yaml.data, "workers: 3  # /a/conf.d/1:2\n"));
+    cr_expect(strstr(import.notes.data, "more than 16 files, one inside the other"));
+    cr_expect(strstr(import.notes.data, "\"-bad\" in /a/mixed: no name of a host"));
+    import_fini(&import);
+
+    for (int i = 0; i <= SQUID_ITEMS_MAX; i++) {
+        buf_printf(&text, "h%d.example\n", i);
+    }
+    buf_append(&text, SPAN("\0"));
+    shelf.files[0].text = text.data;
+    import_with(&import, SPAN("acl many dstdomain \"/a/dots\"\nhttp_access deny many\n"), &io);
+    cr_expect(strstr(import.notes.data, "with --lists DIR it becomes a list there"));
+    import_fini(&import);
+    io.keep = shelf_keep;
+    import_with(&import, SPAN("acl many dstdomain \"/a/dots\"\nhttp_access deny many\n"), &io);
+    cr_expect(strstr(import.yaml.data, "  - deny: {host-files: [\"/lists/many\"]}"));
+    buf_append(&shelf.kept, SPAN("\0"));
+    cr_expect(strstr(shelf.kept.data, "/a/dots, of Squid's acl many. =NAME is the name alone.\n"
+                                      "=h0.example\n=h1.example\n"),
+              "%s", shelf.kept.data);
+    import_fini(&import);
+    buf_fini(&shelf.kept);
+    buf_fini(&text);
+}
+
+Test(squid, ifs_are_followed_where_they_can_be)
+{
+    struct import import;
+
+    import_init(&import, SPAN("if 1 = 2\nworkers 2\nif true\nworkers 3\nendif\nelse\nworkers 4\n"
+                              "endif\nif false\nvisible_hostname x\nendif\n"));
+    cr_expect_eq(import.lost, 0, "%s", import.notes.data);
+    cr_expect(strstr(import.yaml.data, "workers: 4  # squid.conf:7\n"));
+    cr_expect_null(strstr(import.yaml.data, "name:"));
+    import_fini(&import);
+}
+
+Test(squid, patterns_that_are_lists_of_names)
+{
+    static const struct {
+        const char *pattern;
+        bool is_url;
+        const char *want; /* with blanks for NUL; NULL: it cannot be said */
+    } cases[] = {
+        {"^www\\.example\\.net$", false, "=www.example.net "},
+        {"\\.example\\.net$", false, "*.example.net "},
+        {".*\\.example\\.net$", false, "*.example.net "},
+        {"(^|\\.)example\\.(net|org)$", false, "example.net example.org "},
+        {"^(.*\\.)?example\\.net$", false, "example.net "},
+        {"^(www\\.)?example\\.net$", false, "=www.example.net =example.net "},
+        {"^(a|b)-(c|d)\\.net$", false, "=a-c.net =a-d.net =b-c.net =b-d.net "},
+        {"^https?://www\\.example\\.net/", true, "=www.example.net "},
+        {"^http://([^/]*\\.)?example\\.net(:|/|$)", true, "example.net "},
+        {"example\\.net$", false, NULL}, /* notexample.net, too */
+        {"^www\\.example\\.net", false, NULL},
+        {"^www.example.net$", false, NULL},
+        {"^www[0-9]\\.example\\.net$", false, NULL},
+        {"^Www\\.example\\.net$", false, NULL},
+        {"^a\\.example\\.net\\$", false, NULL},
+        {"^((a|b)|c)\\.net$", false, NULL},
+        {"^(a\\.net$", false, NULL},
+        {"^(a|b)*\\.net$", false, NULL},
+        {"^a\\.\\.net$", false, NULL},
+        {"^$", false, NULL},
+        {"(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)$", false, NULL},
+        {"^(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)$", false, NULL},
+        {"^http://www\\.example\\.net/ads/", true, NULL},
+        {"^http://www\\.example\\.net", true, NULL},
+        {"\\.exe$", true, NULL},
+        {"", true, NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf items = BUF_INIT;
+        bool wider = false;
+        const char *why =
+            squid_regex_hosts(span_str(cases[i].pattern), false, cases[i].is_url, &items, &wider);
+        cr_expect_eq(why == NULL, cases[i].want != NULL, "%s: %s", cases[i].pattern, why);
+        for (size_t at = items.start; at < items.end; at++) {
+            items.data[at] = items.data[at] ? items.data[at] : ' ';
+        }
+        cr_expect(span_eq(buf_span(&items), span_str(cases[i].want ? cases[i].want : "")),
+                  "%s: %.*s", cases[i].pattern, SPAN_ARGS(buf_span(&items)));
+        cr_expect_eq(wider, cases[i].is_url && cases[i].want);
+        buf_fini(&items);
     }
 }
