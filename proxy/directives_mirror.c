@@ -7,7 +7,7 @@
 
 #define FIELD(member) CONF_FIELD(struct mirror, member)
 
-enum { MIRROR_PATH_MAX = 64 };
+enum { MIRROR_PATH_MAX = 64, MIRROR_PLACE_MAX = 512 };
 
 static bool is_plain_segment(struct span text)
 {
@@ -53,6 +53,10 @@ static int parse_place(struct span text, struct arena *arena, void *out, const c
 {
     struct uri uri;
 
+    if (text.len > MIRROR_PLACE_MAX) {
+        *what = "it is too long";
+        return ERR_SYNTAX;
+    }
     if (uri_parse(arena_copy(arena, text), arena, &uri) != 0) {
         return ERR_SYNTAX;
     }

@@ -35,6 +35,9 @@ static void describe(struct exchange *x, struct response *response)
             .arena = &x->arena,
         },
         response);
+    if (x->rewrite) {
+        exchange_rewrite_head(x, &response->head);
+    }
 }
 
 /* Fields behind the body go out with one whose length is not said (RFC 9112 7.1.2), and to a client
@@ -284,7 +287,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     if (coverage != COVERS_ALL) {
         describe(x, response); /* the decision is another one by now */
     }
-    return exchange_reply(x, &response->head, x->body);
+    return exchange_reply(x, &response->head, exchange_rewrite_body(x, x->body));
 }
 
 /* ---- sending ---- */
@@ -324,7 +327,7 @@ enum exchange_state exchange_send(struct exchange *x)
         describe(x, &response); /* the head says that the body is waited for */
         frame_for_trailers(x, &response);
     }
-    return exchange_reply(x, &response.head, x->body);
+    return exchange_reply(x, &response.head, exchange_rewrite_body(x, x->body));
 }
 
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate)

@@ -1,5 +1,21 @@
-/* exchange_mirror - what mirrors change: the request, and answers of their own. */
+/* exchange_mirror - what mirrors change: the request, answers of their own, and links in documents.
+ *
+ * What is kept is the document as it came, for all; each client gets its own links while it is
+ * sent. So two Hosts never get each other's, and nothing is kept twice. The representation that a
+ * client gets is another than the origin's, and its ETag says so: it has a mark of the links. */
 #include "proxy/client/exchange_parts.h"
+
+#include "http/validator.h"
+#include "proxy/mirror/rewrite_source.h"
+
+enum { MARK_LEN = 18 }; /* "-m" and 16 hex digits */
+
+struct exchange_rewrite {
+    struct rewrite_links links;
+    struct span mark;
+    bool on; /* the head has said that what follows is rewritten */
+    enum rewrite_format format;
+};
 
 struct span exchange_mirror(const struct exchange *x)
 {
@@ -17,13 +33,144 @@ enum exchange_state exchange_answer_ping(struct exchange *x)
     return exchange_send_answer(x, &head, x->request.method == METHOD_HEAD ? SPAN_EMPTY : body);
 }
 
+/* ---- the request ---- */
+
+static struct span mark_of(const struct rewrite_links *links, struct arena *arena)
+{
+    static const struct sip_key key = {0x6c61726465722d6c, 0x696e6b732d6d6164};
+    struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < links->count; i++) {
+        buf_printf(&text, "%.*s %.*s\n", SPAN_ARGS(links->at[i].from), SPAN_ARGS(links->at[i].to));
+    }
+    unsigned long long hash = sip_hash64(&key, buf_span(&text));
+    buf_fini(&text);
+    return arena_printf(arena, "-m%016llx", hash);
+}
+
+/* The origin's ETag of one that we have given out; empty: it is of something else. */
+static struct span unmarked(const struct exchange_rewrite *rewrite, struct span tag,
+                            struct arena *arena)
+{
+    struct span end = arena_printf(arena, "%.*s\"", SPAN_ARGS(rewrite->mark));
+
+    return span_ends(tag, end)
+               ? arena_printf(arena, "%.*s\"", SPAN_ARGS(span_take(tag, tag.len - end.len)))
+               : SPAN_EMPTY;
+}
+
+/* What a client has with other links, or without ours, is not what it would get. */
+static void unmark_condition(struct exchange *x)
+{
+    struct list_members it = list_members(&x->request.fields, FIELD_IF_NONE_MATCH);
+    struct span tag, ours = SPAN_EMPTY;
+
+    if (!fields_has(&x->request.fields, FIELD_IF_NONE_MATCH)) {
+        return;
+    }
+    while (list_next(&it, &tag)) {
+        struct span plain = span_eq(tag, SPAN("*")) ? tag : unmarked(x->rewrite, tag, &x->arena);
+        if (plain.len) {
+            ours = arena_printf(&x->arena, "%.*s%s%.*s", SPAN_ARGS(ours), ours.len ? ", " : "",
+                                SPAN_ARGS(plain));
+        }
+    }
+    fields_remove_id(&x->request.fields, FIELD_IF_NONE_MATCH);
+    if (ours.len) {
+        fields_set_id(&x->request.fields, FIELD_IF_NONE_MATCH, ours);
+    } else {
+        fields_remove_id(&x->request.fields, FIELD_IF_MODIFIED_SINCE); /* it has not counted */
+    }
+}
+
+static void prepare_rewrite(struct exchange *x, const struct mirrored *mirrored)
+{
+    x->rewrite = arena_alloc(&x->arena, sizeof(*x->rewrite));
+    memset(x->rewrite, 0, sizeof(*x->rewrite));
+    mirror_links(mirrored, &x->arena, &x->rewrite->links);
+    x->rewrite->mark = mark_of(&x->rewrite->links, &x->arena);
+    unmark_condition(x);
+    fields_remove_id(&x->request.fields, FIELD_RANGE); /* of bytes that are other ones */
+    fields_remove_id(&x->request.fields, FIELD_IF_RANGE);
+}
+
 void exchange_prepare_mirror(struct exchange *x, const struct route *route)
 {
     struct http_fields *fields = &x->request.fields;
+    enum mirror_kind kind = mirror_class(x->site, x->uri.path)->kind;
+    bool reads = x->request.method == METHOD_GET || x->request.method == METHOD_HEAD;
 
     fields_remove_id(fields, FIELD_COOKIE);
     if (route->mirrored.mirror->preset == PRESET_OCI) {
         fields_remove_id(fields, FIELD_AUTHORIZATION); /* what is pulled, all may pull */
     }
+    if (kind == MIRROR_DIGEST || mirror_rewrites(x->site, kind)) {
+        fields_remove_id(fields, FIELD_ACCEPT_ENCODING); /* it comes as it is */
+    }
+    if (reads && mirror_rewrites(x->site, kind)) {
+        prepare_rewrite(x, &route->mirrored);
+    }
     policy_read_request(&x->request, &route->rules, &x->policy);
+}
+
+/* ---- the response ---- */
+
+static bool format_of(const struct exchange *x, struct span type, enum rewrite_format *out)
+{
+    bool npm = x->site->mirror->preset == PRESET_NPM;
+
+    type = span_trim(span_take(type, span_find(type, ';')));
+    if (span_ieq(type, SPAN("text/html")) ||
+        span_ieq(type, SPAN("application/vnd.pypi.simple.v1+html"))) {
+        *out = REWRITE_PIP_HTML;
+        return !npm;
+    }
+    *out = npm ? REWRITE_NPM : REWRITE_PIP_JSON;
+    return span_ieq(type, SPAN("application/json")) ||
+           span_ieq(type, SPAN("application/vnd.npm.install-v1+json")) ||
+           span_ieq(type, SPAN("application/vnd.pypi.simple.v1+json"));
+}
+
+static void mark_tag(struct exchange *x, struct http_head *head)
+{
+    struct span tag = fields_get(&head->fields, FIELD_ETAG);
+
+    if (fields_count(&head->fields, FIELD_ETAG) == 1 && etag_is_valid(tag)) {
+        tag = arena_printf(&x->arena, "%.*s%.*s\"", SPAN_ARGS(span_take(tag, tag.len - 1)),
+                           SPAN_ARGS(x->rewrite->mark));
+        fields_set_id(&head->fields, FIELD_ETAG, tag);
+    }
+}
+
+void exchange_rewrite_head(struct exchange *x, struct http_head *head)
+{
+    static const enum http_field_id other[] = {FIELD_CONTENT_LENGTH, FIELD_ACCEPT_RANGES};
+    struct exchange_rewrite *rewrite = x->rewrite;
+    struct span type = fields_get(&x->object->fields, FIELD_CONTENT_TYPE);
+
+    bool document = x->object->status == 200 && format_of(x, type, &rewrite->format);
+    rewrite->on = document && head->status == 200;
+    if (document || head->status == 304) {
+        mark_tag(x, head);
+    }
+    if (!rewrite->on) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(other); i++) {
+        fields_remove_id(&head->fields, other[i]);
+    }
+    head->content_length = -1;
+    if (head->framing == BODY_LENGTH) {
+        head->framing = BODY_CHUNKED;
+    }
+}
+
+struct source *exchange_rewrite_body(struct exchange *x, struct source *body)
+{
+    if (x->rewrite == NULL || !x->rewrite->on) {
+        return body;
+    }
+    struct rewrite_source *source = arena_alloc(&x->arena, sizeof(*source));
+    rewrite_source_init(source, body, x->rewrite->format, &x->rewrite->links);
+    return &source->source;
 }

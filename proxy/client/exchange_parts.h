@@ -60,7 +60,8 @@ struct exchange {
     struct {
         uint64_t used;
         int64_t until;
-    } quota; /* that is used up */
+    } quota;                          /* that is used up */
+    struct exchange_rewrite *rewrite; /* of links in what a mirror has; NULL: none */
     struct policy_request policy;
     struct decision decision;
     struct span incident;
@@ -165,6 +166,10 @@ enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *h
 struct span exchange_mirror(const struct exchange *x);
 /* "Is there a registry?" (OCI distribution, end-1). */
 enum exchange_state exchange_answer_ping(struct exchange *x);
+/* What is to be sent as it is for a client whose links it gets: the head after respond_object(),
+ * and the body. Both as they are, where nothing is rewritten. */
+void exchange_rewrite_head(struct exchange *x, struct http_head *head);
+struct source *exchange_rewrite_body(struct exchange *x, struct source *body);
 /* The request as the mirror's origin is to have it. */
 void exchange_prepare_mirror(struct exchange *x, const struct route *route);
 

@@ -170,6 +170,18 @@ static bool has_dots(struct span path)
     return false;
 }
 
+/* It goes into documents: no character there may mean anything. */
+static bool is_plain_host(struct span host)
+{
+    for (size_t i = 0; i < host.len; i++) {
+        char c = ascii_lower(host.at[i]);
+        if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && !memchr("-._:", c, 4)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct uri uri_below(const struct uri *base, struct span rest, struct arena *arena)
 {
     struct uri uri = *base;
@@ -194,15 +206,19 @@ static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
                 : mirrored->uri;
 }
 
-static void go_below(const struct mirror *mirror, struct span rest, struct arena *arena,
+static void go_below(const struct mirror *mirror, const struct uri *asked, struct arena *arena,
                      struct mirrored *out)
 {
+    struct span rest = span_skip(asked->path, mirror->path.len);
     bool files = mirror->files.len && span_starts(rest, SPAN(MIRROR_FILES));
 
-    *out = (struct mirrored){.mirror = mirror, .site = &mirror->site};
-    if (has_dots(rest)) {
+    *out = (struct mirrored){.mirror = mirror, .asked = *asked, .site = &mirror->site};
+    out->wrong = has_dots(rest) ? "\".\" and \"..\" lead nowhere in the path of a mirror."
+                 : is_plain_host(asked->host)
+                     ? NULL
+                     : "The host is no name that could stand in the links of a mirror.";
+    if (out->wrong) {
         out->uri = out->key = mirror->origin_uri;
-        out->wrong = "\".\" and \"..\" lead nowhere in the path of a mirror.";
         return;
     }
     out->is_ping = mirror->preset == PRESET_OCI && rest.len == 0;
@@ -232,7 +248,7 @@ bool mirror_find(const struct settings *settings, const struct uri *asked, struc
         if (site && site != settings_site(settings, SPAN("*"))) {
             return false;
         }
-        go_below(mirror, span_skip(asked->path, mirror->path.len), arena, out);
+        go_below(mirror, asked, arena, out);
         return true;
     }
     return false;
@@ -246,4 +262,48 @@ bool mirror_takes(const struct mirrored *mirrored, enum http_method method)
                  mirrored->site == &mirror->site && span_starts(rest, SPAN("-/npm/v1/security/"));
 
     return method == METHOD_GET || method == METHOD_HEAD || audit;
+}
+
+/* ---- links ---- */
+
+bool mirror_rewrites(const struct site *site, enum mirror_kind kind)
+{
+    enum mirror_preset preset = site->mirror->preset;
+
+    return kind == MIRROR_DOCUMENT && (preset == PRESET_NPM || preset == PRESET_PIP);
+}
+
+static void add_link(struct rewrite_links *links, struct span from, struct span to)
+{
+    CHECK(links->count < REWRITE_LINKS_MAX);
+    links->at[links->count++] = (struct rewrite_link){from, to};
+}
+
+/* With either scheme, and with none. */
+static void add_place(struct rewrite_links *links, const struct uri *place, struct span to,
+                      struct arena *arena)
+{
+    struct span bare = uri_display(place, arena);
+
+    bare = span_skip(bare, span_find(bare, ':') + 1);
+    add_link(links, bare, to);
+    add_link(links, arena_printf(arena, "https:%.*s", SPAN_ARGS(bare)), to);
+    add_link(links, arena_printf(arena, "http:%.*s", SPAN_ARGS(bare)), to);
+}
+
+void mirror_links(const struct mirrored *mirrored, struct arena *arena, struct rewrite_links *out)
+{
+    const struct mirror *mirror = mirrored->mirror;
+    struct uri own = mirrored->asked;
+
+    own.path = mirror->path;
+    struct span to = mirror->url.len ? mirror->url : uri_display(&own, arena);
+    *out = (struct rewrite_links){0};
+    add_place(out, &mirror->origin_uri, to, arena);
+    if (mirror->files.len) {
+        struct span files = arena_printf(arena, "%.*s" MIRROR_FILES, SPAN_ARGS(to));
+        add_place(out, &mirror->files_uri, files, arena);
+    }
+    add_link(out, SPAN("//"), SPAN("//")); /* a host, and no path */
+    add_link(out, mirror->origin_uri.path, to);
 }

@@ -10,6 +10,7 @@
 
 #include "cache/policy.h"
 #include "proxy/directives.h"
+#include "proxy/mirror/rewrite.h"
 
 /* Below the path of a mirror with `files`. No name of a package begins so. */
 #define MIRROR_FILES "_files/"
@@ -17,6 +18,7 @@
 /* Where it goes. */
 struct mirrored {
     const struct mirror *mirror;
+    struct uri asked;        /* by the client */
     const struct site *site; /* the mirror's own, or that of its files */
     struct uri uri;          /* at the origin */
     struct uri key;          /* under which it is kept: the same, but for shared blobs */
@@ -50,6 +52,12 @@ bool mirror_takes(const struct mirrored *mirrored, enum http_method method);
 
 /* What a token is for: the repository's URL. */
 struct span mirror_repository(const struct uri *uri, struct arena *arena);
+
+/* Its documents have links, and the class is that of documents. */
+bool mirror_rewrites(const struct site *site, enum mirror_kind kind);
+
+/* What links of its documents become, for clients that ask as in `asked`. From the arena. */
+void mirror_links(const struct mirrored *mirrored, struct arena *arena, struct rewrite_links *out);
 
 /* Cache-Status with the mirror's path, when there is one. */
 struct span mirror_status(struct span cache_status, struct span mirror, struct arena *arena);

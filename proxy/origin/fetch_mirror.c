@@ -84,11 +84,7 @@ static void make_token_request(struct fetch *fetch)
 /* The bytes are compared, or links in them changed: they have to come as they are. */
 static bool wants_identity(const struct fetch *fetch)
 {
-    enum mirror_preset preset = fetch->site->mirror->preset;
-    bool rewritten =
-        fetch->mirror.kind == MIRROR_DOCUMENT && (preset == PRESET_NPM || preset == PRESET_PIP);
-
-    return fetch->mirror.kind == MIRROR_DIGEST || rewritten;
+    return fetch->mirror.kind == MIRROR_DIGEST || mirror_rewrites(fetch->site, fetch->mirror.kind);
 }
 
 static void add_token(struct fetch *fetch)

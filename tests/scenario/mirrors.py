@@ -106,6 +106,8 @@ class Scene:
                    for path, at, extra in (
                        ("/plain/", "/base", ""),
                        ("/debian/", "/debian/", ", preset: apt"),
+                       ("/npm/", "/npm", ", preset: npm"),
+                       ("/pip/", "/", f", preset: pip, files: '{self.cdn.base}/packages'"),
                        ("/v2/", "/v2/", ", preset: oci"))]
         file = folder / "proxy.yaml"
         file.write_text("mirrors:\n" + "".join(f"  - {mirror}\n" for mirror in mirrors)
@@ -127,6 +129,16 @@ class Scene:
             body, whole = getattr(broken, "partial", b""), False
         connection.close()
         return Answer(response.status, response.headers, body, whole)
+
+
+def together(s, path, count=4):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(s.ask(path))) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def is_hit(answer):
@@ -274,13 +286,7 @@ def oci(s):
     check(answer.status == 206 and answer.body == large[100:200], f"a range: {answer.status}")
     check([fields.get("Authorization") for _, _, fields, _ in s.origin.taken()] == ["Bearer t-a"],
           "the token is used again")
-    answers = []
-    threads = [threading.Thread(
-        target=lambda: answers.append(s.ask(f"/v2/a/blobs/{sha(large)}"))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = together(s, f"/v2/a/blobs/{sha(large)}")
     check(all(answer.body == large and answer.whole for answer in answers), "several at once")
     check([fields.get("Range") for _, _, fields, _ in s.cdn.taken()] == [None], "one fetch for all")
     head = s.ask(f"/v2/a/blobs/{sha(large)}", method="HEAD")
@@ -307,12 +313,146 @@ def oci(s):
     check(len(s.origin.paths()) == 2, "a tag is good for a minute")
 
 
+def npm(s):
+    base = s.origin.base + "/npm/"
+
+    def packument(name, versions, readme=""):
+        return json.dumps({"name": name, "readme": readme, "versions": {
+            f"1.0.{i}": {"version": f"1.0.{i}", "tarball": base + "untouched", "dist": {
+                "integrity": "sha512-x", "tarball": f"{base}{name}/-/{name}-1.0.{i}.tgz"}}
+            for i in range(versions)}}).encode()
+
+    def ours(body, host):
+        for spelling in (b'"tarball": "', b'"tarball":"'):
+            body = body.replace(b'"dist": {"integrity": "sha512-x", ' + spelling + base.encode(),
+                                b'"dist": {"integrity": "sha512-x", ' + spelling
+                                + f"http://{host}/npm/".encode())
+        return body
+
+    small, huge = packument("small", 3, f'"dist":{{"tarball":"{base}x"}}'), \
+        packument("huge", 20000, "read me " * 100000)
+    broken = b'{"dist":{"tarball":"' + base.encode() + b'x' + b"[" * 5000 + b"\\u00"
+
+    def document(body, **fields):
+        etag = f'"{hashlib.sha256(body).hexdigest()[:8]}"'
+
+        def answer(h):
+            if h.headers.get("If-None-Match") == etag:
+                h.reply(304, ETag=etag)
+            else:
+                h.reply(200, body, ETag=etag, Content_Type="application/json; charset=utf-8",
+                        Accept_Ranges="bytes", **fields)
+        return answer
+
+    s.answers.update({
+        "/npm/small": document(small, Vary="Accept-Encoding", Cache_Control="max-age=9999"),
+        "/npm/@s%2fmoved": lambda h: h.reply(301, Location="/npm/small"),
+        "/npm/checked": document(small, Cache_Control="max-age=0"),
+        "/npm/huge": document(huge),
+        "/npm/broken": document(broken),
+        "/npm/zipped": document(small, Content_Encoding="gzip"),
+        "/npm/small/-/small-1.0.0.tgz": lambda h: h.reply(200, b"tar", Cache_Control="no-cache"),
+        "/npm/-/npm/v1/security/advisories/bulk": lambda h: h.reply(200, b"{}"),
+        "/npm/-/ping": lambda h: h.reply(200, b"{}", Cache_Control="no-store"),
+    })
+    here = f"127.0.0.1:{s.proxy.port}"
+    first = s.ask("/npm/small", Accept_Encoding="gzip")
+    check(first.body == ours(small, here), f"links lead here: {first.body[:400]}")
+    check(first.headers["ETag"] and "Content-Length" not in first.headers
+          and "Accept-Ranges" not in first.headers, f"another representation: {first.headers}")
+    seen = s.origin.taken()
+    check(seen[0][2].get("Accept-Encoding") == "identity", "it comes as it is")
+    there = s.ask("/npm/small", Host="mirror.test:8080", Accept_Encoding="br")
+    check(is_hit(there) and there.body == ours(small, "mirror.test:8080"), f"two Hosts: {there}")
+    check(there.headers["ETag"] != first.headers["ETag"], "and two ETags")
+    check(s.ask("/npm/small", If_None_Match=first.headers["ETag"]).status == 304, "304 by ours")
+    for other in (there.headers["ETag"], f'"{hashlib.sha256(small).hexdigest()[:8]}"'):
+        check(s.ask("/npm/small", If_None_Match=other).status == 200, "none by another")
+    again = s.ask("/npm/small", If_None_Match=f'"x", {first.headers["ETag"]}')
+    check(again.status == 304 and again.headers["ETag"] == first.headers["ETag"], f"304: {again}")
+    part = s.ask("/npm/small", Range="bytes=0-9")
+    check(part.status == 200 and part.body == first.body, "no ranges of what is made on the way")
+    head = s.ask("/npm/small", method="HEAD")
+    check(head.status == 200 and head.headers["ETag"] == first.headers["ETag"]
+          and "Content-Length" not in head.headers, f"HEAD: {head}")
+    check(not s.origin.paths(), "all from the store")
+    moved = s.ask("/npm/@s%2fmoved")
+    check(moved.body == first.body, "redirected, and rewritten")
+    s.origin.taken()
+
+    # Validated each time: the origin hears of its own ETag.
+    one = s.ask("/npm/checked")
+    two = s.ask("/npm/checked", If_None_Match=one.headers["ETag"])
+    check(two.status == 304 and two.headers["ETag"] == one.headers["ETag"], f"validated: {two}")
+    check(s.origin.taken()[-1][2].get("If-None-Match") == f'"{hashlib.sha256(small).hexdigest()[:8]}"',
+          "the origin's ETag goes to the origin")
+
+    answers = together(s, "/npm/huge")
+    check(all(a.whole and a.body == ours(huge, here) for a in answers),
+          f"{len(huge)} bytes, rewritten: {[len(a.body) for a in answers]}")
+    check(s.origin.paths() == ["/npm/huge"], "one fetch for all of them")
+    check(s.ask("/npm/huge", Host="b.test").body == ours(huge, "b.test"), "for others from the store")
+    answer = s.ask("/npm/broken")
+    check(answer.whole and answer.body == broken.replace(base.encode(), f"http://{here}/npm/".encode()),
+          "what is no JSON passes")
+    check(s.ask("/npm/zipped").status == 502, "what is encoded though not asked is no use")
+    check(s.ask("/npm/small", Host="a'b").status == 400, "a Host that cannot stand in links")
+    s.origin.taken()
+
+    for _ in range(2):
+        answer = s.ask("/npm/small/-/small-1.0.0.tgz")
+        check(answer.body == b"tar" and answer.headers["Content-Length"] == "3", f"tarball: {answer}")
+    check(len(s.origin.paths()) == 1, "tarballs never change")
+    answer = s.ask("/npm/-/npm/v1/security/advisories/bulk", "POST", b'{"a":["1"]}')
+    check(answer.body == b"{}" and s.origin.taken()[-1][3] == b'{"a":["1"]}', f"audit: {answer}")
+    check(s.ask("/npm/-/npm/v1/security/x", "PUT", b"").status == 405, "nothing else changes things")
+
+
+def pip(s):
+    s.origin.taken(), s.cdn.taken()
+    wheel = b"wheel " * 50
+    far = f"{s.cdn.base}/packages/ab/x-1-py3-none-any.whl"
+    html = (f'<!DOCTYPE html><html><body><!-- <a href="{far}"> -->'
+            f'<a href="{far}#sha256={hashlib.sha256(wheel).hexdigest()}" data-core-metadata="true">x</a>'
+            f'<a href="/local/y-1.tar.gz">y</a><a href="../../rel/z-1.zip">z</a></body></html>').encode()
+    as_json = json.dumps({"meta": {"api-version": "1.0"}, "name": "x", "files": [
+        {"filename": "x", "url": far, "hashes": {"sha256": hashlib.sha256(wheel).hexdigest()}}]}).encode()
+
+    def index(h):
+        if "json" in h.headers.get("Accept", ""):
+            h.reply(200, as_json, Content_Type="application/vnd.pypi.simple.v1+json")
+        else:
+            h.reply(200, html, Content_Type="text/html; charset=utf-8")
+
+    s.answers.update({
+        "/simple/x/": index,
+        "/local/y-1.tar.gz": lambda h: h.reply(200, b"y"),
+        "cdn /packages/ab/x-1-py3-none-any.whl": lambda h: h.reply(200, wheel, ETag='"w"'),
+        "cdn /packages/ab/x-1-py3-none-any.whl.metadata": lambda h: h.reply(200, b"Name: x"),
+    })
+    root = f"http://127.0.0.1:{s.proxy.port}/pip/"
+    new = f"{root}_files/ab/x-1-py3-none-any.whl"
+    want = html.decode().replace(f'<a href="{far}#', f'<a href="{new}#').replace(
+        '"/local', f'"{root}local')
+    for _ in range(2):
+        check(s.ask("/pip/simple/x/").body == want.encode(), "the index in HTML")
+        answer = s.ask("/pip/simple/x/", Accept="application/vnd.pypi.simple.v1+json")
+        check(answer.body == as_json.replace(far.encode(), new.encode()), f"in JSON: {answer}")
+    check(len(s.origin.paths()) == 2, "both are kept")
+    for path, body in (("_files/ab/x-1-py3-none-any.whl", wheel), ("local/y-1.tar.gz", b"y"),
+                       ("_files/ab/x-1-py3-none-any.whl.metadata", b"Name: x")):
+        check([s.ask("/pip/" + path).body for _ in range(2)] == [body] * 2, path)
+    check(len(s.origin.paths()) == 1 and len(s.cdn.paths()) == 2, "files never change")
+    part = s.ask("/pip/_files/ab/x-1-py3-none-any.whl", Range="bytes=-6")
+    check(part.status == 206 and part.body == b"wheel ", f"ranges of files: {part}")
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     folder = pathlib.Path(tempfile.mkdtemp(prefix="larder-mirrors."))
     try:
         s = Scene(str(build / "proxy/larder-proxy"), folder)
-        for part in (plain, apt, oci):
+        for part in (plain, apt, oci, npm, pip):
             part(s)
         check(s.proxy.stop(), "it ends as it should")
     finally:
