@@ -7,7 +7,7 @@
 #   make real          real programs through the proxy: apt, Chromium, a video, kill -9, two replicas
 #   make stress        the store against kill -9, power loss, failing calls, damage; and every
 #                      randomised test with fresh seeds: minutes
-#   make bare          `make test` and `make run` in a fresh Debian root (as root; minutes)
+#   make bare          `make run` and `make test` in fresh Debian roots (as root; many minutes)
 #   make deb           packages for Debian 12 in build-deb, looked at by lintian
 #   make deb-test      installs, starts, upgrades and purges them in a fresh Debian root (as root)
 #   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server;
@@ -59,14 +59,17 @@ build:
 	@$(PACKAGES) build
 	@$(MAKE) --no-print-directory VARIANT=release ninja
 
-run: build
-	@$(PACKAGES) run
+# Only what it runs: the other half of the programs are for measuring.
+run:
+	@$(PACKAGES) build run
+	@$(MAKE) --no-print-directory VARIANT=release ninja \
+	    TARGETS="proxy/larder-proxy dnsredir/larder-dns ctl/larderctl"
 	@exec deploy/run.sh build-release
 
 .PHONY: ninja
 ninja:
 	@$(CONFIGURE)
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) $(TARGETS)
 
 test:
 	@$(PACKAGES) build run test $(NEEDS_$(VARIANT))
@@ -89,6 +92,7 @@ stress:
 
 bare:
 	@$(PACKAGES) bare
+	@tests/scenario/newcomer.sh
 	@tests/scenario/bare-debian.sh
 
 bench: build

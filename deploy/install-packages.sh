@@ -16,15 +16,15 @@ wanted() {
     local name
     for name in "$@"; do
         sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$lists/$name.txt"
-    done | sort -u
+    done | LC_ALL=C sort -u
 }
 
 missing() {
-    local package
-    for package in $(wanted "$@"); do
-        dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
-            echo "$package"
-    done
+    local -a names
+    mapfile -t names < <(wanted "$@")
+    LC_ALL=C comm -23 <(printf '%s\n' "${names[@]}") \
+        <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${names[@]}" 2>/dev/null |
+            sed -n 's/^installed //p' | LC_ALL=C sort -u)
 }
 
 as_root() {
