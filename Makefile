@@ -4,7 +4,7 @@
 #   make run           the proxy, its admin port and the DNS redirector on this machine
 #   make test          unit tests, fuzz corpus, whole-program scenarios
 #   make check         formatting, clang-tidy, sizes
-#   make real          real programs through the proxy: apt, Chromium, a video, kill -9, two replicas
+#   make real          real programs through the proxy: apt, npm, pip, skopeo, Chromium, a video, kill -9, two replicas
 #   make stress        the store against kill -9, power loss, failing calls, damage; and every
 #                      randomised test with fresh seeds: minutes
 #   make bare          `make run` and `make test` in fresh Debian roots (as root; many minutes)
