@@ -51,6 +51,7 @@ static void frame_for_trailers(struct exchange *x, struct response *response)
         return; /* a hit */
     }
     x->is_whole = head->status == x->object->status && !object_parts(x->object) &&
+                  !exchange_is_rewritten(x) &&
                   (x->request.version == HTTP_2 || trailers_are_wanted(&x->request));
     if (x->is_whole && x->trailers.count && head->framing == BODY_LENGTH) {
         head->framing = BODY_CHUNKED;

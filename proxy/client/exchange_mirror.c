@@ -142,9 +142,27 @@ static void mark_tag(struct exchange *x, struct http_head *head)
     }
 }
 
+/* What it says of bytes that are other ones now (RFC 9530, and what came before). */
+static void drop_bytes(struct http_fields *fields)
+{
+    static const struct span names[] = {SPAN_INIT("Content-Length"), SPAN_INIT("Accept-Ranges"),
+                                        SPAN_INIT("Content-Digest"), SPAN_INIT("Repr-Digest"),
+                                        SPAN_INIT("Digest"),         SPAN_INIT("Content-MD5")};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        bool drop = false;
+        for (size_t j = 0; j < ARRAY_LEN(names); j++) {
+            drop |= span_ieq(fields->at[i].name, names[j]);
+        }
+        fields->at[kept] = fields->at[i];
+        kept += !drop;
+    }
+    fields->count = kept;
+}
+
 void exchange_rewrite_head(struct exchange *x, struct http_head *head)
 {
-    static const enum http_field_id other[] = {FIELD_CONTENT_LENGTH, FIELD_ACCEPT_RANGES};
     struct exchange_rewrite *rewrite = x->rewrite;
     struct span type = fields_get(&x->object->fields, FIELD_CONTENT_TYPE);
 
@@ -156,18 +174,21 @@ void exchange_rewrite_head(struct exchange *x, struct http_head *head)
     if (!rewrite->on) {
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(other); i++) {
-        fields_remove_id(&head->fields, other[i]);
-    }
+    drop_bytes(&head->fields);
     head->content_length = -1;
     if (head->framing == BODY_LENGTH) {
         head->framing = BODY_CHUNKED;
     }
 }
 
+bool exchange_is_rewritten(const struct exchange *x)
+{
+    return x->rewrite && x->rewrite->on;
+}
+
 struct source *exchange_rewrite_body(struct exchange *x, struct source *body)
 {
-    if (x->rewrite == NULL || !x->rewrite->on) {
+    if (!exchange_is_rewritten(x)) {
         return body;
     }
     struct rewrite_source *source = arena_alloc(&x->arena, sizeof(*source));

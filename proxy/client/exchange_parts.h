@@ -168,6 +168,7 @@ struct span exchange_mirror(const struct exchange *x);
 enum exchange_state exchange_answer_ping(struct exchange *x);
 /* What is to be sent as it is for a client whose links it gets: the head after respond_object(),
  * and the body. Both as they are, where nothing is rewritten. */
+bool exchange_is_rewritten(const struct exchange *x);
 void exchange_rewrite_head(struct exchange *x, struct http_head *head);
 struct source *exchange_rewrite_body(struct exchange *x, struct source *body);
 /* The request as the mirror's origin is to have it. */

@@ -74,7 +74,6 @@ static void route_cache(const struct route_query *query, struct route *out)
     out->kind = ROUTE_CACHE;
     out->rules = target_rules(query->settings, out->site, out->uri.path);
     policy_read_request(query->request, &out->rules, &out->policy);
-    route_upgrade(query, out);
 }
 
 static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
@@ -90,6 +89,7 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
         refuse(out, 403, REASON_TARGET_PORT, NULL);
     } else {
         route_cache(query, out);
+        route_upgrade(query, out);
     }
 }
 

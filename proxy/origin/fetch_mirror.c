@@ -127,12 +127,19 @@ void fetch_mirror_request(struct fetch *fetch)
 
 /* ---- redirects ---- */
 
+/* What is asked once more changes nothing, and has no body that has been sent already. */
+static bool may_ask_elsewhere(const struct fetch *fetch)
+{
+    bool safe = fetch->client.method == METHOD_GET || fetch->client.method == METHOD_HEAD;
+
+    return safe && fetch->request_body == NULL;
+}
+
 static bool is_redirect(const struct fetch *fetch, const struct http_head *response)
 {
     int status = response->status;
-    bool safe = fetch->client.method == METHOD_GET || fetch->client.method == METHOD_HEAD;
 
-    return safe &&
+    return may_ask_elsewhere(fetch) &&
            (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
            fields_count(&response->fields, FIELD_LOCATION) == 1;
 }
@@ -173,8 +180,8 @@ static void ask_token(struct fetch *fetch, const struct http_head *response)
     if (fetch->worker->tokens) {
         tokens_drop(fetch->worker->tokens, repository);
     }
-    if (fetch->mirror.had_token || !challenge_read(&response->fields, &fetch->arena, &to) ||
-        !may_go_to(fetch, &to)) {
+    if (fetch->mirror.had_token || !may_ask_elsewhere(fetch) ||
+        !challenge_read(&response->fields, &fetch->arena, &to) || !may_go_to(fetch, &to)) {
         refuse_pull(fetch);
         return;
     }
@@ -218,18 +225,33 @@ void fetch_mirror_token(struct fetch *fetch, int err)
 
 /* What others may have of a document depends on what they accept, whether the origin says so or
  * not; a 304 without Vary leaves that of the stored response. */
-static void add_vary(struct fetch *fetch, struct http_head *response)
+static bool lacks_vary(const struct fetch *fetch, const struct http_head *response)
+{
+    return fetch->mirror.kind == MIRROR_DOCUMENT &&
+           (response->status != 304 || fields_has(&response->fields, FIELD_VARY)) &&
+           !fields_list_has(&response->fields, FIELD_VARY, SPAN("accept"));
+}
+
+/* About the origin's own host, and a client would take it for ours. */
+static bool is_of_host(const struct http_field *field)
+{
+    return field->id == FIELD_SET_COOKIE || span_ieq(field->name, SPAN("Alt-Svc")) ||
+           span_ieq(field->name, SPAN("Strict-Transport-Security"));
+}
+
+static void amend(struct fetch *fetch, struct http_head *response)
 {
     struct http_fields fields;
-    bool has = fields_has(&response->fields, FIELD_VARY);
 
-    if (fetch->mirror.kind != MIRROR_DOCUMENT || (response->status == 304 && !has) ||
-        fields_list_has(&response->fields, FIELD_VARY, SPAN("accept"))) {
-        return;
-    }
     fields_init(&fields, &fetch->arena, response->fields.count + 1);
-    fields_append(&fields, &response->fields);
-    fields_add_id(&fields, FIELD_VARY, SPAN("Accept"));
+    for (size_t i = 0; i < response->fields.count; i++) {
+        if (!is_of_host(&response->fields.at[i])) {
+            fields.at[fields.count++] = response->fields.at[i];
+        }
+    }
+    if (lacks_vary(fetch, response)) {
+        fields_add_id(&fields, FIELD_VARY, SPAN("Accept"));
+    }
     response->fields = fields;
 }
 
@@ -286,7 +308,7 @@ bool fetch_mirror_response(struct fetch *fetch, struct http_head *response)
         fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
         return true;
     }
-    add_vary(fetch, response);
+    amend(fetch, response);
     return fetch->mirror.kind == MIRROR_DIGEST && response->status == 200 &&
            fetch->client.method == METHOD_GET && !begin_digest(fetch, response);
 }

@@ -158,6 +158,8 @@ def plain(s):
         "/base/none": lambda h: h.reply(302, b"nowhere", Cache_Control="no-store"),
         "/base/near": lambda h: h.reply(307, Location="/base/nearer"),
         "/base/nearer": lambda h: h.reply(200, b"near", Cache_Control="max-age=600"),
+        "/base/cookie": lambda h: h.reply(200, b"c", Cache_Control="max-age=600", Set_Cookie="a=b",
+                                          Alt_Svc='h3=":443"', Strict_Transport_Security="x"),
     })
     answer = s.ask("/plain/x", Authorization="Basic eDp5", Cookie="a=b", Referer="http://r/")
     check(answer.status == 200 and answer.body == b"from afar", f"a redirect is followed: {answer}")
@@ -183,6 +185,12 @@ def plain(s):
     check(len([p for p in s.origin.paths() if p == "/base/round"]) == 6, "five hops, no more")
     check(not s.unsafe.paths(), "from https nothing leads to http")
     check(s.ask("/plain/none").status == 302, "a redirect to nowhere is the client's")
+    s.ask("/plain/cookie")
+    answer = s.ask("/plain/cookie")
+    check(is_hit(answer) and not {"set-cookie", "alt-svc", "strict-transport-security"}
+          & {name.lower() for name in answer.headers}, f"nothing of the origin's host: {answer}")
+    answer = s.ask("/plain/x", "GET", b"body")
+    check(answer.status == 302, f"what has a body is not sent twice: {answer}")
     answer = s.ask("/plain/x", method="PUT", body=b"new")
     check(answer.status == 405 and answer.headers["Allow"] == "GET, HEAD", f"PUT: {answer}")
     check(s.ask("/plain/%2e%2e/x").status == 400, "nothing leads out of a mirror")
