@@ -235,6 +235,24 @@ void conf_flatten(struct conf *conf, struct arena *arena, struct conf_flat *out)
 void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
                   void (*tell)(void *arg, const struct conf_change *change), void *arg);
 
+/* As lines of text, for another process; and back: ERR_SYNTAX. */
+void conf_write_settings(const struct conf_flat *flat, struct buf *out);
+int conf_read_settings(struct span text, struct arena *arena, struct conf_flat *out);
+
+enum { CONF_ARGUMENTS_MAX = 256 };
+
+/* How a process was started; its configuration is read again by the same words. */
+struct conf_command {
+    const char *folder; /* that it runs in */
+    const char *arguments[CONF_ARGUMENTS_MAX];
+    size_t count;
+};
+
+/* Lines that may stand before those of settings, which pass over them. ERR_SYNTAX: there are none.
+ */
+void conf_write_command(int argc, char **argv, const char *folder, struct buf *out);
+int conf_read_command(struct span text, struct arena *arena, struct conf_command *out);
+
 /* ---- the command line ---- */
 
 /* One option. "--name VALUE" and "--name=VALUE" are the same. */

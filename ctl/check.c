@@ -2,21 +2,17 @@
  * The daemons check their configuration themselves: `check` runs the one that belongs to the file,
  * so that no second set of rules can differ from what will be loaded.
  */
+#include "ctl/program.h"
 #include "ctl/verbs.h"
 
 #include "base/err.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
-enum { LINES_MAX = 4 << 20, DETECT_MAX = 1 << 20 };
+enum { DETECT_MAX = 1 << 20 };
 
 /* ---- whose file ---- */
 
@@ -51,81 +47,6 @@ static enum ctl_program detect_file(const char *path)
     enum ctl_program program = check_detect(buf_span(&text));
     buf_fini(&text);
     return program;
-}
-
-/* ---- the other program ---- */
-
-/* Beside larderctl, as installed or in a build folder; else its bare name, for PATH. */
-static void find_program(enum ctl_program program, char *out, size_t size)
-{
-    static const char *const places[] = {"", "../proxy/", "../dnsredir/", "../sbin/"};
-    const char *name = program == CTL_DNS ? "larder-dns" : "larder-proxy";
-    char self[1024];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    self[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    for (size_t i = 0; slash && i < ARRAY_LEN(places); i++) {
-        snprintf(out, size, "%.*s%s%s", (int)(slash - self) + 1, self, places[i], name);
-        if (access(out, X_OK) == 0) {
-            return;
-        }
-    }
-    snprintf(out, size, "%s", name);
-}
-
-static int spawn(const char *program, const char *file, int output, pid_t *pid)
-{
-    char *arguments[5], copies[4][4096];
-    const char *words[] = {program, "--check", "--config", file};
-    posix_spawn_file_actions_t actions;
-
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if ((size_t)snprintf(copies[i], sizeof(copies[i]), "%s", words[i]) >= sizeof(copies[i])) {
-            return -ENAMETOOLONG;
-        }
-        arguments[i] = copies[i];
-    }
-    arguments[4] = NULL;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    int err = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return -err;
-}
-
-static void read_lines(int fd, struct buf *out)
-{
-    ssize_t n = 1;
-
-    while (n > 0 || (n < 0 && errno == EINTR)) {
-        n = read(fd, buf_reserve(out, 65536), 65536);
-        if (n > 0 && buf_len(out) < LINES_MAX) {
-            buf_commit(out, (size_t)n);
-        }
-    }
-}
-
-/* The exit status of `program --check`, with what it wrote in *lines; negative: it cannot run. */
-static int run_check(const char *program, const char *file, struct buf *lines)
-{
-    int ends[2], status;
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return -errno;
-    }
-    int err = spawn(program, file, ends[1], &pid);
-    close(ends[1]);
-    if (err) {
-        close(ends[0]);
-        return err;
-    }
-    read_lines(ends[0], lines);
-    close(ends[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : ERR_IO;
 }
 
 /* ---- JSON ---- */
@@ -211,11 +132,12 @@ int verb_check(const struct ctl_options *options)
 {
     enum ctl_program which =
         options->program == CTL_DETECT ? detect_file(options->operand) : options->program;
-    struct buf lines = BUF_INIT;
-    char program[1200];
+    struct buf lines = BUF_INIT, nothing = BUF_INIT;
+    const char *words[] = {"--check", "--config", options->operand};
+    char program[PROGRAM_PATH_MAX];
 
-    find_program(which, program, sizeof(program));
-    int status = run_check(program, options->operand, &lines);
+    program_find(which, program);
+    int status = program_run(program, NULL, words, ARRAY_LEN(words), &nothing, &lines);
     if (status < 0) {
         fprintf(stderr,
                 "larderctl: %s cannot be run: %s; it is looked for beside larderctl and in "
@@ -225,5 +147,6 @@ int verb_check(const struct ctl_options *options)
         show(options, program, status, buf_span(&lines));
     }
     buf_fini(&lines);
+    buf_fini(&nothing);
     return status < 0 ? CTL_USAGE : status ? CTL_BAD : CTL_GOOD;
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 /* Where larder-dns has its admin listener when nobody says where. */
-#define DNS_ADMIN "127.0.0.1:3130"
 
 static double real(const json_t *object, const char *name)
 {
@@ -160,7 +159,7 @@ int verb_dns(const struct ctl_options *options)
         .path = "/status", .render = dns_render, .who = "not larder-dns"};
     struct ctl_options mine = *options;
 
-    mine.admin = options->admin ? options->admin : DNS_ADMIN;
+    mine.admin = options->admin ? options->admin : FETCH_DNS_ADMIN;
     if (options->operand_count == 0) {
         return ask(&mine, &question);
     }
@@ -185,7 +184,7 @@ static bool is_plain(const char *name)
 
 int verb_drain(const struct ctl_options *options)
 {
-    const char *admin = options->admin ? options->admin : DNS_ADMIN;
+    const char *admin = options->admin ? options->admin : FETCH_DNS_ADMIN;
     struct buf path = BUF_INIT, body = BUF_INIT, why = BUF_INIT;
 
     if (!is_plain(options->operand)) {

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 
 #define FETCH_DEFAULT_ADMIN "127.0.0.1:3129"
+#define FETCH_DNS_ADMIN "127.0.0.1:3130"
 
 /* `admin` is "ADDRESS:PORT", "NAME[:PORT]", the same behind "http://", or "unix:/PATH". Returns 0
  * and the body of a 200 answer in *body; else a negative number and a sentence for people in *why.

@@ -89,22 +89,27 @@ static const struct verb verbs[] = {
      "Errors are lines \"file:line:column: what; expected ...; did you mean ...?\".\n"
      "Exit status: 0 good, 1 errors in the file, 2 wrong usage or no such program.\n",
      "FILE", verb_check, false},
-    {"diff", "larderctl diff [--admin ADDRESS] [--json]", "What would a reload change?",
-     "Has the running larder-proxy read its configuration as a reload would, and shows what "
-     "differs\n"
-     "from what is in force: what a reload changes, and what only a restart does. Nothing is "
-     "changed.\n\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+    {"diff", "larderctl diff [--dns] [--admin ADDRESS] [--json] [FILE]",
+     "What would a reload, or FILE, change?",
+     "Shows what differs between what is in force and the configuration that the running\n"
+     "larder-proxy was started with, as it is written now: what a reload changes, and what only a\n"
+     "restart does. With FILE: that file in its place. Nothing is changed.\n\n"
+     "  --dns            of larder-dns\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default; of larder-dns 3130) or\n"
+     "                   unix:/PATH\n"
      "  --json           {\"changes\": [{\"path\", \"kind\", \"before\", \"after\", \"origin\", "
      "\"by\"}]}\n\n"
      "Exit status: 0 no difference, 1 some, 2 errors in the configuration, or nothing answers.\n",
-     NULL, verb_diff, false},
-    {"reload", "larderctl reload [--admin ADDRESS] [--json]", "Take over the configuration.",
+     "FILE", verb_diff, true},
+    {"reload", "larderctl reload [--dns] [--admin ADDRESS] [--json]",
+     "Take over the configuration.",
      "Has the running larder-proxy read its configuration and take it over, waits until every "
      "event\n"
      "loop has, and shows what has changed. With errors in it the old one stays in force, and the\n"
      "errors are shown. No connection is closed; requests under way end by the old rules.\n\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --dns            larder-dns\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default; of larder-dns 3130) or\n"
+     "                   unix:/PATH\n"
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 taken over, 1 not, 2 wrong usage.\n",
      NULL, verb_reload, false},

@@ -1,11 +1,15 @@
 /* What a reload would change, a reload with its outcome, and the logs opened anew. */
 #include "ctl/fetch.h"
+#include "ctl/reload.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"
 
 #include "base/err.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 enum { TAKEN_TRIES = 500, TAKEN_STEP_MS = 20 };
@@ -101,7 +105,8 @@ static void say(struct span why)
 
 static const char *admin_of(const struct ctl_options *options)
 {
-    return options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
+    const char *usual = options->program == CTL_DNS ? FETCH_DNS_ADMIN : FETCH_DEFAULT_ADMIN;
+    return options->admin ? options->admin : usual;
 }
 
 /* Shows an answer about changes. The number of them, or negative. */
@@ -121,8 +126,39 @@ static long answer(const struct ctl_options *options, struct span body, bool don
     return result;
 }
 
+/* By the program of the daemon: of a file, and of larder-dns. */
+static int diff_elsewhere(const struct ctl_options *options)
+{
+    enum ctl_program which = options->program == CTL_DNS ? CTL_DNS : CTL_PROXY;
+    struct buf body = BUF_INIT, why = BUF_INIT;
+    char path[PATH_MAX];
+    int status = CTL_USAGE;
+
+    if (options->operand && !realpath(options->operand, path)) {
+        fprintf(stderr, "larderctl: %s cannot be read: %s\n", options->operand, err_text(-errno));
+        return CTL_USAGE;
+    }
+    int err =
+        diff_by_program(which, admin_of(options), options->operand ? path : NULL, &body, &why);
+    fwrite(why.data ? why.data : "", 1, buf_len(&why), stderr);
+    if (!err) {
+        long count = answer(options, buf_span(&body), false);
+        status = count < 0 ? CTL_USAGE : count ? CTL_BAD : CTL_GOOD;
+    }
+    buf_fini(&body);
+    buf_fini(&why);
+    return status;
+}
+
 int verb_diff(const struct ctl_options *options)
 {
+    if (options->operand_count > 1) {
+        say(SPAN("diff takes one file at most"));
+        return CTL_USAGE;
+    }
+    if (options->operand || options->program == CTL_DNS) {
+        return diff_elsewhere(options);
+    }
     struct buf body = BUF_INIT, why = BUF_INIT;
     int status = CTL_USAGE;
 
@@ -166,8 +202,23 @@ static int await_taken(const char *admin, struct buf *why)
     return err;
 }
 
+static int reload_elsewhere(const struct ctl_options *options)
+{
+    struct buf body = BUF_INIT, why = BUF_INIT;
+    int err = reload_dns(admin_of(options), &body, &why);
+
+    fwrite(why.data ? why.data : "", 1, buf_len(&why), stderr);
+    bool good = !err && answer(options, buf_span(&body), true) >= 0;
+    buf_fini(&body);
+    buf_fini(&why);
+    return good ? CTL_GOOD : CTL_BAD;
+}
+
 int verb_reload(const struct ctl_options *options)
 {
+    if (options->program == CTL_DNS) {
+        return reload_elsewhere(options);
+    }
     struct buf body = BUF_INIT, why = BUF_INIT;
     int status = CTL_BAD;
 

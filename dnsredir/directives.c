@@ -351,6 +351,7 @@ static const struct conf_option options[] = {
     {"--ds", NULL, NULL, "Print what the parents of signed zones must publish, and exit.", NULL},
     {"--make-key", "FILE", NULL, "Make a key that signs zones, in a new file, and exit.", NULL},
     {"--print-config", NULL, NULL, "Print the configuration with all defaults and exit.", NULL},
+    {"--print-settings", NULL, NULL, NULL, NULL}, /* for larderctl diff */
     {"--help", NULL, NULL, "Print this and exit.", NULL},
     {"--version", NULL, NULL, "Print the version and exit.", NULL},
     {0},
@@ -375,6 +376,9 @@ int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
         err = compile_nearest(s, errors);
     } else if (s->replicas && s->map_file) {
         compile_check_map_file(s, errors); /* all faults at once */
+    }
+    if (!err) {
+        conf_flatten(conf, arena, &s->flat);
     }
     if (!err && print) {
         conf_print(conf, print);

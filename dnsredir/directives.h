@@ -140,7 +140,8 @@ struct zone_row {
 };
 
 struct settings {
-    struct arena *memory; /* everything below lives here */
+    struct arena *memory;  /* everything below lives here */
+    struct conf_flat flat; /* one by one, to tell what differs from others */
     size_t *held; /* the server's count of settings, these among them; the control thread's */
 
     struct endpoint *listen;

@@ -74,11 +74,15 @@ int main(int argc, char **argv)
             buf_printf(&errors, "larder-dns: no zone has a key\n");
         }
     }
+    bool settled = settings_flag(argc, argv, "--print-settings");
+    if (!err && settled) {
+        conf_write_settings(&settings->flat, &text);
+    }
     print(&errors, stderr);
     print(&text, stdout);
     buf_fini(&errors);
     buf_fini(&text);
-    if (err || show || ds || settings_flag(argc, argv, "--check")) {
+    if (err || show || ds || settled || settings_flag(argc, argv, "--check")) {
         settings_free(&settings);
         return err ? EXIT_FAILURE : EXIT_SUCCESS;
     }

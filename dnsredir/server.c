@@ -9,6 +9,7 @@
 #include "base/notify.h"
 #include "base/sandbox.h"
 #include "dnsredir/admin.h"
+#include "dnsredir/config.h"
 #include "dnsredir/crew.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/explain.h"
@@ -55,6 +56,8 @@ struct server {
     struct settings *loaded;
     struct signatures *loaded_signatures, *loaded_from;
     struct buf errors;
+
+    struct config_report reports; /* what became of reloads */
 };
 
 /* ---- worlds ---- */
@@ -212,10 +215,12 @@ static void reload_done(uv_work_t *work, int status)
                      "listen, workers, tcp, admin, state, sandbox or log.queries changed");
         }
         adopt(s, s->loaded, s->loaded_signatures);
+        config_report_taken(&s->reports);
         s->loaded = NULL;
         s->loaded_signatures = NULL;
     } else {
         log_lines("reload_failed", buf_span(&s->errors));
+        config_report_refused(&s->reports, buf_span(&s->errors));
     }
     buf_fini(&s->errors);
     s->errors = BUF_INIT;
@@ -296,6 +301,10 @@ static const char *change_page(void *arg, struct span path, struct span query, s
     bool drain = span_eq(path, SPAN("/drain"));
     struct span name = query;
 
+    if (span_eq(path, SPAN("/reload"))) {
+        reload_begin(s);
+        return config_page_state(&s->reports, true, out);
+    }
     if (!drain && !span_eq(path, SPAN("/undrain"))) {
         return NULL;
     }
@@ -343,6 +352,12 @@ static const char *render_page(void *arg, struct span path, struct span query, s
     if (span_eq(path, SPAN("/explain"))) {
         const struct world *world = publish_current(s->publish);
         return explain_page(&status, &world->view, query, out);
+    }
+    if (span_eq(path, SPAN("/config/settings"))) {
+        return config_page_settings(s->settings, &s->reports, s->argc, s->argv, out);
+    }
+    if (span_eq(path, SPAN("/reload/state"))) {
+        return config_page_state(&s->reports, s->reloading, out);
     }
     return status_page(&status, path, query, out);
 }
@@ -403,6 +418,7 @@ static void fini(struct server *s)
     signatures_unref(&s->resign.current);
     measure_free(&s->measure);
     buf_fini(&s->errors);
+    config_report_fini(&s->reports);
 }
 
 int server_run(int argc, char **argv, struct settings *settings)
@@ -413,6 +429,7 @@ int server_run(int argc, char **argv, struct settings *settings)
     CHECK(uv_loop_init(&s.loop) == 0);
     s.publish = publish_new(settings->workers + 1, world_free);
     s.settings = settings;
+    config_report_init(&s.reports, settings);
     s.resign.changed = publish_world;
     s.resign.arg = &s;
     s.state.changed = publish_world;

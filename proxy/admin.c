@@ -95,6 +95,8 @@ static const struct page pages[] = {
     {SPAN_INIT("/rtt"), SPAN_INIT("text/plain; charset=utf-8"), status_rtt, false, false},
     {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false, false},
     {SPAN_INIT("/config"), SPAN_INIT("text/plain; charset=utf-8"), reload_config, false, false},
+    {SPAN_INIT("/config/settings"), SPAN_INIT("text/plain; charset=utf-8"), reload_settings, false,
+     false},
     {SPAN_INIT("/config/diff"), SPAN_INIT("application/json"), reload_diff, false, false},
     {SPAN_INIT("/reload"), SPAN_INIT("application/json"), reload_now, true, false},
     {SPAN_INIT("/reload/state"), SPAN_INIT("application/json"), reload_state, false, false},

@@ -95,6 +95,7 @@ const struct conf_option settings_options[] = {
     {"--access-log", "PATH", "log.access", "The access log; - is standard output.", NULL},
     {"--check", NULL, NULL, "Check the configuration and exit: 0 good, 1 not.", NULL},
     {"--print-config", NULL, NULL, "Print every directive, and where its value is from.", NULL},
+    {"--print-settings", NULL, NULL, NULL, NULL}, /* for larderctl diff */
     {"--version", NULL, NULL, "Print the version.", NULL},
     {"--help", NULL, NULL, "Print this.", NULL},
     {0},

@@ -65,6 +65,9 @@ int main(int argc, char **argv)
     if (settings_flag(argc, argv, "--print-config")) {
         settings_print(settings, &text);
         print(&text, stdout);
+    } else if (settings_flag(argc, argv, "--print-settings")) {
+        conf_write_settings(&settings->flat, &text);
+        print(&text, stdout);
     } else if (!settings_flag(argc, argv, "--check")) {
         if (argc == 1) {
             say_defaults(settings);

@@ -89,6 +89,17 @@ int reload_config(const struct status_query *query, struct buf *out)
     return 200;
 }
 
+int reload_settings(const struct status_query *query, struct buf *out)
+{
+    struct server *server = query->server;
+    struct conf_flat flat = in_force(server, server_settings(server));
+
+    server_write_command(server, out);
+    conf_write_settings(&flat, out);
+    free(flat.at);
+    return 200;
+}
+
 int reload_diff(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;

@@ -9,6 +9,8 @@
 
 /* Every directive in force, as --print-config writes it. */
 int reload_config(const struct status_query *query, struct buf *out);
+/* The same, and how it was started, for larderctl to compare: conf_read_settings(). */
+int reload_settings(const struct status_query *query, struct buf *out);
 /* What a reload would change now: {"changes": [{"path", "kind", "before", "after", "origin",
  * "by"}]}. 400 and {"error", "errors": [TEXT]}: the configuration has errors. */
 int reload_diff(const struct status_query *query, struct buf *out);

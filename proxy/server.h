@@ -52,6 +52,8 @@ bool server_reload_is_taken(struct server *server);
 /* The directives that only a restart changes, as they are in force, whatever has been loaded since.
  * Borrowed. */
 const struct conf_flat *server_fixed(const struct server *server);
+/* How it was started, as conf_write_command() writes it. */
+void server_write_command(const struct server *server, struct buf *out);
 /* Settings as the next reload would have them, from the same command line. As server_load(). */
 int server_load_next(struct server *server, struct buf *errors, struct settings **out);
 /* Loads the configuration anew; the old one stays when the new one has errors (they are logged and

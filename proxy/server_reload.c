@@ -8,6 +8,9 @@
 #include "proxy/server_parts.h"
 #include "proxy/tls_set.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 static void log_warnings(struct buf *warnings)
 {
     struct span rest = buf_span(warnings);
@@ -177,6 +180,14 @@ bool server_reload_is_taken(struct server *server)
         }
     }
     return true;
+}
+
+void server_write_command(const struct server *server, struct buf *out)
+{
+    char folder[PATH_MAX];
+
+    conf_write_command(server->argc, server->argv, getcwd(folder, sizeof(folder)) ? folder : "/",
+                       out);
 }
 
 const struct conf_flat *server_fixed(const struct server *server)
