@@ -11,6 +11,7 @@
 #include "cache/cache.h"
 #include "proxy/counters.h"
 #include "proxy/directives.h"
+#include "proxy/mirror/counts.h"
 #include "proxy/recent.h"
 #include "proxy/stream/loop.h"
 #include "proxy/stream/rtt.h"
@@ -36,6 +37,7 @@ struct worker {
     struct accounts *accounts;    /* likewise; NULL: nobody has limits */
     struct accesslog_writer *log; /* NULL: none */
     struct counters counters;
+    struct mirror_counts mirrors;
     struct recent recent; /* the last requests, for who asks why */
     struct tally *tally;  /* whom it serves, and from where */
     struct rtt_ring rtts; /* how far clients were that have left; the main thread takes them */

@@ -33,6 +33,7 @@ MAY_INCLUDE = {
     "proxy/history": {"base", "proxy/history.h"},
     "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
+                     "proxy/mirror",
                      "proxy/stream"},
     "proxy/tls_set": {"base", "proxy/directives.h", "proxy/stream", "proxy/tls_set.h"},
     # Who may go where, without loops: files, passwords, accounts.

@@ -121,6 +121,10 @@ static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
                                                 .elapsed_us = elapsed_us,
                                                 .sent = sent,
                                             });
+    struct span mirror = exchange_mirror(x);
+    if (mirror.len) {
+        mirror_counts_add(&x->worker->mirrors, mirror, decision_is_hit(&x->decision), sent);
+    }
     tally_add(x->worker->tally, &(struct tally_request){
                                     .decision = &x->decision,
                                     .uri = &x->uri,

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
@@ -127,12 +128,18 @@ def main():
     larder.need(f"{build}/proxy/larder-proxy")
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory(prefix="larder-metrics.") as directory:
-        proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{directory}/store")
+        proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{directory}/store", "--set",
+                             f"mirrors=[{{path: /m/, origin: '{origin.base}'}}]")
         proxy.start()
         client = larder.Client(proxy.port)
         for path in ("a", "a", "b"):
             check(client.get(f"{origin.base}/{path}")[0] == 200, "a request")
-        text = fetch(proxy)
+        check([client.get("/m/x")[0] for _ in range(3)] == [200] * 3, "of a mirror")
+        while 'mirror_requests_total{mirror="/m/"} 3\n' not in (text := fetch(proxy)):
+            time.sleep(0.01)  # a request is counted behind its answer
+        check('larder_mirror_hits_total{mirror="/m/"} 2\n' in text, "two of three were hits")
+        sent = re.search(r'larder_mirror_sent_bytes_total\{mirror="/m/"\} (\d+)', text)
+        check(sent and int(sent[1]) >= 6, "and their bytes")
         check(proxy.stop(), "it did not leave by itself")
     found = families(text)
     documented(found, "--write" in sys.argv)

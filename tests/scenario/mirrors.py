@@ -114,6 +114,9 @@ class Scene:
                         + f"log: {{access: {folder}/access.log, format: json}}\n")
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
                                   "--workers", WORKERS)
+        self.tls, self.ca = larder.free_port(), ca
+        self.proxy.command += ["--listen-tls", f"127.0.0.1:{self.tls}", "--certificate",
+                               certs.path("good.pem"), "--key", certs.path("good.key")]
         log = open(folder / "log", "w")  # noqa: SIM115
         self.proxy.popen = lambda: subprocess.Popen(self.proxy.command, stderr=log)
         self.proxy.start()
@@ -386,6 +389,15 @@ def npm(s):
     check(not s.origin.paths(), "all from the store")
     moved = s.ask("/npm/@s%2fmoved")
     check(moved.body == first.body, "redirected, and rewritten")
+    s.origin.taken()
+
+    # HTTP/2 over TLS, where every client names a host as one of a proxy would.
+    there = f"localhost:{s.tls}"
+    curl = subprocess.run(["curl", "-s", "--http2", "--noproxy", "*", "--cacert", s.ca, "-w",
+                           "\n%{http_version}", f"https://{there}/npm/small"], capture_output=True)
+    body, version = curl.stdout.rsplit(b"\n", 1)
+    check(version == b"2" and body == ours(small, there).replace(b"http://", b"https://"),
+          f"HTTP/2: {curl}")
     s.origin.taken()
 
     # Validated each time: the origin hears of its own ETag.

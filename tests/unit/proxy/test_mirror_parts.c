@@ -1,4 +1,5 @@
 #include "proxy/mirror/challenge.h"
+#include "proxy/mirror/counts.h"
 #include "proxy/mirror/digest.h"
 #include "proxy/mirror/token.h"
 
@@ -146,4 +147,28 @@ Test(mirror_token, kept_until_they_expire_and_the_oldest_goes_first)
     cr_expect(span_eq(tokens_find(tokens, SPAN("repository 99"), 1), SPAN("repository 99")));
     tokens_free(&tokens);
     tokens_free(&tokens);
+}
+
+Test(mirror_counts, by_path_and_over_workers)
+{
+    static struct mirror_counts one, two;
+    const struct mirror_counts *workers[] = {&one, &two};
+    struct buf out = BUF_INIT;
+    char path[16];
+
+    mirror_counts_add(&one, SPAN("/a/"), true, 10);
+    mirror_counts_add(&two, SPAN("/b/"), false, 20);
+    mirror_counts_add(&two, SPAN("/a/"), false, 30);
+    mirror_counts_write(workers, 2, &out);
+    buf_append(&out, SPAN("\0"));
+    cr_expect(strstr(out.data, "larder_mirror_requests_total{mirror=\"/a/\"} 2\n"));
+    cr_expect(strstr(out.data, "larder_mirror_requests_total{mirror=\"/b/\"} 1\n"));
+    cr_expect(strstr(out.data, "larder_mirror_hits_total{mirror=\"/a/\"} 1\n"));
+    cr_expect(strstr(out.data, "larder_mirror_sent_bytes_total{mirror=\"/a/\"} 40\n"));
+    for (int i = 0; i < 100; i++) {
+        snprintf(path, sizeof(path), "/%d/", i);
+        mirror_counts_add(&one, span_str(path), true, 1);
+    }
+    cr_expect_eq(one.count, MIRROR_COUNTS_MAX);
+    buf_fini(&out);
 }

@@ -1,0 +1,29 @@
+/*
+ * counts - what each mirror has answered, of one worker: written by its thread, read by any. Of the
+ * first MIRROR_COUNTS_MAX paths that were ever asked for here; a reload forgets none.
+ */
+#ifndef LARDER_PROXY_MIRROR_COUNTS_H
+#define LARDER_PROXY_MIRROR_COUNTS_H
+
+#include "base/metrics.h"
+#include "base/span.h"
+
+enum { MIRROR_COUNTS_MAX = 32, MIRROR_COUNTS_PATH = 64 };
+
+struct mirror_count {
+    char path[MIRROR_COUNTS_PATH];
+    size_t path_len;
+    metric_value requests, hits, sent_bytes;
+};
+
+struct mirror_counts {
+    _Atomic size_t count; /* of `at`; those before it do not change but for their numbers */
+    struct mirror_count at[MIRROR_COUNTS_MAX];
+};
+
+void mirror_counts_add(struct mirror_counts *counts, struct span path, bool hit, uint64_t sent);
+
+/* Three families, each with a sample for each path of any of `workers`. */
+void mirror_counts_write(const struct mirror_counts *const *workers, size_t count, struct buf *out);
+
+#endif
