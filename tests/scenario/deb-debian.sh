@@ -2,33 +2,21 @@
 # The packages in a fresh Debian: deb-debian.sh DIRECTORY   (root; needs a mirror; a minute)
 #
 # Makes a root of this machine's Debian release, installs the packages from DIRECTORY in it, runs the
-# programs as their services' users with the configurations that came with them, asks both, upgrades
-# over a changed configuration, and purges.
+# programs as their services' users with the configurations that came with them, asks both, turns the logs,
+# upgrades over a changed configuration, removes and purges. What was stored answers after the upgrade.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/ports.sh"
+. "$here/../lib/root.sh"
 debs=$(cd "$1" && pwd)
-[ "$(id -u)" = 0 ] || skip "debootstrap and chroot need root"
-command -v debootstrap >/dev/null || skip "debootstrap is not installed"
-site=$(apt-get indextargets --format '$(SITE) $(COMPONENT)' 2>/dev/null |
-    awk '$2 == "main" { print $1; exit }')
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-[ -n "$site" ] || skip "no Debian mirror is configured"
-
-root=$(mktemp -d "${TMPDIR:-/var/tmp}/larder-deb.XXXXXX")
 running=()
 failed=0
 finish() {
-    [ ${#running[@]} = 0 ] || kill "${running[@]}" 2>/dev/null
+    kill "${running[@]}" ${server:-} 2>/dev/null
     wait
-    umount "$root/proc" "$root/dev" 2>/dev/null
-    rm -rf --one-file-system "$root"
+    unmake_root
 }
 trap finish EXIT
-inside() {
-    chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive "$@"
-}
 check() { # WHAT COMMAND…
     local what=$1
     shift
@@ -41,14 +29,7 @@ check() { # WHAT COMMAND…
     fi
 }
 
-chmod 755 "$root"
-debootstrap --variant=minbase --include=ca-certificates,curl,bind9-dnsutils,systemd "$suite" "$root" \
-    "$site" >"$root.log" 2>&1 || { tail "$root.log"; echo "FAILED: debootstrap"; exit 1; }
-rm -f "$root.log"
-mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" || exit 1
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod 755 "$root/usr/sbin/policy-rc.d"
-cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
+make_root ca-certificates,curl,bind9-dnsutils,systemd,logrotate
 mkdir "$root/debs" && cp "$debs"/larder-{proxy,dns,tools}_*.deb "$root/debs/"
 
 check "installed" inside sh -c 'apt-get update -q && apt-get install -qy /debs/*.deb'
@@ -59,18 +40,28 @@ check "units are enabled" inside sh -c \
     'cd /etc/systemd/system/multi-user.target.wants && ls larder-proxy.service larder-dns.service'
 check "units are right" inside systemd-analyze verify --man=no /lib/systemd/system/larder-proxy.service \
     /lib/systemd/system/larder-dns.service
+check "what stands beside the programs" inside sh -c \
+    'cd /usr/share && ls larder-proxy/prometheus/larder.rules.yml larder-proxy/grafana/larder-proxy.json \
+     doc/larder-proxy/README.md doc/larder-proxy/docs/configuration.md doc/larder-dns/docs/dns.md \
+     doc/larder-proxy/examples/proxy.yaml doc/larder-dns/examples/dns.yaml doc/larder-tools/copyright'
+check "conffiles" inside sh -c 'for file in apparmor.d/usr.sbin.larder-proxy larder/proxy.yaml logrotate.d/larder-proxy \
+    apparmor.d/usr.sbin.larder-dns larder/dns.yaml logrotate.d/larder-dns; do
+    dpkg-query -W -f "\${Conffiles}\n" larder-proxy larder-dns | grep " /etc/$file " || exit 1; done'
 check "configurations are good" inside sh -c \
     'larder-proxy --check --config /etc/larder/proxy.yaml && larder-dns --check --config /etc/larder/dns.yaml'
 
-take_ports 3
-proxy=${ports[0]} admin=${ports[1]} dns=${ports[2]}
+take_ports 4
+proxy=${ports[0]} admin=${ports[1]} dns=${ports[2]} origin=127.0.0.1:${ports[3]}
+python3 "$here/../lib/origin.py" --listen "$origin" >/dev/null &
+server=$!
+await_port "$origin" $server || { echo "FAILED: the origin does not start"; exit 1; }
 serve() {
-    inside setpriv --reuid larder --regid larder --clear-groups larder-proxy \
+    "${enter[@]}" setpriv --reuid larder --regid larder --clear-groups larder-proxy \
         --config /etc/larder/proxy.yaml --set "listen=['127.0.0.1:$proxy']" \
         --set "admin.address=127.0.0.1:$admin" --allow-target 127.0.0.0/8 >>"$root/proxy.log" 2>&1 &
     running=($!)
-    inside setpriv --reuid larder-dns --regid larder-dns --clear-groups larder-dns \
-        --config /etc/larder/dns.yaml --set "listen=['127.0.0.1:$dns']" --set 'admin=127.0.0.1:0' \
+    "${enter[@]}" setpriv --reuid larder-dns --regid larder-dns --clear-groups larder-dns \
+        --config /etc/larder/dns.yaml --set "listen=['127.0.0.1:$dns']" --set 'admin.address=127.0.0.1:0' \
         >>"$root/dns.log" 2>&1 &
     running+=($!)
 }
@@ -79,17 +70,25 @@ ask_all() {
         "http://127.0.0.1:$admin/readyz"
     check "a page by it" inside curl -sfo /dev/null -x "http://127.0.0.1:$proxy" \
         "${site%/}/dists/$suite/Release"
+    check "one that may be kept${1:+: }${1:-}" inside sh -c \
+        "curl -sfD - -o /dev/null -x http://127.0.0.1:$proxy http://$origin/o/kept/50000 | grep '^Cache-Status:.*$1'"
     check "larderctl" inside larderctl status --admin "127.0.0.1:$admin"
     check "a name" inside sh -c "dig +short +retry=10 +time=2 @127.0.0.1 -p $dns www.cdn.example.net | grep -qx 127.0.0.1"
 }
 stop_all() {
+    local pid ended=
     kill "${running[@]}"
-    wait "${running[@]}"
-    check "both ended well" [ $? = 0 ]
+    for pid in "${running[@]}"; do
+        wait "$pid"
+        ended+=$?
+    done
+    check "both ended well" [ "$ended" = 00 ]
     running=()
 }
 serve
 ask_all
+check "logs are turned" inside sh -c '[ ! -x /usr/sbin/logrotate ] || { logrotate -f /etc/logrotate.d/larder-proxy &&
+    ls /var/log/larder/access.log.1; }'
 stop_all
 
 # The next version, over a configuration that somebody has changed.
@@ -102,9 +101,12 @@ done
 check "upgraded" inside sh -c 'apt-get install -qy /debs/*.deb && dpkg-query -W larder-proxy | grep -q next'
 check "the change is there" grep -qx '# ours' "$root/etc/larder/proxy.yaml"
 serve
-ask_all
+ask_all 'hit;'
 stop_all
 
+check "removed" inside sh -c 'apt-get remove -qy larder-proxy larder-dns larder-tools'
+check "configuration and cache are there" inside sh -c \
+    '[ ! -e /usr/sbin/larder-proxy ] && ls /etc/larder/proxy.yaml /var/cache/larder/*'
 check "purged" inside sh -c 'apt-get purge -qy larder-proxy larder-dns larder-tools'
 check "nothing is left" inside sh -c \
     '! ls -d /etc/larder /var/cache/larder /var/lib/larder* /var/log/larder* /lib/systemd/system/larder* 2>/dev/null'
