@@ -255,6 +255,7 @@ struct settings {
     struct {
         uint64_t total; /* bytes a second to all clients; 0: no limit */
         bool free_hits; /* what the cache answers is neither counted nor slowed down */
+        uint64_t client_v4, client_v6; /* so many bits of an address are one client */
     } shares;
     char *pages; /* a folder of templates, proxy/access/pages.h; NULL: those built in */
     struct site *sites;

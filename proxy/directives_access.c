@@ -229,6 +229,10 @@ static const struct conf_directive shares_rows[] = {
      "Bytes a second to all clients together. Who wants more than others gets no more than they."},
     {"free-hits", CONF_BOOL, CONF_FIELD(struct settings, shares.free_hits), "no", NULL, NULL, CONF_RELOAD,
      "What the cache answers counts for no quota, and goes as fast as it can."},
+    {"client-v4", CONF_INT, CONF_FIELD(struct settings, shares.client_v4), "32", "8", "32", CONF_RELOAD,
+     "Of people who say no name, those whose IPv4 addresses begin with so many equal bits are one, for quotas, rates and shares."},
+    {"client-v6", CONF_INT, CONF_FIELD(struct settings, shares.client_v6), "64", "16", "128", CONF_RELOAD,
+     "The same for IPv6."},
     {0},
 };
 const struct conf_table shares_table = {.rows = shares_rows, .shorthand = "total"};

@@ -110,19 +110,35 @@ struct account *accounts_take(struct accounts *accounts, struct span name)
     return account;
 }
 
-struct account *account_take(struct accounts *accounts, struct span user, const struct ip *client)
+/* "c10.0.0.1", "c2001:db8::", "c10.0.0.0/24": those of the usual lengths have none in their name,
+ * and so have their accounts since before there were others. */
+static int name_network(const struct ip *client, struct account_lengths lengths, char *name)
 {
-    char name[LEDGER_KEY_MAX], text[IP_TEXT_MAX];
+    struct account_lengths usual = ACCOUNT_LENGTHS;
+    bool v4 = ip_is_v4(client);
+    unsigned bits = v4 ? lengths.v4 : lengths.v6, from = bits + (v4 ? 96 : 0);
+    char text[IP_TEXT_MAX];
     struct ip ip = *client;
+
+    for (unsigned i = from; i < 128; i++) {
+        ip.at[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
+    }
+    if (bits == (v4 ? usual.v4 : usual.v6)) {
+        return snprintf(name, LEDGER_KEY_MAX, "c%s", ip_text(&ip, text));
+    }
+    return snprintf(name, LEDGER_KEY_MAX, "c%s/%u", ip_text(&ip, text), bits);
+}
+
+struct account *account_take(struct accounts *accounts, struct span user, const struct ip *client,
+                             struct account_lengths lengths)
+{
+    char name[LEDGER_KEY_MAX];
     int len;
 
     if (user.len) {
         len = snprintf(name, sizeof(name), "u%.*s", (int)user.len, user.at);
     } else {
-        if (!ip_is_v4(&ip)) {
-            memset(ip.at + 8, 0, 8);
-        }
-        len = snprintf(name, sizeof(name), "c%s", ip_text(&ip, text));
+        len = name_network(client, lengths, name);
     }
     return accounts_take(accounts,
                          span_of(name, len < LEDGER_KEY_MAX ? (size_t)len : LEDGER_KEY_MAX - 1));

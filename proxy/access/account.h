@@ -2,10 +2,10 @@
  * account - who has had how many bytes: in the day, the week and the month of now, kept on disk;
  * and at which pace they may have more.
  *
- * One account is a user's, or that of an address that nobody has said who it is (IPv4 /32, IPv6
- * /64). A pace is a token bucket for each account: a quarter of a second's bytes at once. With a
- * total for all, those who want more than the others have all the same share of it, and what the
- * others leave (max-min fairness), found anew five times a second.
+ * One account is a user's, or that of a network of addresses that nobody has said who they are (by
+ * default IPv4 /32, IPv6 /64). A pace is a token bucket for each account: a quarter of a second's
+ * bytes at once. With a total for all, those who want more than the others have all the same share
+ * of it, and what the others leave (max-min fairness), found anew five times a second.
  *
  * Thread-safe. One thread writes what has changed to the disk, a group a second; what a crash loses
  * is less than that, and no account goes back.
@@ -28,8 +28,16 @@ void accounts_close(struct accounts **accounts); /* writes the rest; accepts NUL
 /* Bytes a second for all together; 0: no limit. Takes effect at once. */
 void accounts_set_total(struct accounts *accounts, uint64_t total);
 
-/* The user's, or with an empty name the address's; one more reference. NULL: there are too many. */
-struct account *account_take(struct accounts *accounts, struct span user, const struct ip *client);
+/* So many bits of an address make a client. */
+struct account_lengths {
+    unsigned v4, v6; /* of 32, of 128 */
+};
+#define ACCOUNT_LENGTHS ((struct account_lengths){32, 64}) /* where nobody says otherwise */
+
+/* The user's, or with an empty name that of the address's network; one more reference. NULL: there
+ * are too many. */
+struct account *account_take(struct accounts *accounts, struct span user, const struct ip *client,
+                             struct account_lengths lengths);
 void account_give(struct account **account); /* accepts NULL; sets *account to NULL */
 
 /* More bytes, at this time (seconds since 1970). */

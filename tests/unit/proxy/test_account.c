@@ -30,7 +30,7 @@ static struct accounts *open_accounts(const char *folder)
 static struct account *take(struct accounts *accounts, const char *user, const char *client)
 {
     struct ip ip = ip_of(client);
-    struct account *account = account_take(accounts, span_str(user), &ip);
+    struct account *account = account_take(accounts, span_str(user), &ip, ACCOUNT_LENGTHS);
 
     cr_assert_not_null(account);
     return account;
@@ -72,6 +72,43 @@ Test(account, one_for_each_user_and_for_each_address_without)
         account_give(&a);
         account_give(&b);
         cr_expect_null(a);
+    }
+    accounts_close(&accounts);
+}
+
+Test(account, of_networks_of_any_length)
+{
+    struct accounts *accounts = open_accounts(NULL);
+    static const struct {
+        const char *a, *b;
+        struct account_lengths lengths;
+        const char *name;
+        bool same;
+    } cases[] = {
+        {"10.0.0.1", "10.0.0.254", {24, 56}, "client 10.0.0.0/24", true},
+        {"10.0.0.1", "10.0.1.1", {24, 56}, "client 10.0.0.0/24", false},
+        {"10.0.0.1", "10.255.0.1", {8, 56}, "client 10.0.0.0/8", true},
+        {"2001:db8:0:ff::1", "2001:db8::2", {24, 56}, "client 2001:db8::/56", true},
+        {"2001:db8:0:100::1", "2001:db8::2", {24, 56}, "client 2001:db8:0:100::/56", false},
+        {"2001:db8::1", "2001:db8::2", {24, 128}, "client 2001:db8::1/128", false},
+        {"2001:db8::1", "2001:db8::2", {32, 64}, "client 2001:db8::", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ip a = ip_of(cases[i].a), b = ip_of(cases[i].b);
+        struct account *one = account_take(accounts, SPAN_EMPTY, &a, cases[i].lengths);
+        struct account *other = account_take(accounts, SPAN_EMPTY, &b, cases[i].lengths);
+        struct account_view view[32];
+        bool named = false;
+        cr_expect_eq(one == other, cases[i].same, "%zu", i);
+        account_add(one, 1, 1784030400);
+        size_t count = accounts_top(accounts, 1784030400, view, ARRAY_LEN(view));
+        for (size_t n = 0; n < count; n++) {
+            named |= strcmp(view[n].name, cases[i].name) == 0;
+        }
+        cr_expect(named, "%s", cases[i].name);
+        account_give(&one);
+        account_give(&other);
     }
     accounts_close(&accounts);
 }
