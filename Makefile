@@ -48,8 +48,10 @@ export UBSAN_OPTIONS ?= halt_on_error=1:abort_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/tsan.supp
 
 CONFIGURE = [ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(FLAGS_$(VARIANT))
-# A machine that is busy, or slow, is no failure: a test that hangs is found a little later.
-TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 3 $(SUITES_$(VARIANT))
+# A machine that is busy, or slow, is no failure: a test that hangs is found a little later. Tests
+# wait more than they compute, so there are more of them at a time than processors.
+TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 3 \
+    --num-processes $$(($$(nproc) + 2)) $(SUITES_$(VARIANT))
 
 .PHONY: all run build test check real stress bare deb deb-test bench install-deps clean
 

@@ -101,8 +101,9 @@ def main():
         proxy = larder.Proxy(program, store, "--workers", "1", "--store-size", "64MiB",
                              "--memory", "64MiB", "--set", "timeouts.client-idle=1h")
         proxy.start()
-        larder.Client(proxy.port).get(f"{server.base}/idle")
-        none, clients = cost(proxy), []
+        first = larder.Client(proxy.port)  # stays, so that it is in every account or in none
+        first.get(f"{server.base}/idle")
+        none, clients = min((cost(proxy) for _ in range(50)), key=lambda both: both[1]), []
         open_more(clients, 1, proxy, authority)
         counted = at_rest(proxy, none[1] + FAT)[1] - none[1]
         each = counted + 64  # a length may have a digit more
