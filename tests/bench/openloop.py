@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""openloop times requests from the moment at which they were due: openloop.py OPENLOOP
+
+The server of this test stops answering for a while. Whoever sends the next request only after the last
+answer sees one slow answer; here all that were due meanwhile must have waited.
+"""
+import json
+import socket
+import subprocess
+import sys
+import threading
+
+PAUSE = 0.5
+RATE = 200
+failures = 0
+
+
+def check(condition, text):
+    global failures
+    if not condition:
+        print(f"FAIL {text}")
+        failures += 1
+
+
+def receive(conn):
+    try:
+        return conn.recv(65536)
+    except OSError:  # the load has ended
+        return b""
+
+
+class Server:
+    """Answers what it is asked, one connection a thread; rests once, all of them together."""
+
+    def __init__(self, body=b"hello", tunnel=False):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.body, self.tunnel = body, tunnel
+        self.asked, self.connections, self.tunnels, self.rests_at = 0, 0, [], None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.lock = threading.Lock()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            conn, _ = self.socket.accept()
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        with conn:
+            data = b""
+            while True:
+                while b"\r\n\r\n" not in data:
+                    more = receive(conn)
+                    if not more:
+                        return
+                    data += more
+                head, _, data = data.partition(b"\r\n\r\n")
+                if head.startswith(b"CONNECT "):
+                    self.tunnels.append(head.split()[1].decode())
+                    conn.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                    continue
+                self.gate.wait()
+                with self.lock:
+                    self.asked += 1
+                    if self.asked == self.rests_at:
+                        self.gate.clear()
+                        threading.Timer(PAUSE, self.gate.set).start()
+                try:
+                    conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" %
+                                 (len(self.body), self.body))
+                except OSError:
+                    return
+                if b"Connection: close" in head:
+                    return
+
+
+def run(port, *options):
+    out = subprocess.run([sys.argv[1], *map(str, options), str(port), "/o/%/5"],
+                         capture_output=True, text=True, check=True).stdout
+    return json.loads(out)
+
+
+def pauses():
+    server = Server()
+    server.rests_at = 20
+    got = run(server.port, "--rate", RATE, "--connections", 4, "--seconds", 2, "--objects", 10)
+    # A quarter of all was due in the pause; half of these had to wait for half of it, or longer.
+    check(got["p90_ms"] >= PAUSE * 1000 / 4, f"those who were due in the pause have waited: {got}")
+    check(got["max_ms"] >= PAUSE * 1000 * 0.9, f"the first of them for all of it: {got}")
+    check(got["errors"] == 0 and got["bytes"] == 5 * got["requests"], f"{got}")
+    check(server.connections == 4, f"{server.connections} connections")
+
+
+def ends():
+    """A server that never answers again: what waits counts, too."""
+    server = Server()
+    server.gate.clear()
+    got = run(server.port, "--rate", RATE, "--connections", 4, "--seconds", 1)
+    check(got["requests"] == 0 and got["p50_ms"] >= 200, f"nobody was answered: {got}")
+    server.gate.set()
+
+
+def closes():
+    server = Server()
+    got = run(server.port, "--connections", 2, "--seconds", 0.5, "--close")
+    check(got["requests"] > 2 and server.connections >= got["requests"], f"{got}")
+
+
+def tunnels():
+    server = Server()
+    got = run(server.port, "--connections", 3, "--seconds", 0.5, "--connect", "origin:443")
+    check(got["requests"] > 3 and got["errors"] == 0, f"{got}")
+    check(server.tunnels == ["origin:443"] * 3, f"{server.tunnels}")
+
+
+for part in (pauses, ends, closes, tunnels):
+    part()
+sys.exit(failures > 0)
