@@ -4,6 +4,8 @@
  * much of a measurement is the kernel's.
  *
  *     epoll PORT      GET /o/ANYTHING/SIZE → SIZE bytes, up to 1 MiB
+ *
+ * It knows "Connection: close", and several requests that come in one piece.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,13 +25,16 @@
 
 struct client {
     int fd;
-    size_t left; /* bytes of the answer under way that were not sent */
+    bool last;   /* it wants the connection closed after the answer */
+    size_t more; /* answers that follow the one under way */
+    size_t left; /* bytes of that which were not sent */
 };
 
 static char
     answer[HEAD_ROOM + BODY_MAX]; /* the head is written so that it ends where the body begins */
 static char *start;               /* of the answer for `size` */
 static size_t size = SIZE_MAX;
+static bool closing;
 
 static void fatal(const char *what)
 {
@@ -37,19 +42,20 @@ static void fatal(const char *what)
     exit(1);
 }
 
-static void prepare(size_t wanted)
+static void prepare(size_t wanted, bool last)
 {
     char head[HEAD_ROOM];
     size_t len;
 
-    if (wanted == size) {
+    if (wanted == size && last == closing) {
         return;
     }
     size = wanted;
+    closing = last;
     len = (size_t)snprintf(head, sizeof(head),
                            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
-                           "Cache-Control: max-age=3600\r\nContent-Length: %zu\r\n\r\n",
-                           size);
+                           "Cache-Control: max-age=3600\r\nContent-Length: %zu\r\n%s\r\n",
+                           size, last ? "Connection: close\r\n" : "");
     start = answer + HEAD_ROOM - len;
     memcpy(start, head, len);
 }
@@ -62,23 +68,40 @@ static size_t size_asked(const char *request)
     return wanted > BODY_MAX ? BODY_MAX : wanted;
 }
 
-/* Sends what is left; false when the connection is gone. */
+/* Sends what is left; false when the connection is gone, or done with. */
 static bool push(int epoll, struct client *client)
 {
     char *end = answer + HEAD_ROOM + size;
-    ssize_t sent = send(client->fd, end - client->left, client->left, MSG_NOSIGNAL);
     bool waited = client->left != (size_t)(end - start);
 
-    if (sent < 0 && errno != EAGAIN) {
-        return false;
+    for (;;) {
+        ssize_t sent = send(client->fd, end - client->left, client->left, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN) {
+            return false;
+        }
+        client->left -= sent > 0 ? (size_t)sent : 0;
+        if (client->left || client->more == 0) {
+            break;
+        }
+        client->more--;
+        client->left = (size_t)(end - start);
     }
-    client->left -= sent > 0 ? (size_t)sent : 0;
     if (client->left || waited) {
         struct epoll_event event = {.events = client->left ? EPOLLOUT : EPOLLIN,
                                     .data.ptr = client};
         epoll_ctl(epoll, EPOLL_CTL_MOD, client->fd, &event);
     }
-    return true;
+    return client->left || !client->last;
+}
+
+static size_t requests_in(const char *text)
+{
+    size_t count = 0;
+
+    for (const char *end = strstr(text, "\r\n\r\n"); end; end = strstr(end + 4, "\r\n\r\n")) {
+        count++;
+    }
+    return count;
 }
 
 static bool serve(int epoll, struct client *client)
@@ -94,7 +117,10 @@ static bool serve(int epoll, struct client *client)
         return got < 0 && errno == EAGAIN;
     }
     request[got] = 0;
-    prepare(size_asked(request));
+    size_t count = requests_in(request);
+    client->more = count ? count - 1 : 0;
+    client->last = strstr(request, "onnection: close") != NULL;
+    prepare(size_asked(request), client->last);
     client->left = (size_t)(answer + HEAD_ROOM + size - start);
     return push(epoll, client);
 }
