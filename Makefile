@@ -10,8 +10,7 @@
 #   make bare          `make run` and `make test` in fresh Debian roots (as root; many minutes)
 #   make deb           packages for Debian 12 in build-deb, looked at by lintian
 #   make deb-test      installs, starts, upgrades and purges them in a fresh Debian root (as root)
-#   make bench         hits over HTTP/1 and HTTP/2 beside nginx, haproxy, squid, h2o, Traffic Server;
-#                      answers beside gdnsd, Knot, PowerDNS
+#   make bench         everything that bench/larder-bench measures, beside the peers: tables and plots
 #   make install-deps  every package the targets above would install
 #
 # VARIANT=asan|tsan|clang|release  builds and tests in build-VARIANT with other settings.
@@ -99,9 +98,7 @@ bare:
 
 bench: build
 	@$(PACKAGES) build run bench
-	@bench/hits.sh build-release
-	@bench/h2.py build-release
-	@bench/dns.sh build-release
+	@bench/larder-bench run --build build-release
 
 deb:
 	@$(PACKAGES) build deb

@@ -1,6 +1,6 @@
 /*
  * ecsload - queries with another client subnet each, which dnsperf has no way to ask: 20,000
- * networks as in bench/dns.sh, a hundred queries under way.
+ * networks as in bench/harness/redirectors.py, a hundred queries under way.
  *
  *     ecsload PORT SECONDS      prints how many were answered, and how many of these were wrong
  */

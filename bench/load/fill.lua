@@ -1,11 +1,12 @@
--- wrk script: GET /o/N for each N in FROM..TO (environment) once; then the file DONE is made, and
+-- wrk script: GET /o/N/SIZE for each N in FROM..TO (environment) once; then the file DONE is made, and
 -- whoever started wrk interrupts it.
 local from, to = tonumber(os.getenv("FROM")), tonumber(os.getenv("TO"))
+local size = os.getenv("SIZE")
 local sent, got, bad = from - 1, 0, 0
 
 function request()
     sent = sent + 1
-    return wrk.format("GET", "/o/" .. math.min(sent, to))
+    return wrk.format("GET", "/o/" .. math.min(sent, to) .. "/" .. size)
 end
 
 function response(status)

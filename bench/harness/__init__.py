@@ -1,0 +1,1 @@
+"""What larder-bench is made of: programs, load, statistics, reports. Scenarios are beside it."""

@@ -1,0 +1,209 @@
+"""The caches under measurement, each started as its expert would for this work: larder and its
+peers, and the limits that tell how much of a number is the kernel's."""
+import os
+import resource
+import shutil
+import subprocess
+
+from harness.processes import Failed, Program, free_port, write
+from harness.template import fill
+
+
+class Want:
+    """What a scenario asks of a cache."""
+
+    def __init__(self, mode="http", workers=1, memory_mib=256, store_mib=8192, disk=True,
+                 files=()):
+        self.mode = mode  # "http", "h2c" or "tls" (HTTP/2 by ALPN)
+        self.workers = workers
+        self.memory_mib = memory_mib
+        self.store_mib = store_mib
+        self.disk = disk
+        self.files = files  # (count, size): for who serves files instead of caching
+
+
+class Cache(Program):
+    """One of them. `port` answers as a replica of the origin, `forward` as a forward proxy."""
+
+    modes = ("http",)
+    needs = ()  # programs
+    is_limit = False
+    forwards = False
+
+    def __init__(self, where, origin, want, certificate, cores):
+        self.origin, self.want, self.certificate = origin, want, certificate
+        os.makedirs(where, exist_ok=True)
+        os.chmod(where, 0o777)
+        self.dir = where
+        self.store = os.path.join(where, "store")
+        os.makedirs(self.store, exist_ok=True)
+        os.chmod(self.store, 0o777)
+        self.port, self.forward, self.admin = free_port(), free_port(), free_port()
+        super().__init__(self.title, self.prepare(), where, cores)
+
+    title = ""
+
+    @property
+    def base(self):
+        scheme = "https" if self.want.mode == "tls" else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    def begin(self):
+        self.start()
+        return self.await_port(self.port)
+
+    def config(self, name, **more):
+        """The file of bench/peers with what is the same for all filled in."""
+        path = os.path.join(self.dir, "config")
+        write(path, fill(name, {
+            "DIR": self.dir, "PORT": self.port, "LISTEN": f"127.0.0.1:{self.port}",
+            "FORWARD": f"127.0.0.1:{self.forward}", "FORWARD_PORT": self.forward,
+            "ORIGIN": f"127.0.0.1:{self.origin.port}", "ORIGIN_HOST": "127.0.0.1",
+            "ORIGIN_PORT": self.origin.port, "WORKERS": self.want.workers,
+            "MEMORY_MIB": self.want.memory_mib, "MEMORY": self.want.memory_mib << 20,
+            "STORE_MIB": self.want.store_mib, **more}))
+        return path
+
+    def prepare(self):
+        """Writes its files; returns the command."""
+        raise NotImplementedError
+
+    @classmethod
+    def missing(cls, build):
+        return [name for name in cls.needs if not shutil.which(name)]
+
+
+class Larder(Cache):
+    title = "larder"
+    modes = ("http", "h2c", "tls")
+    forwards = True
+    build = ""  # the driver's
+
+    def prepare(self):
+        tls = self.want.mode == "tls"
+        listen = (["--listen-tls", f"127.0.0.1:{self.port}", "--certificate",
+                   self.certificate.chain, "--key", self.certificate.key]
+                  if tls else ["--listen", f"127.0.0.1:{self.port}"])
+        return [f"{self.build}/proxy/larder-proxy", *listen, "--listen",
+                f"127.0.0.1:{self.forward}", "--admin", f"127.0.0.1:{self.admin}", "--workers",
+                str(self.want.workers), "--site", f"*=http://127.0.0.1:{self.origin.port}",
+                "--allow", "127.0.0.0/8", "--allow-target", "127.0.0.0/8", "--store", self.store,
+                "--store-size", f"{self.want.store_mib}MiB", "--memory",
+                f"{self.want.memory_mib}MiB", "--access-log", os.path.join(self.dir, "access.log")]
+
+    @classmethod
+    def missing(cls, build):
+        path = f"{build}/proxy/larder-proxy"
+        return [] if os.access(path, os.X_OK) else [path]
+
+
+class Nginx(Cache):
+    title, needs, modes = "nginx", ("nginx",), ("http", "h2c", "tls")
+
+    def prepare(self):
+        tls = self.want.mode == "tls"
+        path = self.config("nginx.conf", LISTEN_OPTIONS={
+            "http": "", "h2c": "http2", "tls": "ssl http2"}[self.want.mode],
+            TLS=(f"ssl_certificate {self.certificate.chain}; "
+                 f"ssl_certificate_key {self.certificate.key};" if tls else ""))
+        return ["nginx", "-c", path]
+
+
+class Haproxy(Cache):
+    title, needs, modes = "haproxy", ("haproxy",), ("http", "h2c", "tls")
+
+    def prepare(self):
+        options = {"http": "", "h2c": "proto h2",
+                   "tls": f"ssl crt {self.certificate.both} alpn h2,http/1.1"}
+        return ["haproxy", "-f", self.config(
+            "haproxy.cfg", LISTEN_OPTIONS=options[self.want.mode],
+            OBJECT_MAX=min(11_000_000, self.want.memory_mib << 19),
+            MAXCONN=(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500) // 2)]
+
+
+class Varnish(Cache):
+    title, needs = "varnish", ("varnishd",)
+    modes = ("http", "h2c")
+
+    def prepare(self):
+        memory = max(self.want.memory_mib, 1024)
+        return ["varnishd", "-F", "-n", os.path.join(self.dir, "work"), "-a",
+                f"127.0.0.1:{self.port}", "-f", self.config("varnish.vcl"), "-s",
+                f"malloc,{memory}M", "-p", "feature=+http2", "-p", "thread_pools=1", "-p",
+                "thread_pool_max=500", "-p", "timeout_idle=3600", "-p", "nuke_limit=9999999"]
+
+
+class Squid(Cache):
+    title, needs, forwards = "squid", ("squid",), True
+
+    def prepare(self):
+        disk = (f"cache_dir rock {self.store} {self.want.store_mib} slot-size=8192 "
+                "max-size=1000000" if self.want.disk else "")
+        memory = self.want.memory_mib if self.want.disk else 3072
+        path = self.config("squid.conf", DISK=disk, MEMORY_MIB=memory)
+        command = ["squid", "-N", "-n", f"bench{os.getpid()}", "-f", path]
+        if disk:
+            subprocess.run([*command, "-z"], check=True, stderr=subprocess.DEVNULL)
+        return command
+
+
+class TrafficServer(Cache):
+    title, needs, modes = "trafficserver", ("traffic_server",), ("http", "tls")
+
+    def prepare(self):
+        etc = f"{self.dir}/etc"
+        shutil.copytree("/etc/trafficserver", etc)
+        places = {"sysconfdir": "etc", "runtimedir": "run", "logdir": "log", "cachedir": "cache",
+                  "localstatedir": "var", "datadir": "share", "libexecdir": "libexec"}
+        for place in places.values():
+            os.makedirs(f"{self.dir}/{place}", exist_ok=True)
+        write(f"{self.dir}/runroot.yaml", "prefix: .\nexec_prefix: .\n" + "".join(
+            f"{name}: {self.dir}/{place}\n" for name, place in places.items()))
+        tls = self.want.mode == "tls"
+        path = self.config("trafficserver.config", TLS=":ssl" if tls else "", REMAP=1,
+                           CONNECT=f"443 {self.origin.port}")
+        os.replace(path, f"{etc}/records.config")
+        write(f"{etc}/ssl_multicert.config", f"dest_ip=* ssl_cert_name={self.certificate.chain} "
+                                             f"ssl_key_name={self.certificate.key}\n" if tls else "")
+        write(f"{etc}/remap.config", f"map {self.base}/ http://127.0.0.1:{self.origin.port}/\n")
+        write(f"{etc}/storage.config", f"{self.store} {self.want.store_mib}M\n")
+        subprocess.run(["chown", "-R", "trafficserver", self.dir], check=True)  # it refuses root
+        return ["traffic_server", f"--run-root={self.dir}"]
+
+
+class H2o(Cache):
+    title, needs, modes = "h2o", ("h2o",), ("http", "h2c", "tls")
+
+    def prepare(self):
+        for count, size in self.want.files:
+            body = "x" * size
+            for number in range(1, count + 1):
+                write(f"{self.dir}/files/o/{number}/{size}", body)
+        tls = (f"\n  ssl:\n    certificate-file: {self.certificate.chain}\n"
+               f"    key-file: {self.certificate.key}")
+        return ["h2o", "-c", self.config("h2o.yaml", TLS=tls if self.want.mode == "tls" else "")]
+
+
+class Epoll(Cache):
+    """A raw epoll server with canned answers, one thread."""
+
+    title, is_limit = "epoll", True
+    build = ""
+
+    def prepare(self):
+        return [f"{self.build}/bench/epoll", str(self.port)]
+
+    @classmethod
+    def missing(cls, build):
+        path = f"{build}/bench/epoll"
+        return [] if os.access(path, os.X_OK) else [path]
+
+
+CACHES = {cache.title: cache for cache in
+          (Larder, Nginx, Varnish, Squid, TrafficServer, Haproxy, H2o, Epoll)}
+
+
+def make(name, *args):
+    if name not in CACHES:
+        raise Failed(f"no peer is called {name}; known: {', '.join(CACHES)}")
+    return CACHES[name](*args)

@@ -1,0 +1,88 @@
+"""Where scenarios are run: cores, folders, the origin, servers, and how one is measured."""
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+
+from harness import caches, redirectors
+from harness.certificate import Certificate
+from harness.load import Load
+from harness.origin import Origin
+from harness.scenario import per_request
+
+
+class Lab:
+    def __init__(self, build, where, seconds, quick):
+        self.build, self.dir, self.seconds, self.quick = build, where, seconds, quick
+        cores = sorted(os.sched_getaffinity(0))
+        half = max(1, len(cores) // 2)
+        self.server_cores, self.load_cores = set(cores[:half]), set(cores[half:] or cores)
+        self.most_workers = half
+        self.load = Load(self.load_cores, build)
+        self.origin = None
+        self.configurations = {}
+        for kind in (caches.Larder, caches.Epoll, *redirectors.REDIRECTORS.values()):
+            kind.build = build
+        self.certificate = Certificate(where)
+
+    # ---- servers ----
+
+    def begin_origin(self):
+        self.origin = Origin(tempfile.mkdtemp(prefix="origin.", dir=self.dir), self.load_cores)
+        os.chmod(self.origin.dir, 0o755)
+        return self.origin.begin()
+
+    @contextlib.contextmanager
+    def without_origin(self):
+        self.origin.stop()
+        try:
+            yield
+        finally:
+            self.origin.begin()
+            self.origin._looks = 0
+
+    def cores_for(self, workers):
+        return set(sorted(self.server_cores)[:max(1, workers)])
+
+    def server(self, name, scenario, want):
+        """Made, not started."""
+        where = tempfile.mkdtemp(prefix=f"{name}.", dir=self.dir)
+        os.chmod(where, 0o777)
+        if getattr(scenario, "redirects", False):
+            server = redirectors.make(name, where, self.cores_for(1))
+        else:
+            server = caches.make(name, where, self.origin, want, self.certificate,
+                                 self.cores_for(want.workers))
+        self._keep_configuration(server)
+        return server
+
+    def _keep_configuration(self, server):
+        path = os.path.join(server.dir, "config")
+        text = " ".join(server.command) + "\n"
+        for name in ("config", "etc/records.config", "pdns.conf"):
+            path = os.path.join(server.dir, name)
+            if os.path.exists(path) and os.path.getsize(path) < 65536:
+                with open(path, encoding="utf-8", errors="replace") as config:
+                    text += "\n" + config.read()
+        self.configurations.setdefault(server.title, text)
+
+    def drop(self, server):
+        server.stop()
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+    # ---- measuring ----
+
+    def settle(self):
+        """Writers write."""
+        time.sleep(0.5 if self.quick else 2)
+
+    def under(self, server, load):
+        """The usual numbers of a load on a server."""
+        asked = self.origin.asked() if self.origin else None
+        before = server.usage()
+        seen = load()
+        used = server.usage() - before
+        if self.origin:
+            asked = self.origin.asked() - asked
+        return {**seen, **per_request(used, seen, asked)}

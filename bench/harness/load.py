@@ -1,0 +1,71 @@
+"""Load, by tools that others have made: wrk, h2load, curl, dnsperf; what they cannot do is done by
+the programs of bench/load. All of it on the cores of the load."""
+import json
+import os
+import re
+import subprocess
+
+from harness.processes import Failed
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Load:
+    def __init__(self, cores, build):
+        self.cores, self.build = cores, build
+        self.next_fresh = 10_000_000  # numbers of objects that nobody has asked for
+
+    def call(self, command, env=None, timeout=600):
+        cores = ",".join(str(core) for core in sorted(self.cores))
+        done = subprocess.run(["taskset", "-c", cores, *command], capture_output=True, text=True,
+                              env={**os.environ, **(env or {})}, timeout=timeout, check=False)
+        if done.returncode != 0:
+            raise Failed(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
+    def wrk(self, base, seconds, connections=64, **settings):
+        """{requests, seconds, bytes, errors, p50_ms, …}; settings are those of load/wrk.lua."""
+        if settings.get("fresh"):
+            settings["first"] = self.next_fresh
+            self.next_fresh += 10_000_000
+        env = {name.upper(): str(value) for name, value in settings.items()}
+        out = self.call(["wrk", f"-t{min(len(self.cores), connections)}", f"-c{connections}",
+                         f"-d{seconds}s", "--timeout", "20s", "-s", f"{HERE}/load/wrk.lua",
+                         base + "/"], env)
+        return json.loads(out.strip().splitlines()[-1])
+
+    def once(self, base, count, size, prefix="o", at_once=32):
+        """Every object once."""
+        self.call(["curl", "-sSfk", "--no-progress-meter", "-Z", "--parallel-max", str(at_once),
+                   "-o", "/dev/null", f"{base}/{prefix}/[1-{count}]/{size}"], timeout=3600)
+
+    def h2load(self, urls, *how, timeout=600):
+        """{requests, failed, seconds}."""
+        out = self.call(["h2load", "-i", urls, f"-t{len(self.cores)}", *how], timeout=timeout)
+        done = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored", out)
+        if not done:
+            raise Failed(f"h2load said: {out[-500:]}")
+        took = re.search(r"finished in ([\d.]+)(us|ms|s)", out)
+        scale = {"us": 1e-6, "ms": 1e-3, "s": 1}
+        return {"requests": int(done[1]), "errors": int(done[2]) + int(done[3]),
+                "seconds": float(took[1]) * scale[took[2]] if took else 0.0}
+
+    def own(self, name, *arguments, timeout=600):
+        """A program of bench/load: its line of JSON."""
+        out = self.call([f"{self.build}/bench/{name}", *map(str, arguments)], timeout=timeout)
+        return json.loads(out.strip().splitlines()[-1])
+
+    def handshakes(self, port, seconds, path, options, at_once=4):
+        """A TLS connection for each request, by openssl s_time."""
+        cores = ",".join(str(core) for core in sorted(self.cores))
+        clients = [subprocess.Popen(
+            ["taskset", "-c", cores, "openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-www",
+             path, "-time", str(seconds), *options], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True) for _ in range(at_once)]
+        done = errors = 0
+        for client in clients:
+            text = client.communicate(timeout=seconds + 60)[0]
+            found = re.search(r"(\d+) connections in (\d+) real seconds", text)
+            errors += 0 if found and client.returncode == 0 else 1
+            done += int(found[1]) if found else 0
+        return {"requests": done, "errors": errors, "seconds": seconds}

@@ -1,0 +1,55 @@
+"""On what a run was made: so that its numbers can be read by somebody else."""
+import os
+import platform
+import subprocess
+
+PACKAGES = ["nginx", "varnish", "squid-openssl", "trafficserver", "h2o", "haproxy", "gdnsd", "knot",
+            "pdns-server", "wrk", "nghttp2-client", "dnsperf", "libuv1", "libnghttp2-14", "liblmdb0",
+            "libssl3", "gnuplot-nox"]
+
+
+def first_of(path, start):
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith(start):
+                    return line.partition(":")[2].strip().strip('"')
+    except OSError:
+        pass
+    return "unknown"
+
+
+def version_of(package):
+    out = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", package],
+                         capture_output=True, text=True, check=False).stdout
+    state, _, version = out.partition(" ")
+    return version if state == "installed" else None
+
+
+def commit_of(top):
+    out = subprocess.run(["git", "-C", top, "describe", "--always", "--dirty"], capture_output=True,
+                         text=True, check=False)
+    return out.stdout.strip() or None
+
+
+def describe(top, server_cores, load_cores):
+    memory = first_of("/proc/meminfo", "MemTotal").split()[0]
+    return {
+        "processor": first_of("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "server_cores": sorted(server_cores),
+        "load_cores": sorted(load_cores),
+        "memory_mib": int(memory) // 1024 if memory.isdigit() else None,
+        "kernel": platform.release(),
+        "system": first_os_name(),
+        "load_average": os.getloadavg()[0],
+        "commit": commit_of(top),
+        "versions": {name: version for name in PACKAGES if (version := version_of(name))},
+    }
+
+
+def first_os_name():
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
+    except OSError:
+        return "unknown"

@@ -1,0 +1,108 @@
+"""Plots by gnuplot, as SVG that goes into the page of the report."""
+import re
+import shutil
+import subprocess
+
+from harness.stats import median
+
+# Told apart also by those who see few colours (Okabe and Ito); ours first.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
+WIDTH, HEIGHT = 860, 330
+
+
+def available():
+    return shutil.which("gnuplot") is not None
+
+
+def quoted(text):
+    """For gnuplot's strings in double quotes."""
+    return '"' + re.sub(r'([\\"])', r"\\\1", str(text)) + '"'
+
+
+def label(text):
+    """For a string in data, where nothing can be escaped."""
+    return '"' + str(text).replace('"', "'").replace("\\", "/") + '"'
+
+
+def draw(commands, height=HEIGHT):
+    """SVG text, without the parts that a page does not want."""
+    script = (f"set terminal svg size {WIDTH},{height} dynamic font 'sans-serif,13' background "
+              "'white'\nset encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\n"
+              "set grid ytics lc rgb '#dddddd'\n" + commands)
+    out = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False)
+    if out.returncode != 0:
+        raise RuntimeError(f"gnuplot: {out.stderr.strip()}\n{script}")
+    return out.stdout[out.stdout.index("<svg"):]
+
+
+def colours(peers):
+    return {peer: COLOURS[i % len(COLOURS)] for i, peer in enumerate(peers)}
+
+
+def in_order(run, at):
+    seen = []
+    for row in run["rows"]:
+        if row[at] not in seen:
+            seen.append(row[at])
+    return seen
+
+
+def middle_of(run, case, peer, key):
+    for row in run["rows"]:
+        if (row["case"], row["peer"]) == (case, peer):
+            return median(row["values"][key]) if row["values"].get(key) else None
+    return None
+
+
+def bars(run):
+    """The first column, a group for each case; in a logarithmic scale when the cases differ much."""
+    column = run["columns"][0]
+    peers, cases = in_order(run, "peer"), in_order(run, "case")
+    values = {(case, peer): middle_of(run, case, peer, column["key"])
+              for case in cases for peer in peers}
+    known = [value for value in values.values() if value]
+    if not known:
+        return None
+    data, plots, colour = "", [], colours(peers)
+    for number, peer in enumerate(peers):
+        lines = "".join(f"{label(case)} {values[case, peer] or 'NaN'}\n" for case in cases)
+        data += f"$d{number} << END\n{lines}END\n"
+        plots.append(f"$d{number} using 2:xtic(1) title {quoted(peer)} lc rgb '{colour[peer]}'")
+    scale = "set logscale y\n" if max(known) > 30 * min(known) else "set yrange [0:*]\n"
+    return draw(f"""{data}
+set style data histograms
+set style histogram clustered gap 1
+set style fill solid 0.9 noborder
+set boxwidth 0.9
+set ylabel {quoted(column["title"])}
+set key outside top center horizontal
+set xtics scale 0
+{scale}plot {", ".join(plots)}
+""")
+
+
+def latency(run):
+    """The 99th percentile by rate."""
+    peers, cases = in_order(run, "peer"), in_order(run, "case")
+    data, plots, colour = "", [], colours(peers)
+    for number, peer in enumerate(peers):
+        lines = ""
+        for case in cases:
+            value = middle_of(run, case, peer, "p99_ms")
+            if value:
+                lines += f"{re.sub('[^0-9]', '', case)} {value}\n"
+        if lines:
+            data += f"$d{number} << END\n{lines}END\n"
+            plots.append(f"$d{number} using 1:2 title {quoted(peer)} with linespoints lw 2 pt 7 "
+                         f"ps 0.6 lc rgb '{colour[peer]}'")
+    if not plots:
+        return None
+    return draw(f"""{data}
+set logscale y
+set xrange [0:*]
+set xlabel "requests a second that are due"
+set ylabel "99th percentile, ms"
+set format x "%'.0f"
+set key outside right
+plot {", ".join(plots)}
+""")

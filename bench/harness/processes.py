@@ -1,0 +1,162 @@
+"""Programs under measurement: started on the cores they may have, their CPU time and memory taken
+from the kernel, and stopped."""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+PATIENCE = 60  # seconds, for a machine that does much else
+
+
+class Failed(Exception):
+    """A program did not do what it should; the message is for the user."""
+
+
+def free_port():
+    """A port of loopback that nobody has. Scenarios run in a network namespace of their own, so
+    that nobody else takes it either."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def family(pid):
+    """The process and all that descend from it."""
+    found = [pid]
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
+                for child in children.read().split():
+                    found += family(int(child))
+    except OSError:
+        pass
+    return found
+
+
+class Usage:
+    """What a program has used so far: seconds of processor time, user and kernel."""
+
+    def __init__(self, user=0.0, kernel=0.0):
+        self.user, self.kernel = user, kernel
+
+    def __sub__(self, before):
+        return Usage(self.user - before.user, self.kernel - before.kernel)
+
+    @property
+    def total(self):
+        return self.user + self.kernel
+
+
+def usage_of(pids):
+    user = kernel = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+                user += int(fields[11])
+                kernel += int(fields[12])
+        except OSError:
+            pass  # it has ended
+    return Usage(user / TICK, kernel / TICK)
+
+
+def memory_of(pids):
+    """Anonymous and shared memory in RAM, bytes; pages that processes share are counted once."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+                for line in rollup:
+                    if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                        total += int(line.split()[1]) * 1024
+        except OSError:
+            pass
+    return total
+
+
+def listens(port, udp=False):
+    """Whether something is bound to a port of loopback."""
+    kinds = ("udp", "udp6") if udp else ("tcp", "tcp6")
+    for kind in kinds:
+        with open(f"/proc/net/{kind}", encoding="ascii") as table:
+            next(table)
+            for line in table:
+                fields = line.split()
+                if int(fields[1].rpartition(":")[2], 16) == port and (udp or fields[3] == "0A"):
+                    return True
+    return False
+
+
+class Program:
+    """One process with what it starts, on some cores, its output in a file."""
+
+    def __init__(self, name, command, where, cores=None, env=None, before=None):
+        self.name, self.command, self.dir, self.cores = name, command, where, cores
+        self.env = {**os.environ, **(env or {})}
+        self.before = before
+        self.process = None
+        self.log = os.path.join(where, "output")
+
+    def _place(self):
+        if self.cores:
+            os.sched_setaffinity(0, self.cores)
+        if self.before:
+            self.before()
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.dir, env=self.env, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, preexec_fn=self._place, start_new_session=True)
+        return self
+
+    def await_port(self, port, udp=False):
+        end = time.monotonic() + PATIENCE
+        while not listens(port, udp):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise Failed(f"{self.name} does not listen on port {port}:\n{self.tail()}")
+            time.sleep(0.02)
+        return self
+
+    def tail(self, lines=12):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-lines:])
+
+    @property
+    def pids(self):
+        return family(self.process.pid) if self.process else []
+
+    def usage(self):
+        return usage_of(self.pids)
+
+    def memory(self):
+        return memory_of(self.pids)
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self):
+        if not self.process:
+            return
+        pids = self.pids
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                pass
+        for pid in pids:  # what it left behind, and itself if need be
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.process.wait()
+        self.process = None

@@ -1,0 +1,135 @@
+"""The redirectors under measurement. The same world for each: 16 replicas, 20,000 client networks, a
+name whose address depends on the network (`www`), one with a fixed address (`fixed`), and for who can
+do it a thousand names spread by hash (`v0` … `v999`)."""
+import os
+import shutil
+
+from harness.processes import Failed, Program, free_port, write
+from harness.template import fill
+
+NETWORKS, REPLICAS = 20_000, 16
+SOA = "ns.bench.example hostmaster.bench.example 1 7200 1800 604800 60"
+PROBE = ("10.3.4.0/24", "192.0.2.13")  # a client's network, and the address it must get
+
+
+def networks():
+    """(network, number of its replica)"""
+    for i in range(NETWORKS):
+        yield f"10.{i // 256}.{i % 256}.0/24", i * 7 % REPLICAS + 1
+    yield "127.0.0.0/8", NETWORKS * 7 % REPLICAS + 1
+
+
+class Redirector(Program):
+    title = ""
+    needs = ()
+    is_limit = False
+    hashes = False
+    build = ""
+
+    def __init__(self, where, cores, workers=1):
+        os.makedirs(where, exist_ok=True)
+        self.dir, self.port, self.workers = where, free_port(), workers
+        super().__init__(self.title, self.prepare(), where, cores)
+
+    def begin(self):
+        self.start()
+        return self.await_port(self.port, udp=True)
+
+    def prepare(self):
+        raise NotImplementedError
+
+    def file(self, name, text):
+        path = os.path.join(self.dir, name)
+        write(path, text)
+        return path
+
+    def config(self, name, **more):
+        return self.file("config", fill(name, {"DIR": self.dir, "PORT": self.port,
+                                               "WORKERS": self.workers, **more}))
+
+    @classmethod
+    def missing(cls, build):
+        return [name for name in cls.needs if not shutil.which(name)]
+
+
+class LarderDns(Redirector):
+    title, hashes = "larder-dns", True
+
+    def prepare(self):
+        self.file("nets.csv", "".join(f"{net},r{n}\n" for net, n in networks()))
+        names = "".join(f"      - {{ name: v{i}, policy: hash, answers: 1, ttl: 30s }}\n"
+                        for i in range(1000))
+        replicas = "".join(f"  - {{ name: r{n}, addresses: [192.0.2.{n}] }}\n"
+                           for n in range(1, REPLICAS + 1))
+        path = self.config("larder-dns.yaml", REPLICAS=replicas, NAMES=names)
+        return [f"{self.build}/dnsredir/larder-dns", "--config", path]
+
+    @classmethod
+    def missing(cls, build):
+        path = f"{build}/dnsredir/larder-dns"
+        return [] if os.access(path, os.X_OK) else [path]
+
+
+class Gdnsd(Redirector):
+    title, needs = "gdnsd", ("gdnsd",)
+
+    def prepare(self):
+        for folder in ("geoip", "zones", "run", "state"):
+            os.makedirs(f"{self.dir}/{folder}", exist_ok=True)
+        self.file("geoip/nets", "".join(f"{net} => [ r{n} ]\n" for net, n in networks()))
+        self.config("gdnsd.conf",
+                    DATACENTERS=", ".join(f"r{n}" for n in range(1, REPLICAS + 1)),
+                    ADDRESSES="".join(f"    r{n} => 192.0.2.{n},\n"
+                                      for n in range(1, REPLICAS + 1)))
+        self.file("zones/bench.example",
+                  f"@ SOA {SOA.replace('.bench.example', '')}\n@ NS ns\nns A 127.0.0.1\n"
+                  "fixed A 192.0.2.1\nwww 30 DYNA geoip!www\n")
+        return ["gdnsd", "-c", self.dir, "start"]
+
+
+class Knot(Redirector):
+    title, needs = "knot", ("knotd",)
+
+    def prepare(self):
+        self.file("geo.conf", "www.bench.example:\n" + "".join(
+            f"  - net: {net}\n    A: 192.0.2.{n}\n" for net, n in networks()))
+        self.file("bench.zone", f"@ 30 SOA {SOA.replace('.bench.example', '')}\n@ NS ns\n"
+                                "ns A 127.0.0.1\nfixed A 192.0.2.1\nwww A 192.0.2.1\n")
+        return ["knotd", "-c", self.config("knot.conf")]
+
+
+class PowerDns(Redirector):
+    title, needs = "pdns", ("pdns_server",)
+
+    def prepare(self):
+        names = "".join(f"      r{n}.bench.example: [ a: 192.0.2.{n} ]\n"
+                        for n in range(1, REPLICAS + 1))
+        services = "".join(f"        {net}: [ r{n}.bench.example ]\n" for net, n in networks())
+        self.file("zones.yaml", fill("pdns-zones.yaml", {"SOA": SOA, "NAMES": names,
+                                                         "NETWORKS": services}))
+        self.file("pdns.conf", fill("pdns.conf", {"DIR": self.dir, "PORT": self.port,
+                                                  "WORKERS": self.workers}))
+        return ["pdns_server", f"--config-dir={self.dir}"]
+
+
+class Canned(Redirector):
+    """Canned bytes by recvmmsg and sendmmsg, 32 a system call: what this kernel takes."""
+
+    title, is_limit, hashes = "canned", True, True
+
+    def prepare(self):
+        return [f"{self.build}/bench/udp", str(self.port)]
+
+    @classmethod
+    def missing(cls, build):
+        path = f"{build}/bench/udp"
+        return [] if os.access(path, os.X_OK) else [path]
+
+
+REDIRECTORS = {one.title: one for one in (LarderDns, Gdnsd, Knot, PowerDns, Canned)}
+
+
+def make(name, *args):
+    if name not in REDIRECTORS:
+        raise Failed(f"no redirector is called {name}; known: {', '.join(REDIRECTORS)}")
+    return REDIRECTORS[name](*args)

@@ -1,0 +1,82 @@
+"""What a scenario is. A scenario says what it asks of servers, fills them, and measures one of them
+once; the driver does it for all of them, in rounds that go server by server, so that a noisy minute
+hits all alike."""
+import math
+
+
+class Column:
+    """One number of a measurement: how it is called, shown and judged."""
+
+    def __init__(self, key, title, form="{:,.1f}", lower_is_better=True, of_limit=False):
+        self.key, self.title, self.form = key, title, form
+        self.lower_is_better, self.of_limit = lower_is_better, of_limit
+
+    def show(self, value):
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return "–"
+        return self.form.format(value)
+
+    def described(self):
+        return {"key": self.key, "title": self.title, "form": self.form,
+                "lower_is_better": self.lower_is_better, "of_limit": self.of_limit}
+
+
+CPU = Column("cpu_us", "CPU µs/request", of_limit=True)
+USER = Column("user_us", "user")
+KERNEL = Column("kernel_us", "kernel")
+RATE = Column("per_second", "requests/s", "{:,.0f}", lower_is_better=False)
+P50 = Column("p50_ms", "p50 ms", "{:.2f}")
+P99 = Column("p99_ms", "p99 ms", "{:.2f}")
+ERRORS = Column("errors", "errors", "{:,.0f}")
+ORIGIN = Column("origin", "origin requests/1,000", "{:,.1f}")
+
+
+class Case:
+    """One row group of the table: `name` is for people, the rest for the scenario."""
+
+    def __init__(self, name, quick=True, **how):
+        self.name, self.quick, self.how = name, quick, how
+
+    def __getattr__(self, key):
+        try:
+            return self.how[key]
+        except KeyError:
+            raise AttributeError(key) from None
+
+
+class Scenario:
+    name = ""
+    title = ""
+    kind = "performance"
+    page = ""  # of docs, for who wants to know more
+    peers = ()
+    columns = (CPU, RATE, P50, P99, ERRORS)
+    plot = None  # a function of harness.plot that draws its results
+    about = ""  # a sentence or two under the title of the report
+
+    def groups(self, lab):
+        """[(Want, [Case, …]), …]: the servers are started once for each group."""
+        raise NotImplementedError
+
+    def fill(self, lab, server, case):
+        """Before the rounds of a case."""
+
+    def measure(self, lab, server, case):
+        """{key: number}."""
+        raise NotImplementedError
+
+    def ready(self, lab):
+        """Why it cannot run on this machine, or None."""
+        return None
+
+
+def per_request(used, load, asked=None):
+    """The usual numbers of a measurement, from what the server used and the load has seen."""
+    requests = max(load["requests"], 1)
+    row = {"cpu_us": used.total * 1e6 / requests, "user_us": used.user * 1e6 / requests,
+           "kernel_us": used.kernel * 1e6 / requests,
+           "per_second": load["requests"] / max(load["seconds"], 1e-9), "errors": load["errors"]}
+    row.update({key: value for key, value in load.items() if key.endswith("_ms")})
+    if asked is not None:
+        row["origin"] = asked * 1000 / requests
+    return row

@@ -1,0 +1,4 @@
+"""The scenarios of larder-bench, in the order in which they are listed and run."""
+from scenarios import dns, hits, http2, latency, load, misses, store
+
+ALL = [*hits.ALL, *misses.ALL, *http2.ALL, *load.ALL, *latency.ALL, *store.ALL, *dns.ALL]

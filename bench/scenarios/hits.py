@@ -1,0 +1,91 @@
+"""Hits over HTTP/1.1."""
+from harness import plot
+from harness.caches import Want
+from harness.scenario import CPU, ERRORS, KERNEL, ORIGIN, P50, P99, RATE, USER, Case, Scenario
+
+
+KIB = 1024
+EVERYBODY = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "h2o", "epoll")
+
+
+def name_of(size):
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size / KIB:g} KiB"
+
+
+class Hits(Scenario):
+    name = "hits"
+    title = "Hits by size"
+    about = ("64 connections kept open. Each object was asked for twice before it counts. "
+             "“× limit” is the processor time beside a raw epoll server with canned answers.")
+    peers = EVERYBODY
+    columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
+    plot = staticmethod(plot.bars)
+
+    def groups(self, lab):
+        cases = [Case("1 KiB, one object", size=KIB, count=1),
+                 Case("1 KiB, 10,000 objects", size=KIB, count=10_000),
+                 Case("10 KiB, 10,000 objects", size=10 * KIB, count=10_000, quick=False),
+                 Case("64 KiB, 1,000 objects", size=64 * KIB, count=1000, quick=False),
+                 Case("100 KiB, 1,000 objects", size=100 * KIB, count=1000),
+                 Case("1 MiB, 300 objects", size=1 << 20, count=300),
+                 Case("10 MiB, 30 objects", size=10 << 20, count=30, quick=False)]
+        files = [(case.count, case.size) for case in cases]
+        return [(Want(memory_mib=1024, files=files), cases)]
+
+    def fill(self, lab, server, case):
+        for _ in range(2):
+            lab.load.once(server.base, case.count, case.size)
+            lab.settle()
+
+    def measure(self, lab, server, case):
+        return lab.under(server, lambda: lab.load.wrk(
+            server.base, lab.seconds, count=case.count, size=case.size))
+
+
+class Connections(Hits):
+    name = "connections"
+    title = "Hits of 1 KiB by connection: kept, new for each request, pipelined"
+    about = "“New” is a TCP connection for every request; “pipelined” writes eight at a time."
+    columns = (CPU, USER, KERNEL, RATE, P50, P99, ERRORS)
+
+    def groups(self, lab):
+        cases = [Case("kept", size=KIB, count=1000, how_many=64, settings={}),
+                 Case("new", size=KIB, count=1000, how_many=64, settings={"close": 1}),
+                 Case("pipelined, 8", size=KIB, count=1000, how_many=64, settings={"pipeline": 8}),
+                 Case("10 kept", size=KIB, count=1000, how_many=10, settings={}, quick=False),
+                 Case("1,000 kept", size=KIB, count=1000, how_many=1000, settings={}, quick=False),
+                 Case("10,000 kept", size=KIB, count=1000, how_many=10_000, settings={},
+                      quick=False)]
+        return [(Want(files=[(1000, KIB)]), cases)]
+
+    def measure(self, lab, server, case):
+        return lab.under(server, lambda: lab.load.wrk(
+            server.base, lab.seconds, case.how_many, count=case.count, size=case.size,
+            **case.settings))
+
+
+class Mixed(Scenario):
+    name = "mixed"
+    title = "A mix: popular objects by Zipf's law, and new ones"
+    about = ("10,000 objects of 10 KiB, asked for as often as 1/rank^0.9, are stored before; so many "
+             "of a hundred requests are for them, the others for objects that nobody has asked for, "
+             "which are stored.")
+    peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
+    columns = (CPU, RATE, P50, P99, ORIGIN, ERRORS)
+    plot = staticmethod(plot.bars)
+
+    def groups(self, lab):
+        return [(Want(memory_mib=256), [Case("90 % hits", fresh=0.1), Case("60 % hits", fresh=0.4),
+                                        Case("99 % hits", fresh=0.01, quick=False)])]
+
+    def fill(self, lab, server, case):
+        for _ in range(2):
+            lab.load.once(server.base, 10_000, 10 * KIB)
+        lab.settle()
+
+    def measure(self, lab, server, case):
+        return lab.under(server, lambda: lab.load.wrk(
+            server.base, lab.seconds, count=10_000, size=10 * KIB, zipf=0.9, fresh=case.fresh))
+
+
+ALL = [Hits(), Connections(), Mixed()]

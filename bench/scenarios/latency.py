@@ -1,0 +1,61 @@
+"""Latency at fixed rates, and what more workers bring."""
+from harness import plot
+from harness.caches import Want
+from harness.scenario import CPU, ERRORS, RATE, Case, Column, Scenario
+
+RATES = (1000, 5000, 10_000, 20_000, 30_000, 40_000)
+QUANTILES = tuple(Column(key, title, "{:.2f}") for key, title in (
+    ("p50_ms", "p50 ms"), ("p99_ms", "p99 ms"), ("p999_ms", "p99.9 ms"), ("max_ms", "worst ms")))
+
+
+class OpenLoop(Scenario):
+    name = "latency"
+    title = "Latency at a fixed rate"
+    about = ("Requests come at random moments (Poisson), so many a second, whatever the server does; "
+             "each is timed from the moment at which it should have been sent, so that a pause of the "
+             "server counts for all that had to wait for it. 1,000 objects of 1 KiB, 64 connections. "
+             "Above a server's limit the queue grows for as long as the measurement lasts.")
+    peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "epoll")
+    columns = (*QUANTILES, RATE, CPU, ERRORS)
+    plot = staticmethod(plot.latency)
+
+    def groups(self, lab):
+        return [(Want(), [Case(f"{rate:,}/s", rate=rate, quick=rate in (1000, 10_000))
+                          for rate in RATES])]
+
+    def fill(self, lab, server, case):
+        for _ in range(2):
+            lab.load.once(server.base, 1000, 1024)
+
+    def measure(self, lab, server, case):
+        return lab.under(server, lambda: lab.load.own(
+            "openloop", "--rate", case.rate, "--connections", 64, "--objects", 1000, "--seconds",
+            lab.seconds, server.port, "/o/%/1024"))
+
+
+class Scaling(Scenario):
+    name = "scaling"
+    title = "More workers"
+    about = ("Hits of 1 KiB by workers, each with a core of its own. The load needs cores, too: rows "
+             "for which the machine has too few are left out.")
+    peers = ("larder", "nginx", "trafficserver", "haproxy", "h2o")
+    columns = (CPU, RATE, ERRORS)
+
+    def ready(self, lab):
+        return None if lab.most_workers > 1 else "needs four cores: two for two workers, two for load"
+
+    def groups(self, lab):
+        counts = [n for n in (1, 2, 4, 8, 16) if n <= lab.most_workers]
+        return [(Want(workers=n, files=[(1000, 1024)]), [Case(f"{n} workers", workers=n)])
+                for n in counts]
+
+    def fill(self, lab, server, case):
+        for _ in range(2):
+            lab.load.once(server.base, 1000, 1024)
+
+    def measure(self, lab, server, case):
+        return lab.under(server, lambda: lab.load.wrk(
+            server.base, lab.seconds, 64 * case.workers, count=1000, size=1024))
+
+
+ALL = [OpenLoop(), Scaling()]

@@ -1,0 +1,179 @@
+"""Connections that do little: idle ones, slow readers, tunnels."""
+import selectors
+import socket
+import time
+
+from harness import plot
+from harness.caches import Want
+from harness.processes import Failed
+from harness.scenario import CPU, ERRORS, P99, RATE, Case, Column, Scenario
+
+MEMORY = Column("each", "bytes of memory each", "{:,.0f}", of_limit=True)
+
+
+def get(port, path, host="bench"):
+    conn = socket.create_connection(("127.0.0.1", port), 30)
+    conn.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    return conn
+
+
+def read_answer(conn):
+    """The length of its body, read to the end."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = conn.recv(65536)
+        if not more:
+            raise Failed("a connection ended before its answer")
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise Failed(f"not 200: {head[:80]!r}")
+    want = next(int(line.split(b":")[1]) for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length:"))
+    have = len(body)
+    while have < want:
+        more = conn.recv(65536)
+        if not more:
+            raise Failed("an answer was cut")
+        have += len(more)
+    return want
+
+
+class Idle(Scenario):
+    name = "idle"
+    title = "Idle connections"
+    about = ("Each has had one answer of 1 KiB and waits. Anonymous memory of the server, as the "
+             "difference between a tenth and all of them.")
+    peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "h2o", "epoll")
+    columns = (MEMORY,)
+    plot = staticmethod(plot.bars)
+
+    def groups(self, lab):
+        return [(Want(files=[(1, 1024)]), [Case("1,000", count=1000), Case("10,000", count=10_000,
+                                                                          quick=False)])]
+
+    def fill(self, lab, server, case):
+        for _ in range(2):
+            lab.load.once(server.base, 1, 1024)
+
+    def measure(self, lab, server, case):
+        open_ones, counted = [], []
+        try:
+            for part in (case.count // 10, case.count):
+                while len(open_ones) < part:
+                    conn = get(server.port, "/o/1/1024")
+                    read_answer(conn)
+                    open_ones.append(conn)
+                time.sleep(2 if lab.quick else 5)
+                counted.append(server.memory())
+        finally:
+            for conn in open_ones:
+                conn.close()
+        time.sleep(1)
+        return {"each": max(0.0, (counted[1] - counted[0]) / (case.count - case.count // 10))}
+
+
+class Slow(Scenario):
+    name = "slow"
+    title = "Slow readers"
+    about = ("So many clients read 10 MiB each, 64 KiB/s, while 64 others ask for hits of 1 KiB: the "
+             "memory that a slow reader takes, and what it does to the others.")
+    peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
+    columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ERRORS)
+
+    def groups(self, lab):
+        return [(Want(memory_mib=1024), [Case("none", readers=0), Case("100", readers=100),
+                                         Case("500", readers=500, quick=False)])]
+
+    def fill(self, lab, server, case):
+        for size in (1024, 10 << 20):
+            for _ in range(2):
+                lab.load.once(server.base, 10, size)
+        lab.settle()
+
+    def measure(self, lab, server, case):
+        before = server.memory()
+        conns = []
+        try:
+            for i in range(case.readers):
+                conn = get(server.port, f"/o/{i % 10 + 1}/{10 << 20}")
+                conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+                conn.recv(1024)
+                conns.append(conn)
+            with Sipper(conns):
+                row = lab.under(server, lambda: lab.load.wrk(server.base, lab.seconds, count=10,
+                                                             size=1024))
+                grown = server.memory() - before
+        finally:
+            for conn in conns:
+                conn.close()
+        row["each"] = max(0, grown) / case.readers if case.readers else 0
+        time.sleep(0.5)
+        return row
+
+
+class Sipper:
+    """Takes 16 KiB from each connection four times a second, in a process of its own."""
+
+    def __init__(self, conns):
+        self.conns, self.child = conns, None
+
+    def __enter__(self):
+        import os
+        self.child = os.fork() if self.conns else None
+        if self.child == 0:
+            try:
+                self._sip()
+            finally:
+                os._exit(0)
+        return self
+
+    def _sip(self):
+        selector = selectors.DefaultSelector()
+        for conn in self.conns:
+            conn.setblocking(False)
+            selector.register(conn, selectors.EVENT_READ)
+        while True:
+            began = time.monotonic()
+            for key, _ in selector.select(0.25):
+                try:
+                    key.fileobj.recv(16384)
+                except OSError:
+                    selector.unregister(key.fileobj)
+            time.sleep(max(0.0, 0.25 - (time.monotonic() - began)))
+
+    def __exit__(self, *_):
+        import os
+        import signal
+        if self.child:
+            os.kill(self.child, signal.SIGKILL)
+            os.waitpid(self.child, 0)
+
+
+class Tunnels(Scenario):
+    name = "connect"
+    title = "CONNECT: bytes through tunnels"
+    about = ("Eight tunnels to the origin; through each, one answer of 10 MiB after the other. "
+             "Processor time of the proxy for each MiB.")
+    peers = ("larder", "squid", "trafficserver")
+    columns = (Column("cpu_per_mib", "CPU µs/MiB"), Column("mib_per_second", "MiB/s", "{:,.0f}",
+                                                          lower_is_better=False), ERRORS)
+    plot = staticmethod(plot.bars)
+
+    def groups(self, lab):
+        return [(Want(), [Case("8 tunnels", tunnels=8), Case("new tunnels", tunnels=0)])]
+
+    def measure(self, lab, server, case):
+        port = getattr(server, "forward") if server.title != "trafficserver" else server.port
+        how = ["--connect", f"127.0.0.1:{lab.origin.port}", "--connections", case.tunnels or 8]
+        path = f"/o/1/{10 << 20}" if case.tunnels else "/o/1/1024"
+        how += [] if case.tunnels else ["--close"]
+        row = lab.under(server, lambda: lab.load.own("openloop", *how, "--seconds", lab.seconds,
+                                                     port, path))
+        mib = row.pop("bytes") / (1 << 20)
+        used = row["cpu_us"] * row.pop("requests")
+        return {"cpu_per_mib": used / mib if case.tunnels else None,
+                "mib_per_second": mib / row["seconds"] if case.tunnels else None, **row}
+
+
+ALL = [Idle(), Slow(), Tunnels()]

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""The parts of larder-bench that need no peer: test_harness.py SOURCE"""
+import math
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
+sys.path.insert(0, str(TOP))
+from harness import compare, plot, processes, report, stats, template  # noqa: E402
+from harness.caches import CACHES  # noqa: E402
+from harness.driver import peers_of  # noqa: E402
+from harness.redirectors import REDIRECTORS  # noqa: E402
+import scenarios  # noqa: E402
+
+
+class Statistics(unittest.TestCase):
+    def test_samples_apart(self):
+        self.assertAlmostEqual(stats.mann_whitney([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 2 / 252)
+        self.assertAlmostEqual(stats.mann_whitney([1, 2, 3], [4, 5, 6]), 2 / 20)
+
+    def test_samples_alike(self):
+        self.assertAlmostEqual(stats.mann_whitney([1, 3, 5, 7], [2, 4, 6, 8]), 0.6857, places=4)
+        self.assertEqual(stats.mann_whitney([1, 1, 1], [1, 1, 1]), 1)
+
+    def test_many_values(self):
+        low, high = list(range(40)), list(range(20, 60))
+        exact_would_be = stats.mann_whitney(low, high)
+        self.assertLess(exact_would_be, 1e-4)
+        self.assertGreater(stats.mann_whitney(low, [v + 0.5 for v in low]), 0.5)
+
+    def test_verdicts(self):
+        slow, fast = [10, 11, 12, 13, 14], [5, 5.1, 5.2, 5.3, 5.4]
+        self.assertEqual(stats.judge(slow, fast)[0], "better")
+        self.assertEqual(stats.judge(fast, slow)[0], "worse")
+        self.assertEqual(stats.judge(slow, fast, lower_is_better=False)[0], "worse")
+        self.assertEqual(stats.judge(slow, [12, 11, 13, 10, 14])[0], "noise")
+        self.assertEqual(stats.judge(slow[:3], fast[:3])[0], "too few rounds")
+        self.assertEqual(stats.judge([100, 100.1, 100.2, 100.3], [101, 101.1, 101.2, 101.3])[0],
+                         "noise")  # sure, but not worth a word
+
+    def test_spread(self):
+        self.assertAlmostEqual(stats.spread([9, 10, 12]), 0.15)
+        self.assertTrue(math.isnan(stats.median([])))
+
+
+def results(values, peer="larder"):
+    return {"began": "2026-01-01T00:00:00+00:00", "rounds": 5, "seconds": 4, "limits": ["epoll"],
+            "machine": {"processor": "<p>", "cores": 2, "server_cores": [0], "load_cores": [1],
+                        "memory_mib": 1, "kernel": "k", "system": "s", "load_average": 0.0,
+                        "commit": "c", "versions": {"nginx": "1"}},
+            "configurations": {"nginx": "<b>not bold</b>"},
+            "scenarios": [{"name": "hits", "title": "Hits & more", "kind": "performance", "about": "",
+                           "page": "", "notes": ["squid <did> not take part"],
+                           "columns": [{"key": "cpu_us", "title": "CPU", "form": "{:.1f}",
+                                        "lower_is_better": True, "of_limit": True}],
+                           "rows": [{"case": "1 KiB", "peer": peer, "values": {"cpu_us": values}},
+                                    {"case": "1 KiB", "peer": "epoll",
+                                     "values": {"cpu_us": [5.0]}}]}]}
+
+
+class Reports(unittest.TestCase):
+    def test_table(self):
+        run = results([10, 11, 12])["scenarios"][0]
+        heads, rows = report.table_of(run, {"epoll"})
+        self.assertEqual(heads, ["case", "server", "CPU", "±", "× limit"])
+        self.assertEqual(rows[0], ["1 KiB", "larder", "11.0", "9%", "2.20×"])
+        self.assertIn("squid <did> not take part", report.as_text(run, {"epoll"}))
+
+    def test_page_is_whole_and_escaped(self):
+        text = report.page(results([10, 11, 12]), {})
+        self.assertIn("Hits &amp; more", text)
+        self.assertIn("&lt;b&gt;not bold", text)
+        self.assertIn("squid &lt;did&gt;", text)
+        for outside in ("http://", "https://", "src=", "@import", "<script"):
+            self.assertNotIn(outside, text)
+
+    def test_saved_and_compared(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, values in (("a", [10, 11, 12, 13]), ("b", [20, 21, 22, 23])):
+                where = pathlib.Path(folder, name)
+                where.mkdir()
+                report.save(results(values), {}, where)
+            paths = [f"{folder}/{name}/results.json" for name in "ab"]
+            lines, worse = compare.compare(*map(compare.load, paths))
+            self.assertTrue(worse)
+            self.assertRegex(lines[0], r"^worse +1\.87× +hits: 1 KiB: larder: CPU 11\.5 → 21\.5")
+            done = subprocess.run([TOP / "larder-bench", "compare", *paths], capture_output=True,
+                                  text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stdout.splitlines(), lines)
+            done = subprocess.run([TOP / "larder-bench", "compare", paths[1], paths[0]],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    @unittest.skipUnless(plot.available(), "gnuplot is missing")
+    def test_plots(self):
+        run = results([10, 11, 12])["scenarios"][0]
+        run["rows"][0]["case"] = run["rows"][1]["case"] = 'a "case" with \\'
+        self.assertTrue(plot.bars(run).startswith("<svg"))
+
+
+class Scenarios(unittest.TestCase):
+    class Lab:
+        quick, most_workers, seconds, build = False, 2, 1, "/nowhere"
+
+    def test_all_of_them(self):
+        names = [one.name for one in scenarios.ALL]
+        self.assertEqual(len(names), len(set(names)))
+        for one in scenarios.ALL:
+            self.assertTrue(one.title and one.about and one.columns, one.name)
+            for peer in one.peers:
+                self.assertIn(peer, {**CACHES, **REDIRECTORS})
+            if getattr(one, "whole", False):
+                continue
+            cases = [case.name for _, group in one.groups(self.Lab()) for case in group]
+            self.assertEqual(len(cases), len(set(cases)), one.name)
+            self.assertTrue(cases, one.name)
+
+    def test_who_is_missing_is_named(self):
+        _, missing = peers_of(scenarios.ALL[0], None, "/nowhere")
+        self.assertEqual(missing["larder"], "/nowhere/proxy/larder-proxy is not installed")
+
+    def test_command_line(self):
+        done = subprocess.run([TOP / "larder-bench", "run", "hitz"], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no scenario is called hitz; known: hits,", done.stderr)
+        listed = subprocess.run([TOP / "larder-bench", "list"], capture_output=True, text=True,
+                                check=True).stdout
+        self.assertTrue(all(one.title in listed for one in scenarios.ALL))
+
+    def test_templates(self):
+        known = {name: "1" for name in (
+            "DIR PORT LISTEN FORWARD FORWARD_PORT ORIGIN ORIGIN_HOST ORIGIN_PORT WORKERS MEMORY "
+            "MEMORY_MIB STORE_MIB LISTEN_OPTIONS TLS OBJECT_MAX MAXCONN DISK REMAP CONNECT REPLICAS NAMES "
+            "DATACENTERS ADDRESSES SOA NETWORKS").split()}
+        for path in sorted((TOP / "peers").iterdir()):
+            self.assertNotRegex(template.fill(path.name, known), template.PLACE)
+        with self.assertRaisesRegex(processes.Failed, "nginx.conf: nothing is known for @"):
+            template.fill("nginx.conf", {})
+
+
+def is_running(pid):
+    try:
+        return ") Z " not in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+class Programs(unittest.TestCase):
+    def test_used_and_stopped(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one = processes.Program("busy", [sys.executable, "-c", "\n".join((
+                "import os, time", "while sum(os.times()[:2]) < 0.3: pass", "print('done', flush=True)",
+                "os.fork()", "time.sleep(600)"))], folder).start()
+            while "done" not in one.tail():
+                self.assertTrue(one.is_alive())
+            pids = one.pids
+            while len(pids) < 2:
+                pids = one.pids
+            self.assertGreater(one.usage().total, 0.2)
+            self.assertGreater(one.memory(), 1 << 20)
+            one.stop()
+            for pid in pids:  # one that is killed ends soon; one that is not, never
+                while is_running(pid):
+                    pass
+
+
+if __name__ == "__main__":
+    unittest.main()
