@@ -423,6 +423,12 @@ def npm(s):
         answer = s.ask("/npm/small/-/small-1.0.0.tgz")
         check(answer.body == b"tar" and answer.headers["Content-Length"] == "3", f"tarball: {answer}")
     check(len(s.origin.paths()) == 1, "tarballs never change")
+    explained = json.loads(raw.ask(s.proxy.admin, (
+        "GET /explain?url=/npm/small&header=Host%3A%20a.test HTTP/1.1\r\nHost: localhost\r\n"
+        "Connection: close\r\n\r\n").encode())[0].partition(b"\r\n\r\n")[2])
+    check(explained["request"]["site"] == "/npm/" and explained["request"]["url"] == base + "small"
+          and explained["next"]["action"] == "answer"
+          and explained["freshness"]["lifetime"]["source"] == "mirror", f"explain: {explained}")
     answer = s.ask("/npm/-/npm/v1/security/advisories/bulk", "POST", b'{"a":["1"]}')
     check(answer.body == b"{}" and s.origin.taken()[-1][3] == b'{"a":["1"]}', f"audit: {answer}")
     check(s.ask("/npm/-/npm/v1/security/x", "PUT", b"").status == 405, "nothing else changes things")
