@@ -215,6 +215,19 @@ def hosts(world):
         check(got == wanted, f"{got} for {host}")
 
 
+def upgrades(world, origin):
+    """A WebSocket is a request like others: the rules come first."""
+    asked = (b"Upgrade: websocket", b"Connection: Upgrade",
+             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", b"Sec-WebSocket-Version: 13")
+    right = auth("anna", "password")
+    url = origin.base.encode() + b"/"
+    check(reason(world, b"http://blocked.test:25/", right, *asked) == "access", "a blocked host")
+    check(status(world, url, *asked) == 407, "who is it?")
+    check(status(world, url, *asked, auth("anna", "wrong")) == 407, "with a wrong password")
+    check(status(world, url, *asked, right) == 200, "an origin that does not upgrade answers")
+    check(reason(world, b"http://free.test:25/", *asked) == "target-port", "one free for all")
+
+
 def groups(world, origin):
     url = origin.base.encode() + b"/"
     check(status(world, url, auth("paul", "password"), method=b"PUT", body=b"x") == 403,
@@ -408,6 +421,7 @@ def main():
         try:
             passwords(world, origin)
             hosts(world)
+            upgrades(world, origin)
             groups(world, origin)
             tricks(world, origin)
             told(world)

@@ -22,7 +22,7 @@ import raw  # noqa: E402
 check = raw.Checks()
 TOTAL, OWN = 1 << 20, 32 << 10  # bytes a second
 WARM, STRETCH = 512 << 10, 2 << 20
-FAIR = 0.25  # of a fair part, more or less
+FAIR = 0.4  # of a fair part, more or less; by connections, one would have a seventh of it all
 KEPT = 1 << 20
 
 CONFIG = """

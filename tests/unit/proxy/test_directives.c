@@ -1,4 +1,5 @@
 #include "proxy/directives.h"
+#include "proxy/directives_table.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -412,4 +413,15 @@ Test(directives, help_has_options_and_directives)
                   NULL);
     cr_expect_neq(strstr(out.data, "--listen-tls ADDRESS"), NULL);
     buf_fini(&out);
+}
+
+/* Whoever reads the reference should be able to read all of it. */
+Test(directives, are_few)
+{
+    size_t count = 0;
+
+    for (const struct conf_directive *row = settings_table.rows; row->name; row++) {
+        count++;
+    }
+    cr_expect_leq(count, 60, "%zu directives at the top", count);
 }
