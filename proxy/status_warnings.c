@@ -1,6 +1,7 @@
 /* status_warnings - /warnings: what needs somebody, and what that could do. */
 #include "base/clock.h"
 #include "proxy/decision_json.h"
+#include "proxy/dnsstatus.h"
 #include "proxy/server_parts.h"
 #include "proxy/status_parts.h"
 #include "proxy/tls_set.h"
@@ -153,6 +154,44 @@ static void look_at_tls(struct findings *findings, const struct settings *settin
     }
 }
 
+/* ---- the redirector and its replicas ---- */
+
+static void look_at_replica(struct findings *findings, const json_t *replica)
+{
+    const char *state = json_string_value(json_object_get(replica, "state"));
+    const char *name = json_string_value(json_object_get(replica, "name"));
+    const char *reason = json_string_value(json_object_get(replica, "reason"));
+
+    if (name && state && strcmp(state, "down") == 0) {
+        WARN("Clients go to others meanwhile. See what is wrong there; `larderctl dns` tells since "
+             "when, and `larderctl drain` keeps it out.",
+             "The replica %.100s is down%s%.200s.", name, reason ? ": " : "", reason ? reason : "");
+    }
+}
+
+static void look_at_redirector(struct findings *findings, struct server *server)
+{
+    const struct endpoint *at = &server_settings(server)->admin_dns;
+    json_t *said, *replica;
+    size_t i;
+
+    if (at->len == 0) {
+        return;
+    }
+    struct dnsstatus_answer answer = dnsstatus_ask(server_dnsstatus(server), at);
+    if (answer.error) {
+        ERROR("Is larder-dns running there? Names are not answered if it is not.",
+              "The redirector at %s does not say how it is: %s.", at->text, answer.error);
+        return; /* what it said before is old */
+    }
+    said = json_loadb(answer.text.at ? answer.text.at : "", answer.text.len, 0, NULL);
+    json_array_foreach(json_object_get(said, "replicas"), i, replica)
+    {
+        look_at_replica(findings, replica);
+    }
+    json_decref(said);
+}
+
 int status_warnings(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;
@@ -164,6 +203,7 @@ int status_warnings(const struct status_query *query, struct buf *out)
     look_at_queues(&findings, server);
     look_at_descriptors(&findings, server);
     look_at_tls(&findings, server_settings(server));
+    look_at_redirector(&findings, server);
     json_object_set_new(root, "warnings", findings.list);
     status_write_json(root, out);
     return 200;

@@ -46,10 +46,12 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
 class Redirector(http.server.BaseHTTPRequestHandler):
     """Stands in for the administrative address of larder-dns."""
+    replicas = [{"name": "one", "state": "up", "answers": 3}]
+    status = 200
 
     def do_GET(self):
-        body = json.dumps({"replicas": [{"name": "one", "state": "up", "answers": 3}]}).encode()
-        self.send_response(200 if self.path == "/status" else 404)
+        body = json.dumps({"replicas": self.replicas}).encode()
+        self.send_response(self.status if self.path == "/status" else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -215,6 +217,23 @@ def look_at_the_rest():
     answer = ask_json("/replicas")
     check(answer["configured"] and answer["error"] is None
           and answer["replicas"][0]["name"] == "one", f"replicas: {answer}")
+    look_at_warnings_of_replicas()
+
+
+def look_at_warnings_of_replicas():
+    """They appear, and go when it is mended."""
+    def told(words):
+        return any(words in one["what"] for one in ask_json("/warnings")["warnings"])
+    check(not told("replica"), "all is well")
+    Redirector.replicas = [{"name": "one", "state": "down", "reason": "refused <b>"},
+                           {"name": "two", "state": "draining", "reason": "by hand"}]
+    await_that(lambda: told("The replica one is down: refused <b>."), "a replica that is down")
+    check(not told("replica two"), "one that is drained is no fault")
+    Redirector.status = 500
+    await_that(lambda: told("does not say how it is"), "the redirector fails")
+    Redirector.status, Redirector.replicas = 200, [{"name": "one", "state": "up"}]
+    await_that(lambda: not told("does not say how it is"), "it is mended")
+    check(not told("replica one"), "and the replica is up")
 
 
 origin, dns = serve(Origin), serve(Redirector)
