@@ -258,6 +258,11 @@ def oci(s):
         h.reply(200, b'{"list": 1}' if listed else b'{"one": 1}', ETag='"m%d"' % listed,
                 Content_Type="application/json")
 
+    def let_in():
+        """Those of the requests that had a token: each worker has to get its own first."""
+        return [fields["Authorization"] for _, _, fields, _ in s.origin.taken()
+                if "Authorization" in fields]
+
     for name in ("a", "b", "c"):
         s.answers[f"cdn /token?service=a%20registry&scope=repository:{name}:pull"] = (
             (lambda h, name=name: give(h, name)) if name != "c" else (lambda h: h.reply(401)))
@@ -276,6 +281,7 @@ def oci(s):
             lambda h: h.reply(200, b"zipped", Content_Encoding="gzip")),
         f"/v2/a/manifests/{sha(b'{}')}": guarded(lambda h: h.reply(200, b"{}")),
         "/v2/a/manifests/latest": guarded(manifest),
+        "/v2/a/tags/list": guarded(lambda h: h.reply(200, b"{}", Cache_Control="no-store")),
     })
     ping = s.ask("/v2/")
     check(ping.status == 200 and ping.body == b"{}" and not s.origin.paths(), f"ping: {ping}")
@@ -295,11 +301,11 @@ def oci(s):
     # A range of what is not here yet: the whole is fetched, compared and kept.
     answer = s.ask(f"/v2/a/blobs/{sha(large)}", Range="bytes=100-199")
     check(answer.status == 206 and answer.body == large[100:200], f"a range: {answer.status}")
-    check([fields.get("Authorization") for _, _, fields, _ in s.origin.taken()] == ["Bearer t-a"],
-          "the token is used again")
+    check(let_in() == ["Bearer t-a"], "with a token")
     answers = together(s, f"/v2/a/blobs/{sha(large)}")
     check(all(answer.body == large and answer.whole for answer in answers), "several at once")
-    check([fields.get("Range") for _, _, fields, _ in s.cdn.taken()] == [None], "one fetch for all")
+    check([fields.get("Range") for _, path, fields, _ in s.cdn.taken() if "/token" not in path]
+          == [None], "one fetch for all")
     head = s.ask(f"/v2/a/blobs/{sha(large)}", method="HEAD")
     check(head.status == 200 and int(head.headers["Content-Length"]) == len(large), f"HEAD: {head}")
     s.origin.taken()
@@ -310,18 +316,22 @@ def oci(s):
             answer = s.ask(f"/v2/a/blobs/{sha(body)}")
             check(answer.status == status and (status != 200 or not answer.whole),
                   f"{what}: {answer.status}, whole: {answer.whole}, {len(answer.body)} bytes")
-            check(s.origin.paths() == [f"/v2/a/blobs/{sha(body)}"], f"{what} is not kept: {attempt}")
+            check(let_in() == ["Bearer t-a"], f"{what} is not kept: {attempt}")
     check(s.ask(f"/v2/a/blobs/{sha(empty)}").whole, "an empty blob is one, too")
     check(s.ask(f"/v2/a/manifests/{sha(b'{}')}").body == b"{}", "a manifest by its digest")
 
     answer = s.ask(f"/v2/c/blobs/{sha(secret)}", Authorization="Basic eDp5")
     check(answer.status == 403 and "pull" in answer.headers["Cache-Status"]
           and "WWW-Authenticate" not in answer.headers, f"a private one: {answer}")
+    for _ in range(8):
+        s.ask("/v2/a/tags/list")
+    check(len([path for path in s.cdn.paths() if "repository:a:pull" in path]) <= 4,
+          "no worker asks twice for a token")
     s.origin.taken()
     for accept, want in (("list", b'{"list": 1}'), ("one", b'{"one": 1}')) * 2:
         answer = s.ask("/v2/a/manifests/latest", Accept=accept)
         check(answer.body == want, f"by what is accepted: {answer}")
-    check(len(s.origin.paths()) == 2, "a tag is good for a minute")
+    check(let_in() == ["Bearer t-a"] * 2, "a tag is good for a minute")
 
 
 def npm(s):
