@@ -63,47 +63,80 @@ static uint64_t min64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+int cache_open_stores(const struct cache_options *options, struct stores **out)
+{
+    uint64_t dirty = options->memory / 4;
+
+    return stores_open(
+        &(struct stores_options){
+            .dirs = options->dirs,
+            .count = options->dir_count,
+            .dirty_limit = dirty > DIRTY_LIMIT_MIN ? dirty : DIRTY_LIMIT_MIN,
+            .favor = options->favor,
+        },
+        out);
+}
+
+void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wanted, uint64_t memory)
+{
+    uint64_t fits = stores ? stores_object_max(stores) : memory / 4;
+    uint64_t most = wanted ? wanted : UINT64_MAX;
+
+    cache->object_max = min64(most, fits);
+    cache->parts_max = min64(most, stores ? 3 * fits : fits);
+}
+
 int cache_open(const struct cache_options *options, struct cache **out)
 {
     struct cache *cache = xcalloc(1, sizeof(*cache));
+    struct stores *stores = NULL;
     int err = 0;
 
     *out = NULL;
     memory_set_limit(options->memory);
     cache->table = table_new(options->memory / 4 * 3);
     table_relieve_memory(cache->table);
-    cache->object_max = options->object_max ? options->object_max : UINT64_MAX;
-    cache->parts_max = cache->object_max;
-    cache->secret = sip_key_random();
+    cache->secret = options->late ? *options->late : sip_key_random();
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
     }
-    if (options->dir_count) {
-        uint64_t dirty = options->memory / 4;
-        err = stores_open(
-            &(struct stores_options){
-                .dirs = options->dirs,
-                .count = options->dir_count,
-                .dirty_limit = dirty > DIRTY_LIMIT_MIN ? dirty : DIRTY_LIMIT_MIN,
-                .favor = options->favor,
-            },
-            &cache->stores);
+    if (options->dir_count && options->late) {
+        cache->late = late_new(options);
+    } else if (options->dir_count) {
+        err = cache_open_stores(options, &stores);
     }
     if (err) {
         cache_close(&cache);
         return err;
     }
-    if (cache->stores) {
-        cache->secret = *stores_secret(cache->stores);
-        uint64_t fits = stores_object_max(cache->stores);
-        cache->object_max = min64(cache->object_max, fits);
-        cache->parts_max = min64(cache->parts_max, 3 * fits);
-    } else {
-        cache->object_max = min64(cache->object_max, options->memory / 4);
-        cache->parts_max = min64(cache->parts_max, options->memory / 4);
+    if (stores) {
+        cache->secret = *stores_secret(stores);
     }
+    cache->stores = stores;
+    cache_set_limits(cache, stores, options->object_max, options->memory);
     *out = cache;
     return 0;
+}
+
+/* What is complete becomes durable, and nothing is left in memory that lies in a segment. */
+static void settle_all(struct cache *cache)
+{
+    struct stores *stores = cache->stores;
+
+    do {
+        if (stores) {
+            stores_flush(stores); /* its answers still need the table */
+        }
+    } while (atomic_load(&cache->saving) > 0);
+    table_free(&cache->table);
+    cache->stores = NULL;
+    stores_close(&stores);
+}
+
+void cache_let_go(struct cache *cache)
+{
+    settle_all(cache);
+    cache->table = table_new(1);
 }
 
 void cache_close(struct cache **slot)
@@ -114,13 +147,8 @@ void cache_close(struct cache **slot)
     if (cache == NULL) {
         return;
     }
-    do {
-        if (cache->stores) {
-            stores_flush(cache->stores); /* its answers still need the table */
-        }
-    } while (atomic_load(&cache->saving) > 0);
-    table_free(&cache->table);
-    stores_close(&cache->stores);
+    settle_all(cache);
+    late_free(&cache->late);
     for (size_t i = 0; i < GUARDS; i++) {
         pthread_mutex_destroy(&cache->guards[i].lock);
     }
@@ -268,6 +296,7 @@ static void keep(struct cache *cache, struct object *object)
 
     object_encode(object, &head, &meta);
     table_put(cache->table, object, true);
+    cache_changed(cache, &object->key);
     spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
                  settling_new(cache, object));
     buf_fini(&head);
@@ -276,6 +305,7 @@ static void keep(struct cache *cache, struct object *object)
 void cache_forget(struct cache *cache, const struct cache_key *key)
 {
     table_clear(cache->table, key);
+    cache_changed(cache, key);
     shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
 }
 
@@ -323,6 +353,7 @@ static void renew(struct cache *cache, struct object *object)
     struct object_meta meta;
 
     table_put(cache->table, object, true);
+    cache_changed(cache, &object->key);
     if (object_parts(object)) {
         return; /* cache_save_parts() follows */
     }
@@ -418,6 +449,7 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     atomic_store(&guard->recent[number % RECENT_INVALIDATIONS], url_of(&key));
     atomic_store(&guard->invalidations, number + 1);
     table_drop(cache->table, &key);
+    cache_changed(cache, &key);
     shelf_drop(cache_shelf(cache, &key), key.hash, NULL, NULL);
     cache_guard_unlock(guard);
 }
@@ -425,6 +457,11 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
 bool cache_is_failing(struct cache *cache)
 {
     return cache->stores != NULL && stores_health(cache->stores) != 0;
+}
+
+const struct sip_key *cache_secret(const struct cache *cache)
+{
+    return &cache->secret;
 }
 
 struct stores *cache_stores(const struct cache *cache)

@@ -42,10 +42,12 @@ struct guard {
 
 struct cache {
     struct table *table;
-    struct stores *stores; /* NULL: memory only */
+    _Atomic(struct stores *) stores; /* NULL: memory only, or (late.c) not yet */
+    struct late *late;               /* NULL: the store came with the start, or there is none */
     struct sip_key secret;
-    uint64_t object_max;
-    uint64_t parts_max; /* the same for a response known in parts, which is evicted in parts, too */
+    _Atomic uint64_t object_max;
+    _Atomic uint64_t
+        parts_max; /* the same for a response known in parts, which is evicted in parts, too */
     atomic_size_t claims; /* pieces that somebody fetches */
     atomic_size_t saving; /* pieces and tables of pieces on their way to the store */
     struct guard guards[GUARDS];
@@ -66,6 +68,21 @@ void cache_guard_unlock(struct guard *guard);
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
 /* Nothing is under the key any more, in memory or on disk. Under the guard. */
 void cache_forget(struct cache *cache, const struct cache_key *key);
+
+/* The folders' store, with nothing of the cache changed: 0 or an error. */
+int cache_open_stores(const struct cache_options *options, struct stores **out);
+/* How large what is kept may be, with a store or (NULL) without. */
+void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wanted, uint64_t memory);
+
+/* ---- late.c ---- */
+
+/* A store is to come: what it has under keys that change meanwhile is to go then. */
+struct late *late_new(const struct cache_options *options);
+/* Accepts NULL. */
+void late_free(struct late **late);
+/* What is under the key has changed, or is gone: what a store that is still to come has there is
+ * older. Costs nothing otherwise. Under the guard, behind the change in the table. */
+void cache_changed(struct cache *cache, const struct cache_key *key);
 
 /* ---- fill.c ---- */
 

@@ -144,7 +144,7 @@ static void save_table(struct saving *saving)
     struct partial *parts = object_parts(saving->base);
     bool posted = false;
 
-    if (saving->cache->stores && partial_table_begin(parts)) {
+    if (partial_shelf(parts).stores && partial_table_begin(parts)) {
         struct guard *guard = cache_guard_lock(saving->cache, saving->mark.guard);
         struct object *now = current(saving->cache, saving->base);
         posted = now && post_table(saving, now);
@@ -264,6 +264,7 @@ static bool begin(struct cache *cache, struct object *base, const struct flight 
     claim->kept = !cache_is_outdated(cache, flight);
     if (claim->kept) {
         table_put(cache->table, base, true);
+        cache_changed(cache, &base->key);
     }
     cache_guard_unlock(guard);
     return true;
@@ -463,7 +464,8 @@ static void pass_piece(struct cache *cache, const struct claim *claim, struct ob
 static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
                              const struct object *object, uint64_t length, int err)
 {
-    bool good = err == 0 || (cache->stores && partial_joins(object_parts(claim->base)));
+    bool good = err == 0 || (partial_shelf(object_parts(claim->base)).stores &&
+                             partial_joins(object_parts(claim->base)));
 
     return object->stored_reason == REASON_STORED && claim->kept && length > 0 && good &&
            !cache_invalidated_since(cache, claim->mark) && spool_is_wanted(object->spool);

@@ -115,6 +115,7 @@ static struct object *put_base(struct cache *cache, const struct cache_key *prim
     struct buf head = BUF_INIT;
 
     table_put(cache->table, base, false);
+    cache_changed(cache, &base->key);
     if (shelf_put_begin(cache_shelf(cache, primary), base->key.hash, base->key.text, &put) == 0) {
         object_encode(base, &head, &meta);
         store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, NULL, NULL);

@@ -967,3 +967,65 @@ Test(cache, an_explanation_lists_variants_and_what_selects_them)
     explanation_fini(&explanation);
     kit_close(&kit);
 }
+
+/* ---- a store that comes late ---- */
+
+static struct cache *open_beside(const struct kit *kit, const struct sip_key *late)
+{
+    struct cache *cache = NULL;
+    struct store_dir dir = {kit->path, 64 << 20};
+    struct cache_options options = {.dirs = &dir, .dir_count = 1, .memory = 32 << 20, .late = late};
+
+    cr_assert_eq(cache_open(&options, &cache), 0);
+    return cache;
+}
+
+static const char *const kept_long[] = {"Cache-Control: max-age=60", NULL};
+
+Test(cache, a_store_that_comes_late_has_no_say_about_what_has_changed)
+{
+    struct kit kit;
+    struct uri uri;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/kept", NULL, kept_long, 100);
+    fetch(&kit, "http://a/changed", NULL, kept_long, 100);
+    fetch(&kit, "http://a/dropped", NULL, kept_long, 100);
+    struct cache *older = kit.cache;
+    kit.cache = open_beside(&kit, cache_secret(older));
+    cr_expect(cache_is_late(kit.cache));
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_LEAD, "not yet");
+    fetch(&kit, "http://a/changed", NULL, kept_long, 200);
+    cr_assert_eq(uri_parse(SPAN("http://a/dropped"), &kit.arena, &uri), 0);
+    cache_invalidate(kit.cache, &uri, SPAN("t"), &kit.arena);
+    cache_let_go(older);
+    cr_assert_eq(cache_open_late(kit.cache), 0);
+    cr_expect_not(cache_is_late(kit.cache));
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH);
+    cr_expect_eq(result_of(&kit, "http://a/dropped", NULL), CACHE_LEAD);
+    cr_expect_eq(result_of(&kit, "http://a/changed", NULL), CACHE_FRESH, "from memory");
+    cache_close(&older);
+    cache_close(&kit.cache);
+    kit.cache = open_beside(&kit, NULL);
+    cr_expect_eq(result_of(&kit, "http://a/changed", NULL), CACHE_LEAD, "the older one is gone");
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH);
+    kit_close(&kit);
+}
+
+Test(cache, a_late_store_under_another_secret_is_left_alone)
+{
+    static const struct sip_key another = {1, 2};
+    struct kit kit;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/kept", NULL, kept_long, 100);
+    cache_close(&kit.cache);
+    kit.cache = open_beside(&kit, &another);
+    cr_expect_neq(cache_open_late(kit.cache), 0);
+    cr_expect_not(cache_is_late(kit.cache));
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_LEAD);
+    cache_close(&kit.cache);
+    kit.cache = open_beside(&kit, NULL);
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH, "nothing was taken from it");
+    kit_close(&kit);
+}
