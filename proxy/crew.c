@@ -58,6 +58,26 @@ static void crew_end(struct crew *crew)
     loop_stop(worker->loop);
 }
 
+/* Who has no client but in tunnels begins no request any more: nothing of the cache is used. What
+ * is fetched for nobody is given up first. */
+static void look_whether_quiet(struct crew *crew)
+{
+    struct worker *worker = &crew->worker;
+    struct server *server = worker->server;
+
+    if (!worker->draining || crew->quiet || !exchanges_are_tunnels(worker)) {
+        return;
+    }
+    if (!list_empty(&worker->fetches)) {
+        fetch_abort_all(worker);
+        return;
+    }
+    crew->quiet = true;
+    if (atomic_fetch_add(&server->quiet, 1) + 1 == server->crew_count) {
+        loop_post(server->loop, &server->all_quiet);
+    }
+}
+
 static void on_sweep(struct timeout *timeout)
 {
     struct crew *crew = container_of(timeout, struct crew, sweep);
@@ -66,6 +86,7 @@ static void on_sweep(struct timeout *timeout)
     accesslog_flush(worker->log);
     exchanges_count(worker);
     tally_publish(worker->tally, loop_wall(worker->loop));
+    look_whether_quiet(crew);
     if (worker->draining && ((worker->client_count == 0 && list_empty(&worker->tunnels)) ||
                              loop_now_ms(worker->loop) >= crew->drain_until)) {
         crew_end(crew);
@@ -82,7 +103,7 @@ static void on_drain(struct letter *letter)
     worker->draining = true;
     crew->drain_until = loop_now_ms(worker->loop) + worker->settings->timeouts.drain;
     close_listeners(crew);
-    clients_drain(worker);
+    clients_drain(worker, worker->server->succeeded);
     timeout_set(worker->loop, &crew->sweep, 0);
 }
 

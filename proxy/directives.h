@@ -251,7 +251,8 @@ struct settings {
         char *realm;
     } users;
     enum sandbox_mode sandbox;
-    char *state; /* the folder of what must not be forgotten, or NULL */
+    char *takeover; /* a unix socket by which a newer process takes our place, or NULL */
+    char *state;    /* the folder of what must not be forgotten, or NULL */
     struct {
         uint64_t total; /* bytes a second to all clients; 0: no limit */
         bool free_hits; /* what the cache answers is neither counted nor slowed down */

@@ -93,6 +93,7 @@ const struct conf_option settings_options[] = {
     {"--connect-ports", "PORTS", "connect-ports", "Ports that CONNECT may reach: 443,1024-65535.", NULL},
     {"--nameserver", "ADDRESS", "nameservers", "A resolver for origins' names.", NULL},
     {"--access-log", "PATH", "log.access", "The access log; - is standard output.", NULL},
+    {"--takeover", NULL, NULL, "Take the place of the process at the socket that `takeover` names.", NULL},
     {"--check", NULL, NULL, "Check the configuration and exit: 0 good, 1 not.", NULL},
     {"--print-config", NULL, NULL, "Print every directive, and where its value is from.", NULL},
     {"--print-settings", NULL, NULL, NULL, NULL}, /* for larderctl diff */

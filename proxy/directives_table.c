@@ -395,6 +395,9 @@ static const struct conf_directive root_rows[] = {
     {"sandbox", CONF_ENUM(sandbox_words), FIELD(sandbox), "on", NULL, NULL, 0,
      "Once started: no capabilities, and no system calls but those that are needed. log: forbidden "
      "ones are made, and told to the kernel's log; strict: the first one ends the process."},
+    {"takeover", CONF_PATH, FIELD(takeover), NULL, NULL, NULL, 0,
+     "A unix socket by which a newer process (--takeover) gets the listening sockets of this one, and "
+     "takes its place without refusing anybody; see docs/service.md."},
     {"shares", CONF_MAP(shares_table), CONF_SAME, NULL, NULL, NULL, 0,
      "How clients share what there is; see docs/access.md."},
     {"pages", CONF_PATH, FIELD(pages), NULL, NULL, NULL, CONF_RELOAD,

@@ -1,7 +1,7 @@
-#include "base/err.h"
 #include "base/inherited.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "base/takeover.h"
 #include "proxy/server.h"
 
 #include <signal.h>
@@ -18,6 +18,10 @@ static int serve(struct settings **settings, int argc, char **argv)
 {
     struct server *server;
 
+    if (settings_flag(argc, argv, "--takeover") &&
+        takeover_begin((*settings)->takeover, "larder-proxy") != 0) {
+        return 1;
+    }
     sandbox_begin((*settings)->sandbox);
     int err = server_new(*settings, argc, argv, &server);
 

@@ -41,6 +41,12 @@ static void tell_all(struct server *server, size_t offset)
     }
 }
 
+void server_drain(struct server *server)
+{
+    server->draining = true;
+    tell_all(server, offsetof(struct crew, drain));
+}
+
 static void on_terminate(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
@@ -50,10 +56,9 @@ static void on_terminate(uv_signal_t *signal, int number)
         tell_all(server, offsetof(struct crew, stop));
         return;
     }
-    server->draining = true;
     log_info("drain", "signal=%d", number);
     notify("STOPPING=1");
-    tell_all(server, offsetof(struct crew, drain));
+    server_drain(server);
 }
 
 static void on_reload(struct letter *letter)
@@ -119,6 +124,7 @@ static void close_handles(struct server *server)
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     server->signal_count = 0;
+    server_withdraw(server);
     admin_close(&server->admin);
     dnsstatus_free(&server->dnsstatus);
 }
@@ -181,6 +187,7 @@ static int open_cache(struct server *server)
         .favor = favors[settings->store_favor],
         .memory = settings->memory_size,
         .object_max = settings->object_max,
+        .late = server_late_secret(server),
     };
     for (size_t i = 0; i < settings->store_count; i++) {
         dirs[i] = (struct store_dir){settings->stores[i].path, settings->stores[i].size};
@@ -278,7 +285,9 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->roundtrips = roundtrips_new();
     find_own_addresses(server);
     int err = open_cache(server);
-    err = err ? err : server_open_accounts(server, settings);
+    if (!err && !cache_is_late(server->cache)) { /* who has the store has the accounts, too */
+        err = server_open_accounts(server, settings);
+    }
     server_tell_accounts(server);
     err = err ? err : open_access_logs(server);
     err = err ? err : probe_listeners(settings);
@@ -293,6 +302,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     }
     err = err ? err : watch_signals(server);
     err = err ? err : admin_open(server, &server->admin);
+    err = err ? err : server_offer(server);
     if (err) {
         server_free(&server);
     }
@@ -348,7 +358,7 @@ int server_run(struct server *server)
              server->crew_count, settings->store_count ? settings->stores[0].path : "(memory)",
              settings->store_count);
     inherited_warn();
-    notify("READY=1");
+    server_is_ready(server);
     server->watchdog = notify_watchdog_ms() > 0;
     timeout_set(server->loop, &server->trim, SWEEP_MS);
     await_second(server);

@@ -1,6 +1,7 @@
 /*
  * server_parts - the inside of a server, for the files it is made of: server.c (the main thread:
- * start, signals, end), server_reload.c (its settings) and crew.c (a worker's thread and its
+ * start, signals, end), server_reload.c (its settings), server_takeover.c (its end, when a newer
+ * process takes its place, and its beginning in another's) and crew.c (a worker's thread and its
  * listeners). Between threads go only letters, settings that wait to be taken over, and the count
  * of workers that have ended.
  */
@@ -26,6 +27,7 @@ struct crew {
     _Atomic(struct settings *) next; /* to be taken over by the reload letter */
     struct timeout sweep;            /* once a second: access log; while draining: done yet? */
     uint64_t drain_until;
+    bool quiet; /* drained, and no client left but in tunnels */
 };
 
 struct server {
@@ -53,6 +55,11 @@ struct server {
     size_t signal_count;
     int64_t started;
     bool draining;
+    bool succeeded;            /* by a newer process; set before it drains */
+    struct takeover *takeover; /* NULL: nobody may take our place */
+    atomic_size_t quiet;       /* workers that have only tunnels, or nothing, to end */
+    struct letter all_quiet;
+    struct sip_key late_secret;
     bool watchdog; /* the service manager wants to hear that all loops run */
     atomic_uint_fast64_t reloads, refused_reloads;
     struct arena fixed_memory;
@@ -69,6 +76,23 @@ void server_log_errors(const char *event, const struct buf *errors, size_t from)
 int server_open_accounts(struct server *server, const struct settings *settings);
 /* What the settings in force say of shares. */
 void server_tell_accounts(struct server *server);
+
+/* ---- server_takeover.c; on the main thread ---- */
+
+/* Whether the settings name a socket for it: then a newer process may take our place. 0 or an
+ * error, which is logged. */
+int server_offer(struct server *server);
+/* Of the store that an older process still has; NULL: there is none such. */
+const struct sip_key *server_late_secret(struct server *server);
+/* All workers run: the older process learns it, if we take the place of one. */
+void server_is_ready(struct server *server);
+/* Nobody takes our place any more. */
+void server_withdraw(struct server *server);
+
+/* ---- server.c; for server_takeover.c ---- */
+
+/* No new clients; those that are there may end. */
+void server_drain(struct server *server);
 
 /* ---- crew.c; on the main thread ---- */
 

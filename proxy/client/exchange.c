@@ -474,6 +474,21 @@ void exchange_abort_all(struct worker *worker)
     }
 }
 
+bool exchanges_are_tunnels(const struct worker *worker)
+{
+    size_t count = 0;
+
+    list_each(link, &worker->exchanges)
+    {
+        const struct exchange *x = list_entry(link, struct exchange, link);
+        if (x->state != EX_TUNNEL || x->client->h1 == NULL) {
+            return false;
+        }
+        count++;
+    }
+    return count == worker->client_count;
+}
+
 void exchange_pool_clear(struct worker *worker)
 {
     for (struct list *link; (link = list_pop_front(&worker->exchange_pool));) {

@@ -16,6 +16,9 @@ void exchange_abort_all(struct worker *worker);
 /* Counts the bytes of responses under way, which would else be counted at their ends. */
 void exchanges_count(struct worker *worker);
 
+/* While it drains: every client is in an HTTP/1 tunnel, so no other request can begin. */
+bool exchanges_are_tunnels(const struct worker *worker);
+
 /* Frees the exchanges kept for reuse. */
 void exchange_pool_clear(struct worker *worker);
 

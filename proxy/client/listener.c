@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/network.h"
+#include "base/unix_socket.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
@@ -13,7 +14,6 @@
 #include "proxy/tls_set.h"
 
 #include <errno.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -207,11 +207,18 @@ static const struct h1_events tls_client_events = {
 
 static void start_protocol(struct client *client, struct transport *transport)
 {
+    bool draining = client->worker->draining; /* it was agreeing on TLS when that began */
+
     if (transport_alpn(transport) == ALPN_H2) {
         start_h2(client, transport, SPAN_EMPTY);
     } else {
         const struct h1_events *events = client->https ? &tls_client_events : &client_events;
         client->h1 = h1_serve(transport, &client->terms->h1, events, client);
+    }
+    if (draining && client->h2) {
+        h2_drain(client->h2);
+    } else if (draining && client->h1) {
+        h1_drain_kindly(client->h1);
     }
 }
 
@@ -311,40 +318,6 @@ static void on_connection(uv_stream_t *handle, int status)
     }
 }
 
-static int unix_socket(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        return -ENAMETOOLONG;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int inherited = inherited_socket((const struct sockaddr *)&address, SOCK_STREAM);
-    if (inherited >= 0) {
-        return inherited;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-        close(fd);
-        return -EADDRINUSE; /* somebody answers: it is not ours to remove */
-    }
-    unlink(path); /* a socket left behind by a process that was killed */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0) {
-        int err = -errno;
-        close(fd);
-        return err;
-    }
-    return fd;
-}
-
-static int inherited_for(const struct endpoint *endpoint)
-{
-    return inherited_socket((const struct sockaddr *)&endpoint->address, SOCK_STREAM);
-}
-
 /* A bound socket, or a negative errno. */
 static int bound_socket(const struct endpoint *endpoint, bool reuse_port)
 {
@@ -366,12 +339,12 @@ static int bound_socket(const struct endpoint *endpoint, bool reuse_port)
     return fd;
 }
 
-int listener_socket(const struct endpoint *endpoint, bool reuse_port)
+static int listening_socket(const struct endpoint *endpoint, bool reuse_port)
 {
     if (endpoint->unix_path) {
-        return unix_socket(endpoint->unix_path);
+        return unix_listen(endpoint->unix_path, BACKLOG);
     }
-    int fd = inherited_for(endpoint);
+    int fd = inherited_socket((const struct sockaddr *)&endpoint->address, SOCK_STREAM);
     if (fd >= 0) {
         return fd;
     }
@@ -384,11 +357,22 @@ int listener_socket(const struct endpoint *endpoint, bool reuse_port)
     return fd;
 }
 
+int listener_socket(const struct endpoint *endpoint, bool reuse_port)
+{
+    int fd = listening_socket(endpoint, reuse_port);
+
+    if (fd >= 0) {
+        inherited_offer(fd);
+    }
+    return fd;
+}
+
 int listener_probe(const struct endpoint *endpoint)
 {
-    int fd = inherited_for(endpoint);
-
-    fd = fd < 0 ? bound_socket(endpoint, false) : fd;
+    if (inherited_has((const struct sockaddr *)&endpoint->address, SOCK_STREAM)) {
+        return 0;
+    }
+    int fd = bound_socket(endpoint, false);
     if (fd < 0) {
         return fd;
     }
@@ -461,16 +445,18 @@ void listener_close(struct listener **slot)
     }
 }
 
-void clients_drain(struct worker *worker)
+void clients_drain(struct worker *worker, bool kindly)
 {
     list_each_safe(link, &worker->clients)
     {
         struct client *client = list_entry(link, struct client, link);
         if (client->h2) {
             h2_drain(client->h2);
+        } else if (client->h1 && kindly) {
+            h1_drain_kindly(client->h1);
         } else if (client->h1) {
             h1_drain(client->h1);
-        } else {
+        } else if (!kindly) {
             transport_close(&client->securing, false);
             client_free(client);
         }

@@ -23,8 +23,9 @@ void listener_renew(struct listener *listener);
 /* Stops accepting. Accepts NULL; sets it to NULL. */
 void listener_close(struct listener **listener);
 
-/* Asks every client to finish what is under way; idle connections close at once. */
-void clients_drain(struct worker *worker);
+/* Asks every client to finish what is under way; idle connections close at once. Kindly: who has
+ * only just connected has one answer, as another process has our place and nobody waits for us. */
+void clients_drain(struct worker *worker, bool kindly);
 /* Closes every client now. */
 void clients_close(struct worker *worker);
 

@@ -257,6 +257,7 @@ struct h1 *h1_serve(struct transport *transport, const struct h1_settings *setti
     struct h1 *h1 = h1_new(transport, settings, events, owner, H1_SERVER);
 
     h1->is_young = events->on_preface != NULL;
+    h1->is_fresh = true;
     h1_set_reading(h1);
     h1_arm(h1);
     return h1;
@@ -295,6 +296,15 @@ void h1_drain(struct h1 *h1)
     h1->is_draining = true;
     if (!h1->turn) {
         h1_kick(h1);
+    }
+}
+
+void h1_drain_kindly(struct h1 *h1)
+{
+    if (!h1->turn && (h1->is_fresh || h1->rest.len > 0)) {
+        h1->is_last = true;
+    } else {
+        h1_drain(h1);
     }
 }
 

@@ -114,6 +114,8 @@ struct h1 {
     bool is_eof;      /* the peer has closed its direction */
     bool is_partial;  /* between messages: a head has begun to arrive */
     bool is_draining; /* no further request */
+    bool is_fresh;    /* no request yet */
+    bool is_last;     /* the next request is the last one */
     bool is_cut;      /* writing has failed; only reading goes on */
     bool lingers;     /* FLUSH is followed by LINGER */
     bool is_young;    /* server role: no request has been parsed yet */

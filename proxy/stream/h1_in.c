@@ -99,7 +99,8 @@ static bool begin_request(struct h1 *h1)
         h1_parse_request(&h1->scan, h1->rest, &h1->settings->limits, arena, &head, &used, &error);
     if (!err) {
         h1->scan = (struct h1_scan){0};
-        h1->is_young = false;
+        h1->is_young = h1->is_fresh = false;
+        h1->is_draining |= h1->is_last;
         use(h1, used);
         open_request(h1, &head, used);
     }

@@ -290,7 +290,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
     } cases[] = {
         {"acess: []\n",
          ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
-         "store, memory, access, users, state, sandbox, shares, pages, allow-targets, "
+         "store, memory, access, users, state, sandbox, takeover, shares, pages, allow-targets, "
          "connect-ports, "
          "upgrades, sites, mirrors, cache, timeouts, limits, name, forwarded, nameservers, pac, "
          "log; did "

@@ -1,0 +1,107 @@
+/*
+ * server_takeover - a newer process takes our place, or we that of an older one. The older one goes
+ * on as after SIGTERM, but for its sockets, which another serves by now; the newer one has the
+ * store when the older one does not need it any more, and is in memory until then. ADR 10 says why.
+ */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/takeover.h"
+#include "proxy/access/account.h"
+#include "proxy/admin.h"
+#include "proxy/server_parts.h"
+
+#include <stdio.h>
+
+/* ---- the older one ---- */
+
+static void on_gift(void *arg, struct takeover_gift *gift)
+{
+    struct server *server = arg;
+
+    snprintf(gift->program, sizeof(gift->program), "larder-proxy");
+    gift->holds_store = cache_stores(server->cache) || server->accounts;
+    memcpy(gift->secret, cache_secret(server->cache), sizeof(gift->secret));
+}
+
+/* The service manager is told by the newer one who serves now; that this one ends is no news. */
+static void on_ready(void *arg)
+{
+    struct server *server = arg;
+
+    server->watchdog = false;
+    server->succeeded = !server->draining;
+    admin_close(&server->admin);
+    if (!server->draining) {
+        server_drain(server);
+    }
+}
+
+/* Tunnels may go on for a while; the newer one need not wait for them. */
+static void on_all_quiet(struct letter *letter)
+{
+    struct server *server = container_of(letter, struct server, all_quiet);
+
+    if (server->takeover && takeover_is_ready(server->takeover)) {
+        cache_let_go(server->cache);
+        takeover_release(server->takeover);
+        log_info("takeover_released", "store=%zu", server->settings->store_count);
+    }
+}
+
+int server_offer(struct server *server)
+{
+    const struct takeover_events events = {.on_gift = on_gift, .on_ready = on_ready, .arg = server};
+
+    server->all_quiet.call = on_all_quiet;
+    return server->settings->takeover
+               ? takeover_open(loop_uv(server->loop), server->settings->takeover, &events,
+                               &server->takeover)
+               : 0;
+}
+
+void server_withdraw(struct server *server)
+{
+    takeover_close(&server->takeover);
+    takeover_forget();
+}
+
+/* ---- the newer one ---- */
+
+const struct sip_key *server_late_secret(struct server *server)
+{
+    const struct takeover_gift *gift = takeover_gift();
+
+    if (gift == NULL || !gift->holds_store) {
+        return NULL;
+    }
+    memcpy(&server->late_secret, gift->secret, sizeof(server->late_secret));
+    return &server->late_secret;
+}
+
+static void on_released(void *arg)
+{
+    struct server *server = arg;
+
+    if (cache_is_late(server->cache)) {
+        (void)cache_open_late(server->cache); /* in memory, if that fails; the log has why */
+    }
+}
+
+/* Quotas count on until the last tunnel has ended. */
+static void on_ended(void *arg)
+{
+    struct server *server = arg;
+    struct buf errors = BUF_INIT;
+
+    log_info("takeover_done", "what=%s", "the older process has ended");
+    if (!server->draining && server->accounts == NULL && settings_have_limits(server->settings)) {
+        server_reload(server, &errors);
+    }
+    buf_fini(&errors);
+}
+
+void server_is_ready(struct server *server)
+{
+    takeover_tell_ready();
+    takeover_watch(loop_uv(server->loop), &(struct takeover_end){on_released, on_ended, server});
+}
