@@ -237,6 +237,10 @@ int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, const struct ad
     if (!err) {
         err = uv_listen((uv_stream_t *)&admin->handle, BACKLOG, on_connection);
     }
+    uv_os_fd_t bound;
+    if (!err && uv_fileno((uv_handle_t *)&admin->handle, &bound) == 0) {
+        inherited_offer(bound);
+    }
     if (err) {
         admin_close(&admin);
     }

@@ -20,7 +20,7 @@ struct member {
     struct udp **udps;
     size_t udp_count;
     struct tcp *tcp;
-    uv_async_t stop;
+    uv_async_t stop, drain;
     uv_async_t pulse;
     atomic_bool alive; /* it has answered the last pulse */
     pthread_t id;
@@ -30,6 +30,18 @@ struct crew {
     size_t count;
     struct member members[];
 };
+
+static void on_drain(uv_async_t *async)
+{
+    struct member *m = container_of(async, struct member, drain);
+
+    for (size_t i = 0; i < m->udp_count; i++) {
+        udp_close(&m->udps[i]);
+    }
+    if (m->tcp) {
+        tcp_drain(m->tcp);
+    }
+}
 
 static void on_stop(uv_async_t *async)
 {
@@ -42,6 +54,7 @@ static void on_stop(uv_async_t *async)
     inbox_close(m->worker.inbox); /* after those who wait for it */
     desk_close(m->worker.desk);
     uv_close((uv_handle_t *)&m->pulse, NULL);
+    uv_close((uv_handle_t *)&m->drain, NULL);
     uv_close((uv_handle_t *)async, NULL);
 }
 
@@ -88,6 +101,7 @@ static int member_open(struct member *m, const struct crew_order *order, size_t 
     CHECK(uv_loop_init(&m->worker.loop) == 0);
     CHECK(uv_async_init(&m->worker.loop, &m->stop, on_stop) == 0);
     CHECK(uv_async_init(&m->worker.loop, &m->pulse, on_pulse) == 0);
+    CHECK(uv_async_init(&m->worker.loop, &m->drain, on_drain) == 0);
     m->alive = true;
     m->worker.publish = order->publish;
     m->worker.number = number;
@@ -132,6 +146,13 @@ bool crew_alive(struct crew *crew)
         uv_async_send(&crew->members[i].pulse);
     }
     return true;
+}
+
+void crew_drain(struct crew *crew)
+{
+    for (size_t i = 0; i < crew->count; i++) {
+        uv_async_send(&crew->members[i].drain);
+    }
 }
 
 void crew_stop(struct crew *crew)

@@ -22,6 +22,9 @@ struct crew_order {
 int crew_open(const struct crew_order *order, struct crew **out);
 /* Has every loop run since the last call? Then it asks them anew. Not after crew_stop(). */
 bool crew_alive(struct crew *crew);
+/* Tells them to take nothing new: what has been read is answered, connections go on until they are
+ * idle. */
+void crew_drain(struct crew *crew);
 /* Tells them to end. Accepts NULL. */
 void crew_stop(struct crew *crew);
 /* Waits until their threads have ended. Accepts NULL. */

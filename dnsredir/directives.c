@@ -317,6 +317,9 @@ static const struct conf_directive directives[] = {
     {"sandbox", CONF_ENUM(sandbox_words), FIELD(sandbox), "on", NULL, NULL, 0,
      "Once started: no capabilities, and no system calls but those that are needed. log: forbidden "
      "ones are made, and told to the kernel's log; strict: the first one ends the process."},
+    {"takeover", CONF_PATH, FIELD(takeover), NULL, NULL, NULL, 0,
+     "A unix socket by which a newer process (--takeover) gets the sockets of this one, and takes its "
+     "place without losing a query; see docs/service.md."},
     {"keys", CONF_MAP(keys_table), CONF_LIST(struct settings, key_rows, key_count),
      NULL, NULL, NULL, CONF_RELOAD, "Of those who sign with TSIG (RFC 8945)."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
@@ -347,6 +350,7 @@ static const struct conf_option options[] = {
     {"--listen", "ADDRESS", "listen", "Take queries here; may be repeated.", NULL},
     {"--admin", "ADDRESS", "admin.address", "Metrics and status here.", NULL},
     {"--workers", "N", "workers", "Event loops.", NULL},
+    {"--takeover", NULL, NULL, "Take the place of the process at the socket of `takeover`.", NULL},
     {"--check", NULL, NULL, "Check the configuration and exit.", NULL},
     {"--ds", NULL, NULL, "Print what the parents of signed zones must publish, and exit.", NULL},
     {"--make-key", "FILE", NULL, "Make a key that signs zones, in a new file, and exit.", NULL},
@@ -421,7 +425,8 @@ bool settings_same_sockets(const struct settings *a, const struct settings *b)
                 same_endpoint(&a->admin, &b->admin) &&
                 memcmp(&a->tcp, &b->tcp, sizeof(a->tcp)) == 0 &&
                 span_eq(span_str(a->log.queries), span_str(b->log.queries)) &&
-                span_eq(span_str(a->state), span_str(b->state)) && a->sandbox == b->sandbox;
+                span_eq(span_str(a->state), span_str(b->state)) && a->sandbox == b->sandbox &&
+                span_eq(span_str(a->takeover), span_str(b->takeover));
 
     for (size_t i = 0; same && i < a->listen_count; i++) {
         same = same_endpoint(&a->listen[i], &b->listen[i]);

@@ -183,6 +183,7 @@ struct settings {
     } log;
     char *state; /* a folder, or NULL */
     enum sandbox_mode sandbox;
+    char *takeover; /* a unix socket by which a newer process takes our place, or NULL */
     struct key_row *key_rows;
     size_t key_count;
     char *nsid;

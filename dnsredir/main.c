@@ -2,6 +2,7 @@
  * larder-dns - answers names with the nearest healthy replica.
  */
 #include "base/inherited.h"
+#include "base/takeover.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/server.h"
 
@@ -85,6 +86,19 @@ int main(int argc, char **argv)
     if (err || show || ds || settled || settings_flag(argc, argv, "--check")) {
         settings_free(&settings);
         return err ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    if (settings_flag(argc, argv, "--takeover") &&
+        takeover_begin(settings->takeover, "larder-dns") != 0) {
+        settings_free(&settings);
+        return EXIT_FAILURE;
+    }
+    if (takeover_gift() && takeover_gift()->holds_store && settings->state) {
+        fprintf(stderr,
+                "larder-dns: cannot take over: the process there has the state %s; "
+                "restart it instead\n",
+                settings->state);
+        settings_free(&settings);
+        return EXIT_FAILURE;
     }
     return server_run(argc, argv, settings) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
+#include "base/takeover.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/config.h"
 #include "dnsredir/crew.h"
@@ -21,6 +22,7 @@
 #include "dnsredir/status.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 /* How often replaced worlds are looked at, while there are any. */
 #define COLLECT_MS 20
@@ -41,11 +43,12 @@ struct server {
     struct roster *roster;
     struct measure *measure;
     struct standing standing; /* of the current world */
-    uv_timer_t load;
+    uv_timer_t load, drain;
     struct sip_key cookie_key; /* where settings have none */
     struct crew *crew;
     struct server_state state;
     struct admin *admin;
+    struct takeover *takeover; /* NULL: nobody may take our place */
     struct querylog *log;
     struct resolver *resolver; /* NULL until settings want one */
     uv_timer_t collect;
@@ -211,8 +214,9 @@ static void reload_done(uv_work_t *work, int status)
         signatures_unref(&s->loaded_signatures);
     } else if (s->loaded) {
         if (!settings_same_sockets(s->settings, s->loaded)) {
-            log_warn("restart_needed", "reason=%s",
-                     "listen, workers, tcp, admin, state, sandbox or log.queries changed");
+            log_warn(
+                "restart_needed", "reason=%s",
+                "listen, workers, tcp, admin, state, sandbox, takeover or log.queries changed");
         }
         adopt(s, s->loaded, s->loaded_signatures);
         config_report_taken(&s->reports);
@@ -252,7 +256,8 @@ static void stop(struct server *s)
         return;
     }
     s->stopping = true;
-    notify("STOPPING=1");
+    takeover_close(&s->takeover);
+    takeover_forget();
     updater_stop(s->state.updater); /* what it has written is answered before the sockets close */
     crew_stop(s->crew);
     resign_stop(&s->resign);
@@ -261,6 +266,7 @@ static void stop(struct server *s)
     admin_close(&s->admin);
     uv_close((uv_handle_t *)&s->collect, NULL);
     uv_close((uv_handle_t *)&s->load, NULL);
+    uv_close((uv_handle_t *)&s->drain, NULL);
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     }
@@ -271,6 +277,7 @@ static void on_end_signal(uv_signal_t *handle, int number)
     struct server *s = handle->data;
 
     log_info("stopping", "signal=%d", number);
+    notify("STOPPING=1");
     stop(s);
 }
 
@@ -370,10 +377,57 @@ static void on_remembered(void *arg, uint64_t ticket, bool good)
     admin_release(s->admin, ticket, good);
 }
 
+/* ---- a newer process ---- */
+
+static void on_gift(void *arg, struct takeover_gift *gift)
+{
+    const struct server *s = arg;
+
+    snprintf(gift->program, sizeof(gift->program), "larder-dns");
+    gift->holds_store = s->state.updater != NULL;
+}
+
+static void on_drained(uv_timer_t *timer)
+{
+    stop(container_of(timer, struct server, drain));
+}
+
+/* It reads the sockets now. What has been read from them is answered here; connections are closed
+ * as they are always, when they are idle, and by then all are. */
+static void on_succeeded(void *arg)
+{
+    struct server *s = arg;
+
+    s->watchdog = false;
+    admin_close(&s->admin);
+    crew_drain(s->crew);
+    uv_timer_start(&s->drain, on_drained, s->settings->tcp.idle + s->settings->tcp.message, 0);
+}
+
+static int offer(struct server *s)
+{
+    const struct takeover_events events = {.on_gift = on_gift, .on_ready = on_succeeded, .arg = s};
+
+    return s->settings->takeover
+               ? takeover_open(&s->loop, s->settings->takeover, &events, &s->takeover)
+               : 0;
+}
+
+static void on_older(void *arg)
+{
+}
+
+static void tell_ready(struct server *s)
+{
+    takeover_tell_ready();
+    takeover_watch(&s->loop, &(struct takeover_end){on_older, on_older, s});
+}
+
 static int start(struct server *s)
 {
     uv_timer_init(&s->loop, &s->collect);
     uv_timer_init(&s->loop, &s->load);
+    uv_timer_init(&s->loop, &s->drain);
     s->roster = roster_new();
     s->measure = measure_new(&s->loop, publish_world, s);
     int err = state_open(&s->state, s->settings, s->publish, &s->loop, s->roster);
@@ -401,7 +455,7 @@ static int start(struct server *s)
             log_error("listen_failed", "address=%s err=%s", s->settings->admin.text, err_text(err));
         }
     }
-    return err;
+    return err ? err : offer(s);
 }
 
 static void fini(struct server *s)
@@ -442,7 +496,7 @@ int server_run(int argc, char **argv, struct settings *settings)
     } else {
         sandbox_enter();
         inherited_warn();
-        notify("READY=1");
+        tell_ready(&s);
         s.watchdog = notify_watchdog_ms() > 0;
     }
     uv_run(&s.loop, UV_RUN_DEFAULT);

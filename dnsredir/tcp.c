@@ -102,6 +102,7 @@ static int listener_open(struct tcp *tcp, const struct endpoint *endpoint)
         close(fd);
         return err;
     }
+    inherited_offer(fd);
     return uv_listen((uv_stream_t *)&listener->handle, BACKLOG, on_connection);
 }
 
@@ -141,6 +142,14 @@ static void on_tick_closed(uv_handle_t *handle)
     tcp_handle_closed(container_of(handle, struct tcp, tick));
 }
 
+void tcp_drain(struct tcp *tcp)
+{
+    for (size_t i = 0; i < tcp->listener_count; i++) {
+        uv_close((uv_handle_t *)&tcp->listeners[i].handle, on_listener_closed);
+    }
+    tcp->listener_count = 0;
+}
+
 void tcp_close(struct tcp **tcp)
 {
     struct tcp *t = *tcp;
@@ -154,8 +163,6 @@ void tcp_close(struct tcp **tcp)
     {
         connection_close(list_entry(link, struct connection, link));
     }
-    for (size_t i = 0; i < t->listener_count; i++) {
-        uv_close((uv_handle_t *)&t->listeners[i].handle, on_listener_closed);
-    }
+    tcp_drain(t);
     uv_close((uv_handle_t *)&t->tick, on_tick_closed);
 }

@@ -15,6 +15,8 @@ struct tcp;
 /* Listens at every endpoint with sockets of its own. 0 or a negative errno; nothing is left open
  * then. `worker` and `settings` must outlive it. */
 int tcp_open(struct worker *worker, const struct settings *settings, struct tcp **out);
+/* Accepts no more connections; those that are there go on until they are idle. */
+void tcp_drain(struct tcp *tcp);
 /* Closes listeners and connections; the memory goes with the loop's next turns. Accepts NULL. */
 void tcp_close(struct tcp **tcp);
 

@@ -385,6 +385,9 @@ int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp 
     if (!err) {
         err = watch_at_first(udp);
     }
+    if (!err) {
+        inherited_offer(udp->fd);
+    }
     if (err) {
         if (udp->fd >= 0) {
             close(udp->fd);

@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""A newer process takes the place of an older one, and nobody notices: takeover.py BUILD
+
+Under a load of new and of kept connections, plain and over TLS, larder-proxy is replaced several
+times, once by a process that fails: nobody is refused, no request fails, no body is wrong. A long
+download and a tunnel that began before go on to their end; what was stored is a hit for the newer
+one, what was invalidated meanwhile is not; the same for larder-dns: no query goes without its answer.
+"""
+import http.client
+import json
+import pathlib
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import larder  # noqa: E402
+import raw  # noqa: E402
+
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+TIMES, PATIENCE = 5, 90
+check = raw.Checks()
+
+
+def until(what, probe):
+    end = time.monotonic() + PATIENCE
+    while not probe():
+        if time.monotonic() > end:
+            check(False, f"not within {PATIENCE} s: {what}")
+            return False
+        time.sleep(0.02)
+    return True
+
+
+# ---- the proxy ----
+
+GO_ON = threading.Event()  # the long download may end
+LONG = 6_000_000
+
+
+def body_of(path):
+    return (path.encode() + b" ") * 200
+
+
+def serve(conn, head, _rest):
+    path = raw.path_of(head)
+    if head.startswith(b"POST"):
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    elif path == "/long":
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n"
+                     % LONG + b"l" * (LONG // 2))
+        GO_ON.wait(PATIENCE)
+        conn.sendall(b"l" * (LONG - LONG // 2))
+    else:
+        body = body_of(path)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=6000\r\nContent-Length: %d\r\n\r\n"
+                     % len(body) + body)
+
+
+class Old:
+    """Processes one after the other, with one configuration."""
+
+    def __init__(self, program, config, folder):
+        self.command = [str(program), "--config", str(config)]
+        self.log = open(folder / "log", "w+")
+        self.process = self.popen()
+        self.gone = []
+
+    def popen(self, *options):
+        return subprocess.Popen([*self.command, *options], stderr=self.log)
+
+    def logged(self, event):
+        return pathlib.Path(self.log.name).read_text().count(f" {event} ")
+
+    def replace(self):
+        served = self.logged("takeover")
+        self.gone.append(self.process)
+        self.process = self.popen("--takeover")
+        until("the older one learns it", lambda: self.logged("takeover") > served
+              or self.process.poll() is not None)
+        check(self.process.poll() is None, f"the newer one ended: {self.process.returncode}")
+
+    def fail(self, *options):
+        """A newer one that is not good at all, and one that fails late."""
+        for option in options:
+            process = self.popen("--takeover", option)
+            check(process.wait(PATIENCE) != 0, f"{option} was taken")
+        check(self.process.poll() is None, "the failure of another ended it")
+
+    def end(self):
+        for process in self.gone:
+            try:
+                check(process.wait(PATIENCE) == 0, f"an older one ended with {process.returncode}")
+            except subprocess.TimeoutExpired:
+                check(False, f"process {process.pid} has not ended")
+        self.process.terminate()
+        check(self.process.wait(PATIENCE) == 0, f"it ended with {self.process.returncode}")
+
+    def kill(self):
+        for process in [*self.gone, self.process]:
+            process.kill()
+
+
+class Load(threading.Thread):
+    """Asks until it is told to stop; `connect` makes a connection, which serves `each` requests."""
+
+    def __init__(self, ask):
+        super().__init__(daemon=True)
+        self.ask, self.count, self.wrong, self.ends = ask, 0, [], False
+
+    def run(self):
+        while not self.ends and len(self.wrong) < 5:
+            try:
+                self.ask(self)
+            except Exception as error:  # whatever a client would have seen
+                self.wrong.append(repr(error))
+
+    def stop(self, what):
+        self.ends = True
+        self.join(PATIENCE)
+        check(not self.wrong, f"{what}: {self.wrong[:3]} of {self.count}")
+        check(self.count > 0, f"{what}: nothing was asked")
+
+
+def asks(connect, url, each):
+    """`each` requests a connection; who is told that it closes has no right to one more."""
+    def ask(load):
+        connection = connect()
+        for _ in range(each):
+            path = f"/o{load.count % 50}"
+            headers = {"Host": "a"}
+            try:
+                connection.request("GET", url(path), headers=headers)
+                response = connection.getresponse()
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                if connection.fresh:
+                    raise
+                return  # closed while it was idle, as clients have to bear: they ask once more
+            connection.fresh = False
+            body = response.read()
+            if response.status != 200 or body != body_of(path):
+                load.wrong.append(f"{response.status}, {len(body)} bytes")
+            load.count += 1
+            if response.headers.get("Connection", "").lower() == "close":
+                break
+            if load.ends:
+                break
+        connection.close()
+    return ask
+
+
+def http_to(port, context=None):
+    def connect():
+        connection = (http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE,
+                                                  context=context)
+                      if context else http.client.HTTPConnection("127.0.0.1", port,
+                                                                 timeout=PATIENCE))
+        connection.fresh = True
+        return connection
+    return connect
+
+
+def status(admin):
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/status", timeout=PATIENCE) as answer:
+        return json.load(answer)
+
+
+def tunnel_to(port, target):
+    conn = raw.connect(port, PATIENCE)
+    conn.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: a\r\n\r\n" % target)
+    head, _ = raw.until_head(conn)
+    check(b" 200 " in head.split(b"\r\n")[0], head)
+    return conn
+
+
+def echo(listening):
+    conn, _ = listening.accept()
+    with conn:
+        while data := conn.recv(4096):
+            conn.sendall(data)
+
+
+def outcome(client, url):
+    code, body, fields = client.get(url, Host="a")
+    return code, body, fields.get("Cache-Status", "")
+
+
+def proxy(folder):
+    origin = raw.Origin(serve)
+    port, secure, admin = larder.free_port(), larder.free_port(), larder.free_port()
+    echoing = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=echo, args=(echoing,), daemon=True).start()
+    config = folder / "proxy.yaml"
+    pair = certificate(folder)
+    config.write_text(f"""
+listen:
+  - "127.0.0.1:{port}"
+  - {{ address: "127.0.0.1:{secure}", tls: {{ certificate: {pair[0]}, key: {pair[1]} }} }}
+admin: "127.0.0.1:{admin}"
+workers: 2
+store: {folder}/store
+takeover: {folder}/takeover
+connect-ports: [1-65535]
+access: [{{ allow: {{}} }}]
+allow-targets: [127.0.0.0/8]
+timeouts: {{ drain: 1h }}
+log: {{ access: {folder}/access.log }}
+""")
+    old = Old(BUILD / "proxy/larder-proxy", config, folder)
+    try:
+        replace_proxy(old, origin, (port, secure, admin), echoing.getsockname()[1])
+    finally:
+        GO_ON.set()
+        old.kill()
+
+
+def replace_proxy(old, origin, ports, echoing):
+    port, secure, admin = ports
+    for each in ports:
+        larder.await_port("127.0.0.1", each, old.process)
+    context = ssl._create_unverified_context()
+    url = origin.base.__add__
+    client = larder.Client(port, PATIENCE)
+    for path in ("/stored", "/changed"):
+        outcome(client, origin.base + path)
+    until("both are stored", lambda: status(admin)["store"]["objects"] >= 2)
+    long = raw.connect(port, PATIENCE)
+    long.sendall(f"GET {origin.base}/long HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    begun = long.recv(65536)
+    tunnel = tunnel_to(port, echoing)
+    loads = {
+        "a connection each": Load(asks(http_to(port), url, 1)),
+        "kept connections": Load(asks(http_to(port), url, 100)),
+        "TLS, one each": Load(asks(http_to(secure, context), url, 1)),
+        "TLS, kept": Load(asks(http_to(secure, context), url, 100)),
+    }
+    for load in loads.values():
+        load.start()
+    old.replace()
+    # The older one has its long download still, so the newer one is without the store.
+    changed = larder.Client(port, PATIENCE)
+    changed.connection.request("POST", origin.base + "/changed", body=b"", headers={"Host": "a"})
+    check(changed.connection.getresponse().read() == b"", "the change")
+    check(status(admin)["store"] is None, "the store of another was opened")
+    GO_ON.set()
+    data = begun
+    while len(data.partition(b"\r\n\r\n")[2]) < LONG:
+        more = long.recv(1 << 20)
+        if not more:
+            break
+        data += more
+    check(data.partition(b"\r\n\r\n")[2] == b"l" * LONG, f"the download: {len(data)} bytes")
+    until("the newer one has the store", lambda: status(admin)["store"])
+    tunnel.sendall(b"still there")
+    check(tunnel.recv(100) == b"still there", "the tunnel")
+    fresh = larder.Client(port, PATIENCE)
+    code, body, how = outcome(fresh, origin.base + "/stored")
+    check((code, body) == (200, body_of("/stored")) and "hit" in how, f"stored: {code} {how}")
+    code, body, how = outcome(fresh, origin.base + "/changed")
+    check(code == 200 and "hit" not in how, f"changed: {code} {how}")
+    old.fail("--set=no-such=1", "--set=log.access=/no/such/folder/log")
+    for _ in range(TIMES - 1):
+        old.replace()
+        until("it has the store", lambda: status(admin)["store"])
+    tunnel.sendall(b"even now")
+    check(tunnel.recv(100) == b"even now", "the tunnel, at last")
+    tunnel.close()
+    for what, load in loads.items():
+        load.stop(what)
+    print({what: load.count for what, load in loads.items()})
+    old.end()
+
+
+# ---- the redirector ----
+
+QUERY = b"\0\0\0\1\0\0\0\0\0\0\3www\2ex\4test\0" + struct.pack(">HH", 1, 1)
+ANSWER = bytes([192, 0, 2, 1])
+
+
+def ask_udp(port, kept):
+    def ask(load):
+        sock = kept or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(PATIENCE)
+        sock.connect(("127.0.0.1", port))
+        for _ in range(20):
+            number = struct.pack(">H", load.count % 65536)
+            sock.send(number + QUERY)
+            got = sock.recv(512)
+            if got[:2] != number or got[-4:] != ANSWER:
+                load.wrong.append(got)
+            load.count += 1
+        if not kept:
+            sock.close()
+    return ask
+
+
+def ask_tcp(port):
+    def ask(load):
+        with raw.connect(port, PATIENCE) as conn:
+            conn.sendall(struct.pack(">H", 2 + len(QUERY)) + b"\0\7" + QUERY)
+            got = b""
+            while len(got) < 2 or len(got) < 2 + int.from_bytes(got[:2], "big"):
+                more = conn.recv(512)
+                if not more:
+                    load.wrong.append(got)
+                    return
+                got += more
+            if got[-4:] != ANSWER:
+                load.wrong.append(got)
+            load.count += 1
+    return ask
+
+
+def redirector(folder):
+    port, admin = larder.free_port(), larder.free_port()
+    config = folder / "dns.yaml"
+    config.write_text(f"""
+listen: ["127.0.0.1:{port}"]
+admin: {{ address: "127.0.0.1:{admin}" }}
+workers: 2
+takeover: {folder}/takeover
+rate-limit: {{ exempt: [127.0.0.0/8] }}
+tcp: {{ idle-timeout: 1s, message-timeout: 1s }}
+zones:
+  - name: ex.test
+    nameservers: [ns.ex.test]
+    names: [{{ name: ns, records: ["A 192.0.2.53"] }}, {{ name: www, records: ["A 192.0.2.1"] }}]
+""")
+    old = Old(BUILD / "dnsredir/larder-dns", config, folder)
+    try:
+        for each in (port, admin):
+            larder.await_port("127.0.0.1", each, old.process)
+        kept = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        loads = {"UDP": Load(ask_udp(port, None)), "UDP, one socket": Load(ask_udp(port, kept)),
+                 "TCP": Load(ask_tcp(port))}
+        for load in loads.values():
+            load.start()
+        for number in range(TIMES):
+            old.replace()
+            seen = loads["UDP"].count
+            until("it answers", lambda: loads["UDP"].count > seen + 100)  # pylint: disable=W0640
+            if number == 1:
+                old.fail("--set=no-such=1", "--set=log.queries=/no/such/folder/log")
+        for what, load in loads.items():
+            load.stop(what)
+        print({what: load.count for what, load in loads.items()})
+        old.end()
+    finally:
+        old.kill()
+
+
+def certificate(folder):
+    """A pair of files."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+                   check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def main():
+    for part in (proxy, redirector):
+        with tempfile.TemporaryDirectory() as folder:
+            part(pathlib.Path(folder))
+    check.end()
+
+
+main()
