@@ -5,8 +5,8 @@
 #include "base/sandbox_calls.h"
 
 #include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +30,10 @@
 const char *const sandbox_words[] = {"on", "off", "log", "strict", NULL};
 
 static enum sandbox_mode wanted = SANDBOX_OFF;
-static atomic_bool drops;   /* threads that begin have no capabilities */
-static atomic_bool entered; /* they inherit all of it, and could not drop more */
+static bool drops; /* threads that begin give up capabilities by themselves; under the lock */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t begun = PTHREAD_COND_INITIALIZER;
+static unsigned awaited; /* threads that have not done so yet; under the lock */
 static struct sandbox_report report = {.filter = "off", .why = "the process has not started"};
 
 /* ---- capabilities: they are a thread's own ---- */
@@ -64,12 +66,38 @@ static bool give_up(void)
     return drop_capabilities() == 0 && privs;
 }
 
+bool sandbox_awaits_thread(void)
+{
+    pthread_mutex_lock(&lock);
+    bool awaits = drops;
+    awaited += awaits;
+    pthread_mutex_unlock(&lock);
+    return awaits;
+}
+
+void sandbox_no_thread(void)
+{
+    pthread_mutex_lock(&lock);
+    awaited--;
+    pthread_cond_signal(&begun);
+    pthread_mutex_unlock(&lock);
+}
+
 void sandbox_thread(void)
 {
-    if (atomic_load_explicit(&drops, memory_order_relaxed) &&
-        !atomic_load_explicit(&entered, memory_order_relaxed)) {
-        (void)give_up();
+    (void)give_up();
+    sandbox_no_thread();
+}
+
+/* What begins from now on inherits what this thread has given up. */
+static void await_threads(void)
+{
+    pthread_mutex_lock(&lock);
+    drops = false;
+    while (awaited > 0) {
+        pthread_cond_wait(&begun, &lock);
     }
+    pthread_mutex_unlock(&lock);
 }
 
 static bool has_none(void)
@@ -120,7 +148,7 @@ static const char *put_filter(enum sandbox_mode mode)
 void sandbox_begin(enum sandbox_mode mode)
 {
     wanted = mode;
-    atomic_store(&drops, mode != SANDBOX_OFF);
+    drops = mode != SANDBOX_OFF; /* no thread yet */
 }
 
 static void tell(void)
@@ -138,10 +166,10 @@ void sandbox_enter(void)
 
     if (wanted != SANDBOX_OFF) {
         (void)give_up();
+        await_threads();
     }
     report.no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
     report.no_capabilities = has_none();
-    atomic_store(&entered, true); /* what begins from now on inherits it */
     if (wanted != SANDBOX_OFF) {
         why = put_filter(wanted);
     }

@@ -28,8 +28,12 @@ void sandbox_begin(enum sandbox_mode mode);
 /* Once, by the same thread, when everything is open that needs privileges. Logs what is in force.
  */
 void sandbox_enter(void);
-/* By each thread of ours, first of all. Only after sandbox_begin() it does anything. */
+/* Who starts a thread asks before: must it give up its capabilities by itself? Then it calls
+ * sandbox_thread() first of all, or, if it did not begin, somebody else sandbox_no_thread():
+ * sandbox_enter() waits for one of them, as afterwards it could not any more. */
+bool sandbox_awaits_thread(void);
 void sandbox_thread(void);
+void sandbox_no_thread(void);
 
 /* What is in force. */
 struct sandbox_report {

@@ -13,6 +13,7 @@ struct start {
     char name[NAME];
     void *(*call)(void *arg);
     void *arg;
+    bool gives_up;
 };
 
 void thread_name(const char *name)
@@ -26,7 +27,9 @@ static void *run(void *arg)
 
     free(arg);
     thread_name(start.name);
-    sandbox_thread();
+    if (start.gives_up) {
+        sandbox_thread();
+    }
     return start.call(start.arg);
 }
 
@@ -48,12 +51,15 @@ int thread_start(pthread_t *thread, const char *name, void *(*call)(void *arg), 
     struct start *start = xmalloc(sizeof(*start));
     sigset_t mask = not_for_it(), before;
 
-    *start = (struct start){.call = call, .arg = arg};
+    *start = (struct start){.call = call, .arg = arg, .gives_up = sandbox_awaits_thread()};
     snprintf(start->name, sizeof(start->name), "%s", name);
     pthread_sigmask(SIG_SETMASK, &mask, &before);
     int err = pthread_create(thread, NULL, run, start);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err) {
+        if (start->gives_up) {
+            sandbox_no_thread();
+        }
         free(start);
     }
     return -err;

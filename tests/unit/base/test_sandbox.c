@@ -176,6 +176,40 @@ Test(sandbox, capabilities_go_when_everything_is_open)
     expect_good(in_child(give_up));
 }
 
+static void *look_late(void *seen)
+{
+    while (atomic_load(&phase) == 0) {
+        sched_yield();
+    }
+    return look_at_thread(seen);
+}
+
+/* One that the kernel has not let run until then has none either. */
+static void give_up_with_many(void)
+{
+    enum { MANY = 50 };
+    uint32_t seen[MANY];
+    pthread_t threads[MANY];
+
+    sandbox_begin(SANDBOX_ON);
+    for (size_t i = 0; i < MANY; i++) {
+        seen[i] = 1;
+        HOLDS(thread_start(&threads[i], "many", look_late, &seen[i]) == 0);
+    }
+    sandbox_enter();
+    atomic_store(&phase, 1);
+    for (size_t i = 0; i < MANY; i++) {
+        HOLDS(pthread_join(threads[i], NULL) == 0 && seen[i] == 0);
+    }
+}
+
+Test(sandbox, no_thread_is_late)
+{
+    for (int i = 0; i < 20; i++) {
+        expect_good(in_child(give_up_with_many));
+    }
+}
+
 static void stay_as_it_is(void)
 {
     uint32_t before = capabilities();
