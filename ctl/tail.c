@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -150,8 +151,16 @@ static bool show_lines(struct watch *watch, const struct ctl_options *options, u
     return *left == 0 || ferror(stdout);
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    interrupted = 1;
+}
+
 int verb_tail(const struct ctl_options *options)
 {
+    struct sigaction action = {.sa_handler = on_interrupt}; /* ends a wait: no SA_RESTART */
     struct buf why = BUF_INIT;
     struct watch watch;
     uint64_t left;
@@ -160,9 +169,11 @@ int verb_tail(const struct ctl_options *options)
         return CTL_USAGE;
     }
     int err = watch_open(&watch, options, &why);
-    while (!err && !show_lines(&watch, options, &left)) {
+    sigaction(SIGINT, &action, NULL);
+    while (!err && !interrupted && !show_lines(&watch, options, &left)) {
         err = watch_more(&watch, &why);
     }
+    err = interrupted ? 0 : err;
     if (err) {
         fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&why)));
     }

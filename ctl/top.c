@@ -303,11 +303,20 @@ static void put_row(struct buf *out, size_t width, struct span text)
     buf_printf(out, "\n");
 }
 
-static void put_numbers(struct buf *row, const struct weights *weights, double seconds)
+enum {
+    NARROW = 72
+}; /* columns: with fewer, what is counted matters more than all of its numbers */
+
+static void put_numbers(struct buf *row, const struct weights *weights, double seconds,
+                        size_t width)
 {
     struct buf rate = BUF_INIT;
     double count = weights->count > 0 ? weights->count : 1;
 
+    if (width < NARROW) {
+        buf_printf(row, "%8.1f %4.0f %%  ", weights->count / seconds, 100 * weights->hits / count);
+        return;
+    }
     show_size(&rate, (uint64_t)(weights->bytes / seconds));
     buf_printf(row, "%10.1f %11.*s %5.0f %% %9.1f ms  ", weights->count / seconds,
                SPAN_ARGS(buf_span(&rate)), 100 * weights->hits / count, weights->us / count / 1000);
@@ -319,15 +328,19 @@ static void put_title(const struct top *top, double seconds, size_t width, bool 
 {
     struct buf row = BUF_INIT;
 
-    put_numbers(&row, &top->all, seconds);
+    put_numbers(&row, &top->all, seconds, width);
     buf_printf(&row, "all of %llu", (unsigned long long)top->requests);
     if (top->dropped) {
         buf_printf(&row, ", and %llu that there was no time for", (unsigned long long)top->dropped);
     }
     put_row(out, width, buf_span(&row));
     buf_clear(&row);
-    buf_printf(&row, "%10s %13s %5s %12s  %s", "requests/s", "bytes/s", "hits", "mean time",
-               words[top->by]);
+    if (width < NARROW) {
+        buf_printf(&row, "%8s %6s  %s", "each s", "hits", words[top->by]);
+    } else {
+        buf_printf(&row, "%10s %13s %5s %12s  %s", "requests/s", "bytes/s", "hits", "mean time",
+                   words[top->by]);
+    }
     buf_printf(out, "%s", plain ? "" : "\x1b[7m");
     put_row(out, width, buf_span(&row));
     if (!plain) {
@@ -348,7 +361,7 @@ void top_frame(struct top *top, double since, double now, size_t width, size_t h
     put_title(top, seconds, width, plain, out);
     for (size_t i = 0; i < top->count && i + 2 < height; i++) {
         buf_clear(&row);
-        put_numbers(&row, &list[i].weights, seconds);
+        put_numbers(&row, &list[i].weights, seconds, width);
         buf_printf(&row, "%s", list[i].key);
         put_row(out, width, buf_span(&row));
     }

@@ -233,8 +233,8 @@ def watched(build, proxy, origin):
     rows = out.splitlines()
     check(status == 0 and "all of 4" in rows[0] and len(rows) == 5 and rows[2].endswith("/b1") and
           " 50 % " in rows[2], out)
-    tails["none"].process.terminate()
-    check(tails["none"].end()[1] == "", "nothing is that slow")
+    tails["none"].process.send_signal(signal.SIGINT)
+    check(tails["none"].end()[:2] == (0, ""), "nothing is that slow, and Ctrl-C is a good end")
     wait("them to be gone", lambda: watchers(proxy) == 0)
     wrong = tool(build, proxy, "tail", "--outcome", "luck")
     check(wrong.returncode == 2 and "there is no such outcome" in wrong.stderr, f"{wrong}")

@@ -81,7 +81,11 @@ Test(top, the_most_frequent_first)
         "requests/s       bytes/s  hits    mean time  host\n"
         "       1.0     1.0 KiB    50 %       2.0 ms  b\n"
         "       0.5       512 B     0 %       2.0 ms  a\n");
-    frame(top, 0, 2, 20, 3, "       1.5     1.5 K\nrequests/s       byt\n       1.0     1.0 K\n");
+    frame(top, 0, 2, 72, 3,
+          "       1.5     1.5 KiB    33 %       2.0 ms  all of 3, and 5 that there \n"
+          "requests/s       bytes/s  hits    mean time  host\n"
+          "       1.0     1.0 KiB    50 %       2.0 ms  b\n");
+    frame(top, 0, 2, 20, 3, "     1.5   33 %  all\n  each s   hits  hos\n     1.0   50 %  b\n");
     top_by(top, TOP_OUTCOME);
     add(top, "a", "miss", 3);
     frame(top, 2, 3, 200, 10,
@@ -90,6 +94,22 @@ Test(top, the_most_frequent_first)
           "       1.0     1.0 KiB     0 %       2.0 ms  miss\n");
     top_free(&top);
     cr_expect_null(top);
+}
+
+Test(top, a_narrow_screen_shows_what_is_counted)
+{
+    struct top *top = top_new(TOP_HOST, 0);
+    struct buf out = BUF_INIT;
+
+    add(top, "a.example", "hit", 0);
+    add(top, "a.example", "miss", 0);
+    top_frame(top, 0, 1, 38, 10, true, &out);
+    buf_append(&out, SPAN("\0"));
+    cr_expect_str_eq(out.data, "     2.0   50 %  all of 2\n"
+                               "  each s   hits  host\n"
+                               "     2.0   50 %  a.example\n");
+    buf_fini(&out);
+    top_free(&top);
 }
 
 Test(top, counts_fade)
