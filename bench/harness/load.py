@@ -55,6 +55,11 @@ class Load:
         out = self.call([f"{self.build}/bench/{name}", *map(str, arguments)], timeout=timeout)
         return json.loads(out.strip().splitlines()[-1])
 
+    def own_in(self, host, name, *arguments, timeout=3600):
+        """The same on a host of a network."""
+        out = self.call(host.command(f"{self.build}/bench/{name}", *arguments), timeout=timeout)
+        return json.loads(out.strip().splitlines()[-1])
+
     def handshakes(self, port, seconds, path, options, at_once=4):
         """A TLS connection for each request, by openssl s_time."""
         cores = ",".join(str(core) for core in sorted(self.cores))

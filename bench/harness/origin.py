@@ -6,18 +6,22 @@ import urllib.request
 from harness.processes import Program, free_port, write
 from harness.template import fill
 
-SIZES = (100, 1024, 4096, 10240, 12500, 65536, 102400, 1 << 20, 10 << 20)
+SIZES = (100, 1024, 4096, 10240, 11900, 65536, 102400, 1 << 20, 10 << 20)
+
+
+def prepare(where, listen):
+    """Writes its files; returns the command."""
+    os.makedirs(f"{where}/files", exist_ok=True)
+    for size in SIZES:
+        write(f"{where}/files/{size}", "x" * size)
+    write(f"{where}/config", fill("nginx-origin.conf", {"DIR": where, "LISTEN": listen}))
+    return ["nginx", "-c", f"{where}/config"]
 
 
 class Origin(Program):
     def __init__(self, where, cores):
         self.port = free_port()
-        os.makedirs(f"{where}/files", exist_ok=True)
-        for size in SIZES:
-            write(f"{where}/files/{size}", "x" * size)
-        write(f"{where}/config", fill("nginx-origin.conf", {
-            "DIR": where, "LISTEN": f"127.0.0.1:{self.port}"}))
-        super().__init__("origin", ["nginx", "-c", f"{where}/config"], where, cores)
+        super().__init__("origin", prepare(where, f"127.0.0.1:{self.port}"), where, cores)
 
     def begin(self):
         self.start()

@@ -65,6 +65,8 @@ def bars(run):
         return None
     data, plots, colour = "", [], colours(peers)
     for number, peer in enumerate(peers):
+        if not any(values[case, peer] for case in cases):
+            continue  # gnuplot takes that for a mistake
         lines = "".join(f"{label(case)} {values[case, peer] or 'NaN'}\n" for case in cases)
         data += f"$d{number} << END\n{lines}END\n"
         plots.append(f"$d{number} using 2:xtic(1) title {quoted(peer)} lc rgb '{colour[peer]}'")

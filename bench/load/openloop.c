@@ -7,6 +7,9 @@
  *                        other on each connection, timed from when it is sent
  *       --connections N  64
  *       --objects N      `%` in PATH is a number from 1 to N
+ *       --zipf A         of these, as often as 1/rank^A; evenly without
+ *       --fresh SHARE    of the requests are for a number above N that was not asked for before
+ *       --host ADDRESS   127.0.0.1
  *       --seconds N      4
  *       --connect H:P    each connection is a tunnel to there
  *       --close          a connection for each request
@@ -14,9 +17,11 @@
  *
  * HTTP/1.1 on loopback, answers with Content-Length. Prints one line of JSON. One thread.
  */
+#include "bench/load/draw.h"
+#include "bench/load/latency.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -32,20 +37,16 @@
 
 enum { HEAD_MAX = 16384, ROOM = 65536, EVENTS = 256, QUEUE = 1 << 20 };
 
-/* Latencies in classes of 1/64 of their power of two: 1.6 % wide at most, from 1 ns to an hour. */
-enum { FINE_BITS = 6, CLASSES = 42 << FINE_BITS };
-
 static struct {
     double rate;
-    int connections;
-    unsigned objects;
+    double zipf, fresh, connections, objects, first_seed;
+    const char *host;
     double seconds;
     const char *connect;
     bool close;
-    uint64_t seed;
     uint16_t port;
     const char *path;
-} want = {.connections = 64, .objects = 1, .seconds = 4, .seed = 1};
+} want = {.host = "127.0.0.1", .connections = 64, .objects = 1, .seconds = 4, .first_seed = 1};
 
 enum state { CLOSED, CONNECTING, IDLE, HEAD, BODY };
 
@@ -64,8 +65,7 @@ static int *idle; /* a stack of connections that have nothing to do */
 static int idle_count;
 static uint64_t *queue; /* due requests that wait for a connection */
 static uint64_t queue_first, queue_last;
-static uint64_t classes[CLASSES];
-static uint64_t requests, bytes, errors, worst;
+static uint64_t requests, bytes, errors, asked_fresh;
 static uint64_t began, ends;
 static int loop;
 
@@ -83,56 +83,13 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t draw(void)
+/* The number of the object that is asked for. */
+static unsigned long long draw_object(void)
 {
-    want.seed ^= want.seed << 13;
-    want.seed ^= want.seed >> 7;
-    want.seed ^= want.seed << 17;
-    return want.seed;
-}
-
-static double uniform(void)
-{
-    return ((double)(draw() >> 11) + 0.5) / 9007199254740992.0;
-}
-
-/* ---- latencies ---- */
-
-static unsigned class_of(uint64_t ns)
-{
-    unsigned power = ns < 1 << FINE_BITS ? 0 : 63u - FINE_BITS - (unsigned)__builtin_clzll(ns);
-    uint64_t at = ((uint64_t)power << FINE_BITS) + (ns >> power);
-
-    return at < CLASSES ? (unsigned)at : CLASSES - 1;
-}
-
-static double start_of(unsigned class)
-{
-    unsigned power = class < 2u << FINE_BITS ? 0 : (class >> FINE_BITS) - 1;
-
-    return ldexp((double)(class - (power << FINE_BITS)), (int)power);
-}
-
-static void count_latency(uint64_t ns)
-{
-    classes[class_of(ns)]++;
-    worst = ns > worst ? ns : worst;
-}
-
-static double quantile_ms(double share)
-{
-    double seen = 0, all = 0;
-
-    for (unsigned i = 0; i < CLASSES; i++) {
-        all += (double)classes[i];
+    if (want.fresh > 0 && draw_uniform() < want.fresh) {
+        return (unsigned long long)want.objects + ++asked_fresh;
     }
-    for (unsigned i = 0; i < CLASSES; i++) {
-        seen += (double)classes[i];
-        if (all > 0 && seen >= all * share) {
-            return start_of(i) / 1e6;
-        }
-    }
-    return 0;
+    return want.zipf > 0 ? draw_rank() : 1 + draw() % (uint64_t)want.objects;
 }
 
 /* ---- connections ---- */
@@ -150,7 +107,7 @@ static void open_conn(struct conn *conn)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons(want.port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+                             .sin_addr.s_addr = inet_addr(want.host)};
     int on = 1;
 
     conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -182,7 +139,7 @@ static void send_request(struct conn *conn, uint64_t due)
     char number[24] = "";
 
     if (mark) {
-        snprintf(number, sizeof(number), "%llu", 1ULL + draw() % want.objects);
+        snprintf(number, sizeof(number), "%llu", draw_object());
     }
     int len = snprintf(text, sizeof(text), "GET %.*s%s%s HTTP/1.1\r\nHost: bench\r\n%s\r\n", before,
                        want.path, number, mark ? mark + 1 : "",
@@ -229,7 +186,7 @@ static void close_conn(struct conn *conn)
 static void answered(struct conn *conn)
 {
     requests++;
-    count_latency(now_ns() - conn->due);
+    latency_count(now_ns() - conn->due);
     if (want.close) {
         close_conn(conn);
         if (now_ns() < ends) {
@@ -351,7 +308,7 @@ static uint64_t next_due;
 
 static void advance(void)
 {
-    next_due += (uint64_t)(-log(uniform()) / want.rate * 1e9);
+    next_due += (uint64_t)(-log(draw_uniform()) / want.rate * 1e9);
 }
 
 /* Everything that is due by now. */
@@ -379,19 +336,43 @@ static void arm(int timer)
 
 /* ---- the whole ---- */
 
+static void handle(struct conn *conn)
+{
+    if (conn->state == CONNECTING) {
+        connected(conn);
+    } else if (conn->state != CLOSED) {
+        readable(conn);
+    }
+}
+
+/* Opening is no part of what is measured at a rate: who keeps connections has them already. */
+static void connect_all(void)
+{
+    struct epoll_event events[EVENTS];
+
+    ends = UINT64_MAX;
+    for (int i = 0; i < (int)want.connections; i++) {
+        open_conn(&conns[i]);
+    }
+    while (want.rate > 0 && idle_count < (int)want.connections) {
+        int n = epoll_wait(loop, events, EVENTS, -1);
+        for (int i = 0; i < n; i++) {
+            handle(events[i].data.ptr);
+        }
+    }
+}
+
 static void run(void)
 {
     struct epoll_event events[EVENTS];
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     struct epoll_event ticks = {.events = EPOLLIN, .data.ptr = NULL};
 
+    connect_all();
     epoll_ctl(loop, EPOLL_CTL_ADD, timer, &ticks);
     began = now_ns();
     ends = began + (uint64_t)(want.seconds * 1e9);
     next_due = began;
-    for (int i = 0; i < want.connections; i++) {
-        open_conn(&conns[i]);
-    }
     for (uint64_t now = began; now < ends; now = now_ns()) {
         if (want.rate > 0) {
             arrive(now);
@@ -399,14 +380,11 @@ static void run(void)
         }
         int n = epoll_wait(loop, events, EVENTS, (int)((ends - now) / 1000000u) + 1);
         for (int i = 0; i < n; i++) {
-            struct conn *conn = events[i].data.ptr;
-            if (conn == NULL) {
+            if (events[i].data.ptr) {
+                handle(events[i].data.ptr);
+            } else {
                 uint64_t count;
                 (void)!read(timer, &count, sizeof(count));
-            } else if (conn->state == CONNECTING) {
-                connected(conn);
-            } else if (conn->state != CLOSED) {
-                readable(conn);
             }
         }
     }
@@ -422,11 +400,11 @@ static void count_unanswered(void)
     }
     for (int i = 0; i < want.connections; i++) {
         if (conns[i].state == HEAD || conns[i].state == BODY) {
-            count_latency(now - conns[i].due);
+            latency_count(now - conns[i].due);
         }
     }
     while (queue_first != queue_last) {
-        count_latency(now - queue[queue_first++ % QUEUE]);
+        latency_count(now - queue[queue_first++ % QUEUE]);
     }
 }
 
@@ -436,68 +414,83 @@ static void print(void)
 
     count_unanswered();
     printf("{\"requests\": %llu, \"seconds\": %.3f, \"bytes\": %llu, \"errors\": %llu, "
-           "\"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, "
+           "\"mean_ms\": %.4f, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": "
+           "%.4f, "
            "\"max_ms\": %.4f}\n",
            (unsigned long long)requests, took, (unsigned long long)bytes,
-           (unsigned long long)errors, quantile_ms(0.5), quantile_ms(0.9), quantile_ms(0.99),
-           quantile_ms(0.999), (double)worst / 1e6);
+           (unsigned long long)errors, latency_mean_ms(), latency_quantile_ms(0.5),
+           latency_quantile_ms(0.9), latency_quantile_ms(0.99), latency_quantile_ms(0.999),
+           latency_worst_ms());
 }
 
 static void usage(void)
 {
     fprintf(stderr, "usage: openloop [--rate N] [--connections N] [--objects N] [--seconds N]\n"
-                    "                [--connect HOST:PORT] [--close] [--seed N] PORT PATH\n");
+                    "                [--zipf A] [--fresh SHARE] [--host ADDRESS] [--connect "
+                    "HOST:PORT] [--close]\n"
+                    "                [--seed N] PORT PATH\n");
     exit(2);
+}
+
+static const struct {
+    const char *name;
+    double *number;
+    const char **text;
+} options[] = {
+    {"--rate", &want.rate, NULL},       {"--connections", &want.connections, NULL},
+    {"--objects", &want.objects, NULL}, {"--seconds", &want.seconds, NULL},
+    {"--zipf", &want.zipf, NULL},       {"--fresh", &want.fresh, NULL},
+    {"--seed", &want.first_seed, NULL}, {"--host", NULL, &want.host},
+    {"--connect", NULL, &want.connect},
+};
+
+static bool read_option(const char *name, const char *value)
+{
+    char *end;
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if (strcmp(name, options[i].name) != 0) {
+            continue;
+        }
+        if (options[i].text) {
+            *options[i].text = value;
+            return true;
+        }
+        *options[i].number = strtod(value, &end);
+        return *end == '\0' && end != value;
+    }
+    return false;
 }
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"rate", 1, NULL, 'r'},    {"connections", 1, NULL, 'c'},
-        {"objects", 1, NULL, 'o'}, {"seconds", 1, NULL, 's'},
-        {"connect", 1, NULL, 'C'}, {"close", 0, NULL, 'x'},
-        {"seed", 1, NULL, 'S'},    {NULL, 0, NULL, 0},
-    };
-    int c;
+    int at = 1;
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case 'r':
-            want.rate = atof(optarg);
-            break;
-        case 'c':
-            want.connections = atoi(optarg);
-            break;
-        case 'o':
-            want.objects = (unsigned)atoi(optarg);
-            break;
-        case 's':
-            want.seconds = atof(optarg);
-            break;
-        case 'C':
-            want.connect = optarg;
-            break;
-        case 'x':
+    while (at < argc && argv[at][0] == '-') {
+        if (strcmp(argv[at], "--close") == 0) {
             want.close = true;
-            break;
-        case 'S':
-            want.seed = strtoull(optarg, NULL, 10);
-            break;
-        default:
+            at++;
+        } else if (at + 1 < argc && read_option(argv[at], argv[at + 1])) {
+            at += 2;
+        } else {
             usage();
         }
     }
-    if (argc - optind != 2 || want.connections < 1 || want.objects < 1 || want.seconds <= 0 ||
-        want.seed == 0 || want.rate < 0) {
+    if (argc - at != 2 || want.connections < 1 || want.objects < 1 || want.seconds <= 0 ||
+        want.first_seed < 1 || want.rate < 0) {
         usage();
     }
-    want.port = (uint16_t)atoi(argv[optind]);
-    want.path = argv[optind + 1];
+    draw_seed((uint64_t)want.first_seed);
+    want.port = (uint16_t)atoi(argv[at]);
+    want.path = argv[at + 1];
 }
 
 int main(int argc, char **argv)
 {
     read_options(argc, argv);
+    if (want.zipf > 0 && !draw_weigh((unsigned)want.objects, want.zipf)) {
+        fatal("memory");
+    }
     loop = epoll_create1(0);
     conns = calloc((size_t)want.connections, sizeof(*conns));
     idle = calloc((size_t)want.connections, sizeof(*idle));

@@ -1,4 +1,5 @@
 """The scenarios of larder-bench, in the order in which they are listed and run."""
-from scenarios import dns, hits, http2, latency, load, misses, store
+from scenarios import dns, hits, http2, latency, load, misses, store, textbook
 
-ALL = [*hits.ALL, *misses.ALL, *http2.ALL, *load.ALL, *latency.ALL, *store.ALL, *dns.ALL]
+ALL = [*hits.ALL, *misses.ALL, *http2.ALL, *load.ALL, *latency.ALL, *store.ALL, *dns.ALL,
+       *textbook.ALL]

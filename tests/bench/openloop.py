@@ -37,6 +37,7 @@ class Server:
         self.port = self.socket.getsockname()[1]
         self.body, self.tunnel = body, tunnel
         self.asked, self.connections, self.tunnels, self.rests_at = 0, 0, [], None
+        self.paths = []
         self.gate = threading.Event()
         self.gate.set()
         self.lock = threading.Lock()
@@ -65,6 +66,7 @@ class Server:
                 self.gate.wait()
                 with self.lock:
                     self.asked += 1
+                    self.paths.append(head.split()[1].decode())
                     if self.asked == self.rests_at:
                         self.gate.clear()
                         threading.Timer(PAUSE, self.gate.set).start()
@@ -116,6 +118,18 @@ def tunnels():
     check(server.tunnels == ["origin:443"] * 3, f"{server.tunnels}")
 
 
-for part in (pauses, ends, closes, tunnels):
+def draws():
+    """Which objects are asked for follows from the seed, Zipf's law and the part of new ones."""
+    server = Server()
+    got = run(server.port, "--connections", 1, "--seconds", 0.5, "--objects", 50, "--zipf", 1,
+              "--fresh", 0.3)
+    numbers = [int(path.split("/")[2]) for path in server.paths]
+    new = [number for number in numbers if number > 50]
+    check(got["errors"] == 0 and len(numbers) >= got["requests"] > 20, f"{got}")
+    check(new == list(range(51, 51 + len(new))) and new, f"new ones in order: {new[:9]}")
+    check(0 < numbers.count(1) > numbers.count(40), "the first more often than the fortieth")
+
+
+for part in (pauses, ends, closes, tunnels, draws):
     part()
 sys.exit(failures > 0)
