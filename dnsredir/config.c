@@ -1,5 +1,6 @@
 #include "dnsredir/config.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -45,9 +46,18 @@ void config_report_taken(struct config_report *report)
     buf_clear(&report->errors);
 }
 
+static void log_lines(const char *event, struct span text)
+{
+    while (text.len) {
+        struct span line = span_cut(&text, '\n');
+        log_error(event, "at=%.*s", SPAN_ARGS(line));
+    }
+}
+
 void config_report_refused(struct config_report *report, struct span errors)
 {
     report->refused++;
+    log_lines("reload_failed", errors);
     buf_clear(&report->errors);
     buf_append(&report->errors, errors);
 }

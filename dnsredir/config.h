@@ -18,6 +18,7 @@ struct config_report {
 void config_report_init(struct config_report *report, const struct settings *settings);
 void config_report_fini(struct config_report *report);
 void config_report_taken(struct config_report *report);
+/* Its errors are logged, a line each. */
 void config_report_refused(struct config_report *report, struct span errors);
 
 /* Each appends a page and returns its media type. */

@@ -193,14 +193,6 @@ static void reload_work(uv_work_t *work)
     }
 }
 
-static void log_lines(const char *event, struct span text)
-{
-    while (text.len) {
-        struct span line = span_cut(&text, '\n');
-        log_error(event, "at=%.*s", SPAN_ARGS(line));
-    }
-}
-
 static void reload_begin(struct server *s);
 
 static void reload_done(uv_work_t *work, int status)
@@ -223,7 +215,6 @@ static void reload_done(uv_work_t *work, int status)
         s->loaded = NULL;
         s->loaded_signatures = NULL;
     } else {
-        log_lines("reload_failed", buf_span(&s->errors));
         config_report_refused(&s->reports, buf_span(&s->errors));
     }
     buf_fini(&s->errors);
