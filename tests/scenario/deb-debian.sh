@@ -65,13 +65,14 @@ serve() {
         >>"$root/dns.log" 2>&1 &
     running+=($!)
 }
-ask_all() {
+ask_all() { # [WHAT CACHE-STATUS SAYS]
+    local said=${1:-}
     check "the proxy is ready" inside curl -sf --retry 60 --retry-delay 1 --retry-connrefused \
         "http://127.0.0.1:$admin/readyz"
     check "a page by it" inside curl -sfo /dev/null -x "http://127.0.0.1:$proxy" \
         "${site%/}/dists/$suite/Release"
-    check "one that may be kept${1:+: }${1:-}" inside sh -c \
-        "curl -sfD - -o /dev/null -x http://127.0.0.1:$proxy http://$origin/o/kept/50000 | grep '^Cache-Status:.*$1'"
+    check "one that may be kept${said:+: $said}" inside sh -c \
+        "curl -sfD - -o /dev/null -x http://127.0.0.1:$proxy http://$origin/o/kept/50000 | grep '^Cache-Status:.*$said'"
     check "larderctl" inside larderctl status --admin "127.0.0.1:$admin"
     check "a name" inside sh -c "dig +short +retry=10 +time=2 @127.0.0.1 -p $dns www.cdn.example.net | grep -qx 127.0.0.1"
 }
