@@ -197,6 +197,19 @@ static void answered(struct conn *conn)
     rest(conn);
 }
 
+/* The server does not wait for ever for a request. That is no error, and another is opened. */
+static void dismissed(struct conn *conn)
+{
+    for (int i = 0; i < idle_count; i++) {
+        if (idle[i] == (int)(conn - conns)) {
+            idle[i] = idle[--idle_count];
+            break;
+        }
+    }
+    close_conn(conn);
+    open_conn(conn);
+}
+
 static void failed(struct conn *conn)
 {
     errors++;
@@ -267,7 +280,7 @@ static void readable(struct conn *conn)
     }
     if (n <= 0) {
         if (conn->state == IDLE) {
-            failed(conn);
+            dismissed(conn);
         } else if (now_ns() < ends) {
             failed(conn);
         } else {

@@ -38,6 +38,7 @@ class Server:
         self.body, self.tunnel = body, tunnel
         self.asked, self.connections, self.tunnels, self.rests_at = 0, 0, [], None
         self.paths = []
+        self.patience = None
         self.gate = threading.Event()
         self.gate.set()
         self.lock = threading.Lock()
@@ -51,6 +52,7 @@ class Server:
 
     def serve(self, conn):
         with conn:
+            conn.settimeout(self.patience)
             data = b""
             while True:
                 while b"\r\n\r\n" not in data:
@@ -118,6 +120,14 @@ def tunnels():
     check(server.tunnels == ["origin:443"] * 3, f"{server.tunnels}")
 
 
+def leaves():
+    """A server that closes connections which nobody uses: others are opened, nothing fails."""
+    server = Server()
+    server.patience = 0.1
+    got = run(server.port, "--rate", 50, "--connections", 20, "--seconds", 1.5)
+    check(got["errors"] == 0 and server.connections > 40, f"{server.connections} connections: {got}")
+
+
 def draws():
     """Which objects are asked for follows from the seed, Zipf's law and the part of new ones."""
     for seconds in (0.5, 2, 8, 32):  # until there are enough
@@ -133,6 +143,6 @@ def draws():
     check(0 < numbers.count(1) > numbers.count(40), "the first more often than the fortieth")
 
 
-for part in (pauses, ends, closes, tunnels, draws):
+for part in (pauses, ends, closes, tunnels, leaves, draws):
     part()
 sys.exit(failures > 0)
