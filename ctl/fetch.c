@@ -81,7 +81,7 @@ static void explain(const char *admin, int err, struct buf *why)
     switch (err) {
     case -ECONNREFUSED:
         buf_printf(why,
-                   "no larder-proxy answers on %s (connection refused); is it running? "
+                   "nobody answers on %s (connection refused); is it running? "
                    "--admin ADDRESS asks another one",
                    admin);
         return;

@@ -126,7 +126,7 @@ Test(fetch, says_why_nobody_answers)
         {"unix:", "unix: is no path of a socket; expected unix:/PATH of at most 107 bytes"},
         {"127.0.0.1:x", "127.0.0.1:x is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, "
                         "or unix:/PATH"},
-        {"127.0.0.1:1", "no larder-proxy answers on 127.0.0.1:1 (connection refused); is it "
+        {"127.0.0.1:1", "nobody answers on 127.0.0.1:1 (connection refused); is it "
                         "running? --admin ADDRESS asks another one"},
         {"[", "[ is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
         {"", " is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
