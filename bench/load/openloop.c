@@ -68,6 +68,7 @@ static uint64_t queue_first, queue_last;
 static uint64_t requests, bytes, errors, asked_fresh;
 static uint64_t began, ends;
 static int loop;
+static char authority[300]; /* as other clients would say it: a cache goes by it */
 
 static void fatal(const char *what)
 {
@@ -141,8 +142,8 @@ static void send_request(struct conn *conn, uint64_t due)
     if (mark) {
         snprintf(number, sizeof(number), "%llu", draw_object());
     }
-    int len = snprintf(text, sizeof(text), "GET %.*s%s%s HTTP/1.1\r\nHost: bench\r\n%s\r\n", before,
-                       want.path, number, mark ? mark + 1 : "",
+    int len = snprintf(text, sizeof(text), "GET %.*s%s%s HTTP/1.1\r\nHost: %s\r\n%s\r\n", before,
+                       want.path, number, mark ? mark + 1 : "", authority,
                        want.close && !want.connect ? "Connection: close\r\n" : "");
     conn->due = due;
     send_text(conn, text, (size_t)len);
@@ -496,6 +497,7 @@ static void read_options(int argc, char **argv)
     draw_seed((uint64_t)want.first_seed);
     want.port = (uint16_t)atoi(argv[at]);
     want.path = argv[at + 1];
+    snprintf(authority, sizeof(authority), want.port == 80 ? "%s" : "%s:%u", want.host, want.port);
 }
 
 int main(int argc, char **argv)

@@ -42,7 +42,7 @@ class Fetch:
         return conn
 
     def request(self, number, version="1.1"):
-        return f"GET {self.path(number)} HTTP/{version}\r\nHost: bench\r\n\r\n".encode()
+        return f"GET {self.path(number)} HTTP/{version}\r\nHost: {self.host}\r\n\r\n".encode()
 
     def read(self, conn, number, data=b""):
         """What follows the answer."""
@@ -110,7 +110,7 @@ class Fetch:
     def http2(self):
         raw.connect = lambda *_, **__: self.connect()
         conn = h2.Connection(PORT, (h2.INITIAL_WINDOW_SIZE, 1 << 20), timeout=120)
-        conn.authority = "bench"
+        conn.authority = self.host
         conn.send(h2.window_update(0, 1 << 24))
         self.streams(conn, [0])
         self.streams(conn, range(1, len(self.sizes)))

@@ -11,9 +11,9 @@ from harness.scenario import CPU, ERRORS, P99, RATE, Case, Column, Scenario
 MEMORY = Column("each", "bytes of memory each", "{:,.0f}", of_limit=True)
 
 
-def get(port, path, host="bench"):
+def get(port, path):
     conn = socket.create_connection(("127.0.0.1", port), 30)
-    conn.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    conn.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
     return conn
 
 

@@ -22,7 +22,8 @@ def status_of(port, path):
     """Of one request, or None while nobody answers."""
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as to:
-            to.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
+            to.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                       "Connection: close\r\n\r\n".encode())
             answer = b""
             while len(answer) < 12:
                 some = to.recv(4096)

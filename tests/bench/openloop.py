@@ -37,7 +37,7 @@ class Server:
         self.port = self.socket.getsockname()[1]
         self.body, self.tunnel = body, tunnel
         self.asked, self.connections, self.tunnels, self.rests_at = 0, 0, [], None
-        self.paths = []
+        self.paths, self.hosts = [], set()
         self.patience = None
         self.gate = threading.Event()
         self.gate.set()
@@ -69,6 +69,7 @@ class Server:
                 with self.lock:
                     self.asked += 1
                     self.paths.append(head.split()[1].decode())
+                    self.hosts.add(head.partition(b"Host: ")[2].split()[0].decode())
                     if self.asked == self.rests_at:
                         self.gate.clear()
                         threading.Timer(PAUSE, self.gate.set).start()
@@ -140,6 +141,7 @@ def draws():
     new = [number for number in numbers if number > 50]
     check(got["errors"] == 0 and len(numbers) >= got["requests"] > 200, f"{got}")
     check(new == list(range(51, 51 + len(new))) and new, f"new ones in order: {new[:9]}")
+    check(server.hosts == {f"127.0.0.1:{server.port}"}, f"as other clients say it: {server.hosts}")
     check(0 < numbers.count(1) > numbers.count(40), "the first more often than the fortieth")
 
 
