@@ -1,7 +1,7 @@
 /*
  * server_takeover - a newer process takes our place, or we that of an older one. The older one goes
  * on as after SIGTERM, but for its sockets, which another serves by now; the newer one has the
- * store when the older one does not need it any more, and is in memory until then. ADR 10 says why.
+ * store when the older one does not need it any more, and is in memory until then. ADR 11 says why.
  */
 #include "base/err.h"
 #include "base/log.h"
