@@ -10,9 +10,19 @@
 
 /* ---- answers made here ---- */
 
+/* What asked by HTTP/2 for another protocol would take any 2xx for its beginning (RFC 8441 5). */
+static bool would_mislead(const struct exchange *x, const struct http_head *head)
+{
+    return x->request.upgrade && x->request.version == HTTP_2 && head->status / 100 == 2;
+}
+
 enum exchange_state exchange_reply(struct exchange *x, const struct http_head *head,
                                    struct source *body)
 {
+    if (would_mislead(x, head)) {
+        source_drop(body);
+        return exchange_refuse(x, 501, REASON_UPGRADE, "What is here is no other protocol.");
+    }
     x->status = head->status;
     x->sent = true;
     if (x->upgrade.len && head->status != 101 && x->client->h1) {

@@ -57,6 +57,12 @@ static struct span upgrade_of(const struct route_query *query)
     return SPAN_EMPTY;
 }
 
+/* Nothing that could be answered in HTTP: a 2xx would mean that it has been changed to. */
+static bool is_extended(const struct http_head *request)
+{
+    return request->upgrade && request->version == HTTP_2;
+}
+
 static void route_upgrade(const struct route_query *query, struct route *out)
 {
     out->upgrade = upgrade_of(query);
@@ -64,7 +70,7 @@ static void route_upgrade(const struct route_query *query, struct route *out)
         out->kind = ROUTE_UPGRADE;
         out->policy.lookup = false;
         out->policy.reason = REASON_UPGRADE;
-    } else if (query->request->upgrade && query->request->version == HTTP_2) {
+    } else if (is_extended(query->request)) {
         refuse(out, 501, REASON_UPGRADE, "This proxy does not connect to such a protocol.");
     }
 }
@@ -104,6 +110,8 @@ static void route_mirror(const struct route_query *query, struct route *out)
         refuse(out, 405, REASON_METHOD,
                "This is a mirror: it answers GET and HEAD. What is to be changed there is to be "
                "sent to the origin itself.");
+    } else if (is_extended(query->request)) {
+        refuse(out, 501, REASON_UPGRADE, "A mirror changes to no other protocol.");
     } else if (mirrored->is_ping) {
         out->kind = ROUTE_PING;
     } else {

@@ -20,6 +20,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs as certificates  # noqa: E402
+import h2  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
@@ -110,7 +111,7 @@ class Scene:
                        ("/pip/", "/", f", preset: pip, files: '{self.cdn.base}/packages'"),
                        ("/v2/", "/v2/", ", preset: oci"))]
         file = folder / "proxy.yaml"
-        file.write_text("mirrors:\n" + "".join(f"  - {mirror}\n" for mirror in mirrors)
+        file.write_text("pac: {}\nmirrors:\n" + "".join(f"  - {mirror}\n" for mirror in mirrors)
                         + f"log: {{access: {folder}/access.log, format: json}}\n")
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
                                   "--workers", WORKERS)
@@ -198,6 +199,37 @@ def plain(s):
     check(answer.status == 405 and answer.headers["Allow"] == "GET, HEAD", f"PUT: {answer}")
     check(s.ask("/plain/%2e%2e/x").status == 400, "nothing leads out of a mirror")
     check(s.ask("/elsewhere").status == 400, "other paths are nobody's")
+
+
+class SafeConnection(h2.Connection):
+    """HTTP/2 over TLS, where a mirror is asked as a site would be."""
+
+    def __init__(self, s):
+        super().__init__(s.tls, preface=False)
+        context = ssl.create_default_context(cafile=s.ca)
+        context.set_alpn_protocols(["h2"])
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.authority = f"localhost:{s.tls}"
+        self.send(h2.PREFACE + h2.settings())
+
+
+def extended(s):
+    """A 2xx to an extended CONNECT would be the beginning of another protocol (RFC 8441 5)."""
+    s.ask("/plain/near")
+    s.origin.taken()
+    with SafeConnection(s) as conn:
+        for protocol in ("websocket", "chat"):
+            for path in ("/plain/near", "/plain/unseen", "/npm/small", "/v2/", "/proxy.pac", "/setup"):
+                got = conn.response(conn.headers(
+                    [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "https"),
+                     (":path", path), (":authority", conn.authority)], end=False))
+                check(got.status == 501 and got.fields.get("proxy-status")
+                      and "detail=upgrade" in got.fields["cache-status"],
+                      f"{protocol} {path}: {got.heads} {got.reset}")
+        check(not s.origin.paths(), "nobody is asked")
+        for path in ("/plain/near", "/proxy.pac", "/setup"):
+            got = conn.get(path, scheme="https")
+            check(got.status == 200, f"{path} in HTTP/2: {got.heads} {got.reset}")
 
 
 def apt(s):
@@ -488,7 +520,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="larder-mirrors."))
     try:
         s = Scene(str(build / "proxy/larder-proxy"), folder)
-        for part in (plain, apt, oci, npm, pip):
+        for part in (plain, extended, apt, oci, npm, pip):
             part(s)
         check(s.proxy.stop(), "it ends as it should")
     finally:
