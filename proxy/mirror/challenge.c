@@ -8,6 +8,7 @@
 
 enum {
     URL_MAX = 4096,
+    ITEMS_MAX = 32,       /* schemes and parameters of a line */
     SECONDS_DEFAULT = 60, /* what the specification says of a token that does not say so itself */
     SECONDS_MAX_KEPT = 3600,
 };
@@ -23,29 +24,54 @@ static bool is_token_char(char c)
     return http_is_token(span_of(&c, 1));
 }
 
+static struct span read_token(struct span *rest)
+{
+    size_t i = 0;
+
+    while (i < rest->len && is_token_char(rest->at[i])) {
+        i++;
+    }
+    struct span token = span_take(*rest, i);
+    *rest = span_skip(*rest, i);
+    return token;
+}
+
+/* Where the quote is that ends what begins with one; the length: nowhere. */
+static size_t find_quote(struct span text)
+{
+    size_t i = 1;
+
+    while (i < text.len && text.at[i] != '"') {
+        i += text.at[i] == '\\' ? 2 : 1;
+    }
+    return i < text.len ? i : text.len;
+}
+
+static struct span unquoted(struct span text, struct arena *arena)
+{
+    char *copy = arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        i += text.at[i] == '\\' && i + 1 < text.len;
+        copy[len++] = text.at[i];
+    }
+    return span_of(copy, len);
+}
+
 /* "value", or what stands between quotes; *rest goes behind it. False: it does not end. */
 static bool read_value(struct span *rest, struct arena *arena, struct span *out)
 {
-    size_t len = 0, i = 0;
-
     if (rest->len == 0 || rest->at[0] != '"') {
-        while (i < rest->len && is_token_char(rest->at[i])) {
-            i++;
-        }
-        *out = span_take(*rest, i);
-        *rest = span_skip(*rest, i);
-        return i > 0;
+        *out = read_token(rest);
+        return out->len > 0;
     }
-    char *text = arena_alloc(arena, rest->len);
-    for (i = 1; i < rest->len && rest->at[i] != '"'; i++) {
-        i += rest->at[i] == '\\' && i + 1 < rest->len;
-        text[len++] = rest->at[i];
-    }
-    if (i >= rest->len) {
+    size_t end = find_quote(*rest);
+    if (end == rest->len) {
         return false;
     }
-    *out = span_of(text, len);
-    *rest = span_skip(*rest, i + 1);
+    *out = unquoted(span_skip(span_take(*rest, end), 1), arena);
+    *rest = span_skip(*rest, end + 1);
     return true;
 }
 
@@ -60,31 +86,37 @@ static void keep(struct span name, struct span value, struct parameters *out)
     }
 }
 
-/* Name, "=", value, and a comma or the end. */
-static bool read_parameters(struct span rest, struct arena *arena, struct parameters *out)
+/* "=" is next, value, and a comma or the end. */
+static bool read_parameter(struct span *rest, struct span name, struct arena *arena,
+                           struct parameters *out)
 {
-    while ((rest = span_trim(rest)).len) {
-        size_t i = 0;
-        while (i < rest.len && is_token_char(rest.at[i])) {
-            i++;
-        }
-        struct span name = span_take(rest, i), value;
-        rest = span_trim(span_skip(rest, i));
-        if (name.len == 0 || rest.len == 0 || rest.at[0] != '=') {
-            return false;
-        }
-        rest = span_trim(span_skip(rest, 1));
-        if (!read_value(&rest, arena, &value)) {
-            return false;
-        }
-        keep(name, value, out);
-        rest = span_trim(rest);
-        if (rest.len && rest.at[0] != ',') {
-            return false;
-        }
+    struct span value;
+
+    *rest = span_trim(span_skip(*rest, 1));
+    if (name.len == 0 || !read_value(rest, arena, &value)) {
+        return false;
+    }
+    keep(name, value, out);
+    *rest = span_trim(*rest);
+    return rest->len == 0 || rest->at[0] == ',';
+}
+
+/* What makes no sense, to the next comma. Quotes may hold one. */
+static struct span skip_item(struct span rest)
+{
+    while (rest.len && rest.at[0] != ',') {
+        rest = span_skip(rest, rest.at[0] == '"' ? find_quote(rest) : 0);
+        rest = span_skip(rest, rest.len > 0);
+    }
+    return rest;
+}
+
+static struct span skip_commas(struct span rest)
+{
+    while ((rest = span_trim(rest)).len && rest.at[0] == ',') {
         rest = span_skip(rest, 1);
     }
-    return true;
+    return rest;
 }
 
 static void put_query(struct buf *url, char before, const char *name, struct span value)
@@ -116,18 +148,42 @@ static bool make_url(const struct parameters *parameters, struct arena *arena, s
     return copy.len && uri_parse(copy, arena, out) == 0;
 }
 
+/* Challenges one after the other, each a scheme and parameters (RFC 9110 11.6.1): the first Bearer
+ * that makes sense. Both lists have the same commas; a scheme is what no "=" follows. */
+static bool read_line(struct span line, struct arena *arena, struct uri *out)
+{
+    struct parameters parameters = {0};
+    bool bearer = false;
+
+    for (int items = 0; (line = skip_commas(line)).len; items++) {
+        struct span rest = line, name = read_token(&rest);
+        rest = span_trim(rest);
+        if (items == ITEMS_MAX) {
+            return false;
+        }
+        if (name.len && (rest.len == 0 || rest.at[0] != '=')) {
+            if (bearer && make_url(&parameters, arena, out)) {
+                return true;
+            }
+            bearer = span_ieq(name, SPAN("Bearer"));
+            parameters = (struct parameters){0};
+            line = rest;
+        } else if (read_parameter(&rest, name, arena, &parameters)) {
+            line = rest;
+        } else {
+            bearer = false;
+            line = skip_item(line);
+        }
+    }
+    return bearer && make_url(&parameters, arena, out);
+}
+
 bool challenge_read(const struct http_fields *response, struct arena *arena, struct uri *out)
 {
     for (size_t i = 0; i < response->count; i++) {
         const struct http_field *field = &response->at[i];
-        struct parameters parameters = {0};
-        struct span rest = span_trim(field->value);
-        if (!span_ieq(field->name, SPAN("WWW-Authenticate"))) {
-            continue;
-        }
-        struct span scheme = span_cut(&rest, ' ');
-        if (span_ieq(scheme, SPAN("Bearer")) && read_parameters(rest, arena, &parameters) &&
-            make_url(&parameters, arena, out)) {
+        if (span_ieq(field->name, SPAN("WWW-Authenticate")) &&
+            read_line(field->value, arena, out)) {
             return true;
         }
     }

@@ -11,7 +11,8 @@
 enum { TOKEN_ANSWER_MAX = 64 * 1024, TOKEN_MAX = 16 * 1024 };
 
 /* Of the WWW-Authenticate fields of a 401: where a token for it is given, service and scope as its
- * query. False: it asks for something else, or makes no sense. */
+ * query. False: it asks for something else, or makes no sense. Takes no more of the arena than some
+ * times the length of the fields. */
 bool challenge_read(const struct http_fields *response, struct arena *arena, struct uri *out);
 
 /* The token, and for how many seconds it is good. False: there is none that could be sent. */

@@ -62,6 +62,16 @@ Test(mirror_challenge, where_tokens_are_given)
          "https://auth.test/?scope=a%20b"},
         {"Bearer service=\"\\\"x&y=z#\",realm=\"https://auth.test/t?a=b\"",
          "https://auth.test/t?a=b&service=%22x%26y%3Dz%23"},
+        {"Basic realm=\"x\", Bearer realm=\"https://auth.test/token\",service=\"a, b\"",
+         "https://auth.test/token?service=a,%20b"},
+        {"Negotiate YWJj==, Bearer realm=\"https://auth.test/token\", Digest nonce=\"1\"",
+         "https://auth.test/token"},
+        {"Bearer realm=\"https://auth.test/token\", Basic realm=\"https://x.test/\"",
+         "https://auth.test/token"},
+        {", ,Basic ,Bearer realm=\"https://auth.test/token\",", "https://auth.test/token"},
+        {"Bearer realm=\"https://a/\", \"", NULL},
+        {"Bearer realm=\"https://a/\" x, Basic", NULL},
+        {"Basic, realm=\"https://a/\"", NULL},
         {"Bearer realm=https", NULL},
         {"Bearer realm=\"https://auth.test/token", NULL},
         {"Bearer realm=\"https://user@auth.test/token\"", NULL},
@@ -90,6 +100,34 @@ Test(mirror_challenge, where_tokens_are_given)
         }
         arena_fini(&arena);
     }
+}
+
+/* As much as a head may have, all of it quotes: no more memory than it is long. */
+Test(mirror_challenge, what_is_long_takes_no_more_than_its_length)
+{
+    static char first[64 * 1024];
+    struct buf line = BUF_INIT;
+    struct http_fields fields;
+    struct arena arena;
+    struct uri url;
+
+    buf_printf(&line, "Bearer realm=\"https://auth.test/token\"");
+    for (int i = 0; i < 24; i++) {
+        buf_printf(&line, ",x=\"%01000d\"", i);
+    }
+    for (int round = 0; round < 2; round++) {
+        arena_init(&arena, first, sizeof(first));
+        fields_init(&fields, &arena, 1);
+        fields_add(&fields, SPAN("WWW-Authenticate"), buf_span(&line));
+        cr_expect_eq(challenge_read(&fields, &arena, &url), round == 0);
+        char *last = arena_alloc(&arena, 1);
+        cr_expect(last >= first && last < first + sizeof(first), "all in the first piece");
+        arena_fini(&arena);
+        for (int i = 0; i < 4000; i++) {
+            buf_printf(&line, ",x=\"\"");
+        }
+    }
+    buf_fini(&line);
 }
 
 Test(mirror_challenge, tokens)
