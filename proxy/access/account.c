@@ -215,6 +215,7 @@ void accounts_stats(struct accounts *accounts, struct accounts_stats *out)
         .written = atomic_load(&accounts->written),
         .failures = atomic_load(&accounts->failures),
         .level = atomic_load(&accounts->level),
+        .late = atomic_load(&accounts->late),
     };
 }
 

@@ -23,6 +23,9 @@ struct account;
 
 /* `folder`: where they are kept, or NULL: nowhere. 0 or an error, which is logged. */
 int accounts_open(const char *folder, struct accounts **out);
+/* The same, but while another process has the folder (the one whose place we take) they begin
+ * without it, from 0: the thread tries again each second, and then adds what is there. */
+int accounts_open_late(const char *folder, struct accounts **out);
 void accounts_close(struct accounts **accounts); /* writes the rest; accepts NULL */
 
 /* Bytes a second for all together; 0: no limit. Takes effect at once. */
@@ -55,6 +58,7 @@ struct accounts_stats {
     uint64_t accounts, refused; /* refused: there were too many */
     uint64_t written, failures; /* rows; groups that the disk did not take */
     uint64_t level;             /* bytes a second that each may have; 0: no total is set */
+    bool late;                  /* another process has the folder still */
 };
 void accounts_stats(struct accounts *accounts, struct accounts_stats *out);
 

@@ -60,7 +60,10 @@ struct accounts {
     struct list dirty, active;
     bool ending;
 
-    struct ledger *ledger; /* the thread's; NULL: not kept */
+    struct ledger *ledger; /* the thread's; NULL: not kept, or not yet */
+    char *folder;          /* the ledger's, which is still to come; NULL: none is. The thread's */
+    int late_err;          /* why it has not come: what the log has last */
+    atomic_bool late;
     pthread_t thread;
     bool has_thread;
 };

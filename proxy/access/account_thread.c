@@ -90,6 +90,83 @@ static void forget_dirty(struct accounts *accounts)
     }
 }
 
+/* ---- what is there ---- */
+
+/* What it has used already is more than that: only of a ledger that comes late. */
+static void add_row(struct account *account, const struct ledger_row *row, int64_t now)
+{
+    pthread_mutex_lock(&account->lock);
+    account_roll(account, now);
+    for (int i = 0; i < PERIODS; i++) {
+        if (row->begin[i] > account->row.begin[i]) {
+            account->row.begin[i] = row->begin[i];
+            account->row.used[i] = row->used[i];
+        } else if (row->begin[i] == account->row.begin[i]) {
+            account->row.used[i] += row->used[i];
+        }
+    }
+    pthread_mutex_unlock(&account->lock);
+}
+
+static bool load_row(void *arg, struct span key, const struct ledger_row *row)
+{
+    struct accounts *accounts = arg;
+    int64_t time = clock_wall();
+    const struct period_now *now = period_at(time);
+    bool is_over = true;
+
+    for (int i = 0; i < PERIODS; i++) {
+        is_over &= row->begin[i] < now->begin[i];
+    }
+    if (key.len == 0 || key.len >= LEDGER_KEY_MAX || is_over) {
+        return true;
+    }
+    struct account *account = accounts_take(accounts, key);
+    if (account == NULL) {
+        return false;
+    }
+    add_row(account, row, time);
+    account_give(&account);
+    return true;
+}
+
+static int open_ledger(struct accounts *accounts, const char *folder)
+{
+    int err = ledger_open(folder, &accounts->ledger);
+
+    return err ? err : ledger_each(accounts->ledger, load_row, accounts);
+}
+
+static void log_failure(const char *folder, int err)
+{
+    log_error("quotas_failed", "folder=%s err=%s", folder ? folder : "(memory)",
+              err == ERR_BUSY ? "another process has it" : err_text(err));
+}
+
+/* Rows that have been added must not be added again: what opens and cannot be read is given up. */
+static void try_late(struct accounts *accounts)
+{
+    int err = open_ledger(accounts, accounts->folder);
+    bool goes_on = err && accounts->ledger == NULL;
+
+    if (err && err != accounts->late_err) {
+        log_failure(accounts->folder, err);
+    }
+    accounts->late_err = err;
+    if (goes_on) {
+        return;
+    }
+    if (err) {
+        ledger_close(&accounts->ledger);
+    } else {
+        log_info("quotas_late", "folder=%s what=%s", accounts->folder,
+                 "the ledger is ours now, and what it had is added");
+    }
+    free(accounts->folder);
+    accounts->folder = NULL;
+    atomic_store(&accounts->late, false);
+}
+
 static bool await_tick(struct accounts *accounts)
 {
     struct timespec until;
@@ -107,6 +184,17 @@ static bool await_tick(struct accounts *accounts)
     return go_on;
 }
 
+/* Once a second; what has changed before a ledger has come waits for it. */
+static void keep(struct accounts *accounts)
+{
+    if (accounts->folder) {
+        try_late(accounts);
+    }
+    if (accounts->ledger) {
+        write_group(accounts);
+    }
+}
+
 static void *thread_main(void *arg)
 {
     struct accounts *accounts = arg;
@@ -116,10 +204,11 @@ static void *thread_main(void *arg)
     do {
         go_on = await_tick(accounts);
         accounts_share(accounts);
-        if (accounts->ledger == NULL) {
+        if (++tick % TICKS_OF_WRITE == 0 || !go_on) {
+            keep(accounts);
+        }
+        if (accounts->ledger == NULL && accounts->folder == NULL) {
             forget_dirty(accounts);
-        } else if (++tick % TICKS_OF_WRITE == 0 || !go_on) {
-            write_group(accounts);
         }
         if (atomic_load(&accounts->count) > ACCOUNTS_MAX / 8 * 7) {
             accounts_make_room(accounts);
@@ -129,27 +218,6 @@ static void *thread_main(void *arg)
 }
 
 /* ---- life ---- */
-
-static bool load_row(void *arg, struct span key, const struct ledger_row *row)
-{
-    struct accounts *accounts = arg;
-    const struct period_now *now = period_at(clock_wall());
-    bool is_over = true;
-
-    for (int i = 0; i < PERIODS; i++) {
-        is_over &= row->begin[i] < now->begin[i];
-    }
-    if (key.len == 0 || key.len >= LEDGER_KEY_MAX || is_over) {
-        return true;
-    }
-    struct account *account = accounts_take(accounts, key);
-    if (account == NULL) {
-        return false;
-    }
-    account->row = *row;
-    account_give(&account);
-    return true;
-}
 
 static void init(struct accounts *accounts)
 {
@@ -170,27 +238,43 @@ static void init(struct accounts *accounts)
     list_init(&accounts->active);
 }
 
-int accounts_open(const char *folder, struct accounts **out)
+static int open_any(const char *folder, bool may_be_late, struct accounts **out)
 {
     struct accounts *accounts = xcalloc(1, sizeof(*accounts));
     int err = 0;
 
     init(accounts);
     if (folder) {
-        err = ledger_open(folder, &accounts->ledger);
-        err = err ? err : ledger_each(accounts->ledger, load_row, accounts);
+        err = open_ledger(accounts, folder);
+    }
+    if (err == ERR_BUSY && may_be_late) {
+        log_info("quotas_begin", "folder=%s what=%s", folder,
+                 "another process has it still: from 0, until it has ended");
+        accounts->folder = xspandup(span_str(folder));
+        accounts->late_err = err;
+        atomic_store(&accounts->late, true);
+        err = 0;
     }
     if (!err) {
         err = thread_start(&accounts->thread, "accounts", thread_main, accounts);
         accounts->has_thread = !err;
     }
     if (err) {
-        log_error("quotas_failed", "folder=%s err=%s", folder ? folder : "(memory)",
-                  err == ERR_BUSY ? "another process has it" : err_text(err));
+        log_failure(folder, err);
         accounts_close(&accounts);
     }
     *out = accounts;
     return err;
+}
+
+int accounts_open(const char *folder, struct accounts **out)
+{
+    return open_any(folder, false, out);
+}
+
+int accounts_open_late(const char *folder, struct accounts **out)
+{
+    return open_any(folder, true, out);
 }
 
 static void drop(struct map_link *link, void *arg)
@@ -214,6 +298,7 @@ void accounts_close(struct accounts **slot)
         pthread_join(accounts->thread, NULL);
     }
     ledger_close(&accounts->ledger);
+    free(accounts->folder);
     for (size_t i = 0; i < ACCOUNT_SHARDS; i++) {
         map_each(&accounts->shards[i].map, drop, NULL);
         map_fini(&accounts->shards[i].map);

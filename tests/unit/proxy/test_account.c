@@ -166,6 +166,54 @@ Test(account, is_kept_over_a_restart)
     remove_folder(folder);
 }
 
+static bool is_late(struct accounts *accounts)
+{
+    struct accounts_stats stats;
+
+    accounts_stats(accounts, &stats);
+    return stats.late;
+}
+
+Test(account, a_ledger_that_another_has_is_added_once_it_can_be_had)
+{
+    char folder[] = "/tmp/larder-test-XXXXXX";
+    int64_t now = clock_wall();
+    struct accounts *late;
+
+    cr_assert_not_null(mkdtemp(folder));
+    struct accounts *older = open_accounts(folder);
+    struct account *theirs = take(older, "anna", "10.0.0.2");
+    account_add(theirs, 1000, now);
+    account_give(&theirs);
+
+    cr_assert_eq(accounts_open_late(folder, &late), 0);
+    cr_expect(is_late(late));
+    struct account *anna = take(late, "anna", "10.0.0.2"), *bert = take(late, "bert", "10.0.0.2");
+    account_add(anna, 30, now);
+    account_add(bert, 7, now);
+    cr_expect_eq(account_used(anna, PERIOD_MONTH, now), 30, "counted without it");
+    cr_expect_gt(account_allowance(bert, 1000, 1 << 20, 1), 0, "and paced");
+    accounts_close(&older);
+    while (is_late(late)) {
+        usleep(1000);
+    }
+    cr_expect_eq(account_used(anna, PERIOD_MONTH, now), 1030);
+    cr_expect_eq(account_used(bert, PERIOD_MONTH, now), 7);
+    account_give(&anna);
+    account_give(&bert);
+    accounts_close(&late);
+
+    late = open_accounts(folder);
+    anna = take(late, "anna", "10.0.0.2");
+    bert = take(late, "bert", "10.0.0.2");
+    cr_expect_eq(account_used(anna, PERIOD_MONTH, now), 1030, "kept");
+    cr_expect_eq(account_used(bert, PERIOD_MONTH, now), 7, "with what came before it");
+    account_give(&anna);
+    account_give(&bert);
+    accounts_close(&late);
+    remove_folder(folder);
+}
+
 /* ---- the ledger ---- */
 
 struct seen {
