@@ -285,9 +285,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->roundtrips = roundtrips_new();
     find_own_addresses(server);
     int err = open_cache(server);
-    if (!err && !cache_is_late(server->cache)) { /* who has the store has the accounts, too */
-        err = server_open_accounts(server, settings);
-    }
+    err = err ? err : server_open_accounts(server, settings);
     server_tell_accounts(server);
     err = err ? err : open_access_logs(server);
     err = err ? err : probe_listeners(settings);

@@ -72,7 +72,8 @@ struct server {
 void server_keep_fixed(struct server *server);
 /* Errors from `from` on, a line of the log each: they are long. */
 void server_log_errors(const char *event, const struct buf *errors, size_t from);
-/* From the first limits on that anybody has; their folder is that of the start. 0 or an error. */
+/* From the first limits on that anybody has; their folder is that of the start. An older process
+ * may have it still: it comes when that has ended. 0 or an error. */
 int server_open_accounts(struct server *server, const struct settings *settings);
 /* What the settings in force say of shares. */
 void server_tell_accounts(struct server *server);

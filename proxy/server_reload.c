@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/takeover.h"
 #include "proxy/access/account.h"
 #include "proxy/access/set.h"
 #include "proxy/client/accesslog_set.h"
@@ -108,7 +109,11 @@ int server_open_accounts(struct server *server, const struct settings *settings)
 {
     bool wanted = server->accounts == NULL && settings_have_limits(settings);
 
-    return wanted ? accounts_open(settings->state, &server->accounts) : 0;
+    if (!wanted) {
+        return 0;
+    }
+    return takeover_gift() ? accounts_open_late(settings->state, &server->accounts)
+                           : accounts_open(settings->state, &server->accounts);
 }
 
 void server_tell_accounts(struct server *server)

@@ -6,7 +6,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/takeover.h"
-#include "proxy/access/account.h"
 #include "proxy/admin.h"
 #include "proxy/server_parts.h"
 
@@ -19,7 +18,7 @@ static void on_gift(void *arg, struct takeover_gift *gift)
     struct server *server = arg;
 
     snprintf(gift->program, sizeof(gift->program), "larder-proxy");
-    gift->holds_store = cache_stores(server->cache) || server->accounts;
+    gift->holds_store = cache_stores(server->cache) || cache_is_late(server->cache);
     memcpy(gift->secret, cache_secret(server->cache), sizeof(gift->secret));
 }
 
@@ -87,17 +86,10 @@ static void on_released(void *arg)
     }
 }
 
-/* Quotas count on until the last tunnel has ended. */
 static void on_ended(void *arg)
 {
-    struct server *server = arg;
-    struct buf errors = BUF_INIT;
-
+    (void)arg;
     log_info("takeover_done", "what=%s", "the older process has ended");
-    if (!server->draining && server->accounts == NULL && settings_have_limits(server->settings)) {
-        server_reload(server, &errors);
-    }
-    buf_fini(&errors);
 }
 
 void server_is_ready(struct server *server)

@@ -9,6 +9,7 @@ one, what was invalidated meanwhile is not; the same for larder-dns: no query go
 import http.client
 import json
 import pathlib
+import signal
 import socket
 import ssl
 import struct
@@ -277,6 +278,62 @@ def replace_proxy(old, origin, ports, echoing):
     old.end()
 
 
+# ---- who has quotas, and no store ----
+
+QUOTA = 1 << 20
+
+
+def accounts(folder):
+    origin = raw.Origin(serve)
+    port = larder.free_port()
+    echoing = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=echo, args=(echoing,), daemon=True).start()
+    config = folder / "proxy.yaml"
+    config.write_text(f"""
+listen: ["127.0.0.1:{port}"]
+workers: 2
+state: {folder}/state
+takeover: {folder}/takeover
+connect-ports: [1-65535]
+access: [{{ allow: {{ limits: {{ quota: 1MiB, per: month }} }} }}]
+allow-targets: [127.0.0.0/8]
+timeouts: {{ drain: 1h }}
+""")
+    old = Old(BUILD / "proxy/larder-proxy", config, folder)
+    try:
+        larder.await_port("127.0.0.1", port, old.process)
+        replace_accounts(old, origin.base, port, echoing.getsockname()[1])
+    finally:
+        old.kill()
+
+
+def replace_accounts(old, base, port, echoing):
+    """The ledger is the older one's until its tunnel ends; meanwhile bytes count from 0."""
+    tunnel = tunnel_to(port, echoing)
+    tunnel.sendall(b"t" * 100)
+    check(tunnel.recv(100) != b"", "the tunnel")
+    old.replace()
+    code, _, _ = outcome(larder.Client(port, PATIENCE), base + "/o1")
+    check(code == 200, f"the newer one: {code}")
+    path = "/o" + "1" * 1000
+    fetched = 0
+    while code == 200 and fetched < 2 * QUOTA:
+        try:
+            code, _, _ = outcome(larder.Client(port, PATIENCE), base + path)
+        except http.client.IncompleteRead:
+            pass  # the quota's end
+        fetched += len(body_of(path))
+    check(code == 403, f"no quota while the older one has the ledger: {code} after {fetched}")
+    old.process.send_signal(signal.SIGHUP)
+    until("a reload is taken meanwhile", lambda: old.logged("reloaded"))
+    check(not old.logged("quotas_late"), "the ledger of another was opened")
+    tunnel.close()
+    until("it has the ledger", lambda: old.logged("quotas_late"))
+    code, _, _ = outcome(larder.Client(port, PATIENCE), base + "/o1")
+    check(code == 403, f"what was used meanwhile was forgotten: {code}")
+    old.end()
+
+
 # ---- the redirector ----
 
 QUERY = b"\0\0\0\1\0\0\0\0\0\0\3www\2ex\4test\0" + struct.pack(">HH", 1, 1)
@@ -369,7 +426,7 @@ def main():
     if any(one["name"] == "b_sanitize" and one["value"] == "thread" for one in options):
         print("skipped: ThreadSanitizer takes numbers of descriptors that libuv has closed for used")
         sys.exit(77)
-    for part in (proxy, redirector):
+    for part in (proxy, accounts, redirector):
         with tempfile.TemporaryDirectory() as folder:
             part(pathlib.Path(folder))
     check.end()
