@@ -36,7 +36,7 @@ static void on_drain(uv_async_t *async)
     struct member *m = container_of(async, struct member, drain);
 
     for (size_t i = 0; i < m->udp_count; i++) {
-        udp_close(&m->udps[i]);
+        udp_drain(m->udps[i]);
     }
     if (m->tcp) {
         tcp_drain(m->tcp);

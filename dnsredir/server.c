@@ -383,8 +383,15 @@ static void on_drained(uv_timer_t *timer)
     stop(container_of(timer, struct server, drain));
 }
 
-/* It reads the sockets now. What has been read from them is answered here; connections are closed
- * as they are always, when they are idle, and by then all are. */
+/* By then what has been read is answered, and connections have been closed as they are always. */
+static uint64_t drain_ms(const struct settings *settings)
+{
+    uint64_t resolved = settings->recursion ? settings->resolver.limits.timeout_ms : 0;
+
+    return resolved + settings->tcp.idle + settings->tcp.message;
+}
+
+/* It reads the sockets now. */
 static void on_succeeded(void *arg)
 {
     struct server *s = arg;
@@ -392,7 +399,7 @@ static void on_succeeded(void *arg)
     s->watchdog = false;
     admin_close(&s->admin);
     crew_drain(s->crew);
-    uv_timer_start(&s->drain, on_drained, s->settings->tcp.idle + s->settings->tcp.message, 0);
+    uv_timer_start(&s->drain, on_drained, drain_ms(s->settings), 0);
 }
 
 static int offer(struct server *s)

@@ -298,6 +298,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* Between two turns of the loop it is always watched, be it busy or not. */
+void udp_drain(struct udp *udp)
+{
+    unwatch(udp);
+}
+
 static void wire_up(struct udp *udp)
 {
     for (unsigned i = 0; i < BATCH; i++) {

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""A newer process takes the place of an older one, and nobody notices: takeover.py BUILD
+"""A newer process takes the place of an older one, and nobody notices: takeover.py BUILD [PART...]
 
 Under a load of new and of kept connections, plain and over TLS, larder-proxy is replaced several
 times, once by a process that fails: nobody is refused, no request fails, no body is wrong. A long
 download and a tunnel that began before go on to their end; what was stored is a hit for the newer
-one, what was invalidated meanwhile is not; the same for larder-dns: no query goes without its answer.
+one, what was invalidated meanwhile is not; the same for larder-dns: no query goes without its
+answer, not even one that waits for a resolver.
 """
 import http.client
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -412,6 +414,94 @@ zones:
         old.kill()
 
 
+class Held(threading.Thread):
+    """A resolver that others forward to; it answers when it is told to."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.lock, self.asked, self.released = threading.Lock(), [], False
+
+    def run(self):
+        while True:
+            packet, peer = self.sock.recvfrom(4096)
+            with self.lock:
+                self.asked.append((packet, peer))
+                if self.released:
+                    self.answer()
+
+    def release(self):
+        with self.lock:
+            self.released = True
+            self.answer()
+
+    def names(self):
+        """How many different ones were asked for, however often."""
+        with self.lock:
+            return len({packet[12:packet.index(b"\0", 12)].lower() for packet, _ in self.asked})
+
+    def answer(self):
+        """The same address for whatever is asked: one question, maybe an OPT."""
+        for packet, peer in self.asked:
+            end = packet.index(b"\0", 12) + 5
+            self.sock.sendto(packet[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + packet[12:end]
+                             + b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + ANSWER, peer)
+        self.asked.clear()
+
+
+FOREIGN = b"\1\0\0\1\0\0\0\0\0\0\4n%03d\5other\7example\0" + struct.pack(">HH", 1, 1)
+
+
+def listeners(process, port):
+    """How many sockets it has that listen there for connections."""
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    names = {f"socket:[{line[9]}]" for line in lines
+             if line[1].endswith(f":{port:04X}") and line[3] == "0A"}
+    count = 0
+    for entry in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            count += os.readlink(entry) in names
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return count
+
+
+def resolving(folder):
+    """What waits for the resolver of the older one is answered by it, also when the sockets are
+    read by another."""
+    held = Held()
+    held.start()
+    port = larder.free_port()
+    config = folder / "resolver.yaml"
+    config.write_text(f"""
+listen: ["127.0.0.1:{port}"]
+workers: 2
+takeover: {folder}/takeover
+resolver: {{ allow: [127.0.0.0/8], forward: ["127.0.0.1:{held.sock.getsockname()[1]}"], timeout: 1min }}
+""")
+    old = Old(BUILD / "dnsredir/larder-dns", config, folder)
+    try:
+        larder.await_port("127.0.0.1", port, old.process)
+        waiting = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+        for number, sock in enumerate(waiting):  # of different names, by both workers
+            sock.settimeout(PATIENCE)
+            sock.connect(("127.0.0.1", port))
+            sock.send(struct.pack(">H", number) + FOREIGN % number)
+        until("all of them are forwarded", lambda: held.names() == len(waiting))
+        check(listeners(old.process, port) > 0, "it listens")
+        old.replace()
+        until("the older one has closed its listeners", lambda: listeners(old.gone[0], port) == 0)
+        held.release()
+        for number, sock in enumerate(waiting):
+            got = sock.recv(512)
+            check(got[:2] == struct.pack(">H", number) and got[-4:] == ANSWER, f"resolved: {got}")
+        old.gone[0].terminate()
+        old.end()
+    finally:
+        old.kill()
+
+
 def certificate(folder):
     """A pair of files."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -426,7 +516,8 @@ def main():
     if any(one["name"] == "b_sanitize" and one["value"] == "thread" for one in options):
         print("skipped: ThreadSanitizer takes numbers of descriptors that libuv has closed for used")
         sys.exit(77)
-    for part in (proxy, accounts, redirector):
+    parts = {part.__name__: part for part in (proxy, accounts, redirector, resolving)}
+    for part in [parts[name] for name in sys.argv[2:] or parts]:
         with tempfile.TemporaryDirectory() as folder:
             part(pathlib.Path(folder))
     check.end()
