@@ -58,12 +58,24 @@ static void crew_end(struct crew *crew)
     loop_stop(worker->loop);
 }
 
+static void say_quiet(struct crew *crew)
+{
+    struct server *server = crew->worker.server;
+
+    if (crew->quiet) {
+        return;
+    }
+    crew->quiet = true;
+    if (atomic_fetch_add(&server->quiet, 1) + 1 == server->crew_count) {
+        loop_post(server->loop, &server->all_quiet);
+    }
+}
+
 /* Who has no client but in tunnels begins no request any more: nothing of the cache is used. What
  * is fetched for nobody is given up first. */
 static void look_whether_quiet(struct crew *crew)
 {
     struct worker *worker = &crew->worker;
-    struct server *server = worker->server;
 
     if (!worker->draining || crew->quiet || !exchanges_are_tunnels(worker)) {
         return;
@@ -72,10 +84,7 @@ static void look_whether_quiet(struct crew *crew)
         fetch_abort_all(worker);
         return;
     }
-    crew->quiet = true;
-    if (atomic_fetch_add(&server->quiet, 1) + 1 == server->crew_count) {
-        loop_post(server->loop, &server->all_quiet);
-    }
+    say_quiet(crew);
 }
 
 static void on_sweep(struct timeout *timeout)
@@ -227,6 +236,7 @@ static void *crew_thread(void *arg)
     timeout_set(worker->loop, &crew->sweep, SWEEP_MS);
     loop_run(worker->loop);
     accesslog_flush(worker->log);
+    say_quiet(crew); /* others may have tunnels still, for long */
     if (atomic_fetch_add(&server->stopped, 1) + 1 == server->crew_count) {
         loop_post(server->loop, &server->all_stopped);
     }

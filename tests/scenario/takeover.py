@@ -4,7 +4,8 @@
 Under a load of new and of kept connections, plain and over TLS, larder-proxy is replaced several
 times, once by a process that fails: nobody is refused, no request fails, no body is wrong. A long
 download and a tunnel that began before go on to their end; what was stored is a hit for the newer
-one, what was invalidated meanwhile is not; the same for larder-dns: no query goes without its
+one, what was invalidated meanwhile is not. What is fetched for nobody holds nothing up. With quotas
+and no store it goes as well, and they count. The same for larder-dns: no query goes without its
 answer, not even one that waits for a resolver.
 """
 import http.client
@@ -45,6 +46,7 @@ def until(what, probe):
 
 GO_ON = threading.Event()  # the long download may end
 LONG = 6_000_000
+ENDLESS = threading.Semaphore(0)  # so many of them have begun
 
 
 def body_of(path):
@@ -55,6 +57,11 @@ def serve(conn, head, _rest):
     path = raw.path_of(head)
     if head.startswith(b"POST"):
         conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    elif path.startswith("/endless"):
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 1000\r\n\r\n"
+                     b"e")
+        ENDLESS.release()
+        conn.recv(1)  # until it is given up
     elif path == "/long":
         conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n"
                      % LONG + b"l" * (LONG // 2))
@@ -277,6 +284,52 @@ def replace_proxy(old, origin, ports, echoing):
     for what, load in loads.items():
         load.stop(what)
     print({what: load.count for what, load in loads.items()})
+    old.end()
+
+
+# ---- what the older one leaves ----
+
+LEFT = 8
+
+
+def leavings(folder):
+    origin = raw.Origin(serve)
+    port = larder.free_port()
+    echoing = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=echo, args=(echoing,), daemon=True).start()
+    config = folder / "proxy.yaml"
+    config.write_text(f"""
+listen: ["127.0.0.1:{port}"]
+workers: 4
+store: {folder}/store
+takeover: {folder}/takeover
+connect-ports: [1-65535]
+access: [{{ allow: {{}} }}]
+allow-targets: [127.0.0.0/8]
+timeouts: {{ drain: 1h }}
+""")
+    old = Old(BUILD / "proxy/larder-proxy", config, folder)
+    try:
+        larder.await_port("127.0.0.1", port, old.process)
+        leave(old, origin.base, port, echoing.getsockname()[1])
+    finally:
+        old.kill()
+
+
+def leave(old, base, port, echoing):
+    """Workers that have no client, but fetch for nobody, end; one has a tunnel."""
+    tunnel = tunnel_to(port, echoing)
+    for number in range(LEFT):
+        with raw.connect(port, PATIENCE) as client:
+            client.sendall(f"GET {base}/endless{number} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            raw.until_head(client)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    check(all(ENDLESS.acquire(timeout=PATIENCE) for _ in range(LEFT)), "not all have begun")
+    old.replace()
+    until("the newer one has the store", lambda: old.logged("store_late"))
+    tunnel.sendall(b"still there")
+    check(tunnel.recv(100) == b"still there", "the tunnel")
+    tunnel.close()
     old.end()
 
 
@@ -516,7 +569,7 @@ def main():
     if any(one["name"] == "b_sanitize" and one["value"] == "thread" for one in options):
         print("skipped: ThreadSanitizer takes numbers of descriptors that libuv has closed for used")
         sys.exit(77)
-    parts = {part.__name__: part for part in (proxy, accounts, redirector, resolving)}
+    parts = {part.__name__: part for part in (proxy, leavings, accounts, redirector, resolving)}
     for part in [parts[name] for name in sys.argv[2:] or parts]:
         with tempfile.TemporaryDirectory() as folder:
             part(pathlib.Path(folder))
