@@ -20,27 +20,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 import raw  # noqa: E402
+from succession import PATIENCE, Old, check, until  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
-TIMES, PATIENCE = 5, 90
-check = raw.Checks()
-
-
-def until(what, probe):
-    end = time.monotonic() + PATIENCE
-    while not probe():
-        if time.monotonic() > end:
-            check(False, f"not within {PATIENCE} s: {what}")
-            return False
-        time.sleep(0.02)
-    return True
-
+TIMES = 5
 
 # ---- the proxy ----
 
@@ -71,50 +59,6 @@ def serve(conn, head, _rest):
         body = body_of(path)
         conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=6000\r\nContent-Length: %d\r\n\r\n"
                      % len(body) + body)
-
-
-class Old:
-    """Processes one after the other, with one configuration."""
-
-    def __init__(self, program, config, folder):
-        self.command = [str(program), "--config", str(config)]
-        self.log = open(folder / "log", "w+")
-        self.process = self.popen()
-        self.gone = []
-
-    def popen(self, *options):
-        return subprocess.Popen([*self.command, *options], stderr=self.log)
-
-    def logged(self, event):
-        return pathlib.Path(self.log.name).read_text().count(f" {event} ")
-
-    def replace(self):
-        served = self.logged("takeover")
-        self.gone.append(self.process)
-        self.process = self.popen("--takeover")
-        until("the older one learns it", lambda: self.logged("takeover") > served
-              or self.process.poll() is not None)
-        check(self.process.poll() is None, f"the newer one ended: {self.process.returncode}")
-
-    def fail(self, *options):
-        """A newer one that is not good at all, and one that fails late."""
-        for option in options:
-            process = self.popen("--takeover", option)
-            check(process.wait(PATIENCE) != 0, f"{option} was taken")
-        check(self.process.poll() is None, "the failure of another ended it")
-
-    def end(self):
-        for process in self.gone:
-            try:
-                check(process.wait(PATIENCE) == 0, f"an older one ended with {process.returncode}")
-            except subprocess.TimeoutExpired:
-                check(False, f"process {process.pid} has not ended")
-        self.process.terminate()
-        check(self.process.wait(PATIENCE) == 0, f"it ended with {self.process.returncode}")
-
-    def kill(self):
-        for process in [*self.gone, self.process]:
-            process.kill()
 
 
 class Load(threading.Thread):
