@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+static uint64_t adopted_ms; /* of the watchdog */
+
 void notify(const char *message)
 {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -47,5 +49,10 @@ uint64_t notify_watchdog_ms(void)
     uint64_t pid = 0, us = 0;
     bool another = environment_number("WATCHDOG_PID", &pid) && pid != (uint64_t)getpid();
 
-    return !another && environment_number("WATCHDOG_USEC", &us) ? us / 1000 : 0;
+    return !another && environment_number("WATCHDOG_USEC", &us) ? us / 1000 : adopted_ms;
+}
+
+void notify_adopt_watchdog(uint64_t ms)
+{
+    adopted_ms = ms;
 }

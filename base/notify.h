@@ -14,7 +14,10 @@ void notify(const char *message);
 void notify_reloading(void);
 
 /* How often the service manager wants to hear "WATCHDOG=1" at the latest, ms; 0: it does not ask.
- */
+ * WATCHDOG_USEC says it to the first process of a service (WATCHDOG_PID), which tells the one that
+ * takes its place. */
 uint64_t notify_watchdog_ms(void);
+/* So it was told; 0: nothing. Before there are threads. */
+void notify_adopt_watchdog(uint64_t ms);
 
 #endif

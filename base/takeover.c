@@ -87,7 +87,7 @@ static void on_word(uv_poll_t *poll, int status, int events)
 
 static void give(struct takeover *takeover, int peer)
 {
-    struct takeover_gift gift = {.sockets = 0};
+    struct takeover_gift gift = {.watchdog_ms = notify_watchdog_ms()};
     struct timeval longest = {.tv_sec = TAKEOVER_SECONDS};
     size_t count;
     const int *sockets = inherited_offers(&count);
@@ -230,6 +230,7 @@ int takeover_ask(const char *path, const char *program, const char **why)
         newer.fd = -1;
     }
     newer.given = !err;
+    notify_adopt_watchdog(newer.given ? newer.gift.watchdog_ms : 0);
     return err;
 }
 

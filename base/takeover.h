@@ -28,7 +28,8 @@
 struct takeover_gift {
     char program[TAKEOVER_PROGRAM]; /* such as "larder-proxy"; ended by NUL */
     uint32_t sockets;
-    bool holds_store; /* it comes with `released`, not before; so does `secret` belong to it */
+    uint64_t watchdog_ms; /* base/notify.h */
+    bool holds_store;     /* it comes with `released`, not before; so does `secret` belong to it */
     uint8_t secret[16];
 };
 
@@ -37,7 +38,7 @@ struct takeover_gift {
 struct takeover;
 
 struct takeover_events {
-    void (*on_gift)(void *arg, struct takeover_gift *gift); /* to be filled, but for `sockets` */
+    void (*on_gift)(void *arg, struct takeover_gift *gift); /* fills what is its own */
     void (*on_ready)(void *arg);                            /* once: another serves now */
     void *arg;
 };

@@ -5,7 +5,7 @@
 #include "base/takeover.h"
 
 enum {
-    TAKEOVER_MAGIC = 0x4c445431, /* of this form of the gift; others are not understood */
+    TAKEOVER_MAGIC = 0x4c445432, /* of this form of the gift; others are not understood */
     TAKEOVER_BATCH = 200,        /* sockets in one message; the kernel takes 253 */
     TAKEOVER_READY = 'R',
     TAKEOVER_RELEASED = 'S',

@@ -22,14 +22,23 @@ def until(what, probe):
 class Old:
     """Processes one after the other, with one configuration."""
 
-    def __init__(self, program, config, folder):
+    def __init__(self, program, config, folder, environment=None):
         self.command = [str(program), "--config", str(config)]
         self.log = open(folder / "log", "w+")
-        self.process = self.popen()
+        self.environment = environment
+        self.process = self.managed() if environment else self.popen()
         self.gone = []
 
+    def managed(self):
+        """As a service manager starts the first one; the others have its environment."""
+        process = subprocess.Popen(
+            ["bash", "-c", 'export WATCHDOG_PID=$$; exec "$@"', "service", *self.command],
+            stderr=self.log, env=self.environment)
+        self.environment["WATCHDOG_PID"] = str(process.pid)
+        return process
+
     def popen(self, *options):
-        return subprocess.Popen([*self.command, *options], stderr=self.log)
+        return subprocess.Popen([*self.command, *options], stderr=self.log, env=self.environment)
 
     def logged(self, event):
         return pathlib.Path(self.log.name).read_text().count(f" {event} ")

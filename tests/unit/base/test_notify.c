@@ -91,6 +91,9 @@ Test(notify, the_watchdog_is_kept_for_us_alone)
     cr_expect_eq(notify_watchdog_ms(), 30000);
     setenv("WATCHDOG_PID", "1", 1);
     cr_expect_eq(notify_watchdog_ms(), 0, "it is another's");
+    notify_adopt_watchdog(20000);
+    cr_expect_eq(notify_watchdog_ms(), 20000, "it is our predecessor's");
+    notify_adopt_watchdog(0);
     unsetenv("WATCHDOG_PID");
     setenv("WATCHDOG_USEC", "soon", 1);
     cr_expect_eq(notify_watchdog_ms(), 0);
