@@ -244,6 +244,21 @@ static void apply_known(const struct policy_known *known, int status, struct fre
     out->no_cache = out->no_cache || known->validate;
 }
 
+/* What is known for certain of a place goes before what leads there says of lifetimes. */
+static void apply_way(const struct policy_way *way, bool certain, struct freshness *out)
+{
+    out->shareable_with_authorization &= !way->own;
+    if (certain) {
+        return;
+    }
+    if (way->bounded) {
+        int64_t lifetime = clamp(out->initial_age + clamp(way->until - out->response_time));
+        out->lifetime = lifetime < out->lifetime ? lifetime : out->lifetime;
+    }
+    out->no_cache |= way->no_cache;
+    out->must_revalidate |= way->must_revalidate;
+}
+
 void policy_freshness(const struct http_head *response, struct policy_times times,
                       const struct policy_settings *settings, struct freshness *out)
 {
@@ -273,6 +288,10 @@ void policy_freshness(const struct http_head *response, struct policy_times time
     set_lifetime(response, &control, targeted, date, settings, out);
     if (settings->known) {
         apply_known(settings->known, response->status, out);
+    }
+    if (settings->way) {
+        bool certain = settings->known && settings->known->at_least && response->status == 200;
+        apply_way(settings->way, certain, out);
     }
 }
 

@@ -22,6 +22,17 @@ struct policy_known {
     bool only_success; /* nothing but a 200 is stored */
 };
 
+/* What redirects have said that led to a response which is kept under the URL they came from: it is
+ * good for no longer, and for nobody more, than each of them. Zeros: there were none. A redirect
+ * that says nothing of its lifetime does not bound it. */
+struct policy_way {
+    enum reason obstacle; /* why nothing may be stored; REASON_NONE */
+    bool bounded;         /* there is an `until` */
+    int64_t until;        /* seconds since 1970 */
+    bool no_cache, must_revalidate;
+    bool own; /* not for requests with Authorization */
+};
+
 struct policy_settings {
     int heuristic_percent;            /* of Date − Last-Modified; 10 */
     int64_t heuristic_max;            /* seconds; 7 days */
@@ -32,6 +43,7 @@ struct policy_settings {
     int64_t stale_if_error;           /* seconds a stale response may be used when the origin
                                          fails and nothing forbids it; -1: without limit */
     const struct policy_known *known; /* NULL: nothing */
+    const struct policy_way *way;     /* NULL: none */
 };
 
 extern const struct policy_settings policy_defaults; /* 10 %, 7 d, none, honoured, -1 */
@@ -86,6 +98,10 @@ struct policy_times {
 /* Everything about a response's age and lifetime (4.2). Also for the merged head after a 304. */
 void policy_freshness(const struct http_head *response, struct policy_times times,
                       const struct policy_settings *settings, struct freshness *out);
+
+/* One more redirect on the way. */
+void policy_way_add(struct policy_way *way, const struct http_head *redirect,
+                    struct policy_times times, const struct policy_settings *settings);
 
 /* REASON_STORED, or why not (3). `request` is the client's. */
 enum reason policy_may_store(const struct http_head *request, const struct http_head *response,

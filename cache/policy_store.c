@@ -58,6 +58,30 @@ static enum reason directive_obstacle(const struct cache_control *control, int s
     return control->is_private ? REASON_PRIVATE : REASON_NONE;
 }
 
+void policy_way_add(struct policy_way *way, const struct http_head *redirect,
+                    struct policy_times times, const struct policy_settings *settings)
+{
+    struct policy_settings rules = *settings;
+    struct cache_control control;
+    struct freshness freshness;
+
+    rules.known = NULL; /* that is of the place, not of the way */
+    rules.way = NULL;
+    policy_control(redirect, &rules, &control);
+    policy_freshness(redirect, times, &rules, &freshness);
+    if (way->obstacle == REASON_NONE) {
+        way->obstacle = directive_obstacle(&control, redirect->status);
+    }
+    if (freshness_is_explicit(&freshness)) {
+        int64_t until = times.response + freshness.lifetime - freshness.initial_age;
+        way->until = way->bounded && way->until < until ? way->until : until;
+        way->bounded = true;
+    }
+    way->no_cache |= freshness.no_cache;
+    way->must_revalidate |= freshness.must_revalidate;
+    way->own |= !freshness.shareable_with_authorization;
+}
+
 static enum reason field_obstacle(const struct http_head *request, const struct http_head *response,
                                   const struct freshness *freshness,
                                   const struct policy_settings *settings)
@@ -107,6 +131,9 @@ static enum reason response_obstacle(const struct http_head *request,
     }
     policy_control(response, settings, &control);
     reason = directive_obstacle(&control, response->status);
+    if (reason == REASON_NONE && settings->way) {
+        reason = settings->way->obstacle;
+    }
     if (reason == REASON_NONE) {
         reason = field_obstacle(request, response, freshness, settings);
     }

@@ -144,6 +144,20 @@ static bool is_redirect(const struct fetch *fetch, const struct http_head *respo
            fields_count(&response->fields, FIELD_LOCATION) == 1;
 }
 
+/* What is kept under the first URL depends on all that led from there. */
+static void note_hop(struct fetch *fetch, const struct http_head *response)
+{
+    struct fetch_mirror *mirror = &fetch->mirror;
+    struct span vary;
+
+    policy_way_add(&mirror->way, response, fetch->times, &fetch->rules);
+    fetch->rules.way = &mirror->way;
+    if (fields_joined(&response->fields, http_field_name(FIELD_VARY), &fetch->arena, &vary)) {
+        mirror->vary = arena_printf(&fetch->arena, "%.*s%s%.*s", SPAN_ARGS(mirror->vary),
+                                    mirror->vary.len ? ", " : "", SPAN_ARGS(vary));
+    }
+}
+
 static void follow(struct fetch *fetch, const struct http_head *response)
 {
     struct span location = fields_get(&response->fields, FIELD_LOCATION);
@@ -160,6 +174,7 @@ static void follow(struct fetch *fetch, const struct http_head *response)
     }
     to.host = arena_copy(&fetch->arena, to.host);
     to.path = arena_copy(&fetch->arena, to.path);
+    note_hop(fetch, response);
     go_to(fetch, &to);
 }
 
@@ -239,11 +254,30 @@ static bool is_of_host(const struct http_field *field)
            span_ieq(field->name, SPAN("Strict-Transport-Security"));
 }
 
+/* What the redirects chose by. A 304 without Vary leaves that of the stored response, which then
+ * has to be told again. */
+static void add_vary_of_way(struct fetch *fetch, const struct http_head *response,
+                            struct http_fields *out)
+{
+    const struct object *stale = flight_stale(fetch->flight);
+
+    if (fetch->mirror.vary.len == 0) {
+        return;
+    }
+    if (response->status == 304 && stale && !fields_has(&response->fields, FIELD_VARY)) {
+        struct span stored;
+        if (fields_joined(&stale->fields, http_field_name(FIELD_VARY), &fetch->arena, &stored)) {
+            fields_add_id(out, FIELD_VARY, stored);
+        }
+    }
+    fields_add_id(out, FIELD_VARY, fetch->mirror.vary);
+}
+
 static void amend(struct fetch *fetch, struct http_head *response)
 {
     struct http_fields fields;
 
-    fields_init(&fields, &fetch->arena, response->fields.count + 1);
+    fields_init(&fields, &fetch->arena, response->fields.count + 3);
     for (size_t i = 0; i < response->fields.count; i++) {
         if (!is_of_host(&response->fields.at[i])) {
             fields.at[fields.count++] = response->fields.at[i];
@@ -252,6 +286,7 @@ static void amend(struct fetch *fetch, struct http_head *response)
     if (lacks_vary(fetch, response)) {
         fields_add_id(&fields, FIELD_VARY, SPAN("Accept"));
     }
+    add_vary_of_way(fetch, response, &fields);
     response->fields = fields;
 }
 

@@ -38,9 +38,11 @@ struct fetch_mirror {
     enum mirror_kind kind;
     struct uri at; /* where a redirect, or the way to a token, has led; host.len 0: nowhere */
     int hops;
-    bool asks_token; /* `at` gives tokens: what comes is one */
-    bool may_not;    /* the origin gives it to nobody: not what is stored, either */
-    bool had_token;  /* one was asked for: a 401 stays one */
+    struct policy_way way; /* what they said of how long it is good, and for whom */
+    struct span vary;      /* and by what it is chosen */
+    bool asks_token;       /* `at` gives tokens: what comes is one */
+    bool may_not;          /* the origin gives it to nobody: not what is stored, either */
+    bool had_token;        /* one was asked for: a 401 stays one */
     struct span token;
     struct buf answer;     /* the token's, as far as it has come */
     struct digest *digest; /* of the body that comes; NULL: not checked */

@@ -201,6 +201,42 @@ def plain(s):
     check(s.ask("/elsewhere").status == 400, "other paths are nobody's")
 
 
+def way(s):
+    """What is kept under the first URL is as good as the least of what led there."""
+    s.origin.taken()
+    basic = {"Authorization": "Basic eDp5"}
+    final = {"Cache_Control": "public, max-age=600", "ETag": '"w"'}
+    # of the redirect; of the response; asked with; again with; is the second one a hit?
+    cases = (({}, {}, {}, {}, True),
+             ({"Cache_Control": "max-age=600"}, {}, {}, {}, True),
+             ({"Cache_Control": "max-age=0"}, {}, {}, {}, False),
+             ({"Cache_Control": "max-age=600", "Age": "600"}, {}, {}, {}, False),
+             ({"Cache_Control": "no-store"}, {}, {}, {}, False),
+             ({"Cache_Control": "private, max-age=600"}, {}, {}, {}, False),
+             ({"Cache_Control": "no-cache"}, {}, {}, {}, False),
+             ({"Vary": "X-Who"}, {}, {"X_Who": "1"}, {"X_Who": "1"}, True),
+             ({"Vary": "X-Who"}, {}, {"X_Who": "1"}, {"X_Who": "2"}, False),
+             ({"Vary": "X-Who"}, {"Vary": "X-Too"}, {"X_Who": "1"}, {"X_Who": "1", "X_Too": "1"}, False),
+             ({"Vary": "*"}, {}, {}, {}, False),
+             ({}, {}, basic, basic, False),
+             ({"Cache_Control": "private"}, {}, basic, {}, False),
+             ({"Cache_Control": "public, max-age=600"}, {}, basic, basic, True))
+    for number, (hop, last, first, second, hit) in enumerate(cases):
+        path = f"way{number}"
+        s.answers[f"/base/{path}"] = lambda h, hop=hop, path=path: h.reply(302, Location=f"{path}/2", **hop)
+        s.answers[f"/base/{path}/2"] = lambda h, path=path: h.reply(302, Location=f"/base/{path}/3",
+                                                                    Cache_Control="public, max-age=900")
+        s.answers[f"/base/{path}/3"] = lambda h, last=last: h.reply(200, b"end", **final, **last)
+        check(s.ask("/plain/" + path, **first).body == b"end", path)
+        answer = s.ask("/plain/" + path, **second)
+        check(is_hit(answer) == hit, f"{hop} {last} {first} {second}: {answer}")
+    # What never changes is as good as its name says, whatever leads there.
+    s.answers["/npm/x/-/x-1.tgz"] = lambda h: h.reply(302, Location="/npm/y", Cache_Control="no-cache")
+    s.answers["/npm/y"] = lambda h: h.reply(200, b"tar")
+    check([is_hit(s.ask("/npm/x/-/x-1.tgz")) for _ in range(2)] == [False, True], "a tarball")
+    s.origin.taken()
+
+
 class SafeConnection(h2.Connection):
     """HTTP/2 over TLS, where a mirror is asked as a site would be."""
 
@@ -520,7 +556,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="larder-mirrors."))
     try:
         s = Scene(str(build / "proxy/larder-proxy"), folder)
-        for part in (plain, extended, apt, oci, npm, pip):
+        for part in (plain, way, extended, apt, oci, npm, pip):
             part(s)
         check(s.proxy.stop(), "it ends as it should")
     finally:
