@@ -191,7 +191,8 @@ static struct uri uri_below(const struct uri *base, struct span rest, struct are
 }
 
 /* A blob is the same in whichever repository it is asked for: what is kept was pulled by nobody in
- * particular, as everybody may (proxy/mirror/token.h). */
+ * particular, as everybody may (proxy/mirror/token.h). No request spells "#" (http/uri.h): what is
+ * under such a key has been compared. */
 static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
 {
     struct span path = mirrored->uri.path;
@@ -201,7 +202,7 @@ static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
 
     return blob ? uri_below(
                       &mirrored->mirror->origin_uri,
-                      arena_printf(arena, "_blobs/sha256:%.*s", SPAN_ARGS(mirror_digest(path))),
+                      arena_printf(arena, "#blobs/sha256:%.*s", SPAN_ARGS(mirror_digest(path))),
                       arena)
                 : mirrored->uri;
 }

@@ -388,6 +388,15 @@ def oci(s):
     check(s.ask(f"/v2/a/blobs/{sha(empty)}").whole, "an empty blob is one, too")
     check(s.ask(f"/v2/a/manifests/{sha(b'{}')}").body == b"{}", "a manifest by its digest")
 
+    # What nobody compares is never a blob: no path of a client leads to the key of one.
+    for path in ("_blobs", "%23blobs", "x/_blobs"):
+        s.answers[f"/v2/{path}/{sha(b'wanted')}"] = lambda h: h.reply(
+            200, b"planted", Cache_Control="public, max-age=600")
+        check(s.ask(f"/v2/{path}/{sha(b'wanted')}").body == b"planted", path)
+    s.answers[f"/v2/a/blobs/{sha(b'wanted')}"] = guarded(lambda h: h.reply(200, b"wanted"))
+    check(s.ask(f"/v2/a/blobs/{sha(b'wanted')}").body == b"wanted", "a blob is what its name says")
+    s.origin.taken()
+
     answer = s.ask(f"/v2/c/blobs/{sha(secret)}", Authorization="Basic eDp5")
     check(answer.status == 403 and "pull" in answer.headers["Cache-Status"]
           and "WWW-Authenticate" not in answer.headers, f"a private one: {answer}")

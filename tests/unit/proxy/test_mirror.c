@@ -47,7 +47,9 @@ Test(mirror_find, paths_and_hosts)
         {"http://a/pip/simple/x/", "https://pypi.org/simple/x/", NULL},
         {"http://a/pip/_files/x/y.whl", "https://files.pythonhosted.org/x/y.whl", NULL},
         {"http://a/v2/hub/a/b/blobs/sha256:" HEX, "https://hub.test/v2/a/b/blobs/sha256:" HEX,
-         "https://hub.test/v2/_blobs/sha256:" HEX},
+         "https://hub.test/v2/#blobs/sha256:" HEX},
+        {"http://a/v2/hub/_blobs/sha256:" HEX, "https://hub.test/v2/_blobs/sha256:" HEX, NULL},
+        {"http://a/v2/hub/%23blobs/sha256:" HEX, "https://hub.test/v2/%23blobs/sha256:" HEX, NULL},
         {"http://a/v2/hub/a/manifests/sha256:" HEX, "https://hub.test/v2/a/manifests/sha256:" HEX,
          NULL},
         /* of sites, of nobody */
