@@ -236,6 +236,13 @@ static enum exchange_state await_bytes(struct exchange *x)
     UNREACHABLE();
 }
 
+/* Whose key is not its URL may have waited for what was asked of another URL: that this has failed
+ * says nothing of its own. */
+static bool may_fare_better(const struct exchange *x)
+{
+    return !x->lookup.member.leader && !span_eq(x->key.path, x->uri.path);
+}
+
 enum exchange_state exchange_await(struct exchange *x)
 {
     struct object *object;
@@ -264,6 +271,9 @@ enum exchange_state exchange_await(struct exchange *x)
         record_outcome(x, object);
         return exchange_deliver(x, object, x->lookup.lead || flight_stale(x->lookup.member.flight));
     case FLIGHT_FAILED:
+        if (may_fare_better(x)) {
+            return look_again(x);
+        }
         return exchange_refuse(x, failure.status, failure.reason, NULL);
     }
     UNREACHABLE();

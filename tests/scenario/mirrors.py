@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs as certificates  # noqa: E402
@@ -143,6 +144,10 @@ def together(s, path, count=4):
     for thread in threads:
         thread.join()
     return answers
+
+
+def pass_a_moment():
+    time.sleep(0.01)
 
 
 def is_hit(answer):
@@ -395,6 +400,27 @@ def oci(s):
         check(s.ask(f"/v2/{path}/{sha(b'wanted')}").body == b"planted", path)
     s.answers[f"/v2/a/blobs/{sha(b'wanted')}"] = guarded(lambda h: h.reply(200, b"wanted"))
     check(s.ask(f"/v2/a/blobs/{sha(b'wanted')}").body == b"wanted", "a blob is what its name says")
+    s.origin.taken()
+
+    # Two wait for one blob, and who leads may not pull from where it asks.
+    go, both = threading.Event(), b"of both" * 9
+    s.answers[f"/v2/c/blobs/{sha(both)}"] = lambda h: (go.wait(20), h.reply(
+        401, WWW_Authenticate=f'Bearer realm="{far}/none"'))
+    s.answers["cdn /none"] = lambda h: h.reply(403)
+    s.answers[f"/v2/a/blobs/{sha(both)}"] = guarded(lambda h: h.reply(200, both))
+    led, followed = [], []
+    threads = [threading.Thread(target=lambda: led.append(s.ask(f"/v2/c/blobs/{sha(both)}"))),
+               threading.Thread(target=lambda: followed.append(s.ask(f"/v2/a/blobs/{sha(both)}")))]
+    threads[0].start()
+    while not s.origin.paths():
+        pass_a_moment()
+    threads[1].start()
+    for _ in range(20):
+        s.ask("/v2/")
+    go.set()
+    for thread in threads:
+        thread.join()
+    check(led[0].status == 403 and followed[0].body == both, f"each by itself: {led} {followed}")
     s.origin.taken()
 
     answer = s.ask(f"/v2/c/blobs/{sha(secret)}", Authorization="Basic eDp5")
