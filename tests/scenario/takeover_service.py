@@ -20,7 +20,8 @@ listen: ["127.0.0.1:{port}"]
 workers: 2
 takeover: {folder}/takeover
 """
-PROGRAMS = {"proxy/larder-proxy": 'admin: "unix:{folder}/admin"', "dnsredir/larder-dns": ""}
+PROGRAMS = {"proxy/larder-proxy": 'admin: "unix:{folder}/admin"',
+            "dnsredir/larder-dns": "resolver: {{ allow: [127.0.0.1] }}"}
 
 
 class Manager:
