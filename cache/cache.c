@@ -67,6 +67,9 @@ int cache_open_stores(const struct cache_options *options, struct stores **out)
 {
     uint64_t dirty = options->memory / 4;
 
+    if (options->late && stores_are_busy(options->dirs, options->dir_count)) {
+        return ERR_BUSY;
+    }
     return stores_open(
         &(struct stores_options){
             .dirs = options->dirs,
@@ -100,10 +103,12 @@ int cache_open(const struct cache_options *options, struct cache **out)
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
     }
-    if (options->dir_count && options->late) {
-        cache->late = late_new(options);
-    } else if (options->dir_count) {
+    if (options->dir_count) {
         err = cache_open_stores(options, &stores);
+    }
+    if (err == ERR_BUSY && options->late) {
+        cache->late = late_new(options);
+        err = 0;
     }
     if (err) {
         cache_close(&cache);

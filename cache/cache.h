@@ -20,15 +20,15 @@ struct cache_options {
     enum s3_favor favor;          /* what the store keeps when it is full */
     uint64_t memory;     /* bytes; becomes the limit of base/memory.h, for the whole process */
     uint64_t object_max; /* larger responses are not stored; 0: what the store takes */
-    /* NULL: the folders are ours from the beginning. Else another process has them still, and this
-     * is the secret of its store: they are opened by cache_open_late(). */
+    /* Another process may have the folders still, and this is the secret of its store: then they
+     * are opened by cache_open_late(). NULL: that is an error. */
     const struct sip_key *late;
 };
 
 int cache_open(const struct cache_options *options, struct cache **out);
 /* The folders are free now. What other processes put there is found from now on, but for what has
- * changed meanwhile. 0, or an error, with which the cache stays in memory. Once, by the thread that
- * opened the cache; others go on. */
+ * changed meanwhile. 0; ERR_BUSY: not yet, and the cache is still late; or an error, with which it
+ * stays in memory for good. By the thread that opened the cache; others go on. */
 int cache_open_late(struct cache *cache);
 /* A store is to come. */
 bool cache_is_late(const struct cache *cache);

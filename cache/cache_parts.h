@@ -69,7 +69,8 @@ bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
 /* Nothing is under the key any more, in memory or on disk. Under the guard. */
 void cache_forget(struct cache *cache, const struct cache_key *key);
 
-/* The folders' store, with nothing of the cache changed: 0 or an error. */
+/* The folders' store, with nothing of the cache changed: 0 or an error. ERR_BUSY when another
+ * process has one; the log has that only if none may (options->late). */
 int cache_open_stores(const struct cache_options *options, struct stores **out);
 /* How large what is kept may be, with a store or (NULL) without. */
 void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wanted, uint64_t memory);

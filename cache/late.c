@@ -16,6 +16,7 @@ struct late {
     atomic_bool awaits;
     struct store_dir *dirs;
     struct cache_options options;
+    struct sip_key secret;
     uint8_t (*hashes)[KEY_HASH_SIZE];
     size_t count, room;
     bool overflows;
@@ -33,7 +34,8 @@ struct late *late_new(const struct cache_options *options)
             (struct store_dir){xspandup(span_str(options->dirs[i].path)), options->dirs[i].size};
     }
     late->options.dirs = late->dirs;
-    late->options.late = NULL;
+    late->secret = *options->late;
+    late->options.late = &late->secret;
     atomic_init(&late->awaits, true);
     return late;
 }
@@ -124,6 +126,9 @@ int cache_open_late(struct cache *cache)
 
     CHECK(cache_is_late(cache));
     int err = cache_open_stores(&late->options, &stores);
+    if (err == ERR_BUSY) {
+        return err;
+    }
     pthread_mutex_lock(&late->lock);
     const char *why = err ? err_text(err) : judge(cache, stores);
     if (!why) {

@@ -135,6 +135,7 @@ static void on_all_stopped(struct letter *letter)
 
     timeout_clear(&server->trim);
     timeout_clear(&server->tick);
+    timeout_clear(&server->late);
     close_handles(server);
     loop_stop(server->loop);
 }

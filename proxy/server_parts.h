@@ -60,6 +60,8 @@ struct server {
     atomic_size_t quiet;       /* workers that have only tunnels, or nothing, to end */
     struct letter all_quiet;
     struct sip_key late_secret;
+    struct timeout late; /* until the store can be had */
+    unsigned late_tries;
     bool watchdog; /* the service manager wants to hear that all loops run */
     atomic_uint_fast64_t reloads, refused_reloads;
     struct arena fixed_memory;

@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 
+enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
+
 /* ---- the older one ---- */
 
 static void on_gift(void *arg, struct takeover_gift *gift)
@@ -77,13 +79,31 @@ const struct sip_key *server_late_secret(struct server *server)
     return &server->late_secret;
 }
 
+/* The end of a process and that of its lock are two events; and the one whose place it took may
+ * have the store still. If it fails otherwise we stay in memory; the log has why. */
+static void try_store(struct timeout *timeout)
+{
+    struct server *server = container_of(timeout, struct server, late);
+
+    if (server->draining || !cache_is_late(server->cache) ||
+        cache_open_late(server->cache) != ERR_BUSY) {
+        return;
+    }
+    if (server->late_tries == 0) {
+        log_info("store_late_waits", "why=%s", "another process has it still");
+    }
+    if (++server->late_tries == LATE_LOUD) {
+        log_error("store_late_waits", "tries=%u why=%s next=%s", server->late_tries,
+                  "another process has it", "nothing is stored on disk until that has ended");
+    }
+    timeout_set(server->loop, timeout, LATE_AGAIN_MS);
+}
+
 static void on_released(void *arg)
 {
     struct server *server = arg;
 
-    if (cache_is_late(server->cache)) {
-        (void)cache_open_late(server->cache); /* in memory, if that fails; the log has why */
-    }
+    timeout_set(server->loop, &server->late, 0);
 }
 
 static void on_ended(void *arg)
@@ -94,6 +114,7 @@ static void on_ended(void *arg)
 
 void server_is_ready(struct server *server)
 {
+    timeout_init(&server->late, try_store);
     takeover_tell_ready();
     takeover_watch(loop_uv(server->loop), &(struct takeover_end){on_released, on_ended, server});
 }

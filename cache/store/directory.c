@@ -111,6 +111,18 @@ int directory_open(const char *path, int *fd)
     return err;
 }
 
+bool directory_is_busy(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return false;
+    }
+    bool busy = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return busy;
+}
+
 bool directory_has_store(const char *path)
 {
     char name[PATH_MAX];

@@ -10,6 +10,8 @@
 /* Makes the folder, opens it and takes an exclusive lock on it, which goes with *fd. ERR_BUSY, with
  * a line in the log that says who has it, or -errno. *fd is -1 then. */
 int directory_open(const char *path, int *fd);
+/* Somebody has that lock. */
+bool directory_is_busy(const char *path);
 
 /* Is there a store in it? Makes nothing. */
 bool directory_has_store(const char *path);

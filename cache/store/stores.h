@@ -30,6 +30,8 @@ struct stores_options {
  * ERR_BUSY when another process has one of them; or the code of the first one when none can be
  * opened. */
 int stores_open(const struct stores_options *options, struct stores **out);
+/* A process has one of them: ERR_BUSY, but without a line in the log. */
+bool stores_are_busy(const struct store_dir *dirs, size_t count);
 /* As store_close(), all of them. */
 void stores_close(struct stores **stores);
 

@@ -239,6 +239,16 @@ static struct stores *stores_new(const struct stores_options *options)
     return stores;
 }
 
+bool stores_are_busy(const struct store_dir *dirs, size_t count)
+{
+    bool busy = false;
+
+    for (size_t i = 0; i < count && !busy; i++) {
+        busy = directory_is_busy(dirs[i].path);
+    }
+    return busy;
+}
+
 int stores_open(const struct stores_options *options, struct stores **out)
 {
     struct stores *stores = stores_new(options);

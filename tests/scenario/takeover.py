@@ -258,6 +258,12 @@ timeouts: {{ drain: 1h }}
         leave(old, origin.base, port, echoing.getsockname()[1])
     finally:
         old.kill()
+    old = Old(BUILD / "proxy/larder-proxy", config, folder)
+    try:
+        larder.await_port("127.0.0.1", port, old.process)
+        change_twice(old, origin.base, port, folder)
+    finally:
+        old.kill()
 
 
 def leave(old, base, port, echoing):
@@ -274,6 +280,29 @@ def leave(old, base, port, echoing):
     tunnel.sendall(b"still there")
     check(tunnel.recv(100) == b"still there", "the tunnel")
     tunnel.close()
+    old.end()
+
+
+def change_twice(old, base, port, folder):
+    """The one that is replaced has not got the store itself; the first one has. Other folders, which
+    nobody has, are open at once."""
+    held = raw.connect(port, PATIENCE)
+    held.sendall(f"GET {base}/endless HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    raw.until_head(held)
+    old.replace()
+    old.replace()
+    check(old.gone[1].wait(PATIENCE) == 0, "the second one")
+    until("the third one finds it locked", lambda: old.logged("store_late_waits"))
+    old.gone[0].kill()  # whose lock goes with it, sooner or later
+    check(old.gone.pop(0).wait(PATIENCE) == -signal.SIGKILL, "the first one")
+    until("the third one has the store", lambda: old.logged("store_late"))
+    held.close()
+    old.command.append(f"--set=store={folder}/other")
+    old.replace()
+    check((folder / "other/index.mdb").exists(), "a store of its own was late")
+    check(old.gone[-1].wait(PATIENCE) == 0, "the third one")
+    code, _, _ = outcome(larder.Client(port, PATIENCE), base + "/o")
+    check(code == 200 and not old.logged("store_late_failed"), f"with another store: {code}")
     old.end()
 
 

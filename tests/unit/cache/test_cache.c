@@ -998,6 +998,8 @@ Test(cache, a_store_that_comes_late_has_no_say_about_what_has_changed)
     fetch(&kit, "http://a/changed", NULL, kept_long, 200);
     cr_assert_eq(uri_parse(SPAN("http://a/dropped"), &kit.arena, &uri), 0);
     cache_invalidate(kit.cache, &uri, SPAN("t"), &kit.arena);
+    cr_expect_eq(cache_open_late(kit.cache), ERR_BUSY);
+    cr_expect(cache_is_late(kit.cache), "there will be another time");
     cache_let_go(older);
     cr_assert_eq(cache_open_late(kit.cache), 0);
     cr_expect_not(cache_is_late(kit.cache));
@@ -1019,13 +1021,28 @@ Test(cache, a_late_store_under_another_secret_is_left_alone)
 
     kit_open(&kit, true);
     fetch(&kit, "http://a/kept", NULL, kept_long, 100);
-    cache_close(&kit.cache);
+    struct cache *older = kit.cache;
     kit.cache = open_beside(&kit, &another);
+    cache_close(&older);
     cr_expect_neq(cache_open_late(kit.cache), 0);
     cr_expect_not(cache_is_late(kit.cache));
     cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_LEAD);
     cache_close(&kit.cache);
     kit.cache = open_beside(&kit, NULL);
     cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH, "nothing was taken from it");
+    kit_close(&kit);
+}
+
+Test(cache, a_store_that_nobody_has_is_not_late)
+{
+    static const struct sip_key of_another = {1, 2};
+    struct kit kit;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/kept", NULL, kept_long, 100);
+    cache_close(&kit.cache);
+    kit.cache = open_beside(&kit, &of_another);
+    cr_expect_not(cache_is_late(kit.cache));
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH);
     kit_close(&kit);
 }
