@@ -57,7 +57,7 @@ class LarderDns(Redirector):
 
     def prepare(self):
         self.file("nets.csv", "".join(f"{net},r{n}\n" for net, n in networks()))
-        names = "".join(f"      - {{ name: v{i}, policy: hash, answers: 1, ttl: 30s }}\n"
+        names = "".join(f"      - {{ name: v{i}, policy: hashed, answers: 1, ttl: 30s }}\n"
                         for i in range(1000))
         replicas = "".join(f"  - {{ name: r{n}, addresses: [192.0.2.{n}] }}\n"
                            for n in range(1, REPLICAS + 1))
