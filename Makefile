@@ -11,6 +11,7 @@
 #   make deb           packages for Debian 12 in build-deb, looked at by lintian
 #   make deb-test      installs, starts, upgrades and purges them in a fresh Debian root (as root)
 #   make bench         everything that bench/larder-bench measures, beside the peers: tables and plots
+#   make bench-check   instructions of the hot path, by valgrind, against those written down
 #   make install-deps  every package the targets above would install
 #
 # VARIANT=asan|tsan|clang|release  builds and tests in build-VARIANT with other settings.
@@ -52,7 +53,7 @@ CONFIGURE = [ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(FLAGS_$(VARIAN
 TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 3 \
     --num-processes $$(($$(nproc) + 2)) $(SUITES_$(VARIANT))
 
-.PHONY: all run build test check real stress bare deb deb-test bench install-deps clean
+.PHONY: all run build test check real stress bare deb deb-test bench bench-check install-deps clean
 
 all: build
 
@@ -99,6 +100,11 @@ bare:
 bench: build
 	@$(PACKAGES) build run bench
 	@bench/larder-bench run --build build-release
+
+# Instructions of the hot path, compared with bench/instructions.txt.
+bench-check: build
+	@$(PACKAGES) build bench
+	@bench/instructions.py build-release
 
 deb:
 	@$(PACKAGES) build deb
