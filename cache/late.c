@@ -9,7 +9,20 @@
 #include "base/mem.h"
 #include "cache/cache_parts.h"
 
-enum { LATE_MAX = 1 << 20 }; /* changes: 16 MiB */
+enum {
+    LATE_MAX = 1 << 20, /* keys that have changed: up to 32 MiB */
+    LATE_ROOM = 1024,
+    LATE_GROUP = 8192, /* drops that are committed together */
+    LATE_FEW = 64,
+    LATE_ROUNDS = 8,
+};
+
+/* Hashes are under a secret, so the first bytes say where one stands. All zeros: free. (A key with
+ * that hash would be forgotten, as one of two with equal hashes would be.) */
+struct hashes {
+    uint8_t (*slots)[KEY_HASH_SIZE];
+    size_t count, room; /* room: a power of two, or 0 */
+};
 
 struct late {
     pthread_mutex_t lock;
@@ -17,10 +30,63 @@ struct late {
     struct store_dir *dirs;
     struct cache_options options;
     struct sip_key secret;
-    uint8_t (*hashes)[KEY_HASH_SIZE];
-    size_t count, room;
+    struct hashes changed;
     bool overflows;
 };
+
+/* ---- what has changed ---- */
+
+/* The slot that has it, or the free one where it belongs. */
+static uint8_t *slot_of(const struct hashes *set, const uint8_t hash[KEY_HASH_SIZE])
+{
+    static const uint8_t none[KEY_HASH_SIZE];
+    size_t at;
+
+    memcpy(&at, hash, sizeof(at));
+    for (;; at++) {
+        uint8_t *slot = set->slots[at & (set->room - 1)];
+        if (memcmp(slot, hash, KEY_HASH_SIZE) == 0 || memcmp(slot, none, KEY_HASH_SIZE) == 0) {
+            return slot;
+        }
+    }
+}
+
+static void put(struct hashes *set, const uint8_t hash[KEY_HASH_SIZE])
+{
+    uint8_t *slot = slot_of(set, hash);
+
+    set->count += memcmp(slot, hash, KEY_HASH_SIZE) != 0;
+    memcpy(slot, hash, KEY_HASH_SIZE);
+}
+
+/* Calls `visit` for each. */
+static void each(const struct hashes *set, void (*visit)(void *arg, const uint8_t *hash), void *arg)
+{
+    static const uint8_t none[KEY_HASH_SIZE];
+
+    for (size_t i = 0; i < set->room; i++) {
+        if (memcmp(set->slots[i], none, KEY_HASH_SIZE) != 0) {
+            visit(arg, set->slots[i]);
+        }
+    }
+}
+
+static void put_again(void *arg, const uint8_t *hash)
+{
+    put(arg, hash);
+}
+
+static void make_room(struct hashes *set)
+{
+    struct hashes larger = {.room = set->room ? 2 * set->room : LATE_ROOM};
+
+    larger.slots = xcalloc(larger.room, sizeof(*larger.slots));
+    each(set, put_again, &larger);
+    free(set->slots);
+    *set = larger;
+}
+
+/* ---- life ---- */
 
 struct late *late_new(const struct cache_options *options)
 {
@@ -55,19 +121,20 @@ void late_free(struct late **slot)
     }
     pthread_mutex_destroy(&late->lock);
     free(late->dirs);
-    free(late->hashes);
+    free(late->changed.slots);
     free(late);
 }
 
-/* Under the lock. */
+/* Under the lock. At most half of the slots are taken. */
 static void remember(struct late *late, const uint8_t hash[KEY_HASH_SIZE])
 {
-    if (late->count == late->room && late->room < LATE_MAX) {
-        late->room = late->room ? 2 * late->room : 1024;
-        late->hashes = xrealloc(late->hashes, late->room * sizeof(*late->hashes));
+    struct hashes *set = &late->changed;
+
+    if (2 * set->count >= set->room && set->count < LATE_MAX) {
+        make_room(set);
     }
-    if (late->count < late->room) {
-        memcpy(late->hashes[late->count++], hash, KEY_HASH_SIZE);
+    if (2 * set->count < set->room) {
+        put(set, hash);
     } else {
         late->overflows = true;
     }
@@ -96,56 +163,88 @@ bool cache_is_late(const struct cache *cache)
     return cache->late && atomic_load(&cache->late->awaits);
 }
 
-/* Under the lock: from here on everybody finds what is there. */
-static void admit(struct cache *cache, struct stores *stores)
-{
-    struct late *late = cache->late;
+/* ---- the store ---- */
 
-    for (size_t i = 0; i < late->count; i++) {
-        shelf_drop(stores_shelf(stores, late->hashes[i]), late->hashes[i], NULL, NULL);
+struct dropping {
+    struct stores *stores;
+    size_t count;
+};
+
+static void drop(void *arg, const uint8_t *hash)
+{
+    struct dropping *dropping = arg;
+
+    shelf_drop(stores_shelf(dropping->stores, hash), hash, NULL, NULL);
+    if (++dropping->count % LATE_GROUP == 0) {
+        stores_flush(dropping->stores);
     }
-    cache_set_limits(cache, stores, late->options.object_max, late->options.memory);
-    cache->stores = stores;
+}
+
+/* Most of what has changed goes, and is committed, before anybody looks there: many drops that are
+ * pending would make each lookup slow. */
+static void drop_ahead(struct late *late, struct dropping *dropping)
+{
+    size_t count = SIZE_MAX;
+
+    for (int i = 0; i < LATE_ROUNDS && count > LATE_FEW; i++) {
+        pthread_mutex_lock(&late->lock);
+        struct hashes taken = late->changed;
+        late->changed = (struct hashes){0};
+        pthread_mutex_unlock(&late->lock);
+        count = taken.count;
+        each(&taken, drop, dropping);
+        stores_flush(dropping->stores);
+        free(taken.slots);
+    }
 }
 
 /* NULL, or why this store is none for us. */
 static const char *judge(const struct cache *cache, const struct stores *stores)
 {
-    if (cache->late->overflows) {
-        return "too much has changed meanwhile";
-    }
     return memcmp(stores_secret(stores), &cache->secret, sizeof(cache->secret)) == 0
                ? NULL
                : "it is another one than the older process had";
 }
 
+/* Under the lock: from here on everybody finds what is there. */
+static void admit(struct cache *cache, struct dropping *dropping)
+{
+    struct late *late = cache->late;
+
+    each(&late->changed, drop, dropping);
+    cache_set_limits(cache, dropping->stores, late->options.object_max, late->options.memory);
+    cache->stores = dropping->stores;
+}
+
 int cache_open_late(struct cache *cache)
 {
     struct late *late = cache->late;
-    struct stores *stores = NULL;
+    struct dropping dropping = {0};
 
     CHECK(cache_is_late(cache));
-    int err = cache_open_stores(&late->options, &stores);
+    int err = cache_open_stores(&late->options, &dropping.stores);
     if (err == ERR_BUSY) {
         return err;
     }
-    pthread_mutex_lock(&late->lock);
-    const char *why = err ? err_text(err) : judge(cache, stores);
+    const char *why = err ? err_text(err) : judge(cache, dropping.stores);
     if (!why) {
-        admit(cache, stores);
+        drop_ahead(late, &dropping);
+    }
+    pthread_mutex_lock(&late->lock);
+    why = !why && late->overflows ? "too much has changed meanwhile" : why;
+    if (!why) {
+        admit(cache, &dropping);
     }
     atomic_store_explicit(&late->awaits, false, memory_order_release);
-    free(late->hashes);
-    late->hashes = NULL;
-    size_t count = late->count;
-    late->count = late->room = 0;
+    free(late->changed.slots);
+    late->changed = (struct hashes){0};
     pthread_mutex_unlock(&late->lock);
     if (why) {
         log_error("store_late_failed", "dir=%s why=%s next=%s", late->dirs[0].path, why,
                   "nothing is stored on disk until a restart");
-        stores_close(&stores);
+        stores_close(&dropping.stores);
         return err ? err : ERR_UNSUPPORTED;
     }
-    log_info("store_late", "dir=%s changed_meanwhile=%zu", late->dirs[0].path, count);
+    log_info("store_late", "dir=%s changed_meanwhile=%zu", late->dirs[0].path, dropping.count);
     return 0;
 }

@@ -1,3 +1,4 @@
+#include "cache/cache_parts.h"
 #include "cache/explain.h"
 
 #include "base/err.h"
@@ -1030,6 +1031,33 @@ Test(cache, a_late_store_under_another_secret_is_left_alone)
     cache_close(&kit.cache);
     kit.cache = open_beside(&kit, NULL);
     cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH, "nothing was taken from it");
+    kit_close(&kit);
+}
+
+Test(cache, a_late_store_has_dropped_what_has_changed_before_it_is_looked_at)
+{
+    enum { HOT = (1 << 20) + 1, CHANGED = 20000 };
+    struct kit kit;
+    struct cache_key key = {.hash = {1}};
+    struct cache_stats stats;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/kept", NULL, kept_long, 100);
+    struct cache *older = kit.cache;
+    kit.cache = open_beside(&kit, cache_secret(older));
+    for (int i = 0; i < HOT; i++) { /* one key takes one place */
+        cache_changed(kit.cache, &key);
+    }
+    for (uint64_t i = 1; i <= CHANGED; i++) {
+        memcpy(key.hash + 8, &i, sizeof(i)); /* and many belong into one place */
+        memcpy(key.hash, &(uint64_t){i / 64}, sizeof(i));
+        cache_changed(kit.cache, &key);
+    }
+    cache_close(&older);
+    cr_assert_eq(cache_open_late(kit.cache), 0);
+    cache_stats(kit.cache, &stats);
+    cr_expect_eq(stats.store.dirty, 0, "nothing is pending");
+    cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH);
     kit_close(&kit);
 }
 
