@@ -64,8 +64,8 @@ static bool may_fly_on(struct fetch *fetch)
     if (!fetch->shared) {
         return false;
     }
-    if (may_go_on_unawaited(fetch)) {
-        return true;
+    if (!fetch->mirror.asks_token && may_go_on_unawaited(fetch)) {
+        return true; /* a token is nothing that others could have of it */
     }
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
     return flight_members(fetch->flight) > 0;

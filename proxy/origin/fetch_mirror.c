@@ -210,7 +210,8 @@ static void token_comes(struct fetch *fetch, const struct http_head *response)
     fetch->mirror.asks_token = response->status == 200;
     if (response->status / 100 == 4) {
         refuse_pull(fetch);
-    } else if (response->status != 200) {
+    } else if (response->status != 200 || response->content_length > TOKEN_ANSWER_MAX) {
+        fetch->mirror.asks_token = false;
         fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
     }
 }
@@ -348,16 +349,24 @@ bool fetch_mirror_response(struct fetch *fetch, struct http_head *response)
            fetch->client.method == METHOD_GET && !begin_digest(fetch, response);
 }
 
+/* The fetch may be over when this returns: an answer that is longer is none that could be read. */
+static void take_token(struct fetch *fetch, struct span bytes)
+{
+    if (bytes.len > TOKEN_ANSWER_MAX - buf_len(&fetch->mirror.answer)) {
+        fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
+    } else {
+        buf_append(&fetch->mirror.answer, bytes);
+    }
+}
+
 enum stream_flow fetch_mirror_data(struct fetch *fetch, struct span bytes)
 {
     struct span parts[2];
     enum spool_flow flow = SPOOL_MORE;
 
     if (fetch->mirror.asks_token) {
-        if (buf_len(&fetch->mirror.answer) + bytes.len <= TOKEN_ANSWER_MAX) {
-            buf_append(&fetch->mirror.answer, bytes);
-        }
-        return STREAM_MORE; /* more is none that could be read */
+        take_token(fetch, bytes);
+        return STREAM_MORE;
     }
     digest_take(fetch->mirror.digest, bytes, parts);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {

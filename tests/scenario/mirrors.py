@@ -402,6 +402,35 @@ def oci(s):
     check(s.ask(f"/v2/a/blobs/{sha(b'wanted')}").body == b"wanted", "a blob is what its name says")
     s.origin.taken()
 
+    # What gives tokens has no end, or says that it is far.
+    cut = threading.Event()
+
+    def endless(h):
+        h.send_response_only(200)
+        h.send_header("Transfer-Encoding", "chunked")
+        h.end_headers()
+        try:
+            while True:
+                h.wfile.write(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
+        except OSError:
+            cut.set()
+
+    def far_end(h):
+        h.send_response_only(200)
+        h.send_header("Content-Length", 1 << 40)
+        h.end_headers()
+        h.rfile.read(1)  # it is given up by the other side
+
+    s.answers["cdn /endless"], s.answers["cdn /far"] = endless, far_end
+    for name in ("endless", "far"):
+        s.answers[f"/v2/{name}/tags/list"] = lambda h, name=name: h.reply(
+            401, WWW_Authenticate=f'Bearer realm="{far}/{name}"')
+        answer = s.ask(f"/v2/{name}/tags/list")
+        check(answer.status == 502 and "origin-broken" in answer.headers["Cache-Status"],
+              f"a token that is {name}: {answer}")
+    check(cut.wait(20), "it is not read on")
+    s.origin.taken()
+
     # Two wait for one blob, and who leads may not pull from where it asks.
     go, both = threading.Event(), b"of both" * 9
     s.answers[f"/v2/c/blobs/{sha(both)}"] = lambda h: (go.wait(20), h.reply(
