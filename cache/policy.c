@@ -241,7 +241,7 @@ static void apply_known(const struct policy_known *known, int status, struct fre
         out->source = LIFETIME_KNOWN;
         out->lifetime = known->at_most;
     }
-    out->no_cache = out->no_cache || known->validate;
+    out->checked = known->validate;
 }
 
 /* What is known for certain of a place goes before what leads there says of lifetimes. */

@@ -87,7 +87,9 @@ struct freshness {
     uint8_t immutable;
     uint8_t has_validator; /* ETag or Last-Modified */
     uint8_t shareable_with_authorization;
-    uint8_t reserved[2];
+    uint8_t checked; /* the same as no_cache, but by what is known of the place: the response does
+                        not forbid that it answers while the origin fails */
+    uint8_t reserved[1];
 };
 
 struct policy_times {

@@ -66,7 +66,7 @@ static enum policy_verdict reuse_stale(const struct policy_request *request,
     return POLICY_VALIDATE;
 }
 
-/* What demands validation whatever the age, or REASON_NONE. */
+/* What forbids to answer without the origin's word, whatever the age, or REASON_NONE. */
 static enum reason reuse_obstacle(const struct policy_request *request,
                                   const struct freshness *freshness)
 {
@@ -86,6 +86,9 @@ enum policy_verdict policy_reuse(const struct policy_request *request,
     int64_t age = policy_age(freshness, now);
 
     *reason = reuse_obstacle(request, freshness);
+    if (*reason == REASON_NONE && freshness->checked) {
+        *reason = REASON_NO_CACHE;
+    }
     if (*reason != REASON_NONE) {
         return POLICY_VALIDATE;
     }

@@ -115,7 +115,8 @@ static bool is_useful(const struct freshness *freshness)
     if (freshness->has_validator || stale_allowed) {
         return true;
     }
-    return !freshness->no_cache && freshness->lifetime > freshness->initial_age;
+    return !freshness->no_cache && !freshness->checked &&
+           freshness->lifetime > freshness->initial_age;
 }
 
 static enum reason response_obstacle(const struct http_head *request,

@@ -182,7 +182,7 @@ json_t *freshness_json(const struct object *object, const struct policy_settings
     json_object_set_new(json, "age", age_json(&account));
     json_object_set_new(json, "lifetime", lifetime_json(&account));
     json_object_set_new(json, "remaining", json_integer(account.remaining));
-    json_object_set_new(json, "no_cache", json_boolean(freshness->no_cache));
+    json_object_set_new(json, "no_cache", json_boolean(freshness->no_cache || freshness->checked));
     json_object_set_new(json, "must_revalidate", json_boolean(freshness->must_revalidate));
     json_object_set_new(json, "immutable", json_boolean(freshness->immutable));
     json_object_set_new(json, "stale_while_revalidate", number(freshness->stale_while_revalidate));

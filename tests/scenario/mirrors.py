@@ -297,6 +297,17 @@ def apt(s):
             check([etag for etag, _ in asked] == [None, '"1"'], f"validated each time: {asked}")
         else:
             check(len(asked) == 1 and is_hit(again), f"{path} needs no word of the origin: {again}")
+    # The registry is down: what it has not forbidden still answers.
+    for name, control, status in (("b", "max-age=9999", 200), ("c", "no-cache", 503),
+                                  ("d", "max-age=0, must-revalidate", 503), ("e", None, 200)):
+        fields = {"Cache_Control": control} if control else {}
+        path = f"/debian/dists/{name}/InRelease"
+        s.answers[path] = lambda h, fields=fields: h.reply(200, b"Suite: x\n", ETag='"2"', **fields)
+        check(s.ask(path, Cache_Control="max-age=0").body == b"Suite: x\n", path)
+        s.answers[path] = lambda h: h.reply(503, b"down")
+        answer = s.ask(path, Cache_Control="max-age=0")
+        check(answer.status == status, f"down, {control}: {answer}")
+    s.origin.taken()
     s.ask("/debian/pool/main/a/b_1_all.deb")
     s.ask("/debian/pool/main/a/b_1_all.deb")
     check(len(s.origin.paths()) == 2, "what is not there may come any time")
