@@ -59,6 +59,28 @@ void fields_remove_id(struct http_fields *fields, enum http_field_id id)
     fields->count = kept;
 }
 
+static bool is_one_of(struct span name, const struct span *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_ieq(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void fields_remove_names(struct http_fields *fields, const struct span *names, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!is_one_of(fields->at[i].name, names, count)) {
+            fields->at[kept++] = fields->at[i];
+        }
+    }
+    fields->count = kept;
+}
+
 void fields_append(struct http_fields *fields, const struct http_fields *from)
 {
     for (size_t i = 0; i < from->count; i++) {

@@ -31,6 +31,8 @@ void fields_add_id(struct http_fields *fields, enum http_field_id id, struct spa
 /* Removes every line with this id, then appends one. */
 void fields_set_id(struct http_fields *fields, enum http_field_id id, struct span value);
 void fields_remove_id(struct http_fields *fields, enum http_field_id id);
+/* All lines with one of these names. */
+void fields_remove_names(struct http_fields *fields, const struct span *names, size_t count);
 /* Appends all of `from`; spans are borrowed. */
 void fields_append(struct http_fields *fields, const struct http_fields *from);
 

@@ -167,6 +167,7 @@ def plain(s):
         "/base/none": lambda h: h.reply(302, b"nowhere", Cache_Control="no-store"),
         "/base/near": lambda h: h.reply(307, Location="/base/nearer"),
         "/base/nearer": lambda h: h.reply(200, b"near", Cache_Control="max-age=600"),
+        "/base/cookie?places": lambda h: h.reply(200),
         "/base/cookie": lambda h: h.reply(200, b"c", Cache_Control="max-age=600", Set_Cookie="a=b",
                                           Alt_Svc='h3=":443"', Strict_Transport_Security="x"),
     })
@@ -198,6 +199,15 @@ def plain(s):
     answer = s.ask("/plain/cookie")
     check(is_hit(answer) and not {"set-cookie", "alt-svc", "strict-transport-security"}
           & {name.lower() for name in answer.headers}, f"nothing of the origin's host: {answer}")
+    places = [f"{name}-{part}" for name in ("X_Forwarded", "X-Original", "X-Rewrite")
+              for part in ("Host", "Proto", "Prefix", "URL")] + ["Forwarded"]
+    s.origin.taken()
+    s.ask("/plain/cookie?places", **{name: "host=evil.test" for name in places})
+    asked = s.origin.taken()[0][2]
+    check(not any("evil" in value and name.lower() not in (
+        "x-original-proto", "x-original-prefix", "x-rewrite-host", "x-rewrite-proto",
+        "x-rewrite-prefix", "x-forwarded-url") for name, value in asked.items()),
+        f"the origin makes no links of what a client says: {asked.items()}")
     answer = s.ask("/plain/x", "GET", b"body")
     check(answer.status == 302, f"what has a body is not sent twice: {answer}")
     answer = s.ask("/plain/x", method="PUT", body=b"new")
