@@ -7,6 +7,21 @@
 
 /* ---- LOOKUP ---- */
 
+/* Rules of access hold for where redirects lead. Nobody can be asked for a name by then. */
+static bool may_ask(const struct fetch_asker *asker, const struct uri *uri)
+{
+    struct access_answer answer;
+
+    access_decide(asker->settings,
+                  &(struct access_query){.client = asker->client,
+                                         .user = asker->user,
+                                         .request = asker->request,
+                                         .uri = uri,
+                                         .now = asker->now},
+                  &answer);
+    return answer.verdict == ACCESS_ALLOWED;
+}
+
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
                     const struct claim *claim)
 {
@@ -23,6 +38,8 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
         .shared = shared,
         .body = linked ? x->request_body : NULL,
         .client = x->client->ip,
+        .user = x->user,
+        .may_ask = may_ask,
         .client_https = x->client->https,
         .upgrade = {x->upgrade, x->upgrade.len ? connect_source(x->tunnel) : NULL},
         .link = linked ? &x->fetch : NULL,

@@ -35,6 +35,18 @@ struct fetch_upgrade {
     struct source *from_client; /* what goes to the origin once it has changed over */
 };
 
+struct user;
+
+/* Who a fetch is for: may they ask for this, too? Pure; called by the fetch's own loop. */
+struct fetch_asker {
+    const struct settings *settings;
+    const struct user *user; /* of the settings, or NULL */
+    const struct ip *client;
+    const struct http_head *request;
+    int64_t now; /* seconds since 1970 */
+};
+typedef bool fetch_may_ask(const struct fetch_asker *asker, const struct uri *uri);
+
 struct fetch_order {
     struct worker *worker;
     struct settings *settings;           /* those `site` is of; a reference is taken */
@@ -48,6 +60,8 @@ struct fetch_order {
     bool shared;                         /* the flight is in the table: the response may be kept */
     struct spool *body;                  /* the request's body or NULL; a reference is taken */
     struct ip client;
+    const struct user *user; /* of the settings, or NULL */
+    fetch_may_ask *may_ask;  /* of where redirects lead; NULL: nobody is asked */
     bool client_https;
     struct fetch_upgrade upgrade;
     struct fetch_link *link;   /* or NULL: in the background */

@@ -44,13 +44,25 @@ static void go_to(struct fetch *fetch, const struct uri *to)
     fetch_connect(fetch, false);
 }
 
-/* What a client might ask for itself, and nothing that was safe on the way becomes unsafe. Which
+static bool is_let_in(const struct fetch *fetch, const struct uri *to)
+{
+    struct fetch_asker asker = {.settings = fetch->settings,
+                                .user = fetch->user,
+                                .client = &fetch->client_ip,
+                                .request = &fetch->client,
+                                .now = loop_wall(fetch->worker->loop)};
+
+    return fetch->may_ask == NULL || fetch->may_ask(&asker, to);
+}
+
+/* What this client might ask for itself, and nothing that was safe on the way becomes unsafe. Which
  * addresses may be asked is checked when the name has one. */
 static bool may_go_to(const struct fetch *fetch, const struct uri *to)
 {
     return (to->https || !fetch_asked(fetch)->https) &&
            (uri_same_origin(to, &fetch->site->origins[0].uri) ||
-            target_port_allowed(fetch->settings, to->port, false));
+            target_port_allowed(fetch->settings, to->port, false)) &&
+           is_let_in(fetch, to);
 }
 
 /* ---- the request ---- */
@@ -62,10 +74,21 @@ static void remove_fields(struct http_fields *fields, const enum http_field_id *
     }
 }
 
-/* Who gives tokens is told nothing but what it is about. */
+/* By what proxies on the way know that a request runs in a circle (RFC 9110 7.6.3, RFC 8586). */
+static void keep_way(const struct http_fields *from, struct http_fields *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        if (from->at[i].id == FIELD_VIA || from->at[i].id == FIELD_CDN_LOOP) {
+            fields_add_id(to, from->at[i].id, from->at[i].value);
+        }
+    }
+}
+
+/* Who gives tokens is told nothing else but what it is about. */
 static void make_token_request(struct fetch *fetch)
 {
     struct http_head *out = &fetch->out;
+    struct http_fields asked = out->fields;
     struct span host = uri_authority(fetch_asked(fetch), &fetch->arena);
 
     head_init(out, &fetch->arena);
@@ -79,6 +102,7 @@ static void make_token_request(struct fetch *fetch)
     fields_add_id(&out->fields, FIELD_HOST, host);
     fields_add_id(&out->fields, FIELD_ACCEPT, SPAN("application/json"));
     fields_add_id(&out->fields, FIELD_ACCEPT_ENCODING, SPAN("identity"));
+    keep_way(&asked, &out->fields);
 }
 
 /* The bytes are compared, or links in them changed: they have to come as they are. */

@@ -62,6 +62,8 @@ struct fetch {
     struct cache_key primary;
     const struct site *site;
     struct ip client_ip;
+    const struct user *user;
+    fetch_may_ask *may_ask;
     bool client_https;
     bool shared;
     bool background;    /* nobody asked for it to be delivered */

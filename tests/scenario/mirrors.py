@@ -112,7 +112,9 @@ class Scene:
                        ("/pip/", "/", f", preset: pip, files: '{self.cdn.base}/packages'"),
                        ("/v2/", "/v2/", ", preset: oci"))]
         file = folder / "proxy.yaml"
-        file.write_text("pac: {}\nmirrors:\n" + "".join(f"  - {mirror}\n" for mirror in mirrors)
+        file.write_text("pac: {}\naccess:\n"
+                        "  - deny: {hosts: [denied.test]}\n"
+                        "  - allow: {from: [127.0.0.1]}\nmirrors:\n" + "".join(f"  - {mirror}\n" for mirror in mirrors)
                         + f"log: {{access: {folder}/access.log, format: json}}\n")
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
                                   "--workers", WORKERS)
@@ -163,6 +165,7 @@ def plain(s):
         "/base/unsafe": lambda h: h.reply(302, Location=s.unsafe.base + "/"),
         "/base/inside": lambda h: h.reply(302, Location=f"https://[::1]:{s.cdn.server_port}/"),
         "/base/port": lambda h: h.reply(302, Location="https://localhost:25/"),
+        "/base/denied": lambda h: h.reply(302, Location="https://denied.test/"),
         "/base/scheme": lambda h: h.reply(302, Location="file:///etc/passwd"),
         "/base/none": lambda h: h.reply(302, b"nowhere", Cache_Control="no-store"),
         "/base/near": lambda h: h.reply(307, Location="/base/nearer"),
@@ -188,7 +191,7 @@ def plain(s):
           "the same host is the same, credentials and all")
     for name, status, reason in (("round", 502, "redirect"), ("unsafe", 502, "redirect"),
                                  ("inside", 403, "target-address"), ("port", 502, "redirect"),
-                                 ("scheme", 502, "redirect")):
+                                 ("scheme", 502, "redirect"), ("denied", 502, "redirect")):
         answer = s.ask("/plain/" + name)
         check(answer.status == status and reason in answer.headers["Cache-Status"],
               f"{name}: {answer}")
@@ -330,7 +333,7 @@ def sha(body):
 def oci(s):
     layer, large, forged = b"layer " * 100, os.urandom(1 << 21), b"forged " * 300
     secret, empty = b"secret" * 50, b""
-    tokens, far = [], f"https://127.0.0.1:{s.cdn.server_port}"
+    tokens, ways, far = [], [], f"https://127.0.0.1:{s.cdn.server_port}"
 
     def guarded(reply):
         def answer(h):
@@ -345,6 +348,7 @@ def oci(s):
 
     def give(h, name):
         tokens.append(h.headers.get("Authorization"))
+        ways.append(h.headers.get("Via") and h.headers.get("CDN-Loop"))
         h.reply(200, json.dumps({"token": "t-" + name, "expires_in": 300}).encode())
 
     def manifest(h):
@@ -388,6 +392,7 @@ def oci(s):
     check(not any(fields.get("Authorization") for _, _, fields, _ in s.cdn.taken()),
           "neither the token's server nor the other host gets a token")
     check(tokens == [None], f"tokens: {tokens}")
+    check(all(ways), f"who gives tokens sees by where it was asked: {ways}")
     answer = s.ask(f"/v2/b/blobs/{sha(layer)}")
     check(is_hit(answer) and answer.body == layer and not s.origin.paths(),
           f"the same blob for another repository: {answer}")
