@@ -147,27 +147,44 @@ const struct mirror_class *mirror_class(const struct site *site, struct span pat
 
 /* ---- where it goes ---- */
 
-/* A part "." or "..", be it written "%2e": at the origin it would lead elsewhere. */
+/* How many bytes the character takes, which some write as %2f, %5c or %2e; 0: it is another. */
+static size_t spelled(struct span text, char c, const char *coded)
+{
+    if (text.len && text.at[0] == c) {
+        return 1;
+    }
+    return text.len >= 3 && span_ieq(span_take(text, 3), span_str(coded)) ? 3 : 0;
+}
+
+/* Of what ends a part of a path at one server or another: "/", "\\", and ";", which begins
+ * parameters there. */
+static size_t at_separator(struct span text)
+{
+    size_t slash = spelled(text, '/', "%2f"), back = spelled(text, '\\', "%5c");
+
+    return slash ? slash : back ? back : spelled(text, ';', "%3b");
+}
+
+/* A part "." or "..", however it is written: at the origin it would lead elsewhere. */
 static bool has_dots(struct span path)
 {
+    size_t dots = 0, others = 0, len;
+
     path = span_take(path, span_find(path, '?'));
     while (path.len) {
-        struct span part = span_cut(&path, '/');
-        size_t dots = 0;
-        while (part.len) {
-            bool coded = part.len >= 3 && part.at[0] == '%' && part.at[1] == '2' &&
-                         (part.at[2] == 'e' || part.at[2] == 'E');
-            if (!coded && part.at[0] != '.') {
-                break;
+        if ((len = at_separator(path))) {
+            if (others == 0 && (dots == 1 || dots == 2)) {
+                return true;
             }
+            dots = others = 0;
+        } else if ((len = spelled(path, '.', "%2e"))) {
             dots++;
-            part = span_skip(part, coded ? 3 : 1);
+        } else {
+            others += len = 1;
         }
-        if (part.len == 0 && (dots == 1 || dots == 2)) {
-            return true;
-        }
+        path = span_skip(path, len);
     }
-    return false;
+    return others == 0 && (dots == 1 || dots == 2);
 }
 
 /* It goes into documents: no character there may mean anything. */

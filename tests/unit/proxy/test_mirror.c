@@ -95,7 +95,13 @@ Test(mirror_find, dots_lead_nowhere)
         {"http://a/plain/%2e%2E/x", true},   {"http://a/plain/.%2e", true},
         {"http://a/plain/./x", true},        {"http://a/plain/.../x", false},
         {"http://a/plain/..x/y..", false},   {"http://a/plain/x?/../", false},
-        {"http://a/plain/%2ehidden", false},
+        {"http://a/plain/%2ehidden", false}, {"http://a/plain/x%2f..%2Fy", true},
+        {"http://a/plain/x\\..\\y", true},   {"http://a/plain/x%5C%2e.%5cy", true},
+        {"http://a/plain/..;a=b/x", true},   {"http://a/plain/x/..%3b/y", true},
+        {"http://a/plain/.;/x", true},       {"http://a/plain/@a%2fb", false},
+        {"http://a/plain/@a%2f..b", false},  {"http://a/plain/x;..=y", false},
+        {"http://a/plain/%2f%2f/", false},   {"http://a/plain/x%2", false},
+        {"http://a/plain/..%", false},
     };
     struct buf errors = BUF_INIT;
     struct settings *settings = load(MIRRORS, &errors);
