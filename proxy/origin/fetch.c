@@ -113,6 +113,16 @@ static void break_off(struct fetch *fetch)
     }
 }
 
+/* Nothing comes. What is stored stays, unless nobody is given it any more. */
+static void land_empty(struct fetch *fetch)
+{
+    if (fetch->mirror.may_not) {
+        cache_discard(fetch->worker->cache, fetch->flight, 0);
+    } else {
+        cache_abandon(fetch->worker->cache, fetch->flight, 0);
+    }
+}
+
 /* Ends without a response. */
 void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 {
@@ -120,7 +130,7 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
         break_off(fetch);
     } else if (fetch->waiting && !fetch_use_stale(fetch)) {
         fetch->waiting = false;
-        cache_abandon(fetch->worker->cache, fetch->flight, 0);
+        land_empty(fetch);
         flight_fail(fetch->flight, (struct failure){status, reason});
     }
     fetch_finish(fetch);

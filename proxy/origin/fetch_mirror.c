@@ -128,6 +128,10 @@ static void add_token(struct fetch *fetch)
 void fetch_mirror_request(struct fetch *fetch)
 {
     static const enum http_field_id ours[] = {FIELD_AUTHORIZATION, FIELD_COOKIE, FIELD_REFERER};
+    static const struct span keys[] = {SPAN_INIT("Private-Token"), SPAN_INIT("Job-Token"),
+                                       SPAN_INIT("Deploy-Token"),  SPAN_INIT("X-JFrog-Art-Api"),
+                                       SPAN_INIT("X-Api-Key"),     SPAN_INIT("X-Auth-Token"),
+                                       SPAN_INIT("npm-otp"),       SPAN_INIT("npm-session")};
     static const enum http_field_id ranges[] = {FIELD_RANGE, FIELD_IF_RANGE};
     struct http_fields *fields = &fetch->out.fields;
 
@@ -143,6 +147,7 @@ void fetch_mirror_request(struct fetch *fetch)
     }
     if (!fetch_is_configured(fetch)) {
         remove_fields(fields, ours, ARRAY_LEN(ours));
+        fields_remove_names(fields, keys, ARRAY_LEN(keys));
     } else if (fetch->site->mirror->preset == PRESET_OCI) {
         fields_remove_id(fields, FIELD_AUTHORIZATION);
         add_token(fetch);
@@ -185,14 +190,18 @@ static void note_hop(struct fetch *fetch, const struct http_head *response)
 static void follow(struct fetch *fetch, const struct http_head *response)
 {
     struct span location = fields_get(&response->fields, FIELD_LOCATION);
-    struct uri to;
+    struct uri to = {0};
 
     location = span_take(location, span_find(location, '#'));
-    if (fetch->mirror.hops++ == HOPS_MAX ||
-        uri_resolve(fetch_asked(fetch), location, &fetch->arena, &to) != 0 ||
-        !may_go_to(fetch, &to)) {
-        log_warn("mirror_redirect_refused", "mirror=%s host=%.*s", fetch->site->hosts[0],
-                 SPAN_ARGS(fetch_asked(fetch)->host));
+    bool leads = uri_resolve(fetch_asked(fetch), location, &fetch->arena, &to) == 0;
+    if (fetch->mirror.hops++ == HOPS_MAX || !leads || !may_go_to(fetch, &to)) {
+        struct span to_where = leads ? uri_authority(&to, &fetch->arena) : SPAN("nowhere");
+        log_warn("mirror_redirect_refused", "mirror=%s host=%.*s to=%s%.*s", fetch->site->hosts[0],
+                 SPAN_ARGS(fetch_asked(fetch)->host),
+                 !leads     ? ""
+                 : to.https ? "https://"
+                            : "http://",
+                 SPAN_ARGS(to_where));
         fetch_fail(fetch, 502, REASON_REDIRECT);
         return;
     }
@@ -317,9 +326,15 @@ static void amend(struct fetch *fetch, struct http_head *response)
 
 static bool is_encoded(const struct http_head *response)
 {
-    struct span coding = fields_get(&response->fields, FIELD_CONTENT_ENCODING);
+    struct list_members codings = list_members(&response->fields, FIELD_CONTENT_ENCODING);
+    struct span coding;
 
-    return coding.len && !span_ieq(coding, SPAN("identity"));
+    while (list_next(&codings, &coding)) {
+        if (!span_ieq(coding, SPAN("identity"))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Nothing has gone out yet of a body that is to be compared. */
@@ -340,12 +355,13 @@ static bool begin_digest(struct fetch *fetch, const struct http_head *response)
     return right;
 }
 
+/* Of what a digest names only a 200 is the whole of it, as the origin has it. */
 static bool is_refused(const struct fetch *fetch, const struct http_head *response)
 {
-    bool success = response->status == 200 && fetch->client.method == METHOD_GET;
+    bool success = response->status / 100 == 2 && fetch->client.method == METHOD_GET;
 
-    return (success && wants_identity(fetch) && is_encoded(response)) ||
-           (response->status == 206 && fetch->mirror.kind == MIRROR_DIGEST);
+    return success && ((wants_identity(fetch) && is_encoded(response)) ||
+                       (response->status != 200 && fetch->mirror.kind == MIRROR_DIGEST));
 }
 
 bool fetch_mirror_response(struct fetch *fetch, struct http_head *response)

@@ -121,9 +121,14 @@ class Scene:
         self.tls, self.ca = larder.free_port(), ca
         self.proxy.command += ["--listen-tls", f"127.0.0.1:{self.tls}", "--certificate",
                                certs.path("good.pem"), "--key", certs.path("good.key")]
-        log = open(folder / "log", "w")  # noqa: SIM115
+        self.log = folder / "log"
+        log = open(self.log, "w")  # noqa: SIM115
         self.proxy.popen = lambda: subprocess.Popen(self.proxy.command, stderr=log)
         self.proxy.start()
+
+    def told(self, event):
+        """Lines of the proxy's log."""
+        return [line for line in self.log.read_text().splitlines() if event in line]
 
     def ask(self, path, method="GET", body=None, **fields):
         connection = http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=30)
@@ -174,11 +179,13 @@ def plain(s):
         "/base/cookie": lambda h: h.reply(200, b"c", Cache_Control="max-age=600", Set_Cookie="a=b",
                                           Alt_Svc='h3=":443"', Strict_Transport_Security="x"),
     })
-    answer = s.ask("/plain/x", Authorization="Basic eDp5", Cookie="a=b", Referer="http://r/")
+    keys = {"PRIVATE-TOKEN": "k", "JOB-TOKEN": "k", "X-JFrog-Art-Api": "k", "npm-otp": "k"}
+    answer = s.ask("/plain/x", Authorization="Basic eDp5", Cookie="a=b", Referer="http://r/", **keys)
     check(answer.status == 200 and answer.body == b"from afar", f"a redirect is followed: {answer}")
     near, far_seen = s.origin.taken(), s.cdn.taken()
     check(near[0][2].get("Authorization") == "Basic eDp5", "the origin gets credentials")
-    check(not any(far_seen[0][2].get(name) for name in ("Authorization", "Cookie", "Referer")),
+    check(all(near[0][2].get(name) == "k" for name in keys), "of whatever kind")
+    check(not any(far_seen[0][2].get(name) for name in ("Authorization", "Cookie", "Referer", *keys)),
           f"another host gets none: {far_seen[0][2]}")
     s.ask("/plain/x")
     s.origin.taken(), s.cdn.taken()
@@ -197,6 +204,9 @@ def plain(s):
               f"{name}: {answer}")
     check(len([p for p in s.origin.paths() if p == "/base/round"]) == 6, "five hops, no more")
     check(not s.unsafe.paths(), "from https nothing leads to http")
+    told = s.told("mirror_redirect_refused")
+    check(any(f"to={s.unsafe.base}" in line for line in told)
+          and any("to=https://localhost:25" in line for line in told), f"where they led: {told}")
     check(s.ask("/plain/none").status == 302, "a redirect to nowhere is the client's")
     s.ask("/plain/cookie")
     answer = s.ask("/plain/cookie")
@@ -409,6 +419,24 @@ def oci(s):
     check(head.status == 200 and int(head.headers["Content-Length"]) == len(large), f"HEAD: {head}")
     s.origin.taken()
 
+    for status in (203, 202, 206):
+        path = f"/v2/a/blobs/{sha(b'%d' % status)}"
+        s.answers[path] = guarded(lambda h, status=status: h.reply(status, b"another"))
+        check(s.ask(path).status == 502, f"{status} is no blob")
+    path = f"/v2/a/blobs/{sha(b'twice')}"
+
+    def twice(h):
+        h.send_response_only(200)
+        for name, value in (("Content-Encoding", "identity"), ("Content-Encoding", "gzip"),
+                            ("Content-Length", "5")):
+            h.send_header(name, value)
+        h.end_headers()
+        h.wfile.write(b"twice")
+
+    s.answers[path] = guarded(twice)
+    check(s.ask(path).status == 502, "the second line says how it is coded")
+    s.origin.taken()
+
     for what, body, status in (("another body", forged, 200), ("in chunks", forged + b"c", 200),
                                ("an empty one", b"not empty", 502), ("encoded", b"zipped", 502)):
         for attempt in range(2):
@@ -476,6 +504,17 @@ def oci(s):
     for thread in threads:
         thread.join()
     check(led[0].status == 403 and followed[0].body == both, f"each by itself: {led} {followed}")
+    s.origin.taken()
+
+    # What becomes private leaves the store: nor does it answer when the registry is down.
+    state = [lambda h: h.reply(200, b"open", ETag='"o"', Cache_Control="max-age=0")]
+    s.answers["/v2/c/manifests/once"] = lambda h: state[0](h)
+    check(s.ask("/v2/c/manifests/once").body == b"open", "it is public")
+    state[0] = lambda h: h.reply(401, WWW_Authenticate=f'Bearer realm="{far}/none"')
+    check(s.ask("/v2/c/manifests/once").status == 403, "it is private")
+    state[0] = lambda h: h.reply(502)
+    answer = s.ask("/v2/c/manifests/once")
+    check(answer.status == 502 and answer.body != b"open", f"it is gone: {answer}")
     s.origin.taken()
 
     answer = s.ask(f"/v2/c/blobs/{sha(secret)}", Authorization="Basic eDp5")
