@@ -173,6 +173,11 @@ void inherited_offer(int fd)
     }
 }
 
+void inherited_withdraw(void)
+{
+    offer_count = 0;
+}
+
 const int *inherited_offers(size_t *out)
 {
     *out = offer_count;

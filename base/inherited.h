@@ -33,8 +33,11 @@ bool inherited_has(const struct sockaddr *address, int type);
  * whom nobody answers. Those of the process before us are closed. */
 void inherited_warn(void);
 
-/* Who takes our place gets this one, too; not owned, and open until then. By one thread. */
+/* Who takes our place gets this one, too; not owned, and open until it is withdrawn. These three by
+ * one thread. */
 void inherited_offer(int fd);
+/* None of them: their numbers may be those of others soon. */
+void inherited_withdraw(void);
 /* All of these. */
 const int *inherited_offers(size_t *count);
 

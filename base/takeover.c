@@ -78,6 +78,7 @@ static void on_word(uv_poll_t *poll, int status, int events)
     stop_asking(takeover);
     if (takeover->ready) {
         uv_poll_stop(&takeover->listening); /* who asks there now asks the newer one */
+        inherited_withdraw();
         log_info("takeover", "what=%s", "a newer process serves; this one drains");
         takeover->events.on_ready(takeover->events.arg);
     } else {
@@ -110,6 +111,17 @@ static void give(struct takeover *takeover, int peer)
     log_info("takeover_begins", "sockets=%zu", count);
 }
 
+static const char *refusal(const struct takeover *takeover, int peer)
+{
+    if (takeover->peer >= 0 || takeover->ready) {
+        return "another process takes over already";
+    }
+    if (!takeover_is_same_user(peer)) {
+        return "it is of another user";
+    }
+    return takeover->events.refuses ? takeover->events.refuses(takeover->events.arg) : NULL;
+}
+
 static void on_asked(uv_poll_t *poll, int status, int events)
 {
     struct takeover *takeover = container_of(poll, struct takeover, listening);
@@ -118,10 +130,9 @@ static void on_asked(uv_poll_t *poll, int status, int events)
     if (peer < 0) {
         return;
     }
-    bool busy = takeover->peer >= 0 || takeover->ready;
-    if (busy || !takeover_is_same_user(peer)) {
-        log_warn("takeover_refused", "why=%s",
-                 busy ? "another process takes over already" : "it is of another user");
+    const char *why = refusal(takeover, peer);
+    if (why) {
+        log_warn("takeover_refused", "why=%s", why);
         close(peer);
         return;
     }
@@ -172,6 +183,7 @@ void takeover_close(struct takeover **slot)
     *slot = NULL;
     if (takeover) {
         takeover->closed = true;
+        inherited_withdraw();
         stop_asking(takeover);
         uv_close((uv_handle_t *)&takeover->listening, on_listening_closed);
     }

@@ -38,6 +38,8 @@ struct takeover_gift {
 struct takeover;
 
 struct takeover_events {
+    /* Why nobody may take over at the moment, for the log; NULL: who asks may. May be NULL. */
+    const char *(*refuses)(void *arg);
     void (*on_gift)(void *arg, struct takeover_gift *gift); /* fills what is its own */
     void (*on_ready)(void *arg);                            /* once: another serves now */
     void *arg;

@@ -15,6 +15,14 @@ enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
 
 /* ---- the older one ---- */
 
+/* Listeners are closed while it drains. */
+static const char *refuses(void *arg)
+{
+    const struct server *server = arg;
+
+    return server->draining ? "this one ends already" : NULL;
+}
+
 static void on_gift(void *arg, struct takeover_gift *gift)
 {
     struct server *server = arg;
@@ -51,7 +59,8 @@ static void on_all_quiet(struct letter *letter)
 
 int server_offer(struct server *server)
 {
-    const struct takeover_events events = {.on_gift = on_gift, .on_ready = on_ready, .arg = server};
+    const struct takeover_events events = {
+        .refuses = refuses, .on_gift = on_gift, .on_ready = on_ready, .arg = server};
 
     server->all_quiet.call = on_all_quiet;
     return server->settings->takeover

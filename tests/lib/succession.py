@@ -40,8 +40,11 @@ class Old:
     def popen(self, *options):
         return subprocess.Popen([*self.command, *options], stderr=self.log, env=self.environment)
 
+    def said(self):
+        return pathlib.Path(self.log.name).read_text()
+
     def logged(self, event):
-        return pathlib.Path(self.log.name).read_text().count(f" {event} ")
+        return self.said().count(f" {event} ")
 
     def replace(self):
         served = self.logged("takeover")

@@ -12,6 +12,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
+import raw  # noqa: E402
 from succession import PATIENCE, Old, check, until  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
@@ -57,10 +58,46 @@ def serve(program, more, folder):
         old.kill()
 
 
+def request(port, held):
+    """One that its origin does not answer."""
+    conn = raw.connect(port, PATIENCE)
+    at = held.getsockname()[1]
+    conn.sendall(f"GET http://127.0.0.1:{at}/ HTTP/1.1\r\nHost: 127.0.0.1:{at}\r\n\r\n".encode())
+    return conn, held.accept()[0]
+
+
+def refusals(folder):
+    """Nobody gets sockets that are closed already."""
+    port = larder.free_port()
+    config = folder / "yaml"
+    config.write_text((CONFIG + PROGRAMS["proxy/larder-proxy"]).format(port=port, folder=folder) + f"""
+allow-targets: [127.0.0.0/8]
+timeouts: {{ drain: 1h }}
+""")
+    held = socket.create_server(("127.0.0.1", 0))
+    held.settimeout(PATIENCE)
+    old = Old(BUILD / "proxy/larder-proxy", config, folder)
+    try:
+        larder.await_port("127.0.0.1", port, old.process)
+        ends = request(port, held)
+        old.process.terminate()
+        until("it drains", lambda: old.logged("drain"))
+        old.fail("--set=workers=2")
+        check("this one ends already" in old.said(), old.said())
+        check(old.logged("takeover_begins") == 0, old.said())
+        for end in ends:
+            end.close()
+        old.end()
+    finally:
+        old.kill()
+
+
 def main():
     for program, more in PROGRAMS.items():
         with tempfile.TemporaryDirectory() as folder:
             serve(BUILD / program, more, pathlib.Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        refusals(pathlib.Path(folder))
     check.end()
 
 

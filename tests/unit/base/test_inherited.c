@@ -65,6 +65,9 @@ Test(inherited, what_the_next_one_gets)
     }
     inherited_offers(&count);
     cr_expect_eq(count, INHERITED_MAX);
+    inherited_withdraw();
+    inherited_offers(&count);
+    cr_expect_eq(count, 0);
 }
 
 Test(environment, numbers_and_nothing_else)

@@ -1,0 +1,97 @@
+#include "base/takeover.h"
+
+#include "base/err.h"
+#include "base/inherited.h"
+#include "base/unix_socket.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The older process, as a thread of this one. */
+struct older {
+    uv_loop_t loop;
+    uv_async_t end;
+    struct takeover *takeover;
+    pthread_t id;
+    char path[64];
+    atomic_bool refuses;
+    atomic_int gifts;
+};
+
+static const char *refuses(void *arg)
+{
+    struct older *older = arg;
+
+    return older->refuses ? "not now" : NULL;
+}
+
+static void on_gift(void *arg, struct takeover_gift *gift)
+{
+    struct older *older = arg;
+
+    snprintf(gift->program, sizeof(gift->program), "larder-test");
+    older->gifts++;
+}
+
+static void on_ready(void *arg)
+{
+    cr_assert_fail("nobody says so");
+}
+
+static void on_end(uv_async_t *async)
+{
+    struct older *older = async->data;
+
+    takeover_close(&older->takeover);
+    uv_close((uv_handle_t *)async, NULL);
+}
+
+static void *run(void *arg)
+{
+    uv_run(arg, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static void begin(struct older *older)
+{
+    const struct takeover_events events = {refuses, on_gift, on_ready, older};
+
+    snprintf(older->path, sizeof(older->path), "/tmp/larder-takeover-%d", (int)getpid());
+    cr_assert_eq(uv_loop_init(&older->loop), 0);
+    uv_async_init(&older->loop, &older->end, on_end);
+    older->end.data = older;
+    cr_assert_eq(takeover_open(&older->loop, older->path, &events, &older->takeover), 0);
+    cr_assert_eq(pthread_create(&older->id, NULL, run, &older->loop), 0);
+}
+
+static void end(struct older *older)
+{
+    uv_async_send(&older->end);
+    pthread_join(older->id, NULL);
+    cr_expect_eq(uv_loop_close(&older->loop), 0);
+    unlink(older->path);
+}
+
+Test(takeover, is_refused_while_there_is_a_reason)
+{
+    static struct older older;
+    const char *why = NULL;
+    size_t count;
+
+    older.refuses = true;
+    begin(&older);
+    cr_expect_eq(takeover_ask(older.path, "larder-test", &why), ERR_CLOSED);
+    cr_expect_str_eq(why, "it refused; its log says why");
+    cr_expect_eq(older.gifts, 0);
+    older.refuses = false;
+    cr_expect_eq(takeover_ask(older.path, "larder-test", &why), 0, "%s", why);
+    cr_expect_eq(older.gifts, 1);
+    cr_expect_eq(takeover_gift()->sockets, 1, "that of the takeover itself");
+    end(&older);
+    inherited_offers(&count);
+    cr_expect_eq(count, 0, "what is closed is offered to nobody");
+}
