@@ -303,6 +303,8 @@ void h1_drain_kindly(struct h1 *h1)
 {
     if (!h1->turn && (h1->is_fresh || h1->rest.len > 0)) {
         h1->is_last = true;
+        h1->since = h1->is_partial ? h1->since : loop_now_ms(h1->loop);
+        h1_arm(h1);
     } else {
         h1_drain(h1);
     }

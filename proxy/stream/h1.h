@@ -85,7 +85,8 @@ void *h1_owner(const struct h1 *h1);
 
 /* Server role: no further request is read; the current one finishes with "Connection: close". */
 void h1_drain(struct h1 *h1);
-/* The same, but a connection that has had no request yet, or part of one, has its answer. */
+/* The same, but a connection that has had no request yet, or part of one, has its answer,
+ * if its request begins within three seconds. */
 void h1_drain_kindly(struct h1 *h1);
 /* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
 void h1_close(struct h1 **h1);

@@ -63,6 +63,8 @@ enum h1_role { H1_SERVER, H1_CLIENT, H1_TUNNEL };
 #define H1_DRAIN_MAX 65536
 /* How long a closing connection waits for the peer to read the answer. */
 #define H1_LINGER_MS 2000
+/* While draining kindly: how long a request may be under way on a connection that has had none. */
+#define H1_LAST_MS 3000
 /* Interim responses to one request; more are an attack. */
 #define H1_INTERIM_MAX 32
 

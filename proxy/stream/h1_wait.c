@@ -84,6 +84,13 @@ static struct deadline wait_of_turn(const struct h1 *h1, const struct h1_turn *t
     return sooner(in, out);
 }
 
+static uint64_t idle_limit(const struct h1 *h1)
+{
+    uint64_t limit = h1->settings->times.idle_ms;
+
+    return h1->is_last && (limit == 0 || limit > H1_LAST_MS) ? H1_LAST_MS : limit;
+}
+
 static struct deadline next_deadline(const struct h1 *h1)
 {
     const struct h1_limits_time *times = &h1->settings->times;
@@ -94,7 +101,7 @@ static struct deadline next_deadline(const struct h1 *h1)
             return wait_of_turn(h1, h1->turn);
         }
         return h1->is_partial ? deadline(WAIT_HEAD, h1->since, times->head_ms)
-                              : deadline(WAIT_IDLE, h1->since, times->idle_ms);
+                              : deadline(WAIT_IDLE, h1->since, idle_limit(h1));
     case H1_FLUSH:
         return deadline(WAIT_CLOSE, h1->since, times->body_ms);
     case H1_LINGER:
