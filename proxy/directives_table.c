@@ -206,8 +206,8 @@ static const struct conf_table listen_table = {.rows = listen_rows,
 
 static const struct conf_directive admin_rows[] = {
     {"address", CONF_ENDPOINT(0), FIELD(admin), "127.0.0.1:3129", NULL, NULL, CONF_UNIX,
-     "Metrics, health, status, dashboard and PAC file. Whoever reaches it may see and purge: keep "
-     "it local."},
+     "Metrics, health, status, dashboard and PAC file. Whoever reaches it sees what is "
+     "asked for, and may reload the configuration: keep it local."},
     {"dns", CONF_ENDPOINT(0), FIELD(admin_dns), NULL, NULL, NULL, CONF_RELOAD,
      "The administrative address of larder-dns, whose replicas the dashboard shows."},
     {0},
