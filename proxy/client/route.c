@@ -192,7 +192,7 @@ void route_request(const struct route_query *query, struct route *out)
     }
 }
 
-/* If-Range: the client has bytes that we may not have, and the origin knows better. */
+/* What a HEAD brings is no response to GET, for which others may wait. */
 bool route_is_alone(const struct http_head *request)
 {
     return request->method == METHOD_HEAD;

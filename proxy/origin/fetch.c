@@ -14,7 +14,6 @@ static const unsigned legal_next[] = {
 };
 
 enum {
-    UNAWAITED_MAX = 64,   /* of a worker */
     STORE_WAIT_MS = 100,  /* a piece that cannot be stored would be asked for again */
     STORE_WAITS_MAX = 10, /* but nobody waits longer for a disk than for an origin */
 };
