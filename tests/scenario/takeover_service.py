@@ -49,7 +49,7 @@ def serve(program, more, folder):
     manager = Manager(folder)
     old = Old(program, config, folder, manager.environment)
     try:
-        larder.await_port("127.0.0.1", port, old.process)
+        until("the first one is ready", lambda: manager.hears("READY=1", old.process))
         old.replace()
         old.replace()
         until("the third one tells that it is well",
