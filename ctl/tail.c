@@ -143,7 +143,9 @@ static bool show_lines(struct watch *watch, const struct ctl_options *options, u
             buf_append(&text, SPAN("\n"));
         }
         *left -= err == 0;
-        fwrite(text.data, 1, buf_len(&text), stdout);
+        if (buf_len(&text) > 0) { /* a line that is not shown leaves it NULL */
+            fwrite(text.data, 1, buf_len(&text), stdout);
+        }
         buf_clear(&text);
     }
     fflush(stdout);

@@ -90,7 +90,9 @@ static uint64_t level_of(uint64_t total, uint64_t *wishes, size_t count)
 {
     uint64_t left = total;
 
-    qsort(wishes, count, sizeof(*wishes), by_amount);
+    if (count > 0) { /* qsort() wants no NULL, even for nothing */
+        qsort(wishes, count, sizeof(*wishes), by_amount);
+    }
     for (size_t i = 0; i < count; i++) {
         uint64_t share = left / (count - i);
         if (wishes[i] >= share) {
