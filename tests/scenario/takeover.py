@@ -244,6 +244,7 @@ def leavings(folder):
     config = folder / "proxy.yaml"
     config.write_text(f"""
 listen: ["127.0.0.1:{port}"]
+admin: "unix:{folder}/admin"
 workers: 4
 store: {folder}/store
 takeover: {folder}/takeover
@@ -319,6 +320,7 @@ def accounts(folder):
     config = folder / "proxy.yaml"
     config.write_text(f"""
 listen: ["127.0.0.1:{port}"]
+admin: "unix:{folder}/admin"
 workers: 2
 state: {folder}/state
 takeover: {folder}/takeover
