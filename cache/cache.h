@@ -32,6 +32,9 @@ int cache_open(const struct cache_options *options, struct cache **out);
 int cache_open_late(struct cache *cache);
 /* A store is to come. */
 bool cache_is_late(const struct cache *cache);
+/* And something has changed meanwhile that nobody but this process knows of: who opened the store
+ * now would find what is older. */
+bool cache_is_late_and_changed(const struct cache *cache);
 /* Gives the folders up for another process: what is complete is committed. Nobody may use the cache
  * any more, or have an object of it. */
 void cache_let_go(struct cache *cache);

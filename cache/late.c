@@ -163,6 +163,17 @@ bool cache_is_late(const struct cache *cache)
     return cache->late && atomic_load(&cache->late->awaits);
 }
 
+bool cache_is_late_and_changed(const struct cache *cache)
+{
+    if (!cache_is_late(cache)) {
+        return false;
+    }
+    pthread_mutex_lock(&cache->late->lock);
+    bool changed = cache->late->changed.count > 0 || cache->late->overflows;
+    pthread_mutex_unlock(&cache->late->lock);
+    return changed;
+}
+
 /* ---- the store ---- */
 
 struct dropping {

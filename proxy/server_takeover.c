@@ -15,12 +15,18 @@ enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
 
 /* ---- the older one ---- */
 
-/* Listeners are closed while it drains. */
+/* Listeners are closed while it drains. And what has changed since the store is awaited would come
+ * back from there, if another had it before us. */
 static const char *refuses(void *arg)
 {
     const struct server *server = arg;
 
-    return server->draining ? "this one ends already" : NULL;
+    if (server->draining) {
+        return "this one ends already";
+    }
+    return cache_is_late_and_changed(server->cache)
+               ? "this one has not got the store yet, which is older than what it knows"
+               : NULL;
 }
 
 static void on_gift(void *arg, struct takeover_gift *gift)

@@ -294,6 +294,10 @@ def change_twice(old, base, port, folder):
     old.replace()
     check(old.gone[1].wait(PATIENCE) == 0, "the second one")
     until("the third one finds it locked", lambda: old.logged("store_late_waits"))
+    code, _, _ = outcome(larder.Client(port, PATIENCE), base + "/changed")
+    check(code == 200, f"in memory: {code}")
+    old.fail("--workers=4")  # what has changed is known to the third one only
+    check("older than what it knows" in old.said(), "the log does not say why it was refused")
     old.gone[0].kill()  # whose lock goes with it, sooner or later
     check(old.gone.pop(0).wait(PATIENCE) == -signal.SIGKILL, "the first one")
     until("the third one has the store", lambda: old.logged("store_late"))
