@@ -1,6 +1,6 @@
 /*
  * bench-answer - what answer() costs by itself: 16 replicas, 20,000 client networks, as
- * bench/dns.sh has them, and no socket.
+ * bench/harness/redirectors.py has them, and no socket.
  *
  *     bench-answer DIR [ROUNDS]                     nanoseconds per answer, by kind of query
  *     valgrind --tool=callgrind --toggle-collect=answer bench-answer DIR 1 KIND
