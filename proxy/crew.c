@@ -132,16 +132,6 @@ static void on_pulse(struct letter *letter)
     atomic_store_explicit(&crew->alive, true, memory_order_relaxed);
 }
 
-/* Clients are refused one by one before descriptors run out: then the store, the log and the
- * administrator would fail too. */
-static void limit_clients(struct worker *worker)
-{
-    size_t bearable = worker->server->bearable_clients;
-    uint64_t wanted = worker->settings->limits.connections;
-
-    worker->client_max = wanted < bearable ? (size_t)wanted : bearable;
-}
-
 static struct accesslog_writer *new_log_writer(const struct settings *settings)
 {
     size_t count;
@@ -164,7 +154,6 @@ static void on_reload(struct letter *letter)
     worker->settings = next;
     worker->log = new_log_writer(next);
     worker->accounts = worker->server->accounts; /* set before the letter was posted */
-    limit_clients(worker);
     for (size_t i = 0; i < crew->listener_count; i++) {
         listener_renew(crew->listeners[i]);
     }
@@ -209,7 +198,6 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     list_init(&worker->tunnels);
     list_init(&worker->exchange_pool);
     worker->secret = sip_key_random();
-    limit_clients(worker);
     crew->reload.call = on_reload;
     crew->drain.call = on_drain;
     crew->stop.call = on_stop;

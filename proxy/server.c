@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/files.h"
 #include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,7 +15,6 @@
 #include "proxy/client/accesslog_set.h"
 #include "proxy/client/listener.h"
 #include "proxy/dnsstatus.h"
-#include "proxy/files.h"
 #include "proxy/history.h"
 #include "proxy/roundtrips.h"
 #include "proxy/server_parts.h"
@@ -275,7 +275,7 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     arena_init(&server->fixed_memory, NULL, 0);
     server_keep_fixed(server);
     log_level_set(settings->log_level);
-    server->bearable_clients = files_clients(files_raise(), settings->workers);
+    files_raise(settings->workers, settings->store_count);
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
     server->reload.call = on_reload;

@@ -44,8 +44,7 @@ struct server {
     size_t own_count;
     struct crew *crews;
     size_t crew_count;
-    size_t bearable_clients; /* that each worker has descriptors for */
-    atomic_size_t stopped;   /* workers that have ended */
+    atomic_size_t stopped; /* workers that have ended */
     struct letter all_stopped, reload;
     struct timeout trim; /* once a second: memory that is not needed any more */
     struct dnsstatus *dnsstatus;

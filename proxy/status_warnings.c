@@ -1,5 +1,6 @@
 /* status_warnings - /warnings: what needs somebody, and what that could do. */
 #include "base/clock.h"
+#include "base/files.h"
 #include "proxy/decision_json.h"
 #include "proxy/dnsstatus.h"
 #include "proxy/server_parts.h"
@@ -113,13 +114,14 @@ static void look_at_queues(struct findings *findings, struct server *server)
 
 static void look_at_descriptors(struct findings *findings, struct server *server)
 {
-    uint64_t wanted = server_settings(server)->limits.connections;
+    const struct settings *settings = server_settings(server);
+    uint64_t wanted = settings->limits.connections * settings->workers;
 
-    if (server->bearable_clients < wanted) {
+    if (files_most_clients() < wanted) {
         WARN("Raise LimitNOFILE of the unit (or `ulimit -n`), or lower `limits.connections`.",
-             "Open files suffice for %zu clients of each worker; `limits.connections` is %" PRIu64
-             ".",
-             server->bearable_clients, wanted);
+             "Open files suffice for %" PRIu64 " clients; `limits.connections` permits %" PRIu64
+             " with %" PRIu64 " workers.",
+             files_most_clients(), wanted, settings->workers);
     }
 }
 

@@ -43,7 +43,6 @@ struct worker {
     struct rtt_ring rtts; /* how far clients were that have left; the main thread takes them */
     struct list clients;  /* connections, for draining */
     size_t client_count;
-    size_t client_max;          /* limits.connections, or what the descriptors suffice for */
     struct client_terms *terms; /* for the next client; NULL: none yet */
     struct list exchanges;      /* under way */
     struct list fetches;

@@ -1,6 +1,7 @@
 #include "proxy/client/listener.h"
 
 #include "base/err.h"
+#include "base/files.h"
 #include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 #include "proxy/tls_set.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 enum {
@@ -309,9 +311,13 @@ static void on_connection(uv_stream_t *handle, int status)
         metric_add(&worker->counters.clients_refused, 1);
         log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
         transport_close(&transport, true);
-    } else if (worker->client_count >= worker->client_max) {
+    } else if (files_run_short()) {
         metric_add(&worker->counters.clients_refused, 1);
-        log_warn("too_many_clients", "limit=%zu", worker->client_max);
+        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
+        transport_close(&transport, true);
+    } else if (worker->client_count >= worker->settings->limits.connections) {
+        metric_add(&worker->counters.clients_refused, 1);
+        log_warn("too_many_clients", "limit=%" PRIu64, worker->settings->limits.connections);
         transport_close(&transport, true);
     } else {
         client_start(listener, transport);

@@ -6,6 +6,7 @@
 #include "proxy/origin/upstream_parts.h"
 
 #include "base/err.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -244,8 +245,12 @@ static void on_connect(uv_connect_t *request, int status)
 
 static int attempt_start(struct upstream_job *job, const struct ip *ip)
 {
-    struct attempt *attempt = xcalloc(1, sizeof(*attempt));
     struct sockaddr_storage address;
+
+    if (files_are_out()) {
+        return -EMFILE;
+    }
+    struct attempt *attempt = xcalloc(1, sizeof(*attempt));
 
     attempt->job = job;
     attempt->ip = *ip;

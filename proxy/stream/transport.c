@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/files.h"
 #include "base/mem.h"
 #include "base/memory.h"
 
@@ -86,6 +87,7 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 
 static void on_uv_closed(uv_handle_t *handle)
 {
+    files_give();
     memory_give(MEMORY_CONNECTIONS, sizeof(struct transport));
     free(container_of(handle, struct transport, tcp));
 }
@@ -96,6 +98,7 @@ struct transport *transport_new_tcp(struct loop *loop)
 {
     struct transport *transport = xcalloc(1, sizeof(*transport));
 
+    files_take();
     memory_take(MEMORY_CONNECTIONS, sizeof(*transport));
     CHECK(uv_tcp_init(loop_uv(loop), &transport->tcp) == 0);
     return transport;
