@@ -366,6 +366,11 @@ uint64_t disk_used(const struct disk *disk)
 
 void disk_update_gauges(struct disk *disk)
 {
+    uint64_t objects;
+
+    if (index_objects(disk->index, &objects) == 0) {
+        atomic_store_explicit(&disk->counters.objects, objects, memory_order_relaxed);
+    }
     atomic_store_explicit(&disk->counters.used, disk_used(disk) + spares_bytes(&disk->spares),
                           memory_order_relaxed);
     atomic_store_explicit(&disk->counters.spare_bytes, spares_bytes(&disk->spares),

@@ -17,7 +17,8 @@ struct disk_counters {
     _Atomic uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments,
         kept_bytes, kept_objects, recycled_segments, corrupt;
     struct meter written; /* bytes of the last minute, copied ones included */
-    _Atomic uint64_t used, segments, spare_bytes; /* gauges, as of the last commit */
+    /* Gauges, as of the last commit that could be looked at. */
+    _Atomic uint64_t used, segments, spare_bytes, objects;
 };
 
 /* How far the segment that goes next has been looked through. */
@@ -77,6 +78,7 @@ int disk_prune(struct disk *disk);
 /* Bytes on disk, files that lost their name but not their readers included, spares not. */
 uint64_t disk_used(const struct disk *disk);
 
+/* The writer's thread, outside of a transaction. */
 void disk_update_gauges(struct disk *disk);
 
 /* Every segment that holds a part of the object is there. Thread-safe. */

@@ -65,9 +65,11 @@ struct index_object {
 int index_next(struct index *index, uint8_t from[STORE_HASH], struct index_object *out, size_t max,
                size_t *count);
 
-/* Bytes of the file, and records, dead ones included. */
+/* Bytes of the file. */
 uint64_t index_used(const struct index *index);
-uint64_t index_objects(struct index *index);
+/* Records, dead ones included. Takes a read transaction of its own. Thread-safe. 0; or -EIO,
+ * ERR_CORRUPT, ERR_CLOSED, or a code of LMDB, and *out is as it was. */
+int index_objects(struct index *index, uint64_t *out);
 
 /* ---- the writer ---- */
 

@@ -127,16 +127,33 @@ int index_next(struct index *index, uint8_t from[STORE_HASH], struct index_objec
     return err ? err : move_behind(from, &out[max - 1], reading.count == max);
 }
 
-uint64_t index_objects(struct index *index)
-{
+struct counting {
+    struct index *index;
     MDB_txn *txn;
-    MDB_stat stat = {0};
+    MDB_stat stat;
+};
 
-    if (env_read_begin(&index->env, &txn) == 0) {
-        mdb_stat(txn, index->objects, &stat);
-        env_read_end(&index->env, txn);
+static int call_count(void *arg)
+{
+    struct counting *counting = arg;
+
+    return env_error(mdb_stat(counting->txn, counting->index->objects, &counting->stat));
+}
+
+int index_objects(struct index *index, uint64_t *out)
+{
+    struct counting counting = {.index = index};
+    int err = env_read_begin(&index->env, &counting.txn);
+
+    if (err) {
+        return err;
     }
-    return stat.ms_entries;
+    err = env_lookup(&index->env, call_count, &counting); /* it looks for the root of the tree */
+    env_read_end(&index->env, counting.txn);
+    if (!err) {
+        *out = counting.stat.ms_entries;
+    }
+    return err;
 }
 
 /* ---- the dead ones ---- */

@@ -291,7 +291,7 @@ void store_stats(struct store *store, struct store_stats *out)
     *out = (struct store_stats){
         .size = disk->size,
         .used = atomic_load(&counters->used),
-        .objects = index_objects(disk->index),
+        .objects = atomic_load(&counters->objects),
         .segments = atomic_load(&counters->segments),
         .dirty = atomic_load(&store->writer.dirty),
         .written_bytes = atomic_load(&counters->written_bytes),

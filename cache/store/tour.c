@@ -232,7 +232,7 @@ static void *run(void *arg)
     become_humble();
     tour.seen.began = clock_wall();
     tour.begun_ms = clock_mono_ms();
-    tour.seen.records = index_objects(store->disk.index);
+    tour.seen.records = atomic_load(&store->disk.counters.objects);
     list_segments(&tour);
     tour.seen.err = make_tour(&tour);
     if (tour.kind == STORE_VERIFY) { /* a count is waited for, by whoever begins a verification */

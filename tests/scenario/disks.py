@@ -117,6 +117,9 @@ def fail_one(program, root, origin):
     refused(program, root, "c", proxy)
 
     with open(root / "b" / "index.mdb", "r+b") as index:
+        index.truncate(8192)  # the roots are there, and nothing they lead to
+        ask_all(proxy, origin, "b begins to fail")
+        directories(proxy)
         index.truncate(0)  # whatever is read there is SIGBUS from now on
     ask_all(proxy, origin, "b fails")
     change_all(proxy, origin)
