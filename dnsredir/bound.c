@@ -15,6 +15,7 @@ struct entry {
     struct map_link link;
     struct name name;
     struct rrset *sets;
+    bool too_large; /* and without sets for that */
     bool has_serial;
     uint32_t serial;
 };
@@ -246,7 +247,7 @@ bool bound_add(struct bound *bound, struct span owner, struct span records)
         return false;
     }
     struct record *record = xmalloc(sizeof(*record));
-    bool had = entry->sets != NULL;
+    size_t had = entry->sets != NULL;
     while (bound_next(&in, &from)) {
         record->type = from.type;
         record->ttl = from.ttl;
@@ -254,10 +255,15 @@ bool bound_add(struct bound *bound, struct span owner, struct span records)
         if (from.data.len) {
             memcpy(record->data, from.data.at, from.data.len);
         }
-        in.failed = rrset_add(&part->memory, &entry->sets, record) != 0;
+        if (rrset_add(&part->memory, &entry->sets, record)) {
+            entry->too_large = true; /* the others are looked at all the same */
+        }
     }
     free(record);
-    part->count += !had && entry->sets;
+    if (entry->too_large) {
+        entry->sets = NULL; /* a part of what is bound would be a wrong answer */
+    }
+    part->count = part->count - had + (entry->sets != NULL);
     return !in.failed;
 }
 
@@ -281,6 +287,12 @@ void bound_set_damaged(struct bound *bound)
 bool bound_is_damaged(const struct bound *bound)
 {
     return bound && bound->damaged;
+}
+
+bool bound_is_unknown(const struct bound *bound, const struct name *name)
+{
+    const struct entry *entry = bound ? find(bound, name) : NULL;
+    return bound && ((entry && entry->too_large) || (bound->damaged && !(entry && entry->sets)));
 }
 
 const struct rrset *bound_find(const struct bound *bound, const struct name *name)

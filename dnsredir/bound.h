@@ -27,7 +27,8 @@ bool bound_data_is_valid(uint16_t type, struct span data);
 
 struct bound;
 
-/* Building. Whatever is damaged is left out; false then. */
+/* Building. Whatever is damaged is left out; false then. Of a name with a set that no message holds
+ * nothing is known; of all others what there is. */
 struct bound *bound_new(void);
 bool bound_add(struct bound *bound, struct span owner, struct span records);
 bool bound_add_serial(struct bound *bound, struct span apex, uint32_t serial);
@@ -52,6 +53,8 @@ const struct rrset *bound_find(const struct bound *bound, const struct name *nam
 bool bound_serial(const struct bound *bound, const struct name *apex, uint32_t *out);
 size_t bound_count(const struct bound *bound); /* names with records */
 bool bound_is_damaged(const struct bound *bound);
+/* May the name have something bound that is not here? */
+bool bound_is_unknown(const struct bound *bound, const struct name *name);
 /* Every name with records, in no order. */
 void bound_each(const struct bound *bound,
                 void (*visit)(void *arg, const struct name *name, const struct rrset *sets),

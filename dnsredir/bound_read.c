@@ -1,6 +1,7 @@
 #include "dnsredir/bound_read.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "dnsredir/errand.h"
 
 struct reading {
@@ -11,8 +12,17 @@ struct reading {
 
 static void add_bound(void *arg, struct span key, struct span value)
 {
+    char text[NAME_TEXT_MAX];
+    struct name name;
+
     if (!bound_add(arg, key, value)) {
         bound_set_damaged(arg);
+        return;
+    }
+    name_load(&name, (const uint8_t *)key.at);
+    if (bound_is_unknown(arg, &name)) {
+        log_warn("bound_name_too_large", "name=%s next=%s", name_text(&name, text),
+                 "it is answered SERVFAIL until an update deletes some of its records");
     }
 }
 

@@ -5,8 +5,6 @@
 
 #define TTL_MAX 2147483647u /* RFC 2181 8 */
 #define STRING_MAX 255      /* RFC 1035 3.3 */
-/* A set and the rest of a message must fit 65,535 bytes. */
-#define SET_MAX 60000
 
 /* The text of one record, cut into words. */
 struct words {
@@ -360,7 +358,7 @@ int rrset_add(struct arena *arena, struct rrset **sets, const struct record *rec
         write_ttls(set);
         return 0;
     }
-    if (len > SET_MAX) {
+    if (len > RRSET_LEN_MAX) {
         return ERR_TOO_LARGE;
     }
     if (len > set->cap) {

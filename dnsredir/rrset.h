@@ -14,6 +14,8 @@
 
 #define RR_OWNER 0xc00c
 #define RR_FIXED_LEN 12 /* owner, type, class, TTL, data length */
+/* Bytes of a set: it and the rest of a message must fit 65,535. */
+#define RRSET_LEN_MAX 60000
 
 struct rrset {
     struct rrset *next; /* of the same name */

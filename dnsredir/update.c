@@ -105,8 +105,7 @@ void update_hit(struct zone_hit *hit, const struct bound *bound, const struct na
 bool update_is_unknown(const struct node *node, const struct bound *bound, const struct name *name,
                        uint16_t type)
 {
-    return bound_is_damaged(bound) && !bound_find(bound, name) && !rrset_find(node->sets, type) &&
-           !node->policy;
+    return bound_is_unknown(bound, name) && !rrset_find(node->sets, type) && !node->policy;
 }
 
 /* The last 20 bytes of a SOA record are five numbers, of which updates move the first. */

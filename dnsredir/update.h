@@ -47,7 +47,7 @@ struct update_node {
 void update_hit(struct zone_hit *hit, const struct bound *bound, const struct name *name,
                 struct update_node *out);
 
-/* Is the state damaged, so that nobody knows what is bound to the name, whose node was found?
+/* Does nobody know what is bound to the name, whose node was found (see bound_is_unknown())?
  * Nothing about it can be said then, but what is written: a set of `type`. */
 bool update_is_unknown(const struct node *node, const struct bound *bound, const struct name *name,
                        uint16_t type);

@@ -264,6 +264,19 @@ static uint32_t ttl_of(const struct update_record *change, const struct update_r
     return ttl < rule->max_ttl ? ttl : rule->max_ttl;
 }
 
+/* Can what is bound of the type be sent in one message? */
+static bool fits(struct span records, uint16_t type)
+{
+    struct wire_in in = records_of(records);
+    struct bound_record record;
+    size_t len = 0;
+
+    while (bound_next(&in, &record)) {
+        len += record.type == type ? RR_FIXED_LEN + record.data.len : 0;
+    }
+    return len <= RRSET_LEN_MAX;
+}
+
 static unsigned apply_change(struct applying *a, const struct update_record *change, bool *changed)
 {
     const struct update_rule *rule = update_rule_of(a->zones, &change->owner);
@@ -296,6 +309,9 @@ static unsigned apply_change(struct applying *a, const struct update_record *cha
     }
     if (span_eq(before, now)) {
         return RCODE_NOERROR;
+    }
+    if (change->class == CLASS_IN && !fits(now, change->type)) {
+        return RCODE_REFUSED;
     }
     *changed = true;
     int err = a->store->put(a->store->arg, &change->owner, now);

@@ -47,6 +47,12 @@ struct updater {
     bool ending;
 };
 
+static void tell_damage(const struct updater *u, const struct bound *bound)
+{
+    log_error("state_damaged", "state=%s names_read=%zu next=%s", u->plan.dir, bound_count(bound),
+              "updates and names of which nothing can be read are answered SERVFAIL");
+}
+
 /* All that is bound anew, as far as it can be read. */
 static void read_bound(struct updater *u)
 {
@@ -55,9 +61,7 @@ static void read_bound(struct updater *u)
     bool damaged = bound_is_damaged(u->bound);
     atomic_store(&u->good, !damaged);
     if (damaged && u->db) {
-        log_error("state_damaged", "state=%s names_read=%zu next=%s", u->plan.dir,
-                  bound_count(u->bound),
-                  "updates and names of which nothing can be read are answered SERVFAIL");
+        tell_damage(u, u->bound);
     }
 }
 
@@ -70,6 +74,9 @@ static int renew_bound(struct updater *u, const struct list *errands)
     if (err) {
         bound_unref(&fresh);
         return err;
+    }
+    if (bound_is_damaged(fresh) && !bound_is_damaged(u->bound)) {
+        tell_damage(u, fresh);
     }
     bound_unref(&u->bound);
     u->bound = fresh;

@@ -25,6 +25,7 @@
     "      - {name: t, records: [\"A 192.0.2.9\"], update: {keys: [k, other], types: TXT}}\n"      \
     "      - {name: c, update: {keys: k, types: [A, CNAME, TXT]}}\n"                               \
     "      - {name: '*.w', update: {keys: k}}\n"                                                   \
+    "      - {name: l, update: {keys: k, types: [A, TXT], max-records: 64}}\n"                     \
     "      - {name: sub, records: [\"NS ns.other.\"]}\n"                                           \
     "      - {name: back, records: [\"CNAME c\"]}\n"                                               \
     "      - {name: '*.star', records: [\"CNAME c\"]}\n"                                           \
@@ -317,6 +318,128 @@ Test(update, a_store_that_fails)
     cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_SERVFAIL);
     dialogue_fini(&d);
     free(memory);
+}
+
+/* One name's records, of whatever size. */
+struct large {
+    size_t len;
+    uint8_t records[64 * (8 + BOUND_DATA_MAX)];
+};
+
+static struct span large_get(void *arg, const struct name *name)
+{
+    const struct large *large = arg;
+    return span_of(large->records, large->len);
+}
+
+static int large_put(void *arg, const struct name *name, struct span records)
+{
+    struct large *large = arg;
+
+    cr_assert_leq(records.len, sizeof(large->records));
+    large->len = records.len;
+    memcpy(large->records, records.at, records.len);
+    return 0;
+}
+
+/* A text of a KiB, one of 256; what `class` says happens to it. */
+static size_t write_large(uint8_t number, uint16_t class, uint8_t *room)
+{
+    size_t len = nsupdate_write("ex", "", room, 512);
+    struct wire_out out = wire_out_of(room + len, 2048);
+
+    room[9] = 1;
+    wire_put_bytes(&out, "\1l\2ex", 6);
+    wire_put_u16(&out, TYPE_TXT);
+    wire_put_u16(&out, class);
+    wire_put_u32(&out, class == CLASS_IN ? 60 : 0);
+    wire_put_u16(&out, BOUND_DATA_MAX);
+    for (unsigned i = 0; i < BOUND_DATA_MAX / 256; i++) {
+        uint8_t string[256];
+        memset(string, number, sizeof(string));
+        string[0] = 255;
+        wire_put_bytes(&out, string, sizeof(string));
+    }
+    cr_assert_not(out.failed);
+    return len + wire_out_len(&out);
+}
+
+/* What was taken can be read again: a set that no message holds would be no answer for ever. */
+Test(update, a_set_is_no_larger_than_a_message)
+{
+    const size_t most = RRSET_LEN_MAX / (RR_FIXED_LEN + BOUND_DATA_MAX);
+    static struct large large;
+    const struct update_store store = {large_get, large_put, &large};
+    struct dialogue d;
+    struct update update;
+    uint8_t room[4096];
+    bool changed;
+
+    dialogue_init(&d, CONFIG);
+    for (size_t i = 0; i < 64; i++) {
+        struct span packet = span_of(room, write_large((uint8_t)i, CLASS_IN, room));
+        cr_assert_eq(update_read(packet, &update), RCODE_NOERROR);
+        unsigned rcode = update_apply(d.settings->zones, packet, &update, &store, &changed);
+        cr_expect_eq(rcode, i < most ? RCODE_NOERROR : RCODE_REFUSED, "%zu: %s", i,
+                     rcode_text(rcode));
+    }
+    struct bound *bound = bound_new();
+    cr_expect(bound_add(bound, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
+    cr_expect_eq(bound_count(bound), 1);
+    bound_unref(&bound);
+    dialogue_fini(&d);
+}
+
+/* One that is there all the same costs its own name alone, until some of it is deleted. */
+Test(update, a_set_that_is_too_large_costs_its_own_name)
+{
+    static const struct {
+        const char *name, *type, *want;
+    } cases[] = {
+        {"l.ex", "TXT", "SERVFAIL"},
+        {"l.ex", "A", "SERVFAIL"},
+        {"d.ex", "A", "NOERROR aa | ns ex."},
+        {"t.ex", "TXT", "NOERROR aa | ns ex."},
+    };
+    static struct large large;
+    const struct update_store store = {large_get, large_put, &large};
+    struct wire_out out = wire_out_of(large.records, sizeof(large.records));
+    struct dialogue d;
+    struct update update;
+    uint8_t room[4096];
+    bool changed;
+
+    for (unsigned i = 0; i < 64; i++) {
+        size_t len = write_large((uint8_t)i, CLASS_IN, room);
+        bound_put(&out, &(struct bound_record){
+                            TYPE_TXT, 60, span_of(room + len - BOUND_DATA_MAX, BOUND_DATA_MAX)});
+    }
+    cr_assert_not(out.failed);
+    large.len = wire_out_len(&out);
+    dialogue_init(&d, CONFIG);
+    struct bound *bound = bound_new();
+    cr_expect(bound_add(bound, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
+    cr_expect_not(bound_is_damaged(bound));
+    cr_expect_eq(bound_count(bound), 0);
+    d.view.bound = bound;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct question q = {.name = cases[i].name, .type = cases[i].type};
+        const char *got = ask(&d, &q);
+        cr_expect(span_starts(span_str(got), span_str(cases[i].want)), "%s %s: %s", cases[i].name,
+                  cases[i].type, got);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        struct span packet = span_of(room, write_large((uint8_t)i, CLASS_NONE, room));
+        cr_assert_eq(update_read(packet, &update), RCODE_NOERROR);
+        cr_expect_eq(update_apply(d.settings->zones, packet, &update, &store, &changed),
+                     RCODE_NOERROR);
+    }
+    bound_unref(&bound);
+    bound = bound_new();
+    cr_expect(bound_add(bound, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
+    cr_expect_eq(bound_count(bound), 1);
+    bound_unref(&bound);
+    dialogue_fini(&d);
 }
 
 Test(update, too_many)
