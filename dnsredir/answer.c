@@ -174,8 +174,7 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     }
     if (hit.match == ZONE_NODE && hit.node->update) {
         if (update_is_unknown(hit.node, a->view->bound, name, a->query->type)) {
-            a->rcode = RCODE_SERVFAIL;
-            a->packet.opt.ede = EDE_NOT_READY;
+            a->unknown = true;
             return NULL;
         }
         update_hit(&hit, a->view->bound, name, &a->open);
@@ -379,7 +378,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.note = note;
     a.rcode = (unsigned)rcode;
     a.flags = 0;
-    a.unsignable = false;
+    a.unsignable = a.unknown = false;
     a.proof_count = 0;
     /* What the resolver answers later could not be signed. */
     a.recursive =
@@ -393,7 +392,9 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
     }
-    if (a.unsignable) {
+    if (a.unknown) {
+        answer_fail(&a, &empty);
+    } else if (a.unsignable) {
         answer_give_up(&a, &empty);
     }
     note->edns = query.edns.present;

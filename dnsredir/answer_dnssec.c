@@ -270,17 +270,24 @@ void answer_ds(struct answering *a, const struct zone *outer, const struct zone 
     }
 }
 
-void answer_give_up(struct answering *a, const struct packet_mark *empty)
+void answer_fail(struct answering *a, const struct packet_mark *empty)
 {
     packet_undo(&a->packet, empty);
     a->note->deferred = false;
+    a->rcode = RCODE_SERVFAIL;
+    a->flags = 0;
+    a->packet.opt.ede = EDE_NOT_READY;
+}
+
+void answer_give_up(struct answering *a, const struct packet_mark *empty)
+{
     if (a->asker->tcp) {
-        a->rcode = RCODE_SERVFAIL;
-        a->flags = 0;
-        a->packet.opt.ede = EDE_NOT_READY;
-    } else {
-        a->flags |= FLAG_TC;
+        answer_fail(a, empty);
+        return;
     }
+    packet_undo(&a->packet, empty);
+    a->note->deferred = false;
+    a->flags |= FLAG_TC;
 }
 
 /* Of all signatures at the name, one is given, as of all records to ANY: RFC 8482 4.1. */

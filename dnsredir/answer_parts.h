@@ -20,6 +20,7 @@ struct answering {
     unsigned flags;
     bool recursive;      /* the asker may ask for what is not ours */
     bool unsignable;     /* a signature could not be made: the answer must not be given */
+    bool unknown;        /* nor if nobody knows what is bound to a name of the chain */
     const void *subject; /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
@@ -73,6 +74,8 @@ void answer_deny_ds(struct answering *a, const struct node *cut);
 /* DS of the zone `inner`, asked of the zone `outer` around it; both are ours. */
 void answer_ds(struct answering *a, const struct zone *outer, const struct zone *inner,
                const struct name *owner);
+/* Nothing can be said: SERVFAIL, whatever was written before. */
+void answer_fail(struct answering *a, const struct packet_mark *empty);
 /* A signature could not be made. Without them an answer is worth nothing to who asked for them. Who
  * has no proof of its address comes back by TCP; all others try another server, or later. */
 void answer_give_up(struct answering *a, const struct packet_mark *empty);

@@ -128,6 +128,7 @@ void packet_begin(struct packet *packet, const struct query *query, void *room, 
 {
     CHECK(limit >= PACKET_ROOM_MIN);
     packet->out = wire_out_of(room, limit - edns_len(&query->edns, &packet->opt));
+    packet->end = (uint8_t *)room + limit;
     packet->query = query;
     memset(packet->counts, 0, sizeof(packet->counts));
     wire_put(&packet->out, DNS_HEADER_LEN);
@@ -302,7 +303,11 @@ size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags)
     unsigned kept = query->flags & (FLAG_OPCODE | FLAG_RD); /* CD is not: RFC 4035 3.1.6 */
 
     if (query->edns.present) {
-        packet->out.end += edns_len(&query->edns, &packet->opt);
+        packet->out.end = packet->end;
+        if (packet->opt.ede != EDE_NONE &&
+            edns_len(&query->edns, &packet->opt) > wire_room(&packet->out)) {
+            packet->opt.ede = EDE_NONE;
+        }
         edns_write(&packet->out, &query->edns, &packet->opt, rcode);
         packet->counts[SECTION_ADDITIONAL]++;
     }

@@ -37,6 +37,7 @@ enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
 /* A response being written, in the order of its sections. */
 struct packet {
     struct wire_out out;
+    uint8_t *end; /* of the room with that for OPT */
     const struct query *query;
     struct edns_reply opt; /* set before packet_begin(), but for scope and ede */
     uint16_t counts[SECTIONS];
@@ -73,8 +74,8 @@ bool packet_record(struct packet *packet, const struct name *owner, struct span 
 struct packet_mark packet_mark(const struct packet *packet);
 void packet_undo(struct packet *packet, const struct packet_mark *mark);
 
-/* Writes OPT and completes the header; `flags` are any of AA, TC, RA, AD and CD. Returns the
- * length. */
+/* Writes OPT, without an extended error that there is no room for, and completes the header;
+ * `flags` are any of AA, TC, RA, AD and CD. Returns the length. */
 size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags);
 
 #endif

@@ -136,6 +136,26 @@ Test(packet, rfc7871_6)
     ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
+/* It is for answers without records; behind others it is left out where nothing is left. */
+Test(packet, an_extended_error_takes_no_room_that_is_not_there)
+{
+    struct span bytes = SPAN(HEADER("\1", "\0", "\0", "\1") WWW OPT "\0\0");
+    static uint8_t record[DNS_UDP_PLAIN] = "\xc0\x0c\0\x10\0\1";
+    struct query query;
+
+    cr_assert_eq(query_read(bytes, &query), RCODE_NOERROR);
+    for (size_t left = 0; left < 9; left++) {
+        uint8_t *room = malloc(DNS_UDP_PLAIN); /* so that a sanitizer sees writes past the end */
+        struct packet packet = {.opt = {.ede = EDE_NONE}};
+        packet_begin(&packet, &query, room, DNS_UDP_PLAIN);
+        cr_assert(packet_record(&packet, NULL, span_of(record, wire_room(&packet.out) - left)));
+        packet.opt.ede = EDE_NOT_READY;
+        size_t len = packet_finish(&packet, RCODE_SERVFAIL, 0);
+        cr_expect_eq(len, DNS_UDP_PLAIN - left + (left >= 6 ? 6 : 0), "%zu: %zu", left, len);
+        free(room);
+    }
+}
+
 Test(packet, any_cut_of_a_query_is_handled)
 {
     static const char query[] =

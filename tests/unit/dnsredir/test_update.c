@@ -719,7 +719,8 @@ Test(update, what_nobody_knows_is_no_answer)
         {"a.w.ex", "A", "NOERROR aa | a.w.ex. 60 A 192.0.2.2"},
         {"a.w.ex", "AAAA", "NOERROR aa | ns ex."},
         {"b.w.ex", "A", "SERVFAIL"},
-        {"d.ex", "A", "SERVFAIL"},
+        {"d.ex", "A", "SERVFAIL | edns ede 14"},
+        {"to.ex", "A", "SERVFAIL | edns ede 14"}, /* and not the half of a chain */
         {"d.ex", "MX", "SERVFAIL"},
         {"t.ex", "A", "NOERROR aa | t.ex. 3600 A 192.0.2.9"},
         {"t.ex", "TXT", "SERVFAIL"},
@@ -738,7 +739,7 @@ Test(update, what_nobody_knows_is_no_answer)
     cr_expect(bound_is_damaged(bound) && !bound_is_damaged(NULL));
     d.view.bound = bound;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct question q = {.name = cases[i].name, .type = cases[i].type};
+        struct question q = {.name = cases[i].name, .type = cases[i].type, .edns = true};
         const char *got = ask(&d, &q);
         cr_expect(span_starts(span_str(got), span_str(cases[i].want)), "%s %s: %s", cases[i].name,
                   cases[i].type, got);
