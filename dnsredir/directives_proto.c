@@ -66,6 +66,9 @@ static const struct conf_directive rate_limit_directives[] = {
      "network, IPv4 /24 or IPv6 /56, by each worker. 0: without limit."},
     {"errors-per-second", CONF_INT, FIELD(rates.errors), "100", "0", "1000000", CONF_RELOAD,
      "REFUSED, FORMERR, NOTIMP and the like, to one client network."},
+    {"network-per-second", CONF_INT, FIELD(rates.network), "10000", "0", "1000000", CONF_RELOAD,
+     "Of all these together, about whatever names, to one client network, by each worker. 0: "
+     "without limit."},
     {"slip", CONF_INT, FIELD(rates.slip), "2", "0", "100", CONF_RELOAD,
      "Of answers above the limit one in so many is given, empty and truncated, so that a real "
      "client comes back by TCP, or with BADCOOKIE if it knows cookies. 0: none."},

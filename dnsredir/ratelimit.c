@@ -43,14 +43,18 @@ static uint64_t mix(uint64_t h)
 
 /* Who could aim for collisions could as well forge the address itself, so this need not be a
  * strong hash; the key makes that hard all the same. */
-static uint64_t hash_case(const struct limiter *limiter, const struct limit_case *what)
+static uint64_t hash_network(const struct limiter *limiter, const struct ip *client)
 {
     uint64_t net[2] = {0};
 
-    memcpy(net, what->client->at, ip_is_v4(what->client) ? 15 : 7);
+    memcpy(net, client->at, ip_is_v4(client) ? 15 : 7);
     uint64_t h = mix(net[0] ^ limiter->key[0]);
-    h = mix(h ^ net[1] ^ limiter->key[1]);
-    return mix(h ^ (uint64_t)(uintptr_t)what->subject ^ (uint64_t)what->class << 63);
+    return mix(h ^ net[1] ^ limiter->key[1]);
+}
+
+static uint64_t hash_case(uint64_t network, const struct limit_case *what)
+{
+    return mix(network ^ (uint64_t)(uintptr_t)what->subject ^ (uint64_t)what->class << 63);
 }
 
 /* The bucket of this hash; if it has none, the one that is full soonest becomes it. */
@@ -79,19 +83,29 @@ static bool is_exempt(const struct rate_limit *limit, const struct ip *client)
     return false;
 }
 
+/* Takes one answer out of a bucket, if it is in there. */
+static bool take(struct limiter *limiter, uint64_t hash, uint32_t rate, uint64_t now_us)
+{
+    struct bucket *bucket = find_bucket(limiter, hash);
+    uint64_t from = bucket->full_us > now_us ? bucket->full_us : now_us;
+    uint64_t full = from + SECOND / rate;
+
+    if (full > now_us + SECOND) {
+        return false;
+    }
+    bucket->full_us = full;
+    return true;
+}
+
 enum limit_verdict limiter_ask(struct limiter *limiter, const struct rate_limit *limit,
                                const struct limit_case *what)
 {
     uint32_t rate = what->class == LIMIT_ERROR ? limit->errors : limit->responses;
+    uint64_t network = hash_network(limiter, what->client);
+    uint64_t now_us = what->now_us;
 
-    if (rate == 0) {
-        return LIMIT_PASS;
-    }
-    struct bucket *bucket = find_bucket(limiter, hash_case(limiter, what));
-    uint64_t step = SECOND / rate;
-    uint64_t from = bucket->full_us > what->now_us ? bucket->full_us : what->now_us;
-    if (from + step <= what->now_us + SECOND) {
-        bucket->full_us = from + step;
+    if ((rate == 0 || take(limiter, hash_case(network, what), rate, now_us)) &&
+        (limit->network == 0 || take(limiter, network, limit->network, now_us))) {
         return LIMIT_PASS;
     }
     if (is_exempt(limit, what->client)) {

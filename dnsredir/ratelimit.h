@@ -3,7 +3,8 @@
  * asked for is the victim of somebody who writes its address into queries.
  *
  * What is limited are answers of one class about one subject to one client network (IPv4 /24, IPv6
- * /56). Each has a bucket that fills at the rate and holds one second of it. The table of a worker
+ * /56), and all that one network gets, about whatever many names it is asked. Each has a bucket
+ * that fills at the rate and holds one second of it. The table of a worker
  * has a fixed size, and no lock: each worker counts what it answers by itself. A full bucket is the
  * same as none, so it is only under an attack from many networks that buckets are forgotten before
  * they are full; those of the busiest stay.
@@ -16,6 +17,7 @@
 /* Settings: immutable. */
 struct rate_limit {
     uint32_t responses, errors; /* per second, network and subject; 0: without limit */
+    uint32_t network;           /* of all of them, per second and network; 0: without limit */
     uint32_t slip;              /* one in so many is answered all the same, small; 0: none */
     struct prefix *exempt;
     size_t exempt_count;

@@ -78,6 +78,33 @@ Test(ratelimit, what_shares_a_bucket)
     }
 }
 
+/* Who is asked about many names is one victim all the same. */
+Test(ratelimit, a_network_has_a_bucket_of_its_own)
+{
+    static const struct rate_limit limit = {.responses = 10, .errors = 2, .network = 25};
+    int names[5];
+    static const struct {
+        const char *what, *client;
+        enum limit_class class;
+        unsigned name, want;
+        uint64_t at;
+    } rows[] = {
+        {"one name", "192.0.2.1", LIMIT_RESPONSE, 0, 10, SECOND},
+        {"no more of it", "192.0.2.1", LIMIT_RESPONSE, 0, 0, SECOND},
+        {"errors count, too", "192.0.2.2", LIMIT_ERROR, 0, 2, SECOND},
+        {"another name", "192.0.2.3", LIMIT_RESPONSE, 1, 10, SECOND},
+        {"what is left for a third", "192.0.2.4", LIMIT_RESPONSE, 2, 3, SECOND},
+        {"nothing for a fourth", "192.0.2.4", LIMIT_RESPONSE, 3, 0, SECOND},
+        {"the next network", "192.0.3.4", LIMIT_RESPONSE, 3, 10, SECOND},
+        {"at its rate again", "192.0.2.4", LIMIT_RESPONSE, 4, 5, SECOND + SECOND / 5},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        unsigned got =
+            passes(&limit, rows[i].client, rows[i].class, &names[rows[i].name], rows[i].at, 50);
+        cr_expect_eq(got, rows[i].want, "%s: %u", rows[i].what, got);
+    }
+}
+
 Test(ratelimit, zero_is_no_limit_and_some_are_exempt)
 {
     struct prefix exempt;
