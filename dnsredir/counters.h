@@ -11,6 +11,7 @@
 /* clang-format off */
 #define DNS_COUNTERS(X)                                                                            \
     X(udp_queries,      COUNTER, "Packets received by UDP")                                        \
+    X(udp_waits,        COUNTER, "Times that a busy worker waited for UDP queries alone")          \
     X(tcp_queries,      COUNTER, "Messages received by TCP")                                       \
     X(dropped,          COUNTER, "Packets that get no answer: responses and fragments of headers") \
     X(send_failures,    COUNTER, "UDP answers the kernel did not take")                            \

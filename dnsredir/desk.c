@@ -23,6 +23,7 @@ static void give(struct desk *desk, struct errand *errand)
     struct worker *worker = desk->worker;
     const struct world *world = publish_enter(worker->publish, worker->number);
 
+    worker->others--;
     metric_add(&worker->counters.updates_made, errand->note.rcode == RCODE_NOERROR);
     worker_note(worker, world, &errand->asker, errand_packet(errand), &errand->note,
                 errand->reply_len);
@@ -130,6 +131,7 @@ static bool send_out(struct desk *desk, const struct asker *asker, const struct 
         errand_free(&errand);
         return false;
     }
+    desk->worker->others++;
     return true;
 }
 

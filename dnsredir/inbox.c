@@ -28,6 +28,7 @@ static void deliver(struct inbox *inbox, uint32_t sample, struct reply *reply)
     const struct unresolved *query = reply->query;
     struct asker asker = {.ip = query->client, .tcp = query->tcp};
 
+    worker->others--;
     counters_note(&worker->counters, &reply->note, reply->len);
     if (worker->log && inbox->delivered++ % sample == 0 &&
         !querylog_put(worker->log, worker->number, &asker, &reply->note, unresolved_packet(query),

@@ -52,6 +52,7 @@ void connection_close(struct connection *c)
     list_remove(&c->link);
     tcp_clients_leave(&c->tcp->clients, &c->client, &c->client_link);
     c->tcp->count--;
+    c->tcp->worker->others--;
     metric_sub(&c->tcp->worker->counters.tcp_connections, 1);
     uv_close((uv_handle_t *)&c->handle, on_connection_closed);
 }
@@ -175,6 +176,8 @@ static size_t defer_message(struct connection *c, const struct world *world, str
     if (len) {
         list_remove(&ticket->link);
         free(ticket);
+    } else {
+        tcp->worker->others++;
     }
     return len;
 }
@@ -336,6 +339,7 @@ void connection_open(struct tcp *tcp, uv_stream_t *server)
     uv_tcp_init(&tcp->worker->loop, &c->handle);
     tcp->handles++;
     tcp->count++;
+    tcp->worker->others++;
     list_push_back(&tcp->connections, &c->link);
     metric_add(&tcp->worker->counters.tcp_connections, 1);
     if (uv_accept(server, (uv_stream_t *)&c->handle) < 0 ||

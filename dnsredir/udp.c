@@ -18,12 +18,14 @@
  * stopping. */
 #define ROUNDS_MAX 32
 #define QUERIES_MAX 256
+/* After so long it begins no other batch. */
+#define TURN_US 2000
 /* A socket is busy when so many queries come at once, or so soon after the last ones. The loop does
  * not watch it then: for each packet sent the kernel calls who watches a socket, for room to send,
  * which is a tenth of all that an answer costs. To leave and to come back is three system calls.
- * The only socket of a worker is waited on in itself, too, which saves asking the loop; the rest
- * of the loop has its turn after ROUNDS_MAX batches, or when nothing came for WAIT_US (as precise
- * as the kernel's ticks are). */
+ * The only socket of a worker is waited on in itself, too, which saves asking the loop, while
+ * nobody waits for anything else; the rest of the loop has its turn after ROUNDS_MAX batches or
+ * TURN_US, or when nothing came for WAIT_US (as precise as the kernel's ticks are). */
 #define BUSY_COUNT 8
 #define BUSY_GAP_US 100
 #define WAIT_US 1000
@@ -164,6 +166,8 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
                                span_of(udp->queries[i], udp->in[i].msg_len), room, &ticket->ticket);
     if (len) {
         free(ticket);
+    } else {
+        udp->worker->others++;
     }
     return len;
 }
@@ -263,6 +267,7 @@ static void answer_batch(struct udp *udp, unsigned got)
 static unsigned receive(struct udp *udp, bool waits)
 {
     prepare(udp);
+    metric_add(&udp->worker->counters.udp_waits, waits);
     int got = recvmmsg(udp->fd, udp->in, BATCH, waits ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
     if (got <= 0) {
         return 0;
@@ -280,6 +285,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct udp *udp = container_of(poll, struct udp, poll);
     unsigned answered = 0;
+    uint64_t begun_us = 0;
     bool goes_on = true;
     bool waits = false;
 
@@ -288,10 +294,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (got == 0) {
             break;
         }
+        begun_us = begun_us ? begun_us : udp->last_us;
         answer_batch(udp, got);
         answered += got;
-        waits = udp->alone && !udp->watched;
-        goes_on = got == BATCH || waits;
+        waits = udp->alone && !udp->watched && udp->worker->others == 0;
+        goes_on = (got == BATCH || waits) && udp->last_us - begun_us < TURN_US;
     }
     if (!udp->watched) {
         watch(udp);

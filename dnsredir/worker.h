@@ -37,6 +37,9 @@ struct worker {
     uint32_t turn;      /* queries answered, for rotation */
     size_t connections; /* by TCP, at most */
     size_t udp_sockets;
+    /* Who waits for something else than queries by UDP: TCP connections, and answers that are made
+     * elsewhere. */
+    size_t others;
     struct limiter *limiter;
     struct signer *signer;
     struct desk *desk;    /* takes updates; NULL: they are not implemented */

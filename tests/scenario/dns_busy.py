@@ -2,8 +2,8 @@
 """A busy socket of larder-dns keeps nobody else waiting: dns_busy.py BUILD
 
 While one client asks without a pause, and the worker stays with its socket: TCP, the socket of
-another address, a reload, the end. With one socket, which the worker waits in, and with two. And
-answers leave whole: no router may cut them.
+another address, a reload, the end. With one socket, which the worker waits in while nobody waits
+for anything else, and with two. And answers leave whole: no router may cut them.
 """
 import json
 import pathlib
@@ -25,6 +25,7 @@ listen: [{listen}]
 admin: {{ address: "127.0.0.1:{admin}" }}
 workers: 1
 rate-limit: {{ responses-per-second: 0, errors-per-second: 0 }}
+resolver: {{ allow: 127.0.0.9/32, forward: "127.0.0.1:{upstream}", timeout: 1min }}
 zones:
   - name: ex.test
     nameservers: [ns.ex.test]
@@ -35,6 +36,7 @@ zones:
 PATIENCE = 20
 HEAD = struct.pack(">HHHHHH", 7, 0, 1, 0, 0, 0)
 QUERY = HEAD + b"\3www\2ex\4test\0" + struct.pack(">HH", 1, 1)
+ELSEWHERE = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + b"\1a\5other\0" + struct.pack(">HH", 1, 1)
 failures = []
 
 
@@ -73,6 +75,8 @@ class Server:
     def __init__(self, build, folder, addresses):
         self.build, self.addresses, self.path = build, addresses, folder / "dns.yaml"
         self.port, self.admin = larder.free_port(), larder.free_port()
+        self.upstream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.upstream.bind(("127.0.0.1", 0))
         self.write(1)
         self.running = []
         self.process = subprocess.Popen([build / "dnsredir/larder-dns", "--config", self.path])
@@ -81,13 +85,17 @@ class Server:
 
     def write(self, last):
         listen = ", ".join(f'"{address}:{self.port}"' for address in self.addresses)
-        self.path.write_text(CONFIG.format(listen=listen, admin=self.admin, last=last))
+        self.path.write_text(CONFIG.format(listen=listen, admin=self.admin, last=last,
+                                           upstream=self.upstream.getsockname()[1]))
 
     def load(self):
         """So many that there is always a query waiting; refused, which makes no difference."""
         command = [self.build / "bench/ecsload", str(self.port), "3600"]
-        before = self.answered()
         self.running = [subprocess.Popen(command) for _ in range(2)]
+        self.answer_more()
+
+    def answer_more(self):
+        before = self.answered()
         while self.answered() < before + 3000:
             time.sleep(0.01)  # nothing else ends it: a test that hangs is stopped
 
@@ -102,6 +110,50 @@ class Server:
     def answered(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/status") as page:
             return json.load(page)["queries"]["udp"]
+
+
+    def waits(self):
+        """How often the worker has waited for queries by UDP and nothing else."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as page:
+            lines = page.read().decode().splitlines()
+        return next(int(line.split()[1]) for line in lines
+                    if line.startswith("larder_dns_udp_waits_total "))
+
+    def waits_again(self):
+        before = self.waits()
+        while self.waits() == before:
+            time.sleep(0.01)
+
+    def waits_not(self):
+        before = self.waits()
+        self.answer_more()
+        return self.waits() == before
+
+
+def nobody_else_waits(server):
+    """Who waits for something else than UDP queries is not kept waiting by a wait for these."""
+    server.load()
+    if len(server.addresses) > 1:
+        expect("no one of several sockets is waited on", server.waits() == 0)
+        server.unload()
+        return
+    server.waits_again()
+    with socket.create_connection((server.addresses[0], server.port), PATIENCE) as conn:
+        tcp_ask(conn)
+        expect("no wait beside a TCP connection", server.waits_not())
+    server.waits_again()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.9", 0))
+        sock.connect((server.addresses[0], server.port))
+        sock.send(ELSEWHERE)
+        query, resolver = server.upstream.recvfrom(512)
+        expect("nor beside a question that is being resolved", server.waits_not())
+        flags = struct.pack(">H", 0x8183)  # no such name
+        server.upstream.sendto(query[:2] + flags + query[4:], resolver)
+        sock.settimeout(PATIENCE)
+        expect("which is answered then", sock.recv(512)[:2] == ELSEWHERE[:2])
+    server.waits_again()
+    server.unload()
 
 
 def beside_a_load(server):
@@ -162,6 +214,7 @@ def main():
         for addresses in (["127.0.0.1"], ["127.0.0.1", "127.0.0.2"]):
             server = Server(build, pathlib.Path(folder), addresses)
             try:
+                nobody_else_waits(server)
                 beside_a_load(server)
                 at_rest_again(server)
                 whole(server)
