@@ -175,21 +175,22 @@ struct policy_stored {
 int policy_choose(const struct policy_stored *stored, size_t count);
 
 /* Like policy_make_conditional(), with what all of them have: one If-None-Match with each ETag
- * once, exactly as stored and in this order (4.3.1). If-Modified-Since only from the one that
- * policy_choose() gives; a date says nothing about which variant is meant. */
+ * once, exactly as stored and in this order (4.3.1). Neither a date nor a weak entity-tag, which
+ * codings may share, says which variant is meant: If-Modified-Since comes only from the one that
+ * policy_choose() gives, weak tags only from selected ones. */
 void policy_make_conditional_any(struct http_fields *request, const struct policy_stored *stored,
                                  size_t count, struct arena *arena);
 
 /* What a 304 to such a request confirms (4.3.4). */
 struct policy_confirmed {
     /* This one answers the request, under the fields of the 304; -1: none, so the request must be
-     * repeated without conditions. One that is not selected answers too, since the origin has
-     * chosen it: what it becomes is then a new response under this request's variant, and it stays
-     * as it is. */
+     * repeated without conditions. One that is not selected answers too, if the origin has chosen
+     * it by a strong entity-tag: what it becomes is then a new response under this request's
+     * variant, and it stays as it is. */
     int use;
     /* Bit i: stored[i] is to be updated with the 304 (policy_merge_304()): all selected ones with
      * the same strong validator, or the most recent selected one with the same weak validator. A
-     * 304 without any validator confirms the stored response if there is only one. */
+     * 304 without any validator confirms a selected response if it is the only one. */
     unsigned update;
 };
 struct policy_confirmed policy_304_confirms(const struct policy_stored *stored, size_t count,

@@ -58,14 +58,23 @@ void policy_make_conditional(struct http_fields *request, const struct http_fiel
     add_modified_since(request, stored);
 }
 
-/* The entity-tags of `stored`, each once, in their order. Returns how many. */
+/* What may be offered of it. Another variant may have the same weak entity-tag, so one is asked
+ * about only where it can mean no other (RFC 9110 8.8.1). */
+static struct span offered_tag(const struct policy_stored *stored)
+{
+    struct span etag = etag_of(stored->fields);
+
+    return stored->selected || !etag_is_weak(etag) ? etag : SPAN_EMPTY;
+}
+
+/* The entity-tags of `stored` to offer, each once, in their order. Returns how many. */
 static size_t collect_tags(const struct policy_stored *stored, size_t count,
                            struct span tags[POLICY_STORED_MAX])
 {
     size_t found = 0;
 
     for (size_t i = 0; i < count; i++) {
-        struct span tag = etag_of(stored[i].fields);
+        struct span tag = offered_tag(&stored[i]);
         size_t same = 0;
         while (same < found && !span_eq(tags[same], tag)) {
             same++;
@@ -202,31 +211,38 @@ static bool has_validator(const struct http_fields *fields)
     return etag_of(fields).len > 0 || fields_has(fields, FIELD_LAST_MODIFIED);
 }
 
-/* Those whose validator is in the 304, whatever Vary says of them. */
-static unsigned validator_matches(const struct policy_stored *stored, size_t count,
-                                  const struct http_fields *not_modified)
+/* A 304 without any validator answers the condition that was sent: no doubt which one it means, if
+ * that was made of one (`alone`). */
+static bool confirms_selected(const struct policy_stored *stored, bool alone,
+                              const struct http_fields *not_modified)
 {
-    bool strong = has_strong_tag(not_modified);
-    unsigned set = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        int64_t now = stored[i].freshness->response_time;
-        bool matches = strong ? strong_matches(stored[i].fields, not_modified, now)
-                              : weak_matches(stored[i].fields, not_modified);
-        set |= matches ? 1U << i : 0;
+    if (!has_validator(not_modified)) {
+        return alone;
     }
-    return set;
+    return has_strong_tag(not_modified)
+               ? strong_matches(stored->fields, not_modified, stored->freshness->response_time)
+               : weak_matches(stored->fields, not_modified);
 }
 
-/* A 304 without any validator answers the condition that was sent: no doubt which one it means, if
- * that was made of one. */
+/* Codings of one representation may have a weak entity-tag and a date in common (RFC 9110 8.8.1,
+ * 8.8.3.3): of what Vary does not select only a strong tag tells that it is the one meant. */
+static bool confirms_other(const struct policy_stored *stored,
+                           const struct http_fields *not_modified)
+{
+    return etag_strong_match(etag_of(not_modified), etag_of(stored->fields));
+}
+
 static unsigned confirmed_ones(const struct policy_stored *stored, size_t count,
                                const struct http_fields *not_modified)
 {
-    if (has_validator(not_modified)) {
-        return validator_matches(stored, count, not_modified);
+    unsigned set = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bool meant = stored[i].selected ? confirms_selected(&stored[i], count == 1, not_modified)
+                                        : confirms_other(&stored[i], not_modified);
+        set |= meant ? 1U << i : 0;
     }
-    return count == 1 ? 1U : 0U;
+    return set;
 }
 
 struct policy_confirmed policy_304_confirms(const struct policy_stored *stored, size_t count,

@@ -186,11 +186,14 @@ static void list_variant(struct cache *cache, const struct cache_key *primary,
     object_unref(&now);
 }
 
-/* Whole, and with a validator that tells it from others. */
+/* Whole, and with a validator that tells it from others. A weak entity-tag does not: codings may
+ * share it (RFC 9110 8.8.1). */
 static bool is_candidate(const struct object *object)
 {
+    struct span etag = fields_get(&object->fields, FIELD_ETAG);
+
     return object->kind == OBJECT_RESPONSE && object->status == 200 && object->body_len >= 0 &&
-           etag_is_valid(fields_get(&object->fields, FIELD_ETAG));
+           etag_is_valid(etag) && !etag_is_weak(etag);
 }
 
 size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct cold *cold,

@@ -144,6 +144,9 @@ static bool is_named(const struct stored_case *c, size_t i)
     const char *ours = tag_of(&c->stored[i]);
     const char *theirs = tag_of(&c->answer);
 
+    if (!c->selected[i]) { /* RFC 9110 8.8.1: codings may share what is weak */
+        return ours && theirs && *theirs != 'W' && strcmp(ours, theirs) == 0;
+    }
     switch (rule_of(&c->answer)) {
     case RULE_STRONG:
         return ours ? strcmp(ours, theirs) == 0
@@ -186,15 +189,23 @@ static unsigned updates(const struct stored_case *c)
     return set;
 }
 
+/* Of what is not selected no weak one. */
+static const char *offered(const struct stored_case *c, size_t i)
+{
+    const char *tag = tag_of(&c->stored[i]);
+
+    return tag && *tag == 'W' && !c->selected[i] ? NULL : tag;
+}
+
 /* The If-None-Match that is to be sent; empty: none. */
 static void tags_to_send(const struct stored_case *c, char *out, size_t size)
 {
     out[0] = '\0';
     for (size_t i = 0; i < c->count; i++) {
-        const char *tag = tag_of(&c->stored[i]);
+        const char *tag = offered(c, i);
         bool again = false;
         for (size_t j = 0; tag && j < i; j++) {
-            const char *before = tag_of(&c->stored[j]);
+            const char *before = offered(c, j);
             again |= before && strcmp(before, tag) == 0;
         }
         if (tag && !again) {
@@ -297,7 +308,7 @@ static bool reached_all(const struct counters *n)
 
     for (size_t i = 0; i < RULES; i++) {
         good &= reached("confirmed", rules[i], n->confirmed[i]);
-        good &= reached("of another variant", rules[i], n->other_variant[i]);
+        good &= i != RULE_STRONG || reached("of another variant", rules[i], n->other_variant[i]);
         good &= reached("not believed", rules[i], n->refused[i]);
     }
     return good;

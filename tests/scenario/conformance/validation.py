@@ -67,6 +67,16 @@ cases("variants-304-names-none", *TWO,
            answers=(answer(status=304), answer(LONG, "Vary: Foo"))))
 cases("variants-without-etag", miss(LONG, "Vary: Foo", "Last-Modified: @-50", ask=("Foo: 1",)),
       miss(ask=("Foo: 2",), saw=("!If-None-Match", "!If-Modified-Since")))
+# What weak validators say may be true of gzip and identity alike.
+GZIP = miss(LONG, "Vary: Foo", "Content-Encoding: gzip", 'ETag: W/"1"', "Last-Modified: @-3000",
+            ask=("Foo: 1",))
+cases("variants-weak-etag-not-offered", GZIP,
+      miss(LONG, "Vary: Foo", 'ETag: W/"1"', "Last-Modified: @-3000", ask=("Foo: 2",),
+           saw=("!If-None-Match", "!If-Modified-Since")),
+      hit(ask=("Foo: 2",), text=2), hit(ask=("Foo: 1",), text=1))
+cases("variants-304-weak-of-strong", *TWO,
+      Step(ask=("Foo: 3",), saw=('If-None-Match: "2", "1"',), seen=2, text=4,
+           answers=(answer('ETag: W/"1"', status=304), answer(LONG, "Vary: Foo"))))
 cases("variants-bounded", *(variant(n) for n in range(20)),
       miss(ask=("Foo: x",), saw=('If-None-Match: ' + ", ".join(f'"{n}"' for n in
                                                              range(19, 11, -1)),)))
