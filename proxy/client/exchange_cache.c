@@ -211,13 +211,13 @@ static bool may_share(struct exchange *x, const struct object *object)
     return cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
 }
 
-/* A part that is passed on, but not of the representation that the client has the rest of: its
- * If-Range was kept back, to be evaluated here, so that the answer could be shared. Whoever went
- * alone has sent it: then it is the origin that has evaluated it, and asking again leads nowhere.
- */
+/* A part that is passed on, or word that there is none, but not of the representation that the
+ * client has the rest of: its If-Range was kept back, to be evaluated here, so that the answer
+ * could be shared. Whoever went alone has sent it: then it is the origin that has evaluated it, and
+ * asking again leads nowhere. */
 static bool is_other_part(struct exchange *x, const struct object *object)
 {
-    return x->lookup.lead && object->status == 206 &&
+    return x->lookup.lead && (object->status == 206 || object->status == 416) &&
            !validator_if_range_holds(&x->request.fields, &object->fields,
                                      loop_wall(x->worker->loop));
 }

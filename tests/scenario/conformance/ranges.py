@@ -68,6 +68,14 @@ cases("too-many", whole(),
       hit(ask=("Range: bytes=" + ",".join(f"{n % 5 * 2}-{n % 5 * 2}" for n in range(40)),)))
 cases("206-unasked", miss(LONG, "Content-Range: bytes 0-1/10", says=206, body=b"01"), miss())
 cases("416-relayed", miss("Content-Range: bytes */5", says=416, ask=("Range: bytes=9-",)), miss())
+# Whoever resumes what has become shorter meanwhile wants all of what there is now.
+cases("416-under-other-if-range",
+      Step(ask=("Range: bytes=9-", 'If-Range: "a"'), saw=("Range: bytes=9-", "!If-Range"), seen=2,
+           answers=(answer("Content-Range: bytes */5", status=416),
+                    answer(LONG, 'ETag: "b"', body=b"abcde")), status=200, text=b"abcde"))
+cases("416-under-same-if-range",
+      miss("Content-Range: bytes */5", 'ETag: "a"', says=416,
+           ask=("Range: bytes=9-", 'If-Range: "a"')))
 cases("206-other-etag-begins-anew", said("0-4", "0-4/10", b"01234"),
       miss(LONG, 'ETag: "b"', body=b"abcdefghij", saw=("Range: bytes=5-", 'If-Range: "a"')),
       hit(ask=("Range: bytes=0-4",), status=206, text=b"abcde", relay=False))
