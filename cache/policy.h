@@ -144,9 +144,9 @@ bool policy_stale_on_error(const struct policy_request *request, const struct fr
 void policy_stored_fields(const struct http_head *response, struct http_fields *out);
 
 /* The stored head after a 304 (3.2, 4.3.4): fields of the 304 replace, others stay; Content-Length
- * and other fields describing the stored bytes are never taken over. Age is that of the 304
- * alone. Ask policy_may_store() about the merged head too: a 304 may bring no-store. Spans are
- * borrowed. */
+ * and other fields describing the stored bytes are never taken over, nor is the strong form of a
+ * weak stored ETag. Age is that of the 304 alone. Ask policy_may_store() about the merged head too:
+ * a 304 may bring no-store. Spans are borrowed. */
 void policy_merge_304(const struct http_fields *stored, const struct http_fields *not_modified,
                       struct arena *arena, struct http_fields *out);
 

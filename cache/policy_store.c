@@ -4,6 +4,7 @@
 
 #include "cache/policy_response.h"
 #include "http/hop.h"
+#include "http/validator.h"
 
 /* ---- may it be stored? ---- */
 
@@ -201,6 +202,16 @@ static bool describes_body(enum http_field_id id)
     return id == FIELD_CONTENT_LENGTH || id == FIELD_CONTENT_ENCODING || id == FIELD_CONTENT_RANGE;
 }
 
+/* What is stored has a weak entity-tag, because the origin has changed the bytes (their coding),
+ * and the 304 the strong one of what they were made from. It would be a lie about these bytes. */
+static bool is_only_weakly_same(const struct http_fields *stored, const struct http_fields *update)
+{
+    struct span ours = fields_get(stored, FIELD_ETAG);
+    struct span theirs = fields_get(update, FIELD_ETAG);
+
+    return etag_is_weak(ours) && !etag_is_weak(theirs) && etag_weak_match(ours, theirs);
+}
+
 static bool is_replaced(const struct http_field *field, const struct http_fields *update)
 {
     if (describes_body(field->id)) {
@@ -221,6 +232,9 @@ void policy_merge_304(const struct http_fields *stored, const struct http_fields
     fields_init(&update, arena, not_modified->count);
     fields_append(&update, not_modified);
     hop_strip(&update);
+    if (is_only_weakly_same(stored, &update)) {
+        fields_remove_id(&update, FIELD_ETAG);
+    }
     fields_init(out, arena, stored->count + update.count);
     for (size_t i = 0; i < stored->count; i++) {
         if (!is_replaced(&stored->at[i], &update)) {

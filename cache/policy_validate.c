@@ -179,15 +179,20 @@ static bool strong_date_matches(const struct http_fields *stored,
            same_value(stored, not_modified, FIELD_LAST_MODIFIED);
 }
 
-/* A strong validator of the 304 is one of the stored response (4.3.4, first rule). An entity-tag on
- * both sides has the last word. */
+/* A strong validator of the 304 is one of the stored response (4.3.4, first rule). Entity-tags that
+ * differ have the last word; one that has become weak when its response was compressed, as nginx
+ * does it, leaves it to the date. */
 static bool strong_matches(const struct http_fields *stored, const struct http_fields *not_modified,
                            int64_t now)
 {
     struct span ours = etag_of(stored);
+    struct span theirs = etag_of(not_modified);
 
-    return ours.len ? etag_strong_match(etag_of(not_modified), ours)
-                    : strong_date_matches(stored, not_modified, now);
+    if (etag_strong_match(theirs, ours)) {
+        return true;
+    }
+    return (ours.len == 0 || etag_weak_match(theirs, ours)) &&
+           strong_date_matches(stored, not_modified, now);
 }
 
 static bool weak_matches(const struct http_fields *stored, const struct http_fields *not_modified)

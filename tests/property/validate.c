@@ -148,9 +148,12 @@ static bool is_named(const struct stored_case *c, size_t i)
         return ours && theirs && *theirs != 'W' && strcmp(ours, theirs) == 0;
     }
     switch (rule_of(&c->answer)) {
-    case RULE_STRONG:
-        return ours ? strcmp(ours, theirs) == 0
-                    : date_is_strong(c, i) && same_date(&c->stored[i], &c->answer);
+    case RULE_STRONG: /* ours may be the same, made weak: then the date decides */
+        if (ours && strcmp(ours, theirs) == 0) {
+            return true;
+        }
+        return (!ours || strcmp(opaque_of(ours), theirs) == 0) && date_is_strong(c, i) &&
+               same_date(&c->stored[i], &c->answer);
     case RULE_WEAK:
         return ours && theirs ? strcmp(opaque_of(ours), opaque_of(theirs)) == 0
                               : same_date(&c->stored[i], &c->answer);

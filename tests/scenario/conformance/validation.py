@@ -26,6 +26,9 @@ cases("304-other-etag-asked-again", miss(OLD, 'ETag: "a"'),
            saw=('If-None-Match: "a"',), text=3), hit(text=3))
 cases("304-without-validator", miss(OLD, 'ETag: "a"'), valid(LONG), hit(relay=False))
 cases("304-weak-of-weak", miss(OLD, 'ETag: W/"a"'), valid(LONG, 'ETag: W/"a"'), hit(relay=False))
+cases("304-strong-of-compressed", miss(OLD, 'ETag: W/"a"', "Last-Modified: @-3000"),
+      valid(LONG, 'ETag: "a"', "Last-Modified: @-3000", saw=('If-None-Match: W/"a"',),
+            want=('ETag: W/"a"',)), hit('ETag: W/"a"', relay=False))
 cases("304-unasked", miss(says=304, status=502, relay=False, text=b"*"))
 cases("304-no-store-not-kept", miss(OLD, 'ETag: "a"'),
       valid("Cache-Control: no-store", 'ETag: "a"'), miss(saw=("!If-None-Match",)))

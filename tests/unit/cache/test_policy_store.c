@@ -327,6 +327,9 @@ Test(policy_merge_304, rfc9111_3_2)
         {"ETag: \"a\"|Expires: @60", "ETag: W/\"a\"|Expires: @99|Date: @0",
          "ETag: W/\"a\"|Expires: Fri, 15 Jan 2027 08:01:39 GMT|Date: Fri, 15 Jan 2027 08:00:00 "
          "GMT"},
+        /* bytes that the origin has compressed are not those that the strong tag names */
+        {"ETag: W/\"a\"|A: 1", "ETag: \"a\"|A: 2", "ETag: W/\"a\"|A: 2"},
+        {"ETag: W/\"a\"", "ETag: \"b\"", "ETag: \"b\""},
         {"Warning: 110 a b", "", "Warning: 110 a b"},
         {"A: 1", "Keep-Alive: x|Proxy-Authenticate: x|Trailer: x|Upgrade: x", "A: 1"},
         /* the age of the 304, never the one stored */

@@ -58,6 +58,12 @@ Test(policy_304_selects, rfc9111_4_3_4)
         {"Last-Modified: @-60|Date: @-59", "ETag: \"a\"|Last-Modified: @-60", false},
         {"Last-Modified: @-60|Date: @0", "ETag: \"a\"|Last-Modified: @-60", true},
         {"Last-Modified: @-60", "ETag: W/\"a\"|Last-Modified: @-60", true},
+        /* what the origin compresses has the tag made weak, its 304 has the tag as it was */
+        {"ETag: W/\"a\"|Last-Modified: @-60|Date: @0", "ETag: \"a\"|Last-Modified: @-60", true},
+        {"ETag: W/\"a\"|Last-Modified: @-60|Date: @0", "ETag: \"a\"|Last-Modified: @-61", false},
+        {"ETag: W/\"a\"|Last-Modified: @-60|Date: @0", "ETag: \"b\"|Last-Modified: @-60", false},
+        {"ETag: W/\"a\"|Last-Modified: @-60|Date: @-1", "ETag: \"a\"|Last-Modified: @-60", false},
+        {"ETag: \"a\"|Last-Modified: @-60|Date: @0", "ETag: \"b\"|Last-Modified: @-60", false},
         /* without quotes it is no entity-tag */
         {"ETag: a|Last-Modified: @-60", "ETag: a|Last-Modified: @-60", true},
         {"ETag: a|Last-Modified: @-60", "ETag: a|Last-Modified: @-61", false},
