@@ -197,18 +197,27 @@ static enum exchange_state look_again(struct exchange *x)
     return EX_LOOKUP;
 }
 
+/* As far as its age goes, and by whom it was validated. */
+static bool may_reuse(const struct exchange *x, const struct object *object)
+{
+    int64_t now = loop_wall(x->worker->loop);
+    enum reason reason;
+
+    if (object == flight_stale(x->lookup.member.flight)) { /* it stands in for a failed origin */
+        struct policy_settings rules = target_rules(x->settings, x->site, x->uri.path);
+        return policy_stale_on_error(&x->policy, &object->freshness, &rules, now);
+    }
+    return object->updated ||
+           policy_reuse(&x->policy, &object->freshness, now, &reason) != POLICY_VALIDATE;
+}
+
 /* A follower may use what was fetched for another only as it might use a stored response: one that
- * must be validated each time was validated for somebody else (RFC 9111 4). */
+ * must be validated each time was validated for somebody else (RFC 9111 4), and what is stale was
+ * allowed to somebody else (4.2.4). */
 static bool may_share(struct exchange *x, const struct object *object)
 {
-    enum reason reason;
-    bool validated = object->updated || object == flight_stale(x->lookup.member.flight);
-
-    if (!validated && policy_reuse(&x->policy, &object->freshness, loop_wall(x->worker->loop),
-                                   &reason) == POLICY_VALIDATE) {
-        return false;
-    }
-    return cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
+    return may_reuse(x, object) &&
+           cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
 }
 
 /* A part that is passed on, or word that there is none, but not of the representation that the

@@ -143,6 +143,16 @@ def failed_validation(course):
     need({response.body for response in responses} == {course.given[1][1]}, "not the stored body")
 
 
+@cases.play("failed-validation-is-not-for-all")
+def failed_validation_is_not_for_all(course):
+    """What stands in for a failed origin is not for whom its request forbids it."""
+    course.answers.appendleft(answer("Cache-Control: max-age=1", "Age: 1", 'ETag: "a"'))
+    course.send(Step())
+    steps = [Step(), Step(ask=("Cache-Control: no-cache",)), Step()]
+    responses = together(course, steps, answer(status=503))
+    need([response.status for response in responses] == [200, 503, 200], "a stale answer, or none")
+
+
 @cases.play("interim")
 def interim(course):
     """A 103 of the leader's answer is not for others' heads to wait for."""
