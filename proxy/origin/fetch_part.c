@@ -155,6 +155,17 @@ void fetch_take_piece(struct fetch *fetch)
 
 /* ---- the first 206 ---- */
 
+/* What is said of the bytes of this one message, and not of the whole (RFC 9110 14.4, 8.6; RFC 9530
+ * 2; RFC 2616 14.15). Repr-Digest is about the whole. */
+static void drop_fields_of_part(struct http_fields *fields)
+{
+    static const struct span digests[] = {SPAN_INIT("Content-Digest"), SPAN_INIT("Content-MD5")};
+
+    fields_remove_id(fields, FIELD_CONTENT_RANGE);
+    fields_remove_id(fields, FIELD_CONTENT_LENGTH);
+    fields_remove_names(fields, digests, ARRAY_LEN(digests));
+}
+
 /* The head of the whole, of which the 206 is a part. False when it does not say so clearly. */
 static bool head_of_whole(struct fetch *fetch, const struct http_head *response,
                           struct http_head *whole, struct piece_range *range)
@@ -171,8 +182,7 @@ static bool head_of_whole(struct fetch *fetch, const struct http_head *response,
     whole->content_length = length;
     fields_init(&whole->fields, &fetch->arena, response->fields.count);
     fields_append(&whole->fields, &response->fields);
-    fields_remove_id(&whole->fields, FIELD_CONTENT_RANGE);
-    fields_remove_id(&whole->fields, FIELD_CONTENT_LENGTH);
+    drop_fields_of_part(&whole->fields);
     return true;
 }
 

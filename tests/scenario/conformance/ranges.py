@@ -61,6 +61,15 @@ cases("206-completed", said("0-4", "0-4/10", b"01234"),
            answers=(answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
                            body=b"56789"),)),
       hit(status=200, text=b"0123456789", relay=False))
+REST = (answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10",
+               "Content-Digest: sha-256=:BB==:", "Content-MD5: BB==", status=206, body=b"56789"),)
+ALL = "!Content-Digest", "!Content-MD5", "!Content-Range", "Repr-Digest: sha-256=:AA==:"
+cases("206-digests-are-of-the-part",
+      said("0-4", "0-4/10", b"01234", "Content-Digest: sha-256=:BB==:", "Content-MD5: BB==",
+           "Repr-Digest: sha-256=:AA==:", relay=False),
+      Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False, answers=REST,
+           want=ALL),
+      hit(*ALL, status=200, text=b"0123456789", relay=False))
 cases("several", whole('ETag: "a"'),
       hit("Content-Type: *", ask=("Range: bytes=0-1,5-6",), status=206, text=b"*"))
 cases("several-joined", whole(), part("0-1,2-3", b"0123", "0-3"))
