@@ -140,7 +140,8 @@ void cache_unmark(struct cache *cache, const struct cache_key *key);
 /* A stretch of a response that somebody fetches. Given back with cache_end_piece() or
  * cache_unclaim(). */
 struct claim {
-    struct object *base;      /* the response it is a part of; counted. NULL: no claim */
+    struct object *base;      /* the response it is a part of, under its newest head; counted.
+                                 NULL: no claim */
     struct piece *piece;      /* counted */
     struct piece_range range; /* what was claimed; the piece may be cut meanwhile */
     struct flight_mark mark;
@@ -181,6 +182,11 @@ struct object *cache_admit_piece(struct cache *cache, const struct claim *claim,
  * it breaks off its beginning is kept. False when it cannot be. */
 bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
                           struct claim *claim);
+
+/* The answer to a claim has said more about the response (RFC 9111 3.4): `object`, made by
+ * object_updated() from claim->base, takes its place for everybody, and in the claim. Nothing
+ * happens when somebody has been faster. */
+void cache_renew_claim(struct cache *cache, struct claim *claim, struct object *object);
 
 /* Bytes the piece still takes after `have`; 0: another one begins there. */
 uint64_t cache_piece_room(const struct claim *claim, uint64_t have);

@@ -190,10 +190,11 @@ bool cache_claim(struct cache *cache, const struct claim_order *order, struct cl
     struct guard *guard = cache_guard_lock(cache, mark.guard);
     out->piece = partial_claim(parts, order->from, order->to, order->where, order->now_ms);
     if (out->piece) {
-        out->base = object_ref(order->base);
         atomic_fetch_add_explicit(&cache->claims, 1, memory_order_relaxed);
         out->range = partial_range(parts, out->piece);
         out->kept = hold(cache, order->base, mark);
+        struct object *now = current(cache, order->base);
+        out->base = now ? now : object_ref(order->base);
     }
     cache_guard_unlock(guard);
     return out->piece != NULL;
@@ -228,6 +229,21 @@ void cache_refuse_claim(struct cache *cache, struct claim *claim)
     object_unref(&now);
     partial_kill(object_parts(claim->base));
     cache_unclaim(cache, claim);
+}
+
+void cache_renew_claim(struct cache *cache, struct claim *claim, struct object *object)
+{
+    struct guard *guard = cache_guard_lock(cache, claim->mark.guard);
+    struct object *now = current(cache, claim->base);
+
+    if (now && now == claim->base) {
+        table_put(cache->table, object, true); /* until the piece is settled, which saves it */
+        cache_changed(cache, &object->key);
+        object_unref(&claim->base);
+        claim->base = object_ref(object);
+    }
+    cache_guard_unlock(guard);
+    object_unref(&now);
 }
 
 bool cache_should_wait(struct cache *cache, const struct claim *claim)

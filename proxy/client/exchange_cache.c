@@ -231,6 +231,24 @@ static bool is_other_part(struct exchange *x, const struct object *object)
                                      loop_wall(x->worker->loop));
 }
 
+/* The same bytes, maybe under a head that the origin's answer has renewed (RFC 9111 3.4). */
+static bool is_same(const struct object *object, const struct object *other)
+{
+    return object == other || (object_parts(object) && object_parts(object) == object_parts(other));
+}
+
+/* Takes the object over. */
+static void take_renewed(struct exchange *x, struct object *object)
+{
+    if (object != x->object) {
+        x->decision.age = policy_age(&object->freshness, loop_wall(x->worker->loop));
+        x->decision.lifetime = object->freshness.lifetime;
+    }
+    object_unref(&x->object);
+    x->object = object;
+    x->confirmed = true;
+}
+
 /* The object is there, bytes of it are not: a flight of our own brings them, or somebody else's
  * does. */
 static enum exchange_state await_bytes(struct exchange *x)
@@ -246,9 +264,8 @@ static enum exchange_state await_bytes(struct exchange *x)
         return EX_AWAIT;
     case FLIGHT_SHARED:
     case FLIGHT_SOLO:
-        if (object == x->object) {
-            object_unref(&object);
-            x->confirmed = true;
+        if (is_same(object, x->object)) {
+            take_renewed(x, object);
             return exchange_send(x);
         }
         exchange_close_body(x); /* it is another one by now */

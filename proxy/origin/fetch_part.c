@@ -112,6 +112,38 @@ static bool may_keep_piece(const struct fetch *fetch, const struct http_head *re
     return policy_may_store(&fetch->client, &whole, &freshness, &fetch->rules) == REASON_STORED;
 }
 
+/* What is said of the bytes of this one message, and not of the whole (RFC 9110 14.4, 8.6; RFC 9530
+ * 2; RFC 2616 14.15). Repr-Digest is about the whole. */
+static void drop_fields_of_part(struct http_fields *fields)
+{
+    static const struct span digests[] = {SPAN_INIT("Content-Digest"), SPAN_INIT("Content-MD5")};
+
+    fields_remove_id(fields, FIELD_CONTENT_RANGE);
+    fields_remove_id(fields, FIELD_CONTENT_LENGTH);
+    fields_remove_names(fields, digests, ARRAY_LEN(digests));
+}
+
+/* The fields of a part replace the stored ones (RFC 9111 3.4, 3.2), but for its place. */
+static void renew_base(struct fetch *fetch, const struct http_head *response)
+{
+    struct object *base = fetch->claim.base;
+    struct http_head part = *response;
+    struct http_head merged;
+    struct freshness freshness;
+
+    fields_init(&part.fields, &fetch->arena, response->fields.count);
+    fields_append(&part.fields, &response->fields);
+    drop_fields_of_part(&part.fields);
+    if (fetch_merge(fetch, base, &part, &merged, &freshness) != REASON_STORED ||
+        !key_same_vary(&base->fields, &merged.fields, &fetch->arena)) {
+        return;
+    }
+    struct object *object = object_updated(base, &merged.fields, &freshness);
+    object->stored_reason = REASON_STORED;
+    cache_renew_claim(fetch->worker->cache, &fetch->claim, object);
+    object_unref(&object);
+}
+
 /* What it says beside the bytes. */
 static void note_piece(struct fetch *fetch, const struct http_head *response)
 {
@@ -119,6 +151,9 @@ static void note_piece(struct fetch *fetch, const struct http_head *response)
         partial_ignores_ranges(object_parts(fetch->claim.base));
     }
     fetch->claim.kept = fetch->claim.kept && may_keep_piece(fetch, response);
+    if (fetch->claim.kept) {
+        renew_base(fetch, response);
+    }
 }
 
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
@@ -154,17 +189,6 @@ void fetch_take_piece(struct fetch *fetch)
 }
 
 /* ---- the first 206 ---- */
-
-/* What is said of the bytes of this one message, and not of the whole (RFC 9110 14.4, 8.6; RFC 9530
- * 2; RFC 2616 14.15). Repr-Digest is about the whole. */
-static void drop_fields_of_part(struct http_fields *fields)
-{
-    static const struct span digests[] = {SPAN_INIT("Content-Digest"), SPAN_INIT("Content-MD5")};
-
-    fields_remove_id(fields, FIELD_CONTENT_RANGE);
-    fields_remove_id(fields, FIELD_CONTENT_LENGTH);
-    fields_remove_names(fields, digests, ARRAY_LEN(digests));
-}
 
 /* The head of the whole, of which the 206 is a part. False when it does not say so clearly. */
 static bool head_of_whole(struct fetch *fetch, const struct http_head *response,

@@ -70,6 +70,13 @@ cases("206-digests-are-of-the-part",
       Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False, answers=REST,
            want=ALL),
       hit(*ALL, status=200, text=b"0123456789", relay=False))
+cases("206-updates-fields", said("0-4", "0-4/10", b"01234", "Test: old", "Other: kept"),
+      Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False,
+           want=("Test: new", "Other: kept", "Age: 100..160"),
+           answers=(answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10", "Test: new",
+                           "Age: 100", status=206, body=b"56789"),)),
+      hit("Test: new", "Other: kept", "Age: 100..160", status=200, text=b"0123456789",
+          relay=False))
 cases("several", whole('ETag: "a"'),
       hit("Content-Type: *", ask=("Range: bytes=0-1,5-6",), status=206, text=b"*"))
 cases("several-joined", whole(), part("0-1,2-3", b"0123", "0-3"))
