@@ -53,7 +53,7 @@
     X(NO_LIFETIME,      "no-lifetime",      "the response has neither a lifetime nor a validator") \
     X(STATUS,           "status",           "the status is not cacheable without a lifetime")      \
     X(MUST_UNDERSTAND,  "must-understand",  "the status is not understood")                        \
-    X(VARY_STAR,        "vary-star",        "Vary: * matches no other request")                    \
+    X(VARY_STAR,        "vary-star",        "Vary: *, or a field we make for each client, matches no other request") \
     X(PARTIAL,          "partial",          "a partial response")                                  \
     X(PARTIAL_MISS,     "missing-blocks",   "part of the response was stored, the rest was fetched") \
     X(SET_COOKIE,       "set-cookie",       "Set-Cookie without an explicit lifetime, or this site forbids storing it") \

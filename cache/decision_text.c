@@ -76,7 +76,7 @@ static const struct text texts[REASON_COUNT] = {
     [REASON_MUST_UNDERSTAND] = {"RFC 9111 5.2.2.3",
         "with must-understand a status that the cache does not know is not kept",
         "Use a status of RFC 9110, or leave must-understand out."},
-    [REASON_VARY_STAR] = {"RFC 9111 4.1", "Vary: * says that nothing in a request can select this response",
+    [REASON_VARY_STAR] = {"RFC 9111 4.1", "Vary: * says that nothing in a request can select this response, and so does Vary on the field in which forwarded: puts the client's address",
         "Name the request fields that really change the response."},
     [REASON_PARTIAL] = {"RFC 9111 3.3",
         "a part of a response is kept only when it can be told to be of the same whole as others",

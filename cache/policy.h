@@ -40,6 +40,8 @@ struct policy_settings {
     size_t targeted_count;            /* 0 for a plain forward proxy */
     bool ignore_client_control;       /* clients-may-bypass: no */
     bool refuse_set_cookie;           /* a site that forbids storing Set-Cookie */
+    struct span per_client;           /* a request field that the origin gets with the client's
+                                         address in it: Vary on it is as Vary: *; empty: none */
     int64_t stale_if_error;           /* seconds a stale response may be used when the origin
                                          fails and nothing forbids it; -1: without limit */
     const struct policy_known *known; /* NULL: nothing */

@@ -94,7 +94,9 @@ static enum reason field_obstacle(const struct http_head *request, const struct 
         fields_has(&request->fields, FIELD_AUTHORIZATION)) {
         return REASON_AUTHORIZATION;
     }
-    if (fields_list_has(&response->fields, FIELD_VARY, SPAN("*"))) {
+    if (fields_list_has(&response->fields, FIELD_VARY, SPAN("*")) ||
+        (settings->per_client.len &&
+         fields_list_has(&response->fields, FIELD_VARY, settings->per_client))) {
         return REASON_VARY_STAR;
     }
     if (settings->known && settings->known->only_success && response->status != 200) {

@@ -116,6 +116,19 @@ bool target_port_allowed(const struct settings *settings, uint16_t port, bool co
 
 /* ---- rules ---- */
 
+static struct span per_client(const struct settings *settings)
+{
+    switch (settings->forwarded) {
+    case FORWARDED_OFF:
+        return SPAN_EMPTY;
+    case FORWARDED_X:
+        return SPAN("X-Forwarded-For");
+    case FORWARDED_RFC7239:
+        return SPAN("Forwarded");
+    }
+    UNREACHABLE();
+}
+
 struct policy_settings target_policy(const struct settings *settings, const struct site *site)
 {
     struct policy_settings rules = policy_defaults;
@@ -123,6 +136,7 @@ struct policy_settings target_policy(const struct settings *settings, const stru
     rules.heuristic_percent = (int)settings->cache.heuristic_percent;
     rules.heuristic_max = (int64_t)settings->cache.heuristic_max;
     rules.ignore_client_control = !settings->cache.clients_may_bypass;
+    rules.per_client = per_client(settings);
     if (site) {
         rules.targeted = site->targeted;
         rules.targeted_count = site->targeted_count;

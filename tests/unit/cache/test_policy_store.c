@@ -162,6 +162,30 @@ Test(policy_may_store, vary_star)
     expect_store(cases, ARRAY_LEN(cases), &policy_defaults);
 }
 
+/* What the origin saw of it is nowhere in the client's request. */
+Test(policy_may_store, vary_on_what_we_make_for_each_client)
+{
+    static const struct store_case cases[] = {
+        {"", 200, "Cache-Control: max-age=60|Vary: Accept", REASON_STORED},
+        {"", 200, "Cache-Control: max-age=60|Vary: X-Forwarded", REASON_STORED},
+        {"", 200, "Cache-Control: max-age=60|Vary: Accept, x-forwarded-for", REASON_VARY_STAR},
+        {"X-Forwarded-For: 192.0.2.1", 200, "Cache-Control: max-age=60|Vary: X-Forwarded-For",
+         REASON_VARY_STAR},
+    };
+    struct policy_settings settings = policy_defaults;
+
+    settings.per_client = SPAN("X-Forwarded-For");
+    expect_store(cases, ARRAY_LEN(cases), &settings);
+}
+
+Test(policy_may_store, vary_on_what_only_clients_make)
+{
+    static const struct store_case cases[] = {
+        {"", 200, "Cache-Control: max-age=60|Vary: X-Forwarded-For, Forwarded", REASON_STORED},
+    };
+    expect_store(cases, ARRAY_LEN(cases), &policy_defaults);
+}
+
 /* It is about what is kept, so it holds where clients may not make us ask the origin. */
 Test(policy_may_store, request_no_store_though_clients_may_not_bypass)
 {

@@ -438,6 +438,17 @@ Test(target_port_allowed, listed_ports_for_connect_safe_ports_for_the_rest)
     }
 }
 
+Test(target_policy, what_is_made_for_each_client_selects_nothing)
+{
+    struct settings settings = {.forwarded = FORWARDED_OFF};
+
+    cr_expect_eq(target_policy(&settings, NULL).per_client.len, 0);
+    settings.forwarded = FORWARDED_X;
+    cr_expect(span_eq(target_policy(&settings, NULL).per_client, SPAN("X-Forwarded-For")));
+    settings.forwarded = FORWARDED_RFC7239;
+    cr_expect(span_eq(target_policy(&settings, NULL).per_client, SPAN("Forwarded")));
+}
+
 Test(target_policy, targeted_fields_and_cookies_are_the_sites_own_matter)
 {
     struct settings settings = {
