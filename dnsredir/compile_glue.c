@@ -3,12 +3,13 @@
 #include "dnsredir/compile_parts.h"
 #include "dnsredir/pattern.h"
 
+/* Below a delegation only what is written is known: what a policy chooses or updates bind is not
+ * told with a referral. */
 static bool has_address(const struct zones *zones, const struct name *host)
 {
-    const struct node *node = zones_node(zones, host);
+    const struct rrset *sets = zones_known(zones, host);
 
-    return node && (node->policy || node->update || rrset_find(node->sets, TYPE_A) ||
-                    rrset_find(node->sets, TYPE_AAAA));
+    return rrset_find(sets, TYPE_A) || rrset_find(sets, TYPE_AAAA);
 }
 
 /* Nobody finds a name server below its own delegation unless we say where it is (RFC 1034 4.2.1).

@@ -162,6 +162,10 @@ Test(directives, faults_are_named)
         {ZONE("{name: w, records: [\"3000000000 A 1.2.3.4\"]}"), "the TTL is out of range"},
         {ZONE("{name: sub, records: [\"NS a.other.\", \"NS ns.sub\"]}"),
          ":1:85: the name server ns.sub.ex. lies below what it serves"},
+        {REPLICAS ZONE("{name: sub, records: NS ns.sub}, {name: ns.sub, policy: static}"),
+         "ns.sub.ex. lies below what it serves"},
+        {UPDATES ZONE("{name: sub, records: NS ns.sub}, {name: ns.sub, update: {keys: k}}"),
+         "ns.sub.ex. lies below what it serves"},
         {"keys: [{name: k}]\n" ZONE(""), ":1:8: the key has no secret"},
         {"keys: [{name: k..k, secret: AAECAwQFBgcICQoLDA0ODw==}]\n" ZONE(""), "not a domain name"},
         {"keys: [{name: k, secret: AAECAwQFBgcICQoLDA0ODw==, secret-file: /nonexistent}]\n" ZONE(
