@@ -2,6 +2,7 @@
 
 #include "base/inherited.h"
 #include "base/list.h"
+#include "base/local_host.h"
 #include "base/mem.h"
 
 #define BACKLOG 16
@@ -107,6 +108,36 @@ static bool has_origin(struct span head)
     return false;
 }
 
+/* "[::1]:3130": the host. */
+static struct span without_port(struct span authority)
+{
+    if (span_starts(authority, SPAN("["))) {
+        return span_take(span_skip(authority, 1), span_find(span_skip(authority, 1), ']'));
+    }
+    return span_take(authority, span_find(authority, ':'));
+}
+
+/* No browser leaves Host out. */
+static bool has_strange_host(const struct admin *admin, struct span head)
+{
+    while (head.len) {
+        struct span line = span_cut(&head, '\n');
+        if (!span_ieq(span_cut(&line, ':'), SPAN("Host"))) {
+            continue;
+        }
+        struct span host = without_port(span_trim(span_take(line, span_find(line, '\r'))));
+        if (host.len && !local_host_is(host) && !admin->pages->is_own_name(admin->arg, host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_for_everybody(struct span path)
+{
+    return span_eq(path, SPAN("/healthz")) || span_eq(path, SPAN("/readyz"));
+}
+
 static void put_page(struct connection *c, const char *type, struct span body)
 {
     if (!type) {
@@ -125,7 +156,7 @@ static void send_response(struct connection *c)
     }
 }
 
-/* `head` ends with an empty line. Only its first words and an Origin matter. */
+/* `head` ends with an empty line. Only its first words, Origin and Host matter. */
 static void respond(struct connection *c, struct span head)
 {
     struct span line = span_take(head, span_find(head, '\r'));
@@ -140,6 +171,10 @@ static void respond(struct connection *c, struct span head)
         put_response(c, "400 Bad Request", "text/plain", SPAN("HTTP/1.x is spoken here\n"));
     } else if (has_origin(head)) {
         put_response(c, "403 Forbidden", "text/plain", SPAN("not for web pages\n"));
+    } else if (!is_for_everybody(path) && has_strange_host(c->admin, head)) {
+        put_response(c, "403 Forbidden", "text/plain",
+                     SPAN("not by this name, which may be a stranger's: ask by address, localhost, "
+                          "the machine's name or a name server's\n"));
     } else if (!posts && !span_eq(method, SPAN("GET"))) {
         put_response(c, "405 Method Not Allowed", "text/plain", SPAN("only GET and POST\n"));
     } else {

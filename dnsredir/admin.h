@@ -1,6 +1,8 @@
 /*
  * admin - a few pages by HTTP for operators and monitoring, on the control loop. Not a web server:
- * one request per connection, small requests, a handful of connections.
+ * one request per connection, small requests, a handful of connections. Web pages get nothing:
+ * neither who says an Origin, nor who asks by a name that may be a stranger's (base/local_host.h),
+ * but for /healthz and /readyz.
  */
 #ifndef LARDER_DNSREDIR_ADMIN_H
 #define LARDER_DNSREDIR_ADMIN_H
@@ -23,6 +25,8 @@ struct admin_pages {
                           struct buf *out); /* GET */
     const char *(*change)(void *arg, struct span path, struct span query, struct buf *out,
                           uint64_t *ticket); /* POST */
+    /* A name of this server, beside those of the machine? In any case. */
+    bool (*is_own_name)(void *arg, struct span host);
 };
 
 /* 0 or a negative errno. */

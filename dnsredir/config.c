@@ -101,3 +101,22 @@ const char *config_page_state(const struct config_report *report, bool reloading
     json_decref(list);
     return "application/json";
 }
+
+bool config_is_nameserver(const struct settings *settings, struct span host)
+{
+    struct name asked, name;
+
+    if (name_parse_absolute(host, &asked)) {
+        return false;
+    }
+    for (size_t i = 0; i < settings->zone_count; i++) {
+        const struct zone_row *zone = &settings->zone_rows[i];
+        for (size_t n = 0; n < zone->nameserver_count; n++) {
+            if (name_parse_absolute(span_str(zone->nameservers[n]), &name) == 0 &&
+                name_eq(&name, &asked)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

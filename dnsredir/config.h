@@ -27,6 +27,9 @@ void config_report_refused(struct config_report *report, struct span errors);
 const char *config_page_settings(const struct settings *settings,
                                  const struct config_report *report, int argc, char **argv,
                                  struct buf *out);
+/* Is it a name server of one of the zones? These are names that somebody has written. */
+bool config_is_nameserver(const struct settings *settings, struct span host);
+
 /* {"reloading", "reloads", "refused", "errors": [TEXT]} */
 const char *config_page_state(const struct config_report *report, bool reloading, struct buf *out);
 

@@ -360,7 +360,14 @@ static const char *render_page(void *arg, struct span path, struct span query, s
     return status_page(&status, path, query, out);
 }
 
-static const struct admin_pages admin_pages = {.render = render_page, .change = change_page};
+static bool is_own_name(void *arg, struct span host)
+{
+    const struct server *s = arg;
+    return config_is_nameserver(s->settings, host);
+}
+
+static const struct admin_pages admin_pages = {
+    .render = render_page, .change = change_page, .is_own_name = is_own_name};
 
 static void on_remembered(void *arg, uint64_t ticket, bool good)
 {

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/local_host.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/prefix.h"
 #include "http/uri.h"
 #include "proxy/client/listener.h"
 #include "proxy/client/tail.h"
@@ -14,7 +14,6 @@
 #include "proxy/server.h"
 #include "proxy/status.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 /*
@@ -218,9 +217,7 @@ static void reply_on_and_on(struct request *request, const struct page *page,
 /* Is the host of a request an address, localhost, this machine's name, or the proxy's? */
 static bool is_our_name(struct server *server, struct span host, struct arena *arena)
 {
-    char machine[HOST_NAME_MAX + 1] = "";
     struct uri uri;
-    struct ip ip;
 
     if (host.len == 0) {
         return true; /* no browser leaves it out */
@@ -228,10 +225,7 @@ static bool is_our_name(struct server *server, struct span host, struct arena *a
     if (uri_parse_authority(host, 80, arena, &uri) != 0) {
         return false;
     }
-    gethostname(machine, HOST_NAME_MAX);
-    return ip_parse(uri.host, &ip) == 0 || span_eq(uri.host, SPAN("localhost")) ||
-           span_ieq(uri.host, span_str(machine)) ||
-           span_ieq(uri.host, span_str(server_settings(server)->name));
+    return local_host_is(uri.host) || span_ieq(uri.host, span_str(server_settings(server)->name));
 }
 
 /* The page it comes from, if it says one, is ours: the same host and port as it asks. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The protocol of larder-dns as dig, kdig and bare packets see it: dns_protocol.py BUILD
 
-Cookies, NSID, keepalive, extended errors, CHAOS, EDNS versions and options, rate limits, and how
-many TCP connections one network may have.
+Cookies, NSID, keepalive, extended errors, CHAOS, EDNS versions and options, rate limits, how many
+TCP connections one network may have, and by which names the admin address answers.
 """
 import json
 import os
@@ -242,6 +242,27 @@ def connections(server):
         conn.close()
 
 
+def admin_hosts(server):
+    """Web pages that make their own name resolve to this address (DNS rebinding) get nothing."""
+    rows = [
+        ("GET /status", "127.0.0.1:3130", 200),
+        ("GET /status", "[::1]:3130", 200),
+        ("GET /status", "localhost", 200),
+        ("GET /status", "NS.ex.test.:3130", 200),
+        ("GET /status", "", 200),
+        ("GET /status", "evil.example", 403),
+        ("GET /metrics", "127.0.0.1.evil.example:3130", 403),
+        ("POST /reload", "evil.example:3130", 403),
+        ("GET /readyz", "evil.example", 200),
+    ]
+    for request, host, want in rows:
+        with socket.create_connection(("127.0.0.1", server.admin), PATIENCE) as conn:
+            field = f"Host: {host}\r\n" if host else ""
+            conn.sendall(f"{request} HTTP/1.1\r\n{field}\r\n".encode())
+            seen = conn.makefile("rb").readline()
+        expect(f"{request} of {host or 'nobody'}: {want}", b" %d " % want in seen, seen)
+
+
 def query_log(path, server):
     """Written once the server has ended: every query a line, however odd its name."""
     peer = Peer(server.dns, "127.0.0.9")
@@ -265,6 +286,7 @@ def main():
         by_tools(server)
         limits(server)
         connections(server)
+        admin_hosts(server)
         query_log(pathlib.Path(folder) / "queries.json", server)
         server = Server(build, pathlib.Path(folder), "true")
         cookies(server)
