@@ -213,13 +213,14 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         answer_proof(a, &hit, owner);
         return NULL;
     }
-    const struct rrset *cname = a->query->type == TYPE_ANY ? NULL : cname_of(a, hit.node, owner);
+    uint16_t type = a->query->type;
+    const struct rrset *cname = cname_of(a, hit.node, owner);
     if (!cname) {
         answer_node(a, &hit, owner);
         return NULL;
     }
     put_owned(a, &hit, owner, cname);
-    return a->query->type == TYPE_CNAME ? NULL : cname;
+    return type == TYPE_CNAME || type == TYPE_ANY ? NULL : cname; /* ANY is it: RFC 8482 4.2 */
 }
 
 /* Has the answer the records of this name? `targets` are those that CNAMEs led to before. */
