@@ -223,14 +223,17 @@ static bool takes_away(const struct update_record *change, struct span data,
     return same_type && (change->type == TYPE_CNAME || span_eq(data, old->data));
 }
 
-/* A CNAME stands alone: what would stand beside one is silently left (RFC 2136 3.4.2.2). */
-static bool is_left(const struct update_record *change, struct span records)
+/* A CNAME stands alone: what would stand beside one is silently left (RFC 2136 3.4.2.2). Not beside
+ * what the rule no longer opens, which goes with the change. */
+static bool is_left(const struct update_rule *rule, const struct update_record *change,
+                    struct span records)
 {
     struct wire_in in = records_of(records);
     struct bound_record old;
 
     while (change->class == CLASS_IN && bound_next(&in, &old)) {
-        if ((old.type == TYPE_CNAME) != (change->type == TYPE_CNAME)) {
+        if (update_rule_has(rule, old.type) &&
+            (old.type == TYPE_CNAME) != (change->type == TYPE_CNAME)) {
             return true;
         }
     }
@@ -285,7 +288,7 @@ static unsigned apply_change(struct applying *a, const struct update_record *cha
     struct wire_out canonical = wire_out_of(data, sizeof(data));
     struct wire_out after = wire_out_of(a->room, STORED_MAX);
 
-    if (is_left(change, before)) {
+    if (is_left(rule, change, before)) {
         return RCODE_NOERROR;
     }
     if (change->class != CLASS_ANY) {

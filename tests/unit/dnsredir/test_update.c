@@ -304,6 +304,25 @@ Test(update, a_ttl_with_its_highest_bit_is_0_rfc2181_8)
     free(memory);
 }
 
+/* What the rule no longer opens goes with the next change, and keeps nothing away. */
+Test(update, what_is_no_longer_opened_is_as_if_it_were_gone)
+{
+    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct update_store store = bindings_store(memory);
+    struct dialogue d;
+    struct name name;
+    uint8_t room[512];
+
+    dialogue_init(&d, CONFIG);
+    cr_assert_eq(name_parse_absolute(SPAN("d.ex"), &name), 0);
+    store.put(store.arg, &name, SPAN("\0\5\0\0\0\1\0\3\1x\0")); /* a CNAME */
+    size_t len = nsupdate_write("ex", "add d 60 A 192.0.2.1", room, sizeof(room));
+    cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
+    cr_expect_str_eq(bindings_text(memory), "d.ex. 60 A 192.0.2.1");
+    dialogue_fini(&d);
+    free(memory);
+}
+
 Test(update, a_store_that_fails)
 {
     struct bindings *memory = xcalloc(1, sizeof(*memory));
