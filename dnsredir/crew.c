@@ -47,6 +47,7 @@ static void on_stop(uv_async_t *async)
 {
     struct member *m = container_of(async, struct member, stop);
 
+    desk_deliver(m->worker.desk); /* its own wake may come behind this one */
     for (size_t i = 0; i < m->udp_count; i++) {
         udp_close(&m->udps[i]);
     }

@@ -44,13 +44,16 @@ static struct errand *next_returned(struct desk *desk)
     return link ? list_entry(link, struct errand, link) : NULL;
 }
 
-static void on_wake(uv_async_t *wake)
+void desk_deliver(struct desk *desk)
 {
-    struct desk *desk = container_of(wake, struct desk, wake);
-
-    for (struct errand *errand; (errand = next_returned(desk));) {
+    for (struct errand *errand; desk && (errand = next_returned(desk));) {
         give(desk, errand);
     }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    desk_deliver(container_of(wake, struct desk, wake));
 }
 
 void desk_return(struct errand *errand)

@@ -24,6 +24,8 @@ struct way_back {
 };
 
 struct desk *desk_open(struct worker *worker, struct updater *updater);
+/* Gives what has come back, at once. Accepts NULL. */
+void desk_deliver(struct desk *desk);
 /* After all owners are gone. Accepts NULL; sets *desk to NULL. What comes back later is dropped;
  * the memory stays until desk_free(). */
 void desk_close(struct desk *desk);

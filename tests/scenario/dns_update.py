@@ -9,6 +9,7 @@ import json
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -291,6 +292,29 @@ def crashes(server):
         expect(f"crash {crash}: and the serial", server.serial() == serial, server.serial())
 
 
+def last_moments(server):
+    """What is committed while it is told to stop is answered: nobody is left in doubt."""
+    wide, socks = KEYS["wide-key"], []
+    for number in range(40):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect(("127.0.0.1", server.dns))
+        sock.send(wide.sign(update("ex.test", [add(f"m{number}.dyn.ex.test", "192.0.2.7")])))
+        socks.append(sock)
+    server.stop()
+    answered = []
+    for number, sock in enumerate(socks):
+        with sock:
+            sock.setblocking(False)
+            try:
+                answered += [number] if sock.recv(4096)[3] & 15 == 0 else []
+            except (BlockingIOError, ConnectionRefusedError):
+                pass
+    server.start()
+    bound = {row["name"] for row in json.loads(server.page("/status"))["bound"]}
+    kept = [number for number in range(40) if f"m{number}.dyn.ex.test." in bound]
+    expect("what was committed at the end was answered", kept == answered, (kept, answered))
+
+
 def drains(server):
     said = server.nsupdate("update add nyc.at.ex.test 60 A 192.0.2.4", "-k", server.folder / "ops.key")
     expect("another replica binds", said == "", said)
@@ -302,8 +326,7 @@ def drains(server):
     expect("after a crash, too", server.short("www.ex.test")[0] == "nyc.at.ex.test.")
     expect("and is shown", "drained by larderctl" in server.ctl("dns").stdout, server.ctl("dns").stdout)
     expect("until undrain", server.ctl("undrain", "fra").returncode == 0)
-    server.stop()
-    server.start()
+    last_moments(server)
     expect("after a restart, too", server.short("www.ex.test")[0] == "fra.at.ex.test.")
     said = server.nsupdate("update delete fra.at.ex.test", "-k", server.folder / "fra.key")
     expect("who withdraws its address", said == "", said)
