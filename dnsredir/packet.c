@@ -88,7 +88,8 @@ static int body_read(struct wire_in *in, struct query *out)
     }
     unsigned before = (unsigned)counts[SECTION_ANSWER] + counts[SECTION_AUTHORITY];
     int rcode = records_read(in, before, counts[SECTION_ADDITIONAL], out);
-    if (questions == 0 && out->edns.cookie.len == 0) { /* RFC 7873 5.4 */
+    bool newer = out->edns.present && out->edns.version;         /* its options are not looked at */
+    if (questions == 0 && out->edns.cookie.len == 0 && !newer) { /* RFC 7873 5.4 */
         return RCODE_FORMERR;
     }
     return rcode;
