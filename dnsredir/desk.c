@@ -113,14 +113,14 @@ void desk_free(struct desk **desk)
 
 /* Whether it went; what it needs to find back is copied. */
 static bool send_out(struct desk *desk, const struct asker *asker, const struct tsig_reply *tsig,
-                     struct span packet, struct way_back *back)
+                     const struct errand_cookie *cookie, struct span packet, struct way_back *back)
 {
-    struct errand *errand = errand_new(asker, tsig, packet);
+    struct errand *errand = errand_new(asker, tsig, cookie, packet);
 
     errand->desk = desk;
     errand->give = back->give;
     errand->owner = back->owner;
-    errand->note = (struct answer_note){.tsig = TSIG_GOOD};
+    errand->note = (struct answer_note){.tsig = TSIG_GOOD, .cookie = cookie->state};
     if (back->from) {
         errand->peer_len = back->from->msg_namelen;
         memcpy(&errand->peer, back->from->msg_name, errand->peer_len);
@@ -159,12 +159,13 @@ static unsigned judge(const struct world *world, const struct asker *asker, stru
 }
 
 /* Who cannot sign may be somebody who writes another's address into packets. */
-static enum limit_verdict limit(const struct world *world, const struct asker *asker)
+static enum limit_verdict limit(const struct world *world, const struct asker *asker,
+                                enum cookie_state cookie)
 {
     const struct limit_case what = {
         .client = &asker->ip, .class = LIMIT_ERROR, .now_us = asker->now_us, .turn = asker->turn};
 
-    if (!asker->limiter || asker->tcp) {
+    if (!asker->limiter || asker->tcp || cookie == COOKIE_GOOD) {
         return LIMIT_PASS;
     }
     return limiter_ask(asker->limiter, world->view.rates, &what);
@@ -178,24 +179,31 @@ size_t desk_take(struct desk *desk, const struct world *world, struct asker *ask
     struct tsig_reply tsig = {.len = 0};
     struct update update;
     int rcode = update_read(packet, &update);
+    struct errand_cookie cookie = {.state = COOKIE_NONE};
     size_t len = 0;
 
     metric_add(&worker->counters.updates, 1);
+    if (rcode >= 0) {
+        cookie.state = note.cookie =
+            cookie_check(&world->view.identity->cookies, update.query.edns.cookie, &asker->ip,
+                         asker->now, cookie.half);
+    }
     if (rcode == RCODE_NOERROR) {
         rcode = (int)judge(world, asker, packet, &update, &tsig);
         note.tsig = !update.query.tsig_at ? TSIG_NONE : tsig.good ? TSIG_GOOD : TSIG_BAD;
     }
     if (rcode == RCODE_NOERROR) {
-        if (send_out(desk, asker, &tsig, packet, back)) {
+        if (send_out(desk, asker, &tsig, &cookie, packet, back)) {
             return 0;
         }
         metric_add(&worker->counters.updates_busy, 1);
         rcode = RCODE_SERVFAIL;
     }
     note.rcode = (uint16_t)(rcode < 0 ? 0 : rcode);
-    note.limited = rcode < 0 || tsig.good ? LIMIT_PASS : limit(world, asker);
+    note.limited = rcode < 0 || tsig.good ? LIMIT_PASS : limit(world, asker, note.cookie);
     if (rcode >= 0 && note.limited != LIMIT_DROP) {
-        len = update_reply(&update, (unsigned)rcode, &tsig, asker->now, room);
+        len = update_reply(&update, (unsigned)rcode, errand_cookie_half(&cookie), &tsig, asker->now,
+                           room);
     }
     worker_note(worker, world, asker, packet, &note, len);
     return len;

@@ -13,7 +13,7 @@
 #define SERIAL_LEN 4
 
 struct errand *errand_new(const struct asker *asker, const struct tsig_reply *tsig,
-                          struct span packet)
+                          const struct errand_cookie *cookie, struct span packet)
 {
     struct errand *errand = xcalloc(1, sizeof(*errand) + packet.len);
 
@@ -23,6 +23,7 @@ struct errand *errand_new(const struct asker *asker, const struct tsig_reply *ts
     errand->tsig = *tsig;
     errand->key = *tsig->key;
     errand->tsig.key = &errand->key;
+    errand->cookie = *cookie;
     errand->packet_len = packet.len;
     memcpy(errand->packet, packet.at, packet.len);
     return errand;
@@ -200,8 +201,9 @@ void errand_finish(struct errand *errand)
     struct update update;
 
     CHECK(update_read(errand_packet(errand), &update) == RCODE_NOERROR);
-    errand->reply_len = update_reply(&update, errand->note.rcode, &errand->tsig,
-                                     (uint64_t)clock_wall(), errand->reply);
+    errand->reply_len =
+        update_reply(&update, errand->note.rcode, errand_cookie_half(&errand->cookie),
+                     &errand->tsig, (uint64_t)clock_wall(), errand->reply);
     log_info("update", "zone=%s key=%s client=%s rcode=%s", name_text(&update.query.name, zone),
              name_text(&errand->key.name, key), ip_text(&errand->asker.ip, client),
              counters_rcode(errand->note.rcode));

@@ -15,6 +15,17 @@
 struct desk;
 struct statedb;
 
+/* What the cookie of a message is worth, and unless there is none the half for the answer. */
+struct errand_cookie {
+    enum cookie_state state;
+    uint8_t half[COOKIE_SERVER_LEN];
+};
+
+static inline const uint8_t *errand_cookie_half(const struct errand_cookie *cookie)
+{
+    return cookie->state == COOKIE_NONE ? NULL : cookie->half;
+}
+
 struct errand {
     struct list link;
     struct desk *desk; /* where it comes back to */
@@ -33,6 +44,7 @@ struct errand {
     struct answer_note note;
     struct tsig_key key;    /* a copy: settings may go meanwhile */
     struct tsig_reply tsig; /* its key is that copy */
+    struct errand_cookie cookie;
 
     size_t reply_len;
     uint8_t reply[UPDATE_REPLY_MAX];
@@ -46,7 +58,7 @@ static inline struct span errand_packet(const struct errand *errand)
 }
 
 struct errand *errand_new(const struct asker *asker, const struct tsig_reply *tsig,
-                          struct span packet);
+                          const struct errand_cookie *cookie, struct span packet);
 void errand_free(struct errand **errand); /* accepts NULL; sets *errand to NULL */
 
 /* Does it, inside a transaction of `db`, which is the thread's that writes. The code to answer

@@ -342,12 +342,12 @@ unsigned update_check(const struct zones *zones, struct span packet, const struc
 
 /* ---- the answer ---- */
 
-size_t update_reply(const struct update *update, unsigned rcode, const struct tsig_reply *tsig,
-                    uint64_t now, void *room)
+size_t update_reply(const struct update *update, unsigned rcode, const uint8_t *cookie,
+                    const struct tsig_reply *tsig, uint64_t now, void *room)
 {
     struct packet packet;
 
-    packet.opt = (struct edns_reply){.ede = EDE_NONE};
+    packet.opt = (struct edns_reply){.cookie = cookie, .ede = EDE_NONE};
     packet_begin(&packet, &update->query, room, UPDATE_REPLY_MAX - TSIG_LEN_MAX);
     size_t len = packet_finish(&packet, rcode, 0);
     return tsig->len ? tsig_sign(tsig, room, len, now) : len;

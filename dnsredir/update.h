@@ -95,10 +95,11 @@ struct update_store {
 unsigned update_apply(const struct zones *zones, struct span packet, const struct update *update,
                       const struct update_store *store, bool *changed);
 
-/* The answer: the header with `rcode`, the zone, and OPT if the message had one; signed when
- * tsig->len. `room` has UPDATE_REPLY_MAX bytes. Returns its length. */
+/* The answer: the header with `rcode`, the zone, and OPT if the message had one, with the server's
+ * half of a cookie (COOKIE_SERVER_LEN bytes; NULL: none); signed when tsig->len. `room` has
+ * UPDATE_REPLY_MAX bytes. Returns its length. */
 #define UPDATE_REPLY_MAX 1232
-size_t update_reply(const struct update *update, unsigned rcode, const struct tsig_reply *tsig,
-                    uint64_t now, void *room);
+size_t update_reply(const struct update *update, unsigned rcode, const uint8_t *cookie,
+                    const struct tsig_reply *tsig, uint64_t now, void *room);
 
 #endif

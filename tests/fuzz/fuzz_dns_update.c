@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(changed || name_count == 0);
     }
     if (rcode >= 0) {
-        size_t len = update_reply(&update, (unsigned)rcode, &none, 0, room);
+        size_t len = update_reply(&update, (unsigned)rcode, NULL, &none, 0, room);
         CHECK(len >= DNS_HEADER_LEN && (room[2] & 0x80) && (room[3] & 15) == (rcode & 15));
         room[2] &= 0x7f;
         CHECK(message_read(span_of(room, len), &echo) >= 0);

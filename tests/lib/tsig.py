@@ -32,6 +32,13 @@ def update(zone, changes, prereqs=(), number=0x1234):
     return head + wire_name(zone) + struct.pack(">HH", 6, 1) + b"".join([*prereqs, *changes])
 
 
+def with_cookie(message, half):
+    """The message with EDNS and a client's half of a cookie."""
+    count = struct.unpack(">H", message[10:12])[0] + 1
+    opt = b"\0" + struct.pack(">HHIHHH", 41, 1232, 0, 4 + len(half), 10, len(half)) + half
+    return message[:10] + struct.pack(">H", count) + message[12:] + opt
+
+
 def query(name, kind="A", number=0x1234):
     head = struct.pack(">HHHHHH", number, 0, 1, 0, 0, 0)
     return head + wire_name(name) + struct.pack(">HH", TYPES[kind], 1)

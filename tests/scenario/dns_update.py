@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 import tsig  # noqa: E402
-from tsig import ANY, NONE, add, record, update  # noqa: E402
+from tsig import ANY, NONE, add, record, update, with_cookie  # noqa: E402
 
 SECRETS = {name: bytes([number]) * 32 for number, name in enumerate(
     ["fra-key", "ops-key", "late-key", "replay-key", "crash-key", "wide-key"], 1)}
@@ -216,6 +217,12 @@ def by_packets(server):
     stranger = tsig.Key("stranger", b"s" * 32)
     reply = server.ask(stranger.sign(update("ex.test", [good])), stranger)
     expect("a stranger", str(reply) == "NOTAUTH BADKEY (unsigned)", reply)
+    for what, packet, key in (
+            ("an update", ops.sign(with_cookie(update("ex.test", []), b"clientck")), ops),
+            ("and what is refused", with_cookie(update("ex.test", [good]), b"clientck"), None)):
+        reply = server.ask(packet, key)
+        expect(f"{what} has a cookie in its answer (RFC 7873 5.2)",
+               struct.pack(">HH", 10, 24) + b"clientck\1" in reply.packet, reply.packet)
     cut = ops.sign(update("ex.test", [good]))
     for length in range(12, len(cut), 7):
         reply = server.ask(cut[:length], ops)
