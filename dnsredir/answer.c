@@ -323,6 +323,7 @@ static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit
                                 a->asker->now, &a->tsig);
     a->rcode = rcode == RCODE_NOERROR ? a->rcode : rcode;
     a->note->tsig = a->tsig.good ? TSIG_GOOD : TSIG_BAD;
+    tsig_reply_fit(&a->tsig, limit - PACKET_ROOM_MIN);
     limit -= a->tsig.len;
     if (limit < DNS_UDP_PLAIN) {
         a->packet.opt.cookie = NULL;

@@ -171,6 +171,18 @@ static enum limit_verdict limit(const struct world *world, const struct asker *a
     return limiter_ask(asker->limiter, world->view.rates, &what);
 }
 
+/* What the asker has no room for is left out, as of other answers. */
+static void fit(const struct query *query, bool tcp, struct tsig_reply *tsig,
+                struct errand_cookie *cookie)
+{
+    size_t limit = answer_limit(query, tcp);
+
+    tsig_reply_fit(tsig, limit - PACKET_ROOM_MIN);
+    if (limit - tsig->len < DNS_UDP_PLAIN) {
+        cookie->state = COOKIE_NONE;
+    }
+}
+
 size_t desk_take(struct desk *desk, const struct world *world, struct asker *asker,
                  struct span packet, struct way_back *back, void *room)
 {
@@ -191,6 +203,7 @@ size_t desk_take(struct desk *desk, const struct world *world, struct asker *ask
     if (rcode == RCODE_NOERROR) {
         rcode = (int)judge(world, asker, packet, &update, &tsig);
         note.tsig = !update.query.tsig_at ? TSIG_NONE : tsig.good ? TSIG_GOOD : TSIG_BAD;
+        fit(&update.query, asker->tcp, &tsig, &cookie);
     }
     if (rcode == RCODE_NOERROR) {
         if (send_out(desk, asker, &tsig, &cookie, packet, back)) {

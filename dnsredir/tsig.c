@@ -286,10 +286,14 @@ static unsigned fail(struct tsig_reply *reply, enum tsig_error error, bool is_si
     reply->len += is_signed ? algorithms[reply->key->algorithm].len : 0;
     reply->len += error == TSIG_BADTIME ? OTHER_LEN : 0;
     reply->key = is_signed ? reply->key : NULL;
-    if (reply->len > TSIG_LEN_MAX) {
-        reply->len = 0; /* a name that is not one of ours */
-    }
     return RCODE_NOTAUTH;
+}
+
+void tsig_reply_fit(struct tsig_reply *reply, size_t room)
+{
+    if (reply->len > room) {
+        reply->len = 0;
+    }
 }
 
 void tsig_reply_late(struct tsig_reply *reply)

@@ -24,6 +24,7 @@ enum tsig_error { TSIG_BADSIG = 16, TSIG_BADKEY = 17, TSIG_BADTIME = 18 };
 #define TSIG_SECRET_MAX 128
 #define TSIG_KEY_NAME_MAX 64 /* as text, so that signed errors fit everywhere */
 #define TSIG_LEN_MAX 180     /* of a record with such a name */
+#define TSIG_BADKEY_LEN_MAX (2 * NAME_MAX_LEN + 26) /* with a name of a stranger's */
 
 struct tsig_secret {
     size_t len;
@@ -77,6 +78,10 @@ struct tsig_reply {
  * or NOTAUTH with the reply's error. `now` in seconds since 1970; `keys` may be NULL. */
 unsigned tsig_check(const struct tsig_keys *keys, struct span message, size_t at, uint64_t now,
                     struct tsig_reply *out);
+
+/* Leaves the reply's record out if it has more than `room` bytes, which only those with the name of
+ * a stranger's key or algorithm can. */
+void tsig_reply_fit(struct tsig_reply *reply, size_t room);
 
 /* The signature was good, but an older one has been seen since: as BADTIME (5.2.3). */
 void tsig_reply_late(struct tsig_reply *reply);

@@ -348,7 +348,7 @@ size_t update_reply(const struct update *update, unsigned rcode, const uint8_t *
     struct packet packet;
 
     packet.opt = (struct edns_reply){.cookie = cookie, .ede = EDE_NONE};
-    packet_begin(&packet, &update->query, room, UPDATE_REPLY_MAX - TSIG_LEN_MAX);
+    packet_begin(&packet, &update->query, room, UPDATE_REPLY_MAX - TSIG_BADKEY_LEN_MAX);
     size_t len = packet_finish(&packet, rcode, 0);
     return tsig->len ? tsig_sign(tsig, room, len, now) : len;
 }

@@ -319,6 +319,44 @@ Test(tsig, the_longest_names_fit)
     dialogue_fini(&d);
 }
 
+/* BADKEY tells the stranger his own key, however long its name is (RFC 8945 5.2.1), as far as he
+ * takes so much. */
+Test(tsig, a_stranger_with_a_long_name_is_told_so)
+{
+    char name[256] = "";
+    struct dialogue d;
+
+    for (size_t i = 0; i < 63; i++) {
+        strcat(name, "aaa.");
+    }
+    const struct tsig_key key = make_key(name, TSIG_SHA256);
+    static const struct {
+        uint16_t payload; /* 0: no EDNS */
+        bool tcp, told;
+    } cases[] = {{0, false, false}, {512, false, false}, {1232, false, true}, {0, true, true}};
+    dialogue_init(&d, CONFIG);
+    d.asker.now = NOW;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct question question = {.name = "d.ex", .type = "A", .payload = cases[i].payload};
+        static uint8_t room[DNS_MESSAGE_MAX];
+        uint8_t query[1024];
+        question.edns = cases[i].payload != 0;
+        size_t plain = question_write(&question, query, sizeof(query));
+        size_t len = tsig_sign_query(&key, query, plain, NOW, 300, NULL, NULL);
+        d.asker.tcp = cases[i].tcp;
+        size_t got = answer(&d.view, &d.asker, span_of(query, len), room, &d.note);
+        cr_assert_geq(got, plain);
+        cr_expect(cases[i].tcp || got <= (cases[i].payload ? cases[i].payload : 512), "%zu", got);
+        cr_expect_eq(d.note.rcode, RCODE_NOTAUTH);
+        struct tsig tsig;
+        bool told = tsig_read(span_of(room, got), plain, &tsig) == 0;
+        cr_expect_eq(told, cases[i].told, "case %zu", i);
+        cr_expect(!told || (tsig.error == TSIG_BADKEY && tsig.mac.len == 0 &&
+                            name_eq(&tsig.key, &key.name)));
+    }
+    dialogue_fini(&d);
+}
+
 /* Who has seen a signed query can send it again, with the address of a victim. */
 Test(tsig, is_no_proof_of_an_address)
 {
