@@ -9,6 +9,9 @@
 #define LENGTH_LEN 2
 /* A connection with this much unsent is not read from. */
 #define UNSENT_MAX (64 << 10)
+/* What all connections of a worker keep of queries that have not come whole. A message may have 64
+ * KiB, so that alone would be 64 MiB for the default number of connections. */
+#define HELD_MAX (8 << 20)
 
 static void on_connection_closed(uv_handle_t *handle)
 {
@@ -49,6 +52,8 @@ void connection_close(struct connection *c)
         c->errand->owner = NULL;
         c->errand = NULL;
     }
+    c->tcp->held -= c->held;
+    c->held = 0;
     list_remove(&c->link);
     tcp_clients_leave(&c->tcp->clients, &c->client, &c->client_link);
     c->tcp->count--;
@@ -257,8 +262,30 @@ static struct span answer_messages(struct connection *c, struct span bytes)
     return bytes;
 }
 
+/* Counts what is kept of a query. Too much in all: those go that have begun one, the one that did
+ * so first before the others; it has the least time left. */
+static void connection_hold(struct connection *c)
+{
+    struct tcp *tcp = c->tcp;
+    size_t held = c->closing ? 0 : buf_len(&c->in);
+
+    tcp->held = tcp->held - c->held + held;
+    c->held = held;
+    list_each_safe(link, &tcp->connections)
+    {
+        struct connection *other = list_entry(link, struct connection, link);
+        if (tcp->held <= HELD_MAX) {
+            break;
+        }
+        if (other->held) {
+            metric_add(&tcp->worker->counters.tcp_evicted, 1);
+            connection_close(other);
+        }
+    }
+}
+
 /* What arrived, or what waited while the peer did not read. */
-static void connection_take(struct connection *c, struct span bytes)
+static void take_bytes(struct connection *c, struct span bytes)
 {
     while (!c->closing && !c->writing && !c->errand) {
         struct span rest;
@@ -278,6 +305,12 @@ static void connection_take(struct connection *c, struct span bytes)
         connection_touch(c);
         connection_flush(c);
     }
+}
+
+static void connection_take(struct connection *c, struct span bytes)
+{
+    take_bytes(c, bytes);
+    connection_hold(c);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)

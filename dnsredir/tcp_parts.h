@@ -16,6 +16,7 @@ struct tcp {
     size_t limit, client_limit;
     size_t count;
     size_t handles; /* open or closing; the last one frees */
+    size_t held;    /* bytes in `in` of all connections */
     bool closing;
     struct list connections; /* the one that was last active is the last */
     struct tcp_clients clients;
@@ -38,7 +39,8 @@ struct connection {
     struct ip peer;
     struct tcp_client *client; /* the peer's network */
     struct list client_link;
-    struct buf in;   /* a query that is not complete */
+    struct buf in;   /* a query that is not complete, and what waits behind one */
+    size_t held;     /* bytes of it that are counted */
     struct buf out;  /* answers not yet handed to the kernel */
     struct buf late; /* those that the resolver brought while `out` was being written */
     struct list tickets;

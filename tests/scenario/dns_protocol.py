@@ -7,6 +7,7 @@ TCP connections one network may have, and by which names the admin address answe
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import struct
@@ -27,7 +28,7 @@ nsid: fra-1
 log: {{ queries: queries.json }}
 chaos: {{ version: larder }}
 rate-limit: {{ responses-per-second: 1, errors-per-second: 1, exempt: [127.0.0.0/24] }}
-tcp: {{ per-client: 5, idle-timeout: 2min }}
+tcp: {{ per-client: 5, idle-timeout: 2min, message-timeout: 1min }}
 zones:
   - name: ex.test
     nameservers: [ns.ex.test]
@@ -242,6 +243,22 @@ def connections(server):
         conn.close()
 
 
+def half_messages(server):
+    """Many begin a large message and do not end it: what is kept of them is bounded."""
+    crowd, before = [], server.metric("tcp_evicted_total")
+    half = struct.pack(">H", 65535) + b"x" * 60000  # 139 of them are 8 MiB
+    while len(crowd) < 139 or (len(crowd) < 900 and server.metric("tcp_evicted_total") == before):
+        address = f"127.4.{len(crowd) // 5}.1"
+        crowd.append(socket.create_connection(("127.0.0.1", server.dns), PATIENCE, (address, 0)))
+        crowd[-1].sendall(half)
+    expect("one of them has gone", server.metric("tcp_evicted_total") > before, len(crowd))
+    expect("and the others have not", len(select.select(crowd, [], [], PATIENCE)[0]) < 70)
+    with Peer(server.dns, "127.5.1.1").connect() as other:
+        expect("who asks is served", tcp_ask(other, "www.ex.test").answers == 1)
+    for conn in crowd:
+        conn.close()
+
+
 def admin_hosts(server):
     """Web pages that make their own name resolve to this address (DNS rebinding) get nothing."""
     rows = [
@@ -286,6 +303,7 @@ def main():
         by_tools(server)
         limits(server)
         connections(server)
+        half_messages(server)
         admin_hosts(server)
         query_log(pathlib.Path(folder) / "queries.json", server)
         server = Server(build, pathlib.Path(folder), "true")
