@@ -50,6 +50,7 @@ struct disk {
     bool overflowed[S3_LOGS];      /* one was fuller than its account said */
     struct s3fifo policy;
     struct eviction eviction;
+    unsigned unreadable; /* what an eviction could not read, until it is counted */
     struct spares spares;
     struct list puts; /* those under way that have chunks in segments */
     uint64_t uses_saved_ms;

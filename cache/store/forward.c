@@ -3,8 +3,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/append.h"
+#include "cache/store/guard.h"
 #include "cache/store/lookup.h"
 #include "cache/store/uses.h"
+
+#include <errno.h>
 
 /* One step through the victim. */
 struct transfer {
@@ -14,38 +17,62 @@ struct transfer {
     uint64_t passed; /* bytes of objects looked at */
 };
 
-/* ---- reading what is there, what this batch has written included ---- */
+/* ---- reading what is there, what this batch has written included ----
+ *
+ * Into memory of our own, and each checksum is held against it again, however often that was done:
+ * what is copied gets a new one. What cannot be read right is not kept, and spoils no batch. */
 
-static int copy_through(struct segment *segment, uint32_t number, struct segment_record *out)
+static int failed_read(struct disk *disk, int err)
+{
+    disk->unreadable += err == -EIO;
+    return err;
+}
+
+/* What this batch has written. */
+static int copy_written(struct segment *segment, uint32_t number, struct segment_record *out)
 {
     struct span bytes;
     int err = segment_peek(segment, number, &bytes);
 
+    if (!err) {
+        err = guard_touch(bytes); /* LMDB may have written it to the file already */
+    }
     if (err) {
         return err;
     }
     out->copy = xspandup(bytes);
     out->bytes = span_of(out->copy, bytes.len);
     err = record_read(out->bytes, &out->record);
+    if (!err) {
+        err = record_verify(out->bytes, &out->record);
+    }
     if (err) {
         free(out->copy);
     }
     return err;
 }
 
-/* A record of a live segment; out->copy is to be freed. */
-static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct segment_record *out)
+static int read_live(struct disk *disk, uint32_t id, uint32_t number, struct segment_record *out)
 {
     struct segment *segment = segments_slot(&disk->segments, id);
 
-    *out = (struct segment_record){0};
-    if (disk_is_open(disk, segment) && segment->id == id && segment->txn) {
-        return copy_through(segment, number, out);
-    }
     if (!segment_is_live(segment, id) || segment_ready(segment) != 0) {
         return ERR_NOT_FOUND;
     }
-    return lookup_record(segment, number, WALK_MAP, out);
+    return segment->txn && number >= segment->committed_objects
+               ? copy_written(segment, number, out)
+               : lookup_record(segment, number, WALK_READ, out);
+}
+
+/* A record of a live segment; out->copy is to be freed. */
+static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct segment_record *out)
+{
+    *out = (struct segment_record){0};
+    int err = read_live(disk, id, number, out);
+    if (err) {
+        out->copy = NULL;
+    }
+    return failed_read(disk, err);
 }
 
 /* ---- one object ---- */
@@ -76,7 +103,6 @@ static int read_newer_head(struct disk *disk, struct kept *kept)
     }
     int err = read_current(disk, location->head_segment, location->head_object, &kept->newer);
     if (err) {
-        kept->newer.copy = NULL;
         return err;
     }
     bool fits = kept->newer.record.kind == RECORD_HEAD &&
@@ -84,15 +110,14 @@ static int read_newer_head(struct disk *disk, struct kept *kept)
     return fits ? 0 : ERR_CORRUPT;
 }
 
-/* All of it is there, and it is what the index says. */
+/* All of it is there, and it is what the index says. Reads the record unless it is read. */
 static int read_kept(struct disk *disk, struct kept *kept)
 {
     const struct location *location = &kept->location;
     struct segment_record *read = &kept->read;
-    int err = read_current(disk, location->segment, location->object, read);
+    int err = read->copy ? 0 : read_current(disk, location->segment, location->object, read);
 
     if (err) {
-        read->copy = NULL;
         return err;
     }
     if (read->record.kind != RECORD_OBJECT ||
@@ -118,18 +143,15 @@ static uint64_t bytes_in(const struct record *record, uint32_t id)
     return bytes;
 }
 
-static int copy_chunk(struct transfer *transfer, const struct kept *kept, struct store_chunk *chunk)
+static int append_copy(struct disk *disk, const struct kept *kept, struct span bytes,
+                       struct store_chunk *chunk)
 {
-    struct span bytes;
     struct store_chunk copy;
     void *at;
-    int err = lookup_lend(transfer->victim, chunk, &bytes);
+    int err = append_room(disk, S3_MAIN, bytes.len);
 
     if (!err) {
-        err = append_room(transfer->disk, S3_MAIN, bytes.len);
-    }
-    if (!err) {
-        err = append_chunk(transfer->disk, S3_MAIN, kept->hash, bytes.len, &at, &copy);
+        err = append_chunk(disk, S3_MAIN, kept->hash, bytes.len, &at, &copy);
     }
     if (err) {
         return err;
@@ -137,8 +159,23 @@ static int copy_chunk(struct transfer *transfer, const struct kept *kept, struct
     memcpy(at, bytes.at, bytes.len);
     copy.sum = chunk->sum;
     *chunk = copy;
-    transfer->disk->eviction.kept += bytes.len;
+    disk->eviction.kept += bytes.len;
     return 0;
+}
+
+/* ERR_CORRUPT: it cannot be read. */
+static int copy_chunk(struct transfer *transfer, const struct kept *kept, struct store_chunk *chunk)
+{
+    struct span bytes;
+    void *copy = NULL;
+
+    if (failed_read(transfer->disk,
+                    lookup_chunk(transfer->victim, chunk, WALK_READ, &bytes, &copy)) != 0) {
+        return ERR_CORRUPT;
+    }
+    int err = append_copy(transfer->disk, kept, bytes, chunk);
+    free(copy);
+    return err;
 }
 
 static int copy_chunks(struct transfer *transfer, struct kept *kept)
@@ -255,6 +292,26 @@ static uint64_t object_size(const struct location *location)
     return location->body_len + location->head_len;
 }
 
+/* One that was used, and whose record was read. */
+static int walk_used(struct transfer *transfer, uint32_t number, struct ledger_line *line,
+                     struct kept *kept)
+{
+    struct disk *disk = transfer->disk;
+
+    if (index_peek(disk->index, kept->hash, &kept->location) != 0 ||
+        kept->location.segment != transfer->victim->id || kept->location.object != number) {
+        return 0; /* replaced, dropped, or the head of an update */
+    }
+    line->tag = append_tag(kept->hash); /* known now, of an object of an earlier run, too */
+    line->size = object_size(&kept->location);
+    if (judge(transfer, line, &kept->uses) != S3_KEEP) {
+        leave(transfer, line);
+        return 0;
+    }
+    weigh(transfer, line, S3_KEEP);
+    return read_kept(disk, kept) == 0 ? keep(transfer, kept) : 0;
+}
+
 static int walk_record(struct transfer *transfer, uint32_t number)
 {
     struct disk *disk = transfer->disk;
@@ -266,27 +323,12 @@ static int walk_record(struct transfer *transfer, uint32_t number)
         leave(transfer, &line); /* most do: without a look at the disk */
         return 0;
     }
-    struct segment_record read;
-    if (read_current(disk, transfer->victim->id, number, &read) != 0) {
-        return 0;
+    int err = 0;
+    if (read_current(disk, transfer->victim->id, number, &kept.read) == 0) {
+        transfer->passed += line.tag ? 0 : kept.read.bytes.len; /* it was not counted */
+        kept.hash = kept.read.record.hash;
+        err = walk_used(transfer, number, &line, &kept);
     }
-    uint8_t hash[STORE_HASH];
-    memcpy(hash, read.record.hash, STORE_HASH);
-    transfer->passed += line.tag ? 0 : read.bytes.len; /* of an earlier run: it was not counted */
-    free(read.copy);
-    if (index_peek(disk->index, hash, &kept.location) != 0 ||
-        kept.location.segment != transfer->victim->id || kept.location.object != number) {
-        return 0; /* replaced, dropped, or the head of an update */
-    }
-    line.tag = append_tag(hash); /* known now, of an object of an earlier run, too */
-    line.size = object_size(&kept.location);
-    if (judge(transfer, &line, &kept.uses) != S3_KEEP) {
-        leave(transfer, &line);
-        return 0;
-    }
-    weigh(transfer, &line, S3_KEEP);
-    kept.hash = hash;
-    int err = read_kept(disk, &kept) == 0 ? keep(transfer, &kept) : 0;
     kept_fini(&kept);
     return err;
 }

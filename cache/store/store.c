@@ -38,9 +38,19 @@ void store_count_error(struct store *store)
     writer_reap(&store->writer); /* it looks at what is wrong */
 }
 
+/* Read errors of the writer's. */
+static void count_evictions_errors(struct store *store)
+{
+    for (; store->disk.unreadable > 0; store->disk.unreadable--) {
+        store_count_error(store);
+    }
+}
+
 static void on_batch(void *arg, int err)
 {
     struct store *store = arg;
+
+    count_evictions_errors(store);
     struct store_trouble trouble = {
         .lost = writer_state(&store->writer) == WRITER_LOST,
         .commits = store->writer.failures,

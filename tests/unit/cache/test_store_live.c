@@ -1,11 +1,17 @@
-/* Files of a store that go bad while it is in use: a length, a bit, a page. */
+/* Files of a store that go bad while it is in use: a length, a bit, a page. pread() is wrapped at
+ * link time. */
 #include "store_kit.h"
 
 #include "base/err.h"
 #include "base/mem.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void path_of(const struct kit *kit, const char *name, char path[128])
@@ -37,4 +43,168 @@ Test(store_live, a_lost_end_of_the_index_ends_nobody_who_asks_for_numbers)
     store_stats(kit.store, &stats);
     cr_expect_eq(stats.objects, 200);
     kit_fini(&kit);
+}
+
+/* ---- pages that the disk does not give ---- */
+
+static struct {
+    _Atomic ino_t file; /* 0: all can be read */
+    _Atomic off_t from;
+} bad;
+
+enum { PAGE = 4096 };
+
+ssize_t __real_pread64(int fd, void *to, size_t len, off_t from);
+ssize_t __wrap_pread64(int fd, void *to, size_t len, off_t from);
+
+ssize_t __wrap_pread64(int fd, void *to, size_t len, off_t from)
+{
+    struct stat file;
+
+    if (atomic_load(&bad.file) && from < atomic_load(&bad.from) + PAGE &&
+        from + (off_t)len > atomic_load(&bad.from) && fstat(fd, &file) == 0 &&
+        file.st_ino == atomic_load(&bad.file)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_pread64(fd, to, len, from);
+}
+
+/* ---- an eviction copies what is used, and only that ---- */
+
+static void put_used(struct kit *kit, const char *key, size_t len)
+{
+    struct store_object object;
+
+    cr_assert_eq(kit_put(kit->store, key, len), 0);
+    cr_assert_eq(kit_find(kit->store, key, &object), 0, "its checksum holds");
+    store_used(kit->store, &object);
+    store_object_done(kit->store, &object);
+}
+
+static void init_for_bytes(struct kit *kit)
+{
+    kit_init(kit, 4 * KIT_SIZE);
+    kit->favor = S3_BYTES; /* whatever was used is kept */
+    kit_reopen(kit);
+}
+
+/* Until what was stored first is where it is no more. */
+static void push_out_the_first(struct kit *kit)
+{
+    char key[64];
+
+    for (size_t i = 0; kit_matches(kit, "seg-00000001.mdb") > 0; i++) {
+        cr_assert_lt(i, 500);
+        snprintf(key, sizeof(key), "http://example.net:80/push/%zu", i);
+        cr_assert_eq(kit_put(kit->store, key, 200000), 0);
+    }
+}
+
+/* Flips a bit of each copy of the pattern in the first segment. */
+static void flip_live(const struct kit *kit, struct span pattern)
+{
+    char path[128];
+    struct stat file;
+
+    path_of(kit, "seg-00000001.mdb", path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &file) == 0);
+    size_t size = (size_t)file.st_size, flipped = 0;
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    cr_assert_neq((void *)map, MAP_FAILED);
+    for (char *at = map; (at = memmem(at, size - (size_t)(at - map), pattern.at, pattern.len));) {
+        *at ^= 0x10;
+        flipped++;
+    }
+    cr_expect_gt(flipped, 0);
+    munmap(map, size);
+    close(fd);
+}
+
+/* The checksum of the copy would be that of the damage. */
+Test(store_live, a_bit_that_flips_in_use_gets_no_new_checksum, .timeout = 60)
+{
+    struct kit kit;
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+    char *body = kit_body(SPAN("body"), 30000);
+
+    init_for_bytes(&kit);
+    put_used(&kit, "whole", 30000);
+    put_used(&kit, "body", 30000);
+    put_used(&kit, "head", 30000);
+    kit_hash(kit.store, SPAN("head"), hash);
+    store_update(kit.store, hash, SPAN("head"), SPAN("a head that came later"), "m", 1, NULL, NULL);
+    store_flush(kit.store);
+    cr_assert_eq(kit_find(kit.store, "head", &object), 0);
+    store_object_done(kit.store, &object);
+
+    flip_live(&kit, span_of(body + 15000, 64));
+    flip_live(&kit, SPAN("a head that came later"));
+    push_out_the_first(&kit);
+    cr_expect_eq(kit_check(kit.store, "whole", 30000), 0, "it was kept");
+    cr_expect_neq(kit_find(kit.store, "body", &object), 0);
+    cr_expect_neq(kit_find(kit.store, "head", &object), 0);
+    free(body);
+    kit_fini(&kit);
+}
+
+/* A page in the middle of what is lent is gone: in this mapping, and in the file. */
+static void lose_page(struct store_pin *pin, struct span lent)
+{
+    static int empty = -1;
+    struct file_place place = store_place(pin, lent);
+    struct stat file;
+    size_t skip = PAGE - place.offset % PAGE + PAGE;
+    void *page;
+
+    cr_assert(lent.len > skip + PAGE && fstat(place.fd, &file) == 0);
+    empty = empty >= 0 ? empty : memfd_create("empty", MFD_CLOEXEC);
+    const char *at = lent.at + skip;
+    memcpy(&page, &at, sizeof(page));
+    cr_assert_eq(mmap(page, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, empty, 0), page);
+    atomic_store(&bad.from, (off_t)(place.offset + skip));
+    atomic_store(&bad.file, file.st_ino);
+}
+
+static void lose_page_of(struct kit *kit, const char *key)
+{
+    struct store_object object;
+    struct store_pin *pin;
+    struct span lent;
+
+    cr_assert_eq(kit_find(kit->store, key, &object), 0);
+    if (object.chunk_count == 0) {
+        lose_page(object.pin, object.body);
+    } else {
+        cr_assert_eq(store_lend(kit->store, &object.chunks[2], &pin, &lent), 0);
+        lose_page(pin, lent);
+        store_unpin(kit->store, pin);
+    }
+    store_object_done(kit->store, &object);
+}
+
+Test(store_live, a_page_lost_under_a_used_object_costs_that_object, .timeout = 60)
+{
+    static const char *const keys[] = {"inline", "chunks"};
+    struct kit kit;
+    struct store_stats stats;
+    struct store_object object;
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        init_for_bytes(&kit);
+        put_used(&kit, "inline", 100000);
+        put_used(&kit, "chunks", 1300000);
+        put_used(&kit, "whole", 30000);
+        lose_page_of(&kit, keys[i]);
+        push_out_the_first(&kit);
+        store_stats(kit.store, &stats);
+        cr_expect_eq(stats.commit_errors, 0, "%s", keys[i]);
+        cr_expect_gt(stats.unreadable, 0, "%s", keys[i]);
+        cr_expect_eq(kit_check(kit.store, "whole", 30000), 0, "%s", keys[i]);
+        cr_expect_neq(kit_find(kit.store, keys[i], &object), 0, "%s", keys[i]);
+        atomic_store(&bad.file, 0);
+        kit_fini(&kit);
+    }
 }
