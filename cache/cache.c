@@ -253,11 +253,9 @@ static void on_stored(void *arg, int err)
     bool keep =
         shelf.store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
 
-    /* A hot object serves from memory even when the disk would not have it; what the disk still has
-     * is older and must not come back after it. */
-    if (err) {
-        shelf_drop(shelf, object->key.hash, NULL, NULL);
-    }
+    /* A hot object serves from memory even when the disk would not have it; what the disk had
+     * before is older, and the store has dropped it. */
+    (void)err;
     table_settle(cache->table, object, keep);
     object_unref(&settling->object);
     free(settling);

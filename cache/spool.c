@@ -302,7 +302,8 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     return flow;
 }
 
-/* Returns the put when what is there can still be stored; `keep`: in spite of the error. */
+/* Returns the put when what is there can still be stored; `keep`: it was to be, in spite of the
+ * error. Then what it was to replace goes at least. */
 static struct store_put *finish(struct spool *spool, int err, bool keep)
 {
     spool_drop_promise(spool);
@@ -317,7 +318,9 @@ static struct store_put *finish(struct spool *spool, int err, bool keep)
     atomic_store_explicit(&spool->complete, err == 0, memory_order_release);
     wake_readers(spool);
     pthread_mutex_unlock(&spool->lock);
-    if (put && !usable) {
+    if (put && !usable && keep) {
+        store_put_fail(put);
+    } else if (put && !usable) {
         store_put_abort(put);
     }
     return usable ? put : NULL;

@@ -10,7 +10,6 @@ struct op *op_new(enum op_kind kind, const struct store_piece *pieces, size_t co
 
     memory_take(MEMORY_QUEUED, sizeof(*op) + count * sizeof(*pieces));
     list_init(&op->link);
-    list_init(&op->pending);
     op->kind = kind;
     op->cost = sizeof(*op) + count * sizeof(*pieces);
     op->piece_count = count;

@@ -20,7 +20,6 @@ enum op_kind {
 
 struct op {
     struct list link;
-    struct list pending; /* OP_DROP: in the writer's list */
     enum op_kind kind;
     int err;       /* the outcome */
     uint64_t cost; /* bytes it holds in memory */

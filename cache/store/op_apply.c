@@ -130,7 +130,7 @@ static int finish_state(const struct disk *disk, const struct op *op, const stru
     return 0;
 }
 
-static int apply_finish(struct disk *disk, struct op *op)
+static int write_object(struct disk *disk, struct op *op)
 {
     struct store_put *put = op->put;
     struct record record = {
@@ -171,6 +171,14 @@ static int apply_finish(struct disk *disk, struct op *op)
     location.object = written.number;
     location.low_segment = put->count ? put->chunks[0].segment : location.segment;
     return index_put(disk->index, put->hash, &location);
+}
+
+/* What cannot be stored is newer all the same than what it was to replace. */
+static int apply_finish(struct disk *disk, struct op *op)
+{
+    int err = write_object(disk, op);
+
+    return !err && op->err ? index_drop(disk->index, op->hash) : err;
 }
 
 /* ---- an update ---- */

@@ -188,6 +188,7 @@ void store_put_finish(struct store_put *put, struct span head, const void *meta,
     struct op *op = op_new(OP_FINISH, pieces, count);
 
     op->put = put;
+    memcpy(op->hash, put->hash, STORE_HASH);
     op->body_len = body_len;
     op->done = done;
     op->arg = arg;
@@ -202,6 +203,12 @@ void store_put_abort(struct store_put *put)
 
     op->put = put;
     writer_post(&put->store->writer, op);
+}
+
+void store_put_fail(struct store_put *put)
+{
+    store_drop(put->store, put->hash, NULL, NULL);
+    store_put_abort(put);
 }
 
 /* The writer's thread looks at them only when it comes to the end, which is not posted yet. */

@@ -200,15 +200,19 @@ void store_put_chunk(struct store_put *put, const struct store_piece *pieces, si
                      void (*done)(void *arg, int err, const struct store_chunk *chunk), void *arg);
 
 /* Ends the object: `head` and `meta` are copied. `pieces` are the whole body when no chunk was put,
- * and empty otherwise. Replaces what was stored under the hash before. done may be NULL. */
+ * and empty otherwise. Replaces what was stored under the hash before; if it fails, that is
+ * dropped, for it is older. done may be NULL. */
 void store_put_finish(struct store_put *put, struct span head, const void *meta, size_t meta_len,
                       uint64_t body_len, const struct store_piece *pieces, size_t count,
                       void (*done)(void *arg, int err), void *arg);
 void store_put_abort(struct store_put *put);
+/* It will not be stored, and what is stored under its key is older: that is dropped. */
+void store_put_fail(struct store_put *put);
 /* Before its end: it is to be stored under another key. */
 void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key);
 
-/* A 304: new meta and new head for the stored object, its body stays. ERR_… come through done. */
+/* A 304: new meta and new head for the stored object, its body stays. ERR_… come through done. If
+ * its batch fails, the object is dropped. */
 void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg);

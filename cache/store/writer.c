@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "cache/store/evict.h"
 #include "cache/store/guard.h"
+#include "cache/store/lookup.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -40,37 +41,13 @@ static bool is_due(const struct writer *writer)
            writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops;
 }
 
-/* ---- pending drops. Under the lock but for the hints ---- */
-
-static void hide(struct writer *writer, struct op *op)
-{
-    if (op->kind == OP_DROP) {
-        list_push_back(&writer->drops, &op->pending);
-        atomic_fetch_add(&writer->drop_hints[op->hash[0]], 1);
-    }
-}
-
-static void unhide(struct writer *writer, struct op *op)
-{
-    if (op->kind == OP_DROP) {
-        list_remove(&op->pending);
-        atomic_fetch_sub(&writer->drop_hints[op->hash[0]], 1);
-    }
-}
-
 bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH])
 {
-    bool found = false;
-
-    if (atomic_load_explicit(&writer->drop_hints[hash[0]], memory_order_acquire) == 0) {
+    if (!drops_may_have(&writer->drops, hash)) {
         return false;
     }
     pthread_mutex_lock(&writer->lock);
-    list_each(link, &writer->drops)
-    {
-        const struct op *op = list_entry(link, struct op, pending);
-        found = found || memcmp(op->hash, hash, STORE_HASH) == 0;
-    }
+    bool found = drops_has(&writer->drops, hash);
     pthread_mutex_unlock(&writer->lock);
     return found;
 }
@@ -87,7 +64,9 @@ void writer_post(struct writer *writer, struct op *op)
     writer->queued_bytes += op->cost;
     writer->queued_ops++;
     writer->urgent += is_urgent(op);
-    hide(writer, op);
+    if (op->kind == OP_DROP) {
+        drops_begin(&writer->drops, op->hash);
+    }
     if (was_empty || is_due(writer)) {
         pthread_cond_signal(&writer->wake);
     }
@@ -112,22 +91,36 @@ void writer_reap(void *arg)
     pthread_mutex_unlock(&writer->lock);
 }
 
-/* Failed drops: in the end; now, if the disk takes something again; or when it never will. */
+/* Refused drops: in the end; now, if the disk takes something again; or when it never will. */
 static bool may_retry(const struct writer *writer)
 {
     return writer->stop || writer_health(writer) == 0 || writer_state(writer) != WRITER_WRITES;
+}
+
+/* First, for what comes behind them is newer. Returns how many. */
+static size_t take_refused(struct writer *writer, struct list *batch)
+{
+    uint8_t hash[STORE_HASH];
+    size_t ops = 0;
+
+    while (may_retry(writer) && ops < writer->batch_ops && drops_retry(&writer->drops, hash)) {
+        struct op *op = op_new(OP_DROP, NULL, 0);
+        memcpy(op->hash, hash, STORE_HASH);
+        atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
+        list_push_back(batch, &op->link);
+        ops++;
+    }
+    return ops;
 }
 
 /* Moves the front of the queue to `batch`, up to its bounds. Under the lock. */
 static void take_batch(struct writer *writer, struct list *batch)
 {
     uint64_t bytes = 0;
-    size_t ops = 0;
+    size_t ops = 0, refused = take_refused(writer, batch);
 
-    while (!list_empty(&writer->retry) && may_retry(writer)) {
-        list_push_back(batch, list_pop_front(&writer->retry));
-    }
-    while (!list_empty(&writer->queue) && bytes < writer->batch_bytes && ops < writer->batch_ops) {
+    while (!list_empty(&writer->queue) && bytes < writer->batch_bytes &&
+           refused + ops < writer->batch_ops) {
         struct op *op = list_entry(list_pop_front(&writer->queue), struct op, link);
         bytes += op->cost;
         ops++;
@@ -170,7 +163,7 @@ static uint64_t deadline(const struct writer *writer)
     if (!list_empty(&writer->queue)) {
         return writer->first_ms + WRITER_DELAY_MS;
     }
-    if (list_empty(&writer->retry)) {
+    if (list_empty(&writer->drops.refused)) {
         return UINT64_MAX;
     }
     return writer_state(writer) == WRITER_WRITES ? atomic_load(&writer->retry_at) : 0;
@@ -227,32 +220,43 @@ static void on_failure(struct writer *writer, int err)
     }
 }
 
-/* A drop that failed has its answer, and goes on hiding its record until it succeeds. */
-static bool keep_failed_drop(struct writer *writer, struct op *op)
+/* There is, or was, a record that must not be found again. */
+static bool outdates(const struct op *op)
 {
-    if (op->kind != OP_DROP || !op->err) {
-        return false;
-    }
-    if (op->done) {
-        op->done(op->arg, op->err);
-        op->done = NULL;
-    }
-    pthread_mutex_lock(&writer->lock);
-    bool keep = !writer->stop && writer_state(writer) == WRITER_WRITES;
-    if (keep) {
-        list_push_back(&writer->retry, &op->link);
-    }
-    pthread_mutex_unlock(&writer->lock);
-    return keep;
+    return op->kind == OP_DROP || op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-static void end_one(struct writer *writer, struct op *op)
+/* Not when the index, as the failed batch has left it, has nothing there: then there is nothing to
+ * hide, and keys of objects that were never stored would gather without end. */
+static bool may_be_found(const struct writer *writer, const uint8_t hash[STORE_HASH])
 {
-    if (keep_failed_drop(writer, op)) {
-        return;
-    }
+    struct location location;
+    uint64_t commit;
+
+    return lookup_location(writer->disk->index, hash, WALK_MAP, &location, &commit) !=
+           ERR_NOT_FOUND;
+}
+
+/* After a batch that failed. */
+static bool must_retry(const struct writer *writer, const struct op *op)
+{
+    return outdates(op) && writer_state(writer) == WRITER_WRITES && may_be_found(writer, op->hash);
+}
+
+static void end_one(struct writer *writer, struct op *op, bool failed)
+{
+    bool retry = failed && must_retry(writer, op);
+
     pthread_mutex_lock(&writer->lock);
-    unhide(writer, op);
+    if (retry && !writer->stop) {
+        drops_refuse(&writer->drops, op->hash);
+    }
+    if (!failed && (op->kind == OP_DROP || op->kind == OP_FINISH)) {
+        drops_settle(&writer->drops, op->hash); /* what was refused came before it */
+    }
+    if (op->kind == OP_DROP) {
+        drops_end(&writer->drops, op->hash);
+    }
     pthread_mutex_unlock(&writer->lock);
     /* First: who is told that it ended may look at the gauge, or put the next object. */
     atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
@@ -333,7 +337,7 @@ static void write_batch(struct writer *writer, struct list *batch)
         writer->on_batch(writer->on_batch_arg, err);
     }
     while (!list_empty(batch)) {
-        end_one(writer, list_entry(list_pop_front(batch), struct op, link));
+        end_one(writer, list_entry(list_pop_front(batch), struct op, link), err != 0);
     }
 }
 
@@ -350,7 +354,7 @@ static void *run(void *arg)
     struct writer *writer = arg;
 
     pthread_mutex_lock(&writer->lock);
-    while (!writer->stop || !list_empty(&writer->queue) || !list_empty(&writer->retry)) {
+    while (!writer->stop || !list_empty(&writer->queue) || !list_empty(&writer->drops.refused)) {
         struct list batch;
         list_init(&batch);
         wait_for_batch(writer);
@@ -370,8 +374,7 @@ void writer_init(struct writer *writer, struct disk *disk)
 
     *writer = (struct writer){.disk = disk};
     list_init(&writer->queue);
-    list_init(&writer->retry);
-    list_init(&writer->drops);
+    drops_init(&writer->drops);
     pthread_mutex_init(&writer->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -381,7 +384,8 @@ void writer_init(struct writer *writer, struct disk *disk)
 
 void writer_fini(struct writer *writer)
 {
-    CHECK(!writer->running && list_empty(&writer->queue) && list_empty(&writer->drops));
+    CHECK(!writer->running && list_empty(&writer->queue));
+    drops_fini(&writer->drops);
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->lock);
 }

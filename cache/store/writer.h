@@ -2,7 +2,8 @@
  * writer - the one thread that writes: a bounded queue, gathered into batches.
  *
  * A drop hides its record from the moment it is posted, and until the index agrees: one that failed
- * is tried again.
+ * is tried again, before anything that was posted later. So is what an object or a new head was to
+ * replace whose batch has failed, for that is older.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
  * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is
@@ -13,6 +14,7 @@
 #define LARDER_CACHE_STORE_WRITER_H
 
 #include "cache/store/batch.h"
+#include "cache/store/drops.h"
 
 #define WRITER_DELAY_MS 200
 
@@ -29,10 +31,9 @@ struct writer {
     size_t batch_ops;
     pthread_t thread;
     bool running;
-    _Atomic uint64_t dirty;           /* bytes queued or being written */
-    _Atomic uint64_t retry_at;        /* clock_mono_ms() until which nothing new is taken */
-    unsigned failures;                /* in a row */
-    _Atomic uint32_t drop_hints[256]; /* pending drops by the first byte of the hash */
+    _Atomic uint64_t dirty;    /* bytes queued or being written */
+    _Atomic uint64_t retry_at; /* clock_mono_ms() until which nothing new is taken */
+    unsigned failures;         /* in a row */
 
     _Atomic int state; /* enum writer_state; only forward */
     /* Called behind each batch, on the writer's thread; it may call writer_retire(). NULL: nobody
@@ -43,8 +44,7 @@ struct writer {
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t wake;
     struct list queue;
-    struct list retry; /* drops that failed; in the first batch after retry_at */
-    struct list drops; /* all pending drops, queued, being written or failed */
+    struct drops drops; /* those that were refused come in the first batch after retry_at */
     uint64_t queued_bytes;
     size_t queued_ops;
     uint64_t first_ms; /* when the oldest operation came */

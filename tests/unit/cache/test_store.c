@@ -161,12 +161,13 @@ Test(store, a_body_of_another_length_than_announced_is_refused)
     int result = 1;
 
     kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 100), 0);
     kit_hash(kit.store, SPAN("k"), hash);
     cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &put), 0);
     store_put_finish(put, SPAN("head"), NULL, 0, 6, &piece, 1, kit_on_done, &result);
     store_flush(kit.store);
     cr_expect_eq(result, ERR_TRUNCATED);
-    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND, "nor what was there before");
     kit_fini(&kit);
 }
 

@@ -3,6 +3,7 @@
 #include "store_kit.h"
 
 #include "base/err.h"
+#include "base/memory.h"
 #include "cache/store/lookup.h"
 #include "cache/store/segments.h"
 
@@ -47,6 +48,8 @@ int __wrap_fallocate64(int fd, int mode, off_t from, off_t len)
 static _Atomic(const char *) rootless;
 static atomic_uint rootless_after; /* so many that can */
 
+static atomic_bool refusing; /* no commit of the index succeeds */
+
 /* The descriptor that LMDB writes the root through, beside the one for all other pages. */
 static int root_fd(const char *path)
 {
@@ -72,6 +75,10 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
     const char *path;
 
     mdb_env_get_path(mdb_txn_env(txn), &path);
+    if (atomic_load(&refusing) && strstr(path, "/index.")) {
+        mdb_txn_abort(txn);
+        return EIO;
+    }
     if (name == NULL || strstr(path, name) == NULL) {
         return __real_mdb_txn_commit(txn);
     }
@@ -271,5 +278,96 @@ Test(store_replay, a_segment_that_nothing_was_committed_to_does_not_stay, .timeo
     store_stats(kit.store, &stats);
     cr_expect_eq(stats.commit_errors, 2);
     cr_expect_eq(kit_check(kit.store, "before", 1000), 0);
+    kit_fini(&kit);
+}
+
+/* ---- drops that the disk refuses ---- */
+
+/* One a key, however often it is dropped, and none for what is not there. */
+Test(store_replay, refused_drops_do_not_pile_up, .timeout = 60)
+{
+    struct kit kit;
+    struct store_object object;
+    struct store_stats stats;
+    uint8_t dropped[STORE_HASH], absent[STORE_HASH];
+    char key[64];
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "dropped", 1000), 0);
+    cr_assert_eq(kit_put(kit.store, "other", 1000), 0);
+    kit_hash(kit.store, SPAN("dropped"), dropped);
+    atomic_store(&refusing, true);
+    for (size_t i = 0; i < 1000; i++) {
+        snprintf(key, sizeof(key), "http://example.net:80/absent/%zu", i);
+        kit_hash(kit.store, span_str(key), absent);
+        store_drop(kit.store, dropped, NULL, NULL);
+        store_drop(kit.store, absent, NULL, NULL);
+    }
+    store_flush(kit.store);
+    store_stats(kit.store, &stats);
+    cr_expect_gt(stats.commit_errors, 0);
+    cr_expect_eq(stats.dirty, 0);
+    cr_expect_lt(memory_sum(MEMORY_QUEUED), 1000, "%llu bytes",
+                 (unsigned long long)memory_sum(MEMORY_QUEUED));
+    cr_expect_eq(kit_find(kit.store, "dropped", &object), ERR_NOT_FOUND);
+    cr_expect_eq(kit_check(kit.store, "other", 1000), 0);
+    atomic_store(&refusing, false);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "dropped", &object), ERR_NOT_FOUND, "it was tried again");
+    cr_expect_eq(kit_check(kit.store, "other", 1000), 0);
+    kit_fini(&kit);
+}
+
+static void finish(struct store_put *put, struct span body, int *result)
+{
+    struct store_piece piece = {.bytes = body};
+
+    store_put_finish(put, SPAN("head"), NULL, 0, body.len, &piece, 1, kit_on_done, result);
+}
+
+static size_t length_of(struct kit *kit, const char *key)
+{
+    struct store_object object;
+    size_t length = 0;
+
+    if (kit_find(kit->store, key, &object) == 0) {
+        length = (size_t)object.body_len;
+        store_object_done(kit->store, &object);
+    }
+    return length;
+}
+
+/* It is newer than what was there, and older than what comes. */
+Test(store_replay, a_refused_object_takes_with_it_what_is_older_and_nothing_else, .timeout = 60)
+{
+    struct kit kit;
+    struct store_put *first, *second;
+    uint8_t hash[STORE_HASH];
+    int results[3] = {1, 1, 1};
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 3000), 0);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &first), 0);
+    cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &second), 0);
+    atomic_store(&refusing, true);
+    finish(first, SPAN("12345"), &results[0]);
+    store_flush(kit.store);
+    cr_expect_lt(results[0], 0);
+    cr_expect_eq(length_of(&kit, "k"), 0);
+    atomic_store(&refusing, false);
+    finish(second, SPAN("1234567"), &results[1]);
+    store_flush(kit.store);
+    cr_expect_eq(results[1], 0);
+    cr_expect_eq(length_of(&kit, "k"), 7);
+
+    atomic_store(&refusing, true);
+    store_update(kit.store, hash, SPAN("k"), SPAN("new head"), NULL, 0, kit_on_done, &results[2]);
+    store_flush(kit.store);
+    cr_expect_lt(results[2], 0);
+    cr_expect_eq(length_of(&kit, "k"), 0, "its head is older than that of the update");
+    atomic_store(&refusing, false);
+    kit_reopen(&kit);
+    cr_expect_eq(length_of(&kit, "k"), 0);
     kit_fini(&kit);
 }
