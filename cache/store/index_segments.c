@@ -2,13 +2,24 @@
 
 #include "base/err.h"
 
+#include <assert.h>
+#include <xxhash.h>
+
 /* In `seg`. */
 struct segment_info {
     uint64_t capacity;
     int64_t created;
     uint32_t log;
-    uint32_t zero;
+    uint32_t sum; /* of what is before it, and of the id; 0 in those of earlier versions */
 };
+static_assert(sizeof(struct segment_info) == 24, "no padding");
+
+static uint32_t info_sum(const struct segment_info *info, uint32_t id)
+{
+    uint32_t sum = (uint32_t)XXH3_64bits_withSeed(info, offsetof(struct segment_info, sum), id);
+
+    return sum ? sum : 1;
+}
 
 /* ---- the uses of their objects ---- */
 
@@ -99,6 +110,7 @@ int index_put_segment(struct index *index, const struct index_segment *segment)
 {
     struct segment_info info = {
         .capacity = segment->capacity, .created = segment->created, .log = segment->log};
+    info.sum = info_sum(&info, segment->id);
     uint32_t next = segment->id + 1;
     MDB_val key = env_val(&segment->id, sizeof(segment->id));
     MDB_val val = env_val(&info, sizeof(info));
@@ -129,26 +141,36 @@ int index_drop_segment(struct index *index, uint32_t id)
     return err;
 }
 
+static int read_segment(MDB_val key, MDB_val val, struct index_segment *out)
+{
+    struct segment_info info;
+
+    if (key.mv_size != sizeof(out->id) || val.mv_size != sizeof(info)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(&out->id, key.mv_data, sizeof(out->id));
+    memcpy(&info, val.mv_data, sizeof(info));
+    if ((info.sum && info.sum != info_sum(&info, out->id)) || info.log >= S3_LOGS ||
+        info.capacity > SEGMENT_CAPACITY_MAX) { /* memory is taken by it */
+        return ERR_CORRUPT;
+    }
+    out->log = info.log;
+    out->capacity = info.capacity;
+    out->created = info.created;
+    return 0;
+}
+
 static int walk_segments(MDB_cursor *cursor,
                          void (*each)(void *arg, const struct index_segment *segment), void *arg)
 {
+    struct index_segment segment;
     MDB_val key, val;
     int err;
 
     while ((err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
-        struct segment_info info;
-        struct index_segment segment;
-        if (key.mv_size != sizeof(segment.id) || val.mv_size != sizeof(info)) {
+        if (read_segment(key, val, &segment) != 0) {
             return ERR_CORRUPT;
         }
-        memcpy(&segment.id, key.mv_data, sizeof(segment.id));
-        memcpy(&info, val.mv_data, sizeof(info));
-        if (info.log >= S3_LOGS || info.capacity > SEGMENT_CAPACITY_MAX) {
-            return ERR_CORRUPT; /* memory is taken by it */
-        }
-        segment.log = info.log;
-        segment.capacity = info.capacity;
-        segment.created = info.created;
         each(arg, &segment);
     }
     return err == MDB_NOTFOUND ? 0 : env_error(err);

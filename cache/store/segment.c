@@ -195,7 +195,8 @@ struct file_place segment_place(const struct segment *segment, struct span lent)
 {
     struct file_place place = env_place(&segment->env, lent.at);
 
-    CHECK(place.offset <= segment->capacity && lent.len <= segment->capacity - place.offset);
+    size_t size = segment->env.map_size; /* the capacity is the index's word only */
+    CHECK(place.offset <= size && lent.len <= size - place.offset);
     return place;
 }
 

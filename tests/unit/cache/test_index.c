@@ -143,6 +143,50 @@ Test(index, a_segment_larger_than_any_is_a_damage)
     teardown(dir, &index);
 }
 
+/* Flips a bit of what is listed of segment 1, or sets its sum to 0, as earlier versions had it. */
+static void change_line(struct index *index, size_t bit, bool unsum)
+{
+    uint32_t id = 1;
+    MDB_val key = env_val(&id, sizeof(id)), val;
+    char line[24];
+
+    cr_assert_eq(index_begin(index), 0);
+    cr_assert_eq(mdb_get(index->txn, index->segments, &key, &val), 0);
+    cr_assert_eq(val.mv_size, sizeof(line));
+    memcpy(line, val.mv_data, sizeof(line));
+    if (unsum) {
+        memset(line + 20, 0, 4);
+    } else {
+        line[bit / 8] = (char)(line[bit / 8] ^ 1 << bit % 8);
+    }
+    val = env_val(line, sizeof(line));
+    cr_assert_eq(mdb_put(index->txn, index->segments, &key, &val, 0), 0);
+    cr_assert_eq(index_commit(index), 0);
+}
+
+Test(index, a_flipped_bit_in_the_list_of_segments_is_a_damage)
+{
+    struct index index;
+    char dir[64];
+    int seen = 0;
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(list_segment(&index, 1, 2u << 20), 0);
+    cr_assert_eq(index_commit(&index), 0);
+    for (size_t bit = 0; bit < 24 * 8; bit += 5) {
+        change_line(&index, bit, false);
+        cr_expect_eq(index_each_segment(&index, forget, &seen), ERR_CORRUPT, "bit %zu", bit);
+        change_line(&index, bit, false);
+    }
+    cr_expect_eq(seen, 0);
+    cr_expect_eq(index_each_segment(&index, forget, &seen), 0);
+    change_line(&index, 0, true);
+    cr_expect_eq(index_each_segment(&index, forget, &seen), 0);
+    cr_expect_eq(seen, 2, "one without a sum is of an earlier version");
+    teardown(dir, &index);
+}
+
 struct uses_seen {
     uint32_t blocks;
     uint32_t sum;

@@ -281,6 +281,34 @@ Test(segment, a_sealed_one_costs_its_readers_no_writer)
     teardown(&f);
 }
 
+/* What the index says of it may be damaged: bytes lie where the file has them. */
+Test(segment, bytes_behind_the_capacity_have_a_place)
+{
+    struct fixture f;
+    struct span lent;
+    static char same[9000];
+
+    setup(&f);
+    memset(same, 'a', sizeof(same));
+    struct segment *segment = create(&f, 1u << 20);
+    struct store_chunk chunk = {.number = add_filled(segment, sizeof(same), 'a'),
+                                .len = sizeof(same),
+                                .sum = XXH3_64bits(same, sizeof(same))};
+    cr_assert_eq(segment_commit(segment), 0);
+    struct segment_spec spec = {.id = segment->id, .log = S3_PROBATION, .capacity = 8192};
+    segment_retire(segment);
+    segment_close(segment);
+    segment_adopt(segment, &f.segments.home, &spec, false);
+    cr_assert_eq(segments_pin(&f.segments, spec.id), segment);
+    cr_assert_eq(lookup_lend(segment, &chunk, &lent), 0);
+    struct file_place place = segment_place(segment, lent);
+    char read[sizeof(same)];
+    cr_assert_eq(pread(place.fd, read, sizeof(read), (off_t)place.offset), sizeof(read));
+    cr_expect_arr_eq(read, same, sizeof(same));
+    segments_unpin(&f.segments, segment);
+    teardown(&f);
+}
+
 /* Opened for the writer, and by whoever comes first. */
 Test(segment, a_damaged_one_is_not_opened)
 {
