@@ -141,6 +141,12 @@ static void keep_chunks(struct segment_record *read, struct span *newer_head)
     newer_head->at = copy + size;
 }
 
+/* A checksum is looked at once, and who reads the body counts on these numbers. */
+static bool lengths_hold(const struct record *record, const struct location *location)
+{
+    return record->body_len == location->body_len && record_chunks_hold(record);
+}
+
 /* Takes the record apart into `out`, which takes over what `read` owns. On failure the caller frees
  * read->copy. */
 static int fill_object(struct segments *segments, const struct location *location,
@@ -156,6 +162,9 @@ static int fill_object(struct segments *segments, const struct location *locatio
     }
     if (!err && was_lent && read->record.chunk_count) {
         keep_chunks(read, &newer_head);
+    }
+    if (!err && !lengths_hold(&read->record, location)) {
+        err = ERR_CORRUPT;
     }
     if (!err) {
         err = pin_chunks(segments, read->record.chunks, read->record.chunk_count, way);

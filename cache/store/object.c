@@ -135,7 +135,7 @@ int record_read(struct span value, struct record *out)
     return 0;
 }
 
-static bool chunks_hold(const struct record *record)
+bool record_chunks_hold(const struct record *record)
 {
     uint64_t total = 0;
 
@@ -154,7 +154,7 @@ int record_judge(struct span value, const struct record *record, uint64_t sum)
     uint64_t told;
 
     memcpy(&told, value.at + offsetof(struct disk_record, sum), sizeof(told));
-    return told == sum && chunks_hold(record) ? 0 : ERR_CORRUPT;
+    return told == sum && record_chunks_hold(record) ? 0 : ERR_CORRUPT;
 }
 
 int record_verify(struct span value, const struct record *record)

@@ -57,7 +57,10 @@ void record_seal(void *at, size_t size);
  * record_verify() does that, and it also holds the chunk table against the body length. */
 int record_read(struct span value, struct record *out);
 int record_verify(struct span value, const struct record *record);
-/* The same for who has summed it up already: XXH3 of all that follows RECORD_SUMMED_FROM bytes. */
+/* The chunks are as long as they must be, and together as long as the body. */
+bool record_chunks_hold(const struct record *record);
+/* As record_verify(), for who has summed it up already: XXH3 of all that follows
+ * RECORD_SUMMED_FROM bytes. */
 #define RECORD_SUMMED_FROM 16
 int record_judge(struct span value, const struct record *record, uint64_t sum);
 

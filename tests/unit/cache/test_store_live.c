@@ -208,3 +208,58 @@ Test(store_live, a_page_lost_under_a_used_object_costs_that_object, .timeout = 6
         kit_fini(&kit);
     }
 }
+
+/* Flips a bit of an object's record, so many bytes behind its hash. */
+static void flip_in_record(struct kit *kit, const char *key, size_t behind, int bit)
+{
+    char path[128];
+    struct stat file;
+    uint8_t hash[STORE_HASH];
+    unsigned flipped = 0;
+
+    kit_hash(kit->store, span_str(key), hash);
+    path_of(kit, "seg-00000001.mdb", path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &file) == 0);
+    size_t size = (size_t)file.st_size;
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    cr_assert_neq((void *)map, MAP_FAILED);
+    for (char *at = map + 16; (at = memmem(at, size - (size_t)(at - map), hash, sizeof(hash)));) {
+        if (memcmp(at - 16, "LOBJ", 4) == 0) {
+            at[behind] = (char)(at[behind] ^ bit);
+            flipped++;
+        }
+        at++;
+    }
+    cr_expect_gt(flipped, 0);
+    munmap(map, size);
+    close(fd);
+}
+
+/* The reader counts chunks by them. */
+Test(store_live, a_length_that_flips_in_use_is_found)
+{
+    static const struct {
+        const char *what;
+        size_t behind;
+        int bit;
+    } cases[] = {
+        {"the body, larger", 16 + 2, 0x40},
+        {"the body, smaller", 16 + 2, 0x10},
+        {"a chunk", 40 + 8, 0x20},
+        {"the last chunk", 40 + 4 * 24 + 8, 0x01},
+    };
+    struct kit kit;
+    struct store_object object;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        kit_init(&kit, KIT_SIZE);
+        cr_assert_eq(kit_put(kit.store, "chunks", 1300000), 0);
+        cr_assert_eq(kit_check(kit.store, "chunks", 1300000), 0);
+        flip_in_record(&kit, "chunks", cases[i].behind, cases[i].bit);
+        cr_expect_eq(kit_find(kit.store, "chunks", &object), ERR_CORRUPT, "%s", cases[i].what);
+        store_flush(kit.store);
+        cr_expect_eq(kit_find(kit.store, "chunks", &object), ERR_NOT_FOUND, "%s", cases[i].what);
+        kit_fini(&kit);
+    }
+}
