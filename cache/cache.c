@@ -291,25 +291,30 @@ bool cache_is_outdated(struct cache *cache, const struct flight *flight)
     return flight_is_doomed(flight) || cache_invalidated_since(cache, flight_mark(flight));
 }
 
-/* Under the guard: in the table first, so that it is found before the store has it. */
-static void keep(struct cache *cache, struct object *object)
-{
-    struct buf head = BUF_INIT;
-    struct object_meta meta;
-
-    object_encode(object, &head, &meta);
-    table_put(cache->table, object, true);
-    cache_changed(cache, &object->key);
-    spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
-                 settling_new(cache, object));
-    buf_fini(&head);
-}
-
 void cache_forget(struct cache *cache, const struct cache_key *key)
 {
     table_clear(cache->table, key);
     cache_changed(cache, key);
     shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
+}
+
+/* Under the guard: in the table first, so that it is found before the store has it. What has no
+ * record is not kept at all, nor is what it would have replaced. */
+static void keep(struct cache *cache, struct object *object)
+{
+    struct buf head = BUF_INIT;
+    struct object_meta meta;
+
+    if (object_encode(object, &head, &meta) != 0) {
+        spool_end(object->spool, 0);
+        cache_forget(cache, &object->key);
+        return;
+    }
+    table_put(cache->table, object, true);
+    cache_changed(cache, &object->key);
+    spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
+                 settling_new(cache, object));
+    buf_fini(&head);
 }
 
 enum reason cache_keeps(struct cache *cache, const struct flight *flight,
@@ -355,17 +360,22 @@ static void renew(struct cache *cache, struct object *object)
     struct buf head = BUF_INIT;
     struct object_meta meta;
 
+    if (object_encode(object, &head, &meta) != 0) {
+        cache_forget(cache, &object->key);
+        return;
+    }
     table_put(cache->table, object, true);
     cache_changed(cache, &object->key);
     if (object_parts(object)) {
+        buf_fini(&head);
         return; /* cache_save_parts() follows */
     }
     struct shelf shelf = cache_shelf(cache, &object->key);
     if (shelf.store == NULL) {
+        buf_fini(&head);
         on_stored(settling_new(cache, object), 0);
         return;
     }
-    object_encode(object, &head, &meta);
     shelf_update(shelf, object->key.hash, object->key.text, buf_span(&head), &meta, sizeof(meta),
                  on_stored, settling_new(cache, object));
     buf_fini(&head);

@@ -126,10 +126,13 @@ static bool post_table(struct saving *saving, const struct object *now)
     struct buf head = BUF_INIT;
     struct buf rows = BUF_INIT;
 
-    if (shelf_put_begin_anyway(shelf, now->key.hash, now->key.text, &put) != 0) {
+    if (object_encode(now, &head, &meta) != 0) {
         return false;
     }
-    object_encode(now, &head, &meta);
+    if (shelf_put_begin_anyway(shelf, now->key.hash, now->key.text, &put) != 0) {
+        buf_fini(&head);
+        return false;
+    }
     partial_encode(object_parts(now), &rows);
     struct store_piece body = {buf_span(&rows), free, rows.data};
     store_put_finish(put, buf_span(&head), &meta, sizeof(meta), body.bytes.len, &body, 1,
@@ -436,24 +439,6 @@ static void become_piece(const struct claim *claim, struct object *object)
     arena_fini(&arena);
 }
 
-static void store_piece(struct cache *cache, const struct claim *claim, struct object *object,
-                        uint64_t length, int err)
-{
-    struct saving *saving = saving_new(cache, claim->base, claim->mark);
-    struct object_meta meta;
-    struct buf head = BUF_INIT;
-
-    if (span_eq(object->key.text, claim->base->key.text)) {
-        become_piece(claim, object);
-    }
-    saving->piece = piece_ref(claim->piece);
-    object_encode(object, &head, &meta);
-    partial_ends(object_parts(claim->base), claim->piece, length);
-    spool_commit_broken(object->spool, err, buf_span(&head), &meta, sizeof(meta), on_piece_saved,
-                        saving);
-    buf_fini(&head);
-}
-
 static void hold_piece(struct cache *cache, const struct claim *claim, struct object *object,
                        uint64_t length)
 {
@@ -473,6 +458,27 @@ static void pass_piece(struct cache *cache, const struct claim *claim, struct ob
     } else {
         hold_piece(cache, claim, object, length);
     }
+}
+
+static void store_piece(struct cache *cache, const struct claim *claim, struct object *object,
+                        uint64_t length, int err)
+{
+    struct object_meta meta;
+    struct buf head = BUF_INIT;
+
+    if (object_encode(object, &head, &meta) != 0) {
+        pass_piece(cache, claim, object, length, err);
+        return;
+    }
+    struct saving *saving = saving_new(cache, claim->base, claim->mark);
+    if (span_eq(object->key.text, claim->base->key.text)) {
+        become_piece(claim, object);
+    }
+    saving->piece = piece_ref(claim->piece);
+    partial_ends(object_parts(claim->base), claim->piece, length);
+    spool_commit_broken(object->spool, err, buf_span(&head), &meta, sizeof(meta), on_piece_saved,
+                        saving);
+    buf_fini(&head);
 }
 
 /* What came before it broke off is good when a validator tells later whether the rest is of the

@@ -156,7 +156,6 @@ static void put_u16(struct buf *out, size_t value)
 {
     uint16_t raw = (uint16_t)value;
 
-    CHECK(value <= UINT16_MAX);
     buf_append(out, span_of(&raw, sizeof(raw)));
 }
 
@@ -164,12 +163,29 @@ static void put_u32(struct buf *out, size_t value)
 {
     uint32_t raw = (uint32_t)value;
 
-    CHECK(value <= UINT32_MAX);
     buf_append(out, span_of(&raw, sizeof(raw)));
 }
 
-void object_encode(const struct object *object, struct buf *head, struct object_meta *meta)
+/* Origins choose these numbers: what the format has no room for is refused, not cut. */
+static bool is_encodable(const struct object *object)
 {
+    if (object->reason.len > UINT16_MAX || object->fields.count > UINT16_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < object->fields.count; i++) {
+        const struct http_field *field = &object->fields.at[i];
+        if (field->name.len > UINT16_MAX || field->value.len > UINT32_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int object_encode(const struct object *object, struct buf *head, struct object_meta *meta)
+{
+    if (!is_encodable(object)) {
+        return ERR_TOO_LARGE;
+    }
     put_u16(head, HEAD_FORMAT);
     put_u16(head, (size_t)object->status);
     put_u16(head, object->reason.len);
@@ -184,6 +200,7 @@ void object_encode(const struct object *object, struct buf *head, struct object_
     }
     meta->freshness = object->freshness;
     meta->freshness.reserved[0] = (uint8_t)object->kind;
+    return 0;
 }
 
 static bool take(struct span *rest, size_t n, struct span *out)

@@ -84,7 +84,9 @@ struct object_meta {
     struct freshness freshness; /* reserved[0] is the kind */
 };
 _Static_assert(sizeof(struct object_meta) <= STORE_META_MAX, "meta must fit the index record");
-void object_encode(const struct object *object, struct buf *head, struct object_meta *meta);
+/* 0, or ERR_TOO_LARGE when the format has no room for it: more than 65535 fields, a name or a
+ * reason of more bytes. Then nothing was written. */
+int object_encode(const struct object *object, struct buf *head, struct object_meta *meta);
 /* The same back again, still without its body; NULL when the bytes are not what was stored. */
 struct object *object_decode(const struct cache_key *key, struct span head, struct span meta,
                              uint64_t body_len);

@@ -1,4 +1,5 @@
 /* vary - the Vary base of a URL, and the keys of its variants. */
+#include "base/check.h"
 #include "cache/cache_parts.h"
 #include "http/validator.h"
 
@@ -117,7 +118,7 @@ static struct object *put_base(struct cache *cache, const struct cache_key *prim
     table_put(cache->table, base, false);
     cache_changed(cache, &base->key);
     if (shelf_put_begin(cache_shelf(cache, primary), base->key.hash, base->key.text, &put) == 0) {
-        object_encode(base, &head, &meta);
+        CHECK(object_encode(base, &head, &meta) == 0); /* a few lines, with names of ours */
         store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, NULL, NULL);
         buf_fini(&head);
     }

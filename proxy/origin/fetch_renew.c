@@ -12,8 +12,10 @@ static bool is_about_request(enum reason why)
 /* A 304 after which the stored response may not be kept: only who asked gets it. */
 static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
 {
-    /* With another Vary it is only its place that is wrong: the next response finds its own. */
-    int64_t mark = why == REASON_VARY_MISS ? 0 : loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
+    /* With another Vary it is only its place that is wrong: the next response finds its own. And
+     * one that comes whole has a head of its own, not what many have added to it. */
+    bool is_passing = why == REASON_VARY_MISS || why == REASON_TOO_LARGE;
+    int64_t mark = is_passing ? 0 : loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
 
     flight_publish_solo(fetch->flight, object);
     if (is_about_request(why)) {
@@ -21,6 +23,20 @@ static void confirmed_for_one(struct fetch *fetch, struct object *object, enum r
     } else {
         cache_discard(fetch->worker->cache, fetch->flight, mark);
     }
+}
+
+/* A merged head has what both had: it may be as large as one that came so, and no larger, or each
+ * answer could add to it without end. */
+static bool is_too_large(const struct fetch *fetch, const struct http_fields *merged)
+{
+    const size_t line = 4; /* colon, blank, CR LF */
+    size_t size = 0;
+
+    for (size_t i = 0; i < merged->count; i++) {
+        size += merged->at[i].name.len + merged->at[i].value.len + line;
+    }
+    return merged->count > (size_t)fetch->settings->limits.fields ||
+           size > fetch->settings->limits.head;
 }
 
 enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
@@ -35,7 +51,9 @@ enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
     merged->reason = stored->reason;
     policy_merge_304(&stored->fields, &response->fields, &fetch->arena, &merged->fields);
     policy_freshness(merged, fetch->times, &fetch->rules, freshness);
-    return policy_may_store(&request, merged, freshness, &fetch->rules);
+    return is_too_large(fetch, &merged->fields)
+               ? REASON_TOO_LARGE
+               : policy_may_store(&request, merged, freshness, &fetch->rules);
 }
 
 /* The stored response under the fields of the answer. *why: whether it may stay stored. */

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf again = BUF_INIT;
 
     if (object) {
-        object_encode(object, &again, &again_meta);
+        CHECK(object_encode(object, &again, &again_meta) == 0);
         CHECK(span_eq(buf_span(&again), head));
         CHECK(span_eq(span_of(&again_meta, sizeof(again_meta)), meta));
         object_unref(&object);

@@ -34,7 +34,7 @@ struct object *kit_object(struct store *store, const char *key, size_t len, size
     head.content_length = (int64_t)len;
     kit_hash(store, id.text, id.hash);
     object = object_new(&id, &head, &head.fields, &freshness, NULL);
-    object_encode(object, &text, &meta);
+    CHECK(object_encode(object, &text, &meta) == 0);
     object_unref(&object);
     arena_fini(&arena);
     char *body = kit_body(id.text, len);

@@ -167,3 +167,43 @@ Test(object_reader, a_wait_that_is_cut_short_counts)
     disk_wait_end(&wait);
     cr_expect_gt(wait.us, us, "they add up");
 }
+
+/* ---- what is stored of a head ---- */
+
+static int encode(struct span reason, struct span name, size_t fields)
+{
+    static const struct freshness freshness;
+    struct cache_key key = {.text = SPAN("key")};
+    struct http_head head;
+    struct arena arena;
+    struct object_meta meta;
+    struct buf out = BUF_INIT;
+
+    arena_init(&arena, NULL, 0);
+    head_init(&head, &arena);
+    head.status = 200;
+    head.reason = reason;
+    for (size_t i = 0; i < fields; i++) {
+        fields_add(&head.fields, name, SPAN("b"));
+    }
+    struct object *object = object_new(&key, &head, &head.fields, &freshness, NULL);
+    int err = object_encode(object, &out, &meta);
+    cr_expect_eq(err == 0, buf_len(&out) > 0);
+    object_unref(&object);
+    arena_fini(&arena);
+    buf_fini(&out);
+    return err;
+}
+
+Test(object_encode, what_the_record_has_no_room_for_is_refused)
+{
+    static char many[UINT16_MAX + 1];
+    struct span fits = span_of(many, UINT16_MAX), over = span_of(many, sizeof(many));
+
+    memset(many, 'n', sizeof(many));
+    cr_expect_eq(encode(fits, fits, 1), 0);
+    cr_expect_eq(encode(over, fits, 1), ERR_TOO_LARGE);
+    cr_expect_eq(encode(fits, over, 1), ERR_TOO_LARGE);
+    cr_expect_eq(encode(SPAN("OK"), SPAN("a"), UINT16_MAX), 0);
+    cr_expect_eq(encode(SPAN("OK"), SPAN("a"), UINT16_MAX + 1), ERR_TOO_LARGE);
+}
