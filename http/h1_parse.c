@@ -148,6 +148,9 @@ static bool take_status_line(struct parser *p)
         const char *reason = ++p->at;
         p->at = skip_value(reason, p->end);
         p->head->reason = span_from_to(reason, p->at);
+        if (p->head->reason.len > HEAD_NAME_MAX) {
+            return fail(p, 431, "The reason phrase is too long");
+        }
     }
     return take_crlf(p) || fail(p, 400, "The status line does not end as it should");
 }
@@ -185,7 +188,7 @@ static void see(struct h1_seen *seen, enum http_field_id id, struct span value)
     }
 }
 
-/* One field line. All ways to be wrong here are the sender's syntax: 400, or 502. */
+/* One field line. Ways to be wrong here are the sender's syntax: 400, or 502. */
 static bool take_field(struct parser *p)
 {
     const char *name = p->at;
@@ -198,6 +201,9 @@ static bool take_field(struct parser *p)
     }
     if (*colon != ':') {
         return fail(p, 400, "A field name is not followed by a colon at once");
+    }
+    if (colon - name > HEAD_NAME_MAX) {
+        return fail(p, 431, "A field name is too long");
     }
     const char *value = colon + 1;
     while (*value == ' ' || *value == '\t') {

@@ -12,6 +12,10 @@
 
 #include "http/message.h"
 
+/* Bytes of a field's name and of a reason, whatever the limits say; more: 431 (502 for a response).
+ * Records of stored heads have 16 bits for them (cache/object.c). */
+enum { HEAD_NAME_MAX = 8192 };
+
 struct h1_limits {
     size_t target; /* bytes of the request target; more: 414 */
     size_t head;   /* bytes of the whole head; more: 431 (502 for a response) */

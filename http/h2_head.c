@@ -211,6 +211,8 @@ static void take_field(struct h2_block *block, struct span name, struct span val
         fail(block, 400, "A field of an HTTP/1 connection");
     } else if (id == FIELD_TE && !span_ieq(value, SPAN("trailers"))) {
         fail(block, 400, "TE says something else than trailers");
+    } else if (name.len > HEAD_NAME_MAX) {
+        fail(block, 431, "A field name is too long");
     } else if (block->head.fields.count == block->limits->fields) {
         fail(block, 431, "There are too many fields");
     } else if (block->kind == H2_BLOCK_TRAILERS) {

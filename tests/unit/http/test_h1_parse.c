@@ -396,6 +396,40 @@ Test(h1_parse, limits)
     }
 }
 
+Test(h1_parse, names_and_reasons_are_short_in_a_large_head)
+{
+    const struct h1_limits limits = {.target = 8192, .head = 1 << 20, .fields = 128};
+    static const struct {
+        const char *before, *behind;
+        size_t len;
+        int err;
+    } cases[] = {
+        {"HTTP/1.1 200 ", "\r\n\r\n", HEAD_NAME_MAX, 0},
+        {"HTTP/1.1 200 ", "\r\n\r\n", HEAD_NAME_MAX + 1, ERR_SYNTAX},
+        {"HTTP/1.1 200 OK\r\n", ": b\r\n\r\n", HEAD_NAME_MAX, 0},
+        {"HTTP/1.1 200 OK\r\n", ": b\r\n\r\n", HEAD_NAME_MAX + 1, ERR_SYNTAX},
+        {"GET / HTTP/1.1\r\nHost: a\r\n", ": b\r\n\r\n", HEAD_NAME_MAX, 0},
+        {"GET / HTTP/1.1\r\nHost: a\r\n", ": b\r\n\r\n", HEAD_NAME_MAX + 1, ERR_SYNTAX},
+    };
+    static char text[HEAD_NAME_MAX + 64], many[HEAD_NAME_MAX + 1];
+
+    memset(many, 'n', sizeof(many));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct h1_scan scan = {0};
+        struct parsed p = {0};
+        bool is_request = cases[i].before[0] == 'G';
+        int n = snprintf(text, sizeof(text), "%s%.*s%s", cases[i].before, (int)cases[i].len, many,
+                         cases[i].behind);
+        struct span bytes = span_of(text, (size_t)n);
+        p.err = is_request
+                    ? h1_parse_request(&scan, bytes, &limits, &arena, &p.head, &p.used, &p.error)
+                    : h1_parse_response(&scan, bytes, &limits, METHOD_GET, &arena, &p.head, &p.used,
+                                        &p.error);
+        cr_expect_eq(p.err, cases[i].err, "row %zu: %d", i, p.err);
+        cr_expect(p.err == 0 || p.error.status == (is_request ? 431 : 502), "row %zu", i);
+    }
+}
+
 Test(h1_parse, endless_lines_do_not_wait_for_the_head_limit)
 {
     char text[9000];

@@ -163,6 +163,20 @@ Test(h2_head, what_is_too_large_is_only_counted)
     cr_assert_eq(block.head.fields.count, 1);
 }
 
+Test(h2_head, a_name_is_short_in_a_large_head)
+{
+    static const struct h1_limits large = {.target = 8192, .head = 1 << 20, .fields = 8};
+    static char name[HEAD_NAME_MAX + 1];
+
+    memset(name, 'n', sizeof(name));
+    h2_block_begin(&block, H2_BLOCK_RESPONSE, &arena, &large);
+    h2_block_add(&block, SPAN(":status"), SPAN("200"));
+    h2_block_add(&block, span_of(name, HEAD_NAME_MAX), SPAN("x"));
+    cr_assert_eq(block.error.status, 0);
+    h2_block_add(&block, span_of(name, sizeof(name)), SPAN("x"));
+    cr_assert_eq(block.error.status, 502);
+}
+
 Test(h2_head, a_response_rfc9113_8_3_2)
 {
     cr_assert(read_block(H2_BLOCK_RESPONSE, false, FIELDS(":status=200", "etag=\"a\"")));
