@@ -80,6 +80,15 @@ static void refresh(struct exchange *x)
     }
 }
 
+/* How long one waits for the head that another has asked for, before the next one asks, too: that
+ * its origin never answers it may lie in that request alone. */
+static uint64_t patience_ms(const struct exchange *x)
+{
+    uint64_t ms = x->settings->timeouts.first_byte / FOLLOW_PARTS;
+
+    return ms > FOLLOW_MIN_MS ? ms : FOLLOW_MIN_MS;
+}
+
 static struct cache_query query_of(struct exchange *x)
 {
     return (struct cache_query){
@@ -88,11 +97,22 @@ static struct cache_query query_of(struct exchange *x)
         .uri = &x->key,
         .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
+        .patience = (int64_t)(patience_ms(x) / 1000),
         .alone = x->alone || route_is_alone(&x->request),
         .useless = x->useless,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };
+}
+
+static enum exchange_state follow(struct exchange *x)
+{
+    uint64_t now = loop_now_ms(x->worker->loop);
+
+    x->follows_since = x->follows_since ? x->follows_since : now;
+    x->is_impatient = false;
+    timeout_set(x->worker->loop, &x->patience, patience_ms(x));
+    return EX_AWAIT;
 }
 
 static enum exchange_state act(struct exchange *x, enum cache_result result)
@@ -107,8 +127,7 @@ static enum exchange_state act(struct exchange *x, enum cache_result result)
         exchange_fetch(x, x->lookup.member.flight, true, true, NULL);
         return EX_AWAIT;
     case CACHE_FOLLOW:
-        x->attempts++;
-        return EX_AWAIT;
+        return follow(x);
     case CACHE_ALONE:
         return exchange_go_alone(x);
     case CACHE_REFUSED:
@@ -193,7 +212,21 @@ static enum exchange_state look_again(struct exchange *x)
 {
     lookup_fini(&x->lookup);
     exchange_drop_fetch(x);
+    x->attempts++;
     x->alone = x->attempts >= ATTEMPTS_MAX;
+    return EX_LOOKUP;
+}
+
+/* It has waited for another's head: who looks first leads the next flight, the others join that. It
+ * is no attempt: what came was not wrong for this request. */
+static enum exchange_state outwait(struct exchange *x)
+{
+    uint64_t waited = loop_now_ms(x->worker->loop) - x->follows_since;
+
+    if (waited >= x->settings->timeouts.first_byte && waited >= FOLLOW_PARTS * FOLLOW_MIN_MS) {
+        return exchange_refuse(x, 504, REASON_ORIGIN_TIMEOUT, NULL);
+    }
+    lookup_fini(&x->lookup);
     return EX_LOOKUP;
 }
 
@@ -281,9 +314,20 @@ static enum exchange_state await_bytes(struct exchange *x)
 
 /* Whose key is not its URL may have waited for what was asked of another URL: that this has failed
  * says nothing of its own. */
-static bool may_fare_better(const struct exchange *x)
+static bool is_of_another_url(const struct exchange *x)
 {
     return !x->lookup.member.leader && !span_eq(x->key.path, x->uri.path);
+}
+
+/* The origin was there, and had no answer to the leader's request: it may have one to ours, which
+ * has other fields. So the followers look once more. They are not let go alone: one of them leads,
+ * and when that fails, too, it was the origin. */
+static bool may_fare_better(const struct exchange *x, enum reason why)
+{
+    bool is_of_request =
+        why == REASON_ORIGIN_TIMEOUT || why == REASON_ORIGIN_CLOSED || why == REASON_ORIGIN_BROKEN;
+
+    return is_of_request && !x->lookup.member.leader && x->attempts + 1 < ATTEMPTS_MAX;
 }
 
 enum exchange_state exchange_await(struct exchange *x)
@@ -297,7 +341,7 @@ enum exchange_state exchange_await(struct exchange *x)
     }
     switch (flight_look(&x->lookup.member, &object, &failure)) {
     case FLIGHT_WAITING:
-        return EX_AWAIT;
+        return x->is_impatient && !leader ? outwait(x) : EX_AWAIT;
     case FLIGHT_SHARED:
         if (!leader && !may_share(x, object)) {
             object_unref(&object);
@@ -314,7 +358,7 @@ enum exchange_state exchange_await(struct exchange *x)
         record_outcome(x, object);
         return exchange_deliver(x, object, x->lookup.lead || flight_stale(x->lookup.member.flight));
     case FLIGHT_FAILED:
-        if (may_fare_better(x)) {
+        if (is_of_another_url(x) || may_fare_better(x, failure.reason)) {
             return look_again(x);
         }
         return exchange_refuse(x, failure.status, failure.reason, NULL);

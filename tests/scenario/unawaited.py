@@ -4,12 +4,17 @@
 What they asked for goes on, because others may want it, but only so many at a time: who asks in a
 row for what is never answered does not fill the proxy with requests to origins. Who still waits is
 answered, and so is who asks anew for something that was given up.
+
+And who waits for what another has asked for does not share a failure that lies in that request: one
+of them asks next, and the others wait for that.
 """
+import json
 import pathlib
 import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -74,6 +79,70 @@ def leave_early(scene):
     check(scene.settles_at(0) == 0, "all have ended")
 
 
+class Followers:
+    """One asks for what the origin does not answer, FOLLOWERS wait for it."""
+    COUNT = 8
+
+    def __init__(self, program, store):
+        self.origin = raw.Origin(self.serve)
+        self.may_fail = threading.Event()
+        self.ended = threading.Event()
+        self.proxy = larder.Proxy(program, store, "--workers", "1", "--set", "timeouts.first-byte=4s")
+        self.proxy.start()
+
+    def serve(self, conn, head, _):
+        if b"X-Evil: closes" in head:
+            self.may_fail.wait(60)
+            return True
+        if b"X-Evil: hangs" in head:
+            self.ended.wait(60)
+            return True
+        conn.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: max-age=60\r\n"
+                     b"Content-Length: 2\r\n\r\nok")
+        return True
+
+    def ask(self, path, fields=""):
+        conn = raw.connect(self.proxy.port, 60)
+        conn.sendall(f"GET {self.origin.base}/{path} HTTP/1.1\r\nHost: x\r\n{fields}"
+                     "Connection: close\r\n\r\n".encode())
+        return conn
+
+    def waiting(self, path):
+        text = urllib.parse.urlencode({"url": f"{self.origin.base}/{path}"})
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.proxy.admin}/explain?{text}") as got:
+            fetching = json.load(got)["fetching"]
+        return fetching["waiting"] if fetching else 0
+
+    def await_waiting(self, path, count):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.waiting(path) < count:
+            time.sleep(0.01)
+        return self.waiting(path)
+
+    def one(self, path):
+        """How many requests for it the origin had."""
+        leader = self.ask(path, f"X-Evil: {path}\r\n")
+        check(self.await_waiting(path, 1) == 1, f"{path}: one leads")
+        conns = [self.ask(path) for _ in range(self.COUNT)]
+        if path == "closes":
+            check(self.await_waiting(path, self.COUNT + 1) == self.COUNT + 1, "all follow")
+            self.may_fail.set()
+        for conn in conns:
+            data = raw.until_end(conn)[0]
+            check(data.endswith(b"\r\n\r\nok"), f"who follows one that {path}: {data}")
+        if path == "hangs":
+            self.ended.set()
+        check(raw.until_end(leader)[0].startswith(b"HTTP/1.1 50"), f"{path}: the first one failed")
+        asked = sum(raw.path_of(head) == f"/{path}" for head in self.origin.heads)
+        # Who leads has failed on a connection that was new, and is not sent again.
+        check(asked == 2, f"{path}: the origin had {asked} requests")
+
+    def run(self):
+        self.one("closes")
+        self.one("hangs")
+        check(self.proxy.stop(), "it leaves by itself")
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
@@ -97,6 +166,8 @@ def main():
             check(data.endswith(b"ok") and (b"; hit" in data) == hit, f"{number}: {data}")
         leave_early(scene)
         check(scene.proxy.stop(), "it leaves by itself")
+    with tempfile.TemporaryDirectory(prefix="larder-followers.") as store:
+        Followers(program, store).run()
     check.end()
 
 

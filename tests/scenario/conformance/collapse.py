@@ -128,10 +128,11 @@ def broken_leader(course):
 
 @cases.play("failed-leader")
 def failed_leader(course):
-    """The origin closes the connection: everybody hears of it at once."""
-    responses = together(course, [Step()] * 4, answer(LONG, drop=True))
+    """The origin closes the connection: one of those who wait asks once more, and then everybody
+    hears of it. Either request may be sent again, for the connection may have been idle."""
+    responses = together(course, [Step()] * 10, answer(LONG, drop=True))
     need({response.status for response in responses} == {502}, "not an error for everybody")
-    need(len(course.requests) <= 2, f"{len(course.requests)} requests")
+    need(len(course.requests) <= 4, f"{len(course.requests)} requests")
 
 
 @cases.play("failed-validation")
