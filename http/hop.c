@@ -7,6 +7,7 @@
  */
 #include "http/hop.h"
 
+#include "base/check.h"
 #include "http/chars.h"
 #include "http/put.h"
 #include "http/trailers.h"
@@ -191,6 +192,26 @@ bool hop_is_loop(const struct http_fields *fields, struct span pseudonym)
 void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena)
 {
     fields_add_id(fields, FIELD_CDN_LOOP, arena_copy(arena, pseudonym));
+}
+
+void hop_strip_places(struct http_fields *fields)
+{
+    static const struct span names[] = {
+        SPAN_INIT("Forwarded"),
+        SPAN_INIT("X-Forwarded-Host"),
+        SPAN_INIT("X-Forwarded-Proto"),
+        SPAN_INIT("X-Forwarded-Scheme"),
+        SPAN_INIT("X-Forwarded-Port"),
+        SPAN_INIT("X-Forwarded-Prefix"),
+        SPAN_INIT("X-Forwarded-Server"),
+        SPAN_INIT("X-Forwarded-Ssl"),
+        SPAN_INIT("X-Host"),
+        SPAN_INIT("X-Original-Host"),
+        SPAN_INIT("X-Original-URL"),
+        SPAN_INIT("X-Rewrite-URL"),
+    };
+
+    fields_remove_names(fields, names, ARRAY_LEN(names));
 }
 
 void hop_add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena)

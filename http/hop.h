@@ -34,6 +34,11 @@ void hop_add_via(struct http_fields *fields, enum http_version received, struct 
 bool hop_is_loop(const struct http_fields *fields, struct span pseudonym);
 void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena);
 
+/* Removes where a client says that it has asked: Forwarded, X-Forwarded-Host and -Proto,
+ * X-Original-URL, X-Rewrite-URL and their like. No origin chooses by Vary for them: links made of
+ * them, or a page of another place, would be kept for all. X-Forwarded-For stays. */
+void hop_strip_places(struct http_fields *fields);
+
 /* Adds a Forwarded member (RFC 7239) in a line of its own. `client` is an address in text, IPv6
  * without brackets; `host` is what Host said, checked; it may be empty. */
 void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,

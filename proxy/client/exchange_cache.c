@@ -40,7 +40,6 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
         .client = x->client->ip,
         .user = x->user,
         .may_ask = may_ask,
-        .client_https = x->client->https,
         .upgrade = {x->upgrade, x->upgrade.len ? connect_source(x->tunnel) : NULL},
         .link = linked ? &x->fetch : NULL,
         .decision = linked ? &x->decision : NULL,

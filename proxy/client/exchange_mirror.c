@@ -5,6 +5,7 @@
  * client gets is another than the origin's, and its ETag says so: it has a mark of the links. */
 #include "proxy/client/exchange_parts.h"
 
+#include "http/hop.h"
 #include "http/validator.h"
 #include "proxy/mirror/rewrite_source.h"
 
@@ -94,35 +95,13 @@ static void prepare_rewrite(struct exchange *x, const struct mirrored *mirrored)
     fields_remove_id(&x->request.fields, FIELD_IF_RANGE);
 }
 
-/* Where a client says that it has asked, for which no origin chooses by Vary: links made of it, or
- * a page of another place, would be kept for all. */
-static void drop_places(struct http_fields *fields)
-{
-    static const struct span names[] = {
-        SPAN_INIT("Forwarded"),
-        SPAN_INIT("X-Forwarded-Host"),
-        SPAN_INIT("X-Forwarded-Proto"),
-        SPAN_INIT("X-Forwarded-Scheme"),
-        SPAN_INIT("X-Forwarded-Port"),
-        SPAN_INIT("X-Forwarded-Prefix"),
-        SPAN_INIT("X-Forwarded-Server"),
-        SPAN_INIT("X-Forwarded-Ssl"),
-        SPAN_INIT("X-Host"),
-        SPAN_INIT("X-Original-Host"),
-        SPAN_INIT("X-Original-URL"),
-        SPAN_INIT("X-Rewrite-URL"),
-    };
-
-    fields_remove_names(fields, names, ARRAY_LEN(names));
-}
-
 void exchange_prepare_mirror(struct exchange *x, const struct route *route)
 {
     struct http_fields *fields = &x->request.fields;
     enum mirror_kind kind = mirror_class(x->site, x->uri.path)->kind;
     bool reads = x->request.method == METHOD_GET || x->request.method == METHOD_HEAD;
 
-    drop_places(fields);
+    hop_strip_places(fields);
     fields_remove_id(fields, FIELD_COOKIE);
     if (route->mirrored.mirror->preset == PRESET_OCI) {
         fields_remove_id(fields, FIELD_AUTHORIZATION); /* what is pulled, all may pull */

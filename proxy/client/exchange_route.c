@@ -238,6 +238,8 @@ enum exchange_state exchange_route(struct exchange *x)
         x->policy = route.policy;
         if (x->site && x->site->mirror) {
             exchange_prepare_mirror(x, &route);
+        } else if (x->site && x->policy.lookup) {
+            hop_strip_places(&x->request.fields); /* what comes back may be for all */
         }
         count_forwards_down(x);
         return EX_LOOKUP;

@@ -427,7 +427,6 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->client_ip = order->client;
     fetch->user = order->user;
     fetch->may_ask = order->may_ask;
-    fetch->client_https = order->client_https;
     fetch->shared = order->shared;
     fetch->background = order->link == NULL && order->claim == NULL;
     fetch->flight = flight_ref(order->flight);

@@ -62,7 +62,6 @@ struct fetch_order {
     struct ip client;
     const struct user *user; /* of the settings, or NULL */
     fetch_may_ask *may_ask;  /* of where redirects lead; NULL: nobody is asked */
-    bool client_https;
     struct fetch_upgrade upgrade;
     struct fetch_link *link;   /* or NULL: in the background */
     struct decision *decision; /* borrowed with the link: filled while it holds */

@@ -64,7 +64,6 @@ struct fetch {
     struct ip client_ip;
     const struct user *user;
     fetch_may_ask *may_ask;
-    bool client_https;
     bool shared;
     bool background;    /* nobody asked for it to be delivered */
     bool unconditional; /* a 304 matched nothing stored: ask again without validators */

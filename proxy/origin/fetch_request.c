@@ -71,7 +71,7 @@ static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
         break;
     case FORWARDED_RFC7239:
         hop_add_forwarded(fields, client, uri_authority(&fetch->uri, &fetch->arena),
-                          fetch->client_https, &fetch->arena);
+                          fetch->uri.https, &fetch->arena); /* what comes is kept by scheme */
         break;
     }
 }
