@@ -40,7 +40,8 @@ static struct h1_settings h1_settings_of(const struct settings *settings)
                    .fields = settings->limits.fields},
         .times = {.head_ms = settings->timeouts.client_head,
                   .idle_ms = settings->timeouts.client_idle,
-                  .body_ms = settings->timeouts.client_body},
+                  .body_ms = settings->timeouts.client_body,
+                  .tunnel_ms = settings->timeouts.tunnel_idle},
     };
 }
 

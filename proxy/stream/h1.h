@@ -33,6 +33,10 @@ struct h1_limits_time {
     uint64_t tunnel_ms;     /* after CONNECT or Upgrade: no byte either way */
 };
 
+/* So many times body_ms a tunnel's peer may take nothing of what waits for it: who is in it may
+ * stop reading for a while. */
+#define TUNNEL_PATIENCE 10
+
 struct h1_settings {
     struct h1_limits limits;
     struct h1_limits_time times;

@@ -69,19 +69,26 @@ static struct deadline wait_in(const struct h1 *h1, const struct h1_turn *turn)
     return (struct deadline){WAIT_NONE, 0};
 }
 
+/* What comes from the peer is no sign that it takes what waits for it. */
+static struct deadline wait_out(const struct h1 *h1, const struct h1_turn *turn)
+{
+    uint64_t limit = h1->settings->times.body_ms;
+
+    if ((turn->out != H1_OUT_BODY && turn->out != H1_OUT_RAW) ||
+        transport_queued(h1->transport) == 0) {
+        return (struct deadline){WAIT_NONE, 0};
+    }
+    return deadline(WAIT_OUT, turn->out_since, turn->is_tunnel ? TUNNEL_PATIENCE * limit : limit);
+}
+
 static struct deadline wait_of_turn(const struct h1 *h1, const struct h1_turn *turn)
 {
-    struct deadline in = wait_in(h1, turn);
-    struct deadline out = {WAIT_NONE, 0};
+    struct deadline in = turn->is_tunnel
+                             ? deadline(WAIT_TUNNEL, later(turn->in_since, turn->out_since),
+                                        h1->settings->times.tunnel_ms)
+                             : wait_in(h1, turn);
 
-    if (turn->is_tunnel) {
-        return deadline(WAIT_TUNNEL, later(turn->in_since, turn->out_since),
-                        h1->settings->times.tunnel_ms);
-    }
-    if (turn->out == H1_OUT_BODY && transport_queued(h1->transport) > 0) {
-        out = deadline(WAIT_OUT, turn->out_since, h1->settings->times.body_ms);
-    }
-    return sooner(in, out);
+    return sooner(in, wait_out(h1, turn));
 }
 
 static uint64_t idle_limit(const struct h1 *h1)

@@ -69,9 +69,10 @@ static bool waits_for_response(const struct h2_stream *stream)
  * for a turn beside other streams is not late. */
 static bool is_window_late(const struct h2 *h2, const struct h2_stream *stream)
 {
-    uint64_t limit = h2->settings->times.body_ms;
+    bool is_tunnel = stream->out == H2_OUT_RAW;
+    uint64_t limit = h2->settings->times.body_ms * (is_tunnel ? TUNNEL_PATIENCE : 1);
 
-    if (stream->out != H2_OUT_BODY || stream->is_starved || stream->is_sent) {
+    if ((stream->out != H2_OUT_BODY && !is_tunnel) || stream->is_starved || stream->is_sent) {
         return false;
     }
     if (nghttp2_session_get_stream_remote_window_size(h2->session, stream->id) <= 0) {
@@ -86,14 +87,14 @@ static bool is_stream_late(const struct h2 *h2, const struct h2_stream *stream)
     const struct h1_limits_time *times = &h2->settings->times;
     bool is_tunnel = stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
 
+    if (is_window_late(h2, stream)) {
+        return true;
+    }
     if (is_tunnel) {
         return is_late(h2, later(stream->in_since, stream->out_since), times->tunnel_ms);
     }
     if (waits_for_response(stream)) {
         return is_late(h2, later(stream->in_since, stream->out_since), times->first_byte_ms);
-    }
-    if (is_window_late(h2, stream)) {
-        return true;
     }
     return stream->in == H2_IN_BODY && !stream->has_ended && !stream->is_paused &&
            buf_len(&stream->held) == 0 && is_late(h2, stream->in_since, times->body_ms);

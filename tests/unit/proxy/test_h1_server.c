@@ -1017,6 +1017,21 @@ Test(h1_server, rfc9110_7_8_a_declined_upgrade_is_an_ordinary_request)
     cr_expect(LOOP_UNTIL(loop, request_count == 2));
 }
 
+Test(h1_server, a_tunnel_whose_reader_stands_still_times_out_whatever_it_says)
+{
+    settings.times.body_ms = 20;
+    settings.times.tunnel_ms = 3600 * 1000;
+    script.act = answer_tunnel;
+    script.acts_in = 'h';
+    feed_init(&tunnel_feed, loop, LARGE, 1 << 20);
+    serve(true);
+    peer_say(&peer, "CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n");
+    cr_expect(LOOP_UNTIL(loop, gone == 1 || !peer_say(&peer, ".")));
+    cr_expect(LOOP_UNTIL(loop, gone == 1));
+    cr_expect_eq(requests[0].err, ERR_TIMEOUT);
+    cr_expect_eq(tunnel_feed.drops, 1);
+}
+
 Test(h1_server, a_silent_tunnel_times_out)
 {
     settings.times.tunnel_ms = 150;
