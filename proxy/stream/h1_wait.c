@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "proxy/stream/pace.h"
 
 enum wait {
     WAIT_NONE,
@@ -69,16 +70,19 @@ static struct deadline wait_in(const struct h1 *h1, const struct h1_turn *turn)
     return (struct deadline){WAIT_NONE, 0};
 }
 
+static uint64_t out_limit(const struct h1 *h1, const struct h1_turn *turn)
+{
+    return h1->settings->times.body_ms * (turn->is_tunnel ? TUNNEL_PATIENCE : 1);
+}
+
 /* What comes from the peer is no sign that it takes what waits for it. */
 static struct deadline wait_out(const struct h1 *h1, const struct h1_turn *turn)
 {
-    uint64_t limit = h1->settings->times.body_ms;
-
     if ((turn->out != H1_OUT_BODY && turn->out != H1_OUT_RAW) ||
         transport_queued(h1->transport) == 0) {
         return (struct deadline){WAIT_NONE, 0};
     }
-    return deadline(WAIT_OUT, turn->out_since, turn->is_tunnel ? TUNNEL_PATIENCE * limit : limit);
+    return deadline(WAIT_OUT, turn->out_since, out_limit(h1, turn));
 }
 
 static struct deadline wait_of_turn(const struct h1 *h1, const struct h1_turn *turn)
@@ -133,11 +137,11 @@ void h1_arm(struct h1 *h1)
     }
 }
 
-/* The peer has taken some of what was queued since it was last looked at. */
-static bool has_moved(struct h1 *h1, struct h1_turn *turn)
+/* The peer has taken so much of what was queued since it was last looked at. */
+static bool has_moved(struct h1 *h1, struct h1_turn *turn, uint64_t least)
 {
     size_t queued = transport_queued(h1->transport);
-    bool moved = queued < turn->out_seen;
+    bool moved = queued < turn->out_seen && turn->out_seen - queued >= least;
 
     turn->out_seen = queued;
     if (moved) {
@@ -181,8 +185,12 @@ void h1_expire(struct h1 *h1)
         h1_fail(h1, ERR_TIMEOUT);
         break;
     case WAIT_OUT:
+        if (!has_moved(h1, h1->turn, pace_least(out_limit(h1, h1->turn)))) {
+            h1_fail(h1, ERR_TIMEOUT);
+        }
+        break;
     case WAIT_TUNNEL:
-        if (!has_moved(h1, h1->turn)) {
+        if (!has_moved(h1, h1->turn, 1)) {
             h1_fail(h1, ERR_TIMEOUT);
         }
         break;

@@ -293,7 +293,6 @@ static void on_writable(void *owner)
     struct h2 *h2 = owner;
 
     h2_enter(h2);
-    h2->out_since = loop_now_ms(h2->loop);
     h2_leave(h2);
 }
 
@@ -348,8 +347,6 @@ static struct h2 *h2_new(struct transport *transport, const struct h2_settings *
         .batch = H2_BATCH_FIRST,
     };
     h2->since = loop_now_ms(h2->loop);
-    h2->out_since = h2->since;
-    h2->data_since = h2->since;
     list_init(&h2->streams);
     list_init(&h2->ready);
     list_init(&h2->lent);

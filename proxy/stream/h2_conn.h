@@ -16,6 +16,7 @@
 #include "base/den.h"
 #include "http/h2_head.h"
 #include "proxy/stream/h2.h"
+#include "proxy/stream/pace.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -99,6 +100,8 @@ struct h2_stream {
     size_t counted;   /* bytes of its memory that base/memory.h knows of */
     size_t owed;      /* taken by the owner, who then paused: the window is not opened for them */
     uint64_t in_since, out_since; /* loop time of the last progress */
+    uint64_t data_sent;           /* bytes of its body */
+    struct pace pace;             /* of these, while a window is shut */
     uint64_t heard;               /* client role: bytes the peer had sent when this was asked for */
     struct buf page;              /* server role: an answer made here */
     struct source_memory page_source;
@@ -166,11 +169,13 @@ struct h2 {
     size_t budget;               /* inside the pump: what it may still send */
     uint64_t since;              /* the present wait of the connection began then */
     uint64_t drain_since;
-    uint64_t out_since;  /* the peer has last taken something */
-    uint64_t data_since; /* DATA was last sent, or the connection's window was opened */
-    size_t out_seen;     /* what the transport queued then */
-    int write_err;       /* inside the pump: the transport broke */
-    const char *why;     /* what nghttp2 said of the last frame it did not accept; NULL: nothing */
+    uint64_t data_sent;     /* bytes of bodies */
+    struct pace data_pace;  /* of these, while the connection's window is shut */
+    bool is_slow;           /* so says data_pace */
+    uint64_t offered;       /* bytes given to the transport */
+    struct pace queue_pace; /* of what it has of them no more */
+    int write_err;          /* inside the pump: the transport broke */
+    const char *why; /* what nghttp2 said of the last frame it did not accept; NULL: nothing */
     enum h2_role role;
     enum h2_state state;
     bool is_https;

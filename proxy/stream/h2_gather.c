@@ -88,7 +88,8 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
     h2->budget -= length < h2->budget ? length : h2->budget;
     h2_guard_sent(&h2->guard);
     stream->out_since = loop_now_ms(h2->loop);
-    h2->data_since = stream->out_since;
+    stream->data_sent += length;
+    h2->data_sent += length;
     stream->stream.sent += length + FRAME_HEAD;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         stream->is_sent = true;
@@ -128,8 +129,6 @@ static void adapt(struct h2 *h2, size_t offered)
     }
     size_t taken = left < offered ? offered - left : 0;
     h2->batch = taken > H2_BATCH_MIN ? taken : H2_BATCH_MIN;
-    h2->out_since = loop_now_ms(h2->loop);
-    h2->out_seen = left;
 }
 
 static ssize_t write_gathered(struct h2 *h2, struct buf *out)
@@ -161,6 +160,7 @@ bool h2_flush(struct h2 *h2)
     buf_clear(loop_out(h2->loop));
     gather->count = 0;
     gather->bytes = 0;
+    h2->offered += offered;
     if (n < 0) {
         h2->write_err = (int)n;
     }

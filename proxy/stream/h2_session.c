@@ -158,10 +158,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         stream = stream_with(h2, frame->hd.stream_id);
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
         h2->is_leaving = true;
-    } else if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && stream) {
-        stream->out_since = loop_now_ms(h2->loop);
-    } else if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && frame->hd.stream_id == 0) {
-        h2->data_since = loop_now_ms(h2->loop);
     } else if (is_update_of_nothing(frame)) {
         h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
     } else if (is_hollow(frame)) {

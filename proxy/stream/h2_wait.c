@@ -65,24 +65,23 @@ static bool waits_for_response(const struct h2_stream *stream)
     return stream->in == H2_IN_HEAD && (stream->is_sent || stream->out == H2_OUT_DONE);
 }
 
-/* The peer takes nothing although there is something: its windows are closed. Whoever only waits
- * for a turn beside other streams is not late. */
-static bool is_window_late(const struct h2 *h2, const struct h2_stream *stream)
+/* The peer takes next to nothing although there is something: its windows are closed, or opened by
+ * a byte now and then. Whoever only waits for a turn beside other streams is not late. */
+static bool is_window_late(struct h2 *h2, struct h2_stream *stream)
 {
     bool is_tunnel = stream->out == H2_OUT_RAW;
     uint64_t limit = h2->settings->times.body_ms * (is_tunnel ? TUNNEL_PATIENCE : 1);
+    bool has_more =
+        (stream->out == H2_OUT_BODY || is_tunnel) && !stream->is_starved && !stream->is_sent;
+    bool is_shut =
+        has_more && nghttp2_session_get_stream_remote_window_size(h2->session, stream->id) <= 0;
+    bool waits = is_shut || (has_more && nghttp2_session_get_remote_window_size(h2->session) <= 0);
 
-    if ((stream->out != H2_OUT_BODY && !is_tunnel) || stream->is_starved || stream->is_sent) {
-        return false;
-    }
-    if (nghttp2_session_get_stream_remote_window_size(h2->session, stream->id) <= 0) {
-        return is_late(h2, stream->out_since, limit);
-    }
-    return nghttp2_session_get_remote_window_size(h2->session) <= 0 &&
-           is_late(h2, later(h2->data_since, stream->out_since), limit);
+    return pace_is_slow(&stream->pace, waits, stream->data_sent, loop_now_ms(h2->loop), limit) &&
+           (is_shut || h2->is_slow);
 }
 
-static bool is_stream_late(const struct h2 *h2, const struct h2_stream *stream)
+static bool is_stream_late(struct h2 *h2, struct h2_stream *stream)
 {
     const struct h1_limits_time *times = &h2->settings->times;
     bool is_tunnel = stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
@@ -115,17 +114,21 @@ static void look_at_streams(struct h2 *h2)
 
 /* ---- the connection ---- */
 
-/* The peer has taken some of what was queued since it was last looked at. */
-static bool has_moved(struct h2 *h2)
+/* The peer takes next to nothing of what is queued. */
+static bool is_queue_late(struct h2 *h2)
 {
     size_t queued = transport_queued(h2->transport);
-    bool moved = queued < h2->out_seen;
 
-    h2->out_seen = queued;
-    if (moved) {
-        h2->out_since = loop_now_ms(h2->loop);
-    }
-    return moved;
+    return pace_is_slow(&h2->queue_pace, queued > 0, h2->offered - queued, loop_now_ms(h2->loop),
+                        h2->settings->times.body_ms);
+}
+
+static void look_at_window(struct h2 *h2)
+{
+    bool is_shut = nghttp2_session_get_remote_window_size(h2->session) <= 0;
+
+    h2->is_slow = pace_is_slow(&h2->data_pace, is_shut, h2->data_sent, loop_now_ms(h2->loop),
+                               h2->settings->times.body_ms);
 }
 
 static void say_last(struct h2 *h2)
@@ -141,8 +144,7 @@ static void expire_open(struct h2 *h2)
     const struct h1_limits_time *times = &h2->settings->times;
     bool is_quiet = h2->stream_count == 0 && h2->incoming == NULL;
 
-    if (transport_queued(h2->transport) > 0 && !has_moved(h2) &&
-        is_late(h2, h2->out_since, times->body_ms)) {
+    if (is_queue_late(h2)) {
         h2_fail(h2, ERR_TIMEOUT);
     } else if (h2->incoming && is_late(h2, h2->incoming->since, times->head_ms)) {
         say_last(h2);
@@ -152,7 +154,8 @@ static void expire_open(struct h2 *h2)
     } else if (is_quiet && !h2->is_draining && is_late(h2, h2->since, times->idle_ms)) {
         say_last(h2);
     }
-    if (h2->state == H2_OPEN) {
+    if (h2->state == H2_OPEN && h2->stream_count > 0) {
+        look_at_window(h2);
         look_at_streams(h2);
     }
     h2->may_rest = h2->state == H2_OPEN && is_quiet && is_late(h2, h2->since, H2_TICK_MS);

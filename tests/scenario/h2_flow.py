@@ -260,8 +260,16 @@ def waiting_is_not_late(bench):
 # ---- time ----
 
 def no_window(bench):
-    with bench.connect((h2.INITIAL_WINDOW_SIZE, 0), auto=False) as conn:
+    none = (h2.INITIAL_WINDOW_SIZE, 0)
+    with bench.connect(none, auto=False) as conn, bench.connect(none, auto=False) as creeps:
         streams = [conn.request("/large") for _ in range(20)]
+        creeping = creeps.request("/large")
+        deadline = time.monotonic() + 30
+        while not creeps.streams[creeping].done and time.monotonic() < deadline:
+            creeps.send(h2.window_update(creeping, 1))
+            creeps.read()
+            time.sleep(0.1)  # ten bytes a second are no progress
+        check(creeps.streams[creeping].reset == h2.CANCEL, f"creeps: {creeps.streams[creeping].reset}")
         for stream in streams:
             check(conn.response(stream).reset == h2.CANCEL, f"{conn.streams[stream].reset}")
         check(conn.sync() and not conn.goaways, "the connection lives on")

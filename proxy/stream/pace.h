@@ -1,0 +1,44 @@
+/*
+ * pace - does a peer take what waits for it, fast enough? A byte now and then is no progress: it
+ * would keep what is sent, and what that is read from, for as long as the peer likes. Pure.
+ */
+#ifndef LARDER_PROXY_STREAM_PACE_H
+#define LARDER_PROXY_STREAM_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bytes a second, on average over the time in which it may take nothing at all: a tenth of what
+ * the slowest modem had. */
+#define PACE_LEAST 64
+
+struct pace {
+    uint64_t since; /* milliseconds; 0: it was not waited for */
+    uint64_t sent;  /* bytes by then */
+};
+
+/* What it must take at least within so many milliseconds. */
+static inline uint64_t pace_least(uint64_t limit_ms)
+{
+    uint64_t least = limit_ms * PACE_LEAST / 1000;
+
+    return least ? least : 1;
+}
+
+/* Looked at now and then: `sent` bytes are out in all. True: for `limit_ms` (0: no limit) it was
+ * the peer that was waited for, each time, and it has taken less than pace_least(). */
+static inline bool pace_is_slow(struct pace *pace, bool is_waited_for, uint64_t sent,
+                                uint64_t now_ms, uint64_t limit_ms)
+{
+    if (!is_waited_for) {
+        pace->since = 0;
+        return false;
+    }
+    if (pace->since == 0 || sent - pace->sent >= pace_least(limit_ms)) {
+        *pace = (struct pace){now_ms, sent};
+        return false;
+    }
+    return limit_ms && now_ms - pace->since >= limit_ms;
+}
+
+#endif

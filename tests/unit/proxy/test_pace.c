@@ -1,0 +1,44 @@
+#include "proxy/stream/pace.h"
+
+#include <criterion/criterion.h>
+
+Test(pace, a_byte_now_and_then_is_no_progress)
+{
+    struct pace pace = {0};
+
+    cr_assert_eq(pace_least(60000), 3840);
+    for (uint64_t s = 0; s < 60; s++) {
+        cr_assert_not(pace_is_slow(&pace, true, s, 1000 + s * 1000, 60000), "%d s", (int)s);
+    }
+    cr_expect(pace_is_slow(&pace, true, 60, 61000, 60000));
+    cr_expect(pace_is_slow(&pace, true, 61, 62000, 60000), "and it stays slow");
+}
+
+Test(pace, who_takes_enough_is_not_slow)
+{
+    struct pace pace = {0};
+
+    for (uint64_t s = 0; s < 600; s++) {
+        cr_assert_not(pace_is_slow(&pace, true, s * 65, 1000 + s * 1000, 60000), "%d s", (int)s);
+    }
+}
+
+Test(pace, who_was_not_waited_for_has_all_the_time)
+{
+    struct pace pace = {0};
+
+    cr_expect_not(pace_is_slow(&pace, true, 0, 1000, 60000));
+    cr_expect_not(pace_is_slow(&pace, false, 0, 60000, 60000));
+    cr_expect_not(pace_is_slow(&pace, true, 0, 61000, 60000));
+    cr_expect_not(pace_is_slow(&pace, true, 0, 120999, 60000));
+    cr_expect(pace_is_slow(&pace, true, 0, 121000, 60000));
+}
+
+Test(pace, without_a_limit_nobody_is_slow)
+{
+    struct pace pace = {0};
+
+    cr_expect_eq(pace_least(0), 1);
+    cr_expect_not(pace_is_slow(&pace, true, 0, 1000, 0));
+    cr_expect_not(pace_is_slow(&pace, true, 0, UINT64_MAX, 0));
+}
