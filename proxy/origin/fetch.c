@@ -211,6 +211,7 @@ void fetch_connect(struct fetch *fetch, bool fresh)
         .host = to->host,
         .port = to->port,
         .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
+        .configured = here,
         .alone = fetch->upgrade.protocol.len > 0,
         .fresh = fresh,
     };

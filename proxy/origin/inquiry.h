@@ -13,6 +13,7 @@
 /* Embedded in whoever waits. */
 struct resolve_waiter {
     struct list link;
+    bool is_configured; /* for an origin of the configuration: asked for, and kept, before others */
     /* Once, or twice when the first answer is partial. May call anything but resolver_free(). */
     void (*answered)(struct resolve_waiter *waiter, const struct resolve_answer *answer);
 };

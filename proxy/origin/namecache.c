@@ -5,12 +5,16 @@
 
 enum { STALE_MAX_MS = 3600 * 1000 };
 
-void namecache_init(struct namecache *cache, size_t max)
+void namecache_init(struct namecache *cache, size_t max, size_t asking_max)
 {
     cache->key = sip_key_random();
     map_init(&cache->names, 0);
     list_init(&cache->recent);
+    list_init(&cache->empty);
+    cache->recent_count = 0;
     cache->max = max;
+    cache->asking = 0;
+    cache->asking_max = asking_max;
 }
 
 static struct name_entry *find(const struct namecache *cache, struct span name, uint64_t hash)
@@ -32,10 +36,30 @@ static size_t entry_bytes(const struct name_entry *entry)
            (entry->at ? entry->count : 0) * sizeof(entry->at[0]);
 }
 
+/* ---- which of them leaves first ---- */
+
+static void unlist(struct name_entry *entry)
+{
+    entry->cache->recent_count -= !list_empty(&entry->recent);
+    list_remove(&entry->recent);
+}
+
+/* A name without an address is no loss: it shall not push out one that has some. */
+static void enlist(struct name_entry *entry)
+{
+    struct namecache *cache = entry->cache;
+
+    if (entry->pinned) {
+        return;
+    }
+    list_push_front(entry->count > 0 ? &cache->recent : &cache->empty, &entry->recent);
+    cache->recent_count++;
+}
+
 static void drop(struct name_entry *entry)
 {
+    unlist(entry);
     map_remove(&entry->cache->names, &entry->link);
-    list_remove(&entry->recent);
     memory_give(MEMORY_NAMES, entry_bytes(entry));
     free(entry->at);
     free(entry);
@@ -53,36 +77,51 @@ void namecache_fini(struct namecache *cache)
     map_fini(&cache->names);
 }
 
-static struct name_entry *add(struct namecache *cache, struct span name, uint64_t hash)
+static void trim(struct namecache *cache)
 {
-    if (cache->names.count >= cache->max) {
-        if (list_empty(&cache->recent)) {
-            return NULL;
-        }
-        drop(list_entry(cache->recent.prev, struct name_entry, recent));
+    while (cache->recent_count > cache->max) {
+        struct list *from = list_empty(&cache->empty) ? &cache->recent : &cache->empty;
+        drop(list_entry(from->prev, struct name_entry, recent));
+    }
+}
+
+/* ---- names ---- */
+
+bool namecache_is_busy(const struct namecache *cache)
+{
+    return cache->asking >= cache->asking_max;
+}
+
+static struct name_entry *add(struct namecache *cache, struct span name, uint64_t hash, bool pinned)
+{
+    if (!pinned && namecache_is_busy(cache)) {
+        return NULL;
     }
     struct name_entry *entry = xcalloc(1, sizeof(*entry) + name.len + 1);
 
     entry->cache = cache;
+    entry->pinned = pinned;
     entry->name_len = name.len;
     memory_take(MEMORY_NAMES, entry_bytes(entry));
     memcpy(entry->name, name.at, name.len);
-    list_push_front(&cache->recent, &entry->recent);
+    list_init(&entry->recent);
+    enlist(entry);
     map_insert(&cache->names, &entry->link, hash);
     return entry;
 }
 
-struct name_entry *namecache_get(struct namecache *cache, struct span name)
+struct name_entry *namecache_get(struct namecache *cache, struct span name, bool pinned)
 {
     uint64_t hash = sip_hash64(&cache->key, name);
     struct name_entry *entry = find(cache, name, hash);
 
     if (entry == NULL) {
-        return add(cache, name, hash);
+        return add(cache, name, hash, pinned);
     }
+    entry->pinned |= pinned;
     if (entry->inquiry == NULL) {
-        list_remove(&entry->recent);
-        list_push_front(&cache->recent, &entry->recent);
+        unlist(entry);
+        enlist(entry);
     }
     return entry;
 }
@@ -102,10 +141,15 @@ void namecache_expire(struct namecache *cache, uint64_t now_ms)
 
 void name_entry_ask(struct name_entry *entry, struct inquiry *inquiry)
 {
+    struct namecache *cache = entry->cache;
+
+    cache->asking -= entry->inquiry != NULL;
+    cache->asking += inquiry != NULL;
     entry->inquiry = inquiry;
-    list_remove(&entry->recent);
+    unlist(entry);
     if (inquiry == NULL) {
-        list_push_front(&entry->cache->recent, &entry->recent);
+        enlist(entry);
+        trim(cache);
     }
 }
 

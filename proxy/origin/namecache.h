@@ -1,6 +1,7 @@
 /*
  * namecache - host names and what name servers said about them: bounded, the least recently used
- * leaves first. Belongs to one loop; it is told the time.
+ * leaves first. A name for which nothing is known yet takes no other's place: those being asked for
+ * are bounded by themselves. Belongs to one loop; it is told the time.
  */
 #ifndef LARDER_PROXY_ORIGIN_NAMECACHE_H
 #define LARDER_PROXY_ORIGIN_NAMECACHE_H
@@ -25,9 +26,10 @@ struct resolve_answer {
 
 struct name_entry {
     struct map_link link;
-    struct list recent; /* in the cache's `recent`, unless it is being asked for */
+    struct list recent; /* in one of the cache's lists, unless it is being asked for, or pinned */
     struct namecache *cache;
     struct inquiry *inquiry; /* set while the name is being asked for: it cannot be evicted */
+    bool pinned;             /* of an origin of the configuration: it never is */
     uint64_t expires_ms;
     uint64_t useless_ms; /* not even stale any more */
     int err;
@@ -42,16 +44,21 @@ struct namecache {
     struct sip_key key;
     struct map names;
     struct list recent; /* the most recently used first */
-    size_t max;
+    struct list empty;  /* likewise, those without an address: they leave before the others */
+    size_t recent_count, max;
+    size_t asking, asking_max;
 };
 
-void namecache_init(struct namecache *cache, size_t max);
+/* `max` names that are known, `asking_max` that are being asked for. */
+void namecache_init(struct namecache *cache, size_t max, size_t asking_max);
 void namecache_fini(struct namecache *cache);
 
-/* The entry of `name`, added when there is none: an added one has expired. It stays until the next
- * call, and for as long as it has an inquiry. NULL when every place is taken by a name that is
- * being asked for. */
-struct name_entry *namecache_get(struct namecache *cache, struct span name);
+/* The entry of `name`, added when there is none: an added one has expired, and must be asked for.
+ * It stays until the next call, and for as long as it has an inquiry. `pinned`: it stays for ever.
+ * NULL when it is not known, is not pinned, and too many others are being asked for. */
+struct name_entry *namecache_get(struct namecache *cache, struct span name, bool pinned);
+/* Too many are being asked for. */
+bool namecache_is_busy(const struct namecache *cache);
 /* Nothing is fresh any more; it may still serve stale. */
 void namecache_expire(struct namecache *cache, uint64_t now_ms);
 

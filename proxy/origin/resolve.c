@@ -11,6 +11,7 @@
 
 enum {
     NAMES_MAX = 4096,
+    ASKING_MAX = 1024, /* each costs the loop two questions, and up to a quarter of a minute */
     NAME_BYTES_MAX = 253,
     LABEL_BYTES_MAX = 63,
     TRY_MIN_MS = 50,
@@ -120,14 +121,22 @@ static bool answer_locally(struct resolver *resolver, struct span name,
 static bool resolve_remotely(struct resolver *resolver, struct span name,
                              struct resolve_waiter *waiter, struct resolve_answer *answer)
 {
-    struct name_entry *entry = namecache_get(&resolver->cache, name);
+    struct name_entry *entry = namecache_get(&resolver->cache, name, waiter->is_configured);
+    uint64_t now_ms = loop_now_ms(resolver->loop);
+    bool is_asked = entry && entry->inquiry;
 
-    if (entry == NULL) { /* thousands of names are waiting for the name servers */
-        answer->err = ERR_TIMEOUT;
+    if (entry && !is_asked && now_ms < entry->expires_ms) {
+        name_entry_answer(entry, answer);
         return true;
     }
-    if (entry->inquiry == NULL && loop_now_ms(resolver->loop) < entry->expires_ms) {
-        name_entry_answer(entry, answer);
+    /* Thousands of names wait for the name servers: what is known goes on being served. */
+    if (!is_asked && !waiter->is_configured && namecache_is_busy(&resolver->cache)) {
+        if (entry && name_entry_serves_stale(entry, now_ms)) {
+            name_entry_answer(entry, answer);
+            answer->stale = true;
+        } else {
+            answer->err = ERR_TIMEOUT;
+        }
         return true;
     }
     return inquiry_join(&resolver->inquiries, entry, waiter, answer);
@@ -251,7 +260,7 @@ int resolver_new(struct loop *loop, const struct resolver_settings *settings, st
     struct resolver *resolver = xcalloc(1, sizeof(*resolver));
 
     resolver->loop = loop;
-    namecache_init(&resolver->cache, NAMES_MAX);
+    namecache_init(&resolver->cache, NAMES_MAX, ASKING_MAX);
     inquiries_init(&resolver->inquiries, loop);
     int err = apply(resolver, settings, true);
     if (err) {

@@ -35,6 +35,7 @@ struct upstream_target {
     struct span host; /* name or address, lower case, without brackets; copied */
     uint16_t port;
     struct tls_context *tls; /* https; NULL: plain */
+    bool configured;         /* an origin of the configuration */
     bool tunnel;             /* a bare tunnel, never pooled, instead of HTTP/1 */
     bool alone;              /* HTTP/1.1 on a connection for this request only: Upgrade */
     bool fresh;              /* do not take an idle connection (the retry after a dead one) */

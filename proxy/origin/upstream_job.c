@@ -440,6 +440,7 @@ struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upst
     list_init(&job->follow);
     list_init(&job->waiter.link);
     job->waiter.answered = on_answered;
+    job->waiter.is_configured = target->configured;
     timeout_init(&job->step, on_step);
     timeout_init(&job->deadline, on_deadline);
     list_push_back(&upstreams->jobs, &job->link);

@@ -536,6 +536,70 @@ Test(resolve, the_number_of_names_held_is_bounded)
     close_bench(&b);
 }
 
+/* ASKING_MAX of resolve.c */
+enum { MANY = 1024 };
+
+Test(resolve, names_that_nobody_answers_for_take_nothing_from_others)
+{
+    static struct lookup lookups[MANY];
+    struct bench b;
+    struct lookup more;
+    struct resolver_stats stats;
+
+    open_bench(&b);
+    dns_fake_add(&b.dns, "known.example", AF_INET, "192.0.2.1", 3600);
+    dns_fake_add(&b.dns, "origin.example", AF_INET, "192.0.2.2", 3600);
+    cr_expect_eq(look_up(&b, "known.example").err, 0);
+    b.dns.otherwise = FAKE_SILENT;
+    for (unsigned i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "n%u.example", i);
+        start(&b, &lookups[i], name);
+        cr_assert_not(lookups[i].at_once);
+    }
+    start(&b, &more, "more.example");
+    cr_expect(more.at_once && more.answer.err == ERR_TIMEOUT, "one too many");
+    start(&b, &more, "n7.example");
+    cr_expect_not(more.at_once, "who asks for one of them waits, too");
+    resolve_cancel(&more.waiter);
+    start(&b, &more, "known.example");
+    cr_expect(more.at_once && more.answer.err == 0, "what is known stays known");
+    more = (struct lookup){.waiter = {.answered = on_answered, .is_configured = true}};
+    cr_assert_not(resolve(b.resolver, SPAN("origin.example"), &more.waiter, &more.answer));
+    finish(&b, &more);
+    cr_expect_eq(more.answer.err, 0, "an origin of the configuration is asked for");
+    resolver_stats(b.resolver, &stats);
+    cr_expect_eq(stats.cached, MANY + 2);
+    for (unsigned i = 0; i < MANY; i++) {
+        resolve_cancel(&lookups[i].waiter);
+    }
+    close_bench(&b);
+}
+
+Test(resolve, names_without_an_address_leave_before_those_with_one)
+{
+    struct namecache cache;
+    struct resolve_answer answer = {.count = 1};
+
+    namecache_init(&cache, 2, 8);
+    for (unsigned i = 0; i < 6; i++) {
+        static const char *const names[] = {"origin", "a", "x", "y", "b", "z"};
+        struct name_entry *entry = namecache_get(&cache, span_str(names[i]), i == 0);
+        bool has_address = names[i][0] < 'x';
+        name_entry_ask(entry, (struct inquiry *)&cache);
+        if (has_address) {
+            name_entry_keep(entry, &answer, 1000, 1000);
+        }
+        name_entry_ask(entry, NULL);
+        cr_expect_leq(cache.recent_count, 2);
+    }
+    cr_expect_eq(namecache_get(&cache, SPAN("a"), false)->count, 1);
+    cr_expect_eq(namecache_get(&cache, SPAN("b"), false)->count, 1);
+    cr_expect_eq(namecache_get(&cache, SPAN("origin"), false)->count, 1);
+    cr_expect_eq(cache.names.count, 3);
+    namecache_fini(&cache);
+}
+
 static void write_file(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
