@@ -164,6 +164,24 @@ const char *prefix_text(const struct prefix *prefix, char *out)
     return out;
 }
 
+/* Where clouds tell a machine its secrets, beside 169.254.169.254: Alibaba's, Oracle's, and
+ * Amazon's of IPv6. They lie in ranges that others use for ordinary hosts. */
+static bool tells_secrets(const struct ip *ip)
+{
+    static const struct ip at[] = {
+        {{[10] = 0xff, 0xff, 100, 100, 100, 200}},
+        {{[10] = 0xff, 0xff, 192, 0, 0, 192}},
+        {{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54}},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+        if (ip_eq(&at[i], ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool v4_is_special(const uint8_t *at)
 {
     return at[0] == 0 || at[0] == 127 || (at[0] == 169 && at[1] == 254) || at[0] >= 224;
@@ -174,6 +192,9 @@ bool ip_is_special(const struct ip *ip)
     static const struct ip loopback = {{[15] = 1}};
     static const uint8_t zero[V4_AT];
 
+    if (tells_secrets(ip)) {
+        return true;
+    }
     if (ip_is_v4(ip)) {
         return v4_is_special(ip->at + V4_AT);
     }

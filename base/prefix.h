@@ -43,8 +43,8 @@ const char *ip_text(const struct ip *ip, char *out);
 #define PREFIX_TEXT_MAX (IP_TEXT_MAX + 4)
 const char *prefix_text(const struct prefix *prefix, char *out);
 
-/* Loopback, unspecified, link-local, multicast or reserved (0/8, 240/4, ::/96): no target of a
- * proxy unless allowed. */
+/* Loopback, unspecified, link-local, multicast or reserved (0/8, 240/4, ::/96), or one of the
+ * addresses where clouds tell a machine its secrets: no target of a proxy unless allowed. */
 bool ip_is_special(const struct ip *ip);
 
 /* "127.0.0.1:3128", "[::1]:3128"; ":3128" and "3128" are "::", which a listener binds for IPv4

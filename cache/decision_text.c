@@ -118,7 +118,7 @@ static const struct text texts[REASON_COUNT] = {
     [REASON_QUOTA] = {"larder", "who has had `limits: {quota}` bytes in a period gets no more before the next one",
         "Wait for the next period, or raise `quota`; with `slow` it would go on slowly."},
     [REASON_TARGET_ADDRESS] = {"larder",
-        "loopback, link-local, multicast and our own addresses are no targets unless `allow-targets` has them",
+        "loopback, link-local, multicast, cloud metadata and our own addresses are no targets unless `allow-targets` has them",
         "Add the address to `allow-targets`, if clients are meant to reach it."},
     [REASON_TARGET_PORT] = {"larder",
         "CONNECT reaches only `connect-ports`; other methods 80, 443 and the ports from 1024 on",
