@@ -304,8 +304,10 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     struct exchange *x = owner;
     bool may_go = exchange_count_received(x, bytes.len);
 
-    if (x->tunnel && !may_go) {
-        connect_write_end(x->tunnel);
+    if (!may_go && (x->tunnel || !x->sent)) {
+        if (x->tunnel) {
+            connect_write_end(x->tunnel);
+        }
         return STREAM_PAUSE; /* until it is given up */
     }
     if (x->tunnel) {

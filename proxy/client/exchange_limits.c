@@ -17,7 +17,11 @@ static bool is_own(const struct exchange *x)
 
 static void on_cut(void *arg)
 {
-    exchange_give_up(arg);
+    struct exchange *x = arg;
+
+    if (x->tunnel || !x->sent) { /* else the answer is on its way, and ends it */
+        exchange_give_up(x);
+    }
 }
 
 enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule)

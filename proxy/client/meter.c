@@ -170,8 +170,8 @@ bool meter_add(struct meter *meter, uint64_t bytes)
         return false;
     }
     use_up(meter, bytes);
-    if (is_stopped(meter) && meter->inner) {
-        timeout_set(meter->loop, &meter->timer, 0); /* the other direction ends, too */
+    if (is_stopped(meter)) {
+        timeout_set(meter->loop, &meter->timer, 0); /* the other direction ends, too, or all */
     }
     return true;
 }

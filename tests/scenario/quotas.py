@@ -25,7 +25,7 @@ import raw  # noqa: E402
 
 check = raw.Checks()
 APR1 = "$apr1$r31.....$ARC3pREO82RIm0aQ2zszC0"  # of "password"
-USERS = ("anna", "bert", "carl", "dora", "eva", "fred", "gerd", "hugo")
+USERS = ("anna", "bert", "carl", "dora", "eva", "fred", "gerd", "hugo", "ines")
 SIZE = 100000
 
 # A month: the day might end while the test runs.
@@ -40,7 +40,7 @@ state: state
 users: passwd
 shares: {{free-hits: {free}}}
 access:
-  - allow: {{users: [anna, bert, carl, dora, hugo], limits: {{quota: 300KiB, per: month}}}}
+  - allow: {{users: [anna, bert, carl, dora, hugo, ines], limits: {{quota: 300KiB, per: month}}}}
   - allow: {{users: eva, limits: {{quota: 100KiB, per: month, slow: 1MiB}}}}
   - allow: {{users: fred, limits: {{rate: 64KiB}}}}
   - allow: {{users: gerd}}
@@ -101,12 +101,21 @@ def auth(user):
         base64.b64encode(f"{user}:password".encode()).decode() + "\r\n"
 
 
-def serve(conn, head, _rest):
-    """/SIZE/NAME; names with "keep" may be stored."""
+uploaded = []
+
+
+def serve(conn, head, rest):
+    """/SIZE/NAME; names with "keep" may be stored. What is posted is counted, and never answered."""
+    if head.startswith(b"POST"):
+        uploaded.append(len(rest))
+        while data := conn.recv(1 << 16):
+            uploaded[-1] += len(data)
+        return True
     size = int(raw.path_of(head).split("/")[1])
     keep = b"max-age=3600" if b"keep" in head.split(b"\r\n")[0] else b"no-store"
     conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: %s\r\nContent-Length: %d\r\n\r\n" %
                  (keep, size) + b"x" * size)
+    return False
 
 
 def get(world, origin, path, user=None, more=""):
@@ -202,6 +211,23 @@ def tunnels(world, echo):
     check(raw.statuses(answer) == [403], "no further tunnel")
 
 
+def uploads(world, origin):
+    """What is sent counts, too, and is given up when it has used the quota up."""
+    size = 8 << 20
+    with raw.connect(world.port, 60) as conn:
+        conn.sendall(f"POST {origin.base}/post HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n"
+                     f"{auth('ines')}\r\n".encode())
+        try:
+            for _ in range(size >> 16):
+                conn.sendall(b"p" * 65536)
+            data, how = raw.until_end(conn)
+        except ConnectionError:
+            data, how = b"", "reset"
+        check(data == b"" and how != "open", f"an upload past the quota: {how}, {data}")
+    check(uploaded and uploaded[-1] < size // 2, f"the origin had {uploaded}")
+    check(world.used("user ines") < 300 * 1024 + 8 * 65536, "ines has not used much more")
+
+
 def pace(world, origin):
     """A lower bound holds on every machine."""
     size, burst = 80 * 1024, 16 * 1024
@@ -280,6 +306,7 @@ def main():
             bodies(world, origin)
             http2(world, origin)
             tunnels(world, echo)
+            uploads(world, origin)
             pace(world, origin)
             free(world, origin)
             nobody(world, origin)
