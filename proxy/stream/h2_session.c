@@ -232,11 +232,10 @@ static void give_up(struct h2 *h2, const nghttp2_goaway *goaway)
 
 static void count_reset(struct h2 *h2, uint32_t code)
 {
-    if (code == NGHTTP2_INTERNAL_ERROR) {
-        if (h2->events && h2->events->on_broken) {
-            h2->events->on_broken(h2->owner);
-        }
-    } else if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL) {
+    if (code == NGHTTP2_INTERNAL_ERROR && h2->events && h2->events->on_broken) {
+        h2->events->on_broken(h2->owner);
+    }
+    if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL) {
         allow(h2, H2_OFFENCE_OUR_RESETS);
     }
 }

@@ -8,7 +8,7 @@
 
 /* ---- the connection under test, and the client, which speaks frames ---- */
 
-enum { REQUESTS_MAX = 4, BODY = 20000 };
+enum { REQUESTS_MAX = 128, BODY = 20000 };
 
 static struct loop *loop;
 static struct peer peer;
@@ -18,17 +18,20 @@ static struct owner requests[REQUESTS_MAX];
 static size_t request_count;
 static char why[128];
 static int offences, broken;
+static enum h2_offence offence_expected = H2_OFFENCE_PROTOCOL;
+static bool all_break;
 
 static const char readable[BODY] = {'r'}, unreadable[BODY] = {'u'};
 
-/* The first request gets what cannot be read, the others what can. */
+/* The first request gets what cannot be read, and the others, too, or what can. */
 static void answer(struct owner *owner)
 {
     static struct source_memory body[REQUESTS_MAX];
     struct source_memory *source = &body[owner - requests];
     struct test_head made;
 
-    source_memory_init(source, span_of(owner == requests ? unreadable : readable, BODY));
+    source_memory_init(source,
+                       span_of(owner == requests || all_break ? unreadable : readable, BODY));
     test_response(&made, 200, BODY_LENGTH, BODY);
     stream_send(owner->stream, &made.head, &source->source);
     test_head_fini(&made);
@@ -47,7 +50,7 @@ static void on_stream(void *owner, struct stream *stream)
 static void on_offence(void *owner, enum h2_offence offence, struct span reason)
 {
     offences++;
-    cr_expect_eq(offence, H2_OFFENCE_PROTOCOL);
+    cr_expect_eq(offence, offence_expected);
     cr_assert_lt(reason.len, sizeof(why));
     memcpy(why, reason.at, reason.len);
 }
@@ -148,6 +151,30 @@ Test(h2_server, a_body_whose_disk_fails_ends_its_stream_alone)
     cr_expect_eq(requests[1].err, 0);
     cr_expect_eq(broken, 1, "it is counted");
     cr_expect_eq(offences, 0);
+}
+
+/* MadeYouReset: one stream is an accident, a hundred are made. */
+Test(h2_server, streams_that_all_break_end_the_connection)
+{
+    enum { MANY = 110, FRAME = sizeof(GET("\1")) - 1 };
+    char text[sizeof(SETTINGS) - 1 + MANY * FRAME];
+    char *at = text;
+
+    touch_set(touch_one);
+    all_break = true;
+    offence_expected = H2_OFFENCE_OUR_RESETS;
+    settings.streams = REQUESTS_MAX;
+    memcpy(at, SETTINGS, sizeof(SETTINGS) - 1);
+    at += sizeof(SETTINGS) - 1;
+    for (unsigned i = 0; i < MANY; i++, at += FRAME) {
+        memcpy(at, GET("\1"), FRAME);
+        at[7] = (char)(unsigned char)((2 * i + 1) >> 8);
+        at[8] = (char)(unsigned char)(2 * i + 1);
+    }
+    serve(text, sizeof(text));
+    cr_assert(peer_hears_close(&peer));
+    cr_expect_eq(offences, 1);
+    cr_expect_gt(broken, 100);
 }
 
 /* ---- reasons ---- */
