@@ -194,7 +194,7 @@ Test(auth, who_guesses_is_slowed_down_and_others_are_not)
     struct users *users = users_of("anna:" HASH "\n");
     struct auth *auth = auth_new();
     enum auth_state state = AUTH_WRONG;
-    char password[16];
+    char password[24];
     int tries = 0;
 
     cr_expect_eq(find_out(auth, users, "anna", "a", 7), AUTH_RIGHT);
