@@ -377,11 +377,17 @@ static struct conf_node *node_inside(const struct conf_at *at, const char *name,
     if (!node || node->kind != CONF_ITEMS) {
         return node;
     }
-    struct conf_node *item = node->first;
-    for (size_t i = 0; item && i < index; i++) {
-        item = item->next;
+    if (index >= node->count) {
+        return node;
     }
-    return item ? item : node;
+    if (!node->sought || index < node->sought_index) {
+        node->sought = node->first;
+        node->sought_index = 0;
+    }
+    for (; node->sought_index < index; node->sought_index++) { /* all in turn: one step each */
+        node->sought = node->sought->next;
+    }
+    return node->sought;
 }
 
 const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, size_t index)

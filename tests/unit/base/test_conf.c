@@ -572,6 +572,36 @@ static void complain_inside(void *bound, struct arena *arena, const struct conf_
     conf_complain(conf_at_map(conf_at_map(at, "origins", 0), "nothing", 0), NULL, 0, "a");
 }
 
+/* In whatever order they are looked for; what is behind the last is the list. */
+static void complain_of_each(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    static const size_t order[] = {0, 1, 2, 1, 4, 3, 3, 0, 5, 4};
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        conf_complain(at, "origins", order[i], "%zu", order[i]);
+    }
+}
+
+Test(conf, complaints_of_items_find_them_in_any_order)
+{
+    static const struct conf_table whole = {
+        .rows = rows, .size = sizeof(struct sample), .finish = complain_of_each};
+    struct run run;
+
+    run_init(&run);
+    conf_free(&run.conf);
+    run.conf = conf_new(&whole, &run.errors);
+    conf_load_text(run.conf, "f",
+                   SPAN("name: s\norigins:\n  - {name: a}\n  - {name: b}\n  - {name: c}\n"
+                        "  - {name: d}\n  - {name: e}\n"));
+    run_bind(&run);
+    cr_expect_str_eq(run.errors.data,
+                     "f:3:5: 0\nf:4:5: 1\nf:5:5: 2\nf:4:5: 1\nf:7:5: 4\nf:6:5: 3\nf:6:5: 3\n"
+                     "f:3:5: 0\nf:3:3: 5\nf:7:5: 4\n",
+                     "%s", run.errors.data);
+    run_fini(&run);
+}
+
 Test(conf, complaints_of_the_whole_point_at_the_part)
 {
     static const struct conf_table whole = {
