@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { V4_AT = 12, V4_BITS = 96, ALL_BITS = 128 };
 
@@ -110,6 +111,58 @@ bool prefix_has(const struct prefix *prefix, const struct ip *ip)
     }
     return whole == sizeof(ip->at) ||
            ((prefix->ip.at[whole] ^ ip->at[whole]) & mask_of(prefix->bits, whole)) == 0;
+}
+
+/* IPv4 comes first: an IPv6 prefix has none of it, wherever it would lie. */
+static int ip_order(const struct ip *a, bool a_is_v4, const struct ip *b, bool b_is_v4)
+{
+    return a_is_v4 != b_is_v4 ? (a_is_v4 ? -1 : 1) : memcmp(a->at, b->at, sizeof(a->at));
+}
+
+static bool prefix_is_v4(const struct prefix *prefix)
+{
+    return prefix->bits >= V4_BITS && ip_is_v4(&prefix->ip);
+}
+
+/* A prefix comes before those that it has. */
+static int prefix_order(const void *one, const void *other)
+{
+    const struct prefix *a = one, *b = other;
+    int order = ip_order(&a->ip, prefix_is_v4(a), &b->ip, prefix_is_v4(b));
+
+    return order != 0 ? order : (int)a->bits - (int)b->bits;
+}
+
+size_t prefixes_settle(struct prefix *list, size_t count)
+{
+    size_t kept = 0;
+
+    if (count > 1) {
+        qsort(list, count, sizeof(*list), prefix_order);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool same_kind = kept && prefix_is_v4(&list[kept - 1]) == prefix_is_v4(&list[i]);
+        if (!same_kind || !prefix_has(&list[kept - 1], &list[i].ip)) {
+            list[kept++] = list[i];
+        }
+    }
+    return kept;
+}
+
+bool prefixes_have(const struct prefix *list, size_t count, const struct ip *ip)
+{
+    bool is_v4 = ip_is_v4(ip);
+    size_t first = 0, behind = count; /* the last that is not behind it is in between */
+
+    while (first < behind) {
+        size_t middle = first + (behind - first) / 2;
+        if (ip_order(&list[middle].ip, prefix_is_v4(&list[middle]), ip, is_v4) <= 0) {
+            first = middle + 1;
+        } else {
+            behind = middle;
+        }
+    }
+    return first > 0 && prefix_has(&list[first - 1], ip);
 }
 
 struct ip ip_of_sockaddr(const struct sockaddr *address)

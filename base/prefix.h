@@ -29,6 +29,10 @@ int prefix_parse(struct span text, struct prefix *out, const char **what);
 bool ip_is_v4(const struct ip *ip);
 /* An IPv6 prefix never has an IPv4 address, not even "::/0". */
 bool prefix_has(const struct prefix *prefix, const struct ip *ip);
+/* Sorts a list and drops what lies inside another of it; returns how many are left. */
+size_t prefixes_settle(struct prefix *list, size_t count);
+/* Whether any has it, of a list that was settled: by halves, so that long lists cost little. */
+bool prefixes_have(const struct prefix *list, size_t count, const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);
 
 /* AF_INET and AF_INET6; any other family becomes "::". IPv4-mapped IPv6 is IPv4. */

@@ -88,6 +88,7 @@ struct access_rule {
     /* Of hosts and host-files; made and owned by proxy/access/set.h. */
     const struct hostlist **lists;
     size_t list_count;
+    bool from_is_settled; /* by the same, when it is long: prefixes_have() */
 };
 
 struct origin {

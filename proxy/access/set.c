@@ -6,7 +6,11 @@
 #include "base/mem.h"
 #include "http/hostlist.h"
 
-enum { HOST_FILE_MAX = 1 << 30, USERS_FILE_MAX = 64 << 20 };
+enum {
+    HOST_FILE_MAX = 1 << 30,
+    USERS_FILE_MAX = 64 << 20,
+    FEW = 4, /* prefixes that are as well looked at one by one */
+};
 
 struct host_file {
     const char *path; /* of the settings */
@@ -153,6 +157,10 @@ static int make_rule(struct making *making, struct access_rule *rule)
     struct access_set *set = making->set;
     int err = 0;
 
+    if (rule->from_count > FEW) {
+        rule->from_count = prefixes_settle(rule->from, rule->from_count);
+        rule->from_is_settled = true;
+    }
     rule->list_count = 0;
     rule->lists = arena_alloc(making->settings->memory,
                               (rule->host_file_count + 1) * sizeof(const struct hostlist *));

@@ -4,6 +4,9 @@
 
 static bool names_client(const struct access_rule *rule, const struct ip *client)
 {
+    if (rule->from_is_settled) {
+        return prefixes_have(rule->from, rule->from_count, client);
+    }
     for (size_t i = 0; i < rule->from_count; i++) {
         if (prefix_has(&rule->from[i], client)) {
             return true;

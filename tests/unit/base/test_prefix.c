@@ -116,6 +116,81 @@ Test(prefix, has)
     }
 }
 
+/* A list that was settled says of every address what its prefixes said one by one. */
+Test(prefix, long_lists_say_what_their_prefixes_say)
+{
+    static const char *const texts[] = {
+        "10.1.0.0/16",   "10.0.0.0/8",        "10.1.2.3",    "192.0.2.0/25",  "192.0.2.128/25",
+        "192.0.2.0/24",  "0.0.0.0/32",        "2001:db8::1", "2001:db8::/48", "2001:db8::/48",
+        "2001:db8:1::1", "255.255.255.255",   "::1",         "fe80::/10",     "172.16.0.0/12",
+        "::/128",        "2001:db8:ffff::/64"};
+    static const char *const clients[] = {"10.0.0.0",
+                                          "10.255.255.255",
+                                          "9.255.255.255",
+                                          "11.0.0.0",
+                                          "192.0.2.0",
+                                          "192.0.2.255",
+                                          "192.0.3.0",
+                                          "192.0.1.255",
+                                          "0.0.0.0",
+                                          "0.0.0.1",
+                                          "2001:db8::",
+                                          "2001:db8::1",
+                                          "2001:db8:1::",
+                                          "2001:db8:1::1",
+                                          "2001:db8:1::2",
+                                          "2001:db7::",
+                                          "::1",
+                                          "::",
+                                          "::2",
+                                          "255.255.255.255",
+                                          "255.255.255.254",
+                                          "fe80::1",
+                                          "febf::1",
+                                          "fec0::",
+                                          "172.31.255.255",
+                                          "172.32.0.0",
+                                          "2001:db8:ffff::ffff",
+                                          "::a00:1",
+                                          "ffff::"};
+    struct prefix list[ARRAY_LEN(texts)], settled[ARRAY_LEN(texts)];
+    const char *what;
+
+    for (size_t count = 0; count <= ARRAY_LEN(texts); count++) {
+        for (size_t i = 0; i < count; i++) {
+            cr_assert_eq(prefix_parse(span_str(texts[i]), &list[i], &what), 0, "%s", texts[i]);
+            settled[i] = list[i];
+        }
+        size_t kept = prefixes_settle(settled, count);
+        cr_expect_leq(kept, count);
+        for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+            struct ip ip = ip_of(clients[i]);
+            bool want = false;
+            for (size_t n = 0; n < count; n++) {
+                want = want || prefix_has(&list[n], &ip);
+            }
+            cr_expect_eq(prefixes_have(settled, kept, &ip), want, "%s, %zu prefixes", clients[i],
+                         count);
+        }
+    }
+}
+
+Test(prefix, all_of_ipv6_is_no_ipv4_in_a_list_either)
+{
+    struct prefix list[3];
+    const char *what;
+    static const char *const texts[] = {"10.0.0.0/8", "::/0", "2001:db8::/32"};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        cr_assert_eq(prefix_parse(span_str(texts[i]), &list[i], &what), 0);
+    }
+    cr_assert_eq(prefixes_settle(list, ARRAY_LEN(list)), 2);
+    cr_expect(prefixes_have(list, 2, &(struct ip[]){ip_of("10.1.1.1")}[0]));
+    cr_expect(prefixes_have(list, 2, &(struct ip[]){ip_of("2001:db9::1")}[0]));
+    cr_expect(prefixes_have(list, 2, &(struct ip[]){ip_of("::1")}[0]));
+    cr_expect_not(prefixes_have(list, 2, &(struct ip[]){ip_of("11.1.1.1")}[0]));
+}
+
 Test(prefix, special_addresses)
 {
     static const struct {

@@ -286,6 +286,31 @@ Test(access_decide, everything_that_a_rule_can_name)
     decide_cases(config, cases, ARRAY_LEN(cases));
 }
 
+Test(access_set, long_lists_of_networks_decide_as_short_ones)
+{
+    static const char text[] =
+        "access:\n"
+        "  - deny: {from: [10.3.0.0/16, 10.1.0.0/16, \"2001:db8:1::/48\", 10.1.2.0/24, 192.0.2.7,\n"
+        "      10.9.0.0/16], except: {from: [10.1.7.0/24, 10.3.7.0/24, 10.9.7.7, 10.9.7.8,\n"
+        "      10.9.7.9]}}\n"
+        "  - allow: {from: [\"::/0\", 10.0.0.0/8, 192.0.2.0/24, 172.16.0.0/12, 127.0.0.1]}\n";
+    static const struct decision_case cases[] = {
+        {"10.1.2.3", NULL, "GET", "http://a.example/", ACCESS_DENIED, 1},
+        {"10.1.3.3", NULL, "GET", "http://a.example/", ACCESS_DENIED, 1},
+        {"10.1.7.1", NULL, "GET", "http://a.example/", ACCESS_ALLOWED, 2},
+        {"10.2.0.1", NULL, "GET", "http://a.example/", ACCESS_ALLOWED, 2},
+        {"10.9.7.8", NULL, "GET", "http://a.example/", ACCESS_ALLOWED, 2},
+        {"10.9.7.10", NULL, "GET", "http://a.example/", ACCESS_DENIED, 1},
+        {"192.0.2.7", NULL, "GET", "http://a.example/", ACCESS_DENIED, 1},
+        {"192.0.2.8", NULL, "GET", "http://a.example/", ACCESS_ALLOWED, 2},
+        {"2001:db8:1::1", NULL, "GET", "http://a.example/", ACCESS_DENIED, 1},
+        {"2001:db8:2::1", NULL, "GET", "http://a.example/", ACCESS_ALLOWED, 2},
+        {"198.51.100.1", NULL, "GET", "http://a.example/", ACCESS_DENIED, 0},
+    };
+
+    decide_cases(text, cases, ARRAY_LEN(cases));
+}
+
 Test(access_set, a_reload_reads_only_what_has_changed)
 {
     struct buf errors = BUF_INIT, warnings = BUF_INIT;
