@@ -1,29 +1,32 @@
 /*
- * ecsload - queries with another client subnet each, which dnsperf has no way to ask: 20,000
- * networks as in bench/harness/redirectors.py, a hundred queries under way.
+ * ecsload - queries with another client subnet each, which dnsperf has no way to ask: networks
+ * as in bench/harness/redirectors.py, a hundred queries under way.
  *
- *     ecsload PORT SECONDS      prints how many were answered, and how many of these were wrong
+ *     ecsload PORT SECONDS [NETWORKS]      20,000 networks without it, at most a million
+ *
+ * Prints how many were answered, and how many of these were wrong.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#define NETWORKS 20000u
+#define NETWORKS_MAX 1000000
 #define WINDOW 100u
 #define BATCH 32u
 #define ROOM 1232u
 
-/* www.bench.example A, EDNS, client subnet 10.?.?.0/24. */
+/* www.bench.example A, EDNS, client subnet ?.?.?.0/24. */
 static const unsigned char query[] = {
     0,    0,    0,   0, 0,   1,   0,   0,   0,   0,   0,   1, 3, 'w', 'w', 'w', 5,  'b', 'e',
     'n',  'c',  'h', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 1,   0,   1,   0,  0,   41,
     0x04, 0xd0, 0,   0, 0,   0,   0,   11,  0,   8,   0,   7, 0, 1,   24,  0,   10, 0,   0};
-enum { NETWORK_AT = sizeof(query) - 2, QUESTION_END = 35 };
+enum { NETWORK_AT = sizeof(query) - 3, QUESTION_END = 35 };
 
 static unsigned char out[BATCH][sizeof(query)], in[BATCH][ROOM];
 static struct iovec out_at[BATCH], in_at[BATCH];
@@ -61,15 +64,18 @@ static void prepare(void)
     }
 }
 
-/* The id tells the network. */
+static unsigned networks = 20000;
+
+/* The id tells the network; of more than fit into it those with the same have the same replica. */
 static unsigned send_some(int fd, unsigned number, unsigned next)
 {
     for (unsigned i = 0; i < number; i++) {
-        unsigned network = (next + i) * 7919u % NETWORKS;
+        unsigned network = (unsigned)((next + i) * UINT64_C(7919) % networks);
         out[i][0] = (unsigned char)(network >> 8);
         out[i][1] = (unsigned char)network;
-        out[i][NETWORK_AT] = (unsigned char)(network / 256);
-        out[i][NETWORK_AT + 1] = (unsigned char)network;
+        out[i][NETWORK_AT] = (unsigned char)(10 + network / 65536);
+        out[i][NETWORK_AT + 1] = (unsigned char)(network / 256);
+        out[i][NETWORK_AT + 2] = (unsigned char)network;
     }
     int sent = sendmmsg(fd, sends, number, 0);
     return sent > 0 ? (unsigned)sent : 0;
@@ -100,8 +106,11 @@ int main(int argc, char **argv)
     unsigned long answered = 0, wrong = 0;
     unsigned under_way = 0, next = 0;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: ecsload PORT SECONDS\n");
+    if (argc > 3) {
+        networks = (unsigned)atoi(argv[3]);
+    }
+    if (argc < 3 || argc > 4 || networks < 1 || networks > NETWORKS_MAX) {
+        fprintf(stderr, "usage: ecsload PORT SECONDS [NETWORKS]\n");
         return 2;
     }
     int fd = open_socket(argv[1]);

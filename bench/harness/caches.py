@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import subprocess
+import time
 
 from harness.processes import Failed, Program, free_port, write
 from harness.template import fill
@@ -13,13 +14,15 @@ class Want:
     """What a scenario asks of a cache."""
 
     def __init__(self, mode="http", workers=1, memory_mib=256, store_mib=8192, disk=True,
-                 files=()):
+                 files=(), networks=0, hosts=0):
         self.mode = mode  # "http", "h2c" or "tls" (HTTP/2 by ALPN)
         self.workers = workers
         self.memory_mib = memory_mib
         self.store_mib = store_mib
         self.disk = disk
         self.files = files  # (count, size): for who serves files instead of caching
+        self.networks = networks  # clients of so many may not ask, nor does 127.0.0.2 get anything
+        self.hosts = hosts  # so many may not be asked for
 
 
 class Cache(Program):
@@ -29,6 +32,7 @@ class Cache(Program):
     needs = ()  # programs
     is_limit = False
     forwards = False
+    ready_s = None  # seconds from the start until it listened
 
     def __init__(self, where, origin, want, certificate, cores):
         self.origin, self.want, self.certificate = origin, want, certificate
@@ -44,13 +48,43 @@ class Cache(Program):
     title = ""
 
     @property
+    def store_path(self):
+        """Where its objects are on disk."""
+        return self.store
+
+    @property
     def base(self):
         scheme = "https" if self.want.mode == "tls" else "http"
         return f"{scheme}://127.0.0.1:{self.port}"
 
     def begin(self):
-        self.start()
-        return self.await_port(self.port)
+        began = time.monotonic()
+        self.start().await_port(self.port)
+        self.ready_s = time.monotonic() - began
+        return self
+
+    def denied_networks(self):
+        """16 addresses apart, so that none can be taken together with another."""
+        count = self.want.networks
+        for i in range(count - 1):
+            yield f"11.{i >> 12 & 255}.{i >> 4 & 255}.{(i & 15) << 4}/32"
+        if count:
+            yield "127.0.0.2/32"
+
+    @staticmethod
+    def blocked_host(number):
+        return f"h{number}.blocked{number % 977}.example"
+
+    def lists(self, network, host):
+        """Writes both as files of lines of these forms; their paths, or None where there are none."""
+        paths = []
+        for name, form, items in (("networks", network, self.denied_networks()),
+                                  ("hosts", host, map(self.blocked_host, range(self.want.hosts)))):
+            path = os.path.join(self.dir, name) if getattr(self.want, name) else None
+            if path:
+                write(path, "".join(form.format(item) for item in items))
+            paths.append(path)
+        return paths
 
     def config(self, name, **more):
         """The file of bench/peers with what is the same for all filled in."""
@@ -69,6 +103,10 @@ class Cache(Program):
         raise NotImplementedError
 
     @classmethod
+    def suits(cls, want):
+        return want.mode in cls.modes
+
+    @classmethod
     def missing(cls, build):
         return [name for name in cls.needs if not shutil.which(name)]
 
@@ -84,12 +122,27 @@ class Larder(Cache):
         listen = (["--listen-tls", f"127.0.0.1:{self.port}", "--certificate",
                    self.certificate.chain, "--key", self.certificate.key]
                   if tls else ["--listen", f"127.0.0.1:{self.port}"])
-        return [f"{self.build}/proxy/larder-proxy", *listen, "--listen",
+        return [f"{self.build}/proxy/larder-proxy", *self.rules(), *listen, "--listen",
                 f"127.0.0.1:{self.forward}", "--admin", f"127.0.0.1:{self.admin}", "--workers",
                 str(self.want.workers), "--site", f"*=http://127.0.0.1:{self.origin.port}",
-                "--allow", "127.0.0.0/8", "--allow-target", "127.0.0.0/8", "--store", self.store,
+                "--allow-target", "127.0.0.0/8", "--store", self.store,
                 "--store-size", f"{self.want.store_mib}MiB", "--memory",
-                f"{self.want.memory_mib}MiB", "--access-log", os.path.join(self.dir, "access.log")]
+                f"{self.want.memory_mib}MiB", "--access-log", os.path.join(self.dir, "access.log"),
+                "--set", "limits.connections=30000"]
+
+    def rules(self):
+        networks, hosts = self.lists("{}, ", "{}\n")
+        if not networks and not hosts:
+            return ["--allow", "127.0.0.0/8"]
+        path = os.path.join(self.dir, "config")
+        text = "access:\n"
+        if networks:
+            with open(networks, encoding="ascii") as listed:
+                text += f"  - deny: {{ from: [{listed.read()}] }}\n"
+        if hosts:
+            text += f"  - deny: {{ host-files: {hosts} }}\n"
+        write(path, text + "  - allow: { from: 127.0.0.0/8 }\n")
+        return ["--config", path]
 
     @classmethod
     def missing(cls, build):
@@ -100,9 +153,22 @@ class Larder(Cache):
 class Nginx(Cache):
     title, needs, modes = "nginx", ("nginx",), ("http", "h2c", "tls")
 
+    @property
+    def store_path(self):
+        return os.path.join(self.dir, "cache")
+
     def prepare(self):
         tls = self.want.mode == "tls"
-        path = self.config("nginx.conf", LISTEN_OPTIONS={
+        networks, hosts = self.lists("{} 1;\n", ".{} 1;\n")
+        maps, rules = "", ""
+        if networks:
+            maps += f"geo $denied {{ default 0; include {networks}; }}\n"
+            rules += "if ($denied) { return 403; } "
+        if hosts:
+            maps += (f"map_hash_max_size {max(2048, self.want.hosts * 2)}; map_hash_bucket_size 256;\n"
+                     f"map $host $blocked {{ hostnames; default 0; include {hosts}; }}\n")
+            rules += "if ($blocked) { return 403; }"
+        path = self.config("nginx.conf", MAPS=maps, RULES=rules, LISTEN_OPTIONS={
             "http": "", "h2c": "http2", "tls": "ssl http2"}[self.want.mode],
             TLS=(f"ssl_certificate {self.certificate.chain}; "
                  f"ssl_certificate_key {self.certificate.key};" if tls else ""))
@@ -115,8 +181,11 @@ class Haproxy(Cache):
     def prepare(self):
         options = {"http": "", "h2c": "proto h2",
                    "tls": f"ssl crt {self.certificate.both} alpn h2,http/1.1"}
+        networks, hosts = self.lists("{}\n", "{}\n")
+        rules = f"http-request deny if {{ src -f {networks} }}\n" if networks else ""
+        rules += f"http-request deny if {{ req.hdr(host),host_only -f {hosts} }}\n" if hosts else ""
         return ["haproxy", "-f", self.config(
-            "haproxy.cfg", LISTEN_OPTIONS=options[self.want.mode],
+            "haproxy.cfg", RULES=rules, LISTEN_OPTIONS=options[self.want.mode],
             OBJECT_MAX=min(11_000_000, self.want.memory_mib << 19),
             MAXCONN=(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500) // 2)]
 
@@ -140,7 +209,10 @@ class Squid(Cache):
         disk = (f"cache_dir rock {self.store} {self.want.store_mib} slot-size=8192 "
                 "max-size=1000000" if self.want.disk else "")
         memory = self.want.memory_mib if self.want.disk else 3072
-        path = self.config("squid.conf", DISK=disk, MEMORY_MIB=memory)
+        networks, hosts = self.lists("{}\n", ".{}\n")
+        rules = f'acl denied src "{networks}"\nhttp_access deny denied\n' if networks else ""
+        rules += f'acl blocked dstdomain "{hosts}"\nhttp_access deny blocked\n' if hosts else ""
+        path = self.config("squid.conf", RULES=rules, VHOST="vhost" if hosts else "no-vhost", DISK=disk, MEMORY_MIB=memory)
         command = ["squid", "-N", "-n", f"bench{os.getpid()}", "-f", path]
         if disk:
             subprocess.run([*command, "-z"], check=True, stderr=subprocess.DEVNULL)

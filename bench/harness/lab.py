@@ -1,6 +1,7 @@
 """Where scenarios are run: cores, folders, the origin, servers, and how one is measured."""
 import contextlib
 import os
+import resource
 import shutil
 import tempfile
 import time
@@ -12,8 +13,20 @@ from harness.origin import Origin
 from harness.scenario import per_request
 
 
+FILES = 65_536  # descriptors: haproxy takes two for each connection
+
+
+def raise_limits():
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+    except (OSError, ValueError):  # not root: as many as there may be
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Lab:
     def __init__(self, build, where, seconds, quick):
+        raise_limits()
         self.build, self.dir, self.seconds, self.quick = build, where, seconds, quick
         cores = sorted(os.sched_getaffinity(0))
         half = max(1, len(cores) // 2)
@@ -43,6 +56,9 @@ class Lab:
             self.origin._looks = 0
 
     def cores_for(self, workers):
+        """Those of servers, or all of them for more workers than these are."""
+        if workers > len(self.server_cores):
+            return self.server_cores | self.load_cores
         return set(sorted(self.server_cores)[:max(1, workers)])
 
     def server(self, name, scenario, want):
@@ -50,7 +66,7 @@ class Lab:
         where = tempfile.mkdtemp(prefix=f"{name}.", dir=self.dir)
         os.chmod(where, 0o777)
         if getattr(scenario, "redirects", False):
-            server = redirectors.make(name, where, self.cores_for(1))
+            server = redirectors.make(name, where, self.cores_for(1), want or redirectors.World())
         else:
             server = caches.make(name, where, self.origin, want, self.certificate,
                                  self.cores_for(want.workers))

@@ -3,7 +3,9 @@ the programs of bench/load. All of it on the cores of the load."""
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 
 from harness.processes import Failed
 
@@ -34,9 +36,10 @@ class Load:
                          base + "/"], env)
         return json.loads(out.strip().splitlines()[-1])
 
-    def once(self, base, count, size, prefix="o", at_once=32):
+    def once(self, base, count, size, prefix="o", at_once=32, http2=False):
         """Every object once."""
-        self.call(["curl", "-sSfk", "--no-progress-meter", "-Z", "--parallel-max", str(at_once),
+        how = ["--http2-prior-knowledge"] if http2 else []
+        self.call(["curl", "-sSfk", *how, "--no-progress-meter", "-Z", "--parallel-max", str(at_once),
                    "-o", "/dev/null", f"{base}/{prefix}/[1-{count}]/{size}"], timeout=3600)
 
     def h2load(self, urls, *how, timeout=600):
@@ -49,6 +52,40 @@ class Load:
         scale = {"us": 1e-6, "ms": 1e-3, "s": 1}
         return {"requests": int(done[1]), "errors": int(done[2]) + int(done[3]),
                 "seconds": float(took[1]) * scale[took[2]] if took else 0.0}
+
+    def dnsperf(self, port, queries, seconds):
+        """{requests, seconds, errors}; whatever is not NOERROR is one."""
+        out = self.call(["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", queries, "-l",
+                         str(seconds), "-q", "100", "-c", "8"])
+        done = int(re.search(r"Queries completed:\s+(\d+)", out)[1])
+        lost = int(re.search(r"Queries lost:\s+(\d+)", out)[1])
+        right = sum(int(n) for n in re.findall(r"NOERROR (\d+)", out))
+        return {"requests": done, "seconds": seconds, "errors": lost + done - right}
+
+    def subnets(self, port, seconds, networks):
+        """{requests, seconds, errors}: queries from that many client subnets."""
+        out = self.call([f"{self.build}/bench/ecsload", str(port), str(seconds), str(networks)])
+        found = re.match(r"(\d+) answered, (\d+)", out)
+        return {"requests": int(found[1]), "seconds": seconds, "errors": int(found[2])}
+
+    def each_once(self, server, first, last, size, at_once=32):
+        """Objects `first` to `last`: {requests, seconds, bad, errors}. wrk has no end but time, so the
+        script tells of its own."""
+        done = os.path.join(server.dir, f"filled-{first}-{last}")
+        env = {**os.environ, "FROM": str(first), "TO": str(last), "DONE": done, "SIZE": str(size),
+               "AT_ONCE": str(at_once)}
+        if os.path.exists(done):
+            os.unlink(done)
+        cores = ",".join(map(str, sorted(self.cores)))
+        with subprocess.Popen(
+                ["taskset", "-c", cores, "wrk", "-t1", f"-c{at_once}", "-d7200s", "-s",
+                 f"{HERE}/load/fill.lua", server.base + "/"], env=env, stdout=subprocess.PIPE,
+                text=True) as wrk:
+            while not os.path.exists(done) and wrk.poll() is None:
+                time.sleep(0.02)
+            wrk.send_signal(signal.SIGINT)
+            out, _ = wrk.communicate()
+        return json.loads(out.strip().splitlines()[-1])
 
     def own(self, name, *arguments, timeout=600):
         """A program of bench/load: its line of JSON."""

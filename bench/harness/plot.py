@@ -2,6 +2,7 @@
 import re
 import shutil
 import subprocess
+import textwrap
 
 from harness.stats import median
 
@@ -26,13 +27,18 @@ def label(text):
 
 def draw(commands, height=HEIGHT):
     """SVG text, without the parts that a page does not want."""
-    script = (f"set terminal svg size {WIDTH},{height} dynamic font 'sans-serif,13' background "
-              "'white'\nset encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\n"
+    script = (f"set terminal svg size {WIDTH},{height} dynamic font 'sans-serif,13'\n"
+              "set encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\n"
               "set grid ytics lc rgb '#dddddd'\n" + commands)
     out = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False)
     if out.returncode != 0:
         raise RuntimeError(f"gnuplot: {out.stderr.strip()}\n{script}")
     return out.stdout[out.stdout.index("<svg"):]
+
+
+def in_lines(text, width):
+    """For gnuplot's strings in double quotes: broken at spaces, so that neighbours keep apart."""
+    return "\\n".join(quoted(line)[1:-1] for line in textwrap.wrap(str(text), width) or [""])
 
 
 def colours(peers):
@@ -69,8 +75,11 @@ def bars(run):
             continue  # gnuplot takes that for a mistake
         lines = "".join(f"{label(case)} {values[case, peer] or 'NaN'}\n" for case in cases)
         data += f"$d{number} << END\n{lines}END\n"
-        plots.append(f"$d{number} using 2:xtic(1) title {quoted(peer)} lc rgb '{colour[peer]}'")
-    scale = "set logscale y\n" if max(known) > 30 * min(known) else "set yrange [0:*]\n"
+        plots.append(f"$d{number} using 2 title {quoted(peer)} lc rgb '{colour[peer]}'")
+    scale = (f"set logscale y\nset yrange [{min(known) / 2}:*]\n" if max(known) > 30 * min(known)
+             else "set yrange [0:*]\n")
+    width = max(8, 100 // len(cases))
+    names = ", ".join(f'"{in_lines(case, width)}" {at}' for at, case in enumerate(cases))
     return draw(f"""{data}
 set style data histograms
 set style histogram clustered gap 1
@@ -78,7 +87,7 @@ set style fill solid 0.9 noborder
 set boxwidth 0.9
 set ylabel {quoted(column["title"])}
 set key outside top center horizontal
-set xtics scale 0
+set xtics scale 0 ({names})
 {scale}plot {", ".join(plots)}
 """)
 
@@ -107,4 +116,46 @@ set ylabel "99th percentile, ms"
 set format x "%'.0f"
 set key outside right
 plot {", ".join(plots)}
+""")
+
+
+def number_of(case):
+    """The number that a case's name begins with."""
+    return int(re.match(r"[0-9,]+", case)[0].replace(",", ""))
+
+
+def lines_of(run, key):
+    """Data and plots of a column by size, a line for each server."""
+    data, plots = "", []
+    for number, (peer, colour) in enumerate(colours(in_order(run, "peer")).items()):
+        points = [(number_of(case), middle_of(run, case, peer, key))
+                  for case in in_order(run, "case")]
+        points = [(at, value) for at, value in points if value]
+        if points:
+            data += f"${key}{number} << END\n" + "".join(f"{at} {value}\n" for at, value in
+                                                         points) + "END\n"
+            plots.append(f"${key}{number} using 1:2 title {quoted(peer)} with linespoints lw 2 pt 7 "
+                         f"ps 0.6 lc rgb '{colour}'")
+    return data, plots
+
+
+def growth(run):
+    """What a request costs, and memory, by how much there is: two pictures side by side."""
+    sides = []
+    for column in run["columns"]:
+        if column["key"] not in ("cpu_us", "memory_mib"):
+            continue
+        data, plots = lines_of(run, column["key"])
+        if plots:
+            sides.append(f"""{data}
+set ylabel {quoted(column["title"])}
+plot {", ".join(plots)}
+""")
+    if not sides:
+        return None
+    return draw(f"""set multiplot layout 1,{len(sides)} margins 0.08,0.98,0.13,0.86 spacing 0.1
+set logscale xy
+set format x "10^{{%T}}"
+set key outside top center horizontal
+{"".join(sides)}unset multiplot
 """)

@@ -153,7 +153,11 @@ class Program:
                 self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 pass
-        for pid in pids:  # what it left behind, and itself if need be
+        self.kill(pids)  # what it left behind, and itself if need be
+
+    def kill(self, pids=None):
+        """At once, with all that it has started."""
+        for pid in pids or self.pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:

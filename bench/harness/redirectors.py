@@ -3,20 +3,65 @@ name whose address depends on the network (`www`), one with a fixed address (`fi
 do it a thousand names spread by hash (`v0` … `v999`)."""
 import os
 import shutil
+import subprocess
+import time
 
-from harness.processes import Failed, Program, free_port, write
+from harness.processes import PATIENCE, Failed, Program, free_port, write
 from harness.template import fill
 
-NETWORKS, REPLICAS = 20_000, 16
+REPLICAS = 16
 SOA = "ns.bench.example hostmaster.bench.example 1 7200 1800 604800 60"
-PROBE = ("10.3.4.0/24", "192.0.2.13")  # a client's network, and the address it must get
 
 
-def networks():
-    """(network, number of its replica)"""
-    for i in range(NETWORKS):
-        yield f"10.{i // 256}.{i % 256}.0/24", i * 7 % REPLICAS + 1
-    yield "127.0.0.0/8", NETWORKS * 7 % REPLICAS + 1
+class World:
+    """How much of it there is."""
+
+    def __init__(self, networks=20_000, zones=0):
+        self.count = networks
+        self.zones = zones  # z0.example …, with a `www` each, besides
+
+    @staticmethod
+    def network(i):
+        """(network, number of its replica); as bench/ecsload.c asks."""
+        return f"{10 + i // 65536}.{i // 256 % 256}.{i % 256}.0/24", i * 7 % REPLICAS + 1
+
+    def networks(self):
+        yield from map(self.network, range(self.count))
+        yield "127.0.0.0/8", self.count * 7 % REPLICAS + 1
+
+
+ZONE = f"""$TTL 3600
+@ SOA {SOA.replace('.example', '.example.')}
+@ NS ns.bench.example.
+www A 192.0.2.1
+"""
+
+
+def look(server):
+    """Whether it steers: a client in the last of the networks must get that network's replica."""
+    network, number = World.network(min(server.world.count, 773) - 1)
+    if server.is_limit:
+        return
+    out = subprocess.run(
+        ["dig", "@127.0.0.1", "-p", str(server.port), "+short", "+tries=5", "+time=2",
+         f"+subnet={network}", "www.bench.example"], capture_output=True, text=True,
+        check=False).stdout.split()
+    if f"192.0.2.{number}" not in out:
+        raise Failed(f"{server.title} answers {out} for a client in {network}, "
+                     f"not 192.0.2.{number}")
+
+
+def await_answer(server, name):
+    """Some listen before they have read all their zones: it is ready when it has an address for this."""
+    while time.monotonic() - server.began < PATIENCE:
+        out = subprocess.run(
+            ["dig", "@127.0.0.1", "-p", str(server.port), "+short", "+tries=1", "+time=1", name],
+            capture_output=True, text=True, check=False).stdout
+        if out.startswith("192.0.2."):
+            server.ready_s = max(server.ready_s, time.monotonic() - server.began)
+            return
+        time.sleep(0.05)
+    raise Failed(f"{server.title} has no answer for {name}")
 
 
 class Redirector(Program):
@@ -25,15 +70,19 @@ class Redirector(Program):
     is_limit = False
     hashes = False
     build = ""
+    ready_s = None  # seconds from the start until it listened
 
-    def __init__(self, where, cores, workers=1):
+    def __init__(self, where, cores, world, workers=1):
         os.makedirs(where, exist_ok=True)
+        self.world = world
         self.dir, self.port, self.workers = where, free_port(), workers
         super().__init__(self.title, self.prepare(), where, cores)
 
     def begin(self):
-        self.start()
-        return self.await_port(self.port, udp=True)
+        self.began = time.monotonic()
+        self.start().await_port(self.port, udp=True)
+        self.ready_s = time.monotonic() - self.began
+        return self
 
     def prepare(self):
         raise NotImplementedError
@@ -48,6 +97,10 @@ class Redirector(Program):
                                                "WORKERS": self.workers, **more}))
 
     @classmethod
+    def suits(cls, _):
+        return True
+
+    @classmethod
     def missing(cls, build):
         return [name for name in cls.needs if not shutil.which(name)]
 
@@ -56,12 +109,15 @@ class LarderDns(Redirector):
     title, hashes = "larder-dns", True
 
     def prepare(self):
-        self.file("nets.csv", "".join(f"{net},r{n}\n" for net, n in networks()))
+        self.file("nets.csv", "".join(f"{net},r{n}\n" for net, n in self.world.networks()))
         names = "".join(f"      - {{ name: v{i}, policy: hashed, answers: 1, ttl: 30s }}\n"
                         for i in range(1000))
         replicas = "".join(f"  - {{ name: r{n}, addresses: [192.0.2.{n}] }}\n"
                            for n in range(1, REPLICAS + 1))
-        path = self.config("larder-dns.yaml", REPLICAS=replicas, NAMES=names)
+        zones = "".join(f"  - {{ name: z{i}.example, nameservers: [ns.bench.example], names: ["
+                        "{ name: www, records: ['A 192.0.2.1'] }] }\n"
+                        for i in range(self.world.zones))
+        path = self.config("larder-dns.yaml", REPLICAS=replicas, NAMES=names, ZONES=zones)
         return [f"{self.build}/dnsredir/larder-dns", "--config", path]
 
     @classmethod
@@ -76,7 +132,7 @@ class Gdnsd(Redirector):
     def prepare(self):
         for folder in ("geoip", "zones", "run", "state"):
             os.makedirs(f"{self.dir}/{folder}", exist_ok=True)
-        self.file("geoip/nets", "".join(f"{net} => [ r{n} ]\n" for net, n in networks()))
+        self.file("geoip/nets", "".join(f"{net} => [ r{n} ]\n" for net, n in self.world.networks()))
         self.config("gdnsd.conf",
                     DATACENTERS=", ".join(f"r{n}" for n in range(1, REPLICAS + 1)),
                     ADDRESSES="".join(f"    r{n} => 192.0.2.{n},\n"
@@ -84,6 +140,8 @@ class Gdnsd(Redirector):
         self.file("zones/bench.example",
                   f"@ SOA {SOA.replace('.bench.example', '')}\n@ NS ns\nns A 127.0.0.1\n"
                   "fixed A 192.0.2.1\nwww 30 DYNA geoip!www\n")
+        for i in range(self.world.zones):
+            self.file(f"zones/z{i}.example", ZONE)
         return ["gdnsd", "-c", self.dir, "start"]
 
 
@@ -92,10 +150,13 @@ class Knot(Redirector):
 
     def prepare(self):
         self.file("geo.conf", "www.bench.example:\n" + "".join(
-            f"  - net: {net}\n    A: 192.0.2.{n}\n" for net, n in networks()))
+            f"  - net: {net}\n    A: 192.0.2.{n}\n" for net, n in self.world.networks()))
         self.file("bench.zone", f"@ 30 SOA {SOA.replace('.bench.example', '')}\n@ NS ns\n"
                                 "ns A 127.0.0.1\nfixed A 192.0.2.1\nwww A 192.0.2.1\n")
-        return ["knotd", "-c", self.config("knot.conf")]
+        self.file("z.zone", ZONE)
+        zones = "".join(f"  - domain: z{i}.example\n    file: {self.dir}/z.zone\n"
+                        for i in range(self.world.zones))
+        return ["knotd", "-c", self.config("knot.conf", ZONES=zones)]
 
 
 class PowerDns(Redirector):
@@ -104,7 +165,7 @@ class PowerDns(Redirector):
     def prepare(self):
         names = "".join(f"      r{n}.bench.example: [ a: 192.0.2.{n} ]\n"
                         for n in range(1, REPLICAS + 1))
-        services = "".join(f"        {net}: [ r{n}.bench.example ]\n" for net, n in networks())
+        services = "".join(f"        {net}: [ r{n}.bench.example ]\n" for net, n in self.world.networks())
         self.file("zones.yaml", fill("pdns-zones.yaml", {"SOA": SOA, "NAMES": names,
                                                          "NETWORKS": services}))
         self.file("pdns.conf", fill("pdns.conf", {"DIR": self.dir, "PORT": self.port,

@@ -3,7 +3,7 @@ import html
 import json
 import math
 
-from harness import plot
+from harness import bar, plot
 from harness.scenario import Column
 from harness.stats import median, spread
 
@@ -69,36 +69,71 @@ def as_text(run, limits):
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2330; --soft: #5c667a; --line: #d9dee8; --back: #fff;
-        --ours: #e8f1fa; }
+        --ours: #e8f1fa; --link: #1f66b3; --good: #1a7f4b; --bad: #b3362b }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9f0; --soft: #9aa5ba; --line: #333c4d;
-        --back: #151a23; --ours: #1c2c40; } }
+        --back: #151a23; --ours: #1c2c40; --link: #7db4f0; --good: #5fce95; --bad: #f0877c }
+        svg { filter: invert(.88) hue-rotate(180deg) } }
+* { box-sizing: border-box }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
-       max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.7rem; margin: 0 0 .2rem } h2 { margin: 3rem 0 .3rem; font-size: 1.25rem }
-p { max-width: 46rem } .soft, .note { color: var(--soft) }
-.wide { overflow-x: auto } table { border-collapse: collapse; margin: .8rem 0; font-size: 14px;
-        font-variant-numeric: tabular-nums }
-th, td { padding: .18rem .7rem; text-align: right; white-space: nowrap }
-th { font-weight: 600; border-bottom: 2px solid var(--line); color: var(--soft) }
-td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left }
-tr.first td { border-top: 1px solid var(--line) } tr.ours td { background: var(--ours) }
-svg { max-width: 100%; height: auto; border-radius: 6px; background: #fff; margin: .4rem 0 }
-nav a { margin-right: .9rem; white-space: nowrap } a { color: #2f7dd1 }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dt { color: var(--soft) }
-dd { margin: 0 } pre { overflow-x: auto; font-size: 12px; background: var(--ours); padding: .6rem }
+       max-width: 72rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word }
+h1 { font-size: 1.7rem; margin: 0 0 .2rem; line-height: 1.2 }
+h2 { margin: 3.2rem 0 .3rem; font-size: 1.25rem; line-height: 1.3 }
+p { max-width: 46rem; margin: .5rem 0 } .soft, .note { color: var(--soft) }
+.note { font-size: 14px; border-left: 3px solid var(--line); padding-left: .7rem;
+        overflow-wrap: anywhere; white-space: pre-line }
+.wide { overflow-x: auto; margin: .8rem 0 }
+table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums }
+th, td { padding: .18rem .7rem; text-align: right; white-space: nowrap; background: var(--back) }
+th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line);
+     vertical-align: bottom }
+td:first-child, th:first-child { text-align: left; position: sticky; left: 0; padding-left: .4rem }
+tr.case th { color: var(--ink); border-bottom: 1px solid var(--line); padding-top: .9rem }
+tr.ours td { background: var(--ours); font-weight: 600 }
+table.bar td { white-space: normal; vertical-align: top }
+table.bar td:nth-child(n+4) { text-align: left; min-width: 13rem }
+table.bar td:nth-child(-n+3) { white-space: nowrap }
+table.bar th:nth-child(n+4) { text-align: left } table.bar td { border-bottom: 1px solid var(--line) }
+.good { color: var(--good) } .bad { color: var(--bad) }
+.plot { overflow-x: auto } svg { display: block; width: 100%; min-width: 34rem; height: auto;
+        margin: .6rem 0 }
+nav { display: flex; flex-wrap: wrap; gap: .2rem .9rem; margin: 1rem 0 } a { color: var(--link) }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1rem 1rem;
+     max-width: 60rem } dt { color: var(--soft) }
+dd { margin: 0 } summary { cursor: pointer; padding: .15rem 0 }
+pre { overflow-x: auto; font-size: 12px; background: var(--ours); padding: .6rem;
+      border-radius: 4px; max-height: 30rem }
 """
 
 
+def html_row(cells, kind="", tag="td"):
+    return f"<tr class='{kind}'>" + "".join(f"<{tag}>{html.escape(cell)}" for cell in cells)
+
+
 def html_table(run, limits):
+    """A row of its own for each case, so that the servers' names stay in sight on narrow screens."""
     heads, rows = table_of(run, limits)
-    text = "<div class=wide><table><tr>" + "".join(f"<th>{html.escape(h)}" for h in heads)
+    text = "<div class=wide><table>" + html_row(heads[1:], tag="th")
     last = None
+    for case, *cells in rows:
+        if case != last:
+            text += f"<tr class=case><th colspan={len(cells)}>{html.escape(case)}"
+        last = case
+        text += html_row(cells, "ours" if cells[0].startswith("larder") else "")
+    return text + "</table></div>"
+
+
+def html_bar(results):
+    """What there is of the bar's table, or nothing."""
+    rows = [row for row in bar.rows_of(results) if row[-1] != "not measured"]
+    if not rows:
+        return ""
+    text = ("<h2 id=bar>The bar</h2><p class=soft>What Larder must reach beside raw limits and its "
+            "peers; differences below a tenth are noise.</p><div class=wide><table class=bar>"
+            + html_row(bar.HEADS, tag="th"))
     for row in rows:
-        kind = ["first"] if row[0] != last else []
-        kind += ["ours"] if row[1].startswith("larder") else []
-        shown = ["" if row[0] == last else row[0], *row[1:]]
-        last = row[0]
-        text += f"<tr class='{' '.join(kind)}'>" + "".join(f"<td>{html.escape(t)}" for t in shown)
+        told = "; ".join(f"<span class={'bad' if 'missed' in part else 'good'}>{html.escape(part)}"
+                         "</span>" for part in row[-1].split("; "))
+        text += html_row(row[:-1]) + f"<td>{told}"
     return text + "</table></div>"
 
 
@@ -106,7 +141,7 @@ def html_of(run, limits, draw):
     parts = [f"<h2 id='{run['name']}'>{html.escape(run['title'])}</h2>",
              f"<p class=soft>{html.escape(run['about'])}</p>"]
     if draw and run["rows"] and plot.available():
-        parts.append(draw(run) or "")
+        parts.append(f"<div class=plot>{draw(run) or ''}</div>")
     if run["rows"]:
         parts.append(html_table(run, limits))
     parts += [f"<p class=note>{html.escape(note)}</p>" for note in run["notes"]]
@@ -118,8 +153,9 @@ def html_of(run, limits, draw):
 def facts(results):
     machine = results["machine"]
     shown = {"Date": results["began"], "Processor": f"{machine['processor']}, "
-             f"{machine['cores']} cores", "Servers on core": machine["server_cores"],
-             "Load on core": machine["load_cores"], "Memory": f"{machine['memory_mib']} MiB",
+             f"{machine['cores']} cores", "Servers on core": ", ".join(map(str, machine["server_cores"])),
+             "Load on core": ", ".join(map(str, machine["load_cores"])),
+             "Memory": f"{machine['memory_mib'] or 0:,} MiB",
              "System": f"{machine['system']}, Linux {machine['kernel']}",
              "Load before": f"{machine['load_average']:.2f}", "Larder": machine["commit"],
              "Rounds": f"{results['rounds']} of {results['seconds']} s",
@@ -131,7 +167,9 @@ def facts(results):
 def page(results, plots):
     limits = set(results["limits"])
     runs = results["scenarios"]
-    links = "".join(f"<a href='#{run['name']}'>{html.escape(run['name'])}</a> " for run in runs)
+    told = html_bar(results)
+    links = ("<a href='#bar'>the bar</a> " if told else "") + "".join(
+        f"<a href='#{run['name']}'>{html.escape(run['name'])}</a> " for run in runs)
     body = "\n".join(html_of(run, limits, plots.get(run["name"])) for run in runs)
     configurations = "".join(
         f"<details><summary>{html.escape(name)}</summary><pre>{html.escape(text)}</pre></details>"
@@ -141,7 +179,7 @@ def page(results, plots):
             f"<style>{STYLE}</style><h1>Larder beside its peers</h1>"
             f"<p class=soft>Medians of rounds that went server by server; ± is half the distance of "
             f"the extremes. Processor time and memory are the kernel's account of all processes of a "
-            f"server.</p>{facts(results)}<nav>{links}</nav>{body}<h2>Configurations</h2>"
+            f"server.</p>{facts(results)}<nav>{links}</nav>{told}{body}<h2>Configurations</h2>"
             f"{configurations}</html>\n")
 
 

@@ -28,6 +28,7 @@ RATE = Column("per_second", "requests/s", "{:,.0f}", lower_is_better=False)
 P50 = Column("p50_ms", "p50 ms", "{:.2f}")
 P99 = Column("p99_ms", "p99 ms", "{:.2f}")
 ERRORS = Column("errors", "errors", "{:,.0f}")
+MEMORY = Column("memory_mib", "memory MiB", "{:,.1f}")
 ORIGIN = Column("origin", "origin requests/1,000", "{:,.1f}")
 
 
@@ -53,6 +54,15 @@ class Scenario:
     columns = (CPU, RATE, P50, P99, ERRORS)
     plot = None  # a function of harness.plot that draws its results
     about = ""  # a sentence or two under the title of the report
+    filling = 3  # seconds that a fill takes, about: for the time left that is shown
+
+    def lasts(self, lab, case=None):
+        """Seconds that a measurement takes, about; without cases, all of it."""
+        return lab.seconds + 1
+
+    def parts(self, lab):
+        """Of a scenario without cases: how many rows are measured one after the other."""
+        return 1
 
     def groups(self, lab):
         """[(Want, [Case, …]), …]: the servers are started once for each group."""

@@ -1,12 +1,12 @@
 -- wrk script: GET /o/N/SIZE for each N in FROM..TO (environment) once; then the file DONE is made, and
 -- whoever started wrk interrupts it.
 local from, to = tonumber(os.getenv("FROM")), tonumber(os.getenv("TO"))
-local size = os.getenv("SIZE")
-local sent, got, bad = from - 1, 0, 0
+local size, at_once = os.getenv("SIZE"), tonumber(os.getenv("AT_ONCE"))
+local sent, got, bad = from - 2, 0, 0 -- wrk asks for one request that it does not send
 
 function request()
     sent = sent + 1
-    return wrk.format("GET", "/o/" .. math.min(sent, to) .. "/" .. size)
+    return wrk.format("GET", "/o/" .. math.max(from, math.min(sent, to)) .. "/" .. size)
 end
 
 function response(status)
@@ -14,7 +14,7 @@ function response(status)
     if status ~= 200 then
         bad = bad + 1
     end
-    if got == to - from + 1 + 32 then -- as many as connections: those before are answered, too
+    if got == to - from + 1 + at_once then -- as many as connections: those before are answered, too
         wrk.thread:stop()
         io.open(os.getenv("DONE"), "w"):close()
     end

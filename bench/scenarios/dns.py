@@ -1,10 +1,8 @@
 """Answers of the redirector beside its peers."""
 import os
-import re
-import subprocess
 
 from harness import plot, redirectors
-from harness.processes import Failed, write
+from harness.processes import write
 from harness.scenario import ERRORS, KERNEL, Case, Column, Scenario
 
 CPU = Column("cpu_us", "CPU µs/query", of_limit=True, form="{:.2f}")
@@ -38,15 +36,7 @@ class Answers(Scenario):
         if case.names:
             write(self._list(server, case), "".join(f"{name}.bench.example A\n"
                                                     for name in case.names))
-        if server.is_limit:
-            return
-        network, wanted = redirectors.PROBE
-        out = subprocess.run(
-            ["dig", "@127.0.0.1", "-p", str(server.port), "+short", "+tries=5", "+time=2",
-             f"+subnet={network}", "www.bench.example"], capture_output=True, text=True,
-            check=False).stdout.split()
-        if wanted not in out:
-            raise Failed(f"{server.title} answers {out} for a client in {network}, not {wanted}")
+        redirectors.look(server)
 
     @staticmethod
     def _list(server, case):
@@ -57,17 +47,9 @@ class Answers(Scenario):
 
     def _load(self, lab, server, case):
         if case.names is None:
-            out = lab.load.call([f"{lab.build}/bench/ecsload", str(server.port), str(lab.seconds)])
-            found = re.match(r"(\d+) answered, (\d+)", out)
-            wrong = 0 if server.is_limit else int(found[2])
-            return {"requests": int(found[1]), "seconds": lab.seconds, "errors": wrong}
-        out = lab.load.call(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
-                             self._list(server, case), "-l", str(lab.seconds), "-q", "100", "-c",
-                             "8"])
-        done = int(re.search(r"Queries completed:\s+(\d+)", out)[1])
-        lost = int(re.search(r"Queries lost:\s+(\d+)", out)[1])
-        right = sum(int(n) for n in re.findall(r"NOERROR (\d+)", out))
-        return {"requests": done, "seconds": lab.seconds, "errors": lost + done - right}
+            row = lab.load.subnets(server.port, lab.seconds, server.world.count)
+            return {**row, "errors": 0 if server.is_limit else row["errors"]}
+        return lab.load.dnsperf(server.port, self._list(server, case), lab.seconds)
 
 
 ALL = [Answers()]

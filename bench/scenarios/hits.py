@@ -16,7 +16,8 @@ class Hits(Scenario):
     name = "hits"
     title = "Hits by size"
     about = ("64 connections kept open. Each object was asked for twice before it counts. "
-             "“× limit” is the processor time beside a raw epoll server with canned answers.")
+             "“× limit” is the processor time beside a raw epoll server with canned answers, which "
+             "sends large bodies by sendfile.")
     peers = EVERYBODY
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)

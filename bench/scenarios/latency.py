@@ -1,7 +1,7 @@
 """Latency at fixed rates, and what more workers bring."""
 from harness import plot
 from harness.caches import Want
-from harness.scenario import CPU, ERRORS, RATE, Case, Column, Scenario
+from harness.scenario import CPU, ERRORS, MEMORY, RATE, USER, Case, Column, Scenario
 
 RATES = (1000, 5000, 10_000, 20_000, 30_000, 40_000)
 QUANTILES = tuple(Column(key, title, "{:.2f}") for key, title in (
@@ -36,17 +36,17 @@ class OpenLoop(Scenario):
 class Scaling(Scenario):
     name = "scaling"
     title = "More workers"
-    about = ("Hits of 1 KiB by workers, each with a core of its own. The load needs cores, too: rows "
-             "for which the machine has too few are left out.")
+    about = ("Hits of 1 KiB by workers, each with a core of its own. The load needs cores, too: where "
+             "the machine has too few, workers and load share all of them, which is marked; then the "
+             "rate says nothing, and CPU per request what workers cost each other.")
     peers = ("larder", "nginx", "trafficserver", "haproxy", "h2o")
-    columns = (CPU, RATE, ERRORS)
-
-    def ready(self, lab):
-        return None if lab.most_workers > 1 else "needs four cores: two for two workers, two for load"
+    columns = (CPU, USER, RATE, MEMORY, ERRORS)
+    plot = staticmethod(plot.growth)
 
     def groups(self, lab):
-        counts = [n for n in (1, 2, 4, 8, 16) if n <= lab.most_workers]
-        return [(Want(workers=n, files=[(1000, 1024)]), [Case(f"{n} workers", workers=n)])
+        counts = [n for n in (1, 2, 4, 8, 16) if n <= max(4, lab.most_workers)]
+        return [(Want(workers=n, files=[(1000, 1024)]), [Case(
+            f"{n} worker{'s' * (n > 1)}{', shared cores' * (n > lab.most_workers)}", workers=n)])
                 for n in counts]
 
     def fill(self, lab, server, case):
@@ -54,8 +54,9 @@ class Scaling(Scenario):
             lab.load.once(server.base, 1000, 1024)
 
     def measure(self, lab, server, case):
-        return lab.under(server, lambda: lab.load.wrk(
+        row = lab.under(server, lambda: lab.load.wrk(
             server.base, lab.seconds, 64 * case.workers, count=1000, size=1024))
+        return {**row, "memory_mib": server.memory() / (1 << 20)}
 
 
 ALL = [OpenLoop(), Scaling()]

@@ -1,12 +1,13 @@
 """Connections that do little: idle ones, slow readers, tunnels."""
 import selectors
 import socket
+import struct
 import time
 
 from harness import plot
 from harness.caches import Want
 from harness.processes import Failed
-from harness.scenario import CPU, ERRORS, P99, RATE, Case, Column, Scenario
+from harness.scenario import CPU, ERRORS, ORIGIN, P99, RATE, Case, Column, Scenario
 
 MEMORY = Column("each", "bytes of memory each", "{:,.0f}", of_limit=True)
 
@@ -39,31 +40,90 @@ def read_answer(conn):
     return want
 
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, SETTINGS = 0, 1, 4
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+
+
+def frame(kind, flags=0, stream=0, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def exactly(conn, count):
+    data = b""
+    while len(data) < count:
+        more = conn.recv(count - len(data))
+        if not more:
+            raise Failed("a connection ended before its answer")
+        data += more
+    return data
+
+
+def get2(port, path):
+    """A connection of HTTP/2 (prior knowledge) on which one answer has come whole."""
+    conn = socket.create_connection(("127.0.0.1", port), 30)
+    authority = f"127.0.0.1:{port}".encode()
+    # :method GET, :scheme http, and two literals by the static table: :path, :authority
+    block = (b"\x82\x86\x04" + bytes([len(path)]) + path.encode() + b"\x01" + bytes([len(authority)])
+             + authority)
+    conn.sendall(PREFACE + frame(SETTINGS) + frame(HEADERS, END_STREAM | END_HEADERS, 1, block))
+    while True:
+        head = exactly(conn, 9)
+        kind, flags = head[3], head[4]
+        payload = exactly(conn, int.from_bytes(head[:3], "big"))
+        if kind == SETTINGS and not flags & ACK:
+            conn.sendall(frame(SETTINGS, ACK))
+        elif kind == HEADERS and b"\x88" not in payload[:4]:  # :status 200, maybe behind a change
+            raise Failed(f"not 200: {payload[:20]!r}")         # of the table's size
+        elif kind == DATA and flags & END_STREAM:
+            return conn
+
+
+def get1(port, path):
+    conn = get(port, path)
+    read_answer(conn)
+    return conn
+
+
+def again(server, fill):
+    """Started anew, as if nobody had asked it anything."""
+    server.stop()
+    server.begin()
+    fill()
+
+
 class Idle(Scenario):
     name = "idle"
     title = "Idle connections"
     about = ("Each has had one answer of 1 KiB and waits. Anonymous memory of the server, as the "
-             "difference between a tenth and all of them.")
+             "difference between a tenth and all of them, of a server started anew for each round: "
+             "memory that was used once is seldom given back.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "h2o", "epoll")
     columns = (MEMORY,)
     plot = staticmethod(plot.bars)
 
     def groups(self, lab):
-        return [(Want(files=[(1, 1024)]), [Case("1,000", count=1000), Case("10,000", count=10_000,
-                                                                          quick=False)])]
+        files = [(1, 1024)]
+        return [(Want(files=files), [Case("1,000", count=1000, get=get1),
+                                     Case("10,000", count=10_000, get=get1, quick=False)]),
+                (Want(mode="h2c", files=files), [
+                    Case("1,000 of HTTP/2", count=1000, get=get2),
+                    Case("10,000 of HTTP/2", count=10_000, get=get2, quick=False)])]
+
+    def lasts(self, lab, case=None):
+        return (5 if lab.quick else 12) + case.count / 2000
 
     def fill(self, lab, server, case):
         for _ in range(2):
-            lab.load.once(server.base, 1, 1024)
+            lab.load.once(server.base, 1, 1024, http2=server.want.mode == "h2c")
 
     def measure(self, lab, server, case):
+        again(server, lambda: self.fill(lab, server, case))
         open_ones, counted = [], []
         try:
             for part in (case.count // 10, case.count):
                 while len(open_ones) < part:
-                    conn = get(server.port, "/o/1/1024")
-                    read_answer(conn)
-                    open_ones.append(conn)
+                    open_ones.append(case.get(server.port, "/o/1/1024"))
                 time.sleep(2 if lab.quick else 5)
                 counted.append(server.memory())
         finally:
@@ -77,9 +137,15 @@ class Slow(Scenario):
     name = "slow"
     title = "Slow readers"
     about = ("So many clients read 10 MiB each, 64 KiB/s, while 64 others ask for hits of 1 KiB: the "
-             "memory that a slow reader takes, and what it does to the others.")
+             "memory that a slow reader takes, and what it does to the others. Each round has a server "
+             "started anew, and the others have asked before its memory is looked at.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
-    columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ERRORS)
+    columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ORIGIN,
+               ERRORS)
+    filling = 5
+
+    def lasts(self, lab, case=None):
+        return lab.seconds + 6
 
     def groups(self, lab):
         return [(Want(memory_mib=1024), [Case("none", readers=0), Case("100", readers=100),
@@ -90,8 +156,11 @@ class Slow(Scenario):
             for _ in range(2):
                 lab.load.once(server.base, 10, size)
         lab.settle()
+        lab.load.wrk(server.base, 1, count=10, size=1024)
 
     def measure(self, lab, server, case):
+        if case.readers:
+            again(server, lambda: self.fill(lab, server, case))
         before = server.memory()
         conns = []
         try:
@@ -107,7 +176,7 @@ class Slow(Scenario):
         finally:
             for conn in conns:
                 conn.close()
-        row["each"] = max(0, grown) / case.readers if case.readers else 0
+        row["each"] = max(0, grown) / case.readers if case.readers else None
         time.sleep(0.5)
         return row
 

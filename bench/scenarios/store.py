@@ -1,9 +1,6 @@
 """The store: many objects, restarts, hit ratios."""
-import json
 import os
-import signal
 import socket
-import subprocess
 import time
 
 from harness.caches import Want
@@ -18,11 +15,11 @@ def disk_bytes(path):
                for base, _, names in os.walk(path) for name in names)
 
 
-def status_of(port, path):
+def status_of(port, path, source="127.0.0.1", host=None):
     """Of one request, or None while nobody answers."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 1) as to:
-            to.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        with socket.create_connection(("127.0.0.1", port), 5, (source, 0)) as to:
+            to.sendall(f"GET {path} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\n"
                        "Connection: close\r\n\r\n".encode())
             answer = b""
             while len(answer) < 12:
@@ -52,7 +49,9 @@ class Million(Scenario):
     about = ("Filled one object after the other, 32 at a time; then stopped and started again with "
              "the origin down, so that only a hit is a 200; “cold” when the page cache was emptied "
              "before, where that is allowed. Memory is its growth over the second half of the "
-             "objects, at rest.")
+             "objects, at rest, when the part that is for objects in memory has long been full; "
+             "nginx's and larder's pages of files are the kernel's, and not counted. “Killed”: a "
+             "thousand more objects, a rest, and kill -9: how many of them are there after a restart.")
     peers = ("larder", "nginx", "squid", "trafficserver")
     columns = (Column("fill_rate", "objects/s", "{:,.0f}", lower_is_better=False),
                Column("fill_us", "CPU µs/object", "{:,.0f}"),
@@ -61,40 +60,64 @@ class Million(Scenario):
                Column("first_ms", "first hit ms", "{:,.0f}"),
                Column("cold_ms", "first, cold ms", "{:,.0f}"),
                Column("kept", "kept %", "{:.1f}", lower_is_better=False),
+               Column("killed", "kept, killed %", "{:.1f}", lower_is_better=False),
                Column("errors", "errors", "{:,.0f}"))
     once = True  # a round takes minutes
+    more = 1000  # objects before kill -9
 
     def groups(self, lab):
         cases = [Case("20,000", objects=20_000)] if lab.quick else [
             Case("200,000", objects=200_000), Case("1,000,000", objects=1_000_000)]
-        return [(Want(memory_mib=256, store_mib=max(1024, case.objects * 12 // 1000)), [case])
-                for case in cases]
+        return [(Want(memory_mib=max(16, min(256, case.objects * SIZE >> 22)),
+                      store_mib=max(1024, case.objects * 12 // 1000)), [case]) for case in cases]
+
+    def lasts(self, lab, case=None):
+        return case.objects / 5000 + 3 * self.rest(lab) + 15
+
+    @staticmethod
+    def rest(lab):
+        """Seconds until writers rest and indexes are on disk."""
+        return 3 if lab.quick else 15
 
     def measure(self, lab, server, case):
-        rest = 2 if lab.quick else 15  # seconds until writers rest and indexes are on disk
-        before, began = server.usage(), time.monotonic()
-        bad = self._fill(lab, server, 1, case.objects // 2)
-        first = time.monotonic() - began
-        time.sleep(rest)
-        half, began = server.memory(), time.monotonic()
-        bad += self._fill(lab, server, case.objects // 2 + 1, case.objects)
-        took = first + time.monotonic() - began
-        used = server.usage() - before
-        time.sleep(rest)
-        row = {"fill_rate": case.objects / took, "fill_us": used.total * 1e6 / case.objects,
-               "memory": (server.memory() - half) * 2 / case.objects, "errors": bad}
+        row = self._filled(lab, server, case.objects)
         server.stop()
-        row["disk"] = disk_bytes(server.store) / case.objects
+        row["disk"] = disk_bytes(server.store_path) / case.objects
         with lab.without_origin():
             row["first_ms"] = self._until_hit(server, case.objects // 2)
             step = max(1, case.objects // 1000)
-            numbers = range(1, case.objects + 1, step)
-            row["kept"] = 100 * sum(status_of(server.port, f"/o/{n}/{SIZE}") == 200
-                                    for n in numbers) / len(numbers)
+            row["kept"] = self._kept(server, range(1, case.objects + 1, step))
             server.stop()
             if drop_page_cache():
                 row["cold_ms"] = self._until_hit(server, case.objects // 3)
+        new = range(case.objects + 1, case.objects + self.more + 1)
+        server.stop()
+        server.begin()
+        lab.load.each_once(server, new[0], new[-1], SIZE)
+        time.sleep(self.rest(lab))
+        server.kill()
+        with lab.without_origin():
+            if self._until_hit(server, case.objects // 2) is not None:
+                row["killed"] = self._kept(server, new)
         return row
+
+    def _filled(self, lab, server, objects):
+        before, seen = server.usage(), []
+        seen.append(lab.load.each_once(server, 1, objects // 2, SIZE))
+        time.sleep(self.rest(lab))
+        half = server.memory()
+        seen.append(lab.load.each_once(server, objects // 2 + 1, objects, SIZE))
+        time.sleep(self.rest(lab))
+        used = server.usage() - before
+        return {"fill_rate": objects / sum(part["seconds"] for part in seen),
+                "fill_us": used.total * 1e6 / objects,
+                "memory": (server.memory() - half) * 2 / objects,
+                "errors": sum(part["bad"] + part["errors"] for part in seen)}
+
+    @staticmethod
+    def _kept(server, numbers):
+        return 100 * sum(status_of(server.port, f"/o/{n}/{SIZE}") == 200
+                         for n in numbers) / len(numbers)
 
     @staticmethod
     def _until_hit(server, number):
@@ -105,24 +128,6 @@ class Million(Scenario):
                 return (time.monotonic() - began) * 1000
             time.sleep(0.001)
         return None
-
-    @staticmethod
-    def _fill(lab, server, first, last):
-        """How many answers were wrong. wrk has no end but time, so the script tells of its own."""
-        done = os.path.join(server.dir, f"filled-{last}")
-        env = {**os.environ, "FROM": str(first), "TO": str(last), "DONE": done, "SIZE": str(SIZE)}
-        cores = ",".join(map(str, sorted(lab.load.cores)))
-        here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        with subprocess.Popen(
-                ["taskset", "-c", cores, "wrk", "-t1", "-c32", "-d7200s", "-s",
-                 f"{here}/load/fill.lua", server.base + "/"], env=env, stdout=subprocess.PIPE,
-                text=True) as wrk:
-            while not os.path.exists(done) and wrk.poll() is None:
-                time.sleep(0.02)
-            wrk.send_signal(signal.SIGINT)
-            out, _ = wrk.communicate()
-        result = json.loads(out.strip().splitlines()[-1])
-        return result["bad"] + result["errors"]
 
 
 class HitRatio(Scenario):
@@ -137,6 +142,13 @@ class HitRatio(Scenario):
                Column("behind", "points behind", "{:.2f}"))
     whole = True
     ours = "Larder"
+    traces = ((0.7, 0), (0.9, 20), (1.1, 0))
+
+    def parts(self, lab):
+        return 6 * len(self.traces)  # sizes of a cache
+
+    def lasts(self, lab, case=None):
+        return len(self.traces) * (15 if lab.quick else 200)
 
     def ready(self, lab):
         path = f"{lab.build}/bench/hitratio/hitratio"
@@ -144,7 +156,7 @@ class HitRatio(Scenario):
 
     def rows(self, lab):
         requests = 200_000 if lab.quick else 3_000_000
-        for alpha, once in ((0.7, 0), (0.9, 20), (1.1, 0)):
+        for alpha, once in self.traces:
             spec = f"objects=100000,requests={requests},alpha={alpha},once={once}"
             table = os.path.join(lab.dir, f"hitratio-{alpha}.tsv")
             lab.load.call([f"{lab.build}/bench/hitratio/hitratio", "--zipf", spec, "--tsv", table],

@@ -67,8 +67,18 @@ class Institution(Scenario):
     def ready(self, lab):
         return network.unavailable()
 
+    @staticmethod
+    def seconds(lab):
+        return 40 if lab.quick else 300
+
+    def parts(self, lab):
+        return 4
+
+    def lasts(self, lab, case=None):
+        return 4 * (self.seconds(lab) + 15)
+
     def rows(self, lab):
-        seconds = 40 if lab.quick else 300
+        seconds = self.seconds(lab)
         hot = 100
         columns = (("no cache", self.slow, False, ["--fresh", 1], ("minutes", 99, None)),
                    ("link of 15.4 Mbit/s", self.fast, False, ["--fresh", 1], (2.0, 9.9, None)),
@@ -145,6 +155,12 @@ class Conditional(Scenario):
     def ready(self, lab):
         return network.unavailable()
 
+    def parts(self, lab):
+        return 2
+
+    def lasts(self, lab, case=None):
+        return 2 * (15 if lab.quick else 3 * 45)
+
     def rows(self, lab):
         for name, prefix in (("whole", "u"), ("revalidated", "v")):
             runs = [self._measure(lab, prefix) for _ in range(1 if lab.quick else 3)]
@@ -178,6 +194,9 @@ class OneLink(Scenario):
 
     def ready(self, lab):
         return network.unavailable()
+
+    def lasts(self, lab, case=None):
+        return 15 if lab.quick else 60
 
     def place(self, lab, net):
         """(the browser, the cache's address)"""
@@ -216,6 +235,9 @@ class Ways(OneLink):
              "nothing of slow start, which shows where the objects are larger.")
     columns = (Column("page", "until the page is complete, ms", "{:,.0f}"),
                Column("predicted", "predicted, ms", "{:,.0f}"))
+
+    def parts(self, lab):
+        return 2
 
     def rows(self, lab):
         for size in (1024, 10_240):

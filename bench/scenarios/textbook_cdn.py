@@ -11,6 +11,24 @@ from scenarios.textbook import larder, nginx, openloop
 REGIONS = 4
 VIDEOS = 192  # names that one large site has used
 OBJECT = 10_240
+OBJECTS, ALPHA = 2000, 0.9
+CROWD = 200
+
+
+def first_requests(requests):
+    """How many of so many requests, by Zipf's law, will be the first for their object."""
+    weights = [rank ** -ALPHA for rank in range(1, OBJECTS + 1)]
+    total = sum(weights)
+    return sum(1 - (1 - weight / total) ** requests for weight in weights)
+
+
+def predicted(replicas, requests, near_ms, far_ms):
+    """`near_ms`: from a client to whoever answers and back; `far_ms`: from there to the origin."""
+    if not replicas:
+        return {"delay_predicted": near_ms, "origin_predicted": 100, "crowd_predicted": CROWD}
+    misses = replicas * first_requests(requests / replicas) / requests
+    return {"delay_predicted": near_ms + misses * far_ms, "origin_predicted": 100 * misses,
+            "crowd_predicted": replicas}
 
 
 class World:
@@ -57,13 +75,17 @@ class World:
 
     # ---- where replicas are ----
 
+    near_ms, far_ms = 170, 0  # there and back: from clients, and from replicas to the origin
+
     def none(self):
         return []
 
     def deep(self):
+        self.near_ms, self.far_ms = 0, 170
         return self.edges
 
     def home(self):
+        self.near_ms, self.far_ms = 12, 162
         places = [self.join(f"home{number}", 1) for number in range(2)]
         return [(host, ends[1].address) for host, ends in places]
 
@@ -108,17 +130,31 @@ class Cdn(Scenario):
              "a second in each region. 170 ms to the origin and back, 12 ms to replicas near the core "
              "(“bring home”), a LAN to those in the regions (“enter deep”). Each client asks "
              "larder-dns where to go; replicas begin empty. “Crowd”: all ask for one new object at "
-             "once, 50 in each region.")
+             "once, 50 in each region. Predicted: a round trip to the replica, another from there to the "
+             "origin for the first request for each object, and one fetch by each replica for the crowd.")
     columns = (Column("delay", "mean delay, ms", "{:,.0f}"),
+               Column("delay_predicted", "predicted", "{:,.0f}"),
                Column("origin", "origin requests/100", "{:.1f}"),
+               Column("origin_predicted", "predicted", "{:.1f}"),
                Column("bytes", "bytes from the origin/request", "{:,.0f}"),
                Column("crowd", "origin requests of the crowd's 200", "{:,.0f}"),
+               Column("crowd_predicted", "predicted", "{:,.0f}"),
                Column("uneven", "fullest replica, × its part of 192 names", "{:.2f}"))
     whole = True
     plot = staticmethod(plot.bars)
 
     def ready(self, lab):
         return network.unavailable()
+
+    def parts(self, lab):
+        return 3
+
+    def lasts(self, lab, case=None):
+        return 3 * (self.seconds(lab) + 12)
+
+    @staticmethod
+    def seconds(lab):
+        return 10 if lab.quick else 60
 
     def rows(self, lab):
         for name, replicas in (("one server, far away", "none"),
@@ -138,8 +174,8 @@ class Cdn(Scenario):
             row["uneven"] = fullest * len(world.replicas) / VIDEOS
         before, asked = world.way[1].sent(), self._asked(world)
         loads = self._together(lab, world, targets, [
-            "--rate", 25, "--connections", 60, "--seconds", 10 if lab.quick else 60, "--zipf", 0.9,
-            "--objects", 2000], f"/o/%/{OBJECT}")
+            "--rate", 25, "--connections", 60, "--seconds", self.seconds(lab), "--zipf", ALPHA,
+            "--objects", OBJECTS], f"/o/%/{OBJECT}")
         requests = sum(load["requests"] for load in loads)
         row.update({
             "delay": sum(load["mean_ms"] * load["requests"] for load in loads) / requests,
@@ -149,6 +185,7 @@ class Cdn(Scenario):
         self._together(lab, world, targets, ["--connections", 50, "--close", "--seconds", 0.3],
                        f"/o/9999/{OBJECT}")
         row["crowd"] = self._asked(world) - asked
+        row.update(predicted(len(world.replicas), requests, world.near_ms, world.far_ms))
         return row
 
     @staticmethod
