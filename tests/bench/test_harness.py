@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """The parts of larder-bench that need no peer: test_harness.py SOURCE"""
+import json
 import math
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
 sys.path.insert(0, str(TOP))
-from harness import compare, plot, processes, report, stats, template  # noqa: E402
+from harness import bar, compare, driver, enclosed, plot, processes, report, stats, template  # noqa: E402
 from harness.caches import CACHES  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
 from harness.redirectors import REDIRECTORS  # noqa: E402
@@ -77,6 +81,15 @@ class Reports(unittest.TestCase):
         for outside in ("http://", "https://", "src=", "@import", "<script"):
             self.assertNotIn(outside, text)
 
+    def test_page_has_a_row_for_each_case(self):
+        text = report.page(results([10, 11, 12]), {})
+        self.assertEqual(text.count("<th colspan=4>1 KiB"), 1)
+        self.assertIn("<tr class='ours'><td>larder<td>11.0<td>9%<td>2.20×", text)
+        self.assertNotIn("id=bar", text)
+        told = results([10, 11, 12])
+        told["scenarios"][0]["rows"][0]["case"] = "1 KiB, one object"
+        self.assertIn("<h2 id=bar>", report.page(told, {}))
+
     def test_saved_and_compared(self):
         with tempfile.TemporaryDirectory() as folder:
             for name, values in (("a", [10, 11, 12, 13]), ("b", [20, 21, 22, 23])):
@@ -100,6 +113,151 @@ class Reports(unittest.TestCase):
         run = results([10, 11, 12])["scenarios"][0]
         run["rows"][0]["case"] = run["rows"][1]["case"] = 'a "case" with \\'
         self.assertTrue(plot.bars(run).startswith("<svg"))
+        run["rows"] = [{"case": f"{at:,} things", "peer": peer, "values": {
+            "cpu_us": [at ** 0.5], **({"memory_mib": [at]} if peer == "larder" else {})}}
+                       for at in (10, 1000, 1_000_000) for peer in ("larder", "nginx")]
+        run["columns"].append({"key": "memory_mib", "title": "memory"})
+        drawn = plot.growth(run)
+        self.assertTrue(drawn.startswith("<svg"))
+        self.assertIn("memory", drawn)
+        self.assertEqual(plot.number_of("1,000,000 things"), 1_000_000)
+
+
+def measured(**rows):
+    """hits, 1 KiB, one object, of these servers."""
+    return {"scenarios": [{"name": "hits", "rows": [
+        {"case": "1 KiB, one object", "peer": peer, "values": {"cpu_us": values}}
+        for peer, values in rows.items()]}]}
+
+
+class Bars(unittest.TestCase):
+    def first(self, **rows):
+        return next(bar.rows_of(measured(**rows)))
+
+    def test_reached(self):
+        self.assertEqual(self.first(larder=[9, 10, 11], epoll=[8, 8, 9], nginx=[17], squid=[40]), (
+            "hit 1 KiB, one object, µs", "10.0", "10%", "≤ 1.25 × epoll = 10.0; ahead of nginx 17.0",
+            "reached (1.00×); reached (0.59×)"))
+
+    def test_missed_and_noise(self):
+        self.assertEqual(self.first(larder=[15.0], epoll=[10.0], nginx=[14.0])[3:], (
+            "≤ 1.25 × epoll = 12.5; ahead of nginx 14.0", "missed (1.20×); within noise (1.07×)"))
+
+    def test_what_is_not_there_is_said(self):
+        self.assertEqual(self.first(epoll=[10.0])[1:], (
+            "–", "–", "≤ 1.25 × epoll = 12.5; ahead of all: none measured", "not measured"))
+        self.assertEqual(self.first(larder=[10.0])[3], (
+            "≤ 1.25 × epoll: not measured; ahead of all: none measured"))
+
+    def test_least_and_worst(self):
+        kept = bar.Bar("kept", "million", "x", key="kept", least=100)
+        self.assertEqual(bar.judge(kept, 100, 100), "reached (1.00×)")
+        self.assertEqual(bar.judge(kept, 99.9, 100), "missed (1.00×)")
+        of_all = bar.Bar("ratio", "hitratio", None, key="behind", most=2)
+        rows = bar.Measured({"scenarios": [{"name": "hitratio", "rows": [
+            {"case": str(n), "peer": "larder", "values": {"behind": [n / 2]}} for n in range(4)]}]})
+        self.assertEqual(rows.values(of_all, "larder"), [1.5])
+
+    def test_they_name_what_there_is(self):
+        known = {one.name: one for one in scenarios.ALL}
+        for one in bar.BARS:
+            scenario = known[one.scenario]
+            self.assertIn(one.key, [column.key for column in scenario.columns], one.work)
+            if one.case is not None:
+                self.assertIn(one.case, [case.name for _, cases in scenario.groups(Scenarios.Lab())
+                                         for case in cases], one.work)
+
+    def test_command(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(measured(larder=[10.0], epoll=[10.0]), file)
+            file.flush()
+            done = subprocess.run([TOP / "larder-bench", "bar", file.name], capture_output=True,
+                                  text=True, check=True)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), len(bar.BARS) + 2)
+        self.assertRegex(lines[2], r"^\| hit 1 KiB, one object, µs +\| +10\.0")
+
+
+class TimeLeft(unittest.TestCase):
+    def test_follows_the_pace(self):
+        progress = driver.Progress(10, 1000)
+        self.assertAlmostEqual(progress.left(), 1000, delta=5)
+        for _ in range(5):
+            progress.step(100)
+        progress.began -= 1000  # the half took twice as long as it should
+        self.assertAlmostEqual(progress.left(), 500 * 1030 / 530, delta=5)
+        progress.skip(2, 200)
+        self.assertEqual(progress.steps, 8)
+        self.assertAlmostEqual(progress.left(), 300 * 1030 / 530, delta=5)
+
+    def test_is_expected_of_all(self):
+        lab = Scenarios.Lab()
+        for one in scenarios.ALL:
+            if getattr(one, "whole", False):
+                self.assertGreater(one.parts(lab), 0, one.name)
+                self.assertGreater(one.lasts(lab), 0, one.name)
+            else:
+                for _, cases in one.groups(lab):
+                    for case in cases:
+                        self.assertGreater(one.lasts(lab, case), 0, one.name)
+
+
+MARK = f"86399.{os.getpid()}"  # seconds that nobody else sleeps
+
+# What ends a run must end all that it has started: a shell in between, children of their own.
+ENCLOSED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from harness import enclosed
+with enclosed.Folder("larder-bench-test", sys.argv[2]) as where:
+    sys.exit(enclosed.call(["sh", "-c", "setsid sleep $0 & echo begun; exec sleep $0", sys.argv[3]]))
+"""
+
+
+def sleepers():
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes() == f"sleep\0{MARK}\0".encode():
+                found.append(path.parent.name)
+        except OSError:
+            pass
+    return found
+
+
+@unittest.skipUnless(enclosed.possible(), "namespaces may not be had")
+class Enclosed(unittest.TestCase):
+    def end(self, number, folder):
+        with subprocess.Popen([sys.executable, "-c", ENCLOSED, TOP, folder, MARK], text=True,
+                              stdout=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline(), "begun\n")
+            while len(sleepers()) < 2:
+                self.assertIsNone(run.poll())
+                time.sleep(0.01)
+            run.send_signal(number)
+            run.wait()
+        while sleepers():
+            time.sleep(0.01)
+        return run.returncode
+
+    def test_signals(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self.assertEqual(self.end(number, folder), 128 + number)
+                self.assertEqual(os.listdir(folder), [])
+
+    def test_killed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(self.end(signal.SIGKILL, folder), -signal.SIGKILL)
+            self.assertEqual(len(os.listdir(folder)), 1)
+            with enclosed.Folder("larder-bench-test", folder) as one:
+                self.assertEqual(os.listdir(folder), [os.path.basename(one)])  # that of the killed
+                with enclosed.Folder("larder-bench-test", folder):
+                    self.assertEqual(len(os.listdir(folder)), 2)  # those of the living stay
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_status(self):
+        self.assertEqual(enclosed.call(["sh", "-c", "exit 7"]), 7)
 
 
 class Scenarios(unittest.TestCase):
@@ -136,7 +294,7 @@ class Scenarios(unittest.TestCase):
         known = {name: "1" for name in (
             "DIR PORT LISTEN FORWARD FORWARD_PORT ORIGIN ORIGIN_HOST ORIGIN_PORT WORKERS MEMORY "
             "MEMORY_MIB STORE_MIB LISTEN_OPTIONS TLS OBJECT_MAX MAXCONN DISK REMAP CONNECT REPLICAS NAMES "
-            "DATACENTERS ADDRESSES SOA NETWORKS").split()}
+            "DATACENTERS ADDRESSES SOA NETWORKS RULES MAPS ZONES VHOST").split()}
         for path in sorted((TOP / "peers").iterdir()):
             self.assertNotRegex(template.fill(path.name, known), template.PLACE)
         with self.assertRaisesRegex(processes.Failed, "nginx.conf: nothing is known for @"):
