@@ -22,6 +22,7 @@ struct parser {
     struct http_head *head;
     struct h1_error *error;
     struct h1_seen seen;
+    bool is_response;
 };
 
 static bool fail(struct parser *p, int status, const char *what)
@@ -188,21 +189,40 @@ static void see(struct h1_seen *seen, enum http_field_id id, struct span value)
     }
 }
 
+/* Behind a name that no colon follows at once: a proxy takes white space out of a response (RFC
+ * 9112 5.1), but where the framing depends on the field there is no guessing what others made of
+ * it. NULL: it is not to be repaired. */
+static const char *late_colon(const struct parser *p, struct span name)
+{
+    const char *at = name.at + name.len;
+    enum http_field_id id = http_field_id(name);
+
+    if (!p->is_response || id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING ||
+        id == FIELD_CONNECTION) {
+        return NULL;
+    }
+    while (*at == ' ' || *at == '\t') {
+        at++;
+    }
+    return *at == ':' ? at : NULL;
+}
+
 /* One field line. Ways to be wrong here are the sender's syntax: 400, or 502. */
 static bool take_field(struct parser *p)
 {
     const char *name = p->at;
-    const char *colon = skip_class(name, p->end, CHAR_TOKEN);
+    const char *end = skip_class(name, p->end, CHAR_TOKEN);
 
-    if (colon == name) {
+    if (end == name) {
         bool folded = *name == ' ' || *name == '\t';
         return fail(p, 400,
                     folded ? "A field continues on a second line" : "A field has no valid name");
     }
-    if (*colon != ':') {
+    const char *colon = *end == ':' ? end : late_colon(p, span_from_to(name, end));
+    if (colon == NULL) {
         return fail(p, 400, "A field name is not followed by a colon at once");
     }
-    if (colon - name > HEAD_NAME_MAX) {
+    if (end - name > HEAD_NAME_MAX) {
         return fail(p, 431, "A field name is too long");
     }
     const char *value = colon + 1;
@@ -218,7 +238,7 @@ static bool take_field(struct parser *p)
         behind--;
     }
     struct span text = span_from_to(value, behind);
-    fields_add(&p->head->fields, span_from_to(name, colon), text);
+    fields_add(&p->head->fields, span_from_to(name, end), text);
     see(&p->seen, p->head->fields.at[p->head->fields.count - 1].id, text);
     return true;
 }
@@ -371,7 +391,8 @@ int h1_parse_response(struct h1_scan *scan, struct span bytes, const struct h1_l
                        .end = bytes.at + bytes.len,
                        .limits = limits,
                        .head = head,
-                       .error = error};
+                       .error = error,
+                       .is_response = true};
 
     int err = await_end(&p, from);
     if (err == ERR_MORE) {

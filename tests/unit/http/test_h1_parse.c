@@ -502,7 +502,11 @@ static const struct refused refused_responses[] = {
     ROW("bare CR",                  "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", 502),
     ROW("NUL in a value",           "HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n", 502),
     ROW("obs-fold",                 "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", 502),
-    ROW("space before the colon",   "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", 502),
+    ROW("space before the colon of Content-Length", "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n", 502),
+    ROW("tab before the colon of Transfer-Encoding", "HTTP/1.1 200 OK\r\ntransfer-encoding\t: chunked\r\n\r\n", 502),
+    ROW("space before the colon of Connection", "HTTP/1.1 200 OK\r\nConnection : close\r\n\r\n", 502),
+    ROW("space, and no colon",      "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n", 502),
+    ROW("space up to the line's end", "HTTP/1.1 200 OK\r\nA  \r\nB: c\r\n\r\n", 502),
     ROW("both framings",            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 502),
     ROW("two equal lengths",        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", 502),
     ROW("two lengths",              "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 502),
@@ -527,6 +531,20 @@ Test(h1_parse, accepts_responses_rfc9112_6_3)
         cr_expect_eq(p.head.content_length, accepted_responses[i].length, "%s", what);
         cr_expect_eq(p.head.keep_alive, accepted_responses[i].keep_alive, "%s", what);
     }
+}
+
+Test(h1_parse, white_space_before_a_colon_of_a_response_goes_rfc9112_5_1)
+{
+    struct parsed p =
+        response(SPAN("HTTP/1.1 200 OK\r\nA \t : b\r\nETag\t:\"c\"\r\nContent-Length: 0\r\n\r\n"),
+                 METHOD_GET);
+
+    cr_assert_eq(p.err, 0, "%s", p.error.what);
+    cr_assert_eq(p.head.fields.count, 3);
+    cr_expect(span_eq(p.head.fields.at[0].name, SPAN("A")));
+    cr_expect(span_eq(p.head.fields.at[0].value, SPAN("b")));
+    cr_expect(span_eq(fields_get(&p.head.fields, FIELD_ETAG), SPAN("\"c\"")));
+    cr_expect_eq(p.head.content_length, 0);
 }
 
 Test(h1_parse, refuses_responses_rfc9112)
