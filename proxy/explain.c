@@ -136,6 +136,20 @@ static void expect_alone(struct inquest *inquest)
     }
 }
 
+static void expect_pass(struct inquest *inquest)
+{
+    const struct policy_request *policy = &inquest->route.policy;
+
+    if (route_may_pass(policy)) {
+        inquest->decision = route_pass(policy);
+        expect(inquest, "pass", OUTCOME_PASS);
+        return;
+    }
+    inquest->decision = DECISION_INIT;
+    inquest->decision.reason = REASON_ONLY_IF_CACHED;
+    expect_refusal(inquest);
+}
+
 static void ask_cache(struct inquest *inquest)
 {
     struct route *route = &inquest->route;
@@ -152,8 +166,7 @@ static void ask_cache(struct inquest *inquest)
                   },
                   &inquest->found);
     if (!route->policy.lookup) {
-        inquest->decision = route_pass(&route->policy);
-        expect(inquest, "pass", OUTCOME_PASS);
+        expect_pass(inquest);
         return;
     }
     inquest->decision = inquest->found.decision;

@@ -143,6 +143,9 @@ enum exchange_state exchange_lookup(struct exchange *x)
     struct cache_query query = query_of(x);
 
     if (!x->policy.lookup) {
+        if (!route_may_pass(&x->policy)) {
+            return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+        }
         x->decision = route_pass(&x->policy);
         return exchange_go_alone(x);
     }

@@ -198,6 +198,14 @@ bool route_is_alone(const struct http_head *request)
     return request->method == METHOD_HEAD;
 }
 
+/* Other methods are not asked of a cache, nor is another protocol. */
+bool route_may_pass(const struct policy_request *policy)
+{
+    bool for_cache = policy->reason == REASON_CONDITIONAL || policy->reason == REASON_REQUEST_BODY;
+
+    return !for_cache || !policy->control.only_if_cached;
+}
+
 struct decision route_pass(const struct policy_request *policy)
 {
     struct decision decision = DECISION_INIT;

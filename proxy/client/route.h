@@ -51,7 +51,9 @@ void route_request(const struct route_query *query, struct route *out);
 /* Must it go to the origin without company, because its answer may differ from that to others? */
 bool route_is_alone(const struct http_head *request);
 
-/* Of a request that is not for a cache to answer (policy->lookup is false). */
+/* Of a request that is not for a cache to answer (policy->lookup is false). False: it wants no more
+ * than what is stored (RFC 9111 5.2.1.7), which does not answer it; 504. */
+bool route_may_pass(const struct policy_request *policy);
 struct decision route_pass(const struct policy_request *policy);
 
 #endif

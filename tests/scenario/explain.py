@@ -84,6 +84,8 @@ FIXED = [
     ([SWR, WEAK, ("Vary", "Accept-Language")], [FIRST], WHOLE, False),
     ([("Cache-Control", "max-age=1"), WEAK], [FIRST], [("Cache-Control", "max-stale")], False),
     ([("Cache-Control", "max-age=60"), STRONG], [FIRST], WHOLE, True),
+    ([("Cache-Control", "max-age=60"), STRONG], [],
+     [("Cache-Control", "only-if-cached"), ("If-Match", '"1"')], False),
     ([("Cache-Control", "max-age=60")], [], [FIRST, ("If-Range", '"1"')], False),
     ([("Cache-Control", "max-age=60")], None, [FIRST, ("If-Range", '"1"')], False),
     ([("Cache-Control", "max-age=1, must-revalidate"), ("Vary", "Accept-Language")],

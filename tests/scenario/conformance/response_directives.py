@@ -75,5 +75,11 @@ cases("request-max-stale-elapsed", miss("Cache-Control: max-age=2"), wait(2.3),
       hit(ask=("Cache-Control: max-stale=1000",)))
 cases("only-if-cached", error(ask=("Cache-Control: only-if-cached",), status=504, seen=0))
 cases("only-if-cached-hit", miss(LONG), hit(ask=("Cache-Control: only-if-cached",)))
+cases("only-if-cached-precondition", miss(LONG, TAG),
+      error(ask=("Cache-Control: only-if-cached", 'If-Match: "a"'), status=504, seen=0))
+cases("only-if-cached-body", miss(LONG),
+      error(ask=("Cache-Control: only-if-cached",), send=b"x", status=504, seen=0))
+cases("only-if-cached-post", miss(LONG),
+      miss(ask=("Cache-Control: only-if-cached",), method="POST", send=b"x"))
 cases("only-if-cached-stale", miss("Cache-Control: max-age=0", TAG),
       error(ask=("Cache-Control: only-if-cached",), status=504, seen=0))
