@@ -199,8 +199,9 @@ struct policy_confirmed policy_304_confirms(const struct policy_stored *stored, 
                                             const struct http_fields *not_modified);
 
 /* A HEAD response from the origin: does it agree with the stored response to GET, whose body has
- * `body_length` bytes (4.3.5)? Then its fields may be merged like those of a 304; else the stored
- * response must be validated before it is used again. */
+ * `body_length` bytes (4.3.5)? If that has a validator, one must be in the HEAD response, too. Then
+ * its fields may be merged like those of a 304; else the stored response must be validated before
+ * it is used again. */
 bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length,
                           const struct http_fields *head);
 

@@ -289,5 +289,6 @@ bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length
         (!span_to_u64(length->value, INT64_MAX, &announced) || announced != body_length)) {
         return false;
     }
-    return agrees(stored, head, FIELD_ETAG) && agrees(stored, head, FIELD_LAST_MODIFIED);
+    return (has_validator(head) || !has_validator(stored)) && agrees(stored, head, FIELD_ETAG) &&
+           agrees(stored, head, FIELD_LAST_MODIFIED);
 }

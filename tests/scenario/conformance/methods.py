@@ -45,6 +45,9 @@ cases("head-200-confirms",
       hit("Test: 2", "Other: 1", text=BODY, relay=False))
 cases("head-200-other-etag", miss(LONG, TAG, body=BODY),
       miss(LONG, 'ETag: "b"', body=BODY, method="HEAD", ask=("Cache-Control: no-cache",)), miss())
+cases("head-200-without-validator", miss(LONG, TAG, body=BODY),
+      miss(LONG, "Test: 2", method="HEAD", ask=("Cache-Control: no-cache",), body=BODY),
+      valid(LONG, TAG, ask=(), saw=(TAG.replace("ETag", "If-None-Match"),)))
 cases("head-200-other-length", miss(LONG, TAG, body=BODY),
       miss(LONG, TAG, body=BODY + b"!", method="HEAD", ask=("Cache-Control: no-cache",)), miss())
 cases("head-200-other-date", miss(LONG, "Last-Modified: @-50", body=BODY),

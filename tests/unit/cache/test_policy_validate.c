@@ -89,7 +89,13 @@ Test(policy_head_confirms, rfc9111_4_3_5)
         const char *stored, *head;
         bool want;
     } cases[] = {
-        {"ETag: \"a\"", "", true},
+        {"ETag: \"a\"", "", false}, /* it says nothing of what is stored */
+        {"ETag: \"a\"", "Content-Length: 10", false},
+        {"ETag: \"a\"|Last-Modified: @0", "Last-Modified: @0", true},
+        {"Last-Modified: @0", "", false},
+        {"Last-Modified: @0", "Last-Modified: @0", true},
+        {"", "", true},
+        {"ETag: a", "Content-Length: 10", true}, /* without quotes it is no entity-tag */
         {"ETag: \"a\"", "ETag: \"a\"|Content-Length: 10", true},
         {"ETag: \"a\"", "ETag: \"b\"", false},
         {"", "ETag: \"b\"", false},
