@@ -98,7 +98,9 @@ static enum class classify(char c) {
 void h1_body_init(struct h1_body *body, const struct http_head *head)
 {
     CHECK(head->framing != BODY_STREAM);
-    *body = (struct h1_body){.framing = head->framing, .state = SIZE_FIRST};
+    *body = (struct h1_body){.framing = head->framing,
+                             .state = SIZE_FIRST,
+                             .may_pad = head->status != 0}; /* that of a response */
     if (head->framing == BODY_LENGTH) {
         body->left = (uint64_t)head->content_length;
     }
@@ -160,6 +162,9 @@ static enum state step(struct h1_body *body, char c)
         return take_digit(body, c);
     }
     enum state next = (enum state)next_state[body->state][classify(c)];
+    if (body->state == EXT_OR_END && c == '\r' && body->may_pad) {
+        next = SIZE_LF;
+    }
     if (body->state == SIZE_LF && next == DATA) {
         return end_size(body);
     }

@@ -2,6 +2,7 @@
  * h1_body - finds the bytes and the end of an HTTP/1 message body (RFC 9112 6, 7.1). Pure.
  *
  * Chunk extensions are dropped, trailers checked by the field grammar; CRLF is required everywhere.
+ * Of responses a size line may be padded with white space, as some servers do it.
  * Works at any byte boundary. No recursion, no allocation.
  */
 #ifndef LARDER_HTTP_H1_BODY_H
@@ -17,6 +18,7 @@ struct h1_body {
     uint32_t excess;   /* extension bytes by which framing outweighs data so far, bounded */
     uint8_t digits;    /* of the current chunk size */
     uint8_t lines;     /* of the trailer section */
+    bool may_pad;      /* its size lines */
 };
 
 /* What one call found. */
