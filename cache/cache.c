@@ -17,8 +17,7 @@ uint32_t cache_guard_of(const struct cache_key *primary)
     return word % GUARDS;
 }
 
-/* A URL among those of one guard. */
-static uint64_t url_of(const struct cache_key *primary)
+uint64_t cache_url_of(const struct cache_key *primary)
 {
     uint64_t word;
 
@@ -32,7 +31,7 @@ struct flight_mark cache_mark(struct cache *cache, const struct cache_key *prima
 
     return (struct flight_mark){
         .guard = number,
-        .url = url_of(primary),
+        .url = cache_url_of(primary),
         .invalidations = atomic_load(&cache->guards[number].invalidations),
     };
 }
@@ -42,7 +41,6 @@ struct shelf cache_shelf(struct cache *cache, const struct cache_key *key)
     return stores_shelf(cache->stores, key->hash);
 }
 
-/* Before a change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number)
 {
     struct guard *guard = &cache->guards[number];
@@ -99,6 +97,8 @@ int cache_open(const struct cache_options *options, struct cache **out)
     memory_set_limit(options->memory);
     cache->table = table_new(options->memory / 4 * 3);
     table_relieve_memory(cache->table);
+    cache->scopes = scopes_new();
+    cache_read_scopes(cache, options->dirs, options->dir_count);
     cache->secret = options->late ? *options->late : sip_key_random();
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
@@ -118,6 +118,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
         cache->secret = *stores_secret(stores);
     }
     cache->stores = stores;
+    cache_keep_scopes(cache);
     cache_set_limits(cache, stores, options->object_max, options->memory);
     *out = cache;
     return 0;
@@ -154,6 +155,7 @@ void cache_close(struct cache **slot)
     }
     settle_all(cache);
     late_free(&cache->late);
+    scopes_free(&cache->scopes);
     for (size_t i = 0; i < GUARDS; i++) {
         pthread_mutex_destroy(&cache->guards[i].lock);
     }
@@ -447,24 +449,8 @@ struct flight *cache_private_flight(struct flight_member *member, struct object 
 void cache_adopt(struct cache *cache, struct flight *flight, const struct uri *uri,
                  struct span zone, struct arena *arena, struct cache_key *primary)
 {
-    key_primary(uri, zone, &cache->secret, arena, primary);
+    cache_primary_key(cache, uri, zone, arena, primary);
     flight_set_mark(flight, cache_mark(cache, primary));
-}
-
-void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
-                      struct arena *arena)
-{
-    struct cache_key key;
-
-    key_primary(uri, zone, &cache->secret, arena, &key);
-    struct guard *guard = cache_guard_lock(cache, cache_guard_of(&key));
-    uint64_t number = atomic_load(&guard->invalidations);
-    atomic_store(&guard->recent[number % RECENT_INVALIDATIONS], url_of(&key));
-    atomic_store(&guard->invalidations, number + 1);
-    table_drop(cache->table, &key);
-    cache_changed(cache, &key);
-    shelf_drop(cache_shelf(cache, &key), key.hash, NULL, NULL);
-    cache_guard_unlock(guard);
 }
 
 bool cache_is_failing(struct cache *cache)
@@ -487,6 +473,7 @@ void cache_stats(struct cache *cache, struct cache_stats *out)
     *out = (struct cache_stats){.has_store = cache->stores != NULL,
                                 .body_memory = memory_sum(MEMORY_BODIES)};
     out->claims = atomic_load_explicit(&cache->claims, memory_order_relaxed);
+    out->purges = atomic_load_explicit(&cache->purges, memory_order_relaxed);
     table_stats(cache->table, &out->table);
     if (cache->stores) {
         stores_stats(cache->stores, &out->store);

@@ -10,6 +10,7 @@
 #define LARDER_CACHE_CACHE_H
 
 #include "cache/partial.h"
+#include "cache/purge.h"
 #include "cache/table.h"
 
 struct cache;
@@ -210,10 +211,6 @@ struct flight *cache_private_flight(struct flight_member *member, struct object 
 void cache_adopt(struct cache *cache, struct flight *flight, const struct uri *uri,
                  struct span zone, struct arena *arena, struct cache_key *primary);
 
-/* Everything stored for the URI becomes unusable (RFC 9111 4.4). */
-void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
-                      struct arena *arena);
-
 /* Commits to the disk have failed, and nothing is stored until the next attempt. Hits and misses
  * are served all the same. */
 bool cache_is_failing(struct cache *cache);
@@ -227,6 +224,7 @@ struct cache_stats {
     bool has_store;
     size_t body_memory; /* of all bodies in memory, hot ones too */
     size_t claims;      /* pieces of responses that are being fetched */
+    uint64_t purges;    /* asked for by administrators (cache/purge.h) */
 };
 void cache_stats(struct cache *cache, struct cache_stats *out);
 

@@ -1,12 +1,13 @@
 /*
  * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life, what is
  * kept and forgotten), find.c (looking up), vary.c (variants), fill.c (responses known in parts),
- * explain.c (telling).
+ * purge.c (what is to be gone), explain.c (telling).
  */
 #ifndef LARDER_CACHE_CACHE_PARTS_H
 #define LARDER_CACHE_CACHE_PARTS_H
 
 #include "cache/cache.h"
+#include "cache/scopes.h"
 
 #include <pthread.h>
 
@@ -45,6 +46,8 @@ struct cache {
     _Atomic(struct stores *) stores; /* NULL: memory only, or (late.c) not yet */
     struct late *late;               /* NULL: the store came with the start, or there is none */
     struct sip_key secret;
+    struct scopes *scopes;
+    _Atomic uint64_t purges;
     _Atomic uint64_t object_max;
     _Atomic uint64_t
         parts_max; /* the same for a response known in parts, which is evicted in parts, too */
@@ -57,6 +60,8 @@ struct cache {
 
 /* The number of the guard of a URL. */
 uint32_t cache_guard_of(const struct cache_key *primary);
+/* A URL among those of one guard. */
+uint64_t cache_url_of(const struct cache_key *primary);
 /* What happened to the URL until now. */
 struct flight_mark cache_mark(struct cache *cache, const struct cache_key *primary);
 /* Where what is under the key is stored. */
@@ -74,6 +79,16 @@ void cache_forget(struct cache *cache, const struct cache_key *key);
 int cache_open_stores(const struct cache_options *options, struct stores **out);
 /* How large what is kept may be, with a store or (NULL) without. */
 void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wanted, uint64_t memory);
+
+/* ---- purge.c ---- */
+
+/* key_primary() of what was not purged since with others. */
+void cache_primary_key(struct cache *cache, const struct uri *uri, struct span zone,
+                       struct arena *arena, struct cache_key *out);
+/* The scopes that were purged, as the folders have them. */
+void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count);
+/* Each folder of the store has them. */
+void cache_keep_scopes(struct cache *cache);
 
 /* ---- late.c ---- */
 

@@ -4,10 +4,15 @@
 
 /* ---- variants ---- */
 
-static bool is_listed(const struct explanation *out, const struct object *object)
+struct listing {
+    struct object **at; /* EXPLAIN_VARIANTS_MAX of them */
+    size_t count;
+};
+
+static bool is_listed(const struct listing *list, const struct object *object)
 {
-    for (size_t i = 0; i < out->variant_count; i++) {
-        if (span_eq(out->variants[i]->key.text, object->key.text)) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (span_eq(list->at[i]->key.text, object->key.text)) {
             return true;
         }
     }
@@ -16,7 +21,7 @@ static bool is_listed(const struct explanation *out, const struct object *object
 
 /* The base lists some of the variants by what selects them; they may be on disk only. */
 static void add_listed(struct cache *cache, struct span prefix, struct span suffix,
-                       struct arena *arena, struct explanation *out)
+                       struct arena *arena, struct listing *list)
 {
     struct cache_key key;
     bool from_memory;
@@ -24,29 +29,29 @@ static void add_listed(struct cache *cache, struct span prefix, struct span suff
     key_of_text(arena_printf(arena, "%.*s%.*s", SPAN_ARGS(prefix), SPAN_ARGS(suffix)),
                 &cache->secret, &key);
     struct object *object = cache_peek(cache, &key, NULL, &from_memory);
-    if (object && out->variant_count < EXPLAIN_VARIANTS_MAX && !is_listed(out, object)) {
-        out->variants[out->variant_count++] = object;
+    if (object && list->count < EXPLAIN_VARIANTS_MAX && !is_listed(list, object)) {
+        list->at[list->count++] = object;
     } else {
         object_unref(&object);
     }
 }
 
-static void read_base(struct cache *cache, const struct object *base, struct arena *arena,
-                      struct explanation *out)
+size_t cache_known_variants(struct cache *cache, const struct object *base, struct arena *arena,
+                            struct object *out[EXPLAIN_VARIANTS_MAX])
 {
-    struct span prefix = arena_printf(arena, "%.*s %.*s", SPAN_ARGS(out->lookup.primary.text),
+    struct span prefix = arena_printf(arena, "%.*s %.*s", SPAN_ARGS(base->key.text),
                                       SPAN_ARGS(cache_generation(base)));
     struct span of_variant = arena_printf(arena, "%.*s\n", SPAN_ARGS(prefix));
+    struct listing list = {.at = out};
 
-    out->variant_count = table_list(cache->table, of_variant, out->variants, EXPLAIN_VARIANTS_MAX);
+    list.count = table_list(cache->table, of_variant, out, EXPLAIN_VARIANTS_MAX);
     for (size_t i = 0; i < base->fields.count; i++) {
         const struct http_field *line = &base->fields.at[i];
-        if (line->id == FIELD_VARY && out->spec_count < OBJECT_VARY_MAX) {
-            out->specs[out->spec_count++] = arena_copy(arena, line->value);
-        } else if (line->id != FIELD_VARY && line->id != FIELD_ETAG) {
-            add_listed(cache, prefix, line->value, arena, out);
+        if (line->id != FIELD_VARY && line->id != FIELD_ETAG) {
+            add_listed(cache, prefix, line->value, arena, &list);
         }
     }
+    return list.count;
 }
 
 static void list_variants(struct cache *cache, const struct cache_query *query,
@@ -56,7 +61,13 @@ static void list_variants(struct cache *cache, const struct cache_query *query,
     struct object *base = cache_peek(cache, &out->lookup.primary, NULL, &from_memory);
 
     if (base && base->kind == OBJECT_VARY) {
-        read_base(cache, base, query->arena, out);
+        for (size_t i = 0; i < base->fields.count && out->spec_count < OBJECT_VARY_MAX; i++) {
+            const struct http_field *line = &base->fields.at[i];
+            if (line->id == FIELD_VARY) {
+                out->specs[out->spec_count++] = arena_copy(query->arena, line->value);
+            }
+        }
+        out->variant_count = cache_known_variants(cache, base, query->arena, out->variants);
     }
     object_unref(&base);
 }
@@ -122,7 +133,7 @@ void cache_explain(struct cache *cache, const struct cache_query *query, struct 
 
     peek.peek = true;
     *out = (struct explanation){0};
-    key_primary(query->uri, query->zone, &cache->secret, query->arena, &out->lookup.primary);
+    cache_primary_key(cache, query->uri, query->zone, query->arena, &out->lookup.primary);
     out->result = cache_appraise(cache, &peek, &out->lookup, &out->decision);
     table_view(cache->table, &out->lookup.key, &out->present);
     object_unref(&out->present.object);

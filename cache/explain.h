@@ -27,6 +27,11 @@ struct explanation {
 void cache_explain(struct cache *cache, const struct cache_query *query, struct explanation *out);
 void explanation_fini(struct explanation *explanation);
 
+/* Of a Vary base: the variants in memory, and the last ones with an ETag, which may be on disk
+ * only. How many; each is counted. Waits for the disk. */
+size_t cache_known_variants(struct cache *cache, const struct object *base, struct arena *arena,
+                            struct object *out[EXPLAIN_VARIANTS_MAX]);
+
 /* The next selecting field of a variant and its value, as the key says them: *rest is what
  * explanation_selection() gave. False at the end. `absent`: only a request without the field
  * matches. */

@@ -416,7 +416,7 @@ enum cache_result cache_lookup(struct cache *cache, const struct cache_query *qu
 {
     *lookup = (struct lookup){0};
     cold_init(&lookup->cold, COLD_ASK, query->waker);
-    key_primary(query->uri, query->zone, &cache->secret, query->arena, &lookup->primary);
+    cache_primary_key(cache, query->uri, query->zone, query->arena, &lookup->primary);
     return cache_lookup_on(cache, query, lookup, decision);
 }
 

@@ -32,6 +32,15 @@ void key_primary(const struct uri *uri, struct span zone, const struct sip_key *
     key_of_text(span_from_to(start, at), secret, out);
 }
 
+void key_add_salt(struct cache_key *key, uint64_t salt)
+{
+    uint64_t word;
+
+    memcpy(&word, key->hash, sizeof(word));
+    word ^= salt;
+    memcpy(key->hash, &word, sizeof(word));
+}
+
 /* ---- Vary ---- */
 
 static int by_bytes(const void *a, const void *b)

@@ -40,6 +40,9 @@ void key_variant(const struct cache_key *primary, struct span spec,
                  const struct http_fields *request, const struct sip_key *secret,
                  struct arena *arena, struct cache_key *out);
 
+/* The same text under another hash. */
+void key_add_salt(struct cache_key *key, uint64_t salt);
+
 /* A key whose text is known; the text is borrowed. */
 void key_of_text(struct span text, const struct sip_key *secret, struct cache_key *out);
 

@@ -238,7 +238,8 @@ int cache_open_late(struct cache *cache)
         return err;
     }
     const char *why = err ? err_text(err) : judge(cache, dropping.stores);
-    if (!why) {
+    if (!why) { /* the older process may have purged something in between */
+        cache_read_scopes(cache, late->options.dirs, late->options.dir_count);
         drop_ahead(late, &dropping);
     }
     pthread_mutex_lock(&late->lock);
@@ -256,6 +257,7 @@ int cache_open_late(struct cache *cache)
         stores_close(&dropping.stores);
         return err ? err : ERR_UNSUPPORTED;
     }
+    cache_keep_scopes(cache);
     log_info("store_late", "dir=%s changed_meanwhile=%zu", late->dirs[0].path, dropping.count);
     return 0;
 }

@@ -222,6 +222,19 @@ size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t m
     return n;
 }
 
+uint64_t partial_present(struct partial *partial)
+{
+    uint64_t bytes = 0;
+
+    partial_lock(partial);
+    for (size_t i = 0; i < partial->count; i++) {
+        const struct piece *piece = partial->pieces[i];
+        bytes += is_here(piece) ? piece->range.to - piece->range.from : 0;
+    }
+    partial_unlock(partial);
+    return bytes;
+}
+
 size_t partial_memory(struct partial *partial)
 {
     partial_lock(partial);

@@ -55,6 +55,11 @@ bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool ar
  * were written. */
 size_t partial_ranges(struct partial *partial, struct piece_range *out, size_t max);
 
+/* So many bytes are here. */
+uint64_t partial_present(struct partial *partial);
+/* Where the pieces begin that are stored: at most `max`; how many. None while somebody reads. */
+size_t partial_unread(struct partial *partial, uint64_t *from, size_t max);
+
 /* ---- fetching what is missing ---- */
 
 struct piece; /* counted: the partial holds it, and who fetches it */

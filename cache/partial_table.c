@@ -35,6 +35,21 @@ void partial_encode(struct partial *partial, struct buf *out)
     partial_unlock(partial);
 }
 
+size_t partial_unread(struct partial *partial, uint64_t *from, size_t max)
+{
+    size_t n = 0;
+
+    partial_lock(partial);
+    for (size_t i = 0; i < partial->count && n < max && list_empty(&partial->readers); i++) {
+        const struct piece *piece = partial->pieces[i];
+        if (piece->state == PIECE_STORED) {
+            from[n++] = piece->range.from;
+        }
+    }
+    partial_unlock(partial);
+    return n;
+}
+
 static bool decode_rows(struct partial *partial, struct span rows)
 {
     uint64_t end = 0;

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -1072,5 +1073,219 @@ Test(cache, a_store_that_nobody_has_is_not_late)
     kit.cache = open_beside(&kit, &of_another);
     cr_expect_not(cache_is_late(kit.cache));
     cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH);
+    kit_close(&kit);
+}
+
+/* ---- purges ---- */
+
+static void on_purged(void *arg, int err)
+{
+    atomic_store((atomic_int *)arg, err ? 2 : 1);
+}
+
+static struct purge_found purge(struct kit *kit, const char *url)
+{
+    struct purge_found found;
+    atomic_int done = 0;
+    struct uri uri;
+
+    cr_assert_eq(uri_parse(span_str(url), &kit->arena, &uri), 0);
+    cr_assert_eq(cache_purge(kit->cache, &uri, SPAN("t"), &kit->arena, &found, on_purged, &done),
+                 0);
+    while (atomic_load(&done) == 0) {
+        sched_yield();
+    }
+    cr_expect_eq(atomic_load(&done), 1, "it is durable");
+    return found;
+}
+
+static void reopen(struct kit *kit)
+{
+    cache_close(&kit->cache);
+    kit->cache = open_beside(kit, NULL);
+}
+
+Test(cache, a_purge_says_what_there_was_and_all_of_it_is_gone)
+{
+    struct kit kit;
+    struct cache_stats stats;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/x", NULL, fresh, 1000);
+        fetch(&kit, "http://a/v", gzip, varies, 10);
+        fetch(&kit, "http://a/v", br, varies, 20);
+        fetch(&kit, "http://a/other", NULL, fresh, 5);
+        struct purge_found found = purge(&kit, "http://a/x");
+        cr_expect(found.responses == 1 && found.bytes == 1000 && !found.varies && !found.fetches);
+        found = purge(&kit, "http://a/v");
+        cr_expect(found.responses == 2 && found.bytes == 30 && found.varies && !found.fetches);
+        found = purge(&kit, "http://a/v");
+        cr_expect(found.responses == 0 && !found.varies, "the second time there is nothing");
+        cache_stats(kit.cache, &stats);
+        cr_expect_eq(stats.purges, 3);
+        if (with_store) {
+            reopen(&kit);
+        }
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+        cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_LEAD);
+        cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_LEAD);
+        cr_expect_eq(result_of(&kit, "http://a/other", NULL), CACHE_FRESH);
+        kit_close(&kit);
+    }
+}
+
+Test(cache, purged_variants_leave_no_records)
+{
+    struct kit kit;
+    struct cache_stats stats;
+
+    kit_open(&kit, true);
+    for (int n = 1; n <= 3; n++) {
+        fetch_numbered(&kit, "http://a/v", n);
+    }
+    stores_flush(cache_stores(kit.cache));
+    cache_stats(kit.cache, &stats);
+    cr_expect_eq(stats.store.objects, 4);
+    reopen(&kit);
+    cr_expect_eq(purge(&kit, "http://a/v").responses, 3, "those with an ETag are known");
+    stores_flush(cache_stores(kit.cache));
+    cache_stats(kit.cache, &stats);
+    cr_expect_eq(stats.store.objects, 0);
+    kit_close(&kit);
+}
+
+/* Its table and its piece are there. */
+static void await_parts_saved(struct kit *kit)
+{
+    struct cache_stats stats = {0};
+
+    while (stats.store.objects < 2 || atomic_load(&kit->cache->saving) > 0) {
+        stores_flush(cache_stores(kit->cache));
+        cache_stats(kit->cache, &stats);
+    }
+}
+
+Test(cache, a_purge_takes_what_is_known_in_parts)
+{
+    struct kit kit;
+    struct cache_stats stats;
+
+    kit_open(&kit, true);
+    fetch_part(&kit, "http://a/x", 1000, 3000000);
+    await_parts_saved(&kit);
+    struct purge_found found = purge(&kit, "http://a/x");
+    cr_expect(found.responses == 1 && found.bytes == 1000);
+    stores_flush(cache_stores(kit.cache));
+    cache_stats(kit.cache, &stats);
+    cr_expect_eq(stats.store.objects, 0, "nor is a piece left");
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    kit_close(&kit);
+}
+
+Test(cache, what_is_under_way_is_counted_and_not_kept)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, 5);
+    struct purge_found found = purge(&kit, "http://a/x");
+    cr_expect(found.responses == 0 && found.fetches == 1);
+    struct try later;
+    ask(&kit, "http://a/x", NULL, &later);
+    cr_expect_eq(later.result, CACHE_LEAD, "who comes later does not wait for it");
+    finish(&kit, &try, object, 5);
+    finish(&kit, &later, answer(&kit, &later, fresh, 7), 7);
+    ask(&kit, "http://a/x", NULL, &later);
+    cr_expect_eq(later.result, CACHE_FRESH);
+    cr_expect_eq(later.lookup.object->body_len, 7);
+    lookup_fini(&later.lookup);
+    kit_close(&kit);
+}
+
+/* All of the host "a", and of no other. */
+static void purge_host(struct kit *kit)
+{
+    cr_assert_eq(cache_purge_scope(kit->cache, SPAN("a ")), 0);
+}
+
+Test(cache, a_purged_scope_stays_so)
+{
+    struct kit kit;
+    struct try try;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        fetch(&kit, "http://a/x", NULL, fresh, 1000);
+        fetch(&kit, "http://a/v", gzip, varies, 10);
+        fetch(&kit, "http://b/x", NULL, fresh, 5);
+        ask(&kit, "http://a/late", NULL, &try);
+        purge_host(&kit);
+        finish(&kit, &try, answer(&kit, &try, fresh, 5), 5);
+        fetch(&kit, "http://a/new", NULL, fresh, 9);
+        for (int round = 0; round <= with_store; round++) {
+            cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+            cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_LEAD);
+            cr_expect_eq(result_of(&kit, "http://a/late", NULL), CACHE_LEAD, "it was under way");
+            cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_FRESH);
+            cr_expect_eq(result_of(&kit, "http://a/new", NULL), CACHE_FRESH, "what came later");
+            if (with_store) {
+                reopen(&kit);
+            }
+        }
+        kit_close(&kit);
+    }
+}
+
+static void write_purged(const struct kit *kit, const char *text)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "%s/purged", kit->path);
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+Test(cache, a_damaged_list_of_purges_brings_nothing_back)
+{
+    struct kit kit;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, fresh, 1000);
+    fetch(&kit, "http://b/x", NULL, fresh, 1000);
+    purge_host(&kit);
+    cache_close(&kit.cache);
+    write_purged(&kit, "something else");
+    kit.cache = open_beside(&kit, NULL);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_LEAD, "nobody knows what it said");
+    fetch(&kit, "http://b/x", NULL, fresh, 1000);
+    reopen(&kit);
+    cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_FRESH);
+    kit_close(&kit);
+}
+
+Test(cache, nothing_is_purged_while_another_process_has_the_store)
+{
+    struct kit kit;
+    struct uri uri;
+    struct purge_found found;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, kept_long, 100);
+    fetch(&kit, "http://b/x", NULL, kept_long, 100);
+    struct cache *older = kit.cache;
+    kit.cache = open_beside(&kit, cache_secret(older));
+    cr_assert_eq(uri_parse(SPAN("http://a/x"), &kit.arena, &uri), 0);
+    cr_expect_eq(cache_purge(kit.cache, &uri, SPAN("t"), &kit.arena, &found, on_purged, NULL),
+                 ERR_BUSY);
+    cr_expect_eq(cache_purge_scope(kit.cache, SPAN_EMPTY), ERR_BUSY);
+    cr_expect_eq(cache_purge_scope(older, SPAN("a ")), 0, "the other one can, and is believed");
+    cache_close(&older);
+    cr_assert_eq(cache_open_late(kit.cache), 0);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_FRESH);
     kit_close(&kit);
 }

@@ -1,0 +1,238 @@
+#include "cache/purge.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cache/cache_parts.h"
+#include "cache/explain.h"
+#include "cache/store/directory.h"
+
+#include <errno.h>
+
+enum {
+    PURGE_PIECES = 4096 /* of one URL, that are dropped one by one; more are evicted in time */
+};
+
+#define SCOPES_FILE "purged"
+
+void cache_primary_key(struct cache *cache, const struct uri *uri, struct span zone,
+                       struct arena *arena, struct cache_key *out)
+{
+    key_primary(uri, zone, &cache->secret, arena, out);
+    uint64_t salt = scopes_salt(cache->scopes, uri, zone, arena);
+    if (salt) {
+        key_add_salt(out, salt);
+    }
+}
+
+/* ---- a URL ---- */
+
+static void invalidate(struct cache *cache, const struct cache_key *key,
+                       void (*done)(void *arg, int err), void *arg)
+{
+    struct guard *guard = cache_guard_lock(cache, cache_guard_of(key));
+    uint64_t number = atomic_load(&guard->invalidations);
+
+    atomic_store(&guard->recent[number % RECENT_INVALIDATIONS], cache_url_of(key));
+    atomic_store(&guard->invalidations, number + 1);
+    table_drop(cache->table, key);
+    cache_changed(cache, key);
+    shelf_drop(cache_shelf(cache, key), key->hash, done, arg);
+    cache_guard_unlock(guard);
+}
+
+void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
+                      struct arena *arena)
+{
+    struct cache_key key;
+
+    cache_primary_key(cache, uri, zone, arena, &key);
+    invalidate(cache, &key, NULL, NULL);
+}
+
+/* What is in the store under a key that leads nowhere any more. */
+static void drop(struct cache *cache, const struct cache_key *key)
+{
+    table_drop(cache->table, key);
+    shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
+}
+
+/* While somebody reads it, what is there stays: it may be that the origin has something else by
+ * now. */
+static void drop_pieces(struct partial *parts, struct arena *arena)
+{
+    uint64_t *from = arena_alloc(arena, PURGE_PIECES * sizeof(*from));
+    size_t count = partial_unread(parts, from, PURGE_PIECES);
+    struct shelf shelf = partial_shelf(parts);
+    struct cache_key key;
+
+    for (size_t i = 0; i < count; i++) {
+        partial_piece_key(parts, from[i], arena, &key);
+        shelf_drop(shelf, key.hash, NULL, NULL);
+    }
+}
+
+static uint64_t bytes_of(const struct object *object)
+{
+    struct partial *parts = object_parts(object);
+
+    if (parts) {
+        return partial_present(parts);
+    }
+    return object->body_len > 0 ? (uint64_t)object->body_len : 0;
+}
+
+static void count(struct cache *cache, const struct object *object, struct purge_found *found)
+{
+    struct table_view present;
+
+    table_view(cache->table, &object->key, &present);
+    object_unref(&present.object);
+    found->responses++;
+    found->bytes += bytes_of(object);
+    found->fetches += present.fetching;
+}
+
+/* What is known of the URL, each counted. */
+struct known {
+    struct object *at[1 + EXPLAIN_VARIANTS_MAX];
+    size_t count;
+};
+
+static void find_known(struct cache *cache, const struct cache_key *primary, struct arena *arena,
+                       struct known *known, struct purge_found *found)
+{
+    bool from_memory;
+    struct object *object = cache_peek(cache, primary, NULL, &from_memory);
+    struct table_view present;
+
+    *known = (struct known){0};
+    found->varies = object && object->kind == OBJECT_VARY;
+    if (found->varies) {
+        known->count = cache_known_variants(cache, object, arena, known->at);
+        object_unref(&object);
+    } else if (object) {
+        known->at[known->count++] = object;
+    }
+    if (known->count == 0 || found->varies) {
+        table_view(cache->table, primary, &present);
+        object_unref(&present.object);
+        found->fetches += present.fetching;
+    }
+    for (size_t i = 0; i < known->count; i++) {
+        count(cache, known->at[i], found);
+    }
+}
+
+int cache_purge(struct cache *cache, const struct uri *uri, struct span zone, struct arena *arena,
+                struct purge_found *found, void (*done)(void *arg, int err), void *arg)
+{
+    struct cache_key primary;
+    struct known known;
+
+    *found = (struct purge_found){0};
+    if (cache_is_late(cache)) {
+        return ERR_BUSY;
+    }
+    cache_primary_key(cache, uri, zone, arena, &primary);
+    find_known(cache, &primary, arena, &known, found);
+    atomic_fetch_add_explicit(&cache->purges, 1, memory_order_relaxed);
+    invalidate(cache, &primary, done, arg);
+    for (size_t i = 0; i < known.count; i++) {
+        if (found->varies) {
+            drop(cache, &known.at[i]->key);
+        }
+        if (object_parts(known.at[i])) {
+            drop_pieces(object_parts(known.at[i]), arena);
+        }
+        object_unref(&known.at[i]);
+    }
+    return 0;
+}
+
+/* ---- scopes ---- */
+
+/* Into each folder that is used. The first error; the others have them all the same. */
+static int keep(struct cache *cache)
+{
+    struct stores *stores = cache->stores;
+    struct store_member member;
+    struct buf bytes = BUF_INIT;
+    int first = 0;
+
+    scopes_encode(cache->scopes, &bytes);
+    for (size_t i = 0; stores && i < stores_count(stores); i++) {
+        stores_member(stores, i, &member);
+        int err = member.cause ? 0 : directory_write(member.path, SCOPES_FILE, buf_span(&bytes));
+        if (err) {
+            log_error("purge_not_kept", "dir=%s err=%s next=%s", member.path, err_text(err),
+                      "what was purged may be found again after a restart: purge it again");
+        }
+        first = first ? first : err;
+    }
+    buf_fini(&bytes);
+    return first;
+}
+
+int cache_purge_scope(struct cache *cache, struct span scope)
+{
+    if (cache_is_late(cache)) {
+        return ERR_BUSY;
+    }
+    int err = scopes_purge(cache->scopes, scope);
+    if (!err) {
+        atomic_fetch_add_explicit(&cache->purges, 1, memory_order_relaxed);
+        err = keep(cache);
+    }
+    return err;
+}
+
+/* Takes over what a folder has. *serial: of that; 0: nothing. */
+static int read_scopes(struct cache *cache, const char *path, uint64_t *serial)
+{
+    struct buf bytes = BUF_INIT;
+    int err = directory_read(path, SCOPES_FILE, SCOPES_BYTES_MAX, &bytes);
+
+    *serial = 0;
+    err = err ? err : scopes_decode(cache->scopes, buf_span(&bytes), serial);
+    buf_fini(&bytes);
+    return err == -ENOENT ? 0 : err;
+}
+
+/* One that can be read is enough: a purge is in all of them before it is answered. */
+void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count)
+{
+    size_t good = 0;
+    uint64_t serial;
+
+    for (size_t i = 0; i < count; i++) {
+        int err = read_scopes(cache, dirs[i].path, &serial);
+        if (err) {
+            log_error("purges_damaged", "dir=%s file=%s err=%s", dirs[i].path, SCOPES_FILE,
+                      err_text(err));
+        }
+        good += err == 0;
+    }
+    if (count > 0 && good == 0) {
+        log_error("purges_lost", "next=%s",
+                  "the cache starts empty: what was purged must not come back");
+        scopes_purge(cache->scopes, SPAN_EMPTY);
+    }
+}
+
+void cache_keep_scopes(struct cache *cache)
+{
+    struct stores *stores = cache->stores;
+    uint64_t latest = scopes_serial(cache->scopes), serial;
+    struct store_member member;
+    bool equal = true;
+
+    for (size_t i = 0; latest > 0 && stores && i < stores_count(stores); i++) {
+        stores_member(stores, i, &member);
+        equal = equal && (member.cause ||
+                          (read_scopes(cache, member.path, &serial) == 0 && serial == latest));
+    }
+    if (!equal) {
+        keep(cache);
+    }
+}

@@ -1,0 +1,343 @@
+#include "cache/scopes.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "http/put.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/*
+ * A set is replaced whole. Its scopes are sorted, so the last one that is not behind a place begins
+ * with every scope that the place is in, if any: those are it and its parents.
+ *
+ * Who reads a set holds one of the lanes; who has replaced it frees it when it has had all of them.
+ */
+enum { LANES = 64, NONE = -1 };
+
+struct scope {
+    struct span text;
+    uint64_t salt;
+    int parent; /* the longest other one that it begins with, or NONE */
+};
+
+struct scope_set {
+    uint64_t serial;
+    size_t count;
+    struct scope at[]; /* and behind them their texts */
+};
+
+struct lane {
+    _Alignas(64) pthread_mutex_t lock;
+};
+
+struct scopes {
+    struct lane lanes[LANES];
+    _Atomic(struct scope_set *) set; /* NULL: nothing was ever purged */
+    pthread_mutex_t lock;            /* who replaces the set */
+};
+
+/* ---- life ---- */
+
+struct scopes *scopes_new(void)
+{
+    struct scopes *scopes = aligned_alloc(_Alignof(struct lane), sizeof(*scopes));
+
+    CHECK(scopes);
+    memset(scopes, 0, sizeof(*scopes));
+    for (size_t i = 0; i < LANES; i++) {
+        CHECK(pthread_mutex_init(&scopes->lanes[i].lock, NULL) == 0);
+    }
+    CHECK(pthread_mutex_init(&scopes->lock, NULL) == 0);
+    return scopes;
+}
+
+void scopes_free(struct scopes **slot)
+{
+    struct scopes *scopes = *slot;
+
+    *slot = NULL;
+    if (scopes == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < LANES; i++) {
+        pthread_mutex_destroy(&scopes->lanes[i].lock);
+    }
+    pthread_mutex_destroy(&scopes->lock);
+    free(atomic_load(&scopes->set));
+    free(scopes);
+}
+
+/* ---- places ---- */
+
+struct span scope_host(const struct uri *uri, struct arena *arena)
+{
+    return arena_printf(arena, "%.*s ", SPAN_ARGS(uri->host));
+}
+
+struct span scope_place(const struct uri *uri, struct span zone, struct arena *arena)
+{
+    size_t frame = sizeof(" https:65535  ");
+    char *start = arena_alloc(arena, uri->host.len + frame + zone.len + uri->path.len);
+    char *at = put_span(start, uri->host);
+
+    at = put_span(at, uri->https ? SPAN(" https:") : SPAN(" http:"));
+    at = put_number(at, uri->port);
+    at = put_span(put_span(at, SPAN(" ")), zone);
+    at = put_span(put_span(at, SPAN(" ")), uri->path);
+    return span_from_to(start, at);
+}
+
+/* ---- salts ---- */
+
+/* How many scopes are not behind the text. */
+static size_t count_up_to(const struct scope_set *set, struct span text)
+{
+    size_t low = 0, high = set->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (span_cmp(set->at[middle].text, text) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static uint64_t salt_of(const struct scope_set *set, struct span place)
+{
+    uint64_t salt = 0;
+
+    for (int i = (int)count_up_to(set, place) - 1; i != NONE; i = set->at[i].parent) {
+        salt ^= span_starts(place, set->at[i].text) ? set->at[i].salt : 0;
+    }
+    return salt;
+}
+
+/* Each thread has one, alone or nearly so. */
+static struct lane *lane_of_thread(struct scopes *scopes)
+{
+    static atomic_uint threads;
+    static _Thread_local unsigned mine; /* from 1 on; 0: not known yet */
+
+    if (mine == 0) {
+        mine = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % LANES + 1;
+    }
+    return &scopes->lanes[mine - 1];
+}
+
+uint64_t scopes_salt(struct scopes *scopes, const struct uri *uri, struct span zone,
+                     struct arena *arena)
+{
+    if (atomic_load_explicit(&scopes->set, memory_order_relaxed) == NULL) {
+        return 0;
+    }
+    struct span place = scope_place(uri, zone, arena);
+    struct lane *lane = lane_of_thread(scopes);
+    pthread_mutex_lock(&lane->lock);
+    uint64_t salt = salt_of(atomic_load_explicit(&scopes->set, memory_order_acquire), place);
+    pthread_mutex_unlock(&lane->lock);
+    return salt;
+}
+
+/* ---- sets ---- */
+
+/* Room for so many, with texts of so many bytes; *text is where these go. */
+static struct scope_set *set_new(size_t count, size_t bytes, uint64_t serial, char **text)
+{
+    struct scope_set *set = xmalloc(sizeof(*set) + count * sizeof(set->at[0]) + bytes);
+
+    set->serial = serial;
+    set->count = 0;
+    *text = (char *)(set->at + count);
+    return set;
+}
+
+/* Behind the others, in their order. */
+static void set_add(struct scope_set *set, char **text, struct span bytes, uint64_t salt)
+{
+    struct scope *scope = &set->at[set->count];
+    int parent = (int)set->count - 1;
+
+    *scope = (struct scope){span_of(*text, bytes.len), salt, NONE};
+    *text = put_span(*text, bytes);
+    while (parent != NONE && !span_starts(scope->text, set->at[parent].text)) {
+        parent = set->at[parent].parent;
+    }
+    scope->parent = parent;
+    set->count++;
+}
+
+/* Under the lock. Nobody reads the old set any more when this returns. */
+static void replace(struct scopes *scopes, struct scope_set *set)
+{
+    struct scope_set *old = atomic_exchange(&scopes->set, set);
+
+    for (size_t i = 0; i < LANES; i++) {
+        pthread_mutex_lock(&scopes->lanes[i].lock);
+        pthread_mutex_unlock(&scopes->lanes[i].lock);
+    }
+    free(old);
+}
+
+/* Those of `old` that do not begin with `text`, and it. NULL: there are too many. */
+static struct scope_set *set_with(const struct scope_set *old, struct span text)
+{
+    size_t before = old ? count_up_to(old, text) : 0, count = old ? old->count : 0;
+    size_t bytes = text.len;
+    char *room;
+
+    before -= before > 0 && span_eq(old->at[before - 1].text, text);
+    size_t after = before;
+    while (after < count && span_starts(old->at[after].text, text)) {
+        after++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bytes += old->at[i].text.len;
+    }
+    if (count - (after - before) == SCOPES_MAX) {
+        return NULL;
+    }
+    struct scope_set *set = set_new(count + 1, bytes, old ? old->serial + 1 : 1, &room);
+    for (size_t i = 0; i < before; i++) {
+        set_add(set, &room, old->at[i].text, old->at[i].salt);
+    }
+    set_add(set, &room, text, sip_key_random().k0 | 1);
+    for (size_t i = after; i < count; i++) {
+        set_add(set, &room, old->at[i].text, old->at[i].salt);
+    }
+    return set;
+}
+
+int scopes_purge(struct scopes *scopes, struct span text)
+{
+    if (text.len > SCOPE_TEXT_MAX) {
+        return ERR_TOO_LARGE;
+    }
+    pthread_mutex_lock(&scopes->lock);
+    struct scope_set *set = set_with(atomic_load(&scopes->set), text);
+    if (set) {
+        replace(scopes, set);
+    }
+    pthread_mutex_unlock(&scopes->lock);
+    return set ? 0 : ERR_FULL;
+}
+
+/* ---- as bytes ---- */
+
+/*
+ *   u64 sum   u32 format (1)   u32 number of scopes   u64 serial
+ *   then each, sorted: u64 salt   u64 length   text
+ *
+ * Little endian, unaligned. The sum is SipHash of all behind it. Written by us, yet read as if it
+ * were not: a disk may lie.
+ */
+enum { SCOPES_FORMAT = 1 };
+
+struct scopes_head {
+    uint64_t sum;
+    uint32_t format, count;
+    uint64_t serial;
+};
+struct scope_head {
+    uint64_t salt, len;
+};
+_Static_assert(sizeof(struct scopes_head) == 24 && sizeof(struct scope_head) == 16, "drawn above");
+
+static uint64_t sum_of(struct span bytes)
+{
+    static const struct sip_key key = {UINT64_C(0x6c6172646572), 1};
+
+    return sip_hash64(&key, span_skip(bytes, sizeof(uint64_t)));
+}
+
+void scopes_encode(struct scopes *scopes, struct buf *out)
+{
+    size_t before = buf_len(out);
+
+    pthread_mutex_lock(&scopes->lock);
+    const struct scope_set *set = atomic_load(&scopes->set);
+    struct scopes_head head = {.format = SCOPES_FORMAT,
+                               .count = set ? (uint32_t)set->count : 0,
+                               .serial = set ? set->serial : 0};
+    buf_append(out, span_of(&head, sizeof(head)));
+    for (size_t i = 0; i < head.count; i++) {
+        struct scope_head one = {set->at[i].salt, set->at[i].text.len};
+        buf_append(out, span_of(&one, sizeof(one)));
+        buf_append(out, set->at[i].text);
+    }
+    pthread_mutex_unlock(&scopes->lock);
+    head.sum = sum_of(span_skip(buf_span(out), before));
+    memcpy(out->data + out->start + before, &head.sum, sizeof(head.sum));
+}
+
+uint64_t scopes_serial(struct scopes *scopes)
+{
+    pthread_mutex_lock(&scopes->lock);
+    const struct scope_set *set = atomic_load(&scopes->set);
+    uint64_t serial = set ? set->serial : 0;
+    pthread_mutex_unlock(&scopes->lock);
+    return serial;
+}
+
+/* NULL: the rows are not such, or not in their order. */
+static struct scope_set *decode_rows(const struct scopes_head *head, struct span rows)
+{
+    struct span last = SPAN_EMPTY;
+    char *room;
+    struct scope_set *set = set_new(head->count, rows.len, head->serial, &room);
+
+    for (uint32_t i = 0; i < head->count; i++) {
+        struct scope_head one = {0, UINT64_MAX};
+        if (rows.len >= sizeof(one)) {
+            memcpy(&one, rows.at, sizeof(one));
+            rows = span_skip(rows, sizeof(one));
+        }
+        if (one.len > rows.len || one.len > SCOPE_TEXT_MAX ||
+            (i > 0 && span_cmp(last, span_take(rows, one.len)) >= 0)) {
+            free(set);
+            return NULL;
+        }
+        last = span_take(rows, one.len);
+        set_add(set, &room, last, one.salt);
+        rows = span_skip(rows, one.len);
+    }
+    if (rows.len > 0) {
+        free(set);
+        return NULL;
+    }
+    return set;
+}
+
+int scopes_decode(struct scopes *scopes, struct span bytes, uint64_t *serial)
+{
+    struct scopes_head head;
+
+    if (bytes.len < sizeof(head)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(&head, bytes.at, sizeof(head));
+    if (head.sum != sum_of(bytes) || head.format != SCOPES_FORMAT || head.count == 0 ||
+        head.count > SCOPES_MAX || head.serial == 0 || head.serial == UINT64_MAX) {
+        return ERR_CORRUPT;
+    }
+    struct scope_set *set = decode_rows(&head, span_skip(bytes, sizeof(head)));
+    if (set == NULL) {
+        return ERR_CORRUPT;
+    }
+    *serial = head.serial;
+    pthread_mutex_lock(&scopes->lock);
+    const struct scope_set *now = atomic_load(&scopes->set);
+    if (now == NULL || now->serial < set->serial) {
+        replace(scopes, set);
+        set = NULL;
+    }
+    pthread_mutex_unlock(&scopes->lock);
+    free(set);
+    return 0;
+}
