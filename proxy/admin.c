@@ -10,6 +10,7 @@
 #include "proxy/client/tail.h"
 #include "proxy/dashboard.h"
 #include "proxy/explain.h"
+#include "proxy/purge.h"
 #include "proxy/reload.h"
 #include "proxy/server.h"
 #include "proxy/status.h"
@@ -54,6 +55,7 @@ struct request {
     struct arena arena;
     struct buf body;
     struct source_memory source;
+    struct purge_waiter purge;
     bool tells_load;
 };
 
@@ -71,6 +73,12 @@ struct page {
     bool changes;     /* POST; the others GET: what follows a link must change nothing */
     bool by_any_name; /* says nothing that a stranger may not know */
 };
+
+/* Of /purge: what is to be said is known when it is durable. */
+static int purge_begins(const struct status_query *query, struct buf *out)
+{
+    return 500;
+}
 
 /* Of /tail: its body goes on until the client leaves, so nothing can write all of it. */
 static int tail_begins(const struct status_query *query, struct buf *out)
@@ -93,6 +101,7 @@ static const struct page pages[] = {
     {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
     {SPAN_INIT("/rtt"), SPAN_INIT("text/plain; charset=utf-8"), status_rtt, false, false},
     {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false, false},
+    {SPAN_INIT("/purge"), SPAN_INIT("application/json"), purge_begins, true, false},
     {SPAN_INIT("/config"), SPAN_INIT("text/plain; charset=utf-8"), reload_config, false, false},
     {SPAN_INIT("/config/settings"), SPAN_INIT("text/plain; charset=utf-8"), reload_settings, false,
      false},
@@ -214,6 +223,20 @@ static void reply_on_and_on(struct request *request, const struct page *page,
     stream_send(request->stream, &head, source);
 }
 
+static void on_purged(struct purge_waiter *waiter, int status)
+{
+    reply(container_of(waiter, struct request, purge), status, SPAN("application/json"));
+}
+
+static void purge(struct request *request, const struct status_query *query)
+{
+    request->purge = (struct purge_waiter){.answer = on_purged, .out = &request->body};
+    int status = purge_begin(query, &request->purge);
+    if (status) {
+        on_purged(&request->purge, status);
+    }
+}
+
 /* Is the host of a request an address, localhost, this machine's name, or the proxy's? */
 static bool is_our_name(struct server *server, struct span host, struct arena *arena)
 {
@@ -277,6 +300,10 @@ static void on_head(void *owner, const struct http_head *head)
             reply_on_and_on(request, page, &query, head->method == METHOD_GET);
             return;
         }
+        if (page->write == purge_begins) {
+            purge(request, &query);
+            return;
+        }
         request->tells_load = page->write == status_ready;
         int status = page->write(&query, &request->body);
         reply(request, status, page->type);
@@ -297,6 +324,7 @@ static void on_close(void *owner, int err)
     struct request *request = owner;
 
     request->client->request = NULL;
+    purge_leave(&request->purge);
     buf_fini(&request->body);
     arena_fini(&request->arena);
     free(request);

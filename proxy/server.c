@@ -16,6 +16,7 @@
 #include "proxy/client/listener.h"
 #include "proxy/dnsstatus.h"
 #include "proxy/history.h"
+#include "proxy/purge.h"
 #include "proxy/roundtrips.h"
 #include "proxy/server_parts.h"
 #include "proxy/status.h"
@@ -322,6 +323,7 @@ void server_free(struct server **slot)
     }
     free(server->crews);
     if (server->loop) {
+        purge_settle(server);
         close_handles(server);
         loop_stop(server->loop);
         loop_run(server->loop);

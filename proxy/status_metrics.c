@@ -144,6 +144,8 @@ int status_metrics(const struct status_query *query, struct buf *out)
     gauge(out, "flights", "Fetches that several requests may share", stats.table.flights);
     gauge(out, "claims", "Pieces of responses that are being fetched", stats.claims);
     counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
+    counter(out, "purges", "Purges by administrators: of a URL, a prefix, a host or of all",
+            stats.purges);
     gauge(out, "client_networks", "Networks of clients whose round-trip time is known",
           roundtrips_count(server_roundtrips(server)));
     counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
