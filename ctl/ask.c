@@ -7,6 +7,30 @@
 #include <stdio.h>
 #include <time.h>
 
+/* ---- the question ---- */
+
+static bool is_unreserved(char c)
+{
+    char lower = ascii_lower(c);
+
+    return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || (c && strchr("-._~/:", c));
+}
+
+void question_add(struct buf *path, const char *name, const char *value)
+{
+    struct span text = buf_span(path);
+
+    if (value == NULL) {
+        return;
+    }
+    buf_printf(path, "%c%s=", span_find(text, '?') < text.len ? '&' : '?', name);
+    for (; *value; value++) {
+        buf_printf(path, is_unreserved(*value) ? "%c" : "%%%02X", (unsigned char)*value);
+    }
+}
+
+/* ---- asking ---- */
+
 /* While the answer is early: so often it is asked for again. */
 enum { PATIENCE = 10, STEP_MS = 200 };
 

@@ -16,6 +16,10 @@ struct question {
     bool (*is_early)(struct span json);
 };
 
+/* Appends a parameter to the path of a question, percent-encoded; none when `value` is NULL. Pure.
+ */
+void question_add(struct buf *path, const char *name, const char *value);
+
 /* Asks options->admin, and prints the answer, or with options->json as it comes; or why there is
  * none. CTL_GOOD, CTL_BAD, or CTL_USAGE: the proxy says what is wrong with the question. */
 int ask(const struct ctl_options *options, const struct question *question);

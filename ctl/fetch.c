@@ -221,6 +221,9 @@ static int read_answer(const char *admin, const char *path, struct span bytes, s
                    admin, SPAN_ARGS(span_take(span_str(path), span_find(span_str(path), '?'))),
                    head.status);
         err = ERR_NOT_FOUND;
+        if (head.status == 503 && read_body(&head, span_skip(bytes, used), body) == 0) {
+            err = ERR_BUSY;
+        }
     } else {
         err = read_body(&head, span_skip(bytes, used), body);
         if (err) {

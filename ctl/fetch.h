@@ -12,6 +12,7 @@
 /* `admin` is "ADDRESS:PORT", "NAME[:PORT]", the same behind "http://", or "unix:/PATH". Returns 0
  * and the body of a 200 answer in *body; else a negative number and a sentence for people in *why.
  * ERR_REFUSED: *body is that of a 400 answer, which says itself what is wrong, and *why is empty.
+ * ERR_BUSY: it is that of a 503, and *why has a sentence all the same.
  * Gives up when nothing arrives for ten seconds. */
 int fetch(const char *admin, const char *path, struct buf *body, struct buf *why);
 

@@ -55,6 +55,22 @@ static const struct verb verbs[] = {
      "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
      "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
      "URL", verb_explain, false},
+    {"purge", "larderctl purge URL... | --prefix URL | --host NAME | --all", "Out of the cache.",
+     "What is stored is not found any more, in memory and on disk, with all variants and parts, "
+     "and\n"
+     "what is on its way is not stored. When it is said so it stays so, whatever happens. The "
+     "next\n"
+     "request is fetched from the origin.\n\n"
+     "  --prefix URL     all whose URL begins so: http://www.example.net/img/\n"
+     "  --host NAME      all of a host, http and https, whatever the port\n"
+     "  --all            everything\n"
+     "  -H, --header 'NAME: VALUE'  of a site: /path with -H 'Host: NAME'\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+     "  --json           the answers as they come, a line each\n\n"
+     "A URL is as for explain. What was found is said for each; not to be stored is no error.\n"
+     "Exit status: 0 it is gone, 1 nobody answers or the store could not write it down, 2 wrong\n"
+     "usage, or no URL.\n",
+     "URL", verb_purge, true},
     {"dns", "larderctl dns [explain NAME] [--json]", "What larder-dns is doing, and why.",
      "Asks the admin listener of larder-dns about its replicas: their state, why and since when,\n"
      "their share of the answers, their load, and whether they are too full for some clients; and\n"
@@ -214,6 +230,7 @@ static const char **value_of(struct ctl_options *options, const char *word)
         {"--count", &options->count},   {"-n", &options->count},
         {"--by", &options->by},         {"--user", &options->user},
         {"--lists", &options->lists},   {"--root", &options->root},
+        {"--prefix", &options->prefix},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -235,7 +252,7 @@ static bool *flag_of(struct ctl_options *options, const char *word)
     } flags[] = {
         {"--json", &options->json},     {"--segments", &options->segments},
         {"--online", &options->online}, {"--help", &options->help},
-        {"--once", &options->once},
+        {"--once", &options->once},     {"--all", &options->all},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -261,10 +278,10 @@ static int take_operand(struct ctl_options *options, const char *word)
 static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
 {
     static const char *const known[] = {
-        "--admin",  "--json",     "--proxy",   "--dns",    "--method", "--client",
-        "--header", "--segments", "--online",  "--rate",   "--config", "--type",
-        "--help",   "--host",     "--outcome", "--reason", "--path",   "--slower",
-        "--status", "--count",    "--by",      "--once",   "--lists",  "--root"};
+        "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
+        "--segments", "--online", "--rate",  "--config", "--type",   "--help",   "--host",
+        "--outcome",  "--reason", "--path",  "--slower", "--status", "--count",  "--by",
+        "--once",     "--lists",  "--root",  "--prefix", "--all"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
     bool *flag = flag_of(options, word);

@@ -32,6 +32,8 @@ struct ctl_options {
     const char *count;                  /* end after so many; NULL: never */
     const char *by;                     /* of `top`; NULL: host */
     bool once;                          /* of `top` */
+    const char *prefix;                 /* of `purge`, with `host` */
+    bool all;                           /* of `purge` */
     const char *lists, *root;           /* of `import-squid` */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
@@ -54,6 +56,8 @@ int verb_reopen(const struct ctl_options *options);
 /* 0 all is translated, 1 not all, 2 the file cannot be read. */
 int verb_import(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
+/* 0 it is gone, 1 it could not be asked or is not durably so, 2 a question was wrong. */
+int verb_purge(const struct ctl_options *options);
 int verb_dns(const struct ctl_options *options);
 int verb_drain(const struct ctl_options *options); /* and undrain */
 
@@ -78,6 +82,13 @@ int store_render(struct span json, struct buf *out);
 int explain_render(struct span json, struct buf *out);
 /* The question: "/explain?url=…", percent-encoded and ended by NUL. Pure. */
 void explain_path(const struct ctl_options *options, struct buf *out);
+
+/* A line of `purge`, about `what` (NULL: not said), from the JSON of /purge. ERR_SYNTAX: it is
+ * none. Pure. */
+int purge_render(struct span json, const char *what, struct buf *out);
+/* The question: "/purge?url=…" and so on, percent-encoded and ended by NUL. Pure. */
+void purge_path(const struct ctl_options *options, const char *name, const char *value,
+                struct buf *out);
 
 /* What `diff` and, when it is done, `reload` show, from the JSON of /config/diff and /reload;
  * *count: how many changes. ERR_SYNTAX: it is none. Pure. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/err.h"
 
 /* Answers one connection with fixed bytes. */
 struct peer {
@@ -93,6 +94,29 @@ Test(fetch, bodies_arrive_whole_or_not_at_all)
                      peer.address, at + strlen("ADDRESS"));
             cr_expect(span_eq(buf_span(&why), span_str(want)), "%.*s", SPAN_ARGS(buf_span(&why)));
         }
+        buf_fini(&body);
+        buf_fini(&why);
+    }
+}
+
+Test(fetch, what_a_refusal_says_is_handed_on)
+{
+    static const struct {
+        const char *status;
+        int err;
+    } cases[] = {{"400 Bad Request", ERR_REFUSED}, {"503 Service Unavailable", ERR_BUSY}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf body = BUF_INIT, why = BUF_INIT;
+        char answer[128];
+        struct peer peer;
+
+        snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\n{}",
+                 cases[i].status);
+        peer_start(&peer, answer, NULL);
+        cr_expect_eq(fetch_post(peer.address, "/purge", &body, &why), cases[i].err);
+        peer_end(&peer);
+        cr_expect(span_eq(buf_span(&body), SPAN("{}")));
         buf_fini(&body);
         buf_fini(&why);
     }
