@@ -384,8 +384,9 @@ static void renew(struct cache *cache, struct object *object)
 }
 
 /* Under the guard. A private flight is not the only one for its key: something newer than what it
- * validates may be stored by now. What would have to be read from the disk first counts as newer:
- * then the old one is validated again by the next request. */
+ * validates may be stored by now, in the same second, too. What would have to be read from the disk
+ * first counts as newer, and so does what is not known to have the same body: then the old one is
+ * validated again by the next request. */
 static bool is_newest(struct cache *cache, const struct flight *flight)
 {
     struct object *stale = flight_stale(flight);
@@ -396,8 +397,7 @@ static bool is_newest(struct cache *cache, const struct flight *flight)
     struct object *now = cache_peek(cache, &stale->key, &cold, &from_memory);
     bool newest = now == NULL ? !cold.again
                               : (now->freshness.response_time <= stale->freshness.response_time &&
-                                 span_eq(fields_get(&now->fields, FIELD_ETAG),
-                                         fields_get(&stale->fields, FIELD_ETAG)));
+                                 object_same_body(now, stale));
 
     object_unref(&now);
     return newest;

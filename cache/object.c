@@ -366,6 +366,7 @@ int object_load(struct shelf shelf, const struct cache_key *key, enum object_use
     if (use == OBJECT_USED) {
         store_used(store, &record);
     }
+    uint32_t segment = record.segment, number = record.number;
     struct object *object =
         object_decode(key, record.head, span_of(record.meta, record.meta_len), record.body_len);
     bool adopted =
@@ -377,11 +378,20 @@ int object_load(struct shelf shelf, const struct cache_key *key, enum object_use
         shelf_drop(shelf, key->hash, NULL, NULL);
         return ERR_CORRUPT;
     }
+    object->segment = segment;
+    object->number = number;
     *out = object;
     return 0;
 }
 
 /* ---- where the body is ---- */
+
+bool object_same_body(const struct object *a, const struct object *b)
+{
+    a = object_owner(a);
+    b = object_owner(b);
+    return a == b || (a->segment != 0 && a->segment == b->segment && a->number == b->number);
+}
 
 bool object_in_memory(const struct object *object)
 {

@@ -49,6 +49,8 @@ struct object {
     struct spool *spool; /* the body, or NULL */
     struct store *store; /* else it is here: */
     struct store_object stored;
+    /* Where its record was found, also when its body was copied from there; 0, 0: not known. */
+    uint32_t segment, number;
     struct partial *parts;  /* or here, as far as it is known */
     struct object *body_of; /* or another object's (after a 304); counted */
     size_t size;            /* bytes of memory, without a spool's */
@@ -95,6 +97,10 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
 bool object_in_memory(const struct object *object);
 /* The same in one piece: a hot object. */
 bool object_whole(const struct object *object, struct span *body);
+
+/* They have one body: it is the same in memory, or the same record on disk. False also when that is
+ * not known. */
+bool object_same_body(const struct object *a, const struct object *b);
 
 /* Whose body it is: the object itself, or the one a 304 confirmed. */
 static inline const struct object *object_owner(const struct object *object)
