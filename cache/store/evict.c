@@ -26,6 +26,10 @@
 #define SEGMENTS_FEW 32
 #define RESERVE_VICTIMS 16
 
+/* While readers hold less than this part of the store in dropped segments, those that are pinned
+ * count as free soon: most pins are for a moment. */
+#define HELD_PART 8
+
 /* ---- giving up a segment ---- */
 
 static void forget(struct disk *disk, struct segment *segment)
@@ -161,11 +165,15 @@ bool evict_one(struct disk *disk)
 
 /* ---- room ---- */
 
+/* For the index to grow. */
+static uint64_t margin(const struct disk *disk)
+{
+    return INDEX_MARGIN + index_used(disk->index) / 8;
+}
+
 static bool has_room(const struct disk *disk, uint64_t need)
 {
-    uint64_t margin = INDEX_MARGIN + index_used(disk->index) / 8;
-
-    return disk_used(disk) + need + margin <= disk->size;
+    return disk_used(disk) + need + margin(disk) <= disk->size;
 }
 
 /* Segments that are to be free before they are needed. */
@@ -214,6 +222,34 @@ static int walk_and_drop(struct disk *disk, int round)
     return 0;
 }
 
+/* Bytes of dropped segments that somebody reads from, and of live ones that could be dropped and
+ * nobody does. */
+static void count_pinned(const struct disk *disk, uint64_t *held, uint64_t *loose)
+{
+    *held = *loose = 0;
+    for (uint32_t i = 0; i <= disk->segments.mask; i++) {
+        const struct segment *segment = &disk->segments.slots[i];
+        bool live;
+        uint32_t pins;
+        if (segment_pins(segment, &live, &pins) == 0) {
+            continue;
+        }
+        *held += !live && pins > 0 ? segment->capacity : 0;
+        *loose += live && pins == 0 && !disk_is_open(disk, segment) ? segment->capacity : 0;
+    }
+}
+
+/* Slow readers of dropped segments have the room, and dropping all that nobody reads from would not
+ * do. The others would go in vain, and are of more use where they are. */
+static bool is_in_vain(const struct disk *disk, uint64_t need)
+{
+    uint64_t held, loose;
+
+    count_pinned(disk, &held, &loose);
+    return held >= disk->size / HELD_PART &&
+           disk_used(disk) - loose + need + margin(disk) > disk->size;
+}
+
 int evict_make_room(struct disk *disk, uint64_t need)
 {
     if (disk->eviction.copying) { /* this is what the reserve is for */
@@ -222,7 +258,8 @@ int evict_make_room(struct disk *disk, uint64_t need)
     int err = 0;
 
     for (int round = 0; !err && !has_room(disk, need + reserve_of(disk)); round++) {
-        err = walk_and_drop(disk, round);
+        uint64_t wanted = has_room(disk, need) ? need + reserve_of(disk) : need;
+        err = is_in_vain(disk, wanted) ? ERR_NOT_FOUND : walk_and_drop(disk, round);
     }
     if (err == ERR_NOT_FOUND) { /* nothing left to drop, and maybe only the reserve is missing */
         err = has_room(disk, need) ? 0 : ERR_FULL;
@@ -252,7 +289,8 @@ int evict_ahead(struct disk *disk, uint64_t written)
 {
     uint64_t want = ahead(disk) * disk->segments.segment_size + reserve_of(disk);
 
-    if (disk->eviction.walked || has_room(disk, want) || disk->eviction.kept >= FORWARD_MAX / 2) {
+    if (disk->eviction.walked || has_room(disk, want) || disk->eviction.kept >= FORWARD_MAX / 2 ||
+        is_in_vain(disk, want)) {
         return 0;
     }
     struct segment *victim = victim_of(disk);

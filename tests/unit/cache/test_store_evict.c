@@ -224,6 +224,38 @@ Test(store_evict, a_smaller_size_takes_effect_at_the_next_start)
     kit_fini(&kit);
 }
 
+/* Each segment has something that somebody reads: dropping it makes no room. */
+Test(store_evict, slow_readers_do_not_cost_what_is_live)
+{
+    enum { OBJECTS = 100, LEN = 900000 };
+    struct kit kit;
+    static struct store_object held[OBJECTS];
+    struct store_stats stats;
+    char key[64];
+    size_t i = 0, count = 0;
+    int err = 0;
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    for (; i < OBJECTS && !err; i++) {
+        key_of(key, i);
+        err = kit_put(kit.store, key, LEN);
+        if (!err) {
+            cr_assert_eq(kit_find(kit.store, key, &held[count++]), 0);
+        }
+    }
+    cr_expect_eq(err, ERR_FULL);
+    store_stats(kit.store, &stats);
+    cr_expect_geq(stats.segments, 20, "%llu are live", (unsigned long long)stats.segments);
+    key_of(key, i - 30);
+    cr_expect_eq(kit_check(kit.store, key, LEN), 0);
+    for (size_t n = 0; n < count; n++) {
+        store_object_done(kit.store, &held[n]);
+    }
+    kit_reopen(&kit);
+    cr_expect_eq(kit_put(kit.store, "after", LEN), 0);
+    kit_fini(&kit);
+}
+
 /* ---- what is used stays ---- */
 
 /* As the cache does it. */
