@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "base/memory.h"
 
+/* What is read at once of bytes that were lent and have left memory, where that is tight. */
+#define NARROW (32u << 10)
+
 static void wake(void *arg)
 {
     struct ahead *ahead = arg;
@@ -138,6 +141,20 @@ static void look_ahead(struct ahead *ahead, struct store *store, const struct st
     ahead->waited = false;
 }
 
+/* What was read and is not given to the reader. A chunk that is lent needs no copy of it, which one
+ * who is slow would keep for long; and where memory is tight, what is ahead stays with the kernel,
+ * or is read again. */
+static void give_back(struct ahead *ahead, const struct store_chunk *given)
+{
+    for (size_t i = 0; i < AHEAD_CHUNKS; i++) {
+        struct ahead_slot *slot = &ahead->chunks[i];
+        bool of_given = is_of(slot, given);
+        if (of_given ? !ahead->copied : memory_is_tight()) {
+            store_read_leave(&slot->waiter);
+        }
+    }
+}
+
 /* It was not in memory just now. */
 static int from_disk(struct ahead *ahead, struct store *store, const struct store_chunk *chunks,
                      size_t count, struct span *out)
@@ -166,6 +183,7 @@ int ahead_chunk(struct ahead *ahead, struct store *store, const struct store_chu
     if (!err) {
         ahead->fresh = true;
         ahead->copied = ahead->pin == NULL;
+        give_back(ahead, &chunks[0]);
         look_ahead(ahead, store, chunks, count);
     }
     return err;
@@ -178,6 +196,7 @@ int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, 
 {
     struct ahead_slot *slot = &ahead->lent;
     struct span window = span_take(rest, rest.len < STORE_CHUNK ? rest.len : STORE_CHUNK);
+    size_t narrow = window.len < NARROW ? window.len : NARROW;
 
     *out = window;
     ahead->copied = ahead->behind = false;
@@ -185,6 +204,7 @@ int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, 
         if (ahead->fresh || window.len == 0 || store_is_resident(window)) {
             return 0;
         }
+        window = memory_is_tight() ? span_take(window, narrow) : window;
         prepare(ahead, slot);
         slot->lent = window;
         store_read_lent(store, pin, window, &slot->waiter);

@@ -5,6 +5,7 @@
 #include "store_kit.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <semaphore.h>
 
 enum { CHUNKS = 6 };
@@ -90,6 +91,16 @@ static bool is_prepared(struct fixture *f, size_t number)
     return !err;
 }
 
+static size_t slots_taken(const struct fixture *f)
+{
+    size_t taken = 0;
+
+    for (size_t i = 0; i < AHEAD_CHUNKS; i++) {
+        taken += f->ahead->chunks[i].waiter.read != NULL;
+    }
+    return taken;
+}
+
 Test(ahead, what_comes_next_is_read_while_this_is_sent)
 {
     struct fixture f;
@@ -134,6 +145,7 @@ Test(ahead, when_memory_is_tight_only_what_is_waited_for_is_read)
         cr_assert_eq(err, 0);
         expect_chunk(&f, i, bytes);
         cr_expect_leq(reads(&f), i + 1, "chunk %zu", i);
+        cr_expect(f.ahead->copied || slots_taken(&f) == 0, "what is lent is not held, too");
     }
     memory_give(MEMORY_QUEUED, 100000);
     memory_set_limit(0);
@@ -154,5 +166,40 @@ Test(ahead, what_is_lent_is_given_in_windows)
     struct span rest = span_skip(bytes, 5000);
     cr_assert_eq(ahead_lent(f.ahead, f.kit.store, f.ahead->pin, rest, &given), 0);
     cr_expect(span_eq(given, rest));
+    teardown(&f);
+}
+
+/* A slow reader's bytes have left memory since, and are read for it again: not many of them. */
+Test(ahead, when_memory_is_tight_windows_are_small)
+{
+    struct fixture f;
+    struct span bytes, given;
+
+    setup(&f);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), ERR_AGAIN);
+    sem_wait(&f.woken);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    cr_assert_not_null(f.ahead->pin);
+    posix_fadvise(store_place(f.ahead->pin, bytes).fd, 0, 0, POSIX_FADV_DONTNEED);
+    ahead_moved(f.ahead);
+    memory_set_limit(1000);
+    memory_take(MEMORY_QUEUED, 100000);
+    struct span rest = span_skip(bytes, 5000);
+    size_t at = 5000;
+    while (rest.len > 0) {
+        int err = ahead_lent(f.ahead, f.kit.store, f.ahead->pin, rest, &given);
+        if (err == ERR_AGAIN) {
+            sem_wait(&f.woken);
+            continue;
+        }
+        cr_assert_eq(err, 0);
+        cr_expect(!f.ahead->copied || given.len <= 32 << 10, "%zu bytes", given.len);
+        cr_assert(given.len > 0 && span_eq(given, span_of(f.body + at, given.len)));
+        at += given.len;
+        rest = span_skip(rest, given.len);
+        ahead_moved(f.ahead);
+    }
+    memory_give(MEMORY_QUEUED, 100000);
+    memory_set_limit(0);
     teardown(&f);
 }
