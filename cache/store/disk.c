@@ -300,17 +300,19 @@ int disk_reopen_index(struct disk *disk)
     return err;
 }
 
-/* Goes on where the last run stopped, or leaves that segment as it is and begins another. */
+/* Goes on where the last run stopped, or leaves that segment as it is and begins another. It may be
+ * right and not open all the same, for want of descriptors. */
 static void resume_newest(struct disk *disk, enum s3_log log)
 {
-    struct segment *newest = segments_pin(&disk->segments, disk->newest[log]);
+    uint32_t id = disk->newest[log];
+    struct segment *newest = segments_pin(&disk->segments, id);
 
+    if (newest && segment_resume(newest) == 0) {
+        disk->open[log] = newest;
+    } else if (newest || segments_is_live(&disk->segments, id)) {
+        segment_seal(segments_slot(&disk->segments, id));
+    }
     if (newest) {
-        if (segment_resume(newest) == 0) {
-            disk->open[log] = newest;
-        } else {
-            segment_seal(newest);
-        }
         segments_unpin(&disk->segments, newest);
     }
 }

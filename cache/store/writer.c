@@ -200,6 +200,12 @@ static bool is_disk_full(const struct disk *disk, int err)
            (uint64_t)fs.f_bavail * fs.f_frsize < disk->segments.segment_size;
 }
 
+/* Of descriptors, of memory, or of room that readers hold: no fault of the disk. */
+static bool is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == ERR_FULL;
+}
+
 /* Drops are tried within the pause, too; that they fail then says nothing new. */
 static void on_failure(struct writer *writer, int err)
 {
@@ -211,7 +217,7 @@ static void on_failure(struct writer *writer, int err)
     if (writer_health(writer) != 0) {
         return;
     }
-    writer->failures++;
+    writer->failures += !is_shortage(err);
     atomic_store(&writer->retry_at, clock_mono_ms() + pause);
     log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u",
               disk->segments.home.dir, err_text(err), writer->failures, pause);

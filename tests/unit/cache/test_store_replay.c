@@ -3,7 +3,9 @@
 #include "store_kit.h"
 
 #include "base/err.h"
+#include "base/check.h"
 #include "base/memory.h"
+#include "cache/store/disk.h"
 #include "cache/store/lookup.h"
 #include "cache/store/segments.h"
 
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -48,7 +51,7 @@ int __wrap_fallocate64(int fd, int mode, off_t from, off_t len)
 static _Atomic(const char *) rootless;
 static atomic_uint rootless_after; /* so many that can */
 
-static atomic_bool refusing; /* no commit of the index succeeds */
+static atomic_int refusing; /* no commit of the index succeeds, because of this */
 
 /* The descriptor that LMDB writes the root through, beside the one for all other pages. */
 static int root_fd(const char *path)
@@ -75,9 +78,10 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
     const char *path;
 
     mdb_env_get_path(mdb_txn_env(txn), &path);
-    if (atomic_load(&refusing) && strstr(path, "/index.")) {
+    int refused = strstr(path, "/index.") ? atomic_load(&refusing) : 0;
+    if (refused) {
         mdb_txn_abort(txn);
-        return EIO;
+        return refused;
     }
     if (name == NULL || strstr(path, name) == NULL) {
         return __real_mdb_txn_commit(txn);
@@ -296,7 +300,7 @@ Test(store_replay, refused_drops_do_not_pile_up, .timeout = 60)
     cr_assert_eq(kit_put(kit.store, "dropped", 1000), 0);
     cr_assert_eq(kit_put(kit.store, "other", 1000), 0);
     kit_hash(kit.store, SPAN("dropped"), dropped);
-    atomic_store(&refusing, true);
+    atomic_store(&refusing, EIO);
     for (size_t i = 0; i < 1000; i++) {
         snprintf(key, sizeof(key), "http://example.net:80/absent/%zu", i);
         kit_hash(kit.store, span_str(key), absent);
@@ -311,7 +315,7 @@ Test(store_replay, refused_drops_do_not_pile_up, .timeout = 60)
                  (unsigned long long)memory_sum(MEMORY_QUEUED));
     cr_expect_eq(kit_find(kit.store, "dropped", &object), ERR_NOT_FOUND);
     cr_expect_eq(kit_check(kit.store, "other", 1000), 0);
-    atomic_store(&refusing, false);
+    atomic_store(&refusing, 0);
     kit_reopen(&kit);
     cr_expect_eq(kit_find(kit.store, "dropped", &object), ERR_NOT_FOUND, "it was tried again");
     cr_expect_eq(kit_check(kit.store, "other", 1000), 0);
@@ -350,24 +354,101 @@ Test(store_replay, a_refused_object_takes_with_it_what_is_older_and_nothing_else
     kit_hash(kit.store, SPAN("k"), hash);
     cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &first), 0);
     cr_assert_eq(store_put_begin(kit.store, hash, SPAN("k"), &second), 0);
-    atomic_store(&refusing, true);
+    atomic_store(&refusing, EIO);
     finish(first, SPAN("12345"), &results[0]);
     store_flush(kit.store);
     cr_expect_lt(results[0], 0);
     cr_expect_eq(length_of(&kit, "k"), 0);
-    atomic_store(&refusing, false);
+    atomic_store(&refusing, 0);
     finish(second, SPAN("1234567"), &results[1]);
     store_flush(kit.store);
     cr_expect_eq(results[1], 0);
     cr_expect_eq(length_of(&kit, "k"), 7);
 
-    atomic_store(&refusing, true);
+    atomic_store(&refusing, EIO);
     store_update(kit.store, hash, SPAN("k"), SPAN("new head"), NULL, 0, kit_on_done, &results[2]);
     store_flush(kit.store);
     cr_expect_lt(results[2], 0);
     cr_expect_eq(length_of(&kit, "k"), 0, "its head is older than that of the update");
-    atomic_store(&refusing, false);
+    atomic_store(&refusing, 0);
     kit_reopen(&kit);
     cr_expect_eq(length_of(&kit, "k"), 0);
+    kit_fini(&kit);
+}
+
+/* ---- what is no fault of the disk ---- */
+
+static void note_commits(void *arg, const struct store_trouble *trouble)
+{
+    atomic_store((atomic_uint *)arg, trouble->commits);
+}
+
+Test(store_replay, a_commit_for_want_of_descriptors_does_not_count, .timeout = 60)
+{
+    static const struct {
+        int error;
+        unsigned commits;
+    } cases[] = {{EMFILE, 0}, {ENFILE, 0}, {ENOMEM, 0}, {EIO, 1}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct kit kit;
+        struct store_stats stats;
+        atomic_uint commits = 0;
+        uint8_t hash[STORE_HASH];
+        kit_init(&kit, KIT_SIZE);
+        store_close(&kit.store);
+        struct store_options options = {.path = kit.dir,
+                                        .size = KIT_SIZE,
+                                        .dirty_limit = 1u << 20,
+                                        .on_trouble = note_commits,
+                                        .arg = &commits};
+        cr_assert_eq(store_open(&options, &kit.store), 0);
+        cr_assert_eq(kit_put(kit.store, "k", 1000), 0);
+        kit_hash(kit.store, SPAN("k"), hash);
+        atomic_store(&refusing, cases[i].error);
+        store_drop(kit.store, hash, NULL, NULL);
+        store_flush(kit.store);
+        atomic_store(&refusing, 0);
+        store_stats(kit.store, &stats);
+        cr_expect_gt(stats.commit_errors, 0);
+        cr_expect_eq(atomic_load(&commits), cases[i].commits, "%s", strerror(cases[i].error));
+        kit_fini(&kit);
+    }
+}
+
+static void wake_nobody(void *arg)
+{
+    (void)arg;
+}
+
+/* One that cannot be opened when it is to be written to is only read from then on. */
+Test(store_replay, the_newest_segment_is_sealed_when_descriptors_are_short)
+{
+    struct kit kit;
+    struct disk disk;
+    struct rlimit before, now;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 1000), 0);
+    store_close(&kit.store);
+    struct store_options options = {.path = kit.dir, .size = KIT_SIZE};
+    cr_assert_eq(disk_open(&disk, &options, wake_nobody, NULL), 0);
+    int next = dup(disk.dir);
+    close(next);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = (rlim_t)next + 1; /* one more: enough to look at the index */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+    int err = disk_check(&disk);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert_eq(err, 0);
+    cr_expect_null(disk.open[S3_PROBATION]);
+    struct segment *newest = segments_pin(&disk.segments, disk.newest[S3_PROBATION]);
+    cr_assert_not_null(newest, "it is there, and can be opened now");
+    cr_expect_not(segment_enter(newest), "nobody needs a transaction for it");
+    segments_unpin(&disk.segments, newest);
+    disk_close(&disk);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "k", 1000), 0);
     kit_fini(&kit);
 }
