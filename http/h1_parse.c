@@ -1,6 +1,7 @@
 #include "http/h1_parse.h"
 
 #include "base/err.h"
+#include "base/swar.h"
 #include "http/chars.h"
 #include "http/h1_framing.h"
 
@@ -11,6 +12,8 @@ enum {
     STATUS_BROKEN_RESPONSE = 502,
     METHOD_MAX = 64,      /* longer than any method there is */
     LINE_EXTRA_MAX = 128, /* what surrounds the target in a request line */
+    DEL = 0x7f,
+    KNOWN_NAME_WORDS = 4, /* of eight bytes: the longest name of names.h and its colon */
 };
 
 /* One head being parsed. A step that fails sets `error` and returns false. The steps shared with
@@ -41,34 +44,64 @@ static const char *skip_class(const char *at, const char *end, uint8_t class)
     return at;
 }
 
-/* True when one of the eight bytes is a control or DEL: below 0x20, or 0x7f. */
-static bool has_control(const char *at)
-{
-    const uint64_t ones = 0x0101010101010101;
-    uint64_t word;
-
-    memcpy(&word, at, sizeof(word));
-    uint64_t no_del = word ^ (0x7f * ones);
-    uint64_t below_space = (word - 0x20 * ones) & ~word;
-    uint64_t is_del = (no_del - ones) & ~no_del;
-    return ((below_space | is_del) & (0x80 * ones)) != 0;
-}
-
-/* Behind the field value that starts at `at`: eight bytes at a time while all is plain text. */
+/* Behind the field value that starts at `at`: eight bytes at a time, stopped by each control. */
 static const char *skip_value(const char *at, const char *end)
 {
     while (end - at >= 8) {
-        if (!has_control(at)) {
+        uint64_t word = swar_load(at);
+        uint64_t controls = swar_below(word, ' ') | swar_is(word, DEL);
+        if (controls == 0) {
             at += 8;
             continue;
         }
-        const char *stop = skip_class(at, at + 8, CHAR_VALUE);
-        if (stop < at + 8) {
-            return stop;
+        at += swar_first(controls);
+        if (*at != '\t') {
+            return at;
         }
-        at = stop;
+        at++;
     }
     return skip_class(at, end, CHAR_VALUE);
+}
+
+/* Behind the request target that starts at `at`. */
+static const char *skip_target(const char *at, const char *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t word = swar_load(at);
+        uint64_t invisible = swar_below(word, ' ' + 1) | swar_is(word, DEL) | (word & SWAR_HIGH);
+        if (invisible) {
+            return at + swar_first(invisible);
+        }
+    }
+    return skip_class(at, end, CHAR_VISIBLE);
+}
+
+/* The first colon of some bytes, or NULL: names that we know are no longer. */
+static const char *find_colon(const char *at, const char *end)
+{
+    for (int i = 0; i < KNOWN_NAME_WORDS && end - at >= 8; i++, at += 8) {
+        uint64_t colons = swar_is(swar_load(at), ':');
+        if (colons) {
+            return at + swar_first(colons);
+        }
+    }
+    return NULL;
+}
+
+/* Behind the field name that starts at `name`, and which it is. Of one that we know each letter has
+ * been compared; all others are looked at, and those near the end, where there are no eight bytes.
+ */
+static const char *skip_name(const char *name, const char *end, enum http_field_id *id)
+{
+    const char *colon = find_colon(name, end);
+
+    *id = colon ? http_field_id(span_from_to(name, colon)) : FIELD_OTHER;
+    if (*id != FIELD_OTHER) {
+        return colon;
+    }
+    const char *stop = skip_class(name, end, CHAR_TOKEN);
+    *id = stop == colon ? FIELD_OTHER : http_field_id(span_from_to(name, stop));
+    return stop;
 }
 
 static bool take_crlf(struct parser *p)
@@ -109,7 +142,7 @@ static bool take_request_line(struct parser *p)
         return fail(p, 400, "The request line does not start with a method and one space");
     }
     const char *target = space + 1;
-    const char *behind = skip_class(target, p->end, CHAR_VISIBLE);
+    const char *behind = skip_target(target, p->end);
     if ((size_t)(behind - target) > p->limits->target) {
         return fail(p, 414, "The request target is too long");
     }
@@ -161,6 +194,10 @@ static void see_connection(struct h1_seen *seen, struct span value)
     struct list_members it = list_members_of(value);
     struct span member;
 
+    if (span_eq(value, SPAN("keep-alive"))) { /* what most say who say anything */
+        seen->keep_alive = true;
+        return;
+    }
     while (list_next(&it, &member)) {
         seen->close |= span_ieq(member, SPAN("close"));
         seen->keep_alive |= span_ieq(member, SPAN("keep-alive"));
@@ -171,21 +208,40 @@ static void see_connection(struct h1_seen *seen, struct span value)
 /* Notes the few fields that decide how the message is framed. */
 static void see(struct h1_seen *seen, enum http_field_id id, struct span value)
 {
-    if (id == FIELD_HOST) {
+    switch (id) {
+    case FIELD_HOST:
         seen->host = value;
         seen->hosts++;
-    } else if (id == FIELD_CONTENT_LENGTH) {
+        break;
+    case FIELD_CONTENT_LENGTH:
         seen->length = value;
         seen->lengths++;
-    } else if (id == FIELD_TRANSFER_ENCODING) {
+        break;
+    case FIELD_TRANSFER_ENCODING:
         seen->coding = value;
         seen->codings++;
-    } else if (id == FIELD_CONNECTION) {
+        break;
+    case FIELD_CONNECTION:
         see_connection(seen, value);
-    } else if (id == FIELD_UPGRADE) {
+        break;
+    case FIELD_UPGRADE:
         seen->upgrade_field = true;
-    } else if (id == FIELD_EXPECT) {
+        break;
+    case FIELD_EXPECT:
         seen->expect_continue |= span_ieq(value, SPAN("100-continue"));
+        break;
+    default:
+        break;
+    }
+}
+
+/* fields_add() of a name that was looked up already. */
+static void add_field(struct http_fields *fields, struct http_field field)
+{
+    if (fields->count < fields->cap) {
+        fields->at[fields->count++] = field;
+    } else {
+        fields_add(fields, field.name, field.value);
     }
 }
 
@@ -211,7 +267,8 @@ static const char *late_colon(const struct parser *p, struct span name)
 static bool take_field(struct parser *p)
 {
     const char *name = p->at;
-    const char *end = skip_class(name, p->end, CHAR_TOKEN);
+    enum http_field_id id;
+    const char *end = skip_name(name, p->end, &id);
 
     if (end == name) {
         bool folded = *name == ' ' || *name == '\t';
@@ -238,8 +295,8 @@ static bool take_field(struct parser *p)
         behind--;
     }
     struct span text = span_from_to(value, behind);
-    fields_add(&p->head->fields, span_from_to(name, end), text);
-    see(&p->seen, p->head->fields.at[p->head->fields.count - 1].id, text);
+    add_field(&p->head->fields, (struct http_field){span_from_to(name, end), text, id});
+    see(&p->seen, id, text);
     return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "http/chars.h"
 
 #include <stdio.h>
 
@@ -587,4 +588,77 @@ Test(h1_parse, response_limits_are_502)
         h1_parse_response(&scan, bytes, &limits, METHOD_GET, &arena, &p.head, &p.used, &p.error);
     cr_expect_eq(p.err, ERR_SYNTAX);
     cr_expect_eq(p.error.status, 502);
+}
+
+/* ---- every byte in every place, eight of which are looked at together ---- */
+
+static const char any_byte[] = "GET /0123456789abcdefghi HTTP/1.1\r\n"
+                               "Host: a\r\n"
+                               "X-Some-Name: 0123456789abcdefghijklmnop\r\n"
+                               "User-Agent: b\r\n"
+                               "\r\n";
+
+static struct parsed with_byte(size_t at, int c)
+{
+    static char text[sizeof(any_byte) - 1];
+
+    memcpy(text, any_byte, sizeof(text));
+    text[at] = (char)c;
+    arena_reset(&arena);
+    return request(span_of(text, sizeof(text)));
+}
+
+static size_t place_of(const char *text)
+{
+    return (size_t)(strstr(any_byte, text) - any_byte);
+}
+
+Test(h1_parse, a_target_is_visible_ascii_rfc9112_3_2)
+{
+    size_t from = place_of("/0123"), to = place_of(" HTTP/1.1");
+
+    for (size_t at = from; at < to; at++) {
+        for (int c = 0; c < 256; c++) {
+            struct parsed p = with_byte(at, c);
+            cr_assert_eq(p.err, char_is((char)c, CHAR_VISIBLE) ? 0 : ERR_SYNTAX, "%zu: %d", at, c);
+            cr_assert(p.err == 0 ? p.head.target.len == to - from : p.error.status == 400);
+        }
+    }
+}
+
+Test(h1_parse, a_value_holds_no_controls_rfc9110_5_5)
+{
+    size_t from = place_of("0123456789abcdefghijk") + 1, to = place_of("op\r\n");
+
+    for (size_t at = from; at < to; at++) {
+        for (int c = 0; c < 256; c++) {
+            struct parsed p = with_byte(at, c);
+            cr_assert_eq(p.err, char_is((char)c, CHAR_VALUE) ? 0 : ERR_SYNTAX, "%zu: %d", at, c);
+            cr_assert(p.err == 0 ? p.head.fields.at[1].value.len == 26 : p.error.status == 400);
+        }
+    }
+}
+
+/* Known to us or not. */
+Test(h1_parse, a_name_is_a_token_rfc9110_5_1)
+{
+    static const char *const names[] = {"Host: a", "X-Some-Name: ", "User-Agent: "};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t from = place_of(names[i]), to = from + strcspn(names[i], ":");
+        for (size_t at = from; at < to; at++) {
+            for (int c = 0; c < 256; c++) {
+                bool ends_here = c == ':' && at > from; /* and the rest is its value */
+                bool good = (ends_here || char_is((char)c, CHAR_TOKEN)) && i > 0;
+                struct parsed p = with_byte(at, c);
+                if (i == 0) { /* Host, or there is none */
+                    good = ascii_lower((char)c) == ascii_lower(any_byte[at]);
+                }
+                cr_assert_eq(p.err, good ? 0 : ERR_SYNTAX, "%s %zu: %d", names[i], at, c);
+                if (good && !ends_here) {
+                    cr_assert_eq(p.head.fields.at[i].name.len, to - from);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,47 @@
+/*
+ * swar - eight bytes of text looked at at once, in plain arithmetic on a word. Pure.
+ *
+ * A mask has the high bit of each byte set of which something is true, and no other bits. All are
+ * exact: what one byte is never changes the answer for its neighbour.
+ */
+#ifndef LARDER_BASE_SWAR_H
+#define LARDER_BASE_SWAR_H
+
+#include <endian.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SWAR_ONES UINT64_C(0x0101010101010101)
+#define SWAR_HIGH (SWAR_ONES * 0x80)
+#define SWAR_LOW (SWAR_ONES * 0x7f)
+
+/* Eight bytes, the first of them lowest. */
+static inline uint64_t swar_load(const char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return le64toh(word);
+}
+
+/* Bytes below `limit`, which is at most 0x80. */
+static inline uint64_t swar_below(uint64_t word, uint8_t limit)
+{
+    return ~((word & SWAR_LOW) + SWAR_ONES * (uint8_t)(0x80 - limit)) & ~word & SWAR_HIGH;
+}
+
+/* Bytes that are `byte`. */
+static inline uint64_t swar_is(uint64_t word, uint8_t byte)
+{
+    uint64_t other = word ^ SWAR_ONES * byte;
+
+    return ~((other & SWAR_LOW) + SWAR_LOW) & ~other & SWAR_HIGH;
+}
+
+/* The number of the first byte in a mask, which is not 0. */
+static inline unsigned swar_first(uint64_t mask)
+{
+    return (unsigned)__builtin_ctzll(mask) / 8;
+}
+
+#endif
