@@ -18,24 +18,25 @@ struct directive {
 
 #define AT(member) offsetof(struct cache_control, member)
 
+/* Shorter names first. */
 /* clang-format off */
 static const struct directive directives[] = {
+    {SPAN_INIT("public"),                 FLAG,    AT(is_public),        0, 0},
+    {SPAN_INIT("max-age"),                SECONDS, AT(max_age),          0, 0},
+    {SPAN_INIT("private"),                NAMES,   AT(is_private),       AT(private_fields), 0},
     {SPAN_INIT("no-store"),               FLAG,    AT(no_store),         0, 0},
     {SPAN_INIT("no-cache"),               NAMES,   AT(no_cache),         AT(no_cache_fields), 0},
-    {SPAN_INIT("private"),                NAMES,   AT(is_private),       AT(private_fields), 0},
-    {SPAN_INIT("public"),                 FLAG,    AT(is_public),        0, 0},
-    {SPAN_INIT("no-transform"),           FLAG,    AT(no_transform),     0, 0},
-    {SPAN_INIT("must-revalidate"),        FLAG,    AT(must_revalidate),  0, 0},
-    {SPAN_INIT("proxy-revalidate"),       FLAG,    AT(proxy_revalidate), 0, 0},
-    {SPAN_INIT("must-understand"),        FLAG,    AT(must_understand),  0, 0},
-    {SPAN_INIT("immutable"),              FLAG,    AT(immutable),        0, 0},
-    {SPAN_INIT("only-if-cached"),         FLAG,    AT(only_if_cached),   0, 0},
-    {SPAN_INIT("max-age"),                SECONDS, AT(max_age),          0, 0},
     {SPAN_INIT("s-maxage"),               SECONDS, AT(s_maxage),         0, 0},
+    {SPAN_INIT("immutable"),              FLAG,    AT(immutable),        0, 0},
     {SPAN_INIT("min-fresh"),              SECONDS, AT(min_fresh),        0, SECONDS_NONE},
     {SPAN_INIT("max-stale"),       SECONDS_OR_ANY, AT(max_stale),        0, SECONDS_NONE},
-    {SPAN_INIT("stale-while-revalidate"), SECONDS, AT(stale_while_revalidate), 0, SECONDS_NONE},
+    {SPAN_INIT("no-transform"),           FLAG,    AT(no_transform),     0, 0},
+    {SPAN_INIT("only-if-cached"),         FLAG,    AT(only_if_cached),   0, 0},
     {SPAN_INIT("stale-if-error"),         SECONDS, AT(stale_if_error),   0, SECONDS_NONE},
+    {SPAN_INIT("must-revalidate"),        FLAG,    AT(must_revalidate),  0, 0},
+    {SPAN_INIT("must-understand"),        FLAG,    AT(must_understand),  0, 0},
+    {SPAN_INIT("proxy-revalidate"),       FLAG,    AT(proxy_revalidate), 0, 0},
+    {SPAN_INIT("stale-while-revalidate"), SECONDS, AT(stale_while_revalidate), 0, SECONDS_NONE},
 };
 /* clang-format on */
 
@@ -50,7 +51,7 @@ static const struct cache_control nothing_said = {
 
 static const struct directive *find_directive(struct span name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(directives); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(directives) && directives[i].name.len <= name.len; i++) {
         if (span_ieq(directives[i].name, name)) {
             return &directives[i];
         }

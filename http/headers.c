@@ -208,8 +208,12 @@ static size_t closing_quote(struct span text, size_t open)
 static size_t member_len(struct list_members *it)
 {
     struct span text = it->rest;
-    size_t i = 0;
+    size_t comma = span_find(text, ',');
+    size_t i = it->plain ? comma : span_find(span_take(text, comma), '"');
 
+    if (i == comma) {
+        return comma;
+    }
     while (i < text.len && text.at[i] != ',') {
         size_t close = text.at[i] == '"' && !it->plain ? closing_quote(text, i) : i;
         it->plain |= close == text.len;
