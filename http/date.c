@@ -150,6 +150,75 @@ static void read_imf(struct cursor *cursor, struct civil *civil)
     expect(cursor, SPAN(" GMT"));
 }
 
+/* ---- the form that everybody sends, by position ---- */
+
+/* Three letters as a number, to be compared at once. */
+#define LETTERS(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
+
+static uint32_t letters_at(const char *at)
+{
+    return LETTERS((unsigned char)at[0], (unsigned char)at[1], (unsigned char)at[2]);
+}
+
+/* Which of the words it is, or `count`. */
+static size_t find_word(const uint32_t *words, size_t count, uint32_t word)
+{
+    size_t i = 0;
+
+    while (i < count && words[i] != word) {
+        i++;
+    }
+    return i;
+}
+
+static int64_t digits_at(const char *at, size_t count, bool *bad)
+{
+    unsigned value = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned digit = (unsigned char)at[i] - '0';
+        *bad |= digit > 9;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+static bool has_separators(const char *at)
+{
+    return at[3] == ',' && at[4] == ' ' && at[7] == ' ' && at[11] == ' ' && at[16] == ' ' &&
+           at[19] == ':' && at[22] == ':' && memcmp(at + 25, " GMT", 4) == 0;
+}
+
+/* read_imf() of what is written exactly as it should be, without going from piece to piece. False:
+ * it is not; it may be a date all the same. */
+static bool read_exact(struct span text, struct civil *civil)
+{
+    static const uint32_t days[] = {LETTERS('S', 'u', 'n'), LETTERS('M', 'o', 'n'),
+                                    LETTERS('T', 'u', 'e'), LETTERS('W', 'e', 'd'),
+                                    LETTERS('T', 'h', 'u'), LETTERS('F', 'r', 'i'),
+                                    LETTERS('S', 'a', 't')};
+    static const uint32_t months[] = {
+        LETTERS('J', 'a', 'n'), LETTERS('F', 'e', 'b'), LETTERS('M', 'a', 'r'),
+        LETTERS('A', 'p', 'r'), LETTERS('M', 'a', 'y'), LETTERS('J', 'u', 'n'),
+        LETTERS('J', 'u', 'l'), LETTERS('A', 'u', 'g'), LETTERS('S', 'e', 'p'),
+        LETTERS('O', 'c', 't'), LETTERS('N', 'o', 'v'), LETTERS('D', 'e', 'c')};
+    const char *at = text.at;
+    bool bad = false;
+
+    if (text.len != DATE_LEN || !has_separators(at) ||
+        find_word(days, ARRAY_LEN(days), letters_at(at)) == ARRAY_LEN(days)) {
+        return false;
+    }
+    size_t month = find_word(months, ARRAY_LEN(months), letters_at(at + 8));
+    civil->day = digits_at(at + 5, 2, &bad);
+    civil->month = (int64_t)month + 1;
+    civil->year = digits_at(at + 12, 4, &bad);
+    civil->hour = digits_at(at + 17, 2, &bad);
+    civil->minute = digits_at(at + 20, 2, &bad);
+    civil->second = digits_at(at + 23, 2, &bad);
+    return !bad && month < ARRAY_LEN(months);
+}
+
 /* Sunday, 06-Nov-94 08:49:37 GMT; the year is left in 0..99. */
 static void read_rfc850(struct cursor *cursor, struct civil *civil)
 {
@@ -198,7 +267,17 @@ static void place_in_century(struct civil *civil, int64_t now)
     }
 }
 
-int64_t date_parse(struct span text, int64_t now)
+static int64_t seconds_of(const struct civil *civil)
+{
+    if (!civil_is_valid(civil)) {
+        return -1;
+    }
+    int64_t seconds = to_seconds(civil);
+    return seconds < 0 ? 0 : seconds;
+}
+
+/* Any of the three forms, whatever the case of its letters. */
+static int64_t parse_any(struct span text, int64_t now)
 {
     struct cursor cursor = {.rest = text};
     struct civil civil = {0};
@@ -218,8 +297,14 @@ int64_t date_parse(struct span text, int64_t now)
     if (two_digits) {
         place_in_century(&civil, now < 0 ? 0 : now);
     }
-    int64_t seconds = to_seconds(&civil);
-    return !civil_is_valid(&civil) ? -1 : seconds < 0 ? 0 : seconds;
+    return seconds_of(&civil);
+}
+
+int64_t date_parse(struct span text, int64_t now)
+{
+    struct civil civil = {0};
+
+    return read_exact(text, &civil) ? seconds_of(&civil) : parse_any(text, now);
 }
 
 static void put_digits(char *at, int64_t value, int digits)

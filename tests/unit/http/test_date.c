@@ -109,6 +109,31 @@ Test(date, formats_what_it_parses)
     }
 }
 
+/* Small letters are read piece by piece, the exact form by position: what one takes, the other
+ * does, with any byte in any place. */
+Test(date, the_exact_form_means_what_it_means_in_small_letters)
+{
+    static const char *const texts[] = {
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Thu, 29 Feb 2024 23:59:60 GMT",
+        "Sat, 31 Dec 9999 00:00:00 GMT",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        for (size_t at = 0; at < DATE_LEN; at++) {
+            for (int c = 0; c < 256; c++) {
+                char exact[DATE_LEN], lower[DATE_LEN];
+                memcpy(exact, texts[i], DATE_LEN);
+                exact[at] = (char)c;
+                for (size_t k = 0; k < DATE_LEN; k++) {
+                    lower[k] = ascii_lower(exact[k]);
+                }
+                cr_assert_eq(date_parse(span_of(exact, DATE_LEN), NOW),
+                             date_parse(span_of(lower, DATE_LEN), NOW), "%.29s", exact);
+            }
+        }
+    }
+}
+
 Test(date, formats_within_its_bounds)
 {
     char text[DATE_LEN];
