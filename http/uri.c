@@ -30,9 +30,8 @@ static struct span lowered(struct span text, struct arena *arena)
     return span_of(copy, text.len);
 }
 
-/* inet_pton() wants a terminator, and must not find one of the peer's. False when `text` is no
- * address of that family. */
-static bool address_parse(int family, struct span text, void *address)
+/* inet_pton() wants a terminator, and must not find one of the peer's. */
+static bool ipv6_parse(struct span text, struct in6_addr *address)
 {
     char copy[INET6_ADDRSTRLEN];
 
@@ -41,7 +40,7 @@ static bool address_parse(int family, struct span text, void *address)
     }
     memcpy(copy, text.at, text.len);
     copy[text.len] = '\0';
-    return inet_pton(family, copy, address) == 1;
+    return inet_pton(AF_INET6, copy, address) == 1;
 }
 
 /* Would a resolver take this name for an IPv4 address in some notation? */
@@ -66,14 +65,41 @@ static bool ends_in_number(struct span host)
     return last.len > 0;
 }
 
+/* One number of a dotted quad from *at on: 0 to 255, without leading zeros. */
+static bool take_octet(struct span text, size_t *at)
+{
+    size_t start = *at;
+    unsigned value = 0;
+
+    while (*at < text.len && *at < start + 3 && ascii_is_digit(text.at[*at])) {
+        value = value * 10 + (unsigned)(text.at[(*at)++] - '0');
+    }
+    size_t len = *at - start;
+    return len > 0 && value <= 255 && (len == 1 || text.at[start] != '0');
+}
+
+/* What inet_pton() takes for an IPv4 address. */
+static bool is_dotted_quad(struct span text)
+{
+    size_t at = 0;
+
+    for (int i = 0; i < 4; i++) {
+        if (i > 0 && (at == text.len || text.at[at++] != '.')) {
+            return false;
+        }
+        if (!take_octet(text, &at)) {
+            return false;
+        }
+    }
+    return at == text.len;
+}
+
 static bool name_is_valid(struct span host)
 {
-    struct in_addr address;
-
     if (host.len == 0 || host.len > HOST_MAX || !chars_are(host, CHAR_HOST)) {
         return false;
     }
-    return !ends_in_number(host) || address_parse(AF_INET, host, &address);
+    return !ends_in_number(host) || is_dotted_quad(host);
 }
 
 /* An authority cut into its parts; `host` without brackets. */
@@ -131,8 +157,7 @@ bool uri_host_field_is_valid(struct span value)
     if (!split_authority(value, &authority) || !parse_port(&authority, PORT_HTTP, &port)) {
         return false;
     }
-    return authority.is_ipv6 ? address_parse(AF_INET6, authority.host, &address)
-                             : name_is_valid(authority.host);
+    return authority.is_ipv6 ? ipv6_parse(authority.host, &address) : name_is_valid(authority.host);
 }
 
 static bool set_ipv6(struct span text, struct arena *arena, struct uri *out)
@@ -140,7 +165,7 @@ static bool set_ipv6(struct span text, struct arena *arena, struct uri *out)
     struct in6_addr address;
     char canonical[INET6_ADDRSTRLEN];
 
-    if (!address_parse(AF_INET6, text, &address)) {
+    if (!ipv6_parse(text, &address)) {
         return false;
     }
     CHECK(inet_ntop(AF_INET6, &address, canonical, sizeof(canonical)) != NULL);
