@@ -4,9 +4,9 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "cache/decision_text.h"
+#include "http/put.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -111,9 +111,10 @@ static struct span host_text(const struct uri *uri, char out[HOST_TEXT])
     if (usual || uri->host.len > 255) {
         return uri->host;
     }
-    int len = snprintf(out, HOST_TEXT, uri->is_ipv6 ? "[%.*s]:%u" : "%.*s:%u", SPAN_ARGS(uri->host),
-                       uri->port);
-    return span_of(out, (size_t)len);
+    char *at = put_span(out, uri->is_ipv6 ? SPAN("[") : SPAN_EMPTY);
+    at = put_span(at, uri->host);
+    at = put_span(at, uri->is_ipv6 ? SPAN("]:") : SPAN(":"));
+    return span_from_to(out, put_number(at, uri->port));
 }
 
 static void note_failure(uint64_t *counts, const struct tally_request *request)

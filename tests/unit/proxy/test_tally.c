@@ -12,7 +12,9 @@ struct heard {
 
 static void hear(struct tally *tally, const struct heard *heard)
 {
-    struct uri uri = {.host = span_str(heard->host), .port = heard->port};
+    struct uri uri = {.host = span_str(heard->host),
+                      .port = heard->port,
+                      .is_ipv6 = strchr(heard->host, ':') != NULL};
     struct ip client;
 
     cr_assert_eq(ip_parse(span_str(heard->client), &client), 0);
@@ -85,6 +87,24 @@ Test(tally, hosts)
     cr_expect_eq(at[TALLY_FAILED], 0);
     cr_expect_eq(at[TALLY_LAST_FAILED], 1000);
     cr_expect_eq(at[TALLY_LAST_REASON], REASON_CONNECT);
+    topk_rows_fini(&rows);
+    tally_free(&tally);
+}
+
+Test(tally, hosts_with_ports)
+{
+    struct tally *tally = tally_new(900);
+    char longest[256] = {0};
+
+    memset(longest, 'h', sizeof(longest) - 1);
+    hear(tally, &(struct heard){"2001:db8::1", 8080, "192.0.2.1", hit, 100});
+    hear(tally, &(struct heard){"2001:db8::1", 80, "192.0.2.1", hit, 100});
+    hear(tally, &(struct heard){longest, 65535, "192.0.2.1", hit, 100});
+    tally_publish(tally, 1000);
+    struct topk_rows rows = read_rows(tally, TALLY_HOSTS);
+    cr_expect_eq(rows.count, 3);
+    counts_of(&rows, SPAN("[2001:db8::1]:8080"));
+    counts_of(&rows, SPAN("2001:db8::1"));
     topk_rows_fini(&rows);
     tally_free(&tally);
 }
