@@ -9,12 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { PATIENCE_SECONDS = 1 };
+
 static uint64_t adopted_ms; /* of the watchdog */
 
-void notify(const char *message)
+/* A manager that reads nothing has some messages waiting, and the kernel has us wait for room then.
+ * It may not hold up those whom we serve, nor our end. */
+static void be_brief(int fd)
+{
+    struct timeval longest = {.tv_sec = PATIENCE_SECONDS};
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
+}
+
+static void tell(const char *message, int flags)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -30,10 +42,21 @@ void notify(const char *message)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-        (void)sendto(fd, message, strlen(message), MSG_NOSIGNAL, (const struct sockaddr *)&address,
-                     size);
+        be_brief(fd);
+        (void)sendto(fd, message, strlen(message), flags | MSG_NOSIGNAL,
+                     (const struct sockaddr *)&address, size);
         close(fd);
     }
+}
+
+void notify(const char *message)
+{
+    tell(message, 0);
+}
+
+void notify_alive(void)
+{
+    tell("WATCHDOG=1", MSG_DONTWAIT);
 }
 
 void notify_reloading(void)

@@ -7,8 +7,11 @@
 #include <stdint.h>
 
 /* Sends one message, such as "READY=1", to the socket named by NOTIFY_SOCKET. Without one, or
- * when nobody listens there, nothing happens. */
+ * when nobody listens there, nothing happens. Who listens there and has not read the last ones is
+ * waited for, a second at most; then the message is lost. */
 void notify(const char *message);
+/* "WATCHDOG=1", which waits for nobody: the next one comes soon. */
+void notify_alive(void);
 
 /* "RELOADING=1" with the time that Type=notify-reload asks for. */
 void notify_reloading(void);

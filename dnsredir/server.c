@@ -141,7 +141,7 @@ static void on_load(uv_timer_t *timer)
     free(standing);
     resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
     if (s->watchdog && crew_alive(s->crew)) {
-        notify("WATCHDOG=1");
+        notify_alive();
     }
 }
 

@@ -246,7 +246,7 @@ static void keep_watchdog(struct server *server)
     if (!alive) {
         return;
     }
-    notify("WATCHDOG=1");
+    notify_alive();
     for (size_t i = 0; i < server->crew_count && !server->draining; i++) {
         struct crew *crew = &server->crews[i];
         atomic_store_explicit(&crew->alive, false, memory_order_relaxed);

@@ -77,6 +77,34 @@ Test(notify, without_a_manager_nothing_happens)
     cr_assert(1);
 }
 
+/* The kernel keeps some of them, and then has who sends wait for who reads. */
+Test(notify, a_manager_that_reads_nothing_holds_nobody_up)
+{
+    enum { ENOUGH = 1000 };
+    char name[64];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    char text[64];
+    int count = 0;
+
+    snprintf(name, sizeof(name), "@larder-notify-%d", (int)getpid());
+    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    cr_assert_eq(bind(fd, (const struct sockaddr *)&address, size), 0);
+    setenv("NOTIFY_SOCKET", name, 1);
+    for (int i = 0; i < ENOUGH; i++) {
+        notify_alive();
+    }
+    notify("STOPPING=1"); /* waits a little, and comes back */
+    unsetenv("NOTIFY_SOCKET");
+    for (ssize_t n; (n = recv(fd, text, sizeof(text) - 1, 0)) > 0;) {
+        text[n] = '\0';
+        count += strcmp(text, "WATCHDOG=1") == 0;
+    }
+    cr_expect(count > 0);
+    close(fd);
+}
+
 Test(notify, the_watchdog_is_kept_for_us_alone)
 {
     char pid[32];
