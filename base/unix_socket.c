@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool unix_address(const char *path, struct sockaddr_un *out)
@@ -16,6 +17,27 @@ bool unix_address(const char *path, struct sockaddr_un *out)
     }
     memcpy(out->sun_path, path, len + 1);
     return true;
+}
+
+/* What a process that was killed left behind goes: a socket that nobody listens on. Who listens, be
+ * it too busy to accept or not for us, keeps its place; so does what is no socket. */
+static int make_room(int fd, const char *path, const struct sockaddr_un *address)
+{
+    struct stat there;
+
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
+        return -EADDRINUSE;
+    }
+    if (errno == ENOENT) {
+        return 0;
+    }
+    if (errno != ECONNREFUSED) {
+        return -errno;
+    }
+    if (lstat(path, &there) != 0 || !S_ISSOCK(there.st_mode)) {
+        return -EEXIST;
+    }
+    return unlink(path) == 0 ? 0 : -errno;
 }
 
 int unix_listen(const char *path, int backlog)
@@ -33,13 +55,12 @@ int unix_listen(const char *path, int backlog)
     if (fd < 0) {
         return -errno;
     }
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-        close(fd);
-        return -EADDRINUSE; /* somebody answers: it is not ours to remove */
+    int err = make_room(fd, path, &address);
+    if (!err &&
+        (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, backlog) != 0)) {
+        err = -errno;
     }
-    unlink(path); /* a socket left behind by a process that was killed */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, backlog) != 0) {
-        int err = -errno;
+    if (err) {
         close(fd);
         return err;
     }

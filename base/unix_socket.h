@@ -9,7 +9,7 @@
 bool unix_address(const char *path, struct sockaddr_un *out);
 /* One that listens at the path: inherited (base/inherited.h), or made there, in place of what a
  * process that was killed left behind. Non-blocking, close-on-exec. A descriptor or a negative
- * errno; -EADDRINUSE when somebody answers there. */
+ * errno: -EADDRINUSE when somebody listens there, -EEXIST when there is no socket but something. */
 int unix_listen(const char *path, int backlog);
 
 #endif
