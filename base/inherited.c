@@ -48,6 +48,12 @@ static void look(int fd, struct inherited *out)
     }
 }
 
+static void say_too_many(void)
+{
+    log_warn("inherited_too_many", "most=%d what=%s", INHERITED_MAX,
+             "sockets beyond that are closed, or are not given to who takes our place");
+}
+
 void inherited_begin(void)
 {
     uint64_t pid = 0, given = 0;
@@ -62,6 +68,7 @@ void inherited_begin(void)
             all[count].fd = FIRST + i;
             look(FIRST + i, &all[count++]);
         } else {
+            say_too_many();
             close(FIRST + i);
         }
     }
@@ -73,6 +80,7 @@ void inherited_begin(void)
 void inherited_add(int fd)
 {
     if (count == INHERITED_MAX) {
+        say_too_many();
         close(fd);
         return;
     }
@@ -168,9 +176,11 @@ void inherited_warn(void)
 
 void inherited_offer(int fd)
 {
-    if (offer_count < INHERITED_MAX) {
-        offers[offer_count++] = fd;
+    if (offer_count == INHERITED_MAX) {
+        say_too_many();
+        return;
     }
+    offers[offer_count++] = fd;
 }
 
 void inherited_withdraw(void)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#define INHERITED_MAX 1024 /* more are closed unseen */
+#define INHERITED_MAX 1024 /* more are closed, or not offered, and the log says so */
 
 /* Takes note of them, so that no child of ours has them too. Once, before there are threads. */
 void inherited_begin(void);
