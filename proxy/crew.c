@@ -72,7 +72,7 @@ static void say_quiet(struct crew *crew)
 }
 
 /* Who has no client but in tunnels begins no request any more: nothing of the cache is used. What
- * is fetched for nobody is given up first. */
+ * is fetched for nobody is given up first; clients of other workers may wait for some of it. */
 static void look_whether_quiet(struct crew *crew)
 {
     struct worker *worker = &crew->worker;
@@ -81,10 +81,19 @@ static void look_whether_quiet(struct crew *crew)
         return;
     }
     if (!list_empty(&worker->fetches)) {
-        fetch_abort_all(worker);
+        fetch_abort_unawaited(worker);
         return;
     }
     say_quiet(crew);
+}
+
+static bool is_done(const struct crew *crew)
+{
+    const struct worker *worker = &crew->worker;
+    bool idle =
+        worker->client_count == 0 && list_empty(&worker->tunnels) && list_empty(&worker->fetches);
+
+    return worker->draining && (idle || loop_now_ms(worker->loop) >= crew->drain_until);
 }
 
 static void on_sweep(struct timeout *timeout)
@@ -96,8 +105,7 @@ static void on_sweep(struct timeout *timeout)
     exchanges_count(worker);
     tally_publish(worker->tally, loop_wall(worker->loop));
     look_whether_quiet(crew);
-    if (worker->draining && ((worker->client_count == 0 && list_empty(&worker->tunnels)) ||
-                             loop_now_ms(worker->loop) >= crew->drain_until)) {
+    if (is_done(crew)) {
         crew_end(crew);
         return;
     }

@@ -154,6 +154,22 @@ void fetch_abort_all(struct worker *worker)
     }
 }
 
+bool fetch_abort_unawaited(struct worker *worker)
+{
+    bool awaited = false;
+
+    list_each_safe(link, &worker->fetches)
+    {
+        struct fetch *fetch = list_entry(link, struct fetch, link);
+        if (fetch_is_awaited(fetch)) {
+            awaited = true;
+        } else {
+            fetch_fail(fetch, 503, REASON_OVERLOAD);
+        }
+    }
+    return awaited;
+}
+
 void fetch_post(struct fetch *fetch)
 {
     loop_post(fetch->worker->loop, &fetch->letter);

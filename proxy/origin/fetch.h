@@ -78,5 +78,8 @@ void fetch_unlink(struct fetch_link *link);
 
 /* Ends all of a worker's fetches now, failing their flights: when it must stop. */
 void fetch_abort_all(struct worker *worker);
+/* The same for those that nobody waits for, be it a client of another worker: when it has no client
+ * left. Whether others are under way still. */
+bool fetch_abort_unawaited(struct worker *worker);
 
 #endif

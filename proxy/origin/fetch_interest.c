@@ -71,6 +71,17 @@ static bool may_fly_on(struct fetch *fetch)
     return flight_members(fetch->flight) > 0;
 }
 
+bool fetch_is_awaited(struct fetch *fetch)
+{
+    if (fetch->state == FETCH_BODY) {
+        return fetch->object && !fetch->body_complete && is_read(fetch);
+    }
+    if (fetch->waiting && flight_members(fetch->flight) == 0) {
+        cache_abandon(fetch->worker->cache, fetch->flight, 0); /* nobody joins it any more */
+    }
+    return flight_members(fetch->flight) > 0;
+}
+
 void fetch_check_interest(struct fetch *fetch)
 {
     if (fetch->state == FETCH_BODY) {

@@ -135,6 +135,8 @@ bool fetch_use_stale(struct fetch *fetch);
 /* Called when a reader or a member has left, when the head has come, and when storing failed. The
  * fetch may be finished by it. */
 void fetch_check_interest(struct fetch *fetch);
+/* Whether somebody would miss it. If not, nobody joins it any more, until a head has come. */
+bool fetch_is_awaited(struct fetch *fetch);
 /* Nobody needs the rest. What is there of a piece is good. */
 void fetch_stop(struct fetch *fetch);
 

@@ -4,7 +4,8 @@
 Under a load of new and of kept connections, plain and over TLS, larder-proxy is replaced several
 times, once by a process that fails: nobody is refused, no request fails, no body is wrong. A long
 download and a tunnel that began before go on to their end; what was stored is a hit for the newer
-one, what was invalidated meanwhile is not. What is fetched for nobody holds nothing up. With quotas
+one, what was invalidated meanwhile is not. What is fetched for nobody holds nothing up; what clients
+of another worker wait for is fetched to its end. With quotas
 and no store it goes as well, and they count. The same for larder-dns: no query goes without its
 answer, not even one that waits for a resolver.
 """
@@ -35,6 +36,8 @@ TIMES = 5
 GO_ON = threading.Event()  # the long download may end
 LONG = 6_000_000
 ENDLESS = threading.Semaphore(0)  # so many of them have begun
+SHARING = threading.Event()  # what several wait for may end
+SHARED = 100_000
 
 
 def body_of(path):
@@ -50,6 +53,11 @@ def serve(conn, head, _rest):
                      b"e")
         ENDLESS.release()
         conn.recv(1)  # until it is given up
+    elif path == "/shared":
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: %d\r\n\r\n"
+                     % SHARED + b"s" * (SHARED // 2))
+        SHARING.wait(PATIENCE)
+        conn.sendall(b"s" * (SHARED - SHARED // 2))
     elif path == "/long":
         conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n"
                      % LONG + b"l" * (LONG // 2))
@@ -267,8 +275,33 @@ timeouts: {{ drain: 1h }}
         old.kill()
 
 
+def ask_shared(base, port):
+    """The beginning, as far as it has come."""
+    client = raw.connect(port, PATIENCE)
+    client.sendall(f"GET {base}/shared HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    _, body = raw.until_head(client)
+    while len(body) < SHARED // 2:
+        body += client.recv(65536)
+    return client, body
+
+
+def share(old, base, port):
+    """Who is gone has begun what clients of other workers get."""
+    leader, _ = ask_shared(base, port)
+    others = [ask_shared(base, port) for _ in range(LEFT)]
+    raw.reset(leader)
+    old.replace()
+    until("the older one accepts no more", lambda: listeners(old.gone[0], port) == 0)
+    SHARING.set()
+    for client, body in others:
+        rest, _ = raw.until_end(client)
+        check(body + rest == b"s" * SHARED, f"shared: {len(body + rest)} bytes of {SHARED}")
+    check(old.gone.pop().wait(PATIENCE) == 0, "the one that shared")
+
+
 def leave(old, base, port, echoing):
     """Workers that have no client, but fetch for nobody, end; one has a tunnel."""
+    share(old, base, port)
     tunnel = tunnel_to(port, echoing)
     for number in range(LEFT):
         with raw.connect(port, PATIENCE) as client:
