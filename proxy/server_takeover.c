@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/takeover.h"
+#include "proxy/access/account.h"
 #include "proxy/admin.h"
 #include "proxy/server_parts.h"
 
@@ -15,14 +16,29 @@ enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
 
 /* ---- the older one ---- */
 
-/* Listeners are closed while it drains. And what has changed since the store is awaited would come
- * back from there, if another had it before us. */
+/* What is counted in memory, until the ledger can be had. */
+static bool counts_late(const struct server *server)
+{
+    struct accounts_stats stats = {0};
+
+    if (server->accounts) {
+        accounts_stats(server->accounts, &stats);
+    }
+    return stats.late && stats.accounts > 0;
+}
+
+/* Listeners are closed while it drains. What has changed since the store is awaited would come back
+ * from there, if another had it before us; and what was used since the ledger is awaited would be
+ * forgotten, if we ended before it came. */
 static const char *refuses(void *arg)
 {
     const struct server *server = arg;
 
     if (server->draining) {
         return "this one ends already";
+    }
+    if (counts_late(server)) {
+        return "this one has not got the quotas yet, and has counted what was used since";
     }
     return cache_is_late_and_changed(server->cache)
                ? "this one has not got the store yet, which is older than what it knows"

@@ -394,6 +394,8 @@ def replace_accounts(old, base, port, echoing):
     old.process.send_signal(signal.SIGHUP)
     until("a reload is taken meanwhile", lambda: old.logged("reloaded"))
     check(not old.logged("quotas_late"), "the ledger of another was opened")
+    old.fail("--set=workers=2")  # what has been used since is known to this one only
+    check("has not got the quotas" in old.said(), "the log does not say why it was refused")
     tunnel.close()
     until("it has the ledger", lambda: old.logged("quotas_late"))
     code, _, _ = outcome(larder.Client(port, PATIENCE), base + "/o1")
