@@ -31,7 +31,7 @@ uint64_t files_clients(uint64_t connections)
     return clients ? clients : 1;
 }
 
-static uint64_t raise_limit(void)
+uint64_t files_raise_limit(void)
 {
     struct rlimit limit;
 
@@ -51,7 +51,7 @@ static uint64_t raise_limit(void)
 
 uint64_t files_raise(uint64_t workers, uint64_t folders)
 {
-    uint64_t files = raise_limit();
+    uint64_t files = files_raise_limit();
 
     most = files_connections(files, workers, folders);
     most_clients = files_clients(most);

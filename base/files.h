@@ -14,6 +14,9 @@
  * `workers` need. Once at the start; before that, nothing runs short. */
 uint64_t files_raise(uint64_t workers, uint64_t folders);
 
+/* Only raises the limit, and returns it: when many are needed before that. */
+uint64_t files_raise_limit(void);
+
 /* The connections that `files` descriptors suffice for: what the store, workers, logs and the
  * administrator need is kept back, but no more than half. Pure. */
 uint64_t files_connections(uint64_t files, uint64_t workers, uint64_t folders);

@@ -1,6 +1,8 @@
 #include "base/takeover.h"
 
+#include "base/environment.h"
 #include "base/err.h"
+#include "base/files.h"
 #include "base/inherited.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -10,7 +12,10 @@
 #include "base/unix_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -19,9 +24,12 @@ enum { BACKLOG = 8 };
 
 struct takeover {
     uv_poll_t listening, asking; /* `asking` only while somebody is there */
+    uv_timer_t patience;         /* until who is there has said who it is */
     struct takeover_events events;
+    char program[TAKEOVER_PROGRAM];
     int fd, peer; /* peer -1: nobody */
     int handles;
+    bool given; /* the peer has the sockets */
     bool ready, closed;
 };
 
@@ -45,6 +53,14 @@ static void on_listening_closed(uv_handle_t *handle)
     free_if_done(takeover);
 }
 
+static void on_patience_closed(uv_handle_t *handle)
+{
+    struct takeover *takeover = container_of(handle, struct takeover, patience);
+
+    takeover->handles--;
+    free_if_done(takeover);
+}
+
 static void on_asking_closed(uv_handle_t *handle)
 {
     struct takeover *takeover = container_of(handle, struct takeover, asking);
@@ -59,15 +75,26 @@ static void on_asking_closed(uv_handle_t *handle)
 
 static void stop_asking(struct takeover *takeover)
 {
+    uv_timer_stop(&takeover->patience);
     if (takeover->peer >= 0 && !uv_is_closing((uv_handle_t *)&takeover->asking)) {
         uv_close((uv_handle_t *)&takeover->asking, on_asking_closed);
     }
 }
 
-/* The descriptor stays open once it is ready: its end tells the other that we have ended. */
-static void on_word(uv_poll_t *poll, int status, int events)
+static void refuse(struct takeover *takeover, const char *why)
 {
-    struct takeover *takeover = container_of(poll, struct takeover, asking);
+    log_warn("takeover_refused", "why=%s", why);
+    stop_asking(takeover);
+}
+
+static void on_silence(uv_timer_t *timer)
+{
+    refuse(container_of(timer, struct takeover, patience), "it does not say what it wants");
+}
+
+/* The descriptor stays open once it is ready: its end tells the other that we have ended. */
+static void on_word(struct takeover *takeover)
+{
     char word = 0;
     ssize_t n = recv(takeover->peer, &word, 1, MSG_DONTWAIT);
 
@@ -86,29 +113,71 @@ static void on_word(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void give(struct takeover *takeover, int peer)
+static void give(struct takeover *takeover)
 {
     struct takeover_gift gift = {.watchdog_ms = notify_watchdog_ms()};
-    struct timeval longest = {.tv_sec = TAKEOVER_SECONDS};
     size_t count;
     const int *sockets = inherited_offers(&count);
 
-    takeover->events.on_gift(takeover->events.arg, &gift);
-    gift.sockets = (uint32_t)count;
-    setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
-    int err = takeover_send(peer, &gift, sockets);
-    if (!err) {
-        err = uv_poll_init(takeover->listening.loop, &takeover->asking, peer);
+    if (takeover->events.on_gift) {
+        takeover->events.on_gift(takeover->events.arg, &gift);
     }
+    memcpy(gift.program, takeover->program, sizeof(gift.program));
+    gift.sockets = (uint32_t)count;
+    int err = takeover_send(takeover->peer, &gift, sockets);
     if (err) {
         log_warn("takeover_failed", "why=%s", err_text(err));
-        close(peer);
+        stop_asking(takeover);
         return;
     }
-    takeover->peer = peer;
-    takeover->handles++;
-    uv_poll_start(&takeover->asking, UV_READABLE, on_word);
+    takeover->given = true;
     log_info("takeover_begins", "sockets=%zu", count);
+}
+
+/* Whoever only looks whether somebody listens says nothing, and gets nothing. */
+static void on_hello(struct takeover *takeover)
+{
+    int err = takeover_receive_hello(takeover->peer, takeover->program);
+
+    if (err == 0) {
+        return;
+    }
+    uv_timer_stop(&takeover->patience);
+    if (err > 0) {
+        give(takeover);
+    } else if (err == ERR_CLOSED) {
+        stop_asking(takeover);
+    } else {
+        refuse(takeover, err == ERR_UNSUPPORTED ? "its version is another"
+                         : err == ERR_REFUSED   ? "it is another program"
+                                                : err_text(err));
+    }
+}
+
+static void on_said(uv_poll_t *poll, int status, int events)
+{
+    struct takeover *takeover = container_of(poll, struct takeover, asking);
+
+    if (takeover->given) {
+        on_word(takeover);
+    } else {
+        on_hello(takeover);
+    }
+}
+
+/* Listens to what it says. 0 or a negative code. */
+static int hear(struct takeover *takeover, int peer)
+{
+    int err = uv_poll_init(takeover->listening.loop, &takeover->asking, peer);
+
+    if (!err) {
+        takeover->peer = peer;
+        takeover->given = false;
+        takeover->handles++;
+        uv_poll_start(&takeover->asking, UV_READABLE, on_said);
+        uv_timer_start(&takeover->patience, on_silence, TAKEOVER_SECONDS * UINT64_C(1000), 0);
+    }
+    return err;
 }
 
 static const char *refusal(const struct takeover *takeover, int peer)
@@ -122,29 +191,42 @@ static const char *refusal(const struct takeover *takeover, int peer)
     return takeover->events.refuses ? takeover->events.refuses(takeover->events.arg) : NULL;
 }
 
+/* Whether who asked before is gone, or about to be: then the next one waits a turn. */
+static bool is_leaving(const struct takeover *takeover)
+{
+    char word;
+
+    return takeover->peer >= 0 && !takeover->ready &&
+           (uv_is_closing((const uv_handle_t *)&takeover->asking) ||
+            recv(takeover->peer, &word, 1, MSG_PEEK | MSG_DONTWAIT) == 0);
+}
+
 static void on_asked(uv_poll_t *poll, int status, int events)
 {
     struct takeover *takeover = container_of(poll, struct takeover, listening);
-    int peer = accept4(takeover->fd, NULL, NULL, SOCK_CLOEXEC);
 
+    if (is_leaving(takeover)) {
+        return;
+    }
+    int peer = accept4(takeover->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (peer < 0) {
         return;
     }
     const char *why = refusal(takeover, peer);
-    if (why) {
-        log_warn("takeover_refused", "why=%s", why);
+    int err = why ? 0 : hear(takeover, peer);
+    if (why || err) {
+        log_warn("takeover_refused", "why=%s", why ? why : err_text(err));
         close(peer);
-        return;
     }
-    give(takeover, peer);
 }
 
-int takeover_open(uv_loop_t *loop, const char *path, const struct takeover_events *events,
-                  struct takeover **out)
+int takeover_open(uv_loop_t *loop, const char *path, const char *program,
+                  const struct takeover_events *events, struct takeover **out)
 {
     struct takeover *takeover = xcalloc(1, sizeof(*takeover));
 
     *takeover = (struct takeover){.events = *events, .peer = -1};
+    snprintf(takeover->program, sizeof(takeover->program), "%s", program);
     takeover->fd = unix_listen(path, BACKLOG);
     int err =
         takeover->fd < 0 ? takeover->fd : uv_poll_init(loop, &takeover->listening, takeover->fd);
@@ -155,7 +237,8 @@ int takeover_open(uv_loop_t *loop, const char *path, const struct takeover_event
         *out = NULL;
         return err;
     }
-    takeover->handles = 1;
+    uv_timer_init(loop, &takeover->patience);
+    takeover->handles = 2;
     inherited_offer(takeover->fd);
     uv_poll_start(&takeover->listening, UV_READABLE, on_asked);
     *out = takeover;
@@ -164,7 +247,7 @@ int takeover_open(uv_loop_t *loop, const char *path, const struct takeover_event
 
 bool takeover_is_ready(const struct takeover *takeover)
 {
-    return takeover->ready;
+    return takeover && takeover->ready;
 }
 
 void takeover_release(struct takeover *takeover)
@@ -185,6 +268,7 @@ void takeover_close(struct takeover **slot)
         takeover->closed = true;
         inherited_withdraw();
         stop_asking(takeover);
+        uv_close((uv_handle_t *)&takeover->patience, on_patience_closed);
         uv_close((uv_handle_t *)&takeover->listening, on_listening_closed);
     }
 }
@@ -194,11 +278,12 @@ void takeover_close(struct takeover **slot)
 static struct {
     struct takeover_gift gift;
     bool given, released;
-    int fd;
+    int fd, starter;               /* -1: none */
+    int streams[TAKEOVER_STREAMS]; /* standard output and error of the older one; -1: none */
     uv_poll_t poll;
     bool watched;
     struct takeover_end end;
-} newer = {.fd = -1};
+} newer = {.fd = -1, .starter = -1, .streams = {-1, -1}};
 
 static int ask(const char *path, const char *program, const char **why)
 {
@@ -218,8 +303,12 @@ static int ask(const char *path, const char *program, const char **why)
         return ERR_REFUSED;
     }
     setsockopt(newer.fd, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest));
-    int err = takeover_receive(newer.fd, &newer.gift);
+    setsockopt(newer.fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
+    int err = takeover_send_hello(newer.fd, program);
+    err = err ? err : takeover_receive(newer.fd, &newer.gift, newer.streams);
+    err = err == -ECONNRESET || err == -EPIPE ? ERR_CLOSED : err; /* it has not heard us out */
     *why = err == ERR_CLOSED        ? "it refused; its log says why"
+           : err == -EMFILE         ? "it has more sockets than we may have descriptors"
            : err == ERR_UNSUPPORTED ? "its version cannot be taken over from; restart it"
                                     : "it did not give its sockets";
     if (!err && strcmp(newer.gift.program, program) != 0) {
@@ -229,8 +318,22 @@ static int ask(const char *path, const char *program, const char **why)
     return err;
 }
 
+/* Before there are threads. */
+static void find_starter(void)
+{
+    uint64_t fd;
+
+    if (environment_number("LARDER_READY_FD", &fd) && fd <= INT_MAX &&
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0) {
+        newer.starter = (int)fd;
+    }
+    unsetenv("LARDER_READY_FD");
+}
+
 int takeover_ask(const char *path, const char *program, const char **why)
 {
+    find_starter();
+    files_raise_limit();
     newer.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (newer.fd < 0) {
         *why = "there is no socket";
@@ -263,6 +366,36 @@ int takeover_begin(const char *path, const char *program)
     return err;
 }
 
+/* What we say from here on goes where the older one said it: who started us goes away. */
+static void take_streams(void)
+{
+    static const int ours[TAKEOVER_STREAMS] = {STDOUT_FILENO, STDERR_FILENO};
+
+    for (size_t i = 0; i < TAKEOVER_STREAMS; i++) {
+        if (newer.streams[i] >= 0) {
+            if (newer.starter >= 0) {
+                dup2(newer.streams[i], ours[i]);
+            }
+            close(newer.streams[i]);
+            newer.streams[i] = -1;
+        }
+    }
+}
+
+static void tell_starter(void)
+{
+    char word = TAKEOVER_READY;
+
+    take_streams();
+    if (newer.starter >= 0) {
+        if (write(newer.starter, &word, 1) != 1) {
+            log_warn("takeover", "what=%s", "who started us does not wait any more");
+        }
+        close(newer.starter);
+        newer.starter = -1;
+    }
+}
+
 void takeover_tell_ready(void)
 {
     char message[64], word = TAKEOVER_READY;
@@ -272,6 +405,7 @@ void takeover_tell_ready(void)
     if (newer.fd >= 0 && send(newer.fd, &word, 1, MSG_NOSIGNAL) != 1) {
         log_warn("takeover", "what=%s", "the older process has ended by itself");
     }
+    tell_starter();
 }
 
 static void on_poll_closed(uv_handle_t *handle)
@@ -290,11 +424,15 @@ static void on_older(uv_poll_t *poll, int status, int events)
     }
     if (!newer.released) {
         newer.released = true;
-        newer.end.on_released(newer.end.arg);
+        if (newer.end.on_released) {
+            newer.end.on_released(newer.end.arg);
+        }
     }
     if (n <= 0) {
         takeover_forget();
-        newer.end.on_ended(newer.end.arg);
+        if (newer.end.on_ended) {
+            newer.end.on_ended(newer.end.arg);
+        }
     }
 }
 

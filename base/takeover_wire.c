@@ -4,9 +4,16 @@
 #include "base/inherited.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+struct hello {
+    uint32_t magic;
+    char program[TAKEOVER_PROGRAM];
+};
 
 struct opening {
     uint32_t magic;
@@ -64,14 +71,25 @@ static int send_batch(int fd, const int *sockets, size_t count)
     return sendmsg(fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 }
 
-int takeover_send(int fd, const struct takeover_gift *gift, const int *sockets)
+int takeover_send_hello(int fd, const char *program)
 {
+    struct hello hello = {.magic = TAKEOVER_MAGIC};
+
+    snprintf(hello.program, sizeof(hello.program), "%s", program);
+    return send_all(fd, &hello, sizeof(hello));
+}
+
+int takeover_send(int fd, struct takeover_gift *gift, const int *sockets)
+{
+    static const int streams[TAKEOVER_STREAMS] = {STDOUT_FILENO, STDERR_FILENO};
     struct opening opening;
 
+    gift->gives_streams = fcntl(STDOUT_FILENO, F_GETFD) >= 0 && fcntl(STDERR_FILENO, F_GETFD) >= 0;
     memset(&opening, 0, sizeof(opening));
     opening.magic = TAKEOVER_MAGIC;
     opening.gift = *gift;
     int err = send_all(fd, &opening, sizeof(opening));
+    err = err || !gift->gives_streams ? err : send_batch(fd, streams, TAKEOVER_STREAMS);
     for (size_t i = 0; i < gift->sockets && !err; i += TAKEOVER_BATCH) {
         size_t left = gift->sockets - i;
         err = send_batch(fd, sockets + i, left < TAKEOVER_BATCH ? left : TAKEOVER_BATCH);
@@ -99,7 +117,24 @@ static int receive_all(int fd, void *bytes, size_t len)
     return 0;
 }
 
-static size_t take_sockets(struct msghdr *message)
+/* It is small, and was sent at once. */
+int takeover_receive_hello(int fd, const char *program)
+{
+    struct hello hello;
+    ssize_t n = recv(fd, &hello, sizeof(hello), MSG_DONTWAIT);
+
+    if (n <= 0) {
+        return n == 0 ? ERR_CLOSED : errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    }
+    if (n != sizeof(hello) || hello.magic != TAKEOVER_MAGIC) {
+        return ERR_UNSUPPORTED;
+    }
+    hello.program[TAKEOVER_PROGRAM - 1] = '\0';
+    return strcmp(hello.program, program) == 0 ? 1 : ERR_REFUSED;
+}
+
+/* The first ones are `streams`, where those are awaited (not NULL). */
+static size_t take_sockets(struct msghdr *message, int *streams)
 {
     size_t count = 0;
 
@@ -109,17 +144,20 @@ static size_t take_sockets(struct msghdr *message)
             continue;
         }
         size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < here; i++) {
-            int socket;
-            memcpy(&socket, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            inherited_add(socket);
+        for (size_t i = 0; i < here; i++, count++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            if (streams && count < TAKEOVER_STREAMS) {
+                streams[count] = fd;
+            } else {
+                inherited_add(fd);
+            }
         }
-        count += here;
     }
     return count;
 }
 
-static int receive_batch(int fd, size_t *count)
+static int receive_batch(int fd, int *streams, size_t *count)
 {
     union control control;
     char byte;
@@ -135,11 +173,11 @@ static int receive_batch(int fd, size_t *count)
     if (n <= 0) {
         return n == 0 ? ERR_CLOSED : -errno;
     }
-    *count += take_sockets(&message);
+    *count += take_sockets(&message, streams);
     return message.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
 }
 
-int takeover_receive(int fd, struct takeover_gift *gift)
+int takeover_receive(int fd, struct takeover_gift *gift, int *streams)
 {
     struct opening opening;
     size_t count = 0;
@@ -153,9 +191,13 @@ int takeover_receive(int fd, struct takeover_gift *gift)
     }
     *gift = opening.gift;
     gift->program[TAKEOVER_PROGRAM - 1] = '\0';
+    if (gift->gives_streams) {
+        err = receive_batch(fd, streams, &count);
+        count = 0;
+    }
     while (!err && count < gift->sockets) {
         size_t before = count;
-        err = receive_batch(fd, &count);
+        err = receive_batch(fd, NULL, &count);
         err = err ? err : count == before ? ERR_SYNTAX : 0;
     }
     return err;

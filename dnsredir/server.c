@@ -22,7 +22,6 @@
 #include "dnsredir/status.h"
 
 #include <signal.h>
-#include <stdio.h>
 
 /* How often replaced worlds are looked at, while there are any. */
 #define COLLECT_MS 20
@@ -381,7 +380,6 @@ static void on_gift(void *arg, struct takeover_gift *gift)
 {
     const struct server *s = arg;
 
-    snprintf(gift->program, sizeof(gift->program), "larder-dns");
     gift->holds_store = s->state.updater != NULL;
 }
 
@@ -414,18 +412,8 @@ static int offer(struct server *s)
     const struct takeover_events events = {.on_gift = on_gift, .on_ready = on_succeeded, .arg = s};
 
     return s->settings->takeover
-               ? takeover_open(&s->loop, s->settings->takeover, &events, &s->takeover)
+               ? takeover_open(&s->loop, s->settings->takeover, "larder-dns", &events, &s->takeover)
                : 0;
-}
-
-static void on_older(void *arg)
-{
-}
-
-static void tell_ready(struct server *s)
-{
-    takeover_tell_ready();
-    takeover_watch(&s->loop, &(struct takeover_end){on_older, on_older, s});
 }
 
 static int start(struct server *s)
@@ -501,7 +489,8 @@ int server_run(int argc, char **argv, struct settings *settings)
     } else {
         sandbox_enter();
         inherited_warn();
-        tell_ready(&s);
+        takeover_tell_ready();
+        takeover_watch(&s.loop, &(struct takeover_end){0});
         s.watchdog = notify_watchdog_ms() > 0;
     }
     uv_run(&s.loop, UV_RUN_DEFAULT);

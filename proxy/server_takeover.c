@@ -10,8 +10,6 @@
 #include "proxy/admin.h"
 #include "proxy/server_parts.h"
 
-#include <stdio.h>
-
 enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
 
 /* ---- the older one ---- */
@@ -49,7 +47,6 @@ static void on_gift(void *arg, struct takeover_gift *gift)
 {
     struct server *server = arg;
 
-    snprintf(gift->program, sizeof(gift->program), "larder-proxy");
     gift->holds_store = cache_stores(server->cache) || cache_is_late(server->cache);
     memcpy(gift->secret, cache_secret(server->cache), sizeof(gift->secret));
 }
@@ -86,8 +83,8 @@ int server_offer(struct server *server)
 
     server->all_quiet.call = on_all_quiet;
     return server->settings->takeover
-               ? takeover_open(loop_uv(server->loop), server->settings->takeover, &events,
-                               &server->takeover)
+               ? takeover_open(loop_uv(server->loop), server->settings->takeover, "larder-proxy",
+                               &events, &server->takeover)
                : 0;
 }
 

@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The older process, as a thread of this one. */
@@ -33,7 +35,7 @@ static void on_gift(void *arg, struct takeover_gift *gift)
 {
     struct older *older = arg;
 
-    snprintf(gift->program, sizeof(gift->program), "larder-test");
+    gift->watchdog_ms = 7;
     older->gifts++;
 }
 
@@ -64,7 +66,8 @@ static void begin(struct older *older)
     cr_assert_eq(uv_loop_init(&older->loop), 0);
     uv_async_init(&older->loop, &older->end, on_end);
     older->end.data = older;
-    cr_assert_eq(takeover_open(&older->loop, older->path, &events, &older->takeover), 0);
+    cr_assert_eq(takeover_open(&older->loop, older->path, "larder-test", &events, &older->takeover),
+                 0);
     cr_assert_eq(pthread_create(&older->id, NULL, run, &older->loop), 0);
 }
 
@@ -91,7 +94,59 @@ Test(takeover, is_refused_while_there_is_a_reason)
     cr_expect_eq(takeover_ask(older.path, "larder-test", &why), 0, "%s", why);
     cr_expect_eq(older.gifts, 1);
     cr_expect_eq(takeover_gift()->sockets, 1, "that of the takeover itself");
+    cr_expect_eq(takeover_gift()->watchdog_ms, 7);
     end(&older);
     inherited_offers(&count);
     cr_expect_eq(count, 0, "what is closed is offered to nobody");
+}
+
+static int connected(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert(unix_address(path, &address));
+    cr_assert_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+Test(takeover, sockets_are_for_who_says_that_it_is_the_same_program)
+{
+    static struct older older;
+    const char *why = NULL;
+    char byte;
+
+    begin(&older);
+    close(connected(older.path)); /* only looks */
+    int wrong = connected(older.path);
+    cr_assert_eq(send(wrong, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+    cr_expect_leq(recv(wrong, &byte, 1, 0), 0, "it is hung up");
+    close(wrong);
+    cr_expect_eq(takeover_ask(older.path, "larder-other", &why), ERR_CLOSED);
+    cr_expect_eq(older.gifts, 0);
+    cr_expect_eq(takeover_ask(older.path, "larder-test", &why), 0, "%s", why);
+    cr_expect_eq(older.gifts, 1);
+    end(&older);
+}
+
+Test(takeover, of_more_sockets_than_the_soft_limit_allows)
+{
+    enum { MANY = 500 };
+    static struct older older;
+    struct rlimit limit;
+    const char *why = NULL;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_max < 3 * MANY) {
+        cr_skip("the hard limit is too low");
+    }
+    begin(&older);
+    for (int i = 0; i < MANY; i++) {
+        inherited_offer(STDIN_FILENO);
+    }
+    limit.rlim_cur = 64;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_eq(takeover_ask(older.path, "larder-test", &why), 0, "%s", why);
+    cr_expect_eq(takeover_gift()->sockets, 1 + MANY);
+    end(&older);
 }
