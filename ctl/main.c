@@ -129,6 +129,21 @@ static const struct verb verbs[] = {
      "  --json           the answer as it comes\n\n"
      "Exit status: 0 taken over, 1 not, 2 wrong usage.\n",
      NULL, verb_reload, false},
+    {"upgrade", "larderctl upgrade [--dns] [--admin ADDRESS]", "A newer process serves instead.",
+     "Starts larder-proxy as the running one was started, with --takeover: it takes the listening\n"
+     "sockets, serves, and the running one ends what it has begun. So a new version (the program\n"
+     "beside larderctl, or in PATH) comes into use, or what only a restart changes in the\n"
+     "configuration, and nobody is refused. Both need the directive takeover, and must be of the\n"
+     "same user, who is to run larderctl, too. Waits until the newer one serves; what it says "
+     "until\n"
+     "then, such as why it cannot start, is shown; from then on it goes where the older one says "
+     "it.\n\n"
+     "  --dns            larder-dns, if it has no state\n"
+     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default; of larder-dns 3130) or\n"
+     "                   unix:/PATH\n\n"
+     "Exit status: 0 the newer one serves, 1 it does not, and nothing has changed, 2 wrong "
+     "usage.\n",
+     NULL, verb_upgrade, false},
     {"reopen", "larderctl reopen [--admin ADDRESS]", "The logs were moved away.",
      "Has the running larder-proxy open the files of its access logs anew, as after logrotate has\n"
      "moved them away. The same as SIGUSR1.\n\n"

@@ -48,6 +48,8 @@ int verb_check(const struct ctl_options *options);
 /* 0 no difference, 1 some, 2 it could not be looked at. */
 int verb_diff(const struct ctl_options *options);
 int verb_reload(const struct ctl_options *options);
+/* A newer process in place of the running one. */
+int verb_upgrade(const struct ctl_options *options);
 /* Decisions as they are made, one a line, and the most frequent ones, on the screen. */
 int verb_tail(const struct ctl_options *options);
 int verb_top(const struct ctl_options *options);

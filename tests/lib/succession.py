@@ -1,5 +1,9 @@
 """Processes that take over one from the other, with --takeover."""
+import ctypes
+import os
 import pathlib
+import re
+import signal
 import subprocess
 import time
 
@@ -17,6 +21,42 @@ def until(what, probe):
             return False
         time.sleep(0.02)
     return True
+
+
+def adopt_orphans():
+    """Those that a process of ours leaves behind are ours (PR_SET_CHILD_SUBREAPER)."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+class Adopted:
+    """A process that another one has started, and has left to us."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, patience):
+        end = time.monotonic() + patience
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(str(self.pid), patience)
+            time.sleep(0.01)
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 class Old:
@@ -53,6 +93,18 @@ class Old:
         until("the older one learns it", lambda: self.logged("takeover") > served
               or self.process.poll() is not None)
         check(self.process.poll() is None, f"the newer one ended: {self.process.returncode}")
+
+    def upgrade(self, larderctl, *options, good=True):
+        """By larderctl; what it says."""
+        adopt_orphans()
+        told = subprocess.run([larderctl, "upgrade", *options], env=self.environment, text=True,
+                              timeout=PATIENCE, capture_output=True)
+        process = re.search(r": process (\d+) serves now", told.stdout)
+        if check(bool(process) == good and (told.returncode == 0) == good, f"upgrade: {told}"):
+            if good:
+                self.gone.append(self.process)
+                self.process = Adopted(int(process[1]))
+        return told.stderr
 
     def fail(self, *options):
         """A newer one that is not good at all, and one that fails late."""
