@@ -267,13 +267,19 @@ static void on_end_signal(uv_signal_t *handle, int number)
     struct server *s = handle->data;
 
     log_info("stopping", "signal=%d", number);
-    notify("STOPPING=1");
+    if (!takeover_is_ready(s->takeover)) { /* else the service goes on, with the newer one */
+        notify("STOPPING=1");
+    }
     stop(s);
 }
 
 static void on_reload_signal(uv_signal_t *handle, int number)
 {
-    reload_begin(handle->data);
+    struct server *s = handle->data;
+
+    if (!takeover_is_ready(s->takeover)) {
+        reload_begin(s);
+    }
 }
 
 static void on_reopen_signal(uv_signal_t *handle, int number)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What a service manager hears while processes take over one from the other: takeover_service.py BUILD
 
-This script is the manager. It goes on hearing that all is well, from the one that serves.
+This script is the manager. It goes on hearing that all is well, from the one that serves, and from
+nobody that the service stops until that one does. A newer process is started by `larderctl upgrade`,
+too, which says when it serves, or why not.
 """
 import os
 import pathlib
@@ -22,7 +24,11 @@ workers: 2
 takeover: {folder}/takeover
 """
 PROGRAMS = {"proxy/larder-proxy": 'admin: "unix:{folder}/admin"',
-            "dnsredir/larder-dns": "resolver: {{ allow: [127.0.0.1] }}"}
+            "dnsredir/larder-dns": """
+admin: {{ address: "127.0.0.1:{admin}" }}
+resolver: {{ allow: [127.0.0.1] }}
+"""}
+LARDERCTL = BUILD / "ctl/larderctl"
 
 
 class Manager:
@@ -43,19 +49,40 @@ class Manager:
 
 
 def serve(program, more, folder):
-    port = larder.free_port()
+    port, admin = larder.free_port(), larder.free_port()
     config = folder / "yaml"
-    config.write_text((CONFIG + more).format(port=port, folder=folder))
+    config.write_text((CONFIG + more).format(port=port, folder=folder, admin=admin))
+    options = (["--dns", "--admin", f"127.0.0.1:{admin}"] if program.name == "larder-dns"
+               else ["--admin", f"unix:{folder}/admin"])
     manager = Manager(folder)
     old = Old(program, config, folder, manager.environment)
     try:
         until("the first one is ready", lambda: manager.hears("READY=1", old.process))
         old.replace()
-        old.replace()
-        until("the third one tells that it is well",
-              lambda: manager.hears("WATCHDOG=1", old.process))
+        succeed(manager, old, options, config)
     finally:
         old.kill()
+
+
+def succeed(manager, old, options, config):
+    good = config.read_text()
+    config.write_text(good + "\nno-such: 1\n")
+    said = old.upgrade(LARDERCTL, *options, good=False)
+    check("no-such" in said and "the older one serves on" in said, f"why not: {said}")
+    config.write_text(good)
+    old.upgrade(LARDERCTL, *options)
+    check(os.path.samefile(f"/proc/{old.process.pid}/fd/2", old.log.name),
+          "it does not write where the older one does")
+    until("the third one tells that it is well",
+          lambda: manager.hears("WATCHDOG=1", old.process))
+    for process in old.gone:
+        process.terminate()
+        check(process.wait(PATIENCE) == 0, f"an older one ended with {process.returncode}")
+    old.process.terminate()
+    until("it tells that it stops", lambda: manager.hears("STOPPING=1", old.process))
+    check(old.process.wait(PATIENCE) == 0, f"it ended with {old.process.returncode}")
+    stopping = [pid for text, pid in manager.heard if text == "STOPPING=1"]
+    check(stopping == [old.process.pid], f"the service would have been stopped: {manager.heard}")
 
 
 def request(port, held):
@@ -92,12 +119,29 @@ timeouts: {{ drain: 1h }}
         old.kill()
 
 
+def stateful(folder):
+    """What is bound in a state is of one process."""
+    config = folder / "yaml"
+    config.write_text(CONFIG.format(port=larder.free_port(), folder=folder)
+                      + f"state: {folder}/state\nresolver: {{ allow: [127.0.0.1] }}\n")
+    old = Old(BUILD / "dnsredir/larder-dns", config, folder)
+    try:
+        until("it is ready", lambda: old.logged("sandbox"))
+        old.fail("--set=workers=2")
+        check("has the state" in old.said(), old.said())
+        check(not old.logged("takeover"), old.said())
+        old.end()
+    finally:
+        old.kill()
+
+
 def main():
     for program, more in PROGRAMS.items():
         with tempfile.TemporaryDirectory() as folder:
             serve(BUILD / program, more, pathlib.Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
-        refusals(pathlib.Path(folder))
+    for part in (refusals, stateful):
+        with tempfile.TemporaryDirectory() as folder:
+            part(pathlib.Path(folder))
     check.end()
 
 
