@@ -73,7 +73,6 @@ struct cache_query {
     const struct uri *uri;
     struct span zone;
     int64_t now;
-    int64_t patience;       /* seconds: older flights without a head are not joined; 0: any are */
     bool alone;             /* neither join nor lead a flight */
     bool peek;              /* only to tell: nothing becomes hot, nothing is marked as used */
     struct object *useless; /* what an earlier lookup found and could not be delivered, or NULL */

@@ -203,13 +203,8 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
     if (query->alone) {
         return CACHE_ALONE;
     }
-    struct table_wish wish = {
-        .key = &lookup->key,
-        .found = lookup->object,
-        .now = query->now,
-        .patience = query->patience,
-    };
-    switch (table_join(cache->table, &wish, &lookup->member, query->waker)) {
+    switch (table_join(cache->table, &lookup->key, lookup->object, query->now, &lookup->member,
+                       query->waker)) {
     case JOIN_LEAD:
         lookup->lead = true;
         flight_set_mark(lookup->member.flight, lookup->mark);

@@ -19,7 +19,6 @@ struct flight {
     size_t member_count;
     struct waker owner;
     struct flight_mark mark;
-    int64_t since;
     struct cache_key key;
     char key_text[];
 };
@@ -127,19 +126,6 @@ size_t flight_members(struct flight *flight)
     size_t count = flight->member_count;
     pthread_mutex_unlock(&flight->lock);
     return count;
-}
-
-void flight_set_since(struct flight *flight, int64_t now)
-{
-    flight->since = now;
-}
-
-bool flight_waits_since(struct flight *flight, int64_t now)
-{
-    pthread_mutex_lock(&flight->lock);
-    bool waiting = flight->state == FLIGHT_WAITING;
-    pthread_mutex_unlock(&flight->lock);
-    return waiting && flight->since <= now;
 }
 
 enum reason flight_why(struct flight *flight)

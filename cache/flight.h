@@ -49,10 +49,6 @@ void flight_join(struct flight *flight, struct flight_member *member, bool leade
 /* Accepts a member that joined nothing. */
 void flight_leave(struct flight_member *member);
 size_t flight_members(struct flight *flight);
-/* When it began, in seconds. Once, by who made it. */
-void flight_set_since(struct flight *flight, int64_t now);
-/* It has no head yet, and began at that second or before. */
-bool flight_waits_since(struct flight *flight, int64_t now);
 /* Why its response is not kept; REASON_NONE when there is none. */
 enum reason flight_why(struct flight *flight);
 

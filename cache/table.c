@@ -409,48 +409,34 @@ void table_drop(struct table *table, const struct cache_key *key)
 
 /* ---- flights ---- */
 
-/* Whoever leads it may have asked for what its origin never answers: nobody else shall wait for
- * that who comes later. */
-static void leave_behind(struct shard *shard, struct entry *entry, const struct table_wish *wish)
+static void start_flight(struct shard *shard, struct entry *entry, const struct cache_key *key,
+                         struct object *stale, struct flight_member *member, struct waker waker)
 {
-    if (entry->flight && wish->patience > 0 &&
-        flight_waits_since(entry->flight, wish->now - wish->patience)) {
-        flight_unref(&entry->flight);
-        shard->flights--;
-    }
-}
-
-static void start_flight(struct shard *shard, struct entry *entry, const struct table_wish *wish,
-                         struct flight_member *member, struct waker waker)
-{
-    entry->flight = flight_new(wish->key, wish->found);
-    flight_set_since(entry->flight, wish->now);
+    entry->flight = flight_new(key, stale);
     shard->flights++;
     flight_join(entry->flight, member, true, waker);
 }
 
-enum table_join table_join(struct table *table, const struct table_wish *wish,
-                           struct flight_member *member, struct waker waker)
+enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
+                           int64_t now, struct flight_member *member, struct waker waker)
 {
-    const struct cache_key *key = wish->key;
     struct shard *shard = table_lock(table, key->hash);
     struct entry *entry = entry_get(shard, key->hash);
     enum table_join result = JOIN_LEAD;
 
-    leave_behind(shard, entry, wish);
     if (entry->flight && !span_eq(flight_key(entry->flight)->text, key->text)) {
         result = JOIN_PASS; /* two keys with one 128-bit hash: never mixed */
     } else if (entry->flight) {
         flight_join(entry->flight, member, false, waker);
         result = JOIN_FOLLOW;
-    } else if (entry->pass_until > wish->now) {
+    } else if (entry->pass_until > now) {
         hot_use(&entry->hot, false);
         result = JOIN_PASS;
-    } else if (entry->object && entry->object != wish->found &&
+    } else if (entry->object && entry->object != found &&
                span_eq(entry->object->key.text, key->text)) {
         result = JOIN_CHANGED;
     } else {
-        start_flight(shard, entry, wish, member, waker);
+        start_flight(shard, entry, key, found, member, waker);
     }
     table_unlock(shard);
     return result;

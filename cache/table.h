@@ -52,16 +52,10 @@ enum table_join {
     JOIN_CHANGED, /* a newer object has appeared under the key: look again */
 };
 
-struct table_wish {
-    const struct cache_key *key;
-    struct object *found; /* what the caller found there, or NULL; becomes the flight's stale one */
-    int64_t now;
-    int64_t patience; /* seconds: a flight that is older and has no head is not joined; 0: any is */
-};
-/* Joins the flight under the key or starts one. One that has lasted too long goes on for those who
- * have joined it, while the caller leads another. */
-enum table_join table_join(struct table *table, const struct table_wish *wish,
-                           struct flight_member *member, struct waker waker);
+/* Joins the flight under the key or starts one. `found` (may be NULL) is what the caller found
+ * there; it becomes the flight's stale object. */
+enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
+                           int64_t now, struct flight_member *member, struct waker waker);
 /* The flight is over (or has left for a private one): the next request starts anew. `pass_until`
  * > 0 leaves a pass mark. */
 void table_land(struct table *table, struct flight *flight, int64_t pass_until);

@@ -205,7 +205,6 @@ static void recycle(struct exchange *x)
 static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
-    timeout_clear(&x->patience);
     auth_forget(&x->who);
     meter_fini(&x->meter);
     lookup_fini(&x->lookup);
@@ -449,16 +448,6 @@ static struct exchange *exchange_take(struct worker *worker)
     return x;
 }
 
-static void on_patience(struct timeout *timeout)
-{
-    struct exchange *x = container_of(timeout, struct exchange, patience);
-
-    if (x->state == EX_AWAIT) {
-        x->is_impatient = true;
-        exchange_wake_flight(x);
-    }
-}
-
 void exchange_begin(struct client *client, struct stream *stream)
 {
     struct worker *worker = client->worker;
@@ -470,7 +459,6 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->stream = stream;
     x->decision = DECISION_INIT;
     x->letter.call = on_letter;
-    timeout_init(&x->patience, on_patience);
     x->fetch.on_interim = on_interim;
     x->fetch.on_upgrade = exchange_on_upgrade;
     x->fetch.on_response = on_response;

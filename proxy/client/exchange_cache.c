@@ -79,15 +79,6 @@ static void refresh(struct exchange *x)
     }
 }
 
-/* How long one waits for the head that another has asked for, before the next one asks, too: that
- * its origin never answers it may lie in that request alone. */
-static uint64_t patience_ms(const struct exchange *x)
-{
-    uint64_t ms = x->settings->timeouts.first_byte / FOLLOW_PARTS;
-
-    return ms > FOLLOW_MIN_MS ? ms : FOLLOW_MIN_MS;
-}
-
 static struct cache_query query_of(struct exchange *x)
 {
     return (struct cache_query){
@@ -96,22 +87,11 @@ static struct cache_query query_of(struct exchange *x)
         .uri = &x->key,
         .zone = target_zone(x->site),
         .now = loop_wall(x->worker->loop),
-        .patience = (int64_t)(patience_ms(x) / 1000),
         .alone = x->alone || route_is_alone(&x->request),
         .useless = x->useless,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };
-}
-
-static enum exchange_state follow(struct exchange *x)
-{
-    uint64_t now = loop_now_ms(x->worker->loop);
-
-    x->follows_since = x->follows_since ? x->follows_since : now;
-    x->is_impatient = false;
-    timeout_set(x->worker->loop, &x->patience, patience_ms(x));
-    return EX_AWAIT;
 }
 
 static enum exchange_state act(struct exchange *x, enum cache_result result)
@@ -126,7 +106,7 @@ static enum exchange_state act(struct exchange *x, enum cache_result result)
         exchange_fetch(x, x->lookup.member.flight, true, true, NULL);
         return EX_AWAIT;
     case CACHE_FOLLOW:
-        return follow(x);
+        return EX_AWAIT;
     case CACHE_ALONE:
         return exchange_go_alone(x);
     case CACHE_REFUSED:
@@ -216,19 +196,6 @@ static enum exchange_state look_again(struct exchange *x)
     exchange_drop_fetch(x);
     x->attempts++;
     x->alone = x->attempts >= ATTEMPTS_MAX;
-    return EX_LOOKUP;
-}
-
-/* It has waited for another's head: who looks first leads the next flight, the others join that. It
- * is no attempt: what came was not wrong for this request. */
-static enum exchange_state outwait(struct exchange *x)
-{
-    uint64_t waited = loop_now_ms(x->worker->loop) - x->follows_since;
-
-    if (waited >= x->settings->timeouts.first_byte && waited >= FOLLOW_PARTS * FOLLOW_MIN_MS) {
-        return exchange_refuse(x, 504, REASON_ORIGIN_TIMEOUT, NULL);
-    }
-    lookup_fini(&x->lookup);
     return EX_LOOKUP;
 }
 
@@ -343,7 +310,7 @@ enum exchange_state exchange_await(struct exchange *x)
     }
     switch (flight_look(&x->lookup.member, &object, &failure)) {
     case FLIGHT_WAITING:
-        return x->is_impatient && !leader ? outwait(x) : EX_AWAIT;
+        return EX_AWAIT;
     case FLIGHT_SHARED:
         if (!leader && !may_share(x, object)) {
             object_unref(&object);

@@ -37,8 +37,6 @@ enum exchange_state {
 enum {
     EXCHANGE_ARENA = 6144,
     ATTEMPTS_MAX = 2, /* flights joined before the request goes alone */
-    FOLLOW_PARTS = 4, /* of timeouts.first-byte: so many flights may be led after each other */
-    FOLLOW_MIN_MS = 1000,
 };
 
 struct exchange {
@@ -71,9 +69,6 @@ struct exchange {
     struct lookup lookup;
     int attempts;
     bool alone;
-    struct timeout patience; /* with whom it follows */
-    bool is_impatient;       /* that has ended */
-    uint64_t follows_since;  /* loop milliseconds; 0: it has followed nobody */
     struct fetch_link fetch;
     struct spool *request_body; /* while the client sends one */
     bool request_ended;

@@ -83,11 +83,12 @@ class Followers:
     """One asks for what the origin does not answer, FOLLOWERS wait for it."""
     COUNT = 8
 
-    def __init__(self, program, store):
+    def __init__(self, program, store, first_byte):
         self.origin = raw.Origin(self.serve)
         self.may_fail = threading.Event()
         self.ended = threading.Event()
-        self.proxy = larder.Proxy(program, store, "--workers", "1", "--set", "timeouts.first-byte=4s")
+        self.proxy = larder.Proxy(program, store, "--workers", "1", "--set",
+                                  f"timeouts.first-byte={first_byte}")
         self.proxy.start()
 
     def serve(self, conn, head, _):
@@ -119,27 +120,32 @@ class Followers:
             time.sleep(0.01)
         return self.waiting(path)
 
-    def one(self, path):
-        """How many requests for it the origin had."""
-        leader = self.ask(path, f"X-Evil: {path}\r\n")
-        check(self.await_waiting(path, 1) == 1, f"{path}: one leads")
-        conns = [self.ask(path) for _ in range(self.COUNT)]
-        if path == "closes":
-            check(self.await_waiting(path, self.COUNT + 1) == self.COUNT + 1, "all follow")
-            self.may_fail.set()
+    def answers(self, conns):
         for conn in conns:
             data = raw.until_end(conn)[0]
-            check(data.endswith(b"\r\n\r\nok"), f"who follows one that {path}: {data}")
-        if path == "hangs":
-            self.ended.set()
-        check(raw.until_end(leader)[0].startswith(b"HTTP/1.1 50"), f"{path}: the first one failed")
-        asked = sum(raw.path_of(head) == f"/{path}" for head in self.origin.heads)
-        # Who leads has failed on a connection that was new, and is not sent again.
-        check(asked == 2, f"{path}: the origin had {asked} requests")
+            check(data.endswith(b"\r\n\r\nok"), f"who follows: {data}")
 
-    def run(self):
-        self.one("closes")
-        self.one("hangs")
+    def closes(self):
+        """The leader's connection is closed when all wait for it."""
+        leader = self.ask("closes", "X-Evil: closes\r\n")
+        check(self.await_waiting("closes", 1) == 1, "one leads")
+        conns = [self.ask("closes") for _ in range(self.COUNT)]
+        check(self.await_waiting("closes", self.COUNT + 1) == self.COUNT + 1, "all follow")
+        self.may_fail.set()
+        self.answers(conns)
+        check(raw.until_end(leader)[0].startswith(b"HTTP/1.1 50"), "the first one failed")
+        asked = sum(raw.path_of(head) == "/closes" for head in self.origin.heads)
+        # Who leads has failed on a connection that was new, and is not sent again.
+        check(asked == 2, f"the origin had {asked} requests")
+        check(self.proxy.stop(), "it leaves by itself")
+
+    def hangs(self):
+        """The leader is never answered: who waits is, after its time."""
+        leader = self.ask("hangs", "X-Evil: hangs\r\n")
+        check(self.await_waiting("hangs", 1) == 1, "one leads")
+        self.answers([self.ask("hangs") for _ in range(self.COUNT)])
+        check(raw.until_end(leader)[0].startswith(b"HTTP/1.1 504"), "the first one failed")
+        self.ended.set()
         check(self.proxy.stop(), "it leaves by itself")
 
 
@@ -167,7 +173,9 @@ def main():
         leave_early(scene)
         check(scene.proxy.stop(), "it leaves by itself")
     with tempfile.TemporaryDirectory(prefix="larder-followers.") as store:
-        Followers(program, store).run()
+        Followers(program, store, "60s").closes()
+    with tempfile.TemporaryDirectory(prefix="larder-followers.") as store:
+        Followers(program, store, "1s").hangs()
     check.end()
 
 

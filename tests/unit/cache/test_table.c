@@ -369,9 +369,7 @@ static enum table_join join(struct table *table, uint64_t number, struct flight_
     struct named named;
 
     name(&named, number);
-    struct table_wish wish = {.key = &named.key, .now = 100};
-
-    return table_join(table, &wish, member, (struct waker){0});
+    return table_join(table, &named.key, NULL, 100, member, (struct waker){0});
 }
 
 static void mark(struct table *table, uint64_t number)
@@ -400,39 +398,6 @@ Test(table, pass_marks_that_are_used_stay_among_many_that_are_not)
     cr_expect_leq(bytes_of(table), 1 << 20);
     table_free(&table);
     cr_expect_eq(memory_sum(MEMORY_ENTRIES), 0);
-}
-
-/* ---- flights ---- */
-
-Test(table, a_flight_without_a_head_is_not_joined_for_ever)
-{
-    struct table *table = table_new(1 << 20);
-    struct flight_member first, second, third;
-    struct named named;
-
-    name(&named, 7);
-    struct table_wish wish = {.key = &named.key, .now = 100, .patience = 15};
-    cr_assert_eq(table_join(table, &wish, &first, (struct waker){0}), JOIN_LEAD);
-    wish.now = 114;
-    cr_assert_eq(table_join(table, &wish, &second, (struct waker){0}), JOIN_FOLLOW);
-    flight_leave(&second);
-    wish.now = 115;
-    wish.patience = 0;
-    cr_assert_eq(table_join(table, &wish, &second, (struct waker){0}), JOIN_FOLLOW);
-    flight_leave(&second);
-    wish.patience = 15;
-    cr_assert_eq(table_join(table, &wish, &second, (struct waker){0}), JOIN_LEAD);
-    cr_assert_eq(table_join(table, &wish, &third, (struct waker){0}), JOIN_FOLLOW);
-    cr_expect_eq(third.flight, second.flight);
-    table_land(table, first.flight, 0); /* it is there no more: the second one stays */
-    wish.now = 116;
-    flight_leave(&third);
-    cr_assert_eq(table_join(table, &wish, &third, (struct waker){0}), JOIN_FOLLOW);
-    table_land(table, second.flight, 0);
-    flight_leave(&first);
-    flight_leave(&second);
-    flight_leave(&third);
-    table_free(&table);
 }
 
 /* ---- many at once ---- */
