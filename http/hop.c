@@ -194,10 +194,39 @@ void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct 
     fields_add_id(fields, FIELD_CDN_LOOP, arena_copy(arena, pseudonym));
 }
 
+static const struct span forwarded_proto = SPAN_INIT("X-Forwarded-Proto");
+
+bool hop_says_https(const struct http_fields *fields)
+{
+    size_t said = 0, https = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (span_ieq(fields->at[i].name, forwarded_proto)) {
+            said++;
+            https += span_ieq(fields->at[i].value, SPAN("https"));
+        }
+    }
+    return said == 1 && https == 1;
+}
+
+void hop_say_https(struct http_fields *fields)
+{
+    if (!fields_find_name(fields, forwarded_proto)) {
+        fields_add(fields, forwarded_proto, SPAN("https"));
+    }
+}
+
 void hop_strip_places(struct http_fields *fields)
 {
     static const struct span names[] = {
         SPAN_INIT("Forwarded"),
+        SPAN_INIT("Front-End-Https"),
+        SPAN_INIT("X-Forwarded-Path"),
+        SPAN_INIT("X-Forwarded-Protocol"),
+        SPAN_INIT("X-Forwarded-Uri"),
+        SPAN_INIT("X-HTTP-Host-Override"),
+        SPAN_INIT("X-HTTP-Method-Override"),
+        SPAN_INIT("X-Url-Scheme"),
         SPAN_INIT("X-Forwarded-Host"),
         SPAN_INIT("X-Forwarded-Proto"),
         SPAN_INIT("X-Forwarded-Scheme"),

@@ -39,6 +39,11 @@ void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct 
  * them, or a page of another place, would be kept for all. X-Forwarded-For stays. */
 void hop_strip_places(struct http_fields *fields);
 
+/* Who ends TLS before us says so: "X-Forwarded-Proto: https", once. */
+bool hop_says_https(const struct http_fields *fields);
+/* And so we tell the origin, unless it is said already. */
+void hop_say_https(struct http_fields *fields);
+
 /* Adds a Forwarded member (RFC 7239) in a line of its own. `client` is an address in text, IPv6
  * without brackets; `host` is what Host said, checked; it may be empty. */
 void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,

@@ -150,6 +150,9 @@ static void add_proxy_fields(struct fetch *fetch, struct http_fields *fields)
     if (fetch->site) {
         hop_add_cdn_loop(fields, name, &fetch->arena);
     }
+    if (fetch->site && !fetch->site->mirror && fetch->uri.https) {
+        hop_say_https(fields);
+    }
     add_forwarded(fetch, fields);
 }
 

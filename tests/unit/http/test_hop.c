@@ -252,6 +252,22 @@ Test(hop, forwarded_rfc7239)
     }
 }
 
+Test(hop, https_is_what_one_line_says)
+{
+    cr_expect_not(hop_says_https(&fields));
+    hop_say_https(&fields);
+    cr_expect(hop_says_https(&fields));
+    hop_say_https(&fields);
+    cr_expect_eq(fields.count, 1, "once is enough");
+    add("X-Forwarded-Proto", "https");
+    cr_expect_not(hop_says_https(&fields), "two lines may be two hops");
+    hop_strip_places(&fields);
+    cr_expect_eq(fields.count, 0);
+    add("X-Forwarded-Proto", "http");
+    hop_say_https(&fields);
+    cr_expect_not(hop_says_https(&fields), "what was said stays");
+}
+
 Test(hop, x_forwarded_for_becomes_one_line)
 {
     add("X-Forwarded-For", "198.51.100.1");
