@@ -469,6 +469,9 @@ struct failure upstream_failure(const struct upstream_result *result)
     case ERR_CERT_NAME:
         return (struct failure){502, REASON_TLS_NAME};
     }
+    if (result->err < 0 && !is_remote(result->err)) {
+        return (struct failure){503, REASON_OVERLOAD};
+    }
     return (struct failure){result->err == ERR_TIMEOUT ? 504 : 502, reason};
 }
 

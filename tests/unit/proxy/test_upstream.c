@@ -692,3 +692,24 @@ Test(upstream, freed_with_jobs_at_every_stage)
     }
     silence_end(&silence);
 }
+
+Test(upstream_failure, whose_fault_it_is)
+{
+    static const struct {
+        int err;
+        bool resolved;
+        unsigned status;
+        enum reason reason;
+    } cases[] = {
+        {-ECONNREFUSED, true, 502, REASON_CONNECT}, {ERR_NO_ADDRESS, false, 502, REASON_DNS},
+        {ERR_TIMEOUT, true, 504, REASON_CONNECT},   {ERR_REFUSED, true, 403, REASON_TARGET_ADDRESS},
+        {-EMFILE, true, 503, REASON_OVERLOAD},      {-EADDRNOTAVAIL, true, 503, REASON_OVERLOAD},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct upstream_result result = {.err = cases[i].err, .resolved = cases[i].resolved};
+        struct failure failure = upstream_failure(&result);
+        cr_expect_eq(failure.status, cases[i].status, "%zu", i);
+        cr_expect_eq(failure.reason, cases[i].reason, "%zu", i);
+    }
+}
