@@ -15,6 +15,8 @@
 #   make install-deps  every package the targets above would install
 #
 # VARIANT=asan|tsan|clang|release  builds and tests in build-VARIANT with other settings.
+# LIGHT=1  asan without the tests of single parts: each is a process, and starting one with
+#          AddressSanitizer takes longer than the test.
 
 SHELL := /bin/bash
 VARIANT ?= debug
@@ -27,8 +29,9 @@ FLAGS_clang := -Dwerror=true --optimization=0
 # A hit takes a tenth fewer instructions when small functions are inlined across files.
 FLAGS_release := --buildtype=release -Db_lto=true -Dtests=false
 # What sanitizers add is the larger part of compiling: less optimisation spares a third of it.
-FLAGS_asan := -Db_sanitize=address,undefined -Db_lundef=false --optimization=1
-FLAGS_tsan := -Db_sanitize=thread -Db_lundef=false --optimization=1 -Dunit=false -Dbench=false
+LIGHT_1 := -Dunit=false -Dbench=false
+FLAGS_asan := -Db_sanitize=address,undefined -Db_lundef=false --optimization=1 $(LIGHT_$(LIGHT))
+FLAGS_tsan := -Db_sanitize=thread -Db_lundef=false --optimization=1 -Dunit=false -Dcorpora=false -Dbench=false
 NEEDS_asan := check
 NEEDS_tsan := check
 NEEDS_clang := check
