@@ -187,7 +187,7 @@ int cache_purge_scope(struct cache *cache, struct span scope)
     return err;
 }
 
-/* Takes over what a folder has. *serial: of that; 0: nothing. */
+/* Takes over what a folder has. *serial: of that; 0: nothing. -ENOENT: it has none. */
 static int read_scopes(struct cache *cache, const char *path, uint64_t *serial)
 {
     struct buf bytes = BUF_INIT;
@@ -196,24 +196,26 @@ static int read_scopes(struct cache *cache, const char *path, uint64_t *serial)
     *serial = 0;
     err = err ? err : scopes_decode(cache->scopes, buf_span(&bytes), serial);
     buf_fini(&bytes);
-    return err == -ENOENT ? 0 : err;
+    return err;
 }
 
-/* One that can be read is enough: a purge is in all of them before it is answered. */
+/* One that can be read is enough: a purge is in all of them before it is answered. A folder without
+ * one tells nothing: it may be new. */
 void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count)
 {
-    size_t good = 0;
+    size_t good = 0, bad = 0;
     uint64_t serial;
 
     for (size_t i = 0; i < count; i++) {
         int err = read_scopes(cache, dirs[i].path, &serial);
-        if (err) {
+        good += err == 0;
+        if (err && err != -ENOENT) {
+            bad++;
             log_error("purges_damaged", "dir=%s file=%s err=%s", dirs[i].path, SCOPES_FILE,
                       err_text(err));
         }
-        good += err == 0;
     }
-    if (count > 0 && good == 0) {
+    if (bad > 0 && good == 0) {
         log_error("purges_lost", "next=%s",
                   "the cache starts empty: what was purged must not come back");
         scopes_purge(cache->scopes, SPAN_EMPTY);

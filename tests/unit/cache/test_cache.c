@@ -1292,6 +1292,42 @@ Test(cache, a_damaged_list_of_purges_brings_nothing_back)
     kit_close(&kit);
 }
 
+/* The kit's folder, and a new one beside it. */
+struct two {
+    char path[40];
+    struct store_dir dirs[2];
+};
+
+static void open_two(struct kit *kit, struct two *two)
+{
+    snprintf(two->path, sizeof(two->path), "%s/two", kit->path);
+    two->dirs[0] = (struct store_dir){kit->path, 64 << 20};
+    two->dirs[1] = (struct store_dir){two->path, 64 << 20};
+    struct cache_options options = {.dirs = two->dirs, .dir_count = 2, .memory = 32 << 20};
+    cr_assert_eq(cache_open(&options, &kit->cache), 0);
+}
+
+Test(cache, a_new_folder_does_not_make_up_for_a_damaged_list_of_purges)
+{
+    static const char *const urls[] = {"http://a/1", "http://a/2", "http://a/3", "http://a/4",
+                                       "http://a/5", "http://a/6", "http://a/7", "http://a/8"};
+    struct kit kit;
+    struct two two;
+
+    kit_open(&kit, true);
+    for (size_t i = 0; i < 8; i++) { /* one share or other stays where it was */
+        fetch(&kit, urls[i], NULL, fresh, 1000);
+    }
+    purge_host(&kit);
+    cache_close(&kit.cache);
+    write_purged(&kit, "something else");
+    open_two(&kit, &two);
+    for (size_t i = 0; i < 8; i++) {
+        cr_expect_eq(result_of(&kit, urls[i], NULL), CACHE_LEAD, "%s", urls[i]);
+    }
+    kit_close(&kit);
+}
+
 Test(cache, nothing_is_purged_while_another_process_has_the_store)
 {
     struct kit kit;
