@@ -96,6 +96,9 @@ void cache_keep_scopes(struct cache *cache);
 struct late *late_new(const struct cache_options *options);
 /* Accepts NULL. */
 void late_free(struct late **late);
+/* What is stored, or was, comes back with a restart: folders are used, or were to be but could not
+ * be opened late. */
+bool cache_has_folders(const struct cache *cache);
 /* What is under the key has changed, or is gone: what a store that is still to come has there is
  * older. Costs nothing otherwise. Under the guard, behind the change in the table. */
 void cache_changed(struct cache *cache, const struct cache_key *key);

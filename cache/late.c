@@ -163,6 +163,11 @@ bool cache_is_late(const struct cache *cache)
     return cache->late && atomic_load(&cache->late->awaits);
 }
 
+bool cache_has_folders(const struct cache *cache)
+{
+    return cache->stores || cache->late;
+}
+
 bool cache_is_late_and_changed(const struct cache *cache)
 {
     if (!cache_is_late(cache)) {

@@ -37,8 +37,13 @@ static void invalidate(struct cache *cache, const struct cache_key *key,
     atomic_store(&guard->invalidations, number + 1);
     table_drop(cache->table, key);
     cache_changed(cache, key);
-    shelf_drop(cache_shelf(cache, key), key->hash, done, arg);
+    struct shelf shelf = cache_shelf(cache, key);
+    bool keeps = shelf.store || !cache_has_folders(cache);
+    shelf_drop(shelf, key->hash, keeps ? done : NULL, arg);
     cache_guard_unlock(guard);
+    if (done && !keeps) {
+        done(arg, ERR_IO);
+    }
 }
 
 void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zone,
@@ -152,22 +157,46 @@ int cache_purge(struct cache *cache, const struct uri *uri, struct span zone, st
 
 /* ---- scopes ---- */
 
-/* Into each folder that is used. The first error; the others have them all the same. */
+/* The folder has these already. */
+static bool has(const char *path, struct span scopes)
+{
+    struct buf bytes = BUF_INIT;
+    int err = directory_read(path, SCOPES_FILE, SCOPES_BYTES_MAX, &bytes);
+    bool equal = err == 0 && span_eq(buf_span(&bytes), scopes);
+
+    buf_fini(&bytes);
+    return equal;
+}
+
+/* One that was taken out is ours still. One that could not be opened is not, and may come back with
+ * what it has. */
+static int keep_in(struct stores *stores, size_t number, struct span scopes)
+{
+    struct store_member member;
+
+    stores_member(stores, number, &member);
+    if (has(member.path, scopes)) {
+        return 0;
+    }
+    int err =
+        stores_store(stores, number) ? directory_write(member.path, SCOPES_FILE, scopes) : ERR_IO;
+    if (err) {
+        log_error("purge_not_kept", "dir=%s err=%s next=%s", member.path, err_text(err),
+                  "what was purged may be found again after a restart: purge it again");
+    }
+    return err;
+}
+
+/* Into each folder. The first error; the others have them all the same. */
 static int keep(struct cache *cache)
 {
     struct stores *stores = cache->stores;
-    struct store_member member;
     struct buf bytes = BUF_INIT;
-    int first = 0;
+    int first = stores || !cache_has_folders(cache) ? 0 : ERR_IO;
 
     scopes_encode(cache->scopes, &bytes);
     for (size_t i = 0; stores && i < stores_count(stores); i++) {
-        stores_member(stores, i, &member);
-        int err = member.cause ? 0 : directory_write(member.path, SCOPES_FILE, buf_span(&bytes));
-        if (err) {
-            log_error("purge_not_kept", "dir=%s err=%s next=%s", member.path, err_text(err),
-                      "what was purged may be found again after a restart: purge it again");
-        }
+        int err = keep_in(stores, i, buf_span(&bytes));
         first = first ? first : err;
     }
     buf_fini(&bytes);
@@ -224,17 +253,7 @@ void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t
 
 void cache_keep_scopes(struct cache *cache)
 {
-    struct stores *stores = cache->stores;
-    uint64_t latest = scopes_serial(cache->scopes), serial;
-    struct store_member member;
-    bool equal = true;
-
-    for (size_t i = 0; latest > 0 && stores && i < stores_count(stores); i++) {
-        stores_member(stores, i, &member);
-        equal = equal && (member.cause ||
-                          (read_scopes(cache, member.path, &serial) == 0 && serial == latest));
-    }
-    if (!equal) {
+    if (scopes_serial(cache->scopes) > 0) {
         keep(cache);
     }
 }

@@ -1108,19 +1108,25 @@ static void on_purged(void *arg, int err)
     atomic_store((atomic_int *)arg, err ? 2 : 1);
 }
 
-static struct purge_found purge(struct kit *kit, const char *url)
+/* Whether it is durable. */
+static bool try_purge(struct kit *kit, const char *url, struct purge_found *found)
 {
-    struct purge_found found;
     atomic_int done = 0;
     struct uri uri;
 
     cr_assert_eq(uri_parse(span_str(url), &kit->arena, &uri), 0);
-    cr_assert_eq(cache_purge(kit->cache, &uri, SPAN("t"), &kit->arena, &found, on_purged, &done),
-                 0);
+    cr_assert_eq(cache_purge(kit->cache, &uri, SPAN("t"), &kit->arena, found, on_purged, &done), 0);
     while (atomic_load(&done) == 0) {
         sched_yield();
     }
-    cr_expect_eq(atomic_load(&done), 1, "it is durable");
+    return atomic_load(&done) == 1;
+}
+
+static struct purge_found purge(struct kit *kit, const char *url)
+{
+    struct purge_found found;
+
+    cr_expect(try_purge(kit, url, &found), "it is durable");
     return found;
 }
 
@@ -1348,5 +1354,46 @@ Test(cache, nothing_is_purged_while_another_process_has_the_store)
     cr_assert_eq(cache_open_late(kit.cache), 0);
     cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
     cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_FRESH);
+    kit_close(&kit);
+}
+
+Test(cache, what_a_store_that_failed_to_come_cannot_write_down_is_said)
+{
+    static const struct sip_key another = {1, 2};
+    struct kit kit;
+    struct purge_found found;
+
+    kit_open(&kit, true);
+    struct cache *older = kit.cache;
+    kit.cache = open_beside(&kit, &another);
+    cache_close(&older);
+    cr_assert_neq(cache_open_late(kit.cache), 0);
+    fetch(&kit, "http://a/x", NULL, kept_long, 100);
+    fetch(&kit, "http://a/y", NULL, kept_long, 100);
+    cr_expect_not(try_purge(&kit, "http://a/x", &found));
+    cr_expect_eq(found.responses, 1);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD, "gone all the same");
+    cr_expect_eq(cache_purge_scope(kit.cache, SPAN("a ")), ERR_IO);
+    cr_expect_eq(result_of(&kit, "http://a/y", NULL), CACHE_LEAD);
+    kit_close(&kit);
+}
+
+Test(cache, a_folder_that_could_not_be_opened_does_not_know_what_was_purged)
+{
+    struct kit kit;
+    struct two two;
+
+    kit_open(&kit, true);
+    cache_close(&kit.cache);
+    snprintf(two.path, sizeof(two.path), "%s/two", kit.path);
+    FILE *file = fopen(two.path, "w"); /* no folder */
+    cr_assert(file && fclose(file) == 0);
+    open_two(&kit, &two);
+    cr_expect_eq(cache_purge_scope(kit.cache, SPAN("a ")), ERR_IO);
+    purge(&kit, "http://b/x");
+    cache_close(&kit.cache);
+    cr_assert_eq(unlink(two.path), 0);
+    open_two(&kit, &two);
+    cr_expect_eq(cache_purge_scope(kit.cache, SPAN("a ")), 0, "it is there again");
     kit_close(&kit);
 }
