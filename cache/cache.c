@@ -118,7 +118,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
         cache->secret = *stores_secret(stores);
     }
     cache->stores = stores;
-    cache_keep_scopes(cache);
+    cache_keep_scopes(cache, stores);
     cache_set_limits(cache, stores, options->object_max, options->memory);
     *out = cache;
     return 0;

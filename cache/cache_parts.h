@@ -87,8 +87,8 @@ void cache_primary_key(struct cache *cache, const struct uri *uri, struct span z
                        struct arena *arena, struct cache_key *out);
 /* The scopes that were purged, as the folders have them. */
 void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count);
-/* Each folder of the store has them. */
-void cache_keep_scopes(struct cache *cache);
+/* Each folder of the store has them, or the log says that not. */
+void cache_keep_scopes(struct cache *cache, struct stores *stores);
 
 /* ---- late.c ---- */
 

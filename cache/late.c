@@ -222,6 +222,21 @@ static const char *judge(const struct cache *cache, const struct stores *stores)
                : "it is another one than the older process had";
 }
 
+/* What the older process has purged in between. What changed here meanwhile is remembered under the
+ * keys from before that, but what it has stored since is under those from after it: so they change
+ * once more. */
+static void catch_up(struct cache *cache, struct stores *stores)
+{
+    struct late *late = cache->late;
+    struct buf before = BUF_INIT;
+
+    scopes_encode(cache->scopes, &before);
+    cache_read_scopes(cache, late->options.dirs, late->options.dir_count);
+    scopes_renew(cache->scopes, buf_span(&before));
+    cache_keep_scopes(cache, stores);
+    buf_fini(&before);
+}
+
 /* Under the lock: from here on everybody finds what is there. */
 static void admit(struct cache *cache, struct dropping *dropping)
 {
@@ -243,8 +258,8 @@ int cache_open_late(struct cache *cache)
         return err;
     }
     const char *why = err ? err_text(err) : judge(cache, dropping.stores);
-    if (!why) { /* the older process may have purged something in between */
-        cache_read_scopes(cache, late->options.dirs, late->options.dir_count);
+    if (!why) {
+        catch_up(cache, dropping.stores);
         drop_ahead(late, &dropping);
     }
     pthread_mutex_lock(&late->lock);
@@ -262,7 +277,6 @@ int cache_open_late(struct cache *cache)
         stores_close(&dropping.stores);
         return err ? err : ERR_UNSUPPORTED;
     }
-    cache_keep_scopes(cache);
     log_info("store_late", "dir=%s changed_meanwhile=%zu", late->dirs[0].path, dropping.count);
     return 0;
 }

@@ -188,9 +188,8 @@ static int keep_in(struct stores *stores, size_t number, struct span scopes)
 }
 
 /* Into each folder. The first error; the others have them all the same. */
-static int keep(struct cache *cache)
+static int keep(struct cache *cache, struct stores *stores)
 {
-    struct stores *stores = cache->stores;
     struct buf bytes = BUF_INIT;
     int first = stores || !cache_has_folders(cache) ? 0 : ERR_IO;
 
@@ -211,7 +210,7 @@ int cache_purge_scope(struct cache *cache, struct span scope)
     int err = scopes_purge(cache->scopes, scope);
     if (!err) {
         atomic_fetch_add_explicit(&cache->purges, 1, memory_order_relaxed);
-        err = keep(cache);
+        err = keep(cache, cache->stores);
     }
     return err;
 }
@@ -251,9 +250,9 @@ void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t
     }
 }
 
-void cache_keep_scopes(struct cache *cache)
+void cache_keep_scopes(struct cache *cache, struct stores *stores)
 {
     if (scopes_serial(cache->scopes) > 0) {
-        keep(cache);
+        keep(cache, stores);
     }
 }

@@ -185,6 +185,11 @@ static void replace(struct scopes *scopes, struct scope_set *set)
     free(old);
 }
 
+static uint64_t random_salt(void)
+{
+    return sip_key_random().k0 | 1;
+}
+
 /* Those of `old` that do not begin with `text`, and it. NULL: there are too many. */
 static struct scope_set *set_with(const struct scope_set *old, struct span text)
 {
@@ -207,7 +212,7 @@ static struct scope_set *set_with(const struct scope_set *old, struct span text)
     for (size_t i = 0; i < before; i++) {
         set_add(set, &room, old->at[i].text, old->at[i].salt);
     }
-    set_add(set, &room, text, sip_key_random().k0 | 1);
+    set_add(set, &room, text, random_salt());
     for (size_t i = after; i < count; i++) {
         set_add(set, &room, old->at[i].text, old->at[i].salt);
     }
@@ -312,6 +317,48 @@ static struct scope_set *decode_rows(const struct scopes_head *head, struct span
         return NULL;
     }
     return set;
+}
+
+static bool has_row(const struct scope_set *set, const struct scope *row)
+{
+    size_t count = count_up_to(set, row->text);
+
+    return count > 0 && set->at[count - 1].salt == row->salt &&
+           span_eq(set->at[count - 1].text, row->text);
+}
+
+/* A copy of `set`, in which what `old` has not gets another salt. */
+static struct scope_set *set_renewed(const struct scope_set *set, const struct scope_set *old)
+{
+    size_t bytes = 0;
+    char *room;
+
+    for (size_t i = 0; i < set->count; i++) {
+        bytes += set->at[i].text.len;
+    }
+    struct scope_set *renewed = set_new(set->count, bytes, set->serial + 1, &room);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct scope *row = &set->at[i];
+        set_add(renewed, &room, row->text, has_row(old, row) ? row->salt : random_salt());
+    }
+    return renewed;
+}
+
+void scopes_renew(struct scopes *scopes, struct span before)
+{
+    struct scopes_head head;
+
+    CHECK(before.len >= sizeof(head));
+    memcpy(&head, before.at, sizeof(head));
+    struct scope_set *old = decode_rows(&head, span_skip(before, sizeof(head)));
+    CHECK(old);
+    pthread_mutex_lock(&scopes->lock);
+    const struct scope_set *now = atomic_load(&scopes->set);
+    if (now && now->serial != old->serial) {
+        replace(scopes, set_renewed(now, old));
+    }
+    pthread_mutex_unlock(&scopes->lock);
+    free(old);
 }
 
 int scopes_decode(struct scopes *scopes, struct span bytes, uint64_t *serial)

@@ -48,5 +48,7 @@ uint64_t scopes_serial(struct scopes *scopes);
 /* Takes over what was encoded, if it is newer. *serial: its own. 0, or ERR_CORRUPT, with nothing
  * changed. */
 int scopes_decode(struct scopes *scopes, struct span bytes, uint64_t *serial);
+/* What was purged since they were encoded as `before` (by this process) is purged once more. */
+void scopes_renew(struct scopes *scopes, struct span before);
 
 #endif

@@ -1357,6 +1357,30 @@ Test(cache, nothing_is_purged_while_another_process_has_the_store)
     kit_close(&kit);
 }
 
+Test(cache, what_changed_before_a_late_store_is_not_brought_back_by_what_was_purged_there)
+{
+    struct kit kit;
+    struct uri uri;
+
+    kit_open(&kit, true);
+    cr_assert_eq(cache_purge_scope(kit.cache, SPAN("b ")), 0);
+    fetch(&kit, "http://b/x", NULL, kept_long, 100);
+    struct cache *older = kit.cache, *newer = open_beside(&kit, cache_secret(older));
+    purge_host(&kit);
+    fetch(&kit, "http://a/x", NULL, kept_long, 100);
+    kit.cache = newer;
+    cr_assert_eq(uri_parse(SPAN("http://a/x"), &kit.arena, &uri), 0);
+    cache_invalidate(kit.cache, &uri, SPAN("t"), &kit.arena);
+    cache_close(&older);
+    cr_assert_eq(cache_open_late(kit.cache), 0);
+    cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_FRESH, "purged before");
+    for (int round = 0; round < 2; round++) {
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+        reopen(&kit);
+    }
+    kit_close(&kit);
+}
+
 Test(cache, what_a_store_that_failed_to_come_cannot_write_down_is_said)
 {
     static const struct sip_key another = {1, 2};

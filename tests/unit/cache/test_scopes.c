@@ -182,6 +182,54 @@ Test(scopes, they_come_back_from_their_bytes)
     arena_fini(&arena);
 }
 
+Test(scopes, what_came_since_is_purged_once_more)
+{
+    struct scopes *older = scopes_new(), *newer = scopes_new();
+    struct buf bytes = BUF_INIT, before = BUF_INIT;
+    struct arena arena;
+    uint64_t serial;
+
+    arena_init(&arena, NULL, 0);
+    cr_assert_eq(scopes_purge(older, SPAN("a ")), 0);
+    cr_assert_eq(scopes_purge(older, SPAN("b ")), 0);
+    scopes_encode(older, &bytes);
+    cr_assert_eq(scopes_decode(newer, buf_span(&bytes), &serial), 0);
+    scopes_encode(newer, &before);
+    scopes_renew(newer, buf_span(&before));
+    cr_expect_eq(scopes_serial(newer), 2, "nothing came since");
+    cr_assert_eq(scopes_purge(older, SPAN("b ")), 0);
+    cr_assert_eq(scopes_purge(older, SPAN("c ")), 0);
+    buf_clear(&bytes);
+    scopes_encode(older, &bytes);
+    cr_assert_eq(scopes_decode(newer, buf_span(&bytes), &serial), 0);
+    scopes_renew(newer, buf_span(&before));
+    cr_expect_eq(scopes_serial(newer), 5);
+    cr_expect_eq(salt(newer, "http://a/", &arena), salt(older, "http://a/", &arena));
+    cr_expect_neq(salt(newer, "http://b/", &arena), salt(older, "http://b/", &arena));
+    cr_expect_neq(salt(newer, "http://c/", &arena), salt(older, "http://c/", &arena));
+    cr_expect_neq(salt(newer, "http://c/", &arena), 0);
+    buf_fini(&bytes);
+    buf_fini(&before);
+    scopes_free(&older);
+    scopes_free(&newer);
+    arena_fini(&arena);
+}
+
+Test(scopes, nothing_at_all_came_since)
+{
+    struct scopes *scopes = scopes_new();
+    struct buf before = BUF_INIT;
+
+    scopes_encode(scopes, &before);
+    scopes_renew(scopes, buf_span(&before));
+    cr_expect_eq(scopes_serial(scopes), 0);
+    cr_assert_eq(scopes_purge(scopes, SPAN("a ")), 0);
+    scopes_renew(scopes, buf_span(&before));
+    cr_expect_eq(scopes_serial(scopes), 2, "before there was none");
+    buf_fini(&before);
+    scopes_free(&scopes);
+}
+
 Test(scopes, what_was_not_written_so_is_not_read)
 {
     struct scopes *scopes = scopes_new(), *again = scopes_new();
