@@ -215,14 +215,18 @@ int cache_purge_scope(struct cache *cache, struct span scope)
     return err;
 }
 
-/* Takes over what a folder has. *serial: of that; 0: nothing. -ENOENT: it has none. */
-static int read_scopes(struct cache *cache, const char *path, uint64_t *serial)
+/* Takes over what a folder has. -ENOENT: it has none. */
+static int read_scopes(struct cache *cache, const char *path)
 {
+    bool agree = true;
     struct buf bytes = BUF_INIT;
     int err = directory_read(path, SCOPES_FILE, SCOPES_BYTES_MAX, &bytes);
 
-    *serial = 0;
-    err = err ? err : scopes_decode(cache->scopes, buf_span(&bytes), serial);
+    err = err ? err : scopes_decode(cache->scopes, buf_span(&bytes), &agree);
+    if (!agree) {
+        log_error("purges_disagree", "dir=%s file=%s next=%s", path, SCOPES_FILE,
+                  "the cache starts empty: the folders were purged without each other");
+    }
     buf_fini(&bytes);
     return err;
 }
@@ -232,10 +236,9 @@ static int read_scopes(struct cache *cache, const char *path, uint64_t *serial)
 void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count)
 {
     size_t good = 0, bad = 0;
-    uint64_t serial;
 
     for (size_t i = 0; i < count; i++) {
-        int err = read_scopes(cache, dirs[i].path, &serial);
+        int err = read_scopes(cache, dirs[i].path);
         good += err == 0;
         if (err && err != -ENOENT) {
             bad++;

@@ -361,10 +361,66 @@ void scopes_renew(struct scopes *scopes, struct span before)
     free(old);
 }
 
-int scopes_decode(struct scopes *scopes, struct span bytes, uint64_t *serial)
+/* A row that `older` has not holds the text. */
+static bool purged_since(const struct scope_set *newer, const struct scope_set *older,
+                         struct span text)
+{
+    for (int i = (int)count_up_to(newer, text) - 1; i != NONE; i = newer->at[i].parent) {
+        if (span_starts(text, newer->at[i].text) && !has_row(older, &newer->at[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The newer one can have come from the older one by purges: each of its rows is still there, or was
+ * replaced. With one serial they are the same, as each purge leaves a random salt. */
+static bool follows(const struct scope_set *newer, const struct scope_set *older)
+{
+    bool equal = newer->serial == older->serial;
+
+    for (size_t i = 0; i < older->count; i++) {
+        const struct scope *row = &older->at[i];
+        if (!has_row(newer, row) && (equal || !purged_since(newer, older, row->text))) {
+            return false;
+        }
+    }
+    return !equal || newer->count == older->count;
+}
+
+static struct scope_set *set_of_all(uint64_t serial)
+{
+    char *room;
+    struct scope_set *set = set_new(1, 0, serial, &room);
+
+    set_add(set, &room, SPAN_EMPTY, random_salt());
+    return set;
+}
+
+/* Under the lock. What remains of `set` is freed. */
+static bool take(struct scopes *scopes, struct scope_set *set)
+{
+    const struct scope_set *now = atomic_load(&scopes->set);
+    bool newer = now == NULL || now->serial < set->serial;
+    bool agree = now == NULL || (newer ? follows(set, now) : follows(now, set));
+    uint64_t latest = newer ? set->serial : now->serial;
+
+    if (agree && newer) {
+        replace(scopes, set);
+        return true;
+    }
+    free(set);
+    if (!agree) {
+        replace(scopes, set_of_all(latest + 1));
+    }
+    return agree;
+}
+
+int scopes_decode(struct scopes *scopes, struct span bytes, bool *agree)
 {
     struct scopes_head head;
 
+    *agree = true;
     if (bytes.len < sizeof(head)) {
         return ERR_CORRUPT;
     }
@@ -377,14 +433,8 @@ int scopes_decode(struct scopes *scopes, struct span bytes, uint64_t *serial)
     if (set == NULL) {
         return ERR_CORRUPT;
     }
-    *serial = head.serial;
     pthread_mutex_lock(&scopes->lock);
-    const struct scope_set *now = atomic_load(&scopes->set);
-    if (now == NULL || now->serial < set->serial) {
-        replace(scopes, set);
-        set = NULL;
-    }
+    *agree = take(scopes, set);
     pthread_mutex_unlock(&scopes->lock);
-    free(set);
     return 0;
 }

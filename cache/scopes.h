@@ -45,9 +45,10 @@ int scopes_purge(struct scopes *scopes, struct span text);
 /* All of them, as bytes. Each purge has made them newer, which scopes_serial() counts. */
 void scopes_encode(struct scopes *scopes, struct buf *out);
 uint64_t scopes_serial(struct scopes *scopes);
-/* Takes over what was encoded, if it is newer. *serial: its own. 0, or ERR_CORRUPT, with nothing
- * changed. */
-int scopes_decode(struct scopes *scopes, struct span bytes, uint64_t *serial);
+/* Takes over what was encoded, if it is newer. *agree: one has come from the other by purges, as
+ * far as can be told; if not, everything is purged, later than both. 0, or ERR_CORRUPT, with
+ * nothing changed. */
+int scopes_decode(struct scopes *scopes, struct span bytes, bool *agree);
 /* What was purged since they were encoded as `before` (by this process) is purged once more. */
 void scopes_renew(struct scopes *scopes, struct span before);
 

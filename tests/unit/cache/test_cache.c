@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "cache/store/directory.h"
 
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -1331,6 +1332,35 @@ Test(cache, a_new_folder_does_not_make_up_for_a_damaged_list_of_purges)
     for (size_t i = 0; i < 8; i++) {
         cr_expect_eq(result_of(&kit, urls[i], NULL), CACHE_LEAD, "%s", urls[i]);
     }
+    kit_close(&kit);
+}
+
+Test(cache, folders_that_were_purged_without_each_other_start_empty)
+{
+    struct kit kit;
+    struct two two;
+    struct scopes *another = scopes_new();
+    struct buf bytes = BUF_INIT;
+
+    kit_open(&kit, true);
+    cache_close(&kit.cache);
+    open_two(&kit, &two);
+    fetch(&kit, "http://a/x", NULL, fresh, 1000);
+    fetch(&kit, "http://b/x", NULL, fresh, 1000);
+    purge_host(&kit);
+    cache_close(&kit.cache);
+    cr_assert_eq(scopes_purge(another, SPAN("b ")), 0);
+    scopes_encode(another, &bytes);
+    cr_assert_eq(directory_write(two.path, "purged", buf_span(&bytes)), 0);
+    open_two(&kit, &two);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_LEAD);
+    fetch(&kit, "http://b/x", NULL, fresh, 1000);
+    cache_close(&kit.cache);
+    open_two(&kit, &two);
+    cr_expect_eq(result_of(&kit, "http://b/x", NULL), CACHE_FRESH, "both know it now");
+    buf_fini(&bytes);
+    scopes_free(&another);
     kit_close(&kit);
 }
 
