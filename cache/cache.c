@@ -256,7 +256,7 @@ static void on_stored(void *arg, int err)
         shelf.store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
 
     /* A hot object serves from memory even when the disk would not have it; what the disk had
-     * before is older, and the store has dropped it. */
+     * before is older, and has been dropped: by the store, or by keep(). */
     (void)err;
     table_settle(cache->table, object, keep);
     object_unref(&settling->object);
@@ -314,6 +314,9 @@ static void keep(struct cache *cache, struct object *object)
     }
     table_put(cache->table, object, true);
     cache_changed(cache, &object->key);
+    if (!spool_has_put(object->spool)) { /* the store has come since it began */
+        shelf_drop(cache_shelf(cache, &object->key), object->key.hash, NULL, NULL);
+    }
     spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
                  settling_new(cache, object));
     buf_fini(&head);

@@ -364,6 +364,11 @@ void spool_commit(struct spool *spool, struct span head, const void *meta, size_
     spool_commit_broken(spool, 0, head, meta, meta_len, done, arg);
 }
 
+bool spool_has_put(const struct spool *spool)
+{
+    return spool->put != NULL;
+}
+
 void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct span key)
 {
     CHECK(!spool->ended);

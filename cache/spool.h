@@ -68,6 +68,9 @@ void spool_commit(struct spool *spool, struct span head, const void *meta, size_
 void spool_commit_broken(struct spool *spool, int err, struct span head, const void *meta,
                          size_t meta_len, void (*done)(void *arg, int err), void *arg);
 
+/* It was begun to be stored, and has not ended. */
+bool spool_has_put(const struct spool *spool);
+
 /* It is to be stored under another key than spool_store() was told. Before its end. */
 void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct span key);
 

@@ -526,27 +526,33 @@ Test(cache, a_late_304_does_not_bring_back_what_was_replaced)
     }
 }
 
+/* A 304 for what the try has found. */
+static void confirm(struct kit *kit, struct try *try)
+{
+    struct object *stale = try->lookup.object;
+
+    cr_assert_eq(try->result, CACHE_LEAD);
+    cr_assert_not_null(flight_stale(try->lookup.member.flight));
+    struct freshness renewed = stale->freshness;
+    renewed.response_time = kit->now;
+    struct object *object = object_updated(stale, &stale->fields, &renewed);
+    flight_publish(try->lookup.member.flight, object);
+    cache_update(kit->cache, try->lookup.member.flight, object);
+    object_unref(&object);
+    lookup_fini(&try->lookup);
+}
+
 Test(cache, a_304_renews_what_is_stored)
 {
     struct kit kit;
     struct try try;
-    struct freshness renewed;
 
     for (int with_store = 0; with_store < 2; with_store++) {
         kit_open(&kit, with_store);
         fetch(&kit, "http://a/x", NULL, fresh, 2000);
         kit.now += 100;
         ask(&kit, "http://a/x", NULL, &try);
-        cr_assert_eq(try.result, CACHE_LEAD);
-        cr_assert_not_null(flight_stale(try.lookup.member.flight));
-        renewed = try.lookup.object->freshness;
-        renewed.response_time = kit.now;
-        struct object *object =
-            object_updated(try.lookup.object, &try.lookup.object->fields, &renewed);
-        flight_publish(try.lookup.member.flight, object);
-        cache_update(kit.cache, try.lookup.member.flight, object);
-        object_unref(&object);
-        lookup_fini(&try.lookup);
+        confirm(&kit, &try);
         ask(&kit, "http://a/x", NULL, &try);
         cr_expect_eq(try.result, CACHE_FRESH);
         cr_expect_eq(try.lookup.object->body_len, 2000);
@@ -1008,6 +1014,12 @@ static struct cache *open_beside(const struct kit *kit, const struct sip_key *la
     return cache;
 }
 
+static void reopen(struct kit *kit)
+{
+    cache_close(&kit->cache);
+    kit->cache = open_beside(kit, NULL);
+}
+
 static const char *const kept_long[] = {"Cache-Control: max-age=60", NULL};
 
 Test(cache, a_store_that_comes_late_has_no_say_about_what_has_changed)
@@ -1040,6 +1052,36 @@ Test(cache, a_store_that_comes_late_has_no_say_about_what_has_changed)
     cr_expect_eq(result_of(&kit, "http://a/changed", NULL), CACHE_LEAD, "the older one is gone");
     cr_expect_eq(result_of(&kit, "http://a/kept", NULL), CACHE_FRESH);
     kit_close(&kit);
+}
+
+/* It has no place there, and neither has what it replaced: nor may a later 304 write its head on
+ * that. */
+Test(cache, what_was_under_way_when_the_store_came_takes_the_place_of_what_it_has)
+{
+    struct kit kit;
+    struct try try;
+
+    for (int renewed = 0; renewed < 2; renewed++) {
+        kit_open(&kit, true);
+        fetch(&kit, "http://a/x", NULL, kept_long, 100);
+        struct cache *older = kit.cache;
+        kit.cache = open_beside(&kit, cache_secret(older));
+        ask(&kit, "http://a/x", NULL, &try);
+        cr_assert_eq(try.result, CACHE_LEAD);
+        struct object *newer = answer(&kit, &try, fresh, 200);
+        cache_close(&older);
+        cr_assert_eq(cache_open_late(kit.cache), 0);
+        finish(&kit, &try, newer, 200);
+        if (renewed) {
+            kit.now += 100;
+            ask(&kit, "http://a/x", NULL, &try);
+            confirm(&kit, &try);
+        }
+        expect_length(&kit, CACHE_FRESH, 200);
+        reopen(&kit);
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD, "the older one is gone");
+        kit_close(&kit);
+    }
 }
 
 Test(cache, a_late_store_under_another_secret_is_left_alone)
@@ -1129,12 +1171,6 @@ static struct purge_found purge(struct kit *kit, const char *url)
 
     cr_expect(try_purge(kit, url, &found), "it is durable");
     return found;
-}
-
-static void reopen(struct kit *kit)
-{
-    cache_close(&kit->cache);
-    kit->cache = open_beside(kit, NULL);
 }
 
 Test(cache, a_purge_says_what_there_was_and_all_of_it_is_gone)
