@@ -122,6 +122,18 @@ bool drops_retry(struct drops *drops, uint8_t hash[STORE_HASH])
     return true;
 }
 
+bool drops_retry_this(struct drops *drops, const uint8_t hash[STORE_HASH])
+{
+    struct entry *entry = drops_may_have(drops, hash) ? find(drops, hash) : NULL;
+
+    if (entry == NULL || list_empty(&entry->refused)) {
+        return false;
+    }
+    list_remove(&entry->refused);
+    entry->on_their_way++;
+    return true;
+}
+
 bool drops_has(const struct drops *drops, const uint8_t hash[STORE_HASH])
 {
     return find(drops, hash) != NULL;

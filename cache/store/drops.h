@@ -37,6 +37,8 @@ void drops_settle(struct drops *drops, const uint8_t hash[STORE_HASH]);
 /* Takes a refused one out: who asked is on the way with it, and drops_end() follows. False: there
  * is none. */
 bool drops_retry(struct drops *drops, uint8_t hash[STORE_HASH]);
+/* The same with this one. False: it was not refused. */
+bool drops_retry_this(struct drops *drops, const uint8_t hash[STORE_HASH]);
 bool drops_has(const struct drops *drops, const uint8_t hash[STORE_HASH]);
 
 /* False: there is no such entry. Any thread, without a lock. */

@@ -97,20 +97,37 @@ static bool may_retry(const struct writer *writer)
     return writer->stop || writer_health(writer) == 0 || writer_state(writer) != WRITER_WRITES;
 }
 
-/* First, for what comes behind them is newer. Returns how many. */
+/* In front of all, for what is queued is newer. */
+static void drop_again(struct writer *writer, const uint8_t hash[STORE_HASH], struct list *batch)
+{
+    struct op *op = op_new(OP_DROP, NULL, 0);
+
+    memcpy(op->hash, hash, STORE_HASH);
+    atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
+    list_push_front(batch, &op->link);
+}
+
+/* Returns how many. */
 static size_t take_refused(struct writer *writer, struct list *batch)
 {
     uint8_t hash[STORE_HASH];
     size_t ops = 0;
 
     while (may_retry(writer) && ops < writer->batch_ops && drops_retry(&writer->drops, hash)) {
-        struct op *op = op_new(OP_DROP, NULL, 0);
-        memcpy(op->hash, hash, STORE_HASH);
-        atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
-        list_push_back(batch, &op->link);
+        drop_again(writer, hash, batch);
         ops++;
     }
     return ops;
+}
+
+/* A new head must not come to what was refused to go: not within the pause either. */
+static size_t take_refused_of(struct writer *writer, const struct op *op, struct list *batch)
+{
+    if (op->kind != OP_UPDATE || !drops_retry_this(&writer->drops, op->hash)) {
+        return 0;
+    }
+    drop_again(writer, op->hash, batch);
+    return 1;
 }
 
 /* Moves the front of the queue to `batch`, up to its bounds. Under the lock. */
@@ -126,6 +143,7 @@ static void take_batch(struct writer *writer, struct list *batch)
         ops++;
         writer->urgent -= is_urgent(op);
         list_push_back(batch, &op->link);
+        refused += take_refused_of(writer, op, batch);
     }
     writer->queued_bytes -= bytes;
     writer->queued_ops -= ops;

@@ -2,8 +2,9 @@
  * writer - the one thread that writes: a bounded queue, gathered into batches.
  *
  * A drop hides its record from the moment it is posted, and until the index agrees: one that failed
- * is tried again, before anything that was posted later. So is what an object or a new head was to
- * replace whose batch has failed, for that is older.
+ * is tried again behind the pause, before anything that was posted later, and within the pause
+ * before a new head for its key. So is what an object or a new head was to replace whose batch has
+ * failed, for that is older.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
  * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is

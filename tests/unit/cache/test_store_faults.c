@@ -631,3 +631,45 @@ Test(store_faults, a_refused_drop_hides_its_object_and_is_tried_again)
     cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
     kit_fini(&kit);
 }
+
+/* What was to replace an object is refused, as is the drop of that; a new head comes for it, within
+ * the pause, and is not written on what is older. */
+_Noreturn static void update_what_was_refused(struct kit *kit)
+{
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+    int result = 1;
+
+    kit_reopen(kit);
+    MUST(kit_put(kit->store, "k", 3000) == 0);
+    MUST(kit_put(kit->store, "other", 3000) == 0);
+    limit_files_to(1);
+    MUST(kit_put(kit->store, "k", 4000) < 0);
+    limit_files_to(RLIM_INFINITY);
+    kit_hash(kit->store, SPAN("k"), hash);
+    store_update(kit->store, hash, SPAN("k"), SPAN("head"), "m", 1, kit_on_done, &result);
+    store_flush(kit->store);
+    MUST(result == ERR_NOT_FOUND);
+    MUST(kit_find(kit->store, "k", &object) == ERR_NOT_FOUND);
+    _exit(0); /* as if killed: nothing is written behind it */
+}
+
+Test(store_faults, a_new_head_for_what_was_refused_is_not_written_on_what_is_older)
+{
+    struct kit kit;
+    struct store_object object;
+    int status;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    pid_t child = fork();
+    if (child == 0) {
+        update_what_was_refused(&kit);
+    }
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    cr_expect_eq(kit_check(kit.store, "other", 3000), 0);
+    kit_fini(&kit);
+}
