@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEGMENT_MIN (UINT64_C(2) << 20) /* an inline object with the longest key fits */
 #define SEGMENTS_WANTED 128
 
 /* A disk that fails so often is not worth more descriptors: until the next start nothing is taken.
@@ -162,7 +161,7 @@ static uint64_t segment_size_for(uint64_t size)
 {
     uint64_t wanted = size / SEGMENTS_WANTED & ~UINT64_C(0xffff);
 
-    return wanted < SEGMENT_MIN            ? SEGMENT_MIN
+    return wanted < SEGMENT_CAPACITY_MIN   ? SEGMENT_CAPACITY_MIN
            : wanted > SEGMENT_CAPACITY_MAX ? SEGMENT_CAPACITY_MAX
                                            : wanted;
 }

@@ -92,7 +92,8 @@ struct index_segment {
     uint64_t capacity;
     int64_t created; /* seconds since 1970 */
 };
-/* A larger one is a damage. */
+/* A smaller one, or a larger, is a damage. An inline object with the longest key fits. */
+#define SEGMENT_CAPACITY_MIN (UINT64_C(2) << 20)
 #define SEGMENT_CAPACITY_MAX (UINT64_C(8) << 30)
 int index_put_segment(struct index *index, const struct index_segment *segment);
 /* With what is known of the uses of its objects. */

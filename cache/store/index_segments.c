@@ -151,6 +151,7 @@ static int read_segment(MDB_val key, MDB_val val, struct index_segment *out)
     memcpy(&out->id, key.mv_data, sizeof(out->id));
     memcpy(&info, val.mv_data, sizeof(info));
     if ((info.sum && info.sum != info_sum(&info, out->id)) || info.log >= S3_LOGS ||
+        info.capacity < SEGMENT_CAPACITY_MIN || /* zeros that a disk gave, without a sum */
         info.capacity > SEGMENT_CAPACITY_MAX) { /* memory is taken by it */
         return ERR_CORRUPT;
     }

@@ -85,7 +85,7 @@ static void collect(void *arg, const struct index_segment *segment)
 {
     uint64_t *sum = arg;
 
-    *sum = *sum * 1000 + segment->id + segment->capacity;
+    *sum = *sum * 1000 + segment->id + segment->capacity - SEGMENT_CAPACITY_MIN;
     cr_expect_eq(segment->log, segment->id % 2 ? S3_MAIN : S3_PROBATION);
     cr_expect_eq(segment->created, 1000 + segment->id);
 }
@@ -107,9 +107,9 @@ Test(index, lists_segments_in_order_and_never_gives_an_id_twice)
     setup(dir, &index);
     cr_expect_eq(index.next_id, 1);
     cr_assert_eq(index_begin(&index), 0);
-    cr_expect_eq(list_segment(&index, 5, 100), 0);
-    cr_expect_eq(list_segment(&index, 6, 200), 0);
-    cr_expect_eq(list_segment(&index, 9, 300), 0);
+    cr_expect_eq(list_segment(&index, 5, SEGMENT_CAPACITY_MIN + 100), 0);
+    cr_expect_eq(list_segment(&index, 6, SEGMENT_CAPACITY_MIN + 200), 0);
+    cr_expect_eq(list_segment(&index, 9, SEGMENT_CAPACITY_MIN + 300), 0);
     cr_expect_eq(index_drop_segment(&index, 9), 0);
     cr_assert_eq(index_commit(&index), 0);
     index_close(&index);
@@ -143,20 +143,37 @@ Test(index, a_segment_larger_than_any_is_a_damage)
     teardown(dir, &index);
 }
 
-/* Flips a bit of what is listed of segment 1, or sets its sum to 0, as earlier versions had it. */
-static void change_line(struct index *index, size_t bit, bool unsum)
+Test(index, a_segment_smaller_than_any_is_a_damage)
+{
+    struct index index;
+    char dir[64];
+    int seen = 0;
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(list_segment(&index, 1, SEGMENT_CAPACITY_MIN), 0);
+    cr_expect_eq(list_segment(&index, 2, SEGMENT_CAPACITY_MIN - 1), 0);
+    cr_assert_eq(index_commit(&index), 0);
+    cr_expect_eq(index_each_segment(&index, forget, &seen), ERR_CORRUPT);
+    cr_expect_eq(seen, 1);
+    teardown(dir, &index);
+}
+
+enum { LINE = 24 };
+
+/* Of what is listed of segment 1 flips a bit, or sets bytes to 0. */
+static void change_line(struct index *index, size_t bit, size_t zeros_from)
 {
     uint32_t id = 1;
     MDB_val key = env_val(&id, sizeof(id)), val;
-    char line[24];
+    char line[LINE];
 
     cr_assert_eq(index_begin(index), 0);
     cr_assert_eq(mdb_get(index->txn, index->segments, &key, &val), 0);
     cr_assert_eq(val.mv_size, sizeof(line));
     memcpy(line, val.mv_data, sizeof(line));
-    if (unsum) {
-        memset(line + 20, 0, 4);
-    } else {
+    memset(line + zeros_from, 0, LINE - zeros_from);
+    if (zeros_from == LINE) {
         line[bit / 8] = (char)(line[bit / 8] ^ 1 << bit % 8);
     }
     val = env_val(line, sizeof(line));
@@ -174,16 +191,18 @@ Test(index, a_flipped_bit_in_the_list_of_segments_is_a_damage)
     cr_assert_eq(index_begin(&index), 0);
     cr_expect_eq(list_segment(&index, 1, 2u << 20), 0);
     cr_assert_eq(index_commit(&index), 0);
-    for (size_t bit = 0; bit < 24 * 8; bit += 5) {
-        change_line(&index, bit, false);
+    for (size_t bit = 0; bit < LINE * 8; bit += 5) {
+        change_line(&index, bit, LINE);
         cr_expect_eq(index_each_segment(&index, forget, &seen), ERR_CORRUPT, "bit %zu", bit);
-        change_line(&index, bit, false);
+        change_line(&index, bit, LINE);
     }
     cr_expect_eq(seen, 0);
     cr_expect_eq(index_each_segment(&index, forget, &seen), 0);
-    change_line(&index, 0, true);
+    change_line(&index, 0, 20);
     cr_expect_eq(index_each_segment(&index, forget, &seen), 0);
     cr_expect_eq(seen, 2, "one without a sum is of an earlier version");
+    change_line(&index, 0, 0);
+    cr_expect_eq(index_each_segment(&index, forget, &seen), ERR_CORRUPT, "one of zeros is not");
     teardown(dir, &index);
 }
 
