@@ -93,6 +93,14 @@ bool kit_reopen_cold(struct kit *kit)
     return cold;
 }
 
+void kit_cool(struct kit *kit)
+{
+    bool cold;
+
+    each_file(kit, let_go, &cold);
+    resident_forget();
+}
+
 void kit_fini(struct kit *kit)
 {
     store_close(&kit->store);

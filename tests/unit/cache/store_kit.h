@@ -21,6 +21,8 @@ void kit_reopen(struct kit *kit);
 /* As reopening, and nothing of its files is in memory but what opening reads. False when the system
  * does not let go of them (tmpfs). */
 bool kit_reopen_cold(struct kit *kit);
+/* Lets go once more of what nobody has looked at since: the kernel reads what lies beside, too. */
+void kit_cool(struct kit *kit);
 /* Closes the store and removes the directory. */
 void kit_fini(struct kit *kit);
 /* How many names in the directory match. */
