@@ -55,7 +55,10 @@ def until(what, probe):
 def threads(pid):
     """Of each thread what the kernel says: name, capabilities, ..."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        lines = (task / "status").read_text().splitlines()
+        try:
+            lines = (task / "status").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):  # one that verified the store has ended
+            continue
         yield {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
