@@ -162,6 +162,14 @@ void memory_relieve(void)
     }
 }
 
+void memory_shape_heap(void)
+{
+    /* Above what a body is kept in, which would cost a map and its page faults each time. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 2 << 20);
+}
+
 bool memory_trim(void)
 {
     static size_t most, before;

@@ -86,6 +86,11 @@ void memory_set_relief(void (*relief)(void *arg, size_t bytes), void *arg);
 /* Above the first mark hot objects make room. To be called where much is taken. */
 void memory_relieve(void);
 
+/* To be called first in main. The heap grows by large steps, so that what is stored costs no system
+ * call of its own, and gives back what is free at its end: left to itself glibc raises that mark
+ * with every large block that is freed, up to 64 MiB for each thread. */
+void memory_shape_heap(void);
+
 /* After a burst the heap holds on to what was freed. Called now and then, by one thread: when much
  * less is used than at most since the last time, it goes back to the system, and true is returned.
  * Takes some milliseconds then, during which others may wait to allocate. */

@@ -1,5 +1,6 @@
 #include "base/inherited.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sandbox.h"
 #include "base/takeover.h"
 #include "proxy/server.h"
@@ -50,6 +51,7 @@ int main(int argc, char **argv)
     struct buf text = BUF_INIT;
     struct settings *settings;
 
+    memory_shape_heap();
     signal(SIGPIPE, SIG_IGN);
     inherited_begin();
     if (settings_flag(argc, argv, "--version")) {
