@@ -33,6 +33,7 @@ struct flight_mark cache_mark(struct cache *cache, const struct cache_key *prima
         .guard = number,
         .url = cache_url_of(primary),
         .invalidations = atomic_load(&cache->guards[number].invalidations),
+        .changes = atomic_load(&cache->guards[number].changes),
     };
 }
 
@@ -322,11 +323,35 @@ static void keep(struct cache *cache, struct object *object)
     buf_fini(&head);
 }
 
-enum reason cache_keeps(struct cache *cache, const struct flight *flight,
-                        const struct object *object)
+/* Under the guard, which counts our own beginning already. What is on disk only and not at hand is
+ * not waited for: it is not known to be newer. */
+static bool is_overtaken(struct cache *cache, const struct flight *flight,
+                         const struct object *object)
+{
+    struct flight_mark mark = flight_mark(flight);
+    struct cold cold;
+    bool from_memory;
+
+    if (atomic_load(&cache->guards[mark.guard].changes) - 1 == mark.changes) {
+        return false;
+    }
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
+    struct object *now = cache_peek(cache, &object->key, &cold, &from_memory);
+    bool overtaken = now && now->freshness.response_time > object->freshness.response_time;
+
+    object_unref(&now);
+    return overtaken;
+}
+
+/* Under the guard. REASON_STORED, or why the complete object is not to be kept after all. */
+static enum reason why_not_kept(struct cache *cache, const struct flight *flight,
+                                const struct object *object)
 {
     if (cache_is_outdated(cache, flight)) {
         return REASON_INVALIDATED;
+    }
+    if (is_overtaken(cache, flight, object)) {
+        return REASON_OVERTAKEN;
     }
     if (spool_length(object->spool) > cache->object_max) {
         return REASON_TOO_LARGE; /* it had not said so */
@@ -338,13 +363,15 @@ enum reason cache_keeps(struct cache *cache, const struct flight *flight,
     return REASON_STORED;
 }
 
-void cache_commit(struct cache *cache, struct flight *flight, struct object *object)
+enum reason cache_commit(struct cache *cache, struct flight *flight, struct object *object)
 {
     struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
+    enum reason why = why_not_kept(cache, flight, object);
 
     object->body_len = (int64_t)spool_length(object->spool);
-    switch (cache_keeps(cache, flight, object)) {
+    switch (why) {
     case REASON_INVALIDATED:
+    case REASON_OVERTAKEN:
         spool_end(object->spool, 0);
         break;
     case REASON_TOO_LARGE: /* but what it would have replaced is older */
@@ -357,6 +384,7 @@ void cache_commit(struct cache *cache, struct flight *flight, struct object *obj
     }
     cache_guard_unlock(guard);
     table_land(cache->table, flight, 0);
+    return why;
 }
 
 /* Under the guard. */

@@ -116,12 +116,9 @@ struct admission {
 struct object *cache_admit(struct cache *cache, const struct admission *admission,
                            enum reason *why);
 
-/* Of an object that was to be stored, when its body is complete: REASON_STORED, or why it is not to
- * be kept after all. */
-enum reason cache_keeps(struct cache *cache, const struct flight *flight,
-                        const struct object *object);
-/* The response is complete: it is kept, if cache_keeps(). Ends the spool. */
-void cache_commit(struct cache *cache, struct flight *flight, struct object *object);
+/* The response is complete: it is kept (REASON_STORED), or that is why it is not kept after all.
+ * Ends the spool. */
+enum reason cache_commit(struct cache *cache, struct flight *flight, struct object *object);
 /* A 304: `object` (made by object_updated()) takes the place of the old one. */
 void cache_update(struct cache *cache, struct flight *flight, struct object *object);
 /* What the flight was to validate must not be used again: a 304 came that forbids to keep it. */

@@ -60,6 +60,7 @@
     X(TOO_LARGE,        "too-large",        "larger than the store accepts")                       \
     X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
     X(INVALIDATED,      "invalidated",      "the URL was invalidated while the response was fetched") \
+    X(OVERTAKEN,        "overtaken",        "a newer response was stored while this one was fetched") \
     X(PASS_MARK,        "pass-mark",        "the last response could not be shared: nobody waits for another") \
     X(STORE_BUSY,       "store-busy",       "the disk is behind; served without storing")          \
     X(MEMORY,           "memory",           "memory is short")                                     \

@@ -72,6 +72,7 @@ struct flight_mark {
     uint32_t guard;
     uint64_t url;
     uint64_t invalidations;
+    uint64_t changes; /* of any kind, to any URL of the guard */
 };
 void flight_set_mark(struct flight *flight, struct flight_mark mark);
 struct flight_mark flight_mark(const struct flight *flight);

@@ -309,11 +309,10 @@ void fetch_complete(struct fetch *fetch)
     }
     spool_writer_gone(fetch->object->spool);
     if (fetch->object->stored_reason == REASON_STORED) {
-        enum reason why = cache_keeps(fetch->worker->cache, fetch->flight, fetch->object);
+        enum reason why = cache_commit(fetch->worker->cache, fetch->flight, fetch->object);
         if (why != REASON_STORED) {
             fetch_note_lost(fetch, why);
         }
-        cache_commit(fetch->worker->cache, fetch->flight, fetch->object);
         return;
     }
     spool_end(fetch->object->spool, 0);
