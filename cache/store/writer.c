@@ -23,6 +23,9 @@
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_DOUBLINGS 6
 
+/* While it is to stop: how many batches may fail before nothing is tried again. */
+#define LAST_TRIES 3
+
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
     return value < low ? low : value > high ? high : value;
@@ -267,13 +270,21 @@ static bool must_retry(const struct writer *writer, const struct op *op)
     return outdates(op) && writer_state(writer) == WRITER_WRITES && may_be_found(writer, op->hash);
 }
 
+/* Under the lock. */
+static bool may_try_again(const struct writer *writer)
+{
+    return writer->last_failures < LAST_TRIES;
+}
+
 static void end_one(struct writer *writer, struct op *op, bool failed)
 {
     bool retry = failed && must_retry(writer, op);
 
     pthread_mutex_lock(&writer->lock);
-    if (retry && !writer->stop) {
+    if (retry && may_try_again(writer)) {
         drops_refuse(&writer->drops, op->hash);
+    } else {
+        writer->left_behind += retry;
     }
     if (!failed && (op->kind == OP_DROP || op->kind == OP_FINISH)) {
         drops_settle(&writer->drops, op->hash); /* what was refused came before it */
@@ -360,6 +371,9 @@ static void write_batch(struct writer *writer, struct list *batch)
     if (writer->on_batch) {
         writer->on_batch(writer->on_batch_arg, err);
     }
+    pthread_mutex_lock(&writer->lock);
+    writer->last_failures += writer->stop && err;
+    pthread_mutex_unlock(&writer->lock);
     while (!list_empty(batch)) {
         end_one(writer, list_entry(list_pop_front(batch), struct op, link), err != 0);
     }
@@ -386,6 +400,11 @@ static void *run(void *arg)
         pthread_mutex_unlock(&writer->lock);
         write_batch(writer, &batch);
         pthread_mutex_lock(&writer->lock);
+    }
+    if (writer->left_behind) {
+        log_error("store_left_behind", "dir=%s records=%zu next=%s",
+                  writer->disk->segments.home.dir, writer->left_behind,
+                  "what is older than what was served is found after a restart");
     }
     pthread_mutex_unlock(&writer->lock);
     work(writer, call_close, writer);

@@ -4,7 +4,7 @@
  * A drop hides its record from the moment it is posted, and until the index agrees: one that failed
  * is tried again behind the pause, before anything that was posted later, and within the pause
  * before a new head for its key. So is what an object or a new head was to replace whose batch has
- * failed, for that is older.
+ * failed, for that is older. Whoever stops the writer waits for a few such tries, not for ever.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
  * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is
@@ -53,6 +53,8 @@ struct writer {
     bool reap;         /* a dropped segment lost its last reader */
     bool hurry;        /* somebody waits for room in memory */
     bool stop;
+    unsigned last_failures; /* batches that failed since */
+    size_t left_behind;     /* records that should have been dropped then, and could not be */
 };
 
 /* From here on operations may be posted. `disk` outlives the writer. */

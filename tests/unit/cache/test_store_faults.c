@@ -632,6 +632,83 @@ Test(store_faults, a_refused_drop_hides_its_object_and_is_tried_again)
     kit_fini(&kit);
 }
 
+static void lift_limit(void *arg, int err)
+{
+    *(int *)arg = err;
+    limit_files_to(RLIM_INFINITY);
+}
+
+/* The last batch before the end fails, as a whole, and the disk works again behind it. */
+_Noreturn static void replace_at_the_end(struct kit *kit)
+{
+    uint8_t hash[STORE_HASH];
+    int result = 1;
+
+    kit_reopen(kit);
+    MUST(kit_put(kit->store, "k", 3000) == 0);
+    MUST(kit_put(kit->store, "other", 3000) == 0);
+    kit_hash(kit->store, SPAN("other"), hash);
+    limit_files_to(1);
+    MUST(kit_post(kit->store, "k", 4000));
+    store_update(kit->store, hash, SPAN("other"), SPAN("head"), "m", 1, lift_limit, &result);
+    store_close(&kit->store);
+    MUST(result < 0);
+    _exit(0);
+}
+
+Test(store_faults, what_was_replaced_is_dropped_though_the_last_batch_failed)
+{
+    struct kit kit;
+    struct store_object object;
+    int status;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    pid_t child = fork();
+    if (child == 0) {
+        replace_at_the_end(&kit);
+    }
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
+/* A disk that refuses to the end is not waited for. */
+_Noreturn static void refuse_to_the_end(struct kit *kit)
+{
+    uint8_t hash[STORE_HASH];
+    int result = 1;
+
+    alarm(100);
+    kit_reopen(kit);
+    MUST(kit_put(kit->store, "k", 3000) == 0);
+    kit_hash(kit->store, SPAN("k"), hash);
+    limit_files_to(1);
+    store_drop(kit->store, hash, kit_on_done, &result);
+    store_close(&kit->store);
+    MUST(result < 0);
+    _exit(0);
+}
+
+Test(store_faults, a_disk_that_refuses_to_the_end_is_closed)
+{
+    struct kit kit;
+    int status;
+
+    kit_init(&kit, KIT_SIZE);
+    store_close(&kit.store);
+    pid_t child = fork();
+    if (child == 0) {
+        refuse_to_the_end(&kit);
+    }
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    kit_reopen(&kit);
+    kit_fini(&kit);
+}
+
 /* What was to replace an object is refused, as is the drop of that; a new head comes for it, within
  * the pause, and is not written on what is older. */
 _Noreturn static void update_what_was_refused(struct kit *kit)
