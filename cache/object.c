@@ -83,6 +83,7 @@ struct object *object_new(const struct cache_key *key, const struct http_head *h
 
     object->status = head->status;
     object->framing = head->framing;
+    object->received = head->version;
     object->body_len = head->framing == BODY_NONE ? -1 : head->content_length;
     object->freshness = *freshness;
     object->spool = spool;
@@ -96,6 +97,7 @@ struct object *object_updated(struct object *old, const struct http_fields *fiel
 
     object->status = old->status;
     object->framing = old->framing;
+    object->received = old->received;
     object->body_len = old->body_len;
     object->freshness = *freshness;
     object->updated = true;
@@ -181,6 +183,18 @@ static bool is_encodable(const struct object *object)
     return true;
 }
 
+/* Kind and version in one byte; a record in which there was none yet came in HTTP/1.1. */
+static uint8_t pack_origin(enum object_kind kind, enum http_version received)
+{
+    return (uint8_t)(kind | (received ^ HTTP_1_1) << 3);
+}
+
+static enum object_kind unpack_origin(uint8_t packed, enum http_version *received)
+{
+    *received = (enum http_version)(packed >> 3 ^ HTTP_1_1);
+    return (enum object_kind)(packed & 7);
+}
+
 int object_encode(const struct object *object, struct buf *head, struct object_meta *meta)
 {
     if (!is_encodable(object)) {
@@ -199,7 +213,7 @@ int object_encode(const struct object *object, struct buf *head, struct object_m
         buf_append(head, field->value);
     }
     meta->freshness = object->freshness;
-    meta->freshness.reserved[0] = (uint8_t)object->kind;
+    meta->freshness.reserved[0] = pack_origin(object->kind, object->received);
     return 0;
 }
 
@@ -270,7 +284,7 @@ static struct spool *spool_of_bytes(struct span body)
     return spool;
 }
 
-static bool is_plausible(uint32_t status, uint8_t kind)
+static bool is_plausible(uint32_t status, enum object_kind kind)
 {
     switch (kind) {
     case OBJECT_VARY:
@@ -292,6 +306,7 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
     uint32_t status;
     struct object_meta meta;
     struct object *object = NULL;
+    enum http_version received;
 
     if (meta_bytes.len != sizeof(meta) || body_len > INT64_MAX) {
         return NULL;
@@ -299,11 +314,12 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
     memcpy(&meta, meta_bytes.at, sizeof(meta));
     arena_init(&arena, first, sizeof(first));
     fields_init(&fields, &arena, 24);
-    if (decode_head(head, &status, &reason, &fields) &&
-        is_plausible(status, meta.freshness.reserved[0])) {
+    enum object_kind kind = unpack_origin(meta.freshness.reserved[0], &received);
+    if (decode_head(head, &status, &reason, &fields) && is_plausible(status, kind)) {
         object = object_alloc(key, reason, &fields);
         object->status = (int)status;
-        object->kind = meta.freshness.reserved[0];
+        object->kind = kind;
+        object->received = received;
         object->freshness = meta.freshness;
         object->freshness.reserved[0] = 0;
         object->body_len = (int64_t)body_len;

@@ -38,8 +38,9 @@ struct object {
     struct span reason;
     struct http_fields fields; /* end-to-end fields as the origin sent them; read only */
     struct freshness freshness;
-    _Atomic int64_t body_len;  /* -1: not known while it arrives */
-    enum http_framing framing; /* how the origin ended it: BODY_NONE for HEAD, 304 … */
+    _Atomic int64_t body_len;   /* -1: not known while it arrives */
+    enum http_framing framing;  /* how the origin ended it: BODY_NONE for HEAD, 304 … */
+    enum http_version received; /* in which it came, for Via */
     bool from_store;
     bool updated;        /* its head came with a 304, its body earlier */
     atomic_bool damaged; /* a part of its body could not be read: not to be found again */
@@ -83,7 +84,7 @@ int object_load(struct shelf shelf, const struct cache_key *key, enum object_use
 
 /* What is stored of an object: head bytes into `head`, times and kind into `meta`. */
 struct object_meta {
-    struct freshness freshness; /* reserved[0] is the kind */
+    struct freshness freshness; /* reserved[0] is the kind, and how it came */
 };
 _Static_assert(sizeof(struct object_meta) <= STORE_META_MAX, "meta must fit the index record");
 /* 0, or ERR_TOO_LARGE when the format has no room for it: more than 65535 fields, a name or a

@@ -84,7 +84,6 @@ static void expect_response(struct inquest *inquest, const char *action)
         .decision = &inquest->decision,
         .name = span_str(inquest->settings->name),
         .key = inquest->settings->cache.status_key ? inquest->found.lookup.key.text : SPAN_EMPTY,
-        .origin = HTTP_1_1,
         .now = inquest->now,
         .evaluate = true,
         .arena = arena,

@@ -27,7 +27,6 @@ static void describe(struct exchange *x, struct response *response)
             .name = span_str(x->settings->name),
             .key = x->settings->cache.status_key ? x->lookup.key.text : SPAN_EMPTY,
             .mirror = exchange_mirror(x),
-            .origin = HTTP_1_1,
             .now = loop_wall(x->worker->loop),
             .secret = x->worker->secret,
             .serial = x->serial,

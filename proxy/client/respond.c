@@ -201,7 +201,7 @@ static void make_fields(const struct respond_input *input, enum shape shape,
         add_age(out, policy_age(&object->freshness, input->now), input->arena);
     }
     if (!ours) {
-        hop_add_via(out, input->origin, input->name, input->arena);
+        hop_add_via(out, input->object->received, input->name, input->arena);
     }
     fields_add_id(
         out, FIELD_CACHE_STATUS,

@@ -14,12 +14,11 @@ struct respond_input {
     const struct policy_request *policy;
     const struct object *object;
     const struct decision *decision;
-    struct span name;         /* ours: Via, Cache-Status */
-    struct span key;          /* of the cache, to be told in Cache-Status; empty: not told */
-    struct span mirror;       /* its path, likewise; empty: none */
-    enum http_version origin; /* received version for Via; HTTP_1_1 for stored ones */
-    int64_t now;              /* seconds since 1970 */
-    struct sip_key secret;    /* what a boundary is made of, see multipart.h */
+    struct span name;      /* ours: Via, Cache-Status */
+    struct span key;       /* of the cache, to be told in Cache-Status; empty: not told */
+    struct span mirror;    /* its path, likewise; empty: none */
+    int64_t now;           /* seconds since 1970 */
+    struct sip_key secret; /* what a boundary is made of, see multipart.h */
     uint64_t serial;
     bool evaluate; /* conditions and Range are ours to evaluate (the response is one
                       that was shared or stored), not passed on to the origin */

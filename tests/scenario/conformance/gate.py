@@ -24,6 +24,9 @@ cases("request-fields",
 cases("request-body", miss(method="POST", send=b"0123456789" * 1000))
 cases("via-both-ways", miss("Via: 1.1 up", ask=("Via: 1.1 down",), saw=("Via: *",), relay=False,
                             want=("Via: *",)))
+OLD = b"HTTP/1.0 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\n\r\nabc"
+cases("via-received-protocol", miss(raw=OLD, text=b"abc", want=("Via: ~1.0 .*",)),
+      hit("Via: ~1.0 .*", text=b"abc"))
 cases("not-repeated-after-head", miss("Cache-Control: max-age=60", cut=5, whole=False))
 cases("not-repeated-after-head-chunked", miss(framing="chunked", cut=5, whole=False))
 cases("revalidation-carries-fields",

@@ -105,6 +105,7 @@ static struct object *answer(struct kit *kit, struct try *try, const char *const
     enum reason why;
 
     head_init(&response, &kit->arena);
+    response.version = HTTP_1_0;
     response.status = 200;
     response.framing = BODY_LENGTH;
     response.content_length = (int64_t)body;
@@ -765,6 +766,7 @@ Test(cache, survives_reopening)
     cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_FRESH);
     ask(&kit, "http://a/small", NULL, &try);
     cr_expect(span_eq(fields_get(&try.lookup.object->fields, FIELD_ETAG), SPAN("\"1\"")));
+    cr_expect_eq(try.lookup.object->received, HTTP_1_0);
     lookup_fini(&try.lookup);
     kit_close(&kit);
 }

@@ -45,7 +45,6 @@ static void scene_init(struct scene *s, enum http_method method, const char *req
         .object = &s->object,
         .decision = &s->decision,
         .name = SPAN("larder"),
-        .origin = HTTP_1_1,
         .now = NOW,
         .evaluate = true,
         .arena = &s->arena,
