@@ -197,8 +197,6 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     worker->cache = server->cache;
     worker->auth = server->auth;
     worker->accounts = server->accounts;
-    worker->own = server->own;
-    worker->own_count = server->own_count;
     worker->settings = settings_ref(server->settings);
     list_init(&worker->clients);
     list_init(&worker->exchanges);
@@ -260,6 +258,7 @@ void crew_fini(struct crew *crew)
     exchange_pool_clear(worker);
     accesslog_writer_free(&worker->log);
     tally_free(&worker->tally);
+    own_fini(&worker->own);
     loop_free(&worker->loop);
     settings_unref(&worker->settings);
 }

@@ -21,7 +21,6 @@
 #include "proxy/server_parts.h"
 #include "proxy/status.h"
 
-#include <ifaddrs.h>
 #include <signal.h>
 
 /* A reader of our pipe that stands still must not hold up the exit. */
@@ -155,28 +154,6 @@ static int probe_listeners(const struct settings *settings)
     return err;
 }
 
-/* Addresses of this machine: a proxy that may be asked for itself loops. */
-static void find_own_addresses(struct server *server)
-{
-    struct ifaddrs *all = NULL;
-    size_t count = 0;
-
-    if (getifaddrs(&all) != 0) {
-        return;
-    }
-    for (struct ifaddrs *at = all; at; at = at->ifa_next) {
-        count++;
-    }
-    server->own = xcalloc(count, sizeof(*server->own));
-    for (struct ifaddrs *at = all; at; at = at->ifa_next) {
-        if (at->ifa_addr &&
-            (at->ifa_addr->sa_family == AF_INET || at->ifa_addr->sa_family == AF_INET6)) {
-            server->own[server->own_count++] = ip_of_sockaddr(at->ifa_addr);
-        }
-    }
-    freeifaddrs(all);
-}
-
 static int open_cache(struct server *server)
 {
     static const enum s3_favor favors[] = {
@@ -285,7 +262,6 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     timeout_init(&server->tick, on_tick);
     server->history = history_new(clock_mono_ms() / 1000);
     server->roundtrips = roundtrips_new();
-    find_own_addresses(server);
     int err = open_cache(server);
     err = err ? err : server_open_accounts(server, settings);
     server_tell_accounts(server);
@@ -339,7 +315,6 @@ void server_free(struct server **slot)
         log_warn("access_log_stuck", "seconds=%d", LOG_SECONDS);
     }
     arena_fini(&server->fixed_memory);
-    free(server->own);
     free(server);
 }
 

@@ -40,8 +40,6 @@ struct server {
     struct loop *loop;
     struct admin *admin;
     struct roundtrips *roundtrips;
-    struct ip *own;
-    size_t own_count;
     struct crew *crews;
     size_t crew_count;
     atomic_size_t stopped; /* workers that have ended */

@@ -8,6 +8,7 @@
 #define LARDER_PROXY_WORKER_H
 
 #include "base/list.h"
+#include "base/own.h"
 #include "cache/cache.h"
 #include "proxy/counters.h"
 #include "proxy/directives.h"
@@ -54,8 +55,7 @@ struct worker {
     uint64_t responses;    /* made from objects; with the secret, what a boundary is made of */
     struct sip_key secret; /* random, never shown */
     bool draining;
-    const struct ip *own; /* addresses we listen on: no targets */
-    size_t own_count;
+    struct own own; /* no targets */
 };
 
 #endif

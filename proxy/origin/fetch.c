@@ -232,11 +232,11 @@ void fetch_connect(struct fetch *fetch, bool fresh)
         .fresh = fresh,
     };
 
+    own_refresh(&fetch->worker->own, loop_now_ms(fetch->worker->loop));
     fetch->target = (struct target_check){
         .settings = fetch->settings,
         .configured = here,
-        .own = fetch->worker->own,
-        .own_count = fetch->worker->own_count,
+        .own = &fetch->worker->own,
     };
     fetch->check = (struct address_check){target_allowed, &fetch->target};
     fetch->job = upstream_get(fetch->worker->upstreams, &target, fetch->check, on_connected, fetch);

@@ -33,19 +33,9 @@ static struct ip ip_from_v4(const uint8_t *four, uint8_t mask)
     return ip;
 }
 
-static bool is_own(const struct target_check *check, const struct ip *ip)
-{
-    for (size_t i = 0; i < check->own_count; i++) {
-        if (ip_eq(&check->own[i], ip)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_forbidden(const struct target_check *check, const struct ip *ip)
 {
-    return ip_is_special(ip) || is_own(check, ip);
+    return ip_is_special(ip) || own_has(check->own, ip);
 }
 
 /* ISATAP (RFC 5214) hides the address behind any prefix: only the interface identifier tells. */

@@ -5,15 +5,16 @@
 #ifndef LARDER_PROXY_ORIGIN_TARGET_H
 #define LARDER_PROXY_ORIGIN_TARGET_H
 
+#include "base/own.h"
 #include "cache/policy.h"
 #include "proxy/directives.h"
 
 /* The argument of target_allowed(). */
 struct target_check {
     const struct settings *settings;
-    bool configured;      /* an origin named in the configuration: its addresses are trusted */
-    const struct ip *own; /* addresses we listen on ourselves */
-    size_t own_count;
+    bool configured; /* an origin named in the configuration: its addresses are trusted */
+    const struct own
+        *own; /* addresses we may listen on ourselves; they may be read anew meanwhile */
 };
 
 /* After resolution: loopback, unspecified, link-local, multicast and our own addresses are refused

@@ -361,7 +361,8 @@ Test(target_allowed, addresses_of_ourselves_in_every_disguise)
 {
     struct ip own[] = {ip_of("192.0.2.80"), ip_of("2001:db8::80")};
     struct settings settings = {0};
-    struct target_check check = {.settings = &settings, .own = own, .own_count = ARRAY_LEN(own)};
+    struct target_check check = {.settings = &settings,
+                                 .own = &(struct own){own, ARRAY_LEN(own), 0}};
     static const struct {
         const char *ip;
         bool allowed;
@@ -430,7 +431,7 @@ Test(target_allowed, allow_targets_opens_exactly_what_it_names)
 {
     struct prefix open[] = {prefix_of("127.0.0.0/8"), prefix_of("64:ff9b:1::/96")};
     struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
-    struct target_check check = {.settings = &settings};
+    struct target_check check = {.settings = &settings, .own = &(struct own){0}};
     static const struct {
         const char *ip;
         bool allowed;
