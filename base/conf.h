@@ -221,6 +221,9 @@ struct conf_flat {
     size_t count;
 };
 
+/* Somebody wrote a value for the directive: it is not only the default. */
+bool conf_is_written(const struct conf_flat *flat, const char *path);
+
 enum conf_change_kind { CONF_ADDED, CONF_REMOVED, CONF_CHANGED, CONF_MOVED };
 
 struct conf_change {

@@ -100,10 +100,12 @@ static const char *value_text(struct flattener *flat, const struct conf_directiv
     return copy;
 }
 
+static const char from_default[] = "default";
+
 static const char *origin_text(struct arena *arena, const struct conf_where *where)
 {
     if (where->source == CONF_FROM_DEFAULT) {
-        return "default";
+        return from_default;
     }
     return where->line ? arena_printf(arena, "%s:%u:%u", where->name, where->line, where->column).at
                        : arena_printf(arena, "%s", where->name).at;
@@ -324,4 +326,14 @@ void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
     }
     free(a.list);
     free(b.list);
+}
+
+bool conf_is_written(const struct conf_flat *flat, const char *path)
+{
+    for (size_t i = 0; i < flat->count; i++) {
+        if (strcmp(flat->at[i].path, path) == 0) {
+            return strcmp(flat->at[i].origin, from_default) != 0;
+        }
+    }
+    return false;
 }

@@ -10,7 +10,10 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-enum { LATELY = 600 }; /* seconds */
+enum {
+    LATELY = 600, /* seconds */
+    FEW_CLIENTS = 1000,
+};
 
 struct findings {
     json_t *list;
@@ -117,11 +120,13 @@ static void look_at_descriptors(struct findings *findings, struct server *server
     const struct settings *settings = server_settings(server);
     uint64_t wanted = settings->limits.connections * settings->workers;
 
+    if (!conf_is_written(&settings->flat, "limits.connections")) {
+        wanted = FEW_CLIENTS; /* the default is more than most will ever need */
+    }
     if (files_most_clients() < wanted) {
         WARN("Raise LimitNOFILE of the unit (or `ulimit -n`), or lower `limits.connections`.",
-             "Open files suffice for %" PRIu64 " clients; `limits.connections` permits %" PRIu64
-             " with %" PRIu64 " workers.",
-             files_most_clients(), wanted, settings->workers);
+             "Open files suffice for %" PRIu64 " clients at once; %" PRIu64 " should have room.",
+             files_most_clients(), wanted);
     }
 }
 

@@ -71,6 +71,19 @@ def names(proxy):
         check(admin_status(proxy, path, "wpad.example.net") == 200, f"{path} for any name")
 
 
+def warned(store, program):
+    """Of few descriptors one hears when somebody asked for more, or hardly any are left."""
+    for files, more, expected in ((FILES, [], True), (9000, [], False),
+                                  (9000, ["--set", "limits.connections=8000"], True)):
+        proxy = larder.Proxy(program, f"{store}/warned", "--store-size", "64MiB", "--workers", "1",
+                             *more)
+        proxy.command[:0] = ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
+        proxy.start()
+        text, _ = raw.ask(proxy.admin, b"GET /warnings HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        check((b"Open files suffice" in text) == expected, f"{files} descriptors, {more}: {text}")
+        check(proxy.stop(), "it left by itself")
+
+
 def lean_on_admin(proxy, held):
     for n in range(FILES):
         with contextlib.suppress(ConnectionError):
@@ -130,6 +143,7 @@ def main():
             for _ in range(3):
                 lean_on_admin(proxy, held)
         gone_before_accept(proxy, pathlib.Path(store) / "log")
+        warned(store, program)
     check.end()
 
 

@@ -313,6 +313,7 @@ Test(compare, what_differs_is_told)
             conf_flatten(conf, &arena, &flat[n]);
             conf_free(&conf);
         }
+        cr_expect_not(conf_is_written(&flat[0], "nothing"));
         conf_compare(&flat[0], &flat[1], tell, &out);
         buf_append(&out, SPAN("\0"));
         cr_expect_str_eq(out.data, cases[i].want, "%s -> %s: %s", texts[0], texts[1], out.data);
