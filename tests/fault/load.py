@@ -374,7 +374,7 @@ class Client:
                 load.fail(f"{path}: status {response.status}: {got[:200]}")
             return False
         if response.status not in (200, 206):
-            load.fail(f"{path}: status {response.status}")
+            load.fail(f"{path}: status {response.status}: {response.getheader('Cache-Status')}")
             return False
         self.compare(path, fields, response, got, floor, said)
         if response.status == 200 and "stored" in said:
