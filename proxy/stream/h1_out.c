@@ -302,13 +302,15 @@ bool h1_step_out(struct h1 *h1)
     int result = pull_run(&turn->pull, h1->transport, loop_out(h1->loop), &broken_transport);
     turn->stream.sent += turn->pull.moved - before;
     turn->stream.sent_from_files = turn->pull.from_file;
+    if (turn->pull.moved != before || result == PULL_BLOCKED) { /* nothing waited before that */
+        turn->out_since = loop_now_ms(h1->loop);
+        turn->out_seen = transport_queued(h1->transport);
+    }
     switch (result) {
     case PULL_WAIT:
         turn->is_starved = true;
         return false;
     case PULL_BLOCKED:
-        turn->out_since = loop_now_ms(h1->loop);
-        turn->out_seen = transport_queued(h1->transport);
         return false;
     case PULL_SPENT:
         h1->is_kicked = true;

@@ -96,6 +96,9 @@ int h1_flush(struct h1 *h1)
     }
     ssize_t n = transport_write(h1->transport, &span, 1, false);
     buf_clear(out);
+    if (h1->turn) {
+        h1->turn->out_seen = transport_queued(h1->transport);
+    }
     return n < 0 ? (int)n : 0;
 }
 

@@ -932,6 +932,30 @@ Test(h1_server, a_reader_that_creeps_is_not_dropped)
     cr_expect_eq(gone, 0);
 }
 
+/* Reads for so long, then stands still for so long. */
+static void read_and_stop(uint64_t read_ms, uint64_t still_ms)
+{
+    uint64_t before = loop_now_ms(loop);
+
+    LOOP_UNTIL(loop, (peer_read(&peer, 65536), loop_now_ms(loop) > before + read_ms));
+    before = loop_now_ms(loop);
+    LOOP_UNTIL(loop, loop_now_ms(loop) > before + still_ms);
+}
+
+/* For longer than the limit all went at once: what is waited for begins with the full socket. */
+Test(h1_server, a_reader_that_stops_after_a_long_flow_has_its_time)
+{
+    settings.times.body_ms = 1500;
+    serve_feed(true, LARGE, 200, BODY_LENGTH);
+    script.feed.starves = true;
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    read_and_stop(2000, 300);
+    cr_expect_eq(gone, 0);
+    read_and_stop(100, 0);
+    cr_expect(LOOP_UNTIL(loop, gone == 1));
+    cr_expect_eq(requests[0].err, ERR_TIMEOUT);
+}
+
 /* ---- tunnels ---- */
 
 static struct feed tunnel_feed;
@@ -1030,6 +1054,19 @@ Test(h1_server, a_tunnel_whose_reader_stands_still_times_out_whatever_it_says)
     cr_expect(LOOP_UNTIL(loop, gone == 1));
     cr_expect_eq(requests[0].err, ERR_TIMEOUT);
     cr_expect_eq(tunnel_feed.drops, 1);
+}
+
+Test(h1_server, a_tunnel_in_which_only_the_target_speaks_is_not_silent)
+{
+    settings.times.tunnel_ms = 500;
+    script.act = answer_tunnel;
+    script.acts_in = 'h';
+    feed_init(&tunnel_feed, loop, LARGE, 10);
+    tunnel_feed.starves = true;
+    serve(false);
+    peer_say(&peer, "CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n");
+    read_and_stop(1600, 0);
+    cr_expect_eq(gone, 0);
 }
 
 Test(h1_server, a_silent_tunnel_times_out)
