@@ -216,31 +216,41 @@ void hop_say_https(struct http_fields *fields)
     }
 }
 
+static const struct span places[] = {
+    SPAN_INIT("Forwarded"),
+    SPAN_INIT("Front-End-Https"),
+    SPAN_INIT("X-Forwarded-Path"),
+    SPAN_INIT("X-Forwarded-Protocol"),
+    SPAN_INIT("X-Forwarded-Uri"),
+    SPAN_INIT("X-HTTP-Host-Override"),
+    SPAN_INIT("X-HTTP-Method-Override"),
+    SPAN_INIT("X-Url-Scheme"),
+    SPAN_INIT("X-Forwarded-Host"),
+    SPAN_INIT("X-Forwarded-Proto"),
+    SPAN_INIT("X-Forwarded-Scheme"),
+    SPAN_INIT("X-Forwarded-Port"),
+    SPAN_INIT("X-Forwarded-Prefix"),
+    SPAN_INIT("X-Forwarded-Server"),
+    SPAN_INIT("X-Forwarded-Ssl"),
+    SPAN_INIT("X-Host"),
+    SPAN_INIT("X-Original-Host"),
+    SPAN_INIT("X-Original-URL"),
+    SPAN_INIT("X-Rewrite-URL"),
+};
+
+bool hop_says_place(const struct http_fields *fields)
+{
+    bool said = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        said = said || fields_find_name(fields, places[i]);
+    }
+    return said;
+}
+
 void hop_strip_places(struct http_fields *fields)
 {
-    static const struct span names[] = {
-        SPAN_INIT("Forwarded"),
-        SPAN_INIT("Front-End-Https"),
-        SPAN_INIT("X-Forwarded-Path"),
-        SPAN_INIT("X-Forwarded-Protocol"),
-        SPAN_INIT("X-Forwarded-Uri"),
-        SPAN_INIT("X-HTTP-Host-Override"),
-        SPAN_INIT("X-HTTP-Method-Override"),
-        SPAN_INIT("X-Url-Scheme"),
-        SPAN_INIT("X-Forwarded-Host"),
-        SPAN_INIT("X-Forwarded-Proto"),
-        SPAN_INIT("X-Forwarded-Scheme"),
-        SPAN_INIT("X-Forwarded-Port"),
-        SPAN_INIT("X-Forwarded-Prefix"),
-        SPAN_INIT("X-Forwarded-Server"),
-        SPAN_INIT("X-Forwarded-Ssl"),
-        SPAN_INIT("X-Host"),
-        SPAN_INIT("X-Original-Host"),
-        SPAN_INIT("X-Original-URL"),
-        SPAN_INIT("X-Rewrite-URL"),
-    };
-
-    fields_remove_names(fields, names, ARRAY_LEN(names));
+    fields_remove_names(fields, places, ARRAY_LEN(places));
 }
 
 void hop_add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena)

@@ -34,6 +34,8 @@ void hop_add_via(struct http_fields *fields, enum http_version received, struct 
 bool hop_is_loop(const struct http_fields *fields, struct span pseudonym);
 void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena);
 
+/* Is there one of the fields that hop_strip_places() removes? */
+bool hop_says_place(const struct http_fields *fields);
 /* Removes where a client says that it has asked: Forwarded, X-Forwarded-Host and -Proto,
  * X-Original-URL, X-Rewrite-URL and their like. No origin chooses by Vary for them: links made of
  * them, or a page of another place, would be kept for all. X-Forwarded-For stays. */

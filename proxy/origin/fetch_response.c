@@ -3,6 +3,7 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
+#include "http/hop.h"
 #include "http/websocket.h"
 
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason)
@@ -42,13 +43,16 @@ void fetch_wake_writer(void *arg) /* any thread, the spool's lock held */
     fetch_post(fetch);
 }
 
-/* A POST whose response is the state of its own URI answers later GETs (RFC 9110 9.3.3). It is kept
- * as something newer than the invalidation that it caused itself. */
+/* A POST whose response is the state of its own URI answers later GETs (RFC 9110 9.3.3), unless it
+ * may be made of what one client says. It is kept as something newer than the invalidation that it
+ * caused itself. */
 static enum reason may_store_post(struct fetch *fetch, const struct http_head *response,
                                   const struct freshness *freshness)
 {
-    enum reason why = policy_may_store_post(&fetch->client, response, freshness, &fetch->rules,
-                                            &fetch->uri, &fetch->arena);
+    enum reason why = hop_says_place(&fetch->client.fields)
+                          ? REASON_METHOD
+                          : policy_may_store_post(&fetch->client, response, freshness,
+                                                  &fetch->rules, &fetch->uri, &fetch->arena);
 
     if (why == REASON_STORED) {
         cache_adopt(fetch->worker->cache, fetch->flight, &fetch->uri, target_zone(fetch->site),
