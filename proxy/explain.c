@@ -460,6 +460,7 @@ int explain_page(const struct status_query *query, struct buf *out)
                               .now = inquest.now,
                               .arena = query->arena},
         &inquest.route);
+    route_strip(&inquest.route, &inquest.asked.request);
     predict(&inquest);
     predict_cache_status(&inquest);
     find_last(&inquest);

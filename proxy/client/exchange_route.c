@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "http/h1_write.h"
-#include "http/hop.h"
 #include "proxy/access/set.h"
 #include "proxy/client/pac.h"
 #include "proxy/client/respond.h"
@@ -190,22 +189,6 @@ static uint16_t rule_that_refused(const struct route *route)
     return (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
 }
 
-static void make_https(struct uri *uri)
-{
-    uri->https = true;
-    uri->port = uri->port == 80 ? 443 : uri->port;
-}
-
-/* Behind who ends TLS it is the https URL that is asked for and kept; the origin is told the same
- * (fetch_request.c). */
-static void take_scheme(struct exchange *x)
-{
-    if (!x->uri.https && hop_says_https(&x->request.fields)) {
-        make_https(&x->uri);
-        make_https(&x->key);
-    }
-}
-
 enum exchange_state exchange_route(struct exchange *x)
 {
     struct route route;
@@ -254,12 +237,8 @@ enum exchange_state exchange_route(struct exchange *x)
         x->policy = route.policy;
         if (x->site && x->site->mirror) {
             exchange_prepare_mirror(x, &route);
-        } else if (x->site) {
-            take_scheme(x);
-            if (x->policy.lookup) {
-                hop_strip_places(&x->request.fields); /* what comes back may be for all */
-            }
         }
+        route_strip(&route, &x->request);
         count_forwards_down(x);
         return EX_LOOKUP;
     }

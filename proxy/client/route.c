@@ -82,6 +82,29 @@ static void route_cache(const struct route_query *query, struct route *out)
     policy_read_request(query->request, &out->rules, &out->policy);
 }
 
+static void make_https(struct uri *uri)
+{
+    uri->https = true;
+    uri->port = uri->port == 80 ? 443 : uri->port;
+}
+
+/* Behind who ends TLS it is the https URL that is asked for and kept; the origin is told the same
+ * (fetch_request.c). */
+static void take_scheme(const struct http_head *request, struct route *out)
+{
+    if (!out->uri.https && hop_says_https(&request->fields)) {
+        make_https(&out->uri);
+        make_https(&out->key);
+    }
+}
+
+void route_strip(const struct route *route, struct http_head *request)
+{
+    if (route->site && !route->site->mirror && route->policy.lookup) {
+        hop_strip_places(&request->fields);
+    }
+}
+
 static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
 {
     out->site = settings_site(query->settings, out->uri.host);
@@ -94,6 +117,9 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
     } else if (out->site == NULL && !target_port_allowed(query->settings, out->uri.port, false)) {
         refuse(out, 403, REASON_TARGET_PORT, NULL);
     } else {
+        if (out->site) {
+            take_scheme(query->request, out);
+        }
         route_cache(query, out);
         route_upgrade(query, out);
     }

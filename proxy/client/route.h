@@ -48,6 +48,10 @@ struct route {
 
 void route_request(const struct route_query *query, struct route *out);
 
+/* Leaves out of a request what does not go on to a site: what comes back may be for all, and must
+ * not be made of what one client says. */
+void route_strip(const struct route *route, struct http_head *request);
+
 /* Must it go to the origin without company, because its answer may differ from that to others? */
 bool route_is_alone(const struct http_head *request);
 
