@@ -20,6 +20,10 @@
 #define NOT_YET                                                                                    \
     "the store is still with the process whose place this one takes; nothing was purged: try "     \
     "again in a moment"
+#define ENDING "the proxy is about to end; nothing was purged"
+#define FULL                                                                                       \
+    "1024 prefixes and hosts were purged already, and each is remembered: purge a shorter "        \
+    "prefix, a host, or all, which takes the place of those inside it"
 
 /* One that waits for its commit. */
 struct purging {
@@ -163,11 +167,7 @@ static int purge_scope(const struct status_query *query, const char *what, const
         json_decref(json);
         return refuse(SPAN("the prefix is too long"), out);
     case ERR_FULL:
-        json_decref(json);
-        return refuse(SPAN("1024 prefixes and hosts were purged already, and each is remembered: "
-                           "purge a shorter prefix, a host, or all, which takes the place of those "
-                           "inside it"),
-                      out);
+        return answer(json, 503, FULL, out);
     default:
         log_purge(what, uri, &none);
         return answer(json, 503, UNFINISHED, out);
@@ -240,6 +240,7 @@ static bool read_question(const struct status_query *query, struct span question
                                         .now = loop_wall(server_loop(query->server)),
                                         .arena = query->arena},
                   route);
+    route_strip(route, &asked.request);
     if (route->kind == ROUTE_CACHE || route->kind == ROUTE_UPGRADE ||
         route->reason == REASON_TARGET_PORT) { /* it may have been allowed before */
         return true;
@@ -257,7 +258,7 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
     struct span what;
 
     if (server_is_draining(query->server)) {
-        return refuse(SPAN("the proxy is about to end"), waiter->out);
+        return answer(json_object(), 503, ENDING, waiter->out);
     }
     if (span_eq(query->query, SPAN("all=yes"))) {
         return purge_scope(query, "all", NULL, SPAN_EMPTY, waiter->out);

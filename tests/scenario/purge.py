@@ -210,6 +210,25 @@ def what_is_refused(setup):
     check(setup.is_kept(kept), "it is still there")
 
 
+def what_is_said_of_the_scheme(setup):
+    """Behind who ends TLS it is another URL; who purges may say so in the same words."""
+    url, secure = "http://www.example.test/scheme", {"X_Forwarded_Proto": "https"}
+    for fields in ({}, secure):
+        status, _ = setup.get(url, **fields)
+        check(status == 200 and setup.is_kept(url, **fields), f"{url} with {fields} is kept")
+    status, out, _ = setup.run("purge", url, "-H", "X-Forwarded-Proto: https")
+    check(status == 0 and "not stored" not in out, f"{status} {out}")
+    check(setup.is_kept(url) and not setup.is_kept(url, **secure), "it is the other one that is gone")
+
+
+def more_than_are_remembered(setup):
+    answers = [setup.post(f"/purge?prefix=http://full.example/{n}/", "Content-Length: 0")
+               for n in range(1025)]
+    check(answers[0] == 200 and answers[-1] == 503, f"{answers[0]} … {answers[-1]}")
+    status, _, errors = setup.run("purge", "--prefix", "http://full.example/x/")
+    check(status == 1 and "1024" in errors, f"{status} {errors}")
+
+
 def who_does_not_wait(setup):
     url = setup.url("/left")
     setup.keep(url)
@@ -228,7 +247,9 @@ def main():
         what_is_on_its_way(setup)
         many_at_once(setup)
         what_is_refused(setup)
+        what_is_said_of_the_scheme(setup)
         who_does_not_wait(setup)
+        more_than_are_remembered(setup)
         data, _ = raw.ask(setup.proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
                                              b"Connection: close\r\n\r\n", 60)
         told = [line for line in data.decode().splitlines() if line.startswith("larder_purges_total ")]
