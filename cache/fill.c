@@ -340,7 +340,8 @@ static bool offers_ranges(const struct object *object)
 bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
                           struct claim *claim)
 {
-    struct http_head head = {.status = object->status, .reason = object->reason};
+    struct http_head head = {
+        .version = object->received, .status = object->status, .reason = object->reason};
 
     if (cache_shelf(cache, &object->key).store == NULL || object->status != 200 ||
         object->body_len <= 0 || !fits(cache, &object->key, (uint64_t)object->body_len)) {

@@ -164,6 +164,17 @@ def ahead(proxy, origin, path):
         check(asked <= 5, f"{path}: {asked} pieces asked for")
 
 
+def old_version(proxy):
+    """What came in HTTP/1.0 is told so, also when it is large enough to be known in parts."""
+    def serve(conn, _head, _rest):
+        conn.sendall(b"HTTP/1.0 200 OK\r\nCache-Control: max-age=60\r\nETag: \"1\"\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (LARGE, bytes(LARGE)))
+    origin = raw.Origin(serve)
+    for _ in range(2):
+        code, body, fields = ask(proxy, origin.base + "/old")
+        check(code == 200 and len(body) == LARGE and fields["Via"].startswith("1.0 "), fields["Via"])
+
+
 def in_memory(proxy, origin, path):
     ask(proxy, origin.base + path, Range="bytes=0-999")
     code, body, fields = ask(proxy, origin.base + path, Range="bytes=500-599")
@@ -188,6 +199,7 @@ def main():
         only_if_cached(proxy, origin, "/only")
         ignored(proxy, origin, "/ignored")
         ahead(proxy, origin, "/ahead")
+        old_version(proxy)
         check(proxy.stop(), "it did not leave by itself")
     proxy = larder.Proxy(program, store, "--memory", "32MiB")
     proxy.command = [word for word in proxy.command if word not in ("--store", store)]
