@@ -239,10 +239,11 @@ static bool is_same(const struct object *object, const struct object *other)
     return object == other || (object_parts(object) && object_parts(object) == object_parts(other));
 }
 
-/* Takes the object over. */
+/* Takes the object over. Under another head it may be another part that is to be sent. */
 static void take_renewed(struct exchange *x, struct object *object)
 {
     if (object != x->object) {
+        exchange_close_body(x);
         x->decision.age = policy_age(&object->freshness, loop_wall(x->worker->loop));
         x->decision.lifetime = object->freshness.lifetime;
     }
