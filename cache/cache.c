@@ -1,5 +1,6 @@
 #include "cache/cache.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
@@ -324,7 +325,8 @@ static void keep(struct cache *cache, struct object *object)
 }
 
 /* Under the guard, which counts our own beginning already. What is on disk only and not at hand is
- * not waited for: it is not known to be newer. */
+ * not waited for: it is not known to be newer. Nor is what seems to come from the future: the clock
+ * was set back. */
 static bool is_overtaken(struct cache *cache, const struct flight *flight,
                          const struct object *object)
 {
@@ -337,10 +339,10 @@ static bool is_overtaken(struct cache *cache, const struct flight *flight,
     }
     cold_init(&cold, COLD_NEVER, (struct waker){0});
     struct object *now = cache_peek(cache, &object->key, &cold, &from_memory);
-    bool overtaken = now && now->freshness.response_time > object->freshness.response_time;
+    int64_t then = now ? now->freshness.response_time : 0;
 
     object_unref(&now);
-    return overtaken;
+    return then > object->freshness.response_time && then <= clock_wall();
 }
 
 /* Under the guard. REASON_STORED, or why the complete object is not to be kept after all. */

@@ -1,6 +1,7 @@
 #include "cache/cache_parts.h"
 #include "cache/explain.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
@@ -562,6 +563,10 @@ Test(cache, a_late_response_does_not_replace_a_newer_one)
         kit_open(&kit, with_store);
         cr_expect_eq(finish_late(&kit, -1), REASON_STORED);
         expect_length(&kit, CACHE_FRESH, 10);
+        kit_close(&kit);
+        kit_open(&kit, with_store); /* the clock was a day ahead */
+        kit.now = clock_wall();
+        cr_expect_eq(finish_late(&kit, 86400), REASON_STORED);
         kit_close(&kit);
     }
 }
