@@ -141,7 +141,7 @@ static void keep_chunks(struct segment_record *read, struct span *newer_head)
     newer_head->at = copy + size;
 }
 
-/* A checksum is looked at once, and who reads the body counts on these numbers. */
+/* A page may change behind its checksum, and who reads the body counts on these numbers. */
 static bool lengths_hold(const struct record *record, const struct location *location)
 {
     return record->body_len == location->body_len && record_chunks_hold(record);

@@ -160,13 +160,16 @@ static int sum_of(const struct segment *segment, struct span bytes, bool lent, e
     return 0;
 }
 
+/* A checksum that held is not computed again, unless it is that of a table of chunks: whether those
+ * have been verified is remembered by their numbers, so the numbers must be right each time. */
 static int judge_record(struct segment *segment, uint32_t number, enum walk_way way,
                         const struct segment_record *read)
 {
     struct span bytes = read->bytes;
     uint64_t sum;
 
-    if (way != WALK_READ && ledger_is_verified(&segment->ledger, number)) {
+    if (way != WALK_READ && read->record.chunk_count == 0 &&
+        ledger_is_verified(&segment->ledger, number)) {
         return guard_touch(span_take(bytes, bytes.len - read->record.body.len));
     }
     int err = sum_of(segment, span_skip(bytes, RECORD_SUMMED_FROM), read->copy == NULL, way, &sum);

@@ -236,18 +236,18 @@ static void flip_in_record(struct kit *kit, const char *key, size_t behind, int 
     close(fd);
 }
 
-/* The reader counts chunks by them. */
-Test(store_live, a_length_that_flips_in_use_is_found)
+/* The reader counts chunks by the lengths, and finds them by their numbers: another one that is
+ * there has a checksum that holds. */
+Test(store_live, a_bit_of_a_table_of_chunks_that_flips_in_use_is_found)
 {
     static const struct {
         const char *what;
         size_t behind;
         int bit;
     } cases[] = {
-        {"the body, larger", 16 + 2, 0x40},
-        {"the body, smaller", 16 + 2, 0x10},
-        {"a chunk", 40 + 8, 0x20},
-        {"the last chunk", 40 + 4 * 24 + 8, 0x01},
+        {"the body, larger", 16 + 2, 0x40}, {"the body, smaller", 16 + 2, 0x10},
+        {"a chunk", 40 + 8, 0x20},          {"the last chunk", 40 + 4 * 24 + 8, 0x01},
+        {"a chunk's number", 40 + 4, 0x02},
     };
     struct kit kit;
     struct store_object object;
