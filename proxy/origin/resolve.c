@@ -135,7 +135,7 @@ static bool resolve_remotely(struct resolver *resolver, struct span name,
             name_entry_answer(entry, answer);
             answer->stale = true;
         } else {
-            answer->err = ERR_TIMEOUT;
+            answer->err = ERR_BUSY;
         }
         return true;
     }

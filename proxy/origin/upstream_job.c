@@ -460,6 +460,8 @@ struct failure upstream_failure(const struct upstream_result *result)
     switch (result->err) {
     case ERR_REFUSED:
         return (struct failure){403, REASON_TARGET_ADDRESS};
+    case ERR_BUSY: /* too many names are asked for */
+        return (struct failure){503, REASON_OVERLOAD};
     case ERR_TLS:
         return (struct failure){502, REASON_TLS_HANDSHAKE};
     case ERR_CERT_UNTRUSTED:
