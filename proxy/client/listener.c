@@ -12,6 +12,7 @@
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
 #include "proxy/client/tail.h"
+#include "proxy/origin/upstream.h"
 #include "proxy/tls_set.h"
 
 #include <errno.h>
@@ -312,7 +313,7 @@ static void on_connection(uv_stream_t *handle, int status)
         metric_add(&worker->counters.clients_refused, 1);
         log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
         transport_close(&transport, true);
-    } else if (files_run_short()) {
+    } else if (files_run_short() && !upstreams_shed(worker->upstreams)) {
         metric_add(&worker->counters.clients_refused, 1);
         log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
         transport_close(&transport, true);

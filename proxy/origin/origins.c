@@ -1,5 +1,6 @@
 #include "proxy/origin/origins.h"
 
+#include "base/files.h"
 #include "base/map.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -188,8 +189,8 @@ static void on_idle(void *owner)
     if (++origin->idle_count > origins->idle_per_origin) {
         make_surplus(list_entry(origin->idle.prev, struct connection, idle));
     }
-    if (origins->idle_count > IDLE_MAX) {
-        make_surplus(list_entry(origins->idle.prev, struct connection, age));
+    if (origins->idle_count > IDLE_MAX || files_run_short()) {
+        origins_shed(origins);
     }
 }
 
@@ -346,6 +347,15 @@ bool origins_may_retry(const struct stream *stream)
     }
     const struct connection *connection = h1_owner(h1);
     return connection->reused && h1_untouched(h1);
+}
+
+bool origins_shed(struct origins *origins)
+{
+    if (list_empty(&origins->idle)) {
+        return false;
+    }
+    make_surplus(list_entry(origins->idle.prev, struct connection, age));
+    return true;
 }
 
 size_t origins_idle(const struct origins *origins)

@@ -42,6 +42,9 @@ bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at
 /* See upstream.h. */
 bool origins_refused(const struct stream *stream);
 bool origins_may_retry(const struct stream *stream);
+/* Gives up the connection that has been idle for longest, soon, when no handler runs. False: there
+ * is none. */
+bool origins_shed(struct origins *origins);
 size_t origins_idle(const struct origins *origins);
 
 #endif

@@ -72,6 +72,11 @@ void upstreams_free(struct upstreams **upstreams)
     free(u);
 }
 
+bool upstreams_shed(struct upstreams *upstreams)
+{
+    return origins_shed(upstreams->origins);
+}
+
 void upstream_stats(const struct upstreams *upstreams, struct upstream_stats *out)
 {
     struct resolver_stats names;

@@ -78,6 +78,9 @@ bool upstream_refused(const struct stream *stream);
  * sent again if twice is as good as once. */
 bool upstream_may_retry(const struct stream *stream);
 
+/* A descriptor is needed more by others: an idle connection is given up. False: there is none. */
+bool upstreams_shed(struct upstreams *upstreams);
+
 struct upstream_stats {
     uint64_t connects, reuses, failures, resolves, idle; /* idle is a gauge */
 };

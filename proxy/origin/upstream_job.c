@@ -247,7 +247,7 @@ static int attempt_start(struct upstream_job *job, const struct ip *ip)
 {
     struct sockaddr_storage address;
 
-    if (files_are_out()) {
+    if (files_are_out() && !upstreams_shed(job->upstreams)) {
         return -EMFILE;
     }
     struct attempt *attempt = xcalloc(1, sizeof(*attempt));

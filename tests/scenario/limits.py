@@ -48,6 +48,18 @@ def crowd(proxy, origin, held):
     check(admin_status(proxy, "/metrics", "127.0.0.1") == 200, "the administrator is answered")
 
 
+def many_origins(proxy):
+    """Connections that only wait for the next request make room for who asks one."""
+    origins = [raw.Origin(serve) for _ in range(FILES)]
+    with raw.connect(proxy.port) as conn:
+        for origin in origins:
+            head = f"GET {origin.base}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+            check(status_of(conn, head) == 200, f"{origin.base} through a connection that is there")
+    with raw.connect(proxy.port) as conn:
+        head = f"GET {origins[0].base}/new HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        check(status_of(conn, head) == 200, "a new client after that")
+
+
 def admin_status(proxy, path, host):
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n" if host else \
         f"GET {path} HTTP/1.0\r\n\r\n"
@@ -131,6 +143,7 @@ def main():
         with contextlib.ExitStack() as held:
             crowd(proxy, origin, held)
         check(metric(proxy, "clients_refused_total") > 0, "the refused are counted")
+        many_origins(proxy)
         check(metric(proxy, "store_commit_errors_total") == 0, "the store had its descriptors")
         check(proxy.stop(), "the first proxy left by itself")
 
