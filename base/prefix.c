@@ -197,14 +197,36 @@ socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_sto
     return sizeof(v6);
 }
 
+static char *put_octet(char *at, unsigned octet)
+{
+    if (octet >= 100) {
+        *at++ = (char)('0' + octet / 100);
+    }
+    if (octet >= 10) {
+        *at++ = (char)('0' + octet / 10 % 10);
+    }
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+char *ip_put(char *at, const struct ip *ip)
+{
+    if (!ip_is_v4(ip)) {
+        CHECK(inet_ntop(AF_INET6, ip->at, at, IP_TEXT_MAX) != NULL);
+        return at + strlen(at);
+    }
+    /* By hand: inet_ntop() is a printf, and each request has one in the log or for the origin. */
+    for (size_t i = V4_AT; i < sizeof(ip->at); i++) {
+        at = put_octet(at, ip->at[i]);
+        *at++ = '.';
+    }
+    return at - 1;
+}
+
 const char *ip_text(const struct ip *ip, char *out)
 {
-    bool v4 = ip_is_v4(ip);
-    const char *text =
-        inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip->at + V4_AT : ip->at, out, IP_TEXT_MAX);
-
-    CHECK(text != NULL);
-    return text;
+    *ip_put(out, ip) = '\0';
+    return out;
 }
 
 const char *prefix_text(const struct prefix *prefix, char *out)

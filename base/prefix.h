@@ -43,6 +43,8 @@ socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_sto
 /* NUL-terminated text; `out` has IP_TEXT_MAX bytes. Returns out. */
 #define IP_TEXT_MAX 46
 const char *ip_text(const struct ip *ip, char *out);
+/* The same text at `at`, where IP_TEXT_MAX bytes are free; returns the place behind it. */
+char *ip_put(char *at, const struct ip *ip);
 /* "10.0.0.0/8": `out` has PREFIX_TEXT_MAX bytes. */
 #define PREFIX_TEXT_MAX (IP_TEXT_MAX + 4)
 const char *prefix_text(const struct prefix *prefix, char *out);

@@ -20,20 +20,6 @@ char *column_padded(char *at, uint64_t number, size_t width, char pad)
     return put_span(at, span_of(digits, len));
 }
 
-char *column_ip(char *at, const struct ip *ip)
-{
-    char text[IP_TEXT_MAX];
-
-    if (!ip_is_v4(ip)) {
-        return put_span(at, span_str(ip_text(ip, text)));
-    }
-    for (size_t i = 12; i < 16; i++) {
-        at = put_number(at, ip->at[i]);
-        *at++ = '.';
-    }
-    return at - 1;
-}
-
 char *column_method(char *at, const struct http_head *request)
 {
     if (request == NULL) {
@@ -50,7 +36,7 @@ char *column_hierarchy(char *at, const struct accesslog_entry *entry)
     const struct decision *decision = entry->decision;
 
     if (entry->peer) {
-        return column_ip(put_span(at, SPAN("HIER_DIRECT/")), entry->peer);
+        return ip_put(put_span(at, SPAN("HIER_DIRECT/")), entry->peer);
     }
     bool asked =
         (decision->fwd_status > 0 && !decision->collapsed) || decision->outcome == OUTCOME_TUNNEL;

@@ -12,7 +12,6 @@ enum { WORD_MAX_SHOWN = 128, QUOTED_MAX_SHOWN = 256 };
 /* A word of at most WORD_MAX_SHOWN bytes, or "-". */
 char *column_word(char *at, struct span word);
 char *column_padded(char *at, uint64_t number, size_t width, char pad);
-char *column_ip(char *at, const struct ip *ip);
 char *column_method(char *at, const struct http_head *request);
 char *column_hierarchy(char *at, const struct accesslog_entry *entry);
 /* The type without its parameters. */

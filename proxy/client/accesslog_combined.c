@@ -66,7 +66,7 @@ static char *put_request(char *at, const struct accesslog_entry *entry)
 
 char *accesslog_combined(char *at, const struct accesslog_entry *entry)
 {
-    at = column_ip(at, entry->client);
+    at = ip_put(at, entry->client);
     at = put_span(at, SPAN(" - "));
     at = column_word(at, entry->user);
     *at++ = ' ';

@@ -22,7 +22,7 @@ static char *format_squid(char *out, const struct accesslog_entry *entry)
     *at++ = ' ';
     at = column_padded(at, entry->elapsed_us / 1000, 6, ' ');
     *at++ = ' ';
-    at = column_ip(at, entry->client);
+    at = ip_put(at, entry->client);
     *at++ = ' ';
     at = put_span(at, outcome_squid(entry->decision->outcome));
     at = put_span(at, ending_squid(entry->decision->ending));

@@ -51,7 +51,7 @@ static char *put_request(char *at, const struct accesslog_entry *entry)
     struct span type = entry->content_type;
 
     at = put_span(at, SPAN(",\"client\":\""));
-    at = column_ip(at, entry->client);
+    at = ip_put(at, entry->client);
     *at++ = '"';
     at = put_text(at, SPAN(",\"user\":\""), entry->user);
     at = put_span(at, SPAN(",\"method\":\""));
@@ -102,7 +102,7 @@ char *accesslog_json(char *at, const struct accesslog_entry *entry)
     at = put_integer(at, SPAN("\",\"elapsed_us\":"), (int64_t)entry->elapsed_us);
     at = put_request(at, entry);
     if (entry->peer) {
-        at = column_ip(put_span(at, SPAN(",\"origin\":\"")), entry->peer);
+        at = ip_put(put_span(at, SPAN(",\"origin\":\"")), entry->peer);
         *at++ = '"';
     }
     at = put_decision(at, entry->decision);

@@ -69,7 +69,7 @@ FIELD(put_elapsed_us)
 
 FIELD(put_client)
 {
-    return column_ip(at, entry->client);
+    return ip_put(at, entry->client);
 }
 
 FIELD(put_user)
@@ -190,7 +190,7 @@ FIELD(put_end)
 
 FIELD(put_origin)
 {
-    return entry->peer ? column_ip(at, entry->peer) : nothing(at);
+    return entry->peer ? ip_put(at, entry->peer) : nothing(at);
 }
 
 FIELD(put_hierarchy)
