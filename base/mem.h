@@ -19,9 +19,18 @@ static inline void *xmalloc(size_t size)
     return memory;
 }
 
+/* calloc() of glibc passes by what the thread has freed lately; for what is large it knows which
+ * pages are zero already. */
+#define XCALLOC_SMALL 4096
+
 static inline void *xcalloc(size_t count, size_t size)
 {
-    void *memory = calloc(count ? count : 1, size ? size : 1);
+    size_t bytes;
+
+    if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= XCALLOC_SMALL) {
+        return memset(xmalloc(bytes), 0, bytes);
+    }
+    void *memory = calloc(count, size);
     CHECK(memory != NULL);
     return memory;
 }
