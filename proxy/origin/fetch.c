@@ -31,8 +31,7 @@ void fetch_set_state(struct fetch *fetch, enum fetch_state next)
 static void fetch_free(struct fetch *fetch)
 {
     arena_fini(&fetch->arena);
-    memory_give(MEMORY_REQUESTS, sizeof(*fetch));
-    free(fetch);
+    pool_give(loop_pool(fetch->worker->loop), fetch, sizeof(*fetch));
 }
 
 static void drop_request_body(struct fetch *fetch)
@@ -426,10 +425,10 @@ void fetch_unlink(struct fetch_link *link)
 
 static struct fetch *fetch_new(const struct fetch_order *order)
 {
-    struct fetch *fetch = xcalloc(1, sizeof(*fetch));
+    struct fetch *fetch = pool_take(loop_pool(order->worker->loop), sizeof(*fetch));
 
-    memory_take(MEMORY_REQUESTS, sizeof(*fetch));
-    arena_init(&fetch->arena, NULL, 0);
+    memset(fetch, 0, offsetof(struct fetch, first));
+    arena_init(&fetch->arena, fetch->first, sizeof(fetch->first));
     arena_count(&fetch->arena, MEMORY_REQUESTS);
     fetch->worker = order->worker;
     fetch->settings = settings_ref(order->settings);

@@ -48,6 +48,8 @@ struct fetch_mirror {
     struct digest *digest; /* of the body that comes; NULL: not checked */
 };
 
+enum { FETCH_ARENA = 2400 }; /* for usual heads */
+
 struct fetch {
     struct list link; /* of the worker's fetches */
     struct worker *worker;
@@ -104,7 +106,9 @@ struct fetch {
     struct letter letter; /* posted by wakers of either spool */
     atomic_bool body_wake, response_wake;
     int busy; /* in the letter's call */
+    _Alignas(16) char first[FETCH_ARENA];
 };
+_Static_assert(sizeof(struct fetch) <= 4096, "of the loop's pool, and little is left over");
 
 /* What was promised, for whoever takes it over. */
 static inline size_t fetch_promised(struct fetch *fetch)
