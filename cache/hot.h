@@ -52,6 +52,11 @@ void hot_entry_init(struct hot_entry *entry, uint32_t tag);
 /* Puts it in as the newest of its queue, or again with another size; then it keeps what it has
  * proven. `held`: it stays until it is put again without. */
 void hot_put(struct hot *hot, struct hot_entry *entry, size_t bytes, bool held);
+static inline bool hot_is_held(const struct hot_entry *entry)
+{
+    return entry->queue == HOT_HELD;
+}
+
 /* What was known of its uses is forgotten, too. Harmless when it is in no queue. */
 void hot_remove(struct hot *hot, struct hot_entry *entry);
 

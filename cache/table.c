@@ -120,7 +120,6 @@ static struct object *entry_clear(struct table *table, struct shard *shard, stru
     hot_remove(&shard->hot, &entry->hot);
     tell_fresh(table, shard);
     entry->pass_until = 0;
-    entry->pending = false;
     entry->object = NULL;
     return object;
 }
@@ -149,13 +148,14 @@ static size_t object_bytes(const struct object *object, size_t *bodies)
     return sizeof(struct entry) + object->size + (owner == object ? 0 : owner->size) + *bodies;
 }
 
-static void entry_put(struct table *table, struct shard *shard, struct entry *entry)
+/* `pending`: the store does not have it yet. */
+static void entry_put(struct table *table, struct shard *shard, struct entry *entry, bool pending)
 {
     size_t bodies = 0;
     size_t bytes = entry->object ? object_bytes(entry->object, &bodies) : sizeof(*entry);
 
     count(table, shard, entry, bytes, bodies);
-    hot_put(&shard->hot, &entry->hot, bytes, entry->pending);
+    hot_put(&shard->hot, &entry->hot, bytes, pending);
     tell_fresh(table, shard);
 }
 
@@ -287,7 +287,7 @@ struct object *table_use(struct table *table, const struct cache_key *key, unsig
     *tell = 0;
     *seen = false;
     if (entry) {
-        *tell = hot_use(&entry->hot, !entry->pending);
+        *tell = hot_use(&entry->hot, !hot_is_held(&entry->hot));
         object = object_ref(entry->object);
     } else {
         *seen = hot_was_seen(&shard->hot, tag_of(key->hash));
@@ -324,9 +324,8 @@ static void put(struct table *table, struct object *object, bool pending, bool p
 
     entry->object = object_ref(object);
     entry->pass_until = 0;
-    entry->pending = pending;
     entry->hot.proven = entry->hot.proven || proven;
-    entry_put(table, shard, entry);
+    entry_put(table, shard, entry, pending);
     table_unlock(shard);
     object_unref(&old);
     trim(table);
@@ -357,8 +356,7 @@ void table_settle(struct table *table, struct object *object, bool keep)
     struct object *gone = NULL;
 
     if (entry && keep) {
-        entry->pending = false;
-        entry_put(table, shard, entry);
+        entry_put(table, shard, entry, false);
     } else if (entry) {
         gone = entry_clear(table, shard, entry);
         entry_tidy(shard, entry);
@@ -453,7 +451,7 @@ void table_land(struct table *table, struct flight *flight, int64_t pass_until)
         shard->flights--;
         if (pass_until > 0 && entry->object == NULL) {
             entry->pass_until = pass_until;
-            entry_put(table, shard, entry);
+            entry_put(table, shard, entry, false);
         } else {
             entry_tidy(shard, entry);
         }

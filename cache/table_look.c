@@ -9,7 +9,7 @@ void table_view(struct table *table, const struct cache_key *key, struct table_v
     *out = (struct table_view){0};
     if (entry && entry->object && span_eq(entry->object->key.text, key->text)) {
         out->object = object_ref(entry->object);
-        out->pending = entry->pending;
+        out->pending = hot_is_held(&entry->hot);
     }
     if (entry && entry->flight) {
         out->fetching = true;

@@ -23,7 +23,6 @@ struct entry {
     int64_t pass_until;
     enum reason pass_reason;
     size_t bodies; /* bytes of the object that are bodies */
-    bool pending;
 };
 
 struct shard {
