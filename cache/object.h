@@ -35,6 +35,12 @@ struct object {
     enum object_kind kind;
     struct cache_key key; /* text is the object's own copy */
     int status;
+    enum reason stored_reason; /* of a fetched one: REASON_STORED, or why it is not kept */
+
+    struct spool *spool;    /* the body, or NULL */
+    struct partial *parts;  /* or here, as far as it is known */
+    struct object *body_of; /* or another object's (after a 304); counted */
+
     struct span reason;
     struct http_fields fields; /* end-to-end fields as the origin sent them; read only */
     struct freshness freshness;
@@ -45,16 +51,11 @@ struct object {
     bool updated;        /* its head came with a 304, its body earlier */
     atomic_bool damaged; /* a part of its body could not be read: not to be found again */
 
-    enum reason stored_reason; /* of a fetched one: REASON_STORED, or why it is not kept */
-
-    struct spool *spool; /* the body, or NULL */
-    struct store *store; /* else it is here: */
-    struct store_object stored;
+    size_t size; /* bytes of memory, without a spool's; a hit in memory looks at nothing below */
     /* Where its record was found, also when its body was copied from there; 0, 0: not known. */
     uint32_t segment, number;
-    struct partial *parts;  /* or here, as far as it is known */
-    struct object *body_of; /* or another object's (after a 304); counted */
-    size_t size;            /* bytes of memory, without a spool's */
+    struct store *store; /* without a spool the body is here: */
+    struct store_object stored;
 };
 
 /* A response that arrives; its body goes to `spool` (taken over; NULL: no body). Fields, reason and
