@@ -38,6 +38,16 @@ uint64_t chunk_end(const struct chunk *chunk)
     return chunk->start + chunk->cap;
 }
 
+/* Most bodies are of one chunk, and need no memory for a row. */
+static void lengthen_row(struct spool *spool)
+{
+    struct chunk **own = spool->chunks == &spool->first ? NULL : spool->chunks;
+
+    spool->cap *= 4;
+    spool->chunks = xrealloc(own, spool->cap * sizeof(struct chunk *));
+    spool->chunks[0] = own ? spool->chunks[0] : spool->first;
+}
+
 /* Only the writer adds chunks, but readers look at the row: under the lock. */
 static struct chunk *add_chunk(struct spool *spool)
 {
@@ -46,8 +56,7 @@ static struct chunk *add_chunk(struct spool *spool)
     memory_relieve();
     pthread_mutex_lock(&spool->lock);
     if (spool->count == spool->cap) {
-        spool->cap = spool->cap ? spool->cap * 2 : 4;
-        spool->chunks = xrealloc(spool->chunks, spool->cap * sizeof(struct chunk *));
+        lengthen_row(spool);
     }
     spool->chunks[spool->count++] = chunk;
     spool->in_memory += chunk->cap;
@@ -86,6 +95,8 @@ struct spool *spool_new(const struct spool_options *options)
     spool->sure = options->sure;
     spool->promised = options->promised;
     spool->writer = options->writer;
+    spool->chunks = &spool->first;
+    spool->cap = 1;
     list_init(&spool->readers);
     return spool;
 }
@@ -115,7 +126,9 @@ void spool_unref(struct spool **slot)
     for (size_t i = 0; i < spool->stored; i++) {
         store_unpin(spool->shelf.store, spool->places[i].pin);
     }
-    free(spool->chunks);
+    if (spool->chunks != &spool->first) {
+        free(spool->chunks);
+    }
     free(spool->places);
     pthread_mutex_destroy(&spool->lock);
     memory_give(MEMORY_BODIES, sizeof(*spool));

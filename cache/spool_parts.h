@@ -40,21 +40,26 @@ struct place {
 };
 
 struct spool {
+    /* All that a hit in memory looks at, in one line of the processor's cache or two. */
     atomic_int refs;
-    pthread_mutex_t lock;
-
+    atomic_bool complete;
+    bool keep;  /* stays in memory while it has at most keep_max bytes */
+    bool spill; /* goes to the store in groups though it is small: memory was tight */
+    uint64_t keep_max;
+    uint64_t length; /* bytes published; only the writer changes it */
+    int64_t expected;
     struct chunk **chunks; /* chunks[dropped .. count) are in memory */
     size_t dropped, count, cap;
+    struct chunk *first; /* the row, while it is no longer than this */
+
+    pthread_mutex_t lock;
     struct chunk *tail; /* the writer's: the last chunk while it has room */
-    uint64_t length;    /* bytes published; only the writer changes it */
-    int64_t expected;
-    size_t in_memory; /* sum of the caps of chunks in memory */
+    size_t in_memory;   /* sum of the caps of chunks in memory */
     size_t limit;
     size_t promised; /* the writer's: bytes of room kept for what comes next */
     bool sure;
     bool ended;
     int err;
-    atomic_bool complete;
 
     struct list readers;
     size_t reader_count;
@@ -62,9 +67,6 @@ struct spool {
     bool paused;
     struct waker writer;
 
-    bool keep; /* stays in memory while it has at most keep_max bytes */
-    uint64_t keep_max;
-    bool spill; /* goes to the store in groups though it is small: memory was tight */
     struct shelf shelf;
     struct store_put *put; /* the writer's: while the body is being stored */
     bool committed;        /* complete, the store has it or is about to */
