@@ -79,6 +79,9 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     if (object == NULL) {
         return find_stored(cache, guard, changes, key, cold, seen);
     }
+    if (object->spool) { /* by the time the head is made it has come */
+        spool_expect(object->spool);
+    }
     if (tell) { /* or it would be evicted there while it is hot here */
         shelf_touch(cache_shelf(cache, key), key->hash, tell);
     }

@@ -1,6 +1,7 @@
 #include "cache/spool_parts.h"
 
 #include "base/err.h"
+#include "base/expect.h"
 #include "base/mem.h"
 #include "base/memory.h"
 
@@ -431,6 +432,11 @@ bool spool_is_complete(const struct spool *spool)
 bool spool_is_kept(const struct spool *spool)
 {
     return spool_is_complete(spool) && spool_keeps(spool);
+}
+
+void spool_expect(const struct spool *spool)
+{
+    expect(spool, offsetof(struct spool, lock));
 }
 
 bool spool_whole(const struct spool *spool, struct span *body)

@@ -89,6 +89,8 @@ bool spool_lacks_room(struct spool *spool);
 bool spool_is_complete(const struct spool *spool);
 /* Complete, small, and all of it in memory for as long as the spool lives. */
 bool spool_is_kept(const struct spool *spool);
+/* What spool_whole() looks at is asked for (base/expect.h). */
+void spool_expect(const struct spool *spool);
 /* The same in one piece: a hot object's body. */
 bool spool_whole(const struct spool *spool, struct span *body);
 /* What passes through needs about so much memory, however tight that is. */

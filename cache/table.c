@@ -1,12 +1,14 @@
+#include "base/expect.h"
 #include "base/mem.h"
 #include "base/memory.h"
 #include "cache/partial.h"
 #include "cache/table_parts.h"
 
 enum {
-    SHED_STEP = 8,   /* objects that leave while a shard is locked */
-    SHED_MAX = 256,  /* and in one call: somebody's loop waits */
-    ENTRY_BYTES = 8, /* of the map, for each entry */
+    SHED_STEP = 8,     /* objects that leave while a shard is locked */
+    SHED_MAX = 256,    /* and in one call: somebody's loop waits */
+    ENTRY_BYTES = 8,   /* of the map, for each entry */
+    USUAL_HEAD = 1024, /* bytes of an object, without its body */
 };
 
 struct table *table_new(size_t bytes)
@@ -75,6 +77,9 @@ struct entry *table_entry_with(struct shard *shard, const struct cache_key *key)
 {
     struct entry *entry = table_entry(shard, key->hash);
 
+    if (entry && entry->object) {
+        expect(entry->object, USUAL_HEAD);
+    }
     return entry && entry->object && span_eq(entry->object->key.text, key->text) ? entry : NULL;
 }
 
