@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,7 @@ int main(int argc, char **argv)
     int listener = listen_on((uint16_t)(argc > 1 ? atoi(argv[1]) : 8080));
     int epoll = epoll_create1(0);
 
+    signal(SIGPIPE, SIG_IGN); /* sendfile() has no MSG_NOSIGNAL */
     memset(answer, 'x', sizeof(answer));
     file = make_file();
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events);
