@@ -1,10 +1,12 @@
 """Hits over HTTP/1.1."""
 from harness import plot
 from harness.caches import Want
-from harness.scenario import CPU, ERRORS, KERNEL, ORIGIN, P50, P99, RATE, USER, Case, Scenario
+from harness.scenario import (CPU, ERRORS, KERNEL, ORIGIN, P50, P99, RATE, USER, Case, Scenario,
+                              by_bytes)
 
 
 KIB = 1024
+LARGE = 1 << 20  # such objects are counted by bytes
 EVERYBODY = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "h2o", "epoll")
 
 
@@ -17,7 +19,8 @@ class Hits(Scenario):
     title = "Hits by size"
     about = ("64 connections kept open. Each object was asked for twice before it counts. "
              "“× limit” is the processor time beside a raw epoll server with canned answers, which "
-             "sends large bodies by sendfile.")
+             "sends large bodies by sendfile. “By bytes”: a request is as many bytes received as the "
+             "object has; unfinished ones count for what has come of them.")
     peers = EVERYBODY
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)
@@ -28,8 +31,8 @@ class Hits(Scenario):
                  Case("10 KiB, 10,000 objects", size=10 * KIB, count=10_000, quick=False),
                  Case("64 KiB, 1,000 objects", size=64 * KIB, count=1000, quick=False),
                  Case("100 KiB, 1,000 objects", size=100 * KIB, count=1000),
-                 Case("1 MiB, 300 objects", size=1 << 20, count=300),
-                 Case("10 MiB, 30 objects", size=10 << 20, count=30, quick=False)]
+                 Case("1 MiB, 300 objects, by bytes", size=1 << 20, count=300),
+                 Case("10 MiB, 30 objects, by bytes", size=10 << 20, count=30, quick=False)]
         files = [(case.count, case.size) for case in cases]
         return [(Want(memory_mib=1024, files=files), cases)]
 
@@ -39,8 +42,12 @@ class Hits(Scenario):
             lab.settle()
 
     def measure(self, lab, server, case):
-        return lab.under(server, lambda: lab.load.wrk(
-            server.base, lab.seconds, count=case.count, size=case.size))
+        return lab.under(server, lambda: self.load(lab, server, case))
+
+    @staticmethod
+    def load(lab, server, case):
+        seen = lab.load.wrk(server.base, lab.seconds, count=case.count, size=case.size)
+        return by_bytes(seen, case.size) if case.size >= LARGE else seen
 
 
 class Connections(Hits):
