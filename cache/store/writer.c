@@ -23,7 +23,7 @@
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_DOUBLINGS 6
 
-/* While it is to stop: how many batches may fail before nothing is tried again. */
+/* While it is to stop: how often what was refused may be refused again before it is left there. */
 #define LAST_TRIES 3
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
@@ -94,10 +94,19 @@ void writer_reap(void *arg)
     pthread_mutex_unlock(&writer->lock);
 }
 
-/* Refused drops: in the end; now, if the disk takes something again; or when it never will. */
+/* Refused drops: when the disk never takes anything again, and they need not go; in the end, a few
+ * times; else when it may take something. */
 static bool may_retry(const struct writer *writer)
 {
-    return writer->stop || writer_health(writer) == 0 || writer_state(writer) != WRITER_WRITES;
+    if (writer_state(writer) != WRITER_WRITES) {
+        return true;
+    }
+    return writer->stop ? writer->last_tries < LAST_TRIES : writer_health(writer) == 0;
+}
+
+static bool has_to_retry(const struct writer *writer)
+{
+    return !list_empty(&writer->drops.refused) && may_retry(writer);
 }
 
 /* In front of all, for what is queued is newer. */
@@ -110,17 +119,13 @@ static void drop_again(struct writer *writer, const uint8_t hash[STORE_HASH], st
     list_push_front(batch, &op->link);
 }
 
-/* Returns how many. */
-static size_t take_refused(struct writer *writer, struct list *batch)
+static void take_refused(struct writer *writer, struct list *batch)
 {
     uint8_t hash[STORE_HASH];
-    size_t ops = 0;
 
-    while (may_retry(writer) && ops < writer->batch_ops && drops_retry(&writer->drops, hash)) {
+    for (size_t ops = 0; ops < writer->batch_ops && drops_retry(&writer->drops, hash); ops++) {
         drop_again(writer, hash, batch);
-        ops++;
     }
-    return ops;
 }
 
 /* A new head must not come to what was refused to go: not within the pause either. */
@@ -133,11 +138,11 @@ static size_t take_refused_of(struct writer *writer, const struct op *op, struct
     return 1;
 }
 
-/* Moves the front of the queue to `batch`, up to its bounds. Under the lock. */
-static void take_batch(struct writer *writer, struct list *batch)
+/* The front of the queue, up to the bounds of a batch. */
+static void take_queued(struct writer *writer, struct list *batch)
 {
     uint64_t bytes = 0;
-    size_t ops = 0, refused = take_refused(writer, batch);
+    size_t ops = 0, refused = 0;
 
     while (!list_empty(&writer->queue) && bytes < writer->batch_bytes &&
            refused + ops < writer->batch_ops) {
@@ -150,8 +155,22 @@ static void take_batch(struct writer *writer, struct list *batch)
     }
     writer->queued_bytes -= bytes;
     writer->queued_ops -= ops;
-    writer->reap = false;
     writer->hurry = false;
+}
+
+/* What was refused goes before all that is queued, and alone: a disk may let go of records and take
+ * nothing new. True: it is that. Under the lock. */
+static bool take_batch(struct writer *writer, struct list *batch)
+{
+    bool again = has_to_retry(writer);
+
+    if (again) {
+        take_refused(writer, batch);
+    } else {
+        take_queued(writer, batch);
+    }
+    writer->reap = false;
+    return again;
 }
 
 static struct timespec timespec_of(uint64_t ms)
@@ -270,21 +289,13 @@ static bool must_retry(const struct writer *writer, const struct op *op)
     return outdates(op) && writer_state(writer) == WRITER_WRITES && may_be_found(writer, op->hash);
 }
 
-/* Under the lock. */
-static bool may_try_again(const struct writer *writer)
-{
-    return writer->last_failures < LAST_TRIES;
-}
-
 static void end_one(struct writer *writer, struct op *op, bool failed)
 {
     bool retry = failed && must_retry(writer, op);
 
     pthread_mutex_lock(&writer->lock);
-    if (retry && may_try_again(writer)) {
+    if (retry) {
         drops_refuse(&writer->drops, op->hash);
-    } else {
-        writer->left_behind += retry;
     }
     if (!failed && (op->kind == OP_DROP || op->kind == OP_FINISH)) {
         drops_settle(&writer->drops, op->hash); /* what was refused came before it */
@@ -296,6 +307,22 @@ static void end_one(struct writer *writer, struct op *op, bool failed)
     /* First: who is told that it ended may look at the gauge, or put the next object. */
     atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
     op_end(op);
+}
+
+/* What the disk still has and nobody is to find. Under the lock. */
+static void leave_refused(struct writer *writer)
+{
+    uint8_t hash[STORE_HASH];
+    size_t records = 0;
+
+    for (; drops_retry(&writer->drops, hash); records++) {
+        drops_end(&writer->drops, hash);
+    }
+    if (records) {
+        log_error("store_left_behind", "dir=%s records=%zu next=%s",
+                  writer->disk->segments.home.dir, records,
+                  "what is older than what was served is found after a restart");
+    }
 }
 
 /* A call, and whether it came to its end. */
@@ -357,26 +384,25 @@ static int work(struct writer *writer, int (*call)(void *arg), void *arg)
     return err;
 }
 
-static void write_batch(struct writer *writer, struct list *batch)
+/* `again`: it is what was refused. */
+static int write_batch(struct writer *writer, struct list *batch, bool again)
 {
     struct writing writing = {.writer = writer, .batch = batch};
     int err = work(writer, call_write, &writing);
 
     if (writer_state(writer) != WRITER_WRITES) {
         batch_fail(batch, ERR_IO);
-    } else if (!err && writer->failures && writing.wrote) { /* a flush alone proves nothing */
+    } else if (!err && writer->failures && writing.wrote && !again) { /* it took something new */
         writer->failures = 0;
         log_info("store_recovered", "dir=%s", writer->disk->segments.home.dir);
     }
     if (writer->on_batch) {
         writer->on_batch(writer->on_batch_arg, err);
     }
-    pthread_mutex_lock(&writer->lock);
-    writer->last_failures += writer->stop && err;
-    pthread_mutex_unlock(&writer->lock);
     while (!list_empty(batch)) {
         end_one(writer, list_entry(list_pop_front(batch), struct op, link), err != 0);
     }
+    return err;
 }
 
 static int call_close(void *arg)
@@ -392,20 +418,17 @@ static void *run(void *arg)
     struct writer *writer = arg;
 
     pthread_mutex_lock(&writer->lock);
-    while (!writer->stop || !list_empty(&writer->queue) || !list_empty(&writer->drops.refused)) {
+    while (!writer->stop || !list_empty(&writer->queue) || has_to_retry(writer)) {
         struct list batch;
         list_init(&batch);
         wait_for_batch(writer);
-        take_batch(writer, &batch);
+        bool again = take_batch(writer, &batch);
         pthread_mutex_unlock(&writer->lock);
-        write_batch(writer, &batch);
+        int err = write_batch(writer, &batch, again);
         pthread_mutex_lock(&writer->lock);
+        writer->last_tries += writer->stop && again && err;
     }
-    if (writer->left_behind) {
-        log_error("store_left_behind", "dir=%s records=%zu next=%s",
-                  writer->disk->segments.home.dir, writer->left_behind,
-                  "what is older than what was served is found after a restart");
-    }
+    leave_refused(writer);
     pthread_mutex_unlock(&writer->lock);
     work(writer, call_close, writer);
     return NULL;

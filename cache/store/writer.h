@@ -2,9 +2,10 @@
  * writer - the one thread that writes: a bounded queue, gathered into batches.
  *
  * A drop hides its record from the moment it is posted, and until the index agrees: one that failed
- * is tried again behind the pause, before anything that was posted later, and within the pause
- * before a new head for its key. So is what an object or a new head was to replace whose batch has
- * failed, for that is older. Whoever stops the writer waits for a few such tries, not for ever.
+ * is tried again behind the pause, before anything that was posted later and apart from it, and
+ * within the pause before a new head for its key. So is what an object or a new head was to replace
+ * whose batch has failed, for that is older. Whoever stops the writer waits for a few such tries,
+ * not for ever.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
  * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is
@@ -45,7 +46,7 @@ struct writer {
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t wake;
     struct list queue;
-    struct drops drops; /* those that were refused come in the first batch after retry_at */
+    struct drops drops; /* those that were refused are the first batch after retry_at */
     uint64_t queued_bytes;
     size_t queued_ops;
     uint64_t first_ms; /* when the oldest operation came */
@@ -53,8 +54,7 @@ struct writer {
     bool reap;         /* a dropped segment lost its last reader */
     bool hurry;        /* somebody waits for room in memory */
     bool stop;
-    unsigned last_failures; /* batches that failed since */
-    size_t left_behind;     /* records that should have been dropped then, and could not be */
+    unsigned last_tries; /* so often what was refused was refused again since */
 };
 
 /* From here on operations may be posted. `disk` outlives the writer. */

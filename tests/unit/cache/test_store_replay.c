@@ -51,7 +51,8 @@ int __wrap_fallocate64(int fd, int mode, off_t from, off_t len)
 static _Atomic(const char *) rootless;
 static atomic_uint rootless_after; /* so many that can */
 
-static atomic_int refusing; /* no commit of the index succeeds, because of this */
+static atomic_int refusing; /* no commit to files of that name succeeds, because of this */
+static _Atomic(const char *) refused = "/index.";
 
 /* The descriptor that LMDB writes the root through, beside the one for all other pages. */
 static int root_fd(const char *path)
@@ -78,10 +79,10 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
     const char *path;
 
     mdb_env_get_path(mdb_txn_env(txn), &path);
-    int refused = strstr(path, "/index.") ? atomic_load(&refusing) : 0;
-    if (refused) {
+    int refusal = strstr(path, atomic_load(&refused)) ? atomic_load(&refusing) : 0;
+    if (refusal) {
         mdb_txn_abort(txn);
-        return refused;
+        return refusal;
     }
     if (name == NULL || strstr(path, name) == NULL) {
         return __real_mdb_txn_commit(txn);
@@ -376,11 +377,112 @@ Test(store_replay, a_refused_object_takes_with_it_what_is_older_and_nothing_else
     kit_fini(&kit);
 }
 
+/* A disk that takes no bodies lets go of records all the same, and the end waits for that. */
+Test(store_replay, what_the_last_batches_were_to_replace_is_dropped_though_all_fail, .timeout = 60)
+{
+    enum { OBJECTS = 30, LEN = 200000 }; /* five batches */
+    static const char body[LEN];
+    struct kit kit;
+    struct store_object object;
+    struct store_put *puts[OBJECTS];
+    uint8_t hash[STORE_HASH];
+    char keys[OBJECTS][16];
+
+    kit_init(&kit, KIT_SIZE);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "replaced %zu", i);
+        cr_assert(kit_post(kit.store, keys[i], 100));
+    }
+    store_flush(kit.store);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        kit_hash(kit.store, span_str(keys[i]), hash);
+        cr_assert_eq(store_put_begin(kit.store, hash, span_str(keys[i]), &puts[i]), 0);
+    }
+    atomic_store(&refused, "/seg-");
+    atomic_store(&refusing, EIO);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        finish(puts[i], span_of(body, LEN), NULL);
+    }
+    store_close(&kit.store);
+    atomic_store(&refusing, 0);
+    kit_reopen(&kit);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        cr_expect_eq(kit_find(kit.store, keys[i], &object), ERR_NOT_FOUND, "%s", keys[i]);
+    }
+    kit_fini(&kit);
+}
+
+static atomic_bool updating;
+
+/* Another follows at once: there is never nothing to write. */
+static void update_on(void *store, int err)
+{
+    static const char head[STORE_INLINE_MAX];
+    struct span key = SPAN("another");
+    uint8_t hash[STORE_HASH];
+
+    (void)err;
+    if (atomic_load(&updating)) {
+        kit_hash(store, key, hash);
+        store_update(store, hash, key, span_of(head, sizeof(head)), NULL, 0, update_on, store);
+    }
+}
+
+/* What is written fails as long as slow readers have the room; drops take none. */
+Test(store_replay, a_drop_does_not_fail_for_ever_with_what_finds_no_room, .timeout = 60)
+{
+    enum { OBJECTS = 100, LEN = 900000 };
+    static struct store_object held[OBJECTS];
+    struct kit kit;
+    struct store_object object;
+    struct store_stats before, now;
+    uint8_t dropped[STORE_HASH];
+    char key[64];
+    size_t count = 0;
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    for (int err = 0; !err; count += !err) {
+        cr_assert_lt(count, OBJECTS);
+        snprintf(key, sizeof(key), "%zu", count);
+        err = kit_put(kit.store, key, LEN);
+        cr_assert(err == ERR_FULL || (err == 0 && kit_find(kit.store, key, &held[count]) == 0));
+    }
+    snprintf(key, sizeof(key), "%zu", count - 1);
+    kit_hash(kit.store, span_str(key), dropped);
+    store_stats(kit.store, &before);
+    atomic_store(&updating, true);
+    update_on(kit.store, 0);
+    store_drop(kit.store, dropped, NULL, NULL);
+    for (now = before; now.objects == before.objects;) {
+        usleep(10000);
+        store_stats(kit.store, &now);
+    }
+    atomic_store(&updating, false);
+    store_flush(kit.store);
+    cr_expect_eq(kit_find(kit.store, key, &object), ERR_NOT_FOUND);
+    for (size_t i = 0; i < count; i++) {
+        store_object_done(kit.store, &held[i]);
+    }
+    kit_fini(&kit);
+}
+
 /* ---- what is no fault of the disk ---- */
 
 static void note_commits(void *arg, const struct store_trouble *trouble)
 {
     atomic_store((atomic_uint *)arg, trouble->commits);
+}
+
+static void reopen_watched(struct kit *kit, atomic_uint *commits)
+{
+    struct store_options options = {.path = kit->dir,
+                                    .size = kit->size,
+                                    .dirty_limit = 1u << 20,
+                                    .on_trouble = note_commits,
+                                    .arg = commits};
+
+    store_close(&kit->store);
+    cr_assert_eq(store_open(&options, &kit->store), 0);
 }
 
 Test(store_replay, a_commit_for_want_of_descriptors_does_not_count, .timeout = 60)
@@ -396,13 +498,7 @@ Test(store_replay, a_commit_for_want_of_descriptors_does_not_count, .timeout = 6
         atomic_uint commits = 0;
         uint8_t hash[STORE_HASH];
         kit_init(&kit, KIT_SIZE);
-        store_close(&kit.store);
-        struct store_options options = {.path = kit.dir,
-                                        .size = KIT_SIZE,
-                                        .dirty_limit = 1u << 20,
-                                        .on_trouble = note_commits,
-                                        .arg = &commits};
-        cr_assert_eq(store_open(&options, &kit.store), 0);
+        reopen_watched(&kit, &commits);
         cr_assert_eq(kit_put(kit.store, "k", 1000), 0);
         kit_hash(kit.store, SPAN("k"), hash);
         atomic_store(&refusing, cases[i].error);
@@ -414,6 +510,28 @@ Test(store_replay, a_commit_for_want_of_descriptors_does_not_count, .timeout = 6
         cr_expect_eq(atomic_load(&commits), cases[i].commits, "%s", strerror(cases[i].error));
         kit_fini(&kit);
     }
+}
+
+/* The disk lets go of what the first one was to replace; that does not make it a good one. */
+Test(store_replay, a_refused_drop_that_succeeds_does_not_end_a_row_of_failures, .timeout = 60)
+{
+    struct kit kit;
+    atomic_uint commits = 0;
+
+    kit_init(&kit, KIT_SIZE);
+    reopen_watched(&kit, &commits);
+    cr_assert_eq(kit_put(kit.store, "k", 1000), 0);
+    atomic_store(&refused, "/seg-");
+    atomic_store(&refusing, EIO);
+    for (unsigned i = 1; i <= 2; i++) {
+        while (!kit_post(kit.store, "k", 1000)) {
+            usleep(50000);
+        }
+        store_flush(kit.store);
+        cr_expect_eq(atomic_load(&commits), i);
+    }
+    atomic_store(&refusing, 0);
+    kit_fini(&kit);
 }
 
 static void wake_nobody(void *arg)
