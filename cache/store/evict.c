@@ -27,7 +27,7 @@
 #define RESERVE_VICTIMS 16
 
 /* While readers hold less than this part of the store in dropped segments, those that are pinned
- * count as free soon: most pins are for a moment. */
+ * count as free soon: most pins are for a moment. With more, they are the last to be dropped. */
 #define HELD_PART 8
 
 /* ---- giving up a segment ---- */
@@ -100,40 +100,87 @@ static bool is_held(const struct disk *disk, const struct segment *segment)
     return false;
 }
 
-/* The oldest of a log that is not being written. What holds chunks of objects under way is passed
- * over as long as there is another. */
-static struct segment *oldest_of(struct disk *disk, enum s3_log log, bool held_too)
+/* Bytes of dropped segments that somebody reads from, and of live ones that could be dropped and
+ * nobody does. */
+static void count_pinned(const struct disk *disk, uint64_t *held, uint64_t *loose)
+{
+    *held = *loose = 0;
+    for (uint32_t i = 0; i <= disk->segments.mask; i++) {
+        const struct segment *segment = &disk->segments.slots[i];
+        bool live;
+        uint32_t pins;
+        if (segment_pins(segment, &live, &pins) == 0) {
+            continue;
+        }
+        *held += !live && pins > 0 ? segment->capacity : 0;
+        *loose += live && pins == 0 && !disk_is_open(disk, segment) ? segment->capacity : 0;
+    }
+}
+
+/* Dropping what is pinned makes no room soon. */
+static bool pins_stay(const struct disk *disk)
+{
+    uint64_t held, loose;
+
+    count_pinned(disk, &held, &loose);
+    return held >= disk->size / HELD_PART;
+}
+
+/* What is passed over as long as there is another: chunks of objects under way, and, before that,
+ * what would go without making room. */
+enum { OVER_HELD = 1, OVER_PINNED = 2 };
+
+static bool is_passed_over(const struct disk *disk, const struct segment *segment, int over)
+{
+    return disk_is_open(disk, segment) || (over & OVER_PINNED && segment_is_pinned(segment)) ||
+           (over & OVER_HELD && is_held(disk, segment));
+}
+
+/* The oldest of a log that is not being written. */
+static struct segment *oldest_of(struct disk *disk, enum s3_log log, int over)
 {
     struct segment *segment = segments_oldest(&disk->segments, log, 0);
 
-    while (segment && (disk_is_open(disk, segment) || (!held_too && is_held(disk, segment)))) {
+    while (segment && is_passed_over(disk, segment, over)) {
         segment = segments_oldest(&disk->segments, log, segment->id + 1);
     }
     return segment;
 }
 
+/* Of what could make room, as much as there is in each log says which one's turn it is. */
 static struct segment *choose(struct disk *disk)
 {
+    bool stay = pins_stay(disk);
     enum s3_log first =
-        s3fifo_victim(&disk->policy, segments_log_bytes(&disk->segments, S3_PROBATION),
-                      segments_log_bytes(&disk->segments, S3_MAIN));
+        s3fifo_victim(&disk->policy, segments_log_bytes(&disk->segments, S3_PROBATION, !stay),
+                      segments_log_bytes(&disk->segments, S3_MAIN, !stay));
     enum s3_log other = first == S3_MAIN ? S3_PROBATION : S3_MAIN;
     struct segment *segment = NULL;
 
-    for (int held_too = 0; held_too <= 1 && !segment; held_too++) {
-        segment = oldest_of(disk, first, held_too);
-        segment = segment ? segment : oldest_of(disk, other, held_too);
+    for (int over = OVER_HELD | (stay ? OVER_PINNED : 0); over >= 0 && !segment; over--) {
+        segment = oldest_of(disk, first, over);
+        segment = segment ? segment : oldest_of(disk, other, over);
     }
     return segment;
 }
 
-/* The segment that is being looked through; another one when there is none, or it has gone. */
+/* Is the segment that is being looked through still the one to go? */
+static bool is_victim(const struct disk *disk, const struct segment *segment)
+{
+    uint32_t id = disk->eviction.victim;
+
+    return id && segment_is_live(segment, id) &&
+           !is_passed_over(disk, segment, pins_stay(disk) ? OVER_PINNED : 0);
+}
+
+/* The segment that is being looked through; another one when there is none, or it is not to go any
+ * more. */
 static struct segment *victim_of(struct disk *disk)
 {
     struct eviction *at = &disk->eviction;
     struct segment *segment = segments_slot(&disk->segments, at->victim);
 
-    if (at->victim && segment_is_live(segment, at->victim) && !disk_is_open(disk, segment)) {
+    if (is_victim(disk, segment)) {
         return segment;
     }
     segment = choose(disk);
@@ -222,23 +269,6 @@ static int walk_and_drop(struct disk *disk, int round)
     return 0;
 }
 
-/* Bytes of dropped segments that somebody reads from, and of live ones that could be dropped and
- * nobody does. */
-static void count_pinned(const struct disk *disk, uint64_t *held, uint64_t *loose)
-{
-    *held = *loose = 0;
-    for (uint32_t i = 0; i <= disk->segments.mask; i++) {
-        const struct segment *segment = &disk->segments.slots[i];
-        bool live;
-        uint32_t pins;
-        if (segment_pins(segment, &live, &pins) == 0) {
-            continue;
-        }
-        *held += !live && pins > 0 ? segment->capacity : 0;
-        *loose += live && pins == 0 && !disk_is_open(disk, segment) ? segment->capacity : 0;
-    }
-}
-
 /* Slow readers of dropped segments have the room, and dropping all that nobody reads from would not
  * do. The others would go in vain, and are of more use where they are. */
 static bool is_in_vain(const struct disk *disk, uint64_t need)
@@ -279,7 +309,7 @@ int evict_trim(struct disk *disk)
     while (disk_used(disk) + spares_bytes(&disk->spares) > disk->size &&
            spare_unlink(&disk->spares, &disk->segments.home)) {
     }
-    for (int round = 0; !err && disk_used(disk) > disk->size; round++) {
+    for (int round = 0; !err && disk_used(disk) > disk->size && !is_in_vain(disk, 0); round++) {
         err = walk_and_drop(disk, round);
     }
     return err == ERR_NOT_FOUND ? 0 : err;

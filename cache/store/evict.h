@@ -22,7 +22,8 @@
 int evict_make_room(struct disk *disk, uint64_t need);
 
 /* At the begin of a batch: drops what the last ones looked through, and on until the store is under
- * its size (the index grew, or the size was lowered). A failure spoils the batch. */
+ * its size (the index grew, or the size was lowered), or only readers have what is too much. A
+ * failure spoils the batch. */
 int evict_trim(struct disk *disk);
 
 /* At the end of a batch that wrote so many bytes: looks on through the segment that goes next, if

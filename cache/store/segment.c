@@ -46,6 +46,11 @@ bool segment_is_live(const struct segment *segment, uint32_t id)
     return state >> 32 == id && (state & PIN_LIVE);
 }
 
+bool segment_is_pinned(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->pin.state, memory_order_acquire) & PIN_COUNT;
+}
+
 bool segment_is_idle(const struct segment *segment)
 {
     uint64_t state = atomic_load_explicit(&segment->pin.state, memory_order_acquire);

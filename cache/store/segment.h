@@ -108,6 +108,7 @@ bool segment_pin(struct segment *segment, uint32_t id, bool retired);
 /* True when the last pin of a retired segment went: the writer should close it. */
 bool segment_unpin(struct segment *segment);
 bool segment_is_live(const struct segment *segment, uint32_t id);
+bool segment_is_pinned(const struct segment *segment);
 /* Retired and pinned by nobody. */
 bool segment_is_idle(const struct segment *segment);
 

@@ -133,12 +133,14 @@ struct segment *segments_newest_unopened(struct segments *segments)
     return newest;
 }
 
-uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log)
+uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log, bool pinned)
 {
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i <= segments->mask; i++) {
-        bytes += is_live_in(&segments->slots[i], log) ? segments->slots[i].capacity : 0;
+        const struct segment *segment = &segments->slots[i];
+        bool counts = is_live_in(segment, log) && (pinned || !segment_is_pinned(segment));
+        bytes += counts ? segment->capacity : 0;
     }
     return bytes;
 }

@@ -48,8 +48,8 @@ struct segment *segments_oldest(struct segments *segments, enum s3_log log, uint
 /* The live segment with the highest id that nobody has used yet; NULL without. */
 struct segment *segments_newest_unopened(struct segments *segments);
 
-/* Bytes of the files of a log's live segments. */
-uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log);
+/* Bytes of the files of a log's live segments; without `pinned`, of those that nobody reads. */
+uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log, bool pinned);
 /* Bytes of all files, those without a name included; and how many are live. */
 uint64_t segments_used(const struct segments *segments);
 uint32_t segments_live(const struct segments *segments);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 static void key_of(char key[64], size_t i)
 {
@@ -25,7 +26,7 @@ static size_t len_of(size_t i)
 
 Test(store_evict, churn_stays_under_the_size_and_never_pulls_bytes_from_a_reader)
 {
-    enum { HELD = 40 };
+    enum { HELD = 8 };
     struct kit kit;
     struct store_object held[HELD];
     size_t held_number[HELD], count = 0, i = 0;
@@ -38,7 +39,7 @@ Test(store_evict, churn_stays_under_the_size_and_never_pulls_bytes_from_a_reader
         key_of(key, i);
         cr_assert_eq(kit_put(kit.store, key, len_of(i)), 0, "object %zu", i);
         written += len_of(i);
-        if (i % 8 == 0 && count < HELD && i < 64) {
+        if (i % 2 == 0 && i < 2 * HELD) { /* in one segment: more than that would not leave */
             cr_assert_eq(kit_find(kit.store, key, &held[count]), 0);
             held_number[count++] = i;
         }
@@ -46,7 +47,6 @@ Test(store_evict, churn_stays_under_the_size_and_never_pulls_bytes_from_a_reader
             cr_assert_leq(kit_disk_use(&kit), KIT_SIZE);
         }
     }
-    cr_expect_geq(count, 8);
     for (size_t n = 0; n < count; n++) {
         key_of(key, held_number[n]);
         cr_expect_eq(kit_compare(kit.store, key, len_of(held_number[n]), &held[n]), 0);
@@ -224,35 +224,74 @@ Test(store_evict, a_smaller_size_takes_effect_at_the_next_start)
     kit_fini(&kit);
 }
 
-/* Each segment has something that somebody reads: dropping it makes no room. */
+enum { HELD_MAX = 100, HELD_LEN = 900000 };
+
+/* Each segment has something that somebody reads: dropping it makes no room. Returns how many. */
+static size_t hold_all(struct kit *kit, struct store_object held[HELD_MAX])
+{
+    char key[64];
+    size_t count = 0;
+
+    for (int err = 0; !err; count += !err) {
+        cr_assert_lt(count, HELD_MAX);
+        key_of(key, count);
+        err = kit_put(kit->store, key, HELD_LEN);
+        cr_assert(err == ERR_FULL || (err == 0 && kit_find(kit->store, key, &held[count]) == 0));
+    }
+    return count;
+}
+
+static void let_go(struct kit *kit, struct store_object *held, size_t count)
+{
+    for (size_t n = 0; n < count; n++) {
+        store_object_done(kit->store, &held[n]);
+    }
+}
+
 Test(store_evict, slow_readers_do_not_cost_what_is_live)
 {
-    enum { OBJECTS = 100, LEN = 900000 };
+    static struct store_object held[HELD_MAX];
     struct kit kit;
-    static struct store_object held[OBJECTS];
     struct store_stats stats;
     char key[64];
-    size_t i = 0, count = 0;
-    int err = 0;
 
     kit_init(&kit, 4 * KIT_SIZE);
-    for (; i < OBJECTS && !err; i++) {
-        key_of(key, i);
-        err = kit_put(kit.store, key, LEN);
-        if (!err) {
-            cr_assert_eq(kit_find(kit.store, key, &held[count++]), 0);
-        }
-    }
-    cr_expect_eq(err, ERR_FULL);
+    size_t count = hold_all(&kit, held);
     store_stats(kit.store, &stats);
     cr_expect_geq(stats.segments, 20, "%llu are live", (unsigned long long)stats.segments);
-    key_of(key, i - 30);
-    cr_expect_eq(kit_check(kit.store, key, LEN), 0);
-    for (size_t n = 0; n < count; n++) {
-        store_object_done(kit.store, &held[n]);
-    }
+    key_of(key, count - 30);
+    cr_expect_eq(kit_check(kit.store, key, HELD_LEN), 0);
+    let_go(&kit, held, count);
     kit_reopen(&kit);
-    cr_expect_eq(kit_put(kit.store, "after", LEN), 0);
+    cr_expect_eq(kit_put(kit.store, "after", HELD_LEN), 0);
+    kit_fini(&kit);
+}
+
+/* What makes room goes before what is older and makes none. */
+Test(store_evict, slow_readers_cost_what_nobody_reads)
+{
+    static struct store_object held[HELD_MAX];
+    struct kit kit;
+    struct store_stats before, after;
+    char key[64];
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    size_t count = hold_all(&kit, held), first = count;
+    while (held[first - 1].segment + 2 >= held[count - 1].segment) {
+        first--; /* the open one, and two more */
+    }
+    let_go(&kit, held + first, count - first);
+    store_stats(kit.store, &before);
+    while (!kit_post(kit.store, "more", HELD_LEN)) {
+        usleep(50000); /* until the pause is over */
+    }
+    store_flush(kit.store);
+    cr_expect_eq(kit_check(kit.store, "more", HELD_LEN), 0);
+    store_stats(kit.store, &after);
+    cr_expect_leq(after.evicted_segments, before.evicted_segments + 2);
+    key_of(key, count - 30);
+    cr_expect_eq(kit_check(kit.store, key, HELD_LEN), 0, "it is older");
+    let_go(&kit, held, first);
     kit_fini(&kit);
 }
 
