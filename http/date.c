@@ -307,14 +307,6 @@ int64_t date_parse(struct span text, int64_t now)
     return read_exact(text, &civil) ? seconds_of(&civil) : parse_any(text, now);
 }
 
-static void put_digits(char *at, int64_t value, int digits)
-{
-    while (digits-- > 0) {
-        at[digits] = (char)('0' + value % 10);
-        value /= 10;
-    }
-}
-
 static void put_name(char *at, struct span name)
 {
     memcpy(at, name.at, DAY_SHORT);
@@ -329,10 +321,10 @@ void date_format(int64_t when, char out[DATE_LEN])
     civil_from_days(when / DAY, &civil);
     put_span(out, SPAN("day, 00 mon 0000 00:00:00 GMT"));
     put_name(out, day_names[(when / DAY + 4) % 7]); /* 1 January 1970 was a Thursday */
-    put_digits(out + 5, civil.day, 2);
+    put_digits(out + 5, (uint64_t)civil.day, 2);
     put_name(out + 8, month_names[civil.month - 1]);
-    put_digits(out + 12, civil.year, 4);
-    put_digits(out + 17, when % DAY / 3600, 2);
-    put_digits(out + 20, when % 3600 / 60, 2);
-    put_digits(out + 23, when % 60, 2);
+    put_digits(out + 12, (uint64_t)civil.year, 4);
+    put_digits(out + 17, (uint64_t)when % DAY / 3600, 2);
+    put_digits(out + 20, (uint64_t)when % 3600 / 60, 2);
+    put_digits(out + 23, (uint64_t)when % 60, 2);
 }

@@ -6,7 +6,7 @@
 
 #define PUT_NUMBER_MAX 20 /* digits of the largest number */
 
-/* Both return the place behind what they wrote. */
+/* All return the place behind what they wrote. */
 static inline char *put_span(char *at, struct span text)
 {
     if (text.len) {
@@ -15,16 +15,29 @@ static inline char *put_span(char *at, struct span text)
     return at + text.len;
 }
 
+/* So many digits a number has. */
+static inline size_t number_len(uint64_t number)
+{
+    size_t len = 1;
+
+    for (uint64_t limit = 10; number >= limit && len < PUT_NUMBER_MAX; limit *= 10) {
+        len++;
+    }
+    return len;
+}
+
+/* The last `len` digits of it, with zeros before it where it has fewer. */
+static inline char *put_digits(char *at, uint64_t number, size_t len)
+{
+    for (char *to = at + len; to > at; number /= 10) {
+        *--to = (char)('0' + number % 10);
+    }
+    return at + len;
+}
+
 static inline char *put_number(char *at, uint64_t number)
 {
-    char digits[PUT_NUMBER_MAX];
-    size_t start = sizeof(digits);
-
-    do {
-        digits[--start] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    return put_span(at, span_of(digits + start, sizeof(digits) - start));
+    return put_digits(at, number, number_len(number));
 }
 
 #endif

@@ -11,13 +11,12 @@ char *column_word(char *at, struct span word)
 
 char *column_padded(char *at, uint64_t number, size_t width, char pad)
 {
-    char digits[PUT_NUMBER_MAX];
-    size_t len = (size_t)(put_number(digits, number) - digits);
+    size_t len = number_len(number);
 
     for (size_t i = len; i < width; i++) {
         *at++ = pad;
     }
-    return put_span(at, span_of(digits, len));
+    return put_digits(at, number, len);
 }
 
 char *column_method(char *at, const struct http_head *request)
