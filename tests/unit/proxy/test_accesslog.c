@@ -270,6 +270,25 @@ Test(accesslog_format, nothing_a_peer_sends_makes_a_line_or_a_column)
                       "text/%20html%0A%01 absent\n");
 }
 
+Test(accesslog_format, what_must_be_escaped_is_wherever_it_stands)
+{
+    static const char odd[] = {' ', '\n', '\x7f', '\x80', '\xff', '\x1f'};
+
+    for (size_t at = 1; at < 20; at++) {
+        struct row row;
+        char path[] = "/2345678901234567890", want[256];
+        size_t which = at % sizeof(odd);
+        path[at] = odd[which];
+        row_init(&row, "a.example", path);
+        snprintf(
+            want, sizeof(want),
+            "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET http://a.example%.*s%%%02X%s "
+            "- HIER_DIRECT/a.example text/html absent\n",
+            (int)at, path, (unsigned char)odd[which], path + at + 1);
+        expect_line(&row, want);
+    }
+}
+
 Test(accesslog_format, the_longest_line_fits)
 {
     static char line[ACCESSLOG_LINE_MAX];
