@@ -194,63 +194,64 @@ void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct 
     fields_add_id(fields, FIELD_CDN_LOOP, arena_copy(arena, pseudonym));
 }
 
-static const struct span forwarded_proto = SPAN_INIT("X-Forwarded-Proto");
-
 bool hop_says_https(const struct http_fields *fields)
 {
-    size_t said = 0, https = 0;
-
-    for (size_t i = 0; i < fields->count; i++) {
-        if (span_ieq(fields->at[i].name, forwarded_proto)) {
-            said++;
-            https += span_ieq(fields->at[i].value, SPAN("https"));
-        }
-    }
-    return said == 1 && https == 1;
+    return fields_count(fields, FIELD_X_FORWARDED_PROTO) == 1 &&
+           span_ieq(fields_get(fields, FIELD_X_FORWARDED_PROTO), SPAN("https"));
 }
 
 void hop_say_https(struct http_fields *fields)
 {
-    if (!fields_find_name(fields, forwarded_proto)) {
-        fields_add(fields, forwarded_proto, SPAN("https"));
+    if (!fields_has(fields, FIELD_X_FORWARDED_PROTO)) {
+        fields_add_id(fields, FIELD_X_FORWARDED_PROTO, SPAN("https"));
     }
 }
 
-static const struct span places[] = {
-    SPAN_INIT("Forwarded"),
-    SPAN_INIT("Front-End-Https"),
-    SPAN_INIT("X-Forwarded-Path"),
-    SPAN_INIT("X-Forwarded-Protocol"),
-    SPAN_INIT("X-Forwarded-Uri"),
-    SPAN_INIT("X-HTTP-Host-Override"),
-    SPAN_INIT("X-HTTP-Method-Override"),
-    SPAN_INIT("X-Url-Scheme"),
-    SPAN_INIT("X-Forwarded-Host"),
-    SPAN_INIT("X-Forwarded-Proto"),
-    SPAN_INIT("X-Forwarded-Scheme"),
-    SPAN_INIT("X-Forwarded-Port"),
-    SPAN_INIT("X-Forwarded-Prefix"),
-    SPAN_INIT("X-Forwarded-Server"),
-    SPAN_INIT("X-Forwarded-Ssl"),
-    SPAN_INIT("X-Host"),
-    SPAN_INIT("X-Original-Host"),
-    SPAN_INIT("X-Original-URL"),
-    SPAN_INIT("X-Rewrite-URL"),
-};
+static bool is_place(const struct http_field *field)
+{
+    static const struct span names[] = {
+        SPAN_INIT("Front-End-Https"),      SPAN_INIT("X-Forwarded-Path"),
+        SPAN_INIT("X-Forwarded-Protocol"), SPAN_INIT("X-Forwarded-Uri"),
+        SPAN_INIT("X-HTTP-Host-Override"), SPAN_INIT("X-HTTP-Method-Override"),
+        SPAN_INIT("X-Url-Scheme"),         SPAN_INIT("X-Forwarded-Host"),
+        SPAN_INIT("X-Forwarded-Scheme"),   SPAN_INIT("X-Forwarded-Port"),
+        SPAN_INIT("X-Forwarded-Prefix"),   SPAN_INIT("X-Forwarded-Server"),
+        SPAN_INIT("X-Forwarded-Ssl"),      SPAN_INIT("X-Host"),
+        SPAN_INIT("X-Original-Host"),      SPAN_INIT("X-Original-URL"),
+        SPAN_INIT("X-Rewrite-URL"),
+    };
+
+    if (field->id != FIELD_OTHER) {
+        return field->id == FIELD_FORWARDED || field->id == FIELD_X_FORWARDED_PROTO;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (span_ieq(field->name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
 
 bool hop_says_place(const struct http_fields *fields)
 {
-    bool said = false;
-
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        said = said || fields_find_name(fields, places[i]);
+    for (size_t i = 0; i < fields->count; i++) {
+        if (is_place(&fields->at[i])) {
+            return true;
+        }
     }
-    return said;
+    return false;
 }
 
 void hop_strip_places(struct http_fields *fields)
 {
-    fields_remove_names(fields, places, ARRAY_LEN(places));
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!is_place(&fields->at[i])) {
+            fields->at[kept++] = fields->at[i];
+        }
+    }
+    fields->count = kept;
 }
 
 void hop_add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena)

@@ -268,6 +268,29 @@ Test(hop, https_is_what_one_line_says)
     cr_expect_not(hop_says_https(&fields), "what was said stays");
 }
 
+Test(hop, what_says_a_place_is_known_by_any_spelling)
+{
+    static const char *const gone[] = {
+        "Forwarded",       "front-end-https",      "X-Forwarded-Path",   "X-Forwarded-Protocol",
+        "X-Forwarded-Uri", "X-HTTP-Host-Override", "X-FORWARDED-PROTO",  "X-HTTP-Method-Override",
+        "X-Url-Scheme",    "x-forwarded-host",     "X-Forwarded-Scheme", "X-Forwarded-Port",
+        "X-Original-URL",  "X-Forwarded-Prefix",   "X-Forwarded-Server", "X-Forwarded-Ssl",
+        "x-hOST",          "X-Original-Host",      "X-Rewrite-URL",
+    };
+    static const char *const stay[] = {"X-Forwarded-For", "X-Hosts", "Host", "Front-End", "Accept"};
+
+    for (size_t i = 0; i < ARRAY_LEN(stay); i++) {
+        add(stay[i], "v");
+    }
+    cr_expect_not(hop_says_place(&fields));
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+        add(gone[i], "v");
+        cr_expect(hop_says_place(&fields), "%s", gone[i]);
+        hop_strip_places(&fields);
+        cr_expect_eq(fields.count, ARRAY_LEN(stay), "%s", gone[i]);
+    }
+}
+
 Test(hop, x_forwarded_for_becomes_one_line)
 {
     add("X-Forwarded-For", "198.51.100.1");
