@@ -28,7 +28,9 @@ static inline void *xcalloc(size_t count, size_t size)
     size_t bytes;
 
     if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= XCALLOC_SMALL) {
-        return memset(xmalloc(bytes), 0, bytes);
+        void *small = xmalloc(bytes);
+        __asm__("" : "+r"(small)); /* or the compiler makes one calloc() of both */
+        return memset(small, 0, bytes);
     }
     void *memory = calloc(count, size);
     CHECK(memory != NULL);
