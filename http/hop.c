@@ -124,19 +124,22 @@ void hop_strip_trailers(struct http_fields *trailers, struct span connection)
 struct span hop_trailer_names(struct span names, struct span connection, struct arena *arena)
 {
     struct list_members it = list_members_of(names);
-    char *text = names.len ? arena_alloc(arena, 2 * names.len) : NULL; /* ", " where "," was */
     struct options options;
     struct span member;
-    char *at = text;
 
+    if (names.len == 0) {
+        return SPAN_EMPTY;
+    }
+    char *text = arena_alloc(arena, 2 * names.len); /* ", " where "," was */
+    char *at = text;
     options_read(&options, list_members_of(connection), false);
-    while (text && list_next(&it, &member)) {
+    while (list_next(&it, &member)) {
         struct http_field field = {member, SPAN_EMPTY, http_field_id(member)};
         if (trailer_may_pass(&field) && !is_listed(&options, member)) {
             at = put_span(put_span(at, at == text ? SPAN_EMPTY : SPAN(", ")), member);
         }
     }
-    return text ? span_from_to(text, at) : SPAN_EMPTY;
+    return span_from_to(text, at);
 }
 
 static struct span version_text(enum http_version version)

@@ -377,11 +377,15 @@ static void on_response(struct fetch_link *link, const struct http_head *head)
     struct exchange *x = container_of(link, struct exchange, fetch);
     struct span names = SPAN_EMPTY, hop = SPAN_EMPTY;
 
+    x->trailers.count = 0;
+    x->trailer_names = x->trailer_hop = SPAN_EMPTY;
+    if (head->framing == BODY_LENGTH || head->framing == BODY_NONE) {
+        return; /* nothing comes behind it */
+    }
     fields_joined(&head->fields, http_field_name(FIELD_CONNECTION), &x->arena, &hop);
     fields_joined(&head->fields, http_field_name(FIELD_TRAILER), &x->arena, &names);
     x->trailer_hop = arena_copy(&x->arena, hop);
     x->trailer_names = hop_trailer_names(names, hop, &x->arena);
-    x->trailers.count = 0;
 }
 
 static void on_response_trailers(struct fetch_link *link, const struct http_fields *trailers)
