@@ -28,9 +28,8 @@ static struct object *current(struct cache *cache, const struct object *base)
     return found;
 }
 
-/* The table has nothing under its key, and the store has something else, or does not say so at
- * once. Under the guard. */
-static bool is_replaced(struct cache *cache, const struct object *base)
+/* The store has something else under its key, or does not say at once what. Under the guard. */
+static bool store_has_another(struct cache *cache, const struct object *base)
 {
     struct object *stored;
     struct cold cold;
@@ -52,7 +51,7 @@ static bool hold(struct cache *cache, struct object *base, struct flight_mark ma
 {
     struct object *there = table_find(cache->table, &base->key);
     bool ours = there ? object_parts(there) == object_parts(base)
-                      : !cache_invalidated_since(cache, mark) && !is_replaced(cache, base);
+                      : !cache_invalidated_since(cache, mark) && !store_has_another(cache, base);
 
     if (ours) {
         table_put(cache->table, there ? there : base, true);
@@ -151,6 +150,9 @@ static void save_table(struct saving *saving)
         struct guard *guard = cache_guard_lock(saving->cache, saving->mark.guard);
         struct object *now = current(saving->cache, saving->base);
         posted = now && post_table(saving, now);
+        if (now && !posted && store_has_another(saving->cache, now)) { /* it is older */
+            shelf_drop(cache_shelf(saving->cache, &now->key), now->key.hash, NULL, NULL);
+        }
         cache_guard_unlock(guard);
         object_unref(&now);
         if (!posted) {

@@ -106,21 +106,25 @@ static struct span new_generation(struct arena *arena)
     return arena_printf(arena, "%016llx", (unsigned long long)random.k0);
 }
 
-/* Under the guard: the base takes the place of what is under the primary key. */
+/* Under the guard: the base takes the place of what is under the primary key, also in a store that
+ * has much to do, for it is small, and put once: its variants are found by it. */
 static struct object *put_base(struct cache *cache, const struct cache_key *primary,
                                const struct listing *listing)
 {
     struct object *base = listing_object(listing, primary);
+    struct shelf shelf = cache_shelf(cache, primary);
     struct store_put *put;
     struct object_meta meta;
     struct buf head = BUF_INIT;
 
     table_put(cache->table, base, false);
     cache_changed(cache, &base->key);
-    if (shelf_put_begin(cache_shelf(cache, primary), base->key.hash, base->key.text, &put) == 0) {
+    if (shelf_put_begin_anyway(shelf, base->key.hash, base->key.text, &put) == 0) {
         CHECK(object_encode(base, &head, &meta) == 0); /* a few lines, with names of ours */
         store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, NULL, NULL);
         buf_fini(&head);
+    } else {
+        shelf_drop(shelf, base->key.hash, NULL, NULL); /* it is older */
     }
     return base;
 }

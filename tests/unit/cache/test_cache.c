@@ -9,8 +9,11 @@
 
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A cache, and one request at a time against it. */
@@ -96,9 +99,9 @@ static void ask(struct kit *kit, const char *url, const char *const *lines, stru
     }
 }
 
-/* The origin's answer to a try that leads. */
-static struct object *answer(struct kit *kit, struct try *try, const char *const *lines,
-                             size_t body)
+/* The origin's answer to a try that leads, and what becomes of it. */
+static struct object *answer_as(struct kit *kit, struct try *try, const char *const *lines,
+                                size_t body, enum reason expected)
 {
     struct http_head response;
     struct freshness freshness;
@@ -125,8 +128,14 @@ static struct object *answer(struct kit *kit, struct try *try, const char *const
                                             .arena = &kit->arena,
                                         },
                                         &why);
-    cr_assert_eq(why, REASON_STORED);
+    cr_assert_eq(why, expected);
     return object;
+}
+
+static struct object *answer(struct kit *kit, struct try *try, const char *const *lines,
+                             size_t body)
+{
+    return answer_as(kit, try, lines, body, REASON_STORED);
 }
 
 static void finish(struct kit *kit, struct try *try, struct object *object, size_t body)
@@ -628,19 +637,25 @@ Test(cache, rfc9111_5_2_1_7_only_if_cached_validates_nothing_in_the_background)
     kit_close(&kit);
 }
 
-/* A 206 brings the first `length` bytes of `whole`, which becomes known in parts. */
-static void fetch_part(struct kit *kit, const char *url, uint64_t length, int64_t whole)
-{
+/* A 206 under way. */
+struct part {
     struct try try;
+    struct claim claim;
+    struct object *piece;
+    uint64_t length;
+};
+
+/* It is to bring the first `length` bytes of `whole`, which becomes known in parts. */
+static void begin_part(struct kit *kit, const char *url, uint64_t length, int64_t whole,
+                       struct part *part)
+{
     struct http_head response;
     struct freshness freshness;
     struct policy_times times = {kit->now, kit->now};
-    struct claim claim;
     enum reason why;
-    char *bytes = xcalloc(1, length);
 
-    ask(kit, url, NULL, &try);
-    cr_assert_eq(try.result, CACHE_LEAD);
+    ask(kit, url, NULL, &part->try);
+    cr_assert_eq(part->try.result, CACHE_LEAD);
     head_init(&response, &kit->arena);
     response.status = 200;
     response.framing = BODY_LENGTH;
@@ -649,24 +664,40 @@ static void fetch_part(struct kit *kit, const char *url, uint64_t length, int64_
     policy_freshness(&response, times, &policy_defaults, &freshness);
     cr_assert(cache_admit_partial(kit->cache,
                                   &(struct admission){
-                                      .primary = &try.lookup.primary,
-                                      .request = &try.request,
+                                      .primary = &part->try.lookup.primary,
+                                      .request = &part->try.request,
                                       .response = &response,
                                       .fields = &response.fields,
                                       .freshness = &freshness,
                                       .store = true,
                                       .arena = &kit->arena,
                                   },
-                                  try.lookup.member.flight, (struct piece_range){0, length}, &claim,
-                                  &why));
-    struct object *piece = cache_admit_piece(kit->cache, &claim, 1 << 20, (struct waker){0}, &why);
-    flight_publish(try.lookup.member.flight, claim.base);
-    spool_append(piece->spool, span_of(bytes, length));
-    cache_end_piece(kit->cache, try.lookup.member.flight, &claim, piece, 0);
-    cache_abandon(kit->cache, try.lookup.member.flight, 0);
-    object_unref(&piece);
-    lookup_fini(&try.lookup);
+                                  part->try.lookup.member.flight, (struct piece_range){0, length},
+                                  &part->claim, &why));
+    part->length = length;
+    part->piece = cache_admit_piece(kit->cache, &part->claim, 1 << 20, (struct waker){0}, &why);
+    flight_publish(part->try.lookup.member.flight, part->claim.base);
+}
+
+static void end_part(struct kit *kit, struct part *part)
+{
+    struct flight *flight = part->try.lookup.member.flight;
+    char *bytes = xcalloc(1, part->length);
+
+    spool_append(part->piece->spool, span_of(bytes, part->length));
+    cache_end_piece(kit->cache, flight, &part->claim, part->piece, 0);
+    cache_abandon(kit->cache, flight, 0);
+    object_unref(&part->piece);
+    lookup_fini(&part->try.lookup);
     free(bytes);
+}
+
+static void fetch_part(struct kit *kit, const char *url, uint64_t length, int64_t whole)
+{
+    struct part part;
+
+    begin_part(kit, url, length, whole, &part);
+    end_part(kit, &part);
 }
 
 /* Waits until what is on its way to the store is there, and the table has let go what is large. */
@@ -1047,7 +1078,7 @@ Test(cache, an_explanation_lists_variants_and_what_selects_them)
     kit_close(&kit);
 }
 
-/* ---- a store that comes late ---- */
+/* ---- a store that does not take what replaces something ---- */
 
 static struct cache *open_beside(const struct kit *kit, const struct sip_key *late)
 {
@@ -1064,6 +1095,117 @@ static void reopen(struct kit *kit)
     cache_close(&kit->cache);
     kit->cache = open_beside(kit, NULL);
 }
+
+/* More waits for the store than it takes, as long as the writer stands still. */
+struct jam {
+    struct store_put *put;
+    sem_t end;
+};
+
+static void stand_still(void *arg, int err, const struct store_chunk *chunk)
+{
+    (void)err;
+    (void)chunk;
+    sem_wait(arg);
+}
+
+static void jam_begin(struct kit *kit, const struct cache_key *beside, struct jam *jam)
+{
+    static const char bytes[STORE_CHUNK];
+    struct store_piece piece = {.bytes = span_of(bytes, sizeof(bytes))};
+    struct shelf shelf = cache_shelf(kit->cache, beside);
+
+    sem_init(&jam->end, 0, 0);
+    cr_assert_eq(shelf_put_begin(shelf, beside->hash, SPAN("jam"), &jam->put), 0);
+    store_put_chunk(jam->put, &piece, 1, stand_still, &jam->end);
+    for (size_t i = 0; i < (18 << 20) / sizeof(bytes); i++) {
+        store_put_chunk(jam->put, &piece, 1, NULL, NULL);
+    }
+}
+
+static void jam_end(struct kit *kit, struct jam *jam)
+{
+    store_put_abort(jam->put);
+    sem_post(&jam->end);
+    stores_flush(cache_stores(kit->cache));
+    sem_destroy(&jam->end);
+}
+
+/* The base has a generation that nobody can guess: once it is lost, so are its variants. */
+Test(cache, a_base_is_stored_when_its_first_variant_is_not)
+{
+    struct kit kit;
+    struct try try;
+    struct jam jam;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/v", NULL, fresh, 100);
+    stores_flush(cache_stores(kit.cache));
+    kit.now += 60;
+    ask(&kit, "http://a/v", gzip, &try);
+    cr_assert_eq(try.result, CACHE_LEAD);
+    jam_begin(&kit, &try.lookup.primary, &jam);
+    finish(&kit, &try, answer_as(&kit, &try, varies, 10, REASON_STORE_BUSY), 10);
+    jam_end(&kit, &jam);
+    fetch(&kit, "http://a/v", br, varies, 10);
+    reopen(&kit);
+    cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_FRESH);
+    kit.now -= 60;
+    cr_expect_eq(result_of(&kit, "http://a/v", NULL), CACHE_LEAD, "what did not vary is gone");
+    kit_close(&kit);
+}
+
+/* No byte can be written to a file. A moment later one can, but nothing new is taken for a while.
+ */
+static void fail_a_commit(struct kit *kit)
+{
+    struct rlimit before, none;
+
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    fetch(kit, "http://a/other", NULL, fresh, 10);
+    stores_flush(cache_stores(kit->cache));
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+
+static int64_t length_of(struct kit *kit, const char *url)
+{
+    struct try try;
+
+    ask(kit, url, NULL, &try);
+    int64_t length = try.lookup.object ? try.lookup.object->body_len : -1;
+    if (try.lookup.lead) {
+        cache_abandon(kit->cache, try.lookup.member.flight, 0);
+    }
+    lookup_fini(&try.lookup);
+    return length;
+}
+
+Test(cache, what_became_known_in_parts_takes_the_place_of_what_was_whole)
+{
+    struct kit kit;
+    struct part part;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, fresh, 100);
+    stores_flush(cache_stores(kit.cache));
+    kit.now += 60;
+    begin_part(&kit, "http://a/x", 1000, 3000000, &part);
+    fail_a_commit(&kit);
+    end_part(&kit, &part);
+    while (atomic_load(&kit.cache->saving) > 0) {
+        stores_flush(cache_stores(kit.cache));
+    }
+    reopen(&kit);
+    kit.now -= 60;
+    cr_expect_neq(length_of(&kit, "http://a/x"), 100, "with or without the parts");
+    kit_close(&kit);
+}
+
+/* ---- a store that comes late ---- */
 
 static const char *const kept_long[] = {"Cache-Control: max-age=60", NULL};
 
