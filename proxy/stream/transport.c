@@ -87,7 +87,6 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 
 static void on_uv_closed(uv_handle_t *handle)
 {
-    files_give();
     memory_give(MEMORY_CONNECTIONS, sizeof(struct transport));
     free(container_of(handle, struct transport, tcp));
 }
@@ -154,6 +153,7 @@ void transport_close(struct transport **transport, bool reset)
     if (!reset || uv_tcp_close_reset(&gone->tcp, on_uv_closed) != 0) {
         uv_close((uv_handle_t *)&gone->tcp, on_uv_closed);
     }
+    files_give(); /* libuv tells at the end of this turn what is so already */
 }
 
 /* ---- reading ---- */
