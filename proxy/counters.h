@@ -24,6 +24,7 @@
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
     X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR: their answer broke off")     \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
+    X(clients_evicted,       COUNTER, "Client connections without a request, closed for others")   \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \
     X(client_received_bytes, COUNTER, "Bytes received from clients")                               \

@@ -326,7 +326,8 @@ static const struct conf_directive limit_rows[] = {
     {"fields", CONF_INT, FIELD(limits.fields), "128", "16", "10000", CONF_RELOAD,
      "The number of fields in a head."},
     {"connections", CONF_INT, FIELD(limits.connections), "20000", "1", "1000000", CONF_RELOAD,
-     "Client connections at once, for each worker; fewer where descriptors do not suffice."},
+     "Client connections at once, for each worker; fewer where descriptors do not suffice. One "
+     "more closes one that has no request under way."},
     {"idle-per-origin", CONF_INT, FIELD(limits.idle_per_origin), "64", "0", "10000", CONF_RELOAD,
      "Idle connections kept to one origin, for each worker."},
     {0},

@@ -22,6 +22,7 @@
 enum {
     BACKLOG = 4096,
     H2_STREAMS_MAX = 128, /* of one connection at once */
+    LOOKED_AT = 64,       /* clients, for one that may go */
 };
 
 struct listener {
@@ -297,6 +298,53 @@ static void client_start(struct listener *listener, struct transport *transport)
 
 /* ---- accepting ---- */
 
+static void client_close(struct client *client)
+{
+    h1_close(&client->h1);
+    h2_close(&client->h2);
+    transport_close(&client->securing, false);
+    client_free(client);
+}
+
+static bool is_waiting(const struct client *client)
+{
+    return client->h1 ? h1_is_waiting(client->h1) : client->h2 ? h2_is_waiting(client->h2) : true;
+}
+
+/*
+ * Whoever comes is served, as long as somebody has no request under way: else a crowd that says
+ * nothing, or part of a head, would keep everybody out. Who was looked at goes to the end of the
+ * row, so it is about who has waited longest, and the look is short beside many that are busy.
+ */
+static bool evict_waiting(struct worker *worker)
+{
+    for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
+        struct list *link = list_pop_front(&worker->clients);
+        struct client *client = list_entry(link, struct client, link);
+
+        list_push_back(&worker->clients, link);
+        if (is_waiting(client)) {
+            metric_add(&worker->counters.clients_evicted, 1);
+            client_close(client);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_crowded(const struct worker *worker)
+{
+    if (files_run_short() && !upstreams_shed(worker->upstreams)) {
+        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
+        return true;
+    }
+    if (worker->client_count >= worker->settings->limits.connections) {
+        log_warn("too_many_clients", "limit=%" PRIu64, worker->settings->limits.connections);
+        return true;
+    }
+    return false;
+}
+
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct listener *listener = container_of(handle, struct listener, handle);
@@ -313,13 +361,8 @@ static void on_connection(uv_stream_t *handle, int status)
         metric_add(&worker->counters.clients_refused, 1);
         log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
         transport_close(&transport, true);
-    } else if (files_run_short() && !upstreams_shed(worker->upstreams)) {
+    } else if (is_crowded(worker) && !evict_waiting(worker)) {
         metric_add(&worker->counters.clients_refused, 1);
-        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
-        transport_close(&transport, true);
-    } else if (worker->client_count >= worker->settings->limits.connections) {
-        metric_add(&worker->counters.clients_refused, 1);
-        log_warn("too_many_clients", "limit=%" PRIu64, worker->settings->limits.connections);
         transport_close(&transport, true);
     } else {
         client_start(listener, transport);
@@ -476,11 +519,7 @@ void clients_close(struct worker *worker)
     exchange_abort_all(worker);
     list_each_safe(link, &worker->clients)
     {
-        struct client *client = list_entry(link, struct client, link);
-        h1_close(&client->h1);
-        h2_close(&client->h2);
-        transport_close(&client->securing, false);
-        client_free(client);
+        client_close(list_entry(link, struct client, link));
     }
     terms_unref(&worker->terms);
 }

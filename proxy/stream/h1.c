@@ -322,6 +322,12 @@ void *h1_owner(const struct h1 *h1)
     return h1->owner;
 }
 
+bool h1_is_waiting(const struct h1 *h1)
+{
+    return !h1->turn && (h1->state == H1_LINGER ||
+                         (h1->state == H1_OPEN && transport_queued(h1->transport) == 0));
+}
+
 struct stream *h1_request(struct h1 *h1)
 {
     CHECK(h1->role == H1_CLIENT && h1->state == H1_OPEN);

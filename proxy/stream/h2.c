@@ -399,6 +399,11 @@ size_t h2_streams(const struct h2 *h2)
     return h2->stream_count;
 }
 
+bool h2_is_waiting(const struct h2 *h2)
+{
+    return h2->stream_count == 0 && transport_queued(h2->transport) == 0;
+}
+
 size_t h2_room(const struct h2 *h2)
 {
     uint32_t most =

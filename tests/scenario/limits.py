@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Few descriptors, and an administrator's door that others lean on: limits.py BUILD
 
-With 64 descriptors more clients than they suffice for are turned away one by one; the rest, the
-store and the administrator go on. Idle connections to the admin port keep nobody out, and no web
-page reads it through a name that points here.
+With 64 descriptors more clients than they suffice for are served all the same, as long as others have
+no request under way, or part of a head: those are closed. Where all have one, who comes is turned away;
+the rest, the store and the administrator go on. Idle connections to the admin port keep nobody out, and
+no web page reads it through a name that points here.
 """
 import contextlib
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
@@ -17,10 +20,13 @@ import raw  # noqa: E402
 
 FILES = 64
 CLIENTS = 100
+release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
 
 
-def serve(conn, _head, _rest):
+def serve(conn, head, _rest):
+    if raw.path_of(head).startswith("/held"):
+        release.wait()
     conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
 
 
@@ -33,19 +39,47 @@ def status_of(conn, request):
         return 0
 
 
+def request_of(origin, path):
+    return f"GET {origin.base}/{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+
 def crowd(proxy, origin, held):
-    request = f"GET {origin.base}/{{}} HTTP/1.1\r\nHost: a\r\n\r\n"
-    served = []
+    """Each is served, and stays; who has stayed longest goes."""
+    conns = []
     for n in range(CLIENTS):
+        conns.append(held.enter_context(raw.connect(proxy.port)))
+        check(status_of(conns[-1], request_of(origin, n)) == 200, f"client {n} is served")
+    check(status_of(conns[0], request_of(origin, "first")) == 0, "the first has given way")
+    for n in range(CLIENTS - 4, CLIENTS):
+        check(status_of(conns[n], request_of(origin, f"again-{n}")) == 200,
+              f"client {n}, which is still here, is served a miss")
+
+
+def silent(proxy, origin, held):
+    """A head that does not end keeps nobody out."""
+    for _ in range(CLIENTS):
+        held.enter_context(raw.connect(proxy.port)).sendall(b"GET / HTTP/1.1\r\nHost: a\r\nA: ")
+    with raw.connect(proxy.port) as conn:
+        check(status_of(conn, request_of(origin, "beside")) == 200, "served beside heads without an end")
+
+
+def busy(proxy, origin, held):
+    """Who has a request under way is not closed for another."""
+    conns = []
+    while True:
+        asked = len(origin.heads)
         with contextlib.suppress(ConnectionError):
             conn = held.enter_context(raw.connect(proxy.port))
-            if status_of(conn, request.format(n).encode()) == 200:
-                served.append(conn)
-    check(8 <= len(served) <= FILES // 2, f"{len(served)} of {CLIENTS} clients served")
-    for n, conn in enumerate(served):
-        check(status_of(conn, request.format(f"again-{n}").encode()) == 200,
-              f"client {n}, which was let in, is served a miss")
+            conn.sendall(request_of(origin, f"held-{len(conns)}"))
+        while len(origin.heads) == asked and not metric(proxy, "clients_refused_total"):
+            time.sleep(0.01)
+        if len(origin.heads) == asked:
+            break
+        conns.append(conn)
     check(admin_status(proxy, "/metrics", "127.0.0.1") == 200, "the administrator is answered")
+    release.set()
+    served = [status_of(conn, b"") for conn in conns]
+    check(len(conns) >= 8 and set(served) == {200}, f"clients that were let in: {served}")
 
 
 def many_origins(proxy):
@@ -140,9 +174,10 @@ def main():
         proxy = larder.Proxy(program, store + "/few", "--store-size", "64MiB", "--workers", "1")
         proxy.command[:0] = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh"]
         proxy.start()
-        with contextlib.ExitStack() as held:
-            crowd(proxy, origin, held)
-        check(metric(proxy, "clients_refused_total") > 0, "the refused are counted")
+        for scene in (crowd, silent, busy):
+            with contextlib.ExitStack() as held:
+                scene(proxy, origin, held)
+        check(metric(proxy, "clients_evicted_total") > 0, "who gives way is counted")
         many_origins(proxy)
         check(metric(proxy, "store_commit_errors_total") == 0, "the store had its descriptors")
         check(proxy.stop(), "the first proxy left by itself")
