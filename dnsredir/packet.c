@@ -119,10 +119,13 @@ int query_read(struct span packet, struct query *out)
 {
     int rcode = message_read(packet, out);
 
-    if (rcode >= 0 && (out->flags & FLAG_OPCODE) != OPCODE_QUERY) {
-        return RCODE_NOTIMP;
+    if (rcode < 0) {
+        return rcode;
     }
-    return rcode == RCODE_NOERROR && out->edns.present && out->edns.version ? RCODE_BADVERS : rcode;
+    if (out->edns.present && out->edns.version) { /* of any opcode: RFC 6891 6.1.3 */
+        return RCODE_BADVERS;
+    }
+    return (out->flags & FLAG_OPCODE) == OPCODE_QUERY ? rcode : RCODE_NOTIMP;
 }
 
 void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit)

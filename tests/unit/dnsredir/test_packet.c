@@ -5,7 +5,10 @@
 #include <criterion/criterion.h>
 
 #define HEADER(questions, answers, authorities, additionals)                                       \
-    "\x12\x34\0\0\0" questions "\0" answers "\0" authorities "\0" additionals
+    HEADER_OF("\0", questions, answers, authorities, additionals)
+/* The opcode with the bits beside it. */
+#define HEADER_OF(opcode, questions, answers, authorities, additionals)                            \
+    "\x12\x34" opcode "\0\0" questions "\0" answers "\0" authorities "\0" additionals
 #define WWW "\3www\2ex\0\0\1\0\1"
 /* OPT up to the length of its data. */
 #define OPT "\0\0\x29\x04\xd0\0\0\0\0"
@@ -102,6 +105,14 @@ Test(packet, rfc6891_6_1)
         {"version 1 without a question",
          SPAN(HEADER("\0", "\0", "\0", "\1") "\0\0\x29\x04\xd0\0\1\0\0\0\0"),
          "NOERROR | edns ext 1"},
+        {"version 1 of opcode 4",
+         SPAN(HEADER_OF("\x20", "\1", "\0", "\0", "\1") WWW "\0\0\x29\x04\xd0\0\1\0\0\0\0"),
+         "NOERROR | edns ext 1"},
+        {"version 1 of opcode 5",
+         SPAN(HEADER_OF("\x28", "\1", "\0", "\0", "\1") WWW "\0\0\x29\x04\xd0\0\1\0\0\0\0"),
+         "NOERROR | edns ext 1"},
+        {"version 0 of opcode 4", SPAN(HEADER_OF("\x20", "\1", "\0", "\0", "\1") WWW OPT "\0\0"),
+         "NOTIMP | edns ede 21"},
         {"two of them", SPAN(HEADER("\1", "\0", "\0", "\2") WWW OPT "\0\0" OPT "\0\0"),
          "FORMERR | edns"},
         {"a name that is not the root", SPAN(HEADER("\1", "\0", "\0", "\1") WWW "\1x" OPT "\0\0"),
