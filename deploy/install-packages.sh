@@ -19,7 +19,23 @@ wanted() {
     done | LC_ALL=C sort -u
 }
 
+# Node.js often comes from its makers, and Debian's packages cannot stand beside theirs.
+is_here() {
+    case $1 in
+    nodejs) command -v node ;;
+    npm) command -v npm ;;
+    *) false ;;
+    esac >/dev/null
+}
+
 missing() {
+    local name
+    not_installed "$@" | while read -r name; do
+        is_here "$name" || echo "$name"
+    done
+}
+
+not_installed() {
     local -a names
     mapfile -t names < <(wanted "$@")
     LC_ALL=C comm -23 <(printf '%s\n' "${names[@]}") \
