@@ -232,6 +232,7 @@ def waits_for_nothing(proxy, base, store, log):
         client.get(url if n == 40 else f"{base}/o/beside{n}/300?cc=max-age=3600")
     check(proxy.stop(), "it ends")
     damage(store, whole[100:164])
+    drop_pages(store)  # nobody maps them yet: pages written at once go at once, or not at all
     proxy.start()
     drop_pages(store)
     read_but(store, f"/o/damaged/{size}".encode())  # what is damaged is in memory
