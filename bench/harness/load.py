@@ -7,8 +7,9 @@ import signal
 import subprocess
 import time
 
-from harness.processes import Failed
+from harness.processes import PATIENCE, Failed
 
+SLOWEST_FILL = 500  # objects a second
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -37,8 +38,9 @@ class Load:
         return json.loads(out.strip().splitlines()[-1])
 
     def once(self, base, count, size, prefix="o", at_once=32, http2=False):
-        """Every object once."""
-        how = ["--http2-prior-knowledge"] if http2 else []
+        """Every object once. One of which nothing comes for a minute ends it."""
+        how = ["--speed-limit", "1", "--speed-time", str(PATIENCE)]
+        how += ["--http2-prior-knowledge"] if http2 else []
         self.call(["curl", "-sSfk", *how, "--no-progress-meter", "-Z", "--parallel-max", str(at_once),
                    "-o", "/dev/null", f"{base}/{prefix}/[1-{count}]/{size}"], timeout=3600)
 
@@ -70,21 +72,26 @@ class Load:
 
     def each_once(self, server, first, last, size, at_once=32):
         """Objects `first` to `last`: {requests, seconds, bad, errors}. wrk has no end but time, so the
-        script tells of its own."""
+        script tells of its own; a server that comes to a stand does not, and is given up."""
         done = os.path.join(server.dir, f"filled-{first}-{last}")
         env = {**os.environ, "FROM": str(first), "TO": str(last), "DONE": done, "SIZE": str(size),
                "AT_ONCE": str(at_once)}
         if os.path.exists(done):
             os.unlink(done)
         cores = ",".join(map(str, sorted(self.cores)))
+        began = time.monotonic()
         with subprocess.Popen(
                 ["taskset", "-c", cores, "wrk", "-t1", f"-c{at_once}", "-d7200s", "-s",
                  f"{HERE}/load/fill.lua", server.base + "/"], env=env, stdout=subprocess.PIPE,
                 text=True) as wrk:
-            while not os.path.exists(done) and wrk.poll() is None:
+            end = began + PATIENCE + (last - first + 1) / SLOWEST_FILL
+            while not os.path.exists(done) and wrk.poll() is None and time.monotonic() < end:
                 time.sleep(0.02)
             wrk.send_signal(signal.SIGINT)
             out, _ = wrk.communicate()
+        if not os.path.exists(done):
+            raise Failed(f"{server.title} does not answer {last - first + 1} requests in "
+                         f"{time.monotonic() - began:.0f} s")
         return json.loads(out.strip().splitlines()[-1])
 
     def own(self, name, *arguments, timeout=600):

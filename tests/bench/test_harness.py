@@ -17,6 +17,7 @@ from harness import bar, compare, driver, enclosed, plot, processes, report, sta
 from harness.caches import CACHES  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
 from harness.redirectors import REDIRECTORS  # noqa: E402
+from harness.scenario import by_bytes, per_request  # noqa: E402
 import scenarios  # noqa: E402
 
 
@@ -48,6 +49,14 @@ class Statistics(unittest.TestCase):
     def test_spread(self):
         self.assertAlmostEqual(stats.spread([9, 10, 12]), 0.15)
         self.assertTrue(math.isnan(stats.median([])))
+
+
+class Requests(unittest.TestCase):
+    def test_unfinished_ones_count_in_their_part(self):
+        load = {"requests": 1, "seconds": 2.0, "bytes": 25 << 20, "errors": 0}
+        row = per_request(processes.Usage(0.003, 0.002), by_bytes(load, 10 << 20))
+        self.assertAlmostEqual(row["cpu_us"], 2000)
+        self.assertAlmostEqual(row["per_second"], 1.25)
 
 
 def results(values, peer="larder"):
