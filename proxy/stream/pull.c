@@ -33,13 +33,17 @@ void pull_written(struct pull *pull)
     }
 }
 
+/* All that was announced has been moved. */
+static bool is_complete(const struct pull *pull)
+{
+    return pull->framing == BODY_LENGTH && pull->left == 0;
+}
+
 /* The next bytes of the body, at most as many as were announced; empty at the end. */
 static int next_span(struct pull *pull, struct span *span)
 {
-    bool is_complete = pull->framing == BODY_LENGTH && pull->left == 0;
-
     *span = SPAN_EMPTY;
-    if (!pull->source || is_complete || pull->framing == BODY_NONE) {
+    if (!pull->source || is_complete(pull) || pull->framing == BODY_NONE) {
         return 0;
     }
     int err = source_peek(pull->source, span);
@@ -157,7 +161,7 @@ int pull_run(struct pull *pull, struct transport *transport, struct buf *out,
              bool *broken_transport)
 {
     *broken_transport = false;
-    for (size_t moved = 0; moved < PULL_BUDGET;) {
+    for (size_t moved = 0; moved < PULL_BUDGET || is_complete(pull);) {
         if (transport_queued(transport) > 0) {
             return PULL_BLOCKED;
         }

@@ -186,6 +186,17 @@ Test(pull, a_body_in_a_file_costs_two_calls)
     expect_all(60000);
 }
 
+Test(pull, what_is_left_of_the_budget_is_not_asked_at_the_end)
+{
+    filed_init(&body, PULL_BUDGET, SIZE_MAX);
+    peer_pair(&peer, loop, &transport, false);
+    transport_start(transport, &events, NULL);
+    pull_init(&pull, &body.source, BODY_LENGTH, PULL_BUDGET);
+    writes_swallow_file();
+    cr_expect_eq(pull_run(&pull, transport, loop_out(loop), &broken), PULL_END);
+    cr_expect_eq(body.drops, 1);
+}
+
 Test(pull, short_spans_are_written)
 {
     begin(false, PULL_FILE_MIN * 3, PULL_FILE_MIN, BODY_LENGTH);

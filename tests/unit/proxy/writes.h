@@ -18,6 +18,8 @@ int writes_queued(void);
 int writes_from_files(void);
 /* The next sendfile(2) fails so (an errno), or is interrupted before it does anything. */
 void writes_fail_file(int error);
+/* The next sendfile(2) takes all it is asked to send, and sends nothing. */
+void writes_swallow_file(void);
 /* The last send(2) held its bytes back for what follows. */
 bool writes_held_back(void);
 
