@@ -21,8 +21,7 @@ enum {
     CHUNK = STORE_CHUNK / 4,
     CHUNK_FIRST = 4096,
     CHUNK_SECOND = 16384,
-    /* Leaves room for the head and the key in one inline record. */
-    INLINE_BODY_MAX = STORE_INLINE_MAX - 96 * 1024,
+    INLINE_BODY_MAX = 1 << 20, /* leaves room for the head in one record */
     INLINE_CHUNKS_MAX = INLINE_BODY_MAX / CHUNK + 4,
 };
 

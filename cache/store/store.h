@@ -20,9 +20,10 @@
 #include "base/span.h"
 #include "cache/store/s3fifo.h"
 
-#define STORE_INLINE_MAX (1u << 20) /* head + body up to here: one record */
-#define STORE_CHUNK 262128u         /* larger bodies: chunks of this size, the last one shorter */
-#define STORE_META_MAX 64           /* bytes of caller's data kept in the index record */
+/* Head and body up to here: one record, so that a body of 1 MiB is. */
+#define STORE_INLINE_MAX ((1u << 20) + (96u << 10))
+#define STORE_CHUNK 262128u /* larger bodies: chunks of this size, the last one shorter */
+#define STORE_META_MAX 64   /* bytes of caller's data kept in the index record */
 #define STORE_HASH 16
 #define STORE_KEY_MAX (64u << 10) /* bytes of key text */
 

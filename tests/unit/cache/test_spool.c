@@ -415,6 +415,8 @@ static void store_and_read_back(uint64_t length, int64_t expected)
     cr_assert_eq(drink(&whole, UINT64_MAX), length - length / 3);
     cr_assert_eq(store_find(store, hash, SPAN("key"), &stored), 0);
     cr_assert_eq(stored.body_len, length);
+    cr_expect_eq(stored.chunk_count > 0, length > 1 << 20,
+                 "1 MiB is one record, whatever its head");
     store_object_done(store, &stored);
     spool_reader_fini(&late);
     spool_reader_fini(&whole);
@@ -431,6 +433,8 @@ Test(spool, stores_small_bodies_in_one_record)
     store_and_read_back(1, -1);
     store_and_read_back(70000, -1);
     store_and_read_back(900000, 900000);
+    store_and_read_back(1 << 20, 1 << 20);
+    store_and_read_back(1 << 20, -1);
 }
 
 Test(spool, stores_large_bodies_in_chunks_while_they_arrive)
