@@ -154,7 +154,7 @@ static int attempt(struct disk *disk, struct list *ops)
     }
     if (err) {
         abort_segments(disk);
-        disk->eviction = before; /* the copies are gone */
+        evict_restore(disk, &before); /* the copies are gone */
     }
     index_abort(disk->index);
     if (err) {

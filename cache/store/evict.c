@@ -331,6 +331,14 @@ int evict_ahead(struct disk *disk, uint64_t written)
     return walk(disk, victim, AHEAD_MIN + AHEAD_FACTOR * written, pressed ? S3_PRESSED : S3_CALM);
 }
 
+void evict_restore(struct disk *disk, const struct eviction *before)
+{
+    disk->eviction = *before;
+    if (!segments_is_live(&disk->segments, before->victim)) {
+        choose_none(&disk->eviction);
+    }
+}
+
 /* ---- the index ---- */
 
 static bool is_dead(void *arg, const struct location *location)

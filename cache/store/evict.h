@@ -30,6 +30,9 @@ int evict_trim(struct disk *disk);
  * room is getting scarce. A failure spoils the batch. */
 int evict_ahead(struct disk *disk, uint64_t written);
 
+/* After a batch that failed: looks on where it was before it, unless that segment has gone. */
+void evict_restore(struct disk *disk, const struct eviction *before);
+
 /* Drops a segment as it is, if there is one that is not open. No transaction is needed. */
 bool evict_one(struct disk *disk);
 /* Drops this one, with its file. */

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/check.h"
 #include "base/memory.h"
+#include "cache/store/batch.h"
 #include "cache/store/disk.h"
 #include "cache/store/lookup.h"
 #include "cache/store/segments.h"
@@ -568,5 +569,34 @@ Test(store_replay, the_newest_segment_is_sealed_when_descriptors_are_short)
     disk_close(&disk);
     kit_reopen(&kit);
     cr_expect_eq(kit_check(kit.store, "k", 1000), 0);
+    kit_fini(&kit);
+}
+
+/* What was looked through goes with the next batch, and is gone also if that fails; or nothing
+ * would be looked through any more before its room is needed. */
+Test(store_replay, a_victim_that_went_with_a_failed_batch_is_forgotten)
+{
+    struct kit kit;
+    struct disk disk;
+    struct list ops;
+    bool wrote;
+
+    kit_init(&kit, KIT_SIZE);
+    churn(&kit, 0, 20, 0);
+    store_close(&kit.store);
+    struct store_options options = {.path = kit.dir, .size = KIT_SIZE};
+    cr_assert_eq(disk_open(&disk, &options, wake_nobody, NULL), 0);
+    uint32_t victim = segments_oldest(&disk.segments, S3_PROBATION, 0)->id;
+    disk.eviction = (struct eviction){.victim = victim, .walked = true};
+    struct op *op = op_new(OP_DROP, NULL, 0);
+    list_init(&ops);
+    list_push_back(&ops, &op->link);
+    atomic_store(&refusing, EIO);
+    cr_expect_eq(batch_write(&disk, &ops, &wrote), -EIO);
+    cr_expect_not(segments_is_live(&disk.segments, victim));
+    cr_expect_eq(disk.eviction.victim, 0);
+    cr_expect_not(disk.eviction.walked);
+    op_end(op);
+    disk_close(&disk);
     kit_fini(&kit);
 }
