@@ -232,7 +232,7 @@ static int apply_update(struct disk *disk, struct op *op)
 
     if (op->head_len > STORE_INLINE_MAX) {
         op->err = ERR_TOO_LARGE;
-        return 0;
+        return index_drop(disk->index, op->hash); /* with the older head */
     }
     memcpy(record.hash, op->hash, STORE_HASH);
     enum s3_log log = log_of_stored(disk, op->hash); /* so that its head does not go before it */

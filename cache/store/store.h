@@ -213,7 +213,7 @@ void store_put_fail(struct store_put *put);
 void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key);
 
 /* A 304: new meta and new head for the stored object, its body stays. ERR_… come through done. If
- * its batch fails, the object is dropped. */
+ * they cannot be written, the object is dropped, for those it has are older. */
 void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg);

@@ -281,6 +281,21 @@ Test(store, an_update_brings_a_new_head_and_keeps_the_body)
     kit_fini(&kit);
 }
 
+Test(store, an_update_that_cannot_be_written_leaves_no_older_head)
+{
+    static const char head[STORE_INLINE_MAX + 1];
+    struct kit kit;
+    struct store_object object;
+    int result = 0;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "k", 3000), 0);
+    update(&kit, "k", span_of(head, sizeof(head)), SPAN("meta"), &result);
+    cr_expect_eq(result, ERR_TOO_LARGE);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
 Test(store, an_update_of_what_is_not_there_fails)
 {
     struct kit kit;
