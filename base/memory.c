@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* One thread's, or a few threads', own lines. */
 struct stripe {
@@ -27,6 +28,37 @@ static const struct {
     MEMORY_PURPOSES(X)
 #undef X
 };
+
+/* ---- the heap ---- */
+
+enum { HEAP_STEP = 512 << 10 };
+
+static bool is_shaped;
+
+void memory_shape_heap(void)
+{
+    /* Above what a body is kept in, which would cost a map and its page faults each time. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 2 << 20);
+    is_shaped = true;
+}
+
+/* The heap of a thread that is not the first knows no M_TOP_PAD once it is there: it grows by what
+ * is asked for, a system call for each 4 KiB. What is taken and given back at once makes it larger
+ * by a step, of which nothing is resident until it is used. `bytes`: what this thread has taken
+ * since the last time, less what it has given back. */
+static void make_heap_ready(int64_t bytes)
+{
+    static _Thread_local int64_t taken;
+
+    taken = taken + bytes > 0 ? taken + bytes : 0;
+    if (is_shaped && taken >= HEAP_STEP / 2) {   /* not all that is taken is counted */
+        void *volatile step = malloc(HEAP_STEP); /* volatile: or the compiler leaves both out */
+        free(step);
+        taken = 0;
+    }
+}
 
 /* ---- counting ---- */
 
@@ -53,6 +85,7 @@ static void add(enum memory_purpose purpose, int64_t bytes)
     if (drift >= MEMORY_SLACK || drift <= -MEMORY_SLACK) {
         drift = atomic_exchange_explicit(&stripe->drift, 0, memory_order_relaxed);
         atomic_fetch_add_explicit(&total, drift, memory_order_relaxed);
+        make_heap_ready(drift);
     }
 }
 
@@ -160,14 +193,6 @@ void memory_relieve(void)
     if (call) {
         call(atomic_load(&relief_arg), excess);
     }
-}
-
-void memory_shape_heap(void)
-{
-    /* Above what a body is kept in, which would cost a map and its page faults each time. */
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    mallopt(M_TOP_PAD, 1 << 20);
-    mallopt(M_TRIM_THRESHOLD, 2 << 20);
 }
 
 bool memory_trim(void)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MIB ((size_t)1 << 20)
@@ -145,4 +146,54 @@ Test(memory, goes_back_to_the_system_after_a_burst)
 Test(memory, the_system_says_what_is_resident)
 {
     cr_expect_gt(memory_resident(), 0);
+}
+
+/* Where what may be written from `at` on ends. */
+static uintptr_t writable_end(const void *at)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long from, to, end = 0;
+    char line[512];
+
+    while (end == 0 && fgets(line, sizeof(line), maps)) {
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= (uintptr_t)at &&
+            (uintptr_t)at < to) {
+            end = to;
+        }
+    }
+    fclose(maps);
+    return end;
+}
+
+enum { BLOCKS = 1000, BLOCK = 5000 };
+
+static void *take_blocks(void *arg)
+{
+    static void *blocks[BLOCKS];
+    uintptr_t end = 0;
+    size_t *moves = arg;
+
+    for (size_t i = 0; i < BLOCKS; i++) {
+        memory_take(MEMORY_BODIES, BLOCK);
+        blocks[i] = malloc(BLOCK);
+        uintptr_t now = writable_end(blocks[i]);
+        *moves += now != end;
+        end = now;
+    }
+    for (size_t i = 0; i < BLOCKS; i++) {
+        memory_give(MEMORY_BODIES, BLOCK);
+        free(blocks[i]);
+    }
+    return NULL;
+}
+
+Test(memory, the_heap_of_a_thread_grows_by_steps)
+{
+    pthread_t thread;
+    size_t moves = 0;
+
+    memory_shape_heap();
+    cr_assert_eq(pthread_create(&thread, NULL, take_blocks, &moves), 0);
+    pthread_join(thread, NULL);
+    cr_expect_lt(moves, BLOCKS / 5, "it has grown %zu times", moves);
 }
