@@ -6,21 +6,24 @@
 
 struct reading {
     struct statedb **db;
+    const struct bound *was; /* NULL: nothing was read before */
     struct bound *bound;
     const struct list *errands;
 };
 
+/* Names are read anew with others that have changed: what was known of one is not told again. */
 static void add_bound(void *arg, struct span key, struct span value)
 {
+    const struct reading *reading = arg;
     char text[NAME_TEXT_MAX];
     struct name name;
 
-    if (!bound_add(arg, key, value)) {
-        bound_set_damaged(arg);
+    if (!bound_add(reading->bound, key, value)) {
+        bound_set_damaged(reading->bound);
         return;
     }
     name_load(&name, (const uint8_t *)key.at);
-    if (bound_is_unknown(arg, &name)) {
+    if (bound_is_unknown(reading->bound, &name) && !bound_is_unknown(reading->was, &name)) {
         log_warn("bound_name_too_large", "name=%s next=%s", name_text(&name, text),
                  "it is answered SERVFAIL until an update deletes some of its records");
     }
@@ -28,23 +31,24 @@ static void add_bound(void *arg, struct span key, struct span value)
 
 static void add_serial(void *arg, struct span key, struct span value)
 {
+    const struct reading *reading = arg;
     struct wire_in in = wire_in_of(value.at ? value.at : "", value.len);
     uint32_t serial = wire_get_u32(&in);
 
-    if (in.failed || !bound_add_serial(arg, key, serial)) {
-        bound_set_damaged(arg);
+    if (in.failed || !bound_add_serial(reading->bound, key, serial)) {
+        bound_set_damaged(reading->bound);
     }
 }
 
 static int read_all(void *arg)
 {
-    const struct reading *reading = arg;
+    struct reading *reading = arg;
     struct statedb *db = *reading->db;
     int err = statedb_begin(db);
 
     if (!err) {
-        err = statedb_each(db, STATEDB_BOUND, add_bound, reading->bound);
-        int serials_err = statedb_each(db, STATEDB_SERIALS, add_serial, reading->bound);
+        err = statedb_each(db, STATEDB_BOUND, add_bound, reading);
+        int serials_err = statedb_each(db, STATEDB_SERIALS, add_serial, reading);
         err = err ? err : serials_err;
     }
     statedb_abort(db);
@@ -54,7 +58,7 @@ static int read_all(void *arg)
 struct bound *bound_read(struct statedb **db)
 {
     struct bound *bound = bound_new();
-    struct reading reading = {db, bound, NULL};
+    struct reading reading = {.db = db, .bound = bound};
 
     if (!*db || statedb_work(db, read_all, &reading)) {
         bound_set_damaged(bound);
@@ -63,27 +67,25 @@ struct bound *bound_read(struct statedb **db)
 }
 
 /* What one table has under a name. */
-static void read_name(struct statedb *db, enum statedb_table table, const struct name *name,
-                      void (*add)(void *arg, struct span key, struct span value),
-                      struct bound *bound)
+static void read_name(struct reading *reading, enum statedb_table table, const struct name *name,
+                      void (*add)(void *arg, struct span key, struct span value))
 {
     struct span key = span_of(name->at, name->len);
     struct span value;
-    int err = statedb_get(db, table, key, &value);
+    int err = statedb_get(*reading->db, table, key, &value);
 
     if (!err) {
-        add(bound, key, value);
+        add(reading, key, value);
     } else if (err != ERR_NOT_FOUND) {
-        bound_set_damaged(bound);
+        bound_set_damaged(reading->bound);
     }
 }
 
 static void add_name(void *arg, struct bound *bound, const struct name *name)
 {
-    const struct reading *reading = arg;
-
-    read_name(*reading->db, STATEDB_BOUND, name, add_bound, bound);
-    read_name(*reading->db, STATEDB_SERIALS, name, add_serial, bound);
+    (void)bound; /* it is the one that is read into */
+    read_name(arg, STATEDB_BOUND, name, add_bound);
+    read_name(arg, STATEDB_SERIALS, name, add_serial);
 }
 
 static void renew_name(void *arg, const struct name *name)
@@ -111,9 +113,15 @@ static int read_changed(void *arg)
     return 0;
 }
 
-int bound_reread(struct statedb **db, struct bound *bound, const struct list *errands)
+int bound_reread(struct statedb **db, const struct bound *was, const struct list *errands,
+                 struct bound **out)
 {
-    struct reading reading = {db, bound, errands};
+    struct reading reading = {db, was, bound_copy(was), errands};
+    int err = statedb_work(db, read_changed, &reading);
 
-    return statedb_work(db, read_changed, &reading);
+    if (err) {
+        bound_unref(&reading.bound);
+    }
+    *out = reading.bound;
+    return err;
 }

@@ -12,8 +12,9 @@
 /* All of it, as far as it can be read: see bound_is_damaged(). *db NULL: nothing can be. */
 struct bound *bound_read(struct statedb **db);
 
-/* Brings `bound`, which nobody else has, up to what errands of the list (errand.h) have changed
- * since. 0, or an error: then it is good for nothing but to be unreferenced. */
-int bound_reread(struct statedb **db, struct bound *bound, const struct list *errands);
+/* A copy of `was`, up to what errands of the list (errand.h) have changed since. 0, or an error:
+ * then *out is NULL. */
+int bound_reread(struct statedb **db, const struct bound *was, const struct list *errands,
+                 struct bound **out);
 
 #endif

@@ -68,11 +68,10 @@ static void read_bound(struct updater *u)
 /* What a commit has made of it. What cannot be read leaves it as it was. */
 static int renew_bound(struct updater *u, const struct list *errands)
 {
-    struct bound *fresh = bound_copy(u->bound);
-    int err = bound_reread(&u->db, fresh, errands);
+    struct bound *fresh;
+    int err = bound_reread(&u->db, u->bound, errands, &fresh);
 
     if (err) {
-        bound_unref(&fresh);
         return err;
     }
     if (bound_is_damaged(fresh) && !bound_is_damaged(u->bound)) {
