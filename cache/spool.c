@@ -94,6 +94,7 @@ struct spool *spool_new(const struct spool_options *options)
     spool->expected = options->expected;
     spool->limit = options->limit;
     spool->sure = options->sure;
+    spool->wary = options->wary;
     spool->promised = options->promised;
     spool->writer = options->writer;
     spool->chunks = &spool->first;

@@ -34,6 +34,7 @@ struct spool_options {
     size_t limit;        /* bytes in memory above which the writer pauses */
     size_t promised;     /* bytes of memory_begin(), taken over: the first it will need */
     bool sure;           /* what it keeps was seen to fit: it stays, however tight memory is */
+    bool wary;           /* what is announced takes no memory before it comes */
     struct waker writer; /* room again, the last reader left, or the store gave up */
 };
 

@@ -57,6 +57,7 @@ struct spool {
     size_t limit;
     size_t promised; /* the writer's: bytes of room kept for what comes next */
     bool sure;
+    bool wary;
     bool ended;
     int err;
 

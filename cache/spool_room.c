@@ -7,15 +7,9 @@
 
 #include "base/memory.h"
 
-/* How large the chunk at offset `start` should be. */
-static size_t chunk_size(const struct spool *spool, uint64_t start)
+/* How large the chunk at offset `start` is, of a body that may end at any time. */
+static size_t growing_size(uint64_t start)
 {
-    if (spool->expected >= 0) {
-        uint64_t left = (uint64_t)spool->expected > start ? (uint64_t)spool->expected - start : 0;
-        uint64_t in_row = CHUNK - start % CHUNK;
-        left = left > 0 ? left : CHUNK_FIRST;
-        return (size_t)(left < in_row ? left : in_row);
-    }
     switch (start) {
     case 0:
         return CHUNK_FIRST;
@@ -24,6 +18,18 @@ static size_t chunk_size(const struct spool *spool, uint64_t start)
     default:
         return (size_t)(CHUNK - start % CHUNK);
     }
+}
+
+/* How large the chunk at offset `start` should be. */
+static size_t chunk_size(const struct spool *spool, uint64_t start)
+{
+    if (spool->expected < 0) {
+        return growing_size(start);
+    }
+    uint64_t left = (uint64_t)spool->expected > start ? (uint64_t)spool->expected - start : 0;
+    uint64_t most = spool->wary ? growing_size(start) : CHUNK - start % CHUNK;
+    left = left > 0 ? left : CHUNK_FIRST;
+    return (size_t)(left < most ? left : most);
 }
 
 /* Is it to stay, here or in the store? Then what it needs must be had beforehand. */
@@ -48,7 +54,9 @@ static size_t needed(const struct spool *spool, size_t least)
     uint64_t start = next_start(spool);
     uint64_t ahead = STORE_CHUNK - start % STORE_CHUNK + CHUNK;
 
-    if (spool->expected >= 0) {
+    if (spool->wary) {
+        ahead = 0;
+    } else if (spool->expected >= 0) {
         uint64_t whole = (uint64_t)spool->expected;
         uint64_t left = whole > start ? whole - start : 0;
         ahead = left < ahead ? left : ahead;

@@ -234,6 +234,26 @@ Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
     cr_assert_eq(memory_sum(MEMORY_BODIES), 0);
 }
 
+Test(spool, what_a_wary_one_is_told_of_takes_no_memory_before_it_comes)
+{
+    enum { ANNOUNCED = 300000 };
+    struct spool *spool =
+        spool_new(&(struct spool_options){.expected = ANNOUNCED, .limit = 1 << 20, .wary = true});
+    struct spool_reader reader;
+
+    spool_keep(spool, 1 << 20);
+    append(spool, 0, 10);
+    cr_expect_lt(memory_sum(MEMORY_BODIES) + memory_sum(MEMORY_PROMISED), 8192);
+    append(spool, 10, ANNOUNCED - 10);
+    spool_end(spool, 0);
+    cr_expect(spool_is_kept(spool));
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    cr_expect_eq(drink(&reader, UINT64_MAX), ANNOUNCED);
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+    cr_assert_eq(memory_sum(MEMORY_BODIES), 0);
+}
+
 Test(spool, what_passes_through_is_narrow_when_memory_is_tight)
 {
     struct spool *spool = open_spool(-1, 1 << 20);
