@@ -296,7 +296,8 @@ static const struct conf_directive timeout_rows[] = {
     {"client-idle", CONF_MSEC, FIELD(timeouts.client_idle), "60s", "100ms", "1d", CONF_RELOAD,
      "A connection without a request is closed after this long."},
     {"client-body", CONF_MSEC, FIELD(timeouts.client_body), "60s", "100ms", "1d", CONF_RELOAD,
-     "A client that sends no byte of a body, or takes less than 64 bytes a second of one, for this long is cut off."},
+     "A client that sends no byte of a body, less than 64 bytes a second of one whose length it has announced, or "
+     "takes less than that of one, for this long is cut off."},
     {"tls-handshake", CONF_MSEC, FIELD(timeouts.tls_handshake), "10s", "100ms", "1h", CONF_RELOAD,
      "A client has agreed on TLS after this long. With origins it is part of connect."},
     {"resolve", CONF_MSEC, FIELD(timeouts.resolve), "10s", "10ms", "5min", CONF_RELOAD,

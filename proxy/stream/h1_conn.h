@@ -76,7 +76,8 @@ struct h1_turn {
     struct buf trailers; /* of the incoming message, as they have come */
     char *held;          /* heads written from outside the pump */
     size_t held_len;
-    uint64_t in_since;  /* loop time of the last incoming byte, or of the turn's begin */
+    uint64_t in_since;  /* loop time of the last progress inward, or of the turn's begin */
+    uint64_t in_seen;   /* bytes since then, too few to be progress */
     uint64_t out_since; /* of the last progress outward */
     size_t out_seen;    /* what the transport queued then */
     size_t discarded;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "http/h1_write.h"
 #include "http/trailers.h"
+#include "proxy/stream/pace.h"
 
 static void use(struct h1 *h1, size_t n)
 {
@@ -273,9 +274,17 @@ static void finish_in(struct h1_turn *turn)
     }
 }
 
+static bool is_progress(const struct h1 *h1, struct h1_turn *turn, size_t bytes)
+{
+    return h1->role != H1_SERVER || turn->body.framing != BODY_LENGTH ||
+           pace_has_come(&turn->in_seen, bytes, h1->settings->times.body_ms);
+}
+
 static void hand_on(struct h1 *h1, struct h1_turn *turn, struct span data)
 {
-    turn->in_since = loop_now_ms(h1->loop);
+    if (is_progress(h1, turn, data.len)) {
+        turn->in_since = loop_now_ms(h1->loop);
+    }
     turn->awaits_continue = false;
     turn->is_paused = turn->stream.events->on_data(turn->stream.owner, data) == STREAM_PAUSE;
 }

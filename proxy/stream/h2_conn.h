@@ -100,6 +100,7 @@ struct h2_stream {
     size_t counted;   /* bytes of its memory that base/memory.h knows of */
     size_t owed;      /* taken by the owner, who then paused: the window is not opened for them */
     uint64_t in_since, out_since; /* loop time of the last progress */
+    uint64_t in_seen;             /* bytes since then, too few to be progress inward */
     uint64_t data_sent;           /* bytes of its body */
     struct pace pace;             /* of these, while a window is shut */
     uint64_t heard;               /* client role: bytes the peer had sent when this was asked for */
@@ -114,13 +115,14 @@ struct h2_stream {
     uint8_t interims;
     bool is_extended; /* CONNECT with :protocol: 101 grants it, and is said as 200 (RFC 8441 4) */
     bool has_length;
-    bool has_ended;   /* the peer has sent all of it */
-    bool is_paused;   /* on_data said so */
-    bool is_starved;  /* the source said ERR_AGAIN; nghttp2 has put it aside */
-    bool is_detached; /* the owner wants or gets no more events */
-    bool is_sent;     /* the last frame is gathered */
-    bool is_over;     /* nghttp2 has closed it */
-    bool is_mute;     /* has been reset by us */
+    bool is_announced; /* server role: so is how long the request's body is */
+    bool has_ended;    /* the peer has sent all of it */
+    bool is_paused;    /* on_data said so */
+    bool is_starved;   /* the source said ERR_AGAIN; nghttp2 has put it aside */
+    bool is_detached;  /* the owner wants or gets no more events */
+    bool is_sent;      /* the last frame is gathered */
+    bool is_over;      /* nghttp2 has closed it */
+    bool is_mute;      /* has been reset by us */
 };
 
 /* What waits for the next write: pieces of frames in the loop's output buffer and of sources. */

@@ -99,6 +99,7 @@ static void take_request(struct h2 *h2, struct h2_stream *stream, const struct h
     set_turns(h2, stream, head);
     stream->method = head->method;
     stream->is_extended = head->upgrade;
+    stream->is_announced = head->content_length >= 0;
     if (head->upgrade) {
         stream->method = METHOD_CONNECT; /* as it came */
     }
@@ -221,7 +222,10 @@ void h2_in_data(struct h2_stream *stream, struct span bytes)
     struct h2 *h2 = stream->h2;
     bool takes = stream->in == H2_IN_BODY || stream->in == H2_IN_RAW;
 
-    stream->in_since = loop_now_ms(h2->loop);
+    if (!stream->is_announced ||
+        pace_has_come(&stream->in_seen, bytes.len, h2->settings->times.body_ms)) {
+        stream->in_since = loop_now_ms(h2->loop);
+    }
     if (stream->is_detached || stream->is_mute || stream->in == H2_IN_DONE) {
         nghttp2_session_consume_stream(h2->session, stream->id, bytes.len); /* nobody wants it */
     } else if (!takes || stream->is_paused || buf_len(&stream->held) > 0) {

@@ -1,6 +1,7 @@
 /*
- * pace - does a peer take what waits for it, fast enough? A byte now and then is no progress: it
- * would keep what is sent, and what that is read from, for as long as the peer likes. Pure.
+ * pace - does a peer take what waits for it, or send what it has announced, fast enough? A byte now
+ * and then is no progress: it would keep what is sent, and what that is read from or goes to, for
+ * as long as the peer likes. Pure.
  */
 #ifndef LARDER_PROXY_STREAM_PACE_H
 #define LARDER_PROXY_STREAM_PACE_H
@@ -39,6 +40,18 @@ static inline bool pace_is_slow(struct pace *pace, bool is_waited_for, uint64_t 
         return false;
     }
     return limit_ms && now_ms - pace->since >= limit_ms;
+}
+
+/* So many bytes more have come of a body that was to be so long: is that progress, with the `seen`
+ * ones that were too few? Of a body without a length nobody knows whether there is more to send. */
+static inline bool pace_has_come(uint64_t *seen, uint64_t bytes, uint64_t limit_ms)
+{
+    *seen += bytes;
+    if (*seen < pace_least(limit_ms)) {
+        return false;
+    }
+    *seen = 0;
+    return true;
 }
 
 #endif

@@ -296,6 +296,20 @@ def no_body(bench):
               "a body that does not come")
 
 
+def creeping_body(bench):
+    """It was announced how long it is: ten bytes a second of it are no progress."""
+    with bench.connect() as conn:
+        stream, opening = post(conn, "/held", ("content-length", "100000"))
+        conn.send(opening)
+        deadline = time.monotonic() + 30
+        while not conn.streams[stream].done and time.monotonic() < deadline:
+            conn.send(h2.frame(h2.DATA, 0, stream, b"a"))
+            conn.sync()
+            time.sleep(0.1)
+        check(conn.streams[stream].reset is not None or conn.streams[stream].status == 408,
+              "a body that creeps")
+
+
 def large_in_the_table(bench):
     """A field that is large until it is unpacked stays in HPACK's table while the connection rests,
     and its memory with it (0x80 is 20 bits in RFC 7541's code)."""
@@ -321,7 +335,7 @@ def main():
                      large_in_the_table), only)
     with started("--set", "timeouts.client-body=1s") as bench:
         before = bench.used()
-        for scene in (no_window, no_reader, no_body, waiting_is_not_late):
+        for scene in (no_window, no_reader, no_body, creeping_body, waiting_is_not_late):
             play(bench, (scene,), only)
             check(bench.is_quiet(before), f"{scene.__name__}: {bench.left(before)}")
     check.end()

@@ -896,6 +896,22 @@ Test(h1_server, a_body_that_stops_is_answered_408)
     cr_expect_eq(requests[0].err, ERR_TIMEOUT);
 }
 
+Test(h1_server, a_body_of_announced_length_that_creeps_is_answered_408)
+{
+    settings.times.body_ms = 400; /* 25 bytes are progress */
+    script.act = NULL;
+    serve(false);
+    peer_say(&peer, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+    for (int i = 0; i < 20 && !(request_count && requests[0].is_closed); i++) {
+        uint64_t before = loop_now_ms(loop);
+        peer_say(&peer, "a");
+        LOOP_UNTIL(loop, loop_now_ms(loop) > before + 50);
+    }
+    cr_expect(peer_hears_eof(&peer));
+    cr_expect(peer_got(&peer, "HTTP/1.1 408 "));
+    cr_expect_eq(requests[0].err, ERR_TIMEOUT);
+}
+
 Test(h1_server, a_paused_body_is_not_late)
 {
     settings.times.body_ms = 100;

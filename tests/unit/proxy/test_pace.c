@@ -42,3 +42,15 @@ Test(pace, without_a_limit_nobody_is_slow)
     cr_expect_not(pace_is_slow(&pace, true, 0, 1000, 0));
     cr_expect_not(pace_is_slow(&pace, true, 0, UINT64_MAX, 0));
 }
+
+Test(pace, what_comes_counts_when_it_is_enough)
+{
+    uint64_t seen = 0;
+
+    cr_expect_not(pace_has_come(&seen, 1, 60000));
+    cr_expect_not(pace_has_come(&seen, 3838, 60000));
+    cr_expect(pace_has_come(&seen, 1, 60000), "3840 in all");
+    cr_expect_not(pace_has_come(&seen, 3839, 60000), "it begins anew");
+    cr_expect(pace_has_come(&seen, 1 << 20, 60000));
+    cr_expect(pace_has_come(&seen, 1, 0), "without a limit each byte is");
+}
