@@ -17,6 +17,13 @@ static bool writes(const struct op *op)
     return op->kind != OP_ABORT && op->kind != OP_FLUSH;
 }
 
+/* It takes room in a segment. */
+static bool appends(const struct op *op)
+{
+    return op->kind == OP_CHUNK || op->kind == OP_FINISH || op->kind == OP_UPDATE;
+}
+
+/* Room is made ahead by what takes some: drops must not fail with copies of what others need. */
 static int apply_all(struct disk *disk, struct list *ops)
 {
     unsigned count = 0;
@@ -31,12 +38,12 @@ static int apply_all(struct disk *disk, struct list *ops)
             return err;
         }
         count += writes(op);
-        bytes += writes(op) ? op->cost : 0;
+        bytes += appends(op) ? op->cost : 0;
     }
     if (count == 0) {
         return 0;
     }
-    int err = evict_ahead(disk, bytes);
+    int err = bytes ? evict_ahead(disk, bytes) : 0;
     return err ? err : evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count);
 }
 

@@ -600,3 +600,48 @@ Test(store_replay, a_victim_that_went_with_a_failed_batch_is_forgotten)
     disk_close(&disk);
     kit_fini(&kit);
 }
+
+/* A store that is full, and whatever is in it was used: the oldest of it is being copied. */
+static void fill_with_used(struct kit *kit)
+{
+    struct store_object object;
+    struct store_stats stats = {0};
+    char key[64];
+
+    kit_init(kit, 4 * KIT_SIZE);
+    kit->favor = S3_BYTES;
+    kit_reopen(kit);
+    for (size_t i = 0; stats.kept_objects == 0; i++) {
+        snprintf(key, sizeof(key), "http://example.net:80/used/%zu", i);
+        cr_assert_eq(kit_put(kit->store, key, 200000), 0);
+        cr_assert_eq(kit_find(kit->store, key, &object), 0);
+        store_used(kit->store, &object);
+        store_object_done(kit->store, &object);
+        store_stats(kit->store, &stats);
+    }
+}
+
+/* Or a disk that takes nothing new would not let go of anything either. */
+Test(store_replay, drops_have_nothing_copied, .timeout = 60)
+{
+    struct kit kit;
+    struct disk disk;
+    struct list ops;
+    bool wrote;
+
+    fill_with_used(&kit);
+    store_close(&kit.store);
+    struct store_options options = {.path = kit.dir, .size = kit.size, .favor = kit.favor};
+    cr_assert_eq(disk_open(&disk, &options, wake_nobody, NULL), 0);
+    cr_assert_eq(disk_check(&disk), 0);
+    disk.size = disk_used(&disk); /* whatever is written, something has to go for it */
+    struct op *op = op_new(OP_DROP, NULL, 0);
+    list_init(&ops);
+    list_push_back(&ops, &op->link);
+    atomic_store(&refused, "/seg-");
+    atomic_store(&refusing, EIO);
+    cr_expect_eq(batch_write(&disk, &ops, &wrote), 0, "the index takes it");
+    op_end(op);
+    disk_close(&disk);
+    kit_fini(&kit);
+}
