@@ -60,8 +60,9 @@ static void index_sites(struct settings *settings, struct arena *arena)
     for (size_t i = 0; i < settings->site_count; i++) {
         const struct site *site = &settings->sites[i];
         for (size_t j = 0; j < site->host_count; j++) {
-            settings->site_hosts[settings->site_host_count++] =
-                (struct site_host){span_str(site->hosts[j]), site};
+            struct span pattern = span_str(site->hosts[j]);
+            settings->site_hosts[settings->site_host_count++] = (struct site_host){pattern, site};
+            settings->has_domains |= span_starts(pattern, SPAN("*."));
         }
     }
     qsort(settings->site_hosts, count, sizeof(*settings->site_hosts), by_pattern);
@@ -400,18 +401,13 @@ static const struct site *find_pattern(const struct settings *settings, struct s
     return found ? found->site : NULL;
 }
 
-const struct site *settings_site(const struct settings *settings, struct span host)
+/* The longest "*.domain" that has it. */
+static const struct site *find_domain(const struct settings *settings, struct span host)
 {
     char pattern[258]; /* "*." and a host of at most 255 bytes */
+    const struct site *site = NULL;
 
-    if (settings->site_host_count == 0) {
-        return NULL;
-    }
     pattern[0] = '*';
-    if (span_ends(host, SPAN("."))) {
-        host.len--;
-    }
-    const struct site *site = find_pattern(settings, host);
     for (size_t dot = span_find(host, '.'); !site && dot < host.len; dot = span_find(host, '.')) {
         host = span_skip(host, dot);
         if (host.len < sizeof(pattern)) {
@@ -419,6 +415,21 @@ const struct site *settings_site(const struct settings *settings, struct span ho
             site = find_pattern(settings, span_of(pattern, host.len + 1));
         }
         host = span_skip(host, 1);
+    }
+    return site;
+}
+
+const struct site *settings_site(const struct settings *settings, struct span host)
+{
+    if (settings->site_host_count == 0) {
+        return NULL;
+    }
+    if (span_ends(host, SPAN("."))) {
+        host.len--;
+    }
+    const struct site *site = find_pattern(settings, host);
+    if (site == NULL && settings->has_domains) {
+        site = find_domain(settings, host);
     }
     return site ? site : find_pattern(settings, SPAN("*"));
 }

@@ -307,6 +307,7 @@ struct settings {
 
     struct site_host *site_hosts; /* of all sites, sorted: for settings_site() */
     size_t site_host_count;
+    bool has_domains;      /* some of them are "*.domain" */
     struct span printed;   /* for settings_print() */
     struct conf_flat flat; /* one by one, to tell what differs from others */
 };

@@ -214,6 +214,11 @@ Test(directives, the_most_specific_site_wins)
     cr_expect_eq(settings_site(s, SPAN("ba.net")), NULL);
     cr_expect_eq(settings_site(s, SPAN("")), NULL);
     settings_unref(&s);
+    buf_clear(&errors);
+    cr_assert_eq(load("--site|a.net=http://o:2|--site|*=http://o:4", &errors, &s), 0);
+    cr_expect_eq(settings_site(s, SPAN("a.net."))->origins[0].uri.port, 2);
+    cr_expect_eq(settings_site(s, SPAN("www.a.net"))->origins[0].uri.port, 4);
+    settings_unref(&s);
     buf_fini(&errors);
 }
 
