@@ -6,6 +6,7 @@
 #include "cache/store/page.h"
 #include "cache/store/resident.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -152,9 +153,26 @@ static int compare_numbers(struct span key, const struct item *item)
     return a < b ? -1 : a > b;
 }
 
+/* The first eight bytes as a number that is ordered as they are. */
+static uint64_t leading(const char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return be64toh(word);
+}
+
+/* Keys are hashes, mostly: what is searched for differs from others at its beginning. */
 static int compare_bytes(struct span key, const struct item *item)
 {
     size_t len = item->node.key_len;
+
+    if (key.len >= sizeof(uint64_t) && len >= sizeof(uint64_t)) {
+        uint64_t a = leading(key.at), b = leading(item->key);
+        if (a != b) {
+            return a < b ? -1 : 1;
+        }
+    }
     int order = memcmp(key.at, item->key, key.len < len ? key.len : len);
 
     return order != 0 ? order : key.len < len ? -1 : key.len > len;
