@@ -7,7 +7,7 @@
 #include "base/thread.h"
 #include "cache/store/evict.h"
 #include "cache/store/guard.h"
-#include "cache/store/lookup.h"
+#include "cache/store/refused.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -22,9 +22,6 @@
 /* After a failed commit nothing is taken for a second, after the next for two, and so on. */
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_DOUBLINGS 6
-
-/* While it is to stop: how often what was refused may be refused again before it is left there. */
-#define LAST_TRIES 3
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
@@ -94,50 +91,6 @@ void writer_reap(void *arg)
     pthread_mutex_unlock(&writer->lock);
 }
 
-/* Refused drops: when the disk never takes anything again, and they need not go; in the end, a few
- * times; else when it may take something. */
-static bool may_retry(const struct writer *writer)
-{
-    if (writer_state(writer) != WRITER_WRITES) {
-        return true;
-    }
-    return writer->stop ? writer->last_tries < LAST_TRIES : writer_health(writer) == 0;
-}
-
-static bool has_to_retry(const struct writer *writer)
-{
-    return !list_empty(&writer->drops.refused) && may_retry(writer);
-}
-
-/* In front of all, for what is queued is newer. */
-static void drop_again(struct writer *writer, const uint8_t hash[STORE_HASH], struct list *batch)
-{
-    struct op *op = op_new(OP_DROP, NULL, 0);
-
-    memcpy(op->hash, hash, STORE_HASH);
-    atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
-    list_push_front(batch, &op->link);
-}
-
-static void take_refused(struct writer *writer, struct list *batch)
-{
-    uint8_t hash[STORE_HASH];
-
-    for (size_t ops = 0; ops < writer->batch_ops && drops_retry(&writer->drops, hash); ops++) {
-        drop_again(writer, hash, batch);
-    }
-}
-
-/* A new head must not come to what was refused to go: not within the pause either. */
-static size_t take_refused_of(struct writer *writer, const struct op *op, struct list *batch)
-{
-    if (op->kind != OP_UPDATE || !drops_retry_this(&writer->drops, op->hash)) {
-        return 0;
-    }
-    drop_again(writer, op->hash, batch);
-    return 1;
-}
-
 /* The front of the queue, up to the bounds of a batch. */
 static void take_queued(struct writer *writer, struct list *batch)
 {
@@ -151,7 +104,7 @@ static void take_queued(struct writer *writer, struct list *batch)
         ops++;
         writer->urgent -= is_urgent(op);
         list_push_back(batch, &op->link);
-        refused += take_refused_of(writer, op, batch);
+        refused += refused_take_of(writer, op, batch);
     }
     writer->queued_bytes -= bytes;
     writer->queued_ops -= ops;
@@ -162,10 +115,10 @@ static void take_queued(struct writer *writer, struct list *batch)
  * nothing new. True: it is that. Under the lock. */
 static bool take_batch(struct writer *writer, struct list *batch)
 {
-    bool again = has_to_retry(writer);
+    bool again = refused_is_due(writer);
 
     if (again) {
-        take_refused(writer, batch);
+        refused_take(writer, batch);
     } else {
         take_queued(writer, batch);
     }
@@ -266,63 +219,12 @@ static void on_failure(struct writer *writer, int err)
     }
 }
 
-/* There is, or was, a record that must not be found again. */
-static bool outdates(const struct op *op)
-{
-    return op->kind == OP_DROP || op->kind == OP_FINISH || op->kind == OP_UPDATE;
-}
-
-/* Not when the index, as the failed batch has left it, has nothing there: then there is nothing to
- * hide, and keys of objects that were never stored would gather without end. */
-static bool may_be_found(const struct writer *writer, const uint8_t hash[STORE_HASH])
-{
-    struct location location;
-    uint64_t commit;
-
-    return lookup_location(writer->disk->index, hash, WALK_MAP, &location, &commit) !=
-           ERR_NOT_FOUND;
-}
-
-/* After a batch that failed. */
-static bool must_retry(const struct writer *writer, const struct op *op)
-{
-    return outdates(op) && writer_state(writer) == WRITER_WRITES && may_be_found(writer, op->hash);
-}
-
 static void end_one(struct writer *writer, struct op *op, bool failed)
 {
-    bool retry = failed && must_retry(writer, op);
-
-    pthread_mutex_lock(&writer->lock);
-    if (retry) {
-        drops_refuse(&writer->drops, op->hash);
-    }
-    if (!failed && (op->kind == OP_DROP || op->kind == OP_FINISH)) {
-        drops_settle(&writer->drops, op->hash); /* what was refused came before it */
-    }
-    if (op->kind == OP_DROP) {
-        drops_end(&writer->drops, op->hash);
-    }
-    pthread_mutex_unlock(&writer->lock);
+    refused_end(writer, op, failed);
     /* First: who is told that it ended may look at the gauge, or put the next object. */
     atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
     op_end(op);
-}
-
-/* What the disk still has and nobody is to find. Under the lock. */
-static void leave_refused(struct writer *writer)
-{
-    uint8_t hash[STORE_HASH];
-    size_t records = 0;
-
-    for (; drops_retry(&writer->drops, hash); records++) {
-        drops_end(&writer->drops, hash);
-    }
-    if (records) {
-        log_error("store_left_behind", "dir=%s records=%zu next=%s",
-                  writer->disk->segments.home.dir, records,
-                  "what is older than what was served is found after a restart");
-    }
 }
 
 /* A call, and whether it came to its end. */
@@ -418,7 +320,7 @@ static void *run(void *arg)
     struct writer *writer = arg;
 
     pthread_mutex_lock(&writer->lock);
-    while (!writer->stop || !list_empty(&writer->queue) || has_to_retry(writer)) {
+    while (!writer->stop || !list_empty(&writer->queue) || refused_is_due(writer)) {
         struct list batch;
         list_init(&batch);
         wait_for_batch(writer);
@@ -428,7 +330,7 @@ static void *run(void *arg)
         pthread_mutex_lock(&writer->lock);
         writer->last_tries += writer->stop && again && err;
     }
-    leave_refused(writer);
+    refused_leave(writer);
     pthread_mutex_unlock(&writer->lock);
     work(writer, call_close, writer);
     return NULL;

@@ -1,11 +1,8 @@
 /*
  * writer - the one thread that writes: a bounded queue, gathered into batches.
  *
- * A drop hides its record from the moment it is posted, and until the index agrees: one that failed
- * is tried again behind the pause, before anything that was posted later and apart from it, and
- * within the pause before a new head for its key. So is what an object or a new head was to replace
- * whose batch has failed, for that is older. Whoever stops the writer waits for a few such tries,
- * not for ever.
+ * A drop hides its record from the moment it is posted, and until the index agrees, also when its
+ * batch fails (refused.h). Whoever stops the writer waits for a few more tries, not for ever.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
  * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is
