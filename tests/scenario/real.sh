@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd)
 shift
 scripts=("$@")
-[ $# -gt 0 ] || scripts=(apt.sh mirror_apt.sh mirror_npm.sh mirror_clients.py http_cache_tests.py browser.sh browser_pac.sh browser_h2.sh browser_dashboard.sh metrics.py prometheus.py logreader.py loggers.sh video.py kill9.py replicas.sh squid_decisions.sh)
+[ $# -gt 0 ] || scripts=(apt.sh mirror_apt.sh mirror_npm.sh mirror_clients.py http_cache_tests.py attack_kits.py browser.sh browser_pac.sh browser_h2.sh browser_dashboard.sh metrics.py prometheus.py logreader.py loggers.sh video.py kill9.py replicas.sh squid_decisions.sh)
 passed=0 failed=0 skipped=0
 
 for script in "${scripts[@]}"; do
