@@ -14,6 +14,7 @@ struct seen {
 };
 
 static _Thread_local struct seen seen[SEEN];
+static atomic_uint_least64_t missed_ms; /* when a thread last found a page missing */
 
 static size_t system_page(void)
 {
@@ -62,14 +63,22 @@ bool resident(const void *at, size_t len)
     return true;
 }
 
+static uint64_t believed_ms(uint64_t now_ms)
+{
+    uint64_t missed = atomic_load_explicit(&missed_ms, memory_order_relaxed);
+
+    return now_ms < missed + RESIDENT_UNREST_MS ? RESIDENT_MS : RESIDENT_CALM_MS;
+}
+
 bool resident_lately(const void *at, size_t len, uint64_t now_ms)
 {
     struct seen *slot = &seen[((uintptr_t)at >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> SEEN_SHIFT];
 
-    if (slot->at == at && slot->len >= len && now_ms - slot->when_ms < RESIDENT_MS) {
+    if (slot->at == at && slot->len >= len && now_ms - slot->when_ms < believed_ms(now_ms)) {
         return true;
     }
     if (!resident(at, len)) {
+        atomic_store_explicit(&missed_ms, now_ms, memory_order_relaxed);
         return false;
     }
     *slot = (struct seen){at, len, now_ms};
@@ -79,4 +88,5 @@ bool resident_lately(const void *at, size_t len, uint64_t now_ms)
 void resident_forget(void)
 {
     memset(seen, 0, sizeof(seen));
+    atomic_store_explicit(&missed_ms, 0, memory_order_relaxed);
 }
