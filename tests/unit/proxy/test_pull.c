@@ -217,6 +217,7 @@ Test(pull, until_the_end_of_the_connection)
     begin(false, 100000, SIZE_MAX, BODY_CLOSE);
     expect_all(100000);
     cr_expect_gt(writes_from_files(), 0);
+    cr_expect(writes_held_back(), "nor is there a packet for the head of a long one");
 }
 
 /* Of a full socket's rest a step is lent, then the file goes on: nothing is lost, doubled or out of
