@@ -23,12 +23,6 @@ void listener_renew(struct listener *listener);
 /* Stops accepting. Accepts NULL; sets it to NULL. */
 void listener_close(struct listener **listener);
 
-/* Asks every client to finish what is under way; idle connections close at once. Kindly: who has
- * only just connected has one answer, as another process has our place and nobody waits for us. */
-void clients_drain(struct worker *worker, bool kindly);
-/* Closes every client now. */
-void clients_close(struct worker *worker);
-
 /* A listening socket on the endpoint (address or unix path), for other servers too: its descriptor
  * or a negative errno. */
 int listener_socket(const struct endpoint *endpoint, bool reuse_port);

@@ -1,0 +1,344 @@
+#include "proxy/client/client.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/memory.h"
+#include "base/network.h"
+#include "proxy/client/accesslog.h"
+#include "proxy/client/exchange.h"
+#include "proxy/client/respond.h"
+#include "proxy/client/tail.h"
+
+enum {
+    H2_STREAMS_MAX = 128, /* of one connection at once */
+    LOOKED_AT = 64,       /* clients, for one that may go */
+};
+
+/* ---- terms ---- */
+
+static struct h1_settings h1_settings_of(const struct settings *settings)
+{
+    return (struct h1_settings){
+        .limits = {.target = settings->limits.target,
+                   .head = settings->limits.head,
+                   .fields = settings->limits.fields},
+        .times = {.head_ms = settings->timeouts.client_head,
+                  .idle_ms = settings->timeouts.client_idle,
+                  .body_ms = settings->timeouts.client_body,
+                  .tunnel_ms = settings->timeouts.tunnel_idle},
+    };
+}
+
+static struct h2_settings h2_settings_of(const struct settings *settings)
+{
+    struct h1_settings h1 = h1_settings_of(settings);
+
+    return (struct h2_settings){.limits = h1.limits, .times = h1.times, .streams = H2_STREAMS_MAX};
+}
+
+static void terms_unref(struct client_terms **slot)
+{
+    struct client_terms *terms = *slot;
+
+    *slot = NULL;
+    if (terms && --terms->refs == 0) {
+        free(terms);
+    }
+}
+
+/* One more reference to the terms of today. */
+static struct client_terms *terms_of_today(struct worker *worker)
+{
+    if (worker->terms == NULL || worker->terms->number != worker->settings->number) {
+        terms_unref(&worker->terms);
+        worker->terms = xmalloc(sizeof(*worker->terms));
+        *worker->terms = (struct client_terms){
+            .refs = 1,
+            .number = worker->settings->number,
+            .h1 = h1_settings_of(worker->settings),
+            .h2 = h2_settings_of(worker->settings),
+        };
+    }
+    worker->terms->refs++;
+    return worker->terms;
+}
+
+/* ---- one client ---- */
+
+static void client_free(struct client *client)
+{
+    list_remove(&client->link);
+    client->worker->client_count--;
+    metric_sub(&client->worker->counters.clients_open, 1);
+    metric_sub(&client->worker->counters.h2_open, client->h2 != NULL);
+    metric_sub(&client->worker->counters.tls_open, client->https);
+    terms_unref(&client->terms);
+    memory_give(MEMORY_CONNECTIONS, sizeof(*client));
+    free(client);
+}
+
+static void on_stream(void *owner, struct stream *stream)
+{
+    exchange_begin(owner, stream);
+}
+
+/* Such a request never becomes an exchange, but it is counted and logged like one. */
+static void record_bad_head(struct client *client, int status, struct span incident)
+{
+    struct worker *worker = client->worker;
+    struct decision decision = DECISION_INIT;
+    int64_t now_ms = loop_wall_ms(worker->loop);
+
+    decision.outcome = OUTCOME_ERROR;
+    decision.reason = REASON_BAD_REQUEST;
+    metric_add(&worker->counters.bad_heads, 1);
+    counters_exchange(&worker->counters,
+                      &(struct exchange_count){.decision = &decision, .status = status});
+    struct accesslog_entry entry = {.when_ms = now_ms,
+                                    .client = &client->ip,
+                                    .decision = &decision,
+                                    .status = status,
+                                    .incident = incident};
+    accesslog_write(worker->log, &entry);
+    tail_offer(&entry);
+    recent_add(&worker->recent, &(struct recent_request){.when_ms = now_ms,
+                                                         .decision = &decision,
+                                                         .client = &client->ip,
+                                                         .status = status});
+}
+
+static void on_bad_head(void *owner, const struct h1_error *error, struct http_head *head,
+                        struct buf *body)
+{
+    struct client *client = owner;
+    struct worker *worker = client->worker;
+    struct arena *arena = head->fields.arena;
+    struct span page;
+    struct respond_error refusal = {
+        .status = error->status,
+        .reason = REASON_BAD_REQUEST,
+        .what = error->what,
+        .name = span_str(worker->settings->name),
+        .incident =
+            arena_printf(arena, "%u-%llx", worker->number, (unsigned long long)++worker->serial),
+        .now = loop_wall(worker->loop),
+        .arena = arena,
+    };
+
+    respond_error(&refusal, head, &page);
+    buf_append(body, page);
+    record_bad_head(client, error->status, refusal.incident);
+}
+
+static void on_gone(void *owner)
+{
+    client_free(owner);
+}
+
+static void on_offence(void *owner, enum h2_offence offence, struct span why)
+{
+    struct client *client = owner;
+    char text[IP_TEXT_MAX];
+
+    metric_add(&client->worker->counters.h2_offences[offence], 1);
+    log_warn("h2_offence", "client=%s what=%s text=%s why=%.*s", ip_text(&client->ip, text),
+             h2_offence_word(offence), h2_offence_text(offence), SPAN_ARGS(why));
+}
+
+static void on_broken(void *owner)
+{
+    struct client *client = owner;
+
+    metric_add(&client->worker->counters.h2_streams_broken, 1);
+}
+
+static const struct h2_events h2_client_events = {
+    .on_stream = on_stream,
+    .on_bad_head = on_bad_head,
+    .on_offence = on_offence,
+    .on_broken = on_broken,
+    .on_gone = on_gone,
+};
+
+static void start_h2(struct client *client, struct transport *transport, struct span received)
+{
+    metric_add(&client->worker->counters.h2_connections, 1);
+    metric_add(&client->worker->counters.h2_open, 1);
+    client->h2 = h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
+}
+
+static void on_preface(void *owner, struct transport *transport, struct span received)
+{
+    struct client *client = owner;
+
+    client->h1 = NULL;
+    start_h2(client, transport, received);
+    if (client->worker->draining) {
+        h2_drain(client->h2);
+    }
+}
+
+static const struct h1_events client_events = {
+    .on_stream = on_stream,
+    .on_bad_head = on_bad_head,
+    .on_preface = on_preface,
+    .on_gone = on_gone,
+};
+
+/* Over TLS it is agreed on before a byte of it is said (RFC 9113 3.2). */
+static const struct h1_events tls_client_events = {
+    .on_stream = on_stream,
+    .on_bad_head = on_bad_head,
+    .on_gone = on_gone,
+};
+
+static void start_protocol(struct client *client, struct transport *transport)
+{
+    bool draining = client->worker->draining; /* it was agreeing on TLS when that began */
+
+    if (transport_alpn(transport) == ALPN_H2) {
+        start_h2(client, transport, SPAN_EMPTY);
+    } else {
+        const struct h1_events *events = client->https ? &tls_client_events : &client_events;
+        client->h1 = h1_serve(transport, &client->terms->h1, events, client);
+    }
+    if (draining && client->h2) {
+        h2_drain(client->h2);
+    } else if (draining && client->h1) {
+        h1_drain_kindly(client->h1);
+    }
+}
+
+static struct client *client_new(struct worker *worker, const struct ip *ip, uint16_t port)
+{
+    struct client *client = xcalloc(1, sizeof(*client));
+
+    memory_take(MEMORY_CONNECTIONS, sizeof(*client));
+    client->worker = worker;
+    client->terms = terms_of_today(worker);
+    client->ip = *ip;
+    client->port = port;
+    list_push_back(&worker->clients, &client->link);
+    worker->client_count++;
+    metric_add(&worker->counters.client_connections, 1);
+    metric_add(&worker->counters.clients_open, 1);
+    return client;
+}
+
+/* ---- TLS ---- */
+
+static void count_handshake(struct counters *counters, const struct tls *tls, int err)
+{
+    if (err) {
+        metric_add(&counters->tls_failures[tls_failure_of(err)], 1);
+    } else if (tls_is_resumed(tls)) {
+        metric_add(&counters->tls_resumed, 1);
+    } else {
+        metric_add(&counters->tls_handshakes, 1);
+    }
+}
+
+static void on_secured(void *owner, int err)
+{
+    struct client *client = owner;
+    struct transport *transport = client->securing;
+
+    count_handshake(&client->worker->counters, transport_tls(transport), err);
+    client->securing = NULL;
+    if (!err) {
+        start_protocol(client, transport);
+        return;
+    }
+    char text[IP_TEXT_MAX];
+    log_debug("tls_failed", "client=%s err=%s why=%s", ip_text(&client->ip, text), err_text(err),
+              tls_why(transport_tls(transport)));
+    transport_close(&transport, false);
+    client_free(client);
+}
+
+void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls)
+{
+    uint16_t port;
+    struct ip ip = transport_peer(transport, &port);
+
+    if (port == 0) { /* reset before it was accepted: nobody knows whose it was */
+        transport_close(&transport, true);
+        return;
+    }
+    struct client *client = client_new(worker, &ip, port);
+    transport_tell_rtt(transport, &worker->rtts, network_of(&ip));
+    if (!tls) {
+        start_protocol(client, transport);
+        return;
+    }
+    client->https = true;
+    metric_add(&worker->counters.tls_open, 1);
+    client->securing = transport;
+    transport_start_tls(transport, tls, NULL, worker->settings->timeouts.tls_handshake, on_secured,
+                        client);
+}
+
+/* ---- all of them ---- */
+
+static void client_close(struct client *client)
+{
+    h1_close(&client->h1);
+    h2_close(&client->h2);
+    transport_close(&client->securing, false);
+    client_free(client);
+}
+
+static bool is_waiting(const struct client *client)
+{
+    return client->h1 ? h1_is_waiting(client->h1) : client->h2 ? h2_is_waiting(client->h2) : true;
+}
+
+/*
+ * Whoever comes is served, as long as somebody has no request under way: else a crowd that says
+ * nothing, or part of a head, would keep everybody out. Who was looked at goes to the end of the
+ * row, so it is about who has waited longest, and the look is short beside many that are busy.
+ */
+bool clients_evict_waiting(struct worker *worker)
+{
+    for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
+        struct list *link = list_pop_front(&worker->clients);
+        struct client *client = list_entry(link, struct client, link);
+
+        list_push_back(&worker->clients, link);
+        if (is_waiting(client)) {
+            metric_add(&worker->counters.clients_evicted, 1);
+            client_close(client);
+            return true;
+        }
+    }
+    return false;
+}
+
+void clients_drain(struct worker *worker, bool kindly)
+{
+    list_each_safe(link, &worker->clients)
+    {
+        struct client *client = list_entry(link, struct client, link);
+        if (client->h2) {
+            h2_drain(client->h2);
+        } else if (client->h1 && kindly) {
+            h1_drain_kindly(client->h1);
+        } else if (client->h1) {
+            h1_drain(client->h1);
+        } else if (!kindly) {
+            transport_close(&client->securing, false);
+            client_free(client);
+        }
+    }
+}
+
+void clients_close(struct worker *worker)
+{
+    exchange_abort_all(worker);
+    list_each_safe(link, &worker->clients)
+    {
+        client_close(list_entry(link, struct client, link));
+    }
+    terms_unref(&worker->terms);
+}
