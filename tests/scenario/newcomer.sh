@@ -45,7 +45,7 @@ try() {
 seen() {
     local tries
     for ((tries = 0; tries < 18000; tries++)); do
-        grep -q "$1" "$root/run.log" && return
+        grep -qs "$1" "$root/run.log" && return
         kill -0 "$running" 2>/dev/null || break
         sleep 0.1
     done

@@ -476,6 +476,20 @@ static void limit_files_to(rlim_t bytes)
     setrlimit(RLIMIT_FSIZE, &limit);
 }
 
+/* A life of the store in a process of its own, as limits stay; it ends with _exit(0). */
+static void live(void (*life)(struct kit *kit), struct kit *kit)
+{
+    int status;
+
+    store_close(&kit->store);
+    pid_t child = fork();
+    if (child == 0) {
+        life(kit);
+    }
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+}
+
 #define MUST(expression)                                                                           \
     do {                                                                                           \
         if (!(expression)) {                                                                       \
@@ -484,7 +498,6 @@ static void limit_files_to(rlim_t bytes)
         }                                                                                          \
     } while (0)
 
-/* In a process of its own, as the limit stays. */
 _Noreturn static void refuse_and_recover(struct kit *kit)
 {
     struct store_put *put;
@@ -523,16 +536,9 @@ _Noreturn static void refuse_and_recover(struct kit *kit)
 Test(store_faults, a_refused_write_loses_its_batch_and_later_ones_succeed)
 {
     struct kit kit;
-    int status;
 
     kit_init(&kit, KIT_SIZE);
-    store_close(&kit.store);
-    pid_t child = fork();
-    if (child == 0) {
-        refuse_and_recover(&kit);
-    }
-    waitpid(child, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    live(refuse_and_recover, &kit);
     kit_reopen(&kit);
     cr_expect_eq(kit_check(kit.store, "before", 400000), 0);
     cr_expect_eq(kit_check(kit.store, "after", 700000), 0);
@@ -617,16 +623,9 @@ Test(store_faults, a_refused_drop_hides_its_object_and_is_tried_again)
 {
     struct kit kit;
     struct store_object object;
-    int status;
 
     kit_init(&kit, KIT_SIZE);
-    store_close(&kit.store);
-    pid_t child = fork();
-    if (child == 0) {
-        drop_under_refusal(&kit);
-    }
-    waitpid(child, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    live(drop_under_refusal, &kit);
     kit_reopen(&kit);
     cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
     kit_fini(&kit);
@@ -660,16 +659,9 @@ Test(store_faults, what_was_replaced_is_dropped_though_the_last_batch_failed)
 {
     struct kit kit;
     struct store_object object;
-    int status;
 
     kit_init(&kit, KIT_SIZE);
-    store_close(&kit.store);
-    pid_t child = fork();
-    if (child == 0) {
-        replace_at_the_end(&kit);
-    }
-    waitpid(child, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    live(replace_at_the_end, &kit);
     kit_reopen(&kit);
     cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
     kit_fini(&kit);
@@ -695,16 +687,9 @@ _Noreturn static void refuse_to_the_end(struct kit *kit)
 Test(store_faults, a_disk_that_refuses_to_the_end_is_closed)
 {
     struct kit kit;
-    int status;
 
     kit_init(&kit, KIT_SIZE);
-    store_close(&kit.store);
-    pid_t child = fork();
-    if (child == 0) {
-        refuse_to_the_end(&kit);
-    }
-    waitpid(child, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    live(refuse_to_the_end, &kit);
     kit_reopen(&kit);
     kit_fini(&kit);
 }
@@ -735,16 +720,9 @@ Test(store_faults, a_new_head_for_what_was_refused_is_not_written_on_what_is_old
 {
     struct kit kit;
     struct store_object object;
-    int status;
 
     kit_init(&kit, KIT_SIZE);
-    store_close(&kit.store);
-    pid_t child = fork();
-    if (child == 0) {
-        update_what_was_refused(&kit);
-    }
-    waitpid(child, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    live(update_what_was_refused, &kit);
     kit_reopen(&kit);
     cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
     cr_expect_eq(kit_check(kit.store, "other", 3000), 0);
