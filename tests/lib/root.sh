@@ -20,7 +20,7 @@ make_root() {
         { tail "$root.log"; echo "FAILED: debootstrap"; exit 1; }
     rm -f "$root.log"
     mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" &&
-        mount -t tmpfs tmpfs "$root/dev/shm" || { echo "FAILED: mount"; exit 1; }
+        mount -t tmpfs tmpfs "$root/dev/shm" && mount --bind /dev/pts "$root/dev/pts" || { echo "FAILED: mount"; exit 1; }
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
     cp /etc/resolv.conf "$root/etc/"
@@ -33,7 +33,7 @@ make_root() {
 unmake_root() {
     local under
     [ -n "$root" ] || return 0
-    for under in proc dev/shm dev; do
+    for under in proc dev/shm dev/pts dev; do
         umount "$root/$under" 2>/dev/null || umount --lazy "$root/$under" 2>/dev/null
     done
     if [ -n "${KEEP:-}" ] || grep -q " $root/" /proc/mounts; then
