@@ -157,6 +157,7 @@ static void save_table(struct saving *saving)
         object_unref(&now);
         if (!posted) {
             partial_table_stored(parts);
+            partial_touch(parts); /* what is saved next has it */
         }
     }
     if (!posted) {
@@ -496,14 +497,27 @@ static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
            !cache_invalidated_since(cache, claim->mark) && spool_is_wanted(object->spool);
 }
 
+/* While it arrived its head was renewed: then it is what is known in parts that goes on. */
+static bool is_renewed(struct cache *cache, const struct claim *claim)
+{
+    struct guard *guard = cache_guard_lock(cache, claim->mark.guard);
+    struct object *now = current(cache, claim->base);
+    bool renewed = now && now != claim->base;
+
+    cache_guard_unlock(guard);
+    object_unref(&now);
+    return renewed;
+}
+
 void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
                      struct object *object, int err)
 {
     uint64_t length = spool_length(object->spool);
 
-    if (err == 0 && is_whole(claim, object, length)) {
+    if (err == 0 && is_whole(claim, object, length) && !is_renewed(cache, claim)) {
         partial_held(object_parts(claim->base), claim->piece, length);
         cache_commit(cache, flight, object);
+        settle(cache, claim->base, claim->mark); /* if it was not kept */
     } else if (!is_worth_keeping(cache, claim, object, length, err)) {
         pass_piece(cache, claim, object, length, err);
     } else if (partial_shelf(object_parts(claim->base)).store) {

@@ -1096,6 +1096,62 @@ static void reopen(struct kit *kit)
     kit->cache = open_beside(kit, NULL);
 }
 
+/* A 304 for what is known in parts comes while the first of them is on its way. */
+static void renew_meanwhile(struct kit *kit, const struct try *try, struct object *base)
+{
+    struct waker nobody = {count_wake, kit};
+    struct flight_member alone;
+    struct flight *flight = cache_private_flight(&alone, base, &try->lookup.key, nobody);
+    struct freshness newer = base->freshness;
+
+    newer.response_time = kit->now;
+    flight_set_mark(flight, try->lookup.mark);
+    struct object *renewed = object_updated(base, &base->fields, &newer);
+    flight_publish(flight, renewed);
+    cache_update(kit->cache, flight, renewed);
+    object_unref(&renewed);
+    flight_leave(&alone);
+    flight_unref(&flight);
+}
+
+Test(cache, what_is_renewed_while_it_arrives_is_kept)
+{
+    enum { LEN = 3000000 };
+    char *bytes = xcalloc(1, LEN / 2);
+    struct claim claim;
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, LEN);
+    struct flight *flight = try.lookup.member.flight;
+    cr_assert(cache_admit_as_parts(kit.cache, flight, object, &claim));
+    flight_publish(flight, claim.base);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    kit.now += 2;
+    renew_meanwhile(&kit, &try, claim.base);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    cache_end_piece(kit.cache, flight, &claim, object, 0);
+    cache_abandon(kit.cache, flight, 0);
+    object_unref(&object);
+    lookup_fini(&try.lookup);
+    reopen(&kit);
+    ask(&kit, "http://a/x", NULL, &try);
+    cr_assert_eq(try.result, CACHE_FRESH);
+    cr_expect_eq(try.lookup.object->body_len, LEN);
+    cr_expect_not(cache_claim(kit.cache,
+                              &(struct claim_order){.lookup = &try.lookup,
+                                                    .base = try.lookup.object,
+                                                    .to = UINT64_MAX,
+                                                    .where = CLAIM_HERE},
+                              &claim),
+                  "all of it is there");
+    lookup_fini(&try.lookup);
+    kit_close(&kit);
+    free(bytes);
+}
+
 /* More waits for the store than it takes, as long as the writer stands still. */
 struct jam {
     struct store_put *put;
