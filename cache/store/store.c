@@ -53,7 +53,7 @@ static void on_batch(void *arg, int err)
     count_evictions_errors(store);
     struct store_trouble trouble = {
         .lost = writer_state(&store->writer) == WRITER_LOST,
-        .commits = store->writer.failures,
+        .commits = err ? store->writer.failures : 0, /* what commits is not taken out */
         .reads = errors_of_late(store),
         .err = err,
     };
