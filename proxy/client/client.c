@@ -13,6 +13,7 @@
 enum {
     H2_STREAMS_MAX = 128, /* of one connection at once */
     LOOKED_AT = 64,       /* clients, for one that may go */
+    WAITED_MS = 1000,
 };
 
 /* ---- terms ---- */
@@ -71,7 +72,7 @@ static void client_free(struct client *client)
     list_remove(&client->link);
     client->worker->client_count--;
     metric_sub(&client->worker->counters.clients_open, 1);
-    metric_sub(&client->worker->counters.h2_open, client->h2 != NULL);
+    metric_sub(&client->worker->counters.h2_open, client->speaks_h2);
     metric_sub(&client->worker->counters.tls_open, client->https);
     terms_unref(&client->terms);
     memory_give(MEMORY_CONNECTIONS, sizeof(*client));
@@ -165,6 +166,7 @@ static void start_h2(struct client *client, struct transport *transport, struct 
 {
     metric_add(&client->worker->counters.h2_connections, 1);
     metric_add(&client->worker->counters.h2_open, 1);
+    client->speaks_h2 = true;
     client->h2 = h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
 }
 
@@ -219,6 +221,7 @@ static struct client *client_new(struct worker *worker, const struct ip *ip, uin
     client->terms = terms_of_today(worker);
     client->ip = *ip;
     client->port = port;
+    client->since = loop_now_ms(worker->loop);
     list_push_back(&worker->clients, &client->link);
     worker->client_count++;
     metric_add(&worker->counters.client_connections, 1);
@@ -289,24 +292,32 @@ static void client_close(struct client *client)
     client_free(client);
 }
 
-static bool is_waiting(const struct client *client)
+/* For something from the client, since before that. */
+static bool is_waiting(const struct client *client, uint64_t before_ms)
 {
-    return client->h1 ? h1_is_waiting(client->h1) : client->h2 ? h2_is_waiting(client->h2) : true;
+    if (client->h1) {
+        return h1_is_waiting(client->h1, before_ms);
+    }
+    return client->h2 ? h2_is_waiting(client->h2, before_ms) : client->since <= before_ms;
 }
 
 /*
- * Whoever comes is served, as long as somebody has no request under way: else a crowd that says
- * nothing, or part of a head, would keep everybody out. Who was looked at goes to the end of the
- * row, so it is about who has waited longest, and the look is short beside many that are busy.
+ * Whoever comes is served, as long as somebody has had no request under way for a second: else a
+ * crowd that says nothing, or part of a head, would keep everybody out. Who has only just come, or
+ * just been answered, may be sending one. Who was looked at goes to the end of the row, and the
+ * look is short beside many that are busy.
  */
 bool clients_evict_waiting(struct worker *worker)
 {
+    uint64_t now = loop_now_ms(worker->loop);
+    uint64_t before = now > WAITED_MS ? now - WAITED_MS : 0;
+
     for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
         struct list *link = list_pop_front(&worker->clients);
         struct client *client = list_entry(link, struct client, link);
 
         list_push_back(&worker->clients, link);
-        if (is_waiting(client)) {
+        if (is_waiting(client, before)) {
             metric_add(&worker->counters.clients_evicted, 1);
             client_close(client);
             return true;

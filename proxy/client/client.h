@@ -26,14 +26,16 @@ struct client {
     struct transport *securing; /* or neither: TLS is being agreed on */
     struct ip ip;
     uint16_t port;
+    uint64_t since; /* loop milliseconds: it was accepted */
     bool https;
+    bool speaks_h2;
     bool allowed; /* by the access rules, when it connected */
 };
 
 /* An accepted connection is a client from now on, and the transport its own. tls: NULL: plain. */
 void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls);
 
-/* Closes one that has no request under way, and has waited long; false: none was found. */
+/* Closes one that has had no request under way for a second; false: none was found. */
 bool clients_evict_waiting(struct worker *worker);
 /* Asks every client to finish what is under way; idle connections close at once. Kindly: who has
  * only just connected has one answer, as another process has our place and nobody waits for us. */

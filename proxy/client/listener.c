@@ -25,15 +25,20 @@ struct listener {
 
 /* ---- accepting ---- */
 
-static bool is_crowded(const struct worker *worker)
+/* There is room for one more, if need be in the place of somebody who only waits. */
+static bool has_room(struct worker *worker)
 {
-    if (files_run_short() && !upstreams_shed(worker->upstreams)) {
-        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
+    uint64_t limit = worker->settings->limits.connections;
+    bool many = worker->client_count >= limit;
+
+    if ((!many && !files_run_short()) || clients_evict_waiting(worker) ||
+        (!many && upstreams_shed(worker->upstreams))) {
         return true;
     }
-    if (worker->client_count >= worker->settings->limits.connections) {
-        log_warn("too_many_clients", "limit=%" PRIu64, worker->settings->limits.connections);
-        return true;
+    if (many) {
+        log_warn("too_many_clients", "limit=%" PRIu64, limit);
+    } else {
+        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
     }
     return false;
 }
@@ -54,7 +59,7 @@ static void on_connection(uv_stream_t *handle, int status)
         metric_add(&worker->counters.clients_refused, 1);
         log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
         transport_close(&transport, true);
-    } else if (is_crowded(worker) && !clients_evict_waiting(worker)) {
+    } else if (!has_room(worker)) {
         metric_add(&worker->counters.clients_refused, 1);
         transport_close(&transport, true);
     } else {

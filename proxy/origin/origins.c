@@ -189,7 +189,7 @@ static void on_idle(void *owner)
     if (++origin->idle_count > origins->idle_per_origin) {
         make_surplus(list_entry(origin->idle.prev, struct connection, idle));
     }
-    if (origins->idle_count > IDLE_MAX || files_run_short()) {
+    if (origins->idle_count > IDLE_MAX || files_are_out()) {
         origins_shed(origins);
     }
 }

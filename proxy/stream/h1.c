@@ -322,10 +322,10 @@ void *h1_owner(const struct h1 *h1)
     return h1->owner;
 }
 
-bool h1_is_waiting(const struct h1 *h1)
+bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms)
 {
-    return !h1->turn && (h1->state == H1_LINGER ||
-                         (h1->state == H1_OPEN && transport_queued(h1->transport) == 0));
+    return !h1->turn && h1->state == H1_OPEN && transport_queued(h1->transport) == 0 &&
+           h1->since <= before_ms;
 }
 
 struct stream *h1_request(struct h1 *h1)

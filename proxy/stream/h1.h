@@ -92,8 +92,9 @@ void h1_drain(struct h1 *h1);
 /* The same, but a connection that has had no request yet, or part of one, has its answer,
  * if its request begins within three seconds. */
 void h1_drain_kindly(struct h1 *h1);
-/* Server role: no request is under way, nor bytes of an answer; part of a head may have come. */
-bool h1_is_waiting(const struct h1 *h1);
+/* Server role: since before that (loop milliseconds) no request is under way, nor bytes of an
+ * answer; part of a head may have come. */
+bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms);
 /* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
 void h1_close(struct h1 **h1);
 /* NULL once the connection is closed: inside on_close(err), on_gone and after stream_close(). */

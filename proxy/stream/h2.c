@@ -399,9 +399,9 @@ size_t h2_streams(const struct h2 *h2)
     return h2->stream_count;
 }
 
-bool h2_is_waiting(const struct h2 *h2)
+bool h2_is_waiting(const struct h2 *h2, uint64_t before_ms)
 {
-    return h2->stream_count == 0 && transport_queued(h2->transport) == 0;
+    return h2->stream_count == 0 && transport_queued(h2->transport) == 0 && h2->since <= before_ms;
 }
 
 size_t h2_room(const struct h2 *h2)

@@ -61,8 +61,9 @@ size_t h2_room(const struct h2 *h2);
 /* Client role, with room: the stream for a request; bind it, then stream_send(). */
 struct stream *h2_request(struct h2 *h2);
 size_t h2_streams(const struct h2 *h2);
-/* No stream is open, nor is anything of one on its way out. */
-bool h2_is_waiting(const struct h2 *h2);
+/* Since before that (loop milliseconds) no stream is open, nor is anything of one on its way out.
+ */
+bool h2_is_waiting(const struct h2 *h2, uint64_t before_ms);
 
 /* Client role, valid until on_close returns. The origin has said that it did not begin with this
  * request (REFUSED_STREAM, or a GOAWAY that leaves it out: RFC 9113 8.7). */

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Few descriptors, and an administrator's door that others lean on: limits.py BUILD
 
-With 64 descriptors more clients than they suffice for are served all the same, as long as others have
-no request under way, or part of a head: those are closed. Where all have one, who comes is turned away;
-the rest, the store and the administrator go on. Idle connections to the admin port keep nobody out, and
+With 64 descriptors more clients than they suffice for are served all the same, as long as others have had
+no request under way for a second, or part of a head: those are closed. Where all have one, who comes is
+turned away; the rest, the store and the administrator go on. Idle connections to the admin port keep nobody out, and
 no web page reads it through a name that points here.
 """
 import contextlib
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,13 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import h2  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
 FILES = 64
 CLIENTS = 100
+WAITED = 1.2  # seconds: longer than who is idle may keep its place
 release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
 
@@ -39,39 +43,78 @@ def status_of(conn, request):
         return 0
 
 
+def until(condition, what):
+    end = time.monotonic() + 60
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    check(condition(), what)
+
+
 def request_of(origin, path):
     return f"GET {origin.base}/{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
 
 
+def come(proxy, origin, path, held):
+    """A new client with its request: the connection, if it is served."""
+    with contextlib.suppress(ConnectionError):
+        conn = held.enter_context(raw.connect(proxy.port))
+        if status_of(conn, request_of(origin, path)) == 200:
+            return conn
+    return None
+
+
 def crowd(proxy, origin, held):
-    """Each is served, and stays; who has stayed longest goes."""
-    conns = []
-    for n in range(CLIENTS):
-        conns.append(held.enter_context(raw.connect(proxy.port)))
-        check(status_of(conns[-1], request_of(origin, n)) == 200, f"client {n} is served")
-    check(status_of(conns[0], request_of(origin, "first")) == 0, "the first has given way")
-    for n in range(CLIENTS - 4, CLIENTS):
-        check(status_of(conns[n], request_of(origin, f"again-{n}")) == 200,
-              f"client {n}, which is still here, is served a miss")
+    """Who has just been answered stays; who has only waited since gives way."""
+    conns = [conn for n in range(CLIENTS) if (conn := come(proxy, origin, n, held))]
+    check(8 <= len(conns) <= FILES // 2, f"{len(conns)} of {CLIENTS} clients served at once")
+    time.sleep(WAITED)
+    for n in range(len(conns) - 1):
+        check(status_of(conns[0], request_of(origin, "same")) == 200, "who asks all the time stays")
+        check(come(proxy, origin, f"new-{n}", held), f"new client {n} is served")
+    gone = [status_of(conn, request_of(origin, "old")) for conn in conns[1:]].count(0)
+    check(gone >= len(conns) // 2, f"{gone} of {len(conns)} have given way")
 
 
 def silent(proxy, origin, held):
-    """A head that does not end keeps nobody out."""
-    for _ in range(CLIENTS):
-        held.enter_context(raw.connect(proxy.port)).sendall(b"GET / HTTP/1.1\r\nHost: a\r\nA: ")
-    with raw.connect(proxy.port) as conn:
-        check(status_of(conn, request_of(origin, "beside")) == 200, "served beside heads without an end")
+    """A head that does not end keeps nobody out, nor does HTTP/2 without a request."""
+    for said in (b"GET / HTTP/1.1\r\nHost: a\r\nA: ", h2.PREFACE + h2.settings()):
+        with contextlib.ExitStack() as others:
+            for _ in range(CLIENTS):
+                with contextlib.suppress(ConnectionError):
+                    others.enter_context(raw.connect(proxy.port)).sendall(said)
+            time.sleep(WAITED)
+            check(come(proxy, origin, "beside", held), f"served beside clients that say {said}")
+    until(lambda: metric(proxy, "h2_open") == 0, "none of HTTP/2 is left")
+
+
+def burst(program, store, origin):
+    """Of more than are allowed that come in one turn, as many are served as are allowed."""
+    proxy = larder.Proxy(program, f"{store}/burst", "--workers", "1", "--set", "limits.connections=8")
+    proxy.start()
+    until(lambda: metric(proxy, "client_connections_total") > 0 and metric(proxy, "clients_open") == 0,
+          "who looked whether it is there has left")
+    with contextlib.ExitStack() as held:
+        proxy.process.send_signal(signal.SIGSTOP)
+        os.waitpid(proxy.process.pid, os.WUNTRACED)
+        conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(16)]
+        for conn in conns:
+            conn.sendall(request_of(origin, "burst"))
+        proxy.process.send_signal(signal.SIGCONT)
+        served = [status_of(conn, b"") for conn in conns]
+    check(served.count(200) == 8, f"{served}")
+    check(proxy.stop(), "it left by itself")
 
 
 def busy(proxy, origin, held):
     """Who has a request under way is not closed for another."""
     conns = []
+    refused = metric(proxy, "clients_refused_total")
     while True:
         asked = len(origin.heads)
         with contextlib.suppress(ConnectionError):
             conn = held.enter_context(raw.connect(proxy.port))
             conn.sendall(request_of(origin, f"held-{len(conns)}"))
-        while len(origin.heads) == asked and not metric(proxy, "clients_refused_total"):
+        while len(origin.heads) == asked and metric(proxy, "clients_refused_total") == refused:
             time.sleep(0.01)
         if len(origin.heads) == asked:
             break
@@ -191,6 +234,7 @@ def main():
             for _ in range(3):
                 lean_on_admin(proxy, held)
         gone_before_accept(proxy, pathlib.Path(store) / "log")
+        burst(program, store, origin)
         warned(store, program)
     check.end()
 
