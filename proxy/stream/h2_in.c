@@ -99,7 +99,7 @@ static void take_request(struct h2 *h2, struct h2_stream *stream, const struct h
     set_turns(h2, stream, head);
     stream->method = head->method;
     stream->is_extended = head->upgrade;
-    stream->is_announced = head->content_length >= 0;
+    stream->is_announced = head->content_length > 0; /* a tunnel may say 0 */
     if (head->upgrade) {
         stream->method = METHOD_CONNECT; /* as it came */
     }
