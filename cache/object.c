@@ -183,6 +183,8 @@ static bool is_encodable(const struct object *object)
     return true;
 }
 
+_Static_assert((HTTP_1_0 ^ HTTP_1_1) < 32 && (HTTP_2 ^ HTTP_1_1) < 32, "beside three bits of kind");
+
 /* Kind and version in one byte; a record in which there was none yet came in HTTP/1.1. */
 static uint8_t pack_origin(enum object_kind kind, enum http_version received)
 {
