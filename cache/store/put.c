@@ -1,12 +1,14 @@
 #include "cache/store/put.h"
 
 #include "base/mem.h"
+#include "base/memory.h"
 
 static void free_key(struct store_put *put)
 {
     char *key;
 
     memcpy(&key, &put->key.at, sizeof(key)); /* ours, though spans are of const bytes */
+    memory_give(MEMORY_QUEUED, put->key.len);
     free(key);
 }
 
@@ -15,6 +17,7 @@ void store_put_set_key(struct store_put *put, const uint8_t hash[STORE_HASH], st
     free_key(put);
     memcpy(put->hash, hash, STORE_HASH);
     put->key = span_of(xspandup(key), key.len);
+    memory_take(MEMORY_QUEUED, key.len);
 }
 
 struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HASH],
@@ -22,6 +25,7 @@ struct store_put *store_put_new(struct store *store, const uint8_t hash[STORE_HA
 {
     struct store_put *put = xcalloc(1, sizeof(*put));
 
+    memory_take(MEMORY_QUEUED, sizeof(*put));
     list_init(&put->link);
     put->store = store;
     store_put_set_key(put, hash, key);
@@ -33,6 +37,7 @@ void store_put_free(struct store_put *put)
     list_remove(&put->link);
     free_key(put);
     free(put->chunks);
+    memory_give(MEMORY_QUEUED, sizeof(*put));
     free(put);
 }
 

@@ -137,12 +137,20 @@ void store_uuid(const struct store *store, uint8_t out[16])
 
 /* ---- writing ---- */
 
+static bool is_dirty(const struct store *store, uint64_t limit)
+{
+    return atomic_load_explicit(&store->writer.dirty, memory_order_relaxed) > limit;
+}
+
 int store_put_begin_anyway(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                            struct store_put **out)
 {
     *out = NULL;
     if (key.len > STORE_KEY_MAX) {
         return ERR_TOO_LARGE;
+    }
+    if (is_dirty(store, 2 * store->dirty_limit)) {
+        return ERR_BUSY; /* a disk that does not answer */
     }
     int err = writer_health(&store->writer);
     if (!err) {
@@ -155,7 +163,7 @@ int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct 
                     struct store_put **out)
 {
     *out = NULL;
-    if (atomic_load_explicit(&store->writer.dirty, memory_order_relaxed) > store->dirty_limit) {
+    if (is_dirty(store, store->dirty_limit)) {
         return ERR_BUSY;
     }
     return store_put_begin_anyway(store, hash, key, out);
@@ -163,8 +171,7 @@ int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct 
 
 bool store_is_behind(const struct store *store)
 {
-    return atomic_load_explicit(&store->writer.dirty, memory_order_relaxed) >
-           store->dirty_limit / 2;
+    return is_dirty(store, store->dirty_limit / 2);
 }
 
 void store_put_chunk(struct store_put *put, const struct store_piece *pieces, size_t count,
@@ -188,6 +195,7 @@ void store_put_finish(struct store_put *put, struct span head, const void *meta,
     struct op *op = op_new(OP_FINISH, pieces, count);
 
     op->put = put;
+    op->cost += sizeof(*put) + put->key.len;
     memcpy(op->hash, put->hash, STORE_HASH);
     op->body_len = body_len;
     op->done = done;

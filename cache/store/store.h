@@ -189,7 +189,8 @@ struct store_put; /* one object being written */
 int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                     struct store_put **out);
 
-/* The same for who has waited while store_is_behind(): the dirty limit does not count. */
+/* The same for who has waited while store_is_behind(), or puts little that others need: up to twice
+ * the dirty limit. */
 int store_put_begin_anyway(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                            struct store_put **out);
 /* So much is queued for writing that more should rather come later. */

@@ -1187,6 +1187,34 @@ static void jam_end(struct kit *kit, struct jam *jam)
     sem_destroy(&jam->end);
 }
 
+/* They are small, but there may be one for every URL. */
+Test(cache, bases_do_not_wait_without_end_for_a_disk_that_does_not_answer)
+{
+    static char key[STORE_KEY_MAX];
+    struct store_put *put;
+    struct kit kit;
+    struct try try;
+    struct jam jam;
+    int err = 0;
+
+    kit_open(&kit, true);
+    ask(&kit, "http://a/x", NULL, &try);
+    jam_begin(&kit, &try.lookup.primary, &jam);
+    struct shelf shelf = cache_shelf(kit.cache, &try.lookup.primary);
+    for (int i = 0; i < 1000 && !err; i++) {
+        err =
+            shelf_put_begin_anyway(shelf, try.lookup.primary.hash, span_of(key, sizeof(key)), &put);
+        if (!err) {
+            store_put_finish(put, SPAN("head"), "m", 1, 0, NULL, 0, NULL, NULL);
+        }
+    }
+    cr_expect_eq(err, ERR_BUSY);
+    jam_end(&kit, &jam);
+    cache_abandon(kit.cache, try.lookup.member.flight, 0);
+    lookup_fini(&try.lookup);
+    kit_close(&kit);
+}
+
 /* The base has a generation that nobody can guess: once it is lost, so are its variants. */
 Test(cache, a_base_is_stored_when_its_first_variant_is_not)
 {
