@@ -25,8 +25,8 @@ struct client {
     struct h2 *h2;
     struct transport *securing; /* or neither: TLS is being agreed on */
     struct ip ip;
-    uint16_t port;
     uint64_t since; /* loop milliseconds: it was accepted */
+    uint16_t port;
     bool https;
     bool speaks_h2;
     bool allowed; /* by the access rules, when it connected */
