@@ -324,6 +324,18 @@ static void keep(struct cache *cache, struct object *object)
     buf_fini(&head);
 }
 
+/* What is under the key now, as far as it is at hand: *unknown when it is on disk, and cold. */
+static struct object *at_hand(struct cache *cache, const struct cache_key *key, bool *unknown)
+{
+    struct cold cold;
+    bool from_memory;
+
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
+    struct object *now = cache_peek(cache, key, &cold, &from_memory);
+    *unknown = now == NULL && cold.again;
+    return now;
+}
+
 /* Under the guard, which counts our own beginning already. What is on disk only and not at hand is
  * not waited for: it is not known to be newer. Nor is what seems to come from the future: the clock
  * was set back. */
@@ -331,14 +343,12 @@ static bool is_overtaken(struct cache *cache, const struct flight *flight,
                          const struct object *object)
 {
     struct flight_mark mark = flight_mark(flight);
-    struct cold cold;
-    bool from_memory;
+    bool unknown;
 
     if (atomic_load(&cache->guards[mark.guard].changes) - 1 == mark.changes) {
         return false;
     }
-    cold_init(&cold, COLD_NEVER, (struct waker){0});
-    struct object *now = cache_peek(cache, &object->key, &cold, &from_memory);
+    struct object *now = at_hand(cache, &object->key, &unknown);
     int64_t then = now ? now->freshness.response_time : 0;
 
     object_unref(&now);
@@ -423,12 +433,9 @@ static void renew(struct cache *cache, struct object *object)
 static bool is_newest(struct cache *cache, const struct flight *flight)
 {
     struct object *stale = flight_stale(flight);
-    struct cold cold;
-    bool from_memory;
-
-    cold_init(&cold, COLD_NEVER, (struct waker){0});
-    struct object *now = cache_peek(cache, &stale->key, &cold, &from_memory);
-    bool newest = now == NULL ? !cold.again
+    bool unknown;
+    struct object *now = at_hand(cache, &stale->key, &unknown);
+    bool newest = now == NULL ? !unknown
                               : (now->freshness.response_time <= stale->freshness.response_time &&
                                  object_same_body(now, stale));
 
