@@ -599,6 +599,18 @@ Test(store_faults, a_disk_smaller_than_the_store_is_used_as_it_is)
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
 }
 
+static void expect_k_gone(void (*life)(struct kit *kit))
+{
+    struct kit kit;
+    struct store_object object;
+
+    kit_init(&kit, KIT_SIZE);
+    live(life, &kit);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
 /* A drop that cannot be written hides its object all the same, and is written later. */
 _Noreturn static void drop_under_refusal(struct kit *kit)
 {
@@ -621,14 +633,7 @@ _Noreturn static void drop_under_refusal(struct kit *kit)
 
 Test(store_faults, a_refused_drop_hides_its_object_and_is_tried_again)
 {
-    struct kit kit;
-    struct store_object object;
-
-    kit_init(&kit, KIT_SIZE);
-    live(drop_under_refusal, &kit);
-    kit_reopen(&kit);
-    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
-    kit_fini(&kit);
+    expect_k_gone(drop_under_refusal);
 }
 
 static void lift_limit(void *arg, int err)
@@ -657,14 +662,7 @@ _Noreturn static void replace_at_the_end(struct kit *kit)
 
 Test(store_faults, what_was_replaced_is_dropped_though_the_last_batch_failed)
 {
-    struct kit kit;
-    struct store_object object;
-
-    kit_init(&kit, KIT_SIZE);
-    live(replace_at_the_end, &kit);
-    kit_reopen(&kit);
-    cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
-    kit_fini(&kit);
+    expect_k_gone(replace_at_the_end);
 }
 
 /* A disk that refuses to the end is not waited for. */
