@@ -54,6 +54,8 @@ struct conn {
     int fd;
     enum state state;
     bool tunnel;  /* the answer under way is the one to CONNECT */
+    bool kept;    /* something was answered here */
+    bool again;   /* its request is to be sent once more, on another connection */
     uint64_t due; /* when the request under way should have been sent */
     uint64_t left;
     size_t have;
@@ -125,7 +127,10 @@ static void open_conn(struct conn *conn)
 
 static void send_text(struct conn *conn, const char *text, size_t len)
 {
-    if (send(conn->fd, text, len, MSG_NOSIGNAL) != (ssize_t)len) {
+    ssize_t n = send(conn->fd, text, len, MSG_NOSIGNAL);
+
+    /* What is closed already is read next. */
+    if (n != (ssize_t)len && (n >= 0 || errno == EAGAIN)) {
         errors++;
     }
     conn->state = HEAD;
@@ -146,6 +151,7 @@ static void send_request(struct conn *conn, uint64_t due)
                        want.path, number, mark ? mark + 1 : "", authority,
                        want.close && !want.connect ? "Connection: close\r\n" : "");
     conn->due = due;
+    conn->again = false;
     send_text(conn, text, (size_t)len);
 }
 
@@ -168,7 +174,9 @@ static void rest(struct conn *conn)
     if (now >= ends) {
         return;
     }
-    if (want.rate == 0) {
+    if (conn->again) {
+        send_request(conn, conn->due);
+    } else if (want.rate == 0) {
         send_request(conn, now);
     } else if (queue_first != queue_last) {
         send_request(conn, queue[queue_first++ % QUEUE]);
@@ -181,12 +189,13 @@ static void close_conn(struct conn *conn)
 {
     close(conn->fd);
     conn->state = CLOSED;
-    conn->tunnel = false;
+    conn->tunnel = conn->kept = false;
 }
 
 static void answered(struct conn *conn)
 {
     requests++;
+    conn->kept = true;
     latency_count(now_ns() - conn->due);
     if (want.close) {
         close_conn(conn);
@@ -196,6 +205,13 @@ static void answered(struct conn *conn)
         return;
     }
     rest(conn);
+}
+
+/* The server closed a kept connection while a request was on its way: it may be sent again
+ * (RFC 9112, 9.3.1), and has waited since it was due. */
+static bool may_ask_again(const struct conn *conn)
+{
+    return conn->state == HEAD && conn->have == 0 && conn->kept;
 }
 
 /* The server does not wait for ever for a request. That is no error, and another is opened. */
@@ -282,10 +298,14 @@ static void readable(struct conn *conn)
     if (n <= 0) {
         if (conn->state == IDLE) {
             dismissed(conn);
-        } else if (now_ns() < ends) {
-            failed(conn);
-        } else {
+        } else if (now_ns() >= ends) {
             close_conn(conn);
+        } else if (may_ask_again(conn)) {
+            conn->again = true;
+            close_conn(conn);
+            open_conn(conn);
+        } else {
+            failed(conn);
         }
         return;
     }

@@ -38,7 +38,7 @@ class Server:
         self.body, self.tunnel = body, tunnel
         self.asked, self.connections, self.tunnels, self.rests_at = 0, 0, [], None
         self.paths, self.hosts = [], set()
-        self.patience = None
+        self.patience, self.answers_each = None, None
         self.gate = threading.Event()
         self.gate.set()
         self.lock = threading.Lock()
@@ -54,6 +54,7 @@ class Server:
         with conn:
             conn.settimeout(self.patience)
             data = b""
+            answered = 0
             while True:
                 while b"\r\n\r\n" not in data:
                     more = receive(conn)
@@ -78,7 +79,11 @@ class Server:
                                  (len(self.body), self.body))
                 except OSError:
                     return
+                answered += 1
                 if b"Connection: close" in head:
+                    return
+                if answered == self.answers_each:
+                    receive(conn)  # the next request is on its way as it closes
                     return
 
 
@@ -129,6 +134,18 @@ def leaves():
     check(got["errors"] == 0 and server.connections > 40, f"{server.connections} connections: {got}")
 
 
+def meets():
+    """A server that closes just as the next request comes: it is asked again, and nothing fails."""
+    server = Server()
+    server.answers_each = 3
+    for options in (("--rate", 50), ()):
+        before = server.asked
+        got = run(server.port, "--connections", 2, "--seconds", 1, *options)
+        check(got["errors"] == 0 and got["requests"] > 6, f"{options}: {got}")
+        check(got["requests"] <= server.asked - before <= got["requests"] + 2,
+              f"{server.asked - before} asked: {got}")
+
+
 def draws():
     """Which objects are asked for follows from the seed, Zipf's law and the part of new ones."""
     for seconds in (0.5, 2, 8, 32):  # until there are enough
@@ -145,6 +162,6 @@ def draws():
     check(0 < numbers.count(1) > numbers.count(40), "the first more often than the fortieth")
 
 
-for part in (pauses, ends, closes, tunnels, leaves, draws):
+for part in (pauses, ends, closes, tunnels, leaves, meets, draws):
     part()
 sys.exit(failures > 0)
