@@ -167,8 +167,9 @@ bool cache_admit_partial(struct cache *cache, const struct admission *admission,
                          const struct flight *flight, struct piece_range range, struct claim *claim,
                          enum reason *why);
 
-/* The disk is behind: the piece should be asked for a little later, when it can be stored. */
-bool cache_should_wait(struct cache *cache, const struct claim *claim);
+/* The disk that what comes would go to is behind: it should be asked for a little later, when it
+ * can be stored. It is the claimed piece, or without one a response under `key`. */
+bool cache_should_wait(struct cache *cache, const struct claim *claim, const struct cache_key *key);
 
 /* The object that takes in the bytes of a claim: the caller appends to its spool. *why as in
  * cache_admit(). */

@@ -252,10 +252,13 @@ void cache_renew_claim(struct cache *cache, struct claim *claim, struct object *
     object_unref(&now);
 }
 
-bool cache_should_wait(struct cache *cache, const struct claim *claim)
+bool cache_should_wait(struct cache *cache, const struct claim *claim, const struct cache_key *key)
 {
-    return claim->base && claim->kept && !cache_is_failing(cache) &&
-           shelf_is_behind(partial_shelf(object_parts(claim->base)));
+    if (cache_is_failing(cache)) {
+        return false;
+    }
+    return claim->base ? claim->kept && shelf_is_behind(partial_shelf(object_parts(claim->base)))
+                       : shelf_is_behind(cache_shelf(cache, key));
 }
 
 uint64_t cache_piece_room(const struct claim *claim, uint64_t have)

@@ -464,6 +464,7 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->stream = stream;
     x->decision = DECISION_INIT;
     x->letter.call = on_letter;
+    x->fetch.waited = &x->waited;
     x->fetch.on_interim = on_interim;
     x->fetch.on_upgrade = exchange_on_upgrade;
     x->fetch.on_response = on_response;

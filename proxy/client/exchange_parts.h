@@ -81,8 +81,9 @@ struct exchange {
     uint64_t hole;          /* where bytes of it were missing last, and how often just there */
     int hole_tries;
     struct object_reader reader;
-    struct source *body;     /* plays what the reader reads; NULL: not opened */
-    struct disk_wait waited; /* for the disk, by lookups and by readers of it that are gone */
+    struct source *body; /* plays what the reader reads; NULL: not opened */
+    struct disk_wait
+        waited; /* for the disk, by lookups, by readers of it that are gone, by a fetch */
     struct source_memory page;
     struct connect_tunnel *tunnel;
     struct span upgrade; /* the protocol asked for, which goes on to the origin; else empty */

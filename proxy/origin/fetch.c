@@ -13,13 +13,6 @@ static const unsigned legal_next[] = {
 #undef X
 };
 
-enum {
-    STORE_WAIT_MS = 100,  /* a piece that cannot be stored would be asked for again */
-    STORE_WAITS_MAX = 10, /* but nobody waits longer for a disk than for an origin */
-};
-
-static const struct stream_events stream_events;
-
 void fetch_set_state(struct fetch *fetch, enum fetch_state next)
 {
     CHECK(legal_next[fetch->state] & BIT(next));
@@ -44,6 +37,7 @@ static void drop_request_body(struct fetch *fetch)
 void fetch_finish(struct fetch *fetch)
 {
     fetch_set_state(fetch, FETCH_END);
+    fetch_end_store_wait(fetch);
     if (fetch->owner) {
         fetch->owner->fetch = NULL;
         fetch->owner = NULL;
@@ -56,7 +50,6 @@ void fetch_finish(struct fetch *fetch)
         stream_close(fetch->stream, ERR_CLOSED);
         fetch->stream = NULL;
     }
-    timeout_clear(&fetch->store_wait);
     fetch->worker->unawaited -= fetch->unawaited;
     drop_request_body(fetch);
     fetch_mirror_fini(fetch);
@@ -179,84 +172,6 @@ static void wake_interest(void *arg) /* any thread, the flight's lock held */
     fetch_post(arg);
 }
 
-/* ---- connecting ---- */
-
-static void count_connected(struct fetch *fetch, const struct upstream_result *result)
-{
-    struct counters *counters = &fetch->worker->counters;
-
-    metric_add(&counters->origin_fetches, 1);
-    if (result->secured) {
-        metric_add(
-            result->resumed ? &counters->origin_tls_resumed : &counters->origin_tls_handshakes, 1);
-    }
-}
-
-static void on_connected(void *arg, const struct upstream_result *result)
-{
-    struct fetch *fetch = arg;
-
-    fetch->job = NULL;
-    if (result->err && result->only_http2) {
-        fetch_forget_upgrade(fetch);
-        fetch_connect(fetch, false);
-    } else if (result->err && fetch->site && fetch->origin + 1 < fetch->site->origin_count) {
-        fetch->origin++;
-        fetch_connect(fetch, false);
-    } else if (result->err) {
-        struct failure failure = upstream_failure(result);
-        fetch_fail(fetch, failure.status, failure.reason);
-    } else {
-        fetch->stream = result->stream;
-        fetch_set_state(fetch, FETCH_SEND);
-        stream_bind(fetch->stream, &stream_events, fetch);
-        fetch->times.request = loop_wall(fetch->worker->loop);
-        count_connected(fetch, result);
-        stream_send(fetch->stream, &fetch->out,
-                    fetch->upgrade.protocol.len ? fetch->upgrade.from_client
-                                                : fetch_request_body(fetch));
-    }
-}
-
-void fetch_connect(struct fetch *fetch, bool fresh)
-{
-    bool here = fetch->site && fetch_is_configured(fetch);
-    const struct uri *to = here ? &fetch->site->origins[fetch->origin].uri : fetch_asked(fetch);
-    struct upstream_target target = {
-        .host = to->host,
-        .port = to->port,
-        .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
-        .configured = here,
-        .alone = fetch->upgrade.protocol.len > 0,
-        .fresh = fresh,
-    };
-
-    own_refresh(&fetch->worker->own, loop_now_ms(fetch->worker->loop));
-    fetch->target = (struct target_check){
-        .settings = fetch->settings,
-        .configured = here,
-        .own = &fetch->worker->own,
-    };
-    fetch->check = (struct address_check){target_allowed, &fetch->target};
-    fetch->job = upstream_get(fetch->worker->upstreams, &target, fetch->check, on_connected, fetch);
-}
-
-/* A piece of a response is asked for when the disk can take it, or at last without that. */
-static void connect_in_time(struct fetch *fetch)
-{
-    if (fetch->store_waits++ < STORE_WAITS_MAX &&
-        cache_should_wait(fetch->worker->cache, &fetch->claim)) {
-        timeout_set(fetch->worker->loop, &fetch->store_wait, STORE_WAIT_MS);
-    } else {
-        fetch_connect(fetch, false);
-    }
-}
-
-static void on_store_wait(struct timeout *timeout)
-{
-    connect_in_time(container_of(timeout, struct fetch, store_wait));
-}
-
 /* ---- the stream's events ---- */
 
 static void on_head(void *owner, const struct http_head *head)
@@ -356,7 +271,7 @@ static void on_close(void *owner, int err)
     }
 }
 
-static const struct stream_events stream_events = {
+const struct stream_events fetch_stream_events = {
     .on_head = on_head,
     .on_data = on_data,
     .on_trailers = on_trailers,
@@ -415,6 +330,9 @@ void fetch_unlink(struct fetch_link *link)
     if (fetch == NULL) {
         return;
     }
+    if (link->waited) {
+        disk_wait_end(link->waited);
+    }
     link->fetch = NULL;
     fetch->owner = NULL;
     fetch->decision = NULL;
@@ -451,7 +369,7 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->decision = order->decision;
     fetch->upgrade = order->upgrade;
     fetch->letter.call = on_letter;
-    timeout_init(&fetch->store_wait, on_store_wait);
+    fetch_init_store_wait(fetch);
     fetch->request_body = order->body ? spool_ref(order->body) : NULL;
     return fetch;
 }
@@ -478,5 +396,5 @@ void fetch_start(const struct fetch_order *order)
     }
     fetch->promised = SPOOL_LEAST;
     fetch_make_request(fetch);
-    connect_in_time(fetch);
+    fetch_connect_in_time(fetch);
 }

@@ -8,6 +8,7 @@
 #ifndef LARDER_PROXY_ORIGIN_FETCH_H
 #define LARDER_PROXY_ORIGIN_FETCH_H
 
+#include "cache/disk_wait.h"
 #include "proxy/stream/stream.h"
 #include "proxy/worker.h"
 
@@ -16,6 +17,8 @@ struct fetch;
 /* The exchange's end of the link. */
 struct fetch_link {
     struct fetch *fetch; /* NULL once the fetch is over */
+    /* Of the owner: how long the request was held back because the disk was behind. Or NULL. */
+    struct disk_wait *waited;
     /* A 1xx other than 101 arrived. */
     void (*on_interim)(struct fetch_link *link, const struct http_head *head);
     /* The head of the response whose body follows, as it came; and what came behind its body,

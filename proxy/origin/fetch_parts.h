@@ -1,7 +1,8 @@
 /*
  * fetch_parts - the inside of a fetch, for the files it is made of: fetch.c (its life, the stream's
- * events), fetch_request.c (what is asked of the origin), fetch_response.c (what comes back),
- * fetch_part.c (responses known in parts), fetch_mirror.c (redirects, tokens, digests).
+ * events), fetch_connect.c (a connection, in time), fetch_request.c (what is asked of the origin),
+ * fetch_response.c (what comes back), fetch_part.c (responses known in parts), fetch_mirror.c
+ * (redirects, tokens, digests).
  */
 #ifndef LARDER_PROXY_ORIGIN_FETCH_PARTS_H
 #define LARDER_PROXY_ORIGIN_FETCH_PARTS_H
@@ -125,14 +126,25 @@ static inline size_t fetch_promised(struct fetch *fetch)
 void fetch_set_state(struct fetch *fetch, enum fetch_state next);
 /* Asks the letter to be called: something happened on another thread, or inside a handler. */
 void fetch_post(struct fetch *fetch);
-/* Takes a connection, a new one if `fresh`; the request goes out when it is there. */
-void fetch_connect(struct fetch *fetch, bool fresh);
 /* Everything is given back; the fetch must not be touched any more. */
 void fetch_finish(struct fetch *fetch);
 /* Ends it without (the rest of) a response: members see the failure, or the stale response. */
 void fetch_fail(struct fetch *fetch, int status, enum reason reason);
 /* The stored response stands in for an origin that failed, if it may (RFC 9111 4.2.4). */
 bool fetch_use_stale(struct fetch *fetch);
+
+extern const struct stream_events fetch_stream_events;
+
+/* ---- fetch_connect.c ---- */
+
+/* Takes a connection, a new one if `fresh`; the request goes out when it is there. */
+void fetch_connect(struct fetch *fetch, bool fresh);
+/* The same, for the first time: what would be stored is asked for when the disk can take it, or at
+ * last without that. */
+void fetch_connect_in_time(struct fetch *fetch);
+void fetch_init_store_wait(struct fetch *fetch);
+/* Harmless when it does not wait. */
+void fetch_end_store_wait(struct fetch *fetch);
 
 /* ---- fetch_interest.c ---- */
 

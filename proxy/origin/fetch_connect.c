@@ -1,0 +1,124 @@
+#include "proxy/origin/fetch_parts.h"
+#include "proxy/tls_set.h"
+
+enum {
+    STORE_WAIT_MS = 20, /* a disk that is behind is looked at so often */
+    /* A piece that cannot be stored would be asked for again; but nobody waits longer for a disk
+     * than for an origin. */
+    STORE_WAITS_PIECE = 50,
+    /* A response would be served without being stored. Clients who ask in turn come no faster than
+     * the disk is, if each waits a little; a crowd of others does not suffer for it. */
+    STORE_WAITS_WHOLE = 5,
+};
+
+static void count_connected(struct fetch *fetch, const struct upstream_result *result)
+{
+    struct counters *counters = &fetch->worker->counters;
+
+    metric_add(&counters->origin_fetches, 1);
+    if (result->secured) {
+        metric_add(
+            result->resumed ? &counters->origin_tls_resumed : &counters->origin_tls_handshakes, 1);
+    }
+}
+
+static void on_connected(void *arg, const struct upstream_result *result)
+{
+    struct fetch *fetch = arg;
+
+    fetch->job = NULL;
+    if (result->err && result->only_http2) {
+        fetch_forget_upgrade(fetch);
+        fetch_connect(fetch, false);
+    } else if (result->err && fetch->site && fetch->origin + 1 < fetch->site->origin_count) {
+        fetch->origin++;
+        fetch_connect(fetch, false);
+    } else if (result->err) {
+        struct failure failure = upstream_failure(result);
+        fetch_fail(fetch, failure.status, failure.reason);
+    } else {
+        fetch->stream = result->stream;
+        fetch_set_state(fetch, FETCH_SEND);
+        stream_bind(fetch->stream, &fetch_stream_events, fetch);
+        fetch->times.request = loop_wall(fetch->worker->loop);
+        count_connected(fetch, result);
+        stream_send(fetch->stream, &fetch->out,
+                    fetch->upgrade.protocol.len ? fetch->upgrade.from_client
+                                                : fetch_request_body(fetch));
+    }
+}
+
+void fetch_connect(struct fetch *fetch, bool fresh)
+{
+    bool here = fetch->site && fetch_is_configured(fetch);
+    const struct uri *to = here ? &fetch->site->origins[fetch->origin].uri : fetch_asked(fetch);
+    struct upstream_target target = {
+        .host = to->host,
+        .port = to->port,
+        .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
+        .configured = here,
+        .alone = fetch->upgrade.protocol.len > 0,
+        .fresh = fresh,
+    };
+
+    own_refresh(&fetch->worker->own, loop_now_ms(fetch->worker->loop));
+    fetch->target = (struct target_check){
+        .settings = fetch->settings,
+        .configured = here,
+        .own = &fetch->worker->own,
+    };
+    fetch->check = (struct address_check){target_allowed, &fetch->target};
+    fetch->job = upstream_get(fetch->worker->upstreams, &target, fetch->check, on_connected, fetch);
+}
+
+/* ---- when the disk is behind ---- */
+
+void fetch_end_store_wait(struct fetch *fetch)
+{
+    timeout_clear(&fetch->store_wait);
+    if (fetch->owner && fetch->owner->waited) {
+        disk_wait_end(fetch->owner->waited);
+    }
+}
+
+/* A piece is one of several: what its request waits for may be another. */
+static void begin_store_wait(struct fetch *fetch)
+{
+    fetch->store_waits++;
+    timeout_set(fetch->worker->loop, &fetch->store_wait, STORE_WAIT_MS);
+    if (fetch->owner && fetch->owner->waited && fetch->claim.base == NULL) {
+        disk_wait_begin(fetch->owner->waited);
+    }
+}
+
+/* How often it may wait for the disk: only what is likely to be stored does. */
+static int store_waits_max(const struct fetch *fetch)
+{
+    if (fetch->claim.base) {
+        return STORE_WAITS_PIECE;
+    }
+    bool whole = fetch->shared && fetch->client.method == METHOD_GET && !fetch_is_validating(fetch);
+    return whole ? STORE_WAITS_WHOLE : 0;
+}
+
+/* What would be stored is asked for when the disk can take it, or at last without that. */
+void fetch_connect_in_time(struct fetch *fetch)
+{
+    if (fetch->store_waits < store_waits_max(fetch) &&
+        cache_should_wait(fetch->worker->cache, &fetch->claim, &fetch->primary)) {
+        begin_store_wait(fetch);
+    } else {
+        fetch_end_store_wait(fetch);
+        fetch_connect(fetch, false);
+    }
+}
+
+static void on_store_wait(struct timeout *timeout)
+{
+    fetch_connect_in_time(container_of(timeout, struct fetch, store_wait));
+}
+
+void fetch_init_store_wait(struct fetch *fetch)
+{
+    timeout_init(&fetch->store_wait, on_store_wait);
+}
