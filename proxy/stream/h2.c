@@ -139,6 +139,20 @@ void h2_reset(struct h2_stream *stream, uint32_t code, int err)
     }
 }
 
+/* A tunnel whose target fails: RFC 9113 8.5, and RFC 8441 5 for an extended one. */
+static uint32_t code_of_break(const struct h2_stream *stream)
+{
+    if (!h2_is_tunnel(stream)) {
+        return NGHTTP2_INTERNAL_ERROR;
+    }
+    return stream->is_extended ? NGHTTP2_CANCEL : NGHTTP2_CONNECT_ERROR;
+}
+
+void h2_break_off(struct h2_stream *stream, int err)
+{
+    h2_reset(stream, code_of_break(stream), err);
+}
+
 /* ---- the end ---- */
 
 /* A response that has come whole stays whole though its connection goes. */

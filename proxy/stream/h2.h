@@ -38,8 +38,8 @@ struct h2_events {
      * where nghttp2 has words for it, else "-"; never anything the peer has sent. Valid during the
      * call. May be NULL. */
     void (*on_offence)(void *owner, enum h2_offence offence, struct span why);
-    /* A stream was reset by us with INTERNAL_ERROR: what was to be sent on it broke off. May be
-     * NULL. */
+    /* A stream was reset by us with INTERNAL_ERROR: what was to be sent on it, of no tunnel, broke
+     * off. May be NULL. */
     void (*on_broken)(void *owner);
     /* Client role: it can carry more streams than before, or fewer: h2_room() says. May be NULL. */
     void (*on_room)(void *owner);

@@ -214,6 +214,9 @@ void h2_conclude(struct h2 *h2);
 void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code);
 /* Tells the owner. */
 void h2_say_offence(struct h2 *h2, enum h2_offence offence, struct span why);
+/* What was to be sent breaks off: resets the stream, whose owner hears of
+ * `err`. */
+void h2_break_off(struct h2_stream *stream, int err);
 /* Resets the stream; its owner hears of `err`. */
 void h2_reset(struct h2_stream *stream, uint32_t code, int err);
 
@@ -284,6 +287,12 @@ void h2_feed(struct h2 *h2, struct span bytes);
 
 void h2_arm(struct h2 *h2);
 void h2_expire(struct h2 *h2);
+
+/* Until both its directions have ended. */
+static inline bool h2_is_tunnel(const struct h2_stream *stream)
+{
+    return stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
+}
 
 static inline struct h2_stream *h2_stream_of(struct stream *stream)
 {

@@ -271,7 +271,11 @@ static void op_close(struct stream *base, int err)
 
     stream->is_detached = true;
     h2_drop_source(stream);
-    h2_reset(stream, err == ERR_CLOSED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR, err);
+    if (err == ERR_CLOSED && !h2_is_tunnel(stream)) {
+        h2_reset(stream, NGHTTP2_CANCEL, err);
+    } else {
+        h2_break_off(stream, err);
+    }
     h2_make_ready(stream);
     h2_kick(stream->h2);
 }
@@ -350,7 +354,7 @@ static bool send_trailers(struct h2_stream *stream)
 static ssize_t end_body(struct h2_stream *stream, uint32_t *flags)
 {
     if (stream->has_length && stream->left > 0) {
-        h2_reset(stream, NGHTTP2_INTERNAL_ERROR, ERR_TRUNCATED);
+        h2_break_off(stream, ERR_TRUNCATED);
         return NGHTTP2_ERR_DEFERRED;
     }
     *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_COPY;
@@ -373,7 +377,7 @@ ssize_t h2_out_read(struct h2_stream *stream, size_t length, uint32_t *flags)
         return NGHTTP2_ERR_DEFERRED;
     }
     if (err) {
-        h2_reset(stream, NGHTTP2_INTERNAL_ERROR, err);
+        h2_break_off(stream, err);
         return NGHTTP2_ERR_DEFERRED;
     }
     if (next.len == 0) {

@@ -16,9 +16,8 @@ static int end_of(const struct h2_stream *stream)
     }
     bool is_answered =
         stream->h2->role == H2_SERVER ? stream->out == H2_OUT_DONE : stream->in == H2_IN_DONE;
-    bool is_tunnel = stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
 
-    if (is_answered && !is_tunnel) {
+    if (is_answered && !h2_is_tunnel(stream)) {
         return 0;
     }
     return stream->h2->role == H2_CLIENT && stream->in == H2_IN_BODY ? ERR_TRUNCATED : ERR_CLOSED;

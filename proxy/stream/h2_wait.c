@@ -84,12 +84,11 @@ static bool is_window_late(struct h2 *h2, struct h2_stream *stream)
 static bool is_stream_late(struct h2 *h2, struct h2_stream *stream)
 {
     const struct h1_limits_time *times = &h2->settings->times;
-    bool is_tunnel = stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;
 
     if (is_window_late(h2, stream)) {
         return true;
     }
-    if (is_tunnel) {
+    if (h2_is_tunnel(stream)) {
         return is_late(h2, later(stream->in_since, stream->out_since), times->tunnel_ms);
     }
     if (waits_for_response(stream)) {

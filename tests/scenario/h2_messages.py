@@ -5,12 +5,14 @@ Messages, fields, tunnels, and what becomes of them in HTTP/1: RFC 9113 8 and 10
 """
 import os
 import pathlib
+import socket
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import h2  # noqa: E402
 import larder  # noqa: E402
+import raw  # noqa: E402
 from h2_cases import (  # noqa: E402
     add, case, check, lives, main, metric, name, refused, resets, simple, slow_may_end, without)
 
@@ -358,6 +360,26 @@ def rfc9113_8_5_connect_that_is_refused(conn):
 def rfc9113_8_5_connect_nobody_listens(conn):
     got = conn.response(conn.connect(f"127.0.0.1:{larder.free_port()}"))
     check(got.status in (502, 503, 504) or got.reset == h2.CONNECT_ERROR, f"{got.heads}")
+    lives(conn)
+
+
+@case
+def rfc9113_8_5_a_target_that_resets_is_a_connect_error(conn):
+    before = metric(conn, "h2_streams_broken_total")
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        for half_closed in (False, True):
+            stream = conn.connect(f"127.0.0.1:{target.getsockname()[1]}")
+            peer, _ = target.accept()
+            check(conn.head(stream).status == 200, f"a tunnel: {conn.streams[stream].heads}")
+            if half_closed:
+                peer.shutdown(socket.SHUT_WR)
+                conn.until(lambda stream=stream: conn.streams[stream].ended)
+            raw.reset(peer)
+            conn.send(h2.data(stream, b"who is there?"))
+            conn.until(lambda stream=stream: conn.streams[stream].reset is not None)
+            check(conn.streams[stream].reset == h2.CONNECT_ERROR,
+                  f"{'half closed, ' if half_closed else ''}reset: {conn.streams[stream].reset}")
+    check(metric(conn, "h2_streams_broken_total") == before, "nobody's answer has broken off")
     lives(conn)
 
 
