@@ -150,6 +150,7 @@ static uint32_t code_of_break(const struct h2_stream *stream)
 
 void h2_break_off(struct h2_stream *stream, int err)
 {
+    stream->is_excused = true;
     h2_reset(stream, code_of_break(stream), err);
 }
 

@@ -123,6 +123,7 @@ struct h2_stream {
     bool is_sent;      /* the last frame is gathered */
     bool is_over;      /* nghttp2 has closed it */
     bool is_mute;      /* has been reset by us */
+    bool is_excused;   /* what was to be sent broke off, and not because of the peer */
 };
 
 /* What waits for the next write: pieces of frames in the loop's output buffer and of sources. */
@@ -214,7 +215,7 @@ void h2_conclude(struct h2 *h2);
 void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code);
 /* Tells the owner. */
 void h2_say_offence(struct h2 *h2, enum h2_offence offence, struct span why);
-/* What was to be sent breaks off: resets the stream, whose owner hears of
+/* What was to be sent breaks off, by no fault of the peer: resets the stream, whose owner hears of
  * `err`. */
 void h2_break_off(struct h2_stream *stream, int err);
 /* Resets the stream; its owner hears of `err`. */

@@ -82,6 +82,7 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
     if (touch(body)) { /* it was readable when its source showed it; now its disk fails */
         stream->err = stream->err ? stream->err : ERR_TRUNCATED;
         stream->is_mute = true;
+        stream->is_excused = true;
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* nghttp2 resets the stream */
     }
     add_frame(stream, span_of((const char *)head, FRAME_HEAD), body);

@@ -230,12 +230,17 @@ static void give_up(struct h2 *h2, const nghttp2_goaway *goaway)
     }
 }
 
-static void count_reset(struct h2 *h2, uint32_t code)
+/* The peer answers for what it has made us do, not for an origin or a disk that fails. A stream
+ * that has an excuse may still be reset for what the peer sends: that has another code. */
+static void count_reset(struct h2 *h2, const struct h2_stream *stream, uint32_t code)
 {
-    if (code == NGHTTP2_INTERNAL_ERROR && h2->events && h2->events->on_broken) {
+    bool is_excused = stream && stream->is_excused &&
+                      (code == NGHTTP2_INTERNAL_ERROR || code == NGHTTP2_CONNECT_ERROR);
+
+    if (is_excused && code == NGHTTP2_INTERNAL_ERROR && h2->events && h2->events->on_broken) {
         h2->events->on_broken(h2->owner);
     }
-    if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL) {
+    if (!is_excused && code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL) {
         allow(h2, H2_OFFENCE_OUR_RESETS);
     }
 }
@@ -253,7 +258,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
             h2_make_ready(stream);
         }
     } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        count_reset(h2, frame->rst_stream.error_code);
+        count_reset(h2, stream, frame->rst_stream.error_code);
     } else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
         give_up(h2, &frame->goaway);
     }

@@ -57,6 +57,9 @@ def serve(conn, head, rest):
                 conn.sendall(LARGE)
         held.change(-1)
         return True
+    if path == "/broken":
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 100\r\n\r\nonly")
+        return True
     more = b"X-More: " + b"m" * 12000 + b"\r\n" if path == "/fields" else b""
     body = HUGE if path == "/huge" else LARGE if path.startswith("/large") else b"ok"
     kept = b"max-age=600" if path.startswith(("/large", "/small", "/huge")) else b"no-store"

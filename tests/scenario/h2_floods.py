@@ -8,13 +8,15 @@ connection is served.
 """
 import contextlib
 import pathlib
+import socket
 import struct
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import h2  # noqa: E402
-from h2_bench import Beside, check, get, post, started, trace  # noqa: E402
+import raw  # noqa: E402
+from h2_bench import Beside, check, get, play, post, started, trace  # noqa: E402
 
 # ---- floods: each yields what is sent, a step at a time ----
 
@@ -268,10 +270,37 @@ def floods(bench, only):
         trace(began, flood)
 
 
+def blameless(bench):
+    """Answers and tunnels that the other side breaks off, twice as many as streams may be reset: the
+    client has done nothing."""
+    resets = next(steps for flood, _, steps, _ in FLOODS if flood is reset_by_length)
+    before, quiet = bench.offences(), bench.used()
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as target, begun(bench) as conn:
+        beside = conn.request("/held", end=False, method="POST")
+        for _ in range(2 * resets):
+            got = conn.get("/broken")
+            if not check(got.status == 200 and got.reset == h2.INTERNAL_ERROR,
+                         f"a broken answer: {got.heads} {got.reset} {conn.goaways}"):
+                break
+        for _ in range(2 * resets):
+            stream = conn.connect(f"127.0.0.1:{target.getsockname()[1]}")
+            peer, _ = target.accept()
+            conn.head(stream)
+            raw.reset(peer)
+            got = conn.response(stream)
+            if not check(got.reset == h2.CONNECT_ERROR, f"a tunnel: {got.reset} {conn.goaways}"):
+                break
+        check(conn.sync() and not conn.goaways and not conn.streams[beside].done,
+              f"what is beside them goes on: {conn.goaways} {conn.streams[beside].reset}")
+    check(bench.offences() == before, f"{bench.offences()}")
+    check(bench.is_quiet(quiet), f"left: {bench.left(quiet)}")
+
+
 def main():
     only = sys.argv[2:]
     with started() as bench:
         floods(bench, only)
+        play(bench, (blameless,), only)
     check.end()
 
 
