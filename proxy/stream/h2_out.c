@@ -173,10 +173,11 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
     nghttp2_data_provider provider = h2_session_provider();
     struct block block;
     bool is_bodied = source && head->framing != BODY_NONE;
+    struct span method = head->method_text.len ? head->method_text : http_method_text(head->method);
 
     stream->method = head->method;
     block_open(&block, head);
-    put(&block, SPAN(":method"), head->method_text, false);
+    put(&block, SPAN(":method"), method, false);
     put(&block, SPAN(":scheme"), h2->is_https ? SPAN("https") : SPAN("http"), false);
     put(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST), false);
     put(&block, SPAN(":path"), head->target, false);
