@@ -230,6 +230,7 @@ static void h2_free(struct h2 *h2)
     CHECK(list_empty(&h2->streams));
     h2_in_drop_block(h2);
     buf_fini(&h2->early);
+    h2_count_early(h2);
     h2_memory_fatten(h2);
     nghttp2_session_del(h2->session);
     h2_memory_close(h2);
@@ -383,6 +384,7 @@ struct h2 *h2_serve(struct transport *transport, struct span received,
 
     h2->early = BUF_INIT;
     buf_append(&h2->early, received);
+    h2_count_early(h2);
     h2_kick(h2);
     return h2;
 }

@@ -71,8 +71,13 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 #define H2_TICK_MS 1000 /* while there are streams, waits are looked at so often */
 /* Client role: above it no more requests are opened on a connection. */
 #define H2_MEMORY_ROOM (256u << 10)
-/* Server role: what nghttp2 may hold for one connection: queues, tables, states of streams. */
-#define H2_MEMORY_MAX (1u << 20)
+/* Server role: what nghttp2 holds for one connection: queues, tables, states of streams. Above
+ * FULL no further request is taken before what is queued has left. Those that are under way may
+ * still be answered, by heads that nobody takes; above MAX the connection ends, and above TIGHT
+ * where memory is (memory_is_tight()). */
+#define H2_MEMORY_FULL (512u << 10)
+#define H2_MEMORY_TIGHT (1u << 20)
+#define H2_MEMORY_MAX (4u << 20)
 
 #define H2_WHY_MAX 160 /* of a reason in GOAWAY */
 
@@ -163,7 +168,8 @@ struct h2 {
     struct h2_incoming *incoming; /* NULL between header blocks */
     struct h2_gather *gather;     /* inside the pump */
     struct h2_guard guard;
-    struct buf early;            /* received before this began; fed by the first pump */
+    struct buf early;            /* received and not fed: before this began, or for want of room */
+    size_t early_counted;        /* as h2_stream's `counted` */
     uint64_t received;           /* bytes */
     struct pages_block pages[2]; /* h2_memory.c */
     struct den den;              /* server role: the rest of what nghttp2 has, where it fits */
@@ -186,6 +192,8 @@ struct h2 {
     bool is_draining;
     bool is_last_said; /* the second GOAWAY of a drain */
     bool is_deaf;      /* the connection is given up: nothing more is read */
+    bool has_taken;    /* a request, of what nghttp2 is being fed */
+    bool is_stopped;   /* nothing is read until there is room */
     bool is_leaving;   /* client role: the peer has said GOAWAY */
     bool is_opening;   /* nghttp2 is asked for a session */
     bool may_rest;     /* idle for long enough to be slim when the pump ends */
@@ -283,6 +291,8 @@ void h2_enter(struct h2 *h2);
 void h2_leave(struct h2 *h2);
 void h2_kick(struct h2 *h2);
 void h2_feed(struct h2 *h2, struct span bytes);
+/* `early` has grown or shrunk. */
+void h2_count_early(struct h2 *h2);
 
 /* ---- h2_wait.c ---- */
 

@@ -96,6 +96,7 @@ static void set_turns(struct h2 *h2, const struct h2_stream *stream, const struc
 
 static void take_request(struct h2 *h2, struct h2_stream *stream, const struct http_head *head)
 {
+    h2->has_taken = true;
     set_turns(h2, stream, head);
     stream->method = head->method;
     stream->is_extended = head->upgrade;

@@ -241,7 +241,9 @@ static void op_send_interim(struct stream *base, const struct http_head *head)
 
     CHECK(h2->role == H2_SERVER && stream->out == H2_OUT_WAIT);
     CHECK(head->status >= 100 && head->status < 200 && head->status != 101);
-    if (stream->is_over || stream->is_mute || h2->state != H2_OPEN) {
+    bool has_room =
+        h2->held <= H2_MEMORY_FULL; /* whoever takes nothing does without (RFC 9110 15.2) */
+    if (stream->is_over || stream->is_mute || h2->state != H2_OPEN || !has_room) {
         return;
     }
     block_open(&block, head);

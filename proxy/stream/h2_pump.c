@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/memory.h"
 
 /* ---- the streams ---- */
 
@@ -115,15 +116,16 @@ static bool send_frames(struct h2 *h2)
 
 /* ---- frames in ---- */
 
-void h2_feed(struct h2 *h2, struct span bytes)
+/* Returns how many of the bytes nghttp2 has taken: all, unless on_field() has had enough. */
+static size_t feed(struct h2 *h2, struct span bytes)
 {
-    h2->received += bytes.len;
-    if (h2->state != H2_OPEN || h2->is_deaf || bytes.len == 0) {
-        return;
-    }
+    h2->has_taken = false;
     ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
-    if (n >= 0 || h2->is_deaf || h2->state != H2_OPEN) {
-        return;
+    if (h2->is_deaf || h2->state != H2_OPEN) {
+        return bytes.len;
+    }
+    if (n >= 0) {
+        return (size_t)n;
     }
     if (n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
         enum h2_offence offence =
@@ -133,21 +135,53 @@ void h2_feed(struct h2 *h2, struct span bytes)
         h2->why = nghttp2_strerror((int)n);
         h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
     }
+    return bytes.len;
+}
+
+void h2_count_early(struct h2 *h2)
+{
+    if (h2->early.cap != h2->early_counted) {
+        memory_take(MEMORY_BUFFERS, h2->early.cap);
+        memory_give(MEMORY_BUFFERS, h2->early_counted);
+        h2->early_counted = h2->early.cap;
+    }
+}
+
+void h2_feed(struct h2 *h2, struct span bytes)
+{
+    h2->received += bytes.len;
+    if (h2->state != H2_OPEN || h2->is_deaf || bytes.len == 0) {
+        return;
+    }
+    size_t n = buf_len(&h2->early) ? 0 : feed(h2, bytes);
+    if (n < bytes.len) {
+        buf_append(&h2->early, span_skip(bytes, n));
+        h2_count_early(h2);
+    }
+}
+
+/* More is held than should be, and the peer does not take it, or not in this turn. */
+static bool is_clogged(const struct h2 *h2)
+{
+    return h2->held > H2_MEMORY_FULL && (transport_queued(h2->transport) > 0 || h2->budget == 0);
+}
+
+/* What came before the connection was ours, or was left since there was enough to send. True when
+ * something was fed. */
+static bool feed_early(struct h2 *h2)
+{
+    if (buf_len(&h2->early) == 0 || h2->state != H2_OPEN || h2->is_deaf || is_clogged(h2)) {
+        return false;
+    }
+    buf_consume(&h2->early, feed(h2, buf_span(&h2->early)));
+    if (buf_len(&h2->early) == 0) {
+        buf_fini(&h2->early);
+        h2_count_early(h2);
+    }
+    return true;
 }
 
 /* ---- the pump ---- */
-
-/* What was received before the connection was ours comes before anything else. */
-static void feed_early(struct h2 *h2)
-{
-    struct buf early = h2->early;
-
-    if (buf_len(&early) > 0) {
-        h2->early = BUF_INIT;
-        h2_feed(h2, buf_span(&early));
-        buf_fini(&early);
-    }
-}
 
 void h2_enter(struct h2 *h2)
 {
@@ -157,7 +191,9 @@ void h2_enter(struct h2 *h2)
     h2->budget = H2_BUDGET;
     timeout_clear(&h2->kick);
     h2_memory_fatten(h2);
-    feed_early(h2);
+    if (h2->held <= H2_MEMORY_FULL) { /* else what is queued comes first */
+        feed_early(h2);
+    }
 }
 
 static void run(struct h2 *h2)
@@ -174,6 +210,43 @@ static void run(struct h2 *h2)
             any |= !list_empty(&h2->ready); /* DATA alone is not told of by send_frames() */
         }
     }
+}
+
+/* Nobody is late with what was not read. */
+static void go_on(struct h2 *h2)
+{
+    uint64_t now = loop_now_ms(h2->loop);
+
+    list_each(link, &h2->streams)
+    {
+        list_entry(link, struct h2_stream, link)->in_since = now;
+    }
+    if (h2->incoming) {
+        h2->incoming->since = now;
+    }
+    transport_read_start(h2->transport);
+}
+
+/* Whoever does not take what it has asked for is not asked for more. */
+static void stop_or_go(struct h2 *h2)
+{
+    bool stops = h2->state == H2_OPEN && h2->role == H2_SERVER &&
+                 (buf_len(&h2->early) > 0 || is_clogged(h2));
+
+    if (stops == h2->is_stopped) {
+        return;
+    }
+    h2->is_stopped = stops;
+    if (stops) {
+        transport_read_stop(h2->transport);
+    } else {
+        go_on(h2);
+    }
+}
+
+static bool is_too_much(const struct h2 *h2)
+{
+    return h2->held > H2_MEMORY_TIGHT && (h2->held > H2_MEMORY_MAX || memory_is_tight());
 }
 
 static bool is_finished(const struct h2 *h2)
@@ -209,8 +282,10 @@ void h2_leave(struct h2 *h2)
     gather.count = 0;
     gather.bytes = 0;
     h2->gather = &gather;
-    run(h2);
-    if (h2->state == H2_OPEN && h2->role == H2_SERVER && h2->held > H2_MEMORY_MAX) {
+    do {
+        run(h2);
+    } while (feed_early(h2));
+    if (h2->state == H2_OPEN && h2->role == H2_SERVER && is_too_much(h2)) {
         h2_offend(h2, H2_OFFENCE_MEMORY, NGHTTP2_ENHANCE_YOUR_CALM);
     }
     if (h2->state == H2_OPEN && is_finished(h2)) {
@@ -233,6 +308,7 @@ void h2_leave(struct h2 *h2)
         h2_memory_slim(h2); /* from here on nghttp2 is not called */
     }
     h2->may_rest = false;
+    stop_or_go(h2);
     h2_arm(h2);
 }
 

@@ -116,6 +116,12 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return err ? err : proceed(h2);
 }
 
+/* With enough to be sent the rest of what has come waits, from the next request on. */
+static bool has_enough(const struct h2 *h2)
+{
+    return h2->has_taken && h2->held > H2_MEMORY_FULL;
+}
+
 static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                     void *user)
@@ -123,7 +129,8 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
     struct h2 *h2 = user;
 
     h2_in_field(h2, span_of((const char *)name, name_len), span_of((const char *)value, value_len));
-    return proceed(h2);
+    int err = proceed(h2);
+    return !err && has_enough(h2) ? NGHTTP2_ERR_PAUSE : err;
 }
 
 /* RFC 9218 7.1 */

@@ -95,7 +95,8 @@ static bool is_stream_late(struct h2 *h2, struct h2_stream *stream)
         return is_late(h2, later(stream->in_since, stream->out_since), times->first_byte_ms);
     }
     return stream->in == H2_IN_BODY && !stream->has_ended && !stream->is_paused &&
-           buf_len(&stream->held) == 0 && is_late(h2, stream->in_since, times->body_ms);
+           !h2->is_stopped && buf_len(&stream->held) == 0 &&
+           is_late(h2, stream->in_since, times->body_ms);
 }
 
 static void look_at_streams(struct h2 *h2)
@@ -145,7 +146,8 @@ static void expire_open(struct h2 *h2)
 
     if (is_queue_late(h2)) {
         h2_fail(h2, ERR_TIMEOUT);
-    } else if (h2->incoming && is_late(h2, h2->incoming->since, times->head_ms)) {
+    } else if (h2->incoming && !h2->is_stopped &&
+               is_late(h2, h2->incoming->since, times->head_ms)) {
         say_last(h2);
         h2->is_deaf = true;
     } else if (h2->is_draining && !h2->is_last_said && is_late(h2, h2->drain_since, H2_NOTICE_MS)) {

@@ -60,7 +60,10 @@ def serve(conn, head, rest):
     if path == "/broken":
         conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 100\r\n\r\nonly")
         return True
-    more = b"X-More: " + b"m" * 12000 + b"\r\n" if path == "/fields" else b""
+    more = b""
+    if path.endswith("fields"):
+        more = b"".join(b"X-More-%d: %s\r\n" % (n, b"m" * 4000)
+                        for n in range(15 if path.endswith("many-fields") else 3))
     body = HUGE if path == "/huge" else LARGE if path.startswith("/large") else b"ok"
     kept = b"max-age=600" if path.startswith(("/large", "/small", "/huge")) else b"no-store"
     if b"Transfer-Encoding" in head:

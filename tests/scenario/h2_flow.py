@@ -14,7 +14,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import h2  # noqa: E402
 import raw  # noqa: E402
-from h2_bench import HUGE, LARGE, check, eventually, get, held, play, post, started  # noqa: E402
+from h2_bench import (  # noqa: E402
+    HUGE, LARGE, SLACK, check, eventually, get, held, play, post, started)
 
 PAUSED = 100
 PAUSED_EACH = 160 << 10  # what a paused upload of one window may cost
@@ -22,15 +23,52 @@ PAUSED_EACH = 160 << 10  # what a paused upload of one window may cost
 
 # ---- memory: what waits for a peer that reads nothing ----
 
-def responses_nobody_reads(bench):
-    """The socket is full; then a hundred responses with large heads would be kept."""
-    before, offences = bench.used(), bench.offences()
-    with bench.connect((h2.INITIAL_WINDOW_SIZE, 1 << 30), auto=False, receive_buffer=4096) as conn:
-        conn.send(h2.window_update(0, 1 << 30))
+@contextlib.contextmanager
+def stalled(bench):
+    """The socket is full, and the client reads no more."""
+    with bench.connect((h2.INITIAL_WINDOW_SIZE, (1 << 31) - 1), auto=False,
+                       receive_buffer=4096) as conn:
+        conn.send(h2.window_update(0, (1 << 30)))
         conn.request("/huge")
-        conn.send(b"".join(get(conn, "/fields")[1] for _ in range(120)))
+        conn.until(lambda: conn.order)
+        yield conn
+
+
+def heads_that_wait(bench):
+    """A client that stalls, and has asked for more heads than are kept for it, has all of them when
+    it goes on: stored ones are not even asked for before there is room."""
+    with bench.connect() as conn:
+        check(conn.get("/small-fields").ended, "it is stored")
+    before, offences = bench.used(), bench.offences()
+    for path, most in (("/small-fields", 1 << 20), ("/fields", 4 << 20)):
+        asked = bench.metrics()["origin_fetches_total"]
+        with stalled(bench) as conn:
+            ids = [get(conn, path) for _ in range(120)]
+            conn.send(b"".join(opening for _, opening in ids))
+            if path == "/fields":
+                check(eventually(lambda: bench.metrics()["fetches_open"] == 0 and
+                                 bench.metrics()["origin_fetches_total"] >= asked + 120),
+                      "the origin has answered")
+            with bench.connect() as beside:  # one worker: it has been at all of this by now
+                check(beside.get("/beside").body == b"ok", "beside a client that stalls")
+            kept = bench.used() - before
+            check(kept <= most + SLACK, f"{path}: {kept} bytes are kept for a client that stalls")
+            for stream in [1, *(stream for stream, _ in ids)]:
+                got = conn.response(stream)
+                if not check(got.ended and got.status == 200, f"{path}: {got.reset} {conn.goaways}"):
+                    break
+            check(conn.streams[1].body == HUGE, "and the body before them")
+        check(bench.is_quiet(before), bench.left(before))
+    check(bench.offences() == offences, f"{bench.offences()}")
+
+
+def responses_nobody_reads(bench):
+    """The socket is full; then more heads than are kept for a connection come for what was asked."""
+    before, offences = bench.used(), bench.offences()
+    with stalled(bench) as conn:
+        conn.send(b"".join(get(conn, "/many-fields")[1] for _ in range(120)))
         check(eventually(lambda: bench.offences()["memory"] > offences["memory"]),
-              f"1 MiB for a connection: {bench.offences()} {bench.used()}")
+              f"4 MiB for a connection: {bench.offences()} {bench.used()}")
         conn.end()
         check(conn.goaways and conn.goaways[-1][1] == h2.ENHANCE_YOUR_CALM, f"{conn.goaways}")
     check(bench.is_quiet(before), bench.left(before))
@@ -259,6 +297,23 @@ def waiting_is_not_late(bench):
 
 # ---- time ----
 
+def stopped_is_not_late(bench):
+    """A client that reads slowly is not read from, and may not be blamed for what is not read: a body
+    that it sends meanwhile."""
+    with bench.connect() as conn:
+        check(conn.get("/small-fields").ended, "it is stored")
+    with stalled(bench) as conn:
+        upload, opening = post(conn)
+        conn.send(opening, *(get(conn, "/small-fields")[1] for _ in range(120)))
+        for n in range(60):
+            seen = len(conn.frames)
+            conn.until(lambda seen=seen: len(conn.frames) > seen)
+            time.sleep(0.04)  # in all twice as long as the limit
+        conn.send(h2.data(upload, b"late", end=True))
+        got = conn.response(upload)
+        check(got.status == 200 and got.body == b"ok", f"{got.heads} {got.reset} {conn.goaways}")
+
+
 def no_window(bench):
     none = (h2.INITIAL_WINDOW_SIZE, 0)
     with bench.connect(none, auto=False) as conn, bench.connect(none, auto=False) as creeps:
@@ -330,12 +385,15 @@ def large_in_the_table(bench):
 def main():
     only = sys.argv[2:]
     with started() as bench:
-        play(bench, (responses_nobody_reads, paused_streams, stalled_downloads, stalled_upload, abandoned,
+        play(bench, (heads_that_wait, paused_streams, stalled_downloads, stalled_upload, abandoned,
                      reset_while_paused, urgent_overtakes, incremental_share, update_changes_the_order,
                      large_in_the_table), only)
+    with started("--set", "limits.head=64KiB") as bench:
+        play(bench, (responses_nobody_reads,), only)
     with started("--set", "timeouts.client-body=1s") as bench:
         before = bench.used()
-        for scene in (no_window, no_reader, no_body, creeping_body, waiting_is_not_late):
+        for scene in (stopped_is_not_late, no_window, no_reader, no_body, creeping_body,
+                      waiting_is_not_late):
             play(bench, (scene,), only)
             check(bench.is_quiet(before), f"{scene.__name__}: {bench.left(before)}")
     check.end()
