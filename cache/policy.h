@@ -137,6 +137,13 @@ enum policy_verdict policy_reuse(const struct policy_request *request,
                                  const struct freshness *freshness, int64_t now,
                                  enum reason *reason);
 
+/* The same for what the origin has confirmed for another request, while this one waited for it: the
+ * validation that this request asks for, or that the configuration does, has happened. What the
+ * response asks for (no-cache, no lifetime, who may have it) has been done for the other. */
+enum policy_verdict policy_reuse_confirmed(const struct policy_request *request,
+                                           const struct freshness *freshness, int64_t now,
+                                           enum reason *reason);
+
 /* The origin failed (unreachable, or a 5xx): may the stale response be served (4.2.4, 5861)? */
 bool policy_stale_on_error(const struct policy_request *request, const struct freshness *freshness,
                            const struct policy_settings *settings, int64_t now);

@@ -96,6 +96,19 @@ enum policy_verdict policy_reuse(const struct policy_request *request,
                                      : reuse_stale(request, freshness, age, reason);
 }
 
+enum policy_verdict policy_reuse_confirmed(const struct policy_request *request,
+                                           const struct freshness *freshness, int64_t now,
+                                           enum reason *reason)
+{
+    struct policy_request asks = *request;
+    struct freshness says = *freshness;
+
+    asks.control.no_cache = false;
+    asks.control.max_age = is_reload(&asks.control) ? -1 : asks.control.max_age;
+    says.checked = 0;
+    return policy_reuse(&asks, &says, now, reason);
+}
+
 /* An explicit permission of the origin or of the client decides; without one the configuration. */
 static int64_t error_window(const struct policy_request *request, const struct freshness *freshness,
                             const struct policy_settings *settings)

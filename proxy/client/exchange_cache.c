@@ -209,8 +209,10 @@ static bool may_reuse(const struct exchange *x, const struct object *object)
         struct policy_settings rules = target_rules(x->settings, x->site, x->uri.path);
         return policy_stale_on_error(&x->policy, &object->freshness, &rules, now);
     }
-    return object->updated ||
-           policy_reuse(&x->policy, &object->freshness, now, &reason) != POLICY_VALIDATE;
+    enum policy_verdict verdict =
+        object->updated ? policy_reuse_confirmed(&x->policy, &object->freshness, now, &reason)
+                        : policy_reuse(&x->policy, &object->freshness, now, &reason);
+    return verdict != POLICY_VALIDATE;
 }
 
 /* A follower may use what was fetched for another only as it might use a stored response: one that
