@@ -363,6 +363,7 @@ static struct h2 *h2_new(struct transport *transport, const struct h2_settings *
         .batch = H2_BATCH_FIRST,
     };
     h2->since = loop_now_ms(h2->loop);
+    h2->heard_ms = h2->since;
     list_init(&h2->streams);
     list_init(&h2->ready);
     list_init(&h2->lent);
@@ -427,7 +428,8 @@ size_t h2_room(const struct h2 *h2)
         nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
     if (h2->state != H2_OPEN || h2->is_deaf || h2->is_leaving || h2->is_draining ||
-        h2->held > H2_MEMORY_ROOM || !nghttp2_session_check_request_allowed(h2->session)) {
+        h2_is_in_doubt(h2) || h2->held > H2_MEMORY_ROOM ||
+        !nghttp2_session_check_request_allowed(h2->session)) {
         return 0;
     }
     most = most < H2_REQUESTS_MAX ? most : H2_REQUESTS_MAX;

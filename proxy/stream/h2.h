@@ -56,7 +56,8 @@ struct h2 *h2_serve(struct transport *transport, struct span received,
 struct h2 *h2_connect(struct transport *transport, bool https, const struct h2_settings *settings,
                       const struct h2_events *events, void *owner);
 
-/* Client role: how many streams may be opened now; 0 when the peer has said GOAWAY, too. */
+/* Client role: how many streams may be opened now; 0 when the peer has said GOAWAY, too, or is
+ * silent for so long that nobody may be there. */
 size_t h2_room(const struct h2 *h2);
 /* Client role, with room: the stream for a request; bind it, then stream_send(). */
 struct stream *h2_request(struct h2 *h2);

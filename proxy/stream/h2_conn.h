@@ -171,6 +171,9 @@ struct h2 {
     struct buf early;            /* received and not fed: before this began, or for want of room */
     size_t early_counted;        /* as h2_stream's `counted` */
     uint64_t received;           /* bytes */
+    uint64_t heard_ms;           /* when the last of them came */
+    uint64_t pinged_ms;          /* client role: the last PING; 0: none */
+    uint64_t pinged_received;    /* bytes by then */
     struct pages_block pages[2]; /* h2_memory.c */
     struct den den;              /* server role: the rest of what nghttp2 has, where it fits */
     size_t held;                 /* bytes nghttp2 has from the heap */
@@ -194,7 +197,8 @@ struct h2 {
     bool is_deaf;      /* the connection is given up: nothing more is read */
     bool has_taken;    /* a request, of what nghttp2 is being fed */
     bool is_stopped;   /* nothing is read until there is room */
-    bool is_leaving;   /* client role: the peer has said GOAWAY */
+    bool is_leaving;   /* client role: no more requests; the peer has said GOAWAY, or nothing */
+    bool has_told;     /* client role: something of a message, since the last PING */
     bool is_opening;   /* nghttp2 is asked for a session */
     bool may_rest;     /* idle for long enough to be slim when the pump ends */
     bool is_slim;      /* idle: its pages are given back, and what is in its den sleeps */
@@ -296,6 +300,11 @@ void h2_count_early(struct h2 *h2);
 
 /* ---- h2_wait.c ---- */
 
+/* Client role, a request is being sent: after a long silence it is asked whether anybody listens.
+ */
+void h2_greet(struct h2 *h2);
+/* Client role: it has not answered a PING for so long that requests had better go elsewhere. */
+bool h2_is_in_doubt(const struct h2 *h2);
 void h2_arm(struct h2 *h2);
 void h2_expire(struct h2 *h2);
 

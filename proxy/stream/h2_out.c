@@ -194,6 +194,7 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
     begin_body(stream, head, source);
     stream->heard = h2->received;
     stream->id = id > 0 ? id : 0;
+    h2_greet(h2);
     check_submitted(stream, id);
 }
 

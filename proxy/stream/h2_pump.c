@@ -150,6 +150,7 @@ void h2_count_early(struct h2 *h2)
 void h2_feed(struct h2 *h2, struct span bytes)
 {
     h2->received += bytes.len;
+    h2->heard_ms = loop_now_ms(h2->loop);
     if (h2->state != H2_OPEN || h2->is_deaf || bytes.len == 0) {
         return;
     }

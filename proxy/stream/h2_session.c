@@ -171,6 +171,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         allow(h2, H2_OFFENCE_EMPTY);
     }
     bool is_content = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    h2->has_told |= is_content;
     if (is_content && stream && !stream->is_over) {
         stream->stream.received += frame->hd.length;
         if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {

@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 
+#include <errno.h>
+
 static bool is_late(const struct h2 *h2, uint64_t since, uint64_t limit)
 {
     return limit && loop_now_ms(h2->loop) >= since + limit;
@@ -99,16 +101,112 @@ static bool is_stream_late(struct h2 *h2, struct h2_stream *stream)
            is_late(h2, stream->in_since, times->body_ms);
 }
 
+/* No more requests: what is under way may still be answered. */
+static void leave(struct h2 *h2)
+{
+    if (!h2->is_leaving) {
+        h2->is_leaving = true;
+        if (h2->events && h2->events->on_room) {
+            h2->events->on_room(h2->owner);
+        }
+    }
+}
+
 static void look_at_streams(struct h2 *h2)
 {
     list_each(link, &h2->streams)
     {
         struct h2_stream *stream = list_entry(link, struct h2_stream, link);
         if (!stream->is_over && !stream->is_mute && is_stream_late(h2, stream)) {
+            if (h2->role == H2_CLIENT && h2_untouched(&stream->stream)) {
+                leave(h2);
+            }
             h2_reset(stream, NGHTTP2_CANCEL, ERR_TIMEOUT);
             h2_drop_source(stream); /* nghttp2 may tell of the end only much later */
             h2_say_closed(stream, ERR_TIMEOUT);
         }
+    }
+}
+
+/* ---- client role: is anybody there? ---- */
+
+/* A path that was lost, or a peer that hangs, says nothing, and TCP may take many minutes to
+ * notice. While a request waits in silence a PING asks; whatever comes is an answer. How long is
+ * long follows from how long a response may take; by default 5 s of silence, 5 s until others are
+ * asked, 15 s until the connection is given up. */
+enum { SILENCE_PART = 12, DOUBT_PART = 12, DEATH_PART = 4, PATIENCE_MS = 60000 };
+
+/* Some servers (those of gRPC) leave whoever sends PINGs to them while they have nothing to say. */
+enum { PING_AGAIN_MS = 300000 };
+
+static uint64_t part_of_patience(const struct h2 *h2, unsigned part)
+{
+    uint64_t first_byte = h2->settings->times.first_byte_ms;
+    uint64_t ms = (first_byte ? first_byte : PATIENCE_MS) / part;
+
+    return ms > H2_TICK_MS ? ms : H2_TICK_MS;
+}
+
+/* Whatever comes is an answer. */
+static bool awaits_answer(const struct h2 *h2)
+{
+    return h2->pinged_ms && h2->received == h2->pinged_received;
+}
+
+bool h2_is_in_doubt(const struct h2 *h2)
+{
+    return awaits_answer(h2) && is_late(h2, h2->pinged_ms, part_of_patience(h2, DOUBT_PART));
+}
+
+static void ping(struct h2 *h2)
+{
+    bool may = h2->pinged_ms == 0 || h2->has_told || is_late(h2, h2->pinged_ms, PING_AGAIN_MS);
+
+    if (!awaits_answer(h2) && may) {
+        nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+        h2->pinged_ms = loop_now_ms(h2->loop);
+        h2->pinged_received = h2->received;
+        h2->has_told = false;
+    }
+}
+
+static bool is_silent(const struct h2 *h2, uint64_t since)
+{
+    return is_late(h2, later(h2->heard_ms, since), part_of_patience(h2, SILENCE_PART));
+}
+
+void h2_greet(struct h2 *h2)
+{
+    if (is_silent(h2, 0)) {
+        ping(h2);
+    }
+}
+
+static bool waits_in_silence(const struct h2 *h2)
+{
+    list_each(link, &h2->streams)
+    {
+        const struct h2_stream *stream = list_entry(link, struct h2_stream, link);
+        if (waits_for_response(stream) &&
+            is_silent(h2, later(stream->in_since, stream->out_since))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void look_for_life(struct h2 *h2)
+{
+    if (!awaits_answer(h2)) {
+        if (waits_in_silence(h2)) {
+            ping(h2);
+        }
+    } else if (transport_queued(h2->transport) > 0) {
+        h2->pinged_ms = loop_now_ms(h2->loop); /* it is behind what the socket does not take */
+    } else if (is_late(h2, h2->pinged_ms, part_of_patience(h2, DEATH_PART))) {
+        h2_fail(h2, -ETIMEDOUT);
+    } else if (h2_is_in_doubt(h2)) {
+        leave(h2);
     }
 }
 
@@ -154,6 +252,9 @@ static void expire_open(struct h2 *h2)
         say_last(h2);
     } else if (is_quiet && !h2->is_draining && is_late(h2, h2->since, times->idle_ms)) {
         say_last(h2);
+    }
+    if (h2->state == H2_OPEN && h2->stream_count > 0 && h2->role == H2_CLIENT) {
+        look_for_life(h2);
     }
     if (h2->state == H2_OPEN && h2->stream_count > 0) {
         look_at_window(h2);

@@ -279,6 +279,8 @@ class Connection:
             self.goaways.append((last, code, got.payload[8:]))
         elif got.kind == PING and got.flags & ACK:
             self.pings.append(got.payload)
+        elif got.kind == PING and self.auto:
+            self.send(ping(got.payload, ACK))
         elif got.kind == SETTINGS:
             self.take_settings(got)
 

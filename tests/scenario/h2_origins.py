@@ -24,11 +24,15 @@ import raw  # noqa: E402
 
 check = raw.Checks()
 BIG = hashlib.shake_128(b"h2 origins").digest(3_000_000)
+PATIENCE = 20  # timeouts.first-byte
+SILENCE = PATIENCE / 12  # is asked about; as long again, and others are asked
+DEATH = PATIENCE / 4
 HELD = 8  # requests that an origin waits for before it answers the first
 
 
 class Serving(h2.Connection):
     """The origin's end of a connection."""
+    is_mute = False
 
     def __init__(self, conn, origin):  # noqa: super() would connect
         self.socket, self.origin = conn, origin
@@ -58,6 +62,8 @@ class Serving(h2.Connection):
         if got.kind == h2.WINDOW_UPDATE:
             self.window_of(got.stream)
             self.windows[got.stream] += struct.unpack(">I", got.payload)[0]
+        if got.kind == h2.PING and not got.flags & h2.ACK:
+            self.origin.pings += 1
         super().take(got)
 
     def window_of(self, stream):
@@ -88,6 +94,8 @@ class Serving(h2.Connection):
         fields = stream.heads[0]
         path = dict(fields)[":path"]
         self.origin.heads.append(fields)
+        if self.is_mute:
+            return
         number = len([1 for head in self.origin.heads if dict(head)[":path"] == path])
         name = path.split("?")[0].strip("/").partition("/")[0]
         getattr(self, "do_" + name.replace("-", "_"))(got.stream, path, number, bytes(stream.body))
@@ -119,6 +127,21 @@ class Serving(h2.Connection):
             for waits, of in reversed(self.waiting):
                 self.plain(waits, of.encode())
             self.waiting = []
+
+    def do_last_words(self, stream, path, *_):
+        """Nothing more comes on this connection, which stays open."""
+        self.plain(stream, path.encode())
+        self.is_mute, self.auto = True, False
+
+    def do_thinks(self, stream, path, *_):
+        """For long, but it hears."""
+        end = time.monotonic() + 1.5 * DEATH
+        self.socket.settimeout(0.1)
+        while time.monotonic() < end:
+            with contextlib.suppress(TimeoutError):
+                self.read()
+        self.socket.settimeout(30)
+        self.plain(stream, path.encode())
 
     def do_none(self, stream, *_):
         self.head(stream, 204, end=True)
@@ -213,6 +236,8 @@ class Origin(raw.Origin):
         self.context.set_alpn_protocols(list(alpn))
         self.streams = streams
         self.chosen = []
+        self.ca = certs.path("ca.pem")
+        self.pings = 0
         super().__init__(self.answer)
         self.base = f"https://localhost:{self.port}"
 
@@ -233,19 +258,15 @@ class Origin(raw.Origin):
 
 
 class Scene:
-    def __init__(self, program, folder):
-        self.certs = certificates.Certs(folder)
-        self.certs.sign("good", "DNS:localhost,IP:127.0.0.1")
-        self.h2, self.h1 = Origin(self.certs), Origin(self.certs, ("http/1.1",))
-        self.narrow = Origin(self.certs, streams=2)
-        sites = "".join(f"  - {{hosts: {name}, origins: '{origin.base}', "
-                        f"ca: {self.certs.path('ca.pem')}}}\n"
-                        for name, origin in (("h2.test", self.h2), ("h1.test", self.h1),
-                                             ("narrow.test", self.narrow)))
+    def __init__(self, program, folder, origins, *options):
+        """`origins`: by the name of the host they are asked for."""
+        folder.mkdir(exist_ok=True)
+        sites = "".join(f"  - {{hosts: {name}, origins: '{origin.base}', ca: {origin.ca}}}\n"
+                        for name, origin in origins.items())
         file = folder / "proxy.yaml"
         file.write_text("sites:\n" + sites)
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
-                                  "--workers", "1")
+                                  "--workers", "1", *options)
         self.proxy.start()
 
     def get(self, path, host="h2.test", method="GET", body=b""):
@@ -361,17 +382,111 @@ def slow(scene):
             check(body == BIG, f"{path}: {len(body)} bytes of {len(BIG)}")
 
 
+# ---- an origin that falls silent, and leaves its connection open ----
+
+def silent_get(scene, origin, host):
+    """What was asked on it is asked again on another."""
+    scene.get("/last-words", host)
+    paths = [f"/small/{n}" for n in range(3)]
+    answers = scene.together(paths, host)
+    for path in paths:
+        check(answers[path][2] == path.encode() and origin.count(path) == 2,
+              f"{path} of one that is silent: {answers[path][:2]}, asked {origin.count(path)} times")
+    check(origin.pings == 1, f"it was asked whether it is there {origin.pings} times")
+    check(scene.get("/small/later", host)[0] == 200 and origin.count("/small/later") == 1, "later")
+
+
+def silent_post(scene, origin, host):
+    """Who knows what has been done?"""
+    scene.get("/last-words", host)
+    status = scene.get("/echo", host, "POST", b"once")[0]
+    check(status == 502 and origin.count("/echo") == 1, f"{status}, {origin.count('/echo')} times")
+
+
+def silent_and_doubted(scene, origin, host):
+    """Before it is given up, others are asked elsewhere."""
+    scene.get("/last-words", host)
+    threads = [threading.Thread(target=scene.get, args=("/small/first", host))]
+    threads[0].start()
+    elsewhere = []
+
+    def other(path):
+        if scene.get(path, host)[0] == 200 and threads[0].is_alive() and origin.count(path) == 1:
+            elsewhere.append(path)
+    while threads[0].is_alive() and not elsewhere:
+        threads.append(threading.Thread(target=other, args=(f"/small/{len(threads)}",)))
+        threads[-1].start()
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    check(elsewhere, "another connection is opened before the silent one is given up")
+    check(origin.count("/small/first") == 2, "and at last that one is left")
+
+
+def silent_and_idle(scene, origin, host):
+    """The first request after a long pause does not go without a question."""
+    scene.get("/small/a", host)
+    time.sleep(SILENCE + 0.2)
+    check(scene.get("/small/b", host)[0] == 200 and origin.pings == 1 and origin.connections == 1,
+          f"after a pause: {origin.pings} PINGs, {origin.connections} connections")
+    scene.get("/last-words", host)
+    time.sleep(SILENCE + 0.2)
+    status = scene.get("/small/c", host)[0]
+    check(status == 200 and origin.pings == 2 and origin.count("/small/c") == 2,
+          f"after a pause in which it was lost: {status}, {origin.pings} PINGs")
+
+
+def silent_but_there(scene, origin, host):
+    """Who answers the question has all the time there is, and is asked once."""
+    status = scene.get("/thinks", host)[0]
+    check(status == 200 and origin.count("/thinks") == 1 and origin.pings == 1,
+          f"one that thinks: {status}, asked {origin.count('/thinks')} times, {origin.pings} PINGs")
+
+
+def silence(program, folder, certs):
+    scenes = {name.__name__.replace("_", "-") + ".test": name for name in (
+        silent_get, silent_post, silent_and_doubted, silent_and_idle, silent_but_there)}
+    origins = {host: Origin(certs) for host in scenes}
+    scene = Scene(program, folder / "silence", origins, "--set", f"timeouts.first-byte={PATIENCE}s")
+    threads = [threading.Thread(target=act, args=(scene, origins[host], host))
+               for host, act in scenes.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check(scene.proxy.stop(), "it leaves by itself")
+
+
+def timeouts(program, folder, certs):
+    """A connection on which a request has timed out, and nothing else has come, gets no others."""
+    origin = Origin(certs)
+    scene = Scene(program, folder / "timeouts", {"lost.test": origin},
+                  "--set", "timeouts.first-byte=1s")
+    scene.get("/last-words", "lost.test")
+    statuses = [scene.get(f"/small/{n}", "lost.test")[0] for n in range(5)]
+    check(statuses in ([504] + [200] * 4, [200] * 5), f"behind one that is silent: {statuses}")
+    check(scene.proxy.stop(), "it leaves by itself")
+
+
 def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     larder.need(program)
-    with tempfile.TemporaryDirectory(prefix="larder-h2o.") as folder:
-        scene = Scene(program, pathlib.Path(folder))
+    with tempfile.TemporaryDirectory(prefix="larder-h2o.") as name:
+        folder = pathlib.Path(name)
+        certs = certificates.Certs(folder)
+        certs.sign("good", "DNS:localhost,IP:127.0.0.1")
+        origins = {"h2.test": Origin(certs), "h1.test": Origin(certs, ("http/1.1",)),
+                   "narrow.test": Origin(certs, streams=2)}
+        scene = Scene(program, folder / "usual", origins)
+        scene.h2 = origins["h2.test"]
         usual(scene)
         shared(scene)
         again(scene)
         broken(scene)
         slow(scene)
         check(scene.proxy.stop(), "it leaves by itself")
+        silence(program, folder, certs)
+        timeouts(program, folder, certs)
     check.end()
 
 
