@@ -301,12 +301,14 @@ void h1_drain(struct h1 *h1)
 
 void h1_drain_kindly(struct h1 *h1)
 {
-    if (!h1->turn && (h1->is_fresh || h1->rest.len > 0)) {
-        h1->is_last = true;
+    if (h1->turn && h1->turn->out == H1_OUT_WAIT) {
+        h1_drain(h1); /* this answer can say so */
+        return;
+    }
+    h1->is_last = true;
+    if (!h1->turn) {
         h1->since = h1->is_partial ? h1->since : loop_now_ms(h1->loop);
         h1_arm(h1);
-    } else {
-        h1_drain(h1);
     }
 }
 

@@ -89,8 +89,9 @@ void *h1_owner(const struct h1 *h1);
 
 /* Server role: no further request is read; the current one finishes with "Connection: close". */
 void h1_drain(struct h1 *h1);
-/* The same, but a connection that has had no request yet, or part of one, has its answer,
- * if its request begins within three seconds. */
+/* The same, but no request is lost that may be on its way: where no answer that is to come can say
+ * so, one more is answered. A connection that has had no request yet waits three seconds for it, a
+ * kept one a second. */
 void h1_drain_kindly(struct h1 *h1);
 /* Server role: since before that (loop milliseconds) no request is under way, nor bytes of an
  * answer; part of a head may have come. */

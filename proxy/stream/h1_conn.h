@@ -63,8 +63,10 @@ enum h1_role { H1_SERVER, H1_CLIENT, H1_TUNNEL };
 #define H1_DRAIN_MAX 65536
 /* How long a closing connection waits for the peer to read the answer. */
 #define H1_LINGER_MS 2000
-/* While draining kindly: how long a request may be under way on a connection that has had none. */
+/* While draining kindly: how long a request may be under way on a connection that has had none, and
+ * on a kept one. Those who are idle hold back the newer process, which has no store meanwhile. */
 #define H1_LAST_MS 3000
+#define H1_LAST_KEPT_MS 1000
 /* Interim responses to one request; more are an attack. */
 #define H1_INTERIM_MAX 32
 

@@ -98,8 +98,9 @@ static struct deadline wait_of_turn(const struct h1 *h1, const struct h1_turn *t
 static uint64_t idle_limit(const struct h1 *h1)
 {
     uint64_t limit = h1->settings->times.idle_ms;
+    uint64_t last = h1->is_fresh ? H1_LAST_MS : H1_LAST_KEPT_MS;
 
-    return h1->is_last && (limit == 0 || limit > H1_LAST_MS) ? H1_LAST_MS : limit;
+    return h1->is_last && (limit == 0 || limit > last) ? last : limit;
 }
 
 static struct deadline next_deadline(const struct h1 *h1)
