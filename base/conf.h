@@ -214,6 +214,7 @@ struct conf_setting {
     const char *origin; /* "proxy.yaml:3:10", "--workers", "default" */
     bool by_reload;     /* a reload applies it */
     bool is_item;       /* of a list: of these the order counts, too */
+    bool is_part;       /* a map that may be away: it is there, with all that is in it */
 };
 
 struct conf_flat {
@@ -234,6 +235,11 @@ struct conf_change {
 
 /* Every value that is written or has a default, after conf_bind(). All of it lies in `arena`. */
 void conf_flatten(struct conf *conf, struct arena *arena, struct conf_flat *out);
+/* After conf_flatten(), once: what only a restart changes becomes what it is in `held`, that of a
+ * configuration in force; of a list that a restart alone can change no item comes or goes, and they
+ * keep what a reload may change in them. For conf_print() and conf_flatten() of what is in force
+ * then: not for conf_bind(). */
+void conf_hold(struct conf *conf, const struct conf_flat *held);
 /* Tells each difference, sorted by path. */
 void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
                   void (*tell)(void *arg, const struct conf_change *change), void *arg);

@@ -102,6 +102,11 @@ static const char *value_text(struct flattener *flat, const struct conf_directiv
 
 static const char from_default[] = "default";
 
+bool conf_origin_is_default(const char *origin)
+{
+    return strcmp(origin, from_default) == 0;
+}
+
 static const char *origin_text(struct arena *arena, const struct conf_where *where)
 {
     if (where->source == CONF_FROM_DEFAULT) {
@@ -111,8 +116,8 @@ static const char *origin_text(struct arena *arena, const struct conf_where *whe
                        : arena_printf(arena, "%s", where->name).at;
 }
 
-static void add(struct flattener *flat, const struct conf_directive *row, struct conf_node *node,
-                bool is_item)
+static struct conf_setting *add(struct flattener *flat, const struct conf_directive *row,
+                                struct conf_node *node, bool is_item)
 {
     if (flat->count == flat->room) {
         flat->room = flat->room ? 2 * flat->room : 128;
@@ -126,6 +131,17 @@ static void add(struct flattener *flat, const struct conf_directive *row, struct
         .by_reload = row->flags & CONF_RELOAD,
         .is_item = is_item,
     };
+    return &flat->list[flat->count - 1];
+}
+
+/* That it is there, which only a restart changes; what is in it follows one by one. */
+static void add_part(struct flattener *flat, const struct conf_directive *row,
+                     struct conf_node *node)
+{
+    struct conf_setting *part = add(flat, row, node, false);
+
+    part->same = "";
+    part->is_part = true;
 }
 
 static void add_rows(struct flattener *flat, const struct conf_table *table,
@@ -144,10 +160,9 @@ static void add_inside(struct flattener *flat, const char *name, const char *key
     flat->len = before;
 }
 
-/* Items that are told apart by name, so that a reload may apply some of what is in them. */
-static bool is_keyed(const struct conf_directive *row)
+bool conf_is_keyed(const struct conf_directive *row)
 {
-    return row->type.is == CONF_IS_MAP && !(row->flags & CONF_RELOAD) &&
+    return row->field.list && row->type.is == CONF_IS_MAP && !(row->flags & CONF_RELOAD) &&
            row->type.table->shorthand != NULL;
 }
 
@@ -156,7 +171,7 @@ static void add_items(struct flattener *flat, const struct conf_directive *row,
 {
     as_list(flat->conf, list);
     for (struct conf_node *item = list->first; item; item = item->next) {
-        if (!is_keyed(row)) {
+        if (!conf_is_keyed(row)) {
             add(flat, row, item, true);
             continue;
         }
@@ -179,6 +194,9 @@ static void add_rows(struct flattener *flat, const struct conf_table *table,
         } else if (row->type.is == CONF_IS_MAP && (node || !(row->flags & CONF_OPTIONAL))) {
             if (node) {
                 conf_node_expand(flat->conf, node, row->type.table);
+            }
+            if (row->flags & CONF_OPTIONAL && !(row->flags & CONF_RELOAD)) {
+                add_part(flat, row, node);
             }
             add_inside(flat, row->name, NULL, row->type.table, node);
         } else if (node && row->type.is != CONF_IS_MAP) {
@@ -307,10 +325,27 @@ static void compare_path(struct side *a, struct side *b,
     }
 }
 
+/* A part that one of them has alone: the one line for it tells all that is in it, too. */
+static const char *whole_part(const struct side *a, const struct side *b)
+{
+    const struct side *has = a->end > a->at ? a : b;
+    bool alone = (a->end > a->at) != (b->end > b->at);
+
+    return alone && has->list[has->at]->is_part ? has->list[has->at]->path : NULL;
+}
+
+static bool is_inside(const char *path, const char *part)
+{
+    size_t len = part ? strlen(part) : 0;
+
+    return part && strncmp(path, part, len) == 0 && path[len] == '.';
+}
+
 void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
                   void (*tell)(void *arg, const struct conf_change *change), void *arg)
 {
     struct side a = side_of(before), b = side_of(after);
+    const char *told = NULL; /* with what is inside: behind its own line, as "." sorts first */
 
     for (;;) {
         const char *left = path_at(&a), *right = path_at(&b);
@@ -320,7 +355,11 @@ void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
         const char *path = !left ? right : !right ? left : strcmp(left, right) < 0 ? left : right;
         enter_path(&a, path);
         enter_path(&b, path);
-        compare_path(&a, &b, tell, arg);
+        if (!is_inside(path, told)) {
+            const char *part = whole_part(&a, &b);
+            told = part ? part : told;
+            compare_path(&a, &b, tell, arg);
+        }
         a.at = a.end;
         b.at = b.end;
     }
@@ -332,7 +371,7 @@ bool conf_is_written(const struct conf_flat *flat, const char *path)
 {
     for (size_t i = 0; i < flat->count; i++) {
         if (strcmp(flat->at[i].path, path) == 0) {
-            return strcmp(flat->at[i].origin, from_default) != 0;
+            return !conf_origin_is_default(flat->at[i].origin);
         }
     }
     return false;

@@ -22,7 +22,8 @@ void conf_write_settings(const struct conf_flat *flat, struct buf *out)
 {
     for (size_t i = 0; i < flat->count; i++) {
         const struct conf_setting *setting = &flat->at[i];
-        const char kind[] = {setting->by_reload ? 'r' : 's', setting->is_item ? 'i' : 'v', '\0'};
+        char what = setting->is_item ? 'i' : setting->is_part ? 'p' : 'v';
+        const char kind[] = {setting->by_reload ? 'r' : 's', what, '\0'};
         put_field(out, kind, '\t');
         put_field(out, setting->path, '\t');
         put_field(out, setting->shown, '\t');
@@ -71,6 +72,7 @@ static int read_setting(struct span line, struct arena *arena, struct conf_setti
     }
     *out = (struct conf_setting){.by_reload = fields[0][0] == 'r',
                                  .is_item = fields[0][0] && fields[0][1] == 'i',
+                                 .is_part = fields[0][0] && fields[0][1] == 'p',
                                  .path = fields[1],
                                  .shown = fields[2],
                                  .same = fields[3],

@@ -114,6 +114,13 @@ struct span conf_without_mark(struct span yaml);
  * the file that the tree is of. */
 int conf_include(struct conf *conf, const char *path, const struct stat *stat_of);
 
+/* ---- what differs ---- */
+
+/* A list whose items are told apart by name, so that a reload may apply some of what is in them. */
+bool conf_is_keyed(const struct conf_directive *row);
+/* Is this the origin of a value that nobody wrote? */
+bool conf_origin_is_default(const char *origin);
+
 /* The value of a default, as a node; NULL when the row has none. */
 struct conf_node *conf_default(struct conf *conf, const struct conf_directive *row);
 

@@ -28,7 +28,7 @@ static uint64_t cpus(void)
 
 /* Different for two proxies that ask each other, the same after a restart, and silent about the
  * machine's name. */
-static char *own_name(const struct settings *settings, struct arena *arena)
+char *settings_own_name(const struct settings *settings, struct arena *arena)
 {
     static const struct sip_key key = {0x6c61726465722d6e, 0x616d652d6b657921};
     char machine[256] = "";
@@ -264,7 +264,7 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
         settings->workers = cpus();
     }
     if (!settings->name) {
-        settings->name = own_name(settings, arena);
+        settings->name = settings_own_name(settings, arena);
     }
     refuse_unknown_users(settings, at);
     index_sites(settings, arena);
@@ -300,7 +300,26 @@ static void settings_free(struct settings *settings)
     atomic_fetch_sub(&alive, 1);
 }
 
-int settings_load(int argc, char **argv, struct buf *errors, struct settings **out)
+static void describe(struct conf *conf, struct settings *settings, const struct settings *running)
+{
+    struct buf text = BUF_INIT;
+
+    conf_flatten(conf, settings->memory, &settings->flat);
+    settings->in_force = settings->flat;
+    settings->wanted = settings->listen;
+    settings->wanted_count = settings->listen_count;
+    if (running) {
+        settings_hold(settings, running);
+        conf_hold(conf, &running->in_force);
+        conf_flatten(conf, settings->memory, &settings->in_force);
+    }
+    conf_print(conf, &text);
+    settings->printed = arena_copy(settings->memory, buf_span(&text));
+    buf_fini(&text);
+}
+
+int settings_load_beside(int argc, char **argv, const struct settings *running, struct buf *errors,
+                         struct settings **out)
 {
     struct settings *settings = xcalloc(1, sizeof(*settings));
     struct arena *memory = xcalloc(1, sizeof(*memory));
@@ -314,11 +333,7 @@ int settings_load(int argc, char **argv, struct buf *errors, struct settings **o
     settings->number = atomic_fetch_add(&made, 1);
     atomic_init(&settings->refs, 1);
     if (!err) {
-        struct buf text = BUF_INIT;
-        conf_print(conf, &text);
-        settings->printed = arena_copy(memory, buf_span(&text));
-        buf_fini(&text);
-        conf_flatten(conf, memory, &settings->flat);
+        describe(conf, settings, running);
     }
     conf_free(&conf);
     if (err) {
@@ -327,6 +342,11 @@ int settings_load(int argc, char **argv, struct buf *errors, struct settings **o
     }
     *out = settings;
     return err;
+}
+
+int settings_load(int argc, char **argv, struct buf *errors, struct settings **out)
+{
+    return settings_load_beside(argc, argv, NULL, errors, out);
 }
 
 struct settings *settings_ref(struct settings *settings)

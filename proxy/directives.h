@@ -309,7 +309,11 @@ struct settings {
     size_t site_host_count;
     bool has_domains;      /* some of them are "*.domain" */
     struct span printed;   /* for settings_print() */
-    struct conf_flat flat; /* one by one, to tell what differs from others */
+    struct conf_flat flat; /* one by one, to tell what differs from others; as the files say */
+    /* The same as it is in force: what only a restart changes is that of the start. */
+    struct conf_flat in_force;
+    struct listening *wanted; /* listeners as the files say: the next start has these */
+    size_t wanted_count;
 };
 
 /* Does an option without a value occur: "--check", "--print-config", "--version", "--help"? */
@@ -322,6 +326,12 @@ bool settings_have_limits(const struct settings *settings);
  * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines (base/conf.h).
  * `argv` is kept for reloads by the caller. */
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out);
+/* The same beside the settings in force (NULL: none), to take their place: what only a restart
+ * changes (listen, workers, store ...) is as there, and only `flat` and `wanted` tell what the
+ * files want. A listener that speaks TLS, and of whose certificates they say nothing any more, has
+ * none in `tls`. */
+int settings_load_beside(int argc, char **argv, const struct settings *running, struct buf *errors,
+                         struct settings **out);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings **settings);
 

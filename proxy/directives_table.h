@@ -29,6 +29,12 @@ extern const struct conf_custom log_style_type; /* struct log_style */
 void access_log_finish(void *bound, struct arena *arena, const struct conf_at *at);
 void log_finish(void *bound, struct arena *arena, const struct conf_at *at);
 
+/* directives_hold.c: every directive without CONF_RELOAD as in `running`; test_directives.c holds
+ * it against the table. */
+void settings_hold(struct settings *settings, const struct settings *running);
+/* directives.c: made from the machine's name and the first address. */
+char *settings_own_name(const struct settings *settings, struct arena *arena);
+
 /* Called when everything is bound: checks across directives, and what is computed from them. */
 void settings_finish(void *bound, struct arena *arena, const struct conf_at *at);
 

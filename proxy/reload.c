@@ -3,26 +3,6 @@
 #include "base/mem.h"
 #include "proxy/status_parts.h"
 
-/* ---- what is in force ---- */
-
-/* What reloads have changed is in the settings; the rest is as it was at the start. */
-static struct conf_flat in_force(struct server *server, const struct settings *settings)
-{
-    const struct conf_flat *fixed = server_fixed(server);
-    struct conf_flat flat = {
-        .at = xcalloc(settings->flat.count + fixed->count + 1, sizeof(*flat.at))};
-
-    for (size_t i = 0; i < settings->flat.count; i++) {
-        if (settings->flat.at[i].by_reload) {
-            flat.at[flat.count++] = settings->flat.at[i];
-        }
-    }
-    for (size_t i = 0; i < fixed->count; i++) {
-        flat.at[flat.count++] = fixed->at[i];
-    }
-    return flat;
-}
-
 /* ---- as JSON ---- */
 
 static void put_text(json_t *object, const char *name, const char *text)
@@ -91,12 +71,8 @@ int reload_config(const struct status_query *query, struct buf *out)
 
 int reload_settings(const struct status_query *query, struct buf *out)
 {
-    struct server *server = query->server;
-    struct conf_flat flat = in_force(server, server_settings(server));
-
-    server_write_command(server, out);
-    conf_write_settings(&flat, out);
-    free(flat.at);
+    server_write_command(query->server, out);
+    conf_write_settings(&server_settings(query->server)->in_force, out);
     return 200;
 }
 
@@ -110,9 +86,7 @@ int reload_diff(const struct status_query *query, struct buf *out)
     if (server_load_next(server, &errors, &next) != 0) {
         status = write_errors(&errors, out);
     } else {
-        struct conf_flat before = in_force(server, server_settings(server));
-        status = write_changes(&before, &next->flat, out);
-        free(before.at);
+        status = write_changes(&server_settings(server)->in_force, &next->flat, out);
         settings_unref(&next);
     }
     buf_fini(&errors);
@@ -132,9 +106,7 @@ int reload_now(const struct status_query *query, struct buf *out)
     } else if (server_reload(server, &errors) != 0) {
         status = write_errors(&errors, out);
     } else {
-        struct conf_flat before = in_force(server, old);
-        status = write_changes(&before, &server_settings(server)->flat, out);
-        free(before.at);
+        status = write_changes(&old->in_force, &server_settings(server)->flat, out);
     }
     settings_unref(&old);
     buf_fini(&errors);

@@ -250,8 +250,6 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     server->argc = argc;
     server->argv = argv;
     server->settings = settings_ref(settings);
-    arena_init(&server->fixed_memory, NULL, 0);
-    server_keep_fixed(server);
     log_level_set(settings->log_level);
     files_raise(settings->workers, settings->store_count);
     server->started = clock_wall();
@@ -314,7 +312,6 @@ void server_free(struct server **slot)
     if (!accesslog_wait(LOG_SECONDS)) {
         log_warn("access_log_stuck", "seconds=%d", LOG_SECONDS);
     }
-    arena_fini(&server->fixed_memory);
     free(server);
 }
 

@@ -14,8 +14,9 @@ struct roundtrips;
 struct dnsstatus;
 struct history;
 
-/* Settings, and what the files hold that they name (certificates). `before`: those of now, or NULL.
- * 0, or ERR_CONFIG with `errors`, a line each. What is good today only is logged. */
+/* Settings, and what the files hold that they name (certificates). `before`: those in force, beside
+ * which they are loaded (settings_load_beside()), or NULL. 0, or ERR_CONFIG with `errors`, a line
+ * each. What is good today only is logged. */
 int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
                 struct settings **out);
 /* Opens the store, binds every listener. Takes a reference to settings; argv is kept for reloads.
@@ -49,9 +50,6 @@ uint64_t server_reloads(const struct server *server);
 uint64_t server_refused_reloads(const struct server *server);
 /* All workers have the settings of server_settings(). */
 bool server_reload_is_taken(struct server *server);
-/* The directives that only a restart changes, as they are in force, whatever has been loaded since.
- * Borrowed. */
-const struct conf_flat *server_fixed(const struct server *server);
 /* How it was started, as conf_write_command() writes it. */
 void server_write_command(const struct server *server, struct buf *out);
 /* Settings as the next reload would have them, from the same command line. As server_load(). */

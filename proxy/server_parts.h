@@ -61,14 +61,10 @@ struct server {
     unsigned late_tries;
     bool watchdog; /* the service manager wants to hear that all loops run */
     atomic_uint_fast64_t reloads, refused_reloads;
-    struct arena fixed_memory;
-    struct conf_flat fixed; /* what only a restart changes, as it is in force since the start */
 };
 
 /* ---- server_reload.c; on the main thread ---- */
 
-/* Directives that only a restart changes are kept apart: settings forget what was before. Once. */
-void server_keep_fixed(struct server *server);
 /* Errors from `from` on, a line of the log each: they are long. */
 void server_log_errors(const char *event, const struct buf *errors, size_t from);
 /* From the first limits on that anybody has; their folder is that of the start. An older process

@@ -26,7 +26,7 @@ int server_load(int argc, char **argv, const struct settings *before, struct buf
                 struct settings **out)
 {
     struct buf warnings = BUF_INIT;
-    int err = settings_load(argc, argv, errors, out);
+    int err = settings_load_beside(argc, argv, before, errors, out);
 
     if (!err) {
         err = tls_set_make(*out, before, &(struct tls_report){errors, &warnings});
@@ -41,27 +41,7 @@ int server_load(int argc, char **argv, const struct settings *before, struct buf
     return err;
 }
 
-void server_keep_fixed(struct server *server)
-{
-    const struct conf_flat *all = &server->settings->flat;
-    struct arena *arena = &server->fixed_memory;
-    struct conf_flat *fixed = &server->fixed;
-
-    fixed->at = arena_alloc(arena, all->count * sizeof(*fixed->at) + 1);
-    for (size_t i = 0; i < all->count; i++) {
-        const struct conf_setting *one = &all->at[i];
-        if (!one->by_reload) {
-            fixed->at[fixed->count++] = (struct conf_setting){
-                .path = arena_printf(arena, "%s", one->path).at,
-                .shown = arena_printf(arena, "%s", one->shown).at,
-                .same = arena_printf(arena, "%s", one->same).at,
-                .origin = arena_printf(arena, "%s", one->origin).at,
-                .is_item = one->is_item,
-            };
-        }
-    }
-}
-
+/* What is in force differs from what the files say in this only. */
 static void warn_of_fixed(void *arg, const struct conf_change *change)
 {
     const struct conf_setting *any = change->after ? change->after : change->before;
@@ -72,22 +52,6 @@ static void warn_of_fixed(void *arg, const struct conf_change *change)
                  change->before ? change->before->shown : "", change->after ? any->shown : "",
                  any->origin, "it takes effect at the next start");
     }
-}
-
-/* Only what a restart changes is of interest, and `fixed` has nothing else. */
-static void warn_of_restart(struct server *server, const struct settings *next)
-{
-    struct conf_flat wanted = {
-        .at = xcalloc(next->flat.count + 1, sizeof(*wanted.at)),
-    };
-
-    for (size_t i = 0; i < next->flat.count; i++) {
-        if (!next->flat.at[i].by_reload) {
-            wanted.at[wanted.count++] = next->flat.at[i];
-        }
-    }
-    conf_compare(&server->fixed, &wanted, warn_of_fixed, NULL);
-    free(wanted.at);
 }
 
 void server_log_errors(const char *event, const struct buf *errors, size_t from)
@@ -151,7 +115,7 @@ int server_reload(struct server *server, struct buf *errors)
         server_log_errors("reload_refused", errors, before);
         return err;
     }
-    warn_of_restart(server, next);
+    conf_compare(&next->in_force, &next->flat, warn_of_fixed, NULL);
     for (size_t i = 0; i < server->crew_count; i++) {
         struct crew *crew = &server->crews[i];
         struct settings *old = atomic_exchange(&crew->next, settings_ref(next));
@@ -193,9 +157,4 @@ void server_write_command(const struct server *server, struct buf *out)
 
     conf_write_command(server->argc, server->argv, getcwd(folder, sizeof(folder)) ? folder : "/",
                        out);
-}
-
-const struct conf_flat *server_fixed(const struct server *server)
-{
-    return &server->fixed;
 }

@@ -56,6 +56,40 @@ static int make_listener(const struct listening *listening, const struct setting
     return err;
 }
 
+/* One that speaks TLS until the next start keeps what it has, whatever became of the files. */
+static int keep_or_make_listener(const struct listening *listening, const struct settings *before,
+                                 const struct tls_report *report, struct tls_context **out)
+{
+    if (!listening->is_tls) {
+        return 0;
+    }
+    if (listening->tls.count > 0) {
+        return make_listener(listening, before, report, out);
+    }
+    CHECK(before);
+    *out = tls_context_ref(tls_set_listener(before, listening->at.text));
+    return 0;
+}
+
+/* Listeners that the files want to speak TLS, and that the next start opens: what is wrong with
+ * their certificates is said today. */
+static int try_wanted(const struct settings *settings, const struct settings *before,
+                      const struct tls_report *report)
+{
+    int err = 0;
+
+    for (size_t i = 0; before && i < settings->wanted_count; i++) {
+        const struct listening *listening = &settings->wanted[i];
+        struct tls_context *context = NULL;
+        if (listening->is_tls && !tls_set_listener(before, listening->at.text)) {
+            int one = make_listener(listening, before, report, &context);
+            tls_context_unref(&context);
+            err = err ? err : one;
+        }
+    }
+    return err;
+}
+
 /* For everybody who has no terms of his own. */
 static int make_origins(const struct tls_set *before, const struct tls_report *report,
                         struct tls_context **out)
@@ -134,11 +168,11 @@ int tls_set_make(struct settings *settings, const struct settings *before,
     set->site_count = settings->site_count + settings->mirror_count;
     set->sites = xcalloc(set->site_count, sizeof(struct tls_context *));
     for (size_t i = 0; i < settings->listen_count; i++) {
-        const struct listening *listening = &settings->listen[i];
-        int one =
-            listening->is_tls ? make_listener(listening, before, report, &set->listeners[i]) : 0;
+        int one = keep_or_make_listener(&settings->listen[i], before, report, &set->listeners[i]);
         err = err ? err : one;
     }
+    int wanted = try_wanted(settings, before, report);
+    err = err ? err : wanted;
     for (size_t i = 0; i < set->site_count; i++) {
         set->sites[i] = made_before(settings, set, i);
         int one = make_site(site_at(settings, i), old, report, &set->sites[i]);

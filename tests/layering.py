@@ -22,6 +22,7 @@ MAY_INCLUDE = {
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_access": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
+    "proxy/directives_hold": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_log": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_mirror": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_pac": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """A file against what is in force, and reloads of both daemons by larderctl: diff.py BUILD"""
+import json
 import pathlib
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import certs  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
@@ -82,6 +87,87 @@ def proxy(build, folder):
     daemon.stop()
 
 
+LISTENERS = """
+listen:
+{listen}
+admin: "127.0.0.1:{admin}"
+memory: {memory}
+workers: {workers}
+timeouts: {{connect: {connect}}}
+{more}
+"""
+
+
+def get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        return answer.read().decode()
+
+
+def speaks_tls(port):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as conn:
+        try:
+            context.wrap_socket(conn).close()
+        except OSError:
+            return False
+        return True
+
+
+def listeners(build, folder):
+    """What only a restart changes is told as such, and everybody hears what is in force."""
+    certs.Certs(folder).self_signed("one", "CN=localhost")  # and "other"
+    one, other = ("{certificate: %s.pem, key: %s.key}" % (n, n) for n in ("one", "other"))
+    plain, tls = larder.free_port(), larder.free_port()
+    both = "  - 127.0.0.1:%d\n  - {address: 127.0.0.1:%d, tls: %s}"
+    daemon = Daemon(build, folder, "proxy/larder-proxy", LISTENERS, connect="10s", more="",
+                    memory="64MiB", workers="1", port=plain, listen=both % (plain, tls, one))
+    daemon.write("now.yaml", listen=both % (plain, tls, other))
+    expect(daemon.ctl("diff"), 1, f"a reload would change:\n  listen[127.0.0.1:{tls}].tls.cert")
+    daemon.write("now.yaml", connect="3s", listen=f"  - {{address: 127.0.0.1:{plain}, tls: {one}}}"
+                                                  f"\n  - 127.0.0.1:{tls}")
+    restart = ("only a restart changes:\n",
+               f"\n+ listen[127.0.0.1:{plain}].tls: {{certificate: one.pem, key: one.key}}  # now.",
+               f"\n- listen[127.0.0.1:{tls}].tls: {{certificate: one.pem, key: one.key}}  # now.")
+    status, told = daemon.ctl("diff")
+    expect((status, told), 1, "a reload would change:\n  timeouts.connect: 10s -> 3s", *restart)
+    check("tls" not in told.split("only a restart")[0], f"no reload changes who speaks TLS: {told}")
+    for name in ("one.pem", "one.key"):
+        (folder / name).rename(folder / f"kept.{name}")
+    expect(daemon.ctl("reload"), 1, "one.pem", "the old one stays in force")  # of the next start
+    for name in ("one.pem", "one.key"):
+        (folder / f"kept.{name}").rename(folder / name)
+    expect(daemon.ctl("reload"), 0, "changed:\n  timeouts.connect: 10s -> 3s", *restart)
+    check(speaks_tls(tls) and not speaks_tls(plain), "the ports stay as they were")
+    # The file has another address, without TLS; the certificate of the running one is gone.
+    away = larder.free_port()
+    daemon.write("now.yaml", listen=f"  - 127.0.0.1:{away}", memory="99MiB", workers="2",
+                 more="pac: {}")
+    for name in ("one.pem", "one.key"):
+        (folder / name).unlink()
+    for _ in range(2):
+        expect(daemon.ctl("reload"), 0, "only a restart changes:\n", f"+ listen[127.0.0.1:{away}]",
+               "memory.size: 64MiB -> 99MiB", "workers: 1 -> 2")
+    wait_taken(daemon.values["admin"])
+    check(speaks_tls(tls) and not speaks_tls(plain), "the ports stay as they were still")
+    for port in (daemon.values["admin"], plain):
+        script = get(port, "/proxy.pac")
+        check(f"127.0.0.1:{plain};" in script and str(away) not in script, script)
+        page = get(port, "/setup")
+        check(f"http://127.0.0.1:{plain}" in page and str(away) not in page, page[-2000:])
+    status = json.loads(get(daemon.values["admin"], "/status"))
+    check(status["listen"] == [f"127.0.0.1:{plain}", f"127.0.0.1:{tls}"], status["listen"])
+    config = get(daemon.values["admin"], "/config")
+    check("  size: 64MiB  # " in config and "\nworkers: 1  # " in config and
+          f"address: 127.0.0.1:{plain}  # now.yaml:3\n" in config and str(away) not in config, config)
+    daemon.stop()
+
+
+def wait_taken(admin):
+    while not json.loads(get(admin, "/reload/state"))["taken"]:
+        pass
+
+
 def dns(build, folder):
     daemon = Daemon(build, folder, "dnsredir/larder-dns", DNS, "--dns", secret=ONE,
                     address="192.0.2.1", policy="nearest")
@@ -108,7 +194,7 @@ def dns(build, folder):
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
-    for case in (proxy, dns):
+    for case in (proxy, listeners, dns):
         with tempfile.TemporaryDirectory(prefix="larder-diff-") as folder:
             case(build, pathlib.Path(folder))
     check.end()

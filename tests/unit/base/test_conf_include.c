@@ -12,11 +12,17 @@ struct rule {
     uint64_t port;
 };
 
+struct door {
+    char *name, *key;
+    uint64_t port;
+};
+
 struct sample {
     uint64_t workers, wait;
     bool quick;
     char *path, *secret;
-    struct rule *rules, *doors;
+    struct rule *rules;
+    struct door *doors;
     size_t rule_count, door_count;
 };
 
@@ -30,6 +36,19 @@ static const struct conf_directive rule_rows[] = {
 };
 static const struct conf_table rule_table = {
     .rows = rule_rows, .size = sizeof(struct rule), .shorthand = "name"};
+static const struct conf_directive lock_rows[] = {
+    {"key", CONF_STRING, CONF_FIELD(struct door, key), NULL, NULL, NULL, CONF_RELOAD, "Key."},
+    {0},
+};
+static const struct conf_table lock_table = {.rows = lock_rows};
+static const struct conf_directive door_rows[] = {
+    {"name", CONF_STRING, CONF_FIELD(struct door, name), NULL, NULL, NULL, CONF_REQUIRED, "Name."},
+    {"port", CONF_INT, CONF_FIELD(struct door, port), NULL, NULL, NULL, CONF_RELOAD, "Port."},
+    {"lock", CONF_MAP(lock_table), CONF_SAME, NULL, NULL, NULL, CONF_OPTIONAL, "Is it locked?"},
+    {0},
+};
+static const struct conf_table door_table = {
+    .rows = door_rows, .size = sizeof(struct door), .shorthand = "name"};
 static const struct conf_directive time_rows[] = {
     {"wait", CONF_MSEC, FIELD(wait), "1s", NULL, NULL, CONF_RELOAD, "Patience."},
     {"quick", CONF_BOOL, FIELD(quick), "no", NULL, NULL, CONF_RELOAD, "Hurry."},
@@ -43,7 +62,7 @@ static const struct conf_directive rows[] = {
     {"secret", CONF_STRING, FIELD(secret), NULL, NULL, NULL, CONF_RELOAD | CONF_SECRET, "Key."},
     {"rules", CONF_MAP(rule_table), CONF_LIST(struct sample, rules, rule_count), NULL, NULL, NULL,
      CONF_RELOAD, "Rules."},
-    {"doors", CONF_MAP(rule_table), CONF_LIST(struct sample, doors, door_count), NULL, NULL, NULL,
+    {"doors", CONF_MAP(door_table), CONF_LIST(struct sample, doors, door_count), NULL, NULL, NULL,
      0, "Doors."},
     {0},
 };
@@ -296,6 +315,17 @@ Test(compare, what_differs_is_told)
         {"doors: [{name: x, port: 1}, y]\n", "doors: [y, {name: x, port: 2}]\n",
          "=doors[x].port 1|2;"},
         {"doors: x\n", "doors: y\n", "-doors[x].name x| restart;+doors[y].name |y restart;"},
+        /* A part that comes or goes is one change, by a restart; what is in it is none beside it.
+         */
+        {"doors: x\n", "doors: {name: x, lock: {key: a}}\n", "+doors[x].lock |{key: a} restart;"},
+        {"doors: {name: x, port: 1, lock: {key: a}}\n", "doors: {name: x, port: 2}\n",
+         "-doors[x].lock {key: a}| restart;=doors[x].port 1|2;"},
+        {"doors: {name: x, lock: {key: a}}\n", "doors: {name: x, lock: {key: b}}\n",
+         "=doors[x].lock.key a|b;"},
+        {"doors: {name: x, lock: {}}\n", "doors: {name: x, lock: {key: b}}\n",
+         "+doors[x].lock.key |b;"},
+        {"doors: x\n", "doors: [x, {name: y, lock: {key: a}}]\n",
+         "+doors[y].lock |{key: a} restart;+doors[y].name |y restart;"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -319,6 +349,89 @@ Test(compare, what_differs_is_told)
         cr_expect_str_eq(out.data, cases[i].want, "%s -> %s: %s", texts[0], texts[1], out.data);
         buf_fini(&out);
         buf_fini(&errors);
+        arena_fini(&arena);
+    }
+}
+
+/* ---- what is in force ---- */
+
+static void bind_text(struct conf **conf, const char *name, const char *text, struct arena *arena)
+{
+    static struct sample sample;
+    struct buf errors = BUF_INIT;
+
+    *conf = conf_new(&table, &errors);
+    conf_load_text(*conf, name, span_str(text));
+    cr_assert_eq(conf_bind(*conf, &sample, arena), 0);
+}
+
+Test(hold, what_only_a_restart_changes_is_as_it_was)
+{
+    static const struct {
+        const char *running, *files, *want; /* as it is printed, but for what is not set */
+    } cases[] = {
+        {"workers: 3\ntimes: 2s\n", "workers: 4\ntimes: 3s\n",
+         "workers: 3  # old:1\ntimes:\n  wait: 3s  # new:2\n  quick: no  # default\n"},
+        {"times: 2s\n", "workers: 4\n",
+         "workers: 1  # default\ntimes:\n  wait: 1s  # default\n  quick: no  # default\n"},
+        {"workers: 3\n", "times: 2s\n",
+         "workers: 3  # old:1\ntimes:\n  wait: 2s  # new:1\n  quick: no  # default\n"},
+        {"doors: [{name: x, port: 1}, {name: \"[::1]:7\", lock: {key: a}}]\n",
+         "doors: [y, {name: x, port: 2, lock: {key: b}}]\n",
+         "workers: 1  # default\ntimes:\n  wait: 1s  # default\n  quick: no  # default\n"
+         "doors:  # old:1\n  - name: x  # old:1\n    port: 2  # new:1\n"
+         "  - name: \"[::1]:7\"  # old:1\n    lock:\n      key: a  # old:1\n"},
+        {"doors: {name: x, lock: {key: a}}\n", "doors: {name: x, lock: {key: b}}\n",
+         "workers: 1  # default\ntimes:\n  wait: 1s  # default\n  quick: no  # default\n"
+         "doors:  # old:1\n  - name: x  # old:1\n    lock:\n      key: b  # new:1\n"},
+        {"times: 2s\n", "doors: y\n",
+         "workers: 1  # default\ntimes:\n  wait: 1s  # default\n  quick: no  # default\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct conf *running, *files;
+        struct conf_flat before, now, once_more;
+        struct buf all = BUF_INIT, out = BUF_INIT, changes = BUF_INIT;
+        struct arena arena;
+
+        arena_init(&arena, NULL, 0);
+        bind_text(&running, "old", cases[i].running, &arena);
+        bind_text(&files, "new", cases[i].files, &arena);
+        conf_flatten(running, &arena, &before);
+        conf_hold(files, &before);
+        conf_flatten(files, &arena, &now);
+        conf_print(files, &all);
+        struct span rest = buf_span(&all);
+        while (rest.len) {
+            struct span line = span_cut(&rest, '\n');
+            if (!span_starts(line, SPAN("# "))) {
+                buf_printf(&out, "%.*s\n", SPAN_ARGS(line));
+            }
+        }
+        buf_append(&out, SPAN("\0"));
+        cr_expect_str_eq(out.data, cases[i].want, "%zu: %s", i, out.data);
+        conf_compare(&before, &now, tell, &changes); /* no "restart" */
+        buf_append(&changes, SPAN("\0"));
+        cr_expect(strstr(changes.data, "restart") == NULL, "%zu: %s", i, changes.data);
+        buf_clear(&changes);
+        conf_free(&files); /* and from one reload to the next */
+        bind_text(&files, "new", cases[i].files, &arena);
+        conf_hold(files, &now);
+        conf_flatten(files, &arena, &once_more);
+        conf_compare(&now, &once_more, tell, &changes);
+        cr_expect_eq(buf_len(&changes), 0);
+        for (size_t n = 0; n < now.count; n++) {
+            cr_expect_str_eq(once_more.at[n].origin, now.at[n].origin, "%s", now.at[n].path);
+            if (!now.at[n].by_reload && !now.at[n].is_part && n < before.count &&
+                strcmp(before.at[n].path, now.at[n].path) == 0) {
+                cr_expect_str_eq(now.at[n].origin, before.at[n].origin, "%s", now.at[n].path);
+            }
+        }
+        conf_free(&running);
+        conf_free(&files);
+        buf_fini(&all);
+        buf_fini(&out);
+        buf_fini(&changes);
         arena_fini(&arena);
     }
 }

@@ -8,8 +8,9 @@
 Test(conf_text, what_is_written_is_read)
 {
     struct conf_setting settings[] = {
-        {"a.b", "tab\there, line\nand \\ back", "x\\n", "file.yaml:1:2", true, false},
-        {"list", "", "", "default", false, true},
+        {"a.b", "tab\there, line\nand \\ back", "x\\n", "file.yaml:1:2", true, false, false},
+        {"list", "", "", "default", false, true, false},
+        {"part", "{a: b}", "", "--set part", false, false, true},
     };
     struct conf_flat flat = {settings, ARRAY_LEN(settings)}, back;
     char program[] = "p", option[] = "--set", value[] = "a=\tb\n";
@@ -30,6 +31,7 @@ Test(conf_text, what_is_written_is_read)
         cr_expect_str_eq(back.at[i].origin, settings[i].origin);
         cr_expect_eq(back.at[i].by_reload, settings[i].by_reload);
         cr_expect_eq(back.at[i].is_item, settings[i].is_item);
+        cr_expect_eq(back.at[i].is_part, settings[i].is_part);
     }
     cr_assert_eq(conf_read_command(buf_span(&text), &arena, &command), 0);
     cr_expect_str_eq(command.folder, "/var/lib/a\tb");

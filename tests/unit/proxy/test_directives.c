@@ -430,3 +430,95 @@ Test(directives, are_few)
     }
     cr_expect_leq(count, 60, "%zu directives at the top", count);
 }
+
+/* ---- beside settings in force ---- */
+
+/* Do both have the same there? Of lists the numbers. */
+static bool same_field(const struct conf_directive *row, const struct settings *a,
+                       const struct settings *b)
+{
+    const char *left = (const char *)a, *right = (const char *)b;
+    const struct conf_field *field = &row->field;
+
+    if (field->list) {
+        return memcmp(left + field->count_at, right + field->count_at, sizeof(size_t)) == 0;
+    }
+    left += field->at;
+    right += field->at;
+    if (row->type.is == CONF_IS_PATH) {
+        const char *texts[2];
+        memcpy(&texts[0], left, sizeof(texts[0]));
+        memcpy(&texts[1], right, sizeof(texts[1]));
+        return texts[0] && texts[1] ? strcmp(texts[0], texts[1]) == 0 : texts[0] == texts[1];
+    }
+    if (row->type.is == CONF_IS_ENDPOINT) {
+        return strcmp(((const struct endpoint *)(const void *)left)->text,
+                      ((const struct endpoint *)(const void *)right)->text) == 0;
+    }
+    return memcmp(left, right, field->size) == 0;
+}
+
+static size_t expect_held(const struct conf_table *table, const struct settings *running,
+                          const struct settings *next, const struct settings *fresh)
+{
+    size_t count = 0;
+
+    for (const struct conf_directive *row = table->rows; row->name; row++) {
+        bool inner = row->type.is == CONF_IS_MAP && !row->field.list;
+        if (inner && row->field.size == 0) {
+            count += expect_held(row->type.table, running, next, fresh);
+        } else if (!inner && !(row->flags & CONF_RELOAD)) {
+            count++;
+            cr_expect(same_field(row, running, next), "%s is not that of the start", row->name);
+            cr_expect_not(same_field(row, running, fresh), "%s: the case tells nothing", row->name);
+        }
+    }
+    return count;
+}
+
+Test(directives, what_only_a_restart_changes_is_that_in_force)
+{
+    static const char before[] = "listen: [127.0.0.1:1, 127.0.0.1:2]\nadmin: \"unix:/old\"\n"
+                                 "workers: 3\nmemory: 7MiB\nstate: /old\nsandbox: log\n"
+                                 "takeover: /old.sock\ntimeouts: {connect: 1s}\n"
+                                 "store: {path: /old, size: 1GiB, favor: bytes}\n";
+    static const char files[] = "listen: [127.0.0.1:3]\nadmin: 127.0.0.1:4\nworkers: 5\n"
+                                "memory: 9MiB\nstate: /new\nsandbox: off\ntakeover: /new.sock\n"
+                                "store: {directories: [/new, /newer], size: 2GiB, favor: both}\n"
+                                "timeouts: {connect: 2s}\n";
+    char path[] = "/tmp/larder-test-XXXXXX", program[] = "p", option[] = "--config";
+    char *argv[] = {program, option, path, NULL};
+    struct buf errors = BUF_INIT, shown = BUF_INIT;
+    struct settings *running, *next, *fresh, *later;
+    int fd = mkstemp(path);
+
+    cr_assert_eq(load_file(before, &errors, &running), 0, "%s", errors.data);
+    cr_assert_eq(load_file(files, &errors, &fresh), 0, "%s", errors.data);
+    cr_assert_eq(write(fd, files, strlen(files)), (ssize_t)strlen(files));
+    cr_assert_eq(settings_load_beside(3, argv, running, &errors, &next), 0, "%s", errors.data);
+    cr_expect_geq(expect_held(&settings_table, running, next, fresh), 11);
+    cr_expect_str_eq(next->listen[1].at.text, "127.0.0.1:2");
+    cr_expect_str_eq(next->admin.unix_path, "/old");
+    cr_expect_eq(next->store_count, 1);
+    cr_expect_str_eq(next->stores[0].path, "/old");
+    cr_expect_eq(next->stores[0].size, 1ull << 30);
+    cr_expect_str_eq(next->name, running->name, "it is made from the address in force");
+    cr_expect_eq(next->timeouts.connect, 2000);
+    cr_expect_eq(next->wanted_count, 1);
+    settings_unref(&running); /* nothing of it is left in the next ones */
+    settings_print(next, &shown);
+    buf_append(&shown, SPAN("\0"));
+    cr_expect(strstr(shown.data, "127.0.0.1:2  # ") && !strstr(shown.data, "127.0.0.1:3"), "%s",
+              shown.data);
+    cr_expect(strstr(shown.data, "size: 7MiB") && strstr(shown.data, "connect: 2s"));
+    cr_assert_eq(settings_load_beside(3, argv, next, &errors, &later), 0);
+    settings_unref(&next);
+    cr_expect_str_eq(later->listen[0].at.text, "127.0.0.1:1");
+    cr_expect_eq(later->memory_size, 7 << 20);
+    settings_unref(&later);
+    settings_unref(&fresh);
+    unlink(path);
+    close(fd);
+    buf_fini(&errors);
+    buf_fini(&shown);
+}
