@@ -17,7 +17,8 @@
 
 /* What is to be seen; empty spans and zeros: everything. */
 struct tail_filter {
-    struct span host, path; /* patterns: * is any text, ? any byte; the host in any case */
+    struct span host, path; /* patterns: * is any text, ? any byte; the host in any case, with its
+                               port or without */
     struct span outcome, reason;
     int status_first, status_last;
     uint64_t slower_us;

@@ -2,6 +2,8 @@
 #include "proxy/client/tail.h"
 
 #include "base/err.h"
+#include "http/put.h"
+#include "proxy/client/shown.h"
 
 /* ---- matching ---- */
 
@@ -38,12 +40,33 @@ static bool is_word(struct span want, struct span word)
     return want.len == 0 || span_eq(want, word);
 }
 
+/* As a name, and as larderctl top and the log's URL show it: with its brackets, and a port that is
+ * not the scheme's. */
+static bool host_matches(struct span pattern, const struct uri *uri)
+{
+    char shown[SHOWN_HOST_MAX + sizeof(":65535")];
+
+    if (glob_matches(pattern, uri->host, true)) {
+        return true;
+    }
+    if (span_find(pattern, ':') == pattern.len) {
+        return false;
+    }
+    char *end = shown_host(shown, uri);
+    if (glob_matches(pattern, span_from_to(shown, end), true)) {
+        return true;
+    }
+    *end++ = ':';
+    return glob_matches(pattern, span_from_to(shown, put_number(end, uri->port)), true);
+}
+
 static bool uri_matches(const struct tail_filter *filter, const struct uri *uri)
 {
-    struct span host = uri ? uri->host : SPAN_EMPTY, path = uri ? uri->path : SPAN_EMPTY;
+    static const struct uri none = {0};
 
-    return (filter->host.len == 0 || glob_matches(filter->host, host, true)) &&
-           (filter->path.len == 0 || glob_matches(filter->path, path, false));
+    uri = uri ? uri : &none;
+    return (filter->host.len == 0 || host_matches(filter->host, uri)) &&
+           (filter->path.len == 0 || glob_matches(filter->path, uri->path, false));
 }
 
 bool tail_matches(const struct tail_filter *filter, const struct accesslog_entry *entry)
@@ -88,14 +111,16 @@ static bool decode(struct span text, struct arena *arena, struct span *out)
     return true;
 }
 
-/* "404", "5xx" or "400-499". */
+/* "404", "5xx" or "400-499". There are five classes: who asked for another would wait for ever. A
+ * number may be larger, as origins say what they like. */
 static bool parse_status(struct span text, struct tail_filter *out)
 {
     struct span last = text;
     struct span first = span_cut(&last, '-');
     uint64_t from, to;
 
-    if (text.len == 3 && ascii_is_digit(text.at[0]) && span_ieq(span_skip(text, 1), SPAN("xx"))) {
+    if (text.len == 3 && text.at[0] >= '1' && text.at[0] <= '5' &&
+        span_ieq(span_skip(text, 1), SPAN("xx"))) {
         out->status_first = (text.at[0] - '0') * 100;
         out->status_last = out->status_first + 99;
         return true;
@@ -151,7 +176,9 @@ static const char *take(struct span name, struct span value, struct tail_filter 
                    ? NULL
                    : "there is no such reason; expected one of those in docs/explain.md";
     } else if (span_eq(name, SPAN("status"))) {
-        return parse_status(value, out) ? NULL : "expected a status such as 404, 5xx or 400-499";
+        return parse_status(value, out)
+                   ? NULL
+                   : "expected a status such as 404, 400-499 or a class from 1xx to 5xx";
     } else if (span_eq(name, SPAN("client"))) {
         const char *what = NULL;
         out->has_client = true;

@@ -15,7 +15,8 @@ static void row_init(struct row *row)
 {
     *row = (struct row){0};
     cr_assert_eq(ip_parse(SPAN("10.1.2.3"), &row->client), 0);
-    row->uri = (struct uri){.host = SPAN("www.Example.net"), .path = SPAN("/img/a.png?x=1")};
+    row->uri =
+        (struct uri){.host = SPAN("www.Example.net"), .port = 8080, .path = SPAN("/img/a.png?x=1")};
     row->decision = (struct decision){
         .outcome = OUTCOME_MISS, .reason = REASON_NOT_STORED, .store_reason = REASON_PRIVATE};
     row->entry = (struct accesslog_entry){.elapsed_us = 250000,
@@ -37,6 +38,10 @@ Test(tail, filters_must_all_hold)
         {"host=%2A.EXAMPLE.*", true},
         {"host=example.net", false},
         {"host=w?w*t", true},
+        {"host=www.example.net:8080", true},
+        {"host=WWW.*:8080", true},
+        {"host=www.example.net:80", false},
+        {"host=*:808", false},
         {"path=/img/*", true},
         {"path=/IMG/*", false},
         {"path=*.png*", true},
@@ -50,6 +55,7 @@ Test(tail, filters_must_all_hold)
         {"status=5xx", true},
         {"status=500-502", false},
         {"status=400-599", true},
+        {"status=999", false}, /* some origins do say it */
         {"status=0", false},
         {"client=10.0.0.0/8", true},
         {"client=10.1.2.4", false},
@@ -76,11 +82,26 @@ Test(tail, filters_must_all_hold)
     }
 }
 
+Test(tail, an_address_is_matched_as_it_is_shown)
+{
+    static const char *const patterns[] = {"2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:443"};
+
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+        struct tail_filter filter = {.host = span_str(patterns[i])};
+        struct row row;
+        row_init(&row);
+        row.uri = (struct uri){
+            .host = SPAN("2001:db8::1"), .is_ipv6 = true, .port = 443, .path = SPAN("/")};
+        cr_expect(tail_matches(&filter, &row.entry), "%s", patterns[i]);
+    }
+}
+
 Test(tail, what_is_no_filter_is_said)
 {
     static const char *const queries[] = {
-        "host",         "host=",        "hots=x",   "status=x",    "status=5x", "status=9-1",
-        "outcome=luck", "reason=none?", "client=x", "slower=fast", "path=%2",   "path=%zz"};
+        "host",       "host=",       "hots=x",     "status=x",     "status=5x",
+        "status=9-1", "status=6xx",  "status=0xx", "outcome=luck", "reason=none?",
+        "client=x",   "slower=fast", "path=%2",    "path=%zz"};
 
     for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
         struct tail_filter filter;
