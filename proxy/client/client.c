@@ -10,6 +10,8 @@
 #include "proxy/client/respond.h"
 #include "proxy/client/tail.h"
 
+#include <stdio.h>
+
 enum {
     H2_STREAMS_MAX = 128, /* of one connection at once */
     LOOKED_AT = 64,       /* clients, for one that may go */
@@ -84,29 +86,13 @@ static void on_stream(void *owner, struct stream *stream)
     exchange_begin(owner, stream);
 }
 
-/* Such a request never becomes an exchange, but it is counted and logged like one. */
-static void record_bad_head(struct client *client, int status, struct span incident)
-{
-    struct worker *worker = client->worker;
-    struct decision decision = DECISION_INIT;
-    int64_t now_ms = loop_wall_ms(worker->loop);
+enum { INCIDENT_MAX = 32 };
 
-    decision.outcome = OUTCOME_ERROR;
-    decision.reason = REASON_BAD_REQUEST;
-    metric_add(&worker->counters.bad_heads, 1);
-    counters_exchange(&worker->counters,
-                      &(struct exchange_count){.decision = &decision, .status = status});
-    struct accesslog_entry entry = {.when_ms = now_ms,
-                                    .client = &client->ip,
-                                    .decision = &decision,
-                                    .status = status,
-                                    .incident = incident};
-    accesslog_write(worker->log, &entry);
-    tail_offer(&entry);
-    recent_add(&worker->recent, &(struct recent_request){.when_ms = now_ms,
-                                                         .decision = &decision,
-                                                         .client = &client->ip,
-                                                         .status = status});
+/* Of the request that was refused last. */
+static struct span incident_of(const struct worker *worker, char text[INCIDENT_MAX])
+{
+    snprintf(text, INCIDENT_MAX, "%u-%llx", worker->number, (unsigned long long)worker->serial);
+    return span_str(text);
 }
 
 static void on_bad_head(void *owner, const struct h1_error *error, struct http_head *head,
@@ -115,21 +101,58 @@ static void on_bad_head(void *owner, const struct h1_error *error, struct http_h
     struct client *client = owner;
     struct worker *worker = client->worker;
     struct arena *arena = head->fields.arena;
+    char incident[INCIDENT_MAX];
     struct span page;
+
+    worker->serial++;
     struct respond_error refusal = {
         .status = error->status,
         .reason = REASON_BAD_REQUEST,
         .what = error->what,
         .name = span_str(worker->settings->name),
-        .incident =
-            arena_printf(arena, "%u-%llx", worker->number, (unsigned long long)++worker->serial),
+        .incident = incident_of(worker, incident),
         .now = loop_wall(worker->loop),
         .arena = arena,
     };
 
     respond_error(&refusal, head, &page);
     buf_append(body, page);
-    record_bad_head(client, error->status, refusal.incident);
+}
+
+static void count_bad_head(struct worker *worker, const struct decision *decision, int status,
+                           size_t sent)
+{
+    metric_add(&worker->counters.bad_heads, 1);
+    counters_bytes(&worker->counters, &(struct byte_count){.decision = decision, .sent = sent});
+    counters_exchange(&worker->counters, &(struct exchange_count){
+                                             .decision = decision, .status = status, .sent = sent});
+}
+
+/* Such a request never becomes an exchange, but it is counted and logged like one. */
+static void on_refused(void *owner, const struct h1_error *error, size_t sent)
+{
+    struct client *client = owner;
+    struct worker *worker = client->worker;
+    struct decision decision = DECISION_INIT;
+    int64_t now_ms = loop_wall_ms(worker->loop);
+    char incident[INCIDENT_MAX];
+
+    decision.outcome = OUTCOME_ERROR;
+    decision.reason = REASON_BAD_REQUEST;
+    count_bad_head(worker, &decision, error->status, sent);
+    struct accesslog_entry entry = {.when_ms = now_ms,
+                                    .client = &client->ip,
+                                    .decision = &decision,
+                                    .status = error->status,
+                                    .bytes = sent,
+                                    .incident = incident_of(worker, incident)};
+    accesslog_write(worker->log, &entry);
+    tail_offer(&entry);
+    recent_add(&worker->recent, &(struct recent_request){.when_ms = now_ms,
+                                                         .bytes = sent,
+                                                         .decision = &decision,
+                                                         .client = &client->ip,
+                                                         .status = error->status});
 }
 
 static void on_gone(void *owner)
@@ -157,6 +180,7 @@ static void on_broken(void *owner)
 static const struct h2_events h2_client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
+    .on_refused = on_refused,
     .on_offence = on_offence,
     .on_broken = on_broken,
     .on_gone = on_gone,
@@ -184,6 +208,7 @@ static void on_preface(void *owner, struct transport *transport, struct span rec
 static const struct h1_events client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
+    .on_refused = on_refused,
     .on_preface = on_preface,
     .on_gone = on_gone,
 };
@@ -192,6 +217,7 @@ static const struct h1_events client_events = {
 static const struct h1_events tls_client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
+    .on_refused = on_refused,
     .on_gone = on_gone,
 };
 

@@ -53,6 +53,9 @@ struct h1_events {
      * an error page into `body`. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
                         struct buf *body);
+    /* Follows on_bad_head: so many bytes are sent of that answer, its head among them; 0: none.
+     * May be NULL. */
+    void (*on_refused)(void *owner, const struct h1_error *error, size_t sent);
     /* Server role: the first thing the client says is HTTP/2's preface (RFC 9113 3.4). h1 is gone
      * with this call, and the transport is the callee's; `received` begins with the preface. NULL:
      * such a client is told that only HTTP/1 is spoken here. */

@@ -34,6 +34,8 @@ struct h2_events {
      * malformed (400), and its stream reset. As h1_events.on_bad_head. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
                         struct buf *body);
+    /* As h1_events.on_refused, but for the answer's head, whose length is not known yet. */
+    void (*on_refused)(void *owner, const struct h1_error *error, size_t sent);
     /* The peer is told to go because of this; once, before on_gone. `why`: what exactly was wrong,
      * where nghttp2 has words for it, else "-"; never anything the peer has sent. Valid during the
      * call. May be NULL. */

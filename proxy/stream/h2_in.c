@@ -146,6 +146,9 @@ static void tell_bad_head(struct h2 *h2, const struct h2_block *block)
         h2->events->on_bad_head(h2->owner, &block->error, &head, &page);
         buf_fini(&page);
     }
+    if (block->kind == H2_BLOCK_REQUEST && h2->events && h2->events->on_refused) {
+        h2->events->on_refused(h2->owner, &block->error, 0);
+    }
 }
 
 /* Malformed: a stream error (8.1.1). Too large: that can be said. */

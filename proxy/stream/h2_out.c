@@ -301,6 +301,9 @@ void h2_out_refuse(struct h2_stream *stream, const struct h1_error *error)
     if (h2->events->on_bad_head) {
         h2->events->on_bad_head(h2->owner, error, &head, &stream->page);
     }
+    if (h2->events->on_refused) {
+        h2->events->on_refused(h2->owner, error, buf_len(&stream->page));
+    }
     head.status = error->status;
     head.framing = BODY_LENGTH;
     head.content_length = (int64_t)buf_len(&stream->page);

@@ -192,6 +192,19 @@ def stalled(directory, proxy, origin):
     mute.close()
 
 
+def refused(directory, proxy):
+    """The answer to a head that makes no sense is counted, too."""
+    before = metric(proxy, "larder_client_sent_bytes_total")
+    answer, _ = raw.ask(proxy.port, b"GET / HTTP/1.1\nHost: x\n\n", 60)
+    check(raw.statuses(answer) == [400], f"{answer}")
+    wait("a line", lambda: "error:invalid-request" in read(directory / "squid.log"))
+    line = next(line for line in read(directory / "squid.log").splitlines()
+                if "error:invalid-request" in line)
+    check(f"/400 {len(answer)} " in line, f"{len(answer)} bytes: {line}")
+    sent = metric(proxy, "larder_client_sent_bytes_total") - before
+    check(sent == len(answer), f"{sent} bytes in the metrics, {len(answer)} sent")
+
+
 class Tail:
     def __init__(self, build, proxy, *words):
         self.process = subprocess.Popen(
@@ -214,6 +227,7 @@ def watched(build, proxy, origin):
         "path": Tail(build, proxy, "tail", "-n", "2", "--path", "/b*", "--client", "127.0.0.0/8"),
         "hits": Tail(build, proxy, "tail", "-n", "1", "--outcome", "hit-memory", "--host", "127.*"),
         "top": Tail(build, proxy, "top", "--once", "-n", "4", "--by", "url"),
+        "host": Tail(build, proxy, "tail", "-n", "1", "--host", origin.base.split("/")[-1]),
         "none": Tail(build, proxy, "tail", "--slower", "86400000"),
     }
     wait("all to watch", lambda: watchers(proxy) == len(tails))
@@ -233,11 +247,15 @@ def watched(build, proxy, origin):
     rows = out.splitlines()
     check(status == 0 and "all of 4" in rows[0] and len(rows) == 5 and rows[2].endswith("/b1") and
           " 50 % " in rows[2], out)
+    status, out, _ = tails["host"].end()
+    check(status == 0 and "/gone" in out, f"a host as top shows it: {out}")
     tails["none"].process.send_signal(signal.SIGINT)
     check(tails["none"].end()[:2] == (0, ""), "nothing is that slow, and Ctrl-C is a good end")
     wait("them to be gone", lambda: watchers(proxy) == 0)
     wrong = tool(build, proxy, "tail", "--outcome", "luck")
     check(wrong.returncode == 2 and "there is no such outcome" in wrong.stderr, f"{wrong}")
+    wrong = tool(build, proxy, "tail", "--status", "6xx")
+    check(wrong.returncode == 2 and "1xx to 5xx" in wrong.stderr, f"{wrong}")
 
 
 def slow_watcher(proxy, origin):
@@ -275,6 +293,7 @@ def main():
         proxy.start()
         formats(directory, proxy, origin)
         moved_away(build, directory, proxy, origin)
+        refused(directory, proxy)
         stalled(directory, proxy, origin)
         watched(build, proxy, origin)
         slow_watcher(proxy, origin)
