@@ -125,7 +125,9 @@ struct span column_referer(struct span referer)
     size_t at = span_find(span_take(authority, span_find(authority, '/')), '@');
 
     /* With a name and a password in it no honest browser sends one: only where they lead. */
-    return at < span_find(authority, '/') ? span_skip(authority, at + 1) : rest;
+    rest = at < span_find(authority, '/') ? span_skip(authority, at + 1) : rest;
+    struct span secret = shown_secret(rest);
+    return span_take(rest, secret.len ? (size_t)(secret.at - rest.at) : rest.len);
 }
 
 static bool is_escaped(char c)

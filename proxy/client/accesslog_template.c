@@ -233,15 +233,17 @@ FIELD(put_incident)
     return column_word(at, entry->incident);
 }
 
-/* Any field of the request; not those that let somebody in. */
+/* Any field of the request; not those that let somebody in, nor what a Referer does not show. */
 FIELD(put_request_field)
 {
     const struct http_fields *fields = entry->request ? &entry->request->fields : NULL;
 
     for (size_t i = 0; fields && i < fields->count; i++) {
-        if (span_ieq(fields->at[i].name, piece->text)) {
+        const struct http_field *field = &fields->at[i];
+        if (span_ieq(field->name, piece->text)) {
             return shown_is_secret(piece->text) ? put_span(at, SPAN("\xe2\x80\xa6"))
-                                                : put_said(at, fields->at[i].value, piece);
+                   : field->id == FIELD_REFERER ? put_referer(at, entry, piece)
+                                                : put_said(at, field->value, piece);
         }
     }
     return nothing(at);

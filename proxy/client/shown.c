@@ -90,11 +90,16 @@ bool shown_is_secret(struct span name)
         SPAN_INIT("token"),      SPAN_INIT("secret"),    SPAN_INIT("passw"),
         SPAN_INIT("passphrase"), SPAN_INIT("signature"), SPAN_INIT("credential"),
         SPAN_INIT("session"),    SPAN_INIT("apikey"),    SPAN_INIT("jwt"),
-        SPAN_INIT("cookie"),
+        SPAN_INIT("cookie"),     SPAN_INIT("assertion"),
     };
     static const struct span ends[] = {
-        SPAN_INIT("key"), SPAN_INIT("sig"),  SPAN_INIT("pwd"),
-        SPAN_INIT("sid"), SPAN_INIT("auth"), SPAN_INIT("authorization"),
+        SPAN_INIT("key"),  SPAN_INIT("sig"),           SPAN_INIT("pwd"), SPAN_INIT("sid"),
+        SPAN_INIT("auth"), SPAN_INIT("authorization"), SPAN_INIT("otp"), SPAN_INIT("_verifier"),
+    };
+    static const struct span words[] = {
+        SPAN_INIT("pin"),
+        SPAN_INIT("pw"),
+        SPAN_INIT("samlresponse"),
     };
     char buffer[NAME_LEN];
     bool cut;
@@ -113,7 +118,22 @@ bool shown_is_secret(struct span name)
             return true;
         }
     }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (span_eq(decoded, words[i])) {
+            return true;
+        }
+    }
     return false;
+}
+
+/* The code of OAuth (RFC 6749 4.1.2). Elsewhere, and inside of other names, it is one of countries
+ * and colours. */
+static bool is_secret_of_query(struct span name)
+{
+    char buffer[NAME_LEN];
+    bool cut;
+
+    return shown_is_secret(name) || span_eq(decoded_name(name, buffer, &cut), SPAN("code"));
 }
 
 /* Where the parameter at the beginning of `query` ends. */
@@ -137,8 +157,8 @@ static char *put_query(char *at, struct span query)
         at = shown_text(at, name);
         if (name.len < len) {
             *at++ = '=';
-            at = value.len && shown_is_secret(name) ? put_span(at, SPAN("\xe2\x80\xa6"))
-                                                    : shown_text(at, value);
+            at = value.len && is_secret_of_query(name) ? put_span(at, SPAN("\xe2\x80\xa6"))
+                                                       : shown_text(at, value);
         }
         if (len < query.len) {
             *at++ = query.at[len];
@@ -148,13 +168,40 @@ static char *put_query(char *at, struct span query)
     return at;
 }
 
+struct span shown_secret(struct span path)
+{
+    for (size_t at = span_find(path, ';'); at < path.len;
+         at += span_find(span_skip(path, at), ';')) {
+        struct span value = span_skip(path, ++at);
+        value = span_take(value, span_find(value, ';'));
+        value = span_take(value, span_find(value, '/'));
+        struct span name = span_cut(&value, '=');
+        if (value.len && shown_is_secret(name)) {
+            return value;
+        }
+    }
+    return span_of(path.at + path.len, 0);
+}
+
+/* Without the query. */
+static char *put_path(char *at, struct span path)
+{
+    while (span_find(path, ';') < path.len) {
+        struct span secret = shown_secret(path);
+        at = shown_text(at, span_take(path, (size_t)(secret.at - path.at)));
+        at = put_span(at, secret.len ? SPAN("\xe2\x80\xa6") : SPAN_EMPTY);
+        path = span_skip(path, (size_t)(secret.at - path.at) + secret.len);
+    }
+    return shown_text(at, path);
+}
+
 char *shown_path(char *at, const struct uri *uri)
 {
     struct span path = uri->path;
     struct span shown = span_take(path, PATH_SHOWN);
     size_t question = span_find(shown, '?');
 
-    at = shown_text(at, span_take(shown, question));
+    at = put_path(at, span_take(shown, question));
     if (question < shown.len) {
         *at++ = '?';
         at = put_query(at, span_skip(shown, question + 1));

@@ -1,7 +1,7 @@
 /*
  * shown - what peers say as it may be shown in a log or to people: no byte of it ends a line or a
- * column or steers a terminal, and values of query parameters that look like secrets are left out.
- * Pure.
+ * column or steers a terminal, and values of parameters that look like secrets are left out, of the
+ * query and of the path ("/cart;jsessionid=1F"). Pure.
  */
 #ifndef LARDER_PROXY_CLIENT_SHOWN_H
 #define LARDER_PROXY_CLIENT_SHOWN_H
@@ -14,6 +14,10 @@
 
 /* Is a value under this name (of a parameter or field, in any case) one that is left out? */
 bool shown_is_secret(struct span name);
+
+/* The first value of a parameter of this path (without a query) that is left out; without one an
+ * empty span at its end. */
+struct span shown_secret(struct span path);
 
 /* Each returns the place behind what it wrote. */
 

@@ -218,7 +218,7 @@ Test(accesslog_format, json_stays_json_whatever_peers_say)
     json_decref(json);
 }
 
-Test(accesslog_format, no_secret_of_a_query_is_logged)
+Test(accesslog_format, no_secret_of_a_path_or_query_is_logged)
 {
     static const struct {
         const char *path, *shown;
@@ -239,6 +239,23 @@ Test(accesslog_format, no_secret_of_a_query_is_logged)
         {"/token=abc", "/token=abc"},
         {"/?a?token=abc", "/?a?token=\xe2\x80\xa6"},
         {"/?&&", "/?&&"},
+        {"/?code=abc&state=1", "/?code=\xe2\x80\xa6&state=1"},
+        {"/?Code=abc", "/?Code=\xe2\x80\xa6"},
+        {"/?c%6Fde=abc", "/?c%6Fde=\xe2\x80\xa6"},
+        {"/?zipcode=1&country_code=2&codes=3&code", "/?zipcode=1&country_code=2&codes=3&code"},
+        {"/?SAMLResponse=PD94&RelayState=1", "/?SAMLResponse=\xe2\x80\xa6&RelayState=1"},
+        {"/?assertion=ey&client_assertion=ey",
+         "/?assertion=\xe2\x80\xa6&client_assertion=\xe2\x80\xa6"},
+        {"/?oauth_verifier=1&code_verifier=2",
+         "/?oauth_verifier=\xe2\x80\xa6&code_verifier=\xe2\x80\xa6"},
+        {"/?otp=1&PIN=2&pw=3&x_otp=4",
+         "/?otp=\xe2\x80\xa6&PIN=\xe2\x80\xa6&pw=\xe2\x80\xa6&x_otp=\xe2\x80\xa6"},
+        {"/?spin=1&pink=2&opw=3&option=4", "/?spin=1&pink=2&opw=3&option=4"},
+        {"/a;jsessionid=1F/b;v=2;JSessionID=3?x=1",
+         "/a;jsessionid=\xe2\x80\xa6/b;v=2;JSessionID=\xe2\x80\xa6?x=1"},
+        {"/a;jsessionid=1F", "/a;jsessionid=\xe2\x80\xa6"},
+        {"/a;code=1;b/c=d;;pin=", "/a;code=1;b/c=d;;pin="},
+        {"/a;jsessionid;b=1", "/a;jsessionid;b=1"},
         {"/?"
          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaatoken=abc",
          "/?"

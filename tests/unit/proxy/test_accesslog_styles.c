@@ -24,7 +24,7 @@ static size_t line_of(const struct log_style *style, char *line)
 {
     struct http_field fields[] = {
         {SPAN("User-Agent"), SPAN("A \"b\""), FIELD_USER_AGENT},
-        {SPAN("Referer"), SPAN("http://u:pw@h/p?q"), FIELD_REFERER},
+        {SPAN("Referer"), SPAN("http://u:pw@h/p;v=1;sid=S/x?q"), FIELD_REFERER},
         {SPAN("Cookie"), SPAN("a=b"), FIELD_COOKIE},
         {SPAN("X-One"), SPAN(" 1 2 "), FIELD_OTHER},
     };
@@ -73,7 +73,9 @@ Test(styles, every_field_can_be_written)
          "private stale-if-error,private#1-2 stale 503 70 -\n"},
         {"{to: x, format: '{served_from} {disk_wait_us} {end} {incident}'}",
          "disk 0 complete 1-2\n"},
-        {"{to: x, format: '{user_agent} \"{user_agent}\" {referer}'}", "A%20\"b\" \"A 'b'\" h/p\n"},
+        {"{to: x, format: '{user_agent} \"{user_agent}\" {referer}'}",
+         "A%20\"b\" \"A 'b'\" h/p;v=1;sid=\n"},
+        {"{to: x, format: '{request.referer}'}", "h/p;v=1;sid=\n"},
         {"{to: x, format: '{request.x-one}/{request.cookie}/{request.none}'}",
          "1%202/\xe2\x80\xa6/-\n"},
         {"{to: x, format: 'a\\t{{{status}}}'}", "a\t{200}\n"},
