@@ -131,7 +131,9 @@ int status_rtt(const struct status_query *query, struct buf *out)
 
 static int pac_of(const struct status_query *query, const char *path, struct buf *out)
 {
-    pac_page(span_str(path))->write(server_settings(query->server), query->host, out);
+    struct pac_asker asker = {.host = query->host};
+
+    pac_page(span_str(path))->write(server_settings(query->server), &asker, out);
     return 200;
 }
 

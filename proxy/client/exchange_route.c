@@ -154,11 +154,13 @@ static const struct pac_page *page_of(const struct exchange *x, const struct rou
 
 static enum exchange_state answer_page(struct exchange *x, const struct pac_page *page)
 {
+    struct pac_asker asker = {.host = fields_get(&x->request.fields, FIELD_HOST),
+                              .tls = x->client->https};
     bool head_only = x->request.method == METHOD_HEAD;
     struct buf text = BUF_INIT;
     struct http_head head;
 
-    page->write(x->settings, fields_get(&x->request.fields, FIELD_HOST), &text);
+    page->write(x->settings, &asker, &text);
     struct span body = arena_copy(&x->arena, buf_span(&text));
     buf_fini(&text);
     exchange_begin_answer(x, body, REASON_NO_SITE, &head);

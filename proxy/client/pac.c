@@ -29,34 +29,82 @@ static bool plain_host(struct span text, struct span *host)
     return plain;
 }
 
-static uint16_t listen_port(const struct settings *settings)
-{
-    const struct sockaddr *address = (const struct sockaddr *)&settings->listen[0].at.address;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-
-    return ntohs(address->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
-}
-
 struct where {
     struct span name; /* NAME, ADDRESS or [ADDRESS] */
     uint16_t port;
     bool tls;
 };
 
-/* The first proxy: configured, or this one by the name it was asked by. */
-static struct where first_proxy(const struct settings *settings, struct span host)
+static bool is_loopback(const struct listening *listening)
 {
-    struct where here = {.port = listen_port(settings), .tls = settings->listen[0].is_tls};
+    const struct sockaddr *address = (const struct sockaddr *)&listening->at.address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 
-    if (settings->pac.proxy_count) {
-        const struct pac_proxy *proxy = &settings->pac.proxies[0];
-        return (struct where){proxy->name, proxy->port, proxy->tls};
+    return address->sa_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
+                                          : ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static uint16_t port_of(const struct listening *listening)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&listening->at.address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    return ntohs(address->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
+}
+
+static bool names_loopback(struct span name)
+{
+    return span_ieq(name, SPAN("localhost")) || span_starts(name, SPAN("127.")) ||
+           span_eq(name, SPAN("[::1]"));
+}
+
+/* The first of those that are best: to be reached from where the client is, then plain. */
+static const struct listening *best_listener(const struct settings *settings, struct span name)
+{
+    const struct listening *best = NULL;
+    int most = -1;
+
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        const struct listening *one = &settings->listen[i];
+        bool reached = names_loopback(name) || !is_loopback(one);
+        int worth = (reached ? 2 : 0) + (one->is_tls ? 0 : 1);
+        if (worth > most) {
+            best = one;
+            most = worth;
+        }
     }
-    if (!plain_host(host, &here.name) || here.name.len == 0) {
-        here.name = SPAN("127.0.0.1");
+    return best;
+}
+
+/* This proxy, by the name it was asked by. */
+static struct where this_proxy(const struct settings *settings, struct span host)
+{
+    struct span name;
+
+    if (!plain_host(host, &name) || name.len == 0) {
+        name = SPAN("127.0.0.1");
     }
-    return here;
+    const struct listening *best = best_listener(settings, name);
+    return (struct where){name, port_of(best), best->is_tls};
+}
+
+static struct where where_of(const struct pac_proxy *proxy)
+{
+    return (struct where){proxy->name, proxy->port, proxy->tls};
+}
+
+/* The proxy to enter by hand: the first plain one. */
+static struct where proxy_by_hand(const struct settings *settings, struct span host)
+{
+    for (size_t i = 0; i < settings->pac.proxy_count; i++) {
+        if (!settings->pac.proxies[i].tls) {
+            return where_of(&settings->pac.proxies[i]);
+        }
+    }
+    return settings->pac.proxy_count ? where_of(&settings->pac.proxies[0])
+                                     : this_proxy(settings, host);
 }
 
 static void put_proxy(struct buf *out, const struct where *proxy)
@@ -67,12 +115,14 @@ static void put_proxy(struct buf *out, const struct where *proxy)
 
 static void put_choice(const struct settings *settings, struct span host, struct buf *out)
 {
-    struct where first = first_proxy(settings, host);
+    struct where here = this_proxy(settings, host);
 
-    put_proxy(out, &first);
-    for (size_t i = 1; i < settings->pac.proxy_count; i++) {
-        const struct pac_proxy *proxy = &settings->pac.proxies[i];
-        put_proxy(out, &(struct where){proxy->name, proxy->port, proxy->tls});
+    if (settings->pac.proxy_count == 0) {
+        put_proxy(out, &here);
+    }
+    for (size_t i = 0; i < settings->pac.proxy_count; i++) {
+        struct where proxy = where_of(&settings->pac.proxies[i]);
+        put_proxy(out, &proxy);
     }
     if (settings->pac.or_direct) {
         buf_printf(out, "DIRECT");
@@ -113,7 +163,7 @@ static void put_network(struct buf *out, const struct prefix *prefix)
     }
 }
 
-void pac_script(const struct settings *settings, struct span host, struct buf *out)
+void pac_script(const struct settings *settings, const struct pac_asker *asker, struct buf *out)
 {
     buf_printf(
         out,
@@ -136,7 +186,7 @@ void pac_script(const struct settings *settings, struct span host, struct buf *o
         }
     }
     buf_printf(out, "    return \"");
-    put_choice(settings, host, out);
+    put_choice(settings, asker->host, out);
     buf_printf(out, "\";\n}\n");
 }
 
@@ -162,7 +212,8 @@ const struct pac_page *pac_page(struct span path)
 /* ---- for people ---- */
 
 struct advice {
-    const char *system, *steps; /* $H, $P: host and port; $U: the script's URL; $S: http or https */
+    /* $H, $P: host and port; $U: the script's URL; $S: http or https; $N: what is asked directly */
+    const char *system, *steps;
 };
 
 static const struct advice advices[] = {
@@ -198,41 +249,81 @@ static const struct advice advices[] = {
                              ">/etc/apt/apt.conf.d/01proxy</pre>"},
     {"Programs in a terminal",
      "<li><pre>export http_proxy=$S://$H:$P https_proxy=$S://$H:$P\n"
-     "export no_proxy=localhost,127.0.0.1,::1</pre><li>curl, wget, git, pip, npm and many others "
+     "export no_proxy=localhost,127.0.0.1,::1$N</pre><li>curl, wget, git, pip, npm and many others "
      "look at these."},
 };
 
+/* As programs read no_proxy: ".NAME" is what is below; most take networks. */
+static void put_direct(struct buf *out, const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->pac.direct_count; i++) {
+        const struct pac_direct *direct = &settings->pac.direct[i];
+        const struct prefix *network = &direct->network;
+        char text[PREFIX_TEXT_MAX];
+        bool one = network->bits == 128;
+        struct span name = direct->name.len ? direct->name
+                                            : span_str(one ? ip_text(&network->ip, text)
+                                                           : prefix_text(network, text));
+        buf_printf(out, ",%.*s", SPAN_ARGS(span_skip(name, span_starts(name, SPAN("*.")))));
+    }
+}
+
+/* What the steps have in the place of their marks. */
+struct filling {
+    const struct settings *settings;
+    struct where proxy;
+    struct span url;
+};
+
+/* False: it is no mark. */
+static bool put_mark(struct buf *out, char mark, const struct filling *filling)
+{
+    switch (mark) {
+    case 'H':
+        buf_append(out, filling->proxy.name);
+        return true;
+    case 'P':
+        buf_printf(out, "%u", filling->proxy.port);
+        return true;
+    case 'U':
+        buf_append(out, filling->url);
+        return true;
+    case 'S':
+        buf_printf(out, "%s", filling->proxy.tls ? "https" : "http");
+        return true;
+    case 'N':
+        put_direct(out, filling->settings);
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The pieces are plain: names and addresses without anything that could become markup. */
-static void put_advice(struct buf *out, const char *steps, const struct where *proxy,
-                       struct span url)
+static void put_advice(struct buf *out, const char *steps, const struct filling *filling)
 {
     for (; *steps; steps++) {
-        char next = steps[0] == '$' ? steps[1] : '\0';
-        if (next == 'H') {
-            buf_append(out, proxy->name);
-        } else if (next == 'P') {
-            buf_printf(out, "%u", proxy->port);
-        } else if (next == 'U') {
-            buf_append(out, url);
-        } else if (next == 'S') {
-            buf_printf(out, "%s", proxy->tls ? "https" : "http");
+        if (steps[0] == '$' && put_mark(out, steps[1], filling)) {
+            steps++;
         } else {
             buf_append(out, span_of(steps, 1));
-            continue;
         }
-        steps++;
     }
 }
 
 /* Where this page was asked for: there is the script, too. */
-static void put_script_url(struct buf *url, const struct where *proxy, struct span host)
+static void put_script_url(struct buf *url, const struct settings *settings,
+                           const struct pac_asker *asker)
 {
     struct span name;
 
-    if (plain_host(host, &name) && host.len) {
-        buf_printf(url, "http://%.*s/proxy.pac", SPAN_ARGS(host));
+    if (plain_host(asker->host, &name) && asker->host.len) {
+        buf_printf(url, "%s://%.*s/proxy.pac", asker->tls ? "https" : "http",
+                   SPAN_ARGS(asker->host));
     } else {
-        buf_printf(url, "http://%.*s:%u/proxy.pac", SPAN_ARGS(proxy->name), proxy->port);
+        struct where here = this_proxy(settings, SPAN_EMPTY);
+        buf_printf(url, "%s://%.*s:%u/proxy.pac", here.tls ? "https" : "http", SPAN_ARGS(here.name),
+                   here.port);
     }
 }
 
@@ -260,12 +351,13 @@ static const char setup_head[] =
     "pre{white-space:pre-wrap;user-select:all;background:var(--bar);padding:.5rem .75rem;"
     "border-radius:.25rem;margin:.25rem 0;font-size:.9rem}\np{color:var(--soft)}\n</style>\n";
 
-void pac_setup(const struct settings *settings, struct span host, struct buf *out)
+void pac_setup(const struct settings *settings, const struct pac_asker *asker, struct buf *out)
 {
-    struct where proxy = first_proxy(settings, host);
+    struct where proxy = proxy_by_hand(settings, asker->host);
     struct buf url = BUF_INIT;
 
-    put_script_url(&url, &proxy, host);
+    put_script_url(&url, settings, asker);
+    struct filling filling = {settings, proxy, buf_span(&url)};
     buf_printf(out,
                "%s<h1>Use this proxy</h1>\n"
                "<dl><dt>Automatic configuration (PAC)<dd><code>%.*s</code>"
@@ -276,7 +368,7 @@ void pac_setup(const struct settings *settings, struct span host, struct buf *ou
                proxy.tls ? "https" : "http", SPAN_ARGS(proxy.name), proxy.port);
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
         buf_printf(out, "<details><summary>%s</summary><ol>", advices[i].system);
-        put_advice(out, advices[i].steps, &proxy, buf_span(&url));
+        put_advice(out, advices[i].steps, &filling);
         buf_printf(out, "</ol></details>\n");
     }
     buf_printf(out,

@@ -98,17 +98,20 @@ timeouts: {{connect: {connect}}}
 """
 
 
-def get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+ANYBODY = ssl.create_default_context()
+ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
+
+
+def get(port, path, scheme="http"):
+    with urllib.request.urlopen(f"{scheme}://127.0.0.1:{port}{path}", timeout=60,
+                                context=ANYBODY) as answer:
         return answer.read().decode()
 
 
 def speaks_tls(port):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", port), timeout=60) as conn:
         try:
-            context.wrap_socket(conn).close()
+            ANYBODY.wrap_socket(conn).close()
         except OSError:
             return False
         return True
@@ -155,6 +158,8 @@ def listeners(build, folder):
         check(f"127.0.0.1:{plain};" in script and str(away) not in script, script)
         page = get(port, "/setup")
         check(f"http://127.0.0.1:{plain}" in page and str(away) not in page, page[-2000:])
+    check(f"<code>https://127.0.0.1:{tls}/proxy.pac" in get(tls, "/setup", "https"),
+          "the script is where the page was asked for")
     status = json.loads(get(daemon.values["admin"], "/status"))
     check(status["listen"] == [f"127.0.0.1:{plain}", f"127.0.0.1:{tls}"], status["listen"])
     config = get(daemon.values["admin"], "/config")
