@@ -53,9 +53,32 @@ static const struct conf_custom group_type = {
     .parse = parse_user,
 };
 
+/* The known method that is written so but for the case of letters; NULL: it is none. */
+static const char *meant_method(struct span text, struct arena *arena)
+{
+    char capitals[16];
+
+    for (size_t i = 0; i < text.len && i < sizeof(capitals); i++) {
+        bool small = text.at[i] >= 'a' && text.at[i] <= 'z';
+        capitals[i] = (char)(small ? text.at[i] - 'a' + 'A' : text.at[i]);
+    }
+    struct span meant = span_of(capitals, text.len < sizeof(capitals) ? text.len : 0);
+    return http_method_id(meant) != METHOD_OTHER ? arena_printf(arena, "%.*s", SPAN_ARGS(meant)).at
+                                                 : NULL;
+}
+
+/* Methods are case-sensitive (RFC 9110 9.1): a rule about "delete" would never hold. */
 static int parse_method(struct span text, struct arena *arena, void *out, const char **what)
 {
-    return http_is_token(text) ? keep_span(text, arena, out) : ERR_SYNTAX;
+    if (!http_is_token(text)) {
+        return ERR_SYNTAX;
+    }
+    const char *meant = http_method_id(text) == METHOD_OTHER ? meant_method(text, arena) : NULL;
+    if (meant) {
+        *what = arena_printf(arena, "capitals count in methods; did you mean \"%s\"?", meant).at;
+        return ERR_SYNTAX;
+    }
+    return keep_span(text, arena, out);
 }
 
 static const struct conf_custom method_type = {

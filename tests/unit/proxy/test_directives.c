@@ -326,6 +326,12 @@ Test(directives, errors_of_a_file_have_line_and_column)
          "names and passwords\n"},
         {"access:\n  - allow: {from: []}\n", ":2:19: an empty list; expected prefixes, or no "
                                              "\"from\" at all for everybody\n"},
+        {"access:\n  - deny: {methods: [PURGE, delete]}\n",
+         ":2:29: \"methods\" cannot be \"delete\": capitals count in methods; did you mean "
+         "\"DELETE\"?; expected a method such as CONNECT or GET, in capitals as it is sent\n"},
+        {"access:\n  - allow: {except: {methods: Connect}}\n",
+         ":2:31: \"methods\" cannot be \"Connect\": capitals count in methods; did you mean "
+         "\"CONNECT\"?; expected a method such as CONNECT or GET, in capitals as it is sent\n"},
         {"sites:\n  - {hosts: [], origins: [\"http://a\"]}\n",
          ":2:13: \"hosts\" has no value; expected a host name, *.NAME or *\n"},
         {"sites:\n  - {hosts: a}\n", ":2:5: \"origins\" is missing; expected scheme, host and port "
