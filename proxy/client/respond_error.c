@@ -303,7 +303,8 @@ static struct span cache_status(const struct respond_error *input)
                          input->mirror, input->arena);
 }
 
-/* RFC 7617: with characters of UTF-8 in names and passwords. */
+/* RFC 7617: with characters of UTF-8 in names and passwords. Those of the realm are bytes of a
+ * quoted string (obs-text, RFC 9110 5.6.4), which clients take for UTF-8, too. */
 static struct span challenge(const struct respond_error *input)
 {
     struct buf text = BUF_INIT;
@@ -311,10 +312,11 @@ static struct span challenge(const struct respond_error *input)
     buf_append(&text, SPAN("Basic realm=\""));
     for (size_t i = 0; i < input->realm.len; i++) {
         char c = input->realm.at[i];
+        bool controls = (unsigned char)c < ' ' || c == '\x7f';
         if (c == '"' || c == '\\') {
             buf_append(&text, SPAN("\\"));
         }
-        buf_append(&text, c >= ' ' && c <= '~' ? span_of(&c, 1) : SPAN("?"));
+        buf_append(&text, controls ? SPAN("?") : span_of(&c, 1));
     }
     buf_append(&text, SPAN("\", charset=\"UTF-8\""));
     struct span copy = arena_copy(input->arena, buf_span(&text));

@@ -36,7 +36,7 @@ workers: {workers}
 allow-targets: 127.0.0.0/8
 connect-ports: 1-65535
 log: {{access: access.log}}
-users: {{file: passwd, groups: groups, realm: "Our \\"school\\""}}
+users: {{file: passwd, groups: groups, realm: "Our \\"école\\""}}
 access:
   - deny: {{host-files: list}}
   - allow: {{hosts: free.test}}
@@ -147,7 +147,7 @@ def passwords(world, origin):
     url = origin.base.encode() + b"/"
     answer = request(world, url)
     check(b" 407 " in answer.split(b"\r\n")[0], "without a password")
-    check(b'Proxy-Authenticate: Basic realm="Our \\"school\\"", charset="UTF-8"\r\n' in answer,
+    check('Proxy-Authenticate: Basic realm="Our \\"école\\"", charset="UTF-8"\r\n'.encode() in answer,
           f"the challenge: {answer[:400]}")
     check(b"Proxy-Status:" in answer and b"no-store" in answer, "407 is told, and not kept")
     for user in ("anna", "bert", "paul", "gr\u00fcn"):
