@@ -30,6 +30,7 @@ static bool read_length(const struct h1_seen *seen, struct http_head *head, stru
 
 enum codings {
     CODINGS_CHUNKED,         /* exactly "chunked" */
+    CODINGS_IDENTITY,        /* exactly "identity": nothing was done (RFC 2616 3.6) */
     CODINGS_UNKNOWN,         /* well-formed, without chunked */
     CODINGS_UNKNOWN_CHUNKED, /* well-formed, chunked once and last */
     CODINGS_BROKEN,          /* malformed, empty, chunked twice or not last */
@@ -43,6 +44,9 @@ static enum codings classify_codings(const struct http_head *head, const struct 
 
     if (seen->codings == 1 && span_ieq(seen->coding, SPAN("chunked"))) {
         return CODINGS_CHUNKED;
+    }
+    if (seen->codings == 1 && span_ieq(seen->coding, SPAN("identity"))) {
+        return CODINGS_IDENTITY;
     }
     while (list_next(&it, &member)) {
         bool chunked = span_ieq(member, SPAN("chunked"));
@@ -77,6 +81,7 @@ static bool frame_request_by_coding(const struct h1_seen *seen, struct http_head
     case CODINGS_CHUNKED:
         head->framing = BODY_CHUNKED;
         return true;
+    case CODINGS_IDENTITY:
     case CODINGS_UNKNOWN:
     case CODINGS_UNKNOWN_CHUNKED:
         return fail(error, 501, "The only transfer coding understood here is chunked");
@@ -129,6 +134,8 @@ static void read_connection(struct http_head *head, const struct h1_seen *seen)
     head->expect_continue = modern && seen->expect_continue;
 }
 
+/* The field goes no further (hop_strip()), so a coding that stays on the body would be part of it
+ * for whoever gets it, now or from the store. */
 static bool frame_response_by_coding(const struct h1_seen *seen, struct http_head *head,
                                      struct h1_error *error)
 {
@@ -139,8 +146,9 @@ static bool frame_response_by_coding(const struct h1_seen *seen, struct http_hea
     case CODINGS_CHUNKED:
         head->framing = BODY_CHUNKED;
         return true;
-    case CODINGS_UNKNOWN:
+    case CODINGS_IDENTITY:
         return true; /* the connection's end ends the body */
+    case CODINGS_UNKNOWN:
     case CODINGS_UNKNOWN_CHUNKED:
         return fail(error, 400, "A transfer coding was applied that nobody had asked for");
     case CODINGS_BROKEN:

@@ -37,10 +37,14 @@ cases("more-than-announced",
       miss(LONG, body=BODY, excess=b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"), hit())
 cases("unknown-coding",
       miss(raw=b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: whatever\r\n"
+           b"\r\n" + BODY, status=502, seen=None, text=b"*", relay=False),
+      miss(LONG), hit())
+cases("identity-coding",
+      miss(raw=b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: identity\r\n"
            b"\r\n" + BODY, text=BODY, relay=False),
       hit(text=BODY, relay=False))
-cases("unknown-coding-slow",
-      miss(raw=b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: whatever\r\n"
+cases("identity-coding-slow",
+      miss(raw=b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: identity\r\n"
            b"\r\n" + BODY, text=BODY, relay=False, linger=5),
       hit("!Transfer-Encoding", text=BODY, relay=False))
 cases("close-delimited", miss(LONG, framing="close"), hit())

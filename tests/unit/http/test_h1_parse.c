@@ -482,7 +482,8 @@ static const struct {
     OK("CONNECT",           CONNECT, "HTTP/1.1 200 OK\r\n\r\n", BODY_NONE, -1, true),
     OK("CONNECT with framing to be ignored", CONNECT, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", BODY_NONE, -1, true),
     OK("CONNECT refused",   CONNECT, "HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, true),
-    OK("unknown coding",    GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: foo\r\n\r\n", BODY_CLOSE, -1, false),
+    OK("identity",          GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\n\r\n", BODY_CLOSE, -1, false),
+    OK("HEAD with identity", HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", BODY_NONE, -1, true),
 #undef OK
 };
 
@@ -517,6 +518,10 @@ static const struct refused refused_responses[] = {
     ROW("chunked in 1.0",           "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 502),
     ROW("chunked twice",            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 502),
     ROW("chunked not last",         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 502),
+    ROW("unknown coding",           "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 502),
+    ROW("identity and another",     "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, gzip\r\n\r\n", 502),
+    ROW("identity twice",           "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: identity\r\n\r\n", 502),
+    ROW("identity and a length",    "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n", 502),
     ROW("chunked over another",     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 502),
     ROW("empty coding",             "HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\n\r\n", 502),
 };
