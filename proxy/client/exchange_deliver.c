@@ -101,12 +101,23 @@ static enum exchange_state refuse_to_ask(struct exchange *x)
     return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
 }
 
-/* What was to be delivered cannot be: it has left memory and store meanwhile, or it was known in
- * parts and the rest is not to be had. */
+/* What has been done may not be done twice, and a body that has gone to the origin is not here any
+ * more (RFC 9110 9.2.1). */
+static bool may_start_over(const struct exchange *x)
+{
+    return http_method_is_safe(x->request.method) && x->request_body == NULL;
+}
+
+/* What was to be delivered cannot be: it has left memory and store meanwhile, it was known in parts
+ * and the rest is not to be had, or the origin has broken off behind its head. */
 static enum exchange_state start_over(struct exchange *x)
 {
     exchange_close_body(x);
     x->waited = (struct disk_wait){0}; /* the next answer has not waited for this one */
+    if (!may_start_over(x)) {
+        exchange_drop_fetch(x);
+        return exchange_refuse(x, 502, REASON_INCOMPLETE, NULL);
+    }
     if (x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
     }
