@@ -124,7 +124,8 @@ enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *h
     return exchange_reply(x, head, body.len > 0 ? &x->page.source : NULL);
 }
 
-/* TRACE and OPTIONS that may go no further (RFC 9110 7.6.2): we are the final recipient. */
+/* TRACE and OPTIONS that may go no further (RFC 9110 7.6.2), or are for us: we are the final
+ * recipient. */
 static enum exchange_state answer_here(struct exchange *x)
 {
     bool trace = x->request.method == METHOD_TRACE;

@@ -108,7 +108,9 @@ void route_strip(const struct route *route, struct http_head *request)
 static void route_site(const struct route_query *query, enum uri_form form, struct route *out)
 {
     out->site = settings_site(query->settings, out->uri.host);
-    if (out->site == NULL && form == URI_ORIGIN) {
+    if (out->site == NULL && form == URI_ASTERISK) {
+        out->kind = ROUTE_HERE; /* of this server in general (RFC 9110 9.3.7) */
+    } else if (out->site == NULL && form == URI_ORIGIN) {
         refuse(out, 400, REASON_NO_SITE,
                "This is a proxy: ask for a full URL (\"GET http://host/path\"), or configure a "
                "site for this host.");

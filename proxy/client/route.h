@@ -24,7 +24,7 @@ enum route_kind {
     ROUTE_CACHE,   /* site, rules and policy are set */
     ROUTE_UPGRADE, /* the same; and upgrade, which goes on to the origin (RFC 9110 7.8) */
     ROUTE_TUNNEL,  /* CONNECT */
-    ROUTE_HERE,    /* TRACE or OPTIONS that may go no further (RFC 9110 7.6.2) */
+    ROUTE_HERE,    /* TRACE or OPTIONS that may go no further (RFC 9110 7.6.2), or is for us */
     ROUTE_PING,    /* "is there a registry?", of a mirror: yes */
     ROUTE_WHO,     /* a rule asks who it is: the same, and if it cannot be known, refused so */
     ROUTE_REFUSED, /* status, reason and maybe what are set */
