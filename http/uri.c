@@ -193,6 +193,18 @@ int uri_parse_authority(struct span text, uint16_t default_port, struct arena *a
     return 0;
 }
 
+bool uri_host_field_names(struct span value, const struct uri *uri, struct arena *arena)
+{
+    uint16_t port = default_port_of(uri->https);
+    struct uri said;
+
+    if (uri->port == port && span_ieq(value, uri->host)) {
+        return true;
+    }
+    return uri_parse_authority(value, port, arena, &said) == 0 && said.port == uri->port &&
+           span_eq(said.host, uri->host);
+}
+
 /* "http://" or "https://": how long, and which. 0 when it is neither. */
 static size_t scheme_len(struct span text, bool *https)
 {

@@ -30,6 +30,9 @@ int uri_parse_authority(struct span text, uint16_t default_port, struct arena *a
 /* What a Host field may say: nothing, or a valid "host[:port]" (RFC 9112 3.2). */
 bool uri_host_field_is_valid(struct span value);
 
+/* Does a Host field name the host and port of a URI, in whatever spelling? */
+bool uri_host_field_names(struct span value, const struct uri *uri, struct arena *arena);
+
 /* The effective URI of a request (RFC 9110 7.1): from its target, its Host field or, in HTTP/2, its
  * pseudo fields. `https` is the scheme of origin-form requests on this listener. Absolute form
  * wins over Host; HTTP/2's pseudo fields count as absolute form. Sets *form. 0 or ERR_SYNTAX with

@@ -26,6 +26,7 @@
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
     X(clients_evicted,       COUNTER, "Client connections without a request, closed for others")   \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
+    X(hosts_overruled,       COUNTER, "Requests for a full URL whose field Host named another host")  \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \
     X(client_received_bytes, COUNTER, "Bytes received from clients")                               \
     X(client_sendfile_bytes, COUNTER, "Bytes of these that sendfile took from the store")          \

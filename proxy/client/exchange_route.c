@@ -1,11 +1,14 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "http/h1_write.h"
 #include "proxy/access/set.h"
 #include "proxy/client/pac.h"
 #include "proxy/client/respond.h"
 #include "proxy/client/route.h"
+
+enum { HOST_TOLD = 255 }; /* of a name, to the log */
 
 /* ---- answers made here ---- */
 
@@ -185,6 +188,17 @@ static void count_forwards_down(struct exchange *x)
     }
 }
 
+/* Somebody may want two parties to take the request for two different ones. It is the URI that
+ * counts here, and the origin is told no other Host. */
+static void note_overruled(struct exchange *x)
+{
+    char text[IP_TEXT_MAX];
+
+    metric_add(&x->worker->counters.hosts_overruled, 1);
+    log_debug("host_overruled", "client=%s host=%.*s", ip_text(&x->client->ip, text),
+              SPAN_ARGS(span_take(x->uri.host, HOST_TOLD)));
+}
+
 /* Its number, as far as a decision has room for it. */
 static uint16_t rule_that_refused(const struct route *route)
 {
@@ -209,6 +223,9 @@ enum exchange_state exchange_route(struct exchange *x)
     x->site = route.mirrored.site; /* also of what is refused */
     x->host = route.has_uri && route.access.verdict == ACCESS_ALLOWED ? route.uri.host : SPAN_EMPTY;
     x->decision.rule = rule_that_refused(&route);
+    if (route.overrules) {
+        note_overruled(x);
+    }
     const struct pac_page *page = route.kind == ROUTE_REFUSED ? page_of(x, &route) : NULL;
     if (page) {
         return answer_page(x, page);

@@ -188,6 +188,14 @@ static bool is_let_in(const struct route_query *query, struct route *out)
     UNREACHABLE();
 }
 
+static bool overrules_host(const struct route_query *query, const struct uri *uri)
+{
+    const struct http_fields *fields = &query->request->fields;
+
+    return fields_has(fields, FIELD_HOST) &&
+           !uri_host_field_names(fields_get(fields, FIELD_HOST), uri, query->arena);
+}
+
 void route_request(const struct route_query *query, struct route *out)
 {
     const struct settings *settings = query->settings;
@@ -201,6 +209,7 @@ void route_request(const struct route_query *query, struct route *out)
 
     out->has_uri = err == 0;
     out->key = out->uri;
+    out->overrules = !err && form == URI_ABSOLUTE && overrules_host(query, &out->uri);
     bool mirror = !err && find_mirror(query, form, out);
     if (!is_let_in(query, out)) {
         return;

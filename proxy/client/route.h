@@ -35,6 +35,7 @@ struct route {
     struct uri uri; /* as far as it could be read; of a mirror: at its origin */
     struct uri key; /* under which it is kept */
     bool has_uri;
+    bool overrules;              /* it is not what Host says; the URI counts (RFC 9112 3.2.2) */
     struct mirrored mirrored;    /* without a mirror: it is for none */
     struct access_answer access; /* if it was asked */
     const struct site *site;     /* NULL: forward */

@@ -134,9 +134,13 @@ def main():
         client = larder.Client(proxy.port)
         for path in ("a", "a", "b"):
             check(client.get(f"{origin.base}/{path}")[0] == 200, "a request")
+        for host in (origin.base[len("http://"):], "other.example"):
+            raw.ask(proxy.port, f"GET {origin.base}/a HTTP/1.1\r\nHost: {host}\r\n"
+                    "Connection: close\r\n\r\n".encode())
         check([client.get("/m/x")[0] for _ in range(3)] == [200] * 3, "of a mirror")
         while 'mirror_requests_total{mirror="/m/"} 3\n' not in (text := fetch(proxy)):
             time.sleep(0.01)  # a request is counted behind its answer
+        check("larder_hosts_overruled_total 1\n" in text, "one Host was another one than the URL's")
         check('larder_mirror_hits_total{mirror="/m/"} 2\n' in text, "two of three were hits")
         sent = re.search(r'larder_mirror_sent_bytes_total\{mirror="/m/"\} (\d+)', text)
         check(sent and int(sent[1]) >= 6, "and their bytes")

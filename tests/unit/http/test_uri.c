@@ -254,6 +254,29 @@ Test(uri, of_a_request_rfc9110_7_1)
     }
 }
 
+Test(uri, a_host_field_names_a_uri_in_whatever_spelling)
+{
+    static const struct {
+        const char *uri, *host;
+        bool names;
+    } cases[] = {
+        {"http://a/", "a", true},          {"http://a/", "A:80", true},
+        {"https://a/", "a:443", true},     {"http://a:8080/", "a:8080", true},
+        {"http://a:8080/", "a", false},    {"http://a/", "a:8080", false},
+        {"https://a/", "a:80", false},     {"http://a/", "a.", false},
+        {"http://a/", "b", false},         {"http://a/", "", false},
+        {"http://[::1]/", "[::1]", true},  {"http://[::1]/", "[0:0::1]:80", true},
+        {"http://[::1]/", "[::2]", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct uri uri;
+        cr_assert_eq(uri_parse(span_str(cases[i].uri), &arena, &uri), 0);
+        cr_expect_eq(uri_host_field_names(span_str(cases[i].host), &uri, &arena), cases[i].names,
+                     "%s %s", cases[i].uri, cases[i].host);
+    }
+}
+
 /* The examples of RFC 3986 5.4 with a base of our scheme, and some of our own. */
 Test(uri, references_rfc3986_5_4)
 {
