@@ -45,6 +45,7 @@
     X(METHOD,           "method",           "the method is not answered from the cache")           \
     X(REQUEST_BODY,     "request-body",     "a GET or HEAD with a body is never cached")           \
     X(UPGRADE,          "upgrade",          "the request asks for another protocol")               \
+    X(PLACE,            "place",            "the request says another host, path or method beside its URL") \
     X(RANGE,            "range",            "a range that the store cannot answer")                \
     X(CONDITIONAL,      "conditional",      "a precondition the cache cannot evaluate")            \
     X(AUTHORIZATION,    "authorization",    "the request has credentials and the response does not permit sharing") \

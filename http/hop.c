@@ -227,6 +227,10 @@ static bool is_place(const struct http_field *field)
     if (field->id != FIELD_OTHER) {
         return field->id == FIELD_FORWARDED || field->id == FIELD_X_FORWARDED_PROTO;
     }
+    char first = field->name.len ? field->name.at[0] | 0x20 : 0;
+    if (first != 'x' && first != 'f') {
+        return false; /* most fields of most requests */
+    }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (span_ieq(field->name, names[i])) {
             return true;
@@ -239,6 +243,66 @@ bool hop_says_place(const struct http_fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
         if (is_place(&fields->at[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_scheme(struct span value, const struct uri *uri)
+{
+    return span_ieq(value, uri->https ? SPAN("https") : SPAN("http"));
+}
+
+/* "name=value" or "name="value"" of RFC 7239 4: of whom, or what is known. An escape, or a
+ * semicolon between quotes, is more than anybody needs here. */
+static bool pair_agrees(struct span pair, const struct uri *uri, struct arena *arena)
+{
+    struct span name = span_cut(&pair, '=');
+    bool quoted = pair.len >= 2 && pair.at[0] == '"' && pair.at[pair.len - 1] == '"';
+    struct span value = quoted ? span_of(pair.at + 1, pair.len - 2) : pair;
+
+    if (span_ieq(name, SPAN("for")) || span_ieq(name, SPAN("by"))) {
+        return true;
+    }
+    if (span_ieq(name, SPAN("proto"))) {
+        return is_scheme(value, uri);
+    }
+    return span_ieq(name, SPAN("host")) && uri_host_field_names(value, uri, arena);
+}
+
+static bool forwarded_agrees(struct span value, const struct uri *uri, struct arena *arena)
+{
+    struct list_members it = list_members_of(value);
+    struct span member;
+
+    while (list_next(&it, &member)) {
+        while (member.len) {
+            if (!pair_agrees(span_trim(span_cut(&member, ';')), uri, arena)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool place_agrees(const struct http_field *field, const struct uri *uri, struct arena *arena)
+{
+    if (field->id == FIELD_FORWARDED) {
+        return forwarded_agrees(field->value, uri, arena);
+    }
+    if (field->id == FIELD_X_FORWARDED_PROTO) {
+        return is_scheme(field->value, uri);
+    }
+    return span_ieq(field->name, SPAN("X-Forwarded-Host")) &&
+           uri_host_field_names(field->value, uri, arena);
+}
+
+bool hop_says_other_place(const struct http_fields *fields, const struct uri *uri,
+                          struct arena *arena)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        if (is_place(&fields->at[i]) && !place_agrees(&fields->at[i], uri, arena)) {
             return true;
         }
     }

@@ -5,6 +5,7 @@
 #define LARDER_HTTP_HOP_H
 
 #include "http/message.h"
+#include "http/uri.h"
 
 /* Removes Connection, the fields that belong to one hop (Keep-Alive, Proxy-Connection,
  * Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization, TE, Trailer,
@@ -36,6 +37,10 @@ void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct 
 
 /* Is there one of the fields that hop_strip_places() removes? */
 bool hop_says_place(const struct http_fields *fields);
+/* Is one of them there that says something else than `uri`, for which the request is? Forwarded of
+ * a proxy that tells of the client alone (`for`), or of just this host and scheme, does not. */
+bool hop_says_other_place(const struct http_fields *fields, const struct uri *uri,
+                          struct arena *arena);
 /* Removes where a client says that it has asked: Forwarded, X-Forwarded-Host and -Proto,
  * X-Original-URL, X-Rewrite-URL and their like. No origin chooses by Vary for them: links made of
  * them, or a page of another place, would be kept for all. X-Forwarded-For stays. */

@@ -75,11 +75,26 @@ static void route_upgrade(const struct route_query *query, struct route *out)
     }
 }
 
+/* For a site such fields are dropped (route_strip()): it is the administrator who knows what they
+ * mean there. Of other origins nobody here knows whether they need them, so they go on, and what
+ * comes of it is for this client alone. */
+static void set_apart(const struct route_query *query, struct route *out)
+{
+    if (out->policy.lookup &&
+        hop_says_other_place(&query->request->fields, &out->uri, query->arena)) {
+        out->policy.lookup = false;
+        out->policy.reason = REASON_PLACE;
+    }
+}
+
 static void route_cache(const struct route_query *query, struct route *out)
 {
     out->kind = ROUTE_CACHE;
     out->rules = target_rules(query->settings, out->site, out->uri.path);
     policy_read_request(query->request, &out->rules, &out->policy);
+    if (out->site == NULL) {
+        set_apart(query, out);
+    }
 }
 
 static void make_https(struct uri *uri)
@@ -238,7 +253,8 @@ bool route_is_alone(const struct http_head *request)
 /* Other methods are not asked of a cache, nor is another protocol. */
 bool route_may_pass(const struct policy_request *policy)
 {
-    bool for_cache = policy->reason == REASON_CONDITIONAL || policy->reason == REASON_REQUEST_BODY;
+    bool for_cache = policy->reason == REASON_CONDITIONAL || policy->reason == REASON_PLACE ||
+                     policy->reason == REASON_REQUEST_BODY;
 
     return !for_cache || !policy->control.only_if_cached;
 }

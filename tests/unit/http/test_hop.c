@@ -291,6 +291,49 @@ Test(hop, what_says_a_place_is_known_by_any_spelling)
     }
 }
 
+Test(hop, what_says_another_place_than_the_url)
+{
+    static const struct {
+        const char *uri, *name, *value;
+        bool other;
+    } cases[] = {
+        {"http://a/", "X-Forwarded-For", "192.0.2.1", false},
+        {"http://a/", "X-Forwarded-Host", "A:80", false},
+        {"http://a/", "X-Forwarded-Host", "b", true},
+        {"http://a/", "X-Forwarded-Host", "a, b", true},
+        {"http://a:8080/", "X-Forwarded-Host", "a", true},
+        {"http://a/", "X-Forwarded-Proto", "HTTP", false},
+        {"http://a/", "X-Forwarded-Proto", "https", true},
+        {"https://a/", "X-Forwarded-Proto", "https", false},
+        {"http://a/", "X-Original-URL", "/", true},
+        {"http://a/", "x-rewrite-url", "/admin", true},
+        {"http://a/", "X-HTTP-Method-Override", "GET", true},
+        {"http://a/", "X-Host", "a", true},
+        {"http://a/", "Front-End-Https", "on", true},
+        {"http://a/", "Forwarded", "for=192.0.2.1, for=\"[2001:db8::1]:80\";by=_b", false},
+        {"http://a:81/", "Forwarded", "for=192.0.2.1;host=\"a:81\";proto=http", false},
+        {"http://a/", "Forwarded", "for=192.0.2.1; Host=a", false},
+        {"http://a/", "Forwarded", "for=192.0.2.1;host=b", true},
+        {"http://a/", "Forwarded", "for=192.0.2.1, host=b", true},
+        {"http://a/", "Forwarded", "proto=https", true},
+        {"http://a/", "Forwarded", "for=\"x;host=b\"", true},
+        {"http://a/", "Forwarded", "host=\"\\a\"", true},
+        {"http://a/", "Forwarded", "path=/x", true},
+        {"http://a/", "Forwarded", "nonsense", true},
+        {"http://a/", "Forwarded", "", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct uri uri;
+        cr_assert_eq(uri_parse(span_str(cases[i].uri), &arena, &uri), 0);
+        fields.count = 0;
+        add("Accept", "*/*");
+        add(cases[i].name, cases[i].value);
+        cr_expect_eq(hop_says_other_place(&fields, &uri, &arena), cases[i].other, "%s: %s",
+                     cases[i].name, cases[i].value);
+    }
+}
+
 Test(hop, x_forwarded_for_becomes_one_line)
 {
     add("X-Forwarded-For", "198.51.100.1");
