@@ -47,8 +47,60 @@ bool own_has(const struct own *own, const struct ip *ip)
     return false;
 }
 
+void own_add_door(struct own *own, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+
+    if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+        (address.ss_family != AF_INET && address.ss_family != AF_INET6)) {
+        return;
+    }
+    own->doors = xrealloc(own->doors, (own->door_count + 1) * sizeof(*own->doors));
+    own->doors[own->door_count++] = (struct own_door){
+        .ip = ip_of_sockaddr((const struct sockaddr *)&address),
+        .port = port_of_sockaddr((const struct sockaddr *)&address),
+    };
+}
+
+/* "0.0.0.0" and "::": who binds there listens everywhere, who connects there means this machine. */
+static bool is_unspecified(const struct ip *ip)
+{
+    static const struct ip any4 = {{[10] = 0xff, [11] = 0xff}}, any6;
+
+    return ip_eq(ip, &any4) || ip_eq(ip, &any6);
+}
+
+static bool is_loopback(const struct ip *ip)
+{
+    static const struct ip loopback = {{[15] = 1}};
+
+    return ip_is_v4(ip) ? ip->at[12] == 127 : ip_eq(ip, &loopback);
+}
+
+bool own_leads_to(const struct own *own, const struct own_door *door, const struct ip *ip,
+                  uint16_t port)
+{
+    if (port != door->port) {
+        return false;
+    }
+    return ip_eq(ip, &door->ip) || is_unspecified(ip) ||
+           (is_unspecified(&door->ip) && (is_loopback(ip) || own_has(own, ip)));
+}
+
+bool own_has_door(const struct own *own, const struct ip *ip, uint16_t port)
+{
+    for (size_t i = 0; i < own->door_count; i++) {
+        if (own_leads_to(own, &own->doors[i], ip, port)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void own_fini(struct own *own)
 {
     free(own->at);
+    free(own->doors);
     *own = (struct own){0};
 }

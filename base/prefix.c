@@ -182,6 +182,17 @@ struct ip ip_of_sockaddr(const struct sockaddr *address)
     return ip;
 }
 
+uint16_t port_of_sockaddr(const struct sockaddr *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    if (address->sa_family == AF_INET6) {
+        return ntohs(v6->sin6_port);
+    }
+    return address->sa_family == AF_INET ? ntohs(v4->sin_port) : 0;
+}
+
 socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof(*out));

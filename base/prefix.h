@@ -37,6 +37,8 @@ bool ip_eq(const struct ip *a, const struct ip *b);
 
 /* AF_INET and AF_INET6; any other family becomes "::". IPv4-mapped IPv6 is IPv4. */
 struct ip ip_of_sockaddr(const struct sockaddr *address);
+/* Of any other family: 0. */
+uint16_t port_of_sockaddr(const struct sockaddr *address);
 /* Fills *out (AF_INET for IPv4); returns its length. */
 socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out);
 

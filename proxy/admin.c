@@ -445,6 +445,13 @@ int admin_open(struct server *server, struct admin **out)
     return err;
 }
 
+int admin_socket(const struct admin *admin)
+{
+    uv_os_fd_t fd = -1;
+
+    return admin && uv_fileno((const uv_handle_t *)admin->handle, &fd) == 0 ? fd : -1;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct admin *admin = handle->data;

@@ -10,6 +10,8 @@ struct server;
 
 /* 0 (also when no admin address is configured), or a negative errno. */
 int admin_open(struct server *server, struct admin **out);
+/* Its socket; -1 of NULL. */
+int admin_socket(const struct admin *admin);
 /* Closes the listener and its connections. Accepts NULL; sets it to NULL. */
 void admin_close(struct admin **admin);
 

@@ -407,7 +407,8 @@ static const struct conf_directive root_rows[] = {
      "docs/access.md. Not set: those built in."},
     {"allow-targets", CONF_PREFIX, LIST(allow_targets, allow_target_count), "[]", NULL, NULL,
      CONF_RELOAD | CONF_COMMAS,
-     "Special addresses (loopback, link-local, cloud metadata) that may be asked for all the same."},
+     "Special addresses (loopback, link-local, cloud metadata) that may be asked for all the same; but "
+     "never the ports of `listen`, `admin.address` and `admin.dns`."},
     {"connect-ports", CONF_CUSTOM(port_range_type), LIST(connect_ports, connect_port_count),
      "[443]", NULL, NULL, CONF_RELOAD | CONF_COMMAS, "Ports that CONNECT may reach."},
     {"upgrades", CONF_CUSTOM(protocol_type), LIST(upgrades, upgrade_count), "[websocket]", NULL,

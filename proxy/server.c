@@ -276,6 +276,9 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     }
     err = err ? err : watch_signals(server);
     err = err ? err : admin_open(server, &server->admin);
+    for (size_t i = 0; i < server->crew_count; i++) {
+        own_add_door(&server->crews[i].worker.own, admin_socket(server->admin));
+    }
     err = err ? err : server_offer(server);
     if (err) {
         server_free(&server);

@@ -55,7 +55,7 @@ struct worker {
     uint64_t responses;    /* made from objects; with the secret, what a boundary is made of */
     struct sip_key secret; /* random, never shown */
     bool draining;
-    struct own own; /* no targets */
+    struct own own; /* addresses and doors that are no targets */
 };
 
 #endif

@@ -213,7 +213,7 @@ static const struct stream_events target_events = {
 static void fail(struct connect_tunnel *tunnel, const struct upstream_result *result)
 {
     struct connect_order order = tunnel->order;
-    struct failure failure = upstream_failure(result);
+    struct failure failure = target_failure(&tunnel->target, result);
 
     connect_close(&tunnel);
     order.on_failed(order.arg, failure.status, failure.reason);

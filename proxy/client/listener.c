@@ -171,6 +171,7 @@ int listener_open(struct worker *worker, const struct listening *listening, stru
         listener_close(&listener);
         return err;
     }
+    own_add_door(&worker->own, fd);
     *out = listener;
     return 0;
 }

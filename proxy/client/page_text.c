@@ -90,6 +90,13 @@ static const struct reason_text reasons[REASON_COUNT] = {
           "Adressen des eigenen Netzes erreicht man ohne Proxy.",
           "Les adresses de votre propre réseau s’atteignent sans proxy.",
           "Адреса собственной сети доступны без прокси."}}},
+    [REASON_TARGET_OWN] = {
+        {{"This proxy does not connect to a port of its own.",
+          "Dieser Proxy verbindet nicht zu einem eigenen Port.",
+          "Ce proxy ne se connecte pas à un port qui est le sien.",
+          "Этот прокси не соединяет со своим собственным портом."}},
+        {{"Ask for the address without a proxy.", "Rufen Sie die Adresse ohne Proxy auf.",
+          "Demandez cette adresse sans proxy.", "Откройте этот адрес без прокси."}}},
     [REASON_DNS] = {
         {{"The origin's name does not resolve.",
           "Der Name des Servers ist nicht bekannt.",

@@ -34,6 +34,7 @@ static const char *error_type(enum reason reason, int status)
     case REASON_INCOMPLETE:
         return "http_response_incomplete";
     case REASON_TARGET_ADDRESS:
+    case REASON_TARGET_OWN:
         return "destination_ip_prohibited";
     case REASON_TARGET_PORT:
     case REASON_ACCESS:

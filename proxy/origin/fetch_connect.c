@@ -34,7 +34,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
         fetch->origin++;
         fetch_connect(fetch, false);
     } else if (result->err) {
-        struct failure failure = upstream_failure(result);
+        struct failure failure = target_failure(&fetch->target, result);
         fetch_fail(fetch, failure.status, failure.reason);
     } else {
         fetch->stream = result->stream;

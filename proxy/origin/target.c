@@ -70,9 +70,21 @@ static bool hides_forbidden(const struct target_check *check, const struct ip *i
     return false;
 }
 
+static bool is_door_of_dns(const struct target_check *check, const struct ip *ip, uint16_t port)
+{
+    const struct endpoint *at = &check->settings->admin_dns;
+    const struct sockaddr *address = (const struct sockaddr *)&at->address;
+
+    if (at->len == 0) {
+        return false;
+    }
+    struct own_door door = {ip_of_sockaddr(address), port_of_sockaddr(address)};
+    return own_leads_to(check->own, &door, ip, port);
+}
+
 bool target_allowed(void *arg, const struct ip *ip, uint16_t port)
 {
-    const struct target_check *check = arg;
+    struct target_check *check = arg;
 
     if (port == 0) {
         return false;
@@ -80,12 +92,27 @@ bool target_allowed(void *arg, const struct ip *ip, uint16_t port)
     if (check->configured) {
         return true;
     }
+    if (own_has_door(check->own, ip, port) || is_door_of_dns(check, ip, port)) {
+        check->why = REASON_TARGET_OWN;
+        return false;
+    }
     for (size_t i = 0; i < check->settings->allow_target_count; i++) {
         if (prefix_has(&check->settings->allow_targets[i], ip)) {
             return true;
         }
     }
     return !is_forbidden(check, ip) && (ip_is_v4(ip) || !hides_forbidden(check, ip));
+}
+
+struct failure target_failure(const struct target_check *check,
+                              const struct upstream_result *result)
+{
+    struct failure failure = upstream_failure(result);
+
+    if (failure.reason == REASON_TARGET_ADDRESS && check->why != REASON_NONE) {
+        failure.reason = check->why;
+    }
+    return failure;
 }
 
 /* ---- ports ---- */

@@ -411,6 +411,35 @@ def echo_server():
     return server.getsockname()[1]
 
 
+def own_ports(build, folder, origin):
+    """Whoever came through the proxy to its own ports would be this machine, and an administrator."""
+    proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{folder}/store", "--connect-ports",
+                         "1-65535", "--allow-target", "0.0.0.0/8", "--allow-target", "::1")
+    proxy.start()
+    names = ("127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]")
+    for port in (proxy.admin, proxy.port):
+        for name in names:
+            asked = f"{name}:{port}"
+            data, _ = raw.ask(proxy.port, f"GET http://{asked}/status HTTP/1.1\r\nHost: x\r\n"
+                              "Connection: close\r\n\r\n".encode())
+            check(raw.statuses(data)[:1] == [403] and b"detail=target-own" in data and
+                  b"a port of its own" in data, f"GET at {asked}: {data[:300]}")
+            data, _ = raw.ask(proxy.port, f"POST http://{asked}/reload HTTP/1.1\r\nHost: x\r\n"
+                              "Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            check(raw.statuses(data)[:1] == [403], f"POST at {asked}: {data[:300]}")
+            data, _ = raw.ask(proxy.port,
+                              f"CONNECT {asked} HTTP/1.1\r\nHost: {asked}\r\n\r\n".encode())
+            check(raw.statuses(data)[:1] == [403], f"CONNECT to {asked}: {data[:300]}")
+        with h2.Connection(proxy.port, timeout=60) as conn:
+            check(conn.response(conn.connect(f"127.0.0.1:{port}")).status == 403, "by HTTP/2")
+            conn.authority = f"127.0.0.1:{port}"
+            check(conn.response(conn.request("/status")).status == 403, "by HTTP/2, too")
+    data, _ = raw.ask(proxy.port, f"GET {origin.base}/ HTTP/1.1\r\nHost: x\r\n"
+                      "Connection: close\r\n\r\n".encode())
+    check(raw.statuses(data)[:1] == [200], "what else is here may be asked for")
+    check(proxy.stop(), "it leaves by itself")
+
+
 def main():
     build = sys.argv[1]
     larder.need(f"{build}/proxy/larder-proxy")
@@ -441,6 +470,8 @@ def main():
             world.stop()
         finally:
             world.process.kill()
+    with tempfile.TemporaryDirectory() as folder:
+        own_ports(build, folder, origin)
     check.end()
 
 

@@ -1,5 +1,7 @@
+#include "base/check.h"
 #include "base/own.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <net/if.h>
 #include <sched.h>
@@ -37,4 +39,63 @@ Test(own, what_came_later_is_found_within_its_time)
     cr_expect(own_has(&own, &loopback));
     own_fini(&own);
     cr_expect_not(own_has(&own, &loopback));
+}
+
+static struct ip ip_of(const char *text)
+{
+    struct ip ip;
+
+    cr_assert_eq(ip_parse(span_str(text), &ip), 0, "%s", text);
+    return ip;
+}
+
+Test(own, doors_by_every_address_that_leads_to_them)
+{
+    struct own_door doors[] = {{ip_of("127.0.0.1"), 1},
+                               {ip_of("192.0.2.80"), 2},
+                               {ip_of("0.0.0.0"), 3},
+                               {ip_of("::"), 4},
+                               {ip_of("::1"), 5}};
+    struct ip addresses[] = {ip_of("192.0.2.80"), ip_of("2001:db8::80")};
+    struct own own = {addresses, ARRAY_LEN(addresses), 0, doors, ARRAY_LEN(doors)};
+    static const struct {
+        const char *ip;
+        uint16_t port;
+        bool is_door;
+    } cases[] = {
+        {"127.0.0.1", 1, true},     {"127.0.0.1", 2, false}, {"127.0.0.2", 1, false},
+        {"0.0.0.0", 1, true},       {"::", 1, true},         {"::ffff:127.0.0.1", 1, true},
+        {"192.0.2.80", 1, false},   {"192.0.2.80", 2, true}, {"192.0.2.81", 2, false},
+        {"127.9.9.9", 3, true},     {"192.0.2.80", 3, true}, {"198.51.100.1", 3, false},
+        {"::1", 4, true},           {"127.0.0.1", 4, true},  {"2001:db8::80", 4, true},
+        {"2001:db8::81", 4, false}, {"::1", 5, true},        {"127.0.0.1", 6, false},
+        {"198.51.100.1", 0, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ip ip = ip_of(cases[i].ip);
+        cr_expect_eq(own_has_door(&own, &ip, cases[i].port), cases[i].is_door, "%s %u", cases[i].ip,
+                     cases[i].port);
+    }
+}
+
+Test(own, a_socket_is_the_door_that_the_kernel_has_made_of_it)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    struct own own = {0};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    own_add_door(&own, fd);
+    own_add_door(&own, other);
+    own_add_door(&own, -1);
+    cr_expect_eq(own.door_count, 1);
+    cr_expect(own_has_door(&own, &loopback, ntohs(address.sin_port)));
+    close(fd);
+    close(other);
+    own_fini(&own);
+    cr_expect_eq(own.door_count, 0);
 }

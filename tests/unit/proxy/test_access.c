@@ -362,7 +362,7 @@ Test(target_allowed, addresses_of_ourselves_in_every_disguise)
     struct ip own[] = {ip_of("192.0.2.80"), ip_of("2001:db8::80")};
     struct settings settings = {0};
     struct target_check check = {.settings = &settings,
-                                 .own = &(struct own){own, ARRAY_LEN(own), 0}};
+                                 .own = &(struct own){.at = own, .count = ARRAY_LEN(own)}};
     static const struct {
         const char *ip;
         bool allowed;
@@ -445,6 +445,33 @@ Test(target_allowed, allow_targets_opens_exactly_what_it_names)
         struct ip ip = ip_of(cases[i].ip);
         cr_expect_eq(target_allowed(&check, &ip, 80), cases[i].allowed, "%s", cases[i].ip);
     }
+}
+
+Test(target_allowed, no_way_leads_to_doors_of_ours_whatever_is_open)
+{
+    struct own_door doors[] = {{ip_of("127.0.0.1"), 3128}, {ip_of("127.0.0.1"), 3129}};
+    struct own own = {.doors = doors, .door_count = ARRAY_LEN(doors)};
+    struct prefix open[] = {prefix_of("127.0.0.0/8"), prefix_of("0.0.0.0/8"),
+                            prefix_of("198.51.100.0/24")};
+    struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
+    struct target_check check = {.settings = &settings, .own = &own};
+    struct upstream_result refused = {.err = ERR_REFUSED};
+    struct ip there = ip_of("127.0.0.1"), any = ip_of("0.0.0.0"), dns = ip_of("198.51.100.1");
+
+    cr_expect(target_allowed(&check, &there, 3130));
+    cr_expect_eq(target_failure(&check, &refused).reason, REASON_TARGET_ADDRESS);
+    cr_expect(!target_allowed(&check, &there, 3128));
+    cr_expect(!target_allowed(&check, &any, 3129));
+    cr_expect_eq(target_failure(&check, &refused).reason, REASON_TARGET_OWN);
+    cr_expect_eq(target_failure(&check, &refused).status, 403);
+
+    cr_expect(target_allowed(&check, &dns, 5380));
+    settings.admin_dns.len = ip_to_sockaddr(&dns, 5380, &settings.admin_dns.address);
+    cr_expect(!target_allowed(&check, &dns, 5380));
+    cr_expect(target_allowed(&check, &dns, 5381));
+
+    check.configured = true;
+    cr_expect(target_allowed(&check, &there, 3128), "the administrator has written it");
 }
 
 Test(target_port_allowed, listed_ports_for_connect_safe_ports_for_the_rest)
