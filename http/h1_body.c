@@ -255,6 +255,11 @@ enum h1_body_result h1_body_next(struct h1_body *body, struct span bytes, size_t
     UNREACHABLE();
 }
 
+bool h1_body_awaits_data(const struct h1_body *body)
+{
+    return body->framing != BODY_CHUNKED || body->state == DATA;
+}
+
 bool h1_body_eof_is_end(const struct h1_body *body)
 {
     switch (body->framing) {

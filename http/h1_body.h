@@ -37,6 +37,10 @@ void h1_body_init(struct h1_body *body, const struct http_head *head);
 enum h1_body_result h1_body_next(struct h1_body *body, struct span bytes, size_t *used,
                                  struct span *data);
 
+/* The next byte will be of the body itself: in the chunked coding, a size line has just ended, or
+ * some of its chunk has come. */
+bool h1_body_awaits_data(const struct h1_body *body);
+
 /* The connection was closed by the peer: was that a proper end of this body? */
 bool h1_body_eof_is_end(const struct h1_body *body);
 

@@ -24,7 +24,7 @@
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
     X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR: their answer broke off")     \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
-    X(clients_evicted,       COUNTER, "Client connections without a request, closed for others")   \
+    X(clients_evicted,       COUNTER, "Client connections without a request, or whose request's body creeps, closed for others") \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(hosts_overruled,       COUNTER, "Requests for a full URL whose field Host named another host")  \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \

@@ -327,16 +327,35 @@ static bool is_waiting(const struct client *client, uint64_t before_ms)
     return client->h2 ? h2_is_waiting(client->h2, before_ms) : client->since <= before_ms;
 }
 
+static bool is_slow(const struct client *client)
+{
+    return client->h1 ? h1_is_slow(client->h1) : client->h2 && h2_is_slow(client->h2);
+}
+
+/* Its requests end as those of a client that takes too long. */
+static void give_way(struct client *client)
+{
+    metric_add(&client->worker->counters.clients_evicted, 1);
+    if (client->h1) {
+        h1_abort(client->h1, ERR_TIMEOUT);
+    } else {
+        h2_abort(client->h2, ERR_TIMEOUT);
+    }
+}
+
 /*
  * Whoever comes is served, as long as somebody has had no request under way for a second: else a
  * crowd that says nothing, or part of a head, would keep everybody out. Who has only just come, or
- * just been answered, may be sending one. Who was looked at goes to the end of the row, and the
- * look is short beside many that are busy.
+ * just been answered, may be sending one. If there is nobody like that, it is somebody who has
+ * begun a body and sends a byte now and then: of one without a length nobody can say that it is
+ * late, and of others only after `timeouts.client-body`. Who was looked at goes to the end of the
+ * row, and the look is short beside many that are busy.
  */
 bool clients_evict_waiting(struct worker *worker)
 {
     uint64_t now = loop_now_ms(worker->loop);
     uint64_t before = now > WAITED_MS ? now - WAITED_MS : 0;
+    struct client *slow = NULL;
 
     for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
         struct list *link = list_pop_front(&worker->clients);
@@ -348,8 +367,12 @@ bool clients_evict_waiting(struct worker *worker)
             client_close(client);
             return true;
         }
+        slow = slow == NULL && is_slow(client) ? client : slow;
     }
-    return false;
+    if (slow) {
+        give_way(slow);
+    }
+    return slow != NULL;
 }
 
 void clients_drain(struct worker *worker, bool kindly)

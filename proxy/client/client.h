@@ -35,7 +35,8 @@ struct client {
 /* An accepted connection is a client from now on, and the transport its own. tls: NULL: plain. */
 void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls);
 
-/* Closes one that has had no request under way for a second; false: none was found. */
+/* Closes one that has had no request under way for a second; else one whose request's body has come
+ * next to not at all for some seconds. False: none was found. */
 bool clients_evict_waiting(struct worker *worker);
 /* Asks every client to finish what is under way; idle connections close at once. Kindly: who has
  * only just connected has one answer, as another process has our place and nobody waits for us. */

@@ -51,6 +51,7 @@ struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in)
         .in = in,
         .out = H1_OUT_WAIT,
         .in_since = now,
+        .in_pace = {.since = now},
         .out_since = now,
     };
     h1->turn = turn;
@@ -291,6 +292,13 @@ void h1_close(struct h1 **h1)
     }
 }
 
+void h1_abort(struct h1 *h1, int err)
+{
+    h1_enter(h1);
+    h1_fail(h1, err);
+    h1_leave(h1);
+}
+
 void h1_drain(struct h1 *h1)
 {
     h1->is_draining = true;
@@ -328,6 +336,15 @@ bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms)
 {
     return !h1->turn && h1->state == H1_OPEN && transport_queued(h1->transport) == 0 &&
            h1->since <= before_ms;
+}
+
+bool h1_is_slow(const struct h1 *h1)
+{
+    const struct h1_turn *turn = h1->turn;
+
+    return turn && h1->state == H1_OPEN && turn->in == H1_IN_BODY && turn->out == H1_OUT_WAIT &&
+           !turn->is_paused && !turn->awaits_continue &&
+           pace_in_is_slow(&turn->in_pace, loop_now_ms(h1->loop));
 }
 
 struct stream *h1_request(struct h1 *h1)

@@ -99,6 +99,11 @@ void h1_drain_kindly(struct h1 *h1);
 /* Server role: since before that (loop milliseconds) no request is under way, nor bytes of an
  * answer; part of a head may have come. */
 bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms);
+/* Server role: of a request that nothing has been answered to yet, the body is waited for, and
+ * comes next to not at all (pace.h). */
+bool h1_is_slow(const struct h1 *h1);
+/* Closes at once: on_close(err), then on_gone. Not from inside an event of its own. */
+void h1_abort(struct h1 *h1, int err);
 /* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
 void h1_close(struct h1 **h1);
 /* NULL once the connection is closed: inside on_close(err), on_gone and after stream_close(). */

@@ -16,6 +16,7 @@
 
 #include "http/h1_body.h"
 #include "proxy/stream/h1.h"
+#include "proxy/stream/pace.h"
 #include "proxy/stream/pull.h"
 
 /* clang-format off */
@@ -78,8 +79,9 @@ struct h1_turn {
     struct buf trailers; /* of the incoming message, as they have come */
     char *held;          /* heads written from outside the pump */
     size_t held_len;
-    uint64_t in_since;  /* loop time of the last progress inward, or of the turn's begin */
-    uint64_t in_seen;   /* bytes since then, too few to be progress */
+    uint64_t in_since; /* loop time of the last progress inward, or of the turn's begin */
+    uint64_t in_seen;  /* bytes since then, too few to be progress */
+    struct pace_in in_pace;
     uint64_t out_since; /* of the last progress outward */
     size_t out_seen;    /* what the transport queued then */
     size_t discarded;

@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "http/h1_write.h"
 #include "http/trailers.h"
-#include "proxy/stream/pace.h"
 
 static void use(struct h1 *h1, size_t n)
 {
@@ -289,9 +288,12 @@ static bool is_progress(const struct h1 *h1, struct h1_turn *turn, size_t bytes)
 
 static void hand_on(struct h1 *h1, struct h1_turn *turn, struct span data)
 {
+    uint64_t now = loop_now_ms(h1->loop);
+
     if (is_progress(h1, turn, data.len)) {
-        turn->in_since = loop_now_ms(h1->loop);
+        turn->in_since = now;
     }
+    pace_in_add(&turn->in_pace, data.len, now);
     turn->awaits_continue = false;
     turn->is_paused = turn->stream.events->on_data(turn->stream.owner, data) == STREAM_PAUSE;
 }
@@ -308,10 +310,11 @@ static void break_in(struct h1 *h1, struct h1_turn *turn)
     }
 }
 
-/* The input is used up inside a body. */
+/* The input is used up inside a body. What frames it is no progress before a whole size line is
+ * there: extensions would go on for days. */
 static bool wait_for_body(struct h1 *h1, struct h1_turn *turn, size_t used)
 {
-    if (used) {
+    if (used && h1_body_awaits_data(&turn->body)) {
         turn->in_since = loop_now_ms(h1->loop);
     }
     if (!h1->is_eof) {
@@ -340,7 +343,9 @@ static bool read_body(struct h1 *h1, struct h1_turn *turn)
         hand_on(h1, turn, data);
         return true;
     case H1_BODY_TRAILERS:
-        turn->in_since = loop_now_ms(h1->loop);
+        if (pace_has_come(&turn->in_seen, data.len, h1->settings->times.body_ms)) {
+            turn->in_since = loop_now_ms(h1->loop);
+        }
         keep_trailers(turn, data);
         return true;
     case H1_BODY_MORE:

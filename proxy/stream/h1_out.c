@@ -229,6 +229,7 @@ static void op_send_interim(struct stream *stream, const struct http_head *head)
     if (head->status == 100) {
         turn->awaits_continue = false;
         turn->in_since = loop_now_ms(turn->h1->loop);
+        pace_in_begin(&turn->in_pace, turn->in_since);
     }
     write_response(turn, head);
     h1_kick(turn->h1);
@@ -241,6 +242,7 @@ static void op_resume(struct stream *stream)
     if (turn->is_paused) {
         turn->is_paused = false;
         turn->in_since = loop_now_ms(turn->h1->loop);
+        pace_in_begin(&turn->in_pace, turn->in_since);
         h1_kick(turn->h1);
     }
 }

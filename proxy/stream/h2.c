@@ -53,6 +53,7 @@ struct h2_stream *h2_stream_new(struct h2 *h2, enum h2_in in)
         .in = in,
         .out = H2_OUT_WAIT,
         .in_since = now,
+        .in_pace = {.since = now},
         .out_since = now,
     };
     list_push_back(&h2->streams, &stream->link);
@@ -270,6 +271,13 @@ void h2_close(struct h2 **slot)
     }
 }
 
+void h2_abort(struct h2 *h2, int err)
+{
+    h2_enter(h2);
+    h2_fail(h2, err);
+    h2_leave(h2);
+}
+
 void h2_drain(struct h2 *h2)
 {
     if (h2->is_draining || h2->state != H2_OPEN) {
@@ -420,6 +428,28 @@ size_t h2_streams(const struct h2 *h2)
 bool h2_is_waiting(const struct h2 *h2, uint64_t before_ms)
 {
     return h2->stream_count == 0 && transport_queued(h2->transport) == 0 && h2->since <= before_ms;
+}
+
+static bool is_slow(const struct h2_stream *stream)
+{
+    return stream->in == H2_IN_BODY && stream->out == H2_OUT_WAIT && !stream->has_ended &&
+           !stream->is_paused && buf_len(&stream->held) == 0 &&
+           pace_in_is_slow(&stream->in_pace, loop_now_ms(stream->h2->loop));
+}
+
+bool h2_is_slow(const struct h2 *h2)
+{
+    if (h2->stream_count == 0 || h2->state != H2_OPEN) {
+        return false;
+    }
+    list_each(link, &h2->streams)
+    {
+        const struct h2_stream *stream = list_entry(link, struct h2_stream, link);
+        if (!is_slow(stream)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 size_t h2_room(const struct h2 *h2)

@@ -67,6 +67,9 @@ size_t h2_streams(const struct h2 *h2);
 /* Since before that (loop milliseconds) no stream is open, nor is anything of one on its way out.
  */
 bool h2_is_waiting(const struct h2 *h2, uint64_t before_ms);
+/* Server role: there are streams, and for none of them anything but its request's body is waited
+ * for, which comes next to not at all (pace.h). */
+bool h2_is_slow(const struct h2 *h2);
 
 /* Client role, valid until on_close returns. The origin has said that it did not begin with this
  * request (REFUSED_STREAM, or a GOAWAY that leaves it out: RFC 9113 8.7). */
@@ -79,6 +82,9 @@ void *h2_owner(const struct h2 *h2);
 
 /* No further streams: GOAWAY twice (RFC 9113 6.8); those under way finish, then it closes. */
 void h2_drain(struct h2 *h2);
+/* Closes at once: on_close(err) of each stream, then on_gone. Not from inside an event of its own.
+ */
+void h2_abort(struct h2 *h2, int err);
 /* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
 void h2_close(struct h2 **h2);
 struct transport *h2_transport(const struct h2 *h2);

@@ -106,10 +106,11 @@ struct h2_stream {
     size_t owed;      /* taken by the owner, who then paused: the window is not opened for them */
     uint64_t in_since, out_since; /* loop time of the last progress */
     uint64_t in_seen;             /* bytes since then, too few to be progress inward */
-    uint64_t data_sent;           /* bytes of its body */
-    struct pace pace;             /* of these, while a window is shut */
-    uint64_t heard;               /* client role: bytes the peer had sent when this was asked for */
-    struct buf page;              /* server role: an answer made here */
+    struct pace_in in_pace;
+    uint64_t data_sent; /* bytes of its body */
+    struct pace pace;   /* of these, while a window is shut */
+    uint64_t heard;     /* client role: bytes the peer had sent when this was asked for */
+    struct buf page;    /* server role: an answer made here */
     struct source_memory page_source;
     int32_t id;    /* 0: nghttp2 does not know it yet */
     uint32_t code; /* is_over: how it ended */

@@ -230,6 +230,7 @@ void h2_in_data(struct h2_stream *stream, struct span bytes)
         pace_has_come(&stream->in_seen, bytes.len, h2->settings->times.body_ms)) {
         stream->in_since = loop_now_ms(h2->loop);
     }
+    pace_in_add(&stream->in_pace, bytes.len, loop_now_ms(h2->loop));
     if (stream->is_detached || stream->is_mute || stream->in == H2_IN_DONE) {
         nghttp2_session_consume_stream(h2->session, stream->id, bytes.len); /* nobody wants it */
     } else if (!takes || stream->is_paused || buf_len(&stream->held) > 0) {
@@ -261,6 +262,7 @@ static void hand_held(struct h2_stream *stream)
     struct buf held = stream->held;
 
     stream->held = BUF_INIT;
+    pace_in_begin(&stream->in_pace, loop_now_ms(stream->h2->loop));
     hand_on(stream, buf_span(&held));
     buf_fini(&held);
     h2_count_held(stream);
@@ -292,6 +294,7 @@ bool h2_in_deliver(struct h2_stream *stream)
     if (stream->owed && !stream->is_over && !stream->is_paused) {
         nghttp2_session_consume_stream(stream->h2->session, stream->id, stream->owed);
         stream->owed = 0;
+        pace_in_begin(&stream->in_pace, loop_now_ms(stream->h2->loop));
     }
     return false;
 }

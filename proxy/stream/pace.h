@@ -54,4 +54,31 @@ static inline bool pace_has_come(uint64_t *seen, uint64_t bytes, uint64_t limit_
     return true;
 }
 
+/* Beside others who want its place, a peer from which a body is to come is looked at more often. */
+#define PACE_LOOK_MS 5000
+
+struct pace_in {
+    uint64_t
+        since;     /* milliseconds: so long it has been slower than PACE_LEAST, or not waited for */
+    uint64_t seen; /* bytes since then */
+};
+
+/* From now on it is waited for. */
+static inline void pace_in_begin(struct pace_in *pace, uint64_t now_ms)
+{
+    *pace = (struct pace_in){.since = now_ms};
+}
+
+static inline void pace_in_add(struct pace_in *pace, uint64_t bytes, uint64_t now_ms)
+{
+    if (pace_has_come(&pace->seen, bytes, PACE_LOOK_MS)) {
+        pace->since = now_ms;
+    }
+}
+
+static inline bool pace_in_is_slow(const struct pace_in *pace, uint64_t now_ms)
+{
+    return now_ms - pace->since >= PACE_LOOK_MS;
+}
+
 #endif

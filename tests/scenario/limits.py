@@ -2,8 +2,8 @@
 """Few descriptors, and an administrator's door that others lean on: limits.py BUILD
 
 With 64 descriptors more clients than they suffice for are served all the same, as long as others have had
-no request under way for a second, or part of a head: those are closed. Where all have one, who comes is
-turned away; the rest, the store and the administrator go on. Idle connections to the admin port keep nobody out, and
+no request under way for a second, or part of a head: those are closed, or else those whose request's body
+does not come. Where all have one, who comes is turned away; the rest, the store and the administrator go on. Idle connections to the admin port keep nobody out, and
 no web page reads it through a name that points here.
 """
 import contextlib
@@ -23,6 +23,7 @@ import raw  # noqa: E402
 
 FILES = 64
 CLIENTS = 100
+CREEPERS = 16
 WAITED = 1.2  # seconds: longer than who is idle may keep its place
 release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
@@ -85,6 +86,53 @@ def silent(proxy, origin, held):
             time.sleep(WAITED)
             check(come(proxy, origin, "beside", held), f"served beside clients that say {said}")
     until(lambda: metric(proxy, "h2_open") == 0, "none of HTTP/2 is left")
+
+
+def begin_body(proxy, origin, begin, others):
+    """A client that has sent so much of a request whose body is to come."""
+    if begin is None:
+        conn = others.enter_context(h2.Connection(proxy.port, timeout=60))
+        conn.authority = origin.base[len("http://"):]
+        conn.request("/held-creep", end=False, method="POST")
+        return conn.socket
+    conn = others.enter_context(raw.connect(proxy.port))
+    conn.sendall(begin)
+    return conn
+
+
+def creeping(program, store, origin):
+    """Bodies of which a byte comes now and then, or not even that, keep nobody out for ever."""
+    proxy = larder.Proxy(program, f"{store}/creeping", "--workers", "1", "--set",
+                         f"limits.connections={CREEPERS}", "--set", "timeouts.client-body=30min")
+    proxy.start()
+    release.clear()
+    post = f"POST {origin.base}/held-creep HTTP/1.1\r\nHost: a\r\n".encode()
+    kinds = {"chunk extension": (post + b"Transfer-Encoding: chunked\r\n\r\n5;a=", b"a"),
+             "chunks": (post + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+             "length": (post + b"Content-Length: 100000\r\n\r\n", b"a"),
+             "HTTP/2": (None, h2.data(1, b"a"))}
+    for kind, (begin, drop) in kinds.items():
+        until(lambda: metric(proxy, "clients_open") == 0, "all others have left")
+        with contextlib.ExitStack() as others:
+            done = threading.Event()
+            conns = [begin_body(proxy, origin, begin, others) for _ in range(CREEPERS)]
+
+            def drip(conns=conns, done=done, drop=drop):
+                while not done.wait(.5):
+                    for conn in conns:
+                        with contextlib.suppress(OSError):
+                            conn.sendall(drop)
+            threading.Thread(target=drip, daemon=True).start()
+            until(lambda: metric(proxy, "clients_open") == CREEPERS, f"no more room: {kind}")
+            served, end = None, time.monotonic() + 60
+            while served is None and time.monotonic() < end:
+                time.sleep(.05)
+                served = come(proxy, origin, "beside", others)
+            check(served is not None, f"served beside bodies: {kind}")
+            done.set()
+    release.set()
+    check(metric(proxy, "clients_evicted_total") == len(kinds), "one each has given way")
+    check(proxy.stop(), "it left by itself")
 
 
 def burst(program, store, origin):
@@ -235,6 +283,7 @@ def main():
                 lean_on_admin(proxy, held)
         gone_before_accept(proxy, pathlib.Path(store) / "log")
         burst(program, store, origin)
+        creeping(program, store, origin)
         warned(store, program)
     check.end()
 

@@ -896,20 +896,60 @@ Test(h1_server, a_body_that_stops_is_answered_408)
     cr_expect_eq(requests[0].err, ERR_TIMEOUT);
 }
 
+/* Says `piece` every 50 ms until the request has been given up, or that was done 20 times. */
+static void creep(const char *piece)
+{
+    for (int i = 0; i < 20 && !(request_count && requests[0].is_closed); i++) {
+        uint64_t before = loop_now_ms(loop);
+        peer_say(&peer, piece);
+        LOOP_UNTIL(loop, loop_now_ms(loop) > before + 50);
+    }
+}
+
 Test(h1_server, a_body_of_announced_length_that_creeps_is_answered_408)
 {
     settings.times.body_ms = 400; /* 25 bytes are progress */
     script.act = NULL;
     serve(false);
     peer_say(&peer, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
-    for (int i = 0; i < 20 && !(request_count && requests[0].is_closed); i++) {
-        uint64_t before = loop_now_ms(loop);
-        peer_say(&peer, "a");
-        LOOP_UNTIL(loop, loop_now_ms(loop) > before + 50);
-    }
+    creep("a");
     cr_expect(peer_hears_eof(&peer));
     cr_expect(peer_got(&peer, "HTTP/1.1 408 "));
     cr_expect_eq(requests[0].err, ERR_TIMEOUT);
+}
+
+static void expect_408_behind(const char *begin)
+{
+    settings.times.body_ms = 400;
+    script.act = NULL;
+    serve(false);
+    peer_say(&peer, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    peer_say(&peer, begin);
+    creep("a");
+    cr_expect(peer_hears_eof(&peer));
+    cr_expect(peer_got(&peer, "HTTP/1.1 408 "));
+    cr_expect_eq(requests[0].err, ERR_TIMEOUT);
+}
+
+Test(h1_server, a_chunk_extension_that_creeps_is_answered_408)
+{
+    expect_408_behind("5;a=");
+}
+
+Test(h1_server, trailers_that_creep_are_answered_408)
+{
+    expect_408_behind("5\r\nabcde\r\n0\r\nA: b");
+}
+
+Test(h1_server, a_body_without_a_length_may_creep)
+{
+    settings.times.body_ms = 400;
+    script.act = NULL;
+    serve(false);
+    peer_say(&peer, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    creep("1;a\r\nb\r\n");
+    cr_expect_not(requests[0].is_closed);
+    cr_expect_gt(requests[0].got, 1);
 }
 
 Test(h1_server, a_paused_body_is_not_late)

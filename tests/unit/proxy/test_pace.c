@@ -43,6 +43,25 @@ Test(pace, without_a_limit_nobody_is_slow)
     cr_expect_not(pace_is_slow(&pace, true, 0, UINT64_MAX, 0));
 }
 
+Test(pace, who_is_waited_for_has_five_seconds_to_send_enough)
+{
+    struct pace_in pace;
+
+    pace_in_begin(&pace, 1000);
+    for (uint64_t ms = 1000; ms < 6000; ms += 100) {
+        pace_in_add(&pace, 1, ms);
+        cr_assert_not(pace_in_is_slow(&pace, ms), "%d ms", (int)ms);
+    }
+    cr_expect(pace_in_is_slow(&pace, 6000), "50 bytes");
+    pace_in_add(&pace, 269, 6500);
+    cr_expect(pace_in_is_slow(&pace, 6500), "319");
+    pace_in_add(&pace, 1, 6600);
+    cr_expect_not(pace_in_is_slow(&pace, 11599), "320, and anew");
+    cr_expect(pace_in_is_slow(&pace, 11600));
+    pace_in_begin(&pace, 20000);
+    cr_expect_not(pace_in_is_slow(&pace, 24999), "it was not waited for");
+}
+
 Test(pace, what_comes_counts_when_it_is_enough)
 {
     uint64_t seen = 0;
