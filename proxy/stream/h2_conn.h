@@ -197,6 +197,7 @@ struct h2 {
     bool is_last_said; /* the second GOAWAY of a drain */
     bool is_deaf;      /* the connection is given up: nothing more is read */
     bool has_taken;    /* a request, of what nghttp2 is being fed */
+    bool has_paused;   /* nghttp2: it is to be fed on, be it with nothing */
     bool is_stopped;   /* nothing is read until there is room */
     bool is_leaving;   /* client role: no more requests; the peer has said GOAWAY, or nothing */
     bool has_told;     /* client role: something of a message, since the last PING */

@@ -120,6 +120,7 @@ static bool send_frames(struct h2 *h2)
 static size_t feed(struct h2 *h2, struct span bytes)
 {
     h2->has_taken = false;
+    h2->has_paused = false;
     ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
     if (h2->is_deaf || h2->state != H2_OPEN) {
         return bytes.len;
@@ -147,6 +148,12 @@ void h2_count_early(struct h2 *h2)
     }
 }
 
+/* A pause may have come at the end of the bytes, but before that of a frame. */
+static bool has_rest(const struct h2 *h2)
+{
+    return h2->has_paused || buf_len(&h2->early) > 0;
+}
+
 void h2_feed(struct h2 *h2, struct span bytes)
 {
     h2->received += bytes.len;
@@ -154,7 +161,7 @@ void h2_feed(struct h2 *h2, struct span bytes)
     if (h2->state != H2_OPEN || h2->is_deaf || bytes.len == 0) {
         return;
     }
-    size_t n = buf_len(&h2->early) ? 0 : feed(h2, bytes);
+    size_t n = has_rest(h2) ? 0 : feed(h2, bytes);
     if (n < bytes.len) {
         buf_append(&h2->early, span_skip(bytes, n));
         h2_count_early(h2);
@@ -171,7 +178,7 @@ static bool is_clogged(const struct h2 *h2)
  * something was fed. */
 static bool feed_early(struct h2 *h2)
 {
-    if (buf_len(&h2->early) == 0 || h2->state != H2_OPEN || h2->is_deaf || is_clogged(h2)) {
+    if (!has_rest(h2) || h2->state != H2_OPEN || h2->is_deaf || is_clogged(h2)) {
         return false;
     }
     buf_consume(&h2->early, feed(h2, buf_span(&h2->early)));
@@ -231,8 +238,7 @@ static void go_on(struct h2 *h2)
 /* Whoever does not take what it has asked for is not asked for more. */
 static void stop_or_go(struct h2 *h2)
 {
-    bool stops = h2->state == H2_OPEN && h2->role == H2_SERVER &&
-                 (buf_len(&h2->early) > 0 || is_clogged(h2));
+    bool stops = h2->state == H2_OPEN && h2->role == H2_SERVER && (has_rest(h2) || is_clogged(h2));
 
     if (stops == h2->is_stopped) {
         return;

@@ -130,7 +130,11 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
 
     h2_in_field(h2, span_of((const char *)name, name_len), span_of((const char *)value, value_len));
     int err = proceed(h2);
-    return !err && has_enough(h2) ? NGHTTP2_ERR_PAUSE : err;
+    if (!err && has_enough(h2)) {
+        h2->has_paused = true;
+        return NGHTTP2_ERR_PAUSE;
+    }
+    return err;
 }
 
 /* RFC 9218 7.1 */

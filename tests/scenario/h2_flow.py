@@ -62,6 +62,22 @@ def heads_that_wait(bench):
     check(bench.offences() == offences, f"{bench.offences()}")
 
 
+def a_pause_at_the_end_of_what_came(bench):
+    """The request with which there is enough is followed by the last frame of another, and by nothing
+    else. Which one that is depends on what is held beside the heads: several are tried."""
+    for count in range(36, 48):
+        with stalled(bench) as conn:
+            upload, opening = post(conn)
+            conn.send(opening, h2.data(upload, b"body"),
+                      *(get(conn, "/small-fields")[1] for _ in range(count)),
+                      h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, upload,
+                               h2.literal("authorization", "is not passed on")))
+            check(bench.metrics()["clients_open"], "the proxy has been at it")
+            got = conn.response(upload)
+            if not check(got.status == 200, f"behind {count}: {got.heads} {got.reset} {conn.goaways}"):
+                return
+
+
 def responses_nobody_reads(bench):
     """The socket is full; then more heads than are kept for a connection come for what was asked."""
     before, offences = bench.used(), bench.offences()
@@ -385,8 +401,9 @@ def large_in_the_table(bench):
 def main():
     only = sys.argv[2:]
     with started() as bench:
-        play(bench, (heads_that_wait, paused_streams, stalled_downloads, stalled_upload, abandoned,
-                     reset_while_paused, urgent_overtakes, incremental_share, update_changes_the_order,
+        play(bench, (heads_that_wait, a_pause_at_the_end_of_what_came, paused_streams,
+                     stalled_downloads, stalled_upload, abandoned, reset_while_paused,
+                     urgent_overtakes, incremental_share, update_changes_the_order,
                      large_in_the_table), only)
     with started("--set", "limits.head=64KiB") as bench:
         play(bench, (responses_nobody_reads,), only)
