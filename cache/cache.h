@@ -171,8 +171,11 @@ bool cache_admit_partial(struct cache *cache, const struct admission *admission,
  * can be stored. It is the claimed piece, or without one a response under `key`. */
 bool cache_should_wait(struct cache *cache, const struct claim *claim, const struct cache_key *key);
 
+/* The claim is of what arrives already: nobody but who claimed it needs it. */
+bool cache_claim_overlaps(const struct claim *claim);
+
 /* The object that takes in the bytes of a claim: the caller appends to its spool. *why as in
- * cache_admit(). */
+ * cache_admit(). NULL: what it overlaps has come meanwhile, and the claim is to be given back. */
 struct object *cache_admit_piece(struct cache *cache, const struct claim *claim, size_t spool_limit,
                                  struct waker writer, enum reason *why);
 
@@ -195,7 +198,8 @@ uint64_t cache_piece_room(const struct claim *claim, uint64_t have);
 void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
                      struct object *object, int err);
 /* The origin has no such piece of this representation: it is another one by now. What is known is
- * forgotten; who needs no more of it than there is reads on. Gives the claim back. */
+ * forgotten, and what arrives is not kept; who needs no more of it than that reads on. Gives the
+ * claim back. */
 void cache_refuse_claim(struct cache *cache, struct claim *claim);
 /* Nothing came of it. Harmless without a claim. */
 void cache_unclaim(struct cache *cache, struct claim *claim);

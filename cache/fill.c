@@ -261,6 +261,11 @@ bool cache_should_wait(struct cache *cache, const struct claim *claim, const str
                        : shelf_is_behind(cache_shelf(cache, key));
 }
 
+bool cache_claim_overlaps(const struct claim *claim)
+{
+    return partial_is_overlap(object_parts(claim->base), claim->piece);
+}
+
 uint64_t cache_piece_room(const struct claim *claim, uint64_t have)
 {
     struct piece_range range = partial_range(object_parts(claim->base), claim->piece);
@@ -419,18 +424,21 @@ struct object *cache_admit_piece(struct cache *cache, const struct claim *claim,
     struct object *object = piece_object(claim, &key, spool);
     object->stored_reason = *why;
     arena_fini(&arena);
-    partial_arrives(parts, claim->piece, object, claim->now_ms);
+    if (!partial_arrives(parts, claim->piece, object, claim->now_ms)) {
+        object_unref(&object);
+    }
     return object;
 }
 
 /* ---- the end of a piece ---- */
 
-/* It is the whole response, under the response's own key, and nobody has cut it. */
+/* It is the whole response, under the response's own key, and nobody has cut it, nor heard that the
+ * origin has a newer one. */
 static bool is_whole(const struct claim *claim, const struct object *object, uint64_t length)
 {
     return span_eq(object->key.text, claim->base->key.text) &&
            length == partial_length(object_parts(claim->base)) &&
-           cache_piece_room(claim, length) == 0;
+           cache_piece_room(claim, length) == 0 && !partial_is_dead(object_parts(claim->base));
 }
 
 /* What was to be stored as the whole response is a piece of it. */
@@ -497,6 +505,7 @@ static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
                              partial_joins(object_parts(claim->base)));
 
     return object->stored_reason == REASON_STORED && claim->kept && length > 0 && good &&
+           !partial_is_dead(object_parts(claim->base)) &&
            !cache_invalidated_since(cache, claim->mark) && spool_is_wanted(object->spool);
 }
 

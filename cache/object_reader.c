@@ -200,6 +200,12 @@ static int enter_piece(struct object_reader *reader)
     return 0;
 }
 
+/* What comes next is not the byte that is waited for: it may come in another piece before. */
+static bool is_far_ahead(const struct plain_reader *plain)
+{
+    return plain->place == PLACE_SPOOL && spool_length(plain->spool.spool) < plain->spool.offset;
+}
+
 /* The span may be empty at the end of a piece, which may be short of where it was to end, or behind
  * which nothing can be read. */
 static int peek_piece(struct object_reader *reader, struct span *out)
@@ -209,6 +215,11 @@ static int peek_piece(struct object_reader *reader, struct span *out)
 
     if (err == 0 && out->len == 0) {
         leave_piece(reader);
+    } else if (err && is_far_ahead(&reader->plain) &&
+               (err != ERR_AGAIN ||
+                partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset))) {
+        leave_piece(reader); /* it ends before, or broke off before */
+        err = 0;
     } else if (err &&
                reader->plain.place == PLACE_CHUNKS) { /* damaged: from here on a hole again */
         partial_forget(parts->partial, parts->view.piece);

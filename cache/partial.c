@@ -2,11 +2,6 @@
 #include "base/memory.h"
 #include "cache/partial_parts.h"
 
-/* A piece that will be at a waited-for byte within this time, or these bytes, is waited for; one
- * that comes later is cut short there: a second connection costs less than the wait. */
-#define PATIENCE_MS 1000
-#define NEAR_BYTES (UINT64_C(1) << 20)
-
 /* ---- pieces ---- */
 
 struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
@@ -89,7 +84,11 @@ void partial_unref(struct partial **slot)
     }
     memcpy(&text, &partial->key.text.at, sizeof(text)); /* ours, though spans are of const bytes */
     free(text);
+    for (size_t i = 0; i < partial->overlap_count; i++) {
+        piece_unref(&partial->overlaps[i]);
+    }
     free(partial->pieces);
+    free(partial->overlaps);
     memory_give(MEMORY_PARTS, sizeof(*partial) + partial->key.text.len);
     pthread_mutex_destroy(&partial->lock);
     free(partial);
@@ -238,8 +237,9 @@ uint64_t partial_present(struct partial *partial)
 size_t partial_memory(struct partial *partial)
 {
     partial_lock(partial);
-    size_t bytes = sizeof(*partial) + partial->key.text.len +
-                   partial->count * (sizeof(struct piece) + sizeof(struct piece *));
+    size_t bytes =
+        sizeof(*partial) + partial->key.text.len +
+        (partial->count + partial->overlap_count) * (sizeof(struct piece) + sizeof(struct piece *));
     for (size_t i = 0; i < partial->count; i++) {
         const struct piece *piece = partial->pieces[i];
         if (piece->state == PIECE_HELD) {
@@ -252,9 +252,9 @@ size_t partial_memory(struct partial *partial)
 
 bool partial_is_settled(struct partial *partial)
 {
-    bool settled = true;
 
     partial_lock(partial);
+    bool settled = partial->overlap_count == 0;
     for (size_t i = 0; i < partial->count && settled; i++) {
         enum piece_state state = partial->pieces[i]->state;
         settled = state == PIECE_STORED || state == PIECE_HELD;
@@ -264,20 +264,6 @@ bool partial_is_settled(struct partial *partial)
 }
 
 /* ---- fetching ---- */
-
-/* By its speed so far. Nothing yet: as long again as it has taken. */
-static bool comes_too_late(const struct piece *piece, uint64_t offset, uint64_t now_ms)
-{
-    if (piece->state != PIECE_ARRIVING) {
-        return false;
-    }
-    uint64_t have = spool_length(piece->object->spool);
-    uint64_t left = offset - piece->range.from > have ? offset - piece->range.from - have : 0;
-    uint64_t elapsed = now_ms > piece->began_ms ? now_ms - piece->began_ms : 0;
-    uint64_t speed = have / (elapsed + 1); /* bytes a millisecond */
-
-    return left > NEAR_BYTES && (speed ? left / speed > PATIENCE_MS : elapsed > PATIENCE_MS / 2);
-}
 
 /* [from, to) without what other pieces cover at its beginning and behind its first hole. */
 static struct piece_range first_hole(const struct partial *partial, uint64_t from, uint64_t to)
@@ -295,13 +281,24 @@ static struct piece_range first_hole(const struct partial *partial, uint64_t fro
 
 bool partial_takes_pieces(const struct partial *partial)
 {
-    return !partial->dead && partial->count < PIECES_LIMIT && partial->joins;
+    return !partial->dead && partial->count + partial->overlap_count < PIECES_LIMIT &&
+           partial->joins;
 }
 
 /* A response that brings a piece by itself. */
 static bool takes_response(const struct partial *partial)
 {
     return partial_takes_pieces(partial) || (!partial->dead && partial->count == 0);
+}
+
+void partial_put_in(struct partial *partial, struct piece *piece)
+{
+    size_t i = piece_after(partial, piece->range.from);
+
+    if (i < partial->count && partial->pieces[i]->range.from < piece->range.to) {
+        piece->range.to = partial->pieces[i]->range.from;
+    }
+    partial_insert(partial, i, piece);
 }
 
 static struct piece *add(struct partial *partial, struct piece_range range)
@@ -313,17 +310,14 @@ static struct piece *add(struct partial *partial, struct piece_range range)
     return piece_ref(piece);
 }
 
-/* Cuts a piece that would come too late. True when a hole begins at `from` now. */
-static bool opens_at(struct partial *partial, uint64_t from, uint64_t now_ms)
+static struct piece *claim_hole(struct partial *partial, uint64_t from, uint64_t to)
 {
-    struct piece *piece = partial_at(partial, from);
+    struct piece_range hole = first_hole(partial, from, to);
 
-    if (piece && partial->ranges && piece->range.from < from &&
-        comes_too_late(piece, from, now_ms)) {
-        piece->range.to = from;
-        return true;
+    if (partial->ranges && hole.to > hole.from + CLAIM_MAX) {
+        hole.to = hole.from + CLAIM_MAX;
     }
-    return piece == NULL;
+    return hole.from < hole.to ? add(partial, hole) : NULL;
 }
 
 struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
@@ -333,13 +327,10 @@ struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
 
     to = to < partial->length ? to : partial->length;
     partial_lock(partial);
-    if (partial_takes_pieces(partial) && from < to &&
-        (where == CLAIM_AHEAD || opens_at(partial, from, now_ms))) {
-        struct piece_range hole = first_hole(partial, from, to);
-        if (partial->ranges && hole.to > hole.from + CLAIM_MAX) {
-            hole.to = hole.from + CLAIM_MAX;
-        }
-        claimed = hole.from < hole.to ? add(partial, hole) : NULL;
+    if (partial_takes_pieces(partial) && from < to) {
+        struct piece *there = where == CLAIM_HERE ? partial_at(partial, from) : NULL;
+        claimed = there ? partial_overlap(partial, there, from, to, now_ms)
+                        : claim_hole(partial, from, to);
     }
     partial_unlock(partial);
     return claimed;
@@ -385,16 +376,20 @@ void partial_piece_key(const struct partial *partial, uint64_t from, struct aren
     key_piece(&partial->key, partial->version, from, partial->secret, arena, out);
 }
 
-void partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
+bool partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
                      uint64_t now_ms)
 {
     partial_lock(partial);
     CHECK(piece->state == PIECE_CLAIMED && piece->object == NULL);
-    piece->state = PIECE_ARRIVING;
-    piece->object = object_ref(object);
-    piece->began_ms = now_ms;
-    wake_all(partial);
+    bool joins = partial_overlap_joins(partial, piece);
+    if (joins) {
+        piece->state = PIECE_ARRIVING;
+        piece->object = object_ref(object);
+        piece->began_ms = now_ms;
+        wake_all(partial);
+    }
     partial_unlock(partial);
+    return joins;
 }
 
 /* It may have been cut, which is where the next one begins. */
@@ -415,6 +410,7 @@ static void end_as(struct partial *partial, struct piece *piece, uint64_t length
     if (length == 0) {
         take_out(partial, piece);
     }
+    partial_settle_overlaps(partial);
     wake_all(partial);
     partial_unlock(partial);
 }
@@ -451,8 +447,9 @@ void partial_forget(struct partial *partial, struct piece *piece)
 {
     partial_lock(partial);
     bool was_stored = piece->state == PIECE_STORED;
-    if (take_out(partial, piece)) {
+    if (!partial_drop_overlap(partial, piece) && take_out(partial, piece)) {
         partial->changed = partial->changed || was_stored;
+        partial_settle_overlaps(partial);
         wake_all(partial);
     }
     partial_unlock(partial);
@@ -464,6 +461,14 @@ void partial_kill(struct partial *partial)
     partial->dead = true;
     wake_all(partial);
     partial_unlock(partial);
+}
+
+bool partial_is_dead(struct partial *partial)
+{
+    partial_lock(partial);
+    bool dead = partial->dead;
+    partial_unlock(partial);
+    return dead;
 }
 
 bool partial_is_full(struct partial *partial)

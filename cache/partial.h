@@ -5,7 +5,8 @@
  *   0                                                                      length
  *   |=== stored ===|....hole....|=== arriving ->     |....hole....|= stored =|
  *
- * A piece is [from, to). Pieces never overlap; each has its bytes in an object of its own: arriving
+ * A piece is [from, to). Pieces never overlap, but for one that is claimed inside of what arrives
+ * too slowly, until its own bytes come; each has its bytes in an object of its own: arriving
  * in a spool, kept in memory, or in the store under a key made from the representation's key, its
  * version and `from`. So the store knows nothing of parts: a piece is written, checked, evicted and
  * found like any other object, and one that is gone is a hole again.
@@ -67,7 +68,8 @@ struct piece; /* counted: the partial holds it, and who fetches it */
 /* What is to be claimed of [from, to). */
 enum claim_where {
     CLAIM_HERE, /* from `from` on: somebody waits for this very byte. When a piece is under way that
-                   would come to it much later, that piece is cut short there */
+                   would come to it much later, it is claimed all the same, as an overlap: that
+                   piece is cut short there when this one arrives, and not before */
     CLAIM_AHEAD, /* the first hole, wherever it begins */
 };
 /* Claims a hole, or its beginning: the caller is to fetch it, and end with partial_stored(),
@@ -88,8 +90,11 @@ struct shelf partial_shelf(const struct partial *partial);
 void partial_piece_key(const struct partial *partial, uint64_t from, struct arena *arena,
                        struct cache_key *out);
 
-/* Its first bytes are here: `object` has them, a reference is taken. */
-void partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
+/* It is claimed inside of what arrives already. Nobody misses it if it does not come. */
+bool partial_is_overlap(struct partial *partial, const struct piece *piece);
+/* Its first bytes are here: `object` has them, a reference is taken. False when what it overlaps is
+ * to stay as it is, because it has come so far by now, or can no longer be joined to anything. */
+bool partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
                      uint64_t now_ms);
 /* It has ended after `length` bytes and goes to the store: partial_stored() follows. */
 void partial_ends(struct partial *partial, struct piece *piece, uint64_t length);
@@ -100,8 +105,11 @@ void partial_held(struct partial *partial, struct piece *piece, uint64_t length)
 /* It is a hole again. Who reads it reads on. */
 void partial_forget(struct partial *partial, struct piece *piece);
 
-/* The origin has another representation by now: holes will never be filled. */
+/* The origin has another representation by now: holes will never be filled. What arrives does. */
 void partial_kill(struct partial *partial);
+bool partial_is_dead(struct partial *partial);
+/* It was killed, and what arrives will be at `offset` much later than somebody waits. */
+bool partial_comes_late(struct partial *partial, uint64_t offset, uint64_t now_ms);
 /* It has as many pieces as are kept. */
 bool partial_is_full(struct partial *partial);
 /* Nothing is being fetched or stored. */
@@ -140,6 +148,10 @@ enum partial_look {
 /* The reader has come to `offset`. */
 enum partial_look partial_look(struct partial *partial, struct partial_reader *reader,
                                uint64_t offset, struct partial_view *view);
+/* The reader waits for a byte of the piece he has looked at, which is far from there. True: the
+ * piece was cut short before it, so look again. Else he will be woken when that happens, too. */
+bool partial_is_cut(struct partial *partial, struct partial_reader *reader,
+                    const struct piece *piece, uint64_t offset);
 void partial_view_fini(struct partial_view *view);
 
 /* ---- to and from the store ---- */

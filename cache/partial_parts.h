@@ -1,6 +1,7 @@
 /*
  * partial_parts - the inside of a partial, for the files it is made of: partial.c (its pieces, and
- * who fetches them), partial_reader.c (who reads), partial_table.c (to and from the store).
+ * who fetches them), partial_overlap.c (claims of what arrives), partial_reader.c (who reads),
+ * partial_table.c (to and from the store).
  */
 #ifndef LARDER_CACHE_PARTIAL_PARTS_H
 #define LARDER_CACHE_PARTIAL_PARTS_H
@@ -25,7 +26,8 @@ struct piece {
     enum piece_state state; /* this and what follows: under the partial's lock */
     struct piece_range range;
     struct object *object;
-    uint64_t began_ms; /* to arrive */
+    uint64_t began_ms;   /* to arrive; an overlap: when it was claimed */
+    uint64_t refused_ms; /* when an overlap of it was claimed that came to nothing; 0: never */
 };
 
 struct partial {
@@ -40,6 +42,8 @@ struct partial {
 
     struct piece **pieces; /* by offset */
     size_t count, cap;
+    struct piece **overlaps; /* claimed inside pieces of the row that arrive */
+    size_t overlap_count, overlap_cap;
     struct list readers, waiting;
     bool dead;
     bool changed; /* the table in the store is behind */
@@ -70,5 +74,19 @@ void partial_insert(struct partial *partial, size_t i, struct piece *piece);
 /* More may be claimed. One that cannot be joined is what one response brought: nothing can be asked
  * for later. */
 bool partial_takes_pieces(const struct partial *partial);
+/* Puts one that begins in a hole into the row, without what others have behind it; the reference is
+ * the row's. */
+void partial_put_in(struct partial *partial, struct piece *piece);
+
+/* Claims what comes too late in `piece`, which covers `from`; counted. NULL: wait for the piece. */
+struct piece *partial_overlap(struct partial *partial, struct piece *piece, uint64_t from,
+                              uint64_t to, uint64_t now_ms);
+/* Those that nothing of the row covers any more become part of it. */
+void partial_settle_overlaps(struct partial *partial);
+/* Its first bytes have come: what arrives is cut short there. False: it is of no use any more. True
+ * for a piece of the row. */
+bool partial_overlap_joins(struct partial *partial, struct piece *overlap);
+/* It will not come. False for what is none. */
+bool partial_drop_overlap(struct partial *partial, struct piece *overlap);
 
 #endif

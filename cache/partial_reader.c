@@ -112,6 +112,18 @@ enum partial_look partial_look(struct partial *partial, struct partial_reader *r
     }
 }
 
+bool partial_is_cut(struct partial *partial, struct partial_reader *reader,
+                    const struct piece *piece, uint64_t offset)
+{
+    partial_lock(partial);
+    bool cut = piece->range.to <= offset;
+    if (!cut) {
+        await(partial, reader);
+    }
+    partial_unlock(partial);
+    return cut;
+}
+
 void partial_view_fini(struct partial_view *view)
 {
     object_unref(&view->object);

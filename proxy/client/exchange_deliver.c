@@ -260,10 +260,20 @@ static bool ask_first(struct exchange *x, const struct body_parts *body)
     return false;
 }
 
+/* What arrives is not the newest any more, and far from the byte that is waited for: another answer
+ * comes sooner. */
+static bool is_better_asked_anew(struct exchange *x)
+{
+    uint64_t from, to;
+
+    return object_reader_waits(&x->reader, &from, &to) &&
+           partial_comes_late(object_parts(x->object), from, loop_now_ms(x->worker->loop));
+}
+
 /* The first bytes are missing, or on their way. */
 static enum exchange_state await_first(struct exchange *x)
 {
-    return exchange_fill(x) ? EX_AWAIT : start_over(x);
+    return exchange_fill(x) && !is_better_asked_anew(x) ? EX_AWAIT : start_over(x);
 }
 
 static enum exchange_state send_parts(struct exchange *x, struct response *response)

@@ -156,10 +156,32 @@ static void note_piece(struct fetch *fetch, const struct http_head *response)
     }
 }
 
+/* To a claim inside of what arrives already. Trouble of the origin, or an answer that begins before
+ * the piece, only means that this goes on to arrive; word of another representation that it is the
+ * last that is known of this one. */
+static bool is_of_use(struct fetch *fetch, const struct http_head *response, bool has)
+{
+    if (has || response->status == 206 || response->status == 416) {
+        return has && response->status == 206;
+    }
+    return says_changed(response->status) &&
+           !(response->status == 200 &&
+             validator_joins(&fetch->claim.base->fields, &response->fields,
+                             loop_wall(fetch->worker->loop)));
+}
+
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
 {
-    if (has_piece(fetch, response)) {
+    bool overlaps = cache_claim_overlaps(&fetch->claim);
+    bool has = has_piece(fetch, response);
+
+    if (has) {
         note_piece(fetch, response);
+    }
+    if (overlaps && !is_of_use(fetch, response, has)) {
+        return PIECE_USELESS;
+    }
+    if (has) {
         return PIECE_COMES;
     }
     if ((response->status == 206 || response->status == 416) && !fetch->ask_whole) {
@@ -174,7 +196,7 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
     return PIECE_OTHER;
 }
 
-void fetch_take_piece(struct fetch *fetch)
+bool fetch_take_piece(struct fetch *fetch)
 {
     enum reason why;
 
@@ -182,10 +204,14 @@ void fetch_take_piece(struct fetch *fetch)
     fetch->claim.promised = fetch_promised(fetch);
     fetch->object = cache_admit_piece(fetch->worker->cache, &fetch->claim, SPOOL_LIMIT_STORE,
                                       (struct waker){fetch_wake_writer, fetch}, &why);
+    if (fetch->object == NULL) {
+        return false;
+    }
     fetch_note(fetch, 206, why);
     fetch->waiting = false;
     flight_publish(fetch->flight, fetch->claim.base);
     fetch_post(fetch); /* everybody may have left before the head came */
+    return true;
 }
 
 /* ---- the first 206 ---- */
@@ -263,8 +289,7 @@ bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response
     if (!cache_admit_partial(cache, &admission, fetch->flight, range, &fetch->claim, &why)) {
         return false;
     }
-    fetch_take_piece(fetch);
-    return true;
+    return fetch_take_piece(fetch);
 }
 
 /* ---- a whole response ---- */

@@ -247,9 +247,11 @@ enum piece_answer {
     PIECE_COMES,     /* the piece: fetch_take_piece() */
     PIECE_ASK_AGAIN, /* of no use to anybody: ask for the whole */
     PIECE_OTHER,     /* a response like any other; the claim is given back */
+    PIECE_USELESS,   /* of no use to anybody, nor is any other answer */
 };
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);
-void fetch_take_piece(struct fetch *fetch);
+/* False: it has come in another way meanwhile, and is not needed any more. */
+bool fetch_take_piece(struct fetch *fetch);
 /* The response is a 206 and the first that is known of the whole. False: it is to be passed on. */
 bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response);
 /* The whole response that arrives becomes one that is known in parts, if that helps: fetch->claim

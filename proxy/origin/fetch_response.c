@@ -174,13 +174,18 @@ static bool took_piece(struct fetch *fetch, const struct http_head *response)
     switch (fetch_piece_answer(fetch, response)) {
     case PIECE_COMES:
         fetch_set_state(fetch, FETCH_BODY);
-        fetch_take_piece(fetch);
+        if (!fetch_take_piece(fetch)) {
+            fetch_fail(fetch, 502, REASON_CLIENT_GONE);
+        }
         return true;
     case PIECE_ASK_AGAIN:
         ask_again(fetch);
         return true;
     case PIECE_OTHER:
         return false;
+    case PIECE_USELESS:
+        fetch_fail(fetch, 502, REASON_CLIENT_GONE);
+        return true;
     }
     UNREACHABLE();
 }

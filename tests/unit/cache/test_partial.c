@@ -139,6 +139,32 @@ Test(partial, a_claimed_piece_is_on_its_way_and_nobody_elses)
     partial_unref(&parts);
 }
 
+/* 100 MiB of which 100 kB have come in two seconds, and more is claimed at 50 MiB. */
+struct overlap {
+    struct partial *parts;
+    struct piece *slow, *here;
+    struct spool *spool;
+};
+
+static struct overlap overlap_at(uint64_t from, uint64_t to)
+{
+    struct overlap o = {.parts = parts_of(100 * MIB, true)};
+
+    o.slow = partial_claim_all(o.parts, 0, 100 * MIB);
+    o.spool = begin(o.parts, o.slow, 100000);
+    o.here = partial_claim(o.parts, from, to, CLAIM_HERE, 3000);
+    cr_assert_not_null(o.here, "50 kB a second");
+    return o;
+}
+
+static void overlap_end(struct overlap *o)
+{
+    spool_end(o->spool, ERR_CLOSED);
+    piece_unref(&o->slow);
+    piece_unref(&o->here);
+    partial_unref(&o->parts);
+}
+
 Test(partial, a_piece_is_cut_where_somebody_would_wait_too_long)
 {
     struct partial *parts = parts_of(100 * MIB, true);
@@ -150,15 +176,77 @@ Test(partial, a_piece_is_cut_where_somebody_would_wait_too_long)
     cr_expect_null(partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_AHEAD, 3000), "nobody waits");
     struct piece *here = partial_claim(parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 3000);
     cr_assert_not_null(here, "50 kB a second");
+    cr_expect_not(partial_is_settled(parts));
+    expect_range(partial_range(parts, slow), 0, 100 * MIB); /* the origin has not said anything */
+    expect_range(partial_range(parts, here), 50 * MIB, 51 * MIB);
+    struct spool *other = begin(parts, here, 10);
     expect_range(partial_range(parts, slow), 0, 50 * MIB);
     expect_range(partial_range(parts, here), 50 * MIB, 51 * MIB);
     struct piece *rest = partial_claim(parts, 0, UINT64_MAX, CLAIM_AHEAD, 3000);
     expect_range(partial_range(parts, rest), 51 * MIB, 59 * MIB); /* no more at once */
     spool_end(spool, ERR_CLOSED);
+    spool_end(other, ERR_CLOSED);
     piece_unref(&slow);
     piece_unref(&here);
     piece_unref(&rest);
     partial_unref(&parts);
+}
+
+Test(partial, an_overlap_that_is_refused_changes_nothing)
+{
+    struct overlap o = overlap_at(50 * MIB, 51 * MIB);
+
+    cr_expect(partial_is_overlap(o.parts, o.here));
+    partial_forget(o.parts, o.here);
+    expect_range(partial_range(o.parts, o.slow), 0, 100 * MIB);
+    cr_expect(partial_covers(o.parts, 0, 100 * MIB, true));
+    cr_expect_null(partial_claim(o.parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 4000), "just refused");
+    cr_expect_null(partial_claim(o.parts, 70 * MIB, 71 * MIB, CLAIM_HERE, 4000), "just refused");
+    struct piece *again = partial_claim(o.parts, 50 * MIB, 51 * MIB, CLAIM_HERE, 30000);
+    cr_expect_not_null(again, "a while later");
+    piece_unref(&again);
+    overlap_end(&o);
+}
+
+Test(partial, an_overlap_of_what_has_died_does_not_cut_it)
+{
+    struct overlap o = overlap_at(50 * MIB, 51 * MIB);
+    static const struct http_fields none = {0};
+    static const struct freshness freshness = {0};
+    struct http_head head = {.status = 206};
+    struct object *object = object_new(&key, &head, &none, &freshness, NULL);
+
+    partial_kill(o.parts);
+    cr_expect_not(partial_arrives(o.parts, o.here, object, 3000), "the rest could not be joined");
+    expect_range(partial_range(o.parts, o.slow), 0, 100 * MIB);
+    cr_expect(partial_comes_late(o.parts, 50 * MIB, 3000), "who waits for that asks anew");
+    cr_expect_not(partial_comes_late(o.parts, MIB, 3000));
+    partial_forget(o.parts, o.here);
+    object_unref(&object);
+    overlap_end(&o);
+}
+
+Test(partial, overlaps_do_not_overlap_each_other)
+{
+    struct overlap o = overlap_at(50 * MIB, 60 * MIB);
+
+    expect_range(partial_range(o.parts, o.here), 50 * MIB, 58 * MIB);
+    cr_expect_null(partial_claim(o.parts, 51 * MIB, 70 * MIB, CLAIM_HERE, 3000), "on its way");
+    struct piece *before = partial_claim(o.parts, 49 * MIB, 70 * MIB, CLAIM_HERE, 3000);
+    struct piece *behind = partial_claim(o.parts, 99 * MIB, 200 * MIB, CLAIM_HERE, 3000);
+    expect_range(partial_range(o.parts, before), 49 * MIB, 50 * MIB);
+    expect_range(partial_range(o.parts, behind), 99 * MIB, 100 * MIB);
+
+    /* It ends between them: then those behind it are claims like any other. */
+    partial_ends(o.parts, o.slow, 100000);
+    cr_expect_not(partial_is_overlap(o.parts, o.here) || partial_is_overlap(o.parts, behind));
+    struct piece *rest = partial_claim(o.parts, 0, UINT64_MAX, CLAIM_AHEAD, 3000);
+    expect_range(partial_range(o.parts, rest), 100000, 100000 + CLAIM_MAX);
+    cr_expect(partial_covers(o.parts, 49 * MIB, 58 * MIB, true));
+    piece_unref(&before);
+    piece_unref(&behind);
+    piece_unref(&rest);
+    overlap_end(&o);
 }
 
 Test(partial, a_piece_of_which_nothing_comes_is_cut_after_a_while)
@@ -297,6 +385,52 @@ Test(partial, a_reader_goes_from_piece_to_piece_and_says_where_one_is_missing)
     cr_expect_not(object_reader_waits(&reader, &from, &to));
     object_reader_fini(&reader);
     object_unref(&object);
+}
+
+Test(partial, who_waits_far_ahead_reads_the_overlap_as_soon_as_it_comes)
+{
+    struct overlap o = overlap_at(50 * MIB, 51 * MIB);
+    struct object *object = object_of(partial_ref(o.parts));
+    struct object_reader reader;
+    struct span bytes;
+
+    cr_assert_eq(
+        object_reader_init(&reader, object, 50 * MIB, 51 * MIB, (struct waker){count_wake, NULL}),
+        0);
+    cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN, "it will come");
+    int before = wakes;
+    struct spool *spool = begin(o.parts, o.here, 10);
+    cr_expect_gt(wakes, before);
+    uint64_t offset = 50 * MIB;
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_expect_eq(offset, 50 * MIB + 10);
+    object_reader_fini(&reader);
+    object_unref(&object);
+    spool_end(spool, ERR_CLOSED);
+    overlap_end(&o);
+}
+
+Test(partial, what_breaks_off_far_before_a_byte_leaves_a_hole_there)
+{
+    struct overlap o = overlap_at(50 * MIB, 51 * MIB);
+    struct object *object = object_of(partial_ref(o.parts));
+    struct object_reader reader;
+    struct span bytes;
+    uint64_t from, to;
+
+    cr_assert_eq(
+        object_reader_init(&reader, object, 40 * MIB, 41 * MIB, (struct waker){count_wake, NULL}),
+        0);
+    cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN);
+    partial_held(o.parts, o.slow, 100000);
+    spool_end(o.spool, ERR_TRUNCATED);
+    cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN, "somebody must fetch it");
+    cr_expect(object_reader_waits(&reader, &from, &to) && from == 40 * MIB);
+    object_reader_fini(&reader);
+    object_unref(&object);
+    piece_unref(&o.slow);
+    piece_unref(&o.here);
+    partial_unref(&o.parts);
 }
 
 Test(partial, a_piece_that_ends_early_leaves_a_hole)
