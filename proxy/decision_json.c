@@ -77,6 +77,9 @@ json_t *recent_json(const struct recent_entry *entry)
     json_object_set_new(object, "client",
                         entry->has_client ? json_string(ip_text(&entry->client, client))
                                           : json_null());
+    struct span user = recent_user(entry), mirror = recent_mirror(entry);
+    json_object_set_new(object, "user", user.len ? text_json(user) : json_null());
+    json_object_set_new(object, "mirror", mirror.len ? text_json(mirror) : json_null());
     json_object_set_new(object, "method", text_json(recent_method(entry)));
     json_object_set_new(object, "url", url_json(&uri, entry->method == METHOD_CONNECT));
     json_object_set_new(object, "cut", json_boolean(entry->cut));

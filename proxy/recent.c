@@ -27,6 +27,33 @@ static void set_uri(struct recent_entry *entry, const struct uri *uri)
     entry->is_ipv6 = uri->is_ipv6;
 }
 
+static size_t text_len(const struct recent_entry *entry)
+{
+    return (size_t)entry->host_len + entry->path_len + entry->user_len + entry->mirror_len;
+}
+
+/* Whole, or not at all: 0. */
+static uint8_t append(struct recent_entry *entry, struct span text, size_t max)
+{
+    size_t used = text_len(entry);
+
+    if (text.len > max || text.len > RECENT_TEXT - used) {
+        return 0;
+    }
+    return (uint8_t)keep(entry->text + used, text, max).len;
+}
+
+static void set_asker(struct recent_entry *entry, const struct recent_request *request)
+{
+    size_t room = request->mirror.len < RECENT_TEXT ? RECENT_TEXT - request->mirror.len : 0;
+
+    if (text_len(entry) + request->user.len <= room) {
+        entry->user_len = append(entry, request->user, RECENT_USER);
+    }
+    entry->mirror_len = append(entry, request->mirror, UINT8_MAX);
+    entry->cut |= entry->mirror_len < request->mirror.len;
+}
+
 static void set_method(struct recent_entry *entry, const struct http_head *request)
 {
     struct span text = request->method_text;
@@ -44,7 +71,7 @@ static void set_method(struct recent_entry *entry, const struct http_head *reque
  * word comes after the odd version, so whoever acquires a new word sees that version change. */
 static void publish(struct recent_slot *slot, uint64_t number, const struct recent_entry *entry)
 {
-    size_t used = offsetof(struct recent_entry, text) + entry->host_len + entry->path_len;
+    size_t used = offsetof(struct recent_entry, text) + text_len(entry);
     const char *from = (const char *)entry;
 
     atomic_store_explicit(&slot->version, 2 * number - 1, memory_order_relaxed);
@@ -59,7 +86,7 @@ static void publish(struct recent_slot *slot, uint64_t number, const struct rece
 /* What is published are whole words. */
 static void fill_last_word(struct recent_entry *entry)
 {
-    size_t used = (size_t)entry->host_len + entry->path_len;
+    size_t used = text_len(entry);
     size_t rest = RECENT_TEXT - used;
 
     memset(entry->text + used, 0, rest < 8 ? rest : 8);
@@ -86,6 +113,9 @@ void recent_add(struct recent *ring, const struct recent_request *request)
     if (request->uri) {
         set_uri(&entry, request->uri);
     }
+    if (request->user.len | request->mirror.len) {
+        set_asker(&entry, request);
+    }
     fill_last_word(&entry);
     publish(&ring->slots[(number - 1) % RECENT_COUNT], number, &entry);
     atomic_store_explicit(&ring->count, number, memory_order_release);
@@ -111,7 +141,7 @@ bool recent_read(struct recent *ring, size_t ago, struct recent_entry *out)
         return false;
     }
     memcpy(out, words, sizeof(*out));
-    CHECK((size_t)out->host_len + out->path_len <= RECENT_TEXT);
+    CHECK(text_len(out) <= RECENT_TEXT);
     return true;
 }
 
@@ -133,9 +163,20 @@ struct span recent_method(const struct recent_entry *entry)
     return span_of(entry->method_text, entry->method_len);
 }
 
-bool recent_is(const struct recent_entry *entry, const struct uri *uri)
+struct span recent_user(const struct recent_entry *entry)
+{
+    return span_of(entry->text + entry->host_len + entry->path_len, entry->user_len);
+}
+
+struct span recent_mirror(const struct recent_entry *entry)
+{
+    return span_of(recent_user(entry).at + entry->user_len, entry->mirror_len);
+}
+
+bool recent_is(const struct recent_entry *entry, const struct uri *uri, struct span mirror)
 {
     struct uri own = recent_uri(entry);
 
-    return !entry->cut && uri_same_origin(&own, uri) && span_eq(own.path, uri->path);
+    return !entry->cut && uri_same_origin(&own, uri) && span_eq(own.path, uri->path) &&
+           span_eq(recent_mirror(entry), mirror);
 }

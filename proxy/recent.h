@@ -17,8 +17,9 @@
 
 enum {
     RECENT_COUNT = 128,
-    RECENT_TEXT = 480, /* bytes of host and path that are kept */
+    RECENT_TEXT = 480, /* bytes of host, path, user and mirror that are kept */
     RECENT_METHOD = 16,
+    RECENT_USER = 64,
 };
 
 struct recent_entry {
@@ -29,13 +30,14 @@ struct recent_entry {
     enum http_method method;
     uint16_t port;
     uint16_t host_len, path_len;
-    uint8_t method_len;
+    uint8_t method_len, user_len, mirror_len;
     bool https, is_ipv6;
-    bool cut; /* the path was longer */
+    bool cut; /* the path was longer, or the mirror's did not fit */
     bool has_client;
     struct ip client;
     char method_text[RECENT_METHOD];
-    char text[RECENT_TEXT]; /* the host, then the path; no host: the request made no sense */
+    char text[RECENT_TEXT]; /* the host, the path, who asked, the path of the mirror; no host: the
+                               request made no sense */
 };
 
 enum { RECENT_WORDS = sizeof(struct recent_entry) / 8 };
@@ -58,6 +60,8 @@ struct recent_request {
     int status;
     const struct http_head *request; /* NULL, or without a method: not understood */
     const struct uri *uri;           /* NULL, or without a host: likewise */
+    struct span user;                /* authenticated as, or empty */
+    struct span mirror;              /* its path; empty: none */
 };
 
 /* Only the worker that owns the ring. */
@@ -70,8 +74,11 @@ bool recent_read(struct recent *ring, size_t ago, struct recent_entry *out);
 /* Its URL, and its method as it came. Spans point into the entry. */
 struct uri recent_uri(const struct recent_entry *entry);
 struct span recent_method(const struct recent_entry *entry);
+/* Empty: nobody; or the name did not fit. */
+struct span recent_user(const struct recent_entry *entry);
+struct span recent_mirror(const struct recent_entry *entry);
 
-/* Is it about this URL? Never when the path was cut. */
-bool recent_is(const struct recent_entry *entry, const struct uri *uri);
+/* Is it about this URL, of this mirror (empty: of none)? Never when something was cut. */
+bool recent_is(const struct recent_entry *entry, const struct uri *uri, struct span mirror);
 
 #endif

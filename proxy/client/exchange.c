@@ -168,6 +168,8 @@ static void remember(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
                                        .status = x->status,
                                        .request = &x->request,
                                        .uri = &x->uri,
+                                       .user = x->user ? x->user->name : SPAN_EMPTY,
+                                       .mirror = exchange_mirror(x),
                                    });
 }
 

@@ -60,8 +60,8 @@ Test(recent, is_about_a_url)
 
     add(ring, "/a?b=c", 200);
     cr_assert(recent_read(ring, 0, &entry));
-    cr_expect(recent_is(&entry, &same));
-    cr_expect_not(recent_is(&entry, &other));
+    cr_expect(recent_is(&entry, &same, SPAN_EMPTY));
+    cr_expect_not(recent_is(&entry, &other, SPAN_EMPTY));
     cr_expect(span_eq(recent_method(&entry), SPAN("GET")));
 
     memset(path + 1, 'x', sizeof(path) - 2); /* kept in part: it could be any of many */
@@ -70,7 +70,51 @@ Test(recent, is_about_a_url)
     cr_expect(entry.cut);
     struct uri cut = recent_uri(&entry);
     cr_expect_eq(cut.host.len + cut.path.len, RECENT_TEXT);
-    cr_expect_not(recent_is(&entry, &cut));
+    cr_expect_not(recent_is(&entry, &cut, SPAN_EMPTY));
+    free(ring);
+}
+
+/* Of a URL with so many bytes of path. */
+static void add_of_mirror(struct recent *ring, size_t len, struct span user)
+{
+    static char path[RECENT_TEXT];
+    struct decision decision = DECISION_INIT;
+    struct uri uri = {.host = SPAN("a"), .port = 80, .path = span_of(path, len)};
+
+    memset(path, '/', len);
+    recent_add(ring,
+               &(struct recent_request){
+                   .decision = &decision, .uri = &uri, .user = user, .mirror = SPAN("/npm/")});
+}
+
+Test(recent, tells_who_asked_and_of_which_mirror)
+{
+    struct recent *ring = ring_new();
+    struct recent_entry entry;
+
+    add_of_mirror(ring, 3, SPAN("eve"));
+    cr_assert(recent_read(ring, 0, &entry));
+    struct uri uri = recent_uri(&entry);
+    cr_expect(span_eq(uri.path, SPAN("///")));
+    cr_expect(span_eq(recent_user(&entry), SPAN("eve")));
+    cr_expect(span_eq(recent_mirror(&entry), SPAN("/npm/")));
+    cr_expect(recent_is(&entry, &uri, SPAN("/npm/")));
+    cr_expect_not(recent_is(&entry, &uri, SPAN_EMPTY));
+    json_t *json = recent_json(&entry);
+    cr_expect_str_eq(json_string_value(json_object_get(json, "user")), "eve");
+    cr_expect_str_eq(json_string_value(json_object_get(json, "mirror")), "/npm/");
+    json_decref(json);
+
+    add_of_mirror(ring, RECENT_TEXT - 6, SPAN("eve")); /* the path and the mirror fit, no name */
+    cr_assert(recent_read(ring, 0, &entry));
+    cr_expect_not(entry.cut);
+    cr_expect_eq(recent_user(&entry).len, 0);
+    cr_expect(span_eq(recent_mirror(&entry), SPAN("/npm/")));
+
+    add_of_mirror(ring, RECENT_TEXT - 5, SPAN_EMPTY); /* of which mirror is not known */
+    cr_assert(recent_read(ring, 0, &entry));
+    cr_expect(entry.cut);
+    cr_expect_eq(recent_mirror(&entry).len, 0);
     free(ring);
 }
 
@@ -99,7 +143,8 @@ Test(recent, json_has_everything_but_secrets)
     json_t *json = recent_json(&entry);
     char *text = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
     cr_expect_str_eq(text,
-                     "{\"time_ms\":1763797201007,\"client\":\"192.0.2.7\",\"method\":\"GET\","
+                     "{\"time_ms\":1763797201007,\"client\":\"192.0.2.7\",\"user\":null,\"mirror\":"
+                     "null,\"method\":\"GET\","
                      "\"url\":\"http://example.net/%FF?token=\\u2026\",\"cut\":false,"
                      "\"status\":200,\"bytes\":0,\"elapsed_us\":0,\"outcome\":\"miss\","
                      "\"reason\":\"absent\","
