@@ -116,6 +116,9 @@ static void show_access(const json_t *root, struct buf *out)
     const char *verdict = string(access, "verdict");
     struct buf line = BUF_INIT;
 
+    if (json_is_null(access)) {
+        show_paragraph(out, "access", "the rules were not asked: there is no --client");
+    }
     if (*verdict == '\0') {
         return;
     }
@@ -452,6 +455,11 @@ int explain_render(struct span json, struct buf *out)
     if (has(request, "client")) {
         buf_printf(out, " for ");
         show_string(out, request, "client");
+    }
+    if (has(request, "mirror")) {
+        buf_printf(out, " (mirror ");
+        show_string(out, request, "mirror");
+        buf_printf(out, ")");
     }
     buf_printf(out, "\n\n");
     show_next(root, out);

@@ -21,7 +21,8 @@ Test(explain_path, what_was_written_is_encoded)
 
 static const char answer[] =
     "{\"program\": \"larder-proxy\", \"now\": 1000100, \"key\": \"k\","
-    " \"request\": {\"method\": \"GET\", \"url\": \"http://a/\", \"client\": null},"
+    " \"request\": {\"method\": \"GET\", \"url\": \"http://a/\", \"client\": null,"
+    "  \"mirror\": \"/m\\u001b/\"}, \"access\": null,"
     " \"next\": {\"action\": \"validate\", \"reason\": \"stale\","
     "  \"because\": \"the stored response is stale\", \"what\": null, \"source\": \"RFC 9111 "
     "4.2.4\","
@@ -52,13 +53,14 @@ static const char answer[] =
 Test(explain_render, one_label_one_thing)
 {
     static const char want[] =
-        "GET http://a/\n"
+        "GET http://a/ (mirror /m?/)\n"
         "\n"
         "next        the origin is asked whether what is stored still holds\n"
         "because     the stored response is stale (stale)\n"
         "rule        RFC 9111 4.2.4: a response whose age has reached its lifetime is\n"
         "            validated with the origin\n"
         "field       Cache-Status: larder; fwd=stale\n"
+        "access      the rules were not asked: there is no --client\n"
         "to change   One thing.\n"
         "            Another.\n"
         "\n"
