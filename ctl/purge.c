@@ -22,6 +22,15 @@ static void show_counted(struct buf *out, const json_t *root)
     buf_printf(out, " bytes");
 }
 
+static void show_mirrors(struct buf *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        buf_printf(out, i ? ", " : " (mirror ");
+        show_text(out, json_string_value(json_array_get(list, i)));
+    }
+    buf_printf(out, json_array_size(list) ? ")" : "");
+}
+
 static void show_scope(struct buf *out, const char *scope)
 {
     buf_printf(out, "purged: %s\n",
@@ -52,6 +61,7 @@ int purge_render(struct span json, const char *what, struct buf *out)
         } else {
             buf_printf(out, "was not stored");
         }
+        show_mirrors(out, json_object_get(root, "mirrors"));
         buf_printf(out, "%s\n",
                    show_number(root, "fetches") ? "; what is on its way will not be stored" : "");
     }

@@ -12,6 +12,7 @@
 #include "proxy/decision_json.h"
 #include "proxy/explain_query.h"
 #include "proxy/explain_stored.h"
+#include "proxy/meant.h"
 #include "proxy/origin/target.h"
 #include "proxy/status_parts.h"
 
@@ -255,6 +256,12 @@ static void predict_cache_status(struct inquest *inquest)
 
 /* ---- the last request ---- */
 
+static struct span mirror_of(const struct inquest *inquest)
+{
+    const struct mirror *mirror = inquest->route.mirrored.mirror;
+    return mirror ? mirror->path : SPAN_EMPTY;
+}
+
 static void find_last(struct inquest *inquest)
 {
     struct server *server = inquest->query->server;
@@ -263,7 +270,8 @@ static void find_last(struct inquest *inquest)
     for (size_t i = 0; inquest->route.has_uri && i < server_worker_count(server); i++) {
         struct recent *ring = &server_worker(server, i)->recent;
         for (size_t ago = 0; ago < RECENT_COUNT; ago++) {
-            if (!recent_read(ring, ago, &entry) || !recent_is(&entry, &inquest->route.uri)) {
+            if (!recent_read(ring, ago, &entry) ||
+                !recent_is(&entry, &inquest->route.uri, mirror_of(inquest))) {
                 continue;
             }
             if (inquest->last == NULL) {
@@ -302,6 +310,7 @@ static json_t *request_json(const struct inquest *inquest)
                                           : json_null());
     json_object_set_new(json, "site",
                         route->site ? json_string(route->site->hosts[0]) : json_null());
+    json_object_set_new(json, "mirror", word(mirror_of(inquest)));
     return json;
 }
 
@@ -442,6 +451,60 @@ static const struct user *user_asked_for(const struct inquest *inquest)
     return users && inquest->asked.user.len ? users_find(users, inquest->asked.user) : NULL;
 }
 
+/* ---- what is meant ---- */
+
+/* Of one of the places that may be meant. */
+static void inquire(struct inquest *inquest)
+{
+    route_strip(&inquest->route, &inquest->asked.request);
+    predict(inquest);
+    predict_cache_status(inquest);
+    find_last(inquest);
+}
+
+static void forget(struct inquest *inquest)
+{
+    explanation_fini(&inquest->found);
+    free(inquest->last);
+    inquest->found = (struct explanation){0};
+    inquest->last = NULL;
+    inquest->status = 0;
+}
+
+/* How much is known there: something is stored or under way, it was asked for, nothing. */
+static int knowledge(const struct inquest *inquest)
+{
+    const struct explanation *found = &inquest->found;
+    bool cached = found->lookup.object || found->variant_count || found->present.fetching ||
+                  found->present.pass_until > inquest->now;
+
+    return cached ? 2 : inquest->last ? 1 : 0;
+}
+
+/* The first of those of which most is known. False: there is no such place. */
+static bool choose(struct inquest *inquest, const struct route_query *query)
+{
+    struct meant meant;
+    struct route best;
+    int most = -1;
+
+    meant_begin(&meant, query, inquest->asked.mirror);
+    while (most < 2 && meant_next(&meant, &inquest->route)) {
+        inquire(inquest);
+        if (knowledge(inquest) > most) {
+            most = knowledge(inquest);
+            best = inquest->route;
+        }
+        forget(inquest);
+    }
+    if (most < 0) {
+        return false;
+    }
+    inquest->route = best;
+    inquire(inquest);
+    return true;
+}
+
 int explain_page(const struct status_query *query, struct buf *out)
 {
     struct inquest inquest = {.query = query, .settings = server_settings(query->server)};
@@ -452,20 +515,17 @@ int explain_page(const struct status_query *query, struct buf *out)
         return 400;
     }
     inquest.now = loop_wall(server_loop(query->server));
-    route_request(
-        &(struct route_query){.request = &inquest.asked.request,
-                              .settings = inquest.settings,
-                              .client = inquest.asked.has_client ? &inquest.asked.client : NULL,
-                              .user = user_asked_for(&inquest),
-                              .now = inquest.now,
-                              .arena = query->arena},
-        &inquest.route);
-    route_strip(&inquest.route, &inquest.asked.request);
-    predict(&inquest);
-    predict_cache_status(&inquest);
-    find_last(&inquest);
+    struct route_query asked = {.request = &inquest.asked.request,
+                                .settings = inquest.settings,
+                                .client = inquest.asked.has_client ? &inquest.asked.client : NULL,
+                                .user = user_asked_for(&inquest),
+                                .now = inquest.now,
+                                .arena = query->arena};
+    if (!choose(&inquest, &asked)) {
+        status_write_json(json_pack("{s: s}", "error", MEANT_NOTHING), out);
+        return 400;
+    }
     status_write_json(answer_json(&inquest), out);
-    explanation_fini(&inquest.found);
-    free(inquest.last);
+    forget(&inquest);
     return 200;
 }

@@ -126,6 +126,15 @@ static int take_user(struct span value, struct arena *arena, struct explain_quer
     return value.len ? 0 : complain(arena, value, "is no name of a user", what);
 }
 
+static int take_mirror(struct span value, struct arena *arena, struct explain_query *out,
+                       struct span *what)
+{
+    out->mirror = value;
+    return span_starts(value, SPAN("/"))
+               ? 0
+               : complain(arena, value, "is no path of a mirror; expected one such as /npm/", what);
+}
+
 static const struct parameter {
     struct span name;
     bool many;
@@ -135,7 +144,7 @@ static const struct parameter {
     /* in this order, whatever the order in the query: the URL's form depends on the method */
     {SPAN_INIT("method"), false, take_method}, {SPAN_INIT("url"), false, take_url},
     {SPAN_INIT("header"), true, take_field},   {SPAN_INIT("client"), false, take_client},
-    {SPAN_INIT("user"), false, take_user},
+    {SPAN_INIT("user"), false, take_user},     {SPAN_INIT("mirror"), false, take_mirror},
 };
 
 static int take_all(struct span query, const struct parameter *parameter, struct arena *arena,
@@ -173,7 +182,8 @@ static int refuse_unknown(struct span query, struct arena *arena, struct span *w
             known |= span_eq(name, parameters[i].name);
         }
         if (!known) {
-            return complain(arena, name, "is unknown; expected url, method, header, client or user",
+            return complain(arena, name,
+                            "is unknown; expected url, method, header, client, user or mirror",
                             what);
         }
     }

@@ -8,6 +8,7 @@
 #include "proxy/client/shown.h"
 #include "proxy/decision_json.h"
 #include "proxy/explain_query.h"
+#include "proxy/meant.h"
 #include "proxy/origin/target.h"
 #include "proxy/status_parts.h"
 
@@ -25,13 +26,14 @@
     "1024 prefixes and hosts were purged already, and each is remembered: purge a shorter "        \
     "prefix, a host, or all, which takes the place of those inside it"
 
-/* One that waits for its commit. */
+/* One that waits for its commits. */
 struct purging {
     struct letter letter;
     struct loop *loop;
     struct purge_waiter *waiter; /* NULL: has left */
     json_t *json;
-    atomic_int err;
+    atomic_uint commits; /* that are still to come, and one while they are ordered */
+    atomic_int err;      /* of any of them */
 };
 
 static atomic_size_t under_way;
@@ -84,13 +86,17 @@ static void on_durable(struct letter *letter)
 }
 
 /* Any thread. */
-static void post_durable(void *arg, int err)
+static void commit_ends(void *arg, int err)
 {
     struct purging *purging = arg;
 
-    atomic_store(&purging->err, err);
-    loop_post(purging->loop, &purging->letter);
-    atomic_fetch_sub(&under_way, 1);
+    if (err) {
+        atomic_store(&purging->err, err);
+    }
+    if (atomic_fetch_sub(&purging->commits, 1) == 1) {
+        loop_post(purging->loop, &purging->letter);
+        atomic_fetch_sub(&under_way, 1);
+    }
 }
 
 void purge_leave(struct purge_waiter *waiter)
@@ -108,40 +114,112 @@ void purge_settle(struct server *server)
     }
 }
 
-static json_t *found_json(const struct uri *uri, const struct purge_found *found)
+/* May something be kept there? It may have been allowed before. */
+static bool is_kept(const struct route *route)
 {
+    return route->kind == ROUTE_CACHE || route->kind == ROUTE_UPGRADE ||
+           route->reason == REASON_TARGET_PORT;
+}
+
+static bool next_place(struct meant *meant, struct route *route)
+{
+    while (meant_next(meant, route)) {
+        if (is_kept(route)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first place, under which key it is kept; or why there is none. */
+static bool first_place(struct meant *meant, struct route *route, struct span *what)
+{
+    if (!meant_next(meant, route)) {
+        *what = SPAN(MEANT_NOTHING);
+        return false;
+    }
+    *what = route->what                    ? span_str(route->what)
+            : route->kind == ROUTE_REFUSED ? reason_text(route->reason)
+                                           : SPAN("nothing is ever stored for that");
+    return is_kept(route) || next_place(meant, route);
+}
+
+/* What was found, wherever it was meant. */
+struct purge_sum {
+    struct purge_found found;
+    json_t *mirrors; /* the paths of those that had some of it */
+};
+
+static bool is_some(const struct purge_found *found)
+{
+    return found->responses > 0 || found->varies;
+}
+
+static json_t *found_json(const struct uri *uri, const struct purge_sum *sum)
+{
+    const struct purge_found *found = &sum->found;
     json_t *json = json_object();
 
     json_object_set_new(json, "program", json_string("larder-proxy"));
     json_object_set_new(json, "url", url_json(uri, false));
-    json_object_set_new(json, "stored", json_boolean(found->responses > 0 || found->varies));
+    json_object_set_new(json, "stored", json_boolean(is_some(found)));
     json_object_set_new(json, "varies", json_boolean(found->varies));
     json_object_set_new(json, "responses", json_integer((json_int_t)found->responses));
     json_object_set_new(json, "bytes", json_integer((json_int_t)found->bytes));
     json_object_set_new(json, "fetches", json_integer((json_int_t)found->fetches));
+    json_object_set_new(json, "mirrors", sum->mirrors);
     return json;
 }
 
-static int purge_url(const struct status_query *query, const struct route *route,
+static int purge_route(const struct status_query *query, const struct route *route,
+                       struct purging *purging, struct purge_sum *sum)
+{
+    const struct mirror *mirror = route->mirrored.mirror;
+    struct purge_found found;
+
+    atomic_fetch_add(&purging->commits, 1);
+    int err = cache_purge(server_cache(query->server), &route->key, target_zone(route->site),
+                          query->arena, &found, commit_ends, purging);
+    if (err) {
+        atomic_fetch_sub(&purging->commits, 1); /* not the last: they are still being ordered */
+        return err;
+    }
+    sum->found.varies |= found.varies;
+    sum->found.responses += found.responses;
+    sum->found.bytes += found.bytes;
+    sum->found.fetches += found.fetches;
+    if (mirror && (is_some(&found) || found.fetches)) {
+        json_array_append_new(sum->mirrors, text_json(mirror->path));
+    }
+    return 0;
+}
+
+/* `meant` goes on behind `route`. */
+static int purge_url(const struct status_query *query, struct route *route, struct meant *meant,
                      struct purge_waiter *waiter)
 {
     struct purging *purging = xcalloc(1, sizeof(*purging));
-    struct purge_found found;
+    struct purge_sum sum = {.mirrors = json_array()};
+    struct uri uri = route->uri;
 
     purging->letter.call = on_durable;
     purging->loop = server_loop(query->server);
     purging->waiter = waiter;
-    atomic_fetch_add(&under_way, 1);
-    int err = cache_purge(server_cache(query->server), &route->key, target_zone(route->site),
-                          query->arena, &found, post_durable, purging);
+    atomic_init(&purging->commits, 1);
+    int err = purge_route(query, route, purging, &sum);
     if (err) {
-        atomic_fetch_sub(&under_way, 1);
+        json_decref(sum.mirrors);
         free(purging);
         return answer(json_object(), 503, NOT_YET, waiter->out);
     }
-    purging->json = found_json(&route->uri, &found); /* the letter is read later, by this thread */
+    atomic_fetch_add(&under_way, 1);
+    while (!err && next_place(meant, route)) {
+        err = purge_route(query, route, purging, &sum);
+    }
+    log_purge("url", &uri, &sum.found);
+    purging->json = found_json(&uri, &sum); /* the letter is read later, by this thread */
     waiter->purging = purging;
-    log_purge("url", &route->uri, &found);
+    commit_ends(purging, err);
     return 0;
 }
 
@@ -222,38 +300,25 @@ static struct span as_url(const struct status_query *query, enum purge_what *wha
     return query->query;
 }
 
-/* Which URL is meant, and under which key it is kept; or what is wrong with the question. */
+/* Which request is meant, or what is wrong with the question. */
 static bool read_question(const struct status_query *query, struct span question,
-                          struct route *route, struct span *what)
+                          struct explain_query *asked, struct span *what)
 {
-    struct explain_query asked;
-
-    if (explain_query_parse(question, query->arena, &asked, what) != 0) {
+    if (explain_query_parse(question, query->arena, asked, what) != 0) {
         return false;
     }
-    if (asked.request.method != METHOD_GET) {
+    if (asked->request.method != METHOD_GET) {
         *what = SPAN("only what GET brings is stored: leave the method out");
         return false;
     }
-    route_request(&(struct route_query){.request = &asked.request,
-                                        .settings = server_settings(query->server),
-                                        .now = loop_wall(server_loop(query->server)),
-                                        .arena = query->arena},
-                  route);
-    route_strip(route, &asked.request);
-    if (route->kind == ROUTE_CACHE || route->kind == ROUTE_UPGRADE ||
-        route->reason == REASON_TARGET_PORT) { /* it may have been allowed before */
-        return true;
-    }
-    *what = route->what                    ? span_str(route->what)
-            : route->kind == ROUTE_REFUSED ? reason_text(route->reason)
-                                           : SPAN("nothing is ever stored for that");
-    return false;
+    return true;
 }
 
 int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
 {
     enum purge_what kind;
+    struct explain_query asked;
+    struct meant meant;
     struct route route;
     struct span what;
 
@@ -267,12 +332,20 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
         return refuse(SPAN("expected /purge?url=URL, prefix=URL, host=NAME or all=yes"),
                       waiter->out);
     }
-    if (!read_question(query, as_url(query, &kind), &route, &what)) {
+    if (!read_question(query, as_url(query, &kind), &asked, &what)) {
+        return refuse(what, waiter->out);
+    }
+    const struct route_query request = {.request = &asked.request,
+                                        .settings = server_settings(query->server),
+                                        .now = loop_wall(server_loop(query->server)),
+                                        .arena = query->arena};
+    meant_begin(&meant, &request, asked.mirror);
+    if (!first_place(&meant, &route, &what)) {
         return refuse(what, waiter->out);
     }
     switch (kind) {
     case PURGE_URL:
-        return purge_url(query, &route, waiter);
+        return purge_url(query, &route, &meant, waiter);
     case PURGE_PREFIX:
         return purge_prefix(query, &route, waiter->out);
     case PURGE_HOST:

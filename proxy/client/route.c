@@ -162,6 +162,12 @@ static void route_mirror(const struct route_query *query, struct route *out)
     }
 }
 
+static void take_mirrored(struct route *out)
+{
+    out->uri = out->mirrored.uri;
+    out->key = out->mirrored.key;
+}
+
 /* Who asks us as a server, and not as a proxy, may mean a mirror. */
 static bool find_mirror(const struct route_query *query, enum uri_form form, struct route *out)
 {
@@ -171,8 +177,7 @@ static bool find_mirror(const struct route_query *query, enum uri_form form, str
         !mirror_find(query->settings, &out->uri, query->arena, &out->mirrored)) {
         return false;
     }
-    out->uri = out->mirrored.uri;
-    out->key = out->mirrored.key;
+    take_mirrored(out);
     return true;
 }
 
@@ -241,6 +246,23 @@ void route_request(const struct route_query *query, struct route *out)
         route_mirror(query, out);
     } else {
         route_site(query, form, out);
+    }
+}
+
+void route_to_mirror(const struct route_query *query, const struct mirrored *mirrored,
+                     struct route *out)
+{
+    *out = (struct route){.has_uri = true, .mirrored = *mirrored};
+    take_mirrored(out);
+    if (!is_let_in(query, out)) {
+        return;
+    }
+    if (hop_is_loop(&query->request->fields, span_str(query->settings->name))) {
+        refuse(out, 508, REASON_LOOP, NULL);
+    } else if (ends_here(query->request)) {
+        out->kind = ROUTE_HERE;
+    } else {
+        route_mirror(query, out);
     }
 }
 

@@ -48,6 +48,9 @@ struct route {
 };
 
 void route_request(const struct route_query *query, struct route *out);
+/* The same of a request that a mirror is known to be meant by, whatever its target. */
+void route_to_mirror(const struct route_query *query, const struct mirrored *mirrored,
+                     struct route *out);
 
 /* Leaves out of a request what does not go on to a site: what comes back may be for all, and must
  * not be made of what one client says. */

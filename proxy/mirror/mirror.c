@@ -272,6 +272,23 @@ bool mirror_find(const struct settings *settings, const struct uri *asked, struc
     return false;
 }
 
+bool mirror_of_origin(const struct mirror *mirror, bool files, const struct uri *at,
+                      struct arena *arena, struct mirrored *out)
+{
+    const struct uri *base = files ? &mirror->files_uri : &mirror->origin_uri;
+
+    if ((files && mirror->files.len == 0) || !uri_same_origin(base, at) ||
+        !span_starts(at->path, base->path)) {
+        return false;
+    }
+    struct uri asked = *at;
+    asked.path =
+        arena_printf(arena, "%.*s%s%.*s", SPAN_ARGS(mirror->path), files ? MIRROR_FILES : "",
+                     SPAN_ARGS(span_skip(at->path, base->path.len)));
+    go_below(mirror, &asked, arena, out);
+    return !out->wrong;
+}
+
 bool mirror_takes(const struct mirrored *mirrored, enum http_method method)
 {
     const struct mirror *mirror = mirrored->mirror;

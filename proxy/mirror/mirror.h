@@ -31,6 +31,11 @@ struct mirrored {
 bool mirror_find(const struct settings *settings, const struct uri *asked, struct arena *arena,
                  struct mirrored *out);
 
+/* What this mirror has of a URL at its origin, or (`files`) at that of its files; false: nothing.
+ */
+bool mirror_of_origin(const struct mirror *mirror, bool files, const struct uri *at,
+                      struct arena *arena, struct mirrored *out);
+
 enum mirror_kind {
     MIRROR_RELAY,    /* the origin says how long it is good */
     MIRROR_CHECKED,  /* validated before each use */

@@ -106,7 +106,7 @@ class Scene:
         ca = certs.path("ca.pem")
         mirrors = [f"{{path: {path}, origin: '{self.origin.base}{at}', ca: {ca}{extra}}}"
                    for path, at, extra in (
-                       ("/plain/", "/base", ""),
+                       ("/plain/", "/base", ", url: 'http://mirror.test/seen/'"),
                        ("/debian/", "/debian/", ", preset: apt"),
                        ("/npm/", "/npm", ", preset: npm"),
                        ("/pip/", "/", f", preset: pip, files: '{self.cdn.base}/packages'"),
@@ -129,6 +129,24 @@ class Scene:
     def told(self, event):
         """Lines of the proxy's log."""
         return [line for line in self.log.read_text().splitlines() if event in line]
+
+    def admin(self, path):
+        data, _ = raw.ask(self.proxy.admin, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
+                                            "Connection: close\r\n\r\n".encode(), 60)
+        return json.loads(data.partition(b"\r\n\r\n")[2])
+
+    def status(self):
+        return self.admin("/status")
+
+    def explain(self, question):
+        return self.admin(f"/explain?{question}")
+
+    def ctl(self, *words):
+        """What larderctl says."""
+        program = str(pathlib.Path(sys.argv[1]) / "ctl/larderctl")
+        done = subprocess.run([program, *words, "--admin", f"127.0.0.1:{self.proxy.admin}"],
+                              capture_output=True, text=True, timeout=120)
+        return done.stdout + done.stderr
 
     def ask(self, path, method="GET", body=None, **fields):
         connection = http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=30)
@@ -630,15 +648,47 @@ def npm(s):
         answer = s.ask("/npm/small/-/small-1.0.0.tgz")
         check(answer.body == b"tar" and answer.headers["Content-Length"] == "3", f"tarball: {answer}")
     check(len(s.origin.paths()) == 1, "tarballs never change")
-    explained = json.loads(raw.ask(s.proxy.admin, (
-        "GET /explain?url=/npm/small&header=Host%3A%20a.test HTTP/1.1\r\nHost: localhost\r\n"
-        "Connection: close\r\n\r\n").encode())[0].partition(b"\r\n\r\n")[2])
-    check(explained["request"]["site"] == "/npm/" and explained["request"]["url"] == base + "small"
-          and explained["next"]["action"] == "answer"
-          and explained["freshness"]["lifetime"]["source"] == "mirror", f"explain: {explained}")
+    found_by_its_urls(s, base)
     answer = s.ask("/npm/-/npm/v1/security/advisories/bulk", "POST", b'{"a":["1"]}')
     check(answer.body == b"{}" and s.origin.taken()[-1][3] == b'{"a":["1"]}', f"audit: {answer}")
     check(s.ask("/npm/-/npm/v1/security/x", "PUT", b"").status == 405, "nothing else changes things")
+
+
+def found_by_its_urls(s, base):
+    """explain and purge know it by what the client asks for, and by what the log says."""
+    own = f"http://127.0.0.1:{s.proxy.port}/npm/"
+    row = s.status()["recent"][0]
+    check(row["url"] == base + "small/-/small-1.0.0.tgz" and row["mirror"] == "/npm/", f"{row}")
+    for asked in ("url=/npm/small&header=Host%3A%20a.test", f"url={own}small", f"url={base}small",
+                  f"url=http://larder.test:{s.proxy.port}/npm/small", f"url={base}small&mirror=/npm/"):
+        explained = s.explain(asked)
+        check(explained["request"]["site"] == explained["request"]["mirror"] == "/npm/"
+              and explained["request"]["url"] == base + "small"
+              and explained["next"]["action"] == "answer" and explained["last"]["mirror"] == "/npm/"
+              and explained["freshness"]["lifetime"]["source"] == "mirror", f"{asked}: {explained}")
+    explained = s.explain("url=http://mirror.test/seen/x")["request"]
+    check(explained["mirror"] == "/plain/" and explained["url"] == f"{s.origin.base}/base/x",
+          f"below what it is said to be seen as: {explained}")
+    check("error" in s.explain(f"url={base}small&mirror=/debian/"), "it is of no other mirror")
+    check(s.explain("url=http://a.test/npm/small")["request"]["mirror"] is None, "that is elsewhere")
+    # the same URL as of a proxy is kept for itself: the mirror does not stand before it
+    s.unsafe.answer = lambda h: h.reply(200, b"forward", Cache_Control="max-age=600")
+    for _ in range(2):
+        s.ask(f"{s.unsafe.base}/npm/x")
+    explained = s.explain(f"url={s.unsafe.base}/npm/x")
+    check(explained["request"]["mirror"] is None and explained["stored"], f"forward: {explained}")
+    s.unsafe.answer = lambda h: h.reply(200, b"unsafe")
+
+    for url in (f"{own}small", f"{base}small"):
+        s.ask("/npm/small")
+        check(s.ctl("explain", url).startswith(f"GET {base}small (mirror /npm/)\n"), url)
+        purged = s.ctl("purge", url)
+        check(purged.startswith(f"{url}: purged: ") and purged.endswith(" bytes (mirror /npm/)\n"),
+              f"{url}: {purged}")
+        check(s.ctl("purge", url) == f"{url}: was not stored\n", f"{url} is gone")
+    check(s.explain(f"url={own}small")["stored"] is None, "by whatever URL")
+    check("a mirror keeps" in s.ctl("purge", "--prefix", own), "no prefix of a mirror's")
+    s.origin.taken()
 
 
 def pip(s):
@@ -678,6 +728,9 @@ def pip(s):
     check(len(s.origin.paths()) == 1 and len(s.cdn.paths()) == 2, "files never change")
     part = s.ask("/pip/_files/ab/x-1-py3-none-any.whl", Range="bytes=-6")
     check(part.status == 206 and part.body == b"wheel ", f"ranges of files: {part}")
+    explained = s.explain(f"url={far}")
+    check(explained["request"]["mirror"] == "/pip/" and explained["stored"], f"{explained}")
+    check("(mirror /pip/)" in s.ctl("purge", far), "a file by where it is from")
 
 
 def main():

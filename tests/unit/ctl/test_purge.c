@@ -23,6 +23,9 @@ Test(purge_render, what_was_found_is_said_in_a_line)
                 " \"responses\": 1, \"bytes\": 7, \"fetches\": 1}",
                 "http://a/x",
                 "http://a/x: purged: 1 response, 7 bytes; what is on its way will not be stored\n");
+    expect_line("{\"program\": \"larder-proxy\", \"stored\": true, \"responses\": 2, \"bytes\": 7,"
+                " \"mirrors\": [\"/npm/\", \"/m\\u001b/\"]}",
+                "http://a/x", "http://a/x: purged: 2 responses, 7 bytes (mirror /npm/, /m?/)\n");
     expect_line("{\"program\": \"larder-proxy\", \"stored\": false, \"responses\": 0}",
                 "http://a/\x1b", "http://a/?: was not stored\n");
     expect_line("{\"program\": \"larder-proxy\", \"scope\": \"prefix\"}", "http://a/",
