@@ -32,7 +32,8 @@ export function show(node, visible) {
 }
 
 // A table's body, a row for each item. columns: [{name, className, value: item => text or node,
-// share: item => 0..1}]. Cells with the same text stay.
+// share: item => 0..1}]. Cells with the same text stay. A rowShare is of the whole row; a label is what
+// stands at the cell where there is no head.
 export function fillRows(body, items, columns, key = null) {
   while (body.rows.length > items.length) {
     body.deleteRow(-1);
@@ -42,6 +43,10 @@ export function fillRows(body, items, columns, key = null) {
     columns.forEach((column, k) => fillCell(row.cells[k] ?? row.insertCell(), column, item));
     row.dataset.key = key ? key(item) : "";
   });
+}
+
+function setShare(node, share) {
+  node.style.setProperty("--share", String(Math.min(1, Math.max(0, share))));
 }
 
 function fillCell(cell, column, item) {
@@ -55,8 +60,14 @@ function fillCell(cell, column, item) {
     setText(cell, String(value));
     cell.title = column.title ? column.title(item) : cell.classList.contains("name") ? String(value) : "";
   }
+  if (column.label && cell.dataset.label !== column.label) {
+    cell.dataset.label = column.label;
+  }
   if (column.share) {
-    cell.style.setProperty("--share", String(Math.min(1, Math.max(0, column.share(item)))));
+    setShare(cell, column.share(item));
+  }
+  if (column.rowShare) {
+    setShare(cell.parentElement, column.rowShare(item));
   }
 }
 

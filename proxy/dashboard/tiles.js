@@ -86,7 +86,7 @@ function marked(tag, className, color) {
 
 // ---- tables ----
 
-const number = (name, value, extra = "") => ({ name, className: `number ${extra}`.trim(), value });
+const number = (name, value, extra = "") => ({ name, className: `number ${extra}`.trim(), label: name, value });
 
 const busiest = (what) => [
   { name: what, className: "name share", value: (row) => row.host ?? row.client,
@@ -149,7 +149,7 @@ const placeOf = (row) => (row.location
   : row.addresses.join(", "));
 
 const bar = (name) => [
-  { name, className: "name share", value: (row) => row[0], share: (row) => row[2] },
+  { name, className: "name", value: (row) => row[0], rowShare: (row) => row[2] },
   number("", (row) => row[1]),
 ];
 

@@ -1,11 +1,11 @@
 // The dashboard in headless Chromium: what the page shows must be what /metrics says; text of
 // strangers stays text; it says when the proxy is gone. Prints FAIL lines, and "dashboard: ok".
-//   node dashboard.mjs CHROMIUM ADMIN-URL PROXY-PID [FOLDER]
-// FOLDER: where pictures go (light, dark, phone, why, gone).
+//   node dashboard.mjs CHROMIUM ADMIN-URL PROXY-PID PROXY-URL ORIGIN-URL [FOLDER]
+// FOLDER: where pictures go (light, wide, phone, why, gone).
 import process from "node:process";
 import { chromium } from "playwright-core";
 
-const [executablePath, url, pid, folder] = process.argv.slice(2);
+const [executablePath, url, pid, proxy, origin, folder] = process.argv.slice(2);
 let failed = 0;
 
 function check(holds, what) {
@@ -89,6 +89,18 @@ async function lookAtRecent(page) {
   await page.fill("#recent-text", "");
 }
 
+// What is drawn on the page is as long as it says.
+async function lookAtBars(page) {
+  const store = await page.evaluate(() => {
+    const row = document.querySelector("#store tbody tr");
+    const style = getComputedStyle(row);
+    return { share: Number(style.getPropertyValue("--share")), image: style.backgroundImage,
+      width: row.getBoundingClientRect().width, card: row.closest("table").getBoundingClientRect().width };
+  });
+  check(store.share > 0 && store.share < 1 && store.image.includes("gradient"), `the store's bar: ${JSON.stringify(store)}`);
+  check(Math.abs(store.width - store.card) < 2, `it is of the whole row: ${JSON.stringify(store)}`);
+}
+
 async function lookAtKeys(page) {
   await page.keyboard.press("Tab");
   const first = await page.evaluate(() => document.activeElement.tagName);
@@ -102,12 +114,30 @@ async function lookAtKeys(page) {
   await page.click("#theme");
 }
 
-async function lookAtPhone(browser) {
-  const { page, wrong } = await open(browser, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
+// Texts that are wider than where they stand.
+const cutOff = (page, selector) => page.locator(selector).evaluateAll((nodes) =>
+  nodes.filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent));
+
+async function lookAtPhone(browser, colorScheme) {
+  const { page, wrong } = await open(browser, { viewport: { width: 360, height: 740 }, colorScheme });
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  check(width <= 390, `on a phone nothing sticks out: ${width}`);
-  await picture(page, "phone", { fullPage: true });
+  check(width <= 360, `on a phone nothing sticks out: ${width}`);
+  const names = await page.locator(".stack td.name").evaluateAll((nodes) => nodes.map((node) => node.clientWidth));
+  check(names.length > 0 && names.every((one) => one > 240), `names of hosts have room: ${names}`);
+  check((await page.locator("#origins .remedy").count()) > 0, "it says why an origin fails");
+  const cut = await cutOff(page, ".stack td.name, .stack .remedy");
+  check(cut.length === 0, `which can be read: ${cut}`);
+  await picture(page, `phone-${colorScheme}`, { fullPage: true });
   check(wrong.length === 0, `on a phone: ${wrong}`);
+  await page.context().close();
+}
+
+async function lookAtWide(browser, colorScheme) {
+  const { page } = await open(browser, { viewport: { width: 1440, height: 900 }, colorScheme });
+  await lookAtBars(page);
+  const cut = await cutOff(page, "#origins .remedy");
+  check(cut.length === 0, `why an origin fails can be read: ${cut}`);
+  await picture(page, `wide-${colorScheme}`, { fullPage: true });
   await page.context().close();
 }
 
@@ -124,7 +154,10 @@ try {
     await page.locator(`input[name=step][value="${step}"]`).check({ force: true });
   }
   check(wrong.length === 0, `errors of the page: ${wrong}`);
-  await lookAtPhone(browser);
+  for (const scheme of ["light", "dark"]) {
+    await lookAtPhone(browser, scheme);
+    await lookAtWide(browser, scheme);
+  }
   process.kill(Number(pid), "SIGKILL");
   await page.waitForSelector("#gone:not([hidden])", { timeout: 60000 });
   check((await text(page, "gone")).includes("does not answer"), "it says that the proxy is gone");
