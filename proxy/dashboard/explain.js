@@ -20,6 +20,8 @@ function requestPart(row) {
     facts([
       ["status", row.status || "none sent"],
       ["client", row.client],
+      ["user", row.user],
+      ["mirror", row.mirror],
       ["at", new Date(row.time_ms).toLocaleString("en-GB")],
       ["took", f.duration(row.elapsed_us)],
       ["sent", f.bytes(row.bytes)],
@@ -48,6 +50,7 @@ function nextPart(answer) {
     ["lifetime", fresh ? `${f.age(fresh.lifetime.seconds)} (${fresh.lifetime.source ?? "none"})` : null],
     ["Cache-Control", stored?.cache_control],
     ["Cache-Status", next.cache_status],
+    ["rule of access", answer.access?.place],
   ]));
   for (const remedy of answer.remedies ?? []) {
     parts.push(el("p", "remedy", ["To change it: ", ...prose(remedy.text)]));
@@ -57,9 +60,15 @@ function nextPart(answer) {
   return [...parts, raw];
 }
 
+// The same request again: who asked decides what rules say, and the mirror which of two is meant.
+function questionOf(row) {
+  const asked = { url: row.url, method: row.method, client: row.client, user: row.user, mirror: row.mirror };
+  return Object.entries(asked).filter(([, value]) => value)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+}
+
 async function ask(row) {
-  const query = new URLSearchParams({ url: row.url, method: row.method });
-  const response = await fetch(`/explain?${query}`);
+  const response = await fetch(`/explain?${questionOf(row)}`);
   const answer = await response.json();
   return response.ok ? nextPart(answer) : [el("p", "remedy", answer.error ?? "No answer.")];
 }
@@ -72,8 +81,10 @@ export async function explain(row) {
   if (!/^https?:/.test(row.url) || row.method === "CONNECT") {
     return;
   }
-  if (row.cut) {
-    body.append(el("p", "remedy", "The URL was too long to be remembered whole: nothing can be said of the next request."));
+  const unknown = row.cut ? "The URL was too long to be remembered whole"
+    : row.url.includes("\u2026") ? "What is secret in the URL is not shown" : "";
+  if (unknown) {
+    body.append(el("p", "remedy", `${unknown}: nothing can be said of the next request.`));
     return;
   }
   try {

@@ -89,6 +89,24 @@ async function lookAtRecent(page) {
   await page.fill("#recent-text", "");
 }
 
+// What the dialog says of the next request like this one.
+async function nextOf(page, words) {
+  await page.fill("#recent-text", words);
+  await page.locator("#recent button.url").first().click();
+  await page.waitForSelector("#why[open] h3", { timeout: 60000 });
+  const said = await page.locator("#why-body h3 + .verdict").innerText();
+  await page.click("#why-close");
+  await page.fill("#recent-text", "");
+  return said;
+}
+
+async function lookAtWhy(page) {
+  const denied = await nextOf(page, "denied.test");
+  check(denied.startsWith("denied"), `a request that was denied will be again: ${denied}`);
+  const mirrored = await nextOf(page, "mirrored");
+  check(mirrored.startsWith("hit-memory"), `what a mirror has is found: ${mirrored}`);
+}
+
 // What is drawn on the page is as long as it says.
 async function lookAtBars(page) {
   const store = await page.evaluate(() => {
@@ -149,6 +167,7 @@ try {
   await compare(page);
   await picture(page, "light", { fullPage: true });
   await lookAtRecent(page);
+  await lookAtWhy(page);
   await lookAtKeys(page);
   for (const step of ["10", "120", "1"]) {
     await page.locator(`input[name=step][value="${step}"]`).check({ force: true });
