@@ -73,10 +73,13 @@ async function ask(row) {
   return response.ok ? nextPart(answer) : [el("p", "remedy", answer.error ?? "No answer.")];
 }
 
-export async function explain(row) {
+// `closed` is called when it has been read: the browser has given the focus back to where it was, if
+// that is still there.
+export async function explain(row, closed) {
   const body = $("why-body");
   const dialog = $("why");
   body.replaceChildren(...requestPart(row));
+  dialog.addEventListener("close", () => closed(), { once: true });
   dialog.showModal();
   if (!/^https?:/.test(row.url) || row.method === "CONNECT") {
     return;

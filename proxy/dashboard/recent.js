@@ -36,7 +36,7 @@ function opener(row) {
   const button = el("button", "url", row.url || "(not understood)");
   button.type = "button";
   button.title = row.url;
-  button.addEventListener("click", () => explain(row));
+  button.addEventListener("click", () => explain(row, keepFocus));
   return button;
 }
 
@@ -49,6 +49,18 @@ function matches(row) {
 
 const identity = (row) => `${row.time_ms} ${row.url} ${row.elapsed_us} ${row.outcome}`;
 
+// Who is in the list by the keyboard, or reads why, finds the row where it was: the list stands still.
+const isHeld = () => $("why").open || $("recent").querySelector(":focus-visible") !== null;
+
+// Rows go. What had the focus was in one of them: it goes to the list, not to the top of the page.
+function keepFocus(key = "") {
+  if (document.activeElement && document.activeElement !== document.body) {
+    return;
+  }
+  const row = [...$("recent").tBodies[0].rows].find((one) => key && one.dataset.key === key);
+  (row?.querySelector("button") ?? $("recent-list")).focus({ preventScroll: true });
+}
+
 function draw() {
   const rows = all.filter(matches);
   const now = rows.map(identity).join("\n");
@@ -60,14 +72,25 @@ function draw() {
   fillRows($("recent").tBodies[0], rows, columns, identity);
   show($("recent"), rows.length > 0);
   show($("recent-empty"), rows.length === 0);
-  const again = focused && [...$("recent").tBodies[0].rows].find((row) => row.dataset.key === focused);
-  again?.querySelector("button")?.focus({ preventScroll: true });
+  if (focused) {
+    keepFocus(focused);
+  }
+}
+
+function drawUnlessHeld() {
+  const held = isHeld();
+  show($("recent-held"), held && !paused);
+  if (!held) {
+    draw();
+  }
 }
 
 export function begin() {
   fillHead($("recent"), columns);
   $("recent-outcome").addEventListener("change", draw);
   $("recent-text").addEventListener("input", draw);
+  $("recent").addEventListener("focusin", () => show($("recent-held"), isHeld() && !paused));
+  $("recent").addEventListener("focusout", () => setTimeout(drawUnlessHeld));
   $("recent-pause").addEventListener("click", () => {
     paused = !paused;
     $("recent-pause").setAttribute("aria-pressed", String(paused));
@@ -78,6 +101,6 @@ export function begin() {
 export function drawRecent(rows) {
   if (!paused) {
     all = rows;
-    draw();
+    drawUnlessHeld();
   }
 }

@@ -2,6 +2,7 @@
 // strangers stays text; it says when the proxy is gone. Prints FAIL lines, and "dashboard: ok".
 //   node dashboard.mjs CHROMIUM ADMIN-URL PROXY-PID PROXY-URL ORIGIN-URL [FOLDER]
 // FOLDER: where pictures go (light, wide, phone, why, gone).
+import http from "node:http";
 import process from "node:process";
 import { chromium } from "playwright-core";
 
@@ -107,6 +108,58 @@ async function lookAtWhy(page) {
   check(mirrored.startsWith("hit-memory"), `what a mirror has is found: ${mirrored}`);
 }
 
+// More requests than the list has rows.
+const agent = new http.Agent({ keepAlive: true });
+async function replaceList(round) {
+  const { hostname, port } = new URL(proxy);
+  for (let i = 0; i < 300; i += 1) {
+    await new Promise((done, fail) => http.get({ agent, hostname, port, path: `${origin}/o/load${round}-${i % 8}/10?cc=max-age=600` },
+      (answer) => answer.resume().on("end", done)).on("error", fail));
+  }
+}
+
+const focused = (page) => page.evaluate(() => {
+  const at = document.activeElement;
+  return at.closest("#recent tr")?.querySelector("button").textContent ?? (at.id || at.tagName);
+});
+
+async function turned(page) {
+  const turns = Number(await page.evaluate(() => document.body.dataset.turns));
+  await page.waitForFunction((wanted) => Number(document.body.dataset.turns) >= wanted, turns + 4, { timeout: 60000 });
+}
+
+// Under load rows come and go: who is in one by the keyboard stays there, and nobody is thrown out.
+async function lookAtFocus(page) {
+  await page.focus("#recent-list");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  const row = await focused(page);
+  check(row.startsWith("http"), `the second row is reached: ${row}`);
+  await replaceList(1);
+  await turned(page);
+  check((await focused(page)) === row, `the focus stays in ${row}: ${await focused(page)}`);
+  check(await page.locator("#recent-held").isVisible(), "it says that the list stands still");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#why[open] h3", { timeout: 60000 });
+  check((await page.locator("#why .url-line").innerText()).includes(row), "Enter tells why of this one");
+  await replaceList(2);
+  await turned(page);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#why:not([open])", { state: "attached" });
+  check((await focused(page)) === row, `Escape leads back to ${row}: ${await focused(page)}`);
+  await page.focus("#recent-text");
+  await page.waitForFunction(() => document.querySelector("#recent button.url").textContent.includes("load2"), null, { timeout: 60000 });
+  check(!(await page.locator("#recent-held").isVisible()), "elsewhere the list goes on");
+  check((await focused(page)) === "recent-text", "which takes the focus from nobody");
+  // by the mouse: the list goes on, and what had the focus goes with its row
+  await page.locator("#recent button.url").first().click();
+  await page.click("#why-close");
+  await replaceList(3);
+  await page.waitForFunction(() => document.querySelector("#recent button.url").textContent.includes("load3"), null, { timeout: 60000 });
+  await turned(page);
+  check((await focused(page)) !== "BODY", "the focus is in the list, not nowhere");
+}
+
 // What is drawn on the page is as long as it says.
 async function lookAtBars(page) {
   const store = await page.evaluate(() => {
@@ -169,6 +222,7 @@ try {
   await lookAtRecent(page);
   await lookAtWhy(page);
   await lookAtKeys(page);
+  await lookAtFocus(page);
   for (const step of ["10", "120", "1"]) {
     await page.locator(`input[name=step][value="${step}"]`).check({ force: true });
   }
