@@ -308,19 +308,17 @@ static struct span cache_status(const struct respond_error *input)
  * quoted string (obs-text, RFC 9110 5.6.4), which clients take for UTF-8, too. */
 static struct span challenge(const struct respond_error *input)
 {
-    struct buf text = BUF_INIT;
+    struct buf realm = BUF_INIT, text = BUF_INIT;
 
-    buf_append(&text, SPAN("Basic realm=\""));
     for (size_t i = 0; i < input->realm.len; i++) {
         char c = input->realm.at[i];
-        bool controls = (unsigned char)c < ' ' || c == '\x7f';
-        if (c == '"' || c == '\\') {
-            buf_append(&text, SPAN("\\"));
-        }
-        buf_append(&text, controls ? SPAN("?") : span_of(&c, 1));
+        buf_printf(&realm, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
     }
+    buf_append(&text, SPAN("Basic realm=\""));
+    pages_escape(&text, buf_span(&realm), false);
     buf_append(&text, SPAN("\", charset=\"UTF-8\""));
     struct span copy = arena_copy(input->arena, buf_span(&text));
+    buf_fini(&realm);
     buf_fini(&text);
     return copy;
 }

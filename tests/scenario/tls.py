@@ -282,7 +282,7 @@ def renegotiation(proxy):
 
 def pac(proxy):
     data, _ = raw.ask(proxy.admin, b"GET /proxy.pac HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    check(f"HTTPS localhost:{proxy.tls};".encode() in data, "the PAC file tells of TLS")
+    check(f"PROXY localhost:{proxy.port};".encode() in data, "the PAC file prefers the plain port")
 
 
 def no_tls(proxy, origin):

@@ -33,7 +33,7 @@ static struct span page_for(const char *language, const char *accept, int status
                                   .name = SPAN("larder"),
                                   .incident = SPAN("1-2f"),
                                   .host = SPAN("secret.example"),
-                                  .realm = SPAN("a \"b\" \\ c\xff"),
+                                  .realm = SPAN("a \"b\" \\ c\xff \xc3\xa9"),
                                   .request = &request,
                                   .pages = pages,
                                   .now = NOW,
@@ -77,7 +77,7 @@ Test(respond_error, languages_and_kinds)
         cr_expect(!has_text(body, "secret.example"), "nothing of the request is repeated");
         cr_expect(has_text(body, "1-2f"));
         cr_expect(span_eq(fields_get(&head.fields, FIELD_PROXY_AUTHENTICATE),
-                          SPAN("Basic realm=\"a \\\"b\\\" \\\\ c?\", charset=\"UTF-8\"")));
+                          SPAN("Basic realm=\"a \\\"b\\\" \\\\ c? \xc3\xa9\", charset=\"UTF-8\"")));
     }
     arena_fini(&arena);
 }
