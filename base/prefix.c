@@ -289,6 +289,17 @@ bool ip_is_special(const struct ip *ip)
            (ip->at[0] == 0xfe && (ip->at[1] & 0xc0) == 0x80);
 }
 
+bool ip_is_private(const struct ip *ip)
+{
+    const uint8_t *v4 = ip->at + V4_AT;
+
+    if (!ip_is_v4(ip)) {
+        return (ip->at[0] & 0xfe) == 0xfc;
+    }
+    return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16) ||
+           (v4[0] == 192 && v4[1] == 168) || (v4[0] == 100 && (v4[1] & 0xc0) == 64);
+}
+
 /* "[v6]", "v4" or nothing in front of ":port". */
 static int endpoint_host(struct span host, struct ip *out)
 {

@@ -55,6 +55,9 @@ const char *prefix_text(const struct prefix *prefix, char *out);
  * addresses where clouds tell a machine its secrets: no target of a proxy unless allowed. */
 bool ip_is_special(const struct ip *ip);
 
+/* Of a network that others cannot reach: RFC 1918, RFC 6598 (100.64/10) and fc00::/7. */
+bool ip_is_private(const struct ip *ip);
+
 /* "127.0.0.1:3128", "[::1]:3128"; ":3128" and "3128" are "::", which a listener binds for IPv4
  * too. Without a port `default_port` is taken unless it is 0. Port 0 lets the kernel choose.
  * 0 or ERR_SYNTAX. */

@@ -74,6 +74,7 @@
     X(AUTH_GUESSES,     "auth-guesses",     "too many wrong passwords came from this address")     \
     X(QUOTA,            "quota",            "the quota is used up")                                \
     X(TARGET_ADDRESS,   "target-address",   "the target's address is not allowed")                 \
+    X(TARGET_PRIVATE,   "target-private",   "the target's address is of a private network")        \
     X(TARGET_OWN,       "target-own",       "the target is a port of this proxy itself")           \
     X(TARGET_PORT,      "target-port",      "the target's port is not allowed")                    \
     X(NO_SITE,          "no-site",          "no site is configured for this host")                 \

@@ -221,6 +221,7 @@ struct pac_direct {
 };
 
 enum store_favor { FAVOR_OBJECTS, FAVOR_BOTH, FAVOR_BYTES };
+enum private_targets { PRIVATE_ALLOW, PRIVATE_DENY };
 enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
 
 struct settings {
@@ -266,6 +267,7 @@ struct settings {
     size_t mirror_count;
     struct prefix *allow_targets;
     size_t allow_target_count;
+    enum private_targets private_targets; /* that allow_targets does not have */
     struct port_range *connect_ports;
     size_t connect_port_count;
     struct span *upgrades; /* protocols that Upgrade may lead to */

@@ -156,6 +156,7 @@ static const struct conf_custom protocol_type = {
 
 static const char *const log_words[] = {"syslog", "journald", NULL};
 static const char *const favor_words[] = {"objects", "both", "bytes", NULL};
+static const char *const private_words[] = {"allow", "deny", NULL};
 static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forwarded", NULL};
 
 /* clang-format off */
@@ -409,6 +410,10 @@ static const struct conf_directive root_rows[] = {
      CONF_RELOAD | CONF_COMMAS,
      "Special addresses (loopback, link-local, cloud metadata) that may be asked for all the same; but "
      "never the ports of `listen`, `admin.address` and `admin.dns`."},
+    {"private-targets", CONF_ENUM(private_words), FIELD(private_targets), "allow", NULL, NULL,
+     CONF_RELOAD,
+     "Whether private addresses (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7) may be asked for that "
+     "`allow-targets` does not have, by number or by a name that leads there; see docs/access.md."},
     {"connect-ports", CONF_CUSTOM(port_range_type), LIST(connect_ports, connect_port_count),
      "[443]", NULL, NULL, CONF_RELOAD | CONF_COMMAS, "Ports that CONNECT may reach."},
     {"upgrades", CONF_CUSTOM(protocol_type), LIST(upgrades, upgrade_count), "[websocket]", NULL,

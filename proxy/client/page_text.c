@@ -90,6 +90,15 @@ static const struct reason_text reasons[REASON_COUNT] = {
           "Adressen des eigenen Netzes erreicht man ohne Proxy.",
           "Les adresses de votre propre réseau s’atteignent sans proxy.",
           "Адреса собственной сети доступны без прокси."}}},
+    [REASON_TARGET_PRIVATE] = {
+        {{"This proxy does not connect to addresses of private networks.",
+          "Dieser Proxy verbindet nicht zu Adressen privater Netze.",
+          "Ce proxy ne se connecte pas aux adresses de réseaux privés.",
+          "Этот прокси не соединяет с адресами частных сетей."}},
+        {{"Ask without a proxy. If it is to go through it, whoever runs it adds the network to its configuration: allow-targets: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16].",
+          "Versuchen Sie es ohne Proxy. Soll es über ihn gehen, trägt seine Verwaltung das Netz in die Konfiguration ein: allow-targets: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16].",
+          "Essayez sans proxy. Si cela doit passer par lui, son administration ajoute le réseau à la configuration : allow-targets: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16].",
+          "Попробуйте без прокси. Если нужно именно через него, администратор добавляет сеть в настройки: allow-targets: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]."}}},
     [REASON_TARGET_OWN] = {
         {{"This proxy does not connect to a port of its own.",
           "Dieser Proxy verbindet nicht zu einem eigenen Port.",

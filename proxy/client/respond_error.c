@@ -35,6 +35,7 @@ static const char *error_type(enum reason reason, int status)
         return "http_response_incomplete";
     case REASON_TARGET_ADDRESS:
     case REASON_TARGET_OWN:
+    case REASON_TARGET_PRIVATE:
         return "destination_ip_prohibited";
     case REASON_TARGET_PORT:
     case REASON_ACCESS:

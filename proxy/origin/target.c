@@ -38,6 +38,11 @@ static bool is_forbidden(const struct target_check *check, const struct ip *ip)
     return ip_is_special(ip) || own_has(check->own, ip);
 }
 
+static bool is_inside(const struct target_check *check, const struct ip *ip)
+{
+    return check->settings->private_targets == PRIVATE_DENY && ip_is_private(ip);
+}
+
 /* ISATAP (RFC 5214) hides the address behind any prefix: only the interface identifier tells. */
 static bool is_isatap(const struct ip *ip)
 {
@@ -52,22 +57,29 @@ static bool is_local_nat64(const struct ip *ip)
     return memcmp(ip->at, prefix, sizeof(prefix)) == 0;
 }
 
-static bool hides_forbidden(const struct target_check *check, const struct ip *ip)
+/* What refuses an address, or the IPv4 address that is hidden in it. */
+typedef bool refusal(const struct target_check *check, const struct ip *ip);
+
+static bool hides(const struct target_check *check, const struct ip *ip, refusal *refuses)
 {
     struct ip hidden = ip_from_v4(ip->at + 12, 0);
 
-    if (is_local_nat64(ip) || (is_isatap(ip) && is_forbidden(check, &hidden))) {
+    if (is_local_nat64(ip) || (is_isatap(ip) && refuses(check, &hidden))) {
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(embeddings); i++) {
         const struct embedding *embedding = &embeddings[i];
         hidden = ip_from_v4(ip->at + embedding->at, embedding->mask);
-        if (memcmp(ip->at, embedding->prefix, embedding->len) == 0 &&
-            is_forbidden(check, &hidden)) {
+        if (memcmp(ip->at, embedding->prefix, embedding->len) == 0 && refuses(check, &hidden)) {
             return true;
         }
     }
     return false;
+}
+
+static bool leads_to(const struct target_check *check, const struct ip *ip, refusal *refuses)
+{
+    return refuses(check, ip) || (!ip_is_v4(ip) && hides(check, ip, refuses));
 }
 
 static bool is_door_of_dns(const struct target_check *check, const struct ip *ip, uint16_t port)
@@ -101,7 +113,15 @@ bool target_allowed(void *arg, const struct ip *ip, uint16_t port)
             return true;
         }
     }
-    return !is_forbidden(check, ip) && (ip_is_v4(ip) || !hides_forbidden(check, ip));
+    if (leads_to(check, ip, is_forbidden)) {
+        check->why = REASON_NONE;
+        return false;
+    }
+    if (leads_to(check, ip, is_inside)) {
+        check->why = REASON_TARGET_PRIVATE;
+        return false;
+    }
+    return true;
 }
 
 struct failure target_failure(const struct target_check *check,

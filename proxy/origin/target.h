@@ -21,9 +21,10 @@ struct target_check {
 
 /* After resolution: loopback, unspecified, link-local, multicast and our own addresses are refused
  * unless `allow-targets` has them; so are IPv6 forms that embed such an IPv4 address (mapped,
- * 6to4, NAT64). Where this process listens itself, for clients or for administrators, and where
- * larder-dns does for the latter, is refused whatever is allowed: who comes from there would have
- * the rights of this machine. Fits struct address_check. */
+ * 6to4, NAT64), and private ones where `private-targets` denies them. Where this process listens
+ * itself, for clients or for administrators, and where larder-dns does for the latter, is refused
+ * whatever is allowed: who comes from there would have the rights of this machine. Fits struct
+ * address_check. */
 bool target_allowed(void *check, const struct ip *ip, uint16_t port);
 /* What became of a job whose addresses were looked at so, told with what is known here. */
 struct failure target_failure(const struct target_check *check,

@@ -440,6 +440,26 @@ def own_ports(build, folder, origin):
     check(proxy.stop(), "it leaves by itself")
 
 
+def private_networks(build, folder, origin):
+    """Where they are denied, nobody is led there, by any notation; the page says what opens them."""
+    proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{folder}/store", "--connect-ports",
+                         "1-65535", "--set", "private-targets=deny")
+    proxy.start()
+    for host in ("10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "[fd00::1]",
+                 "[::ffff:10.0.0.1]", "[64:ff9b::10.0.0.1]"):
+        data, _ = raw.ask(proxy.port, f"GET http://{host}/ HTTP/1.1\r\nHost: x\r\n"
+                          "Connection: close\r\n\r\n".encode())
+        check(raw.statuses(data)[:1] == [403] and b"detail=target-private" in data and
+              b"allow-targets: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]" in data,
+              f"GET at {host}: {data[:300]}")
+        data, _ = raw.ask(proxy.port, f"CONNECT {host}:443 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        check(raw.statuses(data)[:1] == [403], f"CONNECT to {host}: {data[:300]}")
+    data, _ = raw.ask(proxy.port, f"GET {origin.base}/ HTTP/1.1\r\nHost: x\r\n"
+                      "Connection: close\r\n\r\n".encode())
+    check(raw.statuses(data)[:1] == [200], "what allow-targets has is reached")
+    check(proxy.stop(), "it leaves by itself")
+
+
 def main():
     build = sys.argv[1]
     larder.need(f"{build}/proxy/larder-proxy")
@@ -472,6 +492,7 @@ def main():
             world.process.kill()
     with tempfile.TemporaryDirectory() as folder:
         own_ports(build, folder, origin)
+        private_networks(build, folder, origin)
     check.end()
 
 

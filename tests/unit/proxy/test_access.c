@@ -474,6 +474,52 @@ Test(target_allowed, no_way_leads_to_doors_of_ours_whatever_is_open)
     cr_expect(target_allowed(&check, &there, 3128), "the administrator has written it");
 }
 
+Test(target_allowed, private_networks_where_they_are_denied)
+{
+    struct prefix open[] = {prefix_of("10.20.0.0/16")};
+    struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
+    struct target_check check = {.settings = &settings, .own = &(struct own){0}};
+    struct upstream_result refused = {.err = ERR_REFUSED};
+    static const char *const inside[] = {
+        "10.0.0.1",
+        "10.255.255.255",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.0.1",
+        "100.64.0.1",
+        "100.127.0.1",
+        "fc00::1",
+        "fdff::1",
+        "::ffff:10.0.0.1",
+        "2002:a00:1::1",
+        "64:ff9b::192.168.1.1",
+        "2001:db8::5efe:10.1.1.1",
+    };
+    static const char *const outside[] = {
+        "10.20.3.4",   "11.0.0.1",    "172.15.0.1",   "172.32.0.1",
+        "192.167.0.1", "192.169.0.1", "100.63.0.1",   "100.128.0.1",
+        "fe00::1",     "fb00::1",     "198.51.100.1", "2002:c633:6401::1",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
+        struct ip ip = ip_of(inside[i]);
+        settings.private_targets = PRIVATE_ALLOW;
+        cr_expect(target_allowed(&check, &ip, 80), "%s", inside[i]);
+        settings.private_targets = PRIVATE_DENY;
+        cr_expect(!target_allowed(&check, &ip, 80), "%s", inside[i]);
+        cr_expect_eq(target_failure(&check, &refused).reason, REASON_TARGET_PRIVATE);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
+        struct ip ip = ip_of(outside[i]);
+        cr_expect(target_allowed(&check, &ip, 80), "%s", outside[i]);
+    }
+    struct ip loopback = ip_of("127.0.0.1"), site = ip_of("10.0.0.1");
+    cr_expect(!target_allowed(&check, &loopback, 80));
+    cr_expect_eq(target_failure(&check, &refused).reason, REASON_TARGET_ADDRESS);
+    check.configured = true;
+    cr_expect(target_allowed(&check, &site, 80), "an origin of the configuration");
+}
+
 Test(target_port_allowed, listed_ports_for_connect_safe_ports_for_the_rest)
 {
     struct port_range ranges[] = {{443, 443}, {8000, 8100}, {0, 10}};

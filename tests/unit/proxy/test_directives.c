@@ -296,6 +296,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"acess: []\n",
          ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
          "store, memory, access, users, state, sandbox, takeover, shares, pages, allow-targets, "
+         "private-targets, "
          "connect-ports, "
          "upgrades, sites, mirrors, cache, timeouts, limits, name, forwarded, nameservers, pac, "
          "log; did "
