@@ -23,6 +23,7 @@ struct conf_at {
     struct conf_node *node; /* NULL: nothing was written */
     struct conf_where where;
     void *root;
+    unsigned errors; /* of the conf before this map was bound */
 };
 
 struct binder {
@@ -333,8 +334,8 @@ static void bind_map(struct binder *binder, const struct conf_table *table, stru
         bind_row(binder, row, conf_node_find(node, row->name), where, base);
     }
     bool is_whole = !(conf->broken && table == conf->root); /* else all would seem to be missing */
-    if (table->finish && conf->error_count == before && is_whole) {
-        struct conf_at at = {conf, table, node, where, binder->root};
+    if (table->finish && (conf->error_count == before || table->finish_always) && is_whole) {
+        struct conf_at at = {conf, table, node, where, binder->root, before};
         table->finish(base, binder->arena, &at);
     }
 }
@@ -361,6 +362,11 @@ void *conf_root(const struct conf_at *at)
 bool conf_given(const struct conf_at *at, const char *name)
 {
     return conf_node_find(at->node, name) != NULL;
+}
+
+bool conf_is_whole(const struct conf_at *at)
+{
+    return at->conf->error_count == at->errors;
 }
 
 bool conf_written(const struct conf_at *at)

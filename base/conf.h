@@ -129,9 +129,11 @@ struct conf_table {
     const char *shorthand;    /* the row that is meant when something else than a map is written */
     const char *shortlist;    /* instead, when that is a list; NULL: shorthand all the same */
     const char *const *later; /* names that a later version will know, up to NULL; or NULL */
-    /* Called after the rows of a map are bound without errors: checks across fields, computed
+    /* Called after the rows of a map are bound, without errors: checks across fields, computed
      * fields. Reports with conf_complain(). May be NULL. */
     void (*finish)(void *bound, struct arena *arena, const struct conf_at *at);
+    bool finish_always; /* also with errors inside, so that all is said at once: what could not be
+                           bound is zero then, and of a list has its place all the same */
 };
 
 /* Where something listens or answers. */
@@ -179,6 +181,8 @@ const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, si
 bool conf_given(const struct conf_at *at, const char *name);
 /* Where this map is written: "larder.yaml:12", an option, or "default". From `arena`. */
 const char *conf_place(const struct conf_at *at, struct arena *arena);
+/* No error so far inside this map: what is missing is not only what could not be bound. */
+bool conf_is_whole(const struct conf_at *at);
 /* Was this map itself written, be it empty? */
 bool conf_written(const struct conf_at *at);
 /* An error at the directive `name` of this map (item `index` when it is a list), or at the map
@@ -203,6 +207,22 @@ void conf_print(struct conf *conf, struct buf *out);
 void conf_help(const struct conf_table *root, struct buf *out);
 /* The same as Markdown, for docs/configuration.md. */
 void conf_manual(const struct conf_table *root, struct buf *out);
+
+/* ---- where paths are written ---- */
+
+/* A text of CONF_PATH, by its pointer in what was bound. */
+struct conf_path {
+    const char *path;
+    const char *origin; /* "proxy.yaml:3:10", "--pages" */
+};
+
+struct conf_paths {
+    struct conf_path *at;
+    size_t count;
+};
+
+/* After conf_bind(), also one with errors: all that are written. From `arena`. */
+void conf_paths(struct conf *conf, struct arena *arena, struct conf_paths *out);
 
 /* ---- what differs ---- */
 

@@ -107,7 +107,7 @@ bool conf_origin_is_default(const char *origin)
     return strcmp(origin, from_default) == 0;
 }
 
-static const char *origin_text(struct arena *arena, const struct conf_where *where)
+const char *conf_origin(struct arena *arena, const struct conf_where *where)
 {
     if (where->source == CONF_FROM_DEFAULT) {
         return from_default;
@@ -127,7 +127,7 @@ static struct conf_setting *add(struct flattener *flat, const struct conf_direct
         .path = arena_printf(flat->arena, "%.*s%s", (int)flat->len, flat->path, row->name).at,
         .shown = value_text(flat, row, node, is_item, TEXT_SHOWN),
         .same = value_text(flat, row, node, is_item, TEXT_SAME),
-        .origin = origin_text(flat->arena, &node->where),
+        .origin = conf_origin(flat->arena, &node->where),
         .by_reload = row->flags & CONF_RELOAD,
         .is_item = is_item,
     };

@@ -48,7 +48,7 @@ static unsigned cut_number(struct span *text)
     return (unsigned)number;
 }
 
-/* Back from origin_text(). Paths are what they mean by now, from wherever the file lies, so it
+/* Back from conf_origin(). Paths are what they mean by now, from wherever the file lies, so it
  * counts as an option. */
 static struct conf_where where_of(struct conf *conf, const struct conf_setting *one)
 {

@@ -37,15 +37,23 @@ struct conf_node {
     size_t sought_index;
 };
 
+/* A path that was bound, and where it stands. */
+struct conf_bound_path {
+    const char *path;
+    struct conf_where where;
+    struct conf_bound_path *next;
+};
+
 struct conf {
     const struct conf_table *root;
     struct buf *errors;
     unsigned error_count, note_count;
-    struct arena memory;     /* nodes and texts */
-    struct conf_node *tree;  /* a map */
-    bool loaded;             /* a file */
-    bool broken;             /* not all of it was read: what is missing then is not reported */
-    struct conf_file *files; /* conf_include.c: that were read, when any includes others */
+    struct arena memory;    /* nodes and texts */
+    struct conf_node *tree; /* a map */
+    bool loaded;            /* a file */
+    bool broken;            /* not all of it was read: what is missing then is not reported */
+    struct conf_bound_path *paths; /* the last one first */
+    struct conf_file *files;       /* conf_include.c: that were read, when any includes others */
     unsigned file_count;
     size_t file_bytes;
 };
@@ -115,6 +123,9 @@ struct span conf_without_mark(struct span yaml);
 int conf_include(struct conf *conf, const char *path, const struct stat *stat_of);
 
 /* ---- what differs ---- */
+
+/* "proxy.yaml:3:10", "--workers", "default". */
+const char *conf_origin(struct arena *arena, const struct conf_where *where);
 
 /* A list whose items are told apart by name, so that a reload may apply some of what is in them. */
 bool conf_is_keyed(const struct conf_directive *row);

@@ -394,6 +394,33 @@ struct span conf_path_meant(const struct conf_directive *row, const struct conf_
                         node->text);
 }
 
+/* `out` is where it was bound; NULL: it was not. */
+static void note_path(struct conf *conf, const struct conf_node *node, void *out)
+{
+    bool written = node->where.source != CONF_FROM_DEFAULT;
+
+    if (out && written) {
+        struct conf_bound_path *bound = arena_alloc(&conf->memory, sizeof(*bound));
+        bound->where = node->where;
+        bound->next = conf->paths;
+        memcpy(&bound->path, out, sizeof(bound->path));
+        conf->paths = bound;
+    }
+}
+
+void conf_paths(struct conf *conf, struct arena *arena, struct conf_paths *out)
+{
+    *out = (struct conf_paths){.count = 0};
+    for (const struct conf_bound_path *bound = conf->paths; bound; bound = bound->next) {
+        out->count++;
+    }
+    out->at = arena_alloc(arena, (out->count + 1) * sizeof(*out->at));
+    size_t left = out->count;
+    for (const struct conf_bound_path *bound = conf->paths; bound; bound = bound->next) {
+        out->at[--left] = (struct conf_path){bound->path, conf_origin(arena, &bound->where)};
+    }
+}
+
 int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
                      const struct conf_node *node, struct arena *arena, void *out)
 {
@@ -411,6 +438,7 @@ int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
         err = bind_text(row, text, arena, out);
     } else if (row->type.is == CONF_IS_PATH) {
         err = bind_text(row, conf_path_meant(row, node, arena), arena, out);
+        note_path(conf, node, err ? NULL : out);
     } else if (row->type.is == CONF_IS_ENUM) {
         err = bind_word(row, text, out);
     } else if (row->type.is == CONF_IS_IP) {

@@ -32,10 +32,11 @@ char *settings_own_name(const struct settings *settings, struct arena *arena)
 {
     static const struct sip_key key = {0x6c61726465722d6e, 0x616d652d6b657921};
     char machine[256] = "";
+    const char *first = settings->listen_count ? settings->listen[0].at.text : NULL;
     struct buf text = BUF_INIT;
 
     gethostname(machine, sizeof(machine) - 1);
-    buf_printf(&text, "%s %s", machine, settings->listen_count ? settings->listen[0].at.text : "");
+    buf_printf(&text, "%s %s", machine, first ? first : "");
     uint64_t hash = sip_hash64(&key, buf_span(&text));
     buf_fini(&text);
     char *name = arena_alloc(arena, sizeof("larder-") + 8);
@@ -60,12 +61,16 @@ static void index_sites(struct settings *settings, struct arena *arena)
     for (size_t i = 0; i < settings->site_count; i++) {
         const struct site *site = &settings->sites[i];
         for (size_t j = 0; j < site->host_count; j++) {
+            if (!site->hosts[j]) {
+                continue; /* its error is told */
+            }
             struct span pattern = span_str(site->hosts[j]);
             settings->site_hosts[settings->site_host_count++] = (struct site_host){pattern, site};
             settings->has_domains |= span_starts(pattern, SPAN("*."));
         }
     }
-    qsort(settings->site_hosts, count, sizeof(*settings->site_hosts), by_pattern);
+    qsort(settings->site_hosts, settings->site_host_count, sizeof(*settings->site_hosts),
+          by_pattern);
 }
 
 static void refuse_doubles(const struct settings *settings, const struct conf_at *at)
@@ -112,15 +117,16 @@ static void refuse_double_addresses(const struct settings *settings, const struc
 void certificates_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct certificates *tls = bound;
-    bool has_file = tls->one.file, has_key = tls->one.key;
+    bool has_file = conf_given(at, "certificate"), has_key = conf_given(at, "key");
 
-    if ((has_file || has_key) && tls->count) {
+    if ((has_file || has_key) && conf_given(at, "certificates")) {
         conf_complain(at, "certificates", 0,
                       "\"certificate\" and \"certificates\" are both there; expected one of them");
     } else if (has_file != has_key) {
         conf_complain(at, has_file ? "certificate" : "key", 0, "%s; expected both",
                       has_file ? "a certificate without its key" : "a key without its certificate");
-    } else if (has_file) {
+    }
+    if (tls->count == 0 && (has_file || has_key)) {
         tls->list = &tls->one;
         tls->count = 1;
     }
@@ -134,7 +140,7 @@ static void share_certificates(struct settings *settings, const struct conf_at *
         if (listening->is_tls && listening->tls.count == 0) {
             listening->tls = settings->tls;
         }
-        if (listening->is_tls && listening->tls.count == 0) {
+        if (listening->is_tls && listening->tls.count == 0 && listening->at.text) {
             conf_complain(at, "listen", i,
                           "%s has no certificate; expected \"certificate\" and \"key\" in its "
                           "\"tls\", or in \"tls\" for all",
@@ -191,9 +197,12 @@ static void refuse_shared_folders(const struct settings *settings, struct arena 
 
     for (size_t i = 0; i < settings->store_count; i++) {
         const char *path = settings->stores[i].path;
-        plain[i] = plain_path(path, arena);
-        for (size_t j = 0; j < i; j++) {
+        plain[i] = path ? plain_path(path, arena) : SPAN_EMPTY; /* the error of that is told */
+        for (size_t j = 0; j < i && path; j++) {
             const struct conf_at *item = conf_at_map(at, "directories", i);
+            if (!settings->stores[j].path) {
+                continue;
+            }
             if (span_eq(plain[i], plain[j])) {
                 conf_complain(item, "path", 0, "\"%s\" is there twice; expected different folders",
                               path);
@@ -330,23 +339,26 @@ int settings_load_beside(int argc, char **argv, const struct settings *running, 
     conf_arguments(conf, settings_options, argc, argv);
     int err = conf_bind(conf, settings, memory);
     settings->memory = memory;
+    settings->broken = err != 0;
     settings->number = atomic_fetch_add(&made, 1);
     atomic_init(&settings->refs, 1);
+    conf_paths(conf, memory, &settings->paths);
     if (!err) {
         describe(conf, settings, running);
     }
     conf_free(&conf);
-    if (err) {
-        settings_free(settings);
-        settings = NULL;
-    }
     *out = settings;
     return err;
 }
 
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out)
 {
-    return settings_load_beside(argc, argv, NULL, errors, out);
+    int err = settings_load_beside(argc, argv, NULL, errors, out);
+
+    if (err) {
+        settings_unref(out);
+    }
+    return err;
 }
 
 struct settings *settings_ref(struct settings *settings)
@@ -373,6 +385,16 @@ bool settings_have_limits(const struct settings *settings)
         some |= settings->access[i].limits.given;
     }
     return some;
+}
+
+const char *settings_origin(const struct settings *settings, struct span path)
+{
+    for (size_t i = 0; i < settings->paths.count; i++) {
+        if (span_eq(span_str(settings->paths.at[i].path), path)) {
+            return settings->paths.at[i].origin;
+        }
+    }
+    return NULL;
 }
 
 /* ---- for people ---- */

@@ -314,6 +314,8 @@ struct settings {
     struct conf_flat flat; /* one by one, to tell what differs from others; as the files say */
     /* The same as it is in force: what only a restart changes is that of the start. */
     struct conf_flat in_force;
+    struct conf_paths paths;  /* where those of files are written */
+    bool broken;              /* with errors: only to look at the files that it names */
     struct listening *wanted; /* listeners as the files say: the next start has these */
     size_t wanted_count;
 };
@@ -328,10 +330,14 @@ bool settings_have_limits(const struct settings *settings);
  * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines (base/conf.h).
  * `argv` is kept for reloads by the caller. */
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out);
+/* Where the directive with this path is written (the first, of several); NULL: nowhere. */
+const char *settings_origin(const struct settings *settings, struct span path);
+
 /* The same beside the settings in force (NULL: none), to take their place: what only a restart
- * changes (listen, workers, store ...) is as there, and only `flat` and `wanted` tell what the
- * files want. A listener that speaks TLS, and of whose certificates they say nothing any more, has
- * none in `tls`. */
+ * changes (listen, workers, store and the like) is as there, and only `flat` and `wanted` tell what
+ * the files want. A listener that speaks TLS, and of whose certificates they say nothing any more,
+ * has none in `tls`. With errors, too, there are settings in *out: what could be bound, `broken`.
+ */
 int settings_load_beside(int argc, char **argv, const struct settings *running, struct buf *errors,
                          struct settings **out);
 struct settings *settings_ref(struct settings *settings);

@@ -135,7 +135,8 @@ static void except_finish(void *bound, struct arena *arena, const struct conf_at
 
     who_finish(bound, arena, at);
     except->place = conf_place(at, arena);
-    if (except->is_plain && except->from_count == 0 && !except->needs_user) {
+    bool says_all = except->is_plain && except->from_count == 0 && !except->needs_user;
+    if (says_all && conf_is_whole(at)) {
         conf_complain(at, NULL, 0,
                       "an exception of everything; expected what it is about, such as "
                       "\"from\" or \"hosts\"");
@@ -148,7 +149,8 @@ static void rule_finish(void *bound, struct arena *arena, const struct conf_at *
 
     rule->place = conf_place(at, arena);
     rule->allow = conf_given(at, "allow");
-    if (rule->allow == conf_given(at, "deny")) {
+    bool neither = !rule->allow && !conf_given(at, "deny");
+    if (rule->allow == conf_given(at, "deny") && (!neither || conf_is_whole(at))) {
         conf_complain(at, NULL, 0, "a rule with %s; expected one of allow, deny",
                       rule->allow ? "allow and deny" : "neither allow nor deny");
     }
@@ -162,7 +164,7 @@ static void limits_finish(void *bound, struct arena *arena, const struct conf_at
     struct access_limits *limits = &rule->limits;
 
     limits->given = limits->quota || limits->rate;
-    if (limits->slow && limits->quota == 0) {
+    if (conf_given(at, "slow") && !conf_given(at, "quota")) {
         conf_complain(at, "slow", 0,
                       "it is for whom the quota is used up, and there is none; expected \"quota\", "
                       "too, or \"rate\" alone");
@@ -182,7 +184,8 @@ static const struct conf_directive limits_rows[] = {
      "Bytes a second once the quota is used up, instead of 403 and the end of tunnels."},
     {0},
 };
-static const struct conf_table limits_table = {.rows = limits_rows, .finish = limits_finish};
+static const struct conf_table limits_table = {
+    .rows = limits_rows, .finish = limits_finish, .finish_always = true};
 
 #define RULE(member, count) CONF_LIST(struct access_rule, member, count)
 /* What a rule is about. */
@@ -206,7 +209,8 @@ static const struct conf_table limits_table = {.rows = limits_rows, .finish = li
 
 static const struct conf_directive except_rows[] = {WHO_ROWS {0}};
 static const struct conf_table except_table = {
-    .rows = except_rows, .shorthand = "from", .size = sizeof(struct access_rule), .finish = except_finish};
+    .rows = except_rows, .shorthand = "from", .size = sizeof(struct access_rule), .finish = except_finish,
+    .finish_always = true};
 
 #define EXCEPT_ROW \
     {"except", CONF_MAP(except_table), RULE(except, except_count), NULL, NULL, NULL, CONF_RELOAD,  \
@@ -214,7 +218,7 @@ static const struct conf_table except_table = {
 
 static const struct conf_directive deny_rows[] = {WHO_ROWS EXCEPT_ROW {0}};
 static const struct conf_table deny_table = {
-    .rows = deny_rows, .shorthand = "from", .finish = who_finish};
+    .rows = deny_rows, .shorthand = "from", .finish = who_finish, .finish_always = true};
 
 /* The same, and what they may. */
 static const struct conf_directive allow_rows[] = {
@@ -224,7 +228,7 @@ static const struct conf_directive allow_rows[] = {
     {0},
 };
 static const struct conf_table allow_table = {
-    .rows = allow_rows, .shorthand = "from", .finish = who_finish};
+    .rows = allow_rows, .shorthand = "from", .finish = who_finish, .finish_always = true};
 
 static const struct conf_directive access_rows[] = {
     {"allow", CONF_MAP(allow_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
@@ -234,7 +238,8 @@ static const struct conf_directive access_rows[] = {
     {0},
 };
 const struct conf_table access_table = {
-    .rows = access_rows, .size = sizeof(struct access_rule), .finish = rule_finish};
+    .rows = access_rows, .size = sizeof(struct access_rule), .finish = rule_finish,
+    .finish_always = true};
 
 static const struct conf_directive users_rows[] = {
     {"file", CONF_PATH, CONF_FIELD(struct settings, users.file), NULL, NULL, NULL, CONF_RELOAD,

@@ -251,8 +251,9 @@ void log_finish(void *bound, struct arena *arena, const struct conf_at *at)
         if (!log->has_style) {
             log->style = settings->access_style;
         }
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(log->to, settings->access_logs[j].to) == 0) {
+        for (size_t j = 0; j < i && log->to; j++) {
+            const char *other = settings->access_logs[j].to;
+            if (other && strcmp(log->to, other) == 0) {
                 conf_complain(at, "access", i, "two logs to \"%s\"; expected different places",
                               log->to);
             }

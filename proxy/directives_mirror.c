@@ -162,6 +162,9 @@ static void refuse_overlaps(const struct settings *settings, size_t i, const str
 
     for (size_t j = 0; j < i; j++) {
         struct span other = settings->mirrors[j].path;
+        if (other.len == 0) {
+            continue; /* its error is told */
+        }
         if (span_eq(path, other)) {
             conf_complain(conf_at_map(at, "mirrors", i), "path", 0,
                           "\"%.*s\" is there twice; expected different paths", SPAN_ARGS(path));
@@ -179,6 +182,9 @@ void mirrors_finish(struct settings *settings, struct arena *arena, const struct
 {
     for (size_t i = 0; i < settings->mirror_count; i++) {
         struct mirror *mirror = &settings->mirrors[i];
+        if (mirror->path.len == 0) {
+            continue;
+        }
         refuse_overlaps(settings, i, at);
         mirror->name[0] = arena_alloc(arena, mirror->path.len + 1);
         memcpy(mirror->name[0], mirror->path.at, mirror->path.len);

@@ -184,7 +184,8 @@ static const struct conf_directive tls_rows[] = {
     {0},
 };
 static const struct conf_table tls_table = {
-    .rows = tls_rows, .size = sizeof(struct certificates), .finish = certificates_finish};
+    .rows = tls_rows, .size = sizeof(struct certificates), .finish = certificates_finish,
+    .finish_always = true};
 
 static void listen_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
@@ -203,7 +204,8 @@ static const struct conf_directive listen_rows[] = {
 static const struct conf_table listen_table = {.rows = listen_rows,
                                               .size = sizeof(struct listening),
                                               .shorthand = "address",
-                                              .finish = listen_finish};
+                                              .finish = listen_finish,
+                                              .finish_always = true};
 
 static const struct conf_directive admin_rows[] = {
     {"address", CONF_ENDPOINT(0), FIELD(admin), "127.0.0.1:3129", NULL, NULL, CONF_UNIX,
@@ -243,7 +245,8 @@ static const struct conf_directive store_rows[] = {
 static const struct conf_table store_table = {.rows = store_rows,
                                              .shorthand = "path",
                                              .shortlist = "directories",
-                                             .finish = store_finish};
+                                             .finish = store_finish,
+                                             .finish_always = true};
 
 static const struct conf_directive memory_rows[] = {
     {"size", CONF_SIZE, FIELD(memory_size), "256MiB", "1MiB", "16TiB", 0,
@@ -376,7 +379,8 @@ static const struct conf_directive log_rows[] = {
      "What goes to standard error."},
     {0},
 };
-static const struct conf_table log_table = {.rows = log_rows, .finish = log_finish};
+static const struct conf_table log_table = {
+    .rows = log_rows, .finish = log_finish, .finish_always = true};
 
 static const struct conf_directive root_rows[] = {
     {"listen", CONF_MAP(listen_table), LIST(listen, listen_count), "[\"127.0.0.1:3128\"]", NULL,
@@ -446,4 +450,5 @@ const struct conf_table settings_table = {
     .rows = root_rows,
     .size = sizeof(struct settings),
     .finish = settings_finish,
+    .finish_always = true,
 };

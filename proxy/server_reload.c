@@ -22,22 +22,50 @@ static void log_warnings(struct buf *warnings)
     }
 }
 
+/* Lines about a file as a whole ("FILE: what") get the place of the directive that names it. */
+static void say_places(const struct settings *settings, struct buf *told, struct buf *errors)
+{
+    struct span rest = buf_span(told);
+
+    while (rest.len) {
+        struct span line = span_cut(&rest, '\n');
+        const char *origin = NULL;
+        for (size_t i = 0; i + 1 < line.len && !origin; i++) {
+            bool ends = line.at[i] == ':' && line.at[i + 1] == ' ';
+            origin = ends ? settings_origin(settings, span_take(line, i)) : NULL;
+        }
+        buf_printf(errors, "%s%s%.*s\n", origin ? origin : "", origin ? ": " : "", SPAN_ARGS(line));
+    }
+}
+
+/* What the settings name, however wrong they are: all errors are said at once. */
+static int load_files(struct settings *settings, const struct settings *before, struct buf *errors)
+{
+    struct buf warnings = BUF_INIT, told = BUF_INIT, placed = BUF_INIT;
+    int err = tls_set_make(settings, before, &(struct tls_report){&told, &warnings});
+    int other = access_set_make(settings, before, &told, &warnings);
+
+    say_places(settings, &told, errors);
+    say_places(settings, &warnings, &placed);
+    if (!settings->broken) {
+        log_warnings(&placed);
+    }
+    buf_fini(&warnings);
+    buf_fini(&told);
+    buf_fini(&placed);
+    return err ? err : other;
+}
+
 int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
                 struct settings **out)
 {
-    struct buf warnings = BUF_INIT;
     int err = settings_load_beside(argc, argv, before, errors, out);
+    int other = load_files(*out, before, errors);
 
-    if (!err) {
-        err = tls_set_make(*out, before, &(struct tls_report){errors, &warnings});
-        int other = access_set_make(*out, before, errors, &warnings);
-        err = err ? err : other;
-        log_warnings(&warnings);
-    }
+    err = err ? err : other;
     if (err) {
         settings_unref(out);
     }
-    buf_fini(&warnings);
     return err;
 }
 

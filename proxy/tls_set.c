@@ -1,5 +1,6 @@
 #include "proxy/tls_set.h"
 
+#include "base/err.h"
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -39,32 +40,40 @@ static int make_listener(const struct listening *listening, const struct setting
                          const struct tls_report *report, struct tls_context **out)
 {
     const struct certificates *tls = &listening->tls;
+    const char *address = listening->at.text; /* NULL: that it is missing is told */
     struct tls_files *files = xcalloc(tls->count, sizeof(*files));
+    size_t count = 0;
 
     for (size_t i = 0; i < tls->count; i++) {
-        files[i] = (struct tls_files){tls->list[i].file, tls->list[i].key};
+        if (tls->list[i].file && tls->list[i].key) { /* else it is told that one is missing */
+            files[count++] = (struct tls_files){tls->list[i].file, tls->list[i].key};
+        }
     }
     struct tls_server_options options = {
-        .identity = listening->at.text,
+        .identity = address ? address : "",
         .files = files,
-        .count = tls->count,
+        .count = count,
         .alpn = CLIENT_ALPN,
-        .before = before ? tls_set_listener(before, listening->at.text) : NULL,
+        .before = before && address ? tls_set_listener(before, address) : NULL,
     };
-    int err = tls_server_new(&options, report, out);
+    int err = count ? tls_server_new(&options, report, out) : ERR_CONFIG;
     free(files);
     return err;
 }
 
 /* One that speaks TLS until the next start keeps what it has, whatever became of the files. */
-static int keep_or_make_listener(const struct listening *listening, const struct settings *before,
-                                 const struct tls_report *report, struct tls_context **out)
+static int keep_or_make_listener(const struct settings *settings, const struct listening *listening,
+                                 const struct settings *before, const struct tls_report *report,
+                                 struct tls_context **out)
 {
     if (!listening->is_tls) {
         return 0;
     }
     if (listening->tls.count > 0) {
         return make_listener(listening, before, report, out);
+    }
+    if (settings->broken) {
+        return ERR_CONFIG; /* that it has none is told */
     }
     CHECK(before);
     *out = tls_context_ref(tls_set_listener(before, listening->at.text));
@@ -146,7 +155,7 @@ static int make_site(const struct site *site, const struct tls_set *before,
         .before_count = before ? before->site_count : 0,
     };
 
-    if (!site->verify) {
+    if (!site->verify && site->host_count && site->hosts[0]) {
         buf_printf(report->warnings,
                    "%s %s: \"verify: no\": anybody on the way can answer for its origins\n",
                    site->mirror ? "mirror" : "site", site->hosts[0]);
@@ -168,7 +177,8 @@ int tls_set_make(struct settings *settings, const struct settings *before,
     set->site_count = settings->site_count + settings->mirror_count;
     set->sites = xcalloc(set->site_count, sizeof(struct tls_context *));
     for (size_t i = 0; i < settings->listen_count; i++) {
-        int one = keep_or_make_listener(&settings->listen[i], before, report, &set->listeners[i]);
+        int one = keep_or_make_listener(settings, &settings->listen[i], before, report,
+                                        &set->listeners[i]);
         err = err ? err : one;
     }
     int wanted = try_wanted(settings, before, report);

@@ -131,7 +131,9 @@ static struct hostlist *inline_list(const struct access_rule *rule)
     const char *what;
 
     for (size_t i = 0; i < rule->host_count; i++) {
-        CHECK(hostlist_add(list, rule->hosts[i], &what) == 0); /* parsed once already */
+        if (rule->hosts[i].len) {                                  /* else its error is told */
+            CHECK(hostlist_add(list, rule->hosts[i], &what) == 0); /* parsed once already */
+        }
     }
     hostlist_finish(list);
     return list;
@@ -169,6 +171,9 @@ static int make_rule(struct making *making, struct access_rule *rule)
         rule->lists[rule->list_count++] = set->inline_lists[set->inline_count++];
     }
     for (size_t i = 0; i < rule->host_file_count; i++) {
+        if (!rule->host_files[i]) {
+            continue; /* the same */
+        }
         int one = add_file(set, making->before, rule->host_files[i], making->errors,
                            &rule->lists[rule->list_count++]);
         err = err ? err : one;
@@ -275,7 +280,7 @@ static int make_users(struct making *making, const struct settings *before)
     } else {
         err = read_users(set, settings, making->errors, making->warnings);
     }
-    if (!err) {
+    if (!err && !settings->broken) {
         for_each_rule(making, warn_of_nobody);
     }
     return err;

@@ -257,7 +257,11 @@ static int identity_init(struct tls_context *context, struct tls_identity *ident
     set_callbacks(identity->ssl, context);
     set_session_identity(identity->ssl, listener, files->certificate);
     int err = load_certificate(identity->ssl, files->certificate, report);
-    err = err ? err : load_key(identity->ssl, files, report);
+    if (err) {
+        tls_readable(report, files->key, expected_key); /* more can be said without the other */
+    } else {
+        err = load_key(identity->ssl, files, report);
+    }
     if (!err) {
         const X509 *certificate = SSL_CTX_get0_certificate(identity->ssl);
         read_names(identity, certificate);

@@ -20,8 +20,9 @@ short for directives; for lists they add to what the file says, for single value
 and `--set PATH=VALUE` replaces any directive (`--set timeouts.connect=3s`; lists and maps as YAML:
 `--set 'connect-ports=[443, 8443]'`).
 
-- `--check` reads everything and starts nothing; `larderctl check FILE` does the same, without certificates. All errors
-  come at once, as `file:line:column: what; expected …; did you mean "…"?`.
+- `--check` reads everything and starts nothing; `larderctl check FILE` does the same: both read the files that are named,
+  too (lists of hosts, passwords, pages, certificates and their keys), so they need to be allowed to. All errors come at
+  once, as `file:line:column: what; expected …; did you mean "…"?`; a fault inside of another file is told by its line.
 - `--print-config` prints every directive as YAML, with the place its value is from as a comment.
 - Unknown and repeated directives are errors. Anchors, aliases and tags of YAML are refused.
 - Sizes: `64KiB`, `10GiB` (`K M G T` are the same), `10GB` is decimal. Durations: `250ms`, `30s`,

@@ -1,5 +1,6 @@
 #include "proxy/directives.h"
 #include "proxy/directives_table.h"
+#include "proxy/server.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -528,4 +529,147 @@ Test(directives, what_only_a_restart_changes_is_that_in_force)
     close(fd);
     buf_fini(&errors);
     buf_fini(&shown);
+}
+
+/* ---- all errors at once ---- */
+
+/* A folder with the files; the configuration is proxy.yaml in it. `errors` without the folder. */
+static void load_in_folder(const char *yaml, const char *list, struct buf *errors)
+{
+    char folder[] = "/tmp/larder-test-XXXXXX", path[64], program[] = "p", option[] = "--config";
+    char *argv[] = {program, option, path, NULL};
+    struct buf raw = BUF_INIT;
+    struct settings *settings;
+
+    cr_assert(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/list.txt", folder);
+    FILE *file = fopen(path, "w");
+    fputs(list, file);
+    fclose(file);
+    snprintf(path, sizeof(path), "%s/proxy.yaml", folder);
+    file = fopen(path, "w");
+    fputs(yaml, file);
+    fclose(file);
+    int err = server_load(3, argv, NULL, &raw, &settings);
+    cr_expect_eq(err != 0, buf_len(&raw) > 0, "%s", yaml);
+    settings_unref(&settings);
+    snprintf(path, sizeof(path), "rm -r %s", folder);
+    cr_assert_eq(system(path), 0);
+    buf_append(&raw, SPAN("\0"));
+    for (const char *at = raw.data; *at; at++) {
+        bool here = strncmp(at, folder, strlen(folder)) == 0;
+        at += here ? strlen(folder) + 1 : 0;
+        buf_append(errors, span_of(at, 1));
+    }
+    buf_append(errors, SPAN("\0"));
+    buf_fini(&raw);
+}
+
+Test(directives, what_can_be_checked_by_itself_is_told_at_once)
+{
+    static const char yaml[] =
+        "listen: [127.0.0.1:1, 127.0.0.1:1, {address: 127.0.0.1:2, tls: {certificate: no.pem, key: "
+        "no.key}}, {address: 127.0.0.1:3, tls: {key: some.key}}]\n"
+        "timeouts: {connect: soon}\n"
+        "users: {file: nobody, groups: none}\n"
+        "pages: nopages\n"
+        "access:\n"
+        "  - allow: {from: [], users: [anna]}\n"
+        "  - deny: {hosts: [\"a b\"], methods: []}\n"
+        "  - deny: {host-files: [nothere.txt, list.txt]}\n"
+        "sites:\n"
+        "  - {hosts: [a.test], origins: [\"http://a\"], ca: noca.pem}\n"
+        "  - {hosts: [a.test], origins: [\"ftp://a\"]}\n"
+        "mirrors:\n"
+        "  - {path: /npm/, origin: \"https://r.test/\"}\n"
+        "  - {path: /npm/x/, origin: \"https://r.test/\"}\n"
+        "  - {path: npm, origin: x}\n"
+        "store: [/a, {size: 1GiB}, /a]\n";
+    static const char *const wants[] = {
+        "proxy.yaml:1:23: address 127.0.0.1:1 is there twice",
+        "proxy.yaml:1:78: no.pem: No such file",
+        "proxy.yaml:1:91: no.key: No such file",
+        "proxy.yaml:1:135: a key without its certificate",
+        "proxy.yaml:2:21: \"connect\" cannot be \"soon\"",
+        "proxy.yaml:3:15: nobody: cannot be read: No such file",
+        "proxy.yaml:3:31: none: cannot be read",
+        "proxy.yaml:4:8: nopages: cannot be read",
+        "proxy.yaml:6:19: an empty list; expected prefixes",
+        "proxy.yaml:7:20: \"hosts\" cannot be \"a b\"",
+        "proxy.yaml:7:37: an empty list; expected methods",
+        "proxy.yaml:8:25: nothere.txt: cannot be read",
+        "list.txt:2: \"x/y\" is no host",
+        "proxy.yaml:10:50: noca.pem: No such file",
+        "proxy.yaml:11:5: host \"a.test\" is there twice",
+        "proxy.yaml:11:33: \"origins\" cannot be",
+        "proxy.yaml:14:12: one of \"/npm/\" and \"/npm/x/\" lies inside",
+        "proxy.yaml:15:12: \"path\" cannot be",
+        "proxy.yaml:15:25: \"origin\" cannot be",
+        "proxy.yaml:16:13: \"path\" is missing",
+        "proxy.yaml:16:27: \"/a\" is there twice",
+    };
+    struct buf errors = BUF_INIT;
+    size_t lines = 0;
+
+    load_in_folder(yaml, "good.test\nx/y\n", &errors);
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+        cr_expect(strstr(errors.data, wants[i]), "%s is not in\n%s", wants[i], errors.data);
+    }
+    for (const char *at = errors.data; *at; at++) {
+        lines += *at == '\n';
+    }
+    cr_expect_eq(lines, ARRAY_LEN(wants), "and nothing else:\n%s", errors.data);
+    buf_fini(&errors);
+}
+
+/* Whatever could not be bound is zero in what looks at it. */
+Test(directives, any_value_may_be_wrong)
+{
+    static const char *const lines[] = {
+        "listen:\n  - address: 127.0.0.1:1\n    tls:\n      certificate: a\n      key: b\n",
+        "  - address: 127.0.0.1:2\n    tls:\n      certificates:\n        - certificate: a\n",
+        "          key: b\n",
+        "tls:\n  certificate: c\n  key: d\n",
+        "store:\n  directories:\n    - path: /a\n    - path: /b\n",
+        "access:\n  - allow:\n      from: 10.0.0.0/8\n      users: anna\n      groups: us\n",
+        "      hosts: a.test\n      host-files: list.txt\n      ports: 80\n      methods: GET\n",
+        "      hours: mon\n      except:\n        from: 10.1.0.0/16\n        hosts: b.test\n",
+        "      limits:\n        quota: 1GiB\n        rate: 1MiB\n        slow: 1KiB\n",
+        "users:\n  file: list.txt\n  groups: list.txt\n",
+        "state: /s\n",
+        "pages: pages\n",
+        "sites:\n  - hosts: a.test\n    origins: http://a\n    ca: ca.pem\n    verify: no\n",
+        "mirrors:\n  - path: /npm/\n    origin: http://a/\n    preset: npm\n    files: http://f/\n",
+        "  - path: /pip/\n    origin: http://b/\n    preset: pip\n    ca: ca.pem\n",
+        "log:\n  access:\n    - to: a.log\n      format: json\n      fields: client\n",
+        "    - to: b.log\n",
+        "pac:\n  proxies: p.test:1\n  direct: 10.0.0.0/8\n",
+        "name: x\n",
+        "connect-ports: 443\n",
+        "upgrades: websocket\n",
+        "nameservers: 192.0.2.1\n",
+    };
+    static const char *const values[] = {"\"?/ \"", "{}", "[]", "{zz: 1}", "[[]]", ""};
+    struct buf whole = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        buf_append(&whole, span_str(lines[i]));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        struct span rest = buf_span(&whole);
+        while (rest.len) {
+            const char *begin = rest.at;
+            struct span line = span_cut(&rest, '\n');
+            struct span front = span_take(line, span_find(line, ':') + 1);
+            struct buf yaml = BUF_INIT, errors = BUF_INIT;
+            buf_append(&yaml, span_from_to(whole.data + whole.start, begin));
+            buf_printf(&yaml, "%.*s %s\n%.*s%c", SPAN_ARGS(front), values[i], SPAN_ARGS(rest),
+                       '\0');
+            load_in_folder(yaml.data, "a.test\n", &errors);
+            cr_expect(strlen(errors.data) > 0);
+            buf_fini(&yaml);
+            buf_fini(&errors);
+        }
+    }
+    buf_fini(&whole);
 }
