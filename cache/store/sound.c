@@ -26,6 +26,7 @@ struct walk {
     void (*each)(void *arg, struct span key, struct span value);
     void *arg;
     bool is_told;
+    bool is_sparse;   /* a few pages of many are looked at */
     uint8_t *visited; /* a page belongs to one tree, or to the free list, once */
 };
 
@@ -216,6 +217,20 @@ static uint64_t child_of(const struct walk *walk, const struct level *level,
     return node_child(&node);
 }
 
+/* All of them are looked at next: from a disk they come together, and nothing else does. */
+static void ask_for_children(const struct walk *walk, const struct level *level,
+                             const struct page *page)
+{
+    struct level each = *level;
+
+    for (each.next = 0; each.next < page_nodes(page); each.next++) {
+        uint64_t child = child_of(walk, &each, page);
+        if (child < walk->in_file) {
+            madvise((void *)(uintptr_t)page_at(walk, child), walk->page_size, MADV_WILLNEED);
+        }
+    }
+}
+
 /* Enters a branch page, or goes on in it. False: damaged. *child is NO_PAGE behind the last node.
  */
 static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
@@ -227,6 +242,9 @@ static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
         return false;
     }
     memcpy(&page, page_at(walk, level->page), sizeof(page));
+    if (level->next == 0 && walk->is_sparse) {
+        ask_for_children(walk, level, &page);
+    }
     if (level->next == page_nodes(&page)) {
         *child = NO_PAGE;
         return true;
@@ -345,8 +363,9 @@ static int check_mapped(int fd, struct walk *walk)
     if (file == MAP_FAILED) {
         return -errno;
     }
-    if (walk->only) {
-        madvise(file, size, MADV_RANDOM); /* a few pages: what is around them is not read, too */
+    walk->is_sparse = walk->only || walk->skipped;
+    if (walk->is_sparse) {
+        madvise(file, size, MADV_RANDOM); /* what is around a page is not read, too */
     }
     walk->file = file;
     int err = check_file(walk, size);
