@@ -2,6 +2,10 @@
 #include "base/memory.h"
 #include "cache/partial_parts.h"
 
+/* After a claim that came to nothing: this, and twice as much so often. */
+#define PAUSE_LEAST_MS UINT64_C(500)
+#define PAUSE_STEPS 4
+
 /* ---- pieces ---- */
 
 struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
@@ -409,6 +413,8 @@ static void end_as(struct partial *partial, struct piece *piece, uint64_t length
     piece->state = state;
     if (length == 0) {
         take_out(partial, piece);
+    } else {
+        partial->failures = 0;
     }
     partial_settle_overlaps(partial);
     wake_all(partial);
@@ -453,6 +459,25 @@ void partial_forget(struct partial *partial, struct piece *piece)
         wake_all(partial);
     }
     partial_unlock(partial);
+}
+
+void partial_failed(struct partial *partial, uint64_t now_ms, uint64_t wish_ms)
+{
+    partial_lock(partial);
+    uint64_t pause = PAUSE_LEAST_MS << partial->failures;
+    if (partial->failures < PAUSE_STEPS) {
+        partial->failures++;
+    }
+    partial->calm_until_ms = now_ms + (pause > wish_ms ? pause : wish_ms);
+    partial_unlock(partial);
+}
+
+uint64_t partial_pause(struct partial *partial, uint64_t now_ms)
+{
+    partial_lock(partial);
+    uint64_t until = partial->calm_until_ms;
+    partial_unlock(partial);
+    return until > now_ms ? until - now_ms : 0;
 }
 
 void partial_kill(struct partial *partial)

@@ -105,6 +105,13 @@ void partial_held(struct partial *partial, struct piece *piece, uint64_t length)
 /* It is a hole again. Who reads it reads on. */
 void partial_forget(struct partial *partial, struct piece *piece);
 
+/* A claim came to nothing because of a trouble at the origin, which wishes for a pause of `wish_ms`
+ * (0: it says nothing). Call it before the claim is given back. */
+void partial_failed(struct partial *partial, uint64_t now_ms, uint64_t wish_ms);
+/* How long, because of that, who can wait should wait with his next claim: pauses grow from half a
+ * second to eight until bytes come, one for all who read. */
+uint64_t partial_pause(struct partial *partial, uint64_t now_ms);
+
 /* The origin has another representation by now: holes will never be filled. What arrives does. */
 void partial_kill(struct partial *partial);
 bool partial_is_dead(struct partial *partial);

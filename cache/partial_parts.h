@@ -46,7 +46,9 @@ struct partial {
     size_t overlap_count, overlap_cap;
     struct list readers, waiting;
     bool dead;
-    bool changed; /* the table in the store is behind */
+    unsigned failures;      /* of claims, since bytes came last */
+    uint64_t calm_until_ms; /* who has begun to read asks for nothing before */
+    bool changed;           /* the table in the store is behind */
     bool storing;
 };
 

@@ -207,6 +207,7 @@ static void recycle(struct exchange *x)
 static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
+    timeout_clear(&x->hole_pause);
     auth_forget(&x->who);
     meter_fini(&x->meter);
     lookup_fini(&x->lookup);
@@ -466,6 +467,7 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->stream = stream;
     x->decision = DECISION_INIT;
     x->letter.call = on_letter;
+    exchange_init_pause(x);
     x->fetch.waited = &x->waited;
     x->fetch.on_interim = on_interim;
     x->fetch.on_upgrade = exchange_on_upgrade;

@@ -165,8 +165,9 @@ static enum exchange_state replace_part(struct exchange *x)
 /* ---- bytes that are missing ---- */
 
 enum {
-    AHEAD_MAX = 3, /* pieces asked for beside the one that is waited for */
-    HOLE_TRIES_MAX = 3,
+    AHEAD_MAX = 3,      /* pieces asked for beside the one that is waited for */
+    HOLE_TRIES_MAX = 3, /* at once */
+    HOLE_PAUSE_MS = 500,
 };
 
 /* Asks the origin for a claimed piece. `linked`: this request waits for its head. */
@@ -213,35 +214,89 @@ static int fill_ahead(struct exchange *x, uint64_t from, uint64_t to, int max)
     return count;
 }
 
-/* Nobody may be kept busy by a piece that never comes. */
-static bool may_try(struct exchange *x, uint64_t hole)
+enum try { TRY_NOW, TRY_LATER, TRY_NO_MORE };
+
+static void on_pause(struct timeout *timeout)
 {
-    x->hole_tries = x->hole == hole ? x->hole_tries + 1 : 1;
-    x->hole = hole;
-    return x->hole_tries <= HOLE_TRIES_MAX;
+    exchange_wake_source(container_of(timeout, struct exchange, hole_pause));
+}
+
+void exchange_init_pause(struct exchange *x)
+{
+    timeout_init(&x->hole_pause, on_pause);
+}
+
+/* How long to wait with the next try at the same hole: as all do who read of it; and where what
+ * came could not be read time and again, for ourselves. */
+static uint64_t pause_of(struct exchange *x, uint64_t now)
+{
+    uint64_t all = partial_pause(object_parts(x->object), now);
+    uint64_t until = x->hole_tries < HOLE_TRIES_MAX ? 0 : x->hole_tried_ms + HOLE_PAUSE_MS;
+
+    return until > now + all ? until - now : all;
+}
+
+/* Nobody may be kept busy by a piece that never comes, and no origin by who waits for it. Before
+ * the head is sent, a few tries tell that another answer is needed; behind it there is no other, so
+ * the origin has as long to become well again as it may take for an answer. */
+static enum try may_try(struct exchange *x, uint64_t hole)
+{
+    uint64_t now = loop_now_ms(x->worker->loop);
+
+    if (x->hole != hole || x->hole_tries == 0) {
+        x->hole = hole;
+        x->hole_tries = 0;
+        x->hole_since_ms = now;
+    }
+    if (x->sent) {
+        uint64_t pause = pause_of(x, now);
+        if (now + pause > x->hole_since_ms + x->settings->timeouts.first_byte) {
+            return TRY_NO_MORE;
+        }
+        if (pause) {
+            timeout_set(x->worker->loop, &x->hole_pause, pause);
+            return TRY_LATER;
+        }
+    } else if (x->hole_tries == HOLE_TRIES_MAX) {
+        return TRY_NO_MORE;
+    }
+    x->hole_tries++;
+    x->hole_tried_ms = now;
+    return TRY_NOW;
+}
+
+/* The byte at `from` is missing, and so may be others before `to`. */
+static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
+{
+    enum try may = x->policy.control.only_if_cached ? TRY_NO_MORE : may_try(x, from);
+    struct claim hole;
+
+    if (may == TRY_NOW && claim(x, from, to, CLAIM_HERE, &hole)) {
+        fetch_piece(x, &hole, false);
+        if (x->hole_tries == 1) { /* an origin in trouble is asked for one */
+            fill_ahead(x, from, to, AHEAD_MAX);
+        }
+    }
+    return may != TRY_NO_MORE;
 }
 
 bool exchange_fill(struct exchange *x)
 {
     uint64_t from, to;
     struct span next;
-    struct claim hole;
+    struct claim overlap;
 
     /* What it waited for may have come, or may never come: the end of a broken piece is no hole. */
     if (x->body == NULL || source_peek(x->body, &next) != ERR_AGAIN ||
         !object_reader_waits(&x->reader, &from, &to)) {
         return true;
     }
-    if (!claim(x, from, to, CLAIM_HERE, &hole)) { /* who may not ask waits for what others do */
-        return !x->policy.control.only_if_cached ||
-               partial_covers(object_parts(x->object), from, from + 1, true);
+    if (!partial_covers(object_parts(x->object), from, from + 1, true)) {
+        return fill_hole(x, from, to);
     }
-    if (!may_try(x, from)) {
-        cache_unclaim(x->worker->cache, &hole);
-        return false;
+    if (claim(x, from, to, CLAIM_HERE, &overlap)) {
+        fetch_piece(x, &overlap, false);
     }
-    fetch_piece(x, &hole, false);
-    fill_ahead(x, from, to, AHEAD_MAX);
     return true;
 }
 

@@ -80,6 +80,8 @@ struct exchange {
     uint64_t serial;        /* of the response, for its boundary */
     uint64_t hole;          /* where bytes of it were missing last, and how often just there */
     int hole_tries;
+    uint64_t hole_since_ms, hole_tried_ms; /* that, and its last try */
+    struct timeout hole_pause;             /* until the next one */
     struct object_reader reader;
     struct source *body; /* plays what the reader reads; NULL: not opened */
     struct disk_wait
@@ -133,6 +135,7 @@ void exchange_note_disk(struct exchange *x);
 /* While it is delivered: where the body waits for bytes nobody fetches, they are fetched. False:
  * they cannot be had. */
 bool exchange_fill(struct exchange *x);
+void exchange_init_pause(struct exchange *x);
 
 /* The client's bytes are taken for another protocol from now on, which the origin may agree to. */
 void exchange_prepare_tunnel(struct exchange *x);

@@ -59,7 +59,7 @@ void fetch_finish(struct fetch *fetch)
         spool_writer_gone(fetch->object->spool);
         object_unref(&fetch->object);
     }
-    cache_unclaim(fetch->worker->cache, &fetch->claim);
+    fetch_give_back(fetch, 0);
     memory_give(MEMORY_PROMISED, fetch_promised(fetch));
     flight_unref(&fetch->flight);
     list_remove(&fetch->link);

@@ -2,8 +2,11 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
+#include "http/date.h"
 #include "http/range.h"
 #include "http/validator.h"
+
+enum { RETRY_AFTER_MAX = 86400 }; /* seconds; nobody waits for so long anyway */
 
 /* ---- asking ---- */
 
@@ -100,6 +103,30 @@ static bool says_changed(int status)
     return status == 200 || status == 206 || status == 416 || status == 404 || status == 410;
 }
 
+/* RFC 9110 10.2.3: 0 when it does not say. */
+static uint64_t retry_after_ms(const struct http_head *response, int64_t now)
+{
+    struct span text = fields_get(&response->fields, FIELD_RETRY_AFTER);
+    uint64_t seconds;
+
+    if (span_to_u64(text, RETRY_AFTER_MAX, &seconds)) {
+        return seconds * 1000;
+    }
+    int64_t when = date_parse(text, now);
+    if (when <= now) { /* or no date */
+        return 0;
+    }
+    return (when - now < RETRY_AFTER_MAX ? (uint64_t)(when - now) : RETRY_AFTER_MAX) * 1000;
+}
+
+void fetch_give_back(struct fetch *fetch, uint64_t wish_ms)
+{
+    if (fetch->claim.base && !cache_claim_overlaps(&fetch->claim)) {
+        partial_failed(object_parts(fetch->claim.base), loop_now_ms(fetch->worker->loop), wish_ms);
+    }
+    cache_unclaim(fetch->worker->cache, &fetch->claim);
+}
+
 /* A part is stored as any response is: the origin may forbid it by now, or the client's own
  * credentials do (RFC 9111 3). */
 static bool may_keep_piece(const struct fetch *fetch, const struct http_head *response)
@@ -191,7 +218,7 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
     if (says_changed(response->status)) {
         cache_refuse_claim(fetch->worker->cache, &fetch->claim);
     } else {
-        cache_unclaim(fetch->worker->cache, &fetch->claim);
+        fetch_give_back(fetch, retry_after_ms(response, fetch->times.response));
     }
     return PIECE_OTHER;
 }
@@ -333,6 +360,9 @@ void fetch_end_piece(struct fetch *fetch, int err)
 {
     spool_writer_gone(fetch->object->spool);
     fetch->body_complete = true;
+    if (err && spool_length(fetch->object->spool) == 0) { /* a head alone has come */
+        partial_failed(object_parts(fetch->claim.base), loop_now_ms(fetch->worker->loop), 0);
+    }
     cache_end_piece(fetch->worker->cache, fetch->flight, &fetch->claim, fetch->object, err);
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
 }

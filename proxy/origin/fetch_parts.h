@@ -252,6 +252,9 @@ enum piece_answer {
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);
 /* False: it has come in another way meanwhile, and is not needed any more. */
 bool fetch_take_piece(struct fetch *fetch);
+/* Nothing comes of the claim, if there is one, because of a trouble at the origin, which wishes for
+ * a pause of `wish_ms`, or (0) says nothing. */
+void fetch_give_back(struct fetch *fetch, uint64_t wish_ms);
 /* The response is a 206 and the first that is known of the whole. False: it is to be passed on. */
 bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response);
 /* The whole response that arrives becomes one that is known in parts, if that helps: fetch->claim

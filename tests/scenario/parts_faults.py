@@ -3,7 +3,7 @@
 
 One client has a download that comes slowly and well; another one asks for a range far ahead of it. What
 the origin says to that may not harm the first: it has changed, it is several with validators of their
-own, it serves one body at a time.
+own, it serves one body at a time. Or it is too busy for a while, in the midst of a response.
 """
 import http.client
 import pathlib
@@ -19,6 +19,7 @@ import ranges  # noqa: E402
 from pieces import Content  # noqa: E402
 
 SIZE, FAR = 30_000_000, 20_000_000
+TAIL = 39_000_000  # of more than is asked for before a head is sent
 STEP = 1 << 17
 PATIENCE = 60
 check = raw.Checks()
@@ -79,6 +80,27 @@ class Origin(raw.Origin):
             if slow:
                 self.first_sent = at
                 self.hurry.wait(0.02)
+
+
+class BusyOrigin(Origin):
+    """503 to so many requests for what is behind the first pieces."""
+
+    def __init__(self, times, content):
+        self.left = times
+        self.tail_asked, self.tail_may = threading.Event(), threading.Event()
+        super().__init__(content, choose=lambda origin, _, fields: origin.serves(fields))
+        self.hurry.set()
+
+    def serves(self, fields):
+        if int(fields.get("range", "bytes=0-")[6:].partition("-")[0]) < TAIL - STEP:
+            return self.contents[0]
+        self.tail_asked.set()
+        self.tail_may.wait(PATIENCE)
+        self.left -= 1
+        return None if self.left >= 0 else self.contents[0]
+
+    def tries(self):
+        return sum(status == 503 for _, status in self.asked)
 
 
 class Download(threading.Thread):
@@ -185,6 +207,44 @@ def one_at_a_time(proxy):
     check(len(refused) == 1, f"one at a time: refused {len(refused)} times")
 
 
+def busy(proxy):
+    """The head is out, so there is no other answer: what is missing is asked for again, in a while,
+    once for all who wait."""
+    content = Content(1, TAIL + 100_000)
+    origin = BusyOrigin(2, content)
+    part(proxy, origin, 0, TAIL - (32 << 20) - STEP)
+    downloads = [Download(proxy, origin)]
+    origin.tail_asked.wait(PATIENCE)
+    downloads += [Download(proxy, origin) for _ in range(4)]
+    for download in downloads:
+        download.begun.wait(PATIENCE)
+    origin.tail_may.set()
+    for download in downloads:
+        check(download.is_whole(content), f"busy: a download broke off at {len(download.body)}")
+    check(origin.tries() == 2, f"busy: {origin.tries()} refusals")
+
+
+def busy_for_long(proxy, first_byte_ms):
+    """It has as long as it may take for an answer; and nobody is asked for who has left."""
+    content = Content(1, TAIL + 100_000)
+    origin = BusyOrigin(10**9, content)
+    origin.tail_may.set()
+    part(proxy, origin, 0, TAIL - (32 << 20) - STEP)
+    download = Download(proxy, origin)
+    check(not download.is_whole(content) and content.holds(0, download.body) and
+          len(download.body) > TAIL - 2 * STEP, f"busy for long: {len(download.body)}")
+    check(1 < origin.tries() < first_byte_ms // 500 + 3, f"busy for long: {origin.tries()} tries")
+    with raw.connect(proxy.port) as conn:
+        before = origin.tries()
+        conn.sendall(f"GET {origin.base}/file HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while origin.tries() == before and conn.recv(1 << 20):
+            pass
+    time.sleep(0.3)
+    before = origin.tries()
+    time.sleep(2)
+    check(origin.tries() == before, f"busy for long: {origin.tries() - before} tries for nobody")
+
+
 def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     larder.need(program)
@@ -196,6 +256,13 @@ def main():
         changed(proxy)
         balanced(proxy)
         one_at_a_time(proxy)
+        busy(proxy)
+        check(proxy.stop(), "it did not leave by itself")
+    with tempfile.TemporaryDirectory(prefix="larder-parts-faults.") as store:
+        proxy = larder.Proxy(program, store, "--store-size", "512MiB",
+                             "--set", "timeouts.first-byte=2s")
+        proxy.start()
+        busy_for_long(proxy, 2000)
         check(proxy.stop(), "it did not leave by itself")
     check.end()
 

@@ -264,6 +264,25 @@ Test(partial, a_piece_of_which_nothing_comes_is_cut_after_a_while)
     partial_unref(&parts);
 }
 
+Test(partial, pauses_grow_until_bytes_come)
+{
+    static const uint64_t pauses[] = {500, 1000, 2000, 4000, 8000, 8000};
+    struct partial *parts = parts_of(1000, true);
+
+    cr_expect_eq(partial_pause(parts, 1000), 0);
+    for (size_t i = 0; i < ARRAY_LEN(pauses); i++) {
+        partial_failed(parts, 1000, 0);
+        cr_expect_eq(partial_pause(parts, 1000), pauses[i]);
+        cr_expect_eq(partial_pause(parts, 1000 + pauses[i]), 0);
+    }
+    partial_failed(parts, 100000, 20000);
+    cr_expect_eq(partial_pause(parts, 100000), 20000, "the origin wishes for more");
+    fill(parts, 0, 10);
+    partial_failed(parts, 200000, 100);
+    cr_expect_eq(partial_pause(parts, 200000), 500, "or for less");
+    partial_unref(&parts);
+}
+
 /* RFC 9111 3.4: only with the same strong validator. */
 Test(partial, without_a_strong_validator_there_is_one_piece)
 {
