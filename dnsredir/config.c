@@ -57,7 +57,7 @@ static void log_lines(const char *event, struct span text)
 void config_report_refused(struct config_report *report, struct span errors)
 {
     report->refused++;
-    log_lines("reload_failed", errors);
+    log_lines("reload_refused", errors);
     buf_clear(&report->errors);
     buf_append(&report->errors, errors);
 }
