@@ -40,6 +40,8 @@ check "units are enabled" inside sh -c \
     'cd /etc/systemd/system/multi-user.target.wants && ls larder-proxy.service larder-dns.service'
 check "units are right" inside systemd-analyze verify --man=no /lib/systemd/system/larder-proxy.service \
     /lib/systemd/system/larder-dns.service
+check "what they start and document is there" inside sh -c 'cd /lib/systemd/system
+    sed -n "s/^Exec[A-Za-z]*=\([^ ]*\).*/\1/p; s/^Documentation=.*file:\([^ ]*\).*/\1/p" larder-*.service | xargs ls'
 check "what stands beside the programs" inside sh -c \
     'cd /usr/share && ls larder-proxy/prometheus/larder.rules.yml larder-proxy/grafana/larder-proxy.json \
      doc/larder-proxy/README.md doc/larder-proxy/docs/configuration.md doc/larder-dns/docs/dns.md \
