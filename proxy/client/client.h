@@ -38,8 +38,9 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
 /* Closes one that has had no request under way for a second; else one whose request's body has come
  * next to not at all for some seconds. False: none was found. */
 bool clients_evict_waiting(struct worker *worker);
-/* Asks every client to finish what is under way; idle connections close at once. Kindly: who has
- * only just connected has one answer, as another process has our place and nobody waits for us. */
+/* Asks every client to finish what is under way; idle connections close at once, but those that are
+ * younger than a second. Kindly: who has not asked yet has one answer, as another process has our
+ * place and nobody waits for us. */
 void clients_drain(struct worker *worker, bool kindly);
 /* Closes every client now. */
 void clients_close(struct worker *worker);

@@ -299,8 +299,21 @@ void h1_abort(struct h1 *h1, int err)
     h1_leave(h1);
 }
 
+/* Connected a moment ago, so that the first request is likely on its way. */
+static bool has_just_come(const struct h1 *h1)
+{
+    return h1->is_fresh && !h1->is_partial && !h1->turn &&
+           loop_now_ms(h1->loop) - h1->since < H1_LAST_KEPT_MS;
+}
+
 void h1_drain(struct h1 *h1)
 {
+    if (has_just_come(h1)) {
+        h1->is_last = true;
+        h1->is_fresh = false; /* so it has a second in all, and not the longer wait */
+        h1_arm(h1);
+        return;
+    }
     h1->is_draining = true;
     if (!h1->turn) {
         h1_kick(h1);

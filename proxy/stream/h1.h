@@ -90,7 +90,9 @@ struct h1 *h1_of_stream(const struct stream *stream);
 /* As given to h1_serve() or h1_connect(). */
 void *h1_owner(const struct h1 *h1);
 
-/* Server role: no further request is read; the current one finishes with "Connection: close". */
+/* Server role: no further request is read; the current one finishes with "Connection: close". Who
+ * has connected within the last second has until its end for a first request, which is answered so.
+ */
 void h1_drain(struct h1 *h1);
 /* The same, but no request is lost that may be on its way: where no answer that is to come can say
  * so, one more is answered. A connection that has had no request yet waits three seconds for it, a

@@ -844,6 +844,27 @@ Test(h1_server, draining_lets_the_current_request_finish)
     cr_expect(peer_got(&peer, "hello"));
 }
 
+Test(h1_server, draining_answers_who_has_just_connected)
+{
+    serve_hello(false);
+    h1_drain(h1);
+    loop_turn(loop);
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_expect(peer_hears_eof(&peer));
+    cr_expect(peer_got(&peer, "Connection: close\r\n"));
+    cr_expect(peer_got(&peer, "hello"));
+}
+
+Test(h1_server, draining_does_not_wait_long_for_who_has_just_connected)
+{
+    settings.times.idle_ms = 3600 * 1000;
+    serve_hello(false);
+    h1_drain(h1);
+    cr_expect(peer_hears_eof(&peer));
+    cr_expect_eq(buf_len(&peer.got), 0);
+    cr_expect(LOOP_UNTIL(loop, gone == 1));
+}
+
 Test(h1_server, draining_kindly_answers_the_first_request_only)
 {
     serve_hello(false);
