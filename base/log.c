@@ -9,13 +9,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { PRIORITY_LEN = 3 };
 
 const char *const log_level_words[] = {"error", "warn", "info", "debug", NULL};
 
 static atomic_int current_level = LOG_LEVEL_INFO;
 static atomic_int output = STDERR_FILENO;
+static bool to_journal; /* set before there are threads */
 
 void log_level_set(enum log_level level)
 {
@@ -25,6 +30,21 @@ void log_level_set(enum log_level level)
 void log_to(int fd)
 {
     atomic_store_explicit(&output, fd, memory_order_relaxed);
+}
+
+/* systemd.exec(5): JOURNAL_STREAM is device and inode of what it has given us, which may be
+ * inherited by those whose output goes elsewhere. */
+void log_begin(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char here[64];
+    struct stat status;
+
+    to_journal = false;
+    if (stream && fstat(atomic_load_explicit(&output, memory_order_relaxed), &status) == 0) {
+        snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+        to_journal = strcmp(here, stream) == 0;
+    }
 }
 
 bool log_wants(enum log_level level)
@@ -296,18 +316,33 @@ size_t log_line(char *out, int64_t wall_ms, enum log_level level, const char *ev
     return line.len + strlen(end);
 }
 
+/* As sd-daemon(3) has it. */
+static size_t put_priority(char *out, enum log_level level)
+{
+    static const char priorities[][4] = {
+        [LOG_LEVEL_ERROR] = "<3>",
+        [LOG_LEVEL_WARN] = "<4>",
+        [LOG_LEVEL_INFO] = "<6>",
+        [LOG_LEVEL_DEBUG] = "<7>",
+    };
+
+    memcpy(out, priorities[level], PRIORITY_LEN);
+    return PRIORITY_LEN;
+}
+
 void log_write(struct log_site *site, enum log_level level, const char *event, const char *format,
                ...)
 {
-    char line[LOG_LINE_MAX];
+    char line[PRIORITY_LEN + LOG_LINE_MAX];
     unsigned suppressed;
     va_list args;
 
     if (!log_admit(site, clock_mono_ms(), &suppressed)) {
         return;
     }
+    size_t len = to_journal ? put_priority(line, level) : 0;
     va_start(args, format);
-    size_t len = log_line(line, clock_wall_ms(), level, event, suppressed, format, args);
+    len += log_line(line + len, clock_wall_ms(), level, event, suppressed, format, args);
     va_end(args);
     /* One write: lines of several threads never mix. Nobody is left to tell if it fails. */
     ssize_t written = write(atomic_load_explicit(&output, memory_order_relaxed), line, len);

@@ -24,6 +24,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* "error", "warn", …, NULL: by level, fit for CONF_ENUM. */
 extern const char *const log_level_words[];
 
+/* If stderr is systemd's journal, lines tell it their level from here on, by a <N> that it takes
+ * away (sd-daemon(3)). Before there are threads. */
+void log_begin(void);
 /* Lines above this level are dropped; LOG_LEVEL_INFO at first. Any time, any thread. */
 void log_level_set(enum log_level level);
 /* Where lines go; 2 at first. Not owned. */

@@ -2,6 +2,7 @@
  * larder-dns - answers names with the nearest healthy replica.
  */
 #include "base/inherited.h"
+#include "base/log.h"
 #include "base/takeover.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/server.h"
@@ -58,6 +59,7 @@ int main(int argc, char **argv)
     struct buf text = BUF_INIT;
     struct settings *settings;
 
+    log_begin();
     inherited_begin();
     if (tell(argc, argv)) {
         return EXIT_SUCCESS;

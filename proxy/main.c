@@ -53,6 +53,7 @@ int main(int argc, char **argv)
 
     memory_shape_heap();
     signal(SIGPIPE, SIG_IGN);
+    log_begin();
     inherited_begin();
     if (settings_flag(argc, argv, "--version")) {
         puts("larder-proxy " LARDER_VERSION);

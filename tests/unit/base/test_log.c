@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -107,4 +109,41 @@ Test(log, levels_are_set_at_run_time)
     cr_expect_neq(strstr(got, "debug seen n=2\n"), NULL);
     cr_expect_neq(strstr(got, "error seen n=4\n"), NULL);
     close(ends[0]);
+}
+
+/* What an error and an informational line begin with, written to a pipe while JOURNAL_STREAM names
+ * the pipe, or what is `off` beside it. */
+static void expect_heads(ino_t off, const char *error, const char *info)
+{
+    int ends[2];
+    char got[512], stream[64];
+    struct stat status;
+
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(fstat(ends[1], &status), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev,
+             (uintmax_t)(status.st_ino + off));
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_to(ends[1]);
+    log_begin();
+    log_error("bad", "n=%d", 1);
+    log_info("good", "n=%d", 2);
+    close(ends[1]);
+    ssize_t n = read(ends[0], got, sizeof(got) - 1);
+    log_to(2);
+    unsetenv("JOURNAL_STREAM");
+    log_begin();
+    close(ends[0]);
+    cr_assert_gt(n, 0);
+    got[n] = '\0';
+    char *second = strchr(got, '\n') + 1;
+    cr_expect_eq(strncmp(got, error, strlen(error)), 0, "%s", got);
+    cr_expect_eq(strncmp(second, info, strlen(info)), 0, "%s", second);
+    cr_expect(memcmp(second + strlen(second) - 4, "n=2\n", 4) == 0, "%s", second);
+}
+
+Test(log, the_journal_is_told_the_level)
+{
+    expect_heads(0, "<3>2", "<6>2");
+    expect_heads(1, "2", "2"); /* the journal has another output than this */
 }
