@@ -9,7 +9,8 @@
 #                      randomised test with fresh seeds: minutes
 #   make bare          `make run` and `make test` in fresh Debian roots (as root; many minutes)
 #   make deb           packages for Debian 12 in build-deb, looked at by lintian
-#   make deb-test      installs, starts, upgrades and purges them in a fresh Debian root (as root)
+#   make deb-test      installs, starts, upgrades and purges them in fresh Debian roots (as root)
+#   make systemd-test  the second half of it: under a systemd of their own
 #   make bench         everything that bench/larder-bench measures, beside the peers: tables and plots
 #   make bench-check   instructions of the hot path, by valgrind, against those written down
 #   make install-deps  every package the targets above would install
@@ -58,7 +59,7 @@ CONFIGURE = [ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(FLAGS_$(VARIAN
 TEST = meson test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 3 \
     --num-processes $$(($$(nproc) + 2)) $(SUITES_$(VARIANT))
 
-.PHONY: all run build test check real stress bare deb deb-test bench bench-check install-deps clean
+.PHONY: all run build test check real stress bare deb deb-test systemd-test bench bench-check install-deps clean
 
 all: build
 
@@ -118,6 +119,13 @@ deb:
 deb-test: deb
 	@$(PACKAGES) bare
 	@tests/scenario/deb-debian.sh $(CURDIR)/build-deb
+	@$(SYSTEMD_TEST)
+
+# Machines that boot no systemd skip it.
+SYSTEMD_TEST = tests/scenario/systemd-debian.sh $(CURDIR)/build-deb || [ $$? = 77 ]
+systemd-test: deb
+	@$(PACKAGES) bare
+	@$(SYSTEMD_TEST)
 
 install-deps:
 	@$(PACKAGES) build run test check real bare deb bench

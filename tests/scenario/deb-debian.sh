@@ -97,11 +97,7 @@ stop_all
 
 # The next version, over a configuration that somebody has changed.
 echo '# ours' >>"$root/etc/larder/proxy.yaml"
-for deb in "$root"/debs/*.deb; do
-    dpkg-deb -R "$deb" "$root/next" && sed -i 's/^Version: .*/&+next/; s/(= \([^)]*\))/(= \1+next)/' \
-        "$root/next/DEBIAN/control" && dpkg-deb -b "$root/next" "$deb" >/dev/null
-    rm -rf "$root/next"
-done
+next_version "$root"/debs/*.deb
 check "upgraded" inside sh -c 'apt-get install -qy /debs/*.deb && dpkg-query -W larder-proxy | grep -q next'
 check "the change is there" grep -qx '# ours' "$root/etc/larder/proxy.yaml"
 serve
