@@ -223,6 +223,13 @@ check "all sockets were taken" fails booted sh -c "journalctl -q -u larder-proxy
 nobody_refused "restarted" booted systemctl restart $units
 fresh
 nobody_refused "stopped and started" booted sh -c "systemctl stop $units; systemctl start $units"
+fresh
+pids=$(main_pid $units)
+next_version "$root"/debs/*.deb
+nobody_refused "upgraded to the next packages" booted sh -c \
+    'apt-get install -qy --no-install-recommends -o Dpkg::Options::=--force-confold /debs/*.deb && dpkg-query -W larder-proxy | grep -q next'
+[ "$pids" != "$(main_pid $units)" ]
+check "other processes run" [ $? = 0 ]
 
 echo "--- a newer process takes over"
 check "the sockets are its own again" booted sh -c "systemctl disable --now $sockets; systemctl stop $units"
@@ -273,10 +280,10 @@ check "the store is as it was" journal larder-proxy 'ready .*store=/var/cache/la
 check "names are answered" dns_says new 192.0.2.7
 
 echo "--- removed"
-booted systemctl disable --now $sockets
 check "removed" booted apt-get remove -qy larder-proxy larder-dns larder-tools
 check "nothing runs" fails booted sh -c 'grep -l larder /proc/[0-9]*/comm'
 check "nothing listens" fails booted curl -sS http://127.0.0.1:3128/
+check "systemd has nothing of it" fails booted systemctl is-active $units $sockets
 check "configuration and cache are there" booted sh -c 'ls /etc/larder/proxy.yaml /var/cache/larder/index.mdb'
 check "purged" booted apt-get purge -qy larder-proxy larder-dns larder-tools
 check "nothing is left" booted sh -c '! find / -path /proc -prune -o -path /sys -prune -o -path /debs -prune -o \
