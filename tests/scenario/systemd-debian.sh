@@ -156,6 +156,9 @@ check "logs are turned" booted sh -c 'until [ -s /var/log/larder/access.log ]; d
     logrotate -f /etc/logrotate.d/larder-proxy && logrotate -f /etc/logrotate.d/larder-dns && ls /var/log/larder/access.log.1'
 check "a page from the cache" proxy_says 200 'hit'
 check "the new one is written to" soon booted test -s /var/log/larder/access.log
+check "it is for the administrators to read, and for nobody else" booted sh -c '
+    setpriv --reuid nobody --regid adm --clear-groups head -1 /var/log/larder/access.log /var/log/larder/access.log.1 &&
+    ! setpriv --reuid nobody --regid nogroup --clear-groups cat /var/log/larder/access.log'
 
 echo "--- hanging and crashing"
 for unit in $units; do # half a minute is long
