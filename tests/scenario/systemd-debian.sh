@@ -223,7 +223,9 @@ check "who asks is answered" proxy_says 200 'hit'
 check "who asks for a name, too" dns_says new 192.0.2.7
 check "both run" soon active $units
 check "all sockets were taken" fails booted sh -c "journalctl -q -u larder-proxy -u larder-dns | grep inherited_unused"
+booted touch /run/larder/socket /run/larder-dns/socket
 nobody_refused "restarted" booted systemctl restart $units
+check "sockets of others in their folders are there" booted rm /run/larder/socket /run/larder-dns/socket
 fresh
 nobody_refused "stopped and started" booted sh -c "systemctl stop $units; systemctl start $units"
 fresh
