@@ -240,7 +240,9 @@ int verb_reopen(const struct ctl_options *options)
     struct buf body = BUF_INIT, why = BUF_INIT;
     int err = fetch_post(admin_of(options), "/logs/reopen", &body, &why);
 
-    if (err) {
+    if (err == ERR_REFUSED) {
+        say_errors(buf_span(&body));
+    } else if (err) {
         say(buf_span(&why));
     } else {
         puts("the access logs are opened anew");

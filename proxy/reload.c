@@ -45,12 +45,15 @@ static int write_changes(const struct conf_flat *before, const struct conf_flat 
     return 200;
 }
 
-static int write_errors(struct buf *errors, struct buf *out)
+static const char has_errors[] = "the configuration has errors; the old one stays in force";
+
+/* 400, with the lines and what they mean. */
+static int write_errors(struct buf *errors, const char *what, struct buf *out)
 {
     json_t *root = json_object(), *list = json_array();
     struct span rest = buf_span(errors);
 
-    put_text(root, "error", "the configuration has errors; the old one stays in force");
+    put_text(root, "error", what);
     while (rest.len) {
         struct span line = span_cut(&rest, '\n');
         json_t *text = json_stringn(line.at, line.len);
@@ -84,7 +87,7 @@ int reload_diff(const struct status_query *query, struct buf *out)
     int status;
 
     if (server_load_next(server, &errors, &next) != 0) {
-        status = write_errors(&errors, out);
+        status = write_errors(&errors, has_errors, out);
     } else {
         status = write_changes(&server_settings(server)->in_force, &next->flat, out);
         settings_unref(&next);
@@ -104,7 +107,7 @@ int reload_now(const struct status_query *query, struct buf *out)
         buf_printf(out, "{\"error\": \"the proxy is about to end\"}\n");
         status = 400;
     } else if (server_reload(server, &errors) != 0) {
-        status = write_errors(&errors, out);
+        status = write_errors(&errors, has_errors, out);
     } else {
         status = write_changes(&old->in_force, &server_settings(server)->flat, out);
     }
@@ -115,9 +118,17 @@ int reload_now(const struct status_query *query, struct buf *out)
 
 int reload_logs(const struct status_query *query, struct buf *out)
 {
-    server_reopen_logs(query->server);
-    buf_printf(out, "{\"reopened\": %zu}\n", server_settings(query->server)->access_log_count);
-    return 200;
+    struct buf errors = BUF_INIT;
+    size_t count = server_reopen_logs(query->server, &errors);
+    int status = 200;
+
+    if (buf_len(&errors)) {
+        status = write_errors(&errors, "not all access logs are opened anew; those go on", out);
+    } else {
+        buf_printf(out, "{\"reopened\": %zu}\n", count);
+    }
+    buf_fini(&errors);
+    return status;
 }
 
 int reload_state(const struct status_query *query, struct buf *out)

@@ -26,9 +26,17 @@
 /* A reader of our pipe that stands still must not hold up the exit. */
 enum { LOG_SECONDS = 5 };
 
-void server_reopen_logs(struct server *server)
+size_t server_reopen_logs(struct server *server, struct buf *errors)
 {
-    accesslog_set_reopen(server->settings);
+    size_t before = buf_len(errors);
+    size_t count = accesslog_set_reopen(server->settings, errors);
+    struct span rest = span_skip(buf_span(errors), before);
+
+    while (rest.len) {
+        struct span line = span_cut(&rest, '\n');
+        log_warn("access_log_not_reopened", "what=%.*s", SPAN_ARGS(line));
+    }
+    return count;
 }
 
 /* ---- signals ---- */
@@ -85,7 +93,10 @@ static void on_hangup(uv_signal_t *signal, int number)
 
 static void on_user(uv_signal_t *signal, int number)
 {
-    server_reopen_logs(signal->data);
+    struct buf errors = BUF_INIT;
+
+    server_reopen_logs(signal->data, &errors);
+    buf_fini(&errors);
 }
 
 static int watch_signals(struct server *server)

@@ -36,8 +36,9 @@ size_t server_worker_count(const struct server *server);
 struct worker *server_worker(struct server *server, size_t number);
 int64_t server_started(const struct server *server); /* seconds since 1970 */
 struct auth *server_auth(struct server *server);
-/* The access logs' files were moved away: they are opened anew. */
-void server_reopen_logs(struct server *server);
+/* The access logs' files were moved away: they are opened anew. Which cannot be is logged, with a
+ * line in `errors`. Returns how many could. */
+size_t server_reopen_logs(struct server *server, struct buf *errors);
 struct accounts *server_accounts(struct server *server); /* NULL: nobody has had limits so far */
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);

@@ -44,6 +44,7 @@ static int load_files(struct settings *settings, const struct settings *before, 
     struct buf warnings = BUF_INIT, told = BUF_INIT, placed = BUF_INIT;
     int err = tls_set_make(settings, before, &(struct tls_report){&told, &warnings});
     int other = access_set_make(settings, before, &told, &warnings);
+    int logs = accesslog_set_check(settings, before, &told, &warnings);
 
     say_places(settings, &told, errors);
     say_places(settings, &warnings, &placed);
@@ -53,7 +54,8 @@ static int load_files(struct settings *settings, const struct settings *before, 
     buf_fini(&warnings);
     buf_fini(&told);
     buf_fini(&placed);
-    return err ? err : other;
+    err = err ? err : other;
+    return err ? err : logs;
 }
 
 int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,

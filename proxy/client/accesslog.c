@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memory.h"
@@ -18,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     BLOCK_SIZE = 2 * ACCESSLOG_LINE_MAX,
@@ -29,6 +31,7 @@ struct block {
     struct block *next;
     size_t len;
     uint64_t lines;
+    int fresh; /* the place, opened anew: behind this block it is gone on with; -1: as before */
     char bytes[BLOCK_SIZE];
 };
 
@@ -45,7 +48,8 @@ struct accesslog {
     size_t queued; /* and being written */
     struct block *spares;
     size_t spare_count;
-    bool reopen, ending;
+    int fresh; /* as of a block, in front of the queue */
+    bool ending;
 };
 
 /* One log of a worker's. */
@@ -79,28 +83,26 @@ static void write_block(struct accesslog *log, const struct block *block)
     }
 }
 
-static void reopen_file(struct accesslog *log)
+static void go_on_with(struct accesslog *log, int fresh)
 {
-    int err = sink_reopen(&log->sink);
-
-    if (err) {
-        log_warn("access_log_not_reopened", "to=%s err=%s", log->to, err_text(err));
+    if (fresh >= 0) {
+        sink_replace(&log->sink, fresh);
     }
 }
 
 /* Takes all that waits; sleeps until something does. False when it is time to end. */
-static bool take_work(struct accesslog *log, struct block **blocks, bool *reopen)
+static bool take_work(struct accesslog *log, struct block **blocks, int *fresh)
 {
     pthread_mutex_lock(&log->lock);
-    while (log->queue == NULL && !log->reopen && !log->ending) {
+    while (log->queue == NULL && log->fresh < 0 && !log->ending) {
         pthread_cond_wait(&log->work, &log->lock);
     }
     *blocks = log->queue;
-    *reopen = log->reopen;
+    *fresh = log->fresh;
     log->queue = NULL;
     log->tail = &log->queue;
-    log->reopen = false;
-    bool go_on = *blocks != NULL || *reopen || !log->ending;
+    log->fresh = -1;
+    bool go_on = *blocks != NULL || *fresh >= 0 || !log->ending;
     pthread_mutex_unlock(&log->lock);
     return go_on;
 }
@@ -154,17 +156,16 @@ static void *writer_main(void *arg)
 {
     struct accesslog *log = arg;
     struct block *blocks;
-    bool reopen;
+    int fresh;
 
-    while (take_work(log, &blocks, &reopen)) {
+    while (take_work(log, &blocks, &fresh)) {
+        go_on_with(log, fresh);
         while (blocks) {
             struct block *block = blocks;
             blocks = block->next;
             write_block(log, block);
+            go_on_with(log, block->fresh);
             give_back(log, block);
-        }
-        if (reopen) {
-            reopen_file(log);
         }
     }
     log_free(log);
@@ -187,6 +188,7 @@ int accesslog_open(const char *to, struct accesslog **out)
     atomic_init(&log->refs, 1);
     log->to = xspandup(span_str(to));
     log->tail = &log->queue;
+    log->fresh = -1;
     pthread_mutex_init(&log->lock, NULL);
     pthread_cond_init(&log->work, NULL);
     count_running(1);
@@ -207,27 +209,37 @@ struct accesslog *accesslog_ref(struct accesslog *log)
     return log;
 }
 
-static void tell(struct accesslog *log, bool *what)
-{
-    pthread_mutex_lock(&log->lock);
-    *what = true;
-    pthread_cond_signal(&log->work);
-    pthread_mutex_unlock(&log->lock);
-}
-
 void accesslog_unref(struct accesslog **slot)
 {
     struct accesslog *log = *slot;
 
     *slot = NULL;
     if (log && atomic_fetch_sub_explicit(&log->refs, 1, memory_order_acq_rel) == 1) {
-        tell(log, &log->ending);
+        pthread_mutex_lock(&log->lock);
+        log->ending = true;
+        pthread_cond_signal(&log->work);
+        pthread_mutex_unlock(&log->lock);
     }
 }
 
-void accesslog_reopen(struct accesslog *log)
+int accesslog_reopen(struct accesslog *log)
 {
-    tell(log, &log->reopen);
+    int fd = sink_open_anew(&log->sink);
+
+    if (fd < 0) {
+        return fd;
+    }
+    pthread_mutex_lock(&log->lock);
+    struct block *last = log->queue ? container_of(log->tail, struct block, next) : NULL;
+    int *fresh = last ? &last->fresh : &log->fresh;
+    int unused = *fresh;
+    *fresh = fd;
+    pthread_cond_signal(&log->work);
+    pthread_mutex_unlock(&log->lock);
+    if (unused >= 0 && unused != STDOUT_FILENO) {
+        close(unused);
+    }
+    return 0;
 }
 
 const char *accesslog_to(const struct accesslog *log)
@@ -263,6 +275,7 @@ static void block_reset(struct block *block)
     block->next = NULL;
     block->len = 0;
     block->lines = 0;
+    block->fresh = -1;
 }
 
 static struct block *block_new(void)

@@ -58,8 +58,9 @@ struct accesslog *accesslog_ref(struct accesslog *log);
 /* With the last one the thread writes what is queued, and ends; never blocks. Accepts NULL; sets
  * *log to NULL. */
 void accesslog_unref(struct accesslog **log);
-/* The file was moved away: the thread opens it anew. Never blocks. */
-void accesslog_reopen(struct accesslog *log);
+/* The file was moved away: opens it anew, and what is handed over from now on goes there. Waits for
+ * the disk, not for the thread. 0 or a negative errno: the old one stays. */
+int accesslog_reopen(struct accesslog *log);
 const char *accesslog_to(const struct accesslog *log);
 /* Until the threads of all logs without a reference have ended, at most so long. False: some are
  * stuck, and will be until the process has ended. */

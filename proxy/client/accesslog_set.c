@@ -3,6 +3,10 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "proxy/client/accesslog_sink.h"
+
+#include <errno.h>
+#include <sys/stat.h>
 
 struct log_set {
     struct settings_part part;
@@ -88,12 +92,84 @@ const struct accesslog_out *accesslog_set_of(const struct settings *settings, si
     return set ? set->outs : NULL;
 }
 
-void accesslog_set_reopen(const struct settings *settings)
+size_t accesslog_set_reopen(const struct settings *settings, struct buf *errors)
 {
-    size_t count;
+    size_t count, good = 0;
     const struct accesslog_out *outs = accesslog_set_of(settings, &count);
 
     for (size_t i = 0; i < count; i++) {
-        accesslog_reopen(outs[i].log);
+        int err = accesslog_reopen(outs[i].log);
+        good += err == 0;
+        if (err) {
+            buf_printf(errors, "the log \"%s\" cannot be opened anew: %s\n",
+                       accesslog_to(outs[i].log), err_text(err));
+        }
     }
+    return good;
+}
+
+/* ---- before they are opened ---- */
+
+static bool is_open(const struct settings *before, const char *to)
+{
+    struct accesslog *open = find_open(before, to);
+    bool found = open != NULL;
+
+    accesslog_unref(&open);
+    return found;
+}
+
+/* Of the folder in which the file lies. 0 or a negative errno. */
+static int look_at_folder(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    struct span path = slash ? span_from_to(file, slash + 1) : SPAN("./");
+    char *folder = xspandup(path);
+    struct stat found;
+    int err = stat(folder, &found) != 0 ? -errno : S_ISDIR(found.st_mode) ? 0 : -ENOTDIR;
+
+    free(folder);
+    return err;
+}
+
+static int check_file(const struct settings *settings, const char *to, struct buf *errors)
+{
+    int err = look_at_folder(to);
+
+    if (err) {
+        buf_printf(errors, "%s: the folder of the log \"%s\": %s; expected one that is there\n",
+                   settings_origin(settings, span_str(to)), to, err_text(err));
+    }
+    return err ? ERR_CONFIG : 0;
+}
+
+static void check_socket(const struct settings *settings, const char *to, struct buf *warnings)
+{
+    char *path = sink_socket(to);
+    struct stat found;
+
+    if (path && stat(path, &found) != 0) {
+        buf_printf(warnings,
+                   "%s: the socket %s of the log \"%s\" is not there: its lines are lost, and "
+                   "counted, until it is\n",
+                   settings_origin(settings, span_str(to)), path, to);
+    }
+    free(path);
+}
+
+int accesslog_set_check(const struct settings *settings, const struct settings *before,
+                        struct buf *errors, struct buf *warnings)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < settings->access_log_count; i++) {
+        const char *to = settings->access_logs[i].to;
+        if (to == NULL || is_open(before, to)) {
+            continue;
+        }
+        int one = sink_file(to) ? check_file(settings, to, errors) : 0;
+        check_socket(settings, to, warnings);
+        err = err ? err : one;
+    }
+    return err;
 }

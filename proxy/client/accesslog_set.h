@@ -14,7 +14,13 @@ int accesslog_set_open(struct settings *settings, const struct settings *before,
                        struct buf *errors);
 /* Borrowed; none when they are not opened. */
 const struct accesslog_out *accesslog_set_of(const struct settings *settings, size_t *count);
-/* Each opens its file anew: somebody has moved it away. */
-void accesslog_set_reopen(const struct settings *settings);
+/* Whether they could be opened, as far as that can be known before: a folder has to be there.
+ * Those that `before` has open are. ERR_CONFIG with lines in `errors`; a system's log that is not
+ * there is worth a line of `warnings` only. What could not be bound may be zero. */
+int accesslog_set_check(const struct settings *settings, const struct settings *before,
+                        struct buf *errors, struct buf *warnings);
+/* Each opens its file anew: somebody has moved it away. Those that cannot go on with the old one; a
+ * line in `errors` for each. Returns how many could. */
+size_t accesslog_set_reopen(const struct settings *settings, struct buf *errors);
 
 #endif

@@ -73,46 +73,92 @@ static bool is_system_log(const char *to, const char *word, const char *usual, c
     return true;
 }
 
+static struct sink sink_of(const char *to)
+{
+    struct sink sink = {.kind = SINK_STDOUT, .fd = -1};
+
+    if (is_system_log(to, "syslog", "/dev/log", &sink.path)) {
+        sink.kind = SINK_SYSLOG;
+    } else if (is_system_log(to, "journald", "/run/systemd/journal/socket", &sink.path)) {
+        sink.kind = SINK_JOURNALD;
+    } else if (strcmp(to, "-") != 0) {
+        sink.kind = SINK_FILE;
+        sink.path = xspandup(span_str(to));
+    }
+    return sink;
+}
+
+static bool is_datagrams(const struct sink *sink)
+{
+    return sink->kind == SINK_SYSLOG || sink->kind == SINK_JOURNALD;
+}
+
+const char *sink_file(const char *to)
+{
+    struct sink sink = sink_of(to);
+
+    free(sink.path);
+    return sink.kind == SINK_FILE ? to : NULL;
+}
+
+char *sink_socket(const char *to)
+{
+    struct sink sink = sink_of(to);
+
+    if (!is_datagrams(&sink)) {
+        free(sink.path);
+        return NULL;
+    }
+    return sink.path;
+}
+
 int sink_open(struct sink *sink, const char *to)
 {
-    *sink = (struct sink){.kind = SINK_STDOUT};
-    if (is_system_log(to, "syslog", "/dev/log", &sink->path)) {
-        sink->kind = SINK_SYSLOG;
-    } else if (is_system_log(to, "journald", "/run/systemd/journal/socket", &sink->path)) {
-        sink->kind = SINK_JOURNALD;
-    } else if (strcmp(to, "-") != 0) {
-        sink->kind = SINK_FILE;
-        sink->path = xspandup(span_str(to));
-    }
-    sink->fd = open_place(sink);
-    if (sink->fd < 0) {
+    *sink = sink_of(to);
+    int fd = open_place(sink);
+    bool may_come = is_datagrams(sink) && fd != -ENAMETOOLONG;
+
+    if (fd < 0 && !may_come) {
         free(sink->path);
-        return sink->fd;
+        return fd;
     }
+    sink->fd = fd < 0 ? -1 : fd;
     return 0;
+}
+
+static void close_fd(struct sink *sink)
+{
+    if (sink->kind != SINK_STDOUT && sink->fd >= 0) {
+        close(sink->fd);
+    }
 }
 
 void sink_close(struct sink *sink)
 {
-    if (sink->kind != SINK_STDOUT) {
-        close(sink->fd);
-    }
+    close_fd(sink);
     free(sink->path);
 }
 
-int sink_reopen(struct sink *sink)
+int sink_open_anew(const struct sink *sink)
+{
+    return open_place(sink);
+}
+
+void sink_replace(struct sink *sink, int fd)
+{
+    close_fd(sink);
+    sink->fd = fd;
+    sink->torn = false;
+}
+
+static int reopen(struct sink *sink)
 {
     int fd = open_place(sink);
 
-    if (fd < 0) {
-        return fd;
+    if (fd >= 0) {
+        sink_replace(sink, fd);
     }
-    if (sink->kind != SINK_STDOUT) {
-        close(sink->fd);
-        sink->fd = fd;
-        sink->torn = false;
-    }
-    return 0;
+    return fd < 0 ? fd : 0;
 }
 
 /* ---- bytes ---- */
@@ -202,17 +248,21 @@ static int send_one(struct sink *sink, struct span datagram)
         if (err == -EINTR) {
             continue;
         }
-        if (tries > 0 || !gone || sink_reopen(sink) != 0) {
+        if (tries > 0 || !gone || reopen(sink) != 0) {
             return err;
         }
     }
 }
 
-static uint64_t send_lines(struct sink *sink, struct span lines, int *err)
+static uint64_t send_lines(struct sink *sink, struct span lines, uint64_t count, int *err)
 {
     static _Thread_local char datagram[ACCESSLOG_LINE_MAX + SINK_HEAD_MAX];
     uint64_t lost = 0;
 
+    *err = sink->fd < 0 ? reopen(sink) : 0;
+    if (*err) {
+        return count;
+    }
     while (lines.len) {
         struct span line = span_cut(&lines, '\n');
         size_t len = sink_datagram(sink->kind, line, datagram);
@@ -225,9 +275,8 @@ static uint64_t send_lines(struct sink *sink, struct span lines, int *err)
 
 uint64_t sink_write(struct sink *sink, struct span lines, uint64_t count, int *err)
 {
-    *err = 0;
-    if (sink->kind == SINK_SYSLOG || sink->kind == SINK_JOURNALD) {
-        return send_lines(sink, lines, err);
+    if (is_datagrams(sink)) {
+        return send_lines(sink, lines, count, err);
     }
     *err = sink->torn ? write_all(sink, SPAN("\n")) : 0;
     *err = *err ? *err : write_all(sink, lines);

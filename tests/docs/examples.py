@@ -3,7 +3,7 @@
 
 Every block marked yaml in README.md and docs/*.md goes through --check of the daemon it is for: larder-dns,
 if one of its own directives stands in it. Files that it names are there, made up, in a folder that stands for
-/etc/larder. Links between pages and to headings in them lead somewhere.
+/etc/larder, and for /var/log/larder. Links between pages and to headings in them lead somewhere.
 """
 import pathlib
 import re
@@ -41,7 +41,7 @@ def whole(block, folder):
     """A part of a configuration whose people are known from elsewhere on the page."""
     if re.search(r"\b(groups|users): ", block) and "users" not in keys_of(block):
         block += "users: { file: passwd, groups: groups }\n"
-    return block.replace("/etc/larder", str(folder))
+    return block.replace("/etc/larder", str(folder)).replace("/var/log/larder", str(folder))
 
 
 def faults(page, text, folder, daemons):

@@ -155,18 +155,58 @@ def moved_away(build, directory, proxy, origin):
         get(proxy, f"{origin.base}/after-{way}")
         wait("a line in it", lambda way=way: f"/after-{way}" in read(log))
         check(f"/after-{way}" not in read(directory / f"{way}.old"), "the old one is left alone")
-    config(directory, ["squid.log", "'journald:/nowhere/at/all'"])
+    config(directory, ["squid.log", "nowhere/at.log"])
     check(larder_reload(proxy) == 400, "a log that cannot be opened is no configuration")
-    said = tool(build, proxy, "reload")
-    check(said.returncode == 1 and re.search(r"proxy\.yaml:4:7: the log \"journald:/nowhere/at/all\" "
-                                             r"cannot be opened: No such file", said.stderr),
-          f"{said}")
+    for said in (tool(build, proxy, "reload"),
+                 subprocess.run([f"{build}/ctl/larderctl", "check", f"{directory}/proxy.yaml"],
+                                capture_output=True, text=True, timeout=60, check=False)):
+        check(said.returncode == 1 and re.search(r"proxy\.yaml:4:7: the folder of the log "
+                                                 r"\".*nowhere/at\.log\": No such file", said.stderr),
+              f"{said}")
     config(directory, ["squid.log"])
     check(larder_reload(proxy) == 200, "fewer logs")
     size = (directory / "fields.log").stat().st_size
     get(proxy, f"{origin.base}/fewer")
     wait("a line", lambda: "/fewer" in read(log))
     check((directory / "fields.log").stat().st_size == size, "a log that is gone gets no more")
+
+
+def not_reopened(build, directory, proxy, origin):
+    """Who asks for it is told of a log that cannot be, and it goes on with the old file."""
+    (directory / "in").mkdir()
+    config(directory, ["squid.log", "in/other.log"])
+    check(larder_reload(proxy) == 200, "a log in a folder")
+    (directory / "in").rename(directory / "out")
+    said = tool(build, proxy, "reopen")
+    check(said.returncode == 1 and not said.stdout and
+          re.search(r'the log ".*in/other\.log" cannot be opened anew: No such file', said.stderr),
+          f"{said}")
+    get(proxy, f"{origin.base}/goes-on")
+    wait("the old file", lambda: "/goes-on" in read(directory / "out" / "other.log"))
+    check(larder_reload(proxy) == 200, "what is open needs no folder")
+    (directory / "out").rename(directory / "in")
+    check(tool(build, proxy, "reopen").returncode == 0, "it is there again")
+
+
+def absent(build, directory, proxy, origin):
+    """A system's log that is not there keeps nothing from starting; it is found when it comes."""
+    path = directory / "later"
+    config(directory, ["squid.log", f"'journald:{path}'"])
+    said = subprocess.run([f"{build}/ctl/larderctl", "check", f"{directory}/proxy.yaml"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    check(said.returncode == 0 and f"the socket {path} of the log" in said.stderr, f"{said}")
+    proxy.stop()
+    proxy.start()
+    lost = metric(proxy, "larder_access_log_dropped_total")
+    get(proxy, f"{origin.base}/too-early")
+    wait("it to be lost", lambda: metric(proxy, "larder_access_log_dropped_total") == lost + 1)
+    said = tool(build, proxy, "reopen")
+    check(said.returncode == 1 and f'"journald:{path}" cannot be opened anew' in said.stderr, f"{said}")
+    late = Socket(path)
+    get(proxy, f"{origin.base}/in-time")
+    wait("a datagram", lambda: late.lines)
+    check("/in-time" in late.lines[0], f"{late.lines}")
+    check(metric(proxy, "larder_access_log_dropped_total") == lost + 1, "nothing else is lost")
 
 
 def stalled(directory, proxy, origin):
@@ -176,9 +216,9 @@ def stalled(directory, proxy, origin):
     config(directory, ["squid.log", f"'syslog:{directory}/mute'"])
     check(larder_reload(proxy) == 200, "a log that nobody reads")
     request = f"GET {origin.base}/x?{'y' * 4000} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    count = 0
+    count, lost = 0, metric(proxy, "larder_access_log_dropped_total")
     with raw.connect(proxy.port, 60) as conn:
-        while metric(proxy, "larder_access_log_dropped_total") == 0:
+        while metric(proxy, "larder_access_log_dropped_total") == lost:
             conn.sendall(request * 100)
             data = b""
             while data.count(b"\r\n\r\nwhole") < 100:
@@ -293,6 +333,10 @@ def main():
         proxy.start()
         formats(directory, proxy, origin)
         moved_away(build, directory, proxy, origin)
+        not_reopened(build, directory, proxy, origin)
+        absent(build, directory, proxy, origin)
+        config(directory, ["squid.log"])
+        check(larder_reload(proxy) == 200, "one log")
         refused(directory, proxy)
         stalled(directory, proxy, origin)
         watched(build, proxy, origin)

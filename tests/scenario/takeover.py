@@ -230,7 +230,7 @@ def replace_proxy(old, origin, ports, echoing):
     check((code, body) == (200, body_of("/stored")) and "hit" in how, f"stored: {code} {how}")
     code, body, how = outcome(fresh, origin.base + "/changed")
     check(code == 200 and "hit" not in how, f"changed: {code} {how}")
-    old.fail("--set=no-such=1", "--set=log.access=/no/such/folder/log")
+    old.fail("--set=no-such=1", "--set=log.access=/proc/no-log", "--set=log.access=/no/folder/log")
     for _ in range(TIMES - 1):
         old.replace()
         until("it has the store", lambda: status(admin)["store"])

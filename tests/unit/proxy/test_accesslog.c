@@ -2,6 +2,7 @@
 #include "proxy/client/accesslog.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
@@ -342,14 +343,10 @@ static void make_directory(void)
 
 static void remove_directory(void)
 {
-    static const char *const names[] = {"log", "old", "pipe"};
-    char path[128];
+    char command[128];
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-        unlink(path);
-    }
-    rmdir(directory);
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
 }
 
 static const char *path_of(const char *name)
@@ -441,16 +438,64 @@ Test(accesslog, reopens_a_file_that_was_moved_away, .init = make_directory,
     accesslog_flush(writer);
     snprintf(old, sizeof(old), "%s/old", directory);
     cr_assert_eq(rename(path_of("log"), old), 0);
-    accesslog_reopen(log);
-    while (stat(path_of("log"), &info) != 0) {
-        wait_a_moment();
-    }
+    cr_assert_eq(accesslog_reopen(log), 0);
+    cr_assert_eq(stat(path_of("log"), &info), 0, "it is there when that is done");
     accesslog_write(writer, &row.entry);
     accesslog_write(writer, &row.entry);
     accesslog_writer_free(&writer);
     close_log(&log);
     cr_expect_eq(count_lines(old), 1);
     cr_expect_eq(count_lines(path_of("log")), 2);
+}
+
+/* Many lines are on their way, and the file is moved away again and again. */
+Test(accesslog, lines_go_where_the_log_was_when_they_were_handed_over, .init = make_directory,
+     .fini = remove_directory, .timeout = 60)
+{
+    enum { ROUNDS = 20, LINES = 500 };
+    struct accesslog *log;
+    char names[ROUNDS][128];
+    struct row row;
+
+    row_init(&row, "a", "/");
+    cr_assert_eq(accesslog_open(path_of("log"), &log), 0);
+    struct accesslog_writer *writer = writer_of(log);
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int n = 0; n < LINES + i; n++) {
+            accesslog_write(writer, &row.entry);
+        }
+        accesslog_flush(writer);
+        snprintf(names[i], sizeof(names[i]), "%s/old.%d", directory, i);
+        cr_assert_eq(rename(path_of("log"), names[i]), 0);
+        cr_assert_eq(accesslog_reopen(log), 0);
+    }
+    accesslog_writer_free(&writer);
+    close_log(&log);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        cr_expect_eq(count_lines(names[i]), LINES + i, "%zu", i);
+    }
+    cr_expect_eq(accesslog_dropped(), 0);
+}
+
+Test(accesslog, what_cannot_be_opened_anew_is_told, .init = make_directory,
+     .fini = remove_directory, .timeout = 60)
+{
+    struct accesslog *log;
+    char away[160], folder[128];
+    struct row row;
+
+    row_init(&row, "a", "/");
+    snprintf(folder, sizeof(folder), "%s", path_of("in"));
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    snprintf(away, sizeof(away), "%s/log", folder);
+    cr_assert_eq(accesslog_open(away, &log), 0);
+    struct accesslog_writer *writer = writer_of(log);
+    cr_assert_eq(rename(folder, path_of("out")), 0);
+    cr_expect_eq(accesslog_reopen(log), -ENOENT);
+    accesslog_write(writer, &row.entry);
+    accesslog_writer_free(&writer);
+    close_log(&log);
+    cr_expect_eq(count_lines(path_of("out/log")), 1);
 }
 
 Test(accesslog, a_full_disk_loses_lines_and_counts_them, .timeout = 60)
