@@ -18,6 +18,13 @@ def spread(values):
     return (max(values) - min(values)) / 2 / abs(middle) if values and middle else 0.0
 
 
+def slope(points):
+    """The median of the slopes between all pairs of (x, y): one step of y, which is no growth, does
+    not tilt it (Theil, Sen)."""
+    return median([(y2 - y1) / (x2 - x1)
+                   for (x1, y1), (x2, y2) in itertools.combinations(points, 2) if x1 != x2])
+
+
 def _rank_sum(pool, chosen):
     """Of the values of `pool` at the places `chosen`; equal values share their ranks."""
     order = sorted(pool)

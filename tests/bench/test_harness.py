@@ -36,6 +36,13 @@ class Statistics(unittest.TestCase):
         self.assertLess(exact_would_be, 1e-4)
         self.assertGreater(stats.mann_whitney(low, [v + 0.5 for v in low]), 0.5)
 
+    def test_slope(self):
+        self.assertEqual(stats.slope([(0, 5), (1, 7), (2, 9)]), 2)
+        line = [(x, 3 * x) for x in range(6)]
+        self.assertEqual(stats.slope(line[:3] + [(x, y + 1000) for x, y in line[3:]][:1] + line[4:]), 3)
+        self.assertEqual(stats.slope([(0, 10), (1, 10), (2, 10), (3, 90), (4, 10)]), 0)
+        self.assertTrue(stats.slope([(1, 2)]) != stats.slope([(1, 2)]), "of one point there is none")
+
     def test_verdicts(self):
         slow, fast = [10, 11, 12, 13, 14], [5, 5.1, 5.2, 5.3, 5.4]
         self.assertEqual(stats.judge(slow, fast)[0], "better")
