@@ -225,6 +225,11 @@ static int on_scalar(struct loader *loader, const yaml_event_t *event)
     if (event->data.scalar.tag) {
         return refuse(loader, event, "a tag; expected a plain value");
     }
+    if (span_find(text, '\t') < text.len) {
+        return refuse(loader, event,
+                      "a tab in a value (between double quotes, \\t is one); expected printable "
+                      "text, or \\t between single quotes for the format of a log");
+    }
     if (has_controls(text)) {
         return refuse(loader, event, "a control character in a value; expected printable text");
     }

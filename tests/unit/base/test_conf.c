@@ -247,6 +247,9 @@ Test(conf, errors_are_exact)
         {"a: *x\n", "f:1:4: an alias; expected the value itself\n"},
         {"a: !!str x\n", "f:1:4: a tag; expected a plain value\n"},
         {"[a]: 1\n", "f:1:1: a list or map as the name of a directive; expected a word\n"},
+        {"name: \"a\\tb\"\n",
+         "f:1:7: a tab in a value (between double quotes, \\t is one); expected printable text, or "
+         "\\t between single quotes for the format of a log\n"},
         {"name: \"a\\nb\"\n", "f:1:7: a control character in a value; expected printable text\n"},
         {"name: a\n---\nname: b\n", "f:2:1: a second document; expected one\n"},
         {"name: [a\n", "f:2:1: not YAML: while parsing a flow sequence, did not find expected ',' "
