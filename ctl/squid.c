@@ -31,20 +31,21 @@ static bool put_address(struct squid *squid, const struct squid_line *line, stru
     return true;
 }
 
-/* Modes that Larder has not: whoever uses them has to know. */
-static bool refuse_modes(struct squid *squid, const struct squid_line *line)
+/* Modes that Larder has not: whoever uses them has to know. false: there is one. */
+static bool tell_modes(struct squid *squid, const struct squid_line *line, const char *rest)
 {
     static const char *const modes[] = {"intercept", "transparent", "tproxy", "ssl-bump"};
+    bool plain = true;
 
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         if (squid_has(line, 2, modes[i])) {
             squid_lose(squid, line,
-                       "%s: there is no interception; clients are told of the proxy (PAC, WPAD)",
-                       modes[i]);
-            return true;
+                       "%s: there is no interception; clients are told of the proxy (PAC, WPAD)%s",
+                       modes[i], rest);
+            plain = false;
         }
     }
-    return false;
+    return plain;
 }
 
 static void note_accelerator(struct squid *squid, const struct squid_line *line)
@@ -58,11 +59,10 @@ static void note_accelerator(struct squid *squid, const struct squid_line *line)
 
 static void on_http_port(struct squid *squid, const struct squid_line *line)
 {
-    if (refuse_modes(squid, line)) {
-        return;
-    }
     struct buf item = BUF_INIT;
+
     if (put_address(squid, line, &item)) {
+        tell_modes(squid, line, "; the port is there for those who are");
         buf_printf(&squid->listen, "  - %.*s", SPAN_ARGS(buf_span(&item)));
         squid_origin(line, &squid->listen);
         note_accelerator(squid, line);
@@ -77,7 +77,8 @@ static void on_https_port(struct squid *squid, const struct squid_line *line)
 
     cert = cert.len ? cert : squid_option(line, 2, "cert=");
     key = key.len ? key : squid_option(line, 2, "key=");
-    if (refuse_modes(squid, line) || !put_address(squid, line, &item)) {
+    /* What certificate such a port has is no proxy's own. */
+    if (!tell_modes(squid, line, "") || !put_address(squid, line, &item)) {
         buf_fini(&item);
         return;
     }

@@ -242,6 +242,7 @@ void squid_access_end(struct squid *squid);
 /* Keeps a rule whose conditions begin with word `first`; tells when there are too many. */
 void squid_add_rule(struct squid *squid, struct squid_rules *rules, const struct squid_line *line,
                     size_t first, bool deny);
+bool squid_same_part(const struct squid_part *a, const struct squid_part *b);
 /* Adds the conditions of a rule to what is built. */
 void squid_build(struct squid *squid, const struct squid_rule *rule, struct squid_built *built);
 /* Writes it to squid->access; `rate`: bytes a second, empty: no limits. */

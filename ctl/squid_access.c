@@ -60,11 +60,30 @@ static void add_part(struct squid *squid, struct squid_built *built, const struc
     built->never |= mine->items.len == 0 && mine->files.len == 0;
 }
 
+bool squid_same_part(const struct squid_part *a, const struct squid_part *b)
+{
+    return a->kind == b->kind && a->used == b->used && span_eq(a->items, b->items) &&
+           span_eq(a->files, b->files);
+}
+
+static bool is_excepted(const struct squid_built *built, const struct squid_part *part)
+{
+    for (size_t i = 0; i < built->except_count; i++) {
+        if (squid_same_part(&built->except[i], part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_exception(struct squid *squid, struct squid_built *built,
                           const struct squid_part *part)
 {
     if (part->items.len == 0 && part->files.len == 0) {
         return; /* nothing is excepted */
+    }
+    if (is_excepted(built, part)) {
+        return; /* by both rules */
     }
     if (built->except_count == SQUID_EXCEPTIONS_MAX) {
         built->why = SPAN("more exceptions than can be said");

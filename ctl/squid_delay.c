@@ -216,7 +216,20 @@ static struct span rate_text(struct squid *squid, const struct squid_pool *pool)
     return pace ? arena_printf(&squid->arena, "%" PRIu64, pace) : SPAN_EMPTY;
 }
 
-/* What both are about; false: it cannot be said, and is told once. */
+static bool same_built(const struct squid_built *a, const struct squid_built *b)
+{
+    bool same = a->except_count == b->except_count;
+
+    for (size_t i = 0; same && i < SQUID_KINDS; i++) {
+        same = squid_same_part(&a->parts[i], &b->parts[i]);
+    }
+    for (size_t i = 0; same && i < a->except_count; i++) {
+        same = squid_same_part(&a->except[i], &b->except[i]);
+    }
+    return same;
+}
+
+/* Puts what both are about; what cannot be said is told once. true: that is all of the rule. */
 static bool put_both(struct squid *squid, const struct squid_rule *rule,
                      const struct squid_built *built, const struct squid_rule *member,
                      struct span rate)
@@ -233,10 +246,11 @@ static bool put_both(struct squid *squid, const struct squid_rule *rule,
                    SPAN_ARGS(both.why.len ? both.why : SPAN("it cannot be said wholly")));
         return false;
     }
-    if (!both.never && !both.kept) {
-        squid_put_rule(squid, &rule->line, false, &both, rate);
+    if (both.never || both.kept) {
+        return false;
     }
-    return true;
+    squid_put_rule(squid, &rule->line, false, &both, rate);
+    return same_built(built, &both);
 }
 
 /* The members of one pool. true: all that is built has been put. */
@@ -254,7 +268,9 @@ static bool put_members(struct squid *squid, const struct squid_rule *rule,
             }
             return !deny;
         }
-        put_both(squid, rule, built, member, deny ? SPAN_EMPTY : rate);
+        if (put_both(squid, rule, built, member, deny ? SPAN_EMPTY : rate)) {
+            return true;
+        }
     }
     if (deny) { /* the opposite of the last one */
         squid_put_rule(squid, &rule->line, false, built, rate);

@@ -262,6 +262,33 @@ Test(squid, rules_of_a_school)
     import_fini(&import);
 }
 
+/* A mode that there is not costs nobody the port. */
+Test(squid, ports_of_other_modes)
+{
+    struct import import;
+
+    import_init(&import, SPAN("http_port 3128 ssl-bump cert=/etc/squid/ca.pem "
+                              "generate-host-certificates=on\n"
+                              "http_port 192.0.2.1:3129 intercept\nhttp_port 3130 transparent\n"
+                              "https_port 3131 intercept ssl-bump tls-cert=/etc/squid/ca.pem\n"
+                              "http_port 80 accel vhost\nhttp_access allow all\n"));
+    struct settings *s = settings_of(&import);
+    cr_assert_not_null(s);
+    cr_expect_eq(import.lost, 5, "%s", import.notes.data);
+    cr_assert_eq(s->listen_count, 4);
+    cr_expect_str_eq(s->listen[0].at.text, "[::]:3128");
+    cr_expect_str_eq(s->listen[1].at.text, "192.0.2.1:3129");
+    cr_expect_str_eq(s->listen[3].at.text, "[::]:80");
+    for (size_t i = 0; i < s->listen_count; i++) {
+        cr_expect_not(s->listen[i].is_tls, "%zu", i);
+    }
+    cr_expect(strstr(import.notes.data, ":1: not translated: http_port 3128 ssl-bump"));
+    cr_expect(strstr(import.notes.data, "the port is there for those who are\n"), "%s",
+              import.notes.data);
+    settings_unref(&s);
+    import_fini(&import);
+}
+
 Test(squid, an_accelerator)
 {
     struct import import;
@@ -446,6 +473,23 @@ Test(squid, pools_become_rates)
     struct settings *settings = settings_of(&import);
     cr_expect_eq(settings->shares.total, 900000);
     settings_unref(&settings);
+    import_fini(&import);
+    /* Whom the pool has wholly is not let in once more without a rate. */
+    import_init(&import, SPAN("acl a src 10.0.0.0/8 192.0.2.0/24\nacl h dstdomain .x.example\n"
+                              "acl n src 10.9.0.0/16\nhttp_access allow a h !n\n"
+                              "http_access allow a\ndelay_pools 1\ndelay_class 1 2\n"
+                              "delay_parameters 1 -1/-1 64000/64000\n"
+                              "delay_access 1 allow a h !n\ndelay_access 1 deny all\n"));
+    cr_expect_eq(import.lost, 0, "%s", import.notes.data);
+    cr_expect(
+        strstr(import.yaml.data,
+               "access:\n"
+               "  - allow: {from: [\"10.0.0.0/8\", \"192.0.2.0/24\"], hosts: [\"x.example\"], "
+               "except: [{from: [\"10.9.0.0/16\"]}], limits: {rate: 64000}}  # squid.conf:4\n"
+               "  - allow: {from: [\"10.0.0.0/8\", \"192.0.2.0/24\"], hosts: [\"x.example\"], "
+               "except: [{from: [\"10.9.0.0/16\"]}], limits: {rate: 64000}}  # squid.conf:5\n"
+               "  - allow: {from: [\"10.0.0.0/8\", \"192.0.2.0/24\"]}  # squid.conf:5\n"),
+        "%s", import.yaml.data);
     import_fini(&import);
 }
 
