@@ -148,6 +148,8 @@ struct object_reader {
 int object_reader_init(struct object_reader *reader, struct object *object, uint64_t from,
                        uint64_t to, struct waker waker);
 void object_reader_fini(struct object_reader *reader);
+/* A reader of a body known in parts goes on in `object`, which is the same representation. */
+void object_reader_go_on(struct object_reader *reader, struct object *object);
 /* Asks for the first bytes if they are in a large body of the store. 0; ERR_AGAIN: they are on disk
  * only, and waited for; else as a peek fails: the body is not as it was written. */
 int object_reader_begin(struct object_reader *reader);

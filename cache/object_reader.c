@@ -343,6 +343,20 @@ int object_reader_init(struct object_reader *reader, struct object *object, uint
     return 0;
 }
 
+void object_reader_go_on(struct object_reader *reader, struct object *object)
+{
+    struct parts_reader *parts = reader->parts;
+
+    CHECK(parts && object_parts(object));
+    leave_piece(reader);
+    partial_leave(parts->partial, &parts->place);
+    parts->partial = object_parts(object);
+    partial_join(parts->partial, &parts->place, (struct piece_range){parts->offset, parts->end},
+                 reader->waker);
+    object_unref(&reader->object);
+    reader->object = object_ref(object);
+}
+
 void object_reader_fini(struct object_reader *reader)
 {
     if (reader->object == NULL) {

@@ -37,6 +37,16 @@ void piece_unref(struct piece **slot)
     }
 }
 
+void piece_set_alone(struct piece *piece)
+{
+    atomic_store(&piece->alone, true);
+}
+
+bool piece_is_alone(const struct piece *piece)
+{
+    return atomic_load(&piece->alone);
+}
+
 /* ---- life ---- */
 
 struct partial *partial_make(const struct partial_options *options, uint64_t version)
@@ -64,6 +74,22 @@ struct partial *partial_new(const struct partial_options *options)
     struct sip_key random = sip_key_random();
 
     return partial_make(options, random.k0);
+}
+
+struct partial *partial_new_own(struct partial *of)
+{
+    partial_lock(of);
+    bool ranges = of->ranges;
+    partial_unlock(of);
+    struct partial *own = partial_new(&(struct partial_options){
+        .key = &of->key,
+        .secret = of->secret,
+        .length = of->length,
+        .joins = of->joins,
+        .ranges = ranges,
+    });
+    own->own = true;
+    return own;
 }
 
 struct partial *partial_ref(struct partial *partial)
@@ -175,6 +201,11 @@ uint64_t partial_length(const struct partial *partial)
 bool partial_joins(const struct partial *partial)
 {
     return partial->joins;
+}
+
+bool partial_is_own(const struct partial *partial)
+{
+    return partial->own;
 }
 
 bool partial_is_same(const struct partial *partial, const struct partial *other)

@@ -279,7 +279,8 @@ static enum exchange_state await_bytes(struct exchange *x)
         x->decision.age = x->decision.lifetime = -1;
         return exchange_deliver(x, object, x->policy.lookup);
     case FLIGHT_FAILED:
-        return exchange_refuse(x, failure.status, failure.reason, NULL);
+        return exchange_is_alone(x) ? exchange_ask_in_its_words(x)
+                                    : exchange_refuse(x, failure.status, failure.reason, NULL);
     }
     UNREACHABLE();
 }

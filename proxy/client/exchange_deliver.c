@@ -121,6 +121,7 @@ static enum exchange_state start_over(struct exchange *x)
     if (x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
     }
+    piece_unref(&x->asked);
     object_unref(&x->useless);
     x->useless = x->object;
     x->object = NULL;
@@ -140,12 +141,16 @@ static enum exchange_state start_over(struct exchange *x)
  * another representation), and that nothing can be joined to. What is asked for in the same way
  * would be answered in the same way: now the client's own words are sent. It is told as the miss it
  * was. */
-static enum exchange_state ask_in_its_words(struct exchange *x)
+enum exchange_state exchange_ask_in_its_words(struct exchange *x)
 {
     enum reason reason = x->decision.reason;
     enum forward forward = x->decision.forward;
 
+    if (!may_start_over(x)) {
+        return start_over(x);
+    }
     exchange_close_body(x);
+    piece_unref(&x->asked);
     object_unref(&x->object);
     lookup_fini(&x->lookup);
     x->decision = DECISION_INIT;
@@ -159,7 +164,7 @@ static enum exchange_state replace_part(struct exchange *x)
 {
     bool own = x->lookup.member.leader && x->decision.outcome == OUTCOME_MISS;
 
-    return own ? ask_in_its_words(x) : start_over(x);
+    return own ? exchange_ask_in_its_words(x) : start_over(x);
 }
 
 /* ---- bytes that are missing ---- */
@@ -185,6 +190,20 @@ static void fetch_piece(struct exchange *x, const struct claim *claim, bool link
     flight_unref(&flight);
 }
 
+/* The same, when this request waits for it. */
+static void fetch_awaited(struct exchange *x, const struct claim *claim, bool linked)
+{
+    piece_unref(&x->asked);
+    x->asked = piece_ref(claim->piece);
+    fetch_piece(x, claim, linked);
+}
+
+/* What it reads, or will read, of what is delivered. */
+static struct object *parts_read(const struct exchange *x)
+{
+    return x->reader.object ? x->reader.object : x->object;
+}
+
 static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_where where,
                   struct claim *out)
 {
@@ -192,7 +211,7 @@ static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_whe
            cache_claim(x->worker->cache,
                        &(struct claim_order){
                            .lookup = &x->lookup,
-                           .base = x->object,
+                           .base = parts_read(x),
                            .from = from,
                            .to = to,
                            .where = where,
@@ -230,7 +249,7 @@ void exchange_init_pause(struct exchange *x)
  * came could not be read time and again, for ourselves. */
 static uint64_t pause_of(struct exchange *x, uint64_t now)
 {
-    uint64_t all = partial_pause(object_parts(x->object), now);
+    uint64_t all = partial_pause(object_parts(parts_read(x)), now);
     uint64_t until = x->hole_tries < HOLE_TRIES_MAX ? 0 : x->hole_tried_ms + HOLE_PAUSE_MS;
 
     return until > now + all ? until - now : all;
@@ -272,12 +291,27 @@ static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
     struct claim hole;
 
     if (may == TRY_NOW && claim(x, from, to, CLAIM_HERE, &hole)) {
-        fetch_piece(x, &hole, false);
+        fetch_awaited(x, &hole, false);
         if (x->hole_tries == 1) { /* an origin in trouble is asked for one */
             fill_ahead(x, from, to, AHEAD_MAX);
         }
     }
     return may != TRY_NO_MORE;
+}
+
+bool exchange_is_alone(const struct exchange *x)
+{
+    return x->asked && piece_is_alone(x->asked);
+}
+
+/* Behind the head. What is shared has been read up to here; from here on nobody else reads along.
+ */
+static void go_on_alone(struct exchange *x)
+{
+    if (x->own == NULL) {
+        x->own = cache_own_parts(x->object);
+    }
+    object_reader_go_on(&x->reader, x->own);
 }
 
 bool exchange_fill(struct exchange *x)
@@ -291,7 +325,10 @@ bool exchange_fill(struct exchange *x)
         !object_reader_waits(&x->reader, &from, &to)) {
         return true;
     }
-    if (!partial_covers(object_parts(x->object), from, from + 1, true)) {
+    if (x->sent && exchange_is_alone(x) && x->reader.object != x->own) {
+        go_on_alone(x);
+    }
+    if (!partial_covers(object_parts(x->reader.object), from, from + 1, true)) {
         return fill_hole(x, from, to);
     }
     if (claim(x, from, to, CLAIM_HERE, &overlap)) {
@@ -308,7 +345,7 @@ static bool ask_first(struct exchange *x, const struct body_parts *body)
 
     for (size_t i = 0; i < body->count && !x->confirmed; i++) {
         if (claim(x, body->at[i].from, body->at[i].to, CLAIM_AHEAD, &hole)) {
-            fetch_piece(x, &hole, true);
+            fetch_awaited(x, &hole, true);
             return true;
         }
     }
@@ -328,6 +365,9 @@ static bool is_better_asked_anew(struct exchange *x)
 /* The first bytes are missing, or on their way. */
 static enum exchange_state await_first(struct exchange *x)
 {
+    if (exchange_is_alone(x)) {
+        return exchange_ask_in_its_words(x);
+    }
     return exchange_fill(x) && !is_better_asked_anew(x) ? EX_AWAIT : start_over(x);
 }
 

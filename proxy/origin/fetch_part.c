@@ -128,8 +128,9 @@ void fetch_give_back(struct fetch *fetch, uint64_t wish_ms)
 }
 
 /* A part is stored as any response is: the origin may forbid it by now, or the client's own
- * credentials do (RFC 9111 3). */
-static bool may_keep_piece(const struct fetch *fetch, const struct http_head *response)
+ * credentials do (RFC 9111 3). What may not be stored is for nobody else while it arrives, either.
+ */
+static bool may_share_piece(const struct fetch *fetch, const struct http_head *response)
 {
     struct http_head whole = *response;
     struct freshness freshness;
@@ -177,7 +178,6 @@ static void note_piece(struct fetch *fetch, const struct http_head *response)
     if (fetch->skip > 0 && response->status == 200) {
         partial_ignores_ranges(object_parts(fetch->claim.base));
     }
-    fetch->claim.kept = fetch->claim.kept && may_keep_piece(fetch, response);
     if (fetch->claim.kept) {
         renew_base(fetch, response);
     }
@@ -202,6 +202,11 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
     bool overlaps = cache_claim_overlaps(&fetch->claim);
     bool has = has_piece(fetch, response);
 
+    if (has && !may_share_piece(fetch, response) &&
+        !partial_is_own(object_parts(fetch->claim.base))) {
+        cache_unshare_claim(fetch->worker->cache, &fetch->claim);
+        return PIECE_USELESS;
+    }
     if (has) {
         note_piece(fetch, response);
     }

@@ -3,7 +3,8 @@
 
 One client has a download that comes slowly and well; another one asks for a range far ahead of it. What
 the origin says to that may not harm the first: it has changed, it is several with validators of their
-own, it serves one body at a time. Or it is too busy for a while, in the midst of a response.
+own, it serves one body at a time. Or it is too busy for a while, in the midst of a response; or what it
+gives to one is for nobody else.
 """
 import http.client
 import pathlib
@@ -19,7 +20,10 @@ import ranges  # noqa: E402
 from pieces import Content  # noqa: E402
 
 SIZE, FAR = 30_000_000, 20_000_000
-TAIL = 39_000_000  # of more than is asked for before a head is sent
+# Behind what is known from the beginning on, and what is asked for before a head is sent.
+BEGINNING = 5_000_000
+KNOWN_TAIL = BEGINNING + (32 << 20)
+LONG = KNOWN_TAIL + 300_000
 STEP = 1 << 17
 PATIENCE = 60
 check = raw.Checks()
@@ -60,8 +64,8 @@ class Origin(raw.Origin):
             first, last = found[0]
         self.note(wanted, status)
         place = f"Content-Range: bytes {first}-{last}/{content.size}\r\n" if status == 206 else ""
-        conn.sendall((f"HTTP/1.1 {status} X\r\nETag: {tag}\r\nCache-Control: max-age=3600\r\n"
-                      f"Accept-Ranges: bytes\r\n{place}Content-Length: {last - first + 1}\r\n\r\n")
+        conn.sendall((f"HTTP/1.1 {status} X\r\nETag: {tag}\r\n"
+                      f"{self.says(fields)}Accept-Ranges: bytes\r\n{place}Content-Length: {last - first + 1}\r\n\r\n")
                      .encode())
         self.bodies += 1
         try:
@@ -69,6 +73,9 @@ class Origin(raw.Origin):
         finally:
             self.bodies -= 1
         return False
+
+    def says(self, fields):
+        return "Cache-Control: max-age=3600\r\n"
 
     def body(self, conn, content, first, last, slowly):
         at = first
@@ -82,6 +89,10 @@ class Origin(raw.Origin):
                 self.hurry.wait(0.02)
 
 
+def first_of(fields):
+    return int(fields.get("range", "bytes=0-")[6:].partition("-")[0])
+
+
 class BusyOrigin(Origin):
     """503 to so many requests for what is behind the first pieces."""
 
@@ -92,7 +103,7 @@ class BusyOrigin(Origin):
         self.hurry.set()
 
     def serves(self, fields):
-        if int(fields.get("range", "bytes=0-")[6:].partition("-")[0]) < TAIL - STEP:
+        if first_of(fields) < KNOWN_TAIL:
             return self.contents[0]
         self.tail_asked.set()
         self.tail_may.wait(PATIENCE)
@@ -103,11 +114,43 @@ class BusyOrigin(Origin):
         return sum(status == 503 for _, status in self.asked)
 
 
+class OwnOrigin(Origin):
+    """Each user has a tail of his own, under the one ETag. `private`: it says so; else only the
+    request's credentials do. The first answer with a tail waits for `may`."""
+
+    def __init__(self, private):
+        self.private = private
+        self.tail_asked, self.may = threading.Event(), threading.Event()
+        self.users = {name: Content(name, LONG) for name in ("alice", "bob", "carol")}
+        for content in self.users.values():
+            content.version = 1
+        super().__init__(Content(1, LONG), choose=lambda origin, _, fields: origin.of(fields))
+        self.hurry.set()
+
+    def of(self, fields):
+        if first_of(fields) < KNOWN_TAIL:
+            return self.contents[0]
+        self.tail_asked.set()
+        self.may.wait(PATIENCE)
+        return self.users[fields.get("cookie" if self.private else "authorization")]
+
+    def says(self, fields):
+        own = self.private and first_of(fields) >= KNOWN_TAIL
+        return f"Cache-Control: {'private' if own else 'max-age=3600'}\r\n"
+
+    def is_right(self, name, first, body):
+        """[first, LONG) as this user is to have it."""
+        shared = max(0, KNOWN_TAIL - first)
+        return len(body) == LONG - first and self.contents[0].holds(first, body[:shared]) and \
+            self.users[name].holds(first + shared, body[shared:])
+
+
 class Download(threading.Thread):
     """Of all of /file; `begun` when its first bytes are here."""
 
-    def __init__(self, proxy, origin):
+    def __init__(self, proxy, origin, **fields):
         super().__init__()
+        self.fields = fields
         self.proxy, self.url = proxy, origin.base + "/file"
         self.begun = threading.Event()
         self.body, self.broken = b"", None
@@ -116,7 +159,7 @@ class Download(threading.Thread):
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=PATIENCE)
         try:
-            connection.request("GET", self.url)
+            connection.request("GET", self.url, headers=self.fields)
             response = connection.getresponse()
             self.body = response.read(1)
             self.begun.set()
@@ -210,9 +253,9 @@ def one_at_a_time(proxy):
 def busy(proxy):
     """The head is out, so there is no other answer: what is missing is asked for again, in a while,
     once for all who wait."""
-    content = Content(1, TAIL + 100_000)
+    content = Content(1, LONG)
     origin = BusyOrigin(2, content)
-    part(proxy, origin, 0, TAIL - (32 << 20) - STEP)
+    part(proxy, origin, 0, BEGINNING - 1)
     downloads = [Download(proxy, origin)]
     origin.tail_asked.wait(PATIENCE)
     downloads += [Download(proxy, origin) for _ in range(4)]
@@ -226,13 +269,13 @@ def busy(proxy):
 
 def busy_for_long(proxy, first_byte_ms):
     """It has as long as it may take for an answer; and nobody is asked for who has left."""
-    content = Content(1, TAIL + 100_000)
+    content = Content(1, LONG)
     origin = BusyOrigin(10**9, content)
     origin.tail_may.set()
-    part(proxy, origin, 0, TAIL - (32 << 20) - STEP)
+    part(proxy, origin, 0, BEGINNING - 1)
     download = Download(proxy, origin)
     check(not download.is_whole(content) and content.holds(0, download.body) and
-          len(download.body) > TAIL - 2 * STEP, f"busy for long: {len(download.body)}")
+          len(download.body) == KNOWN_TAIL, f"busy for long: {len(download.body)}")
     check(1 < origin.tries() < first_byte_ms // 500 + 3, f"busy for long: {origin.tries()} tries")
     with raw.connect(proxy.port) as conn:
         before = origin.tries()
@@ -243,6 +286,33 @@ def busy_for_long(proxy, first_byte_ms):
     before = origin.tries()
     time.sleep(2)
     check(origin.tries() == before, f"busy for long: {origin.tries() - before} tries for nobody")
+
+
+def for_one(proxy, private):
+    """Nobody has another's bytes, be it while they arrive: before a head, and behind it, where only
+    the origin's word is news by then."""
+    name_of = "Cookie" if private else "Authorization"
+    what = "private" if private else "with credentials"
+    for ranged in (False, True) if private else (True,):
+        origin = OwnOrigin(private)
+        part(proxy, origin, 0, BEGINNING - 1)
+        first = KNOWN_TAIL if ranged else 0
+        own = {"Range": f"bytes={first}-"} if ranged else {}
+        downloads = {"alice": Download(proxy, origin, **own, **{name_of: "alice"})}
+        origin.tail_asked.wait(PATIENCE)
+        downloads["bob"] = Download(proxy, origin, **own, **{name_of: "bob"})
+        if not ranged:
+            downloads["bob"].begun.wait(PATIENCE)
+        origin.may.set()
+        for name, download in downloads.items():
+            download.join()
+            check(not download.broken and origin.is_right(name, first, download.body),
+                  f"{what}, {name} from {first} on: {len(download.body)} {download.broken}")
+        code, body, fields = part(proxy, origin, KNOWN_TAIL, LONG - 1, **{name_of: "carol"})
+        check(code == 206 and origin.is_right("carol", KNOWN_TAIL, body),
+              f"{what}, later: {code} {fields['Cache-Status']}")
+        code, body, fields = part(proxy, origin, 0, BEGINNING - 1)
+        check("; hit" in fields["Cache-Status"], f"{what}, the rest: {fields['Cache-Status']}")
 
 
 def main():
@@ -257,6 +327,8 @@ def main():
         balanced(proxy)
         one_at_a_time(proxy)
         busy(proxy)
+        for_one(proxy, True)
+        for_one(proxy, False)
         check(proxy.stop(), "it did not leave by itself")
     with tempfile.TemporaryDirectory(prefix="larder-parts-faults.") as store:
         proxy = larder.Proxy(program, store, "--store-size", "512MiB",

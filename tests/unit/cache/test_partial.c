@@ -452,6 +452,35 @@ Test(partial, what_breaks_off_far_before_a_byte_leaves_a_hole_there)
     partial_unref(&o.parts);
 }
 
+Test(partial, who_goes_on_in_parts_of_his_own_shares_nothing)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct partial *own = partial_new_own(parts);
+    struct object *object = object_of(parts), *alone = object_of(own);
+    struct object_reader reader;
+    uint64_t offset = 0, from, to;
+
+    fill(parts, 0, 100);
+    cr_expect_not(partial_is_own(parts));
+    cr_expect(partial_is_own(own));
+    cr_expect_eq(partial_length(own), 1000);
+    cr_expect_not(partial_is_same(own, parts));
+    cr_assert_eq(object_reader_init(&reader, object, 0, 300, (struct waker){count_wake, NULL}), 0);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    object_reader_go_on(&reader, alone);
+    fill(parts, 100, 200);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_assert(object_reader_waits(&reader, &from, &to));
+    cr_expect(from == 100 && to == 300);
+    fill(own, 100, 300);
+    cr_expect_eq(drink(&reader, &offset), 0);
+    cr_expect_eq(offset, 300);
+    cr_expect_not(partial_covers(parts, 200, 300, true));
+    object_reader_fini(&reader);
+    object_unref(&object);
+    object_unref(&alone);
+}
+
 Test(partial, a_piece_that_ends_early_leaves_a_hole)
 {
     struct partial *parts = parts_of(1000, true);
