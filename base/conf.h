@@ -205,6 +205,9 @@ const char *conf_closest(const char *word, const char *const *words, size_t coun
 void conf_print(struct conf *conf, struct buf *out);
 /* The directives of a table, indented, with type, range, default and help. */
 void conf_help(const struct conf_table *root, struct buf *out);
+/* How many directives take a value. Those that stand in several places with the same name and
+ * meaning, such as the conditions of rules, count once. */
+size_t conf_count(const struct conf_table *root);
 /* The same as Markdown, for docs/configuration.md. */
 void conf_manual(const struct conf_table *root, struct buf *out);
 

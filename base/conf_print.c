@@ -1,6 +1,8 @@
 /* What people read: the effective configuration, --help and the manual, all from the tables. */
 #include "base/conf_tree.h"
 
+#include "base/list.h"
+
 #include <stdio.h>
 
 /* ---- the effective configuration ---- */
@@ -266,6 +268,39 @@ void conf_help(const struct conf_table *root, struct buf *out)
     each_row(&helper, root);
 }
 
+enum { COUNTED_MAX = 512 };
+
+struct counter {
+    struct helper helper;
+    const struct conf_directive *seen[COUNTED_MAX];
+    size_t count;
+};
+
+static void count_row(struct helper *helper, const struct conf_directive *row)
+{
+    struct counter *counter = container_of(helper, struct counter, helper);
+
+    for (size_t i = 0; i < counter->count; i++) {
+        const struct conf_directive *other = counter->seen[i];
+        if (strcmp(other->name, row->name) == 0 && strcmp(other->help, row->help) == 0) {
+            return;
+        }
+    }
+    if (row->type.is != CONF_IS_MAP) {
+        CHECK(counter->count < COUNTED_MAX);
+        counter->seen[counter->count++] = row;
+    }
+}
+
+size_t conf_count(const struct conf_table *root)
+{
+    struct counter counter = {.helper.show = count_row};
+
+    count_row(&counter.helper, &conf_include_row);
+    each_row(&counter.helper, root);
+    return counter.count;
+}
+
 static void show_manual(struct helper *helper, const struct conf_directive *row)
 {
     buf_printf(helper->out, "| `%s%s` | ", helper->path, row->name);
@@ -287,6 +322,10 @@ void conf_manual(const struct conf_table *root, struct buf *out)
 {
     struct helper helper = {.out = out, .show = show_manual};
 
+    buf_printf(out,
+               "%zu directives take a value; what stands in several places with the same meaning, "
+               "such as the conditions of rules, counts once.\n\n",
+               conf_count(root));
     buf_printf(out, "| Directive | Takes | Default | Applied by | Meaning |\n"
                     "|---|---|---|---|---|\n");
     show_manual(&helper, &conf_include_row);

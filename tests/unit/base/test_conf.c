@@ -535,6 +535,7 @@ Test(conf, help_and_manual_name_every_directive)
                                    "restart | Its name. |\n"),
                   NULL);
     cr_expect_neq(strstr(out.data, "  --size SIZE                  Size.\n"), NULL);
+    cr_expect_neq(strstr(out.data, " directives take a value; "), NULL);
     buf_fini(&out);
 }
 
@@ -641,4 +642,23 @@ Test(conf, a_required_list_is_not_empty)
                            empty[i], run.errors.data);
         run_fini(&run);
     }
+}
+
+/* By name and meaning: what a map has is counted, the map is not, and nothing twice. */
+Test(conf, directives_are_counted_that_take_a_value)
+{
+    static const struct conf_directive inner[] = {
+        {"name", CONF_STRING, CONF_FIELD(struct sample, name), NULL, NULL, NULL, 0, "Its name."},
+        {0},
+    };
+    static const struct conf_table map = {.rows = inner};
+    static const struct conf_directive outer[] = {
+        {"one", CONF_MAP(map), CONF_SAME, NULL, NULL, NULL, 0, "A map."},
+        {"other", CONF_MAP(map), CONF_SAME, NULL, NULL, NULL, 0, "The same inside."},
+        {"name", CONF_STRING, CONF_FIELD(struct sample, name), NULL, NULL, NULL, 0, "Another."},
+        {0},
+    };
+    static const struct conf_table table_of_maps = {.rows = outer, .size = sizeof(struct sample)};
+
+    cr_expect_eq(conf_count(&table_of_maps), 3, "with include");
 }
