@@ -29,7 +29,8 @@ void config_report_init(struct config_report *report, const struct settings *set
                                       .shown = keep(&report->memory, from->shown),
                                       .same = keep(&report->memory, from->same),
                                       .origin = keep(&report->memory, from->origin),
-                                      .is_item = from->is_item};
+                                      .is_item = from->is_item,
+                                      .is_part = from->is_part};
         }
     }
 }

@@ -355,7 +355,7 @@ static const struct conf_table cache_table = {.rows = cache_rows};
 static const struct conf_directive access_log_rows[] = {
     {"to", CONF_PATH_OR(log_words), CONF_FIELD(struct access_log, to), NULL, NULL, NULL,
      CONF_RELOAD | CONF_REQUIRED,
-     "A file; \"-\" is standard output, syslog (RFC 5424) and journald are the system's logs, or, with "
+     "A file; \"-\" is standard output, syslog and journald are the system's logs, or, with "
      "a path behind it as in syslog:/dev/log, such a socket elsewhere."},
     {"format", CONF_CUSTOM(log_style_type), CONF_FIELD(struct access_log, style), NULL, NULL, NULL,
      CONF_RELOAD, "Its lines; not set: log.format."},
