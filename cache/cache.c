@@ -355,6 +355,16 @@ static bool is_overtaken(struct cache *cache, const struct flight *flight,
     return then > object->freshness.response_time && then <= clock_wall();
 }
 
+enum reason cache_why_unwanted(struct cache *cache, const struct object *object)
+{
+    bool had_room = cache->stores && !spool_lacks_room(object->spool);
+
+    if (spool_is_wanted(object->spool)) {
+        return REASON_STORED;
+    }
+    return had_room ? REASON_STORE_BUSY : REASON_MEMORY;
+}
+
 /* Under the guard. REASON_STORED, or why the complete object is not to be kept after all. */
 static enum reason why_not_kept(struct cache *cache, const struct flight *flight,
                                 const struct object *object)
@@ -368,11 +378,7 @@ static enum reason why_not_kept(struct cache *cache, const struct flight *flight
     if (spool_length(object->spool) > cache->object_max) {
         return REASON_TOO_LARGE; /* it had not said so */
     }
-    if (!spool_is_wanted(object->spool)) {
-        bool had_room = cache->stores && !spool_lacks_room(object->spool);
-        return had_room ? REASON_STORE_BUSY : REASON_MEMORY;
-    }
-    return REASON_STORED;
+    return cache_why_unwanted(cache, object);
 }
 
 enum reason cache_commit(struct cache *cache, struct flight *flight, struct object *object)

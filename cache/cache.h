@@ -194,9 +194,10 @@ void cache_renew_claim(struct cache *cache, struct claim *claim, struct object *
 uint64_t cache_piece_room(const struct claim *claim, uint64_t have);
 
 /* The piece, whose bytes `object` took in, has ended, because of `err` if it broke off; its spool
- * is ended. A whole response is kept as such. Gives the claim back. */
-void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
-                     struct object *object, int err);
+ * is ended. A whole response is kept as such. REASON_STORED, or why it is not kept. Gives the claim
+ * back. */
+enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
+                            struct object *object, int err);
 /* The origin has no such piece of this representation: it is another one by now. What is known is
  * forgotten, and what arrives is not kept; who needs no more of it than that reads on. Gives the
  * claim back. */

@@ -71,6 +71,8 @@ struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
 /* The URL of the mark was invalidated after it was made. */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
+/* REASON_STORED: its body is still on the way to where it was to be kept; or why it is not. */
+enum reason cache_why_unwanted(struct cache *cache, const struct object *object);
 /* Nothing is under the key any more, in memory or on disk. Under the guard. */
 void cache_forget(struct cache *cache, const struct cache_key *key);
 

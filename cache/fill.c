@@ -511,17 +511,27 @@ static void store_piece(struct cache *cache, const struct claim *claim, struct o
     buf_fini(&head);
 }
 
-/* What came before it broke off is good when a validator tells later whether the rest is of the
- * same representation. */
-static bool is_worth_keeping(struct cache *cache, const struct claim *claim,
-                             const struct object *object, uint64_t length, int err)
+/* REASON_STORED, or why what has come is not kept. What came before it broke off is good when a
+ * validator tells later whether the rest is of the same representation. */
+static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
+                                const struct object *object, uint64_t length, int err)
 {
     bool good = err == 0 || (partial_shelf(object_parts(claim->base)).stores &&
                              partial_joins(object_parts(claim->base)));
 
-    return object->stored_reason == REASON_STORED && claim->kept && length > 0 && good &&
-           !partial_is_dead(object_parts(claim->base)) &&
-           !cache_invalidated_since(cache, claim->mark) && spool_is_wanted(object->spool);
+    if (object->stored_reason != REASON_STORED) {
+        return object->stored_reason;
+    }
+    if (!claim->kept || cache_invalidated_since(cache, claim->mark)) {
+        return REASON_INVALIDATED;
+    }
+    if (partial_is_dead(object_parts(claim->base))) { /* the origin has another by now */
+        return REASON_OVERTAKEN;
+    }
+    if (length == 0 || !good) {
+        return REASON_INCOMPLETE;
+    }
+    return cache_why_unwanted(cache, object);
 }
 
 /* While it arrived its head was renewed: then it is what is known in parts that goes on. */
@@ -536,16 +546,17 @@ static bool is_renewed(struct cache *cache, const struct claim *claim)
     return renewed;
 }
 
-void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
-                     struct object *object, int err)
+enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
+                            struct object *object, int err)
 {
     uint64_t length = spool_length(object->spool);
+    enum reason why = why_not_kept(cache, claim, object, length, err);
 
     if (err == 0 && is_whole(claim, object, length) && !is_renewed(cache, claim)) {
         partial_held(object_parts(claim->base), claim->piece, length);
-        cache_commit(cache, flight, object);
+        why = cache_commit(cache, flight, object);
         settle(cache, claim->base, claim->mark); /* if it was not kept */
-    } else if (!is_worth_keeping(cache, claim, object, length, err)) {
+    } else if (why != REASON_STORED) {
         pass_piece(cache, claim, object, length, err);
     } else if (partial_shelf(object_parts(claim->base)).store) {
         store_piece(cache, claim, object, length, err);
@@ -553,4 +564,5 @@ void cache_end_piece(struct cache *cache, struct flight *flight, struct claim *c
         hold_piece(cache, claim, object, length);
     }
     claim_fini(cache, claim);
+    return why;
 }

@@ -368,6 +368,10 @@ void fetch_end_piece(struct fetch *fetch, int err)
     if (err && spool_length(fetch->object->spool) == 0) { /* a head alone has come */
         partial_failed(object_parts(fetch->claim.base), loop_now_ms(fetch->worker->loop), 0);
     }
-    cache_end_piece(fetch->worker->cache, fetch->flight, &fetch->claim, fetch->object, err);
+    enum reason why =
+        cache_end_piece(fetch->worker->cache, fetch->flight, &fetch->claim, fetch->object, err);
+    if (why != REASON_STORED) {
+        fetch_note_lost(fetch, why);
+    }
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
 }

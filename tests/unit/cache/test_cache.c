@@ -1114,6 +1114,52 @@ static void renew_meanwhile(struct kit *kit, const struct try *try, struct objec
     flight_unref(&flight);
 }
 
+/* A large response arrives as what is known in parts, with `meanwhile` before its last bytes. */
+static enum reason end_large(struct kit *kit, void (*meanwhile)(struct kit *, struct try *))
+{
+    enum { LEN = 3000000 };
+    char *bytes = xcalloc(1, LEN / 2);
+    struct claim claim;
+    struct try try;
+
+    ask(kit, "http://a/x", NULL, &try);
+    struct object *object = answer(kit, &try, fresh, LEN);
+    struct flight *flight = try.lookup.member.flight;
+    cr_assert(cache_admit_as_parts(kit->cache, flight, object, &claim));
+    flight_publish(flight, claim.base);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    meanwhile(kit, &try);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    enum reason why = cache_end_piece(kit->cache, flight, &claim, object, 0);
+    cache_abandon(kit->cache, flight, 0);
+    object_unref(&object);
+    lookup_fini(&try.lookup);
+    free(bytes);
+    return why;
+}
+
+static void change_nothing(struct kit *kit, struct try *try)
+{
+    (void)kit;
+    (void)try;
+}
+
+static void invalidate_it(struct kit *kit, struct try *try)
+{
+    cache_invalidate(kit->cache, &try->uri, SPAN("t"), &kit->arena);
+}
+
+Test(cache, what_became_parts_and_is_not_kept_says_so)
+{
+    struct kit kit;
+
+    kit_open(&kit, true);
+    cr_expect_eq(end_large(&kit, invalidate_it), REASON_INVALIDATED);
+    cr_expect_eq(end_large(&kit, change_nothing), REASON_STORED);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+    kit_close(&kit);
+}
+
 Test(cache, what_is_renewed_while_it_arrives_is_kept)
 {
     enum { LEN = 3000000 };
