@@ -6,7 +6,12 @@
 #include "base/memory.h"
 #include "cache/cache_parts.h"
 
-enum { DIRTY_LIMIT_MIN = 16 << 20 };
+enum {
+    DIRTY_LIMIT_MIN = 16 << 20,
+    INVALIDATED_PART = 16, /* of the memory, for the URLs that were invalidated lately */
+    INVALIDATED_MIN = 64,  /* URLs of a guard */
+    INVALIDATED_MAX = 1024,
+};
 
 /* ---- guards ---- */
 
@@ -89,6 +94,16 @@ void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wante
     cache->parts_max = min64(most, stores ? 3 * fits : fits);
 }
 
+/* How many URLs a guard remembers: a fetch that lasts is kept while so many others are invalidated.
+ */
+static size_t invalidated_max(uint64_t memory)
+{
+    uint64_t fits = memory / INVALIDATED_PART / GUARDS / sizeof(struct invalidation);
+
+    fits = fits < INVALIDATED_MAX ? fits : INVALIDATED_MAX;
+    return fits > INVALIDATED_MIN ? (size_t)fits : INVALIDATED_MIN;
+}
+
 int cache_open(const struct cache_options *options, struct cache **out)
 {
     struct cache *cache = xcalloc(1, sizeof(*cache));
@@ -104,6 +119,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     cache->secret = options->late ? *options->late : sip_key_random();
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
+        invalidated_init(&cache->guards[i].recent, invalidated_max(options->memory));
     }
     if (options->dir_count) {
         err = cache_open_stores(options, &stores);
@@ -159,6 +175,7 @@ void cache_close(struct cache **slot)
     late_free(&cache->late);
     scopes_free(&cache->scopes);
     for (size_t i = 0; i < GUARDS; i++) {
+        invalidated_fini(&cache->guards[i].recent);
         pthread_mutex_destroy(&cache->guards[i].lock);
     }
     free(cache);
@@ -273,21 +290,13 @@ static struct settling *settling_new(struct cache *cache, struct object *object)
     return settling;
 }
 
-/* More than a guard remembers count as ours, also those that come while we look. */
+/* Most flights see no invalidation on their guard, and ask no further. */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 {
-    const struct guard *guard = &cache->guards[mark.guard];
-    uint64_t count = atomic_load(&guard->invalidations);
+    struct guard *guard = &cache->guards[mark.guard];
 
-    if (count - mark.invalidations > RECENT_INVALIDATIONS) {
-        return true;
-    }
-    for (uint64_t i = mark.invalidations; i < count; i++) {
-        if (atomic_load(&guard->recent[i % RECENT_INVALIDATIONS]) == mark.url) {
-            return true;
-        }
-    }
-    return atomic_load(&guard->invalidations) - mark.invalidations >= RECENT_INVALIDATIONS;
+    return atomic_load(&guard->invalidations) != mark.invalidations &&
+           invalidated_since(&guard->recent, mark.url, mark.invalidations);
 }
 
 bool cache_is_outdated(struct cache *cache, const struct flight *flight)

@@ -7,6 +7,7 @@
 #define LARDER_CACHE_CACHE_PARTS_H
 
 #include "cache/cache.h"
+#include "cache/invalidated.h"
 #include "cache/scopes.h"
 
 #include <pthread.h>
@@ -31,14 +32,13 @@ enum {
     RAM_OBJECT_MAX = 32 * 1024, /* stored bodies up to here are copied to memory when used */
     SMALL_MAX = 1024 * 1024,    /* without a store: larger bodies have to be asked for again */
     GUARDS = 1024,
-    RECENT_INVALIDATIONS = 16, /* remembered by each guard */
 };
 
 struct guard {
     pthread_mutex_t lock;
     _Atomic uint64_t invalidations;
-    _Atomic uint64_t recent[RECENT_INVALIDATIONS]; /* their URLs, by part of the hash */
-    _Atomic uint64_t changes;                      /* of any kind, invalidations too */
+    struct invalidated recent; /* their URLs, under numbers that begin with 1 */
+    _Atomic uint64_t changes;  /* of any kind, invalidations too */
 };
 
 struct cache {

@@ -403,7 +403,7 @@ Test(cache, what_invalidates_other_urls_does_not_matter)
     kit_open(&kit, true);
     ask(&kit, "http://a/x", NULL, &try);
     struct object *object = answer(&kit, &try, fresh, 5);
-    for (int i = 0; i < 2000; i++) { /* each guard sees a few */
+    for (int i = 0; i < 35000; i++) { /* each guard sees some thirty */
         struct uri other = try.uri;
         other.path = arena_printf(&kit.arena, "/%d", i);
         cache_invalidate(kit.cache, &other, SPAN("t"), &kit.arena);
@@ -422,9 +422,45 @@ Test(cache, more_invalidations_than_are_remembered_count_as_ours)
     kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &try);
     struct object *object = answer(&kit, &try, fresh, 5);
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 250000; i++) {
         struct uri other = try.uri;
         other.path = arena_printf(&kit.arena, "/%d", i);
+        cache_invalidate(kit.cache, &other, SPAN("t"), &kit.arena);
+    }
+    cr_expect(cache_is_outdated(kit.cache, try.lookup.member.flight));
+    finish(&kit, &try, object, 5);
+    kit_close(&kit);
+}
+
+/* Another URL of the host that has the same guard. */
+static struct uri beside(struct kit *kit, const struct try *try)
+{
+    struct uri other = try->uri;
+    struct cache_key key;
+    int i = 0;
+
+    do {
+        other.path = arena_printf(&kit->arena, "/%d", i++);
+        cache_primary_key(kit->cache, &other, SPAN("t"), &kit->arena, &key);
+    } while (cache_guard_of(&key) != cache_guard_of(&try->lookup.primary));
+    return other;
+}
+
+Test(cache, one_url_may_be_invalidated_however_often_while_another_is_fetched)
+{
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, 5);
+    struct uri other = beside(&kit, &try);
+    for (int i = 0; i < 10000; i++) {
+        cache_invalidate(kit.cache, &other, SPAN("t"), &kit.arena);
+    }
+    cr_expect(!cache_is_outdated(kit.cache, try.lookup.member.flight));
+    cache_invalidate(kit.cache, &try.uri, SPAN("t"), &kit.arena);
+    for (int i = 0; i < 10; i++) {
         cache_invalidate(kit.cache, &other, SPAN("t"), &kit.arena);
     }
     cr_expect(cache_is_outdated(kit.cache, try.lookup.member.flight));
