@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cache/store/crashes.h"
 #include "cache/store/guard.h"
+#include "cache/store/lookup.h"
 #include "cache/store/store_parts.h"
 
 #include <errno.h>
@@ -240,9 +241,24 @@ void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct sp
     writer_post(&store->writer, op);
 }
 
+/* Nothing is stored under the key, nor on its way to be. What is on its way is asked for first:
+ * when it has ended in between, the index has it. */
+static bool has_nothing(struct store *store, const uint8_t hash[STORE_HASH])
+{
+    struct location location;
+    uint64_t commit;
+
+    return writer_state(&store->writer) == WRITER_WRITES &&
+           !writer_may_bring(&store->writer, hash) && !drops_may_have(&store->writer.drops, hash) &&
+           lookup_location(store->disk.index, hash, WALK_NOW, &location, &commit) == ERR_NOT_FOUND;
+}
+
 void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
                 void (*done)(void *arg, int err), void *arg)
 {
+    if (done == NULL && has_nothing(store, hash)) {
+        return; /* a commit would write what is queued, and nothing more */
+    }
     struct op *op = op_new(OP_DROP, NULL, 0);
 
     memcpy(op->hash, hash, STORE_HASH);

@@ -219,7 +219,8 @@ void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct sp
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg);
 
-/* Removes the record: hidden at once, done after it is durable. */
+/* Removes the record: hidden at once, done after it is durable. Without `done`, of a key with
+ * neither a record nor one on its way, it costs nothing. */
 void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
                 void (*done)(void *arg, int err), void *arg);
 

@@ -41,6 +41,24 @@ static bool is_due(const struct writer *writer)
            writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops;
 }
 
+static size_t hint_of(const uint8_t hash[STORE_HASH])
+{
+    uint16_t bits;
+
+    memcpy(&bits, hash, sizeof(bits));
+    return bits % WRITER_HINTS;
+}
+
+static bool brings(const struct op *op)
+{
+    return op->kind == OP_FINISH || op->kind == OP_UPDATE;
+}
+
+bool writer_may_bring(const struct writer *writer, const uint8_t hash[STORE_HASH])
+{
+    return atomic_load(&writer->bringing[hint_of(hash)]) > 0;
+}
+
 bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH])
 {
     if (!drops_may_have(&writer->drops, hash)) {
@@ -55,6 +73,9 @@ bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH])
 void writer_post(struct writer *writer, struct op *op)
 {
     atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);
+    if (brings(op)) {
+        atomic_fetch_add(&writer->bringing[hint_of(op->hash)], 1);
+    }
     pthread_mutex_lock(&writer->lock);
     bool was_empty = list_empty(&writer->queue);
     if (was_empty) {
@@ -222,6 +243,9 @@ static void on_failure(struct writer *writer, int err)
 static void end_one(struct writer *writer, struct op *op, bool failed)
 {
     refused_end(writer, op, failed);
+    if (brings(op)) { /* it is in the index by now, or what is there hides */
+        atomic_fetch_sub(&writer->bringing[hint_of(op->hash)], 1);
+    }
     /* First: who is told that it ended may look at the gauge, or put the next object. */
     atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
     op_end(op);

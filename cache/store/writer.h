@@ -16,6 +16,7 @@
 #include "cache/store/drops.h"
 
 #define WRITER_DELAY_MS 200
+#define WRITER_HINTS 4096
 
 /* What becomes of the disk. */
 enum writer_state {
@@ -30,9 +31,11 @@ struct writer {
     size_t batch_ops;
     pthread_t thread;
     bool running;
-    _Atomic uint64_t dirty;    /* bytes queued or being written */
-    _Atomic uint64_t retry_at; /* clock_mono_ms() until which nothing new is taken */
-    unsigned failures;         /* in a row */
+    _Atomic uint64_t dirty;                  /* bytes queued or being written */
+    _Atomic uint32_t bringing[WRITER_HINTS]; /* operations that put records, by some bits of the
+                                                hash, until they have ended */
+    _Atomic uint64_t retry_at;               /* clock_mono_ms() until which nothing new is taken */
+    unsigned failures;                       /* in a row */
 
     _Atomic int state; /* enum writer_state; only forward */
     /* Called behind each batch, on the writer's thread; it may call writer_retire(). NULL: nobody
@@ -73,6 +76,9 @@ void writer_reap(void *arg);
 void writer_retire(struct writer *writer);
 enum writer_state writer_state(const struct writer *writer);
 
+/* True: an operation that puts a record under this key may be on its way. What ended before is in
+ * the index by now, or has failed. Any thread, without a lock. */
+bool writer_may_bring(const struct writer *writer, const uint8_t hash[STORE_HASH]);
 /* Is a drop of this record pending? Any thread; takes no lock when none is. */
 bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH]);
 

@@ -339,6 +339,64 @@ Test(store, a_drop_hides_at_once_and_is_durable)
     kit_fini(&kit);
 }
 
+static void drop(struct kit *kit, const char *key)
+{
+    uint8_t hash[STORE_HASH];
+
+    kit_hash(kit->store, span_str(key), hash);
+    store_drop(kit->store, hash, NULL, NULL);
+}
+
+static uint64_t dirty(struct kit *kit)
+{
+    struct store_stats stats;
+
+    store_stats(kit->store, &stats);
+    return stats.dirty;
+}
+
+Test(store, a_drop_of_nothing_that_nobody_waits_for_is_nothing)
+{
+    struct kit kit;
+
+    kit_init(&kit, KIT_SIZE);
+    cr_assert_eq(kit_put(kit.store, "old", 100), 0);
+    cr_assert(kit_post(kit.store, "queued", 100));
+    uint64_t before = dirty(&kit);
+    drop(&kit, "nothing");
+    cr_expect_leq(dirty(&kit), before, "it does not make the writer hurry");
+    store_flush(kit.store);
+    cr_expect_eq(kit_check(kit.store, "queued", 100), 0);
+    kit_fini(&kit);
+}
+
+/* Posted, being written, just written: a drop that comes after it takes it away whenever that is.
+ */
+Test(store, what_is_on_its_way_is_dropped)
+{
+    struct kit kit;
+    struct store_object object;
+
+    kit_init(&kit, KIT_SIZE);
+    for (unsigned i = 0; i < 400; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%u", i);
+        cr_assert(kit_post(kit.store, key, 100));
+        store_hurry(kit.store);
+        for (volatile unsigned wait = 0; wait < i * 1000; wait++) {
+        }
+        drop(&kit, key);
+        cr_expect_eq(kit_find(kit.store, key, &object), ERR_NOT_FOUND, "%u at once", i);
+    }
+    store_flush(kit.store);
+    for (unsigned i = 0; i < 400; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%u", i);
+        cr_expect_eq(kit_find(kit.store, key, &object), ERR_NOT_FOUND, "%u", i);
+    }
+    kit_fini(&kit);
+}
+
 Test(store, one_directory_is_one_store)
 {
     struct kit kit;
