@@ -225,6 +225,24 @@ static void invalidate(struct fetch *fetch, const struct http_head *response)
     }
 }
 
+/* What a stale response may stand in for: 500, 502, 503 and 504 (RFC 5861 4), and what nobody
+ * knows, which is as 500 (RFC 9110 15). The others are an answer to this request. */
+static bool is_failure(int status)
+{
+    switch (status) {
+    case 501:
+    case 505:
+    case 506:
+    case 507:
+    case 508:
+    case 510:
+    case 511:
+        return false;
+    default:
+        return status >= 500;
+    }
+}
+
 void fetch_response(struct fetch *fetch, const struct http_head *head)
 {
     bool validating = fetch_is_validating(fetch);
@@ -246,7 +264,7 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
     if (response.status == 304 && took_304(fetch, &response)) {
         return;
     }
-    if (validating && response.status >= 500 && fetch_use_stale(fetch)) {
+    if (validating && is_failure(response.status) && fetch_use_stale(fetch)) {
         fetch_note(fetch, response.status, REASON_STALE_IF_ERROR);
         fetch_finish(fetch);
         return;

@@ -35,6 +35,9 @@ for status in (500, 502, 503, 504, 599):
     cases(f"default-{status}", *stale(TAG),
           miss(says=status, stored=True, saw=("If-None-Match: *",), relay=False, status=200,
                text=1))
+for status in (501, 505, 507, 511):
+    cases(f"{status}-is-an-answer", *stale(TAG, directives=", stale-if-error=60"),
+          miss(says=status, saw=("If-None-Match: *",)))
 cases("404-is-an-answer", *stale(TAG, directives=", stale-if-error=60"), miss(says=404))
 cases("stale-if-error-over",
       miss("Cache-Control: max-age=10, stale-if-error=60", "Age: 100", TAG), error(drop=True))
