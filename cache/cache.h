@@ -46,7 +46,8 @@ void cache_close(struct cache **cache);
 
 enum cache_result {
     CACHE_FRESH,   /* lookup->object answers */
-    CACHE_STALE,   /* lookup->object answers; if lookup->lead, validate it in the background */
+    CACHE_STALE,   /* lookup->object answers; if lookup->lead, validate it in the background,
+                      with a GET */
     CACHE_LEAD,    /* fetch; with lookup->object set, validate that one */
     CACHE_FOLLOW,  /* wait for the flight */
     CACHE_ALONE,   /* fetch for this request only */
@@ -73,7 +74,7 @@ struct cache_query {
     const struct uri *uri;
     struct span zone;
     int64_t now;
-    bool alone;             /* neither join nor lead a flight */
+    bool alone;             /* neither join nor lead a flight, but in the background */
     bool peek;              /* only to tell: nothing becomes hot, nothing is marked as used */
     struct object *useless; /* what an earlier lookup found and could not be delivered, or NULL */
     struct waker waker;     /* for the flight, and for what comes from the disk */

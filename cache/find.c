@@ -203,9 +203,6 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
                               struct lookup *lookup, bool *changed)
 {
     *changed = false;
-    if (query->alone) {
-        return CACHE_ALONE;
-    }
     switch (table_join(cache->table, &lookup->key, lookup->object, query->now, &lookup->member,
                        query->waker)) {
     case JOIN_LEAD:
@@ -223,7 +220,8 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
     UNREACHABLE();
 }
 
-/* Stale, but usable at once: lead the validation if nobody does yet, and the client lets us ask. */
+/* Stale, but usable at once: lead the validation if nobody does yet, and the client lets us ask. It
+ * is not waited for, so whoever goes alone, a HEAD too, leads it as others do. */
 static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup)
 {
@@ -365,7 +363,8 @@ static enum cache_result turn_to_origin(struct cache *cache, const struct cache_
         give_back(variants, count);
         return CACHE_COLD;
     }
-    enum cache_result result = join(cache, query, lookup, changed);
+    *changed = false;
+    enum cache_result result = query->alone ? CACHE_ALONE : join(cache, query, lookup, changed);
     if (result == CACHE_LEAD && count > 0) {
         flight_set_variants(lookup->member.flight, variants, count);
     } else {

@@ -22,10 +22,9 @@ static bool may_ask(const struct fetch_asker *asker, const struct uri *uri)
     return answer.verdict == ACCESS_ALLOWED;
 }
 
-void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
-                    const struct claim *claim)
+static struct fetch_order order_of(struct exchange *x, struct flight *flight, bool linked)
 {
-    fetch_start(&(struct fetch_order){
+    return (struct fetch_order){
         .worker = x->worker,
         .settings = x->settings,
         .request = &x->request,
@@ -34,8 +33,7 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
         .site = x->site,
         .primary = &x->lookup.primary,
         .flight = flight,
-        .claim = claim,
-        .shared = shared,
+        .shared = true,
         .body = linked ? x->request_body : NULL,
         .client = x->client->ip,
         .user = x->user,
@@ -43,7 +41,17 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
         .upgrade = {x->upgrade, x->upgrade.len ? connect_source(x->tunnel) : NULL},
         .link = linked ? &x->fetch : NULL,
         .decision = linked ? &x->decision : NULL,
-    });
+    };
+}
+
+void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
+                    const struct claim *claim)
+{
+    struct fetch_order order = order_of(x, flight, linked);
+
+    order.shared = shared;
+    order.claim = claim;
+    fetch_start(&order);
 }
 
 enum exchange_state exchange_go_alone(struct exchange *x)
@@ -70,13 +78,20 @@ static struct object *take_found(struct exchange *x)
     return object;
 }
 
-/* Leads a validation nobody waits for. */
+/* Leads a validation nobody waits for. What comes of it is for everybody: a HEAD asks as a GET. */
 static void refresh(struct exchange *x)
 {
-    if (x->lookup.lead) {
-        exchange_fetch(x, x->lookup.member.flight, true, false, NULL);
-        flight_leave(&x->lookup.member);
+    struct http_head request = x->request;
+
+    if (!x->lookup.lead) {
+        return;
     }
+    request.method = METHOD_GET;
+    request.method_text = SPAN("GET");
+    struct fetch_order order = order_of(x, x->lookup.member.flight, false);
+    order.request = &request;
+    fetch_start(&order);
+    flight_leave(&x->lookup.member);
 }
 
 static struct cache_query query_of(struct exchange *x)
