@@ -85,13 +85,20 @@ int cache_open_stores(const struct cache_options *options, struct stores **out)
         out);
 }
 
-void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wanted, uint64_t memory)
+void cache_set_limits(struct cache *cache, struct stores *stores)
 {
-    uint64_t fits = stores ? stores_object_max(stores) : memory / 4;
+    uint64_t fits = stores ? stores_object_max(stores) : cache->memory / 4;
+    uint64_t wanted = cache->object_max_wanted;
     uint64_t most = wanted ? wanted : UINT64_MAX;
 
     cache->object_max = min64(most, fits);
     cache->parts_max = min64(most, stores ? 3 * fits : fits);
+}
+
+void cache_set_object_max(struct cache *cache, uint64_t wanted)
+{
+    cache->object_max_wanted = wanted;
+    cache_set_limits(cache, cache->stores);
 }
 
 /* How many URLs a guard remembers: a fetch that lasts is kept while so many others are invalidated.
@@ -111,6 +118,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     int err = 0;
 
     *out = NULL;
+    cache->memory = options->memory;
     memory_set_limit(options->memory);
     cache->table = table_new(options->memory / 4 * 3);
     table_relieve_memory(cache->table);
@@ -137,7 +145,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     }
     cache->stores = stores;
     cache_keep_scopes(cache, stores);
-    cache_set_limits(cache, stores, options->object_max, options->memory);
+    cache_set_object_max(cache, options->object_max);
     *out = cache;
     return 0;
 }

@@ -31,6 +31,9 @@ int cache_open(const struct cache_options *options, struct cache **out);
  * changed meanwhile. 0; ERR_BUSY: not yet, and the cache is still late; or an error, with which it
  * stays in memory for good. By the thread that opened the cache; others go on. */
 int cache_open_late(struct cache *cache);
+/* From now on larger responses are not stored; 0: what the store takes. What is there stays. By the
+ * thread that opened the cache. */
+void cache_set_object_max(struct cache *cache, uint64_t wanted);
 /* A store is to come. */
 bool cache_is_late(const struct cache *cache);
 /* And something has changed meanwhile that nobody but this process knows of: who opened the store

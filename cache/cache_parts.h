@@ -48,6 +48,8 @@ struct cache {
     struct sip_key secret;
     struct scopes *scopes;
     _Atomic uint64_t purges;
+    uint64_t memory;
+    _Atomic uint64_t object_max_wanted; /* 0: what fits */
     _Atomic uint64_t object_max;
     _Atomic uint64_t
         parts_max; /* the same for a response known in parts, which is evicted in parts, too */
@@ -80,7 +82,7 @@ void cache_forget(struct cache *cache, const struct cache_key *key);
  * process has one; the log has that only if none may (options->late). */
 int cache_open_stores(const struct cache_options *options, struct stores **out);
 /* How large what is kept may be, with a store or (NULL) without. */
-void cache_set_limits(struct cache *cache, struct stores *stores, uint64_t wanted, uint64_t memory);
+void cache_set_limits(struct cache *cache, struct stores *stores);
 
 /* ---- purge.c ---- */
 

@@ -243,7 +243,7 @@ static void admit(struct cache *cache, struct dropping *dropping)
     struct late *late = cache->late;
 
     each(&late->changed, drop, dropping);
-    cache_set_limits(cache, dropping->stores, late->options.object_max, late->options.memory);
+    cache_set_limits(cache, dropping->stores);
     cache->stores = dropping->stores;
 }
 

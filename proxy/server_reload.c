@@ -155,6 +155,7 @@ int server_reload(struct server *server, struct buf *errors)
     settings_unref(&server->settings);
     server->settings = next;
     server_tell_accounts(server);
+    cache_set_object_max(server->cache, server->settings->object_max);
     log_level_set(next->log_level);
     atomic_fetch_add(&server->reloads, 1);
     log_info("reloaded", "sites=%zu access=%zu", next->site_count, next->access_count);

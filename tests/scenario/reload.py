@@ -6,8 +6,9 @@ Clients of all kinds ask without a pause - connections that last, new ones, HTTP
 and each answer tells which configuration made it: on one connection they only get newer, and after a
 reload is over nobody sees an older one. Faulty configurations in between are refused, with the
 place of the fault in the answer and in the log, and change nothing. At the end one configuration is
-in memory: none was left behind.
+in memory: none was left behind. Before that, the largest size that is stored is changed by itself.
 """
+import itertools
 import json
 import pathlib
 import re
@@ -222,6 +223,35 @@ def by_tool(build, proxy, directory):
               f"{bad}")
 
 
+def sizes(build):
+    """How large what is stored may be changes while the store is open."""
+    def respond(conn, head, _rest):
+        length = int(head.split(b" ")[1].rsplit(b"/", 1)[1])
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: %d\r\n\r\n"
+                     % length + b"x" * length)
+
+    def kept(length):
+        data, _ = raw.ask(proxy.port, f"GET {origin.base}/{next(names)}/{length} HTTP/1.1\r\n"
+                                      f"Host: a\r\nConnection: close\r\n\r\n".encode(), 60)
+        return b"; stored" in re.search(rb"\r\nCache-Status: ([^\r]*)", data)[1]
+
+    names = itertools.count()
+    origin = raw.Origin(respond)
+    with tempfile.TemporaryDirectory(prefix="larder-reload.") as name:
+        file = pathlib.Path(name) / "proxy.yaml"
+        file.write_text("store: {object-max: 10KiB}\n")
+        proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{name}/store", "--config", str(file))
+        proxy.start()
+        check(kept(10_000) and not kept(20_000), "at the start the size does not hold")
+        for most, lengths in (("0", (10_000, 20_000, 2_000_000)), ("15KiB", (10_000, 15_000)),
+                              ("1MiB", (10_000, 1_000_000))):
+            file.write_text(f"store: {{object-max: {most}}}\n")
+            check(admin(proxy, "POST", "/reload")[0] == 200, f"{most}: no reload")
+            check(all(map(kept, lengths)), f"{most}: what fits is not stored")
+            check(most == "0" or not kept(2_000_000), f"{most}: what is larger is stored")
+        check(proxy.stop(), "it did not leave by itself")
+
+
 class Logged(larder.Proxy):
     log = None
 
@@ -233,6 +263,7 @@ class Logged(larder.Proxy):
 def main():
     build = sys.argv[1]
     larder.need(f"{build}/proxy/larder-proxy")
+    sizes(build)
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory(prefix="larder-reload.") as name:
         directory = pathlib.Path(name)

@@ -986,6 +986,24 @@ Test(cache, what_turns_out_too_large_is_not_kept)
     }
 }
 
+Test(cache, how_large_what_is_kept_may_be_changes_while_it_runs)
+{
+    struct kit kit;
+    struct try try;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        cache_set_object_max(kit.cache, 1000);
+        ask(&kit, "http://a/x", NULL, &try);
+        finish(&kit, &try, answer_as(&kit, &try, fresh, 1001, REASON_TOO_LARGE), 1001);
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+        cache_set_object_max(kit.cache, 0);
+        fetch(&kit, "http://a/x", NULL, fresh, 1001);
+        cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+        kit_close(&kit);
+    }
+}
+
 /* ---- explaining ---- */
 
 static void explain(struct kit *kit, const char *url, const char *const *lines,
