@@ -235,6 +235,7 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
         return REASON_STORE_BUSY;
     }
     spool_store(spool, shelf, put);
+    spool_bound(spool, cache->object_max);
     return REASON_STORED;
 }
 
@@ -392,7 +393,7 @@ static enum reason why_not_kept(struct cache *cache, const struct flight *flight
     if (is_overtaken(cache, flight, object)) {
         return REASON_OVERTAKEN;
     }
-    if (spool_length(object->spool) > cache->object_max) {
+    if (spool_is_outgrown(object->spool) || spool_length(object->spool) > cache->object_max) {
         return REASON_TOO_LARGE; /* it had not said so */
     }
     return cache_why_unwanted(cache, object);

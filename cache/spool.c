@@ -99,6 +99,7 @@ struct spool *spool_new(const struct spool_options *options)
     spool->writer = options->writer;
     spool->chunks = &spool->first;
     spool->cap = 1;
+    spool->most = UINT64_MAX;
     list_init(&spool->readers);
     return spool;
 }
@@ -254,6 +255,27 @@ void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put)
     spool->put = put;
 }
 
+void spool_bound(struct spool *spool, uint64_t most)
+{
+    CHECK(spool->length == 0);
+    spool->most = most;
+}
+
+/* It has become longer than it may: what is written of it is nobody's, and no more of it is. */
+static void outgrow(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    struct store_put *put = spool->put;
+    spool->put = NULL;
+    spool->keep = false;
+    spool->outgrown = true;
+    pthread_mutex_unlock(&spool->lock);
+    spool_drop_promise(spool);
+    if (put) {
+        store_put_abort(put);
+    }
+}
+
 static void copy_in(struct spool *spool, struct span bytes)
 {
     while (bytes.len > 0) {
@@ -299,6 +321,9 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
 {
     CHECK(!spool->ended);
     copy_in(spool, bytes);
+    if (spool->length > spool->most && !spool->outgrown) {
+        outgrow(spool);
+    }
     if (spool->put && spool_is_large(spool)) {
         spool_queue_groups(spool, false);
     }
@@ -415,6 +440,14 @@ bool spool_is_wanted(struct spool *spool)
     bool wanted = spool_is_storing(spool) || spool_keeps(spool);
     pthread_mutex_unlock(&spool->lock);
     return wanted;
+}
+
+bool spool_is_outgrown(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool outgrown = spool->outgrown;
+    pthread_mutex_unlock(&spool->lock);
+    return outgrown;
 }
 
 bool spool_lacks_room(struct spool *spool)

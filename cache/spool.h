@@ -52,6 +52,10 @@ void spool_keep(struct spool *spool, uint64_t max);
  * the first append. */
 void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put);
 
+/* With more than `most` bytes it is neither kept nor stored: as soon as they are there, what was
+ * stored of it is given up. Before the first append. */
+void spool_bound(struct spool *spool, uint64_t most);
+
 enum spool_flow spool_append(struct spool *spool, struct span bytes);
 
 /* No further bytes. err 0: the body is complete. Otherwise readers get `err` after what is there,
@@ -86,6 +90,8 @@ size_t spool_readers(struct spool *spool);
 bool spool_is_wanted(struct spool *spool);
 /* It was to stay or to be stored, but there was no memory for it. */
 bool spool_lacks_room(struct spool *spool);
+/* It has become longer than spool_bound() allows. */
+bool spool_is_outgrown(struct spool *spool);
 /* Ended without an error. */
 bool spool_is_complete(const struct spool *spool);
 /* Complete, small, and all of it in memory for as long as the spool lives. */

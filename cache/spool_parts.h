@@ -72,6 +72,8 @@ struct spool {
     bool committed;        /* complete, the store has it or is about to */
     bool put_failed;       /* the store has said so; the writer gives `put` up */
     bool lacks_room;       /* so have we: memory is tight */
+    uint64_t most;         /* longer ones are not kept */
+    bool outgrown;         /* it is one */
     bool strained;         /* no room for more until what is queued is stored */
     struct place *places;  /* where group n is, for n < stored */
     size_t places_cap;

@@ -986,6 +986,35 @@ Test(cache, what_turns_out_too_large_is_not_kept)
     }
 }
 
+Test(cache, what_has_become_too_large_is_not_written_any_further)
+{
+    enum { BITE = 1 << 20, MOST = 2 * BITE, BITES = 8 };
+    char *bytes = xcalloc(1, BITE);
+    struct cache_stats stats;
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    cache_set_object_max(kit.cache, MOST);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer_unmeasured(&kit, &try);
+    flight_publish(try.lookup.member.flight, object);
+    for (int i = 0; i < BITES; i++) {
+        spool_append(object->spool, span_of(bytes, BITE));
+        cr_expect_eq(spool_is_wanted(object->spool), (i + 1) * BITE <= MOST);
+    }
+    cache_set_object_max(kit.cache, 0); /* its beginning is gone all the same */
+    cr_expect_eq(cache_commit(kit.cache, try.lookup.member.flight, object), REASON_TOO_LARGE);
+    stores_flush(cache_stores(kit.cache));
+    cache_stats(kit.cache, &stats);
+    cr_expect_leq(stats.store.written_bytes, MOST + BITE);
+    object_unref(&object);
+    lookup_fini(&try.lookup);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD);
+    kit_close(&kit);
+    free(bytes);
+}
+
 Test(cache, how_large_what_is_kept_may_be_changes_while_it_runs)
 {
     struct kit kit;
