@@ -3,7 +3,7 @@
  * column more, in the combined format with two, as JSON with all of the decision, or as the
  * administrator wants it (accesslog_template.c). The native one:
  *
- *   1763797201.123    140 192.0.2.7 TCP_MISS/200 99 GET http://a/ - HIER_DIRECT/a text/css private
+ *   1763797201.123    140 192.0.2.7 TCP_MISS/200 99 GET http://a/ - HIER_DIRECT/::1 - private
  *
  * The last column is the reason of the decision, then after a colon the number of the access rule
  * that denied the request, then after a comma why the response is not stored,
@@ -34,7 +34,7 @@ struct accesslog_entry {
     uint64_t bytes;
     const struct http_head *request;
     const struct uri *uri; /* an empty host: the request was not understood */
-    const struct ip *peer; /* the origin's address, or NULL */
+    const struct ip *peer; /* whom the origin was asked of for it, or NULL */
     struct span user;      /* authenticated as, or empty */
     struct span incident;
     struct span mirror; /* its path; empty: none */

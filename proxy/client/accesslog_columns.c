@@ -32,17 +32,8 @@ char *column_method(char *at, const struct http_head *request)
 
 char *column_hierarchy(char *at, const struct accesslog_entry *entry)
 {
-    const struct decision *decision = entry->decision;
-
-    if (entry->peer) {
-        return ip_put(put_span(at, SPAN("HIER_DIRECT/")), entry->peer);
-    }
-    bool asked =
-        (decision->fwd_status > 0 && !decision->collapsed) || decision->outcome == OUTCOME_TUNNEL;
-    if (asked && entry->uri && entry->uri->host.len) {
-        return shown_host(put_span(at, SPAN("HIER_DIRECT/")), entry->uri);
-    }
-    return put_span(at, SPAN("HIER_NONE/-"));
+    return entry->peer ? ip_put(put_span(at, SPAN("HIER_DIRECT/")), entry->peer)
+                       : put_span(at, SPAN("HIER_NONE/-"));
 }
 
 char *column_type(char *at, struct span type)

@@ -232,7 +232,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
     stream_bind(tunnel->stream, &target_events, tunnel);
     tunnel_start(tunnel->stream);
     stream_send(tunnel->stream, NULL, &tunnel->up.source);
-    tunnel->order.on_open(tunnel->order.arg, &tunnel->down.source);
+    tunnel->order.on_open(tunnel->order.arg, &result->address, &tunnel->down.source);
 }
 
 /* ---- the client's side ---- */

@@ -16,8 +16,9 @@ struct connect_order {
     struct settings *settings;
     const struct uri *uri; /* host and port */
     struct stream *client; /* resumed when the target takes bytes again */
-    /* The target is connected: `from_target` are its bytes, to be sent behind the 200. */
-    void (*on_open)(void *arg, struct source *from_target);
+    /* The target is connected, at this address: `from_target` are its bytes, to be sent behind the
+     * 200. */
+    void (*on_open)(void *arg, const struct ip *peer, struct source *from_target);
     /* No connection; the tunnel is gone. */
     void (*on_failed)(void *arg, int status, enum reason reason);
     /* The target broke off after it had closed its direction: nothing but the end of the client's

@@ -112,44 +112,56 @@ void exchanges_count(struct worker *worker)
     }
 }
 
-static void count(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
+/* What is counted, logged and remembered of it beside what it has. */
+struct ended {
+    uint64_t elapsed_us, sent;
+    struct span user, mirror;
+};
+
+static void count(struct exchange *x, const struct ended *ended)
 {
     count_bytes(x);
     counters_exchange(&x->worker->counters, &(struct exchange_count){
                                                 .decision = &x->decision,
                                                 .status = x->status,
-                                                .elapsed_us = elapsed_us,
-                                                .sent = sent,
+                                                .elapsed_us = ended->elapsed_us,
+                                                .sent = ended->sent,
                                             });
-    struct span mirror = exchange_mirror(x);
-    if (mirror.len) {
-        mirror_counts_add(&x->worker->mirrors, mirror, decision_is_hit(&x->decision), sent);
+    if (ended->mirror.len) {
+        mirror_counts_add(&x->worker->mirrors, ended->mirror, decision_is_hit(&x->decision),
+                          ended->sent);
     }
     tally_add(x->worker->tally, &(struct tally_request){
                                     .decision = &x->decision,
                                     .uri = &x->uri,
                                     .client = &x->client->ip,
                                     .status = x->status,
-                                    .bytes = sent,
-                                    .elapsed_us = elapsed_us,
+                                    .bytes = ended->sent,
+                                    .elapsed_us = ended->elapsed_us,
                                     .when = loop_wall(x->worker->loop),
                                 });
 }
 
-static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
+static const struct ip *peer_of(const struct exchange *x)
+{
+    return x->has_peer && !ip_eq(&x->peer, &(struct ip){0}) ? &x->peer : NULL;
+}
+
+static void write_log(struct exchange *x, const struct ended *ended)
 {
     struct accesslog_entry entry = {
         .when_ms = loop_wall_ms(x->worker->loop),
-        .elapsed_us = elapsed_us,
+        .elapsed_us = ended->elapsed_us,
         .client = &x->client->ip,
         .decision = &x->decision,
         .status = x->status,
-        .bytes = sent,
+        .bytes = ended->sent,
         .request = &x->request,
         .uri = &x->uri,
-        .user = x->user ? x->user->name : SPAN_EMPTY,
+        .peer = peer_of(x),
+        .user = ended->user,
         .incident = x->incident,
-        .mirror = exchange_mirror(x),
+        .mirror = ended->mirror,
         .content_type = x->object ? fields_get(&x->object->fields, FIELD_CONTENT_TYPE) : SPAN_EMPTY,
     };
 
@@ -157,32 +169,37 @@ static void write_log(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
     tail_offer(&entry);
 }
 
-static void remember(struct exchange *x, uint64_t elapsed_us, uint64_t sent)
+static void remember(struct exchange *x, const struct ended *ended)
 {
     recent_add(&x->worker->recent, &(struct recent_request){
                                        .when_ms = loop_wall_ms(x->worker->loop),
-                                       .elapsed_us = elapsed_us,
-                                       .bytes = sent,
+                                       .elapsed_us = ended->elapsed_us,
+                                       .bytes = ended->sent,
                                        .decision = &x->decision,
                                        .client = &x->client->ip,
                                        .status = x->status,
                                        .request = &x->request,
                                        .uri = &x->uri,
-                                       .user = x->user ? x->user->name : SPAN_EMPTY,
-                                       .mirror = exchange_mirror(x),
+                                       .user = ended->user,
+                                       .mirror = ended->mirror,
                                    });
 }
 
 static void record(struct exchange *x)
 {
-    uint64_t elapsed_us = clock_mono_us() - x->started_us;
+    struct ended ended = {
+        .elapsed_us = clock_mono_us() - x->started_us,
+        .sent = x->stream->sent,
+        .user = x->user ? x->user->name : SPAN_EMPTY,
+        .mirror = exchange_mirror(x),
+    };
 
     disk_wait_end(&x->waited); /* it may be given up while it waits */
     disk_wait_end(&x->reader.waited);
     exchange_note_disk(x);
-    count(x, elapsed_us, x->stream->sent);
-    write_log(x, elapsed_us, x->stream->sent);
-    remember(x, elapsed_us, x->stream->sent);
+    count(x, &ended);
+    write_log(x, &ended);
+    remember(x, &ended);
 }
 
 static void exchange_free(struct exchange *x)

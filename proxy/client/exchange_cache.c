@@ -22,6 +22,15 @@ static bool may_ask(const struct fetch_asker *asker, const struct uri *uri)
     return answer.verdict == ACCESS_ALLOWED;
 }
 
+struct ip *exchange_peer(struct exchange *x)
+{
+    if (!x->has_peer) {
+        x->has_peer = true;
+        x->peer = (struct ip){0};
+    }
+    return &x->peer;
+}
+
 static struct fetch_order order_of(struct exchange *x, struct flight *flight, bool linked)
 {
     return (struct fetch_order){
@@ -41,6 +50,7 @@ static struct fetch_order order_of(struct exchange *x, struct flight *flight, bo
         .upgrade = {x->upgrade, x->upgrade.len ? connect_source(x->tunnel) : NULL},
         .link = linked ? &x->fetch : NULL,
         .decision = linked ? &x->decision : NULL,
+        .peer = linked ? exchange_peer(x) : NULL,
     };
 }
 

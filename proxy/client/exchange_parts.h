@@ -97,6 +97,7 @@ struct exchange {
     bool is_whole;               /* what is delivered is all of a response, in one piece */
     int status;                  /* sent to the client */
     bool sent;                   /* stream_send() was called */
+    bool has_peer;               /* `peer` is set */
 
     uint64_t started_us;
     struct byte_count counted; /* bytes that the counters have already */
@@ -105,6 +106,8 @@ struct exchange {
     atomic_bool flight_wake, source_wake, body_wake, who_wake;
     int busy;
     _Alignas(16) char first[EXCHANGE_ARENA];
+    /* What is not zeroed with the rest. */
+    struct ip peer; /* of whom the origin was asked; unspecified: nobody could be connected to */
 };
 
 /* One step of the machine: does what the state asks for and says the next one; its own when it has
@@ -151,6 +154,8 @@ void exchange_on_upgrade(struct fetch_link *link, const struct http_head *head,
 /* Closes the client's connection, or resets its stream, and ends. */
 void exchange_give_up(struct exchange *x);
 
+/* Whom the origin was asked of is noted there from now on. */
+struct ip *exchange_peer(struct exchange *x);
 /* Asks the origin. `linked`: the exchange hears of it; `claim` (taken over) or NULL. */
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
                     const struct claim *claim);

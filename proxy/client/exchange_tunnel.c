@@ -15,11 +15,12 @@ static void on_tunnel_failed(void *arg, int status, enum reason reason)
     x->state = EX_DELIVER;
 }
 
-static void on_tunnel_open(void *arg, struct source *from_origin)
+static void on_tunnel_open(void *arg, const struct ip *peer, struct source *from_origin)
 {
     struct exchange *x = arg;
     struct http_head head;
 
+    *exchange_peer(x) = *peer;
     head_init(&head, &x->arena);
     head.version = HTTP_1_1;
     head.status = 200;

@@ -336,6 +336,7 @@ void fetch_unlink(struct fetch_link *link)
     link->fetch = NULL;
     fetch->owner = NULL;
     fetch->decision = NULL;
+    fetch->peer = NULL;
     fetch_check_interest(fetch);
 }
 
@@ -367,6 +368,7 @@ static struct fetch *fetch_new(const struct fetch_order *order)
     fetch->claim = order->claim ? *order->claim : (struct claim){0};
     fetch->owner = order->link;
     fetch->decision = order->decision;
+    fetch->peer = order->peer;
     fetch->upgrade = order->upgrade;
     fetch->letter.call = on_letter;
     fetch_init_store_wait(fetch);

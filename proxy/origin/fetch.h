@@ -68,6 +68,7 @@ struct fetch_order {
     struct fetch_upgrade upgrade;
     struct fetch_link *link;   /* or NULL: in the background */
     struct decision *decision; /* borrowed with the link: filled while it holds */
+    struct ip *peer;           /* the same: the address of whom it was connected to last */
 };
 
 void fetch_start(const struct fetch_order *order);

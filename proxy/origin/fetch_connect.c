@@ -22,6 +22,13 @@ static void count_connected(struct fetch *fetch, const struct upstream_result *r
     }
 }
 
+static void note_peer(struct fetch *fetch, const struct ip *address)
+{
+    if (fetch->peer && fetch->owner) {
+        *fetch->peer = *address;
+    }
+}
+
 static void on_connected(void *arg, const struct upstream_result *result)
 {
     struct fetch *fetch = arg;
@@ -37,6 +44,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
         struct failure failure = target_failure(&fetch->target, result);
         fetch_fail(fetch, failure.status, failure.reason);
     } else {
+        note_peer(fetch, &result->address);
         fetch->stream = result->stream;
         fetch_set_state(fetch, FETCH_SEND);
         stream_bind(fetch->stream, &fetch_stream_events, fetch);

@@ -88,6 +88,7 @@ struct fetch {
     size_t promised; /* bytes of memory_begin(), for the body */
     struct fetch_link *owner;
     struct decision *decision;
+    struct ip *peer;
 
     struct address_check check;
     struct target_check target;

@@ -468,6 +468,16 @@ def timeouts(program, folder, certs):
     check(scene.proxy.stop(), "it leaves by itself")
 
 
+def logged(log):
+    """Of a connection that is used by many, too, it is known where it leads."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    told = {(path, outcome): origin for path, outcome, origin in lines}
+    check(told["/small/a", "miss"] == "127.0.0.1", f"the first one: {told}")
+    check(told["/small/a", "hit-memory"] == "-", "nobody was asked for that")
+    shared_ones = {told.get((f"/held/{n}", "miss")) for n in range(HELD)}
+    check(shared_ones <= {"127.0.0.1", "::1"} and shared_ones, f"on one connection: {shared_ones}")
+
+
 def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     larder.need(program)
@@ -477,7 +487,9 @@ def main():
         certs.sign("good", "DNS:localhost,IP:127.0.0.1")
         origins = {"h2.test": Origin(certs), "h1.test": Origin(certs, ("http/1.1",)),
                    "narrow.test": Origin(certs, streams=2)}
-        scene = Scene(program, folder / "usual", origins)
+        log = folder / "access.log"
+        scene = Scene(program, folder / "usual", origins, "--set",
+                      f"log.access={{to: {log}, format: '{{path}} {{outcome}} {{origin}}'}}")
         scene.h2 = origins["h2.test"]
         usual(scene)
         shared(scene)
@@ -485,6 +497,7 @@ def main():
         broken(scene)
         slow(scene)
         check(scene.proxy.stop(), "it leaves by itself")
+        logged(log)
         silence(program, folder, certs)
         timeouts(program, folder, certs)
     check.end()

@@ -28,6 +28,9 @@ check = raw.Checks()
 
 
 def serve(conn, head, _rest):
+    if b"/upgrade" in head.split(b"\r\n")[0]:
+        conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        return True
     gone = b"/gone" in head.split(b"\r\n")[0]
     conn.sendall(b"HTTP/1.1 " + (b"404 Not Found" if gone else b"200 OK") +
                  b"\r\nCache-Control: max-age=600\r\nContent-Type: text/plain; charset=x\r\n"
@@ -232,6 +235,32 @@ def stalled(directory, proxy, origin):
     mute.close()
 
 
+def origins(directory, proxy, origin):
+    """Whom the origin was asked of: of a new connection and a used one, of a tunnel and an upgrade."""
+    config(directory, ["squid.log", "{to: origins.log, format: '{method} {path} {outcome} {origin} {hierarchy}'}",
+                       "{to: origins.json, format: json}"])
+    check(larder_reload(proxy) == 200, "one with origins")
+    for path in ("/new", "/used", "/new"):
+        get(proxy, origin.base + path)
+    get(proxy, f"http://127.0.0.1:{larder.free_port()}/nobody")
+    raw.ask(proxy.port, f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\nHost: a\r\n\r\n".encode(), 60)
+    get(proxy, origin.base + "/upgrade", "Connection: upgrade", "Upgrade: websocket")
+    wanted = ["GET /new miss 127.0.0.1 HIER_DIRECT/127.0.0.1",
+              "GET /used miss 127.0.0.1 HIER_DIRECT/127.0.0.1",
+              "GET /new hit-memory - HIER_NONE/-",
+              "GET /nobody error - HIER_NONE/-",
+              "CONNECT - tunnel 127.0.0.1 HIER_DIRECT/127.0.0.1",
+              "GET /upgrade tunnel 127.0.0.1 HIER_DIRECT/127.0.0.1"]
+    log = directory / "origins.log"
+    wait("a line of each", lambda: len(read(log).splitlines()) >= len(wanted))
+    check(sorted(read(log).splitlines()) == sorted(wanted), read(log))
+    lines = [json.loads(line) for line in read(directory / "origins.json").splitlines()]
+    check([line.get("origin") for line in lines if line["url"].endswith("/new")] in
+          (["127.0.0.1", None], [None, "127.0.0.1"]), f"{lines}")
+    config(directory, ["squid.log"])
+    check(larder_reload(proxy) == 200, "without it again")
+
+
 def refused(directory, proxy):
     """The answer to a head that makes no sense is counted, too."""
     before = metric(proxy, "larder_client_sent_bytes_total")
@@ -329,7 +358,8 @@ def main():
         directory = pathlib.Path(name)
         config(directory, ["squid.log"])
         proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{name}/store", "--config",
-                             f"{name}/proxy.yaml", "--workers", "2")
+                             f"{name}/proxy.yaml", "--workers", "2", "--set",
+                             "connect-ports=[1-65535]")
         proxy.start()
         formats(directory, proxy, origin)
         moved_away(build, directory, proxy, origin)
@@ -337,6 +367,7 @@ def main():
         absent(build, directory, proxy, origin)
         config(directory, ["squid.log"])
         check(larder_reload(proxy) == 200, "one log")
+        origins(directory, proxy, origin)
         refused(directory, proxy)
         stalled(directory, proxy, origin)
         watched(build, proxy, origin)

@@ -20,13 +20,14 @@ struct row {
     struct decision decision;
     struct http_head request;
     struct uri uri;
-    struct ip client;
+    struct ip client, peer;
 };
 
 static void row_init(struct row *row, const char *host, const char *path)
 {
     *row = (struct row){0};
     cr_assert_eq(ip_parse(SPAN("192.0.2.7"), &row->client), 0);
+    cr_assert_eq(ip_parse(SPAN("198.51.100.1"), &row->peer), 0);
     row->request.method = METHOD_GET;
     row->request.method_text = SPAN("GET");
     row->uri = (struct uri){.host = span_str(host), .port = 80, .path = span_str(path)};
@@ -43,6 +44,7 @@ static void row_init(struct row *row, const char *host, const char *path)
         .bytes = 1234,
         .request = &row->request,
         .uri = &row->uri,
+        .peer = &row->peer,
         .content_type = SPAN("text/html; charset=utf-8"),
     };
 }
@@ -61,14 +63,15 @@ Test(accesslog_format, squids_native_columns)
 
     row_init(&row, "example.net", "/a?b=c");
     expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET "
-                      "http://example.net/a?b=c - HIER_DIRECT/example.net text/html absent\n");
+                      "http://example.net/a?b=c - HIER_DIRECT/198.51.100.1 text/html absent\n");
 
     row.decision.store_reason = REASON_PRIVATE;
     expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET "
-                      "http://example.net/a?b=c - HIER_DIRECT/example.net text/html "
+                      "http://example.net/a?b=c - HIER_DIRECT/198.51.100.1 text/html "
                       "absent,private\n");
 
     row.decision = (struct decision){.outcome = OUTCOME_HIT_MEMORY, .reason = REASON_FRESH};
+    row.entry.peer = NULL;
     row.entry.content_type = SPAN_EMPTY;
     row.entry.user = SPAN("eve n");
     row.entry.elapsed_us = 12345678901;
@@ -81,10 +84,11 @@ Test(accesslog_format, squids_native_columns)
     row.request.method_text = SPAN("CONNECT");
     row.uri = (struct uri){.host = SPAN("2001:db8::1"), .is_ipv6 = true, .port = 443};
     row.decision = (struct decision){.outcome = OUTCOME_TUNNEL, .reason = REASON_METHOD};
+    row.entry.peer = &row.peer;
     row.entry.user = SPAN_EMPTY;
     row.entry.elapsed_us = 0;
     expect_line(&row, "1763797201.007      0 2001:db8::7 TCP_TUNNEL/200 1234 CONNECT "
-                      "[2001:db8::1]:443 - HIER_DIRECT/[2001:db8::1] - method\n");
+                      "[2001:db8::1]:443 - HIER_DIRECT/198.51.100.1 - method\n");
 }
 
 Test(accesslog_format, waits_for_the_disk)
@@ -92,6 +96,7 @@ Test(accesslog_format, waits_for_the_disk)
     struct row row;
 
     row_init(&row, "a", "/");
+    row.entry.peer = NULL;
     row.decision = (struct decision){.outcome = OUTCOME_HIT,
                                      .reason = REASON_FRESH,
                                      .served = SERVED_COLD,
@@ -161,12 +166,12 @@ Test(accesslog_format, combined_with_what_the_cache_did)
     row.decision.ending = ENDING_CLIENT;
     expect_line(&row, "192.0.2.7 - - [22/Nov/2025:07:40:01 +0000] "
                       "\"GET http://example.net/a'?b=c HTTP/1.1\" 200 1234 \"-\" \"-\" "
-                      "TCP_MISS_ABORTED:HIER_DIRECT/example.net absent\n");
+                      "TCP_MISS_ABORTED:HIER_DIRECT/198.51.100.1 absent\n");
     row.request.fields = (struct http_fields){.at = fields, .count = 2, .cap = 2};
     expect_line(&row, "192.0.2.7 - - [22/Nov/2025:07:40:01 +0000] "
                       "\"GET http://example.net/a'?b=c HTTP/1.1\" 200 1234 \"http://b/\" "
                       "\"Mozilla/5.0 ('X'; %0A)\" "
-                      "TCP_MISS_ABORTED:HIER_DIRECT/example.net absent\n");
+                      "TCP_MISS_ABORTED:HIER_DIRECT/198.51.100.1 absent\n");
 }
 
 Test(accesslog_format, json_has_all_of_the_decision)
@@ -186,6 +191,7 @@ Test(accesslog_format, json_has_all_of_the_decision)
                       "\"client\":\"192.0.2.7\",\"method\":\"GET\","
                       "\"url\":\"http://example.net/a?token=\xe2\x80\xa6\",\"status\":200,"
                       "\"bytes\":1234,\"content_type\":\"text/html\","
+                      "\"origin\":\"198.51.100.1\","
                       "\"outcome\":\"stale\",\"reason\":\"stale-if-error\","
                       "\"store_reason\":\"stale-if-error\",\"fwd\":\"stale\","
                       "\"fwd_status\":503,\"stored\":false,\"collapsed\":false,\"age\":70,"
@@ -269,7 +275,7 @@ Test(accesslog_format, no_secret_of_a_path_or_query_is_logged)
         row_init(&row, "a", cases[i].path);
         snprintf(want, sizeof(want),
                  "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET http://a%s - "
-                 "HIER_DIRECT/a text/html absent\n",
+                 "HIER_DIRECT/198.51.100.1 text/html absent\n",
                  cases[i].shown);
         expect_line(&row, want);
     }
@@ -284,7 +290,7 @@ Test(accesslog_format, nothing_a_peer_sends_makes_a_line_or_a_column)
     row.request.method_text = SPAN("GE T\n");
     row.request.method = METHOD_OTHER;
     expect_line(&row, "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GE%20T%0A "
-                      "http://a%0Ab/x%20y%0D%0A%FF?q=%0A%20z - HIER_DIRECT/a%0Ab "
+                      "http://a%0Ab/x%20y%0D%0A%FF?q=%0A%20z - HIER_DIRECT/198.51.100.1 "
                       "text/%20html%0A%01 absent\n");
 }
 
@@ -301,7 +307,7 @@ Test(accesslog_format, what_must_be_escaped_is_wherever_it_stands)
         snprintf(
             want, sizeof(want),
             "1763797201.007    140 192.0.2.7 TCP_MISS/200 1234 GET http://a.example%.*s%%%02X%s "
-            "- HIER_DIRECT/a.example text/html absent\n",
+            "- HIER_DIRECT/198.51.100.1 text/html absent\n",
             (int)at, path, (unsigned char)odd[which], path + at + 1);
         expect_line(&row, want);
     }
