@@ -21,14 +21,14 @@
     X(cookies_good,     COUNTER, "Queries with a cookie of ours that is good")                      \
     X(steered_answers,  COUNTER, "Answers whose addresses a policy chose")                         \
     X(measured_answers, COUNTER, "Answers by measured round trips")                                \
-    X(explored_answers, COUNTER, "Answers of these that are for measuring another replica")        \
+    X(explored_answers, COUNTER, "Answers that are for measuring another replica")                 \
     X(spilled_answers,  COUNTER, "Answers for which a better replica was too full")                \
     X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
     X(draining_answers, COUNTER, "Answers with a draining replica because only those were up")     \
     X(all_down_answers, COUNTER, "Answers with the best known replica because none was up")        \
     X(dnssec_queries,   COUNTER, "Queries that asked for signatures")                              \
     X(limited_dropped,  COUNTER, "UDP answers not given: too many of the kind to one network")       \
-    X(limited_slipped,  COUNTER, "UDP answers made small for the same reason")                      \
+    X(limited_slipped,  COUNTER, "UDP answers made small: too many of the kind to one network")     \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
     X(log_dropped,      COUNTER, "Queries missing in the query log because its file was too slow")  \
     X(unresolved,       COUNTER, "Queries for the resolver answered SERVFAIL: too many are open")    \

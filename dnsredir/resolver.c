@@ -14,11 +14,13 @@
 /* clang-format off */
 #define RESOLVER_COUNTERS(X)                                                                       \
     X(questions,      COUNTER, "Queries of clients for names that are not ours")                   \
-    X(failures,       COUNTER, "Of them, answered SERVFAIL")                                       \
-    X(timeouts,       COUNTER, "Of these, because it took too long")                               \
-    X(client_limited, COUNTER, "Of these, because the client had too many open")                   \
-    X(gave_way,       COUNTER, "Of these, because the client had asked for more meanwhile")        \
-    X(bogus,          COUNTER, "Of these, because the validation failed")                          \
+    X(failures,       COUNTER, "Queries for the resolver answered SERVFAIL")                      \
+    X(timeouts,       COUNTER, "Queries for the resolver answered SERVFAIL: it took too long")     \
+    X(client_limited, COUNTER,                                                                       \
+      "Queries for the resolver answered SERVFAIL: the client had too many open")                  \
+    X(gave_way,       COUNTER,                                                                       \
+      "Queries for the resolver answered SERVFAIL: the client had asked for more meanwhile")       \
+    X(bogus,          COUNTER, "Queries for the resolver answered SERVFAIL: it was not valid")     \
     X(secure,         COUNTER, "Answers that were validated")
 /* clang-format on */
 

@@ -54,9 +54,10 @@ static void put_measured_metrics(const struct status *status, struct buf *out)
         uint64_t value;
     } rows[] = {
         {"measured_networks", METRIC_GAUGE, "Networks of which round trips are known", m->networks},
-        {"measured_mapped", METRIC_GAUGE, "Of these, those whose answers go by them", m->mapped},
+        {"measured_mapped", METRIC_GAUGE, "Networks whose answers go by measured round trips",
+         m->mapped},
         {"measured_moved", METRIC_GAUGE,
-         "Of these, where another replica is nearer than by distance", m->moved},
+         "Networks for which another replica is nearer by round trips than by distance", m->moved},
         {"measured_bytes", METRIC_GAUGE, "Memory of round trips and their map", m->bytes},
         {"measured_lines", METRIC_COUNTER, "Round trips that replicas have told", m->lines},
         {"measured_maps", METRIC_COUNTER, "Maps made of them", m->maps},
@@ -87,7 +88,9 @@ static void put_gauges(const struct status *status, struct buf *out)
         {"worlds_retired", METRIC_GAUGE,
          "What answers were made from before a reload or a change of health, and is still held",
          status->worlds.waiting},
-        {"worlds_freed", METRIC_COUNTER, "The same, freed", status->worlds.freed},
+        {"worlds_freed", METRIC_COUNTER,
+         "What answers were made from before a reload or a change of health, and is freed",
+         status->worlds.freed},
         {"settings_held", METRIC_GAUGE, "Settings in memory: the current ones and those of before",
          status->settings_held},
         {"sandbox", METRIC_GAUGE,

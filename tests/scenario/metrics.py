@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Metrics: what is told, what is written down of it, and what is asked for: metrics.py BUILD [--write]
 
-A proxy with a store and some traffic tells its metrics. Each family has one help text and one type, and
-its samples follow; names end as Prometheus wants them. docs/metrics.md has exactly these families (--write
-makes its table anew), and every name in deploy/prometheus and deploy/grafana is one of them, with labels
+A proxy with a store and some traffic tells its metrics, and a redirector with all it can have. Each family
+has one help text and one type, and its samples follow; names end as Prometheus wants them. docs/metrics.md
+has exactly these families (--write makes its tables anew), and every name in deploy/prometheus and deploy/grafana is one of them, with labels
 there are. Where promtool is installed it has no complaint.
 """
 import json
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,24 @@ sys.path.insert(0, str(ROOT / "tests" / "lib"))
 import larder  # noqa: E402
 import raw  # noqa: E402
 
-MARKER = "<!-- made by tests/scenario/metrics.py BUILD --write -->\n"
+PROXY = "<!-- made by tests/scenario/metrics.py BUILD --write -->\n"
+DNS = "<!-- of larder-dns, made by tests/scenario/metrics.py BUILD --write -->\n"
+DNS_CONFIG = """
+listen: ["127.0.0.1:{port}"]
+admin: {{ address: "127.0.0.1:{admin}" }}
+state: state
+keys: [{{ name: key, secret: c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0 }}]
+replicas:
+  - {{ name: fra, addresses: [127.0.0.1] }}
+nearest: {{ measured: yes }}
+resolver: {{ allow: [127.0.0.0/8], forward: ["127.0.0.1:1"] }}
+zones:
+  - name: ex.test
+    nameservers: [ns.ex.test]
+    names:
+      - {{ name: www, policy: nearest }}
+      - {{ name: "*.dyn", update: {{ keys: key }} }}
+"""
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 check = raw.Checks()
 
@@ -29,8 +47,8 @@ def serve(conn, _head, _rest):
     conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
 
 
-def fetch(proxy):
-    data, _ = raw.ask(proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+def fetch(admin):
+    data, _ = raw.ask(admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
                                    b"Connection: close\r\n\r\n", 60)
     return data.partition(b"\r\n\r\n")[2].decode()
 
@@ -66,15 +84,16 @@ def table(found):
     return "\n".join(lines) + "\n"
 
 
-def documented(found, write):
+def documented(found, marker, write):
+    """The table behind the marker, up to the next heading."""
     path = ROOT / "docs" / "metrics.md"
-    text = path.read_text()
-    head, marker, rest = text.partition(MARKER)
-    check(marker, f"docs/metrics.md has no line {MARKER.strip()}")
+    head, found_marker, rest = path.read_text().partition(marker)
+    check(found_marker, f"docs/metrics.md has no line {marker.strip()}")
+    old, heading, behind = rest.partition("\n## ")
     if write:
-        path.write_text(head + MARKER + "\n" + table(found))
+        path.write_text(head + marker + "\n" + table(found) + heading + behind)
         return
-    check(rest.strip() == table(found).strip(),
+    check(old.strip() == table(found).strip(),
           "docs/metrics.md is old: tests/scenario/metrics.py BUILD --write")
 
 
@@ -123,9 +142,32 @@ def by_promtool(text, rules):
     print(done.stdout.strip())
 
 
+def of_redirector(build, directory):
+    folder = pathlib.Path(directory) / "dns"
+    folder.mkdir()
+    port, admin = larder.free_port(), larder.free_port()
+    (folder / "dns.yaml").write_text(DNS_CONFIG.format(port=port, admin=admin))
+    process = subprocess.Popen([f"{build}/dnsredir/larder-dns", "--config", str(folder / "dns.yaml")])
+    try:
+        larder.await_port("127.0.0.1", admin, process)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.connect(("127.0.0.1", port))
+            asker.settimeout(60)
+            asker.send(b"\0\1\0\0\0\1\0\0\0\0\0\0\3www\2ex\4test\0\0\1\0\1")
+            check(asker.recv(512)[:2] == b"\0\1", "a name is answered")
+        while not re.search(r"larder_dns_udp_queries_total [1-9]", text := fetch(admin)):
+            time.sleep(0.01)
+    finally:
+        process.terminate()
+        check(process.wait(60) == 0, "it did not leave by itself")
+    return text
+
+
 def main():
     build = sys.argv[1]
+    write = "--write" in sys.argv
     larder.need(f"{build}/proxy/larder-proxy")
+    larder.need(f"{build}/dnsredir/larder-dns")
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory(prefix="larder-metrics.") as directory:
         proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{directory}/store", "--set",
@@ -138,16 +180,19 @@ def main():
             raw.ask(proxy.port, f"GET {origin.base}/a HTTP/1.1\r\nHost: {host}\r\n"
                     "Connection: close\r\n\r\n".encode())
         check([client.get("/m/x")[0] for _ in range(3)] == [200] * 3, "of a mirror")
-        while 'mirror_requests_total{mirror="/m/"} 3\n' not in (text := fetch(proxy)):
+        while 'mirror_requests_total{mirror="/m/"} 3\n' not in (text := fetch(proxy.admin)):
             time.sleep(0.01)  # a request is counted behind its answer
         check("larder_hosts_overruled_total 1\n" in text, "one Host was another one than the URL's")
         check('larder_mirror_hits_total{mirror="/m/"} 2\n' in text, "two of three were hits")
         sent = re.search(r'larder_mirror_sent_bytes_total\{mirror="/m/"\} (\d+)', text)
         check(sent and int(sent[1]) >= 6, "and their bytes")
         check(proxy.stop(), "it did not leave by itself")
-    found = families(text)
-    documented(found, "--write" in sys.argv)
-    by_promtool(text, deployed(found))
+        of_dns = of_redirector(build, directory)
+    found, dns = families(text), families(of_dns)
+    documented(found, PROXY, write)
+    documented(dns, DNS, write)
+    check(all(name.startswith("larder_dns_") for name in dns), "names of the redirector")
+    by_promtool(text + of_dns, deployed({**found, **dns}))
     check.end()
 
 
