@@ -67,11 +67,13 @@ static void set_method(struct recent_entry *entry, const struct http_head *reque
 
 /* ---- the ring ---- */
 
-/* Version 2n is entry number n, counted from 1; one less while it is written. The release of each
- * word comes after the odd version, so whoever acquires a new word sees that version change. */
-static void publish(struct recent_slot *slot, uint64_t number, const struct recent_entry *entry)
+/* `len` bytes of its text are used. Version 2n is entry number n, counted from 1; one less while it
+ * is written. The release of each word comes after the odd version, so whoever acquires a new word
+ * sees that version change. */
+static void publish(struct recent_slot *slot, uint64_t number, const struct recent_entry *entry,
+                    size_t len)
 {
-    size_t used = offsetof(struct recent_entry, text) + text_len(entry);
+    size_t used = offsetof(struct recent_entry, text) + len;
     const char *from = (const char *)entry;
 
     atomic_store_explicit(&slot->version, 2 * number - 1, memory_order_relaxed);
@@ -81,15 +83,6 @@ static void publish(struct recent_slot *slot, uint64_t number, const struct rece
         atomic_store_explicit(&slot->words[i], word, memory_order_release);
     }
     atomic_store_explicit(&slot->version, 2 * number, memory_order_release);
-}
-
-/* What is published are whole words. */
-static void fill_last_word(struct recent_entry *entry)
-{
-    size_t used = text_len(entry);
-    size_t rest = RECENT_TEXT - used;
-
-    memset(entry->text + used, 0, rest < 8 ? rest : 8);
 }
 
 void recent_add(struct recent *ring, const struct recent_request *request)
@@ -116,8 +109,9 @@ void recent_add(struct recent *ring, const struct recent_request *request)
     if (request->user.len | request->mirror.len) {
         set_asker(&entry, request);
     }
-    fill_last_word(&entry);
-    publish(&ring->slots[(number - 1) % RECENT_COUNT], number, &entry);
+    size_t len = text_len(&entry);
+    memset(entry.text + len, 0, 8); /* what is published are whole words */
+    publish(&ring->slots[(number - 1) % RECENT_COUNT], number, &entry, len);
     atomic_store_explicit(&ring->count, number, memory_order_release);
 }
 

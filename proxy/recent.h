@@ -36,8 +36,9 @@ struct recent_entry {
     bool has_client;
     struct ip client;
     char method_text[RECENT_METHOD];
-    char text[RECENT_TEXT]; /* the host, the path, who asked, the path of the mirror; no host: the
-                               request made no sense */
+    /* The host, the path, who asked, the path of the mirror, and the rest of the last word; no
+     * host: the request made no sense. */
+    char text[RECENT_TEXT + 8];
 };
 
 enum { RECENT_WORDS = sizeof(struct recent_entry) / 8 };
