@@ -199,6 +199,22 @@ void batch_fail(struct list *ops, int err)
     }
 }
 
+/* The object will not be: its chunks are nobody's. */
+static bool wastes(const struct op *op)
+{
+    return op->kind == OP_ABORT || (op->kind == OP_FINISH && op->err);
+}
+
+static void count_waste(struct disk *disk, const struct store_put *put)
+{
+    for (size_t i = 0; i < put->count; i++) {
+        struct segment *segment = segments_slot(&disk->segments, put->chunks[i].segment);
+        if (segment_is_live(segment, put->chunks[i].segment)) {
+            segment->dead += put->chunks[i].len;
+        }
+    }
+}
+
 static void account_all(struct disk *disk, struct list *ops)
 {
     uint64_t bytes = disk->eviction.kept;
@@ -216,6 +232,9 @@ static void account_all(struct disk *disk, struct list *ops)
         const struct op *op = list_entry(link, struct op, link);
         if (op->put) {
             op->put->committed = op->put->count;
+        }
+        if (wastes(op)) {
+            count_waste(disk, op->put);
         }
         if (writes(op) && !op->err) {
             atomic_fetch_add_explicit(&disk->counters.written_bytes, op->cost,

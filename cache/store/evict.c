@@ -30,6 +30,9 @@
  * count as free soon: most pins are for a moment. With more, they are the last to be dropped. */
 #define HELD_PART 8
 
+/* With this part of it dead, a segment goes before its turn. */
+#define WASTE_PART 2
+
 /* ---- giving up a segment ---- */
 
 static void forget(struct disk *disk, struct segment *segment)
@@ -126,6 +129,24 @@ static bool pins_stay(const struct disk *disk)
     return held >= disk->size / HELD_PART;
 }
 
+/* Most of it are chunks of objects that never came to their end: nobody will miss it. */
+static bool is_waste(const struct disk *disk, const struct segment *segment)
+{
+    return segment_is_live(segment, segment->id) && !disk_is_open(disk, segment) &&
+           segment->dead >= segment->capacity / WASTE_PART && !segment_is_pinned(segment) &&
+           !is_held(disk, segment);
+}
+
+static struct segment *waste(struct disk *disk)
+{
+    for (uint32_t i = 0; i <= disk->segments.mask; i++) {
+        if (is_waste(disk, &disk->segments.slots[i])) {
+            return &disk->segments.slots[i];
+        }
+    }
+    return NULL;
+}
+
 /* What is passed over as long as there is another: chunks of objects under way, and, before that,
  * what would go without making room. */
 enum { OVER_HELD = 1, OVER_PINNED = 2 };
@@ -155,7 +176,7 @@ static struct segment *choose(struct disk *disk)
         s3fifo_victim(&disk->policy, segments_log_bytes(&disk->segments, S3_PROBATION, !stay),
                       segments_log_bytes(&disk->segments, S3_MAIN, !stay));
     enum s3_log other = first == S3_MAIN ? S3_PROBATION : S3_MAIN;
-    struct segment *segment = NULL;
+    struct segment *segment = waste(disk);
 
     for (int over = OVER_HELD | (stay ? OVER_PINNED : 0); over >= 0 && !segment; over--) {
         segment = oldest_of(disk, first, over);

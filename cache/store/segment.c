@@ -86,6 +86,7 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     segment->home = home;
     segment->writable = writable;
     segment->listed = segment->counted = segment->uses_loaded = false;
+    segment->dead = 0;
     segment->next_object = segment->committed_objects = 1;
     segment->next_chunk = segment->committed_chunks = 1;
     segment->env = (struct env){0};

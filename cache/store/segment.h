@@ -59,6 +59,7 @@ struct segment {
     bool writable;
     bool counted;     /* next_object and next_chunk are right */
     bool uses_loaded; /* what earlier runs know of them is in the ledger */
+    uint64_t dead;    /* bytes of chunks whose object never came to its end; in this run */
     MDB_txn *txn;
     uint32_t next_object, next_chunk;                /* numbers start at 1 */
     uint32_t committed_objects, committed_chunks;    /* the next ones if the transaction fails */

@@ -168,6 +168,37 @@ Test(store_evict, a_slow_put_outlives_the_churn_around_it)
     kit_fini(&kit);
 }
 
+static void put_chunks(struct store_put *put, const struct store_piece *piece, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        store_put_chunk(put, piece, 1, NULL, NULL);
+    }
+}
+
+Test(store_evict, what_never_came_to_its_end_makes_room_before_what_is_kept)
+{
+    enum { KEPT = 100, CHUNKS = 22, ROUNDS = 40 };
+    struct kit kit;
+    char *body = xcalloc(1, STORE_CHUNK), key[64];
+    struct store_piece piece = {.bytes = span_of(body, STORE_CHUNK)};
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    churn(&kit, 0, KEPT);
+    for (size_t i = 0; i < ROUNDS; i++) { /* all together more than three times the store */
+        struct store_put *put = begin(&kit, "broken");
+        put_chunks(put, &piece, CHUNKS);
+        store_put_abort(put);
+        store_flush(kit.store);
+    }
+    for (size_t i = 0; i < KEPT - 8; i++) { /* the last ones share a segment with the first of it */
+        key_of(key, i);
+        cr_expect_eq(kit_check(kit.store, key, 200000), 0, "%s", key);
+    }
+    cr_expect_leq(kit_disk_use(&kit), 4 * KIT_SIZE);
+    free(body);
+    kit_fini(&kit);
+}
+
 /* When every segment has chunks of one, the oldest go all the same, and who put them is told. */
 Test(store_evict, a_put_whose_chunks_were_evicted_fails)
 {
