@@ -234,6 +234,9 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
     if (shelf_put_begin(shelf, key->hash, key->text, &put) != 0) {
         return REASON_STORE_BUSY;
     }
+    if (length < 0) {
+        store_put_unmeasured(put);
+    }
     spool_store(spool, shelf, put);
     spool_bound(spool, cache->object_max);
     return REASON_STORED;

@@ -9,6 +9,9 @@
 
 #include <xxhash.h>
 
+/* Of the store, for bodies under way that nobody knows the length of. */
+#define UNMEASURED_PART 4
+
 static struct span op_key(const struct op *op)
 {
     return span_of(op->text, op->key_len);
@@ -38,6 +41,23 @@ static bool has_outgrown(const struct disk *disk, const struct store_put *put)
 {
     return put->count && (!segments_is_live(&disk->segments, put->chunks[0].segment) ||
                           put->count * (uint64_t)STORE_CHUNK > disk->object_max);
+}
+
+/* Many that nobody knows the end of must not push out together what is kept: none of them may come
+ * to be stored. */
+static bool is_too_much(const struct disk *disk, const struct store_put *put)
+{
+    uint64_t chunks = 1;
+
+    if (!put->unmeasured) {
+        return false;
+    }
+    list_each(link, &disk->puts)
+    {
+        const struct store_put *other = list_entry(link, struct store_put, link);
+        chunks += other->unmeasured ? other->count : 0;
+    }
+    return chunks * STORE_CHUNK > disk->size / UNMEASURED_PART;
 }
 
 static int put_state(const struct disk *disk, struct store_put *put)
@@ -75,6 +95,9 @@ static int apply_chunk(struct disk *disk, struct op *op)
     size_t len = (size_t)op->body_len;
     void *at;
 
+    if (!put->err && is_too_much(disk, put)) {
+        put->err = ERR_FULL;
+    }
     op->err = put_state(disk, put);
     if (op->err) {
         return 0;

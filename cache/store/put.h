@@ -15,6 +15,7 @@ struct store_put {
     uint8_t hash[STORE_HASH];
     struct span key;  /* owned */
     bool ended_short; /* the caller's: a chunk under STORE_CHUNK was put */
+    bool unmeasured;  /* set before the first operation */
     /* The writer's. */
     int err;     /* the first failure, which fails all that follows */
     bool placed; /* `log` is chosen */

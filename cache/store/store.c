@@ -214,6 +214,11 @@ void store_put_abort(struct store_put *put)
     writer_post(&put->store->writer, op);
 }
 
+void store_put_unmeasured(struct store_put *put)
+{
+    put->unmeasured = true;
+}
+
 void store_put_fail(struct store_put *put)
 {
     store_drop(put->store, put->hash, NULL, NULL);

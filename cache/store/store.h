@@ -208,6 +208,9 @@ void store_put_finish(struct store_put *put, struct span head, const void *meta,
                       uint64_t body_len, const struct store_piece *pieces, size_t count,
                       void (*done)(void *arg, int err), void *arg);
 void store_put_abort(struct store_put *put);
+/* Before its first chunk: nobody knows how long it will be. All of these together may have a
+ * quarter of the store while they are under way; who wants more then fails with ERR_FULL. */
+void store_put_unmeasured(struct store_put *put);
 /* It will not be stored, and what is stored under its key is older: that is dropped. */
 void store_put_fail(struct store_put *put);
 /* Before its end: it is to be stored under another key. */

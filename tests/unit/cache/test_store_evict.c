@@ -199,6 +199,54 @@ Test(store_evict, what_never_came_to_its_end_makes_room_before_what_is_kept)
     kit_fini(&kit);
 }
 
+static void note_result(void *arg, int err, const struct store_chunk *chunk)
+{
+    (void)chunk;
+    *(int *)arg = err;
+}
+
+static int last_of(struct kit *kit, struct store_put *put, const struct store_piece *piece,
+                   size_t count)
+{
+    int result = 1;
+
+    put_chunks(put, piece, count - 1);
+    store_put_chunk(put, piece, 1, note_result, &result);
+    store_flush(kit->store);
+    return result;
+}
+
+/* Those of known length are judged before they begin. */
+Test(store_evict, puts_of_unknown_length_have_a_quarter_together)
+{
+    enum { QUARTER = KIT_SIZE / STORE_CHUNK };
+    struct kit kit;
+    char *body = xcalloc(1, STORE_CHUNK);
+    struct store_piece piece = {.bytes = span_of(body, STORE_CHUNK)};
+
+    kit_init(&kit, 4 * KIT_SIZE);
+    struct store_put *one = begin(&kit, "one"), *two = begin(&kit, "two");
+    struct store_put *known = begin(&kit, "known");
+    store_put_unmeasured(one);
+    store_put_unmeasured(two);
+    cr_expect_eq(last_of(&kit, one, &piece, QUARTER / 2), 0);
+    cr_expect_eq(last_of(&kit, two, &piece, QUARTER / 4), 0);
+    cr_expect_eq(last_of(&kit, two, &piece, QUARTER / 2), ERR_FULL);
+    cr_expect_eq(last_of(&kit, known, &piece, QUARTER), 0);
+    cr_expect_eq(last_of(&kit, one, &piece, 1), ERR_FULL, "as long as it is under way");
+    store_put_abort(two);
+    store_put_abort(one);
+    store_put_abort(known);
+    store_flush(kit.store);
+    struct store_put *three = begin(&kit, "three");
+    store_put_unmeasured(three);
+    cr_expect_eq(last_of(&kit, three, &piece, QUARTER - 1), 0);
+    store_put_abort(three);
+    store_flush(kit.store);
+    free(body);
+    kit_fini(&kit);
+}
+
 /* When every segment has chunks of one, the oldest go all the same, and who put them is told. */
 Test(store_evict, a_put_whose_chunks_were_evicted_fails)
 {
