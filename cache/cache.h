@@ -206,11 +206,9 @@ enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct c
  * forgotten, and what arrives is not kept; who needs no more of it than that reads on. Gives the
  * claim back. */
 void cache_refuse_claim(struct cache *cache, struct claim *claim);
-/* The origin has answered it for this one request, and others may not have it. Gives the claim
- * back. */
+/* The origin has answered it for this one request, and others may not have it. It becomes a claim
+ * of parts of the client's own, in no table (piece_own() of its piece), and others find a hole. */
 void cache_unshare_claim(struct cache *cache, struct claim *claim);
-/* The response that `base` is, with parts of one client's own: partial_new_own(). */
-struct object *cache_own_parts(const struct object *base);
 /* Nothing came of it. Harmless without a claim. */
 void cache_unclaim(struct cache *cache, struct claim *claim);
 

@@ -198,7 +198,7 @@ bool cache_claim(struct cache *cache, const struct claim_order *order, struct cl
     if (out->piece) {
         atomic_fetch_add_explicit(&cache->claims, 1, memory_order_relaxed);
         out->range = partial_range(parts, out->piece);
-        out->kept = !partial_is_own(parts) && hold(cache, order->base, mark);
+        out->kept = hold(cache, order->base, mark);
         struct object *now = current(cache, order->base);
         out->base = now ? now : object_ref(order->base);
     }
@@ -221,21 +221,6 @@ void cache_unclaim(struct cache *cache, struct claim *claim)
     partial_forget(object_parts(claim->base), claim->piece);
     settle(cache, claim->base, claim->mark);
     claim_fini(cache, claim);
-}
-
-void cache_unshare_claim(struct cache *cache, struct claim *claim)
-{
-    piece_set_alone(claim->piece);
-    cache_unclaim(cache, claim);
-}
-
-struct object *cache_own_parts(const struct object *base)
-{
-    struct http_head head = {
-        .version = base->received, .status = base->status, .reason = base->reason};
-
-    return object_new_partial(&base->key, &head, &base->fields, &base->freshness,
-                              partial_new_own(object_parts(base)));
 }
 
 void cache_refuse_claim(struct cache *cache, struct claim *claim)
@@ -326,6 +311,32 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
         .joins = joins,
         .ranges = ranges,
     });
+}
+
+/* The same representation, of which nothing is known yet. */
+static struct object *own_parts(struct cache *cache, const struct object *base)
+{
+    struct http_head head = {
+        .version = base->received, .status = base->status, .reason = base->reason};
+    uint64_t length = partial_length(object_parts(base));
+
+    return object_new_partial(&base->key, &head, &base->fields, &base->freshness,
+                              parts_new(cache, &base->key, length, true, true));
+}
+
+void cache_unshare_claim(struct cache *cache, struct claim *claim)
+{
+    struct object *own = own_parts(cache, claim->base);
+
+    piece_set_own(claim->piece, own);
+    partial_forget(object_parts(claim->base), claim->piece);
+    settle(cache, claim->base, claim->mark);
+    piece_unref(&claim->piece);
+    object_unref(&claim->base);
+    claim->base = own;
+    claim->piece = partial_claim_all(object_parts(own), claim->range.from, claim->range.to);
+    claim->kept = false;
+    CHECK(claim->piece);
 }
 
 /* The key of a piece must fit, too. */

@@ -31,20 +31,22 @@ void piece_unref(struct piece **slot)
 
     *slot = NULL;
     if (piece && atomic_fetch_sub_explicit(&piece->refs, 1, memory_order_acq_rel) == 1) {
+        struct object *own = piece_own(piece);
+        object_unref(&own);
         object_unref(&piece->object);
         memory_give(MEMORY_PARTS, sizeof(*piece) + sizeof(piece));
         free(piece);
     }
 }
 
-void piece_set_alone(struct piece *piece)
+void piece_set_own(struct piece *piece, struct object *own)
 {
-    atomic_store(&piece->alone, true);
+    atomic_store(&piece->own, object_ref(own));
 }
 
-bool piece_is_alone(const struct piece *piece)
+struct object *piece_own(const struct piece *piece)
 {
-    return atomic_load(&piece->alone);
+    return atomic_load(&piece->own);
 }
 
 /* ---- life ---- */
@@ -74,22 +76,6 @@ struct partial *partial_new(const struct partial_options *options)
     struct sip_key random = sip_key_random();
 
     return partial_make(options, random.k0);
-}
-
-struct partial *partial_new_own(struct partial *of)
-{
-    partial_lock(of);
-    bool ranges = of->ranges;
-    partial_unlock(of);
-    struct partial *own = partial_new(&(struct partial_options){
-        .key = &of->key,
-        .secret = of->secret,
-        .length = of->length,
-        .joins = of->joins,
-        .ranges = ranges,
-    });
-    own->own = true;
-    return own;
 }
 
 struct partial *partial_ref(struct partial *partial)
@@ -201,11 +187,6 @@ uint64_t partial_length(const struct partial *partial)
 bool partial_joins(const struct partial *partial)
 {
     return partial->joins;
-}
-
-bool partial_is_own(const struct partial *partial)
-{
-    return partial->own;
 }
 
 bool partial_is_same(const struct partial *partial, const struct partial *other)

@@ -40,15 +40,11 @@ struct partial_options {
 };
 
 struct partial *partial_new(const struct partial_options *options);
-/* The same representation, of which nothing is known yet: parts of one client's own. What comes is
- * for nobody else, and nothing of it is kept. */
-struct partial *partial_new_own(struct partial *of);
 struct partial *partial_ref(struct partial *partial);
 void partial_unref(struct partial **partial);
 
 uint64_t partial_length(const struct partial *partial);
 bool partial_joins(const struct partial *partial);
-bool partial_is_own(const struct partial *partial);
 /* Both are about one representation, and their pieces have the same keys. */
 bool partial_is_same(const struct partial *partial, const struct partial *other);
 size_t partial_memory(struct partial *partial);
@@ -87,10 +83,11 @@ struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t
 void partial_ignores_ranges(struct partial *partial);
 struct piece *piece_ref(struct piece *piece);
 void piece_unref(struct piece **piece); /* accepts NULL */
-/* The origin gives it to nobody but the client whose request has claimed it. Call it before the
- * claim is given back; whoever has a reference can tell then. */
-void piece_set_alone(struct piece *piece);
-bool piece_is_alone(const struct piece *piece);
+/* The origin gives it to nobody but the client whose request has claimed it: it comes in parts of
+ * his own, which `own` has. Once, and before the claim is given back: whoever has a reference finds
+ * it there. */
+void piece_set_own(struct piece *piece, struct object *own);
+struct object *piece_own(const struct piece *piece); /* borrowed, or NULL */
 
 struct piece_range partial_range(struct partial *partial, const struct piece *piece);
 /* All pieces lie where the representation does. */

@@ -26,8 +26,8 @@ struct piece {
     enum piece_state state; /* this and what follows: under the partial's lock */
     struct piece_range range;
     struct object *object;
-    atomic_bool alone;   /* the origin gave it to one client, and nobody has it from here */
-    uint64_t began_ms;   /* to arrive; an overlap: when it was claimed */
+    struct object *_Atomic own; /* where it is instead, for one client; counted, or NULL */
+    uint64_t began_ms;          /* to arrive; an overlap: when it was claimed */
     uint64_t refused_ms; /* when an overlap of it was claimed that came to nothing; 0: never */
 };
 
@@ -39,7 +39,7 @@ struct partial {
     struct cache_key key; /* text is owned */
     uint64_t length;
     uint64_t version;
-    bool joins, ranges, own;
+    bool joins, ranges;
 
     struct piece **pieces; /* by offset */
     size_t count, cap;

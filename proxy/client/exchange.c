@@ -231,7 +231,6 @@ static void finish(struct exchange *x)
     object_reader_fini(&x->reader);
     object_unref(&x->object);
     object_unref(&x->useless);
-    object_unref(&x->own);
     piece_unref(&x->asked);
     fetch_unlink(&x->fetch);   /* last: it looks whether anybody still waits */
     connect_close(&x->tunnel); /* but for this, of which it may have the source */

@@ -294,6 +294,11 @@ static enum exchange_state await_bytes(struct exchange *x)
         return EX_AWAIT;
     case FLIGHT_SHARED:
     case FLIGHT_SOLO:
+        if (exchange_is_alone(x)) { /* what is here still is, and the rest is elsewhere */
+            object_unref(&object);
+            x->confirmed = true;
+            return exchange_send(x);
+        }
         if (is_same(object, x->object)) {
             take_renewed(x, object);
             return exchange_send(x);
@@ -304,8 +309,7 @@ static enum exchange_state await_bytes(struct exchange *x)
         x->decision.age = x->decision.lifetime = -1;
         return exchange_deliver(x, object, x->policy.lookup);
     case FLIGHT_FAILED:
-        return exchange_is_alone(x) ? exchange_ask_in_its_words(x)
-                                    : exchange_refuse(x, failure.status, failure.reason, NULL);
+        return exchange_refuse(x, failure.status, failure.reason, NULL);
     }
     UNREACHABLE();
 }

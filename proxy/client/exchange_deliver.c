@@ -141,16 +141,12 @@ static enum exchange_state start_over(struct exchange *x)
  * another representation), and that nothing can be joined to. What is asked for in the same way
  * would be answered in the same way: now the client's own words are sent. It is told as the miss it
  * was. */
-enum exchange_state exchange_ask_in_its_words(struct exchange *x)
+static enum exchange_state ask_in_its_words(struct exchange *x)
 {
     enum reason reason = x->decision.reason;
     enum forward forward = x->decision.forward;
 
-    if (!may_start_over(x)) {
-        return start_over(x);
-    }
     exchange_close_body(x);
-    piece_unref(&x->asked);
     object_unref(&x->object);
     lookup_fini(&x->lookup);
     x->decision = DECISION_INIT;
@@ -164,7 +160,7 @@ static enum exchange_state replace_part(struct exchange *x)
 {
     bool own = x->lookup.member.leader && x->decision.outcome == OUTCOME_MISS;
 
-    return own ? exchange_ask_in_its_words(x) : start_over(x);
+    return own ? ask_in_its_words(x) : start_over(x);
 }
 
 /* ---- bytes that are missing ---- */
@@ -198,12 +194,6 @@ static void fetch_awaited(struct exchange *x, const struct claim *claim, bool li
     fetch_piece(x, claim, linked);
 }
 
-/* What it reads, or will read, of what is delivered. */
-static struct object *parts_read(const struct exchange *x)
-{
-    return x->reader.object ? x->reader.object : x->object;
-}
-
 static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_where where,
                   struct claim *out)
 {
@@ -211,7 +201,7 @@ static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_whe
            cache_claim(x->worker->cache,
                        &(struct claim_order){
                            .lookup = &x->lookup,
-                           .base = parts_read(x),
+                           .base = x->object,
                            .from = from,
                            .to = to,
                            .where = where,
@@ -249,7 +239,7 @@ void exchange_init_pause(struct exchange *x)
  * came could not be read time and again, for ourselves. */
 static uint64_t pause_of(struct exchange *x, uint64_t now)
 {
-    uint64_t all = partial_pause(object_parts(parts_read(x)), now);
+    uint64_t all = partial_pause(object_parts(x->object), now);
     uint64_t until = x->hole_tries < HOLE_TRIES_MAX ? 0 : x->hole_tried_ms + HOLE_PAUSE_MS;
 
     return until > now + all ? until - now : all;
@@ -290,9 +280,11 @@ static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
     enum try may = x->policy.control.only_if_cached ? TRY_NO_MORE : may_try(x, from);
     struct claim hole;
 
+    bool alone = exchange_is_alone(x);
+
     if (may == TRY_NOW && claim(x, from, to, CLAIM_HERE, &hole)) {
         fetch_awaited(x, &hole, false);
-        if (x->hole_tries == 1) { /* an origin in trouble is asked for one */
+        if (x->hole_tries == 1 && !alone) { /* an origin in trouble is asked for one */
             fill_ahead(x, from, to, AHEAD_MAX);
         }
     }
@@ -301,17 +293,26 @@ static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
 
 bool exchange_is_alone(const struct exchange *x)
 {
-    return x->asked && piece_is_alone(x->asked);
+    return x->asked && piece_own(x->asked);
 }
 
-/* Behind the head. What is shared has been read up to here; from here on nobody else reads along.
- */
-static void go_on_alone(struct exchange *x)
+static bool is_known(const struct object *object, uint64_t offset)
 {
-    if (x->own == NULL) {
-        x->own = cache_own_parts(x->object);
+    return partial_covers(object_parts(object), offset, offset + 1, true);
+}
+
+/* What the origin has given to this client alone is read where it is, and then what is shared
+ * again. True: the reader has gone there. */
+static bool goes_elsewhere(struct exchange *x, uint64_t offset)
+{
+    struct object *own = x->asked ? piece_own(x->asked) : NULL;
+    bool in_own = x->reader.object == own;
+
+    if (own == NULL || is_known(own, offset) == in_own) {
+        return false;
     }
-    object_reader_go_on(&x->reader, x->own);
+    object_reader_go_on(&x->reader, in_own ? x->object : own);
+    return true;
 }
 
 bool exchange_fill(struct exchange *x)
@@ -325,13 +326,15 @@ bool exchange_fill(struct exchange *x)
         !object_reader_waits(&x->reader, &from, &to)) {
         return true;
     }
-    if (x->sent && exchange_is_alone(x) && x->reader.object != x->own) {
-        go_on_alone(x);
+    if (goes_elsewhere(x, from)) {
+        x->confirmed = true;
+        exchange_wake_source(x); /* to look there */
+        return true;
     }
-    if (!partial_covers(object_parts(x->reader.object), from, from + 1, true)) {
+    if (!is_known(x->reader.object, from)) {
         return fill_hole(x, from, to);
     }
-    if (claim(x, from, to, CLAIM_HERE, &overlap)) {
+    if (x->reader.object == x->object && claim(x, from, to, CLAIM_HERE, &overlap)) {
         fetch_piece(x, &overlap, false);
     }
     return true;
@@ -359,15 +362,12 @@ static bool is_better_asked_anew(struct exchange *x)
     uint64_t from, to;
 
     return object_reader_waits(&x->reader, &from, &to) &&
-           partial_comes_late(object_parts(x->object), from, loop_now_ms(x->worker->loop));
+           partial_comes_late(object_parts(x->reader.object), from, loop_now_ms(x->worker->loop));
 }
 
 /* The first bytes are missing, or on their way. */
 static enum exchange_state await_first(struct exchange *x)
 {
-    if (exchange_is_alone(x)) {
-        return exchange_ask_in_its_words(x);
-    }
     return exchange_fill(x) && !is_better_asked_anew(x) ? EX_AWAIT : start_over(x);
 }
 
@@ -397,7 +397,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     if (err) {
         return err == ERR_AGAIN ? await_first(x) : start_over(x);
     }
-    for (size_t i = 0; i < response->body.count; i++) {
+    for (size_t i = 0; i < response->body.count && !exchange_is_alone(x); i++) {
         left -= fill_ahead(x, response->body.at[i].from, response->body.at[i].to, left);
     }
     if (coverage != COVERS_ALL) {

@@ -77,7 +77,6 @@ struct exchange {
     bool evaluate;          /* its conditions and Range are ours to evaluate */
     struct object *useless; /* what could not be delivered and is not to be found again; counted */
     struct piece *asked;    /* of it, claimed last because it was waited for; counted, or NULL */
-    struct object *own;     /* its parts for this client alone; counted, or NULL */
     bool confirmed;         /* the origin has sent a missing piece of it */
     uint64_t serial;        /* of the response, for its boundary */
     uint64_t hole;          /* where bytes of it were missing last, and how often just there */
@@ -141,10 +140,8 @@ void exchange_note_disk(struct exchange *x);
  * they cannot be had. */
 bool exchange_fill(struct exchange *x);
 void exchange_init_pause(struct exchange *x);
-/* The origin gives what is missing to this client alone. */
+/* The origin has given what was missing to this client alone. */
 bool exchange_is_alone(const struct exchange *x);
-/* Before the head is sent: gives up what was to be delivered, and asks as the client has. */
-enum exchange_state exchange_ask_in_its_words(struct exchange *x);
 
 /* The client's bytes are taken for another protocol from now on, which the origin may agree to. */
 void exchange_prepare_tunnel(struct exchange *x);

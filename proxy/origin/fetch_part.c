@@ -201,17 +201,17 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
 {
     bool overlaps = cache_claim_overlaps(&fetch->claim);
     bool has = has_piece(fetch, response);
+    bool shared = !has || may_share_piece(fetch, response);
 
-    if (has && !may_share_piece(fetch, response) &&
-        !partial_is_own(object_parts(fetch->claim.base))) {
-        cache_unshare_claim(fetch->worker->cache, &fetch->claim);
-        return PIECE_USELESS;
-    }
     if (has) {
+        fetch->claim.kept = fetch->claim.kept && shared;
         note_piece(fetch, response);
     }
-    if (overlaps && !is_of_use(fetch, response, has)) {
+    if (overlaps && (!is_of_use(fetch, response, has) || !shared)) {
         return PIECE_USELESS;
+    }
+    if (has && !shared) {
+        cache_unshare_claim(fetch->worker->cache, &fetch->claim);
     }
     if (has) {
         return PIECE_COMES;

@@ -248,7 +248,7 @@ enum piece_answer {
     PIECE_COMES,     /* the piece: fetch_take_piece() */
     PIECE_ASK_AGAIN, /* of no use to anybody: ask for the whole */
     PIECE_OTHER,     /* a response like any other; the claim is given back */
-    PIECE_USELESS,   /* of no use for this claim, nor is any other answer */
+    PIECE_USELESS,   /* of no use to anybody, nor is any other answer */
 };
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);
 /* False: it has come in another way meanwhile, and is not needed any more. */

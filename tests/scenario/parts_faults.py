@@ -311,6 +311,9 @@ def for_one(proxy, private):
         code, body, fields = part(proxy, origin, KNOWN_TAIL, LONG - 1, **{name_of: "carol"})
         check(code == 206 and origin.is_right("carol", KNOWN_TAIL, body),
               f"{what}, later: {code} {fields['Cache-Status']}")
+        asked = sum(int((wanted or "bytes=0-")[6:].split("-")[0]) >= KNOWN_TAIL
+                    for wanted, _ in origin.asked)
+        check(asked == 3, f"{what} from {first} on: {asked} requests for three")
         code, body, fields = part(proxy, origin, 0, BEGINNING - 1)
         check("; hit" in fields["Cache-Status"], f"{what}, the rest: {fields['Cache-Status']}")
 
