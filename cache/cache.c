@@ -275,7 +275,7 @@ struct settling {
 };
 
 /* On the store's writer thread, or at once without a store. */
-static void on_stored(void *arg, int err)
+void cache_settle(void *arg, int err)
 {
     struct settling *settling = arg;
     struct cache *cache = settling->cache;
@@ -294,7 +294,7 @@ static void on_stored(void *arg, int err)
     free(settling);
 }
 
-static struct settling *settling_new(struct cache *cache, struct object *object)
+struct settling *cache_settling(struct cache *cache, struct object *object)
 {
     struct settling *settling = xmalloc(sizeof(*settling));
 
@@ -340,8 +340,8 @@ static void keep(struct cache *cache, struct object *object)
     if (!spool_has_put(object->spool)) { /* the store has come since it began */
         shelf_drop(cache_shelf(cache, &object->key), object->key.hash, NULL, NULL);
     }
-    spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), on_stored,
-                 settling_new(cache, object));
+    spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), cache_settle,
+                 cache_settling(cache, object));
     buf_fini(&head);
 }
 
@@ -445,11 +445,11 @@ static void renew(struct cache *cache, struct object *object)
     struct shelf shelf = cache_shelf(cache, &object->key);
     if (shelf.store == NULL) {
         buf_fini(&head);
-        on_stored(settling_new(cache, object), 0);
+        cache_settle(cache_settling(cache, object), 0);
         return;
     }
     shelf_update(shelf, object->key.hash, object->key.text, buf_span(&head), &meta, sizeof(meta),
-                 on_stored, settling_new(cache, object));
+                 cache_settle, cache_settling(cache, object));
     buf_fini(&head);
 }
 

@@ -75,6 +75,10 @@ void cache_guard_unlock(struct guard *guard);
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
 /* REASON_STORED: its body is still on the way to where it was to be kept; or why it is not. */
 enum reason cache_why_unwanted(struct cache *cache, const struct object *object);
+/* What the table has of the object as pending is so until cache_settle(), which the store calls
+ * with this when it is durable, or was refused. */
+struct settling *cache_settling(struct cache *cache, struct object *object);
+void cache_settle(void *arg, int err);
 /* Nothing is under the key any more, in memory or on disk. Under the guard. */
 void cache_forget(struct cache *cache, const struct cache_key *key);
 

@@ -117,14 +117,16 @@ static struct object *put_base(struct cache *cache, const struct cache_key *prim
     struct object_meta meta;
     struct buf head = BUF_INIT;
 
-    table_put(cache->table, base, false);
+    table_put(cache->table, base, true); /* what the store has until then is older */
     cache_changed(cache, &base->key);
     if (shelf_put_begin_anyway(shelf, base->key.hash, base->key.text, &put) == 0) {
         CHECK(object_encode(base, &head, &meta) == 0); /* a few lines, with names of ours */
-        store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, NULL, NULL);
+        store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, cache_settle,
+                         cache_settling(cache, base));
         buf_fini(&head);
     } else {
-        shelf_drop(shelf, base->key.hash, NULL, NULL); /* it is older */
+        shelf_drop(shelf, base->key.hash, NULL, NULL);
+        table_settle(cache->table, base, true);
     }
     return base;
 }

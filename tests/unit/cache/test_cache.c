@@ -1,5 +1,6 @@
 #include "cache/cache_parts.h"
 #include "cache/explain.h"
+#include "cache/table_parts.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -1365,6 +1366,41 @@ Test(cache, a_base_is_stored_when_its_first_variant_is_not)
     cr_expect_eq(result_of(&kit, "http://a/v", br), CACHE_FRESH);
     kit.now -= 60;
     cr_expect_eq(result_of(&kit, "http://a/v", NULL), CACHE_LEAD, "what did not vary is gone");
+    kit_close(&kit);
+}
+
+/* The table may not let it go, whatever room it needs. */
+static bool is_held(struct kit *kit, const struct cache_key *key)
+{
+    struct shard *shard = table_lock(kit->cache->table, key->hash);
+    struct entry *entry = table_entry(shard, key->hash);
+    bool held = entry && hot_is_held(&entry->hot);
+
+    table_unlock(shard);
+    return held;
+}
+
+Test(cache, a_base_stays_in_memory_until_the_store_has_it)
+{
+    struct kit kit;
+    struct try try;
+    struct jam jam;
+
+    kit_open(&kit, true);
+    ask(&kit, "http://a/v", gzip, &try);
+    struct cache_key primary = try.lookup.primary;
+    jam_begin(&kit, &primary, &jam);
+    finish(&kit, &try, answer_as(&kit, &try, varies, 10, REASON_STORE_BUSY), 10);
+    cr_expect(is_held(&kit, &primary), "an older one would be found in its place");
+    jam_end(&kit, &jam);
+    cr_expect_not(is_held(&kit, &primary));
+    kit_close(&kit);
+    kit_open(&kit, false);
+    ask(&kit, "http://a/v", gzip, &try);
+    primary = try.lookup.primary;
+    finish(&kit, &try, answer(&kit, &try, varies, 10), 10);
+    cr_expect_not(is_held(&kit, &primary), "without a store it waits for nothing");
+    cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_FRESH);
     kit_close(&kit);
 }
 
