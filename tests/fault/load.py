@@ -3,7 +3,8 @@
 World is the origin's side: paths of several kinds, a version for each, which a POST or PURGE moves
 on, and bytes that follow from path and version. Load is the clients' side: it asks through a proxy,
 compares everything with the version the answer names, and remembers which version was acknowledged
-or stored when. Nothing older than what was acknowledged may come back.
+or stored when. Nothing older than what was acknowledged may come back, and nobody may get what is for
+another user: some paths vary with a cookie, some are behind a login.
 """
 import collections
 import hashlib
@@ -17,6 +18,7 @@ import socketserver
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -29,13 +31,28 @@ NOISE = memoryview(random.Random("noise").randbytes(PRIME) * (REACH // PRIME + 3
 # kind: (share of the requests, how many paths, smallest and largest body)
 KINDS = {"small": (50, 400, 1, 8000), "medium": (20, 100, 8000, 300_000),
          "large": (4, 12, 1_100_000, 3_500_000), "chunked": (10, 60, 1, 400_000),
-         "renew": (10, 40, 1, 60_000), "parts": (6, 12, 300_000, 3_000_000)}
+         "renew": (10, 40, 1, 60_000), "parts": (6, 12, 300_000, 3_000_000),
+         "cookie": (8, 20, 1, 20_000), "login": (4, 20, 1, 20_000)}
+USERS = 4  # of the last two kinds each has a page of his own, and nobody may get another's
 CACHE = {"renew": "max-age=1"}
 STORED_ONLY = {"Cache-Control": "only-if-cached, max-stale"}
 
 
 def kind_of(path):
     return path.split("/")[1]
+
+
+def identity(path, user):
+    """The fields that say who asks."""
+    if kind_of(path) == "cookie":
+        return {"Cookie": f"user={user}"}
+    return {"Authorization": f"Bearer {user}"} if kind_of(path) == "login" else {}
+
+
+def who(path, fields):
+    """The user that these fields name, as the origin sees it."""
+    said = fields.get("Cookie" if kind_of(path) == "cookie" else "Authorization") or ""
+    return said.replace("=", " ").rpartition(" ")[2] if identity(path, "") else ""
 
 
 class World:
@@ -55,8 +72,8 @@ class World:
         kind = rng.choices(list(KINDS), [share for share, *_ in KINDS.values()])[0]
         return rng.choice(self.paths[kind])
 
-    def body(self, path, version):
-        seed = hashlib.blake2b(f"{path} {version}".encode(), digest_size=16).digest()
+    def body(self, path, version, user=""):
+        seed = hashlib.blake2b(f"{path} {version}{user}".encode(), digest_size=16).digest()
         _, _, low, high = KINDS[kind_of(path)]
         start = int.from_bytes(seed[:8], "little") % PRIME
         size = low + int.from_bytes(seed[8:], "little") % (high - low)
@@ -110,13 +127,16 @@ class Origin(http.server.BaseHTTPRequestHandler):
         with world.lock:
             version = world.versions[self.path]
             world.requests[self.path] += 1
-        body = world.body(self.path, version)
-        tag = f'"{version}"'
+        user = who(self.path, self.headers)
+        body = world.body(self.path, version, user)
+        tag = f'"{version}{user}"'
         part = self.span_asked(tag, len(body))
         status = 304 if self.headers.get("If-None-Match") == tag else 206 if part else 200
         self.send_response(status)
         self.send_header("ETag", tag)
         self.send_header("X-Version", str(version))
+        if kind_of(self.path) == "cookie":
+            self.send_header("Vary", "Cookie")
         self.send_header("Cache-Control", CACHE.get(kind_of(self.path), "max-age=36000"))
         if status == 206:
             self.send_header("Content-Range", f"bytes {part[0]}-{part[1]}/{len(body)}")
@@ -211,6 +231,20 @@ class Load:
     def note(self, what):
         with self.lock:
             self.counts[what] += 1
+
+    def purge(self, scope, kinds):
+        """All of these kinds' paths change, and then what is stored of them is purged, by prefix or
+        host: nothing older may be seen from then on."""
+        paths = [path for kind in kinds for path in self.world.paths[kind]]
+        with self.world.lock:
+            self.world.versions.update(paths)
+            wanted = {path: self.world.versions[path] for path in paths}
+        url = f"http://127.0.0.1:{self.proxy.admin}/purge?{urllib.parse.urlencode(scope)}"
+        with urllib.request.urlopen(urllib.request.Request(url, b""), timeout=60) as answer:
+            if answer.status != 200:
+                self.fail(f"{scope}: status {answer.status}")
+        for path, version in wanted.items():
+            self.floor[path] = max(self.floor[path], version)
 
     def busy(self, seconds, least=0, **options):
         """Runs for so long, and until at least so many responses have come."""
@@ -309,6 +343,7 @@ class Client:
     def __init__(self, load):
         self.load, self.connection = load, None
         self.said = ""  # the last Cache-Status
+        self.turn = 0
 
     def close(self):
         if self.connection:
@@ -360,13 +395,15 @@ class Client:
         """Whether a body came, which was the right one."""
         load = self.load
         floor, moves = load.floor[path], load.moves[path]
-        response = self.ask("GET", path, fields)
+        self.turn += 1
+        own = identity(path, f"u{self.turn % USERS}")
+        response = self.ask("GET", path, {**fields, **own})
         self.said = said = response.headers.get("Cache-Status", "")
         try:
             got = response.read()
         except http.client.IncompleteRead as error:  # it says so; what came must be right
             load.note("cut short")
-            self.compare(path, fields, response, error.partial, floor, said, whole=False)
+            self.compare(path, {**fields, **own}, response, error.partial, floor, said, whole=False)
             raise
         load.note(str(response.status))
         if response.status in (416, 304, 504, 502):
@@ -376,8 +413,10 @@ class Client:
         if response.status not in (200, 206):
             load.fail(f"{path}: status {response.status}: {response.getheader('Cache-Status')}")
             return False
-        self.compare(path, fields, response, got, floor, said)
-        if response.status == 200 and "stored" in said:
+        self.compare(path, {**fields, **own}, response, got, floor, said)
+        if kind_of(path) == "login" and ("stored" in said or "; hit" in said):
+            load.fail(f"{path}: what is for one user is shared: {said}")
+        if response.status == 200 and "stored" in said and not own:
             with load.lock:
                 if load.moves[path] != moves or moves % 2:
                     return True  # a change that ends later may remove it
@@ -388,7 +427,7 @@ class Client:
 
     def compare(self, path, fields, response, got, floor, said, whole=True):
         version = int(response.headers["X-Version"])
-        want = self.load.world.body(path, version)
+        want = self.load.world.body(path, version, who(path, fields))
         if response.status == 206:
             place = response.headers["Content-Range"].split()[1].split("/")[0]
             first, last = (int(number) for number in place.split("-"))

@@ -4,7 +4,8 @@
 A mixed load above a layer that writes down every change to the files of the store. From that, what
 a power loss at random moments might have left is built (images.py), and the proxy started on it:
 it lives, what it serves is byte for byte what the origin has or had, and when names were kept in
-order, everything is there that had been written, and nothing that a written invalidation removed.
+order, everything is there that had been written, and nothing that a written invalidation or an
+acknowledged purge removed.
 Some lives go on from such an image, with another load and another loss.
 """
 import os
@@ -57,6 +58,7 @@ class Recorded:
         self.moments = [(0, {}, {})]  # (length of the journal, floors, durable)
         for _ in range(2):
             load.busy(self.rng.uniform(0.3, 0.9), clients=3, changes=0.05)
+            self.purge(load)
             load.settle()
             self.moments.append((os.path.getsize(self.journal), dict(load.settled_floor),
                                  dict(load.durable)))
@@ -64,6 +66,14 @@ class Recorded:
         proxy.kill()
         self.failures += load.wrong
         shutil.rmtree(watched)
+
+    def purge(self, load):
+        """Now and then, of one kind or of all."""
+        kind, roll = self.rng.choice(list(loads.KINDS)), self.rng.random()
+        if roll < 0.4:
+            load.purge({"prefix": f"{self.world.base}/{kind}/"}, [kind])
+        elif roll < 0.5:
+            load.purge({"host": "127.0.0.1"}, loads.KINDS)
 
     def losses(self, count):
         """Starts on `count` images; the last one stays. Its path."""
