@@ -81,10 +81,11 @@ static struct span decoded_name(struct span name, char out[NAME_LEN], bool *cut)
 
 static bool contains(struct span text, struct span word)
 {
-    return memmem(text.at, text.len, word.at, word.len) != NULL;
+    return text.len >= word.len && memmem(text.at, text.len, word.at, word.len) != NULL;
 }
 
-bool shown_is_secret(struct span name)
+/* A name as decoded_name() has it. */
+static bool is_secret(struct span name)
 {
     static const struct span parts[] = {
         SPAN_INIT("token"),      SPAN_INIT("secret"),    SPAN_INIT("passw"),
@@ -101,39 +102,43 @@ bool shown_is_secret(struct span name)
         SPAN_INIT("pw"),
         SPAN_INIT("samlresponse"),
     };
-    char buffer[NAME_LEN];
-    bool cut;
-    struct span decoded = decoded_name(name, buffer, &cut);
 
-    if (cut) {
-        return true; /* no honest name is that long */
-    }
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (contains(decoded, parts[i])) {
+        if (contains(name, parts[i])) {
             return true;
         }
     }
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        if (span_ends(decoded, ends[i])) {
+        if (span_ends(name, ends[i])) {
             return true;
         }
     }
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (span_eq(decoded, words[i])) {
+        if (span_eq(name, words[i])) {
             return true;
         }
     }
     return false;
 }
 
-/* The code of OAuth (RFC 6749 4.1.2). Elsewhere, and inside of other names, it is one of countries
- * and colours. */
+bool shown_is_secret(struct span name)
+{
+    char buffer[NAME_LEN];
+    bool cut;
+    struct span decoded = decoded_name(name, buffer, &cut);
+
+    return cut || is_secret(decoded); /* no honest name is that long */
+}
+
+/* The code of OAuth (RFC 6749 4.1.2), too. Elsewhere, and inside of other names, it is one of
+ * countries and colours. */
 static bool is_secret_of_query(struct span name)
 {
     char buffer[NAME_LEN];
     bool cut;
+    struct span decoded = decoded_name(name, buffer, &cut);
 
-    return shown_is_secret(name) || span_eq(decoded_name(name, buffer, &cut), SPAN("code"));
+    return cut || span_eq(decoded, SPAN("code")) || is_secret(decoded);
 }
 
 /* Where the parameter at the beginning of `query` ends. */
