@@ -196,9 +196,15 @@ int uri_parse_authority(struct span text, uint16_t default_port, struct arena *a
 bool uri_host_field_names(struct span value, const struct uri *uri, struct arena *arena)
 {
     uint16_t port = default_port_of(uri->https);
+    struct span rest = span_skip(value, uri->host.len);
+    uint64_t number = port;
     struct uri said;
 
-    if (uri->port == port && span_ieq(value, uri->host)) {
+    /* As nearly everybody says it. */
+    if (span_ieq(span_take(value, uri->host.len), uri->host) &&
+        (rest.len == 0 ||
+         (rest.at[0] == ':' && span_to_u64(span_skip(rest, 1), UINT16_MAX, &number))) &&
+        number == uri->port) {
         return true;
     }
     return uri_parse_authority(value, port, arena, &said) == 0 && said.port == uri->port &&

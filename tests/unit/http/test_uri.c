@@ -264,6 +264,8 @@ Test(uri, a_host_field_names_a_uri_in_whatever_spelling)
         {"https://a/", "a:443", true},     {"http://a:8080/", "a:8080", true},
         {"http://a:8080/", "a", false},    {"http://a/", "a:8080", false},
         {"https://a/", "a:80", false},     {"http://a/", "a.", false},
+        {"http://a:81/", "a:8", false},    {"http://a:81/", "a:081", true},
+        {"http://ab/", "a", false},        {"http://a/", "ab", false},
         {"http://a/", "b", false},         {"http://a/", "", false},
         {"http://[::1]/", "[::1]", true},  {"http://[::1]/", "[0:0::1]:80", true},
         {"http://[::1]/", "[::2]", false},
