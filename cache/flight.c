@@ -37,6 +37,9 @@ struct flight *flight_new(const struct cache_key *key, struct object *stale)
     flight->key = *key;
     flight->key.text.at = flight->key_text;
     flight->stale = stale ? object_ref(stale) : NULL;
+    if (stale) {
+        atomic_store_explicit(&stale->held, true, memory_order_relaxed);
+    }
     return flight;
 }
 

@@ -49,6 +49,7 @@ struct object {
     enum http_version received; /* in which it came, for Via */
     bool from_store;
     bool updated;        /* its head came with a 304, its body earlier */
+    atomic_bool held;    /* since it was looked up it has waited for the origin's word */
     atomic_bool damaged; /* a part of its body could not be read: not to be found again */
 
     size_t size; /* bytes of memory, without a spool's; a hit in memory looks at nothing below */
@@ -123,7 +124,7 @@ struct plain_reader {
     struct span rest;      /* in memory, or lent */
     uint64_t offset, end;  /* in chunks of the store */
     struct store_pin *pin; /* what is lent lies in a mapping; NULL: in memory of our own */
-    bool moved;            /* since it was looked at whether what is lent is in memory */
+    bool moved;            /* or time has passed, since what is lent was seen to be in memory */
     struct waker waker;
     struct ahead *ahead; /* CHUNKS; SPAN: when all did not go at once */
     struct spool_reader spool;

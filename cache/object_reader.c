@@ -44,6 +44,7 @@ static int plain_open(struct plain_reader *reader, const struct object *object, 
     if (owner->stored.chunk_count == 0) {
         reader->rest = sub_span(owner->stored.body, from, to);
         reader->pin = owner->stored.pin;
+        reader->moved = atomic_load_explicit(&owner->held, memory_order_relaxed);
         return 0;
     }
     uint64_t length = (uint64_t)owner->body_len;

@@ -2,10 +2,12 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/flight.h"
 
 #include <criterion/criterion.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 /* Reads [from, to) of a stored body; returns how many bytes were placed. */
 static size_t read_range(struct object *object, const char *key, size_t len, size_t from, size_t to,
@@ -146,6 +148,45 @@ Test(object_reader, who_waits_for_the_disk_is_told_how_long)
     free(body);
     store_stop_reads(kit.store);
     kit_fini(&kit);
+}
+
+/* An origin may take a minute to confirm what is stored, and its pages are the kernel's. */
+Test(object_reader, what_was_held_over_a_validation_is_waited_for_like_any_other)
+{
+    enum { LEN = 900000, PAGE = 4096 };
+    struct cache_key id = {.text = SPAN("held")};
+    struct object_reader reader;
+    struct span got = SPAN_EMPTY;
+    struct kit kit;
+    sem_t woken;
+
+    sem_init(&woken, 0, 0);
+    kit_init(&kit, 4 * KIT_SIZE);
+    struct object *object = kit_object(kit.store, "held", LEN, 0);
+    struct flight *flight = flight_new(&id, object);
+    struct span body = object->stored.body;
+    uintptr_t first = (uintptr_t)body.at & ~(uintptr_t)(PAGE - 1);
+    for (int tries = 0; tries < 100 && store_is_resident(body); tries++) {
+        madvise((void *)first, LEN, MADV_DONTNEED); /* only this mapping lets go of it */
+        kit_cool(&kit);
+    }
+    bool cold = !store_is_resident(body);
+    cr_assert_eq(object_reader_init(&reader, object, 0, LEN, (struct waker){wake, &woken}), 0);
+    if (cold) {
+        cr_assert_eq(source_peek(&reader.source, &got), ERR_AGAIN, "it is on disk only");
+        sem_wait(&woken);
+    }
+    char *want = kit_body(SPAN("held"), LEN);
+    read_patiently(&reader, &woken, span_of(want, LEN));
+    free(want);
+    object_reader_fini(&reader);
+    flight_unref(&flight);
+    object_unref(&object);
+    store_stop_reads(kit.store);
+    kit_fini(&kit);
+    if (!cold) {
+        cr_skip_test("this file system keeps files in memory");
+    }
 }
 
 Test(object_reader, a_wait_that_is_cut_short_counts)
