@@ -128,7 +128,8 @@ class Larder(Cache):
                 "--allow-target", "127.0.0.0/8", "--store", self.store,
                 "--store-size", f"{self.want.store_mib}MiB", "--memory",
                 f"{self.want.memory_mib}MiB", "--access-log", os.path.join(self.dir, "access.log"),
-                "--set", "limits.connections=30000"]
+                "--set", "limits.connections=30000", "--set",
+                f"connect-ports={self.origin.port}"]
 
     def rules(self):
         networks, hosts = self.lists("{}, ", "{}\n")
