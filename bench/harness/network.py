@@ -27,6 +27,7 @@ def unavailable():
         call("ip", "netns", "add", "larder-try")
         call("ip", "netns", "del", "larder-try")
         call("tc", "-V")
+        call("ethtool", "--version")
         return None
     except (Failed, OSError) as failed:
         return f"no network namespaces: {failed}"
@@ -84,6 +85,11 @@ class Network:
     def __exit__(self, *_):
         for program in reversed(self.programs):
             program.stop()
+        for number in range(1, self.links + 1):
+            try:  # whatever has come to no host
+                call("ip", "link", "del", f"la{number}")
+            except Failed:
+                pass
         for host in self.hosts.values():
             host.close()
 
