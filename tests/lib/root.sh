@@ -20,6 +20,7 @@ network=()
 make_root() {
     root=$(mktemp -d "${TMPDIR:-/var/tmp}/larder-root.XXXXXX")
     chmod 755 "$root"
+    [ -z "${DEBS:-}" ] || mkdir -p "$DEBS"
     debootstrap --variant=minbase ${DEBS:+--cache-dir="$DEBS"} ${1:+--include="$1"} "$suite" "$root" "$site" >"$root.log" 2>&1 ||
         { tail "$root.log"; echo "FAILED: debootstrap"; exit 1; }
     rm -f "$root.log"
