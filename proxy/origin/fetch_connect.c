@@ -2,13 +2,13 @@
 #include "proxy/tls_set.h"
 
 enum {
-    STORE_WAIT_MS = 20, /* a disk that is behind is looked at so often */
+    STORE_WAIT_MS = 100, /* a disk that is behind is looked at so often: at a tick of the loop */
     /* A piece that cannot be stored would be asked for again; but nobody waits longer for a disk
      * than for an origin. */
-    STORE_WAITS_PIECE = 50,
+    STORE_WAITS_PIECE = 10,
     /* A response would be served without being stored. Clients who ask in turn come no faster than
      * the disk is, if each waits a little; a crowd of others does not suffer for it. */
-    STORE_WAITS_WHOLE = 5,
+    STORE_WAITS_WHOLE = 1,
 };
 
 static void count_connected(struct fetch *fetch, const struct upstream_result *result)
