@@ -314,19 +314,20 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
 }
 
 /* The same representation, of which nothing is known yet. */
-static struct object *own_parts(struct cache *cache, const struct object *base)
+static struct object *in_parts(struct cache *cache, const struct object *object, uint64_t length,
+                               bool ranges)
 {
     struct http_head head = {
-        .version = base->received, .status = base->status, .reason = base->reason};
-    uint64_t length = partial_length(object_parts(base));
+        .version = object->received, .status = object->status, .reason = object->reason};
 
-    return object_new_partial(&base->key, &head, &base->fields, &base->freshness,
-                              parts_new(cache, &base->key, length, true, true));
+    return object_new_partial(&object->key, &head, &object->fields, &object->freshness,
+                              parts_new(cache, &object->key, length, true, ranges));
 }
 
 void cache_unshare_claim(struct cache *cache, struct claim *claim)
 {
-    struct object *own = own_parts(cache, claim->base);
+    struct object *own =
+        in_parts(cache, claim->base, partial_length(object_parts(claim->base)), true);
 
     piece_set_own(claim->piece, own);
     partial_forget(object_parts(claim->base), claim->piece);
@@ -377,17 +378,12 @@ static bool offers_ranges(const struct object *object)
 bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, struct object *object,
                           struct claim *claim)
 {
-    struct http_head head = {
-        .version = object->received, .status = object->status, .reason = object->reason};
-
     if (cache_shelf(cache, &object->key).store == NULL || object->status != 200 ||
         object->body_len <= 0 || !fits(cache, &object->key, (uint64_t)object->body_len)) {
         return false;
     }
     struct piece_range whole = {0, (uint64_t)object->body_len};
-    struct object *base =
-        object_new_partial(&object->key, &head, &object->fields, &object->freshness,
-                           parts_new(cache, &object->key, whole.to, true, offers_ranges(object)));
+    struct object *base = in_parts(cache, object, whole.to, offers_ranges(object));
     base->stored_reason = object->stored_reason;
     if (!begin(cache, base, flight, whole, claim)) {
         return false;
