@@ -1,7 +1,7 @@
 /*
- * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life, what is
- * kept and forgotten), find.c (looking up), vary.c (variants), fill.c (responses known in parts),
- * purge.c (what is to be gone), explain.c (telling).
+ * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life), late.c (a
+ * store that comes later), find.c (looking up), keep.c (what is kept of an answer), vary.c
+ * (variants), fill.c (responses known in parts), purge.c (what is to be gone), explain.c (telling).
  */
 #ifndef LARDER_CACHE_CACHE_PARTS_H
 #define LARDER_CACHE_CACHE_PARTS_H
@@ -73,6 +73,14 @@ struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
 /* The URL of the mark was invalidated after it was made. */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
+/* The folders' store, with nothing of the cache changed: 0 or an error. ERR_BUSY when another
+ * process has one; the log has that only if none may (options->late). */
+int cache_open_stores(const struct cache_options *options, struct stores **out);
+/* How large what is kept may be, with a store or (NULL) without. */
+void cache_set_limits(struct cache *cache, struct stores *stores);
+
+/* ---- keep.c ---- */
+
 /* REASON_STORED: its body is still on the way to where it was to be kept; or why it is not. */
 enum reason cache_why_unwanted(struct cache *cache, const struct object *object);
 /* What the table has of the object as pending is so until cache_settle(), which the store calls
@@ -81,12 +89,6 @@ struct settling *cache_settling(struct cache *cache, struct object *object);
 void cache_settle(void *arg, int err);
 /* Nothing is under the key any more, in memory or on disk. Under the guard. */
 void cache_forget(struct cache *cache, const struct cache_key *key);
-
-/* The folders' store, with nothing of the cache changed: 0 or an error. ERR_BUSY when another
- * process has one; the log has that only if none may (options->late). */
-int cache_open_stores(const struct cache_options *options, struct stores **out);
-/* How large what is kept may be, with a store or (NULL) without. */
-void cache_set_limits(struct cache *cache, struct stores *stores);
 
 /* ---- purge.c ---- */
 

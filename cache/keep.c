@@ -1,0 +1,331 @@
+/*
+ * keep - what becomes of a fetch's answer: its object is made (admitted), kept in memory and on
+ * disk or not (committed), renewed by a 304, or given up.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/memory.h"
+#include "cache/cache_parts.h"
+
+/* ---- admission ---- */
+
+static bool has_no_body(const struct http_head *response)
+{
+    return response->framing == BODY_NONE ||
+           (response->framing == BODY_LENGTH && response->content_length == 0);
+}
+
+/* Without a store: how large a response may become and still be kept. A large one that is asked for
+ * once must not push out what is hot: it is kept when there is room for it anyway, or at its second
+ * request. */
+static uint64_t keep_max(struct cache *cache, const struct cache_key *key, int64_t length)
+{
+    if (length >= 0 && (length <= SMALL_MAX || memory_has_free((size_t)length))) {
+        return cache->object_max;
+    }
+    if (table_was_seen(cache->table, key)) {
+        return cache->object_max;
+    }
+    table_remember(cache->table, key);
+    uint64_t most = cache->object_max;
+    return most < SMALL_MAX ? most : SMALL_MAX;
+}
+
+/* Prepares the spool: to be stored, kept in memory, or passed through. */
+static enum reason prepare(struct cache *cache, const struct admission *admission,
+                           const struct cache_key *key, struct spool *spool)
+{
+    struct store_put *put;
+    struct shelf shelf = cache_shelf(cache, key);
+    int64_t length = admission->response->content_length;
+
+    if (length > 0 && (uint64_t)length > cache->object_max) {
+        return REASON_TOO_LARGE;
+    }
+    if (shelf.store == NULL) {
+        spool_keep(spool, keep_max(cache, key, length));
+        return REASON_STORED;
+    }
+    memory_relieve();
+    if (memory_is_tight()) {
+        return REASON_MEMORY;
+    }
+    if (shelf_put_begin(shelf, key->hash, key->text, &put) != 0) {
+        return REASON_STORE_BUSY;
+    }
+    if (length < 0) {
+        store_put_unmeasured(put);
+    }
+    spool_store(spool, shelf, put);
+    spool_bound(spool, cache->object_max);
+    return REASON_STORED;
+}
+
+struct object *cache_admit(struct cache *cache, const struct admission *admission, enum reason *why)
+{
+    struct cache_key key = *admission->primary;
+    int64_t length = has_no_body(admission->response) ? 0 : admission->response->content_length;
+    struct spool *spool = spool_new(&(struct spool_options){
+        .expected = length,
+        .limit = admission->spool_limit,
+        .promised = admission->promised,
+        .writer = admission->writer,
+    });
+
+    if (admission->store) {
+        *why = cache_response_key(cache, admission, &key);
+    }
+    if (admission->store && *why == REASON_STORED) {
+        *why = prepare(cache, admission, &key, spool);
+    }
+    struct object *object =
+        object_new(&key, admission->response, admission->fields, admission->freshness, spool);
+    object->body_len =
+        admission->response->framing == BODY_NONE ? admission->response->content_length : length;
+    object->stored_reason = *why;
+    return object;
+}
+
+/* ---- ending a flight ---- */
+
+struct settling {
+    struct cache *cache;
+    struct object *object;
+};
+
+/* On the store's writer thread, or at once without a store. */
+void cache_settle(void *arg, int err)
+{
+    struct settling *settling = arg;
+    struct cache *cache = settling->cache;
+    struct object *object = settling->object;
+    struct span body;
+    bool whole = object_whole(object, &body);
+    struct shelf shelf = cache_shelf(cache, &object->key);
+    bool keep =
+        shelf.store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
+
+    /* A hot object serves from memory even when the disk would not have it; what the disk had
+     * before is older, and has been dropped: by the store, or by keep(). */
+    (void)err;
+    table_settle(cache->table, object, keep);
+    object_unref(&settling->object);
+    free(settling);
+}
+
+struct settling *cache_settling(struct cache *cache, struct object *object)
+{
+    struct settling *settling = xmalloc(sizeof(*settling));
+
+    *settling = (struct settling){cache, object_ref(object)};
+    return settling;
+}
+
+bool cache_is_outdated(struct cache *cache, const struct flight *flight)
+{
+    return flight_is_doomed(flight) || cache_invalidated_since(cache, flight_mark(flight));
+}
+
+void cache_forget(struct cache *cache, const struct cache_key *key)
+{
+    table_clear(cache->table, key);
+    cache_changed(cache, key);
+    shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
+}
+
+/* Under the guard: in the table first, so that it is found before the store has it. What has no
+ * record is not kept at all, nor is what it would have replaced. */
+static void keep(struct cache *cache, struct object *object)
+{
+    struct buf head = BUF_INIT;
+    struct object_meta meta;
+
+    if (object_encode(object, &head, &meta) != 0) {
+        spool_end(object->spool, 0);
+        cache_forget(cache, &object->key);
+        return;
+    }
+    table_put(cache->table, object, true);
+    cache_changed(cache, &object->key);
+    if (!spool_has_put(object->spool)) { /* the store has come since it began */
+        shelf_drop(cache_shelf(cache, &object->key), object->key.hash, NULL, NULL);
+    }
+    spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), cache_settle,
+                 cache_settling(cache, object));
+    buf_fini(&head);
+}
+
+/* What is under the key now, as far as it is at hand: *unknown when it is on disk, and cold. */
+static struct object *at_hand(struct cache *cache, const struct cache_key *key, bool *unknown)
+{
+    struct cold cold;
+    bool from_memory;
+
+    cold_init(&cold, COLD_NEVER, (struct waker){0});
+    struct object *now = cache_peek(cache, key, &cold, &from_memory);
+    *unknown = now == NULL && cold.again;
+    return now;
+}
+
+/* Under the guard, which counts our own beginning already. What is on disk only and not at hand is
+ * not waited for: it is not known to be newer. Nor is what seems to come from the future: the clock
+ * was set back. */
+static bool is_overtaken(struct cache *cache, const struct flight *flight,
+                         const struct object *object)
+{
+    struct flight_mark mark = flight_mark(flight);
+    bool unknown;
+
+    if (atomic_load(&cache->guards[mark.guard].changes) - 1 == mark.changes) {
+        return false;
+    }
+    struct object *now = at_hand(cache, &object->key, &unknown);
+    int64_t then = now ? now->freshness.response_time : 0;
+
+    object_unref(&now);
+    return then > object->freshness.response_time && then <= clock_wall();
+}
+
+enum reason cache_why_unwanted(struct cache *cache, const struct object *object)
+{
+    bool had_room = cache->stores && !spool_lacks_room(object->spool);
+
+    if (spool_is_wanted(object->spool)) {
+        return REASON_STORED;
+    }
+    return had_room ? REASON_STORE_BUSY : REASON_MEMORY;
+}
+
+/* Under the guard. REASON_STORED, or why the complete object is not to be kept after all. */
+static enum reason why_not_kept(struct cache *cache, const struct flight *flight,
+                                const struct object *object)
+{
+    if (cache_is_outdated(cache, flight)) {
+        return REASON_INVALIDATED;
+    }
+    if (is_overtaken(cache, flight, object)) {
+        return REASON_OVERTAKEN;
+    }
+    if (spool_is_outgrown(object->spool) || spool_length(object->spool) > cache->object_max) {
+        return REASON_TOO_LARGE; /* it had not said so */
+    }
+    return cache_why_unwanted(cache, object);
+}
+
+enum reason cache_commit(struct cache *cache, struct flight *flight, struct object *object)
+{
+    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
+    enum reason why = why_not_kept(cache, flight, object);
+
+    object->body_len = (int64_t)spool_length(object->spool);
+    switch (why) {
+    case REASON_INVALIDATED:
+    case REASON_OVERTAKEN:
+        spool_end(object->spool, 0);
+        break;
+    case REASON_TOO_LARGE: /* but what it would have replaced is older */
+        spool_end(object->spool, 0);
+        cache_forget(cache, &object->key);
+        break;
+    default:
+        keep(cache, object);
+        break;
+    }
+    cache_guard_unlock(guard);
+    table_land(cache->table, flight, 0);
+    return why;
+}
+
+/* Under the guard. */
+static void renew(struct cache *cache, struct object *object)
+{
+    struct buf head = BUF_INIT;
+    struct object_meta meta;
+
+    if (object_encode(object, &head, &meta) != 0) {
+        cache_forget(cache, &object->key);
+        return;
+    }
+    table_put(cache->table, object, true);
+    cache_changed(cache, &object->key);
+    if (object_parts(object)) {
+        buf_fini(&head);
+        return; /* cache_save_parts() follows */
+    }
+    struct shelf shelf = cache_shelf(cache, &object->key);
+    if (shelf.store == NULL) {
+        buf_fini(&head);
+        cache_settle(cache_settling(cache, object), 0);
+        return;
+    }
+    shelf_update(shelf, object->key.hash, object->key.text, buf_span(&head), &meta, sizeof(meta),
+                 cache_settle, cache_settling(cache, object));
+    buf_fini(&head);
+}
+
+/* Under the guard. A private flight is not the only one for its key: something newer than what it
+ * validates may be stored by now, in the same second, too. What would have to be read from the disk
+ * first counts as newer, and so does what is not known to have the same body: then the old one is
+ * validated again by the next request. */
+static bool is_newest(struct cache *cache, const struct flight *flight)
+{
+    struct object *stale = flight_stale(flight);
+    bool unknown;
+    struct object *now = at_hand(cache, &stale->key, &unknown);
+    bool newest = now == NULL ? !unknown
+                              : (now->freshness.response_time <= stale->freshness.response_time &&
+                                 object_same_body(now, stale));
+
+    object_unref(&now);
+    return newest;
+}
+
+void cache_update(struct cache *cache, struct flight *flight, struct object *object)
+{
+    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
+    bool valid = !cache_is_outdated(cache, flight) && is_newest(cache, flight);
+
+    if (valid) {
+        renew(cache, object);
+    }
+    cache_guard_unlock(guard);
+    if (valid && object_parts(object)) {
+        cache_save_parts(cache, object, flight_mark(flight));
+    }
+    table_land(cache->table, flight, 0);
+}
+
+void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_until)
+{
+    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
+
+    cache_forget(cache, flight_key(flight));
+    cache_guard_unlock(guard);
+    table_land(cache->table, flight, pass_until);
+}
+
+void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until)
+{
+    table_land(cache->table, flight, pass_until);
+}
+
+void cache_unmark(struct cache *cache, const struct cache_key *key)
+{
+    table_unmark(cache->table, key);
+}
+
+struct flight *cache_private_flight(struct flight_member *member, struct object *stale,
+                                    const struct cache_key *key, struct waker waker)
+{
+    struct flight *flight = flight_new(key, stale);
+
+    flight_join(flight, member, true, waker);
+    return flight;
+}
+
+void cache_adopt(struct cache *cache, struct flight *flight, const struct uri *uri,
+                 struct span zone, struct arena *arena, struct cache_key *primary)
+{
+    cache_primary_key(cache, uri, zone, arena, primary);
+    flight_set_mark(flight, cache_mark(cache, primary));
+}
