@@ -33,7 +33,7 @@ static void show_mirrors(struct buf *out, const json_t *list)
 
 static void show_scope(struct buf *out, const char *scope)
 {
-    buf_printf(out, "purged: %s\n",
+    buf_printf(out, "purged: %s",
                strcmp(scope, "prefix") == 0 ? "all that begins so"
                : strcmp(scope, "host") == 0 ? "all of this host"
                                             : "everything");
@@ -55,16 +55,14 @@ int purge_render(struct span json, const char *what, struct buf *out)
     }
     if (scope) {
         show_scope(out, scope);
+    } else if (json_is_true(json_object_get(root, "stored"))) {
+        show_counted(out, root);
     } else {
-        if (json_is_true(json_object_get(root, "stored"))) {
-            show_counted(out, root);
-        } else {
-            buf_printf(out, "was not stored");
-        }
-        show_mirrors(out, json_object_get(root, "mirrors"));
-        buf_printf(out, "%s\n",
-                   show_number(root, "fetches") ? "; what is on its way will not be stored" : "");
+        buf_printf(out, "was not stored");
     }
+    show_mirrors(out, json_object_get(root, "mirrors"));
+    buf_printf(out, "%s\n",
+               show_number(root, "fetches") ? "; what is on its way will not be stored" : "");
     json_decref(root);
     return 0;
 }

@@ -6,6 +6,9 @@
  *   https://registry.npmjs.org/left-pad  at an origin: what is asked for as of a proxy, and then
  *                                        what each mirror has from there
  *
+ * A prefix (meant_begin_prefix()) means each of these places as far as it lies in it: of a mirror
+ * whose path, or whose origin, begins with the prefix, everything.
+ *
  * Pure; belongs to who asks.
  */
 #ifndef LARDER_PROXY_MEANT_H
@@ -18,6 +21,7 @@ struct meant {
     struct span mirror; /* only of the one with this path; empty: whatever may be meant */
     struct uri uri;     /* of an absolute target */
     bool is_absolute;
+    bool is_prefix; /* it means all that begins so */
     size_t next;
 };
 
@@ -26,6 +30,8 @@ struct meant {
 
 /* The query is borrowed. */
 void meant_begin(struct meant *meant, const struct route_query *query, struct span mirror);
+/* The same of all that begins with its URL: routes are then to what the places begin with. */
+void meant_begin_prefix(struct meant *meant, const struct route_query *query, struct span mirror);
 /* Where a request for it would go; false: there is no further one. The first is there always, but
  * with `mirror`. */
 bool meant_next(struct meant *meant, struct route *out);

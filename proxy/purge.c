@@ -225,19 +225,11 @@ static int purge_url(const struct status_query *query, struct route *route, stru
 
 /* ---- scopes ---- */
 
-static int purge_scope(const struct status_query *query, const char *what, const struct uri *uri,
-                       struct span scope, struct buf *out)
+/* Takes over `json`, which is completed. */
+static int answer_scope(int err, json_t *json, struct buf *out)
 {
-    const struct purge_found none = {0};
-    json_t *json = json_object();
-    int err = cache_purge_scope(server_cache(query->server), scope);
-
-    json_object_set_new(json, "program", json_string("larder-proxy"));
-    json_object_set_new(json, "scope", json_string(what));
-    json_object_set_new(json, "url", uri ? url_json(uri, false) : json_null());
     switch (err) {
     case 0:
-        log_purge(what, uri, &none);
         return answer(json, 200, NULL, out);
     case ERR_BUSY:
         return answer(json, 503, NOT_YET, out);
@@ -247,9 +239,38 @@ static int purge_scope(const struct status_query *query, const char *what, const
     case ERR_FULL:
         return answer(json, 503, FULL, out);
     default:
-        log_purge(what, uri, &none);
         return answer(json, 503, UNFINISHED, out);
     }
+}
+
+static json_t *scope_json(const char *what, const struct uri *uri)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "program", json_string("larder-proxy"));
+    json_object_set_new(json, "scope", json_string(what));
+    json_object_set_new(json, "url", uri ? url_json(uri, false) : json_null());
+    return json;
+}
+
+/* What was not written down is gone all the same, and is told of. */
+static int purge_scope(const struct status_query *query, const char *what, const struct uri *uri,
+                       struct span scope)
+{
+    const struct purge_found none = {0};
+    int err = cache_purge_scope(server_cache(query->server), scope);
+
+    if (err != ERR_BUSY && err != ERR_TOO_LARGE && err != ERR_FULL) {
+        log_purge(what, uri, &none);
+    }
+    return err;
+}
+
+static int purge_all(const struct status_query *query, struct buf *out)
+{
+    int err = purge_scope(query, "all", NULL, SPAN_EMPTY);
+
+    return answer_scope(err, scope_json("all", NULL), out);
 }
 
 static int purge_host(const struct status_query *query, const struct route *route, struct buf *out)
@@ -259,19 +280,35 @@ static int purge_host(const struct status_query *query, const struct route *rout
     if (!span_eq(uri->path, SPAN("/")) || uri->https || uri->port != 80) {
         return refuse(SPAN("that is no name of a host; expected one such as www.example.net"), out);
     }
-    return purge_scope(query, "host", uri, scope_host(uri, query->arena), out);
+    int err = purge_scope(query, "host", uri, scope_host(uri, query->arena));
+    return answer_scope(err, scope_json("host", uri), out);
 }
 
-static int purge_prefix(const struct status_query *query, const struct route *route,
+/* A mirror has two places, what it has itself and its files: it is told once. */
+static void tell_mirror(json_t *mirrors, const struct mirror *mirror)
+{
+    size_t count = json_array_size(mirrors);
+    const char *last = json_string_value(json_array_get(mirrors, count ? count - 1 : 0));
+
+    if (mirror && !(last && span_eq(span_str(last), mirror->path))) {
+        json_array_append_new(mirrors, text_json(mirror->path));
+    }
+}
+
+/* `meant` goes on behind `route`. Each place is a scope of its own. */
+static int purge_prefix(const struct status_query *query, struct route *route, struct meant *meant,
                         struct buf *out)
 {
-    if (route->mirrored.site) {
-        return refuse(SPAN("what a mirror keeps is not under its path alone: purge its URLs, or "
-                           "the host of its origin"),
-                      out);
-    }
-    struct span place = scope_place(&route->key, target_zone(route->site), query->arena);
-    return purge_scope(query, "prefix", &route->uri, place, out);
+    json_t *json = scope_json("prefix", &meant->uri), *mirrors = json_array();
+    int err = 0;
+
+    do {
+        struct span place = scope_place(&route->key, target_zone(route->site), query->arena);
+        err = purge_scope(query, "prefix", &route->uri, place);
+        tell_mirror(mirrors, route->mirrored.mirror);
+    } while (!err && next_place(meant, route));
+    json_object_set_new(json, "mirrors", mirrors);
+    return answer_scope(err, json, out);
 }
 
 /* ---- the question ---- */
@@ -326,7 +363,7 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
         return answer(json_object(), 503, ENDING, waiter->out);
     }
     if (span_eq(query->query, SPAN("all=yes"))) {
-        return purge_scope(query, "all", NULL, SPAN_EMPTY, waiter->out);
+        return purge_all(query, waiter->out);
     }
     if (query->query.len == 0) {
         return refuse(SPAN("expected /purge?url=URL, prefix=URL, host=NAME or all=yes"),
@@ -339,7 +376,11 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
                                         .settings = server_settings(query->server),
                                         .now = loop_wall(server_loop(query->server)),
                                         .arena = query->arena};
-    meant_begin(&meant, &request, asked.mirror);
+    if (kind == PURGE_PREFIX) {
+        meant_begin_prefix(&meant, &request, asked.mirror);
+    } else {
+        meant_begin(&meant, &request, asked.mirror);
+    }
     if (!first_place(&meant, &route, &what)) {
         return refuse(what, waiter->out);
     }
@@ -347,7 +388,7 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
     case PURGE_URL:
         return purge_url(query, &route, &meant, waiter);
     case PURGE_PREFIX:
-        return purge_prefix(query, &route, waiter->out);
+        return purge_prefix(query, &route, &meant, waiter->out);
     case PURGE_HOST:
         return purge_host(query, &route, waiter->out);
     }

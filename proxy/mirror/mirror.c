@@ -254,6 +254,13 @@ static bool is_registry_ping(const struct mirror *mirror, struct span path)
     return mirror->preset == PRESET_OCI && span_eq(path, SPAN("/v2/"));
 }
 
+bool mirror_gives_way(const struct settings *settings, struct span host)
+{
+    const struct site *site = settings_site(settings, host);
+
+    return site && site != settings_site(settings, SPAN("*"));
+}
+
 bool mirror_find(const struct settings *settings, const struct uri *asked, struct arena *arena,
                  struct mirrored *out)
 {
@@ -262,8 +269,7 @@ bool mirror_find(const struct settings *settings, const struct uri *asked, struc
         if (!span_starts(asked->path, mirror->path) && !is_registry_ping(mirror, asked->path)) {
             continue;
         }
-        const struct site *site = settings_site(settings, asked->host);
-        if (site && site != settings_site(settings, SPAN("*"))) {
+        if (mirror_gives_way(settings, asked->host)) {
             return false;
         }
         go_below(mirror, asked, arena, out);

@@ -31,6 +31,9 @@ struct mirrored {
 bool mirror_find(const struct settings *settings, const struct uri *asked, struct arena *arena,
                  struct mirrored *out);
 
+/* Has this host a site of its own, which goes first? */
+bool mirror_gives_way(const struct settings *settings, struct span host);
+
 /* What this mirror has of a URL at its origin, or (`files`) at that of its files; false: nothing.
  */
 bool mirror_of_origin(const struct mirror *mirror, bool files, const struct uri *at,

@@ -687,7 +687,6 @@ def found_by_its_urls(s, base):
               f"{url}: {purged}")
         check(s.ctl("purge", url) == f"{url}: was not stored\n", f"{url} is gone")
     check(s.explain(f"url={own}small")["stored"] is None, "by whatever URL")
-    check("a mirror keeps" in s.ctl("purge", "--prefix", own), "no prefix of a mirror's")
     s.origin.taken()
 
 
@@ -733,12 +732,66 @@ def pip(s):
     check("(mirror /pip/)" in s.ctl("purge", far), "a file by where it is from")
 
 
+def prefixes(s):
+    """Purges by prefix, by what clients ask for and by what the log says, take what lies in it and no more."""
+    blob = b"a blob"
+    digest = hashlib.sha256(blob).hexdigest()
+    kept = {  # the path here: where the answer comes from, and its URL there
+        "/plain/a/1": ("/base/a/1", s.origin.base),
+        "/plain/ab": ("/base/ab", s.origin.base),
+        "/debian/pool/x.deb": ("/debian/pool/x.deb", s.origin.base),
+        "/npm/p/-/p-1.tgz": ("/npm/p/-/p-1.tgz", s.origin.base),
+        "/pip/q/q-1.whl": ("/q/q-1.whl", s.origin.base),
+        "/pip/_files/ab/r-1.whl": ("/packages/ab/r-1.whl", s.cdn.base),
+        f"/v2/r/blobs/sha256:{digest}": (f"/v2/r/blobs/sha256:{digest}", s.origin.base),
+    }
+    for there, base in kept.values():
+        key = there if base == s.origin.base else "cdn " + there
+        body = blob if "blobs" in there else b"body"
+        s.answers[key] = lambda h, body=body: h.reply(200, body, Cache_Control="max-age=600")
+    here = f"http://127.0.0.1:{s.proxy.port}"
+    blobs = f"/v2/r/blobs/sha256:{digest}"
+
+    def purge(prefix, mirrors, gone):
+        for path in kept:
+            s.ask(path)
+        said = s.ctl("purge", "--prefix", prefix)
+        told = f" (mirror {mirrors})" if mirrors else ""
+        check(said == f"{prefix}: purged: all that begins so{told}\n", f"{prefix}: {said!r}, not{told}")
+        s.origin.taken(), s.cdn.taken()
+        for path in kept:
+            s.ask(path)
+        paths = s.origin.paths() + s.cdn.paths()
+        asked = {path for path, (there, _) in kept.items() if there in paths}
+        check(asked == set(gone), f"{prefix} takes {sorted(asked)}, not {sorted(gone)}")
+
+    every = set(kept)
+    purge(f"{here}/plain/a/", "/plain/", {"/plain/a/1"})
+    purge(f"{here}/plain/a", "/plain/", {"/plain/a/1", "/plain/ab"})
+    purge(f"{here}/p", "/plain/, /pip/", {path for path in every if path.startswith("/p")})
+    purge("http://mirror.test/seen/a/", "/plain/", {"/plain/a/1"})
+    purge("http://mirror.test/", "/plain/", {path for path in every if path.startswith("/plain/")})
+    purge(f"{here}/pip/", "/pip/", {path for path in every if path.startswith("/pip/")})
+    purge(f"{here}/pip/_files/ab/", "/pip/", {"/pip/_files/ab/r-1.whl"})
+    purge(f"{here}/pip/q/", "/pip/", {"/pip/q/q-1.whl"})
+    purge(f"{s.cdn.base}/packages/ab/r", "/pip/", {"/pip/_files/ab/r-1.whl"})
+    purge(f"{s.cdn.base}/", "/pip/", {"/pip/_files/ab/r-1.whl"})
+    purge(f"{s.origin.base}/npm/p/", "/npm/, /pip/", {"/npm/p/-/p-1.tgz"})
+    purge(f"{s.origin.base}/", "/plain/, /debian/, /npm/, /pip/, /v2/", every - {"/pip/_files/ab/r-1.whl"})
+    purge(f"{here}/v2/r/", "/v2/", set())  # blobs are every repository's
+    purge(f"{here}{blobs}", "/v2/", {blobs})
+    purge(f"{here}/v2/", "/v2/", {blobs})
+    purge(f"{here}/", "/plain/, /debian/, /npm/, /pip/, /v2/", every)
+    check("lead nowhere" in s.ctl("purge", "--prefix", f"{here}/npm/../x"), "no way around a mirror")
+    s.origin.taken(), s.cdn.taken()
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     folder = pathlib.Path(tempfile.mkdtemp(prefix="larder-mirrors."))
     try:
         s = Scene(str(build / "proxy/larder-proxy"), folder)
-        for part in (plain, way, extended, apt, oci, npm, pip):
+        for part in (plain, way, extended, apt, oci, npm, pip, prefixes):
             part(s)
         check(s.proxy.stop(), "it ends as it should")
     finally:
