@@ -296,6 +296,7 @@ int status_json(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "claims", integer(stats.claims));
     json_object_set_new(root, "memory", memory_json(&stats));
     json_object_set_new(root, "store", store_json(server_cache(server), &stats, settings));
+    json_object_set_new(root, "mirrors", status_mirrors_json(server));
     json_object_set_new(root, "access", status_access_json(server));
     json_object_set_new(root, "recent", recent_list(server));
     status_write_json(root, out);

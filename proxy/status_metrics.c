@@ -117,18 +117,6 @@ static void memory_metrics(struct buf *out, const struct cache_stats *stats)
     }
 }
 
-static void mirror_metrics(struct server *server, struct buf *out)
-{
-    const struct mirror_counts *workers[STATUS_WORKERS_MAX];
-    size_t count = server_worker_count(server);
-
-    count = count < STATUS_WORKERS_MAX ? count : STATUS_WORKERS_MAX;
-    for (size_t i = 0; i < count; i++) {
-        workers[i] = &server_worker(server, i)->mirrors;
-    }
-    mirror_counts_write(workers, count, out);
-}
-
 int status_metrics(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;
@@ -150,7 +138,7 @@ int status_metrics(const struct status_query *query, struct buf *out)
           roundtrips_count(server_roundtrips(server)));
     counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
     status_access_metrics(server, out);
-    mirror_metrics(server, out);
+    status_mirror_metrics(server, out);
     counter(out, "reloads_refused", "Configurations that were not taken over, for their errors",
             server_refused_reloads(server));
     gauge(out, "sandbox",

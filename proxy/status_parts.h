@@ -28,6 +28,10 @@ struct span status_parameter(struct span query, struct span name);
 void status_access_metrics(struct server *server, struct buf *out);
 json_t *status_access_json(struct server *server);
 
+/* Of mirrors: status_mirrors.c. Those of the settings; counted is what was for their paths. */
+void status_mirror_metrics(struct server *server, struct buf *out);
+json_t *status_mirrors_json(struct server *server);
+
 /* An answer as text, with a line's end. Takes over `root`. */
 void status_write_json(json_t *root, struct buf *out);
 

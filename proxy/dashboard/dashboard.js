@@ -91,6 +91,7 @@ function takeStatus(answer) {
   started = begin;
   status = answer;
   recent.drawRecent(answer.recent);
+  tiles.drawMirrors(answer.mirrors);
   tiles.drawMemory(answer.memory);
   tiles.drawStore(answer.store);
   setText($("state"), answer.state);

@@ -33,7 +33,8 @@ export function show(node, visible) {
 
 // A table's body, a row for each item. columns: [{name, className, value: item => text or node,
 // share: item => 0..1}]. Cells with the same text stay. A rowShare is of the whole row; a label is what
-// stands at the cell where there is no head.
+// stands at the cell where there is no head. What `finds` a field is a button: its value is looked for in
+// the list of requests (recent.js); a note stands beneath it.
 export function fillRows(body, items, columns, key = null) {
   while (body.rows.length > items.length) {
     body.deleteRow(-1);
@@ -49,12 +50,27 @@ function setShare(node, share) {
   node.style.setProperty("--share", String(Math.min(1, Math.max(0, share))));
 }
 
+// A button that stays in its cell, and so keeps the focus, whatever row comes to stand there.
+function fillFinder(cell, column, value, note) {
+  const button = cell.querySelector("button") ?? el("button", "finder");
+  if (!button.parentElement) {
+    button.type = "button";
+    cell.append(button, el("span", "remedy"));
+  }
+  button.dataset.filter = `${column.finds}:${value}`;
+  button.title = `Recent requests: ${button.dataset.filter}`;
+  setText(button, value);
+  setText(cell.lastChild, note);
+}
+
 function fillCell(cell, column, item) {
   const value = column.value(item);
   if (cell.className !== (column.className ?? "")) {
     cell.className = column.className ?? "";
   }
-  if (value instanceof Node) {
+  if (column.finds) {
+    fillFinder(cell, column, String(value), column.note ? column.note(item) : "");
+  } else if (value instanceof Node) {
     cell.replaceChildren(value);
   } else {
     setText(cell, String(value));

@@ -1,9 +1,10 @@
 // The list of recent requests: filtered, paused, and each a door to why.
 
-import { $, el, fillHead, fillRows, show } from "./dom.js";
+import { $, el, fillHead, fillRows, setText, show } from "./dom.js";
 import * as f from "./format.js";
 import { badge } from "./tiles.js";
 import { explain } from "./explain.js";
+import { filterOf } from "./filter.js";
 
 const kinds = {
   hit: "hit", "hit-memory": "hit", stale: "hit", tunnel: "tunnel", denied: "denied", error: "error",
@@ -40,11 +41,19 @@ function opener(row) {
   return button;
 }
 
-function matches(row) {
+const textOf = (row) =>
+  `${row.method} ${row.url} ${row.client ?? ""} ${row.outcome} ${reasonOf(row)} ${row.status}`;
+
+function wanted() {
   const kind = $("recent-outcome").value;
-  const words = $("recent-text").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = `${row.method} ${row.url} ${row.client ?? ""} ${row.outcome} ${reasonOf(row)} ${row.status}`.toLowerCase();
-  return (!kind || kindOf(row.outcome) === kind) && words.every((word) => text.includes(word));
+  const isLike = filterOf($("recent-text").value);
+  return all.filter((row) => (!kind || kindOf(row.outcome) === kind) && isLike(row, textOf(row)));
+}
+
+function showWhatIsNot(none) {
+  show($("recent-empty"), none && all.length === 0);
+  show($("recent-none"), none && all.length > 0);
+  setText($("recent-count"), String(all.length));
 }
 
 const identity = (row) => `${row.time_ms} ${row.url} ${row.elapsed_us} ${row.outcome}`;
@@ -62,7 +71,8 @@ function keepFocus(key = "") {
 }
 
 function draw() {
-  const rows = all.filter(matches);
+  const rows = wanted();
+  showWhatIsNot(rows.length === 0);
   const now = rows.map(identity).join("\n");
   if (now === shown) {
     return; /* the button with the focus stays */
@@ -71,7 +81,6 @@ function draw() {
   const focused = document.activeElement?.closest?.("#recent tr")?.dataset.key;
   fillRows($("recent").tBodies[0], rows, columns, identity);
   show($("recent"), rows.length > 0);
-  show($("recent-empty"), rows.length === 0);
   if (focused) {
     keepFocus(focused);
   }
@@ -85,10 +94,26 @@ function drawUnlessHeld() {
   }
 }
 
+// Only requests like this.
+function filterBy(text) {
+  $("recent-outcome").value = "";
+  $("recent-text").value = text;
+  draw();
+  $("recent-text").focus({ preventScroll: true });
+}
+
 export function begin() {
   fillHead($("recent"), columns);
   $("recent-outcome").addEventListener("change", draw);
   $("recent-text").addEventListener("input", draw);
+  $("recent-all").addEventListener("click", () => filterBy(""));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-filter]");
+    if (button) {
+      filterBy(button.dataset.filter);
+      $("recent-title").scrollIntoView({ block: "start" });
+    }
+  });
   $("recent").addEventListener("focusin", () => show($("recent-held"), isHeld() && !paused));
   $("recent").addEventListener("focusout", () => setTimeout(drawUnlessHeld));
   $("recent-pause").addEventListener("click", () => {

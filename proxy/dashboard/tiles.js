@@ -89,7 +89,7 @@ function marked(tag, className, color) {
 const number = (name, value, extra = "") => ({ name, className: `number ${extra}`.trim(), label: name, value });
 
 const busiest = (what) => [
-  { name: what, className: "name share", value: (row) => row.host ?? row.client,
+  { name: what, className: "name share", finds: what, value: (row) => row.host ?? row.client,
     share: (row) => row.requests / row.most },
   number("requests", (row) => f.count(row.requests)),
   number("bytes", (row) => f.bytes(row.bytes)),
@@ -148,13 +148,21 @@ const placeOf = (row) => (row.location
   ? row.location.map((degrees, i) => Math.abs(degrees).toFixed(1) + "°" + (i ? "WE" : "SN")[degrees >= 0 ? 1 : 0]).join(" ")
   : row.addresses.join(", "));
 
+const mirrors = [
+  { name: "mirror", className: "name", finds: "mirror", value: (row) => row.path, note: (row) => row.origin },
+  number("requests", (row) => f.count(row.requests)),
+  number("hits", (row) => f.percent(row.hits, row.requests)),
+  number("bytes", (row) => f.bytes(row.bytes)),
+  number("saved", (row) => f.bytes(row.hit_bytes)),
+];
+
 const bar = (name) => [
   { name, className: "name", value: (row) => row[0], rowShare: (row) => row[2] },
   number("", (row) => row[1]),
 ];
 
 const tables = {
-  hosts: busiest("host"), clients: busiest("client"), savable, origins, replicas,
+  hosts: busiest("host"), clients: busiest("client"), mirrors, savable, origins, replicas,
 };
 
 export function begin() {
@@ -197,6 +205,11 @@ export function drawReplicas(answer) {
       : "The redirector has no replicas.";
   setText($("replicas-empty"), text);
   setText($("replicas-aside"), rows.length ? "as larder-dns sees them" : "");
+}
+
+export function drawMirrors(rows) {
+  show($("mirrors-card"), rows.length > 0);
+  fill("mirrors", [...rows].sort((a, b) => b.requests - a.requests));
 }
 
 // ---- memory, store, connections ----

@@ -40,36 +40,47 @@ void mirror_counts_add(struct mirror_counts *counts, struct span path, bool hit,
         metric_add(&count->requests, 1);
         metric_add(&count->hits, hit);
         metric_add(&count->sent_bytes, sent);
+        metric_add(&count->hit_sent_bytes, hit ? sent : 0);
     }
 }
 
 /* ---- for the administrator ---- */
 
-static uint64_t requests_of(const struct mirror_count *count)
+struct mirror_sum mirror_counts_sum(const struct mirror_counts *const *workers, size_t count,
+                                    struct span path)
 {
-    return metric_get(&count->requests);
-}
-
-static uint64_t hits_of(const struct mirror_count *count)
-{
-    return metric_get(&count->hits);
-}
-
-static uint64_t sent_by(const struct mirror_count *count)
-{
-    return metric_get(&count->sent_bytes);
-}
-
-static uint64_t sum(const struct mirror_counts *const *workers, size_t count, struct span path,
-                    uint64_t (*value)(const struct mirror_count *count))
-{
-    uint64_t all = 0;
+    struct mirror_sum sum = {0};
 
     for (size_t i = 0; i < count; i++) {
         const struct mirror_count *found = find(workers[i], path);
-        all += found ? value(found) : 0;
+        if (found) {
+            sum.requests += metric_get(&found->requests);
+            sum.hits += metric_get(&found->hits);
+            sum.sent_bytes += metric_get(&found->sent_bytes);
+            sum.hit_sent_bytes += metric_get(&found->hit_sent_bytes);
+        }
     }
-    return all;
+    return sum;
+}
+
+static uint64_t requests_of(const struct mirror_sum *sum)
+{
+    return sum->requests;
+}
+
+static uint64_t hits_of(const struct mirror_sum *sum)
+{
+    return sum->hits;
+}
+
+static uint64_t sent_by(const struct mirror_sum *sum)
+{
+    return sum->sent_bytes;
+}
+
+static uint64_t sent_by_hits(const struct mirror_sum *sum)
+{
+    return sum->hit_sent_bytes;
 }
 
 /* Is it of an earlier worker, too? */
@@ -85,7 +96,7 @@ static bool is_told(const struct mirror_counts *const *workers, size_t before, s
 
 static void write_family(const struct mirror_counts *const *workers, size_t count, struct buf *out,
                          const char *name, const char *help,
-                         uint64_t (*value)(const struct mirror_count *count))
+                         uint64_t (*value)(const struct mirror_sum *sum))
 {
     metrics_head(out, "larder_", name, METRIC_COUNTER, help);
     for (size_t i = 0; i < count; i++) {
@@ -94,8 +105,8 @@ static void write_family(const struct mirror_counts *const *workers, size_t coun
             const struct mirror_count *one = &workers[i]->at[j];
             struct span path = span_of(one->path, one->path_len);
             if (!is_told(workers, i, path)) {
-                metrics_sample(out, "larder_", name, METRIC_COUNTER, "mirror", path,
-                               sum(workers, count, path, value));
+                struct mirror_sum sum = mirror_counts_sum(workers, count, path);
+                metrics_sample(out, "larder_", name, METRIC_COUNTER, "mirror", path, value(&sum));
             }
         }
     }
@@ -109,4 +120,6 @@ void mirror_counts_write(const struct mirror_counts *const *workers, size_t coun
                  "Of these, those answered without their origins", hits_of);
     write_family(workers, count, out, "mirror_sent_bytes", "Bytes sent to clients of mirrors",
                  sent_by);
+    write_family(workers, count, out, "mirror_hit_sent_bytes",
+                 "Of these, those sent without asking their origins", sent_by_hits);
 }

@@ -13,7 +13,7 @@ enum { MIRROR_COUNTS_MAX = 32, MIRROR_COUNTS_PATH = 64 };
 struct mirror_count {
     char path[MIRROR_COUNTS_PATH];
     size_t path_len;
-    metric_value requests, hits, sent_bytes;
+    metric_value requests, hits, sent_bytes, hit_sent_bytes;
 };
 
 struct mirror_counts {
@@ -23,7 +23,15 @@ struct mirror_counts {
 
 void mirror_counts_add(struct mirror_counts *counts, struct span path, bool hit, uint64_t sent);
 
-/* Three families, each with a sample for each path of any of `workers`. */
+/* What all of `workers` have counted for one path. */
+struct mirror_sum {
+    uint64_t requests, hits, sent_bytes, hit_sent_bytes;
+};
+
+struct mirror_sum mirror_counts_sum(const struct mirror_counts *const *workers, size_t count,
+                                    struct span path);
+
+/* Four families, each with a sample for each path of any of `workers`. */
 void mirror_counts_write(const struct mirror_counts *const *workers, size_t count, struct buf *out);
 
 #endif

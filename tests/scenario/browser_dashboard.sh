@@ -29,7 +29,7 @@ python3 "$here/../lib/origin.py" --listen "$origin" >/dev/null &
 pids+=($!)
 "$build/proxy/larder-proxy" --listen "$proxy" --admin "$admin" \
     --set 'access=[{deny: {from: 127.0.0.1, hosts: denied.test}}, {allow: {from: 127.0.0.0/8}}]' \
-    --set "mirrors=[{path: /m/, origin: 'http://$origin/o/'}]" \
+    --set "mirrors=[{path: /idle/, origin: 'http://$origin/'}, {path: /m/, origin: 'http://$origin/o/'}]" \
     --allow-target 127.0.0.0/8 --store "$dir/store" --store-size 64MiB --workers 2 &
 pids+=($!)
 for address in "$origin" "$proxy" "$admin"; do

@@ -74,6 +74,57 @@ async function compare(page) {
   check(sum === understood, `requests of all hosts: ${sum} of ${understood}`);
 }
 
+// "12.3 KiB" and the metrics are the same number, as far as it is told.
+function isBytes(shown, value) {
+  const [number, unit] = shown.split("\u202f");
+  const size = 1024 ** ["B", "KiB", "MiB"].indexOf(unit);
+  return Math.abs(Number(number) - value / size) <= 0.051;
+}
+
+async function lookAtMirrors(page) {
+  const now = await metrics();
+  const of = (name, path) => now[`larder_mirror_${name}_total{mirror="${path}"}`] ?? 0;
+  const rows = await page.locator("#mirrors tbody tr").evaluateAll((nodes) =>
+    nodes.map((row) => [...row.cells].map((cell) => cell.innerText)));
+  check(rows.length === 2 && rows[0][0] === `/m/\n${origin}/o/` && rows[1][0].startsWith("/idle/"),
+    `both mirrors, the busier one first: ${JSON.stringify(rows)}`);
+  const [, requests, hits, bytes, saved] = rows[0];
+  check(Number(requests) === of("requests", "/m/") && of("requests", "/m/") === 2, `requests of /m/: ${requests}`);
+  check(hits === "50\u202f%" && of("hits", "/m/") === 1, `hits of /m/: ${hits}`);
+  check(isBytes(bytes, of("sent_bytes", "/m/")), `bytes of /m/: ${bytes}, ${of("sent_bytes", "/m/")}`);
+  check(isBytes(saved, of("hit_sent_bytes", "/m/")) && of("hit_sent_bytes", "/m/") > 600,
+    `saved by /m/: ${saved}, ${of("hit_sent_bytes", "/m/")}`);
+  check(rows[1].slice(1).join() === "0,–,0\u202fB,0\u202fB", `nobody asked for /idle/: ${rows[1]}`);
+}
+
+// Words anywhere; patterns in one field; a click on a host, a client or a mirror; and nothing is like that.
+async function lookAtFilter(page) {
+  const found = async (words) => {
+    await page.fill("#recent-text", words);
+    return page.locator("#recent button.url").allInnerTexts();
+  };
+  const [everything, denied] = [await found(""), await found("host:denied.test")];
+  check(denied.length === 1 && denied[0].startsWith("http://denied.test/"), `host: ${denied}`);
+  check((await found("host:*.test")).join() === denied.join(), "a pattern of hosts");
+  check((await found("host:denied")).length === 0, "a part of a host's name is another name");
+  const local = await found("host:127.0.0.1");
+  check(local.length > 20 && local.length < everything.length, `a host on any port: ${local.length} of ${everything.length}`);
+  check((await found("path:/o/once?/900* status:2xx")).length === 8, "path and status");
+  check((await found("mirror:/m/ outcome:miss")).length === 1, "mirror and outcome");
+  check((await found("client:127.0.0.9")).length === 0, "nobody");
+  check((await text(page, "recent-none")).includes(`None of the last ${everything.length} requests`), "it says so");
+  check(!(await page.locator("#recent-empty").isVisible()), "and not that there were none");
+  await page.click("#recent-all");
+  check((await page.locator("#recent tbody tr").count()) === everything.length, "all of them again");
+  for (const [table, wanted] of [["mirrors", "mirror:/m/"], ["hosts", "host:"], ["clients", "client:127.0.0.1"]]) {
+    await page.locator(`#${table} button.finder`).first().click();
+    const words = await page.inputValue("#recent-text");
+    check(words.startsWith(wanted) && (await page.locator("#recent tbody tr").count()) > 0, `a click on ${table}: ${words}`);
+    check(await page.locator("#recent-title").evaluate((node) => node.getBoundingClientRect().top < innerHeight), "leads there");
+  }
+  await found("");
+}
+
 async function lookAtRecent(page) {
   await page.fill("#recent-text", "onerror");
   const shown = await page.locator("#recent tbody tr").count();
@@ -219,6 +270,8 @@ try {
   const { page, wrong } = await open(browser, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
   await compare(page);
   await picture(page, "light", { fullPage: true });
+  await lookAtMirrors(page);
+  await lookAtFilter(page);
   await lookAtRecent(page);
   await lookAtWhy(page);
   await lookAtKeys(page);

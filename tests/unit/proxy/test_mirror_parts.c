@@ -203,6 +203,11 @@ Test(mirror_counts, by_path_and_over_workers)
     cr_expect(strstr(out.data, "larder_mirror_requests_total{mirror=\"/b/\"} 1\n"));
     cr_expect(strstr(out.data, "larder_mirror_hits_total{mirror=\"/a/\"} 1\n"));
     cr_expect(strstr(out.data, "larder_mirror_sent_bytes_total{mirror=\"/a/\"} 40\n"));
+    cr_expect(strstr(out.data, "larder_mirror_hit_sent_bytes_total{mirror=\"/a/\"} 10\n"));
+    cr_expect(strstr(out.data, "larder_mirror_hit_sent_bytes_total{mirror=\"/b/\"} 0\n"));
+    struct mirror_sum sum = mirror_counts_sum(workers, 2, SPAN("/a/"));
+    cr_expect(sum.requests == 2 && sum.hits == 1 && sum.sent_bytes == 40);
+    cr_expect_eq(mirror_counts_sum(workers, 2, SPAN("/never/")).requests, 0);
     for (int i = 0; i < 100; i++) {
         snprintf(path, sizeof(path), "/%d/", i);
         mirror_counts_add(&one, span_str(path), true, 1);
