@@ -1,7 +1,8 @@
 /*
  * cache_parts - the inside of the cache, for the files it is made of: cache.c (its life), late.c (a
  * store that comes later), find.c (looking up), keep.c (what is kept of an answer), vary.c
- * (variants), fill.c (responses known in parts), purge.c (what is to be gone), explain.c (telling).
+ * (variants), claim*.c (responses known in parts), purge.c (what is to be gone), explain.c
+ * (telling).
  */
 #ifndef LARDER_CACHE_CACHE_PARTS_H
 #define LARDER_CACHE_CACHE_PARTS_H
@@ -113,7 +114,7 @@ bool cache_has_folders(const struct cache *cache);
  * older. Costs nothing otherwise. Under the guard, behind the change in the table. */
 void cache_changed(struct cache *cache, const struct cache_key *key);
 
-/* ---- fill.c ---- */
+/* ---- claim_save.c ---- */
 
 /* Its head is new: what the store has of it is written again. Not under a guard. */
 void cache_save_parts(struct cache *cache, struct object *object, struct flight_mark mark);

@@ -8,6 +8,7 @@
 #ifndef LARDER_PROXY_ORIGIN_FETCH_H
 #define LARDER_PROXY_ORIGIN_FETCH_H
 
+#include "cache/claim.h"
 #include "cache/disk_wait.h"
 #include "proxy/stream/stream.h"
 #include "proxy/worker.h"

@@ -1,4 +1,5 @@
 #include "cache/cache_parts.h"
+#include "cache/claim.h"
 #include "cache/explain.h"
 #include "cache/table_parts.h"
 
