@@ -1,10 +1,9 @@
+/*
+ * The life of a partial and of its pieces, the row they stand in, and what of it is here.
+ */
 #include "base/mem.h"
 #include "base/memory.h"
 #include "cache/partial_parts.h"
-
-/* After a claim that came to nothing: this, and twice as much so often. */
-#define PAUSE_LEAST_MS UINT64_C(500)
-#define PAUSE_STEPS 4
 
 /* ---- pieces ---- */
 
@@ -112,8 +111,7 @@ void partial_unref(struct partial **slot)
 
 /* ---- the row of pieces, under the lock ---- */
 
-/* The first piece that ends behind `offset`. */
-static size_t piece_after(const struct partial *partial, uint64_t offset)
+size_t partial_piece_after(const struct partial *partial, uint64_t offset)
 {
     size_t low = 0, high = partial->count;
 
@@ -130,7 +128,7 @@ static size_t piece_after(const struct partial *partial, uint64_t offset)
 
 struct piece *partial_at(const struct partial *partial, uint64_t offset)
 {
-    size_t i = piece_after(partial, offset);
+    size_t i = partial_piece_after(partial, offset);
 
     return i < partial->count && partial->pieces[i]->range.from <= offset ? partial->pieces[i]
                                                                           : NULL;
@@ -148,9 +146,9 @@ void partial_insert(struct partial *partial, size_t i, struct piece *piece)
     partial->count++;
 }
 
-static bool take_out(struct partial *partial, struct piece *piece)
+bool partial_take_out(struct partial *partial, struct piece *piece)
 {
-    size_t i = piece_after(partial, piece->range.from);
+    size_t i = partial_piece_after(partial, piece->range.from);
 
     /* One that was cut to nothing is before its own place. */
     i = i > 0 && partial->pieces[i - 1] == piece ? i - 1 : i;
@@ -164,12 +162,12 @@ static bool take_out(struct partial *partial, struct piece *piece)
     return true;
 }
 
-static bool holds(const struct partial *partial, const struct piece *piece)
+bool partial_holds(const struct partial *partial, const struct piece *piece)
 {
     return partial_at(partial, piece->range.from) == piece;
 }
 
-static void wake_all(struct partial *partial)
+void partial_wake_all(struct partial *partial)
 {
     for (struct list *link; (link = list_pop_front(&partial->waiting));) {
         struct waker *waker = &list_entry(link, struct partial_reader, waiting)->waker;
@@ -204,7 +202,7 @@ static bool is_here(const struct piece *piece)
 bool partial_covers(struct partial *partial, uint64_t from, uint64_t to, bool arriving)
 {
     partial_lock(partial);
-    for (size_t i = piece_after(partial, from); i < partial->count && from < to; i++) {
+    for (size_t i = partial_piece_after(partial, from); i < partial->count && from < to; i++) {
         const struct piece *piece = partial->pieces[i];
         if (piece->range.from > from || (!arriving && !is_here(piece))) {
             break;
@@ -277,241 +275,4 @@ bool partial_is_settled(struct partial *partial)
     }
     partial_unlock(partial);
     return settled;
-}
-
-/* ---- fetching ---- */
-
-/* [from, to) without what other pieces cover at its beginning and behind its first hole. */
-static struct piece_range first_hole(const struct partial *partial, uint64_t from, uint64_t to)
-{
-    size_t i = piece_after(partial, from);
-
-    while (i < partial->count && partial->pieces[i]->range.from <= from) {
-        from = partial->pieces[i++]->range.to;
-    }
-    if (i < partial->count && partial->pieces[i]->range.from < to) {
-        to = partial->pieces[i]->range.from;
-    }
-    return (struct piece_range){from, to};
-}
-
-bool partial_takes_pieces(const struct partial *partial)
-{
-    return !partial->dead && partial->count + partial->overlap_count < PIECES_LIMIT &&
-           partial->joins;
-}
-
-/* A response that brings a piece by itself. */
-static bool takes_response(const struct partial *partial)
-{
-    return partial_takes_pieces(partial) || (!partial->dead && partial->count == 0);
-}
-
-void partial_put_in(struct partial *partial, struct piece *piece)
-{
-    size_t i = piece_after(partial, piece->range.from);
-
-    if (i < partial->count && partial->pieces[i]->range.from < piece->range.to) {
-        piece->range.to = partial->pieces[i]->range.from;
-    }
-    partial_insert(partial, i, piece);
-}
-
-static struct piece *add(struct partial *partial, struct piece_range range)
-{
-    struct piece *piece = piece_new(range.from, range.to, PIECE_CLAIMED);
-
-    partial_insert(partial, piece_after(partial, range.from), piece);
-    wake_all(partial); /* what was a hole for them is not any more */
-    return piece_ref(piece);
-}
-
-static struct piece *claim_hole(struct partial *partial, uint64_t from, uint64_t to)
-{
-    struct piece_range hole = first_hole(partial, from, to);
-
-    if (partial->ranges && hole.to > hole.from + CLAIM_MAX) {
-        hole.to = hole.from + CLAIM_MAX;
-    }
-    return hole.from < hole.to ? add(partial, hole) : NULL;
-}
-
-struct piece *partial_claim(struct partial *partial, uint64_t from, uint64_t to,
-                            enum claim_where where, uint64_t now_ms)
-{
-    struct piece *claimed = NULL;
-
-    to = to < partial->length ? to : partial->length;
-    partial_lock(partial);
-    if (partial_takes_pieces(partial) && from < to) {
-        struct piece *there = where == CLAIM_HERE ? partial_at(partial, from) : NULL;
-        claimed = there ? partial_overlap(partial, there, from, to, now_ms)
-                        : claim_hole(partial, from, to);
-    }
-    partial_unlock(partial);
-    return claimed;
-}
-
-void partial_ignores_ranges(struct partial *partial)
-{
-    partial_lock(partial);
-    partial->ranges = false;
-    partial_unlock(partial);
-}
-
-struct piece *partial_claim_all(struct partial *partial, uint64_t from, uint64_t to)
-{
-    struct piece *claimed = NULL;
-
-    partial_lock(partial);
-    struct piece_range hole = first_hole(partial, from, to);
-    if (takes_response(partial) && from < to && to <= partial->length && hole.from == from &&
-        hole.to == to) {
-        claimed = add(partial, hole);
-    }
-    partial_unlock(partial);
-    return claimed;
-}
-
-struct piece_range partial_range(struct partial *partial, const struct piece *piece)
-{
-    partial_lock(partial);
-    struct piece_range range = piece->range;
-    partial_unlock(partial);
-    return range;
-}
-
-struct shelf partial_shelf(const struct partial *partial)
-{
-    return stores_shelf(partial->stores, partial->key.hash);
-}
-
-void partial_piece_key(const struct partial *partial, uint64_t from, struct arena *arena,
-                       struct cache_key *out)
-{
-    key_piece(&partial->key, partial->version, from, partial->secret, arena, out);
-}
-
-bool partial_arrives(struct partial *partial, struct piece *piece, struct object *object,
-                     uint64_t now_ms)
-{
-    partial_lock(partial);
-    CHECK(piece->state == PIECE_CLAIMED && piece->object == NULL);
-    bool joins = partial_overlap_joins(partial, piece);
-    if (joins) {
-        piece->state = PIECE_ARRIVING;
-        piece->object = object_ref(object);
-        piece->began_ms = now_ms;
-        wake_all(partial);
-    }
-    partial_unlock(partial);
-    return joins;
-}
-
-/* It may have been cut, which is where the next one begins. */
-static void shorten(struct piece *piece, uint64_t length)
-{
-    if (length < piece->range.to - piece->range.from) {
-        piece->range.to = piece->range.from + length;
-    }
-}
-
-static void end_as(struct partial *partial, struct piece *piece, uint64_t length,
-                   enum piece_state state)
-{
-    partial_lock(partial);
-    CHECK(piece->state == PIECE_ARRIVING);
-    shorten(piece, length);
-    piece->state = state;
-    if (length == 0) {
-        take_out(partial, piece);
-    } else {
-        partial->failures = 0;
-    }
-    partial_settle_overlaps(partial);
-    wake_all(partial);
-    partial_unlock(partial);
-}
-
-void partial_ends(struct partial *partial, struct piece *piece, uint64_t length)
-{
-    end_as(partial, piece, length, PIECE_SAVING);
-}
-
-void partial_held(struct partial *partial, struct piece *piece, uint64_t length)
-{
-    end_as(partial, piece, length, PIECE_HELD);
-}
-
-bool partial_stored(struct partial *partial, struct piece *piece)
-{
-    struct object *object = NULL;
-
-    partial_lock(partial);
-    bool there = holds(partial, piece);
-    if (there) {
-        CHECK(piece->state == PIECE_SAVING);
-        piece->state = PIECE_STORED;
-        object = piece->object;
-        piece->object = NULL;
-        partial->changed = true;
-    }
-    partial_unlock(partial);
-    object_unref(&object);
-    return there;
-}
-
-void partial_forget(struct partial *partial, struct piece *piece)
-{
-    partial_lock(partial);
-    bool was_stored = piece->state == PIECE_STORED;
-    if (!partial_drop_overlap(partial, piece) && take_out(partial, piece)) {
-        partial->changed = partial->changed || was_stored;
-        partial_settle_overlaps(partial);
-        wake_all(partial);
-    }
-    partial_unlock(partial);
-}
-
-void partial_failed(struct partial *partial, uint64_t now_ms, uint64_t wish_ms)
-{
-    partial_lock(partial);
-    uint64_t pause = PAUSE_LEAST_MS << partial->failures;
-    if (partial->failures < PAUSE_STEPS) {
-        partial->failures++;
-    }
-    partial->calm_until_ms = now_ms + (pause > wish_ms ? pause : wish_ms);
-    partial_unlock(partial);
-}
-
-uint64_t partial_pause(struct partial *partial, uint64_t now_ms)
-{
-    partial_lock(partial);
-    uint64_t until = partial->calm_until_ms;
-    partial_unlock(partial);
-    return until > now_ms ? until - now_ms : 0;
-}
-
-void partial_kill(struct partial *partial)
-{
-    partial_lock(partial);
-    partial->dead = true;
-    wake_all(partial);
-    partial_unlock(partial);
-}
-
-bool partial_is_dead(struct partial *partial)
-{
-    partial_lock(partial);
-    bool dead = partial->dead;
-    partial_unlock(partial);
-    return dead;
-}
-
-bool partial_is_full(struct partial *partial)
-{
-    partial_lock(partial);
-    bool full = partial->count > PIECES_MAX;
-    partial_unlock(partial);
-    return full;
 }

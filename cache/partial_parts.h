@@ -1,7 +1,7 @@
 /*
- * partial_parts - the inside of a partial, for the files it is made of: partial.c (its pieces, and
- * who fetches them), partial_overlap.c (claims of what arrives), partial_reader.c (who reads),
- * partial_table.c (to and from the store).
+ * partial_parts - the inside of a partial, for the files it is made of: partial.c (its life, the
+ * row of pieces, what is here), partial_claim.c (what is fetched), partial_overlap.c (claims of
+ * what arrives already), partial_reader.c (who reads), partial_table.c (to and from the store).
  */
 #ifndef LARDER_CACHE_PARTIAL_PARTS_H
 #define LARDER_CACHE_PARTIAL_PARTS_H
@@ -70,10 +70,19 @@ struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state);
 
 /* ---- under the lock ---- */
 
+/* Where in the row the first piece is that ends behind `offset`; the count of pieces if none does.
+ */
+size_t partial_piece_after(const struct partial *partial, uint64_t offset);
 /* The piece that covers `offset`, or NULL. */
 struct piece *partial_at(const struct partial *partial, uint64_t offset);
 /* Makes it number `i` of the row; the reference is the row's. */
 void partial_insert(struct partial *partial, size_t i, struct piece *piece);
+/* Takes it out of the row, whose reference ends. False when it is not in it. */
+bool partial_take_out(struct partial *partial, struct piece *piece);
+/* It is in the row. */
+bool partial_holds(const struct partial *partial, const struct piece *piece);
+/* Wakes the readers that wait for a change, which are to look again. */
+void partial_wake_all(struct partial *partial);
 /* More may be claimed. One that cannot be joined is what one response brought: nothing can be asked
  * for later. */
 bool partial_takes_pieces(const struct partial *partial);
