@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ALIGN = 16, BLOCK_MIN = 4096 };
+enum { ALIGN = 16, BLOCK_MIN = 4096, BLOCK_MAX = 1 << 20 };
 
 struct arena_block {
     struct arena_block *older;
@@ -47,9 +47,19 @@ void arena_fini(struct arena *arena)
     *arena = (struct arena){0};
 }
 
+/* An eighth of what there is: a large arena is few blocks, which the heap gives back to the kernel
+ * when they go, and a small one stays small. */
+static size_t block_size(const struct arena *arena)
+{
+    size_t share = arena->allocated / 8;
+
+    return share < BLOCK_MIN ? BLOCK_MIN : share > BLOCK_MAX ? BLOCK_MAX : share;
+}
+
 static void add_block(struct arena *arena, size_t size)
 {
-    size_t room = size > BLOCK_MIN ? size : BLOCK_MIN;
+    size_t usual = block_size(arena);
+    size_t room = size > usual ? size : usual;
     struct arena_block *block = xmalloc(sizeof(*block) + room);
 
     block->older = arena->blocks;

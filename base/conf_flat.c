@@ -89,15 +89,31 @@ struct flattener {
     size_t count, room;
 };
 
+/* `like`, if the text is the same as that one. */
 static const char *value_text(struct flattener *flat, const struct conf_directive *row,
-                              struct conf_node *node, bool is_item, enum text_kind kind)
+                              struct conf_node *node, bool is_item, enum text_kind kind,
+                              const char *like)
 {
     struct buf text = BUF_INIT;
 
     put_value(row, node, is_item, kind, flat->conf, &text);
-    const char *copy = arena_printf(flat->arena, "%.*s", SPAN_ARGS(buf_span(&text))).at;
+    struct span value = buf_span(&text);
+    const char *copy = like && span_eq(value, span_str(like))
+                           ? like
+                           : arena_printf(flat->arena, "%.*s", SPAN_ARGS(value)).at;
     buf_fini(&text);
     return copy;
+}
+
+/* Items of one list have one path. */
+static const char *path_text(const struct flattener *flat, const struct conf_directive *row)
+{
+    const char *last = flat->count ? flat->list[flat->count - 1].path : "";
+
+    if (strncmp(last, flat->path, flat->len) == 0 && strcmp(last + flat->len, row->name) == 0) {
+        return last;
+    }
+    return arena_printf(flat->arena, "%.*s%s", (int)flat->len, flat->path, row->name).at;
 }
 
 static const char from_default[] = "default";
@@ -123,15 +139,16 @@ static struct conf_setting *add(struct flattener *flat, const struct conf_direct
         flat->room = flat->room ? 2 * flat->room : 128;
         flat->list = xrealloc(flat->list, flat->room * sizeof(*flat->list));
     }
-    flat->list[flat->count++] = (struct conf_setting){
-        .path = arena_printf(flat->arena, "%.*s%s", (int)flat->len, flat->path, row->name).at,
-        .shown = value_text(flat, row, node, is_item, TEXT_SHOWN),
-        .same = value_text(flat, row, node, is_item, TEXT_SAME),
+    const char *shown = value_text(flat, row, node, is_item, TEXT_SHOWN, NULL);
+    flat->list[flat->count] = (struct conf_setting){
+        .path = path_text(flat, row),
+        .shown = shown,
+        .same = value_text(flat, row, node, is_item, TEXT_SAME, shown),
         .origin = conf_origin(flat->arena, &node->where),
         .by_reload = row->flags & CONF_RELOAD,
         .is_item = is_item,
     };
-    return &flat->list[flat->count - 1];
+    return &flat->list[flat->count++];
 }
 
 /* That it is there, which only a restart changes; what is in it follows one by one. */

@@ -3,6 +3,7 @@
  */
 #include "base/inherited.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/takeover.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/server.h"
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
     struct buf text = BUF_INIT;
     struct settings *settings;
 
+    memory_shape_heap();
     log_begin();
     inherited_begin();
     if (tell(argc, argv)) {

@@ -362,7 +362,7 @@ int rrset_add(struct arena *arena, struct rrset **sets, const struct record *rec
         return ERR_TOO_LARGE;
     }
     if (len > set->cap) {
-        set->cap = (uint32_t)(2 * len);
+        set->cap = (uint32_t)(set->len ? 2 * len : len); /* most have one record */
         uint8_t *wider = arena_alloc(arena, set->cap);
         if (set->len) {
             memcpy(wider, set->wire, set->len);
