@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 8 << 20 };
-
 struct conf_at {
     struct conf *conf;
     const struct conf_table *table;
@@ -167,13 +165,13 @@ int conf_read_file(const char *path, struct buf *out, struct stat *stat_of)
     if (fd < 0) {
         return -errno;
     }
-    while (n > 0 && buf_len(out) <= FILE_MAX) {
+    while (n > 0 && buf_len(out) <= CONF_FILES_MAX) {
         n = read(fd, buf_reserve(out, 65536), 65536);
         buf_commit(out, n > 0 ? (size_t)n : 0);
     }
     int err = n < 0 || (stat_of && fstat(fd, stat_of) != 0) ? -errno : 0;
     close(fd);
-    return !err && buf_len(out) > FILE_MAX ? ERR_TOO_LARGE : err;
+    return !err && buf_len(out) > CONF_FILES_MAX ? ERR_TOO_LARGE : err;
 }
 
 int conf_load_file(struct conf *conf, const char *path)
@@ -182,8 +180,9 @@ int conf_load_file(struct conf *conf, const char *path)
     struct stat stat_of = {0};
     int err = conf_read_file(path, &text, &stat_of);
 
+    conf->file_bytes = buf_len(&text);
     if (err == ERR_TOO_LARGE) {
-        conf_fault(conf, path, "too large; expected at most 8MiB");
+        conf_fault(conf, path, "too large; expected at most 64MiB");
     } else if (err) {
         conf_fault(conf, path, "cannot be read: %s; expected a readable file", err_text(err));
     } else {

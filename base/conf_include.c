@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <errno.h>
 
-enum { DEPTH_MAX = 8, FILES_MAX = 256, BYTES_MAX = 64 << 20 };
+enum { DEPTH_MAX = 8, FILES_MAX = 256 };
 
 /* A file that has been read. */
 struct conf_file {
@@ -188,10 +188,13 @@ static struct conf_node *read_tree(struct conf *conf, const struct conf_file *fi
     int err = conf_read_file(file->name, &text, NULL);
 
     conf->file_bytes += buf_len(&text);
-    if (!err && conf->file_bytes > BYTES_MAX) {
+    if (!err && conf->file_bytes > CONF_FILES_MAX) {
         err = ERR_TOO_LARGE;
     }
-    if (err) {
+    if (err == ERR_TOO_LARGE) {
+        conf_report(conf, &file->where, "\"%s\" is too much; expected at most 64MiB in all files",
+                    file->name);
+    } else if (err) {
         conf_report(conf, &file->where, "\"%s\" cannot be read: %s; expected a readable file",
                     file->name, err_text(err));
     } else {

@@ -11,7 +11,13 @@
 #include <stdio.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 16, NODES_MAX = 500000, KEYS_MAX = 256, ERRORS_MAX = 100, TEXT_MAX = 65536 };
+enum { DEPTH_MAX = 16, KEYS_MAX = 256, ERRORS_MAX = 100, TEXT_MAX = 65536 };
+
+/* Of all files together: names, values, beginnings and ends of lists and maps. While it is read one
+ * costs at most a node and its text, so all of them less than 1 GiB. */
+#define VALUES_MAX 4000000
+
+_Static_assert(VALUES_MAX *(sizeof(struct conf_node) + 64) < 1ull << 30, "with what texts take");
 
 struct loader {
     struct conf *conf;
@@ -21,7 +27,7 @@ struct loader {
     const char *key; /* waits for its value */
     struct conf_where key_where;
     struct conf_node *root;
-    unsigned nodes, documents;
+    unsigned documents;
 };
 
 void conf_say(struct conf *conf, const struct conf_where *where, const char *text)
@@ -272,8 +278,8 @@ static int on_open(struct loader *loader, const yaml_event_t *event, enum conf_k
 
 static int on_event(struct loader *loader, const yaml_event_t *event)
 {
-    if (++loader->nodes > NODES_MAX) {
-        return refuse(loader, event, "too many values; expected at most 500000");
+    if (++loader->conf->values > VALUES_MAX) {
+        return refuse(loader, event, "too many values; expected at most 4000000 in all files");
     }
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:

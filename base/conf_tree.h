@@ -56,6 +56,7 @@ struct conf {
     struct conf_file *files;       /* conf_include.c: that were read, when any includes others */
     unsigned file_count;
     size_t file_bytes;
+    size_t values; /* that were read, of all files */
 };
 
 /* One line of error; more than a hundred are counted only. Returns ERR_CONFIG. */
@@ -113,6 +114,9 @@ void conf_scalar_show(const struct conf_directive *row, const struct conf_node *
                       struct arena *arena, struct buf *out);
 
 /* ---- files ---- */
+
+/* Bytes of one, and of all together. */
+enum { CONF_FILES_MAX = 64 << 20 };
 
 /* ERR_TOO_LARGE or -errno. *stat_of (may be NULL) tells which file it was. */
 int conf_read_file(const char *path, struct buf *out, struct stat *stat_of);

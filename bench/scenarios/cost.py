@@ -143,8 +143,7 @@ class Zones(Cost):
                MEMORY, READY, ERRORS)
     redirects = True
     filling = 1
-    counts = ((10, True), (100, False), (1000, True), (10_000, True),
-              (25_000, False))  # 500,000 values are the most that a configuration may have
+    counts = ((10, True), (100, False), (1000, True), (10_000, True), (100_000, True))
 
     def groups(self, lab):
         return [(self.world(count), [Case(f"{count:,}", count=count)])

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 struct rule {
     char *name;
     uint64_t port;
@@ -239,6 +241,46 @@ Test(include, depth_is_bounded, FILES)
                                       "most 8\n");
     cr_expect_eq(run.sample.rule_count, 9);
     unload(&run);
+}
+
+/* A list of `count` rows, of a directive that nobody knows. */
+static void put_long(const char *name, const char *first, size_t count, const char *row)
+{
+    struct buf text = BUF_INIT;
+
+    buf_printf(&text, "%s\nrulse: [\n", first);
+    for (size_t i = 0; i < count; i++) {
+        buf_append(&text, span_str(row));
+    }
+    buf_append(&text, SPAN("]\n\0"));
+    put_file(name, text.data);
+    buf_fini(&text);
+}
+
+Test(include, values_and_bytes_of_all_files_are_bounded, FILES)
+{
+    static const struct {
+        size_t count, other_count;
+        const char *row, *want;
+    } cases[] = {
+        {199000, 202000, "a,a,a,a,a,a,a,a,a,a,\n",
+         "other.yaml:201001:9: too many values; expected at most 4000000 in all files"},
+        {32, 33, NULL, "main.yaml:1:10: \"other.yaml\" is too much; expected at most 64MiB in all"},
+    };
+    char *comment = xmalloc(1 << 20); /* a MiB */
+
+    memset(comment, '#', (1 << 20) - 2);
+    memcpy(comment + (1 << 20) - 2, "\n", 2);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct run run;
+        const char *row = cases[i].row ? cases[i].row : comment;
+        put_long("main.yaml", "include: other.yaml", cases[i].count, row);
+        put_long("other.yaml", "", cases[i].other_count, row);
+        load(&run, "main.yaml");
+        cr_expect(strstr(run.errors.data, cases[i].want), "%s", run.errors.data);
+        unload(&run);
+    }
+    free(comment);
 }
 
 Test(include, only_files_may)
