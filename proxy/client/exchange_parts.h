@@ -2,7 +2,8 @@
  * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
  * exchange_route.c (ROUTE, and answers made here), exchange_who.c (CHECK), exchange_limits.c
  * (quotas, shares), exchange_cache.c (LOOKUP, AWAIT), exchange_deliver.c (DELIVER),
- * exchange_tunnel.c (TUNNEL), exchange_mirror.c (what mirrors change).
+ * exchange_tunnel.c (TUNNEL), exchange_mirror.c (what mirrors change), exchange_record.c (counters,
+ * logs).
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
@@ -150,6 +151,10 @@ void exchange_on_upgrade(struct fetch_link *link, const struct http_head *head,
                          struct stream *origin);
 /* Closes the client's connection, or resets its stream, and ends. */
 void exchange_give_up(struct exchange *x);
+
+/* Its head has come and it has ended: counts it, logs it, and remembers it for the dashboard. The
+ * decision and its ending are set. Once. */
+void exchange_record(struct exchange *x);
 
 /* Whom the origin was asked of is noted there from now on. */
 struct ip *exchange_peer(struct exchange *x);
