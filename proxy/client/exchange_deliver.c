@@ -278,9 +278,8 @@ static enum try may_try(struct exchange *x, uint64_t hole)
 static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
 {
     enum try may = x->policy.control.only_if_cached ? TRY_NO_MORE : may_try(x, from);
-    struct claim hole;
-
     bool alone = exchange_is_alone(x);
+    struct claim hole;
 
     if (may == TRY_NOW && claim(x, from, to, CLAIM_HERE, &hole)) {
         fetch_awaited(x, &hole, false);

@@ -150,10 +150,9 @@ static enum exchange_state answer_here(struct exchange *x)
 static const struct pac_page *page_of(const struct exchange *x, const struct route *route)
 {
     bool reads = x->request.method == METHOD_GET || x->request.method == METHOD_HEAD;
+    bool is_for_us = route->kind == ROUTE_REFUSED && route->reason == REASON_NO_SITE;
 
-    return x->settings->pac.for_clients && route->reason == REASON_NO_SITE && reads
-               ? pac_page(route->uri.path)
-               : NULL;
+    return is_for_us && reads && x->settings->pac.for_clients ? pac_page(route->uri.path) : NULL;
 }
 
 static enum exchange_state answer_page(struct exchange *x, const struct pac_page *page)
@@ -206,6 +205,42 @@ static uint16_t rule_that_refused(const struct route *route)
     return (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
 }
 
+/* What the exchange keeps of it, whatever becomes of the request. */
+static void note_route(struct exchange *x, const struct route *route)
+{
+    bool allowed = route->access.verdict == ACCESS_ALLOWED;
+
+    x->uri = route->uri;
+    x->key = route->key;
+    x->site = route->mirrored.site; /* also of what is refused */
+    x->host = route->has_uri && allowed ? route->uri.host : SPAN_EMPTY;
+    x->decision.rule = rule_that_refused(route);
+    if (route->overrules) {
+        note_overruled(x);
+    }
+}
+
+/* REASON_NONE, or why an account lets no more through. What goes nowhere counts in none. */
+static enum reason open_account(struct exchange *x, const struct route *route)
+{
+    bool goes = route->access.verdict == ACCESS_ALLOWED && route->kind != ROUTE_REFUSED;
+
+    return goes ? exchange_open_account(x, route->access.rule) : REASON_NONE;
+}
+
+/* It is asked of the cache, and perhaps of an origin. */
+static enum exchange_state look_up(struct exchange *x, const struct route *route)
+{
+    x->site = route->site;
+    x->policy = route->policy;
+    if (x->site && x->site->mirror) {
+        exchange_prepare_mirror(x, route);
+    }
+    route_strip(route, &x->request);
+    count_forwards_down(x);
+    return EX_LOOKUP;
+}
+
 enum exchange_state exchange_route(struct exchange *x)
 {
     struct route route;
@@ -218,21 +253,12 @@ enum exchange_state exchange_route(struct exchange *x)
                                         .https = x->client->https,
                                         .arena = &x->arena},
                   &route);
-    x->uri = route.uri;
-    x->key = route.key;
-    x->site = route.mirrored.site; /* also of what is refused */
-    x->host = route.has_uri && route.access.verdict == ACCESS_ALLOWED ? route.uri.host : SPAN_EMPTY;
-    x->decision.rule = rule_that_refused(&route);
-    if (route.overrules) {
-        note_overruled(x);
-    }
-    const struct pac_page *page = route.kind == ROUTE_REFUSED ? page_of(x, &route) : NULL;
+    note_route(x, &route);
+    const struct pac_page *page = page_of(x, &route);
     if (page) {
         return answer_page(x, page);
     }
-    enum reason limit = route.access.verdict == ACCESS_ALLOWED && route.kind != ROUTE_REFUSED
-                            ? exchange_open_account(x, route.access.rule)
-                            : REASON_NONE;
+    enum reason limit = open_account(x, &route);
     if (limit != REASON_NONE) {
         return exchange_refuse(x, limit == REASON_QUOTA ? 403 : 503, limit, NULL);
     }
@@ -248,19 +274,11 @@ enum exchange_state exchange_route(struct exchange *x)
     case ROUTE_TUNNEL:
         return EX_TUNNEL;
     case ROUTE_UPGRADE:
+        x->upgrade = route.upgrade;
+        exchange_prepare_tunnel(x);
+        return look_up(x, &route);
     case ROUTE_CACHE:
-        if (route.kind == ROUTE_UPGRADE) {
-            x->upgrade = route.upgrade;
-            exchange_prepare_tunnel(x);
-        }
-        x->site = route.site;
-        x->policy = route.policy;
-        if (x->site && x->site->mirror) {
-            exchange_prepare_mirror(x, &route);
-        }
-        route_strip(&route, &x->request);
-        count_forwards_down(x);
-        return EX_LOOKUP;
+        return look_up(x, &route);
     }
     UNREACHABLE();
 }
