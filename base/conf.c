@@ -242,6 +242,7 @@ static void bind_one(struct binder *binder, const struct conf_directive *row,
     }
     if (node->kind != CONF_ENTRIES) {
         wrong_kind(binder->conf, row, node);
+        node->faulty = true;
         return;
     }
     bind_map(binder, row->type.table, node, node->where, out);
@@ -337,6 +338,9 @@ static void bind_map(struct binder *binder, const struct conf_table *table, stru
         struct conf_at at = {conf, table, node, where, binder->root, before};
         table->finish(base, binder->arena, &at);
     }
+    if (node) {
+        node->faulty = conf->error_count != before;
+    }
 }
 
 int conf_bind(struct conf *conf, void *out, struct arena *arena)
@@ -365,7 +369,9 @@ bool conf_given(const struct conf_at *at, const char *name)
 
 bool conf_is_whole(const struct conf_at *at)
 {
-    return at->conf->error_count == at->errors;
+    bool faulty = at->node && at->node->faulty;
+
+    return !faulty && at->conf->error_count == at->errors;
 }
 
 bool conf_written(const struct conf_at *at)
@@ -401,6 +407,7 @@ const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, si
     struct conf_node *node = node_inside(at, name, index);
 
     *inside = *at;
+    inside->errors = at->conf->error_count;
     if (node) {
         inside->node = node;
         inside->where = node->where;

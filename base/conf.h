@@ -181,7 +181,8 @@ const struct conf_at *conf_at_map(const struct conf_at *at, const char *name, si
 bool conf_given(const struct conf_at *at, const char *name);
 /* Where this map is written: "larder.yaml:12", an option, or "default". From `arena`. */
 const char *conf_place(const struct conf_at *at, struct arena *arena);
-/* No error so far inside this map: what is missing is not only what could not be bound. */
+/* No error so far inside this map: what is missing is not only what could not be bound. Of one from
+ * conf_at_map(): none when it was bound. */
 bool conf_is_whole(const struct conf_at *at);
 /* Was this map itself written, be it empty? */
 bool conf_written(const struct conf_at *at);

@@ -33,6 +33,7 @@ struct conf_node {
     struct conf_where key_where;
     struct conf_node *first, *last, *next; /* children, and the sibling */
     size_t count;                          /* of children */
+    bool faulty;                           /* to be a map, and bound with errors inside */
     struct conf_node *sought; /* in a list: the item that was looked for last, and which it was */
     size_t sought_index;
 };

@@ -31,7 +31,7 @@ static const struct name *compile_target(struct compiler *c, size_t replica)
         COMPLAIN(c, "target", 0, "\"%s\" is not a domain name; expected such as www.example.net",
                  text);
         compile_leave(c, outer);
-        return NULL;
+        *name = (struct name){.len = 1}; /* it has one, whichever */
     }
     return name;
 }
@@ -45,7 +45,7 @@ static bool compile_replicas(struct compiler *c)
         COMPLAIN(c, "replicas", 0, "too many; expected at most %d", REPLICAS_MAX);
         return false;
     }
-    bool good = true;
+    c->whole_replicas = true;
     s->replicas = arena_zalloc(c->arena, s->replica_count * sizeof(*s->replicas));
     for (size_t i = 0; i < s->replica_count; i++) {
         const struct replica_row *row = &s->replica_rows[i];
@@ -59,15 +59,15 @@ static bool compile_replicas(struct compiler *c)
             .longitude = row->location_count ? row->location[1] : 0,
             .hash = sip_hash64(&replica_key, span_str(row->name)),
         };
-        good = good && (!row->target || s->replicas[i].target);
-        for (size_t before = 0; before < i; before++) {
-            if (strcmp(row->name, s->replicas[before].name) == 0) {
+        c->whole_replicas = c->whole_replicas && compile_is_whole(c, "replicas", i);
+        for (size_t before = 0; row->name && before < i; before++) {
+            if (span_eq(span_str(row->name), span_str(s->replicas[before].name))) {
                 COMPLAIN(c, "replicas", i,
                          "a second replica called \"%s\"; expected each name once", row->name);
             }
         }
     }
-    return good;
+    return true;
 }
 
 /* Each of the row's replicas once, or all there are. False after a complaint. */
@@ -104,7 +104,7 @@ static bool check_targets(struct compiler *c, const uint16_t *ids, size_t count)
 {
     const struct replica *replicas = c->settings->replicas;
 
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 1; c->whole_replicas && i < count; i++) {
         if ((replicas[ids[i]].target != NULL) != (replicas[ids[0]].target != NULL)) {
             const struct replica *named = &replicas[replicas[ids[0]].target ? ids[0] : ids[i]];
             const struct replica *other = &replicas[replicas[ids[0]].target ? ids[i] : ids[0]];
@@ -130,7 +130,7 @@ static bool find_weights(struct compiler *c, const struct name_row *row, const u
         weights[i] = *given ? row->weights[i] : rows[ids[i]].capacity;
         with += weights[i] > 0;
     }
-    for (size_t i = 0; i < count && with && with < count; i++) {
+    for (size_t i = 0; c->whole_replicas && i < count && with && with < count; i++) {
         if (weights[i] == 0) {
             COMPLAIN(c, "policy", 0,
                      "\"%s\" has no capacity, others have: its weight would be 0; expected weights "
@@ -319,7 +319,7 @@ static void add_nameservers(struct compiler *c, const struct zone_row *row, stru
     for (size_t i = 0; i < row->nameserver_count; i++) {
         struct name host;
         const char *what;
-        if (!whole_name(c, "nameservers", i, row->nameservers[i], &host)) {
+        if (!row->nameservers[i] || !whole_name(c, "nameservers", i, row->nameservers[i], &host)) {
             return;
         }
         c->record->type = TYPE_NS;
@@ -333,13 +333,16 @@ static void add_nameservers(struct compiler *c, const struct zone_row *row, stru
     }
 }
 
-/* NULL after a complaint. */
+/* NULL after a complaint, here or when it was bound. */
 static struct zone *add_zone(struct compiler *c, const struct zone_row *row)
 {
     struct zone *zone = NULL;
     struct name apex;
     struct soa soa;
 
+    if (!row->name || row->nameserver_count == 0 || !row->nameservers[0]) {
+        return NULL;
+    }
     if (!whole_name(c, "name", 0, row->name, &apex) || !compile_soa(c, row, &apex, &soa)) {
         return NULL;
     }
@@ -355,7 +358,9 @@ static void compile_zone(struct compiler *c, const struct zone_row *row, struct 
     compile_signing(c, row, zone);
     for (size_t i = 0; i < row->name_count; i++) {
         const struct conf_at *outer = compile_enter(c, "names", i);
-        compile_name(c, row, zone, &row->names[i]);
+        if (conf_is_whole(c->at)) {
+            compile_name(c, row, zone, &row->names[i]);
+        }
         compile_leave(c, outer);
     }
 }
@@ -375,6 +380,17 @@ static void check_glue(const struct zones *zones, const struct zone_row *row)
                      row->nameservers[i]);
         }
     }
+}
+
+/* Whatever names are not there were not meant to be. */
+static bool are_whole(struct compiler *c)
+{
+    for (size_t i = 0; i < c->settings->zone_count; i++) {
+        if (!compile_is_whole(c, "zones", i)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* All zones are there before any name is, so that each name finds the one it belongs to. */
@@ -397,9 +413,10 @@ static void compile_zones(struct compiler *c)
         compile_leave(c, outer);
     }
     zones_freeze(s->zones);
+    bool whole = are_whole(c);
     for (size_t i = 0; i < s->zone_count; i++) {
         const struct conf_at *outer = compile_enter(c, "zones", i);
-        if (zones[i]) {
+        if (zones[i] && whole) {
             compile_check_glue(c, &s->zone_rows[i]);
             compile_check_aliases(c, &s->zone_rows[i]);
         }
@@ -412,7 +429,7 @@ static void compile_zones(struct compiler *c)
 
 void compile_settings(void *bound, struct arena *arena, const struct conf_at *at)
 {
-    struct compiler c = {.settings = bound, .arena = arena, .at = at};
+    struct compiler c = {.settings = bound, .arena = arena, .at = at, .failed = !conf_is_whole(at)};
 
     compile_identity(c.settings);
     c.record = xmalloc(sizeof(*c.record));
@@ -421,8 +438,6 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
     if (compile_replicas(&c)) {
         compile_zones(&c);
         compile_check_maps(&c);
-    }
-    if (!c.failed) {
         compile_resolver(&c);
     }
     free(c.record);

@@ -14,12 +14,17 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
 {
     const struct settings *s = c->settings;
     const char *names[REPLICAS_MAX];
+    bool all_known = name != NULL;
 
-    for (size_t i = 0; i < s->replica_count; i++) {
-        if (strcmp(s->replicas[i].name, name) == 0) {
+    for (size_t i = 0; name && i < s->replica_count; i++) {
+        names[i] = s->replicas[i].name;
+        all_known = all_known && names[i];
+        if (span_eq(span_str(names[i]), span_str(name))) {
             return (int)i;
         }
-        names[i] = s->replicas[i].name;
+    }
+    if (!all_known) {
+        return -1; /* it may be the one whose name has a fault */
     }
     const char *closest = conf_closest(name, names, s->replica_count);
     COMPLAIN(c, directive, index, "no replica is called \"%s\"; expected one of replicas%s%s%s",
@@ -154,7 +159,7 @@ static void check_replicas(struct compiler *c, char **names, size_t count)
 static const struct region_row *find_region(const struct settings *s, const char *name)
 {
     for (size_t i = 0; i < s->region_count; i++) {
-        if (strcmp(s->regions[i].name, name) == 0) {
+        if (span_eq(span_str(s->regions[i].name), span_str(name))) {
             return &s->regions[i];
         }
     }
@@ -168,7 +173,8 @@ static void remark_regions(struct compiler *c, const struct prefixes *prefixes)
     for (size_t i = 0; i < s->region_count; i++) {
         const struct region_row *row = &s->regions[i];
         const struct conf_at *outer = compile_enter(c, "regions", i);
-        for (size_t n = 0; n < row->prefix_count && row->replica_count; n++) {
+        bool whole = conf_is_whole(c->at);
+        for (size_t n = 0; whole && n < row->prefix_count && row->replica_count; n++) {
             remark_around(c, prefixes, "prefixes", n,
                           mapped_of(&row->prefixes[n], row->replicas, row->replica_count));
         }
@@ -185,10 +191,11 @@ static void check_regions(struct compiler *c)
     for (size_t i = 0; i < s->region_count; i++) {
         const struct region_row *row = &s->regions[i];
         const struct conf_at *outer = compile_enter(c, "regions", i);
-        if (find_region(s, row->name) != row) {
+        bool whole = conf_is_whole(c->at);
+        if (row->name && find_region(s, row->name) != row) {
             COMPLAIN(c, "name", 0, "a second region \"%s\"; expected each name once", row->name);
         }
-        for (size_t n = 0; n < row->prefix_count && row->replica_count; n++) {
+        for (size_t n = 0; whole && n < row->prefix_count && row->replica_count; n++) {
             check_prefix(c, &prefixes, "prefixes", n,
                          mapped_of(&row->prefixes[n], row->replicas, row->replica_count));
         }
@@ -209,16 +216,20 @@ static void check_nearest(struct compiler *c)
     for (size_t i = 0; i < c->settings->map_count; i++) {
         const struct map_row *row = &c->settings->map_rows[i];
         const struct conf_at *nearest = compile_enter(c, "map", i);
-        check_prefix(c, &prefixes, "prefix", 0,
-                     mapped_of(&row->prefix, row->replicas, row->replica_count));
+        if (conf_is_whole(c->at)) {
+            check_prefix(c, &prefixes, "prefix", 0,
+                         mapped_of(&row->prefix, row->replicas, row->replica_count));
+        }
         check_replicas(c, row->replicas, row->replica_count);
         compile_leave(c, nearest);
     }
     for (size_t i = 0; i < c->settings->map_count; i++) {
         const struct map_row *row = &c->settings->map_rows[i];
         const struct conf_at *nearest = compile_enter(c, "map", i);
-        remark_around(c, &prefixes, "prefix", 0,
-                      mapped_of(&row->prefix, row->replicas, row->replica_count));
+        if (conf_is_whole(c->at)) {
+            remark_around(c, &prefixes, "prefix", 0,
+                          mapped_of(&row->prefix, row->replicas, row->replica_count));
+        }
         compile_leave(c, nearest);
     }
     prefixes_fini(&prefixes);
@@ -229,12 +240,18 @@ static void complain_of_region(struct compiler *c, const char *name)
 {
     const struct settings *s = c->settings;
     const char **names = xcalloc(s->region_count + 1, sizeof(*names));
+    bool all_known = true;
 
     for (size_t i = 0; i < s->region_count; i++) {
         names[i] = s->regions[i].name;
+        all_known = all_known && names[i];
+    }
+    if (!all_known) {
+        free(names);
+        return; /* it may be the one whose name has a fault */
     }
     const char *closest = conf_closest(name, names, s->region_count);
-    COMPLAIN(c, "region", 0, "no region is called \"%s\"%s%s%s; expected one of nearest.regions",
+    COMPLAIN(c, "region", 0, "no region is called \"%s\"; expected one of nearest.regions%s%s%s",
              name, closest ? "; did you mean \"" : "", closest ? closest : "",
              closest ? "\"?" : "");
     free(names);

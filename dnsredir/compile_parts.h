@@ -6,11 +6,14 @@
 
 #include "dnsredir/compile.h"
 
-/* While the settings are being compiled; errors go to where the fault was written. */
+/* While the settings are being compiled; errors go to where the fault was written. Rows may have
+ * faults that were told when they were bound, and so be without what is required. They are left
+ * out, and nobody is told that what stands in them is missing. */
 struct compiler {
     struct settings *settings;
     struct arena *arena;
     const struct conf_at *at;
+    bool whole_replicas;   /* all of them are as they were meant */
     struct record *record; /* too large for a stack */
     bool failed;
 };
@@ -34,7 +37,13 @@ static inline void compile_leave(struct compiler *c, const struct conf_at *outer
     c->at = outer;
 }
 
-/* The number of a replica, or -1 after a complaint. */
+/* Is the map `name` inside the current one (number `index` of a list) without faults? */
+static inline bool compile_is_whole(struct compiler *c, const char *name, size_t index)
+{
+    return conf_is_whole(conf_at_map(c->at, name, index));
+}
+
+/* The number of a replica, or -1: after a complaint, if it can be told that there is none. */
 int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name);
 
 /* The policy of a row; NULL after a complaint. */

@@ -61,6 +61,9 @@ void compile_keys(struct compiler *c)
     s->identity.keys = (struct tsig_keys){keys, s->key_count};
     for (size_t i = 0; i < s->key_count; i++) {
         const struct key_row *row = &s->key_rows[i];
+        if (!compile_is_whole(c, "keys", i)) {
+            continue;
+        }
         keys[i].name = row->key_name;
         keys[i].algorithm = row->algorithm;
         keys[i].secret = row->secret;
@@ -85,9 +88,12 @@ static const struct tsig_key *find_key(struct compiler *c, size_t index, const c
     const char **names = arena_zalloc(c->arena, (s->key_count + 1) * sizeof(*names));
     for (size_t i = 0; i < s->key_count; i++) {
         names[i] = s->key_rows[i].name;
+        if (!names[i] || span_ieq(span_str(names[i]), span_str(text))) {
+            return NULL; /* it is there, with a fault */
+        }
     }
     const char *closest = conf_closest(text, names, s->key_count);
-    COMPLAIN(c, "keys", index, "no key is called \"%s\"%s%s%s; expected one of keys", text,
+    COMPLAIN(c, "keys", index, "no key is called \"%s\"; expected one of keys%s%s%s", text,
              closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
     return NULL;
 }

@@ -344,7 +344,8 @@ static const struct conf_directive directives[] = {
     {0},
 };
 static const struct conf_table table = {
-    .rows = directives, .size = sizeof(struct settings), .finish = compile_settings};
+    .rows = directives, .size = sizeof(struct settings), .finish = compile_settings,
+    .finish_always = true};
 
 static const struct conf_option options[] = {
     {"--listen", "ADDRESS", "listen", "Take queries here; may be repeated.", NULL},
@@ -364,6 +365,17 @@ static const struct conf_option options[] = {
 
 /* ---- loading ---- */
 
+/* Replicas can be looked for by their names. */
+static bool all_have_names(const struct settings *s)
+{
+    bool all = s->replicas != NULL;
+
+    for (size_t i = 0; all && i < s->replica_count; i++) {
+        all = s->replicas[i].name != NULL;
+    }
+    return all;
+}
+
 int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
                   struct settings **out)
 {
@@ -378,7 +390,7 @@ int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
     err = err ? err : bind_err;
     if (!err) {
         err = compile_nearest(s, errors);
-    } else if (s->replicas && s->map_file) {
+    } else if (s->map_file && all_have_names(s)) {
         compile_check_map_file(s, errors); /* all faults at once */
     }
     if (!err) {

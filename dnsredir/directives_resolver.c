@@ -173,7 +173,7 @@ static void open_recursor(struct compiler *c)
     const struct conf_at *outer = compile_enter(c, "resolver", 0);
 
     for (size_t i = 0; i < row->forward_count; i++) {
-        if (is_own(s, &row->forward[i])) {
+        if (row->forward[i].len && is_own(s, &row->forward[i])) {
             COMPLAIN(c, "forward", i, "%s is this server itself; expected another resolver",
                      row->forward[i].text);
         }
@@ -204,20 +204,24 @@ void compile_resolver(struct compiler *c)
     struct settings *s = c->settings;
 
     if (s->resolver.allow_count == 0) {
-        if (s->redirect_count) {
+        if (s->redirect_count && compile_is_whole(c, "resolver", 0)) {
             COMPLAIN(c, "redirect", 0,
                      "nobody may ask for names of others; expected clients under resolver.allow");
-        } else if (s->zone_count == 0) {
+        } else if (s->redirect_count == 0 && s->zone_count == 0 && !c->failed) {
             COMPLAIN(c, NULL, 0, "there is nothing to answer; expected zones, or resolver.allow");
         }
         return;
     }
-    warn_if_open(&s->resolver);
+    if (compile_is_whole(c, "resolver", 0)) {
+        warn_if_open(&s->resolver);
+    }
     s->recursion = recursion_new(c->arena, s->resolver.allow, s->resolver.allow_count, s->replicas,
                                  s->replica_count);
     for (size_t i = 0; i < s->redirect_count; i++) {
         const struct conf_at *outer = compile_enter(c, "redirect", i);
-        compile_redirect(c, &s->redirects[i]);
+        if (conf_is_whole(c->at)) {
+            compile_redirect(c, &s->redirects[i]);
+        }
         compile_leave(c, outer);
     }
     open_recursor(c);

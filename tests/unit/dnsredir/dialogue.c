@@ -90,6 +90,18 @@ char *dialogue_errors(const char *yaml)
     return text;
 }
 
+bool dialogue_is_good(const char *yaml)
+{
+    struct buf errors = BUF_INIT;
+    struct settings *settings;
+    int err = load(yaml, &errors, &settings);
+
+    cr_expect_eq(err != 0, buf_len(&errors) > 0, "an error has a line: %s", yaml);
+    settings_free(&settings);
+    buf_fini(&errors);
+    return err == 0;
+}
+
 char *dialogue_notes(const char *yaml)
 {
     struct buf errors = BUF_INIT;

@@ -32,6 +32,8 @@ void dialogue_set_up(struct dialogue *d, unsigned replica, bool up);
 char *dialogue_errors(const char *yaml);
 /* The notes of one that is accepted, likewise. */
 char *dialogue_notes(const char *yaml);
+/* Is it accepted? Checks that one which is not says why. */
+bool dialogue_is_good(const char *yaml);
 
 struct question {
     const char *name;

@@ -282,6 +282,121 @@ Test(directives, all_faults_at_once)
     free(errors);
 }
 
+/* Nor do faults of single values: what refers to other places is checked all the same, and what
+ * could not be read is not said to be missing. */
+Test(directives, faults_of_values_hide_no_others)
+{
+    static const char *const wants[] = {
+        ":1:32: \"workers\" is out of range",
+        ":3:28: \"secret\" cannot be",
+        ":5:28: \"addresses\" cannot be",
+        ":6:16: unknown directive \"adresses\"",
+        ":7:3: a second replica called \"fra\"",
+        ":10:15: \"prefix\" cannot be",
+        ":11:36: no replica is called \"frb\"; expected one of replicas; did you mean \"fra\"?",
+        ":12:15: 10.0.0.0/8 stands in the map twice",
+        ":16:75: \"A 1.2.3\": not an IPv4 address",
+        ":17:28: \"policy\" cannot be \"nearestt\"",
+        ":18:48: no replica is called \"nycc\"; expected one of replicas; did you mean \"nyc\"?",
+        ":19:41: no key is called \"other\"; expected one of keys\n",
+        ":21:46: no region is called \"amercas\"; expected one of nearest.regions; did you mean "
+        "\"americas\"?",
+        ":22:11: a second zone \"ex\"",
+        ":24:21: \"allow\" cannot be",
+        ":24:45: 127.0.0.1 is this server itself",
+    };
+    char *errors = dialogue_errors(
+        "{listen: '127.0.0.1', workers: 2000,\n"
+        "state: /,\n"
+        "keys: [{name: key, secret: '!'}],\n"
+        "replicas: [\n"
+        "  { name: fra, addresses: [192.0.2.300] },\n"
+        "  { name: nyc, adresses: [192.0.2.4] },\n"
+        "  { name: fra, addresses: [192.0.2.3] }],\n"
+        "nearest: { regions: [{name: americas, prefixes: [10.64.0.0/10], replica: nyc}],\n"
+        "  map: [\n"
+        "    { prefix: 10.0.0.0/99, replica: fra },\n"
+        "    { prefix: 10.0.0.0/8, replica: frb },\n"
+        "    { prefix: 10.0.0.0/8, replica: nyc }]},\n"
+        "zones: [\n"
+        "  { name: ex,\n"
+        "    nameservers: [ns1.sub.ex],\n"
+        "    names: [{name: sub, records: [NS ns1.sub]}, {name: ns1.sub, records: [A 1.2.3]},\n"
+        "      { name: www, policy: nearestt },\n"
+        "      { name: www2, policy: hashed, replicas: [nycc, fra] },\n"
+        "      { name: '*.dyn', update: { keys: [other, key] } },\n"
+        "      { name: two, policy: nearest, map: [\n"
+        "                                   { region: amercas, replica: nyc }]}]},\n"
+        "  { name: ex, nameservers: [ns1.ex] }],\n"
+        "redirect: [{ names: a.org, policy: nearest }],\n"
+        "resolver: { allow: [10.0.0.0/33], forward: ['127.0.0.1'] }}\n");
+
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+        cr_expect_not_null(strstr(errors, wants[i]), "%s in\n%s", wants[i], errors);
+    }
+    size_t lines = 0;
+    for (const char *at = errors; (at = strchr(at, '\n')); at++) {
+        lines++;
+    }
+    cr_expect_eq(lines, ARRAY_LEN(wants), "and nothing that follows from these:\n%s", errors);
+    check_form(errors);
+    free(errors);
+}
+
+/* Where names have faults, nobody can say that there is none with another one. */
+Test(directives, what_has_no_name_may_be_meant)
+{
+    char *errors = dialogue_errors(
+        "state: /\nkeys: [{name: [], secret: AAECAwQFBgcICQoLDA0ODw==}]\n"
+        "replicas: [{name: '', addresses: 192.0.2.1}, {addresses: 192.0.2.2}]\n"
+        "nearest: {map: [{prefix: 10.0.0.0/8, replica: fra}], map-file: /dev/null,\n"
+        "  regions: [{prefixes: 10.0.0.0/8, replica: [~]}]}\n"
+        "zones: [{nameservers: ns.ex}, {name: ex}, {name: ex2, nameservers: [~]}, word,\n"
+        "  {name: ex3, nameservers: ns.ex, names: [{policy: nearest}, word, {name: w, policy:\n"
+        "    nearest, replicas: [fra], map: [{region: eu, replica: fra}]}, {name: u,\n"
+        "    update: {keys: k}}]}]\n");
+
+    cr_expect_null(strstr(errors, "is called"), "%s", errors);
+    cr_expect_null(strstr(errors, "a second"), "%s", errors);
+    check_form(errors);
+    free(errors);
+}
+
+/* Each word of a configuration that has everything, in turn, becomes what it cannot be. */
+Test(directives, any_word_may_be_faulty)
+{
+    static const char yaml[] =
+        "state: /\nkeys: [{name: k, secret: AAECAwQFBgcICQoLDA0ODw==}]\n"
+        "replicas: [{name: fra, addresses: 192.0.2.1, location: [1, 2], capacity: 3},\n"
+        " {name: nyc, addresses: [192.0.2.2], capacity: 4}, {name: org, target: a.org}]\n"
+        "nearest: {map: [{prefix: 10.0.0.0/8, replica: [fra, nyc]}], regions: [{name: eu,\n"
+        "  prefixes: [10.1.0.0/16], replica: fra}]}\n"
+        "zones: [{name: ex, ttl: 1h, nameservers: [ns.ex], soa: {rname: me.ex}, names: [\n"
+        " {name: ns, records: [A 192.0.2.9]}, {name: sub, records: [NS ns.sub]},\n"
+        " {name: ns.sub, records: [A 192.0.2.8]}, {name: al, records: [CNAME ns]},\n"
+        " {name: w, policy: nearest, replicas: [fra, nyc], map: [{region: eu, replica: nyc},\n"
+        "   {prefix: 10.2.0.0/16, replica: fra}]}, {name: v, policy: weighted, replicas: [fra,\n"
+        "   nyc], weights: [1, 2]}, {name: t, policy: static, replicas: org},\n"
+        " {name: '*.dyn', update: {keys: k}}]}]\n"
+        "redirect: [{names: a.net, replicas: nyc, except: [10.0.0.0/8]}]\n"
+        "resolver: {allow: [10.0.0.0/8], forward: [192.0.2.53]}\n";
+    static const char *const faults[] = {"~", "[]", "{}", "[[~]]"};
+    struct span text = span_str(yaml);
+    char broken[2 * sizeof(yaml)];
+    unsigned refused = 0;
+
+    cr_assert(dialogue_is_good(yaml));
+    for (size_t at = 0; at < text.len; at++) {
+        size_t len = strcspn(yaml + at, " []{},:'\n");
+        for (size_t i = 0; len && i < ARRAY_LEN(faults); i++) {
+            snprintf(broken, sizeof(broken), "%.*s%s%s", (int)at, yaml, faults[i], yaml + at + len);
+            refused += !dialogue_is_good(broken);
+        }
+        at += len;
+    }
+    cr_expect_gt(refused, 300);
+}
+
 /* A set that no message can hold is a fault of the configuration, not ours. */
 Test(directives, too_many_name_servers)
 {
