@@ -4,7 +4,7 @@
  * them would change the resource). What is refused beyond it: a host whose last label is a number
  * but which is no dotted quad ("127.1", "0x7f000001"), because resolvers disagree about it.
  */
-#include "http/uri.h"
+#include "http/uri_parts.h"
 
 #include "base/check.h"
 #include "base/err.h"
@@ -13,12 +13,7 @@
 
 #include <arpa/inet.h>
 
-enum { HOST_MAX = 255, PORT_HTTP = 80, PORT_HTTPS = 443, PORT_DIGITS = 5 };
-
-static uint16_t default_port_of(bool https)
-{
-    return https ? PORT_HTTPS : PORT_HTTP;
-}
+enum { HOST_MAX = 255, PORT_DIGITS = 5 };
 
 static struct span lowered(struct span text, struct arena *arena)
 {
@@ -195,7 +190,7 @@ int uri_parse_authority(struct span text, uint16_t default_port, struct arena *a
 
 bool uri_host_field_names(struct span value, const struct uri *uri, struct arena *arena)
 {
-    uint16_t port = default_port_of(uri->https);
+    uint16_t port = uri_default_port(uri->https);
     struct span rest = span_skip(value, uri->host.len);
     uint64_t number = port;
     struct uri said;
@@ -211,8 +206,7 @@ bool uri_host_field_names(struct span value, const struct uri *uri, struct arena
            span_eq(said.host, uri->host);
 }
 
-/* "http://" or "https://": how long, and which. 0 when it is neither. */
-static size_t scheme_len(struct span text, bool *https)
+size_t uri_scheme_len(struct span text, bool *https)
 {
     const struct span http_prefix = SPAN("http://");
     const struct span https_prefix = SPAN("https://");
@@ -224,7 +218,7 @@ static size_t scheme_len(struct span text, bool *https)
     return span_ieq(span_take(text, http_prefix.len), http_prefix) ? http_prefix.len : 0;
 }
 
-static bool path_is_valid(struct span path)
+bool uri_path_is_valid(struct span path)
 {
     return chars_are(path, CHAR_VISIBLE) && span_find(path, '#') == path.len;
 }
@@ -241,7 +235,7 @@ static struct span rooted_path(struct span path, struct arena *arena)
 int uri_parse(struct span text, struct arena *arena, struct uri *out)
 {
     bool https;
-    size_t start = scheme_len(text, &https);
+    size_t start = uri_scheme_len(text, &https);
     struct span rest = span_skip(text, start);
     size_t len = 0;
 
@@ -249,220 +243,18 @@ int uri_parse(struct span text, struct arena *arena, struct uri *out)
         len++;
     }
     struct span path = span_skip(rest, len);
-    if (start == 0 || !path_is_valid(path)) {
+    if (start == 0 || !uri_path_is_valid(path)) {
         return ERR_SYNTAX;
     }
-    int err = uri_parse_authority(span_take(rest, len), default_port_of(https), arena, out);
+    int err = uri_parse_authority(span_take(rest, len), uri_default_port(https), arena, out);
     out->https = https;
     out->path = rooted_path(path, arena);
     return err;
 }
 
-static int refuse(const char **what, const char *why)
-{
-    *what = why;
-    return ERR_SYNTAX;
-}
-
-static int of_connect(struct span authority, struct arena *arena, struct uri *out,
-                      enum uri_form *form, const char **what)
-{
-    *form = URI_AUTHORITY;
-    if (uri_parse_authority(authority, 0, arena, out)) {
-        return refuse(what, "CONNECT needs a target of the form host:port");
-    }
-    out->https = out->port == PORT_HTTPS;
-    return 0;
-}
-
-/* Origin-form and asterisk-form: where to is said elsewhere, by Host or by :authority. */
-static int of_path(struct span path, struct span authority, bool https, struct arena *arena,
-                   struct uri *out, const char **what)
-{
-    if (authority.len == 0) {
-        return refuse(what, "The request does not say which host it is for");
-    }
-    if (!path_is_valid(path)) {
-        return refuse(what, "The request target has a character that no URI has");
-    }
-    if (uri_parse_authority(authority, default_port_of(https), arena, out)) {
-        return refuse(what, "The host is not a valid name or address");
-    }
-    out->https = https;
-    out->path = path;
-    return 0;
-}
-
-/* An OPTIONS request for "http://host" without any path asks the server itself: "*" in the end
- * (RFC 9112 3.2.4). */
-static bool asks_server(const struct http_head *head)
-{
-    bool https;
-    struct span rest = span_skip(head->target, scheme_len(head->target, &https));
-
-    return head->method == METHOD_OPTIONS && span_find(rest, '/') == rest.len &&
-           span_find(rest, '?') == rest.len;
-}
-
-static int of_absolute(const struct http_head *head, struct arena *arena, struct uri *out,
-                       enum uri_form *form, const char **what)
-{
-    *form = URI_ABSOLUTE;
-    if (uri_parse(head->target, arena, out)) {
-        return refuse(what, "The request target is not a valid http or https URI");
-    }
-    if (asks_server(head)) {
-        out->path = SPAN("*");
-    }
-    return 0;
-}
-
-/* The pseudo fields are an absolute URI in pieces. */
-static int of_http2(const struct http_head *head, struct arena *arena, struct uri *out,
-                    enum uri_form *form, const char **what)
-{
-    struct span authority =
-        head->authority.len ? head->authority : fields_get(&head->fields, FIELD_HOST);
-    bool https = span_ieq(head->scheme, SPAN("https"));
-
-    if (head->method == METHOD_CONNECT && head->scheme.len == 0) {
-        return of_connect(head->authority.len ? head->authority : head->target, arena, out, form,
-                          what);
-    }
-    if (!https && !span_ieq(head->scheme, SPAN("http"))) {
-        return refuse(what, "The scheme is neither http nor https");
-    }
-    bool asterisk = head->method == METHOD_OPTIONS && span_eq(head->target, SPAN("*"));
-    if (!asterisk && !span_starts(head->target, SPAN("/"))) {
-        return refuse(what, "The path does not start with a slash");
-    }
-    *form = URI_ABSOLUTE;
-    return of_path(head->target, authority, https, arena, out, what);
-}
-
-int uri_of_request(const struct http_head *head, bool https, struct arena *arena, struct uri *out,
-                   enum uri_form *form, const char **what)
-{
-    struct span target = head->target;
-    struct span host = fields_get(&head->fields, FIELD_HOST);
-
-    *out = (struct uri){0};
-    if (head->version == HTTP_2) {
-        return of_http2(head, arena, out, form, what);
-    }
-    if (head->method == METHOD_CONNECT) {
-        return of_connect(target, arena, out, form, what);
-    }
-    if (span_starts(target, SPAN("/"))) {
-        *form = URI_ORIGIN;
-        return of_path(target, host, https, arena, out, what);
-    }
-    if (span_eq(target, SPAN("*"))) {
-        *form = URI_ASTERISK;
-        return head->method == METHOD_OPTIONS ? of_path(target, host, https, arena, out, what)
-                                              : refuse(what, "Only OPTIONS may ask for \"*\"");
-    }
-    return of_absolute(head, arena, out, form, what);
-}
-
-/* Everything before "?" of a path with its query. */
-static struct span without_query(struct span path)
-{
-    return span_take(path, span_find(path, '?'));
-}
-
-/* How much of the text is left without its last segment and the slash before it. */
-static size_t parent_len(const char *text, size_t len)
-{
-    while (len && text[len - 1] != '/') {
-        len--;
-    }
-    return len ? len - 1 : 0;
-}
-
-/* RFC 3986 5.2.4 on a path that starts with "/". */
-static struct span remove_dot_segments(struct span path, struct arena *arena)
-{
-    char *text = arena_alloc(arena, path.len + 1);
-    size_t used = 0;
-    bool dots = false;
-
-    while (path.len) {
-        size_t len = 1 + span_find(span_skip(path, 1), '/');
-        struct span segment = span_take(path, len);
-        bool up = span_eq(segment, SPAN("/.."));
-        dots = up || span_eq(segment, SPAN("/."));
-        path = span_skip(path, len);
-        if (up) {
-            used = parent_len(text, used);
-        } else if (!dots) {
-            memcpy(text + used, segment.at, len);
-            used += len;
-        }
-    }
-    if (dots) {
-        text[used++] = '/'; /* they stand for a folder */
-    }
-    return span_of(text, used);
-}
-
-/* Path and query of a relative reference under the base's path (5.2.2, 5.2.3). */
-static struct span merge_path(struct span base, struct span reference, struct arena *arena)
-{
-    if (reference.len == 0) {
-        return base;
-    }
-    struct span base_path = span_eq(base, SPAN("*")) ? SPAN("/") : without_query(base);
-    if (reference.at[0] == '?') {
-        return arena_printf(arena, "%.*s%.*s", SPAN_ARGS(base_path), SPAN_ARGS(reference));
-    }
-    struct span path = without_query(reference);
-    struct span query = span_skip(reference, path.len);
-    if (path.at[0] != '/') {
-        while (base_path.len && base_path.at[base_path.len - 1] != '/') {
-            base_path.len--;
-        }
-        path = arena_printf(arena, "%.*s%.*s", SPAN_ARGS(base_path), SPAN_ARGS(path));
-    }
-    path = remove_dot_segments(path, arena);
-    return arena_printf(arena, "%.*s%.*s", SPAN_ARGS(path), SPAN_ARGS(query));
-}
-
-/* A colon in the first segment ends a scheme: the reference stands for itself (4.1, 4.2). */
-static bool has_scheme(struct span reference)
-{
-    size_t i = 0;
-
-    while (i < reference.len && reference.at[i] != '/' && reference.at[i] != '?') {
-        if (reference.at[i++] == ':') {
-            return true;
-        }
-    }
-    return false;
-}
-
-int uri_resolve(const struct uri *base, struct span reference, struct arena *arena, struct uri *out)
-{
-    reference = span_take(reference, span_find(reference, '#'));
-    if (has_scheme(reference)) {
-        return uri_parse(reference, arena, out);
-    }
-    if (span_starts(reference, SPAN("//"))) {
-        return uri_parse(
-            arena_printf(arena, "%s:%.*s", base->https ? "https" : "http", SPAN_ARGS(reference)),
-            arena, out);
-    }
-    if (!path_is_valid(reference)) {
-        return ERR_SYNTAX;
-    }
-    *out = *base;
-    out->path = merge_path(base->path, reference, arena);
-    return 0;
-}
-
 static bool port_is_default(const struct uri *uri)
 {
-    return uri->port == default_port_of(uri->https);
+    return uri->port == uri_default_port(uri->https);
 }
 
 static char *put_authority(char *at, const struct uri *uri, bool with_port)
