@@ -1,25 +1,13 @@
-#include "dnsredir/server.h"
+#include "dnsredir/server_parts.h"
 
 #include "base/check.h"
 #include "base/err.h"
-#include "base/list.h"
 #include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
-#include "base/takeover.h"
-#include "dnsredir/admin.h"
-#include "dnsredir/config.h"
-#include "dnsredir/crew.h"
 #include "dnsredir/directives_dnssec.h"
-#include "dnsredir/explain.h"
-#include "dnsredir/measure.h"
-#include "dnsredir/resolver.h"
-#include "dnsredir/roster.h"
-#include "dnsredir/server_sign.h"
-#include "dnsredir/server_state.h"
-#include "dnsredir/status.h"
 
 #include <signal.h>
 
@@ -27,40 +15,6 @@
 #define COLLECT_MS 20
 /* How often ramps and levels are looked at. */
 #define LOAD_MS 1000
-
-struct server {
-    uv_loop_t loop;
-    int argc;
-    char **argv;
-    bool watchdog;             /* the service manager wants to hear that all loops run */
-    struct settings *settings; /* of the current world */
-    unsigned *settings_worlds; /* how many worlds hold them */
-    size_t settings_held;      /* these, and older ones */
-    struct resign resign;
-    struct publish *publish;
-    struct probes *probes;
-    struct roster *roster;
-    struct measure *measure;
-    struct standing standing; /* of the current world */
-    uv_timer_t load, drain;
-    struct sip_key cookie_key; /* where settings have none */
-    struct crew *crew;
-    struct server_state state;
-    struct admin *admin;
-    struct takeover *takeover; /* NULL: nobody may take our place */
-    struct querylog *log;
-    struct resolver *resolver; /* NULL until settings want one */
-    uv_timer_t collect;
-    uv_signal_t signals[4];
-
-    uv_work_t work; /* a reload: everything below is the work's while it runs */
-    bool reloading, reload_again, stopping;
-    struct settings *loaded;
-    struct signatures *loaded_signatures, *loaded_from;
-    struct buf errors;
-
-    struct config_report reports; /* what became of reloads */
-};
 
 /* ---- worlds ---- */
 
@@ -84,8 +38,7 @@ static void on_collect(uv_timer_t *timer)
     }
 }
 
-/* Makes the settings and the health of this moment what the workers answer from. */
-static void publish_world(void *arg)
+void server_publish(void *arg)
 {
     struct server *s = arg;
     struct world *world = xcalloc(1, sizeof(*world));
@@ -135,7 +88,7 @@ static void on_load(uv_timer_t *timer)
     roster_step(s->roster, s->probes, uv_now(&s->loop));
     roster_standing(s->roster, s->probes, uv_now(&s->loop), standing);
     if (memcmp(standing, &s->standing, sizeof(*standing)) != 0) {
-        publish_world(s);
+        server_publish(s);
     }
     free(standing);
     resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
@@ -156,9 +109,7 @@ static void adopt_resolver(struct server *s, struct settings *settings)
     resolver_adopt(s->resolver, &settings->recursor, &settings->resolver.limits);
 }
 
-/* Takes over settings and signatures: new probes, which know what the old ones knew, and a new
- * world. */
-static void adopt(struct server *s, struct settings *settings, struct signatures *signatures)
+void server_adopt(struct server *s, struct settings *settings, struct signatures *signatures)
 {
     struct probes *old = s->probes;
 
@@ -169,73 +120,17 @@ static void adopt(struct server *s, struct settings *settings, struct signatures
     s->settings_held++;
     log_level_set(settings->log_level);
     roster_adopt(s->roster, settings);
-    s->probes = probes_new(&s->loop, settings, old, publish_world, s);
+    s->probes = probes_new(&s->loop, settings, old, server_publish, s);
     probes_close(&old);
     measure_adopt(s->measure, settings, s->settings_worlds, s->roster, s->probes);
     adopt_resolver(s, settings);
-    publish_world(s);
+    server_publish(s);
     log_info("settings_loaded",
              "names=%zu prefixes=%zu networks=%zu rankings=%zu replicas=%zu "
              "signatures=%zu",
              zones_name_count(settings->zones), settings->nearest.prefix_count,
              settings->nearest.network_count, settings->nearest.ranking_count,
              settings->replica_count, signatures_count(signatures));
-}
-
-/* ---- reload ---- */
-
-static void reload_work(uv_work_t *work)
-{
-    struct server *s = container_of(work, struct server, work);
-    if (settings_load(s->argc, s->argv, &s->errors, NULL, &s->loaded) == 0) {
-        s->loaded_signatures = settings_sign(s->loaded, s->loaded_from);
-    }
-}
-
-static void reload_begin(struct server *s);
-
-static void reload_done(uv_work_t *work, int status)
-{
-    struct server *s = container_of(work, struct server, work);
-
-    s->reloading = false;
-    signatures_unref(&s->loaded_from);
-    if (s->stopping) {
-        settings_free(&s->loaded);
-        signatures_unref(&s->loaded_signatures);
-    } else if (s->loaded) {
-        if (!settings_same_sockets(s->settings, s->loaded)) {
-            log_warn(
-                "restart_needed", "reason=%s",
-                "listen, workers, tcp, admin, state, sandbox, takeover or log.queries changed");
-        }
-        adopt(s, s->loaded, s->loaded_signatures);
-        config_report_taken(&s->reports);
-        s->loaded = NULL;
-        s->loaded_signatures = NULL;
-    } else {
-        config_report_refused(&s->reports, buf_span(&s->errors));
-    }
-    buf_fini(&s->errors);
-    s->errors = BUF_INIT;
-    if (s->stopping) {
-        return;
-    }
-    notify("READY=1");
-    if (s->reload_again) {
-        reload_begin(s);
-    }
-}
-
-static void reload_begin(struct server *s)
-{
-    s->reload_again = s->reloading;
-    if (!s->reloading) {
-        s->reloading = true;
-        s->loaded_from = signatures_ref(s->resign.current);
-        notify_reloading();
-        CHECK(uv_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
-    }
 }
 
 /* ---- the control loop ---- */
@@ -278,7 +173,7 @@ static void on_reload_signal(uv_signal_t *handle, int number)
     struct server *s = handle->data;
 
     if (!takeover_is_ready(s->takeover)) {
-        reload_begin(s);
+        server_reload(s);
     }
 }
 
@@ -294,85 +189,6 @@ static void watch_signal(struct server *s, size_t slot, int number, uv_signal_cb
     s->signals[slot].data = s;
     uv_signal_start(&s->signals[slot], callback, number);
 }
-
-/* POST /drain?replica=NAME and /undrain: at once; answered when it is in the state, if there is
- * one. */
-static const char *change_page(void *arg, struct span path, struct span query, struct buf *out,
-                               uint64_t *ticket)
-{
-    struct server *s = arg;
-    bool drain = span_eq(path, SPAN("/drain"));
-    struct span name = query;
-
-    if (span_eq(path, SPAN("/reload"))) {
-        reload_begin(s);
-        return config_page_state(&s->reports, true, out);
-    }
-    if (!drain && !span_eq(path, SPAN("/undrain"))) {
-        return NULL;
-    }
-    if (!span_starts(query, SPAN("replica="))) {
-        buf_printf(out, "{\"error\": \"which replica? expected ?replica=NAME\"}\n");
-        return ADMIN_REFUSED;
-    }
-    name = span_skip(query, 8);
-    if (roster_drain(s->roster, name, drain)) {
-        buf_printf(out, "{\"error\": \"no replica is called so; larderctl dns lists them\"}\n");
-        return ADMIN_REFUSED;
-    }
-    log_warn(drain ? "replica_drained" : "replica_undrained", "replica=%.*s", SPAN_ARGS(name));
-    if (s->state.updater) {
-        *ticket = updater_drain(s->state.updater, name, drain);
-    }
-    publish_world(s);
-    buf_printf(out, "{\"replica\": \"%.*s\", \"drained\": %s}\n", SPAN_ARGS(name),
-               drain ? "true" : "false");
-    return "application/json";
-}
-
-static const char *render_page(void *arg, struct span path, struct span query, struct buf *out)
-{
-    const struct server *s = arg;
-    const void *counters[WORKERS_MAX];
-
-    for (size_t i = 0; i < crew_size(s->crew); i++) {
-        counters[i] = crew_counters(s->crew, i);
-    }
-    struct status status = {.settings = s->settings,
-                            .probes = s->probes,
-                            .roster = s->roster,
-                            .measured = measure_report(s->measure),
-                            .resolver = s->resolver,
-                            .standing = &s->standing,
-                            .bound = s->state.bound,
-                            .updater = s->state.updater,
-                            .worlds = publish_report(s->publish),
-                            .settings_held = s->settings_held,
-                            .signatures = s->resign.current,
-                            .now = uv_now(&s->loop),
-                            .counters = counters,
-                            .counter_count = crew_size(s->crew)};
-    if (span_eq(path, SPAN("/explain"))) {
-        const struct world *world = publish_current(s->publish);
-        return explain_page(&status, &world->view, query, out);
-    }
-    if (span_eq(path, SPAN("/config/settings"))) {
-        return config_page_settings(s->settings, &s->reports, s->argc, s->argv, out);
-    }
-    if (span_eq(path, SPAN("/reload/state"))) {
-        return config_page_state(&s->reports, s->reloading, out);
-    }
-    return status_page(&status, path, query, out);
-}
-
-static bool is_own_name(void *arg, struct span host)
-{
-    const struct server *s = arg;
-    return config_is_nameserver(s->settings, host);
-}
-
-static const struct admin_pages admin_pages = {
-    .render = render_page, .change = change_page, .is_own_name = is_own_name};
 
 static void on_remembered(void *arg, uint64_t ticket, bool good)
 {
@@ -422,37 +238,56 @@ static int offer(struct server *s)
                : 0;
 }
 
+/* What answers queries, and tells of them. */
+static int open_workers(struct server *s)
+{
+    int err = querylog_open(s->settings->log.queries, s->settings->workers, &s->log);
+
+    if (err) {
+        log_error("query_log_failed", "file=%s err=%s", s->settings->log.queries, err_text(err));
+        return err;
+    }
+    return crew_open(&(struct crew_order){.settings = s->settings,
+                                          .publish = s->publish,
+                                          .log = s->log,
+                                          .updater = s->state.updater},
+                     &s->crew);
+}
+
+static int open_admin(struct server *s)
+{
+    if (s->settings->admin.len == 0) {
+        return 0;
+    }
+    int err = admin_open(&s->loop, &s->settings->admin, &server_pages, s, &s->admin);
+    if (err) {
+        log_error("listen_failed", "address=%s err=%s", s->settings->admin.text, err_text(err));
+    }
+    return err;
+}
+
 static int start(struct server *s)
 {
     uv_timer_init(&s->loop, &s->collect);
     uv_timer_init(&s->loop, &s->load);
     uv_timer_init(&s->loop, &s->drain);
     s->roster = roster_new();
-    s->measure = measure_new(&s->loop, publish_world, s);
+    s->measure = measure_new(&s->loop, server_publish, s);
     int err = state_open(&s->state, s->settings, s->publish, &s->loop, s->roster);
-    adopt(s, s->settings, settings_sign(s->settings, NULL));
+    server_adopt(s, s->settings, settings_sign(s->settings, NULL));
     uv_timer_start(&s->load, on_load, LOAD_MS, LOAD_MS);
     watch_signal(s, 0, SIGTERM, on_end_signal);
     watch_signal(s, 1, SIGINT, on_end_signal);
     watch_signal(s, 2, SIGHUP, on_reload_signal);
     watch_signal(s, 3, SIGUSR1, on_reopen_signal);
-    err = err || !s->state.updater ? err : updater_start(s->state.updater);
-    int log_err = querylog_open(s->settings->log.queries, s->settings->workers, &s->log);
-    err = err ? err : log_err;
-    if (log_err) {
-        log_error("query_log_failed", "file=%s err=%s", s->settings->log.queries, err_text(err));
-    } else if (!err) {
-        err = crew_open(&(struct crew_order){.settings = s->settings,
-                                             .publish = s->publish,
-                                             .log = s->log,
-                                             .updater = s->state.updater},
-                        &s->crew);
+    if (!err && s->state.updater) {
+        err = updater_start(s->state.updater);
     }
-    if (!err && s->settings->admin.len) {
-        err = admin_open(&s->loop, &s->settings->admin, &admin_pages, s, &s->admin);
-        if (err) {
-            log_error("listen_failed", "address=%s err=%s", s->settings->admin.text, err_text(err));
-        }
+    if (!err) {
+        err = open_workers(s);
+    }
+    if (!err) {
+        err = open_admin(s);
     }
     return err ? err : offer(s);
 }
@@ -483,9 +318,9 @@ int server_run(int argc, char **argv, struct settings *settings)
     s.publish = publish_new(settings->workers + 1, world_free);
     s.settings = settings;
     config_report_init(&s.reports, settings);
-    s.resign.changed = publish_world;
+    s.resign.changed = server_publish;
     s.resign.arg = &s;
-    s.state.changed = publish_world;
+    s.state.changed = server_publish;
     s.state.remembered = on_remembered;
     s.state.arg = &s;
     sandbox_begin(settings->sandbox);

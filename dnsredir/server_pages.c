@@ -1,0 +1,93 @@
+/*
+ * server_pages - what the admin's listener shows, and what may be changed there.
+ */
+#include "dnsredir/server_parts.h"
+
+#include "base/log.h"
+#include "dnsredir/explain.h"
+#include "dnsredir/status.h"
+
+/* POST /drain?replica=NAME and /undrain: at once; answered when it is in the state, if there is
+ * one. */
+static const char *drain_page(struct server *s, bool drain, struct span query, struct buf *out,
+                              uint64_t *ticket)
+{
+    const struct span key = SPAN("replica=");
+    struct span name = span_skip(query, key.len);
+
+    if (!span_starts(query, key)) {
+        buf_printf(out, "{\"error\": \"which replica? expected ?replica=NAME\"}\n");
+        return ADMIN_REFUSED;
+    }
+    if (roster_drain(s->roster, name, drain)) {
+        buf_printf(out, "{\"error\": \"no replica is called so; larderctl dns lists them\"}\n");
+        return ADMIN_REFUSED;
+    }
+    log_warn(drain ? "replica_drained" : "replica_undrained", "replica=%.*s", SPAN_ARGS(name));
+    if (s->state.updater) {
+        *ticket = updater_drain(s->state.updater, name, drain);
+    }
+    server_publish(s);
+    buf_printf(out, "{\"replica\": \"%.*s\", \"drained\": %s}\n", SPAN_ARGS(name),
+               drain ? "true" : "false");
+    return "application/json";
+}
+
+static const char *change_page(void *arg, struct span path, struct span query, struct buf *out,
+                               uint64_t *ticket)
+{
+    struct server *s = arg;
+
+    if (span_eq(path, SPAN("/reload"))) {
+        server_reload(s);
+        return config_page_state(&s->reports, true, out);
+    }
+    if (span_eq(path, SPAN("/drain"))) {
+        return drain_page(s, true, query, out, ticket);
+    }
+    return span_eq(path, SPAN("/undrain")) ? drain_page(s, false, query, out, ticket) : NULL;
+}
+
+static const char *render_page(void *arg, struct span path, struct span query, struct buf *out)
+{
+    const struct server *s = arg;
+    const void *counters[WORKERS_MAX];
+
+    for (size_t i = 0; i < crew_size(s->crew); i++) {
+        counters[i] = crew_counters(s->crew, i);
+    }
+    struct status status = {.settings = s->settings,
+                            .probes = s->probes,
+                            .roster = s->roster,
+                            .measured = measure_report(s->measure),
+                            .resolver = s->resolver,
+                            .standing = &s->standing,
+                            .bound = s->state.bound,
+                            .updater = s->state.updater,
+                            .worlds = publish_report(s->publish),
+                            .settings_held = s->settings_held,
+                            .signatures = s->resign.current,
+                            .now = uv_now(&s->loop),
+                            .counters = counters,
+                            .counter_count = crew_size(s->crew)};
+    if (span_eq(path, SPAN("/explain"))) {
+        const struct world *world = publish_current(s->publish);
+        return explain_page(&status, &world->view, query, out);
+    }
+    if (span_eq(path, SPAN("/config/settings"))) {
+        return config_page_settings(s->settings, &s->reports, s->argc, s->argv, out);
+    }
+    if (span_eq(path, SPAN("/reload/state"))) {
+        return config_page_state(&s->reports, s->reloading, out);
+    }
+    return status_page(&status, path, query, out);
+}
+
+static bool is_own_name(void *arg, struct span host)
+{
+    const struct server *s = arg;
+    return config_is_nameserver(s->settings, host);
+}
+
+const struct admin_pages server_pages = {
+    .render = render_page, .change = change_page, .is_own_name = is_own_name};

@@ -1,0 +1,67 @@
+/*
+ * server_parts - the inside of the server, for the files it is made of: server.c (its life, what
+ * the workers answer from), server_reload.c (settings anew), server_pages.c (the admin's pages).
+ * All of it belongs to the control loop.
+ */
+#ifndef LARDER_DNSREDIR_SERVER_PARTS_H
+#define LARDER_DNSREDIR_SERVER_PARTS_H
+
+#include "base/takeover.h"
+#include "dnsredir/admin.h"
+#include "dnsredir/config.h"
+#include "dnsredir/crew.h"
+#include "dnsredir/measure.h"
+#include "dnsredir/resolver.h"
+#include "dnsredir/roster.h"
+#include "dnsredir/server.h"
+#include "dnsredir/server_sign.h"
+#include "dnsredir/server_state.h"
+
+struct server {
+    uv_loop_t loop;
+    int argc;
+    char **argv;
+    bool watchdog;             /* the service manager wants to hear that all loops run */
+    struct settings *settings; /* of the current world */
+    unsigned *settings_worlds; /* how many worlds hold them */
+    size_t settings_held;      /* these, and older ones */
+    struct resign resign;
+    struct publish *publish;
+    struct probes *probes;
+    struct roster *roster;
+    struct measure *measure;
+    struct standing standing; /* of the current world */
+    uv_timer_t load, drain;
+    struct sip_key cookie_key; /* where settings have none */
+    struct crew *crew;
+    struct server_state state;
+    struct admin *admin;
+    struct takeover *takeover; /* NULL: nobody may take our place */
+    struct querylog *log;
+    struct resolver *resolver; /* NULL until settings want one */
+    uv_timer_t collect;
+    uv_signal_t signals[4];
+
+    uv_work_t work; /* a reload: what is loaded is the work's while it runs */
+    bool reloading, reload_again, stopping;
+    struct settings *loaded;
+    struct signatures *loaded_signatures, *loaded_from;
+    struct buf errors;
+
+    struct config_report reports; /* what became of reloads */
+};
+
+/* Makes the settings and the health of this moment what the workers answer from. `arg` is the
+ * server: parts of it call this when something has changed. */
+void server_publish(void *arg);
+/* Takes over settings and signatures: new probes, which know what the old ones knew, and a new
+ * world. */
+void server_adopt(struct server *s, struct settings *settings, struct signatures *signatures);
+
+/* Loads the settings anew, on a thread of their own, and takes them over if they are good. While it
+ * runs already: once more afterwards. */
+void server_reload(struct server *s);
+
+extern const struct admin_pages server_pages; /* their argument is the server */
+
+#endif
