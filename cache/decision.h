@@ -81,6 +81,7 @@
     X(LOOP,             "loop",             "the request already went through this proxy")         \
     X(BAD_REQUEST,      "bad-request",      "the request is malformed")                            \
     X(DNS,              "dns",              "the origin's name does not resolve")                  \
+    X(DNS_BUSY,         "dns-busy",         "too many names are being looked up, in all or for this client") \
     X(CONNECT,          "connect",          "the origin refused or could not be reached")          \
     X(TLS_HANDSHAKE,    "tls-handshake",    "the TLS handshake with the origin failed")            \
     X(TLS_CERTIFICATE,  "tls-certificate",  "the origin's certificate is not trusted")             \

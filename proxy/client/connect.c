@@ -274,6 +274,7 @@ struct connect_tunnel *connect_open(const struct connect_order *order)
         .host = order->uri->host,
         .port = order->uri->port,
         .tunnel = true,
+        .client = order->from,
     };
     struct address_check check = {target_allowed, &tunnel->target};
     tunnel->job = upstream_get(order->worker->upstreams, &target, check, on_connected, tunnel);

@@ -16,6 +16,7 @@ struct connect_order {
     struct settings *settings;
     const struct uri *uri; /* host and port */
     struct stream *client; /* resumed when the target takes bytes again */
+    struct ip from;        /* the client's address */
     /* The target is connected, at this address: `from_target` are its bytes, to be sent behind the
      * 200. */
     void (*on_open)(void *arg, const struct ip *peer, struct source *from_target);

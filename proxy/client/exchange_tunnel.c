@@ -106,6 +106,7 @@ enum exchange_state exchange_tunnel(struct exchange *x)
         .settings = x->settings,
         .uri = &x->uri,
         .client = x->stream,
+        .from = x->client->ip,
         .on_open = on_tunnel_open,
         .on_failed = on_tunnel_failed,
         .on_lost = on_tunnel_lost,

@@ -106,6 +106,13 @@ static const struct reason_text reasons[REASON_COUNT] = {
           "Этот прокси не соединяет со своим собственным портом."}},
         {{"Ask for the address without a proxy.", "Rufen Sie die Adresse ohne Proxy auf.",
           "Demandez cette adresse sans proxy.", "Откройте этот адрес без прокси."}}},
+    [REASON_DNS_BUSY] = {
+        {{"Too many names are being looked up just now.",
+          "Gerade werden zu viele Namen nachgeschlagen.",
+          "Trop de noms sont recherchés en ce moment.",
+          "Сейчас запрашивается слишком много имён."}},
+        {{"Try again in some seconds.", "Versuchen Sie es in einigen Sekunden noch einmal.",
+          "Réessayez dans quelques secondes.", "Повторите попытку через несколько секунд."}}},
     [REASON_DNS] = {
         {{"The origin's name does not resolve.",
           "Der Name des Servers ist nicht bekannt.",

@@ -326,7 +326,8 @@ static struct span challenge(const struct respond_error *input)
 
 static bool is_for_a_moment(enum reason reason)
 {
-    return reason == REASON_MEMORY || reason == REASON_AUTH_BUSY || reason == REASON_AUTH_GUESSES;
+    return reason == REASON_MEMORY || reason == REASON_AUTH_BUSY || reason == REASON_AUTH_GUESSES ||
+           reason == REASON_DNS_BUSY;
 }
 
 static void add_fields(const struct respond_error *input, const struct telling *telling,

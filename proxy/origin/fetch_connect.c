@@ -65,6 +65,7 @@ void fetch_connect(struct fetch *fetch, bool fresh)
         .port = to->port,
         .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
         .configured = here,
+        .client = fetch->client_ip,
         .alone = fetch->upgrade.protocol.len > 0,
         .fresh = fresh,
     };

@@ -13,6 +13,8 @@ enum {
 
     STALE_WAIT_MS = 1800,     /* before an expired answer serves (RFC 8767 section 5) */
     RESOLUTION_DELAY_MS = 50, /* IPv4 waits for IPv6 (RFC 8305 section 3) */
+
+    IPV6_CLIENT_BYTES = 8, /* a /64 is one client */
 };
 
 /* What one family's question has brought. */
@@ -32,6 +34,7 @@ struct inquiry {
     struct list link;
     struct list settled;
     struct list waiters;
+    struct ip client; /* who began it */
     struct half halves[DNS_FAMILIES];
     struct timeout patience;
     uint64_t deadline_ms;
@@ -276,12 +279,14 @@ static void be_patient(struct inquiry *inquiry)
     timeout_set(loop, &inquiry->patience, ms);
 }
 
-static struct inquiry *start(struct inquiries *inquiries, struct name_entry *entry)
+static struct inquiry *start(struct inquiries *inquiries, struct name_entry *entry,
+                             const struct ip *client)
 {
     struct inquiry *inquiry = xcalloc(1, sizeof(*inquiry));
 
     inquiry->inquiries = inquiries;
     inquiry->entry = entry;
+    inquiry->client = *client;
     name_entry_ask(entry, inquiry);
     list_push_back(&inquiries->all, &inquiry->link);
     list_init(&inquiry->settled);
@@ -297,7 +302,8 @@ static struct inquiry *start(struct inquiries *inquiries, struct name_entry *ent
 bool inquiry_join(struct inquiries *inquiries, struct name_entry *entry,
                   struct resolve_waiter *waiter, struct resolve_answer *answer)
 {
-    struct inquiry *inquiry = entry->inquiry ? entry->inquiry : start(inquiries, entry);
+    struct inquiry *inquiry =
+        entry->inquiry ? entry->inquiry : start(inquiries, entry, &waiter->client);
     bool known = (inquiry->shown || inquiry->overdue) && so_far(inquiry, answer);
     if (!known || answer->partial) {
         list_push_back(&inquiry->waiters, &waiter->link);
@@ -306,6 +312,22 @@ bool inquiry_join(struct inquiries *inquiries, struct name_entry *entry,
         be_patient(inquiry);
     }
     return known;
+}
+
+static bool is_same_client(const struct ip *a, const struct ip *b)
+{
+    return ip_is_v4(a) || ip_is_v4(b) ? ip_eq(a, b) : memcmp(a->at, b->at, IPV6_CLIENT_BYTES) == 0;
+}
+
+size_t inquiries_of(const struct inquiries *inquiries, const struct ip *client)
+{
+    size_t count = 0;
+
+    list_each(link, &inquiries->all)
+    {
+        count += is_same_client(&list_entry(link, struct inquiry, link)->client, client);
+    }
+    return count;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@
 struct resolve_waiter {
     struct list link;
     bool is_configured; /* for an origin of the configuration: asked for, and kept, before others */
+    struct ip client;   /* who is to have the share that the question takes; zero: nobody's */
     /* Once, or twice when the first answer is partial. May call anything but resolver_free(). */
     void (*answered)(struct resolve_waiter *waiter, const struct resolve_answer *answer);
 };
@@ -34,6 +35,9 @@ void inquiries_fini(struct inquiries *inquiries);
 /* Asks these servers from now on; what is pending is asked again. `settings` needs no callback. As
  * dnsclient_new(), and when it fails nothing changes. */
 int inquiries_set_servers(struct inquiries *inquiries, struct dnsclient_settings settings);
+
+/* How many of them this client began: an IPv4 address or an IPv6 /64. Looks at each. */
+size_t inquiries_of(const struct inquiries *inquiries, const struct ip *client);
 
 /* Joins the inquiry of the entry's name, or starts it. True: *answer is filled now; if it is
  * partial, or when the return value is false, waiter->answered comes too, and never from inside

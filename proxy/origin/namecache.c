@@ -110,13 +110,12 @@ static struct name_entry *add(struct namecache *cache, struct span name, uint64_
     return entry;
 }
 
-struct name_entry *namecache_get(struct namecache *cache, struct span name, bool pinned)
+struct name_entry *namecache_find(struct namecache *cache, struct span name, bool pinned)
 {
-    uint64_t hash = sip_hash64(&cache->key, name);
-    struct name_entry *entry = find(cache, name, hash);
+    struct name_entry *entry = find(cache, name, sip_hash64(&cache->key, name));
 
     if (entry == NULL) {
-        return add(cache, name, hash, pinned);
+        return NULL;
     }
     entry->pinned |= pinned;
     if (entry->inquiry == NULL) {
@@ -124,6 +123,13 @@ struct name_entry *namecache_get(struct namecache *cache, struct span name, bool
         enlist(entry);
     }
     return entry;
+}
+
+struct name_entry *namecache_get(struct namecache *cache, struct span name, bool pinned)
+{
+    struct name_entry *entry = namecache_find(cache, name, pinned);
+
+    return entry ? entry : add(cache, name, sip_hash64(&cache->key, name), pinned);
 }
 
 static void visit_expire(struct map_link *link, void *arg)

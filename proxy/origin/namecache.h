@@ -53,6 +53,8 @@ struct namecache {
 void namecache_init(struct namecache *cache, size_t max, size_t asking_max);
 void namecache_fini(struct namecache *cache);
 
+/* The entry of `name`, or NULL. It stays as long as one of namecache_get(). */
+struct name_entry *namecache_find(struct namecache *cache, struct span name, bool pinned);
 /* The entry of `name`, added when there is none: an added one has expired, and must be asked for.
  * It stays until the next call, and for as long as it has an inquiry. `pinned`: it stays for ever.
  * NULL when it is not known, is not pinned, and too many others are being asked for. */

@@ -118,10 +118,26 @@ static bool answer_locally(struct resolver *resolver, struct span name,
 
 /* --- resolve --------------------------------------------------------------------------------- */
 
+/* Of the questions that may be asked at once a client has no more than are left for others: alone
+ * it has half of them, beside another one a third each, and who comes then finds some, too. Nobody
+ * is counted before half of them are taken. */
+static bool is_crowded(const struct resolver *resolver, const struct resolve_waiter *waiter)
+{
+    static const struct ip nobody;
+    const struct namecache *cache = &resolver->cache;
+
+    if (waiter->is_configured || namecache_is_busy(cache)) {
+        return !waiter->is_configured;
+    }
+    size_t left = cache->asking_max - cache->asking;
+    return cache->asking >= left && !ip_eq(&waiter->client, &nobody) &&
+           inquiries_of(&resolver->inquiries, &waiter->client) >= left;
+}
+
 static bool resolve_remotely(struct resolver *resolver, struct span name,
                              struct resolve_waiter *waiter, struct resolve_answer *answer)
 {
-    struct name_entry *entry = namecache_get(&resolver->cache, name, waiter->is_configured);
+    struct name_entry *entry = namecache_find(&resolver->cache, name, waiter->is_configured);
     uint64_t now_ms = loop_now_ms(resolver->loop);
     bool is_asked = entry && entry->inquiry;
 
@@ -130,7 +146,7 @@ static bool resolve_remotely(struct resolver *resolver, struct span name,
         return true;
     }
     /* Thousands of names wait for the name servers: what is known goes on being served. */
-    if (!is_asked && !waiter->is_configured && namecache_is_busy(&resolver->cache)) {
+    if (!is_asked && is_crowded(resolver, waiter)) {
         if (entry && name_entry_serves_stale(entry, now_ms)) {
             name_entry_answer(entry, answer);
             answer->stale = true;
@@ -138,6 +154,9 @@ static bool resolve_remotely(struct resolver *resolver, struct span name,
             answer->err = ERR_BUSY;
         }
         return true;
+    }
+    if (entry == NULL) {
+        entry = namecache_get(&resolver->cache, name, waiter->is_configured);
     }
     return inquiry_join(&resolver->inquiries, entry, waiter, answer);
 }

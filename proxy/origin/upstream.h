@@ -36,6 +36,7 @@ struct upstream_target {
     uint16_t port;
     struct tls_context *tls; /* https; NULL: plain */
     bool configured;         /* an origin of the configuration */
+    struct ip client;        /* who asks: names are looked up within its share; zero: nobody */
     bool tunnel;             /* a bare tunnel, never pooled, instead of HTTP/1 */
     bool alone;              /* HTTP/1.1 on a connection for this request only: Upgrade */
     bool fresh;              /* do not take an idle connection (the retry after a dead one) */

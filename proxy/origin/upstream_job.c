@@ -441,6 +441,7 @@ struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upst
     list_init(&job->waiter.link);
     job->waiter.answered = on_answered;
     job->waiter.is_configured = target->configured;
+    job->waiter.client = target->client;
     timeout_init(&job->step, on_step);
     timeout_init(&job->deadline, on_deadline);
     list_push_back(&upstreams->jobs, &job->link);
@@ -460,8 +461,8 @@ struct failure upstream_failure(const struct upstream_result *result)
     switch (result->err) {
     case ERR_REFUSED:
         return (struct failure){403, REASON_TARGET_ADDRESS};
-    case ERR_BUSY: /* too many names are asked for */
-        return (struct failure){503, REASON_OVERLOAD};
+    case ERR_BUSY:
+        return (struct failure){503, REASON_DNS_BUSY};
     case ERR_TLS:
         return (struct failure){502, REASON_TLS_HANDSHAKE};
     case ERR_CERT_UNTRUSTED:

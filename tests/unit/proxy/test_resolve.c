@@ -593,6 +593,64 @@ Test(resolve, names_that_nobody_answers_for_take_nothing_from_others)
     close_bench(&b);
 }
 
+static void start_for(struct bench *b, struct lookup *lookup, const char *client, unsigned number)
+{
+    char name[48];
+
+    *lookup = (struct lookup){.waiter.answered = on_answered};
+    cr_assert_eq(ip_parse(span_str(client), &lookup->waiter.client), 0);
+    snprintf(name, sizeof(name), "n%u.example", number);
+    lookup->at_once = resolve(b->resolver, span_str(name), &lookup->waiter, &lookup->answer);
+}
+
+/* How many names it may ask for, with no other among them before. */
+static unsigned ask_for_all(struct bench *b, struct lookup *lookups, const char *client,
+                            unsigned from)
+{
+    unsigned count = 0;
+
+    for (;;) {
+        start_for(b, &lookups[from + count], client, from + count);
+        if (lookups[from + count].at_once) {
+            cr_expect_eq(lookups[from + count].answer.err, ERR_BUSY);
+            return count;
+        }
+        count++;
+    }
+}
+
+Test(resolve, a_client_leaves_as_many_names_to_others_as_it_asks_for)
+{
+    static struct lookup lookups[MANY + 8];
+    struct bench b;
+    struct resolver_stats stats;
+
+    open_patient_bench(&b, 20000);
+    b.dns.otherwise = FAKE_SILENT;
+    unsigned one = ask_for_all(&b, lookups, "192.0.2.1", 0);
+    cr_expect_eq(one, MANY / 2);
+    unsigned two = ask_for_all(&b, lookups, "2001:db8::1", one);
+    cr_expect_eq(two, MANY / 4);
+    start_for(&b, &lookups[one + two], "2001:db8::2", one + two);
+    cr_expect(lookups[one + two].at_once, "another address of the same /64");
+    unsigned three = ask_for_all(&b, lookups, "2001:db8:0:1::1", one + two);
+    cr_expect_eq(three, MANY / 8, "of another one");
+    unsigned all = one + two + three;
+    start_for(&b, &lookups[all], "192.0.2.1", all);
+    cr_expect(lookups[all].at_once, "the first one has had its share");
+    start_for(&b, &lookups[all], "192.0.2.2", all);
+    cr_expect_not(lookups[all].at_once, "another has not");
+    start_for(&b, &lookups[all + 1], "192.0.2.1", all);
+    cr_expect_not(lookups[all + 1].at_once, "who asks for one of them waits, too");
+    resolver_stats(b.resolver, &stats);
+    cr_expect_eq(stats.cached, all + 1, "names that were refused take no room");
+    let_it_read(&b);
+    for (unsigned i = 0; i < all + 2; i++) {
+        resolve_cancel(&lookups[i].waiter);
+    }
+    close_bench(&b);
+}
+
 Test(resolve, names_without_an_address_leave_before_those_with_one)
 {
     struct namecache cache;

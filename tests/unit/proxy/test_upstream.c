@@ -703,7 +703,7 @@ Test(upstream_failure, whose_fault_it_is)
     } cases[] = {
         {-ECONNREFUSED, true, 502, REASON_CONNECT}, {ERR_NO_ADDRESS, false, 502, REASON_DNS},
         {ERR_TIMEOUT, true, 504, REASON_CONNECT},   {ERR_REFUSED, true, 403, REASON_TARGET_ADDRESS},
-        {ERR_BUSY, false, 503, REASON_OVERLOAD},    {ERR_TIMEOUT, false, 504, REASON_DNS},
+        {ERR_BUSY, false, 503, REASON_DNS_BUSY},    {ERR_TIMEOUT, false, 504, REASON_DNS},
         {-EMFILE, true, 503, REASON_OVERLOAD},      {-EADDRNOTAVAIL, true, 503, REASON_OVERLOAD},
     };
 
