@@ -59,11 +59,13 @@ static bool put_glue(struct answering *a, const struct rrset *set, const struct 
 static void answer_referral(struct answering *a, const struct node *cut)
 {
     const struct rrset *servers = rrset_find(cut->sets, TYPE_NS);
+    struct name name;
 
-    put(a, SECTION_AUTHORITY, &cut->name, servers);
+    node_name(cut, &name);
+    put(a, SECTION_AUTHORITY, &name, servers);
     answer_deny_ds(a, cut);
     answer_prove(a);
-    if (!put_glue(a, servers, &cut->name)) {
+    if (!put_glue(a, servers, &name)) {
         a->flags |= FLAG_TC; /* RFC 9471 3.1 */
     }
 }
@@ -137,7 +139,7 @@ static const struct zone *outer_zone(const struct answering *a, const struct nam
 /* A DS record belongs to the parent's side of a delegation (RFC 4035 3.1.4.1). */
 static bool asks_parent(const struct answering *a, const struct node *cut, const struct name *name)
 {
-    return a->query->type == TYPE_DS && name_eq(&cut->name, name);
+    return a->query->type == TYPE_DS && node_is(cut, name);
 }
 
 void answer_refuse(struct answering *a, enum ede why)

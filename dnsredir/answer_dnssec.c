@@ -11,11 +11,6 @@ struct place {
     enum signer_kind kind;
 };
 
-static bool is_wildcard(const struct name *name)
-{
-    return name->labels && name->at[0] == 1 && name->at[1] == '*';
-}
-
 static bool is_over(const struct answering *a)
 {
     return a->unsignable || (a->flags & FLAG_TC);
@@ -107,7 +102,7 @@ static void put_match(struct answering *a, const struct zone *zone, const struct
 /* The name that would exist below `above` if `name` did (RFC 5155 1.3: the next closer name). */
 static void next_closer(const struct name *name, const struct node *above, struct name *out)
 {
-    name_suffix(name, name->labels - above->name.labels - 1u, out);
+    name_suffix(name, name->labels - above->labels - 1u, out);
 }
 
 /* Is the node a wildcard that stands for another name? *above is the node it hangs on. */
@@ -116,11 +111,10 @@ static bool is_expanded(const struct answering *a, const struct zone_hit *hit,
 {
     struct name encloser;
 
-    if (hit->match != ZONE_NODE || !is_wildcard(&hit->node->name) ||
-        name_eq(&hit->node->name, name)) {
+    if (hit->match != ZONE_NODE || !node_is_wildcard(hit->node) || node_is(hit->node, name)) {
         return false;
     }
-    name_suffix(&hit->node->name, 1, &encloser);
+    name_load(&encloser, hit->node->wire + 2);
     *above = zones_node(a->view->zones, &encloser);
     return true;
 }
@@ -156,14 +150,15 @@ void answer_prove(struct answering *a)
 void answer_deny_name(struct answering *a, const struct zone_hit *hit, const struct name *owner)
 {
     const struct node *above = hit->node;
-    struct name closer, wildcard;
+    struct name closer, encloser, wildcard;
 
     if (!answer_signs(a, hit->zone) || is_over(a)) {
         return;
     }
     next_closer(name_of(a, owner), above, &closer);
     put_cover(a, above, &closer, SIGNER_DENIAL);
-    if (name_parse(SPAN("*"), &above->name, &wildcard) == 0 && !name_eq(&wildcard, &closer)) {
+    node_name(above, &encloser);
+    if (name_parse(SPAN("*"), &encloser, &wildcard) == 0 && !name_eq(&wildcard, &closer)) {
         put_cover(a, above, &wildcard, SIGNER_SET);
     }
 }
@@ -171,10 +166,12 @@ void answer_deny_name(struct answering *a, const struct zone_hit *hit, const str
 void answer_deny_type(struct answering *a, const struct zone_hit *hit, const struct name *owner)
 {
     struct denial_types types;
+    struct name name;
 
     if (answer_signs(a, hit->zone)) {
         denial_types_of(hit->node, &types);
-        put_match(a, hit->zone, &hit->node->name, &types);
+        node_name(hit->node, &name);
+        put_match(a, hit->zone, &name, &types);
         note_wildcard(a, hit, name_of(a, owner));
     }
 }
@@ -189,15 +186,17 @@ static void deny_ds(struct answering *a, const struct zone *zone, const struct n
 void answer_deny_ds(struct answering *a, const struct node *cut)
 {
     const struct rrset *ds = rrset_find(cut->sets, TYPE_DS);
-    struct place place = {SECTION_AUTHORITY, &cut->name, SIGNER_SET};
+    struct name name;
+    struct place place = {SECTION_AUTHORITY, &name, SIGNER_SET};
 
     if (!answer_signs(a, cut->zone) || is_over(a)) {
         return;
     }
+    node_name(cut, &name);
     if (!ds) {
-        deny_ds(a, cut->zone, &cut->name);
-    } else if (packet_rrset(&a->packet, SECTION_AUTHORITY, &cut->name, ds, 0)) {
-        sign(a, &place, cut->zone->signing, &cut->name, ds);
+        deny_ds(a, cut->zone, &name);
+    } else if (packet_rrset(&a->packet, SECTION_AUTHORITY, &name, ds, 0)) {
+        sign(a, &place, cut->zone->signing, &name, ds);
     } else {
         a->flags |= FLAG_TC;
     }
@@ -209,8 +208,10 @@ void answer_sign(struct answering *a, const struct zone_hit *hit, const struct n
                  const struct rrset *set)
 {
     struct place place = {SECTION_ANSWER, owner, SIGNER_SET};
+    struct name name;
 
-    sign(a, &place, hit->zone->signing, &hit->node->name, set);
+    node_name(hit->node, &name);
+    sign(a, &place, hit->zone->signing, &name, set);
     note_wildcard(a, hit, name_of(a, owner));
 }
 
@@ -294,18 +295,18 @@ void answer_give_up(struct answering *a, const struct packet_mark *empty)
 void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner)
 {
     const struct signing *zone = hit->zone->signing;
-    const struct name *name = &hit->node->name;
     struct place place = {SECTION_ANSWER, owner, SIGNER_SET};
     struct denial_types types;
     uint8_t room[NSEC_MAX];
     struct rrset nsec;
-    struct name next;
+    struct name name, next;
 
     denial_types_of(hit->node, &types);
-    denial_next(name, &hit->zone->apex, &next);
+    node_name(hit->node, &name);
+    denial_next(&name, &hit->zone->apex, &next);
     denial_nsec(&next, &types, hit->zone->negative->ttl, room, &nsec);
     if (a->query->type == TYPE_RRSIG) {
-        sign(a, &place, zone, name, &nsec);
+        sign(a, &place, zone, &name, &nsec);
     } else if (!packet_rrset(&a->packet, SECTION_ANSWER, owner, &nsec, 0)) {
         a->flags |= FLAG_TC;
     } else if (answer_signs(a, hit->zone)) {

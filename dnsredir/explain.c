@@ -254,8 +254,10 @@ static void add_place(const struct view *view, const struct name *name, json_t *
         json_object_set_new(root, "zone", json_string(name_text(&hit.zone->apex, text)));
     }
     if (hit.match == ZONE_NODE || hit.match == ZONE_CUT) {
-        bool wildcard = hit.match == ZONE_NODE && !name_eq(&hit.node->name, name);
-        json_object_set_new(root, "owner", json_string(name_text(&hit.node->name, text)));
+        bool wildcard = hit.match == ZONE_NODE && !node_is(hit.node, name);
+        struct name owner;
+        node_name(hit.node, &owner);
+        json_object_set_new(root, "owner", json_string(name_text(&owner, text)));
         json_object_set_new(root, "wildcard", json_boolean(wildcard));
     }
 }

@@ -127,6 +127,15 @@ static void add(struct making *m, const struct signing *zone, const struct name 
     }
 }
 
+/* A set of the node's. */
+static void add_own(struct making *m, const struct node *node, const struct rrset *set)
+{
+    struct name name;
+
+    node_name(node, &name);
+    add(m, node->zone->signing, &name, set);
+}
+
 static void add_nsec(struct making *m, const struct zone *zone, const struct name *owner,
                      const struct name *next, const struct denial_types *types)
 {
@@ -142,12 +151,13 @@ static void add_denials(struct making *m, const struct node *node)
 {
     const struct zone *zone = node->zone;
     struct denial_types types;
-    struct name next, before, wildcard;
+    struct name name, next, before, wildcard;
 
     denial_types_of(node, &types);
-    denial_next(&node->name, &zone->apex, &next);
-    add_nsec(m, zone, &node->name, &next, &types);
-    if (node->wildcard || node->cut || name_parse(SPAN("*"), &node->name, &wildcard)) {
+    node_name(node, &name);
+    denial_next(&name, &zone->apex, &next);
+    add_nsec(m, zone, &name, &next, &types);
+    if (node->wildcard || node->cut || name_parse(SPAN("*"), &name, &wildcard)) {
         return;
     }
     types.count = 0;
@@ -174,16 +184,16 @@ static void add_records(struct making *m, const struct node *node,
         records[i - first] = from->wire + (size_t)i * from->record_len;
     }
     dnssec_gather(records, last - first, from->record_len, room, &set);
-    add(m, node->zone->signing, &node->name, &set);
+    add_own(m, node, &set);
 }
 
 /* What a client with this ranking is given while everybody is up. */
 static void add_choice(struct making *m, const struct node *node, const struct ranking *ranking,
                        bool v6)
 {
-    const struct choice_input input = {
+    struct name name;
+    struct choice_input input = {
         .ranking = ranking,
-        .name_hash = name_hash(&node->name),
         .standing = m->standing,
         .v6 = v6,
     };
@@ -195,17 +205,19 @@ static void add_choice(struct making *m, const struct node *node, const struct r
         return;
     }
     m->choices--;
+    node_name(node, &name);
+    input.name_hash = name_hash(&name);
     choose(node->policy, &input, &choice);
     if (choice.count) {
         dnssec_gather(choice.records, choice.count, choice.record_len, room, &set);
-        add(m, node->zone->signing, &node->name, &set);
+        add_own(m, node, &set);
     }
 }
 
 /* Several replicas' addresses: as far as the order follows from what is known now. */
 static void add_choices(struct making *m, const struct node *node)
 {
-    bool wildcard = node->name.labels && node->name.at[0] == 1 && node->name.at[1] == '*';
+    bool wildcard = node_is_wildcard(node);
     enum policy_kind kind = node->policy->kind;
 
     for (int v6 = 0; v6 < 2; v6++) {
@@ -227,7 +239,7 @@ static void add_steered(struct making *m, const struct node *node)
 
     for (unsigned r = 0; policy->targets && r < policy->replica_count; r++) {
         if (policy->targets[r]) {
-            add(m, node->zone->signing, &node->name, policy->targets[r]);
+            add_own(m, node, policy->targets[r]);
         }
     }
     for (size_t f = 0; !policy->targets && f < ARRAY_LEN(families); f++) {
@@ -251,7 +263,7 @@ static void add_node(void *arg, const struct node *node)
     }
     for (const struct rrset *set = node->sets; set; set = set->next) {
         if (!node->cut || set->type == TYPE_DS) { /* RFC 4035 2.2 */
-            add(m, node->zone->signing, &node->name, set);
+            add_own(m, node, set);
         }
     }
     if (node->policy) {

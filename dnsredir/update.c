@@ -39,7 +39,7 @@ bool update_rule_has_addresses(const struct update_rule *rule)
  * there denies everything below it, too. */
 static bool opens(const struct node *node, const struct name *name)
 {
-    return node->update && (!node->zone->signing || name->labels == node->name.labels);
+    return node->update && (!node->zone->signing || name->labels == node->labels);
 }
 
 const struct update_rule *update_rule_of(const struct zones *zones, const struct name *name)
@@ -82,7 +82,10 @@ static const struct node *with_bound(const struct node *node, const struct bound
         out->sets[i].next = i + 1 < count ? &out->sets[i + 1] : node->sets;
     }
     out->node = *node;
-    out->node.name = *name;
+    out->name = *name;
+    out->node.wire = out->name.at;
+    out->node.len = name->len;
+    out->node.labels = name->labels;
     out->node.sets = out->sets;
     return &out->node;
 }
@@ -93,11 +96,11 @@ void update_hit(struct zone_hit *hit, const struct bound *bound, const struct na
     const struct node *node = hit->node;
     struct name above;
 
-    if (!node->zone->signing || name->labels <= node->name.labels) {
+    if (!node->zone->signing || name->labels <= node->labels) {
         hit->node = with_bound(node, bound, name, out);
         return;
     }
-    name_suffix(name, name->labels - node->name.labels, &above);
+    name_suffix(name, name->labels - node->labels, &above);
     hit->node = with_bound(node, bound, &above, out);
     hit->match = hit->node == node ? ZONE_NODE : ZONE_NO_NAME; /* RFC 4592 2.2.1 */
 }

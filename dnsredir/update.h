@@ -39,6 +39,7 @@ const struct rrset *update_find(const struct update_rule *rule, const struct bou
 /* Room for a node with what is bound to it. */
 struct update_node {
     struct node node;
+    struct name name; /* of it */
     struct rrset sets[UPDATE_TYPES];
 };
 /* Of the node that was found for `name` and has a rule: if what it opens is bound to the name, the

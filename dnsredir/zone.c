@@ -52,8 +52,8 @@ static struct node *probe(const struct zones *zones, const struct name *name, un
         if (!slot->node) {
             return NULL;
         }
-        if (slot->hash == hash && slot->node->name.len == len &&
-            memcmp(slot->node->name.at, name->at + start, len) == 0) {
+        if (slot->hash == hash && slot->node->len == len &&
+            memcmp(slot->node->wire, name->at + start, len) == 0) {
             return slot->node;
         }
     }
@@ -108,9 +108,13 @@ static struct node *node_add(struct zones *zones, const struct zone *zone, const
     if (2 * (zones->count + 1) > zones->mask) {
         slots_grow(zones);
     }
-    struct node *node = arena_zalloc(&zones->memory, sizeof(*node));
+    struct node *node = arena_zalloc(&zones->memory, sizeof(*node) + name->len);
+    uint8_t *wire = (uint8_t *)(node + 1);
+    memcpy(wire, name->at, name->len);
     node->zone = zone;
-    node->name = *name;
+    node->wire = wire;
+    node->len = name->len;
+    node->labels = name->labels;
     slots_put(zones, (struct slot){name_hash(name), node});
     zones->count++;
     zones->depth = name->labels > zones->depth ? name->labels : zones->depth;
@@ -121,7 +125,7 @@ static struct node *node_add(struct zones *zones, const struct zone *zone, const
 static struct node *node_need(struct zones *zones, const struct zone *zone, const struct name *name)
 {
     struct node *above = find_closest(zones, name);
-    unsigned missing = name->labels - (above ? above->name.labels : name->labels - 1u);
+    unsigned missing = name->labels - (above ? above->labels : name->labels - 1u);
     struct node *node = above;
 
     while (missing-- > 0) {
@@ -165,11 +169,6 @@ int zones_add(struct zones *zones, const struct name *apex, const struct soa *so
     return 0;
 }
 
-static bool is_wildcard(const struct name *name)
-{
-    return name->labels && name->at[0] == 1 && name->at[1] == '*';
-}
-
 /* Why a record of `type` cannot stand beside what the name has (RFC 1034 3.6.2), or NULL. */
 static const char *conflict(const struct zone *zone, const struct node *node, uint16_t type)
 {
@@ -182,8 +181,8 @@ static const char *conflict(const struct zone *zone, const struct node *node, ui
     if ((type == TYPE_A || type == TYPE_AAAA) && node->policy) {
         return "the policy of the name makes its addresses";
     }
-    if (type == TYPE_NS && !name_eq(&node->name, &zone->apex) &&
-        (node->policy || is_wildcard(&node->name))) {
+    if (type == TYPE_NS && !node_is(node, &zone->apex) &&
+        (node->policy || node_is_wildcard(node))) {
         return "a steered or wildcard name cannot be delegated";
     }
     if (node->update && (type == TYPE_CNAME || update_rule_has(node->update, type))) {
@@ -305,10 +304,12 @@ static const struct node *find_cut(const struct zones *zones, const struct node 
 {
     uint64_t hashes[NAME_MAX_LABELS + 1];
     const struct node *cut = NULL;
+    struct name name;
 
-    name_hash_suffixes(&node->name, hashes);
-    for (unsigned skip = 0; node->name.labels - skip > node->zone->apex.labels; skip++) {
-        const struct node *at = probe(zones, &node->name, skip, hashes[skip]);
+    node_name(node, &name);
+    name_hash_suffixes(&name, hashes);
+    for (unsigned skip = 0; name.labels - skip > node->zone->apex.labels; skip++) {
+        const struct node *at = probe(zones, &name, skip, hashes[skip]);
         cut = rrset_find(at->sets, TYPE_NS) ? at : cut;
     }
     return cut;
@@ -325,9 +326,9 @@ void zones_freeze(struct zones *zones)
             continue;
         }
         node->cut = find_cut(zones, node);
-        if (is_wildcard(&node->name) && node->name.labels > node->zone->apex.labels) {
+        if (node_is_wildcard(node) && node->labels > node->zone->apex.labels) {
             struct name above;
-            name_suffix(&node->name, 1, &above);
+            name_load(&above, node->wire + 2);
             find_exact(zones, &above)->wildcard = node;
         }
     }
@@ -371,7 +372,7 @@ struct zone_hit zones_find(const struct zones *zones, const struct name *name)
     if (node->cut) {
         return hit_of(ZONE_CUT, node->cut);
     }
-    if (node->name.labels == name->labels) {
+    if (node->labels == name->labels) {
         return hit_of(ZONE_NODE, node);
     }
     return node->wildcard ? hit_of(ZONE_NODE, node->wildcard) : hit_of(ZONE_NO_NAME, node);

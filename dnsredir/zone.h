@@ -39,8 +39,24 @@ struct node {
     const struct update_rule *update; /* records may be bound to it, see bound.h; NULL: none */
     const struct node *wildcard;      /* the name "*" right below */
     const struct node *cut;           /* the delegation at or above this name, or NULL */
-    struct name name;
+    const uint8_t *wire;              /* the name: a struct name would be most of a small zone */
+    uint8_t len, labels;              /* of it, as in struct name */
 };
+
+static inline void node_name(const struct node *node, struct name *out)
+{
+    name_load(out, node->wire);
+}
+
+static inline bool node_is_wildcard(const struct node *node)
+{
+    return node->labels && node->wire[0] == 1 && node->wire[1] == '*';
+}
+
+static inline bool node_is(const struct node *node, const struct name *name)
+{
+    return node->len == name->len && memcmp(node->wire, name->at, name->len) == 0;
+}
 
 struct zones;
 
