@@ -1,6 +1,7 @@
 /*
- * h2_conn - the inside of HTTP/2, shared by h2.c (life), h2_memory.c, h2_session.c (what nghttp2 is
- * told and calls), h2_in.c, h2_out.c, h2_pump.c and h2_wait.c. Nobody else includes it.
+ * h2_conn - the inside of HTTP/2, shared by h2.c (life), h2_stream.c, h2_memory.c, h2_session.c
+ * (what nghttp2 is told and calls), h2_in.c, h2_out.c, h2_pump.c and h2_wait.c. Nobody else
+ * includes it.
  *
  * As in h1: everything that happens to a connection goes through h2_enter() … h2_leave(), in which
  * frames are read, events are called and output is gathered, to leave in few writes. nghttp2's
@@ -208,18 +209,8 @@ struct h2 {
 
 /* ---- h2.c: life ---- */
 
+/* Changes the state; CHECKs that it may. */
 void h2_set_state(struct h2 *h2, enum h2_state next);
-void h2_set_in(struct h2_stream *stream, enum h2_in next);
-void h2_set_out(struct h2_stream *stream, enum h2_out next);
-struct h2_stream *h2_stream_new(struct h2 *h2, enum h2_in in);
-void h2_stream_free(struct h2_stream *stream);
-/* It is looked at before the pump ends. */
-void h2_make_ready(struct h2_stream *stream);
-void h2_count_held(struct h2_stream *stream);
-/* Drops the source; what is gathered of it leaves before. */
-void h2_drop_source(struct h2_stream *stream);
-/* The last event of a stream, unless its owner has had or renounced it. */
-void h2_say_closed(struct h2_stream *stream, int err);
 /* Closes at once; every stream ends with `err`. */
 void h2_fail(struct h2 *h2, int err);
 /* No more frames are read: what is queued leaves, then FIN. Every stream ends with ERR_CLOSED. */
@@ -229,14 +220,31 @@ void h2_conclude(struct h2 *h2);
 void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code);
 /* Tells the owner. */
 void h2_say_offence(struct h2 *h2, enum h2_offence offence, struct span why);
+/* GONE, and no handler runs: frees it, and tells the owner. */
+void h2_gone(struct h2 *h2);
+
+/* ---- h2_stream.c ---- */
+
+/* A new stream of the connection, which nghttp2 does not know yet. */
+struct h2_stream *h2_stream_new(struct h2 *h2, enum h2_in in);
+/* It has no source any more, and nothing of it is gathered. nghttp2 forgets it. */
+void h2_stream_free(struct h2_stream *stream);
+/* Change the state of a direction; CHECK that it may. */
+void h2_set_in(struct h2_stream *stream, enum h2_in next);
+void h2_set_out(struct h2_stream *stream, enum h2_out next);
+/* It is looked at before the pump ends. */
+void h2_make_ready(struct h2_stream *stream);
+/* `held` has grown or shrunk: base/memory.h is told. */
+void h2_count_held(struct h2_stream *stream);
+/* Drops the source; what is gathered of it leaves before. */
+void h2_drop_source(struct h2_stream *stream);
+/* The last event of a stream, unless its owner has had or renounced it. */
+void h2_say_closed(struct h2_stream *stream, int err);
 /* What was to be sent breaks off, by no fault of the peer: resets the stream, whose owner hears of
  * `err`. */
 void h2_break_off(struct h2_stream *stream, int err);
 /* Resets the stream; its owner hears of `err`. */
 void h2_reset(struct h2_stream *stream, uint32_t code, int err);
-
-/* GONE, and no handler runs: frees it, and tells the owner. */
-void h2_gone(struct h2 *h2);
 
 /* ---- h2_memory.c ---- */
 
