@@ -99,9 +99,13 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
         names[count++] = CONF_INCLUDE;
     }
     const char *closest = conf_closest(name, names, count);
-    conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s%s%s%s", name,
-                count > 1 ? "one of " : "", SPAN_ARGS(buf_span(&known)),
-                closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+    if (closest) {
+        conf_report(conf, where, "unknown directive \"%.80s\"; did you mean \"%s\"?", name,
+                    closest);
+    } else {
+        conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s", name,
+                    count > 1 ? "one of " : "", SPAN_ARGS(buf_span(&known)));
+    }
     buf_fini(&known);
     return ERR_CONFIG;
 }
@@ -128,6 +132,22 @@ struct span conf_without_mark(struct span yaml)
     return span_skip(yaml, span_starts(yaml, SPAN("\xef\xbb\xbf")) ? 3 : 0);
 }
 
+/* "path:/srv" where a space is missing: YAML takes it for a text. */
+static bool misses_space(struct conf *conf, const struct conf_table *table,
+                         const struct conf_node *node)
+{
+    struct span text = span_str(node->kind == CONF_SCALAR && node->plain ? node->text : "");
+    size_t colon = span_find(text, ':');
+    struct span name = span_take(text, colon);
+
+    if (colon == text.len || !conf_table_find(table, name)) {
+        return false;
+    }
+    conf_report(conf, &node->where, "no space behind \"%.*s:\"; expected \"%.*s: VALUE\"",
+                SPAN_ARGS(name), SPAN_ARGS(name));
+    return true;
+}
+
 int conf_load_text(struct conf *conf, const char *name, struct span yaml)
 {
     struct conf_where where = {CONF_FROM_FILE, name, 1, 1};
@@ -146,6 +166,9 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
     if (!node || conf_node_is_nothing(node) || (node->kind == CONF_ENTRIES && !node->first)) {
         return conf_report(conf, &where, "nothing in this file; expected directives such as %s:",
                            conf->root->rows[0].name);
+    }
+    if (misses_space(conf, conf->root, node)) {
+        return ERR_CONFIG;
     }
     if (node->kind != CONF_ENTRIES) {
         return conf_report(conf, &node->where, "%s; expected directives such as %s:",
@@ -218,9 +241,23 @@ static void wrong_kind(struct conf *conf, const struct conf_directive *row,
         conf_expected(row, &expected);
         conf_range(row, &expected);
     }
-    conf_report(conf, &node->where, "\"%s\" %s%s; expected %.*s", row->name, empty ? "" : "is ",
+    conf_report(conf, &node->where, "\"%s\" %s%s; expected %.*s",
+                node->said ? node->said : row->name, empty ? "" : "is ",
                 empty ? "has no value" : kinds[node->kind], SPAN_ARGS(buf_span(&expected)));
     buf_fini(&expected);
+}
+
+/* The value that stands for the whole map, in errors under the name that was written. */
+static void expand_shorthand(struct conf *conf, const struct conf_directive *row,
+                             struct conf_node *node)
+{
+    const char *said = node->said ? node->said : row->name;
+    bool is_short = node->kind != CONF_ENTRIES;
+
+    conf_node_expand(conf, node, row->type.table);
+    if (is_short && node->kind == CONF_ENTRIES) {
+        node->first->said = said;
+    }
 }
 
 /* One value: a scalar or a map. */
@@ -235,10 +272,13 @@ static void bind_one(struct binder *binder, const struct conf_directive *row,
         conf_scalar_bind(binder->conf, row, node, binder->arena, out);
         return;
     }
+    if (misses_space(binder->conf, row->type.table, node)) {
+        return;
+    }
     if (conf_node_is_nothing(node)) {
         conf_node_become(node, CONF_ENTRIES);
     } else {
-        conf_node_expand(binder->conf, node, row->type.table);
+        expand_shorthand(binder->conf, row, node);
     }
     if (node->kind != CONF_ENTRIES) {
         wrong_kind(binder->conf, row, node);
@@ -268,6 +308,7 @@ static void bind_list(struct binder *binder, const struct conf_directive *row,
     memcpy(base + row->field.at, &items, sizeof(items));
     memcpy(base + row->field.count_at, &node->count, sizeof(node->count));
     for (struct conf_node *item = node->first; item; item = item->next) {
+        item->said = node->said;
         bind_one(binder, row, item, items + i++ * row->field.size);
     }
 }

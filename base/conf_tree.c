@@ -306,21 +306,91 @@ static int on_event(struct loader *loader, const yaml_event_t *event)
     }
 }
 
-static int syntax_error(struct loader *loader, const yaml_parser_t *parser)
+/* What libyaml says of the mistakes that people make, and what to write instead. */
+static const struct {
+    const char *context, *problem; /* NULL: any */
+    const char *expected;
+} slips[] = {
+    {NULL, "mapping values are not allowed",
+     "a space behind the colon of each name, and names of one map indented alike"},
+    {"while parsing a block mapping", NULL, "names of one map indented alike"},
+    {"while parsing a block collection", NULL, "items of one list indented alike"},
+    {"while scanning a simple key", "could not find expected ':'",
+     "\"NAME: VALUE\" with a space behind the colon, and names of one map indented alike"},
+    {"while scanning an alias", NULL, "quotes around a value that begins with *"},
+    {"while scanning an anchor", NULL, "quotes around a value that begins with &"},
+    {"while scanning for the next token", NULL,
+     "quotes around a value that begins with a special character"},
+    {"while parsing a flow sequence", NULL, "a comma between items, and ] behind the last one"},
+    {"while parsing a flow mapping", NULL, "a comma between directives, and } behind the last one"},
+    {"while scanning a quoted scalar", NULL, "a quote at the end"},
+};
+
+static bool is_about(const char *said, const char *slip)
 {
-    struct conf_where where = where_of(loader, &parser->problem_mark);
+    return !slip || (said && strncmp(said, slip, strlen(slip)) == 0);
+}
+
+static const char *expected_instead(const yaml_parser_t *parser)
+{
+    for (size_t i = 0; i < ARRAY_LEN(slips); i++) {
+        if (is_about(parser->context, slips[i].context) &&
+            is_about(parser->problem, slips[i].problem)) {
+            return slips[i].expected;
+        }
+    }
+    return "YAML 1.1";
+}
+
+/* The place of a byte that is no UTF-8, for which libyaml has no line. */
+static yaml_mark_t mark_of_byte(struct span yaml, size_t at)
+{
+    yaml_mark_t mark = {0};
+
+    for (size_t i = 0; i < at && i < yaml.len; i++) {
+        mark.line += yaml.at[i] == '\n';
+        mark.column = yaml.at[i] == '\n' ? 0 : mark.column + 1;
+    }
+    return mark;
+}
+
+static bool is_indented_by_tab(struct span yaml, const yaml_mark_t *mark)
+{
+    struct span line = SPAN_EMPTY;
+
+    for (size_t i = 0; i <= mark->line; i++) {
+        line = span_cut(&yaml, '\n');
+    }
+    for (size_t i = 0; i < line.len && (line.at[i] == ' ' || line.at[i] == '\t'); i++) {
+        if (line.at[i] == '\t') {
+            return i <= mark->column;
+        }
+    }
+    return false;
+}
+
+static int syntax_error(struct loader *loader, const yaml_parser_t *parser, struct span yaml)
+{
+    /* A quote without an end is found at the end of the file. */
+    bool unended = is_about(parser->context, "while scanning a quoted scalar");
+    yaml_mark_t mark = unended ? parser->context_mark : parser->problem_mark;
     const char *problem = parser->problem ? parser->problem : "unreadable";
 
     if (parser->error == YAML_READER_ERROR) {
-        return conf_report(loader->conf, &where, "not YAML: %s at byte %zu; expected UTF-8 text",
-                           problem, parser->problem_offset);
+        mark = mark_of_byte(yaml, parser->problem_offset);
+        struct conf_where place = where_of(loader, &mark);
+        return conf_report(loader->conf, &place, "not YAML: %s; expected UTF-8 text", problem);
     }
-    return conf_report(loader->conf, &where, "not YAML: %s%s%s; expected YAML 1.1",
-                       parser->context ? parser->context : "", parser->context ? ", " : "",
-                       problem);
+    struct conf_where where = where_of(loader, &mark);
+    if (is_indented_by_tab(yaml, &mark)) {
+        return conf_report(loader->conf, &where, "a tab; expected spaces for indentation");
+    }
+    return conf_report(loader->conf, &where, "not YAML: %s%s%s; expected %s",
+                       parser->context ? parser->context : "", parser->context ? ", " : "", problem,
+                       expected_instead(parser));
 }
 
-static int run(struct loader *loader, yaml_parser_t *parser)
+static int run(struct loader *loader, yaml_parser_t *parser, struct span yaml)
 {
     bool end = false;
     int err = 0;
@@ -328,7 +398,7 @@ static int run(struct loader *loader, yaml_parser_t *parser)
     while (!end && !err) {
         yaml_event_t event;
         if (!yaml_parser_parse(parser, &event)) {
-            return syntax_error(loader, parser);
+            return syntax_error(loader, parser, yaml);
         }
         err = on_event(loader, &event);
         end = event.type == YAML_STREAM_END_EVENT;
@@ -348,7 +418,7 @@ int conf_tree_parse(struct conf *conf, struct span yaml, struct conf_where where
     CHECK(yaml_parser_initialize(&parser));
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.at, yaml.len);
-    int err = run(&loader, &parser);
+    int err = run(&loader, &parser, yaml);
     yaml_parser_delete(&parser);
     if (!err) {
         *out = loader.root;

@@ -29,7 +29,8 @@ struct conf_node {
     bool plain;       /* a scalar without quotes: empty, ~ and null mean "nothing" */
     const char *text; /* scalar: NUL-terminated, no control bytes */
     struct conf_where where;
-    const char *key; /* in a map */
+    const char *said; /* what errors call it, if not by its row: the map that it is short for */
+    const char *key;  /* in a map */
     struct conf_where key_where;
     struct conf_node *first, *last, *next; /* children, and the sibling */
     size_t count;                          /* of children */

@@ -31,7 +31,7 @@ static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 
 /* What each type expects, as errors and --help say it, and how its values read in --help. */
 static const char *const expectations[] = {
-    [CONF_IS_BOOL]     = "true or false",
+    [CONF_IS_BOOL]     = "yes or no",
     [CONF_IS_INT]      = "a whole number",
     [CONF_IS_REAL]     = "a number such as 50.11",
     [CONF_IS_SIZE]     = "a size such as 64KiB or 10GiB",
@@ -95,7 +95,7 @@ const char *conf_closest(const char *word, const char *const *words, size_t coun
             continue;
         }
         size_t steps = distance(word, len, words[i], other);
-        if (steps < best && steps < other) {
+        if (steps < best && 2 * steps <= (len > other ? len : other)) {
             best = steps;
             closest = words[i];
         }
@@ -316,7 +316,8 @@ static int bad_scalar(struct conf *conf, const struct conf_directive *row,
     conf_expected(row, &expected);
     conf_range(row, &expected);
     bool secret = row->flags & CONF_SECRET;
-    conf_report(conf, &node->where, "\"%s\" %s %s%.80s%s%s%s; expected %.*s%s%s%s", row->name,
+    conf_report(conf, &node->where, "\"%s\" %s %s%.80s%s%s%s; expected %.*s%s%s%s",
+                node->said ? node->said : row->name,
                 err == ERR_TOO_LARGE ? "is out of range with" : "cannot be", secret ? "" : "\"",
                 secret ? "what is written" : node->text, secret ? "" : "\"", what ? ": " : "",
                 what ? what : "", SPAN_ARGS(buf_span(&expected)),

@@ -40,7 +40,7 @@ static void check_cookies(void *bound, struct arena *arena, const struct conf_at
 
 /* clang-format off */
 static const struct conf_directive cookies_directives[] = {
-    {"enabled", CONF_BOOL, FIELD(cookies.enabled), "true", NULL, NULL, CONF_RELOAD,
+    {"enabled", CONF_BOOL, FIELD(cookies.enabled), "yes", NULL, NULL, CONF_RELOAD,
      "Give clients that ask for one a cookie (RFC 7873), and know them by it."},
     {"secret", CONF_CUSTOM(secret), FIELD(cookies.secret), NULL, NULL, NULL,
      CONF_RELOAD | CONF_SECRET,
@@ -50,7 +50,7 @@ static const struct conf_directive cookies_directives[] = {
      CONF_LIST(struct settings, cookies.previous, cookies.previous_count),
      NULL, NULL, NULL, CONF_RELOAD | CONF_SECRET,
      "Secrets that cookies are good with, too: the one before or the next one, at most 3."},
-    {"required", CONF_BOOL, FIELD(cookies.required), "false", NULL, NULL, CONF_RELOAD,
+    {"required", CONF_BOOL, FIELD(cookies.required), "no", NULL, NULL, CONF_RELOAD,
      "Clients that send a cookie by UDP get their answer (not BADCOOKIE) only with a good one."},
     {0},
 };

@@ -195,14 +195,15 @@ Test(conf, errors_are_exact)
     static const struct {
         const char *yaml, *want;
     } cases[] = {
-        {"lisen: [x]\n", "f:1:1: unknown directive \"lisen\"; expected one of listen, name, "
-                         "limits, quick, level, path, origins, ports, tls; did you mean "
-                         "\"listen\"?\n"},
+        {"lisen: [x]\n", "f:1:1: unknown directive \"lisen\"; did you mean \"listen\"?\n"},
+        {"port: 1\nfoo: 1\n", "f:1:1: unknown directive \"port\"; did you mean \"ports\"?\n"
+                              "f:2:1: unknown directive \"foo\"; expected one of listen, name, "
+                              "limits, quick, level, path, origins, ports, tls\n"},
         {"name: a\nname: b\n",
          "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"},
         {"name: a\nname: b\nquick: x\n",
          "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"
-         "f:3:8: \"quick\" cannot be \"x\"; expected true or false\n"},
+         "f:3:8: \"quick\" cannot be \"x\"; expected yes or no\n"},
         {"limits:\n  connect: 3x\n", "f:2:12: \"connect\" cannot be \"3x\"; expected a duration "
                                      "such as 250ms, 30s or 7d from 1ms to 5min\n"},
         {"limits: {connect: 6min}\n", "f:1:19: \"connect\" is out of range with \"6min\"; "
@@ -220,7 +221,7 @@ Test(conf, errors_are_exact)
         {"name: ~\n", "f:1:7: \"name\" has no value; expected a text of at most 16 bytes\n"},
         {"level: wran\n", "f:1:8: \"level\" cannot be \"wran\"; expected one of error, warn, info; "
                           "did you mean \"warn\"?\n"},
-        {"quick: maybe\n", "f:1:8: \"quick\" cannot be \"maybe\"; expected true or false\n"},
+        {"quick: maybe\n", "f:1:8: \"quick\" cannot be \"maybe\"; expected yes or no\n"},
         {"origins: [{name: a, networks: [10.0.0.0/8, 10.0.0.1/8]}]\n",
          "f:1:44: \"networks\" cannot be \"10.0.0.1/8\": bits are set behind the prefix length; "
          "expected a prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
@@ -253,10 +254,37 @@ Test(conf, errors_are_exact)
         {"name: \"a\\nb\"\n", "f:1:7: a control character in a value; expected printable text\n"},
         {"name: a\n---\nname: b\n", "f:2:1: a second document; expected one\n"},
         {"name: [a\n", "f:2:1: not YAML: while parsing a flow sequence, did not find expected ',' "
-                       "or ']'; expected YAML 1.1\n"},
+                       "or ']'; expected a comma between items, and ] behind the last one\n"},
+        {"limits:\n\tsize: 1MiB\n", "f:2:1: a tab; expected spaces for indentation\n"},
+        {"limits:\n  size: 1MiB\n\tttl: 1s\n", "f:3:1: a tab; expected spaces for indentation\n"},
+        {"limits:\n  size:1MiB\n", "f:2:3: no space behind \"size:\"; expected \"size: VALUE\"\n"},
+        {"limits:\n  size:1MiB\n  ttl:1s\n",
+         "f:2:3: no space behind \"size:\"; expected \"size: VALUE\"\n"},
+        {"quick:yes\n", "f:1:1: no space behind \"quick:\"; expected \"quick: VALUE\"\n"},
+        {"quick:yes\nname: a\n",
+         "f:2:5: not YAML: mapping values are not allowed in this context; expected a space behind "
+         "the colon of each name, and names of one map indented alike\n"},
+        {"limits:\n  size: 1MiB\n   ttl: 1s\n",
+         "f:3:7: not YAML: mapping values are not allowed in this context; expected a space behind "
+         "the colon of each name, and names of one map indented alike\n"},
+        {"limits:\n   size: 1MiB\n  ttl: 1s\n", "f:3:3: not YAML: while parsing a block mapping, "
+                                                "did not find expected key; expected names "
+                                                "of one map indented alike\n"},
+        {"name: *.example.net\n",
+         "f:1:8: not YAML: while scanning an alias, did not find expected alphabetic or numeric "
+         "character; expected quotes around a value that begins with *\n"},
+        {"name: @a\n",
+         "f:1:7: not YAML: while scanning for the next token, found character that cannot start "
+         "any "
+         "token; expected quotes around a value that begins with a special character\n"},
+        {"quick: yes\nname: \"a\nlevel: warn\n", "f:2:7: not YAML: while scanning a quoted scalar, "
+                                                 "found unexpected end of stream; expected "
+                                                 "a quote at the end\n"},
+        {"quick: yes\nname: caf\xe9\n",
+         "f:2:10: not YAML: incomplete UTF-8 octet sequence; expected UTF-8 text\n"},
         {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n",
          "f:1:17: nested too deep; expected at most 16 levels\n"},
-        {"quick: 1\nlevel: x\n", "f:1:8: \"quick\" cannot be \"1\"; expected true or false\n"
+        {"quick: 1\nlevel: x\n", "f:1:8: \"quick\" cannot be \"1\"; expected yes or no\n"
                                  "f:2:8: \"level\" cannot be \"x\"; expected one of error, warn, "
                                  "info\n"},
     };
@@ -472,8 +500,7 @@ Test(conf, errors_of_options_are_exact)
          "--ports: \"ports\" cannot be \"x\"; expected a whole number from 1 to "
          "65535\n"},
         {"--set", "limits.sise=1",
-         "--set limits.sise: unknown directive \"sise\"; expected one of "
-         "size, connect, ttl, share; did you mean \"size\"?\n"},
+         "--set limits.sise: unknown directive \"sise\"; did you mean \"size\"?\n"},
         {"--set", "ports.0=1",
          "--set ports.0: \"ports\" has nothing inside that can be set; "
          "expected the path of a directive\n"},

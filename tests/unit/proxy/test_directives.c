@@ -235,7 +235,7 @@ Test(directives, errors_of_options_are_exact)
          "--certificate: a certificate without its key; expected both\n"},
         {"--listen-tls|127.0.0.1:1|--key|a.key",
          "--key: a key without its certificate; expected both\n"},
-        {"--listen|127.0.0.1", "--listen: \"address\" cannot be \"127.0.0.1\"; expected "
+        {"--listen|127.0.0.1", "--listen: \"listen\" cannot be \"127.0.0.1\"; expected "
                                "ADDRESS:PORT such as 127.0.0.1:3128 or [::1]:3128\n"},
         {"--listen|127.0.0.1:9|--listen|127.0.0.1:9",
          "--listen: address 127.0.0.1:9 is there twice; expected different ones\n"},
@@ -294,18 +294,23 @@ Test(directives, errors_of_a_file_have_line_and_column)
     static const struct {
         const char *yaml, *want; /* without the file's name */
     } cases[] = {
-        {"acess: []\n",
-         ":1:1: unknown directive \"acess\"; expected one of listen, tls, admin, workers, "
-         "store, memory, access, users, state, sandbox, takeover, shares, pages, allow-targets, "
-         "private-targets, "
-         "connect-ports, "
-         "upgrades, sites, mirrors, cache, timeouts, limits, name, forwarded, nameservers, pac, "
-         "log; did "
-         "you "
-         "mean "
-         "\"access\"?\n"},
+        {"acess: []\n", ":1:1: unknown directive \"acess\"; did you mean \"access\"?\n"},
+        {"access: [{allow: all}]\n",
+         ":1:18: \"allow\" cannot be \"all\": not an IP address; expected a prefix such as "
+         "10.0.0.0/8 or 2001:db8::/32\n"},
+        {"access: [{deny: [10.0.0.0/8, any]}]\n",
+         ":1:30: \"deny\" cannot be \"any\": not an IP address; expected a prefix such as "
+         "10.0.0.0/8 or 2001:db8::/32\n"},
+        {"listen: [\"0.0.0.0\"]\n",
+         ":1:10: \"listen\" cannot be \"0.0.0.0\"; expected ADDRESS:PORT such as 127.0.0.1:3128 "
+         "or [::1]:3128\n"},
+        {"memory: 512\n",
+         ":1:9: \"memory\" is out of range with \"512\"; expected a size such as 64KiB or 10GiB "
+         "from 1MiB to 16TiB\n"},
+        {"store:\n  path:/srv/larder\n",
+         ":2:3: no space behind \"path:\"; expected \"path: VALUE\"\n"},
         {"store: [/a, {path: /b, sise: 1GiB}]\n",
-         ":1:24: unknown directive \"sise\"; expected one of path, size; did you mean \"size\"?\n"},
+         ":1:24: unknown directive \"sise\"; did you mean \"size\"?\n"},
         {"store:\n  - /a\n  - {path: /b/../a}\n",
          ":3:12: \"/b/../a\" is there twice; expected different folders\n"},
         {"store: [/a/b, /ab, /a/]\n", ":1:20: one of \"/a/b\" and \"/a/\" lies inside the other; "
