@@ -142,3 +142,36 @@ void access_decide(const struct settings *settings, const struct access_query *q
         return;
     }
 }
+
+/* Whatever is asked for, whenever, by whomever there. */
+static bool is_about_addresses(const struct access_rule *rule)
+{
+    return rule->is_plain && !rule->needs_user;
+}
+
+static bool excepts_address(const struct access_rule *rule, const struct ip *client)
+{
+    for (size_t i = 0; i < rule->except_count; i++) {
+        if (is_about_addresses(&rule->except[i]) && names_client(&rule->except[i], client)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool access_may_use(const struct settings *settings, const struct ip *client)
+{
+    for (size_t i = 0; i < settings->access_count; i++) {
+        const struct access_rule *rule = &settings->access[i];
+        if (!names_client(rule, client) || excepts_address(rule, client)) {
+            continue;
+        }
+        if (rule->allow) {
+            return true;
+        }
+        if (is_about_addresses(rule) && rule->except_count == 0) {
+            return false;
+        }
+    }
+    return false;
+}

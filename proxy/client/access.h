@@ -33,4 +33,8 @@ struct access_answer {
 void access_decide(const struct settings *settings, const struct access_query *query,
                    struct access_answer *out);
 
+/* Is there a rule by which a client at this address may use the proxy for something, perhaps once
+ * it has said who it is? */
+bool access_may_use(const struct settings *settings, const struct ip *client);
+
 #endif

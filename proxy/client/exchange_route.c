@@ -145,14 +145,28 @@ static enum exchange_state answer_here(struct exchange *x)
     return exchange_send_answer(x, &head, body);
 }
 
+/* Refused by the rules, which may be about users or hosts: nobody says a name, or asks for one of
+ * these hosts, before the page has told how. */
+static bool is_refused_newcomer(const struct exchange *x, const struct route *route)
+{
+    bool of_server =
+        route->has_uri && x->request.version != HTTP_2 && span_starts(x->request.target, SPAN("/"));
+
+    return route->reason == REASON_ACCESS && of_server && !route->mirrored.site &&
+           !settings_site(x->settings, route->uri.host) &&
+           access_may_use(x->settings, &x->client->ip);
+}
+
 /* The page that tells clients of this proxy, where `pac` is configured: asked of the proxy itself,
  * by somebody who may use it. NULL: it is no such request. */
 static const struct pac_page *page_of(const struct exchange *x, const struct route *route)
 {
     bool reads = x->request.method == METHOD_GET || x->request.method == METHOD_HEAD;
-    bool is_for_us = route->kind == ROUTE_REFUSED && route->reason == REASON_NO_SITE;
+    bool may = route->kind == ROUTE_REFUSED && reads && x->settings->pac.for_clients;
 
-    return is_for_us && reads && x->settings->pac.for_clients ? pac_page(route->uri.path) : NULL;
+    return may && (route->reason == REASON_NO_SITE || is_refused_newcomer(x, route))
+               ? pac_page(route->uri.path)
+               : NULL;
 }
 
 static enum exchange_state answer_page(struct exchange *x, const struct pac_page *page)
@@ -166,6 +180,7 @@ static enum exchange_state answer_page(struct exchange *x, const struct pac_page
     page->write(x->settings, &asker, &text);
     struct span body = arena_copy(&x->arena, buf_span(&text));
     buf_fini(&text);
+    x->decision.rule = 0;
     exchange_begin_answer(x, body, REASON_NO_SITE, &head);
     fields_add_id(&head.fields, FIELD_CONTENT_TYPE, page->type);
     fields_add_id(&head.fields, FIELD_CACHE_CONTROL, SPAN("no-store"));

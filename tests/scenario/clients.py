@@ -50,6 +50,7 @@ CASES = [
     ("http://[2001:db8::7]/", "2001:db8::7", "DIRECT"),
     ("http://[2001:db9::7]/", "2001:db9::7", TWO),
 ]
+HASH = "anna:$apr1$c7hyG7Ft$/WhzqQ4I7Tp1kR3OxIJlG1\n"
 check = raw.Checks()
 
 
@@ -146,6 +147,16 @@ def main():
         check(re.search(r'\r\nCache-Control: no-store\r\n', get(proxy.port, "/setup")[1]), "fresh")
         rewrite(proxy, file, "access: [{deny: {}}]\npac: {}\n")
         check(get(proxy.port, "/proxy.pac")[0] == 403, "who may not use the proxy gets nothing")
+        (pathlib.Path(directory) / "passwd").write_text(HASH)
+        for rules in ("{allow: {users: anna}}", "{allow: {hosts: example.net}}",
+                      "{deny: {hosts: example.net}}, {allow: {users: anna, methods: CONNECT}}"):
+            rewrite(proxy, file, f"users: passwd\naccess: [{rules}, {{deny: {{}}}}]\npac: {{}}\n")
+            for path in ("/proxy.pac", "/wpad.dat", "/setup"):
+                check(get(proxy.port, path)[0] == 200, f"{path} comes before the password: {rules}")
+            check(get(proxy.port, "/else")[0] == 403, f"nothing else does: {rules}")
+        rewrite(proxy, file, "users: passwd\naccess: [{allow: {from: 192.0.2.1, users: anna}}, "
+                "{deny: {}}]\npac: {}\n")
+        check(get(proxy.port, "/setup")[0] == 403, "no rule is about clients there")
         check(proxy.stop(), "it did not leave by itself")
     check.end()
 

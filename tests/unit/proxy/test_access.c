@@ -83,6 +83,52 @@ Test(access_decide, a_rule_without_prefixes_is_for_everybody_and_the_end_is_deny
 #define HASH "$apr1$x$16j9.5e7KiXmuYFAYpPJM/"
 
 /* A file of its own; gone with the folder. */
+Test(access_may_use, some_rule_lets_the_client_in_for_something)
+{
+    struct prefix guests[] = {prefix_of("10.1.0.0/16")}, house[] = {prefix_of("10.0.0.0/8")};
+    struct access_rule but_guests = {.is_plain = true, .from = guests, .from_count = 1};
+    struct access_rule but_hosts = {.is_plain = false};
+    const struct access_rule about_hosts = {.allow = false, .is_plain = false};
+    const struct access_rule no_guests = {
+        .allow = false, .is_plain = true, .from = guests, .from_count = 1};
+    const struct access_rule no_guests_but_for_hosts = {.allow = false,
+                                                        .is_plain = true,
+                                                        .from = guests,
+                                                        .from_count = 1,
+                                                        .except = &but_hosts,
+                                                        .except_count = 1};
+    const struct access_rule people = {
+        .allow = true, .is_plain = true, .from = house, .from_count = 1, .needs_user = true};
+    const struct access_rule house_but_guests = {.allow = true,
+                                                 .is_plain = true,
+                                                 .from = house,
+                                                 .from_count = 1,
+                                                 .except = &but_guests,
+                                                 .except_count = 1};
+    const struct {
+        const char *what;
+        struct access_rule rules[2];
+        bool house, guest;
+    } cases[] = {
+        {"who is asked for a name may", {about_hosts, people}, true, true},
+        {"who is denied everything may not", {no_guests, people}, true, false},
+        {"unless it comes too late", {people, no_guests}, true, true},
+        {"what a denial excepts is left", {no_guests_but_for_hosts, people}, true, true},
+        {"an exception", {about_hosts, house_but_guests}, true, false},
+        {"nobody", {about_hosts, no_guests}, false, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct access_rule rules[] = {cases[i].rules[0], cases[i].rules[1]};
+        struct settings settings = {.access = rules, .access_count = ARRAY_LEN(rules)};
+        struct ip inside = ip_of("10.2.0.1"), guest = ip_of("10.1.0.1"), far = ip_of("192.0.2.1");
+
+        cr_expect_eq(access_may_use(&settings, &inside), cases[i].house, "%s", cases[i].what);
+        cr_expect_eq(access_may_use(&settings, &guest), cases[i].guest, "%s", cases[i].what);
+        cr_expect_not(access_may_use(&settings, &far), "%s", cases[i].what);
+    }
+}
+
 static void put_file(const char *folder, const char *name, const char *text)
 {
     char path[256];
