@@ -204,7 +204,7 @@ const char *conf_closest(const char *word, const char *const *words, size_t coun
 /* Valid YAML of every directive, each with its origin as a comment; CONF_SECRET as "(not shown)".
  * After conf_bind(). */
 void conf_print(struct conf *conf, struct buf *out);
-/* The directives of a table, indented, with type, range, default and help. */
+/* The directives of a table with help, type, range and default, for a terminal of 80 columns. */
 void conf_help(const struct conf_table *root, struct buf *out);
 /* How many directives take a value. Those that stand in several places with the same name and
  * meaning, such as the conditions of rules, count once. */

@@ -163,8 +163,8 @@ int conf_add(struct conf *conf, const char *option, const char *path, const char
 
 /* Every program has these two. */
 static const struct conf_option common[] = {
-    {.name = "--config", .value = "FILE", .help = "Read directives from this YAML file."},
-    {.name = "--set", .value = "PATH=VALUE", .help = "Set any directive, as in store.size=10GiB."},
+    {.name = "--config", .value = "FILE", .help = "Read this configuration file (YAML)."},
+    {.name = "--set", .value = "PATH=VALUE", .help = "Set any directive: store.size=10GiB."},
     {0},
 };
 
@@ -315,11 +315,11 @@ static void option_help(const struct conf_option *option, struct buf *out)
 
 void conf_options_help(const struct conf_option *options, struct buf *out)
 {
+    option_help(&common[0], out);
+    option_help(&common[1], out);
     for (; options->name; options++) {
         if (options->help) {
             option_help(options, out);
         }
     }
-    option_help(&common[0], out);
-    option_help(&common[1], out);
 }

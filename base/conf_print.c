@@ -203,6 +203,8 @@ static void each_row(struct helper *helper, const struct conf_table *table)
     }
 }
 
+enum { HELP_WIDTH = 80, HELP_INDENT = 6 };
+
 /* clang-format off */
 static const char *const type_words[] = {
     [CONF_IS_BOOL]     = "yes or no",
@@ -248,17 +250,43 @@ static bool is_heading(const struct conf_directive *row)
     return row->type.is == CONF_IS_MAP && !row->field.list;
 }
 
+/* Words in lines of at most 80 columns, each behind `indent` spaces. */
+static void put_wrapped(struct buf *out, size_t indent, struct span text)
+{
+    size_t column = 0;
+
+    while (text.len) {
+        struct span word = span_cut(&text, ' ');
+        if (column > indent && column + 1 + word.len > HELP_WIDTH) {
+            buf_append(out, SPAN("\n"));
+            column = 0;
+        }
+        if (column == 0) {
+            buf_printf(out, "%*s", (int)indent, "");
+            column = indent;
+        } else {
+            buf_append(out, SPAN(" "));
+            column++;
+        }
+        buf_append(out, word);
+        column += word.len;
+    }
+    buf_append(out, SPAN("\n"));
+}
+
 static void show_help(struct helper *helper, const struct conf_directive *row)
 {
-    char path[300];
+    struct buf type = BUF_INIT;
 
-    snprintf(path, sizeof(path), "%s%s", helper->path, row->name);
-    buf_printf(helper->out, "  %-28s %s\n%30s ", path, row->help, "");
-    put_type(row, helper->out);
+    put_type(row, &type);
     if (row->fallback) {
-        buf_printf(helper->out, "; default %s", row->fallback);
+        buf_printf(&type, "; default %s", row->fallback);
     }
-    buf_printf(helper->out, "%s\n", row->flags & CONF_REQUIRED ? "; required" : "");
+    buf_printf(&type, "%s", row->flags & CONF_REQUIRED ? "; required" : "");
+    buf_printf(helper->out, "%s%s\n", helper->path, row->name);
+    put_wrapped(helper->out, HELP_INDENT, span_str(row->help));
+    put_wrapped(helper->out, HELP_INDENT, buf_span(&type));
+    buf_fini(&type);
 }
 
 void conf_help(const struct conf_table *root, struct buf *out)

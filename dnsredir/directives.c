@@ -348,17 +348,18 @@ static const struct conf_table table = {
     .finish_always = true};
 
 static const struct conf_option options[] = {
-    {"--listen", "ADDRESS", "listen", "Take queries here; may be repeated.", NULL},
-    {"--admin", "ADDRESS", "admin.address", "Metrics and status here.", NULL},
+    {"--listen", "ADDRESS", "listen", "Answer queries at this address; may be repeated.", NULL},
+    {"--admin", "ADDRESS", "admin.address", "Metrics, status and control.", NULL},
     {"--workers", "N", "workers", "Event loops.", NULL},
-    {"--takeover", NULL, NULL, "Take the place of the process at the socket of `takeover`.", NULL},
-    {"--check", NULL, NULL, "Check the configuration and exit.", NULL},
-    {"--ds", NULL, NULL, "Print what the parents of signed zones must publish, and exit.", NULL},
-    {"--make-key", "FILE", NULL, "Make a key that signs zones, in a new file, and exit.", NULL},
-    {"--print-config", NULL, NULL, "Print the configuration with all defaults and exit.", NULL},
+    {"--takeover", NULL, NULL, "Replace the process at the socket of `takeover`.", NULL},
+    {"--check", NULL, NULL, "Check the configuration and exit: 0 valid, 1 not.", NULL},
+    {"--ds", NULL, NULL, "Print the DS records of signed zones; exit.", NULL},
+    {"--make-key", "FILE", NULL, "Make a key that signs zones, in a new file; exit.", NULL},
+    {"--print-config", NULL, NULL, "Print all settings, and where each is from; exit.", NULL},
     {"--print-settings", NULL, NULL, NULL, NULL}, /* for larderctl diff */
-    {"--help", NULL, NULL, "Print this and exit.", NULL},
-    {"--version", NULL, NULL, "Print the version and exit.", NULL},
+    {"--directives", NULL, NULL, "Print what every directive means; exit.", NULL},
+    {"--version", NULL, NULL, "Print the version; exit.", NULL},
+    {"--help", NULL, NULL, "Print this; exit.", NULL},
     {0},
 };
 /* clang-format on */
@@ -458,9 +459,19 @@ const char *settings_value(int argc, char **argv, const char *name)
 
 void settings_help(struct buf *out)
 {
-    buf_printf(out, "larder-dns: answers names with the nearest healthy replica\n\n");
+    buf_printf(out,
+               "larder-dns " LARDER_VERSION " - answer names with the nearest healthy replica\n\n"
+               "usage: larder-dns --config FILE [OPTION]...\n\n");
     conf_options_help(options, out);
-    buf_printf(out, "\nDirectives of the configuration file, and of --set:\n\n");
+    buf_printf(
+        out, "\nExample: larder-dns --config /etc/larder/dns.yaml --check\n\n"
+             "Signals: TERM and INT stop it, HUP reloads the configuration, USR1 reopens the log.\n"
+             "Exit status: 0 stopped by a signal, 1 invalid configuration or failed start.\n"
+             "Manual: larder-dns(8), larder.yaml(5).\n");
+}
+
+void settings_directives(struct buf *out)
+{
     conf_help(&table, out);
 }
 

@@ -241,6 +241,8 @@ bool settings_flag(int argc, char **argv, const char *name);
 const char *settings_value(int argc, char **argv, const char *name);
 /* --help, made from the table. */
 void settings_help(struct buf *out);
+/* Every directive, with what it means and takes: --directives. */
+void settings_directives(struct buf *out);
 /* Options and directives as Markdown, for docs/configuration.md. */
 void settings_manual(struct buf *out);
 

@@ -208,7 +208,9 @@ void compile_resolver(struct compiler *c)
             COMPLAIN(c, "redirect", 0,
                      "nobody may ask for names of others; expected clients under resolver.allow");
         } else if (s->redirect_count == 0 && s->zone_count == 0 && !c->failed) {
-            COMPLAIN(c, NULL, 0, "there is nothing to answer; expected zones, or resolver.allow");
+            COMPLAIN(c, NULL, 0,
+                     "nothing to answer; expected zones or resolver.allow, in a file (--config) or "
+                     "by --set");
         }
         return;
     }

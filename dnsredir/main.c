@@ -17,14 +17,15 @@ static void print(const struct buf *text, FILE *to)
     fflush(to);
 }
 
-/* --help and --version: done with. */
+/* --help and its like: done with. */
 static bool tell(int argc, char **argv)
 {
     struct buf out = BUF_INIT;
-    bool help = settings_flag(argc, argv, "--help");
 
-    if (help) {
+    if (settings_flag(argc, argv, "--help")) {
         settings_help(&out);
+    } else if (settings_flag(argc, argv, "--directives")) {
+        settings_directives(&out);
     } else if (settings_flag(argc, argv, "--version")) {
         buf_printf(&out, "larder-dns %s\n", LARDER_VERSION);
     } else {

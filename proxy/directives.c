@@ -411,17 +411,21 @@ void settings_print(const struct settings *settings, struct buf *out)
 
 void settings_help(struct buf *out)
 {
-    buf_printf(out, "larder-proxy " LARDER_VERSION ", a caching HTTP proxy\n\n"
-                    "usage: larder-proxy [--config FILE] [OPTION]...\n\n"
-                    "Options, each short for a directive. Repeated ones add up.\n");
+    buf_printf(out, "larder-proxy " LARDER_VERSION " - a caching HTTP proxy\n\n"
+                    "usage: larder-proxy [--config FILE] [OPTION]...\n\n");
     conf_options_help(settings_options, out);
-    buf_printf(out, "\nDirectives of the file (YAML) and of --set. Sizes: 64KiB, 10GiB. Durations: "
-                    "250ms, 30s, 7d.\n");
+    buf_printf(
+        out,
+        "\nExample: larder-proxy --listen 0.0.0.0:3128 --allow 10.0.0.0/8 --store /srv/cache\n\n"
+        "Signals: TERM and INT finish requests in progress and stop; a second one stops at "
+        "once.\nHUP reloads the configuration, USR1 reopens the logs.\n"
+        "Exit status: 0 stopped by a signal, 1 invalid configuration or failed start.\n"
+        "Manual: larder-proxy(8), larder.yaml(5).\n");
+}
+
+void settings_directives(struct buf *out)
+{
     conf_help(&settings_table, out);
-    buf_printf(out, "\nSignals: TERM and INT end after the requests under way (a second one at "
-                    "once), HUP reads the\nconfiguration again, USR1 reopens the logs.\n"
-                    "Exit status: 0 after a proper end, 1 for a wrong configuration or a failed "
-                    "start.\n");
 }
 
 void settings_manual(struct buf *out)

@@ -351,6 +351,8 @@ uint64_t settings_alive(void);
 void settings_print(const struct settings *settings, struct buf *out);
 /* --help, made from the table. */
 void settings_help(struct buf *out);
+/* Every directive, with what it means and takes: --directives. */
+void settings_directives(struct buf *out);
 /* Options and directives as Markdown, for docs/configuration.md. */
 void settings_manual(struct buf *out);
 

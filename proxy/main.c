@@ -37,13 +37,32 @@ static int serve(struct settings **settings, int argc, char **argv)
 /* Who starts it without a word is told what that means. */
 static void say_defaults(const struct settings *settings)
 {
-    fprintf(stderr,
-            "larder-proxy: no configuration, so the defaults: a proxy for this machine only, on\n"
-            "%s, that keeps responses in memory. The dashboard is at http://%s/.\n"
-            "Try: curl -x http://%s http://example.com/\n"
-            "Others may use it with --allow PREFIX, a disk keeps more with --store DIR; all is in\n"
-            "larder-proxy --help, and --print-config shows what is set. Ctrl-C ends it.\n",
-            settings->listen[0].at.text, settings->admin.text, settings->listen[0].at.text);
+    fprintf(
+        stderr,
+        "larder-proxy: no configuration given, so the defaults apply: a proxy for this machine\n"
+        "only, on %s, caching in memory. The dashboard is at http://%s/.\n"
+        "Try: curl -x http://%s http://example.com/\n"
+        "--allow PREFIX lets other clients in, --store DIR caches on disk, --help lists all\n"
+        "options, and --print-config shows the settings in force. Ctrl-C stops it.\n",
+        settings->listen[0].at.text, settings->admin.text, settings->listen[0].at.text);
+}
+
+/* --help and its like: done with. */
+static bool tell(int argc, char **argv)
+{
+    struct buf text = BUF_INIT;
+
+    if (settings_flag(argc, argv, "--help")) {
+        settings_help(&text);
+    } else if (settings_flag(argc, argv, "--directives")) {
+        settings_directives(&text);
+    } else if (settings_flag(argc, argv, "--version")) {
+        buf_printf(&text, "larder-proxy %s\n", LARDER_VERSION);
+    } else {
+        return false;
+    }
+    print(&text, stdout);
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -55,13 +74,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_begin();
     inherited_begin();
-    if (settings_flag(argc, argv, "--version")) {
-        puts("larder-proxy " LARDER_VERSION);
-        return 0;
-    }
-    if (settings_flag(argc, argv, "--help")) {
-        settings_help(&text);
-        print(&text, stdout);
+    if (tell(argc, argv)) {
         return 0;
     }
     if (server_load(argc, argv, NULL, &text, &settings) != 0) {

@@ -554,9 +554,9 @@ Test(conf, help_and_manual_name_every_directive)
     conf_manual(&table, &out);
     conf_options_help(options, &out);
     buf_append(&out, SPAN("\0"));
-    cr_expect_neq(strstr(out.data, "  limits.connect               Patience.\n"
-                                   "                               duration from 1ms to 5min; "
-                                   "default 3s\n"),
+    cr_expect_neq(strstr(out.data, "limits.connect\n"
+                                   "      Patience.\n"
+                                   "      duration from 1ms to 5min; default 3s\n"),
                   NULL);
     cr_expect_neq(strstr(out.data, "| `origins[].name` | text of at most 8 bytes | required | "
                                    "restart | Its name. |\n"),
