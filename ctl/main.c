@@ -12,197 +12,218 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"status", "larderctl status [--admin ADDRESS] [--json]", "What larder-proxy is doing.",
-     "Asks the admin listener for /status and shows it as a table.\n\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
-     "  --json           the answer as it comes\n\n"
-     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+    {"status", "larderctl status [--admin ADDRESS] [--json]", "Show what larder-proxy is doing.",
+     "Shows clients, requests by outcome, bytes, latency, memory and the store.\n\n"
+     "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n"
+     "  --json           print the answer as JSON\n\n"
+     "Exit status: 0 shown, 1 the proxy does not answer, 2 wrong usage.\n",
      NULL, verb_status, false},
-    {"store", "larderctl store [--segments] [--json]", "What is on disk.",
-     "Asks the admin listener about each directory of the store: what it uses, its two logs of\n"
-     "segments, how much of them is live, how fast it is written, what was evicted and kept.\n\n"
-     "  --segments       all segments, too\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
-     "  --json           the answer as it comes\n\n"
-     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+    {"store", "larderctl store [--segments] [--admin ADDRESS] [--json]", "Show what is on disk.",
+     "Shows, for each store directory, its state, how much is used and for what, the ages of its\n"
+     "segments, the share of live data, the write rate, and what was evicted.\n\n"
+     "  --segments       list every segment\n"
+     "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n"
+     "  --json           print the answer as JSON\n\n"
+     "Exit status: 0 shown, 1 the proxy does not answer, 2 wrong usage.\n",
      NULL, verb_store, false},
-    {"verify", "larderctl verify [DIR... | --config FILE | --online]", "Is what is stored right?",
-     "Reads all that is stored and holds every checksum against it. Directories that no process\n"
-     "has are looked at from outside, and nothing in them is changed; without any, those that the\n"
-     "configuration of larder-proxy names. With --online the running proxy does it beside its\n"
-     "work, and what is damaged is dropped; interrupting larderctl does not stop it, and "
-     "larderctl\n"
-     "store tells how it ended.\n\n"
-     "  --config FILE    the configuration; " CONFIGURED_DEFAULT " is the default\n"
-     "  --online         the store of the running proxy\n"
-     "  --rate MIB       of --online: read at most so many MiB a second; 64 by default, 0: no "
-     "limit\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
+    {"verify", "larderctl verify [DIR... | --config FILE | --online]",
+     "Check all stored data against its checksums.",
+     "Without --online, reads store directories that no process is using, and changes nothing in\n"
+     "them: the given ones, or those named in the configuration of larder-proxy. With --online, "
+     "the\n"
+     "running proxy checks its own store in the background and drops what is damaged; "
+     "interrupting\n"
+     "larderctl does not stop it, and larderctl store shows the result.\n\n"
+     "  --config FILE    configuration that names the directories; default " CONFIGURED_DEFAULT "\n"
+     "  --online         check the store of the running proxy\n"
+     "  --rate MIB       with --online: read at most this many MiB/s; default 64, 0 is unlimited\n"
+     "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n"
      "  --json           {\"directories\": [{\"path\", \"right\", \"damaged\", ...}]}\n\n"
-     "Damage is never served: the proxy treats it as a miss, and drops what it meets; so there is\n"
-     "nothing to repair. Exit status: 0 all right, 1 damage, 2 it could not be looked at.\n",
+     "Damaged data is never served, so there is nothing to repair.\n"
+     "Exit status: 0 no damage, 1 damage, 2 the store could not be read.\n",
      "DIR", verb_verify, true},
-    {"explain", "larderctl explain URL [-H FIELD]... [--json]", "Why (not) from the cache?",
-     "Asks the admin listener what the next such request would get, without making it: what is\n"
-     "stored, how old it is and how it was reckoned, which rule decides, what would have to "
-     "change.\n\n"
-     "  -H, --header 'NAME: VALUE'  a field of the request; may be repeated\n"
-     "  --method METHOD             GET by default\n"
-     "  --client ADDRESS            whether this client would be let in, too, and by which rule\n"
-     "  --user NAME                 as if it had said that it is this user of `users`\n"
-     "  --admin ADDRESS             where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
-     "  --json                      the answer as it comes\n\n"
-     "A URL is as a client of the proxy says it; of a site also /path with -H 'Host: NAME'.\n"
-     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+    {"explain", "larderctl explain URL [-H 'NAME: VALUE']... [--client ADDRESS]",
+     "Explain why a URL is or is not cached.",
+     "Shows what the next request for URL would get, without making it: what is stored, how its "
+     "age\n"
+     "and lifetime were computed, which rule decides, and what would have to change.\n\n"
+     "  -H, --header 'NAME: VALUE'  a request header field; may be repeated\n"
+     "  --method METHOD             request method; default GET\n"
+     "  --client ADDRESS            apply the access rules for this client, too\n"
+     "  --user NAME                 with --client: as this user\n"
+     "  --admin ADDRESS             admin listener: 127.0.0.1:3129 (default) or unix:/PATH\n"
+     "  --json                      print the answer as JSON\n\n"
+     "Write the URL as a client of the proxy does; for a site, /path with -H 'Host: NAME' works, "
+     "too.\n"
+     "Exit status: 0 shown, 1 the proxy does not answer, 2 wrong usage.\n",
      "URL", verb_explain, false},
-    {"purge", "larderctl purge URL... | --prefix URL | --host NAME | --all", "Out of the cache.",
-     "What is stored is not found any more, in memory and on disk, with all variants and parts, "
-     "and\n"
-     "what is on its way is not stored. When it is said so it stays so, whatever happens. The "
-     "next\n"
-     "request is fetched from the origin.\n\n"
-     "  --prefix URL     all whose URL begins so: http://www.example.net/img/\n"
-     "  --host NAME      all of a host, http and https, whatever the port\n"
+    {"purge", "larderctl purge URL... | --prefix URL | --host NAME | --all",
+     "Remove responses from the cache.",
+     "Removes what is stored, in memory and on disk, with all variants and ranges; responses "
+     "being\n"
+     "fetched at this moment are not stored. Once reported, a purge survives a crash.\n\n"
+     "  --prefix URL     everything whose URL starts with this: http://www.example.net/img/\n"
+     "  --host NAME      everything of this host: http and https, on any port\n"
      "  --all            everything\n"
-     "  -H, --header 'NAME: VALUE'  of a site: /path with -H 'Host: NAME'\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
-     "  --json           the answers as they come, a line each\n\n"
-     "A URL is as for explain. What was found is said for each; not to be stored is no error.\n"
-     "Exit status: 0 it is gone, 1 nobody answers or the store could not write it down, 2 wrong\n"
-     "usage, or no URL.\n",
+     "  -H, --header 'NAME: VALUE'  a request header field: for a site, /path with -H 'Host: "
+     "NAME'\n"
+     "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n"
+     "  --json           print one JSON object per purge\n\n"
+     "URLs are written as for explain. A URL that was not stored is no error.\n"
+     "Exit status: 0 purged, 1 the proxy does not answer or could not record the purge on disk, 2\n"
+     "wrong usage or invalid URL.\n",
      "URL", verb_purge, true},
-    {"dns", "larderctl dns [explain NAME] [--json]", "What larder-dns is doing, and why.",
-     "Asks the admin listener of larder-dns about its replicas: their state, why and since when,\n"
-     "their share of the answers, their load, and whether they are too full for some clients; and\n"
-     "what is bound by dynamic update.\n\n"
-     "With explain NAME: why a client gets the replica it gets: which map and prefix decided, in "
-     "what\n"
-     "order the replicas stood, why any was passed over, and the answer.\n\n"
-     "  --client PREFIX  of explain: the client's address or network\n"
-     "  --type TYPE      of explain: A by default, AAAA, TYPE65, ...\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3130 (the default)\n"
-     "  --json           the answer as it comes\n\n"
-     "Exit status: 0 it answers, 1 it does not, 2 wrong usage.\n",
+    {"dns", "larderctl dns [explain NAME] [--client PREFIX] [--json]",
+     "Show what larder-dns is doing, or why it answers so.",
+     "Shows the replicas: their state, since when and why, their share of answers, their load, "
+     "and\n"
+     "the records set by dynamic update.\n\n"
+     "With explain NAME, shows why a client gets the replica it gets: the map and prefix that\n"
+     "decided, the order of the replicas, why any was skipped, and the answer.\n\n"
+     "  --client PREFIX  with explain: the address or network of the client; default 127.0.0.1\n"
+     "  --type TYPE      with explain: A (default), AAAA, TYPE65, ...\n"
+     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n"
+     "  --json           print the answer as JSON\n\n"
+     "Exit status: 0 shown, 1 larder-dns does not answer, 2 wrong usage.\n",
      "explain NAME", verb_dns, true},
-    {"drain", "larderctl drain REPLICA [--admin ADDRESS]", "No more clients for a replica.",
-     "Has larder-dns give the replica to nobody while others are up: it is empty within the ttl "
-     "of\n"
-     "its names. Until larderctl undrain or, without the directive state, the end of\n"
-     "larder-dns; `drain: yes` in its configuration lasts.\n\n"
-     "  --admin ADDRESS  of larder-dns: 127.0.0.1:3130 (the default)\n\n"
-     "Exit status: 0 done, 1 it does not answer, 2 no such replica.\n",
+    {"drain", "larderctl drain REPLICA [--admin ADDRESS]", "Send no more clients to a replica.",
+     "Makes larder-dns leave the replica out of its answers while others are up. Clients are gone\n"
+     "once the TTL of its names has passed. This lasts until larderctl undrain, or until "
+     "larder-dns\n"
+     "stops if its configuration has no \"state\"; \"drain: yes\" in the configuration is "
+     "permanent.\n\n"
+     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n\n"
+     "Exit status: 0 done, 1 larder-dns does not answer, 2 no such replica.\n",
      "REPLICA", verb_drain, false},
-    {"undrain", "larderctl undrain REPLICA [--admin ADDRESS]", "The replica has clients again.",
-     "Ends larderctl drain.\n\n"
-     "  --admin ADDRESS  of larder-dns: 127.0.0.1:3130 (the default)\n\n"
-     "Exit status: 0 done, 1 it does not answer, 2 no such replica.\n",
+    {"undrain", "larderctl undrain REPLICA [--admin ADDRESS]", "Send clients to a replica again.",
+     "Ends what larderctl drain began.\n\n"
+     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n\n"
+     "Exit status: 0 done, 1 larder-dns does not answer, 2 no such replica.\n",
      "REPLICA", verb_drain, false},
-    {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Is a configuration good?",
-     "Has larder-proxy or larder-dns check the file, by its own rules, without starting. A file\n"
-     "with zones or replicas is larder-dns's.\n\n"
-     "  --proxy, --dns   whose file it is, when that is not clear\n"
+    {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Check a configuration file.",
+     "Runs larder-proxy --check or larder-dns --check on FILE. A file with zones or replicas is "
+     "taken\n"
+     "for one of larder-dns.\n\n"
+     "  --proxy, --dns   say whose file it is\n"
      "  --json           {\"file\", \"good\", \"errors\": [{\"line\", \"column\", \"text\"}]}\n\n"
-     "Errors are lines \"file:line:column: what; expected ...; did you mean ...?\".\n"
-     "Exit status: 0 good, 1 errors in the file, 2 wrong usage or no such program.\n",
+     "All errors are reported, as \"file:line:column: what; expected ...; did you mean ...?\".\n"
+     "Exit status: 0 no errors, 1 errors, 2 wrong usage or program not found.\n",
      "FILE", verb_check, false},
     {"diff", "larderctl diff [--dns] [--admin ADDRESS] [--json] [FILE]",
-     "What would a reload, or FILE, change?",
-     "Shows what differs between what is in force and the configuration that the running\n"
-     "larder-proxy was started with, as it is written now: what a reload changes, and what only a\n"
-     "restart does. With FILE: that file in its place. Nothing is changed.\n\n"
-     "  --dns            of larder-dns\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default; of larder-dns 3130) or\n"
-     "                   unix:/PATH\n"
+     "Show what a reload would change.",
+     "Compares the configuration in force with the file as it is now, or with FILE, and shows what "
+     "a\n"
+     "reload changes and what needs a restart. Changes nothing.\n\n"
+     "  --dns            larder-dns instead of larder-proxy\n"
+     "  --admin ADDRESS  admin listener: 127.0.0.1:3129 by default, with --dns 127.0.0.1:3130;\n"
+     "                   or unix:/PATH\n"
      "  --json           {\"changes\": [{\"path\", \"kind\", \"before\", \"after\", \"origin\", "
      "\"by\"}]}\n\n"
-     "Exit status: 0 no difference, 1 some, 2 errors in the configuration, or nothing answers.\n",
+     "Exit status: 0 no difference, 1 differences, 2 errors in the configuration, or no answer.\n",
      "FILE", verb_diff, true},
     {"reload", "larderctl reload [--dns] [--admin ADDRESS] [--json]",
-     "Take over the configuration.",
-     "Has the running larder-proxy read its configuration and take it over, waits until every "
-     "event\n"
-     "loop has, and shows what has changed. With errors in it the old one stays in force, and the\n"
-     "errors are shown. No connection is closed; requests under way end by the old rules.\n\n"
-     "  --dns            larder-dns\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default; of larder-dns 3130) or\n"
-     "                   unix:/PATH\n"
-     "  --json           the answer as it comes\n\n"
-     "Exit status: 0 taken over, 1 not, 2 wrong usage.\n",
+     "Apply the changed configuration.",
+     "Makes the running daemon read and apply its configuration, waits until every worker uses "
+     "it,\n"
+     "and shows what has changed. If there are errors, they are shown and the old configuration "
+     "stays\n"
+     "in force. No connection is closed; requests in progress finish under the old "
+     "configuration.\n\n"
+     "  --dns            larder-dns instead of larder-proxy\n"
+     "  --admin ADDRESS  admin listener: 127.0.0.1:3129 by default, with --dns 127.0.0.1:3130;\n"
+     "                   or unix:/PATH\n"
+     "  --json           print the answer as JSON\n\n"
+     "Exit status: 0 applied, 1 not applied, 2 wrong usage.\n",
      NULL, verb_reload, false},
-    {"upgrade", "larderctl upgrade [--dns] [--admin ADDRESS]", "A newer process serves instead.",
-     "Starts larder-proxy as the running one was started, with --takeover: it takes the listening\n"
-     "sockets, serves, and the running one ends what it has begun. So a new version (the program\n"
-     "beside larderctl, or in PATH) comes into use, or what only a restart changes in the\n"
-     "configuration, and nobody is refused. Both need the directive takeover, and must be of the\n"
-     "same user, who is to run larderctl, too. Waits until the newer one serves; what it says "
+    {"upgrade", "larderctl upgrade [--dns] [--admin ADDRESS]",
+     "Replace the running process without downtime.",
+     "Starts a new process with the arguments of the running one and --takeover. It takes over "
+     "the\n"
+     "listening sockets and serves; the old process finishes its requests and ends. Use it for a "
+     "new\n"
+     "version (the program next to larderctl, or in PATH) or for settings that need a restart. "
+     "Both\n"
+     "processes need the directive \"takeover\" and must run as the same user as larderctl. Waits "
      "until\n"
-     "then, such as why it cannot start, is shown; from then on it goes where the older one says "
-     "it.\n\n"
-     "  --dns            larder-dns, if it has no state\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default; of larder-dns 3130) or\n"
-     "                   unix:/PATH\n\n"
-     "Exit status: 0 the newer one serves, 1 it does not, and nothing has changed, 2 wrong "
+     "the new process serves, and shows its messages until then.\n\n"
+     "  --dns            larder-dns instead of larder-proxy; it must not use \"state\"\n"
+     "  --admin ADDRESS  admin listener: 127.0.0.1:3129 by default, with --dns 127.0.0.1:3130;\n"
+     "                   or unix:/PATH\n\n"
+     "Exit status: 0 the new process serves, 1 it does not and nothing has changed, 2 wrong "
      "usage.\n",
      NULL, verb_upgrade, false},
-    {"reopen", "larderctl reopen [--admin ADDRESS]", "The logs were moved away.",
-     "Has the running larder-proxy open the files of its access logs anew, as after logrotate has\n"
-     "moved them away. The same as SIGUSR1.\n\n"
-     "  --admin ADDRESS  where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n\n"
-     "Exit status: 0 done, 1 it does not answer, 2 wrong usage.\n",
-     NULL, verb_reopen, false},
-    {"tail", "larderctl tail [FILTER]... [-n COUNT] [--json]", "Decisions as they are made.",
-     "Shows each request as it ends: when, for whom, outcome and status, bytes, how long it took,\n"
-     "the URL, and the reason. All filters given must hold.\n\n"
-     "  --host PATTERN     the host of the URL: *.example.net\n"
-     "  --path PATTERN     its path and query: '/images/*'\n"
-     "  --client PREFIX    the client's address or network\n"
-     "  --outcome WORD     hit, hit-memory, miss, pass, denied, error, ...\n"
-     "  --reason WORD      as in docs/explain.md\n"
-     "  --status STATUS    404, 5xx or 400-499\n"
-     "  --slower MS        that took longer, in milliseconds\n"
-     "  -n, --count COUNT  end after so many\n"
-     "  --admin ADDRESS    where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n"
-     "  --json             lines of JSON, those of the access log\n\n"
-     "Whoever reads too slowly loses some, and is told how many; the proxy does not wait.\n"
-     "Exit status: 0 it was interrupted or has shown all, 1 the proxy is not there, 2 wrong "
+    {"reopen", "larderctl reopen [--admin ADDRESS]", "Reopen log files after rotation.",
+     "Makes the running larder-proxy reopen its access log files, like SIGUSR1.\n\n"
+     "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n\n"
+     "Exit status: 0 done, 1 a file could not be opened or the proxy does not answer, 2 wrong "
      "usage.\n",
+     NULL, verb_reopen, false},
+    {"tail", "larderctl tail [FILTER]... [-n COUNT] [--json]", "Show requests as they finish.",
+     "Prints one line per request: time, client, outcome, status, bytes, duration, URL and "
+     "reason.\n"
+     "With several filters, all must match.\n\n"
+     "  --host PATTERN     host of the URL: '*.example.net'\n"
+     "  --path PATTERN     path and query: '/images/*'\n"
+     "  --client PREFIX    client address or network\n"
+     "  --outcome WORD     hit, hit-memory, miss, pass, denied, error, ...\n"
+     "  --reason WORD      a reason from docs/explain.md\n"
+     "  --status STATUS    404, 5xx or 400-499\n"
+     "  --slower MS        took longer than this many milliseconds\n"
+     "  -n, --count COUNT  stop after this many requests\n"
+     "  --admin ADDRESS    admin listener: 127.0.0.1:3129 (default) or unix:/PATH\n"
+     "  --json             print lines of the JSON access log\n\n"
+     "If you read too slowly, lines are dropped and counted; the proxy never waits.\n"
+     "Exit status: 0 done or interrupted, 1 the proxy does not answer, 2 wrong usage.\n",
      NULL, verb_tail, false},
-    {"top", "larderctl top [--by WHAT] [FILTER]... [--once]", "The most frequent requests, live.",
-     "Shows what is asked for most, with requests and bytes a second, the share that came from "
-     "the\n"
-     "cache, and how long it took; over about the last minute. Keys: h host, c client, u URL,\n"
-     "o outcome, r reason, s status, t type; q quits.\n\n"
-     "  --by WHAT          host (the default), client, url, outcome, reason, status, type or "
-     "method\n"
-     "  --once             one table for a script, of what comes in two seconds, or of --count\n"
-     "  -n, --count COUNT  of --once: of so many requests\n"
-     "  --host, --path, --client, --outcome, --reason, --status, --slower  as for tail\n"
-     "  --admin ADDRESS    where it listens: 127.0.0.1:3129 (the default) or unix:/PATH\n\n"
-     "Exit status: 0 good, 1 the proxy is not there, 2 wrong usage.\n",
+    {"top", "larderctl top [--by WHAT] [FILTER]... [--once]",
+     "Show the most frequent requests, live.",
+     "Shows requests and bytes per second, the share served from the cache and the mean time, "
+     "over\n"
+     "about the last minute. Keys: h host, c client, u URL, o outcome, r reason, s status, t "
+     "type,\n"
+     "m method; q quits.\n\n"
+     "  --by WHAT          host (default), client, url, outcome, reason, status, type or method\n"
+     "  --once             print one table and stop: two seconds of traffic, or --count requests\n"
+     "  -n, --count COUNT  with --once: this many requests\n"
+     "  --host, --path, --client, --outcome, --reason, --status, --slower  filters, as for tail\n"
+     "  --admin ADDRESS    admin listener: 127.0.0.1:3129 (default) or unix:/PATH\n\n"
+     "Exit status: 0 done, 1 the proxy does not answer, 2 wrong usage.\n",
      NULL, verb_top, false},
     {"import-squid", "larderctl import-squid [--lists DIR] [--root DIR] FILE",
-     "From Squid's configuration to ours.",
-     "Prints what squid.conf says as a file for larder-proxy, with the lines it is from as "
-     "comments,\n"
-     "and lists on standard error what is not in it, each with its line and why. Rules that deny "
-     "and\n"
-     "are not understood are marked: without them somebody may be let in who is to stay out. See\n"
-     "docs/squid.md. Files that it includes, and lists that it names, are read, too.\n\n"
-     "  --lists DIR  write long lists of hosts there, where Squid's mean something else than ours\n"
-     "  --root DIR   where the machine's files are, if not in /: DIR/etc/squid/...\n\n"
-     "Exit status: 0 all is translated, 1 not all, 2 the file cannot be read.\n",
+     "Convert a squid.conf.",
+     "Prints the Squid configuration FILE as one for larder-proxy, with the original lines as\n"
+     "comments. Lists on standard error whatever could not be translated, with line and reason. "
+     "Rules\n"
+     "marked LOOK AT THIS may let in clients that Squid kept out. Included files and host lists "
+     "are\n"
+     "read, too. See docs/import-squid.md.\n\n"
+     "  --lists DIR  write long host lists to DIR when their syntax differs\n"
+     "  --root DIR   read absolute paths below DIR: DIR/etc/squid/...\n\n"
+     "Exit status: 0 all translated, 1 not all, 2 FILE cannot be read.\n",
      "FILE", verb_import, false},
 };
 
 static void print_usage(FILE *to)
 {
-    fputs("larderctl " LARDER_VERSION ", for larder-proxy and larder-dns\n\nusage:\n", to);
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-        fprintf(to, "  %-50s %s\n", verbs[i].usage, verbs[i].what);
-    }
-    fputs("  larderctl VERB --help\n  larderctl --version\n\n"
-          "Exit status: 0 good, 1 not, 2 wrong usage.\n",
+    fputs("larderctl " LARDER_VERSION " - look inside larder-proxy and larder-dns\n\n"
+          "usage: larderctl VERB [OPTION]...\n\n",
           to);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        fprintf(to, "  %-14s%s\n", verbs[i].name, verbs[i].what);
+    }
+    fputs("\nlarderctl VERB --help describes a verb and its options; larderctl(1) has everything.\n"
+          "Exit status: 0 success, 1 failure, 2 wrong usage.\n",
+          to);
+}
+
+static void print_help(const struct verb *verb)
+{
+    printf("usage: %s\n\n%s", verb->usage, verb->more);
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
 static const struct verb *find_verb(const char *name)
@@ -215,12 +236,14 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-static int complain(const char *what, const char *word, const char *const *known, size_t count)
+static int complain(const char *what, const char *word, const char *const *known, size_t count,
+                    const char *verb)
 {
     const char *closest = conf_closest(word, known, count);
 
-    fprintf(stderr, "larderctl: %s \"%s\"; %s%s%slarderctl --help lists them\n", what, word,
-            closest ? "did you mean \"" : "", closest ? closest : "", closest ? "\"? " : "");
+    fprintf(stderr, "larderctl: %s \"%s\"; %s%s%slarderctl %s%s--help lists them\n", what, word,
+            closest ? "did you mean \"" : "", closest ? closest : "", closest ? "\"? " : "", verb,
+            verb[0] ? " " : "");
     return CTL_USAGE;
 }
 
@@ -267,7 +290,8 @@ static bool *flag_of(struct ctl_options *options, const char *word)
     } flags[] = {
         {"--json", &options->json},     {"--segments", &options->segments},
         {"--online", &options->online}, {"--help", &options->help},
-        {"--once", &options->once},     {"--all", &options->all},
+        {"-h", &options->help},         {"--once", &options->once},
+        {"--all", &options->all},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -296,7 +320,7 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
         "--segments", "--online", "--rate",  "--config", "--type",   "--help",   "--host",
         "--outcome",  "--reason", "--path",  "--slower", "--status", "--count",  "--by",
-        "--once",     "--lists",  "--root",  "--prefix", "--all"};
+        "--once",     "--lists",  "--root",  "--prefix", "--all",    "--user"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
     bool *flag = flag_of(options, word);
@@ -319,7 +343,7 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         fprintf(stderr, "larderctl: at most %d fields\n", CTL_FIELDS_MAX);
         return CTL_USAGE;
     } else if (word[0] == '-' && word[1]) {
-        return complain("unknown option", word, known, ARRAY_LEN(known));
+        return complain("unknown option", word, known, ARRAY_LEN(known), options->verb);
     } else {
         return take_operand(options, word);
     }
@@ -356,7 +380,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         return status;
     }
     if (options.help) {
-        printf("usage: %s\n\n%s", verb->usage, verb->more);
+        print_help(verb);
         return CTL_GOOD;
     }
     return check_operands(verb, &options) ? verb->run(&options) : CTL_USAGE;
@@ -370,8 +394,9 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return CTL_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        print_usage(stdout);
+    if (is_help(argv[1])) {
+        const struct verb *about = argc > 2 ? find_verb(argv[2]) : NULL;
+        about ? print_help(about) : print_usage(stdout);
         return CTL_GOOD;
     }
     if (strcmp(argv[1], "--version") == 0) {
@@ -385,5 +410,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         names[i] = verbs[i].name;
     }
-    return complain("unknown verb", argv[1], names, ARRAY_LEN(names));
+    return complain("unknown verb", argv[1], names, ARRAY_LEN(names), "");
 }
