@@ -4,6 +4,7 @@ import { $, el, fillHead, fillRows, prose, setText, show } from "./dom.js";
 import * as f from "./format.js";
 
 const ROWS = 10;
+const SAVABLE_ROWS = 6; // what is behind them is a small part of the whole
 
 function set(id, [number, unit], suffix = "") {
   setText($(id), number);
@@ -44,7 +45,8 @@ function notes(history, step, status, mean) {
     const all = Math.max(status.bytes.sent_from_cache, sum("hit_bytes")); // the older of two answers
     setText($("now-saved-note"), `${f.bytes(all)} since the start`);
   }
-  setText($("now-open-note"), `${f.count(history.last(1, "fetches") ?? 0)} requests to origins`);
+  const asked = history.last(1, "fetches") ?? 0;
+  setText($("now-open-note"), `${f.count(asked)} request${asked === 1 ? "" : "s"} to origins`);
 }
 
 const window_ = { 1: "10 min", 10: "2 h", 120: "24 h" };
@@ -149,10 +151,11 @@ const placeOf = (row) => (row.location
   : row.addresses.join(", "));
 
 const mirrors = [
-  { name: "mirror", className: "name", finds: "mirror", value: (row) => row.path, note: (row) => row.origin },
+  { name: "mirror", className: "name share", finds: "mirror", value: (row) => row.path, note: (row) => row.origin,
+    share: (row) => row.requests / row.most },
   number("requests", (row) => f.count(row.requests)),
   number("hits", (row) => f.percent(row.hits, row.requests)),
-  number("bytes", (row) => f.bytes(row.bytes)),
+  number("bytes", (row) => f.bytes(row.bytes), "wide"),
   number("saved", (row) => f.bytes(row.hit_bytes)),
 ];
 
@@ -187,7 +190,7 @@ export function drawTop(top) {
   };
   fill("hosts", byRequests(top.hosts));
   fill("clients", byRequests(top.clients));
-  fill("savable", [...top.savable].sort((a, b) => b.bytes - a.bytes).slice(0, ROWS));
+  fill("savable", [...top.savable].sort((a, b) => b.bytes - a.bytes).slice(0, SAVABLE_ROWS));
   const asked = top.hosts.filter((row) => row.asked > 0 && !row.denied);
   const bad = (row) => (row.unreached + row.failed) / row.asked;
   fill("origins", asked.sort((a, b) => bad(b) - bad(a) || b.asked - a.asked).slice(0, ROWS));
@@ -209,7 +212,8 @@ export function drawReplicas(answer) {
 
 export function drawMirrors(rows) {
   show($("mirrors-card"), rows.length > 0);
-  fill("mirrors", [...rows].sort((a, b) => b.requests - a.requests));
+  const list = [...rows].sort((a, b) => b.requests - a.requests);
+  fill("mirrors", list.map((row) => ({ ...row, most: Math.max(1, list[0].requests) })));
 }
 
 // ---- memory, store, connections ----

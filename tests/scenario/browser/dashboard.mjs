@@ -84,6 +84,8 @@ function isBytes(shown, value) {
 async function lookAtMirrors(page) {
   const now = await metrics();
   const of = (name, path) => now[`larder_mirror_${name}_total{mirror="${path}"}`] ?? 0;
+  check(await page.locator("#mirrors td.share").first().evaluate((cell) => getComputedStyle(cell).getPropertyValue("--share") === "1"),
+    "the busiest one has the longest bar");
   const rows = await page.locator("#mirrors tbody tr").evaluateAll((nodes) =>
     nodes.map((row) => [...row.cells].map((cell) => cell.innerText)));
   check(rows.length === 2 && rows[0][0] === `/m/\n${origin}/o/` && rows[1][0].startsWith("/idle/"),
@@ -244,6 +246,15 @@ async function lookAtPhone(browser, colorScheme) {
   const { page, wrong } = await open(browser, { viewport: { width: 360, height: 740 }, colorScheme });
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   check(width <= 360, `on a phone nothing sticks out: ${width}`);
+  const lines = await page.locator(".bar > *").evaluateAll((nodes) =>
+    new Set(nodes.filter((node) => node.offsetHeight && node.id !== "about").map((node) => {
+      const box = node.getBoundingClientRect();
+      return Math.round((box.top + box.bottom) / 20);
+    })).size);
+  check(lines === 1, `the head of the page is one line above what it is about: ${lines}`);
+  const columns = await page.locator("#recent tbody tr td.state").evaluateAll((nodes) =>
+    new Set(nodes.map((node) => Math.round(node.getBoundingClientRect().left))).size);
+  check(columns === 1, `outcomes stand in one column: ${columns}`);
   const names = await page.locator(".stack td.name").evaluateAll((nodes) => nodes.map((node) => node.clientWidth));
   check(names.length > 0 && names.every((one) => one > 240), `names of hosts have room: ${names}`);
   check((await page.locator("#origins .remedy").count()) > 0, "it says why an origin fails");
