@@ -114,16 +114,17 @@ static bool is_ows(char c)
     return c == ' ' || c == '\t';
 }
 
-/* White space that a comma follows, or that ends the value, at `i`. */
-static bool is_before_comma(struct span value, size_t i)
+/* Behind the white space at `i`. */
+static size_t behind_ows(struct span value, size_t i)
 {
     while (i < value.len && is_ows(value.at[i])) {
         i++;
     }
-    return i == value.len || value.at[i] == ',';
+    return i;
 }
 
-/* Copies `value` without the white space around its commas; quoted strings stay as they are. */
+/* Copies `value` without the white space around its commas; quoted strings stay as they are. White
+ * space is looked at once, however much of it there is. */
 static char *put_compact(char *at, struct span value)
 {
     bool quoted = false;
@@ -131,7 +132,11 @@ static char *put_compact(char *at, struct span value)
 
     for (size_t i = 0; i < value.len; i++) {
         char c = value.at[i];
-        if (!quoted && is_ows(c) && (after_comma || is_before_comma(value, i))) {
+        if (!quoted && is_ows(c)) {
+            size_t end = behind_ows(value, i);
+            bool is_kept = !after_comma && end < value.len && value.at[end] != ',';
+            at = is_kept ? put_span(at, span_of(value.at + i, end - i)) : at;
+            i = end - 1;
             continue;
         }
         if (quoted && c == '\\' && i + 1 < value.len) {

@@ -248,3 +248,24 @@ Test(key_variant, more_languages_than_any_reader_knows)
     cr_expect_gt(key.text.len, 1000);
     arena_fini(&arena);
 }
+
+/* With a look behind each of them, so many would take hours. */
+Test(key_variant, white_space_is_looked_at_once)
+{
+    enum { BLANKS = 4 << 20 };
+    struct cache_key primary;
+    struct cache_key key;
+    struct http_head head;
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    primary = primary_of("http://a/", "", &arena);
+    head_request(&head, &arena, METHOD_GET, "");
+    char *value = arena_alloc(&arena, BLANKS + 2);
+    memset(value, ' ', BLANKS + 2);
+    value[0] = value[BLANKS + 1] = 'x';
+    fields_add(&head.fields, SPAN("Foo"), span_of(value, BLANKS + 2));
+    key_variant(&primary, SPAN("foo"), &head.fields, &secret, &arena, &key);
+    cr_expect_gt(key.text.len, BLANKS);
+    arena_fini(&arena);
+}
