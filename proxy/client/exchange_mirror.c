@@ -6,6 +6,7 @@
 #include "proxy/client/exchange_parts.h"
 
 #include "http/hop.h"
+#include "http/put.h"
 #include "http/validator.h"
 #include "proxy/mirror/rewrite_source.h"
 
@@ -49,36 +50,58 @@ static struct span mark_of(const struct rewrite_links *links, struct arena *aren
     return arena_printf(arena, "-m%016llx", hash);
 }
 
-/* The origin's ETag of one that we have given out; empty: it is of something else. */
-static struct span unmarked(const struct exchange_rewrite *rewrite, struct span tag,
-                            struct arena *arena)
+/* What the mark and the quote behind it leave of an ETag that we have given out; empty: it is of
+ * something else. */
+static struct span before_mark(struct span tag, struct span mark)
 {
-    struct span end = arena_printf(arena, "%.*s\"", SPAN_ARGS(rewrite->mark));
+    struct span quote = SPAN("\"");
 
-    return span_ends(tag, end)
-               ? arena_printf(arena, "%.*s\"", SPAN_ARGS(span_take(tag, tag.len - end.len)))
-               : SPAN_EMPTY;
+    if (!span_ends(tag, quote) || !span_ends(span_take(tag, tag.len - quote.len), mark)) {
+        return SPAN_EMPTY;
+    }
+    return span_take(tag, tag.len - quote.len - mark.len);
 }
 
-/* What a client has with other links, or without ours, is not what it would get. */
+/* The origin's ETag of such a one is written behind `at`, where there is room for it and more. */
+static char *put_unmarked(char *at, struct span tag, struct span mark)
+{
+    struct span before = before_mark(tag, mark);
+
+    if (span_eq(tag, SPAN("*"))) {
+        return put_span(at, tag);
+    }
+    return before.len ? put_span(put_span(at, before), SPAN("\"")) : at;
+}
+
+/* A list of ETags as the origin knows them. What a client has with other links, or without ours, is
+ * not what it would get, and left out. */
+static struct span unmarked_list(struct span tags, struct span mark, struct arena *arena)
+{
+    struct list_members it = list_members_of(tags);
+    char *text = arena_alloc(arena, 2 * tags.len); /* ", " where "," was */
+    char *end = text;
+    struct span tag;
+
+    while (list_next(&it, &tag)) {
+        char *start = put_span(end, end == text ? SPAN_EMPTY : SPAN(", "));
+        char *behind = put_unmarked(start, tag, mark);
+        end = behind == start ? end : behind;
+    }
+    return span_from_to(text, end);
+}
+
 static void unmark_condition(struct exchange *x)
 {
-    struct list_members it = list_members(&x->request.fields, FIELD_IF_NONE_MATCH);
-    struct span tag, ours = SPAN_EMPTY;
+    struct span tags;
 
-    if (!fields_has(&x->request.fields, FIELD_IF_NONE_MATCH)) {
+    if (!fields_joined(&x->request.fields, http_field_name(FIELD_IF_NONE_MATCH), &x->arena,
+                       &tags)) {
         return;
     }
-    while (list_next(&it, &tag)) {
-        struct span plain = span_eq(tag, SPAN("*")) ? tag : unmarked(x->rewrite, tag, &x->arena);
-        if (plain.len) {
-            ours = arena_printf(&x->arena, "%.*s%s%.*s", SPAN_ARGS(ours), ours.len ? ", " : "",
-                                SPAN_ARGS(plain));
-        }
-    }
+    struct span ours = unmarked_list(tags, x->rewrite->mark, &x->arena);
     fields_remove_id(&x->request.fields, FIELD_IF_NONE_MATCH);
     if (ours.len) {
-        fields_set_id(&x->request.fields, FIELD_IF_NONE_MATCH, ours);
+        fields_add_id(&x->request.fields, FIELD_IF_NONE_MATCH, ours);
     } else {
         fields_remove_id(&x->request.fields, FIELD_IF_MODIFIED_SINCE); /* it has not counted */
     }

@@ -130,6 +130,11 @@ class Scene:
         """Lines of the proxy's log."""
         return [line for line in self.log.read_text().splitlines() if event in line]
 
+    def peak_memory(self):
+        """In bytes, the most that the proxy has had in RAM so far."""
+        status = pathlib.Path(f"/proc/{self.proxy.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) << 10
+
     def admin(self, path):
         data, _ = raw.ask(self.proxy.admin, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
                                             "Connection: close\r\n\r\n".encode(), 60)
@@ -606,6 +611,10 @@ def npm(s):
         check(s.ask("/npm/small", If_None_Match=other).status == 200, "none by another")
     again = s.ask("/npm/small", If_None_Match=f'"x", {first.headers["ETag"]}')
     check(again.status == 304 and again.headers["ETag"] == first.headers["ETag"], f"304: {again}")
+    before = s.peak_memory()
+    for many, status in (("*," * 15000, 200), (f"{first.headers['ETag']}," * 1000, 304)):
+        check(s.ask("/npm/small", If_None_Match=many).status == status, f"many ETags: {status}")
+    check(s.peak_memory() - before < 64 << 20, f"many ETags cost little: {before}, {s.peak_memory()}")
     part = s.ask("/npm/small", Range="bytes=0-9")
     check(part.status == 200 and part.body == first.body, "no ranges of what is made on the way")
     head = s.ask("/npm/small", method="HEAD")
