@@ -156,6 +156,16 @@ static void add_proxy_fields(struct fetch *fetch, struct http_fields *fields)
     add_forwarded(fetch, fields);
 }
 
+/* In HTTP/1.0 it means nothing, but the origin is asked in a newer version; and where no body comes
+ * there is nothing to wait with (RFC 9110 10.1.1). */
+static void drop_vain_expectation(struct http_head *out)
+{
+    if (!out->expect_continue &&
+        fields_list_has(&out->fields, FIELD_EXPECT, SPAN("100-continue"))) {
+        fields_remove_id(&out->fields, FIELD_EXPECT);
+    }
+}
+
 void fetch_make_request(struct fetch *fetch)
 {
     struct http_head *out = &fetch->out;
@@ -168,7 +178,7 @@ void fetch_make_request(struct fetch *fetch)
     out->framing = fetch->request_body ? fetch->client.framing : BODY_NONE;
     out->content_length = fetch->client.content_length; /* 0 is said, too (RFC 9110 8.6) */
     out->keep_alive = true;
-    out->expect_continue = fetch->client.expect_continue;
+    out->expect_continue = fetch->client.expect_continue && out->framing != BODY_NONE;
     if (out->framing == BODY_STREAM) {
         out->framing = out->content_length >= 0 ? BODY_LENGTH : BODY_CHUNKED;
     }
@@ -179,6 +189,7 @@ void fetch_make_request(struct fetch *fetch)
     hop_strip(&rest);
     fields_remove_id(&rest, FIELD_HOST);
     fields_append(&out->fields, &rest);
+    drop_vain_expectation(out);
     announce_trailers(fetch, out);
     if (fetch->upgrade.protocol.len) {
         ask_upgrade(fetch, out);
