@@ -215,7 +215,8 @@ static void on_asked(uv_poll_t *poll, int status, int events)
     const char *why = refusal(takeover, peer);
     int err = why ? 0 : hear(takeover, peer);
     if (why || err) {
-        log_warn("takeover_refused", "why=%s", why ? why : err_text(err));
+        log_warn("takeover_refused", "why=%s by=%d", why ? why : err_text(err),
+                 takeover->peer >= 0 ? (int)takeover_peer(takeover->peer) : 0);
         close(peer);
     }
 }
@@ -285,6 +286,9 @@ static struct {
     struct takeover_end end;
 } newer = {.fd = -1, .starter = -1, .streams = {-1, -1}};
 
+#define SILENT                                                                                     \
+    "the process there is silent; if it hangs, end it, and start this one without --takeover"
+
 static int ask(const char *path, const char *program, const char **why)
 {
     struct sockaddr_un address;
@@ -294,20 +298,22 @@ static int ask(const char *path, const char *program, const char **why)
         *why = "the path is too long for a unix socket";
         return -ENAMETOOLONG;
     }
+    setsockopt(newer.fd, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest));
+    setsockopt(newer.fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
     if (connect(newer.fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        *why = "nobody answers there";
-        return -errno;
+        *why = errno == EAGAIN ? SILENT : "nobody answers there";
+        return errno == EAGAIN ? ERR_TIMEOUT : -errno;
     }
     if (!takeover_is_same_user(newer.fd)) {
         *why = "the process there is of another user";
         return ERR_REFUSED;
     }
-    setsockopt(newer.fd, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest));
-    setsockopt(newer.fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
     int err = takeover_send_hello(newer.fd, program);
     err = err ? err : takeover_receive(newer.fd, &newer.gift, newer.streams);
     err = err == -ECONNRESET || err == -EPIPE ? ERR_CLOSED : err; /* it has not heard us out */
+    err = err == -EAGAIN ? ERR_TIMEOUT : err;
     *why = err == ERR_CLOSED        ? "it refused; its log says why"
+           : err == ERR_TIMEOUT     ? SILENT
            : err == -EMFILE         ? "it has more sockets than we may have descriptors"
            : err == ERR_UNSUPPORTED ? "its version cannot be taken over from; restart it"
                                     : "it did not give its sockets";
@@ -402,10 +408,10 @@ void takeover_tell_ready(void)
 
     snprintf(message, sizeof(message), "READY=1\nMAINPID=%ld", (long)getpid());
     notify(newer.given ? message : "READY=1");
+    tell_starter(); /* first: who waits no longer must know that we serve */
     if (newer.fd >= 0 && send(newer.fd, &word, 1, MSG_NOSIGNAL) != 1) {
         log_warn("takeover", "what=%s", "the older process has ended by itself");
     }
-    tell_starter();
 }
 
 static void on_poll_closed(uv_handle_t *handle)

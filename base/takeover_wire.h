@@ -15,6 +15,8 @@ enum {
 
 /* The user at the other end is ours. */
 bool takeover_is_same_user(int fd);
+/* The process there; 0: not known. */
+pid_t takeover_peer(int fd);
 /* Who asks says first who it is: whoever only looks whether somebody listens gets nothing. 0, or a
  * negative errno. */
 int takeover_send_hello(int fd, const char *program);

@@ -135,7 +135,7 @@ static const struct verb verbs[] = {
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 applied, 1 not applied, 2 wrong usage.\n",
      NULL, verb_reload, false},
-    {"upgrade", "larderctl upgrade [--dns] [--admin ADDRESS]",
+    {"upgrade", "larderctl upgrade [--dns] [--admin ADDRESS] [--wait SECONDS]",
      "Replace the running process without downtime.",
      "Starts a new process with the arguments of the running one and --takeover. It takes over "
      "the\n"
@@ -148,7 +148,8 @@ static const struct verb verbs[] = {
      "the new process serves, and shows its messages until then.\n\n"
      "  --dns            larder-dns instead of larder-proxy; it must not use \"state\"\n"
      "  --admin ADDRESS  admin listener: 127.0.0.1:3129 by default, with --dns 127.0.0.1:3130;\n"
-     "                   or unix:/PATH\n\n"
+     "                   or unix:/PATH\n"
+     "  --wait SECONDS   end a new process that does not serve within this time: 60 by default\n\n"
      "Exit status: 0 the new process serves, 1 it does not and nothing has changed, 2 wrong "
      "usage.\n",
      NULL, verb_upgrade, false},
@@ -268,7 +269,7 @@ static const char **value_of(struct ctl_options *options, const char *word)
         {"--count", &options->count},   {"-n", &options->count},
         {"--by", &options->by},         {"--user", &options->user},
         {"--lists", &options->lists},   {"--root", &options->root},
-        {"--prefix", &options->prefix},
+        {"--prefix", &options->prefix}, {"--wait", &options->wait},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -320,7 +321,7 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
         "--segments", "--online", "--rate",  "--config", "--type",   "--help",   "--host",
         "--outcome",  "--reason", "--path",  "--slower", "--status", "--count",  "--by",
-        "--once",     "--lists",  "--root",  "--prefix", "--all",    "--user"};
+        "--once",     "--lists",  "--root",  "--prefix", "--all",    "--user",   "--wait"};
     const char *word = argv[*i];
     const char **value = value_of(options, word);
     bool *flag = flag_of(options, word);

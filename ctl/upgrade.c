@@ -1,7 +1,8 @@
 /*
  * A newer process takes the place of the running daemon. The daemon tells how it was started; its
  * program is started once more by the same words, and asks for its sockets. Whoever starts it (we)
- * is told by a pipe that it serves; that ends without a word when it does not.
+ * is told by a pipe that it serves; that ends without a word when it does not. One that says
+ * nothing at all is ended after a while, and the older one goes on.
  */
 #include "ctl/fetch.h"
 #include "ctl/program.h"
@@ -13,6 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +25,8 @@
 
 extern char **environ;
 
-enum { NUMBER_MAX = 16 };
+/* Long lists are read in seconds. Units of systemd have 90 s for a reload. */
+enum { NUMBER_MAX = 16, WAIT_DEFAULT = 60, WAIT_MAX = 86400 };
 
 /* The words by which the daemon was started, which may itself have taken over. */
 static void words_of(const struct conf_command *command, char *program, char **out)
@@ -61,13 +65,56 @@ static int start(const char *folder, char **words, int ready, pid_t *pid)
     return -err;
 }
 
-/* Waits until it serves, or has ended. */
-static int await(const char *name, pid_t pid, int ready)
+static int reap(pid_t pid, int options)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, options) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
+static bool has_word(int ready, int ms)
+{
+    struct pollfd poll_of = {.fd = ready, .events = POLLIN};
+    int n;
+
+    do {
+        n = poll(&poll_of, 1, ms);
+    } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+/* It says so to us before it says so to the older one: while it stands still, and has said nothing,
+ * the older one serves, and nobody is served by it. False: it serves after all. */
+static bool end_unless_ready(pid_t pid, int ready)
+{
+    kill(pid, SIGSTOP);
+    int status = reap(pid, WUNTRACED);
+    if (has_word(ready, 0)) {
+        kill(pid, SIGCONT);
+        return false;
+    }
+    if (WIFSTOPPED(status)) {
+        kill(pid, SIGKILL);
+        reap(pid, 0);
+    }
+    return true;
+}
+
+/* Waits until it serves, has ended, or has been waited for long enough. */
+static int await(const char *name, pid_t pid, int ready, uint64_t seconds)
 {
     char word;
     ssize_t n;
-    int status = 0;
 
+    if (!has_word(ready, (int)seconds * 1000) && end_unless_ready(pid, ready)) {
+        fprintf(stderr,
+                "larderctl: the newer %s has not begun to serve within %llu s, and was ended; the "
+                "older one serves on. Its log says how far it came; --wait SECONDS waits longer\n",
+                name, (unsigned long long)seconds);
+        return CTL_BAD;
+    }
     do {
         n = read(ready, &word, 1);
     } while (n < 0 && errno == EINTR);
@@ -75,15 +122,14 @@ static int await(const char *name, pid_t pid, int ready)
         printf("%s: process %d serves now; the older one ends what it has begun\n", name, (int)pid);
         return CTL_GOOD;
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    int status = reap(pid, 0);
     fprintf(stderr, "larderctl: the newer %s has not started (%s %d); the older one serves on\n",
             name, WIFSIGNALED(status) ? "signal" : "status",
             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     return CTL_BAD;
 }
 
-static int replace(enum ctl_program which, const struct conf_command *command)
+static int replace(enum ctl_program which, const struct conf_command *command, uint64_t seconds)
 {
     char *words[CONF_ARGUMENTS_MAX + 3];
     char program[PROGRAM_PATH_MAX];
@@ -107,7 +153,7 @@ static int replace(enum ctl_program which, const struct conf_command *command)
                 program, command->folder, err_text(err));
         return CTL_BAD;
     }
-    int status = await(which == CTL_DNS ? "larder-dns" : "larder-proxy", pid, ends[0]);
+    int status = await(which == CTL_DNS ? "larder-dns" : "larder-proxy", pid, ends[0], seconds);
     close(ends[0]);
     return status;
 }
@@ -119,15 +165,21 @@ int verb_upgrade(const struct ctl_options *options)
     struct buf told = BUF_INIT, why = BUF_INIT;
     struct conf_command command;
     struct arena arena;
+    uint64_t seconds = WAIT_DEFAULT;
     int status = CTL_BAD;
 
+    if (options->wait && (!span_to_u64(span_str(options->wait), WAIT_MAX, &seconds) || !seconds)) {
+        fprintf(stderr, "larderctl: --wait \"%s\" is no number of seconds from 1 to %d\n",
+                options->wait, WAIT_MAX);
+        return CTL_USAGE;
+    }
     arena_init(&arena, NULL, 0);
     if (fetch(options->admin ? options->admin : usual, "/config/settings", &told, &why) != 0) {
         fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&why)));
     } else if (conf_read_command(buf_span(&told), &arena, &command) != 0) {
         fprintf(stderr, "larderctl: what answers there is no daemon of Larder\n");
     } else {
-        status = replace(which, &command);
+        status = replace(which, &command, seconds);
     }
     buf_fini(&told);
     buf_fini(&why);

@@ -24,6 +24,7 @@ struct ctl_options {
     bool segments;                      /* of `store` */
     bool online;                        /* of `verify` */
     const char *config;                 /* of `verify`; NULL: the default */
+    const char *wait;                   /* of `upgrade`, seconds; NULL: the default */
     const char *rate;                   /* of `verify`, as it is written; NULL: the default */
     const char *method, *client, *user; /* of `explain`; NULL: GET, nobody in particular */
     const char *type;                   /* of `dns explain`; NULL: A */

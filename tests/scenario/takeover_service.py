@@ -3,12 +3,15 @@
 
 This script is the manager. It goes on hearing that all is well, from the one that serves, and from
 nobody that the service stops until that one does. A newer process is started by `larderctl upgrade`,
-too, which says when it serves, or why not.
+too, which says when it serves, or why not. Of one that hangs, older or newer, it hears in bounded time.
 """
 import os
 import pathlib
+import shutil
+import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -119,6 +122,70 @@ timeouts: {{ drain: 1h }}
         old.kill()
 
 
+def begin(folder, more=""):
+    port = larder.free_port()
+    config = folder / "yaml"
+    config.write_text((CONFIG + PROGRAMS["proxy/larder-proxy"]).format(port=port, folder=folder) + more)
+    old = Old(BUILD / "proxy/larder-proxy", config, folder)
+    larder.await_port("127.0.0.1", port, old.process)
+    return old, port
+
+
+def one_that_hangs(folder):
+    """Whoever says nothing is not waited for without end, and nothing has changed."""
+    shutil.copy(LARDERCTL, folder / "larderctl")
+    other = folder / "larder-proxy"
+    other.write_text(f"#!/bin/sh\necho $$ > {folder}/pid\nexec sleep 1000\n")
+    other.chmod(0o755)
+    old, port = begin(folder)
+    try:
+        command = [folder / "larderctl", "upgrade", "--admin", f"unix:{folder}/admin", "--wait"]
+        for wrong in ("0", "1s", ""):
+            told = subprocess.run([*command, wrong], text=True, timeout=PATIENCE, capture_output=True)
+            check(told.returncode == 2 and "seconds" in told.stderr, f"--wait {wrong}: {told}")
+        told = subprocess.run([*command, "1"], text=True, timeout=PATIENCE, capture_output=True)
+        check(told.returncode == 1 and "has not begun to serve within 1 s, and was ended" in told.stderr
+              and "the older one serves on" in told.stderr, f"upgrade: {told}")
+        pid = (folder / "pid").read_text().strip()
+        check(not pathlib.Path(f"/proc/{pid}").exists(), f"{pid} is there still")
+        raw.connect(port, PATIENCE).close()
+        old.upgrade(LARDERCTL, "--admin", f"unix:{folder}/admin")
+        old.end()
+    finally:
+        old.kill()
+
+
+def one_in_the_way(folder):
+    """A process that has got the sockets and hangs is named to whoever comes next."""
+    old, _ = begin(folder)
+    try:
+        with socket.socket(socket.AF_UNIX) as hangs:
+            hangs.connect(f"{folder}/takeover")
+            hangs.sendall(struct.pack("I16s", 0x4c445433, b"larder-proxy"))
+            check(hangs.recv(1), "it is given the sockets")
+            old.fail("--set=workers=2")
+            check(f"takes over already\" by={os.getpid()}" in old.said(), old.said())
+        old.replace()
+        old.end()
+    finally:
+        old.kill()
+
+
+def older_one_that_hangs(folder):
+    old, _ = begin(folder)
+    try:
+        old.process.send_signal(signal.SIGSTOP)
+        newer = old.popen("--takeover")
+        check(newer.wait(PATIENCE) != 0, "it took over from one that hangs")
+        check("the process there is silent" in old.said(), old.said())
+        old.process.send_signal(signal.SIGCONT)
+        old.replace()
+        old.end()
+    finally:
+        old.process.send_signal(signal.SIGCONT)
+        old.kill()
+
+
 def stateful(folder):
     """What is bound in a state is of one process."""
     config = folder / "yaml"
@@ -139,7 +206,7 @@ def main():
     for program, more in PROGRAMS.items():
         with tempfile.TemporaryDirectory() as folder:
             serve(BUILD / program, more, pathlib.Path(folder))
-    for part in (refusals, stateful):
+    for part in (refusals, one_that_hangs, one_in_the_way, older_one_that_hangs, stateful):
         with tempfile.TemporaryDirectory() as folder:
             part(pathlib.Path(folder))
     check.end()
