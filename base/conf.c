@@ -100,7 +100,8 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
     }
     const char *closest = conf_closest(name, names, count);
     if (closest) {
-        conf_report(conf, where, "unknown directive \"%.80s\"; did you mean \"%s\"?", name,
+        conf_report(conf, where,
+                    "unknown directive \"%.80s\"; expected a known one; did you mean \"%s\"?", name,
                     closest);
     } else {
         conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s", name,

@@ -195,10 +195,12 @@ Test(conf, errors_are_exact)
     static const struct {
         const char *yaml, *want;
     } cases[] = {
-        {"lisen: [x]\n", "f:1:1: unknown directive \"lisen\"; did you mean \"listen\"?\n"},
-        {"port: 1\nfoo: 1\n", "f:1:1: unknown directive \"port\"; did you mean \"ports\"?\n"
-                              "f:2:1: unknown directive \"foo\"; expected one of listen, name, "
-                              "limits, quick, level, path, origins, ports, tls\n"},
+        {"lisen: [x]\n",
+         "f:1:1: unknown directive \"lisen\"; expected a known one; did you mean \"listen\"?\n"},
+        {"port: 1\nfoo: 1\n",
+         "f:1:1: unknown directive \"port\"; expected a known one; did you mean \"ports\"?\n"
+         "f:2:1: unknown directive \"foo\"; expected one of listen, name, "
+         "limits, quick, level, path, origins, ports, tls\n"},
         {"name: a\nname: b\n",
          "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"},
         {"name: a\nname: b\nquick: x\n",
@@ -500,7 +502,8 @@ Test(conf, errors_of_options_are_exact)
          "--ports: \"ports\" cannot be \"x\"; expected a whole number from 1 to "
          "65535\n"},
         {"--set", "limits.sise=1",
-         "--set limits.sise: unknown directive \"sise\"; did you mean \"size\"?\n"},
+         "--set limits.sise: unknown directive \"sise\"; expected a known one; did you mean "
+         "\"size\"?\n"},
         {"--set", "ports.0=1",
          "--set ports.0: \"ports\" has nothing inside that can be set; "
          "expected the path of a directive\n"},
