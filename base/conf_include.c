@@ -25,18 +25,17 @@ struct conf_file {
     unsigned depth;
 };
 
-const struct conf_directive conf_include_row = {CONF_INCLUDE,
-                                                CONF_PATH,
-                                                {0, 0, 0, true},
-                                                NULL,
-                                                NULL,
-                                                NULL,
-                                                CONF_RELOAD,
-                                                "In files only: more files with directives of "
-                                                "their own, or patterns such as conf.d/*.yaml. The "
-                                                "items of lists add up, in the order in which the "
-                                                "files are read; anything else stands in one of "
-                                                "them only."};
+const struct conf_directive conf_include_row = {
+    CONF_INCLUDE,
+    CONF_PATH,
+    {0, 0, 0, true},
+    NULL,
+    NULL,
+    NULL,
+    CONF_RELOAD,
+    "More configuration files, or patterns such as conf.d/*.yaml; only in files. Lists are "
+    "joined in the order in which the files are read; any other value may be set in one "
+    "file only."};
 
 static void include_those_of(struct conf *conf, const struct conf_file *file,
                              struct conf_node *tree);

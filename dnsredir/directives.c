@@ -68,19 +68,19 @@ static void check_replica(void *bound, struct arena *arena, const struct conf_at
 #define REPLICA(member) CONF_FIELD(struct replica_row, member)
 static const struct conf_directive replica_directives[] = {
     {"name", CONF_STRING, REPLICA(name), NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD,
-     "What other directives, metrics and logs call it."},
+     "Its name in other directives, metrics and logs."},
     {"addresses", CONF_IP, CONF_LIST(struct replica_row, addresses, address_count),
-     NULL, NULL, NULL, CONF_RELOAD, "Given to clients, IPv4 as A and IPv6 as AAAA."},
+     NULL, NULL, NULL, CONF_RELOAD, "Addresses given to clients, as A and AAAA records."},
     {"target", CONF_STRING, REPLICA(target), NULL, "1", "255", CONF_RELOAD,
-     "Instead of addresses: a host name, which clients get as a CNAME."},
+     "Host name given to clients as a CNAME, instead of addresses."},
     {"location", CONF_REAL, CONF_LIST(struct replica_row, location, location_count),
      NULL, "-180", "180", CONF_RELOAD, "Latitude and longitude in degrees, for distances."},
     {"capacity", CONF_INT, REPLICA(capacity), "0", NULL, "1000000000", CONF_RELOAD,
-     "How much it can serve, in any unit that is the same for all; also its weight."},
+     "How much it can serve, in any unit common to all replicas; also its weight."},
     {"drain", CONF_BOOL, REPLICA(drain), "no", NULL, NULL, CONF_RELOAD,
-     "Keep it out of the answers while others are up; larderctl drain does so without a reload."},
+     "Leave it out of answers while others are up; larderctl drain does so without a reload."},
     {"admin", CONF_CUSTOM(admin_url), REPLICA(admin), NULL, NULL, NULL, CONF_RELOAD,
-     "Where its health is asked. Without it, it counts as up."},
+     "URL of its admin listener, for health checks and load. Without it, it counts as up."},
     {0},
 };
 static const struct conf_table replica_table = {
@@ -161,9 +161,9 @@ static void check_map_row(void *bound, struct arena *arena, const struct conf_at
      NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,                                                \
      "Its replica, or several in order of preference."}
 static const struct conf_directive override_directives[] = {
-    {"prefix", CONF_PREFIX, MAP(prefix), NULL, NULL, NULL, CONF_RELOAD, "The clients' network."},
+    {"prefix", CONF_PREFIX, MAP(prefix), NULL, NULL, NULL, CONF_RELOAD, "Client network."},
     {"region", CONF_STRING, MAP(region), NULL, "1", "64", CONF_RELOAD,
-     "Or all networks of this one of nearest.regions."},
+     "Region from nearest.regions instead of a prefix."},
     MAP_REPLICA,
     {0},
 };
@@ -173,29 +173,33 @@ static const struct conf_table override_table = {
 #define NAME(member) CONF_FIELD(struct name_row, member)
 static const struct conf_directive name_directives[] = {
     {"name", CONF_STRING, NAME(name), NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
-     "Below the zone; @ is the zone itself, * a wildcard. v[1-24].x[1-8] stands for 192 names."},
+     "Name relative to the zone; @ is the zone itself, * a wildcard. v[1-24].x[1-8] stands "
+     "for 192 names."},
     {"policy", CONF_ENUM(policy_words), NAME(policy), NULL, NULL, NULL, CONF_RELOAD,
-     "How its addresses are chosen: nearest to the client; hashed by the name; weighted, by chance but the same for a client; failover, the first that is up; static, all in turn."},
+     "How its addresses are chosen: nearest (to the client), hashed (by the name), weighted "
+     "(random, but stable for a client), failover (the first that is up), static (all, "
+     "rotated)."},
     {"replicas", CONF_STRING, CONF_LIST(struct name_row, replicas, replica_count),
      NULL, NULL, NULL, CONF_RELOAD,
-     "Among which to choose, for failover in order of preference; without it, all."},
+     "Replicas to choose from, in order of preference for failover. Default: all."},
     {"weights", CONF_INT, CONF_LIST(struct name_row, weights, weight_count),
      NULL, "1", "1000000000", CONF_RELOAD,
-     "Of weighted: one for each of replicas. Without it, their capacity, or all alike."},
+     "For weighted: one weight per replica. Default: their capacity, or equal."},
     {"answers", CONF_INT, NAME(answers), "0", "0", "16", CONF_RELOAD,
-     "Addresses in an answer. 0: those of the best replica, or all where nothing is known."},
+     "Number of addresses in an answer. 0: those of the best replica, or all if nothing is "
+     "known."},
     {"rotate", CONF_BOOL, NAME(rotate), "yes", NULL, NULL, CONF_RELOAD,
-     "Turn the addresses of an answer, so that each comes first as often. Never for failover."},
+     "Rotate the addresses in answers; never for failover."},
     {"ttl", CONF_SEC, NAME(ttl), "30s", "0", "7d", CONF_RELOAD,
-     "How long resolvers keep its addresses; when written, also its records without their own."},
+     "TTL of its addresses, and, if set, of its records without one of their own."},
     {"map", CONF_MAP(override_table), CONF_LIST(struct name_row, map_rows, map_count),
      NULL, NULL, NULL, CONF_RELOAD,
-     "Of nearest: which network gets which replicas under this name, before all else."},
+     "For nearest: networks and their replicas for this name, before everything else."},
     {"records", CONF_STRING, CONF_LIST(struct name_row, records, record_count),
      NULL, NULL, NULL, CONF_RELOAD,
-     "Plain records as in a master file: \"MX 10 mx.example.net.\""},
+     "Plain records in zone file format: \"MX 10 mx.example.net.\""},
     {"update", CONF_MAP(update_table), NAME(update), NULL, NULL, NULL, CONF_OPTIONAL | CONF_RELOAD,
-     "Records may be bound to it by dynamic update (RFC 2136): who, and which. Needs state."},
+     "Allow dynamic updates (RFC 2136) of this name. Needs state."},
     {0},
 };
 static const struct conf_table name_table = {
@@ -204,16 +208,17 @@ static const struct conf_table name_table = {
 #define SOA(member) CONF_FIELD(struct zone_row, soa.member)
 static const struct conf_directive soa_directives[] = {
     {"mname", CONF_STRING, SOA(mname), NULL, "1", "255", CONF_RELOAD,
-     "The primary server; without it, the first of nameservers."},
+     "Primary server. Default: the first of nameservers."},
     {"rname", CONF_STRING, SOA(rname), NULL, "1", "255", CONF_RELOAD,
-     "The mail address of who is responsible, as a name; without it, hostmaster in the zone."},
+     "Mail address of the person responsible, as a domain name. Default: hostmaster in the "
+     "zone."},
     {"serial", CONF_INT, SOA(serial), "0", NULL, NULL, CONF_RELOAD,
-     "0: the time of the load."},
+     "Serial number. 0: the time of loading."},
     {"refresh", CONF_SEC, SOA(refresh), "1h", "0", "7d", CONF_RELOAD, "For secondaries."},
     {"retry", CONF_SEC, SOA(retry), "15min", "0", "7d", CONF_RELOAD, "For secondaries."},
     {"expire", CONF_SEC, SOA(expire), "14d", "0", "365d", CONF_RELOAD, "For secondaries."},
     {"minimum", CONF_SEC, SOA(minimum), "60s", "0", "7d", CONF_RELOAD,
-     "How long resolvers keep negative answers."},
+     "How long resolvers cache negative answers."},
     {0},
 };
 static const struct conf_table soa_table = {.rows = soa_directives};
@@ -223,13 +228,13 @@ static const struct conf_directive zone_directives[] = {
     {"name", CONF_STRING, ZONE(name), NULL, "1", "512", CONF_REQUIRED | CONF_RELOAD,
      "The zone's name, such as cdn.example.net."},
     {"nameservers", CONF_STRING, CONF_LIST(struct zone_row, nameservers, nameserver_count),
-     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "Its NS records: this server's names."},
+     NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "Its NS records: the names of its servers."},
     {"ttl", CONF_SEC, ZONE(ttl), "1h", "0", "7d", CONF_RELOAD,
-     "Of records that have none of their own, of NS and of SOA."},
+     "TTL of SOA, NS and records without one of their own."},
     {"soa", CONF_MAP(soa_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "The fields of the SOA record."},
     {"dnssec", CONF_MAP(zone_dnssec_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "Signs the zone, once it has a key."},
+     "DNSSEC; the zone is signed if it has a key."},
     {"names", CONF_MAP(name_table), CONF_LIST(struct zone_row, names, name_count),
      NULL, NULL, NULL, CONF_RELOAD, "The names in the zone."},
     {0},
@@ -241,7 +246,7 @@ static const struct conf_table zone_table = {
 
 static const struct conf_directive map_directives[] = {
     {"prefix", CONF_PREFIX, MAP(prefix), NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD,
-     "The clients' network."},
+     "Client network."},
     MAP_REPLICA,
     {0},
 };
@@ -250,12 +255,13 @@ static const struct conf_table map_table = {.rows = map_directives, .size = size
 #define REGION(member) CONF_FIELD(struct region_row, member)
 static const struct conf_directive region_directives[] = {
     {"name", CONF_STRING, REGION(name), NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD,
-     "What the map of a name calls it."},
+     "Its name, for the map of a name."},
     {"prefixes", CONF_PREFIX, CONF_LIST(struct region_row, prefixes, prefix_count),
      NULL, NULL, NULL, CONF_REQUIRED | CONF_RELOAD, "Its networks."},
     {"replica", CONF_STRING, CONF_LIST(struct region_row, replicas, replica_count),
      NULL, NULL, NULL, CONF_RELOAD,
-     "The default of its networks, where no map knows one and the database no longer one."},
+     "Default replica of its networks, if no map and no more specific entry of the database "
+     "has one."},
     {0},
 };
 static const struct conf_table region_table = {
@@ -264,83 +270,86 @@ static const struct conf_table region_table = {
 #define FIELD(member) CONF_FIELD(struct settings, member)
 static const struct conf_directive nearest_directives[] = {
     {"map", CONF_MAP(map_table), CONF_LIST(struct settings, map_rows, map_count),
-     NULL, NULL, NULL, CONF_RELOAD, "Which network is near which replica; the longest prefix wins."},
+     NULL, NULL, NULL, CONF_RELOAD, "Networks and their nearest replicas; the longest prefix wins."},
     {"map-file", CONF_PATH, FIELD(map_file), NULL, NULL, NULL, CONF_RELOAD,
-     "More of the same: lines of prefix,replica[,replica...]. Where both have a prefix, map decides."},
+     "File with more of these, in lines prefix,replica[,replica...]. map takes precedence."},
     {"geoip", CONF_PATH, FIELD(geoip), NULL, NULL, NULL, CONF_RELOAD,
-     "A MaxMind database with locations, for networks that no map knows."},
+     "MaxMind database with locations, for networks that are in no map."},
     {"measured", CONF_MAP(measured_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "Nearness by round trips that replicas measure, where no map knows the network."},
+     "Nearness by round-trip times measured by the replicas, for networks that are in no map."},
     {"regions", CONF_MAP(region_table), CONF_LIST(struct settings, regions, region_count),
-     NULL, NULL, NULL, CONF_RELOAD, "Groups of networks, and their default replicas."},
+     NULL, NULL, NULL, CONF_RELOAD, "Named groups of networks, with default replicas."},
     {0},
 };
 static const struct conf_table nearest_table = {.rows = nearest_directives};
 
 static const struct conf_directive tcp_directives[] = {
     {"connections", CONF_INT, FIELD(tcp.connections), "1000", "1", "1000000", 0,
-     "At once, per worker; one more closes the one that has been idle longest."},
+     "Connections per worker; one more closes the one idle longest."},
     {"per-client", CONF_INT, FIELD(tcp.per_client), "100", "1", "1000000", 0,
-     "Of one client network, IPv4 /24 or IPv6 /56, per worker; one more closes its idlest."},
+     "Connections per client network (IPv4 /24, IPv6 /56) and worker; one more closes the "
+     "one idle longest."},
     {"idle-timeout", CONF_MSEC, FIELD(tcp.idle), "10s", "100ms", "10min", 0,
-     "Between two queries of a connection."},
+     "For a connection between two queries."},
     {"message-timeout", CONF_MSEC, FIELD(tcp.message), "5s", "100ms", "10min", 0,
-     "For the rest of a query that has begun, and for reading our answer."},
+     "For the rest of a query that has begun, and for the client to read the answer."},
     {0},
 };
 static const struct conf_table tcp_table = {.rows = tcp_directives};
 
 static const struct conf_directive admin_directives[] = {
     {"address", CONF_ENDPOINT(3130), FIELD(admin), NULL, NULL, NULL, 0,
-     "Where /metrics, /status, /healthz and /readyz are served. Not for the public."},
+     "Serves /metrics, /status, /healthz, /readyz and larderctl. Keep it local."},
     {0},
 };
 static const struct conf_table admin_table = {.rows = admin_directives};
 
 static const struct conf_directive directives[] = {
     {"listen", CONF_ENDPOINT(DNS_PORT), CONF_LIST(struct settings, listen, listen_count),
-     "[\"0.0.0.0:53\", \"[::]:53\"]", NULL, NULL, 0, "Where queries are taken, by UDP and TCP."},
-    {"workers", CONF_INT, FIELD(workers), "1", "1", "256", 0, "Event loops, each with a thread."},
+     "[\"0.0.0.0:53\", \"[::]:53\"]", NULL, NULL, 0, "Addresses to answer queries on, UDP and TCP."},
+    {"workers", CONF_INT, FIELD(workers), "1", "1", "256", 0, "Number of event loops, each a thread."},
     {"admin", CONF_MAP(admin_table), CONF_SAME, NULL, NULL, NULL, 0, "Metrics and status."},
     {"log-level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
-     "What is written to standard error."},
-    {"tcp", CONF_MAP(tcp_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits of connections."},
+     "Least severe messages written to standard error."},
+    {"tcp", CONF_MAP(tcp_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits for TCP connections."},
     {"cookies", CONF_MAP(cookies_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "Proof that a client is at its address."},
+     "DNS cookies, proof that a client is at its address."},
     {"rate-limit", CONF_MAP(rate_limit_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "Against queries with forged addresses: who brings a good cookie or comes by TCP is not limited."},
+     "Response rate limiting, against queries with forged addresses. Clients with a valid "
+     "cookie or on TCP are exempt."},
     {"dnssec", CONF_MAP(dnssec_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "What zones with a key may cost."},
+     "Limits for signed zones."},
     {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD, "The query log."},
     {"state", CONF_PATH, FIELD(state), NULL, NULL, NULL, 0,
-     "A folder for what must outlive the process: what updates bound, and who is drained by hand."},
+     "Directory for data that must survive a restart: records set by dynamic update, and "
+     "drained replicas."},
     {"sandbox", CONF_ENUM(sandbox_words), FIELD(sandbox), "on", NULL, NULL, 0,
-     "Once started: no capabilities, and no system calls but those that are needed. log: forbidden "
-     "ones are made, and told to the kernel's log; strict: the first one ends the process."},
+     "After start, drop capabilities and allow only the necessary system calls. log: allow "
+     "others but write them to the kernel log; strict: the first one kills the process."},
     {"takeover", CONF_PATH, FIELD(takeover), NULL, NULL, NULL, 0,
-     "A unix socket by which a newer process (--takeover) gets the sockets of this one, and takes its "
-     "place without losing a query; see docs/service.md."},
+     "Unix socket through which a new process (--takeover) takes over the sockets, so that "
+     "an upgrade loses no query; see docs/service.md."},
     {"keys", CONF_MAP(keys_table), CONF_LIST(struct settings, key_rows, key_count),
-     NULL, NULL, NULL, CONF_RELOAD, "Of those who sign with TSIG (RFC 8945)."},
+     NULL, NULL, NULL, CONF_RELOAD, "TSIG keys (RFC 8945)."},
     {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
-     "Name of this server among those of one address, for who asks for it by EDNS (RFC 5001)."},
+     "Name of this server for clients that ask for it with EDNS NSID (RFC 5001)."},
     {"chaos", CONF_MAP(chaos_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "What the server says about itself, in TXT records of class CHAOS."},
+     "What the server reveals about itself in TXT records of class CHAOS."},
     {"health", CONF_MAP(health_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "How replicas are probed."},
+     "Health checks of replicas."},
     {"load", CONF_MAP(load_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "How clients are shared out by the load and the capacity of replicas."},
+     "Balancing by load and capacity of the replicas."},
     {"replicas", CONF_MAP(replica_table), CONF_LIST(struct settings, replica_rows, replica_count),
-     NULL, NULL, NULL, CONF_RELOAD, "The proxies that clients are sent to."},
+     NULL, NULL, NULL, CONF_RELOAD, "The servers that clients are sent to."},
     {"nearest", CONF_MAP(nearest_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "What is known about which replica is near whom."},
+     "How to find the nearest replica."},
     {"zones", CONF_MAP(zone_table), CONF_LIST(struct settings, zone_rows, zone_count),
-     NULL, NULL, NULL, CONF_RELOAD, "What this server is authoritative for."},
+     NULL, NULL, NULL, CONF_RELOAD, "Zones this server is authoritative for."},
     {"resolver", CONF_MAP(resolver_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "Answers for all other names, for clients that may ask for them. By default for nobody."},
+     "Recursive resolver for all other names. By default for nobody."},
     {"redirect", CONF_MAP(redirect_table), CONF_LIST(struct settings, redirects, redirect_count),
      NULL, NULL, NULL, CONF_RELOAD,
-     "Names of others for which the resolver's clients get addresses of replicas."},
+     "Names of other zones for which clients of the resolver get addresses of replicas."},
     {0},
 };
 static const struct conf_table table = {

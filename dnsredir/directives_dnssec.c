@@ -22,12 +22,12 @@ static void check_zone(void *bound, struct arena *arena, const struct conf_at *a
 static const struct conf_directive zone_dnssec_directives[] = {
     {"key", CONF_PATH, CONF_LIST(struct zone_row, dnssec.keys, dnssec.key_count),
      NULL, NULL, NULL, CONF_RELOAD,
-     "Signs the zone with the key in this file (P-256, PEM; larder-dns --make-key makes one). Of "
-     "several, the first signs, and all are published and sign the set of keys."},
+     "File of the signing key (P-256, PEM), as made by larder-dns --make-key. Of several, "
+     "the first signs the zone; all are published and sign the DNSKEY set."},
     {"validity", CONF_SEC, ZONE(validity), "14d", "10s", "365d", CONF_RELOAD,
-     "How long a signature is good; it is made anew long before."},
+     "Validity of signatures; they are renewed long before it ends."},
     {"cds", CONF_BOOL, ZONE(cds), "no", NULL, NULL, CONF_RELOAD,
-     "Publish CDS and CDNSKEY, by which a parent that looks for them takes over the keys (RFC 7344)."},
+     "Publish CDS and CDNSKEY, so that the parent can pick up new keys (RFC 7344)."},
     {0},
 };
 const struct conf_table zone_dnssec_table = {
@@ -35,8 +35,8 @@ const struct conf_table zone_dnssec_table = {
 
 static const struct conf_directive dnssec_directives[] = {
     {"signatures-per-second", CONF_INT, FIELD(rate), "2000", "1", "1000000", CONF_RELOAD,
-     "How many proofs that a name does not exist each worker makes at most, and as many of answers "
-     "that were not signed ahead. Above it, UDP answers are truncated, and those by TCP SERVFAIL."},
+     "Denial proofs that a worker may sign per second, and as many answers that were not "
+     "signed in advance. Beyond that, UDP answers are truncated and TCP answers are SERVFAIL."},
     {0},
 };
 const struct conf_table dnssec_table = {.rows = dnssec_directives};

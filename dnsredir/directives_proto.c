@@ -41,17 +41,17 @@ static void check_cookies(void *bound, struct arena *arena, const struct conf_at
 /* clang-format off */
 static const struct conf_directive cookies_directives[] = {
     {"enabled", CONF_BOOL, FIELD(cookies.enabled), "yes", NULL, NULL, CONF_RELOAD,
-     "Give clients that ask for one a cookie (RFC 7873), and know them by it."},
+     "Send and verify DNS cookies (RFC 7873) with clients that use them."},
     {"secret", CONF_CUSTOM(secret), FIELD(cookies.secret), NULL, NULL, NULL,
      CONF_RELOAD | CONF_SECRET,
-     "What cookies are made with (RFC 9018), the same for all servers of one address; without it "
-     "random at each start. 32 hexadecimal digits; keep the file from strangers."},
+     "Server secret for cookies (RFC 9018): 32 hexadecimal digits, the same on all servers "
+     "that share an address. Default: random at each start. Protect the file."},
     {"previous", CONF_CUSTOM(secret),
      CONF_LIST(struct settings, cookies.previous, cookies.previous_count),
      NULL, NULL, NULL, CONF_RELOAD | CONF_SECRET,
-     "Secrets that cookies are good with, too: the one before or the next one, at most 3."},
+     "Other secrets accepted, such as the previous or next one; at most 3."},
     {"required", CONF_BOOL, FIELD(cookies.required), "no", NULL, NULL, CONF_RELOAD,
-     "Clients that send a cookie by UDP get their answer (not BADCOOKIE) only with a good one."},
+     "Answer BADCOOKIE to clients that send a cookie over UDP without a valid server cookie."},
     {0},
 };
 const struct conf_table cookies_table = {.rows = cookies_directives, .finish = check_cookies};
@@ -62,18 +62,18 @@ const struct conf_table cookies_table = {.rows = cookies_directives, .finish = c
 /* clang-format off */
 static const struct conf_directive rate_limit_directives[] = {
     {"responses-per-second", CONF_INT, FIELD(rates.responses), "1000", "0", "1000000", CONF_RELOAD,
-     "By UDP about one name (all names of a zone that do not exist count as one) to one client "
-     "network, IPv4 /24 or IPv6 /56, by each worker. 0: without limit."},
+     "UDP responses per name, client network (IPv4 /24, IPv6 /56) and worker; nonexistent "
+     "names of a zone count as one. 0: unlimited."},
     {"errors-per-second", CONF_INT, FIELD(rates.errors), "100", "0", "1000000", CONF_RELOAD,
-     "REFUSED, FORMERR, NOTIMP and the like, to one client network."},
+     "Error responses (REFUSED, FORMERR, NOTIMP and the like) per client network and worker. "
+     "0: unlimited."},
     {"network-per-second", CONF_INT, FIELD(rates.network), "10000", "0", "1000000", CONF_RELOAD,
-     "Of all these together, about whatever names, to one client network, by each worker. 0: "
-     "without limit."},
+     "All UDP responses per client network and worker. 0: unlimited."},
     {"slip", CONF_INT, FIELD(rates.slip), "2", "0", "100", CONF_RELOAD,
-     "Of answers above the limit one in so many is given, empty and truncated, so that a real "
-     "client comes back by TCP, or with BADCOOKIE if it knows cookies. 0: none."},
+     "One in this many limited responses is sent empty and truncated, so that a real client "
+     "retries over TCP, or as BADCOOKIE if it uses cookies. 0: none."},
     {"exempt", CONF_PREFIX, CONF_LIST(struct settings, rates.exempt, rates.exempt_count),
-     "[127.0.0.0/8, \"::1/128\"]", NULL, NULL, CONF_RELOAD, "Networks without limit."},
+     "[127.0.0.0/8, \"::1/128\"]", NULL, NULL, CONF_RELOAD, "Networks that are not limited."},
     {0},
 };
 const struct conf_table rate_limit_table = {.rows = rate_limit_directives};
@@ -116,9 +116,9 @@ static void check_chaos(void *bound, struct arena *arena, const struct conf_at *
 /* clang-format off */
 static const struct conf_directive chaos_directives[] = {
     {"version", CONF_STRING, FIELD(chaos.version), NULL, "1", "255", CONF_RELOAD,
-     "The answer to version.bind and version.server; without it, they are refused."},
+     "Answer to version.bind and version.server. Default: refused."},
     {"host", CONF_STRING, FIELD(chaos.host), NULL, "1", "255", CONF_RELOAD,
-     "The answer to hostname.bind and id.server; without it, they are refused."},
+     "Answer to hostname.bind and id.server. Default: refused."},
     {0},
 };
 const struct conf_table chaos_table = {.rows = chaos_directives, .finish = check_chaos};
@@ -129,9 +129,9 @@ const struct conf_table chaos_table = {.rows = chaos_directives, .finish = check
 /* clang-format off */
 static const struct conf_directive log_directives[] = {
     {"queries", CONF_PATH, FIELD(log.queries), NULL, NULL, NULL, 0,
-     "File for queries as JSON, a line each; - is standard error. Reopened at SIGUSR1."},
+     "File for queries as lines of JSON; - is standard error. Reopened on SIGUSR1."},
     {"sample", CONF_INT, FIELD(log.sample), "1", "1", "1000000", CONF_RELOAD,
-     "One query in so many is written."},
+     "Log one query in this many."},
     {0},
 };
 const struct conf_table log_table = {.rows = log_directives};

@@ -81,13 +81,13 @@ static void check_key(void *bound, struct arena *arena, const struct conf_at *at
 #define KEY(member) CONF_FIELD(struct key_row, member)
 static const struct conf_directive keys_directives[] = {
     {"name", CONF_STRING, KEY(name), NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD,
-     "A domain name, the same on both sides."},
+     "Name of the key, a domain name, the same on both sides."},
     {"algorithm", CONF_ENUM(tsig_words), KEY(algorithm), "hmac-sha256", NULL, NULL, CONF_RELOAD,
-     "The same on both sides, too."},
+     "Algorithm, the same on both sides."},
     {"secret", CONF_CUSTOM(key_secret), KEY(secret), NULL, NULL, NULL, CONF_RELOAD | CONF_SECRET,
-     "What both sides know; never printed. Keep the file from strangers."},
+     "Shared secret; never printed. Protect the file."},
     {"secret-file", CONF_PATH, KEY(secret_file), NULL, NULL, NULL, CONF_RELOAD,
-     "Or a file with it, alone or as tsig-keygen writes it."},
+     "File with the secret instead, alone or as written by tsig-keygen."},
     {0},
 };
 const struct conf_table keys_table = {
@@ -98,13 +98,13 @@ const struct conf_table keys_table = {
 #define UPDATE(member) CONF_FIELD(struct update_row, member)
 static const struct conf_directive update_directives[] = {
     {"keys", CONF_STRING, CONF_LIST(struct update_row, keys, key_count),
-     NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD, "Who signs with one of these keys may."},
+     NULL, "1", "64", CONF_REQUIRED | CONF_RELOAD, "Keys that may update."},
     {"types", CONF_ENUM(update_type_words), CONF_LIST(struct update_row, types, type_count),
-     "[A, AAAA]", NULL, NULL, CONF_RELOAD, "Records of these types, and of no other one."},
+     "[A, AAAA]", NULL, NULL, CONF_RELOAD, "Record types that may be set."},
     {"max-records", CONF_INT, UPDATE(max_records), "8", "1", "64", CONF_RELOAD,
-     "At one name; an update that would leave more is refused."},
+     "Records per name; an update that would leave more is refused."},
     {"max-ttl", CONF_SEC, UPDATE(max_ttl), "1h", "0", "7d", CONF_RELOAD,
-     "A longer ttl is made so long."},
+     "Longer TTLs are shortened to this."},
     {0},
 };
 const struct conf_table update_table = {

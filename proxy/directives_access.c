@@ -175,13 +175,13 @@ static void limits_finish(void *bound, struct arena *arena, const struct conf_at
 #define LIMIT(member) CONF_FIELD(struct access_rule, limits.member)
 static const struct conf_directive limits_rows[] = {
     {"quota", CONF_SIZE, LIMIT(quota), NULL, "1KiB", "1024TiB", CONF_RELOAD,
-     "Bytes for each of them in a period, both ways; then 403. Needs \"state\"."},
+     "Bytes each may transfer in a period, both directions; then 403. Needs \"state\"."},
     {"per", CONF_ENUM(period_words), LIMIT(per), "day", NULL, NULL, CONF_RELOAD,
-     "The period, by the clock of this machine; weeks begin on Monday."},
+     "The period, in the time zone of this machine; weeks begin on Monday."},
     {"rate", CONF_SIZE, LIMIT(rate), NULL, "1KiB", "1TiB", CONF_RELOAD,
-     "Bytes a second for each of them, all they ask for together."},
+     "Bytes per second for each, over all of its requests."},
     {"slow", CONF_SIZE, LIMIT(slow), NULL, "1KiB", "1TiB", CONF_RELOAD,
-     "Bytes a second once the quota is used up, instead of 403 and the end of tunnels."},
+     "Bytes per second once the quota is used up, instead of 403 and closed tunnels."},
     {0},
 };
 static const struct conf_table limits_table = {
@@ -190,22 +190,24 @@ static const struct conf_table limits_table = {
 #define RULE(member, count) CONF_LIST(struct access_rule, member, count)
 /* What a rule is about. */
 #define WHO_ROWS \
-    {"from", CONF_PREFIX, RULE(from, from_count), NULL, NULL, NULL, CONF_RELOAD,                   \
-     "Clients with these addresses. Of each list here one item has to hold; what is left out does."}, \
-    {"users", CONF_CUSTOM(user_type), RULE(users, user_count), NULL, NULL, NULL, CONF_RELOAD,      \
-     "These people, who are asked for name and password; \"*\": whoever has one. See users."},     \
-    {"groups", CONF_CUSTOM(group_type), RULE(groups, group_count), NULL, NULL, NULL, CONF_RELOAD,  \
-     "People in these groups, likewise. Somebody named in users or groups is meant."},             \
-    {"hosts", CONF_CUSTOM(host_pattern_type), RULE(hosts, host_count), NULL, NULL, NULL,           \
-     CONF_RELOAD, "Requests for these hosts and all below them; =NAME: that alone; *.NAME: what is below."}, \
-    {"host-files", CONF_PATH, RULE(host_files, host_file_count), NULL, NULL, NULL, CONF_RELOAD,    \
-     "The same from files, one on each line, or as in /etc/hosts. A reload reads what has changed."}, \
+    {"from", CONF_PREFIX, RULE(from, from_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "Client addresses. Of each list in a rule one item must match; a list that is left out " \
+     "matches everything."}, \
+    {"users", CONF_CUSTOM(user_type), RULE(users, user_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "User names, after Basic authentication; \"*\" is any known user. See users."}, \
+    {"groups", CONF_CUSTOM(group_type), RULE(groups, group_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "Groups of users. A user matches by users or by groups."}, \
+    {"hosts", CONF_CUSTOM(host_pattern_type), RULE(hosts, host_count), NULL, NULL, NULL, \
+     CONF_RELOAD, "Requested hosts: NAME with all subdomains, =NAME alone, *.NAME subdomains only."}, \
+    {"host-files", CONF_PATH, RULE(host_files, host_file_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "Files of hosts, one per line or in the format of /etc/hosts. Changed files are read " \
+     "again on reload."}, \
     {"ports", CONF_CUSTOM(port_range_type), RULE(ports, port_count), NULL, NULL, NULL, CONF_RELOAD, \
-     "Requests for these ports."},                                                                 \
-    {"methods", CONF_CUSTOM(method_type), RULE(methods, method_count), NULL, NULL, NULL,           \
-     CONF_RELOAD, "Requests with these methods."},                                                 \
-    {"hours", CONF_CUSTOM(hours_type), RULE(hours, hour_count), NULL, NULL, NULL, CONF_RELOAD,     \
-     "Requests at these times, by the clock and the time zone of this machine."},
+     "Requested ports."}, \
+    {"methods", CONF_CUSTOM(method_type), RULE(methods, method_count), NULL, NULL, NULL, \
+     CONF_RELOAD, "Request methods."}, \
+    {"hours", CONF_CUSTOM(hours_type), RULE(hours, hour_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "Times at which the rule applies, in the time zone of this machine."},
 
 static const struct conf_directive except_rows[] = {WHO_ROWS {0}};
 static const struct conf_table except_table = {
@@ -213,8 +215,9 @@ static const struct conf_table except_table = {
     .finish_always = true};
 
 #define EXCEPT_ROW \
-    {"except", CONF_MAP(except_table), RULE(except, except_count), NULL, NULL, NULL, CONF_RELOAD,  \
-     "But not these: what any of them is about. Rules behind this one decide on that."},
+    {"except", CONF_MAP(except_table), RULE(except, except_count), NULL, NULL, NULL, CONF_RELOAD, \
+     "Exceptions: the rule does not apply to what matches one of these, and later rules " \
+     "decide."},
 
 static const struct conf_directive deny_rows[] = {WHO_ROWS EXCEPT_ROW {0}};
 static const struct conf_table deny_table = {
@@ -224,7 +227,7 @@ static const struct conf_table deny_table = {
 static const struct conf_directive allow_rows[] = {
     WHO_ROWS EXCEPT_ROW
     {"limits", CONF_MAP(limits_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
-     "How much each user, or each address of nobody known, may have, and how fast."},
+     "Limits per user, or per address if the user is not known."},
     {0},
 };
 static const struct conf_table allow_table = {
@@ -232,9 +235,9 @@ static const struct conf_table allow_table = {
 
 static const struct conf_directive access_rows[] = {
     {"allow", CONF_MAP(allow_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
-     "These requests are let through; see docs/access.md."},
+     "Allow requests that match all of this; {} matches everything. See docs/access.md."},
     {"deny", CONF_MAP(deny_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,
-     "These are not."},
+     "Deny requests that match all of this; {} matches everything."},
     {0},
 };
 const struct conf_table access_table = {
@@ -243,22 +246,23 @@ const struct conf_table access_table = {
 
 static const struct conf_directive users_rows[] = {
     {"file", CONF_PATH, CONF_FIELD(struct settings, users.file), NULL, NULL, NULL, CONF_RELOAD,
-     "Names and hashes of passwords, as htpasswd makes them: bcrypt, yescrypt, SHA-crypt or apr1."},
+     "User names and password hashes in htpasswd format: bcrypt, yescrypt, SHA-crypt or apr1."},
     {"groups", CONF_PATH, CONF_FIELD(struct settings, users.groups), NULL, NULL, NULL, CONF_RELOAD,
-     "Who is in which group: lines of a group, a colon and names."},
+     "Groups, one per line: \"GROUP: NAME NAME...\"."},
     {"realm", CONF_STRING, CONF_FIELD(struct settings, users.realm), "Larder", "1", "128", CONF_RELOAD,
-     "What clients show when they ask for a password."},
+     "Shown by clients when they ask for the password."},
     {0},
 };
 const struct conf_table users_table = {.rows = users_rows, .shorthand = "file"};
 
 static const struct conf_directive shares_rows[] = {
     {"total", CONF_SIZE, CONF_FIELD(struct settings, shares.total), NULL, "10KiB", "1TiB", CONF_RELOAD,
-     "Bytes a second to all clients together. Who wants more than others gets no more than they."},
+     "Bytes per second to all clients together, shared fairly."},
     {"free-hits", CONF_BOOL, CONF_FIELD(struct settings, shares.free_hits), "no", NULL, NULL, CONF_RELOAD,
-     "What the cache answers counts for no quota, and goes as fast as it can."},
+     "Cache hits count for no quota and are not slowed down."},
     {"client-v4", CONF_INT, CONF_FIELD(struct settings, shares.client_v4), "32", "8", "32", CONF_RELOAD,
-     "Of people who say no name, those whose IPv4 addresses begin with so many equal bits are one, for quotas, rates and shares."},
+     "Clients without a user name are counted per IPv4 network with this prefix length, for "
+     "quotas, rates and shares."},
     {"client-v6", CONF_INT, CONF_FIELD(struct settings, shares.client_v6), "64", "16", "128", CONF_RELOAD,
      "The same for IPv6."},
     {0},

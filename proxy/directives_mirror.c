@@ -133,22 +133,22 @@ static void mirror_finish(void *bound, struct arena *arena, const struct conf_at
 /* clang-format off */
 static const struct conf_directive rows[] = {
     {"path", CONF_CUSTOM(path_type), FIELD(path), NULL, NULL, NULL, CONF_RELOAD | CONF_REQUIRED,
-     "The path that clients ask for, on all listeners, and the mirror's name."},
+     "Path of the mirror on all listeners; also its name."},
     {"origin", CONF_CUSTOM(place_type), FIELD(origin), NULL, NULL, NULL,
-     CONF_RELOAD | CONF_REQUIRED, "What is there: a URL, http or https, with or without a path."},
+     CONF_RELOAD | CONF_REQUIRED, "URL that the path stands for, http or https."},
     {"preset", CONF_ENUM(preset_words), FIELD(preset), "plain", NULL, NULL, CONF_RELOAD,
-     "What the clients are, which says what stays fresh for how long and what is changed: plain is "
-     "for any, apt for Debian's, npm for those of npm registries, pip for those of Python indexes, "
-     "oci for those of container registries."},
+     "Kind of registry, which decides lifetimes and link rewriting: apt (Debian archives), "
+     "npm, pip (Python indexes), oci (container registries), or plain for anything else."},
     {"files", CONF_CUSTOM(place_type), FIELD(files), NULL, NULL, NULL, CONF_RELOAD,
-     "Of npm and pip: where links of its documents lead beside the origin; served below _files/. "
-     "Not set: nowhere, but for https://pypi.org/ to https://files.pythonhosted.org/."},
+     "npm and pip: second host that links in its documents point to, served below _files/. "
+     "Default: none, and https://files.pythonhosted.org/ for https://pypi.org/."},
     {"url", CONF_CUSTOM(place_type), FIELD(url), NULL, NULL, NULL, CONF_RELOAD,
-     "The URL of `path` for clients, which links get. Not set: what they ask for, by their Host."},
+     "URL of `path` as clients see it, for rewritten links. Default: taken from the Host of "
+     "the request."},
     {"ca", CONF_PATH, FIELD(ca), NULL, NULL, NULL, CONF_RELOAD,
-     "Whom to trust for it and for where it redirects to, in PEM. Not set: the system's store."},
+     "Trusted CAs for the origin and for redirects, PEM. Default: the system's."},
     {"verify", CONF_BOOL, FIELD(verify), "yes", NULL, NULL, CONF_RELOAD,
-     "The origin has to prove who it is; where it redirects to always has."},
+     "Verify the certificate of the origin; hosts it redirects to are always verified."},
     {0},
 };
 /* clang-format on */

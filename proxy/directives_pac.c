@@ -85,13 +85,12 @@ static void pac_finish(void *bound, struct arena *arena, const struct conf_at *a
 static const struct conf_directive rows[] = {
     {"proxies", CONF_CUSTOM(proxy_type), LIST(pac.proxies, pac.proxy_count), "[]", NULL, NULL,
      CONF_RELOAD | CONF_COMMAS,
-     "Proxies for clients, the next one when the one before does not answer. None: this one, by the "
-     "name that the client asks by."},
+     "Proxies in order of preference. Default: this one, under the name the client used."},
     {"direct", CONF_CUSTOM(direct_type), LIST(pac.direct, pac.direct_count), "[]", NULL, NULL,
      CONF_RELOAD | CONF_COMMAS,
-     "What clients ask themselves: names, and networks of addresses in URLs."},
+     "Hosts that clients reach directly: names, or networks of addresses in URLs."},
     {"or-direct", CONF_BOOL, FIELD(pac.or_direct), "yes", NULL, NULL, CONF_RELOAD,
-     "When no proxy answers clients ask themselves."},
+     "Clients go direct if no proxy responds."},
     {0},
 };
 /* clang-format on */

@@ -164,9 +164,9 @@ static const char *const forwarded_words[] = {"off", "x-forwarded-for", "forward
 
 static const struct conf_directive certificate_rows[] = {
     {"certificate", CONF_PATH, CONF_FIELD(struct certificate, file), NULL, NULL, NULL,
-     CONF_RELOAD | CONF_REQUIRED, "The certificate and, behind it, its chain, in PEM."},
+     CONF_RELOAD | CONF_REQUIRED, "Certificate followed by its chain, PEM."},
     {"key", CONF_PATH, CONF_FIELD(struct certificate, key), NULL, NULL, NULL,
-     CONF_RELOAD | CONF_REQUIRED, "Its key, in PEM, without a passphrase."},
+     CONF_RELOAD | CONF_REQUIRED, "Private key of the certificate, PEM, without a passphrase."},
     {0},
 };
 static const struct conf_table certificate_table = {
@@ -174,13 +174,13 @@ static const struct conf_table certificate_table = {
 
 static const struct conf_directive tls_rows[] = {
     {"certificate", CONF_PATH, CONF_FIELD(struct certificates, one.file), NULL, NULL, NULL,
-     CONF_RELOAD, "The certificate and, behind it, its chain, in PEM. A reload reads it again."},
+     CONF_RELOAD, "Certificate followed by its chain, PEM. Read again on reload."},
     {"key", CONF_PATH, CONF_FIELD(struct certificates, one.key), NULL, NULL, NULL, CONF_RELOAD,
-     "Its key, in PEM, without a passphrase."},
+     "Private key of the certificate, PEM, without a passphrase."},
     {"certificates", CONF_MAP(certificate_table), CONF_LIST(struct certificates, list, count), NULL,
      NULL, NULL, CONF_RELOAD,
-     "Instead of these: several. The client's choice of a name (SNI) decides; the first is for all "
-     "other names."},
+     "Several certificates instead of one, selected by the client's SNI; the first is the "
+     "default."},
     {0},
 };
 static const struct conf_table tls_table = {
@@ -196,9 +196,9 @@ static void listen_finish(void *bound, struct arena *arena, const struct conf_at
 
 static const struct conf_directive listen_rows[] = {
     {"address", CONF_ENDPOINT(0), CONF_FIELD(struct listening, at), NULL, NULL, NULL,
-     CONF_REQUIRED, "Address and port for clients."},
+     CONF_REQUIRED, "Address and port; a port alone, such as \"3128\", is all addresses, IPv4 and IPv6."},
     {"tls", CONF_MAP(tls_table), CONF_FIELD(struct listening, tls), NULL, NULL, NULL, CONF_OPTIONAL,
-     "Clients speak TLS there, with these certificates, or, with {}, those for all."},
+     "Use TLS on this listener, with these certificates; {} takes those of the top-level tls."},
     {0},
 };
 static const struct conf_table listen_table = {.rows = listen_rows,
@@ -209,19 +209,20 @@ static const struct conf_table listen_table = {.rows = listen_rows,
 
 static const struct conf_directive admin_rows[] = {
     {"address", CONF_ENDPOINT(0), FIELD(admin), "127.0.0.1:3129", NULL, NULL, CONF_UNIX,
-     "Metrics, health, status, dashboard and PAC file. Whoever reaches it sees what is "
-     "asked for, and may reload the configuration: keep it local."},
+     "Dashboard, metrics, health, status, control, PAC file. Whoever can reach it sees all "
+     "requests and can reload the configuration and purge the cache, so keep it local."},
     {"dns", CONF_ENDPOINT(0), FIELD(admin_dns), NULL, NULL, NULL, CONF_RELOAD,
-     "The administrative address of larder-dns, whose replicas the dashboard shows."},
+     "Admin listener of larder-dns, to show its replicas on the dashboard."},
     {0},
 };
 static const struct conf_table admin_table = {.rows = admin_rows, .shorthand = "address"};
 
 static const struct conf_directive folder_rows[] = {
     {"path", CONF_PATH, CONF_FIELD(struct store_folder, path), NULL, NULL, NULL, CONF_REQUIRED,
-     "The folder, on a disk of its own."},
+     "A directory on a disk of its own."},
     {"size", CONF_SIZE, CONF_FIELD(struct store_folder, size), NULL, "16MiB", "256TiB", 0,
-     "Disk that may be used there; its part of what is stored goes by it. Not set: store.size."},
+     "Disk space that may be used there; also its share of the stored objects. Default: "
+     "store.size."},
     {0},
 };
 static const struct conf_table folder_table = {
@@ -229,17 +230,17 @@ static const struct conf_table folder_table = {
 
 static const struct conf_directive store_rows[] = {
     {"path", CONF_PATH, FIELD(store_path), NULL, NULL, NULL, 0,
-     "The folder of the disk store. Not set: memory only."},
+     "Directory of the store. Without it, responses are cached in memory only."},
     {"size", CONF_SIZE, FIELD(store_size), "10GiB", "16MiB", "256TiB", 0,
-     "Disk that the store may use."},
+     "Disk space that the store may use."},
     {"directories", CONF_MAP(folder_table), LIST(stores, store_count), NULL, NULL, NULL, 0,
-     "Instead of path: several folders, one for each disk. One that fails is taken out, the others "
-     "go on."},
+     "Several directories instead of path, one per disk. If one fails it is taken out of "
+     "use; the others carry on."},
     {"favor", CONF_ENUM(favor_words), FIELD(store_favor), "objects", NULL, NULL, 0,
-     "What a full store keeps: many small objects (most requests answered), large ones as gladly "
-     "(fewest bytes fetched), or both; see docs/hitratio.md."},
+     "What a full store optimises for: request hit ratio (objects: many small ones), byte "
+     "hit ratio (bytes), or a balance (both); see docs/hitratio.md."},
     {"object-max", CONF_SIZE, FIELD(object_max), "0", NULL, NULL, CONF_RELOAD,
-     "Larger responses are not stored. 0: as large as the store allows."},
+     "Largest response to store. 0: as large as the store allows."},
     {0},
 };
 static const struct conf_table store_table = {.rows = store_rows,
@@ -250,7 +251,7 @@ static const struct conf_table store_table = {.rows = store_rows,
 
 static const struct conf_directive memory_rows[] = {
     {"size", CONF_SIZE, FIELD(memory_size), "256MiB", "1MiB", "16TiB", 0,
-     "The limit for hot objects and all that is under way; see docs/memory.md."},
+     "Limit for cached objects in memory and everything in progress; see docs/memory.md."},
     {0},
 };
 static const struct conf_table memory_table = {.rows = memory_rows, .shorthand = "size"};
@@ -275,20 +276,20 @@ static const struct conf_custom field_name_type = {
 
 static const struct conf_directive site_rows[] = {
     {"hosts", CONF_CUSTOM(host_type), CONF_LIST(struct site, hosts, host_count), NULL, NULL, NULL,
-     CONF_RELOAD | CONF_REQUIRED, "Names that the site answers to. The most specific one wins."},
+     CONF_RELOAD | CONF_REQUIRED, "Host names of the site. The most specific match wins."},
     {"origins", CONF_CUSTOM(origin_type), CONF_LIST(struct site, origins, origin_count), NULL, NULL,
-     NULL, CONF_RELOAD | CONF_REQUIRED, "Where its content comes from."},
+     NULL, CONF_RELOAD | CONF_REQUIRED, "Servers its content is fetched from."},
     {"targeted", CONF_CUSTOM(field_name_type), CONF_LIST(struct site, targeted, targeted_count),
      "[CDN-Cache-Control]", NULL, NULL, CONF_RELOAD,
-     "Fields that count in place of Cache-Control and Expires (RFC 9213); the first that parses."},
+     "Response headers that replace Cache-Control and Expires (RFC 9213); the first valid "
+     "one counts."},
     {"store-set-cookie", CONF_BOOL, CONF_FIELD(struct site, store_set_cookie), "yes", NULL, NULL,
-     CONF_RELOAD, "A response that sets a cookie may be kept, if it has an explicit lifetime."},
+     CONF_RELOAD, "Store responses with Set-Cookie if they have an explicit lifetime."},
     {"ca", CONF_PATH, CONF_FIELD(struct site, ca), NULL, NULL, NULL, CONF_RELOAD,
-     "Whom to trust for its https:// origins, in PEM: authorities, or the certificates themselves. "
-     "Not set: the system's store."},
+     "Trusted CAs, or certificates, for its https:// origins, PEM. Default: the system's."},
     {"verify", CONF_BOOL, CONF_FIELD(struct site, verify), "yes", NULL, NULL, CONF_RELOAD,
-     "Its https:// origins have to prove who they are. \"no\" lets anybody on the way answer for "
-     "them."},
+     "Verify the certificates of its https:// origins. With \"no\", anybody on the path can "
+     "impersonate them."},
     {0},
 };
 static const struct conf_table site_table = {
@@ -296,58 +297,57 @@ static const struct conf_table site_table = {
 
 static const struct conf_directive timeout_rows[] = {
     {"client-head", CONF_MSEC, FIELD(timeouts.client_head), "15s", "100ms", "1h", CONF_RELOAD,
-     "A client has sent the head of its request after this long."},
+     "For a client to send the request head."},
     {"client-idle", CONF_MSEC, FIELD(timeouts.client_idle), "60s", "100ms", "1d", CONF_RELOAD,
-     "A connection without a request is closed after this long."},
+     "For a client connection without a request."},
     {"client-body", CONF_MSEC, FIELD(timeouts.client_body), "60s", "100ms", "1d", CONF_RELOAD,
-     "A client that sends no byte of a body, less than 64 bytes a second of one whose length it has announced, or "
-     "takes less than that of one, for this long is cut off."},
+     "For a client that makes no progress with a body: it sends nothing, or it sends (with a "
+     "known length) or reads fewer than 64 bytes per second."},
     {"tls-handshake", CONF_MSEC, FIELD(timeouts.tls_handshake), "10s", "100ms", "1h", CONF_RELOAD,
-     "A client has agreed on TLS after this long. With origins it is part of connect."},
+     "For the TLS handshake of a client. For origins it is part of connect."},
     {"resolve", CONF_MSEC, FIELD(timeouts.resolve), "10s", "10ms", "5min", CONF_RELOAD,
-     "An origin's name has an address after this long."},
+     "For resolving the name of an origin."},
     {"connect", CONF_MSEC, FIELD(timeouts.connect), "10s", "10ms", "5min", CONF_RELOAD,
-     "An origin has accepted a connection, and agreed on TLS, after this long, all its addresses "
-     "together."},
+     "For connecting to an origin, with TLS handshake, over all its addresses."},
     {"first-byte", CONF_MSEC, FIELD(timeouts.first_byte), "60s", "10ms", "1d", CONF_RELOAD,
-     "An origin has begun its answer after this long."},
+     "For the first byte of an origin's response."},
     {"origin-body", CONF_MSEC, FIELD(timeouts.origin_body), "60s", "10ms", "1d", CONF_RELOAD,
-     "An origin that sends no byte of a body for this long is cut off."},
+     "For an origin that sends nothing in the middle of a body."},
     {"origin-idle", CONF_MSEC, FIELD(timeouts.origin_idle), "30s", "0", "1d", CONF_RELOAD,
-     "An idle connection to an origin is kept this long."},
+     "How long an idle connection to an origin is kept."},
     {"tunnel-idle", CONF_MSEC, FIELD(timeouts.tunnel_idle), "1h", "100ms", "7d", CONF_RELOAD,
-     "A tunnel (CONNECT, WebSocket) in which nothing moves for this long is closed."},
+     "For a tunnel (CONNECT, WebSocket) without traffic."},
     {"drain", CONF_MSEC, FIELD(timeouts.drain), "30s", "0", "1d", CONF_RELOAD,
-     "Requests under way may end for this long after SIGTERM."},
+     "How long requests in progress may take after SIGTERM."},
     {0},
 };
 static const struct conf_table timeout_table = {.rows = timeout_rows};
 
 static const struct conf_directive limit_rows[] = {
     {"head", CONF_SIZE, FIELD(limits.head), "32KiB", "1KiB", "1MiB", CONF_RELOAD,
-     "The head of a message: request line or status line and all fields."},
+     "Size of a message head: start line and all header fields."},
     {"target", CONF_SIZE, FIELD(limits.target), "8KiB", "256", "1MiB", CONF_RELOAD,
-     "The URL of a request."},
+     "Length of a request URL."},
     {"fields", CONF_INT, FIELD(limits.fields), "128", "16", "10000", CONF_RELOAD,
-     "The number of fields in a head."},
+     "Number of header fields."},
     {"connections", CONF_INT, FIELD(limits.connections), "20000", "1", "1000000", CONF_RELOAD,
-     "Client connections at once, for each worker; fewer where descriptors do not suffice. One "
-     "more closes one that has no request under way."},
+     "Client connections per worker, or fewer if there are not enough file descriptors. One "
+     "more closes an idle one."},
     {"idle-per-origin", CONF_INT, FIELD(limits.idle_per_origin), "64", "0", "10000", CONF_RELOAD,
-     "Idle connections kept to one origin, for each worker."},
+     "Idle connections kept per origin and worker."},
     {0},
 };
 static const struct conf_table limit_table = {.rows = limit_rows};
 
 static const struct conf_directive cache_rows[] = {
     {"heuristic", CONF_PERCENT, FIELD(cache.heuristic_percent), "10%", "0%", "100%", CONF_RELOAD,
-     "Lifetime of a response that states none, as a share of its age since Last-Modified."},
+     "Lifetime of a response without one, as a share of the time since Last-Modified."},
     {"heuristic-max", CONF_SEC, FIELD(cache.heuristic_max), "7d", "0", "52w", CONF_RELOAD,
-     "The longest such lifetime."},
+     "Upper bound of that lifetime."},
     {"clients-may-bypass", CONF_BOOL, FIELD(cache.clients_may_bypass), "yes", NULL, NULL,
-     CONF_RELOAD, "A client's Cache-Control (reload, no-store) is honoured."},
+     CONF_RELOAD, "Honour no-cache, max-age and the like in requests, as of a browser's reload."},
     {"status-key", CONF_BOOL, FIELD(cache.status_key), "no", NULL, NULL, CONF_RELOAD,
-     "Cache-Status tells the key under which the response is looked for, query included."},
+     "Show the cache key, with the query, in Cache-Status."},
     {0},
 };
 static const struct conf_table cache_table = {.rows = cache_rows};
@@ -355,14 +355,14 @@ static const struct conf_table cache_table = {.rows = cache_rows};
 static const struct conf_directive access_log_rows[] = {
     {"to", CONF_PATH_OR(log_words), CONF_FIELD(struct access_log, to), NULL, NULL, NULL,
      CONF_RELOAD | CONF_REQUIRED,
-     "A file; \"-\" is standard output, syslog and journald are the system's logs, or, with "
-     "a path behind it as in syslog:/dev/log, such a socket elsewhere."},
+     "A file, \"-\" for standard output, syslog or journald; syslog:/PATH or journald:/PATH "
+     "for another socket."},
     {"format", CONF_CUSTOM(log_style_type), CONF_FIELD(struct access_log, style), NULL, NULL, NULL,
-     CONF_RELOAD, "Its lines; not set: log.format."},
+     CONF_RELOAD, "Line format. Default: log.format."},
     {"fields", CONF_CUSTOM(log_field_type), CONF_LIST(struct access_log, fields, field_count), NULL,
      NULL, NULL, CONF_RELOAD | CONF_COMMAS,
-     "Instead: these, with blanks between them; with format: json, an object of these. See "
-     "docs/logs.md."},
+     "These fields, separated by spaces; with \"format: json\", an object of these fields. "
+     "See docs/logs.md."},
     {0},
 };
 static const struct conf_table access_log_table = {.rows = access_log_rows,
@@ -372,11 +372,12 @@ static const struct conf_table access_log_table = {.rows = access_log_rows,
 
 static const struct conf_directive log_rows[] = {
     {"access", CONF_MAP(access_log_table), LIST(access_logs, access_log_count), NULL, NULL, NULL,
-     CONF_RELOAD, "The access log, or several. Not set: none."},
+     CONF_RELOAD, "Access logs. Default: none."},
     {"format", CONF_CUSTOM(log_style_type), FIELD(access_style), "squid", NULL, NULL, CONF_RELOAD,
-     "Their lines: Squid's native ones, the combined ones, objects of JSON, or a text of your own."},
+     "Line format of logs that set none: Squid's native format, combined, JSON, or a string "
+     "with fields."},
     {"level", CONF_ENUM(log_level_words), FIELD(log_level), "info", NULL, NULL, CONF_RELOAD,
-     "What goes to standard error."},
+     "Least severe messages written to standard error."},
     {0},
 };
 static const struct conf_table log_table = {
@@ -384,64 +385,68 @@ static const struct conf_table log_table = {
 
 static const struct conf_directive root_rows[] = {
     {"listen", CONF_MAP(listen_table), LIST(listen, listen_count), "[\"127.0.0.1:3128\"]", NULL,
-     NULL, 0, "Where clients connect."},
+     NULL, 0, "Addresses to listen on for clients."},
     {"tls", CONF_MAP(tls_table), FIELD(tls), NULL, NULL, NULL, 0,
-     "Certificates for listeners that name none."},
-    {"admin", CONF_MAP(admin_table), CONF_SAME, NULL, NULL, NULL, 0, "The administrator's door."},
+     "Certificates for listeners that have none of their own."},
+    {"admin", CONF_MAP(admin_table), CONF_SAME, NULL, NULL, NULL, 0, "The admin listener."},
     {"workers", CONF_INT, FIELD(workers), "0", NULL, "64", 0,
-     "Event loops, each a thread. 0: one for each CPU, at most 8."},
-    {"store", CONF_MAP(store_table), CONF_SAME, NULL, NULL, NULL, 0, "The cache on disk."},
-    {"memory", CONF_MAP(memory_table), CONF_SAME, NULL, NULL, NULL, 0, "The cache in memory."},
+     "Number of event loops, each a thread. 0: one per CPU, at most 8."},
+    {"store", CONF_MAP(store_table), CONF_SAME, NULL, NULL, NULL, 0, "The on-disk cache."},
+    {"memory", CONF_MAP(memory_table), CONF_SAME, NULL, NULL, NULL, 0, "Memory use."},
     {"access", CONF_MAP(access_table), LIST(access, access_count),
      "[{allow: {from: [127.0.0.0/8, \"::1\"]}}]", NULL, NULL, CONF_RELOAD,
-     "Who may use the proxy, for what. The first rule that holds decides; without one: deny."},
+     "Who may use the proxy, and for what. The first rule that matches decides; if none "
+     "does, the request is denied."},
     {"users", CONF_MAP(users_table), CONF_SAME, NULL, NULL, NULL, 0,
-     "People whom rules of access name."},
+     "Users for access rules."},
     {"state", CONF_PATH, FIELD(state), NULL, NULL, NULL, 0,
-     "The folder of what a restart must not forget: how much of their quotas people have used."},
+     "Directory for data that must survive a restart: quota usage."},
     {"sandbox", CONF_ENUM(sandbox_words), FIELD(sandbox), "on", NULL, NULL, 0,
-     "Once started: no capabilities, and no system calls but those that are needed. log: forbidden "
-     "ones are made, and told to the kernel's log; strict: the first one ends the process."},
+     "After start, drop capabilities and allow only the necessary system calls. log: allow "
+     "others but write them to the kernel log; strict: the first one kills the process."},
     {"takeover", CONF_PATH, FIELD(takeover), NULL, NULL, NULL, 0,
-     "A unix socket by which a newer process (--takeover) gets the listening sockets of this one, and "
-     "takes its place without refusing anybody; see docs/service.md."},
+     "Unix socket through which a new process (--takeover) takes over the listening sockets, "
+     "so that an upgrade refuses no client; see docs/service.md."},
     {"shares", CONF_MAP(shares_table), CONF_SAME, NULL, NULL, NULL, 0,
-     "How clients share what there is; see docs/access.md."},
+     "Fair sharing of bandwidth; see docs/access.md."},
     {"pages", CONF_PATH, FIELD(pages), NULL, NULL, NULL, CONF_RELOAD,
-     "A folder with templates of pages that say what went wrong, such as 403.de.html; see "
-     "docs/access.md. Not set: those built in."},
+     "Directory with templates for error pages, such as 403.de.html; see docs/access.md. "
+     "Default: built-in pages."},
     {"allow-targets", CONF_PREFIX, LIST(allow_targets, allow_target_count), "[]", NULL, NULL,
      CONF_RELOAD | CONF_COMMAS,
-     "Special addresses (loopback, link-local, cloud metadata) that may be asked for all the same; but "
-     "never the ports of `listen`, `admin.address` and `admin.dns`."},
+     "Special addresses (loopback, link-local, cloud metadata) that clients may reach "
+     "nevertheless; never the ports of `listen`, `admin.address` and `admin.dns`."},
     {"private-targets", CONF_ENUM(private_words), FIELD(private_targets), "allow", NULL, NULL,
      CONF_RELOAD,
-     "Whether private addresses (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7) may be asked for that "
-     "`allow-targets` does not have, by number or by a name that leads there; see docs/access.md."},
+     "Whether clients may reach private addresses (10/8, 172.16/12, 192.168/16, 100.64/10, "
+     "fc00::/7) that are not in `allow-targets`, by address or by name; see docs/access.md."},
     {"connect-ports", CONF_CUSTOM(port_range_type), LIST(connect_ports, connect_port_count),
-     "[443]", NULL, NULL, CONF_RELOAD | CONF_COMMAS, "Ports that CONNECT may reach."},
+     "[443]", NULL, NULL, CONF_RELOAD | CONF_COMMAS, "Ports allowed for CONNECT."},
     {"upgrades", CONF_CUSTOM(protocol_type), LIST(upgrades, upgrade_count), "[websocket]", NULL,
      NULL, CONF_RELOAD | CONF_COMMAS,
-     "Protocols that a connection may be changed to by Upgrade, or by :protocol in HTTP/2. None: "
-     "such requests go on as ordinary ones."},
+     "Protocols allowed for Upgrade, or :protocol in HTTP/2. If empty, such requests are "
+     "forwarded as ordinary ones."},
     {"sites", CONF_MAP(site_table), LIST(sites, site_count), "[]", NULL, NULL, CONF_RELOAD,
-     "Hosts that this proxy stands in for, as a replica. None: forward proxy only."},
+     "Hosts that this proxy serves as a replica (reverse proxy). If empty, it is a forward "
+     "proxy only."},
     {"mirrors", CONF_MAP(mirror_table), LIST(mirrors, mirror_count), "[]", NULL, NULL, CONF_RELOAD,
-     "Origins under paths of our own, for package managers; see docs/mirrors.md."},
-    {"cache", CONF_MAP(cache_table), CONF_SAME, NULL, NULL, NULL, 0, "What is kept, how long."},
-    {"timeouts", CONF_MAP(timeout_table), CONF_SAME, NULL, NULL, NULL, 0, "How long we wait."},
-    {"limits", CONF_MAP(limit_table), CONF_SAME, NULL, NULL, NULL, 0, "How much we take."},
+     "Registries and archives served under a path of the proxy, for package managers; see "
+     "docs/mirrors.md."},
+    {"cache", CONF_MAP(cache_table), CONF_SAME, NULL, NULL, NULL, 0, "Caching policy."},
+    {"timeouts", CONF_MAP(timeout_table), CONF_SAME, NULL, NULL, NULL, 0, "Timeouts."},
+    {"limits", CONF_MAP(limit_table), CONF_SAME, NULL, NULL, NULL, 0, "Limits."},
     {"name", CONF_CUSTOM(name_type), FIELD(name), NULL, NULL, NULL, CONF_RELOAD,
-     "This proxy in Via, Cache-Status and loop detection; unique among proxies that may ask each "
-     "other. Not set: made from the machine's name and the first address."},
+     "Name of this proxy in Via and Cache-Status, and for loop detection; must be unique "
+     "among proxies that use each other. Default: derived from the host name and the first "
+     "address."},
     {"forwarded", CONF_ENUM(forwarded_words), FIELD(forwarded), "off", NULL, NULL, CONF_RELOAD,
-     "Tell origins the client's address."},
+     "Header that tells origins the client's address."},
     {"nameservers", CONF_CUSTOM(nameserver_type), LIST(nameservers, nameserver_count), "[]", NULL,
-     NULL, CONF_RELOAD | CONF_COMMAS, "Resolvers for origins' names. None: those of the system."},
+     NULL, CONF_RELOAD | CONF_COMMAS, "DNS resolvers for the names of origins. Default: those of the system."},
     {"pac", CONF_MAP(pac_table), CONF_SAME, NULL, NULL, NULL, 0,
-     "What clients are told: /proxy.pac, /wpad.dat and /setup on the admin port. Where it is written, "
-     "be it {}, also on the proxy's own ports, for who may use the proxy; see docs/clients.md."},
-    {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, 0, "What is written down."},
+     "The PAC file and /setup. They are always served on the admin port; with this "
+     "directive, even {}, also on the proxy's own ports. See docs/clients.md."},
+    {"log", CONF_MAP(log_table), CONF_SAME, NULL, NULL, NULL, 0, "Logging."},
     {0},
 };
 /* clang-format on */

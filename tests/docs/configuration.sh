@@ -15,26 +15,27 @@ manual() {
 
 <!-- Made from the directive tables by tests/docs/configuration.sh --write; do not edit. -->
 
-Each daemon takes one YAML file (`--config FILE`), options on the command line, or both. Options are
-short for directives; for lists they add to what the file says, for single values they replace it,
-and `--set PATH=VALUE` replaces any directive (`--set timeouts.connect=3s`; lists and maps as YAML:
-`--set 'connect-ports=[443, 8443]'`).
+Each daemon is configured by one YAML file (`--config FILE`), by options on the command line, or by both. Options are
+shortcuts for directives: those for single values replace what the file says, those for lists add to it.
+`--set PATH=VALUE` sets any directive (`--set timeouts.connect=3s`); lists and maps are written as YAML
+(`--set 'connect-ports=[443, 8443]'`).
 
-- `--check` reads everything and starts nothing; `larderctl check FILE` does the same: both read the files that are named,
-  too (lists of hosts, passwords, pages, certificates and their keys), so they need to be allowed to. All errors come at
-  once, as `file:line:column: what; expected …; did you mean "…"?`; a fault inside of another file is told by its line.
-- `--print-config` prints every directive as YAML, with the place its value is from as a comment.
-- Unknown and repeated directives are errors. Anchors, aliases and tags of YAML are refused.
-- Sizes: `64KiB`, `10GiB` (`K M G T` are the same), `10GB` is decimal. Durations: `250ms`, `30s`,
-  `5min`, `1h`, `7d`, `2w`. Prefixes: `10.0.0.0/8`, `2001:db8::/32`, or an address alone. Truth:
-  `yes` or `no`.
-- A list of one item may be written as the item. Where a map says "or just its X", the value of X
-  may stand for the map.
-- Relative paths in a file count from the folder of that file.
-- `include: [other.yaml, conf.d/*.yaml]` at the top of a file brings in others: lists add up, maps are
-  merged, single values stand in one file only; see [reload.md](reload.md).
-- "Applied by": `reload` takes effect at `larderctl reload` or SIGHUP (several that come while one is under
-  way are one more reload); `restart` needs a new start. `larderctl diff` tells what would change.
+- `--check` checks the configuration and starts nothing; `larderctl check FILE` does the same. Files that the
+  configuration names (host lists, passwords, pages, certificates and keys) are read, too, so run it as a user who may
+  read them. All errors are reported at once, as `file:line:column: what; expected …`, with
+  `did you mean "…"?` for misspelt words.
+- `--print-config` prints every directive as YAML, with the origin of its value as a comment. `--directives` describes
+  them.
+- Unknown and repeated directives are errors. YAML anchors, aliases and tags are not allowed.
+- Sizes: `64KiB`, `10GiB` (`K M G T` mean the same), `10GB` is decimal. Durations: `250ms`, `30s`, `5min`, `1h`, `7d`,
+  `2w`. Prefixes: `10.0.0.0/8`, `2001:db8::/32`, or a single address. Booleans: `yes` or `no`.
+- A list with one item may be written as that item. Where a map is described as "or just its X", the value of X may be
+  written instead of the map.
+- Relative paths in a file are relative to the directory of that file.
+- `include: [other.yaml, conf.d/*.yaml]` at the top level includes other files: lists are joined, maps are merged, a
+  single value may be set in one file only; see [reload.md](reload.md).
+- "Applied by": `reload` means `larderctl reload` or SIGHUP, `restart` a new start. `larderctl diff` shows what would
+  change.
 
 ## larder-proxy
 
