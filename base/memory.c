@@ -208,8 +208,13 @@ bool memory_trim(void)
         return false;
     }
     most = used;
-    malloc_trim(0);
+    memory_give_back();
     return true;
+}
+
+void memory_give_back(void)
+{
+    malloc_trim(0);
 }
 
 /* ---- looking ---- */

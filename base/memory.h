@@ -95,6 +95,8 @@ void memory_shape_heap(void);
  * less is used than at most since the last time, it goes back to the system, and true is returned.
  * Takes some milliseconds then, during which others may wait to allocate. */
 bool memory_trim(void);
+/* That at once, whatever is counted: for who has given back much at one time. */
+void memory_give_back(void);
 
 /* ---- looking ---- */
 

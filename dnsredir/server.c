@@ -5,6 +5,7 @@
 #include "base/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
 #include "dnsredir/directives_dnssec.h"

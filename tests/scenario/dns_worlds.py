@@ -2,7 +2,8 @@
 """What reloads and changes of health leave behind in larder-dns: nothing. dns_worlds.py BUILD
 
 While queries come by UDP and stand on a TCP connection, the configuration is read anew and replicas
-go and come, again and again. Settings and snapshots of before are freed, and memory does not grow.
+go and come, again and again. Settings and snapshots of before are freed, and memory does not grow;
+nor does it with thousands of zones, for which each thread that reads them needs much for a moment.
 """
 import pathlib
 import signal
@@ -19,6 +20,7 @@ import dnsraw  # noqa: E402
 import larder  # noqa: E402
 
 RELOADS, FLAPS, WARM = 40, 200, 10
+ZONES, ZONES_RELOADS = 5000, 6  # as many as there are threads to read them, and more
 PATIENCE = 60
 MORE_KB = 12 << 10  # a reload by itself takes some 4 MB for a moment, and threads have arenas
 CONFIG = """
@@ -40,6 +42,7 @@ zones:
       - {{ name: "v[1-500]", records: ["A 192.0.2.9"] }}
       - {{ name: turn, records: ["A 10.0.{high}.{low}"], ttl: 0s }}
 """
+ZONE = "  - {{ name: z{}.test, nameservers: [ns.ex.test], names: [{{ name: www, records: [A 192.0.2.9] }}] }}\n"
 failures = []
 
 
@@ -50,7 +53,8 @@ def expect(what, good, seen=""):
 
 
 class Server:
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, zones=0):
+        self.zones = "".join(ZONE.format(n) for n in range(zones))
         self.dns, self.admin = larder.free_port(), larder.free_port()
         self.path, self.log = folder / "dns.yaml", folder / "log"
         self.prefixes = "\n".join(
@@ -67,7 +71,7 @@ class Server:
 
     def write(self, turn):
         self.path.write_text(CONFIG.format(dns=self.dns, admin=self.admin, high=turn >> 8,
-                                           low=turn & 255, prefixes=self.prefixes))
+                                           low=turn & 255, prefixes=self.prefixes) + self.zones)
 
     def metrics(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as page:
@@ -135,6 +139,21 @@ def settle(server):
         time.sleep(0.02)
 
 
+def many_zones(build, folder):
+    server = Server(build, folder, ZONES)
+    try:
+        expect("the last zone is answered", server.ask(f"www.z{ZONES - 1}.test") == ["192.0.2.9"])
+        memory = server.memory_kb()
+        for turn in range(1, ZONES_RELOADS + 1):
+            server.reload(turn)
+            settle(server)
+        grown = server.memory_kb() - memory
+        expect(f"{ZONES_RELOADS} reloads of {ZONES} zones leave nothing",
+               server.sanitized or grown < MORE_KB, f"grown by {grown} kB")
+    finally:
+        server.process.kill()
+
+
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     larder.need(build / "dnsredir/larder-dns")
@@ -167,6 +186,7 @@ def main():
         finally:
             load.done.set()
             server.process.kill()
+        many_zones(build, pathlib.Path(folder))
     sys.exit(1 if failures else 0)
 
 
