@@ -3,8 +3,9 @@
 
 A proxy with a store and some traffic tells its metrics, and a redirector with all it can have. Each family
 has one help text and one type, and its samples follow; names end as Prometheus wants them. docs/metrics.md
-has exactly these families (--write makes its tables anew), and every name in deploy/prometheus and deploy/grafana is one of them, with labels
-there are. Where promtool is installed it has no complaint.
+has exactly these families (--write makes its tables anew), and every name in deploy/prometheus and deploy/grafana
+is one of them, with labels there are. The board has what Grafana needs to import it, and no two panels lie on one
+another. Where promtool is installed it has no complaint, of expressions of the board neither.
 """
 import json
 import pathlib
@@ -112,20 +113,75 @@ def exists(found, where, expression):
         check(used <= known, f"{where}: {name} has no label {used - known}")
 
 
-def deployed(found):
+def asks(board):
+    """(where, expression) of each target of each panel."""
+    return [(f"{panel['title']} {target['refId']}", target["expr"])
+            for panel in board["panels"] for target in panel["targets"]]
+
+
+def importable(board):
+    """Who imports it says which Prometheus it is of: by a variable, which each panel goes by."""
+    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+    sources = [name for name, variable in variables.items()
+               if variable["type"] == "datasource" and variable["query"] == "prometheus"]
+    check(len(sources) == 1 and board["uid"] and board["title"] and board["schemaVersion"] >= 36,
+          f"uid, title, schemaVersion, and one variable for the source: {sources}")
+    check("__inputs" not in board and board.get("id") is None, "it is not of one Grafana")
+    of_source = {"type": "prometheus", "uid": "${%s}" % sources[0]}
+    for variable in variables.values():
+        check(variable["type"] == "datasource" or variable["datasource"] == of_source, f"{variable}")
+    ids = [panel["id"] for panel in board["panels"]]
+    check(len(set(ids)) == len(ids), f"ids of panels: {ids}")
+    for panel in board["panels"]:
+        drawable(panel, of_source, set(variables))
+    beside_each_other(board["panels"])
+
+
+def drawable(panel, of_source, variables):
+    title, place = panel["title"], panel["gridPos"]
+    check(panel["type"] and panel["targets"] and panel["datasource"] == of_source, f"{title}: {panel['type']}")
+    check(0 <= place["x"] and 0 < place["w"] and place["x"] + place["w"] <= 24 and place["h"] > 0,
+          f"{title} is within 24 columns: {place}")
+    refs = [target["refId"] for target in panel["targets"]]
+    check(len(set(refs)) == len(refs), f"{title}: {refs}")
+    check(all(target["datasource"] == of_source for target in panel["targets"]), f"{title}: sources")
+    used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(panel)))
+    check(used <= variables, f"{title}: there are no variables {used - variables}")
+
+
+def beside_each_other(panels):
+    taken = {}
+    for panel in panels:
+        place = panel["gridPos"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                other = taken.setdefault((x, y), panel["title"])
+                check(other == panel["title"], f"{panel['title']} lies on {other}")
+
+
+def as_rules(board, path):
+    """For promtool: its expressions as rules that record them."""
+    lines = ["groups:", "  - name: board", "    rules:"]
+    for number, (_, expression) in enumerate(asks(board)):
+        plain = re.sub(r"\$__(rate_interval|range)", "1m", expression).replace("$instance", "x")
+        lines += [f"      - record: board:{number}", f"        expr: {json.dumps(plain)}"]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def deployed(found, folder):
     rules = ROOT / "deploy" / "prometheus" / "larder.rules.yml"
     expressions = re.findall(r"expr: (?:>-\n((?:          .*\n)+)|(.*)\n)", rules.read_text())
     check(len(expressions) >= 10, "the rules are found")
     for expression in expressions:
         exists(found, rules.name, "".join(expression))
-    board = ROOT / "deploy" / "grafana" / "larder-proxy.json"
-    panels = json.loads(board.read_text())["panels"]
-    check(len(panels) >= 10, "panels")
-    for panel in panels:
-        for target in panel["targets"]:
-            check(names_in(target["expr"]), f"{panel['title']}: {target['expr']}")
-            exists(found, board.name, target["expr"])
-    return rules
+    board = json.loads((ROOT / "deploy" / "grafana" / "larder-proxy.json").read_text())
+    check(len(board["panels"]) >= 10, "panels")
+    importable(board)
+    for where, expression in asks(board):
+        check(names_in(expression), f"{where}: {expression}")
+        exists(found, where, expression)
+    return [rules, as_rules(board, folder / "board.yml")]
 
 
 def by_promtool(text, rules):
@@ -136,10 +192,11 @@ def by_promtool(text, rules):
     done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, text=True,
                           timeout=120, check=False)
     check(done.returncode == 0 and not done.stderr, done.stdout + done.stderr)
-    done = subprocess.run([tool, "check", "rules", str(rules)], capture_output=True, text=True,
-                          timeout=120, check=False)
-    check(done.returncode == 0, done.stdout + done.stderr)
-    print(done.stdout.strip())
+    for file in rules:
+        done = subprocess.run([tool, "check", "rules", str(file)], capture_output=True, text=True,
+                              timeout=120, check=False)
+        check(done.returncode == 0, done.stdout + done.stderr)
+        print(done.stdout.strip())
 
 
 def of_redirector(build, directory):
@@ -188,11 +245,11 @@ def main():
         check(sent and int(sent[1]) >= 6, "and their bytes")
         check(proxy.stop(), "it did not leave by itself")
         of_dns = of_redirector(build, directory)
-    found, dns = families(text), families(of_dns)
-    documented(found, PROXY, write)
-    documented(dns, DNS, write)
-    check(all(name.startswith("larder_dns_") for name in dns), "names of the redirector")
-    by_promtool(text + of_dns, deployed({**found, **dns}))
+        found, dns = families(text), families(of_dns)
+        documented(found, PROXY, write)
+        documented(dns, DNS, write)
+        check(all(name.startswith("larder_dns_") for name in dns), "names of the redirector")
+        by_promtool(text + of_dns, deployed({**found, **dns}, pathlib.Path(directory)))
     check.end()
 
 
