@@ -1,4 +1,3 @@
-#include "base/check.h"
 #include "dnsredir/answer_parts.h"
 
 /* The answer to ANY (RFC 8482 4.2): HINFO "RFC8482" "". */
@@ -165,6 +164,50 @@ static bool answer_parent(struct answering *a, const struct zone *zone, const st
     return true;
 }
 
+/* Another zone begins at or above the name, which we do not have. False: its DS records were asked
+ * for, which are ours. */
+static bool answer_cut(struct answering *a, const struct zone_hit *hit, const struct name *owner,
+                       const struct name *name)
+{
+    if (asks_parent(a, hit->node, name)) {
+        a->flags |= FLAG_AA;
+        return false;
+    }
+    if (answer_may_defer(a)) {
+        answer_elsewhere(a, owner);
+    } else {
+        answer_referral(a, hit->node);
+    }
+    return true;
+}
+
+/* The DS records of a zone of ours, where they are its parent's to tell. */
+static bool answer_apex_ds(struct answering *a, const struct zone_hit *hit,
+                           const struct name *owner, const struct name *name)
+{
+    return a->query->type == TYPE_DS && name_eq(&hit->zone->apex, name) &&
+           answer_parent(a, hit->zone, owner);
+}
+
+/* A name that we have. Returns the CNAME to follow, or NULL: done. */
+static const struct rrset *answer_ours(struct answering *a, struct zone_hit *hit,
+                                       const struct name *owner)
+{
+    uint16_t type = a->query->type;
+
+    if (hit->zone->signing && (type == TYPE_NSEC || type == TYPE_RRSIG)) {
+        answer_proof(a, hit, owner);
+        return NULL;
+    }
+    const struct rrset *cname = cname_of(a, hit->node, owner);
+    if (!cname) {
+        answer_node(a, hit, owner);
+        return NULL;
+    }
+    put_owned(a, hit, owner, cname);
+    return type == TYPE_CNAME || type == TYPE_ANY ? NULL : cname; /* ANY is it: RFC 8482 4.2 */
+}
+
 /* One name of the chain. Returns the CNAME to follow, or NULL: done. */
 static const struct rrset *answer_name(struct answering *a, const struct name *owner)
 {
@@ -194,35 +237,17 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         answer_deny_name(a, &hit, owner);
         return NULL;
     case ZONE_CUT:
-        if (!asks_parent(a, hit.node, name)) {
-            if (answer_may_defer(a)) {
-                answer_elsewhere(a, owner);
-            } else {
-                answer_referral(a, hit.node);
-            }
+        if (answer_cut(a, &hit, owner, name)) {
             return NULL;
         }
-        a->flags |= FLAG_AA;
         break;
     case ZONE_NODE:
-        if (a->query->type == TYPE_DS && name_eq(&hit.zone->apex, name) &&
-            answer_parent(a, hit.zone, owner)) {
+        if (answer_apex_ds(a, &hit, owner, name)) {
             return NULL;
         }
         break;
     }
-    if (hit.zone->signing && (a->query->type == TYPE_NSEC || a->query->type == TYPE_RRSIG)) {
-        answer_proof(a, &hit, owner);
-        return NULL;
-    }
-    uint16_t type = a->query->type;
-    const struct rrset *cname = cname_of(a, hit.node, owner);
-    if (!cname) {
-        answer_node(a, &hit, owner);
-        return NULL;
-    }
-    put_owned(a, &hit, owner, cname);
-    return type == TYPE_CNAME || type == TYPE_ANY ? NULL : cname; /* ANY is it: RFC 8482 4.2 */
+    return answer_ours(a, &hit, owner);
 }
 
 /* Has the answer the records of this name? `targets` are those that CNAMEs led to before. */
@@ -365,6 +390,49 @@ static void limit(struct answering *a, const struct packet_mark *empty)
     }
 }
 
+/* All of it but what the caller has set: who asks what, and the rcode so far. (The rest of it is
+ * large, and set where it is used.) */
+static void begin(struct answering *a, struct span packet, void *room)
+{
+    const struct query *query = a->query;
+
+    a->flags = 0;
+    a->unsignable = a->unknown = false;
+    a->proof_count = 0;
+    a->subject = NULL;
+    /* What the resolver answers later could not be signed. */
+    a->recursive = a->view->recursion && !query->tsig_at &&
+                   recursion_allows(a->view->recursion, &a->asker->ip);
+    prepare_opt(a);
+    a->packet.opt.keepalive = query->edns.keepalive && a->asker->tcp ? a->asker->keepalive : 0;
+    packet_begin(&a->packet, query, room,
+                 prepare_tsig(a, packet, answer_limit(query, a->asker->tcp)));
+}
+
+static void note_query(const struct query *query, struct answer_note *note)
+{
+    note->edns = query->edns.present;
+    note->ecs = query->edns.ecs.present;
+    note->dnssec = query->edns.dnssec_ok;
+}
+
+/* Header and signature; the length of the packet, or 0: nobody is answered. */
+static size_t finish(struct answering *a, const struct packet_mark *empty, void *room)
+{
+    limit(a, empty);
+    if (a->flags & FLAG_TC) {
+        packet_undo(&a->packet, empty);
+        a->note->truncated = true;
+    }
+    a->note->rcode = (uint16_t)a->rcode;
+    a->note->scope = a->packet.opt.scope;
+    if (a->note->limited == LIMIT_DROP) {
+        return 0;
+    }
+    size_t len = packet_finish(&a->packet, a->rcode, a->flags | (a->recursive ? FLAG_RA : 0u));
+    return a->tsig.len ? tsig_sign(&a->tsig, room, len, a->asker->now) : len;
+}
+
 size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
               struct answer_note *note)
 {
@@ -381,17 +449,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     a.query = &query;
     a.note = note;
     a.rcode = (unsigned)rcode;
-    a.flags = 0;
-    a.unsignable = a.unknown = false;
-    a.proof_count = 0;
-    /* What the resolver answers later could not be signed. */
-    a.recursive =
-        view->recursion && !query.tsig_at && recursion_allows(view->recursion, &asker->ip);
-    a.subject = NULL;
-    prepare_opt(&a);
-    a.packet.opt.keepalive = query.edns.keepalive && asker->tcp ? asker->keepalive : 0;
-    packet_begin(&a.packet, &query, room,
-                 prepare_tsig(&a, packet, answer_limit(&query, asker->tcp)));
+    begin(&a, packet, room);
     struct packet_mark empty = packet_mark(&a.packet);
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
@@ -401,22 +459,6 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
     } else if (a.unsignable) {
         answer_give_up(&a, &empty);
     }
-    note->edns = query.edns.present;
-    note->ecs = query.edns.ecs.present;
-    note->dnssec = query.edns.dnssec_ok;
-    if (note->deferred) {
-        return 0;
-    }
-    limit(&a, &empty);
-    if (a.flags & FLAG_TC) {
-        packet_undo(&a.packet, &empty);
-        note->truncated = true;
-    }
-    note->rcode = (uint16_t)a.rcode;
-    note->scope = a.packet.opt.scope;
-    if (note->limited == LIMIT_DROP) {
-        return 0;
-    }
-    size_t len = packet_finish(&a.packet, a.rcode, a.flags | (a.recursive ? FLAG_RA : 0u));
-    return a.tsig.len ? tsig_sign(&a.tsig, room, len, asker->now) : len;
+    note_query(&query, note);
+    return note->deferred ? 0 : finish(&a, &empty, room);
 }
