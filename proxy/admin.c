@@ -57,6 +57,7 @@ struct request {
     struct source_memory source;
     struct purge_waiter purge;
     bool tells_load;
+    bool head_only;
 };
 
 static const struct h1_settings admin_h1 = {
@@ -66,56 +67,56 @@ static const struct h1_settings admin_h1 = {
 
 /* ---- pages ---- */
 
+enum page_flag {
+    PAGE_CHANGES = BIT(0),     /* asked by POST; others by GET: following a link changes nothing */
+    PAGE_BY_ANY_NAME = BIT(1), /* says nothing that a stranger may not know */
+    PAGE_TELLS_LOAD = BIT(2),  /* in a field of its head, too */
+};
+
 struct page {
     struct span path;
     struct span type;
+    unsigned flags;
     int (*write)(const struct status_query *query, struct buf *out); /* returns the status */
-    bool changes;     /* POST; the others GET: what follows a link must change nothing */
-    bool by_any_name; /* says nothing that a stranger may not know */
+    /* Instead of it, for what is not there at once. */
+    void (*begin)(struct request *request, const struct status_query *query);
 };
 
-/* Of /purge: what is to be said is known when it is durable. */
-static int purge_begins(const struct status_query *query, struct buf *out)
-{
-    return 500;
-}
+static void begin_purge(struct request *request, const struct status_query *query);
+static void begin_tail(struct request *request, const struct status_query *query);
 
-/* Of /tail: its body goes on until the client leaves, so nothing can write all of it. */
-static int tail_begins(const struct status_query *query, struct buf *out)
-{
-    return 500;
-}
+#define PLAIN SPAN_INIT("text/plain; charset=utf-8")
+#define JSON SPAN_INIT("application/json")
+#define PAC SPAN_INIT("application/x-ns-proxy-autoconfig")
 
 /* clang-format off */
 static const struct page pages[] = {
-    {SPAN_INIT("/healthz"), SPAN_INIT("text/plain; charset=utf-8"), status_health, false, true},
-    {SPAN_INIT("/readyz"), SPAN_INIT("text/plain; charset=utf-8"), status_ready, false, true},
-    {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), status_metrics,
-     false, false},
-    {SPAN_INIT("/status"), SPAN_INIT("application/json"), status_json, false, false},
-    {SPAN_INIT("/history"), SPAN_INIT("application/json"), status_history, false, false},
-    {SPAN_INIT("/replicas"), SPAN_INIT("application/json"), status_replicas, false, false},
-    {SPAN_INIT("/warnings"), SPAN_INIT("application/json"), status_warnings, false, false},
-    {SPAN_INIT("/top"), SPAN_INIT("application/json"), status_top, false, false},
-    {SPAN_INIT("/store"), SPAN_INIT("application/json"), status_store, false, false},
-    {SPAN_INIT("/store/verify"), SPAN_INIT("application/json"), status_verify, true, false},
-    {SPAN_INIT("/rtt"), SPAN_INIT("text/plain; charset=utf-8"), status_rtt, false, false},
-    {SPAN_INIT("/explain"), SPAN_INIT("application/json"), explain_page, false, false},
-    {SPAN_INIT("/purge"), SPAN_INIT("application/json"), purge_begins, true, false},
-    {SPAN_INIT("/config"), SPAN_INIT("text/plain; charset=utf-8"), reload_config, false, false},
-    {SPAN_INIT("/config/settings"), SPAN_INIT("text/plain; charset=utf-8"), reload_settings, false,
-     false},
-    {SPAN_INIT("/config/diff"), SPAN_INIT("application/json"), reload_diff, false, false},
-    {SPAN_INIT("/reload"), SPAN_INIT("application/json"), reload_now, true, false},
-    {SPAN_INIT("/reload/state"), SPAN_INIT("application/json"), reload_state, false, false},
-    {SPAN_INIT("/logs/reopen"), SPAN_INIT("application/json"), reload_logs, true, false},
-    {SPAN_INIT("/tail"), SPAN_INIT("application/x-ndjson"), tail_begins, false, false},
-    {SPAN_INIT("/proxy.pac"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
-     true},
-    {SPAN_INIT("/wpad.dat"), SPAN_INIT("application/x-ns-proxy-autoconfig"), status_pac, false,
-     true},
-    {SPAN_INIT("/setup"), SPAN_INIT("text/html; charset=utf-8"), status_setup, false, true},
-    {SPAN_INIT("/"), SPAN_INIT("text/plain; charset=utf-8"), status_index, false, false},
+    {SPAN_INIT("/healthz"), PLAIN, PAGE_BY_ANY_NAME, .write = status_health},
+    {SPAN_INIT("/readyz"), PLAIN, PAGE_BY_ANY_NAME | PAGE_TELLS_LOAD, .write = status_ready},
+    {SPAN_INIT("/metrics"), SPAN_INIT("text/plain; version=0.0.4; charset=utf-8"), 0,
+     .write = status_metrics},
+    {SPAN_INIT("/status"), JSON, 0, .write = status_json},
+    {SPAN_INIT("/history"), JSON, 0, .write = status_history},
+    {SPAN_INIT("/replicas"), JSON, 0, .write = status_replicas},
+    {SPAN_INIT("/warnings"), JSON, 0, .write = status_warnings},
+    {SPAN_INIT("/top"), JSON, 0, .write = status_top},
+    {SPAN_INIT("/store"), JSON, 0, .write = status_store},
+    {SPAN_INIT("/store/verify"), JSON, PAGE_CHANGES, .write = status_verify},
+    {SPAN_INIT("/rtt"), PLAIN, 0, .write = status_rtt},
+    {SPAN_INIT("/explain"), JSON, 0, .write = explain_page},
+    {SPAN_INIT("/purge"), JSON, PAGE_CHANGES, .begin = begin_purge},
+    {SPAN_INIT("/config"), PLAIN, 0, .write = reload_config},
+    {SPAN_INIT("/config/settings"), PLAIN, 0, .write = reload_settings},
+    {SPAN_INIT("/config/diff"), JSON, 0, .write = reload_diff},
+    {SPAN_INIT("/reload"), JSON, PAGE_CHANGES, .write = reload_now},
+    {SPAN_INIT("/reload/state"), JSON, 0, .write = reload_state},
+    {SPAN_INIT("/logs/reopen"), JSON, PAGE_CHANGES, .write = reload_logs},
+    {SPAN_INIT("/tail"), SPAN_INIT("application/x-ndjson"), 0, .begin = begin_tail},
+    {SPAN_INIT("/proxy.pac"), PAC, PAGE_BY_ANY_NAME, .write = status_pac},
+    {SPAN_INIT("/wpad.dat"), PAC, PAGE_BY_ANY_NAME, .write = status_pac},
+    {SPAN_INIT("/setup"), SPAN_INIT("text/html; charset=utf-8"), PAGE_BY_ANY_NAME,
+     .write = status_setup},
+    {SPAN_INIT("/"), PLAIN, 0, .write = status_index},
 };
 
 /* clang-format on */
@@ -204,8 +205,8 @@ static struct source *watch_tail(const struct status_query *query, struct buf *o
     return source;
 }
 
-static void reply_on_and_on(struct request *request, const struct page *page,
-                            const struct status_query *query, bool with_body)
+/* Its body goes on until the client leaves. */
+static void begin_tail(struct request *request, const struct status_query *query)
 {
     struct source *source = watch_tail(query, &request->body);
     struct http_head head;
@@ -214,9 +215,9 @@ static void reply_on_and_on(struct request *request, const struct page *page,
         reply(request, 400, SPAN("application/json"));
         return;
     }
-    begin_answer(request, 200, page->type, &head);
+    begin_answer(request, 200, SPAN("application/x-ndjson"), &head);
     head.framing = BODY_CHUNKED;
-    if (!with_body) {
+    if (request->head_only) {
         source_drop(source);
         source = NULL;
     }
@@ -228,7 +229,8 @@ static void on_purged(struct purge_waiter *waiter, int status)
     reply(container_of(waiter, struct request, purge), status, SPAN("application/json"));
 }
 
-static void purge(struct request *request, const struct status_query *query)
+/* What is to be said is known when it is durable. */
+static void begin_purge(struct request *request, const struct status_query *query)
 {
     request->purge = (struct purge_waiter){.answer = on_purged, .out = &request->body};
     int status = purge_begin(query, &request->purge);
@@ -267,47 +269,85 @@ static const struct dashboard_asset *find_asset(const struct http_head *head, st
     return span_eq(path, SPAN("/")) ? dashboard_page(&head->fields) : dashboard_find(path);
 }
 
-static void on_head(void *owner, const struct http_head *head)
-{
-    struct request *request = owner;
-    struct server *server = request->client->admin->server;
-    struct span host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST));
-    struct span path = span_take(head->target, span_find(head->target, '?'));
-    const struct page *page = find_page(path);
-    const struct dashboard_asset *asset = find_asset(head, path);
+/* What is asked for: a page, or a file of the dashboard, or neither. */
+struct wanted {
+    const struct page *page;
+    const struct dashboard_asset *asset;
+    struct span host; /* as the request says it */
+};
 
+static bool has_flag(const struct page *page, enum page_flag flag)
+{
+    return page && (page->flags & flag);
+}
+
+/* Answers what is not to be had. False: it may be had. */
+static bool refuses(struct request *request, const struct http_head *head,
+                    const struct wanted *wanted)
+{
+    struct server *server = request->client->admin->server;
     bool reads = head->method == METHOD_GET || head->method == METHOD_HEAD;
-    if (!reads && !(head->method == METHOD_POST && page && page->changes)) {
+    bool changes = has_flag(wanted->page, PAGE_CHANGES);
+
+    if (!reads && !(head->method == METHOD_POST && changes)) {
         refuse(request, 405, "Only GET and HEAD are answered here.");
-    } else if (!is_from_us(head, host)) {
+    } else if (!is_from_us(head, wanted->host)) {
         refuse(request, 403, "Other web pages may not read the administrative interface.");
-    } else if (page == NULL && asset == NULL) {
+    } else if (wanted->page == NULL && wanted->asset == NULL) {
         refuse(request, 404,
                "Nothing here. Try / in a browser, /status, /history, /top, /store, /explain, "
                "/metrics, /rtt, /healthz, /readyz, /config, /tail, /proxy.pac, /setup");
-    } else if (page && reads && page->changes) {
+    } else if (reads && changes) {
         refuse(request, 405, "This changes something: only POST is answered here.");
-    } else if (!(page && page->by_any_name) && !is_our_name(server, host, &request->arena)) {
+    } else if (!has_flag(wanted->page, PAGE_BY_ANY_NAME) &&
+               !is_our_name(server, wanted->host, &request->arena)) {
         refuse(request, 403,
                "Ask by address, by localhost, or by this machine's name (or set `name` to the "
                "name you use): web pages can make any other name point here.");
-    } else if (asset) {
-        reply_asset(request, asset, head);
     } else {
-        struct status_query query = {.server = server, .host = host, .arena = &request->arena};
-        query.query = span_skip(head->target, span_find(head->target, '?') + 1);
-        if (page->write == tail_begins) {
-            reply_on_and_on(request, page, &query, head->method == METHOD_GET);
-            return;
-        }
-        if (page->write == purge_begins) {
-            purge(request, &query);
-            return;
-        }
-        request->tells_load = page->write == status_ready;
-        int status = page->write(&query, &request->body);
-        reply(request, status, page->type);
+        return false;
     }
+    return true;
+}
+
+static void reply_page(struct request *request, const struct page *page,
+                       const struct status_query *query)
+{
+    if (page->begin) {
+        page->begin(request, query);
+        return;
+    }
+    request->tells_load = has_flag(page, PAGE_TELLS_LOAD);
+    int status = page->write(query, &request->body);
+    reply(request, status, page->type);
+}
+
+static void on_head(void *owner, const struct http_head *head)
+{
+    struct request *request = owner;
+    size_t path_len = span_find(head->target, '?');
+    struct span path = span_take(head->target, path_len);
+    struct wanted wanted = {
+        .page = find_page(path),
+        .asset = find_asset(head, path),
+        .host = arena_copy(&request->arena, fields_get(&head->fields, FIELD_HOST)),
+    };
+
+    request->head_only = head->method == METHOD_HEAD;
+    if (refuses(request, head, &wanted)) {
+        return;
+    }
+    if (wanted.asset) {
+        reply_asset(request, wanted.asset, head);
+        return;
+    }
+    reply_page(request, wanted.page,
+               &(struct status_query){
+                   .server = request->client->admin->server,
+                   .host = wanted.host,
+                   .query = span_skip(head->target, path_len + 1),
+                   .arena = &request->arena,
+               });
 }
 
 static enum stream_flow on_data(void *owner, struct span bytes)
