@@ -217,14 +217,27 @@ static void op_send(struct stream *stream, const struct http_head *head, struct 
     h1_kick(h1);
 }
 
+/* Nobody can be made to wait for such heads, so they would pile up before a client that reads
+ * nothing. It does without, but for the one it waits for itself. */
+static bool takes_interim(const struct h1_turn *turn, const struct http_head *head)
+{
+    const struct h1 *h1 = turn->h1;
+
+    if (turn->version == HTTP_1_0 || h1->state != H1_OPEN) {
+        return false; /* RFC 9110 15.2: it would not understand */
+    }
+    bool has_room = turn->held_len < PULL_CORK_MAX && transport_queued(h1->transport) == 0;
+    return has_room || (head->status == 100 && turn->awaits_continue);
+}
+
 static void op_send_interim(struct stream *stream, const struct http_head *head)
 {
     struct h1_turn *turn = turn_of(stream);
 
     CHECK(turn->h1->role == H1_SERVER && turn->out == H1_OUT_WAIT);
     CHECK(head->status >= 100 && head->status < 200 && head->status != 101);
-    if (turn->version == HTTP_1_0) {
-        return; /* RFC 9110 15.2: it would not understand */
+    if (!takes_interim(turn, head)) {
+        return;
     }
     if (head->status == 100) {
         turn->awaits_continue = false;

@@ -464,6 +464,57 @@ Test(h1_server, rfc9110_10_1_1_expect_continue)
     cr_expect_eq(gone, 0);
 }
 
+/* `hint`: a value of some length. */
+static void say_hint(struct owner *owner, struct span hint)
+{
+    struct test_head made;
+
+    test_response(&made, 103, BODY_NONE, -1);
+    fields_add(&made.head.fields, SPAN("Link"), hint);
+    stream_send_interim(owner->stream, &made.head);
+    test_head_fini(&made);
+}
+
+Test(h1_server, rfc9110_15_2_interim_heads_do_not_pile_up)
+{
+    enum { HINTS = 200, HINT = 16384, ROOM = 1 << 20 };
+    char *hint = xcalloc(1, HINT);
+
+    memset(hint, 'x', HINT);
+    serve(true);
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert(LOOP_UNTIL(loop, request_count == 1 && owner_log_is(&requests[0], "hGET e")));
+    for (int i = 0; i < HINTS; i++) { /* all at once */
+        say_hint(&requests[0], span_of(hint, HINT));
+    }
+    cr_expect_gt(requests[0].stream->sent, HINT);
+    cr_expect_lt(requests[0].stream->sent, ROOM);
+    for (int i = 0; i < HINTS; i++) { /* one after the other */
+        say_hint(&requests[0], span_of(hint, HINT));
+        loop_turn(loop);
+    }
+    cr_expect_lt(requests[0].stream->sent, ROOM);
+    answer_hello(&requests[0]);
+    cr_expect(peer_hears(&peer, hello));
+    free(hint);
+}
+
+Test(h1_server, rfc9110_10_1_1_who_waits_for_a_100_gets_it_behind_others)
+{
+    enum { HINT = 70000 };
+    char *hint = xcalloc(1, HINT);
+
+    memset(hint, 'x', HINT);
+    serve(true);
+    peer_say(&peer, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                    "Content-Length: 3\r\n\r\n");
+    cr_assert(LOOP_UNTIL(loop, request_count == 1 && owner_log_is(&requests[0], "hPUT")));
+    say_hint(&requests[0], span_of(hint, HINT));
+    say_continue(&requests[0]);
+    cr_expect(peer_hears(&peer, "HTTP/1.1 100 Continue\r\nX-Test: yes\r\n\r\n"));
+    free(hint);
+}
+
 Test(h1_server, rfc9110_10_1_1_a_final_answer_instead_of_100_closes)
 {
     serve_hello(false);
