@@ -224,6 +224,24 @@ static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
                 : mirrored->uri;
 }
 
+/* containerd tells a mirror whose images it asks for, by a parameter that no registry has ("ns",
+ * its docs/hosts.md). Which those are is said by the path here, and with it nothing would have a
+ * class. */
+static struct span without_namespace(struct span rest, struct arena *arena)
+{
+    struct span path = span_cut(&rest, '?');
+    struct span kept = path;
+
+    while (rest.len) {
+        struct span one = span_cut(&rest, '&');
+        if (!span_starts(one, SPAN("ns="))) {
+            kept = arena_printf(arena, "%.*s%c%.*s", SPAN_ARGS(kept),
+                                kept.len == path.len ? '?' : '&', SPAN_ARGS(one));
+        }
+    }
+    return kept;
+}
+
 static void go_below(const struct mirror *mirror, const struct uri *asked, struct arena *arena,
                      struct mirrored *out)
 {
@@ -238,6 +256,9 @@ static void go_below(const struct mirror *mirror, const struct uri *asked, struc
     if (out->wrong) {
         out->uri = out->key = mirror->origin_uri;
         return;
+    }
+    if (mirror->preset == PRESET_OCI && span_find(rest, '?') < rest.len) {
+        rest = without_namespace(rest, arena);
     }
     out->is_ping = mirror->preset == PRESET_OCI && rest.len == 0;
     if (files) {

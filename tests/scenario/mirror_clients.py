@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The real pip and skopeo through mirrors: mirror_clients.py BUILD
+"""The real pip, skopeo, podman and containerd through mirrors: mirror_clients.py BUILD
 
-pip against a scripted index, skopeo against Debian's docker-registry, each twice; the second time
-with the origin gone. What the registry has damaged is refused.
+pip against a scripted index, the others against Debian's docker-registry, each twice; the second time
+with the origin gone. What the registry has damaged is refused. podman and containerd are configured by the
+lines of docs/mirrors.md, and are left out where they are not installed, or may not do what they need.
 """
 import gzip
 import hashlib
@@ -10,12 +11,14 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import threading
+import time
 import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -23,6 +26,7 @@ import larder  # noqa: E402
 import raw  # noqa: E402
 
 PIP, SKOPEO, REGISTRY = "/usr/bin/pip3", "/usr/bin/skopeo", "/usr/bin/docker-registry"
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 check = raw.Checks()
 
 
@@ -166,6 +170,104 @@ def try_damaged(program, folder, port):
     check(proxy.stop(), "it ends as it should")
 
 
+# ---- podman and containerd, as documented ----
+
+def documented(path, proxy):
+    """The block of docs/mirrors.md behind the mention of this file, with the proxy's name and port."""
+    text = (ROOT / "docs/mirrors.md").read_text()
+    block = re.search(re.escape(f"`{path}`") + r".*?\n```toml\n(.*?)```", text, re.S)
+    check(block, f"docs/mirrors.md says what is in {path}")
+    return block[1].replace("larder:3128", f"127.0.0.1:{proxy.port}")
+
+
+def asked(proxy, mirror):
+    """(requests for the mirror, those of them that were hits)"""
+    data, _ = raw.ask(proxy.admin, b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 60)
+    rows = json.loads(data.partition(b"\r\n\r\n")[2])["mirrors"]
+    return next((row["requests"], row["hits"]) for row in rows if row["path"] == mirror)
+
+
+def twice(proxy, registry, mirror, pull_anew, name, later):
+    """What was pulled comes again when the registry is gone: from the mirror, and from nowhere else."""
+    check(pull_anew(name) == 0, f"pull {name} by {mirror}")
+    first, _ = asked(proxy, mirror)
+    check(first >= 3, f"manifest, configuration and layer came by {mirror}: {first}")
+    registry.terminate()
+    registry.wait()
+    check(pull_anew(later) == 0, f"pull {later} by {mirror} without the registry")
+    again, hits = asked(proxy, mirror)
+    check(again > first and hits >= 3, f"again by {mirror}: {again} requests, {hits} hits")
+
+
+def try_podman(folder, proxy, registry):
+    config = folder / "registries.conf"
+    config.write_text(documented("/etc/containers/registries.conf.d/larder.conf", proxy))
+    policy = folder / "policy.json"
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    short = tempfile.mkdtemp(prefix="lmc.", dir="/tmp")  # podman wants a short path here
+    base = ["podman", "--root", str(folder / "podman"), "--runroot", short, "--storage-driver", "vfs"]
+    environment = dict(os.environ, CONTAINERS_REGISTRIES_CONF=str(config), TMPDIR=str(folder))
+    name = "docker.io/library/app:1"
+
+    def pull_anew(name):
+        run(*base, "rmi", "-a", "-f", env=environment)
+        return run(*base, "pull", "-q", "--signature-policy", str(policy), name, env=environment)
+    twice(proxy, registry, "/v2/hub/", pull_anew, name, name)
+    run(*base, "system", "reset", "-f", env=environment)
+    shutil.rmtree(short, ignore_errors=True)
+
+
+def try_containerd(folder, proxy, registry):
+    hosts = folder / "certs.d/quay.io"
+    hosts.mkdir(parents=True)
+    (hosts / "hosts.toml").write_text(documented("/etc/containerd/certs.d/quay.io/hosts.toml", proxy))
+    (folder / "containerd.toml").write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    address = str(folder / "containerd.sock")
+    with open(folder / "containerd.log", "w") as log:
+        daemon = subprocess.Popen(["containerd", "--config", folder / "containerd.toml", "--address", address,
+                                   "--root", folder / "containerd", "--state", folder / "containerd-state"],
+                                  stdout=log, stderr=log)
+    ctr = ["ctr", "--address", address]
+    index = json.loads((folder / "layout/index.json").read_text())
+    by_digest = f"quay.io/team/app@{index['manifests'][0]['digest']}"
+
+    def pull_anew(name):
+        for known in ("quay.io/team/app:1", by_digest):
+            run(*ctr, "images", "rm", "--sync", known)
+        return run(*ctr, "images", "pull", "--snapshotter", "native", "--hosts-dir", str(folder / "certs.d"), name)
+    try:
+        for _ in range(600):
+            if run(*ctr, "version") == 0:
+                break
+            time.sleep(0.2)
+        # It asks for tags by HEAD, which is not kept.
+        twice(proxy, registry, "/v2/quay/", pull_anew, "quay.io/team/app:1", by_digest)
+    finally:
+        daemon.terminate()
+        daemon.wait(60)
+
+
+def try_as_documented(program, folder, client, mirror, repository):
+    folder = folder / client
+    folder.mkdir()
+    if not shutil.which(client) or os.geteuid() != 0:
+        print(f"{client} is left out: it is not installed, or we are not root")
+        return
+    make_image(folder)
+    port = larder.free_port()
+    registry = start_registry(folder, port)
+    proxy = larder.Proxy(program, str(folder / "store"), "--store-size", "256MiB", "--set",
+                         f"mirrors=[{{path: {mirror}, origin: 'http://127.0.0.1:{port}/v2/', preset: oci}}]")
+    proxy.start()
+    try:
+        check(run(SKOPEO, "--insecure-policy", "copy", "-q", "--dest-tls-verify=false",
+                  f"oci:{folder}/layout:1", f"docker://127.0.0.1:{port}/{repository}") == 0, "push")
+        {"podman": try_podman, "containerd": try_containerd}[client](folder, proxy, registry)
+        check(proxy.stop(), "it ends as it should")
+    finally:
+        registry.kill()
+
+
 def start_proxy(program, folder, name, port, index, files):
     mirrors = [f"{{path: /v2/, origin: 'http://127.0.0.1:{port}/v2/', preset: oci}}"]
     if index:
@@ -194,6 +296,8 @@ def main():
         try_skopeo(proxy, registry, port, layer, folder)
         check(proxy.stop(), "it ends as it should")
         try_damaged(program, folder, port)
+        try_as_documented(program, folder, "podman", "/v2/hub/", "library/app:1")
+        try_as_documented(program, folder, "containerd", "/v2/quay/", "team/app:1")
     finally:
         if registry:
             registry.kill()

@@ -52,6 +52,15 @@ Test(mirror_find, paths_and_hosts)
         {"http://a/v2/hub/%23blobs/sha256:" HEX, "https://hub.test/v2/%23blobs/sha256:" HEX, NULL},
         {"http://a/v2/hub/a/manifests/sha256:" HEX, "https://hub.test/v2/a/manifests/sha256:" HEX,
          NULL},
+        /* whose images containerd thinks they are */
+        {"http://a/v2/hub/a/manifests/1?ns=docker.io", "https://hub.test/v2/a/manifests/1", NULL},
+        {"http://a/v2/hub/a/blobs/sha256:" HEX "?ns=docker.io",
+         "https://hub.test/v2/a/blobs/sha256:" HEX, "https://hub.test/v2/#blobs/sha256:" HEX},
+        {"http://a/v2/hub/a/tags/list?n=2&ns=docker.io&last=x",
+         "https://hub.test/v2/a/tags/list?n=2&last=x", NULL},
+        {"http://a/v2/hub/a/tags/list?ns=docker.io&n=2&&last=ns=",
+         "https://hub.test/v2/a/tags/list?n=2&&last=ns=", NULL},
+        {"http://a/plain/x?ns=y", "http://plain.test/x?ns=y", NULL},
         /* of sites, of nobody */
         {"http://site.test/plain/x", NULL, NULL},
         {"http://a/plain", NULL, NULL},
