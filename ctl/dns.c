@@ -206,8 +206,8 @@ int verb_drain(const struct ctl_options *options)
     } else {
         printf("%s %s\n", options->operand,
                strcmp(options->verb, "drain") == 0
-                   ? "is no longer given to clients; they leave within the ttl of its names"
-                   : "is given to clients again");
+                   ? "gets no new clients; those it has leave within the TTL of its names"
+                   : "gets clients again");
     }
     buf_fini(&path);
     buf_fini(&body);

@@ -34,8 +34,8 @@ static void show_mirrors(struct buf *out, const json_t *list)
 static void show_scope(struct buf *out, const char *scope)
 {
     buf_printf(out, "purged: %s",
-               strcmp(scope, "prefix") == 0 ? "all that begins so"
-               : strcmp(scope, "host") == 0 ? "all of this host"
+               strcmp(scope, "prefix") == 0 ? "everything with this prefix"
+               : strcmp(scope, "host") == 0 ? "everything of this host"
                                             : "everything");
 }
 

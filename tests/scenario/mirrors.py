@@ -766,7 +766,7 @@ def prefixes(s):
             s.ask(path)
         said = s.ctl("purge", "--prefix", prefix)
         told = f" (mirror {mirrors})" if mirrors else ""
-        check(said == f"{prefix}: purged: all that begins so{told}\n", f"{prefix}: {said!r}, not{told}")
+        check(said == f"{prefix}: purged: everything with this prefix{told}\n", f"{prefix}: {said!r}, not{told}")
         s.origin.taken(), s.cdn.taken()
         for path in kept:
             s.ask(path)

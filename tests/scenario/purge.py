@@ -172,14 +172,14 @@ def what_is_on_its_way(setup):
 def many_at_once(setup):
     img, other, site = setup.url("/img/large"), setup.url("/imh/large"), SITE + "/x"
     setup.keep(img, setup.url("/img/y/z?q"), other, site)
-    setup.purge("--prefix", setup.url("/img/"), said=f"{setup.url('/img/')}: purged: all that begins so\n")
+    setup.purge("--prefix", setup.url("/img/"), said=f"{setup.url('/img/')}: purged: everything with this prefix\n")
     check(not setup.is_kept(img) and not setup.is_kept(setup.url("/img/y/z?q")), "what is below it")
     check(setup.is_kept(other) and setup.is_kept(site), "and nothing else")
     setup.keep(img)
     setup.await_disk(img, other)
     setup.kill()
     check(setup.is_kept(img) and not setup.is_kept(setup.url("/img/y/z?q")), "the same after a kill -9")
-    setup.purge("--host", "www.example.test", said="www.example.test: purged: all of this host\n")
+    setup.purge("--host", "www.example.test", said="www.example.test: purged: everything of this host\n")
     check(not setup.is_kept(site) and setup.is_kept(other), "a host, and no other")
     setup.keep(site)
     setup.purge("/x", "-H", "Host: www.example.test", said="/x: purged: 1 response, 1,000 bytes\n")

@@ -29,9 +29,9 @@ Test(purge_render, what_was_found_is_said_in_a_line)
     expect_line("{\"program\": \"larder-proxy\", \"stored\": false, \"responses\": 0}",
                 "http://a/\x1b", "http://a/?: was not stored\n");
     expect_line("{\"program\": \"larder-proxy\", \"scope\": \"prefix\"}", "http://a/",
-                "http://a/: purged: all that begins so\n");
+                "http://a/: purged: everything with this prefix\n");
     expect_line("{\"program\": \"larder-proxy\", \"scope\": \"host\"}", "a",
-                "a: purged: all of this host\n");
+                "a: purged: everything of this host\n");
     expect_line("{\"program\": \"larder-proxy\", \"scope\": \"all\"}", NULL,
                 "purged: everything\n");
 }
