@@ -84,10 +84,16 @@ static size_t take_head(struct reply *reply, struct span bytes)
     return len;
 }
 
+/* Any number of them may come before the one that counts (RFC 9110 15.2). */
+static bool is_interim(const struct reply *reply)
+{
+    return reply->status < 200 && reply->status != 101;
+}
+
 int reply_take(struct reply *reply, struct span bytes)
 {
     reply->body = SPAN_EMPTY;
-    if (bytes.len && !reply->head_done) {
+    while (bytes.len && !reply->head_done) {
         bytes = span_skip(bytes, take_head(reply, bytes));
         if (!reply->head_done) {
             return reply->head_len == sizeof(reply->head) ? ERR_SYNTAX : 0;
@@ -95,6 +101,9 @@ int reply_take(struct reply *reply, struct span bytes)
         int err = read_head(reply, span_of(reply->head, reply->head_len));
         if (err) {
             return err;
+        }
+        if (is_interim(reply)) {
+            reply_begin(reply);
         }
     }
     if (!reply->head_done) {

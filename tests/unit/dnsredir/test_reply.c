@@ -28,6 +28,12 @@ Test(reply, heads_and_bodies)
         {"too long", "HTTP/1.1 200 OK\r\nContent-Length: 65537\r\n\r\n", 1, 200, false, false},
         {"body to come", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", 0, 200, true, false},
         {"head to come", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r", 0, 0, false, false},
+        {"after interim ones",
+         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n"
+         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+         1, 200, true, false},
+        {"an interim one alone", "HTTP/1.1 102 Processing\r\n\r\n", 0, 0, false, false},
+        {"another protocol", "HTTP/1.1 101 Switching Protocols\r\n\r\n", 1, 101, false, false},
         {"not HTTP", "SSH-2.0-OpenSSH_9.2p1\r\n\r\n", ERR_SYNTAX, 0, false, false},
         {"HTTP/2", "HTTP/2.0 200 OK\r\n\r\n", ERR_SYNTAX, 0, false, false},
         {"no status", "HTTP/1.1 2x0 OK\r\n\r\n", ERR_SYNTAX, 0, false, false},
