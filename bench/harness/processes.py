@@ -118,8 +118,8 @@ class Program:
                 stderr=log, preexec_fn=self._place, start_new_session=True)
         return self
 
-    def await_port(self, port, udp=False):
-        end = time.monotonic() + PATIENCE
+    def await_port(self, port, udp=False, patience=PATIENCE):
+        end = time.monotonic() + patience
         while not listens(port, udp):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed(f"{self.name} does not listen on port {port}:\n{self.tail()}")
