@@ -27,7 +27,8 @@ struct rrset {
     uint8_t *wire;
 };
 
-/* One record as text: "[TTL] [IN] TYPE DATA" in master-file syntax. */
+/* One record as text: "[TTL] [IN] TYPE DATA" in master-file syntax, of types that are not known
+ * here "TYPEn \# LENGTH HEX" (RFC 3597 5). */
 struct record {
     uint16_t type;
     bool has_ttl;

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "dnsredir/denial.h"
 #include "dnsredir/policy.h"
 #include "dnsredir/update.h"
 
@@ -227,6 +228,19 @@ static struct node *owner_node(struct zones *zones, const struct zone *zone,
     return node_need(zones, zone, owner);
 }
 
+/* So that a proof of what a name has can name all of it, with what policies and updates add. */
+#define TYPES_MAX (DENIAL_TYPES_MAX - 8)
+
+static bool has_room_for(const struct node *node, uint16_t type)
+{
+    unsigned count = 0;
+
+    for (const struct rrset *set = node->sets; set; set = set->next) {
+        count++;
+    }
+    return count < TYPES_MAX || rrset_find(node->sets, type);
+}
+
 int zone_add_record(struct zones *zones, struct zone *zone, const struct name *owner,
                     const struct record *record, const char **what)
 {
@@ -236,6 +250,9 @@ int zone_add_record(struct zones *zones, struct zone *zone, const struct name *o
         return ERR_SYNTAX;
     }
     *what = conflict(zone, node, record->type);
+    if (!*what && !has_room_for(node, record->type)) {
+        *what = "more than 24 types of records";
+    }
     if (!*what && rrset_add(&zones->memory, &node->sets, record)) {
         *what = "too many records of one type for one message";
     }

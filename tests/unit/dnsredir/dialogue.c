@@ -10,10 +10,11 @@ static const struct {
     const char *text;
     uint16_t type;
 } types[] = {
-    {"A", 1},       {"NS", 2},    {"CNAME", 5},    {"SOA", 6},  {"HINFO", 13}, {"MX", 15},
-    {"TXT", 16},    {"AAAA", 28}, {"SRV", 33},     {"DS", 43},  {"IXFR", 251}, {"AXFR", 252},
-    {"ANY", 255},   {"CAA", 257}, {"OPT", 41},     {"PTR", 12}, {"RRSIG", 46}, {"NSEC", 47},
-    {"DNSKEY", 48}, {"CDS", 59},  {"CDNSKEY", 60},
+    {"A", 1},        {"NS", 2},     {"CNAME", 5},         {"SOA", 6},     {"HINFO", 13},
+    {"MX", 15},      {"TXT", 16},   {"AAAA", 28},         {"SRV", 33},    {"DS", 43},
+    {"IXFR", 251},   {"AXFR", 252}, {"ANY", 255},         {"CAA", 257},   {"OPT", 41},
+    {"PTR", 12},     {"RRSIG", 46}, {"NSEC", 47},         {"DNSKEY", 48}, {"CDS", 59},
+    {"CDNSKEY", 60}, {"HTTPS", 65}, {"TYPE65534", 65534},
 };
 
 static int load(const char *yaml, struct buf *errors, struct settings **out)

@@ -41,7 +41,8 @@
     "      - { name: below.sub, records: [\"A 192.0.2.80\"] }\n"                                   \
     "      - { name: three, records: [\"A 192.0.2.1\", \"A 192.0.2.2\", \"A 192.0.2.3\"] }\n"      \
     "      - { name: srv, records: [\"SRV 1 2 443 www\"] }\n"                                      \
-    "      - { name: caa, records: [\"CAA 0 issue ca.example\"] }\n"
+    "      - { name: caa, records: [\"CAA 0 issue ca.example\"] }\n"                               \
+    "      - { name: odd, records: ['TYPE65 \\# 3 00 0100', '60 type65534 \\# 0'] }\n"
 
 #define SOA                                                                                        \
     "ns cdn.example.net. 60 SOA ns1.cdn.example.net. hostmaster.cdn.example.net. 7 7200 1800 "     \
@@ -96,6 +97,16 @@ Test(answer, rfc1034_4_3_2_records)
          "NOERROR aa | cdn.example.net. 3600 NS ns1.cdn.example.net. | cdn.example.net. 3600 NS "
          "ns.example.org. | ar ns1.cdn.example.net. 3600 A 192.0.2.53 | ar ns1.cdn.example.net. "
          "3600 AAAA 2001:db8::53"},
+    };
+    check(rows, ARRAY_LEN(rows));
+}
+
+Test(answer, rfc3597_5_unknown_types)
+{
+    static const struct row rows[] = {
+        {"odd", "HTTPS", NULL, "NOERROR aa | odd.cdn.example.net. 3600 HTTPS \\00\\01\\00"},
+        {"odd", "TYPE65534", NULL, "NOERROR aa | odd.cdn.example.net. 60 TYPE65534 "},
+        {"odd", "A", NULL, "NOERROR aa | " SOA},
     };
     check(rows, ARRAY_LEN(rows));
 }

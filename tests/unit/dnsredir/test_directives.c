@@ -144,6 +144,24 @@ Test(directives, faults_are_named)
         {ZONE("{name: w, records: [\"A 1.2.3\"]}"), "not an IPv4 address"},
         {ZONE("{name: w, records: [\"A 1.2.3.4 5\"]}"), "more words"},
         {ZONE("{name: w, records: [\"BOGUS x\"]}"), "unknown record type"},
+        {ZONE("{name: w, records: ['TYPE65 00']}"), "expected \\# and how many"},
+        {ZONE("{name: w, records: ['TYPE65 \\# 3 0000']}"), "not as long as it says"},
+        {ZONE("{name: w, records: ['TYPE65 \\# 1 00 00']}"), "not as long as it says"},
+        {ZONE("{name: w, records: ['TYPE65 \\# 1 0g']}"), "hexadecimal digits"},
+        {ZONE("{name: w, records: ['TYPE65 \\# 60001 00']}"), "how many bytes"},
+        {ZONE("{name: w, records: ['TYPE1 \\# 4 01020304']}"), "cannot be written as TYPE"},
+        {ZONE("{name: w, records: ['TYPE0 \\# 0']}"), "cannot be written as TYPE"},
+        {ZONE("{name: w, records: ['TYPE255 \\# 0']}"), "cannot be written as TYPE"},
+        {ZONE("{name: w, records: ['TYPE46 \\# 0']}"), "cannot be written as TYPE"},
+        {ZONE("{name: w, records: ['TYPE35 \\# 0']}"), "cannot be written as TYPE"},
+        {ZONE("{name: w, records: ['TYPE65536 \\# 0']}"), "unknown record type"},
+        {ZONE("{name: w, records: ['TYPE300 \\# 0', 'TYPE301 \\# 0', 'TYPE302 \\# 0', 'TYPE303 "
+              "\\# 0', 'TYPE304 \\# 0', 'TYPE305 \\# 0', 'TYPE306 \\# 0', 'TYPE307 \\# 0', "
+              "'TYPE308 \\# 0', 'TYPE309 \\# 0', 'TYPE310 \\# 0', 'TYPE311 \\# 0', 'TYPE312 \\# "
+              "0', 'TYPE313 \\# 0', 'TYPE314 \\# 0', 'TYPE315 \\# 0', 'TYPE316 \\# 0', 'TYPE317 "
+              "\\# 0', 'TYPE318 \\# 0', 'TYPE319 \\# 0', 'TYPE320 \\# 0', 'TYPE321 \\# 0', "
+              "'TYPE322 \\# 0', 'TYPE323 \\# 0', 'TYPE324 \\# 0']}"),
+         "more than 24 types"},
         {ZONE("{name: w, records: [\"CNAME a\", \"A 1.2.3.4\"]}"), "only record"},
         {ZONE("{name: w.org., records: [\"A 1.2.3.4\"]}"), "outside the zone"},
         {ZONE("{name: \"v[1-\", records: [\"A 1.2.3.4\"]}"), "[ without ]"},
