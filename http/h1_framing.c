@@ -107,6 +107,9 @@ static bool frame_request(const struct h1_seen *seen, struct http_head *head,
     if (head->method == METHOD_CONNECT && head->framing != BODY_NONE) {
         return fail(error, 400, "CONNECT has no body");
     }
+    if (head->method == METHOD_TRACE && head->framing != BODY_NONE) {
+        return fail(error, 400, "TRACE has no body"); /* RFC 9110 9.3.8 */
+    }
     return true;
 }
 

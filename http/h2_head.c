@@ -363,6 +363,9 @@ static void end_request(struct h2_block *block, bool is_last)
     if (is_last && head->content_length > 0) {
         fail(block, 400, "Content-Length announces a body that does not follow"); /* 8.1.1 */
     }
+    if (head->method == METHOD_TRACE && !is_last) {
+        fail(block, 400, "TRACE has no body"); /* RFC 9110 9.3.8 */
+    }
     bool is_bodiless = is_last || head->method == METHOD_CONNECT;
     head->framing = is_bodiless ? BODY_NONE : BODY_STREAM;
     if (pseudo & PSEUDO_PROTOCOL) {

@@ -200,6 +200,8 @@ static const struct refused refused_requests[] = {
         "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
     ROW("CONNECT with a length", "CONNECT a:1 HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\n", 400),
     ROW("CONNECT chunked", "CONNECT a:1 HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 400),
+    ROW("TRACE with a length", "TRACE / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\n", 400),
+    ROW("TRACE chunked", "TRACE / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 400),
 };
 /* clang-format on */
 
@@ -268,6 +270,7 @@ static const struct {
     OK("upgrade to nothing", "GET / HTTP/1.1\r\n" H "Connection: upgrade\r\n\r\n", BODY_NONE, -1, true, false, false),
     OK("upgrade in 1.0",    "GET / HTTP/1.0\r\nConnection: upgrade, keep-alive\r\nUpgrade: x\r\n\r\n", BODY_NONE, -1, true, false, false),
     OK("CONNECT",           "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", BODY_NONE, -1, true, false, false),
+    OK("TRACE of length 0", "TRACE / HTTP/1.1\r\nHost: a:1\r\nContent-Length: 0\r\n\r\n", BODY_NONE, 0, true, false, false),
     OK("CONNECT of length 0", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 0\r\n\r\n", BODY_NONE, 0, true, false, false),
     OK("GET with a body",   "GET / HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\n", BODY_LENGTH, 5, true, false, false),
     OK("empty Host",        "GET / HTTP/1.1\r\nHost:\r\n\r\n", BODY_NONE, -1, true, false, false),

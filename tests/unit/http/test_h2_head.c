@@ -200,6 +200,15 @@ Test(h2_head, a_response_rfc9113_8_3_2)
     }
 }
 
+Test(h2_head, trace_has_no_body_rfc9110_9_3_8)
+{
+    const char *const *trace = FIELDS(":method=TRACE", ":scheme=http", ":authority=a", ":path=/");
+
+    cr_expect(read_block(H2_BLOCK_REQUEST, true, trace));
+    cr_expect_not(read_block(H2_BLOCK_REQUEST, false, trace));
+    cr_expect_eq(block.error.status, 400);
+}
+
 #define EXTENDED ":method=CONNECT", ":scheme=https", ":authority=a", ":path=/chat"
 
 Test(h2_head, extended_connect_is_an_upgrade_rfc8441_4)
