@@ -63,6 +63,15 @@ void own_add_door(struct own *own, int fd)
     };
 }
 
+void own_copy_doors(struct own *own, const struct own *of)
+{
+    own->doors = xrealloc(own->doors, (of->door_count + 1) * sizeof(*own->doors));
+    own->door_count = of->door_count;
+    for (size_t i = 0; i < of->door_count; i++) {
+        own->doors[i] = of->doors[i];
+    }
+}
+
 /* "0.0.0.0" and "::": who binds there listens everywhere, who connects there means this machine. */
 static bool is_unspecified(const struct ip *ip)
 {

@@ -30,6 +30,8 @@ bool own_has(const struct own *own, const struct ip *ip);
 
 /* One more door: a bound socket, as the kernel knows it. Those of unix are none, nor is -1. */
 void own_add_door(struct own *own, int fd);
+/* The same doors, for another loop; before there are threads. */
+void own_copy_doors(struct own *own, const struct own *of);
 /* Would a connection to there come out at one of the doors? */
 bool own_has_door(const struct own *own, const struct ip *ip, uint16_t port);
 /* Or at this one, which need not be ours? */

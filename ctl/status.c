@@ -109,7 +109,12 @@ static void show_latency(const json_t *latency, struct buf *out)
     show_label(out, "latency");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const json_t *kind = json_object_get(latency, kinds[i]);
-        buf_printf(out, "%s%s: half below ", i ? "; " : "", kinds[i]);
+        buf_printf(out, "%s%s: ", i ? "; " : "", kinds[i]);
+        if (show_number(kind, "p99") == 0) { /* no bucket ends there */
+            buf_printf(out, "none yet");
+            continue;
+        }
+        buf_printf(out, "half below ");
         put_milliseconds(out, kind, "p50");
         buf_printf(out, ", 99 %% below ");
         put_milliseconds(out, kind, "p99");
@@ -220,6 +225,32 @@ static void show_store(const json_t *store, struct buf *out)
     }
 }
 
+static void show_mirrors(const json_t *list, struct buf *out)
+{
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(list, i, row)
+    {
+        uint64_t requests = show_number(row, "requests");
+        show_label(out, i ? "" : "mirrors");
+        show_string(out, row, "path");
+        if (requests == 0) {
+            buf_printf(out, " not asked for yet\n");
+            continue;
+        }
+        buf_printf(out, " ");
+        show_count(out, requests);
+        buf_printf(out, " requests, ");
+        show_percent(out, show_number(row, "hits"), requests);
+        buf_printf(out, " from the cache; ");
+        show_size(out, show_number(row, "bytes"));
+        buf_printf(out, " to clients, ");
+        show_size(out, show_number(row, "hit_bytes"));
+        buf_printf(out, " of them saved\n");
+    }
+}
+
 int status_render(struct span json, struct buf *out)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
@@ -236,6 +267,7 @@ int status_render(struct span json, struct buf *out)
     show_bytes(json_object_get(root, "bytes"), out);
     show_latency(json_object_get(root, "latency_us"), out);
     show_served(root, out);
+    show_mirrors(json_object_get(root, "mirrors"), out);
     show_memory(json_object_get(root, "memory"), out);
     show_store(json_object_get(root, "store"), out);
     json_decref(root);

@@ -63,6 +63,18 @@ bool top_by_key(char key, enum top_by *out)
     return false;
 }
 
+void top_keys(size_t width, struct buf *out)
+{
+    struct buf line = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        buf_printf(&line, "%c %s  ", keys[i], words[i]);
+    }
+    buf_printf(&line, "q quit");
+    buf_append(out, span_take(buf_span(&line), width));
+    buf_fini(&line);
+}
+
 /* ---- life ---- */
 
 struct top *top_new(enum top_by by, double half_life)

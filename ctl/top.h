@@ -44,5 +44,7 @@ void top_frame(struct top *top, double since, double now, size_t width, size_t h
 /* The word of a --by; false: there is no such. */
 bool top_by_word(const char *word, enum top_by *out);
 bool top_by_key(char key, enum top_by *out);
+/* "h host  c client  …  q quit", at most `width` characters. */
+void top_keys(size_t width, struct buf *out);
 
 #endif

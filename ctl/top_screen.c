@@ -86,6 +86,16 @@ static void screen_size(size_t *width, size_t *height)
     *height = size.ws_row ? size.ws_row : 24;
 }
 
+/* At the bottom, dim: what the keys do. */
+static void draw_keys(size_t width, size_t height)
+{
+    struct buf keys = BUF_INIT;
+
+    top_keys(width - 1, &keys); /* in its last place a terminal would wrap */
+    printf("\x1b[%zu;1H\x1b[2m%.*s\x1b[0m", height, SPAN_ARGS(buf_span(&keys)));
+    buf_fini(&keys);
+}
+
 /* From the corner on, each line cleared to its end, and what is below: no flicker. */
 static void draw(struct screen *screen)
 {
@@ -101,6 +111,7 @@ static void draw(struct screen *screen)
         printf("%.*s\x1b[K\r\n", SPAN_ARGS(line));
     }
     put("\x1b[J");
+    draw_keys(width, height);
     fflush(stdout);
     buf_fini(&frame);
 }

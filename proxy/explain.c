@@ -217,6 +217,33 @@ static void predict(struct inquest *inquest)
     UNREACHABLE();
 }
 
+/* What is asked for by an address, and not by a name, is known to be no target before anybody
+ * connects. What is stored is answered all the same. */
+static bool is_no_target(struct inquest *inquest, struct target_check *check)
+{
+    const struct uri *uri = &inquest->route.uri;
+    struct ip ip;
+    bool asks = inquest->decision.forward != FORWARD_NONE && inquest->route.site == NULL &&
+                inquest->found.lookup.object == NULL;
+
+    *check = (struct target_check){.settings = inquest->settings,
+                                   .own = server_own(inquest->query->server)};
+    return asks && ip_parse(uri->host, &ip) == 0 && !target_allowed(check, &ip, uri->port);
+}
+
+static void predict_target(struct inquest *inquest)
+{
+    struct target_check check;
+
+    if (is_no_target(inquest, &check)) {
+        inquest->decision = DECISION_INIT;
+        inquest->decision.outcome = OUTCOME_DENIED;
+        inquest->decision.reason = check.why ? check.why : REASON_TARGET_ADDRESS;
+        expect(inquest, "refuse", OUTCOME_DENIED);
+        inquest->status = 403;
+    }
+}
+
 /* As far as it can be known before the origin has answered. */
 static void predict_cache_status(struct inquest *inquest)
 {
@@ -275,6 +302,7 @@ static void inquire(struct inquest *inquest)
 {
     route_strip(&inquest->route, &inquest->asked.request);
     predict(inquest);
+    predict_target(inquest);
     predict_cache_status(inquest);
     find_last(inquest);
 }

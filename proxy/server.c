@@ -290,6 +290,9 @@ int server_new(struct settings *settings, int argc, char **argv, struct server *
     for (size_t i = 0; i < server->crew_count; i++) {
         own_add_door(&server->crews[i].worker.own, admin_socket(server->admin));
     }
+    if (!err) {
+        own_copy_doors(&server->own, &server->crews[0].worker.own); /* all have the same */
+    }
     err = err ? err : server_offer(server);
     if (err) {
         server_free(&server);
@@ -317,6 +320,7 @@ void server_free(struct server **slot)
         loop_run(server->loop);
         loop_free(&server->loop);
     }
+    own_fini(&server->own);
     auth_free(&server->auth);
     accounts_close(&server->accounts);
     roundtrips_free(&server->roundtrips);
@@ -382,6 +386,12 @@ struct worker *server_worker(struct server *server, size_t number)
 {
     CHECK(number < server->crew_count);
     return &server->crews[number].worker;
+}
+
+const struct own *server_own(struct server *server)
+{
+    own_refresh(&server->own, loop_now_ms(server->loop));
+    return &server->own;
 }
 
 struct roundtrips *server_roundtrips(struct server *server)

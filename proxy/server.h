@@ -40,6 +40,8 @@ struct auth *server_auth(struct server *server);
  * line in `errors`. Returns how many could. */
 size_t server_reopen_logs(struct server *server, struct buf *errors);
 struct accounts *server_accounts(struct server *server); /* NULL: nobody has had limits so far */
+/* Addresses and doors that are no targets. */
+const struct own *server_own(struct server *server);
 /* How far clients are: what the workers have measured so far is in it. */
 struct roundtrips *server_roundtrips(struct server *server);
 struct dnsstatus *server_dnsstatus(struct server *server);

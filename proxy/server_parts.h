@@ -44,6 +44,7 @@ struct server {
     size_t crew_count;
     atomic_size_t stopped; /* workers that have ended */
     struct letter all_stopped, reload;
+    struct own own;      /* the workers' doors, for the main thread */
     struct timeout trim; /* once a second: memory that is not needed any more */
     struct dnsstatus *dnsstatus;
     struct history *history;

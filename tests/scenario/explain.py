@@ -290,6 +290,12 @@ def refusals(scene):
             ("/path", "header=Host:%20a.example", 400, "no-site"),
             ("a.example:22", "method=CONNECT", 403, "target-port"),
             ("http://a.example/", "header=Via:%201.1%20larder", 508, "loop"),
+            ("http://169.254.169.254/latest", "", 403, "target-address"),
+            ("[fe80::1]:443", "method=CONNECT", 403, "target-address"),
+            (f"http://127.0.0.1:{scene.proxy.port}/", "", 403, "target-own"),
+            (f"http://127.0.0.1:{scene.proxy.admin}/", "", 403, "target-own"),
+            ("http://192.0.2.80/", "", None, "absent"),
+            ("http://169.254.169.254.example/", "", None, "absent"),
             ("http://a b/", "", 400, "bad-request")):
         text = f"url={urllib.parse.quote(url)}&{query}"
         with urllib.request.urlopen(f"http://127.0.0.1:{scene.proxy.admin}/explain?{text}") as got:

@@ -18,6 +18,9 @@ Test(status, a_table_for_people)
         "   \"received_from_origins\": 999},"
         " \"latency_us\": {\"hits\": {\"p50\": 250, \"p99\": 1000},"
         "   \"misses\": {\"p50\": 50000, \"p99\": 2500000}},"
+        " \"mirrors\": [{\"path\": \"/npm/\", \"requests\": 2000, \"hits\": 1500,"
+        "   \"bytes\": 2048, \"hit_bytes\": 1024}, {\"path\": \"/debian/\", \"requests\": 0,"
+        "   \"hits\": 0, \"bytes\": 0, \"hit_bytes\": 0}],"
         " \"memory\": {\"limit\": 268435456, \"used\": 1572864, \"hot\": 1024,"
         "   \"hot_entries\": 12},"
         " \"store\": {\"path\": \"/s\", \"size\": 10737418240, \"used\": 161061273600,"
@@ -33,6 +36,9 @@ Test(status, a_table_for_people)
         "bytes       1.0 GiB to clients, 50.0 % from the cache; 999 B from origins\n"
         "latency     hits: half below 0.25 ms, 99 % below 1 ms; misses: half below 50 ms, 99 % "
         "below 2500 ms\n"
+        "mirrors     /npm/ 2,000 requests, 75.0 % from the cache; 2.0 KiB to clients, 1.0 KiB of "
+        "them saved\n"
+        "            /debian/ not asked for yet\n"
         "memory      1.5 MiB of 256 MiB; 12 hot objects, 1.0 KiB\n"
         "store       150 GiB of 10.0 GiB, 1,000 objects, in /s\n"
         "! failed writes to the store: 2; see the log\n"
@@ -55,6 +61,9 @@ Test(status, where_stored_responses_were_served_from)
          " {\"p50\": 5000, \"p99\": 10000}}}",
          "stored      1,000 served from memory, 20 from the mapped store, 3 waited\n"
          "            for the disk: half below 5 ms, 99 % below 10 ms\n"},
+        {"{\"program\": \"larder-proxy\", \"latency_us\": {\"hits\": {\"p50\": 0, \"p99\": 0},"
+         " \"misses\": {\"p50\": 100, \"p99\": 250}}}",
+         "latency     hits: none yet; misses: half below 0.1 ms, 99 % below 0.25 ms\n"},
         {"{\"program\": \"larder-proxy\", \"requests\": {\"by_served_from\": {\"disk\": 1}}}",
          "stored      0 served from memory, 1 from the mapped store, 0 waited\nmemory"},
     };

@@ -112,6 +112,19 @@ Test(top, a_narrow_screen_shows_what_is_counted)
     top_free(&top);
 }
 
+Test(top, the_keys_are_told)
+{
+    struct buf out = BUF_INIT;
+
+    top_keys(200, &out);
+    cr_expect(span_eq(buf_span(&out), SPAN("h host  c client  u url  o outcome  r reason  "
+                                           "s status  t type  m method  q quit")));
+    buf_clear(&out);
+    top_keys(11, &out);
+    cr_expect(span_eq(buf_span(&out), SPAN("h host  c c")));
+    buf_fini(&out);
+}
+
 Test(top, counts_fade)
 {
     struct top *top = top_new(TOP_HOST, 10);
