@@ -1,5 +1,5 @@
 /*
- * expect - memory that is read soon. All its lines of the processor's cache are asked for at once;
+ * expect - asks for memory that is read soon: all its lines of the processor's cache at once;
  * else each is waited for when it is come to. Reads nothing: any address will do.
  */
 #ifndef LARDER_BASE_EXPECT_H

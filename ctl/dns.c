@@ -1,3 +1,4 @@
+/* dns - `larderctl dns`, `drain` and `undrain`: the replicas, and who gets no new clients. */
 #include "base/err.h"
 #include "ctl/ask.h"
 #include "ctl/fetch.h"

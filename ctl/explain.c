@@ -1,3 +1,4 @@
+/* explain - `larderctl explain`: what a request would be told, and why. */
 #include "ctl/ask.h"
 #include "ctl/verbs.h"
 

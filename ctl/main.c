@@ -1,3 +1,4 @@
+/* main - larderctl: finds the verb, reads its arguments, and runs it. */
 #include "base/conf.h"
 #include "ctl/configured.h"
 #include "ctl/verbs.h"

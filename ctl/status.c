@@ -1,3 +1,4 @@
+/* status - `larderctl status`: how the proxy is, on one screen. */
 #include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"

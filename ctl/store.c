@@ -1,3 +1,4 @@
+/* store - `larderctl store`: what is on the disks, segment by segment. */
 #include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"

@@ -1,3 +1,4 @@
+/* answer_chaos - the class CH: version.bind, id.server and their like (RFC 4892). */
 #include "base/check.h"
 #include "dnsredir/answer_parts.h"
 

@@ -1,3 +1,6 @@
+/* answer_dnssec - signatures and proofs of an answer (RFC 4035 3.1), and what is said without
+ * them.
+ */
 #include "base/check.h"
 #include "dnsredir/answer_parts.h"
 #include "dnsredir/denial.h"

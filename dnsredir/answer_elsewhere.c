@@ -1,3 +1,4 @@
+/* answer_elsewhere - names that are not ours: redirected, left to the resolver, or refused. */
 #include "dnsredir/answer_parts.h"
 
 /* What of a redirected name is ours to say: its addresses, and records that may hold some. */

@@ -1,3 +1,4 @@
+/* compile_glue - delegations whose name servers need addresses that nobody has written. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/compile_parts.h"

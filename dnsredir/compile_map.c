@@ -1,3 +1,4 @@
+/* compile_map - what is known about nearness, checked and given to nearest.h. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/list.h"

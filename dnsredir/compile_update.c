@@ -1,3 +1,4 @@
+/* compile_update - the keys that updates are signed with, and what names open for them. */
 #include "base/check.h"
 #include "dnsredir/compile_parts.h"
 #include "dnsredir/update.h"

@@ -1,3 +1,6 @@
+/* update_apply - prerequisites and changes of an update, against what is written and what is
+ * bound.
+ */
 #include "dnsredir/update.h"
 
 #include "base/arena.h"

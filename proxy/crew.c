@@ -1,3 +1,4 @@
+/* crew - the worker threads: each with its loop and its listeners, from start to drain. */
 #include "proxy/server_parts.h"
 
 #include "base/err.h"

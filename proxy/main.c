@@ -1,3 +1,4 @@
+/* main - larder-proxy: arguments, settings, and the server that runs with them. */
 #include "base/inherited.h"
 #include "base/log.h"
 #include "base/memory.h"

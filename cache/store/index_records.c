@@ -1,3 +1,5 @@
+/* index_records - the records of objects in the index: found, replaced, dropped, walked in order.
+ */
 #include "cache/store/index.h"
 
 #include "base/err.h"

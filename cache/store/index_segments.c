@@ -1,3 +1,6 @@
+/* index_segments - what the index knows of segments: their states, and the uses that eviction goes
+ * by.
+ */
 #include "cache/store/index.h"
 
 #include "base/err.h"

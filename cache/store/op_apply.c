@@ -1,3 +1,4 @@
+/* op_apply - carries out queued operations, inside a transaction of the writer. */
 #include "cache/store/op.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* segment_file - the files of segments: made, opened, recognised as ours, removed. */
 #include "cache/store/segment_parts.h"
 
 #include "base/err.h"

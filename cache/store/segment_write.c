@@ -1,3 +1,4 @@
+/* segment_write - a transaction of the segment that is written to: objects and chunks appended. */
 #include "cache/store/segment.h"
 
 #include "base/err.h"

@@ -1,3 +1,4 @@
+/* exchange_cache - LOOKUP, READ and AWAIT: what the cache says, and what a flight brings. */
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* exchange_route - ROUTE: where a request goes, and the answers that are made here. */
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"

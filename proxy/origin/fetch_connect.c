@@ -1,3 +1,4 @@
+/* fetch_connect - CONNECT: a connection to the origin, in time. */
 #include "proxy/origin/fetch_parts.h"
 #include "proxy/tls_set.h"
 

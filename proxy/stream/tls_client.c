@@ -1,3 +1,4 @@
+/* tls_client - TLS contexts for connections to origins: whom to trust, by which names. */
 #include "proxy/stream/tls_context_parts.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* tls_tickets - the keys that seal session tickets, and their rotation (RFC 5077). */
 #include "proxy/stream/tls_context_parts.h"
 
 #include "base/clock.h"
