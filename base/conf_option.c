@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* ---- one directive ---- */
 
@@ -212,7 +213,11 @@ static int unknown_option(struct conf *conf, const struct conf_option *options, 
     size_t count = 0;
 
     if (name[0] != '-') {
-        return conf_fault(conf, name, "not an option; expected one that --help lists");
+        bool is_file = span_ends(span_str(name), SPAN(".yaml")) ||
+                       span_ends(span_str(name), SPAN(".yml")) || access(name, F_OK) == 0;
+        return conf_fault(conf, name, "not an option; expected one that --help lists%s%s%s",
+                          is_file ? "; did you mean \"--config " : "", is_file ? name : "",
+                          is_file ? "\"?" : "");
     }
     for (; options->name && count < ARRAY_LEN(names) - 2; options++) {
         names[count++] = options->name;

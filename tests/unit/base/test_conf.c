@@ -493,6 +493,12 @@ Test(conf, errors_of_options_are_exact)
          "--lisen: unknown option; expected one that --help lists; did you mean "
          "\"--listen\"?\n"},
         {"stray", "--check", "stray: not an option; expected one that --help lists\n"},
+        {"/no/larder.yaml", "--check",
+         "/no/larder.yaml: not an option; expected one that --help lists; did you mean "
+         "\"--config /no/larder.yaml\"?\n"},
+        {"/dev/null", "--check",
+         "/dev/null: not an option; expected one that --help lists; did you mean "
+         "\"--config /dev/null\"?\n"},
         {"--size", "", "--size: the value is missing; expected --size SIZE\n"},
         {"--check=1", "", "--check: takes no value; expected --check alone\n"},
         {"--size", "x",
