@@ -162,6 +162,30 @@ static void find_leaves(const struct settings *s, struct policy_plan *plan)
     }
 }
 
+/* Where a policy for the plan would be; others may be there. */
+static unsigned place_of(const struct policy_plan *plan)
+{
+    struct span members = span_of(plan->members, plan->member_count * sizeof(*plan->members));
+    struct span weights = span_of(plan->weights, plan->member_count * sizeof(*plan->weights));
+    uint64_t hash = sip_hash64(&replica_key, members);
+
+    hash += plan->weights ? sip_hash64(&replica_key, weights) : 0;
+    hash += plan->ttl * UINT64_C(8) + plan->kind + plan->answers * UINT64_C(64);
+    return (unsigned)((hash + plan->fixed_order) % SHARED_POLICIES);
+}
+
+/* Names that choose alike have one policy: all its records are rendered, which is much where
+ * thousands of names choose among hundreds of replicas. */
+static struct policy *share_policy(struct compiler *c, const struct policy_plan *plan)
+{
+    struct policy **shared = &c->shared[place_of(plan)];
+
+    if (!*shared || !policy_is_of(*shared, plan)) {
+        *shared = policy_new(c->arena, plan, c->settings->replicas, c->settings->replica_count);
+    }
+    return *shared;
+}
+
 struct policy *compile_policy(struct compiler *c, const struct name_row *row)
 {
     const struct settings *s = c->settings;
@@ -190,7 +214,8 @@ struct policy *compile_policy(struct compiler *c, const struct name_row *row)
     }
     plan.weights = given ? weights : NULL;
     find_leaves(s, &plan);
-    return policy_new(c->arena, &plan, s->replicas, s->replica_count);
+    return row->map_count ? policy_new(c->arena, &plan, s->replicas, s->replica_count)
+                          : share_policy(c, &plan);
 }
 
 /* What to say behind a fault, if that does not say what was expected by itself. */

@@ -6,6 +6,8 @@
 
 #include "dnsredir/compile.h"
 
+#define SHARED_POLICIES 256
+
 /* While the settings are being compiled; errors go to where the fault was written. Rows may have
  * faults that were told when they were bound, and so be without what is required. They are left
  * out, and nobody is told that what stands in them is missing. */
@@ -16,6 +18,7 @@ struct compiler {
     bool whole_replicas;   /* all of them are as they were meant */
     struct record *record; /* too large for a stack */
     bool failed;
+    struct policy *shared[SHARED_POLICIES]; /* by hash: of names without a map of their own */
 };
 
 #define COMPLAIN(c, directive, index, ...)                                                         \

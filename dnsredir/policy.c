@@ -116,6 +116,25 @@ struct policy *policy_new(struct arena *arena, const struct policy_plan *plan,
     return policy;
 }
 
+bool policy_is_of(const struct policy *policy, const struct policy_plan *plan)
+{
+    uint64_t sum = 0;
+
+    if (policy->kind != plan->kind || policy->answers != plan->answers ||
+        policy->ttl != plan->ttl || policy->fixed_order != plan->fixed_order ||
+        policy->leaf_v4 != plan->leaf_v4 || policy->leaf_v6 != plan->leaf_v6 ||
+        policy->member_count != plan->member_count) {
+        return false;
+    }
+    for (size_t i = 0; i < plan->member_count; i++) {
+        sum += plan->weights ? plan->weights[i] : 1;
+        if (policy->members[i] != plan->members[i] || policy->cumulative[i] != sum) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool policy_has(const struct policy *policy, bool v6)
 {
     const struct address_records *records = v6 ? &policy->v6 : &policy->v4;

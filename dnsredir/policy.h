@@ -95,6 +95,9 @@ struct policy {
 struct policy *policy_new(struct arena *arena, const struct policy_plan *plan,
                           const struct replica *replicas, size_t replica_count);
 
+/* Is it what policy_new() makes of the plan, with the same replicas? Its overrides aside. */
+bool policy_is_of(const struct policy *policy, const struct policy_plan *plan);
+
 /* Does the policy have an address of the family at all, or a target? */
 bool policy_has(const struct policy *policy, bool v6);
 /* How many records this replica brings to an answer. */

@@ -174,3 +174,46 @@ Test(policy, a_target_is_a_cname_and_is_followed_at_home)
     };
     run(down, ARRAY_LEN(down));
 }
+
+Test(policy, names_that_choose_alike_share_one)
+{
+    static const struct {
+        const char *how;
+        bool shares; /* with the first one */
+    } names[] = {
+        {"policy: weighted, replicas: [a, b], weights: [1, 2], answers: 1", true},
+        {"policy: weighted, replicas: [a, b], weights: [1, 2], answers: 1, ttl: 30s", true},
+        {"policy: weighted, replicas: [a, b], weights: [1, 2], answers: 1, ttl: 31s", false},
+        {"policy: weighted, replicas: [a, b], weights: [1, 3], answers: 1", false},
+        {"policy: weighted, replicas: [b, a], weights: [1, 2], answers: 1", false},
+        {"policy: weighted, replicas: [a, c], weights: [1, 2], answers: 1", false},
+        {"policy: weighted, replicas: [a, b, c], weights: [1, 2, 1], answers: 1", false},
+        {"policy: weighted, replicas: [a, b], weights: [1, 2], answers: 2", false},
+        {"policy: weighted, replicas: [a, b], weights: [1, 2], answers: 1, rotate: no", false},
+        {"policy: failover, replicas: [a, b], answers: 1", false},
+        {"policy: nearest, replicas: [a, b], answers: 1", false},
+        {"policy: nearest, replicas: [a, b], answers: 1, map: [{prefix: 10.0.0.0/8, replica: a}]",
+         false},
+        {"policy: weighted, replicas: [a, b], weights: [1, 2], answers: 1", true},
+    };
+    struct buf text = BUF_INIT;
+    struct dialogue own;
+
+    buf_printf(&text, "replicas: [{name: a, addresses: 192.0.2.1}, {name: b, addresses: "
+                      "192.0.2.2}, {name: c, addresses: 192.0.2.3}]\n"
+                      "zones: [{name: ex, nameservers: ns.ex, names: [\n");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        buf_printf(&text, "{name: n%zu, %s},\n", i, names[i].how);
+    }
+    buf_append(&text, SPAN("]}]\n\0"));
+    dialogue_init(&own, text.data);
+    const struct name_row *rows = own.settings->zone_rows[0].names;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        bool shares = rows[i].compiled == rows[0].compiled;
+        cr_expect_eq(shares, names[i].shares, "%s", names[i].how);
+    }
+    cr_expect_eq(rows[0].compiled, rows[1].compiled);
+    cr_expect_neq(rows[10].compiled, rows[11].compiled, "its overrides are its own");
+    dialogue_fini(&own);
+    buf_fini(&text);
+}
