@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "http/hostlist.h"
+#include "proxy/access/open.h"
 
 enum {
     HOST_FILE_MAX = 1 << 30,
@@ -288,6 +289,20 @@ static int make_users(struct making *making, const struct settings *before)
 
 /* ---- all of it ---- */
 
+/* It may be meant: behind a firewall. */
+static void warn_if_open(const struct settings *settings, struct buf *warnings)
+{
+    const struct access_rule *rule = access_open_rule(settings);
+
+    if (rule) {
+        buf_printf(
+            warnings,
+            "%s: an open proxy: anybody who reaches it may use it for any host; name clients "
+            "(from), users, or, of a replica, its hosts\n",
+            rule->place);
+    }
+}
+
 int access_set_make(struct settings *settings, const struct settings *before, struct buf *errors,
                     struct buf *warnings)
 {
@@ -311,6 +326,7 @@ int access_set_make(struct settings *settings, const struct settings *before, st
         set_free(&set->part);
         return err;
     }
+    warn_if_open(settings, warnings);
     settings->access_set = &set->part;
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/err.h"
+#include "proxy/access/open.h"
 #include "proxy/access/set.h"
 #include "proxy/client/access.h"
 #include "proxy/origin/target.h"
@@ -126,6 +127,48 @@ Test(access_may_use, some_rule_lets_the_client_in_for_something)
         cr_expect_eq(access_may_use(&settings, &inside), cases[i].house, "%s", cases[i].what);
         cr_expect_eq(access_may_use(&settings, &guest), cases[i].guest, "%s", cases[i].what);
         cr_expect_not(access_may_use(&settings, &far), "%s", cases[i].what);
+    }
+}
+
+Test(access_open_rule, everybody_for_any_host)
+{
+    static const struct {
+        const char *rules;
+        const char *listen;
+        bool open;
+    } cases[] = {
+        {"[{allow: {}}]", "0.0.0.0:3128", true},
+        {"[{allow: {}}]", "3128", true},
+        {"[{allow: {}}]", "192.0.2.1:3128", true},
+        {"[{allow: {}}]", "127.0.0.1:3128", false},
+        {"[{allow: {}}]", "[::1]:3128", false},
+        {"[{allow: [10.0.0.0/8, 0.0.0.0/0]}]", "0.0.0.0:3128", true},
+        {"[{allow: [\"::/0\"]}]", "0.0.0.0:3128", true},
+        {"[{allow: 10.0.0.0/8}]", "0.0.0.0:3128", false},
+        {"[{deny: {methods: CONNECT}}, {allow: {ports: 80}}]", "0.0.0.0:3128", true},
+        {"[{deny: {methods: CONNECT}}, {allow: {hosts: a.example}}]", "0.0.0.0:3128", false},
+        {"[{allow: {users: \"*\"}}]", "0.0.0.0:3128", false},
+        {"[{deny: {}}, {allow: {}}]", "0.0.0.0:3128", false},
+        {"[{deny: {except: {hosts: a.example}}}, {allow: {}}]", "0.0.0.0:3128", false},
+        {"[{deny: {except: {from: 10.0.0.0/8}}}, {allow: {}}]", "0.0.0.0:3128", false},
+        {"[{deny: {except: {ports: 80}}}, {allow: {}}]", "0.0.0.0:3128", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char rules[256], listen[64];
+        char *argv[] = {"larder-proxy",         "--set",    rules, "--set",
+                        "users.file=/dev/null", "--listen", listen};
+        struct buf errors = BUF_INIT;
+        struct settings *settings;
+
+        snprintf(rules, sizeof(rules), "access=%s", cases[i].rules);
+        snprintf(listen, sizeof(listen), "%s", cases[i].listen);
+        cr_assert_eq(settings_load(ARRAY_LEN(argv), argv, &errors, &settings), 0, "%s: %.*s",
+                     cases[i].rules, SPAN_ARGS(buf_span(&errors)));
+        cr_expect_eq(access_open_rule(settings) != NULL, cases[i].open, "%s on %s", cases[i].rules,
+                     cases[i].listen);
+        settings_unref(&settings);
+        buf_fini(&errors);
     }
 }
 
