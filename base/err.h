@@ -43,4 +43,7 @@ enum {
 /* The text of a code of ours or of errno. Static storage, never NULL. Any thread. */
 const char *err_text(int err);
 
+/* What to look at when an address cannot be listened at. Static storage, never NULL. Any thread. */
+const char *err_listen_hint(int err);
+
 #endif

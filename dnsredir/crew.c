@@ -81,8 +81,8 @@ static int listen_all(struct member *m, const struct settings *settings)
     for (size_t i = 0; i < settings->listen_count && !err; i++) {
         err = udp_open(&m->worker, &settings->listen[i], &m->udps[i]);
         if (err) {
-            log_error("listen_failed", "address=%s err=%s", settings->listen[i].text,
-                      err_text(err));
+            log_error("listen_failed", "address=%s err=%s hint=%s", settings->listen[i].text,
+                      err_text(err), err_listen_hint(err));
         } else {
             m->udp_count++;
         }

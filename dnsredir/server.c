@@ -262,7 +262,8 @@ static int open_admin(struct server *s)
     }
     int err = admin_open(&s->loop, &s->settings->admin, &server_pages, s, &s->admin);
     if (err) {
-        log_error("listen_failed", "address=%s err=%s", s->settings->admin.text, err_text(err));
+        log_error("listen_failed", "address=%s err=%s hint=%s", s->settings->admin.text,
+                  err_text(err), err_listen_hint(err));
     }
     return err;
 }

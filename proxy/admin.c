@@ -463,7 +463,8 @@ int admin_open(struct server *server, struct admin **out)
     }
     int fd = listener_socket(endpoint, false);
     if (fd < 0) {
-        log_error("admin_failed", "address=%s err=%s", endpoint->text, err_text(fd));
+        log_error("admin_failed", "address=%s err=%s hint=%s", endpoint->text, err_text(fd),
+                  err_listen_hint(fd));
         return fd;
     }
     struct admin *admin = xcalloc(1, sizeof(*admin));

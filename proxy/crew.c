@@ -180,8 +180,8 @@ static int open_listeners(struct crew *crew)
     for (size_t i = 0; i < settings->listen_count && i < LISTENERS_MAX; i++) {
         int err = listener_open(worker, &settings->listen[i], &crew->listeners[i]);
         if (err) {
-            log_error("listen_failed", "address=%s err=%s", settings->listen[i].at.text,
-                      err_text(err));
+            log_error("listen_failed", "address=%s err=%s hint=%s", settings->listen[i].at.text,
+                      err_text(err), err_listen_hint(err));
             return err;
         }
         crew->listener_count++;

@@ -158,8 +158,8 @@ static int probe_listeners(const struct settings *settings)
     for (size_t i = 0; !err && i < settings->listen_count; i++) {
         err = listener_probe(&settings->listen[i].at);
         if (err) {
-            log_error("listen_failed", "address=%s err=%s", settings->listen[i].at.text,
-                      err_text(err));
+            log_error("listen_failed", "address=%s err=%s hint=%s", settings->listen[i].at.text,
+                      err_text(err), err_listen_hint(err));
         }
     }
     return err;
