@@ -68,7 +68,19 @@ static bool cut_number(struct span *rest, uint64_t *out)
     return true;
 }
 
-static json_t *error_json(const char *file, struct span line)
+/* A line of the log: it begins with the time, to the millisecond, and a level. Errors of checking
+ * are none. */
+static bool is_log_line(struct span line)
+{
+    enum { TIME_LEN = sizeof("2026-11-29T20:32:02.728Z ") - 1 };
+    struct span rest = span_skip(line, line.len < TIME_LEN ? line.len : TIME_LEN);
+
+    return line.len > TIME_LEN && ascii_is_digit(line.at[0]) && line.at[TIME_LEN - 2] == 'Z' &&
+           (span_starts(rest, SPAN("warn ")) || span_starts(rest, SPAN("info ")));
+}
+
+/* *note: it is no error, but something that is likely not meant. */
+static json_t *line_json(const char *file, struct span line, bool *note)
 {
     json_t *error = json_object();
     uint64_t row, column;
@@ -82,6 +94,8 @@ static json_t *error_json(const char *file, struct span line)
         }
         rest = span_starts(rest, SPAN(": ")) ? span_skip(rest, 2) : line;
     }
+    *note = span_starts(rest, SPAN("note: ")) || is_log_line(rest);
+    rest = span_starts(rest, SPAN("note: ")) ? span_skip(rest, 6) : rest;
     json_t *text = json_stringn(rest.at, rest.len);
     json_object_set_new(error, "text", text ? text : json_string("(not UTF-8)"));
     return error;
@@ -89,18 +103,21 @@ static json_t *error_json(const char *file, struct span line)
 
 void check_json(const char *file, bool good, struct span lines, struct buf *out)
 {
-    json_t *root = json_object(), *errors = json_array();
+    json_t *root = json_object(), *errors = json_array(), *notes = json_array();
+    bool note;
 
     while (lines.len) {
         struct span line = span_cut(&lines, '\n');
         if (line.len) {
-            json_array_append_new(errors, error_json(file, line));
+            json_t *one = line_json(file, line, &note);
+            json_array_append_new(note ? notes : errors, one);
         }
     }
     json_t *name = json_string(file);
     json_object_set_new(root, "file", name ? name : json_null());
     json_object_set_new(root, "good", json_boolean(good));
     json_object_set_new(root, "errors", errors);
+    json_object_set_new(root, "notes", notes);
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     CHECK(text != NULL);
     buf_printf(out, "%s\n", text);

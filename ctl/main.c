@@ -106,7 +106,8 @@ static const struct verb verbs[] = {
      "taken\n"
      "for one of larder-dns.\n\n"
      "  --proxy, --dns   say whose file it is\n"
-     "  --json           {\"file\", \"good\", \"errors\": [{\"line\", \"column\", \"text\"}]}\n\n"
+     "  --json           {\"file\", \"good\", \"errors\": [{\"line\", \"column\", \"text\"}], "
+     "\"notes\": [...]}\n\n"
      "All errors are reported, as \"file:line:column: what; expected ...; did you mean ...?\".\n"
      "Exit status: 0 no errors, 1 errors, 2 wrong usage or program not found.\n",
      "FILE", verb_check, false},

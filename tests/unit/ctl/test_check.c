@@ -25,16 +25,25 @@ Test(check, errors_become_json)
         bool good;
         const char *lines, *want;
     } cases[] = {
-        {true, "", "{\n  \"file\": \"a:b\",\n  \"good\": true,\n  \"errors\": []\n}\n"},
+        {true, "",
+         "{\n  \"file\": \"a:b\",\n  \"good\": true,\n  \"errors\": [],\n  \"notes\": []\n}\n"},
+        {true,
+         "a:b:3:14: note: it works\n"
+         "2026-11-29T20:32:02.728Z warn open_resolver allow=::/0\n",
+         "{\n  \"file\": \"a:b\",\n  \"good\": true,\n  \"errors\": [],\n  \"notes\": [\n"
+         "    {\n      \"line\": 3,\n      \"column\": 14,\n      \"text\": \"it works\"\n"
+         "    },\n"
+         "    {\n      \"text\": \"2026-11-29T20:32:02.728Z warn open_resolver allow=::/0\"\n"
+         "    }\n  ]\n}\n"},
         {false, "a:b:3:14: what; \"x\"\na:b: unreadable\nother\n",
          "{\n  \"file\": \"a:b\",\n  \"good\": false,\n  \"errors\": [\n"
          "    {\n      \"line\": 3,\n      \"column\": 14,\n      \"text\": \"what; \\\"x\\\"\"\n"
          "    },\n"
          "    {\n      \"text\": \"unreadable\"\n    },\n"
-         "    {\n      \"text\": \"other\"\n    }\n  ]\n}\n"},
+         "    {\n      \"text\": \"other\"\n    }\n  ],\n  \"notes\": []\n}\n"},
         {false, "\xff\n",
          "{\n  \"file\": \"a:b\",\n  \"good\": false,\n  \"errors\": [\n    {\n"
-         "      \"text\": \"(not UTF-8)\"\n    }\n  ]\n}\n"},
+         "      \"text\": \"(not UTF-8)\"\n    }\n  ],\n  \"notes\": []\n}\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf out = BUF_INIT;
