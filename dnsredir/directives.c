@@ -104,6 +104,43 @@ static void check_records(const struct name_row *row, const struct conf_at *at)
     free(record);
 }
 
+/* What belongs to a policy, without one. */
+static void check_unsteered(const struct name_row *row, const struct conf_at *at)
+{
+    if (row->record_count == 0 && !row->has_update) {
+        conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records or update");
+    }
+    if (row->replica_count || row->map_count || conf_given(at, "answers") ||
+        conf_given(at, "rotate")) {
+        conf_complain(
+            at, NULL, 0,
+            "replicas, answers, rotate and map belong to a policy; expected one, or none of them");
+    }
+}
+
+/* What belongs to another policy, and what this one needs. */
+static void check_steered(const struct name_row *row, const struct conf_at *at)
+{
+    if (row->policy == POLICY_FAILOVER && row->replica_count == 0) {
+        conf_complain(at, "policy", 0, "failover needs an order; expected replicas");
+    }
+    if (row->map_count && row->policy != POLICY_NEAREST) {
+        conf_complain(at, "map", 0,
+                      "only policy nearest looks at networks; expected that policy, or no map");
+    }
+}
+
+static void check_weights(const struct name_row *row, const struct conf_at *at)
+{
+    if (row->weight_count && (!row->steered || row->policy != POLICY_WEIGHTED)) {
+        conf_complain(at, "weights", 0,
+                      "only policy weighted has weights; expected that policy, or no weights");
+    } else if (row->weight_count && row->weight_count != row->replica_count) {
+        conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
+                      row->weight_count, row->replica_count);
+    }
+}
+
 static void check_name(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct name_row *row = bound;
@@ -117,29 +154,12 @@ static void check_name(void *bound, struct arena *arena, const struct conf_at *a
         conf_complain(at, "name", 0, "%s%s", what,
                       strstr(what, "expected") ? "" : "; expected a name such as www or v[1-24]");
     }
-    if (!row->steered && row->record_count == 0 && !row->has_update) {
-        conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records or update");
+    if (row->steered) {
+        check_steered(row, at);
+    } else {
+        check_unsteered(row, at);
     }
-    if (!row->steered && (row->replica_count || row->map_count || conf_given(at, "answers") ||
-                          conf_given(at, "rotate"))) {
-        conf_complain(
-            at, NULL, 0,
-            "replicas, answers, rotate and map belong to a policy; expected one, or none of them");
-    }
-    if (row->weight_count && (!row->steered || row->policy != POLICY_WEIGHTED)) {
-        conf_complain(at, "weights", 0,
-                      "only policy weighted has weights; expected that policy, or no weights");
-    } else if (row->weight_count && row->weight_count != row->replica_count) {
-        conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
-                      row->weight_count, row->replica_count);
-    }
-    if (row->steered && row->policy == POLICY_FAILOVER && row->replica_count == 0) {
-        conf_complain(at, "policy", 0, "failover needs an order; expected replicas");
-    }
-    if (row->map_count && row->steered && row->policy != POLICY_NEAREST) {
-        conf_complain(at, "map", 0,
-                      "only policy nearest looks at networks; expected that policy, or no map");
-    }
+    check_weights(row, at);
     check_records(row, at);
 }
 
