@@ -159,37 +159,46 @@ static bool takes_back(struct squid *squid, const struct squid_pool *pool)
     return false;
 }
 
-static void end_pool(struct squid *squid, size_t number)
+/* Says why nothing is to be had of a pool as it is written. */
+static bool is_refused(struct squid *squid, size_t number)
 {
-    struct squid_pool *pool = &squid->pools[number];
+    const struct squid_pool *pool = &squid->pools[number];
     const struct squid_line *line = &pool->parameters;
 
     if (pool->class == 0 || line->count == 0) {
         buf_printf(squid->notes, "%s: delay pool %zu has no %s\n", squid->name, number + 1,
                    pool->class ? "delay_parameters" : "delay_class");
-        pool->class = 0;
     } else if (!is_understood(pool)) {
         squid_lose(squid, line, "a class %u has %zu parameters such as 64000/64000", pool->class,
                    counts[pool->class]);
-        pool->class = 0;
     } else if (pool->access.count == 0) {
         squid_remark(squid, line, "no delay_access: nobody is in this pool");
-        pool->class = 0;
     } else if (number + 1 < squid->pool_count && takes_back(squid, pool)) {
         squid_lose(squid, line, "its delay_access denies some to a pool behind it");
-        pool->class = 0;
+    } else {
+        return false;
     }
-    if (pool->class == 0) {
-        return;
-    }
+    return true;
+}
+
+/* Says so where a pool before it takes everybody. */
+static bool is_shadowed(struct squid *squid, size_t number)
+{
     for (size_t i = 0; i < number; i++) {
         if (squid->pools[i].class && is_for_all(squid, &squid->pools[i])) {
-            squid_remark(squid, line, "nobody is in this pool: pool %zu has everybody", i + 1);
-            pool->class = 0;
-            return;
+            squid_remark(squid, &squid->pools[number].parameters,
+                         "nobody is in this pool: pool %zu has everybody", i + 1);
+            return true;
         }
     }
-    end_total(squid, number);
+    return false;
+}
+
+/* Says what of its rates cannot be had. */
+static void tell_rates(struct squid *squid, const struct squid_pool *pool)
+{
+    const struct squid_line *line = &pool->parameters;
+
     if (rate_about(pool, NETWORK) || rate_about(pool, TAG)) {
         squid_lose(squid, line, "there are no rates of networks and tags: only of each client");
     }
@@ -199,6 +208,18 @@ static void end_pool(struct squid *squid, size_t number)
     if ((rate_about(pool, EACH) || rate_about(pool, USER)) && pace_of(pool) == 0) {
         squid_lose(squid, line, "less than %d bytes a second for each", RATE_MIN);
     }
+}
+
+static void end_pool(struct squid *squid, size_t number)
+{
+    struct squid_pool *pool = &squid->pools[number];
+
+    if (is_refused(squid, number) || is_shadowed(squid, number)) {
+        pool->class = 0;
+        return;
+    }
+    end_total(squid, number);
+    tell_rates(squid, pool);
 }
 
 void squid_delay_end(struct squid *squid)
