@@ -232,23 +232,53 @@ struct span pages_find(const struct pages *pages, int status, struct span langua
 
 /* ---- filling ---- */
 
+/* A first byte of UTF-8, how many bytes it begins, and what the second may be (RFC 3629 4). */
+struct utf8_lead {
+    unsigned char from, to;
+    unsigned char len;
+    unsigned char second_from, second_to;
+};
+
+/* clang-format off */
+static const struct utf8_lead utf8_leads[] = {
+    {0x00, 0x7f, 1, 0, 0},
+    {0xc2, 0xdf, 2, 0x80, 0xbf},
+    {0xe0, 0xe0, 3, 0xa0, 0xbf}, /* shorter forms would do */
+    {0xe1, 0xec, 3, 0x80, 0xbf},
+    {0xed, 0xed, 3, 0x80, 0x9f}, /* no surrogates */
+    {0xee, 0xef, 3, 0x80, 0xbf},
+    {0xf0, 0xf0, 4, 0x90, 0xbf},
+    {0xf1, 0xf3, 4, 0x80, 0xbf},
+    {0xf4, 0xf4, 4, 0x80, 0x8f}, /* up to U+10FFFF */
+};
+/* clang-format on */
+
+static const struct utf8_lead *utf8_lead_of(unsigned char first)
+{
+    for (size_t i = 0; i < ARRAY_LEN(utf8_leads); i++) {
+        if (utf8_leads[i].from <= first && first <= utf8_leads[i].to) {
+            return &utf8_leads[i];
+        }
+    }
+    return NULL;
+}
+
 /* How many bytes of well-formed UTF-8 stand there (RFC 3629); 0: none. */
 static size_t character_len(struct span text)
 {
     const unsigned char *at = (const unsigned char *)text.at;
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    const struct utf8_lead *lead = utf8_lead_of(at[0]);
 
-    if (len == 0 || len > text.len || at[0] > 0xf4) {
+    if (lead == NULL || lead->len > text.len ||
+        (lead->len > 1 && (at[1] < lead->second_from || at[1] > lead->second_to))) {
         return 0;
     }
-    for (size_t i = 1; i < len; i++) {
-        if (at[i] >> 6 != 2) {
+    for (size_t i = 2; i < lead->len; i++) {
+        if (at[i] < 0x80 || at[i] > 0xbf) {
             return 0;
         }
     }
-    bool bad = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-               (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return bad ? 0 : len;
+    return lead->len;
 }
 
 static struct span escaped(char c)
