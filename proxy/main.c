@@ -25,9 +25,8 @@ static int serve(struct settings **settings, int argc, char **argv)
         return 1;
     }
     sandbox_begin((*settings)->sandbox);
-    int err = server_new(*settings, argc, argv, &server);
+    int err = server_new(settings, argc, argv, &server);
 
-    settings_unref(settings);
     if (!err) {
         err = server_run(server);
         server_free(&server);

@@ -253,14 +253,16 @@ static void on_tick(struct timeout *timeout)
     await_second(server);
 }
 
-int server_new(struct settings *settings, int argc, char **argv, struct server **out)
+int server_new(struct settings **slot, int argc, char **argv, struct server **out)
 {
     struct server *server = xcalloc(1, sizeof(*server));
+    struct settings *settings = *slot;
 
+    *slot = NULL;
     *out = NULL;
     server->argc = argc;
     server->argv = argv;
-    server->settings = settings_ref(settings);
+    server->settings = settings;
     log_level_set(settings->log_level);
     files_raise(settings->workers, settings->store_count);
     server->started = clock_wall();

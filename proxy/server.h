@@ -19,9 +19,9 @@ struct history;
  * each. What is good today only is logged. */
 int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
                 struct settings **out);
-/* Opens the store, binds every listener. Takes a reference to settings; argv is kept for reloads.
- */
-int server_new(struct settings *settings, int argc, char **argv, struct server **out);
+/* Opens the store, binds every listener. Takes the settings over and sets *settings to NULL, also
+ * when it fails: their logs end with the last reference. argv is kept for reloads. */
+int server_new(struct settings **settings, int argc, char **argv, struct server **out);
 /* Serves until SIGTERM or SIGINT, then drains. 0, or the error that kept it from running. */
 int server_run(struct server *server);
 /* Accepts NULL. */

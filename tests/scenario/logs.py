@@ -4,8 +4,8 @@
 Files in Squid's, the combined, JSON and an own format, a syslog and a journald; none shows a secret.
 A log that nobody reads loses lines, which are counted, and stops nothing. Files that were moved away
 are opened anew by SIGUSR1 and by larderctl; a reload adds and drops logs, and is refused when one
-cannot be opened. larderctl tail and top show what their filters let through, and one that stands
-still is waited for by nobody.
+cannot be opened. A start that cannot listen ends with its logs. larderctl tail and top show what
+their filters let through, and one that stands still is waited for by nobody.
 """
 import json
 import pathlib
@@ -350,6 +350,16 @@ def slow_watcher(proxy, origin):
     wait("it to be gone", lambda: watchers(proxy) == 0 or not get(proxy, origin.base + "/end"))
 
 
+def port_is_taken(build, directory, proxy):
+    """A start that fails leaves at once: nobody keeps its logs open."""
+    other = larder.Proxy(f"{build}/proxy/larder-proxy", f"{directory}/other", "--listen",
+                         f"127.0.0.1:{proxy.port}", "--access-log", f"{directory}/other.log")
+    done = subprocess.run(other.command, capture_output=True, text=True, timeout=120, check=False)
+    check(done.returncode == 1, f"it ended with {done.returncode}")
+    check("listen_failed" in done.stderr, f"it does not say what is wrong: {done.stderr}")
+    check("access_log_stuck" not in done.stderr, f"it waits for its own logs: {done.stderr}")
+
+
 def main():
     build = sys.argv[1]
     larder.need(f"{build}/proxy/larder-proxy")
@@ -372,6 +382,7 @@ def main():
         stalled(directory, proxy, origin)
         watched(build, proxy, origin)
         slow_watcher(proxy, origin)
+        port_is_taken(build, directory, proxy)
         check(proxy.stop(), "it did not leave by itself")
     check.end()
 

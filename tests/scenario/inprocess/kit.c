@@ -97,6 +97,7 @@ void kit_start(struct kit *kit, bool with_store, origin_handler *handler,
                const char *const *options)
 {
     struct buf errors = BUF_INIT;
+    struct settings *settings;
 
     *kit = (struct kit){.port = free_port(0)};
     strcpy(kit->dir, "/tmp/larder-scenario-XXXXXX");
@@ -105,9 +106,9 @@ void kit_start(struct kit *kit, bool with_store, origin_handler *handler,
     cr_assert_not_null(kit->origin);
     snprintf(kit->url, sizeof(kit->url), "http://127.0.0.1:%u", origin_port(kit->origin));
     add_options(kit, with_store, options);
-    int err = server_load(kit->argc, kit->argv, NULL, &errors, &kit->settings);
+    int err = server_load(kit->argc, kit->argv, NULL, &errors, &settings);
     cr_assert_eq(err, 0, "%.*s", SPAN_ARGS(buf_span(&errors)));
-    cr_assert_eq(server_new(kit->settings, kit->argc, kit->argv, &kit->server), 0);
+    cr_assert_eq(server_new(&settings, kit->argc, kit->argv, &kit->server), 0);
     cr_assert_eq(pthread_create(&kit->thread, NULL, serve, kit), 0);
     kit->running = true;
 }
@@ -139,7 +140,6 @@ void kit_stop(struct kit *kit)
         kit_drain(kit);
     }
     server_free(&kit->server);
-    settings_unref(&kit->settings);
     origin_stop(&kit->origin);
     for (int i = 0; i < kit->argc; i++) {
         free(kit->argv[i]);

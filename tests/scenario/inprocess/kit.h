@@ -18,7 +18,6 @@
 
 struct kit {
     struct server *server;
-    struct settings *settings;
     pthread_t thread;
     bool running;
     uint16_t port;
