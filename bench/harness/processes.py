@@ -1,6 +1,7 @@
 """Programs under measurement: started on the cores they may have, their CPU time and memory taken
 from the kernel, and stopped."""
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,12 +15,38 @@ class Failed(Exception):
     """A program did not do what it should; the message is for the user."""
 
 
+def ephemeral_ports():
+    """The first and the last of those that the kernel gives to who connects."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as ports:
+        first, last = map(int, ports.read().split())
+    return first, last
+
+
+def ports_for_servers():
+    """None of them is given to a connection: one that a server of ours has left for a while, to
+    start again, would be taken by some connection of the load's or the server's own."""
+    first, last = ephemeral_ports()
+    below, above = range(1024, first), range(last + 1, 65536)
+    return below if len(below) >= len(above) else above
+
+
+given_ports = set()
+
+
 def free_port():
-    """A port of loopback that nobody has. Scenarios run in a network namespace of their own, so
-    that nobody else takes it either."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody has, and that is given once. Scenarios run in a network
+    namespace of their own, so that nobody else takes it either."""
+    for port in random.sample(ports := ports_for_servers(), len(ports)):
+        if port in given_ports:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            given_ports.add(port)
+            return port
+    raise Failed("no port is free for a server")
 
 
 def write(path, text):

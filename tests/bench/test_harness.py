@@ -325,6 +325,12 @@ def is_running(pid):
 
 
 class Programs(unittest.TestCase):
+    def test_ports_of_servers(self):
+        first, last = processes.ephemeral_ports()
+        ports = [processes.free_port() for _ in range(100)]
+        self.assertEqual([port for port in ports if first <= port <= last], [])
+        self.assertEqual(len(set(ports)), len(ports))
+
     def test_used_and_stopped(self):
         with tempfile.TemporaryDirectory() as folder:
             one = processes.Program("busy", [sys.executable, "-c", "\n".join((
