@@ -18,6 +18,7 @@
 #define BATCH_BYTES_MIN (1u << 20)
 #define BATCH_OPS_MAX 16384
 #define BATCH_OPS_MIN 1024
+#define INDEX_PAGE 4096u
 
 /* After a failed commit nothing is taken for a second, after the next for two, and so on. */
 #define BACKOFF_MIN_MS 1000u
@@ -54,6 +55,16 @@ static bool brings(const struct op *op)
     return op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
+/* What a commit holds of it in memory. LMDB has a copy of each page that it changes, and of those
+ * that are single ones it keeps the memory for good: in a large index another one for each record.
+ */
+static uint64_t batch_cost(const struct op *op)
+{
+    bool has_record = op->kind != OP_CHUNK && op->kind != OP_ABORT && op->kind != OP_FLUSH;
+
+    return op->cost + (has_record ? INDEX_PAGE : 0);
+}
+
 bool writer_may_bring(const struct writer *writer, const uint8_t hash[STORE_HASH])
 {
     return atomic_load(&writer->bringing[hint_of(hash)]) > 0;
@@ -82,7 +93,7 @@ void writer_post(struct writer *writer, struct op *op)
         writer->first_ms = clock_mono_ms();
     }
     list_push_back(&writer->queue, &op->link);
-    writer->queued_bytes += op->cost;
+    writer->queued_bytes += batch_cost(op);
     writer->queued_ops++;
     writer->urgent += is_urgent(op);
     if (op->kind == OP_DROP) {
@@ -121,7 +132,7 @@ static void take_queued(struct writer *writer, struct list *batch)
     while (!list_empty(&writer->queue) && bytes < writer->batch_bytes &&
            refused + ops < writer->batch_ops) {
         struct op *op = list_entry(list_pop_front(&writer->queue), struct op, link);
-        bytes += op->cost;
+        bytes += batch_cost(op);
         ops++;
         writer->urgent -= is_urgent(op);
         list_push_back(batch, &op->link);

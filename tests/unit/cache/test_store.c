@@ -211,6 +211,26 @@ Test(store, what_writes_nothing_is_no_commit)
     kit_fini(&kit);
 }
 
+/* However many small objects wait: a page of the index is changed for each. */
+Test(store, a_commit_holds_no_more_pages_of_the_index_than_bytes)
+{
+    enum { OBJECTS = 16000, BATCH_PAGES = (16 << 20) / 4096 };
+    struct kit kit;
+    struct store_stats stats;
+    char key[16];
+
+    kit_init(&kit, UINT64_C(512) << 20);
+    for (int i = 0; i < OBJECTS; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        cr_assert(kit_post(kit.store, key, 1));
+    }
+    store_flush(kit.store);
+    store_stats(kit.store, &stats);
+    cr_expect_eq(stats.written_objects, OBJECTS);
+    cr_expect_geq(stats.commits, OBJECTS / BATCH_PAGES, "%d commits", (int)stats.commits);
+    kit_fini(&kit);
+}
+
 Test(store, above_the_dirty_limit_it_is_busy)
 {
     struct kit kit;
