@@ -17,6 +17,7 @@ static struct stripe stripes[MEMORY_STRIPES];
 static _Alignas(64) _Atomic int64_t total;
 
 static _Alignas(64) _Atomic size_t limit;
+static _Atomic size_t uncounted; /* bytes freed since the last look */
 static void (*_Atomic relief)(void *arg, size_t bytes);
 static void *_Atomic relief_arg;
 
@@ -31,7 +32,10 @@ static const struct {
 
 /* ---- the heap ---- */
 
-enum { HEAP_STEP = 512 << 10 };
+enum {
+    HEAP_STEP = 512 << 10,
+    UNCOUNTED_WORTH = 4 << 20, /* between two looks: so much is given back */
+};
 
 static bool is_shaped;
 
@@ -195,19 +199,28 @@ void memory_relieve(void)
     }
 }
 
+void memory_freed(size_t bytes)
+{
+    atomic_fetch_add_explicit(&uncounted, bytes, memory_order_relaxed);
+}
+
 bool memory_trim(void)
 {
     static size_t most, before;
+    static bool had_uncounted;
     size_t used = memory_used();
     size_t worth = memory_limit() / 8;
-    bool is_calm = used <= before; /* not in the middle of the next burst */
+    size_t freed = atomic_exchange_explicit(&uncounted, 0, memory_order_relaxed);
+    bool is_calm = used <= before && freed == 0; /* not in the middle of the next burst */
 
     before = used;
     most = used > most ? used : most;
-    if (!is_calm || most - used <= worth) {
+    had_uncounted = had_uncounted || freed >= UNCOUNTED_WORTH;
+    if (!is_calm || (most - used <= worth && !had_uncounted)) {
         return false;
     }
     most = used;
+    had_uncounted = false;
     memory_give_back();
     return true;
 }

@@ -91,9 +91,13 @@ void memory_relieve(void);
  * with every large block that is freed, up to 64 MiB for each thread. */
 void memory_shape_heap(void);
 
+/* So much was taken and freed again without being counted. Any thread. */
+void memory_freed(size_t bytes);
+
 /* After a burst the heap holds on to what was freed. Called now and then, by one thread: when much
- * less is used than at most since the last time, it goes back to the system, and true is returned.
- * Takes some milliseconds then, during which others may wait to allocate. */
+ * less is used than at most since the last time, or much was freed that is not counted, it goes
+ * back to the system as soon as no more of it comes, and true is returned. Takes some milliseconds
+ * then, during which others may wait to allocate. */
 bool memory_trim(void);
 /* That at once, whatever is counted: for who has given back much at one time. */
 void memory_give_back(void);

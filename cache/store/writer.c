@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "cache/store/evict.h"
 #include "cache/store/guard.h"
@@ -336,9 +337,13 @@ static int write_batch(struct writer *writer, struct list *batch, bool again)
     if (writer->on_batch) {
         writer->on_batch(writer->on_batch_arg, err);
     }
+    uint64_t freed = 0; /* by LMDB, but for pages of the index */
     while (!list_empty(batch)) {
-        end_one(writer, list_entry(list_pop_front(batch), struct op, link), err != 0);
+        struct op *op = list_entry(list_pop_front(batch), struct op, link);
+        freed += op->cost;
+        end_one(writer, op, err != 0);
     }
+    memory_freed(freed);
     return err;
 }
 

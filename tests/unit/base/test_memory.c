@@ -143,6 +143,20 @@ Test(memory, goes_back_to_the_system_after_a_burst)
     cr_expect_not(memory_trim(), "that was not much");
 }
 
+Test(memory, so_does_what_is_not_counted)
+{
+    memory_set_limit(64 * MIB);
+    memory_freed(MIB);
+    cr_expect_not(memory_trim());
+    cr_expect_not(memory_trim(), "that was not much");
+    memory_freed(8 * MIB);
+    cr_expect_not(memory_trim(), "more may come");
+    memory_freed(MIB);
+    cr_expect_not(memory_trim(), "more came");
+    cr_expect(memory_trim());
+    cr_expect_not(memory_trim(), "once is enough");
+}
+
 Test(memory, the_system_says_what_is_resident)
 {
     cr_expect_gt(memory_resident(), 0);
