@@ -163,7 +163,7 @@ def weighted(w):
 def drains(w):
     status, text = w.run("drain", "fra")
     expect("larderctl drain", 0, status)
-    expect("it says so", lambda t: "no longer given" in t, text)
+    expect("it says so", lambda t: "gets no new clients" in t, text)
     expect("at once nobody gets it", lambda to: to != "fra", w.ask("near"))
     expect("its state", ("draining", "drained by larderctl"),
            (w.states()["fra"]["state"], w.states()["fra"]["reason"]))
