@@ -155,14 +155,14 @@ Test(access_open_rule, everybody_for_any_host)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char rules[256], listen[64];
-        char *argv[] = {"larder-proxy",         "--set",    rules, "--set",
-                        "users.file=/dev/null", "--listen", listen};
+        char rules[256], at[64], program[] = "larder-proxy", set[] = "--set";
+        char users[] = "users.file=/dev/null", listen[] = "--listen";
+        char *argv[] = {program, set, rules, set, users, listen, at};
         struct buf errors = BUF_INIT;
         struct settings *settings;
 
         snprintf(rules, sizeof(rules), "access=%s", cases[i].rules);
-        snprintf(listen, sizeof(listen), "%s", cases[i].listen);
+        snprintf(at, sizeof(at), "%s", cases[i].listen);
         cr_assert_eq(settings_load(ARRAY_LEN(argv), argv, &errors, &settings), 0, "%s: %.*s",
                      cases[i].rules, SPAN_ARGS(buf_span(&errors)));
         cr_expect_eq(access_open_rule(settings) != NULL, cases[i].open, "%s on %s", cases[i].rules,
