@@ -181,7 +181,9 @@ static bool belongs_to_connection(enum http_field_id id)
     }
 }
 
-static void take_length(struct h2_block *block, struct span value)
+/* Beside what frames the message it stays a field, as in HTTP/1: a HEAD says it of what GET would
+ * bring. */
+static void take_length(struct h2_block *block, struct span name, struct span value)
 {
     uint64_t length;
 
@@ -191,6 +193,7 @@ static void take_length(struct h2_block *block, struct span value)
         return;
     }
     block->head.content_length = (int64_t)length;
+    fields_add(&block->head.fields, name, value);
 }
 
 static void take_trailer(struct h2_block *block, struct http_field field)
@@ -218,7 +221,7 @@ static void take_field(struct h2_block *block, struct span name, struct span val
     } else if (block->kind == H2_BLOCK_TRAILERS) {
         take_trailer(block, (struct http_field){name, value, id});
     } else if (id == FIELD_CONTENT_LENGTH) {
-        take_length(block, value);
+        take_length(block, name, value);
     } else {
         fields_add(&block->head.fields, name, value);
         block->head.expect_continue |= id == FIELD_EXPECT && span_ieq(value, SPAN("100-continue"));

@@ -143,6 +143,19 @@ class Serving(h2.Connection):
         self.socket.settimeout(30)
         self.plain(stream, path.encode())
 
+    def do_headed(self, stream, path, number, _body):
+        """The head of something long; it has changed when it is asked for again."""
+        self.head(stream, 200, ("content-length", str(5000 + number)), ("etag", '"same"'),
+                  ("cache-control", "max-age=0"), end=True)
+
+    def do_shrinks(self, stream, path, number, _body):
+        """First as a whole, then as a head of another length that names no other version."""
+        if number == 1:
+            self.plain(stream, path.encode(), ("etag", '"same"'))
+        else:
+            self.head(stream, 200, ("content-length", "3"), ("etag", '"same"'),
+                      ("cache-control", "max-age=60"), end=True)
+
     def do_none(self, stream, *_):
         self.head(stream, 204, end=True)
 
@@ -269,9 +282,9 @@ class Scene:
                                   "--workers", "1", *options)
         self.proxy.start()
 
-    def get(self, path, host="h2.test", method="GET", body=b""):
+    def get(self, path, host="h2.test", method="GET", body=b"", fields=""):
         """(status, head, body, how it ended)"""
-        request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}"
         request += f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
         data, how = raw.ask(self.proxy.port, request.encode() + b"\r\n" + body, 30, False)
         while data.startswith(b"HTTP/1.1 1"):
@@ -307,6 +320,12 @@ def usual(scene):
     status, head, body, _ = scene.get("/unknown-length")
     check(status == 200 and raw.unchunked(head, body) == BIG[:100_000], "unknown length")
     check(scene.get("/none")[0] == 204, "204")
+    head = scene.get("/headed", method="HEAD")[1]
+    check("content-length: 5001" in head.lower(), f"a HEAD tells the length: {head}")
+    scene.get("/shrinks")
+    status, head, _, _ = scene.get("/shrinks", method="HEAD", fields="Cache-Control: no-cache\r\n")
+    check("content-length: 3" in head.lower(), f"of what the origin has now: {head}")
+    check("; hit" not in scene.get("/shrinks", method="HEAD")[1], "what was kept has another")
     for size in (0, 1, 70_000, 1_000_000):
         status, head, body, how = scene.get("/echo", method="POST", body=BIG[:size])
         check(raw.unchunked(head, body) == BIG[:size], f"echo {size}: {status}, {len(body)}, {how}")
