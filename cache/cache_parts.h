@@ -22,11 +22,11 @@
  * Table and store change together, under the guard of the URL (one of many, chosen by the primary
  * key): else an answer could be stored behind the invalidation that came after it. Its counters
  * tell what happened since somebody looked, without keeping the lock meanwhile:
- *   - a flight remembers `invalidations` at its begin; it is not kept when its URL was among those
- *     since, or when there were more than the guard remembers;
- *   - who reads the store remembers `changes`, which counts both the beginning and the end of each;
- *     what it read does not go to the table when one was under way or came since, because it may be
- *     older than what the table had in between.
+ *   - a flight remembers `invalidations` as of its beginning. Its response is not kept if its URL
+ *     was invalidated since, or if so many were that the guard does not remember them all;
+ *   - a reader of the store remembers `changes`, which counts the beginning and the end of each
+ *     change. What it has read does not go to the table if a change was under way or came since:
+ *     it may be older than what the table had in between.
  */
 
 enum {
@@ -61,31 +61,31 @@ struct cache {
 
 /* ---- cache.c ---- */
 
-/* The number of the guard of a URL. */
+/* The number of a URL's guard. */
 uint32_t cache_guard_of(const struct cache_key *primary);
-/* A URL among those of one guard. */
+/* The name of a URL among those of one guard. */
 uint64_t cache_url_of(const struct cache_key *primary);
-/* What happened to the URL until now. */
+/* A mark of this moment, to ask later what has happened to the URL since. */
 struct flight_mark cache_mark(struct cache *cache, const struct cache_key *primary);
 /* Where what is under the key is stored. */
 struct shelf cache_shelf(struct cache *cache, const struct cache_key *key);
-/* Before a change of what is under a URL's keys. */
+/* Around every change of what is under a URL's keys. */
 struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
 /* The URL of the mark was invalidated after it was made. */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
-/* The folders' store, with nothing of the cache changed: 0 or an error. ERR_BUSY when another
- * process has one; the log has that only if none may (options->late). */
+/* Opens the store of the folders; changes nothing of the cache. 0 or an error. ERR_BUSY when
+ * another process has a folder, which is logged unless that was to be expected (options->late). */
 int cache_open_stores(const struct cache_options *options, struct stores **out);
 /* How large what is kept may be, with a store or (NULL) without. */
 void cache_set_limits(struct cache *cache, struct stores *stores);
 
 /* ---- keep.c ---- */
 
-/* REASON_STORED: its body is still on the way to where it was to be kept; or why it is not. */
+/* REASON_STORED: the body is still on its way to where it is to be kept. Else why it is not. */
 enum reason cache_why_unwanted(struct cache *cache, const struct object *object);
-/* What the table has of the object as pending is so until cache_settle(), which the store calls
- * with this when it is durable, or was refused. */
+/* An object that the table has as pending stays so until cache_settle(), which the store calls with
+ * this when the object is durable, or was refused. */
 struct settling *cache_settling(struct cache *cache, struct object *object);
 void cache_settle(void *arg, int err);
 /* Nothing is under the key any more, in memory or on disk. Under the guard. */
@@ -93,49 +93,49 @@ void cache_forget(struct cache *cache, const struct cache_key *key);
 
 /* ---- purge.c ---- */
 
-/* key_primary() of what was not purged since with others. */
+/* key_primary(), with what the last purge of a prefix or host around it has changed mixed in. */
 void cache_primary_key(struct cache *cache, const struct uri *uri, struct span zone,
                        struct arena *arena, struct cache_key *out);
 /* The scopes that were purged, as the folders have them. */
 void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count);
-/* Each folder of the store has them, or the log says that not. */
+/* Writes them to each folder of the store; what fails is logged. */
 void cache_keep_scopes(struct cache *cache, struct stores *stores);
 
 /* ---- late.c ---- */
 
-/* A store is to come: what it has under keys that change meanwhile is to go then. */
+/* Remembers which keys change until the store is opened: what it has under them is dropped then. */
 struct late *late_new(const struct cache_options *options);
 /* Accepts NULL. */
 void late_free(struct late **late);
-/* What is stored, or was, comes back with a restart: folders are used, or were to be but could not
- * be opened late. */
+/* What is stored may come back with a restart: folders are used, or were to be, but could not be
+ * opened late. */
 bool cache_has_folders(const struct cache *cache);
-/* What is under the key has changed, or is gone: what a store that is still to come has there is
- * older. Costs nothing otherwise. Under the guard, behind the change in the table. */
+/* What is under the key has changed or is gone, so what a store yet to be opened has there is
+ * older. Costs nothing when none is to come. Under the guard, after the change in the table. */
 void cache_changed(struct cache *cache, const struct cache_key *key);
 
 /* ---- claim_save.c ---- */
 
-/* Its head is new: what the store has of it is written again. Not under a guard. */
+/* The head is new: writes the record with the table of pieces again. Not under a guard. */
 void cache_save_parts(struct cache *cache, struct object *object, struct flight_mark mark);
 
 /* ---- find.c ---- */
 
-/* From memory, else from the store; NULL when it is in neither, or (cold->again) is not known yet.
- * Without `cold` the disk is waited for: not for event loops. */
+/* From memory, else from the store. NULL when it is in neither, or (cold->again) not yet known.
+ * With `cold` NULL it waits for the disk: not for event loops. */
 struct object *cache_load(struct cache *cache, const struct cache_key *key, struct cold *cold,
                           bool *from_memory);
-/* Looks under one of the keys of `primary`; what is small then stays in memory. */
+/* The same under one of the keys of `primary`; a small object then stays in memory. */
 struct object *cache_find(struct cache *cache, const struct cache_key *primary,
                           const struct cache_key *key, struct cold *cold, bool *from_memory);
 /* As cache_load(), without a trace: nothing is marked as used, nothing is copied to memory. */
 struct object *cache_peek(struct cache *cache, const struct cache_key *key, struct cold *cold,
                           bool *from_memory);
-/* What is stored and what it is good for: CACHE_FRESH, _STALE, _REFUSED, or CACHE_LEAD: whatever is
- * there does not answer. lookup->primary must be set. */
+/* Finds what is stored and judges it: CACHE_FRESH, _STALE, _REFUSED, _COLD, or CACHE_LEAD when
+ * nothing there answers the request. lookup->primary must be set. */
 enum cache_result cache_appraise(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup, struct decision *decision);
-/* What a pass mark in the way of joining others makes of the reason. */
+/* The reason, when a pass mark is why others are not joined. */
 void cache_note_pass_mark(struct decision *decision);
 /* Is whoever leads to offer the origin other variants? */
 bool cache_offers_variants(const struct lookup *lookup, const struct decision *decision);
@@ -150,8 +150,8 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        const struct object *base, struct span spec,
                        const struct http_fields *request, struct arena *arena,
                        struct cache_key *out);
-/* The newest variants of a URL that a 304 could confirm, counted each; how many. They do not count
- * as used by that. */
+/* The newest variants of a URL that a 304 could confirm (each counted), and how many. Does not
+ * count as a use of them. */
 size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct cold *cold,
                       struct arena *arena, struct object *out[OBJECT_VARY_MAX]);
 /* The key the response will be kept under, and REASON_STORED; or why it will not be kept:

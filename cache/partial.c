@@ -266,7 +266,6 @@ size_t partial_memory(struct partial *partial)
 
 bool partial_is_settled(struct partial *partial)
 {
-
     partial_lock(partial);
     bool settled = partial->overlap_count == 0;
     for (size_t i = 0; i < partial->count && settled; i++) {

@@ -50,7 +50,6 @@ static enum partial_look look(struct partial *partial, struct partial_reader *re
     struct piece *piece = partial_at(partial, offset);
 
     reader->wants.from = offset;
-
     if (piece == NULL && !partial_takes_pieces(partial)) {
         return PARTIAL_DEAD;
     }
