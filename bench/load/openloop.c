@@ -19,6 +19,7 @@
  */
 #include "bench/load/draw.h"
 #include "bench/load/latency.h"
+#include "bench/load/openloop_options.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,17 +37,6 @@
 #include <unistd.h>
 
 enum { HEAD_MAX = 16384, ROOM = 65536, EVENTS = 256, QUEUE = 1 << 20 };
-
-static struct {
-    double rate;
-    double zipf, fresh, connections, objects, first_seed;
-    const char *host;
-    double seconds;
-    const char *connect;
-    bool close;
-    uint16_t port;
-    const char *path;
-} want = {.host = "127.0.0.1", .connections = 64, .objects = 1, .seconds = 4, .first_seed = 1};
 
 enum state { CLOSED, CONNECTING, IDLE, HEAD, BODY };
 
@@ -185,6 +175,16 @@ static void rest(struct conn *conn)
     }
 }
 
+/* It may be asked now, for the first time. */
+static void begin(struct conn *conn)
+{
+    if (want.close && want.rate == 0) {
+        send_request(conn, now_ns());
+    } else {
+        rest(conn);
+    }
+}
+
 static void close_conn(struct conn *conn)
 {
     close(conn->fd);
@@ -280,7 +280,7 @@ static void take_head(struct conn *conn, const char *data, size_t n)
     size_t more = conn->have - body;
     if (conn->tunnel) {
         conn->tunnel = false;
-        want.close &&want.rate == 0 ? send_request(conn, now_ns()) : rest(conn);
+        begin(conn);
         return;
     }
     conn->state = BODY;
@@ -329,10 +329,8 @@ static void connected(struct conn *conn)
     watch(conn, EPOLLIN, EPOLL_CTL_MOD);
     if (want.connect) {
         send_connect(conn);
-    } else if (want.close && want.rate == 0) {
-        send_request(conn, now_ns());
     } else {
-        rest(conn);
+        begin(conn);
     }
 }
 
@@ -448,81 +446,19 @@ static void print(void)
 
     count_unanswered();
     printf("{\"requests\": %llu, \"seconds\": %.3f, \"bytes\": %llu, \"errors\": %llu, "
-           "\"mean_ms\": %.4f, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": "
-           "%.4f, "
-           "\"max_ms\": %.4f}\n",
+           "\"mean_ms\": %.4f, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, "
+           "\"p999_ms\": %.4f, \"max_ms\": %.4f}\n",
            (unsigned long long)requests, took, (unsigned long long)bytes,
            (unsigned long long)errors, latency_mean_ms(), latency_quantile_ms(0.5),
            latency_quantile_ms(0.9), latency_quantile_ms(0.99), latency_quantile_ms(0.999),
            latency_worst_ms());
 }
 
-static void usage(void)
-{
-    fprintf(stderr, "usage: openloop [--rate N] [--connections N] [--objects N] [--seconds N]\n"
-                    "                [--zipf A] [--fresh SHARE] [--host ADDRESS] [--connect "
-                    "HOST:PORT] [--close]\n"
-                    "                [--seed N] PORT PATH\n");
-    exit(2);
-}
-
-static const struct {
-    const char *name;
-    double *number;
-    const char **text;
-} options[] = {
-    {"--rate", &want.rate, NULL},       {"--connections", &want.connections, NULL},
-    {"--objects", &want.objects, NULL}, {"--seconds", &want.seconds, NULL},
-    {"--zipf", &want.zipf, NULL},       {"--fresh", &want.fresh, NULL},
-    {"--seed", &want.first_seed, NULL}, {"--host", NULL, &want.host},
-    {"--connect", NULL, &want.connect},
-};
-
-static bool read_option(const char *name, const char *value)
-{
-    char *end;
-
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        if (strcmp(name, options[i].name) != 0) {
-            continue;
-        }
-        if (options[i].text) {
-            *options[i].text = value;
-            return true;
-        }
-        *options[i].number = strtod(value, &end);
-        return *end == '\0' && end != value;
-    }
-    return false;
-}
-
-static void read_options(int argc, char **argv)
-{
-    int at = 1;
-
-    while (at < argc && argv[at][0] == '-') {
-        if (strcmp(argv[at], "--close") == 0) {
-            want.close = true;
-            at++;
-        } else if (at + 1 < argc && read_option(argv[at], argv[at + 1])) {
-            at += 2;
-        } else {
-            usage();
-        }
-    }
-    if (argc - at != 2 || want.connections < 1 || want.objects < 1 || want.seconds <= 0 ||
-        want.first_seed < 1 || want.rate < 0) {
-        usage();
-    }
-    draw_seed((uint64_t)want.first_seed);
-    want.port = (uint16_t)atoi(argv[at]);
-    want.path = argv[at + 1];
-    snprintf(authority, sizeof(authority), want.port == 80 ? "%s" : "%s:%u", want.host, want.port);
-}
-
 int main(int argc, char **argv)
 {
-    read_options(argc, argv);
+    options_read(argc, argv);
+    draw_seed((uint64_t)want.first_seed);
+    snprintf(authority, sizeof(authority), want.port == 80 ? "%s" : "%s:%u", want.host, want.port);
     if (want.zipf > 0 && !draw_weigh((unsigned)want.objects, want.zipf)) {
         fatal("memory");
     }
