@@ -217,6 +217,17 @@ static void pass_piece(struct cache *cache, const struct claim *claim, struct ob
     }
 }
 
+/* Where pieces of this response lie: in the store, or in memory. */
+static void keep_piece(struct cache *cache, const struct claim *claim, struct object *object,
+                       uint64_t length, int err)
+{
+    if (partial_shelf(object_parts(claim->base)).store == NULL) {
+        hold_piece(cache, claim, object, length);
+    } else if (!claim_save_piece(cache, claim, object, length, err)) {
+        pass_piece(cache, claim, object, length, err);
+    }
+}
+
 /* REASON_STORED, or why what has come is not kept. What came before it broke off is good when a
  * validator tells later whether the rest is of the same representation. */
 static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
@@ -264,10 +275,8 @@ enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct c
         claim_settle(cache, claim->base, claim->mark); /* if it was not kept */
     } else if (why != REASON_STORED) {
         pass_piece(cache, claim, object, length, err);
-    } else if (!partial_shelf(object_parts(claim->base)).store) {
-        hold_piece(cache, claim, object, length);
-    } else if (!claim_save_piece(cache, claim, object, length, err)) {
-        pass_piece(cache, claim, object, length, err);
+    } else {
+        keep_piece(cache, claim, object, length, err);
     }
     claim_fini(cache, claim);
     return why;
