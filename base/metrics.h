@@ -6,7 +6,7 @@
  *
  *     #define COUNTERS(X)                                                                  \
  *         X(requests,    COUNTER, "Requests received")                                     \
- *         X(connections, GAUGE,   "Client connections that are open")
+ *         X(connections, GAUGE,   "Open client connections")
  *     struct counters {
  *         METRIC_FIELDS(COUNTERS)
  *         metric_value outcomes[OUTCOME_COUNT];       // a family with a label

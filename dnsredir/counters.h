@@ -13,22 +13,22 @@
     X(udp_queries,      COUNTER, "Packets received by UDP")                                        \
     X(udp_waits,        COUNTER, "Times that a busy worker waited for UDP queries alone")          \
     X(tcp_queries,      COUNTER, "Messages received by TCP")                                       \
-    X(dropped,          COUNTER, "Packets that get no answer: responses and fragments of headers") \
+    X(dropped,          COUNTER, "Packets without an answer: responses and incomplete headers") \
     X(send_failures,    COUNTER, "UDP answers the kernel did not take")                            \
     X(edns_queries,     COUNTER, "Queries with an OPT record")                                     \
     X(ecs_queries,      COUNTER, "Queries with a client subnet")                                   \
     X(cookie_queries,   COUNTER, "Queries with a cookie")                                           \
-    X(cookies_good,     COUNTER, "Queries with a cookie of ours that is good")                      \
+    X(cookies_good,     COUNTER, "Queries with a valid server cookie")                      \
     X(steered_answers,  COUNTER, "Answers whose addresses a policy chose")                         \
     X(measured_answers, COUNTER, "Answers by measured round trips")                                \
-    X(explored_answers, COUNTER, "Answers that are for measuring another replica")                 \
+    X(explored_answers, COUNTER, "Answers that try another replica to measure it")                 \
     X(spilled_answers,  COUNTER, "Answers for which a better replica was too full")                \
     X(full_answers,     COUNTER, "Answers with a full replica because all were too full")          \
     X(draining_answers, COUNTER, "Answers with a draining replica because only those were up")     \
     X(all_down_answers, COUNTER, "Answers with the best known replica because none was up")        \
     X(dnssec_queries,   COUNTER, "Queries that asked for signatures")                              \
-    X(limited_dropped,  COUNTER, "UDP answers not given: too many of the kind to one network")       \
-    X(limited_slipped,  COUNTER, "UDP answers made small: too many of the kind to one network")     \
+    X(limited_dropped,  COUNTER, "UDP answers dropped by rate limiting")       \
+    X(limited_slipped,  COUNTER, "UDP answers truncated by rate limiting")     \
     X(truncated,        COUNTER, "UDP answers that did not fit and asked for TCP")                 \
     X(log_dropped,      COUNTER, "Queries missing in the query log because its file was too slow")  \
     X(unresolved,       COUNTER, "Queries for the resolver answered SERVFAIL: too many are open")    \

@@ -13,14 +13,14 @@
 
 /* clang-format off */
 #define RESOLVER_COUNTERS(X)                                                                       \
-    X(questions,      COUNTER, "Queries of clients for names that are not ours")                   \
+    X(questions,      COUNTER, "Queries for the resolver")                   \
     X(failures,       COUNTER, "Queries for the resolver answered SERVFAIL")                      \
     X(timeouts,       COUNTER, "Queries for the resolver answered SERVFAIL: it took too long")     \
     X(client_limited, COUNTER,                                                                       \
       "Queries for the resolver answered SERVFAIL: the client had too many open")                  \
     X(gave_way,       COUNTER,                                                                       \
       "Queries for the resolver answered SERVFAIL: the client had asked for more meanwhile")       \
-    X(bogus,          COUNTER, "Queries for the resolver answered SERVFAIL: it was not valid")     \
+    X(bogus,          COUNTER, "Queries for the resolver answered SERVFAIL because validation failed")     \
     X(secure,         COUNTER, "Answers that were validated")
 /* clang-format on */
 
@@ -437,7 +437,7 @@ void resolver_metrics(const struct resolver *r, struct buf *out)
     static const struct metric rows[] = {
         RESOLVER_COUNTERS(ROW)
         {"seconds", METRIC_HISTOGRAM, offsetof(struct resolver_counters, seconds),
-         "From taking a query to having its answer", {{NULL, NULL, 0}, {NULL, NULL, 0}}},
+         "Time the resolver took to answer a query", {{NULL, NULL, 0}, {NULL, NULL, 0}}},
         {0},
     };
     /* clang-format on */
@@ -445,7 +445,7 @@ void resolver_metrics(const struct resolver *r, struct buf *out)
 
     metrics_write(out, "larder_dns_resolver_", rows, &owner, 1);
     metrics_head(out, "larder_dns_resolver_", "open_questions", METRIC_GAUGE,
-                 "Questions that the recursor works on");
+                 "Queries the resolver is working on");
     metrics_sample(out, "larder_dns_resolver_", "open_questions", METRIC_GAUGE, NULL, SPAN_EMPTY,
                    resolver_outstanding(r));
 }

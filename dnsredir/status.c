@@ -23,9 +23,10 @@ static void put_replica_metrics(const struct status *status, struct buf *out)
         const char *help;
     } rows[] = {
         {"replica_answers", METRIC_COUNTER, "Answers with the replica in them"},
-        {"replica_draining", METRIC_GAUGE, "1: the replica is being emptied"},
-        {"replica_kept_percent", METRIC_GAUGE, "Of its own clients, those it is not too full for"},
-        {"replica_load_percent", METRIC_GAUGE, "Its load in parts of its fair share"},
+        {"replica_draining", METRIC_GAUGE, "1: the replica is draining"},
+        {"replica_kept_percent", METRIC_GAUGE,
+         "Percentage of its own clients that the replica keeps"},
+        {"replica_load_percent", METRIC_GAUGE, "Load in percent of the replica's fair share"},
     };
     const struct settings *s = status->settings;
 
@@ -53,14 +54,14 @@ static void put_measured_metrics(const struct status *status, struct buf *out)
         const char *help;
         uint64_t value;
     } rows[] = {
-        {"measured_networks", METRIC_GAUGE, "Networks of which round trips are known", m->networks},
+        {"measured_networks", METRIC_GAUGE, "Networks with measured round-trip times", m->networks},
         {"measured_mapped", METRIC_GAUGE, "Networks whose answers go by measured round trips",
          m->mapped},
         {"measured_moved", METRIC_GAUGE,
          "Networks for which another replica is nearer by round trips than by distance", m->moved},
-        {"measured_bytes", METRIC_GAUGE, "Memory of round trips and their map", m->bytes},
-        {"measured_lines", METRIC_COUNTER, "Round trips that replicas have told", m->lines},
-        {"measured_maps", METRIC_COUNTER, "Maps made of them", m->maps},
+        {"measured_bytes", METRIC_GAUGE, "Memory used by round-trip times and their map", m->bytes},
+        {"measured_lines", METRIC_COUNTER, "Round-trip times reported by replicas", m->lines},
+        {"measured_maps", METRIC_COUNTER, "Maps made of measured round-trip times", m->maps},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows) && m->enabled; i++) {
@@ -80,7 +81,7 @@ static void put_gauges(const struct status *status, struct buf *out)
         uint64_t value;
     } rows[] = {
         {"names", METRIC_GAUGE, "Names in all zones", zones_name_count(s->zones)},
-        {"signatures_ahead", METRIC_GAUGE, "Signatures that were made ahead",
+        {"signatures_ahead", METRIC_GAUGE, "Signatures made in advance",
          signatures_count(status->signatures)},
         {"bound_names", METRIC_GAUGE, "Names with records bound by updates",
          bound_count(status->bound)},
@@ -91,7 +92,8 @@ static void put_gauges(const struct status *status, struct buf *out)
         {"worlds_freed", METRIC_COUNTER,
          "What answers were made from before a reload or a change of health, and is freed",
          status->worlds.freed},
-        {"settings_held", METRIC_GAUGE, "Settings in memory: the current ones and those of before",
+        {"settings_held", METRIC_GAUGE,
+         "Configurations in memory: the current one, and old ones still in use",
          status->settings_held},
         {"sandbox", METRIC_GAUGE,
          "1: forbidden system calls fail; 0: they are not filtered, or only logged",
@@ -112,7 +114,7 @@ static void put_metrics(const struct status *status, struct buf *out)
     const struct settings *s = status->settings;
 
     metrics_write(out, PREFIX, counter_rows, status->counters, status->counter_count);
-    metrics_head(out, PREFIX, "replica_up", METRIC_GAUGE, "1: the replica is given to clients");
+    metrics_head(out, PREFIX, "replica_up", METRIC_GAUGE, "1: the replica is up");
     for (size_t i = 0; i < s->replica_count; i++) {
         struct probe_report report = probes_report(status->probes, i);
         metrics_sample(out, PREFIX, "replica_up", METRIC_GAUGE, "replica",
@@ -121,7 +123,7 @@ static void put_metrics(const struct status *status, struct buf *out)
     put_replica_metrics(status, out);
     put_measured_metrics(status, out);
     latency_write(out, PREFIX "answer_seconds",
-                  "Of UDP queries, from being read to being answered: as long as their whole batch",
+                  "Time from reading a UDP query to answering it, which is that of its whole batch",
                   status->counters, status->counter_count, offsetof(struct counters, latency));
     if (status->resolver) {
         resolver_metrics(status->resolver, out);

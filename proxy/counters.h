@@ -15,31 +15,31 @@
     X(requests,              COUNTER, "Requests answered, or given up by the client")              \
     X(hits,                  COUNTER, "Requests answered without asking an origin")                \
     X(client_connections,    COUNTER, "Client connections accepted")                               \
-    X(clients_open,          GAUGE,   "Client connections that are open")                          \
-    X(h2_open,               GAUGE,   "Of these, those that speak HTTP/2")                         \
-    X(tls_open,              GAUGE,   "Of these, those over TLS")                                  \
+    X(clients_open,          GAUGE,   "Open client connections")                          \
+    X(h2_open,               GAUGE,   "Open client connections that use HTTP/2")                         \
+    X(tls_open,              GAUGE,   "Open client connections over TLS")                                  \
     X(tunnels_open,          GAUGE,   "Tunnels that are open or being opened")                     \
-    X(tls_handshakes,        COUNTER, "Client connections that agreed on TLS anew")                \
-    X(tls_resumed,           COUNTER, "Client connections that resumed a session of TLS")          \
+    X(tls_handshakes,        COUNTER, "Full TLS handshakes with clients")                \
+    X(tls_resumed,           COUNTER, "TLS sessions resumed by clients")          \
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
-    X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR: their answer broke off")     \
+    X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR because the response was cut off")     \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
-    X(clients_evicted,       COUNTER, "Client connections without a request, or whose request's body creeps, closed for others") \
+    X(clients_evicted,       COUNTER, "Client connections, idle or with a very slow request body, closed to make room for others") \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
-    X(hosts_overruled,       COUNTER, "Requests for a full URL whose field Host named another host")  \
+    X(hosts_overruled,       COUNTER, "Requests for a full URL with a different host in the Host header")  \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \
     X(client_received_bytes, COUNTER, "Bytes received from clients")                               \
-    X(client_sendfile_bytes, COUNTER, "Bytes of these that sendfile took from the store")          \
+    X(client_sendfile_bytes, COUNTER, "Bytes sent to clients by sendfile from the store")          \
     X(hit_sent_bytes,        COUNTER, "Bytes sent to clients without asking an origin")            \
     X(tunnel_sent_bytes,     COUNTER, "Bytes sent to clients through tunnels")                     \
-    X(unsaved_sent_bytes,    COUNTER, "Bytes sent to clients of responses that could not be kept") \
+    X(unsaved_sent_bytes,    COUNTER, "Bytes sent to clients of responses that could not be stored") \
     X(origin_received_bytes, COUNTER, "Bytes of bodies received from origins")                     \
-    X(fetches_open,          GAUGE,   "Requests to origins that are under way")                    \
+    X(fetches_open,          GAUGE,   "Requests to origins in progress")                    \
     X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
-    X(origin_tls_handshakes, COUNTER, "Connections to origins that agreed on TLS anew")            \
-    X(origin_tls_resumed,    COUNTER, "Connections to origins that resumed a session of TLS")      \
+    X(origin_tls_handshakes, COUNTER, "Full TLS handshakes with origins")            \
+    X(origin_tls_resumed,    COUNTER, "TLS sessions resumed with origins")      \
     X(origin_retries,        COUNTER, "Requests repeated after a kept connection had died")        \
-    X(stored_responses,      COUNTER, "Responses kept in the cache")                               \
+    X(stored_responses,      COUNTER, "Responses stored in the cache")                               \
     X(tunnels,               COUNTER, "Tunnels opened by CONNECT")
 /* clang-format on */
 

@@ -24,13 +24,13 @@ static void account_metrics(struct accounts *accounts, struct buf *out)
     }
     sample(out, METRIC_GAUGE, "accounts", "Users and addresses whose bytes are counted",
            stats.accounts);
-    sample(out, METRIC_COUNTER, "accounts_refused", "Requests refused because there were too many",
-           stats.refused);
+    sample(out, METRIC_COUNTER, "accounts_refused",
+           "Requests refused because too many accounts were counted", stats.refused);
     sample(out, METRIC_COUNTER, "accounts_written", "Accounts written to the disk", stats.written);
     sample(out, METRIC_COUNTER, "accounts_write_errors",
-           "Groups of accounts that the disk did not take; they are tried again", stats.failures);
+           "Failed writes of accounts to the disk, which are retried", stats.failures);
     sample(out, METRIC_GAUGE, "share_bytes_per_second",
-           "What one client may have of shares.total just now; 0: there is none", stats.level);
+           "Current fair share of one client of shares.total; 0: not configured", stats.level);
 }
 
 /* Those who have had most today. */
@@ -58,19 +58,20 @@ void status_access_metrics(struct server *server, struct buf *out)
 
     access_set_stats(server_settings(server), &set);
     auth_stats(server_auth(server), &auth);
-    sample(out, METRIC_GAUGE, "access_users", "Users that are known", set.users);
-    sample(out, METRIC_GAUGE, "access_host_files", "Lists of hosts from files", set.files);
-    sample(out, METRIC_GAUGE, "access_host_names", "Names in these", set.names);
-    sample(out, METRIC_GAUGE, "access_host_bytes", "Memory that these take", set.bytes);
-    sample(out, METRIC_COUNTER, "auth_checked", "Passwords compared with their hashes",
+    sample(out, METRIC_GAUGE, "access_users", "Users in the password file", set.users);
+    sample(out, METRIC_GAUGE, "access_host_files", "Host lists read from files", set.files);
+    sample(out, METRIC_GAUGE, "access_host_names", "Names in host lists from files", set.names);
+    sample(out, METRIC_GAUGE, "access_host_bytes", "Memory used by host lists from files",
+           set.bytes);
+    sample(out, METRIC_COUNTER, "auth_checked", "Passwords verified against their hashes",
            auth.checked);
-    sample(out, METRIC_COUNTER, "auth_right", "Passwords of these that were right", auth.right);
-    sample(out, METRIC_COUNTER, "auth_busy", "Requests refused because too many passwords waited",
-           auth.busy);
+    sample(out, METRIC_COUNTER, "auth_right", "Passwords verified and correct", auth.right);
+    sample(out, METRIC_COUNTER, "auth_busy",
+           "Requests refused because too many passwords were waiting to be verified", auth.busy);
     sample(out, METRIC_COUNTER, "auth_guesses",
            "Requests refused because their client had sent too many wrong passwords", auth.guesses);
-    sample(out, METRIC_GAUGE, "auth_waiting", "Passwords that wait to be compared", auth.waiting);
-    sample(out, METRIC_GAUGE, "auth_remembered", "Right passwords that are remembered",
+    sample(out, METRIC_GAUGE, "auth_waiting", "Passwords waiting to be verified", auth.waiting);
+    sample(out, METRIC_GAUGE, "auth_remembered", "Verified passwords in the cache",
            auth.remembered);
     account_metrics(server_accounts(server), out);
 }

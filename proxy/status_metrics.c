@@ -34,26 +34,25 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
     counter(out, "store_written_objects", "Objects written", store->written_objects);
     counter(out, "store_commits", "Commits to the store", store->commits);
     counter(out, "store_commit_errors", "Commits that failed", store->commit_errors);
-    counter(out, "store_evicted_segments", "Segments dropped for room", store->evicted_segments);
+    counter(out, "store_evicted_segments", "Segments evicted", store->evicted_segments);
     counter(out, "store_recycled_segments", "Segments written over an old one's file",
             store->recycled_segments);
-    counter(out, "store_kept_objects", "Objects copied out of a segment that was dropped",
-            store->kept_objects);
-    counter(out, "store_kept_bytes", "Bytes copied out of segments that were dropped",
-            store->kept_bytes);
+    counter(out, "store_kept_objects", "Objects copied from evicted segments", store->kept_objects);
+    counter(out, "store_kept_bytes", "Bytes copied from evicted segments", store->kept_bytes);
     counter(out, "store_corrupt", "Records dropped because a checksum did not hold",
             store->corrupt);
-    gauge(out, "store_reads_waiting", "Reads that wait for a thread", store->reads_waiting);
+    gauge(out, "store_reads_waiting", "Reads waiting for a thread", store->reads_waiting);
     counter(out, "store_reads", "Reads from the disk that a request waited for", store->reads);
-    counter(out, "store_read_bytes", "Bytes of these", store->read_bytes);
+    counter(out, "store_read_bytes", "Bytes read from the disk for requests that waited",
+            store->read_bytes);
     seconds(out, "store_read_wait_seconds",
-            "How long requests waited for these reads, waiting for a thread included",
+            "Time requests waited for reads from the disk, waiting for a thread included",
             store->read_us);
     counter(out, "store_read_errors", "Reads from the disk that failed", store->read_errors);
-    counter(out, "store_reads_shared", "Waits for a read that another request had asked for",
+    counter(out, "store_reads_shared", "Waits for a read started by another request",
             store->reads_shared);
-    counter(out, "store_reads_refused", "Lookups that were misses because too many reads waited",
-            store->reads_refused);
+    counter(out, "store_reads_refused",
+            "Lookups treated as misses because too many reads were waiting", store->reads_refused);
 }
 
 /* One family, with a sample for each directory of the store. */
@@ -90,13 +89,15 @@ static uint64_t failed_in(const struct store_member *one)
 
 static void directory_metrics(struct cache *cache, struct buf *out)
 {
-    directory_metric(cache, out, "store_directory_in", "0: taken out, because it fails", is_in);
-    directory_metric(cache, out, "store_directory_used_bytes", "Bytes the store uses there",
+    directory_metric(cache, out, "store_directory_in",
+                     "1: the directory is in use; 0: taken out because it fails", is_in);
+    directory_metric(cache, out, "store_directory_used_bytes", "Bytes used in the directory",
                      used_by);
     directory_metric(cache, out, "store_directory_unreadable",
-                     "Pages that the disk did not give, since the start", unreadable_in);
+                     "Pages of the directory that could not be read since the start",
+                     unreadable_in);
     directory_metric(cache, out, "store_directory_commit_errors",
-                     "Commits that failed there, since the start", failed_in);
+                     "Failed commits to the directory since the start", failed_in);
 }
 
 static void memory_metrics(struct buf *out, const struct cache_stats *stats)
@@ -108,7 +109,7 @@ static void memory_metrics(struct buf *out, const struct cache_stats *stats)
     gauge(out, "memory_used_bytes", "Memory counted against the limit", memory_used());
     gauge(out, "memory_resident_bytes", "Memory of the process in RAM, without files",
           memory_resident());
-    metrics_head(out, "larder_", name, METRIC_GAUGE, "Memory by what it is used for");
+    metrics_head(out, "larder_", name, METRIC_GAUGE, "Memory by purpose");
     metrics_sample(out, "larder_", name, METRIC_GAUGE, "purpose", SPAN("hot"), hot);
     for (int i = 0; i < MEMORY_COUNT; i++) {
         enum memory_purpose purpose = (enum memory_purpose)i;
@@ -130,29 +131,28 @@ int status_metrics(const struct status_query *query, struct buf *out)
     gauge(out, "memory_hot_bytes", "Memory used by hot objects, heads included", stats.table.bytes);
     gauge(out, "hot_entries", "Objects, flights and marks in memory", stats.table.entries);
     gauge(out, "flights", "Fetches that several requests may share", stats.table.flights);
-    gauge(out, "claims", "Pieces of responses that are being fetched", stats.claims);
-    counter(out, "hot_evicted", "Hot objects that made room", stats.table.evicted);
+    gauge(out, "claims", "Ranges of responses being fetched", stats.claims);
+    counter(out, "hot_evicted", "Objects evicted from memory", stats.table.evicted);
     counter(out, "purges", "Purges by administrators: of a URL, a prefix, a host or of all",
             stats.purges);
-    gauge(out, "client_networks", "Networks of clients whose round-trip time is known",
+    gauge(out, "client_networks", "Client networks with a known round-trip time",
           roundtrips_count(server_roundtrips(server)));
-    counter(out, "reloads", "Configurations taken over since the start", server_reloads(server));
+    counter(out, "reloads", "Successful reloads", server_reloads(server));
     status_access_metrics(server, out);
     status_mirror_metrics(server, out);
-    counter(out, "reloads_refused", "Configurations that were not taken over, for their errors",
+    counter(out, "reloads_refused", "Reloads refused because of errors",
             server_refused_reloads(server));
     gauge(out, "sandbox",
           "1: forbidden system calls fail; 0: they are not filtered, or only logged",
           sandbox_is_tight());
-    gauge(out, "settings", "Configurations in memory: that in force, and old ones still in use",
+    gauge(out, "settings", "Configurations in memory: the current one, and old ones still in use",
           settings_alive());
     counter(out, "access_log_dropped",
             "Access log lines lost because a disk or socket was behind, or failed",
             accesslog_dropped());
-    gauge(out, "tail_watchers", "Who watches decisions as they are made (larderctl tail, top)",
+    gauge(out, "tail_watchers", "Readers of /tail (larderctl tail, top)",
           atomic_load(&tail_watchers));
-    counter(out, "tail_dropped", "Lines that somebody who watches was too slow for",
-            tail_dropped());
+    counter(out, "tail_dropped", "Lines dropped for slow readers of /tail", tail_dropped());
     if (stats.has_store) {
         store_metrics(out, &stats.store);
         directory_metrics(server_cache(server), out);

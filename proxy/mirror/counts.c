@@ -117,9 +117,9 @@ void mirror_counts_write(const struct mirror_counts *const *workers, size_t coun
     write_family(workers, count, out, "mirror_requests", "Requests for mirrors, by their paths",
                  requests_of);
     write_family(workers, count, out, "mirror_hits",
-                 "Of these, those answered without their origins", hits_of);
+                 "Requests for mirrors answered without asking the origin", hits_of);
     write_family(workers, count, out, "mirror_sent_bytes", "Bytes sent to clients of mirrors",
                  sent_by);
     write_family(workers, count, out, "mirror_hit_sent_bytes",
-                 "Of these, those sent without asking their origins", sent_by_hits);
+                 "Bytes sent to clients of mirrors without asking the origin", sent_by_hits);
 }
