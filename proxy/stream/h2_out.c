@@ -182,8 +182,9 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
     put(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST), false);
     put(&block, SPAN(":path"), head->target, false);
     put_fields(&block, head);
-    bool says_length =
-        head->framing == BODY_LENGTH || (head->framing == BODY_STREAM && head->content_length >= 0);
+    bool is_empty = head->framing == BODY_NONE && head->content_length == 0; /* as it was said */
+    bool says_length = head->framing == BODY_LENGTH || is_empty ||
+                       (head->framing == BODY_STREAM && head->content_length >= 0);
     if (says_length) {
         put_length(&block, head->content_length);
     }

@@ -329,6 +329,8 @@ def usual(scene):
     for size in (0, 1, 70_000, 1_000_000):
         status, head, body, how = scene.get("/echo", method="POST", body=BIG[:size])
         check(raw.unchunked(head, body) == BIG[:size], f"echo {size}: {status}, {len(body)}, {how}")
+        told = dict(scene.h2.heads[-1])
+        check(told.get("content-length") == str(size), f"its length is told, 0 too: {told}")
     check(scene.get("/push")[0] == 502, "a push, which we forbade, ends the connection (8.4)")
     check(scene.get("/small/after")[2] == b"/small/after", "and the next request has another")
 
