@@ -41,7 +41,7 @@ int status_index(const struct status_query *query, struct buf *out)
                     "/purge      POST: out of the cache, ?url=... (or: larderctl purge)\n"
                     "/history    the last 24 hours, ?step=1, 10 or 120\n"
                     "/top        the busiest hosts and clients, and what could not be saved\n"
-                    "/warnings   what needs somebody\n"
+                    "/warnings   what needs attention\n"
                     "/replicas   what larder-dns says (admin.dns)\n"
                     "/metrics    the same for Prometheus\n"
                     "/rtt        round-trip times by clients' networks, for larder-dns\n"

@@ -227,10 +227,10 @@ static const struct advice advices[] = {
      "configuration</b>, and enter <code>$U</code>.<li>Or Web proxy (HTTP) and Secure web proxy "
      "(HTTPS), both with server <code>$H</code> and port <code>$P</code>."},
     {"iPhone and iPad",
-     "<li>Settings, Wi-Fi, the (i) beside the network, Configure Proxy.<li><b>Automatic</b>, with "
+     "<li>Settings, Wi-Fi, the (i) next to the network, Configure Proxy.<li><b>Automatic</b>, with "
      "the URL <code>$U</code>; or Manual, with server <code>$H</code> and port <code>$P</code>."},
     {"Android",
-     "<li>Settings, Network &amp; internet, Internet, the gear beside the network, the pencil.<li>"
+     "<li>Settings, Network &amp; internet, Internet, the gear next to the network, the pencil.<li>"
      "Advanced options, Proxy: <b>Proxy Auto-Config</b>, with the PAC URL <code>$U</code>; or "
      "Manual, with host <code>$H</code> and port <code>$P</code>."},
     {"GNOME", "<li>Settings, Network, Network Proxy: <b>Automatic</b>, with the URL "
@@ -242,15 +242,14 @@ static const struct advice advices[] = {
      "<code>$U</code>."},
     {"Firefox",
      "<li>Settings, General, Network Settings, Settings: <b>Automatic proxy configuration URL</b>, "
-     "with <code>$U</code>.<li>Or Manual: HTTP proxy <code>$H</code>, port <code>$P</code>, also "
-     "for "
-     "HTTPS."},
+     "with <code>$U</code>.<li>Or Manual: HTTP proxy <code>$H</code>, port <code>$P</code>, and "
+     "tick \"Also use this proxy for HTTPS\"."},
     {"apt (Debian, Ubuntu)", "<li>As root: <pre>echo 'Acquire::http::Proxy \"$S://$H:$P\";' "
                              ">/etc/apt/apt.conf.d/01proxy</pre>"},
     {"Programs in a terminal",
      "<li><pre>export http_proxy=$S://$H:$P https_proxy=$S://$H:$P\n"
      "export no_proxy=localhost,127.0.0.1,::1$N</pre><li>curl, wget, git, pip, npm and many others "
-     "look at these."},
+     "use these."},
 };
 
 /* As programs read no_proxy: ".NAME" is what is below; most take networks. */
@@ -361,19 +360,19 @@ void pac_setup(const struct settings *settings, const struct pac_asker *asker, s
     buf_printf(out,
                "%s<h1>Use this proxy</h1>\n"
                "<dl><dt>Automatic configuration (PAC)<dd><code>%.*s</code>"
-               "<small>For all who take it: it also knows what is to be asked directly%s.</small>\n"
-               "<dt>By hand<dd><code>%s://%.*s:%u</code></dl>\n",
+               "<small>Recommended: it also knows which hosts to reach directly%s.</small>\n"
+               "<dt>Manual configuration<dd><code>%s://%.*s:%u</code></dl>\n",
                setup_head, SPAN_ARGS(buf_span(&url)),
-               settings->pac.or_direct ? ", and goes on without the proxy while it is away" : "",
+               settings->pac.or_direct ? ", and works without the proxy while that is down" : "",
                proxy.tls ? "https" : "http", SPAN_ARGS(proxy.name), proxy.port);
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
         buf_printf(out, "<details><summary>%s</summary><ol>", advices[i].system);
         put_advice(out, advices[i].steps, &filling);
         buf_printf(out, "</ol></details>\n");
     }
-    buf_printf(out,
-               "<p>Whoever runs the network can tell every browser by itself (WPAD): DHCP option "
-               "252 with the script's URL, or a host named <code>wpad</code> that answers "
-               "<code>/wpad.dat</code> on port 80.\n</html>\n");
+    buf_printf(
+        out, "<p>Network administrators can configure all browsers automatically (WPAD): with DHCP "
+             "option 252 and the URL of the PAC file, or a host named <code>wpad</code> that "
+             "answers <code>/wpad.dat</code> on port 80.\n</html>\n");
     buf_fini(&url);
 }
