@@ -7,7 +7,7 @@
 #include "cache/cache_parts.h"
 
 enum {
-    DIRTY_LIMIT_MIN = 16 << 20,
+    DIRTY_USUAL = 16 << 20,
     INVALIDATED_PART = 16, /* of the memory, for the URLs that were invalidated lately */
     INVALIDATED_MIN = 64,  /* URLs of a guard */
     INVALIDATED_MAX = 1024,
@@ -79,10 +79,17 @@ static uint64_t min64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* What waits for the disk. Pieces of what is known in parts may be as much again: that must leave
+ * room for what is on its way to clients, or they are refused. */
+static uint64_t dirty_limit(uint64_t memory)
+{
+    uint64_t usual = min64(memory / 3, DIRTY_USUAL);
+
+    return memory / 4 > usual ? memory / 4 : usual;
+}
+
 int cache_open_stores(const struct cache_options *options, struct stores **out)
 {
-    uint64_t dirty = options->memory / 4;
-
     if (options->late && stores_are_busy(options->dirs, options->dir_count)) {
         return ERR_BUSY;
     }
@@ -90,7 +97,7 @@ int cache_open_stores(const struct cache_options *options, struct stores **out)
         &(struct stores_options){
             .dirs = options->dirs,
             .count = options->dir_count,
-            .dirty_limit = dirty > DIRTY_LIMIT_MIN ? dirty : DIRTY_LIMIT_MIN,
+            .dirty_limit = dirty_limit(options->memory),
             .favor = options->favor,
         },
         out);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define STORE_SIZE_MIN (UINT64_C(16) << 20)
+#define BEHIND_MIN (UINT64_C(8) << 20) /* less is written sooner than who waits looks again */
 
 /* ---- trouble ---- */
 
@@ -93,7 +94,7 @@ int store_open(const struct store_options *options, struct store **out)
     guard_install();
     int err = disk_open(&store->disk, options, writer_reap, &store->writer);
     if (!err) {
-        err = writer_start(&store->writer);
+        err = writer_start(&store->writer, options->dirty_limit);
     }
     if (err) {
         log_error("store_open", "dir=%s err=%s", options->path, err_text(err));
@@ -172,7 +173,9 @@ int store_put_begin(struct store *store, const uint8_t hash[STORE_HASH], struct 
 
 bool store_is_behind(const struct store *store)
 {
-    return is_dirty(store, store->dirty_limit / 2);
+    uint64_t half = store->dirty_limit / 2;
+
+    return is_dirty(store, half > BEHIND_MIN ? half : BEHIND_MIN);
 }
 
 void store_put_chunk(struct store_put *put, const struct store_piece *pieces, size_t count,

@@ -12,8 +12,6 @@
 
 /* More than any placement takes. */
 #define PLACEMENT_BYTES (64u << 10)
-/* What each may have queued at least. */
-#define DIRTY_MIN (UINT64_C(4) << 20)
 
 /* What the directories tell before they are opened. */
 struct survey {
@@ -253,9 +251,8 @@ int stores_open(const struct stores_options *options, struct stores **out)
 {
     struct stores *stores = stores_new(options);
     struct survey survey = {0};
-    uint64_t dirty = options->dirty_limit / options->count;
     struct store_options common = {
-        .dirty_limit = dirty > DIRTY_MIN ? dirty : DIRTY_MIN,
+        .dirty_limit = options->dirty_limit / options->count,
         .favor = options->favor,
     };
 

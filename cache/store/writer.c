@@ -20,6 +20,7 @@
 #define BATCH_OPS_MAX 16384
 #define BATCH_OPS_MIN 1024
 #define INDEX_PAGE 4096u
+#define PLENTY_MIN (64u << 10)
 
 /* After a failed commit nothing is taken for a second, after the next for two, and so on. */
 #define BACKOFF_MIN_MS 1000u
@@ -37,10 +38,18 @@ static bool is_urgent(const struct op *op)
     return op->kind == OP_FLUSH || op->kind == OP_DROP;
 }
 
+/* So much of what may wait does that those who bring more would soon be refused. */
+static bool has_plenty(const struct writer *writer)
+{
+    return !list_empty(&writer->queue) &&
+           atomic_load_explicit(&writer->dirty, memory_order_relaxed) >= writer->plenty;
+}
+
 static bool is_due(const struct writer *writer)
 {
     return writer->stop || writer->reap || writer->hurry || writer->urgent > 0 ||
-           writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops;
+           writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops ||
+           has_plenty(writer);
 }
 
 static size_t hint_of(const uint8_t hash[STORE_HASH])
@@ -398,12 +407,13 @@ void writer_fini(struct writer *writer)
     pthread_mutex_destroy(&writer->lock);
 }
 
-int writer_start(struct writer *writer)
+int writer_start(struct writer *writer, uint64_t dirty_limit)
 {
     uint64_t size = writer->disk->size;
 
     writer->batch_bytes = clamp(size / 16, BATCH_BYTES_MIN, BATCH_BYTES_MAX);
     writer->batch_ops = (size_t)clamp(size >> 14, BATCH_OPS_MIN, BATCH_OPS_MAX);
+    writer->plenty = dirty_limit / 2 > PLENTY_MIN ? dirty_limit / 2 : PLENTY_MIN;
     int err = thread_start(&writer->thread, "store-writer", run, writer);
     writer->running = err == 0;
     return err;

@@ -5,7 +5,8 @@
  * batch fails (refused.h). Whoever stops the writer waits for a few more tries, not for ever.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
- * batch_ops, or at once while a flush, a drop or somebody in a hurry waits. writer_post() is
+ * batch_ops, when half of what may wait does so, or at once while a flush, a drop or somebody in a
+ * hurry waits. writer_post() is
  * thread-safe and never blocks on the disk. Answers (done, release) come on the writer's thread,
  * after the commit.
  */
@@ -29,6 +30,7 @@ struct writer {
     struct disk *disk;
     uint64_t batch_bytes;
     size_t batch_ops;
+    uint64_t plenty; /* bytes that are not kept waiting for more */
     pthread_t thread;
     bool running;
     _Atomic uint64_t dirty;                  /* bytes queued or being written */
@@ -60,8 +62,8 @@ struct writer {
 /* From here on operations may be posted. `disk` outlives the writer. */
 void writer_init(struct writer *writer, struct disk *disk);
 void writer_fini(struct writer *writer);
-/* Starts the thread; the disk is open. */
-int writer_start(struct writer *writer);
+/* Starts the thread; the disk is open. `dirty_limit`: so many bytes may wait. */
+int writer_start(struct writer *writer, uint64_t dirty_limit);
 /* Writes what is queued and ends the thread, if there is one. */
 void writer_stop(struct writer *writer);
 

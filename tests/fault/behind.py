@@ -4,7 +4,8 @@
 A sync takes a while here, so that what waits for the disk would soon be as much as may wait, and
 what comes then be served without being stored. A miss waits a little instead: all is stored, and
 there after a restart without the origin. Nobody waits long: with a disk that stands still, the
-clients are served as before.
+clients are served as before. Nor is anybody refused for memory that is full of what waits for it,
+however little there is.
 """
 import json
 import pathlib
@@ -19,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 import layer as layers  # noqa: E402
+import load as loads  # noqa: E402
 import raw  # noqa: E402
 
 SIZE = 128 << 10
@@ -71,6 +73,22 @@ def not_stored(proxy):
                                got.read().decode(), re.M))
 
 
+def with_little_memory(build, root):
+    store = f"{root}/little"
+    layer = layers.Layer(build, store)
+    world = loads.World("little")
+    world.serve()
+    proxy = layers.Proxy(layer, f"{build}/proxy/larder-proxy", store, "--store-size", "256MiB",
+                         "--memory", "2MiB", "--workers", "2")
+    proxy.start()
+    load = loads.Load(world, proxy)
+    with layer.rule("fdatasync", effect="slow", delay=0.3) as rule:
+        while rule.struck < 15 and not load.wrong:
+            load.busy(0.5, least=20)
+    check(not load.wrong, f"all are served: {load.wrong[:3]}, {dict(load.counts)}")
+    check(proxy.stop(), "it ends by itself")
+
+
 def main():
     build = sys.argv[1]
     layers.need(build)
@@ -104,6 +122,7 @@ def main():
         print(f"a sync of 6 s: longest wait {longest:.2f} s, not stored: {not_stored(proxy)}")
         check(not wrong, f"all come: {wrong[:9]}")
         proxy.stop()
+        with_little_memory(build, root)
     check.end()
 
 
