@@ -168,10 +168,10 @@ static struct segment *oldest_of(struct disk *disk, enum s3_log log, int over)
     return segment;
 }
 
-/* Of what could make room, as much as there is in each log says which one's turn it is. */
-static struct segment *choose(struct disk *disk)
+/* Of what could make room, as much as there is in each log says which one's turn it is. With `stay`
+ * what is pinned goes last. */
+static struct segment *choose(struct disk *disk, bool stay)
 {
-    bool stay = pins_stay(disk);
     enum s3_log first =
         s3fifo_victim(&disk->policy, segments_log_bytes(&disk->segments, S3_PROBATION, !stay),
                       segments_log_bytes(&disk->segments, S3_MAIN, !stay));
@@ -204,7 +204,7 @@ static struct segment *victim_of(struct disk *disk)
     if (is_victim(disk, segment)) {
         return segment;
     }
-    segment = choose(disk);
+    segment = choose(disk, pins_stay(disk));
     choose_none(at);
     if (segment) {
         at->victim = segment->id;
@@ -224,7 +224,7 @@ bool evict_one(struct disk *disk)
     if (spare_unlink(&disk->spares, &disk->segments.home)) {
         return true;
     }
-    struct segment *segment = choose(disk);
+    struct segment *segment = choose(disk, true); /* room is needed now */
     if (segment) {
         drop(disk, segment, false);
     }

@@ -33,7 +33,8 @@ int evict_ahead(struct disk *disk, uint64_t written);
 /* After a batch that failed: looks on where it was before it, unless that segment has gone. */
 void evict_restore(struct disk *disk, const struct eviction *before);
 
-/* Drops a segment as it is, if there is one that is not open. No transaction is needed. */
+/* Drops a segment as it is, if there is one that is not open: one that nobody reads from, if there
+ * is one, for its room comes at once. No transaction is needed. */
 bool evict_one(struct disk *disk);
 /* Drops this one, with its file. */
 void evict_discard(struct disk *disk, struct segment *segment);

@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cache/store/evict.h"
+#include "cache/store/store_parts.h"
 
 #include <criterion/criterion.h>
 #include <linux/magic.h>
@@ -105,6 +107,34 @@ Test(store_evict, a_large_body_stays_readable_to_who_holds_the_object)
     cr_expect_eq(kit_check(kit.store, "large", 5u << 20), ERR_NOT_FOUND);
     cr_expect_eq(kit_compare(kit.store, "large", 5u << 20, &object), 0);
     cr_expect_leq(kit_disk_use(&kit), KIT_SIZE);
+    store_object_done(kit.store, &object);
+    kit_fini(&kit);
+}
+
+/* The room of a segment that somebody reads from comes when he has ended. */
+Test(store_evict, on_a_full_disk_one_goes_that_nobody_reads_from)
+{
+    struct kit kit;
+    struct store_object object;
+    struct store_stats stats = {0};
+    char key[64];
+
+    kit_init(&kit, KIT_SIZE);
+    for (size_t i = 0; i < 30; i++) {
+        key_of(key, i);
+        cr_assert_eq(kit_put(kit.store, key, 200000), 0);
+    }
+    key_of(key, 0);
+    cr_assert_eq(kit_find(kit.store, key, &object), 0);
+    while (stats.evicted_segments == 0) { /* spares go first */
+        cr_assert(evict_one(&kit.store->disk));
+        store_stats(kit.store, &stats);
+    }
+    cr_expect_eq(kit_check(kit.store, key, 200000), 0, "the oldest is being read");
+    while (evict_one(&kit.store->disk)) {
+    }
+    cr_expect_eq(kit_check(kit.store, key, 200000), ERR_NOT_FOUND, "at last it goes, too");
+    cr_expect_eq(kit_compare(kit.store, key, 200000, &object), 0);
     store_object_done(kit.store, &object);
     kit_fini(&kit);
 }
