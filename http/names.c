@@ -70,7 +70,13 @@ enum { NAME_LEN_MAX = 25, HASHES = 256 };
 /* clang-format on */
 
 static const struct span field_names[FIELD_COUNT] = {
-#define X(id, text) [FIELD_##id] = {text, sizeof(text) - 1},
+#define X(id, text, small) [FIELD_##id] = {text, sizeof(text) - 1},
+    HTTP_FIELDS(X)
+#undef X
+};
+
+static const struct span small_names[FIELD_COUNT] = {
+#define X(id, text, small) [FIELD_##id] = {small, sizeof(small) - 1},
     HTTP_FIELDS(X)
 #undef X
 };
@@ -223,6 +229,12 @@ struct span http_field_name(enum http_field_id id)
 {
     CHECK(id > FIELD_OTHER && id < FIELD_COUNT);
     return field_names[id];
+}
+
+struct span http_field_name_small(enum http_field_id id)
+{
+    CHECK(id > FIELD_OTHER && id < FIELD_COUNT);
+    return small_names[id];
 }
 
 struct method {

@@ -14,7 +14,8 @@ enum { FIELDS_SMALL = 64, PSEUDO_MAX = 4 };
 
 /* ---- heads ---- */
 
-/* The fields as nghttp2 takes them; it copies them, and lowers the names. */
+/* The fields as nghttp2 takes them. It copies them, and lowers the names, but for those that stay.
+ */
 struct block {
     nghttp2_nv small[FIELDS_SMALL];
     nghttp2_nv *at;
@@ -37,15 +38,33 @@ static bool is_secret(enum http_field_id id)
            id == FIELD_SET_COOKIE;
 }
 
-static void put(struct block *block, struct span name, struct span value, bool secret)
+static void put(struct block *block, struct span name, struct span value, uint8_t flags)
 {
     block->at[block->count++] = (nghttp2_nv){
         .name = bytes_of(name),
         .value = bytes_of(value),
         .namelen = name.len,
         .valuelen = value.len,
-        .flags = secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+        .flags = flags,
     };
+}
+
+/* A literal, or of a table: in small letters. */
+static void put_known(struct block *block, struct span name, struct span value)
+{
+    put(block, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+static void put_field(struct block *block, const struct http_field *field)
+{
+    uint8_t secret = is_secret(field->id) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+
+    if (field->id == FIELD_OTHER) {
+        put(block, field->name, field->value, secret);
+        return;
+    }
+    put(block, http_field_name_small(field->id), field->value,
+        (uint8_t)(secret | NGHTTP2_NV_FLAG_NO_COPY_NAME));
 }
 
 static void block_open(struct block *block, const struct http_head *head)
@@ -68,7 +87,7 @@ static void put_fields(struct block *block, const struct http_head *head)
     for (size_t i = 0; i < head->fields.count; i++) {
         const struct http_field *field = &head->fields.at[i];
         if (h2_sends_field(field, head->status == 0)) {
-            put(block, field->name, field->value, is_secret(field->id));
+            put_field(block, field);
         }
     }
 }
@@ -77,7 +96,7 @@ static void put_length(struct block *block, int64_t length)
 {
     char *end = put_number(block->length, (uint64_t)length);
 
-    put(block, SPAN("content-length"), span_from_to(block->length, end), false);
+    put_known(block, SPAN("content-length"), span_from_to(block->length, end));
 }
 
 static void put_status(struct block *block, int status)
@@ -85,7 +104,7 @@ static void put_status(struct block *block, int status)
     block->status[0] = (char)('0' + status / 100);
     block->status[1] = (char)('0' + status / 10 % 10);
     block->status[2] = (char)('0' + status % 10);
-    put(block, SPAN(":status"), span_of(block->status, sizeof(block->status)), false);
+    put_known(block, SPAN(":status"), span_of(block->status, sizeof(block->status)));
 }
 
 /* The length that is said; -1: none (RFC 9110 8.6). */
@@ -177,10 +196,10 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
 
     stream->method = head->method;
     block_open(&block, head);
-    put(&block, SPAN(":method"), method, false);
-    put(&block, SPAN(":scheme"), h2->is_https ? SPAN("https") : SPAN("http"), false);
-    put(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST), false);
-    put(&block, SPAN(":path"), head->target, false);
+    put_known(&block, SPAN(":method"), method);
+    put_known(&block, SPAN(":scheme"), h2->is_https ? SPAN("https") : SPAN("http"));
+    put_known(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST));
+    put_known(&block, SPAN(":path"), head->target);
     put_fields(&block, head);
     bool is_empty = head->framing == BODY_NONE && head->content_length == 0; /* as it was said */
     bool says_length = head->framing == BODY_LENGTH || is_empty ||

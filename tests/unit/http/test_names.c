@@ -18,6 +18,8 @@ Test(names, every_known_field_is_found_in_any_case)
         cr_expect_eq(http_field_id(name), id, "%.*s", SPAN_ARGS(name));
         cr_expect_eq(http_field_id(span_of(upper, name.len)), id, "%.*s", SPAN_ARGS(name));
         cr_expect_eq(http_field_id(span_of(lower, name.len)), id, "%.*s", SPAN_ARGS(name));
+        struct span small = http_field_name_small((enum http_field_id)id);
+        cr_expect(span_eq(small, span_of(lower, name.len)), "%.*s", SPAN_ARGS(name));
     }
 }
 
