@@ -38,6 +38,18 @@ static inline uint64_t swar_is(uint64_t word, uint8_t byte)
     return ~((other & SWAR_LOW) + SWAR_LOW) & ~other & SWAR_HIGH;
 }
 
+/* Controls of ASCII, which are below a space, and DEL. */
+static inline uint64_t swar_controls(uint64_t word)
+{
+    return swar_below(word, ' ') | swar_is(word, 0x7f);
+}
+
+/* All but the letters, digits and signs of ASCII. */
+static inline uint64_t swar_invisible(uint64_t word)
+{
+    return swar_below(word, ' ' + 1) | swar_is(word, 0x7f) | (word & SWAR_HIGH);
+}
+
 /* The number of the first byte in a mask, which is not 0. */
 static inline unsigned swar_first(uint64_t mask)
 {

@@ -6,6 +6,7 @@
 #define LARDER_HTTP_CHARS_H
 
 #include "base/span.h"
+#include "base/swar.h"
 
 enum {
     CHAR_TOKEN = 1,   /* tchar: field names, methods, list members (RFC 9110 5.6.2) */
@@ -31,6 +32,37 @@ static inline bool chars_are(struct span text, uint8_t classes)
         }
     }
     return true;
+}
+
+/* chars_are(text, CHAR_VALUE), eight bytes at a time, the last ones perhaps twice. */
+static inline bool chars_are_value(struct span text)
+{
+    uint64_t controls = 0;
+
+    if (text.len < 8) {
+        return chars_are(text, CHAR_VALUE);
+    }
+    const char *last = text.at + text.len - 8;
+    for (const char *at = text.at; at < last; at += 8) {
+        controls |= swar_controls(swar_load(at));
+    }
+    controls |= swar_controls(swar_load(last));
+    return controls == 0 || chars_are(text, CHAR_VALUE); /* a tab is one, too */
+}
+
+/* chars_are(text, CHAR_VISIBLE), likewise. */
+static inline bool chars_are_visible(struct span text)
+{
+    uint64_t others = 0;
+
+    if (text.len < 8) {
+        return chars_are(text, CHAR_VISIBLE);
+    }
+    const char *last = text.at + text.len - 8;
+    for (const char *at = text.at; at < last; at += 8) {
+        others |= swar_invisible(swar_load(at));
+    }
+    return (others | swar_invisible(swar_load(last))) == 0;
 }
 
 /* The value of a digit of class CHAR_HEX. */

@@ -12,7 +12,6 @@ enum {
     STATUS_BROKEN_RESPONSE = 502,
     METHOD_MAX = 64,      /* longer than any method there is */
     LINE_EXTRA_MAX = 128, /* what surrounds the target in a request line */
-    DEL = 0x7f,
     KNOWN_NAME_WORDS = 4, /* of eight bytes: the longest name of names.h and its colon */
 };
 
@@ -49,7 +48,7 @@ static const char *skip_value(const char *at, const char *end)
 {
     while (end - at >= 8) {
         uint64_t word = swar_load(at);
-        uint64_t controls = swar_below(word, ' ') | swar_is(word, DEL);
+        uint64_t controls = swar_controls(word);
         if (controls == 0) {
             at += 8;
             continue;
@@ -68,7 +67,7 @@ static const char *skip_target(const char *at, const char *end)
 {
     for (; end - at >= 8; at += 8) {
         uint64_t word = swar_load(at);
-        uint64_t invisible = swar_below(word, ' ' + 1) | swar_is(word, DEL) | (word & SWAR_HIGH);
+        uint64_t invisible = swar_invisible(word);
         if (invisible) {
             return at + swar_first(invisible);
         }

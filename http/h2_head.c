@@ -76,7 +76,7 @@ static void take_path(struct h2_block *block, struct span value)
 {
     if (value.len > block->limits->target) {
         fail(block, 414, "The request target is too long");
-    } else if (value.len == 0 || !chars_are(value, CHAR_VISIBLE)) {
+    } else if (value.len == 0 || !chars_are_visible(value)) {
         fail(block, 400, "The path is empty or holds a forbidden character");
     }
     block->head.target = value;
@@ -145,8 +145,12 @@ static void take_pseudo(struct h2_block *block, struct span name, struct span va
 
 /* ---- ordinary fields (8.2) ---- */
 
-static bool name_is_valid(struct span name)
+/* Of a name that is known each letter has been compared. */
+static bool name_is_valid(struct span name, enum http_field_id id)
 {
+    if (id != FIELD_OTHER) {
+        return span_eq(name, http_field_name_small(id));
+    }
     for (size_t i = 0; i < name.len; i++) {
         if (!char_is(name.at[i], CHAR_TOKEN) || (name.at[i] >= 'A' && name.at[i] <= 'Z')) {
             return false;
@@ -162,8 +166,8 @@ static bool is_blank(char c)
 
 static bool value_is_valid(struct span value)
 {
-    return chars_are(value, CHAR_VALUE) &&
-           (value.len == 0 || (!is_blank(value.at[0]) && !is_blank(value.at[value.len - 1])));
+    return value.len == 0 ||
+           (chars_are_value(value) && !is_blank(value.at[0]) && !is_blank(value.at[value.len - 1]));
 }
 
 /* 8.2.2 */
@@ -181,69 +185,61 @@ static bool belongs_to_connection(enum http_field_id id)
     }
 }
 
+/* A name that is known lies in a table. */
+static void keep_field(struct h2_block *block, struct http_field field)
+{
+    struct http_fields *fields = &block->head.fields;
+    bool is_known = field.id != FIELD_OTHER;
+
+    field.name = is_known ? http_field_name_small(field.id) : arena_copy(fields->arena, field.name);
+    fields_add_field(fields, field);
+}
+
 /* Beside what frames the message it stays a field, as in HTTP/1: a HEAD says it of what GET would
  * bring. */
-static void take_length(struct h2_block *block, struct span name, struct span value)
+static void take_length(struct h2_block *block, struct http_field field)
 {
     uint64_t length;
 
-    if (block->lengths++ > 0 || value.len > LENGTH_DIGITS_MAX ||
-        !span_to_u64(value, INT64_MAX, &length)) {
+    if (block->lengths++ > 0 || field.value.len > LENGTH_DIGITS_MAX ||
+        !span_to_u64(field.value, INT64_MAX, &length)) {
         fail(block, 400, "Content-Length is there twice or is not a number");
         return;
     }
     block->head.content_length = (int64_t)length;
-    fields_add(&block->head.fields, name, value);
-}
-
-static void take_trailer(struct h2_block *block, struct http_field field)
-{
-    if (trailer_may_pass(&field)) {
-        fields_add(&block->head.fields, field.name, field.value);
-    }
+    keep_field(block, field);
 }
 
 static void take_field(struct h2_block *block, struct span name, struct span value)
 {
-    enum http_field_id id = http_field_id(name);
+    struct http_field field = {name, value, http_field_id(name)};
 
     block->pseudo |= PSEUDO_OVER;
-    if (!name_is_valid(name)) {
+    if (!name_is_valid(name, field.id)) {
         fail(block, 400, "A field name is not a token in lower case");
-    } else if (belongs_to_connection(id)) {
+    } else if (belongs_to_connection(field.id)) {
         fail(block, 400, "A field of an HTTP/1 connection");
-    } else if (id == FIELD_TE && !span_ieq(value, SPAN("trailers"))) {
+    } else if (field.id == FIELD_TE && !span_ieq(value, SPAN("trailers"))) {
         fail(block, 400, "TE says something else than trailers");
     } else if (name.len > HEAD_NAME_MAX) {
         fail(block, 431, "A field name is too long");
     } else if (block->head.fields.count == block->limits->fields) {
         fail(block, 431, "There are too many fields");
     } else if (block->kind == H2_BLOCK_TRAILERS) {
-        take_trailer(block, (struct http_field){name, value, id});
-    } else if (id == FIELD_CONTENT_LENGTH) {
-        take_length(block, name, value);
+        if (trailer_may_pass(&field)) {
+            keep_field(block, field);
+        }
+    } else if (field.id == FIELD_CONTENT_LENGTH) {
+        take_length(block, field);
     } else {
-        fields_add(&block->head.fields, name, value);
-        block->head.expect_continue |= id == FIELD_EXPECT && span_ieq(value, SPAN("100-continue"));
+        keep_field(block, field);
+        block->head.expect_continue |=
+            field.id == FIELD_EXPECT && span_ieq(value, SPAN("100-continue"));
     }
-}
-
-static void copy_field(struct arena *arena, struct span *name, struct span *value)
-{
-    char *text = arena_alloc(arena, name->len + value->len);
-
-    memcpy(text, name->at, name->len);
-    if (value->len) {
-        memcpy(text + name->len, value->at, value->len);
-    }
-    *name = span_of(text, name->len);
-    *value = span_of(text + name->len, value->len);
 }
 
 void h2_block_add(struct h2_block *block, struct span name, struct span value)
 {
-    struct arena *arena = block->head.fields.arena;
-
     block->size += name.len + value.len + FIELD_OVERHEAD;
     if (block->size > block->limits->head) {
         fail(block, 431, "The head is too long");
@@ -253,7 +249,7 @@ void h2_block_add(struct h2_block *block, struct span name, struct span value)
     if (block->error.status) {
         return;
     }
-    copy_field(arena, &name, &value);
+    value = arena_copy(block->head.fields.arena, value);
     if (span_starts(name, SPAN(":"))) {
         take_pseudo(block, name, value);
     } else {

@@ -41,6 +41,11 @@ void fields_add_id(struct http_fields *fields, enum http_field_id id, struct spa
     append(fields, (struct http_field){http_field_name(id), value, id});
 }
 
+void fields_add_field(struct http_fields *fields, struct http_field field)
+{
+    append(fields, field);
+}
+
 void fields_set_id(struct http_fields *fields, enum http_field_id id, struct span value)
 {
     fields_remove_id(fields, id);

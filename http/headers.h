@@ -28,6 +28,8 @@ void fields_init(struct http_fields *fields, struct arena *arena, size_t expecte
 /* Appends; spans are borrowed. `name` gets its id looked up. */
 void fields_add(struct http_fields *fields, struct span name, struct span value);
 void fields_add_id(struct http_fields *fields, enum http_field_id id, struct span value);
+/* The same with the id that its name has. */
+void fields_add_field(struct http_fields *fields, struct http_field field);
 /* Removes every line with this id, then appends one. */
 void fields_set_id(struct http_fields *fields, enum http_field_id id, struct span value);
 void fields_remove_id(struct http_fields *fields, enum http_field_id id);

@@ -116,3 +116,24 @@ Test(names, tokens_rfc9110_5_6_2)
     cr_expect_not(http_is_token(span_of("a\0b", 3)));
     cr_expect_not(http_is_token(SPAN("caf\xc3\xa9")));
 }
+
+Test(chars, by_words_they_are_the_same)
+{
+    char bytes[25];
+
+    memset(bytes, 'a', sizeof(bytes));
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                struct span text = span_of(bytes, len);
+                bytes[at] = (char)c;
+                cr_assert_eq(chars_are_value(text), chars_are(text, CHAR_VALUE), "%zu %zu %d", len,
+                             at, c);
+                cr_assert_eq(chars_are_visible(text), chars_are(text, CHAR_VISIBLE), "%zu %zu %d",
+                             len, at, c);
+            }
+            bytes[at] = '\t';
+        }
+        memset(bytes, 'a', sizeof(bytes));
+    }
+}
