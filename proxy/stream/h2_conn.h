@@ -165,6 +165,7 @@ struct h2 {
     struct list ready;
     struct list lent;
     size_t stream_count;
+    struct h2_stream *found; /* the last one that nghttp2 was asked for; NULL: ask it */
     struct timeout timeout;
     struct timeout kick;
     struct h2_incoming *incoming; /* NULL between header blocks */

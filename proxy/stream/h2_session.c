@@ -87,9 +87,13 @@ static int proceed(const struct h2 *h2)
     return h2->is_deaf || h2->state != H2_OPEN ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+/* What happens to a stream happens in several callbacks, one after the other. */
 static struct h2_stream *stream_with(struct h2 *h2, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(h2->session, id);
+    if (h2->found == NULL || h2->found->id != id) {
+        h2->found = nghttp2_session_get_stream_user_data(h2->session, id);
+    }
+    return h2->found;
 }
 
 /* What nghttp2 lets pass since it has no use for such frames (RFC 9113 6.3). */
@@ -205,8 +209,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
-    struct h2_stream *stream = stream_with(user, id);
+    struct h2 *h2 = user;
+    struct h2_stream *stream = stream_with(h2, id);
 
+    h2->found = NULL;
     if (stream) {
         stream->is_over = true;
         stream->code = code;

@@ -57,6 +57,9 @@ void h2_stream_free(struct h2_stream *stream)
     if (h2->incoming && h2->incoming->stream == stream) {
         h2->incoming->stream = NULL;
     }
+    if (h2->found == stream) {
+        h2->found = NULL;
+    }
     if (stream->id && !stream->is_over) {
         nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
     }
