@@ -178,7 +178,8 @@ struct h2 {
     uint64_t pinged_ms;          /* client role: the last PING; 0: none */
     uint64_t pinged_received;    /* bytes by then */
     struct pages_block pages[2]; /* h2_memory.c */
-    struct den den;              /* server role: the rest of what nghttp2 has, where it fits */
+    struct den den;              /* server role: what nghttp2 has that stays, where it fits */
+    struct pool *pool;           /* what it has for streams */
     size_t held;                 /* bytes nghttp2 has from the heap */
     size_t batch;                /* bytes gathered for one write */
     size_t budget;               /* inside the pump: what it may still send */

@@ -5,13 +5,16 @@
 #include "proxy/stream/h2_conn.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "base/memory.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAME_BLOCK = 16384 }; /* the block where frames are put together is larger than this */
+enum {
+    FRAME_BLOCK = 16384, /* the block where frames are put together is larger than this */
+    STREAM_LEAST = 144,  /* of what nghttp2 has for a stream: heads, frames to be sent, its state */
+};
 
 /* At its begin nghttp2 asks for two blocks of a page and more, and keeps them: where a frame is put
  * together, and the table of streams. They get pages of their own. While no frame is under way
@@ -28,48 +31,79 @@ static struct pages_block *pages_at(struct h2 *h2, const void *memory)
     return NULL;
 }
 
-static size_t size_of(struct h2 *h2, void *memory)
-{
-    const struct pages_block *pages = pages_at(h2, memory);
+/* What is neither in pages of its own nor in the den. */
+struct block {
+    uint32_t size; /* with this */
+    bool is_pooled;
+    _Alignas(16) char content[];
+};
 
-    if (den_owns(&h2->den, memory)) {
-        return den_size(memory);
-    }
-    return pages ? pages->size : malloc_usable_size(memory);
+static struct block *block_of(void *content)
+{
+    return (struct block *)(void *)((char *)content - offsetof(struct block, content));
 }
 
-/* A den counts for itself. */
-static void *counted(struct h2 *h2, void *memory)
+static void *take_page(struct h2 *h2, size_t size)
 {
-    CHECK(memory != NULL);
-    size_t size = size_of(h2, memory);
-    h2->held += size;
-    if (!den_owns(&h2->den, memory)) {
-        memory_take(MEMORY_CONNECTIONS, size);
+    struct pages_block *pages = pages_at(h2, NULL);
+
+    if (pages == NULL || !pages_take(loop_pages(h2->loop), size, pages)) {
+        return NULL;
     }
-    return memory;
+    h2->held += pages->size;
+    memory_take(MEMORY_CONNECTIONS, pages->size);
+    return pages->at;
 }
 
-static void uncount(struct h2 *h2, void *memory)
+static void *take_den(struct h2 *h2, size_t size)
 {
-    size_t size = size_of(h2, memory);
+    void *thing = den_alloc(&h2->den, size);
 
-    h2->held -= size;
-    if (!den_owns(&h2->den, memory)) {
-        memory_give(MEMORY_CONNECTIONS, size);
-    }
+    h2->held += thing ? den_size(thing) : 0;
+    return thing;
 }
 
+static void *take_block(struct h2 *h2, size_t size, bool is_pooled)
+{
+    size_t all = sizeof(struct block) + size;
+
+    CHECK(all <= UINT32_MAX);
+    struct block *block = is_pooled ? pool_take(h2->pool, all) : xmalloc(all);
+    block->size = (uint32_t)all;
+    block->is_pooled = is_pooled;
+    h2->held += all;
+    if (!is_pooled) { /* a pool counts for itself, as a den does */
+        memory_take(MEMORY_CONNECTIONS, all);
+    }
+    return block->content;
+}
+
+/* What streams come and go with is small things of one kind for all connections: from a pool
+ * they are those that the last one has just used, and in the processor's cache. */
 static void *session_malloc(size_t size, void *user)
 {
     struct h2 *h2 = user;
-    struct pages_block *pages = h2->is_opening && size >= PAGES_SIZE ? pages_at(h2, NULL) : NULL;
+    bool is_pooled = !h2->is_opening && size >= STREAM_LEAST;
+    void *memory = NULL;
 
-    if (pages && pages_take(loop_pages(h2->loop), size, pages)) {
-        return counted(h2, pages->at);
+    if (h2->is_opening && size >= PAGES_SIZE) {
+        memory = take_page(h2, size);
     }
-    void *thing = den_alloc(&h2->den, size);
-    return counted(h2, thing ? thing : malloc(size));
+    if (memory == NULL && !is_pooled) {
+        memory = take_den(h2, size);
+    }
+    return memory ? memory : take_block(h2, size, is_pooled);
+}
+
+static void give_block(struct h2 *h2, struct block *block)
+{
+    h2->held -= block->size;
+    if (block->is_pooled) {
+        pool_give(h2->pool, block, block->size);
+        return;
+    }
+    memory_give(MEMORY_CONNECTIONS, block->size);
+    free(block);
 }
 
 static void session_free(void *memory, void *user)
@@ -79,15 +113,19 @@ static void session_free(void *memory, void *user)
     if (memory == NULL) {
         return;
     }
-    uncount(h2, memory);
-    struct pages_block *pages = pages_at(h2, memory);
-    if (pages) {
-        pages_give(loop_pages(h2->loop), pages);
-    } else if (den_owns(&h2->den, memory)) {
+    if (den_owns(&h2->den, memory)) {
+        h2->held -= den_size(memory);
         den_free(&h2->den, memory);
-    } else {
-        free(memory);
+        return;
     }
+    struct pages_block *pages = pages_at(h2, memory);
+    if (pages == NULL) {
+        give_block(h2, block_of(memory));
+        return;
+    }
+    h2->held -= pages->size;
+    memory_give(MEMORY_CONNECTIONS, pages->size);
+    pages_give(loop_pages(h2->loop), pages);
 }
 
 static void *session_calloc(size_t count, size_t size, void *user)
@@ -97,21 +135,26 @@ static void *session_calloc(size_t count, size_t size, void *user)
     return memset(memory, 0, count * size);
 }
 
+static size_t size_of(struct h2 *h2, void *memory)
+{
+    const struct pages_block *pages = pages_at(h2, memory);
+
+    if (den_owns(&h2->den, memory)) {
+        return den_size(memory);
+    }
+    return pages ? pages->size : block_of(memory)->size - sizeof(struct block);
+}
+
 static void *session_realloc(void *memory, size_t size, void *user)
 {
-    struct h2 *h2 = user;
+    void *fresh = session_malloc(size, user);
+    size_t old = memory ? size_of(user, memory) : 0;
 
-    if (memory == NULL || pages_at(h2, memory) || den_owns(&h2->den, memory)) {
-        void *fresh = session_malloc(size, user);
-        size_t old = memory ? size_of(h2, memory) : 0;
-        if (old) {
-            memcpy(fresh, memory, old < size ? old : size);
-        }
-        session_free(memory, user);
-        return fresh;
+    if (old) {
+        memcpy(fresh, memory, old < size ? old : size);
     }
-    uncount(h2, memory);
-    return counted(h2, realloc(memory, size));
+    session_free(memory, user);
+    return fresh;
 }
 
 static bool is_zero(const struct pages_block *pages)
@@ -151,6 +194,7 @@ void h2_memory_fatten(struct h2 *h2)
 
 void h2_memory_open(struct h2 *h2)
 {
+    h2->pool = loop_guests_come(h2->loop);
     if (h2->role == H2_SERVER) {
         den_init(&h2->den, loop_pages(h2->loop));
     }
@@ -159,6 +203,7 @@ void h2_memory_open(struct h2 *h2)
 void h2_memory_close(struct h2 *h2)
 {
     CHECK(h2->held == 0);
+    loop_guests_leave(h2->loop);
     den_fini(&h2->den);
 }
 

@@ -38,6 +38,8 @@ struct loop {
     struct buf out;
     struct arena arena;
     struct pool pool;
+    struct pool guest_pool;
+    size_t guests;
     struct pages pages;
 
     uint64_t wall_read_at; /* loop milliseconds */
@@ -353,6 +355,20 @@ struct arena *loop_arena(struct loop *loop)
 struct pool *loop_pool(struct loop *loop)
 {
     return &loop->pool;
+}
+
+struct pool *loop_guests_come(struct loop *loop)
+{
+    loop->guests++;
+    return &loop->guest_pool;
+}
+
+void loop_guests_leave(struct loop *loop)
+{
+    CHECK(loop->guests > 0);
+    if (--loop->guests == 0) {
+        pool_fini(&loop->guest_pool);
+    }
 }
 
 struct pages *loop_pages(struct loop *loop)

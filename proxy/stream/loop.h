@@ -71,6 +71,9 @@ struct arena *loop_arena(struct loop *loop);
 
 /* Blocks that live as long as a request or a write. */
 struct pool *loop_pool(struct loop *loop);
+/* One of its own for who comes and goes: what it keeps is freed when the last has left. */
+struct pool *loop_guests_come(struct loop *loop);
+void loop_guests_leave(struct loop *loop);
 
 /* Blocks that live as long as a connection, and rest while it does. */
 struct pages *loop_pages(struct loop *loop);
