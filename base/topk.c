@@ -51,14 +51,22 @@ static void take_over(struct topk_set *set, size_t way, uint64_t hash, struct sp
     memcpy(place->key, key.at, kept);
 }
 
-uint64_t *topk_add(struct topk *topk, const struct sip_key *secret, struct span key,
-                   uint64_t weight)
+/* A key that is kept whole needs no hash to be known again. */
+static bool is_last(const struct topk *topk, struct span key)
+{
+    const struct topk_place *place = &topk->sets[topk->last].places[topk->last_way];
+
+    return key.len < TOPK_KEY_MAX && place->len == key.len &&
+           memcmp(place->key, key.at, key.len) == 0;
+}
+
+/* Finds the key's place, or makes it one. */
+static void find_place(struct topk *topk, const struct sip_key *secret, struct span key)
 {
     uint64_t hash = sip_hash64(secret, key);
     struct topk_set *set = &topk->sets[hash & topk->mask];
     size_t way = 0;
 
-    CHECK(key.len > 0);
     while (way < TOPK_WAYS && !has_place(set, way, hash, key)) {
         way++;
     }
@@ -66,8 +74,20 @@ uint64_t *topk_add(struct topk *topk, const struct sip_key *secret, struct span 
         way = lightest(set);
         take_over(set, way, hash, key);
     }
-    set->places[way].weight += weight;
-    return set->places[way].counts;
+    topk->last = (uint32_t)(hash & topk->mask);
+    topk->last_way = (uint32_t)way;
+}
+
+uint64_t *topk_add(struct topk *topk, const struct sip_key *secret, struct span key,
+                   uint64_t weight)
+{
+    CHECK(key.len > 0);
+    if (!is_last(topk, key)) {
+        find_place(topk, secret, key);
+    }
+    struct topk_place *place = &topk->sets[topk->last].places[topk->last_way];
+    place->weight += weight;
+    return place->counts;
 }
 
 /* ---- reading ---- */

@@ -31,7 +31,8 @@ struct topk_set {
 };
 
 struct topk {
-    size_t mask; /* sets - 1 */
+    size_t mask;             /* sets - 1 */
+    uint32_t last, last_way; /* where the last key went: mostly the next one is the same */
     struct topk_set sets[];
 };
 

@@ -92,6 +92,33 @@ Test(topk, long_keys_with_one_beginning_are_two)
     free(topk);
 }
 
+Test(topk, what_a_long_key_leaves_of_itself_is_another_key)
+{
+    struct topk *topk = topk_new(1);
+    char text[200];
+
+    memset(text, 'x', sizeof(text));
+    topk_add(topk, &secret, span_of(text, sizeof(text)), 1)[0]++;
+    cr_expect_eq(topk_add(topk, &secret, span_of(text, TOPK_KEY_MAX), 1)[0], 0);
+    cr_expect_eq(topk_add(topk, &secret, span_of(text, sizeof(text)), 1)[0], 1);
+    free(topk);
+}
+
+Test(topk, a_place_that_was_taken_over_is_not_found_again)
+{
+    struct topk *topk = topk_new(1);
+    char text[2] = "a";
+
+    for (int i = 0; i < TOPK_WAYS; i++, text[0]++) {
+        topk_add(topk, &secret, span_str(text), i == 0 ? 1 : 2)[0] = 7;
+    }
+    topk_add(topk, &secret, SPAN("new"), 5)[0]++; /* where "a" was */
+    cr_expect_eq(topk_add(topk, &secret, SPAN("new"), 5)[0], 1);
+    cr_expect_eq(topk_add(topk, &secret, SPAN("a"), 1)[0], 0);
+    cr_expect_eq(topk_add(topk, &secret, SPAN("new"), 1)[0], 1);
+    free(topk);
+}
+
 Test(topk, rows_of_two_sketches_become_one)
 {
     struct topk *one = topk_new(1), *two = topk_new(2);
