@@ -38,8 +38,8 @@ struct flight_mark cache_mark(struct cache *cache, const struct cache_key *prima
     return (struct flight_mark){
         .guard = number,
         .url = cache_url_of(primary),
-        .invalidations = atomic_load(&cache->guards[number].invalidations),
-        .changes = atomic_load(&cache->guards[number].changes),
+        .invalidations = atomic_load(&cache->counts[number].invalidations),
+        .changes = atomic_load(&cache->counts[number].changes),
     };
 }
 
@@ -53,13 +53,13 @@ struct guard *cache_guard_lock(struct cache *cache, uint32_t number)
     struct guard *guard = &cache->guards[number];
 
     pthread_mutex_lock(&guard->lock);
-    atomic_fetch_add(&guard->changes, 1);
+    atomic_fetch_add(&guard->counts->changes, 1);
     return guard;
 }
 
 void cache_guard_unlock(struct guard *guard)
 {
-    atomic_fetch_add(&guard->changes, 1);
+    atomic_fetch_add(&guard->counts->changes, 1);
     pthread_mutex_unlock(&guard->lock);
 }
 
@@ -68,7 +68,7 @@ bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 {
     struct guard *guard = &cache->guards[mark.guard];
 
-    return atomic_load(&guard->invalidations) != mark.invalidations &&
+    return atomic_load(&guard->counts->invalidations) != mark.invalidations &&
            invalidated_since(&guard->recent, mark.url, mark.invalidations);
 }
 
@@ -145,6 +145,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
     cache->secret = options->late ? *options->late : sip_key_random();
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
+        cache->guards[i].counts = &cache->counts[i];
         invalidated_init(&cache->guards[i].recent, invalidated_max(options->memory));
     }
     if (options->dir_count) {

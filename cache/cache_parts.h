@@ -35,11 +35,16 @@ enum {
     GUARDS = 1024,
 };
 
+/* What every lookup reads of a guard: all of them fit the processor's cache. */
+struct guard_counts {
+    _Atomic uint64_t invalidations;
+    _Atomic uint64_t changes; /* of any kind, invalidations too */
+};
+
 struct guard {
     pthread_mutex_t lock;
-    _Atomic uint64_t invalidations;
-    struct invalidated recent; /* their URLs, under numbers that begin with 1 */
-    _Atomic uint64_t changes;  /* of any kind, invalidations too */
+    struct guard_counts *counts;
+    struct invalidated recent; /* URLs of invalidations, under numbers that begin with 1 */
 };
 
 struct cache {
@@ -57,6 +62,7 @@ struct cache {
     atomic_size_t claims; /* pieces that somebody fetches */
     atomic_size_t saving; /* pieces and tables of pieces on their way to the store */
     struct guard guards[GUARDS];
+    struct guard_counts counts[GUARDS];
 };
 
 /* ---- cache.c ---- */

@@ -31,7 +31,7 @@ static struct object *warm(struct cache *cache, struct guard *guard, uint64_t ch
 {
     pthread_mutex_lock(&guard->lock);
     struct object *first = object_parts(object) ? table_find(cache->table, &object->key) : NULL;
-    if (first == NULL && atomic_load(&guard->changes) == changes) {
+    if (first == NULL && atomic_load(&guard->counts->changes) == changes) {
         table_warm(cache->table, object, seen);
     }
     pthread_mutex_unlock(&guard->lock);
@@ -66,7 +66,7 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
                           const struct cache_key *key, struct cold *cold, bool *from_memory)
 {
     struct guard *guard = &cache->guards[cache_guard_of(primary)];
-    uint64_t changes = atomic_load(&guard->changes);
+    uint64_t changes = atomic_load(&cache->counts[cache_guard_of(primary)].changes);
     unsigned tell;
     bool seen;
     struct object *object = table_use(cache->table, key, &tell, &seen);

@@ -176,7 +176,7 @@ static bool is_overtaken(struct cache *cache, const struct flight *flight,
     struct flight_mark mark = flight_mark(flight);
     bool unknown;
 
-    if (atomic_load(&cache->guards[mark.guard].changes) - 1 == mark.changes) {
+    if (atomic_load(&cache->counts[mark.guard].changes) - 1 == mark.changes) {
         return false;
     }
     struct object *now = at_hand(cache, &object->key, &unknown);
