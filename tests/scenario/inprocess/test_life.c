@@ -9,7 +9,9 @@
 
 /* ---- more than the store takes ---- */
 
-enum { OBJECTS = 60, READERS = 4 };
+/* How much of what comes while the disk is behind goes by unstored is the disk's affair, so the
+ * crowd comes again until the store has been written over. */
+enum { OBJECTS = 60, READERS = 4, EVICTED = 4, CROWDS = 20 };
 
 static uint64_t size_of(size_t number)
 {
@@ -47,15 +49,20 @@ Test(life, a_store_smaller_than_the_traffic_never_mixes_bodies)
     static const char *const options[] = {"--store-size", "16MiB", "--memory", "8MiB", NULL};
     struct kit kit;
     struct crowd crowd;
+    struct cache_stats stats = {0};
+    uint64_t asked = 0;
 
     kit_start(&kit, true, any_object, options);
-    crowd_start(&crowd, READERS, read_all, &kit);
-    crowd_join(&crowd);
-    struct cache_stats stats = kit_stats(&kit);
-    cr_expect_gt(stats.store.evicted_segments, 3);
+    for (int i = 0; i < CROWDS && stats.store.evicted_segments < EVICTED; i++) {
+        crowd_start(&crowd, READERS, read_all, &kit);
+        crowd_join(&crowd);
+        stats = kit_stats(&kit);
+        asked += 2 * OBJECTS * READERS;
+    }
+    cr_expect_geq(stats.store.evicted_segments, EVICTED);
     cr_expect_leq(stats.store.used, UINT64_C(16) << 20);
     cr_expect_eq(stats.store.corrupt, 0);
-    cr_expect_lt(origin_count(kit.origin, NULL), 2 * OBJECTS * READERS, "some were hits");
+    cr_expect_lt(origin_count(kit.origin, NULL), asked, "some were hits");
     kit_stop(&kit);
 }
 
