@@ -49,9 +49,7 @@ struct log_site {
 #define LOG_AT(level, event, ...)                                                                  \
     do {                                                                                           \
         static struct log_site log_site_here;                                                      \
-        if (log_wants(level)) {                                                                    \
-            log_write(&log_site_here, level, event, __VA_ARGS__);                                  \
-        }                                                                                          \
+        log_wants(level) ? log_write(&log_site_here, level, event, __VA_ARGS__) : (void)0;         \
     } while (0)
 
 bool log_wants(enum log_level level);
