@@ -10,7 +10,7 @@
 struct piece *piece_new(uint64_t from, uint64_t to, enum piece_state state)
 {
     struct piece *piece = xcalloc(1, sizeof(*piece));
-    memory_take(MEMORY_PARTS, sizeof(*piece) + sizeof(piece));
+    memory_take(MEMORY_PARTS, sizeof(*piece) + sizeof(struct piece *));
 
     atomic_init(&piece->refs, 1);
     piece->range = (struct piece_range){from, to};
@@ -33,7 +33,7 @@ void piece_unref(struct piece **slot)
         struct object *own = piece_own(piece);
         object_unref(&own);
         object_unref(&piece->object);
-        memory_give(MEMORY_PARTS, sizeof(*piece) + sizeof(piece));
+        memory_give(MEMORY_PARTS, sizeof(*piece) + sizeof(struct piece *));
         free(piece);
     }
 }
@@ -138,10 +138,10 @@ void partial_insert(struct partial *partial, size_t i, struct piece *piece)
 {
     if (partial->count == partial->cap) {
         partial->cap = partial->cap ? partial->cap * 2 : 4;
-        partial->pieces = xrealloc(partial->pieces, partial->cap * sizeof(partial->pieces[0]));
+        partial->pieces = xrealloc(partial->pieces, partial->cap * sizeof(struct piece *));
     }
     memmove(partial->pieces + i + 1, partial->pieces + i,
-            (partial->count - i) * sizeof(partial->pieces[0]));
+            (partial->count - i) * sizeof(struct piece *));
     partial->pieces[i] = piece;
     partial->count++;
 }
@@ -157,7 +157,7 @@ bool partial_take_out(struct partial *partial, struct piece *piece)
     }
     partial->count--;
     memmove(partial->pieces + i, partial->pieces + i + 1,
-            (partial->count - i) * sizeof(partial->pieces[0]));
+            (partial->count - i) * sizeof(struct piece *));
     piece_unref(&piece);
     return true;
 }

@@ -86,7 +86,7 @@ struct piece *partial_overlap(struct partial *partial, struct piece *piece, uint
     if (partial->overlap_count == partial->overlap_cap) {
         partial->overlap_cap = partial->overlap_cap ? partial->overlap_cap * 2 : 4;
         partial->overlaps =
-            xrealloc(partial->overlaps, partial->overlap_cap * sizeof(partial->overlaps[0]));
+            xrealloc(partial->overlaps, partial->overlap_cap * sizeof(struct piece *));
     }
     struct piece *overlap = piece_new(range.from, range.to, PIECE_CLAIMED);
     overlap->began_ms = now_ms;

@@ -102,7 +102,8 @@ static const struct tsig_key *find_key(struct compiler *c, size_t index, const c
 const struct update_rule *compile_update(struct compiler *c, const struct update_row *row)
 {
     struct update_rule *rule = arena_zalloc(c->arena, sizeof(*rule));
-    const struct tsig_key **keys = arena_zalloc(c->arena, row->key_count * sizeof(*keys));
+    const struct tsig_key **keys =
+        arena_zalloc(c->arena, row->key_count * sizeof(struct tsig_key *));
     bool good = true;
 
     if (!c->settings->state) {

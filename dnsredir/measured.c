@@ -280,7 +280,7 @@ static uint32_t intern(struct compiler *c, const struct ranking *ranking)
     }
     if (out->ranking_count == c->ranking_cap) {
         c->ranking_cap = c->ranking_cap ? 2 * c->ranking_cap : 64;
-        out->rankings = xrealloc(out->rankings, c->ranking_cap * sizeof(out->rankings[0]));
+        out->rankings = xrealloc(out->rankings, c->ranking_cap * sizeof(struct ranking *));
     }
     struct interned *entry = arena_alloc(&c->scratch, sizeof(*entry));
     entry->value = (uint32_t)out->ranking_count;
@@ -405,7 +405,7 @@ struct measured *measured_new(const struct measured_input *input)
     compiler_init(&c, input);
     CHECK(intern(&c, c.draft) == NETMAP_NONE);
     estimates_each(input->estimates, collect, &c);
-    qsort(c.networks, c.network_count, sizeof(*c.networks), network_order);
+    qsort(c.networks, c.network_count, sizeof(struct estimated *), network_order);
     add_networks(&c);
     c.out->map = netmap_new(c.entries, c.entry_count, NULL, 0);
     map_fini(&c.interned);

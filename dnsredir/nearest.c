@@ -78,7 +78,7 @@ static uint32_t intern(struct nearest_builder *b, const struct ranking *ranking)
     }
     if (b->ranking_count == b->ranking_cap) {
         b->ranking_cap = b->ranking_cap ? 2 * b->ranking_cap : 64;
-        b->rankings = xrealloc(b->rankings, b->ranking_cap * sizeof(b->rankings[0]));
+        b->rankings = xrealloc(b->rankings, b->ranking_cap * sizeof(struct ranking *));
     }
     struct interned *entry = arena_alloc(&b->scratch, sizeof(*entry));
     entry->value = (uint32_t)b->ranking_count;
@@ -445,7 +445,7 @@ int nearest_build(struct nearest_builder *b, struct buf *errors, struct nearest 
                    NETMAP_VALUE_MAX);
         return ERR_CONFIG;
     }
-    struct span rankings = span_of(b->rankings, b->ranking_count * sizeof(b->rankings[0]));
+    struct span rankings = span_of(b->rankings, b->ranking_count * sizeof(struct ranking *));
     out->rankings = (const struct ranking **)(void *)arena_alloc(b->arena, rankings.len);
     memcpy(out->rankings, rankings.at, rankings.len);
     out->ranking_count = b->ranking_count;
