@@ -337,9 +337,8 @@ int endpoint_parse(struct span text, uint16_t default_port, struct sockaddr_stor
 
     if (colon == text.len && span_to_u64(text, UINT16_MAX, &port)) {
         host = SPAN_EMPTY;
-    } else if (colon < text.len && !span_to_u64(digits, UINT16_MAX, &port)) {
-        return ERR_SYNTAX;
-    } else if (colon == text.len && (default_port == 0 || text.len == 0)) {
+    } else if (colon < text.len ? !span_to_u64(digits, UINT16_MAX, &port)
+                                : default_port == 0 || text.len == 0) {
         return ERR_SYNTAX;
     }
     if (endpoint_host(host, &ip) != 0) {

@@ -54,14 +54,12 @@ static size_t needed(const struct spool *spool, size_t least)
     uint64_t start = next_start(spool);
     uint64_t ahead = STORE_CHUNK - start % STORE_CHUNK + CHUNK;
 
-    if (spool->wary) {
-        ahead = 0;
+    if (spool->wary || (spool->expected < 0 && start < CHUNK_FIRST + CHUNK_SECOND)) {
+        ahead = 0; /* most bodies of an unknown length end here */
     } else if (spool->expected >= 0) {
         uint64_t whole = (uint64_t)spool->expected;
         uint64_t left = whole > start ? whole - start : 0;
         ahead = left < ahead ? left : ahead;
-    } else if (start < CHUNK_FIRST + CHUNK_SECOND) {
-        ahead = 0; /* most bodies end here */
     }
     return ahead > least ? (size_t)ahead : least;
 }

@@ -221,27 +221,34 @@ static unsigned read_days(struct span letters)
     return days;
 }
 
-static void put_window(struct buf *items, unsigned days, const char *times)
+static void put_days(struct buf *items, unsigned days)
 {
     static const char *const names[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-    bool more = false;
+    const char *comma = "";
 
-    if (days && days != 0x7f) {
-        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-            size_t last = i;
-            while (days >> (last + 1) & 1) {
-                last++;
-            }
-            if (days >> i & 1) {
-                buf_printf(items, last > i ? "%s%s-%s" : "%s%s", more ? "," : "", names[i],
-                           names[last]);
-                more = true;
-                i = last;
-            }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!(days >> i & 1)) {
+            continue;
         }
+        size_t last = i;
+        while (days >> (last + 1) & 1) {
+            last++;
+        }
+        buf_printf(items, last > i ? "%s%s-%s" : "%s%s", comma, names[i], names[last]);
+        comma = ",";
+        i = last;
+    }
+}
+
+static void put_window(struct buf *items, unsigned days, const char *times)
+{
+    bool some = days && days != 0x7f;
+
+    if (some) {
+        put_days(items, days);
         buf_printf(items, "%s", *times ? " " : "");
     }
-    buf_printf(items, "%s", *times || more ? times : "00:00-24:00");
+    buf_printf(items, "%s", *times || some ? times : "00:00-24:00");
     buf_append(items, SPAN("\0"));
 }
 
@@ -257,7 +264,7 @@ static bool read_times(struct span text, char out[16], bool *inclusive)
             return false;
         }
     }
-    if (rest.len || at[0] * 60 + at[1] > at[2] * 60 + at[3] || at[2] * 60 + at[3] > 24 * 60) {
+    if (rest.len || at[0] * 60 + at[1] > at[2] * 60 + at[3] || at[2] * 60 + at[3] > 24ul * 60) {
         return false;
     }
     if (at[3] == 59) {
@@ -364,22 +371,33 @@ static struct span base_of(struct span item)
                                                            : 0);
 }
 
-static void both_hosts(struct span a, struct span b, struct buf *out)
+/* The pattern whose hosts the other one has too; empty: they have none in common. */
+static struct span narrower(struct span a, struct span b)
 {
     bool a_alone = span_starts(a, SPAN("=")), b_alone = span_starts(b, SPAN("="));
 
     if (span_eq(a, b)) {
-        put_item(out, a);
-    } else if (a_alone || b_alone) {
-        if (host_has(a_alone ? b : a, base_of(a_alone ? a : b), true)) {
-            put_item(out, a_alone ? a : b);
-        }
-    } else if (span_eq(base_of(a), base_of(b))) {
-        put_item(out, span_starts(a, SPAN("*.")) ? a : b);
-    } else if (host_has(b, base_of(a), true)) {
-        put_item(out, a);
-    } else if (host_has(a, base_of(b), true)) {
-        put_item(out, b);
+        return a;
+    }
+    if (a_alone || b_alone) {
+        struct span host = a_alone ? a : b;
+        return host_has(a_alone ? b : a, base_of(host), true) ? host : SPAN_EMPTY;
+    }
+    if (span_eq(base_of(a), base_of(b))) {
+        return span_starts(a, SPAN("*.")) ? a : b;
+    }
+    if (host_has(b, base_of(a), true)) {
+        return a;
+    }
+    return host_has(a, base_of(b), true) ? b : SPAN_EMPTY;
+}
+
+static void both_hosts(struct span a, struct span b, struct buf *out)
+{
+    struct span both = narrower(a, b);
+
+    if (both.len) {
+        put_item(out, both);
     }
 }
 

@@ -228,12 +228,12 @@ static void conclude(struct probe *p, const char *fault)
  * that says nothing about the replica. */
 static void link_failed(struct probe *p, const char *fault)
 {
-    if (p->asking && !p->fresh && p->reply.head_len == 0) {
-        link_close(p); /* the probe goes on with a new one */
-    } else if (p->asking) {
+    bool in_vain = p->asking && !p->fresh && p->reply.head_len == 0;
+
+    if (p->asking && !in_vain) {
         conclude(p, fault);
     } else {
-        link_close(p);
+        link_close(p); /* a probe that was asked in vain goes on with a new one */
     }
 }
 

@@ -168,6 +168,22 @@ static bool is_name_char(char c)
     return (c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '-' || c == '_';
 }
 
+static const char *fault_of_char(char c)
+{
+    if ((unsigned char)c >= 0x80) {
+        return "it is not ASCII; expected it as xn--...";
+    }
+    switch (c) {
+    case '*':
+        return "a \"*\" stands only in front, as in *.example.net";
+    case ':':
+        return "it has a port, or is no address";
+    case '/':
+        return "it is a URL; expected the host alone";
+    }
+    return "it has a character that no name has";
+}
+
 /* Labels of a name in lower case; NULL: nothing is wrong. */
 static const char *fault_of(struct span name)
 {
@@ -185,11 +201,7 @@ static const char *fault_of(struct span name)
             continue;
         }
         if (!is_name_char(c)) {
-            return (unsigned char)c >= 0x80 ? "it is not ASCII; expected it as xn--..."
-                   : c == '*'               ? "a \"*\" stands only in front, as in *.example.net"
-                   : c == ':'               ? "it has a port, or is no address"
-                   : c == '/'               ? "it is a URL; expected the host alone"
-                                            : "it has a character that no name has";
+            return fault_of_char(c);
         }
         numeric &= ascii_is_digit(c);
         if (++label > LABEL_MAX_LEN) {

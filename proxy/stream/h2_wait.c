@@ -248,9 +248,8 @@ static void expire_open(struct h2 *h2)
                is_late(h2, h2->incoming->since, times->head_ms)) {
         say_last(h2);
         h2->is_deaf = true;
-    } else if (h2->is_draining && !h2->is_last_said && is_late(h2, h2->drain_since, H2_NOTICE_MS)) {
-        say_last(h2);
-    } else if (is_quiet && !h2->is_draining && is_late(h2, h2->since, times->idle_ms)) {
+    } else if (h2->is_draining ? !h2->is_last_said && is_late(h2, h2->drain_since, H2_NOTICE_MS)
+                               : is_quiet && is_late(h2, h2->since, times->idle_ms)) {
         say_last(h2);
     }
     if (h2->state == H2_OPEN && h2->stream_count > 0 && h2->role == H2_CLIENT) {
