@@ -88,10 +88,10 @@ size_t hot_bytes(const struct hot *hot)
 /* Uses that a round in memory costs. */
 static uint8_t price(const struct hot_entry *entry)
 {
-    if (entry->bytes <= 8 * 1024) {
+    if (entry->bytes <= 8ul * 1024) {
         return 1;
     }
-    return entry->bytes <= 64 * 1024 ? 2 : HITS_MAX;
+    return entry->bytes <= 64ul * 1024 ? 2 : HITS_MAX;
 }
 
 enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes)

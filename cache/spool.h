@@ -101,7 +101,7 @@ void spool_expect(const struct spool *spool);
 /* The same in one piece: a hot object's body. */
 bool spool_whole(const struct spool *spool, struct span *body);
 /* What passes through needs about so much memory, however tight that is. */
-#define SPOOL_LEAST (32 * 1024)
+#define SPOOL_LEAST ((size_t)32 * 1024)
 
 /* Bytes so far. */
 uint64_t spool_length(struct spool *spool);

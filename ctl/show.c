@@ -37,7 +37,7 @@ void show_size(struct buf *out, uint64_t bytes)
 
 void show_duration(struct buf *out, uint64_t seconds)
 {
-    if (seconds >= 2 * 86400) {
+    if (seconds >= 2ul * 86400) {
         buf_printf(out, "%" PRIu64 " d %" PRIu64 " h", seconds / 86400, seconds % 86400 / 3600);
     } else if (seconds >= 3600) {
         buf_printf(out, "%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds % 3600 / 60);

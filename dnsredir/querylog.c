@@ -208,7 +208,7 @@ static bool await_round(struct querylog *log, bool *reopen)
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += WAKE_MS * 1000000;
+    until.tv_nsec += WAKE_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&log->lock);

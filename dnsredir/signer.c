@@ -10,7 +10,7 @@
 /* Zones with a bucket of their own; more share them. */
 #define ZONES 64
 #define ZONE_BURST_LEAST 4
-#define SHARED_PART 2
+#define SHARED_PART UINT64_C(2)
 #define SECOND_US 1000000u
 /* A signature is kept until so much of its validity is left, if it can be made anew; if it cannot,
  * until it would expire in caches at once. */

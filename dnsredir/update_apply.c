@@ -11,7 +11,7 @@
 
 #define PREREQ_DATA_MAX 4096
 /* What a name may have stored: more is not what we wrote. */
-#define RECORDS_MAX 64
+#define RECORDS_MAX ((size_t)64)
 #define STORED_MAX (RECORDS_MAX * (8 + BOUND_DATA_MAX))
 
 struct applying {

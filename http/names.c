@@ -158,7 +158,7 @@ static uint8_t hash_of(struct span name)
     unsigned middle = (unsigned char)name.at[name.len / 2] | 0x20;
     unsigned last = (unsigned char)name.at[name.len - 1] | 0x20;
 
-    return (uint8_t)(name.len * 58 + first * 28 + middle * 13 + last * 59);
+    return (uint8_t)((unsigned)name.len * 58 + first * 28 + middle * 13 + last * 59);
 }
 
 /* Eight bytes at once: ASCII capitals become small, everything else stays. */

@@ -61,7 +61,7 @@ struct request {
 };
 
 static const struct h1_settings admin_h1 = {
-    .limits = {.target = 48 * 1024, .head = 64 * 1024, .fields = 64}, /* /explain?url=... */
+    .limits = {.target = 48ul * 1024, .head = 64ul * 1024, .fields = 64}, /* /explain?url=... */
     .times = {.head_ms = 10000, .idle_ms = 30000, .body_ms = 10000},
 };
 

@@ -36,7 +36,7 @@ struct dnsstatus {
 };
 
 static const struct h1_settings h1_settings = {
-    .limits = {.target = 256, .head = 16 * 1024, .fields = 64},
+    .limits = {.target = 256, .head = 16ul * 1024, .fields = 64},
     .times = {.body_ms = LIMIT_MS, .first_byte_ms = LIMIT_MS, .idle_ms = LIMIT_MS},
 };
 

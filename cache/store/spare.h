@@ -17,7 +17,7 @@
 #include "cache/store/segment.h"
 
 #define SPARES_MAX 4
-#define SPARE_BLANK (2 * 4096)
+#define SPARE_BLANK 8192 /* two pages */
 
 struct spares {
     uint32_t ids[SPARES_MAX]; /* of the segments they were */

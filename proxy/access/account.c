@@ -196,8 +196,7 @@ void accounts_make_room(struct accounts *accounts)
 {
     struct sweep sweep = {.now = clock_wall()};
 
-    for (size_t i = 0; i < ACCOUNT_SHARDS && atomic_load(&accounts->count) > ACCOUNTS_MAX / 8 * 7;
-         i++) {
+    for (size_t i = 0; i < ACCOUNT_SHARDS && atomic_load(&accounts->count) > ACCOUNTS_MANY; i++) {
         struct shard *shard = &accounts->shards[i];
         pthread_mutex_lock(&shard->lock);
         map_each(&shard->map, visit_for_room, &sweep);

@@ -16,7 +16,10 @@
 #include "base/period.h"
 #include "base/prefix.h"
 
-enum { ACCOUNTS_MAX = 262144 };
+enum {
+    ACCOUNTS_MAX = 262144,
+    ACCOUNTS_MANY = ACCOUNTS_MAX / 8 * 7, /* with more, room is made */
+};
 
 struct accounts;
 struct account;

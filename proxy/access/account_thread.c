@@ -210,7 +210,7 @@ static void *thread_main(void *arg)
         if (accounts->ledger == NULL && accounts->folder == NULL) {
             forget_dirty(accounts);
         }
-        if (atomic_load(&accounts->count) > ACCOUNTS_MAX / 8 * 7) {
+        if (atomic_load(&accounts->count) > ACCOUNTS_MANY) {
             accounts_make_room(accounts);
         }
     } while (go_on);

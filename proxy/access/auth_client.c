@@ -12,7 +12,7 @@ enum auth_state auth_client_admit(struct auth *auth, struct auth_client *client,
     enum auth_state state = AUTH_WAIT;
 
     pthread_mutex_lock(&auth->client_lock);
-    if (client->wrong_until_ms > now_ms + (AUTH_WRONG_BURST - 1) * AUTH_WRONG_STEP_MS) {
+    if (client->wrong_until_ms > now_ms + (uint64_t)(AUTH_WRONG_BURST - 1) * AUTH_WRONG_STEP_MS) {
         state = AUTH_GUESSER;
     } else if (client->waiting >= AUTH_CLIENT_MAX) {
         state = AUTH_BUSY;
@@ -29,7 +29,7 @@ void auth_client_done(struct auth *auth, struct auth_client *client, bool wrong,
     client->waiting--;
     if (wrong) {
         uint64_t from = client->wrong_until_ms > now_ms ? client->wrong_until_ms : now_ms;
-        uint64_t most = now_ms + AUTH_WRONG_BURST * AUTH_WRONG_STEP_MS;
+        uint64_t most = now_ms + (uint64_t)AUTH_WRONG_BURST * AUTH_WRONG_STEP_MS;
         client->wrong_until_ms =
             from + AUTH_WRONG_STEP_MS < most ? from + AUTH_WRONG_STEP_MS : most;
     }

@@ -59,7 +59,7 @@ int credentials_parse(struct span value, struct arena *arena, struct credentials
         return ERR_UNSUPPORTED;
     }
     text = span_trim(text);
-    if (text.len > (DECODED_MAX + 2) / 3 * 4) {
+    if (text.len > (DECODED_MAX + 2ul) / 3 * 4) {
         return ERR_TOO_LARGE;
     }
     unsigned char *bytes = arena_alloc(arena, text.len + 1);

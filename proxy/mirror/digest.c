@@ -48,7 +48,8 @@ bool digest_ends(struct digest *digest, struct span *last)
     unsigned len = 0;
     bool same = true;
 
-    CHECK(EVP_DigestFinal_ex(digest->context, sum, &len) == 1 && digest->hex.len == 2 * len);
+    CHECK(EVP_DigestFinal_ex(digest->context, sum, &len) == 1 &&
+          digest->hex.len == 2 * (size_t)len);
     for (size_t i = 0; i < len; i++) {
         same &= digest->hex.at[2 * i] == digits[sum[i] >> 4];
         same &= digest->hex.at[2 * i + 1] == digits[sum[i] & 15];

@@ -88,7 +88,8 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 /* To one that takes all of it, write for write: a write of 256 KiB cost a fifth less than four.
  * More than 15 frames of 16 KiB do not fit H2_PIECES. */
 #define H2_BATCH_MAX 262144
-#define H2_BUDGET (1024 * 1024) /* bytes in one call: the other connections want their turn */
+/* Bytes in one call: the other connections want their turn. */
+#define H2_BUDGET ((size_t)1024 * 1024)
 #define H2_PIECES (TRANSPORT_SPANS_MAX)
 
 struct h2_stream {

@@ -23,7 +23,8 @@
 /* So much of them is lent when the socket is full, to hear of room in it. 16 KiB to 256 KiB cannot
  * be told apart; it is memory that a failing disk may take away, so not too much of it. */
 #define PULL_FILE_STEP 65536
-#define PULL_BUDGET (1024 * 1024) /* bytes in one call: the other connections want their turn */
+/* Bytes in one call: the other connections want their turn. */
+#define PULL_BUDGET ((size_t)1024 * 1024)
 
 struct pull {
     struct source *source;     /* NULL: nothing to send, or dropped */
