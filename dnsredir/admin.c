@@ -10,7 +10,7 @@
 #define REQUEST_MAX 4096
 #define TIMEOUT_MS 5000
 
-const char ADMIN_REFUSED[] = "application/json";
+const char admin_refused[] = "application/json";
 
 struct admin {
     uv_tcp_t handle;
@@ -143,7 +143,7 @@ static void put_page(struct connection *c, const char *type, struct span body)
     if (!type) {
         put_response(c, "404 Not Found", "text/plain", SPAN("no such page\n"));
     } else {
-        put_response(c, type == ADMIN_REFUSED ? "400 Bad Request" : "200 OK", type, body);
+        put_response(c, type == admin_refused ? "400 Bad Request" : "200 OK", type, body);
     }
 }
 

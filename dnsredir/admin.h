@@ -15,10 +15,10 @@
 struct admin;
 
 /* Returned instead of a media type: 400, and `out` has JSON that says why. */
-extern const char ADMIN_REFUSED[];
+extern const char admin_refused[];
 
 /* Each writes the page at `path` to `out`, `query` being what stands behind the "?"; its media
- * type, ADMIN_REFUSED, or NULL: there is none. With *ticket set, the answer is only sent when
+ * type, admin_refused, or NULL: there is none. With *ticket set, the answer is only sent when
  * admin_release() has come to it. */
 struct admin_pages {
     const char *(*render)(void *arg, struct span path, struct span query,

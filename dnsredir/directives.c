@@ -21,13 +21,12 @@ static const char *const later_zone[] = {"file", NULL};
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
 {
     struct endpoint *endpoint = out;
-    struct span rest = text;
 
     if (!span_starts(text, SPAN("http://"))) {
         *what = "it does not begin with http://";
         return ERR_SYNTAX;
     }
-    rest = span_skip(text, 7);
+    struct span rest = span_skip(text, 7);
     rest.len -= span_ends(rest, SPAN("/"));
     if (rest.len == 0 || rest.at[0] == ':' ||
         endpoint_parse(rest, ADMIN_PORT, &endpoint->address, &endpoint->len)) {

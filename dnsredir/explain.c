@@ -64,7 +64,7 @@ static const char *refused(struct buf *out, const char *why)
     buf_printf(out, "%s\n", text);
     free(text);
     json_decref(root);
-    return ADMIN_REFUSED;
+    return admin_refused;
 }
 
 /* NULL, or what is wrong with it. */

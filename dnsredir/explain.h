@@ -8,7 +8,7 @@
 #include "dnsredir/status.h"
 
 /* "name=www.example.net&client=10.1.0.0/16&type=AAAA" to JSON in `out`; returns its media type, or
- * ADMIN_REFUSED with {"error"}. `view` is what workers answer from. */
+ * admin_refused with {"error"}. `view` is what workers answer from. */
 const char *explain_page(const struct status *status, const struct view *view, struct span query,
                          struct buf *out);
 

@@ -17,11 +17,11 @@ static const char *drain_page(struct server *s, bool drain, struct span query, s
 
     if (!span_starts(query, key)) {
         buf_printf(out, "{\"error\": \"which replica? expected ?replica=NAME\"}\n");
-        return ADMIN_REFUSED;
+        return admin_refused;
     }
     if (roster_drain(s->roster, name, drain)) {
         buf_printf(out, "{\"error\": \"no replica is called so; larderctl dns lists them\"}\n");
-        return ADMIN_REFUSED;
+        return admin_refused;
     }
     log_warn(drain ? "replica_drained" : "replica_undrained", "replica=%.*s", SPAN_ARGS(name));
     if (s->state.updater) {

@@ -28,7 +28,7 @@ struct status {
     size_t counter_count;
 };
 
-/* Writes a page; its media type, ADMIN_REFUSED (admin.h), or NULL: no such page. */
+/* Writes a page; its media type, admin_refused (admin.h), or NULL: no such page. */
 const char *status_page(const struct status *status, struct span path, struct span query,
                         struct buf *out);
 
