@@ -25,7 +25,7 @@ char *buf_reserve(struct buf *buf, size_t room)
     if (buf->data && buf->cap - buf->end >= room) {
         return buf->data + buf->end;
     }
-    if (buf->start > 0 && buf->cap - pending >= room) {
+    if (buf->data && buf->start > 0 && buf->cap - pending >= room) {
         memmove(buf->data, buf->data + buf->start, pending);
     } else {
         size_t cap = buf->cap ? buf->cap : 256;
@@ -33,7 +33,7 @@ char *buf_reserve(struct buf *buf, size_t room)
             cap *= 2;
         }
         char *data = xmalloc(cap);
-        if (pending) {
+        if (buf->data) {
             memcpy(data, buf->data + buf->start, pending);
         }
         free(buf->data);

@@ -35,7 +35,7 @@ static inline size_t buf_len(const struct buf *buf)
 
 static inline struct span buf_span(const struct buf *buf)
 {
-    return span_of(buf->data ? buf->data + buf->start : NULL, buf_len(buf));
+    return span_of(buf_len(buf) ? buf->data + buf->start : buf->data, buf_len(buf));
 }
 
 /* `n` bytes written behind buf_reserve()'s pointer become pending. */

@@ -1,6 +1,7 @@
 /* The command line: paths of directives, and options that are short for them. */
 #include "base/conf_tree.h"
 
+#include "base/check.h"
 #include "base/err.h"
 
 #include <stdio.h>
@@ -131,14 +132,14 @@ static int assign(struct conf *conf, const char *option, const char *path, const
 {
     struct conf_where where = {CONF_FROM_OPTION, option, 0, 0};
     const struct conf_directive *row;
-    struct conf_node *map, *node;
+    struct conf_node *map, *node = NULL;
 
     where.name = arena_printf(&conf->memory, "%s", option).at;
     int err = walk(conf, path, where, &row, &map);
     if (!err) {
         err = value_node(conf, row, value, where, &node);
     }
-    if (err || !map) {
+    if (!node || !map) {
         return err;
     }
     struct conf_node *old = conf_node_find(map, row->name);
@@ -262,12 +263,17 @@ static int apply(struct conf *conf, const struct conf_option *options,
         return conf_fault(conf, option->name, "takes no value; expected %s alone", option->name);
     }
     if (option == &common[1]) {
+        CHECK(argument->value);
         return set_path(conf, argument->value);
     }
     if (option->apply) {
         return option->apply(conf, option, argument->value);
     }
-    return option->path ? conf_add(conf, option->name, option->path, argument->value) : 0;
+    if (!option->path) {
+        return 0;
+    }
+    CHECK(argument->value);
+    return conf_add(conf, option->name, option->path, argument->value);
 }
 
 int conf_arguments(struct conf *conf, const struct conf_option *options, int argc, char **argv)

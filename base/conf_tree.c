@@ -5,6 +5,7 @@
  */
 #include "base/conf_tree.h"
 
+#include "base/check.h"
 #include "base/err.h"
 
 #include <stdarg.h>
@@ -299,6 +300,7 @@ static int on_event(struct loader *loader, const yaml_event_t *event)
                        event->data.mapping_start.tag);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
+        CHECK(loader->depth > 0);
         loader->depth--;
         return 0;
     default:

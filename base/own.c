@@ -49,7 +49,7 @@ bool own_has(const struct own *own, const struct ip *ip)
 
 void own_add_door(struct own *own, int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
 
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||

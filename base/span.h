@@ -26,7 +26,7 @@ struct span {
 #define SPAN_EMPTY ((struct span){NULL, 0})
 
 /* For printf("%.*s"). */
-#define SPAN_ARGS(span) (int)(span).len, (span).at ? (span).at : ""
+#define SPAN_ARGS(span) (int)(span).len, (span).len ? (span).at : ""
 
 static inline struct span span_of(const void *at, size_t len)
 {

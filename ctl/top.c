@@ -1,5 +1,6 @@
 #include "ctl/top.h"
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "ctl/show.h"
@@ -229,9 +230,10 @@ static void put_key(const struct top *top, const json_t *line, struct buf *out)
     case TOP_OUTCOME:
     case TOP_REASON:
     case TOP_METHOD:
-    case TOP_BY_COUNT:
         buf_append(out, member(line, words[top->by]));
         break;
+    case TOP_BY_COUNT:
+        UNREACHABLE();
     }
     buf_append(out, SPAN("\0"));
 }

@@ -459,6 +459,7 @@ static void overrides_end(struct settings *s, struct override *list, bool build)
     }
     for (size_t i = 0; i < count; i++) {
         if (build) {
+            CHECK(list[i].policy);
             s->overrides[i] = netmap_new(list[i].entries, list[i].count, NULL, 0);
             list[i].policy->overrides = s->overrides[i];
         }

@@ -1,6 +1,7 @@
 #include "dnsredir/status_bound.h"
 
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/mem.h"
 
 static void put_address(struct buf *out, struct span data)
@@ -63,7 +64,9 @@ static void add_set(json_t *list, const struct rrset *set)
     while (wire_left(&in)) {
         struct buf text = BUF_INIT;
         wire_get(&in, RR_FIXED_LEN - 2);
-        put_record(&text, set->type, set->ttl, wire_get_span(&in, wire_get_u16(&in)));
+        struct span data = wire_get_span(&in, wire_get_u16(&in));
+        CHECK(data.at);
+        put_record(&text, set->type, set->ttl, data);
         json_array_append_new(list, json_stringn(text.data + text.start, buf_len(&text)));
         buf_fini(&text);
     }

@@ -232,9 +232,9 @@ static void account_all(struct disk *disk, struct list *ops)
         const struct op *op = list_entry(link, struct op, link);
         if (op->put) {
             op->put->committed = op->put->count;
-        }
-        if (wastes(op)) {
-            count_waste(disk, op->put);
+            if (wastes(op)) {
+                count_waste(disk, op->put);
+            }
         }
         if (writes(op) && !op->err) {
             atomic_fetch_add_explicit(&disk->counters.written_bytes, op->cost,

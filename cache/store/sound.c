@@ -213,7 +213,9 @@ static uint64_t child_of(const struct walk *walk, const struct level *level,
     const char *key;
     size_t size;
 
-    read_node(walk, page_at(walk, level->page), page, level->next, &node, &key, &size);
+    if (!read_node(walk, page_at(walk, level->page), page, level->next, &node, &key, &size)) {
+        return UINT64_MAX; /* the file has changed since the page was checked */
+    }
     return node_child(&node);
 }
 

@@ -141,12 +141,13 @@ static int open_member(struct stores *stores, struct survey *survey, size_t numb
 static int open_members(struct stores *stores, struct survey *survey,
                         const struct store_options *common)
 {
+    const size_t count = stores->count;
     size_t open = 0;
     int first = 0;
 
-    for (size_t i = 0; i < 2 * stores->count; i++) {
-        size_t number = i % stores->count;
-        if (survey->existed[number] != (i < stores->count)) {
+    for (size_t i = 0; i < 2 * count; i++) {
+        size_t number = i % count;
+        if (survey->existed[number] != (i < count)) {
             continue;
         }
         int err = open_member(stores, survey, number, common);

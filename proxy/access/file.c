@@ -63,7 +63,7 @@ int file_read(const char *path, size_t max, struct file_identity *identity, stru
 {
     /* O_NONBLOCK: a fifo is told, and not waited for. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat found;
+    struct stat found = {0};
     int err = fd < 0 || fstat(fd, &found) != 0 ? -errno : 0;
 
     if (!err && !S_ISREG(found.st_mode)) {
