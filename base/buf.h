@@ -35,7 +35,8 @@ static inline size_t buf_len(const struct buf *buf)
 
 static inline struct span buf_span(const struct buf *buf)
 {
-    return span_of(buf_len(buf) ? buf->data + buf->start : buf->data, buf_len(buf));
+    /* By way of a number: nothing may be added to NULL, not even 0. */
+    return span_of((const char *)((uintptr_t)buf->data + buf->start), buf_len(buf));
 }
 
 /* `n` bytes written behind buf_reserve()'s pointer become pending. */

@@ -218,7 +218,9 @@ static void choose(struct dnsstatus *status, const struct endpoint *at)
     }
     struct span text = span_take(span_str(at->text), sizeof(status->asked_of) - 1);
     memset(status->asked_of, 0, sizeof(status->asked_of));
-    memcpy(status->asked_of, text.at, text.len);
+    if (text.len) {
+        memcpy(status->asked_of, text.at, text.len);
+    }
     status->at = *at;
     status->asked_ms = 0;
     status->error = NULL;
