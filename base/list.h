@@ -17,6 +17,9 @@ struct list {
 
 #define list_entry(link, type, member) container_of(link, type, member)
 
+/* The macros declare `cursor`: a name in parentheses would be none.
+ * NOLINTBEGIN(bugprone-macro-parentheses) */
+
 /* `cursor` must not be removed inside the loop; list_each_safe allows it. */
 #define list_each(cursor, head)                                                                    \
     for (struct list *cursor = (head)->next; cursor != (head); cursor = cursor->next)
@@ -24,6 +27,8 @@ struct list {
 #define list_each_safe(cursor, head)                                                               \
     for (struct list *cursor = (head)->next, *cursor##_next = cursor->next; cursor != (head);      \
          cursor = cursor##_next, cursor##_next = cursor->next)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void list_init(struct list *link)
 {

@@ -12,9 +12,10 @@ mapfile -t units < <(git ls-files '*.c' | grep -v -e '^tests/' -e '^bench/')
 clang-format --dry-run -Werror "${sources[@]}" || failed=1
 tests/layering.py . || failed=1
 
+# One file at a time: after the first, clang-tidy 14 takes each va_list for uninitialised.
 if [ "${2:-}" != --quick ]; then
     printf '%s\n' "${units[@]}" |
-        xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" --warnings-as-errors='*' 2>/dev/null ||
+        xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" --warnings-as-errors='*' 2>/dev/null ||
         failed=1
 fi
 

@@ -189,6 +189,7 @@ static int copy_chunks(struct transfer *transfer, struct kept *kept)
     kept->chunks = xmalloc(record->chunk_count * sizeof(*kept->chunks));
     memcpy(kept->chunks, record->chunks, record->chunk_count * sizeof(*kept->chunks));
     for (size_t i = 0; i < record->chunk_count && !err; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): copied just above */
         if (kept->chunks[i].segment == transfer->victim->id) {
             err = copy_chunk(transfer, kept, &kept->chunks[i]);
         }

@@ -192,6 +192,7 @@ void store_put_chunk(struct store_put *put, const struct store_piece *pieces, si
     writer_post(&put->store->writer, op);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): bytes by their place and length, and who is told */
 void store_put_finish(struct store_put *put, struct span head, const void *meta, size_t meta_len,
                       uint64_t body_len, const struct store_piece *pieces, size_t count,
                       void (*done)(void *arg, int err), void *arg)
@@ -235,6 +236,7 @@ void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], str
     store_put_set_key(put, hash, key);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): bytes by their place and length, and who is told */
 void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg)

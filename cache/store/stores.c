@@ -310,6 +310,7 @@ void shelf_put_rename(struct shelf shelf, struct store_put *put, const uint8_t h
     store_put_rename(put, tenured(shelf, hash, own), key);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): bytes by their place and length, and who is told */
 void shelf_update(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                   struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg)

@@ -180,6 +180,7 @@ static int compare_bytes(struct span key, const struct item *item)
 
 /* The first node from `from` on whose key is not below `key`: its number, and in *item. Their count
  * when all are below. False: damaged. */
+/* NOLINTNEXTLINE(readability-function-size): the inner step of a look-up packs nothing */
 static bool search(const struct walk *walk, const char *at, const struct page *page, unsigned from,
                    struct span key, bool numbers, unsigned *found, bool *equal)
 {
