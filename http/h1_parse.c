@@ -270,6 +270,7 @@ static bool take_field(struct parser *p)
     const char *end = skip_name(name, p->end, &id);
 
     if (end == name) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p->at is never NULL */
         bool folded = *name == ' ' || *name == '\t';
         return fail(p, 400,
                     folded ? "A field continues on a second line" : "A field has no valid name");
