@@ -80,6 +80,15 @@ void server_publish(void *arg)
     }
 }
 
+static bool is_same(const struct standing *a, const struct standing *b)
+{
+    return memcmp(&a->open, &b->open, sizeof(a->open)) == 0 &&
+           memcmp(&a->alive, &b->alive, sizeof(a->alive)) == 0 &&
+           memcmp(&a->eased, &b->eased, sizeof(a->eased)) == 0 && a->any_eased == b->any_eased &&
+           memcmp(a->keep, b->keep, sizeof(a->keep)) == 0 &&
+           memcmp(a->take, b->take, sizeof(a->take)) == 0;
+}
+
 /* A new world only when something moved. */
 static void on_load(uv_timer_t *timer)
 {
@@ -88,7 +97,7 @@ static void on_load(uv_timer_t *timer)
 
     roster_step(s->roster, s->probes, uv_now(&s->loop));
     roster_standing(s->roster, s->probes, uv_now(&s->loop), standing);
-    if (memcmp(standing, &s->standing, sizeof(*standing)) != 0) {
+    if (!is_same(standing, &s->standing)) {
         server_publish(s);
     }
     free(standing);
