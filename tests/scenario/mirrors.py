@@ -644,7 +644,9 @@ def npm(s):
     answers = together(s, "/npm/huge")
     check(all(a.whole and a.body == ours(huge, here) for a in answers),
           f"{len(huge)} bytes, rewritten: {[len(a.body) for a in answers]}")
-    check(s.origin.paths() == ["/npm/huge"], "one fetch for all of them")
+    fetched = s.origin.paths()
+    check(fetched == ["/npm/huge"],
+          f"one fetch for all of them: {fetched} {[a.headers.get('Cache-Status') for a in answers]}")
     check(s.ask("/npm/huge", Host="b.test").body == ours(huge, "b.test"), "for others from the store")
     answer = s.ask("/npm/broken")
     check(answer.whole and answer.body == broken.replace(base.encode(), f"http://{here}/npm/".encode()),
