@@ -126,6 +126,7 @@ static bool has_enough(const struct h2 *h2)
     return h2->has_taken && h2->held > H2_MEMORY_FULL;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                     void *user)
