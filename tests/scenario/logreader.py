@@ -127,7 +127,8 @@ def watch(build, proxy, origin):
         ask()
         screen.read()
     screen.size(3, 30)
-    screen.until("the smaller frame", r"\x1b\[H[^\n]{,50}\n[^\n]{,50}\n\x1b\[J$")
+    screen.until("the smaller frame, with keys in its last line", r"\x1b\[H[^\n]{,50}\n[^\n]{,50}\n"
+                 r"\x1b\[J\x1b\[3;1H\x1b\[2m[^\n\x1b]{,29}\x1b\[0m$")
     screen.key(b"q")
     while screen.read():
         pass
