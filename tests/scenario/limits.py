@@ -105,6 +105,7 @@ def creeping(program, store, origin):
     proxy = larder.Proxy(program, f"{store}/creeping", "--workers", "1", "--set",
                          f"limits.connections={CREEPERS}", "--set", "timeouts.client-body=30min")
     proxy.start()
+    await_starter(proxy)
     release.clear()
     post = f"POST {origin.base}/held-creep HTTP/1.1\r\nHost: a\r\n".encode()
     kinds = {"chunk extension": (post + b"Transfer-Encoding: chunked\r\n\r\n5;a=", b"a"),
@@ -135,12 +136,17 @@ def creeping(program, store, origin):
     check(proxy.stop(), "it left by itself")
 
 
+def await_starter(proxy):
+    """Who looked whether the port answers is a client, too, and may still be on its way in."""
+    until(lambda: metric(proxy, "client_connections_total") > 0 and metric(proxy, "clients_open") == 0,
+          "who looked whether it is there has left")
+
+
 def burst(program, store, origin):
     """Of more than are allowed that come in one turn, as many are served as are allowed."""
     proxy = larder.Proxy(program, f"{store}/burst", "--workers", "1", "--set", "limits.connections=8")
     proxy.start()
-    until(lambda: metric(proxy, "client_connections_total") > 0 and metric(proxy, "clients_open") == 0,
-          "who looked whether it is there has left")
+    await_starter(proxy)
     with contextlib.ExitStack() as held:
         proxy.process.send_signal(signal.SIGSTOP)
         os.waitpid(proxy.process.pid, os.WUNTRACED)
