@@ -128,7 +128,7 @@ def begin(folder, more=""):
     config.write_text((CONFIG + PROGRAMS["proxy/larder-proxy"]).format(port=port, folder=folder) + more)
     old = Old(BUILD / "proxy/larder-proxy", config, folder)
     larder.await_port("127.0.0.1", port, old.process)
-    until("it can be taken over", lambda: (folder / "takeover").exists())
+    until("it is ready", lambda: old.logged("ready"))
     return old, port
 
 
