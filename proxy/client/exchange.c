@@ -308,8 +308,8 @@ static const struct stream_events exchange_events = {
     .on_close = on_close,
 };
 
-/* What is for one hop alone stays here, as of a final head. */
-static void send_interim(struct stream *stream, const struct http_head *from_origin)
+/* What is for one hop alone stays here, and Via says who was on the way, as of a final head. */
+static void send_interim(struct exchange *x, const struct http_head *from_origin)
 {
     struct http_head head = *from_origin;
     _Alignas(16) char first[2048];
@@ -319,8 +319,9 @@ static void send_interim(struct stream *stream, const struct http_head *from_ori
     fields_init(&head.fields, &arena, from_origin->fields.count);
     fields_append(&head.fields, &from_origin->fields);
     hop_strip(&head.fields);
+    hop_add_via(&head.fields, from_origin->version, span_str(x->settings->name), &arena);
     head.upgrade = false;
-    stream_send_interim(stream, &head);
+    stream_send_interim(x->stream, &head);
     arena_fini(&arena);
 }
 
@@ -329,7 +330,7 @@ static void on_interim(struct fetch_link *link, const struct http_head *head)
     struct exchange *x = container_of(link, struct exchange, fetch);
 
     if (x->request.version >= HTTP_1_1 && !x->sent) {
-        send_interim(x->stream, head);
+        send_interim(x, head);
     }
 }
 
