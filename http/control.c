@@ -161,6 +161,41 @@ static void read_directive(struct cache_control *out, struct span member)
     }
 }
 
+static bool restricts(const struct directive *directive)
+{
+    return directive->argument == NAMES || directive->at == AT(no_store) ||
+           directive->at == AT(must_revalidate) || directive->at == AT(proxy_revalidate);
+}
+
+static void restrict_by(struct cache_control *out, struct span word)
+{
+    const struct directive *directive = find_directive(span_cut(&word, '='));
+
+    if (directive == NULL || !restricts(directive)) {
+        return;
+    }
+    if (directive->argument == NAMES) {
+        set_names(out, directive, SPAN_EMPTY);
+    } else {
+        *flag_of(out, directive) = true;
+    }
+}
+
+/* "no-cache; no-store", or the same without the semicolon: origins that separate directives so mean
+ * all of them. As one member it is none that is known; what asks for more care is believed. */
+static void read_run_together(struct cache_control *out, struct span member)
+{
+    if (span_find(member, '"') < member.len) {
+        return; /* words of a quoted string are no directives */
+    }
+    while (member.len) {
+        struct span words = span_cut(&member, ';');
+        while (words.len) {
+            restrict_by(out, span_cut(&words, ' '));
+        }
+    }
+}
+
 void control_parse(const struct http_fields *fields, struct cache_control *out)
 {
     struct list_members it = list_members(fields, FIELD_CACHE_CONTROL);
@@ -170,6 +205,9 @@ void control_parse(const struct http_fields *fields, struct cache_control *out)
     out->present = fields_has(fields, FIELD_CACHE_CONTROL);
     while (list_next(&it, &member)) {
         read_directive(out, member);
+        if (span_find(member, ';') < member.len || span_find(member, ' ') < member.len) {
+            read_run_together(out, member);
+        }
     }
 }
 

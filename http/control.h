@@ -23,7 +23,8 @@ struct cache_control {
     struct span no_cache_fields, private_fields; /* the qualified forms' lists; may be empty */
 };
 
-/* All lines of Cache-Control. Directive names without case; quoted strings respected. */
+/* All lines of Cache-Control. Directive names without case; quoted strings respected. Where other
+ * than commas separate ("no-cache; no-store"), only what forbids or restricts reuse counts. */
 void control_parse(const struct http_fields *fields, struct cache_control *out);
 
 /* A targeted field; false when it is absent, empty, does not parse, or has seconds that are not an

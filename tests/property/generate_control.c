@@ -36,9 +36,18 @@ static const char *const timed[] = {"max-age", "max-age", "s-maxage", "stale-whi
                                     "stale-if-error"};
 static const char *const flags[] = {"public",           "must-revalidate", "immutable",
                                     "proxy-revalidate", "must-understand", "no-transform"};
-static const char *const strict[] = {
-    "no-store",   "no-cache",  "private", "no-cache=\"X-Own\"", "private=\"Set-Cookie\"",
-    "no-store=1", "no-cache ="};
+static const char *const strict[] = {"no-store",
+                                     "no-cache",
+                                     "private",
+                                     "no-cache=\"X-Own\"",
+                                     "private=\"Set-Cookie\"",
+                                     "no-store=1",
+                                     "no-cache =",
+                                     "no-store;",
+                                     "x; private",
+                                     "no-cache no-store",
+                                     "must-revalidate;max-age=60",
+                                     "proxy-revalidate; z=\"q\""};
 static const char *const alien[] = {"foo",
                                     "foo=bar",
                                     "x=\"max-age=9, no-store\"",

@@ -308,6 +308,35 @@ static bool says(const struct members *members, const char *name)
     return false;
 }
 
+/* Some write "no-cache; no-store", or leave the comma out. A name among such words restricts. */
+static bool has_word(const char *member, const char *name)
+{
+    char words[VALUE_MAX];
+    char *rest = words;
+    const char *word;
+
+    if (strchr(member, '"')) {
+        return false;
+    }
+    snprintf(words, sizeof(words), "%s", member);
+    while ((word = strsep(&rest, "; ")) != NULL) {
+        if (strncasecmp(word, name, strlen(name)) == 0 && strchr("=", word[strlen(name)])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool restricts(const struct members *members, const char *name)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if (has_word(members->at[i], name)) {
+            return true;
+        }
+    }
+    return says(members, name);
+}
+
 /* The first of them (4.2.1). What is no number means `invalid`, or (-1) is passed over. */
 static int64_t seconds_said(const struct members *members, const char *name, int64_t invalid)
 {
@@ -348,12 +377,12 @@ void text_control(const struct message *m, struct model_control *out)
 
     text_members(m, "Cache-Control", &members);
     *out = nothing;
-    out->no_store = says(&members, "no-store");
-    out->no_cache = says(&members, "no-cache"); /* with fields (5.2.2.4) too */
-    out->is_private = says(&members, "private");
+    out->no_store = restricts(&members, "no-store");
+    out->no_cache = restricts(&members, "no-cache"); /* with fields (5.2.2.4) too */
+    out->is_private = restricts(&members, "private");
     out->is_public = says(&members, "public");
-    out->must_revalidate = says(&members, "must-revalidate");
-    out->proxy_revalidate = says(&members, "proxy-revalidate");
+    out->must_revalidate = restricts(&members, "must-revalidate");
+    out->proxy_revalidate = restricts(&members, "proxy-revalidate");
     out->must_understand = says(&members, "must-understand");
     out->immutable = says(&members, "immutable");
     out->only_if_cached = says(&members, "only-if-cached");

@@ -121,6 +121,27 @@ Test(control, flags_in_any_case_and_beside_anything_rfc9111_5_2)
     cr_expect_not(parse(NULL, NULL).no_store);
 }
 
+/* "no-cache; no-store" is what many write. */
+Test(control, separated_by_other_than_commas)
+{
+    struct cache_control c = parse("no-cache; no-store;must-revalidate; proxy-revalidate", NULL);
+
+    cr_expect(c.no_cache && c.no_store && c.must_revalidate && c.proxy_revalidate);
+    cr_expect(parse("private; max-age=60", NULL).is_private);
+    cr_expect(parse("max-age=60; private", NULL).is_private);
+    cr_expect(parse("max-age=60 no-store", NULL).no_store);
+    cr_expect(parse("public, no-store;", NULL).no_store);
+    cr_expect(parse("foo;no-store=1", NULL).no_store);
+    c = parse("no-cache=\"a\", public; no-cache", NULL);
+    cr_expect(c.no_cache && c.no_cache_fields.len == 0);
+
+    cr_expect_eq(parse("max-age=60; private", NULL).max_age, 0, "what may last longer is not read");
+    cr_expect_eq(parse("public; max-age=60", NULL).max_age, -1);
+    cr_expect_not(parse("public; max-age=60", NULL).is_public);
+    cr_expect_not(parse("x=\"a; no-store\"; b", NULL).no_store);
+    cr_expect_not(parse("xno-store; no-storex", NULL).no_store);
+}
+
 Test(control, an_unclosed_quote_hides_nothing)
 {
     struct cache_control c = parse("x=\"y, no-store, max-age=5, private", NULL);
