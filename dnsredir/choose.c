@@ -3,10 +3,7 @@
 #include "base/check.h"
 
 #include <endian.h>
-
-/* How often a weighted choice draws before the members left come in their order: with weights of
- * 1 to 100 the first draws hit nearly always. */
-#define DRAWS_MAX 64
+#include <math.h>
 
 /* A walk through candidates, and what it has taken. */
 struct walk {
@@ -171,77 +168,90 @@ static void walk_nearest(struct walk *w)
     }
 }
 
+/* A hash as a number above 0, at most 1. */
+static double unit_of(uint64_t hash)
+{
+    return (double)(int64_t)((hash >> 11) + 1) * 0x1p-53;
+}
+
+/* The best of those met so far, the cheapest first. */
+struct shortlist {
+    unsigned most;
+    unsigned count;
+    double costs[ANSWERS_MAX];
+    uint16_t ids[ANSWERS_MAX];
+};
+
+/* What costs as much, or more, is not among the best. */
+static double shortlist_bar(const struct shortlist *list)
+{
+    return list->count < list->most ? INFINITY : list->costs[list->most - 1];
+}
+
+/* `cost` is below the bar. */
+static void shortlist_put(struct shortlist *list, double cost, unsigned replica)
+{
+    unsigned at = list->count < list->most ? list->count++ : list->most - 1;
+
+    for (; at > 0 && list->costs[at - 1] > cost; at--) {
+        list->costs[at] = list->costs[at - 1];
+        list->ids[at] = list->ids[at - 1];
+    }
+    list->costs[at] = cost;
+    list->ids[at] = (uint16_t)replica;
+}
+
+/* Every address wanted may be another replica's, and one that is too full is passed over. */
+static struct shortlist shortlist_for(const struct walk *w)
+{
+    unsigned most = w->input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
+    return (struct shortlist){.most = most};
+}
+
 /* Rendezvous hashing (Thaler, Ravishankar 1998): the replicas with the highest scores for this
  * name. When one goes, only its own names move; when one is too full, those of its names that it
  * does not keep go to their next one (Mirrokni, Thorup, Zadimoghaddam 2016, without the order of
  * arrival: servers that do not talk must agree). */
 static void walk_hashed(struct walk *w)
 {
-    uint64_t scores[ANSWERS_MAX];
-    uint16_t ids[ANSWERS_MAX];
-    unsigned most = w->input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
-    unsigned count = 0;
+    const struct policy *policy = w->policy;
+    struct shortlist list = shortlist_for(w);
 
-    for (unsigned n = 0; n < w->policy->member_count; n++) {
-        unsigned replica = w->policy->members[n];
-        if (!usable(w, replica)) {
-            continue;
-        }
-        uint64_t mine = mix(w->input->name_hash ^ w->policy->hashes[replica]);
-        unsigned at = count < most ? count++ : most;
-        for (; at > 0 && scores[at - 1] < mine; at--) {
-            if (at < most) {
-                scores[at] = scores[at - 1];
-                ids[at] = ids[at - 1];
-            }
-        }
-        if (at < most) {
-            scores[at] = mine;
-            ids[at] = (uint16_t)replica;
+    for (unsigned n = 0; n < policy->member_count; n++) {
+        unsigned replica = policy->members[n];
+        double cost = 1 - unit_of(mix(w->input->name_hash ^ policy->hashes[replica]));
+        if (cost < shortlist_bar(&list) && usable(w, replica)) {
+            shortlist_put(&list, cost, replica);
         }
     }
-    offer_all(w, ids, count);
+    offer_all(w, list.ids, list.count);
 }
 
-/* The member in whose part of the sum of weights a draw falls. */
-static unsigned member_at(const struct policy *policy, uint64_t draw)
-{
-    __extension__ typedef unsigned __int128 wide;
-    uint64_t sum = policy->cumulative[policy->member_count - 1];
-    uint64_t place = (uint64_t)((wide)draw * sum >> 64);
-    unsigned low = 0;
-    unsigned high = policy->member_count - 1u;
-
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        if (policy->cumulative[middle] > place) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return policy->members[low];
-}
-
-/* Every leaf draws members again and again, always the same ones; the first that may be given are
- * its own. So a member that goes gives away its leaves alone, to the others by their weights. */
+/* Rendezvous hashing with weights: every member rings for the leaf at a random time, the more often
+ * the greater its weight (-ln u / weight has the exponential distribution), and the first that may
+ * be given are the leaf's own. So each has a share by its weight; a member that goes gives away its
+ * leaves alone, to the others by their weights; and one whose weight changes wins or loses leaves,
+ * and nobody else does. As -ln u >= 1 - u, most are late without a logarithm. */
 static void walk_weighted(struct walk *w)
 {
-    struct replica_set seen = {{0}};
+    const struct policy *policy = w->policy;
+    uint64_t leaf = mix(w->input->leaf_hash + 1); /* choice_accepts() hashes the leaf itself */
+    struct shortlist list = shortlist_for(w);
 
-    for (unsigned n = 1; n <= DRAWS_MAX && !enough(w); n++) {
-        unsigned replica = member_at(w->policy, mix(w->input->leaf_hash + n));
-        if (!replica_set_has(&seen, replica) && usable(w, replica)) {
-            offer(w, replica);
+    for (unsigned n = 0; n < policy->member_count; n++) {
+        unsigned replica = policy->members[n];
+        double weight = policy->weights[n];
+        double unit = unit_of(mix(leaf ^ policy->hashes[replica]));
+        double bar = shortlist_bar(&list);
+        if (1 - unit >= bar * weight) {
+            continue;
         }
-        replica_set_put(&seen, replica, true);
-    }
-    for (unsigned i = 0; i < w->policy->member_count && !enough(w); i++) {
-        unsigned replica = w->policy->members[i];
-        if (!replica_set_has(&seen, replica) && usable(w, replica)) {
-            offer(w, replica);
+        double late = -log(unit) / weight;
+        if (late < bar && usable(w, replica)) {
+            shortlist_put(&list, late, replica);
         }
     }
+    offer_all(w, list.ids, list.count);
 }
 
 static void walk_any(struct walk *w)

@@ -72,20 +72,23 @@ static void render_targets(struct arena *arena, const struct replica *replicas,
     }
 }
 
+static uint64_t weight_of(const struct policy_plan *plan, size_t member)
+{
+    return plan->weights ? plan->weights[member] : 1;
+}
+
 static void take_members(struct arena *arena, const struct policy_plan *plan, struct policy *out)
 {
-    uint64_t sum = 0;
-
     out->members = arena_alloc(arena, plan->member_count * sizeof(*out->members));
-    out->cumulative = arena_alloc(arena, plan->member_count * sizeof(*out->cumulative));
+    out->weights = arena_alloc(arena, plan->member_count * sizeof(*out->weights));
     out->member_count = (uint16_t)plan->member_count;
     for (size_t i = 0; i < plan->member_count; i++) {
-        uint64_t weight = plan->weights ? plan->weights[i] : 1;
+        uint64_t weight = weight_of(plan, i);
         CHECK(weight > 0 && weight <= POLICY_WEIGHT_MAX);
         CHECK(!replica_set_has(&out->member_set, plan->members[i]));
         replica_set_put(&out->member_set, plan->members[i], true);
         out->members[i] = plan->members[i];
-        out->cumulative[i] = sum += weight;
+        out->weights[i] = (uint32_t)weight;
     }
 }
 
@@ -118,8 +121,6 @@ struct policy *policy_new(struct arena *arena, const struct policy_plan *plan,
 
 bool policy_is_of(const struct policy *policy, const struct policy_plan *plan)
 {
-    uint64_t sum = 0;
-
     if (policy->kind != plan->kind || policy->answers != plan->answers ||
         policy->ttl != plan->ttl || policy->fixed_order != plan->fixed_order ||
         policy->leaf_v4 != plan->leaf_v4 || policy->leaf_v6 != plan->leaf_v6 ||
@@ -127,8 +128,7 @@ bool policy_is_of(const struct policy *policy, const struct policy_plan *plan)
         return false;
     }
     for (size_t i = 0; i < plan->member_count; i++) {
-        sum += plan->weights ? plan->weights[i] : 1;
-        if (policy->members[i] != plan->members[i] || policy->cumulative[i] != sum) {
+        if (policy->members[i] != plan->members[i] || policy->weights[i] != weight_of(plan, i)) {
             return false;
         }
     }

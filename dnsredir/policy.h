@@ -82,9 +82,9 @@ struct policy {
     bool fixed_order;
     uint8_t leaf_v4, leaf_v6;
     uint32_t ttl;
-    uint16_t *members;    /* in the order written */
-    uint64_t *cumulative; /* weights up to and with each member */
-    uint64_t *hashes;     /* of every replica */
+    uint16_t *members; /* in the order written */
+    uint32_t *weights; /* of the members */
+    uint64_t *hashes;  /* of every replica */
     struct replica_set member_set;
     struct address_records v4, v6;
     struct rrset **targets;         /* by replica: its CNAME; NULL: addresses */

@@ -350,6 +350,46 @@ Test(choose, weights_are_shares_and_only_a_lost_ones_leaves_move)
     }
 }
 
+/* Which leaves move when the members and their weights change: only to or from those whose weights
+ * change, wherever they stand, and just so many that the shares are right. */
+static void expect_moves(const char *was, const uint64_t *weights, const char *is,
+                         const uint64_t *others, unsigned moved)
+{
+    struct standing *all = standing_of("0123");
+    unsigned shares[REPLICAS], count = 0;
+    uint64_t old[REPLICAS] = {0}, new[REPLICAS] = {0};
+
+    for (unsigned i = 0; was[i]; i++) {
+        old[was[i] - '0'] = weights[i];
+    }
+    for (unsigned i = 0; is[i]; i++) {
+        new[is[i] - '0'] = others[i];
+    }
+    map_leaves(policy_of(POLICY_WEIGHTED, 1, was, weights), NULL, all, before, shares);
+    map_leaves(policy_of(POLICY_WEIGHTED, 1, is, others), NULL, all, after, shares);
+    for (unsigned i = 0; i < LEAVES; i++) {
+        uint8_t from = before[i], to = after[i];
+        count += from != to;
+        cr_assert(from == to || new[from] < old[from] || new[to] > old[to], "%s to %s", was, is);
+    }
+    unsigned thousandths = (count + LEAVES / 2000) / (LEAVES / 1000);
+    cr_expect(near(thousandths, moved), "%s to %s: %u moved", was, is, thousandths);
+}
+
+Test(choose, changed_weights_move_what_they_must)
+{
+    static const uint64_t equal[] = {1, 1, 1, 1}, more[] = {2, 1, 1, 1}, less[] = {1, 3, 1, 1};
+    static const uint64_t tiny[] = {1, 1000000000};
+
+    expect_moves("012", equal, "0123", equal, 250); /* a new one at the end, */
+    expect_moves("012", equal, "3012", equal, 250); /* or in front */
+    expect_moves("0123", equal, "123", equal, 250); /* the first one goes */
+    expect_moves("0123", equal, "3210", equal, 0);  /* another order of writing */
+    expect_moves("0123", equal, "0123", more, 150); /* 1/4 becomes 2/5 */
+    expect_moves("0123", less, "0123", equal, 250); /* 1/2 becomes 1/4 */
+    expect_moves("01", tiny, "1", equal, 0);        /* who had nothing is not missed */
+}
+
 /* dns.md: proportional, sticky, monotone. 100,000 clients, all nearest to replica 0. */
 Test(choose, spill_is_proportional_sticky_and_monotone)
 {
