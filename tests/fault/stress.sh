@@ -14,10 +14,11 @@ declare -A arguments=(
     [explain.py]="$build fresh" [multirange.py]="$build fresh" [tls.py]="$build fresh"
     [h2_chaos.py]="$build 8 fresh" [storm.py]="$proxy 20 fresh" [acknowledged.py]="$proxy 10 fresh"
     [parts_chaos.py]="$build --seed fresh" [pieces.py]="$build --seed fresh"
+    [dns_peer.py]="$build fresh"
     [property-policy]="--seed fresh --cases 1000000"
     [property-validate]="--seed fresh --cases 1000000")
 seeded=(property-policy property-validate explain.py multirange.py tls.py h2_chaos.py storm.py
-    acknowledged.py parts_chaos.py pieces.py)
+    acknowledged.py parts_chaos.py pieces.py dns_peer.py)
 names=("$@")
 if [ $# -eq 0 ]; then
     for ((round = 0; round < ${ROUNDS:-5}; round++)); do
