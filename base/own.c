@@ -80,13 +80,6 @@ static bool is_unspecified(const struct ip *ip)
     return ip_eq(ip, &any4) || ip_eq(ip, &any6);
 }
 
-static bool is_loopback(const struct ip *ip)
-{
-    static const struct ip loopback = {{[15] = 1}};
-
-    return ip_is_v4(ip) ? ip->at[12] == 127 : ip_eq(ip, &loopback);
-}
-
 bool own_leads_to(const struct own *own, const struct own_door *door, const struct ip *ip,
                   uint16_t port)
 {
@@ -94,7 +87,7 @@ bool own_leads_to(const struct own *own, const struct own_door *door, const stru
         return false;
     }
     return ip_eq(ip, &door->ip) || is_unspecified(ip) ||
-           (is_unspecified(&door->ip) && (is_loopback(ip) || own_has(own, ip)));
+           (is_unspecified(&door->ip) && (ip_is_loopback(ip) || own_has(own, ip)));
 }
 
 bool own_has_door(const struct own *own, const struct ip *ip, uint16_t port)

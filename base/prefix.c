@@ -53,6 +53,13 @@ bool ip_eq(const struct ip *a, const struct ip *b)
     return memcmp(a->at, b->at, sizeof(a->at)) == 0;
 }
 
+bool ip_is_loopback(const struct ip *ip)
+{
+    static const struct ip loopback = {{[15] = 1}};
+
+    return ip_is_v4(ip) ? ip->at[V4_AT] == 127 : ip_eq(ip, &loopback);
+}
+
 /* The bits of byte `i` that the first `bits` bits of an address cover. */
 static uint8_t mask_of(unsigned bits, size_t i)
 {

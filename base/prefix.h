@@ -34,6 +34,8 @@ size_t prefixes_settle(struct prefix *list, size_t count);
 /* Whether any has it, of a list that was settled: by halves, so that long lists cost little. */
 bool prefixes_have(const struct prefix *list, size_t count, const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);
+/* 127.0.0.0/8 and ::1: this machine, and nobody else reaches it there. */
+bool ip_is_loopback(const struct ip *ip);
 
 /* AF_INET and AF_INET6; any other family becomes "::". IPv4-mapped IPv6 is IPv4. */
 struct ip ip_of_sockaddr(const struct sockaddr *address);

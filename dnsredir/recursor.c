@@ -153,13 +153,6 @@ static void check_anchor(struct setup *s, const char *path)
     }
 }
 
-static bool is_loopback(const struct ip *ip)
-{
-    static const uint8_t one[16] = {[15] = 1};
-
-    return ip_is_v4(ip) ? ip->at[12] == 127 : memcmp(ip->at, one, sizeof(one)) == 0;
-}
-
 /* Returns whether one of them is on this machine. */
 static bool set_forward(struct setup *s, const struct recursor_plan *plan)
 {
@@ -173,7 +166,7 @@ static bool set_forward(struct setup *s, const struct recursor_plan *plan)
         snprintf(value, sizeof(value), "%s@%u", ip_text(&ip, text),
                  (unsigned)port[0] << 8 | port[1]);
         note(s, "forward", value, ub_ctx_set_fwd(s->recursor->ctx, value));
-        loopback = loopback || is_loopback(&ip);
+        loopback = loopback || ip_is_loopback(&ip);
     }
     return loopback;
 }

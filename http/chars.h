@@ -34,35 +34,31 @@ static inline bool chars_are(struct span text, uint8_t classes)
     return true;
 }
 
-/* chars_are(text, CHAR_VALUE), eight bytes at a time, the last ones perhaps twice. */
-static inline bool chars_are_value(struct span text)
+/* What `mask` (of base/swar.h) finds in the words of `text`, which has at least eight bytes; the
+ * last ones are perhaps looked at twice. 0: in no byte of it. */
+static inline uint64_t chars_found(struct span text, uint64_t (*mask)(uint64_t word))
 {
-    uint64_t controls = 0;
-
-    if (text.len < 8) {
-        return chars_are(text, CHAR_VALUE);
-    }
     const char *last = text.at + text.len - 8;
+    uint64_t found = mask(swar_load(last));
+
     for (const char *at = text.at; at < last; at += 8) {
-        controls |= swar_controls(swar_load(at));
+        found |= mask(swar_load(at));
     }
-    controls |= swar_controls(swar_load(last));
-    return controls == 0 || chars_are(text, CHAR_VALUE); /* a tab is one, too */
+    return found;
 }
 
-/* chars_are(text, CHAR_VISIBLE), likewise. */
+/* chars_are(text, CHAR_VALUE), eight bytes at a time. */
+static inline bool chars_are_value(struct span text)
+{
+    bool plain = text.len >= 8 && chars_found(text, swar_controls) == 0;
+
+    return plain || chars_are(text, CHAR_VALUE); /* a tab is a control, and allowed */
+}
+
+/* chars_are(text, CHAR_VISIBLE), eight bytes at a time. */
 static inline bool chars_are_visible(struct span text)
 {
-    uint64_t others = 0;
-
-    if (text.len < 8) {
-        return chars_are(text, CHAR_VISIBLE);
-    }
-    const char *last = text.at + text.len - 8;
-    for (const char *at = text.at; at < last; at += 8) {
-        others |= swar_invisible(swar_load(at));
-    }
-    return (others | swar_invisible(swar_load(last))) == 0;
+    return text.len < 8 ? chars_are(text, CHAR_VISIBLE) : chars_found(text, swar_invisible) == 0;
 }
 
 /* The value of a digit of class CHAR_HEX. */

@@ -1,7 +1,5 @@
 #include "proxy/access/open.h"
 
-#include <netinet/in.h>
-
 static bool is_everybody(const struct prefix *prefix)
 {
     return prefix->bits == 0 || (ip_is_v4(&prefix->ip) && prefix->bits == 96);
@@ -39,22 +37,11 @@ static bool shuts_out(const struct access_rule *rule)
     return !rule->allow && rule->is_plain && !rule->needs_user && is_from_everybody(rule);
 }
 
-static bool is_loopback(const struct endpoint *endpoint)
-{
-    const struct sockaddr *address = (const struct sockaddr *)&endpoint->address;
-
-    if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-        return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-    }
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-    return address->sa_family == AF_INET && ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-}
-
 static bool is_reached_by_others(const struct settings *settings)
 {
     for (size_t i = 0; i < settings->listen_count; i++) {
-        if (!is_loopback(&settings->listen[i].at)) {
+        struct ip ip = ip_of_sockaddr((const struct sockaddr *)&settings->listen[i].at.address);
+        if (!ip_is_loopback(&ip)) {
             return true;
         }
     }

@@ -1,8 +1,6 @@
 #include "proxy/client/pac.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 
 /* ---- who is to be asked ---- */
 
@@ -35,23 +33,16 @@ struct where {
     bool tls;
 };
 
-static bool is_loopback(const struct listening *listening)
+static const struct sockaddr *address_of(const struct listening *listening)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&listening->at.address;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-
-    return address->sa_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
-                                          : ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return (const struct sockaddr *)&listening->at.address;
 }
 
-static uint16_t port_of(const struct listening *listening)
+static bool is_loopback(const struct listening *listening)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&listening->at.address;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+    struct ip ip = ip_of_sockaddr(address_of(listening));
 
-    return ntohs(address->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
+    return ip_is_loopback(&ip);
 }
 
 static bool names_loopback(struct span name)
@@ -87,7 +78,7 @@ static struct where this_proxy(const struct settings *settings, struct span host
         name = SPAN("127.0.0.1");
     }
     const struct listening *best = best_listener(settings, name);
-    return (struct where){name, port_of(best), best->is_tls};
+    return (struct where){name, port_of_sockaddr(address_of(best)), best->is_tls};
 }
 
 static struct where where_of(const struct pac_proxy *proxy)

@@ -234,6 +234,23 @@ Test(prefix, special_addresses)
     }
 }
 
+Test(prefix, loopback)
+{
+    static const struct {
+        const char *ip;
+        bool loopback;
+    } cases[] = {
+        {"127.0.0.1", true},    {"127.255.0.1", true}, {"::ffff:127.0.0.1", true},
+        {"::1", true},          {"0.0.0.0", false},    {"::", false},
+        {"128.0.0.1", false},   {"126.0.0.1", false},  {"::2", false},
+        {"::127.0.0.1", false}, {"fe80::1", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ip ip = ip_of(cases[i].ip);
+        cr_expect_eq(ip_is_loopback(&ip), cases[i].loopback, "%s", cases[i].ip);
+    }
+}
+
 Test(prefix, socket_addresses_and_back)
 {
     static const char *const texts[] = {"192.0.2.1", "2001:db8::1", "::"};
