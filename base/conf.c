@@ -84,8 +84,7 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
     for (const char *const *later = table->later; later && *later; later++) {
         if (strcmp(*later, name) == 0) {
             return conf_report(conf, where,
-                               "\"%s\" is not there yet, a later version will have it; expected a "
-                               "configuration without it",
+                               "\"%s\" is not supported yet; expected a configuration without it",
                                name);
         }
     }
@@ -100,8 +99,7 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
     }
     const char *closest = conf_closest(name, names, count);
     if (closest) {
-        conf_report(conf, where,
-                    "unknown directive \"%.80s\"; expected a known one; did you mean \"%s\"?", name,
+        conf_report(conf, where, "unknown directive \"%.80s\"; did you mean \"%s\"?", name,
                     closest);
     } else {
         conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s", name,

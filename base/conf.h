@@ -18,9 +18,8 @@
  *
  * Values come from a YAML file and those it includes (libyaml; no anchors, aliases or tags; bounded
  * size, depth and count), then from the command line, else from the row's default; each remembers
- * where it was written. Every error is one line "file:line:column: what; expected …; did you mean
- * "…"?", or
- * "--option: what; …".
+ * where it was written. Every error is one line: "file:line:column: what; expected …", with
+ * "did you mean "…"?" for misspelt words, or "--option: what; …".
  *
  * Not thread-safe. The calls return 0 or ERR_CONFIG after writing to `errors`.
  */
@@ -198,6 +197,11 @@ __attribute__((format(printf, 4, 5))) void conf_remark(const struct conf_at *at,
 
 /* The word most like `word`, or NULL when none is near. `count` words; NULL ones are skipped. */
 const char *conf_closest(const char *word, const char *const *words, size_t count);
+/* What an error about an unknown word ends with, as arguments of "%s%s%s": the word that is likely
+ * meant (from conf_closest()), or `otherwise` when that is NULL. */
+#define CONF_HINT(closest, otherwise)                                                              \
+    (closest) ? "; did you mean \"" : (otherwise), (closest) ? (closest) : "",                     \
+        (closest) ? "\"?" : ""
 
 /* ---- for people ---- */
 

@@ -208,6 +208,8 @@ static struct argument next_argument(const struct conf_option *options, int argc
     return argument;
 }
 
+#define OPTIONS_LISTED "; --help lists the options"
+
 static int unknown_option(struct conf *conf, const struct conf_option *options, const char *name)
 {
     const char *names[64];
@@ -216,9 +218,8 @@ static int unknown_option(struct conf *conf, const struct conf_option *options, 
     if (name[0] != '-') {
         bool is_file = span_ends(span_str(name), SPAN(".yaml")) ||
                        span_ends(span_str(name), SPAN(".yml")) || access(name, F_OK) == 0;
-        return conf_fault(conf, name, "not an option; expected one that --help lists%s%s%s",
-                          is_file ? "; did you mean \"--config " : "", is_file ? name : "",
-                          is_file ? "\"?" : "");
+        const char *meant = is_file ? arena_printf(&conf->memory, "--config %s", name).at : NULL;
+        return conf_fault(conf, name, "not an option%s%s%s", CONF_HINT(meant, OPTIONS_LISTED));
     }
     for (; options->name && count < ARRAY_LEN(names) - 2; options++) {
         names[count++] = options->name;
@@ -226,9 +227,7 @@ static int unknown_option(struct conf *conf, const struct conf_option *options, 
     names[count++] = common[0].name;
     names[count++] = common[1].name;
     const char *closest = conf_closest(name, names, count);
-    return conf_fault(conf, name, "unknown option; expected one that --help lists%s%s%s",
-                      closest ? "; did you mean \"" : "", closest ? closest : "",
-                      closest ? "\"?" : "");
+    return conf_fault(conf, name, "unknown option%s%s%s", CONF_HINT(closest, OPTIONS_LISTED));
 }
 
 static int set_path(struct conf *conf, const char *value)

@@ -320,8 +320,7 @@ static int bad_scalar(struct conf *conf, const struct conf_directive *row,
                 node->said ? node->said : row->name,
                 err == ERR_TOO_LARGE ? "is out of range with" : "cannot be", secret ? "" : "\"",
                 secret ? "what is written" : node->text, secret ? "" : "\"", what ? ": " : "",
-                what ? what : "", SPAN_ARGS(buf_span(&expected)),
-                closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+                what ? what : "", SPAN_ARGS(buf_span(&expected)), CONF_HINT(closest, ""));
     buf_fini(&expected);
     return ERR_CONFIG;
 }

@@ -28,9 +28,8 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
         return -1; /* it may be the one whose name has a fault */
     }
     const char *closest = conf_closest(name, names, s->replica_count);
-    COMPLAIN(c, directive, index, "no replica is called \"%s\"; expected one of replicas%s%s%s",
-             name, closest ? "; did you mean \"" : "", closest ? closest : "",
-             closest ? "\"?" : "");
+    COMPLAIN(c, directive, index, "no replica is called \"%s\"%s%s%s", name,
+             CONF_HINT(closest, "; expected a name from \"replicas\""));
     return -1;
 }
 
@@ -252,9 +251,8 @@ static void complain_of_region(struct compiler *c, const char *name)
         return; /* it may be the one whose name has a fault */
     }
     const char *closest = conf_closest(name, names, s->region_count);
-    COMPLAIN(c, "region", 0, "no region is called \"%s\"; expected one of nearest.regions%s%s%s",
-             name, closest ? "; did you mean \"" : "", closest ? closest : "",
-             closest ? "\"?" : "");
+    COMPLAIN(c, "region", 0, "no region is called \"%s\"%s%s%s", name,
+             CONF_HINT(closest, "; expected a name from \"nearest.regions\""));
     free(names);
 }
 

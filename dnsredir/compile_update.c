@@ -94,8 +94,8 @@ static const struct tsig_key *find_key(struct compiler *c, size_t index, const c
         }
     }
     const char *closest = conf_closest(text, names, s->key_count);
-    COMPLAIN(c, "keys", index, "no key is called \"%s\"; expected one of keys%s%s%s", text,
-             closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+    COMPLAIN(c, "keys", index, "no key is called \"%s\"%s%s%s", text,
+             CONF_HINT(closest, "; expected a name from \"keys\""));
     return NULL;
 }
 

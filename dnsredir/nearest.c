@@ -318,9 +318,8 @@ static void complain_of_replica(const struct nearest_builder *b, struct lines *l
     }
     snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(word));
     const char *closest = conf_closest(text, names, b->replica_count);
-    snprintf(what, sizeof(what), "no replica is called \"%s\"; expected one of replicas%s%s%s",
-             text, closest ? "; did you mean \"" : "", closest ? closest : "",
-             closest ? "\"?" : "");
+    snprintf(what, sizeof(what), "no replica is called \"%s\"%s%s%s", text,
+             CONF_HINT(closest, "; expected a name from \"replicas\""));
     complain(lines, line, word, what);
 }
 

@@ -39,10 +39,7 @@ static int unknown_field(struct span word, struct arena *arena, const char **wha
     const char *closest =
         conf_closest(name, log_field_words + LOG_TEXT + 1, LOG_REQUEST - LOG_TEXT - 1);
 
-    *what = arena_printf(arena, "there is no field \"%s\"%s%s%s", name,
-                         closest ? "; did you mean \"" : "", closest ? closest : "",
-                         closest ? "\"?" : "")
-                .at;
+    *what = arena_printf(arena, "there is no field \"%s\"%s%s%s", name, CONF_HINT(closest, "")).at;
     return ERR_SYNTAX;
 }
 
