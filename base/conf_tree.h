@@ -94,6 +94,11 @@ const struct conf_directive *conf_table_find(const struct conf_table *table, str
 int conf_unknown(struct conf *conf, const struct conf_table *table, const struct conf_where *where,
                  const char *name);
 
+/* "path:/srv", where YAML takes for a text what lacks a space behind the colon: reports it. False:
+ * `node` is no such thing. */
+bool conf_misses_space(struct conf *conf, const struct conf_table *table,
+                       const struct conf_node *node);
+
 /* ---- conf_value.c: scalars ---- */
 
 /* A bare description of what the row takes: "a duration such as 250ms, 30s or 7d". */
