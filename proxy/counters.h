@@ -1,5 +1,5 @@
 /*
- * counters - what each worker counts; only the reader adds up. Help texts at the declaration.
+ * counters - what each worker counts. Only readers add up; help texts stand beside the names.
  */
 #ifndef LARDER_PROXY_COUNTERS_H
 #define LARDER_PROXY_COUNTERS_H
@@ -52,23 +52,23 @@ struct counters {
     metric_value served[SERVED_COUNT];
     metric_value h2_offences[H2_OFFENCE_COUNT];
     metric_value tls_failures[TLS_FAILURE_COUNT];
-    metric_value status[6]; /* by class; 0: no response was sent */
+    metric_value status[6]; /* by class (status / 100); 0: no response was sent */
     struct histogram hit_seconds;
     struct histogram miss_seconds;
     struct histogram read_seconds;
 };
 
-/* The families above for metrics_write(), ended by an empty row. */
+/* All of it as rows for metrics_write(); an empty row ends them. */
 extern const struct metric counters_rows[];
 
-/* Bytes of one exchange that were not counted before; its outcome is known. */
+/* Bytes of one exchange since it was last counted. */
 struct byte_count {
     const struct decision *decision;
     uint64_t sent, sent_from_files, received;
 };
 void counters_bytes(struct counters *counters, const struct byte_count *count);
 
-/* One finished exchange, without its bytes. */
+/* A finished exchange, without its bytes. */
 struct exchange_count {
     const struct decision *decision;
     int status;

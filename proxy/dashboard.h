@@ -1,7 +1,7 @@
 /*
- * dashboard - the files of the page for people, on the administrative listener. They are in
- * proxy/dashboard/ and become part of the program when it is built (embed.py there), with the
- * library that draws the charts: the page asks nobody else for anything.
+ * dashboard - the files of the dashboard, served by the admin listener. They are in
+ * proxy/dashboard/ and are compiled into the program (embed.py there), with the library that draws
+ * the charts, so that the page loads nothing from elsewhere.
  */
 #ifndef LARDER_PROXY_DASHBOARD_H
 #define LARDER_PROXY_DASHBOARD_H
@@ -10,18 +10,18 @@
 
 struct dashboard_asset {
     struct span path, type, etag;
-    struct span plain, gzip; /* its bytes, and the same with Content-Encoding: gzip */
+    struct span plain, gzip; /* the content, and the same for Content-Encoding: gzip */
 };
 
-/* Ended by one without a path. */
+/* A row without a path ends the list. */
 extern const struct dashboard_asset dashboard_assets[];
 
-/* NULL: there is none at this path. */
+/* The file at this path, or NULL. */
 const struct dashboard_asset *dashboard_find(struct span path);
-/* The page itself, for who prefers HTML to text; NULL: text. */
+/* The page itself, for clients that prefer HTML to text; else NULL. */
 const struct dashboard_asset *dashboard_page(const struct http_fields *request);
 
-/* Fills in the answer to a request for it, but for its date; returns its body. */
+/* Fills in the response head for a file, all but Date, and returns the body. */
 struct span dashboard_answer(const struct dashboard_asset *asset, const struct http_fields *request,
                              struct http_head *head);
 

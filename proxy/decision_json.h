@@ -1,4 +1,5 @@
-/* decision_json - decisions and the requests they were made for, as JSON for administrators. */
+/* decision_json - decisions, and the requests that they were made for, as JSON for
+ * administrators. */
 #ifndef LARDER_PROXY_DECISION_JSON_H
 #define LARDER_PROXY_DECISION_JSON_H
 
@@ -7,16 +8,16 @@
 #include <jansson.h>
 
 /* {"outcome", "reason", "because", "store_reason", "fwd", "fwd_status", "stored", "collapsed",
- * "age", "lifetime", "ttl", "end"}; what is not known or does not apply is null. */
+ * "age", "lifetime", "ttl", "end"}. Null: unknown, or does not apply. */
 json_t *decision_json(const struct decision *decision);
 
-/* The same with {"time_ms", "client", "method", "url", "cut", "status", "bytes", "elapsed_us"} in
- * front. The URL is without secrets. */
+/* The same, preceded by {"time_ms", "client", "method", "url", "cut", "status", "bytes",
+ * "elapsed_us"}. Secrets are removed from the URL. */
 json_t *recent_json(const struct recent_entry *entry);
 
-/* Text of peers: what is no UTF-8 is percent-encoded. */
+/* Text from a peer. Bytes that are not UTF-8 are percent-encoded. */
 json_t *text_json(struct span text);
-/* The URL as it may be shown. */
+/* The URL without secrets; see proxy/client/shown.h. */
 json_t *url_json(const struct uri *uri, bool connect);
 
 #endif

@@ -1,7 +1,9 @@
 /*
  * directives - the proxy's configuration: one table that parses, prints, documents and checks it,
- * and the settings it becomes. Settings are immutable after load and counted; a reload swaps them
- * whole, and old ones die with their last request.
+ * and the settings that result.
+ *
+ * Settings are immutable once loaded, and counted. A reload replaces them as a whole; old ones are
+ * freed with their last user.
  */
 #ifndef LARDER_PROXY_DIRECTIVES_H
 #define LARDER_PROXY_DIRECTIVES_H
@@ -25,49 +27,49 @@ struct store_folder {
     uint64_t size;
 };
 
-/* Files in PEM: a certificate with its chain, and its key. */
+/* PEM files: a certificate with its chain, and its key. */
 struct certificate {
     char *file;
     char *key;
 };
 
 struct certificates {
-    struct certificate one; /* as written, when there is one; it is in `list`, too */
+    struct certificate one; /* the only one, as written; also in `list` */
     struct certificate *list;
     size_t count;
 };
 
-/* Where clients connect. */
+/* An address where clients connect. */
 struct listening {
     struct endpoint at;
     bool is_tls;
     struct certificates tls;
 };
 
-/* What others make of settings and keep with them; freed with them. */
+/* What other modules compute from settings. It is kept with them and freed with them. */
 struct settings_part {
     void (*free)(struct settings_part *part);
 };
 
 struct hostlist;
 
-/* How much, and how fast. Zeros: as much as there is. */
+/* Limits of a user. Zeros mean no limit. */
 struct access_limits {
-    uint64_t quota; /* bytes in each period */
+    uint64_t quota; /* bytes per period */
     enum period per;
     uint64_t rate; /* bytes a second */
-    uint64_t slow; /* the same once the quota is used up; 0: nothing more */
-    bool given;    /* any of it */
+    uint64_t slow; /* bytes a second once the quota is used up; 0: nothing more */
+    bool given;    /* any of these was written */
 };
 
-/* A rule holds when all that it names does; of each list one item. An empty list: whatever. */
+/* A rule matches when each of its lists is empty or has an item that matches. */
 struct access_rule {
     bool allow;
-    bool needs_user; /* it names users or groups */
-    bool is_plain;   /* it names prefixes alone, or nothing */
+    bool needs_user; /* names users or groups */
+    bool is_plain;   /* has nothing but prefixes, or nothing at all */
     struct prefix *from;
     size_t from_count;
-    struct span *users; /* "*": anybody who has said who they are */
+    struct span *users; /* "*": whoever has authenticated */
     size_t user_count;
     struct span *groups;
     size_t group_count;
@@ -81,50 +83,50 @@ struct access_rule {
     size_t method_count;
     struct hours *hours;
     size_t hour_count;
-    struct access_rule *except; /* it does not hold for what any of these is about */
-    size_t except_count;        /* they have no exceptions and limits of their own */
+    struct access_rule *except; /* the rule does not match where one of these does */
+    size_t except_count;        /* these have no exceptions and no limits */
     struct access_limits limits;
-    const char *place; /* where it is written */
-    /* Of hosts and host-files; made and owned by proxy/access/set.h. */
+    const char *place; /* where it is written: "file:line" */
+    /* Patterns of hosts and host-files. Made and owned by proxy/access/set.h. */
     const struct hostlist **lists;
     size_t list_count;
-    bool from_is_settled; /* by the same, when it is long: prefixes_have() */
+    bool from_is_settled; /* `from` is sorted for prefixes_have() */
 };
 
 struct origin {
-    struct uri uri; /* spans live as long as the settings */
+    struct uri uri; /* its spans live as long as the settings */
 };
 
 struct mirror;
 
 struct site {
-    const struct mirror *mirror; /* whose origin this is; NULL: of `sites` */
-    char **hosts;                /* lower case; "*.x" matches any name below x; "*" every host */
+    const struct mirror *mirror; /* the mirror that it is an origin of; NULL: one of `sites` */
+    char **hosts;                /* lower case; "*.x" matches all names below x, "*" every host */
     size_t host_count;
     struct origin *origins;
     size_t origin_count;
-    struct span *targeted; /* fields that steer this cache (RFC 9213), the first counts most */
+    struct span *targeted; /* names of targeted Cache-Control fields (RFC 9213), by precedence */
     size_t targeted_count;
     bool store_set_cookie;
-    char *ca;    /* whom to trust instead of the system's store, or NULL */
-    bool verify; /* false: anybody may answer for https:// origins */
+    char *ca;    /* certificates to trust instead of the system's, or NULL */
+    bool verify; /* false: certificates of https:// origins are not checked */
 };
 
 enum mirror_preset { PRESET_PLAIN, PRESET_APT, PRESET_NPM, PRESET_PIP, PRESET_OCI };
 
-/* An origin under a path of our own (proxy/mirror/mirror.h). */
+/* An origin that clients reach under a path of ours (proxy/mirror/mirror.h). */
 struct mirror {
-    struct span path;   /* "/npm/": its name, too */
-    struct span origin; /* as written, "/" at its end */
-    struct span files;  /* where its documents' links lead beside it; empty: nowhere */
-    struct span url;    /* of `path` as clients see it; empty: by the Host they ask for */
+    struct span path;   /* "/npm/"; also its name */
+    struct span origin; /* as written, with "/" at its end */
+    struct span files;  /* the other origin that links in its documents lead to; empty: none */
+    struct span url; /* URL of `path` as clients see it; empty: made from the Host of the request */
     enum mirror_preset preset;
     char *ca;
     bool verify;
-    /* Made of these: as whom origin and files are asked, and the paths that theirs begin with. */
+    /* Made from the above: sites by which origin and files are fetched, and their parsed URLs. */
     struct site site, files_site;
     struct uri origin_uri, files_uri;
-    struct span zone; /* of its keys */
+    struct span zone; /* prefix of its cache keys */
     char *name[1];
 };
 
@@ -133,11 +135,11 @@ struct site_host {
     const struct site *site;
 };
 
-/* Formats of the access log; with pieces JSON has these only. */
+/* Formats of the access log. Only ACCESS_JSON and ACCESS_TEMPLATE may have pieces. */
 enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON, ACCESS_TEMPLATE };
 
 /* clang-format off */
-/* id, word in formats, longest text, is it a number? */
+/* id, word in formats, longest text in bytes, is it a number? */
 #define LOG_FIELDS(X)                                                                              \
     X(TEXT,         "",             0,     false) /* none: what stands between them */             \
     X(TIME,         "time",         32,    false) /* 2026-11-22T07:40:01.007Z */                   \
@@ -185,21 +187,22 @@ extern const char *const log_field_words[];
 
 struct log_piece {
     enum log_field field;
-    bool quoted;      /* it stands between quotes: blanks may stay */
-    struct span text; /* of LOG_TEXT; of LOG_REQUEST the name */
+    bool quoted;      /* stands between quotes, so spaces may stay */
+    struct span text; /* LOG_TEXT: the text; LOG_REQUEST: the field's name */
 };
 
-/* How a line is written. */
+/* How the lines of an access log are written. */
 struct log_style {
     enum access_format format;
-    const struct log_piece *pieces; /* of ACCESS_TEMPLATE; of ACCESS_JSON, when not all is wanted */
+    const struct log_piece
+        *pieces; /* all of ACCESS_TEMPLATE; of ACCESS_JSON only when fields are chosen */
     size_t piece_count;
 };
 
 enum { ACCESS_LOGS_MAX = 8 };
 
-/* Where lines go: "-" (standard output), "syslog", "journald", either with ":/PATH" of a socket
- * behind it, or a file. */
+/* An access log. `to` is "-" (standard output), "syslog" or "journald" (either may be followed by
+ * ":/PATH" of a socket), or a file. */
 struct access_log {
     char *to;
     struct log_style style;
@@ -208,15 +211,16 @@ struct access_log {
     size_t field_count;
 };
 
-/* A proxy that clients are told of, and what they ask without one: a name, or a network. */
+/* For the PAC script: a proxy that it names, and what clients reach without a proxy: a name, or a
+ * network. */
 struct pac_proxy {
-    struct span name; /* plain: letters, digits and .-:[] */
+    struct span name; /* only letters, digits and .-:[] */
     uint16_t port;
     bool tls;
 };
 
 struct pac_direct {
-    struct span name; /* lower case, maybe behind "*."; empty: the network */
+    struct span name; /* lower case, may begin with "*."; empty: see `network` */
     struct prefix network;
 };
 
@@ -226,51 +230,51 @@ enum forwarded_mode { FORWARDED_OFF, FORWARDED_X, FORWARDED_RFC7239 };
 
 struct settings {
     atomic_int refs;
-    uint64_t number;      /* no others of this process have the same */
-    struct arena *memory; /* everything below lives here */
+    uint64_t number;      /* unique in this process */
+    struct arena *memory; /* holds everything below */
 
     struct listening *listen;
     size_t listen_count;
-    struct certificates tls;     /* of listeners that name none */
-    struct settings_part *parts; /* proxy/tls_set.h; NULL: not made */
+    struct certificates tls;     /* for listeners that name none */
+    struct settings_part *parts; /* TLS contexts, proxy/tls_set.h; NULL: not made */
     struct endpoint admin;
-    struct endpoint admin_dns; /* of larder-dns; len 0: none */
+    struct endpoint admin_dns; /* admin listener of larder-dns; len 0: none */
     uint64_t workers;
 
     struct store_folder *stores; /* none: memory only */
     size_t store_count;
-    char *store_path; /* as written, when there is one; it is in `stores`, too */
+    char *store_path; /* the only directory, as written; also in `stores` */
     uint64_t store_size;
     enum store_favor store_favor;
     uint64_t memory_size;
-    uint64_t object_max; /* larger responses are not stored; 0: as large as the store allows */
+    uint64_t object_max; /* larger responses are not stored; 0: only the store limits them */
 
     struct access_rule *access;
     size_t access_count;
-    struct settings_part *access_set; /* proxy/access/set.h; NULL: not made */
+    struct settings_part *access_set; /* compiled rules, proxy/access/set.h; NULL: not made */
     struct {
-        char *file, *groups; /* as of htpasswd and of Apache; NULL: none */
+        char *file, *groups; /* in the formats of htpasswd and of Apache's groups; NULL: none */
         char *realm;
     } users;
     enum sandbox_mode sandbox;
-    char *takeover; /* a unix socket by which a newer process takes our place, or NULL */
-    char *state;    /* the folder of what must not be forgotten, or NULL */
+    char *takeover; /* unix socket through which a newer process takes over, or NULL */
+    char *state;    /* folder of what must survive restarts, or NULL */
     struct {
-        uint64_t total; /* bytes a second to all clients; 0: no limit */
-        bool free_hits; /* what the cache answers is neither counted nor slowed down */
-        uint64_t client_v4, client_v6; /* so many bits of an address are one client */
+        uint64_t total;                /* bytes a second to all clients; 0: no limit */
+        bool free_hits;                /* cache hits neither count nor are slowed down */
+        uint64_t client_v4, client_v6; /* prefix lengths by which addresses count as one client */
     } shares;
-    char *pages; /* a folder of templates, proxy/access/pages.h; NULL: those built in */
+    char *pages; /* folder of templates (proxy/access/pages.h); NULL: those built in */
     struct site *sites;
     size_t site_count;
     struct mirror *mirrors;
     size_t mirror_count;
     struct prefix *allow_targets;
     size_t allow_target_count;
-    enum private_targets private_targets; /* that allow_targets does not have */
+    enum private_targets private_targets; /* for addresses not in allow_targets */
     struct port_range *connect_ports;
     size_t connect_port_count;
-    struct span *upgrades; /* protocols that Upgrade may lead to */
+    struct span *upgrades; /* protocols that clients may switch to with Upgrade */
     size_t upgrade_count;
 
     struct {
@@ -278,14 +282,14 @@ struct settings {
         uint64_t resolve, connect, first_byte, origin_body, origin_idle, tunnel_idle, drain;
     } timeouts;
     struct {
-        uint64_t head, target, fields; /* of a head */
-        uint64_t connections;          /* clients at once, per worker */
+        uint64_t head, target, fields; /* bytes; `fields` counts */
+        uint64_t connections;          /* clients of one worker at a time */
         uint64_t idle_per_origin;
     } limits;
     struct {
-        uint64_t heuristic_percent, heuristic_max; /* %, s */
+        uint64_t heuristic_percent, heuristic_max; /* percent; seconds */
         bool clients_may_bypass;
-        bool status_key; /* Cache-Status tells the key */
+        bool status_key; /* Cache-Status includes the key */
     } cache;
 
     struct {
@@ -294,70 +298,69 @@ struct settings {
         struct pac_direct *direct;
         size_t direct_count;
         bool or_direct;
-        bool for_clients; /* the script is on the proxy's own ports, too */
+        bool for_clients; /* the proxy's own ports serve the script, too */
     } pac;
-    char *name; /* in Via, Cache-Status, Proxy-Status, CDN-Loop */
+    char *name; /* our name in Via, Cache-Status, Proxy-Status and CDN-Loop */
     enum forwarded_mode forwarded;
     char **nameservers;
     size_t nameserver_count;
 
     struct access_log *access_logs;
     size_t access_log_count;
-    struct log_style access_style; /* of logs without one of their own */
-    struct settings_part *logs;    /* proxy/client/accesslog_set.h; NULL: not opened */
+    struct log_style access_style; /* for logs without a style of their own */
+    struct settings_part *logs;    /* open logs, proxy/client/accesslog_set.h; NULL: not opened */
     enum log_level log_level;
 
-    struct site_host *site_hosts; /* of all sites, sorted: for settings_site() */
+    struct site_host *site_hosts; /* of all sites, sorted for settings_site() */
     size_t site_host_count;
-    bool has_domains;      /* some of them are "*.domain" */
+    bool has_domains;      /* some of site_hosts begin with "*." */
     struct span printed;   /* for settings_print() */
-    struct conf_flat flat; /* one by one, to tell what differs from others; as the files say */
-    /* The same as it is in force: what only a restart changes is that of the start. */
+    struct conf_flat flat; /* every value as the files have it, for comparison */
+    /* The same as in force: what only a restart changes has its value of the start. */
     struct conf_flat in_force;
-    struct conf_paths paths;  /* where those of files are written */
-    bool broken;              /* with errors: only to look at the files that it names */
-    struct listening *wanted; /* listeners as the files say: the next start has these */
+    struct conf_paths paths;  /* paths of files, and where they are written */
+    bool broken;              /* loaded with errors: good only for looking at the files it names */
+    struct listening *wanted; /* listeners as the files have them: for the next start */
     size_t wanted_count;
 };
 
 /* Does an option without a value occur: "--check", "--print-config", "--version", "--help"? */
 bool settings_flag(int argc, char **argv, const char *name);
 
-/* Does anybody have a quota or a pace? */
+/* Does any rule set a quota or a rate? */
 bool settings_have_limits(const struct settings *settings);
 
-/* From the command line and, with --config, a file. Returns 0 and settings with one reference;
- * ERR_CONFIG after writing every error to `errors` as "file:line:column: …" lines (base/conf.h).
- * `argv` is kept for reloads by the caller. */
+/* Loads settings from the command line and, with --config, a file. Returns 0 and settings with one
+ * reference, or ERR_CONFIG after writing each error to `errors` as a line "file:line:column: …"
+ * (base/conf.h). `argv` must stay valid for reloads. */
 int settings_load(int argc, char **argv, struct buf *errors, struct settings **out);
-/* Where the directive with this path is written (the first, of several); NULL: nowhere. */
+/* Where the directive at this path is written (its first item, of a list); NULL: nowhere. */
 const char *settings_origin(const struct settings *settings, struct span path);
 
-/* The same beside the settings in force (NULL: none), to take their place: what only a restart
- * changes (listen, workers, store and the like) is as there, and only `flat` and `wanted` tell what
- * the files want. A listener that speaks TLS, and of whose certificates they say nothing any more,
- * has none in `tls`. With errors, too, there are settings in *out: what could be bound, `broken`.
- */
+/* The same for settings that are to replace those in force (`running`; NULL: none). What only a
+ * restart changes (listen, workers, store, …) keeps its value in `running`; what the files say
+ * about it is in `flat` and `wanted` only. A TLS listener for which the files have no certificates
+ * any more has none in `tls`. On errors *out has what could be bound, with `broken` set. */
 int settings_load_beside(int argc, char **argv, const struct settings *running, struct buf *errors,
                          struct settings **out);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings **settings);
 
-/* How many there are in the process: those in force, and old ones that requests under way still
- * have. Any thread. */
+/* How many settings exist in the process: those in force, and old ones still used by requests.
+ * Thread-safe. */
 uint64_t settings_alive(void);
 
-/* --print-config: every directive with its value and where it came from. */
+/* --print-config: every directive with its value and where it was written. */
 void settings_print(const struct settings *settings, struct buf *out);
-/* --help, made from the table. */
+/* --help, made from the tables. */
 void settings_help(struct buf *out);
-/* Every directive, with what it means and takes: --directives. */
+/* --directives: every directive, what it means, and what it takes. */
 void settings_directives(struct buf *out);
 /* Options and directives as Markdown, for docs/configuration.md. */
 void settings_manual(struct buf *out);
 
-/* The site of a (lower-case) host, or NULL. The most specific pattern wins. Some binary searches,
- * one per label of the host. */
+/* The site of a lower-case host, or NULL. The most specific pattern wins. One binary search for
+ * each label of the host. */
 const struct site *settings_site(const struct settings *settings, struct span host);
 
 #endif

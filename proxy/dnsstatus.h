@@ -1,7 +1,7 @@
 /*
- * dnsstatus - what larder-dns says of its replicas, for the dashboard: so that the page asks this
- * process only. Asked for when somebody looks, at most every two seconds, on the main thread's
- * loop.
+ * dnsstatus - what larder-dns says about its replicas, fetched for the dashboard, so that the page
+ * needs to ask only this process. Fetched on demand, at most every two seconds, on the main
+ * thread's loop.
  */
 #ifndef LARDER_PROXY_DNSSTATUS_H
 #define LARDER_PROXY_DNSSTATUS_H
@@ -12,16 +12,17 @@
 struct dnsstatus;
 
 struct dnsstatus *dnsstatus_new(struct loop *loop);
-/* A question under way is given up. Accepts NULL; sets it to NULL. */
+/* Cancels a request in progress. Accepts NULL; sets *status to NULL. */
 void dnsstatus_free(struct dnsstatus **status);
 
-/* The newest answer of the redirector whose administrative address this is. */
+/* The latest answer. */
 struct dnsstatus_answer {
-    struct span text;  /* JSON; borrowed until the loop turns; empty: none yet */
-    int64_t when;      /* it came, seconds since 1970 */
-    const char *error; /* what went wrong the last time; NULL: nothing */
+    struct span text;  /* JSON, borrowed until the loop's next turn; empty: none so far */
+    int64_t when;      /* when it came, in seconds since 1970 */
+    const char *error; /* why the last request failed; NULL: it did not */
 };
-/* Tells it, and asks anew when it is old. */
+/* Returns the latest answer of the larder-dns whose admin listener is `at`, and asks it again when
+ * that is old. */
 struct dnsstatus_answer dnsstatus_ask(struct dnsstatus *status, const struct endpoint *at);
 
 #endif

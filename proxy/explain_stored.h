@@ -7,14 +7,14 @@
 
 #include <jansson.h>
 
-/* One response: status, size, where it is, since when, its validators, what selects it. */
+/* One stored response: status, size, where it is, since when, its validators, what selects it. */
 json_t *stored_json(const struct object *object, bool is_variant);
 
-/* {"vary": ["accept-encoding"], "known": [responses], "more"}; null when the URL's responses do not
- * vary. Known are those in memory, and the last ones with an ETag. */
+/* {"vary": ["accept-encoding"], "known": [responses], "more"}; null when the URL has no variants.
+ * "known" has the variants in memory, and the latest ones with an ETag. */
 json_t *variants_json(const struct explanation *explanation);
 
-/* The numbers of a response's age and lifetime, each with what it is from. */
+/* The numbers that age and freshness lifetime are computed from, each with its source. */
 json_t *freshness_json(const struct object *object, const struct policy_settings *settings,
                        int64_t now);
 

@@ -1,15 +1,13 @@
 /*
- * meant - what is meant by a URL that somebody asks about. A mirror has one for clients and one at
- * its origin, which is that of the log:
+ * meant - all the places that a URL may mean when an administrator asks about it. A resource of a
+ * mirror has two URLs, one for clients and one at the mirror's origin, which is in the log:
  *
- *   http://larder:3128/npm/left-pad      at a port of ours, or below its `url`: what the mirror has
- *   https://registry.npmjs.org/left-pad  at an origin: what is asked for as of a proxy, and then
- *                                        what each mirror has from there
+ *   http://larder:3128/npm/left-pad      on one of our ports, or below the mirror's `url`
+ *   https://registry.npmjs.org/left-pad  at an origin: as a forward proxy has it, and as each
+ *                                        mirror of that origin has it
  *
- * A prefix (meant_begin_prefix()) means each of these places as far as it lies in it: of a mirror
- * whose path, or whose origin, begins with the prefix, everything.
- *
- * Pure; belongs to who asks.
+ * With meant_begin_prefix() the URL is a prefix: it means everything below it, and so all of a
+ * mirror whose path, or origin, begins with it. Pure; belongs to the caller.
  */
 #ifndef LARDER_PROXY_MEANT_H
 #define LARDER_PROXY_MEANT_H
@@ -18,22 +16,22 @@
 
 struct meant {
     const struct route_query *query;
-    struct span mirror; /* only of the one with this path; empty: whatever may be meant */
-    struct uri uri;     /* of an absolute target */
+    struct span mirror; /* only in the mirror with this path; empty: anywhere */
+    struct uri uri;     /* the target, when it is absolute */
     bool is_absolute;
-    bool is_prefix; /* it means all that begins so */
+    bool is_prefix; /* everything below it is meant */
     size_t next;
 };
 
-/* Of a `mirror`: there is none with that path, or it has nothing from there. */
+/* Error text, with `mirror`: it does not exist, or has nothing from that origin. */
 #define MEANT_NOTHING "no mirror with this path has that URL at its origin"
 
-/* The query is borrowed. */
+/* Begins to enumerate the places. The query is borrowed. */
 void meant_begin(struct meant *meant, const struct route_query *query, struct span mirror);
-/* The same of all that begins with its URL: routes are then to what the places begin with. */
+/* The same for everything below the query's URL; the routes lead to prefixes then. */
 void meant_begin_prefix(struct meant *meant, const struct route_query *query, struct span mirror);
-/* Where a request for it would go; false: there is no further one. The first is there always, but
- * with `mirror`. */
+/* Gives the next place as a route. False: there are no more. There is at least one, unless `mirror`
+ * is set. */
 bool meant_next(struct meant *meant, struct route *out);
 
 #endif

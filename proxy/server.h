@@ -1,6 +1,8 @@
 /*
- * server - all workers of one process: start, reload, drain, end. The thread that calls
- * server_run() serves the admin listener and the signals; each worker has a thread of its own.
+ * server - all workers of one process: start, reload, drain, end.
+ *
+ * The thread that calls server_run() is the main thread: it serves the admin listener and handles
+ * signals. Each worker has a thread of its own.
  */
 #ifndef LARDER_PROXY_SERVER_H
 #define LARDER_PROXY_SERVER_H
@@ -14,20 +16,22 @@ struct roundtrips;
 struct dnsstatus;
 struct history;
 
-/* Settings, and what the files hold that they name (certificates). `before`: those in force, beside
- * which they are loaded (settings_load_beside()), or NULL. 0, or ERR_CONFIG with `errors`, a line
- * each. What is good today only is logged. */
+/* Loads the settings and the files that they name, such as certificates. `before` is NULL, or the
+ * settings in force, which the new ones are to replace (see settings_load_beside()). Returns 0, or
+ * ERR_CONFIG with one line in `errors` for each error. What works now but may fail later is only
+ * logged. */
 int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
                 struct settings **out);
-/* Opens the store, binds every listener. Takes the settings over and sets *settings to NULL, also
- * when it fails: their logs end with the last reference. argv is kept for reloads. */
+/* Opens the store and binds all listeners. Takes over *settings and sets it to NULL, also on
+ * failure. `argv` must stay valid: reloads read it again. Returns 0 or a negative error. */
 int server_new(struct settings **settings, int argc, char **argv, struct server **out);
-/* Serves until SIGTERM or SIGINT, then drains. 0, or the error that kept it from running. */
+/* Serves until SIGTERM or SIGINT, then drains. Returns 0, or the error that kept it from
+ * serving. */
 int server_run(struct server *server);
-/* Accepts NULL. */
+/* Accepts NULL; sets *server to NULL. */
 void server_free(struct server **server);
 
-/* ---- for the admin listener; on the main thread ---- */
+/* ---- for the admin listener; main thread only ---- */
 
 struct cache *server_cache(struct server *server);
 struct settings *server_settings(struct server *server); /* borrowed */
@@ -36,29 +40,29 @@ size_t server_worker_count(const struct server *server);
 struct worker *server_worker(struct server *server, size_t number);
 int64_t server_started(const struct server *server); /* seconds since 1970 */
 struct auth *server_auth(struct server *server);
-/* The access logs' files were moved away: they are opened anew. Which cannot be is logged, with a
- * line in `errors`. Returns how many could. */
+/* Makes all access logs open their files again, after a log rotation. Each one that fails is logged
+ * and gets a line in `errors`. Returns how many succeeded. */
 size_t server_reopen_logs(struct server *server, struct buf *errors);
 struct accounts *server_accounts(struct server *server); /* NULL: nobody has had limits so far */
-/* Addresses and doors that are no targets. */
+/* Addresses of this machine and our listeners, which no client may be connected to. */
 const struct own *server_own(struct server *server);
-/* How far clients are: what the workers have measured so far is in it. */
+/* Round-trip times of clients, up to date: first takes over what the workers have measured. */
 struct roundtrips *server_roundtrips(struct server *server);
 struct dnsstatus *server_dnsstatus(struct server *server);
 struct history *server_history(struct server *server);
 bool server_is_draining(const struct server *server);
-/* Configurations taken over since the start, and those that were not, for their errors. Any thread.
- */
+/* How many reloads have succeeded since the start, and how many had errors. Thread-safe. */
 uint64_t server_reloads(const struct server *server);
 uint64_t server_refused_reloads(const struct server *server);
-/* All workers have the settings of server_settings(). */
+/* Do all workers use the settings of server_settings() by now? */
 bool server_reload_is_taken(struct server *server);
-/* How it was started, as conf_write_command() writes it. */
+/* Writes the command line of this process in the form of conf_write_command(). */
 void server_write_command(const struct server *server, struct buf *out);
-/* Settings as the next reload would have them, from the same command line. As server_load(). */
+/* Loads the settings that the next reload would use, from the same command line. Changes nothing.
+ * Errors as for server_load(). */
 int server_load_next(struct server *server, struct buf *errors, struct settings **out);
-/* Loads the configuration anew; the old one stays when the new one has errors (they are logged and
- * appended to `errors`). */
+/* Loads the configuration again and gives it to all workers. On errors the old settings stay in
+ * force, and the errors are logged and appended to `errors`. */
 int server_reload(struct server *server, struct buf *errors);
 
 #endif

@@ -1,9 +1,12 @@
 /*
- * server_parts - the inside of a server, for the files it is made of: server.c (the main thread:
- * start, signals, end), server_reload.c (its settings), server_takeover.c (its end, when a newer
- * process takes its place, and its beginning in another's) and crew.c (a worker's thread and its
- * listeners). Between threads go only letters, settings that wait to be taken over, and the count
- * of workers that have ended.
+ * server_parts - the inside of a server, shared by the files that it is made of.
+ *
+ * server.c           the main thread: start, signals, end
+ * server_reload.c    its settings
+ * server_takeover.c  handing over to a newer process, and taking over from an older one
+ * crew.c             a worker's thread and its listeners
+ *
+ * Threads share only letters, the settings that a worker is to take over, and counts of workers.
  */
 #ifndef LARDER_PROXY_SERVER_PARTS_H
 #define LARDER_PROXY_SERVER_PARTS_H
@@ -15,7 +18,7 @@
 
 enum { LISTENERS_MAX = 64, SWEEP_MS = 1000, TICK_AFTER_MS = 50 };
 
-/* A worker with what only the server needs to know of it. */
+/* A worker, with what only the server needs to know about it. */
 struct crew {
     struct worker worker;
     pthread_t thread;
@@ -23,11 +26,11 @@ struct crew {
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     struct letter reload, drain, stop, pulse;
-    atomic_bool alive;               /* it has answered the last pulse */
-    _Atomic(struct settings *) next; /* to be taken over by the reload letter */
-    struct timeout sweep;            /* once a second: access log; while draining: done yet? */
+    atomic_bool alive;               /* it has answered the last pulse; see server.watchdog */
+    _Atomic(struct settings *) next; /* settings that the reload letter tells it to take over */
+    struct timeout sweep;            /* once a second: flushes the access log, ends the drain */
     uint64_t drain_until;
-    bool quiet; /* drained, and no client left but in tunnels */
+    bool quiet; /* drained: no clients are left but tunnels */
 };
 
 struct server {
@@ -42,64 +45,65 @@ struct server {
     struct roundtrips *roundtrips;
     struct crew *crews;
     size_t crew_count;
-    atomic_size_t stopped; /* workers that have ended */
+    atomic_size_t stopped; /* how many workers have ended */
     struct letter all_stopped, reload;
-    struct own own;      /* the workers' doors, for the main thread */
-    struct timeout trim; /* once a second: memory that is not needed any more */
+    struct own own;      /* addresses of this machine and the workers' listeners */
+    struct timeout trim; /* once a second: gives back memory that is no longer needed */
     struct dnsstatus *dnsstatus;
     struct history *history;
-    struct timeout tick; /* once a second, soon after its beginning: for the history */
+    struct timeout tick; /* once a second: adds a point to the history */
     uv_signal_t signals[5];
     size_t signal_count;
     int64_t started;
     bool draining;
-    bool succeeded;            /* by a newer process; set before it drains */
-    struct takeover *takeover; /* NULL: nobody may take our place */
-    atomic_size_t quiet;       /* workers that have only tunnels, or nothing, to end */
+    bool succeeded;            /* a newer process has taken over; set before draining */
+    struct takeover *takeover; /* NULL: no newer process can take over */
+    atomic_size_t quiet;       /* how many workers have no clients left but tunnels */
     struct letter all_quiet;
     struct sip_key late_secret;
-    struct timeout late; /* until the store can be had */
+    struct timeout late; /* retries until the older process has released the store */
     unsigned late_tries;
-    bool watchdog; /* the service manager wants to hear that all loops run */
+    bool watchdog; /* the service manager expects a sign of life from all loops */
     atomic_uint_fast64_t reloads, refused_reloads;
 };
 
 /* ---- server_reload.c; on the main thread ---- */
 
-/* Errors from `from` on, a line of the log each: they are long. */
+/* Logs the errors from byte `from` on, one record for each line. */
 void server_log_errors(const char *event, const struct buf *errors, size_t from);
-/* From the first limits on that anybody has; their folder is that of the start. An older process
- * may have it still: it comes when that has ended. 0 or an error. */
+/* Opens the accounts (of quotas) once the settings have limits. After a takeover they open when the
+ * older process, which still has them, has ended. Returns 0 or a negative error. */
 int server_open_accounts(struct server *server, const struct settings *settings);
-/* What the settings in force say of shares. */
+/* Tells the accounts what the settings in force say about shared bandwidth. */
 void server_tell_accounts(struct server *server);
 
 /* ---- server_takeover.c; on the main thread ---- */
 
-/* Whether the settings name a socket for it: then a newer process may take our place. 0 or an
- * error, which is logged. */
+/* Listens on the takeover socket that the settings name, if any, so that a newer process can take
+ * over. Returns 0, or a negative error, which is logged. */
 int server_offer(struct server *server);
-/* Of the store that an older process still has; NULL: there is none such. */
+/* The secret of the store that an older process still holds; NULL: there is no such process. */
 const struct sip_key *server_late_secret(struct server *server);
-/* All workers run: the older process learns it, if we take the place of one. */
+/* To be called when all workers run: tells the older process, if there is one, to end. */
 void server_is_ready(struct server *server);
-/* Nobody takes our place any more. */
+/* Closes the takeover socket. */
 void server_withdraw(struct server *server);
 
 /* ---- server.c; for server_takeover.c ---- */
 
-/* No new clients; those that are there may end. */
+/* Stops accepting clients and lets those in progress finish. */
 void server_drain(struct server *server);
 
 /* ---- crew.c; on the main thread ---- */
 
-/* Makes the loop of a zeroed worker and opens its listeners. Also after an error crew_fini() must
- * follow. 0, a code of libuv, or what kept a listener from being opened, which is logged. */
+/* Initialises a zeroed worker: makes its loop and opens its listeners. Returns 0, a libuv error, or
+ * the error of the listener that could not be opened, which is logged. Call crew_fini() in any
+ * case. */
 int crew_init(struct crew *crew, struct server *server, unsigned number);
-/* Begins its thread, which ends by letters (`drain`, `stop`); the last one to end posts
- * all_stopped. 0 or -errno. */
+/* Starts the worker's thread, which the letters `drain` and `stop` end. The last worker to end
+ * posts `all_stopped`. Returns 0 or -errno. */
 int crew_start(struct crew *crew);
-/* With its thread ended, or never begun. */
+/* Frees what a worker owns. Its thread must have ended, or never been started. */
 void crew_fini(struct crew *crew);
 
 #endif

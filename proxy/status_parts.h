@@ -1,6 +1,6 @@
 /*
- * status_parts - what several of the administrative pages ask: status_json.c (/status) and
- * status_metrics.c (/metrics) say the same of the same numbers.
+ * status_parts - what several pages of the admin listener share: /status (status_json.c) and
+ * /metrics (status_metrics.c) show the same numbers.
  */
 #ifndef LARDER_PROXY_STATUS_PARTS_H
 #define LARDER_PROXY_STATUS_PARTS_H
@@ -13,7 +13,8 @@
 
 enum { STATUS_WORKERS_MAX = 256 };
 
-/* The counters of all workers; borrowed from them. More than STATUS_WORKERS_MAX are not counted. */
+/* The counters of all workers, borrowed from them. Workers beyond STATUS_WORKERS_MAX are left
+ * out. */
 struct owners {
     const void *at[STATUS_WORKERS_MAX];
     size_t count;
@@ -21,21 +22,23 @@ struct owners {
 
 struct owners owners_of(struct server *server);
 
-/* The value of `name` in "a=1&b=2"; empty: it is not there. */
+/* The value of the parameter `name` in a query such as "a=1&b=2"; empty when it is missing. */
 struct span status_parameter(struct span query, struct span name);
 
-/* Of access: status_access.c. */
+/* Users, quotas and shares: status_access.c. */
 void status_access_metrics(struct server *server, struct buf *out);
 json_t *status_access_json(struct server *server);
 
-/* Of mirrors: status_mirrors.c. Those of the settings; counted is what was for their paths. */
+/* Mirrors: status_mirrors.c. One entry for each mirror of the settings; the counts are by its
+ * path. */
 void status_mirror_metrics(struct server *server, struct buf *out);
 json_t *status_mirrors_json(struct server *server);
 
-/* An answer as text, with a line's end. Takes over `root`. */
+/* Writes an answer as text, ending with a newline. Takes over `root`. */
 void status_write_json(json_t *root, struct buf *out);
 
-/* Bytes of memory in use for this. What is hot counts as that, and not as bodies and heads. */
+/* Bytes of memory in use for a purpose. What hot objects use counts as hot, not as bodies and
+ * heads. */
 uint64_t status_memory_of(enum memory_purpose purpose, const struct cache_stats *stats);
 
 #endif

@@ -1,10 +1,11 @@
 /*
- * tally - whom one worker serves, and from where: its busiest hosts and clients, and what it could
- * not save, by host and reason. In memory that does not grow, for the dashboard.
+ * tally - the busiest hosts and clients of one worker, and what it could not save by host and
+ * reason.
  *
- * tally_add() and tally_publish() belong to the worker's loop, tally_read() to any thread. What has
- * been added is seen by others after tally_publish(), which the worker does once a second: nothing
- * is locked for a request. What is older than one to two hours is forgotten.
+ * For the dashboard. Memory is bounded; what is older than one to two hours is forgotten.
+ * tally_add() and tally_publish() are for the worker's loop only, tally_read() is thread-safe.
+ * Readers see what was added before the last tally_publish(), which the worker calls once a second,
+ * so that no request takes a lock.
  */
 #ifndef LARDER_PROXY_TALLY_H
 #define LARDER_PROXY_TALLY_H
@@ -16,34 +17,34 @@
 
 struct tally;
 
-/* Keys, and what is counted of them:
- * HOSTS:   the host, with its port if that is not its scheme's.
+/* What is counted by which key:
+ * HOSTS:   the host, with its port unless that is the default of its scheme.
  * CLIENTS: the 16 bytes of struct ip.
- * SAVABLE: a byte, enum reason (decision_is_savable()), then the host. */
+ * SAVABLE: one byte, enum reason (see decision_is_savable()), then the host. */
 enum tally_kind { TALLY_HOSTS, TALLY_CLIENTS, TALLY_SAVABLE, TALLY_KINDS };
 
 enum tally_count {
     TALLY_REQUESTS,
     TALLY_HITS,
     TALLY_BYTES,     /* sent to clients */
-    TALLY_HIT_BYTES, /* of these, without asking an origin */
+    TALLY_HIT_BYTES, /* the part of TALLY_BYTES that needed no origin */
     TALLY_DENIED,
-    TALLY_ASKED,       /* requests for which the origin was asked, tunnels included */
-    TALLY_ASKED_US,    /* what these took, without tunnels */
-    TALLY_TIMED,       /* as many they were */
-    TALLY_UNREACHED,   /* of those asked: no address, no connection, no TLS */
-    TALLY_FAILED,      /* no whole answer, and the answers 500 to 599 */
-    TALLY_LAST_FAILED, /* when that was, seconds since 1970; 0: never */
-    TALLY_LAST_REASON, /* and enum reason, or 1000 + the status */
+    TALLY_ASKED,       /* requests that were sent to an origin, tunnels included */
+    TALLY_ASKED_US,    /* how long the origins took for them in all, in µs, without tunnels */
+    TALLY_TIMED,       /* how many requests TALLY_ASKED_US adds up */
+    TALLY_UNREACHED,   /* requests that reached no origin: no address, no connection, or no TLS */
+    TALLY_FAILED,      /* responses that were incomplete or had a status from 500 to 599 */
+    TALLY_LAST_FAILED, /* when the last failure was, in seconds since 1970; 0: never */
+    TALLY_LAST_REASON, /* enum reason of the last failure, or TALLY_STATUS + its status */
     TALLY_COUNTS,
 };
 _Static_assert((int)TALLY_COUNTS <= (int)TOPK_COUNTS, "each has a place");
 enum { TALLY_STATUS = 1000 };
 
-/* One request that has ended; borrowed during the call. */
+/* A request that has ended. Borrowed during the call. */
 struct tally_request {
     const struct decision *decision;
-    const struct uri *uri; /* without a host it is counted for the client only */
+    const struct uri *uri; /* without a host it counts for the client only */
     const struct ip *client;
     int status;
     uint64_t bytes, elapsed_us;
@@ -53,11 +54,13 @@ struct tally_request {
 struct tally *tally_new(int64_t now);
 void tally_free(struct tally **tally); /* accepts NULL */
 void tally_add(struct tally *tally, const struct tally_request *request);
-/* About once a second; `now` as above. */
+/* Shows readers what was added so far. Call it about once a second; `now` is in seconds since 1970,
+ * like that of tally_new(). */
 void tally_publish(struct tally *tally, int64_t now);
 
-/* Adds its places to the rows (topk_rows_merge() with tally_merge(), then topk_rows_fini()).
- * Returns since when it has counted them. */
+/* Adds the worker's counts to `rows`, which the caller gives to topk_rows_merge() with
+ * tally_merge() and then to topk_rows_fini(). Returns since when they have been counted, in seconds
+ * since 1970. */
 int64_t tally_read(struct tally *tally, enum tally_kind kind, struct topk_rows *rows);
 void tally_merge(uint64_t *into, const uint64_t *from);
 

@@ -1,7 +1,8 @@
 /*
- * worker - one event loop and what it owns. Belongs to its thread; other threads post letters.
+ * worker - one event loop and everything that it owns.
  *
- * Settings are swapped whole on reload: whoever needs them for longer than a call takes a
+ * A worker belongs to its thread; other threads reach it only by posting letters to its loop.
+ * Settings are replaced as a whole by a reload: whoever needs them for longer than one call takes a
  * reference.
  */
 #ifndef LARDER_PROXY_WORKER_H
@@ -33,29 +34,29 @@ struct worker {
     struct settings *settings;
     struct cache *cache;
     struct upstreams *upstreams;
-    struct tokens *tokens;        /* of registries; NULL: none yet */
-    struct auth *auth;            /* of the server */
-    struct accounts *accounts;    /* likewise; NULL: nobody has limits */
-    struct accesslog_writer *log; /* NULL: none */
+    struct tokens *tokens;        /* for the registries of mirrors; NULL: not needed so far */
+    struct auth *auth;            /* shared, owned by the server */
+    struct accounts *accounts;    /* shared, owned by the server; NULL: nobody has limits */
+    struct accesslog_writer *log; /* NULL: no access log is configured */
     struct counters counters;
     struct mirror_counts mirrors;
-    struct recent recent; /* the last requests, for who asks why */
-    struct tally *tally;  /* whom it serves, and from where */
-    struct rtt_ring rtts; /* how far clients were that have left; the main thread takes them */
-    struct list clients;  /* connections, for draining */
+    struct recent recent; /* the latest decisions, for /status and explain */
+    struct tally *tally;  /* busiest hosts and clients */
+    struct rtt_ring rtts; /* round-trip times of clients that left, for the main thread */
+    struct list clients;  /* struct client, all open connections */
     size_t client_count;
-    struct client_terms *terms; /* for the next client; NULL: none yet */
-    struct list exchanges;      /* under way */
+    struct client_terms *terms; /* settings of new connections; NULL: none made so far */
+    struct list exchanges;      /* struct exchange, in progress */
     struct list fetches;
-    size_t unawaited; /* of these: nobody waits for their heads any more */
+    size_t unawaited; /* fetches whose response head nobody waits for */
     struct list tunnels;
-    struct list exchange_pool; /* finished exchanges, for reuse */
+    struct list exchange_pool; /* finished exchanges, kept for reuse */
     size_t exchange_pooled;
-    uint64_t serial;       /* of the next exchange: incident ids */
-    uint64_t responses;    /* made from objects; with the secret, what a boundary is made of */
-    struct sip_key secret; /* random, never shown */
+    uint64_t serial;       /* number of the next exchange; part of incident ids */
+    uint64_t responses;    /* number of the next multipart response, part of its boundary */
+    struct sip_key secret; /* random, never sent */
     bool draining;
-    struct own own; /* addresses and doors that are no targets */
+    struct own own; /* addresses of this machine and our listeners: no targets */
 };
 
 #endif

@@ -8,39 +8,40 @@
 #include "proxy/stream/h2.h"
 #include "proxy/worker.h"
 
-/* What connections accepted under the same settings share; counted, the worker holds the newest.
- * Copies: a connection may live for days, and settings go with their last request. */
+/* What all connections accepted under the same settings share. Counted; the worker holds the
+ * latest. These are copies, because a connection may live for days, and settings should be freed
+ * with their last request. */
 struct client_terms {
     size_t refs;
-    uint64_t number; /* of the settings */
+    uint64_t number; /* number of those settings */
     struct h1_settings h1;
     struct h2_settings h2;
 };
 
 struct client {
-    struct list link; /* of the worker's clients */
+    struct list link; /* in worker->clients */
     struct worker *worker;
     struct client_terms *terms; /* those of the time it connected */
-    struct h1 *h1;              /* one of them speaks; the other is NULL */
+    struct h1 *h1;              /* the protocol in use: one is set, the other NULL */
     struct h2 *h2;
-    struct transport *securing; /* or neither: TLS is being agreed on */
+    struct transport *securing; /* during the TLS handshake, when h1 and h2 are both NULL */
     struct ip ip;
-    uint64_t since; /* loop milliseconds: it was accepted */
+    uint64_t since; /* when it was accepted, in loop milliseconds */
     uint16_t port;
     bool https;
     bool speaks_h2;
-    bool allowed; /* by the access rules, when it connected */
+    bool allowed; /* access rules allowed the address when it connected */
 };
 
-/* An accepted connection is a client from now on, and the transport its own. tls: NULL: plain. */
+/* Makes a client of an accepted connection and takes the transport over. `tls` NULL: no TLS. */
 void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls);
 
-/* Closes one that has had no request under way for a second; else one whose request's body has come
- * next to not at all for some seconds. False: none was found. */
+/* Makes room: closes a connection that has been idle for a second, or else one whose request body
+ * has hardly moved for some seconds. False: there is no such connection. */
 bool clients_evict_waiting(struct worker *worker);
-/* Asks every client to finish what is under way; idle connections close at once, but those that are
- * younger than a second. Kindly: who has not asked yet has one answer, as another process has our
- * place and nobody waits for us. */
+/* Lets every client finish its requests in progress. Idle connections are closed at once, unless
+ * they are younger than a second. `kindly`: a client that has sent no request so far still gets one
+ * answer; for takeovers, where nobody waits for this process to end. */
 void clients_drain(struct worker *worker, bool kindly);
 /* Closes every client now. */
 void clients_close(struct worker *worker);

@@ -1,7 +1,7 @@
 /*
- * connect - a tunnel: a connection to the target of a CONNECT, or the one that an origin has
- * changed to another protocol, joined to the client's stream byte by byte with back pressure both
- * ways, each direction closing on its own. Belongs to one loop.
+ * connect - a tunnel: joins the client's stream to a connection, either to the target of a CONNECT,
+ * or to an origin that has switched protocols (Upgrade). Bytes flow with back pressure both ways,
+ * and each direction is closed separately. Belongs to one loop.
  */
 #ifndef LARDER_PROXY_CLIENT_CONNECT_H
 #define LARDER_PROXY_CLIENT_CONNECT_H
@@ -15,40 +15,40 @@ struct connect_order {
     struct worker *worker;
     struct settings *settings;
     const struct uri *uri; /* host and port */
-    struct stream *client; /* resumed when the target takes bytes again */
+    struct stream *client; /* is resumed when the target accepts bytes again */
     struct ip from;        /* the client's address */
-    /* The target is connected, at this address: `from_target` are its bytes, to be sent behind the
-     * 200. */
+    /* Connected to the target, at this address. The response body is `from_target`, to be sent
+     * after the 200. */
     void (*on_open)(void *arg, const struct ip *peer, struct source *from_target);
-    /* No connection; the tunnel is gone. */
+    /* The connection failed. The tunnel is freed already. */
     void (*on_failed)(void *arg, int status, enum reason reason);
-    /* The target broke off after it had closed its direction: nothing but the end of the client's
-     * connection can tell the client. */
+    /* The target's connection broke after the target had closed its direction: only closing the
+     * client's connection can tell the client. */
     void (*on_lost)(void *arg);
     void *arg;
 };
 
-/* Never calls back before it has returned. */
+/* Opens a tunnel for a CONNECT. No callback runs before it has returned. */
 struct connect_tunnel *connect_open(const struct connect_order *order);
 
-/* A tunnel whose other end is still to come, by Upgrade: it connects to nothing, and `uri` and the
- * calls for that are not needed. connect_source() has the client's bytes, for stream_send();
- * whoever was given it has to be done with it before connect_close(). */
+/* Makes a tunnel for an Upgrade: it connects to nothing, and the order needs no `uri`, on_open and
+ * on_failed. connect_source() gives the client's bytes, for stream_send() to the origin; that
+ * stream must be done with it before connect_close(). */
 struct connect_tunnel *connect_prepare(const struct connect_order *order);
 struct source *connect_source(struct connect_tunnel *tunnel);
-/* The other end is there: a stream that has become a tunnel, and pulls from connect_source().
- * Returns what it sends. */
+/* Joins the other end: the origin's stream, which has become a tunnel and pulls from
+ * connect_source(). Returns the source of the origin's bytes. */
 struct source *connect_join(struct connect_tunnel *tunnel, struct stream *target);
 
-/* Bytes and the end of the client's direction. */
+/* Takes bytes from the client, and the end of its direction. */
 enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes);
 void connect_write_end(struct connect_tunnel *tunnel);
 
-/* The client's stream is gone. When both sides had closed their directions, what the client sent
- * last still goes to the target. Accepts NULL; sets it to NULL. */
+/* To be called when the client's stream is gone. If both sides had closed their directions, pending
+ * bytes are still sent to the target. Accepts NULL; sets *tunnel to NULL. */
 void connect_close(struct connect_tunnel **tunnel);
 
-/* Ends all of a worker's tunnels now: when it must stop. Their clients must have been closed. */
+/* Closes all tunnels of a worker that must stop. Their clients must be closed already. */
 void connect_abort_all(struct worker *worker);
 
 #endif

@@ -1,4 +1,5 @@
-/* coverage - how much of what a response needs is here, when the object is known in parts. */
+/* coverage - how much of the bytes that a response needs is available, when the object is known in
+ * parts. */
 #ifndef LARDER_PROXY_CLIENT_COVERAGE_H
 #define LARDER_PROXY_CLIENT_COVERAGE_H
 
@@ -7,14 +8,14 @@
 
 enum coverage {
     COVERS_ALL,
-    COVERS_COMING, /* the rest is on its way, for somebody else */
-    COVERS_SOME,   /* something has still to be asked for */
+    COVERS_COMING, /* the rest is being fetched for somebody else */
+    COVERS_SOME,   /* something has to be fetched */
 };
 
 enum coverage coverage_of(struct partial *parts, const struct body_parts *body);
 
-/* A response known in parts is a hit only when all that is wanted of it is here; a stale one is
- * told as a stale one, for whose missing bytes the origin is asked. */
+/* Corrects the decision: a response known in parts is a hit only if all bytes it needs are
+ * available. A stale one stays stale, and the origin is asked for the missing bytes. */
 void coverage_note(enum coverage coverage, struct decision *decision);
 
 #endif

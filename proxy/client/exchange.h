@@ -1,22 +1,23 @@
 /*
- * exchange - the client half: one request and its response. Belongs to one loop; lives from the
- * first byte of a request's head to the end of its response.
+ * exchange - one request of a client and its response. Belongs to one loop. Lives from the first
+ * byte of the request's head to the end of the response.
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_H
 
 #include "proxy/client/client.h"
 
-/* A request begins on this stream. The exchange binds it and owns itself. */
+/* Starts an exchange for a request that begins on this stream. It binds the stream and frees itself
+ * at the end. */
 void exchange_begin(struct client *client, struct stream *stream);
 
-/* Gives up every exchange under way: their connections are closed. */
+/* Aborts every exchange in progress and closes their connections. */
 void exchange_abort_all(struct worker *worker);
 
-/* Counts the bytes of responses under way, which would else be counted at their ends. */
+/* Counts the bytes sent so far by responses in progress; the rest is counted when they end. */
 void exchanges_count(struct worker *worker);
 
-/* While it drains: every client is in an HTTP/1 tunnel, so no other request can begin. */
+/* While draining: are all clients in HTTP/1 tunnels, so that no further request can begin? */
 bool exchanges_are_tunnels(const struct worker *worker);
 
 /* Frees the exchanges kept for reuse. */

@@ -1,9 +1,15 @@
 /*
- * exchange_parts - the inside of an exchange, for the files it is made of: exchange.c (its life),
- * exchange_route.c (ROUTE, and answers made here), exchange_who.c (CHECK), exchange_limits.c
- * (quotas, shares), exchange_cache.c (LOOKUP, AWAIT), exchange_deliver.c (DELIVER),
- * exchange_tunnel.c (TUNNEL), exchange_mirror.c (what mirrors change), exchange_record.c (counters,
- * logs).
+ * exchange_parts - the inside of an exchange, shared by the files that it is made of:
+ *
+ * exchange.c          its life
+ * exchange_route.c    ROUTE, and answers made here
+ * exchange_who.c      CHECK
+ * exchange_limits.c   quotas and shares
+ * exchange_cache.c    LOOKUP, READ, AWAIT
+ * exchange_deliver.c  DELIVER
+ * exchange_tunnel.c   TUNNEL
+ * exchange_mirror.c   what is different for mirrors
+ * exchange_record.c   counters and logs
  */
 #ifndef LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
 #define LARDER_PROXY_CLIENT_EXCHANGE_PARTS_H
@@ -15,7 +21,7 @@
 #include "proxy/client/route.h"
 #include "proxy/origin/fetch.h"
 
-/* The life of one request, in order. Second column: where it may go from there. */
+/* The life of one request, in order. The second column has the states that may follow. */
 /* clang-format off */
 #define EXCHANGE_STATES(X)                                                                         \
     X(HEAD,    BIT(EX_ROUTE) | BIT(EX_DONE))                      /* the request's head comes   */ \
@@ -51,18 +57,19 @@ struct exchange {
 
     struct http_head request;
     struct uri uri;
-    struct uri key; /* under which it is looked for */
+    struct uri key; /* URL that the cache key is made from */
     struct span host;
     const struct site *site;
-    const struct user *user; /* who asks, of the settings; NULL: not known */
-    struct auth_ticket who;  /* while that is found out */
+    const struct user *user; /* who has authenticated; part of the settings; NULL: nobody */
+    struct auth_ticket who;  /* while a password is being checked */
     int who_tries;
-    struct meter meter; /* of bytes that count; without an account: none do */
+    struct meter meter; /* counts bytes for an account; without an account it does nothing */
     struct {
         uint64_t used;
         int64_t until;
-    } quota;                          /* that is used up */
-    struct exchange_rewrite *rewrite; /* of links in what a mirror has; NULL: none */
+    } quota; /* the quota that is used up */
+    struct exchange_rewrite
+        *rewrite; /* rewrites links in a mirror's documents; NULL: nothing to rewrite */
     struct policy_request policy;
     struct decision decision;
     struct span incident;
@@ -71,107 +78,110 @@ struct exchange {
     int attempts;
     bool alone;
     struct fetch_link fetch;
-    struct spool *request_body; /* while the client sends one */
+    struct spool *request_body; /* while the client is sending one */
     bool request_ended;
 
-    struct object *object;  /* what is delivered; counted */
-    bool evaluate;          /* its conditions and Range are ours to evaluate */
-    struct object *useless; /* what could not be delivered and is not to be found again; counted */
-    struct piece *asked;    /* of it, claimed last because it was waited for; counted, or NULL */
-    bool confirmed;         /* the origin has sent a missing piece of it */
-    uint64_t serial;        /* of the response, for its boundary */
-    uint64_t hole;          /* where bytes of it were missing last, and how often just there */
+    struct object *object;  /* the object being delivered; counted */
+    bool evaluate;          /* conditions and Range are evaluated here */
+    struct object *useless; /* could not be delivered, and must not be found again; counted */
+    struct piece *asked;    /* piece of `object` claimed last, because this exchange waits for it;
+                               counted, or NULL */
+    bool confirmed;         /* the origin has sent a missing piece of `object` */
+    uint64_t serial;        /* number of the response, for its multipart boundary */
+    uint64_t hole;          /* where the body had a hole last, and how often in a row */
     int hole_tries;
-    uint64_t hole_since_ms, hole_tried_ms; /* that, and its last try */
-    struct timeout hole_pause;             /* until the next one */
+    uint64_t hole_since_ms,
+        hole_tried_ms;         /* when the hole appeared, and when it was last tried to fill */
+    struct timeout hole_pause; /* until the next try */
     struct object_reader reader;
-    struct source *body; /* plays what the reader reads; NULL: not opened */
-    struct disk_wait
-        waited; /* for the disk, by lookups, by readers of it that are gone, by a fetch */
+    struct source *body;     /* what is sent, read through `reader`; NULL: not opened */
+    struct disk_wait waited; /* by lookups, closed readers and the fetch */
     struct source_memory page;
     struct connect_tunnel *tunnel;
-    struct span upgrade; /* the protocol asked for, which goes on to the origin; else empty */
-    struct http_fields trailers; /* behind the body that our own fetch brings */
-    struct span trailer_names;   /* as its head announces them */
-    struct span trailer_hop;     /* its Connection: which of them are for that hop alone */
-    bool is_whole;               /* what is delivered is all of a response, in one piece */
+    struct span upgrade;         /* protocol to switch to, as sent to the origin; else empty */
+    struct http_fields trailers; /* trailers of the body that our own fetch brings */
+    struct span trailer_names;   /* names of trailers that the response head announces */
+    struct span trailer_hop;     /* Connection of that head: trailers for that hop only */
+    bool is_whole;               /* the whole response is delivered, in one piece */
     int status;                  /* sent to the client */
     bool sent;                   /* stream_send() was called */
     bool has_peer;               /* `peer` is set */
 
     uint64_t started_us;
-    struct byte_count counted; /* bytes that the counters have already */
+    struct byte_count counted; /* bytes that were added to the counters already */
 
     struct letter letter;
     atomic_bool flight_wake, source_wake, body_wake, who_wake;
     int busy;
     _Alignas(16) char first[EXCHANGE_ARENA];
-    /* What is not zeroed with the rest. */
-    struct ip peer; /* of whom the origin was asked; unspecified: nobody could be connected to */
+    /* Not zeroed when an exchange is reused: */
+    struct ip peer; /* origin's address; unspecified: no connection was made */
 };
 
-/* One step of the machine: does what the state asks for and says the next one; its own when it has
- * to wait. */
+/* The steps of the state machine. Each does the work of its state and returns the next state, or
+ * its own when it has to wait. */
 enum exchange_state exchange_route(struct exchange *x);
 enum exchange_state exchange_check(struct exchange *x);
 enum exchange_state exchange_lookup(struct exchange *x);
 enum exchange_state exchange_read(struct exchange *x);
 enum exchange_state exchange_await(struct exchange *x);
 enum exchange_state exchange_tunnel(struct exchange *x);
-/* A rule of access wants to know who it is. */
+/* An access rule needs to know the user: authenticates it, or asks for a password. */
 enum exchange_state exchange_who(struct exchange *x);
-/* The account that counts what this rule lets through, if anything is counted: REASON_NONE, or why
- * it goes no further. */
+/* Opens the account that this rule counts bytes for, if it has limits. Returns REASON_NONE, or why
+ * the request is refused. */
 enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule);
-/* The body as it is to be sent: through the meter, or as it is. */
+/* The body to send: metered if there is an account, else the same. */
 struct source *exchange_metered(struct exchange *x, struct source *body);
-/* Bytes from the client. False: it may send no more. */
+/* Counts bytes from the client. False: the quota is used up, and it may send no more. */
 bool exchange_count_received(struct exchange *x, size_t bytes);
-/* Delivers the object (taken over); `evaluate`: conditions and Range are ours to evaluate. */
+/* Delivers an object, which is taken over. `evaluate`: conditions and Range are evaluated here. */
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);
-/* Sends what is to be delivered, or waits for what is missing of it. */
+/* Sends the response, or waits for bytes of it that are missing. */
 enum exchange_state exchange_send(struct exchange *x);
-/* What our own fetch brings is not what will be delivered, nor are its trailers. */
+/* Ignores what our own fetch brings from now on: it is not what is delivered. */
 void exchange_drop_fetch(struct exchange *x);
-/* The reader is given up, and how long it has waited is kept. */
+/* Closes the reader, and adds up how long it has waited for the disk. */
 void exchange_close_body(struct exchange *x);
-/* The decision tells what is known by now of waits for the disk. */
+/* Updates the decision's wait for the disk. */
 void exchange_note_disk(struct exchange *x);
-/* While it is delivered: where the body waits for bytes nobody fetches, they are fetched. False:
- * they cannot be had. */
+/* While delivering: if the body waits for bytes that nobody fetches, fetches them. False: they
+ * cannot be fetched. */
 bool exchange_fill(struct exchange *x);
 void exchange_init_pause(struct exchange *x);
-/* The origin has given what was missing to this client alone. */
+/* Was a missing part fetched for this client alone? */
 bool exchange_is_alone(const struct exchange *x);
 
-/* The client's bytes are taken for another protocol from now on, which the origin may agree to. */
+/* Before an Upgrade: the client's bytes go into a tunnel from now on. The origin may still
+ * refuse. */
 void exchange_prepare_tunnel(struct exchange *x);
-/* It has: of struct fetch_link. */
+/* The origin has accepted the Upgrade. Called by struct fetch_link. */
 void exchange_on_upgrade(struct fetch_link *link, const struct http_head *head,
                          struct stream *origin);
-/* Closes the client's connection, or resets its stream, and ends. */
+/* Closes the client's connection, or resets its HTTP/2 stream, and ends the exchange. */
 void exchange_give_up(struct exchange *x);
 
-/* Its head has come and it has ended: counts it, logs it, and remembers it for the dashboard. The
- * decision and its ending are set. Once. */
+/* Counts and logs the exchange, and remembers it for the dashboard. To be called once, at its end,
+ * with the decision and its ending set. */
 void exchange_record(struct exchange *x);
 
-/* Whom the origin was asked of is noted there from now on. */
+/* Where to note the origin's address. */
 struct ip *exchange_peer(struct exchange *x);
-/* Asks the origin. `linked`: the exchange hears of it; `claim` (taken over) or NULL. */
+/* Starts a fetch. `linked`: the exchange receives its events. `claim` is taken over; may be
+ * NULL. */
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
                     const struct claim *claim);
-/* Asks it for this request only. */
+/* Starts a fetch for this request only. */
 enum exchange_state exchange_go_alone(struct exchange *x);
 
-/* Sends the response and goes on with DELIVER. */
+/* Sends a response and goes on with DELIVER. */
 enum exchange_state exchange_reply(struct exchange *x, const struct http_head *head,
                                    struct source *body);
-/* The same with an error made here; `what` is a sentence for people, or NULL: the reason's. */
+/* Sends an error page. `what` is a sentence for people; NULL: the text of the reason. */
 enum exchange_state exchange_refuse(struct exchange *x, int status, enum reason reason,
                                     const char *what);
 
-/* A head for what is answered here, but for what it is; and the answer. */
+/* Makes the head of an answer made here, without status and content type; and sends the answer. */
 void exchange_begin_answer(struct exchange *x, struct span body, enum reason reason,
                            struct http_head *head);
 enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *head,
@@ -179,19 +189,19 @@ enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *h
 
 /* ---- exchange_mirror.c ---- */
 
-/* Its path, or empty. */
+/* Path of the mirror, or empty. */
 struct span exchange_mirror(const struct exchange *x);
-/* "Is there a registry?" (OCI distribution, end-1). */
+/* Answers "is there a registry?" (OCI distribution, end-1). */
 enum exchange_state exchange_answer_ping(struct exchange *x);
-/* What is to be sent as it is for a client whose links it gets: the head after respond_object(),
- * and the body. Both as they are, where nothing is rewritten. */
+/* Are links rewritten in this response? The other two rewrite the head (after respond_object()) and
+ * the body, or leave them as they are. */
 bool exchange_is_rewritten(const struct exchange *x);
 void exchange_rewrite_head(struct exchange *x, struct http_head *head);
 struct source *exchange_rewrite_body(struct exchange *x, struct source *body);
-/* The request as the mirror's origin is to have it. */
+/* Changes the request into the one for the mirror's origin. */
 void exchange_prepare_mirror(struct exchange *x, const struct route *route);
 
-/* Wakers, for flights and spools: from any thread, with their locks held. */
+/* Wakers for flights and spools. Called from any thread, with their locks held. */
 void exchange_wake_flight(void *arg);
 void exchange_wake_source(void *arg);
 

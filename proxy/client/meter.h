@@ -1,9 +1,7 @@
 /*
- * meter - a source between a body and the stream that pulls it: counts its bytes for an account,
- * and lets them through at the account's pace, or no more of them when its quota is used up.
- * Belongs to one loop.
- *
- * Without limits no body has one.
+ * meter - a source between a body and the stream that pulls it. It counts bytes for an account,
+ * limits them to the account's rate, and ends when the quota is used up. Used only where there are
+ * limits. Belongs to one loop.
  */
 #ifndef LARDER_PROXY_CLIENT_METER_H
 #define LARDER_PROXY_CLIENT_METER_H
@@ -15,31 +13,34 @@
 
 struct meter {
     struct source source;
-    struct source *inner; /* NULL: none is pulled through it */
+    struct source *inner; /* the body; NULL: not wrapped */
     struct loop *loop;
-    struct account *account;            /* a reference; NULL: nothing is counted */
-    const struct access_limits *limits; /* of the rule, or NULL: those of all alone */
+    struct account *account;            /* counted reference; NULL: nothing is counted */
+    const struct access_limits *limits; /* limits of the rule; NULL: only the shared rate applies */
     struct timeout timer;
-    void (*on_cut)(void *arg); /* a tunnel has ended by its quota, and the client goes on sending */
+    void (*on_cut)(
+        void *arg); /* called when a tunnel ended by its quota while the client still sends */
     void *arg;
-    uint64_t left;     /* of the quota, as far as is known; UINT64_MAX: no end in sight */
-    uint64_t unbilled; /* bytes that the account has not been told yet */
+    uint64_t left;     /* of the quota, as far as is known; UINT64_MAX: unlimited */
+    uint64_t unbilled; /* bytes not reported to the account so far */
     bool is_over;      /* the quota is used up */
-    bool is_tunnel;    /* then it ends properly; a body would be taken for whole */
+    bool is_tunnel;    /* at the end of the quota a tunnel ends; a body breaks, or it would seem
+                          complete */
 };
 
-/* Zeroed before. Takes over the reference to the account. */
+/* Initialises a zeroed meter. Takes over the reference to the account. */
 void meter_init(struct meter *meter, struct loop *loop, struct account *account,
                 const struct access_limits *limits);
-/* The source to pull from in place of `inner`. Once. */
+/* Returns the source to pull from instead of `inner`. To be called once. */
 struct source *meter_wrap(struct meter *meter, struct source *inner, bool is_tunnel);
-/* Bytes that are to go the other way. False: the quota is used up, and they may not. */
+/* Counts bytes of the other direction. False: the quota is used up. */
 bool meter_add(struct meter *meter, uint64_t bytes);
-/* Tells the account the rest. Nothing is pulled any more. Also of one that was never made. */
+/* Reports the remaining bytes to the account. Nothing may be pulled any more. Accepts a zeroed
+ * meter. */
 void meter_fini(struct meter *meter);
 
-/* Is so much used that nothing may begin? With what the page says: bytes used, and when the period
- * ends. */
+/* Is the quota used up already? Then *used is the number of bytes used, and *until is when the
+ * period ends. */
 bool meter_refuses(struct meter *meter, uint64_t *used, int64_t *until);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * pac - what clients' systems are told of this proxy: a script for their automatic configuration
- * (PAC, also as WPAD's wpad.dat), and a page for people. Pure.
+ * pac - what clients use to configure themselves: the PAC script (also as WPAD's wpad.dat), and a
+ * page for people. Pure.
  */
 #ifndef LARDER_PROXY_CLIENT_PAC_H
 #define LARDER_PROXY_CLIENT_PAC_H
@@ -8,14 +8,15 @@
 #include "base/buf.h"
 #include "proxy/directives.h"
 
-/* Who asks for a page. */
+/* The request for a page. */
 struct pac_asker {
-    /* The Host: where no proxies are configured this one is named by it. It may be anything. */
+    /* The Host field. When no proxies are configured, the script names this proxy by it. Not
+     * trusted. */
     struct span host;
-    bool tls; /* on a connection that speaks TLS: the script is there by https */
+    bool tls; /* it came over TLS, so the script is available by https */
 };
 
-/* A page of these three; NULL: there is none at this path (of a URL, with or without a query). */
+/* One of the pages; NULL when the path (of a URL, with or without query) is none of them. */
 struct pac_page {
     struct span path, type;
     void (*write)(const struct settings *settings, const struct pac_asker *asker, struct buf *out);
@@ -23,8 +24,8 @@ struct pac_page {
 
 const struct pac_page *pac_page(struct span path);
 
-/* Of several listeners the proxy is the first plain one that the client can reach: not all systems
- * can ask by TLS. */
+/* The script names the first listener without TLS that the client can reach, as not all systems
+ * support TLS to a proxy. */
 void pac_script(const struct settings *settings, const struct pac_asker *asker, struct buf *out);
 void pac_setup(const struct settings *settings, const struct pac_asker *asker, struct buf *out);
 

@@ -1,10 +1,10 @@
 /*
- * tail - decisions as they are made, for who watches: larderctl tail and top. A watcher has a
- * filter and a bounded buffer; workers put lines of JSON (those of the access log) into it, the
- * loop of the administrator takes them out. Who reads too slowly loses lines, and is told how many.
- * While nobody watches a request costs one load.
+ * tail - shows decisions while they are made, for larderctl tail and top.
  *
- * tail_offer() may be called by any thread; the rest belongs to the loop of the watcher.
+ * A watcher has a filter and a bounded buffer. Workers put JSON lines (as in the access log) into
+ * it, and the admin listener's loop takes them out. A watcher that reads too slowly loses lines,
+ * and is told how many. While nobody watches, a request costs one load. tail_offer() is
+ * thread-safe; all else belongs to the watcher's loop.
  */
 #ifndef LARDER_PROXY_CLIENT_TAIL_H
 #define LARDER_PROXY_CLIENT_TAIL_H
@@ -15,10 +15,10 @@
 
 #include <stdatomic.h>
 
-/* What is to be seen; empty spans and zeros: everything. */
+/* What to show. Empty spans and zeros match everything. */
 struct tail_filter {
-    struct span host, path; /* patterns: * is any text, ? any byte; the host in any case, with its
-                               port or without */
+    struct span host, path; /* patterns: * is any text, ? any byte; host ignores case, and matches
+                               with or without port */
     struct span outcome, reason;
     int status_first, status_last;
     uint64_t slower_us;
@@ -26,10 +26,10 @@ struct tail_filter {
     bool has_client;
 };
 
-/* From
+/* Parses a percent-encoded query such as
  * "host=*.example.net&status=5xx&slower=250&client=10.0.0.0/8&path=/a*&outcome=miss&reason=..."
- * (slower is in milliseconds), percent-encoded; texts are in `arena`. ERR_SYNTAX with *what for
- * people. Pure. */
+ * (slower: ms). Texts are in `arena`. Returns 0, or ERR_SYNTAX with a sentence for people in *what.
+ * Pure. */
 int tail_filter_parse(struct span query, struct arena *arena, struct tail_filter *out,
                       const char **what);
 /* Pure. */
@@ -37,9 +37,9 @@ bool tail_matches(const struct tail_filter *filter, const struct accesslog_entry
 
 enum { TAIL_WATCHERS_MAX = 16, TAIL_BUFFER = 512 * 1024 };
 
-/* A body of lines that never ends; there is an empty one each second while nothing happens. It
- * watches until it is dropped. What the filter has is copied. NULL: there are TAIL_WATCHERS_MAX
- * already. */
+/* Starts to watch: returns an endless body of lines, with an empty line each second while nothing
+ * happens. Dropping the source ends it. The filter is copied. NULL: there are TAIL_WATCHERS_MAX
+ * watchers. */
 struct source *tail_watch(struct loop *loop, const struct tail_filter *filter);
 
 extern atomic_uint tail_watchers;
@@ -52,7 +52,7 @@ static inline void tail_offer(const struct accesslog_entry *entry)
     }
 }
 
-/* Lines that watchers have lost. Any thread. */
+/* Lines that watchers have lost. Thread-safe. */
 uint64_t tail_dropped(void);
 
 #endif
