@@ -1,11 +1,10 @@
 /*
- * account_parts - the inside of accounts, for the files they are made of: account.c (one account,
- * and the table), account_pace.c (how fast), account_thread.c (keeping, beginning and ending).
+ * account_parts - the inside of accounts, shared by account.c (one account, and the table),
+ * account_pace.c (rates) and account_thread.c (disk, life).
  *
- * Accounts stand in a table in shards, each with a lock that is held to find one, once for a
- * request. What it counts has a lock of its own, which only the streams of one user can meet at.
- *
- * Locks: a shard's, then an account's, then that of the lists of accounts that have changed.
+ * Accounts are in a table of shards. A shard's lock is taken once per request, to find the account.
+ * Each account has its own lock, where only streams of the same user meet. Lock order: shard,
+ * account, list_lock.
  */
 #ifndef LARDER_PROXY_ACCESS_ACCOUNT_PARTS_H
 #define LARDER_PROXY_ACCESS_ACCOUNT_PARTS_H
@@ -22,7 +21,7 @@
 enum {
     ACCOUNT_SHARDS = 64,
     ACCOUNT_TICK_MS = 200,
-    ACCOUNT_BURST_MIN = 16 * 1024, /* bytes that may go at once at the slowest pace */
+    ACCOUNT_BURST_MIN = 16 * 1024, /* burst in bytes at the lowest rate */
 };
 
 struct account {
@@ -30,16 +29,16 @@ struct account {
     struct shard *shard;
     size_t name_len;
     char name[LEDGER_KEY_MAX];
-    size_t refs; /* with the shard's lock */
+    size_t refs; /* under the shard's lock */
 
-    pthread_mutex_t lock; /* over everything below, but the links */
+    pthread_mutex_t lock; /* of everything below but the links */
     struct ledger_row row;
     int64_t tokens;     /* bytes; below 0: owed */
     uint64_t filled_us; /* when tokens were added last */
     uint64_t moved;     /* bytes since the last tick */
-    uint64_t wish;      /* bytes a second it could have used; UINT64_MAX: all there are */
+    uint64_t wish;      /* bytes a second it would have used; UINT64_MAX: more than it got */
     bool is_dirty, is_active;
-    struct list dirty, active; /* with the lists' lock */
+    struct list dirty, active; /* under list_lock */
 };
 
 struct shard {
@@ -60,9 +59,9 @@ struct accounts {
     struct list dirty, active;
     bool ending;
 
-    struct ledger *ledger; /* the thread's; NULL: not kept, or not yet */
-    char *folder;          /* the ledger's, which is still to come; NULL: none is. The thread's */
-    int late_err;          /* why it has not come: what the log has last */
+    struct ledger *ledger; /* used by the thread; NULL: nothing is kept, or not opened so far */
+    char *folder; /* of the ledger that is still to be opened; NULL: none. Used by the thread */
+    int late_err; /* last error of opening it, as logged */
     atomic_bool late;
     pthread_t thread;
     bool has_thread;
@@ -70,23 +69,23 @@ struct accounts {
 
 /* ---- account.c ---- */
 
-/* Puts it on a list of what has changed; with the account's lock. */
+/* Puts an account on one of the lists. Called with the account's lock. */
 void accounts_list(struct account *account, struct list *list, struct list *link);
-/* Takes the first off such a list; `at` is the offset of the link. NULL: it is empty. */
+/* Takes the first account off a list; `at` is the offset of its link. NULL: the list is empty. */
 struct account *accounts_pop(struct accounts *accounts, struct list *list, size_t at);
-/* A period that is over counts from 0 again. With the account's lock. */
+/* Starts new periods at 0. Called with the account's lock. */
 void account_roll(struct account *account, int64_t now);
-/* The account of this name, made if need be, with one more reference. */
+/* The account of this name, with a new reference; made if there is none. */
 struct account *accounts_take(struct accounts *accounts, struct span name);
-/* With the shard's lock. */
+/* Called with the shard's lock. */
 void account_free(struct account *account);
-/* Accounts that nobody holds and that have used nothing go, when there are many. Only the thread.
- */
+/* When there are many accounts, removes those without references that have used nothing. Only for
+ * the thread. */
 void accounts_make_room(struct accounts *accounts);
 
 /* ---- account_pace.c ---- */
 
-/* Once a tick: what each may have of the total. Only the thread. */
+/* Divides the total rate among the accounts, once a tick. Only for the thread. */
 void accounts_share(struct accounts *accounts);
 
 #endif

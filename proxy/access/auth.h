@@ -1,11 +1,13 @@
 /*
- * auth - who somebody is, by name and password. Comparing a password takes a tenth of a second of a
- * CPU on purpose, so threads of their own do it, once for all who ask the same at the same time,
- * and what came out is remembered: under a keyed hash of name, password and the stored hash, never
- * in clear. So it holds as long as the stored hash does, whatever is reloaded.
+ * auth - authenticates users by name and password.
  *
- * Bounded: what waits, what is remembered, how much of what waits is one client's, and how fast one
- * client may guess. Thread-safe. The threads begin with the first question.
+ * Comparing a password takes a tenth of a second of CPU time on purpose, so threads of its own do
+ * it, once for all who ask the same at the same time. Results are remembered under a keyed hash of
+ * name, password and stored hash, never in clear text; so they stay valid as long as the stored
+ * hash does, also across reloads.
+ *
+ * Bounded: the queue, what is remembered, a client's part of the queue, and how fast a client may
+ * guess. Thread-safe. The threads are started by the first question.
  */
 #ifndef LARDER_PROXY_ACCESS_AUTH_H
 #define LARDER_PROXY_ACCESS_AUTH_H
@@ -17,9 +19,9 @@
 
 enum {
     AUTH_QUEUE_MAX = 1024,
-    AUTH_CLIENT_MAX = 256, /* of these, of one client */
-    AUTH_WRONG_BURST = 20, /* wrong passwords of one client at once, then one a second */
-    AUTH_WRONG_MS = 10000, /* so long a wrong one is remembered */
+    AUTH_CLIENT_MAX = 256, /* most entries of the queue for one client */
+    AUTH_WRONG_BURST = 20, /* wrong passwords that a client may try at once; then one a second */
+    AUTH_WRONG_MS = 10000, /* how long a wrong password is remembered */
 };
 
 struct auth;
@@ -27,19 +29,19 @@ struct auth;
 enum auth_state {
     AUTH_RIGHT,
     AUTH_WRONG,
-    AUTH_WAIT,   /* the ticket's wake follows; ask again then */
-    AUTH_BUSY,   /* too many passwords wait to be compared */
-    AUTH_GUESSER /* too many wrong ones from this client */
+    AUTH_WAIT,   /* the ticket is woken when the answer is known: ask again then */
+    AUTH_BUSY,   /* the queue is full */
+    AUTH_GUESSER /* this client has tried too many wrong passwords */
 };
 
-/* Of somebody who waits; embedded in its owner, zeroed at first. `wake` is called from any thread,
- * with locks held: it must only post. */
+/* Waits for an answer. Part of its owner, zeroed before use. `wake` is called from any thread, with
+ * locks held: it may only post. */
 struct auth_ticket {
     struct list link;
     void (*wake)(void *arg);
     void *arg;
-    struct auth_shard *shard; /* the owner's: where it may wait; NULL: nowhere */
-    bool waits;               /* with the shard's lock */
+    struct auth_shard *shard; /* set by the owner of the ticket's queue; NULL: it does not wait */
+    bool waits;               /* under the shard's lock */
 };
 
 struct auth_question {
@@ -50,18 +52,18 @@ struct auth_question {
 };
 
 struct auth *auth_new(void);
-/* Nobody waits any more. Sets *auth to NULL. */
+/* Nobody may wait any more. Sets *auth to NULL. */
 void auth_free(struct auth **auth);
 
-/* A client is an IPv4 address or an IPv6 /64. */
+/* Asks whether the password is right. A client is an IPv4 address or an IPv6 /64. */
 enum auth_state auth_ask(struct auth *auth, const struct auth_question *question,
                          struct auth_ticket *ticket);
-/* Gives up waiting, if it does. */
+/* Stops waiting. Does nothing when it does not wait. */
 void auth_forget(struct auth_ticket *ticket);
 
 struct auth_stats {
-    uint64_t checked, right, wrong; /* passwords compared */
-    uint64_t busy, guesses;         /* questions refused */
+    uint64_t checked, right, wrong; /* passwords compared, and with which result */
+    uint64_t busy, guesses;         /* questions refused with AUTH_BUSY and AUTH_GUESSER */
     uint64_t waiting, remembered;
 };
 void auth_stats(struct auth *auth, struct auth_stats *out);

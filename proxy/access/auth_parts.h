@@ -1,13 +1,12 @@
 /*
- * auth_parts - the inside of auth, for the files it is made of: auth.c (what is asked, known and
- * remembered), auth_thread.c (comparing), auth_client.c (how much one client may have compared).
+ * auth_parts - the inside of auth, shared by auth.c (questions, and remembered answers),
+ * auth_thread.c (comparing) and auth_client.c (limits for each client).
  *
- * Answers and questions under way are entries of one table in shards, each with a lock that is held
- * for a few pointers. A question under way is in the queue of the threads, too. An entry goes from
- * ASKED to RIGHT or WRONG; RIGHT ones are dropped when there are too many, those unused longest
- * first.
+ * Answers and open questions are entries of one table in shards, each with a lock that is held
+ * briefly. An open question is also in the queue of the threads. An entry goes from ASKED to RIGHT
+ * or WRONG. When there are too many RIGHT ones, the least recently used is dropped.
  *
- * Locks: a shard's before the queue's; that of the clients alone.
+ * Lock order: shard, queue. The lock of the clients is never held with another.
  */
 #ifndef LARDER_PROXY_ACCESS_AUTH_PARTS_H
 #define LARDER_PROXY_ACCESS_AUTH_PARTS_H
@@ -23,7 +22,7 @@
 
 enum {
     AUTH_SHARDS = 16,
-    AUTH_RIGHT_MAX = 4096, /* remembered, of each shard */
+    AUTH_RIGHT_MAX = 4096, /* entries remembered in each shard */
     AUTH_WRONG_MAX = 256,
     AUTH_CLIENTS = 4096,
     AUTH_THREADS_MAX = 4,
@@ -34,12 +33,12 @@ _Static_assert((int)CREDENTIALS_PASSWORD_MAX <= (int)PASSWORD_MAX, "a password m
 
 enum entry_state { ENTRY_ASKED, ENTRY_RIGHT, ENTRY_WRONG };
 
-/* A password that waits to be compared. */
+/* A password to be compared. */
 struct auth_job {
-    struct list link; /* of the queue */
+    struct list link; /* in the queue */
     struct auth_entry *entry;
     struct auth_client *client;
-    bool nobody; /* the name is unknown: the hash is another's, and the answer no */
+    bool nobody; /* the name is unknown: the hash is a decoy, and the answer is no */
     size_t password_len, hash_len;
     char password[PASSWORD_MAX];
     char hash[PASSWORD_HASH_MAX];
@@ -47,12 +46,12 @@ struct auth_job {
 
 struct auth_entry {
     struct map_link map;
-    struct list link; /* RIGHT, WRONG: of the shard's, the last used first */
+    struct list link; /* RIGHT, WRONG: in the shard's list, most recently used first */
     struct auth_shard *shard;
     uint8_t key[AUTH_KEY_LEN];
     enum entry_state state;
-    uint64_t until_ms;   /* WRONG: forgotten then */
-    struct list waiting; /* ASKED: tickets */
+    uint64_t until_ms;   /* WRONG: when it is forgotten */
+    struct list waiting; /* ASKED: tickets that wait */
 };
 
 struct auth_shard {
@@ -63,10 +62,10 @@ struct auth_shard {
     size_t right_count, wrong_count;
 };
 
-/* One for all clients whose hash is the same. */
+/* Limits of a client, or of several with the same hash. */
 struct auth_client {
     unsigned waiting;
-    uint64_t wrong_until_ms; /* each wrong password moves it on by AUTH_WRONG_STEP_MS */
+    uint64_t wrong_until_ms; /* moved on by AUTH_WRONG_STEP_MS with each wrong password */
 };
 
 struct auth {
@@ -79,7 +78,7 @@ struct auth {
     pthread_mutex_t queue_lock;
     pthread_cond_t work;
     struct list queue;
-    size_t queued; /* and being compared */
+    size_t queued; /* in the queue or being compared */
     bool ending;
     pthread_t threads[AUTH_THREADS_MAX];
     size_t thread_count;
@@ -87,19 +86,21 @@ struct auth {
     atomic_uint_fast64_t checked, right, wrong, busy, guesses;
 };
 
-/* Of a question under way, with its shard's lock: whoever waits is woken, and the answer kept. */
+/* Answers an open question: remembers the answer and wakes who waits. Called with the shard's
+ * lock. */
 void auth_entry_answer(struct auth_entry *entry, bool right, uint64_t now_ms);
 
 /* auth_client.c */
 struct auth_client *auth_client_of(struct auth *auth, const struct ip *ip);
-/* May the client have one more password compared? AUTH_WAIT: yes, until auth_client_done(). */
+/* May the client have one more password compared? AUTH_WAIT: yes; call auth_client_done()
+ * afterwards. */
 enum auth_state auth_client_admit(struct auth *auth, struct auth_client *client, uint64_t now_ms);
 void auth_client_done(struct auth *auth, struct auth_client *client, bool wrong, uint64_t now_ms);
 
-/* auth_thread.c: false: the queue is full, and the job stays the caller's. */
+/* auth_thread.c. False: the queue is full, and the caller keeps the job. */
 bool auth_job_put(struct auth *auth, struct auth_job *job);
 void auth_job_free(struct auth_job *job);
-/* Ends the threads, and forgets what waits for them. */
+/* Ends the threads, and drops the queue. */
 void auth_threads_end(struct auth *auth);
 
 #endif

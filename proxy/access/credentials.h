@@ -1,5 +1,5 @@
 /*
- * credentials - name and password out of a field Proxy-Authorization (RFC 7617). Pure.
+ * credentials - parses name and password of a Proxy-Authorization field (Basic, RFC 7617). Pure.
  */
 #ifndef LARDER_PROXY_ACCESS_CREDENTIALS_H
 #define LARDER_PROXY_ACCESS_CREDENTIALS_H
@@ -12,8 +12,8 @@ struct credentials {
     struct span name, password; /* from the arena */
 };
 
-/* `value` is that of the field. ERR_UNSUPPORTED: another scheme than Basic; ERR_SYNTAX: no base64,
- * no colon, no name, a control character; ERR_TOO_LARGE. */
+/* `value` is the field's value. Returns 0; ERR_UNSUPPORTED: a scheme other than Basic; ERR_SYNTAX:
+ * no base64, no colon, no name, or a control character; ERR_TOO_LARGE. */
 int credentials_parse(struct span value, struct arena *arena, struct credentials *out);
 
 #endif

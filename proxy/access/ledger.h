@@ -1,7 +1,6 @@
 /*
- * ledger - what accounts have used, kept on disk: one small LMDB file, keys and numbers. Knows
- * nothing of what they mean. One process at a time has it open; it belongs to one thread, which may
- * wait for the disk.
+ * ledger - keeps the counts of accounts on disk, as keys and numbers in one small LMDB file. Only
+ * one process can open it; it belongs to one thread, which may wait for the disk.
  */
 #ifndef LARDER_PROXY_ACCESS_LEDGER_H
 #define LARDER_PROXY_ACCESS_LEDGER_H
@@ -14,26 +13,26 @@ enum { LEDGER_KEY_MAX = 256 };
 
 struct ledger;
 
-/* Of each period its beginning (seconds since 1970) and the bytes used in it. */
+/* For each period when it began (seconds since 1970), and the bytes used in it. */
 struct ledger_row {
     int64_t begin[PERIODS];
     uint64_t used[PERIODS];
 };
 
-/* Opens or creates the file in the folder, which is made if need be. ERR_BUSY: another process has
- * it; ERR_CORRUPT, -errno, ERR_IO. */
+/* Opens or creates the file in the folder, which is created if it is missing. Returns 0; ERR_BUSY:
+ * another process has it open; ERR_CORRUPT; -errno; ERR_IO. */
 int ledger_open(const char *folder, struct ledger **out);
 void ledger_close(struct ledger **ledger); /* accepts NULL; sets *ledger to NULL */
 
-/* Every row, until `visit` returns false. */
+/* Visits every row until `visit` returns false. Returns 0 or an error. */
 int ledger_each(struct ledger *ledger,
                 bool (*visit)(void *arg, struct span key, const struct ledger_row *row), void *arg);
 
-/* A group of rows: nothing is kept before ledger_commit(), and all of it after. A row never goes
- * back: of the same period the larger number counts, and of two periods the later one. */
+/* A transaction: ledger_commit() keeps all rows since ledger_begin(), ledger_abort() none. Counts
+ * never go back: for the same period the larger count is kept, else the later period. */
 int ledger_begin(struct ledger *ledger);
 int ledger_put(struct ledger *ledger, struct span key, const struct ledger_row *row);
-/* Rows whose periods have all ended before `now` are of no use. Drops some of them. */
+/* Deletes some of the rows whose periods have all ended. */
 int ledger_tidy(struct ledger *ledger, const struct period_now *now);
 int ledger_commit(struct ledger *ledger);
 void ledger_abort(struct ledger *ledger);

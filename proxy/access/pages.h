@@ -1,12 +1,12 @@
 /*
- * pages - templates of pages made by ourselves, from a folder of the administrator's:
+ * pages - the administrator's templates of error pages, from a folder:
  *
- *   403.html        for answers with this status         407.txt        for clients that are no
- *   403.de.html     the same in German                                  browsers
- *   error.html      for every status that has none       error.fr.html
+ *   403.html        for this status                     407.txt        for clients that do
+ *   403.de.html     the same in German                                 not accept HTML
+ *   error.html      for any other status                error.fr.html
  *
- * In them {{what}} and its like stand for what the page is to say (page_hole below). Made at load,
- * never changed, read by any thread.
+ * In a template {{what}} and other names in braces (page_hole below) are replaced. Immutable,
+ * thread-safe.
  */
 #ifndef LARDER_PROXY_ACCESS_PAGES_H
 #define LARDER_PROXY_ACCESS_PAGES_H
@@ -35,25 +35,24 @@ enum page_hole {
 
 struct pages;
 
-/* All of a folder. What is wrong is told in `errors`, by file and line; files that are no page in
- * `warnings`. 0 or ERR_CONFIG. Waits for the disk. */
+/* Loads all templates of a folder. Faults go to `errors`, with file and line; other files go to
+ * `warnings`. Returns 0 or ERR_CONFIG. Waits for the disk. */
 int pages_load(const char *folder, struct buf *errors, struct buf *warnings, struct pages **out);
 void pages_free(struct pages **pages); /* accepts NULL; sets *pages to NULL */
 
-/* Languages that some template is in, for language_best(). */
+/* The languages of the templates, for language_best(). */
 const struct span *pages_languages(const struct pages *pages, size_t *count);
 
-/* The template for an answer, as a text with holes; empty: there is none. The status counts more
- * than the language: 403.de, then 403, error.de, error. */
+/* Finds the template for an answer: 403.de, 403, error.de, error, in this order. Returns its text;
+ * empty: there is none. */
 struct span pages_find(const struct pages *pages, int status, struct span language, bool html);
 
-/* Writes a template with its holes filled. In HTML what fills them cannot become markup; elsewhere
- * no control character is left of it. */
+/* Writes a template with its holes filled. The fillings are escaped in HTML; in text their control
+ * characters are removed. */
 void pages_fill(struct span text, const struct span holes[PAGE_HOLE_COUNT], bool html,
                 struct buf *out);
 
-/* Appends text in which no byte can become markup: UTF-8 stays as it is, what is none becomes "?".
- */
+/* Appends text, escaped for HTML. Bytes that are not UTF-8 become "?". */
 void pages_escape(struct buf *out, struct span text, bool html);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * passwords - is this the password that the hash was made of? bcrypt, yescrypt, scrypt and
- * SHA-crypt by libcrypt, apr1 (Apache's MD5) here. Slow on purpose: never on a loop.
+ * passwords - compares a password with a hash: bcrypt, yescrypt, scrypt and SHA-crypt with
+ * libcrypt, apr1 (Apache's MD5) here. Slow on purpose, so never to be called on a loop.
  */
 #ifndef LARDER_PROXY_ACCESS_PASSWORDS_H
 #define LARDER_PROXY_ACCESS_PASSWORDS_H
@@ -8,20 +8,20 @@
 #include "base/span.h"
 
 enum {
-    PASSWORD_MAX = 255, /* bytes; longer ones are nobody's */
+    PASSWORD_MAX = 255, /* bytes; longer passwords are always wrong */
     PASSWORD_HASH_MAX = 255,
 };
 
-/* NULL when passwords can be compared with such a hash; else a clause such as "it is a bare SHA-1",
- * with what is expected. Pure. */
+/* NULL if this kind of hash is supported; else what is wrong with it, such as "it is a bare SHA-1",
+ * and what is expected. Pure. */
 const char *password_fault(struct span hash);
 
-/* Working memory of one thread. */
+/* Working memory for one thread. */
 struct password_room;
 struct password_room *password_room_new(void);
-void password_room_free(struct password_room **room); /* wiped; accepts NULL */
+void password_room_free(struct password_room **room); /* wipes it; accepts NULL */
 
-/* In constant time, as far as it depends on the hash that should come out. Neither has a NUL. */
+/* Does the password match the hash? The comparison takes constant time. Neither may contain NUL. */
 bool password_check(struct password_room *room, struct span password, struct span hash);
 
 #endif

@@ -67,9 +67,8 @@ struct exchange {
     struct {
         uint64_t used;
         int64_t until;
-    } quota; /* the quota that is used up */
-    struct exchange_rewrite
-        *rewrite; /* rewrites links in a mirror's documents; NULL: nothing to rewrite */
+    } quota;                          /* the quota that is used up */
+    struct exchange_rewrite *rewrite; /* of links in a mirror's documents; NULL: none */
     struct policy_request policy;
     struct decision decision;
     struct span incident;

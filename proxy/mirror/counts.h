@@ -1,6 +1,6 @@
 /*
- * counts - what each mirror has answered, of one worker: written by its thread, read by any. Of the
- * first MIRROR_COUNTS_MAX paths that were ever asked for here; a reload forgets none.
+ * counts - what one worker has answered for each mirror. Written by its thread, read by any. Has
+ * the first MIRROR_COUNTS_MAX paths that were requested; they survive reloads.
  */
 #ifndef LARDER_PROXY_MIRROR_COUNTS_H
 #define LARDER_PROXY_MIRROR_COUNTS_H
@@ -17,13 +17,13 @@ struct mirror_count {
 };
 
 struct mirror_counts {
-    _Atomic size_t count; /* of `at`; those before it do not change but for their numbers */
+    _Atomic size_t count; /* entries in use, of which only the numbers change */
     struct mirror_count at[MIRROR_COUNTS_MAX];
 };
 
 void mirror_counts_add(struct mirror_counts *counts, struct span path, bool hit, uint64_t sent);
 
-/* What all of `workers` have counted for one path. */
+/* Sums over all workers for one path. */
 struct mirror_sum {
     uint64_t requests, hits, sent_bytes, hit_sent_bytes;
 };
@@ -31,7 +31,7 @@ struct mirror_sum {
 struct mirror_sum mirror_counts_sum(const struct mirror_counts *const *workers, size_t count,
                                     struct span path);
 
-/* Four families, each with a sample for each path of any of `workers`. */
+/* Writes four metric families, with a sample for each path of any worker. */
 void mirror_counts_write(const struct mirror_counts *const *workers, size_t count, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * digest - is a body that passes the one that its URL names by SHA-256? The last byte is kept back
- * until that is known: a body that is another one is never complete. Belongs to one fetch.
+ * digest - verifies that a body has the SHA-256 that its URL names, while it passes. The last byte
+ * is held back until the digest is known, so a wrong body is never complete. Belongs to one fetch.
  */
 #ifndef LARDER_PROXY_MIRROR_DIGEST_H
 #define LARDER_PROXY_MIRROR_DIGEST_H
@@ -11,13 +11,13 @@ struct digest;
 
 /* `hex`: 64 lower-case digits, borrowed. */
 struct digest *digest_new(struct span hex);
-/* Accepts NULL, sets it to NULL. */
+/* Accepts NULL; sets *digest to NULL. */
 void digest_free(struct digest **digest);
 
-/* More of the body, at least a byte. Two spans that may go on now, the second one after the first;
- * either may be empty. Valid until the next call, and as long as `bytes`. */
+/* Takes the next bytes, at least one. Sets `out` to two spans, either of which may be empty, that
+ * may pass on now, in this order. They are valid until the next call, and while `bytes` is. */
 void digest_take(struct digest *digest, struct span bytes, struct span out[2]);
-/* The body has ended. True: it is the right one, and *last the rest of it. */
+/* The body has ended. True: the digest is right, and *last is the rest of the body. */
 bool digest_ends(struct digest *digest, struct span *last);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * mirror - where a request under a mirror's path goes, and what is known of what is there. Pure;
- * the settings are borrowed.
+ * mirror - where a request below a mirror's path goes, and what is known about the URL there. Pure;
+ * borrows the settings.
  *
- * A mirror asks its origin as a site of its own (struct mirror, site), so that everything behind
- * the route treats it like one. docs/mirrors.md has the table of classes.
+ * A mirror uses its origin like a site (struct mirror, site), so that everything behind the route
+ * treats it like one. docs/mirrors.md has the table of classes.
  */
 #ifndef LARDER_PROXY_MIRROR_MIRROR_H
 #define LARDER_PROXY_MIRROR_MIRROR_H
@@ -12,39 +12,40 @@
 #include "proxy/directives.h"
 #include "proxy/mirror/rewrite.h"
 
-/* Below the path of a mirror with `files`. No name of a package begins so. */
+/* Path of the files' origin below a mirror with `files`. No package name begins like this. */
 #define MIRROR_FILES "_files/"
 
-/* Where it goes. */
+/* A request as a mirror sees it. */
 struct mirrored {
     const struct mirror *mirror;
-    struct uri asked;        /* by the client */
-    const struct site *site; /* the mirror's own, or that of its files */
-    struct uri uri;          /* at the origin */
-    struct uri key;          /* under which it is kept: the same, but for shared blobs */
-    bool is_ping;            /* OCI: "is there a registry?", which we know */
-    const char *wrong;       /* it goes nowhere: a sentence for people; else NULL */
+    struct uri asked;        /* URL that the client asks for */
+    const struct site *site; /* of the mirror, or of its files */
+    struct uri uri;          /* URL at the origin */
+    struct uri key; /* URL that the cache key is made from: `uri`, but the same for all copies of a
+                       shared blob */
+    bool is_ping;   /* OCI: "is there a registry?", which is answered here */
+    const char *wrong; /* why it cannot be fetched, as a sentence for people; else NULL */
 };
 
-/* The mirror for what is asked for, or none: false. A site for the host goes first, unless it is
- * for every host. Spans are from `asked`, from the settings, or from the arena. */
+/* Finds the mirror that a URL belongs to. False: none. A site for the host has precedence, unless
+ * it is for every host. Spans are borrowed from `asked`, the settings, or the arena. */
 bool mirror_find(const struct settings *settings, const struct uri *asked, struct arena *arena,
                  struct mirrored *out);
 
-/* Has this host a site of its own, which goes first? */
+/* Has this host a site, which takes precedence over mirrors? */
 bool mirror_gives_way(const struct settings *settings, struct span host);
 
-/* What this mirror has of a URL at its origin, or (`files`) at that of its files; false: nothing.
- */
+/* Finds what this mirror calls a URL of its origin, or (`files`) of its files' origin. False: the
+ * mirror has no such URL. */
 bool mirror_of_origin(const struct mirror *mirror, bool files, const struct uri *at,
                       struct arena *arena, struct mirrored *out);
 
 enum mirror_kind {
-    MIRROR_RELAY,    /* the origin says how long it is good */
+    MIRROR_RELAY,    /* fresh as long as the origin says */
     MIRROR_CHECKED,  /* validated before each use */
-    MIRROR_DOCUMENT, /* good for some minutes; of npm and pip: its links are rewritten */
+    MIRROR_DOCUMENT, /* fresh for minutes; links are rewritten for npm and pip */
     MIRROR_FILE,     /* never changes */
-    MIRROR_DIGEST,   /* the same, and the digest in its URL is checked */
+    MIRROR_DIGEST,   /* never changes, and the digest in its URL is verified */
 };
 
 struct mirror_class {
@@ -52,25 +53,25 @@ struct mirror_class {
     struct policy_known known;
 };
 
-/* Of the URL at the origin. */
+/* The class of a URL, by its path at the origin. */
 const struct mirror_class *mirror_class(const struct site *site, struct span path);
 
-/* May a mirror be asked so? Of npm the requests of `npm audit` are passed on, too. */
+/* Does the mirror accept this method? For npm also that of `npm audit`. */
 bool mirror_takes(const struct mirrored *mirrored, enum http_method method);
 
-/* What a token is for: the repository's URL. */
+/* The repository that a token is for, as a URL. */
 struct span mirror_repository(const struct uri *uri, struct arena *arena);
 
-/* Its documents have links, and the class is that of documents. */
+/* Are links rewritten in resources of this kind? */
 bool mirror_rewrites(const struct site *site, enum mirror_kind kind);
 
-/* What links of its documents become, for clients that ask as in `asked`. From the arena. */
+/* The links to rewrite in its documents, for clients that ask as in `asked`. From the arena. */
 void mirror_links(const struct mirrored *mirrored, struct arena *arena, struct rewrite_links *out);
 
-/* Cache-Status with the mirror's path, when there is one. */
+/* Cache-Status with the mirror's path appended, if there is a mirror. */
 struct span mirror_status(struct span cache_status, struct span mirror, struct arena *arena);
 
-/* The hex digits of the SHA-256 in the URL of a MIRROR_DIGEST. */
+/* The SHA-256 in the URL of a MIRROR_DIGEST, as hex digits. */
 struct span mirror_digest(struct span path);
 
 #endif

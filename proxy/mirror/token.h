@@ -1,9 +1,9 @@
 /*
- * token - the tokens that registries have given to anybody who asked, so that not every request has
- * to be refused first. Belongs to one loop; some dozens, the oldest goes first.
+ * token - tokens that registries give to anybody, kept for the next requests. Belongs to one loop;
+ * bounded, the oldest is dropped first.
  *
- * A mirror never sends what a client knows: it pulls as nobody in particular, and so everything it
- * keeps is what everybody may pull. That is why one copy of a blob can be for all.
+ * A mirror never sends a client's credentials. So everything it stores is public, and one copy of a
+ * blob can serve all.
  */
 #ifndef LARDER_PROXY_MIRROR_TOKEN_H
 #define LARDER_PROXY_MIRROR_TOKEN_H
@@ -13,12 +13,13 @@
 struct tokens;
 
 struct tokens *tokens_new(void);
-/* Accepts NULL, sets it to NULL. */
+/* Accepts NULL; sets *tokens to NULL. */
 void tokens_free(struct tokens **tokens);
 
-/* `repository`: what it is for. Empty: none. Valid until the next call. Seconds since 1970. */
+/* The token for a repository; empty: none that is valid. Borrowed until the next call. `now` and
+ * `until` are in seconds since 1970. */
 struct span tokens_find(const struct tokens *tokens, struct span repository, int64_t now);
-/* Takes the place of the one there was. */
+/* Replaces the repository's token. */
 void tokens_keep(struct tokens *tokens, struct span repository, struct span token, int64_t until);
 void tokens_drop(struct tokens *tokens, struct span repository);
 

@@ -1,6 +1,6 @@
 /*
- * candidates - the order in which the addresses of a name are tried (RFC 8305 section 4), and a
- * short memory of those that have just failed. Pure; told the time.
+ * candidates - the order in which the addresses of a name are tried (RFC 8305 section 4), and which
+ * addresses have failed lately. Pure; the time is a parameter.
  */
 #ifndef LARDER_PROXY_ORIGIN_CANDIDATES_H
 #define LARDER_PROXY_ORIGIN_CANDIDATES_H
@@ -10,19 +10,19 @@
 
 #define CANDIDATES_MAX 32
 
-/* Addresses and ports that failed lately: a fixed table, so a new failure may push an old one out.
- */
+/* Addresses and ports that failed lately. A table of fixed size: a new failure may replace an old
+ * one. */
 struct failures {
     struct sip_key key;
     struct failed_address {
         struct ip ip;
         uint16_t port;
-        uint64_t until_ms; /* 0: free */
+        uint64_t until_ms; /* 0: unused */
     } at[256];
 };
 
 void failures_init(struct failures *failures);
-/* Another address is tried first for the next 30 seconds. */
+/* For the next 30 seconds other addresses are tried before this one. */
 void failures_add(struct failures *failures, const struct ip *ip, uint16_t port, uint64_t now_ms);
 void failures_remove(struct failures *failures, const struct ip *ip, uint16_t port);
 bool failures_has(const struct failures *failures, const struct ip *ip, uint16_t port,
@@ -32,13 +32,13 @@ bool failures_has(const struct failures *failures, const struct ip *ip, uint16_t
 struct candidates {
     struct ip at[CANDIDATES_MAX];
     size_t count;
-    size_t next; /* those before it have been tried */
+    size_t next; /* those before it were tried */
 };
 
 /*
- * Puts the `count` addresses that have not been tried behind those that have: families alternate,
- * IPv6 first, or the family that was not tried last; those that failed lately come last. Double
- * ones and those beyond CANDIDATES_MAX are left out.
+ * Appends the addresses that were not tried so far. Families alternate, beginning with IPv6, or
+ * with the one that was not tried last. Addresses that failed lately come last; duplicates, and
+ * those beyond CANDIDATES_MAX, are left out.
  */
 void candidates_arrange(struct candidates *candidates, const struct ip *addresses, size_t count,
                         uint16_t port, const struct failures *failures, uint64_t now_ms);

@@ -1,11 +1,10 @@
 /*
- * dnsclient - questions to the configured name servers, on the loop, by c-ares. It only asks: no
- * cache, no hosts file, no search list (a name means the same for every client). Belongs to one
- * loop.
+ * dnsclient - asks the configured name servers, through c-ares on the loop. No cache, no hosts
+ * file, no search list: a name means the same for every client. Belongs to one loop.
  *
- * c-ares does not bear to be destroyed or asked to cancel from inside its callbacks, so an answer
- * is only recorded there; `settled` is called after each batch of answers, when everything is
- * allowed again, and never from inside dnsclient_ask().
+ * c-ares must not be destroyed or cancelled from inside its callbacks. So a callback only records
+ * the answer; `settled` is called after each batch of answers, when every call is allowed again. It
+ * is never called from inside dnsclient_ask().
  */
 #ifndef LARDER_PROXY_ORIGIN_DNSCLIENT_H
 #define LARDER_PROXY_ORIGIN_DNSCLIENT_H
@@ -20,16 +19,17 @@ struct dnsclient;
 enum dns_family { DNS_V6, DNS_V4, DNS_FAMILIES };
 
 struct dns_reply {
-    int err; /* 0; ERR_NO_ADDRESS: the name has none, certainly; ERR_TIMEOUT; ERR_IO: servers fail
-              */
+    int err; /* 0; ERR_NO_ADDRESS: the name has no address of this family; ERR_TIMEOUT; ERR_IO: the
+                servers fail */
     const struct ip *addresses; /* valid during the call */
     size_t count;
-    uint32_t ttl; /* seconds, the least of the whole CNAME chain */
+    uint32_t ttl; /* seconds, the least of all records in the CNAME chain */
 };
 
-/* Embedded in the asker, which keeps it until it was answered or the client was freed. */
+/* A question. Part of the caller's struct, which must exist until it was answered or the client was
+ * freed. */
 struct dns_question {
-    /* Must only record. May be called from inside dnsclient_ask(). */
+    /* May only record the reply. May be called from inside dnsclient_ask(). */
     void (*answered)(struct dns_question *question, const struct dns_reply *reply);
     struct dnsclient *client;
     enum dns_family family;
@@ -38,16 +38,16 @@ struct dns_question {
 struct dnsclient_settings {
     const char *const *nameservers; /* "192.0.2.53", "127.0.0.1:5353", "[::1]:53" */
     size_t nameserver_count;        /* 0: the system's, from /etc/resolv.conf */
-    uint64_t try_ms;                /* the first try of each server; doubles with each round */
+    uint64_t try_ms; /* timeout of the first try of each server; doubles with each round */
     void (*settled)(void *owner);
     void *owner;
 };
 
-/* 0; ERR_SYNTAX for a malformed server; ERR_IO. */
+/* Returns 0, ERR_SYNTAX for a malformed server address, or ERR_IO. */
 int dnsclient_new(struct loop *loop, const struct dnsclient_settings *settings,
                   struct dnsclient **out);
-/* Questions under way are forgotten, not answered. Not from inside `answered`. Accepts NULL, sets
- * it to NULL. */
+/* Pending questions are dropped without an answer. Not to be called from `answered`. Accepts NULL;
+ * sets *client to NULL. */
 void dnsclient_free(struct dnsclient **client);
 
 /* `name` is a valid host name, NUL-terminated. */

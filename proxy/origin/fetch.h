@@ -1,9 +1,9 @@
 /*
- * fetch - the origin half: one request to an origin, whose response fills a flight. Belongs to one
- * loop; owns itself and ends by itself, with or without an exchange that waits.
+ * fetch - one request to an origin, whose response fills a flight. Belongs to one loop. Owns itself
+ * and ends by itself, whether or not an exchange waits for it.
  *
- * The exchange that started it may hold a link to hear interim responses; everything else it
- * learns through the flight and the object's body.
+ * The exchange that started it may hold a link, for interim responses and trailers; everything else
+ * it learns from the flight and the object's body.
  */
 #ifndef LARDER_PROXY_ORIGIN_FETCH_H
 #define LARDER_PROXY_ORIGIN_FETCH_H
@@ -15,36 +15,37 @@
 
 struct fetch;
 
-/* The exchange's end of the link. */
+/* The link of the exchange to its fetch. */
 struct fetch_link {
-    struct fetch *fetch; /* NULL once the fetch is over */
-    /* Of the owner: how long the request was held back because the disk was behind. Or NULL. */
+    struct fetch *fetch; /* NULL once the fetch has ended */
+    /* Where to add how long the request was held back because the disk was behind; or NULL. */
     struct disk_wait *waited;
-    /* A 1xx other than 101 arrived. */
+    /* An interim response (1xx, but not 101) arrived. */
     void (*on_interim)(struct fetch_link *link, const struct http_head *head);
-    /* The head of the response whose body follows, as it came; and what came behind its body,
-     * before that ends. Neither is for anybody else. Valid during the call. */
+    /* The head of the response whose body follows, unchanged; and the trailers, before the body
+     * ends. Only for the linked exchange. Valid during the call. */
     void (*on_response)(struct fetch_link *link, const struct http_head *head);
     void (*on_trailers)(struct fetch_link *link, const struct http_fields *trailers);
-    /* The origin has changed its connection to the protocol that was asked for: `origin` is a
-     * tunnel by now and the callee's, who binds it before returning; the head is valid during the
-     * call. The fetch is over, and the flight says nothing more. */
+    /* The origin has switched protocols. `origin` is a tunnel now and belongs to the callee, who
+     * must bind it before returning. The head is valid during the call. The fetch has ended, and
+     * the flight stays silent. */
     void (*on_upgrade)(struct fetch_link *link, const struct http_head *head,
                        struct stream *origin);
 };
 
-/* What is asked for beside a response: RFC 9110 7.8. */
+/* A request to switch protocols (RFC 9110 7.8). */
 struct fetch_upgrade {
-    struct span protocol;       /* empty: nothing; else lives as long as the fetch */
-    struct source *from_client; /* what goes to the origin once it has changed over */
+    struct span protocol;       /* empty: none; must live as long as the fetch */
+    struct source *from_client; /* the client's bytes, sent to the origin once it has switched */
 };
 
 struct user;
 
-/* Who a fetch is for: may they ask for this, too? Pure; called by the fetch's own loop. */
+/* For whom a fetch is made, so that it can ask whether they may follow a redirect. The function is
+ * pure and is called on the fetch's loop. */
 struct fetch_asker {
     const struct settings *settings;
-    const struct user *user; /* of the settings, or NULL */
+    const struct user *user; /* part of the settings, or NULL */
     const struct ip *client;
     const struct http_head *request;
     int64_t now; /* seconds since 1970 */
@@ -53,38 +54,38 @@ typedef bool fetch_may_ask(const struct fetch_asker *asker, const struct uri *ur
 
 struct fetch_order {
     struct worker *worker;
-    struct settings *settings;           /* those `site` is of; a reference is taken */
-    const struct http_head *request;     /* the client's, hop-by-hop fields and all; copied */
+    struct settings *settings;       /* the settings that `site` is part of; a reference is taken */
+    const struct http_head *request; /* as the client sent it, with hop-by-hop fields; copied */
     const struct policy_request *policy; /* copied */
     const struct uri *uri;               /* copied */
-    const struct site *site;             /* NULL: the origin is the URI's */
-    const struct cache_key *primary;     /* copied; unused when `shared` is false */
+    const struct site *site;             /* NULL: the origin is named by the URI */
+    const struct cache_key *primary;     /* copied; not used when `shared` is false */
     struct flight *flight;               /* a reference is taken */
-    const struct claim *claim;           /* the piece to fetch, taken over, or NULL */
-    bool shared;                         /* the flight is in the table: the response may be kept */
-    struct spool *body;                  /* the request's body or NULL; a reference is taken */
+    const struct claim *claim;           /* the missing piece to fetch; taken over; or NULL */
+    bool shared;        /* the flight is in the table, so the response may be stored */
+    struct spool *body; /* body of the request, or NULL; a reference is taken */
     struct ip client;
     const struct user *user; /* of the settings, or NULL */
-    fetch_may_ask *may_ask;  /* of where redirects lead; NULL: nobody is asked */
+    fetch_may_ask *may_ask;  /* asked about redirects; NULL: all are allowed */
     struct fetch_upgrade upgrade;
-    struct fetch_link *link;   /* or NULL: in the background */
-    struct decision *decision; /* borrowed with the link: filled while it holds */
-    struct ip *peer;           /* the same: the address of whom it was connected to last */
+    struct fetch_link *link;   /* NULL: a background fetch */
+    struct decision *decision; /* filled in while the link exists; borrowed until then */
+    struct ip *peer;           /* address of the last connection; borrowed likewise */
 };
 
 void fetch_start(const struct fetch_order *order);
 
-/* Behind the request's body, before that ends; copied. */
+/* Trailers of the request, to be given before its body ends. Copied. */
 void fetch_trailers(struct fetch *fetch, const struct http_fields *trailers);
 
-/* The exchange leaves. The fetch goes on if somebody else waits or the response is worth keeping.
- */
+/* The exchange goes away. The fetch goes on if others wait for it, or if the response is worth
+ * storing. */
 void fetch_unlink(struct fetch_link *link);
 
-/* Ends all of a worker's fetches now, failing their flights: when it must stop. */
+/* Aborts all fetches of a worker that must stop. Their flights fail. */
 void fetch_abort_all(struct worker *worker);
-/* The same for those that nobody waits for, be it a client of another worker: when it has no client
- * left. Whether others are under way still. */
+/* The same, once the worker has no clients, for fetches that no client of any worker waits for.
+ * Returns whether fetches are left. */
 bool fetch_abort_unawaited(struct worker *worker);
 
 #endif

@@ -1,8 +1,15 @@
 /*
- * fetch_parts - the inside of a fetch, for the files it is made of: fetch.c (its life, the stream's
- * events), fetch_connect.c (a connection, in time), fetch_request.c (what is asked of the origin),
- * fetch_response.c (what comes back), fetch_part.c (responses known in parts), fetch_mirror.c
- * (redirects, tokens, digests).
+ * fetch_parts - the inside of a fetch, shared by the files that it is made of:
+ *
+ * fetch.c           its life, and events of the stream
+ * fetch_connect.c   getting a connection, when the disk can keep up
+ * fetch_interest.c  whether anybody still needs the response
+ * fetch_request.c   the request to the origin
+ * fetch_response.c  the response
+ * fetch_renew.c     304, and HEAD
+ * fetch_copy.c      304 that selects a stored variant
+ * fetch_part.c      responses known in parts
+ * fetch_mirror.c    redirects, tokens and digests of mirrors
  */
 #ifndef LARDER_PROXY_ORIGIN_FETCH_PARTS_H
 #define LARDER_PROXY_ORIGIN_FETCH_PARTS_H
@@ -12,7 +19,7 @@
 #include "proxy/origin/target.h"
 #include "proxy/origin/upstream.h"
 
-/* The life of a fetch. Second column: where it may go from there. */
+/* The life of a fetch. The second column has the states that may follow. */
 #define FETCH_STATES(X)                                                                            \
     X(CONNECT, BIT(FETCH_SEND) | BIT(FETCH_END))                   /* a connection */              \
     X(SEND, BIT(FETCH_CONNECT) | BIT(FETCH_BODY) | BIT(FETCH_END)) /* request out, head awaited */ \
@@ -28,31 +35,31 @@ enum fetch_state {
 enum {
     SPOOL_LIMIT_PASS = 256 * 1024,
     SPOOL_LIMIT_STORE = 2 * 1024 * 1024,
-    SMALL_MAX = 1024 * 1024, /* a response up to here is asked for, and waited for, as a whole */
+    SMALL_MAX = 1024 * 1024, /* smaller responses are fetched as a whole, never in parts */
     PASS_MARK_SECONDS = 120,
 };
 
 struct digest;
 
-/* What a fetch for a mirror does beside others (fetch_mirror.c). */
+/* State of a fetch for a mirror (fetch_mirror.c). */
 struct fetch_mirror {
     enum mirror_kind kind;
-    struct uri at; /* where a redirect, or the way to a token, has led; host.len 0: nowhere */
+    struct uri at; /* where a redirect, or the request for a token, has led; host.len 0: nowhere */
     int hops;
-    struct policy_way way; /* what they said of how long it is good, and for whom */
-    struct span vary;      /* and by what it is chosen */
-    bool asks_token;       /* `at` gives tokens: what comes is one */
-    bool may_not;          /* the origin gives it to nobody: not what is stored, either */
-    bool had_token;        /* one was asked for: a 401 stays one */
+    struct policy_way way; /* freshness and sharing as limited by the redirects */
+    struct span vary;      /* their Vary */
+    bool asks_token;       /* the request to `at` is for a token */
+    bool may_not; /* the origin refuses it to everybody: do not serve the stored response either */
+    bool had_token; /* a token was asked for already, so a further 401 is final */
     struct span token;
-    struct buf answer;     /* the token's, as far as it has come */
-    struct digest *digest; /* of the body that comes; NULL: not checked */
+    struct buf answer;     /* received part of the token's response */
+    struct digest *digest; /* of the body, while it arrives; NULL: not verified */
 };
 
-enum { FETCH_ARENA = 2400 }; /* for usual heads */
+enum { FETCH_ARENA = 2400 }; /* enough for usual heads */
 
 struct fetch {
-    struct list link; /* of the worker's fetches */
+    struct list link; /* in worker->fetches */
     struct worker *worker;
     struct settings *settings;
     enum fetch_state state;
@@ -68,24 +75,24 @@ struct fetch {
     const struct user *user;
     fetch_may_ask *may_ask;
     bool shared;
-    bool background;    /* nobody asked for it to be delivered */
-    bool unconditional; /* a 304 matched nothing stored: ask again without validators */
+    bool background;    /* no client waits for it */
+    bool unconditional; /* a 304 matched nothing stored: repeat without validators */
     bool retried;
-    bool unawaited; /* counted as such */
-    size_t origin;  /* of the site's, the one being asked */
-    bool waiting;   /* the flight has not been told anything yet */
+    bool unawaited; /* is part of worker->unawaited */
+    size_t origin;  /* index of the site's origin being asked */
+    bool waiting;   /* the flight was not told anything so far */
     bool body_complete;
-    bool ask_whole; /* the origin has no good answer to a range: the whole, of which the claimed
-                       piece is taken */
-    uint64_t skip;  /* bytes of the answer before the piece */
-    bool cut;       /* the piece is at the end that somebody gave it meanwhile */
+    bool ask_whole; /* the origin answers ranges badly: fetch the whole and take the claimed piece
+                       from it */
+    uint64_t skip;  /* bytes of the body before the piece */
+    bool cut;       /* the piece ends where another one begins by now */
 
     struct flight *flight;
-    struct object *object; /* its spool takes the body in */
-    struct claim claim;    /* of which the body is a piece; without a base: it is none */
-    bool copying;          /* the body comes from a stored variant */
+    struct object *object; /* the body goes to its spool */
+    struct claim claim;    /* the piece that the body is; no base: the body is a whole response */
+    bool copying;          /* the body is copied from a stored variant */
     struct object_reader copied;
-    size_t promised; /* bytes of memory_begin(), for the body */
+    size_t promised; /* bytes reserved for the body with memory_begin() */
     struct fetch_link *owner;
     struct decision *decision;
     struct ip *peer;
@@ -98,21 +105,21 @@ struct fetch {
 
     struct fetch_mirror mirror;
     struct fetch_upgrade upgrade;
-    struct span websocket_key; /* made here, for a client of HTTP/2; else empty */
+    struct span websocket_key; /* ours, for a WebSocket client that uses HTTP/2; else empty */
     struct spool *request_body;
-    struct http_fields trailers; /* behind it */
+    struct http_fields trailers; /* trailers of the request */
     struct spool_reader body_reader;
     struct source body_source;
-    struct timeout store_wait; /* for a disk that is behind */
+    struct timeout store_wait; /* until the disk has caught up */
     int store_waits;
-    struct letter letter; /* posted by wakers of either spool */
+    struct letter letter; /* posted by the wakers of both spools */
     atomic_bool body_wake, response_wake;
-    int busy; /* in the letter's call */
+    int busy; /* inside the letter's call */
     _Alignas(16) char first[FETCH_ARENA];
 };
 _Static_assert(sizeof(struct fetch) <= 4096, "of the loop's pool, and little is left over");
 
-/* What was promised, for whoever takes it over. */
+/* Returns the bytes reserved for the body, for whoever accounts for them from now on. */
 static inline size_t fetch_promised(struct fetch *fetch)
 {
     size_t promised = fetch->promised;
@@ -123,72 +130,75 @@ static inline size_t fetch_promised(struct fetch *fetch)
 
 /* ---- fetch.c ---- */
 
-/* The one setter: checks that the state may follow. */
+/* Changes the state; checks that it may follow. */
 void fetch_set_state(struct fetch *fetch, enum fetch_state next);
-/* Asks the letter to be called: something happened on another thread, or inside a handler. */
+/* Posts the letter, because something happened on another thread or inside a handler. */
 void fetch_post(struct fetch *fetch);
-/* Everything is given back; the fetch must not be touched any more. */
+/* Frees everything. The fetch must not be used any more. */
 void fetch_finish(struct fetch *fetch);
-/* Ends it without (the rest of) a response: members see the failure, or the stale response. */
+/* Ends the fetch without (the rest of) a response. Followers of the flight get the error, or the
+ * stale response. */
 void fetch_fail(struct fetch *fetch, int status, enum reason reason);
-/* The stored response stands in for an origin that failed, if it may (RFC 9111 4.2.4). */
+/* Answers with the stale stored response, if that is allowed when the origin fails (RFC 9111
+ * 4.2.4). */
 bool fetch_use_stale(struct fetch *fetch);
 
 extern const struct stream_events fetch_stream_events;
 
 /* ---- fetch_connect.c ---- */
 
-/* Takes a connection, a new one if `fresh`; the request goes out when it is there. */
+/* Gets a connection, a new one if `fresh`, and then sends the request. */
 void fetch_connect(struct fetch *fetch, bool fresh);
-/* The same, for the first time: what would be stored is asked for when the disk can take it, or at
- * last without that. */
+/* The same for the first time. If the response is to be stored and the disk is behind, waits for
+ * it; after a while the response is fetched without being stored. */
 void fetch_connect_in_time(struct fetch *fetch);
 void fetch_init_store_wait(struct fetch *fetch);
-/* Harmless when it does not wait. */
+/* Stops waiting for the disk. Does nothing when it does not wait. */
 void fetch_end_store_wait(struct fetch *fetch);
 
 /* ---- fetch_interest.c ---- */
 
-/* Called when a reader or a member has left, when the head has come, and when storing failed. The
- * fetch may be finished by it. */
+/* To be called when a reader or follower left, when the head arrived, and when storing failed: ends
+ * the fetch if nobody needs it. The fetch may be freed. */
 void fetch_check_interest(struct fetch *fetch);
-/* Whether somebody would miss it. If not, nobody joins it any more, until a head has come. */
+/* Does anybody need it? If not, nobody can join it any more until the head has arrived. */
 bool fetch_is_awaited(struct fetch *fetch);
-/* Nobody needs the rest. What is there of a piece is good. */
+/* Ends the fetch early, because nobody needs the rest. The received part of a piece is kept. */
 void fetch_stop(struct fetch *fetch);
 
 /* ---- fetch_request.c ---- */
 
 bool fetch_is_validating(const struct fetch *fetch);
-/* The variants for the origin to choose from; how many. */
+/* The stored variants that the request offers to the origin (If-None-Match). Returns how many. */
 size_t fetch_stored_variants(const struct fetch *fetch,
                              struct policy_stored out[POLICY_STORED_MAX]);
-/* What Connection of the client's request lists, lines joined; empty without one. */
+/* The Connection field of the client's request, its lines joined; empty without one. */
 struct span fetch_client_connection(struct fetch *fetch);
-/* Writes fetch->out from the client's request. */
+/* Makes fetch->out, the request to the origin, from the client's request. */
 void fetch_make_request(struct fetch *fetch);
-/* The origin speaks nothing in which it could change to another protocol. As it might ignore
- * Upgrade, it is not told of it (RFC 9110 7.8): fetch->out is written anew without. */
+/* The connection's protocol cannot be switched: makes fetch->out again without Upgrade, which the
+ * origin could otherwise ignore (RFC 9110 7.8). */
 void fetch_forget_upgrade(struct fetch *fetch);
-/* The client's body as a source, or NULL. */
+/* The request's body as a source, or NULL. */
 struct source *fetch_request_body(struct fetch *fetch);
-/* The next fetch_request_body() begins at the first byte again. False: that has left memory. */
+/* Lets the next fetch_request_body() begin with the first byte again. False: it is no longer in
+ * memory. */
 bool fetch_rewind_body(struct fetch *fetch);
 
 /* ---- fetch_response.c ---- */
 
-/* A 101 arrived. The fetch is over when this returns. */
+/* A 101 arrived. The fetch has ended when this returns. */
 void fetch_switch(struct fetch *fetch, const struct http_head *head);
-/* A final head arrived. The fetch may be over when this returns. */
+/* A final head arrived. The fetch may have ended when this returns. */
 void fetch_response(struct fetch *fetch, const struct http_head *head);
-/* The client's request is told that a response meant for the store does not stay there. */
+/* Notes for the exchange that the response will not stay in the store, and why. */
 void fetch_note_lost(struct fetch *fetch, enum reason why);
-/* The object is whole: kept, or just ended. */
+/* The object is complete: stores it, or just ends it. */
 void fetch_complete(struct fetch *fetch);
 
-/* Tells the exchange what became of its request here. */
+/* Notes for the exchange how its request was answered. */
 void fetch_note(struct fetch *fetch, int status, enum reason store_reason);
-/* A waker for spools. */
+/* Waker for spools. */
 void fetch_wake_writer(void *arg);
 
 /* ---- fetch_mirror.c ---- */
@@ -198,71 +208,73 @@ static inline bool fetch_is_mirror(const struct fetch *fetch)
     return fetch->site && fetch->site->mirror;
 }
 
-/* What is asked now: the request's URL, or where redirects have led. */
+/* The URL that is being fetched: that of the request, or of the last redirect. */
 const struct uri *fetch_asked(const struct fetch *fetch);
-/* It is a place that the configuration names. */
+/* Is that on a host that the configuration names? */
 bool fetch_is_configured(const struct fetch *fetch);
-/* Who must answer for it. */
+/* The site whose certificates it must match. */
 const struct site *fetch_trusts(const struct fetch *fetch);
-/* fetch->out as the mirror's origin, or who stands in for it, is to have it. */
+/* Changes fetch->out into the request for the mirror's origin, or for where it has redirected
+ * to. */
 void fetch_mirror_request(struct fetch *fetch);
-/* A final head has come. True: it was not for anybody but us, and the fetch goes on elsewhere or
- * is over. Else *response is what comes for the client. */
+/* A final head arrived. True: it was handled here, and the fetch goes on elsewhere or has ended.
+ * False: *response is the response for the client. */
 bool fetch_mirror_response(struct fetch *fetch, struct http_head *response);
-/* Bytes of a token, or of a body that is checked. */
+/* Takes bytes of a token, or of a body that is verified. */
 enum stream_flow fetch_mirror_data(struct fetch *fetch, struct span bytes);
-/* The checked body has ended. False: it is another one; it is broken off. */
+/* The verified body has ended. False: the digest is wrong, and the response is broken off. */
 bool fetch_mirror_ends(struct fetch *fetch);
-/* The stream is gone that was to bring a token. */
+/* The stream that was to bring a token has closed. */
 void fetch_mirror_token(struct fetch *fetch, int err);
 void fetch_mirror_fini(struct fetch *fetch);
 
 /* ---- fetch_renew.c ---- */
 
-/* A 304 to a validation. False when it confirms nothing that is stored (RFC 9111 4.3.4). */
+/* A 304 to a validation arrived. False: it matches no stored response (RFC 9111 4.3.4). */
 bool fetch_confirmed(struct fetch *fetch, const struct http_head *response);
-/* The head of a stored response under the fields of the answer, and its freshness; why it may be
- * stored, or not. */
+/* Makes the head of the stored response, updated by the new one (RFC 9111 3.2), and its freshness.
+ * Returns whether it may be stored, as a reason. */
 enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
                         const struct http_head *response, struct http_head *merged,
                         struct freshness *freshness);
-/* The answer to a HEAD, compared with the stored response to GET (RFC 9111 4.3.5): true when it
- * confirms it, and what is stored answers under the new fields. */
+/* The response to a HEAD arrived. True: it matches the stored response to GET (RFC 9111 4.3.5),
+ * which was updated and is the answer. */
 bool fetch_head_renews(struct fetch *fetch, const struct http_head *response);
 
 /* ---- fetch_copy.c ---- */
 
-/* A 304 to a request that offered variants: the one it names is copied, for this request's
- * selection under the fields of the 304. False when it names none. */
+/* A 304 arrived that selects one of the offered variants: copies it for this request, with the
+ * fields of the 304. False: it selects none. */
 bool fetch_chose_variant(struct fetch *fetch, const struct http_head *response);
-/* There is more to copy, or room for it again. The fetch may be over when this returns. */
+/* Goes on copying. The fetch may have ended when this returns. */
 void fetch_copy_on(struct fetch *fetch);
 
 /* ---- fetch_part.c ---- */
 
-/* Adds the Range to ask for, if there is one. */
+/* Adds the Range field for the claimed piece, if there is one. */
 void fetch_ask_range(struct fetch *fetch, struct http_fields *fields);
 
-/* What the answer to a claim is. */
+/* What the response to a claim is. */
 enum piece_answer {
-    PIECE_COMES,     /* the piece: fetch_take_piece() */
-    PIECE_ASK_AGAIN, /* of no use to anybody: ask for the whole */
-    PIECE_OTHER,     /* a response like any other; the claim is given back */
-    PIECE_USELESS,   /* of no use to anybody, nor is any other answer */
+    PIECE_COMES,     /* the piece: call fetch_take_piece() */
+    PIECE_ASK_AGAIN, /* useless: ask for the whole */
+    PIECE_OTHER,     /* an ordinary response; the claim was given back */
+    PIECE_USELESS,   /* useless, and asking again would not help */
 };
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);
-/* False: it has come in another way meanwhile, and is not needed any more. */
+/* Begins to receive the piece. False: it was fetched otherwise meanwhile. */
 bool fetch_take_piece(struct fetch *fetch);
-/* Nothing comes of the claim, if there is one, because of a trouble at the origin, which wishes for
- * a pause of `wish_ms`, or (0) says nothing. */
+/* Gives a claim, if there is one, back because the origin fails. The origin asks for a pause of
+ * `wish_ms`; 0: it says nothing. */
 void fetch_give_back(struct fetch *fetch, uint64_t wish_ms);
-/* The response is a 206 and the first that is known of the whole. False: it is to be passed on. */
+/* The response is a 206, and nothing is stored of it: stores it as a first part. False: pass it
+ * on. */
 bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response);
-/* The whole response that arrives becomes one that is known in parts, if that helps: fetch->claim
- * is set. */
+/* Turns the complete response that arrives into one known in parts, if that helps, and sets
+ * fetch->claim. */
 bool fetch_becomes_parts(struct fetch *fetch);
 enum stream_flow fetch_piece_data(struct fetch *fetch, struct span bytes);
-/* The piece ends with what is there; err: the origin broke off. */
+/* Ends the piece with what has arrived; `err`: the origin broke off. */
 void fetch_end_piece(struct fetch *fetch, int err);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * namecache - host names and what name servers said about them: bounded, the least recently used
- * leaves first. A name for which nothing is known yet takes no other's place: those being asked for
- * are bounded by themselves. Belongs to one loop; it is told the time.
+ * namecache - host names and their addresses. Bounded: the least recently used name is evicted
+ * first. Names without an answer so far are bounded separately and evict none with one. Belongs to
+ * one loop; the time is a parameter.
  */
 #ifndef LARDER_PROXY_ORIGIN_NAMECACHE_H
 #define LARDER_PROXY_ORIGIN_NAMECACHE_H
@@ -17,23 +17,23 @@ struct inquiry;
 struct namecache;
 
 struct resolve_answer {
-    int err;      /* 0, ERR_NO_ADDRESS (also: servers fail, or no name at all), ERR_TIMEOUT */
-    bool partial; /* one family is missing: another answer, with both, follows */
-    bool stale;   /* expired, and the name servers are away */
-    size_t count; /* at least 1 when err is 0 */
-    struct ip at[RESOLVE_ADDRESSES_MAX]; /* IPv6 first, each family in the server's order */
+    int err; /* 0; ERR_NO_ADDRESS: no address, no such name, or the servers fail; ERR_TIMEOUT */
+    bool partial;                        /* one family is missing; a complete answer follows */
+    bool stale;                          /* expired, as no name server answers */
+    size_t count;                        /* at least 1 if err is 0 */
+    struct ip at[RESOLVE_ADDRESSES_MAX]; /* IPv6 first; each family in the order of the server */
 };
 
 struct name_entry {
     struct map_link link;
-    struct list recent; /* in one of the cache's lists, unless it is being asked for, or pinned */
+    struct list recent; /* in one of the cache's lists, unless it is being asked for or is pinned */
     struct namecache *cache;
-    struct inquiry *inquiry; /* set while the name is being asked for: it cannot be evicted */
-    bool pinned;             /* of an origin of the configuration: it never is */
+    struct inquiry *inquiry; /* NULL: it is not being asked for. With one it cannot be evicted */
+    bool pinned;             /* for an origin of the configuration: never evicted */
     uint64_t expires_ms;
-    uint64_t useless_ms; /* not even stale any more */
+    uint64_t useless_ms; /* until then it may be used stale */
     int err;
-    bool stale; /* serves beyond its TTL */
+    bool stale; /* may be used after it has expired */
     size_t count;
     struct ip *at;
     size_t name_len;
@@ -43,35 +43,35 @@ struct name_entry {
 struct namecache {
     struct sip_key key;
     struct map names;
-    struct list recent; /* the most recently used first */
-    struct list empty;  /* likewise, those without an address: they leave before the others */
+    struct list recent; /* most recently used first */
+    struct list empty;  /* the same for names without addresses, which are evicted first */
     size_t recent_count, max;
     size_t asking, asking_max;
 };
 
-/* `max` names that are known, `asking_max` that are being asked for. */
+/* At most `max` names with an answer, and `asking_max` without. */
 void namecache_init(struct namecache *cache, size_t max, size_t asking_max);
 void namecache_fini(struct namecache *cache);
 
-/* The entry of `name`, or NULL. It stays as long as one of namecache_get(). */
+/* The entry of `name`, or NULL. Valid like that of namecache_get(). */
 struct name_entry *namecache_find(struct namecache *cache, struct span name, bool pinned);
-/* The entry of `name`, added when there is none: an added one has expired, and must be asked for.
- * It stays until the next call, and for as long as it has an inquiry. `pinned`: it stays for ever.
- * NULL when it is not known, is not pinned, and too many others are being asked for. */
+/* The entry of `name`, which is added if it is missing; then it is expired, and must be asked for.
+ * Valid until the next call, and while it has an inquiry; a `pinned` one for ever. NULL: it is
+ * missing, not pinned, and too many names are being asked for. */
 struct name_entry *namecache_get(struct namecache *cache, struct span name, bool pinned);
-/* Too many are being asked for. */
+/* Are too many names being asked for? */
 bool namecache_is_busy(const struct namecache *cache);
-/* Nothing is fresh any more; it may still serve stale. */
+/* Expires all names; they may still be used stale. */
 void namecache_expire(struct namecache *cache, uint64_t now_ms);
 
-/* The name is being asked for from now on; NULL: no more. */
+/* Sets the inquiry of an entry; NULL: it has ended. */
 void name_entry_ask(struct name_entry *entry, struct inquiry *inquiry);
 void name_entry_answer(const struct name_entry *entry, struct resolve_answer *answer);
 void name_entry_keep(struct name_entry *entry, const struct resolve_answer *answer, uint64_t now_ms,
                      uint64_t ttl_ms);
-/* Has addresses, and their TTL ended less than an hour ago (RFC 8767). */
+/* Does it have addresses that expired less than an hour ago (RFC 8767)? */
 bool name_entry_serves_stale(const struct name_entry *entry, uint64_t now_ms);
-/* Goes on serving them for `ms`. */
+/* Lets it be used stale for `ms` more. */
 void name_entry_keep_stale(struct name_entry *entry, uint64_t now_ms, uint64_t ms);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * upstream_parts - the inside of upstream, for the files it is made of: upstream.c (its life) and
- * upstream_job.c (a job, from the start to a connection).
+ * upstream_parts - the inside of upstream, shared by upstream.c (its life) and upstream_job.c (one
+ * job, from its start to a connection).
  */
 #ifndef LARDER_PROXY_ORIGIN_UPSTREAM_PARTS_H
 #define LARDER_PROXY_ORIGIN_UPSTREAM_PARTS_H
@@ -12,7 +12,7 @@
 
 struct upstreams {
     struct loop *loop;
-    struct upstream_settings settings; /* without the pointers */
+    struct upstream_settings settings; /* its pointers are not used */
     struct resolver *resolver;
     struct origins *origins;
     struct tls_sessions *sessions;
@@ -27,30 +27,30 @@ struct upstream_job {
     struct address_check check;
     void (*done)(void *arg, const struct upstream_result *result);
     void *arg;
-    struct timeout step;     /* the start; then the next attempt */
-    struct timeout deadline; /* of all attempts */
+    struct timeout step;     /* the start, then each next attempt */
+    struct timeout deadline; /* of all attempts together */
     struct resolve_waiter waiter;
     struct list attempts;
-    struct list followers; /* wait whether this one's connection can carry them, too */
-    struct list follow;    /* of the one this one waits for */
+    struct list followers; /* jobs that may share this one's connection */
+    struct list follow;    /* link in `followers` of another job */
     bool may_follow;
     bool started;
     bool resolved;
-    bool expects_more; /* the resolver has said a part */
+    bool expects_more; /* the resolver's answer was partial */
     bool tunnel;
     bool alone;
     bool fresh;
-    bool only_http2; /* an address has refused HTTP/1.1, which alone was offered */
+    bool only_http2; /* an address did not accept HTTP/1.1, and nothing else was offered */
     uint16_t port;
     struct tls_context *tls; /* NULL: plain */
-    int err; /* the last attempt's; what TLS failed for tells more than the others */
+    int err;                 /* of the last attempt; TLS errors have precedence */
     size_t refused;
     struct candidates candidates;
     size_t host_len;
     char host[ORIGIN_HOST_MAX];
 };
 
-/* Gives up what is under way; whoever asked does not hear of it. */
+/* Closes everything of a job, without calling `done`. */
 void upstream_job_free(struct upstream_job *job);
 
 #endif
