@@ -392,8 +392,10 @@ static void compile_zone(struct compiler *c, const struct zone_row *row, struct 
 
 /* A name server below the zone it serves cannot be found without its address (RFC 1034 4.2.2).
  * The address may stand in the parent zone alone, so this is no error. */
-static void check_glue(const struct zones *zones, const struct zone_row *row)
+static void check_glue(struct compiler *c, const struct zone_row *row)
 {
+    const struct zones *zones = c->settings->zones;
+
     for (size_t i = 0; i < row->nameserver_count; i++) {
         struct name host;
         CHECK(name_parse_absolute(span_str(row->nameservers[i]), &host) == 0);
@@ -401,8 +403,9 @@ static void check_glue(const struct zones *zones, const struct zone_row *row)
         if (hit.match == ZONE_NO_NAME ||
             (hit.match == ZONE_NODE && !hit.node->policy && !rrset_find(hit.node->sets, TYPE_A) &&
              !rrset_find(hit.node->sets, TYPE_AAAA))) {
-            log_warn("nameserver_without_address", "zone=%s nameserver=%s", row->name,
-                     row->nameservers[i]);
+            conf_remark(c->at, "nameservers", i,
+                        "the name server %s has no address here; its parent zone must know one",
+                        row->nameservers[i]);
         }
     }
 }
@@ -448,7 +451,9 @@ static void compile_zones(struct compiler *c)
         compile_leave(c, outer);
     }
     for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
-        check_glue(s->zones, &s->zone_rows[i]);
+        const struct conf_at *outer = compile_enter(c, "zones", i);
+        check_glue(c, &s->zone_rows[i]);
+        compile_leave(c, outer);
     }
 }
 
@@ -458,6 +463,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
 
     compile_identity(c.settings);
     c.record = xmalloc(sizeof(*c.record));
+    compile_check_open(&c);
     compile_check_state(&c);
     compile_keys(&c);
     if (compile_replicas(&c)) {

@@ -52,6 +52,9 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
 /* The policy of a row; NULL after a complaint. */
 struct policy *compile_policy(struct compiler *c, const struct name_row *row);
 
+/* May anybody use the resolver? That is noted. */
+void compile_check_open(struct compiler *c);
+
 /* Can the state be made where it is to be? */
 void compile_check_state(struct compiler *c);
 

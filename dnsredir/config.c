@@ -41,10 +41,14 @@ void config_report_fini(struct config_report *report)
     arena_fini(&report->memory);
 }
 
-void config_report_taken(struct config_report *report)
+void config_report_taken(struct config_report *report, struct span notes)
 {
     report->taken++;
     buf_clear(&report->errors);
+    while (notes.len) {
+        struct span line = span_cut(&notes, '\n');
+        log_warn("reload_note", "at=%.*s", SPAN_ARGS(line));
+    }
 }
 
 static void log_lines(const char *event, struct span text)

@@ -17,7 +17,8 @@ struct config_report {
 
 void config_report_init(struct config_report *report, const struct settings *settings);
 void config_report_fini(struct config_report *report);
-void config_report_taken(struct config_report *report);
+/* What was noted about settings that are good is logged, too. */
+void config_report_taken(struct config_report *report, struct span notes);
 /* Its errors are logged, a line each. */
 void config_report_refused(struct config_report *report, struct span errors);
 

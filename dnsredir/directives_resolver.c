@@ -1,7 +1,6 @@
 #include "dnsredir/directives_resolver.h"
 
 #include "base/err.h"
-#include "base/log.h"
 
 /* ---- redirect ---- */
 
@@ -188,17 +187,21 @@ static void open_recursor(struct compiler *c)
 }
 
 /* It may be meant: behind a firewall, or for a test. */
-static void warn_if_open(const struct resolver_row *row)
+void compile_check_open(struct compiler *c)
 {
+    const struct resolver_row *row = &c->settings->resolver;
+    const struct conf_at *outer = compile_enter(c, "resolver", 0);
     char text[PREFIX_TEXT_MAX];
 
-    for (size_t i = 0; i < row->allow_count; i++) {
+    for (size_t i = 0; conf_is_whole(c->at) && i < row->allow_count; i++) {
         const struct prefix *prefix = &row->allow[i];
         if (prefix->bits == 0 || (ip_is_v4(&prefix->ip) && prefix->bits == 96)) {
-            log_warn("open_resolver", "allow=%s reason=%s", prefix_text(prefix, text),
-                     "anybody may ask, and forge whom we answer");
+            conf_remark(c->at, "allow", i,
+                        "an open resolver: with %s anybody may ask, and forge whom we answer",
+                        prefix_text(prefix, text));
         }
     }
+    compile_leave(c, outer);
 }
 
 void compile_resolver(struct compiler *c)
@@ -215,9 +218,6 @@ void compile_resolver(struct compiler *c)
                      "by --set");
         }
         return;
-    }
-    if (compile_is_whole(c, "resolver", 0)) {
-        warn_if_open(&s->resolver);
     }
     s->recursion = recursion_new(c->arena, s->resolver.allow, s->resolver.allow_count, s->replicas,
                                  s->replica_count);

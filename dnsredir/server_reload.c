@@ -23,7 +23,7 @@ static void take_over(struct server *s)
                  "listen, workers, tcp, admin, state, sandbox, takeover or log.queries changed");
     }
     server_adopt(s, s->loaded, s->loaded_signatures);
-    config_report_taken(&s->reports);
+    config_report_taken(&s->reports, buf_span(&s->errors));
     s->loaded = NULL;
     s->loaded_signatures = NULL;
 }

@@ -22,6 +22,7 @@ cleanup() {
         kill "$pid" 2>/dev/null
     done
     wait 2>/dev/null
+    cat "$dir/log"
     rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -78,7 +79,7 @@ nearest:
   geoip: places.mmdb
 zones:
   - name: cdn.example.net
-    nameservers: [ns1.cdn.example.net]
+    nameservers: [ns1.cdn.example.net, ns2.cdn.example.net]
     names:
       - { name: ns1, records: ["A 192.0.2.53"] }
       - { name: www, policy: nearest, ttl: 30s }
@@ -106,7 +107,7 @@ fra_pid=$!
 replica "$nyc_port" nyc
 nyc_pid=$!
 await_port "127.0.0.1:$fra_port" "$fra_pid" && await_port "127.0.0.1:$nyc_port" "$nyc_pid" || exit 1
-"$larder_dns" --config "$dir/dns.yaml" &
+"$larder_dns" --config "$dir/dns.yaml" 2>"$dir/log" &
 dns_pid=$!
 pids+=("$dns_pid")
 await_port "127.0.0.1:$dns_port" "$dns_pid" || exit 1
@@ -165,6 +166,8 @@ done
 wait "$load_pid"
 expect "reloads under load lose no query ($(cat "$dir/load"))" 0 $?
 expect "the last configuration is served" 192.0.2.4 "$(ask +short extra.cdn.example.net)"
+expect "what it notes is logged" 3 \
+    "$(grep -c "reload_note .*dns.yaml:[0-9]*:[0-9]*: note: the name server ns2" "$dir/log")"
 expect "health survives a reload" $nyc "$(ask +short +subnet=10.1.2.0/24 $name)"
 echo "nonsense: true" >>"$dir/dns.yaml"
 kill -HUP "$dns_pid"

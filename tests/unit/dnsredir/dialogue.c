@@ -91,13 +91,25 @@ char *dialogue_errors(const char *yaml)
     return text;
 }
 
+/* Is any line more than a note? */
+static bool has_errors(struct span lines)
+{
+    while (lines.len) {
+        struct span line = span_cut(&lines, '\n');
+        if (!memmem(line.at, line.len, " note: ", 7)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool dialogue_is_good(const char *yaml)
 {
     struct buf errors = BUF_INIT;
     struct settings *settings;
     int err = load(yaml, &errors, &settings);
 
-    cr_expect_eq(err != 0, buf_len(&errors) > 0, "an error has a line: %s", yaml);
+    cr_expect_eq(err != 0, has_errors(buf_span(&errors)), "an error has a line: %s", yaml);
     settings_free(&settings);
     buf_fini(&errors);
     return err == 0;

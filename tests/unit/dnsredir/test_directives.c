@@ -11,7 +11,7 @@
 #define RESOLVER "resolver: {allow: [10.0.0.0/8]}\n"
 #define KEY(name) "{name: " name ", secret: AAECAwQFBgcICQoLDA0ODw==}"
 #define UPDATES "state: /nowhere\nkeys: [" KEY("k") "]\n"
-#define ZONE(names) "zones: [{name: ex, nameservers: ns.ex, names: [" names "]}]\n"
+#define ZONE(names) "zones: [{name: ex, nameservers: ns.at, names: [" names "]}]\n"
 
 /* Every line says where, what, and what was expected. */
 static void check_form(const char *errors)
@@ -250,6 +250,35 @@ Test(directives, prefixes_inside_others_are_noted)
         cr_expect(good, "%s\n got %s", cases[i].map, notes);
         free(notes);
     }
+}
+
+Test(directives, name_servers_without_address_are_noted)
+{
+    char *notes = dialogue_notes("zones:\n - {name: ex, nameservers: [ns.at, ns2.ex]}\n"
+                                 " - {name: ey, nameservers: [ns1.ey, ns2.ex], names:\n"
+                                 "     [{name: ns1, records: A 192.0.2.1}]}\n");
+    static const char want[] =
+        ": note: the name server ns2.ex has no address here; its parent zone "
+        "must know one\n";
+    unsigned count = 0;
+
+    for (const char *at = notes; (at = strstr(at, want)); at++) {
+        count++;
+    }
+    cr_expect_eq(count, 2, "%s", notes);
+    cr_expect_not_null(strstr(notes, ":2:36: note"), "%s", notes);
+    cr_expect_not_null(strstr(notes, ":3:37: note"), "%s", notes);
+    free(notes);
+}
+
+Test(directives, open_resolvers_are_noted)
+{
+    char *notes = dialogue_notes("resolver: {allow: [10.0.0.0/8, '::/0'], forward: 192.0.2.53}\n");
+
+    cr_expect_not_null(strstr(notes, ":1:32: note: an open resolver: with ::/0 anybody may ask"),
+                       "%s", notes);
+    cr_expect_null(strstr(strchr(notes, '\n') + 1, "note"), "%s", notes);
+    free(notes);
 }
 
 /* A file that is no YAML says nothing of what else there should be. */
