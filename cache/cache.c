@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "cache/cache_parts.h"
 
 enum {
@@ -74,18 +75,13 @@ bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 
 /* ---- life ---- */
 
-static uint64_t min64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* What waits for the disk. Pieces of what is known in parts may be as much again: that must leave
  * room for what is on its way to clients, or they are refused. */
 static uint64_t dirty_limit(uint64_t memory)
 {
-    uint64_t usual = min64(memory / 3, DIRTY_USUAL);
+    uint64_t usual = min_u64(memory / 3, DIRTY_USUAL);
 
-    return memory / 4 > usual ? memory / 4 : usual;
+    return max_u64(memory / 4, usual);
 }
 
 int cache_open_stores(const struct cache_options *options, struct stores **out)
@@ -109,8 +105,8 @@ void cache_set_limits(struct cache *cache, struct stores *stores)
     uint64_t wanted = cache->object_max_wanted;
     uint64_t most = wanted ? wanted : UINT64_MAX;
 
-    cache->object_max = min64(most, fits);
-    cache->parts_max = min64(most, stores ? 3 * fits : fits);
+    cache->object_max = min_u64(most, fits);
+    cache->parts_max = min_u64(most, stores ? 3 * fits : fits);
 }
 
 void cache_set_object_max(struct cache *cache, uint64_t wanted)

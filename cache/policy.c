@@ -3,6 +3,7 @@
 #include "cache/policy.h"
 
 #include "base/check.h"
+#include "base/minmax.h"
 #include "cache/policy_response.h"
 #include "http/date.h"
 #include "http/validator.h"
@@ -31,11 +32,6 @@ static const struct cache_control no_control = {
 static int64_t clamp(int64_t seconds)
 {
     return seconds < 0 ? 0 : seconds > CLAMP_MAX ? CLAMP_MAX : seconds;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* ---- requests ---- */
@@ -170,10 +166,10 @@ static int64_t initial_age(const struct http_head *response, struct policy_times
     struct span value;
     int64_t upstream = list_next(&values, &value) ? control_seconds(value) : 0;
     int64_t delay = clamp(times.response - times.request);
-    int64_t corrected = max64(upstream, 0) + delay;
+    int64_t corrected = max_i64(upstream, 0) + delay;
 
     if (came_through_http10(&response->fields)) {
-        corrected = max64(corrected, times.response - date);
+        corrected = max_i64(corrected, times.response - date);
     }
     return clamp(corrected);
 }

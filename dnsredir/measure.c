@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 #include "dnsredir/server_sign.h"
 
 /* The clock of the estimates: seconds of the loop, so late that no age lies before its begin. */
@@ -242,18 +243,13 @@ static void on_time(uv_timer_t *timer)
     job_begin(container_of(timer, struct measure, timer));
 }
 
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* When to make the next map: while nothing changes, seldom. One that is planned stays planned, but
  * for a change that comes before it. */
 static void plan(struct measure *m)
 {
     uint64_t now = uv_now(m->loop);
     uint64_t pause = m->dirty ? m->settings->measured.period : LOOK_AGAIN_MS;
-    uint64_t due = max64(max64(m->made + pause, m->rests), now + GATHER_MS);
+    uint64_t due = max_u64(max_u64(m->made + pause, m->rests), now + GATHER_MS);
 
     if (!m->estimates || m->busy || m->stopping) {
         return;
