@@ -1,5 +1,5 @@
-"""A run in namespaces of its own for processes and network, where that may be had (as root): loopback
-only, and what is left over ends with them, in whatever way the run ends."""
+"""A run in namespaces of its own for processes, network and mounts, where that may be had (as root):
+loopback only, a new file system, and what is left over ends with them, in whatever way the run ends."""
 import fcntl
 import os
 import pathlib
@@ -16,10 +16,13 @@ START = """mkdir -p /run/netns && mount -t tmpfs netns /run/netns && ip link set
 HOW = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--pid", "--mount-proc", "--net",
        "--kill-child=KILL"]
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INSIDE = "LARDER_BENCH_ENCLOSED"
+DISK_MOST = 64 << 30  # bytes; the file has holes
+DISK_LEAST = 1 << 30
 
 
 def possible():
-    return subprocess.run([*HOW, "true"], capture_output=True, check=False).returncode == 0
+    return succeeds([*HOW, "true"])
 
 
 def call(command, env=None):
@@ -36,7 +39,7 @@ def call(command, env=None):
     before = {number: signal.signal(number, end) for number in ENDING}
     try:
         child = subprocess.Popen([*HOW, "sh", "-c", START, "sh", *command] if enclosed else command,
-                                 env=env)
+                                 env={**(env or os.environ), **({INSIDE: "1"} if enclosed else {})})
         if told:
             end(told[0], None)
         status = child.wait()
@@ -47,6 +50,37 @@ def call(command, env=None):
             child.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def disk(where):
+    """A folder with a file system of its own in a file of `where`, or `where` itself, if that cannot be.
+
+    Stores of peers are a file for each object, and what these cost is the file system's: how it was
+    made and mounted, and what was removed from it before. ext4 without a journal, on which some rented
+    machines run, takes ten times as long to make a file after others were removed, and discards the
+    blocks of each that is. A new ext4 with Debian's defaults is the same for every run."""
+    room = shutil.disk_usage(where).free * 9 // 10
+    if not os.environ.get(INSIDE) or room < DISK_LEAST:
+        return where
+    image, folder = os.path.join(where, "disk.img"), os.path.join(where, "disk")
+    os.makedirs(folder)
+    with open(image, "wb") as file:
+        file.truncate(min(room, DISK_MOST))
+    for command in (["mkfs.ext4", "-qF", "-m0", image], ["mount", "-o", "loop", image, folder]):
+        if not succeeds(command):
+            os.unlink(image)
+            return where
+    device = subprocess.run(["findmnt", "-no", "SOURCE", folder], capture_output=True, text=True,
+                            check=False).stdout.strip()
+    succeeds(["losetup", "--direct-io=on", device])  # its pages are cached once, not twice
+    return folder
+
+
+def succeeds(command):
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 class Folder:
