@@ -14,7 +14,7 @@ class Want:
     """What a scenario asks of a cache."""
 
     def __init__(self, mode="http", workers=1, memory_mib=256, store_mib=8192, disk=True,
-                 files=(), networks=0, hosts=0):
+                 files=(), networks=0, hosts=0, sync_s=60):
         self.mode = mode  # "http", "h2c" or "tls" (HTTP/2 by ALPN)
         self.workers = workers
         self.memory_mib = memory_mib
@@ -23,6 +23,7 @@ class Want:
         self.files = files  # (count, size): for who serves files instead of caching
         self.networks = networks  # clients of so many may not ask, nor does 127.0.0.2 get anything
         self.hosts = hosts  # so many may not be asked for
+        self.sync_s = sync_s  # for who writes down where things lie from time to time: how often
 
 
 class Cache(Program):
@@ -192,6 +193,8 @@ class Haproxy(Cache):
 
 
 class Varnish(Cache):
+    """One pool of threads for one core. As many threads as it will: each stream of HTTP/2 takes one."""
+
     title, needs = "varnish", ("varnishd",)
     modes = ("http", "h2c")
 
@@ -200,7 +203,7 @@ class Varnish(Cache):
         return ["varnishd", "-F", "-n", os.path.join(self.dir, "work"), "-a",
                 f"127.0.0.1:{self.port}", "-f", self.config("varnish.vcl"), "-s",
                 f"malloc,{memory}M", "-p", "feature=+http2", "-p", "thread_pools=1", "-p",
-                "thread_pool_max=500", "-p", "timeout_idle=3600", "-p", "nuke_limit=9999999"]
+                "timeout_idle=3600", "-p", "nuke_limit=9999999"]
 
 
 class Squid(Cache):
@@ -233,8 +236,8 @@ class TrafficServer(Cache):
         write(f"{self.dir}/runroot.yaml", "prefix: .\nexec_prefix: .\n" + "".join(
             f"{name}: {self.dir}/{place}\n" for name, place in places.items()))
         tls = self.want.mode == "tls"
-        path = self.config("trafficserver.config", TLS=":ssl" if tls else "", REMAP=1,
-                           CONNECT=f"443 {self.origin.port}")
+        path = self.config("trafficserver.config", TLS=":ssl" if tls else "",
+                           CONNECT=f"443 {self.origin.port}", SYNC=self.want.sync_s)
         os.replace(path, f"{etc}/records.config")
         write(f"{etc}/ssl_multicert.config", f"dest_ip=* ssl_cert_name={self.certificate.chain} "
                                              f"ssl_key_name={self.certificate.key}\n" if tls else "")

@@ -249,10 +249,12 @@ static bool read_head(struct conn *conn, size_t *rest_at)
     *rest_at = (size_t)(end + 4 - conn->head);
     const char *length = strcasestr(conn->head, "\r\ncontent-length:");
     conn->left = length && !conn->tunnel ? strtoull(length + 17, NULL, 10) : 0;
-    if (strncmp(conn->head + 9, "200", 3) != 0) {
-        errors++;
-    }
     return true;
+}
+
+static bool is_200(const struct conn *conn)
+{
+    return strncmp(conn->head + 9, "200", 3) == 0;
 }
 
 /* The bytes of a body that came. */
@@ -278,11 +280,16 @@ static void take_head(struct conn *conn, const char *data, size_t n)
         return;
     }
     size_t more = conn->have - body;
+    if (conn->tunnel && !is_200(conn)) {
+        failed(conn); /* what went on here would be no tunnel */
+        return;
+    }
     if (conn->tunnel) {
         conn->tunnel = false;
         begin(conn);
         return;
     }
+    errors += !is_200(conn);
     conn->state = BODY;
     took(conn, more);
 }

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 PAUSE = 0.5
 RATE = 200
@@ -32,7 +33,7 @@ def receive(conn):
 class Server:
     """Answers what it is asked, one connection a thread; rests once, all of them together."""
 
-    def __init__(self, body=b"hello", tunnel=False):
+    def __init__(self, body=b"hello", tunnel=True):
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.body, self.tunnel = body, tunnel
@@ -64,7 +65,9 @@ class Server:
                 head, _, data = data.partition(b"\r\n\r\n")
                 if head.startswith(b"CONNECT "):
                     self.tunnels.append(head.split()[1].decode())
-                    conn.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                    time.sleep(0 if self.tunnel else 0.01)  # a thousand errors would end the load
+                    conn.sendall(b"HTTP/1.1 200 Connected\r\n\r\n" if self.tunnel else
+                                 b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
                     continue
                 self.gate.wait()
                 with self.lock:
@@ -124,6 +127,10 @@ def tunnels():
     got = run(server.port, "--connections", 3, "--seconds", 0.5, "--connect", "origin:443")
     check(got["requests"] > 3 and got["errors"] == 0, f"{got}")
     check(server.tunnels == ["origin:443"] * 3, f"{server.tunnels}")
+    # A proxy that would answer what comes after its refusal as its own: that is no tunnel.
+    server = Server(tunnel=False)
+    got = run(server.port, "--connections", 3, "--seconds", 0.5, "--connect", "origin:443")
+    check(got["requests"] == 0 and got["errors"] > 2 and server.asked == 0, f"{got}")
 
 
 def leaves():

@@ -309,8 +309,8 @@ class Scenarios(unittest.TestCase):
     def test_templates(self):
         known = {name: "1" for name in (
             "DIR PORT LISTEN FORWARD FORWARD_PORT ORIGIN ORIGIN_HOST ORIGIN_PORT WORKERS MEMORY "
-            "MEMORY_MIB STORE_MIB LISTEN_OPTIONS TLS OBJECT_MAX MAXCONN DISK REMAP CONNECT REPLICAS NAMES "
-            "DATACENTERS ADDRESSES SOA NETWORKS RULES MAPS ZONES VHOST").split()}
+            "MEMORY_MIB STORE_MIB LISTEN_OPTIONS TLS OBJECT_MAX MAXCONN DISK CONNECT REPLICAS NAMES "
+            "DATACENTERS ADDRESSES SOA NETWORKS RULES MAPS ZONES VHOST SYNC").split()}
         for path in sorted((TOP / "peers").iterdir()):
             self.assertNotRegex(template.fill(path.name, known), template.PLACE)
         with self.assertRaisesRegex(processes.Failed, "nginx.conf: nothing is known for @"):
