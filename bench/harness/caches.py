@@ -34,6 +34,7 @@ class Cache(Program):
     is_limit = False
     forwards = False
     ready_s = None  # seconds from the start until it listened
+    held = {}  # {(prefix, size): objects from 1 on} that it was filled with since its start
 
     def __init__(self, where, origin, want, certificate, cores):
         self.origin, self.want, self.certificate = origin, want, certificate
@@ -59,6 +60,7 @@ class Cache(Program):
         return f"{scheme}://127.0.0.1:{self.port}"
 
     def begin(self):
+        self.held = {}
         began = time.monotonic()
         self.start().await_port(self.port)
         self.ready_s = time.monotonic() - began

@@ -2,13 +2,20 @@
 import json
 import math
 
+from harness.processes import Failed
 from harness.report import columns_of
 from harness.stats import ALPHA, WORTH, judge, median
 
 
 def load(path):
     with open(path, encoding="utf-8") as stream:
-        return json.load(stream)
+        try:
+            results = json.load(stream)
+        except ValueError as error:
+            raise Failed(f"{path} is no results.json: {error}") from None
+    if not isinstance(results, dict) or "scenarios" not in results:
+        raise Failed(f"{path} is no results.json")
+    return results
 
 
 def rows_of(results):

@@ -1,4 +1,5 @@
 """Runs scenarios in rounds, and says how far it is."""
+import contextlib
 import subprocess
 import sys
 import time
@@ -36,6 +37,10 @@ class Progress:
         self.done += 1
         self.spent += seconds
 
+    def spend(self, seconds):
+        """What is no step: a start."""
+        self.spent += seconds
+
     def skip(self, steps, seconds):
         """What will not be done."""
         self.steps -= steps
@@ -46,6 +51,8 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
 
 
+TROUBLE = (Failed, OSError, subprocess.SubprocessError)
+STARTING = 1.5  # seconds that a server takes to start and to end, about
 KNOWN = {**CACHES, **REDIRECTORS}
 
 
@@ -65,11 +72,20 @@ def peers_of(scenario, wanted, build):
 
 
 class Run:
-    """What came of a scenario: rows[(case, peer)] = {key: [a value each round]}."""
+    """What came of a scenario: rows[(case, peer)] = {key: [a value each round]}, and where its time went:
+    took[what] = seconds."""
 
     def __init__(self, scenario):
         self.scenario = scenario
-        self.rows, self.notes = {}, []
+        self.rows, self.notes, self.took = {}, [], {}
+
+    @contextlib.contextmanager
+    def doing(self, what):
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.took[what] = self.took.get(what, 0.0) + time.monotonic() - began
 
     def add(self, case, peer, measured):
         row = self.rows.setdefault((case, peer), {})
@@ -82,6 +98,7 @@ class Run:
         scenario = self.scenario
         return {"name": scenario.name, "title": scenario.title, "kind": scenario.kind,
                 "about": scenario.about, "page": scenario.page, "notes": self.notes,
+                "took": {what: round(seconds, 1) for what, seconds in self.took.items()},
                 "columns": [column.described() for column in scenario.columns],
                 "rows": [{"case": case, "peer": peer, "values": values}
                          for (case, peer), values in self.rows.items()]}
@@ -101,12 +118,17 @@ class Driver:
         self.lab, self.rounds, self.wanted = lab, rounds, wanted
         self.progress = None
 
+    def belongs(self, case):
+        """Whether this run has it."""
+        return case.quick if self.lab.quick else self.lab.full or not case.only_full
+
     def cases_of(self, scenario):
-        return [(want, [case for case in cases if case.quick or not self.lab.quick])
-                for want, cases in scenario.groups(self.lab)]
+        groups = ((want, [case for case in cases if self.belongs(case)])
+                  for want, cases in scenario.groups(self.lab))
+        return [(want, cases) for want, cases in groups if cases]
 
     def rounds_of(self, scenario):
-        return 1 if getattr(scenario, "once", False) else self.rounds
+        return 1 if getattr(scenario, "once", False) else min(self.rounds, scenario.most_rounds)
 
     # ---- how long it will take ----
 
@@ -119,15 +141,25 @@ class Driver:
         if getattr(scenario, "whole", False):
             return scenario.parts(self.lab), scenario.lasts(self.lab)
         peers, _ = peers_of(scenario, self.wanted, self.lab.build)
-        each = [self._of_case(scenario, case) for want, cases in self.cases_of(scenario)
-                for case in cases for name in peers
-                if suits(want, name) and takes_part(scenario, KNOWN[name], case)]
-        return sum(steps for steps, _ in each), sum(seconds for _, seconds in each)
+        steps, seconds = 0, 0.0
+        for want, cases in self.cases_of(scenario):
+            for name in peers:
+                each = [self._of_case(scenario, case)
+                        for case in self._part_of(scenario, name, want, cases)]
+                steps += sum(some for some, _ in each)
+                seconds += sum(some for _, some in each) + (STARTING if each else 0)
+        return steps, seconds
 
-    def _skip(self, scenario, server, cases):
+    @staticmethod
+    def _part_of(scenario, name, want, cases):
+        """Those of the cases in which a server takes part."""
+        return [case for case in cases
+                if suits(want, name) and takes_part(scenario, KNOWN[name], case)]
+
+    def _skip(self, scenario, cases):
+        self.progress.skip(0, STARTING)
         for case in cases:
-            if takes_part(scenario, server, case):
-                self.progress.skip(*self._of_case(scenario, case))
+            self.progress.skip(*self._of_case(scenario, case))
 
     # ---- doing it ----
 
@@ -143,7 +175,7 @@ class Driver:
             else:
                 try:
                     self._one(run)
-                except Failed as failed:
+                except TROUBLE as failed:
                     run.notes.append(f"ended early: {failed}")
             yield run
         self.progress.clear()
@@ -161,7 +193,8 @@ class Driver:
 
     def _one(self, run):
         if getattr(run.scenario, "whole", False):
-            self._whole(run)
+            with run.doing("measuring"):
+                self._whole(run)
             return
         peers, missing = peers_of(run.scenario, self.wanted, self.lab.build)
         run.notes += [f"{name} did not take part: {why}" for name, why in missing.items()]
@@ -175,21 +208,22 @@ class Driver:
                 self.lab.drop(self.lab.origin)
                 self.lab.origin = None
 
-    def _start(self, run, want, cases, peers):
-        servers = []
-        for name in peers:
-            if not suits(want, name):
-                continue
-            server = None
-            try:
-                server = self.lab.server(name, run.scenario, want)
-                servers.append(server.begin())
-            except (Failed, OSError) as failed:
-                run.notes.append(f"{name} did not take part: {failed}")
-                self._skip(run.scenario, KNOWN[name], cases)
-                if server:
-                    self.lab.drop(server)
-        return servers
+    def _start(self, run, want, cases, name, servers):
+        """One more of the servers, if it can be had."""
+        part = self._part_of(run.scenario, name, want, cases)
+        if not part:
+            return
+        self.progress.say(f"{run.scenario.name}: {name} is started")
+        server = None
+        try:
+            server = self.lab.server(name, run.scenario, want)
+            servers.append(server.begin())
+            self.progress.spend(STARTING)
+        except TROUBLE as failed:
+            run.notes.append(f"{name} did not take part: {failed}")
+            self._skip(run.scenario, part)
+            if server:
+                self.lab.drop(server)
 
     def _group(self, run, want, cases, peers):
         if getattr(run.scenario, "once", False):  # one after the other: they are large
@@ -199,39 +233,57 @@ class Driver:
             self._servers(run, want, cases, peers)
 
     def _servers(self, run, want, cases, peers):
-        servers = self._start(run, want, cases, peers)
+        servers = []
         try:
+            with run.doing("starting"):
+                for name in peers:
+                    self._start(run, want, cases, name, servers)
             for case in cases:
                 self._case(run, case, servers)
         finally:
-            for server in servers:
-                self.lab.drop(server)
+            with run.doing("stopping"):
+                self.lab.drop(*servers)
 
     def _case(self, run, case, servers):
-        scenario, taking = run.scenario, []
-        rounds, lasts = self.rounds_of(scenario), scenario.lasts(self.lab, case)
-        for server in servers:
-            if takes_part(scenario, server, case):
-                self.progress.say(f"{scenario.name}: {case.name}: {server.title} is filled")
-                if self._try(run, case, server, lambda s=server: scenario.fill(self.lab, s, case)):
-                    taking.append(server)
-                else:
-                    self.progress.skip(rounds, rounds * lasts)
-                self.progress.step(scenario.filling)
-        for round_ in range(rounds):
-            for server in list(taking):
-                self.progress.say(f"{scenario.name}: {case.name}: {server.title}, "
-                                  f"round {round_ + 1}")
-                if not self._try(run, case, server, lambda s=server: run.add(
-                        case.name, s.title, scenario.measure(self.lab, s, case))):
-                    taking.remove(server)
-                    self.progress.skip(rounds - round_ - 1, (rounds - round_ - 1) * lasts)
-                self.progress.step(lasts)
+        taking = [server for server in servers if takes_part(run.scenario, server, case)]
+        with run.doing("filling"):
+            taking = [server for server in taking if self._fill(run, case, server)]
+        with run.doing("measuring"):
+            for number in range(1, self.rounds_of(run.scenario) + 1):
+                taking = [server for server in taking if self._round(run, case, server, number)]
+
+    def _fill(self, run, case, server):
+        """Whether it is ready to be measured."""
+        scenario, rounds = run.scenario, self.rounds_of(run.scenario)
+        self.progress.say(f"{scenario.name}: {case.name}: {server.title} is filled")
+        ready = self._try(run, case, server, lambda: self._ready(server, case, scenario))
+        if not ready:
+            self.progress.skip(rounds, rounds * scenario.lasts(self.lab, case))
+        self.progress.step(scenario.filling)
+        return ready
+
+    def _ready(self, server, case, scenario):
+        if not server.is_alive():  # it has ended in the case before, and that was told
+            server.stop()
+            server.begin()
+        scenario.fill(self.lab, server, case)
+
+    def _round(self, run, case, server, number):
+        """Whether it can be measured again."""
+        scenario = run.scenario
+        lasts, left = scenario.lasts(self.lab, case), self.rounds_of(scenario) - number
+        self.progress.say(f"{scenario.name}: {case.name}: {server.title}, round {number}")
+        fine = self._try(run, case, server, lambda: run.add(
+            case.name, server.title, scenario.measure(self.lab, server, case)))
+        if not fine:
+            self.progress.skip(left, left * lasts)
+        self.progress.step(lasts)
+        return fine
 
     def _try(self, run, case, server, call):
         try:
             call()
             return True
-        except (Failed, OSError, subprocess.SubprocessError) as failed:
+        except TROUBLE as failed:
             run.notes.append(f"{server.title}, {case.name}: {failed}")
             return False

@@ -10,9 +10,11 @@ from harness import caches, redirectors
 from harness.certificate import Certificate
 from harness.load import Load
 from harness.origin import Origin
+from harness.processes import Failed
 from harness.scenario import per_request
 
 
+MOST_WRITING = 5  # seconds
 FILES = 65_536  # descriptors: haproxy takes two for each connection
 
 
@@ -25,9 +27,10 @@ def raise_limits():
 
 
 class Lab:
-    def __init__(self, build, where, seconds, quick):
+    def __init__(self, build, where, seconds, quick, full=False):
         raise_limits()
         self.build, self.dir, self.seconds, self.quick = build, where, seconds, quick
+        self.full = full
         cores = sorted(os.sched_getaffinity(0))
         half = max(1, len(cores) // 2)
         self.server_cores, self.load_cores = set(cores[:half]), set(cores[half:] or cores)
@@ -83,15 +86,37 @@ class Lab:
                     text += "\n" + config.read()
         self.configurations.setdefault(server.title, text)
 
-    def drop(self, server):
-        server.stop()
-        shutil.rmtree(server.dir, ignore_errors=True)
+    def drop(self, *servers):
+        """They end side by side."""
+        for server in servers:
+            server.ask_to_end()
+        for server in servers:
+            server.stop()
+            shutil.rmtree(server.dir, ignore_errors=True)
 
     # ---- measuring ----
 
-    def settle(self):
-        """Writers write."""
-        time.sleep(0.5 if self.quick else 2)
+    @staticmethod
+    def settle(server):
+        """Its writers write, until it rests."""
+        end, quiet, before = time.monotonic() + MOST_WRITING, 0, server.usage().total
+        while quiet < 2 and time.monotonic() < end:
+            time.sleep(0.25)
+            now = server.usage().total
+            quiet = quiet + 1 if now - before < 0.02 else 0
+            before = now
+
+    def fill(self, server, count, size, prefix="o", times=2):
+        """It has objects 1 to `count`: each is asked for twice, but those that have been before."""
+        first = server.held.get((prefix, size), 0) + 1
+        if first > count:
+            return
+        for _ in range(times):
+            bad = self.load.each_once(server, first, count, size, prefix)["bad"]
+            if bad:
+                raise Failed(f"{server.title}: {bad} of {count} objects did not come")
+        server.held[prefix, size] = count
+        self.settle(server)
 
     def under(self, server, load):
         """The usual numbers of a load on a server."""
@@ -99,6 +124,8 @@ class Lab:
         before = server.usage()
         seen = load()
         used = server.usage() - before
+        if not server.is_alive() or used.total < 0:
+            raise Failed(f"{server.title} has ended under load: {server.tail()}")
         if self.origin:
             asked = self.origin.asked() - asked
         return {**seen, **per_request(used, seen, asked)}

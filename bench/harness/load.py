@@ -10,6 +10,7 @@ import time
 from harness.processes import PATIENCE, Failed
 
 SLOWEST_FILL = 500  # objects a second
+LARGE = 1 << 19  # bytes: of such objects few are asked for at once
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -37,13 +38,6 @@ class Load:
                          base + "/"], env)
         return json.loads(out.strip().splitlines()[-1])
 
-    def once(self, base, count, size, prefix="o", at_once=32, http2=False):
-        """Every object once. One of which nothing comes for a minute ends it."""
-        how = ["--speed-limit", "1", "--speed-time", str(PATIENCE)]
-        how += ["--http2-prior-knowledge"] if http2 else []
-        self.call(["curl", "-sSfk", *how, "--no-progress-meter", "-Z", "--parallel-max", str(at_once),
-                   "-o", "/dev/null", f"{base}/{prefix}/[1-{count}]/{size}"], timeout=3600)
-
     def h2load(self, urls, *how, timeout=600):
         """{requests, failed, seconds}."""
         out = self.call(["h2load", "-i", urls, f"-t{len(self.cores)}", *how], timeout=timeout)
@@ -70,12 +64,13 @@ class Load:
         found = re.match(r"(\d+) answered, (\d+)", out)
         return {"requests": int(found[1]), "seconds": seconds, "errors": int(found[2])}
 
-    def each_once(self, server, first, last, size, at_once=32):
+    def each_once(self, server, first, last, size, prefix="o"):
         """Objects `first` to `last`: {requests, seconds, bad, errors}. wrk has no end but time, so the
         script tells of its own; a server that comes to a stand does not, and is given up."""
-        done = os.path.join(server.dir, f"filled-{first}-{last}")
+        at_once = 8 if size >= LARGE else 32
+        done = os.path.join(server.dir, f"filled-{prefix}-{first}-{last}-{size}")
         env = {**os.environ, "FROM": str(first), "TO": str(last), "DONE": done, "SIZE": str(size),
-               "AT_ONCE": str(at_once)}
+               "AT_ONCE": str(at_once), "PREFIX": prefix}
         if os.path.exists(done):
             os.unlink(done)
         cores = ",".join(map(str, sorted(self.cores)))

@@ -130,6 +130,7 @@ class Program:
         self.env = {**os.environ, **(env or {})}
         self.before = before
         self.process = None
+        self.leaving = None  # its processes when it was asked to end
         self.log = os.path.join(where, "output")
 
     def _place(self):
@@ -139,6 +140,7 @@ class Program:
             self.before()
 
     def start(self):
+        self.leaving = None
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command, cwd=self.dir, env=self.env, stdin=subprocess.DEVNULL, stdout=log,
@@ -170,17 +172,21 @@ class Program:
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 
+    def ask_to_end(self):
+        """The first half of stop(), which need not come after it."""
+        if self.is_alive() and not self.leaving:
+            self.leaving = self.pids
+            self.process.send_signal(signal.SIGTERM)
+
     def stop(self):
         if not self.process:
             return
-        pids = self.pids
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                pass
-        self.kill(pids)  # what it left behind, and itself if need be
+        self.ask_to_end()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill(self.leaving or self.pids)  # what it left behind, and itself if need be
 
     def kill(self, pids=None):
         """At once, with all that it has started."""

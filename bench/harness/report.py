@@ -1,7 +1,9 @@
 """Results as a table on the terminal, as results.json, and as one page that needs nothing else."""
+import contextlib
 import html
 import json
 import math
+import os
 
 from harness import bar, plot
 from harness.scenario import Column
@@ -64,7 +66,19 @@ def as_text(run, limits):
         lines.append("  ".join(text.ljust(width) if i < 2 else text.rjust(width)
                                for i, (text, width) in enumerate(zip(shown, widths))).rstrip())
     lines += [f"  note: {note}" for note in run["notes"]]
+    lines += [f"  {time_of(run)}"] if run.get("took") else []
     return "\n".join(lines)
+
+
+def duration(seconds):
+    seconds = round(seconds)
+    return f"{seconds // 60} min {seconds % 60:02} s" if seconds >= 60 else f"{seconds} s"
+
+
+def time_of(run):
+    """Where it went."""
+    parts = ", ".join(f"{what} {duration(seconds)}" for what, seconds in run["took"].items())
+    return f"took {duration(sum(run['took'].values()))}: {parts}"
 
 
 STYLE = """
@@ -145,6 +159,8 @@ def html_of(run, limits, draw):
     if run["rows"]:
         parts.append(html_table(run, limits))
     parts += [f"<p class=note>{html.escape(note)}</p>" for note in run["notes"]]
+    if run.get("took"):
+        parts.append(f"<p class=soft>{html.escape(time_of(run).capitalize())}.</p>")
     if run["page"]:
         parts.append(f"<p class=soft>More: {html.escape(run['page'])}</p>")
     return "\n".join(parts)
@@ -159,6 +175,7 @@ def facts(results):
              "System": f"{machine['system']}, Linux {machine['kernel']}",
              "Load before": f"{machine['load_average']:.2f}", "Larder": machine["commit"],
              "Rounds": f"{results['rounds']} of {results['seconds']} s",
+             "Took": duration(sum(sum(run.get("took", {}).values()) for run in results["scenarios"])),
              "Versions": ", ".join(f"{n} {v}" for n, v in machine["versions"].items())}
     return "<dl>" + "".join(f"<dt>{html.escape(key)}<dd>{html.escape(str(value))}"
                             for key, value in shown.items()) + "</dl>"
@@ -184,8 +201,17 @@ def page(results, plots):
 
 
 def save(results, plots, where):
-    with open(f"{where}/results.json", "w", encoding="utf-8") as out:
-        json.dump(results, out, indent=1, ensure_ascii=False)
-        out.write("\n")
-    with open(f"{where}/report.html", "w", encoding="utf-8") as out:
-        out.write(page(results, plots))
+    replace(f"{where}/results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    replace(f"{where}/report.html", page(results, plots))
+
+
+def replace(path, text):
+    """All of it, or what was there stays: the disk may be full."""
+    try:
+        with open(f"{path}.new", "w", encoding="utf-8") as out:
+            out.write(text)
+        os.replace(f"{path}.new", path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}.new")
+        raise

@@ -33,10 +33,11 @@ ORIGIN = Column("origin", "origin requests/1,000", "{:,.1f}")
 
 
 class Case:
-    """One row group of the table: `name` is for people, the rest for the scenario."""
+    """One row group of the table: `name` is for people, the rest for the scenario. A quick run has only
+    some of them, and some are only in a full one."""
 
-    def __init__(self, name, quick=True, **how):
-        self.name, self.quick, self.how = name, quick, how
+    def __init__(self, name, quick=True, only_full=False, **how):
+        self.name, self.quick, self.only_full, self.how = name, quick and not only_full, only_full, how
 
     def __getattr__(self, key):
         try:
@@ -54,11 +55,12 @@ class Scenario:
     columns = (CPU, RATE, P50, P99, ERRORS)
     plot = None  # a function of harness.plot that draws its results
     about = ""  # a sentence or two under the title of the report
-    filling = 3  # seconds that a fill takes, about: for the time left that is shown
+    most_rounds = 1000  # for what takes long and hardly differs: fewer
+    filling = 1.5  # seconds that a fill takes, about: for the time left that is shown
 
     def lasts(self, lab, case=None):
         """Seconds that a measurement takes, about; without cases, all of it."""
-        return lab.seconds + 1
+        return lab.seconds + 0.2
 
     def parts(self, lab):
         """Of a scenario without cases: how many rows are measured one after the other."""

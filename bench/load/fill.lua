@@ -1,12 +1,13 @@
--- wrk script: GET /o/N/SIZE for each N in FROM..TO (environment) once; then the file DONE is made, and
+-- wrk script: GET /PREFIX/N/SIZE for each N in FROM..TO (environment) once; then the file DONE is made, and
 -- whoever started wrk interrupts it.
 local from, to = tonumber(os.getenv("FROM")), tonumber(os.getenv("TO"))
 local size, at_once = os.getenv("SIZE"), tonumber(os.getenv("AT_ONCE"))
+local prefix = os.getenv("PREFIX")
 local sent, got, bad = from - 2, 0, 0 -- wrk asks for one request that it does not send
 
 function request()
     sent = sent + 1
-    return wrk.format("GET", "/o/" .. math.max(from, math.min(sent, to)) .. "/" .. size)
+    return wrk.format("GET", "/" .. prefix .. "/" .. math.max(from, math.min(sent, to)) .. "/" .. size)
 end
 
 function response(status)

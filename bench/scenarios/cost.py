@@ -15,6 +15,7 @@ from scenarios.store import status_of
 
 READY = Column("ready_s", "s until ready", "{:,.2f}")
 KIB = 1024
+QUICK, USUAL, FULL = {}, {"quick": False}, {"only_full": True}  # the runs in which a case is
 
 
 class Cost(Scenario):
@@ -49,14 +50,8 @@ class Objects(Cost):
                   for count in (1000, 10_000, 100_000, 1_000_000)])]
 
     def fill(self, lab, server, case):
-        """Those that are new in this case; each twice as far as that can matter."""
-        first = getattr(server, "filled", 0) + 1
-        for _ in range(2 if case.count <= 10_000 else 1):
-            bad = lab.load.each_once(server, first, case.count, KIB)["bad"]
-            if bad:
-                raise Failed(f"{server.title}: {bad} of {case.count} objects did not come")
-            lab.settle()
-        server.filled = case.count
+        """Each twice as far as that can matter."""
+        lab.fill(server, case.count, KIB, times=2 if case.count <= 10_000 else 1)
 
     def measure(self, lab, server, case):
         return self.under(lab, server, lambda: lab.load.wrk(server.base, lab.seconds,
@@ -76,8 +71,7 @@ class Connections(Cost):
                           for count in (10, 100, 1000, 10_000)])]
 
     def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, 1000, KIB)
+        lab.fill(server, 1000, KIB)
 
     def measure(self, lab, server, case):
         return self.under(lab, server, lambda: lab.load.wrk(
@@ -91,19 +85,18 @@ class Rules(Cost):
              "16 addresses apart); another, whose network is the last one, gets 403. 64 connections.")
     peers = ("larder", "nginx", "squid", "haproxy")
     columns = (CPU, USER, RATE, MEMORY, READY, ERRORS)
-    counts = ((10, True), (1000, False), (10_000, True), (100_000, True), (400_000, False))
+    counts = ((10, QUICK), (1000, FULL), (10_000, QUICK), (100_000, QUICK), (400_000, USUAL))
 
     def groups(self, lab):
-        return [(self.want(count), [Case(f"{count:,}", count=count)])
-                for count, quick in self.counts if quick or not lab.quick]
+        return [(self.want(count), [Case(f"{count:,}", count=count, **when)])
+                for count, when in self.counts]
 
     @staticmethod
     def want(count):
         return Want(networks=count, store_mib=1024)
 
     def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, 1000, KIB)
+        lab.fill(server, 1000, KIB)
         status = self.denied(server, case)
         if status != 403:
             raise Failed(f"{server.title} lets through what a rule denies: {status}")
@@ -122,7 +115,7 @@ class Hosts(Rules):
     title = "Cost against size: names in a list of hosts"
     about = ("Hits of 1 KiB for a host that is not among so many that nobody may ask for, in a file; "
              "one that is gets 403. 64 connections.")
-    counts = ((10, True), (1000, False), (10_000, False), (100_000, True), (1_000_000, False))
+    counts = ((10, QUICK), (1000, FULL), (10_000, USUAL), (100_000, QUICK), (1_000_000, USUAL))
 
     @staticmethod
     def want(count):
@@ -143,11 +136,11 @@ class Zones(Cost):
                MEMORY, READY, ERRORS)
     redirects = True
     filling = 1
-    counts = ((10, True), (100, False), (1000, True), (10_000, True), (100_000, True))
+    counts = ((10, QUICK), (100, FULL), (1000, QUICK), (10_000, QUICK), (100_000, QUICK))
 
     def groups(self, lab):
-        return [(self.world(count), [Case(f"{count:,}", count=count)])
-                for count, quick in self.counts if quick or not lab.quick]
+        return [(self.world(count), [Case(f"{count:,}", count=count, **when)])
+                for count, when in self.counts]
 
     @staticmethod
     def world(count):
@@ -168,7 +161,7 @@ class Prefixes(Zones):
     title = "Cost against size: networks of the redirector"
     about = ("The nearest of 16 replicas by the client subnet of the query (EDNS), among so many "
              "networks, asked for from all of them; every answer is looked at.")
-    counts = ((10, True), (1000, False), (10_000, False), (100_000, True), (1_000_000, False))
+    counts = ((10, QUICK), (1000, FULL), (10_000, USUAL), (100_000, QUICK), (1_000_000, USUAL))
 
     @staticmethod
     def world(count):

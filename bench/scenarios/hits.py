@@ -29,7 +29,7 @@ class Hits(Scenario):
         cases = [Case("1 KiB, one object", size=KIB, count=1),
                  Case("1 KiB, 10,000 objects", size=KIB, count=10_000),
                  Case("10 KiB, 10,000 objects", size=10 * KIB, count=10_000, quick=False),
-                 Case("64 KiB, 1,000 objects", size=64 * KIB, count=1000, quick=False),
+                 Case("64 KiB, 1,000 objects", size=64 * KIB, count=1000, only_full=True),
                  Case("100 KiB, 1,000 objects", size=100 * KIB, count=1000),
                  Case("1 MiB, 300 objects, by bytes", size=1 << 20, count=300),
                  Case("10 MiB, 30 objects, by bytes", size=10 << 20, count=30, quick=False)]
@@ -37,9 +37,7 @@ class Hits(Scenario):
         return [(Want(memory_mib=1024, files=files), cases)]
 
     def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, case.count, case.size)
-            lab.settle()
+        lab.fill(server, case.count, case.size)
 
     def measure(self, lab, server, case):
         return lab.under(server, lambda: self.load(lab, server, case))
@@ -60,10 +58,11 @@ class Connections(Hits):
         cases = [Case("kept", size=KIB, count=1000, how_many=64, settings={}),
                  Case("new", size=KIB, count=1000, how_many=64, settings={"close": 1}),
                  Case("pipelined, 8", size=KIB, count=1000, how_many=64, settings={"pipeline": 8}),
-                 Case("10 kept", size=KIB, count=1000, how_many=10, settings={}, quick=False),
-                 Case("1,000 kept", size=KIB, count=1000, how_many=1000, settings={}, quick=False),
+                 Case("10 kept", size=KIB, count=1000, how_many=10, settings={}, only_full=True),
+                 Case("1,000 kept", size=KIB, count=1000, how_many=1000, settings={},
+                      only_full=True),
                  Case("10,000 kept", size=KIB, count=1000, how_many=10_000, settings={},
-                      quick=False)]
+                      only_full=True)]
         return [(Want(files=[(1000, KIB)]), cases)]
 
     def measure(self, lab, server, case):
@@ -87,9 +86,7 @@ class Mixed(Scenario):
                                         Case("99 % hits", fresh=0.01, quick=False)])]
 
     def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, 10_000, 10 * KIB)
-        lab.settle()
+        lab.fill(server, 10_000, 10 * KIB)
 
     def measure(self, lab, server, case):
         return lab.under(server, lambda: lab.load.wrk(

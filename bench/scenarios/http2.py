@@ -34,7 +34,7 @@ class Hits2(Scenario):
     def fill(self, lab, server, case):
         for _ in range(2):  # a client of its own begins at the first address
             lab.load.h2load(self.urls(server, case), f"-n{case.count}", "-c1", "-m16", timeout=3600)
-            lab.settle()
+        lab.settle(server)
 
     def measure(self, lab, server, case):
         return lab.under(server, lambda: lab.load.h2load(

@@ -20,12 +20,12 @@ class OpenLoop(Scenario):
     plot = staticmethod(plot.latency)
 
     def groups(self, lab):
-        return [(Want(), [Case(f"{rate:,}/s", rate=rate, quick=rate in (1000, 10_000))
+        return [(Want(), [Case(f"{rate:,}/s", rate=rate, quick=rate in (1000, 10_000),
+                               only_full=rate in (5000, 30_000))
                           for rate in RATES])]
 
     def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, 1000, 1024)
+        lab.fill(server, 1000, 1024)
 
     def measure(self, lab, server, case):
         return lab.under(server, lambda: lab.load.own(
@@ -50,8 +50,7 @@ class Scaling(Scenario):
                 for n in counts]
 
     def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, 1000, 1024)
+        lab.fill(server, 1000, 1024)
 
     def measure(self, lab, server, case):
         row = lab.under(server, lambda: lab.load.wrk(

@@ -85,11 +85,10 @@ def get1(port, path):
     return conn
 
 
-def again(server, fill):
+def again(server):
     """Started anew, as if nobody had asked it anything."""
     server.stop()
     server.begin()
-    fill()
 
 
 class Idle(Scenario):
@@ -110,26 +109,26 @@ class Idle(Scenario):
                     Case("1,000 of HTTP/2", count=1000, get=get2),
                     Case("10,000 of HTTP/2", count=10_000, get=get2, quick=False)])]
 
-    def lasts(self, lab, case=None):
-        return (5 if lab.quick else 12) + case.count / 2000
+    filling = 0
+    most_rounds = 2
 
-    def fill(self, lab, server, case):
-        for _ in range(2):
-            lab.load.once(server.base, 1, 1024, http2=server.want.mode == "h2c")
+    def lasts(self, lab, case=None):
+        return 3.5 + case.count / 2500
 
     def measure(self, lab, server, case):
-        again(server, lambda: self.fill(lab, server, case))
+        again(server)
+        for _ in range(2):
+            case.get(server.port, "/o/1/1024").close()
         open_ones, counted = [], []
         try:
             for part in (case.count // 10, case.count):
                 while len(open_ones) < part:
                     open_ones.append(case.get(server.port, "/o/1/1024"))
-                time.sleep(2 if lab.quick else 5)
+                lab.settle(server)
                 counted.append(server.memory())
         finally:
             for conn in open_ones:
                 conn.close()
-        time.sleep(1)
         return {"each": max(0.0, (counted[1] - counted[0]) / (case.count - case.count // 10))}
 
 
@@ -142,25 +141,29 @@ class Slow(Scenario):
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
     columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ORIGIN,
                ERRORS)
-    filling = 5
+    most_rounds = 2
 
     def lasts(self, lab, case=None):
-        return lab.seconds + 6
+        return lab.seconds + (7 if case.readers else 0.2)
 
     def groups(self, lab):
         return [(Want(memory_mib=1024), [Case("none", readers=0), Case("100", readers=100),
                                          Case("500", readers=500, quick=False)])]
 
     def fill(self, lab, server, case):
+        if not case.readers:
+            self.warm(lab, server)
+
+    @staticmethod
+    def warm(lab, server):
         for size in (1024, 10 << 20):
-            for _ in range(2):
-                lab.load.once(server.base, 10, size)
-        lab.settle()
+            lab.fill(server, 10, size)
         lab.load.wrk(server.base, 1, count=10, size=1024)
 
     def measure(self, lab, server, case):
         if case.readers:
-            again(server, lambda: self.fill(lab, server, case))
+            again(server)
+            self.warm(lab, server)
         before = server.memory()
         conns = []
         try:
@@ -177,7 +180,6 @@ class Slow(Scenario):
             for conn in conns:
                 conn.close()
         row["each"] = max(0, grown) / case.readers if case.readers else None
-        time.sleep(0.5)
         return row
 
 

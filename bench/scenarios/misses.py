@@ -22,8 +22,7 @@ class Misses(Scenario):
 
     def fill(self, lab, server, case):
         if case.name == "revalidated":
-            lab.load.once(server.base, 1000, 1024, prefix="v")
-            lab.settle()
+            lab.fill(server, 1000, 1024, prefix="v")
 
     def measure(self, lab, server, case):
         return lab.under(server, lambda: lab.load.wrk(server.base, lab.seconds, size=1024,

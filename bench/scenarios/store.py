@@ -66,24 +66,29 @@ class Million(Scenario):
                Column("errors", "errors", "{:,.0f}"))
     once = True  # a round takes minutes
     more = 1000  # objects before kill -9
+    before_kill = 15  # seconds, in which who writes down every few seconds where things lie has done so
     looks = 5  # at the memory, over the second half
 
     def groups(self, lab):
         cases = [Case("20,000", objects=20_000)] if lab.quick else [
-            Case("200,000", objects=200_000), Case("1,000,000", objects=1_000_000)]
-        return [(Want(memory_mib=max(16, min(256, case.objects * SIZE >> 22)),
+            Case("200,000", objects=200_000), Case("1,000,000", objects=1_000_000, all=lab.full)]
+        return [(Want(memory_mib=max(16, min(256, case.objects * SIZE >> 22)), sync_s=2,
                       store_mib=max(1024, case.objects * 12 // 1000)), [case]) for case in cases]
 
+    def takes_part(self, server, case):
+        """Peers take a quarter of an hour for a million: only in a full run."""
+        return case.how.get("all", True) or server.title == "larder"
+
     def lasts(self, lab, case=None):
-        return case.objects / 5000 + 5 * self.rest(lab) + 15
+        return case.objects / 6000 + 5 * self.rest(case) + 20
 
     @staticmethod
-    def rest(lab):
+    def rest(case):
         """Seconds until writers rest and indexes are on disk."""
-        return 3 if lab.quick else 15
+        return 15 if case.objects >= 1_000_000 else 3
 
     def measure(self, lab, server, case):
-        row = self._filled(lab, server, case.objects)
+        row = self._filled(lab, server, case)
         server.stop()
         row["disk"] = disk_bytes(server.store_path) / case.objects
         with lab.without_origin():
@@ -97,24 +102,25 @@ class Million(Scenario):
         server.stop()
         server.begin()
         lab.load.each_once(server, new[0], new[-1], SIZE)
-        time.sleep(self.rest(lab))
+        time.sleep(self.before_kill)
         server.kill()
         with lab.without_origin():
             if self._until_hit(server, case.objects // 2) is not None:
                 row["killed"] = self._kept(server, new)
         return row
 
-    def _filled(self, lab, server, objects):
+    def _filled(self, lab, server, case):
+        objects, rest = case.objects, self.rest(case)
         before, seen = server.usage(), []
         seen.append(lab.load.each_once(server, 1, objects // 2, SIZE))
-        time.sleep(self.rest(lab))
+        time.sleep(rest)
         memory = [(objects // 2, server.memory())]
         for i in range(self.looks):
             first, last = (objects // 2 + objects // 2 * n // self.looks for n in (i, i + 1))
             seen.append(lab.load.each_once(server, first + 1, last, SIZE))
-            time.sleep(self.rest(lab) / 3)
+            time.sleep(rest / 3)
             memory.append((last, server.memory()))
-        time.sleep(self.rest(lab))
+        time.sleep(rest)
         used = server.usage() - before
         return {"fill_rate": objects / sum(part["seconds"] for part in seen),
                 "fill_us": used.total * 1e6 / objects,
@@ -155,14 +161,18 @@ class HitRatio(Scenario):
         return 6 * len(self.traces)  # sizes of a cache
 
     def lasts(self, lab, case=None):
-        return len(self.traces) * (15 if lab.quick else 200)
+        return len(self.traces) * self.requests(lab) / 15_000
+
+    @staticmethod
+    def requests(lab):
+        return 200_000 if lab.quick else 3_000_000 if lab.full else 600_000
 
     def ready(self, lab):
         path = f"{lab.build}/bench/hitratio/hitratio"
         return None if os.access(path, os.X_OK) else f"{path} is missing"
 
     def rows(self, lab):
-        requests = 200_000 if lab.quick else 3_000_000
+        requests = self.requests(lab)
         for alpha, once in self.traces:
             spec = f"objects=100000,requests={requests},alpha={alpha},once={once}"
             table = os.path.join(lab.dir, f"hitratio-{alpha}.tsv")

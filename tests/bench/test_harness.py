@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The parts of larder-bench that need no peer: test_harness.py SOURCE"""
+import io
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from harness.caches import CACHES  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
 from harness.redirectors import REDIRECTORS  # noqa: E402
 from harness.scenario import by_bytes, per_request  # noqa: E402
+from harness import scenario  # noqa: E402
 import scenarios  # noqa: E402
 
 
@@ -218,6 +220,116 @@ class TimeLeft(unittest.TestCase):
                         self.assertGreater(one.lasts(lab, case), 0, one.name)
 
 
+class FakeServer:
+    """Of no program: it ends when it is told to, and can be started again."""
+
+    title = "larder"
+
+    def __init__(self):
+        self.alive, self.starts = False, 0
+
+    def begin(self):
+        self.alive, self.starts = True, self.starts + 1
+        return self
+
+    def is_alive(self):
+        return self.alive
+
+    def stop(self):
+        self.alive = False
+
+
+class FakeLab:
+    quick, full, seconds, build, most_workers = False, False, 1, "/nowhere", 1
+    origin = None
+
+    def __init__(self):
+        self.one = FakeServer()
+
+    def begin_origin(self):
+        pass
+
+    def server(self, *_):
+        return self.one
+
+    def drop(self, *servers):
+        for server in servers:
+            server.stop()
+
+
+class Dying(scenario.Scenario):
+    """A server that ends in the middle of a case."""
+
+    name, peers, columns = "dying", ("larder",), (scenario.CPU,)
+    dies_in = "second"
+
+    def groups(self, lab):
+        return [(None, [scenario.Case("first"), scenario.Case("second"), scenario.Case("third"),
+                        scenario.Case("long", only_full=True)])]
+
+    def measure(self, lab, server, case):
+        if case.name == self.dies_in:
+            server.alive = False
+            raise processes.Failed("larder has ended under load")
+        return {"cpu_us": 1.0}
+
+
+class Drivers(unittest.TestCase):
+    def setUp(self):
+        kind = CACHES["larder"]
+        self.addCleanup(setattr, kind, "missing", kind.missing)
+        kind.missing = classmethod(lambda *_: [])
+        self.addCleanup(setattr, sys, "stderr", sys.stderr)
+        sys.stderr = io.StringIO()
+        self.lab = FakeLab()
+        self.driver = driver.Driver(self.lab, 3, None)
+
+    def run_of(self, one):
+        return next(iter(list(self.driver.run([one]))))
+
+    def test_who_ends_in_the_middle_begins_again(self):
+        run = self.run_of(Dying())
+        self.assertEqual(run.rows, {("first", "larder"): {"cpu_us": [1.0] * 3},
+                                    ("third", "larder"): {"cpu_us": [1.0] * 3}})
+        self.assertEqual(run.notes, ["larder, second: larder has ended under load"])
+        self.assertEqual(self.lab.one.starts, 2)
+        self.assertFalse(self.lab.one.alive)
+
+    def test_nothing_is_left_of_the_time(self):
+        self.run_of(Dying())
+        progress = self.driver.progress
+        self.assertEqual(progress.done, progress.steps)
+        self.assertAlmostEqual(progress.spent, progress.seconds)
+
+    def test_who_cannot_start_is_told_of(self):
+        def refuse():
+            raise OSError("no space left")
+        self.lab.one.begin = refuse
+        run = self.run_of(Dying())
+        self.assertEqual((run.rows, run.notes), ({}, ["larder did not take part: no space left"]))
+        self.assertEqual(self.driver.progress.done, self.driver.progress.steps)
+        self.assertAlmostEqual(self.driver.progress.spent, self.driver.progress.seconds)
+
+    def test_no_origin_ends_the_scenario_alone(self):
+        def refuse():
+            raise OSError("no space left")
+        self.lab.begin_origin = refuse
+        self.assertEqual(self.run_of(Dying()).notes, ["ended early: no space left"])
+
+    def test_cases_of_runs(self):
+        self.assertEqual([case.name for case in self.driver.cases_of(Dying())[0][1]],
+                         ["first", "second", "third"])
+        self.lab.full = True
+        self.assertEqual(len(self.driver.cases_of(Dying())[0][1]), 4)
+
+    def test_time_is_told(self):
+        run = self.run_of(Dying())
+        self.assertEqual(list(run.took), ["starting", "filling", "measuring", "stopping"])
+        described = {**run.described(), "took": {"starting": 65.2, "measuring": 0.4}}
+        self.assertIn("took 1 min 06 s: starting 1 min 05 s, measuring 0 s",
+                      report.as_text(described, set()))
+
+
 MARK = f"86399.{os.getpid()}"  # seconds that nobody else sleeps
 
 # What ends a run must end all that it has started: a shell in between, children of their own.
@@ -278,7 +390,7 @@ class Enclosed(unittest.TestCase):
 
 class Scenarios(unittest.TestCase):
     class Lab:
-        quick, most_workers, seconds, build = False, 2, 1, "/nowhere"
+        quick, full, most_workers, seconds, build = False, True, 2, 1, "/nowhere"
 
     def test_all_of_them(self):
         names = [one.name for one in scenarios.ALL]
@@ -302,6 +414,14 @@ class Scenarios(unittest.TestCase):
                               check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no scenario is called hitz; known: hits,", done.stderr)
+        done = subprocess.run([TOP / "larder-bench", "run", "hits", "--peers", "ngins"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no peer is called ngins; known: larder, nginx,", done.stderr)
+        done = subprocess.run([TOP / "larder-bench", "bar", "/dev/null"], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1))
+        self.assertIn("/dev/null is no results.json", done.stderr)
         listed = subprocess.run([TOP / "larder-bench", "list"], capture_output=True, text=True,
                                 check=True).stdout
         self.assertTrue(all(one.title in listed for one in scenarios.ALL))
