@@ -38,7 +38,7 @@
     X(origin_fetches,        COUNTER, "Requests sent to origins")                                  \
     X(origin_tls_handshakes, COUNTER, "Full TLS handshakes with origins")            \
     X(origin_tls_resumed,    COUNTER, "TLS sessions resumed with origins")      \
-    X(origin_retries,        COUNTER, "Requests repeated after a kept connection had died")        \
+    X(origin_retries,        COUNTER, "Requests repeated: a kept connection or an origin was dead") \
     X(stored_responses,      COUNTER, "Responses stored in the cache")                               \
     X(tunnels,               COUNTER, "Tunnels opened by CONNECT")
 /* clang-format on */

@@ -278,7 +278,7 @@ static const struct conf_directive site_rows[] = {
     {"hosts", CONF_CUSTOM(host_type), CONF_LIST(struct site, hosts, host_count), NULL, NULL, NULL,
      CONF_RELOAD | CONF_REQUIRED, "Host names of the site. The most specific match wins."},
     {"origins", CONF_CUSTOM(origin_type), CONF_LIST(struct site, origins, origin_count), NULL, NULL,
-     NULL, CONF_RELOAD | CONF_REQUIRED, "Servers its content is fetched from."},
+     NULL, CONF_RELOAD | CONF_REQUIRED, "Servers its content is fetched from: the first that answers."},
     {"targeted", CONF_CUSTOM(field_name_type), CONF_LIST(struct site, targeted, targeted_count),
      "[CDN-Cache-Control]", NULL, NULL, CONF_RELOAD,
      "Response headers that replace Cache-Control and Expires (RFC 9213); the first valid "

@@ -127,11 +127,17 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
     fetch_finish(fetch);
 }
 
+/* The origin has said something, and it is no answer. */
+static bool is_nonsense(int err)
+{
+    return err == ERR_SYNTAX || err == ERR_TOO_LARGE || err == ERR_UNSUPPORTED;
+}
+
 static void fail_err(struct fetch *fetch, int err)
 {
     if (err == ERR_TIMEOUT) {
         fetch_fail(fetch, 504, REASON_ORIGIN_TIMEOUT);
-    } else if (err == ERR_SYNTAX || err == ERR_TOO_LARGE || err == ERR_UNSUPPORTED) {
+    } else if (is_nonsense(err)) {
         fetch_fail(fetch, 502, REASON_ORIGIN_BROKEN);
     } else {
         fetch_fail(fetch, 502, REASON_ORIGIN_CLOSED);
@@ -178,6 +184,7 @@ static void on_head(void *owner, const struct http_head *head)
 {
     struct fetch *fetch = owner;
 
+    fetch_heard(fetch);
     if (head->status == 101) {
         fetch_switch(fetch, head);
     } else if (head->status >= 200) {
@@ -251,19 +258,37 @@ static bool may_repeat(struct fetch *fetch, int err)
     return harmless && fetch_rewind_body(fetch);
 }
 
+/* The origin of a site has gone without a word, or has none. What is as good done twice as once is
+ * asked of another one. */
+static bool may_ask_another(struct fetch *fetch, int err)
+{
+    bool silent = err == ERR_TIMEOUT;
+
+    if (err == 0 || is_nonsense(err) || fetch->state != FETCH_SEND ||
+        !upstream_untouched(fetch->stream)) {
+        return false;
+    }
+    if (silent) {
+        fetch_heard_nothing(fetch);
+    }
+    return http_method_is_idempotent(fetch->client.method) && fetch->upgrade.protocol.len == 0 &&
+           fetch_rewind_body(fetch) && fetch_next_origin(fetch, silent);
+}
+
 static void on_close(void *owner, int err)
 {
     struct fetch *fetch = owner;
-    bool again = may_repeat(fetch, err);
+    bool same = may_repeat(fetch, err);
+    bool again = same || may_ask_another(fetch, err);
 
     fetch->stream = NULL;
     if (fetch->mirror.asks_token && !again) {
         fetch_mirror_token(fetch, err);
     } else if (again) {
-        fetch->retried = true;
+        fetch->retried |= same;
         metric_add(&fetch->worker->counters.origin_retries, 1);
         fetch_set_state(fetch, FETCH_CONNECT);
-        fetch_connect(fetch, true);
+        fetch_connect(fetch, same);
     } else if (fetch->body_complete) {
         fetch_finish(fetch);
     } else if (!fetch->copying) {

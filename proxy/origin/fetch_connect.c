@@ -1,6 +1,9 @@
 /* fetch_connect - CONNECT: a connection to the origin, in time. */
+#include "proxy/origin/choice.h"
 #include "proxy/origin/fetch_parts.h"
 #include "proxy/tls_set.h"
+
+#include "base/err.h"
 
 enum {
     STORE_WAIT_MS = 100, /* a disk that is behind is looked at so often: at a tick of the loop */
@@ -30,6 +33,62 @@ static void note_peer(struct fetch *fetch, const struct ip *address)
     }
 }
 
+/* ---- which origin of a site ---- */
+
+static const struct origin *origin_asked(const struct fetch *fetch)
+{
+    bool of_site = fetch->site && fetch_is_configured(fetch);
+
+    return of_site ? &fetch->site->origins[fetch->origin] : NULL;
+}
+
+bool fetch_next_origin(struct fetch *fetch, bool after_silence)
+{
+    struct choice *choice = upstreams_choice(fetch->worker->upstreams);
+    uint64_t now = loop_now_ms(fetch->worker->loop);
+
+    if (origin_asked(fetch) == NULL) {
+        return false;
+    }
+    size_t next = choice_next(choice, fetch->site, fetch->asked, now);
+    if (next == fetch->site->origin_count ||
+        (after_silence && choice_is_silent(choice, &fetch->site->origins[next], now))) {
+        return false;
+    }
+    fetch->origin = (uint8_t)next;
+    fetch->asked |= UINT64_C(1) << next;
+    return true;
+}
+
+void fetch_heard(struct fetch *fetch)
+{
+    const struct origin *origin = origin_asked(fetch);
+
+    if (origin) {
+        choice_heard(upstreams_choice(fetch->worker->upstreams), origin);
+    }
+}
+
+void fetch_heard_nothing(struct fetch *fetch)
+{
+    const struct origin *origin = origin_asked(fetch);
+
+    if (origin && fetch->site->origin_count > 1) {
+        choice_silent(upstreams_choice(fetch->worker->upstreams), origin,
+                      loop_now_ms(fetch->worker->loop));
+    }
+}
+
+/* ---- connecting ---- */
+
+static bool connect_elsewhere(struct fetch *fetch, int err)
+{
+    if (err == ERR_TIMEOUT) {
+        fetch_heard_nothing(fetch);
+    }
+    return fetch_next_origin(fetch, false);
+}
+
 static void on_connected(void *arg, const struct upstream_result *result)
 {
     struct fetch *fetch = arg;
@@ -38,8 +97,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
     if (result->err && result->only_http2) {
         fetch_forget_upgrade(fetch);
         fetch_connect(fetch, false);
-    } else if (result->err && fetch->site && fetch->origin + 1 < fetch->site->origin_count) {
-        fetch->origin++;
+    } else if (result->err && connect_elsewhere(fetch, result->err)) {
         fetch_connect(fetch, false);
     } else if (result->err) {
         struct failure failure = target_failure(&fetch->target, result);
@@ -59,13 +117,13 @@ static void on_connected(void *arg, const struct upstream_result *result)
 
 void fetch_connect(struct fetch *fetch, bool fresh)
 {
-    bool here = fetch->site && fetch_is_configured(fetch);
-    const struct uri *to = here ? &fetch->site->origins[fetch->origin].uri : fetch_asked(fetch);
+    const struct origin *origin = origin_asked(fetch);
+    const struct uri *to = origin ? &origin->uri : fetch_asked(fetch);
     struct upstream_target target = {
         .host = to->host,
         .port = to->port,
         .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
-        .configured = here,
+        .configured = origin != NULL,
         .client = fetch->client_ip,
         .alone = fetch->upgrade.protocol.len > 0,
         .fresh = fresh,
@@ -74,7 +132,7 @@ void fetch_connect(struct fetch *fetch, bool fresh)
     own_refresh(&fetch->worker->own, loop_now_ms(fetch->worker->loop));
     fetch->target = (struct target_check){
         .settings = fetch->settings,
-        .configured = here,
+        .configured = origin != NULL,
         .own = &fetch->worker->own,
     };
     fetch->check = (struct address_check){target_allowed, &fetch->target};
@@ -119,6 +177,7 @@ void fetch_connect_in_time(struct fetch *fetch)
         begin_store_wait(fetch);
     } else {
         fetch_end_store_wait(fetch);
+        fetch_next_origin(fetch, false);
         fetch_connect(fetch, false);
     }
 }

@@ -79,7 +79,8 @@ struct fetch {
     bool unconditional; /* a 304 matched nothing stored: repeat without validators */
     bool retried;
     bool unawaited; /* is part of worker->unawaited */
-    size_t origin;  /* index of the site's origin being asked */
+    uint8_t origin; /* index of the site's origin being asked */
+    uint64_t asked; /* a bit for each of the site's origins that was chosen so far */
     bool waiting;   /* the flight was not told anything so far */
     bool body_complete;
     bool ask_whole; /* the origin answers ranges badly: fetch the whole and take the claimed piece
@@ -147,6 +148,12 @@ extern const struct stream_events fetch_stream_events;
 
 /* ---- fetch_connect.c ---- */
 
+/* Chooses the next of the site's origins. False: there is no other, or none that is not silent
+ * itself, when the one before was silent. */
+bool fetch_next_origin(struct fetch *fetch, bool after_silence);
+/* Something came from the site's origin that is asked; or nothing, before a timeout. */
+void fetch_heard(struct fetch *fetch);
+void fetch_heard_nothing(struct fetch *fetch);
 /* Gets a connection, a new one if `fresh`, and then sends the request. */
 void fetch_connect(struct fetch *fetch, bool fresh);
 /* The same for the first time. If the response is to be stored and the disk is behind, waits for

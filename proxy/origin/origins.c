@@ -333,6 +333,13 @@ bool origins_refused(const struct stream *stream)
     return h2_of_stream(stream) && h2_refused(stream);
 }
 
+bool origins_untouched(const struct stream *stream)
+{
+    const struct h1 *h1 = h1_of_stream(stream);
+
+    return h1 ? h1_untouched(h1) : h2_of_stream(stream) && h2_untouched(stream);
+}
+
 bool origins_may_retry(const struct stream *stream)
 {
     const struct h1 *h1 = h1_of_stream(stream);

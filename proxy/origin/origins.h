@@ -41,6 +41,7 @@ bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at
 /* As upstream_refused() and upstream_may_retry(). */
 bool origins_refused(const struct stream *stream);
 bool origins_may_retry(const struct stream *stream);
+bool origins_untouched(const struct stream *stream);
 /* Closes the connection that has been idle longest, as soon as no handler runs. False: there is
  * none. */
 bool origins_shed(struct origins *origins);

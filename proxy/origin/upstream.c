@@ -55,6 +55,11 @@ void upstreams_reconfigure(struct upstreams *upstreams, const struct upstream_se
     take_settings(upstreams, settings);
 }
 
+struct choice *upstreams_choice(struct upstreams *upstreams)
+{
+    return &upstreams->choice;
+}
+
 void upstreams_free(struct upstreams **upstreams)
 {
     struct upstreams *u = *upstreams;

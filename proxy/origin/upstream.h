@@ -9,6 +9,7 @@
 #include "cache/flight.h"
 #include "proxy/stream/h1.h"
 
+struct choice;
 struct upstreams;
 struct upstream_job;
 
@@ -65,6 +66,9 @@ void upstreams_reconfigure(struct upstreams *upstreams, const struct upstream_se
  * sets *upstreams to NULL. */
 void upstreams_free(struct upstreams **upstreams);
 
+/* Which origins of sites were silent lately: for the caller to ask and to fill. */
+struct choice *upstreams_choice(struct upstreams *upstreams);
+
 /* Gets a connection. done(arg, result) is called once, later, never from inside this call. */
 struct upstream_job *upstream_get(struct upstreams *upstreams, const struct upstream_target *target,
                                   struct address_check check,
@@ -79,6 +83,8 @@ bool upstream_refused(const struct stream *stream);
 /* The same, or a reused connection died before the first byte of the response: then an idempotent
  * request may be repeated. Valid inside the stream's on_close. */
 bool upstream_may_retry(const struct stream *stream);
+/* Nothing at all came on the connection since the request was sent. Also valid inside on_close. */
+bool upstream_untouched(const struct stream *stream);
 
 /* Closes an idle connection, because its descriptor is needed. False: there is none. */
 bool upstreams_shed(struct upstreams *upstreams);

@@ -487,3 +487,8 @@ bool upstream_may_retry(const struct stream *stream)
 {
     return origins_may_retry(stream);
 }
+
+bool upstream_untouched(const struct stream *stream)
+{
+    return origins_untouched(stream);
+}

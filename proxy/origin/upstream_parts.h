@@ -6,6 +6,7 @@
 #define LARDER_PROXY_ORIGIN_UPSTREAM_PARTS_H
 
 #include "proxy/origin/candidates.h"
+#include "proxy/origin/choice.h"
 #include "proxy/origin/origins.h"
 #include "proxy/origin/resolve.h"
 #include "proxy/origin/upstream.h"
@@ -17,6 +18,7 @@ struct upstreams {
     struct origins *origins;
     struct tls_sessions *sessions;
     struct failures failures;
+    struct choice choice;
     struct list jobs;
     uint64_t connects, reuses, failed;
 };
