@@ -9,43 +9,49 @@
 #define VERIFIED 0x80u
 static_assert(S3_HITS_MAX < VERIFIED, "a byte holds the uses and a bit");
 
+enum { SHELF_LINES = LEDGER_LEAF * LEDGER_SHELF };
+
+static uint32_t shelf_count(const struct ledger *ledger)
+{
+    return ledger->count / SHELF_LINES + (ledger->count % SHELF_LINES != 0);
+}
+
 void ledger_init(struct ledger *ledger, uint64_t count)
 {
-    uint64_t blocks = (count + LEDGER_BLOCK - 1) / LEDGER_BLOCK;
-
-    ledger->block_count =
-        blocks < UINT32_MAX / LEDGER_BLOCK ? (uint32_t)blocks : UINT32_MAX / LEDGER_BLOCK;
-    ledger->blocks = xcalloc(ledger->block_count, sizeof(*ledger->blocks));
-    memory_take(MEMORY_STORE, ledger->block_count * sizeof(*ledger->blocks));
+    ledger->count = count < INT32_MAX ? (uint32_t)count : INT32_MAX;
+    ledger->shelves = xcalloc(shelf_count(ledger), sizeof(*ledger->shelves));
+    memory_take(MEMORY_STORE, shelf_count(ledger) * sizeof(*ledger->shelves));
 }
 
-void ledger_fini(struct ledger *ledger)
+/* ---- shelves and leaves; NULL where none has come yet ---- */
+
+static struct ledger_shelf *shelf_at(const struct ledger *ledger, uint32_t shelf)
 {
-    for (uint32_t i = 0; i < ledger->block_count; i++) {
-        struct ledger_block *block = atomic_load_explicit(&ledger->blocks[i], memory_order_relaxed);
-        memory_give(MEMORY_STORE, sizeof(ledger->blocks[i]) + (block ? sizeof(*block) : 0));
-        free(block);
-    }
-    free(ledger->blocks);
-    *ledger = (struct ledger){0};
+    return atomic_load_explicit(&ledger->shelves[shelf], memory_order_acquire);
 }
 
-static struct ledger_block *block_at(const struct ledger *ledger, uint32_t block)
+static struct ledger_leaf *leaf_in(const struct ledger_shelf *shelf, uint32_t leaf)
 {
-    return block < ledger->block_count
-               ? atomic_load_explicit(&ledger->blocks[block], memory_order_acquire)
-               : NULL;
+    return atomic_load_explicit(&shelf->leaves[leaf], memory_order_acquire);
 }
 
-static struct ledger_block *block_get(struct ledger *ledger, uint32_t block)
+static struct ledger_leaf *leaf_of(const struct ledger *ledger, uint32_t number)
 {
-    struct ledger_block *found = block_at(ledger, block);
+    const struct ledger_shelf *shelf =
+        number < ledger->count ? shelf_at(ledger, number / SHELF_LINES) : NULL;
 
-    if (found || block >= ledger->block_count) {
+    return shelf ? leaf_in(shelf, number / LEDGER_LEAF % LEDGER_SHELF) : NULL;
+}
+
+static struct ledger_shelf *shelf_get(struct ledger *ledger, uint32_t shelf)
+{
+    struct ledger_shelf *found = shelf_at(ledger, shelf);
+
+    if (found) {
         return found;
     }
-    struct ledger_block *fresh = xcalloc(1, sizeof(*fresh));
-    if (atomic_compare_exchange_strong_explicit(&ledger->blocks[block], &found, fresh,
+    struct ledger_shelf *fresh = xcalloc(1, sizeof(*fresh));
+    if (atomic_compare_exchange_strong_explicit(&ledger->shelves[shelf], &found, fresh,
                                                 memory_order_acq_rel, memory_order_acquire)) {
         memory_take(MEMORY_STORE, sizeof(*fresh));
         return fresh;
@@ -54,23 +60,65 @@ static struct ledger_block *block_get(struct ledger *ledger, uint32_t block)
     return found;
 }
 
+static struct ledger_leaf *leaf_get(struct ledger *ledger, uint32_t number)
+{
+    struct ledger_leaf *found = leaf_of(ledger, number);
+
+    if (found || number >= ledger->count) {
+        return found;
+    }
+    struct ledger_shelf *shelf = shelf_get(ledger, number / SHELF_LINES);
+    struct ledger_leaf *fresh = xcalloc(1, sizeof(*fresh));
+    if (atomic_compare_exchange_strong_explicit(&shelf->leaves[number / LEDGER_LEAF % LEDGER_SHELF],
+                                                &found, fresh, memory_order_acq_rel,
+                                                memory_order_acquire)) {
+        memory_take(MEMORY_STORE, sizeof(*fresh));
+        return fresh;
+    }
+    free(fresh);
+    return found;
+}
+
+static void free_shelf(struct ledger_shelf *shelf)
+{
+    for (uint32_t i = 0; i < LEDGER_SHELF; i++) {
+        struct ledger_leaf *leaf = leaf_in(shelf, i);
+        memory_give(MEMORY_STORE, leaf ? sizeof(*leaf) : 0);
+        free(leaf);
+    }
+    memory_give(MEMORY_STORE, sizeof(*shelf));
+    free(shelf);
+}
+
+void ledger_fini(struct ledger *ledger)
+{
+    for (uint32_t i = 0; i < shelf_count(ledger); i++) {
+        struct ledger_shelf *shelf = shelf_at(ledger, i);
+        if (shelf) {
+            free_shelf(shelf);
+        }
+    }
+    memory_give(MEMORY_STORE, shelf_count(ledger) * sizeof(*ledger->shelves));
+    free(ledger->shelves);
+    *ledger = (struct ledger){0};
+}
+
 /* ---- any thread. Two that count at the same moment may count once; a bit that is lost in it is
  * set again ---- */
 
 static uint8_t byte_of(const struct ledger *ledger, uint32_t number)
 {
-    const struct ledger_block *block = block_at(ledger, number / LEDGER_BLOCK);
+    const struct ledger_leaf *leaf = leaf_of(ledger, number);
 
-    return block ? atomic_load_explicit(&block->uses[number % LEDGER_BLOCK], memory_order_relaxed)
-                 : 0;
+    return leaf ? atomic_load_explicit(&leaf->uses[number % LEDGER_LEAF], memory_order_relaxed) : 0;
 }
 
 static void set_byte(struct ledger *ledger, uint32_t number, uint8_t byte)
 {
-    struct ledger_block *block = block_get(ledger, number / LEDGER_BLOCK);
+    struct ledger_leaf *leaf = leaf_get(ledger, number);
 
-    if (block) {
-        atomic_store_explicit(&block->uses[number % LEDGER_BLOCK], byte, memory_order_relaxed);
+    if (leaf) {
+        atomic_store_explicit(&leaf->uses[number % LEDGER_LEAF], byte, memory_order_relaxed);
     }
 }
 
@@ -93,10 +141,10 @@ uint64_t ledger_hot(const struct ledger *ledger)
 {
     uint64_t hot = 0;
 
-    for (uint32_t i = 0; i < ledger->block_count; i++) {
-        const struct ledger_block *block = block_at(ledger, i);
-        for (uint32_t at = 0; block && at < LEDGER_BLOCK; at++) {
-            uint8_t byte = atomic_load_explicit(&block->uses[at], memory_order_relaxed);
+    for (uint32_t first = 0; first < ledger->count; first += LEDGER_LEAF) {
+        const struct ledger_leaf *leaf = leaf_of(ledger, first);
+        for (uint32_t at = 0; leaf && at < LEDGER_LEAF; at++) {
+            uint8_t byte = atomic_load_explicit(&leaf->uses[at], memory_order_relaxed);
             hot += (byte & (VERIFIED - 1)) >= S3_HITS_NEW + S3_HITS_USE;
         }
     }
@@ -134,38 +182,44 @@ static uint64_t size_of_class(uint8_t class)
 
 void ledger_write(struct ledger *ledger, uint32_t number, const struct ledger_line *line)
 {
-    struct ledger_block *block = block_get(ledger, number / LEDGER_BLOCK);
+    struct ledger_leaf *leaf = leaf_get(ledger, number);
 
-    if (block) {
-        block->tag[number % LEDGER_BLOCK] = line->tag;
-        block->size[number % LEDGER_BLOCK] = class_of(line->size);
+    if (leaf) {
+        leaf->tag[number % LEDGER_LEAF] = line->tag;
+        leaf->size[number % LEDGER_LEAF] = class_of(line->size);
         set_byte(ledger, number, line->uses);
     }
 }
 
 struct ledger_line ledger_read(const struct ledger *ledger, uint32_t number)
 {
-    const struct ledger_block *block = block_at(ledger, number / LEDGER_BLOCK);
+    const struct ledger_leaf *leaf = leaf_of(ledger, number);
 
-    if (!block) {
+    if (!leaf) {
         return (struct ledger_line){0};
     }
     return (struct ledger_line){
-        .tag = block->tag[number % LEDGER_BLOCK],
-        .size = size_of_class(block->size[number % LEDGER_BLOCK]),
+        .tag = leaf->tag[number % LEDGER_LEAF],
+        .size = size_of_class(leaf->size[number % LEDGER_LEAF]),
         .uses = ledger_uses(ledger, number),
     };
 }
 
+uint32_t ledger_blocks(const struct ledger *ledger)
+{
+    return ledger->count / LEDGER_BLOCK + (ledger->count % LEDGER_BLOCK != 0);
+}
+
 bool ledger_save(const struct ledger *ledger, uint32_t block, uint8_t out[LEDGER_BLOCK])
 {
+    uint32_t first = block * LEDGER_BLOCK;
     bool any = false;
 
-    if (!block_at(ledger, block)) {
+    if (first >= ledger->count || !shelf_at(ledger, first / SHELF_LINES)) {
         return false;
     }
     for (uint32_t i = 0; i < LEDGER_BLOCK; i++) {
-        out[i] = ledger_uses(ledger, block * LEDGER_BLOCK + i);
+        out[i] = ledger_uses(ledger, first + i);
         any = any || out[i];
     }
     return any;
@@ -188,10 +242,14 @@ void ledger_load(struct ledger *ledger, uint32_t block, struct span uses)
 
 size_t ledger_memory(const struct ledger *ledger)
 {
-    size_t bytes = ledger->block_count * sizeof(*ledger->blocks);
+    size_t bytes = shelf_count(ledger) * sizeof(*ledger->shelves);
 
-    for (uint32_t i = 0; i < ledger->block_count; i++) {
-        bytes += block_at(ledger, i) ? sizeof(struct ledger_block) : 0;
+    for (uint32_t i = 0; i < shelf_count(ledger); i++) {
+        const struct ledger_shelf *shelf = shelf_at(ledger, i);
+        bytes += shelf ? sizeof(*shelf) : 0;
+        for (uint32_t at = 0; shelf && at < LEDGER_SHELF; at++) {
+            bytes += leaf_in(shelf, at) ? sizeof(struct ledger_leaf) : 0;
+        }
     }
     return bytes;
 }

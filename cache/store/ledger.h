@@ -1,6 +1,8 @@
 /*
  * ledger - what is known in memory of each object of one segment: how often it was used, about how
- * large it is, and a tag of its key. Six bytes an object, in blocks that come as they are needed.
+ * large it is, and a tag of its key. Six bytes an object, in leaves that come as they are needed:
+ *
+ *   shelves ─▸ shelf ─▸ leaf: LEDGER_LEAF objects
  *
  * Readers count uses, and say which checksums have held; the rest is the writer's. Nothing here is
  * needed to read an object: it may be lost.
@@ -12,17 +14,23 @@
 
 #include <stdatomic.h>
 
-#define LEDGER_BLOCK 1024
+#define LEDGER_BLOCK 1024 /* objects whose uses are saved together */
+#define LEDGER_LEAF 256
+#define LEDGER_SHELF 64 /* leaves */
 
-struct ledger_block {
-    _Atomic uint8_t uses[LEDGER_BLOCK]; /* and whether the checksum has held */
-    uint8_t size[LEDGER_BLOCK];         /* as a class */
-    uint32_t tag[LEDGER_BLOCK];         /* 0: not known, the object is of an earlier run */
+struct ledger_leaf {
+    _Atomic uint8_t uses[LEDGER_LEAF]; /* and whether the checksum has held */
+    uint8_t size[LEDGER_LEAF];         /* as a class */
+    uint32_t tag[LEDGER_LEAF];         /* 0: not known, the object is of an earlier run */
+};
+
+struct ledger_shelf {
+    struct ledger_leaf *_Atomic leaves[LEDGER_SHELF];
 };
 
 struct ledger {
-    struct ledger_block *_Atomic *blocks;
-    uint32_t block_count;
+    struct ledger_shelf *_Atomic *shelves;
+    uint32_t count; /* numbers are below it */
 };
 
 /* For objects with numbers below `count`; others are ignored everywhere. */
@@ -52,6 +60,8 @@ struct ledger_line {
 void ledger_write(struct ledger *ledger, uint32_t number, const struct ledger_line *line);
 struct ledger_line ledger_read(const struct ledger *ledger, uint32_t number);
 
+/* How many blocks there are. */
+uint32_t ledger_blocks(const struct ledger *ledger);
 /* The uses of block `block`, to be kept over a restart. False: all are 0. */
 bool ledger_save(const struct ledger *ledger, uint32_t block, uint8_t out[LEDGER_BLOCK]);
 /* What an earlier run has counted, added to what this one has. */

@@ -25,7 +25,7 @@ static int save_segment(struct disk *disk, struct segment *segment, unsigned *bl
     int err = 0;
 
     uses_load(disk, segment);
-    for (uint32_t block = 0; block < segment->ledger.block_count && !err; block++) {
+    for (uint32_t block = 0; block < ledger_blocks(&segment->ledger) && !err; block++) {
         uint8_t uses[LEDGER_BLOCK];
         if (ledger_save(&segment->ledger, block, uses)) {
             bool written;

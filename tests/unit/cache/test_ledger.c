@@ -112,6 +112,27 @@ Test(ledger, memory_comes_as_it_is_needed)
     size_t empty = ledger_memory(&ledger);
     cr_expect_lt(empty, 10000);
     ledger_use(&ledger, 999999, 1);
-    cr_expect_eq(ledger_memory(&ledger), empty + sizeof(struct ledger_block));
+    cr_expect_eq(ledger_memory(&ledger),
+                 empty + sizeof(struct ledger_shelf) + sizeof(struct ledger_leaf));
     ledger_fini(&ledger);
+}
+
+/* Segments of stores for 200,000 and a million objects of 4 KiB, full of them. */
+Test(ledger, takes_little_more_than_six_bytes_an_object)
+{
+    static const struct {
+        uint64_t capacity;
+        uint32_t objects;
+    } cases[] = {{UINT64_C(19660800), 2300}, {UINT64_C(98304000), 11600}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ledger ledger;
+        struct ledger_line line = {.tag = 7, .size = 4096, .uses = 1};
+        ledger_init(&ledger, cases[i].capacity / 64);
+        for (uint32_t number = 1; number <= cases[i].objects; number++) {
+            ledger_write(&ledger, number, &line);
+        }
+        cr_expect_lt((double)ledger_memory(&ledger) / cases[i].objects, 6.7);
+        ledger_fini(&ledger);
+    }
 }
