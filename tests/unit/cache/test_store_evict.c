@@ -584,6 +584,64 @@ Test(store_evict, a_touch_counts_as_a_use)
     kit_fini(&kit);
 }
 
+/* ---- what is asked for once ---- */
+
+enum { HOT = 600, HOT_LEN = 60000, ONCE_LEN = 200000 };
+
+/* Each is asked for, and fetched if it is not there. How many were. */
+static size_t ask_for_hot(struct kit *kit)
+{
+    size_t hits = 0;
+    char key[64];
+
+    for (size_t i = 0; i < HOT; i++) {
+        snprintf(key, sizeof(key), "hot %zu", i);
+        if (use(kit, key) == 0) {
+            hits++;
+        } else {
+            cr_assert(kit_post(kit->store, key, HOT_LEN));
+        }
+    }
+    store_flush(kit->store);
+    return hits;
+}
+
+/* So many bytes nobody asks for again, in bodies of `len`. */
+static void bring_once(struct kit *kit, uint64_t bytes, size_t len)
+{
+    static size_t number;
+    char key[64];
+
+    for (uint64_t i = 0; i < bytes; i += len) {
+        snprintf(key, sizeof(key), "once %zu", number++);
+        cr_assert(kit_post(kit->store, key, len));
+    }
+    store_flush(kit->store);
+}
+
+/* What is hot takes half of the store. A body of 23 % of it needs its own room, in the main log
+ * too, while it comes: there it takes what is cold, and the next one takes the room of the last. */
+Test(store_evict, large_or_small_what_is_asked_for_once_costs_nothing_hot, .timeout = 120)
+{
+    uint64_t share = 4 * KIT_SIZE * 23 / 100;
+    size_t lens[] = {ONCE_LEN, (size_t)share};
+
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        struct kit kit;
+        kit_init(&kit, 4 * KIT_SIZE);
+        for (size_t round = 0; round < 6; round++) {
+            ask_for_hot(&kit);
+            bring_once(&kit, share, ONCE_LEN);
+        }
+        for (size_t round = 0; round < 6; round++) {
+            bring_once(&kit, share, lens[i]);
+            cr_expect_geq(ask_for_hot(&kit), HOT * 99 / 100, "bodies of %zu, round %zu", lens[i],
+                          round);
+        }
+        kit_fini(&kit);
+    }
+}
+
 /* ---- readers beside the writer ---- */
 
 struct reading {
