@@ -40,7 +40,7 @@ void refused_take(struct writer *writer, struct list *batch)
 {
     uint8_t hash[STORE_HASH];
 
-    for (size_t ops = 0; ops < writer->batch_ops && drops_retry(&writer->drops, hash); ops++) {
+    for (size_t ops = 0; ops < WRITER_BATCH_OPS && drops_retry(&writer->drops, hash); ops++) {
         drop_again(writer, hash, batch);
     }
 }

@@ -17,8 +17,6 @@
 
 #define BATCH_BYTES_MAX (16u << 20)
 #define BATCH_BYTES_MIN (1u << 20)
-#define BATCH_OPS_MAX 16384
-#define BATCH_OPS_MIN 1024
 #define INDEX_PAGE 4096u
 #define PLENTY_MIN (64u << 10)
 
@@ -48,7 +46,7 @@ static bool has_plenty(const struct writer *writer)
 static bool is_due(const struct writer *writer)
 {
     return writer->stop || writer->reap || writer->hurry || writer->urgent > 0 ||
-           writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= writer->batch_ops ||
+           writer->queued_bytes >= writer->batch_bytes || writer->queued_ops >= WRITER_BATCH_OPS ||
            has_plenty(writer);
 }
 
@@ -65,9 +63,7 @@ static bool brings(const struct op *op)
     return op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-/* What a commit holds of it in memory. LMDB has a copy of each page that it changes, and of those
- * that are single ones it keeps the memory for good: in a large index another one for each record.
- */
+/* What a commit holds of it in memory: LMDB has a copy of each page that it changes. */
 static uint64_t batch_cost(const struct op *op)
 {
     bool has_record = op->kind != OP_CHUNK && op->kind != OP_ABORT && op->kind != OP_FLUSH;
@@ -140,7 +136,7 @@ static void take_queued(struct writer *writer, struct list *batch)
     size_t ops = 0, refused = 0;
 
     while (!list_empty(&writer->queue) && bytes < writer->batch_bytes &&
-           refused + ops < writer->batch_ops) {
+           refused + ops < WRITER_BATCH_OPS) {
         struct op *op = list_entry(list_pop_front(&writer->queue), struct op, link);
         bytes += batch_cost(op);
         ops++;
@@ -412,7 +408,6 @@ int writer_start(struct writer *writer, uint64_t dirty_limit)
     uint64_t size = writer->disk->size;
 
     writer->batch_bytes = clamp(size / 16, BATCH_BYTES_MIN, BATCH_BYTES_MAX);
-    writer->batch_ops = (size_t)clamp(size >> 14, BATCH_OPS_MIN, BATCH_OPS_MAX);
     writer->plenty = dirty_limit / 2 > PLENTY_MIN ? dirty_limit / 2 : PLENTY_MIN;
     int err = thread_start(&writer->thread, "store-writer", run, writer);
     writer->running = err == 0;

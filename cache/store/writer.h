@@ -5,10 +5,9 @@
  * batch fails (refused.h). Whoever stops the writer waits for a few more tries, not for ever.
  *
  * A batch closes WRITER_DELAY_MS after its first operation came, when it holds batch_bytes or
- * batch_ops, when half of what may wait does so, or at once while a flush, a drop or somebody in a
- * hurry waits. writer_post() is
- * thread-safe and never blocks on the disk. Answers (done, release) come on the writer's thread,
- * after the commit.
+ * WRITER_BATCH_OPS, when half of what may wait does so, or at once while a flush, a drop or
+ * somebody in a hurry waits. writer_post() is thread-safe and never blocks on the disk. Answers
+ * (done, release) come on the writer's thread, after the commit.
  */
 #ifndef LARDER_CACHE_STORE_WRITER_H
 #define LARDER_CACHE_STORE_WRITER_H
@@ -17,6 +16,9 @@
 #include "cache/store/drops.h"
 
 #define WRITER_DELAY_MS 200
+/* LMDB keeps the memory of the single pages of its largest commit for good: in an index of some
+ * size one for each record, so 4 MiB. */
+#define WRITER_BATCH_OPS 1024
 #define WRITER_HINTS 4096
 
 /* What becomes of the disk. */
@@ -29,7 +31,6 @@ enum writer_state {
 struct writer {
     struct disk *disk;
     uint64_t batch_bytes;
-    size_t batch_ops;
     uint64_t plenty; /* bytes that are not kept waiting for more */
     pthread_t thread;
     bool running;
