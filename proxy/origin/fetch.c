@@ -258,8 +258,8 @@ static bool may_repeat(struct fetch *fetch, int err)
     return harmless && fetch_rewind_body(fetch);
 }
 
-/* The origin of a site has gone without a word, or has none. What is as good done twice as once is
- * asked of another one. */
+/* The connection is gone, or the time is over, and nothing at all came. An idempotent request is
+ * repeated: to the site's next origin, or else once to another address of this one. */
 static bool may_ask_another(struct fetch *fetch, int err)
 {
     bool silent = err == ERR_TIMEOUT;
@@ -271,8 +271,20 @@ static bool may_ask_another(struct fetch *fetch, int err)
     if (silent) {
         fetch_heard_nothing(fetch);
     }
-    return http_method_is_idempotent(fetch->client.method) && fetch->upgrade.protocol.len == 0 &&
-           fetch_rewind_body(fetch) && fetch_next_origin(fetch, silent);
+    if (fetch->upgrade.protocol.len) {
+        return false;
+    }
+    bool was_idle = !silent && upstream_may_retry(fetch->stream); /* that it closes is no fault */
+    bool other = !was_idle && upstream_shun(fetch->worker->upstreams, fetch->stream);
+    if (!http_method_is_idempotent(fetch->client.method) || !fetch_rewind_body(fetch)) {
+        return false;
+    }
+    if (fetch_next_origin(fetch, silent)) {
+        return true;
+    }
+    other &= !fetch->retried;
+    fetch->retried |= other;
+    return other;
 }
 
 static void on_close(void *owner, int err)

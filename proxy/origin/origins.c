@@ -47,6 +47,7 @@ struct connection {
     bool is_idle;
     bool is_surplus; /* about to be closed */
     bool reused;
+    bool others; /* the name had other addresses, too */
     struct ip address;
     uint16_t port;
 };
@@ -293,7 +294,7 @@ struct stream *origins_take(struct origins *origins, const struct origin_at *at,
 }
 
 struct stream *origins_adopt(struct origins *origins, const struct origin_at *at,
-                             struct transport *transport, const struct ip *address)
+                             struct transport *transport, const struct ip *address, bool others)
 {
     struct origin_key key = key_of(origins, at);
     struct connection *connection = xcalloc(1, sizeof(*connection));
@@ -305,6 +306,7 @@ struct stream *origins_adopt(struct origins *origins, const struct origin_at *at
     connection->terms->refs++;
     connection->address = *address;
     connection->port = at->port;
+    connection->others = others;
     list_init(&connection->idle);
     list_init(&connection->shared);
     list_init(&connection->age);
@@ -354,6 +356,33 @@ bool origins_may_retry(const struct stream *stream)
     }
     const struct connection *connection = h1_owner(h1);
     return connection->reused && h1_untouched(h1);
+}
+
+static struct connection *connection_of(const struct stream *stream)
+{
+    const struct h1 *h1 = h1_of_stream(stream);
+    const struct h2 *h2 = h2_of_stream(stream);
+
+    return h1 ? h1_owner(h1) : h2 ? h2_owner(h2) : NULL;
+}
+
+bool origins_shun(const struct stream *stream, struct ip *address, uint16_t *port)
+{
+    const struct connection *connection = connection_of(stream);
+
+    if (connection == NULL || !connection->others) {
+        return false;
+    }
+    *address = connection->address;
+    *port = connection->port;
+    list_each_safe(link, &connection->origin->idle)
+    {
+        struct connection *idle = list_entry(link, struct connection, idle);
+        if (ip_eq(&idle->address, address)) {
+            make_surplus(idle);
+        }
+    }
+    return true;
 }
 
 bool origins_shed(struct origins *origins)

@@ -33,7 +33,7 @@ struct stream *origins_take(struct origins *origins, const struct origin_at *at,
                             const struct address_check *check, struct ip *address);
 /* Adds a new connection. Returns the stream for its first request. */
 struct stream *origins_adopt(struct origins *origins, const struct origin_at *at,
-                             struct transport *transport, const struct ip *address);
+                             struct transport *transport, const struct ip *address, bool others);
 
 /* Does it have an HTTP/1 connection? */
 bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at);
@@ -42,6 +42,9 @@ bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at
 bool origins_refused(const struct stream *stream);
 bool origins_may_retry(const struct stream *stream);
 bool origins_untouched(const struct stream *stream);
+/* Closes idle connections to the address that the stream's connection leads to. False: the name has
+ * no other address. */
+bool origins_shun(const struct stream *stream, struct ip *address, uint16_t *port);
 /* Closes the connection that has been idle longest, as soon as no handler runs. False: there is
  * none. */
 bool origins_shed(struct origins *origins);

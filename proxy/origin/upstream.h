@@ -85,6 +85,9 @@ bool upstream_refused(const struct stream *stream);
 bool upstream_may_retry(const struct stream *stream);
 /* Nothing at all came on the connection since the request was sent. Also valid inside on_close. */
 bool upstream_untouched(const struct stream *stream);
+/* The address that the stream's connection leads to is of no use now: for 30 seconds, other
+ * addresses of the name are tried first. False: it has no others. Also valid inside on_close. */
+bool upstream_shun(struct upstreams *upstreams, const struct stream *stream);
 
 /* Closes an idle connection, because its descriptor is needed. False: there is none. */
 bool upstreams_shed(struct upstreams *upstreams);

@@ -149,7 +149,7 @@ static struct stream *to_stream(struct upstream_job *job, struct transport *tran
         return h1_request_alone(transport, &alone);
     }
     struct origin_at at = origin_of(job);
-    return origins_adopt(job->upstreams->origins, &at, transport, ip);
+    return origins_adopt(job->upstreams->origins, &at, transport, ip, job->candidates.count > 1);
 }
 
 static void succeed(struct upstream_job *job, struct transport *transport, const struct ip *ip)
@@ -486,6 +486,18 @@ bool upstream_refused(const struct stream *stream)
 bool upstream_may_retry(const struct stream *stream)
 {
     return origins_may_retry(stream);
+}
+
+bool upstream_shun(struct upstreams *upstreams, const struct stream *stream)
+{
+    struct ip address;
+    uint16_t port;
+
+    if (!origins_shun(stream, &address, &port)) {
+        return false;
+    }
+    failures_add(&upstreams->failures, &address, port, loop_now_ms(upstreams->loop));
+    return true;
 }
 
 bool upstream_untouched(const struct stream *stream)

@@ -40,13 +40,13 @@ class Origin:
     """Calls `serve(conn, head, rest)` for each request head on each connection, until it returns
     something true. `heads` keeps what was received, in order."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, host="127.0.0.1", port=0):
         self.serve = serve
         self.heads = []
         self.connections = 0
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.socket = socket.create_server((host, port), backlog=512)
         self.port = self.socket.getsockname()[1]
-        self.base = f"http://127.0.0.1:{self.port}"
+        self.base = f"http://{host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""A site has several origins, and one of them is in trouble: failover.py BUILD
+"""A site has several origins, or a name several addresses, and one of them is in trouble: failover.py BUILD
 
 Whatever it does without having answered (it refuses, resets, keeps silent), what is safe to repeat is
 asked of the next one; nothing is asked twice that has been answered, or that twice is not as once.
 Who has waited for a silent one in vain has done so for others: they are not sent there.
 """
 import pathlib
+import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -14,13 +16,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 import raw  # noqa: E402
 
-CONFIG = """
-sites:
-  - {{ hosts: [site.test], origins: [{}] }}
-timeouts: {{ first-byte: 2s, client-body: 60s }}
-"""
+TIMES = "timeouts: { first-byte: 2s, client-body: 60s }\n"
+PUT = {"method": "PUT", "body": b"this is the end"}
+POST = {"method": "POST", "body": b"this is the end"}
 check = raw.Checks()
 over = threading.Event()
+answered = threading.Event()
 
 
 def good(conn, head, rest):
@@ -65,15 +66,33 @@ def fails(conn, _head, _rest):
     return False
 
 
-class Site:
-    """A proxy for one site with these origins, each a function."""
+def resolver(addresses):
+    """A name server that has these addresses for every name. Returns its port."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
 
-    def __init__(self, program, *serves):
-        self.origins = [raw.Origin(serve) for serve in serves]
+    def answer():
+        while True:
+            query, peer = server.recvfrom(4096)
+            end = query.index(b"\0", 12) + 5
+            given = addresses if query[end - 4:end - 2] == b"\0\1" else ()
+            records = [b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(a) for a in given]
+            head = query[:2] + struct.pack(">5H", 0x8180, 1, len(records), 0, 0)
+            server.sendto(head + query[12:end] + b"".join(records), peer)
+
+    threading.Thread(target=answer, daemon=True).start()
+    return server.getsockname()[1]
+
+
+class Lab:
+    """A proxy and its origins."""
+
+    def __init__(self, program, origins, config, url, host, *options):
+        self.origins, self.url, self.host = origins, url, host
         self.state = tempfile.TemporaryDirectory(prefix="larder-failover-")
-        config = pathlib.Path(self.state.name) / "proxy.yaml"
-        config.write_text(CONFIG.format(", ".join(f'"{o.base}"' for o in self.origins)), encoding="ascii")
-        self.proxy = larder.Proxy(program, self.state.name, "--config", str(config), "--workers", "1")
+        file = pathlib.Path(self.state.name) / "proxy.yaml"
+        file.write_text(config, encoding="ascii")
+        self.proxy = larder.Proxy(program, self.state.name, "--config", str(file), "--workers", "1", *options)
         self.proxy.start()
 
     def __enter__(self):
@@ -86,38 +105,78 @@ class Site:
     def ask(self, method="GET", body=b""):
         """(statuses, how many requests each origin has got because of it)"""
         before = [len(origin.heads) for origin in self.origins]
-        length = b"Content-Length: %d\r\n" % len(body) if body else b""
-        data, _ = raw.ask(self.proxy.port, method.encode() + b" /x HTTP/1.1\r\nHost: site.test\r\n"
-                          b"Connection: close\r\n" + length + b"\r\n" + body, timeout=60, half_close=False)
+        fields = f"Host: {self.host}\r\nConnection: close\r\n"
+        fields += f"Content-Length: {len(body)}\r\n" if body else ""
+        request = f"{method} {self.url} HTTP/1.1\r\n{fields}\r\n".encode() + body
+        data, _ = raw.ask(self.proxy.port, request, timeout=60, half_close=False)
         return raw.statuses(data), [len(origin.heads) - n for origin, n in zip(self.origins, before)]
 
 
-def case(program, what, serves, *wanted, **how):
+def site(program, serves):
+    """One site with these origins, each a function."""
+    origins = [raw.Origin(serve) for serve in serves]
+    bases = ", ".join(f'"{origin.base}"' for origin in origins)
+    config = f"sites:\n  - {{ hosts: [site.test], origins: [{bases}] }}\n"
+    return Lab(program, origins, config + TIMES, "/x", "site.test")
+
+
+def name(program, serves):
+    """One name with such origins, each at an address."""
+    origins = [raw.Origin(serves[0])]
+    hosts = [f"127.0.0.{i + 1}" for i in range(len(serves))]
+    origins += [raw.Origin(serve, host, origins[0].port) for serve, host in zip(serves[1:], hosts[1:])]
+    authority = f"name.test:{origins[0].port}"
+    return Lab(program, origins, TIMES, f"http://{authority}/x", authority,
+               "--nameserver", f"127.0.0.1:{resolver(hosts)}")
+
+
+def case(make, what, serves, *wanted, **how):
     """Each of `wanted` is what one request after the other sees."""
-    with Site(program, *serves) as site:
+    with make(serves) as lab:
         for i, want in enumerate(wanted):
-            got = site.ask(**how)
+            got = lab.ask(**how)
             check(got == want, f"{what}, request {i + 1}: {got}, not {want}")
+
+
+def once(conn, head, rest):
+    """Answers once, and then keeps silent on that connection and every other one."""
+    return silent(conn, head, rest) if answered.is_set() else answered.set() or good(conn, head, rest)
+
+
+def sites(of):
+    case(of, "resets", (resets, good), ([200], [1, 1]), ([200], [1, 1]))
+    case(of, "closes", (closes, resets, good), ([200], [1, 1, 1]))
+    case(of, "closes, HEAD", (closes, good), ([200], [1, 1]), method="HEAD")
+    case(of, "closes, PUT", (closes, good), ([200], [1, 1]), **PUT)
+    case(of, "closes, POST", (closes, good), ([502], [1, 0]), **POST)
+    case(of, "all close", (closes, resets), ([502], [1, 1]))
+    case(of, "silent", (silent, good), ([200], [1, 1]), ([200], [0, 1]), ([200], [0, 1]))
+    case(of, "silent, POST", (silent, good), ([504], [1, 0]), ([200], [0, 1]), **POST)
+    case(of, "all silent", (silent, silent), ([504], [1, 1]), ([504], [1, 0]))
+    case(of, "stammers", (stammers, good), ([502], [1, 0]))
+    case(of, "mumbles", (mumbles, good), ([504], [1, 0]), ([504], [1, 0]))
+    case(of, "babbles", (babbles, good), ([502], [1, 0]))
+    case(of, "fails", (fails, good), ([503], [1, 0]))
+
+
+def names(of):
+    case(of, "address resets", (resets, good), ([200], [1, 1]), ([200], [0, 1]))
+    case(of, "address resets, POST", (resets, good), ([502], [1, 0]), ([200], [0, 1]), **POST)
+    case(of, "address closes, two of three", (closes, closes, good), ([502], [1, 1, 0]), ([200], [0, 0, 1]))
+    case(of, "address silent", (silent, good), ([200], [1, 1]), ([200], [0, 1]))
+    case(of, "address silent, POST", (silent, good), ([504], [1, 0]), ([200], [0, 1]), **POST)
+    case(of, "address silent after an answer", (once, good), ([200], [1, 0]), ([200], [1, 1]), ([200], [0, 1]))
+    case(of, "all addresses silent", (silent, silent), ([504], [1, 1]))
+    case(of, "the only address is silent", (silent,), ([504], [1]), ([504], [1]))
+    case(of, "address stammers", (stammers, good), ([502], [1, 0]), ([502], [1, 0]))
+    case(of, "address fails", (fails, good), ([503], [1, 0]))
 
 
 def main(build):
     program = f"{build}/proxy/larder-proxy"
     larder.need(program)
-    put = {"method": "PUT", "body": b"this is the end"}
-    post = {"method": "POST", "body": b"this is the end"}
-    case(program, "resets", (resets, good), ([200], [1, 1]), ([200], [1, 1]))
-    case(program, "closes", (closes, resets, good), ([200], [1, 1, 1]))
-    case(program, "closes, HEAD", (closes, good), ([200], [1, 1]), method="HEAD")
-    case(program, "closes, PUT", (closes, good), ([200], [1, 1]), **put)
-    case(program, "closes, POST", (closes, good), ([502], [1, 0]), **post)
-    case(program, "all close", (closes, resets), ([502], [1, 1]))
-    case(program, "silent", (silent, good), ([200], [1, 1]), ([200], [0, 1]), ([200], [0, 1]))
-    case(program, "silent, POST", (silent, good), ([504], [1, 0]), ([200], [0, 1]), **post)
-    case(program, "all silent", (silent, silent), ([504], [1, 1]), ([504], [1, 0]))
-    case(program, "stammers", (stammers, good), ([502], [1, 0]))
-    case(program, "mumbles", (mumbles, good), ([504], [1, 0]), ([504], [1, 0]))
-    case(program, "babbles", (babbles, good), ([502], [1, 0]))
-    case(program, "fails", (fails, good), ([503], [1, 0]))
+    sites(lambda serves: site(program, serves))
+    names(lambda serves: name(program, serves))
     over.set()
     check.end()
 
