@@ -52,7 +52,7 @@ class Progress:
 
 
 TROUBLE = (Failed, OSError, subprocess.SubprocessError)
-STARTING = 1.5  # seconds that a server takes to start and to end, about
+STARTING = 0.8  # seconds that a server takes to start and to end, about
 KNOWN = {**CACHES, **REDIRECTORS}
 
 

@@ -6,8 +6,11 @@ import textwrap
 
 from harness.stats import median
 
-# Told apart also by those who see few colours (Okabe and Ito); ours first.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
+# Told apart also by those who see few colours (Okabe and Ito). A server has the same in all plots.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#999999")
+SERVERS = (("larder", "larder-dns"), ("nginx", "gdnsd"), ("trafficserver", "knot"), ("squid", "pdns"),
+           ("varnish",), ("haproxy",), ("h2o",), ("epoll", "canned"))
+COLOUR_OF = {name: colour for names, colour in zip(SERVERS, COLOURS) for name in names}
 WIDTH, HEIGHT = 860, 330
 
 
@@ -36,13 +39,19 @@ def draw(commands, height=HEIGHT):
     return out.stdout[out.stdout.index("<svg"):]
 
 
-def in_lines(text, width):
-    """For gnuplot's strings in double quotes: broken at spaces, so that neighbours keep apart."""
-    return "\\n".join(quoted(line)[1:-1] for line in textwrap.wrap(str(text), width) or [""])
+def tics(names):
+    """gnuplot's tics with these names, broken at spaces so that neighbours keep apart, and room for their
+    lines. They are formats of numbers to it: a percent sign is two."""
+    width = max(8, 84 // len(names))
+    lines = [textwrap.wrap(str(name), width) or [""] for name in names]
+    labels = ("\\n".join(quoted(line.replace("%", "%%"))[1:-1] for line in one) for one in lines)
+    return (f"set bmargin {max(map(len, lines)) + 1.2}\nset xtics scale 0 ("
+            + ", ".join(f'"{one}" {at}' for at, one in enumerate(labels)) + ")")
 
 
 def colours(peers):
-    return {peer: COLOURS[i % len(COLOURS)] for i, peer in enumerate(peers)}
+    """{peer: colour}; what is no server takes them in turn."""
+    return {peer: COLOUR_OF.get(peer, COLOURS[i % len(COLOURS)]) for i, peer in enumerate(peers)}
 
 
 def in_order(run, at):
@@ -78,8 +87,6 @@ def bars(run):
         plots.append(f"$d{number} using 2 title {quoted(peer)} lc rgb '{colour[peer]}'")
     scale = (f"set logscale y\nset yrange [{min(known) / 2}:*]\n" if max(known) > 30 * min(known)
              else "set yrange [0:*]\n")
-    width = max(8, 100 // len(cases))
-    names = ", ".join(f'"{in_lines(case, width)}" {at}' for at, case in enumerate(cases))
     return draw(f"""{data}
 set style data histograms
 set style histogram clustered gap 1
@@ -87,7 +94,7 @@ set style fill solid 0.9 noborder
 set boxwidth 0.9
 set ylabel {quoted(column["title"])}
 set key outside top center horizontal
-set xtics scale 0 ({names})
+{tics(cases)}
 {scale}plot {", ".join(plots)}
 """)
 
@@ -139,8 +146,26 @@ def lines_of(run, key):
     return data, plots
 
 
+def scale_of(run, key):
+    """Logarithmic where values differ much; else from nothing on, so that what is flat looks so."""
+    values = [median(row["values"][key]) for row in run["rows"] if row["values"].get(key)]
+    return "set logscale y" if max(values) > 30 * min(values) else "unset logscale y\nset yrange [0:*]"
+
+
+def legend(peers):
+    """One line above all pictures; gnuplot's own has no more room than the first of them."""
+    widths = [(26 + 8 * len(peer)) / WIDTH for peer in peers]
+    text, at = "", 0.5 - sum(widths) / 2
+    for (peer, colour), width in zip(colours(peers).items(), widths):
+        text += (f"set label '●' at screen {at:.3f},0.96 tc rgb '{colour}'\n"
+                 f"set label {quoted(peer)} at screen {at + 0.018:.3f},0.96\n")
+        at += width
+    return text
+
+
 def growth(run):
-    """What a request costs, and memory, by how much there is: two pictures side by side."""
+    """What a request costs, and memory, by how much there is: two pictures side by side, the names of
+    servers above both."""
     sides = []
     for column in run["columns"]:
         if column["key"] not in ("cpu_us", "memory_mib"):
@@ -148,14 +173,21 @@ def growth(run):
         data, plots = lines_of(run, column["key"])
         if plots:
             sides.append(f"""{data}
+set yrange [*:*]
+{scale_of(run, column["key"])}
 set ylabel {quoted(column["title"])}
 plot {", ".join(plots)}
+unset label
 """)
     if not sides:
         return None
-    return draw(f"""set multiplot layout 1,{len(sides)} margins 0.08,0.98,0.13,0.86 spacing 0.1
-set logscale xy
-set format x "10^{{%T}}"
-set key outside top center horizontal
+    numbers = [number_of(case) for case in in_order(run, "case")]
+    at = ", ".join(f'"{number:,}" {number}' for number in numbers)
+    return draw(f"""set multiplot layout 1,{len(sides)} margins 0.08,0.97,0.12,0.88 spacing 0.1
+set logscale x
+set xrange [{min(numbers) / 1.2}:{max(numbers) * 1.2}]
+set xtics ({at})
+unset key
+{legend(in_order(run, "peer"))}
 {"".join(sides)}unset multiplot
 """)

@@ -105,7 +105,8 @@ tr.case th { color: var(--ink); border-bottom: 1px solid var(--line); padding-to
 tr.ours td { background: var(--ours); font-weight: 600 }
 table.bar td { white-space: normal; vertical-align: top }
 table.bar td:nth-child(n+4) { text-align: left; min-width: 13rem }
-table.bar td:nth-child(-n+3) { white-space: nowrap }
+table.bar td:nth-child(2), table.bar td:nth-child(3) { white-space: nowrap }
+table.bar td:first-child { min-width: 8rem }
 table.bar th:nth-child(n+4) { text-align: left } table.bar td { border-bottom: 1px solid var(--line) }
 .good { color: var(--good) } .bad { color: var(--bad) }
 .plot { overflow-x: auto } svg { display: block; width: 100%; min-width: 34rem; height: auto;

@@ -56,11 +56,11 @@ class Scenario:
     plot = None  # a function of harness.plot that draws its results
     about = ""  # a sentence or two under the title of the report
     most_rounds = 1000  # for what takes long and hardly differs: fewer
-    filling = 1.5  # seconds that a fill takes, about: for the time left that is shown
+    filling = 1  # seconds that a fill takes, about: for the time left that is shown
 
     def lasts(self, lab, case=None):
         """Seconds that a measurement takes, about; without cases, all of it."""
-        return lab.seconds + 0.2
+        return lab.seconds + 0.15
 
     def parts(self, lab):
         """Of a scenario without cases: how many rows are measured one after the other."""

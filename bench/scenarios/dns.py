@@ -23,6 +23,7 @@ class Answers(Scenario):
     plot = staticmethod(plot.bars)
     page = "docs/dns.md"
     redirects = True
+    filling = 0.2
 
     def groups(self, lab):
         return [(None, [Case("fixed", names=["fixed"]), Case("resolver", names=["www"]),

@@ -24,6 +24,7 @@ class Hits(Scenario):
     peers = EVERYBODY
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)
+    filling = 2.5
 
     def groups(self, lab):
         cases = [Case("1 KiB, one object", size=KIB, count=1),
@@ -53,6 +54,7 @@ class Connections(Hits):
     title = "Hits of 1 KiB by connection: kept, new for each request, pipelined"
     about = "“New” is a TCP connection for every request; “pipelined” writes eight at a time."
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ERRORS)
+    filling = 0.5
 
     def groups(self, lab):
         cases = [Case("kept", size=KIB, count=1000, how_many=64, settings={}),
@@ -80,6 +82,7 @@ class Mixed(Scenario):
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
     columns = (CPU, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)
+    filling = 2.5
 
     def groups(self, lab):
         return [(Want(memory_mib=256), [Case("90 % hits", fresh=0.1), Case("60 % hits", fresh=0.4),

@@ -17,6 +17,7 @@ class Hits2(Scenario):
     peers = ("larder", "nginx", "haproxy", "trafficserver", "varnish", "h2o")
     columns = (CPU, USER, KERNEL, RATE, ERRORS)
     plot = staticmethod(plot.bars)
+    filling = 4
 
     def groups(self, lab):
         return [(Want(mode=mode, memory_mib=512, files=[(count, size) for size, count in SIZES]),
@@ -49,12 +50,16 @@ class Handshakes(Scenario):
     columns = (Column("cpu_us", "CPU µs/handshake"), USER, KERNEL,
                Column("per_second", "handshakes/s", "{:,.0f}", lower_is_better=False), ERRORS)
     plot = staticmethod(plot.bars)
+    filling = 0
 
     def groups(self, lab):
         return [(Want(mode="tls", files=[(1, 1024)]), [
             Case("full, TLS 1.3", options=["-new", "-tls1_3"]),
             Case("full, TLS 1.2", options=["-new", "-tls1_2"], quick=False),
             Case("resumed, TLS 1.2", options=["-reuse", "-tls1_2"])])]
+
+    def lasts(self, lab, case=None):
+        return lab.seconds + 1  # s_time ends with a second
 
     def measure(self, lab, server, case):
         return lab.under(server, lambda: lab.load.handshakes(server.port, lab.seconds, "/o/1/1024",

@@ -18,6 +18,7 @@ class OpenLoop(Scenario):
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "epoll")
     columns = (*QUANTILES, RATE, CPU, ERRORS)
     plot = staticmethod(plot.latency)
+    filling = 0.5
 
     def groups(self, lab):
         return [(Want(), [Case(f"{rate:,}/s", rate=rate, quick=rate in (1000, 10_000),

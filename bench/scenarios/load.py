@@ -113,7 +113,7 @@ class Idle(Scenario):
     most_rounds = 2
 
     def lasts(self, lab, case=None):
-        return 3.5 + case.count / 2500
+        return 2 + case.count / 3000
 
     def measure(self, lab, server, case):
         again(server)
@@ -142,9 +142,10 @@ class Slow(Scenario):
     columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ORIGIN,
                ERRORS)
     most_rounds = 2
+    filling = 2
 
     def lasts(self, lab, case=None):
-        return lab.seconds + (7 if case.readers else 0.2)
+        return lab.seconds + (4 if case.readers else 0.2)
 
     def groups(self, lab):
         return [(Want(memory_mib=1024), [Case("none", readers=0), Case("100", readers=100),
@@ -227,6 +228,7 @@ class Tunnels(Scenario):
     about = ("“8 tunnels”: to the origin; through each, one answer of 10 MiB after the other, counted by "
              "MiB. “New tunnels”: one for each answer of 1 KiB, eight at a time.")
     peers = ("larder", "squid", "trafficserver")
+    filling = 0
     columns = (Column("cpu_us", "CPU µs/MiB, µs/tunnel"),
                Column("per_second", "MiB/s, tunnels/s", "{:,.0f}", lower_is_better=False), ERRORS)
     plot = staticmethod(plot.bars)

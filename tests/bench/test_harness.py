@@ -126,11 +126,19 @@ class Reports(unittest.TestCase):
                                   capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_a_server_has_one_colour(self):
+        self.assertEqual(plot.colours(["larder", "squid"])["squid"],
+                         plot.colours(["nginx", "varnish", "squid"])["squid"])
+        for peers in (CACHES, REDIRECTORS):
+            self.assertEqual(len(set(plot.colours(peers).values())), len(peers))
+
     @unittest.skipUnless(plot.available(), "gnuplot is missing")
     def test_plots(self):
         run = results([10, 11, 12])["scenarios"][0]
         run["rows"][0]["case"] = run["rows"][1]["case"] = 'a "case" with \\'
         self.assertTrue(plot.bars(run).startswith("<svg"))
+        run["rows"][0]["case"] = run["rows"][1]["case"] = "90 % hits"
+        self.assertIn("90 % hits", plot.bars(run))
         run["rows"] = [{"case": f"{at:,} things", "peer": peer, "values": {
             "cpu_us": [at ** 0.5], **({"memory_mib": [at]} if peer == "larder" else {})}}
                        for at in (10, 1000, 1_000_000) for peer in ("larder", "nginx")]
