@@ -1,21 +1,22 @@
 /*
- * h1 - HTTP/1.0 and 1.1 on a transport, both roles, behind stream.h. One struct, a flag for the
- * role: RFC 9112 is the same on both sides.
+ * h1 - HTTP/1.0 and 1.1 on a transport, in both roles, behind stream.h. One struct with a flag for
+ * the role, because RFC 9112 is the same on both sides. Belongs to one loop.
  *
- * Server role: requests are read one after the other; pipelined ones wait in the connection's
- * buffer until the response before is sent, and small responses leave in one write at the end of
- * the read. A head that does not parse, a body that breaks or stops before it was answered, is
+ * Server role: requests are read one after the other. Pipelined ones wait in the connection's
+ * buffer until the previous response is sent; small responses leave in one write at the end of the
+ * read. A malformed head, and a body that breaks or stalls before the request was answered, are
  * answered here through on_bad_head.
  *
- * What h1 decides alone: the framing for this peer's version, and whether the connection goes on
- * (head->keep_alive of what is sent does not matter). A response that has been sent ends the
- * exchange: what is left of the request gives no more on_data or on_end; it is drained up to a
- * limit, else the connection is closed in a way that lets the client read the answer.
+ * h1 alone decides the framing for the peer's version, and whether the connection persists
+ * (head->keep_alive of what is sent is ignored). A complete response ends the exchange: the rest of
+ * the request causes no more on_data or on_end. It is drained up to a limit; beyond that the
+ * connection is closed in a way that lets the client read the response.
  *
- * Of a CONNECT, or a request with head->upgrade, it is open whether more follows: on_end comes
- * with the response that declines it, or, when it becomes a tunnel, at the peer's end. Bytes behind
- * the head wait for that. In the client role the body given to stream_send() for such a request is
- * pulled only when it was granted (on_head with 101, or 2xx to CONNECT), and dropped otherwise.
+ * After a CONNECT, or a request with head->upgrade, it is open whether the client sends more:
+ * on_end comes with the response that declines it or, in a tunnel, when the peer closes its
+ * direction. Bytes behind the head wait for that. In the client role the body given to
+ * stream_send() for such a request is pulled only once the request is granted (on_head with 101, or
+ * 2xx to CONNECT), and dropped otherwise.
  */
 #ifndef LARDER_PROXY_STREAM_H1_H
 #define LARDER_PROXY_STREAM_H1_H
@@ -26,15 +27,14 @@
 
 /* Milliseconds; 0: no limit. */
 struct h1_limits_time {
-    uint64_t head_ms;       /* from the first byte of a head to its end (server), 408 after it */
-    uint64_t idle_ms;       /* between messages; the connection is closed quietly */
-    uint64_t body_ms;       /* no byte of a body came or went although one was waited for */
-    uint64_t first_byte_ms; /* client role: from the request sent to the response head */
+    uint64_t head_ms;       /* server role: from the first byte of a head to its end; then 408 */
+    uint64_t idle_ms;       /* between messages; then the connection is closed silently */
+    uint64_t body_ms;       /* no byte of a body was received or sent although one was waited for */
+    uint64_t first_byte_ms; /* client role: from the end of the request to the response head */
     uint64_t tunnel_ms;     /* after CONNECT or Upgrade: no byte either way */
 };
 
-/* So many times body_ms a tunnel's peer may take nothing of what waits for it: who is in it may
- * stop reading for a while. */
+/* How many times body_ms the peer of a tunnel may refuse to take bytes: its user may pause. */
 #define TUNNEL_PATIENCE 10
 
 struct h1_settings {
@@ -49,78 +49,77 @@ struct h1_events {
      * on_head follows at once. */
     void (*on_stream)(void *owner, struct stream *stream);
     /* Server role: the head was malformed, too long or too late. h1 answers with error->status and
-     * closes. The callee may put fields into `head`, from its arena (which goes with the call), and
-     * an error page into `body`. May be NULL. */
+     * closes. The callee may add fields to `head`, with memory from its arena, and write an error
+     * page to `body`. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
                         struct buf *body);
-    /* Follows on_bad_head: so many bytes are sent of that answer, its head among them; 0: none.
-     * May be NULL. */
+    /* Called after on_bad_head: bytes that were sent of that answer, head included; 0: none. May be
+     * NULL. */
     void (*on_refused)(void *owner, const struct h1_error *error, size_t sent);
-    /* Server role: the first thing the client says is HTTP/2's preface (RFC 9113 3.4). h1 is gone
-     * with this call, and the transport is the callee's; `received` begins with the preface. NULL:
-     * such a client is told that only HTTP/1 is spoken here. */
+    /* Server role: the client begins with HTTP/2's preface (RFC 9113 3.4). h1 is freed with this
+     * call, and the transport belongs to the callee; `received` begins with the preface. NULL: the
+     * client is told that only HTTP/1 is supported. */
     void (*on_preface)(void *owner, struct transport *transport, struct span received);
-    /* Client role: the exchange is complete and the connection can carry another one. NULL in the
+    /* Client role: the exchange is complete, and the connection can be used again. NULL in the
      * server role. */
     void (*on_idle)(void *owner);
-    /* The connection is gone and freed after this call. Always the last event, but for on_preface.
-     */
+    /* The connection is closed and is freed after this call. Always the last event, except after
+     * on_preface. */
     void (*on_gone)(void *owner);
 };
 
-/* What a client says first that speaks HTTP/2 without having been asked. */
+/* The first bytes of a client that uses HTTP/2 with prior knowledge. */
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-/* Takes over the transport. `settings` must outlive the connection. `https`-ness and addresses are
- * the owner's business. */
+/* Takes over the transport. `settings` must outlive the connection. */
 struct h1 *h1_serve(struct transport *transport, const struct h1_settings *settings,
                     const struct h1_events *events, void *owner);
 struct h1 *h1_connect(struct transport *transport, const struct h1_settings *settings,
                       const struct h1_events *events, void *owner);
 
-/* Client role, idle connection: the stream for the next request; bind it, then stream_send(). */
+/* Client role, idle connection: returns the stream for the next request; bind it, then call
+ * stream_send(). */
 struct stream *h1_request(struct h1 *h1);
 
-/* Client role: a response head has not arrived and nothing was received on this connection since
- * the request was sent: the request may be repeated elsewhere if its method permits. Valid until
- * on_close returns. */
+/* Client role: has nothing been received since the request was sent? Then the request may be
+ * repeated elsewhere if its method permits. Valid until on_close returns. */
 bool h1_untouched(const struct h1 *h1);
 /* The connection of a stream of this protocol; NULL for any other stream. */
 struct h1 *h1_of_stream(const struct stream *stream);
 /* As given to h1_serve() or h1_connect(). */
 void *h1_owner(const struct h1 *h1);
 
-/* Server role: no further request is read; the current one finishes with "Connection: close". Who
- * has connected within the last second has until its end for a first request, which is answered so.
- */
+/* Server role: reads no further request; the current one is answered with "Connection: close". A
+ * client that connected less than a second ago may still send a first request within that
+ * second. */
 void h1_drain(struct h1 *h1);
-/* The same, but no request is lost that may be on its way: where no answer that is to come can say
- * so, one more is answered. A connection that has had no request yet waits three seconds for it, a
+/* The same without losing a request that may be on its way: if no pending response can say
+ * "Connection: close", one more request is answered. A new connection waits three seconds for it, a
  * kept one a second. */
 void h1_drain_kindly(struct h1 *h1);
-/* Server role: since before that (loop milliseconds) no request is under way, nor bytes of an
- * answer; part of a head may have come. */
+/* Server role: has there been no request, and no byte of a response, since before that (loop
+ * milliseconds)? Part of a head may have come. */
 bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms);
-/* Server role: of a request that nothing has been answered to yet, the body is waited for, and
- * comes next to not at all (pace.h). */
+/* Server role: is the body of a request, to which nothing was answered so far, coming too slowly
+ * (pace.h)? */
 bool h1_is_slow(const struct h1 *h1);
-/* Closes at once: on_close(err), then on_gone. Not from inside an event of its own. */
+/* Closes at once: on_close(err), then on_gone. Must not be called from an event of its own. */
 void h1_abort(struct h1 *h1, int err);
-/* Closes at once; streams get no event, on_gone is not called. Accepts NULL. */
+/* Closes at once, without any event. Accepts NULL; sets *h1 to NULL. */
 void h1_close(struct h1 **h1);
-/* NULL once the connection is closed: inside on_close(err), on_gone and after stream_close(). */
+/* NULL once the connection is closed: inside on_close(err) and on_gone, and after
+ * stream_close(). */
 struct transport *h1_transport(const struct h1 *h1);
 
 /*
- * The stream for the one request of a connection that nobody else uses: what may change the
- * protocol. It owns itself; `times.tunnel_ms` of the settings, which are copied, is for what
- * follows then.
+ * Makes a stream for one request that may switch protocols, on a connection that nothing else uses.
+ * It owns itself. `settings` are copied; their tunnel_ms applies after the switch.
  */
 struct stream *h1_request_alone(struct transport *transport, const struct h1_settings *settings);
 
 /*
- * A tunnel as a stream without heads: what CONNECT joins to the client's stream. send() takes a
- * NULL head. Both directions close on their own (half-close); on_close(0) after both.
+ * A tunnel as a stream without heads, to be joined to the stream of a CONNECT. send() takes a NULL
+ * head. Each direction is closed separately; on_close(0) follows when both are.
  */
 struct stream *tunnel_stream(struct transport *transport, uint64_t idle_ms);
 void tunnel_start(struct stream *stream); /* after stream_bind() */

@@ -1,15 +1,15 @@
 /*
  * h1_conn - the inside of HTTP/1, shared by h1.c, h1_pump.c, h1_in.c, h1_out.c, h1_wait.c and
- * tunnel.c. Nobody else includes it.
+ * tunnel.c only.
  *
- * Two structs: `h1` is what a connection holds while it is idle, so it is small; `h1_turn` is one
- * request with its response, taken from the loop's pool when it begins and given back at its end.
+ * Two structs: `h1` is what an idle connection needs, so it is small; `h1_turn` is one request with
+ * its response, taken from the loop's pool when it begins and returned at its end.
  *
  * Everything that happens to a connection - bytes, EOF, room to write, a timeout, a kick - goes
- * through h1_enter() … h1_leave(). In between, and only there, events are called and bytes move:
- * steps run until none can go on, then all output leaves in one write. Calls of the owner only
- * record, and kick when they come from outside. So no event can come inside another one, and the
- * structs outlive every handler: what a call closes is freed by h1_leave().
+ * through h1_enter() … h1_leave(). Only in between are events called and bytes moved: steps run
+ * until none can go on, then all output leaves in one write. Calls of the owner only record what is
+ * wanted, and kick when they come from outside. So events never nest, and the structs outlive every
+ * handler: h1_leave() frees what a call has closed.
  */
 #ifndef LARDER_PROXY_STREAM_H1_CONN_H
 #define LARDER_PROXY_STREAM_H1_CONN_H
@@ -22,15 +22,15 @@
 /* clang-format off */
 #define H1_BIT(state) (1u << (state))
 
-/* The connection. Second column: where it may go from there. */
+/* States of the connection. The second column has the states that may follow. */
 #define H1_STATES(X)                                                                               \
     X(OPEN,   H1_BIT(H1_FLUSH) | H1_BIT(H1_GONE))  /* messages come and go                      */ \
     X(FLUSH,  H1_BIT(H1_LINGER) | H1_BIT(H1_GONE)) /* the last bytes leave, no more is parsed   */ \
     X(LINGER, H1_BIT(H1_GONE))     /* FIN sent; input is discarded so that the answer survives  */ \
     X(GONE,   0)                   /* the transport is closed; freed when the pump ends         */
 
-/* The incoming message of a turn. A request begins in BODY or HOLD, a response in HEAD, a tunnel
- * in RAW. */
+/* States of a turn's incoming message. A request begins in BODY or HOLD, a response in HEAD, a
+ * tunnel in RAW. */
 #define H1_IN_STATES(X)                                                                            \
     X(HEAD,    H1_BIT(H1_IN_BODY) | H1_BIT(H1_IN_RAW)) /* a response head is awaited            */ \
     X(HOLD,    H1_BIT(H1_IN_BODY) | H1_BIT(H1_IN_RAW)) /* CONNECT, Upgrade: the answer decides  */ \
@@ -39,7 +39,7 @@
     X(RAW,     H1_BIT(H1_IN_DONE))                     /* a tunnel, until the peer's EOF        */ \
     X(DONE,    0)
 
-/* The outgoing one. */
+/* States of its outgoing message. */
 #define H1_OUT_STATES(X)                                                                           \
     X(WAIT, H1_BIT(H1_OUT_BODY) | H1_BIT(H1_OUT_HOLD) | H1_BIT(H1_OUT_RAW)) /* send() to come   */ \
     X(HOLD, H1_BIT(H1_OUT_RAW) | H1_BIT(H1_OUT_DONE)) /* CONNECT, Upgrade: the answer decides   */ \
@@ -60,45 +60,46 @@ enum h1_out { H1_OUT_STATES(X) };
 
 enum h1_role { H1_SERVER, H1_CLIENT, H1_TUNNEL };
 
-/* A request body nobody reads is drained up to here, so that the connection can go on. */
+/* Most bytes of an unwanted request body that are drained so that the connection can persist. */
 #define H1_DRAIN_MAX 65536
-/* How long a closing connection waits for the peer to read the answer. */
+/* How long a closing connection waits for the peer to read the response. */
 #define H1_LINGER_MS 2000
-/* While draining kindly: how long a request may be under way on a connection that has had none, and
- * on a kept one. Those who are idle hold back the newer process, which has no store meanwhile. */
+/* While draining kindly: how long to wait for a first request, and for one on a kept connection.
+ * Clients that send none delay the newer process, which has no store until then. */
 #define H1_LAST_MS 3000
 #define H1_LAST_KEPT_MS 1000
-/* Interim responses to one request; more are an attack. */
+/* Most interim responses to one request; more are an attack. */
 #define H1_INTERIM_MAX 32
 
 struct h1_turn {
-    struct stream stream; /* what the owner sees */
+    struct stream stream; /* as seen by the owner */
     struct h1 *h1;
     struct h1_body body;
     struct pull pull;
-    struct buf trailers; /* of the incoming message, as they have come */
-    char *held;          /* heads written from outside the pump */
+    struct buf trailers; /* of the incoming message, unparsed */
+    char *held;          /* heads written outside the pump */
     size_t held_len;
-    uint64_t in_since; /* loop time of the last progress inward, or of the turn's begin */
-    uint64_t in_seen;  /* bytes since then, too few to be progress */
+    uint64_t in_since; /* loop time of the last progress of the incoming message, or of the turn's
+                          begin */
+    uint64_t in_seen;  /* bytes since then; too few to count as progress */
     struct pace_in in_pace;
-    uint64_t out_since; /* of the last progress outward */
-    size_t out_seen;    /* what the transport queued then */
+    uint64_t out_since; /* loop time of the last progress of the outgoing message */
+    size_t out_seen;    /* bytes that the transport queued then */
     size_t discarded;
     enum http_method method;
     enum http_version version; /* the client's (server role) */
     enum h1_in in;
     enum h1_out out;
     uint8_t interims;
-    bool is_detached;      /* the owner wants or gets no more events */
-    bool is_paused;        /* on_data said so */
-    bool is_starved;       /* the source said ERR_AGAIN */
-    bool is_keep_alive;    /* as far as this message is concerned */
-    bool peer_persists;    /* server role: the client means to send more on this connection */
+    bool is_detached;      /* the owner receives no more events */
+    bool is_paused;        /* on_data returned PAUSE */
+    bool is_starved;       /* the source returned ERR_AGAIN */
+    bool is_keep_alive;    /* the connection may persist after this message */
+    bool peer_persists;    /* server role: the client wants to send further requests */
     bool is_tunnel_wanted; /* client role: CONNECT or Upgrade */
-    bool is_tunnel;        /* and granted */
-    bool is_touched;       /* client role: bytes came after the request */
-    bool awaits_continue;  /* server role: the peer waits for a 100 */
+    bool is_tunnel;        /* the tunnel was granted */
+    bool is_touched;       /* client role: bytes were received since the request was sent */
+    bool awaits_continue;  /* server role: the peer waits for 100 (Continue) */
 };
 
 struct h1 {
@@ -110,23 +111,23 @@ struct h1 {
     struct h1_turn *turn; /* NULL between messages */
     struct timeout timeout;
     struct buf in;    /* received, not parsed; empty on an idle connection */
-    size_t counted;   /* bytes of its memory that base/memory.h knows of */
-    struct span rest; /* inside the pump: the part of the input not yet parsed */
+    size_t counted;   /* bytes of its memory that base/memory.h has counted */
+    struct span rest; /* inside the pump: input that is not parsed so far */
     struct h1_scan scan;
-    uint64_t since; /* the connection's present wait began then */
+    uint64_t since; /* when the connection's present wait began */
     enum h1_role role;
     enum h1_state state;
     bool is_pumping;
-    bool is_kicked;   /* the pump wants another turn */
+    bool is_kicked;   /* the pump is to run again */
     bool is_eof;      /* the peer has closed its direction */
-    bool is_partial;  /* between messages: a head has begun to arrive */
+    bool is_partial;  /* between messages: part of a head was received */
     bool is_draining; /* no further request */
     bool is_fresh;    /* no request yet */
-    bool is_last;     /* the next request is the last one */
-    bool is_cut;      /* writing has failed; only reading goes on */
+    bool is_last;     /* the next request is the last */
+    bool is_cut;      /* writing has failed; reading goes on */
     bool lingers;     /* FLUSH is followed by LINGER */
-    bool is_young;    /* server role: no request has been parsed yet */
-    bool is_h2;       /* the client speaks HTTP/2: the transport is handed over */
+    bool is_young;    /* server role: no request was parsed so far */
+    bool is_h2;       /* the client uses HTTP/2: the transport is handed over */
 };
 
 /* ---- h1.c: life ---- */
@@ -135,50 +136,50 @@ struct h1 *h1_new(struct transport *transport, const struct h1_settings *setting
                   const struct h1_events *events, void *owner, enum h1_role role);
 /* The transport must be closed. */
 void h1_free(struct h1 *h1);
-/* After the memory of `in` may have changed. */
+/* To be called after the memory of `in` may have changed. */
 void h1_count_input(struct h1 *h1);
 struct h1_turn *h1_turn_new(struct h1 *h1, enum h1_in in);
 void h1_set_state(struct h1 *h1, enum h1_state next);
 void h1_set_in(struct h1_turn *turn, enum h1_in next);
 void h1_set_out(struct h1_turn *turn, enum h1_out next);
 void h1_drop_trailers(struct h1_turn *turn);
-/* The last event of a turn, unless its owner has had or renounced it. */
+/* Calls on_close, once, unless the owner has closed the stream. */
 void h1_say_closed(struct h1_turn *turn, int err);
-/* Takes the turn from the connection with a last on_close(err). */
+/* Ends the turn: on_close(err), and returns it to the pool. */
 void h1_end_turn(struct h1 *h1, int err);
-/* Closes at once: what is corked is still tried, the source dropped. */
+/* Closes at once, after trying to write what is corked; drops the source. */
 void h1_cut(struct h1 *h1);
 /* The turn cannot be completed: closes the connection and tells the owner. */
 void h1_fail(struct h1 *h1, int err);
-/* No more messages: flush, perhaps linger, close. */
+/* No more messages: flushes, lingers if wanted, closes. */
 void h1_conclude(struct h1 *h1, bool linger);
 
 /* ---- h1_pump.c ---- */
 
-/* Takes the connection for an event; h1_leave() runs the steps, writes, and may free `h1`. */
+/* Around the handling of an event. h1_leave() runs the steps, writes, and may free `h1`. */
 void h1_enter(struct h1 *h1);
 void h1_leave(struct h1 *h1);
-/* Asks for a pump outside the present handler. */
+/* Runs the pump soon, outside the present handler. */
 void h1_kick(struct h1 *h1);
-/* Writes what is corked. 0, or negative: the connection is broken. */
+/* Writes what is corked. Returns 0, or negative: the connection is broken. */
 int h1_flush(struct h1 *h1);
-/* What h1_flush() or pull_run() found broken. */
+/* Handles a connection that h1_flush() or pull_run() found broken. */
 void h1_write_failed(struct h1 *h1, int err);
-/* Turns reading on or off, as the states want it. */
+/* Turns reading on or off, depending on the states. */
 void h1_set_reading(struct h1 *h1);
 
-/* ---- h1_in.c, h1_out.c: true when something happened, so that the others have another look ----
- */
+/* ---- h1_in.c, h1_out.c: return whether anything happened, so that the other steps run again
+ * ---- */
 
 bool h1_step_in(struct h1 *h1);
 bool h1_step_out(struct h1 *h1);
 /* Server role, between messages: answers error->status with the owner's page, and closes. */
 void h1_refuse(struct h1 *h1, const struct h1_error *error);
-/* A request that broke before it was answered: on_close(err), then the refusal. */
+/* A request broke before it was answered: on_close(err), then the refusal. */
 void h1_refuse_turn(struct h1 *h1, int err, const struct h1_error *error);
 /* The outgoing message is complete. */
 void h1_finish_out(struct h1_turn *turn);
-/* Puts what was written from outside the pump behind what is corked. */
+/* Appends what was written outside the pump to what is corked. */
 void h1_release_held(struct h1_turn *turn);
 
 extern const struct stream_ops h1_stream_ops;
@@ -187,7 +188,7 @@ extern const struct stream_ops h1_stream_ops;
 
 /* Sets the connection's one timeout to whatever it waits for. */
 void h1_arm(struct h1 *h1);
-/* Acts on the wait that has lasted too long, if there is one. */
+/* Acts on a wait that has lasted too long, if there is one. */
 void h1_expire(struct h1 *h1);
 
 #endif

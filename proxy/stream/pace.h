@@ -1,7 +1,7 @@
 /*
- * pace - does a peer take what waits for it, or send what it has announced, fast enough? A byte now
- * and then is no progress: it would keep what is sent, and what that is read from or goes to, for
- * as long as the peer likes. Pure.
+ * pace - is a peer too slow in taking what waits for it, or in sending what it has announced?
+ * Without a minimum rate a peer that moves one byte now and then could hold memory and connections
+ * as long as it likes. Pure.
  */
 #ifndef LARDER_PROXY_STREAM_PACE_H
 #define LARDER_PROXY_STREAM_PACE_H
@@ -9,16 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Bytes a second, on average over the time in which it may take nothing at all: a tenth of what
- * the slowest modem had. */
+/* Minimum rate in bytes a second, averaged over the timeout: a tenth of the slowest modem. */
 #define PACE_LEAST 64
 
 struct pace {
-    uint64_t since; /* milliseconds; 0: it was not waited for */
-    uint64_t sent;  /* bytes by then */
+    uint64_t since; /* milliseconds; 0: the peer is not waited for */
+    uint64_t sent;  /* bytes sent by then */
 };
 
-/* What it must take at least within so many milliseconds. */
+/* Bytes that it must take within `limit_ms`. */
 static inline uint64_t pace_least(uint64_t limit_ms)
 {
     uint64_t least = limit_ms * PACE_LEAST / 1000;
@@ -26,8 +25,8 @@ static inline uint64_t pace_least(uint64_t limit_ms)
     return least ? least : 1;
 }
 
-/* Looked at now and then: `sent` bytes are out in all. True: for `limit_ms` (0: no limit) it was
- * the peer that was waited for, each time, and it has taken less than pace_least(). */
+/* To be called now and then; `sent` counts all bytes so far. True: at every call in the last
+ * `limit_ms` (0: no limit) the peer was waited for, and it took less than pace_least(). */
 static inline bool pace_is_slow(struct pace *pace, bool is_waited_for, uint64_t sent,
                                 uint64_t now_ms, uint64_t limit_ms)
 {
@@ -42,8 +41,9 @@ static inline bool pace_is_slow(struct pace *pace, bool is_waited_for, uint64_t 
     return limit_ms && now_ms - pace->since >= limit_ms;
 }
 
-/* So many bytes more have come of a body that was to be so long: is that progress, with the `seen`
- * ones that were too few? Of a body without a length nobody knows whether there is more to send. */
+/* Counts received bytes of a body whose length is known. True: with the `seen` ones before they
+ * are enough to count as progress. (Without a length nobody knows whether the peer has more to
+ * send.) */
 static inline bool pace_has_come(uint64_t *seen, uint64_t bytes, uint64_t limit_ms)
 {
     *seen += bytes;
@@ -54,16 +54,16 @@ static inline bool pace_has_come(uint64_t *seen, uint64_t bytes, uint64_t limit_
     return true;
 }
 
-/* Beside others who want its place, a peer from which a body is to come is looked at more often. */
+/* Rate of a body being received. It is checked more often when others want the connection's
+ * place. */
 #define PACE_LOOK_MS 5000
 
 struct pace_in {
-    uint64_t
-        since;     /* milliseconds: so long it has been slower than PACE_LEAST, or not waited for */
-    uint64_t seen; /* bytes since then */
+    uint64_t since; /* ms: of the last sufficient progress */
+    uint64_t seen;  /* bytes since then */
 };
 
-/* From now on it is waited for. */
+/* The body is waited for from now on. */
 static inline void pace_in_begin(struct pace_in *pace, uint64_t now_ms)
 {
     *pace = (struct pace_in){.since = now_ms};

@@ -1,10 +1,10 @@
 /*
- * pull - moves an outgoing body from its source to a transport, framed for HTTP/1. Knows no
- * states: h1 calls it whenever bytes may move. Belongs to one loop.
+ * pull - moves an outgoing body from its source to a transport, framed for HTTP/1. Stateless with
+ * regard to the protocol: h1 calls it whenever bytes may move. Belongs to one loop.
  *
  * Small spans are copied behind what is corked already, so that a head and its body, or ten
- * pipelined responses, leave in one write; large ones are lent to the socket, or, when they lie in
- * a file, sent from there by the kernel. The source is pulled only while the transport queues
+ * pipelined responses, leave in one write. Large ones are lent to the socket or, if they lie in a
+ * file, sent from there by the kernel. The source is pulled only while the transport queues
  * nothing.
  */
 #ifndef LARDER_PROXY_STREAM_PULL_H
@@ -16,48 +16,48 @@
 
 #define PULL_COPY_MAX 16384 /* longer spans are lent */
 #define PULL_CORK_MAX 65536 /* more is not corked */
-/* Longer spans are sent from the file they lie in. Measured, sendfile() beside writev() of the
- * mapping, server's CPU: at 16 KiB alike, at 32 KiB a tenth less, at 64 KiB two fifths, at 1 MiB
- * half. Up to here bodies are kept in memory anyhow when they are asked for often. */
+/* Longer spans are sent from their file. Measured: sendfile() beside writev() of the mapping, CPU
+ * time of the server: equal at 16 KiB, a tenth less at 32 KiB, two fifths less at 64 KiB, half at 1
+ * MiB. Shorter bodies are kept in memory anyway when they are requested often. */
 #define PULL_FILE_MIN 32768
-/* So much of them is lent when the socket is full, to hear of room in it. 16 KiB to 256 KiB cannot
- * be told apart; it is memory that a failing disk may take away, so not too much of it. */
+/* How much is lent when the socket is full, to learn when it has room. 16 KiB to 256 KiB made no
+ * difference; it is memory that a failing disk may take away, so it is kept small. */
 #define PULL_FILE_STEP 65536
-/* Bytes in one call: the other connections want their turn. */
+/* Most bytes in one call, so that other connections get their turn. */
 #define PULL_BUDGET ((size_t)1024 * 1024)
 
 struct pull {
-    struct source *source;     /* NULL: nothing to send, or dropped */
+    struct source *source;     /* NULL: there is nothing to send, or it was dropped */
     uint64_t left;             /* BODY_LENGTH: bytes still owed */
     size_t lent;               /* bytes of the source's span that the transport still reads */
-    uint64_t from_file;        /* bytes the kernel took from files so far; part of `moved` */
-    uint64_t moved;            /* bytes written or corked so far, framing included */
+    uint64_t from_file;        /* bytes that the kernel took from files; part of `moved` */
+    uint64_t moved;            /* bytes written or corked, framing included */
     enum http_framing framing; /* BODY_NONE, _LENGTH, _CHUNKED, or _CLOSE: raw until the end */
-    /* BODY_CHUNKED: at the end, for the fields behind the body; NULL: there are none. */
+    /* BODY_CHUNKED: asked at the end for trailers; NULL: there are none. */
     const struct http_fields *(*trailers)(void *arg);
     void *trailers_arg;
-    bool owes_crlf; /* a chunk's data has left, the CRLF behind it has not */
+    bool owes_crlf; /* the CRLF after a chunk is still to be sent */
 };
 
 enum pull_result {
     PULL_WAIT,    /* the source has nothing: its wake follows */
     PULL_BLOCKED, /* the transport is full: on_writable follows */
-    PULL_SPENT,   /* the budget is: call again soon */
-    PULL_END,     /* all of the body is written or in `out`; the source is dropped */
+    PULL_SPENT,   /* the budget of one call is used up: call again soon */
+    PULL_END,     /* the whole body is written or in `out`; the source was dropped */
 };
 
 void pull_init(struct pull *pull, struct source *source, enum http_framing framing, int64_t length);
 
-/* Moves what can be moved now; what is short stays in `out`, which the caller writes when its
- * handler ends. A negative code: the body is broken (ERR_TRUNCATED: it ended before its length) or
- * the transport is (`*broken_transport`). */
+/* Moves what can be moved now. Small pieces stay in `out`, which the caller writes when its handler
+ * ends. Negative: the body is broken (ERR_TRUNCATED: it was shorter than announced), or the
+ * transport is (*broken_transport). */
 int pull_run(struct pull *pull, struct transport *transport, struct buf *out,
              bool *broken_transport);
 
-/* The transport's queue is empty: what was lent has been sent. */
+/* To be called when the transport's queue is empty: what was lent has been sent. */
 void pull_written(struct pull *pull);
 
-/* Drops the source. Whatever was lent must have been given back: the transport is closed. */
+/* Drops the source. Nothing may be lent any more, that is, the transport must be closed. */
 void pull_drop(struct pull *pull);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * tls_context_parts - the inside of a context, for the files it is made of (tls_context.c,
- * tls_server.c, tls_client.c, tls_print.c, tls_tickets.c) and for tls.c. Nobody else includes it.
+ * tls_context_parts - the inside of a context, only for the files it is made of (tls_context.c,
+ * tls_server.c, tls_client.c, tls_print.c, tls_tickets.c) and for tls.c.
  */
 #ifndef LARDER_PROXY_STREAM_TLS_CONTEXT_PARTS_H
 #define LARDER_PROXY_STREAM_TLS_CONTEXT_PARTS_H
@@ -15,13 +15,13 @@ struct tls_tickets;
 /* A certificate and the names it is for. */
 struct tls_identity {
     SSL_CTX *ssl;
-    struct span *names; /* lower case, perhaps with "*." in front */
+    struct span *names; /* lower case, may begin with "*." */
     size_t name_count;
 };
 
-/* What a context was made of; see tls_print.c. */
+/* Digest of the options and files that a context was made of; see tls_print.c. */
 struct tls_print {
-    bool is_known; /* false: it is like no other */
+    bool is_known; /* false: it equals no other */
     unsigned char digest[32];
 };
 
@@ -32,8 +32,8 @@ struct tls_context {
     bool is_server;
     bool verify;                     /* client */
     struct tls_tickets *tickets;     /* server */
-    int64_t expires;                 /* server: the first of its certificates */
-    char *expiring;                  /* and its file */
+    int64_t expires;                 /* server: when its first certificate expires */
+    char *expiring;                  /* file of that certificate */
     struct tls_identity *identities; /* a client has one, without names */
     size_t count;
     struct tls_print print;
@@ -41,43 +41,43 @@ struct tls_context {
 
 /* ---- tls_context.c ---- */
 
-/* Once for the process: OpenSSL's memory is counted from then on. */
+/* Once per process: from now on OpenSSL's memory is counted. */
 void tls_start(void);
 struct tls_context *tls_context_new(unsigned alpn, bool is_server, size_t count);
-/* Notes what it was made of: prints taken before and after its files were read, which are unlike
- * when one was changed in between. */
+/* Sets the digest: those before and after reading the files differ if a file was changed
+ * meanwhile. */
 void tls_context_print(struct tls_context *context, const struct tls_print *before,
                        struct tls_print after);
-/* What both roles have in common. */
+/* Makes an SSL_CTX with the settings common to both roles. */
 SSL_CTX *tls_ssl_new(const SSL_METHOD *method);
-/* One line in the report. Returns ERR_CONFIG. */
+/* Adds a line to the report. Returns ERR_CONFIG. */
 __attribute__((format(printf, 3, 4))) int tls_complain(const struct tls_report *report,
                                                        const char *file, const char *format, ...);
-/* The reason of OpenSSL's last failure, for people; empties its queue. Static storage. */
+/* OpenSSL's last error as text for people; empties its queue. Static storage. */
 const char *tls_last_error(void);
-/* A file that cannot be read is complained about. 0 or ERR_CONFIG. */
+/* Reports a file that cannot be read. 0 or ERR_CONFIG. */
 int tls_readable(const struct tls_report *report, const char *file, const char *expected);
-/* The list for SSL_CTX_set_alpn_protos() and for choosing: h2 first. */
+/* The list for SSL_CTX_set_alpn_protos(), and for choosing: h2 first. */
 struct span tls_alpn_list(unsigned alpn);
 
 /* ---- tls_server.c ---- */
 
-/* The identity for a name; the first when there is none of its own. */
+/* The certificate for a name; the first one if none is for that name. */
 const struct tls_identity *tls_choose(const struct tls_context *context, struct span name);
 
 /* ---- tls_client.c ---- */
 
-/* Where the system has the certificates it trusts: folders, separated by ':', to be freed by the
- * caller; and a file. */
+/* Where the system keeps trusted certificates: folders, separated by ':' and to be freed by the
+ * caller, and a file. */
 struct tls_system {
     char *folders;
     const char *file;
 };
 struct tls_system tls_system(void);
-/* A session that can be resumed has come; called by OpenSSL. Ends in tls.c. */
+/* Called by OpenSSL when a session can be resumed. Implemented in tls.c. */
 int tls_on_session(SSL *ssl, SSL_SESSION *session);
 
-/* ---- tls_print.c: what a context would be made of now ---- */
+/* ---- tls_print.c: the digest of options and files as they are now ---- */
 
 /* Reads the files. */
 struct tls_print tls_print_server(const struct tls_server_options *options);
@@ -89,9 +89,10 @@ bool tls_print_same(const struct tls_print *a, const struct tls_print *b);
 struct tls_tickets *tls_tickets_new(void);
 struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
 void tls_tickets_unref(struct tls_tickets **tickets);
-/* Contexts of servers find it as their application data. */
+/* Makes a server's context use these keys. */
 void tls_tickets_use(SSL_CTX *ssl);
-/* A new key for new tickets; two older ones still open theirs. By itself every 12 hours. */
+/* Makes a new key for new tickets; the two before it still open theirs. Also happens every 12
+ * hours. */
 void tls_tickets_rotate(struct tls_tickets *tickets);
 
 #endif

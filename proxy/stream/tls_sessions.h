@@ -1,4 +1,4 @@
-/* tls_sessions - the inside of the table of sessions; for proxy/stream/tls*.c only. */
+/* tls_sessions - the inside of the table of sessions. Only for proxy/stream/tls*.c. */
 #ifndef LARDER_PROXY_STREAM_TLS_SESSIONS_H
 #define LARDER_PROXY_STREAM_TLS_SESSIONS_H
 
@@ -7,8 +7,8 @@
 
 #include <openssl/ssl.h>
 
-/* 128 bits that nobody can foresee stand for a context and a peer: the certificate behind a session
- * was verified for this host, as this context verifies. */
+/* A keyed hash of a context and a peer, 128 bits: a session is reused only where its certificate
+ * was verified for the same host and in the same way. */
 struct tls_session_key {
     uint64_t at, check;
 };
@@ -16,10 +16,11 @@ struct tls_session_key {
 struct tls_session_key tls_sessions_key(const struct tls_sessions *sessions,
                                         const struct tls_context *context,
                                         const struct tls_peer *peer);
-/* Takes the session over. */
+/* Takes over the session. */
 void tls_sessions_put(struct tls_sessions *sessions, struct tls_session_key key,
                       SSL_SESSION *session);
-/* The session, to be freed by the caller; a ticket is used once (RFC 8446 C.4). NULL: none. */
+/* Takes a session out, to be freed by the caller, as tickets are used once (RFC 8446 C.4). NULL:
+ * there is none. */
 SSL_SESSION *tls_sessions_take(struct tls_sessions *sessions, struct tls_session_key key);
 
 #endif
