@@ -1,7 +1,7 @@
 /*
- * ahead - what lies in the store, for one reader who must not wait: bytes in memory are lent as
- * they lie in their file, others are read from the disk, one step ahead of the reader, or two when
- * it is faster than the disk. Belongs to one loop.
+ * ahead - reads bytes of the store for one reader that must not block. Bytes in memory are lent
+ * from their mapped file; others are read from the disk, one step ahead of the reader, or two when
+ * the reader is faster than the disk. Belongs to one loop.
  */
 #ifndef LARDER_CACHE_AHEAD_H
 #define LARDER_CACHE_AHEAD_H
@@ -11,47 +11,49 @@
 
 #include <stdatomic.h>
 
-/* The chunk being sent, and two steps. */
+/* The chunk being sent, and two read ahead. */
 #define AHEAD_CHUNKS 3
 
 struct ahead_slot {
     struct store_waiter waiter;
     struct store *store;
     struct store_chunk chunk;
-    struct span lent; /* not a chunk, but these bytes again */
+    struct span lent; /* bytes of a mapping instead of a chunk */
 };
 
 struct ahead {
     struct waker waker;
-    atomic_bool waiting; /* the reader, for what is asked for */
-    bool waited;         /* it is faster than the disk */
-    bool behind;         /* what was asked for last is not there yet */
-    bool fresh;          /* what is lent was looked at just now */
-    bool copied;         /* what was given last does not lie in a file */
-    struct store *store; /* of the pin */
+    atomic_bool waiting; /* the reader waits for what was asked for */
+    bool waited;         /* the reader was faster than the disk */
+    bool behind;         /* the last read has not come so far */
+    bool fresh;          /* the lent bytes were found in memory since the reader moved */
+    bool copied;         /* the last bytes given are a copy, not in a file */
+    struct store *store; /* that the pin belongs to */
     struct store_pin *pin;
     struct ahead_slot chunks[AHEAD_CHUNKS];
     struct ahead_slot lent;
 };
 
-/* Makes one unless there is one. `waker` is called once after ERR_AGAIN, from any thread; it must
+/* Makes *ahead unless there is one. After ERR_AGAIN `waker` is called once, from any thread; it may
  * only post. */
 void ahead_need(struct ahead **ahead, struct waker waker);
-/* Accepts NULL, and sets it. */
+/* Accepts NULL; sets *ahead to NULL. */
 void ahead_free(struct ahead **ahead);
 
-/* All of chunks[0], valid until ahead_close() or the next call; the next ones are what comes after
- * it. 0, ERR_AGAIN, or the codes of store_lend(). */
+/* Gives all bytes of chunks[0], valid until ahead_close() or the next call; the chunks after it are
+ * read ahead. Returns 0, ERR_AGAIN, or an error of store_lend(). */
 int ahead_chunk(struct ahead *ahead, struct store *store, const struct store_chunk *chunks,
                 size_t count, struct span *out);
-/* The chunk is done with. Accepts NULL. */
+/* Gives the chunk back. Accepts NULL. */
 void ahead_close(struct ahead *ahead);
 
-/* As much as can be given now of `rest`, which is lent under `pin` (ahead_chunk() lends so, too,
- * when ahead->pin is set). ERR_AGAIN, or a code of the disk. Not empty unless `rest` is. */
+/* Gives as much as is in memory of `rest`, which is lent under `pin`. (ahead_chunk() lends like
+ * this when ahead->pin is set.) Never empty unless `rest` is. Returns 0, ERR_AGAIN, or an error of
+ * the disk. */
 int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, struct span rest,
                struct span *out);
-/* The reader has taken some of it: the rest may have left memory since. Accepts NULL. */
+/* To be called when the reader has taken bytes: the rest may have left memory since. Accepts
+ * NULL. */
 static inline void ahead_moved(struct ahead *ahead)
 {
     if (ahead) {

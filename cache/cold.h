@@ -1,10 +1,9 @@
 /*
- * cold - what has to be read from the disk before somebody can go on. Belongs to one thread, but
- * for its waker.
+ * cold - reads of the disk that an event loop waits for. Belongs to one thread, except its waker.
  *
- * An event loop looks for what it wants through one of these. What is not in memory is then asked
- * for, `again` says so, and the waker is called when it has come; the loop looks once more, for all
- * of it, as if for the first time. What was read is held for that until cold_fini().
+ * A lookup on a loop goes through one of these. What is not in memory is requested from the disk,
+ * `again` is set, and the waker is called when it has come. Then the loop repeats the whole lookup,
+ * and finds what was read, which is held until cold_fini().
  */
 #ifndef LARDER_CACHE_COLD_H
 #define LARDER_CACHE_COLD_H
@@ -14,30 +13,29 @@
 #include "cache/waker.h"
 
 enum cold_way {
-    COLD_ASK,   /* what is not in memory is asked for */
-    COLD_MUST,  /* the same, however many wait already */
-    COLD_NEVER, /* nor can it be waited for: it counts as not known */
+    COLD_ASK,   /* requests what is not in memory */
+    COLD_MUST,  /* the same, however long the queue is */
+    COLD_NEVER, /* does not; what is not in memory counts as unknown */
 };
 
 struct cold {
     enum cold_way way;
-    struct list reads; /* asked for, or there */
+    struct list reads; /* requested or complete */
     struct waker waker;
-    bool again; /* something was not in memory since cold_begin() */
+    bool again; /* since cold_begin() something was not in memory */
 };
 
-/* Zeroed is as good as given back. */
+/* A zeroed struct needs no cold_fini(). */
 void cold_init(struct cold *cold, enum cold_way way, struct waker waker);
 void cold_fini(struct cold *cold);
 
-/* Looks anew. */
+/* Begins a lookup, or repeats it. */
 void cold_begin(struct cold *cold);
-/* Nothing that was asked for is still under way. */
+/* Has everything requested come? */
 bool cold_is_ready(const struct cold *cold);
 
-/* As store_find(): ERR_AGAIN when it is not in memory, and `again` is set. Not for ever: what does
- * not stay in memory long enough to be found, or cannot be asked for because too many wait, is
- * ERR_BUSY. */
+/* As store_find(). ERR_AGAIN: it is not in memory, and `again` was set. ERR_BUSY: it cannot be
+ * requested as the queue is full, or it repeatedly left memory before it was found. */
 int cold_find(struct cold *cold, struct shelf shelf, const struct cache_key *key,
               struct store_object *out);
 

@@ -1,6 +1,7 @@
 /*
- * decision - what became of one request and why: a closed list, set where the decision is made,
- * shown in the access log, in Cache-Status (RFC 9211), in metrics and by larderctl explain. Pure.
+ * decision - how one request was answered, and why. Closed lists of outcomes and reasons, set where
+ * the decision is made, and shown in the access log, in Cache-Status (RFC 9211), in metrics and by
+ * larderctl explain. Pure.
  */
 #ifndef LARDER_CACHE_DECISION_H
 #define LARDER_CACHE_DECISION_H
@@ -96,7 +97,7 @@
     X(CLIENT_GONE,      "client-gone",      "the client left before the end")                      \
     X(OVERLOAD,         "overload",         "a limit of this proxy is reached")
 
-/* Why the origin was asked: id, the value of fwd in Cache-Status (RFC 9211 2.2). */
+/* Why the origin was asked: id, value of fwd in Cache-Status (RFC 9211 2.2). */
 #define FORWARDS(X)                                                                                \
     X(NONE,      "")          /* it was not */                                                     \
     X(BYPASS,    "bypass")    /* not a request for a cache to answer */                            \
@@ -108,14 +109,14 @@
     X(STALE,     "stale")     /* something stored that had to be validated */                      \
     X(PARTIAL,   "partial")   /* something stored, without all the bytes asked for */
 
-/* Where the stored response lay that answered: id, word. */
+/* Where the stored response was that answered: id, word. */
 #define SERVINGS(X)                                                                                \
     X(NONE,   "none")   /* nothing stored answered */                                              \
     X(MEMORY, "memory") /* in memory */                                                            \
     X(DISK,   "disk")   /* in the store, whose pages the system had in memory */                   \
     X(COLD,   "cold")   /* some of it, head or body, had to be waited for from the disk */
 
-/* How the response ended: id, word, how Squid's result code ends. */
+/* How the response ended: id, word, ending of Squid's result code. */
 #define ENDINGS(X)                                                                                 \
     X(COMPLETE, "complete",    "")                                                                 \
     X(CLIENT,   "client-gone", "_ABORTED") /* the client left, or took too long */                 \
@@ -158,21 +159,21 @@ enum served {
         SERVED_COUNT
 };
 
-/* One per exchange. Times in seconds; -1 when unknown. */
+/* The decision of one exchange. Times are in seconds; -1: unknown. */
 struct decision {
     enum outcome outcome;
     enum reason reason;       /* why this outcome */
     enum reason store_reason; /* REASON_STORED, or why the fetched response is not stored */
     enum forward forward;     /* why the origin was asked */
     enum ending ending;
-    int fwd_status; /* status the origin gave; 0 when it was not asked, or gave none */
-    bool stored;    /* the fetched response goes to the store */
-    bool collapsed; /* waited for the fetch of another request */
-    uint16_t rule;  /* of access, from 1, that denied it or asked who it is; 0: none */
-    int64_t age;    /* of the response: the one found, after a fetch the one that came */
+    int fwd_status; /* status of the origin's response; 0: none */
+    bool stored;    /* the fetched response is being stored */
+    bool collapsed; /* it waited for another request's fetch */
+    uint16_t rule;  /* number (from 1) of the access rule that decided; 0: none */
+    int64_t age;    /* of the stored response or, after a fetch, of the fetched one */
     int64_t lifetime;
-    enum served served;    /* decision_note_disk() has the last word */
-    uint64_t disk_wait_us; /* for the disk, in all; 0: it did not wait */
+    enum served served;    /* final once decision_note_disk() was called */
+    uint64_t disk_wait_us; /* total time waited for the disk; 0: it did not wait */
 };
 
 #define DECISION_INIT ((struct decision){.age = -1, .lifetime = -1})
@@ -186,23 +187,23 @@ struct span served_word(enum served served);
 struct span ending_word(enum ending ending);
 struct span ending_squid(enum ending ending);
 
-/* The response was made without asking the origin (RFC 9211 2.1). */
+/* Was the request answered without asking the origin (RFC 9211 2.1)? */
 bool decision_is_hit(const struct decision *decision);
 
-/* The outcome is known, and so long the disk was waited for. `served` is what a lookup found; it
- * becomes SERVED_COLD after a wait, and SERVED_NONE when no stored response answers. May be called
- * again when more was waited for. */
+/* To be called when the outcome is known, with the total wait for the disk, and again after further
+ * waits. `served`, set by the lookup, becomes SERVED_COLD after a wait, and SERVED_NONE when no
+ * stored response is the answer. */
 void decision_note_disk(struct decision *decision, uint64_t waited_us);
 
-/* The Cache-Status member (RFC 9211): `name; hit; ttl=…` or `name; fwd=…; fwd-status=…; stored;
- * collapsed; ttl=…`, then `key="…"` if a key is given, then `detail=…`: a reason, else of a hit
- * `disk` or `cold` when it did not come from memory. A key is cut after CACHE_STATUS_KEY_MAX bytes;
- * what a string cannot carry (RFC 9651 3.3.3) becomes a blank. */
+/* Makes the Cache-Status member (RFC 9211): `name; hit; ttl=…` or `name; fwd=…; fwd-status=…;
+ * stored; collapsed; ttl=…`, then `key="…"` if a key is given, then `detail=…`: the reason, or
+ * `disk` or `cold` for a hit that did not come from memory. A key is cut after CACHE_STATUS_KEY_MAX
+ * bytes; bytes that a string cannot have (RFC 9651 3.3.3) become spaces. */
 #define CACHE_STATUS_KEY_MAX 512
 struct span decision_cache_status(const struct decision *decision, struct span name,
                                   struct span key, struct arena *arena);
 
-/* An identifier as an item of a structured field: a token, else a string (RFC 9651). */
+/* An identifier as an item of a structured field: a token if possible, else a string (RFC 9651). */
 struct span decision_name(struct span name, struct arena *arena);
 
 #endif

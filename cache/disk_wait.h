@@ -1,6 +1,6 @@
 /*
- * disk_wait - how long somebody has waited for the disk, in all. Belongs to one thread; zeroed is
- * "not at all". A clock is read only where a wait begins and ends.
+ * disk_wait - adds up how long somebody has waited for the disk. Belongs to one thread; zeroed: not
+ * at all. Reads the clock only when a wait begins or ends.
  */
 #ifndef LARDER_CACHE_DISK_WAIT_H
 #define LARDER_CACHE_DISK_WAIT_H
@@ -8,11 +8,11 @@
 #include "base/clock.h"
 
 struct disk_wait {
-    uint64_t since_us; /* waits just now; 0: does not */
-    uint64_t us;       /* of the waits that have ended; at least 1 each */
+    uint64_t since_us; /* of the present wait; 0: none */
+    uint64_t us;       /* total of ended waits, each at least 1 */
 };
 
-/* Harmless while one is under way. */
+/* Does nothing during a wait. */
 static inline void disk_wait_begin(struct disk_wait *wait)
 {
     if (wait->since_us == 0) {
@@ -20,7 +20,7 @@ static inline void disk_wait_begin(struct disk_wait *wait)
     }
 }
 
-/* Harmless when none is. */
+/* Does nothing outside a wait. */
 static inline void disk_wait_end(struct disk_wait *wait)
 {
     if (wait->since_us) {
@@ -30,7 +30,7 @@ static inline void disk_wait_end(struct disk_wait *wait)
     }
 }
 
-/* In all, the wait under way included. */
+/* The total, including the present wait. */
 static inline uint64_t disk_wait_so_far(const struct disk_wait *wait)
 {
     uint64_t now = wait->since_us ? clock_mono_us() : 0;

@@ -1,10 +1,9 @@
 /*
  * invalidated - which URLs were invalidated lately, each with the number of its last invalidation.
- * There is room for so many URLs; of one that had to make room for others it is only known that its
- * number is not above `forgotten`, and everything up to there may have been invalidated. So there
- * may be a yes too many, but no false no.
  *
- * Thread-safe, but for init and fini; numbers are given by one thread at a time, and rise.
+ * Bounded: of URLs that had to make room only the largest number is known (`forgotten`), so
+ * everything up to that number may have been invalidated. The answer may be a false yes, never a
+ * false no. Thread-safe, except init and fini; numbers rise, and are given by one thread at a time.
  */
 #ifndef LARDER_CACHE_INVALIDATED_H
 #define LARDER_CACHE_INVALIDATED_H
@@ -15,23 +14,23 @@
 #include <stdint.h>
 
 struct invalidation {
-    uint64_t url; /* some bits of its hash */
+    uint64_t url; /* bits of its hash */
     uint64_t number;
 };
 
 struct invalidated {
-    pthread_mutex_t lock; /* held by nobody who takes another lock */
+    pthread_mutex_t lock; /* no other lock is taken under it */
     struct invalidation *at;
-    size_t count, room, max; /* room grows to `max` */
+    size_t count, room, max; /* room grows up to `max` */
     uint64_t forgotten;
 };
 
 void invalidated_init(struct invalidated *set, size_t max);
 void invalidated_fini(struct invalidated *set);
 
-/* The URL was invalidated for the number-th time that any was; above all numbers before. */
+/* Adds an invalidation; `number` is larger than all before. */
 void invalidated_add(struct invalidated *set, uint64_t url, uint64_t number);
-/* Was the URL invalidated by a number above `since`? True also when that is not known any more. */
+/* Was the URL invalidated with a number above `since`? Also true when that is no longer known. */
 bool invalidated_since(struct invalidated *set, uint64_t url, uint64_t since);
 
 #endif

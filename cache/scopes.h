@@ -1,17 +1,17 @@
 /*
- * scopes - what was purged at once: all below a prefix, of a host, or everything. Nothing is looked
- * for and deleted: each such purge gives the URLs in its scope another salt, which goes into the
- * hashes of their keys. What was kept before, or is still on its way, lies under hashes that nobody
- * asks for any more, and its room is taken by what comes.
+ * scopes - purges of everything below a prefix, of a host, or of all. Nothing is searched and
+ * deleted: such a purge gives the URLs in its scope another salt, which goes into the hashes of
+ * their keys. What was stored before, or is on its way, has hashes that nobody asks for any more,
+ * and is evicted in time.
  *
- * A scope is a text with which the place of a URL begins (scope_place()):
+ * A scope is the beginning of a URL's place (scope_place()):
  *
  *   ""                                 everything
  *   "www.example.net "                 a host
- *   "www.example.net http:80 forward /img/"    what is below a prefix
+ *   "www.example.net http:80 forward /img/"    everything below a prefix
  *
- * A purge replaces those inside its scope, so that there are few. Thread-safe; who asks for a salt
- * takes no lock until there is a scope, and then one that is shared with few others.
+ * A purge replaces the scopes inside its own, so there are few. Thread-safe; reading a salt takes
+ * no lock until there are scopes, and then one that few others share.
  */
 #ifndef LARDER_CACHE_SCOPES_H
 #define LARDER_CACHE_SCOPES_H
@@ -26,30 +26,29 @@
 struct scopes;
 
 struct scopes *scopes_new(void);
-/* Accepts NULL. */
+/* Accepts NULL; sets *scopes to NULL. */
 void scopes_free(struct scopes **scopes);
 
 /* "<host> <scheme>:<port> <zone> <path>". */
 struct span scope_place(const struct uri *uri, struct span zone, struct arena *arena);
-/* Of all that has this host, whatever its scheme, port and zone. */
+/* The scope of a host, with any scheme, port and zone. */
 struct span scope_host(const struct uri *uri, struct arena *arena);
 
-/* What goes into the hash of the URL's key; 0: it is in no scope. */
+/* The salt for the hash of a URL's key; 0: it is in no scope. */
 uint64_t scopes_salt(struct scopes *scopes, const struct uri *uri, struct span zone,
                      struct arena *arena);
 
-/* From here on what begins with `text` has another salt. 0; ERR_TOO_LARGE: the text is longer than
- * SCOPE_TEXT_MAX; ERR_FULL: there are SCOPES_MAX of which it holds none. */
+/* Gives everything that begins with `text` another salt. Returns 0; ERR_TOO_LARGE: longer than
+ * SCOPE_TEXT_MAX; ERR_FULL: there are SCOPES_MAX, none of them inside it. */
 int scopes_purge(struct scopes *scopes, struct span text);
 
-/* All of them, as bytes. Each purge has made them newer, which scopes_serial() counts. */
+/* Encodes all scopes. scopes_serial() grows with each purge. */
 void scopes_encode(struct scopes *scopes, struct buf *out);
 uint64_t scopes_serial(struct scopes *scopes);
-/* Takes over what was encoded, if it is newer. *agree: one has come from the other by purges, as
- * far as can be told; if not, everything is purged, later than both. 0, or ERR_CORRUPT, with
- * nothing changed. */
+/* Takes over encoded scopes if they are newer. *agree: one of the two seems to be a later state of
+ * the other; if not, everything is purged. Returns 0, or ERR_CORRUPT with nothing changed. */
 int scopes_decode(struct scopes *scopes, struct span bytes, bool *agree);
-/* What was purged since they were encoded as `before` (by this process) is purged once more. */
+/* Repeats the purges that this process has made since the state encoded in `before`. */
 void scopes_renew(struct scopes *scopes, struct span before);
 
 #endif

@@ -1,20 +1,19 @@
 /*
- * spool - the body of a message as it arrives: appended once by one writer, read by many, each at
- * its own offset, in bounded memory. Thread-safe; counted.
+ * spool - the body of a message while it arrives: appended by one writer, read by many readers,
+ * each at its own offset, in bounded memory. Thread-safe; counted.
  *
- * What is in memory is a row of chunks, offsets growing. Bytes leave memory
- *   - once every reader has passed them, when the spool only passes through, or
- *   - once they are in the store, when the body is being stored: readers that lag behind read them
- *     back from there.
- * A body small enough for one record stays in memory until its end, and afterwards as long as
- * somebody holds the spool: that is what a hot object is.
+ * Memory holds a row of chunks. Bytes leave memory
+ *   - when every reader has passed them, if the spool only passes them through, or
+ *   - when they are in the store, if the body is being stored: slower readers read them back.
+ * A body that fits one record stays in memory until its end, and then as long as anybody holds the
+ * spool: that is a hot object.
  *
- * When memory is tight (base/memory.h) less is held: room is promised for what is to stay, and
- * where there is none, the body only passes through from there on, in smaller steps.
+ * When memory is tight (base/memory.h), less is held: what is to stay needs room reserved there,
+ * and without room the rest of the body is only passed through, in smaller steps.
  *
- * Back pressure: spool_append() takes everything it is given and answers SPOOL_PAUSE when more is
- * in memory than `limit`; the writer's waker says when to go on. Wakers are called from any thread
- * with a lock held: they must only post.
+ * Back pressure: spool_append() takes everything it is given, and returns SPOOL_PAUSE when more
+ * than `limit` bytes are in memory; the writer's waker tells when to go on. Wakers are called from
+ * any thread with a lock held: they may only post.
  */
 #ifndef LARDER_CACHE_SPOOL_H
 #define LARDER_CACHE_SPOOL_H
@@ -30,12 +29,13 @@ struct spool;
 enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
 
 struct spool_options {
-    int64_t expected;    /* length announced, or -1 */
-    size_t limit;        /* bytes in memory above which the writer pauses */
-    size_t promised;     /* bytes of memory_begin(), taken over: the first it will need */
-    bool sure;           /* what it keeps was seen to fit: it stays, however tight memory is */
-    bool wary;           /* what is announced takes no memory before it comes */
-    struct waker writer; /* room again, the last reader left, or the store gave up */
+    int64_t expected;    /* announced length, or -1 */
+    size_t limit;        /* bytes in memory above which the writer is paused */
+    size_t promised;     /* bytes reserved with memory_begin(), used first; taken over */
+    bool sure;           /* room for what it keeps is certain: it stays, even if memory is tight */
+    bool wary;           /* allocates nothing before it arrives, whatever is announced */
+    struct waker writer; /* called when there is room again, when the last reader has left, or when
+                            storing failed */
 };
 
 struct spool *spool_new(const struct spool_options *options);
@@ -44,68 +44,67 @@ void spool_unref(struct spool **spool);
 
 /* ---- the writer ---- */
 
-/* A body of at most `max` bytes stays in memory to its end and after it. Before the first append.
- */
+/* Keeps a body of at most `max` bytes in memory until its end and afterwards. Before the first
+ * append. */
 void spool_keep(struct spool *spool, uint64_t max);
 
-/* The same for a small one, and the body is stored through `put`, which becomes the spool's. Before
- * the first append. */
+/* The same for a small body; and stores the body through `put`, which is taken over. Before the
+ * first append. */
 void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put);
 
-/* With more than `most` bytes it is neither kept nor stored: as soon as they are there, what was
- * stored of it is given up. Before the first append. */
+/* A body of more than `most` bytes is neither kept nor stored: storing is given up as soon as it
+ * has more. Before the first append. */
 void spool_bound(struct spool *spool, uint64_t most);
 
 enum spool_flow spool_append(struct spool *spool, struct span bytes);
 
-/* No further bytes. err 0: the body is complete. Otherwise readers get `err` after what is there,
- * and what was stored of it is given up. Must be called once, by spool_end() or spool_commit(). */
+/* Ends the body. `err` 0: it is complete. Otherwise readers get `err` after what has arrived, and
+ * storing is given up. A spool must be ended once, here or by spool_commit(). */
 void spool_end(struct spool *spool, int err);
 
-/* spool_end(spool, 0), and the object goes to the store when spool_store() was called and nothing
- * failed since: done(arg, 0) after it is durable, done(arg, err) otherwise. Always one call, maybe
- * at once. */
+/* Ends a complete body, and commits the object to the store if spool_store() was called and nothing
+ * failed since. done(arg, 0) is called when it is durable, else done(arg, err): always once, maybe
+ * before this returns. */
 void spool_commit(struct spool *spool, struct span head, const void *meta, size_t meta_len,
                   void (*done)(void *arg, int err), void *arg);
 
-/* The same for a body that broke off: what is there is good and goes to the store; readers get
- * `err` behind it. */
+/* The same for a body that broke off: what has arrived is stored; readers get `err` after it. */
 void spool_commit_broken(struct spool *spool, int err, struct span head, const void *meta,
                          size_t meta_len, void (*done)(void *arg, int err), void *arg);
 
-/* It was begun to be stored, and has not ended. */
+/* Is it being stored, and has not ended? */
 bool spool_has_put(const struct spool *spool);
 
-/* It is to be stored under another key than spool_store() was told. Before its end. */
+/* Changes the key under which it will be stored. Before its end. */
 void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct span key);
 
-/* The waker is not called any more after this returned. */
+/* Once this has returned the writer's waker is not called any more. */
 void spool_writer_gone(struct spool *spool);
 
 /* ---- anybody ---- */
 
 size_t spool_readers(struct spool *spool);
-/* Somebody will have its bytes though nobody reads them now: they go to the store, or are small and
- * stay in memory. */
+/* Will anybody need its bytes although it has no readers: because they are being stored, or are
+ * kept in memory? */
 bool spool_is_wanted(struct spool *spool);
-/* It was to stay or to be stored, but there was no memory for it. */
+/* Was it to be kept or stored, but there was no memory for it? */
 bool spool_lacks_room(struct spool *spool);
-/* It has become longer than spool_bound() allows. */
+/* Is it longer than spool_bound() allows? */
 bool spool_is_outgrown(struct spool *spool);
-/* Ended without an error. */
+/* Has it ended without an error? */
 bool spool_is_complete(const struct spool *spool);
-/* Complete, small, and all of it in memory for as long as the spool lives. */
+/* Is it complete, and all in memory for as long as the spool lives? */
 bool spool_is_kept(const struct spool *spool);
-/* What spool_whole() looks at is asked for (base/expect.h). */
+/* Prefetches what spool_whole() will read (base/expect.h). */
 void spool_expect(const struct spool *spool);
-/* The same in one piece: a hot object's body. */
+/* The same in one piece, as the body of a hot object. *body is set. */
 bool spool_whole(const struct spool *spool, struct span *body);
-/* What passes through needs about so much memory, however tight that is. */
+/* Memory that a body needs at least while passing through, however tight memory is. */
 #define SPOOL_LEAST ((size_t)32 * 1024)
 
-/* Bytes so far. */
+/* Bytes that have arrived. */
 uint64_t spool_length(struct spool *spool);
-/* Bytes of memory held. */
+/* Bytes of memory in use. */
 size_t spool_memory(struct spool *spool);
 
 /* ---- one reader; belongs to one thread ---- */
@@ -115,18 +114,18 @@ struct chunk;
 struct spool_reader {
     struct spool *spool;
     struct list link;
-    struct waker waker; /* bytes or the end arrived after spool_peek() said ERR_AGAIN */
+    struct waker waker; /* called after ERR_AGAIN, when bytes or the end have arrived */
     uint64_t offset;
     uint64_t end;        /* exclusive */
-    struct chunk *chunk; /* holds the span lent from memory */
-    struct ahead *ahead; /* holds the span from the store */
-    struct span lent;    /* that, from lent_at on; empty: none */
+    struct chunk *chunk; /* holds the span that was lent from memory */
+    struct ahead *ahead; /* holds the span that was lent from the store */
+    struct span lent;    /* from the store, beginning at lent_at; empty: none */
     uint64_t lent_at;
     bool waiting;
 };
 
-/* Reads [from, to) (to UINT64_MAX: until the end). 0, or ERR_NOT_FOUND when bytes from `from` on
- * have left memory and are not in the store. */
+/* Begins to read [from, to); `to` UINT64_MAX: to the end. Returns 0, or ERR_NOT_FOUND when bytes at
+ * `from` have left memory and are not in the store. */
 int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
                       struct waker waker);
 void spool_reader_fini(struct spool_reader *reader);

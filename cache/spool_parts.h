@@ -1,6 +1,6 @@
 /*
- * spool_parts - the inside of a spool, for the files it is made of: spool.c (its life, the writer),
- * spool_store.c (to the store), spool_reader.c (readers).
+ * spool_parts - the inside of a spool, shared by spool.c (its life, the writer), spool_room.c (the
+ * writer's memory), spool_store.c (storing) and spool_reader.c (readers).
  */
 #ifndef LARDER_CACHE_SPOOL_PARTS_H
 #define LARDER_CACHE_SPOOL_PARTS_H
@@ -32,30 +32,30 @@ struct chunk {
     char data[];
 };
 
-/* A group in the store. Pinned: whoever reads the spool is never cut off by an eviction. */
+/* A group of chunks in the store. Pinned, so that eviction never cuts off a reader. */
 struct place {
     struct store_chunk chunk;
     struct store_pin *pin;
 };
 
 struct spool {
-    /* All that a hit in memory looks at, in one line of the processor's cache or two. */
+    /* What a hit in memory reads, in one or two lines of the processor's cache. */
     atomic_int refs;
     atomic_bool complete;
-    bool keep;  /* stays in memory while it has at most keep_max bytes */
-    bool spill; /* goes to the store in groups though it is small: memory was tight */
+    bool keep;  /* kept in memory while it has at most keep_max bytes */
+    bool spill; /* stored in groups although it is small, because memory was tight */
     uint64_t keep_max;
-    uint64_t length; /* bytes published; only the writer changes it */
+    uint64_t length; /* bytes that arrived; only the writer changes it */
     int64_t expected;
     struct chunk **chunks; /* chunks[dropped .. count) are in memory */
     size_t dropped, count, cap;
-    struct chunk *first; /* the row, while it is no longer than this */
+    struct chunk *first; /* the array `chunks`, while it has no more than one */
 
     pthread_mutex_t lock;
-    struct chunk *tail; /* the writer's: the last chunk while it has room */
-    size_t in_memory;   /* sum of the caps of chunks in memory */
+    struct chunk *tail; /* the writer's: the last chunk, while it has room */
+    size_t in_memory;   /* sum of `cap` of the chunks in memory */
     size_t limit;
-    size_t promised; /* the writer's: bytes of room kept for what comes next */
+    size_t promised; /* the writer's: bytes reserved for what comes next */
     bool sure;
     bool wary;
     bool ended;
@@ -69,15 +69,15 @@ struct spool {
 
     struct shelf shelf;
     struct store_put *put; /* the writer's: while the body is being stored */
-    bool committed;        /* complete, the store has it or is about to */
-    bool put_failed;       /* the store has said so; the writer gives `put` up */
-    bool lacks_room;       /* so have we: memory is tight */
-    uint64_t most;         /* longer ones are not kept */
-    bool outgrown;         /* it is one */
-    bool strained;         /* no room for more until what is queued is stored */
-    struct place *places;  /* where group n is, for n < stored */
+    bool committed;        /* complete, and stored or being committed */
+    bool put_failed;       /* storing failed; the writer gives `put` up */
+    bool lacks_room;       /* memory was too tight to keep it */
+    uint64_t most;         /* longer bodies are neither kept nor stored */
+    bool outgrown;         /* longer than `most` */
+    bool strained;         /* no room for more until queued groups are stored */
+    struct place *places;  /* of each group n < stored */
     size_t places_cap;
-    size_t queued, stored; /* groups handed to the store / durable there */
+    size_t queued, stored; /* groups given to the store; groups durable there */
 };
 
 /* ---- chunks: counted; spool.c ---- */
@@ -86,40 +86,40 @@ struct chunk *chunk_ref(struct chunk *chunk);
 void chunk_unref(void *chunk); /* accepts NULL */
 uint64_t chunk_end(const struct chunk *chunk);
 
-/* The chunk in memory that holds `offset` (which must be published), or NULL. Under the lock. */
+/* The chunk in memory that holds `offset`, which must have arrived; or NULL. Under the lock. */
 struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset);
 
 /* ---- under the lock; spool.c ---- */
 
-/* Too large for one record of the store. */
+/* Is it too large for one record of the store? */
 bool spool_is_large(const struct spool *spool);
-/* It is in the store, or still on its way there. */
+/* Is it in the store, or being stored? */
 bool spool_is_storing(const struct spool *spool);
-/* Drops what nobody needs in memory any more; wakes the writer when there is room again. */
+/* Drops chunks that nobody needs in memory; wakes the writer when there is room again. */
 void spool_let_go(struct spool *spool);
-/* Drops what can be read back from the store. */
+/* Drops chunks that can be read back from the store. */
 void spool_let_go_stored(struct spool *spool);
 void spool_wake(struct waker *waker);
 
-/* Small enough, and wanted: all of it stays in memory. */
+/* Is it small enough, and to be kept in memory? */
 bool spool_keeps(const struct spool *spool);
 
-/* ---- the writer's, spool_room.c. Without the lock ---- */
+/* ---- for the writer, without the lock; spool_room.c ---- */
 
-/* How large the next chunk should be. When there is no room for what is to stay, it only passes
+/* How large the next chunk should be. Without room for what is to stay, the body is only passed
  * through from here on. */
 size_t spool_next_size(struct spool *spool);
-/* After bytes came: is there room for the next ones? Else the origin waits for the disk. */
+/* To be called after bytes have arrived: if there is no room for the next ones, pauses the origin
+ * until the disk has caught up. */
 void spool_look_ahead(struct spool *spool);
-/* Gives back what was promised and is not needed any more. */
+/* Gives back reserved bytes that are no longer needed. */
 void spool_drop_promise(struct spool *spool);
 
-/* ---- the writer's, spool_store.c ---- */
+/* ---- for the writer; spool_store.c ---- */
 
-/* Hands whole groups to the store, at the end (`last`) the rest too. Without the lock. */
+/* Gives complete groups to the store; at the end (`last`) also the rest. Without the lock. */
 void spool_queue_groups(struct spool *spool, bool last);
-/* Borrows the bytes [from, to) of the row for the store; returns the number of pieces. Under the
- * lock. */
+/* Lends the bytes [from, to) to the store as pieces; returns how many. Under the lock. */
 size_t spool_borrow(struct spool *spool, uint64_t from, uint64_t to, struct store_piece *pieces,
                     size_t max);
 

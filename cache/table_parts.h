@@ -1,6 +1,6 @@
 /*
- * table_parts - the inside of the table, for the files it is made of: table.c (what is in it and
- * what leaves), table_look.c (looking without a trace).
+ * table_parts - the inside of the table, shared by table.c (content and eviction) and table_look.c
+ * (looking without effects).
  */
 #ifndef LARDER_CACHE_TABLE_PARTS_H
 #define LARDER_CACHE_TABLE_PARTS_H
@@ -13,16 +13,16 @@
 
 enum { SHARDS = 64 };
 
-/* An entry exists while it has an object, a flight or a mark. */
+/* An entry exists while it has an object, a flight or a pass mark. */
 struct entry {
-    struct map_link link; /* what a lookup looks at comes first */
+    struct map_link link; /* fields that lookups read come first */
     uint8_t hash[KEY_HASH_SIZE];
     struct object *object;
-    struct hot_entry hot; /* in a queue while it has an object or a mark */
+    struct hot_entry hot; /* in a queue while there is an object or a mark */
     struct flight *flight;
     int64_t pass_until;
     enum reason pass_reason;
-    size_t bodies; /* bytes of the object that are bodies */
+    size_t bodies; /* bytes of the object's body */
 };
 
 struct shard {
@@ -30,7 +30,7 @@ struct shard {
     struct map map;
     struct hot hot;
     size_t bodies, flights;
-    size_t fresh; /* bytes of HOT_NEW that the table knows of */
+    size_t fresh; /* bytes of HOT_NEW that table->fresh includes */
     uint64_t evicted;
 };
 
@@ -38,19 +38,19 @@ struct table {
     struct shard shards[SHARDS];
     size_t limit;
     _Alignas(64) atomic_size_t bytes; /* of objects and marks */
-    atomic_size_t fresh;              /* of them in HOT_NEW */
-    atomic_uint turn;                 /* of the shards, to make room */
+    atomic_size_t fresh;              /* the part in HOT_NEW */
+    atomic_uint turn;                 /* next shard to evict from */
 };
 
-/* The shard of a key, locked. */
+/* Locks and returns the shard of a key. */
 struct shard *table_lock(struct table *table, const uint8_t hash[KEY_HASH_SIZE]);
 void table_unlock(struct shard *shard);
 
 /* ---- under the shard's lock ---- */
 
-/* NULL when there is none. */
+/* The entry, or NULL. */
 struct entry *table_entry(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE]);
-/* The entry with an object under just this key, or NULL. */
+/* The entry if it has an object under exactly this key; else NULL. */
 struct entry *table_entry_with(struct shard *shard, const struct cache_key *key);
 
 #endif

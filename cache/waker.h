@@ -1,4 +1,4 @@
-/* waker - whom to tell that something has come. What it calls must only post. */
+/* waker - a call that tells somebody that something has changed. It may only post. */
 #ifndef LARDER_CACHE_WAKER_H
 #define LARDER_CACHE_WAKER_H
 
