@@ -117,11 +117,10 @@ struct admission {
     const struct http_head *response;
     const struct http_fields *fields; /* fields to store */
     const struct freshness *freshness;
-    bool store;         /* policy allows storing it */
-    size_t promised;    /* bytes reserved with memory_begin(); taken over */
-    size_t spool_limit; /* bytes in memory at which the origin is paused */
-    struct waker
-        writer; /* wakes the fetch when there is room again, and when all readers have left */
+    bool store;          /* policy allows storing it */
+    size_t promised;     /* bytes reserved with memory_begin(); taken over */
+    size_t spool_limit;  /* bytes in memory at which the origin is paused */
+    struct waker writer; /* for the fetch: there is room again, or all readers left */
     struct arena *arena;
 };
 

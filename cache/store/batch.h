@@ -1,21 +1,20 @@
 /*
- * batch - a group of operations made durable by one commit.
- *
- * The writer's thread. Order of the commits: segments first, then the
- * index, so that a crash in between leaves bytes nobody points to and nothing else.
+ * batch - a group of operations made durable by one commit. For the writer's thread. Segments are
+ * committed first, then the index, so that a crash in between only leaves bytes that nothing refers
+ * to.
  */
 #ifndef LARDER_CACHE_STORE_BATCH_H
 #define LARDER_CACHE_STORE_BATCH_H
 
 #include "cache/store/op.h"
 
-/* Writes all of `ops` and commits, or none: then every operation has the error. Operations that
- * fail alone have their own. Replays the batch once in a new segment when one was too full. *wrote:
- * something went to the disk, which took it. */
+/* Writes and commits all of `ops`, or none: then each operation gets the error. Operations that
+ * fail on their own get their own error. If a segment was too full, the batch is repeated once in a
+ * new one. *wrote: the disk has accepted writes. */
 int batch_write(struct disk *disk, struct list *ops, bool *wrote);
-/* Tells each of them and the puts they belong to; nothing is written. */
+/* Fails each operation and its put; writes nothing. */
 void batch_fail(struct list *ops, int err);
-/* The last batch: what the disk should know of this run. */
+/* The last batch: writes what the store should remember of this run. */
 void batch_close(struct disk *disk);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * bitmap - a bit for each of many things, which is only ever set. Bits behind its end are 0 and
- * stay so. Thread-safe between _init and _fini; no order with other memory. Takes memory when the
- * first bit is set.
+ * bitmap - a set of bits that are only ever set. Bits behind its end are 0. Thread-safe between
+ * _init and _fini; relaxed memory order. Takes memory when the first bit is set.
  */
 #ifndef LARDER_CACHE_STORE_BITMAP_H
 #define LARDER_CACHE_STORE_BITMAP_H

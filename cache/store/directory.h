@@ -1,24 +1,26 @@
 /*
- * directory - the folder of a store: made, and held by one process; and small files in it that are
- * replaced whole.
+ * directory - the folder of a store, locked by one process, and small files in it that are replaced
+ * atomically.
  */
 #ifndef LARDER_CACHE_STORE_DIRECTORY_H
 #define LARDER_CACHE_STORE_DIRECTORY_H
 
 #include "base/buf.h"
 
-/* Makes the folder, opens it and takes an exclusive lock on it, which goes with *fd. ERR_BUSY, with
- * a line in the log that says who has it, or -errno. *fd is -1 then. */
+/* Creates the folder if it is missing, opens it and locks it; the lock ends with *fd. Returns 0;
+ * ERR_BUSY, after logging who has the lock; or -errno. On errors *fd is -1. */
 int directory_open(const char *path, int *fd);
-/* Somebody has that lock. */
+/* Does a process hold the lock? */
 bool directory_is_busy(const char *path);
 
-/* Is there a store in it? Makes nothing. */
+/* Does it contain a store? Creates nothing. */
 bool directory_has_store(const char *path);
 
-/* Appends what the file `name` holds, at most `max` bytes. 0, ERR_TOO_LARGE, or -errno. */
+/* Appends the content of the file `name`, at most `max` bytes. Returns 0, ERR_TOO_LARGE, or
+ * -errno. */
 int directory_read(const char *path, const char *name, size_t max, struct buf *out);
-/* Replaces the file; durable when it returns 0, and unchanged otherwise. */
+/* Replaces the file. If it returns 0, the new content is durable; otherwise the old one is
+ * unchanged. */
 int directory_write(const char *path, const char *name, struct span bytes);
 
 #endif

@@ -1,9 +1,7 @@
 /*
- * drops - keys whose records are to go from the index, and which nobody is to find until they have
- * gone. One entry a key, however often it is dropped; a key that the disk refused to let go of
- * stays until it is tried again.
- *
- * Not thread-safe, but for drops_may_have().
+ * drops - keys whose records are being deleted from the index, and must not be found meanwhile. One
+ * entry for each key. A key that the disk refused to delete stays until it is tried again. Not
+ * thread-safe, except drops_may_have().
  */
 #ifndef LARDER_CACHE_STORE_DROPS_H
 #define LARDER_CACHE_STORE_DROPS_H
@@ -17,31 +15,30 @@
 #define DROPS_HINTS 4096
 
 struct drops {
-    _Atomic uint32_t hints[DROPS_HINTS]; /* entries by some bits of the hash */
+    _Atomic uint32_t hints[DROPS_HINTS]; /* number of entries by bits of the hash */
     struct map entries;
-    struct list refused; /* those to be tried again */
+    struct list refused; /* to be tried again */
 };
 
 void drops_init(struct drops *drops);
-/* There must be no entry left. */
+/* It must be empty. */
 void drops_fini(struct drops *drops);
 
-/* One more operation is on its way that drops the record. */
+/* An operation was posted that deletes the record. */
 void drops_begin(struct drops *drops, const uint8_t hash[STORE_HASH]);
-/* One of them has ended. */
+/* Such an operation has ended. */
 void drops_end(struct drops *drops, const uint8_t hash[STORE_HASH]);
-/* It is to be dropped, and nobody is on the way. Harmless when it is known. */
+/* The record is still to be deleted, but no operation is doing so. Does nothing if it is known. */
 void drops_refuse(struct drops *drops, const uint8_t hash[STORE_HASH]);
-/* What was refused has been dropped, or replaced. */
+/* The record was deleted or replaced at last. */
 void drops_settle(struct drops *drops, const uint8_t hash[STORE_HASH]);
-/* Takes a refused one out: who asked is on the way with it, and drops_end() follows. False: there
- * is none. */
+/* Takes a refused key for another try; drops_end() must follow. False: there is none. */
 bool drops_retry(struct drops *drops, uint8_t hash[STORE_HASH]);
-/* The same with this one. False: it was not refused. */
+/* The same for this key. False: it was not refused. */
 bool drops_retry_this(struct drops *drops, const uint8_t hash[STORE_HASH]);
 bool drops_has(const struct drops *drops, const uint8_t hash[STORE_HASH]);
 
-/* False: there is no such entry. Any thread, without a lock. */
+/* False: there is certainly no such entry. Thread-safe, lock-free. */
 static inline bool drops_may_have(const struct drops *drops, const uint8_t hash[STORE_HASH])
 {
     uint16_t bits;

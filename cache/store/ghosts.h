@@ -1,15 +1,14 @@
 /*
- * ghosts - what has left a cache lately: tags, 4 bytes each, in buckets, the newest first.
- *
- * A tag is any 32 bits of a key's hash, always the same ones. Two keys may share one: a ghost is a
- * hint. Belongs to one thread, or to who holds the lock.
+ * ghosts - remembers what has left a cache lately, as tags of 4 bytes in buckets, newest first. A
+ * tag is 32 bits of a key's hash; keys may share one, so a ghost is only a hint. Belongs to one
+ * thread, or to a lock.
  */
 #ifndef LARDER_CACHE_STORE_GHOSTS_H
 #define LARDER_CACHE_STORE_GHOSTS_H
 
 #include "base/span.h"
 
-/* Zeroed, it is empty and has no memory. */
+/* Zeroed: empty, without memory. */
 struct ghosts {
     uint32_t *tags;
     uint32_t bits; /* 2^bits buckets */
@@ -17,10 +16,10 @@ struct ghosts {
 
 void ghosts_fini(struct ghosts *ghosts);
 
-/* Memory is taken as they come. `objects`: how many there are in the cache; as many ghosts, or up
- * to twice as many, are remembered. */
+/* Adds a ghost. Memory grows as they come. `objects`: how many the cache has; as many ghosts, at
+ * most twice as many, are remembered. */
 void ghosts_put(struct ghosts *ghosts, uint32_t tag, uint64_t objects);
-/* Is it there? Then it is taken away. */
+/* Was there a ghost with this tag? It is removed. */
 bool ghosts_take(struct ghosts *ghosts, uint32_t tag);
 
 size_t ghosts_bytes(const struct ghosts *ghosts);

@@ -1,41 +1,40 @@
 /*
- * guard - files that are mapped, on a disk that may fail. Reading a page that the disk does not
- * give is SIGBUS; under a guard it is an error. So is what LMDB finds impossible, and would stop
- * the process for.
+ * guard - turns failures in mapped files into errors. Reading a page that the disk cannot deliver
+ * raises SIGBUS; under a guard that is an error. So is damage for which LMDB would abort the
+ * process.
  *
- * A guarded call is left by a jump, and what it holds by then is lost: locks, memory, transactions.
- * So a lookup holds nothing, and who works on a store gives up the whole of it. Guards nest; each
- * thread has its own. Only faults inside the range of a guard are caught; all others end the
- * process as they always did.
+ * A guarded call is left by a jump, and loses what it holds: locks, memory, transactions. So a
+ * lookup must hold nothing, and a writer gives up its whole store. Guards nest; each thread has its
+ * own. Only faults inside a guard's range are caught; all others end the process as usual.
  */
 #ifndef LARDER_CACHE_STORE_GUARD_H
 #define LARDER_CACHE_STORE_GUARD_H
 
 #include "base/span.h"
 
-/* Catches SIGBUS from now on. Once is enough. */
+/* Starts to catch SIGBUS. To be called once. */
 void guard_install(void);
 
 enum guard_kind { GUARD_NONE, GUARD_LOOKUP, GUARD_WORK };
 
-/* call(arg), and its result; or -EIO: a page of `range` could not be read; or ERR_CORRUPT:
- * guard_leave(). A range without a place is everything that is mapped from a file: for who reads
- * the maps of one store and no other. */
+/* Returns call(arg); or -EIO: a page of `range` could not be read; or ERR_CORRUPT: guard_leave()
+ * was called. An empty range means everything mapped from files, for threads that read only one
+ * store. */
 int guard_lookup(int (*call)(void *arg), void *arg, struct span range);
-/* The same for who writes to the store, in the range of everything. */
+/* The same for the writer of a store, with a range of everything. */
 int guard_work(int (*call)(void *arg), void *arg);
 
-/* The innermost guard of this thread. */
+/* The kind of this thread's innermost guard. */
 enum guard_kind guard_kind(void);
-/* Leaves it with ERR_CORRUPT; returns when there is none. */
+/* Leaves that guard with ERR_CORRUPT; returns if there is none. */
 void guard_leave(void);
 
-/* 0 when all of the bytes can be read now, or -EIO. One load a page: with this done, what follows
- * at once may read them as if they were memory. */
+/* Reads one byte of each page. Returns 0 or -EIO. After 0 the bytes may be read like memory for the
+ * moment. */
 int guard_touch(struct span bytes);
 
-/* Keeps what must neither be touched nor given back any more, such as what a guarded call was
- * working on when it was left. */
+/* Leaks something on purpose that must neither be used nor freed any more, such as what a guarded
+ * call was working on. */
 void guard_bury(void *what);
 
 #endif

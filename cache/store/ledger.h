@@ -1,11 +1,11 @@
 /*
- * ledger - what is known in memory of each object of one segment: how often it was used, about how
- * large it is, and a tag of its key. Six bytes an object, in leaves that come as they are needed:
+ * ledger - facts in memory about each object of one segment: how often it was used, its rough size,
+ * and a tag of its key. Six bytes for each object, in leaves that are allocated as needed:
  *
  *   shelves ─▸ shelf ─▸ leaf: LEDGER_LEAF objects
  *
- * Readers count uses, and say which checksums have held; the rest is the writer's. Nothing here is
- * needed to read an object: it may be lost.
+ * Readers count uses and note verified checksums; the rest is for the writer. None of it is needed
+ * to read an object.
  */
 #ifndef LARDER_CACHE_STORE_LEDGER_H
 #define LARDER_CACHE_STORE_LEDGER_H
@@ -19,9 +19,9 @@
 #define LEDGER_SHELF 64 /* leaves */
 
 struct ledger_leaf {
-    _Atomic uint8_t uses[LEDGER_LEAF]; /* and whether the checksum has held */
-    uint8_t size[LEDGER_LEAF];         /* as a class */
-    uint32_t tag[LEDGER_LEAF];         /* 0: not known, the object is of an earlier run */
+    _Atomic uint8_t uses[LEDGER_LEAF]; /* and whether the checksum was verified */
+    uint8_t size[LEDGER_LEAF];         /* in classes */
+    uint32_t tag[LEDGER_LEAF];         /* 0: unknown, written by an earlier run */
 };
 
 struct ledger_shelf {
@@ -33,19 +33,19 @@ struct ledger {
     uint32_t count; /* numbers are below it */
 };
 
-/* For objects with numbers below `count`; others are ignored everywhere. */
+/* For objects with numbers below `count`; all calls ignore others. */
 void ledger_init(struct ledger *ledger, uint64_t count);
 void ledger_fini(struct ledger *ledger);
 
 /* ---- any thread ---- */
 
-/* So many more uses. */
+/* Adds uses. */
 void ledger_use(struct ledger *ledger, uint32_t number, unsigned uses);
-/* Uses so far, not more than s3fifo.h counts. */
+/* Uses so far, as s3fifo.h counts them. */
 uint8_t ledger_uses(const struct ledger *ledger, uint32_t number);
-/* Objects that were used. */
+/* How many objects were used. */
 uint64_t ledger_hot(const struct ledger *ledger);
-/* Its checksum was held against it, in this process's life. */
+/* Was its checksum verified during this run? */
 bool ledger_is_verified(const struct ledger *ledger, uint32_t number);
 void ledger_set_verified(struct ledger *ledger, uint32_t number);
 
@@ -53,7 +53,7 @@ void ledger_set_verified(struct ledger *ledger, uint32_t number);
 
 struct ledger_line {
     uint32_t tag;
-    uint64_t size; /* bytes; what is read back is up to an eighth less, and below 32 GiB */
+    uint64_t size; /* in bytes; read back up to an eighth smaller, and below 32 GiB */
     uint8_t uses;
 };
 
@@ -62,12 +62,12 @@ struct ledger_line ledger_read(const struct ledger *ledger, uint32_t number);
 
 /* How many blocks there are. */
 uint32_t ledger_blocks(const struct ledger *ledger);
-/* The uses of block `block`, to be kept over a restart. False: all are 0. */
+/* The uses of a block, to survive a restart. False: all are 0. */
 bool ledger_save(const struct ledger *ledger, uint32_t block, uint8_t out[LEDGER_BLOCK]);
-/* What an earlier run has counted, added to what this one has. */
+/* Adds the uses that an earlier run has counted. */
 void ledger_load(struct ledger *ledger, uint32_t block, struct span uses);
 
-/* Bytes of memory. Any thread. */
+/* Bytes of memory. Thread-safe. */
 size_t ledger_memory(const struct ledger *ledger);
 
 #endif

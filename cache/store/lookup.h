@@ -1,14 +1,12 @@
 /*
- * lookup - what is under a key in the index, and under a number in a segment, as of the last
- * commit, by a walk that knows which pages are in memory (walk.h): for event loops, which must not
- * wait, for the threads that read from the disk on their behalf, and for the writer.
+ * lookup - finds a key in the index, or a number in a segment, as of the last commit, by a walk
+ * that knows which pages are in memory (walk.h). For event loops, which must not wait, for the
+ * threads that read for them, and for the writer.
  *
- * Any thread; of a segment with a pin. WALK_NOW: ERR_AGAIN when something is not in memory. What is
- * read with WALK_READ is a copy of its own, and its checksum was held against it just now; with the
- * other ways that is done once in a process life.
- *
- * 0, ERR_NOT_FOUND (of the index), ERR_CORRUPT, ERR_IO, -EIO, or a code of LMDB. On failure nothing
- * is owned.
+ * Thread-safe; a segment must be pinned. WALK_NOW: ERR_AGAIN if something is not in memory. What
+ * WALK_READ reads is a copy whose checksum was just verified; with the other ways that is done once
+ * during a run. Returns 0, ERR_NOT_FOUND (index only), ERR_CORRUPT, ERR_IO, -EIO, or an LMDB error.
+ * On errors the caller owns nothing.
  */
 #ifndef LARDER_CACHE_STORE_LOOKUP_H
 #define LARDER_CACHE_STORE_LOOKUP_H
@@ -17,12 +15,12 @@
 #include "cache/store/segment.h"
 #include "cache/store/walk.h"
 
-/* *commit: the one that it is as of. ERR_IO also when the tree is damaged. */
+/* *commit: the commit that was read. ERR_IO also if the tree is damaged. */
 int lookup_location(struct index *index, const uint8_t hash[STORE_HASH], enum walk_way way,
                     struct location *out, uint64_t *commit);
 
-/* A record read: its bytes lie in the mapping, or in `copy` (to be freed) when too small to be
- * lent: LMDB moves small values when it rebalances a page, large ones never. */
+/* A record. Its bytes are in the mapping, or in `copy` (to be freed) if they are too small to be
+ * lent: LMDB moves small values when it rebalances a page, but never large ones. */
 struct segment_record {
     struct record record;
     struct span bytes;
@@ -32,16 +30,16 @@ struct segment_record {
 int lookup_record(struct segment *segment, uint32_t number, enum walk_way way,
                   struct segment_record *out);
 
-/* *copy is NULL when the bytes lie in the mapping, else to be freed. */
+/* *copy is NULL if the bytes are in the mapping, else it must be freed. */
 int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
                  struct span *out, void **copy);
-/* In the mapping, whatever it takes. */
+/* From the mapping, waiting for the disk if necessary. */
 int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
 
-/* The numbers that come next, of a segment that nobody writes to now. Waits for the disk. */
+/* The next numbers of a segment that nobody is writing to. Waits for the disk. */
 int lookup_next(struct segment *segment, uint32_t *object, uint32_t *chunk);
 
-/* The key hash of the object that a chunk was written for. Waits for the disk. */
+/* The key hash of the object that a chunk belongs to. Waits for the disk. */
 int lookup_owner(struct segment *segment, uint32_t number, uint8_t owner[STORE_HASH]);
 
 #endif

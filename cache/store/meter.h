@@ -1,5 +1,5 @@
 /*
- * meter - how much came in the last minute. One thread adds, any thread reads.
+ * meter - the sum of amounts during the last minute. One thread adds, any thread reads.
  */
 #ifndef LARDER_CACHE_STORE_METER_H
 #define LARDER_CACHE_STORE_METER_H
@@ -14,7 +14,7 @@ struct meter {
     _Atomic uint64_t second[METER_SLOTS], amount[METER_SLOTS];
 };
 
-/* `now` in seconds. */
+/* `now` is in seconds of a monotonic clock. */
 static inline void meter_add(struct meter *meter, uint64_t amount, uint64_t now)
 {
     _Atomic uint64_t *second = &meter->second[now % METER_SLOTS];
@@ -27,7 +27,7 @@ static inline void meter_add(struct meter *meter, uint64_t amount, uint64_t now)
     atomic_fetch_add_explicit(slot, amount, memory_order_relaxed);
 }
 
-/* What was added in the METER_SECONDS up to `now`. */
+/* The sum of the METER_SECONDS up to `now`. */
 static inline uint64_t meter_sum(const struct meter *meter, uint64_t now)
 {
     uint64_t sum = 0;

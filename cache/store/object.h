@@ -33,42 +33,42 @@
 
 enum record_kind { RECORD_OBJECT = 1, RECORD_HEAD = 2 };
 
-/* An object record, taken apart. Spans point into the value. */
+/* A parsed object record. Spans point into the value. */
 struct record {
     enum record_kind kind;
     uint8_t hash[STORE_HASH];
     uint64_t body_len;
     struct span key;
     struct span head;
-    struct span body; /* inline; empty with chunks */
+    struct span body; /* inline; empty if there are chunks */
     const struct store_chunk *chunks;
     size_t chunk_count;
 };
 
-/* Size of the value for this record; looks only at lengths and counts. */
+/* Size of the value for this record. Reads only lengths and counts. */
 size_t record_size(const struct record *record);
 
-/* Writes all but the body and the sum, and returns where the body goes. `at` has record_size()
- * bytes and is aligned to 8. record_seal() follows once the body is there. */
+/* Writes all but body and checksum, and returns where the body goes. `at` has record_size() bytes,
+ * aligned to 8. Call record_seal() once the body is written. */
 void *record_write(void *at, const struct record *record);
 void record_seal(void *at, size_t size);
 
-/* 0 or ERR_CORRUPT: lengths that do not add up. `value` is aligned to 8. The sum is not looked at:
- * record_verify() does that, and it also holds the chunk table against the body length. */
+/* Parses a record; `value` is aligned to 8. Returns 0, or ERR_CORRUPT if lengths do not add up.
+ * record_verify() checks the checksum, and the chunk table against the body length. */
 int record_read(struct span value, struct record *out);
 int record_verify(struct span value, const struct record *record);
-/* The chunks are as long as they must be, and together as long as the body. */
+/* Does each chunk have its proper length, and all together that of the body? */
 bool record_chunks_hold(const struct record *record);
-/* As record_verify(), for who has summed it up already: XXH3 of all that follows
+/* Like record_verify(), if the checksum is computed already: XXH3 of everything behind the first
  * RECORD_SUMMED_FROM bytes. */
 #define RECORD_SUMMED_FROM 16
 int record_judge(struct span value, const struct record *record, uint64_t sum);
 
-/* Where an object lies, and the caller's bytes about it. */
+/* Where an object is, and the caller's metadata. */
 struct location {
     uint32_t segment, object;
-    uint32_t low_segment;               /* the oldest segment that holds a part of the body */
-    uint32_t head_segment, head_object; /* a newer head; 0, 0 without */
+    uint32_t low_segment;               /* the oldest segment with a part of the body */
+    uint32_t head_segment, head_object; /* place of a newer head; 0, 0: none */
     uint32_t head_len;
     uint64_t body_len;
     uint32_t meta_len;
@@ -78,7 +78,7 @@ struct location {
 #define LOCATION_FIXED 40
 #define LOCATION_MAX (LOCATION_FIXED + STORE_META_MAX)
 
-/* Returns the bytes used of `out`. */
+/* Returns how many bytes of `out` are used. */
 size_t location_write(const struct location *location, const uint8_t hash[STORE_HASH],
                       uint8_t out[LOCATION_MAX]);
 /* 0 or ERR_CORRUPT. */

@@ -1,6 +1,6 @@
 /*
- * op - what the writer is asked to do: one operation, from its making to its end. Made by any
- * thread, which gives it away to the writer (writer.h); applied and ended on the writer's thread.
+ * op - one operation for the writer, from its making to its end. Made by any thread, posted to the
+ * writer (writer.h), applied and ended on the writer's thread.
  */
 #ifndef LARDER_CACHE_STORE_OP_H
 #define LARDER_CACHE_STORE_OP_H
@@ -10,27 +10,27 @@
 
 enum op_kind {
     OP_CHUNK,   /* append a chunk of op->put */
-    OP_FINISH,  /* write the record of op->put, point the index to it */
-    OP_ABORT,   /* forget op->put */
+    OP_FINISH,  /* write the record of op->put, and point the index to it */
+    OP_ABORT,   /* give up op->put */
     OP_UPDATE,  /* write a newer head for a stored object */
     OP_DROP,    /* delete an index record */
-    OP_DISCARD, /* the same, unless it points somewhere else by now */
-    OP_FLUSH,   /* nothing; its done says that what came before is committed */
+    OP_DISCARD, /* the same, if it still points to op->chunk */
+    OP_FLUSH,   /* nothing: its `done` tells that everything before is committed */
 };
 
 struct op {
     struct list link;
     enum op_kind kind;
     int err;       /* the outcome */
-    uint64_t cost; /* bytes it holds in memory */
+    uint64_t cost; /* bytes of memory it holds */
     struct store_put *put;
     uint8_t hash[STORE_HASH];
     char *text; /* owned: key, then head */
     size_t key_len, head_len;
     uint8_t meta[STORE_META_MAX];
     size_t meta_len;
-    uint64_t body_len;        /* OP_CHUNK: bytes of the pieces */
-    struct store_chunk chunk; /* OP_CHUNK: the result; OP_DISCARD: segment and object */
+    uint64_t body_len;        /* OP_CHUNK: length of the pieces */
+    struct store_chunk chunk; /* OP_CHUNK: result; OP_DISCARD: segment and object */
     void (*done)(void *arg, int err);
     void (*chunk_done)(void *arg, int err, const struct store_chunk *chunk);
     void *arg;
@@ -39,14 +39,13 @@ struct op {
 };
 
 struct op *op_new(enum op_kind kind, const struct store_piece *pieces, size_t count);
-/* Copies the bytes into op->text. */
+/* Copies key and head to op->text. */
 void op_set_text(struct op *op, struct span key, struct span head);
 void op_set_meta(struct op *op, const void *meta, size_t meta_len);
-/* Releases the pieces, calls done, frees the operation, and the put with its last one. */
+/* Releases the pieces, calls `done`, frees the operation, and with its last operation the put. */
 void op_end(struct op *op);
-/* Does it, in the transaction of the index that is open and those of segments it opens. A result
- * other than 0 fails the whole batch; op->err is set when it fails alone. May be called again for
- * another attempt. */
+/* Applies the operation in the open transactions. A result other than 0 makes the whole batch fail;
+ * op->err is set if only this operation fails. May be called again for another attempt. */
 int op_apply(struct disk *disk, struct op *op);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * page - how LMDB 0.9 lays out a data file (format version 1, 64-bit machines): two meta pages,
- * then trees of pages. For the code that looks at a file by itself: sound.c, walk.c. Pure.
+ * then trees of pages. For code that reads files without LMDB: sound.c, walk.c. Pure.
  */
 #ifndef LARDER_CACHE_STORE_PAGE_H
 #define LARDER_CACHE_STORE_PAGE_H
@@ -24,17 +24,17 @@ struct page {
     uint64_t number;
     uint16_t pad;
     uint16_t flags;
-    uint16_t lower, upper; /* of the free room; an overflow run has its length there */
+    uint16_t lower, upper; /* bounds of the free space; of an overflow run: its length */
 };
 static_assert(sizeof(struct page) == 16, "page header");
 
 struct node {
-    uint16_t low, high, flags, key_len; /* then the key, then the value */
+    uint16_t low, high, flags, key_len; /* followed by key and value */
 };
 static_assert(sizeof(struct node) == 8, "node header");
 
 struct tree {
-    uint32_t pad; /* of the first tree in a meta page: the page size */
+    uint32_t pad; /* in the first tree of a meta page: the page size */
     uint16_t flags;
     uint16_t depth;
     uint64_t branch_pages, leaf_pages, overflow_pages, entries;
@@ -49,25 +49,25 @@ struct meta {
     uint64_t last_page, transaction;
 };
 
-/* Of a page whose `lower` is not below its header. */
+/* Only for pages whose `lower` is not below their header. */
 static inline unsigned page_nodes(const struct page *page)
 {
     return (page->lower - (unsigned)sizeof(*page)) / 2;
 }
 
-/* Length of the value of a node in a leaf. */
+/* Length of a value in a leaf. */
 static inline uint32_t node_value_len(const struct node *node)
 {
     return node->low | (uint32_t)node->high << 16;
 }
 
-/* Where a node in a branch leads. */
+/* Page that a node in a branch refers to. */
 static inline uint64_t node_child(const struct node *node)
 {
     return node->low | (uint64_t)node->high << 16 | (uint64_t)node->flags << 32;
 }
 
-/* Pages of the run that holds a value by itself, and how many the header of a run says. */
+/* Pages that a large value needs, and the length in the header of an overflow run. */
 static inline uint64_t run_pages(uint64_t len, size_t page_size)
 {
     return (len + sizeof(struct page) + page_size - 1) / page_size;

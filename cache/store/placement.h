@@ -1,18 +1,17 @@
 /*
  * placement - which of several stores has which key, and since when. Pure.
  *
- * The keys are divided into shares by their hash. Each share belongs to one member, chosen by
- * rendezvous hashing of the seats, weighted by size: when a member goes its shares are spread over
- * the others, and all other shares stay where they are.
+ * Keys are divided into shares by their hash. Each share belongs to one member, chosen by
+ * rendezvous hashing of the seats, weighted by size: when a member goes, only its shares move.
  *
- * Whenever the members change (one more disk, one that is taken out, one that could not be opened,
- * another size) a new era begins. A share remembers the era since which its member has had it
- * without a break; that number is mixed into the hashes, so that what a member stored under the
- * share in an earlier time, and what others may have changed or invalidated since, is not found.
+ * A new era begins whenever the members change (a disk was added, removed, resized, or could not be
+ * opened). A share remembers since which era its member has had it without interruption. That
+ * number is mixed into the hashes, so that what a member stored under the share at an earlier time,
+ * and others may have changed or invalidated since, is not found.
  *
- * A copy lies in each member's directory. The one of the latest era counts. A member whose copy
- * tells of an era that this one does not know has been on its own meanwhile: then nothing that is
- * stored can be trusted.
+ * Each member's directory has a copy; that of the latest era counts. A copy with an era that this
+ * one does not know shows that its member was used alone meanwhile: then nothing stored can be
+ * trusted.
  *
  * As bytes, little endian:
  *
@@ -32,45 +31,45 @@ enum {
     PLACEMENT_SHARES = 4096,
     PLACEMENT_MEMBERS = 64,
     PLACEMENT_ERAS = 64,
-    PLACEMENT_NOBODY = 255, /* a member's number */
+    PLACEMENT_NOBODY = 255, /* as the number of a member */
 };
 
 struct placement_member {
-    uint8_t uuid[16]; /* of the store */
-    uint64_t seat;    /* of the place it has; a new store there gets the shares of the old one */
+    uint8_t uuid[16]; /* of the store in it */
+    uint64_t seat;    /* of its place; a new store there gets the shares of the old one */
     uint64_t size;
 };
 
 struct placement_share {
     uint32_t since;
-    uint8_t member; /* number, or PLACEMENT_NOBODY */
+    uint8_t member; /* its number, or PLACEMENT_NOBODY */
 };
 
 struct placement {
-    uint32_t era; /* 0: none has begun */
+    uint32_t era; /* 0: none so far */
     struct sip_key secret;
-    uint64_t eras[PLACEMENT_ERAS]; /* random names, of `era` and those before it */
+    uint64_t eras[PLACEMENT_ERAS]; /* random names of `era` and those before it */
     struct placement_member members[PLACEMENT_MEMBERS];
     size_t count;
     struct placement_share shares[PLACEMENT_SHARES];
 };
 
-/* Nobody has anything. */
+/* No share belongs to anybody. */
 void placement_init(struct placement *placement, const struct sip_key *secret);
 
-/* All shares belong to this one, since ever: what a store was that has been alone so far. */
+/* All shares have always belonged to this member: for a store that was alone so far. */
 void placement_alone(struct placement *placement, const struct placement_member *member);
 
-/* The same members, in any order? */
+/* Are these its members, in any order? */
 bool placement_is_of(const struct placement *placement, const struct placement_member *members,
                      size_t count);
 
-/* Begins an era named `name` (random, not 0) with these members. Shares whose member stays the same
- * keep their since, unless `forget`. */
+/* Begins an era named `name` (random, not 0) with these members. Shares that stay with their member
+ * keep `since`, unless `forget`. */
 void placement_begin(struct placement *placement, uint64_t name,
                      const struct placement_member *members, size_t count, bool forget);
 
-/* Did `other` come before this one, or is it the same? */
+/* Is `other` the same, or an earlier state of it? */
 bool placement_knows(const struct placement *placement, const struct placement *other);
 
 size_t placement_share_of(const uint8_t hash[16]);

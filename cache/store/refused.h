@@ -1,27 +1,28 @@
 /*
- * refused - records that were to go with a batch that failed: they were dropped, or are older than
- * what was to replace them. They hide (drops.h) until the index agrees, and are tried again: behind
- * the pause, before anything that was posted later and apart from it, for a disk may let go of
- * records and take nothing new; and within the pause before a new head for their key, which would
- * come to what is older. While the writer is to stop a few times, and then they are left behind.
+ * refused - deletions that failed with their batch: the records were dropped, or are older than
+ * what should have replaced them. They stay hidden (drops.h) until the index has deleted them. They
+ * are tried again after the pause, before anything posted later and separately, since a full disk
+ * may allow deletions only; and within the pause before a new head for their key, which would
+ * otherwise be applied to an older object. While the writer stops, they are tried a few times, and
+ * then left behind.
  *
- * A part of the writer: its thread only, under its lock but for refused_end().
+ * Part of the writer: for its thread, under its lock except refused_end().
  */
 #ifndef LARDER_CACHE_STORE_REFUSED_H
 #define LARDER_CACHE_STORE_REFUSED_H
 
 #include "cache/store/writer.h"
 
-/* There are some, and it is time to try again. */
+/* Are there any, and is it time to try again? */
 bool refused_is_due(const struct writer *writer);
-/* Those, as operations of an empty batch, up to its bounds. */
+/* Adds them as operations to an empty batch, up to its limits. */
 void refused_take(struct writer *writer, struct list *batch);
-/* The one that `op` would come to, in front of the batch; how many. */
+/* Adds the one for the key of `op`, before it; returns how many (0 or 1). */
 size_t refused_take_of(struct writer *writer, const struct op *op, struct list *batch);
 
-/* The batch of this operation has ended, each of them before op_end(). Takes the lock. */
+/* To be called for each operation of an ended batch, before op_end(). Takes the lock. */
 void refused_end(struct writer *writer, const struct op *op, bool failed);
-/* At the end: those the disk still has are told, and forgotten. */
+/* At the end: logs those that are left, and forgets them. */
 void refused_leave(struct writer *writer);
 
 #endif

@@ -1,14 +1,12 @@
 /*
- * segment - one append-only environment: databases `h` (whose file this is), `o` (object records),
- * `b` (body chunks) and `c` (the key hash of the object each chunk is a part of), all under
- * increasing numbers. Nothing in it is ever changed or deleted; space is won back by dropping the
- * file.
+ * segment - one append-only environment. Databases: `h` (identity), `o` (object records), `b` (body
+ * chunks) and `c` (for each chunk the key hash of its object), all under increasing numbers.
+ * Nothing in it is changed or deleted; space is freed by dropping the file.
  *
- * Life: segment_create() or segment_adopt() in a free slot of the table → live: anybody may pin →
- * segment_retire(): no new pins, the file loses its name, who pinned it still reads →
- * segment_close() once nobody does → free slot again.
- *
- * Pins, reads and segment_retire() are thread-safe; the rest is the writer's thread only.
+ * Life: segment_create() or segment_adopt() in a free slot of the table → live: can be pinned →
+ * segment_retire(): no new pins, the file is unlinked, pinned readers go on → segment_close() when
+ * there are no pins → free slot. Pins, reads and segment_retire() are thread-safe; the rest is for
+ * the writer's thread.
  */
 #ifndef LARDER_CACHE_STORE_SEGMENT_H
 #define LARDER_CACHE_STORE_SEGMENT_H
@@ -22,8 +20,8 @@
 #include <limits.h>
 #include <pthread.h>
 
-/* Whose segment, whether it may still be pinned, and by how many, in one word:
- * id << 32 | LIVE | pins. 0 is a free slot. */
+/* Identity, state and number of pins of a segment, in one word: id << 32 | LIVE | pins. 0: a free
+ * slot. */
 struct store_pin {
     _Atomic uint64_t state;
 };
@@ -38,35 +36,36 @@ struct segment {
     struct store_pin pin;
     uint32_t id;
     enum s3_log log;
-    uint64_t capacity; /* the file never gets larger */
+    uint64_t capacity; /* most bytes of the file */
     int64_t created;   /* seconds since 1970 */
     const struct segment_home *home;
 
     pthread_mutex_t opening;
-    _Atomic bool opened;       /* the first use opens the file */
+    _Atomic bool opened;       /* the file was opened, by the first use */
     _Atomic bool sealed;       /* nobody writes to it any more */
-    char before_visitors[64];  /* a line of their own: readers of an open segment write them */
-    _Atomic uint32_t visitors; /* who entered it */
+    char before_visitors[64];  /* padding: readers of an open segment write `visitors` */
+    _Atomic uint32_t visitors; /* how many are in segment_enter() */
     char behind_visitors[64 - sizeof(uint32_t)];
     struct env env;
     MDB_dbi objects, chunks, owners;
     struct ledger ledger;
-    struct bitmap verified_chunks; /* checksum held once in this process life */
+    struct bitmap verified_chunks; /* chunks whose checksum was verified in this run */
     struct bitmap bad_chunks;
 
-    /* The writer's. */
+    /* For the writer: */
     bool listed; /* the index has a committed record of it */
     bool writable;
-    bool counted;     /* next_object and next_chunk are right */
-    bool uses_loaded; /* what earlier runs know of them is in the ledger */
-    uint64_t dead;    /* bytes of chunks whose object never came to its end; in this run */
+    bool counted;     /* next_object and next_chunk are known */
+    bool uses_loaded; /* the uses counted by earlier runs are in the ledger */
+    uint64_t dead;    /* bytes of chunks of given-up puts, in this run */
     MDB_txn *txn;
-    uint32_t next_object, next_chunk;                /* numbers start at 1 */
-    uint32_t committed_objects, committed_chunks;    /* the next ones if the transaction fails */
-    uint64_t base_pages, overflow_pages, leaf_bytes; /* of the open transaction: room account */
+    uint32_t next_object, next_chunk;             /* numbers begin with 1 */
+    uint32_t committed_objects, committed_chunks; /* the same if the transaction is aborted */
+    uint64_t base_pages, overflow_pages,
+        leaf_bytes; /* of the open transaction: for estimating room */
 };
 
-/* What a segment is, before it has a file. */
+/* What a segment is, apart from its file. */
 struct segment_spec {
     uint32_t id;
     enum s3_log log;
@@ -74,88 +73,91 @@ struct segment_spec {
     int64_t created;
 };
 
-/* Makes the file, or uses the one that is there (a spare, empty again), and its first commit, in a
- * slot that is free; then makes the slot live. */
+/* Makes the file in a free slot, or reuses an emptied spare file that is there already; makes the
+ * first commit; then the slot is live. */
 int segment_create(struct segment *segment, const struct segment_home *home,
                    const struct segment_spec *spec);
-/* Takes the slot for a file of an earlier run and makes it live. The file is looked at on first
- * use; `writable` says whether segment_resume() may follow. */
+/* Puts the file of an earlier run into the slot and makes it live. The file is opened at its first
+ * use; `writable`: segment_resume() may follow. */
 void segment_adopt(struct segment *segment, const struct segment_home *home,
                    const struct segment_spec *spec, bool writable);
-/* Looks at all of an adopted file's structure, with a pin. 0: segment_write_* may follow. */
+/* Checks the whole structure of an adopted file; needs a pin. 0: it can be written to. */
 int segment_resume(struct segment *segment);
-/* Finds out how much is in a segment, an adopted one included, if its structure is whole. 0,
- * ERR_CORRUPT, or a code of LMDB. */
+/* Determines how much is in a segment, also an adopted one, if its structure is intact. Returns 0,
+ * ERR_CORRUPT, or an LMDB error. */
 int segment_count(struct segment *segment);
-/* Opens the file unless it is. 0, ERR_CORRUPT when it is not the file of this id. Thread-safe. */
+/* Opens the file if it is not open. Returns 0, or ERR_CORRUPT if the file has another identity.
+ * Thread-safe. */
 int segment_ready(struct segment *segment);
-/* The last commit is done: from now on it is read without a transaction. The writer's. */
+/* The last commit was made: from now on it is read without transactions. For the writer. */
 void segment_seal(struct segment *segment);
-/* What LMDB holds for the writer of a sealed segment, some MiB, is given back, unless somebody is
- * in a transaction: then another time. The writer's. */
+/* Frees the memory (some MiB) that LMDB keeps for writing a sealed segment, unless a transaction is
+ * open. For the writer. */
 void segment_shed(struct segment *segment);
-/* True when this call ended its life. */
+/* True: this call has retired it. */
 bool segment_retire(struct segment *segment);
 void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX]);
-/* Unlinks the file; it stays readable to who has it open. */
+/* Unlinks the file; it can still be read where it is open. */
 void segment_unlink(const struct segment_home *home, uint32_t id);
-/* Closes a retired segment that nobody pins, and frees the slot. Open ones too, at the end. */
+/* Closes a retired segment without pins, and frees the slot. At the end also live ones. */
 void segment_close(struct segment *segment);
 
 /* ---- pins ---- */
 
-/* True when `segment` is the one with this id, and is live or (with `retired`) still pinned. */
+/* Pins `segment` if it has this id and is live or (with `retired`) still pinned. False: it is
+ * not. */
 bool segment_pin(struct segment *segment, uint32_t id, bool retired);
-/* True when the last pin of a retired segment went: the writer should close it. */
+/* True: that was the last pin of a retired segment, which the writer should close. */
 bool segment_unpin(struct segment *segment);
 bool segment_is_live(const struct segment *segment, uint32_t id);
 bool segment_is_pinned(const struct segment *segment);
-/* Retired and pinned by nobody. */
+/* Is it retired, without pins? */
 bool segment_is_idle(const struct segment *segment);
 
-/* Whose slot it is (0: free), whether it is live, and how many pin it. Any thread. */
+/* Returns its id (0: a free slot), whether it is live, and its pins. Thread-safe. */
 uint32_t segment_pins(const struct segment *segment, bool *live, uint32_t *pins);
 
 static inline struct segment *segment_of_pin(struct store_pin *pin)
 {
-    return (struct segment *)(void *)pin; /* its first member */
+    return (struct segment *)(void *)pin; /* it is the first member */
 }
 
 /* ---- reading, with a pin ---- */
 
-/* For who is to begin a transaction. False: it is sealed, and to be walked without. Otherwise
- * segment_exit() follows. */
+/* Before a read transaction. False: it is sealed, and must be walked without one. Otherwise call
+ * segment_exit() afterwards. */
 bool segment_enter(struct segment *segment);
 void segment_exit(struct segment *segment);
 
-/* Where bytes that were lent out of the mapping (lookup.h) lie in the file. */
+/* The place in the file of bytes that were lent from the mapping (lookup.h). */
 struct file_place segment_place(const struct segment *segment, struct span lent);
-/* The checksum of a chunk held: it is looked at once in a process life. */
+/* The checksum of a chunk was verified, which is done once during a run. */
 void segment_set_verified(struct segment *segment, uint32_t number);
 bool segment_is_verified(const struct segment *segment, uint32_t number);
-/* It is not there, or not as it was written. */
+/* The chunk is missing or damaged. */
 void segment_condemn_chunk(struct segment *segment, uint32_t number);
-/* A reader met a wrong checksum there before. */
+/* Has a reader found a wrong checksum there? */
 bool segment_chunk_is_bad(const struct segment *segment, uint32_t number);
 
 /* ---- writing ---- */
 
-/* Room for `size` more bytes as one record or chunk, by a careful estimate. */
+/* Is there room for `size` more bytes as one record or chunk? A cautious estimate. */
 bool segment_has_room(const struct segment *segment, size_t size);
-/* Room in a new segment of `capacity`. */
+/* Would there be, in a new segment of `capacity`? */
 bool segment_could_hold(uint64_t capacity, size_t size);
 
-/* Harmless when begun. ERR_FULL also when a root could not be written: LMDB takes nothing more. */
+/* Begins a transaction unless there is one. ERR_FULL also if a root could not be written: LMDB
+ * accepts nothing more. */
 int segment_write_begin(struct segment *segment);
-/* Reserves the value under the next number; *at must be filled before the next call. ERR_FULL
- * spoils the transaction. */
+/* Reserves a value under the next number; the caller must fill *at before the next call. ERR_FULL
+ * makes the transaction useless. */
 int segment_add_object(struct segment *segment, size_t size, void **at, uint32_t *number);
-/* `owner`: the key hash of the object, as far as it is known by now. */
+/* `owner`: key hash of the object, as known so far. */
 int segment_add_chunk(struct segment *segment, const uint8_t owner[STORE_HASH], size_t size,
                       void **at, uint32_t *number);
 /* A record as the open transaction sees it. Valid until the next write. */
 int segment_peek(struct segment *segment, uint32_t number, struct span *value);
-/* Both end the transaction; harmless without one. */
+/* Both end the transaction, if there is one. */
 int segment_commit(struct segment *segment);
 void segment_abort(struct segment *segment);
 

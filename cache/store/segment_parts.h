@@ -1,16 +1,15 @@
 /*
- * segment_parts - the inside of a segment, for the files it is made of: segment.c (its life, pins,
- * chunks whose checksum held), segment_file.c (what is in the file and whose it is),
- * segment_write.c (appending).
+ * segment_parts - the inside of a segment, shared by segment.c (life, pins, verified chunks),
+ * segment_file.c (content and identity of the file) and segment_write.c (appending).
  */
 #ifndef LARDER_CACHE_STORE_SEGMENT_PARTS_H
 #define LARDER_CACHE_STORE_SEGMENT_PARTS_H
 
 #include "cache/store/segment.h"
 
-/* Opens segment->env, to write to it (its databases, too) or to read only. With `create` it makes
- * the file and its first commit. 0, ERR_CORRUPT when it is none of ours or cannot be read, or a
- * code of LMDB or the system; env is closed then. */
+/* Opens segment->env, for writing (then also its databases) or only for reading. `create`: makes
+ * the file and its first commit. Returns 0; ERR_CORRUPT: it is no segment, or unreadable; or an
+ * error of LMDB or the system. On errors env is closed. */
 int segment_open_file(struct segment *segment, bool create);
 
 #endif

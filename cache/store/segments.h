@@ -1,9 +1,7 @@
 /*
- * segments - those that exist, found by id without a lock.
- *
- * A segment with id N lies in slot N & mask; an id whose slot is taken is skipped, so that a lookup
- * is one load. Slots live as long as they do. Lookups and pins are thread-safe; adding and
- * dropping are the writer's.
+ * segments - the table of segments, found by id without a lock. The segment with id N is in slot N
+ * & mask; an id whose slot is taken is skipped, so that a lookup is one load. Slots are never
+ * freed. Lookups and pins are thread-safe; adding and dropping is for the writer.
  */
 #ifndef LARDER_CACHE_STORE_SEGMENTS_H
 #define LARDER_CACHE_STORE_SEGMENTS_H
@@ -16,41 +14,42 @@ struct segments {
     uint32_t mask;
     uint32_t next_id;
     uint64_t segment_size; /* capacity of new segments */
-    /* Called from any thread when a retired segment lost its last pin, or one was condemned. */
+    /* Called from any thread when a retired segment has lost its last pin, and when one was
+     * condemned. */
     void (*wake)(void *arg);
     void *wake_arg;
 };
 
-/* `count` segments and as many ids in between. Copies dir. */
+/* Room for `count` segments, and as many ids in between. Copies dir. */
 void segments_init(struct segments *segments, const char *dir, uint64_t count);
-/* Closes what is open. No pin may be left. Harmless on a zeroed table. */
+/* Closes open segments. There may be no pins. Accepts a zeroed table. */
 void segments_fini(struct segments *segments);
 
-/* The slot of this id, whatever it holds at the moment. */
+/* The slot for this id, whatever is in it. */
 static inline struct segment *segments_slot(const struct segments *segments, uint32_t id)
 {
     return &segments->slots[id & segments->mask];
 }
 
-/* A live segment, pinned and open; NULL when it was dropped or its file is not right (then it is
+/* A live segment, pinned and open. NULL: it was dropped, or its file is wrong (then it is
  * condemned). Thread-safe. */
 struct segment *segments_pin(struct segments *segments, uint32_t id);
-/* The same, also when it was dropped but somebody still pins it. */
+/* The same, also for a dropped segment that is still pinned. */
 struct segment *segments_pin_any(struct segments *segments, uint32_t id);
 void segments_unpin(struct segments *segments, struct segment *segment);
 bool segments_is_live(const struct segments *segments, uint32_t id);
 
-/* The next id, with a free slot. NULL when all slots are taken. */
+/* The next id that has a free slot. NULL: all slots are taken. */
 struct segment *segments_next_free(struct segments *segments, uint32_t *id);
 
-/* The live segment of this log with the lowest id from `id` on; NULL without. */
+/* The live segment of this log with the lowest id that is at least `id`; NULL: none. */
 struct segment *segments_oldest(struct segments *segments, enum s3_log log, uint32_t id);
-/* The live segment with the highest id that nobody has used yet; NULL without. */
+/* The live segment with the highest id that was not opened so far; NULL: none. */
 struct segment *segments_newest_unopened(struct segments *segments);
 
-/* Bytes of the files of a log's live segments; without `pinned`, of those that nobody reads. */
+/* Size of the files of a log's live segments; without `pinned` only of those without readers. */
 uint64_t segments_log_bytes(const struct segments *segments, enum s3_log log, bool pinned);
-/* Bytes of all files, those without a name included; and how many are live. */
+/* Size of all files, including unlinked ones; and the number of live segments. */
 uint64_t segments_used(const struct segments *segments);
 uint32_t segments_live(const struct segments *segments);
 

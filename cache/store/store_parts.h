@@ -1,6 +1,6 @@
 /*
- * store_parts - the inside of a store, for the files it is made of: store.c (its life, putting),
- * find.c (finding), read.c (reading from the disk for those who must not wait).
+ * store_parts - the inside of a store, shared by store.c (life, putting), find.c (finding) and
+ * read.c (reads for threads that must not wait).
  */
 #ifndef LARDER_CACHE_STORE_PARTS_H
 #define LARDER_CACHE_STORE_PARTS_H
@@ -10,7 +10,7 @@
 #include "cache/store/tour.h"
 #include "cache/store/writer.h"
 
-/* Counted by lane, so that readers do not fight for a cache line. */
+/* One for each lane, so that readers do not share a cache line. */
 struct find_counters {
     _Atomic uint64_t found, missed;
     char pad[48];
@@ -18,13 +18,13 @@ struct find_counters {
 
 #define READ_BUCKETS 64
 
-/* The reads under way. */
+/* Reads in progress. */
 struct reads {
     struct io io;
-    pthread_mutex_t lock; /* for what follows */
+    pthread_mutex_t lock; /* of what follows */
     struct list under_way[READ_BUCKETS];
     uint64_t count, bytes, errors, shared, refused;
-    uint64_t us; /* from asking until it is there */
+    uint64_t us; /* total time from request to completion */
 };
 
 struct store {
@@ -38,17 +38,17 @@ struct store {
     void *arg;
     _Atomic uint64_t unreadable;
     _Atomic uint64_t window;    /* began at this clock_mono_ms() */
-    _Atomic unsigned in_window; /* read errors since */
+    _Atomic unsigned in_window; /* read errors since then */
 };
 
 /* ---- store.c ---- */
 
-/* The disk did not give a page. Any thread. */
+/* Counts a page that the disk could not deliver. Thread-safe. */
 void store_count_error(struct store *store);
 
 /* ---- find.c ---- */
 
-/* An object, and where and as of when the index had it. */
+/* An object, and where and as of which commit the index had it. */
 struct found_object {
     struct store_object object;
     struct location location;
@@ -56,14 +56,14 @@ struct found_object {
     uint64_t commit;
 };
 
-/* ERR_CORRUPT: the record has been dropped. Counts nothing. */
+/* ERR_CORRUPT: the record was deleted. Updates no counters. */
 int find_object(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                 enum walk_way way, struct found_object *out);
-/* The index must not lead there again. A location that was replaced meanwhile stays. */
+/* Deletes this location from the index, unless it was replaced meanwhile. */
 void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
                   const struct location *location);
-/* Pins the segment with this id, `retired` ones that are still pinned, too. 0, ERR_NOT_FOUND, or
- * (WALK_NOW) ERR_AGAIN: it has not been opened yet. */
+/* Pins the segment with this id, with `retired` also one that is dropped but still pinned. Returns
+ * 0; ERR_NOT_FOUND; or (WALK_NOW) ERR_AGAIN: it was not opened so far. */
 int find_segment(struct segments *segments, uint32_t id, bool retired, enum walk_way way,
                  struct segment **out);
 
@@ -71,7 +71,7 @@ int find_segment(struct segments *segments, uint32_t id, bool retired, enum walk
 
 void reads_init(struct reads *reads);
 void reads_fini(struct reads *reads);
-/* What a finished read of an object brought, or its error. */
+/* What a complete read of an object has brought, or its error. */
 int read_object_result(const struct store_read *read, const struct found_object **out);
 struct store_read *store_read_ref(struct store_read *read);
 void store_read_unref(struct store_read *read);

@@ -1,9 +1,9 @@
 /*
- * stores - the directories of a cache on disk, one for each disk: stores (store.h), each with a
- * writer of its own, and who has which key. Thread-safe.
+ * stores - the directories of a cache, one for each disk: each is a store (store.h) with its own
+ * writer. Decides which of them has which key. Thread-safe.
  *
- * What belongs to a hash lies on one shelf: in one store, under a tenure. What is stored together
- * (the pieces of a response) is put on one shelf by asking for it with one hash.
+ * Everything with one hash is on one shelf: in one store, under a tenure. Things that belong
+ * together (the pieces of a response) use the shelf of one hash.
  */
 #ifndef LARDER_CACHE_STORE_STORES_H
 #define LARDER_CACHE_STORE_STORES_H
@@ -15,47 +15,47 @@ struct stores;
 #define STORES_MAX 64
 
 struct store_dir {
-    const char *path; /* created when missing */
-    uint64_t size;    /* bytes to stay under */
+    const char *path; /* created if it is missing */
+    uint64_t size;    /* limit of bytes on disk */
 };
 
 struct stores_options {
     const struct store_dir *dirs;
-    size_t count;         /* at least one, at most STORES_MAX */
-    uint64_t dirty_limit; /* bytes queued for writing in all of them */
+    size_t count;         /* 1 to STORES_MAX */
+    uint64_t dirty_limit; /* most queued bytes of all together */
     enum s3_favor favor;  /* as in store_options */
 };
 
-/* A directory that cannot be opened is left out, and said so in the log, when there are others. 0;
- * ERR_BUSY when another process has one of them; or the code of the first one when none can be
+/* Opens all directories. One that cannot be opened is logged and left out if there are others.
+ * Returns 0; ERR_BUSY: another process has one of them; or the first error if none can be
  * opened. */
 int stores_open(const struct stores_options *options, struct stores **out);
-/* A process has one of them: ERR_BUSY, but without a line in the log. */
+/* Does a process have one of them? Logs nothing. */
 bool stores_are_busy(const struct store_dir *dirs, size_t count);
-/* As store_close(), all of them. */
+/* Like store_close(), for all. */
 void stores_close(struct stores **stores);
 
-/* The secret under which all of them hash keys. Lives as long as they do. */
+/* The secret that all of them hash keys with. Borrowed. */
 const struct sip_key *stores_secret(const struct stores *stores);
 
 /* ---- shelves ---- */
 
 struct shelf {
     const struct stores *stores;
-    struct store *store; /* NULL: there is no store (any more) */
-    uint32_t tenure;     /* since when it has had this hash without a break */
+    struct store *store; /* NULL: there is no store, or none any more */
+    uint32_t tenure;     /* since when this store has had the hash without interruption */
 };
 
-/* Where what belongs to `hash` lies. No lock; `stores` may be NULL. */
+/* The shelf of `hash`. Takes no lock; `stores` may be NULL. */
 struct shelf stores_shelf(const struct stores *stores, const uint8_t hash[STORE_HASH]);
 
-/* The calls of store.h, on a shelf. Without a store nothing is found (ERR_NOT_FOUND), nothing is
- * put (ERR_IO), nothing is there to drop; done is then called at once. */
+/* The calls of store.h on a shelf. Without a store they return ERR_NOT_FOUND (find) or ERR_IO
+ * (put), and drop nothing; `done` is called at once. */
 int shelf_find(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                struct store_object *out);
 int shelf_find_now(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                    struct store_read *read, struct store_object *out);
-/* On a shelf with a store. */
+/* The shelf must have a store. */
 bool shelf_read_object(struct shelf shelf, const uint8_t hash[STORE_HASH], struct span key,
                        bool anyway, struct store_waiter *waiter);
 bool shelf_read_is_of(struct shelf shelf, const struct store_read *read,
@@ -75,25 +75,25 @@ void shelf_drop(struct shelf shelf, const uint8_t hash[STORE_HASH],
 void shelf_touch(struct shelf shelf, const uint8_t hash[STORE_HASH], unsigned uses);
 bool shelf_is_behind(struct shelf shelf);
 
-/* ---- all of them ---- */
+/* ---- all stores together ---- */
 
 void stores_flush(struct stores *stores);
-/* 0 while one of them takes what is new. */
+/* 0 if any of them accepts new objects. */
 int stores_health(const struct stores *stores);
-/* Their sum. */
+/* Sums over all. */
 void stores_stats(struct stores *stores, struct store_stats *out);
-/* The largest body that any of them takes in one object, by a careful estimate. */
+/* The largest body that any of them accepts as one object; a cautious estimate. */
 uint64_t stores_object_max(const struct stores *stores);
 
-/* One of them. Strings live as long as the set. */
+/* One of them. Strings are borrowed from the set. */
 struct store_member {
     const char *path;
     uint64_t size;
-    const char *cause; /* why it was taken out; NULL: it is in */
-    bool failing;      /* commits fail, and nothing is put for a time */
+    const char *cause; /* why it was taken out; NULL: it is in use */
+    bool failing;      /* commits fail, and nothing is put for now */
     struct store_stats stats;
 };
-/* As long as the set; NULL: it could not be opened. For survey.h. */
+/* Borrowed; NULL: it could not be opened. For survey.h. */
 struct store *stores_store(const struct stores *stores, size_t number);
 size_t stores_count(const struct stores *stores);
 void stores_member(struct stores *stores, size_t number, struct store_member *out);

@@ -1,5 +1,5 @@
 /*
- * tour - the inside of what survey.h calls a tour: its thread, and what it has counted.
+ * tour - the inside of a tour (survey.h): its thread, and what it has counted.
  */
 #ifndef LARDER_CACHE_STORE_TOUR_H
 #define LARDER_CACHE_STORE_TOUR_H
@@ -8,32 +8,32 @@
 
 #include <pthread.h>
 
-/* What is live in a segment. */
+/* What is live in one segment. */
 struct tally {
     uint32_t id;
     uint64_t objects, bytes;
 };
 
 struct tours {
-    pthread_mutex_t lock; /* for what follows */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
     pthread_t thread;
-    bool started; /* the thread is to be joined */
+    bool started; /* the thread has to be joined */
     bool busy, stop;
-    bool yield; /* a count, to who wants to verify */
+    bool yield; /* end a count, for a verification */
     enum store_tour_kind kind;
     uint64_t rate;
     struct store_tour last[STORE_TOURS];
-    struct tally *tallies; /* of the last whole tour, by id */
+    struct tally *tallies; /* of the last complete tour, sorted by id */
     size_t tally_count;
 };
 
 void tours_init(struct tours *tours);
-/* Ends the tour under way; no other begins. The rest of the store still works. */
+/* Ends the tour in progress, for good. The rest of the store still works. */
 void tours_stop(struct tours *tours);
 void tours_fini(struct tours *tours);
 
-/* Copies what is known of a segment; false: nothing. */
+/* Copies the tally of a segment. False: there is none. */
 bool tours_tally(struct tours *tours, uint32_t id, struct tally *out);
 
 #endif

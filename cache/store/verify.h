@@ -1,6 +1,6 @@
 /*
- * verify - is the store in a directory as it was written? For one that no process has: it is looked
- * at from outside, without LMDB, and nothing in it is written, mended or removed.
+ * verify - checks a store that no process uses. Reads it without LMDB; nothing is written, repaired
+ * or removed.
  */
 #ifndef LARDER_CACHE_STORE_VERIFY_H
 #define LARDER_CACHE_STORE_VERIFY_H
@@ -8,28 +8,28 @@
 #include "cache/store/store.h"
 
 struct verify_report {
-    uint64_t segments;      /* that the index lists and that are there */
-    uint64_t lost_segments; /* listed, and there is no file: what they held are misses */
-    uint64_t bad_files;     /* index or segments whose structure, or whose owner, is wrong */
-    uint64_t right;         /* objects that are as they were written */
-    uint64_t dead;          /* records whose segment was given up: misses, no faults */
+    uint64_t segments;      /* listed in the index, with a file */
+    uint64_t lost_segments; /* listed, without a file: their objects are misses */
+    uint64_t bad_files;     /* index or segments with wrong structure or identity */
+    uint64_t right;         /* intact objects */
+    uint64_t dead;          /* records whose segment was dropped: misses, no errors */
     uint64_t damaged;       /* objects with a wrong checksum, or in a bad file */
-    uint64_t unreadable;    /* objects that the disk did not give */
-    uint64_t strays;        /* files that are left over; the next start removes them */
-    uint64_t bytes;         /* read of objects */
+    uint64_t unreadable;    /* objects that the disk could not deliver */
+    uint64_t strays;        /* leftover files, which the next start removes */
+    uint64_t bytes;         /* bytes of objects read */
 };
 
 struct verify_options {
     const char *path;
-    /* A line about each thing that is wrong. */
+    /* Called with a line for each fault. */
     void (*complain)(void *arg, const char *what);
-    /* Now and then. */
+    /* Called now and then. */
     void (*progress)(void *arg, const struct verify_report *so_far);
     void *arg;
 };
 
-/* 0: it could be looked at, and *out says how it is; ERR_BUSY: a process has it; ERR_NOT_FOUND:
- * there is no store; or -errno. While it is looked at, no process can open it. */
+/* Returns 0 with the result in *out; ERR_BUSY: a process has it; ERR_NOT_FOUND: there is no store;
+ * or -errno. Meanwhile no process can open it. */
 int verify_directory(const struct verify_options *options, struct verify_report *out);
 
 #endif
