@@ -1,6 +1,6 @@
 /*
- * chars - the character classes of the HTTP grammar as one table, so that a scan costs one load
- * per byte. Pure.
+ * chars - the character classes of the HTTP grammar as one table, so that a scan costs one load per
+ * byte. Pure.
  */
 #ifndef LARDER_HTTP_CHARS_H
 #define LARDER_HTTP_CHARS_H
@@ -11,7 +11,7 @@
 enum {
     CHAR_TOKEN = 1,   /* tchar: field names, methods, list members (RFC 9110 5.6.2) */
     CHAR_VALUE = 2,   /* field-vchar, SP, HTAB, obs-text: what a value may hold (5.5) */
-    CHAR_VISIBLE = 4, /* VCHAR: the bytes of a request target */
+    CHAR_VISIBLE = 4, /* VCHAR: what a request target may hold */
     CHAR_HOST = 8,    /* unreserved, sub-delims, "%": a registered name (RFC 3986 3.2.2) */
     CHAR_HEX = 16,    /* HEXDIG in either case */
 };
@@ -23,7 +23,7 @@ static inline bool char_is(char c, uint8_t classes)
     return (http_char_classes[(uint8_t)c] & classes) != 0;
 }
 
-/* All bytes of `text` are of one of the classes. True for an empty text. */
+/* Is each byte of `text` of one of these classes? True for an empty text. */
 static inline bool chars_are(struct span text, uint8_t classes)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -34,8 +34,8 @@ static inline bool chars_are(struct span text, uint8_t classes)
     return true;
 }
 
-/* What `mask` (of base/swar.h) finds in the words of `text`, which has at least eight bytes; the
- * last ones are perhaps looked at twice. 0: in no byte of it. */
+/* The union of what `mask`, a function of base/swar.h, finds in the words of `text`, which has at
+ * least eight bytes. Some of the last bytes may be looked at twice. */
 static inline uint64_t chars_found(struct span text, uint64_t (*mask)(uint64_t word))
 {
     const char *last = text.at + text.len - 8;

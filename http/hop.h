@@ -7,56 +7,57 @@
 #include "http/message.h"
 #include "http/uri.h"
 
-/* Removes Connection, the fields that belong to one hop (Keep-Alive, Proxy-Connection,
- * Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization, TE, Trailer,
- * Transfer-Encoding, Upgrade, HTTP2-Settings), and every field Connection lists that this program
- * has no name for (7.6.1). Fields of names.h, X-Forwarded-* and X-Real-IP are meant for all
- * recipients and stay though listed: removing them would change the message's meaning.
- * Content-Length stays. */
+/* Removes Connection, the hop-by-hop fields (Keep-Alive, Proxy-Connection, Proxy-Authenticate,
+ * Proxy-Authentication-Info, Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade,
+ * HTTP2-Settings), and every field that Connection lists (7.6.1) unless it is in names.h,
+ * X-Forwarded-* or X-Real-IP: those are for all recipients, and removing them would change the
+ * message's meaning. Content-Length stays. */
 void hop_strip(struct http_fields *fields);
-/* Removes only what Connection lists and this program has no name for. For a request that has just
- * come: the cache must select by the fields that the origin will see. A client that lists a field
- * that Vary names would else have the answer to a request without it kept for those with it. */
+/* Removes only the fields that Connection lists and names.h does not have. For requests just
+ * received: the cache must select by the fields that the origin will see. Otherwise a client could
+ * list a field that Vary names, and have the response to a request without it stored for requests
+ * with it. */
 void hop_strip_listed(struct http_fields *fields);
 
-/* Removes from the fields behind a body all that Connection of the head before it lists (7.6.1):
- * `connection` is its value, lines joined. Here those known to us go, too: no recipient needs a
- * trailer to understand the message. A list of more than 64 takes all of them. */
+/* Removes from trailers all fields that Connection of the head lists (7.6.1); `connection` is its
+ * value, lines joined. Known fields are removed, too, as nobody needs a trailer to understand the
+ * message. If the list has more than 64 members, all trailers are removed. */
 void hop_strip_trailers(struct http_fields *trailers, struct span connection);
-/* The value for Trailer when the one that came is `names`: without those that Connection lists or
- * that are not passed on (http/trailers.h). Empty when none is left. */
+/* The Trailer field to send for a received one with the value `names`: without names that
+ * Connection lists, and without those that are not forwarded (http/trailers.h). Empty if none are
+ * left. */
 struct span hop_trailer_names(struct span names, struct span connection, struct arena *arena);
 
-/* Appends our member to Via, as a line of its own: "1.1 larder". `received` is the version the
- * message came in. */
+/* Appends our entry to Via, as a line of its own: "1.1 larder". `received` is the version of the
+ * received message. */
 void hop_add_via(struct http_fields *fields, enum http_version received, struct span pseudonym,
                  struct arena *arena);
-/* A request that already went through us (Via or CDN-Loop names `pseudonym`). */
+/* Has the request already passed through us, that is, does Via or CDN-Loop name `pseudonym`? */
 bool hop_is_loop(const struct http_fields *fields, struct span pseudonym);
 void hop_add_cdn_loop(struct http_fields *fields, struct span pseudonym, struct arena *arena);
 
-/* Is there one of the fields that hop_strip_places() removes? */
+/* Is there a field that hop_strip_places() removes? */
 bool hop_says_place(const struct http_fields *fields);
-/* Is one of them there that says something else than `uri`, for which the request is? Forwarded of
- * a proxy that tells of the client alone (`for`), or of just this host and scheme, does not. */
+/* Does one of these fields name a place other than `uri`, the URI of the request? Forwarded with
+ * only `for`, or with the same host and scheme, does not. */
 bool hop_says_other_place(const struct http_fields *fields, const struct uri *uri,
                           struct arena *arena);
-/* Removes where a client says that it has asked: Forwarded, X-Forwarded-Host and -Proto,
- * X-Original-URL, X-Rewrite-URL and their like. No origin chooses by Vary for them: links made of
- * them, or a page of another place, would be kept for all. X-Forwarded-For stays. */
+/* Removes the fields by which a client names the place it asked: Forwarded, X-Forwarded-Host and
+ * -Proto, X-Original-URL, X-Rewrite-URL and the like. Origins do not list them in Vary; links made
+ * from them, or a page of another place, would be stored for everybody. X-Forwarded-For stays. */
 void hop_strip_places(struct http_fields *fields);
 
-/* Who ends TLS before us says so: "X-Forwarded-Proto: https", once. */
+/* Does a TLS terminator in front of us say so: "X-Forwarded-Proto: https", once? */
 bool hop_says_https(const struct http_fields *fields);
-/* And so we tell the origin, unless it is said already. */
+/* Adds the same field for the origin, unless it is there. */
 void hop_say_https(struct http_fields *fields);
 
-/* Adds a Forwarded member (RFC 7239) in a line of its own. `client` is an address in text, IPv6
- * without brackets; `host` is what Host said, checked; it may be empty. */
+/* Adds a Forwarded element (RFC 7239) as a line of its own. `client` is an address as text, IPv6
+ * without brackets; `host` is the valid value of Host, maybe empty. */
 void hop_add_forwarded(struct http_fields *fields, struct span client, struct span host, bool https,
                        struct arena *arena);
-/* Appends the client's address to X-Forwarded-For, made one line because many origins read only the
- * first. */
+/* Appends the client's address to X-Forwarded-For; all lines become one, as many origins read only
+ * the first. */
 void hop_add_forwarded_for(struct http_fields *fields, struct span client, struct arena *arena);
 
 #endif

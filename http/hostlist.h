@@ -1,15 +1,14 @@
 /*
- * hostlist - many names of hosts, and whether a given host is one of them or lies below one: a
- * million names in some tens of megabytes, a look in some tens of nanoseconds, without allocation.
+ * hostlist - a large set of host names: a million names take some tens of megabytes, a lookup some
+ * tens of nanoseconds, without allocation.
  *
  *   example.net     the name, and all below it      .example.net    the same
- *   *.example.net   all below it, not itself        =example.net    the name alone
- *   192.0.2.1       an address, alone               2001:db8::1     likewise, in any notation
+ *   *.example.net   all below it, not itself        =example.net    only the name
+ *   192.0.2.1       only this address               2001:db8::1     the same, in any notation
  *
- * In a file each stands on a line of its own; "#" begins a comment. Lines as in /etc/hosts, an
- * address and then names, mean the names; "localhost" and its like are passed over there.
- *
- * Built by one thread; once built it never changes and may be read by any. Counted.
+ * A file has one pattern on each line; "#" begins a comment. Lines as in /etc/hosts, with an
+ * address before the names, stand for the names, without "localhost" and the like. Built by one
+ * thread; then immutable, counted, thread-safe.
  */
 #ifndef LARDER_HTTP_HOSTLIST_H
 #define LARDER_HTTP_HOSTLIST_H
@@ -18,30 +17,30 @@
 
 struct hostlist;
 
-/* An empty one. `key` is secret, so that nobody can write names that are slow to find. */
+/* Makes an empty list. `key` is secret, so that nobody can choose names that collide. */
 struct hostlist *hostlist_new(const struct sip_key *key);
 struct hostlist *hostlist_ref(struct hostlist *list);
 void hostlist_unref(struct hostlist **list); /* accepts NULL; sets *list to NULL */
 
-/* One pattern as above. ERR_SYNTAX, with *what a clause such as "it has a port"; ERR_FULL: more
- * than 4 GiB of names. */
+/* Adds a pattern. ERR_SYNTAX, with *what a clause such as "it has a port"; ERR_FULL: more than 4
+ * GiB of names. */
 int hostlist_add(struct hostlist *list, struct span pattern, const char **what);
 
-/* All lines of a file. What is wrong is told by line, from 1, and the rest is taken all the same;
- * returns how many lines were wrong. */
+/* Adds all lines of a file. Wrong lines are reported by number (from 1) and skipped. Returns how
+ * many were wrong. */
 size_t hostlist_add_lines(struct hostlist *list, struct span text,
                           void (*complain)(void *arg, size_t line, struct span text,
                                            const char *what),
                           void *arg);
 
-/* Built: gives back memory that was for more. */
+/* Ends the building, and frees spare memory. */
 void hostlist_finish(struct hostlist *list);
 
-/* `host` is lower case without brackets, as in struct uri; dots at its end do not count, and an
- * IPv4 address mapped into IPv6 is that IPv4 address. */
+/* Is the host in the list? `host` is in lower case without brackets, as in struct uri. Trailing
+ * dots are ignored; an IPv4-mapped IPv6 address counts as the IPv4 address. */
 bool hostlist_has(const struct hostlist *list, struct span host);
 
-size_t hostlist_count(const struct hostlist *list); /* different names */
-size_t hostlist_bytes(const struct hostlist *list); /* of memory */
+size_t hostlist_count(const struct hostlist *list); /* distinct names */
+size_t hostlist_bytes(const struct hostlist *list); /* bytes of memory */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * language - which of some languages a client reads best, by Accept-Language (RFC 9110 12.5.4) and
+ * language - which of some languages a client prefers: Accept-Language (RFC 9110 12.5.4) with
  * lookup (RFC 4647 3.4). Pure.
  */
 #ifndef LARDER_HTTP_LANGUAGE_H
@@ -7,13 +7,13 @@
 
 #include "http/headers.h"
 
-/* The index of the best of `count` tags ("de", "pt-BR"), or `fallback` when the client says
- * nothing, or nothing that is there. Looks at the first LANGUAGE_RANGES_MAX ranges. */
+/* Index of the best of `count` tags ("de", "pt-BR"); `fallback` if the client has no preference, or
+ * none of the tags matches. Only the first LANGUAGE_RANGES_MAX ranges count. */
 enum { LANGUAGE_RANGES_MAX = 16 };
 size_t language_best(const struct http_fields *fields, const struct span *tags, size_t count,
                      size_t fallback);
 
-/* Letters, digits and hyphens between them, at most 35 (RFC 5646 4.4). */
+/* Letters and digits with hyphens between them, at most 35 bytes (RFC 5646 4.4). */
 bool language_is_tag(struct span text);
 
 #endif

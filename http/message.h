@@ -1,8 +1,8 @@
 /*
  * message - the head of a request or a response, the same for every HTTP version.
  *
- * All spans point into `text` (one contiguous copy of the received head) or into literals; the
- * arena that holds `fields.at` usually holds `text` too.
+ * All spans point into one copy of the received head, or to literals; the arena that holds
+ * `fields.at` usually holds that copy, too.
  */
 #ifndef LARDER_HTTP_MESSAGE_H
 #define LARDER_HTTP_MESSAGE_H
@@ -11,12 +11,12 @@
 
 enum http_version { HTTP_1_0 = 10, HTTP_1_1 = 11, HTTP_2 = 20 };
 
-/* How the end of the body is found. */
+/* How the end of the body is determined. */
 enum http_framing {
     BODY_NONE,    /* no body: HEAD, 204, 304, CONNECT, a request without one or of length 0 */
     BODY_LENGTH,  /* content_length bytes */
     BODY_CHUNKED, /* HTTP/1.1 chunked coding */
-    BODY_CLOSE,   /* a response until the connection closes */
+    BODY_CLOSE,   /* a response that ends when the connection is closed */
     BODY_STREAM,  /* HTTP/2: until END_STREAM; content_length if announced */
 };
 
@@ -36,15 +36,15 @@ struct http_head {
 
     enum http_framing framing;
     int64_t content_length; /* -1 when not announced */
-    bool keep_alive;        /* the sender leaves the connection open afterwards (HTTP/1) */
+    bool keep_alive;        /* HTTP/1: the sender keeps the connection open */
     bool expect_continue;   /* Expect: 100-continue */
-    bool upgrade;           /* asks for or answers a protocol change: Upgrade named in Connection */
+    bool upgrade;           /* Connection names Upgrade: asks for, or answers, a protocol switch */
 };
 
-/* An empty head with room for some fields. */
+/* Makes an empty head with room for some fields. */
 void head_init(struct http_head *head, struct arena *arena);
 
-/* A deep copy: `head` may go away with the bytes its spans point into. */
+/* Makes a deep copy, so that `head` and the bytes it points to may be freed. */
 void head_copy(struct http_head *copy, const struct http_head *head, struct arena *arena);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * names - the vocabulary of HTTP as tables: field names, methods, status texts. Pure.
- *
- * A field whose name is known carries its id, so that the rest of the code compares integers.
+ * names - the vocabulary of HTTP as tables: field names, methods, status texts. Pure. Known field
+ * names have an id, so that other code compares integers.
  */
 #ifndef LARDER_HTTP_NAMES_H
 #define LARDER_HTTP_NAMES_H
@@ -97,11 +96,11 @@ enum http_method {
 #undef X
 };
 
-/* The id of a field name, compared without case; FIELD_OTHER when it is not in the table. */
+/* The id of a field name, without regard to case; FIELD_OTHER: it is not in the table. */
 enum http_field_id http_field_id(struct span name);
 /* The name as the RFCs write it. `id` must not be FIELD_OTHER. */
 struct span http_field_name(enum http_field_id id);
-/* The same in small letters, as HTTP/2 has it. */
+/* The same in lower case, for HTTP/2. */
 struct span http_field_name_small(enum http_field_id id);
 
 /* Methods are case-sensitive (RFC 9110 9.1). */
@@ -110,10 +109,10 @@ struct span http_method_text(enum http_method method);
 bool http_method_is_safe(enum http_method method);
 bool http_method_is_idempotent(enum http_method method);
 
-/* The reason phrase of RFC 9110; an empty span for a status it does not name. */
+/* The reason phrase of RFC 9110; empty for other statuses. */
 struct span http_status_text(int status);
 
-/* RFC 9110 5.6.2. */
+/* Is it a token (RFC 9110 5.6.2)? */
 bool http_is_token(struct span text);
 
 #endif

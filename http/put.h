@@ -1,4 +1,4 @@
-/* put - writes text piece by piece into room that the caller has made sure of. Pure. */
+/* put - writes text piece by piece; the caller makes sure that there is room. Pure. */
 #ifndef LARDER_HTTP_PUT_H
 #define LARDER_HTTP_PUT_H
 
@@ -6,7 +6,7 @@
 
 #define PUT_NUMBER_MAX 20 /* digits of the largest number */
 
-/* All return the place behind what they wrote. */
+/* Each function writes at `at` and returns the end of what it wrote. */
 static inline char *put_span(char *at, struct span text)
 {
     if (text.len) {
@@ -15,7 +15,7 @@ static inline char *put_span(char *at, struct span text)
     return at + text.len;
 }
 
-/* So many digits a number has. */
+/* How many digits a number has. */
 static inline size_t number_len(uint64_t number)
 {
     size_t len = 1;
@@ -26,7 +26,7 @@ static inline size_t number_len(uint64_t number)
     return len;
 }
 
-/* The last `len` digits of it, with zeros before it where it has fewer. */
+/* The last `len` digits, with leading zeros. */
 static inline char *put_digits(char *at, uint64_t number, size_t len)
 {
     for (char *to = at + len; to > at; number /= 10) {

@@ -1,8 +1,8 @@
 /*
- * structured - dictionaries of Structured Fields (RFC 8941 3.2), read member by member. Pure.
+ * structured - reads dictionaries of Structured Fields (RFC 9651 3.2) member by member. Pure.
  *
- * A field that fails to parse anywhere counts for nothing, so a caller reads to the end before it
- * believes any member. Parameters are checked and dropped; so are the items of inner lists.
+ * A field with any error must be ignored as a whole, so read to the end before using members.
+ * Parameters, and the items of inner lists, are checked and dropped.
  */
 #ifndef LARDER_HTTP_STRUCTURED_H
 #define LARDER_HTTP_STRUCTURED_H
@@ -14,19 +14,20 @@ enum sf_type { SF_BOOLEAN, SF_INTEGER, SF_DECIMAL, SF_STRING, SF_TOKEN, SF_BYTES
 struct sf_member {
     struct span key;
     enum sf_type type;
-    int64_t integer;  /* SF_INTEGER; of an SF_BOOLEAN 0 or 1 */
-    struct span text; /* SF_STRING: between the quotes, escapes as they came; SF_TOKEN: all of it */
+    int64_t integer;  /* SF_INTEGER; 0 or 1 for SF_BOOLEAN */
+    struct span text; /* SF_STRING: between the quotes, with escapes; SF_TOKEN: all of it */
 };
 
 struct sf_dictionary {
     struct span rest;
-    bool bad; /* sticky: the field does not parse */
+    bool bad; /* the field is malformed; stays set */
     bool begun;
 };
 
 struct sf_dictionary sf_dictionary(struct span text);
 
-/* False at the end, or when dictionary->bad. A key may come again: its last value counts. */
+/* False at the end, and when dictionary->bad is set. If a key is repeated, its last value
+ * counts. */
 bool sf_dictionary_next(struct sf_dictionary *dictionary, struct sf_member *member);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * trailers - fields behind a body (RFC 9110 6.5): those that may be passed on, and how they are
- * read where the chunked coding has them. Pure.
+ * trailers - trailer fields (RFC 9110 6.5): which may be forwarded, and how they are read from the
+ * chunked coding. Pure.
  *
- * What they say comes when the message has been acted upon, and recipients may merge them into its
- * head: whatever frames, routes, authenticates, steers caches or tells how content is to be read is
- * dropped (6.5.1). So is every field this program has a name for, but for ETag and Proxy-Status.
+ * Trailers come when the message may have been processed already, and recipients may merge them
+ * into its head. So fields for framing, routing, authentication, caching or content format are
+ * dropped (6.5.1), and so is every field of names.h except ETag and Proxy-Status.
  */
 #ifndef LARDER_HTTP_TRAILERS_H
 #define LARDER_HTTP_TRAILERS_H
@@ -13,15 +13,15 @@
 
 bool trailer_may_pass(const struct http_field *field);
 
-/* The trailer section of a chunked body, found to be one by h1_body, with or without the empty line
- * that ends it. What may pass is appended; spans are borrowed. */
+/* Parses the trailer section of a chunked body, which h1_body has checked, with or without its last
+ * empty line. Appends the fields that may be forwarded; the spans are borrowed. */
 void trailers_read(struct span section, struct http_fields *out);
 
-/* Deep copies of all of them, in the arena of `to`, which they replace. */
+/* Replaces `to` by deep copies in its arena. */
 void trailers_copy(struct http_fields *to, const struct http_fields *from);
 
-/* Whoever sent the request says that trailers of the response will not be lost: by TE, which
- * HTTP/1.1 has to name in Connection (RFC 9110 10.1.4). */
+/* Does the sender of the request accept trailers? It says so with TE, which HTTP/1.1 must name in
+ * Connection (RFC 9110 10.1.4). */
 bool trailers_are_wanted(const struct http_head *request);
 
 #endif
