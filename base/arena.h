@@ -1,9 +1,10 @@
 /*
- * arena - a bump allocator: everything of one exchange or one query, freed at once.
+ * arena - a bump allocator: all memory of one exchange or one query, freed at once. Not
+ * thread-safe.
  *
- * Not thread-safe. Memory is never given back one by one. The first block may belong to the
- * caller (on the stack or inside a pooled struct); arena_reset() keeps it and frees the rest, so
- * a warmed-up exchange allocates nothing.
+ * Memory is never freed piece by piece. The first block may belong to the caller (on the stack, or
+ * inside a pooled struct); arena_reset() keeps it and frees the others, so that an exchange in a
+ * steady state allocates nothing.
  */
 #ifndef LARDER_BASE_ARENA_H
 #define LARDER_BASE_ARENA_H
@@ -15,17 +16,17 @@ struct arena_block;
 
 struct arena {
     char *at;    /* next free byte of the current block */
-    char *end;   /* one past it */
+    char *end;   /* end of the current block */
     char *first; /* the caller's block, or NULL */
     size_t first_size;
     struct arena_block *blocks; /* allocated ones, newest first */
     size_t allocated;           /* bytes in them */
-    unsigned counted;           /* the purpose they are counted under, and 1; 0: none */
+    unsigned counted;           /* 1 + the purpose they are counted under; 0: not counted */
 };
 
 /* `first` (may be NULL) must be aligned to 16 and outlive the arena. */
 void arena_init(struct arena *arena, void *first, size_t first_size);
-/* Its blocks are counted in base/memory.h. Before the first of them. */
+/* Counts its blocks in base/memory.h. To be called before the first is allocated. */
 void arena_count(struct arena *arena, enum memory_purpose purpose);
 void arena_reset(struct arena *arena);
 void arena_fini(struct arena *arena);

@@ -19,10 +19,11 @@ struct buf {
 
 void buf_fini(struct buf *buf);
 
-/* Gives the memory back when nothing is pending: an idle connection holds no buffer. */
+/* Frees the memory if nothing is pending, so that an idle connection holds no buffer. */
 void buf_release(struct buf *buf);
 
-/* At least `room` writable bytes behind the pending ones; moves or grows as needed. */
+/* Returns at least `room` writable bytes behind the pending ones; moves or grows the buffer as
+ * needed. */
 char *buf_reserve(struct buf *buf, size_t room);
 
 void buf_append(struct buf *buf, struct span bytes);
@@ -35,14 +36,14 @@ static inline size_t buf_len(const struct buf *buf)
 
 static inline struct span buf_span(const struct buf *buf)
 {
-    /* By way of a number: nothing may be added to NULL, not even 0. */
+    /* Through an integer: adding even 0 to NULL is undefined. */
     return span_of((const char *)((uintptr_t)buf->data + buf->start), buf_len(buf));
 }
 
-/* `n` bytes written behind buf_reserve()'s pointer become pending. */
+/* Makes `n` bytes pending that were written to what buf_reserve() returned. */
 void buf_commit(struct buf *buf, size_t n);
 
-/* `n` pending bytes have been read. */
+/* Removes `n` pending bytes from the front. */
 void buf_consume(struct buf *buf, size_t n);
 
 static inline void buf_clear(struct buf *buf)

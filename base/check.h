@@ -1,13 +1,12 @@
 /*
- * check - invariants of our own, verified in every build, production included.
- *
- * CHECK() is for bugs of ours and never for anything a peer, a file or an operator controls:
- * those get an error code. It is an expression, so it can stand wherever a call can.
+ * check - invariants of our own, checked in every build. CHECK() is for bugs of ours, never for
+ * what a peer, a file or an operator controls: those get an error code. It is an expression, so it
+ * can stand wherever a call can.
  */
 #ifndef LARDER_BASE_CHECK_H
 #define LARDER_BASE_CHECK_H
 
-/* Prints the place and the expression, then aborts. Any thread. */
+/* Prints the place and the expression, then aborts. Thread-safe. */
 _Noreturn void check_failed(const char *expression, const char *file, int line,
                             const char *function);
 

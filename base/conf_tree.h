@@ -1,6 +1,6 @@
 /*
- * conf_tree - the inside of conf: values as a tree of nodes, from YAML or the command line, each
- * with the place where it was written. Shared by base/conf*.c only.
+ * conf_tree - the inside of conf, shared by base/conf*.c: values as a tree of nodes, from YAML or
+ * the command line, each with the place where it was written.
  */
 #ifndef LARDER_BASE_CONF_TREE_H
 #define LARDER_BASE_CONF_TREE_H
@@ -10,7 +10,7 @@
 struct stat;
 struct conf_file;
 
-/* The name of the directive that is not in the tables: files know it, and nobody else. */
+/* A directive that is in no table: only files have it. */
 #define CONF_INCLUDE "include"
 extern const struct conf_directive conf_include_row;
 
@@ -26,20 +26,21 @@ enum conf_kind { CONF_SCALAR, CONF_ITEMS, CONF_ENTRIES };
 
 struct conf_node {
     enum conf_kind kind;
-    bool plain;       /* a scalar without quotes: empty, ~ and null mean "nothing" */
+    bool plain;       /* a scalar without quotes, where empty, ~ and null mean "nothing" */
     const char *text; /* scalar: NUL-terminated, no control bytes */
     struct conf_where where;
-    const char *said; /* what errors call it, if not by its row: the map that it is short for */
-    const char *key;  /* in a map */
+    const char *
+        said; /* name for errors, if it is not that of the row: the map that it is a shorthand of */
+    const char *key; /* if it is in a map */
     struct conf_where key_where;
-    struct conf_node *first, *last, *next; /* children, and the sibling */
+    struct conf_node *first, *last, *next; /* children; next sibling */
     size_t count;                          /* of children */
-    bool faulty;                           /* to be a map, and bound with errors inside */
-    struct conf_node *sought; /* in a list: the item that was looked for last, and which it was */
+    bool faulty;                           /* was bound as a map, with errors inside */
+    struct conf_node *sought;              /* in a list: the item looked up last, and its index */
     size_t sought_index;
 };
 
-/* A path that was bound, and where it stands. */
+/* A path that was bound, and where it was written. */
 struct conf_bound_path {
     const char *path;
     struct conf_where where;
@@ -52,85 +53,86 @@ struct conf {
     unsigned error_count, note_count;
     struct arena memory;    /* nodes and texts */
     struct conf_node *tree; /* a map */
-    bool loaded;            /* a file */
-    bool broken;            /* not all of it was read: what is missing then is not reported */
-    struct conf_bound_path *paths; /* the last one first */
-    struct conf_file *files;       /* conf_include.c: that were read, when any includes others */
+    bool loaded;            /* a file was loaded */
+    bool broken;            /* not everything was read, so missing directives are not reported */
+    struct conf_bound_path *paths; /* latest first */
+    struct conf_file *files;       /* conf_include.c: files read, if any includes others */
     unsigned file_count;
     size_t file_bytes;
-    size_t values; /* that were read, of all files */
+    size_t values; /* values read, in all files */
 };
 
-/* One line of error; more than a hundred are counted only. Returns ERR_CONFIG. */
+/* Adds an error line; after a hundred they are only counted. Returns ERR_CONFIG. */
 __attribute__((format(printf, 3, 4))) int
 conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...);
-/* The line alone: no error. */
+/* Adds a line that is no error. */
 void conf_say(struct conf *conf, const struct conf_where *where, const char *text);
 
 struct conf_node *conf_node_new(struct conf *conf, enum conf_kind kind, struct conf_where where);
 struct conf_node *conf_node_scalar(struct conf *conf, const char *text, struct conf_where where);
-/* Puts `child` at the end of a list (key NULL) or a map. */
+/* Appends `child` to a list (key NULL) or a map. */
 void conf_node_add(struct conf_node *parent, const char *key, struct conf_node *child);
 struct conf_node *conf_node_find(const struct conf_node *map, const char *key);
-/* Takes the child out of the map. NULL: it is not there. */
+/* Removes a child from a map and returns it. NULL: there is none. */
 struct conf_node *conf_node_take(struct conf_node *map, const char *key);
-/* Nothing written behind the colon. */
+/* Is nothing written behind the colon? */
 bool conf_node_is_nothing(const struct conf_node *node);
-/* Empties the node: a list or map without children. */
+/* Makes the node an empty list or map. */
 void conf_node_become(struct conf_node *node, enum conf_kind kind);
-/* Something else than a map, where `table` expects one: its shorthand. Leaves it without one. */
+/* Expands something other than a map to the map that it is a shorthand of; leaves it unchanged if
+ * `table` has no shorthand. */
 void conf_node_expand(struct conf *conf, struct conf_node *node, const struct conf_table *table);
-/* A map or list of one around `node`, in its place in the tree. */
+/* Puts a list or map around `node`, in its place. */
 void conf_node_wrap(struct conf *conf, struct conf_node *node, enum conf_kind kind,
                     const char *key);
 
-/* Parses YAML into *out (NULL on errors or when there is nothing). `where` gives source and name;
- * its line is the first's when it is not 0. */
+/* Parses YAML into *out (NULL on errors, or if there is nothing). `where` has source and name; its
+ * line, unless 0, is that of the first line. */
 int conf_tree_parse(struct conf *conf, struct span yaml, struct conf_where where,
                     struct conf_node **out);
 
 const struct conf_directive *conf_table_find(const struct conf_table *table, struct span name);
-/* "unknown directive …" with the names that there are. */
+/* Reports an unknown directive, with the one that is probably meant, or all that are known. */
 int conf_unknown(struct conf *conf, const struct conf_table *table, const struct conf_where *where,
                  const char *name);
 
-/* "path:/srv", where YAML takes for a text what lacks a space behind the colon: reports it. False:
- * `node` is no such thing. */
+/* Reports text such as "path:/srv", where the space behind the colon is missing and YAML sees a
+ * scalar. False: `node` is nothing like it. */
 bool conf_misses_space(struct conf *conf, const struct conf_table *table,
                        const struct conf_node *node);
 
 /* ---- conf_value.c: scalars ---- */
 
-/* A bare description of what the row takes: "a duration such as 250ms, 30s or 7d". */
+/* Describes what the row accepts: "a duration such as 250ms, 30s or 7d". */
 void conf_expected(const struct conf_directive *row, struct buf *out);
-/* " from 1ms to 5min", or nothing. */
+/* Writes " from 1ms to 5min", or nothing. */
 void conf_range(const struct conf_directive *row, struct buf *out);
-/* Binds a scalar node into *out; reports. */
+/* Parses a scalar into *out; reports errors. */
 int conf_scalar_bind(struct conf *conf, const struct conf_directive *row,
                      const struct conf_node *node, struct arena *arena, void *out);
-/* The path as it is meant: from the folder of the file where it is written. It ends with a NUL.
- * `row` (may be NULL) may know words that are no paths. */
+/* A path relative to the folder of the file where it was written; NUL-terminated. `row` (may be
+ * NULL) may have words that are no paths. */
 struct span conf_path_meant(const struct conf_directive *row, const struct conf_node *node,
                             struct arena *arena);
 
-/* The value of a scalar that binds, the same for the same value however it is written. */
+/* Writes a valid scalar in a form that is equal for equal values. */
 void conf_scalar_same(const struct conf_directive *row, const struct conf_node *node,
                       struct arena *arena, struct buf *out);
-/* As YAML, in quotes where it needs them. Secrets are not shown. */
+/* Writes it as YAML, quoted if necessary. Secrets are not shown. */
 void conf_scalar_show(const struct conf_directive *row, const struct conf_node *node,
                       struct arena *arena, struct buf *out);
 
 /* ---- files ---- */
 
-/* Bytes of one, and of all together. */
+/* Most bytes of one file, and of all together. */
 enum { CONF_FILES_MAX = 64 << 20 };
 
-/* ERR_TOO_LARGE or -errno. *stat_of (may be NULL) tells which file it was. */
+/* Reads a file. ERR_TOO_LARGE or -errno. *stat_of (may be NULL) identifies the file. */
 int conf_read_file(const char *path, struct buf *out, struct stat *stat_of);
-/* Without the mark that some editors put in front. */
+/* Removes the byte order mark that some editors write. */
 struct span conf_without_mark(struct span yaml);
-/* Merges the files that the tree's `include` names into it, and those that these name. `path` is
- * the file that the tree is of. */
+/* Merges the files named by `include` into the tree, and those that they include. `path` is the
+ * file of the tree. */
 int conf_include(struct conf *conf, const char *path, const struct stat *stat_of);
 
 /* ---- what differs ---- */
@@ -138,12 +140,12 @@ int conf_include(struct conf *conf, const char *path, const struct stat *stat_of
 /* "proxy.yaml:3:10", "--workers", "default". */
 const char *conf_origin(struct arena *arena, const struct conf_where *where);
 
-/* A list whose items are told apart by name, so that a reload may apply some of what is in them. */
+/* Is it a list whose items have names, so that a reload can change values in them? */
 bool conf_is_keyed(const struct conf_directive *row);
-/* Is this the origin of a value that nobody wrote? */
+/* Does this origin mean that nobody wrote the value? */
 bool conf_origin_is_default(const char *origin);
 
-/* The value of a default, as a node; NULL when the row has none. */
+/* The default of a row as a node; NULL: it has none. */
 struct conf_node *conf_default(struct conf *conf, const struct conf_directive *row);
 
 #endif

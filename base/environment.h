@@ -1,6 +1,6 @@
 /*
- * environment - numbers that whoever started us has left in variables. Before there are threads
- * that change them.
+ * environment - numbers in environment variables. Not thread-safe: to be used before there are
+ * threads that change them.
  */
 #ifndef LARDER_BASE_ENVIRONMENT_H
 #define LARDER_BASE_ENVIRONMENT_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Is the variable there, and a decimal number of 64 bits and nothing else? */
+/* Does the variable exist, and is it a decimal number of at most 64 bits? */
 bool environment_number(const char *name, uint64_t *out);
 
 #endif

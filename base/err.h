@@ -1,9 +1,7 @@
 /*
- * err - one list of error codes and their texts.
- *
- * A fallible call returns 0 or a negative number. Negative errno values (which are libuv's codes
- * too) pass through unchanged; our own codes start below ERR_BASE, where neither errno nor libuv
- * has any.
+ * err - one list of error codes and their texts. A call that can fail returns 0 or a negative
+ * number. Negative errno values (which are also libuv's codes) are returned unchanged; our own
+ * codes begin below ERR_BASE, where neither errno nor libuv has any.
  */
 #ifndef LARDER_BASE_ERR_H
 #define LARDER_BASE_ERR_H
@@ -40,10 +38,10 @@ enum {
 #undef X
 };
 
-/* The text of a code of ours or of errno. Static storage, never NULL. Any thread. */
+/* The text of a code of ours or of errno. Static storage, never NULL. Thread-safe. */
 const char *err_text(int err);
 
-/* What to look at when an address cannot be listened at. Static storage, never NULL. Any thread. */
+/* What to check when listening at an address fails. Static storage, never NULL. Thread-safe. */
 const char *err_listen_hint(int err);
 
 #endif

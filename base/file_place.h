@@ -1,6 +1,6 @@
 /*
- * file_place - where bytes that are lent from a mapping lie in its file, so that the kernel can
- * send them from there (sendfile(2)) instead of copying them out of the mapping.
+ * file_place - where bytes of a mapping are in its file, so that the kernel can send them from
+ * there (sendfile(2)) instead of copying them.
  */
 #ifndef LARDER_BASE_FILE_PLACE_H
 #define LARDER_BASE_FILE_PLACE_H
@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct file_place {
-    int fd;          /* its owner's: not to be closed, and its position not to be used */
+    int fd;          /* borrowed: do not close it, and do not use its position */
     uint64_t offset; /* of the first byte */
 };
 

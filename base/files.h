@@ -1,6 +1,6 @@
 /*
- * files - the descriptors of the process, and what they suffice for. Counts are those of the whole
- * process; any thread.
+ * files - the process's file descriptors, and how many connections they allow. Counts are for the
+ * whole process. Thread-safe.
  */
 #ifndef LARDER_BASE_FILES_H
 #define LARDER_BASE_FILES_H
@@ -9,33 +9,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Raises the process's limit of open files to what it may have (RLIMIT_NOFILE) and returns it; what
- * is asked below goes by it from then on, and by the descriptors that `folders` of the store and
- * `workers` need. Once at the start; before that, nothing runs short. */
+/* Raises the limit of open files as far as allowed (RLIMIT_NOFILE) and returns it. From then on the
+ * questions below are answered by it, and by what `folders` of the store and `workers` need. To be
+ * called once at the start; before that the answer is always that there are enough. */
 uint64_t files_raise(uint64_t workers, uint64_t folders);
 
-/* Only raises the limit, and returns it: when many are needed before that. */
+/* Only raises the limit and returns it, when many descriptors are needed earlier. */
 uint64_t files_raise_limit(void);
 
-/* The connections that `files` descriptors suffice for: what the store, workers, logs and the
- * administrator need is kept back, but no more than half. Pure. */
+/* How many connections `files` descriptors allow. Those that the store, workers, logs and the admin
+ * listener need are reserved, but at most half. Pure. */
 uint64_t files_connections(uint64_t files, uint64_t workers, uint64_t folders);
 
-/* How many of so many connections may be those of clients: the others are left to origins. At least
- * 1. Pure. */
+/* How many of these connections may be from clients; the others are for origins. At least 1.
+ * Pure. */
 uint64_t files_clients(uint64_t connections);
 
-/* As many clients as there are descriptors for. */
+/* How many clients the descriptors allow. */
 uint64_t files_most_clients(void);
 
-/* A connection is there, or gone. */
+/* Count a connection that was opened or closed. */
 void files_take(void);
 void files_give(void);
 
-/* No more clients should be taken in: those that are here need the rest for their origins. */
+/* Should no more clients be accepted, because those connected need the rest for their origins? */
 bool files_run_short(void);
 
-/* No more connections of any kind: the store, the log and the administrator would fail too. */
+/* Should no connections be opened at all, because the store, the logs and the admin listener would
+ * fail? */
 bool files_are_out(void);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * inherited - sockets that others have opened for us. The service manager (sd_listen_fds(3)):
- * LISTEN_FDS of them from descriptor 3 on, if LISTEN_PID is us. They outlive us, so nobody is
- * refused while a service restarts. Or the process whose place we take (takeover.h): those are ours
- * alone. One is taken by what it listens on, not by its place.
+ * inherited - sockets that were opened by somebody else, and those we would hand on.
  *
- * And what we would give to the next one ourselves.
+ * They come from the service manager (sd_listen_fds(3): LISTEN_FDS of them from descriptor 3 on, if
+ * LISTEN_PID is us), which keeps them open while a service restarts, so that nobody is refused. Or
+ * they come from the process that we take over from (takeover.h); those are ours alone. A socket is
+ * found by the address that it is bound to.
  */
 #ifndef LARDER_BASE_INHERITED_H
 #define LARDER_BASE_INHERITED_H
@@ -15,30 +15,31 @@
 
 #define INHERITED_MAX 1024 /* more are closed, or not offered, and the log says so */
 
-/* Takes note of them, so that no child of ours has them too. Once, before there are threads. */
+/* Takes note of them, and hides them from child processes. To be called once, before there are
+ * threads. */
 void inherited_begin(void);
 
-/* One more, from the process before us; close-on-exec. Owned from here on, also when it is closed
- * for there being too many. Before there are threads. */
+/* Adds one from the process before us; close-on-exec. Takes it over, and closes it if there are too
+ * many. Before there are threads. */
 void inherited_add(int fd);
 
-/* A descriptor of its own, close-on-exec, of a socket of this type (SOCK_STREAM: one that listens)
- * that is bound to just this address; -1: there is none. Of several, one that nobody has asked for
- * yet, if there is one. After inherited_begin(), any thread. */
+/* A new descriptor, close-on-exec, of a socket of this type (SOCK_STREAM: a listening one) bound to
+ * exactly this address; -1: there is none. Of several, preferably one that was not asked for
+ * before. Thread-safe after inherited_begin(). */
 int inherited_socket(const struct sockaddr *address, int type);
 /* Is there one? */
 bool inherited_has(const struct sockaddr *address, int type);
 
-/* Says in the log which of them nobody has asked for, at a start or never: somebody listens there
- * whom nobody answers. Those of the process before us are closed. */
+/* Logs which of them nobody has asked for: clients that connect there get no answer. Closes those
+ * of the process before us. */
 void inherited_warn(void);
 
-/* Who takes our place gets this one, too; not owned, and open until it is withdrawn. These three by
- * one thread. */
+/* Offers this socket to the process that takes over from us; it must stay open until it is
+ * withdrawn. These three are for one thread. */
 void inherited_offer(int fd);
-/* None of them: their numbers may be those of others soon. */
+/* Withdraws all, because their numbers may be reused. */
 void inherited_withdraw(void);
-/* All of these. */
+/* All sockets on offer. */
 const int *inherited_offers(size_t *count);
 
 #endif

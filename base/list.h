@@ -59,7 +59,7 @@ static inline void list_push_back(struct list *head, struct list *link)
     list_insert(head->prev, link);
 }
 
-/* Harmless on a link that is in no list. */
+/* Does nothing for a link that is in no list. */
 static inline void list_remove(struct list *link)
 {
     link->prev->next = link->next;
@@ -67,7 +67,7 @@ static inline void list_remove(struct list *link)
     list_init(link);
 }
 
-/* The first link, removed; NULL when the list is empty. */
+/* Removes and returns the first link; NULL: the list is empty. */
 static inline struct list *list_pop_front(struct list *head)
 {
     struct list *link = head->next;

@@ -1,14 +1,14 @@
 /*
- * local_host - is the host of a request one by which only this machine can be meant? A page of a
- * stranger can make its own name resolve to our address (DNS rebinding); then the browser takes us
- * for that page's site, but still says the name. Thread-safe.
+ * local_host - does a request's host name mean this machine, and no other? A page of a stranger can
+ * make its own name resolve to our address (DNS rebinding); then the browser takes us for that
+ * site, but still sends that name. Thread-safe.
  */
 #ifndef LARDER_BASE_LOCAL_HOST_H
 #define LARDER_BASE_LOCAL_HOST_H
 
 #include "base/span.h"
 
-/* An address, without brackets; localhost; or the name of this machine. Without a port. */
+/* True for an address without brackets, localhost, and the name of this machine; without a port. */
 bool local_host_is(struct span host);
 
 #endif

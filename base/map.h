@@ -1,8 +1,7 @@
 /*
- * map - an intrusive hash map from byte strings. Not thread-safe; owns no entries.
- *
- * The caller hashes (SipHash with a secret key where a peer chooses the keys) and embeds a
- * map_link in each entry. Buckets double when there are more entries than buckets.
+ * map - an intrusive hash map with byte strings as keys. Not thread-safe; owns no entries. The
+ * caller computes hashes (SipHash with a secret key if a peer chooses the keys) and puts a map_link
+ * into each entry. The buckets are doubled when there are more entries than buckets.
  */
 #ifndef LARDER_BASE_MAP_H
 #define LARDER_BASE_MAP_H
@@ -21,10 +20,10 @@ struct map {
 };
 
 void map_init(struct map *map, size_t expected);
-/* Entries are the caller's; only the buckets are freed. */
+/* Frees the buckets; entries belong to the caller. */
 void map_fini(struct map *map);
 
-/* The first entry with this hash; compare its key, then go on with map_next(). */
+/* The first entry with this hash. Compare its key, and go on with map_next(). */
 struct map_link *map_first(const struct map *map, uint64_t hash);
 struct map_link *map_next(const struct map_link *link);
 
@@ -32,12 +31,12 @@ void map_insert(struct map *map, struct map_link *link, uint64_t hash);
 /* `link` must be in the map. */
 void map_remove(struct map *map, struct map_link *link);
 
-/* Visits every entry; `visit` may remove the entry it is given. */
+/* Visits every entry; `visit` may remove the entry that it is given. */
 void map_each(struct map *map, void (*visit)(struct map_link *link, void *arg), void *arg);
 
-/* Visits the entries of the next `count` buckets from *bucket on, which it moves; false when there
- * are no more. The map may change between two calls: what is there all the time is visited once,
- * and when the buckets double in between, maybe twice. `visit` must not change the map. */
+/* Visits the entries of the next `count` buckets at *bucket, which is advanced. False: that was the
+ * end. The map may change between two calls: entries that stay are visited at least once, or twice
+ * if the buckets are doubled. `visit` must not change the map. */
 bool map_walk(const struct map *map, size_t *bucket, size_t count,
               void (*visit)(struct map_link *link, void *arg), void *arg);
 

@@ -1,8 +1,6 @@
 /*
- * mem - allocation that does not fail. Any thread.
- *
- * Small allocations abort when the system has no memory left; sizes that a peer controls are
- * bounded before they get here. Freed with free().
+ * mem - allocation that does not fail. Thread-safe. Small allocations abort when there is no
+ * memory; sizes that a peer controls must be bounded before. Free with free().
  */
 #ifndef LARDER_BASE_MEM_H
 #define LARDER_BASE_MEM_H
@@ -19,8 +17,8 @@ static inline void *xmalloc(size_t size)
     return memory;
 }
 
-/* calloc() of glibc passes by what the thread has freed lately; for what is large it knows which
- * pages are zero already. */
+/* For small sizes malloc() and memset(): glibc's calloc() does not use the thread's cache of freed
+ * blocks. For large sizes calloc(), which knows which pages are zero already. */
 #define XCALLOC_SMALL 4096
 
 static inline void *xcalloc(size_t count, size_t size)
@@ -29,7 +27,7 @@ static inline void *xcalloc(size_t count, size_t size)
 
     if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= XCALLOC_SMALL) {
         void *small = xmalloc(bytes);
-        __asm__("" : "+r"(small)); /* or the compiler makes one calloc() of both */
+        __asm__("" : "+r"(small)); /* prevents the compiler from making one calloc() of both */
         return memset(small, 0, bytes);
     }
     void *memory = calloc(count, size);

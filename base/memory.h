@@ -1,12 +1,12 @@
 /*
- * memory - what the process holds for its traffic, by purpose, and how much that may be. One
- * account for the whole process; any thread.
+ * memory - how much memory the process uses for its traffic, by purpose, and limits for it. For the
+ * whole process; thread-safe.
  *
- * Whoever takes memory that grows with the traffic says so, and says so again when it is given
- * back. Threads count on cache lines of their own; a total is kept beside, and is off by at most
+ * Whoever allocates memory that grows with the traffic counts it, and counts it again when it is
+ * freed. Threads count on their own cache lines; a total is kept besides, with an error of at most
  * MEMORY_STRIPES * MEMORY_SLACK bytes.
  *
- * Under the limit lie three marks, and each stands for what has to give way:
+ * Below the limit there are marks at which something has to give way:
  *
  *   0            3/4          7/8          limit
  *   |-------------|------------|-------------|------------->
@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 /* clang-format off */
-/* id, word in metrics, counted against the limit?, what it is */
+/* id, word in metrics, counted against the limit?, description */
 #define MEMORY_PURPOSES(X)                                                                         \
     X(BODIES,      "bodies",      true,  "bodies")                                                 \
     X(PROMISED,    "promised",    true,  "room kept for bodies that have begun to arrive")         \
@@ -57,49 +57,49 @@ void memory_give(enum memory_purpose purpose, size_t bytes);
 
 /* ---- the limit ---- */
 
-/* For what is counted against it. 0, as at the start of the process: none. */
+/* Sets the limit; 0 (initially): none. */
 void memory_set_limit(size_t bytes);
 size_t memory_limit(void);
-/* Of what is counted against the limit; cheap, a little behind. */
+/* Bytes counted against the limit; cheap, slightly outdated. */
 size_t memory_used(void);
 
-/* Bytes above the first mark: what hot objects should give back. */
+/* Bytes above the first mark, which hot objects should free. */
 size_t memory_excess(void);
-/* So many bytes more would still be below the first mark: nobody has to make room for them. */
+/* Would `bytes` more still be below the first mark? */
 bool memory_has_free(size_t bytes);
-/* Above the second mark: whoever transfers makes do with the least that can move. */
+/* Is it above the second mark? Then transfers use as little memory as they can. */
 bool memory_is_tight(void);
-/* Above the limit: nothing may begin that would take more. */
+/* Is it above the limit? Then nothing may begin that needs more. */
 bool memory_is_over(void);
-/* An eighth above it: not even connections. */
+/* Is it an eighth above the limit? Then not even connections are accepted. */
 bool memory_is_swamped(void);
 
-/* Keeps room below the second mark as MEMORY_PROMISED, to be given back as such. False when there
- * is none, even after relief. */
+/* Reserves room below the second mark as MEMORY_PROMISED, under which it must be given back. False:
+ * there is none, even after freeing hot objects. */
 bool memory_promise(size_t bytes);
-/* The same below the limit, for the least with which something can begin. */
+/* The same below the limit, for the minimum that something needs to begin. */
 bool memory_begin(size_t bytes);
 
-/* Whoever holds hot objects: relief(arg, bytes) gives back about so many bytes. Called from any
- * thread with no lock of the caller's that it could need. NULL: nobody. */
+/* Sets who frees hot objects: relief(arg, bytes) frees about so many bytes. It is called from any
+ * thread, without locks. NULL: nobody. */
 void memory_set_relief(void (*relief)(void *arg, size_t bytes), void *arg);
-/* Above the first mark hot objects make room. To be called where much is taken. */
+/* Frees hot objects if memory is above the first mark. To be called where much is allocated. */
 void memory_relieve(void);
 
-/* To be called first in main. The heap grows by large steps, so that what is stored costs no system
- * call of its own, and gives back what is free at its end: left to itself glibc raises that mark
- * with every large block that is freed, up to 64 MiB for each thread. */
+/* To be called first in main(). Lets the heap grow in large steps, which saves system calls, and
+ * return free memory at its end. By default glibc raises the threshold for that with every large
+ * block freed, up to 64 MiB for each thread. */
 void memory_shape_heap(void);
 
-/* So much was taken and freed again without being counted. Any thread. */
+/* So much was allocated and freed without being counted. Thread-safe. */
 void memory_freed(size_t bytes);
 
-/* After a burst the heap holds on to what was freed. Called now and then, by one thread: when much
- * less is used than at most since the last time, or much was freed that is not counted, it goes
- * back to the system as soon as no more of it comes, and true is returned. Takes some milliseconds
- * then, during which others may wait to allocate. */
+/* Returns freed memory to the system after a burst: when much less is used than at the peak since
+ * the last time, or much was freed uncounted, and no more is being freed. Returns true then, after
+ * some milliseconds in which allocations of others may wait. To be called now and then by one
+ * thread. */
 bool memory_trim(void);
-/* That at once, whatever is counted: for who has given back much at one time. */
+/* Does that at once, after freeing much. */
 void memory_give_back(void);
 
 /* ---- looking ---- */
@@ -107,10 +107,9 @@ void memory_give_back(void);
 const char *memory_word(enum memory_purpose purpose);
 const char *memory_text(enum memory_purpose purpose);
 bool memory_is_limited(enum memory_purpose purpose);
-/* Exact when nothing changes meanwhile. */
+/* Exact unless it changes meanwhile. */
 uint64_t memory_sum(enum memory_purpose purpose);
-/* Bytes of all the process's memory that are in RAM and belong to no file: VmRSS without what is
- * mapped from disk. 0 when the system does not say. */
+/* Bytes of the process in RAM that belong to no file: VmRSS without mapped files. 0: unknown. */
 uint64_t memory_resident(void);
 
 #endif

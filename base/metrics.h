@@ -32,19 +32,19 @@
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-/* A macro and not a struct, so that lists stay plain. */
+/* A macro instead of a struct, so that lists stay plain. */
 #define metric_value atomic_uint_fast64_t
 
-/* The values a label may have: a closed set, or memory grows with what strangers send. */
+/* The values of a label: a closed set, so that strangers cannot make memory grow. */
 struct metric_label {
     const char *name; /* NULL: no label */
     const char *const *words;
     size_t count;
 };
 
-/* One family. With labels the field is an array, of count or, row by row, count × count values. */
+/* One family. With labels the field is an array of count, or (by rows) count × count values. */
 struct metric {
-    const char *name; /* without prefix; counters get "_total"; NULL ends the table */
+    const char *name; /* without prefix; "_total" is appended for counters; NULL ends the table */
     enum metric_kind kind;
     size_t at;        /* of the field */
     const char *help; /* a sentence */
@@ -54,22 +54,22 @@ struct metric {
 /* clang-format off */
 #define METRIC_FIELD_(name, kind, help) metric_value name;
 #define METRIC_FIELDS(LIST) LIST(METRIC_FIELD_)
-/* The row of one field; the list is written with the struct's type bound to it:
- *     #define ROW(name, kind, help) METRIC_ROW(struct counters, name, kind, help) */
+/* The row of one field; the list is expanded with `type` bound to the struct: */
 #define METRIC_ROW(type, name, kind, help)                                                         \
     {#name, METRIC_##kind, offsetof(type, name), help, {{NULL, NULL, 0}, {NULL, NULL, 0}}},
 /* clang-format on */
 
 /* ---- the writing thread ---- */
 
-/* Only by the thread that owns the value: a plain addition, no locked instruction. */
+/* Adds to a counter or gauge. Only for the thread that owns the value; needs no locked
+ * instruction. */
 static inline void metric_add(metric_value *value, uint64_t n)
 {
     uint64_t now = atomic_load_explicit(value, memory_order_relaxed);
     atomic_store_explicit(value, now + n, memory_order_relaxed);
 }
 
-/* For gauges. What one thread adds another may take away: only the sum counts. */
+/* For gauges. One thread may subtract what another has added: only the sum counts. */
 static inline void metric_sub(metric_value *value, uint64_t n)
 {
     metric_add(value, 0 - n);
@@ -85,8 +85,8 @@ static inline uint64_t metric_get(const metric_value *value)
     return atomic_load_explicit(value, memory_order_relaxed);
 }
 
-/* Durations, from 100 µs to 30 s in buckets of about 1, 2.5, 5. */
-enum { HISTOGRAM_BUCKETS = 18 }; /* the last is all that took longer */
+/* Durations from 100 µs to 30 s, in buckets of about 1, 2.5, 5. */
+enum { HISTOGRAM_BUCKETS = 18 }; /* the last one is for everything longer */
 
 struct histogram {
     metric_value buckets[HISTOGRAM_BUCKETS];
@@ -97,31 +97,31 @@ void histogram_observe(struct histogram *histogram, uint64_t us);
 
 /* ---- the reader ---- */
 
-/* All families of `rows`, summed over `count` structs, as Prometheus text (format 0.0.4). Names
- * get `prefix` in front. Gauges may be negative only in passing; they are shown as 0 then. */
+/* Writes all families of `rows`, summed over `count` structs, as Prometheus text (format 0.0.4),
+ * with `prefix` before each name. A gauge whose sum is negative for a moment is shown as 0. */
 void metrics_write(struct buf *out, const char *prefix, const struct metric *rows,
                    const void *const *owners, size_t count);
 
-/* One family by hand, for values that no thread counts. Samples follow their head at once. */
+/* Writes the head of one family, for values that no thread counts. Its samples must follow. */
 void metrics_head(struct buf *out, const char *prefix, const char *name, enum metric_kind kind,
                   const char *help);
 /* `label` may be NULL. */
 void metrics_sample(struct buf *out, const char *prefix, const char *name, enum metric_kind kind,
                     const char *label, struct span word, uint64_t value);
 
-/* The sum of one field, for /status. */
+/* The sum of one field. */
 uint64_t metrics_sum(const void *const *owners, size_t count, size_t at);
 
-/* The duration in µs below which `percent` of the observations lie, as the upper bound of its
- * bucket; 0 without observations. Summed like the rest. */
+/* The duration in µs below which `percent` of the observations lie: the upper bound of a bucket; 0
+ * without observations. `at` is the histogram. */
 uint64_t metrics_quantile(const void *const *owners, size_t count, size_t at, unsigned percent);
 
-/* The observations by bucket; `at` is the histogram. Summed like the rest. */
+/* The observations in each bucket, summed; `at` is the histogram. */
 void metrics_buckets(const void *const *owners, size_t count, size_t at,
                      uint64_t out[HISTOGRAM_BUCKETS]);
 
-/* The duration in µs below which `percent` of observations with these buckets lie, estimated as if
- * those of a bucket were spread evenly over it (as Prometheus does); 0 without observations. */
+/* Estimates the duration in µs below which `percent` of these observations lie, as if those in a
+ * bucket were evenly distributed (as Prometheus does); 0 without observations. */
 uint64_t histogram_estimate(const uint64_t buckets[HISTOGRAM_BUCKETS], unsigned percent);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * network - the network of a client, IPv4 /24 or IPv6 /48, as one number: what tables of clients
- * are by. Shorter than that, one would speak for strangers; longer, few would ever be counted.
- * Pure.
+ * network - the network of a client (IPv4 /24, IPv6 /48) as one number, by which tables of clients
+ * are indexed. A shorter prefix would include strangers; with a longer one few samples would come
+ * together. Pure.
  */
 #ifndef LARDER_BASE_NETWORK_H
 #define LARDER_BASE_NETWORK_H
@@ -13,7 +13,7 @@ enum {
     NETWORK_BITS_V6 = 48,
 };
 
-/* 0 is no network: the family stands in front. */
+/* The address family is in front, so 0 is no network. */
 #define NETWORK_V4 (UINT64_C(4) << 56)
 #define NETWORK_V6 (UINT64_C(6) << 56)
 
@@ -34,7 +34,7 @@ static inline uint64_t network_of(const struct ip *ip)
     return (v4 ? NETWORK_V4 : NETWORK_V6) | number;
 }
 
-/* The same as a prefix; its first address is prefix.ip. */
+/* The same as a prefix. prefix.ip is its first address. */
 static inline struct prefix network_prefix(uint64_t network)
 {
     bool v4 = network_is_v4(network);
@@ -50,7 +50,7 @@ static inline struct prefix network_prefix(uint64_t network)
     return prefix;
 }
 
-/* The network that is exactly this prefix, or 0: it has another length. */
+/* The network with exactly this prefix; 0: the prefix has another length. */
 static inline uint64_t network_of_prefix(const struct prefix *prefix)
 {
     unsigned bits = ip_is_v4(&prefix->ip) ? 96 + NETWORK_BITS_V4 : NETWORK_BITS_V6;

@@ -1,7 +1,7 @@
 /*
- * own - the addresses of this machine: a proxy that may be asked for itself loops. They come and go
- * while it runs, so they are read again by whoever needs them. And the doors: where this process
- * listens itself. Belongs to one loop.
+ * own - the addresses of this machine and the sockets ("doors") where this process listens: a proxy
+ * that connects to itself would loop. Addresses come and go, so they are read again when needed.
+ * Belongs to one loop.
  */
 #ifndef LARDER_BASE_OWN_H
 #define LARDER_BASE_OWN_H
@@ -23,18 +23,18 @@ struct own {
     size_t door_count;
 };
 
-/* Reads them when that was not done within OWN_LASTS_MS of `now_ms` (monotonic). What the system
- * does not tell just now stays as it was. */
+/* Reads the addresses again unless that was done in the last OWN_LASTS_MS before `now_ms`
+ * (monotonic). What cannot be read stays as it was. */
 void own_refresh(struct own *own, uint64_t now_ms);
 bool own_has(const struct own *own, const struct ip *ip);
 
-/* One more door: a bound socket, as the kernel knows it. Those of unix are none, nor is -1. */
+/* Adds the address of a listening socket. Ignores unix sockets, and -1. */
 void own_add_door(struct own *own, int fd);
-/* The same doors, for another loop; before there are threads. */
+/* Copies the doors for another loop; before there are threads. */
 void own_copy_doors(struct own *own, const struct own *of);
-/* Would a connection to there come out at one of the doors? */
+/* Would a connection to this address reach one of the doors? */
 bool own_has_door(const struct own *own, const struct ip *ip, uint16_t port);
-/* Or at this one, which need not be ours? */
+/* Would it reach this door, which may be another process's? */
 bool own_leads_to(const struct own *own, const struct own_door *door, const struct ip *ip,
                   uint16_t port);
 void own_fini(struct own *own);

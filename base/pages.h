@@ -1,12 +1,10 @@
 /*
- * pages - blocks of whole pages for what is large, needed now and then, and of no use in between:
- * they lie outside the heap, where they leave no gaps between small things, and one that rests has
- * no memory at all. Not thread-safe.
+ * pages - blocks of whole pages for large things that are needed now and then. They are outside the
+ * heap, where they would leave gaps, and a resting block has no memory at all. Not thread-safe.
  *
- * Blocks of one size lie in runs of 64. A run of which no block is taken goes back to the system,
- * all but the last one.
- * Of those that are given back a few keep their memory for the next one; what they keep is counted
- * as MEMORY_BUFFERS. What is taken counts whoever took it.
+ * Blocks of one size are in runs of 64. A run without blocks in use goes back to the system, except
+ * the last one. Of the blocks given back, a few keep their memory for the next user; that is
+ * counted as MEMORY_BUFFERS. Blocks in use are counted by their users.
  */
 #ifndef LARDER_BASE_PAGES_H
 #define LARDER_BASE_PAGES_H
@@ -21,8 +19,8 @@
 struct pages_run;
 
 struct pages {
-    struct list runs[PAGES_MOST]; /* by size; those with room first */
-    size_t warm;                  /* bytes of blocks that nobody has, and that keep their memory */
+    struct list runs[PAGES_MOST]; /* by size; those with free blocks first */
+    size_t warm;                  /* bytes of free blocks that keep their memory */
 };
 
 struct pages_block {
@@ -31,20 +29,21 @@ struct pages_block {
     struct pages_run *run;
 };
 
-/* Whether blocks are the heap's instead, as they are under AddressSanitizer. */
+/* Are blocks allocated on the heap instead, as under AddressSanitizer? */
 bool pages_are_heap(void);
 
 void pages_init(struct pages *pages);
-/* No block may be taken any more. */
+/* No block may be in use. */
 void pages_fini(struct pages *pages);
 
-/* A block of at least `size` bytes, rounded up to pages: block->size. Its content is undefined.
- * False when it would be more than PAGES_MOST pages, or the system has no room: *block is empty. */
+/* Takes a block of at least `size` bytes, rounded up to pages (block->size), with undefined
+ * content. False: it would have more than PAGES_MOST pages, or there is no memory; *block is
+ * empty. */
 bool pages_take(struct pages *pages, size_t size, struct pages_block *block);
-/* Empties *block. */
+/* Gives a block back, and empties *block. */
 void pages_give(struct pages *pages, struct pages_block *block);
-/* Nothing in it is needed: its memory goes back to the system. It is all zeros, and its own again
- * from the first write on. */
+/* Frees the memory of a block whose content is not needed. It is all zeros then, and gets memory
+ * again when it is written. */
 void pages_rest(const struct pages_block *block);
 
 #endif

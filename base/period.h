@@ -1,6 +1,6 @@
 /*
- * period - days, weeks and months by the clock of this machine: which one it is, and when it ends.
- * Pure, but for the time zone of the system.
+ * period - the current day, week and month by the clock of this machine. Pure, except for the
+ * system's time zone.
  */
 #ifndef LARDER_BASE_PERIOD_H
 #define LARDER_BASE_PERIOD_H
@@ -14,7 +14,7 @@ struct period_now {
     int64_t end[PERIODS];
 };
 
-/* Weeks begin on Monday. The calling thread remembers the last day: cheap when asked often. */
+/* Weeks begin on Monday. Cached per thread. */
 const struct period_now *period_at(int64_t now);
 
 #endif

@@ -1,11 +1,10 @@
 /*
- * pool - blocks that come and go with every request, kept for the next one. Not thread-safe.
+ * pool - a cache of blocks that are needed for every request. Not thread-safe. Counted as
+ * MEMORY_BUFFERS, whether in use or free.
  *
- * What it has from the heap, kept or taken, is counted as MEMORY_BUFFERS.
- *
- * Sizes are rounded up to a power of two between 128 bytes and 16 KiB; larger blocks come straight
- * from the heap. Each size keeps at most 256 KiB of free blocks. Builds with AddressSanitizer keep
- * none, so that it sees every use after the end.
+ * Sizes are rounded up to a power of two from 128 bytes to 16 KiB; larger blocks come from the
+ * heap. At most 256 KiB of free blocks are kept for each size; with AddressSanitizer none, so that
+ * it sees every use after free.
  */
 #ifndef LARDER_BASE_POOL_H
 #define LARDER_BASE_POOL_H
@@ -18,17 +17,17 @@ struct pool_block;
 
 struct pool {
     struct pool_block *free[POOL_CLASSES];
-    size_t kept[POOL_CLASSES]; /* bytes in each list */
+    size_t kept[POOL_CLASSES]; /* bytes of free blocks */
 };
 
 #define POOL_INIT ((struct pool){{NULL}, {0}})
 
-/* Frees what is kept; blocks taken are their owners' business. */
+/* Frees the free blocks; those in use belong to their owners. */
 void pool_fini(struct pool *pool);
 
 /* Never NULL, aligned to 16, not zeroed. */
 void *pool_take(struct pool *pool, size_t size);
-/* `size` as it was taken. Accepts NULL. */
+/* `size` as given to pool_take(). Accepts NULL. */
 void pool_give(struct pool *pool, void *block, size_t size);
 
 #endif

@@ -1,16 +1,15 @@
 /*
- * source - where a stream pulls the bytes of an outgoing body from.
+ * source - the interface from which a stream pulls the bytes of an outgoing body. Belongs to one
+ * loop.
  *
- * The consumer calls peek() for the next span, sends what it can, and calls advance() for what
- * it sent. A span stays valid and unchanged until the consumer has advanced past it or dropped the
- * source: it may be handed to the socket without a copy. peek() answering ERR_AGAIN promises one
- * call of the wake given to source_on_wake(), posted through the consumer's own loop and never
- * from inside peek().
+ * The consumer calls peek() for the next span, sends what it can, and calls advance() for what it
+ * has sent. A span stays valid and unchanged until the consumer has advanced past it or dropped the
+ * source, so it may be given to the socket without a copy. After peek() has returned ERR_AGAIN, the
+ * wake given to source_on_wake() is called once, from the consumer's loop and never from inside
+ * peek().
  *
- * A span may lie in a file, too: then place() says where, and the consumer may have the kernel send
- * any part of it from there. What holds for the span holds for the bytes of the file.
- *
- * A source belongs to one loop.
+ * A span may also be in a file: then place() says where, and the kernel may send any part of it
+ * from there. The bytes of the file stay valid as long as the span.
  */
 #ifndef LARDER_BASE_SOURCE_H
 #define LARDER_BASE_SOURCE_H
@@ -21,13 +20,15 @@
 struct source;
 
 struct source_ops {
-    /* 0 and a span of at least 1 byte; 0 and an empty span at the end of the body; ERR_AGAIN;
-     * or another negative code: the body is broken and must be delivered as broken. */
+    /* Returns 0 with a span of at least one byte; 0 with an empty span at the end of the body;
+     * ERR_AGAIN; or another negative code: the body is broken, and the receiver must notice
+     * that. */
     int (*peek)(struct source *source, struct span *out);
     void (*advance)(struct source *source, size_t n);
-    /* The consumer is done, early or not. Spans lent are no longer used. */
+    /* The consumer needs the source no more, at its end or before. Lent spans are no longer
+     * used. */
     void (*drop)(struct source *source);
-    /* Optional, right after a peek() that gave a span: true when its bytes lie in a file, too. */
+    /* Optional. To be called right after a peek() that returned a span: is it also in a file? */
     bool (*place)(struct source *source, struct file_place *out);
 };
 
@@ -65,7 +66,7 @@ static inline void source_on_wake(struct source *source, void (*wake)(void *), v
     source->wake_arg = arg;
 }
 
-/* A body that is one span in memory the caller keeps alive. */
+/* A body that is one span of memory, which the caller keeps valid. */
 struct source_memory {
     struct source source;
     struct span rest;

@@ -1,7 +1,6 @@
 /*
- * span - a view of bytes that somebody else owns. Never NUL-terminated, never freed.
- *
- * All text from the network is handled as spans; nothing scans for a terminator.
+ * span - a view of bytes that somebody else owns: not NUL-terminated, never freed. All text from
+ * the network is handled as spans.
  */
 #ifndef LARDER_BASE_SPAN_H
 #define LARDER_BASE_SPAN_H
@@ -12,13 +11,13 @@
 #include <string.h>
 
 struct span {
-    const char *at; /* may be NULL only when len is 0 */
+    const char *at; /* may be NULL if len is 0 */
     size_t len;
 };
 
 /* A span over a string literal. */
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
-/* The same as an initializer of static data. */
+/* The same as an initializer for static data. */
 #define SPAN_INIT(literal)                                                                         \
     {                                                                                              \
         "" literal, sizeof(literal) - 1                                                            \
@@ -95,7 +94,7 @@ static inline int span_cmp(struct span a, struct span b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* The position of `c`, or text.len when it does not occur. */
+/* The position of `c`; text.len if it does not occur. */
 static inline size_t span_find(struct span text, char c)
 {
     const char *hit = text.len ? memchr(text.at, c, text.len) : NULL;
@@ -113,7 +112,7 @@ static inline struct span span_take(struct span text, size_t n)
     return (struct span){text.at, n < text.len ? n : text.len};
 }
 
-/* Removes SP and HTAB (OWS of RFC 9110 5.6.3) at both ends. */
+/* Removes spaces and tabs (OWS of RFC 9110 5.6.3) at both ends. */
 static inline struct span span_trim(struct span text)
 {
     while (text.len && (text.at[0] == ' ' || text.at[0] == '\t')) {
@@ -125,8 +124,8 @@ static inline struct span span_trim(struct span text)
     return text;
 }
 
-/* Cuts the part before `separator` off *rest and returns it; *rest loses the separator too.
- * Without a separator all of *rest is returned and *rest becomes empty. */
+/* Returns the part before `separator`, and removes both from *rest. Without a separator returns all
+ * of *rest, which is empty then. */
 static inline struct span span_cut(struct span *rest, char separator)
 {
     size_t n = span_find(*rest, separator);
@@ -136,7 +135,7 @@ static inline struct span span_cut(struct span *rest, char separator)
     return part;
 }
 
-/* Decimal digits only, at least one, value at most `max`. False leaves *out untouched. */
+/* Parses decimal digits, at least one, with a value of at most `max`. False: *out is unchanged. */
 static inline bool span_to_u64(struct span digits, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;

@@ -1,8 +1,7 @@
 /*
- * swar - eight bytes of text looked at at once, in plain arithmetic on a word. Pure.
- *
- * A mask has the high bit of each byte set of which something is true, and no other bits. All are
- * exact: what one byte is never changes the answer for its neighbour.
+ * swar - looks at eight bytes of text at once, with plain arithmetic on a word. Pure. A mask has
+ * the high bit set in each byte for which something is true, and no other bits. All masks are
+ * exact: no byte affects the result for its neighbour.
  */
 #ifndef LARDER_BASE_SWAR_H
 #define LARDER_BASE_SWAR_H
@@ -15,7 +14,7 @@
 #define SWAR_HIGH (SWAR_ONES * 0x80)
 #define SWAR_LOW (SWAR_ONES * 0x7f)
 
-/* Eight bytes, the first of them lowest. */
+/* Loads eight bytes; the first becomes the lowest. */
 static inline uint64_t swar_load(const char *at)
 {
     uint64_t word;
@@ -38,19 +37,19 @@ static inline uint64_t swar_is(uint64_t word, uint8_t byte)
     return ~((other & SWAR_LOW) + SWAR_LOW) & ~other & SWAR_HIGH;
 }
 
-/* Controls of ASCII, which are below a space, and DEL. */
+/* Control characters: those below a space, and DEL. */
 static inline uint64_t swar_controls(uint64_t word)
 {
     return swar_below(word, ' ') | swar_is(word, 0x7f);
 }
 
-/* All but the letters, digits and signs of ASCII. */
+/* All but visible ASCII. */
 static inline uint64_t swar_invisible(uint64_t word)
 {
     return swar_below(word, ' ' + 1) | swar_is(word, 0x7f) | (word & SWAR_HIGH);
 }
 
-/* The number of the first byte in a mask, which is not 0. */
+/* The index of the first byte in a mask, which must not be 0. */
 static inline unsigned swar_first(uint64_t mask)
 {
     return (unsigned)__builtin_ctzll(mask) / 8;

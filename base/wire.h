@@ -1,9 +1,9 @@
 /*
- * wire - big-endian cursors with a sticky error: write a format straight down, check once.
+ * wire - big-endian cursors with a sticky error: read or write a whole format, then check once. Not
+ * thread-safe; owns nothing.
  *
- * A cursor never touches a byte outside the memory it was given. What does not fit sets `failed`
- * and does nothing; everything after that fails too, and reads return 0. Not thread-safe; owns
- * nothing.
+ * A cursor never touches bytes outside its memory. What does not fit sets `failed` and does
+ * nothing; everything after that fails, too, and reads return 0.
  */
 #ifndef LARDER_BASE_WIRE_H
 #define LARDER_BASE_WIRE_H
@@ -36,19 +36,19 @@ static inline struct wire_out wire_out_of(void *room, size_t len)
     return (struct wire_out){start, start, start + len, false};
 }
 
-/* Bytes not read yet. */
+/* Bytes not read so far. */
 static inline size_t wire_left(const struct wire_in *in)
 {
     return (size_t)(in->end - in->at);
 }
 
-/* The place of the next byte, from the start. */
+/* Offset of the next byte. */
 static inline size_t wire_in_offset(const struct wire_in *in)
 {
     return (size_t)(in->at - in->start);
 }
 
-/* The next `n` bytes, in place; NULL after an error. */
+/* Returns the next `n` bytes, in place; NULL after an error. */
 static inline const uint8_t *wire_get(struct wire_in *in, size_t n)
 {
     const uint8_t *at = in->at;
@@ -103,7 +103,7 @@ static inline size_t wire_out_len(const struct wire_out *out)
     return (size_t)(out->at - out->start);
 }
 
-/* Room for the next `n` bytes, to be filled by the caller; NULL after an error. */
+/* Returns room for the next `n` bytes, which the caller fills in; NULL after an error. */
 static inline uint8_t *wire_put(struct wire_out *out, size_t n)
 {
     uint8_t *at = out->at;
