@@ -5,18 +5,22 @@ Whatever it does without having answered (it refuses, resets, keeps silent), wha
 asked of the next one; nothing is asked twice that has been answered, or that twice is not as once.
 Who has waited for a silent one in vain has done so for others: they are not sent there.
 """
+import os
 import pathlib
 import socket
+import ssl
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import certs  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
-TIMES = "timeouts: { first-byte: 2s, client-body: 60s }\n"
+TIMES = "timeouts: { first-byte: 2s, connect: 8s, client-body: 60s }\n"
 PUT = {"method": "PUT", "body": b"this is the end"}
 POST = {"method": "POST", "body": b"this is the end"}
 check = raw.Checks()
@@ -66,6 +70,20 @@ def fails(conn, _head, _rest):
     return False
 
 
+class Secure(raw.Origin):
+    """Speaks TLS, as name.test."""
+
+    certs = None
+
+    def run(self, conn):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certs.path("name.pem"), self.certs.path("name.key"))
+        try:
+            super().run(context.wrap_socket(conn, server_side=True))
+        except OSError:
+            pass
+
+
 def resolver(addresses):
     """A name server that has these addresses for every name. Returns its port."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -93,6 +111,9 @@ class Lab:
         file = pathlib.Path(self.state.name) / "proxy.yaml"
         file.write_text(config, encoding="ascii")
         self.proxy = larder.Proxy(program, self.state.name, "--config", str(file), "--workers", "1", *options)
+        if Secure.certs:
+            trusts = dict(os.environ, SSL_CERT_FILE=Secure.certs.path("ca.pem"), SSL_CERT_DIR=self.state.name)
+            self.proxy.popen = lambda: subprocess.Popen(self.proxy.command, env=trusts)
         self.proxy.start()
 
     def __enter__(self):
@@ -120,13 +141,13 @@ def site(program, serves):
     return Lab(program, origins, config + TIMES, "/x", "site.test")
 
 
-def name(program, serves):
-    """One name with such origins, each at an address."""
+def name(program, serves, scheme="http", kind=raw.Origin):
+    """One name with such origins, each at an address; the first one speaks no TLS."""
     origins = [raw.Origin(serves[0])]
     hosts = [f"127.0.0.{i + 1}" for i in range(len(serves))]
-    origins += [raw.Origin(serve, host, origins[0].port) for serve, host in zip(serves[1:], hosts[1:])]
+    origins += [kind(serve, host, origins[0].port) for serve, host in zip(serves[1:], hosts[1:])]
     authority = f"name.test:{origins[0].port}"
-    return Lab(program, origins, TIMES, f"http://{authority}/x", authority,
+    return Lab(program, origins, TIMES, f"{scheme}://{authority}/x", authority,
                "--nameserver", f"127.0.0.1:{resolver(hosts)}")
 
 
@@ -172,11 +193,20 @@ def names(of):
     case(of, "address fails", (fails, good), ([503], [1, 0]))
 
 
+def secure_names(of):
+    case(of, "address silent in TLS", (good, good), ([200], [0, 1]), ([200], [0, 1]))
+    case(of, "address silent in TLS, POST", (good, good), ([200], [0, 1]), **POST)
+
+
 def main(build):
     program = f"{build}/proxy/larder-proxy"
     larder.need(program)
     sites(lambda serves: site(program, serves))
     names(lambda serves: name(program, serves))
+    with tempfile.TemporaryDirectory(prefix="larder-failover-") as folder:
+        Secure.certs = certs.Certs(pathlib.Path(folder))
+        Secure.certs.sign("name", "DNS:name.test")
+        secure_names(lambda serves: name(program, serves, "https", Secure))
     over.set()
     check.end()
 
