@@ -32,7 +32,6 @@ enum writer_state {
 struct writer {
     struct disk *disk;
     uint64_t batch_bytes;
-    size_t batch_ops;
     uint64_t plenty; /* bytes that are written without waiting for more */
     pthread_t thread;
     bool running;
