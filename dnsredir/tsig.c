@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "dnsredir/base64.h"
 #include "dnsredir/proto.h"
 
 #include <openssl/crypto.h>
@@ -37,51 +38,10 @@ static const struct {
 
 /* ---- secrets ---- */
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (ascii_is_digit(c)) {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Without its padding. */
-static bool base64_put(struct span digits, struct tsig_secret *out)
-{
-    uint32_t bits = 0;
-    unsigned count = 0;
-
-    for (size_t i = 0; i < digits.len; i++) {
-        int digit = base64_digit(digits.at[i]);
-        if (digit < 0 || out->len == sizeof(out->at)) {
-            return false;
-        }
-        bits = bits << 6 | (uint32_t)digit;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out->at[out->len++] = (uint8_t)(bits >> count);
-            bits &= (UINT32_C(1) << count) - 1;
-        }
-    }
-    return bits == 0;
-}
-
 int tsig_secret_parse(struct span text, struct tsig_secret *out, const char **what)
 {
-    struct span digits = text;
-
     memset(out, 0, sizeof(*out));
-    for (int i = 0; i < 2 && span_ends(digits, SPAN("=")); i++) {
-        digits.len--;
-    }
-    if (text.len == 0 || text.len % 4 != 0 || !base64_put(digits, out)) {
+    if (base64_read(text, out->at, sizeof(out->at), &out->len)) {
         *what = "not base64, or more than 128 bytes of it";
         return ERR_SYNTAX;
     }
