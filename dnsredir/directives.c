@@ -217,7 +217,7 @@ static const struct conf_directive name_directives[] = {
     {"records", CONF_STRING, CONF_LIST(struct name_row, records, record_count),
      NULL, NULL, NULL, CONF_RELOAD,
      "Plain records in zone file format: \"MX 10 mx.example.net.\". Types without a word of their own "
-     "as numbers, with data in hexadecimal (RFC 3597): 'TYPE65 \\# 3 000100'."},
+     "as numbers, with data in hexadecimal (RFC 3597): 'TYPE4242 \\# 3 000100'."},
     {"update", CONF_MAP(update_table), NAME(update), NULL, NULL, NULL, CONF_OPTIONAL | CONF_RELOAD,
      "Allow dynamic updates (RFC 2136) of this name. Needs state."},
     {0},

@@ -78,10 +78,11 @@ static void line_add_type(struct line *line, uint16_t type)
         uint16_t type;
         const char *word;
     } words[] = {
-        {TYPE_A, "A"},     {TYPE_NS, "NS"},     {TYPE_CNAME, "CNAME"}, {TYPE_SOA, "SOA"},
-        {TYPE_PTR, "PTR"}, {TYPE_MX, "MX"},     {TYPE_TXT, "TXT"},     {TYPE_AAAA, "AAAA"},
-        {TYPE_SRV, "SRV"}, {TYPE_DS, "DS"},     {65, "HTTPS"},         {TYPE_ANY, "ANY"},
-        {TYPE_CAA, "CAA"}, {TYPE_AXFR, "AXFR"}, {TYPE_IXFR, "IXFR"},
+        {TYPE_A, "A"},         {TYPE_NS, "NS"},     {TYPE_CNAME, "CNAME"}, {TYPE_SOA, "SOA"},
+        {TYPE_PTR, "PTR"},     {TYPE_MX, "MX"},     {TYPE_TXT, "TXT"},     {TYPE_AAAA, "AAAA"},
+        {TYPE_SRV, "SRV"},     {TYPE_DS, "DS"},     {TYPE_HTTPS, "HTTPS"}, {TYPE_ANY, "ANY"},
+        {TYPE_CAA, "CAA"},     {TYPE_AXFR, "AXFR"}, {TYPE_IXFR, "IXFR"},   {TYPE_SVCB, "SVCB"},
+        {TYPE_SSHFP, "SSHFP"}, {TYPE_TLSA, "TLSA"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {

@@ -11,7 +11,8 @@ static const struct {
     {"A", TYPE_A},         {"NS", TYPE_NS},   {"CNAME", TYPE_CNAME}, {"SOA", TYPE_SOA},
     {"PTR", TYPE_PTR},     {"MX", TYPE_MX},   {"TXT", TYPE_TXT},     {"AAAA", TYPE_AAAA},
     {"SRV", TYPE_SRV},     {"DS", TYPE_DS},   {"HTTPS", TYPE_HTTPS}, {"SVCB", TYPE_SVCB},
-    {"HINFO", TYPE_HINFO}, {"ANY", TYPE_ANY}, {"CAA", TYPE_CAA},
+    {"HINFO", TYPE_HINFO}, {"ANY", TYPE_ANY}, {"CAA", TYPE_CAA},     {"SSHFP", TYPE_SSHFP},
+    {"TLSA", TYPE_TLSA},
 };
 
 bool response_type(struct span text, uint16_t *out)

@@ -26,7 +26,8 @@ APEX = "d.test"
 CHILD = "k.d.test"
 ELSEWHERE = ["www.other.example", "d.testing", "test"]
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28,
-         "SRV": 33, "DS": 43, "CAA": 257, "TYPE65": 65, "TYPE4242": 4242}
+         "SRV": 33, "DS": 43, "CAA": 257, "SSHFP": 44, "TLSA": 52, "SVCB": 64, "HTTPS": 65,
+         "TYPE4242": 4242}
 NAMES_IN = {2: (0, 1), 5: (0, 1), 6: (0, 2), 12: (0, 1), 15: (2, 1), 33: (6, 1)}  # behind so much
 QUESTIONS = 2000
 AA, TC, RD = 0x400, 0x200, 0x100
@@ -72,8 +73,9 @@ class World:
         elif what < 0.35 and name != apex and "*" not in name and not taken:
             self.delegate(name, zone)
         else:
-            for kind in self.chance.sample(["A", "AAAA", "MX", "TXT", "SRV", "CAA", "PTR", "TYPE65",
-                                            "TYPE4242"], self.chance.randint(1, 3)):
+            for kind in self.chance.sample(["A", "AAAA", "MX", "TXT", "SRV", "CAA", "PTR", "SVCB",
+                                            "HTTPS", "TLSA", "SSHFP", "TYPE4242"],
+                                           self.chance.randint(1, 3)):
                 count = self.chance.randint(1, 4)
                 zone[name][kind] = sorted({self.data(kind) for _ in range(count)})
 
@@ -95,7 +97,21 @@ class World:
         return {"A": f"192.0.2.{number}", "AAAA": f"2001:db8::{number}", "PTR": self.target(),
                 "MX": f"{number} {self.target()}", "TXT": f'"text" "{"x" * number}"',
                 "SRV": f"1 2 {number} {self.target()}", "CAA": f'0 issue "ca{number}.example"',
-                "TYPE65": f"\\# 3 0001{number:02x}", "TYPE4242": f"\\# 2 00{number:02x}"}[kind]
+                "SVCB": self.service(), "HTTPS": self.service(), "SSHFP": f"4 2 00{number:02X}",
+                "TLSA": f"3 1 1 {number:02x} 0A", "TYPE4242": f"\\# 2 00{number:02x}"}[kind]
+
+    def service(self):
+        """The data of a SVCB or HTTPS record."""
+        if self.chance.random() < 0.2:
+            return f"0 {self.target()}"
+        params = ["alpn=h2,h3", 'key667="a\\010b"', "port=8443", "ipv4hint=192.0.2.1,192.0.2.2",
+                  "ech=AAECAw==", 'ipv6hint="2001:db8::1"', "mandatory=alpn,port", "key65000"]
+        chosen = self.chance.sample(params, self.chance.randint(0, len(params)))
+        if params[6] in chosen:
+            chosen = [param for param in params if param in chosen or param in params[0:3:2]]
+            self.chance.shuffle(chosen)
+        target = self.chance.choice([".", self.target()])
+        return " ".join([str(self.chance.randint(1, 9)), target] + chosen)
 
     def master(self, apex):
         lines = [ZONE.format(apex=apex)]

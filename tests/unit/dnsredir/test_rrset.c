@@ -1,0 +1,125 @@
+#include "dnsredir/rrset.h"
+
+#include "base/check.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+/* The data of the record in hexadecimal, or "fault: " and what is wrong. */
+static const char *data_of(const char *text)
+{
+    static struct record record;
+    static char out[1024];
+    struct name origin;
+    const char *what = NULL;
+    char *to = out;
+
+    cr_assert_eq(name_parse_absolute(SPAN("example.com"), &origin), 0);
+    if (record_parse(span_str(text), &origin, &record, &what)) {
+        snprintf(out, sizeof(out), "fault: %s", what);
+        return out;
+    }
+    *to = '\0';
+    for (size_t i = 0; i < record.len && to + 3 < out + sizeof(out); i++) {
+        to += sprintf(to, "%02x", record.data[i]);
+    }
+    return out;
+}
+
+#define FOO "03666f6f076578616d706c6503636f6d00"
+#define FOO_ORG "03666f6f076578616d706c65036f726700"
+
+/* RFC 9460 appendix D, and what it leaves out. */
+Test(rrset, rfc9460_services)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"HTTPS 0 foo.example.com.", "0000" FOO},
+        {"SVCB 1 .", "000100"},
+        {"SVCB 16 foo.example.com. port=53", "0010" FOO "000300020035"},
+        {"SVCB 1 foo key667=hello", "0001" FOO "029b000568656c6c6f"},
+        {"SVCB 1 foo key667=\"hello\\210qoo\"", "0001" FOO "029b000968656c6c6fd2716f6f"},
+        {"SVCB 1 foo ipv6hint=\"2001:db8::1,2001:db8::53:1\"",
+         "0001" FOO "0006002020010db800000000000000000000000120010db8000000000000000000530001"},
+        {"SVCB 16 foo.example.org. alpn=h2,h3-19 mandatory=ipv4hint,alpn ipv4hint=192.0.2.1",
+         "0010" FOO_ORG "000000040001000400010009026832056833"
+         "2d313900040004c0000201"},
+        {"SVCB 16 foo.example.org. alpn=\"f\\\\\\\\oo\\\\,bar,h2\"",
+         "0010" FOO_ORG "0001000c08665c6f6f2c626172026832"},
+        {"SVCB 16 foo.example.org. alpn=f\\\\\\092oo\\092,bar,h2",
+         "0010" FOO_ORG "0001000c08665c6f6f2c626172026832"},
+        {"60 IN HTTPS 1 . no-default-alpn alpn=h2 ech=AAEC key65534", "000100"
+                                                                      "00010003026832"
+                                                                      "00020000"
+                                                                      "00050003000102"
+                                                                      "fffe0000"},
+        {"TYPE65 \\# 3 000100", "000100"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cr_expect_str_eq(data_of(cases[i].text), cases[i].want, "%s: %s", cases[i].text,
+                         data_of(cases[i].text));
+    }
+}
+
+Test(rrset, rfc9460_faults)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"HTTPS", "expected a priority"},
+        {"HTTPS 65536 .", "expected a priority"},
+        {"HTTPS 1", "not a domain name"},
+        {"HTTPS 0 foo alpn=h2", "an alias (priority 0) has no parameters; expected none"},
+        {"SVCB 1 foo key123=abc key123=def", "stands there twice"},
+        {"SVCB 1 foo mandatory", "no value"},
+        {"SVCB 1 foo alpn", "no value"},
+        {"SVCB 1 foo port", "no value"},
+        {"SVCB 1 foo ipv4hint", "no value"},
+        {"SVCB 1 foo ipv6hint", "no value"},
+        {"SVCB 1 foo no-default-alpn=abc", "has a value"},
+        {"SVCB 1 foo no-default-alpn", "without alpn"},
+        {"SVCB 1 foo mandatory=key123", "not there"},
+        {"SVCB 1 foo mandatory=mandatory", "no parameter"},
+        {"SVCB 1 foo mandatory=key123,key123 key123=abc", "twice"},
+        {"SVCB 1 foo mandatory=alpn, alpn=h2", "no parameter"},
+        {"SVCB 1 foo alpn=h2,", "empty protocol"},
+        {"SVCB 1 foo alpn=,h2", "empty protocol"},
+        {"SVCB 1 foo port=65536", "not a port"},
+        {"SVCB 1 foo ipv4hint=2001:db8::1", "not an IPv4 address"},
+        {"SVCB 1 foo ipv4hint=192.0.2.1,", "not an IPv4 address"},
+        {"SVCB 1 foo ipv6hint=192.0.2.1", "not an IPv6 address"},
+        {"SVCB 1 foo ech=AAE", "not base64"},
+        {"SVCB 1 foo Alpn=h2", "unknown parameter"},
+        {"SVCB 1 foo key65535=x", "unknown parameter"},
+        {"SVCB 1 foo key=x", "unknown parameter"},
+        {"SVCB 1 foo alpn=\"h2", "quotation mark"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *got = data_of(cases[i].text);
+        cr_expect(strncmp(got, "fault: ", 7) == 0 && strstr(got, cases[i].want), "%s: %s",
+                  cases[i].text, got);
+    }
+}
+
+/* RFC 8659 4.1 */
+Test(rrset, authorities)
+{
+    cr_expect_str_eq(data_of("CAA 0 issue ca.test"), "0005697373756563612e74657374");
+    cr_expect_str_eq(data_of("CAA 128 issue \";\""), "800569737375653b");
+    cr_expect_str_eq(data_of("CAA 0 issue \"\""), "00056973737565");
+    cr_expect_not_null(strstr(data_of("CAA 0 issue"), "expected a value"));
+    cr_expect_not_null(strstr(data_of("CAA 0 issue ;"), "expected a value"));
+}
+
+/* RFC 4255 3.2, RFC 6698 2.2 */
+Test(rrset, fingerprints)
+{
+    cr_expect_str_eq(data_of("SSHFP 4 2 0a0B 0c"), "04020a0b0c");
+    cr_expect_str_eq(data_of("TLSA 3 1 1 0a0B"), "0301010a0b");
+    cr_expect_not_null(strstr(data_of("SSHFP 4 2"), "hexadecimal digits"));
+    cr_expect_not_null(strstr(data_of("TLSA 3 1 00"), "hexadecimal digits"));
+    cr_expect_not_null(strstr(data_of("TLSA 3 256 1 00"), "usage, selector"));
+}
