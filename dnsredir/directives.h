@@ -8,6 +8,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/sandbox.h"
 #include "dnsredir/answer.h"
 #include "dnsredir/load.h"
@@ -218,6 +219,7 @@ struct settings {
     struct replica *replicas;
     struct zones *zones;
     struct signing *signings; /* of the zones that are signed */
+    struct map keys_by_path;  /* that they sign with: many zones may have one file */
     struct nearest nearest;
     struct recursion *recursion; /* NULL: for nobody */
     struct recursor *recursor;   /* NULL: likewise, or somebody took it over */

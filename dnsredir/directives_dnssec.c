@@ -1,6 +1,7 @@
 #include "dnsredir/directives_dnssec.h"
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "dnsredir/signatures.h"
 
 #define ZONE(member) CONF_FIELD(struct zone_row, dnssec.member)
@@ -87,6 +88,57 @@ static bool is_known(const struct signing *signing, const struct dnssec_key *key
     return false;
 }
 
+/* The key of a file, which all zones with this file share: to read one takes as long as to make
+ * two dozen signatures. */
+struct key_file {
+    struct map_link link;
+    const char *path;
+    struct dnssec_key *key;
+};
+
+static const struct sip_key path_key; /* paths are the administrator's own */
+
+static struct dnssec_key *find_key(const struct map *files, const char *path)
+{
+    uint64_t hash = sip_hash64(&path_key, span_str(path));
+
+    for (struct map_link *at = files->count ? map_first(files, hash) : NULL; at;
+         at = map_next(at)) {
+        const struct key_file *file = container_of(at, struct key_file, link);
+        if (strcmp(file->path, path) == 0) {
+            return file->key;
+        }
+    }
+    return NULL;
+}
+
+static void keep_key(struct compiler *c, const char *path, struct dnssec_key *key)
+{
+    struct map *files = &c->settings->keys_by_path;
+    struct key_file *file = arena_zalloc(c->arena, sizeof(*file));
+
+    if (files->count == 0) {
+        map_init(files, 0);
+    }
+    file->path = path;
+    file->key = key;
+    map_insert(files, &file->link, sip_hash64(&path_key, span_str(path)));
+}
+
+/* As dnssec_key_load(), but for who owns the key: the settings. */
+static int need_key(struct compiler *c, const char *path, struct dnssec_key **out, char *fault)
+{
+    *out = find_key(&c->settings->keys_by_path, path);
+    if (*out) {
+        return 0;
+    }
+    int err = dnssec_key_load(path, out, fault);
+    if (!err) {
+        keep_key(c, path, *out);
+    }
+    return err;
+}
+
 /* One key of the row. False after a complaint. */
 static bool load_key(struct compiler *c, const struct zone_row *row, struct signing *signing,
                      size_t index)
@@ -95,7 +147,7 @@ static bool load_key(struct compiler *c, const struct zone_row *row, struct sign
     char fault[DNSSEC_FAULT_MAX];
     struct dnssec_key *key;
 
-    if (dnssec_key_load(path, &key, fault)) {
+    if (need_key(c, path, &key, fault)) {
         COMPLAIN(c, "key", index, "%s: %s%s", path, fault,
                  strstr(fault, "expected") ? ""
                                            : "; expected a file that larder-dns --make-key made");
@@ -104,7 +156,6 @@ static bool load_key(struct compiler *c, const struct zone_row *row, struct sign
     if (is_known(signing, key)) {
         COMPLAIN(c, "key", index, "%s: the same key as one before it; expected each key once",
                  path);
-        dnssec_key_free(&key);
         return false;
     }
     signing->keys[signing->key_count++] = key;
@@ -130,12 +181,16 @@ void compile_signing(struct compiler *c, const struct zone_row *row, struct zone
     compile_leave(c, outer);
 }
 
+static void free_key(struct map_link *link, void *arg)
+{
+    dnssec_key_free(&container_of(link, struct key_file, link)->key);
+}
+
 void signing_free(struct settings *settings)
 {
-    for (struct signing *signing = settings->signings; signing; signing = signing->next) {
-        for (unsigned i = 0; i < signing->key_count; i++) {
-            dnssec_key_free(&signing->keys[i]);
-        }
+    if (settings->keys_by_path.count) {
+        map_each(&settings->keys_by_path, free_key, NULL);
+        map_fini(&settings->keys_by_path);
     }
     settings->signings = NULL;
 }

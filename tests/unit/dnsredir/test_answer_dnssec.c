@@ -670,6 +670,28 @@ Test(answer_dnssec, what_is_not_signed_ahead_is_signed_when_it_is_asked_for)
 
 /* ---- the configuration ---- */
 
+static const struct signing *signing_of(const char *apex)
+{
+    const struct signing *zone = d.settings->signings;
+    struct name name;
+
+    cr_assert_eq(name_parse_absolute(span_str(apex), &name), 0);
+    while (zone && !name_eq(&zone->apex, &name)) {
+        zone = zone->next;
+    }
+    cr_assert_not_null(zone);
+    return zone;
+}
+
+/* Thousands of zones may have one: it is read once, and freed once. */
+Test(answer_dnssec, zones_with_one_file_share_the_key)
+{
+    cr_expect_neq(signing_of("ex")->keys[0], signing_of("inner.ex")->keys[0]);
+    dialogue_fini(&d);
+    load(second, "no");
+    cr_expect_eq(signing_of("ex")->keys[0], signing_of("inner.ex")->keys[0]);
+}
+
 Test(answer_dnssec, faults_of_the_configuration)
 {
     static const struct {
