@@ -1,5 +1,6 @@
 #include "base/map.h"
 
+#include "base/expect.h"
 #include "base/mem.h"
 
 enum { BUCKETS_MIN = 16 };
@@ -28,6 +29,16 @@ static struct map_link *skip_to(struct map_link *link, uint64_t hash)
         link = link->next;
     }
     return link;
+}
+
+void map_expect(const struct map *map, uint64_t hash)
+{
+    expect(&map->buckets[hash & map->mask], sizeof(*map->buckets));
+}
+
+void map_expect_first(const struct map *map, uint64_t hash, size_t size)
+{
+    expect(map->buckets[hash & map->mask], size);
 }
 
 struct map_link *map_first(const struct map *map, uint64_t hash)

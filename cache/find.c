@@ -408,12 +408,33 @@ enum cache_result cache_lookup_on(struct cache *cache, const struct cache_query 
     return result;
 }
 
-enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
-                               struct lookup *lookup, struct decision *decision)
+static void name(struct cache *cache, const struct cache_query *query, struct lookup *lookup)
 {
     *lookup = (struct lookup){0};
     cold_init(&lookup->cold, COLD_ASK, query->waker);
     cache_primary_key(cache, query->uri, query->zone, query->arena, &lookup->primary);
+}
+
+void cache_name(struct cache *cache, const struct cache_query *query, struct lookup *lookup)
+{
+    name(cache, query, lookup);
+    table_expect(cache->table, &lookup->primary);
+}
+
+void cache_expect_soon(struct cache *cache, const struct lookup *lookup)
+{
+    table_expect_entry(cache->table, &lookup->primary);
+}
+
+void cache_expect_next(struct cache *cache, const struct lookup *lookup)
+{
+    table_expect_object(cache->table, &lookup->primary);
+}
+
+enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,
+                               struct lookup *lookup, struct decision *decision)
+{
+    name(cache, query, lookup);
     return cache_lookup_on(cache, query, lookup, decision);
 }
 

@@ -58,6 +58,14 @@ void table_unlock(struct shard *shard)
     pthread_mutex_unlock(&shard->lock);
 }
 
+/* NULL where that would be waited for. */
+static struct shard *try_lock(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
+{
+    struct shard *shard = &table->shards[hash[KEY_HASH_SIZE - 1] % SHARDS];
+
+    return pthread_mutex_trylock(&shard->lock) == 0 ? shard : NULL;
+}
+
 /* ---- entries, under the shard's lock ---- */
 
 struct entry *table_entry(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE])
@@ -73,13 +81,18 @@ struct entry *table_entry(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE]
     return NULL;
 }
 
+static void expect_head(const struct entry *entry)
+{
+    if (entry && entry->object) {
+        expect(entry->object, USUAL_HEAD);
+    }
+}
+
 struct entry *table_entry_with(struct shard *shard, const struct cache_key *key)
 {
     struct entry *entry = table_entry(shard, key->hash);
 
-    if (entry && entry->object) {
-        expect(entry->object, USUAL_HEAD);
-    }
+    expect_head(entry);
     return entry && entry->object && span_eq(entry->object->key.text, key->text) ? entry : NULL;
 }
 
@@ -268,6 +281,38 @@ void table_free(struct table **slot)
     }
     memory_give(MEMORY_ENTRIES, sizeof(*table));
     free(table);
+}
+
+/* ---- what is looked up soon ---- */
+
+void table_expect(struct table *table, const struct cache_key *key)
+{
+    struct shard *shard = try_lock(table, key->hash);
+
+    if (shard) {
+        map_expect(&shard->map, hash_of(key->hash));
+        table_unlock(shard);
+    }
+}
+
+void table_expect_entry(struct table *table, const struct cache_key *key)
+{
+    struct shard *shard = try_lock(table, key->hash);
+
+    if (shard) {
+        map_expect_first(&shard->map, hash_of(key->hash), sizeof(struct entry));
+        table_unlock(shard);
+    }
+}
+
+void table_expect_object(struct table *table, const struct cache_key *key)
+{
+    struct shard *shard = try_lock(table, key->hash);
+
+    if (shard) {
+        expect_head(table_entry(shard, key->hash));
+        table_unlock(shard);
+    }
 }
 
 /* ---- objects ---- */

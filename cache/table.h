@@ -18,6 +18,12 @@ void table_relieve_memory(struct table *table);
 /* No flight may be in progress. Accepts NULL; sets *table to NULL. */
 void table_free(struct table **table);
 
+/* Prefetch what a lookup of the key will read (base/expect.h), one after the other: the bucket, the
+ * entry, its object. They count as no use, and do not wait for a lock. */
+void table_expect(struct table *table, const struct cache_key *key);
+void table_expect_entry(struct table *table, const struct cache_key *key);
+void table_expect_object(struct table *table, const struct cache_key *key);
+
 /* The object under the key, with a reference, or NULL. Does not count as a use. */
 struct object *table_find(struct table *table, const struct cache_key *key);
 /* The same for a request, as a use. *tell: how many uses the store should be told of; mostly 0, as

@@ -203,6 +203,7 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     list_init(&worker->exchanges);
     list_init(&worker->fetches);
     list_init(&worker->tunnels);
+    list_init(&worker->row);
     list_init(&worker->exchange_pool);
     worker->secret = sip_key_random();
     crew->reload.call = on_reload;

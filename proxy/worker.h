@@ -50,6 +50,8 @@ struct worker {
     struct list fetches;
     size_t unawaited; /* fetches whose response head nobody waits for */
     struct list tunnels;
+    struct list row; /* exchanges that do their lookups together, soon */
+    size_t row_length;
     struct list exchange_pool; /* finished exchanges, kept for reuse */
     size_t exchange_pooled;
     uint64_t serial;       /* number of the next exchange; part of incident ids */

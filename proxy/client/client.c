@@ -86,6 +86,13 @@ static void on_stream(void *owner, struct stream *stream)
     exchange_begin(owner, stream);
 }
 
+static void on_begun(void *owner)
+{
+    const struct client *client = owner;
+
+    exchanges_look_up(client->worker);
+}
+
 enum { INCIDENT_MAX = 32 };
 
 /* Of the request that was refused last. */
@@ -179,6 +186,7 @@ static void on_broken(void *owner)
 
 static const struct h2_events h2_client_events = {
     .on_stream = on_stream,
+    .on_begun = on_begun,
     .on_bad_head = on_bad_head,
     .on_refused = on_refused,
     .on_offence = on_offence,

@@ -17,6 +17,7 @@ enum {
     REQUEST_SPOOL_LIMIT = 256 * 1024,
     REQUEST_KEPT_MAX = 32 * 1024, /* a body up to here can be sent again */
     POOL_MAX = 256,
+    ROW_MAX = 16, /* their response heads may be large, and h2 sees their size only afterwards */
 };
 
 typedef enum exchange_state (*step)(struct exchange *x);
@@ -67,16 +68,23 @@ static const step steps[] = {
     [EX_DELIVER] = step_wait,    [EX_TUNNEL] = exchange_tunnel,
 };
 
-/* Every event ends here. Runs steps until one has to wait (returns its own state). */
+/* False: it has to wait (it returns its own state). */
+static bool exchange_step(struct exchange *x)
+{
+    enum exchange_state next = steps[x->state](x);
+
+    if (next == x->state) {
+        return false;
+    }
+    CHECK(legal_next[x->state] & BIT(next));
+    x->state = next;
+    return true;
+}
+
+/* Every event ends here. Runs steps until one has to wait. */
 static void exchange_run(struct exchange *x)
 {
-    while (x->state != EX_DONE) {
-        enum exchange_state next = steps[x->state](x);
-        if (next == x->state) {
-            return;
-        }
-        CHECK(legal_next[x->state] & BIT(next));
-        x->state = next;
+    while (x->state != EX_DONE && exchange_step(x)) {
     }
 }
 
@@ -104,6 +112,7 @@ static void recycle(struct exchange *x)
 static void finish(struct exchange *x)
 {
     x->state = EX_DONE;
+    exchange_leave_row(x);
     timeout_clear(&x->hole_pause);
     auth_forget(&x->who);
     meter_fini(&x->meter);
@@ -187,6 +196,62 @@ static void open_request_body(struct exchange *x)
     spool_keep(x->request_body, REQUEST_KEPT_MAX);
 }
 
+/* ---- those that come together ---- */
+
+/* A lookup follows pointers to memory that is mostly not in the processor's cache. The requests of
+ * one read do their lookups one after the other, so what the next ones need is prefetched
+ * meanwhile. A request with a body does not wait, as the body may arrive any time. */
+static bool may_join_row(const struct exchange *x)
+{
+    return x->client->h2 && x->policy.lookup && x->request_body == NULL;
+}
+
+static void join_row(struct exchange *x)
+{
+    struct worker *worker = x->worker;
+
+    exchange_name(x);
+    list_push_back(&worker->row, &x->row);
+    if (++worker->row_length == ROW_MAX) {
+        exchanges_look_up(worker);
+    }
+}
+
+bool exchange_leave_row(struct exchange *x)
+{
+    if (list_empty(&x->row)) {
+        return false;
+    }
+    list_remove(&x->row);
+    x->worker->row_length--;
+    return true;
+}
+
+static void expect_behind(struct exchange *x)
+{
+    struct worker *worker = x->worker;
+    struct list *next = x->row.next;
+
+    if (next == &worker->row) {
+        return;
+    }
+    cache_expect_next(worker->cache, &list_entry(next, struct exchange, row)->lookup);
+    if (next->next != &worker->row) {
+        cache_expect_soon(worker->cache, &list_entry(next->next, struct exchange, row)->lookup);
+    }
+}
+
+void exchanges_look_up(struct worker *worker)
+{
+    while (!list_empty(&worker->row)) {
+        struct exchange *x = list_entry(worker->row.next, struct exchange, row);
+        expect_behind(x);
+        exchange_run(x); /* it leaves the row */
+    }
+}
+
+/* ---- the client's stream: what comes ---- */
+
 static void on_head(void *owner, const struct http_head *head)
 {
     struct exchange *x = owner;
@@ -197,7 +262,12 @@ static void on_head(void *owner, const struct http_head *head)
         open_request_body(x);
     }
     x->state = EX_ROUTE;
-    exchange_run(x);
+    exchange_step(x);
+    if (x->state == EX_LOOKUP && may_join_row(x)) {
+        join_row(x);
+    } else {
+        exchange_run(x);
+    }
 }
 
 static enum stream_flow on_data(void *owner, struct span bytes)
@@ -350,6 +420,7 @@ static struct exchange *exchange_take(struct worker *worker)
     }
     memset(x, 0, offsetof(struct exchange, first));
     list_init(&x->link);
+    list_init(&x->row);
     arena_init(&x->arena, x->first, sizeof(x->first));
     arena_count(&x->arena, MEMORY_REQUESTS);
     return x;

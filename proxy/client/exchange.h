@@ -11,6 +11,10 @@
  * at the end. */
 void exchange_begin(struct client *client, struct stream *stream);
 
+/* Does the lookups of the exchanges in worker->row: requests that came in one read of an HTTP/2
+ * connection. */
+void exchanges_look_up(struct worker *worker);
+
 /* Aborts every exchange in progress and closes their connections. */
 void exchange_abort_all(struct worker *worker);
 

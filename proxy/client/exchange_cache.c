@@ -144,9 +144,17 @@ static enum exchange_state act(struct exchange *x, enum cache_result result)
     UNREACHABLE();
 }
 
+void exchange_name(struct exchange *x)
+{
+    struct cache_query query = query_of(x);
+
+    cache_name(x->worker->cache, &query, &x->lookup);
+}
+
 enum exchange_state exchange_lookup(struct exchange *x)
 {
     struct cache_query query = query_of(x);
+    bool is_named = exchange_leave_row(x);
 
     if (!x->policy.lookup) {
         if (!route_may_pass(&x->policy)) {
@@ -155,7 +163,8 @@ enum exchange_state exchange_lookup(struct exchange *x)
         x->decision = route_pass(&x->policy);
         return exchange_go_alone(x);
     }
-    return act(x, cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision));
+    return act(x, is_named ? cache_lookup_on(x->worker->cache, &query, &x->lookup, &x->decision)
+                           : cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision));
 }
 
 /* ---- READ ---- */

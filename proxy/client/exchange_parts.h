@@ -48,6 +48,7 @@ enum {
 
 struct exchange {
     struct list link;
+    struct list row; /* LOOKUP: of those that look up together; `lookup` is named */
     struct worker *worker;
     struct client *client;
     struct settings *settings;
@@ -122,6 +123,10 @@ struct exchange {
 enum exchange_state exchange_route(struct exchange *x);
 enum exchange_state exchange_check(struct exchange *x);
 enum exchange_state exchange_lookup(struct exchange *x);
+/* cache_name() of its lookup. */
+void exchange_name(struct exchange *x);
+/* Removes it from worker->row. False: it was not in it. */
+bool exchange_leave_row(struct exchange *x);
 enum exchange_state exchange_read(struct exchange *x);
 enum exchange_state exchange_await(struct exchange *x);
 enum exchange_state exchange_tunnel(struct exchange *x);

@@ -30,6 +30,9 @@ struct h2_events {
     /* Server role: a request begins. The callee binds the stream before returning; on_head follows
      * at once. */
     void (*on_stream)(void *owner, struct stream *stream);
+    /* Server role: every request that came in one read has begun, so what was put off until then
+     * can be done. Also called without any. May be NULL. */
+    void (*on_begun)(void *owner);
     /* Server role: a request is too large (error->status 414 or 431) and is answered with that; or
      * malformed (400), and its stream reset. As h1_events.on_bad_head. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,

@@ -204,11 +204,19 @@ void h2_enter(struct h2 *h2)
     }
 }
 
+static void tell_begun(struct h2 *h2)
+{
+    if (h2->events && h2->events->on_begun) {
+        h2->events->on_begun(h2->owner);
+    }
+}
+
 static void run(struct h2 *h2)
 {
     bool any = true;
 
     while (any && h2->state == H2_OPEN && !h2->is_deaf) {
+        tell_begun(h2);
         any = settle_all(h2);
         if (h2->state == H2_OPEN && !h2->is_deaf) {
             any |= send_frames(h2);

@@ -11,7 +11,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import h2  # noqa: E402
 from h2_cases import (  # noqa: E402
-    add, case, check, connection, goes, lives, main, open_raw, simple, slow_may_end)
+    add, case, check, connection, goes, lives, main, name, open_raw, simple, slow_may_end)
 
 
 # ---- RFC 9113 3.4: the preface ----
@@ -202,6 +202,28 @@ def rfc9113_5_1_2_as_many_streams_as_allowed(conn):
         conn.send(h2.data(stream, b"body %d" % n, end=True))
     for n, stream in enumerate(streams):
         check(conn.response(stream).body == b"body %d" % n, f"stream {n} of the most")
+    lives(conn)
+
+
+@case
+def what_comes_in_one_write_is_answered(conn):
+    """Hits, misses, bodies and what is taken back at once: more than are looked up together."""
+    wanted, frames, hit = {}, [], b"abc"
+    check(conn.get("/etag").body == hit, "what is asked for often is stored")
+    for n in range(60):
+        stream, is_post = conn.new_stream(), n % 5 == 3
+        path = f"/one-write-{n}" if n % 5 == 1 else "/etag" if not is_post else "/"
+        fields = simple(conn, path=path, method="POST" if is_post else "GET")
+        frames.append(h2.frame(h2.HEADERS, 4 if is_post else 5, stream, h2.block_of(fields)))
+        if is_post:
+            frames.append(h2.data(stream, b"body %d" % n, end=True))
+        if n % 5 == 4:
+            frames.append(h2.rst(stream))
+        else:
+            wanted[stream] = b"body %d" % n if is_post else b"ok" if n % 5 == 1 else hit
+    conn.send(*frames)
+    for stream, body in wanted.items():
+        check(conn.response(stream).body == body, f"{name()}: stream {stream}")
     lives(conn)
 
 

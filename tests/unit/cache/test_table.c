@@ -204,6 +204,31 @@ Test(table, small_ones_stay_rather_than_large_ones)
     table_free(&table);
 }
 
+Test(table, what_is_looked_up_soon_is_not_used_by_that)
+{
+    struct table *table = table_new(ROOM);
+    struct named present, absent;
+    unsigned tell;
+    bool seen;
+
+    bring(table, 1);
+    name(&present, 1);
+    name(&absent, 2);
+    for (int i = 0; i < 100; i++) {
+        table_expect(table, &present.key);
+        table_expect_entry(table, &present.key);
+        table_expect_object(table, &present.key);
+        table_expect(table, &absent.key);
+        table_expect_entry(table, &absent.key);
+        table_expect_object(table, &absent.key);
+    }
+    cr_expect(use(table, 1, &tell, &seen));
+    cr_expect_eq(tell, 1);
+    cr_expect(!use(table, 2, &tell, &seen));
+    cr_expect(!seen);
+    table_free(&table);
+}
+
 Test(table, what_the_store_does_not_have_yet_stays)
 {
     struct table *table = table_new(1 << 20);
