@@ -138,6 +138,15 @@ static void show_candidates(const json_t *root, struct buf *out)
     buf_printf(out, "\n");
 }
 
+/* The name is there, and has nothing of what was asked for. */
+static bool has_not_type(const json_t *root, const json_t *answer)
+{
+    const char *match = json_string_value(json_object_get(root, "match"));
+
+    return match && strcmp(match, "the name") == 0 &&
+           json_array_size(json_object_get(answer, "records")) == 0;
+}
+
 static void show_answer(const json_t *root, struct buf *out)
 {
     const json_t *answer = json_object_get(root, "answer");
@@ -149,7 +158,8 @@ static void show_answer(const json_t *root, struct buf *out)
         return;
     }
     show_string(out, answer, "rcode");
-    buf_printf(out, ", scope %u\n", (unsigned)show_number(root, "scope"));
+    buf_printf(out, ", scope %u%s\n", (unsigned)show_number(root, "scope"),
+               has_not_type(root, answer) ? ", no records of this type" : "");
     for (size_t i = 0; i < json_array_size(records); i++) {
         const json_t *record = json_array_get(records, i);
         show_label(out, "");

@@ -166,7 +166,42 @@ static bool is_picked(const struct answer_note *note, unsigned replica)
     return false;
 }
 
-/* Why it was not given although its turn was before others that were. */
+/* Do all that may be given go into an answer, until it is full? */
+static bool gives_all(const struct policy *policy, const struct choice_input *input)
+{
+    return policy->kind == POLICY_STATIC ||
+           (policy->kind == POLICY_NEAREST && !input->ranking->ordered);
+}
+
+static bool is_listed(const struct ranking *ranking, unsigned replica)
+{
+    for (unsigned i = 0; i < ranking->listed; i++) {
+        if (ranking->ids[i] == replica) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The answer has room left: all were asked, so that whoever is not in it could not be given. Of an
+ * ordered ranking that is true of those that are the decision. */
+static bool had_room_for(const struct policy *policy, const struct choice_input *input,
+                         const struct answer_note *note, unsigned replica)
+{
+    unsigned wanted = policy->targets ? 1 : policy->answers;
+    unsigned got = 0;
+
+    for (unsigned i = 0; i < note->picked; i++) {
+        got += policy_record_count(policy, input->v6, note->ids[i]);
+    }
+    if (wanted ? got >= wanted : !gives_all(policy, input) || note->picked == ANSWERS_MAX) {
+        return false;
+    }
+    return policy->kind != POLICY_NEAREST || gives_all(policy, input) ||
+           is_listed(input->ranking, replica);
+}
+
+/* Why it was not given although it might have been. */
 static void add_fault(const struct status *status, const struct choice_input *input,
                       unsigned replica, json_t *row)
 {
@@ -219,11 +254,13 @@ static json_t *candidates_json(const struct status *status, const struct answer_
         json_t *row = candidate_json(status, &trace->input, order[i]);
         bool picked = is_picked(note, order[i]);
         given += picked;
+        bool passed = !picked &&
+                      (given < note->picked || had_room_for(policy, &trace->input, note, order[i]));
         json_object_set_new(row, "verdict",
-                            json_string(picked                 ? "given"
-                                        : given < note->picked ? "passed over"
-                                                               : "not needed"));
-        if (!picked && given < note->picked) {
+                            json_string(picked   ? "given"
+                                        : passed ? "passed over"
+                                                 : "not needed"));
+        if (passed) {
             add_fault(status, &trace->input, order[i], row);
         }
         json_array_append_new(list, row);

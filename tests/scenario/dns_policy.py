@@ -90,6 +90,8 @@ zones:
       - {{ name: near, policy: nearest, answers: 1, ttl: 5s }}
       - {{ name: fail, policy: failover, replicas: [nyc, sin], answers: 1 }}
       - {{ name: share, policy: weighted, replicas: [fra, nyc], weights: [1, 3], answers: 1 }}
+      - {{ name: two, policy: weighted, replicas: [fra, nyc], answers: 2 }}
+      - {{ name: all, policy: static, replicas: [nyc, fra] }}
 """)
         self.process = subprocess.Popen([dns, "--config", str(config)])
         larder.await_port("127.0.0.1", self.admin, self.process)
@@ -110,6 +112,10 @@ zones:
         done = subprocess.run([self.ctl, *words, "--admin", f"127.0.0.1:{self.admin}"],
                               capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
+
+    def verdicts(self, name, client):
+        _, text = self.run("dns", "explain", f"{name}.ex", "--client", client, "--json")
+        return {row["replica"]: row["verdict"] for row in json.loads(text)["candidates"]}
 
     def end(self):
         self.process.terminate()
@@ -168,6 +174,11 @@ def drains(w):
     expect("its state", ("draining", "drained by larderctl"),
            (w.states()["fra"]["state"], w.states()["fra"]["reason"]))
     expect("larderctl dns shows it", lambda t: "drained by larderctl" in t[1], w.run("dns"))
+    for name, net in ("near", 1), ("all", 1), *(("two", net) for net in range(8)):  # in any order
+        verdicts = w.verdicts(name, f"10.{net}.0.0/24")
+        expect(f"{name}: it was passed over", "passed over", verdicts["fra"])
+        expect("another is given", "given", verdicts["nyc"])
+        expect("and nobody else is needed", "not needed", verdicts.get("sin", "not needed"))
     expect("larderctl undrain", 0, w.run("undrain", "fra")[0])
     until("and it is given again", lambda: w.ask("near") == "fra")
     expect("no such replica", 2, w.run("drain", "fro")[0])

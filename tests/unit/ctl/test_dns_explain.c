@@ -38,6 +38,22 @@ Test(dns_explain, a_page_for_people)
     buf_fini(&out);
 }
 
+Test(dns_explain, a_name_without_the_type)
+{
+    struct buf out = BUF_INIT;
+
+    cr_assert_eq(dns_explain_render(SPAN("{\"name\": \"a.ex.\", \"match\": \"the name\","
+                                         " \"zone\": \"ex.\", \"type\": \"TLSA\","
+                                         " \"client\": \"::1/128\", \"scope\": 0, \"answer\":"
+                                         " {\"rcode\": \"NOERROR\", \"records\": []}}"),
+                                    &out),
+                 0);
+    buf_append(&out, SPAN("\0"));
+    cr_expect_not_null(strstr(out.data, "NOERROR, scope 0, no records of this type\n"), "%s",
+                       out.data);
+    buf_fini(&out);
+}
+
 Test(dns_explain, what_is_resolved)
 {
     struct buf out = BUF_INIT;
