@@ -1,28 +1,44 @@
 #include "proxy/origin/choice.h"
 
-static struct silent_origin *find(struct choice *choice, const struct origin *origin)
+void choice_init(struct choice *choice)
 {
-    for (size_t i = 0; choice->count > 0 && i < CHOICE_SILENT_MAX; i++) {
-        if (choice->at[i].origin == origin) {
+    *choice = (struct choice){.key = sip_key_random()};
+}
+
+static uint64_t hash_of(const struct choice *choice, const struct uri *origin)
+{
+    uint64_t place = (uint64_t)origin->port << 1 | origin->https;
+
+    return (sip_hash64(&choice->key, origin->host) ^ place) | UINT64_C(1) << 63;
+}
+
+static struct silent_origin *find(struct choice *choice, const struct uri *origin)
+{
+    if (choice->count == 0) {
+        return NULL; /* as nearly always */
+    }
+    uint64_t hash = hash_of(choice, origin);
+    for (size_t i = 0; i < CHOICE_SILENT_MAX; i++) {
+        if (choice->at[i].origin == hash) {
             return &choice->at[i];
         }
     }
     return NULL;
 }
 
-void choice_silent(struct choice *choice, const struct origin *origin, uint64_t now_ms)
+void choice_silent(struct choice *choice, const struct uri *origin, uint64_t now_ms)
 {
     struct silent_origin *silent = find(choice, origin);
 
     if (silent == NULL) {
         silent = &choice->at[choice->next];
-        choice->count += silent->origin == NULL;
         choice->next = (choice->next + 1) % CHOICE_SILENT_MAX;
+        choice->count += silent->origin == 0;
     }
-    *silent = (struct silent_origin){origin, now_ms + CHOICE_SILENT_MS};
+    *silent = (struct silent_origin){hash_of(choice, origin), now_ms + CHOICE_SILENT_MS};
 }
 
-void choice_heard(struct choice *choice, const struct origin *origin)
+void choice_heard(struct choice *choice, const struct uri *origin)
 {
     struct silent_origin *silent = find(choice, origin);
 
@@ -32,43 +48,35 @@ void choice_heard(struct choice *choice, const struct origin *origin)
     }
 }
 
-bool choice_is_silent(const struct choice *choice, const struct origin *origin, uint64_t now_ms)
+bool choice_may_ask(struct choice *choice, const struct uri *origin, uint64_t now_ms)
 {
-    for (size_t i = 0; choice->count > 0 && i < CHOICE_SILENT_MAX; i++) {
-        if (choice->at[i].origin == origin) {
-            return now_ms < choice->at[i].until_ms;
-        }
+    struct silent_origin *silent = find(choice, origin);
+
+    if (silent == NULL) {
+        return true;
     }
-    return false;
+    if (now_ms < silent->until_ms) {
+        return false;
+    }
+    silent->until_ms = now_ms + CHOICE_SILENT_MS;
+    return true;
 }
 
-static bool is_asked(uint64_t asked, size_t i)
+size_t choice_next(struct choice *choice, const struct site *site, uint64_t asked, uint64_t now_ms,
+                   bool *silent)
 {
-    return asked >> i & 1;
-}
+    size_t first = site->origin_count;
 
-/* The first that is not asked and, unless `silent_too`, has not kept silent. */
-static size_t first_of(const struct choice *choice, const struct site *site, uint64_t asked,
-                       bool silent_too, uint64_t now_ms)
-{
+    *silent = false;
     for (size_t i = 0; i < site->origin_count && i < CHOICE_ORIGINS_MAX; i++) {
-        if (!is_asked(asked, i) &&
-            (silent_too || !choice_is_silent(choice, &site->origins[i], now_ms))) {
+        if (asked >> i & 1) {
+            continue;
+        }
+        if (choice_may_ask(choice, &site->origins[i].uri, now_ms)) {
             return i;
         }
+        first = first < i ? first : i;
     }
-    return site->origin_count;
-}
-
-size_t choice_next(struct choice *choice, const struct site *site, uint64_t asked, uint64_t now_ms)
-{
-    size_t next = first_of(choice, site, asked, false, now_ms);
-
-    if (next == site->origin_count) {
-        return first_of(choice, site, asked, true, now_ms);
-    }
-    if (find(choice, &site->origins[next])) {
-        choice_silent(choice, &site->origins[next], now_ms); /* until this caller has heard of it */
-    }
-    return next;
+    *silent = first < site->origin_count;
+    return first;
 }

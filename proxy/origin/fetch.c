@@ -264,15 +264,12 @@ static bool may_ask_another(struct fetch *fetch, int err)
 {
     bool silent = err == ERR_TIMEOUT;
 
-    if (err == 0 || is_nonsense(err) || fetch->state != FETCH_SEND ||
+    if (err == 0 || is_nonsense(err) || fetch->state != FETCH_SEND || fetch->upgrade.protocol.len ||
         !upstream_untouched(fetch->stream)) {
         return false;
     }
-    if (silent) {
+    if (silent && upstream_is_silent(fetch->worker->upstreams, fetch->stream)) {
         fetch_heard_nothing(fetch);
-    }
-    if (fetch->upgrade.protocol.len) {
-        return false;
     }
     bool was_idle = !silent && upstream_may_retry(fetch->stream); /* that it closes is no fault */
     bool other = !was_idle && upstream_shun(fetch->worker->upstreams, fetch->stream);

@@ -42,17 +42,25 @@ static const struct origin *origin_asked(const struct fetch *fetch)
     return of_site ? &fetch->site->origins[fetch->origin] : NULL;
 }
 
-bool fetch_next_origin(struct fetch *fetch, bool after_silence)
+static const struct uri *uri_asked(const struct fetch *fetch)
+{
+    const struct origin *origin = origin_asked(fetch);
+
+    return origin ? &origin->uri : fetch_asked(fetch);
+}
+
+/* As fetch_next_origin(); also for what has one origin only. */
+static bool choose_origin(struct fetch *fetch, bool *silent)
 {
     struct choice *choice = upstreams_choice(fetch->worker->upstreams);
     uint64_t now = loop_now_ms(fetch->worker->loop);
 
     if (origin_asked(fetch) == NULL) {
+        *silent = !choice_may_ask(choice, fetch_asked(fetch), now);
         return false;
     }
-    size_t next = choice_next(choice, fetch->site, fetch->asked, now);
-    if (next == fetch->site->origin_count ||
-        (after_silence && choice_is_silent(choice, &fetch->site->origins[next], now))) {
+    size_t next = choice_next(choice, fetch->site, fetch->asked, now, silent);
+    if (next == fetch->site->origin_count) {
         return false;
     }
     fetch->origin = (uint8_t)next;
@@ -60,23 +68,25 @@ bool fetch_next_origin(struct fetch *fetch, bool after_silence)
     return true;
 }
 
+bool fetch_next_origin(struct fetch *fetch, bool after_silence)
+{
+    bool silent;
+
+    return choose_origin(fetch, &silent) && !(after_silence && silent);
+}
+
 void fetch_heard(struct fetch *fetch)
 {
-    const struct origin *origin = origin_asked(fetch);
-
-    if (origin) {
-        choice_heard(upstreams_choice(fetch->worker->upstreams), origin);
+    if (fetch->upgrade.protocol.len == 0) {
+        upstream_heard(fetch->worker->upstreams, fetch->stream);
     }
+    choice_heard(upstreams_choice(fetch->worker->upstreams), uri_asked(fetch));
 }
 
 void fetch_heard_nothing(struct fetch *fetch)
 {
-    const struct origin *origin = origin_asked(fetch);
-
-    if (origin && fetch->site->origin_count > 1) {
-        choice_silent(upstreams_choice(fetch->worker->upstreams), origin,
-                      loop_now_ms(fetch->worker->loop));
-    }
+    choice_silent(upstreams_choice(fetch->worker->upstreams), uri_asked(fetch),
+                  loop_now_ms(fetch->worker->loop));
 }
 
 /* ---- connecting ---- */
@@ -117,13 +127,13 @@ static void on_connected(void *arg, const struct upstream_result *result)
 
 void fetch_connect(struct fetch *fetch, bool fresh)
 {
-    const struct origin *origin = origin_asked(fetch);
-    const struct uri *to = origin ? &origin->uri : fetch_asked(fetch);
+    const struct uri *to = uri_asked(fetch);
+    bool configured = origin_asked(fetch) != NULL;
     struct upstream_target target = {
         .host = to->host,
         .port = to->port,
         .tls = to->https ? tls_set_origins(fetch->settings, fetch_trusts(fetch)) : NULL,
-        .configured = origin != NULL,
+        .configured = configured,
         .client = fetch->client_ip,
         .alone = fetch->upgrade.protocol.len > 0,
         .fresh = fresh,
@@ -132,7 +142,7 @@ void fetch_connect(struct fetch *fetch, bool fresh)
     own_refresh(&fetch->worker->own, loop_now_ms(fetch->worker->loop));
     fetch->target = (struct target_check){
         .settings = fetch->settings,
-        .configured = origin != NULL,
+        .configured = configured,
         .own = &fetch->worker->own,
     };
     fetch->check = (struct address_check){target_allowed, &fetch->target};
@@ -169,6 +179,20 @@ static int store_waits_max(const struct fetch *fetch)
     return whole ? STORE_WAITS_WHOLE : 0;
 }
 
+/* Nobody waits for an origin that is known to be silent, where what is stored may be given instead.
+ */
+static void ask_origin(struct fetch *fetch)
+{
+    bool silent;
+
+    choose_origin(fetch, &silent);
+    if (silent && fetch_use_stale(fetch)) {
+        fetch_finish(fetch);
+    } else {
+        fetch_connect(fetch, false);
+    }
+}
+
 /* What would be stored is asked for when the disk can take it, or at last without that. */
 void fetch_connect_in_time(struct fetch *fetch)
 {
@@ -177,8 +201,7 @@ void fetch_connect_in_time(struct fetch *fetch)
         begin_store_wait(fetch);
     } else {
         fetch_end_store_wait(fetch);
-        fetch_next_origin(fetch, false);
-        fetch_connect(fetch, false);
+        ask_origin(fetch);
     }
 }
 

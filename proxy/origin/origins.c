@@ -22,7 +22,8 @@ struct origin {
     size_t idle_count;
     struct list shared; /* HTTP/2: those with room for another stream */
     size_t connections;
-    bool speaks_h1; /* the last connection opened does */
+    uint64_t heard_ms; /* when the last response began; 0: none has */
+    bool speaks_h1;    /* the last connection opened does */
     size_t key_len;
     char key[];
 };
@@ -364,6 +365,22 @@ static struct connection *connection_of(const struct stream *stream)
     const struct h2 *h2 = h2_of_stream(stream);
 
     return h1 ? h1_owner(h1) : h2 ? h2_owner(h2) : NULL;
+}
+
+void origins_heard(const struct stream *stream, uint64_t now_ms)
+{
+    const struct connection *connection = connection_of(stream);
+
+    if (connection) {
+        connection->origin->heard_ms = now_ms;
+    }
+}
+
+bool origins_heard_since(const struct stream *stream, uint64_t then_ms)
+{
+    const struct connection *connection = connection_of(stream);
+
+    return connection && connection->origin->heard_ms > then_ms;
 }
 
 bool origins_shun(const struct stream *stream, struct ip *address, uint16_t *port)

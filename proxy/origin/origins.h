@@ -42,6 +42,10 @@ bool origins_speaks_h1(const struct origins *origins, const struct origin_at *at
 bool origins_refused(const struct stream *stream);
 bool origins_may_retry(const struct stream *stream);
 bool origins_untouched(const struct stream *stream);
+/* A response has begun on the stream. Whether one has, on any connection to its origin, later than
+ * `then_ms`. */
+void origins_heard(const struct stream *stream, uint64_t now_ms);
+bool origins_heard_since(const struct stream *stream, uint64_t then_ms);
 /* Closes idle connections to the address that the stream's connection leads to. False: the name has
  * no other address. */
 bool origins_shun(const struct stream *stream, struct ip *address, uint16_t *port);

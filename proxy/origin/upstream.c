@@ -33,6 +33,7 @@ int upstreams_new(struct loop *loop, const struct upstream_settings *settings,
     upstreams->loop = loop;
     list_init(&upstreams->jobs);
     failures_init(&upstreams->failures);
+    choice_init(&upstreams->choice);
     upstreams->origins = origins_new(loop);
     upstreams->sessions = tls_sessions_new(SESSIONS_MAX);
     take_settings(upstreams, settings);

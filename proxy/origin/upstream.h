@@ -66,7 +66,7 @@ void upstreams_reconfigure(struct upstreams *upstreams, const struct upstream_se
  * sets *upstreams to NULL. */
 void upstreams_free(struct upstreams **upstreams);
 
-/* Which origins of sites were silent lately: for the caller to ask and to fill. */
+/* Which origins were silent lately: for the caller to ask and to fill. */
 struct choice *upstreams_choice(struct upstreams *upstreams);
 
 /* Gets a connection. done(arg, result) is called once, later, never from inside this call. */
@@ -85,6 +85,12 @@ bool upstream_refused(const struct stream *stream);
 bool upstream_may_retry(const struct stream *stream);
 /* Nothing at all came on the connection since the request was sent. Also valid inside on_close. */
 bool upstream_untouched(const struct stream *stream);
+/* A response has begun on the stream, which is none of a connection `alone`; the same holds for the
+ * two below. */
+void upstream_heard(struct upstreams *upstreams, const struct stream *stream);
+/* The stream's request timed out, and all that time no response of its origin has begun on any
+ * connection: the origin is silent, not just slow with this request. Also valid inside on_close. */
+bool upstream_is_silent(const struct upstreams *upstreams, const struct stream *stream);
 /* The address that the stream's connection leads to is of no use now: for 30 seconds, other
  * addresses of the name are tried first. False: it has no others. Also valid inside on_close. */
 bool upstream_shun(struct upstreams *upstreams, const struct stream *stream);

@@ -490,6 +490,19 @@ bool upstream_may_retry(const struct stream *stream)
     return origins_may_retry(stream);
 }
 
+void upstream_heard(struct upstreams *upstreams, const struct stream *stream)
+{
+    origins_heard(stream, loop_now_ms(upstreams->loop));
+}
+
+bool upstream_is_silent(const struct upstreams *upstreams, const struct stream *stream)
+{
+    uint64_t now = loop_now_ms(upstreams->loop);
+    uint64_t waited = upstreams->settings.h1.times.first_byte_ms;
+
+    return !origins_heard_since(stream, now > waited ? now - waited : 0);
+}
+
 bool upstream_shun(struct upstreams *upstreams, const struct stream *stream)
 {
     struct ip address;

@@ -26,6 +26,7 @@ POST = {"method": "POST", "body": b"this is the end"}
 check = raw.Checks()
 over = threading.Event()
 answered = threading.Event()
+dumb = threading.Event()
 
 
 def good(conn, head, rest):
@@ -123,12 +124,12 @@ class Lab:
         check(self.proxy.stop(), "the proxy leaves by itself")
         self.state.cleanup()
 
-    def ask(self, method="GET", body=b""):
+    def ask(self, method="GET", body=b"", fields="", path="/x"):
         """(statuses, how many requests each origin has got because of it)"""
         before = [len(origin.heads) for origin in self.origins]
-        fields = f"Host: {self.host}\r\nConnection: close\r\n"
+        fields += f"Host: {self.host}\r\nConnection: close\r\n"
         fields += f"Content-Length: {len(body)}\r\n" if body else ""
-        request = f"{method} {self.url} HTTP/1.1\r\n{fields}\r\n".encode() + body
+        request = f"{method} {self.url}{path} HTTP/1.1\r\n{fields}\r\n".encode() + body
         data, _ = raw.ask(self.proxy.port, request, timeout=60, half_close=False)
         return raw.statuses(data), [len(origin.heads) - n for origin, n in zip(self.origins, before)]
 
@@ -138,7 +139,7 @@ def site(program, serves):
     origins = [raw.Origin(serve) for serve in serves]
     bases = ", ".join(f'"{origin.base}"' for origin in origins)
     config = f"sites:\n  - {{ hosts: [site.test], origins: [{bases}] }}\n"
-    return Lab(program, origins, config + TIMES, "/x", "site.test")
+    return Lab(program, origins, config + TIMES, "", "site.test")
 
 
 def name(program, serves, scheme="http", kind=raw.Origin):
@@ -147,7 +148,7 @@ def name(program, serves, scheme="http", kind=raw.Origin):
     hosts = [f"127.0.0.{i + 1}" for i in range(len(serves))]
     origins += [kind(serve, host, origins[0].port) for serve, host in zip(serves[1:], hosts[1:])]
     authority = f"name.test:{origins[0].port}"
-    return Lab(program, origins, TIMES, f"{scheme}://{authority}/x", authority,
+    return Lab(program, origins, TIMES, f"{scheme}://{authority}", authority,
                "--nameserver", f"127.0.0.1:{resolver(hosts)}")
 
 
@@ -193,6 +194,28 @@ def names(of):
     case(of, "address fails", (fails, good), ([503], [1, 0]))
 
 
+def fickle(conn, head, rest):
+    """Is silent for as long as `dumb` is set, but answers /other."""
+    if dumb.is_set() and raw.path_of(head) != "/other":
+        return silent(conn, head, rest)
+    conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=0\r\nETag: \"a\"\r\nContent-Length: 4\r\n\r\ngood")
+    return False
+
+
+def stale(of):
+    """What is stored is given at once while its only origin is known to be silent."""
+    with of((fickle,)) as lab:
+        check(lab.ask() == ([200], [1]), "it is stored")
+        dumb.set()
+        check(lab.ask() == ([200], [1]), "it stands in for an origin that is silent")
+        for _ in range(3):
+            check(lab.ask() == ([200], [0]), "and nobody waits for that any more")
+        check(lab.ask(fields="Cache-Control: no-cache\r\n") == ([504], [1]), "but who insists on it")
+        check(lab.ask(path="/other") == ([200], [1]), "the origin is heard of")
+        check(lab.ask() == ([200], [1]), "and asked again")
+        dumb.clear()
+
+
 def secure_names(of):
     case(of, "address silent in TLS", (good, good), ([200], [0, 1]), ([200], [0, 1]))
     case(of, "address silent in TLS, POST", (good, good), ([200], [0, 1]), **POST)
@@ -203,6 +226,8 @@ def main(build):
     larder.need(program)
     sites(lambda serves: site(program, serves))
     names(lambda serves: name(program, serves))
+    stale(lambda serves: site(program, serves))
+    stale(lambda serves: name(program, serves))
     with tempfile.TemporaryDirectory(prefix="larder-failover-") as folder:
         Secure.certs = certs.Certs(pathlib.Path(folder))
         Secure.certs.sign("name", "DNS:name.test")
