@@ -212,6 +212,9 @@ static bool overrules_host(const struct route_query *query, const struct uri *ur
 {
     const struct http_fields *fields = &query->request->fields;
 
+    if (query->request->version == HTTP_2) { /* its Host was made of what the URI is made of */
+        return false;
+    }
     return fields_has(fields, FIELD_HOST) &&
            !uri_host_field_names(fields_get(fields, FIELD_HOST), uri, query->arena);
 }
