@@ -5,6 +5,13 @@
 
 enum { BUCKETS_MIN = 16 };
 
+/* map_expect() may be looking. */
+static void set_buckets(struct map *map, struct map_link **buckets, size_t mask)
+{
+    __atomic_store_n(&map->buckets, buckets, __ATOMIC_RELAXED);
+    __atomic_store_n(&map->mask, mask, __ATOMIC_RELAXED);
+}
+
 void map_init(struct map *map, size_t expected)
 {
     size_t buckets = BUCKETS_MIN;
@@ -12,8 +19,7 @@ void map_init(struct map *map, size_t expected)
     while (buckets < expected) {
         buckets *= 2;
     }
-    map->buckets = xcalloc(buckets, sizeof(struct map_link *));
-    map->mask = buckets - 1;
+    set_buckets(map, xcalloc(buckets, sizeof(struct map_link *)), buckets - 1);
     map->count = 0;
 }
 
@@ -33,7 +39,10 @@ static struct map_link *skip_to(struct map_link *link, uint64_t hash)
 
 void map_expect(const struct map *map, uint64_t hash)
 {
-    expect(&map->buckets[hash & map->mask], sizeof(*map->buckets));
+    struct map_link **buckets = __atomic_load_n(&map->buckets, __ATOMIC_RELAXED);
+    size_t mask = __atomic_load_n(&map->mask, __ATOMIC_RELAXED);
+
+    expect(&buckets[hash & mask], sizeof(*buckets));
 }
 
 void map_expect_first(const struct map *map, uint64_t hash, size_t size)

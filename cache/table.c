@@ -45,9 +45,14 @@ static uint32_t tag_of(const uint8_t hash[KEY_HASH_SIZE])
     return word;
 }
 
+static struct shard *shard_of(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
+{
+    return &table->shards[hash[KEY_HASH_SIZE - 1] % SHARDS];
+}
+
 struct shard *table_lock(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
 {
-    struct shard *shard = &table->shards[hash[KEY_HASH_SIZE - 1] % SHARDS];
+    struct shard *shard = shard_of(table, hash);
 
     pthread_mutex_lock(&shard->lock);
     return shard;
@@ -61,7 +66,7 @@ void table_unlock(struct shard *shard)
 /* NULL where that would be waited for. */
 static struct shard *try_lock(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
 {
-    struct shard *shard = &table->shards[hash[KEY_HASH_SIZE - 1] % SHARDS];
+    struct shard *shard = shard_of(table, hash);
 
     return pthread_mutex_trylock(&shard->lock) == 0 ? shard : NULL;
 }
@@ -287,12 +292,7 @@ void table_free(struct table **slot)
 
 void table_expect(struct table *table, const struct cache_key *key)
 {
-    struct shard *shard = try_lock(table, key->hash);
-
-    if (shard) {
-        map_expect(&shard->map, hash_of(key->hash));
-        table_unlock(shard);
-    }
+    map_expect(&shard_of(table, key->hash)->map, hash_of(key->hash));
 }
 
 void table_expect_entry(struct table *table, const struct cache_key *key)
