@@ -3,7 +3,10 @@
  * persistent connections, one thread, level-triggered epoll, recv and send, and sendfile for what
  * is large. The row that tells how much of a measurement is the kernel's.
  *
- *     epoll PORT      GET /o/ANYTHING/SIZE → SIZE bytes, up to 16 MiB
+ *     epoll PORT      GET /o/NUMBER/SIZE → SIZE bytes, up to 16 MiB
+ *
+ * Large bodies of different numbers are different pages of one file, of FILE_BYTES: a cache that is
+ * asked for many objects sends each from memory, not from the processor's cache, and so must this.
  *
  * It knows "Connection: close", and several requests that come in one piece.
  */
@@ -23,6 +26,8 @@
 
 #define BODY_MAX (1u << 24)
 #define FROM_FILE (64u << 10) /* bodies from here on */
+#define FILE_BYTES (320u << 20)
+#define PAGE 4096u
 #define HEAD_ROOM 256
 #define EVENTS 128
 
@@ -31,6 +36,7 @@ struct client {
     bool last;   /* it wants the connection closed after the answer */
     size_t more; /* answers that follow the one under way */
     size_t left; /* bytes of that which were not sent */
+    off_t body;  /* where in the file its body begins */
 };
 
 static char
@@ -38,12 +44,31 @@ static char
 static char *start;               /* of the answer for `size` */
 static size_t size = SIZE_MAX;
 static bool closing;
-static int file; /* BODY_MAX bytes, for sendfile */
+static int file = -1; /* FILE_BYTES of them, for sendfile; made when the first is wanted */
 
 static void fatal(const char *what)
 {
     perror(what);
     exit(1);
+}
+
+/* Written, not holes: as a cache's file is, and in pieces that the kernel keeps as large ones. */
+static int make_file(void)
+{
+    FILE *made = tmpfile();
+
+    if (!made) {
+        fatal("tmpfile");
+    }
+    for (size_t i = 0; i < FILE_BYTES; i += BODY_MAX) {
+        if (fwrite(answer + HEAD_ROOM, 1, BODY_MAX, made) != BODY_MAX) {
+            fatal("tmpfile");
+        }
+    }
+    if (fflush(made) != 0) {
+        fatal("tmpfile");
+    }
+    return fileno(made);
 }
 
 static void prepare(size_t wanted, bool last)
@@ -72,6 +97,15 @@ static size_t size_asked(const char *request)
     return wanted > BODY_MAX ? BODY_MAX : wanted;
 }
 
+/* Bodies of one size lie side by side, as many as the file has room for. */
+static off_t place_asked(const char *request)
+{
+    size_t number = strtoul(request + strlen("GET /o/"), NULL, 10);
+    size_t room = (size + PAGE - 1) / PAGE * PAGE + PAGE;
+
+    return (off_t)(number % (FILE_BYTES / room) * room);
+}
+
 /* The answer ends at `end`. */
 static ssize_t send_some(const struct client *client, const char *end)
 {
@@ -83,7 +117,7 @@ static ssize_t send_some(const struct client *client, const char *end)
     if (client->left > size) {
         return send(client->fd, from, client->left - size, MSG_NOSIGNAL | MSG_MORE);
     }
-    off_t at = (off_t)(size - client->left);
+    off_t at = client->body + (off_t)(size - client->left);
     return sendfile(client->fd, file, &at, client->left);
 }
 
@@ -140,6 +174,10 @@ static bool serve(int epoll, struct client *client)
     client->more = count ? count - 1 : 0;
     client->last = strstr(request, "onnection: close") != NULL;
     prepare(size_asked(request), client->last);
+    if (file < 0 && size >= FROM_FILE) {
+        file = make_file();
+    }
+    client->body = place_asked(request);
     client->left = (size_t)(answer + HEAD_ROOM + size - start);
     return push(epoll, client);
 }
@@ -173,16 +211,6 @@ static int listen_on(uint16_t port)
     return fd;
 }
 
-static int make_file(void)
-{
-    FILE *made = tmpfile();
-
-    if (!made || fwrite(answer, 1, BODY_MAX, made) != BODY_MAX || fflush(made) != 0) {
-        fatal("tmpfile");
-    }
-    return fileno(made);
-}
-
 int main(int argc, char **argv)
 {
     struct epoll_event events[EVENTS] = {{.events = EPOLLIN, .data.ptr = NULL}};
@@ -191,7 +219,6 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN); /* sendfile() has no MSG_NOSIGNAL */
     memset(answer, 'x', sizeof(answer));
-    file = make_file();
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events);
     for (;;) {
         int count = epoll_wait(epoll, events, EVENTS, -1);
