@@ -18,8 +18,10 @@ struct lane {
     struct spool *spool;
     struct spool_reader reader;
     struct source source;
+    struct waker writer;
     atomic_bool wake_reader, wake_writer;
     bool ended;
+    bool is_awaited; /* the writer is to be woken when it is empty */
 };
 
 struct connect_tunnel {
@@ -50,9 +52,28 @@ static int lane_peek(struct source *source, struct span *out)
     return spool_peek(&container_of(source, struct lane, source)->reader, out);
 }
 
+static bool lane_is_empty(const struct lane *lane)
+{
+    return spool_length(lane->spool) == lane->reader.offset;
+}
+
 static void lane_advance(struct source *source, size_t n)
 {
-    spool_advance(&container_of(source, struct lane, source)->reader, n);
+    struct lane *lane = container_of(source, struct lane, source);
+
+    spool_advance(&lane->reader, n);
+    if (lane->is_awaited && lane_is_empty(lane)) {
+        lane->is_awaited = false;
+        lane->writer.wake(lane->writer.arg);
+    }
+}
+
+/* See stream_events: may bytes go by it, to the stream at its end? */
+static enum stream_flow lane_sink(struct lane *lane, struct stream *end, struct stream **sink)
+{
+    lane->is_awaited = end && !lane->ended && !lane_is_empty(lane);
+    *sink = lane->is_awaited || lane->ended ? NULL : end;
+    return lane->is_awaited ? STREAM_PAUSE : STREAM_MORE;
 }
 
 static void lane_init(struct lane *lane, struct waker reader, struct waker writer)
@@ -60,6 +81,7 @@ static void lane_init(struct lane *lane, struct waker reader, struct waker write
     static const struct source_ops ops = {.peek = lane_peek, .advance = lane_advance};
 
     lane->source = (struct source){.ops = &ops};
+    lane->writer = writer;
     lane->spool = spool_new(&(struct spool_options){
         .expected = -1,
         .limit = TUNNEL_SPOOL_LIMIT,
@@ -183,6 +205,14 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     return lane_write(&tunnel->down, bytes);
 }
 
+static enum stream_flow client_sink(void *owner, struct stream **sink)
+{
+    struct connect_tunnel *tunnel = owner;
+    bool may_go = !tunnel->closed && !tunnel->order.is_metered;
+
+    return lane_sink(&tunnel->down, may_go ? tunnel->order.client : NULL, sink);
+}
+
 static void on_end(void *owner)
 {
     struct connect_tunnel *tunnel = owner;
@@ -206,6 +236,7 @@ static void on_close(void *owner, int err)
 
 static const struct stream_events target_events = {
     .on_data = on_data,
+    .sink = client_sink,
     .on_end = on_end,
     .on_close = on_close,
 };
@@ -284,6 +315,11 @@ struct connect_tunnel *connect_open(const struct connect_order *order)
 enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes)
 {
     return lane_write(&tunnel->up, bytes);
+}
+
+enum stream_flow connect_sink(struct connect_tunnel *tunnel, struct stream **sink)
+{
+    return lane_sink(&tunnel->up, tunnel->stream, sink);
 }
 
 void connect_write_end(struct connect_tunnel *tunnel)

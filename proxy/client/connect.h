@@ -17,6 +17,7 @@ struct connect_order {
     const struct uri *uri; /* host and port */
     struct stream *client; /* is resumed when the target accepts bytes again */
     struct ip from;        /* the client's address */
+    bool is_metered;       /* what goes to the client is counted between from_target and it */
     /* Connected to the target, at this address. The response body is `from_target`, to be sent
      * after the 200. */
     void (*on_open)(void *arg, const struct ip *peer, struct source *from_target);
@@ -43,6 +44,9 @@ struct source *connect_join(struct connect_tunnel *tunnel, struct stream *target
 /* Takes bytes from the client, and the end of its direction. */
 enum stream_flow connect_write(struct connect_tunnel *tunnel, struct span bytes);
 void connect_write_end(struct connect_tunnel *tunnel);
+
+/* Where the client's bytes may go at once: see `sink` in stream.h. */
+enum stream_flow connect_sink(struct connect_tunnel *tunnel, struct stream **sink);
 
 /* To be called when the client's stream is gone. If both sides had closed their directions, pending
  * bytes are still sent to the target. Accepts NULL; sets *tunnel to NULL. */

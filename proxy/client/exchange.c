@@ -290,6 +290,14 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     return spool_append(x->request_body, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;
 }
 
+static enum stream_flow tunnel_sink(void *owner, struct stream **sink)
+{
+    struct exchange *x = owner;
+
+    *sink = NULL;
+    return x->tunnel && x->meter.account == NULL ? connect_sink(x->tunnel, sink) : STREAM_MORE;
+}
+
 static void on_end(void *owner)
 {
     struct exchange *x = owner;
@@ -372,6 +380,7 @@ static void on_response_trailers(struct fetch_link *link, const struct http_fiel
 static const struct stream_events exchange_events = {
     .on_head = on_head,
     .on_data = on_data,
+    .sink = tunnel_sink,
     .on_trailers = on_request_trailers,
     .trailers = response_trailers,
     .on_end = on_end,

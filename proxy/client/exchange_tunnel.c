@@ -42,6 +42,7 @@ void exchange_prepare_tunnel(struct exchange *x)
         .worker = x->worker,
         .settings = x->settings,
         .client = x->stream,
+        .is_metered = x->meter.account != NULL,
         .on_lost = on_tunnel_lost,
         .arg = x,
     });
@@ -106,6 +107,7 @@ enum exchange_state exchange_tunnel(struct exchange *x)
         .settings = x->settings,
         .uri = &x->uri,
         .client = x->stream,
+        .is_metered = x->meter.account != NULL,
         .from = x->client->ip,
         .on_open = on_tunnel_open,
         .on_failed = on_tunnel_failed,

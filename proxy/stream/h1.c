@@ -193,6 +193,17 @@ static void on_eof(void *owner)
     h1_leave(h1);
 }
 
+static void on_readable(void *owner)
+{
+    struct h1 *h1 = owner;
+
+    h1_enter(h1);
+    if (h1_wants_splice(h1)) {
+        h1_splice(h1);
+    }
+    h1_leave(h1);
+}
+
 static void on_writable(void *owner)
 {
     struct h1 *h1 = owner;
@@ -232,6 +243,7 @@ struct h1 *h1_new(struct transport *transport, const struct h1_settings *setting
     static const struct transport_events transport_events = {
         .on_bytes = on_bytes,
         .on_eof = on_eof,
+        .on_readable = on_readable,
         .on_writable = on_writable,
         .on_error = on_error,
     };

@@ -1,6 +1,6 @@
 /*
- * h1_conn - the inside of HTTP/1, shared by h1.c, h1_pump.c, h1_in.c, h1_out.c, h1_wait.c and
- * tunnel.c only.
+ * h1_conn - the inside of HTTP/1, shared by h1.c, h1_pump.c, h1_in.c, h1_out.c, h1_splice.c,
+ * h1_wait.c and tunnel.c only.
  *
  * Two structs: `h1` is what an idle connection needs, so it is small; `h1_turn` is one request with
  * its response, taken from the loop's pool when it begins and returned at its end.
@@ -98,6 +98,7 @@ struct h1_turn {
     bool peer_persists;    /* server role: the client wants to send further requests */
     bool is_tunnel_wanted; /* client role: CONNECT or Upgrade */
     bool is_tunnel;        /* the tunnel was granted */
+    bool is_flowing;       /* in a tunnel: much comes at once */
     bool is_touched;       /* client role: bytes were received since the request was sent */
     bool awaits_continue;  /* server role: the peer waits for 100 (Continue) */
 };
@@ -183,6 +184,15 @@ void h1_finish_out(struct h1_turn *turn);
 void h1_release_held(struct h1_turn *turn);
 
 extern const struct stream_ops h1_stream_ops;
+
+/* ---- h1_splice.c: tunnels whose bytes go from socket to socket ---- */
+
+/* So many bytes came at once. */
+void h1_note_flow(struct h1_turn *turn, size_t bytes);
+/* Is what comes next to go that way? */
+bool h1_wants_splice(const struct h1 *h1);
+/* Lets it, as far as there is a sink for it; h1->rest is what that did not take. */
+void h1_splice(struct h1 *h1);
 
 /* ---- h1_wait.c: timeouts ---- */
 

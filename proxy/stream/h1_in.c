@@ -387,6 +387,7 @@ static bool read_raw(struct h1 *h1, struct h1_turn *turn)
     }
     if (h1->rest.len > 0) {
         struct span data = h1->rest;
+        h1_note_flow(turn, data.len);
         use(h1, data.len);
         hand_on(h1, turn, data);
         return true;

@@ -179,6 +179,7 @@ static bool wants_input(const struct h1 *h1)
 void h1_set_reading(struct h1 *h1)
 {
     if (wants_input(h1)) {
+        transport_watch(h1->transport, h1_wants_splice(h1));
         transport_read_start(h1->transport);
     } else {
         transport_read_stop(h1->transport);

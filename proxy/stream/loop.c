@@ -12,9 +12,11 @@
 #include "base/mem.h"
 #include "base/memory.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #define TICK_MS 100
 #define WHEEL_SLOTS 512 /* 51.2 s; what lies further away is looked at once a round */
@@ -35,6 +37,8 @@ struct loop {
 
     uint64_t turns;
     struct loop_tls *tls; /* NULL: not needed yet */
+    struct loop_pipe pipe;
+    bool has_pipe;
     struct buf out;
     struct arena arena;
     struct pool pool;
@@ -245,6 +249,14 @@ static void free_tls(struct loop *loop)
     }
 }
 
+static void close_pipe(struct loop *loop)
+{
+    if (loop->has_pipe) {
+        close(loop->pipe.in);
+        close(loop->pipe.out);
+    }
+}
+
 /* Only `posted` keeps loop_run() running. */
 static void start_handles(struct loop *loop)
 {
@@ -309,6 +321,7 @@ void loop_free(struct loop **loop)
     CHECK(uv_loop_close(&gone->uv) == 0);
     buf_fini(&gone->out);
     free_tls(gone);
+    close_pipe(gone);
     arena_fini(&gone->arena);
     pool_fini(&gone->pool);
     pages_fini(&gone->pages);
@@ -340,6 +353,19 @@ struct loop_tls *loop_tls(struct loop *loop)
         memory_take(MEMORY_LOOPS, sizeof(*loop->tls));
     }
     return loop->tls;
+}
+
+const struct loop_pipe *loop_pipe(struct loop *loop)
+{
+    enum { BYTES = 4 * LOOP_READ_BUFFER }; /* packets do not fill the pages they lie in */
+    int ends[2];
+
+    if (!loop->has_pipe && pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0) {
+        fcntl(ends[1], F_SETPIPE_SZ, BYTES);
+        loop->pipe = (struct loop_pipe){.in = ends[1], .out = ends[0]};
+        loop->has_pipe = true;
+    }
+    return loop->has_pipe ? &loop->pipe : NULL;
 }
 
 uint64_t loop_turns(const struct loop *loop)

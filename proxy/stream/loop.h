@@ -66,6 +66,12 @@ struct loop_tls *loop_tls(struct loop *loop);
 /* How many turns the loop has made. */
 uint64_t loop_turns(const struct loop *loop);
 
+/* A pipe for what goes from socket to socket; empty between two calls. NULL: none can be had. */
+struct loop_pipe {
+    int in, out;
+};
+const struct loop_pipe *loop_pipe(struct loop *loop);
+
 /* Scratch memory for parsing a message: whoever uses it resets it before its handler returns. */
 struct arena *loop_arena(struct loop *loop);
 

@@ -18,6 +18,8 @@
 #include "base/source.h"
 #include "http/message.h"
 
+struct stream;
+
 enum stream_flow { STREAM_MORE, STREAM_PAUSE };
 
 struct stream_events {
@@ -25,6 +27,11 @@ struct stream_events {
     void (*on_head)(void *owner, const struct http_head *head);
     /* Body bytes (framing removed). PAUSE stops further on_data until stream_resume(). */
     enum stream_flow (*on_data)(void *owner, struct span bytes);
+    /* In a tunnel, while much comes: *sink is the stream to which its bytes may be sent at once, as
+     * nothing waits before them; then on_data does not see them, and both streams count them. NULL:
+     * there is none. PAUSE: something waits, and stream_resume() follows when it was sent. May be
+     * NULL. */
+    enum stream_flow (*sink)(void *owner, struct stream **sink);
     /* Trailers of the incoming message that may be forwarded (http/trailers.h). Comes before
      * on_end, also while paused. Valid during the call only. May be NULL. */
     void (*on_trailers)(void *owner, const struct http_fields *trailers);
@@ -41,8 +48,6 @@ struct stream_events {
      * ERR_TIMEOUT or a negative errno. The source, if any, was dropped. */
     void (*on_close)(void *owner, int err);
 };
-
-struct stream;
 
 struct stream_ops {
     void (*send_interim)(struct stream *stream, const struct http_head *head);

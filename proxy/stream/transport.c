@@ -31,10 +31,19 @@ bool transport_is_closing(const struct transport *transport)
 
 /* ---- libuv calls in ---- */
 
+/* How much may be read now; 0: nothing, and who asked is told that there is something. */
+static size_t read_room(struct transport *transport)
+{
+    if (transport->tls) {
+        return transport_tls_room(transport);
+    }
+    return transport->is_watched ? 0 : LOOP_READ_BUFFER;
+}
+
 static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct transport *transport = container_of(handle, struct transport, tcp);
-    size_t size = transport->tls ? transport_tls_room(transport) : LOOP_READ_BUFFER;
+    size_t size = read_room(transport);
 
     if (size > TIGHT_READ && memory_is_tight()) {
         size = TIGHT_READ;
@@ -66,8 +75,11 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
         int err = socket_error(transport);
         n = err ? err : UV_EOF;
     }
-    if (n == UV_ENOBUFS && buf->len == 0) {
-        return; /* not in this turn: the system says again that there is something */
+    if (n == UV_ENOBUFS && buf->len == 0) { /* not read: the system says again that it is there */
+        if (transport->is_watched) {
+            transport->events->on_readable(transport->owner);
+        }
+        return;
     }
     if (n > 0) {
         transport->received += (uint64_t)n;
@@ -176,6 +188,12 @@ void transport_read_stop(struct transport *transport)
         transport->is_reading = false;
         uv_read_stop(transport_stream(transport));
     }
+}
+
+void transport_watch(struct transport *transport, bool on)
+{
+    CHECK(!on || !transport->tls);
+    transport->is_watched = on;
 }
 
 /* ---- facts ---- */

@@ -19,6 +19,8 @@ struct transport_events {
     void (*on_bytes)(void *owner, struct span bytes);
     /* The peer has closed its direction. */
     void (*on_eof)(void *owner);
+    /* After transport_watch(): there is something to read, or the end. Nothing has been read. */
+    void (*on_readable)(void *owner);
     /* Everything queued or lent was sent: more can be written. */
     void (*on_writable)(void *owner);
     /* The connection failed; or, with ERR_TRUNCATED, lent bytes could not be read from their file,
@@ -55,6 +57,9 @@ enum alpn transport_alpn(const struct transport *transport);
 
 void transport_read_start(struct transport *transport);
 void transport_read_stop(struct transport *transport);
+/* While it is on, and reading too, what comes is not read: on_readable is called in each turn in
+ * which there is something, for transport_splice(). Not with TLS. */
+void transport_watch(struct transport *transport, bool on);
 
 #define TRANSPORT_SPANS_MAX 32
 
@@ -81,6 +86,17 @@ ssize_t transport_send_file(struct transport *transport, struct span before,
                             struct file_place place, size_t len);
 /* False: bytes that lie in a file have to be written like others. */
 bool transport_sends_files(const struct transport *transport);
+
+/* Bytes can be sent to it by transport_splice(): no TLS, and nothing waits. */
+bool transport_takes_splice(const struct transport *transport);
+/*
+ * Has the kernel move what one socket has received to another (splice(2)), at most LOOP_READ_BUFFER
+ * bytes. Returns how many bytes were received; those that `to` did not take are `rest`, read into
+ * the loop's read buffer: it is full, or broken. If it is broken, the next write to it fails, and
+ * it tells nothing of its end before that. 0: nothing can be moved, and reading tells why.
+ * Negative: `from` is broken.
+ */
+ssize_t transport_splice(struct transport *from, struct transport *to, struct span *rest);
 /* Keeps little unsent data in the socket (TCP_NOTSENT_LOWAT), so that urgent bytes need not wait
  * behind it. */
 void transport_keep_low(struct transport *transport);

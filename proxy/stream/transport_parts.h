@@ -1,6 +1,7 @@
 /*
  * transport_parts - the inside of a transport, only for the files it is made of: transport.c (life,
- * reading, facts), transport_write.c (writing) and transport_tls.c (both, through TLS).
+ * reading, facts), transport_write.c (writing), transport_splice.c (both at once) and
+ * transport_tls.c (both, through TLS).
  */
 #ifndef LARDER_PROXY_STREAM_TRANSPORT_PARTS_H
 #define LARDER_PROXY_STREAM_TRANSPORT_PARTS_H
@@ -32,10 +33,12 @@ struct transport {
     uint64_t received;
     uint64_t sent;
     unsigned pending; /* writes in progress */
-    bool is_reading;
-    bool is_shutdown_due; /* once the queue is empty */
-    bool is_full;         /* the socket took nothing the last time */
-    bool refuses_files;   /* sendfile() does not support this kind of file */
+    bool is_reading : 1;
+    bool is_watched : 1;      /* what arrives is not read */
+    bool is_shutdown_due : 1; /* once the queue is empty */
+    bool is_full : 1;         /* the socket took nothing the last time */
+    bool is_broken : 1;       /* splice() failed: a socket tells that only once */
+    bool refuses_files : 1;   /* sendfile() does not support this kind of file */
 };
 
 /* ---- transport.c ---- */
@@ -53,6 +56,7 @@ ssize_t transport_try(struct transport *transport, const struct span *spans, siz
 /* Queues what follows the first `done` bytes: copies it, except for `lent`. */
 int transport_queue(struct transport *transport, const struct span *spans, size_t count,
                     size_t done, struct span lent);
+int transport_fd(const struct transport *transport);
 /* Sends FIN. */
 void transport_fin(struct transport *transport);
 

@@ -80,6 +80,9 @@ ssize_t transport_try(struct transport *transport, const struct span *spans, siz
 {
     uv_buf_t bufs[TRANSPORT_SPANS_MAX];
 
+    if (transport->is_broken) {
+        return UV_EPIPE;
+    }
     if (transport_queued(transport) > 0 || transport->is_full) {
         return 0;
     }
@@ -154,7 +157,7 @@ ssize_t transport_write(struct transport *transport, const struct span *spans, s
 
 /* ---- files ---- */
 
-static int fd_of(const struct transport *transport)
+int transport_fd(const struct transport *transport)
 {
     uv_os_fd_t fd;
 
@@ -169,7 +172,8 @@ static int write_before(struct transport *transport, struct span before)
     ssize_t n;
 
     do {
-        n = send(fd_of(transport), before.at, before.len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+        n = send(transport_fd(transport), before.at, before.len,
+                 MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN) {
         return -errno;
@@ -230,7 +234,7 @@ ssize_t transport_send_file(struct transport *transport, struct span before,
     off_t offset = (off_t)place.offset;
     ssize_t n;
     do {
-        n = sendfile(fd_of(transport), place.fd, &offset, len);
+        n = sendfile(transport_fd(transport), place.fd, &offset, len);
     } while (n < 0 && errno == EINTR);
     if (n < 0) {
         return not_sent(transport, place, -errno);
@@ -253,7 +257,7 @@ void transport_keep_low(struct transport *transport)
     enum { LOW_BYTES = 65536 };
     int low = LOW_BYTES;
 
-    setsockopt(fd_of(transport), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
+    setsockopt(transport_fd(transport), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
 }
 
 /* A write that libuv could do at once is told only in the next turn: until then what it was lent is

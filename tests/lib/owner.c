@@ -59,6 +59,16 @@ static enum stream_flow on_data(void *arg, struct span bytes)
     return owner->flow;
 }
 
+static enum stream_flow on_sink(void *arg, struct stream **sink)
+{
+    struct owner *owner = arg;
+
+    CHECK(!owner->is_closed && owner->depth == 0);
+    owner->asked_for_sink++;
+    *sink = owner->sink_flow == STREAM_MORE ? owner->sink : NULL;
+    return owner->sink_flow;
+}
+
 static void on_end(void *arg)
 {
     struct owner *owner = arg;
@@ -97,6 +107,7 @@ void owner_init(struct owner *owner, struct stream *stream)
 {
     static const struct stream_events events = {.on_head = on_head,
                                                 .on_data = on_data,
+                                                .sink = on_sink,
                                                 .on_end = on_end,
                                                 .on_sent = on_sent,
                                                 .on_close = on_close};

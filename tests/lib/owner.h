@@ -26,7 +26,10 @@ struct owner {
     bool is_chunked;
 
     enum stream_flow flow; /* what on_data answers */
-    char acts_in;          /* the event (its letter) in which act() is called */
+    struct stream *sink;   /* where a tunnel's bytes may go at once, when sink_flow is MORE */
+    enum stream_flow sink_flow;
+    int asked_for_sink;
+    char acts_in; /* the event (its letter) in which act() is called */
     void (*act)(struct owner *owner);
     void *arg;
 };

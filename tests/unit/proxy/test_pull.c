@@ -126,7 +126,8 @@ static void on_error(void *owner, int err)
     error = err;
 }
 
-static const struct transport_events events = {on_bytes, on_event, on_writable, on_error};
+static const struct transport_events events = {
+    .on_bytes = on_bytes, .on_eof = on_event, .on_writable = on_writable, .on_error = on_error};
 
 static void setup(void)
 {

@@ -52,7 +52,8 @@ static void on_error(void *owner, int err)
     side->err = err;
 }
 
-static const struct transport_events events = {on_bytes, on_eof, on_writable, on_error};
+static const struct transport_events events = {
+    .on_bytes = on_bytes, .on_eof = on_eof, .on_writable = on_writable, .on_error = on_error};
 
 static void on_ready(void *owner, int err)
 {

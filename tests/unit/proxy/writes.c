@@ -4,8 +4,9 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
-static int tried, queued, from_files, file_error;
+static int tried, queued, from_files, file_error, spliced, splice_error;
 static bool refused, swallows, held_back;
 
 void writes_reset(void)
@@ -13,6 +14,7 @@ void writes_reset(void)
     tried = 0;
     queued = 0;
     from_files = 0;
+    spliced = 0;
 }
 
 void writes_refuse(void)
@@ -28,6 +30,16 @@ int writes_tried(void)
 int writes_queued(void)
 {
     return queued;
+}
+
+int writes_spliced(void)
+{
+    return spliced;
+}
+
+void writes_fail_splice(int error)
+{
+    splice_error = error;
 }
 
 int writes_from_files(void)
@@ -65,6 +77,27 @@ ssize_t __wrap_sendfile64(int out, int in, off_t *offset, size_t count)
         return (ssize_t)count;
     }
     return __real_sendfile64(out, in, offset, count);
+}
+
+static bool is_socket(int fd)
+{
+    struct stat stat;
+
+    return fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode);
+}
+
+ssize_t __real_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned flags);
+ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned flags);
+ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned flags)
+{
+    if (splice_error && is_socket(out)) {
+        errno = splice_error;
+        splice_error = 0;
+        return -1;
+    }
+    ssize_t n = __real_splice(in, in_at, out, out_at, len, flags);
+    spliced += n > 0 && is_socket(in);
+    return n;
 }
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);

@@ -14,6 +14,10 @@ int writes_tried(void);
 void writes_refuse(void);
 /* Calls of uv_write: a request, and later an epoll_ctl(2), each. */
 int writes_queued(void);
+/* Calls of splice(2) that moved something out of a socket. */
+int writes_spliced(void);
+/* The next splice(2) into a socket fails so (an errno). */
+void writes_fail_splice(int error);
 /* Calls of sendfile(2). */
 int writes_from_files(void);
 /* The next sendfile(2) fails so (an errno), or is interrupted before it does anything. */

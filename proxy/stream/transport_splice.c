@@ -1,0 +1,79 @@
+/*
+ * Bytes that go from one socket to another through a pipe of the loop's, so that they are never
+ * copied. The pipe is empty again when the call returns: what the second socket does not take is
+ * read from it. So one is enough for all connections, and nothing waits where nobody counts it.
+ */
+#include "proxy/stream/transport_parts.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+bool transport_takes_splice(const struct transport *transport)
+{
+    return !transport->tls && !transport->is_full && !transport->is_broken &&
+           !transport->is_shutdown_due && transport_queued(transport) == 0;
+}
+
+/* The number of bytes, or a negative errno. */
+static ssize_t move(int from, int to, size_t len)
+{
+    ssize_t n;
+
+    do {
+        n = splice(from, NULL, to, NULL, len, SPLICE_F_NONBLOCK);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* What does not go is no matter of ours, but that a socket which is broken says so to one call
+ * only, and its end looks like a proper one to the next. */
+static size_t move_out(struct transport *to, int pipe, size_t len)
+{
+    ssize_t n = move(pipe, transport_fd(to), len);
+    size_t taken = n > 0 ? (size_t)n : 0;
+
+    to->sent += taken;
+    to->is_full = taken < len;
+    if (n < 0 && n != -EAGAIN) {
+        to->is_broken = true;
+        transport_read_stop(to);
+    }
+    return taken;
+}
+
+static struct span read_rest(struct loop *loop, int pipe, size_t len)
+{
+    char *at = loop_read_buffer(loop);
+
+    for (size_t have = 0; have < len;) {
+        ssize_t n = read(pipe, at + have, len - have);
+        CHECK(n > 0 || errno == EINTR); /* they are in it */
+        have += n > 0 ? (size_t)n : 0;
+    }
+    return span_of(at, len);
+}
+
+ssize_t transport_splice(struct transport *from, struct transport *to, struct span *rest)
+{
+    struct loop *loop = transport_loop(from);
+    const struct loop_pipe *pipe = loop_pipe(loop);
+
+    CHECK(transport_takes_splice(to) && transport_loop(to) == loop);
+    *rest = SPAN_EMPTY;
+    if (!pipe) {
+        return 0;
+    }
+    ssize_t n = move(transport_fd(from), pipe->in, LOOP_READ_BUFFER);
+    if (n == -EAGAIN || n == -EINVAL || n == -ENOSYS || n == -ENOMEM) {
+        return 0;
+    }
+    if (n > 0) {
+        from->received += (uint64_t)n;
+        size_t taken = move_out(to, pipe->out, (size_t)n);
+        *rest = read_rest(loop, pipe->out, (size_t)n - taken);
+    }
+    return n;
+}
