@@ -1,5 +1,6 @@
 #include "proxy/client/client.h"
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -74,7 +75,7 @@ static void client_free(struct client *client)
     list_remove(&client->link);
     client->worker->client_count--;
     metric_sub(&client->worker->counters.clients_open, 1);
-    metric_sub(&client->worker->counters.h2_open, client->speaks_h2);
+    metric_sub(&client->worker->counters.h2_open, client->speech == CLIENT_H2);
     metric_sub(&client->worker->counters.tls_open, client->https);
     terms_unref(&client->terms);
     memory_give(MEMORY_CONNECTIONS, sizeof(*client));
@@ -198,18 +199,19 @@ static void start_h2(struct client *client, struct transport *transport, struct 
 {
     metric_add(&client->worker->counters.h2_connections, 1);
     metric_add(&client->worker->counters.h2_open, 1);
-    client->speaks_h2 = true;
-    client->h2 = h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
+    client->speech = CLIENT_H2;
+    client->speaker.h2 =
+        h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
 }
 
 static void on_preface(void *owner, struct transport *transport, struct span received)
 {
     struct client *client = owner;
 
-    client->h1 = NULL;
+    client->speaker.h2 = NULL;
     start_h2(client, transport, received);
     if (client->worker->draining) {
-        h2_drain(client->h2);
+        h2_drain(client->speaker.h2);
     }
 }
 
@@ -229,6 +231,29 @@ static const struct h1_events tls_client_events = {
     .on_gone = on_gone,
 };
 
+/* One that is agreeing on TLS goes on, or does not even begin. */
+static void client_drain(struct client *client, bool kindly)
+{
+    switch (client->speech) {
+    case CLIENT_SECURING:
+        if (!kindly) {
+            transport_close(&client->speaker.securing, false);
+            client_free(client);
+        }
+        break;
+    case CLIENT_H1:
+        if (kindly) {
+            h1_drain_kindly(client->speaker.h1);
+        } else {
+            h1_drain(client->speaker.h1);
+        }
+        break;
+    case CLIENT_H2:
+        h2_drain(client->speaker.h2);
+        break;
+    }
+}
+
 static void start_protocol(struct client *client, struct transport *transport)
 {
     bool draining = client->worker->draining; /* it was agreeing on TLS when that began */
@@ -237,12 +262,11 @@ static void start_protocol(struct client *client, struct transport *transport)
         start_h2(client, transport, SPAN_EMPTY);
     } else {
         const struct h1_events *events = client->https ? &tls_client_events : &client_events;
-        client->h1 = h1_serve(transport, &client->terms->h1, events, client);
+        client->speech = CLIENT_H1;
+        client->speaker.h1 = h1_serve(transport, &client->terms->h1, events, client);
     }
-    if (draining && client->h2) {
-        h2_drain(client->h2);
-    } else if (draining && client->h1) {
-        h1_drain_kindly(client->h1);
+    if (draining) {
+        client_drain(client, true);
     }
 }
 
@@ -279,10 +303,10 @@ static void count_handshake(struct counters *counters, const struct tls *tls, in
 static void on_secured(void *owner, int err)
 {
     struct client *client = owner;
-    struct transport *transport = client->securing;
+    struct transport *transport = client->speaker.securing;
 
     count_handshake(&client->worker->counters, transport_tls(transport), err);
-    client->securing = NULL;
+    client->speaker.securing = NULL;
     if (!err) {
         start_protocol(client, transport);
         return;
@@ -311,7 +335,7 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
     }
     client->https = true;
     metric_add(&worker->counters.tls_open, 1);
-    client->securing = transport;
+    client->speaker.securing = transport;
     transport_start_tls(transport, tls, NULL, worker->settings->timeouts.tls_handshake, on_secured,
                         client);
 }
@@ -320,34 +344,55 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
 
 static void client_close(struct client *client)
 {
-    h1_close(&client->h1);
-    h2_close(&client->h2);
-    transport_close(&client->securing, false);
+    switch (client->speech) {
+    case CLIENT_SECURING:
+        transport_close(&client->speaker.securing, false);
+        break;
+    case CLIENT_H1:
+        h1_close(&client->speaker.h1);
+        break;
+    case CLIENT_H2:
+        h2_close(&client->speaker.h2);
+        break;
+    }
     client_free(client);
 }
 
 /* For something from the client, since before that. */
 static bool is_waiting(const struct client *client, uint64_t before_ms)
 {
-    if (client->h1) {
-        return h1_is_waiting(client->h1, before_ms);
+    switch (client->speech) {
+    case CLIENT_SECURING:
+        return client->since <= before_ms;
+    case CLIENT_H1:
+        return h1_is_waiting(client->speaker.h1, before_ms);
+    case CLIENT_H2:
+        return h2_is_waiting(client->speaker.h2, before_ms);
     }
-    return client->h2 ? h2_is_waiting(client->h2, before_ms) : client->since <= before_ms;
+    UNREACHABLE();
 }
 
 static bool is_slow(const struct client *client)
 {
-    return client->h1 ? h1_is_slow(client->h1) : client->h2 && h2_is_slow(client->h2);
+    switch (client->speech) {
+    case CLIENT_SECURING:
+        return false;
+    case CLIENT_H1:
+        return h1_is_slow(client->speaker.h1);
+    case CLIENT_H2:
+        return h2_is_slow(client->speaker.h2);
+    }
+    UNREACHABLE();
 }
 
 /* Its requests end as those of a client that takes too long. */
 static void give_way(struct client *client)
 {
     metric_add(&client->worker->counters.clients_evicted, 1);
-    if (client->h1) {
-        h1_abort(client->h1, ERR_TIMEOUT);
+    if (client->speech == CLIENT_H1) {
+        h1_abort(client->speaker.h1, ERR_TIMEOUT);
     } else {
-        h2_abort(client->h2, ERR_TIMEOUT);
+        h2_abort(client->speaker.h2, ERR_TIMEOUT);
     }
 }
 
@@ -387,17 +432,7 @@ void clients_drain(struct worker *worker, bool kindly)
 {
     list_each_safe(link, &worker->clients)
     {
-        struct client *client = list_entry(link, struct client, link);
-        if (client->h2) {
-            h2_drain(client->h2);
-        } else if (client->h1 && kindly) {
-            h1_drain_kindly(client->h1);
-        } else if (client->h1) {
-            h1_drain(client->h1);
-        } else if (!kindly) {
-            transport_close(&client->securing, false);
-            client_free(client);
-        }
+        client_drain(list_entry(link, struct client, link), kindly);
     }
 }
 

@@ -18,20 +18,41 @@ struct client_terms {
     struct h2_settings h2;
 };
 
+/* What is said on it now. */
+enum client_speech {
+    CLIENT_SECURING, /* TLS is being agreed on */
+    CLIENT_H1,
+    CLIENT_H2,
+};
+
 struct client {
     struct list link; /* in worker->clients */
     struct worker *worker;
     struct client_terms *terms; /* those of the time it connected */
-    struct h1 *h1;              /* the protocol in use: one is set, the other NULL */
-    struct h2 *h2;
-    struct transport *securing; /* during the TLS handshake, when h1 and h2 are both NULL */
+    union {
+        struct transport *securing;
+        struct h1 *h1;
+        struct h2 *h2;
+    } speaker; /* by `speech`; NULL while it is made */
     struct ip ip;
     uint64_t since; /* when it was accepted, in loop milliseconds */
+    enum client_speech speech;
     uint16_t port;
     bool https;
-    bool speaks_h2;
     bool allowed; /* access rules allowed the address when it connected */
 };
+
+/* NULL: it does not use HTTP/1. */
+static inline struct h1 *client_h1(const struct client *client)
+{
+    return client->speech == CLIENT_H1 ? client->speaker.h1 : NULL;
+}
+
+/* The same for HTTP/2. */
+static inline struct h2 *client_h2(const struct client *client)
+{
+    return client->speech == CLIENT_H2 ? client->speaker.h2 : NULL;
+}
 
 /* Makes a client of an accepted connection and takes the transport over. `tls` NULL: no TLS. */
 void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls);

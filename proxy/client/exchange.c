@@ -203,7 +203,7 @@ static void open_request_body(struct exchange *x)
  * meanwhile. A request with a body does not wait, as the body may arrive any time. */
 static bool may_join_row(const struct exchange *x)
 {
-    return x->client->h2 && x->policy.lookup && x->request_body == NULL;
+    return client_h2(x->client) && x->policy.lookup && x->request_body == NULL;
 }
 
 static void join_row(struct exchange *x)
@@ -472,7 +472,7 @@ bool exchanges_are_tunnels(const struct worker *worker)
     list_each(link, &worker->exchanges)
     {
         const struct exchange *x = list_entry(link, struct exchange, link);
-        if (x->state != EX_TUNNEL || x->client->h1 == NULL) {
+        if (x->state != EX_TUNNEL || client_h1(x->client) == NULL) {
             return false;
         }
         count++;

@@ -28,8 +28,8 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
     }
     x->status = head->status;
     x->sent = true;
-    if (x->upgrade.len && head->status != 101 && x->client->h1) {
-        h1_drain(x->client->h1); /* what follows may be meant for another protocol */
+    if (x->upgrade.len && head->status != 101 && client_h1(x->client)) {
+        h1_drain(client_h1(x->client)); /* what follows may be meant for another protocol */
     }
     stream_send(x->stream, head, exchange_metered(x, body));
     return EX_DELIVER;

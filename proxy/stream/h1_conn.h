@@ -119,16 +119,16 @@ struct h1 {
     enum h1_role role;
     enum h1_state state;
     bool is_pumping;
-    bool is_kicked;   /* the pump is to run again */
-    bool is_eof;      /* the peer has closed its direction */
-    bool is_partial;  /* between messages: part of a head was received */
-    bool is_draining; /* no further request */
-    bool is_fresh;    /* no request yet */
-    bool is_last;     /* the next request is the last */
-    bool is_cut;      /* writing has failed; reading goes on */
-    bool lingers;     /* FLUSH is followed by LINGER */
-    bool is_young;    /* server role: no request was parsed so far */
-    bool is_h2;       /* the client uses HTTP/2: the transport is handed over */
+    bool is_kicked;       /* the pump is to run again */
+    bool is_eof : 1;      /* the peer has closed its direction */
+    bool is_partial : 1;  /* between messages: part of a head was received */
+    bool is_draining : 1; /* no further request */
+    bool is_fresh : 1;    /* no request yet */
+    bool is_last : 1;     /* the next request is the last */
+    bool is_cut : 1;      /* writing has failed; reading goes on */
+    bool lingers : 1;     /* FLUSH is followed by LINGER */
+    bool is_young : 1;    /* server role: no request was parsed so far */
+    bool is_h2 : 1;       /* the client uses HTTP/2: the transport is handed over */
 };
 
 /* ---- h1.c: life ---- */

@@ -81,9 +81,7 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
         }
         return;
     }
-    if (n > 0) {
-        transport->received += (uint64_t)n;
-    }
+    transport->has_heard |= n > 0;
     if (transport->tls) {
         transport_tls_read(transport, n, buf->base);
     } else if (n > 0) {
@@ -232,14 +230,4 @@ struct ip transport_peer(const struct transport *transport, uint16_t *port)
 struct ip transport_local(const struct transport *transport, uint16_t *port)
 {
     return address_of(transport, port, uv_tcp_getsockname);
-}
-
-uint64_t transport_received(const struct transport *transport)
-{
-    return transport->received;
-}
-
-uint64_t transport_sent(const struct transport *transport)
-{
-    return transport->sent;
 }

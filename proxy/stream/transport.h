@@ -121,9 +121,6 @@ struct ip transport_local(const struct transport *transport, uint16_t *port);
  * The ring must outlive the transport. */
 void transport_tell_rtt(struct transport *transport, struct rtt_ring *ring, uint64_t network);
 
-/* Bytes read and written so far. */
-uint64_t transport_received(const struct transport *transport);
-uint64_t transport_sent(const struct transport *transport);
 struct loop *transport_loop(const struct transport *transport);
 
 #endif

@@ -30,11 +30,10 @@ struct transport {
     struct transport_tls *tls; /* NULL: no TLS */
     struct rtt_ring *rtts;     /* where the round-trip time goes; NULL: nowhere */
     uint64_t network;          /* the peer's network, for `rtts` */
-    uint64_t received;
-    uint64_t sent;
-    unsigned pending; /* writes in progress */
+    unsigned pending;          /* writes in progress */
     bool is_reading : 1;
     bool is_watched : 1;      /* what arrives is not read */
+    bool has_heard : 1;       /* something was received */
     bool is_shutdown_due : 1; /* once the queue is empty */
     bool is_full : 1;         /* the socket took nothing the last time */
     bool is_broken : 1;       /* splice() failed: a socket tells that only once */

@@ -35,7 +35,6 @@ static size_t move_out(struct transport *to, int pipe, size_t len)
     ssize_t n = move(pipe, transport_fd(to), len);
     size_t taken = n > 0 ? (size_t)n : 0;
 
-    to->sent += taken;
     to->is_full = taken < len;
     if (n < 0 && n != -EAGAIN) {
         to->is_broken = true;
@@ -71,7 +70,6 @@ ssize_t transport_splice(struct transport *from, struct transport *to, struct sp
         return 0;
     }
     if (n > 0) {
-        from->received += (uint64_t)n;
         size_t taken = move_out(to, pipe->out, (size_t)n);
         *rest = read_rest(loop, pipe->out, (size_t)n - taken);
     }

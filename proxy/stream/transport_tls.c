@@ -157,7 +157,7 @@ static bool may_begin(struct transport *transport)
     struct loop *loop = transport_loop(transport);
     struct loop_tls *space = loop_tls(loop);
 
-    if (transport->received > 0) {
+    if (transport->has_heard) {
         return true;
     }
     if (space->turn != loop_turns(loop)) {

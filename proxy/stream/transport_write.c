@@ -19,7 +19,6 @@
 /* A write the socket did not take at once. */
 struct pending {
     uv_write_t request;
-    size_t bytes;  /* copied and lent */
     size_t copied; /* length of `copy` */
     char copy[];
 };
@@ -36,7 +35,6 @@ static void on_uv_written(uv_write_t *request, int status)
 {
     struct transport *transport = container_of(request->handle, struct transport, tcp);
     struct pending *pending = container_of(request, struct pending, request);
-    size_t bytes = pending->bytes;
 
     transport->pending--;
     pool_give(loop_pool(transport_loop(transport)), pending, sizeof(*pending) + pending->copied);
@@ -47,7 +45,6 @@ static void on_uv_written(uv_write_t *request, int status)
         transport_failed(transport, write_error(status));
         return;
     }
-    transport->sent += bytes;
     if (transport->pending == 0 && transport->tls) {
         int err = transport_tls_written(transport);
         if (err) {
@@ -91,9 +88,6 @@ ssize_t transport_try(struct transport *transport, const struct span *spans, siz
         bufs[i].len = spans[i].len;
     }
     int n = uv_try_write(transport_stream(transport), bufs, (unsigned)count);
-    if (n > 0) {
-        transport->sent += (uint64_t)n;
-    }
     return n == UV_EAGAIN ? 0 : write_error(n);
 }
 
@@ -107,7 +101,7 @@ int transport_queue(struct transport *transport, const struct span *spans, size_
     struct pending *pending = pool_take(pool, sizeof(*pending) + copied);
 
     transport->is_full = false;
-    *pending = (struct pending){.bytes = copied + lent.len, .copied = copied};
+    *pending = (struct pending){.copied = copied};
     char *to = pending->copy;
     for (size_t i = 0; i < count; i++) {
         struct span part = span_skip(spans[i], skip);
@@ -179,7 +173,6 @@ static int write_before(struct transport *transport, struct span before)
         return -errno;
     }
     size_t done = n > 0 ? (size_t)n : 0;
-    transport->sent += done;
     return done == before.len ? 0 : transport_queue(transport, &before, 1, done, SPAN_EMPTY);
 }
 
@@ -242,7 +235,6 @@ ssize_t transport_send_file(struct transport *transport, struct span before,
     if (n == 0) {
         return file_error(place, 0);
     }
-    transport->sent += (uint64_t)n;
     transport->is_full = (size_t)n < len;
     return n;
 }

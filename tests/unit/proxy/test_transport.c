@@ -94,7 +94,6 @@ Test(transport, bytes_arrive_only_while_reading_is_on)
     transport_read_start(transport);
     transport_read_start(transport);
     cr_expect(LOOP_UNTIL(loop, seen_text("onetwo")));
-    cr_expect_eq(transport_received(transport), 6);
 }
 
 Test(transport, a_half_close_is_told_once_and_writing_goes_on)
@@ -154,7 +153,6 @@ Test(transport, a_small_write_is_one_system_call_and_keeps_nothing)
     struct span parts[] = {SPAN("head "), SPAN(""), SPAN("body")};
     cr_expect_eq(transport_write(transport, parts, 3, false), 9);
     cr_expect_eq(transport_queued(transport), 0);
-    cr_expect_eq(transport_sent(transport), 9);
     cr_expect_eq(writes_tried(), 1);
     cr_expect_eq(writes_queued(), 0);
     cr_expect(peer_hears(&peer, "head body"));
@@ -188,7 +186,6 @@ Test(transport, what_the_socket_does_not_take_is_copied)
     cr_expect(peer_hears_bytes(&peer, LARGE + 4));
     cr_expect(LOOP_UNTIL(loop, seen.writable == 1));
     cr_expect_eq(transport_queued(transport), 0);
-    cr_expect_eq(transport_sent(transport), LARGE + 4);
     cr_expect(span_eq(span_take(buf_span(&peer.got), LARGE), span_of(large, LARGE)));
     cr_expect(peer_got(&peer, "more"));
     free(large);
