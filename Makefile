@@ -11,7 +11,7 @@
 #   make deb           packages for Debian 12 in build-deb, looked at by lintian
 #   make deb-test      installs, starts, upgrades and purges them in fresh Debian roots (as root)
 #   make systemd-test  the second half of it: under a systemd of their own
-#   make bench         everything that bench/larder-bench measures, beside the peers: tables and plots
+#   make bench         performance beside the peers, by bench/larder-bench: tables and plots; an hour
 #   make bench-check   instructions of the hot path, by valgrind, against those written down
 #   make install-deps  every package the targets above would install
 #

@@ -285,5 +285,6 @@ class Driver:
             call()
             return True
         except TROUBLE as failed:
-            run.notes.append(f"{server.title}, {case.name}: {failed}")
+            ended = "" if server.is_alive() else "; it has ended"
+            run.notes.append(f"{server.title}, {case.name}: {failed}{ended}")
             return False

@@ -61,6 +61,11 @@ def least_p(n, m):
     return 2 / math.comb(n + m, n)
 
 
+def at_least(count, of, chance):
+    """Probability that so many of so many come true, each by this chance."""
+    return sum(math.comb(of, k) * chance ** k * (1 - chance) ** (of - k) for k in range(count, of + 1))
+
+
 def judge(before, after, lower_is_better=True):
     """(verdict, ratio of medians, probability): "better", "worse", "noise", or "too few rounds"
     when no difference could be told from chance."""

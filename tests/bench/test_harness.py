@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -54,6 +55,38 @@ class Statistics(unittest.TestCase):
         self.assertEqual(stats.judge(slow[:3], fast[:3])[0], "too few rounds")
         self.assertEqual(stats.judge([100, 100.1, 100.2, 100.3], [101, 101.1, 101.2, 101.3])[0],
                          "noise")  # sure, but not worth a word
+
+    def test_few_are_told_apart_by_chance(self):
+        """5,000 pairs of samples of one distribution; the seed is fixed, and 250 are the bound."""
+        draw = random.Random(1)
+        told = sum(stats.judge(*([draw.gauss(10, 1) for _ in range(4)] for _ in range(2)))[0] != "noise"
+                   for _ in range(5000))
+        self.assertLess(told, 250)
+        self.assertGreater(told, 50)  # it does tell something
+
+    def test_chance_of_many(self):
+        self.assertAlmostEqual(stats.at_least(1, 2, 0.5), 0.75)
+        self.assertEqual(stats.at_least(0, 0, 0.5), 1)
+        self.assertLess(stats.at_least(4, 50, 0.025), 0.05)
+        self.assertGreater(stats.at_least(3, 50, 0.025), 0.05)
+
+    def test_worse_in_all(self):
+        noise = [("noise", 1.0, True)] * 49
+        self.assertFalse(compare.is_worse([]))
+        self.assertFalse(compare.is_worse(noise + [("worse", 1.05, True)]))
+        self.assertFalse(compare.is_worse(noise + [("better", 0.5, True)]))
+        self.assertTrue(compare.is_worse(noise + [("worse", 1.10, True)]))
+        self.assertTrue(compare.is_worse(noise + [("worse", 0.90, False)]))  # a rate
+        self.assertTrue(compare.is_worse(noise + [("worse", 1.05, True)] * 4))
+
+    def test_drift_is_of_the_limits(self):
+        slow, fast = results([20.0]), results([10.0])
+        self.assertEqual(compare.drift(fast, slow), 1)  # epoll took as much in both
+        slow["scenarios"][0]["rows"][1]["values"]["cpu_us"] = [6.0]
+        self.assertAlmostEqual(compare.drift(fast, slow), 1.2)
+        self.assertIn("took 1.20× as much", compare.compare(fast, slow)[0][-1])
+        slow["limits"] = []
+        self.assertIsNone(compare.drift(fast, slow))
 
     def test_spread(self):
         self.assertAlmostEqual(stats.spread([9, 10, 12]), 0.15)
@@ -278,7 +311,7 @@ class Dying(scenario.Scenario):
     def measure(self, lab, server, case):
         if case.name == self.dies_in:
             server.alive = False
-            raise processes.Failed("larder has ended under load")
+            raise processes.Failed("no answer")
         return {"cpu_us": 1.0}
 
 
@@ -299,7 +332,7 @@ class Drivers(unittest.TestCase):
         run = self.run_of(Dying())
         self.assertEqual(run.rows, {("first", "larder"): {"cpu_us": [1.0] * 3},
                                     ("third", "larder"): {"cpu_us": [1.0] * 3}})
-        self.assertEqual(run.notes, ["larder, second: larder has ended under load"])
+        self.assertEqual(run.notes, ["larder, second: no answer; it has ended"])
         self.assertEqual(self.lab.one.starts, 2)
         self.assertFalse(self.lab.one.alive)
 
