@@ -50,9 +50,9 @@ static void lengthen_row(struct spool *spool)
 }
 
 /* Only the writer adds chunks, but readers look at the row: under the lock. */
-static struct chunk *add_chunk(struct spool *spool)
+static struct chunk *add_chunk(struct spool *spool, size_t coming)
 {
-    struct chunk *chunk = chunk_new(spool->length, spool_next_size(spool));
+    struct chunk *chunk = chunk_new(spool->length, spool_next_size(spool, coming));
 
     memory_relieve();
     pthread_mutex_lock(&spool->lock);
@@ -279,7 +279,7 @@ static void outgrow(struct spool *spool)
 static void copy_in(struct spool *spool, struct span bytes)
 {
     while (bytes.len > 0) {
-        struct chunk *tail = spool->tail ? spool->tail : add_chunk(spool);
+        struct chunk *tail = spool->tail ? spool->tail : add_chunk(spool, bytes.len);
         uint64_t room = chunk_end(tail) - spool->length;
         struct span part = span_take(bytes, room < bytes.len ? (size_t)room : bytes.len);
         /* Beyond the published length: no reader looks here yet. */

@@ -10,19 +10,20 @@
 #include <pthread.h>
 
 /*
- * Chunks grow over the first CHUNK bytes so that a small body of unknown length costs little; four
- * full ones make up one STORE_CHUNK, so what goes to the store is always a row of whole chunks.
+ * Of a body of unknown length a chunk is as large as what has just come, or else doubles what is
+ * there, over the first CHUNK bytes: so a small one costs little more than its bytes. Four full
+ * chunks make up one STORE_CHUNK, so what goes to the store is always a row of whole chunks.
  *
- *   offset   0      4096        20480                65532          131064   …   262128
- *            | 4096 |   16384   |       45052        |    65532     |   …        |
- *            `---------------------- one record of the store --------------------'
+ *   offset   0      4096   8192    16384     32768       65532          131064   …   262128
+ *            | 4096 | 4096 |  8192  |  16384  |   32764   |    65532     |   …        |
+ *            `-------------------------- one record of the store ---------------------'
  */
 enum {
     CHUNK = STORE_CHUNK / 4,
     CHUNK_FIRST = 4096,
     CHUNK_SECOND = 16384,
     INLINE_BODY_MAX = 1 << 20, /* leaves room for the head in one record */
-    INLINE_CHUNKS_MAX = INLINE_BODY_MAX / CHUNK + 4,
+    INLINE_CHUNKS_MAX = INLINE_BODY_MAX / CHUNK + 6,
 };
 
 struct chunk {
@@ -106,9 +107,9 @@ bool spool_keeps(const struct spool *spool);
 
 /* ---- for the writer, without the lock; spool_room.c ---- */
 
-/* How large the next chunk should be. Without room for what is to stay, the body is only passed
- * through from here on. */
-size_t spool_next_size(struct spool *spool);
+/* How large the next chunk should be, with `coming` bytes to be put in. Without room for what is to
+ * stay, the body is only passed through from here on. */
+size_t spool_next_size(struct spool *spool, size_t coming);
 /* To be called after bytes have arrived: if there is no room for the next ones, pauses the origin
  * until the disk has caught up. */
 void spool_look_ahead(struct spool *spool);

@@ -7,27 +7,28 @@
 
 #include "base/memory.h"
 
-/* How large the chunk at offset `start` is, of a body that may end at any time. */
-static size_t growing_size(uint64_t start)
+static size_t larger(size_t a, size_t b)
 {
-    switch (start) {
-    case 0:
-        return CHUNK_FIRST;
-    case CHUNK_FIRST:
-        return CHUNK_SECOND;
-    default:
-        return (size_t)(CHUNK - start % CHUNK);
-    }
+    return a > b ? a : b;
+}
+
+/* How large the chunk at offset `start` is, of a body that may end at any time. */
+static size_t growing_size(uint64_t start, size_t coming)
+{
+    uint64_t left = CHUNK - start % CHUNK;
+    uint64_t most = start < CHUNK ? larger(larger(CHUNK_FIRST, (size_t)start), coming) : left;
+
+    return (size_t)(most < left ? most : left);
 }
 
 /* How large the chunk at offset `start` should be. */
-static size_t chunk_size(const struct spool *spool, uint64_t start)
+static size_t chunk_size(const struct spool *spool, uint64_t start, size_t coming)
 {
     if (spool->expected < 0) {
-        return growing_size(start);
+        return growing_size(start, coming);
     }
     uint64_t left = (uint64_t)spool->expected > start ? (uint64_t)spool->expected - start : 0;
-    uint64_t most = spool->wary ? growing_size(start) : CHUNK - start % CHUNK;
+    uint64_t most = spool->wary ? growing_size(start, coming) : CHUNK - start % CHUNK;
     left = left > 0 ? left : CHUNK_FIRST;
     return (size_t)(left < most ? left : most);
 }
@@ -123,9 +124,9 @@ static size_t use_promise(struct spool *spool, size_t cap)
     return cap;
 }
 
-size_t spool_next_size(struct spool *spool)
+size_t spool_next_size(struct spool *spool, size_t coming)
 {
-    size_t cap = chunk_size(spool, spool->length);
+    size_t cap = chunk_size(spool, spool->length, coming);
 
     if (!spool->sure && is_to_stay(spool)) {
         if (assure(spool, cap)) {

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { GROUP_CHUNKS_MAX = 6 };
+enum { GROUP_CHUNKS_MAX = 5 + 3 }; /* the first CHUNK bytes are in five at most */
 
 struct group_ticket {
     struct spool *spool;

@@ -294,6 +294,32 @@ Test(spool, a_large_body_is_kept_when_it_may_be)
     cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
 }
 
+/* Whatever comes at a time; and the store is given no more pieces than it takes (spool_borrow()).
+ */
+Test(spool, a_body_of_unknown_length_takes_little_more_than_its_bytes)
+{
+    static const struct {
+        size_t len, part, most;
+    } cases[] = {
+        /* As it came, or no more than twice as much. */
+        {30000, 30000, 30000 + 512}, {100, 100, 4096 + 512},    {30000, 1448, 2 * 30000},
+        {20600, 700, 2 * 20600},     {40000, 16384, 2 * 40000}, {1 << 20, 1448, (1 << 20) + 66000},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct spool *spool = open_spool(-1, 1 << 20);
+        spool_keep(spool, 10 << 20);
+        for (size_t at = 0; at < cases[i].len; at += cases[i].part) {
+            size_t left = cases[i].len - at;
+            append(spool, at, left < cases[i].part ? left : cases[i].part);
+        }
+        spool_end(spool, 0);
+        cr_expect_leq(spool_memory(spool), cases[i].most, "%zu by %zu take %zu", cases[i].len,
+                      cases[i].part, spool_memory(spool));
+        spool_unref(&spool);
+    }
+}
+
 /* ---- with a store ---- */
 
 static struct store *open_store(char *path)
@@ -400,7 +426,7 @@ Test(spool, many_bodies_at_once_stay_below_the_limit)
     cr_assert_eq(system(command), 0);
 }
 
-static void store_and_read_back(uint64_t length, int64_t expected)
+static void store_in_parts(uint64_t length, int64_t expected, size_t parts)
 {
     char path[] = "/tmp/larder-spool-XXXXXX";
     struct store *store = open_store(path);
@@ -415,12 +441,12 @@ static void store_and_read_back(uint64_t length, int64_t expected)
     spool_store(spool, (struct shelf){.store = store}, put);
     open_reader(&late, spool, 0, UINT64_MAX);
     for (uint64_t at = 0; at < length;) {
-        size_t part = length - at < 50000 ? (size_t)(length - at) : 50000;
+        size_t part = length - at < parts ? (size_t)(length - at) : parts;
         while (append(spool, at, part) == SPOOL_PAUSE) {
             store_flush(store); /* the disk catches up */
             part = 0;
         }
-        at += part ? part : 50000;
+        at += part ? part : parts;
         at = at < length ? at : length;
         cr_assert_leq(spool_memory(spool), 600000 + 1000000);
     }
@@ -445,6 +471,21 @@ static void store_and_read_back(uint64_t length, int64_t expected)
     char command[64];
     snprintf(command, sizeof(command), "rm -r %s", path);
     cr_assert_eq(system(command), 0);
+}
+
+static void store_and_read_back(uint64_t length, int64_t expected)
+{
+    store_in_parts(length, expected, 50000);
+}
+
+Test(spool, stores_what_comes_in_parts_of_any_size)
+{
+    static const size_t parts[] = {700, 4096, 4097, 16385, 32769, 65533};
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        store_in_parts(1 << 20, -1, parts[i]);
+        store_in_parts(2 * STORE_CHUNK + 700000, -1, parts[i]);
+    }
 }
 
 Test(spool, stores_small_bodies_in_one_record)
