@@ -7,6 +7,12 @@
 #include "base/memory.h"
 #include "cache/cache_parts.h"
 
+enum {
+    ONCE_PART = 16,             /* of memory: a body that is asked for once, at most */
+    TRANSIT_PART = 64,          /* of memory: what of a body is on its way */
+    TRANSIT_LEAST = 128 * 1024, /* but so much */
+};
+
 /* ---- admission ---- */
 
 static bool has_no_body(const struct http_head *response)
@@ -15,20 +21,24 @@ static bool has_no_body(const struct http_head *response)
            (response->framing == BODY_LENGTH && response->content_length == 0);
 }
 
+/* What is asked for once has so much of the memory of what is hot: its queue's share (hot.h). */
+static uint64_t once_max(const struct cache *cache)
+{
+    uint64_t most = memory_limit() ? memory_limit() / ONCE_PART : SMALL_MAX;
+
+    most = most < SMALL_MAX ? most : SMALL_MAX;
+    return most < cache->object_max ? most : cache->object_max;
+}
+
 /* Without a store: how large a response may become and still be kept. A large one that is asked for
  * once must not push out what is hot: it is kept when there is room for it anyway, or at its second
- * request. */
-static uint64_t keep_max(struct cache *cache, const struct cache_key *key, int64_t length)
+ * request (cache_settle()). */
+static uint64_t keep_max(const struct cache *cache, const struct cache_key *key, int64_t length)
 {
-    if (length >= 0 && (length <= SMALL_MAX || memory_has_free((size_t)length))) {
-        return cache->object_max;
-    }
-    if (table_was_seen(cache->table, key)) {
-        return cache->object_max;
-    }
-    table_remember(cache->table, key);
-    uint64_t most = cache->object_max;
-    return most < SMALL_MAX ? most : SMALL_MAX;
+    uint64_t once = once_max(cache);
+    bool fits = length >= 0 && ((uint64_t)length <= once || memory_has_free((size_t)length));
+
+    return fits || table_was_seen(cache->table, key) ? cache->object_max : once;
 }
 
 /* Prepares the spool: to be stored, kept in memory, or passed through. */
@@ -61,13 +71,25 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
     return REASON_STORED;
 }
 
+/* Without a store bytes leave memory when they are read, and meanwhile take it from what is hot. */
+static size_t spool_limit(const struct cache *cache, size_t wanted)
+{
+    size_t most = memory_limit() / TRANSIT_PART;
+
+    if (cache->stores || memory_limit() == 0) {
+        return wanted;
+    }
+    most = most > TRANSIT_LEAST ? most : TRANSIT_LEAST;
+    return wanted < most ? wanted : most;
+}
+
 struct object *cache_admit(struct cache *cache, const struct admission *admission, enum reason *why)
 {
     struct cache_key key = *admission->primary;
     int64_t length = has_no_body(admission->response) ? 0 : admission->response->content_length;
     struct spool *spool = spool_new(&(struct spool_options){
         .expected = length,
-        .limit = admission->spool_limit,
+        .limit = spool_limit(cache, admission->spool_limit),
         .promised = admission->promised,
         .writer = admission->writer,
     });
@@ -109,6 +131,9 @@ void cache_settle(void *arg, int err)
      * before is older, and has been dropped: by the store, or by keep(). */
     (void)err;
     table_settle(cache->table, object, keep);
+    if (shelf.store == NULL && !keep) { /* should it be asked for again, it belongs in memory */
+        table_remember(cache->table, &object->key);
+    }
     object_unref(&settling->object);
     free(settling);
 }
