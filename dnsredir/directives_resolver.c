@@ -12,6 +12,9 @@ static void check_redirect(void *bound, struct arena *arena, const struct conf_a
     if (how->weight_count && how->policy != POLICY_WEIGHTED) {
         conf_complain(at, "weights", 0,
                       "only policy weighted has weights; expected that policy, or no weights");
+    } else if (how->weight_count && how->replica_count == 0) {
+        conf_complain(at, "weights", 0,
+                      "weights of replicas that are not named; expected replicas");
     } else if (how->weight_count && how->weight_count != how->replica_count) {
         conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
                       how->weight_count, how->replica_count);

@@ -54,6 +54,9 @@ static void check_weights(const struct name_row *row, const struct conf_at *at)
     if (row->weight_count && (!row->steered || row->policy != POLICY_WEIGHTED)) {
         conf_complain(at, "weights", 0,
                       "only policy weighted has weights; expected that policy, or no weights");
+    } else if (row->weight_count && row->replica_count == 0) {
+        conf_complain(at, "weights", 0,
+                      "weights of replicas that are not named; expected replicas");
     } else if (row->weight_count && row->weight_count != row->replica_count) {
         conf_complain(at, "weights", 0, "%zu weights for %zu replicas; expected one for each",
                       row->weight_count, row->replica_count);

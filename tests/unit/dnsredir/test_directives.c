@@ -44,6 +44,10 @@ Test(directives, faults_are_named)
          "out of range"},
         {REPLICAS ZONE("{name: w, policy: weighted, replicas: [fra, nyc], weights: [3]}"),
          ":2:108: 1 weights for 2 replicas"},
+        {REPLICAS ZONE("{name: w, policy: weighted, weights: [3, 1]}"),
+         "weights of replicas that are not named; expected replicas"},
+        {REPLICAS RESOLVER "redirect: [{names: a.org, policy: weighted, weights: [3, 1]}]\n",
+         "weights of replicas that are not named; expected replicas"},
         {REPLICAS ZONE("{name: w, policy: nearest, replicas: [fra, nyc], weights: [3, 1]}"),
          "only policy weighted has weights"},
         {"replicas: [{name: a, addresses: 192.0.2.1, capacity: 5}, {name: b, addresses: "
