@@ -113,7 +113,7 @@ class Idle(Scenario):
     most_rounds = 2
 
     def lasts(self, lab, case=None):
-        return 2 + case.count / 3000
+        return 6 + case.count / 3000
 
     def measure(self, lab, server, case):
         again(server)
@@ -125,6 +125,7 @@ class Idle(Scenario):
                 while len(open_ones) < part:
                     open_ones.append(case.get(server.port, "/o/1/1024"))
                 lab.settle(server)
+                time.sleep(2)  # what is given back at rest
                 counted.append(server.memory())
         finally:
             for conn in open_ones:
