@@ -201,57 +201,58 @@ static void shortlist_put(struct shortlist *list, double cost, unsigned replica)
     list->ids[at] = (uint16_t)replica;
 }
 
-/* Every address wanted may be another replica's, and one that is too full is passed over. */
-static struct shortlist shortlist_for(const struct walk *w)
-{
-    unsigned most = w->input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
-    return (struct shortlist){.most = most};
-}
-
 /* Rendezvous hashing (Thaler, Ravishankar 1998): the replicas with the highest scores for this
  * name. When one goes, only its own names move; when one is too full, those of its names that it
  * does not keep go to their next one (Mirrokni, Thorup, Zadimoghaddam 2016, without the order of
- * arrival: servers that do not talk must agree). */
-static void walk_hashed(struct walk *w)
+ * arrival: servers that do not talk must agree).
+ *
+ * With weights, every member rings for the leaf at a random time, the more often the greater its
+ * weight (-ln u / weight has the exponential distribution), and the first that may be given are the
+ * leaf's own. So each has a share by its weight; a member that goes gives away its leaves alone, to
+ * the others by their weights; and one whose weight changes wins or loses leaves, and nobody else
+ * does. As -ln u >= 1 - u, most are known to be behind the bar without a logarithm. */
+static double cost_of(double unit, bool weighted, double weight, double bar)
+{
+    if (!weighted) {
+        return 1 - unit;
+    }
+    return 1 - unit >= bar * weight ? INFINITY : -log(unit) / weight;
+}
+
+/* The best of those behind `floor`; `taking`: of those that take what others are too full for. */
+static struct shortlist best_members(const struct walk *w, double floor, bool taking)
 {
     const struct policy *policy = w->policy;
-    struct shortlist list = shortlist_for(w);
+    const struct choice_input *input = w->input;
+    bool weighted = policy->kind == POLICY_WEIGHTED;
+    /* The leaf's own hash is what choice_accepts() goes by. */
+    uint64_t seed = weighted ? mix(input->leaf_hash + 1) : input->name_hash;
+    unsigned most = input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
+    struct shortlist list = {.most = most}; /* each address wanted may be another replica's */
 
     for (unsigned n = 0; n < policy->member_count; n++) {
         unsigned replica = policy->members[n];
-        double cost = 1 - unit_of(mix(w->input->name_hash ^ policy->hashes[replica]));
-        if (cost < shortlist_bar(&list) && usable(w, replica)) {
+        double unit = unit_of(mix(seed ^ policy->hashes[replica]));
+        double bar = shortlist_bar(&list);
+        double cost = cost_of(unit, weighted, policy->weights[n], bar);
+        if (cost > floor && cost < bar && usable(w, replica) &&
+            (!taking || choice_accepts(policy, input, replica, false))) {
             shortlist_put(&list, cost, replica);
         }
     }
-    offer_all(w, list.ids, list.count);
+    return list;
 }
 
-/* Rendezvous hashing with weights: every member rings for the leaf at a random time, the more often
- * the greater its weight (-ln u / weight has the exponential distribution), and the first that may
- * be given are the leaf's own. So each has a share by its weight; a member that goes gives away its
- * leaves alone, to the others by their weights; and one whose weight changes wins or loses leaves,
- * and nobody else does. As -ln u >= 1 - u, most are late without a logarithm. */
-static void walk_weighted(struct walk *w)
+/* Where all of the best are too full, the next that takes it may be far behind. */
+static void walk_rendezvous(struct walk *w)
 {
-    const struct policy *policy = w->policy;
-    uint64_t leaf = mix(w->input->leaf_hash + 1); /* choice_accepts() hashes the leaf itself */
-    struct shortlist list = shortlist_for(w);
+    struct shortlist list = best_members(w, -1, false);
 
-    for (unsigned n = 0; n < policy->member_count; n++) {
-        unsigned replica = policy->members[n];
-        double weight = policy->weights[n];
-        double unit = unit_of(mix(leaf ^ policy->hashes[replica]));
-        double bar = shortlist_bar(&list);
-        if (1 - unit >= bar * weight) {
-            continue;
-        }
-        double late = -log(unit) / weight;
-        if (late < bar && usable(w, replica)) {
-            shortlist_put(&list, late, replica);
-        }
-    }
     offer_all(w, list.ids, list.count);
+    if (list.count == ANSWERS_MAX && !enough(w)) {
+        list = best_members(w, list.costs[list.count - 1], true);
+        offer_all(w, list.ids, list.count);
+    }
 }
 
 static void walk_any(struct walk *w)
@@ -261,10 +262,8 @@ static void walk_any(struct walk *w)
         walk_nearest(w);
         return;
     case POLICY_HASHED:
-        walk_hashed(w);
-        return;
     case POLICY_WEIGHTED:
-        walk_weighted(w);
+        walk_rendezvous(w);
         return;
     case POLICY_FAILOVER:
         offer_all(w, w->policy->members, w->policy->member_count);

@@ -475,3 +475,37 @@ Test(choose, a_full_replica_gives_away_a_part_of_its_names)
     cr_expect(kept > had * 9 / 20 && kept < had * 11 / 20, "%u of %u", kept, had);
     cr_expect(others[0] > had / 8 && others[2] > had / 8 && others[3] > had / 8);
 }
+
+/* Forty replicas, of which one alone is not too full: whoever asks gets that one, although an
+ * answer holds sixteen at most, and it is the last in the order of many. */
+Test(choose, the_last_that_takes_it_is_found)
+{
+    enum { MANY = 40, FREE = 17 };
+    static const enum policy_kind kinds[] = {POLICY_HASHED, POLICY_WEIGHTED};
+    struct replica many[MANY];
+    uint16_t members[MANY];
+    struct standing *standing = standing_of("");
+
+    for (uint16_t i = 0; i < MANY; i++) {
+        many[i] = (struct replica){.addresses = addresses[i % REPLICAS],
+                                   .address_count = 1,
+                                   .hash = (i + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+        members[i] = i;
+        replica_set_put(&standing->open, i, true);
+        if (i != FREE) {
+            ease(standing, i, 0, 0);
+        }
+    }
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        struct policy_plan plan = {.kind = kinds[k], .members = members, .member_count = MANY};
+        struct policy *policy = policy_new(&arena, &plan, many, MANY);
+        for (uint32_t n = 0; n < 1000; n++) {
+            struct choice_input input = {
+                .name_hash = leaf_of(n), .leaf_hash = leaf_of(n), .standing = standing};
+            struct choice choice;
+            choose(policy, &input, &choice);
+            cr_assert_eq(choice.level, CHOICE_OPEN, "%s, %u", policy_words[kinds[k]], n);
+            cr_assert_eq(choice.ids[0], FREE);
+        }
+    }
+}
