@@ -36,6 +36,14 @@ void ahead_close(struct ahead *ahead)
     store_read_leave(&ahead->lent.waiter);
 }
 
+static void drop_next(struct ahead *ahead)
+{
+    if (ahead->next.pin) {
+        store_unpin(ahead->store, ahead->next.pin);
+        ahead->next.pin = NULL;
+    }
+}
+
 void ahead_free(struct ahead **slot)
 {
     struct ahead *ahead = *slot;
@@ -45,6 +53,7 @@ void ahead_free(struct ahead **slot)
         return;
     }
     ahead_close(ahead);
+    drop_next(ahead);
     for (size_t i = 0; i < AHEAD_CHUNKS; i++) {
         store_read_leave(&ahead->chunks[i].waiter);
     }
@@ -76,10 +85,14 @@ static void prepare(struct ahead *ahead, struct ahead_slot *slot)
 
 /* ---- chunks ---- */
 
+static bool is_same(const struct store_chunk *a, const struct store_chunk *b)
+{
+    return a->segment == b->segment && a->number == b->number;
+}
+
 static bool is_of(const struct ahead_slot *slot, const struct store_chunk *chunk)
 {
-    return slot->waiter.read && slot->chunk.segment == chunk->segment &&
-           slot->chunk.number == chunk->number;
+    return slot->waiter.read && is_same(&slot->chunk, chunk);
 }
 
 static struct ahead_slot *find_slot(struct ahead *ahead, const struct store_chunk *chunk)
@@ -132,7 +145,9 @@ static void look_ahead(struct ahead *ahead, struct store *store, const struct st
             continue;
         }
         int err = store_lend_now(store, &chunks[i], &pin, &bytes);
-        if (err == 0) {
+        if (err == 0 && i == 1) {
+            ahead->next = (struct ahead_next){chunks[i], pin, bytes};
+        } else if (err == 0) {
             store_unpin(store, pin);
         } else if (err == ERR_AGAIN) {
             ask(ahead, store, chunks, count, i);
@@ -169,6 +184,22 @@ static int from_disk(struct ahead *ahead, struct store *store, const struct stor
     return err ? err : store_read_bytes(slot->waiter.read, out);
 }
 
+/* What was looked up ahead is not looked up again, unless it has left memory since. */
+static int lend(struct ahead *ahead, struct store *store, const struct store_chunk *chunk,
+                struct span *out)
+{
+    struct ahead_next *next = &ahead->next;
+
+    if (next->pin && is_same(&next->chunk, chunk) && store_is_resident_lately(next->bytes)) {
+        ahead->pin = next->pin;
+        next->pin = NULL;
+        *out = next->bytes;
+        return 0;
+    }
+    drop_next(ahead);
+    return store_lend_now(store, chunk, &ahead->pin, out);
+}
+
 int ahead_chunk(struct ahead *ahead, struct store *store, const struct store_chunk *chunks,
                 size_t count, struct span *out)
 {
@@ -176,7 +207,7 @@ int ahead_chunk(struct ahead *ahead, struct store *store, const struct store_chu
     ahead_close(ahead);
     ahead->store = store;
     ahead->behind = false;
-    int err = store_lend_now(store, &chunks[0], &ahead->pin, out);
+    int err = lend(ahead, store, &chunks[0], out);
     if (err == ERR_AGAIN) {
         err = from_disk(ahead, store, chunks, count, out);
     }

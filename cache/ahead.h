@@ -21,6 +21,13 @@ struct ahead_slot {
     struct span lent; /* bytes of a mapping instead of a chunk */
 };
 
+/* A chunk that was found in memory while the one before it is given. */
+struct ahead_next {
+    struct store_chunk chunk;
+    struct store_pin *pin; /* NULL: there is none */
+    struct span bytes;
+};
+
 struct ahead {
     struct waker waker;
     atomic_bool waiting; /* the reader waits for what was asked for */
@@ -28,8 +35,9 @@ struct ahead {
     bool behind;         /* the last read has not come so far */
     bool fresh;          /* the lent bytes were found in memory since the reader moved */
     bool copied;         /* the last bytes given are a copy, not in a file */
-    struct store *store; /* that the pin belongs to */
+    struct store *store; /* that the pins belong to */
     struct store_pin *pin;
+    struct ahead_next next;
     struct ahead_slot chunks[AHEAD_CHUNKS];
     struct ahead_slot lent;
 };

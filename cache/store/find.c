@@ -1,4 +1,5 @@
 /* find - from a key to what is stored under it, and to the chunks of a large body. */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -381,6 +382,12 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
 bool store_is_resident(struct span lent)
 {
     return resident(lent.at, lent.len);
+}
+
+bool store_is_resident_lately(struct span lent)
+{
+    /* As walk_lend() has looked at it: with the header before it. */
+    return resident_lately(lent.at - WALK_HEADER, lent.len + WALK_HEADER, clock_mono_ms());
 }
 
 /* ---- uses, pins ---- */

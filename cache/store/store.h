@@ -134,6 +134,8 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
                    struct span *out);
 /* Are lent bytes still in memory? A system call. */
 bool store_is_resident(struct span lent);
+/* The same, but what this thread has seen there a moment ago is believed (resident.h). */
+bool store_is_resident_lately(struct span lent);
 
 /* Begin a read, or join one in progress. The waiter must be given back with store_read_leave(), at
  * any time. Of an object: false, with nothing to give back, if the queue for the disk is too long,

@@ -212,3 +212,62 @@ Test(ahead, when_memory_is_tight_windows_are_small)
     memory_set_limit(0);
     teardown(&f);
 }
+
+/* Brings chunks to memory, which they may leave again: nobody touches them there. */
+static void warm(struct fixture *f, size_t count)
+{
+    struct span bytes;
+
+    for (size_t i = 0; i < count; i++) {
+        int err;
+        while ((err = open_chunk(f, i, &bytes)) == ERR_AGAIN) {
+            sem_wait(&f->woken);
+        }
+        cr_assert_eq(err, 0);
+    }
+}
+
+Test(ahead, what_was_found_ahead_is_given)
+{
+    struct fixture f;
+    struct span bytes;
+
+    setup(&f);
+    warm(&f, CHUNKS);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    for (size_t i = 1; i < CHUNKS; i++) {
+        struct ahead_next next = f.ahead->next;
+        cr_assert_not_null(next.pin);
+        ahead_close(f.ahead);
+        cr_assert_eq(open_chunk(&f, i, &bytes), 0);
+        cr_expect_eq(f.ahead->pin, next.pin);
+        cr_expect_eq(bytes.at, next.bytes.at);
+        expect_chunk(&f, i, bytes);
+    }
+    cr_expect_null(f.ahead->next.pin, "nothing is behind the last");
+    cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    f.ahead->next.bytes.len = 10; /* so that it can be told from what a lookup finds */
+    cr_assert_eq(open_chunk(&f, 1, &bytes), 0);
+    cr_expect_eq(bytes.len, 10);
+    cr_assert_eq(open_chunk(&f, 4, &bytes), 0, "not what was found");
+    expect_chunk(&f, 4, bytes);
+    cr_expect_eq(f.ahead->next.chunk.number, f.object.chunks[5].number);
+    teardown(&f);
+}
+
+Test(ahead, what_was_found_ahead_may_have_left_memory)
+{
+    struct fixture f;
+    struct span bytes;
+
+    setup(&f);
+    warm(&f, 2);
+    cr_assert_eq(open_chunk(&f, 0, &bytes), 0);
+    cr_assert_not_null(f.ahead->next.pin);
+    for (int tries = 0; tries < 100 && is_in_memory(&f, 1); tries++) {
+        kit_cool(&f.kit);
+    }
+    cr_expect_eq(open_chunk(&f, 1, &bytes), ERR_AGAIN);
+    cr_expect_null(f.ahead->next.pin);
+    teardown(&f);
+}
