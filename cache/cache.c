@@ -137,7 +137,6 @@ int cache_open(const struct cache_options *options, struct cache **out)
     cache->table = table_new(options->memory / 4 * 3);
     table_relieve_memory(cache->table);
     cache->scopes = scopes_new();
-    cache_read_scopes(cache, options->dirs, options->dir_count);
     cache->secret = options->late ? *options->late : sip_key_random();
     for (size_t i = 0; i < GUARDS; i++) {
         CHECK(pthread_mutex_init(&cache->guards[i].lock, NULL) == 0);
@@ -159,6 +158,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
         cache->secret = *stores_secret(stores);
     }
     cache->stores = stores;
+    cache_read_scopes(cache, options->dirs, options->dir_count);
     cache_keep_scopes(cache, stores);
     cache_set_object_max(cache, options->object_max);
     *out = cache;

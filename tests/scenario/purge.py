@@ -238,6 +238,16 @@ def who_does_not_wait(setup):
         pass
 
 
+def a_folder_that_cannot_be_opened(setup, folder):
+    """Its error is that, and not that its purges are lost."""
+    path = pathlib.Path(folder) / "no folder"
+    path.touch()
+    proxy = larder.Proxy(setup.proxy.command[0], str(path))
+    done = subprocess.run(proxy.command, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    check(done.returncode == 1 and "store_open" in done.stderr and "purges_" not in done.stderr,
+          f"a store that is no folder: {done.returncode}, {done.stderr}")
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     larder.need(build / "proxy/larder-proxy")
@@ -255,6 +265,7 @@ def main():
         told = [line for line in data.decode().splitlines() if line.startswith("larder_purges_total ")]
         check(told and int(told[0].split()[1]) >= 2, f"purges are counted: {told}")
         check(setup.proxy.stop(), "it ends well")
+        a_folder_that_cannot_be_opened(setup, folder)
     check.end()
 
 
