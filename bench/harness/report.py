@@ -174,7 +174,7 @@ def facts(results):
              "Load on core": ", ".join(map(str, machine["load_cores"])),
              "Memory": f"{machine['memory_mib'] or 0:,} MiB",
              "System": f"{machine['system']}, Linux {machine['kernel']}",
-             "Load before": f"{machine['load_average']:.2f}", "Larder": machine["commit"],
+             "Load before": f"{machine['load_average']:.2f}", "Larder": machine["commit"] or "unknown",
              "Rounds": f"{results['rounds']} of {results['seconds']} s",
              "Took": duration(sum(sum(run.get("took", {}).values()) for run in results["scenarios"])),
              "Versions": ", ".join(f"{n} {v}" for n, v in machine["versions"].items())}
