@@ -11,15 +11,15 @@
 #include "base/sandbox.h"
 #include "proxy/access/account.h"
 #include "proxy/access/auth.h"
-#include "proxy/admin.h"
+#include "proxy/admin/admin.h"
 #include "proxy/client/accesslog_set.h"
 #include "proxy/client/listener.h"
-#include "proxy/dnsstatus.h"
-#include "proxy/history.h"
-#include "proxy/purge.h"
+#include "proxy/admin/dnsstatus.h"
+#include "proxy/admin/history.h"
+#include "proxy/admin/purge.h"
 #include "proxy/roundtrips.h"
 #include "proxy/server_parts.h"
-#include "proxy/status.h"
+#include "proxy/admin/status.h"
 
 #include <signal.h>
 

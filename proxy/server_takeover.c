@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/takeover.h"
 #include "proxy/access/account.h"
-#include "proxy/admin.h"
+#include "proxy/admin/admin.h"
 #include "proxy/server_parts.h"
 
 enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };

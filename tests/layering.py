@@ -14,11 +14,10 @@ MAY_INCLUDE = {
     "http": {"base", "http"},
     "cache": {"base", "http", "cache", "cache/store"},
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
-    "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/access", "proxy/directives.h",
-              "proxy/counters.h", "proxy/recent.h", "proxy/roundtrips.h", "proxy/worker.h",
-              "proxy/tls_set.h", "proxy/tally.h", "proxy/history.h", "proxy/mirror",
-              "proxy/stream",
-              "proxy/origin", "proxy/client"},
+    "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/access", "proxy/admin",
+              "proxy/admin/history.h", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
+              "proxy/roundtrips.h", "proxy/worker.h", "proxy/tls_set.h", "proxy/tally.h",
+              "proxy/mirror", "proxy/stream", "proxy/origin", "proxy/client"},
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/directives_access": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
@@ -31,7 +30,7 @@ MAY_INCLUDE = {
     "proxy/counters": {"base", "cache", "proxy/counters.h", "proxy/stream"},
     "proxy/roundtrips": {"base", "proxy/roundtrips.h"},
     "proxy/tally": {"base", "http", "cache", "proxy/tally.h"},
-    "proxy/history": {"base", "proxy/history.h"},
+    "proxy/admin/history": {"base", "proxy/admin/history.h"},
     "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
                      "proxy/mirror",
@@ -41,6 +40,12 @@ MAY_INCLUDE = {
     "proxy/access": {"base", "http", "proxy/directives.h", "proxy/access"},
     # What package managers speak, without I/O.
     "proxy/mirror": {"base", "http", "cache", "proxy/directives.h", "proxy/mirror"},
+    # What administrators ask for, and who answers: above all that it tells of.
+    "proxy/admin": {"base", "http", "cache", "cache/store", "proxy", "proxy/access", "proxy/admin",
+                    "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
+                    "proxy/roundtrips.h", "proxy/worker.h", "proxy/tally.h",
+                    "proxy/tls_set.h", "proxy/admin/history.h", "proxy/mirror", "proxy/stream", "proxy/origin",
+                    "proxy/client"},
     "proxy/stream": {"base", "http", "proxy/stream"},
     "proxy/origin": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
                      "proxy/worker.h", "proxy/tls_set.h", "proxy/mirror", "proxy/stream",

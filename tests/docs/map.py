@@ -12,7 +12,7 @@ import re
 import sys
 
 FOLDERS = ("base", "http", "cache", "cache/store", "proxy", "proxy/stream", "proxy/origin",
-           "proxy/client", "proxy/access", "proxy/mirror", "dnsredir", "ctl")
+           "proxy/client", "proxy/access", "proxy/mirror", "proxy/admin", "dnsredir", "ctl")
 HEAD = """# Files
 
 What each module is for, in the order of the folders (an include points only to the left, see

@@ -1,6 +1,6 @@
 /* The query of /explain: it is a request that could be sent, or a sentence says why not. */
 #include "base/check.h"
-#include "proxy/explain_query.h"
+#include "proxy/admin/explain_query.h"
 
 #include "http/uri.h"
 

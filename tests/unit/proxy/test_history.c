@@ -1,4 +1,4 @@
-#include "proxy/history.h"
+#include "proxy/admin/history.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>

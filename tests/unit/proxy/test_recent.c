@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/mem.h"
-#include "proxy/decision_json.h"
+#include "proxy/admin/decision_json.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -1,0 +1,194 @@
+#include "proxy/admin/meant.h"
+
+#include <netinet/in.h>
+
+static uint16_t port_of(const struct endpoint *endpoint)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&endpoint->address;
+
+    switch (address->sa_family) {
+    case AF_INET:
+        return ntohs(((const struct sockaddr_in *)&endpoint->address)->sin_port);
+    case AF_INET6:
+        return ntohs(((const struct sockaddr_in6 *)&endpoint->address)->sin6_port);
+    default:
+        return 0;
+    }
+}
+
+/* Clients have many names for this machine; the port is what they agree on, and the path. */
+static bool is_at_our_port(const struct settings *settings, const struct uri *uri)
+{
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        if (port_of(&settings->listen[i].at) == uri->port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void meant_begin(struct meant *meant, const struct route_query *query, struct span mirror)
+{
+    const struct http_head *request = query->request;
+    enum uri_form form;
+    const char *what;
+
+    *meant = (struct meant){.query = query, .mirror = mirror};
+    meant->is_absolute =
+        request->method != METHOD_CONNECT &&
+        uri_of_request(request, false, query->arena, &meant->uri, &form, &what) == 0 &&
+        form == URI_ABSOLUTE;
+}
+
+void meant_begin_prefix(struct meant *meant, const struct route_query *query, struct span mirror)
+{
+    meant_begin(meant, query, mirror);
+    meant->is_prefix = true;
+}
+
+/* Where `url` says how clients see a mirror, the path is another than ours. */
+static struct uri as_asked_here(const struct meant *meant, const struct mirror *mirror,
+                                const struct uri *seen)
+{
+    struct uri asked = meant->uri;
+
+    asked.path = arena_printf(meant->query->arena, "%.*s%.*s", SPAN_ARGS(mirror->path),
+                              SPAN_ARGS(span_skip(asked.path, seen->path.len)));
+    return asked;
+}
+
+/* Is the path of `url` what the mirror's is for clients? */
+static bool is_url_of(const struct meant *meant, const struct mirror *mirror, struct uri *seen)
+{
+    return mirror->url.len && uri_parse(mirror->url, meant->query->arena, seen) == 0 &&
+           uri_same_origin(seen, &meant->uri);
+}
+
+/* Is it a mirror's URL as clients say it? */
+static bool find_here(const struct meant *meant, struct mirrored *out)
+{
+    const struct settings *settings = meant->query->settings;
+    struct arena *arena = meant->query->arena;
+    struct uri seen;
+
+    for (size_t i = 0; i < settings->mirror_count; i++) {
+        const struct mirror *mirror = &settings->mirrors[i];
+        if (is_url_of(meant, mirror, &seen) && span_starts(meant->uri.path, seen.path)) {
+            struct uri asked = as_asked_here(meant, mirror, &seen);
+            return mirror_find(settings, &asked, arena, out);
+        }
+    }
+    return is_at_our_port(settings, &meant->uri) && mirror_find(settings, &meant->uri, arena, out);
+}
+
+/* As it stands there. True: nothing else can be meant. */
+static bool route_first(const struct meant *meant, struct route *out)
+{
+    const struct route_query *query = meant->query;
+    struct mirrored mirrored;
+
+    if (meant->is_absolute && find_here(meant, &mirrored)) {
+        route_to_mirror(query, &mirrored, out);
+        return true;
+    }
+    route_request(query, out);
+    return !meant->is_absolute;
+}
+
+/* ---- prefixes ---- */
+
+/* Do a prefix and a place have something in common? *rest: what the prefix says below the place. */
+static bool overlap(struct span prefix, struct span place, struct span *rest)
+{
+    *rest = span_skip(prefix, place.len < prefix.len ? place.len : prefix.len);
+    return span_starts(prefix, place) || span_starts(place, prefix);
+}
+
+/* Of a prefix as clients say it. */
+static bool overlaps_here(const struct meant *meant, const struct mirror *mirror, bool files,
+                          struct span *rest)
+{
+    const struct settings *settings = meant->query->settings;
+    struct span asked = meant->uri.path;
+    struct uri seen;
+    bool is_seen = is_url_of(meant, mirror, &seen);
+
+    if ((!is_seen && !is_at_our_port(settings, &meant->uri)) ||
+        mirror_gives_way(settings, meant->uri.host)) {
+        return false;
+    }
+    struct span path = is_seen ? seen.path : mirror->path;
+    struct span below = arena_printf(meant->query->arena, "%.*s" MIRROR_FILES, SPAN_ARGS(path));
+    bool is_of_files = mirror->files.len && span_starts(asked, below);
+    return (files || !is_of_files) && overlap(asked, files ? below : path, rest);
+}
+
+/* Of one as the log has it. */
+static bool overlaps_there(const struct meant *meant, const struct uri *place, struct span *rest)
+{
+    return uri_same_origin(place, &meant->uri) && overlap(meant->uri.path, place->path, rest);
+}
+
+/* It lies in a mirror, and in nothing else. */
+static bool is_below_mirror(const struct meant *meant)
+{
+    struct mirrored mirrored;
+
+    return meant->is_absolute && find_here(meant, &mirrored) && !mirrored.wrong;
+}
+
+static bool find_prefix(const struct meant *meant, const struct mirror *mirror, bool files,
+                        struct mirrored *out)
+{
+    struct arena *arena = meant->query->arena;
+    struct uri at = files ? mirror->files_uri : mirror->origin_uri;
+    struct span rest;
+
+    if ((files && mirror->files.len == 0) ||
+        (!overlaps_here(meant, mirror, files, &rest) && !overlaps_there(meant, &at, &rest))) {
+        return false;
+    }
+    at.path = arena_printf(arena, "%.*s%.*s", SPAN_ARGS(at.path), SPAN_ARGS(rest));
+    bool found = mirror_of_origin(mirror, files, &at, arena, out);
+    out->is_ping = false; /* nobody asks for it */
+    return found;
+}
+
+/* ---- one after the other ---- */
+
+/* Each mirror twice: what it has from its origin, and from where its files are. */
+static bool route_nth(const struct meant *meant, size_t n, struct route *out)
+{
+    const struct route_query *query = meant->query;
+    const struct mirror *mirror = &query->settings->mirrors[n / 2];
+    struct mirrored mirrored;
+
+    if (meant->mirror.len && !span_eq(meant->mirror, mirror->path)) {
+        return false;
+    }
+    bool found = meant->is_prefix
+                     ? find_prefix(meant, mirror, n % 2, &mirrored)
+                     : mirror_of_origin(mirror, n % 2, &meant->uri, query->arena, &mirrored);
+    if (!found) {
+        return false;
+    }
+    route_to_mirror(query, &mirrored, out);
+    return true;
+}
+
+bool meant_next(struct meant *meant, struct route *out)
+{
+    size_t count = 1 + 2 * meant->query->settings->mirror_count;
+
+    while (meant->next < count) {
+        size_t n = meant->next++;
+        if (n == 0 && meant->mirror.len == 0 && !(meant->is_prefix && is_below_mirror(meant))) {
+            meant->next = route_first(meant, out) ? count : 1;
+            return true;
+        }
+        if (n > 0 && meant->is_absolute && route_nth(meant, n - 1, out)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,145 @@
+#include "proxy/admin/reload.h"
+
+#include "base/mem.h"
+#include "proxy/admin/status_parts.h"
+
+/* ---- as JSON ---- */
+
+static void put_text(json_t *object, const char *name, const char *text)
+{
+    json_t *value = text ? json_string(text) : NULL;
+
+    if (text) {
+        json_object_set_new(object, name, value ? value : json_string("(not UTF-8)"));
+    }
+}
+
+static void put_change(void *arg, const struct conf_change *change)
+{
+    static const char *const kinds[] = {[CONF_ADDED] = "added",
+                                        [CONF_REMOVED] = "removed",
+                                        [CONF_CHANGED] = "changed",
+                                        [CONF_MOVED] = "moved"};
+    const struct conf_setting *any = change->after ? change->after : change->before;
+    json_t *row = json_object();
+
+    put_text(row, "path", any->path);
+    put_text(row, "kind", kinds[change->kind]);
+    if (change->kind != CONF_MOVED) {
+        put_text(row, "before", change->before ? change->before->shown : NULL);
+        put_text(row, "after", change->after ? change->after->shown : NULL);
+    }
+    put_text(row, "origin", any->origin);
+    put_text(row, "by", any->by_reload ? "reload" : "restart");
+    json_array_append_new(arg, row);
+}
+
+static int write_changes(const struct conf_flat *before, const struct conf_flat *after,
+                         struct buf *out)
+{
+    json_t *root = json_object(), *changes = json_array();
+
+    conf_compare(before, after, put_change, changes);
+    json_object_set_new(root, "changes", changes);
+    status_write_json(root, out);
+    return 200;
+}
+
+static const char has_errors[] = "the configuration has errors; the old one stays in force";
+
+/* 400, with the lines and what they mean. */
+static int write_errors(struct buf *errors, const char *what, struct buf *out)
+{
+    json_t *root = json_object(), *list = json_array();
+    struct span rest = buf_span(errors);
+
+    put_text(root, "error", what);
+    while (rest.len) {
+        struct span line = span_cut(&rest, '\n');
+        json_t *text = json_stringn(line.at, line.len);
+        json_array_append_new(list, text ? text : json_string("(not UTF-8)"));
+    }
+    json_object_set_new(root, "errors", list);
+    status_write_json(root, out);
+    return 400;
+}
+
+/* ---- the pages ---- */
+
+int reload_config(const struct status_query *query, struct buf *out)
+{
+    settings_print(server_settings(query->server), out);
+    return 200;
+}
+
+int reload_settings(const struct status_query *query, struct buf *out)
+{
+    server_write_command(query->server, out);
+    conf_write_settings(&server_settings(query->server)->in_force, out);
+    return 200;
+}
+
+int reload_diff(const struct status_query *query, struct buf *out)
+{
+    struct server *server = query->server;
+    struct buf errors = BUF_INIT;
+    struct settings *next;
+    int status;
+
+    if (server_load_next(server, &errors, &next) != 0) {
+        status = write_errors(&errors, has_errors, out);
+    } else {
+        status = write_changes(&server_settings(server)->in_force, &next->flat, out);
+        settings_unref(&next);
+    }
+    buf_fini(&errors);
+    return status;
+}
+
+int reload_now(const struct status_query *query, struct buf *out)
+{
+    struct server *server = query->server;
+    struct settings *old = settings_ref(server_settings(server));
+    struct buf errors = BUF_INIT;
+    int status;
+
+    if (server_is_draining(server)) {
+        buf_printf(out, "{\"error\": \"the proxy is about to end\"}\n");
+        status = 400;
+    } else if (server_reload(server, &errors) != 0) {
+        status = write_errors(&errors, has_errors, out);
+    } else {
+        status = write_changes(&old->in_force, &server_settings(server)->flat, out);
+    }
+    settings_unref(&old);
+    buf_fini(&errors);
+    return status;
+}
+
+int reload_logs(const struct status_query *query, struct buf *out)
+{
+    struct buf errors = BUF_INIT;
+    size_t count = server_reopen_logs(query->server, &errors);
+    int status = 200;
+
+    if (buf_len(&errors)) {
+        status = write_errors(&errors, "not all access logs are opened anew; those go on", out);
+    } else {
+        buf_printf(out, "{\"reopened\": %zu}\n", count);
+    }
+    buf_fini(&errors);
+    return status;
+}
+
+int reload_state(const struct status_query *query, struct buf *out)
+{
+    struct server *server = query->server;
+    json_t *root = json_object();
+
+    json_object_set_new(root, "taken", json_boolean(server_reload_is_taken(server)));
+    json_object_set_new(root, "reloads", json_integer((json_int_t)server_reloads(server)));
+    json_object_set_new(root, "refused", json_integer((json_int_t)server_refused_reloads(server)));
+    json_object_set_new(root, "settings", json_integer((json_int_t)settings_alive()));
+    status_write_json(root, out);
+    return 200;
+}

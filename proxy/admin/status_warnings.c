@@ -1,0 +1,217 @@
+/* status_warnings - /warnings: what needs somebody, and what that could do. */
+#include "base/clock.h"
+#include "base/files.h"
+#include "proxy/admin/decision_json.h"
+#include "proxy/admin/dnsstatus.h"
+#include "proxy/server_parts.h"
+#include "proxy/admin/status_parts.h"
+#include "proxy/tls_set.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+enum {
+    LATELY = 600, /* seconds */
+    FEW_CLIENTS = 1000,
+};
+
+struct findings {
+    json_t *list;
+};
+
+__attribute__((format(printf, 4, 5))) static void
+warn(struct findings *findings, const char *severity, const char *remedy, const char *format, ...)
+{
+    char what[512];
+    va_list args;
+    json_t *row = json_object();
+
+    va_start(args, format);
+    int len = vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    json_object_set_new(row, "severity", json_string(severity));
+    json_object_set_new(
+        row, "what",
+        text_json(span_take(span_of(what, sizeof(what) - 1), len > 0 ? (size_t)len : 0)));
+    json_object_set_new(row, "remedy", json_string(remedy));
+    json_array_append_new(findings->list, row);
+}
+
+#define ERROR(remedy, ...) warn(findings, "error", remedy, __VA_ARGS__)
+#define WARN(remedy, ...) warn(findings, "warning", remedy, __VA_ARGS__)
+
+/* ---- the store ---- */
+
+static void look_at_directory(struct findings *findings, const struct store_member *one)
+{
+    if (one->cause) {
+        ERROR(
+            "Look at the disk and the log; what lay there is fetched anew. Start again to take it "
+            "back.",
+            "The store's folder %s was taken out: %s.", one->path, one->cause);
+        return;
+    }
+    if (one->failing) {
+        ERROR("Look at the disk: is it full, or read-only? The log has the error "
+              "(store_commit_failed).",
+              "Nothing can be written to the store's folder %s.", one->path);
+    }
+    if (one->stats.unreadable > 0 || one->stats.corrupt > 0) {
+        WARN("The disk may be about to fail: look at its health (smartctl), and have everything "
+             "read once with `larderctl verify`.",
+             "The disk below %s did not give %" PRIu64 " pages, and %" PRIu64
+             " records were damaged, since the start.",
+             one->path, one->stats.unreadable, one->stats.corrupt);
+    }
+}
+
+static void look_at_store(struct findings *findings, struct server *server)
+{
+    struct cache *cache = server_cache(server);
+
+    for (size_t i = 0; i < cache_directories(cache); i++) {
+        struct store_member one;
+        cache_directory(cache, i, &one);
+        look_at_directory(findings, &one);
+    }
+}
+
+/* ---- limits ---- */
+
+static void look_at_memory(struct findings *findings)
+{
+    static const char remedy[] = "Raise `memory`, or lower `limits.connections`; the tile below "
+                                 "says what it is used for.";
+
+    if (memory_is_over()) {
+        ERROR(remedy, "Memory is used up: nothing new is fetched.");
+    } else if (memory_is_tight()) {
+        WARN(remedy, "Memory is short: responses pass without being kept.");
+    }
+}
+
+static void look_at_queues(struct findings *findings, struct server *server)
+{
+    const struct history *history = server_history(server);
+    uint64_t refused = history_sum(history, HISTORY_REFUSED, LATELY);
+    uint64_t dropped = history_sum(history, HISTORY_DROPPED, LATELY);
+    uint64_t unread = history_sum(history, HISTORY_READS_REFUSED, LATELY);
+
+    if (refused > 0) {
+        ERROR(
+            "Raise `limits.connections` and the descriptors of the process (LimitNOFILE), or give "
+            "it more memory.",
+            "%" PRIu64 " clients were turned away in the last 10 minutes.", refused);
+    }
+    if (dropped > 0) {
+        WARN("The disk of `log.access` is full or too slow.",
+             "%" PRIu64 " lines of the access log were lost in the last 10 minutes.", dropped);
+    }
+    if (unread > 0) {
+        WARN("The disk of the store cannot keep up: more memory, more folders, or a faster one.",
+             "%" PRIu64
+             " lookups were misses in the last 10 minutes, because too many reads waited.",
+             unread);
+    }
+}
+
+static void look_at_descriptors(struct findings *findings, struct server *server)
+{
+    const struct settings *settings = server_settings(server);
+    uint64_t wanted = settings->limits.connections * settings->workers;
+
+    if (!conf_is_written(&settings->flat, "limits.connections")) {
+        wanted = FEW_CLIENTS; /* the default is more than most will ever need */
+    }
+    if (files_most_clients() < wanted) {
+        WARN("Raise LimitNOFILE of the unit (or `ulimit -n`), or lower `limits.connections`.",
+             "Open files suffice for %" PRIu64 " clients at once; %" PRIu64 " should have room.",
+             files_most_clients(), wanted);
+    }
+}
+
+/* ---- TLS ---- */
+
+static void look_at_listener(struct findings *findings, const struct tls_context *context)
+{
+    static const char remedy[] = "Renew it and reload; an ACME client can do both by itself.";
+    const char *file;
+    int64_t end = context ? tls_context_expires(context, &file) : INT64_MAX;
+    int64_t left = end == INT64_MAX ? INT64_MAX : end - clock_wall();
+
+    if (left < 0) {
+        ERROR(remedy, "The certificate %s has expired.", file);
+    } else if (left < (int64_t)TLS_EXPIRY_DAYS * 86400) {
+        WARN(remedy, "The certificate %s expires in %" PRId64 " days.", file, left / 86400);
+    }
+}
+
+static void look_at_tls(struct findings *findings, const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        look_at_listener(findings, tls_set_listener(settings, settings->listen[i].at.text));
+    }
+    for (size_t i = 0; i < settings->site_count; i++) {
+        if (!settings->sites[i].verify) {
+            WARN(
+                "Name the authority of its origins as the site's `ca`, and leave `verify: no` out.",
+                "The site %s says `verify: no`: anybody on the way can answer for its origins.",
+                settings->sites[i].hosts[0]);
+        }
+    }
+}
+
+/* ---- the redirector and its replicas ---- */
+
+static void look_at_replica(struct findings *findings, const json_t *replica)
+{
+    const char *state = json_string_value(json_object_get(replica, "state"));
+    const char *name = json_string_value(json_object_get(replica, "name"));
+    const char *reason = json_string_value(json_object_get(replica, "reason"));
+
+    if (name && state && strcmp(state, "down") == 0) {
+        WARN("Clients go to others meanwhile. See what is wrong there; `larderctl dns` tells since "
+             "when, and `larderctl drain` keeps it out.",
+             "The replica %.100s is down%s%.200s.", name, reason ? ": " : "", reason ? reason : "");
+    }
+}
+
+static void look_at_redirector(struct findings *findings, struct server *server)
+{
+    const struct endpoint *at = &server_settings(server)->admin_dns;
+    json_t *said, *replica;
+    size_t i;
+
+    if (at->len == 0) {
+        return;
+    }
+    struct dnsstatus_answer answer = dnsstatus_ask(server_dnsstatus(server), at);
+    if (answer.error) {
+        ERROR("Is larder-dns running there? Names are not answered if it is not.",
+              "The redirector at %s does not say how it is: %s.", at->text, answer.error);
+        return; /* what it said before is old */
+    }
+    said = json_loadb(answer.text.at ? answer.text.at : "", answer.text.len, 0, NULL);
+    json_array_foreach(json_object_get(said, "replicas"), i, replica)
+    {
+        look_at_replica(findings, replica);
+    }
+    json_decref(said);
+}
+
+int status_warnings(const struct status_query *query, struct buf *out)
+{
+    struct server *server = query->server;
+    struct findings findings = {json_array()};
+    json_t *root = json_object();
+
+    look_at_store(&findings, server);
+    look_at_memory(&findings);
+    look_at_queues(&findings, server);
+    look_at_descriptors(&findings, server);
+    look_at_tls(&findings, server_settings(server));
+    look_at_redirector(&findings, server);
+    json_object_set_new(root, "warnings", findings.list);
+    status_write_json(root, out);
+    return 200;
+}
