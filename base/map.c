@@ -1,11 +1,11 @@
 #include "base/map.h"
 
-#include "base/expect.h"
+#include "base/prefetch.h"
 #include "base/mem.h"
 
 enum { BUCKETS_MIN = 16 };
 
-/* map_expect() may be looking. */
+/* map_prefetch() may be looking. */
 static void set_buckets(struct map *map, struct map_link **buckets, size_t mask)
 {
     __atomic_store_n(&map->buckets, buckets, __ATOMIC_RELAXED);
@@ -37,17 +37,17 @@ static struct map_link *skip_to(struct map_link *link, uint64_t hash)
     return link;
 }
 
-void map_expect(const struct map *map, uint64_t hash)
+void map_prefetch(const struct map *map, uint64_t hash)
 {
     struct map_link **buckets = __atomic_load_n(&map->buckets, __ATOMIC_RELAXED);
     size_t mask = __atomic_load_n(&map->mask, __ATOMIC_RELAXED);
 
-    expect(&buckets[hash & mask], sizeof(*buckets));
+    prefetch(&buckets[hash & mask], sizeof(*buckets));
 }
 
-void map_expect_first(const struct map *map, uint64_t hash, size_t size)
+void map_prefetch_first(const struct map *map, uint64_t hash, size_t size)
 {
-    expect(map->buckets[hash & map->mask], size);
+    prefetch(map->buckets[hash & map->mask], size);
 }
 
 struct map_link *map_first(const struct map *map, uint64_t hash)

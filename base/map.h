@@ -23,11 +23,11 @@ void map_init(struct map *map, size_t expected);
 /* Frees the buckets; entries belong to the caller. */
 void map_fini(struct map *map);
 
-/* Prefetch what map_first() will read (base/expect.h): the bucket, for which no lock is needed
+/* Prefetch what map_first() will read (base/prefetch.h): the bucket, for which no lock is needed
  * while other threads change the map; and, once that is in the processor's cache, the first `size`
  * bytes of the first entry, which begins with its link. */
-void map_expect(const struct map *map, uint64_t hash);
-void map_expect_first(const struct map *map, uint64_t hash, size_t size);
+void map_prefetch(const struct map *map, uint64_t hash);
+void map_prefetch_first(const struct map *map, uint64_t hash, size_t size);
 /* The first entry with this hash. Compare its key, and go on with map_next(). */
 struct map_link *map_first(const struct map *map, uint64_t hash);
 struct map_link *map_next(const struct map_link *link);

@@ -1,6 +1,6 @@
 #include "base/pool.h"
 
-#include "base/expect.h"
+#include "base/prefetch.h"
 #include "base/mem.h"
 #include "base/memory.h"
 
@@ -74,7 +74,7 @@ void *pool_take(struct pool *pool, size_t size)
     }
     pool->free[class] = block->next;
     pool->kept[class] -= class_size(class);
-    expect(block->next, sizeof(*block->next)); /* the next call reads it */
+    prefetch(block->next, sizeof(*block->next)); /* the next call reads it */
     return block;
 }
 

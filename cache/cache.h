@@ -98,10 +98,10 @@ enum cache_result cache_lookup(struct cache *cache, const struct cache_query *qu
 /* The same in two steps: cache_name() sets lookup->primary, cache_lookup_on() looks it up. Other
  * lookups may be named and done in between. */
 void cache_name(struct cache *cache, const struct cache_query *query, struct lookup *lookup);
-/* Prefetch what a named lookup will read (base/expect.h): to be called when it is the next but one,
- * and when it is the next. */
-void cache_expect_soon(struct cache *cache, const struct lookup *lookup);
-void cache_expect_next(struct cache *cache, const struct lookup *lookup);
+/* Prefetch what a named lookup will read (base/prefetch.h): to be called when it is the next but
+ * one, and when it is the next. */
+void cache_prefetch_soon(struct cache *cache, const struct lookup *lookup);
+void cache_prefetch_next(struct cache *cache, const struct lookup *lookup);
 /* After CACHE_COLD and a call of the waker: has the disk been read? */
 bool lookup_is_ready(const struct lookup *lookup);
 /* Looks up what was named, or looks up again with what was read from the disk. The result may be

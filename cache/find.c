@@ -80,7 +80,7 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
         return find_stored(cache, guard, changes, key, cold, seen);
     }
     if (object->spool) { /* by the time the head is made it has come */
-        spool_expect(object->spool);
+        spool_prefetch(object->spool);
     }
     if (tell) { /* or it would be evicted there while it is hot here */
         shelf_touch(cache_shelf(cache, key), key->hash, tell);
@@ -418,17 +418,17 @@ static void name(struct cache *cache, const struct cache_query *query, struct lo
 void cache_name(struct cache *cache, const struct cache_query *query, struct lookup *lookup)
 {
     name(cache, query, lookup);
-    table_expect(cache->table, &lookup->primary);
+    table_prefetch(cache->table, &lookup->primary);
 }
 
-void cache_expect_soon(struct cache *cache, const struct lookup *lookup)
+void cache_prefetch_soon(struct cache *cache, const struct lookup *lookup)
 {
-    table_expect_entry(cache->table, &lookup->primary);
+    table_prefetch_entry(cache->table, &lookup->primary);
 }
 
-void cache_expect_next(struct cache *cache, const struct lookup *lookup)
+void cache_prefetch_next(struct cache *cache, const struct lookup *lookup)
 {
-    table_expect_object(cache->table, &lookup->primary);
+    table_prefetch_object(cache->table, &lookup->primary);
 }
 
 enum cache_result cache_lookup(struct cache *cache, const struct cache_query *query,

@@ -3,13 +3,13 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "base/expect.h"
+#include "base/prefetch.h"
 #include "base/mem.h"
 #include "cache/partial.h"
 
 /* ---- one body in one place ---- */
 
-enum { EXPECTED = 1024 }; /* bytes of a body: by then the processor sees where it goes on */
+enum { PREFETCHED = 1024 }; /* bytes of a body: by then the processor sees where it goes on */
 
 static struct span sub_span(struct span body, uint64_t from, uint64_t to)
 {
@@ -34,7 +34,7 @@ static int plain_open(struct plain_reader *reader, const struct object *object, 
     };
     if (object_whole(object, &body)) {
         reader->rest = sub_span(body, from, to);
-        expect(reader->rest.at, reader->rest.len < EXPECTED ? reader->rest.len : EXPECTED);
+        prefetch(reader->rest.at, reader->rest.len < PREFETCHED ? reader->rest.len : PREFETCHED);
         return 0;
     }
     if (owner->spool) {

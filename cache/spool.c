@@ -1,7 +1,7 @@
 #include "cache/spool_parts.h"
 
 #include "base/err.h"
-#include "base/expect.h"
+#include "base/prefetch.h"
 #include "base/mem.h"
 #include "base/memory.h"
 
@@ -468,9 +468,9 @@ bool spool_is_kept(const struct spool *spool)
     return spool_is_complete(spool) && spool_keeps(spool);
 }
 
-void spool_expect(const struct spool *spool)
+void spool_prefetch(const struct spool *spool)
 {
-    expect(spool, offsetof(struct spool, lock));
+    prefetch(spool, offsetof(struct spool, lock));
 }
 
 bool spool_whole(const struct spool *spool, struct span *body)

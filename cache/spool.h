@@ -95,8 +95,8 @@ bool spool_is_outgrown(struct spool *spool);
 bool spool_is_complete(const struct spool *spool);
 /* Is it complete, and all in memory for as long as the spool lives? */
 bool spool_is_kept(const struct spool *spool);
-/* Prefetches what spool_whole() will read (base/expect.h). */
-void spool_expect(const struct spool *spool);
+/* Prefetches what spool_whole() will read (base/prefetch.h). */
+void spool_prefetch(const struct spool *spool);
 /* The same in one piece, as the body of a hot object. *body is set. */
 bool spool_whole(const struct spool *spool, struct span *body);
 /* Memory that a body needs at least while passing through, however tight memory is. */

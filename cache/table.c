@@ -1,4 +1,4 @@
-#include "base/expect.h"
+#include "base/prefetch.h"
 #include "base/mem.h"
 #include "base/memory.h"
 #include "cache/partial.h"
@@ -86,10 +86,10 @@ struct entry *table_entry(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE]
     return NULL;
 }
 
-static void expect_head(const struct entry *entry)
+static void prefetch_head(const struct entry *entry)
 {
     if (entry && entry->object) {
-        expect(entry->object, USUAL_HEAD);
+        prefetch(entry->object, USUAL_HEAD);
     }
 }
 
@@ -97,7 +97,7 @@ struct entry *table_entry_with(struct shard *shard, const struct cache_key *key)
 {
     struct entry *entry = table_entry(shard, key->hash);
 
-    expect_head(entry);
+    prefetch_head(entry);
     return entry && entry->object && span_eq(entry->object->key.text, key->text) ? entry : NULL;
 }
 
@@ -290,27 +290,27 @@ void table_free(struct table **slot)
 
 /* ---- what is looked up soon ---- */
 
-void table_expect(struct table *table, const struct cache_key *key)
+void table_prefetch(struct table *table, const struct cache_key *key)
 {
-    map_expect(&shard_of(table, key->hash)->map, hash_of(key->hash));
+    map_prefetch(&shard_of(table, key->hash)->map, hash_of(key->hash));
 }
 
-void table_expect_entry(struct table *table, const struct cache_key *key)
+void table_prefetch_entry(struct table *table, const struct cache_key *key)
 {
     struct shard *shard = try_lock(table, key->hash);
 
     if (shard) {
-        map_expect_first(&shard->map, hash_of(key->hash), sizeof(struct entry));
+        map_prefetch_first(&shard->map, hash_of(key->hash), sizeof(struct entry));
         table_unlock(shard);
     }
 }
 
-void table_expect_object(struct table *table, const struct cache_key *key)
+void table_prefetch_object(struct table *table, const struct cache_key *key)
 {
     struct shard *shard = try_lock(table, key->hash);
 
     if (shard) {
-        expect_head(table_entry(shard, key->hash));
+        prefetch_head(table_entry(shard, key->hash));
         table_unlock(shard);
     }
 }

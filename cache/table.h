@@ -18,11 +18,11 @@ void table_relieve_memory(struct table *table);
 /* No flight may be in progress. Accepts NULL; sets *table to NULL. */
 void table_free(struct table **table);
 
-/* Prefetch what a lookup of the key will read (base/expect.h), one after the other: the bucket, the
- * entry, its object. They count as no use, and do not wait for a lock. */
-void table_expect(struct table *table, const struct cache_key *key);
-void table_expect_entry(struct table *table, const struct cache_key *key);
-void table_expect_object(struct table *table, const struct cache_key *key);
+/* Prefetch what a lookup of the key will read (base/prefetch.h), one after the other: the bucket,
+ * the entry, its object. They count as no use, and do not wait for a lock. */
+void table_prefetch(struct table *table, const struct cache_key *key);
+void table_prefetch_entry(struct table *table, const struct cache_key *key);
+void table_prefetch_object(struct table *table, const struct cache_key *key);
 
 /* The object under the key, with a reference, or NULL. Does not count as a use. */
 struct object *table_find(struct table *table, const struct cache_key *key);

@@ -11,7 +11,7 @@
 #include "proxy/mirror/token.h"
 #include "proxy/origin/fetch.h"
 #include "proxy/origin/upstream.h"
-#include "proxy/tally.h"
+#include "proxy/toplist.h"
 
 enum { SWEEP_DRAINING_MS = 100 };
 
@@ -104,7 +104,7 @@ static void on_sweep(struct timeout *timeout)
 
     accesslog_flush(worker->log);
     exchanges_count(worker);
-    tally_publish(worker->tally, loop_wall(worker->loop));
+    toplist_publish(worker->toplist, loop_wall(worker->loop));
     look_whether_quiet(crew);
     if (is_done(crew)) {
         crew_end(crew);
@@ -212,7 +212,7 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     crew->pulse.call = on_pulse;
     crew->alive = true;
     timeout_init(&crew->sweep, on_sweep);
-    worker->tally = tally_new(server->started);
+    worker->toplist = toplist_new(server->started);
     worker->log = new_log_writer(server->settings);
     int err = loop_new(&worker->loop);
     if (err) {
@@ -259,7 +259,7 @@ void crew_fini(struct crew *crew)
     }
     exchange_pool_clear(worker);
     accesslog_writer_free(&worker->log);
-    tally_free(&worker->tally);
+    toplist_free(&worker->toplist);
     own_fini(&worker->own);
     loop_free(&worker->loop);
     settings_unref(&worker->settings);

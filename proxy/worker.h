@@ -25,7 +25,7 @@ struct upstreams;
 struct tokens;
 struct accesslog_writer;
 struct client_terms;
-struct tally;
+struct toplist;
 
 struct worker {
     unsigned number;
@@ -40,10 +40,10 @@ struct worker {
     struct accesslog_writer *log; /* NULL: no access log is configured */
     struct counters counters;
     struct mirror_counts mirrors;
-    struct recent recent; /* the latest decisions, for /status and explain */
-    struct tally *tally;  /* busiest hosts and clients */
-    struct rtt_ring rtts; /* round-trip times of clients that left, for the main thread */
-    struct list clients;  /* struct client, all open connections */
+    struct recent recent;    /* the latest decisions, for /status and explain */
+    struct toplist *toplist; /* busiest hosts and clients */
+    struct rtt_ring rtts;    /* round-trip times of clients that left, for the main thread */
+    struct list clients;     /* struct client, all open connections */
     size_t client_count;
     struct client_terms *terms; /* settings of new connections; NULL: none made so far */
     struct list exchanges;      /* struct exchange, in progress */

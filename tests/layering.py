@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "cache/store": {"base", "cache/store"},  # the disk knows spans and keys, no HTTP
     "proxy": {"base", "http", "cache", "cache/store", "proxy", "proxy/access", "proxy/admin",
               "proxy/admin/history.h", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
-              "proxy/roundtrips.h", "proxy/worker.h", "proxy/tls_set.h", "proxy/tally.h",
+              "proxy/roundtrips.h", "proxy/worker.h", "proxy/tls_set.h", "proxy/toplist.h",
               "proxy/mirror", "proxy/stream", "proxy/origin", "proxy/client"},
     # Settings are plain data for all; their table is theirs alone.
     "proxy/directives": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "proxy/directives_table": {"base", "http", "proxy/directives.h", "proxy/directives_table.h"},
     "proxy/counters": {"base", "cache", "proxy/counters.h", "proxy/stream"},
     "proxy/roundtrips": {"base", "proxy/roundtrips.h"},
-    "proxy/tally": {"base", "http", "cache", "proxy/tally.h"},
+    "proxy/toplist": {"base", "http", "cache", "proxy/toplist.h"},
     "proxy/admin/history": {"base", "proxy/admin/history.h"},
     "proxy/recent": {"base", "http", "cache", "proxy/recent.h"},
     "proxy/worker": {"base", "cache", "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
@@ -43,7 +43,7 @@ MAY_INCLUDE = {
     # What administrators ask for, and who answers: above all that it tells of.
     "proxy/admin": {"base", "http", "cache", "cache/store", "proxy", "proxy/access", "proxy/admin",
                     "proxy/directives.h", "proxy/counters.h", "proxy/recent.h",
-                    "proxy/roundtrips.h", "proxy/worker.h", "proxy/tally.h",
+                    "proxy/roundtrips.h", "proxy/worker.h", "proxy/toplist.h",
                     "proxy/tls_set.h", "proxy/admin/history.h", "proxy/mirror", "proxy/stream", "proxy/origin",
                     "proxy/client"},
     "proxy/stream": {"base", "http", "proxy/stream"},
@@ -51,7 +51,7 @@ MAY_INCLUDE = {
                      "proxy/worker.h", "proxy/tls_set.h", "proxy/mirror", "proxy/stream",
                      "proxy/origin"},
     "proxy/client": {"base", "http", "cache", "proxy/directives.h", "proxy/counters.h",
-                     "proxy/worker.h", "proxy/tally.h", "proxy/tls_set.h", "proxy/access",
+                     "proxy/worker.h", "proxy/toplist.h", "proxy/tls_set.h", "proxy/access",
                      "proxy/mirror", "proxy/stream",
                      "proxy/origin", "proxy/client"},
     "dnsredir": {"base", "dnsredir", "dnsredir/directives.h", "dnsredir/statedb.h"},

@@ -23,7 +23,7 @@ static bool look_at(struct store *store, uint32_t slot, struct store_segment *ou
 {
     struct segments *segments = &store->disk.segments;
     struct segment *segment = &segments->slots[slot];
-    struct tally tally;
+    struct live_count count;
     bool live;
 
     *out = (struct store_segment){0};
@@ -34,10 +34,10 @@ static bool look_at(struct store *store, uint32_t slot, struct store_segment *ou
     out->dropped = !live;
     describe(segment, out);
     segments_unpin(segments, segment);
-    if (tours_tally(&store->tours, out->id, &tally)) {
+    if (tours_live_count(&store->tours, out->id, &count)) {
         out->counted = true;
-        out->live_objects = tally.objects;
-        out->live_bytes = tally.bytes;
+        out->live_objects = count.objects;
+        out->live_bytes = count.bytes;
     }
     return true;
 }

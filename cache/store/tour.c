@@ -23,8 +23,8 @@ struct tour {
     enum store_tour_kind kind;
     uint64_t rate;
     struct store_tour seen;
-    struct tally *tallies;
-    size_t tally_count;
+    struct live_count *counts;
+    size_t segment_count;
     uint64_t begun_ms;
 };
 
@@ -32,16 +32,16 @@ struct tour {
 
 static int by_id(const void *a, const void *b)
 {
-    const struct tally *x = a, *y = b;
+    const struct live_count *x = a, *y = b;
 
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static struct tally *find_tally(struct tally *tallies, size_t count, uint32_t id)
+static struct live_count *find_count(struct live_count *counts, size_t count, uint32_t id)
 {
-    struct tally key = {.id = id};
+    struct live_count key = {.id = id};
 
-    return count ? bsearch(&key, tallies, count, sizeof(*tallies), by_id) : NULL;
+    return count ? bsearch(&key, counts, count, sizeof(*counts), by_id) : NULL;
 }
 
 static void list_segments(struct tour *tour)
@@ -50,10 +50,10 @@ static void list_segments(struct tour *tour)
     struct store_segment *segments = xcalloc(max, sizeof(*segments));
     size_t count = store_segments(tour->store, segments, max);
 
-    tour->tallies = xcalloc(count + 1, sizeof(*tour->tallies));
+    tour->counts = xcalloc(count + 1, sizeof(*tour->counts));
     for (size_t i = 0; i < count; i++) {
         if (!segments[i].dropped) {
-            tour->tallies[tour->tally_count++].id = segments[i].id;
+            tour->counts[tour->segment_count++].id = segments[i].id;
         }
     }
     free(segments);
@@ -61,10 +61,10 @@ static void list_segments(struct tour *tour)
 
 /* Which parts of a body over several segments are where is not looked up: all between the first and
  * the last get the same. Those that came since the begin are left out. */
-static void tally(struct tour *tour, const struct location *location)
+static void count(struct tour *tour, const struct location *location)
 {
-    struct tally *last = find_tally(tour->tallies, tour->tally_count, location->segment);
-    struct tally *low = find_tally(tour->tallies, tour->tally_count, location->low_segment);
+    struct live_count *last = find_count(tour->counts, tour->segment_count, location->segment);
+    struct live_count *low = find_count(tour->counts, tour->segment_count, location->low_segment);
 
     if (last == NULL) {
         return;
@@ -75,7 +75,7 @@ static void tally(struct tour *tour, const struct location *location)
         low = last;
     }
     size_t count = (size_t)(last - low) + 1;
-    for (struct tally *at = low; at <= last; at++) {
+    for (struct live_count *at = low; at <= last; at++) {
         at->bytes += location->body_len / count;
     }
 }
@@ -148,7 +148,7 @@ static void look_at(struct tour *tour, const struct index_object *object)
     switch (err) {
     case 0:
         tour->seen.live++;
-        tally(tour, &object->location);
+        count(tour, &object->location);
         return;
     case ERR_NOT_FOUND:
         tour->seen.dead++;
@@ -192,15 +192,15 @@ static void publish(struct tour *tour)
     pthread_mutex_lock(&tours->lock);
     tours->last[tour->kind] = tour->seen;
     if (!tour->seen.err) {
-        free(tours->tallies);
-        tours->tallies = tour->tallies;
-        tours->tally_count = tour->tally_count;
-        tour->tallies = NULL;
+        free(tours->counts);
+        tours->counts = tour->counts;
+        tours->segment_count = tour->segment_count;
+        tour->counts = NULL;
     }
     tours->busy = false;
     pthread_cond_broadcast(&tours->wake);
     pthread_mutex_unlock(&tours->lock);
-    free(tour->tallies);
+    free(tour->counts);
 }
 
 static void say_end(const struct tour *tour)
@@ -290,10 +290,10 @@ void store_tour(struct store *store, enum store_tour_kind kind, struct store_tou
     pthread_mutex_unlock(&store->tours.lock);
 }
 
-bool tours_tally(struct tours *tours, uint32_t id, struct tally *out)
+bool tours_live_count(struct tours *tours, uint32_t id, struct live_count *out)
 {
     pthread_mutex_lock(&tours->lock);
-    const struct tally *found = find_tally(tours->tallies, tours->tally_count, id);
+    const struct live_count *found = find_count(tours->counts, tours->segment_count, id);
     if (found) {
         *out = *found;
     }
@@ -327,7 +327,7 @@ void tours_stop(struct tours *tours)
 
 void tours_fini(struct tours *tours)
 {
-    free(tours->tallies);
+    free(tours->counts);
     pthread_cond_destroy(&tours->wake);
     pthread_mutex_destroy(&tours->lock);
 }

@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 /* What is live in one segment. */
-struct tally {
+struct live_count {
     uint32_t id;
     uint64_t objects, bytes;
 };
@@ -24,8 +24,8 @@ struct tours {
     enum store_tour_kind kind;
     uint64_t rate;
     struct store_tour last[STORE_TOURS];
-    struct tally *tallies; /* of the last complete tour, sorted by id */
-    size_t tally_count;
+    struct live_count *counts; /* of the last complete tour, sorted by id */
+    size_t segment_count;
 };
 
 void tours_init(struct tours *tours);
@@ -33,7 +33,7 @@ void tours_init(struct tours *tours);
 void tours_stop(struct tours *tours);
 void tours_fini(struct tours *tours);
 
-/* Copies the tally of a segment. False: there is none. */
-bool tours_tally(struct tours *tours, uint32_t id, struct tally *out);
+/* Copies the count of a segment. False: there is none. */
+bool tours_live_count(struct tours *tours, uint32_t id, struct live_count *out);
 
 #endif

@@ -11,10 +11,10 @@ static json_t *word(struct span text)
     return text.len ? text_json(text) : json_null();
 }
 
-static json_t *request_json(const struct inquest *inquest)
+static json_t *request_json(const struct prediction *prediction)
 {
-    const struct explain_query *asked = &inquest->asked;
-    const struct route *route = &inquest->route;
+    const struct explain_query *asked = &prediction->asked;
+    const struct route *route = &prediction->route;
     char address[IP_TEXT_MAX];
     json_t *json = json_object();
 
@@ -29,19 +29,19 @@ static json_t *request_json(const struct inquest *inquest)
                                           : json_null());
     json_object_set_new(json, "site",
                         route->site ? json_string(route->site->hosts[0]) : json_null());
-    json_object_set_new(json, "mirror", word(inquest_mirror(inquest)));
+    json_object_set_new(json, "mirror", word(prediction_mirror(prediction)));
     return json;
 }
 
 /* Which rule of access decides; null when it is not known who asks. */
-static json_t *access_json(const struct inquest *inquest)
+static json_t *access_json(const struct prediction *prediction)
 {
     static const char *const verdicts[] = {
         [ACCESS_DENIED] = "deny", [ACCESS_ALLOWED] = "allow", [ACCESS_WHO] = "who"};
-    const struct access_answer *access = &inquest->route.access;
+    const struct access_answer *access = &prediction->route.access;
     json_t *json = json_object();
 
-    if (!inquest->asked.has_client) {
+    if (!prediction->asked.has_client) {
         json_decref(json);
         return json_null();
     }
@@ -52,52 +52,52 @@ static json_t *access_json(const struct inquest *inquest)
     return json;
 }
 
-static json_t *next_json(const struct inquest *inquest)
+static json_t *next_json(const struct prediction *prediction)
 {
-    const struct decision *decision = &inquest->decision;
+    const struct decision *decision = &prediction->decision;
     json_t *json = json_object();
     json_t *outcomes = json_array();
 
-    for (size_t i = 0; i < inquest->outcome_count; i++) {
-        json_array_append_new(outcomes, word(outcome_word(inquest->outcomes[i])));
+    for (size_t i = 0; i < prediction->outcome_count; i++) {
+        json_array_append_new(outcomes, word(outcome_word(prediction->outcomes[i])));
     }
-    json_object_set_new(json, "action", json_string(inquest->action));
+    json_object_set_new(json, "action", json_string(prediction->action));
     json_object_set_new(json, "outcomes", outcomes);
     json_object_set_new(json, "reason", word(reason_word(decision->reason)));
     json_object_set_new(json, "because", word(reason_text(decision->reason)));
     json_object_set_new(json, "what",
-                        inquest->route.what ? json_string(inquest->route.what) : json_null());
+                        prediction->route.what ? json_string(prediction->route.what) : json_null());
     json_object_set_new(json, "source", word(reason_source(decision->reason)));
     json_object_set_new(json, "rule", word(reason_rule(decision->reason)));
     json_object_set_new(json, "fwd", word(forward_word(decision->forward)));
     json_object_set_new(json, "status",
-                        inquest->status ? json_integer(inquest->status) : json_null());
-    json_object_set_new(json, "cache_status", word(inquest->cache_status));
+                        prediction->status ? json_integer(prediction->status) : json_null());
+    json_object_set_new(json, "cache_status", word(prediction->cache_status));
     return json;
 }
 
-static json_t *mark_json(const struct inquest *inquest)
+static json_t *mark_json(const struct prediction *prediction)
 {
-    const struct table_view *present = &inquest->found.present;
+    const struct table_view *present = &prediction->found.present;
     json_t *json = json_object();
 
-    if (present->pass_until <= inquest->now) {
+    if (present->pass_until <= prediction->now) {
         json_decref(json);
         return json_null();
     }
-    json_object_set_new(json, "seconds", json_integer(present->pass_until - inquest->now));
+    json_object_set_new(json, "seconds", json_integer(present->pass_until - prediction->now));
     json_object_set_new(json, "reason", word(reason_word(present->pass_reason)));
     json_object_set_new(json, "because", word(reason_text(present->pass_reason)));
     return json;
 }
 
 /* What would have to change, for the request and for the response; each reason once. */
-static json_t *remedies_json(const struct inquest *inquest)
+static json_t *remedies_json(const struct prediction *prediction)
 {
-    const struct table_view *present = &inquest->found.present;
-    enum reason mark = present->pass_until > inquest->now ? present->pass_reason : REASON_NONE;
-    enum reason kept = inquest->last ? inquest->last->decision.store_reason : REASON_NONE;
-    enum reason own = inquest->decision.reason;
+    const struct table_view *present = &prediction->found.present;
+    enum reason mark = present->pass_until > prediction->now ? present->pass_reason : REASON_NONE;
+    enum reason kept = prediction->last ? prediction->last->decision.store_reason : REASON_NONE;
+    enum reason own = prediction->decision.reason;
     bool known = mark != REASON_NONE || reason_remedy(kept).len > 0;
     /* Why nothing is stored says more than that nothing is. */
     enum reason reasons[] = {
@@ -122,13 +122,13 @@ static json_t *remedies_json(const struct inquest *inquest)
     return list;
 }
 
-static json_t *last_json(const struct inquest *inquest)
+static json_t *last_json(const struct prediction *prediction)
 {
-    if (inquest->last == NULL) {
+    if (prediction->last == NULL) {
         return json_null();
     }
-    json_t *json = recent_json(inquest->last);
-    enum reason kept = inquest->last->decision.store_reason;
+    json_t *json = recent_json(prediction->last);
+    enum reason kept = prediction->last->decision.store_reason;
     json_object_set_new(json, "not_stored_because",
                         kept == REASON_NONE || kept == REASON_STORED || kept == REASON_VALIDATED
                             ? json_null()
@@ -136,30 +136,30 @@ static json_t *last_json(const struct inquest *inquest)
     return json;
 }
 
-json_t *inquest_json(const struct inquest *inquest)
+json_t *prediction_json(const struct prediction *prediction)
 {
-    const struct explanation *found = &inquest->found;
+    const struct explanation *found = &prediction->found;
     const struct object *object = found->lookup.object;
     bool is_variant = object && found->spec_count > 0;
     json_t *json = json_object();
 
     json_object_set_new(json, "program", json_string("larder-proxy"));
-    json_object_set_new(json, "now", json_integer(inquest->now));
-    json_object_set_new(json, "request", request_json(inquest));
-    json_object_set_new(json, "access", access_json(inquest));
-    json_object_set_new(json, "next", next_json(inquest));
+    json_object_set_new(json, "now", json_integer(prediction->now));
+    json_object_set_new(json, "request", request_json(prediction));
+    json_object_set_new(json, "access", access_json(prediction));
+    json_object_set_new(json, "next", next_json(prediction));
     json_object_set_new(json, "stored", object ? stored_json(object, is_variant) : json_null());
     json_object_set_new(json, "freshness",
-                        object ? freshness_json(object, &inquest->route.rules, inquest->now)
+                        object ? freshness_json(object, &prediction->route.rules, prediction->now)
                                : json_null());
     json_object_set_new(json, "variants", variants_json(found));
     json_object_set_new(json, "fetching",
                         found->present.fetching
                             ? json_pack("{s: I}", "waiting", (json_int_t)found->present.waiting)
                             : json_null());
-    json_object_set_new(json, "pass_mark", mark_json(inquest));
-    json_object_set_new(json, "last", last_json(inquest));
-    json_object_set_new(json, "remedies", remedies_json(inquest));
+    json_object_set_new(json, "pass_mark", mark_json(prediction));
+    json_object_set_new(json, "last", last_json(prediction));
+    json_object_set_new(json, "remedies", remedies_json(prediction));
     json_object_set_new(json, "key", word(found->lookup.key.text));
     return json;
 }

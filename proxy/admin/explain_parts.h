@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 /* One question, and what was found out so far. */
-struct inquest {
+struct prediction {
     const struct status_query *query;
     const struct settings *settings;
     struct explain_query asked;
@@ -29,8 +29,8 @@ struct inquest {
 };
 
 /* Path of the mirror that the question is about; empty: none. */
-struct span inquest_mirror(const struct inquest *inquest);
+struct span prediction_mirror(const struct prediction *prediction);
 /* The whole page. */
-json_t *inquest_json(const struct inquest *inquest);
+json_t *prediction_json(const struct prediction *prediction);
 
 #endif

@@ -4,7 +4,7 @@
 #include "proxy/client/accesslog.h"
 #include "proxy/admin/decision_json.h"
 #include "proxy/admin/status_parts.h"
-#include "proxy/tally.h"
+#include "proxy/toplist.h"
 
 #include <stddef.h>
 
@@ -97,18 +97,18 @@ static void set(json_t *object, const char *name, uint64_t value)
 
 static void set_counts(json_t *row, const struct topk_place *place)
 {
-    set(row, "requests", place->counts[TALLY_REQUESTS]);
-    set(row, "hits", place->counts[TALLY_HITS]);
-    set(row, "bytes", place->counts[TALLY_BYTES]);
-    set(row, "hit_bytes", place->counts[TALLY_HIT_BYTES]);
-    set(row, "denied", place->counts[TALLY_DENIED]);
+    set(row, "requests", place->counts[TOPLIST_REQUESTS]);
+    set(row, "hits", place->counts[TOPLIST_HITS]);
+    set(row, "bytes", place->counts[TOPLIST_BYTES]);
+    set(row, "hit_bytes", place->counts[TOPLIST_HIT_BYTES]);
+    set(row, "denied", place->counts[TOPLIST_DENIED]);
 }
 
 /* Why the origin failed last: a sentence for people. */
 static json_t *failure_json(uint64_t reason)
 {
-    if (reason >= TALLY_STATUS) {
-        return json_sprintf("the origin answered %u", (unsigned)(reason - TALLY_STATUS));
+    if (reason >= TOPLIST_STATUS) {
+        return json_sprintf("the origin answered %u", (unsigned)(reason - TOPLIST_STATUS));
     }
     return text_json(reason_text((enum reason)reason));
 }
@@ -116,22 +116,23 @@ static json_t *failure_json(uint64_t reason)
 static json_t *host_json(const struct topk_place *place)
 {
     const uint64_t *counts = place->counts;
-    uint64_t timed = counts[TALLY_TIMED];
+    uint64_t timed = counts[TOPLIST_TIMED];
     json_t *row = json_object();
 
     json_object_set_new(row, "host", text_json(topk_key(place)));
     set_counts(row, place);
-    set(row, "asked", counts[TALLY_ASKED]);
+    set(row, "asked", counts[TOPLIST_ASKED]);
     json_object_set_new(row, "mean_us",
-                        timed ? json_integer((json_int_t)(counts[TALLY_ASKED_US] / timed))
+                        timed ? json_integer((json_int_t)(counts[TOPLIST_ASKED_US] / timed))
                               : json_null());
-    set(row, "unreached", counts[TALLY_UNREACHED]);
-    set(row, "failed", counts[TALLY_FAILED]);
-    bool failed = counts[TALLY_LAST_FAILED] > 0;
+    set(row, "unreached", counts[TOPLIST_UNREACHED]);
+    set(row, "failed", counts[TOPLIST_FAILED]);
+    bool failed = counts[TOPLIST_LAST_FAILED] > 0;
     json_object_set_new(row, "last_failed",
-                        failed ? json_integer((json_int_t)counts[TALLY_LAST_FAILED]) : json_null());
+                        failed ? json_integer((json_int_t)counts[TOPLIST_LAST_FAILED])
+                               : json_null());
     json_object_set_new(row, "last_failure",
-                        failed ? failure_json(counts[TALLY_LAST_REASON]) : json_null());
+                        failed ? failure_json(counts[TOPLIST_LAST_REASON]) : json_null());
     return row;
 }
 
@@ -154,8 +155,8 @@ static json_t *savable_json(const struct topk_place *place)
     json_t *row = json_object();
 
     json_object_set_new(row, "host", text_json(span_skip(topk_key(place), 1)));
-    set(row, "requests", place->counts[TALLY_REQUESTS]);
-    set(row, "bytes", place->counts[TALLY_BYTES]);
+    set(row, "requests", place->counts[TOPLIST_REQUESTS]);
+    set(row, "bytes", place->counts[TOPLIST_BYTES]);
     if (why == REASON_NONE) {
         json_object_set_new(row, "reason", json_string("tunnel"));
         json_object_set_new(row, "because",
@@ -173,18 +174,20 @@ static json_t *savable_json(const struct topk_place *place)
     return row;
 }
 
-static json_t *top_json(struct server *server, enum tally_kind kind, int64_t *since)
+static json_t *top_json(struct server *server, enum toplist_kind kind, int64_t *since)
 {
-    static json_t *(*const to_json[TALLY_KINDS])(const struct topk_place *place) = {
-        [TALLY_HOSTS] = host_json, [TALLY_CLIENTS] = client_json, [TALLY_SAVABLE] = savable_json};
+    static json_t *(*const to_json[TOPLIST_KINDS])(const struct topk_place *place) = {
+        [TOPLIST_HOSTS] = host_json,
+        [TOPLIST_CLIENTS] = client_json,
+        [TOPLIST_SAVABLE] = savable_json};
     struct topk_rows rows = {0};
     json_t *list = json_array();
 
     for (size_t i = 0; i < server_worker_count(server); i++) {
-        int64_t from = tally_read(server_worker(server, i)->tally, kind, &rows);
+        int64_t from = toplist_read(server_worker(server, i)->toplist, kind, &rows);
         *since = from < *since ? from : *since;
     }
-    topk_rows_merge(&rows, tally_merge);
+    topk_rows_merge(&rows, toplist_merge);
     for (size_t i = 0; i < rows.count && i < TOP_MAX; i++) {
         json_array_append_new(list, to_json[kind](&rows.at[i]));
     }
@@ -197,9 +200,9 @@ int status_top(const struct status_query *query, struct buf *out)
     json_t *root = json_object();
     int64_t since = clock_wall();
 
-    json_object_set_new(root, "hosts", top_json(query->server, TALLY_HOSTS, &since));
-    json_object_set_new(root, "clients", top_json(query->server, TALLY_CLIENTS, &since));
-    json_object_set_new(root, "savable", top_json(query->server, TALLY_SAVABLE, &since));
+    json_object_set_new(root, "hosts", top_json(query->server, TOPLIST_HOSTS, &since));
+    json_object_set_new(root, "clients", top_json(query->server, TOPLIST_CLIENTS, &since));
+    json_object_set_new(root, "savable", top_json(query->server, TOPLIST_SAVABLE, &since));
     json_object_set_new(root, "since", json_integer(since));
     status_write_json(root, out);
     return 200;

@@ -235,9 +235,9 @@ static void expect_behind(struct exchange *x)
     if (next == &worker->row) {
         return;
     }
-    cache_expect_next(worker->cache, &list_entry(next, struct exchange, row)->lookup);
+    cache_prefetch_next(worker->cache, &list_entry(next, struct exchange, row)->lookup);
     if (next->next != &worker->row) {
-        cache_expect_soon(worker->cache, &list_entry(next->next, struct exchange, row)->lookup);
+        cache_prefetch_soon(worker->cache, &list_entry(next->next, struct exchange, row)->lookup);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/tail.h"
-#include "proxy/tally.h"
+#include "proxy/toplist.h"
 
 /* What came and went since the last time. */
 static void count_bytes(struct exchange *x)
@@ -55,15 +55,15 @@ static void count(struct exchange *x, const struct ended *ended)
         mirror_counts_add(&x->worker->mirrors, ended->mirror, decision_is_hit(&x->decision),
                           ended->sent);
     }
-    tally_add(x->worker->tally, &(struct tally_request){
-                                    .decision = &x->decision,
-                                    .uri = &x->uri,
-                                    .client = &x->client->ip,
-                                    .status = x->status,
-                                    .bytes = ended->sent,
-                                    .elapsed_us = ended->elapsed_us,
-                                    .when = loop_wall(x->worker->loop),
-                                });
+    toplist_add(x->worker->toplist, &(struct toplist_request){
+                                        .decision = &x->decision,
+                                        .uri = &x->uri,
+                                        .client = &x->client->ip,
+                                        .status = x->status,
+                                        .bytes = ended->sent,
+                                        .elapsed_us = ended->elapsed_us,
+                                        .when = loop_wall(x->worker->loop),
+                                    });
 }
 
 static const struct ip *peer_of(const struct exchange *x)

@@ -215,12 +215,12 @@ Test(table, what_is_looked_up_soon_is_not_used_by_that)
     name(&present, 1);
     name(&absent, 2);
     for (int i = 0; i < 100; i++) {
-        table_expect(table, &present.key);
-        table_expect_entry(table, &present.key);
-        table_expect_object(table, &present.key);
-        table_expect(table, &absent.key);
-        table_expect_entry(table, &absent.key);
-        table_expect_object(table, &absent.key);
+        table_prefetch(table, &present.key);
+        table_prefetch_entry(table, &present.key);
+        table_prefetch_object(table, &present.key);
+        table_prefetch(table, &absent.key);
+        table_prefetch_entry(table, &absent.key);
+        table_prefetch_object(table, &absent.key);
     }
     cr_expect(use(table, 1, &tell, &seen));
     cr_expect_eq(tell, 1);
