@@ -1,6 +1,5 @@
 /*
- * ask - a question to the admin listener, and its answer shown: what the verbs that ask have in
- * common. Blocking.
+ * ask - asks the admin listener and shows the answer: what many verbs have in common. Blocking.
  */
 #ifndef LARDER_CTL_ASK_H
 #define LARDER_CTL_ASK_H
@@ -9,19 +8,19 @@
 
 struct question {
     const char *path;
-    /* The JSON of the answer as text for people. Not 0: it is none of larder-proxy's. */
+    /* Turns the JSON of an answer into text for people. Not 0: it is not an answer of
+     * larder-proxy. */
     int (*render)(struct span json, struct buf *out);
-    const char *who; /* what answers then, as in "not larder-proxy" */
-    /* It is worth asking again in a moment, for some seconds; NULL: never. */
+    const char *who; /* which program was expected to answer, for "not larder-proxy" */
+    /* Is the answer incomplete, so that it is worth asking again for some seconds? NULL: never. */
     bool (*is_early)(struct span json);
 };
 
-/* Appends a parameter to the path of a question, percent-encoded; none when `value` is NULL. Pure.
- */
+/* Appends a parameter to the path, percent-encoded; nothing when `value` is NULL. Pure. */
 void question_add(struct buf *path, const char *name, const char *value);
 
-/* Asks options->admin, and prints the answer, or with options->json as it comes; or why there is
- * none. CTL_GOOD, CTL_BAD, or CTL_USAGE: the proxy says what is wrong with the question. */
+/* Asks options->admin and prints the answer (with options->json unchanged), or why there is none.
+ * Returns CTL_GOOD, CTL_BAD, or CTL_USAGE if the proxy rejects the question. */
 int ask(const struct ctl_options *options, const struct question *question);
 
 #endif

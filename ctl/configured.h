@@ -1,18 +1,17 @@
 /*
- * configured - what larder-proxy's configuration names, for verbs that look at its files by
- * themselves. Read by the rules of the daemon.
+ * configured - reads larder-proxy's configuration for verbs that open its files themselves.
  */
 #ifndef LARDER_CTL_CONFIGURED_H
 #define LARDER_CTL_CONFIGURED_H
 
 #include "proxy/directives.h"
 
-/* Where it is when nobody says where. */
+/* The default configuration file. */
 #define CONFIGURED_DEFAULT "/etc/larder/proxy.yaml"
 
-/* Settings with at least one store in them, to be given back with settings_unref(). Else negative,
- * and a sentence for people in *why: the file cannot be read (-errno), has errors (ERR_CONFIG; each
- * is a line of *why before it), or names no store (ERR_NOT_FOUND). */
+/* Loads settings that have at least one store; the caller gives them back with settings_unref().
+ * Returns 0, or a negative code with a sentence in *why: -errno: the file cannot be read;
+ * ERR_CONFIG: it has errors, each of which is a line of *why; ERR_NOT_FOUND: it has no store. */
 int configured_stores(const char *file, struct settings **out, struct buf *why);
 
 #endif

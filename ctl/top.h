@@ -1,6 +1,6 @@
 /*
- * top - what is asked for most, from lines of /tail: counts that fade, so that the table shows
- * about the last minute. Pure: the clock is the caller's, in seconds.
+ * top - the most frequent values in lines of /tail, with counts that decay, so that the table shows
+ * about the last minute. Pure; times are in seconds and given by the caller.
  */
 #ifndef LARDER_CTL_TOP_H
 #define LARDER_CTL_TOP_H
@@ -30,21 +30,21 @@ enum top_by {
 
 struct top;
 
-/* Counts lose half of their weight in `half_life` seconds; 0: never. */
+/* Counts lose half of their weight in `half_life` seconds; 0: they do not decay. */
 struct top *top_new(enum top_by by, double half_life);
 void top_free(struct top **top);
-/* Forgets all and counts by something else. */
+/* Clears the counts, and counts by something else. */
 void top_by(struct top *top, enum top_by by);
-/* One line of /tail. ERR_SYNTAX: it is none. */
+/* Adds a line of /tail. ERR_SYNTAX: it is malformed. */
 int top_add(struct top *top, struct span json, double now);
-/* Rows of at most `width` bytes, at most `height` of them, the title's included. `since`: when the
+/* Writes at most `height` rows of at most `width` bytes, including the title. `since`: when
  * counting began. `plain`: no colours. */
 void top_frame(struct top *top, double since, double now, size_t width, size_t height, bool plain,
                struct buf *out);
-/* The word of a --by; false: there is no such. */
+/* Parses the argument of --by; false: unknown. */
 bool top_by_word(const char *word, enum top_by *out);
 bool top_by_key(char key, enum top_by *out);
-/* "h host  c client  …  q quit", at most `width` characters. */
+/* Writes "h host  c client  …  q quit", at most `width` characters. */
 void top_keys(size_t width, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * verbs - what larderctl can do. Each takes the parsed command line and returns the exit status:
- * 0 good, 1 not (nothing answers, the file has errors), 2 the question itself is wrong.
+ * verbs - the commands of larderctl. Each takes the parsed command line and returns the exit
+ * status: 0 good, 1 not good (nothing answers, the file has errors), 2 wrong usage.
  */
 #ifndef LARDER_CTL_VERBS_H
 #define LARDER_CTL_VERBS_H
@@ -17,7 +17,7 @@ enum ctl_program { CTL_DETECT, CTL_PROXY, CTL_DNS };
 struct ctl_options {
     const char *verb;
     const char *admin;   /* NULL: the default */
-    const char *operand; /* FILE or URL: the first of them */
+    const char *operand; /* FILE or URL: the first operand */
     const char *operands[CTL_OPERANDS_MAX];
     size_t operand_count;
     bool json, help;
@@ -38,68 +38,70 @@ struct ctl_options {
     const char *lists, *root;           /* of `import-squid` */
     const char *fields[CTL_FIELDS_MAX]; /* "Name: value" */
     size_t field_count;
-    enum ctl_program program; /* whose configuration */
+    enum ctl_program program; /* of which daemon the configuration is */
 };
 
 int verb_status(const struct ctl_options *options);
 int verb_store(const struct ctl_options *options);
-/* 0 all is right, 1 something is damaged, 2 it could not be looked at. */
+/* Exit status: 0 intact, 1 damaged, 2 could not be checked. */
 int verb_verify(const struct ctl_options *options);
 int verb_check(const struct ctl_options *options);
-/* 0 no difference, 1 some, 2 it could not be looked at. */
+/* Exit status: 0 no difference, 1 differences, 2 could not be compared. */
 int verb_diff(const struct ctl_options *options);
 int verb_reload(const struct ctl_options *options);
-/* A newer process in place of the running one. */
+/* Starts a newer process that takes over from the running one. */
 int verb_upgrade(const struct ctl_options *options);
-/* Decisions as they are made, one a line, and the most frequent ones, on the screen. */
+/* Show decisions as they are made, and the most frequent values. */
 int verb_tail(const struct ctl_options *options);
 int verb_top(const struct ctl_options *options);
-/* The logs' files were moved away. */
+/* Makes log files be opened again after a rotation. */
 int verb_reopen(const struct ctl_options *options);
-/* 0 all is translated, 1 not all, 2 the file cannot be read. */
+/* Exit status: 0 everything was translated, 1 not everything, 2 the file cannot be read. */
 int verb_import(const struct ctl_options *options);
 int verb_explain(const struct ctl_options *options);
-/* 0 it is gone, 1 it could not be asked or is not durably so, 2 a question was wrong. */
+/* Exit status: 0 purged, 1 not, or not durably, 2 wrong usage. */
 int verb_purge(const struct ctl_options *options);
 int verb_dns(const struct ctl_options *options);
 int verb_drain(const struct ctl_options *options); /* and undrain */
 
-/* `dns explain NAME`: the name is the second operand. */
+/* `dns explain NAME`; the name is the second operand. */
 int verb_dns_explain(const struct ctl_options *options, const char *admin);
-/* What it shows, from the JSON of larder-dns. ERR_SYNTAX: it is none. Pure. */
+/* Renders the JSON of larder-dns. ERR_SYNTAX: it is malformed. Pure. */
 int dns_explain_render(struct span json, struct buf *out);
-/* The question, percent-encoded and ended by NUL. Pure. */
+/* The path to ask, percent-encoded, ended by NUL. Pure. */
 void dns_explain_path(const struct ctl_options *options, const char *name, struct buf *out);
 
-/* The table that `dns` shows, from the JSON of larder-dns. ERR_SYNTAX: it is none. Pure. */
+/* Renders the table of `dns` from the JSON of larder-dns. ERR_SYNTAX: it is malformed. Pure. */
 int dns_render(struct span json, struct buf *out);
 
-/* The table that `status` shows, from the admin listener's JSON. ERR_SYNTAX: it is none. Missing
- * members are left out, so that versions may differ. Pure. */
+/* Renders `status` from the JSON of /status. Missing members are left out, so that versions may
+ * differ. ERR_SYNTAX: it is malformed. Pure. */
 int status_render(struct span json, struct buf *out);
 
-/* What `store` shows, from the JSON of /store. ERR_SYNTAX: it is none. Pure but for the time. */
+/* Renders `store` from the JSON of /store. ERR_SYNTAX: it is malformed. Pure, except for the
+ * time. */
 int store_render(struct span json, struct buf *out);
 
-/* What `explain` shows, from the JSON of /explain. ERR_SYNTAX: it is none. Pure. */
+/* Renders `explain` from the JSON of /explain. ERR_SYNTAX: it is malformed. Pure. */
 int explain_render(struct span json, struct buf *out);
-/* The question: "/explain?url=…", percent-encoded and ended by NUL. Pure. */
+/* The path "/explain?url=…", percent-encoded, ended by NUL. Pure. */
 void explain_path(const struct ctl_options *options, struct buf *out);
 
-/* A line of `purge`, about `what` (NULL: not said), from the JSON of /purge. ERR_SYNTAX: it is
- * none. Pure. */
+/* Renders a line of `purge` about `what` (may be NULL) from the JSON of /purge. ERR_SYNTAX: it is
+ * malformed. Pure. */
 int purge_render(struct span json, const char *what, struct buf *out);
-/* The question: "/purge?url=…" and so on, percent-encoded and ended by NUL. Pure. */
+/* The path "/purge?url=…" and the like, percent-encoded, ended by NUL. Pure. */
 void purge_path(const struct ctl_options *options, const char *name, const char *value,
                 struct buf *out);
 
-/* What `diff` and, when it is done, `reload` show, from the JSON of /config/diff and /reload;
- * *count: how many changes. ERR_SYNTAX: it is none. Pure. */
+/* Renders `diff` or (`done`) `reload` from the JSON of /config/diff or /reload. *count: how many
+ * changes. ERR_SYNTAX: it is malformed. Pure. */
 int reload_render(struct span json, bool done, struct buf *out, size_t *count);
 
-/* The lines that a program's --check wrote, as JSON. Pure. */
+/* Turns the lines of a program's --check into JSON. Pure. */
 void check_json(const char *file, bool good, struct span lines, struct buf *out);
-/* Whose configuration is this text: larder-dns's when a line begins with one of its directives. */
+/* Guesses which daemon a configuration is for: larder-dns if a line begins with one of its
+ * directives. */
 enum ctl_program check_detect(struct span yaml);
 
 #endif
