@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/folder_lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
@@ -9,18 +10,15 @@
 #include "cache/store/sound.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Address space, not memory: 10,000 names of 64 records of 1 KiB fill it. */
 #define MAP_SIZE (UINT64_C(1) << 30)
 #define FILE_MODE 0640
-#define FOLDER_MODE 0750
 #define CHECK_LEN 8 /* behind each value */
 
 struct statedb {
@@ -91,29 +89,6 @@ static MDB_val val_of(struct span bytes)
 }
 
 /* ---- opening ---- */
-
-static int lock_folder(const char *dir, int *out)
-{
-    char path[PATH_MAX];
-
-    if (mkdir(dir, FOLDER_MODE) < 0 && errno != EEXIST) {
-        return -errno;
-    }
-    if ((size_t)snprintf(path, sizeof(path), "%s/lock", dir) >= sizeof(path)) {
-        return -ENAMETOOLONG;
-    }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int err = errno == EWOULDBLOCK ? ERR_BUSY : -errno;
-        close(fd);
-        return err;
-    }
-    *out = fd;
-    return 0;
-}
 
 /* LMDB would end the process behind this. */
 static void on_impossible(MDB_env *env, const char *message)
@@ -220,7 +195,7 @@ int statedb_open(const char *dir, struct statedb **out)
 
     guard_install();
     db->lock = -1;
-    int err = lock_folder(dir, &db->lock);
+    int err = folder_lock(dir, "lock", &db->lock);
     if (!err) {
         err = statedb_work(&db, call_open, &opening);
     }

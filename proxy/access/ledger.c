@@ -2,20 +2,19 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/folder_lock.h"
 #include "base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Address space, not memory. */
 #define MAP_SIZE (UINT64_C(1) << 30)
-enum { FILE_MODE = 0640, FOLDER_MODE = 0750, TIDY_MAX = 256 };
+enum { FILE_MODE = 0640, TIDY_MAX = 256 };
 
 struct ledger {
     MDB_env *env;
@@ -54,29 +53,6 @@ static MDB_val val_of(struct span bytes)
 }
 
 /* ---- opening ---- */
-
-static int lock_folder(const char *folder, int *out)
-{
-    char path[PATH_MAX];
-
-    if (mkdir(folder, FOLDER_MODE) < 0 && errno != EEXIST) {
-        return -errno;
-    }
-    if ((size_t)snprintf(path, sizeof(path), "%s/larder-quotas.lock", folder) >= sizeof(path)) {
-        return -ENAMETOOLONG;
-    }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int err = errno == EWOULDBLOCK ? ERR_BUSY : -errno;
-        close(fd);
-        return err;
-    }
-    *out = fd;
-    return 0;
-}
 
 /* A file that lost its end would end us with SIGBUS at the first read there. */
 static int check_length(MDB_env *env)
@@ -122,7 +98,7 @@ int ledger_open(const char *folder, struct ledger **out)
     struct ledger *ledger = xcalloc(1, sizeof(*ledger));
 
     ledger->lock = -1;
-    int err = lock_folder(folder, &ledger->lock);
+    int err = folder_lock(folder, "larder-quotas.lock", &ledger->lock);
     err = err ? err : open_env(ledger, folder);
     err = err ? err : ledger_begin(ledger);
     if (!err) {
