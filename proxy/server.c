@@ -253,18 +253,14 @@ static void on_tick(struct timeout *timeout)
     await_second(server);
 }
 
-int server_new(struct settings **slot, int argc, char **argv, struct server **out)
+/* A server without anything that can fail. */
+static struct server *server_make(struct settings *settings, int argc, char **argv)
 {
     struct server *server = xcalloc(1, sizeof(*server));
-    struct settings *settings = *slot;
 
-    *slot = NULL;
-    *out = NULL;
     server->argc = argc;
     server->argv = argv;
     server->settings = settings;
-    log_level_set(settings->log_level);
-    files_raise(settings->workers, settings->store_count);
     server->started = clock_wall();
     server->all_stopped.call = on_all_stopped;
     server->reload.call = on_reload;
@@ -273,6 +269,44 @@ int server_new(struct settings **slot, int argc, char **argv, struct server **ou
     timeout_init(&server->tick, on_tick);
     server->history = history_new(clock_mono_ms() / 1000);
     server->roundtrips = roundtrips_new();
+    return server;
+}
+
+static int make_workers(struct server *server)
+{
+    int err = 0;
+
+    server->crews = xcalloc((size_t)server->settings->workers, sizeof(*server->crews));
+    for (unsigned i = 0; !err && i < server->settings->workers; i++) {
+        server->crew_count++;
+        err = crew_init(&server->crews[i], server, i);
+    }
+    return err;
+}
+
+/* Opens the admin listener, which no client may be connected to. */
+static int open_admin(struct server *server)
+{
+    int err = admin_open(server, &server->admin);
+
+    for (size_t i = 0; i < server->crew_count; i++) {
+        own_add_door(&server->crews[i].worker.own, admin_socket(server->admin));
+    }
+    if (!err) {
+        own_copy_doors(&server->own, &server->crews[0].worker.own); /* all have the same */
+    }
+    return err;
+}
+
+int server_new(struct settings **slot, int argc, char **argv, struct server **out)
+{
+    struct settings *settings = *slot;
+
+    *slot = NULL;
+    *out = NULL;
+    log_level_set(settings->log_level);
+    files_raise(settings->workers, settings->store_count);
+    struct server *server = server_make(settings, argc, argv);
     int err = open_cache(server);
     err = err ? err : server_open_accounts(server, settings);
     server_tell_accounts(server);
@@ -281,20 +315,10 @@ int server_new(struct settings **slot, int argc, char **argv, struct server **ou
     err = err ? err : loop_new(&server->loop);
     if (!err) {
         server->dnsstatus = dnsstatus_new(server->loop);
-        server->crews = xcalloc((size_t)settings->workers, sizeof(*server->crews));
-    }
-    for (unsigned i = 0; !err && i < settings->workers; i++) {
-        server->crew_count++;
-        err = crew_init(&server->crews[i], server, i);
+        err = make_workers(server);
     }
     err = err ? err : watch_signals(server);
-    err = err ? err : admin_open(server, &server->admin);
-    for (size_t i = 0; i < server->crew_count; i++) {
-        own_add_door(&server->crews[i].worker.own, admin_socket(server->admin));
-    }
-    if (!err) {
-        own_copy_doors(&server->own, &server->crews[0].worker.own); /* all have the same */
-    }
+    err = err ? err : open_admin(server);
     err = err ? err : server_offer(server);
     if (err) {
         server_free(&server);

@@ -172,6 +172,14 @@ static void ask_cache(struct prediction *prediction)
     }
 }
 
+static void predict_answer_here(struct prediction *prediction, enum reason reason)
+{
+    prediction->decision.outcome = OUTCOME_LOCAL;
+    prediction->decision.reason = reason;
+    predict_outcome(prediction, "answer-here", OUTCOME_LOCAL);
+    prediction->status = 200;
+}
+
 static void predict(struct prediction *prediction)
 {
     struct decision *decision = &prediction->decision;
@@ -188,16 +196,10 @@ static void predict(struct prediction *prediction)
         prediction->status = route->status;
         return;
     case ROUTE_HERE:
-        decision->outcome = OUTCOME_LOCAL;
-        decision->reason = REASON_METHOD;
-        predict_outcome(prediction, "answer-here", OUTCOME_LOCAL);
-        prediction->status = 200;
+        predict_answer_here(prediction, REASON_METHOD);
         return;
     case ROUTE_PING:
-        decision->outcome = OUTCOME_LOCAL;
-        decision->reason = REASON_NONE;
-        predict_outcome(prediction, "answer-here", OUTCOME_LOCAL);
-        prediction->status = 200;
+        predict_answer_here(prediction, REASON_NONE);
         return;
     case ROUTE_TUNNEL:
         decision->outcome = OUTCOME_TUNNEL;
