@@ -72,8 +72,9 @@ static void say_quiet(struct crew *crew)
     }
 }
 
-/* Who has no client but in tunnels begins no request any more: nothing of the cache is used. What
- * is fetched for nobody is given up first; clients of other workers may wait for some of it. */
+/* While draining: once a worker's only clients are tunnels, no further request can begin, and the
+ * cache is no longer used. Fetches that nobody waits for are aborted first; clients of other
+ * workers may wait for some. */
 static void look_whether_quiet(struct crew *crew)
 {
     struct worker *worker = &crew->worker;
@@ -158,7 +159,7 @@ static void on_reload(struct letter *letter)
     if (next == NULL) {
         return;
     }
-    accesslog_writer_free(&worker->log); /* it has styles of the old ones */
+    accesslog_writer_free(&worker->log); /* the old settings own its styles */
     settings_unref(&worker->settings);
     worker->settings = next;
     worker->log = new_log_writer(next);
@@ -232,7 +233,7 @@ static void *crew_thread(void *arg)
     timeout_set(worker->loop, &crew->sweep, SWEEP_MS);
     loop_run(worker->loop);
     accesslog_flush(worker->log);
-    say_quiet(crew); /* others may have tunnels still, for long */
+    say_quiet(crew); /* others may still have tunnels */
     if (atomic_fetch_add(&server->stopped, 1) + 1 == server->crew_count) {
         loop_post(server->loop, &server->all_stopped);
     }
@@ -254,7 +255,7 @@ void crew_fini(struct crew *crew)
 
     settings_unref(&not_taken);
     if (worker->loop && !crew->running) {
-        crew_end(crew); /* never ran: its handles are closed by one turn */
+        crew_end(crew); /* it never ran: one turn closes its handles */
         loop_run(worker->loop);
     }
     exchange_pool_clear(worker);

@@ -26,8 +26,8 @@ static uint64_t cpus(void)
     return count < WORKERS_AUTO_MAX ? count : WORKERS_AUTO_MAX;
 }
 
-/* Different for two proxies that ask each other, the same after a restart, and silent about the
- * machine's name. */
+/* A default name: differs between two proxies that ask each other, stays the same after a restart,
+ * and does not reveal the machine's name. */
 char *settings_own_name(const struct settings *settings, struct arena *arena)
 {
     static const struct sip_key key = {0x6c61726465722d6e, 0x616d652d6b657921};
@@ -62,7 +62,7 @@ static void index_sites(struct settings *settings, struct arena *arena)
         const struct site *site = &settings->sites[i];
         for (size_t j = 0; j < site->host_count; j++) {
             if (!site->hosts[j]) {
-                continue; /* its error is told */
+                continue; /* reported already */
             }
             struct span pattern = span_str(site->hosts[j]);
             settings->site_hosts[settings->site_host_count++] = (struct site_host){pattern, site};
@@ -132,7 +132,7 @@ void certificates_finish(void *bound, struct arena *arena, const struct conf_at 
     }
 }
 
-/* Listeners without certificates of their own have those for all. */
+/* Gives listeners without certificates those of the top level. */
 static void share_certificates(struct settings *settings, const struct conf_at *at)
 {
     for (size_t i = 0; i < settings->listen_count; i++) {
@@ -151,7 +151,7 @@ static void share_certificates(struct settings *settings, const struct conf_at *
 
 /* ---- the folders of the store ---- */
 
-/* Where the last part of the path begins, its slash included. */
+/* The position of the path's last slash. */
 static size_t last_part(const char *path, size_t len)
 {
     while (len > 0 && path[len - 1] != '/') {
@@ -160,7 +160,7 @@ static size_t last_part(const char *path, size_t len)
     return len ? len - 1 : 0;
 }
 
-/* Absolute, without ".", ".." and doubled slashes. Only names: links are not followed. */
+/* Makes a path absolute, without ".", ".." and doubled slashes. Links are not resolved. */
 static struct span plain_path(const char *path, struct arena *arena)
 {
     char here[PATH_MAX] = "";
@@ -189,7 +189,7 @@ static bool lies_inside(struct span inner, struct span outer)
     return span_starts(inner, outer) && inner.len > outer.len && inner.at[outer.len] == '/';
 }
 
-/* One folder holds one store, and nothing else: what is no file of it would be in its way. */
+/* A folder can hold only one store, and nothing else, which would be in its way. */
 static void refuse_shared_folders(const struct settings *settings, struct arena *arena,
                                   const struct conf_at *at)
 {
@@ -197,7 +197,8 @@ static void refuse_shared_folders(const struct settings *settings, struct arena 
 
     for (size_t i = 0; i < settings->store_count; i++) {
         const char *path = settings->stores[i].path;
-        plain[i] = path ? plain_path(path, arena) : SPAN_EMPTY; /* the error of that is told */
+        plain[i] =
+            path ? plain_path(path, arena) : SPAN_EMPTY; /* its absence is reported already */
         for (size_t j = 0; j < i && path; j++) {
             const struct conf_at *item = conf_at_map(at, "directories", i);
             if (!settings->stores[j].path) {
@@ -239,7 +240,7 @@ void store_finish(void *bound, struct arena *arena, const struct conf_at *at)
     }
 }
 
-/* Rules about users need to know them. */
+/* Rules that name users need a password file. */
 static void refuse_unknown_users(const struct settings *settings, const struct conf_at *at)
 {
     for (size_t i = 0; i < settings->access_count; i++) {
@@ -447,10 +448,10 @@ static const struct site *find_pattern(const struct settings *settings, struct s
     return found ? found->site : NULL;
 }
 
-/* The longest "*.domain" that has it. */
+/* The site with the longest matching "*.domain". */
 static const struct site *find_domain(const struct settings *settings, struct span host)
 {
-    char pattern[258]; /* "*." and a host of at most 255 bytes */
+    char pattern[258]; /* for "*." and a host of at most 255 bytes */
     const struct site *site = NULL;
 
     pattern[0] = '*';

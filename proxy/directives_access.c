@@ -32,7 +32,7 @@ static const struct conf_custom host_pattern_type = {
     .parse = parse_host_pattern,
 };
 
-/* What a field or a file of passwords can carry as one. */
+/* A user name that both a field and a password file can hold. */
 static int parse_user(struct span text, struct arena *arena, void *out, const char **what)
 {
     if (text.len == 0 || text.len > 255 || span_find(text, ':') < text.len) {
@@ -53,7 +53,7 @@ static const struct conf_custom group_type = {
     .parse = parse_user,
 };
 
-/* The known method that is written so but for the case of letters; NULL: it is none. */
+/* The known method that differs only in case; NULL: there is none. */
 static const char *meant_method(struct span text, struct arena *arena)
 {
     char capitals[16];
@@ -67,7 +67,7 @@ static const char *meant_method(struct span text, struct arena *arena)
                                                  : NULL;
 }
 
-/* Methods are case-sensitive (RFC 9110 9.1): a rule about "delete" would never hold. */
+/* Methods are case-sensitive (RFC 9110 9.1): a rule about "delete" would never match. */
 static int parse_method(struct span text, struct arena *arena, void *out, const char **what)
 {
     if (!http_is_token(text)) {
@@ -98,7 +98,7 @@ static const struct conf_custom hours_type = {
     .parse = parse_hours,
 };
 
-/* An empty list would mean everybody, and is not meant so. */
+/* Refuses empty lists: they would match everybody, which is hardly intended. */
 static void who_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct access_rule *rule = bound;
@@ -128,7 +128,7 @@ static void who_finish(void *bound, struct arena *arena, const struct conf_at *a
     }
 }
 
-/* An exception of everything would leave nothing. */
+/* Refuses an exception that matches everything: the rule would never match. */
 static void except_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct access_rule *except = bound;
@@ -188,7 +188,7 @@ static const struct conf_table limits_table = {
     .rows = limits_rows, .finish = limits_finish, .finish_always = true};
 
 #define RULE(member, count) CONF_LIST(struct access_rule, member, count)
-/* What a rule is about. */
+/* Rows for what a rule matches. */
 #define WHO_ROWS \
     {"from", CONF_PREFIX, RULE(from, from_count), NULL, NULL, NULL, CONF_RELOAD, \
      "Client addresses. Of each list in a rule one item must match; a list that is left out " \
@@ -223,7 +223,7 @@ static const struct conf_directive deny_rows[] = {WHO_ROWS EXCEPT_ROW {0}};
 static const struct conf_table deny_table = {
     .rows = deny_rows, .shorthand = "from", .finish = who_finish, .finish_always = true};
 
-/* The same, and what they may. */
+/* The same for rules that allow, with limits. */
 static const struct conf_directive allow_rows[] = {
     WHO_ROWS EXCEPT_ROW
     {"limits", CONF_MAP(limits_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD | CONF_OPTIONAL,

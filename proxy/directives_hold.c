@@ -1,4 +1,4 @@
-/* Settings beside others that are in force: what only a restart changes is as it is there. */
+/* Settings that replace those in force: what only a restart changes keeps its value. */
 #include "proxy/directives_table.h"
 
 /* NULL stays NULL. */
@@ -28,7 +28,7 @@ static const struct listening *find_wanted(const struct settings *settings, cons
     return NULL;
 }
 
-/* Whether they speak TLS is as it was; the certificates are of today. */
+/* Listeners keep whether they use TLS; their certificates are the new ones. */
 static void hold_listeners(struct settings *settings, const struct settings *running)
 {
     struct arena *arena = settings->memory;

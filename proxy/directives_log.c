@@ -1,4 +1,4 @@
-/* The access logs: where lines go, and how a format of the administrator's own becomes pieces. */
+/* The access logs: where lines go, and how a format string becomes pieces. */
 #include "proxy/directives_table.h"
 
 #include "base/err.h"
@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Longer lines could not be promised to fit (proxy/client/accesslog.h). */
+/* Longest line that is certain to fit (proxy/client/accesslog.h). */
 enum { STYLE_MAX = 32000, PIECES_MAX = 100 };
 
 const char *const log_field_words[] = {
@@ -68,9 +68,9 @@ const struct conf_custom log_field_type = {
 struct builder {
     struct log_piece pieces[PIECES_MAX];
     size_t count;
-    char text[4096]; /* of the piece of text that is being read */
+    char text[4096]; /* text of the current piece */
     size_t len;
-    size_t total; /* that a line may have */
+    size_t total; /* longest possible line */
 };
 
 static int add_piece(struct builder *builder, struct log_piece piece, const char **what)
@@ -110,7 +110,8 @@ static int add_field(struct builder *builder, struct span name, struct arena *ar
     return err ? err : add_piece(builder, piece, what);
 }
 
-/* How many bytes of the template stand for one byte of a line, which is put into *c; 0: a field. */
+/* Reads one byte of text at the beginning of the template: *c is the byte, and the result how many
+ * bytes of the template it takes; 0: a field begins. */
 static size_t literal(struct span rest, char *c)
 {
     *c = rest.at[0];
@@ -195,7 +196,7 @@ const struct conf_custom log_style_type = {
 
 /* ---- logs ---- */
 
-/* A list of fields is a line with blanks between them or, in JSON, an object of these only. */
+/* A list of fields makes a line with spaces between them or, as JSON, an object with only these. */
 static int style_of_fields(struct access_log *log, bool as_json, struct arena *arena,
                            const char **what)
 {
@@ -233,7 +234,7 @@ void access_log_finish(void *bound, struct arena *arena, const struct conf_at *a
     }
 }
 
-/* Bound is all of `log`, which stands in the settings. */
+/* Called for the map `log`, whose rows are bound to the settings. */
 void log_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct settings *settings = bound;

@@ -19,7 +19,7 @@ static bool is_plain_segment(struct span text)
     return text.len > 0 && !span_eq(text, SPAN(".")) && !span_eq(text, SPAN(".."));
 }
 
-/* "/npm/", "/v2/": it is compared byte by byte, and stands in links. */
+/* "/npm/", "/v2/": compared byte by byte, and copied into links. */
 static int parse_path(struct span text, struct arena *arena, void *out, const char **what)
 {
     struct span path = arena_copy(arena, text);
@@ -48,7 +48,7 @@ static const struct conf_custom path_type = {
     .parse = parse_path,
 };
 
-/* Where something is; the path may have several parts. */
+/* The URL of an origin; its path may have several parts. */
 static int parse_place(struct span text, struct arena *arena, void *out, const char **what)
 {
     struct uri uri;
@@ -81,7 +81,7 @@ static const char *const preset_words[] = {"plain", "apt", "npm", "pip", "oci", 
 
 static const struct uri *uri_of(struct span place, struct arena *arena, struct uri *out)
 {
-    CHECK(uri_parse(place, arena, out) == 0); /* parse_place() has */
+    CHECK(uri_parse(place, arena, out) == 0); /* parse_place() has checked it */
     return out;
 }
 
@@ -98,7 +98,7 @@ static void make_site(struct mirror *mirror, struct site *site, const struct uri
     site->verify = mirror->verify;
 }
 
-/* The index of the best known packages has its files elsewhere. */
+/* The best-known package index keeps its files on another host. */
 static struct span usual_files(const struct mirror *mirror)
 {
     return mirror->preset == PRESET_PIP && span_eq(mirror->origin_uri.host, SPAN("pypi.org"))
@@ -163,7 +163,7 @@ static void refuse_overlaps(const struct settings *settings, size_t i, const str
     for (size_t j = 0; j < i; j++) {
         struct span other = settings->mirrors[j].path;
         if (other.len == 0) {
-            continue; /* its error is told */
+            continue; /* reported already */
         }
         if (span_eq(path, other)) {
             conf_complain(conf_at_map(at, "mirrors", i), "path", 0,
@@ -177,7 +177,7 @@ static void refuse_overlaps(const struct settings *settings, size_t i, const str
     }
 }
 
-/* Where mirrors lie is known only now: the list grew while each was bound. */
+/* Called when all mirrors are bound: only then are their addresses final. */
 void mirrors_finish(struct settings *settings, struct arena *arena, const struct conf_at *at)
 {
     for (size_t i = 0; i < settings->mirror_count; i++) {

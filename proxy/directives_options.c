@@ -13,7 +13,7 @@ static void put_quoted(struct buf *out, struct span text)
     buf_append(out, SPAN("\""));
 }
 
-/* "a,b" as the items of a YAML list. */
+/* Writes "a,b" as items of a YAML list. */
 static void put_items(struct buf *out, struct span text)
 {
     bool first = true;

@@ -1,4 +1,4 @@
-/* What clients are told of: proxies, and what is asked without one. */
+/* The PAC script: the proxies it names, and what clients reach without a proxy. */
 #include "proxy/directives_table.h"
 
 #include "base/err.h"
@@ -6,7 +6,7 @@
 #define FIELD(member) CONF_FIELD(struct settings, member)
 #define LIST(member, count) CONF_LIST(struct settings, member, count)
 
-/* Nothing else may stand in a script. */
+/* Only such characters may be written into a script. */
 static bool is_plain(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {

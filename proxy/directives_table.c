@@ -56,7 +56,7 @@ static const struct conf_custom origin_type = {
     .parse = parse_origin,
 };
 
-/* A pattern is kept as hosts are in struct uri: lower case, addresses without brackets. */
+/* Patterns are stored like hosts in struct uri: lower case, addresses without brackets. */
 static int parse_host(struct span text, struct arena *arena, void *out, const char **what)
 {
     bool any = span_eq(text, SPAN("*"));
@@ -108,7 +108,7 @@ static const struct conf_custom nameserver_type = {
     .parse = parse_nameserver,
 };
 
-/* The pseudonym goes unquoted into Via and CDN-Loop and as a token into Cache-Status. */
+/* The name must be valid unquoted in Via and CDN-Loop, and as a token in Cache-Status. */
 static int parse_name(struct span text, struct arena *arena, void *out, const char **what)
 {
     const char *copy = arena_printf(arena, "%.*s", SPAN_ARGS(text)).at;

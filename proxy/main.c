@@ -15,7 +15,7 @@ static void print(struct buf *text, FILE *to)
     buf_fini(text);
 }
 
-/* Takes over the settings: the first reload may be the end of them. */
+/* Takes over the settings: the first reload may free them. */
 static int serve(struct settings **settings, int argc, char **argv)
 {
     struct server *server;
@@ -34,7 +34,7 @@ static int serve(struct settings **settings, int argc, char **argv)
     return err ? 1 : 0;
 }
 
-/* Who starts it without a word is told what that means. */
+/* When started without arguments, explains what that means. */
 static void say_defaults(const struct settings *settings)
 {
     fprintf(
@@ -47,7 +47,7 @@ static void say_defaults(const struct settings *settings)
         settings->listen[0].at.text, settings->admin.text, settings->listen[0].at.text);
 }
 
-/* --help and its like: done with. */
+/* Handles --help and the like. True: there is nothing else to do. */
 static bool tell(int argc, char **argv)
 {
     struct buf text = BUF_INIT;

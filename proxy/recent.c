@@ -32,7 +32,7 @@ static size_t text_len(const struct recent_entry *entry)
     return (size_t)entry->host_len + entry->path_len + entry->user_len + entry->mirror_len;
 }
 
-/* Whole, or not at all: 0. */
+/* Appends text if all of it fits; otherwise returns 0. */
 static uint8_t append(struct recent_entry *entry, struct span text, size_t max)
 {
     size_t used = text_len(entry);
@@ -67,9 +67,9 @@ static void set_method(struct recent_entry *entry, const struct http_head *reque
 
 /* ---- the ring ---- */
 
-/* `len` bytes of its text are used. Version 2n is entry number n, counted from 1; one less while it
- * is written. The release of each word comes after the odd version, so whoever acquires a new word
- * sees that version change. */
+/* Writes an entry, with `len` bytes of text, into its slot. Version 2n means entry number n (from
+ * 1); it is one less while the entry is written. Each word is stored with release order after the
+ * odd version, so a reader that sees a new word also sees the changed version. */
 static void publish(struct recent_slot *slot, uint64_t number, const struct recent_entry *entry,
                     size_t len)
 {
@@ -110,7 +110,7 @@ void recent_add(struct recent *ring, const struct recent_request *request)
         set_asker(&entry, request);
     }
     size_t len = text_len(&entry);
-    memset(entry.text + len, 0, 8); /* what is published are whole words */
+    memset(entry.text + len, 0, 8); /* words are copied as a whole */
     publish(&ring->slots[(number - 1) % RECENT_COUNT], number, &entry, len);
     atomic_store_explicit(&ring->count, number, memory_order_release);
 }

@@ -8,31 +8,31 @@
 
 enum {
     WAYS = 8,
-    SETS = ROUNDTRIPS_MAX / WAYS / 2, /* of each family */
+    SETS = ROUNDTRIPS_MAX / WAYS / 2, /* for each address family */
     COUNT_MAX = 65535,
-    HALVED_S = 3600, /* a network without samples loses half its worth in this time */
-    REPEAT_S = 60,   /* one that only says the same is told again after this: it is alive */
+    HALVED_S = 3600, /* seconds in which a network without samples loses half of its weight */
+    REPEAT_S = 60, /* seconds after which an unchanged network is reported again, as it is in use */
 };
 
-/* What is measured is the path and what waits on it, never less than the path: a shorter sample
- * says more. So the time falls by a quarter of the difference and rises by a sixteenth. */
+/* Divisors for smoothing: the time falls by a quarter of the difference and rises by a sixteenth. A
+ * sample is the time of the path plus queueing, so shorter samples say more. */
 enum { FALL = 4, RISE = 16 };
 
 struct entry {
-    struct list link; /* in `changes`; used only while there is a network */
+    struct list link; /* in `changes`, while the entry is in use */
     uint64_t network; /* 0: free */
     uint64_t change;
-    uint64_t at;      /* of the last sample, s */
-    uint64_t told_at; /* of the last change */
+    uint64_t at;      /* of the last sample, in seconds */
+    uint64_t told_at; /* when it was last reported, in seconds */
     uint32_t us, told_us;
     uint32_t count;
 };
 
 struct roundtrips {
-    struct sip_key key; /* clients choose their networks */
+    struct sip_key key; /* secret, as clients choose their networks */
     uint64_t epoch;
-    uint64_t change;     /* the last one */
-    struct list changes; /* entries, by the number of their change */
+    uint64_t change;     /* number of the last change */
+    struct list changes; /* entries, by the number of their last change */
     size_t count;
     struct entry sets[2 * SETS][WAYS];
 };
@@ -82,7 +82,7 @@ static uint64_t worth(const struct entry *entry, uint64_t now)
     return hours < 32 ? (uint64_t)entry->count << 16 >> hours : 0;
 }
 
-/* Does `a` leave before `b`? */
+/* Should `a` be evicted before `b`? */
 static bool leaves_before(const struct entry *a, const struct entry *b, uint64_t now)
 {
     uint64_t of_a = a->network ? worth(a, now) + 1 : 0;
@@ -91,7 +91,7 @@ static bool leaves_before(const struct entry *a, const struct entry *b, uint64_t
     return of_a != of_b ? of_a < of_b : a->at < b->at;
 }
 
-/* The entry of a network, new if need be. */
+/* The entry of a network; a new one if there is none. */
 static struct entry *entry_of(struct roundtrips *r, uint64_t network, uint64_t now)
 {
     struct entry *set = r->sets[set_of(r, network)];
@@ -124,12 +124,13 @@ static void smooth(struct entry *entry, uint32_t us)
         entry->us = us;
         return;
     }
-    difference = difference > is ? is : difference; /* one that waited for seconds says little */
+    difference =
+        difference > is ? is : difference; /* a sample with seconds of queueing says little */
     is += difference / parts;
     entry->us = (uint32_t)(is > 1 ? is : 1);
 }
 
-/* Is it worth telling? */
+/* Has it changed enough to be reported? */
 static bool is_news(const struct entry *entry, uint64_t now)
 {
     uint32_t apart =
@@ -160,7 +161,7 @@ void roundtrips_note(struct roundtrips *r, uint64_t network, uint32_t us, uint64
 
 /* ---- the report ---- */
 
-/* The first link whose change is later than `since`. */
+/* The first entry whose last change is later than `since`. */
 static struct list *first_after(const struct roundtrips *r, uint64_t since)
 {
     struct list *link = r->changes.prev;

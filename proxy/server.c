@@ -23,7 +23,7 @@
 
 #include <signal.h>
 
-/* A reader of our pipe that stands still must not hold up the exit. */
+/* Seconds that the exit waits for the readers of log pipes. */
 enum { LOG_SECONDS = 5 };
 
 size_t server_reopen_logs(struct server *server, struct buf *errors)
@@ -75,7 +75,7 @@ static void on_reload(struct letter *letter)
     struct buf errors = BUF_INIT;
 
     if (server->draining) {
-        return; /* workers that have ended would not take it */
+        return; /* workers that have ended would not take the letter */
     }
     notify_reloading();
     server_reload(server, &errors);
@@ -83,7 +83,7 @@ static void on_reload(struct letter *letter)
     buf_fini(&errors);
 }
 
-/* Those that came while one was under way are one: the files have been read after all of them. */
+/* Further signals during a reload cause one more reload: that reads the files after all of them. */
 static void on_hangup(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
@@ -131,7 +131,7 @@ static void close_handles(struct server *server)
     for (size_t i = 0; i < server->signal_count; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     }
-    /* Without a handler they would end the process in the middle of its end. */
+    /* without a handler it would end the process while it is ending */
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     server->signal_count = 0;
@@ -213,14 +213,14 @@ static void on_trim(struct timeout *timeout)
     timeout_set(server->loop, timeout, SWEEP_MS);
 }
 
-/* As soon as the next second has begun, so that each has one. */
+/* Waits until shortly after the next second begins, so that each second gets a point. */
 static void await_second(struct server *server)
 {
     timeout_set(server->loop, &server->tick, 1000 - clock_mono_ms() % 1000 + TICK_AFTER_MS);
 }
 
-/* The service manager hears of us as long as every loop takes its letters. While we end, workers
- * may have ended before us: then it has its limit for that. */
+/* Tells the service manager that we are alive, as long as every loop handles letters. While this
+ * process ends, workers may end before it: then the time limit for stopping applies. */
 static void keep_watchdog(struct server *server)
 {
     bool alive = true;
@@ -253,7 +253,7 @@ static void on_tick(struct timeout *timeout)
     await_second(server);
 }
 
-/* A server without anything that can fail. */
+/* Makes the parts of a server that cannot fail. */
 static struct server *server_make(struct settings *settings, int argc, char **argv)
 {
     struct server *server = xcalloc(1, sizeof(*server));
@@ -427,7 +427,7 @@ struct roundtrips *server_roundtrips(struct server *server)
 
     for (size_t i = 0; i < server->crew_count; i++) {
         struct rtt_ring *ring = &server->crews[i].worker.rtts;
-        for (size_t left = RTT_RING; left;) { /* not for ever while a worker fills it */
+        for (size_t left = RTT_RING; left;) { /* not for ever, as a worker may be filling it */
             size_t count = rtt_ring_take(ring, samples, ARRAY_LEN(samples));
             for (size_t n = 0; n < count; n++) {
                 roundtrips_note(server->roundtrips, samples[n].network, samples[n].us, now);

@@ -1,4 +1,4 @@
-/* server_reload - settings: loading them, and taking them over while everything runs. */
+/* server_reload - loads settings, and gives them to the running workers. */
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,7 +22,8 @@ static void log_warnings(struct buf *warnings)
     }
 }
 
-/* Lines about a file as a whole ("FILE: what") get the place of the directive that names it. */
+/* Adds to error lines about a whole file ("FILE: what") the place of the directive that names
+ * it. */
 static void say_places(const struct settings *settings, struct buf *told, struct buf *errors)
 {
     struct span rest = buf_span(told);
@@ -38,7 +39,8 @@ static void say_places(const struct settings *settings, struct buf *told, struct
     }
 }
 
-/* What the settings name, however wrong they are: all errors are said at once. */
+/* Reads the files that the settings name, even after errors, so that all errors are reported at
+ * once. */
 static int load_files(struct settings *settings, const struct settings *before, struct buf *errors)
 {
     struct buf warnings = BUF_INIT, told = BUF_INIT, placed = BUF_INIT;
@@ -71,7 +73,7 @@ int server_load(int argc, char **argv, const struct settings *before, struct buf
     return err;
 }
 
-/* What is in force differs from what the files say in this only. */
+/* Logs a value that the files change, but only a restart applies. */
 static void warn_of_fixed(void *arg, const struct conf_change *change)
 {
     const struct conf_setting *any = change->after ? change->after : change->before;

@@ -14,7 +14,7 @@ enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
 
 /* ---- the older one ---- */
 
-/* What is counted in memory, until the ledger can be had. */
+/* Are bytes counted that only memory has, until the ledger can be opened? */
 static bool counts_late(const struct server *server)
 {
     struct accounts_stats stats = {0};
@@ -25,9 +25,9 @@ static bool counts_late(const struct server *server)
     return stats.late && stats.accounts > 0;
 }
 
-/* Listeners are closed while it drains. What has changed since the store is awaited would come back
- * from there, if another had it before us; and what was used since the ledger is awaited would be
- * forgotten, if we ended before it came. */
+/* Why no newer process can take over now. Listeners are closed while draining. If another process
+ * opened the store before this one, responses invalidated here would come back; and bytes counted
+ * here would be lost if this process ended before it has the ledger. */
 static const char *refuses(void *arg)
 {
     const struct server *server = arg;
@@ -51,7 +51,7 @@ static void on_gift(void *arg, struct takeover_gift *gift)
     memcpy(gift->secret, cache_secret(server->cache), sizeof(gift->secret));
 }
 
-/* The service manager is told by the newer one who serves now; that this one ends is no news. */
+/* The newer process tells the service manager; the end of this one is no news. */
 static void on_ready(void *arg)
 {
     struct server *server = arg;
@@ -64,7 +64,7 @@ static void on_ready(void *arg)
     }
 }
 
-/* Tunnels may go on for a while; the newer one need not wait for them. */
+/* Only tunnels are left, which may last; the newer process need not wait for them. */
 static void on_all_quiet(struct letter *letter)
 {
     struct server *server = container_of(letter, struct server, all_quiet);
@@ -107,8 +107,9 @@ const struct sip_key *server_late_secret(struct server *server)
     return &server->late_secret;
 }
 
-/* The end of a process and that of its lock are two events; and the one whose place it took may
- * have the store still. If it fails otherwise we stay in memory; the log has why. */
+/* Tries to open the store. The older process's lock may outlast the process for a moment, or the
+ * process may still have the store. On other errors the cache stays in memory; the log has the
+ * reason. */
 static void try_store(struct timeout *timeout)
 {
     struct server *server = container_of(timeout, struct server, late);

@@ -4,15 +4,15 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-/* What clients may choose of, and what origins are offered. */
+/* Protocols offered to clients, and to origins. */
 enum { CLIENT_ALPN = BIT(ALPN_HTTP1) | BIT(ALPN_H2), ORIGIN_ALPN = CLIENT_ALPN };
 
 struct tls_set {
     struct settings_part part;
     size_t listener_count, site_count;
     struct tls_context **listeners; /* as in settings->listen; NULL: plain */
-    struct tls_context **sites;     /* as site_at() counts; NULL: as for all */
-    struct tls_context *origins;    /* of everybody else */
+    struct tls_context **sites;     /* by site_at(); NULL: the same as `origins` */
+    struct tls_context *origins;    /* of all others */
 };
 
 static const struct tls_set *set_of(const struct settings *settings)
@@ -40,12 +40,12 @@ static int make_listener(const struct listening *listening, const struct setting
                          const struct tls_report *report, struct tls_context **out)
 {
     const struct certificates *tls = &listening->tls;
-    const char *address = listening->at.text; /* NULL: that it is missing is told */
+    const char *address = listening->at.text; /* NULL: its absence is reported already */
     struct tls_files *files = xcalloc(tls->count, sizeof(*files));
     size_t count = 0;
 
     for (size_t i = 0; i < tls->count; i++) {
-        if (tls->list[i].file && tls->list[i].key) { /* else it is told that one is missing */
+        if (tls->list[i].file && tls->list[i].key) { /* else its absence is reported already */
             files[count++] = (struct tls_files){tls->list[i].file, tls->list[i].key};
         }
     }
@@ -61,7 +61,7 @@ static int make_listener(const struct listening *listening, const struct setting
     return err;
 }
 
-/* One that speaks TLS until the next start keeps what it has, whatever became of the files. */
+/* A TLS listener that only the next start changes keeps its context, even if its files are gone. */
 static int keep_or_make_listener(const struct settings *settings, const struct listening *listening,
                                  const struct settings *before, const struct tls_report *report,
                                  struct tls_context **out)
@@ -73,15 +73,15 @@ static int keep_or_make_listener(const struct settings *settings, const struct l
         return make_listener(listening, before, report, out);
     }
     if (settings->broken) {
-        return ERR_CONFIG; /* that it has none is told */
+        return ERR_CONFIG; /* its absence is reported already */
     }
     CHECK(before);
     *out = tls_context_ref(tls_set_listener(before, listening->at.text));
     return 0;
 }
 
-/* Listeners that the files want to speak TLS, and that the next start opens: what is wrong with
- * their certificates is said today. */
+/* Checks the certificates of listeners that the files want and the next start will open, so that
+ * errors are reported now. */
 static int try_wanted(const struct settings *settings, const struct settings *before,
                       const struct tls_report *report)
 {
@@ -99,7 +99,7 @@ static int try_wanted(const struct settings *settings, const struct settings *be
     return err;
 }
 
-/* For everybody who has no terms of his own. */
+/* The context for origins without TLS settings of their own. */
 static int make_origins(const struct tls_set *before, const struct tls_report *report,
                         struct tls_context **out)
 {
@@ -119,7 +119,7 @@ static bool same_terms(const struct site *a, const struct site *b)
     return same_ca && a->verify == b->verify;
 }
 
-/* Those of mirrors are behind the others. */
+/* Sites by index: those of `sites`, then those of mirrors. */
 static const struct site *site_at(const struct settings *settings, size_t number)
 {
     return number < settings->site_count ? &settings->sites[number]
@@ -132,7 +132,7 @@ static size_t number_of(const struct settings *settings, const struct site *site
                         : (size_t)(site - settings->sites);
 }
 
-/* Sites with the same terms share a context. */
+/* A context already made for a site with the same TLS settings; NULL: there is none. */
 static struct tls_context *made_before(const struct settings *settings, const struct tls_set *set,
                                        size_t number)
 {

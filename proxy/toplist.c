@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum {
-    PERIOD = 3600, /* seconds; this one and the one before are shown */
+    PERIOD = 3600, /* seconds; the current period and the one before are shown */
     BYTES_AS_REQUEST = 16384,
     HOST_TEXT = 256 + 8,
 };
@@ -25,11 +25,11 @@ struct period {
 
 struct toplist {
     struct sip_key secret;
-    struct period now; /* the worker's */
+    struct period now; /* used by the worker */
     bool changed;
 
     pthread_mutex_t lock;
-    struct period shown, before; /* copies; under the lock */
+    struct period shown, before; /* copies for readers; under the lock */
 };
 
 /* ---- making and ending ---- */
@@ -179,7 +179,7 @@ void toplist_add(struct toplist *toplist, const struct toplist_request *request)
 {
     char text[HOST_TEXT];
     struct span host = host_text(request->uri, text);
-    /* Many small ones are as heavy as one that is large. */
+    /* Many small responses weigh as much as a large one. */
     uint64_t weight = 1 + request->bytes / BYTES_AS_REQUEST;
 
     toplist->changed = true;

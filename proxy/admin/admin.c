@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 /*
- * Small, and apart from the proxy's exchanges: an administrator must get an answer when they are in
- * trouble. Nobody's request reaches this code through the proxy's ports.
+ * Kept small and separate from the proxy's exchanges, so that administrators get answers when the
+ * proxy is in trouble. No client can reach this code through the proxy's ports.
  */
 
 enum {
-    ADMIN_CLIENTS_MAX = 64, /* from there on the oldest connection is asked to leave */
+    ADMIN_CLIENTS_MAX = 64, /* above it the oldest connection is asked to close */
     ADMIN_CLIENTS_HARD = 128,
 };
 
@@ -32,7 +32,7 @@ struct admin_client {
     struct list link;
     struct admin *admin;
     struct h1 *h1;
-    struct admin_request *request; /* under way; NULL: none */
+    struct admin_request *request; /* in progress; NULL: none */
 };
 
 static const struct h1_settings admin_h1 = {
@@ -73,7 +73,7 @@ static void on_gone(void *owner)
 
 static const struct h1_events admin_events = {.on_stream = on_stream, .on_gone = on_gone};
 
-/* Connections that stand idle must not keep the administrator out. */
+/* Asks idle connections to close, so that they do not keep administrators out. */
 static void make_room(struct admin *admin)
 {
     size_t surplus =

@@ -13,17 +13,16 @@
 #include "proxy/stream/stream.h"
 
 /*
- * Requests from web pages but our own (with another Origin, or for a strange Host) get no data.
- *
- * A page of another site can make its own name resolve to our address (DNS rebinding); then the
- * browser takes us for that site, but still says the name in Host. So numbers are only told to who
- * asks by an address or by a name that is ours.
+ * Who may read the pages. Requests from other web pages (with another Origin, or a foreign Host)
+ * get no data: a page of another site can make its own name resolve to our address (DNS rebinding);
+ * then the browser takes us for that site, but still sends that name in Host. So only requests to
+ * an address, or to one of our own names, are answered with data.
  */
 
 struct admin_request {
     struct server *server;
     struct stream *stream;
-    struct admin_request **slot; /* where the connection knows it */
+    struct admin_request **slot; /* where the connection keeps it */
     struct arena arena;
     struct buf body;
     struct source_memory source;
@@ -35,17 +34,18 @@ struct admin_request {
 /* ---- pages ---- */
 
 enum page_flag {
-    PAGE_CHANGES = BIT(0),     /* asked by POST; others by GET: following a link changes nothing */
-    PAGE_BY_ANY_NAME = BIT(1), /* says nothing that a stranger may not know */
-    PAGE_TELLS_LOAD = BIT(2),  /* in a field of its head, too */
+    PAGE_CHANGES =
+        BIT(0), /* needs POST; other pages need GET, so that following a link changes nothing */
+    PAGE_BY_ANY_NAME = BIT(1), /* has nothing that a stranger may not know */
+    PAGE_TELLS_LOAD = BIT(2),  /* also has the load in a field of its head */
 };
 
 struct page {
     struct span path;
     struct span type;
     unsigned flags;
-    int (*write)(const struct status_query *query, struct buf *out); /* returns the status */
-    /* Instead of it, for what is not there at once. */
+    int (*write)(const struct status_query *query, struct buf *out); /* returns the HTTP status */
+    /* Instead of `write`, for answers that take time. */
     void (*begin)(struct admin_request *request, const struct status_query *query);
 };
 
@@ -107,7 +107,7 @@ static void begin_head(struct admin_request *request, struct http_head *head)
     fields_add(&head->fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
 }
 
-/* Of what is made now, and in no cache. */
+/* Begins the head of an answer that must not be cached. */
 static void begin_answer(struct admin_request *request, int status, struct span type,
                          struct http_head *head)
 {
@@ -155,7 +155,7 @@ static void refuse(struct admin_request *request, int status, const char *what)
     reply(request, status, SPAN("text/plain; charset=utf-8"));
 }
 
-/* NULL with what is wrong in `out`. */
+/* NULL, with the error written to `out`. */
 static struct source *watch_tail(const struct status_query *query, struct buf *out)
 {
     struct tail_filter filter;
@@ -171,7 +171,7 @@ static struct source *watch_tail(const struct status_query *query, struct buf *o
     return source;
 }
 
-/* Its body goes on until the client leaves. */
+/* Answers with a body that ends only when the client leaves. */
 static void begin_tail(struct admin_request *request, const struct status_query *query)
 {
     struct source *source = watch_tail(query, &request->body);
@@ -195,7 +195,7 @@ static void on_purged(struct purge_waiter *waiter, int status)
     reply(container_of(waiter, struct admin_request, purge), status, SPAN("application/json"));
 }
 
-/* What is to be said is known when it is durable. */
+/* Answers once the purge is durable. */
 static void begin_purge(struct admin_request *request, const struct status_query *query)
 {
     request->purge = (struct purge_waiter){.answer = on_purged, .out = &request->body};
@@ -211,7 +211,7 @@ static bool is_our_name(struct server *server, struct span host, struct arena *a
     struct uri uri;
 
     if (host.len == 0) {
-        return true; /* no browser leaves it out */
+        return true; /* browsers never omit it */
     }
     if (uri_parse_authority(host, 80, arena, &uri) != 0) {
         return false;
@@ -219,7 +219,8 @@ static bool is_our_name(struct server *server, struct span host, struct arena *a
     return local_host_is(uri.host) || span_ieq(uri.host, span_str(server_settings(server)->name));
 }
 
-/* The page it comes from, if it says one, is ours: the same host and port as it asks. */
+/* Is the page that makes the request, if Origin names one, one of ours: with the same host and port
+ * as the request? */
 static bool is_from_us(const struct http_head *head, struct span host)
 {
     struct span origin = fields_get(&head->fields, FIELD_ORIGIN);
@@ -229,17 +230,17 @@ static bool is_from_us(const struct http_head *head, struct span host)
             span_ieq(span_skip(origin, strlen("http://")), host));
 }
 
-/* A file of the dashboard, which at "/" is for browsers; or NULL. */
+/* The file of the dashboard at this path, or NULL. At "/" only browsers get the page. */
 static const struct dashboard_asset *find_asset(const struct http_head *head, struct span path)
 {
     return span_eq(path, SPAN("/")) ? dashboard_page(&head->fields) : dashboard_find(path);
 }
 
-/* What is asked for: a page, or a file of the dashboard, or neither. */
+/* What a request asks for: a page, a file of the dashboard, or neither. */
 struct wanted {
     const struct page *page;
     const struct dashboard_asset *asset;
-    struct span host; /* as the request says it */
+    struct span host; /* as in the request */
 };
 
 static bool has_flag(const struct page *page, enum page_flag flag)
@@ -247,7 +248,7 @@ static bool has_flag(const struct page *page, enum page_flag flag)
     return page && (page->flags & flag);
 }
 
-/* Answers what is not to be had. False: it may be had. */
+/* Answers requests that are not allowed. False: it is allowed. */
 static bool refuses(struct admin_request *request, const struct http_head *head,
                     const struct wanted *wanted)
 {

@@ -13,7 +13,7 @@ const struct dashboard_asset *dashboard_find(struct span path)
     return NULL;
 }
 
-/* Does a list such as Accept name this one, and not with a weight of nothing? */
+/* Does a list such as Accept contain this word, with a weight above 0? */
 static bool accepts(const struct http_fields *request, enum http_field_id id, struct span wanted)
 {
     struct list_members it = list_members(request, id);
@@ -50,7 +50,7 @@ struct span dashboard_answer(const struct dashboard_asset *asset, const struct h
     fields_add_id(&head->fields, FIELD_ETAG, asset->etag);
     fields_add_id(&head->fields, FIELD_CACHE_CONTROL, SPAN("no-cache"));
     fields_add_id(&head->fields, FIELD_VARY, SPAN("Accept, Accept-Encoding"));
-    /* Nothing from elsewhere, nothing inline, and in nobody's frame. */
+    /* nothing from other hosts, nothing inline, not inside frames */
     fields_add(&head->fields, SPAN("Content-Security-Policy"),
                SPAN("default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
                     "form-action 'none'; object-src 'none'"));

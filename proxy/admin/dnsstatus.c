@@ -11,9 +11,9 @@ enum {
     ANSWER_MAX = 4 << 20,
 };
 
-/* One request. It has a transport while it connects, and then a stream. */
+/* A request. While it connects it has a transport, then a stream. */
 struct question {
-    struct dnsstatus *owner; /* NULL: given up while it connected */
+    struct dnsstatus *owner; /* NULL: cancelled while connecting */
     uv_connect_t request;
     struct transport *transport;
     struct stream *stream;
@@ -25,10 +25,10 @@ struct question {
 
 struct dnsstatus {
     struct loop *loop;
-    struct question *question; /* NULL: none under way */
+    struct question *question; /* NULL: none in progress */
     struct timeout limit;
     struct endpoint at;
-    struct buf text; /* the last good answer */
+    struct buf text; /* the last answer */
     int64_t when;
     uint64_t asked_ms;
     const char *error;
@@ -64,7 +64,7 @@ static void question_end(struct question *question, const char *error)
     question_free(question);
 }
 
-/* From outside, at any time. */
+/* Cancels from outside; may be called at any time. */
 static void question_give_up(struct question *question, const char *error)
 {
     if (question->stream) {
@@ -74,7 +74,7 @@ static void question_give_up(struct question *question, const char *error)
     }
     question->owner->question = NULL;
     question->owner->error = error;
-    question->owner = NULL; /* freed when the attempt to connect has ended */
+    question->owner = NULL; /* freed when connecting has ended */
     transport_close(&question->transport, false);
 }
 
@@ -207,7 +207,7 @@ void dnsstatus_free(struct dnsstatus **slot)
     free(status);
 }
 
-/* After a reload it may be another one. */
+/* A reload may have changed the address. */
 static void choose(struct dnsstatus *status, const struct endpoint *at)
 {
     if (span_eq(span_str(at->text), span_str(status->asked_of))) {

@@ -27,7 +27,7 @@ static void expect_refusal(struct prediction *prediction)
     prediction->status = 504;
 }
 
-/* Of what is known in parts something is missing, and it cannot be completed for this request. */
+/* Is part of the response missing, so that it cannot be completed for this request? */
 static bool falls_short(struct prediction *prediction, enum coverage coverage)
 {
     struct partial *parts = object_parts(prediction->found.lookup.object);
@@ -49,7 +49,7 @@ static bool falls_short(struct prediction *prediction, enum coverage coverage)
     return true;
 }
 
-/* The response that would be made from the stored one: it knows conditions and ranges. */
+/* The response made from the stored one, with conditions and ranges evaluated. */
 static void expect_response(struct prediction *prediction, const char *action)
 {
     struct object *object = prediction->found.lookup.object;
@@ -82,8 +82,8 @@ static void expect_response(struct prediction *prediction, const char *action)
     prediction->status = response.head.status;
 }
 
-/* A stored response is validated; without a validator it is replaced, unless a HEAD says by its
- * fields that it is still the same (RFC 9111 4.3.5). */
+/* The stored response will be validated. Without a validator it is replaced, unless a HEAD response
+ * shows that it is unchanged (RFC 9111 4.3.5). */
 static void expect_validation(struct prediction *prediction)
 {
     const struct object *object = prediction->found.lookup.object;
@@ -167,7 +167,7 @@ static void ask_cache(struct prediction *prediction)
     case CACHE_REFUSED:
         expect_refusal(prediction);
         break;
-    case CACHE_COLD: /* it has waited for the disk */
+    case CACHE_COLD: /* impossible here, as this waits for the disk */
         UNREACHABLE();
     }
 }
@@ -221,8 +221,8 @@ static void predict(struct prediction *prediction)
     UNREACHABLE();
 }
 
-/* What is asked for by an address, and not by a name, is known to be no target before anybody
- * connects. What is stored is answered all the same. */
+/* Is the target an address that may not be connected to? Known without resolving only if the URL
+ * has an address. Stored responses are served all the same. */
 static bool is_no_target(struct prediction *prediction, struct target_check *check)
 {
     const struct uri *uri = &prediction->route.uri;
@@ -248,14 +248,14 @@ static void predict_target(struct prediction *prediction)
     }
 }
 
-/* As far as it can be known before the origin has answered. */
+/* Predicts Cache-Status, as far as possible before the origin answers. */
 static void predict_cache_status(struct prediction *prediction)
 {
     struct decision told = prediction->decision;
     bool known = prediction->settings->cache.status_key && prediction->route.kind == ROUTE_CACHE;
 
     if (told.forward != FORWARD_NONE) {
-        told.age = told.lifetime = -1; /* those of what comes */
+        told.age = told.lifetime = -1; /* unknown until the origin answers */
     }
     prediction->cache_status = decision_cache_status(
         &told, span_str(prediction->settings->name),
@@ -301,7 +301,7 @@ static const struct user *user_asked_for(const struct prediction *prediction)
 
 /* ---- what is meant ---- */
 
-/* Of one of the places that may be meant. */
+/* Finds out about one of the places that the URL may mean. */
 static void inquire(struct prediction *prediction)
 {
     route_strip(&prediction->route, &prediction->asked.request);
@@ -320,7 +320,8 @@ static void forget(struct prediction *prediction)
     prediction->status = 0;
 }
 
-/* How much is known there: something is stored or under way, it was asked for, nothing. */
+/* How much is known about a place: 2, something is stored or being fetched; 1, it was requested; 0,
+ * nothing. */
 static int knowledge(const struct prediction *prediction)
 {
     const struct explanation *found = &prediction->found;
@@ -330,7 +331,7 @@ static int knowledge(const struct prediction *prediction)
     return cached ? 2 : prediction->last ? 1 : 0;
 }
 
-/* The first of those of which most is known. False: there is no such place. */
+/* Chooses the place about which most is known, the first of equals. False: there is none. */
 static bool choose(struct prediction *prediction, const struct route_query *query)
 {
     struct meant meant;

@@ -1,4 +1,4 @@
-/* explain_json - the page of /explain, from what was found out. */
+/* explain_json - writes the page of /explain. */
 #include "proxy/admin/explain_parts.h"
 
 #include "base/check.h"
@@ -33,7 +33,7 @@ static json_t *request_json(const struct prediction *prediction)
     return json;
 }
 
-/* Which rule of access decides; null when it is not known who asks. */
+/* The access rule that decides; null if the client is unknown. */
 static json_t *access_json(const struct prediction *prediction)
 {
     static const char *const verdicts[] = {
@@ -91,7 +91,7 @@ static json_t *mark_json(const struct prediction *prediction)
     return json;
 }
 
-/* What would have to change, for the request and for the response; each reason once. */
+/* What would have to change in request and response; each reason once. */
 static json_t *remedies_json(const struct prediction *prediction)
 {
     const struct table_view *present = &prediction->found.present;
@@ -99,7 +99,7 @@ static json_t *remedies_json(const struct prediction *prediction)
     enum reason kept = prediction->last ? prediction->last->decision.store_reason : REASON_NONE;
     enum reason own = prediction->decision.reason;
     bool known = mark != REASON_NONE || reason_remedy(kept).len > 0;
-    /* Why nothing is stored says more than that nothing is. */
+    /* why nothing is stored says more than that nothing is stored */
     enum reason reasons[] = {
         known && (own == REASON_NOT_STORED || own == REASON_PASS_MARK) ? REASON_NONE : own,
         mark,

@@ -16,7 +16,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* False for a "%" that two hexadecimal digits do not follow. */
+/* Percent-decodes. False: a "%" without two hexadecimal digits. */
 static bool decode(struct span text, struct arena *arena, struct span *out)
 {
     char *start = arena_alloc(arena, text.len);
@@ -41,7 +41,7 @@ static bool decode(struct span text, struct arena *arena, struct span *out)
 
 /* ---- what is wrong ---- */
 
-/* At most so much of what a person wrote is repeated to them. */
+/* most bytes of the query that an error repeats */
 static int complain(struct arena *arena, struct span text, const char *sentence, struct span *what)
 {
     struct span shown = span_take(text, 80);
@@ -141,7 +141,7 @@ static const struct parameter {
     int (*take)(struct span value, struct arena *arena, struct explain_query *out,
                 struct span *what);
 } parameters[] = {
-    /* in this order, whatever the order in the query: the URL's form depends on the method */
+    /* handled in this order, as the form of the URL depends on the method */
     {SPAN_INIT("method"), false, take_method}, {SPAN_INIT("url"), false, take_url},
     {SPAN_INIT("header"), true, take_field},   {SPAN_INIT("client"), false, take_client},
     {SPAN_INIT("user"), false, take_user},     {SPAN_INIT("mirror"), false, take_mirror},
@@ -192,7 +192,7 @@ static int refuse_unknown(struct span query, struct arena *arena, struct span *w
 
 /* ---- the request ---- */
 
-/* "example.net:8080" of "http://example.net:8080/path"; of a CONNECT all of it. */
+/* "example.net:8080" of "http://example.net:8080/path"; for CONNECT the whole target. */
 static struct span authority_of(struct span target)
 {
     size_t end = 0;
@@ -209,7 +209,7 @@ static struct span authority_of(struct span target)
     return span_take(target, end);
 }
 
-/* As the client would send it: with a Host, and whether a body follows. */
+/* Completes the request as a client would send it: adds Host, and whether a body follows. */
 static void complete(struct explain_query *out)
 {
     struct http_head *request = &out->request;

@@ -28,7 +28,7 @@ static const char *place_of(const struct object *object)
     return body->spool == NULL || spool_is_complete(body->spool) ? "memory" : "arriving";
 }
 
-/* Ranges as [first, last] bytes, as Content-Range says them. */
+/* Present ranges as [first, last], both inclusive. */
 static json_t *parts_json(struct partial *parts)
 {
     enum { SHOWN = 64 };
@@ -51,7 +51,7 @@ static json_t *parts_json(struct partial *parts)
     return object;
 }
 
-/* What other people sent as a secret is not told, only that they did. */
+/* Values that look like secrets of other clients are not shown. */
 static json_t *selecting(struct span name, struct span value)
 {
     return shown_is_secret(name) && value.len ? json_string("\xe2\x80\xa6") : text_json(value);

@@ -66,7 +66,7 @@ void history_free(struct history **slot)
 
 /* ---- adding ---- */
 
-/* A duration in µs; above an hour is as good as an hour. */
+/* A duration in µs, at most an hour. */
 static uint32_t quantile(const uint64_t now[HISTOGRAM_BUCKETS],
                          const uint64_t before[HISTOGRAM_BUCKETS], unsigned percent)
 {

@@ -16,7 +16,8 @@ static uint16_t port_of(const struct endpoint *endpoint)
     }
 }
 
-/* Clients have many names for this machine; the port is what they agree on, and the path. */
+/* Does the URL have a port of ours? Clients know this machine by many names, so only the port is
+ * compared. */
 static bool is_at_our_port(const struct settings *settings, const struct uri *uri)
 {
     for (size_t i = 0; i < settings->listen_count; i++) {
@@ -46,7 +47,7 @@ void meant_begin_prefix(struct meant *meant, const struct route_query *query, st
     meant->is_prefix = true;
 }
 
-/* Where `url` says how clients see a mirror, the path is another than ours. */
+/* The URL with our own path of the mirror, where `url` gives clients another one. */
 static struct uri as_asked_here(const struct meant *meant, const struct mirror *mirror,
                                 const struct uri *seen)
 {
@@ -57,14 +58,14 @@ static struct uri as_asked_here(const struct meant *meant, const struct mirror *
     return asked;
 }
 
-/* Is the path of `url` what the mirror's is for clients? */
+/* Is the path of `url` that of the mirror for clients? */
 static bool is_url_of(const struct meant *meant, const struct mirror *mirror, struct uri *seen)
 {
     return mirror->url.len && uri_parse(mirror->url, meant->query->arena, seen) == 0 &&
            uri_same_origin(seen, &meant->uri);
 }
 
-/* Is it a mirror's URL as clients say it? */
+/* Is it the URL of a mirror, as clients use it? */
 static bool find_here(const struct meant *meant, struct mirrored *out)
 {
     const struct settings *settings = meant->query->settings;
@@ -81,7 +82,7 @@ static bool find_here(const struct meant *meant, struct mirrored *out)
     return is_at_our_port(settings, &meant->uri) && mirror_find(settings, &meant->uri, arena, out);
 }
 
-/* As it stands there. True: nothing else can be meant. */
+/* The place that the URL names literally. True: it can mean nothing else. */
 static bool route_first(const struct meant *meant, struct route *out)
 {
     const struct route_query *query = meant->query;
@@ -97,14 +98,14 @@ static bool route_first(const struct meant *meant, struct route *out)
 
 /* ---- prefixes ---- */
 
-/* Do a prefix and a place have something in common? *rest: what the prefix says below the place. */
+/* Does a prefix overlap with a place? *rest: the rest of the prefix below the place. */
 static bool overlap(struct span prefix, struct span place, struct span *rest)
 {
     *rest = span_skip(prefix, place.len < prefix.len ? place.len : prefix.len);
     return span_starts(prefix, place) || span_starts(place, prefix);
 }
 
-/* Of a prefix as clients say it. */
+/* The same for a prefix as clients use it. */
 static bool overlaps_here(const struct meant *meant, const struct mirror *mirror, bool files,
                           struct span *rest)
 {
@@ -123,13 +124,13 @@ static bool overlaps_here(const struct meant *meant, const struct mirror *mirror
     return (files || !is_of_files) && overlap(asked, files ? below : path, rest);
 }
 
-/* Of one as the log has it. */
+/* The same for a prefix as in the log. */
 static bool overlaps_there(const struct meant *meant, const struct uri *place, struct span *rest)
 {
     return uri_same_origin(place, &meant->uri) && overlap(meant->uri.path, place->path, rest);
 }
 
-/* It lies in a mirror, and in nothing else. */
+/* Is everything below it inside one mirror? */
 static bool is_below_mirror(const struct meant *meant)
 {
     struct mirrored mirrored;
@@ -150,13 +151,13 @@ static bool find_prefix(const struct meant *meant, const struct mirror *mirror, 
     }
     at.path = arena_printf(arena, "%.*s%.*s", SPAN_ARGS(at.path), SPAN_ARGS(rest));
     bool found = mirror_of_origin(mirror, files, &at, arena, out);
-    out->is_ping = false; /* nobody asks for it */
+    out->is_ping = false; /* administrators never ask for it */
     return found;
 }
 
 /* ---- one after the other ---- */
 
-/* Each mirror twice: what it has from its origin, and from where its files are. */
+/* Place number n: for each mirror its origin, and the origin of its files. */
 static bool route_nth(const struct meant *meant, size_t n, struct route *out)
 {
     const struct route_query *query = meant->query;

@@ -26,14 +26,14 @@
     "1024 prefixes and hosts were purged already, and each is remembered: purge a shorter "        \
     "prefix, a host, or all, which takes the place of those inside it"
 
-/* One that waits for its commits. */
+/* A purge that waits for its commits. */
 struct purging {
     struct letter letter;
     struct loop *loop;
-    struct purge_waiter *waiter; /* NULL: has left */
+    struct purge_waiter *waiter; /* NULL: it has left */
     json_t *json;
-    atomic_uint commits; /* that are still to come, and one while they are ordered */
-    atomic_int err;      /* of any of them */
+    atomic_uint commits; /* still to come; plus one until all are ordered */
+    atomic_int err;      /* of any commit */
 };
 
 static atomic_size_t under_way;
@@ -65,7 +65,7 @@ static void log_purge(const char *what, const struct uri *uri, const struct purg
 
 /* ---- a URL ---- */
 
-/* The commit is over. */
+/* All commits are done. */
 static void on_durable(struct letter *letter)
 {
     struct purging *purging = container_of(letter, struct purging, letter);
@@ -114,7 +114,7 @@ void purge_settle(struct server *server)
     }
 }
 
-/* May something be kept there? It may have been allowed before. */
+/* May something be stored there, now or under earlier rules? */
 static bool is_kept(const struct route *route)
 {
     return route->kind == ROUTE_CACHE || route->kind == ROUTE_UPGRADE ||
@@ -131,7 +131,7 @@ static bool next_place(struct meant *meant, struct route *route)
     return false;
 }
 
-/* The first place, under which key it is kept; or why there is none. */
+/* The first place where it may be stored; or why there is none. */
 static bool first_place(struct meant *meant, struct route *route, struct span *what)
 {
     if (!meant_next(meant, route)) {
@@ -144,10 +144,10 @@ static bool first_place(struct meant *meant, struct route *route, struct span *w
     return is_kept(route) || next_place(meant, route);
 }
 
-/* What was found, wherever it was meant. */
+/* Sums over all places. */
 struct purge_sum {
     struct purge_found found;
-    json_t *mirrors; /* the paths of those that had some of it */
+    json_t *mirrors; /* paths of mirrors that had some of it */
 };
 
 static bool is_some(const struct purge_found *found)
@@ -181,7 +181,8 @@ static int purge_route(const struct status_query *query, const struct route *rou
     int err = cache_purge(server_cache(query->server), &route->key, target_zone(route->site),
                           query->arena, &found, commit_ends, purging);
     if (err) {
-        atomic_fetch_sub(&purging->commits, 1); /* not the last: they are still being ordered */
+        atomic_fetch_sub(&purging->commits,
+                         1); /* never the last, as the count for ordering remains */
         return err;
     }
     sum->found.varies |= found.varies;
@@ -194,7 +195,7 @@ static int purge_route(const struct status_query *query, const struct route *rou
     return 0;
 }
 
-/* `meant` goes on behind `route`. */
+/* `meant` continues after `route`. */
 static int purge_url(const struct status_query *query, struct route *route, struct meant *meant,
                      struct purge_waiter *waiter)
 {
@@ -217,7 +218,7 @@ static int purge_url(const struct status_query *query, struct route *route, stru
         err = purge_route(query, route, purging, &sum);
     }
     log_purge("url", &uri, &sum.found);
-    purging->json = found_json(&uri, &sum); /* the letter is read later, by this thread */
+    purging->json = found_json(&uri, &sum); /* the letter is handled later, by this thread */
     waiter->purging = purging;
     commit_ends(purging, err);
     return 0;
@@ -225,7 +226,7 @@ static int purge_url(const struct status_query *query, struct route *route, stru
 
 /* ---- scopes ---- */
 
-/* Takes over `json`, which is completed. */
+/* Completes `json`, which is taken over, and answers. */
 static int answer_scope(int err, json_t *json, struct buf *out)
 {
     switch (err) {
@@ -253,7 +254,7 @@ static json_t *scope_json(const char *what, const struct uri *uri)
     return json;
 }
 
-/* What was not written down is gone all the same, and is told of. */
+/* What could not be made durable is removed all the same; the answer says so. */
 static int purge_scope(const struct status_query *query, const char *what, const struct uri *uri,
                        struct span scope)
 {
@@ -284,7 +285,7 @@ static int purge_host(const struct status_query *query, const struct route *rout
     return answer_scope(err, scope_json("host", uri), out);
 }
 
-/* A mirror has two places, what it has itself and its files: it is told once. */
+/* Adds a mirror once, though it has two places: its origin and its files. */
 static void tell_mirror(json_t *mirrors, const struct mirror *mirror)
 {
     size_t count = json_array_size(mirrors);
@@ -295,7 +296,7 @@ static void tell_mirror(json_t *mirrors, const struct mirror *mirror)
     }
 }
 
-/* `meant` goes on behind `route`. Each place is a scope of its own. */
+/* `meant` continues after `route`. Each place is purged as a scope of its own. */
 static int purge_prefix(const struct status_query *query, struct route *route, struct meant *meant,
                         struct buf *out)
 {
@@ -315,7 +316,7 @@ static int purge_prefix(const struct status_query *query, struct route *route, s
 
 enum purge_what { PURGE_URL, PURGE_PREFIX, PURGE_HOST };
 
-/* What is asked for, as if it were for a URL. */
+/* The scope that the query names, as a URL. */
 static struct span as_url(const struct status_query *query, enum purge_what *what)
 {
     struct span rest = query->query;
@@ -337,7 +338,7 @@ static struct span as_url(const struct status_query *query, enum purge_what *wha
     return query->query;
 }
 
-/* Which request is meant, or what is wrong with the question. */
+/* Reads the query; or says what is wrong with it. */
 static bool read_question(const struct status_query *query, struct span question,
                           struct explain_query *asked, struct span *what)
 {

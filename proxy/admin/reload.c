@@ -47,7 +47,7 @@ static int write_changes(const struct conf_flat *before, const struct conf_flat 
 
 static const char has_errors[] = "the configuration has errors; the old one stays in force";
 
-/* 400, with the lines and what they mean. */
+/* 400 with the error lines, and what they mean. */
 static int write_errors(struct buf *errors, const char *what, struct buf *out)
 {
     json_t *root = json_object(), *list = json_array();

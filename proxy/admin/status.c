@@ -100,7 +100,7 @@ struct span status_parameter(struct span query, struct span name)
     return SPAN_EMPTY;
 }
 
-/* 16 digits, as the report has them; anything else is no life of ours. */
+/* 16 digits, as the report writes them; anything else is not an epoch of ours. */
 static uint64_t hexadecimal(struct span text)
 {
     static const char digits[] = "0123456789abcdef";

@@ -1,4 +1,4 @@
-/* status_access - what /status and /metrics say of users, their passwords, and lists of hosts. */
+/* status_access - users, passwords, quotas and host lists in /status and /metrics. */
 #include "base/clock.h"
 #include "proxy/access/account.h"
 #include "proxy/access/auth.h"
@@ -17,7 +17,7 @@ static void sample(struct buf *out, enum metric_kind kind, const char *name, con
 
 static void account_metrics(struct accounts *accounts, struct buf *out)
 {
-    struct accounts_stats stats = {0}; /* as long as nobody has limits */
+    struct accounts_stats stats = {0}; /* zeros while nobody has limits */
 
     if (accounts) {
         accounts_stats(accounts, &stats);
@@ -33,7 +33,7 @@ static void account_metrics(struct accounts *accounts, struct buf *out)
            "Current fair share of one client of shares.total; 0: not configured", stats.level);
 }
 
-/* Those who have had most today. */
+/* The accounts that have used most today. */
 static json_t *accounts_json(struct accounts *accounts)
 {
     struct account_view top[ACCOUNTS_SHOWN];

@@ -40,7 +40,9 @@ static uint64_t gauge(const struct owners *owners, size_t at)
 {
     uint64_t sum = metrics_sum(owners->at, owners->count, at);
 
-    return sum > INT64_MAX ? 0 : sum; /* taken away on one worker before it was added on another */
+    return sum > INT64_MAX
+               ? 0
+               : sum; /* negative for a moment: one worker may subtract before another has added */
 }
 
 static void sum_gauges(const struct owners *owners, const struct cache_stats *stats, uint64_t *out)
@@ -104,7 +106,7 @@ static void set_counts(json_t *row, const struct topk_place *place)
     set(row, "denied", place->counts[TOPLIST_DENIED]);
 }
 
-/* Why the origin failed last: a sentence for people. */
+/* The origin's last failure, as a sentence. */
 static json_t *failure_json(uint64_t reason)
 {
     if (reason >= TOPLIST_STATUS) {

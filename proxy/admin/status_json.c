@@ -21,7 +21,7 @@ static uint64_t sum(const struct owners *owners, size_t at)
 
 #define SUM(field) sum(owners, offsetof(struct counters, field))
 
-/* Words with their counts; zeros are left out. */
+/* Words with their counts, without zeros. */
 static json_t *by_word(const struct owners *owners, size_t at, size_t count,
                        struct span (*word)(int))
 {
@@ -237,7 +237,7 @@ static int newest_first(const void *a, const void *b)
     return (x->when_ms < y->when_ms) - (x->when_ms > y->when_ms);
 }
 
-/* The newest RECENT_COUNT of all workers. */
+/* The newest RECENT_COUNT entries of all workers. */
 static json_t *recent_list(struct server *server)
 {
     size_t max = server_worker_count(server) * RECENT_COUNT, count = 0;

@@ -15,7 +15,7 @@ static void counter(struct buf *out, const char *name, const char *help, uint64_
     metrics_sample(out, "larder_", name, METRIC_COUNTER, NULL, SPAN_EMPTY, value);
 }
 
-/* Prometheus wants seconds; a counter of microseconds, exactly. */
+/* A counter of µs in seconds, without rounding. */
 static void seconds(struct buf *out, const char *name, const char *help, uint64_t us)
 {
     metrics_head(out, "larder_", name, METRIC_COUNTER, help);

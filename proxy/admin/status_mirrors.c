@@ -1,4 +1,4 @@
-/* status_mirrors - what /status and /metrics say of mirrors. */
+/* status_mirrors - mirrors in /status and /metrics. */
 #include "proxy/admin/decision_json.h"
 #include "proxy/admin/status_parts.h"
 

@@ -1,4 +1,4 @@
-/* status_replicas - /replicas: what the redirector says, if one is configured. */
+/* status_replicas - /replicas: what larder-dns says, if its address is configured. */
 #include "base/clock.h"
 #include "proxy/admin/dnsstatus.h"
 #include "proxy/admin/status_parts.h"

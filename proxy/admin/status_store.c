@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-/* What is live is counted anew for who asks, but not more often. */
+/* At most so often are live objects counted again for this page. */
 #define COUNT_AGAIN_SECONDS 60
 
 static json_t *integer(uint64_t value)
@@ -56,7 +56,7 @@ static void count_if_old(struct store *store)
     store_tour(store, STORE_COUNT, &tour);
     if (tour.began == 0 || tour.err ||
         (tour.ended && clock_wall() - tour.ended >= COUNT_AGAIN_SECONDS)) {
-        store_tour_begin(store, STORE_COUNT, 0); /* or while one is under way: later */
+        store_tour_begin(store, STORE_COUNT, 0); /* later, if one is in progress */
     }
 }
 
@@ -64,7 +64,7 @@ static void count_if_old(struct store *store)
 
 struct log_sum {
     uint64_t segments, bytes, hot;
-    int64_t oldest, newest; /* when they were made */
+    int64_t oldest, newest; /* of the segments' creation */
 };
 
 static void add_to_log(struct log_sum *sum, const struct store_segment *segment)
@@ -99,7 +99,7 @@ static json_t *log_json(const struct log_sum *sum)
     return object;
 }
 
-/* Of the segments that the last count has met. */
+/* Sums over the segments that the last count has seen. */
 static json_t *live_json(const struct store_segment *segments, size_t count,
                          const struct store_tour *last)
 {
@@ -156,7 +156,7 @@ static json_t *segments_json(const struct store_segment *segments, size_t count)
     return list;
 }
 
-/* What the segments say together. */
+/* Sums over all segments. */
 static void set_logs(json_t *object, const struct store_segment *segments, size_t count,
                      const struct store_tour *last)
 {
@@ -259,7 +259,7 @@ int status_store(const struct status_query *query, struct buf *out)
 #define RATE_DEFAULT (UINT64_C(64) << 20)
 #define RATE_MAX (UINT64_C(1) << 40)
 
-/* "rate=N"; without, the default. False: something else. */
+/* Parses "rate=N"; without it the default. False: malformed. */
 static bool read_rate(struct span query, uint64_t *rate)
 {
     *rate = RATE_DEFAULT;

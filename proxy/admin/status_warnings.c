@@ -1,4 +1,4 @@
-/* status_warnings - /warnings: what needs somebody, and what that could do. */
+/* status_warnings - /warnings: what needs attention, and what can be done. */
 #include "base/clock.h"
 #include "base/files.h"
 #include "proxy/admin/decision_json.h"
@@ -121,7 +121,7 @@ static void look_at_descriptors(struct findings *findings, struct server *server
     uint64_t wanted = settings->limits.connections * settings->workers;
 
     if (!conf_is_written(&settings->flat, "limits.connections")) {
-        wanted = FEW_CLIENTS; /* the default is more than most will ever need */
+        wanted = FEW_CLIENTS; /* the default is more than most installations need */
     }
     if (files_most_clients() < wanted) {
         WARN("Raise LimitNOFILE of the unit (or `ulimit -n`), or lower `limits.connections`.",
@@ -189,7 +189,7 @@ static void look_at_redirector(struct findings *findings, struct server *server)
     if (answer.error) {
         ERROR("Is larder-dns running there? Names are not answered if it is not.",
               "The redirector at %s does not say how it is: %s.", at->text, answer.error);
-        return; /* what it said before is old */
+        return; /* what it said before is outdated */
     }
     said = json_loadb(answer.text.at ? answer.text.at : "", answer.text.len, 0, NULL);
     json_array_foreach(json_object_get(said, "replicas"), i, replica)
