@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 
-/* What is read at once of bytes that were lent and have left memory, where that is tight. */
+/* How much is read at once of lent bytes that have left memory, when memory is tight. */
 #define NARROW (32u << 10)
 
 static void wake(void *arg)
@@ -60,7 +60,7 @@ void ahead_free(struct ahead **slot)
     free(ahead);
 }
 
-/* 0: it has come. ERR_AGAIN: the reader will be woken. */
+/* 0: the read is complete. ERR_AGAIN: the reader will be woken. */
 static int await(struct ahead *ahead, const struct ahead_slot *slot)
 {
     ahead->behind = false;
@@ -105,7 +105,8 @@ static struct ahead_slot *find_slot(struct ahead *ahead, const struct store_chun
     return NULL;
 }
 
-/* One that none of these needs. There is always one: there are no more of them than slots. */
+/* A slot that none of these chunks needs. There is always one, as there are no more chunks than
+ * slots. */
 static struct ahead_slot *free_slot(struct ahead *ahead, const struct store_chunk *chunks,
                                     size_t count)
 {
@@ -132,7 +133,7 @@ static struct ahead_slot *ask(struct ahead *ahead, struct store *store,
     return slot;
 }
 
-/* What comes next, unless it is in memory. */
+/* Requests the next chunks, unless they are in memory. */
 static void look_ahead(struct ahead *ahead, struct store *store, const struct store_chunk *chunks,
                        size_t count)
 {
@@ -156,9 +157,8 @@ static void look_ahead(struct ahead *ahead, struct store *store, const struct st
     ahead->waited = false;
 }
 
-/* What was read and is not given to the reader. A chunk that is lent needs no copy of it, which one
- * who is slow would keep for long; and where memory is tight, what is ahead stays with the kernel,
- * or is read again. */
+/* Gives back what was read but is not given to the reader. If a chunk is lent, its copy is not
+ * needed; and when memory is tight, chunks ahead are left to the kernel, or read again. */
 static void give_back(struct ahead *ahead, const struct store_chunk *given)
 {
     for (size_t i = 0; i < AHEAD_CHUNKS; i++) {
@@ -170,7 +170,7 @@ static void give_back(struct ahead *ahead, const struct store_chunk *given)
     }
 }
 
-/* It was not in memory just now. */
+/* Reads bytes that were not in memory. */
 static int from_disk(struct ahead *ahead, struct store *store, const struct store_chunk *chunks,
                      size_t count, struct span *out)
 {
@@ -250,7 +250,7 @@ int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, 
     }
     *out = span_skip(*out, (size_t)(rest.at - slot->lent.at));
     ahead->copied = true;
-    if (out->len == 0) { /* all of it was taken */
+    if (out->len == 0) { /* all bytes were taken */
         store_read_leave(&slot->waiter);
         return ahead_lent(ahead, store, pin, rest, out);
     }

@@ -9,8 +9,8 @@
 
 enum {
     DIRTY_USUAL = 16 << 20,
-    INVALIDATED_PART = 16, /* of the memory, for the URLs that were invalidated lately */
-    INVALIDATED_MIN = 64,  /* URLs of a guard */
+    INVALIDATED_PART = 16, /* divides memory: the part for URLs invalidated lately */
+    INVALIDATED_MIN = 64,  /* least number of URLs for each guard */
     INVALIDATED_MAX = 1024,
 };
 
@@ -64,7 +64,7 @@ void cache_guard_unlock(struct guard *guard)
     pthread_mutex_unlock(&guard->lock);
 }
 
-/* Most flights see no invalidation on their guard, and ask no further. */
+/* Most flights see no invalidation on their guard, and need not search. */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 {
     struct guard *guard = &cache->guards[mark.guard];
@@ -75,8 +75,8 @@ bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 
 /* ---- life ---- */
 
-/* What waits for the disk. Pieces of what is known in parts may be as much again: that must leave
- * room for what is on its way to clients, or they are refused. */
+/* Limit of bytes queued for writing. Pieces of responses known in parts may be as much again, and
+ * there must be room left for bodies on their way to clients. */
 static uint64_t dirty_limit(uint64_t memory)
 {
     uint64_t usual = min_u64(memory / 3, DIRTY_USUAL);
@@ -115,8 +115,8 @@ void cache_set_object_max(struct cache *cache, uint64_t wanted)
     cache_set_limits(cache, cache->stores);
 }
 
-/* How many URLs a guard remembers: a fetch that lasts is kept while so many others are invalidated.
- */
+/* How many URLs a guard remembers: while so many others are invalidated, the response of a long
+ * fetch can still be stored. */
 static size_t invalidated_max(uint64_t memory)
 {
     uint64_t fits = memory / INVALIDATED_PART / GUARDS / sizeof(struct invalidation);
@@ -165,14 +165,14 @@ int cache_open(const struct cache_options *options, struct cache **out)
     return 0;
 }
 
-/* What is complete becomes durable, and nothing is left in memory that lies in a segment. */
+/* Makes complete objects durable, and removes from memory what refers to segments. */
 static void settle_all(struct cache *cache)
 {
     struct stores *stores = cache->stores;
 
     do {
         if (stores) {
-            stores_flush(stores); /* its answers still need the table */
+            stores_flush(stores); /* its answers still use the table */
         }
     } while (atomic_load(&cache->saving) > 0);
     table_free(&cache->table);

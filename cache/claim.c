@@ -1,5 +1,5 @@
 /*
- * claim - holes of responses known in parts become somebody's to fetch, and are given back.
+ * claim - claims holes of responses known in parts, and gives them back.
  */
 #include "base/err.h"
 #include "cache/claim_parts.h"
@@ -32,8 +32,8 @@ bool claim_is_replaced(struct cache *cache, const struct object *base)
     return !same;
 }
 
-/* Puts it (back) into the table, there to stay until it is settled. False when something else has
- * taken its place. Under the guard. */
+/* Puts the object into the table, where it stays until it is settled. False: another one has taken
+ * its place. Under the guard. */
 static bool hold(struct cache *cache, struct object *base, struct flight_mark mark)
 {
     struct object *there = table_find(cache->table, &base->key);
@@ -53,7 +53,7 @@ void claim_settle(struct cache *cache, struct object *base, struct flight_mark m
     struct object *now = claim_current(cache, base);
 
     if (now && partial_is_settled(object_parts(now))) {
-        table_put(cache->table, now, false); /* accounts what it has grown by */
+        table_put(cache->table, now, false); /* accounts for its growth */
     }
     cache_guard_unlock(guard);
     object_unref(&now);
@@ -117,7 +117,8 @@ void cache_renew_claim(struct cache *cache, struct claim *claim, struct object *
     struct object *now = claim_current(cache, claim->base);
 
     if (now && now == claim->base) {
-        table_put(cache->table, object, true); /* until the piece is settled, which saves it */
+        table_put(cache->table, object,
+                  true); /* until the piece is settled, and stores the object */
         cache_changed(cache, &object->key);
         object_unref(&claim->base);
         claim->base = object_ref(object);

@@ -1,6 +1,6 @@
 /*
- * claim_fill - the bytes of claimed pieces: what arrives makes an object, and its end says whether
- * it is kept.
+ * claim_fill - the bytes of claimed pieces: makes objects for what arrives, and decides at the end
+ * whether to store them.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -9,7 +9,7 @@
 
 /* ---- what arrives ---- */
 
-/* A response becomes known in parts, with `range` claimed. */
+/* Makes a response one known in parts, with `range` claimed. */
 static bool begin(struct cache *cache, struct object *base, const struct flight *flight,
                   struct piece_range range, struct claim *claim)
 {
@@ -46,7 +46,7 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
     });
 }
 
-/* The same representation, of which nothing is known yet. */
+/* A response known in parts of the same representation, with no pieces. */
 static struct object *in_parts(struct cache *cache, const struct object *object, uint64_t length,
                                bool ranges)
 {
@@ -125,7 +125,7 @@ bool cache_admit_as_parts(struct cache *cache, const struct flight *flight, stru
     return true;
 }
 
-/* How the bytes of a piece are to be kept, or why they will not be. */
+/* Prepares how the bytes of a piece are stored, or returns why they are not. */
 static enum reason prepare(struct cache *cache, const struct claim *claim,
                            const struct cache_key *key, struct spool *spool)
 {
@@ -187,8 +187,7 @@ struct object *cache_admit_piece(struct cache *cache, const struct claim *claim,
 
 /* ---- the end of a piece ---- */
 
-/* It is the whole response, under the response's own key, and nobody has cut it, nor heard that the
- * origin has a newer one. */
+/* Is it the complete response under its own key, not cut, and still current? */
 static bool is_whole(const struct claim *claim, const struct object *object, uint64_t length)
 {
     return span_eq(object->key.text, claim->base->key.text) &&
@@ -204,7 +203,7 @@ static void hold_piece(struct cache *cache, const struct claim *claim, struct ob
     claim_settle(cache, claim->base, claim->mark);
 }
 
-/* Not kept. What is there and was not read yet stays for those who waited for it. */
+/* The piece is not stored. Bytes that arrived stay for readers that waited for them. */
 static void pass_piece(struct cache *cache, const struct claim *claim, struct object *object,
                        uint64_t length, int err)
 {
@@ -217,7 +216,7 @@ static void pass_piece(struct cache *cache, const struct claim *claim, struct ob
     }
 }
 
-/* Where pieces of this response lie: in the store, or in memory. */
+/* Stores or keeps a piece, where those of this response are. */
 static void keep_piece(struct cache *cache, const struct claim *claim, struct object *object,
                        uint64_t length, int err)
 {
@@ -228,8 +227,8 @@ static void keep_piece(struct cache *cache, const struct claim *claim, struct ob
     }
 }
 
-/* REASON_STORED, or why what has come is not kept. What came before it broke off is good when a
- * validator tells later whether the rest is of the same representation. */
+/* REASON_STORED, or why the bytes are not kept. The beginning of a broken piece is useful if a
+ * validator can show that the rest is of the same representation. */
 static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
                                 const struct object *object, uint64_t length, int err)
 {
@@ -242,7 +241,7 @@ static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
     if (!claim->kept || cache_invalidated_since(cache, claim->mark)) {
         return REASON_INVALIDATED;
     }
-    if (partial_is_dead(object_parts(claim->base))) { /* the origin has another by now */
+    if (partial_is_dead(object_parts(claim->base))) { /* the origin has another representation */
         return REASON_OVERTAKEN;
     }
     if (length == 0 || !good) {
@@ -251,7 +250,7 @@ static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
     return cache_why_unwanted(cache, object);
 }
 
-/* While it arrived its head was renewed: then it is what is known in parts that goes on. */
+/* Was its head updated while it arrived? Then it continues as a response known in parts. */
 static bool is_renewed(struct cache *cache, const struct claim *claim)
 {
     struct guard *guard = cache_guard_lock(cache, claim->mark.guard);
@@ -272,7 +271,7 @@ enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct c
     if (err == 0 && is_whole(claim, object, length) && !is_renewed(cache, claim)) {
         partial_held(object_parts(claim->base), claim->piece, length);
         why = cache_commit(cache, flight, object);
-        claim_settle(cache, claim->base, claim->mark); /* if it was not kept */
+        claim_settle(cache, claim->base, claim->mark); /* in case it was not kept */
     } else if (why != REASON_STORED) {
         pass_piece(cache, claim, object, length, err);
     } else {

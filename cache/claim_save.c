@@ -1,6 +1,5 @@
 /*
- * claim_save - responses known in parts on their way to the store: the pieces, and the table of
- * them.
+ * claim_save - stores responses known in parts: the pieces, and the table that lists them.
  */
 #include "base/mem.h"
 #include "cache/claim_parts.h"
@@ -35,11 +34,11 @@ static void saving_free(struct saving *saving)
 
 static void save_table(struct saving *saving);
 
-static void on_table_saved(void *arg, int err) /* the store's writer */
+static void on_table_saved(void *arg, int err) /* on the store's writer thread */
 {
     struct saving *saving = arg;
 
-    (void)err; /* what it lists is found again when it is saved the next time, or lost */
+    (void)err; /* on errors the table is stored again with the next piece, or its pieces are lost */
     if (partial_table_stored(object_parts(saving->base))) {
         save_table(saving);
         return;
@@ -48,7 +47,7 @@ static void on_table_saved(void *arg, int err) /* the store's writer */
     saving_free(saving);
 }
 
-/* False when nothing was posted. Under the guard. */
+/* False: nothing was posted. Under the guard. */
 static bool post_table(struct saving *saving, const struct object *now)
 {
     struct shelf shelf = cache_shelf(saving->cache, &now->key);
@@ -72,7 +71,7 @@ static bool post_table(struct saving *saving, const struct object *now)
     return true;
 }
 
-/* Takes `saving` over. */
+/* Takes over `saving`. */
 static void save_table(struct saving *saving)
 {
     struct partial *parts = object_parts(saving->base);
@@ -89,7 +88,7 @@ static void save_table(struct saving *saving)
         object_unref(&now);
         if (!posted) {
             partial_table_stored(parts);
-            partial_touch(parts); /* what is saved next has it */
+            partial_touch(parts); /* so that the table is stored again */
         }
     }
     if (!posted) {
@@ -98,7 +97,7 @@ static void save_table(struct saving *saving)
     }
 }
 
-static void on_piece_saved(void *arg, int err) /* the store's writer */
+static void on_piece_saved(void *arg, int err) /* on the store's writer thread */
 {
     struct saving *saving = arg;
     struct partial *parts = object_parts(saving->base);
@@ -111,7 +110,7 @@ static void on_piece_saved(void *arg, int err) /* the store's writer */
     save_table(saving);
 }
 
-/* What was to be stored as the whole response is a piece of it. */
+/* What was to be stored as the complete response becomes a piece of it. */
 static void become_piece(const struct claim *claim, struct object *object)
 {
     _Alignas(16) char first[1024];

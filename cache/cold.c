@@ -46,7 +46,7 @@ bool cold_is_ready(const struct cold *cold)
     return true;
 }
 
-/* What was asked for under this key, or NULL. */
+/* The read for this key, or NULL. */
 static struct cold_read *find_read(const struct cold *cold, struct shelf shelf,
                                    const struct cache_key *key)
 {
@@ -74,7 +74,7 @@ static int ask(struct cold *cold, struct shelf shelf, const struct cache_key *ke
         read = xcalloc(1, sizeof(*read));
         list_init(&read->link);
     } else if (!store_read_is_done(read->waiter.read)) {
-        return ERR_AGAIN; /* it is on its way */
+        return ERR_AGAIN; /* it is in progress */
     }
     store_read_leave(&read->waiter);
     read->store = shelf.store;

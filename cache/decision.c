@@ -128,7 +128,7 @@ void decision_note_disk(struct decision *decision, uint64_t waited_us)
 
 /* ---- Cache-Status ---- */
 
-/* Room for the longest parameters below; name and key come on top. */
+/* Room for the longest parameters below, without name and key. */
 #define PARAMETERS_MAX 192
 
 /* In quotes, each of its characters escaped. */
@@ -189,7 +189,7 @@ static char *put_forward(char *out, const struct decision *decision)
     return decision->collapsed ? put_span(out, SPAN("; collapsed")) : out;
 }
 
-/* What hit, fwd and stored do not say yet: why a response was not stored, else why all this. */
+/* What hit, fwd and stored do not tell: why a response was not stored, else the reason. */
 static enum reason detail_of(const struct decision *decision)
 {
     enum reason kept = decision->store_reason;

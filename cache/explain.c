@@ -19,7 +19,7 @@ static bool is_listed(const struct listing *list, const struct object *object)
     return false;
 }
 
-/* The base lists some of the variants by what selects them; they may be on disk only. */
+/* The base lists some of the variants by what selects them; these may be on disk only. */
 static void add_listed(struct cache *cache, struct span prefix, struct span suffix,
                        struct arena *arena, struct listing *list)
 {
@@ -72,7 +72,7 @@ static void list_variants(struct cache *cache, const struct cache_query *query,
     object_unref(&base);
 }
 
-/* As a lookup would offer them to the origin. */
+/* How many a lookup would offer to the origin. */
 static size_t count_offered(struct cache *cache, const struct cache_query *query,
                             const struct explanation *out)
 {
@@ -111,7 +111,7 @@ bool selection_next(struct selection *rest, struct span *name, struct span *valu
 
 /* ---- what would happen ---- */
 
-/* As table_join() decides. */
+/* What table_join() would decide. */
 static enum cache_result joined(const struct cache_query *query, struct explanation *out)
 {
     if (query->alone) {

@@ -1,4 +1,4 @@
-/* find - what is stored for a request, and what is to be done about it. */
+/* find - finds what is stored for a request, and decides what to do. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/memory.h"
@@ -24,8 +24,8 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, stru
     return object;
 }
 
-/* What was read from the store stays in memory, unless it may be out of date already. Of a response
- * known in parts there is one for all: the one that came first. */
+/* Puts what was read from the store into memory, unless it may be outdated already. A response
+ * known in parts exists only once: the first one is used. */
 static struct object *warm(struct cache *cache, struct guard *guard, uint64_t changes,
                            struct object *object, bool seen)
 {
@@ -41,7 +41,8 @@ static struct object *warm(struct cache *cache, struct guard *guard, uint64_t ch
     return first ? first : object;
 }
 
-/* What is used for the first time is only remembered, what was `seen` lately is copied. */
+/* On its first use an object is only remembered; if it was `seen` lately, it is copied to
+ * memory. */
 static struct object *find_stored(struct cache *cache, struct guard *guard, uint64_t changes,
                                   const struct cache_key *key, struct cold *cold, bool seen)
 {
@@ -72,17 +73,17 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     struct object *object = table_use(cache->table, key, &tell, &seen);
 
     if (object && atomic_load_explicit(&object->damaged, memory_order_relaxed)) {
-        table_forget(cache->table, object); /* the store looks at it anew */
+        table_forget(cache->table, object); /* the store will look at it again */
         object_unref(&object);
     }
     *from_memory = object != NULL;
     if (object == NULL) {
         return find_stored(cache, guard, changes, key, cold, seen);
     }
-    if (object->spool) { /* by the time the head is made it has come */
+    if (object->spool) { /* it will have arrived when the head is made */
         spool_prefetch(object->spool);
     }
-    if (tell) { /* or it would be evicted there while it is hot here */
+    if (tell) { /* otherwise the store would evict what is hot here */
         shelf_touch(cache_shelf(cache, key), key->hash, tell);
     }
     return object;
@@ -110,7 +111,7 @@ static struct object *find_for(struct cache *cache, const struct cache_query *qu
                : cache_find(cache, &lookup->primary, key, &lookup->cold, &lookup->from_memory);
 }
 
-/* What is stored for the request under one specification. */
+/* What is stored for the request under one Vary specification. */
 struct found {
     struct object *object; /* counted */
     struct cache_key key;
@@ -119,8 +120,8 @@ struct found {
 
 _Static_assert(OBJECT_VARY_MAX <= POLICY_STORED_MAX, "policy must be able to choose");
 
-/* What the request selects under each specification; how many. lookup->key is the one under the
- * newest. */
+/* Finds what the request selects under each specification; returns how many. lookup->key is that of
+ * the newest. */
 static size_t find_selected(struct cache *cache, const struct cache_query *query,
                             const struct object *base, struct lookup *lookup,
                             struct found out[OBJECT_VARY_MAX])
@@ -142,7 +143,7 @@ static size_t find_selected(struct cache *cache, const struct cache_query *query
     return count;
 }
 
-/* The most recent of them (RFC 9111 4); the others are given back. */
+/* Chooses the most recent one (RFC 9111 4), and gives the others back. */
 static size_t choose(struct found *found, size_t count)
 {
     struct policy_stored stored[OBJECT_VARY_MAX];
@@ -163,8 +164,8 @@ static size_t choose(struct found *found, size_t count)
     return chosen;
 }
 
-/* Replaces a Vary base by the variant the request selects: lookup->key is where it is or would be.
- */
+/* Replaces a Vary base by the variant that the request selects. lookup->key is that of the variant,
+ * even if there is none. */
 static struct object *find_variant(struct cache *cache, const struct cache_query *query,
                                    const struct object *base, struct lookup *lookup)
 {
@@ -220,8 +221,8 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
     UNREACHABLE();
 }
 
-/* Stale, but usable at once: lead the validation if nobody does yet, and the client lets us ask. It
- * is not waited for, so whoever goes alone, a HEAD too, leads it as others do. */
+/* Stale, but usable at once: leads the validation, unless somebody does, or the client forbids it.
+ * Nobody waits for it, so requests that fetch separately, and HEAD, may lead it, too. */
 static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup)
 {
@@ -234,7 +235,7 @@ static enum cache_result refresh(struct cache *cache, const struct cache_query *
     return CACHE_STALE;
 }
 
-/* Fresh, and yet this request may not have it; or not fresh (RFC 9211 2.2). */
+/* Fresh, but not allowed for this request; or not fresh (RFC 9211 2.2). */
 static enum forward forward_of(const struct decision *decision)
 {
     bool fresh = decision->age < decision->lifetime && decision->reason != REASON_NO_CACHE;
@@ -260,7 +261,8 @@ static enum policy_verdict judge(const struct cache_query *query, const struct l
     return verdict;
 }
 
-/* Under whatever head; what is known in parts may have been read from the store again. */
+/* Do they have the same body, whatever their heads? A response known in parts may have been loaded
+ * again. */
 static bool is_same_body(const struct object *object, const struct object *other)
 {
     const struct partial *parts = object_parts(object);
@@ -270,7 +272,7 @@ static bool is_same_body(const struct object *object, const struct object *other
            (parts && others && partial_is_same(parts, others));
 }
 
-/* As if it were not stored. */
+/* Treats it as not stored. */
 static void pass_over(struct cache *cache, const struct cache_query *query, struct lookup *lookup)
 {
     if (!query->peek) {
@@ -279,9 +281,9 @@ static void pass_over(struct cache *cache, const struct cache_query *query, stru
     object_unref(&lookup->object);
 }
 
-/* A part that nothing can be joined to answers what lies inside it while it is fresh, or while the
- * origin may not be asked. It is not worth a validation, not even one in the background, after
- * which the whole may have to be asked for all the same. */
+/* A part without a strong validator answers requests inside it while it is fresh, or while the
+ * origin may not be asked. It is not worth a validation, after which the complete response might
+ * have to be fetched all the same. */
 static bool is_worthless(const struct cache_query *query, const struct object *object,
                          enum policy_verdict verdict)
 {
@@ -347,8 +349,7 @@ static void give_back(struct object **objects, size_t count)
     }
 }
 
-/* What is there does not answer. When no variant is for this request, the origin may say that one
- * of them is all the same. */
+/* Nothing stored answers the request. If variants exist, the origin may select one of them. */
 static enum cache_result turn_to_origin(struct cache *cache, const struct cache_query *query,
                                         struct lookup *lookup, struct decision *decision,
                                         bool *changed)

@@ -4,9 +4,9 @@
 #include "base/memory.h"
 
 enum {
-    NEW_SHARE = 10, /* of the bytes in both queues: one part in so many */
-    MOVES_MAX = 64, /* second chances in one eviction: the shard is locked */
-    HITS_MAX = 3,   /* what is counted between two judgements */
+    NEW_SHARE = 10, /* the small queue's part of all bytes is 1/NEW_SHARE */
+    MOVES_MAX = 64, /* most second chances in one eviction, as the shard is locked */
+    HITS_MAX = 3,   /* most uses counted between two rounds */
 };
 
 void hot_init(struct hot *hot)
@@ -85,7 +85,7 @@ size_t hot_bytes(const struct hot *hot)
 
 /* ---- who leaves ---- */
 
-/* Uses that a round in memory costs. */
+/* How many uses a further round costs. */
 static uint8_t price(const struct hot_entry *entry)
 {
     if (entry->bytes <= 8ul * 1024) {
@@ -99,7 +99,7 @@ enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes)
     return new_bytes > all_bytes / NEW_SHARE ? HOT_NEW : HOT_MAIN;
 }
 
-/* Another round, in the main queue? */
+/* Does it get another round in the main queue? */
 static bool stays(struct hot_entry *entry)
 {
     if (entry->queue == HOT_NEW) {

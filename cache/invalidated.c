@@ -19,7 +19,7 @@ void invalidated_fini(struct invalidated *set)
     pthread_mutex_destroy(&set->lock);
 }
 
-/* The URL's, or NULL. *oldest: the one with the lowest number, if there is any. */
+/* The entry of the URL, or NULL. *oldest: the entry with the lowest number, if there are any. */
 static struct invalidation *find(const struct invalidated *set, uint64_t url,
                                  struct invalidation **oldest)
 {
@@ -43,7 +43,7 @@ static void grow(struct invalidated *set)
     set->room = room;
 }
 
-/* Where a new one goes. */
+/* The place for a new entry. */
 static struct invalidation *make_room(struct invalidated *set, struct invalidation *oldest)
 {
     if (set->count == set->max) {

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* A response that varies on more fields, or ranks more languages, than this is no honest one. */
+/* Limits for fields in Vary and for ranked languages; no honest response has more. */
 #define SPEC_NAMES_MAX 64
 #define LANGUAGES_MAX 64
 
@@ -114,7 +114,7 @@ static bool is_ows(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Behind the white space at `i`. */
+/* The end of the white space at `i`. */
 static size_t behind_ows(struct span value, size_t i)
 {
     while (i < value.len && is_ows(value.at[i])) {
@@ -123,8 +123,8 @@ static size_t behind_ows(struct span value, size_t i)
     return i;
 }
 
-/* Copies `value` without the white space around its commas; quoted strings stay as they are. White
- * space is looked at once, however much of it there is. */
+/* Copies `value` without the white space around its commas; quoted strings stay unchanged. Linear
+ * in the length. */
 static char *put_compact(char *at, struct span value)
 {
     bool quoted = false;
@@ -158,7 +158,7 @@ struct language {
     unsigned weight; /* thousandths */
 };
 
-/* A qvalue (RFC 9110 12.4.2) in thousandths; false when it is none. */
+/* Parses a qvalue (RFC 9110 12.4.2) into thousandths. False: it is malformed. */
 static bool parse_weight(struct span text, unsigned *out)
 {
     unsigned weight;
@@ -194,7 +194,7 @@ static bool parse_language(struct span member, struct arena *arena, struct langu
            parameter.at[1] == '=' && parse_weight(span_skip(parameter, 2), &out->weight);
 }
 
-/* Heaviest first; equally weighted ones in a fixed order, because their order says nothing. */
+/* Highest weight first; equal weights in a fixed order, as their order has no meaning. */
 static int by_weight(const void *a, const void *b)
 {
     const struct language *x = a;
@@ -206,7 +206,7 @@ static int by_weight(const void *a, const void *b)
     return span_cmp(x->tag, y->tag);
 }
 
-/* NULL, with nothing written, when the value is not a list of weighted languages. */
+/* NULL, with nothing written: the value is not a list of weighted languages. */
 static char *put_languages(char *at, struct span value, struct arena *arena)
 {
     struct list_members it = list_members_of(value);

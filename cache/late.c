@@ -1,7 +1,7 @@
 /*
- * late - a store that is opened while requests are answered: another process has it still, whose
- * place we have taken (base/takeover.h). Until then the cache is in memory only. What changes
- * meanwhile is remembered by its hash, and what the store has there, which is older, is dropped
+ * late - a store that is opened while requests are served, because the process from which we have
+ * taken over (base/takeover.h) still has it. Until then the cache is in memory only. The hashes of
+ * keys that change meanwhile are remembered; what the store has under them is outdated, and deleted
  * before anybody finds it.
  */
 #include "base/err.h"
@@ -10,15 +10,15 @@
 #include "cache/cache_parts.h"
 
 enum {
-    LATE_MAX = 1 << 20, /* keys that have changed: up to 32 MiB */
+    LATE_MAX = 1 << 20, /* most keys remembered, in up to 32 MiB */
     LATE_ROOM = 1024,
-    LATE_GROUP = 8192, /* drops that are committed together */
+    LATE_GROUP = 8192, /* deletions committed together */
     LATE_FEW = 64,
     LATE_ROUNDS = 8,
 };
 
-/* Hashes are under a secret, so the first bytes say where one stands. All zeros: free. (A key with
- * that hash would be forgotten, as one of two with equal hashes would be.) */
+/* A hash set. The hashes are keyed, so their first bytes can be the index. All zeros: free. (A key
+ * with that hash would be forgotten.) */
 struct hashes {
     uint8_t (*slots)[KEY_HASH_SIZE];
     size_t count, room; /* room: a power of two, or 0 */
@@ -36,7 +36,7 @@ struct late {
 
 /* ---- what has changed ---- */
 
-/* The slot that has it, or the free one where it belongs. */
+/* The slot with this hash, or the free slot for it. */
 static uint8_t *slot_of(const struct hashes *set, const uint8_t hash[KEY_HASH_SIZE])
 {
     static const uint8_t none[KEY_HASH_SIZE];
@@ -59,7 +59,7 @@ static void put(struct hashes *set, const uint8_t hash[KEY_HASH_SIZE])
     memcpy(slot, hash, KEY_HASH_SIZE);
 }
 
-/* Calls `visit` for each. */
+/* Calls `visit` for each hash. */
 static void each(const struct hashes *set, void (*visit)(void *arg, const uint8_t *hash), void *arg)
 {
     static const uint8_t none[KEY_HASH_SIZE];
@@ -125,7 +125,7 @@ void late_free(struct late **slot)
     free(late);
 }
 
-/* Under the lock. At most half of the slots are taken. */
+/* Under the lock. At most half of the slots are used. */
 static void remember(struct late *late, const uint8_t hash[KEY_HASH_SIZE])
 {
     struct hashes *set = &late->changed;
@@ -148,7 +148,8 @@ void cache_changed(struct cache *cache, const struct cache_key *key)
         return;
     }
     pthread_mutex_lock(&late->lock);
-    bool missed = !atomic_load(&late->awaits); /* it came just now, and was not told */
+    bool missed = !atomic_load(
+        &late->awaits); /* the store was opened just now, and the change was not noted */
     if (!missed) {
         remember(late, key->hash);
     }
@@ -196,8 +197,8 @@ static void drop(void *arg, const uint8_t *hash)
     }
 }
 
-/* Most of what has changed goes, and is committed, before anybody looks there: many drops that are
- * pending would make each lookup slow. */
+/* Deletes most of the changed keys before lookups use the store, because many pending deletions
+ * make each lookup slow. */
 static void drop_ahead(struct late *late, struct dropping *dropping)
 {
     size_t count = SIZE_MAX;
@@ -214,7 +215,7 @@ static void drop_ahead(struct late *late, struct dropping *dropping)
     }
 }
 
-/* NULL, or why this store is none for us. */
+/* NULL, or why this store cannot be used. */
 static const char *judge(const struct cache *cache, const struct stores *stores)
 {
     return memcmp(stores_secret(stores), &cache->secret, sizeof(cache->secret)) == 0
@@ -222,9 +223,9 @@ static const char *judge(const struct cache *cache, const struct stores *stores)
                : "it is another one than the older process had";
 }
 
-/* What the older process has purged in between. What changed here meanwhile is remembered under the
- * keys from before that, but what it has stored since is under those from after it: so they change
- * once more. */
+/* Takes over what the older process has purged. Changes remembered here are under the keys from
+ * before those purges, but what it has stored since is under the keys from after them; so the keys
+ * are changed once more. */
 static void catch_up(struct cache *cache, struct stores *stores)
 {
     struct late *late = cache->late;
@@ -237,7 +238,7 @@ static void catch_up(struct cache *cache, struct stores *stores)
     buf_fini(&before);
 }
 
-/* Under the lock: from here on everybody finds what is there. */
+/* Under the lock: from here on lookups use the store. */
 static void admit(struct cache *cache, struct dropping *dropping)
 {
     struct late *late = cache->late;

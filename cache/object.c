@@ -43,7 +43,7 @@ static size_t text_size(const struct cache_key *key, struct span reason,
     return size;
 }
 
-/* One allocation: the struct, the field table, all text. */
+/* One allocation for the struct, the fields and all text. */
 static struct object *object_alloc(const struct cache_key *key, struct span reason,
                                    const struct http_fields *fields)
 {
@@ -185,7 +185,7 @@ static bool is_encodable(const struct object *object)
 
 _Static_assert((HTTP_1_0 ^ HTTP_1_1) < 32 && (HTTP_2 ^ HTTP_1_1) < 32, "beside three bits of kind");
 
-/* Kind and version in one byte; a record in which there was none yet came in HTTP/1.1. */
+/* Kind and version in one byte; in older records there is no version, which means HTTP/1.1. */
 static uint8_t pack_origin(enum object_kind kind, enum http_version received)
 {
     return (uint8_t)(kind | (received ^ HTTP_1_1) << 3);
@@ -331,7 +331,7 @@ struct object *object_decode(const struct cache_key *key, struct span head, stru
     return object;
 }
 
-/* The record's body is the table of its pieces. */
+/* The body of the record is the table of its pieces. */
 static bool adopt_parts(struct object *object, struct shelf shelf, struct store_object *record)
 {
     if (store_readable(shelf.store, record->body) != 0) {

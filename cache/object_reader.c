@@ -9,7 +9,9 @@
 
 /* ---- one body in one place ---- */
 
-enum { PREFETCHED = 1024 }; /* bytes of a body: by then the processor sees where it goes on */
+enum {
+    PREFETCHED = 1024
+}; /* bytes of a body to prefetch: after them the processor's own prefetching works */
 
 static struct span sub_span(struct span body, uint64_t from, uint64_t to)
 {
@@ -62,7 +64,7 @@ static void plain_close(struct plain_reader *reader)
     reader->place = PLACE_NONE;
 }
 
-/* The rest of the chunk at the reader's offset. */
+/* Gives the rest of the chunk at the reader's offset. */
 static int open_chunk(struct plain_reader *reader)
 {
     const struct object *owner = reader->owner;
@@ -102,7 +104,7 @@ static int plain_peek(struct plain_reader *reader, struct span *out)
     return err;
 }
 
-/* True when what was peeked last lies in a file of the store. */
+/* Is the span of the last peek in a file of the store? */
 static bool plain_place(const struct plain_reader *reader, struct file_place *out)
 {
     if (reader->place == PLACE_SPOOL) {
@@ -135,11 +137,11 @@ static void plain_advance(struct plain_reader *reader, size_t n)
 /* ---- a body known in parts: one piece after the other ---- */
 
 struct parts_reader {
-    struct partial *partial; /* the object's */
+    struct partial *partial; /* of the object */
     uint64_t offset, end;
     bool waits;
-    bool cold;                /* for the record of a piece, which is on disk only */
-    struct partial_view view; /* the piece being read; none without an object */
+    bool cold;                /* waits for the record of a piece, which is on disk only */
+    struct partial_view view; /* the current piece; no object: none */
     struct partial_reader place;
 };
 
@@ -170,7 +172,7 @@ static void parts_close(struct object_reader *reader)
     reader->parts = NULL;
 }
 
-/* Begins to read the piece at the offset. */
+/* Begins to read the piece at the current offset. */
 static int enter_piece(struct object_reader *reader)
 {
     struct parts_reader *parts = reader->parts;
@@ -193,7 +195,7 @@ static int enter_piece(struct object_reader *reader)
     uint64_t to = parts->end < view->range.to ? parts->end : view->range.to;
     int err = plain_open(&reader->plain, view->object, parts->offset - view->range.from,
                          to - view->range.from, reader->waker);
-    if (err) { /* it only passes through, and this byte has passed: a hole again */
+    if (err) { /* the piece only passes through, and this byte has passed: it is a hole again */
         reader->plain.place = PLACE_NONE;
         partial_forget(parts->partial, view->piece);
         partial_view_fini(view);
@@ -201,14 +203,14 @@ static int enter_piece(struct object_reader *reader)
     return 0;
 }
 
-/* What comes next is not the byte that is waited for: it may come in another piece before. */
+/* Is what arrives next far from the awaited byte, so that another piece may bring it earlier? */
 static bool is_far_ahead(const struct plain_reader *plain)
 {
     return plain->place == PLACE_SPOOL && spool_length(plain->spool.spool) < plain->spool.offset;
 }
 
-/* The span may be empty at the end of a piece, which may be short of where it was to end, or behind
- * which nothing can be read. */
+/* The span may be empty at the end of a piece, which may be shorter than announced, or be followed
+ * by nothing. */
 static int peek_piece(struct object_reader *reader, struct span *out)
 {
     struct parts_reader *parts = reader->parts;
@@ -219,10 +221,9 @@ static int peek_piece(struct object_reader *reader, struct span *out)
     } else if (err && is_far_ahead(&reader->plain) &&
                (err != ERR_AGAIN ||
                 partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset))) {
-        leave_piece(reader); /* it ends before, or broke off before */
+        leave_piece(reader); /* the piece was cut, or broke off */
         err = 0;
-    } else if (err &&
-               reader->plain.place == PLACE_CHUNKS) { /* damaged: from here on a hole again */
+    } else if (err && reader->plain.place == PLACE_CHUNKS) { /* damaged: becomes a hole again */
         partial_forget(parts->partial, parts->view.piece);
         leave_piece(reader);
         err = 0;
@@ -263,7 +264,7 @@ static struct object_reader *reader_of(struct source *source)
     return container_of(source, struct object_reader, source);
 }
 
-/* It says ERR_AGAIN because of the disk, and not because of the origin. */
+/* Does it return ERR_AGAIN because of the disk, and not because of the origin? */
 static bool is_cold(const struct object_reader *reader)
 {
     const struct plain_reader *plain = &reader->plain;

@@ -1,5 +1,5 @@
 /*
- * The life of a partial and of its pieces, the row they stand in, and what of it is here.
+ * The life of a partial and of its pieces, and what of it is present.
  */
 #include "base/mem.h"
 #include "base/memory.h"
@@ -97,7 +97,8 @@ void partial_unref(struct partial **slot)
     for (size_t i = 0; i < partial->count; i++) {
         piece_unref(&partial->pieces[i]);
     }
-    memcpy(&text, &partial->key.text.at, sizeof(text)); /* ours, though spans are of const bytes */
+    memcpy(&text, &partial->key.text.at,
+           sizeof(text)); /* owned, though spans point to const bytes */
     free(text);
     for (size_t i = 0; i < partial->overlap_count; i++) {
         piece_unref(&partial->overlaps[i]);
@@ -150,7 +151,7 @@ bool partial_take_out(struct partial *partial, struct piece *piece)
 {
     size_t i = partial_piece_after(partial, piece->range.from);
 
-    /* One that was cut to nothing is before its own place. */
+    /* a piece that was cut to nothing stands before its place */
     i = i > 0 && partial->pieces[i - 1] == piece ? i - 1 : i;
     if (i >= partial->count || partial->pieces[i] != piece) {
         return false;
@@ -192,7 +193,7 @@ bool partial_is_same(const struct partial *partial, const struct partial *other)
     return partial->version == other->version;
 }
 
-/* What is held but not kept only passes: whoever comes later may find it gone. */
+/* Bytes held without being kept only pass through: they may be gone for later readers. */
 static bool is_here(const struct piece *piece)
 {
     return piece->state == PIECE_SAVING || piece->state == PIECE_STORED ||

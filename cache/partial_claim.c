@@ -1,15 +1,15 @@
 /*
- * partial_claim - what is missing is claimed, arrives, and is kept or given up; pauses after
- * attempts that failed; and the death of a representation that the origin no longer has.
+ * partial_claim - claims missing bytes, which arrive, and are kept or given up; pauses after
+ * failures; the end of a representation that the origin no longer has.
  */
 #include "base/check.h"
 #include "cache/partial_parts.h"
 
-/* After a claim that came to nothing: this, and twice as much so often. */
+/* The first pause after a failed claim; it doubles with each further failure. */
 #define PAUSE_LEAST_MS UINT64_C(500)
 #define PAUSE_STEPS 4
 
-/* [from, to) without what other pieces cover at its beginning and behind its first hole. */
+/* The first hole in [from, to). */
 static struct piece_range first_hole(const struct partial *partial, uint64_t from, uint64_t to)
 {
     size_t i = partial_piece_after(partial, from);
@@ -29,7 +29,7 @@ bool partial_takes_pieces(const struct partial *partial)
            partial->joins;
 }
 
-/* A response that brings a piece by itself. */
+/* May a response add a piece without a claim? */
 static bool takes_response(const struct partial *partial)
 {
     return partial_takes_pieces(partial) || (!partial->dead && partial->count == 0);
@@ -50,7 +50,7 @@ static struct piece *add(struct partial *partial, struct piece_range range)
     struct piece *piece = piece_new(range.from, range.to, PIECE_CLAIMED);
 
     partial_insert(partial, partial_piece_after(partial, range.from), piece);
-    partial_wake_all(partial); /* what was a hole for them is not any more */
+    partial_wake_all(partial); /* wakes readers that waited at this hole */
     return piece_ref(piece);
 }
 
@@ -136,7 +136,7 @@ bool partial_arrives(struct partial *partial, struct piece *piece, struct object
     return joins;
 }
 
-/* It may have been cut, which is where the next one begins. */
+/* It may have been cut already, where the next piece begins. */
 static void shorten(struct piece *piece, uint64_t length)
 {
     if (length < piece->range.to - piece->range.from) {

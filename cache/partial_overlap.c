@@ -12,12 +12,12 @@
 #include "base/mem.h"
 #include "cache/partial_parts.h"
 
-/* A piece that will be at a waited-for byte within this time, or these bytes, is waited for: a
- * second connection costs less than a longer wait. */
+/* A piece that will reach the awaited byte within this time, or this number of bytes, is waited
+ * for: a second connection costs more. */
 #define PATIENCE_MS 1000
 #define NEAR_BYTES (UINT64_C(1) << 20)
-/* Where the origin did not want to give another connection what comes anyway, it is not asked to
- * for so long. */
+/* How long an origin is not asked again that refused to send arriving bytes on another
+ * connection. */
 #define REFUSED_MS 10000
 #define OVERLAPS_MAX 256
 
@@ -26,7 +26,8 @@ static uint64_t has_come(const struct piece *piece)
     return spool_length(piece->object->spool);
 }
 
-/* By its speed so far. Nothing yet: as long again as it has taken. */
+/* Will it come too late, judged by its speed so far? A piece without bytes is expected to take as
+ * long again as it has taken. */
 static bool comes_too_late(const struct piece *piece, uint64_t offset, uint64_t now_ms)
 {
     if (piece->state != PIECE_ARRIVING || offset <= piece->range.from) {
@@ -35,7 +36,7 @@ static bool comes_too_late(const struct piece *piece, uint64_t offset, uint64_t 
     uint64_t have = has_come(piece);
     uint64_t left = offset - piece->range.from > have ? offset - piece->range.from - have : 0;
     uint64_t elapsed = now_ms > piece->began_ms ? now_ms - piece->began_ms : 0;
-    uint64_t speed = have / (elapsed + 1); /* bytes a millisecond */
+    uint64_t speed = have / (elapsed + 1); /* bytes per ms */
 
     return left > NEAR_BYTES && (speed ? left / speed > PATIENCE_MS : elapsed > PATIENCE_MS / 2);
 }
@@ -56,8 +57,7 @@ static bool was_refused(const struct piece *piece, uint64_t now_ms)
     return piece->refused_ms && now_ms < piece->refused_ms + REFUSED_MS;
 }
 
-/* [from, to) without what other overlaps have of it behind its beginning; empty when one has that.
- */
+/* [from, to) without other overlaps; empty if one covers its beginning. */
 static struct piece_range without_others(const struct partial *partial, uint64_t from, uint64_t to)
 {
     for (size_t i = 0; i < partial->overlap_count; i++) {
@@ -94,7 +94,7 @@ struct piece *partial_overlap(struct partial *partial, struct piece *piece, uint
     return piece_ref(overlap);
 }
 
-/* Its number among the overlaps, or their count. */
+/* Index of the overlap; their count if it is none. */
 static size_t number_of(const struct partial *partial, const struct piece *piece)
 {
     size_t i = 0;
@@ -105,7 +105,7 @@ static size_t number_of(const struct partial *partial, const struct piece *piece
     return i;
 }
 
-/* The reference is the caller's. */
+/* Removes the overlap; the reference passes to the caller. */
 static struct piece *take(struct partial *partial, size_t i)
 {
     struct piece *piece = partial->overlaps[i];
@@ -130,7 +130,7 @@ void partial_settle_overlaps(struct partial *partial)
 bool partial_overlap_joins(struct partial *partial, struct piece *overlap)
 {
     if (number_of(partial, overlap) == partial->overlap_count) {
-        return true; /* it is in the row already */
+        return true; /* it is an ordinary piece already */
     }
     struct piece *piece = partial_at(partial, overlap->range.from);
     if (partial->dead || piece->state != PIECE_ARRIVING ||

@@ -1,4 +1,4 @@
-/* partial_reader - who reads a response known in parts, and what they find. */
+/* partial_reader - readers of a response known in parts, and what they find. */
 #include "base/err.h"
 #include "cache/partial_parts.h"
 
@@ -43,7 +43,7 @@ static void await(struct partial *partial, struct partial_reader *reader)
     list_push_back(&partial->waiting, &reader->waiting);
 }
 
-/* Which piece, and with its object when that is not to be read from the store. */
+/* Finds the piece, with its object unless that has to be read from the store. */
 static enum partial_look look(struct partial *partial, struct partial_reader *reader,
                               uint64_t offset, struct partial_view *view)
 {
@@ -79,7 +79,7 @@ static int load(struct partial *partial, struct partial_reader *reader, struct p
     if (err != ERR_AGAIN) {
         cold_fini(&reader->cold);
     }
-    /* A piece that was cut is longer in the store than in the row. */
+    /* A piece that was cut is longer in the store than here. */
     if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {
         object_unref(&view->object);
         err = ERR_CORRUPT;

@@ -8,7 +8,7 @@
 #include "http/date.h"
 #include "http/validator.h"
 
-/* Ages and lifetimes stay below this, so that sums of a few never overflow. */
+/* Ages and lifetimes stay below this, so that sums of a few do not overflow. */
 #define CLAMP_MAX SECONDS_MAX
 
 const struct policy_settings policy_defaults = {
@@ -26,7 +26,7 @@ static const struct cache_control no_control = {
     .stale_if_error = SECONDS_NONE,
 };
 
-/* Clocks are corrected in small steps, and each loop reads its own at its own moment. */
+/* Clocks are corrected in small steps, and loops read them at different moments. */
 #define CLOCK_SLACK 60
 
 static int64_t clamp(int64_t seconds)
@@ -87,7 +87,7 @@ void policy_read_request(const struct http_head *request, const struct policy_se
             break;
         case FIELD_IF_MATCH:
         case FIELD_IF_UNMODIFIED_SINCE:
-            conditional = true; /* not for a cache to evaluate: RFC 9111 4.3.2 */
+            conditional = true; /* the cache must not evaluate it: RFC 9111 4.3.2 */
             break;
         case FIELD_CACHE_CONTROL:
             has_control = true;
@@ -157,8 +157,8 @@ static bool came_through_http10(const struct http_fields *response)
     return false;
 }
 
-/* corrected_initial_age of 4.2.3. Of several Age values the first counts; one that is not digits
- * counts for nothing. */
+/* corrected_initial_age (4.2.3). Of several Age values the first counts; malformed ones are
+ * ignored. */
 static int64_t initial_age(const struct http_head *response, struct policy_times times,
                            int64_t date)
 {
@@ -216,7 +216,7 @@ static int64_t date_of(const struct http_head *response, enum http_field_id id, 
     return field ? date_parse(field->value, now) : -1;
 }
 
-/* The place says more than the response. Only successes live longer by it. */
+/* Applies what the configuration knows. Only successful responses get longer lifetimes. */
 static void apply_known(const struct policy_known *known, int status, struct freshness *out)
 {
     bool success = status == 200;
@@ -240,7 +240,7 @@ static void apply_known(const struct policy_known *known, int status, struct fre
     out->checked = known->validate;
 }
 
-/* What is known for certain of a place goes before what leads there says of lifetimes. */
+/* Applies the limits of redirects, unless the configuration is certain about the place. */
 static void apply_way(const struct policy_way *way, bool certain, struct freshness *out)
 {
     out->shareable_with_authorization &= !way->own;

@@ -1,4 +1,5 @@
-/* policy_reuse - may what is stored answer this request (RFC 9111 4, 5.2.1; RFC 5861; RFC 8246). */
+/* policy_reuse - may a stored response answer this request (RFC 9111 4, 5.2.1; RFC 5861; RFC
+ * 8246)? */
 #include "cache/policy.h"
 
 /* max-age=0 is what a reload sends: it asks for validation even within the first second. */
@@ -30,7 +31,7 @@ static enum policy_verdict reuse_fresh(const struct policy_request *request,
     return POLICY_FRESH;
 }
 
-/* What forbids any stale answer to this request, or REASON_NONE. */
+/* What forbids serving this request a stale response, or REASON_NONE. */
 static enum reason stale_obstacle(const struct policy_request *request,
                                   const struct freshness *freshness, int64_t age)
 {
@@ -66,7 +67,7 @@ static enum policy_verdict reuse_stale(const struct policy_request *request,
     return POLICY_VALIDATE;
 }
 
-/* What forbids to answer without the origin's word, whatever the age, or REASON_NONE. */
+/* What requires a validation whatever the age, or REASON_NONE. */
 static enum reason reuse_obstacle(const struct policy_request *request,
                                   const struct freshness *freshness)
 {

@@ -66,7 +66,7 @@ void policy_way_add(struct policy_way *way, const struct http_head *redirect,
     struct cache_control control;
     struct freshness freshness;
 
-    rules.known = NULL; /* that is of the place, not of the way */
+    rules.known = NULL; /* the configuration knows the place, not the redirects */
     rules.way = NULL;
     policy_control(redirect, &rules, &control);
     policy_freshness(redirect, times, &rules, &freshness);
@@ -109,7 +109,8 @@ static enum reason field_obstacle(const struct http_head *request, const struct 
     return REASON_NONE;
 }
 
-/* What could never be used again, fresh, validated or stale by permission, is not worth storing. */
+/* A response that could never be used again (fresh, validated, or stale by permission) is not worth
+ * storing. */
 static bool is_useful(const struct freshness *freshness)
 {
     bool stale_allowed = !freshness->must_revalidate && !freshness->no_cache &&
@@ -204,8 +205,8 @@ static bool describes_body(enum http_field_id id)
     return id == FIELD_CONTENT_LENGTH || id == FIELD_CONTENT_ENCODING || id == FIELD_CONTENT_RANGE;
 }
 
-/* What is stored has a weak entity-tag, because the origin has changed the bytes (their coding),
- * and the 304 the strong one of what they were made from. It would be a lie about these bytes. */
+/* The stored response has a weak entity-tag, because the origin has changed the bytes (their
+ * coding), and the 304 the strong one of the original. For the stored bytes that would be wrong. */
 static bool is_only_weakly_same(const struct http_fields *stored, const struct http_fields *update)
 {
     struct span ours = fields_get(stored, FIELD_ETAG);

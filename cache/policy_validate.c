@@ -1,5 +1,5 @@
-/* policy_validate - asking the origin about what is stored, and what its answer confirms (RFC 9111
- * 4.1, 4.3). */
+/* policy_validate - validating stored responses at the origin, and what its answer confirms (RFC
+ * 9111 4.1, 4.3). */
 #include "cache/policy.h"
 
 #include "base/check.h"
@@ -9,7 +9,7 @@
 
 /* ---- validators ---- */
 
-/* What is no entity-tag validates nothing; of several lines the first counts. */
+/* The valid entity-tag; of several lines the first counts. */
 static struct span etag_of(const struct http_fields *fields)
 {
     struct span etag = fields_get(fields, FIELD_ETAG);
@@ -17,7 +17,7 @@ static struct span etag_of(const struct http_fields *fields)
     return etag_is_valid(etag) ? etag : SPAN_EMPTY;
 }
 
-/* Both carry this field, with the same value. */
+/* Do both have this field, with the same value? */
 static bool same_value(const struct http_fields *a, const struct http_fields *b,
                        enum http_field_id id)
 {
@@ -58,8 +58,8 @@ void policy_make_conditional(struct http_fields *request, const struct http_fiel
     add_modified_since(request, stored);
 }
 
-/* What may be offered of it. Another variant may have the same weak entity-tag, so one is asked
- * about only where it can mean no other (RFC 9110 8.8.1). */
+/* The tag to offer for it. Another variant may have the same weak entity-tag, so a weak one is
+ * offered only where it cannot mean another (RFC 9110 8.8.1). */
 static struct span offered_tag(const struct policy_stored *stored)
 {
     struct span etag = etag_of(stored->fields);
@@ -67,7 +67,7 @@ static struct span offered_tag(const struct policy_stored *stored)
     return stored->selected || !etag_is_weak(etag) ? etag : SPAN_EMPTY;
 }
 
-/* The entity-tags of `stored` to offer, each once, in their order. Returns how many. */
+/* Collects the entity-tags of `stored` to offer, each once, in order. Returns how many. */
 static size_t collect_tags(const struct policy_stored *stored, size_t count,
                            struct span tags[POLICY_STORED_MAX])
 {
@@ -121,7 +121,7 @@ void policy_make_conditional_any(struct http_fields *request, const struct polic
 
 /* ---- which one ---- */
 
-/* By Date (4); a response without one is as old as its arrival. */
+/* By Date (4); a response without one is dated by its arrival. */
 static int64_t dated(const struct policy_stored *stored)
 {
     int64_t received = stored->freshness->response_time;

@@ -10,7 +10,8 @@
 #include <errno.h>
 
 enum {
-    PURGE_PIECES = 4096 /* of one URL, that are dropped one by one; more are evicted in time */
+    PURGE_PIECES = 4096 /* most pieces of one response that are deleted one by one; the others are
+                           evicted in time */
 };
 
 #define SCOPES_FILE "purged"
@@ -55,15 +56,14 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     invalidate(cache, &key, NULL, NULL);
 }
 
-/* What is in the store under a key that leads nowhere any more. */
+/* Deletes from the store what is under a key that nothing refers to any more. */
 static void drop(struct cache *cache, const struct cache_key *key)
 {
     table_drop(cache->table, key);
     shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
 }
 
-/* While somebody reads it, what is there stays: it may be that the origin has something else by
- * now. */
+/* While it has readers its pieces stay, as the origin may have another representation by now. */
 static void drop_pieces(struct partial *parts, struct arena *arena)
 {
     uint64_t *from = arena_alloc(arena, PURGE_PIECES * sizeof(*from));
@@ -157,7 +157,7 @@ int cache_purge(struct cache *cache, const struct uri *uri, struct span zone, st
 
 /* ---- scopes ---- */
 
-/* The folder has these already. */
+/* Does the folder have these scopes already? */
 static bool has(const char *path, struct span scopes)
 {
     struct buf bytes = BUF_INIT;
@@ -168,8 +168,8 @@ static bool has(const char *path, struct span scopes)
     return equal;
 }
 
-/* One that was taken out is ours still. One that could not be opened is not, and may come back with
- * what it has. */
+/* A member that was taken out is still ours. One that could not be opened may come back with what
+ * it has. */
 static int keep_in(struct stores *stores, size_t number, struct span scopes)
 {
     struct store_member member;
@@ -187,7 +187,8 @@ static int keep_in(struct stores *stores, size_t number, struct span scopes)
     return err;
 }
 
-/* Into each folder. The first error; the others have them all the same. */
+/* Writes the scopes to each folder. Returns the first error; the other folders have them all the
+ * same. */
 static int keep(struct cache *cache, struct stores *stores)
 {
     struct buf bytes = BUF_INIT;
@@ -215,7 +216,7 @@ int cache_purge_scope(struct cache *cache, struct span scope)
     return err;
 }
 
-/* Takes over what a folder has. -ENOENT: it has none. */
+/* Takes over the scopes of a folder. -ENOENT: it has none. */
 static int read_scopes(struct cache *cache, const char *path)
 {
     bool agree = true;
@@ -231,8 +232,8 @@ static int read_scopes(struct cache *cache, const char *path)
     return err;
 }
 
-/* One that can be read is enough: a purge is in all of them before it is answered. A folder without
- * one tells nothing: it may be new. */
+/* One readable folder is enough, as a purge is answered only when all have it. A folder without
+ * scopes may be new. */
 void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count)
 {
     size_t good = 0, bad = 0;

@@ -11,23 +11,22 @@
 #include <stdlib.h>
 
 /*
- * A set is replaced whole. Its scopes are sorted, so the last one that is not behind a place begins
- * with every scope that the place is in, if any: those are it and its parents.
- *
- * Who reads a set holds one of the lanes; who has replaced it frees it when it has had all of them.
+ * A set is immutable and replaced as a whole. Its scopes are sorted, so the last scope that is not
+ * behind a place begins with every scope that contains the place: those are it and its parents. A
+ * reader of a set holds a lane; whoever has replaced the set frees it after having held every lane.
  */
 enum { LANES = 64, NONE = -1 };
 
 struct scope {
     struct span text;
     uint64_t salt;
-    int parent; /* the longest other one that it begins with, or NONE */
+    int parent; /* the longest other scope that is its beginning, or NONE */
 };
 
 struct scope_set {
     uint64_t serial;
     size_t count;
-    struct scope at[]; /* and behind them their texts */
+    struct scope at[]; /* followed by the texts */
 };
 
 struct lane {
@@ -36,8 +35,8 @@ struct lane {
 
 struct scopes {
     struct lane lanes[LANES];
-    _Atomic(struct scope_set *) set; /* NULL: nothing was ever purged */
-    pthread_mutex_t lock;            /* who replaces the set */
+    _Atomic(struct scope_set *) set; /* NULL: nothing was purged so far */
+    pthread_mutex_t lock;            /* held for replacing the set */
 };
 
 /* ---- life ---- */
@@ -119,11 +118,11 @@ static uint64_t salt_of(const struct scope_set *set, struct span place)
     return salt;
 }
 
-/* Each thread has one, alone or nearly so. */
+/* The lane of this thread, shared with few others. */
 static struct lane *lane_of_thread(struct scopes *scopes)
 {
     static atomic_uint threads;
-    static _Thread_local unsigned mine; /* from 1 on; 0: not known yet */
+    static _Thread_local unsigned mine; /* from 1 on; 0: not assigned so far */
 
     if (mine == 0) {
         mine = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % LANES + 1;
@@ -147,7 +146,7 @@ uint64_t scopes_salt(struct scopes *scopes, const struct uri *uri, struct span z
 
 /* ---- sets ---- */
 
-/* Room for so many, with texts of so many bytes; *text is where these go. */
+/* A set with room for `count` scopes with texts of `bytes`; *text is where these begin. */
 static struct scope_set *set_new(size_t count, size_t bytes, uint64_t serial, char **text)
 {
     struct scope_set *set = xmalloc(sizeof(*set) + count * sizeof(set->at[0]) + bytes);
@@ -158,7 +157,7 @@ static struct scope_set *set_new(size_t count, size_t bytes, uint64_t serial, ch
     return set;
 }
 
-/* Behind the others, in their order. */
+/* Appends a scope, in sorted order. */
 static void set_add(struct scope_set *set, char **text, struct span bytes, uint64_t salt)
 {
     struct scope *scope = &set->at[set->count];
@@ -173,7 +172,7 @@ static void set_add(struct scope_set *set, char **text, struct span bytes, uint6
     set->count++;
 }
 
-/* Under the lock. Nobody reads the old set any more when this returns. */
+/* Under the lock. When it returns, the old set has no readers. */
 static void replace(struct scopes *scopes, struct scope_set *set)
 {
     struct scope_set *old = atomic_exchange(&scopes->set, set);
@@ -190,7 +189,8 @@ static uint64_t random_salt(void)
     return sip_key_random().k0 | 1;
 }
 
-/* Those of `old` that do not begin with `text`, and it. NULL: there are too many. */
+/* The scopes of `old` that do not begin with `text`, and `text` itself. NULL: there are too
+ * many. */
 static struct scope_set *set_with(const struct scope_set *old, struct span text)
 {
     size_t before = old ? count_up_to(old, text) : 0, count = old ? old->count : 0;
@@ -290,7 +290,7 @@ uint64_t scopes_serial(struct scopes *scopes)
     return serial;
 }
 
-/* NULL: the rows are not such, or not in their order. */
+/* NULL: the rows are malformed, or not sorted. */
 static struct scope_set *decode_rows(const struct scopes_head *head, struct span rows)
 {
     struct span last = SPAN_EMPTY;
@@ -327,7 +327,7 @@ static bool has_row(const struct scope_set *set, const struct scope *row)
            span_eq(set->at[count - 1].text, row->text);
 }
 
-/* A copy of `set`, in which what `old` has not gets another salt. */
+/* A copy of `set`, with new salts for scopes that `old` does not have. */
 static struct scope_set *set_renewed(const struct scope_set *set, const struct scope_set *old)
 {
     size_t bytes = 0;
@@ -361,7 +361,7 @@ void scopes_renew(struct scopes *scopes, struct span before)
     free(old);
 }
 
-/* A row that `older` has not holds the text. */
+/* Does a row that `older` does not have cover the text? */
 static bool purged_since(const struct scope_set *newer, const struct scope_set *older,
                          struct span text)
 {

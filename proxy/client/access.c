@@ -78,7 +78,8 @@ static bool names_user(const struct access_rule *rule, const struct user *user)
     return false;
 }
 
-/* The host last: that may cost a look into a million names. */
+/* Does everything that the rule names match? Hosts are compared last, as that may be a search among
+ * a million names. */
 static bool holds(const struct access_rule *rule, const struct access_query *query)
 {
     return names_client(rule, query->client) &&
@@ -86,7 +87,8 @@ static bool holds(const struct access_rule *rule, const struct access_query *que
                                names_time(rule, query->now) && names_host(rule, query->uri)));
 }
 
-/* Only a proxy may be told who one is (RFC 9110 11.7.1): who takes us for the origin is nobody. */
+/* Can the client be asked to authenticate? Only a proxy may ask (RFC 9110 11.7.1), so a client that
+ * takes us for the origin stays anonymous. */
 static bool can_be_asked(const struct access_query *query)
 {
     const struct http_head *request = query->request;
@@ -95,7 +97,7 @@ static bool can_be_asked(const struct access_query *query)
 
 enum applies { APPLIES, APPLIES_NOT, APPLIES_TO_WHOM };
 
-/* Without its exceptions. Whoever cannot be asked is nobody. */
+/* Does the rule match, without its exceptions? A client that cannot be asked is anonymous. */
 static enum applies applies(const struct access_rule *rule, const struct access_query *query)
 {
     if (!holds(rule, query)) {
@@ -110,7 +112,8 @@ static enum applies applies(const struct access_rule *rule, const struct access_
     return names_user(rule, query->user) ? APPLIES : APPLIES_NOT;
 }
 
-/* Nobody is asked who they are for an exception when another one holds anyway. */
+/* The same with its exceptions. The user is not asked for an exception if another one matches
+ * anyway. */
 static enum applies applies_but(const struct access_rule *rule, const struct access_query *query)
 {
     enum applies whole = applies(rule, query);
@@ -143,7 +146,7 @@ void access_decide(const struct settings *settings, const struct access_query *q
     }
 }
 
-/* Whatever is asked for, whenever, by whomever there. */
+/* Does the rule depend on nothing but the client's address? */
 static bool is_about_addresses(const struct access_rule *rule)
 {
     return rule->is_plain && !rule->needs_user;

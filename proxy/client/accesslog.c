@@ -1,9 +1,7 @@
 /*
- * accesslog - blocks of lines on their way to one file.
- *
- * A worker fills its block and swaps it for a spare one; the thread takes all queued blocks at
- * once and writes them without holding the lock. So the lock is held for a few pointers only, some
- * times a second.
+ * accesslog - blocks of lines on their way to one file. A worker fills its block and swaps it for a
+ * spare one. The log's thread takes all queued blocks at once, and writes them without holding the
+ * lock; so the lock is held only briefly, a few times a second.
  */
 #include "proxy/client/accesslog.h"
 
@@ -23,7 +21,7 @@
 
 enum {
     BLOCK_SIZE = 2 * ACCESSLOG_LINE_MAX,
-    QUEUE_MAX = 128, /* blocks: what a stalled disk may cost in memory */
+    QUEUE_MAX = 128, /* most blocks, which bounds the memory that a stalled disk costs */
     SPARES_MAX = 8,
 };
 
@@ -31,28 +29,28 @@ struct block {
     struct block *next;
     size_t len;
     uint64_t lines;
-    int fresh; /* the place, opened anew: behind this block it is gone on with; -1: as before */
+    int fresh; /* descriptor of the reopened file, to be used after this block; -1: no change */
     char bytes[BLOCK_SIZE];
 };
 
 struct accesslog {
     atomic_int refs;
     char *to;
-    struct sink sink; /* the thread's once it runs */
+    struct sink sink; /* used by the thread once it runs */
     pthread_t thread;
 
-    pthread_mutex_t lock; /* over everything below */
+    pthread_mutex_t lock; /* of everything below */
     pthread_cond_t work;
     struct block *queue;
     struct block **tail;
-    size_t queued; /* and being written */
+    size_t queued; /* including blocks being written */
     struct block *spares;
     size_t spare_count;
-    int fresh; /* as of a block, in front of the queue */
+    int fresh; /* as in struct block, for use before the queue */
     bool ending;
 };
 
-/* One log of a worker's. */
+/* A worker's block for one log. */
 struct outlet {
     struct accesslog *log;
     struct log_style style;
@@ -64,7 +62,7 @@ struct accesslog_writer {
     struct outlet outlets[];
 };
 
-/* Of all logs of the process. */
+/* Lines lost by all logs of the process. */
 static atomic_uint_fast64_t dropped;
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t running_less = PTHREAD_COND_INITIALIZER;
@@ -90,7 +88,7 @@ static void go_on_with(struct accesslog *log, int fresh)
     }
 }
 
-/* Takes all that waits; sleeps until something does. False when it is time to end. */
+/* Waits for blocks and takes all of them. False: it is time to end. */
 static bool take_work(struct accesslog *log, struct block **blocks, int *fresh)
 {
     pthread_mutex_lock(&log->lock);
@@ -151,7 +149,8 @@ static void count_running(int change)
     pthread_mutex_unlock(&running_lock);
 }
 
-/* Whoever gives the last reference away must not wait: it is likely a worker, in a request. */
+/* The last reference may be given up by a worker in a request, which must not wait; so the thread
+ * frees the log. */
 static void *writer_main(void *arg)
 {
     struct accesslog *log = arg;
@@ -302,7 +301,7 @@ struct accesslog_writer *accesslog_writer_new(const struct accesslog_out *outs, 
     return writer;
 }
 
-/* Queues the block; false when too much waits already. *spare gets a used one, or NULL. */
+/* Queues a block. False: too many are queued. *spare is a used block, or NULL. */
 static bool queue_block(struct accesslog *log, struct block *block, struct block **spare)
 {
     pthread_mutex_lock(&log->lock);

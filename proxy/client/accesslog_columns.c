@@ -115,7 +115,7 @@ struct span column_referer(struct span referer)
     struct span authority = span_skip(rest, colon + 3); /* behind "://" */
     size_t at = span_find(span_take(authority, span_find(authority, '/')), '@');
 
-    /* With a name and a password in it no honest browser sends one: only where they lead. */
+    /* No honest client sends a referer with a password: only its host and path are shown. */
     rest = at < span_find(authority, '/') ? span_skip(authority, at + 1) : rest;
     struct span secret = shown_secret(rest);
     return span_take(rest, secret.len ? (size_t)(secret.at - rest.at) : rest.len);
@@ -126,7 +126,7 @@ static bool is_escaped(char c)
     return c == '"' || c == '\\';
 }
 
-/* From the end on. */
+/* Works backwards. */
 char *column_escape(char *start, char *end)
 {
     size_t more = 0;

@@ -1,4 +1,4 @@
-/* accesslog_combined - the format of Apache and nginx, and behind it what the cache did. */
+/* accesslog_combined - the format of Apache and nginx, followed by what the cache did. */
 #include "proxy/client/accesslog_columns.h"
 
 #include "http/date.h"
@@ -22,7 +22,7 @@ static char *put_time(char *at, int64_t when)
     return put_span(at, SPAN(" +0000]"));
 }
 
-/* In what stands between quotes there is no quote and no backslash. */
+/* Replaces quotes and backslashes in text that will be quoted. */
 static char *mask_quotes(char *start, char *end)
 {
     for (char *at = start; at < end; at++) {

@@ -1,5 +1,4 @@
-/* accesslog_json - one object on one line, with all of the decision. What is not known is left out.
- */
+/* accesslog_json - an object on one line with the whole decision. Unknown values are left out. */
 #include "proxy/client/accesslog_columns.h"
 
 #include "http/put.h"

@@ -29,7 +29,7 @@ static void set_free(struct settings_part *part)
     free(set);
 }
 
-/* One that is open already, with a reference more; or NULL. */
+/* The log with this place that is open already, with a new reference; or NULL. */
 static struct accesslog *find_open(const struct settings *before, const char *to)
 {
     size_t count = 0;
@@ -43,7 +43,7 @@ static struct accesslog *find_open(const struct settings *before, const char *to
     return NULL;
 }
 
-/* Where the log with this number is written. */
+/* Where the log with this number is configured. */
 static const char *origin_of(const struct settings *settings, size_t number)
 {
     for (size_t i = 0; i < settings->flat.count; i++) {
@@ -119,7 +119,7 @@ static bool is_open(const struct settings *before, const char *to)
     return found;
 }
 
-/* Of the folder in which the file lies. 0 or a negative errno. */
+/* Checks the folder of a file. 0 or a negative errno. */
 static int look_at_folder(const char *file)
 {
     const char *slash = strrchr(file, '/');

@@ -13,7 +13,7 @@
 
 /* ---- opening ---- */
 
-/* A pipe that nobody reads is an error rather than a wait; writes may wait. */
+/* Opening a pipe without a reader fails instead of waiting; writes may wait. */
 static int open_file(const char *path)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
@@ -163,7 +163,7 @@ static int reopen(struct sink *sink)
 
 /* ---- bytes ---- */
 
-/* Standard output may be a pipe that somebody has made non-blocking. */
+/* Standard output may be a pipe that another process has made non-blocking. */
 static bool may_retry(const struct sink *sink)
 {
     struct pollfd ready = {.fd = sink->fd, .events = POLLOUT};
@@ -204,8 +204,8 @@ static char *put_process(char *at)
     return put_number(at, (uint64_t)getpid());
 }
 
-/* As syslog(3) writes it, for a socket of this machine: without a host, and without a time, which
- * whoever reads it puts there. rsyslog and journald take RFC 5424 there for a program named "1". */
+/* As syslog(3) writes to a socket of this machine: without host, and without time, which the reader
+ * adds. rsyslog and journald expect RFC 5424 here from a program named "1". */
 static char *put_syslog(char *at, struct span line)
 {
     *at++ = '<';
@@ -216,7 +216,7 @@ static char *put_syslog(char *at, struct span line)
     return put_span(at, line);
 }
 
-/* One VARIABLE=value a line; lines of ours have no line ends in them. */
+/* One VARIABLE=value on each line; log lines contain no newlines. */
 static char *put_journald(char *at, struct span line)
 {
     at = put_span(at, SPAN("PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=larder-proxy\n"
@@ -234,7 +234,7 @@ size_t sink_datagram(enum sink_kind kind, struct span line, char *out)
     return (size_t)(end - out);
 }
 
-/* When the other side was started anew its socket is another one. */
+/* Connects again if the other side was restarted and has a new socket. */
 static int send_one(struct sink *sink, struct span datagram)
 {
     for (int tries = 0;; tries++) {

@@ -1,5 +1,5 @@
-/* accesslog_template - lines by the administrator's own format: pieces of text and fields. What is
- * not known is "-" or, in JSON, left out. */
+/* accesslog_template - lines in the administrator's format: pieces of text and fields. Unknown
+ * values are "-" or, in JSON, left out. */
 #include "proxy/client/accesslog_columns.h"
 
 #include "http/put.h"
@@ -7,7 +7,7 @@
 
 enum { HEADER_SHOWN = 256 };
 
-/* A field, of `piece` for those that have more than their kind. */
+/* Writes a field; `piece` is for fields with a parameter. */
 typedef char *(*writer)(char *at, const struct accesslog_entry *entry,
                         const struct log_piece *piece);
 
@@ -198,7 +198,7 @@ FIELD(put_hierarchy)
     return column_hierarchy(at, entry);
 }
 
-/* What a client says, between quotes with its blanks. */
+/* Text from a client; between quotes it may have spaces. */
 static char *put_said(char *at, struct span text, const struct log_piece *piece)
 {
     text = span_take(span_trim(text), HEADER_SHOWN);
@@ -233,7 +233,7 @@ FIELD(put_incident)
     return column_word(at, entry->incident);
 }
 
-/* Any field of the request; not those that let somebody in, nor what a Referer does not show. */
+/* Any field of the request, except credentials, and what column_referer() hides. */
 FIELD(put_request_field)
 {
     const struct http_fields *fields = entry->request ? &entry->request->fields : NULL;

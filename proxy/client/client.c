@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 enum {
-    H2_STREAMS_MAX = 128, /* of one connection at once */
-    LOOKED_AT = 64,       /* clients, for one that may go */
+    H2_STREAMS_MAX = 128, /* most concurrent streams of a connection */
+    LOOKED_AT = 64,       /* most clients searched for one to close */
     WAITED_MS = 1000,
 };
 
@@ -51,7 +51,7 @@ static void terms_unref(struct client_terms **slot)
     }
 }
 
-/* One more reference to the terms of today. */
+/* The terms of the current settings, with a new reference. */
 static struct client_terms *terms_of_today(struct worker *worker)
 {
     if (worker->terms == NULL || worker->terms->number != worker->settings->number) {
@@ -96,7 +96,7 @@ static void on_begun(void *owner)
 
 enum { INCIDENT_MAX = 32 };
 
-/* Of the request that was refused last. */
+/* The incident id of the request that was refused last. */
 static struct span incident_of(const struct worker *worker, char text[INCIDENT_MAX])
 {
     snprintf(text, INCIDENT_MAX, "%u-%llx", worker->number, (unsigned long long)worker->serial);
@@ -136,7 +136,7 @@ static void count_bad_head(struct worker *worker, const struct decision *decisio
                                              .decision = decision, .status = status, .sent = sent});
 }
 
-/* Such a request never becomes an exchange, but it is counted and logged like one. */
+/* A refused request never becomes an exchange, but is counted and logged like one. */
 static void on_refused(void *owner, const struct h1_error *error, size_t sent)
 {
     struct client *client = owner;
@@ -223,7 +223,7 @@ static const struct h1_events client_events = {
     .on_gone = on_gone,
 };
 
-/* Over TLS it is agreed on before a byte of it is said (RFC 9113 3.2). */
+/* Over TLS the protocol was negotiated before (RFC 9113 3.2), so there is no on_preface. */
 static const struct h1_events tls_client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
@@ -256,7 +256,7 @@ static void client_drain(struct client *client, bool kindly)
 
 static void start_protocol(struct client *client, struct transport *transport)
 {
-    bool draining = client->worker->draining; /* it was agreeing on TLS when that began */
+    bool draining = client->worker->draining; /* draining may have begun during the handshake */
 
     if (transport_alpn(transport) == ALPN_H2) {
         start_h2(client, transport, SPAN_EMPTY);
@@ -323,7 +323,8 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
     uint16_t port;
     struct ip ip = transport_peer(transport, &port);
 
-    if (port == 0) { /* reset before it was accepted: nobody knows whose it was */
+    if (port ==
+        0) { /* the connection was reset before it was accepted, so its address is unknown */
         transport_close(&transport, true);
         return;
     }
@@ -358,7 +359,7 @@ static void client_close(struct client *client)
     client_free(client);
 }
 
-/* For something from the client, since before that. */
+/* Has it been idle since before that time? */
 static bool is_waiting(const struct client *client, uint64_t before_ms)
 {
     switch (client->speech) {
@@ -385,7 +386,7 @@ static bool is_slow(const struct client *client)
     UNREACHABLE();
 }
 
-/* Its requests end as those of a client that takes too long. */
+/* Closes it like a client that takes too long. */
 static void give_way(struct client *client)
 {
     metric_add(&client->worker->counters.clients_evicted, 1);

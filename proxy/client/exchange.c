@@ -15,7 +15,8 @@ static const unsigned legal_next[] = {
 
 enum {
     REQUEST_SPOOL_LIMIT = 256 * 1024,
-    REQUEST_KEPT_MAX = 32 * 1024, /* a body up to here can be sent again */
+    REQUEST_KEPT_MAX =
+        32 * 1024, /* a body of at most this size is kept, so that it can be sent again */
     POOL_MAX = 256,
     ROW_MAX = 16, /* their response heads may be large, and h2 sees their size only afterwards */
 };
@@ -121,8 +122,8 @@ static void finish(struct exchange *x)
     object_unref(&x->object);
     object_unref(&x->useless);
     piece_unref(&x->asked);
-    fetch_unlink(&x->fetch);   /* last: it looks whether anybody still waits */
-    connect_close(&x->tunnel); /* but for this, of which it may have the source */
+    fetch_unlink(&x->fetch);   /* last, as it checks whether others wait for the fetch */
+    connect_close(&x->tunnel); /* except for the tunnel, whose source the fetch may use */
     if (x->request_body) {
         spool_writer_gone(x->request_body);
         if (!x->request_ended) {
@@ -148,7 +149,7 @@ void exchange_give_up(struct exchange *x)
     finish(x);
 }
 
-/* There is more of the body, or it has come to a hole. */
+/* More of the body has arrived, or it has reached a hole. */
 static void wake_source(struct exchange *x)
 {
     if (x->state == EX_AWAIT) {
@@ -279,13 +280,13 @@ static enum stream_flow on_data(void *owner, struct span bytes)
         if (x->tunnel) {
             connect_write_end(x->tunnel);
         }
-        return STREAM_PAUSE; /* until it is given up */
+        return STREAM_PAUSE; /* until the exchange ends */
     }
     if (x->tunnel) {
         return connect_write(x->tunnel, bytes);
     }
     if (x->request_body == NULL || (x->fetch.fetch == NULL && x->state != EX_CHECK)) {
-        return STREAM_MORE; /* nobody wants it: the answer is on its way already */
+        return STREAM_MORE; /* nobody needs it: the response is being sent already */
     }
     return spool_append(x->request_body, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;
 }
@@ -310,7 +311,8 @@ static void on_end(void *owner)
     }
 }
 
-/* Who ended it: a body that breaks off is told as such, everything else is the client's side. */
+/* Which side ended it: a body that broke off has an ending of its own; everything else is the
+ * client's. */
 static enum ending ending_of(const struct exchange *x, int err)
 {
     if (err == 0) {
@@ -360,7 +362,7 @@ static void on_response(struct fetch_link *link, const struct http_head *head)
     x->trailers.count = 0;
     x->trailer_names = x->trailer_hop = SPAN_EMPTY;
     if (head->framing == BODY_LENGTH || head->framing == BODY_NONE) {
-        return; /* nothing comes behind it */
+        return; /* nothing may follow the last chunk */
     }
     fields_joined(&head->fields, http_field_name(FIELD_CONNECTION), &x->arena, &hop);
     fields_joined(&head->fields, http_field_name(FIELD_TRAILER), &x->arena, &names);
@@ -387,7 +389,7 @@ static const struct stream_events exchange_events = {
     .on_close = on_close,
 };
 
-/* What is for one hop alone stays here, and Via says who was on the way, as of a final head. */
+/* Forwards an interim response: without hop-by-hop fields, with Via, like a final one. */
 static void send_interim(struct exchange *x, const struct http_head *from_origin)
 {
     struct http_head head = *from_origin;

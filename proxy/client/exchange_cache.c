@@ -1,4 +1,4 @@
-/* exchange_cache - LOOKUP, READ and AWAIT: what the cache says, and what a flight brings. */
+/* exchange_cache - LOOKUP, READ and AWAIT: lookups in the cache, and waiting for flights. */
 #include "proxy/client/exchange_parts.h"
 
 #include "base/check.h"
@@ -8,7 +8,7 @@
 
 /* ---- LOOKUP ---- */
 
-/* Rules of access hold for where redirects lead. Nobody can be asked for a name by then. */
+/* Do the access rules allow what a redirect leads to? The user cannot be asked at that point. */
 static bool may_ask(const struct fetch_asker *asker, const struct uri *uri)
 {
     struct access_answer answer;
@@ -68,7 +68,7 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
 enum exchange_state exchange_go_alone(struct exchange *x)
 {
     struct waker waker = {exchange_wake_flight, x};
-    /* What is stored is validated, also by a HEAD; a range is wanted as the client asks for it. */
+    /* a HEAD validates a stored response, too; a range is fetched as the client asks for it */
     struct object *stale = x->policy.has_range ? NULL : x->lookup.object;
 
     exchange_drop_fetch(x);
@@ -89,7 +89,7 @@ static struct object *take_found(struct exchange *x)
     return object;
 }
 
-/* Leads a validation nobody waits for. What comes of it is for everybody: a HEAD asks as a GET. */
+/* Starts a validation in the background. Its result is for everybody, so a HEAD becomes a GET. */
 static void refresh(struct exchange *x)
 {
     struct http_head request = x->request;
@@ -204,7 +204,7 @@ static enum outcome outcome_of(const struct exchange *x, const struct object *ob
     return OUTCOME_MODIFIED;
 }
 
-/* How this request fared, told from what the flight brought. */
+/* Sets the outcome of this request from what the flight has brought. */
 static void record_outcome(struct exchange *x, const struct object *object)
 {
     struct decision *decision = &x->decision;
@@ -215,7 +215,7 @@ static void record_outcome(struct exchange *x, const struct object *object)
     decision->age = decision->lifetime = -1;
     if (decision->outcome == OUTCOME_STALE) {
         decision->reason = REASON_STALE_IF_ERROR;
-    } else if (!leader) { /* the leader's fetch has told the leader */
+    } else if (!leader) { /* the leader was told by its fetch */
         decision->fwd_status = object->updated ? 304 : object->status;
     }
     if (decision->outcome == OUTCOME_STALE || object->stored_reason == REASON_STORED) {
@@ -224,7 +224,8 @@ static void record_outcome(struct exchange *x, const struct object *object)
     }
 }
 
-/* The flight's response is not for this request: look again, at last alone. */
+/* The flight's response is not for this request: looks up again; the last time fetches
+ * separately. */
 static enum exchange_state look_again(struct exchange *x)
 {
     lookup_fini(&x->lookup);
@@ -234,13 +235,14 @@ static enum exchange_state look_again(struct exchange *x)
     return EX_LOOKUP;
 }
 
-/* As far as its age goes, and by whom it was validated. */
+/* May the response be used, judged by its age and by who has validated it? */
 static bool may_reuse(const struct exchange *x, const struct object *object)
 {
     int64_t now = loop_wall(x->worker->loop);
     enum reason reason;
 
-    if (object == flight_stale(x->lookup.member.flight)) { /* it stands in for a failed origin */
+    if (object ==
+        flight_stale(x->lookup.member.flight)) { /* it is served because the origin failed */
         struct policy_settings rules = target_rules(x->settings, x->site, x->uri.path);
         return policy_stale_on_error(&x->policy, &object->freshness, &rules, now);
     }
@@ -250,9 +252,9 @@ static bool may_reuse(const struct exchange *x, const struct object *object)
     return verdict != POLICY_VALIDATE;
 }
 
-/* A follower may use what was fetched for another only as it might use a stored response: one that
- * must be validated each time was validated for somebody else (RFC 9111 4), and what is stale was
- * allowed to somebody else (4.2.4). */
+/* A follower may use a response fetched for another request only where it could use a stored one. A
+ * response that must be validated each time was validated for somebody else (RFC 9111 4), and
+ * staleness was allowed to somebody else (4.2.4). */
 static bool may_share(struct exchange *x, const struct object *object)
 {
     return may_reuse(x, object) &&
@@ -270,13 +272,14 @@ static bool is_other_part(struct exchange *x, const struct object *object)
                                      loop_wall(x->worker->loop));
 }
 
-/* The same bytes, maybe under a head that the origin's answer has renewed (RFC 9111 3.4). */
+/* Do they have the same bytes, maybe with different heads (RFC 9111 3.4)? */
 static bool is_same(const struct object *object, const struct object *other)
 {
     return object == other || (object_parts(object) && object_parts(object) == object_parts(other));
 }
 
-/* Takes the object over. Under another head it may be another part that is to be sent. */
+/* Continues with this object, which is taken over. With another head, another part may have to be
+ * sent. */
 static void take_renewed(struct exchange *x, struct object *object)
 {
     if (object != x->object) {
@@ -289,8 +292,7 @@ static void take_renewed(struct exchange *x, struct object *object)
     x->confirmed = true;
 }
 
-/* The object is there, bytes of it are not: a flight of our own brings them, or somebody else's
- * does. */
+/* The object is present, but bytes of it are missing: waits for a fetch that brings them. */
 static enum exchange_state await_bytes(struct exchange *x)
 {
     struct object *object;
@@ -304,7 +306,8 @@ static enum exchange_state await_bytes(struct exchange *x)
         return EX_AWAIT;
     case FLIGHT_SHARED:
     case FLIGHT_SOLO:
-        if (exchange_is_alone(x)) { /* what is here still is, and the rest is elsewhere */
+        if (exchange_is_alone(
+                x)) { /* present bytes stay, the others come from the private response */
             object_unref(&object);
             x->confirmed = true;
             return exchange_send(x);
@@ -313,7 +316,7 @@ static enum exchange_state await_bytes(struct exchange *x)
             take_renewed(x, object);
             return exchange_send(x);
         }
-        exchange_close_body(x); /* it is another one by now */
+        exchange_close_body(x); /* it is another object by now */
         object_unref(&x->object);
         x->decision.outcome = OUTCOME_MODIFIED;
         x->decision.age = x->decision.lifetime = -1;
@@ -324,16 +327,16 @@ static enum exchange_state await_bytes(struct exchange *x)
     UNREACHABLE();
 }
 
-/* Whose key is not its URL may have waited for what was asked of another URL: that this has failed
- * says nothing of its own. */
+/* A request whose key is not that of its own URL may have followed the fetch of another URL, whose
+ * failure says nothing about this one. */
 static bool is_of_another_url(const struct exchange *x)
 {
     return !x->lookup.member.leader && !span_eq(x->key.path, x->uri.path);
 }
 
-/* The origin was there, and had no answer to the leader's request: it may have one to ours, which
- * has other fields. So the followers look once more. They are not let go alone: one of them leads,
- * and when that fails, too, it was the origin. */
+/* The origin did answer, but the leader's request failed; this request has other fields, and may
+ * succeed. So followers look up again. They are not sent separately: one of them leads, and if that
+ * fails, too, the origin is the cause. */
 static bool may_fare_better(const struct exchange *x, enum reason why)
 {
     bool is_of_request =

@@ -1,5 +1,5 @@
-/* exchange_deliver - DELIVER, and what must be there before: the response's head, the first bytes
- * of its body, and the origin's word for bytes that are missing. */
+/* exchange_deliver - DELIVER, and what it needs: the response's head, the first bytes of its body,
+ * and for missing bytes the origin's confirmation that the representation is unchanged. */
 #include "proxy/client/exchange_parts.h"
 
 #include "base/err.h"
@@ -39,9 +39,8 @@ static void describe(struct exchange *x, struct response *response)
     }
 }
 
-/* Fields behind the body go out with one whose length is not said (RFC 9112 7.1.2), and to a client
- * of HTTP/1.1 that knows of them, as not all do. What is stored has none, nor what others fetched.
- */
+/* Trailers need a body of unknown length (RFC 9112 7.1.2), and an HTTP/1.1 client that accepts
+ * them. Stored responses, and those fetched for others, have none. */
 static void frame_for_trailers(struct exchange *x, struct response *response)
 {
     struct http_head *head = &response->head;
@@ -68,14 +67,14 @@ void exchange_drop_fetch(struct exchange *x)
     x->trailer_names = x->trailer_hop = SPAN_EMPTY;
 }
 
-/* Several parts are played by a source of their own, on top of the same reader. */
+/* Several parts need a source of their own, which uses the same reader. */
 static int open_body(struct exchange *x, const struct body_parts *body)
 {
     const struct body_part *first = &body->at[0];
     struct waker waker = {exchange_wake_source, x};
 
     if (x->body) {
-        return 0; /* it has waited for its first bytes */
+        return 0; /* it has waited for its first bytes already */
     }
     if (body->count > 1) {
         struct parts_source *parts = arena_alloc(&x->arena, sizeof(*parts));
@@ -94,26 +93,26 @@ void exchange_close_body(struct exchange *x)
     x->body = NULL;
 }
 
-/* The client does not want the origin asked for what is missing (RFC 9111 5.2.1.7). */
+/* The client forbids asking the origin for missing bytes (only-if-cached, RFC 9111 5.2.1.7). */
 static enum exchange_state refuse_to_ask(struct exchange *x)
 {
     x->decision = DECISION_INIT;
     return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
 }
 
-/* What has been done may not be done twice, and a body that has gone to the origin is not here any
- * more (RFC 9110 9.2.1). */
+/* May the request be repeated? Not if it is unsafe, or if its body is no longer in memory (RFC 9110
+ * 9.2.1). */
 static bool may_start_over(const struct exchange *x)
 {
     return http_method_is_safe(x->request.method) && x->request_body == NULL;
 }
 
-/* What was to be delivered cannot be: it has left memory and store meanwhile, it was known in parts
- * and the rest is not to be had, or the origin has broken off behind its head. */
+/* Looks up again, because the object cannot be delivered: it has left memory and store meanwhile,
+ * missing parts cannot be fetched, or the origin has broken off after the head. */
 static enum exchange_state start_over(struct exchange *x)
 {
     exchange_close_body(x);
-    x->waited = (struct disk_wait){0}; /* the next answer has not waited for this one */
+    x->waited = (struct disk_wait){0}; /* the next response has not waited for this one */
     if (!may_start_over(x)) {
         exchange_drop_fetch(x);
         return exchange_refuse(x, 502, REASON_INCOMPLETE, NULL);
@@ -155,7 +154,7 @@ static enum exchange_state ask_in_its_words(struct exchange *x)
     return exchange_go_alone(x);
 }
 
-/* The rest cannot be told to be of the same representation (RFC 9111 3.4). */
+/* The rest cannot be proved to be of the same representation (RFC 9111 3.4). */
 static enum exchange_state replace_part(struct exchange *x)
 {
     bool own = x->lookup.member.leader && x->decision.outcome == OUTCOME_MISS;
@@ -166,12 +165,12 @@ static enum exchange_state replace_part(struct exchange *x)
 /* ---- bytes that are missing ---- */
 
 enum {
-    AHEAD_MAX = 3,      /* pieces asked for beside the one that is waited for */
+    AHEAD_MAX = 3,      /* most pieces that are fetched besides the awaited one */
     HOLE_TRIES_MAX = 3, /* at once */
     HOLE_PAUSE_MS = 500,
 };
 
-/* Asks the origin for a claimed piece. `linked`: this request waits for its head. */
+/* Fetches a claimed piece. `linked`: this request waits for its head. */
 static void fetch_piece(struct exchange *x, const struct claim *claim, bool linked)
 {
     struct flight *flight = flight_new(&claim->base->key, NULL);
@@ -186,7 +185,7 @@ static void fetch_piece(struct exchange *x, const struct claim *claim, bool link
     flight_unref(&flight);
 }
 
-/* The same, when this request waits for it. */
+/* Fetches the piece that this request waits for. */
 static void fetch_awaited(struct exchange *x, const struct claim *claim, bool linked)
 {
     piece_unref(&x->asked);
@@ -210,7 +209,7 @@ static bool claim(struct exchange *x, uint64_t from, uint64_t to, enum claim_whe
                        out);
 }
 
-/* Further holes of what is wanted, so that they need not wait for each other: at most `max`.
+/* Fetches up to `max` further holes of the wanted range, so that they do not wait for each other.
  * Returns how many. */
 static int fill_ahead(struct exchange *x, uint64_t from, uint64_t to, int max)
 {
@@ -235,8 +234,8 @@ void exchange_init_pause(struct exchange *x)
     timeout_init(&x->hole_pause, on_pause);
 }
 
-/* How long to wait with the next try at the same hole: as all do who read of it; and where what
- * came could not be read time and again, for ourselves. */
+/* How long to wait before trying the same hole again: the pause shared by all readers, or our own
+ * if what arrives can repeatedly not be read. */
 static uint64_t pause_of(struct exchange *x, uint64_t now)
 {
     uint64_t all = partial_pause(object_parts(x->object), now);
@@ -245,9 +244,10 @@ static uint64_t pause_of(struct exchange *x, uint64_t now)
     return until > now + all ? until - now : all;
 }
 
-/* Nobody may be kept busy by a piece that never comes, and no origin by who waits for it. Before
- * the head is sent, a few tries tell that another answer is needed; behind it there is no other, so
- * the origin has as long to become well again as it may take for an answer. */
+/* May the hole be tried again? No client may be kept waiting by a piece that never comes, and no
+ * origin be flooded by those who wait. Before the head is sent a few tries show that another
+ * response is needed. After it there is no alternative, so the origin gets as long to recover as a
+ * response may take. */
 static enum try may_try(struct exchange *x, uint64_t hole)
 {
     uint64_t now = loop_now_ms(x->worker->loop);
@@ -274,7 +274,7 @@ static enum try may_try(struct exchange *x, uint64_t hole)
     return TRY_NOW;
 }
 
-/* The byte at `from` is missing, and so may be others before `to`. */
+/* Fetches the missing byte at `from`, and maybe others before `to`. */
 static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
 {
     enum try may = x->policy.control.only_if_cached ? TRY_NO_MORE : may_try(x, from);
@@ -283,7 +283,7 @@ static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
 
     if (may == TRY_NOW && claim(x, from, to, CLAIM_HERE, &hole)) {
         fetch_awaited(x, &hole, false);
-        if (x->hole_tries == 1 && !alone) { /* an origin in trouble is asked for one */
+        if (x->hole_tries == 1 && !alone) { /* a failing origin is asked for one only */
             fill_ahead(x, from, to, AHEAD_MAX);
         }
     }
@@ -300,8 +300,8 @@ static bool is_known(const struct object *object, uint64_t offset)
     return partial_covers(object_parts(object), offset, offset + 1, true);
 }
 
-/* What the origin has given to this client alone is read where it is, and then what is shared
- * again. True: the reader has gone there. */
+/* Pieces that the origin has sent to this client only are read from the private response; then
+ * reading continues in the shared one. True: the reader has moved. */
 static bool goes_elsewhere(struct exchange *x, uint64_t offset)
 {
     struct object *own = x->asked ? piece_own(x->asked) : NULL;
@@ -320,7 +320,7 @@ bool exchange_fill(struct exchange *x)
     struct span next;
     struct claim overlap;
 
-    /* What it waited for may have come, or may never come: the end of a broken piece is no hole. */
+    /* the awaited bytes may have come, or may never come: the end of a broken piece is no hole */
     if (x->body == NULL || source_peek(x->body, &next) != ERR_AGAIN ||
         !object_reader_waits(&x->reader, &from, &to)) {
         return true;
@@ -339,8 +339,8 @@ bool exchange_fill(struct exchange *x)
     return true;
 }
 
-/* Before the head is sent the origin has said, about one hole, that it still has the same
- * representation: then no response begins with one and ends with nothing. True: wait for it. */
+/* Before the head is sent, the origin must have confirmed with one hole that it still has the same
+ * representation, so that no response begins which cannot be completed. True: wait for that. */
 static bool ask_first(struct exchange *x, const struct body_parts *body)
 {
     struct claim hole;
@@ -354,8 +354,7 @@ static bool ask_first(struct exchange *x, const struct body_parts *body)
     return false;
 }
 
-/* What arrives is not the newest any more, and far from the byte that is waited for: another answer
- * comes sooner. */
+/* Is it better to fetch again? What arrives is outdated, and far from the awaited byte. */
 static bool is_better_asked_anew(struct exchange *x)
 {
     uint64_t from, to;
@@ -364,7 +363,7 @@ static bool is_better_asked_anew(struct exchange *x)
            partial_comes_late(object_parts(x->reader.object), from, loop_now_ms(x->worker->loop));
 }
 
-/* The first bytes are missing, or on their way. */
+/* The first bytes are missing or arriving: waits for them. */
 static enum exchange_state await_first(struct exchange *x)
 {
     return exchange_fill(x) && !is_better_asked_anew(x) ? EX_AWAIT : start_over(x);
@@ -375,7 +374,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     struct partial *parts = object_parts(x->object);
     enum coverage coverage = coverage_of(parts, &response->body);
     struct span first;
-    int left = AHEAD_MAX; /* for all its ranges together */
+    int left = AHEAD_MAX; /* for all ranges together */
 
     if (coverage != COVERS_ALL && x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
@@ -400,7 +399,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
         left -= fill_ahead(x, response->body.at[i].from, response->body.at[i].to, left);
     }
     if (coverage != COVERS_ALL) {
-        describe(x, response); /* the decision is another one by now */
+        describe(x, response); /* the decision has changed */
     }
     return exchange_reply(x, &response->head, exchange_rewrite_body(x, x->body));
 }
@@ -413,7 +412,7 @@ enum exchange_state exchange_send(struct exchange *x)
     struct span first;
 
     x->is_whole = false;
-    if (x->body) { /* it has waited for its first bytes */
+    if (x->body) { /* it has waited for its first bytes already */
         int err = source_peek(x->body, &first);
         if (err) {
             return err == ERR_AGAIN ? await_first(x) : start_over(x);
@@ -436,10 +435,10 @@ enum exchange_state exchange_send(struct exchange *x)
     }
     int err = response.body.count == 1 ? object_reader_begin(&x->reader) : 0;
     if (err && err != ERR_AGAIN) {
-        return start_over(x); /* it is damaged: no head has gone out yet */
+        return start_over(x); /* the object is damaged, and no head was sent so far */
     }
     if (err) {
-        describe(x, &response); /* the head says that the body is waited for */
+        describe(x, &response); /* Cache-Status tells that the body is being waited for */
         frame_for_trailers(x, &response);
     }
     return exchange_reply(x, &response.head, exchange_rewrite_body(x, x->body));
@@ -449,7 +448,8 @@ enum exchange_state exchange_deliver(struct exchange *x, struct object *object, 
 {
     bool means_tunnel = x->upgrade.len && x->request.version == HTTP_2;
 
-    if (means_tunnel && object->status / 100 == 2) { /* the client would take it for one */
+    if (means_tunnel &&
+        object->status / 100 == 2) { /* the client would take it for the beginning of a tunnel */
         object_unref(&object);
         return exchange_refuse(x, 502, REASON_UPGRADE,
                                "The origin has answered, but not changed to the protocol.");

@@ -15,7 +15,7 @@ enum { MARK_LEN = 18 }; /* "-m" and 16 hex digits */
 struct exchange_rewrite {
     struct rewrite_links links;
     struct span mark;
-    bool on; /* the head has said that what follows is rewritten */
+    bool on; /* the head has announced rewritten links */
     enum rewrite_format format;
 };
 
@@ -50,8 +50,7 @@ static struct span mark_of(const struct rewrite_links *links, struct arena *aren
     return arena_printf(arena, "-m%016llx", hash);
 }
 
-/* What the mark and the quote behind it leave of an ETag that we have given out; empty: it is of
- * something else. */
+/* The part of an ETag before our mark and the closing quote; empty: it has no mark of ours. */
 static struct span before_mark(struct span tag, struct span mark)
 {
     struct span quote = SPAN("\"");
@@ -62,7 +61,7 @@ static struct span before_mark(struct span tag, struct span mark)
     return span_take(tag, tag.len - quote.len - mark.len);
 }
 
-/* The origin's ETag of such a one is written behind `at`, where there is room for it and more. */
+/* Writes the origin's ETag for a marked one at `at`, which has room for it. */
 static char *put_unmarked(char *at, struct span tag, struct span mark)
 {
     struct span before = before_mark(tag, mark);
@@ -73,12 +72,12 @@ static char *put_unmarked(char *at, struct span tag, struct span mark)
     return before.len ? put_span(put_span(at, before), SPAN("\"")) : at;
 }
 
-/* A list of ETags as the origin knows them. What a client has with other links, or without ours, is
- * not what it would get, and left out. */
+/* A list of ETags as the origin knows them. Those of documents with other links, or without
+ * rewritten links, are left out, as the client would not get these. */
 static struct span unmarked_list(struct span tags, struct span mark, struct arena *arena)
 {
     struct list_members it = list_members_of(tags);
-    char *text = arena_alloc(arena, 2 * tags.len); /* ", " where "," was */
+    char *text = arena_alloc(arena, 2 * tags.len); /* ", " replaces "," */
     char *end = text;
     struct span tag;
 
@@ -103,7 +102,9 @@ static void unmark_condition(struct exchange *x)
     if (ours.len) {
         fields_add_id(&x->request.fields, FIELD_IF_NONE_MATCH, ours);
     } else {
-        fields_remove_id(&x->request.fields, FIELD_IF_MODIFIED_SINCE); /* it has not counted */
+        fields_remove_id(
+            &x->request.fields,
+            FIELD_IF_MODIFIED_SINCE); /* the origin's date says nothing about our links */
     }
 }
 
@@ -114,7 +115,7 @@ static void prepare_rewrite(struct exchange *x, const struct mirrored *mirrored)
     mirror_links(mirrored, &x->arena, &x->rewrite->links);
     x->rewrite->mark = mark_of(&x->rewrite->links, &x->arena);
     unmark_condition(x);
-    fields_remove_id(&x->request.fields, FIELD_RANGE); /* of bytes that are other ones */
+    fields_remove_id(&x->request.fields, FIELD_RANGE); /* the ranges are of rewritten bytes */
     fields_remove_id(&x->request.fields, FIELD_IF_RANGE);
 }
 
@@ -127,10 +128,10 @@ void exchange_prepare_mirror(struct exchange *x, const struct route *route)
     hop_strip_places(fields);
     fields_remove_id(fields, FIELD_COOKIE);
     if (route->mirrored.mirror->preset == PRESET_OCI) {
-        fields_remove_id(fields, FIELD_AUTHORIZATION); /* what is pulled, all may pull */
+        fields_remove_id(fields, FIELD_AUTHORIZATION); /* the mirror fetches only what is public */
     }
     if (kind == MIRROR_DIGEST || mirror_rewrites(x->site, kind)) {
-        fields_remove_id(fields, FIELD_ACCEPT_ENCODING); /* it comes as it is */
+        fields_remove_id(fields, FIELD_ACCEPT_ENCODING); /* so that the document comes unencoded */
     }
     if (reads && mirror_rewrites(x->site, kind)) {
         prepare_rewrite(x, &route->mirrored);
@@ -167,7 +168,8 @@ static void mark_tag(struct exchange *x, struct http_head *head)
     }
 }
 
-/* What it says of bytes that are other ones now (RFC 9530, and what came before). */
+/* Removes fields that describe the bytes, which are rewritten (digests: RFC 9530 and its
+ * predecessors). */
 static void drop_bytes(struct http_fields *fields)
 {
     static const struct span names[] = {SPAN_INIT("Content-Length"), SPAN_INIT("Accept-Ranges"),

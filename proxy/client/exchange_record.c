@@ -1,6 +1,6 @@
 /*
- * exchange_record - what is told of an exchange: counted while it goes on, and counted, logged and
- * remembered when it has ended.
+ * exchange_record - counts an exchange while it goes on, and counts, logs and remembers it at its
+ * end.
  */
 #include "proxy/client/exchange_parts.h"
 
@@ -9,7 +9,7 @@
 #include "proxy/client/tail.h"
 #include "proxy/toplist.h"
 
-/* What came and went since the last time. */
+/* Bytes received and sent since the last time. */
 static void count_bytes(struct exchange *x)
 {
     const struct stream *stream = x->stream;
@@ -30,13 +30,13 @@ void exchanges_count(struct worker *worker)
     list_each(link, &worker->exchanges)
     {
         struct exchange *x = list_entry(link, struct exchange, link);
-        if (x->sent && x->stream) { /* its outcome is known */
+        if (x->sent && x->stream) { /* only then is its outcome known */
             count_bytes(x);
         }
     }
 }
 
-/* What is counted, logged and remembered of it beside what it has. */
+/* Values that several records of an ended exchange need. */
 struct ended {
     uint64_t elapsed_us, sent;
     struct span user, mirror;
@@ -118,7 +118,7 @@ void exchange_record(struct exchange *x)
         .mirror = exchange_mirror(x),
     };
 
-    disk_wait_end(&x->waited); /* it may be given up while it waits */
+    disk_wait_end(&x->waited); /* it may have been aborted while waiting */
     disk_wait_end(&x->reader.waited);
     exchange_note_disk(x);
     count(x, &ended);

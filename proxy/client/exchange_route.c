@@ -9,11 +9,11 @@
 #include "proxy/client/respond.h"
 #include "proxy/client/route.h"
 
-enum { HOST_TOLD = 255 }; /* of a name, to the log */
+enum { HOST_TOLD = 255 }; /* most bytes of a host name in the log */
 
 /* ---- answers made here ---- */
 
-/* What asked by HTTP/2 for another protocol would take any 2xx for its beginning (RFC 8441 5). */
+/* An HTTP/2 client that asked to switch protocols would take any 2xx for success (RFC 8441 5). */
 static bool would_mislead(const struct exchange *x, const struct http_head *head)
 {
     return x->request.upgrade && x->request.version == HTTP_2 && head->status / 100 == 2;
@@ -29,7 +29,7 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
     x->status = head->status;
     x->sent = true;
     if (x->upgrade.len && head->status != 101 && client_h1(x->client)) {
-        h1_drain(client_h1(x->client)); /* what follows may be meant for another protocol */
+        h1_drain(client_h1(x->client)); /* what follows may be of another protocol */
     }
     stream_send(x->stream, head, exchange_metered(x, body));
     return EX_DELIVER;
@@ -78,12 +78,12 @@ enum exchange_state exchange_refuse(struct exchange *x, int status, enum reason 
                                                             : OUTCOME_ERROR;
 
     if (outcome == OUTCOME_DENIED) {
-        x->decision.forward = FORWARD_NONE; /* meant to, but not let */
+        x->decision.forward = FORWARD_NONE; /* the origin was not asked */
     }
     return answer(x, status, outcome, reason, what);
 }
 
-/* What a TRACE shows of its request (RFC 9110 9.3.8): everything but credentials. */
+/* The body of the response to TRACE (RFC 9110 9.3.8): the request without credentials. */
 static struct span traced(struct exchange *x)
 {
     static const enum http_field_id hidden[] = {FIELD_AUTHORIZATION, FIELD_PROXY_AUTHORIZATION,
@@ -128,7 +128,7 @@ enum exchange_state exchange_send_answer(struct exchange *x, struct http_head *h
     return exchange_reply(x, head, body.len > 0 ? &x->page.source : NULL);
 }
 
-/* TRACE and OPTIONS that may go no further (RFC 9110 7.6.2), or are for us: we are the final
+/* Answers TRACE and OPTIONS with Max-Forwards 0 (RFC 9110 7.6.2), or addressed to us, as the final
  * recipient. */
 static enum exchange_state answer_here(struct exchange *x)
 {
@@ -146,8 +146,8 @@ static enum exchange_state answer_here(struct exchange *x)
     return exchange_send_answer(x, &head, body);
 }
 
-/* Refused by the rules, which may be about users or hosts: nobody says a name, or asks for one of
- * these hosts, before the page has told how. */
+/* Is the request refused by rules about users or hosts, so that a client that is not configured yet
+ * must be able to read the setup page? */
 static bool is_refused_newcomer(const struct exchange *x, const struct route *route)
 {
     bool of_server =
@@ -158,8 +158,8 @@ static bool is_refused_newcomer(const struct exchange *x, const struct route *ro
            access_may_use(x->settings, &x->client->ip);
 }
 
-/* The page that tells clients of this proxy, where `pac` is configured: asked of the proxy itself,
- * by somebody who may use it. NULL: it is no such request. */
+/* The setup page that the client asks the proxy itself for, if `pac` is configured and the client
+ * may use the proxy. NULL: it is no such request. */
 static const struct pac_page *page_of(const struct exchange *x, const struct route *route)
 {
     bool reads = x->request.method == METHOD_GET || x->request.method == METHOD_HEAD;
@@ -191,7 +191,7 @@ static enum exchange_state answer_page(struct exchange *x, const struct pac_page
 
 /* ---- ROUTE ---- */
 
-/* Before the request goes on; route_request() has seen that it may. */
+/* Decrements Max-Forwards, which route_request() has checked. */
 static void count_forwards_down(struct exchange *x)
 {
     uint64_t left;
@@ -203,8 +203,8 @@ static void count_forwards_down(struct exchange *x)
     }
 }
 
-/* Somebody may want two parties to take the request for two different ones. It is the URI that
- * counts here, and the origin is told no other Host. */
+/* Logs a Host that differs from the URI: an attacker may want two parties to see different
+ * requests. The URI takes precedence, and the origin gets a Host made from it. */
 static void note_overruled(struct exchange *x)
 {
     char text[IP_TEXT_MAX];
@@ -214,21 +214,21 @@ static void note_overruled(struct exchange *x)
               SPAN_ARGS(span_take(x->uri.host, HOST_TOLD)));
 }
 
-/* Its number, as far as a decision has room for it. */
+/* Number of the rule, as far as the decision has room for it. */
 static uint16_t rule_that_refused(const struct route *route)
 {
     unsigned number = route->access.verdict == ACCESS_ALLOWED ? 0 : route->access.number;
     return (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
 }
 
-/* What the exchange keeps of it, whatever becomes of the request. */
+/* Copies what the exchange needs from the route, also of refused requests. */
 static void note_route(struct exchange *x, const struct route *route)
 {
     bool allowed = route->access.verdict == ACCESS_ALLOWED;
 
     x->uri = route->uri;
     x->key = route->key;
-    x->site = route->mirrored.site; /* also of what is refused */
+    x->site = route->mirrored.site; /* also for refused requests */
     x->host = route->has_uri && allowed ? route->uri.host : SPAN_EMPTY;
     x->decision.rule = rule_that_refused(route);
     if (route->overrules) {
@@ -236,7 +236,7 @@ static void note_route(struct exchange *x, const struct route *route)
     }
 }
 
-/* REASON_NONE, or why an account lets no more through. What goes nowhere counts in none. */
+/* REASON_NONE, or why the account allows no more. Refused requests count for no account. */
 static enum reason open_account(struct exchange *x, const struct route *route)
 {
     bool goes = route->access.verdict == ACCESS_ALLOWED && route->kind != ROUTE_REFUSED;
@@ -244,7 +244,7 @@ static enum reason open_account(struct exchange *x, const struct route *route)
     return goes ? exchange_open_account(x, route->access.rule) : REASON_NONE;
 }
 
-/* It is asked of the cache, and perhaps of an origin. */
+/* Goes on with a lookup in the cache. */
 static enum exchange_state look_up(struct exchange *x, const struct route *route)
 {
     x->site = route->site;

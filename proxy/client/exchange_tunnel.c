@@ -48,7 +48,7 @@ void exchange_prepare_tunnel(struct exchange *x)
     });
 }
 
-/* HTTP/2 has no such field (RFC 8441 5). */
+/* HTTP/2 has no Sec-WebSocket-Accept (RFC 8441 5). */
 static void drop_accept(struct http_fields *fields)
 {
     size_t kept = 0;
@@ -61,7 +61,7 @@ static void drop_accept(struct http_fields *fields)
     fields->count = kept;
 }
 
-/* What the client is told: all of the origin's head that is not for one hop alone. */
+/* Makes the client's 101 from the origin's, without hop-by-hop fields. */
 static void make_switch(struct exchange *x, const struct http_head *origin, struct http_head *head)
 {
     struct span name = span_str(x->settings->name);

@@ -1,11 +1,11 @@
-/* exchange_who - CHECK: who it is that asks, when a rule of access wants to know (RFC 9110 11.7).
- */
+/* exchange_who - CHECK: authenticates the user, when an access rule needs to know it (RFC 9110
+ * 11.7). */
 #include "proxy/client/exchange_parts.h"
 
 #include "base/clock.h"
 #include "proxy/access/set.h"
 
-/* What is remembered may be forgotten again before it is read, but not time and again. */
+/* The answer may be forgotten before it is read, but hardly several times. */
 enum { WHO_TRIES_MAX = 3 };
 
 static void wake(void *arg)
@@ -21,7 +21,7 @@ static enum exchange_state refuse(struct exchange *x, int status, enum reason re
     return exchange_refuse(x, status, reason, NULL);
 }
 
-/* Exactly one field, or nobody could tell which of them counts. */
+/* Exactly one field is accepted, as it would be unclear which one counts. */
 static bool read_credentials(struct exchange *x, struct credentials *out)
 {
     const struct http_fields *fields = &x->request.fields;

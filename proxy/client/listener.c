@@ -20,12 +20,12 @@ struct listener {
     uv_tcp_t handle;
     struct worker *worker;
     char *address;           /* as configured */
-    struct tls_context *tls; /* of today; NULL: plain */
+    struct tls_context *tls; /* of the current settings; NULL: no TLS */
 };
 
 /* ---- accepting ---- */
 
-/* There is room for one more, if need be in the place of somebody who only waits. */
+/* Is there room for one more client, maybe after closing an idle one? */
 static bool has_room(struct worker *worker)
 {
     uint64_t limit = worker->settings->limits.connections;

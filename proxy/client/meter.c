@@ -6,8 +6,8 @@
 
 enum {
     BILL_BYTES = 64 * 1024,
-    PAUSE_MS = 100,   /* until tokens are looked for again */
-    LINGER_MS = 1000, /* a client has to close its side of a tunnel that was cut */
+    PAUSE_MS = 100,   /* ms until the rate is tried again */
+    LINGER_MS = 1000, /* ms that a client has to close its side of a tunnel that was cut */
 };
 
 static struct meter *meter_of(struct source *source)
@@ -41,7 +41,7 @@ static void bill(struct meter *meter)
     }
 }
 
-/* Bytes a second; 0: no limit but that for all. */
+/* Bytes a second; 0: only the total rate applies. */
 static uint64_t rate_of(const struct meter *meter)
 {
     const struct access_limits *limits = meter->limits;
@@ -76,7 +76,7 @@ static void on_timer(struct timeout *timeout)
     }
 }
 
-/* Other streams of the account may have used what was left. */
+/* Other streams of the account may have used the rest of the quota. */
 static void use_up(struct meter *meter, uint64_t bytes)
 {
     meter->unbilled += bytes;
@@ -171,7 +171,7 @@ bool meter_add(struct meter *meter, uint64_t bytes)
     }
     use_up(meter, bytes);
     if (is_stopped(meter)) {
-        timeout_set(meter->loop, &meter->timer, 0); /* the other direction ends, too, or all */
+        timeout_set(meter->loop, &meter->timer, 0); /* to end the other direction, or the tunnel */
     }
     return true;
 }

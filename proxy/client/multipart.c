@@ -3,8 +3,8 @@
 #include "base/check.h"
 
 enum {
-    TYPE_MAX = 512,  /* a longer Content-Type is not repeated before each part */
-    TEXT_MAX = 1024, /* before a part, or behind all */
+    TYPE_MAX = 512,  /* longer Content-Types are not repeated before each part */
+    TEXT_MAX = 1024, /* most bytes of text before a part, or at the end */
 };
 
 #define LENGTH_MAX ((uint64_t)INT64_MAX - (BODY_PARTS_MAX + 1) * (uint64_t)TEXT_MAX)
@@ -28,7 +28,7 @@ bool multipart_suits(struct span type, uint64_t length)
     return type.len <= TYPE_MAX && length <= LENGTH_MAX;
 }
 
-/* The line that ends what came before belongs to the delimiter; before the first there is none. */
+/* The line break that ends the part before belongs to the delimiter; the first part has none. */
 static struct span text_before(const struct multipart *multipart, size_t i)
 {
     struct span range = content_range_format(multipart->ranges->at[i], (int64_t)multipart->length,

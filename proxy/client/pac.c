@@ -4,7 +4,7 @@
 
 /* ---- who is to be asked ---- */
 
-/* The host part of "host:port", when nothing in it could leave a string of a script or a page. */
+/* The host part of "host:port", if it is safe to insert into a script or a page. */
 static bool plain_host(struct span text, struct span *host)
 {
     struct uri uri;
@@ -51,7 +51,7 @@ static bool names_loopback(struct span name)
            span_eq(name, SPAN("[::1]"));
 }
 
-/* The first of those that are best: to be reached from where the client is, then plain. */
+/* The first of the best listeners: those reachable from the client, then those without TLS. */
 static const struct listening *best_listener(const struct settings *settings, struct span name)
 {
     const struct listening *best = NULL;
@@ -69,7 +69,7 @@ static const struct listening *best_listener(const struct settings *settings, st
     return best;
 }
 
-/* This proxy, by the name it was asked by. */
+/* This proxy, by the host name in the request. */
 static struct where this_proxy(const struct settings *settings, struct span host)
 {
     struct span name;
@@ -86,7 +86,7 @@ static struct where where_of(const struct pac_proxy *proxy)
     return (struct where){proxy->name, proxy->port, proxy->tls};
 }
 
-/* The proxy to enter by hand: the first plain one. */
+/* The proxy to enter by hand: the first one without TLS. */
 static struct where proxy_by_hand(const struct settings *settings, struct span host)
 {
     for (size_t i = 0; i < settings->pac.proxy_count; i++) {
@@ -134,7 +134,8 @@ static void put_name(struct buf *out, struct span name)
     }
 }
 
-/* Addresses in URLs only: to look names up would make a browser wait for DNS, for each of them. */
+/* Only for addresses in URLs: looking up names would make browsers wait for DNS, for each of
+ * them. */
 static void put_network(struct buf *out, const struct prefix *prefix)
 {
     char text[IP_TEXT_MAX];
@@ -203,7 +204,8 @@ const struct pac_page *pac_page(struct span path)
 /* ---- for people ---- */
 
 struct advice {
-    /* $H, $P: host and port; $U: the script's URL; $S: http or https; $N: what is asked directly */
+    /* Marks: $H, $P: host and port; $U: URL of the script; $S: http or https; $N: hosts without a
+     * proxy. */
     const char *system, *steps;
 };
 
@@ -243,7 +245,7 @@ static const struct advice advices[] = {
      "use these."},
 };
 
-/* As programs read no_proxy: ".NAME" is what is below; most take networks. */
+/* As programs read no_proxy: ".NAME" means all below it; most accept networks. */
 static void put_direct(struct buf *out, const struct settings *settings)
 {
     for (size_t i = 0; i < settings->pac.direct_count; i++) {
@@ -258,14 +260,14 @@ static void put_direct(struct buf *out, const struct settings *settings)
     }
 }
 
-/* What the steps have in the place of their marks. */
+/* Values for the marks of the steps. */
 struct filling {
     const struct settings *settings;
     struct where proxy;
     struct span url;
 };
 
-/* False: it is no mark. */
+/* False: it is not a mark. */
 static bool put_mark(struct buf *out, char mark, const struct filling *filling)
 {
     switch (mark) {
@@ -289,7 +291,7 @@ static bool put_mark(struct buf *out, char mark, const struct filling *filling)
     }
 }
 
-/* The pieces are plain: names and addresses without anything that could become markup. */
+/* All values are names and addresses that cannot become markup. */
 static void put_advice(struct buf *out, const char *steps, const struct filling *filling)
 {
     for (; *steps; steps++) {
@@ -301,7 +303,7 @@ static void put_advice(struct buf *out, const char *steps, const struct filling 
     }
 }
 
-/* Where this page was asked for: there is the script, too. */
+/* The URL of the script: that of this page, with another path. */
 static void put_script_url(struct buf *url, const struct settings *settings,
                            const struct pac_asker *asker)
 {
@@ -317,7 +319,7 @@ static void put_script_url(struct buf *url, const struct settings *settings,
     }
 }
 
-/* The colours of the dashboard. Lines to copy are wrapped, or a phone would hide half of them. */
+/* The colours of the dashboard. Lines to copy are wrapped, as a phone would hide half of them. */
 static const char setup_head[] =
     "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

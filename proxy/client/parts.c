@@ -34,7 +34,7 @@ static int open_piece(struct parts_source *playing)
     return 0;
 }
 
-/* All of the piece has been taken: on to the text behind it. */
+/* The whole piece was taken: continues with the text after it. */
 static void close_piece(struct parts_source *playing)
 {
     object_reader_fini(playing->reader);
@@ -46,7 +46,7 @@ static void close_piece(struct parts_source *playing)
                         : playing->parts.after;
 }
 
-/* The next bytes of the piece whose turn it is. */
+/* The next bytes of the current piece. */
 static int peek_piece(struct parts_source *playing, struct span *out)
 {
     int err = playing->is_open ? 0 : open_piece(playing);

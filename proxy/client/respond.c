@@ -1,4 +1,4 @@
-/* respond - answers from objects. Pages made by ourselves are in respond_error.c. */
+/* respond - responses from objects. Error pages are in respond_error.c. */
 #include "proxy/client/respond.h"
 
 #include "base/check.h"
@@ -12,7 +12,7 @@
 /* Date, Age, Via, Cache-Status, and Content-Range or Content-Type. */
 enum { OWN_FIELDS = 5 };
 
-/* What the client is to get of the object. */
+/* What is sent of the object. */
 enum shape {
     SHAPE_WHOLE,
     SHAPE_PART,          /* 206 */
@@ -31,7 +31,8 @@ static bool is_from_cache(enum outcome outcome)
 
 /* ---- which shape ---- */
 
-/* Its bytes are here once, in order; the parts of a multipart/byteranges may be in any. */
+/* Can its bytes be read only once, in order? The parts of a multipart response may be in any
+ * order. */
 static bool only_passes(const struct object *object)
 {
     const struct object *owner = object_owner(object);
@@ -40,7 +41,7 @@ static bool only_passes(const struct object *object)
            !object_in_memory(object);
 }
 
-/* RFC 9110 14.2, 14.3. A length that is not known yet has no ranges: they could not say of what. */
+/* RFC 9110 14.2, 14.3. While the length is unknown, ranges cannot be described. */
 static enum shape shape_of_range(const struct respond_input *input, struct byte_ranges *ranges)
 {
     const struct http_fields *request = &input->request->fields;
@@ -68,8 +69,7 @@ static enum shape shape_of_range(const struct respond_input *input, struct byte_
     UNREACHABLE();
 }
 
-/* Conditions first, Range last (RFC 9110 13.2.2); neither means anything to a response that is no
- * success. */
+/* Conditions first, then Range (RFC 9110 13.2.2); both apply only to success. */
 static enum shape shape_of(const struct respond_input *input, struct byte_ranges *ranges)
 {
     if (!input->evaluate || input->object->status / 100 != 2) {
@@ -89,7 +89,7 @@ static enum shape shape_of(const struct respond_input *input, struct byte_ranges
 
 /* ---- fields ---- */
 
-/* RFC 9110 15.4.5: a 304 says nothing about the representation but what updates caches. */
+/* RFC 9110 15.4.5: a 304 has only those fields that update caches. */
 static bool is_left_out_of_304(enum http_field_id id, bool has_etag)
 {
     switch (id) {
@@ -105,15 +105,15 @@ static bool is_left_out_of_304(enum http_field_id id, bool has_etag)
     }
 }
 
-/* Digests of the content, and a 206 has another content than what is stored (RFC 9530 2). */
+/* Digests of the content: a 206 has other content than what is stored (RFC 9530 2). */
 static bool is_digest(const struct http_field *field)
 {
     return field->id == FIELD_OTHER && (span_ieq(field->name, SPAN("Content-Digest")) ||
                                         span_ieq(field->name, SPAN("Content-MD5")));
 }
 
-/* A 206 carries all that the 200 would. Under If-Range it need not (RFC 9110 15.3.7), but whoever
- * keeps pieces has then to keep the fields of the first one, and not all do. */
+/* A 206 has all fields that the 200 would have. With If-Range they are optional (RFC 9110 15.3.7),
+ * but not every client that combines pieces keeps the fields of the first one. */
 static bool is_left_out_of_206(const struct http_field *field, enum shape shape)
 {
     return field->id == FIELD_CONTENT_RANGE || is_digest(field) ||
@@ -139,12 +139,12 @@ static bool is_left_out(const struct http_field *field, enum shape shape, bool f
         break;
     case SHAPE_FAILED:
     case SHAPE_UNSATISFIABLE:
-        return true; /* they are ours: nothing of the stored response applies */
+        return true; /* the fields are ours, and not those of the stored response */
     }
     return field->id == FIELD_CONTENT_LENGTH || (field->id == FIELD_AGE && from_cache);
 }
 
-/* Copies what the client gets of the object's fields; true when a Date was among them. */
+/* Copies the object's fields that the client gets. True: Date was among them. */
 static bool copy_fields(const struct http_fields *stored, enum shape shape, bool from_cache,
                         struct http_fields *out)
 {
@@ -176,8 +176,8 @@ static void add_age(struct http_fields *fields, int64_t age, struct arena *arena
     fields_add_id(fields, FIELD_AGE, span_from_to(text, put_number(text, (uint64_t)age)));
 }
 
-/* A response that came without Date gets the time of its receipt (RFC 9110 6.6.1); what we make
- * ourselves is dated now. */
+/* A response without Date gets the time of its receipt (RFC 9110 6.6.1); one made here, the present
+ * time. */
 static int64_t date_of(const struct respond_input *input, enum shape shape)
 {
     int64_t received = input->object->freshness.response_time;
@@ -211,13 +211,13 @@ static void make_fields(const struct respond_input *input, enum shape shape,
 
 /* ---- framing ---- */
 
-/* Without a body the length announced is that of the response to GET (9110 8.6). */
+/* Without a body the announced length is that of the response to GET (RFC 9110 8.6). */
 static int64_t announced_length(const struct object *object)
 {
     uint64_t length;
 
     if (span_to_u64(fields_get(&object->fields, FIELD_CONTENT_LENGTH), INT64_MAX, &length)) {
-        return (int64_t)length; /* also what a HEAD that was forwarded said */
+        return (int64_t)length; /* also that of a forwarded HEAD response */
     }
     return object->framing == BODY_NONE ? -1 : object->body_len;
 }
@@ -279,7 +279,7 @@ static void frame_parts(const struct respond_input *input, const struct byte_ran
                   multipart_type(multipart.boundary, input->arena));
 }
 
-/* No body, and a length only where it cannot be mistaken for the stored one. */
+/* No body, and a length only where it cannot be taken for that of the stored body. */
 static void frame_empty(const struct respond_input *input, enum shape shape, struct response *out)
 {
     bool unsatisfiable = shape == SHAPE_UNSATISFIABLE;
@@ -312,7 +312,7 @@ static int status_of(const struct object *object, enum shape shape)
 
 void respond_object(const struct respond_input *input, struct response *out)
 {
-    struct byte_ranges ranges; /* only for the two shapes of a 206 */
+    struct byte_ranges ranges; /* only for the two kinds of 206 */
     enum shape shape = shape_of(input, &ranges);
 
     out->head = (struct http_head){.version = HTTP_1_1, .keep_alive = true};

@@ -1,4 +1,4 @@
-/* respond_error - pages made by ourselves: what happened, in words and in fields. */
+/* respond_error - error pages: what has happened, in words and in fields. */
 #include "proxy/client/respond.h"
 
 #include "base/check.h"
@@ -10,8 +10,8 @@
 
 #include <time.h>
 
-/* The error types of RFC 9209 2.3, by our reasons. A reason without one of its own says no more
- * than that the answer is ours. */
+/* The error types of RFC 9209 2.3 by reason. A reason without one says only that the response was
+ * made here. */
 static const char *error_type(enum reason reason, int status)
 {
     switch (reason) {
@@ -69,15 +69,15 @@ static const char style[] =
 
 enum { LANGUAGES_MAX = 64 };
 
-/* How a page is told. */
+/* How a page is written. */
 struct telling {
-    enum page_language built_in; /* its words, where the template says none */
+    enum page_language built_in; /* for texts that the template does not have */
     struct span language;
     bool html;
 };
 
-/* Browsers say that they take HTML; programs that take anything are better off with a line of text.
- * Of a head that made no sense nothing is known. */
+/* Browsers ask for HTML; programs that accept anything are served better with a line of text.
+ * Without a valid request nothing is known. */
 static bool wants_html(const struct http_head *request)
 {
     struct list_members it;
@@ -128,7 +128,7 @@ static struct telling choose_telling(const struct respond_error *input)
 
 /* ---- the page ---- */
 
-/* Sentences begin with a capital and end with a full stop, wherever they come from. */
+/* Makes a sentence: a capital at its beginning, a full stop at its end. */
 static struct span sentence(struct span text, struct arena *arena)
 {
     if (text.len == 0) {
@@ -140,7 +140,7 @@ static struct span sentence(struct span text, struct arena *arena)
                         span_ends(text, SPAN(".")) ? "" : ".");
 }
 
-/* "1.5 GiB": rounded to what tells something. */
+/* "1.5 GiB", rounded. */
 static struct span size_text(uint64_t bytes, struct arena *arena)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -154,7 +154,7 @@ static struct span size_text(uint64_t bytes, struct arena *arena)
     return arena_printf(arena, "%.*f %s", unit && amount < 10, amount, units[unit]);
 }
 
-/* By the clock of this machine, in the order that is read alike everywhere. */
+/* In this machine's time zone, in an order that is unambiguous everywhere. */
 static struct span time_text(int64_t when, struct arena *arena)
 {
     time_t seconds = (time_t)when;
@@ -167,7 +167,7 @@ static struct span time_text(int64_t when, struct arena *arena)
                         tm.tm_mday, tm.tm_hour, tm.tm_min);
 }
 
-/* What stands in single braces in a text of ours: numbers of a quota. */
+/* Replaces names in single braces: the numbers of a quota. */
 static struct span with_numbers(const struct respond_error *input, struct span text)
 {
     struct arena *arena = input->arena;
@@ -224,7 +224,7 @@ static void append_paragraph(struct buf *out, struct span text)
     }
 }
 
-/* Where the origin is the trouble it helps to see which one was asked. */
+/* The origin's host, where the origin is the problem. */
 static struct span shown_host_of(const struct respond_error *input)
 {
     return input->status >= 500 ? input->host : SPAN_EMPTY;
@@ -305,8 +305,8 @@ static struct span cache_status(const struct respond_error *input)
                          input->mirror, input->arena);
 }
 
-/* RFC 7617: with characters of UTF-8 in names and passwords. Those of the realm are bytes of a
- * quoted string (obs-text, RFC 9110 5.6.4), which clients take for UTF-8, too. */
+/* The challenge of RFC 7617, with charset UTF-8. The realm is a quoted string with obs-text (RFC
+ * 9110 5.6.4), which clients also read as UTF-8. */
 static struct span challenge(const struct respond_error *input)
 {
     struct buf realm = BUF_INIT, text = BUF_INIT;
@@ -348,7 +348,7 @@ static void add_fields(const struct respond_error *input, const struct telling *
     if (input->status == 407) {
         fields_add_id(fields, FIELD_PROXY_AUTHENTICATE, challenge(input));
     }
-    /* Templates may bring a logo of their own along, as data. */
+    /* templates may contain a logo as a data URL */
     fields_add(fields, SPAN("Content-Security-Policy"),
                SPAN("default-src 'none'; style-src 'unsafe-inline'; img-src data:"));
     fields_add(fields, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
@@ -369,7 +369,7 @@ void respond_error(const struct respond_error *input, struct http_head *head, st
     head->keep_alive = true;
     add_fields(input, &telling, &head->fields);
     if (input->status == 405) {
-        fields_add_id(&head->fields, FIELD_ALLOW, SPAN("GET, HEAD")); /* only mirrors say so */
+        fields_add_id(&head->fields, FIELD_ALLOW, SPAN("GET, HEAD")); /* only mirrors answer so */
     }
     *body = input->head_only ? SPAN_EMPTY : page;
 }
