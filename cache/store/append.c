@@ -8,7 +8,7 @@ uint32_t append_tag(const uint8_t hash[STORE_HASH])
 {
     uint32_t tag;
 
-    memcpy(&tag, hash + 4, sizeof(tag)); /* what chooses the directory is behind them */
+    memcpy(&tag, hash + 4, sizeof(tag)); /* the bytes before them choose the directory */
     return tag;
 }
 
@@ -20,7 +20,7 @@ static int spoiled(struct disk *disk, enum s3_log log, int err)
 
 int append_room(struct disk *disk, enum s3_log log, size_t size)
 {
-    /* A new main segment may be filled by what its own making keeps. */
+    /* while a new main segment is made, the eviction for it may fill it */
     for (int i = 0; !disk->open[log] || !segment_has_room(disk->open[log], size); i++) {
         int err = i < SEGMENTS_IN_VAIN ? disk_next_segment(disk, log) : ERR_FULL;
         if (err) {

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-/* Dead records must be found faster than new ones arrive, or the index grows for ever. */
+/* Dead records must be deleted faster than new ones appear, or the index would grow for ever. */
 #define SWEEP_MIN 64
 #define SWEEP_PER_OP 4
 
@@ -17,13 +17,13 @@ static bool writes(const struct op *op)
     return op->kind != OP_ABORT && op->kind != OP_FLUSH;
 }
 
-/* It takes room in a segment. */
+/* Does it need room in a segment? */
 static bool appends(const struct op *op)
 {
     return op->kind == OP_CHUNK || op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-/* Room is made ahead by what takes some: drops must not fail with copies of what others need. */
+/* Makes room only for operations that need it: deletions must not fail because of copies. */
 static int apply_all(struct disk *disk, struct list *ops)
 {
     unsigned count = 0;
@@ -47,7 +47,7 @@ static int apply_all(struct disk *disk, struct list *ops)
     return err ? err : evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count);
 }
 
-/* Segments that an attempt which failed has made. */
+/* Lists segments again that a failed attempt has made. */
 static int relist(struct disk *disk)
 {
     int err = 0;
@@ -78,7 +78,7 @@ static void abort_segments(struct disk *disk)
     }
 }
 
-/* With the index transaction begun: what the commit is to hold, beside the commit itself. */
+/* Everything between beginning the index transaction and the commit. */
 static int fill(struct disk *disk, struct list *ops)
 {
     evict_reap(disk);
@@ -117,7 +117,7 @@ static int begin(struct disk *disk)
     return err;
 }
 
-/* It can be read without LMDB's consent. One that no commit has listed has nothing to be read. */
+/* From now on it can be read without LMDB. If no commit has listed it, it has nothing to read. */
 static void close_segment(struct disk *disk, enum s3_log log)
 {
     struct segment *segment = disk->open[log];
@@ -131,7 +131,7 @@ static void close_segment(struct disk *disk, enum s3_log log)
     }
 }
 
-/* At once, and not with the next batch: nobody would find anything in a segment meanwhile. */
+/* At once, as nothing in the segment could be found until the next batch. */
 static void rescue_readers(struct disk *disk)
 {
     for (enum s3_log log = 0; log < S3_LOGS; log++) {
@@ -161,7 +161,7 @@ static int attempt(struct disk *disk, struct list *ops)
     }
     if (err) {
         abort_segments(disk);
-        evict_restore(disk, &before); /* the copies are gone */
+        evict_restore(disk, &before); /* the copies are lost */
     }
     index_abort(disk->index);
     if (err) {
@@ -172,7 +172,7 @@ static int attempt(struct disk *disk, struct list *ops)
 
 /* ---- its outcome ---- */
 
-/* What a failed attempt left in the chunk tables. */
+/* Removes from puts the chunks of a failed attempt. */
 static void rewind_puts(struct list *ops)
 {
     list_each(link, ops)
@@ -199,7 +199,7 @@ void batch_fail(struct list *ops, int err)
     }
 }
 
-/* The object will not be: its chunks are nobody's. */
+/* The object will not be stored, so its chunks are wasted. */
 static bool wastes(const struct op *op)
 {
     return op->kind == OP_ABORT || (op->kind == OP_FINISH && op->err);
@@ -248,7 +248,7 @@ static void account_all(struct disk *disk, struct list *ops)
     meter_add(&disk->counters.written, bytes, clock_mono_ms() / 1000);
 }
 
-/* Changes with every commit that wrote: a new segment changes the index too. */
+/* Changes with every commit that wrote something: new segments change the index, too. */
 static uint64_t commit_mark(const struct disk *disk)
 {
     uint64_t segments = 0;
@@ -259,7 +259,7 @@ static uint64_t commit_mark(const struct disk *disk)
     return env_commits(&disk->index->env) << 32 | (uint32_t)segments;
 }
 
-/* Gives up those whose account was wrong. */
+/* Closes segments whose estimate was wrong. */
 static bool close_overflowed(struct disk *disk)
 {
     bool any = false;

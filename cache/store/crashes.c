@@ -25,9 +25,9 @@
 
 enum { MARKS_MAX = 256 };
 
-/* Of each open store. Read by a signal handler: no locks. */
+/* A mark for each open store. Read by a signal handler, so without locks. */
 static struct mark {
-    atomic_int file; /* its descriptor; 0: free */
+    atomic_int file; /* its descriptor; 0: unused */
     _Atomic uint64_t opened_ms;
     atomic_bool outlived;
 } marks[MARKS_MAX];
@@ -41,11 +41,11 @@ static uint64_t now_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now); /* may be called by a handler */
+    clock_gettime(CLOCK_MONOTONIC, &now); /* allowed in a signal handler */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Once: a handler behind ours (a sanitizer's) may end by another signal. */
+/* Only once: a handler that runs after ours (a sanitizer's) may raise another signal. */
 static void leave_marks(void)
 {
     static atomic_flag left = ATOMIC_FLAG_INIT;
@@ -64,7 +64,7 @@ static void leave_marks(void)
     }
 }
 
-/* Behind it all is as if we were not: what raised the signal does it again. */
+/* Restores the former handler, and returns: the signal is raised again. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -76,7 +76,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
             sigaction(number, &before[i], NULL);
         }
     }
-    if (info->si_code <= 0) { /* by abort() or kill(): that does not come again by itself */
+    if (info->si_code <= 0) { /* sent by abort() or kill(), so it is not raised again by itself */
         raise(number);
     }
     errno = saved;
@@ -114,7 +114,7 @@ static bool is_ours(const char *name)
     return false;
 }
 
-/* Calls `each` for every file of ours in the folder `name` of `dir`. */
+/* Calls `each` for every file of the store in the folder `name` of `dir`. */
 static void each_file(int dir, const char *name, void (*each)(int in, const char *file, int to),
                       int to)
 {
@@ -139,7 +139,7 @@ static void remove_file(int in, const char *file, int to)
     unlinkat(in, file, 0);
 }
 
-/* What cannot be moved is not kept either. */
+/* A file that cannot be moved is removed. */
 static void move_file(int in, const char *file, int to)
 {
     if (to < 0 || renameat(in, file, to, file) != 0) {
@@ -225,7 +225,7 @@ static void clear(int file)
     }
 }
 
-/* -1 when the file cannot be had, or none is free: then nothing is counted. */
+/* -1: the file could not be opened, or there is no free mark; then nothing is counted. */
 static int take_mark(int file, bool outlived)
 {
     for (int i = 0; file > 0 && i < MARKS_MAX; i++) {

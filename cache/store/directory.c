@@ -38,9 +38,9 @@ static int make_directory(const char *path)
 
 /* ---- who has it ---- */
 
-/* The process that holds a flock on the file, by the kernel's list; 0 when it does not say. Lines
- * are like "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF". The device is not compared: some file
- * systems tell another one here than to stat(). */
+/* The process that holds a flock on the file, from the kernel's list; 0: unknown. Lines are like
+ * "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF". The device is not compared, as some file
+ * systems report another one to stat(). */
 static int holder_of(int fd)
 {
     FILE *list = fopen("/proc/locks", "re");

@@ -19,14 +19,13 @@
 
 #define SEGMENTS_WANTED 128
 
-/* A disk that fails so often is not worth more descriptors: until the next start nothing is taken.
- */
+/* After so many failures no more descriptors are spent: nothing is stored until the next start. */
 #define REOPEN_MAX 16
 
-/* For one new segment on a full disk. */
+/* Most evictions for one new segment on a full disk. */
 #define EVICTIONS_MAX 3
 
-/* The lock file of the index, the hole behind it (env.c), and the directory itself. */
+/* The index's lock file, the hole behind it (env.c), and the directory itself. */
 #define OTHER_BYTES (160u << 10)
 
 /* ---- opening ---- */
@@ -47,15 +46,15 @@ static void ignore_segment(void *arg, const struct index_segment *listed)
     (void)listed;
 }
 
-/* *out is NULL after a failure. */
+/* *out is NULL on errors. */
 static int open_index(const struct disk *disk, const char *path, const struct index *heir_of,
                       struct index **out)
 {
     struct index *index = xcalloc(1, sizeof(*index));
     int err = index_open(index, path, disk->size, heir_of);
 
-    /* Lowering the size leaves an index that is too large, and an index file never shrinks. A list
-     * of segments that makes no sense is of a damaged one. */
+    /* A lowered size may leave an index that is too large, and an index file never shrinks. A
+     * malformed list of segments means that the index is damaged. */
     if (!err && (index_used(index) > disk->size / 2 ||
                  index_each_segment(index, ignore_segment, NULL) == ERR_CORRUPT)) {
         index_close(index);
@@ -68,7 +67,7 @@ static int open_index(const struct disk *disk, const char *path, const struct in
     return err;
 }
 
-/* What a new index of this store begins with. */
+/* The identity of a new index for this store. */
 static void found(struct index *founder, const struct sip_key *secret)
 {
     struct sip_key uuid = sip_key_random();
@@ -82,8 +81,8 @@ static bool same_secret(const struct index *index, const struct sip_key *secret)
     return secret == NULL || (index->secret.k0 == secret->k0 && index->secret.k1 == secret->k1);
 }
 
-/* A broken index cannot be mended, and keys that were hashed otherwise cannot be found: the store
- * begins anew, and the segments become strays. */
+/* A damaged index cannot be repaired, and keys with other hashes cannot be found: the store is
+ * emptied, and its segments become strays. */
 static int open_index_or_anew(struct disk *disk, const char *path, const struct sip_key *secret)
 {
     struct index *index, founder;
@@ -151,7 +150,8 @@ static void adopt_segment(void *arg, const struct index_segment *listed)
     if (listed->id == 0 || !file_exists(disk, listed->id)) {
         return;
     }
-    if (segments_is_live(segments, slot->id)) { /* the table shrank: the newer one stays */
+    if (segments_is_live(segments,
+                         slot->id)) { /* the table has become smaller: the newer segment stays */
         segment_close(slot);
     }
     segment_adopt(slot, &segments->home, &spec, listed->id == disk->newest[listed->log]);
@@ -166,7 +166,8 @@ static uint64_t segment_size_for(uint64_t size)
                                            : wanted;
 }
 
-/* Files the index does not know: of dropped segments, or of a run that died before its commit. */
+/* Removes files that the index does not know: of dropped segments, or of a run that died before its
+ * commit. */
 static void remove_strays(const struct disk *disk)
 {
     int fd = openat(disk->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -253,14 +254,14 @@ void disk_close(struct disk *disk)
     crashes_close(disk->crash_mark);
     disk->crash_mark = -1;
     if (disk->dir >= 0) {
-        close(disk->dir); /* and with it the lock */
+        close(disk->dir); /* and gives up the lock */
         disk->dir = -1;
     }
 }
 
 /* ---- before the first write ---- */
 
-/* Readers that looked up the old index just now may still be in it, so it stays open. */
+/* The old index stays open, as lookups may be using it. */
 static int begin_anew(struct disk *disk)
 {
     const char *dir = disk->segments.home.dir;
@@ -290,7 +291,7 @@ int disk_reopen_index(struct disk *disk)
     index_part(dir);
     int err = open_index(disk, dir, NULL, &fresh);
     if (!err) {
-        fresh->older = disk->index; /* readers may be in there */
+        fresh->older = disk->index; /* readers may be using it */
         disk->index = fresh;
         disk->reopened++;
         disk->reopened_ms = now;
@@ -299,8 +300,8 @@ int disk_reopen_index(struct disk *disk)
     return err;
 }
 
-/* Goes on where the last run stopped, or leaves that segment as it is and begins another. It may be
- * right and not open all the same, for want of descriptors. */
+/* Continues the last run's segment, or leaves it unchanged and begins another. It may be intact but
+ * impossible to open for lack of descriptors. */
 static void resume_newest(struct disk *disk, enum s3_log log)
 {
     uint32_t id = disk->newest[log];
@@ -420,8 +421,8 @@ static bool is_full(int err)
     return err == -ENOSPC || err == -EDQUOT;
 }
 
-/* A disk that others fill makes the store smaller, segment by segment, without a failed batch.
- * Not without end: what readers hold is not free when it is unlinked. */
+/* If others fill the disk, the store becomes smaller, segment by segment, without failing batches;
+ * but not without limit, as unlinked files that are still read free nothing. */
 static int create_segment(struct disk *disk, struct segment *segment,
                           const struct segment_spec *spec)
 {
@@ -432,7 +433,7 @@ static int create_segment(struct disk *disk, struct segment *segment,
     atomic_fetch_add_explicit(&disk->counters.recycled_segments, recycled, memory_order_relaxed);
     for (int tries = 0; tries < EVICTIONS_MAX && is_full(err); tries++) {
         if (disk->eviction.copying) {
-            return ERR_AGAIN; /* the oldest one is being read */
+            return ERR_AGAIN; /* called for the oldest one, which is being read */
         }
         log_warn("store_disk_full", "dir=%s next=%s", segments->home.dir,
                  "the oldest segment is given up");
@@ -449,7 +450,7 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     struct segments *segments = &disk->segments;
     struct segment_spec spec = {
         .log = log, .capacity = segments->segment_size, .created = clock_wall()};
-    /* An eviction that finds no room for what it keeps goes on filling the open one. */
+    /* an eviction that finds no room continues to fill the open segment */
     int err = disk->eviction.copying ? evict_make_room(disk, segments->segment_size) : 0;
 
     if (!err) {
@@ -461,7 +462,7 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     if (err) {
         return err;
     }
-    if (disk->open[log]) { /* what was copied meanwhile has made one */
+    if (disk->open[log]) { /* copying has made one meanwhile */
         return 0;
     }
     struct segment *segment = segments_next_free(segments, &spec.id);
@@ -472,7 +473,7 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     if (err) {
         return err;
     }
-    fsync(disk->dir); /* the file's name; without it a power loss costs this segment, no more */
+    fsync(disk->dir); /* the name of the file; without this a power loss costs this segment only */
     disk->open[log] = segment;
     return disk_list(disk, segment);
 }

@@ -24,7 +24,7 @@ void drops_fini(struct drops *drops)
     map_fini(&drops->entries);
 }
 
-/* The hashes are keyed: nobody outside chooses them. */
+/* The hashes are keyed, so nobody can choose them. */
 static uint64_t place_of(const uint8_t hash[STORE_HASH])
 {
     uint64_t place;

@@ -58,8 +58,8 @@ int env_error(int result)
 /* A lookup in a damaged page follows 16-bit offsets and lengths this far behind it. */
 #define STRAY_BYTES (128u << 10)
 
-/* A file that lost its end would kill us with SIGBUS at the first read there. Holes read as zeros,
- * which the checksums (and LMDB, for its tree pages) refuse. */
+/* Extends a file that has lost its end, as reading there would raise SIGBUS. Holes read as zeros,
+ * which checksums (and LMDB, for its pages) detect. */
 static int mend_length(const struct env *env, const char *path)
 {
     MDB_envinfo info;
@@ -79,8 +79,8 @@ static int mend_length(const struct env *env, const char *path)
 
 /* ---- damaged trees ---- */
 
-/* LMDB would abort() behind this. A lookup holds nothing that must be given back, so it is left by
- * a jump. Who writes gives up the store, if that is guarded, and the file goes: once only. */
+/* LMDB would call abort() after this. A lookup holds nothing that has to be freed, so it is left by
+ * a jump. A guarded writer gives up the store, and the file, once. */
 static void on_impossible(MDB_env *lmdb, const char *message)
 {
     const char *path = NULL;
@@ -101,7 +101,7 @@ struct span env_range(const struct env *env)
     return env->map ? span_of(env->map, env->map_size) : SPAN_EMPTY;
 }
 
-/* The same for what LMDB reads. */
+/* The range for LMDB's own reads. */
 static struct span lmdb_range(const struct env *env)
 {
     return env->is_mapped ? SPAN_EMPTY : env_range(env);
@@ -115,12 +115,12 @@ static void let_use_count(const struct env *env)
 {
     void *map;
 
-    memcpy(&map, &env->map, sizeof(map)); /* madvise() wants no const, and writes nothing there */
+    memcpy(&map, &env->map, sizeof(map)); /* madvise() takes no const, but does not write */
     madvise(map, env->map_size, MADV_NORMAL);
 }
 
-/* The two pages where every transaction begins: event loops begin some, and must not wait for the
- * disk when memory is short. Refused where RLIMIT_MEMLOCK is 0; then they may. */
+/* Locks the two meta pages, where every transaction begins, as event loops must not wait for the
+ * disk when memory is short. Not possible if RLIMIT_MEMLOCK is 0. */
 static void keep_in_memory(const struct env *env)
 {
     mlock(env->map, 2 * env->page_size);
@@ -128,7 +128,7 @@ static void keep_in_memory(const struct env *env)
 
 void env_locate(struct env *env, const MDB_val *val)
 {
-    /* Each page starts with its own number. */
+    /* each page begins with its own number */
     uintptr_t page = (uintptr_t)val->mv_data & ~(uintptr_t)(env->page_size - 1);
     size_t number;
 
@@ -257,7 +257,7 @@ int env_open(struct env *env, const char *path, uint64_t map_size, unsigned flag
     return err;
 }
 
-/* For who walks. 0 or -errno. */
+/* Maps a file for walking. 0 or -errno. */
 static int map_file(int fd, size_t size, const char **out)
 {
     char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
@@ -395,7 +395,8 @@ int env_read_begin(struct env *env, MDB_txn **txn)
             return err;
         }
     }
-    /* Left by a jump it costs a transaction and a reader's slot: better before than in it. */
+    /* a jump out of LMDB would lose a transaction and a reader slot, so the pages are touched
+     * before */
     int err = env->map ? guard_touch(span_of(env->map, 2 * env->page_size)) : 0;
     struct beginning begin = {env->lmdb, txn};
     return err ? err : guard_lookup(call_begin, &begin, lmdb_range(env));
@@ -433,7 +434,7 @@ struct counting {
     uint64_t commits, pages;
 };
 
-/* Both meta pages in a map of our own: the newer one counts. */
+/* Reads both meta pages in a mapping of our own; the newer one counts. */
 static void count_in_map(struct counting *count)
 {
     for (unsigned i = 0; i < 2; i++) {

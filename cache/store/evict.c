@@ -6,31 +6,30 @@
 
 #include <stdatomic.h>
 
-/* What the index may grow by until the next look: a batch copies at most every page of a small
- * tree, and freed pages are used again from then on. */
+/* How much the index may grow until the next check: a batch copies at most every page of a small
+ * tree, and freed pages are reused. */
 #define INDEX_MARGIN (512u << 10)
 
-/* A segment that goes is looked through while others are still being filled: in each batch this
- * many times as much as the batch wrote, and some more. */
+/* In each batch, the next victim is examined for this many times the bytes written, and some
+ * more. */
 #define AHEAD_FACTOR 4u
 #define AHEAD_MIN (1u << 20)
 
-/* When there is no time left, this many segments are looked through at once: one for what is to be
- * written, one for what was kept of the last. Of a few more only the best is kept, then they go as
- * they are. */
+/* When there is no time left, so many segments are examined at once: one for what is to be written,
+ * one for what was kept of the last. Then segments are dropped without copying. */
 #define ROUNDS_CALM 2
 #define ROUNDS_KEEPING 4
 
-/* Room for what is kept is set aside always, but in a store so small that it would be felt: there
- * when one of the last victims had something to keep. */
+/* Room for copies is always reserved, except in a store with so few segments that it would matter:
+ * there only if one of the last victims had something to keep. */
 #define SEGMENTS_FEW 32
 #define RESERVE_VICTIMS 16
 
-/* While readers hold less than this part of the store in dropped segments, those that are pinned
- * count as free soon: most pins are for a moment. With more, they are the last to be dropped. */
+/* While readers hold less than this part of the store in dropped segments, pinned segments count as
+ * free soon, as most pins are short. With more, they are dropped last. */
 #define HELD_PART 8
 
-/* With this part of it dead, a segment goes before its turn. */
+/* A segment of which this part is dead is dropped before its turn. */
 #define WASTE_PART 2
 
 /* ---- giving up a segment ---- */
@@ -68,7 +67,7 @@ static void choose_none(struct eviction *eviction)
         .copying = eviction->copying, .kept = eviction->kept, .reserve = eviction->reserve};
 }
 
-/* `recycle`: its file may become a spare. It loses its name at once all the same. */
+/* `recycle`: its file may become a spare. It is unlinked at once in any case. */
 static void drop(struct disk *disk, struct segment *segment, bool recycle)
 {
     uint32_t id = segment->id;
@@ -103,8 +102,7 @@ static bool is_held(const struct disk *disk, const struct segment *segment)
     return false;
 }
 
-/* Bytes of dropped segments that somebody reads from, and of live ones that could be dropped and
- * nobody does. */
+/* Counts bytes of dropped segments that are still read, and of live ones that could be dropped. */
 static void count_pinned(const struct disk *disk, uint64_t *held, uint64_t *loose)
 {
     *held = *loose = 0;
@@ -120,7 +118,7 @@ static void count_pinned(const struct disk *disk, uint64_t *held, uint64_t *loos
     }
 }
 
-/* Dropping what is pinned makes no room soon. */
+/* Would dropping pinned segments free room too late? */
 static bool pins_stay(const struct disk *disk)
 {
     uint64_t held, loose;
@@ -129,7 +127,7 @@ static bool pins_stay(const struct disk *disk)
     return held >= disk->size / HELD_PART;
 }
 
-/* Most of it are chunks of objects that never came to their end: nobody will miss it. */
+/* Is most of it chunks of objects that were never completed? */
 static bool is_waste(const struct disk *disk, const struct segment *segment)
 {
     return segment_is_live(segment, segment->id) && !disk_is_open(disk, segment) &&
@@ -147,8 +145,8 @@ static struct segment *waste(struct disk *disk)
     return NULL;
 }
 
-/* What is passed over as long as there is another: chunks of objects under way, and, before that,
- * what would go without making room. */
+/* What is left out while there are others: chunks of objects in progress and, before that, segments
+ * that would free no room. */
 enum { OVER_HELD = 1, OVER_PINNED = 2 };
 
 static bool is_passed_over(const struct disk *disk, const struct segment *segment, int over)
@@ -157,7 +155,7 @@ static bool is_passed_over(const struct disk *disk, const struct segment *segmen
            (over & OVER_HELD && is_held(disk, segment));
 }
 
-/* The oldest of a log that is not being written. */
+/* The oldest segment of a log that is not being written. */
 static struct segment *oldest_of(struct disk *disk, enum s3_log log, int over)
 {
     struct segment *segment = segments_oldest(&disk->segments, log, 0);
@@ -168,8 +166,8 @@ static struct segment *oldest_of(struct disk *disk, enum s3_log log, int over)
     return segment;
 }
 
-/* Of what could make room, as much as there is in each log says which one's turn it is. With `stay`
- * what is pinned goes last. */
+/* Chooses the log by the bytes that could be freed in each. With `stay` pinned segments come
+ * last. */
 static struct segment *choose(struct disk *disk, bool stay)
 {
     enum s3_log first =
@@ -185,7 +183,7 @@ static struct segment *choose(struct disk *disk, bool stay)
     return segment;
 }
 
-/* Is the segment that is being looked through still the one to go? */
+/* Is the segment being examined still the next to drop? */
 static bool is_victim(const struct disk *disk, const struct segment *segment)
 {
     uint32_t id = disk->eviction.victim;
@@ -194,8 +192,7 @@ static bool is_victim(const struct disk *disk, const struct segment *segment)
            !is_passed_over(disk, segment, pins_stay(disk) ? OVER_PINNED : 0);
 }
 
-/* The segment that is being looked through; another one when there is none, or it is not to go any
- * more. */
+/* The segment being examined; another one if there is none, or if it is not the next any more. */
 static struct segment *victim_of(struct disk *disk)
 {
     struct eviction *at = &disk->eviction;
@@ -233,7 +230,7 @@ bool evict_one(struct disk *disk)
 
 /* ---- room ---- */
 
-/* For the index to grow. */
+/* Room for the index to grow. */
 static uint64_t margin(const struct disk *disk)
 {
     return INDEX_MARGIN + index_used(disk->index) / 8;
@@ -244,7 +241,7 @@ static bool has_room(const struct disk *disk, uint64_t need)
     return disk_used(disk) + need + margin(disk) <= disk->size;
 }
 
-/* Segments that are to be free before they are needed. */
+/* Room that should be free before it is needed. */
 static uint64_t ahead(const struct disk *disk)
 {
     uint64_t count = disk->size / disk->segments.segment_size;
@@ -259,7 +256,7 @@ static uint64_t reserve_of(const struct disk *disk)
     return disk->size / step >= SEGMENTS_FEW || disk->eviction.reserve ? step : 0;
 }
 
-/* Looks through the victim as far as `budget` goes. */
+/* Examines the victim for `budget` bytes. */
 static int walk(struct disk *disk, struct segment *victim, uint64_t budget,
                 enum s3_pressure pressure)
 {
@@ -290,8 +287,8 @@ static int walk_and_drop(struct disk *disk, int round)
     return 0;
 }
 
-/* Slow readers of dropped segments have the room, and dropping all that nobody reads from would not
- * do. The others would go in vain, and are of more use where they are. */
+/* Readers of dropped segments have the room, and dropping all segments without readers would not be
+ * enough: it would be of no use. */
 static bool is_in_vain(const struct disk *disk, uint64_t need)
 {
     uint64_t held, loose;
@@ -312,7 +309,7 @@ int evict_make_room(struct disk *disk, uint64_t need)
         uint64_t wanted = has_room(disk, need) ? need + reserve_of(disk) : need;
         err = is_in_vain(disk, wanted) ? ERR_NOT_FOUND : walk_and_drop(disk, round);
     }
-    if (err == ERR_NOT_FOUND) { /* nothing left to drop, and maybe only the reserve is missing */
+    if (err == ERR_NOT_FOUND) { /* nothing is left to drop, and maybe only the reserve is missing */
         err = has_room(disk, need) ? 0 : ERR_FULL;
     }
     return err;

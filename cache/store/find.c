@@ -59,7 +59,7 @@ static void unpin_chunks(struct segments *segments, const struct store_chunk *ch
     }
 }
 
-/* A large body stays readable to its end: every segment that holds a part is pinned. */
+/* Pins every segment with a part of the body, so that it can be read to its end. */
 static int pin_chunks(struct segments *segments, const struct store_chunk *chunks, size_t count,
                       enum walk_way way)
 {
@@ -85,8 +85,8 @@ static int pin_chunks(struct segments *segments, const struct store_chunk *chunk
 
 /* ---- objects ---- */
 
-/* The newer head of an updated object, copied behind the record when that is a copy itself, so that
- * one allocation holds what is not lent. */
+/* Uses the newer head of an updated object, copied behind the record if that is a copy, so that
+ * there is only one allocation. */
 static int adopt_newer_head(struct segments *segments, const struct location *location,
                             enum walk_way way, struct segment_record *read, struct span *head)
 {
@@ -124,8 +124,8 @@ static bool is_for(const struct record *record, const uint8_t hash[STORE_HASH], 
            span_eq(record->key, key);
 }
 
-/* The table of chunks is looked at as long as the object is read. It must not depend on a page that
- * the disk may refuse by then, so it does not stay in the map. */
+/* Copies the table of chunks, which is needed as long as the object is read, while the disk may
+ * fail to deliver its page later. */
 static void keep_chunks(struct segment_record *read, struct span *newer_head)
 {
     struct record *record = &read->record;
@@ -142,13 +142,13 @@ static void keep_chunks(struct segment_record *read, struct span *newer_head)
     newer_head->at = copy + size;
 }
 
-/* A page may change behind its checksum, and who reads the body counts on these numbers. */
+/* A page may change after its checksum was verified, and readers rely on these numbers. */
 static bool lengths_hold(const struct record *record, const struct location *location)
 {
     return record->body_len == location->body_len && record_chunks_hold(record);
 }
 
-/* Takes the record apart into `out`, which takes over what `read` owns. On failure the caller frees
+/* Fills in `out` from the record, and takes over what `read` owns. On errors the caller frees
  * read->copy. */
 static int fill_object(struct segments *segments, const struct location *location,
                        enum walk_way way, struct segment_record *read, struct store_object *out)
@@ -188,7 +188,7 @@ static int fill_object(struct segments *segments, const struct location *locatio
     return 0;
 }
 
-/* Reads the record in a segment that is pinned; the pin goes to the object when bytes are lent. */
+/* Reads a record in a pinned segment; the object takes over the pin if bytes are lent. */
 static int read_object(struct segments *segments, struct segment *segment, enum walk_way way,
                        const uint8_t hash[STORE_HASH], struct span key, struct found_object *out)
 {
@@ -221,7 +221,7 @@ void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
     log_warn("store_corrupt", "dir=%s segment=%u object=%u", store->disk.segments.home.dir,
              location->segment, location->object);
     if (atomic_load(&store->writer.dirty) > store->dirty_limit) {
-        return; /* whoever finds it next will say so again */
+        return; /* whoever finds it next will report it again */
     }
     struct op *op = op_new(OP_DISCARD, NULL, 0);
     memcpy(op->hash, hash, STORE_HASH);
@@ -293,7 +293,7 @@ static bool is_same_place(const struct location *a, const struct location *b)
            a->head_segment == b->head_segment && a->head_object == b->head_object;
 }
 
-/* The object that was read, under another owner. */
+/* The object that was read, for another owner. */
 static int share(struct store *store, struct store_read *read, const struct store_object *from,
                  struct store_object *out)
 {
@@ -307,14 +307,14 @@ static int share(struct store *store, struct store_read *read, const struct stor
     return err;
 }
 
-/* Nothing was committed since it was read. */
+/* Was nothing committed since it was read? */
 static bool is_current(struct store *store, const struct found_object *was)
 {
     return was->index != NULL && was->index == store->disk.index &&
            was->commit == env_commits(&was->index->env);
 }
 
-/* With what was read, unless something else is stored by now. */
+/* Uses what was read, unless something else is stored by now. */
 static int find_with(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                      struct store_read *read, struct found_object *out)
 {
@@ -363,7 +363,7 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
         return err;
     }
     err = lookup_chunk(segment, chunk, WALK_NOW, out, &copy);
-    if (!err && copy) { /* chunks are padded to be lendable */
+    if (!err && copy) { /* chunks are padded so that they can be lent */
         free(copy);
         segment_condemn_chunk(segment, chunk->number);
         err = ERR_CORRUPT;

@@ -14,7 +14,7 @@ struct transfer {
     struct disk *disk;
     struct segment *victim;
     enum s3_pressure pressure;
-    uint64_t passed; /* bytes of objects looked at */
+    uint64_t passed; /* bytes of objects examined */
 };
 
 /* ---- reading what is there, what this batch has written included ----
@@ -28,7 +28,7 @@ static int failed_read(struct disk *disk, int err)
     return err;
 }
 
-/* What this batch has written. */
+/* Copies what this batch has written. */
 static int copy_written(struct segment *segment, uint32_t number, struct segment_record *out)
 {
     struct span bytes;
@@ -64,7 +64,7 @@ static int read_live(struct disk *disk, uint32_t id, uint32_t number, struct seg
                : lookup_record(segment, number, WALK_READ, out);
 }
 
-/* A record of a live segment; out->copy is to be freed. */
+/* Reads a record of a live segment; out->copy has to be freed. */
 static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct segment_record *out)
 {
     *out = (struct segment_record){0};
@@ -77,13 +77,13 @@ static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct 
 
 /* ---- one object ---- */
 
-/* What is copied. */
+/* An object that is being kept. */
 struct kept {
     const uint8_t *hash;
-    struct location location; /* where it is now */
+    struct location location; /* its present place */
     struct segment_record read;
-    struct segment_record newer; /* its head, when it came with an update */
-    struct store_chunk *chunks;  /* the table to be */
+    struct segment_record newer; /* its head, if it was updated */
+    struct store_chunk *chunks;  /* its new table */
     uint8_t uses;                /* of the copy */
 };
 
@@ -110,7 +110,7 @@ static int read_newer_head(struct disk *disk, struct kept *kept)
     return fits ? 0 : ERR_CORRUPT;
 }
 
-/* All of it is there, and it is what the index says. Reads the record unless it is read. */
+/* Is everything of it present, as the index says? Reads the record unless that was done. */
 static int read_kept(struct disk *disk, struct kept *kept)
 {
     const struct location *location = &kept->location;
@@ -132,7 +132,7 @@ static int read_kept(struct disk *disk, struct kept *kept)
     return read_newer_head(disk, kept);
 }
 
-/* Of the body's chunks. */
+/* Length of the body's chunks in this segment. */
 static uint64_t bytes_in(const struct record *record, uint32_t id)
 {
     uint64_t bytes = 0;
@@ -197,7 +197,7 @@ static int copy_chunks(struct transfer *transfer, struct kept *kept)
     return err;
 }
 
-/* The segment with a part of the body that is likely to go first. */
+/* The segment with a part of the body that will probably be dropped first. */
 static uint32_t low_segment_of(const struct disk *disk, const struct kept *kept, uint32_t own)
 {
     size_t count = kept->read.record.chunk_count;
@@ -243,12 +243,12 @@ static int write_kept(struct transfer *transfer, struct kept *kept)
     return index_put(disk->index, kept->hash, &location);
 }
 
-/* Copies what of the object is in the victim. ERR_AGAIN: no room. What cannot be read right is not
- * kept, and no error. */
+/* Copies the parts of the object that are in the victim. ERR_AGAIN: no room. What cannot be read
+ * intact is not kept; that is no error. */
 static int keep(struct transfer *transfer, struct kept *kept)
 {
     if (bytes_in(&kept->read.record, transfer->victim->id) > FORWARD_MAX) {
-        return 0; /* all of it would have to be in memory at once */
+        return 0; /* the whole body would have to be in memory */
     }
     int err = copy_chunks(transfer, kept);
 
@@ -293,7 +293,7 @@ static uint64_t object_size(const struct location *location)
     return location->body_len + location->head_len;
 }
 
-/* One that was used, and whose record was read. */
+/* Examines a used object whose record was read. */
 static int walk_used(struct transfer *transfer, uint32_t number, struct ledger_line *line,
                      struct kept *kept)
 {
@@ -301,9 +301,9 @@ static int walk_used(struct transfer *transfer, uint32_t number, struct ledger_l
 
     if (index_peek(disk->index, kept->hash, &kept->location) != 0 ||
         kept->location.segment != transfer->victim->id || kept->location.object != number) {
-        return 0; /* replaced, dropped, or the head of an update */
+        return 0; /* replaced, deleted, or the head of an update */
     }
-    line->tag = append_tag(kept->hash); /* known now, of an object of an earlier run, too */
+    line->tag = append_tag(kept->hash); /* known now, also for an object of an earlier run */
     line->size = object_size(&kept->location);
     if (judge(transfer, line, &kept->uses) != S3_KEEP) {
         leave(transfer, line);
@@ -321,12 +321,12 @@ static int walk_record(struct transfer *transfer, uint32_t number)
 
     transfer->passed += line.size;
     if (line.uses == 0 || (line.tag && judge(transfer, &line, &kept.uses) != S3_KEEP)) {
-        leave(transfer, &line); /* most do: without a look at the disk */
+        leave(transfer, &line); /* most objects: without reading the disk */
         return 0;
     }
     int err = 0;
     if (read_current(disk, transfer->victim->id, number, &kept.read) == 0) {
-        transfer->passed += line.tag ? 0 : kept.read.bytes.len; /* it was not counted */
+        transfer->passed += line.tag ? 0 : kept.read.bytes.len; /* it was not counted so far */
         kept.hash = kept.read.record.hash;
         err = walk_used(transfer, number, &line, &kept);
     }
@@ -370,7 +370,7 @@ static int walk_chunk(struct transfer *transfer, uint32_t number, uint8_t last[S
 {
     uint8_t hash[STORE_HASH];
 
-    transfer->passed += STORE_CHUNK / 16; /* most of it is not looked at */
+    transfer->passed += STORE_CHUNK / 16; /* most of it is not read */
     if (lookup_owner(transfer->victim, number, hash) != 0 || memcmp(hash, last, STORE_HASH) == 0) {
         return 0;
     }
@@ -389,7 +389,7 @@ bool forward_begin(struct disk *disk, struct segment *victim)
     return true;
 }
 
-/* With time left, the next batch goes on. */
+/* If there is time left, the next batch continues. */
 static bool is_enough(const struct transfer *transfer, const struct eviction *at, uint64_t budget)
 {
     return transfer->passed >= budget || (budget != UINT64_MAX && at->kept >= FORWARD_MAX);

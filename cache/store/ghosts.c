@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-/* Tags in one bucket, a line of the processor's cache. */
+/* Tags in one bucket: a cache line. */
 #define WAYS 16
 #define BITS_MIN 4
 #define BITS_MAX 26
@@ -33,14 +33,14 @@ static void insert(struct ghosts *ghosts, uint32_t tag)
     bucket[0] = tag;
 }
 
-/* Twice as many buckets: a tag's next bit says which of the two its bucket becomes. */
+/* Doubles the buckets: the next bit of a tag chooses between two. */
 static void grow(struct ghosts *ghosts, uint32_t bits)
 {
     struct ghosts old = *ghosts;
 
     *ghosts = (struct ghosts){.bits = bits};
     ghosts->tags = xcalloc((size_t)WAYS << bits, sizeof(*ghosts->tags));
-    for (size_t i = old.tags ? (size_t)WAYS << old.bits : 0; i-- > 0;) { /* the oldest first */
+    for (size_t i = old.tags ? (size_t)WAYS << old.bits : 0; i-- > 0;) { /* oldest first */
         if (old.tags[i]) {
             insert(ghosts, old.tags[i]);
         }

@@ -34,8 +34,8 @@ static bool covers(const struct guard *guard, const char *address)
     return guard->range.at == NULL || offset < guard->range.len;
 }
 
-/* Raised by the very instruction that read, on its own thread: no lock of the C library is held
- * there. Returning would repeat it, so that with the action of before it ends as if we were not. */
+/* The signal was raised by the reading instruction on its own thread, so no lock of the C library
+ * is held. Returning repeats the instruction, with the former handler. */
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
     const ucontext_t *was = context;
@@ -44,13 +44,13 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
          guard = guard->outer) {
         if (covers(guard, info->si_addr)) {
             innermost = guard;
-            /* A jump restores no mask, and a sanitizer may have blocked everything. */
+            /* a jump restores no signal mask, and a sanitizer may have blocked everything */
             pthread_sigmask(SIG_SETMASK, &was->uc_sigmask, NULL);
             longjmp(guard->here, LEFT_UNREADABLE);
         }
     }
     sigaction(number, &before, NULL);
-    if (info->si_code <= 0) { /* somebody sent it */
+    if (info->si_code <= 0) { /* sent by another process */
         raise(number);
     }
 }
@@ -116,7 +116,7 @@ void guard_leave(void)
     }
 }
 
-/* The smallest page there is: larger ones are touched more often than need be. */
+/* The smallest page size; larger pages are touched more often than needed. */
 enum { PAGE = 4096 };
 
 static int touch_pages(void *arg)
@@ -144,7 +144,7 @@ struct grave {
 
 void guard_bury(void *what)
 {
-    static _Atomic(struct grave *) graves; /* so that it is no leak */
+    static _Atomic(struct grave *) graves; /* kept reachable, so that it is no leak */
     struct grave *grave = xmalloc(sizeof(*grave));
 
     grave->what = what;

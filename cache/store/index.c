@@ -12,16 +12,16 @@
 
 #define INDEX_VERSION 2
 
-/* Address space costs nothing: the file grows as it is used, and evict.c watches its size. */
+/* Address space is free: the file grows as needed, and evict.c limits it. */
 #define INDEX_MAP_MIN (UINT64_C(1) << 30)
 
-/* Under "store" in `meta`. */
+/* The value of "store" in `meta`. */
 struct identity {
     uint32_t version;
     uint32_t zero;
     uint8_t uuid[16];
     uint64_t k0, k1;
-    uint64_t sum; /* of what is before it */
+    uint64_t sum; /* of everything before it */
 };
 
 /* ---- what `meta` holds ---- */
@@ -171,7 +171,7 @@ static int open_file(struct index *index, const char *path, uint64_t size,
     if (err) {
         return err;
     }
-    if (env_commits(&index->env) == 0) { /* or its creation was not finished */
+    if (env_commits(&index->env) == 0) { /* or its creation was not completed */
         err = create(index, heir_of);
     }
     if (!err) {
@@ -195,7 +195,8 @@ int index_open(struct index *index, const char *dir, uint64_t size, const struct
 
 /* ---- looking at all of it ---- */
 
-/* Once from front to back: the walk jumps, and a disk reads a page at a time as long as all. */
+/* Reads the file from front to back, since the walk jumps, and a disk reads a page as slowly as
+ * many. */
 static void read_through(const char *path)
 {
     enum { STEP = 1 << 20 };

@@ -1,5 +1,4 @@
-/* index_records - the records of objects in the index: found, replaced, dropped, walked in order.
- */
+/* index_records - the records of objects in the index: lookup, replacement, deletion, iteration. */
 #include "cache/store/index.h"
 
 #include "base/err.h"
@@ -74,7 +73,7 @@ static int call_next(void *arg)
     }
     while (!err) {
         if (val.mv_size > LOCATION_MAX) {
-            val.mv_size = 0; /* none of ours, and maybe not all there */
+            val.mv_size = 0; /* not a record of ours, maybe incomplete */
         }
         read_object(key, val, &reading->out[reading->count]);
         if (++reading->count == reading->max) {
@@ -96,7 +95,8 @@ static bool advance(uint8_t key[STORE_HASH])
     return false;
 }
 
-/* Behind what was read. Keys that do not rise are those of a damaged tree, and have no end. */
+/* Advances behind what was read. Keys that do not ascend are from a damaged tree, and would never
+ * end. */
 static int move_behind(uint8_t from[STORE_HASH], const struct index_object *last, bool more)
 {
     if (!more) {
@@ -150,7 +150,7 @@ int index_objects(struct index *index, uint64_t *out)
     if (err) {
         return err;
     }
-    err = env_lookup(&index->env, call_count, &counting); /* it looks for the root of the tree */
+    err = env_lookup(&index->env, call_count, &counting); /* it reads the root of the tree */
     env_read_end(&index->env, counting.txn);
     if (!err) {
         *out = counting.stat.ms_entries;
@@ -184,7 +184,7 @@ static int sweep_with(struct index *index, MDB_cursor *cursor, unsigned count,
             err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
         }
     }
-    memset(index->sweep_from, 0, STORE_HASH); /* from the start again behind the last record */
+    memset(index->sweep_from, 0, STORE_HASH); /* begins again after the last record */
     if (!err && key.mv_size == STORE_HASH) {
         memcpy(index->sweep_from, key.mv_data, STORE_HASH);
     }

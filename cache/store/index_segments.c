@@ -1,6 +1,5 @@
-/* index_segments - what the index knows of segments: their states, and the uses that eviction goes
- * by.
- */
+/* index_segments - what the index knows about segments: their properties, and the uses of their
+ * objects. */
 #include "cache/store/index.h"
 
 #include "base/err.h"
@@ -13,7 +12,7 @@ struct segment_info {
     uint64_t capacity;
     int64_t created;
     uint32_t log;
-    uint32_t sum; /* of what is before it, and of the id; 0 in those of earlier versions */
+    uint32_t sum; /* of everything before it, and of the id; 0 in records of earlier versions */
 };
 static_assert(sizeof(struct segment_info) == 24, "no padding");
 
@@ -154,8 +153,8 @@ static int read_segment(MDB_val key, MDB_val val, struct index_segment *out)
     memcpy(&out->id, key.mv_data, sizeof(out->id));
     memcpy(&info, val.mv_data, sizeof(info));
     if ((info.sum && info.sum != info_sum(&info, out->id)) || info.log >= S3_LOGS ||
-        info.capacity < SEGMENT_CAPACITY_MIN || /* zeros that a disk gave, without a sum */
-        info.capacity > SEGMENT_CAPACITY_MAX) { /* memory is taken by it */
+        info.capacity < SEGMENT_CAPACITY_MIN || /* zeros, as a disk may return, have no checksum */
+        info.capacity > SEGMENT_CAPACITY_MAX) { /* memory is allocated by it */
         return ERR_CORRUPT;
     }
     out->log = info.log;

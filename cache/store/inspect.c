@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A live segment that cannot be opened is not one that was given up. */
+/* A live segment that cannot be opened counts as an error, not as dropped. */
 static int pin(struct segments *segments, uint32_t id, struct segment **out)
 {
     struct segment *slot = segments_slot(segments, id);
@@ -15,7 +15,7 @@ static int pin(struct segments *segments, uint32_t id, struct segment **out)
 
     *out = err ? NULL : slot;
     if (!err) {
-        err = segment_ready(slot); /* ERR_CORRUPT, or only that there is no descriptor left */
+        err = segment_ready(slot); /* ERR_CORRUPT, or only a lack of descriptors */
     }
     if (err && *out) {
         segments_unpin(segments, slot);
@@ -53,7 +53,7 @@ static bool is_of(const struct record *record, enum record_kind kind,
     return record->kind == kind && memcmp(record->hash, hash, STORE_HASH) == 0;
 }
 
-/* Reads a record, which must be the one that is meant. What it owns goes to *out. */
+/* Reads a record, which must be the right one. *out takes over what it owns. */
 static int read_record(const struct inspection *inspection, uint32_t id, uint32_t number,
                        enum record_kind kind, const uint8_t hash[STORE_HASH],
                        struct segment_record *out)

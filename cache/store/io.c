@@ -26,7 +26,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Under the lock. When it cannot be had, those that are there do the work. */
+/* Under the lock. If no thread can be started, the others do the work. */
 static bool add_thread(struct io *io)
 {
     int err = thread_start(&io->threads[io->count], "store-io", run, io);
@@ -53,7 +53,7 @@ void io_post(struct io *io, struct io_job *job)
         if (io->queued > io->idle && io->count < IO_THREADS && !add_thread(io) && io->count == 0) {
             list_remove(&job->link);
             io->queued--;
-            taken = false; /* nobody ever would */
+            taken = false; /* otherwise nobody would ever do it */
         }
         pthread_cond_signal(&io->wake);
     }

@@ -127,7 +127,7 @@ void ledger_use(struct ledger *ledger, uint32_t number, unsigned uses)
     uint8_t byte = byte_of(ledger, number);
     uint8_t next = (uint8_t)((byte & VERIFIED) | s3_hits_use(byte & (VERIFIED - 1), uses));
 
-    if (next != byte) { /* what is used all the time stays a line that is only read */
+    if (next != byte) { /* so that the cache line of an object in constant use is only read */
         set_byte(ledger, number, next);
     }
 }

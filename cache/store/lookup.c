@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <xxhash.h>
 
-/* A commit may overtake who looks; it does not do so often. */
+/* A commit may overtake a lookup, but hardly several times. */
 enum { ATTEMPTS = 4 };
 
 static const struct walk_tree index_objects_tree = {0, {"obj", 3}, false};
@@ -20,18 +20,18 @@ static const struct walk_tree owners_tree = {2, {"c", 1}, true};
 struct found {
     struct span bytes;
     void *copy; /* owned, or NULL */
-    char *room; /* where a small value goes; NULL: to a copy */
+    char *room; /* where a small value is copied; NULL: to an allocated copy */
     size_t room_len;
 };
 
-/* Small values are copied, for their pages do not stay; large ones are lent, or read. */
+/* Small values are copied, as their pages may change; large ones are lent or read. */
 static int take(struct walk *walk, const struct walk_value *value, struct found *out)
 {
     char *copy = NULL;
     int err = 0;
 
     if (value->len == 0) {
-        out->bytes = SPAN_EMPTY; /* nothing of ours is: whoever reads it finds that out */
+        out->bytes = SPAN_EMPTY; /* it is no record of ours, which whoever parses it will notice */
     } else if (value->at) {
         char *to = value->len <= out->room_len ? out->room : (copy = xmalloc(value->len));
         out->copy = copy; /* before the page is touched, which may fail by a jump */
@@ -64,7 +64,7 @@ static int call_get(void *arg)
     return err ? err : take(get->walk, &value, get->out);
 }
 
-/* A page that was in memory a moment ago may be gone, and the disk may not give it again: -EIO. */
+/* -EIO: a page that was in memory a moment ago is gone, and the disk does not deliver it. */
 static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
                struct found *out)
 {
@@ -78,8 +78,8 @@ static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
     return err;
 }
 
-/* In a file that is written to: as of the last commit. LMDB may have given it up a moment ago,
- * before the writer could say so: then that was the last one. */
+/* In a file that is being written: as of the last commit. If LMDB has just given it up, before the
+ * writer could note it, that was the last commit. */
 static int get_in_transaction(struct walk *walk, const struct walk_tree *tree, struct span key,
                               struct found *out, uint64_t *commit)
 {
@@ -121,7 +121,8 @@ int lookup_location(struct index *index, const uint8_t hash[STORE_HASH], enum wa
                   : get_in_transaction(&walk, &index_objects_tree, key, &found, commit);
     walk_fini(&walk);
     if (err == ERR_CORRUPT) {
-        return ERR_IO; /* the tree, not the record: deleting would walk the same pages */
+        return ERR_IO; /* the tree is damaged, not the record: deleting it would walk the same pages
+                        */
     }
     if (!err) {
         err = location_read(found.bytes, hash, out);
@@ -160,8 +161,8 @@ static int sum_of(const struct segment *segment, struct span bytes, bool lent, e
     return 0;
 }
 
-/* A checksum that held is not computed again, unless it is that of a table of chunks: whether those
- * have been verified is remembered by their numbers, so the numbers must be right each time. */
+/* A verified checksum is not computed again, except for a table of chunks: their checksums are
+ * remembered by number, so the numbers must be right each time. */
 static int judge_record(struct segment *segment, uint32_t number, enum walk_way way,
                         const struct segment_record *read)
 {
@@ -254,7 +255,7 @@ int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct
     void *copy = NULL;
     int err = lookup_chunk(segment, chunk, WALK_MAP, out, &copy);
 
-    if (!err && copy) { /* chunks are padded to be lendable */
+    if (!err && copy) { /* chunks are padded so that they can be lent */
         free(copy);
         segment_condemn_chunk(segment, chunk->number);
         err = ERR_CORRUPT;

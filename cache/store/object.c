@@ -72,7 +72,7 @@ void *record_write(void *at, const struct record *record)
     char *to = put(at, &head, sizeof(head));
     for (size_t i = 0; i < record->chunk_count; i++) {
         struct store_chunk chunk;
-        memset(&chunk, 0, sizeof(chunk)); /* the padding goes to disk too */
+        memset(&chunk, 0, sizeof(chunk)); /* the padding is written to disk, too */
         chunk.segment = record->chunks[i].segment;
         chunk.number = record->chunks[i].number;
         chunk.len = record->chunks[i].len;
@@ -95,7 +95,7 @@ void record_seal(void *at, size_t size)
     memcpy((char *)at + offsetof(struct disk_record, sum), &sum, sizeof(sum));
 }
 
-/* The lengths in a header against the length of the value, without overflow: each is 32 bits. */
+/* Compares the lengths in a header, of 32 bits each, with that of the value, without overflow. */
 static bool lengths_hold(const struct disk_record *head, size_t size)
 {
     uint64_t rest = size - sizeof(*head);

@@ -10,7 +10,7 @@
 
 #include <xxhash.h>
 
-/* Of the store, for bodies under way that nobody knows the length of. */
+/* The part of the store for bodies in progress whose length is unknown. */
 #define UNMEASURED_PART 4
 
 static struct span op_key(const struct op *op)
@@ -37,15 +37,15 @@ static void *copy_pieces(char *at, const struct op *op)
     return at;
 }
 
-/* The store is smaller than the object, or so busy that its first chunks are gone already. */
+/* Is the store too small for the object, or so busy that its first chunks were evicted? */
 static bool has_outgrown(const struct disk *disk, const struct store_put *put)
 {
     return put->count && (!segments_is_live(&disk->segments, put->chunks[0].segment) ||
                           put->count * (uint64_t)STORE_CHUNK > disk->object_max);
 }
 
-/* Many that nobody knows the end of must not push out together what is kept: none of them may come
- * to be stored. */
+/* Bodies of unknown length must not evict everything else together, as none of them may be stored
+ * in the end. */
 static bool is_too_much(const struct disk *disk, const struct store_put *put)
 {
     uint64_t chunks = 1;
@@ -69,8 +69,8 @@ static int put_state(const struct disk *disk, struct store_put *put)
     return put->err;
 }
 
-/* The log it goes to: once, since a ghost is taken away by it. What replaces an object goes where
- * that was, and inherits its uses. */
+/* Chooses the log; once for each object, as that removes its ghost. A replacement goes to the log
+ * of what it replaces, and inherits its uses. */
 static enum s3_log log_of(struct disk *disk, struct store_put *put, const uint8_t hash[STORE_HASH],
                           uint64_t size)
 {
@@ -120,7 +120,7 @@ static int apply_chunk(struct disk *disk, struct op *op)
     return 0;
 }
 
-/* The record, its bytes, and where it went. */
+/* Writes a record, and returns its bytes and place. */
 static int write_record(struct disk *disk, enum s3_log log, const struct op *op,
                         const struct record *record, uint8_t uses, struct appended *out)
 {
@@ -197,7 +197,7 @@ static int write_object(struct disk *disk, struct op *op)
     return index_put(disk->index, put->hash, &location);
 }
 
-/* What cannot be stored is newer all the same than what it was to replace. */
+/* What cannot be stored is still newer than what it was to replace, which is deleted. */
 static int apply_finish(struct disk *disk, struct op *op)
 {
     int err = write_object(disk, op);
@@ -207,7 +207,7 @@ static int apply_finish(struct disk *disk, struct op *op)
 
 /* ---- an update ---- */
 
-/* Is it this key that is stored there? Read through the open transaction where need be. */
+/* Is this key stored there? Reads through the open transaction if necessary. */
 static bool stored_key_is(struct disk *disk, const struct location *location, struct span key)
 {
     struct segment_record read = {0};
@@ -256,11 +256,13 @@ static int apply_update(struct disk *disk, struct op *op)
 
     if (op->head_len > STORE_INLINE_MAX) {
         op->err = ERR_TOO_LARGE;
-        return index_drop(disk->index, op->hash); /* with the older head */
+        return index_drop(disk->index, op->hash); /* with its outdated head */
     }
     memcpy(record.hash, op->hash, STORE_HASH);
-    enum s3_log log = log_of_stored(disk, op->hash); /* so that its head does not go before it */
-    int err = append_room(disk, log, record_size(&record)); /* may evict the body: look then */
+    enum s3_log log =
+        log_of_stored(disk, op->hash); /* so that the head is not evicted before its body */
+    int err = append_room(disk, log,
+                          record_size(&record)); /* this may evict the body, so check afterwards */
     if (err) {
         return err;
     }

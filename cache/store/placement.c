@@ -53,8 +53,8 @@ bool placement_is_of(const struct placement *placement, const struct placement_m
 
 /* ---- choosing ---- */
 
-/* How far the member is from the share; the nearest has it. An exponential variable with the rate
- * `size`, so that each is the nearest for a part of all shares that goes by its size. */
+/* The distance of a member from a share; the nearest one has the share. It is exponentially
+ * distributed with rate `size`, so that shares are distributed in proportion to size. */
 static double distance(const struct placement_member *member, uint32_t share)
 {
     uint64_t random = XXH3_64bits_withSeed(&member->seat, sizeof(member->seat), share);
@@ -106,11 +106,12 @@ bool placement_knows(const struct placement *placement, const struct placement *
     if (other->era > placement->era) {
         return false;
     }
-    /* What is older than all that is remembered can only be believed. */
+    /* older than all that is remembered: has to be believed */
     return other->era == 0 || ago >= PLACEMENT_ERAS || placement->eras[ago] == other->eras[0];
 }
 
-/* Not by the bytes that choose a guard of the cache, nor by those that the tenure is mixed into. */
+/* Uses other bytes than those that choose a guard of the cache, or that the tenure is mixed
+ * into. */
 size_t placement_share_of(const uint8_t hash[16])
 {
     uint16_t word;

@@ -7,7 +7,7 @@ static void free_key(struct store_put *put)
 {
     char *key;
 
-    memcpy(&key, &put->key.at, sizeof(key)); /* ours, though spans are of const bytes */
+    memcpy(&key, &put->key.at, sizeof(key)); /* owned, though spans point to const bytes */
     memory_give(MEMORY_QUEUED, put->key.len);
     free(key);
 }

@@ -1,4 +1,4 @@
-/* read - from the disk into memory, on threads of the store's own, for those who must not wait. */
+/* read - reads from disk into memory, on threads of the store, for threads that must not wait. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -8,14 +8,14 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* Objects are not waited for behind so many: the origin is asked instead. */
+/* With so many queued reads an object is not waited for: the origin is asked instead. */
 enum { QUEUE_MAX = 1024 };
 
 enum read_kind { READ_OBJECT, READ_CHUNK, READ_LENT };
 
 struct store_read {
     struct io_job job;
-    struct list link; /* under way: in its bucket */
+    struct list link; /* while in progress: in its bucket */
     atomic_int refs;
     struct store *store;
     enum read_kind kind;
@@ -23,15 +23,15 @@ struct store_read {
     struct list waiters; /* under the lock */
     atomic_bool done;
 
-    /* what is asked for */
+    /* what to read */
     uint8_t hash[STORE_HASH];
     char *key; /* owned */
     size_t key_len;
-    struct store_chunk chunk; /* of READ_LENT only the segment */
-    uint64_t offset;          /* READ_LENT: in the file */
+    struct store_chunk chunk; /* READ_LENT: only the segment */
+    uint64_t offset;          /* READ_LENT: offset in the file */
     size_t len;
 
-    /* what has come of it; set before `done` */
+    /* the result; set before `done` */
     int err;
     struct found_object found;
     struct span bytes;
@@ -132,7 +132,7 @@ static int run_pinned(struct store_read *read)
     return err;
 }
 
-/* Tells who waits, and lets nobody join any more. */
+/* Wakes the waiters; nobody can join any more. */
 static void publish(struct store_read *read)
 {
     struct reads *reads = &read->store->reads;
@@ -196,7 +196,7 @@ static struct list *bucket_of(struct reads *reads, const struct store_read *read
     return &reads->under_way[number % READ_BUCKETS];
 }
 
-/* The same that is under way, with a reference, or NULL. Under the lock. */
+/* The same read in progress, with a reference, or NULL. Under the lock. */
 static struct store_read *find_same(struct reads *reads, const struct store_read *wanted)
 {
     list_each(link, bucket_of(reads, wanted))
@@ -210,7 +210,7 @@ static struct store_read *find_same(struct reads *reads, const struct store_read
     return NULL;
 }
 
-/* Takes what is wanted over: begins, or joins. */
+/* Begins a read, or joins one; takes over what is wanted. */
 static void ask(struct store *store, const struct store_read *wanted, struct store_waiter *waiter)
 {
     struct reads *reads = &store->reads;
@@ -225,7 +225,7 @@ static void ask(struct store *store, const struct store_read *wanted, struct sto
         *fresh = *wanted;
         fresh->store = store;
         fresh->begun_us = clock_mono_us();
-        atomic_init(&fresh->refs, 2); /* the job's, the waiter's */
+        atomic_init(&fresh->refs, 2); /* for the job and for the waiter */
         list_init(&fresh->waiters);
         list_push_back(bucket_of(reads, fresh), &fresh->link);
         waiter->read = fresh;

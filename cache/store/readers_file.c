@@ -7,8 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* LMDB's own rule for the length is a little less: a line of the processor's cache for each reader,
- * and some for itself. */
+/* LMDB's own length is a little less: a cache line for each reader, and some for the header. */
 enum { LINE = 64, LINES_MORE = 16 };
 
 static size_t length_for(unsigned readers)
@@ -16,7 +15,7 @@ static size_t length_for(unsigned readers)
     return ((size_t)readers + LINES_MORE) * LINE;
 }
 
-/* Any map will do: what is locked is the pages of the file. */
+/* Any mapping will do, as the file's pages are locked. */
 static void *keep(int fd, size_t len)
 {
     void *pages = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);

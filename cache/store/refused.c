@@ -6,13 +6,13 @@
 
 #include <stdatomic.h>
 
-/* While the writer is to stop: how often they may be refused again before they are left. */
+/* How often deletions may be refused while the writer stops. */
 #define LAST_TRIES 3
 
 /* ---- before a batch ---- */
 
-/* When the disk never takes anything again, and they need not go; in the end, a few times; else
- * when it may take something. */
+/* May they be tried again? Not if the disk accepts nothing any more; while stopping a few times;
+ * otherwise after the pause. */
 static bool may_retry(const struct writer *writer)
 {
     if (writer_state(writer) != WRITER_WRITES) {
@@ -26,7 +26,7 @@ bool refused_is_due(const struct writer *writer)
     return !list_empty(&writer->drops.refused) && may_retry(writer);
 }
 
-/* In front of all, for what is queued is newer. */
+/* Before everything else, as what is queued is newer. */
 static void drop_again(struct writer *writer, const uint8_t hash[STORE_HASH], struct list *batch)
 {
     struct op *op = op_new(OP_DROP, NULL, 0);
@@ -56,14 +56,14 @@ size_t refused_take_of(struct writer *writer, const struct op *op, struct list *
 
 /* ---- behind it ---- */
 
-/* There is, or was, a record that must not be found again. */
+/* Is there, or was there, a record that must not be found again? */
 static bool outdates(const struct op *op)
 {
     return op->kind == OP_DROP || op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-/* Not when the index, as the failed batch has left it, has nothing there: then there is nothing to
- * hide, and keys of objects that were never stored would gather without end. */
+/* Could it be found? Not if the index, after the failed batch, has no record: then nothing has to
+ * be hidden, and keys of objects that were never stored would accumulate. */
 static bool may_be_found(const struct writer *writer, const uint8_t hash[STORE_HASH])
 {
     struct location location;
@@ -87,7 +87,8 @@ void refused_end(struct writer *writer, const struct op *op, bool failed)
         drops_refuse(&writer->drops, op->hash);
     }
     if (!failed && (op->kind == OP_DROP || op->kind == OP_FINISH)) {
-        drops_settle(&writer->drops, op->hash); /* what was refused came before it */
+        drops_settle(&writer->drops,
+                     op->hash); /* the refused deletion was for what came before it */
     }
     if (op->kind == OP_DROP) {
         drops_end(&writer->drops, op->hash);

@@ -14,7 +14,7 @@ struct seen {
 };
 
 static _Thread_local struct seen seen[SEEN];
-static atomic_uint_least64_t missed_ms; /* when a thread last found a page missing */
+static atomic_uint_least64_t missed_ms; /* when any thread last found a page missing */
 
 static size_t system_page(void)
 {
@@ -33,7 +33,7 @@ static bool all(const char *from, size_t pages, size_t page_size)
     unsigned char vector[STEP_PAGES];
     void *at;
 
-    memcpy(&at, &from, sizeof(at)); /* mincore() wants no const, and writes nothing there */
+    memcpy(&at, &from, sizeof(at)); /* mincore() takes no const, but does not write */
     if (mincore(at, pages * page_size, vector) != 0) {
         return false;
     }

@@ -94,7 +94,7 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     atomic_store(&segment->sealed, !writable);
     atomic_store(&segment->visitors, 0);
     pthread_mutex_init(&segment->opening, NULL);
-    /* No record is shorter than 70 bytes with its node, no chunk than half a page. */
+    /* No record is shorter than 70 bytes with its node, no chunk shorter than half a page. */
     ledger_init(&segment->ledger, spec->capacity / 64);
     bitmap_init(&segment->verified_chunks, spec->capacity / 2048);
     bitmap_init(&segment->bad_chunks, spec->capacity / 2048);
@@ -147,7 +147,7 @@ void segment_seal(struct segment *segment)
 
 void segment_shed(struct segment *segment)
 {
-    /* Who enters is counted before looking at `sealed`; here it is the other way round. */
+    /* Readers are counted before they look at `sealed`; here it is the other way round. */
     if (segment->writable && atomic_load(&segment->sealed) && atomic_load(&segment->opened) &&
         segment->env.is_mapped && atomic_load(&segment->visitors) == 0) {
         env_leave(&segment->env);
@@ -201,7 +201,7 @@ struct file_place segment_place(const struct segment *segment, struct span lent)
 {
     struct file_place place = env_place(&segment->env, lent.at);
 
-    size_t size = segment->env.map_size; /* the capacity is the index's word only */
+    size_t size = segment->env.map_size; /* the capacity is only what the index says */
     CHECK(place.offset <= size && lent.len <= size - place.offset);
     return place;
 }

@@ -1,4 +1,4 @@
-/* segment_file - the files of segments: made, opened, recognised as ours, removed. */
+/* segment_file - the files of segments: creating, opening, recognising, removing. */
 #include "cache/store/segment_parts.h"
 
 #include "base/err.h"
@@ -15,7 +15,7 @@
 
 #define SEGMENT_MAGIC UINT64_C(0x47455352444c0a01) /* "\1\nLDRSEG" */
 
-/* What `h` holds under 0. */
+/* The value of `h` under 0. */
 struct identity {
     uint64_t magic;
     uint8_t uuid[16];
@@ -120,7 +120,8 @@ static int in_first_transaction(struct segment *segment, bool create)
     return env_error(mdb_txn_commit(txn));
 }
 
-/* Blocks set aside now cannot be missing in the middle of a batch. Without support we go on. */
+/* Allocates all blocks now, so that none can be missing in the middle of a batch. Continues if that
+ * is not supported. */
 static int preallocate(struct segment *segment)
 {
     if (fallocate(segment->env.fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->capacity) != 0 &&
@@ -140,10 +141,10 @@ static int open_to_write(struct segment *segment, const char *path, bool create)
     struct stat file;
     int err = 0;
 
-    if (!create) { /* LMDB would make one that has gone */
+    if (!create) { /* LMDB would create a missing file */
         err = stat(path, &file) != 0 ? -errno : file.st_size == 0 ? ERR_CORRUPT : 0;
     }
-    if (!err && !create) { /* it divides by the length of a page that a file gives */
+    if (!err && !create) { /* LMDB divides by the page size in the file */
         err = sound_check_only(path, "h");
     }
 
@@ -203,7 +204,7 @@ int segment_open_file(struct segment *segment, bool create)
     struct opening opening = {segment, create};
     int err = guard_lookup(call_open, &opening, SPAN_EMPTY);
 
-    if (err && segment->env.lmdb) { /* left by a jump */
+    if (err && segment->env.lmdb) { /* it was left by a jump */
         guard_bury(segment->env.lmdb);
         segment->env = (struct env){0};
     }

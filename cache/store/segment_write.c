@@ -1,17 +1,17 @@
-/* segment_write - a transaction of the segment that is written to: objects and chunks appended. */
+/* segment_write - the write transaction of an open segment: appends objects and chunks. */
 #include "cache/store/segment.h"
 
 #include "base/err.h"
 
 #include <unistd.h>
 
-/* Pages a commit may need beside the values: new copies of the right edge of each tree, the free
- * list, the databases' heads. */
+/* Pages that a commit may need besides the values: new copies of the right edge of each tree, the
+ * free list, and the databases' heads. */
 #define SLACK_PAGES 32
 
 /* ---- room ---- */
 
-/* What a value takes: pages of its own, and bytes in the leaves of the tree. */
+/* What a value needs: pages of its own, and bytes in a leaf. */
 static void account(const size_t page_size, size_t size, uint64_t *pages, uint64_t *leaf_bytes)
 {
     if (size < page_size / 2 - 32) {
@@ -22,7 +22,7 @@ static void account(const size_t page_size, size_t size, uint64_t *pages, uint64
     }
 }
 
-/* A leaf may stay a third empty when the next record does not fit. */
+/* A leaf may stay a third empty if the next record does not fit. */
 static bool fits(uint64_t capacity, size_t page_size, uint64_t pages, uint64_t leaf_bytes)
 {
     uint64_t tree = leaf_bytes * 3 / 2 / page_size;
@@ -105,7 +105,7 @@ int segment_add_chunk(struct segment *segment, const uint8_t owner[STORE_HASH], 
     size_t padded = size < floor ? floor : size;
     int err = add_owner(segment, segment->next_chunk, owner);
 
-    if (!err) { /* last: what is reserved must be filled before anything else is put */
+    if (!err) { /* last, as what is reserved must be filled before anything else is put */
         err = append(segment, segment->chunks, &segment->next_chunk, padded, at, number);
     }
     if (!err) {

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* Beside its pages a segment has a lock file with one reader slot a thread. */
+/* Besides its pages a segment has a lock file with a slot for each reader thread. */
 #define LOCK_FILE_BYTES (64u * (ENV_READERS + 2) + 4096)
 
 #define SLOTS_MIN 64

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNWRITTEN_MAX 65536 /* pages that were taken and freed before they reached the file */
+#define UNWRITTEN_MAX 65536 /* most pages that were allocated and freed without being written */
 
 /* ---- the walk ---- */
 
@@ -20,17 +20,17 @@ struct walk {
     size_t page_size;
     uint64_t in_file; /* pages that can be read */
     uint64_t pages;   /* up to the last commit; free ones at the end may never have been written */
-    const char *skipped; /* the named tree nobody asks for, and with it the free list; or NULL */
-    const char *only;    /* the one named tree that is looked at, or NULL: all; no free list */
-    const char *told;    /* the named tree whose values somebody asks for, or NULL */
+    const char *skipped; /* the named tree to leave out, together with the free list; or NULL */
+    const char *only;    /* the only named tree to check, without the free list; NULL: all */
+    const char *told;    /* the named tree whose values are reported, or NULL */
     void (*each)(void *arg, struct span key, struct span value);
     void *arg;
     bool is_told;
-    bool is_sparse;   /* a few pages of many are looked at */
-    uint8_t *visited; /* a page belongs to one tree, or to the free list, once */
+    bool is_sparse;   /* few pages of many are read */
+    uint8_t *visited; /* each page may belong only to one tree, or to the free list */
 };
 
-/* A tree under way: the page and the next node at each level. */
+/* A level of the walk: the page, and the next node. */
 struct level {
     uint64_t page;
     unsigned next;
@@ -55,7 +55,7 @@ static bool visit(struct walk *walk, uint64_t number)
     return number < walk->in_file && claim(walk, number);
 }
 
-/* Reads node `i` of a page whose header has been checked. */
+/* Reads node `i` of a page whose header was checked. */
 static bool read_node(const struct walk *walk, const char *at, const struct page *page, unsigned i,
                       struct node *node, const char **key, size_t *size)
 {
@@ -75,7 +75,7 @@ static bool read_node(const struct walk *walk, const char *at, const struct page
     return node->key_len <= KEY_MAX && offset + len <= walk->page_size;
 }
 
-/* The header, and that the nodes fill exactly what is behind the free room. */
+/* Checks the header, and that the nodes exactly fill the space behind the free space. */
 static bool check_page(const struct walk *walk, uint64_t number, bool leaf, struct page *page)
 {
     const char *at = page_at(walk, number);
@@ -99,7 +99,7 @@ static bool check_page(const struct walk *walk, uint64_t number, bool leaf, stru
     return filled == walk->page_size - page->upper;
 }
 
-/* A list of free pages: its length, then numbers that fall, none of them used before. */
+/* A list of free pages: its length, then descending numbers, none of them used before. */
 static bool check_free_list(struct walk *walk, const char *value, size_t len)
 {
     uint64_t count, number, before = walk->pages;
@@ -121,7 +121,7 @@ static bool check_free_list(struct walk *walk, const char *value, size_t len)
     return true;
 }
 
-/* A value in pages of its own. Of other trees than the free list only the place is looked at. */
+/* A value with pages of its own. Except for the free list only its place is checked. */
 static bool check_run(struct walk *walk, const char *place, size_t len, bool is_free_list)
 {
     struct page page;
@@ -184,7 +184,7 @@ static bool check_value(struct walk *walk, const struct node *node, const char *
     }
     memcpy(&named, value, sizeof(named));
     walk->is_told = is_named(walk->told, key, node->key_len);
-    return check_tree(walk, &named, TREE_NAMED); /* one deeper, never more */
+    return check_tree(walk, &named, TREE_NAMED); /* only one level deeper */
 }
 
 static bool check_leaf(struct walk *walk, uint64_t number, enum tree_kind kind)
@@ -219,7 +219,7 @@ static uint64_t child_of(const struct walk *walk, const struct level *level,
     return node_child(&node);
 }
 
-/* All of them are looked at next: from a disk they come together, and nothing else does. */
+/* Requests all children at once, as a disk delivers them together. */
 static void ask_for_children(const struct walk *walk, const struct level *level,
                              const struct page *page)
 {
@@ -233,8 +233,8 @@ static void ask_for_children(const struct walk *walk, const struct level *level,
     }
 }
 
-/* Enters a branch page, or goes on in it. False: damaged. *child is NO_PAGE behind the last node.
- */
+/* Enters a branch page, or continues in it. False: damaged. *child is NO_PAGE after the last
+ * node. */
 static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
 {
     struct page page;
@@ -256,7 +256,7 @@ static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
     return true;
 }
 
-/* Depth first, without recursion; every leaf lies at the depth the tree says. */
+/* Depth first, without recursion; every leaf must be at the depth of the tree. */
 static bool check_branches(struct walk *walk, const struct tree *tree, enum tree_kind kind)
 {
     struct level levels[DEPTH_MAX] = {{.page = tree->root}};
@@ -301,7 +301,7 @@ static bool meta_at(const char *file, size_t size, size_t offset, struct meta *m
     return meta->magic == META_MAGIC && meta->version == META_VERSION;
 }
 
-/* The meta pages: which commit is the last, and what it knows. */
+/* Reads the meta pages: which commit is the last, and what it contains. */
 static bool read_metas(struct walk *walk, size_t size, struct meta *last)
 {
     struct meta metas[2];
@@ -367,7 +367,7 @@ static int check_mapped(int fd, struct walk *walk)
     }
     walk->is_sparse = walk->only || walk->skipped;
     if (walk->is_sparse) {
-        madvise(file, size, MADV_RANDOM); /* what is around a page is not read, too */
+        madvise(file, size, MADV_RANDOM); /* so that neighbouring pages are not read, too */
     }
     walk->file = file;
     int err = check_file(walk, size);

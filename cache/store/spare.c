@@ -32,7 +32,7 @@ bool spare_is_name(const char *name)
 
 /* ---- the proof ---- */
 
-#define WINDOW (UINT64_C(64) << 20) /* looked at in one go */
+#define WINDOW (UINT64_C(64) << 20) /* most bytes examined at once */
 #define PAGE 4096u
 
 static bool is_out_of_memory(int fd, uint64_t from, uint64_t len)
@@ -75,7 +75,7 @@ static bool file_is_unreferenced(const char *path, uint64_t capacity)
     if (fd < 0) {
         return false;
     }
-    /* A shorter one was never filled: it has nothing to offer that a new one has not. */
+    /* A shorter file was never filled, and is no better than a new one. */
     bool keep = fstat(fd, &file) == 0 && (uint64_t)file.st_size <= capacity &&
                 (uint64_t)file.st_size >= capacity / 2 &&
                 spare_is_unreferenced(fd, (uint64_t)file.st_size);
@@ -114,7 +114,7 @@ bool spare_unlink(struct spares *spares, const struct segment_home *home)
 
 /* ---- using again ---- */
 
-/* What LMDB writes into an empty file. */
+/* What LMDB writes to an empty file. */
 static bool make_blank(struct spares *spares, const struct segment_home *home)
 {
     char path[PATH_MAX];
@@ -136,7 +136,7 @@ static bool make_blank(struct spares *spares, const struct segment_home *home)
     return spares->has_blank;
 }
 
-/* Synced: an old root must not come back after a power loss, when pages under it are new. */
+/* Synced, as an old root must not come back after a power loss, when pages below it are new. */
 static bool write_blank(const struct spares *spares, const char *path)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);

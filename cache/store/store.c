@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #define STORE_SIZE_MIN (UINT64_C(16) << 20)
-#define BEHIND_MIN (UINT64_C(8) << 20) /* less is written sooner than who waits looks again */
+#define BEHIND_MIN                                                                                 \
+    (UINT64_C(8) << 20) /* fewer queued bytes are written before a waiter checks again */
 
 /* ---- trouble ---- */
 
@@ -37,10 +38,10 @@ void store_count_error(struct store *store)
     }
     atomic_fetch_add(&store->in_window, 1);
     atomic_fetch_add(&store->unreadable, 1);
-    writer_reap(&store->writer); /* it looks at what is wrong */
+    writer_reap(&store->writer); /* lets it look at what is wrong */
 }
 
-/* Read errors of the writer's. */
+/* Counts read errors of evictions. */
 static void count_evictions_errors(struct store *store)
 {
     for (; store->disk.unreadable > 0; store->disk.unreadable--) {
@@ -55,7 +56,8 @@ static void on_batch(void *arg, int err)
     count_evictions_errors(store);
     struct store_trouble trouble = {
         .lost = writer_state(&store->writer) == WRITER_LOST,
-        .commits = err ? store->writer.failures : 0, /* what commits is not taken out */
+        .commits =
+            err ? store->writer.failures : 0, /* a commit that succeeds is no reason to give up */
         .reads = errors_of_late(store),
         .err = err,
     };
@@ -90,7 +92,7 @@ int store_open(const struct store_options *options, struct store **out)
     tours_init(&store->tours);
     store->writer.on_batch = on_batch;
     store->writer.on_batch_arg = store;
-    crashes_install(); /* first, so that what is not for a guard goes there */
+    crashes_install(); /* first, so that faults outside guards are counted */
     guard_install();
     int err = disk_open(&store->disk, options, writer_reap, &store->writer);
     if (!err) {
@@ -117,7 +119,7 @@ void store_close(struct store **slot)
         writer_stop(&store->writer);
         if (writer_state(&store->writer) == WRITER_LOST) {
             crashes_close(store->disk.crash_mark);
-            close(store->disk.dir); /* the lock goes, the rest stays as it is */
+            close(store->disk.dir); /* gives up the lock; the rest stays as it is */
             guard_bury(store);
             return;
         }
@@ -152,7 +154,7 @@ int store_put_begin_anyway(struct store *store, const uint8_t hash[STORE_HASH], 
         return ERR_TOO_LARGE;
     }
     if (is_dirty(store, 2 * store->dirty_limit)) {
-        return ERR_BUSY; /* a disk that does not answer */
+        return ERR_BUSY; /* the disk does not answer */
     }
     int err = writer_health(&store->writer);
     if (!err) {
@@ -186,7 +188,7 @@ void store_put_chunk(struct store_put *put, const struct store_piece *pieces, si
     CHECK(op->body_len > 0 && op->body_len <= STORE_CHUNK && !put->ended_short);
     put->ended_short = op->body_len < STORE_CHUNK;
     op->put = put;
-    memcpy(op->hash, put->hash, STORE_HASH); /* it may get another one meanwhile */
+    memcpy(op->hash, put->hash, STORE_HASH); /* the put may get another one meanwhile */
     op->chunk_done = done;
     op->arg = arg;
     writer_post(&put->store->writer, op);
@@ -229,7 +231,7 @@ void store_put_fail(struct store_put *put)
     store_put_abort(put);
 }
 
-/* The writer's thread looks at them only when it comes to the end, which is not posted yet. */
+/* The writer's thread uses them only at the end, which was not posted so far. */
 void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key)
 {
     CHECK(key.len <= STORE_KEY_MAX);
@@ -251,8 +253,8 @@ void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct sp
     writer_post(&store->writer, op);
 }
 
-/* Nothing is stored under the key, nor on its way to be. What is on its way is asked for first:
- * when it has ended in between, the index has it. */
+/* Is nothing stored under the key, nor on its way? What is on its way is checked first: if it ends
+ * in between, the index has it. */
 static bool has_nothing(struct store *store, const uint8_t hash[STORE_HASH])
 {
     struct location location;
@@ -292,7 +294,7 @@ static void on_flushed(void *arg, int err)
 {
     struct flush *flush = arg;
 
-    (void)err; /* each operation before has its own answer */
+    (void)err; /* each earlier operation has its own result */
     pthread_mutex_lock(&flush->lock);
     flush->done = true;
     pthread_cond_signal(&flush->ended);

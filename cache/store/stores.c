@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
-/* A quarter of a store, so that a large object does not push out everything. */
+/* A quarter of a store, so that a large object does not evict everything. */
 #define OBJECT_SHARE 4
 
 void stores_close(struct stores **slot)
@@ -21,7 +21,7 @@ void stores_close(struct stores **slot)
         return;
     }
     pthread_mutex_lock(&stores->lock);
-    atomic_store(&stores->ready, false); /* writers that still run look at the others no more */
+    atomic_store(&stores->ready, false); /* so that writers which still run ignore the others */
     pthread_mutex_unlock(&stores->lock);
     for (size_t i = 0; i < stores->count; i++) {
         store_close(&stores->members[i].store);
@@ -94,7 +94,7 @@ void stores_begin_era(struct stores *stores, bool forget)
     stores_record(stores);
 }
 
-/* The number of the member of ours that has this uuid. */
+/* The number of our member with this uuid. */
 static uint32_t number_of(const struct stores *stores, const uint8_t uuid[16])
 {
     for (size_t i = 0; i < stores->count; i++) {
@@ -129,8 +129,8 @@ void stores_publish(struct stores *stores)
 
 /* ---- taking out ---- */
 
-/* What a disk may do before it is taken out, if there is another. Failed commits are a second
- * apart, then two, four, eight. */
+/* Failures before a disk is taken out, if there are others. Failed commits are one second apart,
+ * then two, four, eight. */
 #define COMMITS_BEAR 5
 #define READS_BEAR 16
 
@@ -160,7 +160,7 @@ static size_t count_others(const struct stores *stores, const struct member *but
     return count;
 }
 
-/* The only one was never written down. */
+/* A single member has no placement so far. */
 static void begin_placement(struct stores *stores)
 {
     struct placement_member alone;
@@ -171,7 +171,7 @@ static void begin_placement(struct stores *stores)
     placement_alone(stores->placement, &alone);
 }
 
-/* The disk that fails should know, too, in case it comes back without the others. */
+/* The failing disk should know it, too, in case it comes back alone. */
 static void record_at(const struct stores *stores, const struct member *member)
 {
     struct buf bytes = BUF_INIT;
@@ -184,7 +184,7 @@ static void record_at(const struct stores *stores, const struct member *member)
     buf_fini(&bytes);
 }
 
-/* Under the lock. The others know before anything of it is theirs. */
+/* Under the lock. The others record it before they get any of its shares. */
 static void take_out(struct stores *stores, struct member *member, const char *cause, size_t others)
 {
     memcpy(member->cause, cause, sizeof(member->cause));
@@ -236,7 +236,8 @@ struct shelf stores_shelf(const struct stores *stores, const uint8_t hash[STORE_
     return shelf;
 }
 
-/* What was stored in an earlier tenure is not found in this one. */
+/* The hash with the tenure mixed in: what was stored in an earlier tenure is not found in this
+ * one. */
 static const uint8_t *tenured(struct shelf shelf, const uint8_t hash[STORE_HASH],
                               uint8_t out[STORE_HASH])
 {

@@ -1,4 +1,4 @@
-/* stores_open - which stores there are, whose secret counts, and what became of the shares. */
+/* stores_open - opens the stores, chooses the common secret, and updates the shares. */
 #include "cache/store/stores_parts.h"
 
 #include "base/err.h"
@@ -10,23 +10,23 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* More than any placement takes. */
+/* Larger than any placement. */
 #define PLACEMENT_BYTES (64u << 10)
 
-/* What the directories tell before they are opened. */
+/* What the directories say before they are opened. */
 struct survey {
-    struct placement *placement; /* the latest; era 0: there is none */
-    bool diverged;               /* some have been on their own */
+    struct placement *placement; /* the latest one; era 0: there is none */
+    bool diverged;               /* some were used alone meanwhile */
     bool unequal;                /* not all have the latest */
     bool has_secret;
     struct sip_key secret;
-    bool existed[STORES_MAX]; /* there was a store */
+    bool existed[STORES_MAX]; /* it contained a store */
     size_t first;             /* the member that was opened first */
 };
 
 /* ---- what is there ---- */
 
-/* Era 0 when there is none that can be read. */
+/* Era 0: there is none that can be read. */
 static struct placement *read_placement(const char *path)
 {
     static const struct sip_key none;
@@ -89,7 +89,7 @@ static void leave_out(struct member *member, const char *cause)
               "the others go on; what is in it will not be used when it comes back");
 }
 
-/* Two names of one folder find it locked by us; two copies of one store are one too many. */
+/* Is it a copy of another member's store? Two names of one folder are detected by the lock. */
 static bool is_copy(const struct stores *stores, const struct member *member)
 {
     uint8_t uuid[16], other[16];
@@ -137,7 +137,7 @@ static int open_member(struct stores *stores, struct survey *survey, size_t numb
     return err;
 }
 
-/* Those that exist first: a new one takes over their secret. */
+/* Existing stores first: new ones take over their secret. */
 static int open_members(struct stores *stores, struct survey *survey,
                         const struct store_options *common)
 {
@@ -184,7 +184,7 @@ static void warn_of_shared_disks(const struct stores *stores)
 
 /* ---- the shares ---- */
 
-/* What there was before anybody wrote it down. */
+/* The placement to assume if none was recorded. */
 static void presume(struct stores *stores, const struct survey *survey)
 {
     const struct member *first = &stores->members[survey->first];
@@ -202,7 +202,7 @@ static void place(struct stores *stores, struct survey *survey)
     struct placement_member members[PLACEMENT_MEMBERS];
 
     if (survey->placement->era == 0 && stores->count == 1) {
-        return; /* one store that has always been alone */
+        return; /* one store that was always alone */
     }
     stores->placement = survey->placement;
     survey->placement = NULL;

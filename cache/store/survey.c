@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* With a pin, under which nothing of this changes. */
+/* With a pin, under which none of this changes. */
 static void describe(struct segment *segment, struct store_segment *out)
 {
     out->main = segment->log == S3_MAIN;

@@ -1,5 +1,5 @@
-/* tour - through all of the index, a few records at a time: no read transaction is held while
- * objects are looked at, and what changes behind or before it does not matter. */
+/* tour - goes through the whole index, a few records at a time: no read transaction is open while
+ * objects are verified, and changes meanwhile do not matter. */
 #include "cache/store/tour.h"
 
 #include "base/clock.h"
@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RECORDS 256 /* of the index in one read transaction */
+#define RECORDS 256 /* records read in one transaction */
 
 struct tour {
     struct store *store;
@@ -59,8 +59,8 @@ static void list_segments(struct tour *tour)
     free(segments);
 }
 
-/* Which parts of a body over several segments are where is not looked up: all between the first and
- * the last get the same. Those that came since the begin are left out. */
+/* Where the parts of a body in several segments are is not looked up: all segments between the
+ * first and the last count it. Segments made since the beginning are left out. */
 static void count(struct tour *tour, const struct location *location)
 {
     struct live_count *last = find_count(tour->counts, tour->segment_count, location->segment);
@@ -82,7 +82,7 @@ static void count(struct tour *tour, const struct location *location)
 
 /* ---- how far, and how fast ---- */
 
-/* When it may go on, not to be faster than it should be. */
+/* When it may continue, to keep to the rate. */
 static uint64_t due_ms(const struct tour *tour)
 {
     return tour->rate ? tour->begun_ms + tour->seen.bytes / tour->rate * 1000 +
@@ -100,7 +100,7 @@ static void wait_until(struct tours *tours, uint64_t ms)
     }
 }
 
-/* False: it is to end. */
+/* False: the tour has to end. */
 static bool report(struct tour *tour)
 {
     struct tours *tours = &tour->store->tours;
@@ -140,7 +140,7 @@ static int judge(struct tour *tour, const struct index_object *object)
                                       : 0;
 }
 
-/* What is damaged is no longer found, as if a reader had met it. */
+/* Damaged objects are deleted, as if a reader had found them. */
 static void look_at(struct tour *tour, const struct index_object *object)
 {
     int err = judge(tour, object);
@@ -215,7 +215,7 @@ static void say_end(const struct tour *tour)
              seen->err ? err_text(seen->err) : "all");
 }
 
-/* Who is served comes first. Where this does not work nothing is lost. */
+/* Lowers the thread's priority. It does not matter if that fails. */
 static void become_humble(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
@@ -235,9 +235,9 @@ static void *run(void *arg)
     tour.seen.records = atomic_load(&store->disk.counters.objects);
     list_segments(&tour);
     tour.seen.err = make_tour(&tour);
-    if (tour.kind == STORE_VERIFY) { /* a count is waited for, by whoever begins a verification */
+    if (tour.kind == STORE_VERIFY) { /* a verification may wait for a count to end */
         if (!tour.seen.err && tour.seen.damaged + tour.seen.unreadable > 0) {
-            store_flush(store); /* who asks once more finds it gone */
+            store_flush(store); /* so that whoever asks again finds it deleted */
         }
         say_end(&tour);
     }

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 #define SAVE_EACH_MS 60000u
-#define SAVE_BLOCKS 1024u /* written in one go: a megabyte */
+#define SAVE_BLOCKS 1024u /* most blocks written at once: a megabyte */
 
 static void load_block(void *arg, uint32_t block, struct span uses)
 {
@@ -16,7 +16,7 @@ void uses_load(struct disk *disk, struct segment *segment)
 {
     if (!segment->uses_loaded) {
         segment->uses_loaded = true;
-        index_each_uses(disk->index, segment->id, load_block, segment); /* as far as it goes */
+        index_each_uses(disk->index, segment->id, load_block, segment); /* as far as possible */
     }
 }
 

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Slots for segments, so that none hides another. */
+/* So many slots that no segment hides another. */
 #define SLOTS_MAX (1u << 18)
 
 enum file_state { FILE_RIGHT, FILE_LOST, FILE_BAD };
@@ -180,7 +180,7 @@ static enum file_state state_of(const struct verify *verify, uint32_t id)
     return found ? found->state : FILE_LOST;
 }
 
-/* By its segments alone: 0, ERR_NOT_FOUND, or ERR_CORRUPT. */
+/* Judges an object by its segments alone: 0, ERR_NOT_FOUND, or ERR_CORRUPT. */
 static int judge_files(const struct verify *verify, const struct location *location)
 {
     const uint32_t ids[] = {location->segment, location->low_segment,
@@ -301,7 +301,7 @@ static int look_at_all(struct verify *verify)
     return err ? err : count_strays(verify);
 }
 
-/* Shared: others may look at it, too; who would write asks for it alone. */
+/* A shared lock: others may verify, too; a writer needs it exclusively. */
 static int lock(const char *path, int *fd)
 {
     *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

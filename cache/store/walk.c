@@ -45,8 +45,8 @@ int walk_pread(const struct env *env, uint64_t offset, void *to, size_t len)
     return err;
 }
 
-/* The file may end before its mapping does, and grows. The system is asked only behind the end that
- * is known. */
+/* The file may be shorter than its mapping, and grows. The system is asked only beyond the known
+ * end. */
 static bool is_inside(struct env *env, uint64_t page, uint64_t count)
 {
     uint64_t pages = env->map_size / env->page_size;
@@ -66,13 +66,13 @@ static bool is_inside(struct env *env, uint64_t page, uint64_t count)
     return page + count <= pages;
 }
 
-/* Just this: a miss through the mapping would bring 128 KiB around it. */
+/* Only these bytes: a miss through the mapping would read 128 KiB around it. */
 static void bring(const struct env *env, uint64_t offset, size_t len)
 {
     posix_fadvise(env->fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
 }
 
-/* Its bytes, in the mapping or in a buffer. */
+/* The bytes of a page, in the mapping or in a buffer. */
 static int page_at(struct walk *walk, uint64_t number, const char **out)
 {
     struct env *env = walk->env;
@@ -99,7 +99,7 @@ static int page_at(struct walk *walk, uint64_t number, const char **out)
     return walk_pread(env, number * size, walk->page, size);
 }
 
-/* The same of a page of a tree, its header checked. */
+/* The same for a page of a tree, with its header checked. */
 static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, const char **at,
                      struct page *page)
 {
@@ -119,7 +119,7 @@ static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, 
 
 struct item {
     struct node node;
-    const char *key; /* and behind it the value */
+    const char *key; /* followed by the value */
 };
 
 static bool read_item(const struct walk *walk, const char *at, const struct page *page, unsigned i,
@@ -153,7 +153,7 @@ static int compare_numbers(struct span key, const struct item *item)
     return a < b ? -1 : a > b;
 }
 
-/* The first eight bytes as a number that is ordered as they are. */
+/* The first eight bytes as a number with the same order. */
 static uint64_t leading(const char *at)
 {
     uint64_t word;
@@ -162,7 +162,7 @@ static uint64_t leading(const char *at)
     return be64toh(word);
 }
 
-/* Keys are hashes, mostly: what is searched for differs from others at its beginning. */
+/* Most keys are hashes, which differ in their first bytes. */
 static int compare_bytes(struct span key, const struct item *item)
 {
     size_t len = item->node.key_len;
@@ -178,8 +178,8 @@ static int compare_bytes(struct span key, const struct item *item)
     return order != 0 ? order : key.len < len ? -1 : key.len > len;
 }
 
-/* The first node from `from` on whose key is not below `key`: its number, and in *item. Their count
- * when all are below. False: damaged. */
+/* The index of the first node from `from` on whose key is not below `key`, and the node in *item;
+ * the count of nodes if there is none. False: damaged. */
 /* NOLINTNEXTLINE(readability-function-size): the inner step of a look-up packs nothing */
 static bool search(const struct walk *walk, const char *at, const struct page *page, unsigned from,
                    struct span key, bool numbers, unsigned *found, bool *equal)
@@ -205,7 +205,7 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
     return true;
 }
 
-/* The child that holds `key`. The first node of a branch has no key: it is below all. */
+/* The child that holds `key`. The first node of a branch has no key, and is below all. */
 static int descend(struct walk *walk, uint64_t number, struct span key, bool numbers,
                    uint64_t *child)
 {
@@ -241,7 +241,7 @@ static int place_of(const struct walk *walk, const struct item *item, struct wal
                : ERR_CORRUPT;
 }
 
-/* `flags`: those that the node may have beside NODE_BIG. */
+/* `flags`: those that the node may have besides NODE_BIG. */
 static int find_in_leaf(struct walk *walk, uint64_t number, struct span key, bool numbers,
                         unsigned flags, struct walk_value *out)
 {
@@ -302,7 +302,7 @@ static bool recall(struct env_root *known, uint64_t commit, struct root *out)
            atomic_load_explicit(&known->turn, memory_order_relaxed) == turn;
 }
 
-/* Unless somebody else is at it. */
+/* Does nothing while another thread is doing it. */
 static void remember(struct env_root *known, uint64_t commit, struct root root)
 {
     uint32_t turn = atomic_load_explicit(&known->turn, memory_order_relaxed);
@@ -328,8 +328,8 @@ static int meta_at(struct walk *walk, uint64_t number, struct meta *meta)
     return err;
 }
 
-/* A commit writes over the meta page of the one before the last: ERR_AGAIN when it has come that
- * far. */
+/* Reads the meta page of a commit. ERR_AGAIN: it was overwritten, which the second commit after it
+ * does. */
 static int meta_of(struct walk *walk, uint64_t commit, struct meta *meta)
 {
     struct meta other;
@@ -469,7 +469,7 @@ int walk_read(const struct walk *walk, const struct walk_value *value, char **ou
 
     *out = xmalloc(value->len);
     int err = walk_pread(walk->env, value->offset + WALK_HEADER, *out, value->len);
-    if (!err) { /* last: it has come with the first page of the value */
+    if (!err) { /* the value's first page has read it, too */
         err = walk_pread(walk->env, value->offset, header, sizeof(header));
     }
     if (!err && !begins_run(walk, value, header)) {

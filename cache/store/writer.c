@@ -20,7 +20,7 @@
 #define INDEX_PAGE 4096u
 #define PLENTY_MIN (64u << 10)
 
-/* After a failed commit nothing is taken for a second, after the next for two, and so on. */
+/* After a failed commit nothing is accepted for a second, after the next for two, and so on. */
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_DOUBLINGS 6
 
@@ -36,7 +36,7 @@ static bool is_urgent(const struct op *op)
     return op->kind == OP_FLUSH || op->kind == OP_DROP;
 }
 
-/* So much of what may wait does that those who bring more would soon be refused. */
+/* Is so much queued that further operations would soon be refused? */
 static bool has_plenty(const struct writer *writer)
 {
     return !list_empty(&writer->queue) &&
@@ -63,7 +63,7 @@ static bool brings(const struct op *op)
     return op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-/* What a commit holds of it in memory: LMDB has a copy of each page that it changes. */
+/* Memory that a commit needs for it: LMDB copies each page that it changes. */
 static uint64_t batch_cost(const struct op *op)
 {
     bool has_record = op->kind != OP_CHUNK && op->kind != OP_ABORT && op->kind != OP_FLUSH;
@@ -129,7 +129,7 @@ void writer_reap(void *arg)
     pthread_mutex_unlock(&writer->lock);
 }
 
-/* The front of the queue, up to the bounds of a batch. */
+/* Takes the front of the queue, up to the limits of a batch. */
 static void take_queued(struct writer *writer, struct list *batch)
 {
     uint64_t bytes = 0;
@@ -149,8 +149,8 @@ static void take_queued(struct writer *writer, struct list *batch)
     writer->hurry = false;
 }
 
-/* What was refused goes before all that is queued, and alone: a disk may let go of records and take
- * nothing new. True: it is that. Under the lock. */
+/* Refused deletions are a batch of their own, before what is queued, since a full disk may allow
+ * deletions only. True: it is such a batch. Under the lock. */
 static bool take_batch(struct writer *writer, struct list *batch)
 {
     bool again = refused_is_due(writer);
@@ -169,8 +169,8 @@ static struct timespec timespec_of(uint64_t ms)
     return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
 }
 
-/* Files of an earlier run are opened while there is nothing else to do, newest first: a cold one
- * takes tens of milliseconds, which no event loop should wait for. Gives up the lock meanwhile. */
+/* Opens files of an earlier run while there is nothing else to do, newest first: a cold one takes
+ * tens of milliseconds, for which no event loop should wait. Releases the lock meanwhile. */
 static bool open_ahead(struct writer *writer)
 {
     struct segments *segments = &writer->disk->segments;
@@ -188,7 +188,7 @@ static bool open_ahead(struct writer *writer)
     return pinned != NULL;
 }
 
-/* When the next batch is due by itself: UINT64_MAX when nothing is waiting. */
+/* When the next batch is due; UINT64_MAX: nothing is queued. */
 static uint64_t deadline(const struct writer *writer)
 {
     if (!list_empty(&writer->queue)) {
@@ -200,7 +200,7 @@ static uint64_t deadline(const struct writer *writer)
     return writer_state(writer) == WRITER_WRITES ? atomic_load(&writer->retry_at) : 0;
 }
 
-/* Until a batch is due. Under the lock. */
+/* Waits until a batch is due. Under the lock. */
 static void wait_for_batch(struct writer *writer)
 {
     while (!is_due(writer)) {
@@ -231,13 +231,14 @@ static bool is_disk_full(const struct disk *disk, int err)
            (uint64_t)fs.f_bavail * fs.f_frsize < disk->segments.segment_size;
 }
 
-/* Of descriptors, of memory, or of room that readers hold: no fault of the disk. */
+/* Is it a lack of descriptors, of memory, or of room that readers hold, and not the disk's
+ * fault? */
 static bool is_shortage(int err)
 {
     return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == ERR_FULL;
 }
 
-/* Drops are tried within the pause, too; that they fail then says nothing new. */
+/* Deletions are tried within the pause, too; their failure says nothing new. */
 static void on_failure(struct writer *writer, int err)
 {
     struct disk *disk = writer->disk;
@@ -253,22 +254,22 @@ static void on_failure(struct writer *writer, int err)
     log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u",
               disk->segments.home.dir, err_text(err), writer->failures, pause);
     if (is_disk_full(disk, err)) {
-        evict_one(disk); /* what others took from us we no longer have */
+        evict_one(disk); /* room that others have taken on the disk has to be made here */
     }
 }
 
 static void end_one(struct writer *writer, struct op *op, bool failed)
 {
     refused_end(writer, op, failed);
-    if (brings(op)) { /* it is in the index by now, or what is there hides */
+    if (brings(op)) { /* it is in the index by now, or hidden */
         atomic_fetch_sub(&writer->bringing[hint_of(op->hash)], 1);
     }
-    /* First: who is told that it ended may look at the gauge, or put the next object. */
+    /* first, as whoever is told of the end may read the gauge, or put the next object */
     atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
     op_end(op);
 }
 
-/* A call, and whether it came to its end. */
+/* A call, and whether it has returned. */
 struct work {
     int (*call)(void *arg);
     void *arg;
@@ -311,7 +312,7 @@ static void give_up(struct writer *writer, int err)
               "nothing is stored there any more");
 }
 
-/* All that is done on the disk. Left by a jump, the disk is given up. */
+/* Everything that touches the disk. If it is left by a jump, the disk is given up. */
 static int work(struct writer *writer, int (*call)(void *arg), void *arg)
 {
     volatile bool returned = false;
@@ -327,7 +328,7 @@ static int work(struct writer *writer, int (*call)(void *arg), void *arg)
     return err;
 }
 
-/* `again`: it is what was refused. */
+/* `again`: the batch has refused deletions. */
 static int write_batch(struct writer *writer, struct list *batch, bool again)
 {
     struct writing writing = {.writer = writer, .batch = batch};
@@ -335,14 +336,15 @@ static int write_batch(struct writer *writer, struct list *batch, bool again)
 
     if (writer_state(writer) != WRITER_WRITES) {
         batch_fail(batch, ERR_IO);
-    } else if (!err && writer->failures && writing.wrote && !again) { /* it took something new */
+    } else if (!err && writer->failures && writing.wrote &&
+               !again) { /* it has accepted something new */
         writer->failures = 0;
         log_info("store_recovered", "dir=%s", writer->disk->segments.home.dir);
     }
     if (writer->on_batch) {
         writer->on_batch(writer->on_batch_arg, err);
     }
-    uint64_t freed = 0; /* by LMDB, but for pages of the index */
+    uint64_t freed = 0; /* freed by LMDB, except pages of the index */
     while (!list_empty(batch)) {
         struct op *op = list_entry(list_pop_front(batch), struct op, link);
         freed += op->cost;
@@ -427,7 +429,7 @@ void writer_stop(struct writer *writer)
     writer->running = false;
 }
 
-/* What waited to be tried again is not needed any more: nobody looks there. */
+/* Refused deletions are no longer needed, as nobody looks there. */
 void writer_retire(struct writer *writer)
 {
     int writes = WRITER_WRITES;

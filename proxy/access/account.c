@@ -16,7 +16,7 @@ void accounts_list(struct account *account, struct list *list, struct list *link
     pthread_mutex_unlock(&accounts->list_lock);
 }
 
-/* When the clock goes back, the later period stays. */
+/* If the clock goes back, the later period is kept. */
 void account_roll(struct account *account, int64_t now)
 {
     const struct period_now *period = period_at(now);
@@ -89,7 +89,7 @@ static struct account *account_new(struct shard *shard, uint64_t hash, struct sp
     return account;
 }
 
-/* The account of this name, made if need be. */
+/* The account of this name; made if there is none. */
 struct account *accounts_take(struct accounts *accounts, struct span name)
 {
     uint64_t hash = sip_hash64(&accounts->key, name);
@@ -110,8 +110,8 @@ struct account *accounts_take(struct accounts *accounts, struct span name)
     return account;
 }
 
-/* "c10.0.0.1", "c2001:db8::", "c10.0.0.0/24": those of the usual lengths have none in their name,
- * and so have their accounts since before there were others. */
+/* "c10.0.0.1", "c2001:db8::", "c10.0.0.0/24". Names of the default prefix lengths have no length,
+ * as in older versions. */
 static int name_network(const struct ip *client, struct account_lengths lengths, char *name)
 {
     struct account_lengths usual = ACCOUNT_LENGTHS;
@@ -174,7 +174,7 @@ void account_free(struct account *account)
     free(account);
 }
 
-/* With the shard's lock; only the thread takes accounts off the lists. */
+/* Under the shard's lock; only the thread takes accounts off the lists. */
 static void visit_for_room(struct map_link *link, void *arg)
 {
     struct account *account = container_of(link, struct account, link);

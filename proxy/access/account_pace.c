@@ -1,11 +1,11 @@
-/* account_pace - how fast: a token bucket for each account, and fair shares of a total. */
+/* account_pace - rates: a token bucket for each account, and fair shares of a total. */
 #include "proxy/access/account_parts.h"
 
 #include "base/mem.h"
 
 enum {
-    BURST_PART = 4,      /* of a second's bytes */
-    STEP_MIN = 4 * 1024, /* less is not worth a write */
+    BURST_PART = 4,      /* the burst is this part of a second's bytes */
+    STEP_MIN = 4 * 1024, /* fewer bytes are not worth a write */
 };
 
 /* ---- the pace ---- */
@@ -53,7 +53,7 @@ uint64_t account_allowance(struct account *account, uint64_t wanted, uint64_t ow
         uint64_t there = account->tokens > 0 ? (uint64_t)account->tokens : 0;
         allowed = there < least ? 0 : there < wanted ? there : wanted;
     }
-    if (allowed < wanted) { /* it could use more: as much as its own limit lets it */
+    if (allowed < wanted) { /* it could use more, up to its own limit */
         account->wish = own ? own : UINT64_MAX;
         activate(account);
     }
@@ -85,12 +85,12 @@ static int by_amount(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The level up to which all wishes are filled, so that together they are the total. */
+/* The level at which all wishes up to it add up to the total. */
 static uint64_t level_of(uint64_t total, uint64_t *wishes, size_t count)
 {
     uint64_t left = total;
 
-    if (count > 0) { /* qsort() wants no NULL, even for nothing */
+    if (count > 0) { /* qsort() does not accept NULL */
         qsort(wishes, count, sizeof(*wishes), by_amount);
     }
     for (size_t i = 0; i < count; i++) {
@@ -100,10 +100,10 @@ static uint64_t level_of(uint64_t total, uint64_t *wishes, size_t count)
         }
         left -= wishes[i];
     }
-    return total; /* all have what they want */
+    return total; /* all get what they wish */
 }
 
-/* What one account could have used since the last tick; it is not active any more. */
+/* What the account could have used since the last tick; it is no longer active. */
 static uint64_t take_wish(struct account *account)
 {
     pthread_mutex_lock(&account->lock);
@@ -131,7 +131,7 @@ void accounts_share(struct accounts *accounts)
         }
         wishes[count++] = take_wish(account);
         if (count == ACCOUNTS_MAX) {
-            break; /* they come back as fast as they are taken */
+            break; /* they are refilled as fast as they are used */
         }
     }
     atomic_store(&accounts->level, total ? level_of(total, wishes, count) : 0);

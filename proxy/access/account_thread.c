@@ -1,4 +1,4 @@
-/* account_thread - the thread that shares out and writes down; beginning and ending. */
+/* account_thread - the thread that divides the total and writes counts; life of the accounts. */
 #include "proxy/access/account_parts.h"
 
 #include "base/clock.h"
@@ -22,7 +22,7 @@ static int write_one(struct accounts *accounts, struct account *account)
     return ledger_put(accounts->ledger, span_of(account->name, account->name_len), &row);
 }
 
-/* It will be written with the next group. */
+/* The account will be written with the next group. */
 static void mark_dirty(struct account *account)
 {
     pthread_mutex_lock(&account->lock);
@@ -46,7 +46,7 @@ static size_t count_dirty(struct accounts *accounts)
     return count;
 }
 
-/* A group: all that has changed. What the disk does not take is tried again with the next one. */
+/* Writes all changed accounts. What fails is tried again with the next group. */
 static void write_group(struct accounts *accounts)
 {
     size_t count = count_dirty(accounts), taken = 0;
@@ -78,7 +78,7 @@ static void write_group(struct accounts *accounts)
     free(group);
 }
 
-/* Without a ledger nobody is told of changes. */
+/* Without a ledger there is nothing to write. */
 static void forget_dirty(struct accounts *accounts)
 {
     struct account *account;
@@ -92,7 +92,7 @@ static void forget_dirty(struct accounts *accounts)
 
 /* ---- what is there ---- */
 
-/* What it has used already is more than that: only of a ledger that comes late. */
+/* the account has counted more: only if the ledger was opened late */
 static void add_row(struct account *account, const struct ledger_row *row, int64_t now)
 {
     pthread_mutex_lock(&account->lock);
@@ -143,7 +143,8 @@ static void log_failure(const char *folder, int err)
               err == ERR_BUSY ? "another process has it" : err_text(err));
 }
 
-/* Rows that have been added must not be added again: what opens and cannot be read is given up. */
+/* Opens the ledger late. Rows must not be added twice, so a ledger that cannot be read is given
+ * up. */
 static void try_late(struct accounts *accounts)
 {
     int err = open_ledger(accounts, accounts->folder);
@@ -184,7 +185,7 @@ static bool await_tick(struct accounts *accounts)
     return go_on;
 }
 
-/* Once a second; what has changed before a ledger has come waits for it. */
+/* Called once a second. Changes before a late ledger is opened wait for it. */
 static void keep(struct accounts *accounts)
 {
     if (accounts->folder) {

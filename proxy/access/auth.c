@@ -1,4 +1,4 @@
-/* Passwords: what is known of them, and who waits for an answer. */
+/* auth - remembered answers, and tickets that wait for one. */
 #include "proxy/access/auth_parts.h"
 
 #include "base/check.h"
@@ -86,7 +86,7 @@ static size_t keep(char *to, struct span bytes)
     return bytes.len;
 }
 
-/* The hash that decides: the user's, or for nobody another one. */
+/* The hash to compare with: the user's, or a decoy for an unknown name. */
 static struct span hash_for(const struct auth_question *question, bool *nobody)
 {
     const struct user *user = users_find(question->users, question->credentials.name);
@@ -95,7 +95,7 @@ static struct span hash_for(const struct auth_question *question, bool *nobody)
     return user ? user->hash : users_decoy(question->users, question->credentials.name);
 }
 
-/* Lengths stand in front, so that no two questions are one text. */
+/* Lengths come first, so that no two questions make the same text. */
 static void key_of(const struct auth *auth, const struct auth_question *question, struct span hash,
                    bool nobody, uint8_t out[AUTH_KEY_LEN])
 {
@@ -133,7 +133,7 @@ static void wait_for(struct auth_entry *entry, struct auth_ticket *ticket)
     list_push_back(&entry->waiting, &ticket->link);
 }
 
-/* What is known, with the shard's lock. NULL: nothing, or not any more. */
+/* The remembered answer, under the shard's lock. NULL: there is none, or it has expired. */
 static struct auth_entry *look(struct auth_shard *shard, const uint8_t key[AUTH_KEY_LEN],
                                uint64_t hash, uint64_t now_ms)
 {
@@ -150,7 +150,7 @@ static struct auth_entry *look(struct auth_shard *shard, const uint8_t key[AUTH_
     return entry;
 }
 
-/* A new question, with the shard's lock. */
+/* Queues a new question, under the shard's lock. */
 static enum auth_state begin(struct auth_shard *shard, const uint8_t key[AUTH_KEY_LEN],
                              uint64_t hash, struct auth_job *job, struct auth_ticket *ticket)
 {
@@ -198,7 +198,7 @@ enum auth_state auth_ask(struct auth *auth, const struct auth_question *question
     enum auth_state state;
 
     if (stored.len == 0) {
-        return AUTH_WRONG; /* there is nobody at all */
+        return AUTH_WRONG; /* there are no users at all */
     }
     key_of(auth, question, stored, nobody, key);
     memcpy(&hash, key, sizeof(hash));
@@ -227,7 +227,7 @@ void auth_forget(struct auth_ticket *ticket)
 
     if (shard) {
         pthread_mutex_lock(&shard->lock);
-        if (ticket->waits) { /* not woken meanwhile */
+        if (ticket->waits) { /* it was not woken meanwhile */
             list_remove(&ticket->link);
             ticket->waits = false;
         }

@@ -1,4 +1,4 @@
-/* What one client has waiting, and how many wrong passwords it has tried. */
+/* auth_client - how many passwords one client may have compared, and how many were wrong. */
 #include "proxy/access/auth_parts.h"
 
 struct auth_client *auth_client_of(struct auth *auth, const struct ip *ip)

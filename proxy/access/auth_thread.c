@@ -1,4 +1,5 @@
-/* Comparing passwords, which takes long on purpose: threads of its own, and a bounded queue. */
+/* auth_thread - compares passwords, which takes long on purpose, on threads with a bounded
+ * queue. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -60,7 +61,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* With the queue's lock. So few that clients are served beside it. */
+/* Under the queue's lock. Few threads, so that requests are served meanwhile. */
 static void start_threads(struct auth *auth)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);

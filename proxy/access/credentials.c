@@ -15,7 +15,7 @@ static int digit_of(char c)
     return ascii_is_digit(c) ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Strict (RFC 4648 4): one text for each value. Without its padding it is taken, too. */
+/* Strict base64 (RFC 4648 4): one text for each value; padding may be missing. */
 static int decode(struct span text, unsigned char *out, size_t *len)
 {
     unsigned bits = 0;

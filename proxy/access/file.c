@@ -61,7 +61,7 @@ static int read_all(int fd, size_t max, struct buf *out)
 int file_read(const char *path, size_t max, struct file_identity *identity, struct buf *out,
               struct buf *errors)
 {
-    /* O_NONBLOCK: a fifo is told, and not waited for. */
+    /* O_NONBLOCK: a fifo is an error instead of a wait */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat found = {0};
     int err = fd < 0 || fstat(fd, &found) != 0 ? -errno : 0;

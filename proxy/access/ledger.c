@@ -21,7 +21,7 @@ struct ledger {
     MDB_txn *txn;
     MDB_dbi rows;
     int lock; /* a file of its own: whoever closes LMDB's would lose LMDB's locks */
-    char tidied[LEDGER_KEY_MAX]; /* where tidying goes on */
+    char tidied[LEDGER_KEY_MAX]; /* where tidying continues */
     size_t tidied_len;
 };
 
@@ -54,7 +54,7 @@ static MDB_val val_of(struct span bytes)
 
 /* ---- opening ---- */
 
-/* A file that lost its end would end us with SIGBUS at the first read there. */
+/* Reading a file that has lost its end would raise SIGBUS. */
 static int check_length(MDB_env *env)
 {
     MDB_envinfo info;

@@ -25,7 +25,7 @@ static bool lets_everybody_in(const struct access_rule *rule)
     return rule->allow && !rule->needs_user && !names_hosts(rule) && is_from_everybody(rule);
 }
 
-/* Nothing gets past it but some clients, or some hosts. */
+/* Does the rule deny everything except some clients or some hosts? */
 static bool shuts_out(const struct access_rule *rule)
 {
     for (size_t i = 0; i < rule->except_count; i++) {

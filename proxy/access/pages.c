@@ -16,7 +16,7 @@ enum { PAGES_MAX = 256, PAGE_SIZE_MAX = 1 << 20 };
 struct page {
     int status; /* 0: of all */
     bool html;
-    char *language; /* empty: whatever */
+    char *language; /* empty: for any language */
     char *text;
     size_t len;
 };
@@ -48,7 +48,7 @@ void pages_free(struct pages **slot)
 
 /* ---- loading ---- */
 
-/* "403.de.html": false when it is no page's name. */
+/* Parses "403.de.html". False: not the name of a page. */
 static bool read_name(struct span name, struct page *page, struct span *language)
 {
     struct span rest = name;
@@ -72,8 +72,7 @@ static bool read_name(struct span name, struct page *page, struct span *language
     return true;
 }
 
-/* The hole that begins at "{{", and what it takes of the text. PAGE_HOLE_COUNT: there is none of
- * this name. */
+/* The hole that begins at "{{", and its length in *taken. PAGE_HOLE_COUNT: unknown name. */
 static size_t hole_at(struct span text, size_t *taken)
 {
     size_t end = span_find(text, '}'), hole = 0;
@@ -89,7 +88,7 @@ static size_t hole_at(struct span text, size_t *taken)
     return hole;
 }
 
-/* Up to the next hole. */
+/* Length of the text before the next hole. */
 static size_t plain_len(struct span text)
 {
     const char *at = text.len ? memmem(text.at, text.len, "{{", 2) : NULL;
@@ -232,7 +231,7 @@ struct span pages_find(const struct pages *pages, int status, struct span langua
 
 /* ---- filling ---- */
 
-/* A first byte of UTF-8, how many bytes it begins, and what the second may be (RFC 3629 4). */
+/* A range of first bytes of UTF-8, the length, and the range of the second byte (RFC 3629 4). */
 struct utf8_lead {
     unsigned char from, to;
     unsigned char len;
@@ -243,7 +242,7 @@ struct utf8_lead {
 static const struct utf8_lead utf8_leads[] = {
     {0x00, 0x7f, 1, 0, 0},
     {0xc2, 0xdf, 2, 0x80, 0xbf},
-    {0xe0, 0xe0, 3, 0xa0, 0xbf}, /* shorter forms would do */
+    {0xe0, 0xe0, 3, 0xa0, 0xbf}, /* no overlong forms */
     {0xe1, 0xec, 3, 0x80, 0xbf},
     {0xed, 0xed, 3, 0x80, 0x9f}, /* no surrogates */
     {0xee, 0xef, 3, 0x80, 0xbf},
@@ -263,7 +262,7 @@ static const struct utf8_lead *utf8_lead_of(unsigned char first)
     return NULL;
 }
 
-/* How many bytes of well-formed UTF-8 stand there (RFC 3629); 0: none. */
+/* Length of the well-formed UTF-8 character at the beginning (RFC 3629); 0: none. */
 static size_t character_len(struct span text)
 {
     const unsigned char *at = (const unsigned char *)text.at;
@@ -328,7 +327,7 @@ void pages_fill(struct span text, const struct span holes[PAGE_HOLE_COUNT], bool
             return;
         }
         size_t hole = hole_at(text, &taken);
-        if (hole < PAGE_HOLE_COUNT) { /* checked at load: always */
+        if (hole < PAGE_HOLE_COUNT) { /* always true, as names are checked at load */
             pages_escape(out, holes[hole], html);
         }
         text = span_skip(text, taken);

@@ -98,7 +98,7 @@ static void apr1_stir(struct md5 *md5, struct span password, struct span salt,
     }
 }
 
-/* Six bits a character, the least significant first; the bytes in an order of their own. */
+/* Six bits for each character, least significant first; the bytes in an order of their own. */
 static void apr1_text(const unsigned char state[MD5_LEN], char out[APR1_LEN])
 {
     static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -10,20 +10,20 @@
 enum {
     HOST_FILE_MAX = 1 << 30,
     USERS_FILE_MAX = 64 << 20,
-    FEW = 4, /* prefixes that are as well looked at one by one */
+    FEW = 4, /* up to so many prefixes are compared one by one */
 };
 
 struct host_file {
-    const char *path; /* of the settings */
+    const char *path; /* borrowed from the settings */
     struct file_identity identity;
-    struct hostlist *list; /* NULL: it could not be read */
+    struct hostlist *list; /* NULL: could not be read */
 };
 
 struct access_set {
     struct settings_part part;
     struct host_file *files;
     size_t file_count;
-    struct hostlist **inline_lists; /* of rules that name hosts themselves */
+    struct hostlist **inline_lists; /* lists of rules that name hosts themselves */
     size_t inline_count;
     struct users *users;
     struct pages *pages;
@@ -82,7 +82,7 @@ static int read_list(struct host_file *file, struct buf *errors)
     return err;
 }
 
-/* As it is in force, when it is still the same file. */
+/* The list in force, if the file has not changed. */
 static struct hostlist *unchanged(const struct access_set *before, struct host_file *file)
 {
     struct file_identity now;
@@ -108,7 +108,7 @@ static struct host_file *find_file(struct access_set *set, const char *path)
     return NULL;
 }
 
-/* Each file once, however many rules name it. */
+/* Reads each file once, however many rules name it. */
 static int add_file(struct access_set *set, const struct access_set *before, const char *path,
                     struct buf *errors, const struct hostlist **out)
 {
@@ -132,7 +132,7 @@ static struct hostlist *inline_list(const struct access_rule *rule)
     const char *what;
 
     for (size_t i = 0; i < rule->host_count; i++) {
-        if (rule->hosts[i].len) {                                  /* else its error is told */
+        if (rule->hosts[i].len) {                                  /* else it is reported already */
             CHECK(hostlist_add(list, rule->hosts[i], &what) == 0); /* parsed once already */
         }
     }
@@ -182,7 +182,7 @@ static int make_rule(struct making *making, struct access_rule *rule)
     return err;
 }
 
-/* Calls `call` for each rule and each exception of it; returns the first error. */
+/* Calls `call` for each rule and each exception; returns the first error. */
 static int for_each_rule(struct making *making,
                          int (*call)(struct making *making, struct access_rule *rule))
 {
@@ -251,7 +251,7 @@ static int read_users(struct access_set *set, const struct settings *settings, s
     return err;
 }
 
-/* Rules about nobody are likely slips. */
+/* Warns of rules that match no user: probably a mistake. */
 static int warn_of_nobody(struct making *making, struct access_rule *rule)
 {
     for (size_t i = 0; i < rule->user_count; i++) {
@@ -289,7 +289,7 @@ static int make_users(struct making *making, const struct settings *before)
 
 /* ---- all of it ---- */
 
-/* It may be meant: behind a firewall. */
+/* Only a warning, as it may be intended behind a firewall. */
 static void warn_if_open(const struct settings *settings, struct buf *warnings)
 {
     const struct access_rule *rule = access_open_rule(settings);

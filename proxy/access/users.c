@@ -121,7 +121,7 @@ static void add_user(struct users *users, struct span name, struct span hash)
     map_insert(&users->map, &known->link, sip_hash64(&users->key, name));
 }
 
-/* "name:hash", and what htpasswd leaves behind further colons. Hashes are never shown. */
+/* "name:hash"; further columns of htpasswd are ignored. Hashes are never shown. */
 static void read_user(struct users *users, struct span line, size_t number,
                       struct file_errors *errors)
 {

@@ -8,8 +8,8 @@
 
 enum {
     URL_MAX = 4096,
-    ITEMS_MAX = 32,       /* schemes and parameters of a line */
-    SECONDS_DEFAULT = 60, /* what the specification says of a token that does not say so itself */
+    ITEMS_MAX = 32,       /* most schemes and parameters in a line */
+    SECONDS_DEFAULT = 60, /* lifetime of a token that does not state it, by the specification */
     SECONDS_MAX_KEPT = 3600,
 };
 
@@ -36,7 +36,7 @@ static struct span read_token(struct span *rest)
     return token;
 }
 
-/* Where the quote is that ends what begins with one; the length: nowhere. */
+/* The position of the closing quote; the length: there is none. */
 static size_t find_quote(struct span text)
 {
     size_t i = 1;
@@ -59,7 +59,7 @@ static struct span unquoted(struct span text, struct arena *arena)
     return span_of(copy, len);
 }
 
-/* "value", or what stands between quotes; *rest goes behind it. False: it does not end. */
+/* Reads a token or a quoted string, and advances *rest. False: it has no end. */
 static bool read_value(struct span *rest, struct arena *arena, struct span *out)
 {
     if (rest->len == 0 || rest->at[0] != '"') {
@@ -86,7 +86,7 @@ static void keep(struct span name, struct span value, struct parameters *out)
     }
 }
 
-/* "=" is next, value, and a comma or the end. */
+/* Reads "=", the value, and a comma or the end. */
 static bool read_parameter(struct span *rest, struct span name, struct arena *arena,
                            struct parameters *out)
 {
@@ -101,7 +101,7 @@ static bool read_parameter(struct span *rest, struct span name, struct arena *ar
     return rest->len == 0 || rest->at[0] == ',';
 }
 
-/* What makes no sense, to the next comma. Quotes may hold one. */
+/* Skips to the next comma outside quotes. */
 static struct span skip_item(struct span rest)
 {
     while (rest.len && rest.at[0] != ',') {
@@ -148,8 +148,8 @@ static bool make_url(const struct parameters *parameters, struct arena *arena, s
     return copy.len && uri_parse(copy, arena, out) == 0;
 }
 
-/* Challenges one after the other, each a scheme and parameters (RFC 9110 11.6.1): the first Bearer
- * that makes sense. Both lists have the same commas; a scheme is what no "=" follows. */
+/* Reads challenges, each a scheme with parameters (RFC 9110 11.6.1), and uses the first valid
+ * Bearer. Commas separate both; a scheme is what no "=" follows. */
 static bool read_line(struct span line, struct arena *arena, struct uri *out)
 {
     struct parameters parameters = {0};
@@ -192,7 +192,7 @@ bool challenge_read(const struct http_fields *response, struct arena *arena, str
 
 /* ---- the answer ---- */
 
-/* It goes into a field: RFC 6750's b64token, and no longer than a head may be. */
+/* Can it be sent in a field? It must be a b64token (RFC 6750), and not too long. */
 static bool is_sendable(const char *token, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

@@ -83,7 +83,7 @@ static uint64_t sent_by_hits(const struct mirror_sum *sum)
     return sum->hit_sent_bytes;
 }
 
-/* Is it of an earlier worker, too? */
+/* Does an earlier worker have the path, too? */
 static bool is_told(const struct mirror_counts *const *workers, size_t before, struct span path)
 {
     for (size_t i = 0; i < before; i++) {

@@ -8,7 +8,7 @@
 struct digest {
     EVP_MD_CTX *context;
     struct span hex;
-    bool holds; /* the last byte so far */
+    bool holds; /* `last` is set: the last byte so far */
     char held, gone;
 };
 

@@ -115,7 +115,7 @@ static const struct mirror_class *class_of_oci(struct span rest)
     return has(rest, SPAN("/manifests/")) ? &document_1min : &relayed;
 }
 
-/* Without what the origin's own path begins with. */
+/* The path below that of the origin. */
 static struct span below(const struct site *site, struct span path)
 {
     return span_skip(path, site->origins[0].uri.path.len);
@@ -147,7 +147,7 @@ const struct mirror_class *mirror_class(const struct site *site, struct span pat
 
 /* ---- where it goes ---- */
 
-/* How many bytes the character takes, which some write as %2f, %5c or %2e; 0: it is another. */
+/* Length of the character `c`, literally or percent-encoded as `coded`; 0: it is another one. */
 static size_t spelled(struct span text, char c, const char *coded)
 {
     if (text.len && text.at[0] == c) {
@@ -156,8 +156,8 @@ static size_t spelled(struct span text, char c, const char *coded)
     return text.len >= 3 && span_ieq(span_take(text, 3), span_str(coded)) ? 3 : 0;
 }
 
-/* Of what ends a part of a path at one server or another: "/", "\\", and ";", which begins
- * parameters there. */
+/* Length of a character that some servers treat as the end of a path segment: "/", "\\", and
+ * ";". */
 static size_t at_separator(struct span text)
 {
     size_t slash = spelled(text, '/', "%2f"), back = spelled(text, '\\', "%5c");
@@ -165,7 +165,7 @@ static size_t at_separator(struct span text)
     return slash ? slash : back ? back : spelled(text, ';', "%3b");
 }
 
-/* A part "." or "..", however it is written: at the origin it would lead elsewhere. */
+/* Is there a segment "." or "..", however it is written? At the origin it would lead elsewhere. */
 static bool has_dots(struct span path)
 {
     size_t dots = 0, others = 0, len;
@@ -187,7 +187,7 @@ static bool has_dots(struct span path)
     return others == 0 && (dots == 1 || dots == 2);
 }
 
-/* It goes into documents: no character there may mean anything. */
+/* Hosts are written into documents, so they may have no special characters. */
 static bool is_plain_host(struct span host)
 {
     for (size_t i = 0; i < host.len; i++) {
@@ -207,9 +207,9 @@ static struct uri uri_below(const struct uri *base, struct span rest, struct are
     return uri;
 }
 
-/* A blob is the same in whichever repository it is asked for: what is kept was pulled by nobody in
- * particular, as everybody may (proxy/mirror/token.h). No request spells "#" (http/uri.h): what is
- * under such a key has been compared. */
+/* The URL for the cache key. A blob is the same in every repository, and what is stored is public
+ * (proxy/mirror/token.h). No request can contain "#" (http/uri.h), so what is under such a key was
+ * verified. */
 static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
 {
     struct span path = mirrored->uri.path;
@@ -224,9 +224,8 @@ static struct uri key_of(const struct mirrored *mirrored, struct arena *arena)
                 : mirrored->uri;
 }
 
-/* containerd tells a mirror whose images it asks for, by a parameter that no registry has ("ns",
- * its docs/hosts.md). Which those are is said by the path here, and with it nothing would have a
- * class. */
+/* Removes the parameter by which containerd tells a mirror which registry it means ("ns", its
+ * docs/hosts.md). Here the path says that, and with the parameter no URL would have a class. */
 static struct span without_namespace(struct span rest, struct arena *arena)
 {
     struct span path = span_cut(&rest, '?');
@@ -269,7 +268,7 @@ static void go_below(const struct mirror *mirror, const struct uri *asked, struc
     out->key = key_of(out, arena);
 }
 
-/* Registries below /v2/ are asked for by one question. */
+/* Is it "is there a registry?", with which all registries below /v2/ are probed? */
 static bool is_registry_ping(const struct mirror *mirror, struct span path)
 {
     return mirror->preset == PRESET_OCI && span_eq(path, SPAN("/v2/"));
@@ -341,7 +340,7 @@ static void add_link(struct rewrite_links *links, struct span from, struct span 
     links->at[links->count++] = (struct rewrite_link){from, to};
 }
 
-/* With either scheme, and with none. */
+/* Adds links with either scheme, and without one. */
 static void add_place(struct rewrite_links *links, const struct uri *place, struct span to,
                       struct arena *arena)
 {
@@ -366,6 +365,6 @@ void mirror_links(const struct mirrored *mirrored, struct arena *arena, struct r
         struct span files = arena_printf(arena, "%.*s" MIRROR_FILES, SPAN_ARGS(to));
         add_place(out, &mirror->files_uri, files, arena);
     }
-    add_link(out, SPAN("//"), SPAN("//")); /* a host, and no path */
+    add_link(out, SPAN("//"), SPAN("//")); /* a host without a path */
     add_link(out, mirror->origin_uri.path, to);
 }

@@ -1,5 +1,5 @@
-/* rewrite_html - finds `href` of <a> and <base>, by as much of the tokenizer of HTML as that needs
- * (HTML 13.2.5). */
+/* rewrite_html - finds `href` of <a> and <base> with the necessary part of HTML's tokenizer (HTML
+ * 13.2.5). */
 #include "proxy/mirror/rewrite_parts.h"
 
 enum {
@@ -133,7 +133,7 @@ static void value_byte(struct rewriter *rewriter, char c)
     rewrite_feed(rewriter, (unsigned char)c);
 }
 
-/* The first byte behind "=". */
+/* The first byte after "=". */
 static void before_value(struct rewriter *rewriter, char c)
 {
     if (is_blank(c) || c == '>') {
@@ -167,7 +167,7 @@ void rewrite_html(struct rewriter *rewriter, char c)
     }
 }
 
-/* Outside of tags: all up to the next one. */
+/* Outside of tags: everything up to the next tag. */
 size_t rewrite_html_dull(const struct rewriter *rewriter, struct span in)
 {
     return rewriter->state == TEXT ? span_find(in, '<') : 0;

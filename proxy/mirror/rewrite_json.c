@@ -1,12 +1,11 @@
-/* rewrite_json - finds the strings that are links. A string before a colon is a key (RFC 8259 4);
- * of nesting only the depth is kept, and where in it the object is that matters: nothing grows with
- * what comes. */
+/* rewrite_json - finds strings that are links. A string before a colon is a key (RFC 8259 4). Of
+ * the nesting only the depth is kept, and where the relevant object is, so memory is bounded. */
 #include "proxy/mirror/rewrite_parts.h"
 
 enum { OUTSIDE, STRING, ESCAPE, HEX };
 enum { KEY_NONE, KEY_PARENT, KEY_LINK };
 
-/* Which object has links: `extra` brackets below the one that is the value of `parent`. */
+/* Which objects have links: those `extra` brackets below the value of `parent`. */
 static const struct shape {
     struct span parent, link;
     unsigned extra;
@@ -26,7 +25,7 @@ static void character(struct rewriter *rewriter, int c)
     }
 }
 
-/* What stands behind a backslash; -1: no character of a link. */
+/* The character for an escape; -1: none that a link has. */
 static int escaped(char c)
 {
     return c == '/' || c == '\\' || c == '"' ? c : -1;
@@ -156,7 +155,7 @@ void rewrite_json(struct rewriter *rewriter, char c)
     }
 }
 
-/* Inside a string that is no key we look for: all up to its end, or a backslash. */
+/* Inside other strings: everything up to their end, or a backslash. */
 size_t rewrite_json_dull(const struct rewriter *rewriter, struct span in)
 {
     size_t i = 0;

@@ -11,7 +11,7 @@ static void on_wake(void *arg)
     }
 }
 
-/* More of it, as soon as something comes out: 0, or as a peek fails. */
+/* Rewrites more, until there is output. Returns 0, or an error of peek(). */
 static int fill(struct rewrite_source *source)
 {
     struct span in;

@@ -8,14 +8,14 @@
 enum { TOKENS_MAX = 64 };
 
 struct token {
-    char *text; /* the repository, then the token; NULL: none */
+    char *text; /* the repository followed by the token; NULL: unused */
     size_t repository_len, token_len;
     int64_t until;
 };
 
 struct tokens {
     struct token at[TOKENS_MAX];
-    size_t next; /* whose place is taken */
+    size_t next; /* to be replaced next */
 };
 
 struct tokens *tokens_new(void)

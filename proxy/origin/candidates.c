@@ -55,7 +55,7 @@ static bool has(const struct candidates *candidates, const struct ip *ip)
     return false;
 }
 
-/* The first of `addresses` from *at on that is of the family and not among the candidates. */
+/* The first of `addresses` from *at on that has this family and is no candidate so far. */
 static const struct ip *pick(const struct candidates *candidates, const struct ip *addresses,
                              size_t count, bool v4, size_t *at)
 {

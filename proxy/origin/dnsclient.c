@@ -10,7 +10,7 @@
 
 enum { SERVERS_MAX = 8, ROUNDS = 3, DNS_PORT = 53 };
 
-/* One socket of c-ares. */
+/* A socket that c-ares uses. */
 struct dns_socket {
     uv_poll_t poll;
     struct dnsclient *client;
@@ -21,11 +21,11 @@ struct dns_socket {
 struct dnsclient {
     struct loop *loop;
     ares_channel channel;
-    uv_timer_t timer; /* the next timeout inside c-ares */
+    uv_timer_t timer; /* for the next timeout inside c-ares */
     struct list sockets;
     void (*settled)(void *owner);
     void *owner;
-    bool unsettled; /* something was answered since `settled` was called */
+    bool unsettled; /* there are answers since `settled` was called */
     bool closing;
 };
 
@@ -37,7 +37,7 @@ static void arm_timer(struct dnsclient *client)
 {
     struct timeval wait;
 
-    if (client->unsettled) { /* a question failed while it was asked */
+    if (client->unsettled) { /* a question failed while it was being sent */
         uv_timer_start(&client->timer, on_timer, 0, 0);
         return;
     }
@@ -130,7 +130,7 @@ static void init_library(void)
 static int open_channel(struct dnsclient *client, uint64_t try_ms)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    char lookups[] = "b"; /* name servers only */
+    char lookups[] = "b"; /* only name servers, no hosts file */
     struct ares_options options = {
         .timeout = (int)try_ms,
         .tries = ROUNDS,

@@ -33,7 +33,7 @@ static void drop_request_body(struct fetch *fetch)
     spool_unref(&fetch->request_body);
 }
 
-/* Everything is given back; the memory too, unless a letter is still on its way. */
+/* Frees everything; the fetch itself only once no letter is on its way. */
 void fetch_finish(struct fetch *fetch)
 {
     fetch_set_state(fetch, FETCH_END);
@@ -70,7 +70,7 @@ void fetch_finish(struct fetch *fetch)
     }
 }
 
-/* The stored response may stand in for the failed origin (RFC 9111 4.2.4). */
+/* Answers with the stale response, if that is allowed (RFC 9111 4.2.4). */
 bool fetch_use_stale(struct fetch *fetch)
 {
     struct object *stale = flight_stale(fetch->flight);
@@ -87,8 +87,8 @@ bool fetch_use_stale(struct fetch *fetch)
     return true;
 }
 
-/* The body ends before its time. Its beginning is kept when a validator will tell whether the rest
- * is of the same. */
+/* The body ends early. Its beginning is kept if a validator can show whether the rest is of the
+ * same representation. */
 static void break_off(struct fetch *fetch)
 {
     if (fetch->object == NULL || fetch->body_complete) {
@@ -104,7 +104,8 @@ static void break_off(struct fetch *fetch)
     }
 }
 
-/* Nothing comes. What is stored stays, unless nobody is given it any more. */
+/* Ends the flight without a response. What is stored stays, unless the origin refuses it to
+ * everybody. */
 static void land_empty(struct fetch *fetch)
 {
     if (fetch->mirror.may_not) {
@@ -127,7 +128,7 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
     fetch_finish(fetch);
 }
 
-/* The origin has said something, and it is no answer. */
+/* Has the origin sent something that is not a valid response? */
 static bool is_nonsense(int err)
 {
     return err == ERR_SYNTAX || err == ERR_TOO_LARGE || err == ERR_UNSUPPORTED;
@@ -173,7 +174,7 @@ void fetch_post(struct fetch *fetch)
     loop_post(fetch->worker->loop, &fetch->letter);
 }
 
-static void wake_interest(void *arg) /* any thread, the flight's lock held */
+static void wake_interest(void *arg) /* any thread, with the flight's lock held */
 {
     fetch_post(arg);
 }
@@ -211,11 +212,11 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     if (spool_append(fetch->object->spool, bytes) == SPOOL_MORE) {
         return STREAM_MORE;
     }
-    fetch_post(fetch); /* the spool may have given up storing it: does anybody read it? */
+    fetch_post(fetch); /* storing may have been given up: check whether there are readers */
     return STREAM_PAUSE;
 }
 
-/* They belong to the whole of what was asked for by this request: a piece is joined to others. */
+/* Trailers belong to the whole response; a piece is combined with others. */
 static void on_trailers(void *owner, const struct http_fields *trailers)
 {
     struct fetch *fetch = owner;
@@ -244,8 +245,9 @@ static void on_end(void *owner)
     }
 }
 
-/* An idle connection may have been dead when the request went out; one that stays silent is not.
- * What may have been done is done again only where that makes no difference (RFC 9110 9.2.2). */
+/* May the request be repeated? An idle connection may have been dead when the request was sent; one
+ * that is silent was not. A request that may have been processed is repeated only if it is
+ * idempotent (RFC 9110 9.2.2). */
 static bool may_repeat(struct fetch *fetch, int err)
 {
     if (err == 0 || err == ERR_TIMEOUT || fetch->state != FETCH_SEND || fetch->retried ||
@@ -258,8 +260,8 @@ static bool may_repeat(struct fetch *fetch, int err)
     return harmless && fetch_rewind_body(fetch);
 }
 
-/* The connection is gone, or the time is over, and nothing at all came. An idempotent request is
- * repeated: to the site's next origin, or else once to another address of this one. */
+/* The connection failed or timed out before anything was received: an idempotent request is
+ * repeated at the site's next origin, or else once at another address of this one. */
 static bool may_ask_another(struct fetch *fetch, int err)
 {
     bool silent = err == ERR_TIMEOUT;
@@ -316,7 +318,7 @@ const struct stream_events fetch_stream_events = {
 
 /* ---- letters ---- */
 
-/* There is room again for what arrives. */
+/* There is room again for the body. */
 static void resume(struct fetch *fetch)
 {
     if (fetch->copying) {

@@ -1,4 +1,4 @@
-/* fetch_connect - CONNECT: a connection to the origin, in time. */
+/* fetch_connect - CONNECT: gets a connection to the origin, when the disk can keep up. */
 #include "proxy/origin/choice.h"
 #include "proxy/origin/fetch_parts.h"
 #include "proxy/tls_set.h"
@@ -6,12 +6,12 @@
 #include "base/err.h"
 
 enum {
-    STORE_WAIT_MS = 100, /* a disk that is behind is looked at so often: at a tick of the loop */
-    /* A piece that cannot be stored would be asked for again; but nobody waits longer for a disk
-     * than for an origin. */
+    STORE_WAIT_MS = 100, /* ms between checks of a disk that is behind */
+    /* A piece that cannot be stored would have to be fetched again; but no request waits longer for
+     * a disk than for an origin. */
     STORE_WAITS_PIECE = 10,
-    /* A response would be served without being stored. Clients who ask in turn come no faster than
-     * the disk is, if each waits a little; a crowd of others does not suffer for it. */
+    /* Otherwise a response is served without being stored. If each waits a little, clients that ask
+     * one after the other are no faster than the disk; many others are not delayed much. */
     STORE_WAITS_WHOLE = 1,
 };
 
@@ -159,7 +159,7 @@ void fetch_end_store_wait(struct fetch *fetch)
     }
 }
 
-/* A piece is one of several: what its request waits for may be another. */
+/* The piece is one of several, so its request may be waiting for another. */
 static void begin_store_wait(struct fetch *fetch)
 {
     fetch->store_waits++;
@@ -169,7 +169,7 @@ static void begin_store_wait(struct fetch *fetch)
     }
 }
 
-/* How often it may wait for the disk: only what is likely to be stored does. */
+/* How often it may wait for the disk: only if the response will probably be stored. */
 static int store_waits_max(const struct fetch *fetch)
 {
     if (fetch->claim.base) {

@@ -1,12 +1,12 @@
-/* fetch_copy - a variant that a 304 has chosen becomes a response of its own (RFC 9111 4.3.4). The
- * body is copied: the two are stored and forgotten each by itself. */
+/* fetch_copy - a variant selected by a 304 becomes a response of its own (RFC 9111 4.3.4). Its body
+ * is copied, as both are stored and evicted separately. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
 
 /* ---- the body ---- */
 
-/* Whatever the stream of the 304 does: the fetch ends with the copy. */
+/* Ends the fetch with the copy, whatever happens to the stream of the 304. */
 static void end_copy(struct fetch *fetch, int err)
 {
     if (err) {
@@ -42,7 +42,7 @@ void fetch_copy_on(struct fetch *fetch)
 
 /* ---- the head ---- */
 
-/* Only who asked gets it; the variant stays as it is. */
+/* Only the requester gets it; the variant stays unchanged. */
 static void show(struct fetch *fetch, struct object *variant, const struct http_head *merged,
                  const struct freshness *freshness, enum reason why)
 {
@@ -79,7 +79,7 @@ static enum reason admit_copy(struct fetch *fetch, const struct http_head *merge
     return why;
 }
 
-/* What is under way for everybody, or for the one who asked when it cannot be stored. */
+/* Publishes the copy to all followers, or only to the requester if it cannot be stored. */
 static void publish(struct fetch *fetch, enum reason why)
 {
     fetch_note(fetch, 304, why == REASON_STORED ? REASON_VALIDATED : why);
@@ -107,7 +107,7 @@ bool fetch_chose_variant(struct fetch *fetch, const struct http_head *response)
     enum reason why = fetch_merge(fetch, variant, response, &merged, &freshness);
     struct waker waker = {fetch_wake_writer, fetch};
     if (object_reader_init(&fetch->copied, variant, 0, UINT64_MAX, waker) != 0) {
-        return false; /* it has left the store meanwhile */
+        return false; /* it has been evicted meanwhile */
     }
     fetch_set_state(fetch, FETCH_BODY);
     if (why != REASON_STORED) {

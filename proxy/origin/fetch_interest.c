@@ -1,12 +1,14 @@
-/* fetch_interest - is it worth going on? */
+/* fetch_interest - decides whether a fetch should go on. */
 #include "proxy/origin/fetch_parts.h"
 
 enum {
-    WORTH_FINISHING = 16 * 1024 * 1024, /* bytes left that are fetched without anybody waiting */
-    UNAWAITED_MAX = 64,                 /* of a worker */
+    WORTH_FINISHING =
+        16 * 1024 * 1024, /* most missing bytes that are fetched although nobody waits */
+    UNAWAITED_MAX = 64,   /* of a worker */
 };
 
-/* The rest of a response that will be kept is fetched though nobody waits, if it is not much. */
+/* Should the rest of a response that will be stored be fetched although nobody waits? Yes, if it is
+ * small. */
 static bool worth_finishing(struct fetch *fetch)
 {
     const struct object *object = fetch->object;
@@ -40,8 +42,8 @@ static bool is_read(struct fetch *fetch)
     return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
 }
 
-/* Nobody waits for it. It goes on, for others may want it, but clients that ask and leave do not
- * make many of these. */
+/* May it go on although nobody waits for it? Others may want it, but clients that ask and leave
+ * must not cause many of these. */
 static bool may_go_on_unawaited(struct fetch *fetch)
 {
     if (fetch->background || fetch->unawaited) {
@@ -58,14 +60,14 @@ static void is_awaited(struct fetch *fetch)
     fetch->unawaited = false;
 }
 
-/* No head has come, and its flight is nobody's: 0 members join it once it has been abandoned. */
+/* May it go on before the head has arrived? Once the flight is abandoned, nobody can join it. */
 static bool may_fly_on(struct fetch *fetch)
 {
     if (!fetch->shared) {
         return false;
     }
     if (!fetch->mirror.asks_token && may_go_on_unawaited(fetch)) {
-        return true; /* a token is nothing that others could have of it */
+        return true; /* the response is a token, which is for nobody else */
     }
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
     return flight_members(fetch->flight) > 0;
@@ -77,7 +79,7 @@ bool fetch_is_awaited(struct fetch *fetch)
         return fetch->object && !fetch->body_complete && is_read(fetch);
     }
     if (fetch->waiting && flight_members(fetch->flight) == 0) {
-        cache_abandon(fetch->worker->cache, fetch->flight, 0); /* nobody joins it any more */
+        cache_abandon(fetch->worker->cache, fetch->flight, 0); /* nobody can join it any more */
     }
     return flight_members(fetch->flight) > 0;
 }

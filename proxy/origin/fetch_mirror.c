@@ -1,6 +1,6 @@
-/* fetch_mirror - what a fetch for a mirror does beside others: it follows redirects, so that what
- * comes is kept under the URL that was asked for; it gets a token where a registry wants one; and
- * it compares what its URL names by a digest. */
+/* fetch_mirror - what is different in a fetch for a mirror: it follows redirects, and stores what
+ * comes under the original URL; it gets tokens for registries; and it verifies digests named in
+ * URLs. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
@@ -24,14 +24,13 @@ bool fetch_is_configured(const struct fetch *fetch)
            uri_same_origin(&fetch->mirror.at, &fetch->site->origins[0].uri);
 }
 
-/* A mirror's own authority answers for the hosts it leads to, too; that nobody has to prove
- * anything holds for the origin alone. */
+/* The mirror's `ca` is also used for hosts it redirects to; `verify: no` is for the origin only. */
 const struct site *fetch_trusts(const struct fetch *fetch)
 {
     return fetch_is_configured(fetch) || fetch->site->verify ? fetch->site : NULL;
 }
 
-/* Asks there, for the same. Inside a handler of the stream. */
+/* Repeats the request at this URL. Called inside a handler of the stream. */
 static void go_to(struct fetch *fetch, const struct uri *to)
 {
     fetch->mirror.at = *to;
@@ -55,8 +54,8 @@ static bool is_let_in(const struct fetch *fetch, const struct uri *to)
     return fetch->may_ask == NULL || fetch->may_ask(&asker, to);
 }
 
-/* What this client might ask for itself, and nothing that was safe on the way becomes unsafe. Which
- * addresses may be asked is checked when the name has one. */
+/* May the redirect be followed? Only to what this client could request itself, and never from https
+ * to http. Addresses are checked after resolution. */
 static bool may_go_to(const struct fetch *fetch, const struct uri *to)
 {
     return (to->https || !fetch_asked(fetch)->https) &&
@@ -74,7 +73,7 @@ static void remove_fields(struct http_fields *fields, const enum http_field_id *
     }
 }
 
-/* By what proxies on the way know that a request runs in a circle (RFC 9110 7.6.3, RFC 8586). */
+/* Keeps the fields by which proxies detect loops (RFC 9110 7.6.3, RFC 8586). */
 static void keep_way(const struct http_fields *from, struct http_fields *to)
 {
     for (size_t i = 0; i < from->count; i++) {
@@ -84,7 +83,7 @@ static void keep_way(const struct http_fields *from, struct http_fields *to)
     }
 }
 
-/* Who gives tokens is told nothing else but what it is about. */
+/* A token server is told nothing except what the token is for. */
 static void make_token_request(struct fetch *fetch)
 {
     struct http_head *out = &fetch->out;
@@ -105,7 +104,7 @@ static void make_token_request(struct fetch *fetch)
     keep_way(&asked, &out->fields);
 }
 
-/* The bytes are compared, or links in them changed: they have to come as they are. */
+/* Must the body be unencoded, because it is verified or rewritten? */
 static bool wants_identity(const struct fetch *fetch)
 {
     return fetch->mirror.kind == MIRROR_DIGEST || mirror_rewrites(fetch->site, fetch->mirror.kind);
@@ -143,7 +142,7 @@ void fetch_mirror_request(struct fetch *fetch)
         fields_set_id(fields, FIELD_ACCEPT_ENCODING, SPAN("identity"));
     }
     if (fetch->mirror.kind == MIRROR_DIGEST) {
-        remove_fields(fields, ranges, ARRAY_LEN(ranges)); /* a part cannot be compared */
+        remove_fields(fields, ranges, ARRAY_LEN(ranges)); /* a part cannot be verified */
     }
     if (!fetch_is_configured(fetch)) {
         remove_fields(fields, ours, ARRAY_LEN(ours));
@@ -156,7 +155,8 @@ void fetch_mirror_request(struct fetch *fetch)
 
 /* ---- redirects ---- */
 
-/* What is asked once more changes nothing, and has no body that has been sent already. */
+/* May the request be repeated elsewhere? Only if it is safe, and has no body that was sent
+ * already. */
 static bool may_ask_elsewhere(const struct fetch *fetch)
 {
     bool safe = fetch->client.method == METHOD_GET || fetch->client.method == METHOD_HEAD;
@@ -173,7 +173,7 @@ static bool is_redirect(const struct fetch *fetch, const struct http_head *respo
            fields_count(&response->fields, FIELD_LOCATION) == 1;
 }
 
-/* What is kept under the first URL depends on all that led from there. */
+/* Adds the redirect to what limits the response stored under the original URL. */
 static void note_hop(struct fetch *fetch, const struct http_head *response)
 {
     struct fetch_mirror *mirror = &fetch->mirror;
@@ -215,11 +215,12 @@ static void follow(struct fetch *fetch, const struct http_head *response)
 
 static void refuse_pull(struct fetch *fetch)
 {
-    fetch->mirror.may_not = true; /* it may be private by now: what is stored is not to be had */
+    fetch->mirror.may_not =
+        true; /* it may be private by now, so what is stored must not be served */
     fetch_fail(fetch, 403, REASON_PULL);
 }
 
-/* It is let in without, or with one that anybody is given. */
+/* Asks for a token that anybody gets, as the origin does not answer without. */
 static void ask_token(struct fetch *fetch, const struct http_head *response)
 {
     struct span repository = mirror_repository(&fetch->uri, &fetch->arena);
@@ -237,7 +238,7 @@ static void ask_token(struct fetch *fetch, const struct http_head *response)
     go_to(fetch, &to);
 }
 
-/* The head of the answer to that. */
+/* The head of the token server's response. */
 static void token_comes(struct fetch *fetch, const struct http_head *response)
 {
     fetch->mirror.asks_token = response->status == 200;
@@ -272,8 +273,8 @@ void fetch_mirror_token(struct fetch *fetch, int err)
 
 /* ---- what comes ---- */
 
-/* What others may have of a document depends on what they accept, whether the origin says so or
- * not; a 304 without Vary leaves that of the stored response. */
+/* The document depends on what the client accepts, even if the origin does not say so; a 304
+ * without Vary keeps that of the stored response. */
 static bool lacks_vary(const struct fetch *fetch, const struct http_head *response)
 {
     return fetch->mirror.kind == MIRROR_DOCUMENT &&
@@ -281,15 +282,15 @@ static bool lacks_vary(const struct fetch *fetch, const struct http_head *respon
            !fields_list_has(&response->fields, FIELD_VARY, SPAN("accept"));
 }
 
-/* About the origin's own host, and a client would take it for ours. */
+/* Is the field about the origin's host, and would a client take it for ours? */
 static bool is_of_host(const struct http_field *field)
 {
     return field->id == FIELD_SET_COOKIE || span_ieq(field->name, SPAN("Alt-Svc")) ||
            span_ieq(field->name, SPAN("Strict-Transport-Security"));
 }
 
-/* What the redirects chose by. A 304 without Vary leaves that of the stored response, which then
- * has to be told again. */
+/* Adds the Vary of the redirects. A 304 without Vary keeps that of the stored response, which then
+ * has to be repeated. */
 static void add_vary_of_way(struct fetch *fetch, const struct http_head *response,
                             struct http_fields *out)
 {
@@ -337,7 +338,7 @@ static bool is_encoded(const struct http_head *response)
     return false;
 }
 
-/* Nothing has gone out yet of a body that is to be compared. */
+/* Begins to verify a body, of which nothing was forwarded so far. */
 static bool begin_digest(struct fetch *fetch, const struct http_head *response)
 {
     bool empty = response->content_length == 0 || response->framing == BODY_NONE;
@@ -355,7 +356,7 @@ static bool begin_digest(struct fetch *fetch, const struct http_head *response)
     return right;
 }
 
-/* Of what a digest names only a 200 is the whole of it, as the origin has it. */
+/* Only a 200 is the complete resource that a digest names. */
 static bool is_refused(const struct fetch *fetch, const struct http_head *response)
 {
     bool success = response->status / 100 == 2 && fetch->client.method == METHOD_GET;
@@ -389,7 +390,7 @@ bool fetch_mirror_response(struct fetch *fetch, struct http_head *response)
            fetch->client.method == METHOD_GET && !begin_digest(fetch, response);
 }
 
-/* The fetch may be over when this returns: an answer that is longer is none that could be read. */
+/* The fetch may have ended when this returns, if the response is too long. */
 static void take_token(struct fetch *fetch, struct span bytes)
 {
     if (bytes.len > TOKEN_ANSWER_MAX - buf_len(&fetch->mirror.answer)) {

@@ -1,4 +1,4 @@
-/* fetch_part - responses known in parts: what is asked for them, and what a 206 brings. */
+/* fetch_part - responses known in parts: requests for missing pieces, and 206 responses. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
@@ -6,11 +6,11 @@
 #include "http/range.h"
 #include "http/validator.h"
 
-enum { RETRY_AFTER_MAX = 86400 }; /* seconds; nobody waits for so long anyway */
+enum { RETRY_AFTER_MAX = 86400 }; /* seconds; longer is not awaited anyway */
 
 /* ---- asking ---- */
 
-/* The missing piece, or (If-Range) all of the representation if it is another one by now. */
+/* Asks for the missing piece, or (If-Range) for the complete representation if it has changed. */
 static void ask_piece(struct fetch *fetch, struct http_fields *fields)
 {
     const struct claim *claim = &fetch->claim;
@@ -27,7 +27,7 @@ static void ask_piece(struct fetch *fetch, struct http_fields *fields)
     fields_add_id(fields, FIELD_IF_RANGE, fields_get(known, id));
 }
 
-/* What the client wants of something that is not known, or not as it is now. */
+/* Asks for the range that the client wants, when the representation is unknown or outdated. */
 static void ask_wish(struct fetch *fetch, struct http_fields *fields)
 {
     const struct object *stale = flight_stale(fetch->flight);
@@ -68,7 +68,7 @@ static bool read_content_range(const struct http_head *response, struct piece_ra
            (uint64_t)response->content_length == range->to - range->from;
 }
 
-/* The bytes of the representation that a response brings. */
+/* Which bytes of the representation does a response bring? */
 static bool brings(const struct http_head *response, struct piece_range *range, int64_t *length)
 {
     if (response->status == 200 && response->content_length >= 0) {
@@ -79,8 +79,7 @@ static bool brings(const struct http_head *response, struct piece_range *range, 
     return read_content_range(response, range, length);
 }
 
-/* The response has the first bytes of the claim, is as long as we know, and of the same
- * representation. */
+/* Does the response begin with the claimed bytes, and have the known length and validator? */
 static bool has_piece(struct fetch *fetch, const struct http_head *response)
 {
     const struct claim *claim = &fetch->claim;
@@ -92,18 +91,18 @@ static bool has_piece(struct fetch *fetch, const struct http_head *response)
         !validator_joins(&claim->base->fields, &response->fields, loop_wall(fetch->worker->loop))) {
         return false;
     }
-    fetch->skip = claim->range.from - range.from; /* of this answer only: another is taken whole */
+    fetch->skip = claim->range.from - range.from; /* only for this response */
     return true;
 }
 
-/* Anything but a trouble of the origin says that what is known is of no use any more, but to those
- * who need no more of it. */
+/* Does the status mean that the representation has changed? All except the origin's own failures
+ * do. */
 static bool says_changed(int status)
 {
     return status == 200 || status == 206 || status == 416 || status == 404 || status == 410;
 }
 
-/* RFC 9110 10.2.3: 0 when it does not say. */
+/* Retry-After (RFC 9110 10.2.3) in ms; 0: absent. */
 static uint64_t retry_after_ms(const struct http_head *response, int64_t now)
 {
     struct span text = fields_get(&response->fields, FIELD_RETRY_AFTER);
@@ -127,9 +126,8 @@ void fetch_give_back(struct fetch *fetch, uint64_t wish_ms)
     cache_unclaim(fetch->worker->cache, &fetch->claim);
 }
 
-/* A part is stored as any response is: the origin may forbid it by now, or the client's own
- * credentials do (RFC 9111 3). What may not be stored is for nobody else while it arrives, either.
- */
+/* May the piece be stored? As for any response, the origin or the client's credentials may forbid
+ * it (RFC 9111 3). A piece that may not be stored is not shared while it arrives, either. */
 static bool may_share_piece(const struct fetch *fetch, const struct http_head *response)
 {
     struct http_head whole = *response;
@@ -140,8 +138,8 @@ static bool may_share_piece(const struct fetch *fetch, const struct http_head *r
     return policy_may_store(&fetch->client, &whole, &freshness, &fetch->rules) == REASON_STORED;
 }
 
-/* What is said of the bytes of this one message, and not of the whole (RFC 9110 14.4, 8.6; RFC 9530
- * 2; RFC 2616 14.15). Repr-Digest is about the whole. */
+/* Removes fields about the bytes of this message, not of the whole (RFC 9110 14.4, 8.6; RFC 9530 2;
+ * RFC 2616 14.15). Repr-Digest is about the whole. */
 static void drop_fields_of_part(struct http_fields *fields)
 {
     static const struct span digests[] = {SPAN_INIT("Content-Digest"), SPAN_INIT("Content-MD5")};
@@ -151,7 +149,7 @@ static void drop_fields_of_part(struct http_fields *fields)
     fields_remove_names(fields, digests, ARRAY_LEN(digests));
 }
 
-/* The fields of a part replace the stored ones (RFC 9111 3.4, 3.2), but for its place. */
+/* Updates the stored head with the fields of a part (RFC 9111 3.4, 3.2). */
 static void renew_base(struct fetch *fetch, const struct http_head *response)
 {
     struct object *base = fetch->claim.base;
@@ -172,7 +170,7 @@ static void renew_base(struct fetch *fetch, const struct http_head *response)
     object_unref(&object);
 }
 
-/* What it says beside the bytes. */
+/* Notes what the response says besides its bytes. */
 static void note_piece(struct fetch *fetch, const struct http_head *response)
 {
     if (fetch->skip > 0 && response->status == 200) {
@@ -183,9 +181,9 @@ static void note_piece(struct fetch *fetch, const struct http_head *response)
     }
 }
 
-/* To a claim inside of what arrives already. Trouble of the origin, or an answer that begins before
- * the piece, only means that this goes on to arrive; word of another representation that it is the
- * last that is known of this one. */
+/* Is a response to an overlap useful? A failure of the origin, or a response that begins before the
+ * piece, only means that the arriving piece goes on; a changed representation, that it is the last
+ * of this one. */
 static bool is_of_use(struct fetch *fetch, const struct http_head *response, bool has)
 {
     if (has || response->status == 206 || response->status == 416) {
@@ -242,13 +240,13 @@ bool fetch_take_piece(struct fetch *fetch)
     fetch_note(fetch, 206, why);
     fetch->waiting = false;
     flight_publish(fetch->flight, fetch->claim.base);
-    fetch_post(fetch); /* everybody may have left before the head came */
+    fetch_post(fetch); /* all followers may have left before the head arrived */
     return true;
 }
 
 /* ---- the first 206 ---- */
 
-/* The head of the whole, of which the 206 is a part. False when it does not say so clearly. */
+/* Makes the head of the complete response from a 206. False: the 206 is unclear. */
 static bool head_of_whole(struct fetch *fetch, const struct http_head *response,
                           struct http_head *whole, struct piece_range *range)
 {
@@ -273,8 +271,8 @@ static bool is_first_part(const struct fetch *fetch, const struct http_head *res
     return fetch->shared && response->status == 206 && fields_has(&fetch->out.fields, FIELD_RANGE);
 }
 
-/* The range that the client asked for. An answer with less of it will do when the rest can be
- * joined (RFC 9110 15.3.7); any other is for the client to judge. */
+/* Is the range the one that the client asked for? A shorter one is fine if the rest can be added
+ * (RFC 9110 15.3.7); otherwise the client has to judge. */
 static bool is_as_asked(const struct fetch *fetch, const struct http_head *whole,
                         struct piece_range range)
 {
@@ -365,7 +363,7 @@ void fetch_end_piece(struct fetch *fetch, int err)
 {
     spool_writer_gone(fetch->object->spool);
     fetch->body_complete = true;
-    if (err && spool_length(fetch->object->spool) == 0) { /* a head alone has come */
+    if (err && spool_length(fetch->object->spool) == 0) { /* only the head has arrived */
         partial_failed(object_parts(fetch->claim.base), loop_now_ms(fetch->worker->loop), 0);
     }
     enum reason why =

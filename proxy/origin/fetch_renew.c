@@ -1,19 +1,18 @@
-/* fetch_renew - answers that speak about what is stored already: a 304, or a 200 to HEAD. */
+/* fetch_renew - responses about what is stored: a 304, or a 200 to HEAD. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "cache/key.h"
 
-/* Why a response may not be kept lies in the request that caused it, not in the response. */
+/* Is the reason for not storing in the request, and not in the response? */
 static bool is_about_request(enum reason why)
 {
     return why == REASON_AUTHORIZATION || why == REASON_REQUEST_NO_STORE || why == REASON_METHOD;
 }
 
-/* A 304 after which the stored response may not be kept: only who asked gets it. */
+/* A 304 after which the stored response may not be kept: only the requester gets it. */
 static void confirmed_for_one(struct fetch *fetch, struct object *object, enum reason why)
 {
-    /* With another Vary it is only its place that is wrong: the next response finds its own. And
-     * one that comes whole has a head of its own, not what many have added to it. */
+    /* a changed Vary means only the wrong key, and a complete response would have a smaller head */
     bool is_passing = why == REASON_VARY_MISS || why == REASON_TOO_LARGE;
     int64_t mark = is_passing ? 0 : loop_wall(fetch->worker->loop) + PASS_MARK_SECONDS;
 
@@ -25,11 +24,11 @@ static void confirmed_for_one(struct fetch *fetch, struct object *object, enum r
     }
 }
 
-/* A merged head has what both had: it may be as large as one that came so, and no larger, or each
- * answer could add to it without end. */
+/* Is the merged head too large? It has the fields of both, and without a limit each 304 could add
+ * some. */
 static bool is_too_large(const struct fetch *fetch, const struct http_fields *merged)
 {
-    const size_t line = 4; /* colon, blank, CR LF */
+    const size_t line = 4; /* colon, space, CR LF */
     size_t size = 0;
 
     for (size_t i = 0; i < merged->count; i++) {
@@ -45,7 +44,7 @@ enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
 {
     struct http_head request = fetch->client;
 
-    request.method = METHOD_GET; /* whose response is stored */
+    request.method = METHOD_GET; /* the method whose response is stored */
     *merged = *response;
     merged->status = stored->status;
     merged->reason = stored->reason;
@@ -56,7 +55,7 @@ enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
                : policy_may_store(&request, merged, freshness, &fetch->rules);
 }
 
-/* The stored response under the fields of the answer. *why: whether it may stay stored. */
+/* The stored response with the fields of the new one. *why: may it stay stored? */
 static struct object *renewed(struct fetch *fetch, struct object *stored,
                               const struct http_head *response, enum reason *why)
 {
@@ -65,7 +64,7 @@ static struct object *renewed(struct fetch *fetch, struct object *stored,
 
     *why = fetch_merge(fetch, stored, response, &merged, &freshness);
     if (*why == REASON_STORED && !key_same_vary(&stored->fields, &merged.fields, &fetch->arena)) {
-        *why = REASON_VARY_MISS; /* it selects by other fields than its key was made from (4.1) */
+        *why = REASON_VARY_MISS; /* it selects by other fields than its key has (4.1) */
     }
     struct object *object = object_updated(stored, &merged.fields, &freshness);
     object->stored_reason = *why;
@@ -101,7 +100,7 @@ bool fetch_confirmed(struct fetch *fetch, const struct http_head *response)
     return true;
 }
 
-/* The stored response is not what the origin has: it is validated before it is used again. */
+/* The stored response differs from the origin's: it must be validated before its next use. */
 static void distrust(struct fetch *fetch, struct object *stored)
 {
     struct freshness freshness = stored->freshness;

@@ -1,4 +1,4 @@
-/* fetch_request - what is asked of the origin, head and body. */
+/* fetch_request - the request to the origin, head and body. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "http/hop.h"
@@ -24,8 +24,8 @@ size_t fetch_stored_variants(const struct fetch *fetch, struct policy_stored out
     return fetch->unconditional ? 0 : count;
 }
 
-/* A shared fetch asks for what others can use, too: the client's own conditions are evaluated
- * against what comes back. */
+/* Removes the client's conditions from a shared request; they are evaluated against the
+ * response. */
 static void strip_conditions(struct http_fields *fields)
 {
     static const enum http_field_id conditions[] = {
@@ -38,7 +38,7 @@ static void strip_conditions(struct http_fields *fields)
     }
 }
 
-/* Conditions made from what is stored, in place of the client's, and the range to ask for. A
+/* Replaces the client's conditions by those of stored responses, and adds the range to ask for. A
  * request for one client only keeps its own. */
 static void make_conditional(struct fetch *fetch, struct http_fields *fields)
 {
@@ -57,7 +57,7 @@ static void make_conditional(struct fetch *fetch, struct http_fields *fields)
     fetch_ask_range(fetch, fields);
 }
 
-/* Tells the origin who the client is, in the way the configuration chose. */
+/* Tells the origin the client's address, as configured. */
 static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
 {
     char text[IP_TEXT_MAX];
@@ -71,12 +71,13 @@ static void add_forwarded(struct fetch *fetch, struct http_fields *fields)
         break;
     case FORWARDED_RFC7239:
         hop_add_forwarded(fields, client, uri_authority(&fetch->uri, &fetch->arena),
-                          fetch->uri.https, &fetch->arena); /* what comes is kept by scheme */
+                          fetch->uri.https, &fetch->arena); /* responses are stored by scheme */
         break;
     }
 }
 
-/* A WebSocket's handshake in HTTP/2 has no key, and in HTTP/1.1 must have one (RFC 8441 5). */
+/* Adds the key that a WebSocket handshake needs in HTTP/1.1, but does not have in HTTP/2 (RFC 8441
+ * 5). */
 static void add_websocket_key(struct fetch *fetch, struct http_fields *fields)
 {
     const struct span name = SPAN("Sec-WebSocket-Key");
@@ -115,7 +116,7 @@ struct span fetch_client_connection(struct fetch *fetch)
     return value;
 }
 
-/* Which fields may come behind the body. */
+/* Announces the request's trailers. */
 static void name_trailers(struct fetch *fetch, struct http_head *out)
 {
     struct span names;
@@ -130,8 +131,8 @@ static void name_trailers(struct fetch *fetch, struct http_head *out)
     }
 }
 
-/* That; and that those behind the response's are welcome (RFC 9110 6.6.2, 10.1.4): to the client
- * that waits for it, as it says itself. */
+/* Announces the request's trailers, and accepts those of the response if the client does (RFC 9110
+ * 6.6.2, 10.1.4). */
 static void announce_trailers(struct fetch *fetch, struct http_head *out)
 {
     if (out->framing == BODY_CHUNKED) {
@@ -156,8 +157,8 @@ static void add_proxy_fields(struct fetch *fetch, struct http_fields *fields)
     add_forwarded(fetch, fields);
 }
 
-/* In HTTP/1.0 it means nothing, but the origin is asked in a newer version; and where no body comes
- * there is nothing to wait with (RFC 9110 10.1.1). */
+/* Removes Expect from HTTP/1.0 requests, where it means nothing, and where there is no body to wait
+ * with (RFC 9110 10.1.1). */
 static void drop_vain_expectation(struct http_head *out)
 {
     if (!out->expect_continue &&
@@ -176,7 +177,7 @@ void fetch_make_request(struct fetch *fetch)
     out->method_text = fetch->client.method_text;
     out->target = fetch_asked(fetch)->path;
     out->framing = fetch->request_body ? fetch->client.framing : BODY_NONE;
-    out->content_length = fetch->client.content_length; /* 0 is said, too (RFC 9110 8.6) */
+    out->content_length = fetch->client.content_length; /* also 0 (RFC 9110 8.6) */
     out->keep_alive = true;
     out->expect_continue = fetch->client.expect_continue && out->framing != BODY_NONE;
     if (out->framing == BODY_STREAM) {

@@ -1,5 +1,5 @@
-/* fetch_response - what the origin's answer means: kept, renewed, for one request only, or an
- * error. */
+/* fetch_response - decides what the origin's response means: it is stored, updates what is stored,
+ * is for one request only, or is an error. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
@@ -23,7 +23,7 @@ void fetch_note_lost(struct fetch *fetch, enum reason why)
     }
 }
 
-/* The response with a Date: the time of receipt when it came without one (RFC 9110 6.6.1). */
+/* Adds Date to a response without one: the time of receipt (RFC 9110 6.6.1). */
 static void add_date(struct fetch *fetch, const struct http_head *response, struct http_head *dated)
 {
     *dated = *response;
@@ -35,7 +35,7 @@ static void add_date(struct fetch *fetch, const struct http_head *response, stru
     fields_add_id(&dated->fields, FIELD_DATE, loop_date(fetch->worker->loop));
 }
 
-void fetch_wake_writer(void *arg) /* any thread, the spool's lock held */
+void fetch_wake_writer(void *arg) /* any thread, with the spool's lock held */
 {
     struct fetch *fetch = arg;
 
@@ -43,9 +43,9 @@ void fetch_wake_writer(void *arg) /* any thread, the spool's lock held */
     fetch_post(fetch);
 }
 
-/* A POST whose response is the state of its own URI answers later GETs (RFC 9110 9.3.3), unless it
- * may be made of what one client says. It is kept as something newer than the invalidation that it
- * caused itself. */
+/* A POST response that represents its own URI answers later GETs (RFC 9110 9.3.3), unless the
+ * client could influence it. It is stored as something newer than the invalidation that the POST
+ * caused. */
 static enum reason may_store_post(struct fetch *fetch, const struct http_head *response,
                                   const struct freshness *freshness)
 {
@@ -73,7 +73,8 @@ static enum reason may_store(struct fetch *fetch, const struct http_head *respon
     }
     enum reason own = policy_may_store(&fetch->client, response, freshness, &fetch->rules);
     if (own == REASON_STORED) {
-        cache_unmark(fetch->worker->cache, flight_key(fetch->flight)); /* the next may share */
+        cache_unmark(fetch->worker->cache,
+                     flight_key(fetch->flight)); /* further requests may share again */
     }
     if (fetch->policy.has_range) {
         return REASON_RANGE;
@@ -84,8 +85,8 @@ static enum reason may_store(struct fetch *fetch, const struct http_head *respon
     return own == REASON_STORED ? REASON_PASS_MARK : own;
 }
 
-/* Until when other requests for the URL do not wait for each other: only if it is the response, and
- * not this request or a trouble it met (an error status), that forbids sharing. */
+/* Until when requests for the URL should not wait for each other: only if the response itself
+ * forbids sharing, not the request, or an error status. */
 static int64_t mark_until(const struct fetch *fetch, enum reason why, int status)
 {
     static const enum reason lasting[] = {
@@ -102,7 +103,7 @@ static int64_t mark_until(const struct fetch *fetch, enum reason why, int status
     return 0;
 }
 
-/* What others may have of the response: a large one is known in parts while it arrives. */
+/* The object for other requests: a large response becomes one known in parts while it arrives. */
 static struct object *shared_object(struct fetch *fetch)
 {
     bool large = fetch->object->body_len > SMALL_MAX;
@@ -110,7 +111,7 @@ static struct object *shared_object(struct fetch *fetch)
     return large && fetch_becomes_parts(fetch) ? fetch->claim.base : fetch->object;
 }
 
-/* A body follows, maybe: the object appears in the flight, its spool fills. */
+/* The object is published to the flight; its body, if any, follows. */
 static void admitted(struct fetch *fetch, const struct http_head *response)
 {
     struct freshness freshness;
@@ -145,11 +146,12 @@ static void admitted(struct fetch *fetch, const struct http_head *response)
                       mark_until(fetch, why, response->status));
     }
     if (flight_members(fetch->flight) == 0) {
-        fetch_post(fetch); /* everybody left before the head came: see whether to go on */
+        fetch_post(fetch); /* all followers may have left before the head arrived: decide whether to
+                              go on */
     }
 }
 
-/* Asks again, for what the client wants: the answer meant nothing that is stored. */
+/* Fetches again without validators, as the 304 matched nothing stored. */
 static void ask_again(struct fetch *fetch)
 {
     fetch->unconditional = true; /* RFC 9111 4.3.4 */
@@ -160,15 +162,15 @@ static void ask_again(struct fetch *fetch)
     fetch_connect(fetch, false);
 }
 
-/* A 304 to a request without a condition has no meaning: the client may have nothing it could mean
- * (RFC 9110 15.4.5). */
+/* Is it a 304 to a request without conditions? It is meaningless, as the client may have nothing
+ * stored (RFC 9110 15.4.5). */
 static bool is_unasked_304(const struct fetch *fetch, int status)
 {
     return status == 304 && !fields_has(&fetch->out.fields, FIELD_IF_NONE_MATCH) &&
            !fields_has(&fetch->out.fields, FIELD_IF_MODIFIED_SINCE);
 }
 
-/* Of a claimed piece. False: the response is one like others. */
+/* Handles the response to a claim. False: it is an ordinary response. */
 static bool took_piece(struct fetch *fetch, const struct http_head *response)
 {
     switch (fetch_piece_answer(fetch, response)) {
@@ -190,7 +192,7 @@ static bool took_piece(struct fetch *fetch, const struct http_head *response)
     UNREACHABLE();
 }
 
-/* About what is stored. False: it answers a condition of the client's own. */
+/* Handles a 304 about what is stored. False: it answers a condition of the client. */
 static bool took_304(struct fetch *fetch, const struct http_head *response)
 {
     struct policy_stored stored[POLICY_STORED_MAX];
@@ -209,7 +211,7 @@ static bool took_304(struct fetch *fetch, const struct http_head *response)
     return true;
 }
 
-/* RFC 9111 4.4: what an unsafe method changed is forgotten. */
+/* RFC 9111 4.4: invalidates what an unsafe method has changed. */
 static void invalidate(struct fetch *fetch, const struct http_head *response)
 {
     struct uri also[POLICY_ALSO_MAX];
@@ -225,8 +227,8 @@ static void invalidate(struct fetch *fetch, const struct http_head *response)
     }
 }
 
-/* What a stale response may stand in for: 500, 502, 503 and 504 (RFC 5861 4), and what nobody
- * knows, which is as 500 (RFC 9110 15). The others are an answer to this request. */
+/* May a stale response replace this one? Yes for 500, 502, 503 and 504 (RFC 5861 4), and for
+ * unknown 5xx, which count as 500 (RFC 9110 15). Others answer this request. */
 static bool is_failure(int status)
 {
     switch (status) {
@@ -282,20 +284,20 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
     admitted(fetch, &response);
 }
 
-/* It has read the key that was made here (RFC 6455 4.1). */
+/* Has the origin answered the key that was made here (RFC 6455 4.1)? */
 static bool has_answered_key(const struct fetch *fetch, const struct http_head *head)
 {
     const struct http_field *field = fields_find_name(&head->fields, SPAN("Sec-WebSocket-Accept"));
     char accept[WEBSOCKET_ACCEPT];
 
     if (fetch->websocket_key.len == 0) {
-        return true; /* the client has its own, and looks itself */
+        return true; /* the client has its own key, and checks it */
     }
     websocket_accept(fetch->websocket_key, accept);
     return field && span_eq(field->value, span_of(accept, sizeof(accept)));
 }
 
-/* It says what it has changed to, and that is what was asked for (RFC 9110 7.8, 15.2.2). */
+/* Does the 101 name the protocol that was asked for (RFC 9110 7.8, 15.2.2)? */
 static bool is_as_asked(const struct fetch *fetch, const struct http_head *head)
 {
     struct list_members it = list_members(&head->fields, FIELD_UPGRADE);
@@ -320,10 +322,10 @@ void fetch_switch(struct fetch *fetch, const struct http_head *head)
     fetch->owner = NULL;
     fetch->stream = NULL;
     owner->on_upgrade(owner, head, stream);
-    fetch_fail(fetch, 502, REASON_CLIENT_GONE); /* its flight has nobody left to hear of it */
+    fetch_fail(fetch, 502, REASON_CLIENT_GONE); /* nobody is left in the flight */
 }
 
-/* The object is whole: kept, or just ended. */
+/* The object is complete: stores it, or just ends it. */
 void fetch_complete(struct fetch *fetch)
 {
     fetch->body_complete = true;

@@ -12,7 +12,7 @@
 
 enum { FILE_MAX = 16 << 20, LOOK_AGAIN_MS = 1000, ADDRESSES_MAX = 8, NAME_MAX_LEN = 253 };
 
-/* A name and its addresses, in the file's order. */
+/* A name and its addresses, in the order of the file. */
 struct hosts_entry {
     struct map_link link;
     struct span name;
@@ -23,11 +23,11 @@ struct hosts_entry {
 struct hosts {
     char *path;
     struct sip_key key;
-    struct arena memory; /* entries and their names */
+    struct arena memory; /* for entries and names */
     struct map names;
     uint64_t looked_ms;
     bool looked;
-    struct stat seen; /* of the file the entries came from; zero without one */
+    struct stat seen; /* version of the file that was read; zeros: none */
 };
 
 struct hosts *hosts_new(const char *path)

@@ -6,18 +6,19 @@
 enum {
     TTL_MIN_MS = 1000,
     TTL_MAX_MS = 3600 * 1000,
-    NEGATIVE_MS = 5000,    /* the name has no address */
-    HALF_MS = 10000,       /* one family is known, the other's question failed */
-    FAILURE_MS = 1000,     /* the name servers are away and nothing is known */
-    STALE_RETRY_MS = 5000, /* they are away and an expired answer serves; then ask again */
+    NEGATIVE_MS = 5000, /* TTL when the name has no address */
+    HALF_MS = 10000,    /* TTL when one family is known, and the question for the other failed */
+    FAILURE_MS = 1000,  /* TTL when the name servers fail and nothing is known */
+    STALE_RETRY_MS =
+        5000, /* when they fail and an expired answer is used: time until they are asked again */
 
-    STALE_WAIT_MS = 1800,     /* before an expired answer serves (RFC 8767 section 5) */
+    STALE_WAIT_MS = 1800,     /* wait before an expired answer is used (RFC 8767 section 5) */
     RESOLUTION_DELAY_MS = 50, /* IPv4 waits for IPv6 (RFC 8305 section 3) */
 
-    IPV6_CLIENT_BYTES = 8, /* a /64 is one client */
+    IPV6_CLIENT_BYTES = 8, /* a client is a /64 */
 };
 
-/* What one family's question has brought. */
+/* The answer for one family. */
 struct half {
     struct dns_question question;
     struct inquiry *inquiry;
@@ -34,12 +35,12 @@ struct inquiry {
     struct list link;
     struct list settled;
     struct list waiters;
-    struct ip client; /* who began it */
+    struct ip client; /* who has started it */
     struct half halves[DNS_FAMILIES];
     struct timeout patience;
     uint64_t deadline_ms;
-    bool shown;   /* the waiters have had a partial answer */
-    bool overdue; /* patience has ended; a late reply still fills the cache */
+    bool shown;   /* the waiters have a partial answer */
+    bool overdue; /* no longer waited for; a late reply still fills the cache */
 };
 
 _Static_assert(DNS_FAMILIES *DNS_ADDRESSES_MAX <= RESOLVE_ADDRESSES_MAX, "an answer holds both");
@@ -74,7 +75,7 @@ static uint64_t half_ttl_ms(const struct half *half)
     return half->err ? HALF_MS : (uint64_t)half->ttl * 1000;
 }
 
-/* How long the addresses of both may be kept. */
+/* How long the answers for both families may be cached. */
 static uint64_t ttl_ms(const struct inquiry *inquiry)
 {
     uint64_t v6 = half_ttl_ms(&inquiry->halves[DNS_V6]);
@@ -106,7 +107,7 @@ static void conclude_without(struct inquiry *inquiry, uint64_t now_ms)
     name_entry_keep(inquiry->entry, &answer, now_ms, failed ? FAILURE_MS : NEGATIVE_MS);
 }
 
-/* Both families are in: the entry learns it, the inquiry ends. */
+/* Both answers are there: updates the cache entry and ends the inquiry. */
 static void conclude(struct inquiry *inquiry)
 {
     uint64_t now_ms = loop_now_ms(inquiry->inquiries->loop);
@@ -151,7 +152,7 @@ static void tell(struct list *waiters, const struct resolve_answer *answer)
     }
 }
 
-/* The first addresses go out; the waiters stay for the rest. */
+/* Gives the first addresses to the waiters, which stay for the others. */
 static void show(struct inquiry *inquiry)
 {
     struct loop *loop = inquiry->inquiries->loop;
@@ -184,7 +185,7 @@ static void finish(struct inquiry *inquiry)
     tell(&batch, &answer);
 }
 
-/* What may be said before both families are in. False: nothing. */
+/* What can be answered before both families are known. False: nothing. */
 static bool so_far(const struct inquiry *inquiry, struct resolve_answer *answer)
 {
     if (has_addresses(inquiry)) {

@@ -44,7 +44,8 @@ static void unlist(struct name_entry *entry)
     list_remove(&entry->recent);
 }
 
-/* A name without an address is no loss: it shall not push out one that has some. */
+/* Names without an address have a list of their own, so that they do not evict names that have
+ * some. */
 static void enlist(struct name_entry *entry)
 {
     struct namecache *cache = entry->cache;

@@ -7,9 +7,9 @@
 #include "base/siphash.h"
 #include "proxy/stream/h2.h"
 
-enum { IDLE_MAX = 1024 }; /* of all origins together */
+enum { IDLE_MAX = 1024 }; /* idle connections of all origins together */
 
-/* What connections were opened with; h1 and h2 borrow it from them. */
+/* Settings of connections; h1 and h2 borrow them. */
 struct terms {
     size_t refs;
     struct h1_settings h1;
@@ -28,7 +28,7 @@ struct origin {
     char key[];
 };
 
-/* The host, then two bytes of port, and eight of TLS. */
+/* The host, two bytes of port, and eight bytes of TLS. */
 struct origin_key {
     char at[ORIGIN_HOST_MAX + sizeof(uint16_t) + sizeof(uint64_t)];
     size_t len;
@@ -39,7 +39,7 @@ struct connection {
     struct origins *origins;
     struct origin *origin;
     struct terms *terms;
-    struct h1 *h1; /* one of them speaks; the other is NULL */
+    struct h1 *h1; /* the protocol in use; the other is NULL */
     struct h2 *h2;
     struct list link;   /* in origins->all */
     struct list idle;   /* in origin->idle */
@@ -48,7 +48,7 @@ struct connection {
     bool is_idle;
     bool is_surplus; /* about to be closed */
     bool reused;
-    bool others; /* the name had other addresses, too */
+    bool others; /* the name also had other addresses */
     struct ip address;
     uint16_t port;
 };
@@ -62,7 +62,7 @@ struct origins {
     struct list all;
     struct list idle; /* the most recently used first */
     size_t idle_count;
-    struct list surplus; /* idle ones beyond the limits, closed when no handler runs */
+    struct list surplus; /* idle ones above the limits, to be closed when no handler runs */
     struct timeout sweep;
 };
 
@@ -166,7 +166,8 @@ static void connection_close(struct connection *connection)
     connection_free(connection);
 }
 
-/* Each is inside its own handler when it reports one idle: it must not be closed just now. */
+/* Connections report that they are idle from inside their own handler, where they cannot be
+ * closed. */
 static void on_sweep(struct timeout *timeout)
 {
     struct origins *origins = container_of(timeout, struct origins, sweep);
@@ -201,13 +202,13 @@ static void on_gone(void *owner)
     connection_free(owner);
 }
 
-/* HTTP/2: streams came, went or are no longer taken. */
+/* HTTP/2: streams were opened or closed, or no more are accepted. */
 static void on_room(void *owner)
 {
     struct connection *connection = owner;
 
     if (connection->h2 == NULL || connection->is_surplus) {
-        return; /* it has only just begun, or is over */
+        return; /* the connection has just begun, or has ended */
     }
     list_remove(&connection->shared);
     if (h2_room(connection->h2) == 0) {
@@ -245,7 +246,7 @@ static struct stream *share(struct connection *connection)
     return stream;
 }
 
-/* What an HTTP/2 connection can carry is asked for each time: it may be ending. */
+/* Can the connection carry another request? An HTTP/2 connection may be ending. */
 static bool is_usable(const struct connection *connection, const struct address_check *check)
 {
     return (connection->h2 == NULL || h2_room(connection->h2) > 0) &&

@@ -11,7 +11,8 @@
 
 enum {
     NAMES_MAX = 4096,
-    ASKING_MAX = 1024, /* each costs the loop two questions, and up to a quarter of a minute */
+    ASKING_MAX = 1024, /* most names being asked for: each costs two questions, and up to a quarter
+                          of a minute */
     NAME_BYTES_MAX = 253,
     LABEL_BYTES_MAX = 63,
     TRY_MIN_MS = 50,
@@ -23,8 +24,8 @@ struct resolver {
     struct hosts *hosts;
     struct namecache cache;
     struct inquiries inquiries;
-    struct buf nameservers;  /* as configured, to see a change */
-    struct stat resolv_conf; /* of the system's, likewise */
+    struct buf nameservers;  /* as configured, to notice changes */
+    struct stat resolv_conf; /* the same for the system's */
 };
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -118,9 +119,9 @@ static bool answer_locally(struct resolver *resolver, struct span name,
 
 /* --- resolve --------------------------------------------------------------------------------- */
 
-/* Of the questions that may be asked at once a client has no more than are left for others: alone
- * it has half of them, beside another one a third each, and who comes then finds some, too. Nobody
- * is counted before half of them are taken. */
+/* Does this client have too many of the questions in progress? A client may have no more than are
+ * left for others: alone it may have half of them, two may have a third each. Below half of the
+ * limit nobody is refused. */
 static bool is_crowded(const struct resolver *resolver, const struct resolve_waiter *waiter)
 {
     static const struct ip nobody;
@@ -145,7 +146,7 @@ static bool resolve_remotely(struct resolver *resolver, struct span name,
         name_entry_answer(entry, answer);
         return true;
     }
-    /* Thousands of names wait for the name servers: what is known goes on being served. */
+    /* thousands of names are waiting for the name servers, but cached names are served */
     if (!is_asked && is_crowded(resolver, waiter)) {
         if (entry && name_entry_serves_stale(entry, now_ms)) {
             name_entry_answer(entry, answer);
@@ -192,8 +193,8 @@ void resolve_cancel(struct resolve_waiter *waiter)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-/* c-ares asks three times, with doubled patience: a lost packet is asked for again well within
- * the timeout, and an answer that is late for the waiters still fills the cache. */
+/* c-ares asks three times, doubling its timeout: lost packets are repeated within the timeout, and
+ * an answer that is too late for the waiters still fills the cache. */
 static uint64_t try_ms(uint64_t timeout_ms)
 {
     uint64_t ms = timeout_ms / 4;

@@ -5,7 +5,7 @@
 
 /* ---- addresses ---- */
 
-/* A prefix of IPv6 under which an IPv4 address is hidden, and at which byte. */
+/* An IPv6 prefix that embeds an IPv4 address, and at which byte. */
 struct embedding {
     uint8_t len; /* bytes compared */
     uint8_t prefix[12];
@@ -43,13 +43,14 @@ static bool is_inside(const struct target_check *check, const struct ip *ip)
     return check->settings->private_targets == PRIVATE_DENY && ip_is_private(ip);
 }
 
-/* ISATAP (RFC 5214) hides the address behind any prefix: only the interface identifier tells. */
+/* ISATAP (RFC 5214) embeds the address under any prefix: only the interface identifier shows it. */
 static bool is_isatap(const struct ip *ip)
 {
     return (ip->at[8] & ~0x02) == 0 && ip->at[9] == 0 && ip->at[10] == 0x5e && ip->at[11] == 0xfe;
 }
 
-/* Prefixes of a local translator (RFC 8215) hide the address at a place only its operator knows. */
+/* Prefixes of a local translator (RFC 8215) embed the address at a place that only its operator
+ * knows. */
 static bool is_local_nat64(const struct ip *ip)
 {
     static const uint8_t prefix[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01};
@@ -57,7 +58,7 @@ static bool is_local_nat64(const struct ip *ip)
     return memcmp(ip->at, prefix, sizeof(prefix)) == 0;
 }
 
-/* What refuses an address, or the IPv4 address that is hidden in it. */
+/* Why an address, or an IPv4 address embedded in it, is refused. */
 typedef bool refusal(const struct target_check *check, const struct ip *ip);
 
 static bool hides(const struct target_check *check, const struct ip *ip, refusal *refuses)

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SESSIONS_MAX = 256 }; /* of TLS, kept for the next connection to the same origin */
+enum { SESSIONS_MAX = 256 }; /* most TLS sessions kept for further connections */
 
 static struct resolver_settings resolver_settings_of(const struct upstream_settings *settings)
 {

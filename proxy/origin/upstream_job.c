@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-/* One address being connected to, and TLS agreed on. Given up, it lives until libuv lets go of
+/* A connection attempt, including TLS. After it was given up it lives until libuv has released
  * `request`. */
 struct attempt {
     uv_connect_t request;
@@ -21,7 +21,7 @@ struct attempt {
     struct upstream_job *job; /* NULL: given up */
     struct transport *transport;
     struct ip ip;
-    bool is_connected; /* libuv has let go */
+    bool is_connected; /* libuv has released it */
 };
 
 static struct span host_of(const struct upstream_job *job)
