@@ -188,6 +188,28 @@ static bool is_listed(const char *list, const char *name)
     return false;
 }
 
+static bool is_policy(struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(all_policies); i++) {
+        if (span_ieq(name, span_str(all_policies[i]->name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_policies(const char *list)
+{
+    struct span rest = span_str(list);
+
+    while (rest.len) {
+        if (!is_policy(span_cut(&rest, ','))) {
+            return fail("--policies: there is one that is not known in", list);
+        }
+    }
+    return true;
+}
+
 static void run_all(struct report *report, const struct trace *trace, uint64_t warm_up)
 {
     report->outcomes =
@@ -243,8 +265,9 @@ int main(int argc, char **argv)
     struct trace trace;
 
     trace_init(&trace);
-    bool good =
-        parse(&options, argc, argv) && obtain(&options, &trace) && simulate(&options, &trace);
+    bool good = parse(&options, argc, argv) &&
+                (!options.policies || check_policies(options.policies)) &&
+                obtain(&options, &trace) && simulate(&options, &trace);
     trace_fini(&trace);
     return good ? 0 : 1;
 }

@@ -47,21 +47,15 @@ static bool set(struct zipf *zipf, struct span name, struct span text)
         {SPAN("ring"), NULL, &zipf->ring, 1e8},
         {SPAN("seed"), NULL, &zipf->seed, 1e9},
     };
-    double value;
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         if (!span_eq(name, all[i].name)) {
             continue;
         }
-        if (!parse_number(text, all[i].max, &value)) {
-            return false;
+        if (all[i].count) {
+            return span_to_u64(text, (uint64_t)all[i].max, all[i].count);
         }
-        if (all[i].number) {
-            *all[i].number = value;
-        } else {
-            *all[i].count = (uint64_t)value;
-        }
-        return true;
+        return parse_number(text, all[i].max, all[i].number);
     }
     zipf->sized = span_eq(text, SPAN("1"));
     return span_eq(name, SPAN("sized")) && (zipf->sized || span_eq(text, SPAN("0")));

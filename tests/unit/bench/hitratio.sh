@@ -58,5 +58,7 @@ refuse 'not understood: once=x' --zipf once=x
 refuse 'no requests' --format text "$dir/svg"
 refuse '--format is one of' --format json "$dir/loop.txt"
 refuse '--sizes' --sizes 0 "$dir/loop.txt"
+refuse 'LRU,NONE' --policies LRU,NONE "$dir/loop.txt"
+refuse 'not understood: seed=1.5' --zipf seed=1.5
 refuse '--warm-up' --warm-up 91 "$dir/loop.txt"
 echo ok
