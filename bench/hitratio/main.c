@@ -127,7 +127,7 @@ static bool load(const struct options *options, struct trace *trace)
     }
     int err = input_read(options->path, format, options->limit, trace, &counts);
     if (err) {
-        return fail(options->path, err_text(err));
+        return fail(options->path, err == ERR_CORRUPT ? "cannot be unpacked" : err_text(err));
     }
     if (counts.skipped || counts.bad) {
         fprintf(stderr,

@@ -58,6 +58,8 @@ refuse 'not understood: once=x' --zipf once=x
 refuse 'no requests' --format text "$dir/svg"
 refuse '--format is one of' --format json "$dir/loop.txt"
 refuse '--sizes' --sizes 0 "$dir/loop.txt"
+head -c 100 "$dir/loop.trace.xz" >"$dir/cut.trace.xz"
+refuse 'cut.trace.xz: cannot be unpacked' "$dir/cut.trace.xz"
 refuse 'LRU,NONE' --policies LRU,NONE "$dir/loop.txt"
 refuse 'not understood: seed=1.5' --zipf seed=1.5
 refuse '--warm-up' --warm-up 91 "$dir/loop.txt"
