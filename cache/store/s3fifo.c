@@ -10,8 +10,8 @@
 
 #define FADES 10      /* percent that a turn through the main log takes from a counter */
 #define FADES_PACE 12 /* and so many more with each pace */
-#define PACE_SHARE 10 /* with each pace probation has one part more in so many of the store */
-#define PACE_LEAST 10 /* percent of what was hot that goes unused: at pace 1 */
+#define PACE_SHARE 32 /* probation has (pace - 1)^2 parts more in so many of the store */
+#define PACE_LEAST 8  /* percent of what was hot that goes unused: at pace 1 */
 #define PACE_STEP 3   /* and so many more at the next */
 #define SEEN 512      /* hot objects, of which the last ones say what the pace is */
 
@@ -156,15 +156,21 @@ enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uin
     return back && class_of(policy, *hits, size) >= policy->scale.bar ? S3_MAIN : S3_PROBATION;
 }
 
+/* Fading costs little where it was not called for. A long probation costs room that what lasts has
+ * a use for, so it comes later. */
+static uint64_t probation_share(const struct s3fifo *policy)
+{
+    unsigned above = policy->drift.pace ? policy->drift.pace - 1 : 0;
+    uint64_t share = policy->capacity / PROBATION_SHARE +
+                     (uint64_t)above * above * (policy->capacity / PACE_SHARE);
+    uint64_t least = 2 * policy->step; /* the one being written is never given up */
+
+    return share > least ? share : least;
+}
+
 enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint64_t main)
 {
-    uint64_t share =
-        policy->capacity / PROBATION_SHARE + policy->drift.pace * (policy->capacity / PACE_SHARE);
-
-    if (share < 2 * policy->step) { /* the one being written is never given up */
-        share = 2 * policy->step;
-    }
-    return probation > share || main == 0 ? S3_PROBATION : S3_MAIN;
+    return probation > probation_share(policy) || main == 0 ? S3_PROBATION : S3_MAIN;
 }
 
 /* Much can be worth the same, and then it is the bar: of that what was used is kept as long as

@@ -268,8 +268,8 @@ Test(s3fifo, the_more_hot_objects_are_used_no_more_the_faster_all_fade)
         unsigned unused; /* percent */
         uint8_t of_100, of_10;
         unsigned probation;
-    } cases[] = {{0, 78, 9, 10},  {8, 78, 9, 10},  {11, 78, 7, 22}, {14, 66, 6, 35},
-                 {17, 54, 5, 48}, {20, 42, 4, 61}, {25, 30, 3, 74}, {100, 30, 3, 74}};
+    } cases[] = {{0, 78, 9, 10},  {6, 78, 9, 10},  {9, 78, 7, 10},  {12, 66, 6, 14},
+                 {15, 54, 5, 26}, {18, 42, 4, 46}, {25, 30, 3, 74}, {100, 30, 3, 74}};
     struct s3fifo policy = policy_for(S3_OBJECTS);
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
