@@ -42,7 +42,7 @@ void map_prefetch(const struct map *map, uint64_t hash)
     struct map_link **buckets = __atomic_load_n(&map->buckets, __ATOMIC_RELAXED);
     size_t mask = __atomic_load_n(&map->mask, __ATOMIC_RELAXED);
 
-    prefetch(&buckets[hash & mask], sizeof(*buckets));
+    prefetch(&buckets[hash & mask], 1); /* the line that it lies in */
 }
 
 void map_prefetch_first(const struct map *map, uint64_t hash, size_t size)
