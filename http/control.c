@@ -109,8 +109,8 @@ static void set_names(struct cache_control *out, const struct directive *directi
     *flag = true;
 }
 
-/* The first value counts (RFC 9111 4.2.1). */
-static void set_seconds(struct cache_control *out, const struct directive *directive,
+/* The first value counts (RFC 9111 4.2.1). Whether this one is a number. */
+static bool set_seconds(struct cache_control *out, const struct directive *directive,
                         struct span value)
 {
     int64_t *seconds = seconds_of(out, directive);
@@ -119,46 +119,20 @@ static void set_seconds(struct cache_control *out, const struct directive *direc
     if (*seconds == SECONDS_NONE) {
         *seconds = parsed >= 0 ? parsed : directive->invalid;
     }
+    return parsed >= 0;
 }
 
 /* Of max-stale with and without a value the first counts, too. */
-static void set_max_stale(struct cache_control *out, const struct directive *directive,
+static bool set_max_stale(struct cache_control *out, const struct directive *directive,
                           struct span value, bool has_value)
 {
+    bool plain = true;
+
     if (has_value && !out->max_stale_any) {
-        set_seconds(out, directive, value);
+        plain = set_seconds(out, directive, value);
     }
     out->max_stale_any |= !has_value && out->max_stale == SECONDS_NONE;
-}
-
-/* White space around "=" is no part of the grammar: the directive counts, its value does not. */
-static void read_directive(struct cache_control *out, struct span member)
-{
-    size_t equals = span_find(member, '=');
-    bool has_value = equals < member.len;
-    struct span before = span_take(member, equals);
-    struct span name = span_trim(before);
-    const struct directive *directive = find_directive(name);
-    struct span value =
-        name.len == before.len ? unquoted(span_skip(member, equals + 1)) : SPAN_EMPTY;
-
-    if (directive == NULL) {
-        return;
-    }
-    switch (directive->argument) {
-    case FLAG:
-        *flag_of(out, directive) = true;
-        break;
-    case NAMES:
-        set_names(out, directive, value);
-        break;
-    case SECONDS_OR_ANY:
-        set_max_stale(out, directive, value, has_value);
-        break;
-    case SECONDS:
-        set_seconds(out, directive, value);
-        break;
-    }
+    return plain;
 }
 
 static bool restricts(const struct directive *directive)
@@ -169,15 +143,17 @@ static bool restricts(const struct directive *directive)
 
 static void restrict_by(struct cache_control *out, struct span word)
 {
-    const struct directive *directive = find_directive(span_cut(&word, '='));
+    struct span name = span_cut(&word, '=');
 
-    if (directive == NULL || !restricts(directive)) {
-        return;
-    }
-    if (directive->argument == NAMES) {
-        set_names(out, directive, SPAN_EMPTY);
-    } else {
+    for (size_t i = 0; i < ARRAY_LEN(directives); i++) {
+        const struct directive *directive = &directives[i];
+        if (!restricts(directive) || !span_ieq(directive->name, name)) {
+            continue;
+        }
         *flag_of(out, directive) = true;
+        if (directive->argument == NAMES) {
+            *names_of(out, directive) = SPAN_EMPTY; /* all fields */
+        }
     }
 }
 
@@ -196,6 +172,46 @@ static void read_run_together(struct cache_control *out, struct span member)
     }
 }
 
+static bool has_separator(struct span value)
+{
+    return span_find(value, ';') < value.len || span_find(value, ' ') < value.len;
+}
+
+/* Whether the value leaves no doubt that the member is one directive. */
+static bool set_directive(struct cache_control *out, const struct directive *directive,
+                          struct span value, bool has_value)
+{
+    switch (directive->argument) {
+    case FLAG:
+        *flag_of(out, directive) = true;
+        return !has_value;
+    case NAMES:
+        set_names(out, directive, value);
+        return !has_value || (value.len && !has_separator(value));
+    case SECONDS_OR_ANY:
+        return set_max_stale(out, directive, value, has_value);
+    case SECONDS:
+        return set_seconds(out, directive, value);
+    }
+    return true;
+}
+
+/* White space around "=" is no part of the grammar: the directive counts, its value does not. */
+static void read_directive(struct cache_control *out, struct span member)
+{
+    size_t equals = span_find(member, '=');
+    bool has_value = equals < member.len;
+    struct span before = span_take(member, equals);
+    struct span name = span_trim(before);
+    const struct directive *directive = find_directive(name);
+    struct span value =
+        name.len == before.len ? unquoted(span_skip(member, equals + 1)) : SPAN_EMPTY;
+
+    if (directive == NULL || !set_directive(out, directive, value, has_value)) {
+        read_run_together(out, member);
+    }
+}
+
 void control_parse(const struct http_fields *fields, struct cache_control *out)
 {
     struct list_members it = list_members(fields, FIELD_CACHE_CONTROL);
@@ -205,9 +221,6 @@ void control_parse(const struct http_fields *fields, struct cache_control *out)
     out->present = fields_has(fields, FIELD_CACHE_CONTROL);
     while (list_next(&it, &member)) {
         read_directive(out, member);
-        if (span_find(member, ';') < member.len || span_find(member, ' ') < member.len) {
-            read_run_together(out, member);
-        }
     }
 }
 
