@@ -65,7 +65,7 @@ static inline void bitmap_fini(struct bitmap *map)
         memory_give(MEMORY_STORE, map->bits / 8);
     }
     free(map->words);
-    *map = (struct bitmap){0};
+    *map = (struct bitmap){.bits = 0};
 }
 
 #endif
