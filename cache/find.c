@@ -349,6 +349,17 @@ static void give_back(struct object **objects, size_t count)
     }
 }
 
+/* The Vary base of a URL is there from the moment when the head of its first response is, which is
+ * fetched under the primary key, and kept when its body is complete. Who finds the base in between,
+ * and no variant, joins that fetch, as those did that came before the base. If it turns out to be
+ * another variant, they look again. */
+static bool follow_first(struct cache *cache, const struct cache_query *query,
+                         struct lookup *lookup)
+{
+    return table_follow(cache->table, &lookup->primary, &lookup->key, &lookup->member,
+                        query->waker);
+}
+
 /* Nothing stored answers the request. If variants exist, the origin may select one of them. */
 static enum cache_result turn_to_origin(struct cache *cache, const struct cache_query *query,
                                         struct lookup *lookup, struct decision *decision,
@@ -357,14 +368,17 @@ static enum cache_result turn_to_origin(struct cache *cache, const struct cache_
     struct object *variants[OBJECT_VARY_MAX];
     size_t count = 0;
 
+    *changed = false;
     if (!query->alone && cache_offers_variants(lookup, decision)) {
+        if (follow_first(cache, query, lookup)) {
+            return CACHE_FOLLOW;
+        }
         count = cache_variants(cache, &lookup->primary, &lookup->cold, query->arena, variants);
     }
     if (lookup->cold.again) {
         give_back(variants, count);
         return CACHE_COLD;
     }
-    *changed = false;
     enum cache_result result = query->alone ? CACHE_ALONE : join(cache, query, lookup, changed);
     if (result == CACHE_LEAD && count > 0) {
         flight_set_variants(lookup->member.flight, variants, count);

@@ -131,6 +131,15 @@ size_t flight_members(struct flight *flight)
     return count;
 }
 
+bool flight_may_bring(struct flight *flight, const struct cache_key *key)
+{
+    pthread_mutex_lock(&flight->lock);
+    bool shared = flight->state == FLIGHT_SHARED && span_eq(flight->object->key.text, key->text);
+    bool may = shared || flight->state == FLIGHT_WAITING;
+    pthread_mutex_unlock(&flight->lock);
+    return may;
+}
+
 enum reason flight_why(struct flight *flight)
 {
     pthread_mutex_lock(&flight->lock);

@@ -49,6 +49,8 @@ void flight_join(struct flight *flight, struct flight_member *member, bool leade
 /* Accepts a member that has not joined. */
 void flight_leave(struct flight_member *member);
 size_t flight_members(struct flight *flight);
+/* May its response be, for all that is known, the one under this key? */
+bool flight_may_bring(struct flight *flight, const struct cache_key *key);
 /* Why the response is not stored; REASON_NONE: there is no response. */
 enum reason flight_why(struct flight *flight);
 

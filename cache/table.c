@@ -490,6 +490,22 @@ enum table_join table_join(struct table *table, const struct cache_key *key, str
     return result;
 }
 
+bool table_follow(struct table *table, const struct cache_key *key, const struct cache_key *wanted,
+                  struct flight_member *member, struct waker waker)
+{
+    struct shard *shard = table_lock(table, key->hash);
+    struct entry *entry = table_entry(shard, key->hash);
+    struct flight *flight = entry ? entry->flight : NULL;
+    bool follows =
+        flight && span_eq(flight_key(flight)->text, key->text) && flight_may_bring(flight, wanted);
+
+    if (follows) {
+        flight_join(flight, member, false, waker);
+    }
+    table_unlock(shard);
+    return follows;
+}
+
 void table_land(struct table *table, struct flight *flight, int64_t pass_until)
 {
     struct shard *shard = table_lock(table, flight_key(flight)->hash);

@@ -63,6 +63,10 @@ enum table_join {
  * caller found there; it becomes the flight's stale object. */
 enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
                            int64_t now, struct flight_member *member, struct waker waker);
+/* Joins the flight under the key if it may bring the response under `wanted`, one of its variants.
+ * False: there is none; none is started. */
+bool table_follow(struct table *table, const struct cache_key *key, const struct cache_key *wanted,
+                  struct flight_member *member, struct waker waker);
 /* Ends a flight (or takes it out of the table): the next request starts a new one. `pass_until` > 0
  * leaves a pass mark, until that time in seconds since 1970. */
 void table_land(struct table *table, struct flight *flight, int64_t pass_until);

@@ -286,6 +286,47 @@ Test(cache, variants_are_kept_side_by_side)
     }
 }
 
+/* Its Vary base is there before it is. */
+Test(cache, the_first_variant_is_shared_while_its_body_arrives)
+{
+    struct kit kit;
+    struct try first, same, other;
+    struct failure failure;
+    struct object *shared;
+
+    for (int with_store = 0; with_store < 2; with_store++) {
+        kit_open(&kit, with_store);
+        ask(&kit, "http://a/v", gzip, &first);
+        cr_assert_eq(first.result, CACHE_LEAD);
+        struct object *object = answer(&kit, &first, varies, 10);
+
+        ask(&kit, "http://a/v", br, &other);
+        cr_expect_eq(other.result, CACHE_FOLLOW, "which variant it is will be seen");
+        lookup_fini(&other.lookup);
+        flight_publish(first.lookup.member.flight, object);
+        ask(&kit, "http://a/v", br, &other);
+        cr_expect_eq(other.result, CACHE_LEAD, "another one than this");
+        cache_abandon(kit.cache, other.lookup.member.flight, 0);
+        flight_fail(other.lookup.member.flight, (struct failure){502, REASON_CONNECT});
+        lookup_fini(&other.lookup);
+
+        ask(&kit, "http://a/v", gzip, &same);
+        cr_assert_eq(same.result, CACHE_FOLLOW);
+        cr_expect_eq(flight_look(&same.lookup.member, &shared, &failure), FLIGHT_SHARED);
+        cr_expect_eq(shared, object);
+        cr_expect(cache_shares(kit.cache, &same.lookup, shared, &same.request.fields, &kit.arena));
+        object_unref(&shared);
+        lookup_fini(&same.lookup);
+
+        spool_append(object->spool, SPAN("0123456789"));
+        cache_commit(kit.cache, first.lookup.member.flight, object);
+        object_unref(&object);
+        lookup_fini(&first.lookup);
+        cr_expect_eq(result_of(&kit, "http://a/v", gzip), CACHE_FRESH);
+        kit_close(&kit);
+    }
+}
+
 Test(cache, invalidation_forgets_every_variant_for_good)
 {
     struct kit kit;
