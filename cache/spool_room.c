@@ -6,17 +6,13 @@
 #include "cache/spool_parts.h"
 
 #include "base/memory.h"
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
+#include "base/minmax.h"
 
 /* How large the chunk at offset `start` is, of a body that may end at any time. */
 static size_t growing_size(uint64_t start, size_t coming)
 {
     uint64_t left = CHUNK - start % CHUNK;
-    uint64_t most = start < CHUNK ? larger(larger(CHUNK_FIRST, (size_t)start), coming) : left;
+    uint64_t most = start < CHUNK ? max_u64(max_u64(CHUNK_FIRST, start), coming) : left;
 
     return (size_t)(most < left ? most : left);
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/minmax.h"
 #include "proxy/stream/pace.h"
 
 enum wait {
@@ -24,11 +25,6 @@ struct deadline {
     enum wait wait;
     uint64_t due; /* loop milliseconds */
 };
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* `limit` 0: for ever. */
 static struct deadline deadline(enum wait wait, uint64_t since, uint64_t limit)
@@ -51,7 +47,7 @@ static struct deadline wait_in(const struct h1 *h1, const struct h1_turn *turn)
     switch (turn->in) {
     case H1_IN_HEAD:
         if (turn->out == H1_OUT_DONE || turn->out == H1_OUT_HOLD) {
-            return deadline(WAIT_RESPONSE, later(turn->in_since, turn->out_since),
+            return deadline(WAIT_RESPONSE, max_u64(turn->in_since, turn->out_since),
                             times->first_byte_ms);
         }
         break;
@@ -88,7 +84,7 @@ static struct deadline wait_out(const struct h1 *h1, const struct h1_turn *turn)
 static struct deadline wait_of_turn(const struct h1 *h1, const struct h1_turn *turn)
 {
     struct deadline in = turn->is_tunnel
-                             ? deadline(WAIT_TUNNEL, later(turn->in_since, turn->out_since),
+                             ? deadline(WAIT_TUNNEL, max_u64(turn->in_since, turn->out_since),
                                         h1->settings->times.tunnel_ms)
                              : wait_in(h1, turn);
 

@@ -5,17 +5,13 @@
 #include "proxy/stream/h2_conn.h"
 
 #include "base/err.h"
+#include "base/minmax.h"
 
 #include <errno.h>
 
 static bool is_late(const struct h2 *h2, uint64_t since, uint64_t limit)
 {
     return limit && loop_now_ms(h2->loop) >= since + limit;
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 static uint64_t until(const struct h2 *h2, uint64_t since, uint64_t limit)
@@ -91,10 +87,10 @@ static bool is_stream_late(struct h2 *h2, struct h2_stream *stream)
         return true;
     }
     if (h2_is_tunnel(stream)) {
-        return is_late(h2, later(stream->in_since, stream->out_since), times->tunnel_ms);
+        return is_late(h2, max_u64(stream->in_since, stream->out_since), times->tunnel_ms);
     }
     if (waits_for_response(stream)) {
-        return is_late(h2, later(stream->in_since, stream->out_since), times->first_byte_ms);
+        return is_late(h2, max_u64(stream->in_since, stream->out_since), times->first_byte_ms);
     }
     return stream->in == H2_IN_BODY && !stream->has_ended && !stream->is_paused &&
            !h2->is_stopped && buf_len(&stream->held) == 0 &&
@@ -172,7 +168,7 @@ static void ping(struct h2 *h2)
 
 static bool is_silent(const struct h2 *h2, uint64_t since)
 {
-    return is_late(h2, later(h2->heard_ms, since), part_of_patience(h2, SILENCE_PART));
+    return is_late(h2, max_u64(h2->heard_ms, since), part_of_patience(h2, SILENCE_PART));
 }
 
 void h2_greet(struct h2 *h2)
@@ -188,7 +184,7 @@ static bool waits_in_silence(const struct h2 *h2)
     {
         const struct h2_stream *stream = list_entry(link, struct h2_stream, link);
         if (waits_for_response(stream) &&
-            is_silent(h2, later(stream->in_since, stream->out_since))) {
+            is_silent(h2, max_u64(stream->in_since, stream->out_since))) {
             return true;
         }
     }
