@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "cache/cache_parts.h"
 
 enum {
@@ -24,10 +25,9 @@ static bool has_no_body(const struct http_head *response)
 /* What is asked for once has so much of the memory of what is hot: its queue's share (hot.h). */
 static uint64_t once_max(const struct cache *cache)
 {
-    uint64_t most = memory_limit() ? memory_limit() / ONCE_PART : SMALL_MAX;
+    uint64_t part = memory_limit() ? memory_limit() / ONCE_PART : SMALL_MAX;
 
-    most = most < SMALL_MAX ? most : SMALL_MAX;
-    return most < cache->object_max ? most : cache->object_max;
+    return min_u64(min_u64(part, SMALL_MAX), cache->object_max);
 }
 
 /* Without a store: how large a response may become and still be kept. A large one that is asked for
@@ -74,13 +74,10 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
 /* Without a store bytes leave memory when they are read, and meanwhile take it from what is hot. */
 static size_t spool_limit(const struct cache *cache, size_t wanted)
 {
-    size_t most = memory_limit() / TRANSIT_PART;
-
     if (cache->stores || memory_limit() == 0) {
         return wanted;
     }
-    most = most > TRANSIT_LEAST ? most : TRANSIT_LEAST;
-    return wanted < most ? wanted : most;
+    return min_u64(wanted, max_u64(memory_limit() / TRANSIT_PART, TRANSIT_LEAST));
 }
 
 struct object *cache_admit(struct cache *cache, const struct admission *admission, enum reason *why)
