@@ -27,25 +27,23 @@ static void set(json_t *object, const char *name, uint64_t value)
 
 /* ---- tours ---- */
 
-static json_t *tour_json(struct store *store, enum store_tour_kind kind)
+static json_t *tour_json(const struct store_tour *tour)
 {
-    struct store_tour tour;
-
-    store_tour(store, kind, &tour);
-    if (tour.began == 0) {
+    if (tour->began == 0) {
         return json_null();
     }
     json_t *object = json_object();
-    json_object_set_new(object, "running", json_boolean(tour.ended == 0));
-    set(object, "began", (uint64_t)tour.began);
-    set(object, "ended", (uint64_t)tour.ended);
-    json_object_set_new(object, "error", tour.err ? json_string(err_text(tour.err)) : json_null());
-    set(object, "records", tour.records);
-    set(object, "live", tour.live);
-    set(object, "dead", tour.dead);
-    set(object, "damaged", tour.damaged);
-    set(object, "unreadable", tour.unreadable);
-    set(object, "bytes", tour.bytes);
+    json_object_set_new(object, "running", json_boolean(tour->ended == 0));
+    set(object, "began", (uint64_t)tour->began);
+    set(object, "ended", (uint64_t)tour->ended);
+    json_object_set_new(object, "error",
+                        tour->err ? json_string(err_text(tour->err)) : json_null());
+    set(object, "records", tour->records);
+    set(object, "live", tour->live);
+    set(object, "dead", tour->dead);
+    set(object, "damaged", tour->damaged);
+    set(object, "unreadable", tour->unreadable);
+    set(object, "bytes", tour->bytes);
     return object;
 }
 
@@ -198,19 +196,24 @@ static void set_counters(json_t *object, struct store *store, const struct store
     set(object, "corrupt", stats->corrupt);
 }
 
+/* The tours are asked for once, before the segments: an answer that says that the count has ended
+ * has what was counted in it. */
 static void set_store(json_t *object, struct store *store, const struct store_stats *stats,
                       bool with_segments)
 {
+    struct store_tour last, verification;
+
+    store_tour(store, STORE_COUNT, &last);
+    store_tour(store, STORE_VERIFY, &verification);
+
     size_t max = store_segments_max(store);
     struct store_segment *segments = xcalloc(max, sizeof(*segments));
     size_t count = store_segments(store, segments, max);
-    struct store_tour last;
 
-    store_tour(store, STORE_COUNT, &last);
     set_counters(object, store, stats);
     set_logs(object, segments, count, &last);
-    json_object_set_new(object, "count", tour_json(store, STORE_COUNT));
-    json_object_set_new(object, "verify", tour_json(store, STORE_VERIFY));
+    json_object_set_new(object, "count", tour_json(&last));
+    json_object_set_new(object, "verify", tour_json(&verification));
     if (with_segments) {
         json_object_set_new(object, "segments", segments_json(segments, count));
     }

@@ -5,6 +5,7 @@ A store is filled through a proxy, with more than it holds. `larderctl store` mu
 segments, in lines that fit a terminal, and as JSON. `larderctl verify` must find it right while it is
 used and after the proxy has gone, and must find the bit that was flipped.
 """
+import http.client
 import json
 import pathlib
 import subprocess
@@ -48,6 +49,26 @@ class Setup:
 
     def ask(self, *arguments):
         return self.run(*arguments, "--admin", f"127.0.0.1:{self.proxy.admin}")
+
+
+def look_while_it_counts(setup):
+    """Each answer fits itself: nothing is known of what is live only before a count has ended."""
+    def ask_until_known():
+        admin = http.client.HTTPConnection("127.0.0.1", setup.proxy.admin, timeout=30)
+        for _ in range(100000):
+            admin.request("GET", "/store")
+            one = json.loads(admin.getresponse().read())["directories"][0]
+            if one["live"] is not None:
+                return
+            if not check(one["count"]["running"], "not counted, and no count is under way"):
+                return
+        check(False, "the count does not end")
+
+    askers = [threading.Thread(target=ask_until_known) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
 
 
 def look(setup):
@@ -216,6 +237,7 @@ def main():
             setup.get(client, f"small{number}", 20000)
             setup.get(client, f"middle{number}", 600000)
         setup.get(client, "large", 3 * MIB)
+        look_while_it_counts(setup)
         look(setup)
         look_as_people_do(setup)
         wrong_questions(setup)
