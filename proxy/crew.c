@@ -261,7 +261,7 @@ void crew_fini(struct crew *crew)
     exchange_pool_clear(worker);
     accesslog_writer_free(&worker->log);
     toplist_free(&worker->toplist);
-    own_fini(&worker->own);
+    own_addrs_fini(&worker->own_addrs);
     loop_free(&worker->loop);
     settings_unref(&worker->settings);
 }

@@ -290,10 +290,11 @@ static int open_admin(struct server *server)
     int err = admin_open(server, &server->admin);
 
     for (size_t i = 0; i < server->crew_count; i++) {
-        own_add_door(&server->crews[i].worker.own, admin_socket(server->admin));
+        own_addrs_add_listener(&server->crews[i].worker.own_addrs, admin_socket(server->admin));
     }
     if (!err) {
-        own_copy_doors(&server->own, &server->crews[0].worker.own); /* all have the same */
+        /* all workers have the same */
+        own_addrs_copy_listeners(&server->own_addrs, &server->crews[0].worker.own_addrs);
     }
     return err;
 }
@@ -346,7 +347,7 @@ void server_free(struct server **slot)
         loop_run(server->loop);
         loop_free(&server->loop);
     }
-    own_fini(&server->own);
+    own_addrs_fini(&server->own_addrs);
     auth_free(&server->auth);
     accounts_close(&server->accounts);
     roundtrips_free(&server->roundtrips);
@@ -414,10 +415,10 @@ struct worker *server_worker(struct server *server, size_t number)
     return &server->crews[number].worker;
 }
 
-const struct own *server_own(struct server *server)
+const struct own_addrs *server_own_addrs(struct server *server)
 {
-    own_refresh(&server->own, loop_now_ms(server->loop));
-    return &server->own;
+    own_addrs_refresh(&server->own_addrs, loop_now_ms(server->loop));
+    return &server->own_addrs;
 }
 
 struct roundtrips *server_roundtrips(struct server *server)

@@ -45,7 +45,7 @@ struct auth *server_auth(struct server *server);
 size_t server_reopen_logs(struct server *server, struct buf *errors);
 struct accounts *server_accounts(struct server *server); /* NULL: nobody has had limits so far */
 /* Addresses of this machine and our listeners, which no client may be connected to. */
-const struct own *server_own(struct server *server);
+const struct own_addrs *server_own_addrs(struct server *server);
 /* Round-trip times of clients, up to date: first takes over what the workers have measured. */
 struct roundtrips *server_roundtrips(struct server *server);
 struct dnsstatus *server_dnsstatus(struct server *server);

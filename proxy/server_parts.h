@@ -47,8 +47,8 @@ struct server {
     size_t crew_count;
     atomic_size_t stopped; /* how many workers have ended */
     struct letter all_stopped, reload;
-    struct own own;      /* addresses of this machine and the workers' listeners */
-    struct timeout trim; /* once a second: gives back memory that is no longer needed */
+    struct own_addrs own_addrs; /* with the workers' listeners and that of admin */
+    struct timeout trim;        /* once a second: gives back memory that is no longer needed */
     struct dnsstatus *dnsstatus;
     struct history *history;
     struct timeout tick; /* once a second: adds a point to the history */

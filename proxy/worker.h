@@ -9,7 +9,7 @@
 #define LARDER_PROXY_WORKER_H
 
 #include "base/list.h"
-#include "base/own.h"
+#include "base/own_addrs.h"
 #include "cache/cache.h"
 #include "proxy/counters.h"
 #include "proxy/directives.h"
@@ -58,7 +58,7 @@ struct worker {
     uint64_t responses;    /* number of the next multipart response, part of its boundary */
     struct sip_key secret; /* random, never sent */
     bool draining;
-    struct own own; /* addresses of this machine and our listeners: no targets */
+    struct own_addrs own_addrs; /* addresses of this machine and our listeners: no targets */
 };
 
 #endif

@@ -231,7 +231,7 @@ static bool is_no_target(struct prediction *prediction, struct target_check *che
                 prediction->found.lookup.object == NULL;
 
     *check = (struct target_check){.settings = prediction->settings,
-                                   .own = server_own(prediction->query->server)};
+                                   .own_addrs = server_own_addrs(prediction->query->server)};
     return asks && ip_parse(uri->host, &ip) == 0 && !target_allowed(check, &ip, uri->port);
 }
 

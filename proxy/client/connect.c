@@ -277,8 +277,9 @@ struct connect_tunnel *connect_prepare(const struct connect_order *order)
     list_push_back(&order->worker->tunnels, &tunnel->link);
     metric_add(&order->worker->counters.tunnels_open, 1);
     tunnel->letter.call = on_letter;
-    own_refresh(&order->worker->own, loop_now_ms(order->worker->loop));
-    tunnel->target = (struct target_check){.settings = order->settings, .own = &order->worker->own};
+    own_addrs_refresh(&order->worker->own_addrs, loop_now_ms(order->worker->loop));
+    tunnel->target =
+        (struct target_check){.settings = order->settings, .own_addrs = &order->worker->own_addrs};
     lane_init(&tunnel->up, (struct waker){wake_up_reader, tunnel},
               (struct waker){wake_up_writer, tunnel});
     lane_init(&tunnel->down, (struct waker){wake_down_reader, tunnel},

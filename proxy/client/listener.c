@@ -171,7 +171,7 @@ int listener_open(struct worker *worker, const struct listening *listening, stru
         listener_close(&listener);
         return err;
     }
-    own_add_door(&worker->own, fd);
+    own_addrs_add_listener(&worker->own_addrs, fd);
     *out = listener;
     return 0;
 }

@@ -139,11 +139,11 @@ void fetch_connect(struct fetch *fetch, bool fresh)
         .fresh = fresh,
     };
 
-    own_refresh(&fetch->worker->own, loop_now_ms(fetch->worker->loop));
+    own_addrs_refresh(&fetch->worker->own_addrs, loop_now_ms(fetch->worker->loop));
     fetch->target = (struct target_check){
         .settings = fetch->settings,
         .configured = configured,
-        .own = &fetch->worker->own,
+        .own_addrs = &fetch->worker->own_addrs,
     };
     fetch->check = (struct address_check){target_allowed, &fetch->target};
     fetch->job = upstream_get(fetch->worker->upstreams, &target, fetch->check, on_connected, fetch);

@@ -35,7 +35,7 @@ static struct ip ip_from_v4(const uint8_t *four, uint8_t mask)
 
 static bool is_forbidden(const struct target_check *check, const struct ip *ip)
 {
-    return ip_is_special(ip) || own_has(check->own, ip);
+    return ip_is_special(ip) || own_addrs_has(check->own_addrs, ip);
 }
 
 static bool is_inside(const struct target_check *check, const struct ip *ip)
@@ -83,7 +83,7 @@ static bool leads_to(const struct target_check *check, const struct ip *ip, refu
     return refuses(check, ip) || (!ip_is_v4(ip) && hides(check, ip, refuses));
 }
 
-static bool is_door_of_dns(const struct target_check *check, const struct ip *ip, uint16_t port)
+static bool is_listener_of_dns(const struct target_check *check, const struct ip *ip, uint16_t port)
 {
     const struct endpoint *at = &check->settings->admin_dns;
     const struct sockaddr *address = (const struct sockaddr *)&at->address;
@@ -91,8 +91,8 @@ static bool is_door_of_dns(const struct target_check *check, const struct ip *ip
     if (at->len == 0) {
         return false;
     }
-    struct own_door door = {ip_of_sockaddr(address), port_of_sockaddr(address)};
-    return own_leads_to(check->own, &door, ip, port);
+    struct own_listener listener = {ip_of_sockaddr(address), port_of_sockaddr(address)};
+    return own_addrs_leads_to(check->own_addrs, &listener, ip, port);
 }
 
 bool target_allowed(void *arg, const struct ip *ip, uint16_t port)
@@ -105,7 +105,7 @@ bool target_allowed(void *arg, const struct ip *ip, uint16_t port)
     if (check->configured) {
         return true;
     }
-    if (own_has_door(check->own, ip, port) || is_door_of_dns(check, ip, port)) {
+    if (own_addrs_has_listener(check->own_addrs, ip, port) || is_listener_of_dns(check, ip, port)) {
         check->why = REASON_TARGET_OWN;
         return false;
     }

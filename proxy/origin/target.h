@@ -5,7 +5,7 @@
 #ifndef LARDER_PROXY_ORIGIN_TARGET_H
 #define LARDER_PROXY_ORIGIN_TARGET_H
 
-#include "base/own.h"
+#include "base/own_addrs.h"
 #include "cache/policy.h"
 #include "proxy/directives.h"
 #include "proxy/origin/upstream.h"
@@ -14,8 +14,7 @@
 struct target_check {
     const struct settings *settings;
     bool configured; /* the origin is named in the configuration, so its addresses are trusted */
-    const struct own
-        *own;        /* addresses of this machine and our listeners; may be refreshed meanwhile */
+    const struct own_addrs *own_addrs; /* may be refreshed meanwhile */
     enum reason why; /* why the last address was refused; NONE: for the usual reason */
 };
 

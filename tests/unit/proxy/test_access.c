@@ -451,7 +451,8 @@ Test(target_allowed, addresses_of_ourselves_in_every_disguise)
     struct ip own[] = {ip_of("192.0.2.80"), ip_of("2001:db8::80")};
     struct settings settings = {0};
     struct target_check check = {.settings = &settings,
-                                 .own = &(struct own){.at = own, .count = ARRAY_LEN(own)}};
+                                 .own_addrs =
+                                     &(struct own_addrs){.at = own, .count = ARRAY_LEN(own)}};
     static const struct {
         const char *ip;
         bool allowed;
@@ -520,7 +521,7 @@ Test(target_allowed, allow_targets_opens_exactly_what_it_names)
 {
     struct prefix open[] = {prefix_of("127.0.0.0/8"), prefix_of("64:ff9b:1::/96")};
     struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
-    struct target_check check = {.settings = &settings, .own = &(struct own){0}};
+    struct target_check check = {.settings = &settings, .own_addrs = &(struct own_addrs){0}};
     static const struct {
         const char *ip;
         bool allowed;
@@ -538,12 +539,12 @@ Test(target_allowed, allow_targets_opens_exactly_what_it_names)
 
 Test(target_allowed, no_way_leads_to_doors_of_ours_whatever_is_open)
 {
-    struct own_door doors[] = {{ip_of("127.0.0.1"), 3128}, {ip_of("127.0.0.1"), 3129}};
-    struct own own = {.doors = doors, .door_count = ARRAY_LEN(doors)};
+    struct own_listener listeners[] = {{ip_of("127.0.0.1"), 3128}, {ip_of("127.0.0.1"), 3129}};
+    struct own_addrs own = {.listeners = listeners, .listener_count = ARRAY_LEN(listeners)};
     struct prefix open[] = {prefix_of("127.0.0.0/8"), prefix_of("0.0.0.0/8"),
                             prefix_of("198.51.100.0/24")};
     struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
-    struct target_check check = {.settings = &settings, .own = &own};
+    struct target_check check = {.settings = &settings, .own_addrs = &own};
     struct upstream_result refused = {.err = ERR_REFUSED};
     struct ip there = ip_of("127.0.0.1"), any = ip_of("0.0.0.0"), dns = ip_of("198.51.100.1");
 
@@ -567,7 +568,7 @@ Test(target_allowed, private_networks_where_they_are_denied)
 {
     struct prefix open[] = {prefix_of("10.20.0.0/16")};
     struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
-    struct target_check check = {.settings = &settings, .own = &(struct own){0}};
+    struct target_check check = {.settings = &settings, .own_addrs = &(struct own_addrs){0}};
     struct upstream_result refused = {.err = ERR_REFUSED};
     static const char *const inside[] = {
         "10.0.0.1",

@@ -1,5 +1,5 @@
 #include "base/check.h"
-#include "base/own.h"
+#include "base/own_addrs.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -23,22 +23,22 @@ static bool bring_up(const char *interface)
     return up;
 }
 
-Test(own, what_came_later_is_found_within_its_time)
+Test(own_addrs, what_came_later_is_found_within_its_time)
 {
-    struct own own = {0};
+    struct own_addrs own = {0};
 
     if (unshare(CLONE_NEWNET) != 0) {
         cr_skip_test("no network of our own here");
     }
-    own_refresh(&own, 5000);
-    cr_expect_not(own_has(&own, &loopback), "it is down");
+    own_addrs_refresh(&own, 5000);
+    cr_expect_not(own_addrs_has(&own, &loopback), "it is down");
     cr_assert(bring_up("lo"));
-    own_refresh(&own, 5000 + OWN_LASTS_MS - 1);
-    cr_expect_not(own_has(&own, &loopback));
-    own_refresh(&own, 5000 + OWN_LASTS_MS);
-    cr_expect(own_has(&own, &loopback));
-    own_fini(&own);
-    cr_expect_not(own_has(&own, &loopback));
+    own_addrs_refresh(&own, 5000 + OWN_ADDRS_LAST_MS - 1);
+    cr_expect_not(own_addrs_has(&own, &loopback));
+    own_addrs_refresh(&own, 5000 + OWN_ADDRS_LAST_MS);
+    cr_expect(own_addrs_has(&own, &loopback));
+    own_addrs_fini(&own);
+    cr_expect_not(own_addrs_has(&own, &loopback));
 }
 
 static struct ip ip_of(const char *text)
@@ -49,19 +49,19 @@ static struct ip ip_of(const char *text)
     return ip;
 }
 
-Test(own, doors_by_every_address_that_leads_to_them)
+Test(own_addrs, a_listener_is_found_by_every_address_that_leads_to_it)
 {
-    struct own_door doors[] = {{ip_of("127.0.0.1"), 1},
-                               {ip_of("192.0.2.80"), 2},
-                               {ip_of("0.0.0.0"), 3},
-                               {ip_of("::"), 4},
-                               {ip_of("::1"), 5}};
+    struct own_listener listeners[] = {{ip_of("127.0.0.1"), 1},
+                                       {ip_of("192.0.2.80"), 2},
+                                       {ip_of("0.0.0.0"), 3},
+                                       {ip_of("::"), 4},
+                                       {ip_of("::1"), 5}};
     struct ip addresses[] = {ip_of("192.0.2.80"), ip_of("2001:db8::80")};
-    struct own own = {addresses, ARRAY_LEN(addresses), 0, doors, ARRAY_LEN(doors)};
+    struct own_addrs own = {addresses, ARRAY_LEN(addresses), 0, listeners, ARRAY_LEN(listeners)};
     static const struct {
         const char *ip;
         uint16_t port;
-        bool is_door;
+        bool is_listener;
     } cases[] = {
         {"127.0.0.1", 1, true},     {"127.0.0.1", 2, false}, {"127.0.0.2", 1, false},
         {"0.0.0.0", 1, true},       {"::", 1, true},         {"::ffff:127.0.0.1", 1, true},
@@ -74,28 +74,28 @@ Test(own, doors_by_every_address_that_leads_to_them)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct ip ip = ip_of(cases[i].ip);
-        cr_expect_eq(own_has_door(&own, &ip, cases[i].port), cases[i].is_door, "%s %u", cases[i].ip,
-                     cases[i].port);
+        cr_expect_eq(own_addrs_has_listener(&own, &ip, cases[i].port), cases[i].is_listener,
+                     "%s %u", cases[i].ip, cases[i].port);
     }
 }
 
-Test(own, a_socket_is_the_door_that_the_kernel_has_made_of_it)
+Test(own_addrs, a_listener_has_the_address_that_the_kernel_gave_its_socket)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(address);
-    struct own own = {0};
+    struct own_addrs own = {0};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    own_add_door(&own, fd);
-    own_add_door(&own, other);
-    own_add_door(&own, -1);
-    cr_expect_eq(own.door_count, 1);
-    cr_expect(own_has_door(&own, &loopback, ntohs(address.sin_port)));
+    own_addrs_add_listener(&own, fd);
+    own_addrs_add_listener(&own, other);
+    own_addrs_add_listener(&own, -1);
+    cr_expect_eq(own.listener_count, 1);
+    cr_expect(own_addrs_has_listener(&own, &loopback, ntohs(address.sin_port)));
     close(fd);
     close(other);
-    own_fini(&own);
-    cr_expect_eq(own.door_count, 0);
+    own_addrs_fini(&own);
+    cr_expect_eq(own.listener_count, 0);
 }
