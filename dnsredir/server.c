@@ -102,7 +102,7 @@ static void on_load(uv_timer_t *timer)
     }
     free(standing);
     resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
-    if (s->watchdog && crew_alive(s->crew)) {
+    if (s->watchdog && worker_pool_alive(s->workers)) {
         notify_alive();
     }
 }
@@ -154,7 +154,7 @@ static void stop(struct server *s)
     takeover_close(&s->takeover);
     takeover_forget();
     updater_stop(s->state.updater); /* what it has written is answered before the sockets close */
-    crew_stop(s->crew);
+    worker_pool_stop(s->workers);
     resign_stop(&s->resign);
     measure_stop(s->measure);
     probes_close(&s->probes);
@@ -235,7 +235,7 @@ static void on_succeeded(void *arg)
 
     s->watchdog = false;
     admin_close(&s->admin);
-    crew_drain(s->crew);
+    worker_pool_drain(s->workers);
     uv_timer_start(&s->drain, on_drained, drain_ms(s->settings), 0);
 }
 
@@ -257,11 +257,11 @@ static int open_workers(struct server *s)
         log_error("query_log_failed", "file=%s err=%s", s->settings->log.queries, err_text(err));
         return err;
     }
-    return crew_open(&(struct crew_order){.settings = s->settings,
-                                          .publish = s->publish,
-                                          .log = s->log,
-                                          .updater = s->state.updater},
-                     &s->crew);
+    return worker_pool_open(&(struct worker_pool_shared){.settings = s->settings,
+                                                         .publish = s->publish,
+                                                         .log = s->log,
+                                                         .updater = s->state.updater},
+                            &s->workers);
 }
 
 static int open_admin(struct server *s)
@@ -305,9 +305,9 @@ static int start(struct server *s)
 
 static void fini(struct server *s)
 {
-    crew_join(s->crew);
+    worker_pool_join(s->workers);
     resolver_close(&s->resolver);
-    crew_free(&s->crew);
+    worker_pool_free(&s->workers);
     querylog_close(&s->log);
     updater_free(&s->state.updater);
     CHECK(uv_loop_close(&s->loop) == 0);

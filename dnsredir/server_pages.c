@@ -53,8 +53,8 @@ static const char *render_page(void *arg, struct span path, struct span query, s
     const struct server *s = arg;
     const void *counters[WORKERS_MAX];
 
-    for (size_t i = 0; i < crew_size(s->crew); i++) {
-        counters[i] = crew_counters(s->crew, i);
+    for (size_t i = 0; i < worker_pool_size(s->workers); i++) {
+        counters[i] = worker_pool_counters(s->workers, i);
     }
     struct status status = {.settings = s->settings,
                             .probes = s->probes,
@@ -69,7 +69,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .signatures = s->resign.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,
-                            .counter_count = crew_size(s->crew)};
+                            .counter_count = worker_pool_size(s->workers)};
     if (span_eq(path, SPAN("/explain"))) {
         const struct world *world = publish_current(s->publish);
         return explain_page(&status, &world->view, query, out);

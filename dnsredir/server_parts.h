@@ -9,7 +9,7 @@
 #include "base/takeover.h"
 #include "dnsredir/admin.h"
 #include "dnsredir/config.h"
-#include "dnsredir/crew.h"
+#include "dnsredir/worker_pool.h"
 #include "dnsredir/measure.h"
 #include "dnsredir/resolver.h"
 #include "dnsredir/roster.h"
@@ -33,7 +33,7 @@ struct server {
     struct standing standing; /* of the current world */
     uv_timer_t load, drain;
     struct sip_key cookie_key; /* where settings have none */
-    struct crew *crew;
+    struct worker_pool *workers;
     struct server_state state;
     struct admin *admin;
     struct takeover *takeover; /* NULL: nobody may take our place */

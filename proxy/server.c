@@ -43,16 +43,16 @@ size_t server_reopen_logs(struct server *server, struct buf *errors)
 
 static void tell_all(struct server *server, size_t offset)
 {
-    for (size_t i = 0; i < server->crew_count; i++) {
-        struct crew *crew = &server->crews[i];
-        loop_post(crew->worker.loop, (struct letter *)((char *)crew + offset));
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct worker_thread *thread = &server->workers[i];
+        loop_post(thread->worker.loop, (struct letter *)((char *)thread + offset));
     }
 }
 
 void server_drain(struct server *server)
 {
     server->draining = true;
-    tell_all(server, offsetof(struct crew, drain));
+    tell_all(server, offsetof(struct worker_thread, drain));
 }
 
 static void on_terminate(uv_signal_t *signal, int number)
@@ -61,7 +61,7 @@ static void on_terminate(uv_signal_t *signal, int number)
 
     if (server->draining) {
         log_info("stop", "signal=%d", number);
-        tell_all(server, offsetof(struct crew, stop));
+        tell_all(server, offsetof(struct worker_thread, stop));
         return;
     }
     log_info("drain", "signal=%d", number);
@@ -228,17 +228,17 @@ static void keep_watchdog(struct server *server)
     if (!server->watchdog) {
         return;
     }
-    for (size_t i = 0; i < server->crew_count && !server->draining; i++) {
-        alive = alive && atomic_load_explicit(&server->crews[i].alive, memory_order_relaxed);
+    for (size_t i = 0; i < server->worker_count && !server->draining; i++) {
+        alive = alive && atomic_load_explicit(&server->workers[i].alive, memory_order_relaxed);
     }
     if (!alive) {
         return;
     }
     notify_alive();
-    for (size_t i = 0; i < server->crew_count && !server->draining; i++) {
-        struct crew *crew = &server->crews[i];
-        atomic_store_explicit(&crew->alive, false, memory_order_relaxed);
-        loop_post(crew->worker.loop, &crew->pulse);
+    for (size_t i = 0; i < server->worker_count && !server->draining; i++) {
+        struct worker_thread *thread = &server->workers[i];
+        atomic_store_explicit(&thread->alive, false, memory_order_relaxed);
+        loop_post(thread->worker.loop, &thread->pulse);
     }
 }
 
@@ -276,10 +276,10 @@ static int make_workers(struct server *server)
 {
     int err = 0;
 
-    server->crews = xcalloc((size_t)server->settings->workers, sizeof(*server->crews));
+    server->workers = xcalloc((size_t)server->settings->workers, sizeof(*server->workers));
     for (unsigned i = 0; !err && i < server->settings->workers; i++) {
-        server->crew_count++;
-        err = crew_init(&server->crews[i], server, i);
+        server->worker_count++;
+        err = worker_thread_init(&server->workers[i], server, i);
     }
     return err;
 }
@@ -289,12 +289,12 @@ static int open_admin(struct server *server)
 {
     int err = admin_open(server, &server->admin);
 
-    for (size_t i = 0; i < server->crew_count; i++) {
-        own_addrs_add_listener(&server->crews[i].worker.own_addrs, admin_socket(server->admin));
+    for (size_t i = 0; i < server->worker_count; i++) {
+        own_addrs_add_listener(&server->workers[i].worker.own_addrs, admin_socket(server->admin));
     }
     if (!err) {
         /* all workers have the same */
-        own_addrs_copy_listeners(&server->own_addrs, &server->crews[0].worker.own_addrs);
+        own_addrs_copy_listeners(&server->own_addrs, &server->workers[0].worker.own_addrs);
     }
     return err;
 }
@@ -336,10 +336,10 @@ void server_free(struct server **slot)
     if (server == NULL) {
         return;
     }
-    for (size_t i = 0; i < server->crew_count; i++) {
-        crew_fini(&server->crews[i]);
+    for (size_t i = 0; i < server->worker_count; i++) {
+        worker_thread_fini(&server->workers[i]);
     }
-    free(server->crews);
+    free(server->workers);
     if (server->loop) {
         purge_settle(server);
         close_handles(server);
@@ -365,15 +365,15 @@ void server_free(struct server **slot)
 int server_run(struct server *server)
 {
     sandbox_enter();
-    for (size_t i = 0; i < server->crew_count; i++) {
-        int err = crew_start(&server->crews[i]);
+    for (size_t i = 0; i < server->worker_count; i++) {
+        int err = worker_thread_start(&server->workers[i]);
         if (err) {
             return err;
         }
     }
     const struct settings *settings = server->settings;
     log_info("ready", "listen=%s workers=%zu store=%s directories=%zu", settings->listen[0].at.text,
-             server->crew_count, settings->store_count ? settings->stores[0].path : "(memory)",
+             server->worker_count, settings->store_count ? settings->stores[0].path : "(memory)",
              settings->store_count);
     inherited_warn();
     server_is_ready(server);
@@ -381,8 +381,8 @@ int server_run(struct server *server)
     timeout_set(server->loop, &server->trim, SWEEP_MS);
     await_second(server);
     loop_run(server->loop);
-    for (size_t i = 0; i < server->crew_count; i++) {
-        pthread_join(server->crews[i].thread, NULL);
+    for (size_t i = 0; i < server->worker_count; i++) {
+        pthread_join(server->workers[i].id, NULL);
     }
     return 0;
 }
@@ -406,13 +406,13 @@ struct loop *server_loop(struct server *server)
 
 size_t server_worker_count(const struct server *server)
 {
-    return server->crew_count;
+    return server->worker_count;
 }
 
 struct worker *server_worker(struct server *server, size_t number)
 {
-    CHECK(number < server->crew_count);
-    return &server->crews[number].worker;
+    CHECK(number < server->worker_count);
+    return &server->workers[number].worker;
 }
 
 const struct own_addrs *server_own_addrs(struct server *server)
@@ -426,8 +426,8 @@ struct roundtrips *server_roundtrips(struct server *server)
     struct rtt_sample samples[256];
     uint64_t now = clock_mono_ms() / 1000;
 
-    for (size_t i = 0; i < server->crew_count; i++) {
-        struct rtt_ring *ring = &server->crews[i].worker.rtts;
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct rtt_ring *ring = &server->workers[i].worker.rtts;
         for (size_t left = RTT_RING; left;) { /* not for ever, as a worker may be filling it */
             size_t count = rtt_ring_take(ring, samples, ARRAY_LEN(samples));
             for (size_t n = 0; n < count; n++) {

@@ -4,7 +4,7 @@
  * server.c           the main thread: start, signals, end
  * server_reload.c    its settings
  * server_takeover.c  handing over to a newer process, and taking over from an older one
- * crew.c             a worker's thread and its listeners
+ * worker_thread.c    the thread of a worker, and its listeners
  *
  * Threads share only letters, the settings that a worker is to take over, and counts of workers.
  */
@@ -19,9 +19,9 @@
 enum { LISTENERS_MAX = 64, SWEEP_MS = 1000, TICK_AFTER_MS = 50 };
 
 /* A worker, with what only the server needs to know about it. */
-struct crew {
+struct worker_thread {
     struct worker worker;
-    pthread_t thread;
+    pthread_t id;
     bool running;
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
@@ -43,8 +43,8 @@ struct server {
     struct loop *loop;
     struct admin *admin;
     struct roundtrips *roundtrips;
-    struct crew *crews;
-    size_t crew_count;
+    struct worker_thread *workers;
+    size_t worker_count;
     atomic_size_t stopped; /* how many workers have ended */
     struct letter all_stopped, reload;
     struct own_addrs own_addrs; /* with the workers' listeners and that of admin */
@@ -94,16 +94,16 @@ void server_withdraw(struct server *server);
 /* Stops accepting clients and lets those in progress finish. */
 void server_drain(struct server *server);
 
-/* ---- crew.c; on the main thread ---- */
+/* ---- worker_thread.c; on the main thread ---- */
 
 /* Initialises a zeroed worker: makes its loop and opens its listeners. Returns 0, a libuv error, or
- * the error of the listener that could not be opened, which is logged. Call crew_fini() in any
- * case. */
-int crew_init(struct crew *crew, struct server *server, unsigned number);
+ * the error of the listener that could not be opened, which is logged. Call worker_thread_fini()
+ * in any case. */
+int worker_thread_init(struct worker_thread *thread, struct server *server, unsigned number);
 /* Starts the worker's thread, which the letters `drain` and `stop` end. The last worker to end
  * posts `all_stopped`. Returns 0 or -errno. */
-int crew_start(struct crew *crew);
+int worker_thread_start(struct worker_thread *thread);
 /* Frees what a worker owns. Its thread must have ended, or never been started. */
-void crew_fini(struct crew *crew);
+void worker_thread_fini(struct worker_thread *thread);
 
 #endif

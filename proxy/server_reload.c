@@ -148,11 +148,11 @@ int server_reload(struct server *server, struct buf *errors)
         return err;
     }
     conf_compare(&next->in_force, &next->flat, warn_of_fixed, NULL);
-    for (size_t i = 0; i < server->crew_count; i++) {
-        struct crew *crew = &server->crews[i];
-        struct settings *old = atomic_exchange(&crew->next, settings_ref(next));
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct worker_thread *thread = &server->workers[i];
+        struct settings *old = atomic_exchange(&thread->next, settings_ref(next));
         settings_unref(&old);
-        loop_post(crew->worker.loop, &crew->reload);
+        loop_post(thread->worker.loop, &thread->reload);
     }
     settings_unref(&server->settings);
     server->settings = next;
@@ -176,8 +176,8 @@ uint64_t server_refused_reloads(const struct server *server)
 
 bool server_reload_is_taken(struct server *server)
 {
-    for (size_t i = 0; i < server->crew_count; i++) {
-        if (atomic_load(&server->crews[i].next) != NULL) {
+    for (size_t i = 0; i < server->worker_count; i++) {
+        if (atomic_load(&server->workers[i].next) != NULL) {
             return false;
         }
     }

@@ -1,4 +1,4 @@
-/* crew - the worker threads: each with its loop and its listeners, from start to drain. */
+/* worker_thread - a worker with its thread, its loop and its listeners, from start to drain. */
 #include "proxy/server_parts.h"
 
 #include "base/err.h"
@@ -37,20 +37,20 @@ static struct upstream_settings upstream_settings_of(const struct settings *sett
 
 /* ---- what it is told ---- */
 
-static void close_listeners(struct crew *crew)
+static void close_listeners(struct worker_thread *thread)
 {
-    for (size_t i = 0; i < crew->listener_count; i++) {
-        listener_close(&crew->listeners[i]);
+    for (size_t i = 0; i < thread->listener_count; i++) {
+        listener_close(&thread->listeners[i]);
     }
-    crew->listener_count = 0;
+    thread->listener_count = 0;
 }
 
-static void crew_end(struct crew *crew)
+static void worker_thread_end(struct worker_thread *thread)
 {
-    struct worker *worker = &crew->worker;
+    struct worker *worker = &thread->worker;
 
-    timeout_clear(&crew->sweep);
-    close_listeners(crew);
+    timeout_clear(&thread->sweep);
+    close_listeners(thread);
     clients_close(worker);
     connect_abort_all(worker);
     fetch_abort_all(worker);
@@ -59,15 +59,15 @@ static void crew_end(struct crew *crew)
     loop_stop(worker->loop);
 }
 
-static void say_quiet(struct crew *crew)
+static void report_quiet(struct worker_thread *thread)
 {
-    struct server *server = crew->worker.server;
+    struct server *server = thread->worker.server;
 
-    if (crew->quiet) {
+    if (thread->quiet) {
         return;
     }
-    crew->quiet = true;
-    if (atomic_fetch_add(&server->quiet, 1) + 1 == server->crew_count) {
+    thread->quiet = true;
+    if (atomic_fetch_add(&server->quiet, 1) + 1 == server->worker_count) {
         loop_post(server->loop, &server->all_quiet);
     }
 }
@@ -75,71 +75,71 @@ static void say_quiet(struct crew *crew)
 /* While draining: once a worker's only clients are tunnels, no further request can begin, and the
  * cache is no longer used. Fetches that nobody waits for are aborted first; clients of other
  * workers may wait for some. */
-static void look_whether_quiet(struct crew *crew)
+static void check_quiet(struct worker_thread *thread)
 {
-    struct worker *worker = &crew->worker;
+    struct worker *worker = &thread->worker;
 
-    if (!worker->draining || crew->quiet || !exchanges_are_tunnels(worker)) {
+    if (!worker->draining || thread->quiet || !exchanges_are_tunnels(worker)) {
         return;
     }
     if (!list_empty(&worker->fetches)) {
         fetch_abort_unawaited(worker);
         return;
     }
-    say_quiet(crew);
+    report_quiet(thread);
 }
 
-static bool is_done(const struct crew *crew)
+static bool is_done(const struct worker_thread *thread)
 {
-    const struct worker *worker = &crew->worker;
+    const struct worker *worker = &thread->worker;
     bool idle =
         worker->client_count == 0 && list_empty(&worker->tunnels) && list_empty(&worker->fetches);
 
-    return worker->draining && (idle || loop_now_ms(worker->loop) >= crew->drain_until);
+    return worker->draining && (idle || loop_now_ms(worker->loop) >= thread->drain_until);
 }
 
 static void on_sweep(struct timeout *timeout)
 {
-    struct crew *crew = container_of(timeout, struct crew, sweep);
-    struct worker *worker = &crew->worker;
+    struct worker_thread *thread = container_of(timeout, struct worker_thread, sweep);
+    struct worker *worker = &thread->worker;
 
     accesslog_flush(worker->log);
     exchanges_count(worker);
     toplist_publish(worker->toplist, loop_wall(worker->loop));
-    look_whether_quiet(crew);
-    if (is_done(crew)) {
-        crew_end(crew);
+    check_quiet(thread);
+    if (is_done(thread)) {
+        worker_thread_end(thread);
         return;
     }
-    timeout_set(worker->loop, &crew->sweep, worker->draining ? SWEEP_DRAINING_MS : SWEEP_MS);
+    timeout_set(worker->loop, &thread->sweep, worker->draining ? SWEEP_DRAINING_MS : SWEEP_MS);
 }
 
 static void on_drain(struct letter *letter)
 {
-    struct crew *crew = container_of(letter, struct crew, drain);
-    struct worker *worker = &crew->worker;
+    struct worker_thread *thread = container_of(letter, struct worker_thread, drain);
+    struct worker *worker = &thread->worker;
 
     worker->draining = true;
-    crew->drain_until = loop_now_ms(worker->loop) + worker->settings->timeouts.drain;
-    close_listeners(crew);
+    thread->drain_until = loop_now_ms(worker->loop) + worker->settings->timeouts.drain;
+    close_listeners(thread);
     clients_drain(worker, worker->server->succeeded);
-    timeout_set(worker->loop, &crew->sweep, 0);
+    timeout_set(worker->loop, &thread->sweep, 0);
 }
 
 static void on_stop(struct letter *letter)
 {
-    struct crew *crew = container_of(letter, struct crew, stop);
+    struct worker_thread *thread = container_of(letter, struct worker_thread, stop);
 
-    crew->worker.draining = true;
-    crew->drain_until = 0;
-    timeout_set(crew->worker.loop, &crew->sweep, 0);
+    thread->worker.draining = true;
+    thread->drain_until = 0;
+    timeout_set(thread->worker.loop, &thread->sweep, 0);
 }
 
 static void on_pulse(struct letter *letter)
 {
-    struct crew *crew = container_of(letter, struct crew, pulse);
+    struct worker_thread *thread = container_of(letter, struct worker_thread, pulse);
 
-    atomic_store_explicit(&crew->alive, true, memory_order_relaxed);
+    atomic_store_explicit(&thread->alive, true, memory_order_relaxed);
 }
 
 static struct accesslog_writer *new_log_writer(const struct settings *settings)
@@ -152,9 +152,9 @@ static struct accesslog_writer *new_log_writer(const struct settings *settings)
 
 static void on_reload(struct letter *letter)
 {
-    struct crew *crew = container_of(letter, struct crew, reload);
-    struct worker *worker = &crew->worker;
-    struct settings *next = atomic_exchange(&crew->next, NULL);
+    struct worker_thread *thread = container_of(letter, struct worker_thread, reload);
+    struct worker *worker = &thread->worker;
+    struct settings *next = atomic_exchange(&thread->next, NULL);
 
     if (next == NULL) {
         return;
@@ -164,8 +164,8 @@ static void on_reload(struct letter *letter)
     worker->settings = next;
     worker->log = new_log_writer(next);
     worker->accounts = worker->server->accounts; /* set before the letter was posted */
-    for (size_t i = 0; i < crew->listener_count; i++) {
-        listener_renew(crew->listeners[i]);
+    for (size_t i = 0; i < thread->listener_count; i++) {
+        listener_renew(thread->listeners[i]);
     }
     struct upstream_settings upstream = upstream_settings_of(next);
     upstreams_reconfigure(worker->upstreams, &upstream);
@@ -173,26 +173,26 @@ static void on_reload(struct letter *letter)
 
 /* ---- making, running, ending ---- */
 
-static int open_listeners(struct crew *crew)
+static int open_listeners(struct worker_thread *thread)
 {
-    struct worker *worker = &crew->worker;
+    struct worker *worker = &thread->worker;
     const struct settings *settings = worker->settings;
 
     for (size_t i = 0; i < settings->listen_count && i < LISTENERS_MAX; i++) {
-        int err = listener_open(worker, &settings->listen[i], &crew->listeners[i]);
+        int err = listener_open(worker, &settings->listen[i], &thread->listeners[i]);
         if (err) {
             log_error("listen_failed", "address=%s err=%s hint=%s", settings->listen[i].at.text,
                       err_text(err), err_listen_hint(err));
             return err;
         }
-        crew->listener_count++;
+        thread->listener_count++;
     }
     return 0;
 }
 
-int crew_init(struct crew *crew, struct server *server, unsigned number)
+int worker_thread_init(struct worker_thread *thread, struct server *server, unsigned number)
 {
-    struct worker *worker = &crew->worker;
+    struct worker *worker = &thread->worker;
 
     worker->number = number;
     worker->server = server;
@@ -207,12 +207,12 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     list_init(&worker->row);
     list_init(&worker->exchange_pool);
     worker->secret = sip_key_random();
-    crew->reload.call = on_reload;
-    crew->drain.call = on_drain;
-    crew->stop.call = on_stop;
-    crew->pulse.call = on_pulse;
-    crew->alive = true;
-    timeout_init(&crew->sweep, on_sweep);
+    thread->reload.call = on_reload;
+    thread->drain.call = on_drain;
+    thread->stop.call = on_stop;
+    thread->pulse.call = on_pulse;
+    thread->alive = true;
+    timeout_init(&thread->sweep, on_sweep);
     worker->toplist = toplist_new(server->started);
     worker->log = new_log_writer(server->settings);
     int err = loop_new(&worker->loop);
@@ -221,41 +221,41 @@ int crew_init(struct crew *crew, struct server *server, unsigned number)
     }
     struct upstream_settings upstream = upstream_settings_of(server->settings);
     err = upstreams_new(worker->loop, &upstream, &worker->upstreams);
-    return err ? err : open_listeners(crew);
+    return err ? err : open_listeners(thread);
 }
 
-static void *crew_thread(void *arg)
+static void *run(void *arg)
 {
-    struct crew *crew = arg;
-    struct worker *worker = &crew->worker;
+    struct worker_thread *thread = arg;
+    struct worker *worker = &thread->worker;
     struct server *server = worker->server;
 
-    timeout_set(worker->loop, &crew->sweep, SWEEP_MS);
+    timeout_set(worker->loop, &thread->sweep, SWEEP_MS);
     loop_run(worker->loop);
     accesslog_flush(worker->log);
-    say_quiet(crew); /* others may still have tunnels */
-    if (atomic_fetch_add(&server->stopped, 1) + 1 == server->crew_count) {
+    report_quiet(thread); /* others may still have tunnels */
+    if (atomic_fetch_add(&server->stopped, 1) + 1 == server->worker_count) {
         loop_post(server->loop, &server->all_stopped);
     }
     return NULL;
 }
 
-int crew_start(struct crew *crew)
+int worker_thread_start(struct worker_thread *thread)
 {
-    int err = thread_start(&crew->thread, "loop", crew_thread, crew);
+    int err = thread_start(&thread->id, "loop", run, thread);
 
-    crew->running = !err;
+    thread->running = !err;
     return err;
 }
 
-void crew_fini(struct crew *crew)
+void worker_thread_fini(struct worker_thread *thread)
 {
-    struct worker *worker = &crew->worker;
-    struct settings *not_taken = atomic_exchange(&crew->next, NULL);
+    struct worker *worker = &thread->worker;
+    struct settings *not_taken = atomic_exchange(&thread->next, NULL);
 
     settings_unref(&not_taken);
-    if (worker->loop && !crew->running) {
-        crew_end(crew); /* it never ran: one turn closes its handles */
+    if (worker->loop && !thread->running) {
+        worker_thread_end(thread); /* it never ran: one turn closes its handles */
         loop_run(worker->loop);
     }
     exchange_pool_clear(worker);

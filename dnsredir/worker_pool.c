@@ -1,4 +1,4 @@
-#include "dnsredir/crew.h"
+#include "dnsredir/worker_pool.h"
 
 #include "base/check.h"
 #include "base/err.h"
@@ -26,7 +26,7 @@ struct member {
     pthread_t id;
 };
 
-struct crew {
+struct worker_pool {
     size_t count;
     struct member members[];
 };
@@ -96,7 +96,7 @@ static int listen_all(struct member *m, const struct settings *settings)
     return err;
 }
 
-static int member_open(struct member *m, const struct crew_order *order, size_t number,
+static int member_open(struct member *m, const struct worker_pool_shared *shared, size_t number,
                        size_t connections)
 {
     CHECK(uv_loop_init(&m->worker.loop) == 0);
@@ -104,69 +104,69 @@ static int member_open(struct member *m, const struct crew_order *order, size_t 
     CHECK(uv_async_init(&m->worker.loop, &m->pulse, on_pulse) == 0);
     CHECK(uv_async_init(&m->worker.loop, &m->drain, on_drain) == 0);
     m->alive = true;
-    m->worker.publish = order->publish;
+    m->worker.publish = shared->publish;
     m->worker.number = number;
     m->worker.connections = connections;
-    m->worker.udp_sockets = order->settings->listen_count;
+    m->worker.udp_sockets = shared->settings->listen_count;
     m->worker.limiter = limiter_new();
     m->worker.signer = signer_new();
-    m->worker.log = order->log;
+    m->worker.log = shared->log;
     m->worker.inbox = inbox_open(&m->worker);
-    m->worker.desk = order->updater ? desk_open(&m->worker, order->updater) : NULL;
-    return listen_all(m, order->settings);
+    m->worker.desk = shared->updater ? desk_open(&m->worker, shared->updater) : NULL;
+    return listen_all(m, shared->settings);
 }
 
-int crew_open(const struct crew_order *order, struct crew **out)
+int worker_pool_open(const struct worker_pool_shared *shared, struct worker_pool **out)
 {
-    size_t connections = descriptors_for_connections(order->settings);
-    size_t workers = order->settings->workers;
-    struct crew *crew = xcalloc(1, sizeof(*crew) + workers * sizeof(*crew->members));
+    size_t connections = descriptors_for_connections(shared->settings);
+    size_t workers = shared->settings->workers;
+    struct worker_pool *pool = xcalloc(1, sizeof(*pool) + workers * sizeof(*pool->members));
     int err = 0;
 
-    while (crew->count < workers && !err) {
-        err = member_open(&crew->members[crew->count], order, crew->count, connections);
-        crew->count++;
+    while (pool->count < workers && !err) {
+        err = member_open(&pool->members[pool->count], shared, pool->count, connections);
+        pool->count++;
     }
-    for (size_t i = 0; i < crew->count; i++) {
-        struct member *m = &crew->members[i];
+    for (size_t i = 0; i < pool->count; i++) {
+        struct member *m = &pool->members[i];
         CHECK(thread_start(&m->id, "loop", run, m) == 0);
     }
-    *out = crew;
+    *out = pool;
     return err;
 }
 
-bool crew_alive(struct crew *crew)
+bool worker_pool_alive(struct worker_pool *pool)
 {
-    for (size_t i = 0; i < crew->count; i++) {
-        if (!atomic_load_explicit(&crew->members[i].alive, memory_order_relaxed)) {
+    for (size_t i = 0; i < pool->count; i++) {
+        if (!atomic_load_explicit(&pool->members[i].alive, memory_order_relaxed)) {
             return false;
         }
     }
-    for (size_t i = 0; i < crew->count; i++) {
-        atomic_store_explicit(&crew->members[i].alive, false, memory_order_relaxed);
-        uv_async_send(&crew->members[i].pulse);
+    for (size_t i = 0; i < pool->count; i++) {
+        atomic_store_explicit(&pool->members[i].alive, false, memory_order_relaxed);
+        uv_async_send(&pool->members[i].pulse);
     }
     return true;
 }
 
-void crew_drain(struct crew *crew)
+void worker_pool_drain(struct worker_pool *pool)
 {
-    for (size_t i = 0; i < crew->count; i++) {
-        uv_async_send(&crew->members[i].drain);
+    for (size_t i = 0; i < pool->count; i++) {
+        uv_async_send(&pool->members[i].drain);
     }
 }
 
-void crew_stop(struct crew *crew)
+void worker_pool_stop(struct worker_pool *pool)
 {
-    for (size_t i = 0; crew && i < crew->count; i++) {
-        uv_async_send(&crew->members[i].stop);
+    for (size_t i = 0; pool && i < pool->count; i++) {
+        uv_async_send(&pool->members[i].stop);
     }
 }
 
-void crew_join(struct crew *crew)
+void worker_pool_join(struct worker_pool *pool)
 {
-    for (size_t i = 0; crew && i < crew->count; i++) {
-        pthread_join(crew->members[i].id, NULL);
+    for (size_t i = 0; pool && i < pool->count; i++) {
+        pthread_join(pool->members[i].id, NULL);
     }
 }
 
@@ -180,22 +180,22 @@ static void member_fini(struct member *m)
     free(m->udps);
 }
 
-void crew_free(struct crew **crew)
+void worker_pool_free(struct worker_pool **pool)
 {
-    for (size_t i = 0; *crew && i < (*crew)->count; i++) {
-        member_fini(&(*crew)->members[i]);
+    for (size_t i = 0; *pool && i < (*pool)->count; i++) {
+        member_fini(&(*pool)->members[i]);
     }
-    free(*crew);
-    *crew = NULL;
+    free(*pool);
+    *pool = NULL;
 }
 
-size_t crew_size(const struct crew *crew)
+size_t worker_pool_size(const struct worker_pool *pool)
 {
-    return crew ? crew->count : 0;
+    return pool ? pool->count : 0;
 }
 
-const struct counters *crew_counters(const struct crew *crew, size_t number)
+const struct counters *worker_pool_counters(const struct worker_pool *pool, size_t number)
 {
-    CHECK(number < crew->count);
-    return &crew->members[number].worker.counters;
+    CHECK(number < pool->count);
+    return &pool->members[number].worker.counters;
 }
