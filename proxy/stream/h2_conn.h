@@ -14,7 +14,7 @@
 #define LARDER_PROXY_STREAM_H2_CONN_H
 
 #include "base/buf.h"
-#include "base/den.h"
+#include "base/conn_heap.h"
 #include "http/h2_head.h"
 #include "proxy/stream/h2.h"
 #include "proxy/stream/pace.h"
@@ -179,9 +179,9 @@ struct h2 {
     uint64_t pinged_ms;          /* client role: the last PING; 0: none */
     uint64_t pinged_received;    /* bytes by then */
     struct pages_block pages[2]; /* h2_memory.c */
-    struct den den;              /* server role: what nghttp2 has that stays, where it fits */
+    struct conn_heap heap;       /* server role: what nghttp2 has that stays, where it fits */
     struct pool *pool;           /* what it has for streams */
-    size_t held;                 /* bytes nghttp2 has from the heap */
+    size_t held;                 /* bytes nghttp2 has in all */
     size_t batch;                /* bytes gathered for one write */
     size_t budget;               /* inside the pump: what it may still send */
     uint64_t since;              /* the present wait of the connection began then */
@@ -207,7 +207,7 @@ struct h2 {
     bool has_told;     /* client role: something of a message, since the last PING */
     bool is_opening;   /* nghttp2 is asked for a session */
     bool may_rest;     /* idle for long enough to be slim when the pump ends */
-    bool is_slim;      /* idle: its pages are given back, and what is in its den sleeps */
+    bool is_slim;      /* idle: its pages are given back, and what is in its heap is packed */
 };
 
 /* ---- h2.c: life ---- */

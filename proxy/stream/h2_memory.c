@@ -31,7 +31,7 @@ static struct pages_block *pages_at(struct h2 *h2, const void *memory)
     return NULL;
 }
 
-/* What is neither in pages of its own nor in the den. */
+/* What is neither in pages of its own nor in the connection's heap. */
 struct block {
     uint32_t size; /* with this */
     bool is_pooled;
@@ -55,11 +55,11 @@ static void *take_page(struct h2 *h2, size_t size)
     return pages->at;
 }
 
-static void *take_den(struct h2 *h2, size_t size)
+static void *take_from_heap(struct h2 *h2, size_t size)
 {
-    void *thing = den_alloc(&h2->den, size);
+    void *thing = conn_heap_alloc(&h2->heap, size);
 
-    h2->held += thing ? den_size(thing) : 0;
+    h2->held += thing ? conn_heap_size(thing) : 0;
     return thing;
 }
 
@@ -72,7 +72,7 @@ static void *take_block(struct h2 *h2, size_t size, bool is_pooled)
     block->size = (uint32_t)all;
     block->is_pooled = is_pooled;
     h2->held += all;
-    if (!is_pooled) { /* a pool counts for itself, as a den does */
+    if (!is_pooled) { /* a pool counts for itself, as a conn_heap does */
         memory_take(MEMORY_CONNECTIONS, all);
     }
     return block->content;
@@ -90,7 +90,7 @@ static void *session_malloc(size_t size, void *user)
         memory = take_page(h2, size);
     }
     if (memory == NULL && !is_pooled) {
-        memory = take_den(h2, size);
+        memory = take_from_heap(h2, size);
     }
     return memory ? memory : take_block(h2, size, is_pooled);
 }
@@ -113,9 +113,9 @@ static void session_free(void *memory, void *user)
     if (memory == NULL) {
         return;
     }
-    if (den_owns(&h2->den, memory)) {
-        h2->held -= den_size(memory);
-        den_free(&h2->den, memory);
+    if (conn_heap_owns(&h2->heap, memory)) {
+        h2->held -= conn_heap_size(memory);
+        conn_heap_free(&h2->heap, memory);
         return;
     }
     struct pages_block *pages = pages_at(h2, memory);
@@ -139,8 +139,8 @@ static size_t size_of(struct h2 *h2, void *memory)
 {
     const struct pages_block *pages = pages_at(h2, memory);
 
-    if (den_owns(&h2->den, memory)) {
-        return den_size(memory);
+    if (conn_heap_owns(&h2->heap, memory)) {
+        return conn_heap_size(memory);
     }
     return pages ? pages->size : block_of(memory)->size - sizeof(struct block);
 }
@@ -177,7 +177,7 @@ void h2_memory_slim(struct h2 *h2)
         }
         memory_give(MEMORY_CONNECTIONS, pages->size);
     }
-    den_sleep(&h2->den);
+    conn_heap_pack(&h2->heap);
 }
 
 void h2_memory_fatten(struct h2 *h2)
@@ -186,7 +186,7 @@ void h2_memory_fatten(struct h2 *h2)
         return;
     }
     h2->is_slim = false;
-    den_wake(&h2->den);
+    conn_heap_unpack(&h2->heap);
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
         memory_take(MEMORY_CONNECTIONS, h2->pages[i].size);
     }
@@ -196,7 +196,7 @@ void h2_memory_open(struct h2 *h2)
 {
     h2->pool = loop_guests_come(h2->loop);
     if (h2->role == H2_SERVER) {
-        den_init(&h2->den, loop_pages(h2->loop));
+        conn_heap_init(&h2->heap, loop_pages(h2->loop));
     }
 }
 
@@ -204,7 +204,7 @@ void h2_memory_close(struct h2 *h2)
 {
     CHECK(h2->held == 0);
     loop_guests_leave(h2->loop);
-    den_fini(&h2->den);
+    conn_heap_fini(&h2->heap);
 }
 
 nghttp2_mem h2_memory(struct h2 *h2)
