@@ -6,7 +6,7 @@
 #include "proxy/client/coverage.h"
 #include "proxy/client/respond.h"
 #include "proxy/admin/decision_json.h"
-#include "proxy/admin/meant.h"
+#include "proxy/admin/url_routes.h"
 #include "proxy/origin/target.h"
 #include "proxy/admin/status_parts.h"
 
@@ -299,7 +299,7 @@ static const struct user *user_asked_for(const struct prediction *prediction)
     return users && prediction->asked.user.len ? users_find(users, prediction->asked.user) : NULL;
 }
 
-/* ---- what is meant ---- */
+/* ---- where the URL leads ---- */
 
 /* Finds out about one of the places that the URL may mean. */
 static void inquire(struct prediction *prediction)
@@ -334,12 +334,12 @@ static int knowledge(const struct prediction *prediction)
 /* Chooses the place about which most is known, the first of equals. False: there is none. */
 static bool choose(struct prediction *prediction, const struct route_query *query)
 {
-    struct meant meant;
+    struct url_routes routes;
     struct route best;
     int most = -1;
 
-    meant_begin(&meant, query, prediction->asked.mirror);
-    while (most < 2 && meant_next(&meant, &prediction->route)) {
+    url_routes_begin(&routes, query, prediction->asked.mirror);
+    while (most < 2 && url_routes_next(&routes, &prediction->route)) {
         inquire(prediction);
         if (knowledge(prediction) > most) {
             most = knowledge(prediction);
@@ -373,7 +373,7 @@ int explain_page(const struct status_query *query, struct buf *out)
                                 .now = prediction.now,
                                 .arena = query->arena};
     if (!choose(&prediction, &asked)) {
-        status_write_json(json_pack("{s: s}", "error", MEANT_NOTHING), out);
+        status_write_json(json_pack("{s: s}", "error", URL_ROUTES_NONE), out);
         return 400;
     }
     status_write_json(prediction_json(&prediction), out);

@@ -8,7 +8,7 @@
 #include "proxy/client/shown.h"
 #include "proxy/admin/decision_json.h"
 #include "proxy/admin/explain_query.h"
-#include "proxy/admin/meant.h"
+#include "proxy/admin/url_routes.h"
 #include "proxy/origin/target.h"
 #include "proxy/admin/status_parts.h"
 
@@ -121,9 +121,9 @@ static bool is_kept(const struct route *route)
            route->reason == REASON_TARGET_PORT;
 }
 
-static bool next_place(struct meant *meant, struct route *route)
+static bool next_place(struct url_routes *routes, struct route *route)
 {
-    while (meant_next(meant, route)) {
+    while (url_routes_next(routes, route)) {
         if (is_kept(route)) {
             return true;
         }
@@ -132,16 +132,16 @@ static bool next_place(struct meant *meant, struct route *route)
 }
 
 /* The first place where it may be stored; or why there is none. */
-static bool first_place(struct meant *meant, struct route *route, struct span *what)
+static bool first_place(struct url_routes *routes, struct route *route, struct span *what)
 {
-    if (!meant_next(meant, route)) {
-        *what = SPAN(MEANT_NOTHING);
+    if (!url_routes_next(routes, route)) {
+        *what = SPAN(URL_ROUTES_NONE);
         return false;
     }
     *what = route->what                    ? span_str(route->what)
             : route->kind == ROUTE_REFUSED ? reason_text(route->reason)
                                            : SPAN("nothing is ever stored for that");
-    return is_kept(route) || next_place(meant, route);
+    return is_kept(route) || next_place(routes, route);
 }
 
 /* Sums over all places. */
@@ -195,9 +195,9 @@ static int purge_route(const struct status_query *query, const struct route *rou
     return 0;
 }
 
-/* `meant` continues after `route`. */
-static int purge_url(const struct status_query *query, struct route *route, struct meant *meant,
-                     struct purge_waiter *waiter)
+/* `routes` continues after `route`. */
+static int purge_url(const struct status_query *query, struct route *route,
+                     struct url_routes *routes, struct purge_waiter *waiter)
 {
     struct purging *purging = xcalloc(1, sizeof(*purging));
     struct purge_sum sum = {.mirrors = json_array()};
@@ -214,7 +214,7 @@ static int purge_url(const struct status_query *query, struct route *route, stru
         return answer(json_object(), 503, NOT_YET, waiter->out);
     }
     atomic_fetch_add(&under_way, 1);
-    while (!err && next_place(meant, route)) {
+    while (!err && next_place(routes, route)) {
         err = purge_route(query, route, purging, &sum);
     }
     log_purge("url", &uri, &sum.found);
@@ -296,18 +296,18 @@ static void tell_mirror(json_t *mirrors, const struct mirror *mirror)
     }
 }
 
-/* `meant` continues after `route`. Each place is purged as a scope of its own. */
-static int purge_prefix(const struct status_query *query, struct route *route, struct meant *meant,
-                        struct buf *out)
+/* `routes` continues after `route`. Each place is purged as a scope of its own. */
+static int purge_prefix(const struct status_query *query, struct route *route,
+                        struct url_routes *routes, struct buf *out)
 {
-    json_t *json = scope_json("prefix", &meant->uri), *mirrors = json_array();
+    json_t *json = scope_json("prefix", &routes->uri), *mirrors = json_array();
     int err = 0;
 
     do {
         struct span place = scope_place(&route->key, target_zone(route->site), query->arena);
         err = purge_scope(query, "prefix", &route->uri, place);
         tell_mirror(mirrors, route->mirrored.mirror);
-    } while (!err && next_place(meant, route));
+    } while (!err && next_place(routes, route));
     json_object_set_new(json, "mirrors", mirrors);
     return answer_scope(err, json, out);
 }
@@ -356,7 +356,7 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
 {
     enum purge_what kind;
     struct explain_query asked;
-    struct meant meant;
+    struct url_routes routes;
     struct route route;
     struct span what;
 
@@ -378,18 +378,18 @@ int purge_begin(const struct status_query *query, struct purge_waiter *waiter)
                                         .now = loop_wall(server_loop(query->server)),
                                         .arena = query->arena};
     if (kind == PURGE_PREFIX) {
-        meant_begin_prefix(&meant, &request, asked.mirror);
+        url_routes_begin_prefix(&routes, &request, asked.mirror);
     } else {
-        meant_begin(&meant, &request, asked.mirror);
+        url_routes_begin(&routes, &request, asked.mirror);
     }
-    if (!first_place(&meant, &route, &what)) {
+    if (!first_place(&routes, &route, &what)) {
         return refuse(what, waiter->out);
     }
     switch (kind) {
     case PURGE_URL:
-        return purge_url(query, &route, &meant, waiter);
+        return purge_url(query, &route, &routes, waiter);
     case PURGE_PREFIX:
-        return purge_prefix(query, &route, &meant, waiter->out);
+        return purge_prefix(query, &route, &routes, waiter->out);
     case PURGE_HOST:
         return purge_host(query, &route, waiter->out);
     }
