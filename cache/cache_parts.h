@@ -162,10 +162,11 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
                        const struct object *base, struct span spec,
                        const struct http_fields *request, struct arena *arena,
                        struct cache_key *out);
-/* The newest variants of a URL that a 304 could select, each counted. Returns how many. They do not
- * count as used. */
-size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct cold *cold,
-                      struct arena *arena, struct object *out[OBJECT_VARY_MAX]);
+/* The newest variants of a URL that a 304 to the request could select, each counted. Returns how
+ * many. They do not count as used. */
+size_t cache_variants(struct cache *cache, const struct cache_key *primary,
+                      const struct cache_query *query, struct cold *cold,
+                      struct object *out[OBJECT_VARY_MAX]);
 /* Sets the key that the response will be stored under, and returns REASON_STORED; or returns why it
  * will not be stored: REASON_VARY_STAR, or REASON_STORE_BUSY when the Vary base would have to be
  * read from the disk first. */

@@ -80,7 +80,7 @@ static size_t count_offered(struct cache *cache, const struct cache_query *query
     size_t count = 0;
 
     if (out->result == CACHE_LEAD && cache_offers_variants(&out->lookup, &out->decision)) {
-        count = cache_variants(cache, &out->lookup.primary, NULL, query->arena, variants);
+        count = cache_variants(cache, &out->lookup.primary, query, NULL, variants);
     }
     for (size_t i = 0; i < count; i++) {
         object_unref(&variants[i]);

@@ -373,7 +373,7 @@ static enum cache_result turn_to_origin(struct cache *cache, const struct cache_
         if (follow_first(cache, query, lookup)) {
             return CACHE_FOLLOW;
         }
-        count = cache_variants(cache, &lookup->primary, &lookup->cold, query->arena, variants);
+        count = cache_variants(cache, &lookup->primary, query, &lookup->cold, variants);
     }
     if (lookup->cold.again) {
         give_back(variants, count);

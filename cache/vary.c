@@ -1,6 +1,7 @@
 /* vary - the Vary base of a URL, and the keys of its variants. */
 #include "base/check.h"
 #include "cache/cache_parts.h"
+#include "http/coding.h"
 #include "http/validator.h"
 
 /* ---- keys ---- */
@@ -194,17 +195,20 @@ static void list_variant(struct cache *cache, const struct cache_key *primary,
 }
 
 /* Whole, and with a validator that tells it from others. A weak entity-tag does not: codings may
- * share it (RFC 9110 8.8.1). */
-static bool is_candidate(const struct object *object)
+ * share it (RFC 9110 8.8.1). Origins that compress on their way out may give codings a strong one
+ * in common, or hold a tag for that of the uncompressed form; so a coding that the client cannot
+ * decode is none. */
+static bool is_candidate(const struct object *object, const struct http_fields *request)
 {
     struct span etag = fields_get(&object->fields, FIELD_ETAG);
 
     return object->kind == OBJECT_RESPONSE && object->status == 200 && object->body_len >= 0 &&
-           etag_is_valid(etag) && !etag_is_weak(etag);
+           etag_is_valid(etag) && !etag_is_weak(etag) && coding_is_named(request, &object->fields);
 }
 
-size_t cache_variants(struct cache *cache, const struct cache_key *primary, struct cold *cold,
-                      struct arena *arena, struct object *out[OBJECT_VARY_MAX])
+size_t cache_variants(struct cache *cache, const struct cache_key *primary,
+                      const struct cache_query *query, struct cold *cold,
+                      struct object *out[OBJECT_VARY_MAX])
 {
     struct listing listing;
     struct cache_key key;
@@ -214,10 +218,10 @@ size_t cache_variants(struct cache *cache, const struct cache_key *primary, stru
 
     listing_read(base, &listing);
     for (size_t i = listing.variants.count; i-- > 0;) {
-        key_of_text(salted(primary, listing.generation, listing.variants.at[i], arena),
+        key_of_text(salted(primary, listing.generation, listing.variants.at[i], query->arena),
                     &cache->secret, &key);
         struct object *object = cache_peek(cache, &key, cold, &from_memory);
-        if (object && is_candidate(object)) {
+        if (object && is_candidate(object, &query->request->fields)) {
             out[count++] = object;
         } else {
             object_unref(&object);

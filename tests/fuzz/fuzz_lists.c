@@ -1,5 +1,6 @@
-/* Lists over several lines: members, joined lines, entity-tags, hop-by-hop removal. */
+/* Lists over several lines: members, joined lines, entity-tags, codings, hop-by-hop removal. */
 #include "base/check.h"
+#include "http/coding.h"
 #include "http/hop.h"
 #include "http/validator.h"
 
@@ -28,9 +29,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (rest.len) {
         struct span line = span_trim(span_cut(&rest, '\n'));
         fields_add_id(&fields, FIELD_CONNECTION, line);
+        fields_add_id(&fields, FIELD_ACCEPT_ENCODING, line);
+        fields_add_id(&fields, FIELD_CONTENT_ENCODING, line);
         fields_add(&fields, line, line);
     }
     check_members(&fields);
+    coding_is_named(&fields, &fields);
     CHECK(fields_joined(&fields, SPAN("connection"), &arena, &joined) == (size > 0));
     hop_is_loop(&fields, SPAN("larder"));
     hop_strip(&fields);

@@ -77,6 +77,13 @@ cases("variants-weak-etag-not-offered", GZIP,
       miss(LONG, "Vary: Foo", 'ETag: W/"1"', "Last-Modified: @-3000", ask=("Foo: 2",),
            saw=("!If-None-Match", "!If-Modified-Since")),
       hit(ask=("Foo: 2",), text=2), hit(ask=("Foo: 1",), text=1))
+PACKED = miss(LONG, "Vary: Accept-Encoding", "Content-Encoding: gzip", 'ETag: "1"',
+              ask=("Accept-Encoding: gzip",))
+cases("variants-coding-not-offered", PACKED,
+      miss(LONG, "Vary: Accept-Encoding", 'ETag: "1"', saw=("!If-None-Match",)),
+      valid(LONG, "Vary: Accept-Encoding", 'ETag: "1"', ask=("Accept-Encoding: br, gzip",),
+            saw=('If-None-Match: "1"',), text=2),
+      hit(ask=("Accept-Encoding: gzip",), text=1))
 cases("variants-304-weak-of-strong", *TWO,
       Step(ask=("Foo: 3",), saw=('If-None-Match: "2", "1"',), seen=2, text=4,
            answers=(answer('ETag: W/"1"', status=304), answer(LONG, "Vary: Foo"))))
