@@ -70,7 +70,7 @@ static inline uint8_t wire_get_u8(struct wire_in *in)
 static inline uint16_t wire_get_u16(struct wire_in *in)
 {
     const uint8_t *at = wire_get(in, 2);
-    return at ? (uint16_t)(at[0] << 8 | at[1]) : 0;
+    return at ? (uint16_t)((unsigned)at[0] << 8 | at[1]) : 0;
 }
 
 static inline uint32_t wire_get_u32(struct wire_in *in)
