@@ -35,6 +35,7 @@
     X(STALE,            "stale",            "the stored response is stale")                        \
     X(STALE_WHILE_REVALIDATE, "stale-while-revalidate", "stale, served while it is validated")     \
     X(STALE_IF_ERROR,   "stale-if-error",   "stale, served because the origin failed")             \
+    X(ORIGIN_SILENT,    "origin-silent",    "stale, served at once because the origin was silent lately") \
     X(STALE_REQUEST,    "stale-request",    "stale, and the request accepts that (max-stale)")     \
     X(MUST_REVALIDATE,  "must-revalidate",  "stale, and must not be used without validation")      \
     X(NO_CACHE,         "no-cache",         "the stored response says no-cache")                   \

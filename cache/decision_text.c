@@ -24,6 +24,8 @@ static const struct text texts[REASON_COUNT] = {
         "for so many seconds after its lifetime a response answers at once while it is validated in the background", ""},
     [REASON_STALE_IF_ERROR] = {"RFC 9111 4.2.4, RFC 5861 4",
         "a stale response may be used when the origin cannot be reached or answers with an error", ""},
+    [REASON_ORIGIN_SILENT] = {"RFC 9111 4.2.4",
+        "where a stale response may be used when the origin fails, nobody waits for one that let a request wait in vain and has not answered since", ""},
     [REASON_STALE_REQUEST] = {"RFC 9111 5.2.1.2", "with max-stale a request accepts a stale response", ""},
     [REASON_MUST_REVALIDATE] = {"RFC 9111 5.2.2.2, 5.2.2.8, 5.2.2.10",
         "with must-revalidate, proxy-revalidate or s-maxage a stale response is never used without validation",

@@ -15,6 +15,7 @@ struct flight {
     size_t variant_count;
     struct object *object;
     struct failure failure;
+    enum reason why_stale; /* set before the state is, and never again */
     struct list members;
     size_t member_count;
     struct waker owner;
@@ -148,6 +149,11 @@ enum reason flight_why(struct flight *flight)
     return why;
 }
 
+enum reason flight_why_stale(const struct flight *flight)
+{
+    return flight->why_stale;
+}
+
 enum flight_state flight_look(const struct flight_member *member, struct object **object,
                               struct failure *failure)
 {
@@ -189,6 +195,13 @@ void flight_publish(struct flight *flight, struct object *object)
 void flight_publish_solo(struct flight *flight, struct object *object)
 {
     land(flight, FLIGHT_SOLO, object, (struct failure){0});
+}
+
+void flight_publish_stale(struct flight *flight, enum reason why)
+{
+    CHECK(flight->stale != NULL);
+    flight->why_stale = why;
+    flight_publish(flight, flight->stale);
 }
 
 void flight_fail(struct flight *flight, struct failure failure)

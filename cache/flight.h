@@ -53,6 +53,8 @@ size_t flight_members(struct flight *flight);
 bool flight_may_bring(struct flight *flight, const struct cache_key *key);
 /* Why the response is not stored; REASON_NONE: there is no response. */
 enum reason flight_why(struct flight *flight);
+/* Why the stale response stands in; REASON_NONE: it does not. For who has seen FLIGHT_SHARED. */
+enum reason flight_why_stale(const struct flight *flight);
 
 /* What a member sees. *object gets a reference if the member may use one. For a member that is not
  * the leader FLIGHT_SOLO has no object. */
@@ -63,6 +65,9 @@ enum flight_state flight_look(const struct flight_member *member, struct object 
 
 void flight_publish(struct flight *flight, struct object *object);
 void flight_publish_solo(struct flight *flight, struct object *object);
+/* The stale response stands in, for one of these reasons: REASON_STALE_IF_ERROR, or
+ * REASON_ORIGIN_SILENT when the origin was not even asked. */
+void flight_publish_stale(struct flight *flight, enum reason why);
 void flight_fail(struct flight *flight, struct failure failure);
 
 /* Wakes `owner`, with the flight's lock held, each time the last member leaves. A zeroed waker ends

@@ -204,6 +204,16 @@ static enum outcome outcome_of(const struct exchange *x, const struct object *ob
     return OUTCOME_MODIFIED;
 }
 
+/* Where nobody was asked, nothing was forwarded, and nobody waited for it: that is a hit. */
+static void record_stale(struct decision *decision, enum reason why)
+{
+    decision->reason = why;
+    if (why == REASON_ORIGIN_SILENT) {
+        decision->forward = FORWARD_NONE;
+        decision->collapsed = false;
+    }
+}
+
 /* Sets the outcome of this request from what the flight has brought. */
 static void record_outcome(struct exchange *x, const struct object *object)
 {
@@ -214,7 +224,7 @@ static void record_outcome(struct exchange *x, const struct object *object)
     decision->collapsed = !leader;
     decision->age = decision->lifetime = -1;
     if (decision->outcome == OUTCOME_STALE) {
-        decision->reason = REASON_STALE_IF_ERROR;
+        record_stale(decision, flight_why_stale(x->lookup.member.flight));
     } else if (!leader) { /* the leader was told by its fetch */
         decision->fwd_status = object->updated ? 304 : object->status;
     }

@@ -70,8 +70,7 @@ void fetch_finish(struct fetch *fetch)
     }
 }
 
-/* Answers with the stale response, if that is allowed (RFC 9111 4.2.4). */
-bool fetch_use_stale(struct fetch *fetch)
+bool fetch_use_stale(struct fetch *fetch, enum reason why)
 {
     struct object *stale = flight_stale(fetch->flight);
 
@@ -82,7 +81,7 @@ bool fetch_use_stale(struct fetch *fetch)
         return false;
     }
     fetch->waiting = false;
-    flight_publish(fetch->flight, stale);
+    flight_publish_stale(fetch->flight, why);
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
     return true;
 }
@@ -120,7 +119,7 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 {
     if (fetch->state == FETCH_BODY) {
         break_off(fetch);
-    } else if (fetch->waiting && !fetch_use_stale(fetch)) {
+    } else if (fetch->waiting && !fetch_use_stale(fetch, REASON_STALE_IF_ERROR)) {
         fetch->waiting = false;
         land_empty(fetch);
         flight_fail(fetch->flight, (struct failure){status, reason});

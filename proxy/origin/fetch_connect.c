@@ -186,7 +186,7 @@ static void ask_origin(struct fetch *fetch)
     bool silent;
 
     choose_origin(fetch, &silent);
-    if (silent && fetch_use_stale(fetch)) {
+    if (silent && fetch_use_stale(fetch, REASON_ORIGIN_SILENT)) {
         fetch_finish(fetch);
     } else {
         fetch_connect(fetch, false);

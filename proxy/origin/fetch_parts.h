@@ -141,8 +141,8 @@ void fetch_finish(struct fetch *fetch);
  * stale response. */
 void fetch_fail(struct fetch *fetch, int status, enum reason reason);
 /* Answers with the stale stored response, if that is allowed when the origin fails (RFC 9111
- * 4.2.4). */
-bool fetch_use_stale(struct fetch *fetch);
+ * 4.2.4); `why` as in flight_publish_stale(). */
+bool fetch_use_stale(struct fetch *fetch, enum reason why);
 
 extern const struct stream_events fetch_stream_events;
 

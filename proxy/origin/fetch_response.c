@@ -266,7 +266,8 @@ void fetch_response(struct fetch *fetch, const struct http_head *head)
     if (response.status == 304 && took_304(fetch, &response)) {
         return;
     }
-    if (validating && is_failure(response.status) && fetch_use_stale(fetch)) {
+    if (validating && is_failure(response.status) &&
+        fetch_use_stale(fetch, REASON_STALE_IF_ERROR)) {
         fetch_note(fetch, response.status, REASON_STALE_IF_ERROR);
         fetch_finish(fetch);
         return;

@@ -5,8 +5,10 @@ Whatever it does without having answered (it refuses, resets, keeps silent), wha
 asked of the next one; nothing is asked twice that has been answered, or that twice is not as once.
 Who has waited for a silent one in vain has done so for others: they are not sent there.
 """
+import json
 import os
 import pathlib
+import re
 import socket
 import ssl
 import struct
@@ -14,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.parse
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs  # noqa: E402
@@ -108,6 +112,7 @@ class Lab:
 
     def __init__(self, program, origins, config, url, host, *options):
         self.origins, self.url, self.host = origins, url, host
+        self.said = ""  # in Cache-Status, by the last response
         self.state = tempfile.TemporaryDirectory(prefix="larder-failover-")
         file = pathlib.Path(self.state.name) / "proxy.yaml"
         file.write_text(config, encoding="ascii")
@@ -131,7 +136,21 @@ class Lab:
         fields += f"Content-Length: {len(body)}\r\n" if body else ""
         request = f"{method} {self.url}{path} HTTP/1.1\r\n{fields}\r\n".encode() + body
         data, _ = raw.ask(self.proxy.port, request, timeout=60, half_close=False)
+        self.said = re.search(rb"Cache-Status: [^;]*; (.*)\r\n", data)[1].decode()
         return raw.statuses(data), [len(origin.heads) - n for origin, n in zip(self.origins, before)]
+
+    def admin(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.proxy.admin}{path}") as got:
+            return got.read().decode()
+
+    def last(self, path="/x"):
+        """What the proxy recorded about the last request for it."""
+        url = self.url + path if self.url else f"http://{self.host}{path}"
+        return json.loads(self.admin("/explain?" + urllib.parse.urlencode({"url": url})))["last"]
+
+    def counted(self, metric):
+        lines = self.admin("/metrics").splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith(metric + " ")), 0)
 
 
 def site(program, serves):
@@ -208,8 +227,16 @@ def stale(of):
         check(lab.ask() == ([200], [1]), "it is stored")
         dumb.set()
         check(lab.ask() == ([200], [1]), "it stands in for an origin that is silent")
+        check(re.fullmatch(r"fwd=stale; ttl=-\d+; detail=stale-if-error", lab.said), f"for one asked: {lab.said}")
+        hits = lab.counted("larder_hits_total")
         for _ in range(3):
             check(lab.ask() == ([200], [0]), "and nobody waits for that any more")
+            check(re.fullmatch(r"hit; ttl=-\d+; detail=origin-silent", lab.said), f"for one not asked: {lab.said}")
+        last = lab.last()
+        check((last["outcome"], last["reason"], last["fwd"], last["collapsed"]) ==
+              ("stale", "origin-silent", None, False), f"recorded: {last}")
+        check(lab.counted("larder_hits_total") == hits + 3, "these are hits")
+        check(lab.counted('larder_requests_by_reason_total{reason="origin-silent"}') == 3, "and counted by their reason")
         check(lab.ask(fields="Cache-Control: no-cache\r\n") == ([504], [1]), "but who insists on it")
         check(lab.ask(path="/other") == ([200], [1]), "the origin is heard of")
         check(lab.ask() == ([200], [1]), "and asked again")

@@ -97,6 +97,9 @@ Test(decision_cache_status, rfc9211)
           .age = 70,
           .lifetime = 60},
          "larder; fwd=stale; fwd-status=503; ttl=-10; detail=stale-if-error"},
+        {"larder", /* nobody was asked */
+         {.outcome = OUTCOME_STALE, .reason = REASON_ORIGIN_SILENT, .age = 90, .lifetime = 60},
+         "larder; hit; ttl=-30; detail=origin-silent"},
         {"larder",
          {.outcome = OUTCOME_MISS,
           .reason = REASON_NOT_STORED,
