@@ -147,18 +147,6 @@ void spool_wake(struct waker *waker)
     }
 }
 
-static uint64_t slowest_reader(const struct spool *spool)
-{
-    uint64_t offset = spool->length;
-
-    list_each(link, &spool->readers)
-    {
-        const struct spool_reader *reader = list_entry(link, struct spool_reader, link);
-        offset = reader->offset < offset ? reader->offset : offset;
-    }
-    return offset;
-}
-
 bool spool_is_large(const struct spool *spool)
 {
     return spool->spill || spool->expected > INLINE_BODY_MAX || spool->length > INLINE_BODY_MAX;
@@ -186,14 +174,14 @@ static size_t window(const struct spool *spool)
 }
 
 /* Bytes below this offset may leave memory. */
-static uint64_t droppable(const struct spool *spool)
+static uint64_t droppable(struct spool *spool)
 {
     uint64_t stored = (uint64_t)spool->stored * STORE_CHUNK;
 
     if (spool_keeps(spool)) {
         return 0;
     }
-    uint64_t read = spool->had_reader ? slowest_reader(spool) : 0;
+    uint64_t read = spool->had_reader ? spool_passed_by_all(spool) : 0;
     if (spool_is_storing(spool)) {
         return spool->in_memory > window(spool) || read > stored ? stored : read;
     }
@@ -211,7 +199,7 @@ static bool is_full(const struct spool *spool, size_t limit)
     if (spool_is_storing(spool)) {
         return spool->queued > spool->stored;
     }
-    return !spool->had_reader || slowest_reader(spool) < spool->length;
+    return !spool->had_reader || spool_is_behind(spool);
 }
 
 static void drop_below(struct spool *spool, uint64_t offset)
@@ -288,7 +276,7 @@ static void copy_in(struct spool *spool, struct span bytes)
             spool->tail = NULL; /* once published, readers may let it go */
         }
         pthread_mutex_lock(&spool->lock);
-        spool->length += part.len;
+        spool_lengthen(spool, part.len);
         pthread_mutex_unlock(&spool->lock);
         bytes = span_skip(bytes, part.len);
     }

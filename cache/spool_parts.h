@@ -1,6 +1,7 @@
 /*
  * spool_parts - the inside of a spool, shared by spool.c (its life, the writer), spool_room.c (the
- * writer's memory), spool_store.c (storing) and spool_reader.c (readers).
+ * writer's memory), spool_store.c (storing), spool_reader.c (readers) and spool_slowest.c (how far
+ * they have come).
  */
 #ifndef LARDER_CACHE_SPOOL_PARTS_H
 #define LARDER_CACHE_SPOOL_PARTS_H
@@ -39,6 +40,22 @@ struct place {
     struct store_pin *pin;
 };
 
+/*
+ * Where the slowest reader is, as far as it matters: bytes leave memory by the chunk. To look for
+ * it at each step of each reader would cost as much as the readers squared, so they are counted:
+ *
+ *   offset   0        from         mark
+ *            | passed  | chunk      |
+ *                        ^ ^^        ^  ^     five readers, of which `before` = 3 hold the chunk
+ *
+ * Only when none of them is before the mark any more they are looked through.
+ */
+struct slowest {
+    uint32_t before;    /* readers before the mark; 0: they have to be looked through */
+    uint32_t caught_up; /* readers that have all that has arrived, or begin behind it */
+    uint64_t from, mark;
+};
+
 struct spool {
     /* What a hit in memory reads, in one or two lines of the processor's cache. */
     atomic_int refs;
@@ -60,22 +77,23 @@ struct spool {
     bool sure;
     bool wary;
     bool ended;
+    bool had_reader;
+    bool paused;
+    bool committed;  /* complete, and stored or being committed */
+    bool put_failed; /* storing failed; the writer gives `put` up */
+    bool lacks_room; /* memory was too tight to keep it */
+    bool outgrown;   /* longer than `most` */
+    bool strained;   /* no room for more until queued groups are stored */
     int err;
 
     struct list readers;
-    size_t reader_count;
-    bool had_reader;
-    bool paused;
+    uint32_t reader_count;
+    struct slowest slowest;
     struct waker writer;
 
     struct shelf shelf;
     struct store_put *put; /* the writer's: while the body is being stored */
-    bool committed;        /* complete, and stored or being committed */
-    bool put_failed;       /* storing failed; the writer gives `put` up */
-    bool lacks_room;       /* memory was too tight to keep it */
     uint64_t most;         /* longer bodies are neither kept nor stored */
-    bool outgrown;         /* longer than `most` */
-    bool strained;         /* no room for more until queued groups are stored */
     struct place *places;  /* of each group n < stored */
     size_t places_cap;
     size_t queued, stored; /* groups given to the store; groups durable there */
@@ -86,6 +104,12 @@ struct spool {
 struct chunk *chunk_ref(struct chunk *chunk);
 void chunk_unref(void *chunk); /* accepts NULL */
 uint64_t chunk_end(const struct chunk *chunk);
+
+/* Bytes from here on are in memory. Under the lock. */
+static inline uint64_t spool_memory_begin(const struct spool *spool)
+{
+    return spool->dropped < spool->count ? spool->chunks[spool->dropped]->start : spool->length;
+}
 
 /* The chunk in memory that holds `offset`, which must have arrived; or NULL. Under the lock. */
 struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset);
@@ -104,6 +128,20 @@ void spool_wake(struct waker *waker);
 
 /* Is it small enough, and to be kept in memory? */
 bool spool_keeps(const struct spool *spool);
+
+/* ---- the slowest reader, under the lock; spool_slowest.c ---- */
+
+/* An offset that all readers have passed; exact where a chunk ends. */
+uint64_t spool_passed_by_all(struct spool *spool);
+/* Is there anybody who does not have all that has arrived? */
+bool spool_is_behind(const struct spool *spool);
+
+/* To be told: a reader was put into the list, has moved on from the offset `before`, or was taken
+ * out; more has arrived. */
+void spool_reader_came(struct spool *spool, const struct spool_reader *reader);
+void spool_reader_moved(struct spool *spool, const struct spool_reader *reader, uint64_t before);
+void spool_reader_went(struct spool *spool, const struct spool_reader *reader);
+void spool_lengthen(struct spool *spool, uint64_t bytes);
 
 /* ---- for the writer, without the lock; spool_room.c ---- */
 

@@ -32,6 +32,7 @@ void spool_reader_fini(struct spool_reader *reader)
     pthread_mutex_lock(&spool->lock);
     list_remove(&reader->link);
     spool->reader_count--;
+    spool_reader_went(spool, reader);
     spool_let_go(spool);
     if (spool->reader_count == 0 && !spool->ended) {
         spool_wake(&spool->writer); /* nobody reads any more: is it worth going on? */
@@ -82,12 +83,6 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     return err || out->len > 0 ? err : ERR_CORRUPT;
 }
 
-/* Bytes from here on are in memory. */
-static uint64_t memory_begin(const struct spool *spool)
-{
-    return spool->dropped < spool->count ? spool->chunks[spool->dropped]->start : spool->length;
-}
-
 int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
                       struct waker waker)
 {
@@ -96,13 +91,14 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
     *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
     list_init(&reader->link);
     pthread_mutex_lock(&spool->lock);
-    uint64_t begin = memory_begin(spool);
+    uint64_t begin = spool_memory_begin(spool);
     bool in_memory = from >= begin;
     /* Storing may have failed in between: then what the store has ends before memory begins. */
     bool gone = !in_memory && (uint64_t)spool->stored * STORE_CHUNK < begin;
     if (!gone) {
         list_push_back(&spool->readers, &reader->link);
         spool->reader_count++;
+        spool_reader_came(spool, reader);
         spool->had_reader = true;
         reader->spool = spool_ref(spool);
         spool_let_go(spool); /* the writer may have paused before what this one waits for */
@@ -193,8 +189,10 @@ void spool_advance(struct spool_reader *reader, size_t n)
 
     ahead_moved(reader->ahead);
     pthread_mutex_lock(&spool->lock);
+    uint64_t before = reader->offset;
     reader->offset += n;
     CHECK(reader->offset <= spool->length);
+    spool_reader_moved(spool, reader, before);
     if (reader->chunk && reader->offset >= chunk_end(reader->chunk)) {
         chunk_unref(reader->chunk);
         reader->chunk = NULL;

@@ -182,6 +182,98 @@ Test(spool, who_comes_after_bytes_have_left_is_told)
     spool_unref(&spool);
 }
 
+/* ---- a crowd ---- */
+
+enum { CROWD = 40, CROWD_LIMIT = 200000, CROWD_STEPS = 6000 };
+
+struct crowd {
+    struct spool *spool;
+    struct spool_reader readers[CROWD];
+    uint64_t sent;
+    bool paused;
+    unsigned seed;
+};
+
+static uint64_t below(struct crowd *crowd, unsigned max)
+{
+    return (unsigned)rand_r(&crowd->seed) % max;
+}
+
+static uint64_t slowest_of(const struct crowd *crowd)
+{
+    uint64_t offset = crowd->sent;
+
+    for (size_t i = 0; i < CROWD; i++) {
+        const struct spool_reader *reader = &crowd->readers[i];
+        offset = reader->spool && reader->offset < offset ? reader->offset : offset;
+    }
+    return offset;
+}
+
+/* Joins near the end, behind it, or where bytes may have left already. */
+static void join(struct crowd *crowd, struct spool_reader *reader)
+{
+    uint64_t from = crowd->sent + below(crowd, 20000);
+    uint64_t back = below(crowd, 4) ? below(crowd, 20000) : below(crowd, 300000);
+    uint64_t slowest = slowest_of(crowd);
+
+    from = from > back ? from - back : 0;
+    int err = spool_reader_init(reader, crowd->spool, from, UINT64_MAX,
+                                (struct waker){count_wake, &reader_wakes});
+    cr_assert(err == 0 || (err == ERR_NOT_FOUND && from < slowest));
+}
+
+static void step(struct crowd *crowd)
+{
+    struct spool_reader *reader = &crowd->readers[below(crowd, CROWD)];
+    int wakes = writer_wakes;
+
+    if (below(crowd, 8) == 0 && !crowd->paused) {
+        size_t len = 1 + below(crowd, 30000);
+        crowd->paused = append(crowd->spool, crowd->sent, len) == SPOOL_PAUSE;
+        crowd->sent += len;
+        return;
+    }
+    if (reader->spool == NULL) {
+        join(crowd, reader);
+    } else if (below(crowd, 50) == 0) {
+        spool_reader_fini(reader);
+    } else {
+        drink(reader, 1 + below(crowd, 1 + (unsigned)below(crowd, 100000)));
+    }
+    crowd->paused = crowd->paused && writer_wakes == wakes;
+}
+
+/* Bytes stay as long as the slowest needs them, and not longer by more than a chunk at each end;
+ * and nobody waits for a writer that waits for nobody. */
+Test(spool, of_a_crowd_the_slowest_decides)
+{
+    struct crowd crowd = {.spool = open_spool(-1, CROWD_LIMIT), .seed = 1};
+    unsigned pauses = 0;
+
+    for (int i = 0; i < CROWD_STEPS; i++) {
+        step(&crowd);
+        uint64_t slowest = slowest_of(&crowd);
+        if (crowd.sent > slowest || spool_readers(crowd.spool) > 0) {
+            cr_assert_leq(spool_memory(crowd.spool), crowd.sent - slowest + 2 * 65532 + 1000,
+                          "step %d", i);
+        }
+        cr_assert(!crowd.paused || slowest < crowd.sent, "step %d", i);
+        pauses += crowd.paused;
+    }
+    cr_expect_gt(pauses, 500);
+    cr_expect_gt(crowd.sent, 1000000);
+    spool_end(crowd.spool, 0);
+    for (size_t i = 0; i < CROWD; i++) {
+        if (crowd.readers[i].spool) {
+            drink(&crowd.readers[i], UINT64_MAX);
+        }
+        spool_reader_fini(&crowd.readers[i]);
+    }
+    spool_unref(&crowd.spool);
+    cr_assert_eq(memory_sum(MEMORY_BODIES), 0);
+}
+
 Test(spool, a_range_ends_where_it_says)
 {
     struct spool *spool = open_spool(1000, 1 << 20);
