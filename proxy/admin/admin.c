@@ -15,8 +15,8 @@
  */
 
 enum {
-    ADMIN_CLIENTS_MAX = 64, /* above it the oldest connection is asked to close */
-    ADMIN_CLIENTS_HARD = 128,
+    ADMIN_CLIENTS_MAX = 64,   /* from here on the oldest connection is asked to close */
+    ADMIN_CLIENTS_HARD = 128, /* from here on the oldest one without a request is closed */
 };
 
 struct admin {
@@ -73,9 +73,34 @@ static void on_gone(void *owner)
 
 static const struct h1_events admin_events = {.on_stream = on_stream, .on_gone = on_gone};
 
-/* Asks idle connections to close, so that they do not keep administrators out. */
+/* In the middle of its life, and at once: on_gone() is not called. */
+static void client_drop(struct admin_client *client)
+{
+    h1_close(&client->h1);
+    admin_request_drop(&client->request);
+    client_free(client);
+}
+
+/* Half a request may last for seconds, and so may those of a hundred connections: who only waits
+ * for the rest of it gives way. */
+static void drop_oldest_without_request(struct admin *admin)
+{
+    list_each_safe(link, &admin->clients)
+    {
+        struct admin_client *client = list_entry(link, struct admin_client, link);
+        if (client->request == NULL) {
+            client_drop(client);
+            break;
+        }
+    }
+}
+
+/* Connections that ask nothing must not keep administrators, and probes for health, out. */
 static void make_room(struct admin *admin)
 {
+    if (admin->client_count >= ADMIN_CLIENTS_HARD) {
+        drop_oldest_without_request(admin);
+    }
     size_t surplus =
         admin->client_count >= ADMIN_CLIENTS_MAX ? admin->client_count - ADMIN_CLIENTS_MAX + 1 : 0;
 
@@ -97,12 +122,12 @@ static void on_connection(uv_stream_t *handle, int status)
         return;
     }
     struct transport *transport = transport_new_tcp(server_loop(admin->server));
+    make_room(admin);
     if (uv_accept(handle, transport_uv(transport)) != 0 ||
         admin->client_count >= ADMIN_CLIENTS_HARD) {
         transport_close(&transport, true);
         return;
     }
-    make_room(admin);
     struct admin_client *client = xcalloc(1, sizeof(*client));
     client->admin = admin;
     admin->client_count++;
@@ -171,12 +196,7 @@ void admin_close(struct admin **slot)
     admin->closed = true;
     list_each_safe(link, &admin->clients)
     {
-        struct admin_client *client = list_entry(link, struct admin_client, link);
-        h1_close(&client->h1);
-        admin_request_drop(&client->request);
-        list_remove(&client->link);
-        admin->client_count--;
-        free(client);
+        client_drop(list_entry(link, struct admin_client, link));
     }
     uv_close((uv_handle_t *)admin->handle, on_closed);
 }

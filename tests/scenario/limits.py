@@ -3,8 +3,9 @@
 
 With 64 descriptors more clients than they suffice for are served all the same, as long as others have had
 no request under way for a second, or part of a head: those are closed, or else those whose request's body
-does not come. Where all have one, who comes is turned away; the rest, the store and the administrator go on. Idle connections to the admin port keep nobody out, and
-no web page reads it through a name that points here.
+does not come. Where all have one, who comes is turned away; the rest, the store and the administrator go on.
+Idle connections to the admin port, and those with half a request, keep nobody out, and no web page reads it
+through a name that points here.
 """
 import contextlib
 import os
@@ -235,6 +236,15 @@ def lean_on_admin(proxy, held):
             check(admin_status(proxy, "/status", "localhost") == 200, f"with {n} idle connections")
 
 
+def lean_on_admin_with_half_a_head(proxy, held):
+    """More of them than the admin port takes; each would be waited for for ten seconds."""
+    for _ in range(150):
+        with contextlib.suppress(ConnectionError):
+            conn = held.enter_context(raw.connect(proxy.admin))
+            conn.sendall(b"GET /status HTTP/1.1\r\nHost: loc")
+    check(admin_status(proxy, "/readyz", "localhost") == 200, "with 150 halves of a request")
+
+
 def gone_before_accept(proxy, log):
     """Clients that reset while they wait to be accepted: nobody knows their address any more."""
     for _ in range(50):
@@ -287,6 +297,8 @@ def main():
         with contextlib.ExitStack() as held:
             for _ in range(3):
                 lean_on_admin(proxy, held)
+        with contextlib.ExitStack() as held:
+            lean_on_admin_with_half_a_head(proxy, held)
         gone_before_accept(proxy, pathlib.Path(store) / "log")
         burst(program, store, origin)
         creeping(program, store, origin)
