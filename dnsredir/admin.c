@@ -233,6 +233,22 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
+/* The oldest of those that have not asked yet gives way: who opens connections and asks nothing
+ * must not keep administrators out. The others end by themselves. */
+static void make_room(struct admin *admin)
+{
+    list_each_safe(link, &admin->connections)
+    {
+        struct connection *c = list_entry(link, struct connection, link);
+        if (admin->count < CONNECTIONS_MAX) {
+            break;
+        }
+        if (buf_len(&c->out) == 0) {
+            connection_close(c);
+        }
+    }
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
     struct admin *admin = container_of(server, struct admin, handle);
@@ -240,6 +256,7 @@ static void on_connection(uv_stream_t *server, int status)
     if (status < 0) {
         return;
     }
+    make_room(admin);
     struct connection *c = xcalloc(1, sizeof(*c));
     c->admin = admin;
     c->handles = 2;

@@ -4,6 +4,7 @@
 The replicas are servers of this process: they count connections, can say that they drain, and
 report whatever load they are told. Everything waits for what must come; nothing is timed.
 """
+import contextlib
 import http.server
 import json
 import pathlib
@@ -206,12 +207,22 @@ def load(w):
     until("and it has all again", lambda: w.states()["fra"]["keeps"] == 1)
 
 
+def halves(w):
+    """More connections to the admin port than it takes, each with half a request."""
+    with contextlib.ExitStack() as held:
+        for _ in range(64):
+            conn = held.enter_context(socket.create_connection(("127.0.0.1", w.admin), PATIENCE))
+            with contextlib.suppress(ConnectionError):
+                conn.sendall(b"GET /status HTTP/1.1\r\nHost: loc")
+        expect("halves of requests keep no administrator out", set(NAMES), set(w.states()))
+
+
 def main():
     if not shutil.which("dig"):
         print("skipped: dig is missing (bind9-dnsutils)")
         sys.exit(77)
     w = World(*sys.argv[1:3])
-    for part in (health, weighted, drains, load):
+    for part in (health, weighted, drains, load, halves):
         part(w)
     expect("TERM ends it", 0, w.end())
     sys.exit(failures > 0)
