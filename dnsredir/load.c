@@ -13,6 +13,11 @@
 #define SMOOTH 0.5
 /* What a replica gets at once when it comes back, to be measured at all. */
 #define RAMP_FIRST 0.1
+/* No machine does more, in a second and at once; who reports more would make the fair share of all
+ * others so large that none of them was ever too full. */
+#define REQUESTS_MAX 1e9
+#define BYTES_MAX 1e14
+#define CONNECTIONS_MAX (UINT64_C(1) << 32)
 
 const char *const load_measure_words[] = {
     [LOAD_REQUESTS] = "requests", [LOAD_BYTES] = "bytes", [LOAD_CONNECTIONS] = "connections", NULL};
@@ -35,6 +40,9 @@ int load_report_parse(struct span text, struct load_report *out)
         } else if (span_eq(name, SPAN("bytes"))) {
             out->bytes = number;
         } else if (span_eq(name, SPAN("connections"))) {
+            if (number > CONNECTIONS_MAX) {
+                return ERR_SYNTAX;
+            }
             out->connections = number;
         } else if (span_eq(name, SPAN("draining"))) {
             out->draining = number != 0;
@@ -50,14 +58,23 @@ static double smoothed(const struct load_meter *meter, double was, double now)
     return meter->known ? was + SMOOTH * (now - was) : now;
 }
 
+/* Do two reports in a row tell what was done between them? Totals that fell are those of a new
+ * process, and those that leapt are nobody's. */
+static bool is_continued(const struct load_report *last, const struct load_report *report,
+                         double seconds)
+{
+    return report->requests >= last->requests && report->bytes >= last->bytes &&
+           (double)(report->requests - last->requests) <= REQUESTS_MAX * seconds &&
+           (double)(report->bytes - last->bytes) <= BYTES_MAX * seconds;
+}
+
 void load_meter_note(struct load_meter *meter, const struct load_report *report, uint64_t now)
 {
     if (meter->has_last && now <= meter->last_ms) {
         return;
     }
-    if (meter->has_last && report->requests >= meter->last.requests &&
-        report->bytes >= meter->last.bytes) {
-        double seconds = (double)(now - meter->last_ms) / 1000;
+    double seconds = (double)(now - meter->last_ms) / 1000;
+    if (meter->has_last && is_continued(&meter->last, report, seconds)) {
         double requests = (double)(report->requests - meter->last.requests) / seconds;
         double bytes = (double)(report->bytes - meter->last.bytes) / seconds;
         meter->requests = smoothed(meter, meter->requests, requests);

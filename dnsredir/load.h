@@ -22,7 +22,8 @@ struct load_report {
 };
 
 /* "requests=123, bytes=456, connections=7, draining=0, overload=1", in any order; unknown words are
- * for later versions. ERR_SYNTAX: it is nothing of the kind. */
+ * for later versions. ERR_SYNTAX: it is nothing of the kind, or of more connections than there can
+ * be. */
 int load_report_parse(struct span text, struct load_report *out);
 
 enum load_measure { LOAD_REQUESTS, LOAD_BYTES, LOAD_CONNECTIONS };
@@ -37,7 +38,8 @@ struct load_meter {
     double requests, bytes; /* per second, smoothed */
 };
 
-/* Takes a report that came at `now` (ms). Totals that fell are those of a new process. */
+/* Takes a report that came at `now` (ms). Totals that fell, or rose by more than any machine does,
+ * are those to begin anew with. */
 void load_meter_note(struct load_meter *meter, const struct load_report *report, uint64_t now);
 /* It did not say: nothing is known any more. */
 void load_meter_forget(struct load_meter *meter);

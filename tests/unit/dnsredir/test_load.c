@@ -20,6 +20,9 @@ Test(load, reports)
         {"requests=-1", false, {0}},
         {"requests=18446744073709551616", false, {0}},
         {"requests=1,,bytes=2", false, {0}},
+        {"requests=1, connections=4294967296", true, {.requests = 1, .connections = 1ull << 32}},
+        {"requests=1, connections=4294967297", false, {0}},
+        {"requests=nan", false, {0}},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -52,6 +55,23 @@ Test(load, rates_are_made_of_totals)
     cr_expect_eq(load_meter_read(&meter, LOAD_CONNECTIONS), 8);
     load_meter_note(&meter, &(struct load_report){.requests = 9}, 16000);
     cr_expect_eq(load_meter_read(&meter, LOAD_REQUESTS), 150, "no time has passed");
+}
+
+Test(load, a_leap_of_totals_is_no_rate)
+{
+    struct load_meter meter = {0};
+
+    load_meter_note(&meter, &(struct load_report){.requests = 100, .bytes = 1000}, 1000);
+    load_meter_note(&meter, &(struct load_report){.requests = 200, .bytes = 2000}, 2000);
+    load_meter_note(&meter, &(struct load_report){.requests = UINT64_MAX, .bytes = 3000}, 3000);
+    cr_expect_eq(load_meter_read(&meter, LOAD_REQUESTS), 100, "requests");
+    load_meter_note(&meter, &(struct load_report){.requests = 300, .bytes = 4000}, 4000);
+    load_meter_note(&meter, &(struct load_report){.requests = 400, .bytes = UINT64_MAX}, 5000);
+    cr_expect_eq(load_meter_read(&meter, LOAD_BYTES), 1000, "bytes");
+    load_meter_note(&meter, &(struct load_report){.requests = 500, .bytes = 6000}, 6000);
+    load_meter_note(&meter, &(struct load_report){.requests = 700, .bytes = 8000}, 7000);
+    cr_expect_eq(load_meter_read(&meter, LOAD_REQUESTS), 150, "and it goes on from there");
+    cr_expect_eq(load_meter_read(&meter, LOAD_BYTES), 1500);
 }
 
 Test(load, a_replica_that_comes_back_is_ramped_up)
