@@ -340,6 +340,7 @@ void server_free(struct server **slot)
         worker_thread_fini(&server->workers[i]);
     }
     free(server->workers);
+    free(server->refusal);
     if (server->loop) {
         purge_settle(server);
         close_handles(server);

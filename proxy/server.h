@@ -54,6 +54,9 @@ bool server_is_draining(const struct server *server);
 /* How many reloads have succeeded since the start, and how many had errors. Thread-safe. */
 uint64_t server_reloads(const struct server *server);
 uint64_t server_refused_reloads(const struct server *server);
+/* The first error of the last reload, if it was refused: the files have errors, and the settings in
+ * force are older. NULL: it was not. On the main thread, until the next reload. */
+const char *server_refusal(const struct server *server);
 /* Do all workers use the settings of server_settings() by now? */
 bool server_reload_is_taken(struct server *server);
 /* Writes the command line of this process in the form of conf_write_command(). */

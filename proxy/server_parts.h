@@ -65,6 +65,7 @@ struct server {
     unsigned late_tries;
     bool watchdog; /* the service manager expects a sign of life from all loops */
     atomic_uint_fast64_t reloads, refused_reloads;
+    char *refusal; /* the first error of the last reload; NULL: it had none */
 };
 
 /* ---- server_reload.c; on the main thread ---- */

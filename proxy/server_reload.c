@@ -131,6 +131,13 @@ static int open_accounts_anew(struct server *server, const struct settings *next
     return err;
 }
 
+/* `lines` may be empty. */
+static void keep_refusal(struct server *server, struct span lines)
+{
+    free(server->refusal);
+    server->refusal = lines.len ? xspandup(span_take(lines, span_find(lines, '\n'))) : NULL;
+}
+
 int server_reload(struct server *server, struct buf *errors)
 {
     struct settings *next;
@@ -145,8 +152,10 @@ int server_reload(struct server *server, struct buf *errors)
     if (err) {
         atomic_fetch_add(&server->refused_reloads, 1);
         server_log_errors("reload_refused", errors, before);
+        keep_refusal(server, span_skip(buf_span(errors), before));
         return err;
     }
+    keep_refusal(server, SPAN_EMPTY);
     conf_compare(&next->in_force, &next->flat, warn_of_fixed, NULL);
     for (size_t i = 0; i < server->worker_count; i++) {
         struct worker_thread *thread = &server->workers[i];
@@ -172,6 +181,11 @@ uint64_t server_reloads(const struct server *server)
 uint64_t server_refused_reloads(const struct server *server)
 {
     return atomic_load(&server->refused_reloads);
+}
+
+const char *server_refusal(const struct server *server)
+{
+    return server->refusal;
 }
 
 bool server_reload_is_taken(struct server *server)

@@ -40,6 +40,19 @@ warn(struct findings *findings, const char *severity, const char *remedy, const 
 #define ERROR(remedy, ...) warn(findings, "error", remedy, __VA_ARGS__)
 #define WARN(remedy, ...) warn(findings, "warning", remedy, __VA_ARGS__)
 
+/* ---- the configuration ---- */
+
+static void look_at_reload(struct findings *findings, struct server *server)
+{
+    const char *refusal = server_refusal(server);
+
+    if (refusal) {
+        ERROR("Mend the file (`larderctl check` lists all its errors) and reload: until then, the "
+              "older configuration is in force, and a restart would fail.",
+              "The last reload was refused: %.400s", refusal);
+    }
+}
+
 /* ---- the store ---- */
 
 static void look_at_directory(struct findings *findings, const struct store_member *one)
@@ -205,6 +218,7 @@ int status_warnings(const struct status_query *query, struct buf *out)
     struct findings findings = {json_array()};
     json_t *root = json_object();
 
+    look_at_reload(&findings, server);
     look_at_store(&findings, server);
     look_at_memory(&findings);
     look_at_queues(&findings, server);

@@ -174,7 +174,14 @@ def reload_to(proxy, directory, number):
     check(status == 200 and any(c["path"] == "name" for c in answer["changes"]),
           f"reload {number}: {status} {answer}")
     wait("the workers", lambda: admin(proxy, "GET", "/reload/state")[1]["taken"])
+    check(refusal(proxy) == "", f"after a reload: {refusal(proxy)!r}")
     newest[0] = number
+
+
+def refusal(proxy):
+    """What /warnings say of the last reload."""
+    warnings = admin(proxy, "GET", "/warnings")[1]["warnings"]
+    return "".join(one["what"] for one in warnings if "reload" in one["what"])
 
 
 def refuse(proxy, directory, log, number):
@@ -188,6 +195,7 @@ def refuse(proxy, directory, log, number):
           f"{pattern}: {status} {answer}")
     check(after["reloads"] == before["reloads"] and after["refused"] == before["refused"] + 1,
           f"{before} -> {after}")
+    check(re.search("refused: .*" + pattern, refusal(proxy)), f"{pattern}: {refusal(proxy)!r}")
     logged = log.read_text().replace('\\"', '"')
     check(number >= len(FAULTS) or re.search("reload_refused .*" + pattern, logged),
           f"{pattern} is not in the log")
