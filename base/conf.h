@@ -65,6 +65,7 @@ struct conf_type {
 #define CONF_PATH_OR(list) {.is = CONF_IS_PATH, .words = (list)}
 #define CONF_IP      {.is = CONF_IS_IP}      /* struct ip */
 #define CONF_PREFIX  {.is = CONF_IS_PREFIX}  /* struct prefix */
+#define CONF_LENGTHS CONF_CUSTOM(conf_prefix_lengths) /* struct prefix_lengths: 24/56 */
 /* struct endpoint. default_port 0: the port must be written. CONF_UNIX allows unix:/path. */
 #define CONF_ENDPOINT(default_port) {.is = CONF_IS_ENDPOINT, .port = (default_port)}
 /* Unsigned or enum: the index in an array of words that ends with NULL. */
@@ -108,6 +109,8 @@ struct conf_custom {
      * (optional) a clause such as "the port is missing". */
     int (*parse)(struct span text, struct arena *arena, void *out, const char **what);
 };
+
+extern const struct conf_custom conf_prefix_lengths;
 
 struct conf_directive {
     const char *name; /* NULL ends the table */
@@ -213,9 +216,13 @@ void conf_print(struct conf *conf, struct buf *out);
 /* Describes the directives of a table with help, type, range and default, for a terminal of 80
  * columns. */
 void conf_help(const struct conf_table *root, struct buf *out);
-/* How many directives take a value. Those that occur in several places with the same name and
- * meaning, such as the conditions of rules, count once. */
-size_t conf_count(const struct conf_table *root);
+/* How much there is to know of a table. */
+struct conf_counts {
+    size_t directives; /* each set once: a value, or a list, also of maps; with `include` */
+    size_t parameters; /* of the items of lists; those that occur in several places with the same
+                          name and meaning, such as the conditions of rules, count once */
+};
+struct conf_counts conf_count(const struct conf_table *root);
 /* The same as Markdown, for docs/configuration.md. */
 void conf_manual(const struct conf_table *root, struct buf *out);
 

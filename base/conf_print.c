@@ -296,37 +296,49 @@ void conf_help(const struct conf_table *root, struct buf *out)
     each_row(&helper, root);
 }
 
-enum { COUNTED_MAX = 512 };
+enum { PARAMETERS_MAX = 256 };
 
 struct counter {
     struct helper helper;
-    const struct conf_directive *seen[COUNTED_MAX];
-    size_t count;
+    size_t directives;
+    const struct conf_directive *parameters[PARAMETERS_MAX];
+    size_t parameter_count;
 };
 
-static void count_row(struct helper *helper, const struct conf_directive *row)
+static void count_parameter(struct counter *counter, const struct conf_directive *row)
 {
-    struct counter *counter = container_of(helper, struct counter, helper);
-
-    for (size_t i = 0; i < counter->count; i++) {
-        const struct conf_directive *other = counter->seen[i];
+    for (size_t i = 0; i < counter->parameter_count; i++) {
+        const struct conf_directive *other = counter->parameters[i];
         if (strcmp(other->name, row->name) == 0 && strcmp(other->help, row->help) == 0) {
             return;
         }
     }
-    if (row->type.is != CONF_IS_MAP) {
-        CHECK(counter->count < COUNTED_MAX);
-        counter->seen[counter->count++] = row;
+    CHECK(counter->parameter_count < PARAMETERS_MAX);
+    counter->parameters[counter->parameter_count++] = row;
+}
+
+static void count_row(struct helper *helper, const struct conf_directive *row)
+{
+    struct counter *counter = container_of(helper, struct counter, helper);
+    bool in_item = strstr(helper->path, "[].") != NULL;
+
+    if (is_heading(row)) {
+        return;
+    }
+    if (in_item) {
+        count_parameter(counter, row);
+    } else {
+        counter->directives++;
     }
 }
 
-size_t conf_count(const struct conf_table *root)
+struct conf_counts conf_count(const struct conf_table *root)
 {
     struct counter counter = {.helper.show = count_row};
 
     count_row(&counter.helper, &conf_include_row);
     each_row(&counter.helper, root);
-    return counter.count;
+    return (struct conf_counts){counter.directives, counter.parameter_count};
 }
 
 static void show_manual(struct helper *helper, const struct conf_directive *row)
@@ -350,10 +362,11 @@ void conf_manual(const struct conf_table *root, struct buf *out)
 {
     struct helper helper = {.out = out, .show = show_manual};
 
+    struct conf_counts counts = conf_count(root);
     buf_printf(out,
-               "%zu directives take a value; what stands in several places with the same meaning, "
-               "such as the conditions of rules, counts once.\n\n",
-               conf_count(root));
+               "%zu directives, each set once. Items of lists, whose names have `[]` in them, have "
+               "%zu parameters; those with the same meaning in several places count once.\n\n",
+               counts.directives, counts.parameters);
     buf_printf(out, "| Directive | Takes | Default | Applied by | Meaning |\n"
                     "|---|---|---|---|---|\n");
     show_manual(&helper, &conf_include_row);

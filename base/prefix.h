@@ -19,6 +19,12 @@ struct prefix {
     uint8_t bits; /* 0..128 */
 };
 
+/* How much of an address counts where the addresses of a network count as one. */
+struct prefix_lengths {
+    uint8_t v4; /* 0..32 */
+    uint8_t v6; /* 0..128 */
+};
+
 /* Parses "192.0.2.1" or "2001:db8::1". 0 or ERR_SYNTAX. */
 int ip_parse(struct span text, struct ip *out);
 /* Parses "10.0.0.0/8", "2001:db8::/32", or an address. ERR_SYNTAX also if bits behind the length

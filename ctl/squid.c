@@ -287,7 +287,6 @@ static void on_time(struct squid *squid, const struct squid_line *line)
         enum squid_value value;
     } times[] = {
         {"connect_timeout", SQUID_CONNECT},
-        {"dns_timeout", SQUID_RESOLVE},
         {"read_timeout", SQUID_ORIGIN_BODY},
         {"request_timeout", SQUID_CLIENT_HEAD},
         {"client_idle_pconn_timeout", SQUID_CLIENT_IDLE},
@@ -380,7 +379,6 @@ static const struct {
     {"server_idle_pconn_timeout", on_time},
     {"pconn_timeout", on_time},
     {"shutdown_lifetime", on_time},
-    {"dns_timeout", on_time},
     {"auth_param", on_auth_param},
     {"delay_pools", squid_delay},
     {"delay_class", squid_delay},

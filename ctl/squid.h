@@ -67,7 +67,6 @@ struct squid_line {
     X(HEURISTIC_MAX, "cache",    "heuristic-max")                                                  \
     X(CLIENT_HEAD,   "timeouts", "client-head")                                                    \
     X(CLIENT_IDLE,   "timeouts", "client-idle")                                                    \
-    X(RESOLVE,       "timeouts", "resolve")                                                        \
     X(CONNECT,       "timeouts", "connect")                                                        \
     X(FIRST_BYTE,    "timeouts", "first-byte")                                                     \
     X(ORIGIN_BODY,   "timeouts", "origin-body")                                                    \

@@ -89,6 +89,7 @@ static const struct word needless[] = {
     {"happy_eyeballs_connect_gap", "how it is done is Larder's own matter"},
     {"happy_eyeballs_connect_limit", "how it is done is Larder's own matter"},
     {"happy_eyeballs_connect_timeout", "how it is done is Larder's own matter"},
+    {"dns_timeout", "a name is resolved within timeouts.connect"},
     {"zero_buffers", "how it is done is Larder's own matter"},
     {"cache_swap_state", "how it is done is Larder's own matter"},
     {"client_db", "how it is done is Larder's own matter"},

@@ -67,7 +67,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
     const struct ip *ip = client_of(a, &bits);
     bool v4 = ip_is_v4(ip);
     unsigned outer = v4 && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, told as IPv6 */
-    unsigned leaf = v4 ? policy->leaf_v4 : policy->leaf_v6;
+    unsigned leaf = v4 ? policy->leaf.v4 : policy->leaf.v6;
 
     if (policy->kind == POLICY_NEAREST) {
         unsigned scope;

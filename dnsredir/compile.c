@@ -144,7 +144,7 @@ static bool find_weights(struct compiler *c, const struct name_row *row, const u
 }
 
 /* How long leaves of a client's network are at least: what `weighted` moves as one. */
-enum { WEIGHTED_LEAF_V4 = 24, WEIGHTED_LEAF_V6 = 48 };
+static const struct prefix_lengths weighted_leaf = {24, 48};
 
 static void find_leaves(const struct settings *s, struct policy_plan *plan)
 {
@@ -154,11 +154,9 @@ static void find_leaves(const struct settings *s, struct policy_plan *plan)
         shared = shared || s->replica_rows[i].capacity > 0;
     }
     if (plan->kind == POLICY_WEIGHTED) {
-        plan->leaf_v4 = WEIGHTED_LEAF_V4;
-        plan->leaf_v6 = WEIGHTED_LEAF_V6;
+        plan->leaf = weighted_leaf;
     } else if (shared && (plan->kind == POLICY_NEAREST || plan->kind == POLICY_FAILOVER)) {
-        plan->leaf_v4 = s->load.leaf_v4;
-        plan->leaf_v6 = s->load.leaf_v6;
+        plan->leaf = s->load.leaf;
     }
 }
 
@@ -461,7 +459,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
 {
     struct compiler c = {.settings = bound, .arena = arena, .at = at, .failed = !conf_is_whole(at)};
 
-    compile_identity(c.settings);
+    compile_identity(c.settings, c.arena);
     c.record = xmalloc(sizeof(*c.record));
     compile_check_open(&c);
     compile_check_state(&c);

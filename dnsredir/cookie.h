@@ -19,6 +19,8 @@ struct cookie_secrets {
     struct sip_key keys[COOKIE_SECRETS_MAX];
 };
 
+enum cookie_mode { COOKIES_OFF, COOKIES_ON, COOKIES_REQUIRED };
+
 /* "e5e973e5a6b2a43f48e7dc849e37bfcf": 32 hexadecimal digits. 0 or ERR_SYNTAX. */
 int cookie_secret_parse(struct span text, struct sip_key *out);
 

@@ -123,10 +123,9 @@ static const struct conf_directive tcp_directives[] = {
     {"per-client", CONF_INT, FIELD(tcp.per_client), "100", "1", "1000000", 0,
      "Connections per client network (IPv4 /24, IPv6 /56) and worker; one more closes the "
      "one idle longest."},
-    {"idle-timeout", CONF_MSEC, FIELD(tcp.idle), "10s", "100ms", "10min", 0,
-     "For a connection between two queries."},
-    {"message-timeout", CONF_MSEC, FIELD(tcp.message), "5s", "100ms", "10min", 0,
-     "For the rest of a query that has begun, and for the client to read the answer."},
+    {"timeout", CONF_MSEC, FIELD(tcp.timeout), "10s", "100ms", "10min", 0,
+     "For a connection between two queries, for the rest of a query that has begun, and for the "
+     "client to read the answer."},
     {0},
 };
 static const struct conf_table tcp_table = {.rows = tcp_directives};
@@ -165,10 +164,11 @@ static const struct conf_directive directives[] = {
      "an upgrade loses no query; see docs/service.md."},
     {"keys", CONF_MAP(keys_table), CONF_LIST(struct settings, key_rows, key_count),
      NULL, NULL, NULL, CONF_RELOAD, "TSIG keys (RFC 8945)."},
-    {"nsid", CONF_STRING, FIELD(nsid), NULL, "1", "64", CONF_RELOAD,
-     "Name of this server for clients that ask for it with EDNS NSID (RFC 5001)."},
-    {"chaos", CONF_MAP(chaos_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
-     "What the server reveals about itself in TXT records of class CHAOS."},
+    {"identity", CONF_STRING, FIELD(identity_text), NULL, "1", "64", CONF_RELOAD,
+     "Name of this server for clients that ask: with EDNS NSID (RFC 5001), or for hostname.bind or "
+     "id.server in class CHAOS. Default: refused."},
+    {"version", CONF_STRING, FIELD(version_text), NULL, "1", "255", CONF_RELOAD,
+     "Answer to version.bind and version.server in class CHAOS. Default: refused."},
     {"health", CONF_MAP(health_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,
      "Health checks of replicas."},
     {"load", CONF_MAP(load_table), CONF_SAME, NULL, NULL, NULL, CONF_RELOAD,

@@ -112,7 +112,7 @@ struct resolver_row {
     struct endpoint *forward;
     size_t forward_count;
     char *root_hints, *trust_anchor;
-    uint64_t message_cache, record_cache; /* bytes */
+    uint64_t cache; /* bytes */
     struct resolver_limits limits;
     bool loopback;
     struct prefix *private_addresses;
@@ -161,18 +161,17 @@ struct settings {
         uint64_t easy;  /* percent of the capacity; 0: capacities are relative */
         uint64_t least;
         uint64_t period, ramp; /* ms */
-        uint8_t leaf_v4, leaf_v6;
+        struct prefix_lengths leaf;
     } load;
     struct {
-        uint64_t connections;   /* at once, per worker */
-        uint64_t per_client;    /* of them, of one network */
-        uint64_t idle, message; /* ms */
+        uint64_t connections; /* at once, per worker */
+        uint64_t per_client;  /* of them, of one network */
+        uint64_t timeout;     /* ms */
     } tcp;
     struct {
-        bool enabled, required;
-        struct sip_key secret;
-        struct sip_key *previous;
-        size_t previous_count;
+        enum cookie_mode mode;
+        struct sip_key *secrets; /* the first makes cookies, all are good for checking */
+        size_t secret_count;
     } cookies;
     struct rate_limit rates;
     struct {
@@ -187,10 +186,7 @@ struct settings {
     char *takeover; /* a unix socket by which a newer process takes our place, or NULL */
     struct key_row *key_rows;
     size_t key_count;
-    char *nsid;
-    struct {
-        char *version, *host;
-    } chaos;
+    char *identity_text, *version_text; /* NULL: not told */
     struct replica_row *replica_rows;
     size_t replica_count;
     struct zone_row *zone_rows;
@@ -203,11 +199,10 @@ struct settings {
     char *geoip;
     struct {
         bool enabled;
-        uint64_t interval, period; /* ms */
-        uint64_t samples;
-        uint32_t max_age; /* s */
-        uint64_t explore; /* percent */
-        uint32_t share;   /* the same, of STANDING_ALL */
+        uint64_t interval; /* ms */
+        uint32_t max_age;  /* s */
+        uint64_t explore;  /* percent */
+        uint32_t share;    /* the same, of STANDING_ALL */
         uint64_t networks;
     } measured;
     struct resolver_row resolver;

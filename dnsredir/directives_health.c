@@ -55,11 +55,9 @@ static const struct conf_directive load_directives[] = {
      "effect."},
     {"ramp", CONF_MSEC, FIELD(load.ramp), "30s", "0", "1h", CONF_RELOAD,
      "How long a replica that comes back takes to get all its clients."},
-    {"leaf-v4", CONF_INT, FIELD(load.leaf_v4), "16", "0", "32", CONF_RELOAD,
-     "IPv4 prefix length of client networks that are passed on together, and the shortest "
-     "ECS scope, if any replica has a capacity."},
-    {"leaf-v6", CONF_INT, FIELD(load.leaf_v6), "32", "0", "128", CONF_RELOAD,
-     "The same for IPv6."},
+    {"leaf", CONF_LENGTHS, FIELD(load.leaf), "16/32", NULL, NULL, CONF_RELOAD,
+     "Prefix lengths of client networks that are passed on together, and the shortest ECS "
+     "scopes, if any replica has a capacity."},
     {0},
 };
 const struct conf_table load_table = {.rows = load_directives};

@@ -15,11 +15,7 @@ static const struct conf_directive directives[] = {
      "Fetch /rtt from the replicas' admin URLs and rank by it."},
     {"interval", CONF_MSEC, FIELD(interval), "10s", "100ms", "1h", CONF_RELOAD,
      "Time between two fetches from a replica; they follow a health probe, so not more often "
-     "than those."},
-    {"period", CONF_MSEC, FIELD(period), "5s", "100ms", "1h", CONF_RELOAD,
-     "Minimum time between two new maps."},
-    {"samples", CONF_INT, FIELD(samples), "3", "1", "1000", CONF_RELOAD,
-     "Connections from a network that a replica must have seen before its measurement counts."},
+     "than those. A new map is made at most twice in it."},
     {"max-age", CONF_SEC, FIELD(max_age), "1d", "1min", "30d", CONF_RELOAD,
      "Measurements older than this are dropped; at half of it they are renewed."},
     {"explore", CONF_PERCENT, FIELD(explore), "5%", "0", "50%", CONF_RELOAD,

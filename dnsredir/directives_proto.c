@@ -18,43 +18,40 @@ static const struct conf_custom secret = {
     .parse = parse_secret,
 };
 
-/* The first secret makes cookies. None: the server makes one when it starts. */
+/* Without a secret the server makes one when it starts. */
 static void check_cookies(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct settings *s = bound;
     struct cookie_secrets *out = &s->identity.cookies;
 
-    if (s->cookies.previous_count && !conf_given(at, "secret")) {
-        conf_complain(at, "previous", 0,
-                      "needs a secret that cookies are made with; expected the directive secret");
-    } else if (s->cookies.previous_count >= COOKIE_SECRETS_MAX) {
-        conf_complain(at, "previous", 0, "too many; expected at most %d", COOKIE_SECRETS_MAX - 1);
-    } else if (s->cookies.enabled && conf_given(at, "secret")) {
-        out->keys[out->count++] = s->cookies.secret;
-        for (size_t i = 0; i < s->cookies.previous_count; i++) {
-            out->keys[out->count++] = s->cookies.previous[i];
-        }
+    if (s->cookies.secret_count > COOKIE_SECRETS_MAX) {
+        conf_complain(at, "secrets", COOKIE_SECRETS_MAX, "one too many; expected at most %d",
+                      COOKIE_SECRETS_MAX);
+        return;
     }
-    s->identity.cookies_required = s->cookies.enabled && s->cookies.required;
+    for (size_t i = 0; i < s->cookies.secret_count && s->cookies.mode != COOKIES_OFF; i++) {
+        out->keys[out->count++] = s->cookies.secrets[i];
+    }
+    s->identity.cookies_required = s->cookies.mode == COOKIES_REQUIRED;
 }
+
+static const char *const cookie_mode_words[] = {"off", "on", "required", NULL};
 
 /* clang-format off */
 static const struct conf_directive cookies_directives[] = {
-    {"enabled", CONF_BOOL, FIELD(cookies.enabled), "yes", NULL, NULL, CONF_RELOAD,
-     "Send and verify DNS cookies (RFC 7873) with clients that use them."},
-    {"secret", CONF_CUSTOM(secret), FIELD(cookies.secret), NULL, NULL, NULL,
-     CONF_RELOAD | CONF_SECRET,
-     "Server secret for cookies (RFC 9018): 32 hexadecimal digits, the same on all servers "
-     "that share an address. Default: random at each start. Protect the file."},
-    {"previous", CONF_CUSTOM(secret),
-     CONF_LIST(struct settings, cookies.previous, cookies.previous_count),
+    {"mode", CONF_ENUM(cookie_mode_words), FIELD(cookies.mode), "on", NULL, NULL, CONF_RELOAD,
+     "Whether cookies are sent to clients that use them, and verified. required: BADCOOKIE is the "
+     "answer to those that use them over UDP and have no valid one."},
+    {"secrets", CONF_CUSTOM(secret),
+     CONF_LIST(struct settings, cookies.secrets, cookies.secret_count),
      NULL, NULL, NULL, CONF_RELOAD | CONF_SECRET,
-     "Other secrets accepted, such as the previous or next one; at most 3."},
-    {"required", CONF_BOOL, FIELD(cookies.required), "no", NULL, NULL, CONF_RELOAD,
-     "Answer BADCOOKIE to clients that send a cookie over UDP without a valid server cookie."},
+     "Server secrets (RFC 9018), the same on all servers that share an address. The first makes "
+     "cookies; up to 3 more are accepted, such as the previous or next one. Default: one, random "
+     "at each start. Protect the file."},
     {0},
 };
-const struct conf_table cookies_table = {.rows = cookies_directives, .finish = check_cookies};
+const struct conf_table cookies_table = {
+    .rows = cookies_directives, .shorthand = "mode", .finish = check_cookies};
 /* clang-format on */
 
 /* ---- rate limits ---- */
@@ -105,24 +102,14 @@ static struct rrset *chaos_set(struct arena *arena, const char *text)
     return set;
 }
 
-static void check_chaos(void *bound, struct arena *arena, const struct conf_at *at)
+void compile_identity(struct settings *settings, struct arena *arena)
 {
-    struct settings *s = bound;
+    struct identity *identity = &settings->identity;
 
-    s->identity.version = chaos_set(arena, s->chaos.version);
-    s->identity.host = chaos_set(arena, s->chaos.host);
+    identity->nsid = span_str(settings->identity_text);
+    identity->host = chaos_set(arena, settings->identity_text);
+    identity->version = chaos_set(arena, settings->version_text);
 }
-
-/* clang-format off */
-static const struct conf_directive chaos_directives[] = {
-    {"version", CONF_STRING, FIELD(chaos.version), NULL, "1", "255", CONF_RELOAD,
-     "Answer to version.bind and version.server. Default: refused."},
-    {"host", CONF_STRING, FIELD(chaos.host), NULL, "1", "255", CONF_RELOAD,
-     "Answer to hostname.bind and id.server. Default: refused."},
-    {0},
-};
-const struct conf_table chaos_table = {.rows = chaos_directives, .finish = check_chaos};
-/* clang-format on */
 
 /* ---- the query log ---- */
 
@@ -136,8 +123,3 @@ static const struct conf_directive log_directives[] = {
 };
 const struct conf_table log_table = {.rows = log_directives};
 /* clang-format on */
-
-void compile_identity(struct settings *settings)
-{
-    settings->identity.nsid = span_str(settings->nsid);
-}

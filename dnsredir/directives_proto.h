@@ -9,10 +9,9 @@
 
 extern const struct conf_table cookies_table;
 extern const struct conf_table rate_limit_table;
-extern const struct conf_table chaos_table;
 extern const struct conf_table log_table;
 
-/* For the finish() of the root: what is at the root itself. */
-void compile_identity(struct settings *settings);
+/* For the finish() of the root: what the server says about itself. The records are in the arena. */
+void compile_identity(struct settings *settings, struct arena *arena);
 
 #endif

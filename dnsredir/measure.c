@@ -232,7 +232,6 @@ static void job_begin(struct measure *m)
         .replica_count = s->replica_count,
         .base = s->nearest.map,
         .rankings = s->nearest.rankings,
-        .samples = (uint32_t)s->measured.samples,
         .now = seconds(m),
     };
     CHECK(uv_queue_work(m->loop, &m->work, job_run, job_done) == 0);
@@ -248,7 +247,7 @@ static void on_time(uv_timer_t *timer)
 static void plan(struct measure *m)
 {
     uint64_t now = uv_now(m->loop);
-    uint64_t pause = m->dirty ? m->settings->measured.period : LOOK_AGAIN_MS;
+    uint64_t pause = m->dirty ? m->settings->measured.interval / 2 : LOOK_AGAIN_MS;
     uint64_t due = max_u64(max_u64(m->made + pause, m->rests), now + GATHER_MS);
 
     if (!m->estimates || m->busy || m->stopping) {

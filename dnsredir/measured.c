@@ -88,7 +88,7 @@ static void load(struct compiler *c, const struct estimated *network)
     for (size_t i = 0; i < network->count; i++) {
         const struct estimate *estimate = &network->of[i];
         uint16_t replica = in->replica_of[estimate->slot];
-        if (replica != MEASURED_NOBODY && estimate->samples >= in->samples &&
+        if (replica != MEASURED_NOBODY && estimate->samples >= MEASURED_SAMPLES &&
             estimate_is_good(in->estimates, estimate, in->now)) {
             c->us[replica] = estimate->us;
             c->lately[replica] = in->now - estimate->at <= in->estimates->max_age / 2;

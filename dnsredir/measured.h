@@ -2,9 +2,10 @@
  * measured - compiles what has been measured to a map: address → ranking of the replicas by their
  * round-trip times. Off the serving threads; the result is immutable.
  *
- * A network (IPv4 /24, IPv6 /48) is in the map when there is enough data about it (`samples` from
- * one replica at least) and the prefixes of the configuration know neither it nor a part of it:
- * what the administrator says comes first. Its ranking begins from what distance says, the *base*:
+ * A network (IPv4 /24, IPv6 /48) is in the map when there is enough data about it (MEASURED_SAMPLES
+ * from one replica at least) and the prefixes of the configuration know neither it nor a part of
+ * it: what the administrator says comes first. Its ranking begins from what distance says, the
+ * *base*:
  *
  * - Replicas that have been measured stand by their times. Of the base's first one of them another
  *   must be better by more than a hair, or distance decides.
@@ -49,11 +50,12 @@ struct measured_input {
     size_t replica_count;
     const struct netmap *base; /* what distance and the configuration say */
     const struct ranking *const *rankings;
-    uint32_t samples; /* fewer are too little data */
-    uint32_t now;     /* s, of the estimates' clock */
+    uint32_t now; /* s, of the estimates' clock */
 };
 
 #define MEASURED_NOBODY UINT16_MAX
+#define MEASURED_SAMPLES                                                                           \
+    3 /* connections that a replica has seen from a network; fewer say nothing */
 
 /* Its rankings point to the base's, which must outlive it. */
 struct measured *measured_new(const struct measured_input *input);

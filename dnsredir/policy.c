@@ -102,8 +102,7 @@ struct policy *policy_new(struct arena *arena, const struct policy_plan *plan,
     policy->answers = (uint16_t)plan->answers;
     policy->ttl = plan->ttl;
     policy->fixed_order = plan->fixed_order;
-    policy->leaf_v4 = plan->leaf_v4;
-    policy->leaf_v6 = plan->leaf_v6;
+    policy->leaf = plan->leaf;
     policy->replica_count = (uint16_t)replica_count;
     take_members(arena, plan, policy);
     policy->hashes = arena_alloc(arena, replica_count * sizeof(*policy->hashes));
@@ -123,7 +122,7 @@ bool policy_is_of(const struct policy *policy, const struct policy_plan *plan)
 {
     if (policy->kind != plan->kind || policy->answers != plan->answers ||
         policy->ttl != plan->ttl || policy->fixed_order != plan->fixed_order ||
-        policy->leaf_v4 != plan->leaf_v4 || policy->leaf_v6 != plan->leaf_v6 ||
+        policy->leaf.v4 != plan->leaf.v4 || policy->leaf.v6 != plan->leaf.v6 ||
         policy->member_count != plan->member_count) {
         return false;
     }

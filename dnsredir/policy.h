@@ -68,8 +68,8 @@ struct policy_plan {
     bool fixed_order;        /* do not turn the addresses */
     const uint16_t *members; /* each once, in the order written */
     size_t member_count;
-    const uint64_t *weights;  /* parallel, 1..POLICY_WEIGHT_MAX; NULL: all alike */
-    uint8_t leaf_v4, leaf_v6; /* leaves are at least so long: what may move together */
+    const uint64_t *weights;    /* parallel, 1..POLICY_WEIGHT_MAX; NULL: all alike */
+    struct prefix_lengths leaf; /* leaves are at least so long: what may move together */
 };
 
 #define POLICY_WEIGHT_MAX UINT32_MAX
@@ -80,7 +80,7 @@ struct policy {
     uint16_t member_count;
     uint16_t replica_count;
     bool fixed_order;
-    uint8_t leaf_v4, leaf_v6;
+    struct prefix_lengths leaf;
     uint32_t ttl;
     uint16_t *members; /* in the order written */
     uint32_t *weights; /* of the members */

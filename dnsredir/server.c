@@ -57,7 +57,7 @@ void server_publish(void *arg)
     world->signatures = signatures_ref(s->resign.current);
     world->measured = measure_join(s->measure);
     world->identity = s->settings->identity;
-    if (s->settings->cookies.enabled && world->identity.cookies.count == 0) {
+    if (s->settings->cookies.mode != COOKIES_OFF && world->identity.cookies.count == 0) {
         world->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
     }
     world->bound = bound_ref(s->state.bound);
@@ -225,7 +225,7 @@ static uint64_t drain_ms(const struct settings *settings)
 {
     uint64_t resolved = settings->recursion ? settings->resolver.limits.timeout_ms : 0;
 
-    return resolved + settings->tcp.idle + settings->tcp.message;
+    return resolved + 2 * settings->tcp.timeout;
 }
 
 /* It reads the sockets now. */

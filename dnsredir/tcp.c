@@ -112,8 +112,8 @@ int tcp_open(struct worker *worker, const struct settings *settings, struct tcp 
     int err = 0;
 
     tcp->worker = worker;
-    tcp->idle_ms = settings->tcp.idle;
-    tcp->message_ms = settings->tcp.message;
+    tcp->idle_ms = settings->tcp.timeout;
+    tcp->message_ms = settings->tcp.timeout;
     tcp->limit = worker->connections;
     tcp->client_limit = settings->tcp.per_client;
     tcp_clients_init(&tcp->clients);

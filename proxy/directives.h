@@ -260,9 +260,9 @@ struct settings {
     char *takeover; /* unix socket through which a newer process takes over, or NULL */
     char *state;    /* folder of what must survive restarts, or NULL */
     struct {
-        uint64_t total;                /* bytes a second to all clients; 0: no limit */
-        bool free_hits;                /* cache hits neither count nor are slowed down */
-        uint64_t client_v4, client_v6; /* prefix lengths by which addresses count as one client */
+        uint64_t total;               /* bytes a second to all clients; 0: no limit */
+        bool free_hits;               /* cache hits neither count nor are slowed down */
+        struct prefix_lengths client; /* by which addresses count as one client */
     } shares;
     char *pages; /* folder of templates (proxy/access/pages.h); NULL: those built in */
     struct site *sites;
@@ -278,8 +278,8 @@ struct settings {
     size_t upgrade_count;
 
     struct {
-        uint64_t client_head, client_idle, client_body, tls_handshake; /* ms */
-        uint64_t resolve, connect, first_byte, origin_body, origin_idle, tunnel_idle, drain;
+        uint64_t client_head, client_idle, client_body; /* ms */
+        uint64_t connect, first_byte, origin_body, origin_idle, tunnel_idle, drain;
     } timeouts;
     struct {
         uint64_t head, target, fields; /* bytes; `fields` counts */

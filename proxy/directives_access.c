@@ -260,11 +260,9 @@ static const struct conf_directive shares_rows[] = {
      "Bytes per second to all clients together, shared fairly."},
     {"free-hits", CONF_BOOL, CONF_FIELD(struct settings, shares.free_hits), "no", NULL, NULL, CONF_RELOAD,
      "Cache hits count for no quota and are not slowed down."},
-    {"client-v4", CONF_INT, CONF_FIELD(struct settings, shares.client_v4), "32", "8", "32", CONF_RELOAD,
-     "Clients without a user name are counted per IPv4 network with this prefix length, for "
-     "quotas, rates and shares."},
-    {"client-v6", CONF_INT, CONF_FIELD(struct settings, shares.client_v6), "64", "16", "128", CONF_RELOAD,
-     "The same for IPv6."},
+    {"client", CONF_LENGTHS, CONF_FIELD(struct settings, shares.client), "32/64", NULL, NULL, CONF_RELOAD,
+     "Clients without a user name are counted per network with these prefix lengths, for quotas, "
+     "rates and shares."},
     {0},
 };
 const struct conf_table shares_table = {.rows = shares_rows, .shorthand = "total"};

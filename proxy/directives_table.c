@@ -297,18 +297,15 @@ static const struct conf_table site_table = {
 
 static const struct conf_directive timeout_rows[] = {
     {"client-head", CONF_MSEC, FIELD(timeouts.client_head), "15s", "100ms", "1h", CONF_RELOAD,
-     "For a client to send the request head."},
+     "For a client to send the request head, and for its TLS handshake."},
     {"client-idle", CONF_MSEC, FIELD(timeouts.client_idle), "60s", "100ms", "1d", CONF_RELOAD,
      "For a client connection without a request."},
     {"client-body", CONF_MSEC, FIELD(timeouts.client_body), "60s", "100ms", "1d", CONF_RELOAD,
      "For a client that makes no progress with a body: it sends nothing, or it sends (with a "
      "known length) or reads fewer than 64 bytes per second."},
-    {"tls-handshake", CONF_MSEC, FIELD(timeouts.tls_handshake), "10s", "100ms", "1h", CONF_RELOAD,
-     "For the TLS handshake of a client. For origins it is part of connect."},
-    {"resolve", CONF_MSEC, FIELD(timeouts.resolve), "10s", "10ms", "5min", CONF_RELOAD,
-     "For resolving the name of an origin."},
     {"connect", CONF_MSEC, FIELD(timeouts.connect), "10s", "10ms", "5min", CONF_RELOAD,
-     "For connecting to an origin, with TLS handshake, over all its addresses."},
+     "For resolving the name of an origin, and as long again for connecting to it, with TLS "
+     "handshake, over all its addresses."},
     {"first-byte", CONF_MSEC, FIELD(timeouts.first_byte), "60s", "10ms", "1d", CONF_RELOAD,
      "For the first byte of an origin's response."},
     {"origin-body", CONF_MSEC, FIELD(timeouts.origin_body), "60s", "10ms", "1d", CONF_RELOAD,

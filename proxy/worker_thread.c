@@ -24,7 +24,7 @@ static struct upstream_settings upstream_settings_of(const struct settings *sett
                .times = {.body_ms = settings->timeouts.origin_body,
                          .first_byte_ms = settings->timeouts.first_byte,
                          .idle_ms = settings->timeouts.origin_idle}},
-        .resolve_ms = settings->timeouts.resolve,
+        .resolve_ms = settings->timeouts.connect,
         .connect_ms = settings->timeouts.connect,
         .idle_ms = settings->timeouts.origin_idle,
         .tunnel_idle_ms = settings->timeouts.tunnel_idle,

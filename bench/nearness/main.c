@@ -150,7 +150,6 @@ static void make_map(struct run *r)
         .replica_count = s->replica_count,
         .base = r->steer.nearest.map,
         .rankings = r->steer.nearest.rankings,
-        .samples = (uint32_t)s->measured.samples,
         .now = r->now,
     });
     r->steer.view.measured = r->measured;

@@ -112,9 +112,9 @@ struct account *accounts_take(struct accounts *accounts, struct span name)
 
 /* "c10.0.0.1", "c2001:db8::", "c10.0.0.0/24". Names of the default prefix lengths have no length,
  * as in older versions. */
-static int name_network(const struct ip *client, struct account_lengths lengths, char *name)
+static int name_network(const struct ip *client, struct prefix_lengths lengths, char *name)
 {
-    struct account_lengths usual = ACCOUNT_LENGTHS;
+    struct prefix_lengths usual = ACCOUNT_LENGTHS;
     bool v4 = ip_is_v4(client);
     unsigned bits = v4 ? lengths.v4 : lengths.v6, from = bits + (v4 ? 96 : 0);
     char text[IP_TEXT_MAX];
@@ -130,7 +130,7 @@ static int name_network(const struct ip *client, struct account_lengths lengths,
 }
 
 struct account *account_take(struct accounts *accounts, struct span user, const struct ip *client,
-                             struct account_lengths lengths)
+                             struct prefix_lengths lengths)
 {
     char name[LEDGER_KEY_MAX];
     int len;

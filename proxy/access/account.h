@@ -35,16 +35,13 @@ void accounts_close(struct accounts **accounts); /* writes what is pending; acce
 /* Sets the total rate in bytes a second; 0: no limit. Takes effect at once. */
 void accounts_set_total(struct accounts *accounts, uint64_t total);
 
-/* The prefix lengths by which addresses count as one client. */
-struct account_lengths {
-    unsigned v4, v6; /* of 32 and 128 bits */
-};
-#define ACCOUNT_LENGTHS ((struct account_lengths){32, 64}) /* where nobody says otherwise */
+/* By how much of them addresses count as one client where nobody says otherwise. */
+#define ACCOUNT_LENGTHS ((struct prefix_lengths){32, 64})
 
 /* The account of a user or, if `user` is empty, of the client's network, with a new reference.
  * NULL: there are ACCOUNTS_MAX. */
 struct account *account_take(struct accounts *accounts, struct span user, const struct ip *client,
-                             struct account_lengths lengths);
+                             struct prefix_lengths lengths);
 void account_give(struct account **account); /* accepts NULL; sets *account to NULL */
 
 /* Counts bytes. `now` is in seconds since 1970. */

@@ -337,7 +337,7 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
     client->https = true;
     metric_add(&worker->counters.tls_open, 1);
     client->speaker.securing = transport;
-    transport_start_tls(transport, tls, NULL, worker->settings->timeouts.tls_handshake, on_secured,
+    transport_start_tls(transport, tls, NULL, worker->settings->timeouts.client_head, on_secured,
                         client);
 }
 

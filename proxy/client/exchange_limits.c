@@ -32,10 +32,8 @@ enum reason exchange_open_account(struct exchange *x, const struct access_rule *
     if ((limits == NULL && x->settings->shares.total == 0) || accounts == NULL) {
         return REASON_NONE;
     }
-    struct account_lengths lengths = {(unsigned)x->settings->shares.client_v4,
-                                      (unsigned)x->settings->shares.client_v6};
-    struct account *account =
-        account_take(accounts, x->user ? x->user->name : SPAN_EMPTY, &x->client->ip, lengths);
+    struct account *account = account_take(accounts, x->user ? x->user->name : SPAN_EMPTY,
+                                           &x->client->ip, x->settings->shares.client);
     if (account == NULL) {
         return REASON_OVERLOAD;
     }

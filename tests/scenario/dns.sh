@@ -69,7 +69,7 @@ config() { # ADDRESS-OF-EXTRA
 listen: ["127.0.0.1:$dns_port"]
 admin: { address: "127.0.0.1:$admin_port" }
 health: { interval: 1s, timeout: 300ms }
-tcp: { connections: 50, message-timeout: 500ms }
+tcp: { connections: 50, timeout: 500ms }
 replicas:
   - { name: fra, addresses: [192.0.2.10], location: [50.11, 8.68], admin: "http://127.0.0.1:$fra_port" }
   - { name: nyc, addresses: [198.51.100.10], location: [40.71, -74.01], admin: "http://127.0.0.1:$nyc_port" }

@@ -28,9 +28,9 @@ listen: ["[::1]:{one}", "[::]:{six}", "{both}"]
 admin: {{ address: "[::1]:{admin}" }}
 state: state
 keys: [{{ name: k, secret: {secret} }}]
-cookies: {{ secret: e5e973e5a6b2a43f48e7dc849e37bfcf }}
+cookies: {{ secrets: e5e973e5a6b2a43f48e7dc849e37bfcf }}
 rate-limit: {{ responses-per-second: 1, slip: 1, exempt: ["::1/128", 127.0.0.0/8, "{second}/128"] }}
-tcp: {{ per-client: 3, idle-timeout: 2min }}
+tcp: {{ per-client: 3, timeout: 2min }}
 replicas:
   - {{ name: fra, addresses: [192.0.2.1, "2001:db8:a::1"] }}
   - {{ name: nyc, addresses: [192.0.2.2, "2001:db8:a::2"] }}

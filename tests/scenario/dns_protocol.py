@@ -23,12 +23,12 @@ import larder  # noqa: E402
 CONFIG = """
 listen: ["127.0.0.1:{dns}"]
 admin: {{ address: "127.0.0.1:{admin}" }}
-cookies: {{ secret: e5e973e5a6b2a43f48e7dc849e37bfcf, required: {required} }}
-nsid: fra-1
+cookies: {{ secrets: e5e973e5a6b2a43f48e7dc849e37bfcf, mode: {mode} }}
+identity: fra-1
 log: {{ queries: queries.json }}
-chaos: {{ version: larder }}
+version: larder
 rate-limit: {{ responses-per-second: 1, errors-per-second: 1, exempt: [127.0.0.0/24] }}
-tcp: {{ per-client: 5, idle-timeout: 2min, message-timeout: 1min }}
+tcp: {{ per-client: 5, timeout: 2min }}
 zones:
   - name: ex.test
     nameservers: [ns.ex.test]
@@ -117,11 +117,11 @@ def tcp_ask(conn, name, options=b"", kind=1):
 
 
 class Server:
-    def __init__(self, build, folder, required):
+    def __init__(self, build, folder, mode):
         self.dns, self.admin = larder.free_port(), larder.free_port()
-        path = folder / f"dns-{required}.yaml"
+        path = folder / f"dns-{mode}.yaml"
         big = ", ".join(f'"A 10.9.{n}.1"' for n in range(100))
-        path.write_text(CONFIG.format(dns=self.dns, admin=self.admin, required=required, big=big))
+        path.write_text(CONFIG.format(dns=self.dns, admin=self.admin, mode=mode, big=big))
         self.process = subprocess.Popen([build / "dnsredir/larder-dns", "--config", path])
         larder.await_port("127.0.0.1", self.dns, self.process)
 
@@ -156,7 +156,8 @@ def by_tools(server):
         ("dig", "+norecurse www.example.org", ["status: REFUSED", "EDE: 20"]),
         ("dig", "+opcode=NOTIFY www.ex.test", ["status: NOTIMP", "EDE: 21"]),
         ("dig", "CH TXT version.bind", ['"larder"']),
-        ("dig", "CH TXT id.server", ["status: REFUSED"]),
+        ("dig", "CH TXT id.server", ['"fra-1"']),
+        ("dig", "CH TXT authors.bind", ["status: REFUSED"]),
         ("dig", "+noedns www.ex.test", ["192.0.2.1", "ADDITIONAL: 0"]),
         ("dig", "+cdflag +adflag +zflag www.ex.test", ["flags: qr aa rd;"]),
         ("dig", "+qr +header-only +cookie .", ["status: NOERROR", "QUERY: 0", "(good)"]),
@@ -299,14 +300,14 @@ def main():
         larder.need(shutil.which(tool) or f"/usr/bin/{tool}")
     build = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(build, pathlib.Path(folder), "false")
+        server = Server(build, pathlib.Path(folder), "on")
         by_tools(server)
         limits(server)
         connections(server)
         half_messages(server)
         admin_hosts(server)
         query_log(pathlib.Path(folder) / "queries.json", server)
-        server = Server(build, pathlib.Path(folder), "true")
+        server = Server(build, pathlib.Path(folder), "required")
         cookies(server)
         seen = server.tool("dig", "+cookie", "www.ex.test")
         expect("dig comes back after BADCOOKIE", "192.0.2.1" in seen and "(good)" in seen, seen)

@@ -33,7 +33,7 @@ listen: ["127.0.0.1:{dns}"]
 admin: {{ address: "127.0.0.1:{admin}" }}
 state: state
 log: {{ queries: queries.json }}
-cookies: {{ secret: """ + COOKIE_SECRET + """ }}
+cookies: {{ secrets: """ + COOKIE_SECRET + """ }}
 keys:
   - {{ name: fra-key, secret-file: fra.key }}
 {keys}

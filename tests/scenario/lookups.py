@@ -94,7 +94,7 @@ def main():
     nameserver, origin = Nameserver(), raw.Origin(serve)
     with tempfile.TemporaryDirectory() as folder:
         proxy = larder.Proxy(str(build / "proxy/larder-proxy"), folder, "--workers", "1", "--nameserver",
-                             f"127.0.0.1:{nameserver.port}", "--set", "timeouts.resolve=2min")
+                             f"127.0.0.1:{nameserver.port}", "--set", "timeouts.connect=2min")
         proxy.start()
         first = connect(proxy.port, "127.0.0.1")
         send(first, "known.example", origin.port)

@@ -172,7 +172,7 @@ health: {{ interval: 400ms, timeout: 300ms, rise: 1, fall: 1 }}
 replicas:
 {rows}
 nearest:
-  measured: {{ enabled: {enabled}, interval: 100ms, period: 100ms, {more} }}
+  measured: {{ enabled: {enabled}, interval: 100ms, {more} }}
   map: [{{ prefix: 10.9.0.0/16, replica: fra }}]
   regions:
     - {{ name: here, prefixes: [10.0.0.0/8, 127.0.0.0/8], replica: [fra, nyc, own] }}

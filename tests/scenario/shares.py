@@ -31,7 +31,7 @@ admin: "127.0.0.1:{admin}"
 workers: {workers}
 allow-targets: 127.0.0.0/8
 connect-ports: 1-65535
-shares: {{total: {total}, free-hits: yes, client-v4: 24}}
+shares: {{total: {total}, free-hits: yes, client: 24/64}}
 access:
   - allow: {{from: 127.0.5.0/24, limits: {{rate: {own}}}}}
   - allow: {{from: 127.0.0.0/8}}

@@ -456,7 +456,7 @@ admin: {{ address: "127.0.0.1:{admin}" }}
 workers: 2
 takeover: {folder}/takeover
 rate-limit: {{ exempt: [127.0.0.0/8] }}
-tcp: {{ idle-timeout: 1s, message-timeout: 1s }}
+tcp: {{ timeout: 1s }}
 zones:
   - name: ex.test
     nameservers: [ns.ex.test]

@@ -66,7 +66,7 @@ class Proxy(larder.Proxy):
         self.file.write_text(
             f"listen:\n  - address: 127.0.0.1:{self.tls}\n    tls: {{certificates: [{pairs}]}}\n"
             f"  - 127.0.0.1:{self.port}\n"
-            "timeouts: {tls-handshake: 5s}\nconnect-ports: [1024-65535]\n")
+            "timeouts: {client-head: 5s}\nconnect-ports: [1024-65535]\n")
 
     def popen(self):
         return subprocess.Popen(self.command, stderr=self.log)

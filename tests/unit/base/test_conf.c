@@ -563,7 +563,7 @@ Test(conf, help_and_manual_name_every_directive)
                                    "restart | Its name. |\n"),
                   NULL);
     cr_expect_neq(strstr(out.data, "  --size SIZE                  Size.\n"), NULL);
-    cr_expect_neq(strstr(out.data, " directives take a value; "), NULL);
+    cr_expect_neq(strstr(out.data, " directives, each set once. "), NULL);
     buf_fini(&out);
 }
 
@@ -672,8 +672,38 @@ Test(conf, a_required_list_is_not_empty)
     }
 }
 
-/* By name and meaning: what a map has is counted, the map is not, and nothing twice. */
-Test(conf, directives_are_counted_that_take_a_value)
+Test(conf, prefix_lengths)
+{
+    static const struct {
+        const char *text;
+        struct prefix_lengths want;
+        const char *what; /* NULL: it is right */
+    } cases[] = {
+        {"24/56", {24, 56}, NULL},
+        {"0/0", {0, 0}, NULL},
+        {"32/128", {32, 128}, NULL},
+        {"24", {0, 0}, "there is one length only"},
+        {"33/56", {0, 0}, "the first is no length of an IPv4 prefix, 0 to 32"},
+        {"/56", {0, 0}, "the first is no length of an IPv4 prefix, 0 to 32"},
+        {"24/129", {0, 0}, "the second is no length of an IPv6 prefix, 0 to 128"},
+        {"24/", {0, 0}, "the second is no length of an IPv6 prefix, 0 to 128"},
+        {"24/56/8", {0, 0}, "the second is no length of an IPv6 prefix, 0 to 128"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct prefix_lengths got = {0, 0};
+        const char *what = NULL;
+        int err = conf_prefix_lengths.parse(span_str(cases[i].text), NULL, &got, &what);
+        cr_expect_eq(err, cases[i].what ? ERR_SYNTAX : 0, "%s", cases[i].text);
+        cr_expect(got.v4 == cases[i].want.v4 && got.v6 == cases[i].want.v6, "%s", cases[i].text);
+        cr_expect(what == cases[i].what || strcmp(what, cases[i].what) == 0, "%s: %s",
+                  cases[i].text, what);
+    }
+}
+
+/* What a map has is counted, the map is not; a list of maps is one, and its items' parameters count
+ * by name and meaning. */
+Test(conf, directives_and_parameters_are_counted)
 {
     static const struct conf_directive inner[] = {
         {"name", CONF_STRING, CONF_FIELD(struct sample, name), NULL, NULL, NULL, 0, "Its name."},
@@ -684,9 +714,15 @@ Test(conf, directives_are_counted_that_take_a_value)
         {"one", CONF_MAP(map), CONF_SAME, NULL, NULL, NULL, 0, "A map."},
         {"other", CONF_MAP(map), CONF_SAME, NULL, NULL, NULL, 0, "The same inside."},
         {"name", CONF_STRING, CONF_FIELD(struct sample, name), NULL, NULL, NULL, 0, "Another."},
+        {"list", CONF_MAP(map), CONF_LIST(struct sample, ports, port_count), NULL, NULL, NULL, 0,
+         "Items."},
+        {"more", CONF_MAP(map), CONF_LIST(struct sample, ports, port_count), NULL, NULL, NULL, 0,
+         "The same items."},
         {0},
     };
     static const struct conf_table table_of_maps = {.rows = outer, .size = sizeof(struct sample)};
+    struct conf_counts counts = conf_count(&table_of_maps);
 
-    cr_expect_eq(conf_count(&table_of_maps), 3, "with include");
+    cr_expect_eq(counts.directives, 6, "with include: %zu", counts.directives);
+    cr_expect_eq(counts.parameters, 1, "%zu", counts.parameters);
 }

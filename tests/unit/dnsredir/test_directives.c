@@ -11,6 +11,8 @@
 #define RESOLVER "resolver: {allow: [10.0.0.0/8]}\n"
 #define KEY(name) "{name: " name ", secret: AAECAwQFBgcICQoLDA0ODw==}"
 #define UPDATES "state: /nowhere\nkeys: [" KEY("k") "]\n"
+#define SECRET "e5e973e5a6b2a43f48e7dc849e37bfcf"
+#define FIVE_SECRETS SECRET ", " SECRET ", " SECRET ", " SECRET ", " SECRET
 #define ZONE(names) "zones: [{name: ex, nameservers: ns.at, names: [" names "]}]\n"
 
 /* Every line says where, what, and what was expected. */
@@ -86,11 +88,12 @@ Test(directives, faults_are_named)
         {REPLICAS "nearest: {map: [{prefix: 10.0.0.0/8, replica: fro}]}\n" ZONE(""),
          ":2:47: no replica is called \"fro\""},
         {REPLICAS "nearest: {measured: {explore: 51%}}\n" ZONE(""), "50%"},
-        {REPLICAS "nearest: {measured: {samples: 0}}\n" ZONE(""), "samples"},
-        {"cookies: {secret: abc}\n" ZONE(""), "32 hexadecimal digits"},
-        {"cookies: {previous: e5e973e5a6b2a43f48e7dc849e37bfcf}\n" ZONE(""), "needs a secret"},
-        {"nsid: 01234567890123456789012345678901234567890123456789012345678901234\n" ZONE(""),
-         "nsid"},
+        {REPLICAS "nearest: {measured: {interval: 0}}\n" ZONE(""), "interval"},
+        {"cookies: {secrets: abc}\n" ZONE(""), "32 hexadecimal digits"},
+        {"cookies: {secrets: [" FIVE_SECRETS "]}\n" ZONE(""),
+         ":1:157: one too many; expected at most 4"},
+        {"identity: 01234567890123456789012345678901234567890123456789012345678901234\n" ZONE(""),
+         "identity"},
         {"redirect: {names: a.example.org}\n" REPLICAS ZONE(""), "expected clients under resolver"},
         {RESOLVER "redirect: {names: www.ex}\n" REPLICAS ZONE(""), "lies in a zone of ours"},
         {RESOLVER "redirect: {names: \"*\"}\n" REPLICAS ZONE(""), "would be all names there are"},
@@ -598,4 +601,25 @@ Test(pattern, ranges)
             span_eq(pattern_name(&pattern, pattern.name_count - 1, text), span_str(cases[i].last)),
             "%s", cases[i].text);
     }
+}
+
+/* docs/adr/0016: whoever reads the reference should be able to read all of it. */
+Test(directives, are_few)
+{
+    struct buf out = BUF_INIT;
+    unsigned directives = 0, parameters = 0;
+
+    settings_manual(&out);
+    buf_append(&out, SPAN("\0"));
+    const char *said = strstr(out.data, " directives, each set once");
+    const char *more = strstr(out.data, "in them, have ");
+    cr_assert(said && more);
+    while (said > out.data && said[-1] >= '0' && said[-1] <= '9') {
+        said--;
+    }
+    cr_assert_eq(sscanf(said, "%u", &directives), 1);
+    cr_assert_eq(sscanf(more, "in them, have %u", &parameters), 1);
+    cr_expect(directives > 50 && directives <= 60, "%u directives", directives);
+    cr_expect(parameters > 40 && parameters <= 60, "%u parameters", parameters);
+    buf_fini(&out);
 }

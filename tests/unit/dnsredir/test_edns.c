@@ -19,7 +19,7 @@
 #define ZONES                                                                                      \
     "zones: [{name: ex, nameservers: [ns.test], soa: {serial: 1}, names: [{name: www, records: "   \
     "[\"A 192.0.2.1\"]}]}]\n"
-#define SECRET "cookies: { secret: e5e973e5a6b2a43f48e7dc849e37bfcf"
+#define SECRET "cookies: { secrets: e5e973e5a6b2a43f48e7dc849e37bfcf"
 
 static struct dialogue d;
 
@@ -81,7 +81,7 @@ Test(edns, rfc7873_5_2_3_cookies_required)
         {"a bad one", SPAN_INIT(HEADER WWW OPT "\0\x1c\0\x0a\0\x18" CLIENT HALF),
          "BADCOOKIE | edns cookie clientck"},
     };
-    begin(SECRET ", required: true }\n" ZONES);
+    begin(SECRET ", mode: required }\n" ZONES);
     ask_rows(&d, rows, ARRAY_LEN(rows));
     cr_expect_eq(d.note.cookie, COOKIE_BAD);
     d.asker.tcp = true;
@@ -95,7 +95,7 @@ Test(edns, rfc7873_5_2_5_a_cookie_comes_back)
     uint8_t room[DNS_UDP_MAX];
     struct span packet = span_of(query, sizeof(query) - 1);
 
-    begin(SECRET ", required: true }\n" ZONES);
+    begin(SECRET ", mode: required }\n" ZONES);
     size_t len = answer(&d.view, &d.asker, packet, room, &d.note);
     cr_assert_eq(len, sizeof(query) - 1, "BADCOOKIE is not larger than what asked");
     memcpy(query + len - 16, room + len - 16, 16);
@@ -128,7 +128,7 @@ Test(edns, rfc7873_without_cookies_the_option_is_unknown)
         {"without a question", SPAN_INIT(NO_QUESTION OPT "\0\x0c\0\x0a\0\x08" CLIENT),
          "FORMERR | edns"},
     };
-    begin(SECRET ", required: true, enabled: false }\n" ZONES);
+    begin(SECRET ", mode: off }\n" ZONES);
     ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
@@ -143,7 +143,7 @@ Test(edns, rfc5001_nsid)
          SPAN_INIT(HEADER OUTSIDE OPT "\0\x10" NSID "\0\x0a\0\x08" CLIENT),
          "REFUSED | edns cookie clientck nsid fra-1 ede 20"},
     };
-    begin(SECRET " }\nnsid: fra-1\n" ZONES);
+    begin(SECRET " }\nidentity: fra-1\n" ZONES);
     ask_rows(&d, rows, ARRAY_LEN(rows));
     dialogue_fini(&d);
     begin(ZONES);
@@ -201,10 +201,10 @@ Test(edns, rfc4892_chaos)
         {"hostname.bind, not set", CHAOS("\10hostname\4bind", "\x10"), "REFUSED"},
         {"id.server, not set", CHAOS("\2id\6server", "\x10"), "REFUSED"},
     };
-    begin("chaos: { version: larder }\n" ZONES);
+    begin("version: larder\n" ZONES);
     ask_rows(&d, rows, ARRAY_LEN(rows));
     dialogue_fini(&d);
-    begin("chaos: { host: fra-1 }\n" ZONES);
+    begin("identity: fra-1\n" ZONES);
     cr_expect_str_eq(ask_bytes(&d, rows[0].packet), "REFUSED");
     cr_expect_str_eq(ask_bytes(&d, rows[6].packet),
                      "NOERROR aa | hostname.bind. 0 CH TXT \\05fra-1");
@@ -226,7 +226,7 @@ Test(edns, everything_at_once_fits)
                            "0123456789abcdef";
     struct span packet = span_of(query, sizeof(query) - 1);
 
-    begin("nsid: 0123456789012345678901234567890123456789012345678901234567890123\n" SECRET
+    begin("identity: 0123456789012345678901234567890123456789012345678901234567890123\n" SECRET
           " }\n" ZONES);
     d.asker.tcp = true;
     const char *got = ask_bytes(&d, packet);

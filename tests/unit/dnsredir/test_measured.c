@@ -94,7 +94,6 @@ static void compile(void)
         .replica_count = d.settings->replica_count,
         .base = d.settings->nearest.map,
         .rankings = d.settings->nearest.rankings,
-        .samples = 3,
         .now = NOW,
     });
     d.view.measured = measured;

@@ -7,7 +7,7 @@
 
 #define WORLD                                                                                      \
     "resolver: { allow: [10.0.0.0/8], forward: 192.0.2.200 }\n"                                    \
-    "nsid: here\n"                                                                                 \
+    "identity: here\n"                                                                             \
     "zones:\n"                                                                                     \
     "  - name: ex\n"                                                                               \
     "    nameservers: ns.ex\n"                                                                     \

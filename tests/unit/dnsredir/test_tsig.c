@@ -221,7 +221,7 @@ Test(tsig, secrets)
 
 #define CONFIG                                                                                     \
     "keys: [{name: k, secret: '" SECRET "'}]\n"                                                    \
-    "nsid: me\n"                                                                                   \
+    "identity: me\n"                                                                               \
     "zones: [{name: ex, nameservers: ns.ex, names: [{name: d, records: \"A 192.0.2.1\"},"          \
     " {name: t, records: [\"TXT " LONG "\"]}]}]\n"
 #define LONG                                                                                       \

@@ -81,7 +81,7 @@ Test(account, of_networks_of_any_length)
     struct accounts *accounts = open_accounts(NULL);
     static const struct {
         const char *a, *b;
-        struct account_lengths lengths;
+        struct prefix_lengths lengths;
         const char *name;
         bool same;
     } cases[] = {

@@ -436,10 +436,12 @@ Test(directives, help_has_options_and_directives)
 /* docs/adr/0016: whoever reads the reference should be able to read all of it. */
 Test(directives, are_few)
 {
-    size_t count = conf_count(&settings_table);
+    struct conf_counts counts = conf_count(&settings_table);
 
-    cr_expect_leq(count, 90, "%zu directives", count);
-    cr_expect_gt(count, 60, "those inside of maps count, too");
+    cr_expect_leq(counts.directives, 60, "%zu directives", counts.directives);
+    cr_expect_gt(counts.directives, 50, "those in maps count, too");
+    cr_expect_leq(counts.parameters, 40, "%zu parameters", counts.parameters);
+    cr_expect_gt(counts.parameters, 30, "of rules, sites and mirrors");
 }
 
 /* ---- beside settings in force ---- */
