@@ -2,7 +2,7 @@
 // under the pointer in the legend, nothing that moves but the data.
 
 import { el, setText } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, mark } from "./format.js";
 
 const spans = { 1: 600, 10: 7200, 120: 86400 };
 
@@ -59,9 +59,9 @@ export class Chart {
     node.before(this.time);
     this.values = this.series.map(() => el("b"));
     node.append(...this.series.map((one, i) => {
-      const mark = el("i", one.thin ? "mark thin" : "mark");
-      mark.style.setProperty("--mark", `var(${one.color})`);
-      return el("span", "key", [mark, one.name, " ", this.values[i]]);
+      const sign = el("i", one.dashed ? "mark dashed" : "mark");
+      sign.style.setProperty("--mark", `var(${one.color})`);
+      return el("span", "key", [sign, one.name, " ", this.values[i]]);
     }));
   }
 
@@ -134,10 +134,10 @@ export class Chart {
       logscale: this.log,
       strokeWidth: this.stacked ? 1 : 1.75,
       series: Object.fromEntries(this.series.map((one) =>
-        [one.name, one.thin ? { strokeWidth: 1 } : {}])),
+        [one.name, one.dashed ? { strokeWidth: 1, strokePattern: [4, 2] } : {}])),
       axes: {
         x: { drawGrid: false, pixelsPerLabel: 90, axisLabelFormatter: (date) => clock(date, spanOf(this.level) < 300) },
-        y: { axisLabelWidth: 62, ticker: () => this.marks.map((v) => ({ v, label: this.format(v) })) },
+        y: { axisLabelWidth: 62, ticker: () => this.marks.map((v) => ({ v, label: mark(this.format(v)) })) },
       },
       interactionModel: {},
       highlightCallback: (event, x, points, row) => this.point(row),

@@ -46,9 +46,9 @@ function beginCharts() {
       { name: "of bytes", color: "--second", value: part("hit_bytes", "bytes") }] }),
     new Chart("latency", { log: true, format: f.duration, series: [
       { name: "hits, median", color: "--hit", value: time("hits_us_p50") },
-      { name: "99 %", color: "--hit-soft", thin: true, value: time("hits_us_p99") },
+      { name: "99 %", color: "--hit", dashed: true, value: time("hits_us_p99") },
       { name: "misses, median", color: "--miss", value: time("misses_us_p50") },
-      { name: "99 % ", color: "--miss-soft", thin: true, value: time("misses_us_p99") }] }));
+      { name: "99 % ", color: "--miss", dashed: true, value: time("misses_us_p99") }] }));
 }
 
 // ---- asking ----

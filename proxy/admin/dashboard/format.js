@@ -56,15 +56,21 @@ export function duration(us) {
   return us === null || us === undefined ? "–" : join(durationParts(us));
 }
 
-// A part of a whole; a dash where there is no whole.
+// A part of a whole; a dash if there is no whole. Only nothing and everything are told without decimals:
+// 99.99 % is not everything, and the numbers of a column are aligned.
 export function percent(part, whole) {
   if (!whole) {
     return "–";
   }
   const value = (100 * part) / whole;
-  const digits = value > 0 && value < 9.95 ? 1 : value > 99.5 && value < 100 ? 2 : value < 99.5 ? 1 : 0;
-  return value.toFixed(digits).replace(/\.0+$/, "") + thin + "%";
+  if (value === 0 || value === 100) {
+    return value + thin + "%";
+  }
+  return (value > 99.5 ? (Math.floor(value * 100) / 100).toFixed(2) : value.toFixed(1)) + thin + "%";
 }
+
+// A value at an axis: round, so without decimals that say nothing.
+export const mark = (text) => text.replace(/\.0+(?=\D|$)|(\.\d*?[1-9])0+(?=\D|$)/, "$1");
 
 // Seconds as "3 d 4 h", "12 min", "8 s".
 export function age(seconds) {

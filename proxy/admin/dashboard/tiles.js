@@ -14,7 +14,11 @@ function set(id, [number, unit], suffix = "") {
   }
 }
 
-const ratio = (part, whole) => (whole ? f.percent(part, whole).split("\u202f")[0] : "–");
+// A ratio of nothing is a dash, without a unit.
+function setRatio(id, part, whole) {
+  const [number, unit = ""] = f.percent(part, whole).split("\u202f");
+  set(id, [number, unit]);
+}
 
 // ---- tiles ----
 
@@ -26,8 +30,8 @@ export function drawTiles(history, step, status) {
   const sum = (name) => history.sum(step, name);
   set("now-requests", f.countParts(round(mean("requests"))), "/s");
   set("now-bytes", f.bytesParts(mean("bytes")), "/s");
-  setText($("now-hits"), ratio(sum("hits"), sum("requests")));
-  setText($("now-hit-bytes"), ratio(sum("hit_bytes"), sum("bytes")));
+  setRatio("now-hits", sum("hits"), sum("requests"));
+  setRatio("now-hit-bytes", sum("hit_bytes"), sum("bytes"));
   set("now-saved", f.bytesParts(sum("hit_bytes")));
   setText($("now-open"), f.count(history.last(1, "open") ?? 0));
   notes(history, step, status, mean);
@@ -127,7 +131,9 @@ const origins = [
 
 // A name, and beneath it what is to be said of it.
 function named(name, note) {
-  return el("div", "", note ? [name, el("span", "remedy", note)] : name);
+  const title = el("span", "title", name);
+  title.title = name;
+  return el("div", "", note ? [title, el("span", "remedy", note)] : [title]);
 }
 
 export function badge(text, kind) {

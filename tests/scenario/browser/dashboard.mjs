@@ -1,7 +1,7 @@
 // The dashboard in headless Chromium: what the page shows must be what /metrics says; text of
 // strangers stays text; it says when the proxy is gone. Prints FAIL lines, and "dashboard: ok".
 //   node dashboard.mjs CHROMIUM ADMIN-URL PROXY-PID PROXY-URL ORIGIN-URL [FOLDER]
-// FOLDER: where pictures go (light, wide, phone, why, gone).
+// FOLDER: where pictures go (light, wide, phone, tablet, why, gone).
 import http from "node:http";
 import process from "node:process";
 import { chromium } from "playwright-core";
@@ -92,7 +92,7 @@ async function lookAtMirrors(page) {
     `both mirrors, the busier one first: ${JSON.stringify(rows)}`);
   const [, requests, hits, bytes, saved] = rows[0];
   check(Number(requests) === of("requests", "/m/") && of("requests", "/m/") === 2, `requests of /m/: ${requests}`);
-  check(hits === "50\u202f%" && of("hits", "/m/") === 1, `hits of /m/: ${hits}`);
+  check(hits === "50.0\u202f%" && of("hits", "/m/") === 1, `hits of /m/: ${hits}`);
   check(isBytes(bytes, of("sent_bytes", "/m/")), `bytes of /m/: ${bytes}, ${of("sent_bytes", "/m/")}`);
   check(isBytes(saved, of("hit_sent_bytes", "/m/")) && of("hit_sent_bytes", "/m/") > 600,
     `saved by /m/: ${saved}, ${of("hit_sent_bytes", "/m/")}`);
@@ -274,6 +274,17 @@ async function lookAtWide(browser, colorScheme) {
   await page.context().close();
 }
 
+// Between a phone and a desk the tables keep their columns, and names enough of the width to be read.
+async function lookAtTablet(browser) {
+  const { page } = await open(browser, { viewport: { width: 820, height: 1180 }, colorScheme: "light" });
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  check(width <= 820, `on a tablet nothing sticks out: ${width}`);
+  const names = await page.locator("#hosts td.name, #origins td.name").evaluateAll((nodes) => nodes.map((node) => node.clientWidth));
+  check(names.length > 0 && names.every((one) => one > 160), `on a tablet names have room: ${names}`);
+  await picture(page, "tablet", { fullPage: true });
+  await page.context().close();
+}
+
 const browser = await chromium.launch({ executablePath, args: [
   "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"] });
@@ -295,6 +306,7 @@ try {
     await lookAtPhone(browser, scheme);
     await lookAtWide(browser, scheme);
   }
+  await lookAtTablet(browser);
   process.kill(Number(pid), "SIGKILL");
   await page.waitForSelector("#gone:not([hidden])", { timeout: 60000 });
   check((await text(page, "gone")).includes("does not answer"), "it says that the proxy is gone");
