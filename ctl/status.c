@@ -107,20 +107,20 @@ static void show_latency(const json_t *latency, struct buf *out)
 {
     static const char *const kinds[] = {"hits", "misses"};
 
-    show_label(out, "latency");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const json_t *kind = json_object_get(latency, kinds[i]);
-        buf_printf(out, "%s%s: ", i ? "; " : "", kinds[i]);
+        show_label(out, i ? "" : "latency");
+        buf_printf(out, "%s: ", kinds[i]);
         if (show_number(kind, "p99") == 0) { /* no bucket ends there */
-            buf_printf(out, "none yet");
+            buf_printf(out, "none yet\n");
             continue;
         }
         buf_printf(out, "half below ");
         put_milliseconds(out, kind, "p50");
         buf_printf(out, ", 99 %% below ");
         put_milliseconds(out, kind, "p99");
+        buf_printf(out, "\n");
     }
-    buf_printf(out, "\n");
 }
 
 /* Where stored responses lay, and how long those waited that were on disk only. */
@@ -139,10 +139,10 @@ static void show_served(const json_t *root, struct buf *out)
     show_count(out, show_number(served, "disk"));
     buf_printf(out, " from the mapped store, ");
     show_count(out, cold);
-    buf_printf(out, " waited\n");
+    buf_printf(out, " from disk\n");
     if (cold) {
         show_label(out, "");
-        buf_printf(out, "for the disk: half below ");
+        buf_printf(out, "waits for the disk: half below ");
         put_milliseconds(out, waits, "p50");
         buf_printf(out, ", 99 %% below ");
         put_milliseconds(out, waits, "p99");
@@ -237,14 +237,15 @@ static void show_mirrors(const json_t *list, struct buf *out)
         show_label(out, i ? "" : "mirrors");
         show_string(out, row, "path");
         if (requests == 0) {
-            buf_printf(out, " not asked for yet\n");
+            buf_printf(out, ": no requests yet\n");
             continue;
         }
-        buf_printf(out, " ");
+        buf_printf(out, ": ");
         show_count(out, requests);
         buf_printf(out, " requests, ");
         show_percent(out, show_number(row, "hits"), requests);
-        buf_printf(out, " from the cache; ");
+        buf_printf(out, " from the cache\n");
+        show_label(out, "");
         show_size(out, show_number(row, "bytes"));
         buf_printf(out, " to clients, ");
         show_size(out, show_number(row, "hit_bytes"));

@@ -69,9 +69,10 @@ void top_keys(size_t width, struct buf *out)
     struct buf line = BUF_INIT;
 
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        buf_printf(&line, "%c %s  ", keys[i], words[i]);
+        CHECK(words[i][0] == keys[i]);
+        buf_printf(&line, "[%c]%s ", keys[i], words[i] + 1);
     }
-    buf_printf(&line, "q quit");
+    buf_printf(&line, "[q]uit");
     buf_append(out, span_take(buf_span(&line), width));
     buf_fini(&line);
 }

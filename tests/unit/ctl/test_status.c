@@ -34,11 +34,11 @@ Test(status, a_table_for_people)
         "  hit                        1,500  75.0 %\n"
         "  miss                         500  25.0 %\n"
         "bytes       1.0 GiB to clients, 50.0 % from the cache; 999 B from origins\n"
-        "latency     hits: half below 0.25 ms, 99 % below 1 ms; misses: half below 50 ms, 99 % "
-        "below 2500 ms\n"
-        "mirrors     /npm/ 2,000 requests, 75.0 % from the cache; 2.0 KiB to clients, 1.0 KiB of "
-        "them saved\n"
-        "            /debian/ not asked for yet\n"
+        "latency     hits: half below 0.25 ms, 99 % below 1 ms\n"
+        "            misses: half below 50 ms, 99 % below 2500 ms\n"
+        "mirrors     /npm/: 2,000 requests, 75.0 % from the cache\n"
+        "            2.0 KiB to clients, 1.0 KiB of them saved\n"
+        "            /debian/: no requests yet\n"
         "memory      1.5 MiB of 256 MiB; 12 hot objects, 1.0 KiB\n"
         "store       150 GiB of 10.0 GiB, 1,000 objects, in /s\n"
         "! failed writes to the store: 2; see the log\n"
@@ -59,13 +59,14 @@ Test(status, where_stored_responses_were_served_from)
         {"{\"program\": \"larder-proxy\", \"requests\": {\"by_served_from\": {\"none\": 5,"
          " \"memory\": 1000, \"disk\": 20, \"cold\": 3}}, \"latency_us\": {\"disk_waits\":"
          " {\"p50\": 5000, \"p99\": 10000}}}",
-         "stored      1,000 served from memory, 20 from the mapped store, 3 waited\n"
-         "            for the disk: half below 5 ms, 99 % below 10 ms\n"},
+         "stored      1,000 served from memory, 20 from the mapped store, 3 from disk\n"
+         "            waits for the disk: half below 5 ms, 99 % below 10 ms\n"},
         {"{\"program\": \"larder-proxy\", \"latency_us\": {\"hits\": {\"p50\": 0, \"p99\": 0},"
          " \"misses\": {\"p50\": 100, \"p99\": 250}}}",
-         "latency     hits: none yet; misses: half below 0.1 ms, 99 % below 0.25 ms\n"},
+         "latency     hits: none yet\n"
+         "            misses: half below 0.1 ms, 99 % below 0.25 ms\n"},
         {"{\"program\": \"larder-proxy\", \"requests\": {\"by_served_from\": {\"disk\": 1}}}",
-         "stored      0 served from memory, 1 from the mapped store, 0 waited\nmemory"},
+         "stored      0 served from memory, 1 from the mapped store, 0 from disk\nmemory"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf out = BUF_INIT;
