@@ -47,7 +47,7 @@
     X(METHOD,           "method",           "the method is not answered from the cache")           \
     X(REQUEST_BODY,     "request-body",     "a GET or HEAD with a body is never cached")           \
     X(UPGRADE,          "upgrade",          "the request asks for another protocol")               \
-    X(PLACE,            "place",            "the request says another host, path or method beside its URL") \
+    X(PLACE,            "place",            "the request names another host, path or method beside its URL") \
     X(RANGE,            "range",            "a range that the store cannot answer")                \
     X(CONDITIONAL,      "conditional",      "a precondition the cache cannot evaluate")            \
     X(AUTHORIZATION,    "authorization",    "the request has credentials and the response does not permit sharing") \
@@ -56,7 +56,7 @@
     X(NO_LIFETIME,      "no-lifetime",      "the response has neither a lifetime nor a validator") \
     X(STATUS,           "status",           "the status is not cacheable without a lifetime")      \
     X(MUST_UNDERSTAND,  "must-understand",  "the status is not understood")                        \
-    X(VARY_STAR,        "vary-star",        "Vary: *, or a field we make for each client, matches no other request") \
+    X(VARY_STAR,        "vary-star",        "its Vary (*, or the header that names the client) matches no other request") \
     X(PARTIAL,          "partial",          "a partial response")                                  \
     X(PARTIAL_MISS,     "missing-blocks",   "part of the response was stored, the rest was fetched") \
     X(SET_COOKIE,       "set-cookie",       "Set-Cookie without an explicit lifetime, or this site forbids storing it") \
@@ -64,37 +64,37 @@
     X(INCOMPLETE,       "incomplete",       "the response ended before its announced length")      \
     X(INVALIDATED,      "invalidated",      "the URL was invalidated while the response was fetched") \
     X(OVERTAKEN,        "overtaken",        "a newer response was stored while this one was fetched") \
-    X(PASS_MARK,        "pass-mark",        "the last response could not be shared: nobody waits for another") \
-    X(STORE_BUSY,       "store-busy",       "the disk is behind; served without storing")          \
+    X(PASS_MARK,        "pass-mark",        "the last response could not be shared, so requests do not wait for each other") \
+    X(STORE_BUSY,       "store-busy",       "the disk is behind, so the response was not stored")          \
     X(MEMORY,           "memory",           "memory is short")                                     \
     X(STORED,           "stored",           "the response may be stored")                          \
     X(VALIDATED,        "validated",        "the origin confirmed the stored response")            \
     X(ACCESS,           "access",           "the access rules deny this client or target")         \
     X(CREDENTIALS,      "credentials",      "a name and a password are needed")                    \
     X(WRONG_PASSWORD,   "wrong-password",   "name or password is wrong")                           \
-    X(AUTH_BUSY,        "auth-busy",        "too many passwords wait to be checked")               \
+    X(AUTH_BUSY,        "auth-busy",        "too many passwords are waiting to be verified")               \
     X(AUTH_GUESSES,     "auth-guesses",     "too many wrong passwords came from this address")     \
     X(QUOTA,            "quota",            "the quota is used up")                                \
     X(TARGET_ADDRESS,   "target-address",   "the target's address is not allowed")                 \
-    X(TARGET_PRIVATE,   "target-private",   "the target's address is of a private network")        \
+    X(TARGET_PRIVATE,   "target-private",   "the target's address is in a private network")        \
     X(TARGET_OWN,       "target-own",       "the target is a port of this proxy itself")           \
     X(TARGET_PORT,      "target-port",      "the target's port is not allowed")                    \
     X(NO_SITE,          "no-site",          "no site is configured for this host")                 \
     X(LOOP,             "loop",             "the request already went through this proxy")         \
     X(BAD_REQUEST,      "bad-request",      "the request is malformed")                            \
     X(DNS,              "dns",              "the origin's name does not resolve")                  \
-    X(DNS_BUSY,         "dns-busy",         "too many names are being looked up, in all or for this client") \
+    X(DNS_BUSY,         "dns-busy",         "too many names are being looked up, in total or for this client") \
     X(CONNECT,          "connect",          "the origin refused or could not be reached")          \
     X(TLS_HANDSHAKE,    "tls-handshake",    "the TLS handshake with the origin failed")            \
     X(TLS_CERTIFICATE,  "tls-certificate",  "the origin's certificate is not trusted")             \
     X(TLS_EXPIRED,      "tls-expired",      "the origin's certificate has expired, or is not valid yet") \
     X(TLS_NAME,         "tls-name",         "the origin's certificate is for another name")        \
-    X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not answer in time")                   \
-    X(ORIGIN_CLOSED,    "origin-closed",    "the origin closed the connection before its answer")  \
-    X(ORIGIN_BROKEN,    "origin-broken",    "the origin's answer is malformed")                    \
-    X(REDIRECT,         "redirect",         "the mirror's origin redirects to where it may not be followed") \
-    X(DIGEST,           "digest",           "the body is not the one that its URL names by its digest") \
-    X(PULL,             "pull",             "the registry gives it to nobody without credentials, and a mirror has none") \
+    X(ORIGIN_TIMEOUT,   "origin-timeout",   "the origin did not respond in time")                   \
+    X(ORIGIN_CLOSED,    "origin-closed",    "the origin closed the connection before it responded")  \
+    X(ORIGIN_BROKEN,    "origin-broken",    "the origin's response is malformed")                    \
+    X(REDIRECT,         "redirect",         "the mirror's origin redirects to where the mirror may not follow") \
+    X(DIGEST,           "digest",           "the body does not match the digest in its URL") \
+    X(PULL,             "pull",             "the registry requires credentials for it, and a mirror has none") \
     X(CLIENT_GONE,      "client-gone",      "the client left before the end")                      \
     X(OVERLOAD,         "overload",         "a limit of this proxy is reached")
 

@@ -144,7 +144,7 @@ def bodies(world, origin):
     status, size, _ = get(world, origin, f"/{SIZE}/3", "anna")
     check(status == 200 and 0 < size < SIZE, f"the one that uses it up: {status}, {size}")
     status, _, answer = get(world, origin, f"/{SIZE}/4", "anna")
-    check(status == 403 and re.search(r"You have used \d+ KiB of 300 KiB, and may go on on "
+    check(status == 403 and re.search(r"You have used \d+ KiB of 300 KiB\. You can continue on "
                                       r"\d{4}-\d\d-01 00:00\.", answer), f"then: {answer}")
     answer = get(world, origin, f"/{SIZE}/4", "anna", "Accept-Language: de\r\n"
                  "Accept: text/html\r\n")[2]

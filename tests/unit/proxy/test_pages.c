@@ -50,13 +50,13 @@ Test(respond_error, languages_and_kinds)
         const char *language, *accept, *tag, *text;
         bool html;
     } cases[] = {
-        {NULL, BROWSER, "en", "<p>This proxy asks for a name and a password.", true},
+        {NULL, BROWSER, "en", "<p>This proxy requires a name and a password.", true},
         {"de-AT,de;q=0.9", BROWSER, "de", "<p>Dieser Proxy verlangt Namen und Passwort.", true},
         {"fr", BROWSER, "fr", "<p>Ce proxy demande un nom et un mot de passe.", true},
         {"ru,en;q=0.5", BROWSER, "ru", "<p>Этот прокси требует имя и пароль.", true},
         {"xx", BROWSER, "en", "<title>407 Proxy Authentication Required</title>", true},
         {"de", BROWSER, "de", "<title>407 Anmeldung am Proxy nötig</title>", true},
-        {NULL, "*/*", "en", "This proxy asks for a name and a password.\n", false},
+        {NULL, "*/*", "en", "This proxy requires a name and a password.\n", false},
         {NULL, NULL, "en", "407 Proxy Authentication Required\n", false},
         {"de", "application/json", "de", "Geben Sie die Zugangsdaten ein", false},
         {"de", "application/xhtml+xml", "de", "<html lang=\"de\">", true},
