@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memory.h"
 #include "dnsredir/compile.h"
 #include "dnsredir/directives_dnssec.h"
 #include "dnsredir/directives_health.h"
@@ -267,6 +268,16 @@ void settings_free(struct settings **settings)
         arena_fini(arena);
         free(arena);
         *settings = NULL;
+    }
+}
+
+void settings_release(struct settings *settings, unsigned *holders)
+{
+    if (--*holders == 0) {
+        --*settings->held;
+        settings_free(&settings);
+        free(holders);
+        memory_give_back(); /* also what the thread that read newer ones needed for that */
     }
 }
 

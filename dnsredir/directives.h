@@ -228,6 +228,9 @@ struct settings {
 int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
                   struct settings **out);
 void settings_free(struct settings **settings); /* accepts NULL; sets *settings to NULL */
+/* Gives up one of *holders references to the settings of a running server; the last one frees the
+ * settings and `holders`. Belongs to the control thread. */
+void settings_release(struct settings *settings, unsigned *holders);
 
 /* Do both open the same sockets in the same way? What a reload cannot change. */
 bool settings_same_sockets(const struct settings *a, const struct settings *b);

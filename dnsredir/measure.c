@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/minmax.h"
-#include "dnsredir/server_sign.h"
 
 /* The clock of the estimates: seconds of the loop, so late that no age lies before its begin. */
 #define CLOCK_BEGIN RTT_AGE_MAX

@@ -4,18 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/memory.h"
 #include "dnsredir/directives_dnssec.h"
-
-void settings_release(struct settings *settings, unsigned *holders)
-{
-    if (--*holders == 0) {
-        --*settings->held;
-        settings_free(&settings);
-        free(holders);
-        memory_give_back(); /* also what the thread that read newer ones needed for that */
-    }
-}
 
 static void on_work(uv_work_t *work)
 {

@@ -9,9 +9,6 @@
 
 #include <uv.h>
 
-/* Settings that several hold: the current ones, worlds, and the work here. */
-void settings_release(struct settings *settings, unsigned *holders);
-
 struct resign {
     struct signatures *current; /* of the current settings; NULL: no zone of theirs is signed */
     void (*changed)(void *arg); /* `current` is another one now */
