@@ -10,8 +10,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "dnsredir/answer.h"
-#include "dnsredir/directives.h"
+#include "dnsredir/answer/answer.h"
+#include "dnsredir/config/directives.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #define LARDER_DNSREDIR_COUNTERS_H
 
 #include "base/metrics.h"
-#include "dnsredir/answer.h"
+#include "dnsredir/answer/answer.h"
 #include "dnsredir/latency.h"
 
 /* clang-format off */

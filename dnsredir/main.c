@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/takeover.h"
-#include "dnsredir/directives_dnssec.h"
+#include "dnsredir/config/directives_dnssec.h"
 #include "dnsredir/server.h"
 
 #include <stdio.h>

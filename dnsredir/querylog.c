@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "dnsredir/counters.h"
-#include "dnsredir/update.h"
+#include "dnsredir/zone/update.h"
 
 #include <errno.h>
 #include <fcntl.h>

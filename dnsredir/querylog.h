@@ -12,7 +12,7 @@
 #ifndef LARDER_DNSREDIR_QUERYLOG_H
 #define LARDER_DNSREDIR_QUERYLOG_H
 
-#include "dnsredir/answer.h"
+#include "dnsredir/answer/answer.h"
 
 /* One query and what became of it. */
 struct query_entry {

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
-#include "dnsredir/directives_dnssec.h"
+#include "dnsredir/config/directives_dnssec.h"
 
 #include <signal.h>
 

@@ -8,7 +8,7 @@
 #ifndef LARDER_DNSREDIR_SERVER_H
 #define LARDER_DNSREDIR_SERVER_H
 
-#include "dnsredir/directives.h"
+#include "dnsredir/config/directives.h"
 
 /* Runs until SIGTERM or SIGINT; SIGHUP loads the settings anew from the same arguments. Owns
  * `settings`. Tells the service manager when it is ready. 0, or a negative errno when a listener

@@ -4,8 +4,8 @@
 #include "dnsredir/server_parts.h"
 
 #include "base/log.h"
-#include "dnsredir/explain.h"
-#include "dnsredir/status.h"
+#include "dnsredir/admin/explain.h"
+#include "dnsredir/admin/status.h"
 
 /* POST /drain?replica=NAME and /undrain: at once; answered when it is in the state, if there is
  * one. */

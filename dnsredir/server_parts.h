@@ -7,15 +7,15 @@
 #define LARDER_DNSREDIR_SERVER_PARTS_H
 
 #include "base/takeover.h"
-#include "dnsredir/admin.h"
-#include "dnsredir/config.h"
-#include "dnsredir/worker_pool.h"
-#include "dnsredir/measure.h"
-#include "dnsredir/resolver.h"
-#include "dnsredir/roster.h"
+#include "dnsredir/admin/admin.h"
+#include "dnsredir/admin/config.h"
+#include "dnsredir/health/measure.h"
+#include "dnsredir/health/roster.h"
+#include "dnsredir/resolver/resolver.h"
 #include "dnsredir/server.h"
 #include "dnsredir/server_sign.h"
 #include "dnsredir/server_state.h"
+#include "dnsredir/worker_pool.h"
 
 struct server {
     uv_loop_t loop;

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "dnsredir/directives_dnssec.h"
+#include "dnsredir/config/directives_dnssec.h"
 
 static void reload_work(uv_work_t *work)
 {

@@ -4,7 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dnsredir/directives_dnssec.h"
+#include "dnsredir/config/directives_dnssec.h"
 
 static void on_work(uv_work_t *work)
 {

@@ -5,7 +5,7 @@
 #ifndef LARDER_DNSREDIR_SERVER_SIGN_H
 #define LARDER_DNSREDIR_SERVER_SIGN_H
 
-#include "dnsredir/directives.h"
+#include "dnsredir/config/directives.h"
 
 #include <uv.h>
 

@@ -5,8 +5,8 @@
 #ifndef LARDER_DNSREDIR_SERVER_STATE_H
 #define LARDER_DNSREDIR_SERVER_STATE_H
 
-#include "dnsredir/roster.h"
-#include "dnsredir/updater.h"
+#include "dnsredir/health/roster.h"
+#include "dnsredir/state/updater.h"
 
 struct server_state {
     struct updater *updater;    /* NULL: the settings name no folder */

@@ -5,11 +5,11 @@
 #ifndef LARDER_DNSREDIR_WORKER_H
 #define LARDER_DNSREDIR_WORKER_H
 
+#include "dnsredir/config/directives.h"
 #include "dnsredir/counters.h"
-#include "dnsredir/desk.h"
-#include "dnsredir/directives.h"
 #include "dnsredir/publish.h"
 #include "dnsredir/querylog.h"
+#include "dnsredir/state/desk.h"
 
 #include <uv.h>
 

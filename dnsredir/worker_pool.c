@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "dnsredir/descriptors.h"
-#include "dnsredir/desk.h"
-#include "dnsredir/resolver.h"
-#include "dnsredir/tcp.h"
-#include "dnsredir/udp.h"
+#include "dnsredir/config/descriptors.h"
+#include "dnsredir/listener/tcp.h"
+#include "dnsredir/listener/udp.h"
+#include "dnsredir/resolver/resolver.h"
+#include "dnsredir/state/desk.h"
 
 #include <stdatomic.h>
 

@@ -13,10 +13,10 @@
 #include "world.h"
 
 #include "base/check.h"
-#include "dnsredir/answer.h"
-#include "dnsredir/directives.h"
-#include "dnsredir/health.h"
-#include "dnsredir/load.h"
+#include "dnsredir/answer/answer.h"
+#include "dnsredir/config/directives.h"
+#include "dnsredir/health/health.h"
+#include "dnsredir/steering/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

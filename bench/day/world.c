@@ -1,7 +1,7 @@
 #include "world.h"
 
 #include "base/check.h"
-#include "dnsredir/geo.h"
+#include "dnsredir/steering/geo.h"
 
 #include <math.h>
 #include <stdint.h>

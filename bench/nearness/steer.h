@@ -5,8 +5,8 @@
 #ifndef LARDER_BENCH_NEARNESS_STEER_H
 #define LARDER_BENCH_NEARNESS_STEER_H
 
-#include "dnsredir/answer.h"
-#include "dnsredir/directives.h"
+#include "dnsredir/answer/answer.h"
+#include "dnsredir/config/directives.h"
 #include "world.h"
 
 enum steer_mode {

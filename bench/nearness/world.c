@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/geo.h"
+#include "dnsredir/steering/geo.h"
 
 #include <math.h>
 

@@ -3,12 +3,12 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "proxy/access/set.h"
+#include "proxy/admin/decision_json.h"
+#include "proxy/admin/status_parts.h"
+#include "proxy/admin/url_routes.h"
 #include "proxy/client/coverage.h"
 #include "proxy/client/respond.h"
-#include "proxy/admin/decision_json.h"
-#include "proxy/admin/url_routes.h"
 #include "proxy/origin/target.h"
-#include "proxy/admin/status_parts.h"
 
 #include <stdlib.h>
 

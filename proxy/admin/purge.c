@@ -4,13 +4,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/scopes.h"
-#include "proxy/client/route.h"
-#include "proxy/client/shown.h"
 #include "proxy/admin/decision_json.h"
 #include "proxy/admin/explain_query.h"
-#include "proxy/admin/url_routes.h"
-#include "proxy/origin/target.h"
 #include "proxy/admin/status_parts.h"
+#include "proxy/admin/url_routes.h"
+#include "proxy/client/route.h"
+#include "proxy/client/shown.h"
+#include "proxy/origin/target.h"
 
 #include <jansson.h>
 #include <stdatomic.h>

@@ -12,7 +12,10 @@ import re
 import sys
 
 FOLDERS = ("base", "http", "cache", "cache/store", "proxy", "proxy/stream", "proxy/origin",
-           "proxy/client", "proxy/access", "proxy/mirror", "proxy/admin", "dnsredir", "ctl")
+           "proxy/client", "proxy/access", "proxy/mirror", "proxy/admin", "dnsredir",
+           "dnsredir/message", "dnsredir/steering", "dnsredir/zone", "dnsredir/answer",
+           "dnsredir/config", "dnsredir/health", "dnsredir/resolver", "dnsredir/state",
+           "dnsredir/listener", "dnsredir/admin", "ctl")
 HEAD = """# Files
 
 What each module is for, in the order of the folders (an include points only to the left, see

@@ -3,8 +3,8 @@
  * larger than the query when limits shorten it, and not fool our own reader. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/dnssec.h"
-#include "dnsredir/resolved.h"
+#include "dnsredir/resolver/resolved.h"
+#include "dnsredir/zone/dnssec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Text of a record, a name or a pattern: what parses can be written and is read back the same. */
 #include "base/check.h"
-#include "dnsredir/pattern.h"
-#include "dnsredir/rrset.h"
+#include "dnsredir/config/pattern.h"
+#include "dnsredir/message/rrset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

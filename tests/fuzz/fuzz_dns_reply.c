@@ -1,6 +1,6 @@
 /* What a replica answers to a probe, whole and in pieces: both must come to the same. */
 #include "base/check.h"
-#include "dnsredir/reply.h"
+#include "dnsredir/health/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

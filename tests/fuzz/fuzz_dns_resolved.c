@@ -2,7 +2,7 @@
  * reader takes, and as large as the client may have it. The first byte says who asks, and how. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/resolved.h"
+#include "dnsredir/resolver/resolved.h"
 
 static const uint8_t plain[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0\1A\7example\3org\0\0\1\0\1";
 static const uint8_t edns[] = "\x12\x34\1\x10\0\1\0\0\0\0\0\1\1A\7example\3org\0\0\1\0\1"

@@ -2,8 +2,8 @@
  * bytes are, what is signed here is good here, and is not with another byte. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/packet.h"
-#include "dnsredir/tsig.h"
+#include "dnsredir/message/packet.h"
+#include "dnsredir/message/tsig.h"
 
 #define NOW 1700000000u
 

@@ -2,7 +2,7 @@
  * whose records can all be read, what is not leaves a code, and every answer is a message. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/update.h"
+#include "dnsredir/zone/update.h"
 
 #define NAMES_MAX 512
 

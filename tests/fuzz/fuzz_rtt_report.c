@@ -1,7 +1,7 @@
 /* What a replica tells of round-trip times, whole and in pieces: both must come to the same, and no
  * number may be out of its bounds. */
 #include "base/check.h"
-#include "dnsredir/rttreport.h"
+#include "dnsredir/steering/rttreport.h"
 
 struct seen {
     uint64_t sum;

@@ -5,9 +5,9 @@
 #ifndef LARDER_TESTS_DIALOGUE_H
 #define LARDER_TESTS_DIALOGUE_H
 
-#include "dnsredir/answer.h"
-#include "dnsredir/directives.h"
-#include "dnsredir/signatures.h"
+#include "dnsredir/answer/answer.h"
+#include "dnsredir/config/directives.h"
+#include "dnsredir/zone/signatures.h"
 
 struct dialogue {
     struct settings *settings;

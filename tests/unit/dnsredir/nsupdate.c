@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "dnsredir/status_bound.h"
+#include "dnsredir/admin/status_bound.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #ifndef LARDER_TESTS_NSUPDATE_H
 #define LARDER_TESTS_NSUPDATE_H
 
-#include "dnsredir/update.h"
+#include "dnsredir/zone/update.h"
 
 /* The message with the statements of `text`, parted by ";": of prerequisites "nx NAME", "yx NAME",
  * "nx NAME TYPE", "yx NAME TYPE", "yx NAME TYPE DATA", and of changes "add NAME TTL TYPE DATA",

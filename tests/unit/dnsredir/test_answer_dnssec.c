@@ -2,7 +2,7 @@
 #include "verify.h"
 
 #include "base/mem.h"
-#include "dnsredir/dnssec.h"
+#include "dnsredir/zone/dnssec.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

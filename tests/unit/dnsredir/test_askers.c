@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "dnsredir/askers.h"
+#include "dnsredir/resolver/askers.h"
 
 #include <criterion/criterion.h>
 

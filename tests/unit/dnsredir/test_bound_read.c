@@ -1,8 +1,8 @@
 #include "nsupdate.h"
 
 #include "base/log.h"
-#include "dnsredir/bound_read.h"
-#include "dnsredir/errand.h"
+#include "dnsredir/state/bound_read.h"
+#include "dnsredir/state/errand.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/choose.h"
+#include "dnsredir/steering/choose.h"
 #include "dnsredir/worker.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-#include "dnsredir/cookie.h"
+#include "dnsredir/message/cookie.h"
 
 #include "base/check.h"
 

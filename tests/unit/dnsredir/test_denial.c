@@ -1,4 +1,4 @@
-#include "dnsredir/denial.h"
+#include "dnsredir/zone/denial.h"
 
 #include "verify.h"
 

@@ -1,6 +1,6 @@
 #include "dialogue.h"
 
-#include "dnsredir/pattern.h"
+#include "dnsredir/config/pattern.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "base/buf.h"
 #include "base/err.h"
-#include "dnsredir/dnssec.h"
+#include "dnsredir/zone/dnssec.h"
 
 #include "verify.h"
 

@@ -1,5 +1,5 @@
 #include "base/check.h"
-#include "dnsredir/estimates.h"
+#include "dnsredir/steering/estimates.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 #include "base/check.h"
-#include "dnsredir/health.h"
+#include "dnsredir/health/health.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

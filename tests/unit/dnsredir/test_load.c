@@ -1,5 +1,5 @@
 #include "base/check.h"
-#include "dnsredir/load.h"
+#include "dnsredir/steering/load.h"
 #include "dnsredir/worker.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/err.h"
-#include "dnsredir/name.h"
+#include "dnsredir/message/name.h"
 
 #include <criterion/criterion.h>
 

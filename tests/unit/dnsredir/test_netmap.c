@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/mem.h"
-#include "dnsredir/netmap.h"
+#include "dnsredir/steering/netmap.h"
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
 #include "dialogue.h"
 
-#include "dnsredir/origin.h"
+#include "dnsredir/admin/origin.h"
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/err.h"
-#include "dnsredir/reply.h"
+#include "dnsredir/health/reply.h"
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
 #include "dialogue.h"
 
-#include "dnsredir/resolved.h"
+#include "dnsredir/resolver/resolved.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "dnsredir/rrset.h"
+#include "dnsredir/message/rrset.h"
 
 #include "base/check.h"
 

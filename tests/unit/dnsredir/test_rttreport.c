@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/err.h"
-#include "dnsredir/rttpull.h"
+#include "dnsredir/health/rttpull.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

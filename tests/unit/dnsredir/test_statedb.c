@@ -1,7 +1,7 @@
-#include "base/err.h"
 #include "base/check.h"
-#include "dnsredir/replay.h"
-#include "dnsredir/statedb.h"
+#include "base/err.h"
+#include "dnsredir/state/replay.h"
+#include "dnsredir/state/statedb.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "dnsredir/tcp_clients.h"
+#include "dnsredir/listener/tcp_clients.h"
 
 #include "base/check.h"
 

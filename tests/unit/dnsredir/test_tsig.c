@@ -1,7 +1,7 @@
 #include "dialogue.h"
 
 #include "base/err.h"
-#include "dnsredir/tsig.h"
+#include "dnsredir/message/tsig.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "dialogue.h"
 
-#include "dnsredir/dnssec.h"
+#include "dnsredir/zone/dnssec.h"
 
 /* How many signatures the last answer has. Fails the test when one is wrong, of a key that is not
  * of the zone, or when a set of the answer or authority section has none, but for NS records in

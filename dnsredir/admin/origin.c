@@ -1,0 +1,139 @@
+#include "dnsredir/admin/origin.h"
+
+#include "dnsredir/steering/geo.h"
+
+const char *const origin_words[ORIGIN_KINDS] = {
+    [ORIGIN_NAME_MAP] = "the map of the name",  [ORIGIN_MAP] = "nearest.map",
+    [ORIGIN_MEASURED] = "measured round trips", [ORIGIN_DISTANCE] = "distance",
+    [ORIGIN_REGION] = "region default",         [ORIGIN_NONE] = "nothing is known",
+};
+
+/* The longest prefix so far that has the whole network or, when `partly`, its first address. */
+struct search {
+    struct ip ip;
+    unsigned bits; /* of 128 */
+    bool found, partly;
+    struct prefix best;
+};
+
+static bool offer(struct search *s, const struct prefix *prefix)
+{
+    bool whole = prefix->bits <= s->bits;
+
+    if (!prefix_has(prefix, &s->ip) || (s->found && !s->partly && !whole)) {
+        return false;
+    }
+    if (s->found && prefix->bits < s->best.bits && !(s->partly && whole)) {
+        return false;
+    }
+    s->found = true;
+    s->partly = !whole;
+    s->best = *prefix;
+    return true;
+}
+
+static void offer_map(struct search *s, const struct settings *settings, const struct map_row *row)
+{
+    if (row->has_prefix || !row->region) {
+        offer(s, &row->prefix);
+        return;
+    }
+    for (size_t i = 0; i < settings->region_count; i++) {
+        const struct region_row *region = &settings->regions[i];
+        for (size_t n = 0; n < region->prefix_count && strcmp(region->name, row->region) == 0;
+             n++) {
+            offer(s, &region->prefixes[n]);
+        }
+    }
+}
+
+/* The rows of the names that have this policy: one, unless it stands in many zones. */
+static void search_names(struct search *s, const struct settings *settings,
+                         const struct policy *policy)
+{
+    for (size_t z = 0; z < settings->zone_count; z++) {
+        for (size_t i = 0; i < settings->zone_rows[z].name_count; i++) {
+            const struct name_row *name = &settings->zone_rows[z].names[i];
+            for (size_t n = 0; n < name->map_count && name->compiled == policy; n++) {
+                offer_map(s, settings, &name->map_rows[n]);
+            }
+        }
+    }
+}
+
+static void search_maps(struct search *s, const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->nearest.prefix_count; i++) {
+        offer(s, &settings->nearest.prefixes[i]);
+    }
+}
+
+static const char *search_regions(struct search *s, const struct settings *settings)
+{
+    const char *name = NULL;
+
+    for (size_t i = 0; i < settings->region_count; i++) {
+        const struct region_row *region = &settings->regions[i];
+        for (size_t n = 0; n < region->prefix_count && region->replica_count; n++) {
+            name = offer(s, &region->prefixes[n]) ? region->name : name;
+        }
+    }
+    return name;
+}
+
+static struct origin found(enum origin_kind kind, const struct search *s, const char *region)
+{
+    return (struct origin){
+        .kind = kind, .has_prefix = s->found, .prefix = s->best, .region = region};
+}
+
+static struct origin find(const struct settings *settings, const struct policy *policy,
+                          const struct search *blank, bool own)
+{
+    struct search s = *blank;
+    struct prefix network;
+
+    if (own) {
+        search_names(&s, settings, policy);
+        return found(ORIGIN_NAME_MAP, &s, NULL);
+    }
+    search_maps(&s, settings);
+    if (s.found) {
+        return found(ORIGIN_MAP, &s, NULL);
+    }
+    const char *region = search_regions(&s, settings);
+    bool placed = settings->geoip && geo_find(settings->geoip, &s.ip, &network);
+    if (placed && (!s.found || network.bits >= s.best.bits)) {
+        return (struct origin){.kind = ORIGIN_DISTANCE, .has_prefix = true, .prefix = network};
+    }
+    return found(s.found ? ORIGIN_REGION : ORIGIN_NONE, &s, region);
+}
+
+struct origin origin_find(const struct settings *settings, const struct view *view,
+                          const struct policy *policy, const struct ip *ip, unsigned bits,
+                          bool measured)
+{
+    struct search blank = {.ip = *ip, .bits = bits + (ip_is_v4(ip) ? 96 : 0)};
+    struct netmap_hit hit = {NETMAP_NONE, 0};
+    unsigned scope = 0;
+
+    if (policy->overrides) {
+        hit = netmap_find(policy->overrides, ip, bits);
+        scope = hit.scope;
+    }
+    bool own = hit.value != NETMAP_NONE;
+    if (!own && view->measured) {
+        hit = netmap_find(view->measured->map, ip, bits);
+        scope = hit.scope > scope ? hit.scope : scope;
+    }
+    if (!own && !measured) {
+        hit = netmap_find(view->nearest, ip, bits);
+        scope = hit.scope > scope ? hit.scope : scope;
+    }
+    struct origin origin = {.kind = ORIGIN_MEASURED};
+    if (!measured) {
+        origin = find(settings, policy, &blank, own);
+    }
+    origin.scope = scope;
+    return origin;
+}

@@ -1,0 +1,473 @@
+#include "dnsredir/config/compile.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "dnsredir/config/compile_parts.h"
+#include "dnsredir/config/directives_dnssec.h"
+#include "dnsredir/config/directives_proto.h"
+#include "dnsredir/config/directives_resolver.h"
+#include "dnsredir/config/pattern.h"
+#include "dnsredir/zone/denial.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define NAMES_MAX 1000000
+
+static const struct sip_key replica_key; /* the same everywhere: all servers must agree */
+
+/* The name that is given instead of addresses, or NULL. */
+static const struct name *compile_target(struct compiler *c, size_t replica)
+{
+    const char *text = c->settings->replica_rows[replica].target;
+
+    if (!text) {
+        return NULL;
+    }
+    struct name *name = arena_alloc(c->arena, sizeof(*name));
+    if (name_parse_absolute(span_str(text), name)) {
+        const struct conf_at *outer = compile_enter(c, "replicas", replica);
+        COMPLAIN(c, "target", 0, "\"%s\" is not a domain name; expected such as www.example.net",
+                 text);
+        compile_leave(c, outer);
+        *name = (struct name){.len = 1}; /* it has one, whichever */
+    }
+    return name;
+}
+
+/* False: there are none that zones could be checked with. */
+static bool compile_replicas(struct compiler *c)
+{
+    struct settings *s = c->settings;
+
+    if (s->replica_count > REPLICAS_MAX) {
+        COMPLAIN(c, "replicas", 0, "too many; expected at most %d", REPLICAS_MAX);
+        return false;
+    }
+    c->whole_replicas = true;
+    s->replicas = arena_zalloc(c->arena, s->replica_count * sizeof(*s->replicas));
+    for (size_t i = 0; i < s->replica_count; i++) {
+        const struct replica_row *row = &s->replica_rows[i];
+        s->replicas[i] = (struct replica){
+            .name = row->name,
+            .addresses = row->addresses,
+            .address_count = row->address_count,
+            .target = compile_target(c, i),
+            .has_location = row->location_count == 2,
+            .latitude = row->location_count ? row->location[0] : 0,
+            .longitude = row->location_count ? row->location[1] : 0,
+            .hash = sip_hash64(&replica_key, span_str(row->name)),
+        };
+        c->whole_replicas = c->whole_replicas && compile_is_whole(c, "replicas", i);
+        for (size_t before = 0; row->name && before < i; before++) {
+            if (span_eq(span_str(row->name), span_str(s->replicas[before].name))) {
+                COMPLAIN(c, "replicas", i,
+                         "a second replica called \"%s\"; expected each name once", row->name);
+            }
+        }
+    }
+    return true;
+}
+
+/* Each of the row's replicas once, or all there are. False after a complaint. */
+static bool find_members(struct compiler *c, const struct name_row *row, uint16_t *ids,
+                         size_t *count)
+{
+    struct replica_set seen = {{0}};
+
+    *count = row->replica_count ? row->replica_count : c->settings->replica_count;
+    if (*count > REPLICAS_MAX) {
+        COMPLAIN(c, "replicas", 0, "too many; expected at most %d", REPLICAS_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        int id =
+            row->replica_count ? compile_find_replica(c, "replicas", i, row->replicas[i]) : (int)i;
+        if (id < 0) {
+            return false;
+        }
+        if (replica_set_has(&seen, (unsigned)id)) {
+            COMPLAIN(c, "replicas", i, "\"%s\" stands here twice; expected each replica once%s",
+                     row->replicas[i],
+                     row->policy == POLICY_WEIGHTED ? ", with the sum of its weights" : "");
+            return false;
+        }
+        replica_set_put(&seen, (unsigned)id, true);
+        ids[i] = (uint16_t)id;
+    }
+    return true;
+}
+
+/* An answer has addresses or one CNAME, so no name can choose among both. */
+static bool check_targets(struct compiler *c, const uint16_t *ids, size_t count)
+{
+    const struct replica *replicas = c->settings->replicas;
+
+    for (size_t i = 1; c->whole_replicas && i < count; i++) {
+        if ((replicas[ids[i]].target != NULL) != (replicas[ids[0]].target != NULL)) {
+            const struct replica *named = &replicas[replicas[ids[0]].target ? ids[0] : ids[i]];
+            const struct replica *other = &replicas[replicas[ids[0]].target ? ids[i] : ids[0]];
+            COMPLAIN(c, "policy", 0,
+                     "\"%s\" is given as a CNAME and \"%s\" by its addresses, which cannot stand "
+                     "beside one; expected replicas of one kind",
+                     named->name, other->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is written, else the capacities, else nothing: all alike. False after a complaint. */
+static bool find_weights(struct compiler *c, const struct name_row *row, const uint16_t *ids,
+                         size_t count, uint64_t *weights, bool *given)
+{
+    const struct replica_row *rows = c->settings->replica_rows;
+    size_t with = 0;
+
+    *given = row->weight_count > 0;
+    for (size_t i = 0; i < count; i++) {
+        weights[i] = *given ? row->weights[i] : rows[ids[i]].capacity;
+        with += weights[i] > 0;
+    }
+    for (size_t i = 0; c->whole_replicas && i < count && with && with < count; i++) {
+        if (weights[i] == 0) {
+            COMPLAIN(c, "policy", 0,
+                     "\"%s\" has no capacity, others have: its weight would be 0; expected weights "
+                     "here or a capacity there",
+                     rows[ids[i]].name);
+            return false;
+        }
+    }
+    *given = with > 0;
+    return true;
+}
+
+/* How long leaves of a client's network are at least: what `weighted` moves as one. */
+static const struct prefix_lengths weighted_leaf = {24, 48};
+
+static void find_leaves(const struct settings *s, struct policy_plan *plan)
+{
+    bool shared = false;
+
+    for (size_t i = 0; i < s->replica_count; i++) {
+        shared = shared || s->replica_rows[i].capacity > 0;
+    }
+    if (plan->kind == POLICY_WEIGHTED) {
+        plan->leaf = weighted_leaf;
+    } else if (shared && (plan->kind == POLICY_NEAREST || plan->kind == POLICY_FAILOVER)) {
+        plan->leaf = s->load.leaf;
+    }
+}
+
+/* Where a policy for the plan would be; others may be there. */
+static unsigned place_of(const struct policy_plan *plan)
+{
+    struct span members = span_of(plan->members, plan->member_count * sizeof(*plan->members));
+    struct span weights = span_of(plan->weights, plan->member_count * sizeof(*plan->weights));
+    uint64_t hash = sip_hash64(&replica_key, members);
+
+    hash += plan->weights ? sip_hash64(&replica_key, weights) : 0;
+    hash += plan->ttl * UINT64_C(8) + plan->kind + plan->answers * UINT64_C(64);
+    return (unsigned)((hash + plan->fixed_order) % SHARED_POLICIES);
+}
+
+/* Names that choose alike have one policy: all its records are rendered, which is much where
+ * thousands of names choose among hundreds of replicas. */
+static struct policy *share_policy(struct compiler *c, const struct policy_plan *plan)
+{
+    struct policy **shared = &c->shared[place_of(plan)];
+
+    if (!*shared || !policy_is_of(*shared, plan)) {
+        *shared = policy_new(c->arena, plan, c->settings->replicas, c->settings->replica_count);
+    }
+    return *shared;
+}
+
+struct policy *compile_policy(struct compiler *c, const struct name_row *row)
+{
+    const struct settings *s = c->settings;
+    uint16_t ids[REPLICAS_MAX];
+    uint64_t weights[REPLICAS_MAX];
+    bool weighted = row->policy == POLICY_WEIGHTED;
+    bool given = false;
+    struct policy_plan plan = {
+        .kind = row->policy,
+        .answers = (unsigned)row->answers,
+        .ttl = row->ttl,
+        .fixed_order = !row->rotate,
+        .members = ids,
+    };
+
+    if (s->replica_count == 0) {
+        COMPLAIN(c, "policy", 0,
+                 "there are no replicas to choose from; expected some under "
+                 "replicas");
+        return NULL;
+    }
+    if (!find_members(c, row, ids, &plan.member_count) ||
+        !check_targets(c, ids, plan.member_count) ||
+        (weighted && !find_weights(c, row, ids, plan.member_count, weights, &given))) {
+        return NULL;
+    }
+    plan.weights = given ? weights : NULL;
+    find_leaves(s, &plan);
+    return row->map_count ? policy_new(c->arena, &plan, s->replicas, s->replica_count)
+                          : share_policy(c, &plan);
+}
+
+/* What to say behind a fault, if that does not say what was expected by itself. */
+static const char *expected_of(const char *what, const char *expected)
+{
+    static _Thread_local char text[128];
+
+    snprintf(text, sizeof(text), "; expected %s", expected);
+    return strstr(what, "expected") ? "" : text;
+}
+
+/* Record `index` of a row, parsed anew for the origin that it is relative to. */
+static int add_record(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
+                      const struct name_row *row, const struct name *owner, size_t index,
+                      const char **what)
+{
+    if (record_parse(span_str(row->records[index]), &zone->apex, c->record, what)) {
+        return ERR_SYNTAX;
+    }
+    if (!c->record->has_ttl) {
+        c->record->ttl = row->has_ttl ? row->ttl : zone_row->ttl;
+    }
+    return zone_add_record(c->settings->zones, zone, owner, c->record, what);
+}
+
+/* One name of a row: its policy and its records. False after a complaint. */
+static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
+                     const struct name_row *row, const struct update_rule *rule, struct span text)
+{
+    struct zones *zones = c->settings->zones;
+    struct name owner;
+    const char *what = "not a domain name";
+    size_t added = 0;
+    int err = name_parse(text, &zone->apex, &owner);
+
+    if (!err && zone->signing && !denial_allows(&owner)) {
+        what = "the byte 255 cannot be in a name of a signed zone";
+        err = ERR_SYNTAX;
+    }
+    if (!err && row->compiled) {
+        err = zone_add_policy(zones, zone, &owner, row->compiled, &what);
+    }
+    while (!err && added < row->record_count) {
+        err = add_record(c, zone_row, zone, row, &owner, added, &what);
+        added++;
+    }
+    bool at_record = err && added && !span_starts(span_str(what), SPAN("the name "));
+    if (!err && rule) {
+        err = zone_add_update(zones, zone, &owner, rule, &what);
+    }
+    if (err) {
+        COMPLAIN(c, at_record ? "records" : "name", at_record ? added - 1 : 0, "\"%.*s\": %s%s",
+                 SPAN_ARGS(text), what, expected_of(what, "another name, or other records"));
+    }
+    return !err;
+}
+
+static void compile_name(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
+                         struct name_row *row)
+{
+    struct pattern pattern;
+    char text[PATTERN_TEXT_MAX];
+    const struct update_rule *rule = row->has_update ? compile_update(c, &row->update) : NULL;
+    const char *what;
+
+    if (row->steered) {
+        row->compiled = compile_policy(c, row);
+    }
+    if ((row->steered && !row->compiled) || (row->has_update && !rule) ||
+        pattern_parse(span_str(row->name), &pattern, &what)) {
+        return;
+    }
+    if (zones_name_count(c->settings->zones) + pattern.name_count > NAMES_MAX) {
+        COMPLAIN(c, "name", 0, "more than %d names in all zones; expected fewer", NAMES_MAX);
+        return;
+    }
+    for (uint32_t n = 0; n < pattern.name_count; n++) {
+        if (!add_name(c, zone_row, zone, row, rule, pattern_name(&pattern, n, text))) {
+            return;
+        }
+    }
+}
+
+/* A domain name that is written where only a whole name makes sense. */
+static bool whole_name(struct compiler *c, const char *directive, size_t index, const char *text,
+                       struct name *out)
+{
+    if (name_parse_absolute(span_str(text), out) == 0) {
+        return true;
+    }
+    COMPLAIN(c, directive, index, "\"%s\" is not a domain name; expected such as www.example.net",
+             text);
+    return false;
+}
+
+static bool compile_soa(struct compiler *c, const struct zone_row *row, const struct name *apex,
+                        struct soa *out)
+{
+    const char *mname = row->soa.mname ? row->soa.mname : row->nameservers[0];
+
+    *out = (struct soa){
+        .serial = row->soa.serial ? row->soa.serial : (uint32_t)time(NULL),
+        .refresh = row->soa.refresh,
+        .retry = row->soa.retry,
+        .expire = row->soa.expire,
+        .minimum = row->soa.minimum,
+        .ttl = row->ttl,
+    };
+    if (!row->soa.rname) {
+        if (name_parse(SPAN("hostmaster"), apex, &out->rname)) {
+            out->rname = *apex;
+        }
+    } else if (strchr(row->soa.rname, '@')) {
+        COMPLAIN(c, "soa", 0,
+                 "rname \"%s\" is written like a mail address; expected a dot for the @",
+                 row->soa.rname);
+        return false;
+    } else if (!whole_name(c, "soa", 0, row->soa.rname, &out->rname)) {
+        return false;
+    }
+    return whole_name(c, row->soa.mname ? "soa" : "nameservers", 0, mname, &out->mname);
+}
+
+static void add_nameservers(struct compiler *c, const struct zone_row *row, struct zone *zone)
+{
+    for (size_t i = 0; i < row->nameserver_count; i++) {
+        struct name host;
+        const char *what;
+        if (!row->nameservers[i] || !whole_name(c, "nameservers", i, row->nameservers[i], &host)) {
+            return;
+        }
+        c->record->type = TYPE_NS;
+        c->record->ttl = row->ttl;
+        c->record->len = host.len;
+        memcpy(c->record->data, host.at, host.len);
+        if (zone_add_record(c->settings->zones, zone, &zone->apex, c->record, &what)) {
+            COMPLAIN(c, "nameservers", i, "%s%s", what, expected_of(what, "fewer of them"));
+            return;
+        }
+    }
+}
+
+/* NULL after a complaint, here or when it was bound. */
+static struct zone *add_zone(struct compiler *c, const struct zone_row *row)
+{
+    struct zone *zone = NULL;
+    struct name apex;
+    struct soa soa;
+
+    if (!row->name || row->nameserver_count == 0 || !row->nameservers[0]) {
+        return NULL;
+    }
+    if (!whole_name(c, "name", 0, row->name, &apex) || !compile_soa(c, row, &apex, &soa)) {
+        return NULL;
+    }
+    if (zones_add(c->settings->zones, &apex, &soa, &zone)) {
+        COMPLAIN(c, "name", 0, "a second zone \"%s\"; expected each zone once", row->name);
+    }
+    return zone;
+}
+
+static void compile_zone(struct compiler *c, const struct zone_row *row, struct zone *zone)
+{
+    add_nameservers(c, row, zone);
+    compile_signing(c, row, zone);
+    for (size_t i = 0; i < row->name_count; i++) {
+        const struct conf_at *outer = compile_enter(c, "names", i);
+        if (conf_is_whole(c->at)) {
+            compile_name(c, row, zone, &row->names[i]);
+        }
+        compile_leave(c, outer);
+    }
+}
+
+/* A name server below the zone it serves cannot be found without its address (RFC 1034 4.2.2).
+ * The address may stand in the parent zone alone, so this is no error. */
+static void check_glue(struct compiler *c, const struct zone_row *row)
+{
+    const struct zones *zones = c->settings->zones;
+
+    for (size_t i = 0; i < row->nameserver_count; i++) {
+        struct name host;
+        CHECK(name_parse_absolute(span_str(row->nameservers[i]), &host) == 0);
+        struct zone_hit hit = zones_find(zones, &host);
+        if (hit.match == ZONE_NO_NAME ||
+            (hit.match == ZONE_NODE && !hit.node->policy && !rrset_find(hit.node->sets, TYPE_A) &&
+             !rrset_find(hit.node->sets, TYPE_AAAA))) {
+            conf_remark(c->at, "nameservers", i,
+                        "the name server %s has no address here; its parent zone must know one",
+                        row->nameservers[i]);
+        }
+    }
+}
+
+/* Whatever names are not there were not meant to be. */
+static bool are_whole(struct compiler *c)
+{
+    for (size_t i = 0; i < c->settings->zone_count; i++) {
+        if (!compile_is_whole(c, "zones", i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All zones are there before any name is, so that each name finds the one it belongs to. */
+static void compile_zones(struct compiler *c)
+{
+    struct settings *s = c->settings;
+    struct zone **zones = arena_zalloc(c->arena, s->zone_count * sizeof(struct zone *));
+
+    s->zones = zones_new();
+    for (size_t i = 0; i < s->zone_count; i++) {
+        const struct conf_at *outer = compile_enter(c, "zones", i);
+        zones[i] = add_zone(c, &s->zone_rows[i]);
+        compile_leave(c, outer);
+    }
+    for (size_t i = 0; i < s->zone_count; i++) {
+        const struct conf_at *outer = compile_enter(c, "zones", i);
+        if (zones[i]) {
+            compile_zone(c, &s->zone_rows[i], zones[i]);
+        }
+        compile_leave(c, outer);
+    }
+    zones_freeze(s->zones);
+    bool whole = are_whole(c);
+    for (size_t i = 0; i < s->zone_count; i++) {
+        const struct conf_at *outer = compile_enter(c, "zones", i);
+        if (zones[i] && whole) {
+            compile_check_glue(c, &s->zone_rows[i]);
+            compile_check_aliases(c, &s->zone_rows[i]);
+        }
+        compile_leave(c, outer);
+    }
+    for (size_t i = 0; i < s->zone_count && !c->failed; i++) {
+        const struct conf_at *outer = compile_enter(c, "zones", i);
+        check_glue(c, &s->zone_rows[i]);
+        compile_leave(c, outer);
+    }
+}
+
+void compile_settings(void *bound, struct arena *arena, const struct conf_at *at)
+{
+    struct compiler c = {.settings = bound, .arena = arena, .at = at, .failed = !conf_is_whole(at)};
+
+    compile_identity(c.settings, c.arena);
+    c.record = xmalloc(sizeof(*c.record));
+    compile_check_open(&c);
+    compile_check_state(&c);
+    compile_keys(&c);
+    if (compile_replicas(&c)) {
+        compile_zones(&c);
+        compile_check_maps(&c);
+        compile_resolver(&c);
+    }
+    free(c.record);
+}

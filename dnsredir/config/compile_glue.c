@@ -1,0 +1,59 @@
+/* compile_glue - delegations whose name servers need addresses that nobody has written. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "dnsredir/config/compile_parts.h"
+#include "dnsredir/config/pattern.h"
+
+/* Below a delegation only what is written is known: what a policy chooses or updates bind is not
+ * told with a referral. */
+static bool has_address(const struct zones *zones, const struct name *host)
+{
+    const struct rrset *sets = zones_known(zones, host);
+
+    return rrset_find(sets, TYPE_A) || rrset_find(sets, TYPE_AAAA);
+}
+
+/* Nobody finds a name server below its own delegation unless we say where it is (RFC 1034 4.2.1).
+ */
+static void check_delegation(struct compiler *c, const struct name_row *row,
+                             const struct name *apex, const struct name *owner)
+{
+    for (size_t i = 0; i < row->record_count; i++) {
+        struct name host;
+        char text[NAME_TEXT_MAX];
+        const char *what;
+        if (record_parse(span_str(row->records[i]), apex, c->record, &what) ||
+            c->record->type != TYPE_NS) {
+            continue;
+        }
+        name_load(&host, c->record->data);
+        if (name_is_below(&host, owner) && !has_address(c->settings->zones, &host)) {
+            COMPLAIN(c, "records", i,
+                     "the name server %s lies below what it serves, and has no address here; "
+                     "expected A or AAAA records for it",
+                     name_text(&host, text));
+        }
+    }
+}
+
+void compile_check_glue(struct compiler *c, const struct zone_row *zone)
+{
+    struct name apex, owner;
+    struct pattern pattern;
+    char text[PATTERN_TEXT_MAX];
+    const char *what;
+
+    if (name_parse_absolute(span_str(zone->name), &apex)) {
+        return;
+    }
+    for (size_t i = 0; i < zone->name_count; i++) {
+        const struct name_row *row = &zone->names[i];
+        const struct conf_at *outer = compile_enter(c, "names", i);
+        if (pattern_parse(span_str(row->name), &pattern, &what) == 0 &&
+            name_parse(pattern_name(&pattern, 0, text), &apex, &owner) == 0 &&
+            !name_eq(&owner, &apex)) {
+            check_delegation(c, row, &apex, &owner);
+        }
+        compile_leave(c, outer);
+    }
+}

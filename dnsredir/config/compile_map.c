@@ -1,0 +1,500 @@
+/* compile_map - what is known about nearness, checked and given to nearest.h. */
+#include "base/check.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "dnsredir/config/compile_parts.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* The number of a replica, or -1 after a complaint. */
+int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name)
+{
+    const struct settings *s = c->settings;
+    const char *names[REPLICAS_MAX];
+    bool all_known = name != NULL;
+
+    for (size_t i = 0; name && i < s->replica_count; i++) {
+        names[i] = s->replicas[i].name;
+        all_known = all_known && names[i];
+        if (span_eq(span_str(names[i]), span_str(name))) {
+            return (int)i;
+        }
+    }
+    if (!all_known) {
+        return -1; /* it may be the one whose name has a fault */
+    }
+    const char *closest = conf_closest(name, names, s->replica_count);
+    COMPLAIN(c, directive, index, "no replica is called \"%s\"%s%s%s", name,
+             CONF_HINT(closest, "; expected a name from \"replicas\""));
+    return -1;
+}
+
+/* ---- checks ---- */
+
+static const struct sip_key no_key; /* nothing here is chosen by a peer */
+
+/* A prefix that stands somewhere, and what it is given. */
+struct mapped {
+    struct map_link link;
+    const struct prefix *prefix;
+    char **replicas;
+    size_t replica_count;
+};
+
+struct prefixes {
+    struct map map;
+    struct arena memory;
+};
+
+static void prefixes_init(struct prefixes *prefixes, size_t count)
+{
+    map_init(&prefixes->map, count);
+    arena_init(&prefixes->memory, NULL, 0);
+}
+
+static void prefixes_fini(struct prefixes *prefixes)
+{
+    map_fini(&prefixes->map);
+    arena_fini(&prefixes->memory);
+}
+
+/* Adds a prefix. Returns where it stands already, or NULL. */
+static const struct mapped *prefixes_add(struct prefixes *prefixes, struct mapped what)
+{
+    const struct prefix *prefix = what.prefix;
+    uint64_t hash = sip_hash64(&no_key, span_of(&prefix->ip, sizeof(prefix->ip)));
+
+    for (struct map_link *at = map_first(&prefixes->map, hash); at; at = map_next(at)) {
+        const struct mapped *other = container_of(at, struct mapped, link);
+        if (other->prefix->bits == prefix->bits && ip_eq(&other->prefix->ip, &prefix->ip)) {
+            return other;
+        }
+    }
+    struct mapped *entry = arena_alloc(&prefixes->memory, sizeof(*entry));
+    *entry = what;
+    map_insert(&prefixes->map, &entry->link, hash);
+    return NULL;
+}
+
+static bool same_replicas(const struct mapped *a, const struct mapped *b)
+{
+    bool same = a->replica_count == b->replica_count;
+
+    for (size_t i = 0; same && i < a->replica_count; i++) {
+        same = strcmp(a->replicas[i], b->replicas[i]) == 0;
+    }
+    return same;
+}
+
+static void check_prefix(struct compiler *c, struct prefixes *prefixes, const char *directive,
+                         size_t index, struct mapped what)
+{
+    const struct mapped *other = prefixes_add(prefixes, what);
+    char text[PREFIX_TEXT_MAX];
+
+    if (!other) {
+        return;
+    }
+    prefix_text(what.prefix, text);
+    if (same_replicas(other, &what)) {
+        COMPLAIN(c, directive, index, "%s stands in the map twice; expected each prefix once",
+                 text);
+    } else {
+        COMPLAIN(c, directive, index,
+                 "%s stands in the map twice, and first for \"%s\"; expected each prefix once",
+                 text, other->replicas[0]);
+    }
+}
+
+/* The smallest prefix around this one, or NULL. */
+static const struct mapped *prefixes_around(const struct prefixes *prefixes,
+                                            const struct prefix *prefix)
+{
+    struct ip ip = prefix->ip;
+    unsigned least = ip_is_v4(&ip) ? 96 : 0;
+
+    for (unsigned bits = prefix->bits; bits-- > least;) {
+        ip.at[bits / 8] = (uint8_t)(ip.at[bits / 8] & ~(0x80u >> bits % 8));
+        uint64_t hash = sip_hash64(&no_key, span_of(&ip, sizeof(ip)));
+        for (struct map_link *at = map_first(&prefixes->map, hash); at; at = map_next(at)) {
+            const struct mapped *other = container_of(at, struct mapped, link);
+            if (other->prefix->bits == bits && ip_eq(&other->prefix->ip, &ip)) {
+                return other;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* It works, but whoever changes the one may forget the other. */
+static void remark_around(struct compiler *c, const struct prefixes *prefixes,
+                          const char *directive, size_t index, struct mapped what)
+{
+    const struct mapped *around = prefixes_around(prefixes, what.prefix);
+    char text[PREFIX_TEXT_MAX], outer[PREFIX_TEXT_MAX];
+
+    if (around && same_replicas(around, &what)) {
+        conf_remark(c->at, directive, index,
+                    "%s lies in %s, which has the same replicas; expected only the larger one",
+                    prefix_text(what.prefix, text), prefix_text(around->prefix, outer));
+    }
+}
+
+static struct mapped mapped_of(const struct prefix *prefix, char **replicas, size_t count)
+{
+    return (struct mapped){.prefix = prefix, .replicas = replicas, .replica_count = count};
+}
+
+static void check_replicas(struct compiler *c, char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        compile_find_replica(c, "replica", i, names[i]);
+    }
+}
+
+static const struct region_row *find_region(const struct settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->region_count; i++) {
+        if (span_eq(span_str(s->regions[i].name), span_str(name))) {
+            return &s->regions[i];
+        }
+    }
+    return NULL;
+}
+
+static void remark_regions(struct compiler *c, const struct prefixes *prefixes)
+{
+    const struct settings *s = c->settings;
+
+    for (size_t i = 0; i < s->region_count; i++) {
+        const struct region_row *row = &s->regions[i];
+        const struct conf_at *outer = compile_enter(c, "regions", i);
+        bool whole = conf_is_whole(c->at);
+        for (size_t n = 0; whole && n < row->prefix_count && row->replica_count; n++) {
+            remark_around(c, prefixes, "prefixes", n,
+                          mapped_of(&row->prefixes[n], row->replicas, row->replica_count));
+        }
+        compile_leave(c, outer);
+    }
+}
+
+static void check_regions(struct compiler *c)
+{
+    const struct settings *s = c->settings;
+    struct prefixes prefixes;
+
+    prefixes_init(&prefixes, s->region_count);
+    for (size_t i = 0; i < s->region_count; i++) {
+        const struct region_row *row = &s->regions[i];
+        const struct conf_at *outer = compile_enter(c, "regions", i);
+        bool whole = conf_is_whole(c->at);
+        if (row->name && find_region(s, row->name) != row) {
+            COMPLAIN(c, "name", 0, "a second region \"%s\"; expected each name once", row->name);
+        }
+        for (size_t n = 0; whole && n < row->prefix_count && row->replica_count; n++) {
+            check_prefix(c, &prefixes, "prefixes", n,
+                         mapped_of(&row->prefixes[n], row->replicas, row->replica_count));
+        }
+        check_replicas(c, row->replicas, row->replica_count);
+        compile_leave(c, outer);
+    }
+    remark_regions(c, &prefixes);
+    prefixes_fini(&prefixes);
+}
+
+static void check_nearest(struct compiler *c)
+{
+    const struct conf_at *outer = compile_enter(c, "nearest", 0);
+    struct prefixes prefixes;
+
+    check_regions(c);
+    prefixes_init(&prefixes, c->settings->map_count);
+    for (size_t i = 0; i < c->settings->map_count; i++) {
+        const struct map_row *row = &c->settings->map_rows[i];
+        const struct conf_at *nearest = compile_enter(c, "map", i);
+        if (conf_is_whole(c->at)) {
+            check_prefix(c, &prefixes, "prefix", 0,
+                         mapped_of(&row->prefix, row->replicas, row->replica_count));
+        }
+        check_replicas(c, row->replicas, row->replica_count);
+        compile_leave(c, nearest);
+    }
+    for (size_t i = 0; i < c->settings->map_count; i++) {
+        const struct map_row *row = &c->settings->map_rows[i];
+        const struct conf_at *nearest = compile_enter(c, "map", i);
+        if (conf_is_whole(c->at)) {
+            remark_around(c, &prefixes, "prefix", 0,
+                          mapped_of(&row->prefix, row->replicas, row->replica_count));
+        }
+        compile_leave(c, nearest);
+    }
+    prefixes_fini(&prefixes);
+    compile_leave(c, outer);
+}
+
+static void complain_of_region(struct compiler *c, const char *name)
+{
+    const struct settings *s = c->settings;
+    const char **names = xcalloc(s->region_count + 1, sizeof(*names));
+    bool all_known = true;
+
+    for (size_t i = 0; i < s->region_count; i++) {
+        names[i] = s->regions[i].name;
+        all_known = all_known && names[i];
+    }
+    if (!all_known) {
+        free(names);
+        return; /* it may be the one whose name has a fault */
+    }
+    const char *closest = conf_closest(name, names, s->region_count);
+    COMPLAIN(c, "region", 0, "no region is called \"%s\"%s%s%s", name,
+             CONF_HINT(closest, "; expected a name from \"nearest.regions\""));
+    free(names);
+}
+
+static void check_override(struct compiler *c, const struct name_row *name, size_t index,
+                           struct prefixes *prefixes)
+{
+    const struct map_row *row = &name->map_rows[index];
+    const struct conf_at *outer = compile_enter(c, "map", index);
+
+    for (size_t i = 0; i < row->replica_count; i++) {
+        int id = compile_find_replica(c, "replica", i, row->replicas[i]);
+        if (id >= 0 && !replica_set_has(&name->compiled->member_set, (unsigned)id)) {
+            COMPLAIN(c, "replica", i,
+                     "\"%s\" is not among the replicas of the name; expected one of them",
+                     row->replicas[i]);
+        }
+    }
+    const struct region_row *region = row->region ? find_region(c->settings, row->region) : NULL;
+    if (row->has_prefix) {
+        check_prefix(c, prefixes, "prefix", 0,
+                     mapped_of(&row->prefix, row->replicas, row->replica_count));
+    } else if (!region) {
+        complain_of_region(c, row->region);
+    }
+    for (size_t i = 0; region && i < region->prefix_count; i++) {
+        check_prefix(c, prefixes, "region", 0,
+                     mapped_of(&region->prefixes[i], row->replicas, row->replica_count));
+    }
+    compile_leave(c, outer);
+}
+
+static void remark_overrides(struct compiler *c, const struct name_row *name,
+                             const struct prefixes *prefixes)
+{
+    for (size_t i = 0; i < name->map_count; i++) {
+        const struct map_row *row = &name->map_rows[i];
+        const struct conf_at *outer = compile_enter(c, "map", i);
+        if (row->has_prefix) {
+            remark_around(c, prefixes, "prefix", 0,
+                          mapped_of(&row->prefix, row->replicas, row->replica_count));
+        }
+        compile_leave(c, outer);
+    }
+}
+
+static void check_overrides(struct compiler *c, size_t zone_index)
+{
+    const struct zone_row *zone = &c->settings->zone_rows[zone_index];
+    const struct conf_at *outer = compile_enter(c, "zones", zone_index);
+
+    for (size_t i = 0; i < zone->name_count; i++) {
+        const struct name_row *name = &zone->names[i];
+        struct prefixes prefixes;
+        if (name->map_count == 0 || !name->compiled) {
+            continue;
+        }
+        const struct conf_at *names = compile_enter(c, "names", i);
+        prefixes_init(&prefixes, name->map_count);
+        for (size_t n = 0; n < name->map_count; n++) {
+            check_override(c, name, n, &prefixes);
+        }
+        remark_overrides(c, name, &prefixes);
+        prefixes_fini(&prefixes);
+        compile_leave(c, names);
+    }
+    compile_leave(c, outer);
+}
+
+/* Read when all else is right; whether it can be is said with all else. */
+static void check_file(struct compiler *c, const char *directive, const char *path)
+{
+    if (path && access(path, R_OK) < 0) {
+        const struct conf_at *outer = compile_enter(c, "nearest", 0);
+        COMPLAIN(c, directive, 0, "%s cannot be read: %s; expected a readable file", path,
+                 err_text(-errno));
+        compile_leave(c, outer);
+    }
+}
+
+void compile_check_maps(struct compiler *c)
+{
+    check_file(c, "map-file", c->settings->map_file);
+    check_file(c, "geoip", c->settings->geoip);
+    check_nearest(c);
+    for (size_t i = 0; i < c->settings->zone_count; i++) {
+        check_overrides(c, i);
+    }
+}
+
+/* ---- the maps ---- */
+
+static unsigned known_replica(const struct settings *s, const char *name)
+{
+    unsigned id = 0;
+
+    while (strcmp(s->replicas[id].name, name) != 0) {
+        id++;
+    }
+    return id;
+}
+
+static size_t known_replicas(const struct settings *s, char **names, size_t count, uint16_t *ids)
+{
+    count = count < REPLICAS_MAX ? count : REPLICAS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = (uint16_t)known_replica(s, names[i]);
+    }
+    return count;
+}
+
+static void add_rows(const struct settings *s, struct nearest_builder *builder)
+{
+    uint16_t ids[REPLICAS_MAX];
+
+    for (size_t i = 0; i < s->map_count; i++) {
+        const struct map_row *row = &s->map_rows[i];
+        size_t count = known_replicas(s, row->replicas, row->replica_count, ids);
+        nearest_add(builder, &row->prefix, ids, count);
+    }
+    for (size_t i = 0; i < s->region_count; i++) {
+        const struct region_row *row = &s->regions[i];
+        size_t count = known_replicas(s, row->replicas, row->replica_count, ids);
+        for (size_t n = 0; n < row->prefix_count && count; n++) {
+            nearest_add_region(builder, &row->prefixes[n], ids, count);
+        }
+    }
+}
+
+/* The entries of one name's map, while all are collected. */
+struct override {
+    struct policy *policy;
+    struct netmap_entry *entries;
+    size_t count, cap;
+};
+
+static void override_put(struct override *o, const struct prefix *prefix, uint32_t value)
+{
+    if (o->count == o->cap) {
+        o->cap = o->cap ? 2 * o->cap : 16;
+        o->entries = xrealloc(o->entries, o->cap * sizeof(*o->entries));
+    }
+    o->entries[o->count++] = (struct netmap_entry){*prefix, value};
+}
+
+static void override_fill(struct override *o, const struct settings *s,
+                          struct nearest_builder *builder, const struct name_row *name)
+{
+    uint16_t ids[REPLICAS_MAX];
+
+    o->policy = name->compiled;
+    for (size_t i = 0; i < name->map_count; i++) {
+        const struct map_row *row = &name->map_rows[i];
+        size_t count = known_replicas(s, row->replicas, row->replica_count, ids);
+        uint32_t value = nearest_rank(builder, ids, count);
+        if (row->has_prefix) {
+            override_put(o, &row->prefix, value);
+            continue;
+        }
+        const struct region_row *region = find_region(s, row->region);
+        for (size_t n = 0; n < region->prefix_count; n++) {
+            override_put(o, &region->prefixes[n], value);
+        }
+    }
+}
+
+static size_t overrides_count(const struct settings *s)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->zone_count; i++) {
+        for (size_t n = 0; n < s->zone_rows[i].name_count; n++) {
+            count += s->zone_rows[i].names[n].map_count > 0;
+        }
+    }
+    return count;
+}
+
+static struct override *overrides_collect(struct settings *s, struct nearest_builder *builder)
+{
+    struct override *list = xcalloc(overrides_count(s) + 1, sizeof(*list));
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->zone_count; i++) {
+        for (size_t n = 0; n < s->zone_rows[i].name_count; n++) {
+            const struct name_row *name = &s->zone_rows[i].names[n];
+            if (name->map_count > 0) {
+                override_fill(&list[count++], s, builder, name);
+            }
+        }
+    }
+    return list;
+}
+
+/* Frees the list; builds its maps first if `build`. */
+static void overrides_end(struct settings *s, struct override *list, bool build)
+{
+    size_t count = overrides_count(s);
+
+    if (build) {
+        s->overrides = arena_zalloc(s->memory, (count + 1) * sizeof(struct netmap *));
+        s->override_count = count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (build) {
+            CHECK(list[i].policy);
+            s->overrides[i] = netmap_new(list[i].entries, list[i].count, NULL, 0);
+            list[i].policy->overrides = s->overrides[i];
+        }
+        free(list[i].entries);
+    }
+    free(list);
+}
+
+void compile_check_map_file(struct settings *s, struct buf *errors)
+{
+    struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
+
+    if (access(s->map_file, R_OK) == 0) { /* else it has been said */
+        nearest_add_file(builder, s->map_file, errors);
+    }
+    nearest_builder_free(&builder);
+}
+
+int compile_nearest(struct settings *s, struct buf *errors)
+{
+    struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
+    int err = 0;
+
+    if (s->map_file) {
+        err = nearest_add_file(builder, s->map_file, errors);
+    }
+    if (!err) {
+        add_rows(s, builder);
+    }
+    if (!err && s->geoip) {
+        err = nearest_add_geo(builder, s->geoip, errors);
+    }
+    if (!err) {
+        struct override *overrides = overrides_collect(s, builder);
+        err = nearest_build(builder, errors, &s->nearest);
+        overrides_end(s, overrides, !err);
+    }
+    nearest_builder_free(&builder);
+    return err;
+}

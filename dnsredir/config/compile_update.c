@@ -1,0 +1,127 @@
+/* compile_update - the keys that updates are signed with, and what names open for them. */
+#include "base/check.h"
+#include "dnsredir/config/compile_parts.h"
+#include "dnsredir/zone/update.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Of "/a/b" or "/a/b/" it is "/a". */
+static void folder_of(const char *path, char out[PATH_MAX])
+{
+    size_t len = strlen(path);
+
+    while (len > 1 && path[len - 1] == '/') {
+        len--;
+    }
+    while (len > 0 && path[len - 1] != '/') {
+        len--;
+    }
+    while (len > 1 && path[len - 1] == '/') {
+        len--;
+    }
+    snprintf(out, PATH_MAX, "%.*s", (int)len, path);
+    if (len == 0) {
+        snprintf(out, PATH_MAX, ".");
+    }
+}
+
+/* The last folder is made when it is not there. What cannot be looked at may be right. */
+void compile_check_state(struct compiler *c)
+{
+    const char *path = c->settings->state;
+    char above[PATH_MAX];
+    struct stat about;
+
+    if (!path) {
+        return;
+    }
+    if (stat(path, &about) == 0) {
+        if (!S_ISDIR(about.st_mode)) {
+            COMPLAIN(c, "state", 0, "%s is no folder; expected one, or a name that is free", path);
+        }
+        return;
+    }
+    folder_of(path, above);
+    if (errno == ENOENT && stat(above, &about) < 0 && errno == ENOENT) {
+        COMPLAIN(c, "state", 0,
+                 "the folder %s, where it would be made, is not there; expected one that is",
+                 above);
+    } else if (errno == ENOTDIR || (errno == ENOENT && !S_ISDIR(about.st_mode))) {
+        COMPLAIN(c, "state", 0, "%s is in no folder; expected a folder in one that is there", path);
+    }
+}
+
+void compile_keys(struct compiler *c)
+{
+    struct settings *s = c->settings;
+    struct tsig_key *keys = arena_zalloc(c->arena, s->key_count * sizeof(*keys));
+
+    s->identity.keys = (struct tsig_keys){keys, s->key_count};
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct key_row *row = &s->key_rows[i];
+        if (!compile_is_whole(c, "keys", i)) {
+            continue;
+        }
+        keys[i].name = row->key_name;
+        keys[i].algorithm = row->algorithm;
+        keys[i].secret = row->secret;
+        if (tsig_key_find(&s->identity.keys, &keys[i].name) != &keys[i]) {
+            COMPLAIN(c, "keys", i, "a second key called \"%s\"; expected each name once",
+                     row->name);
+        }
+    }
+}
+
+static const struct tsig_key *find_key(struct compiler *c, size_t index, const char *text)
+{
+    const struct settings *s = c->settings;
+    struct name name;
+
+    if (name_parse_absolute(span_str(text), &name) == 0) {
+        const struct tsig_key *key = tsig_key_find(&s->identity.keys, &name);
+        if (key) {
+            return key;
+        }
+    }
+    const char **names = arena_zalloc(c->arena, (s->key_count + 1) * sizeof(*names));
+    for (size_t i = 0; i < s->key_count; i++) {
+        names[i] = s->key_rows[i].name;
+        if (!names[i] || span_ieq(span_str(names[i]), span_str(text))) {
+            return NULL; /* it is there, with a fault */
+        }
+    }
+    const char *closest = conf_closest(text, names, s->key_count);
+    COMPLAIN(c, "keys", index, "no key is called \"%s\"%s%s%s", text,
+             CONF_HINT(closest, "; expected a name from \"keys\""));
+    return NULL;
+}
+
+const struct update_rule *compile_update(struct compiler *c, const struct update_row *row)
+{
+    struct update_rule *rule = arena_zalloc(c->arena, sizeof(*rule));
+    const struct tsig_key **keys =
+        arena_zalloc(c->arena, row->key_count * sizeof(struct tsig_key *));
+    bool good = true;
+
+    if (!c->settings->state) {
+        COMPLAIN(c, "update", 0, "nothing keeps what is bound; expected the directive state");
+        return NULL;
+    }
+    const struct conf_at *outer = compile_enter(c, "update", 0);
+    for (size_t i = 0; i < row->key_count; i++) {
+        keys[i] = find_key(c, i, row->keys[i]);
+        good = good && keys[i];
+    }
+    compile_leave(c, outer);
+    rule->keys = keys;
+    rule->key_count = row->key_count;
+    rule->max_records = row->max_records;
+    rule->max_ttl = row->max_ttl;
+    for (size_t i = 0; i < row->type_count; i++) {
+        rule->types[row->types[i]] = true;
+    }
+    return good ? rule : NULL;
+}

@@ -1,0 +1,12 @@
+/*
+ * directives_measured - the part of the configuration that is about measured nearness. The table
+ * writes into struct settings. Load time only.
+ */
+#ifndef LARDER_DNSREDIR_CONFIG_DIRECTIVES_MEASURED_H
+#define LARDER_DNSREDIR_CONFIG_DIRECTIVES_MEASURED_H
+
+#include "dnsredir/config/directives.h"
+
+extern const struct conf_table measured_table;
+
+#endif

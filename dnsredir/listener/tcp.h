@@ -1,0 +1,23 @@
+/*
+ * tcp - the TCP side of one worker (RFC 7766): listeners and connections with pipelined queries.
+ *
+ * A connection may be idle for a while, a query that has begun must arrive soon, and a peer that
+ * does not read its answers is not read from. When there are too many connections, the one that
+ * has been idle longest goes.
+ */
+#ifndef LARDER_DNSREDIR_LISTENER_TCP_H
+#define LARDER_DNSREDIR_LISTENER_TCP_H
+
+#include "dnsredir/worker.h"
+
+struct tcp;
+
+/* Listens at every endpoint with sockets of its own. 0 or a negative errno; nothing is left open
+ * then. `worker` and `settings` must outlive it. */
+int tcp_open(struct worker *worker, const struct settings *settings, struct tcp **out);
+/* Accepts no more connections; those that are there go on until they are idle. */
+void tcp_drain(struct tcp *tcp);
+/* Closes listeners and connections; the memory goes with the loop's next turns. Accepts NULL. */
+void tcp_close(struct tcp **tcp);
+
+#endif

@@ -1,0 +1,194 @@
+#include "dnsredir/message/edns.h"
+
+#include "base/err.h"
+#include "dnsredir/message/proto.h"
+
+enum {
+    OPTION_NSID = 3,
+    OPTION_ECS = 8,
+    OPTION_COOKIE = 10,
+    OPTION_KEEPALIVE = 11,
+    OPTION_EDE = 15,
+};
+enum { ECS_IPV4 = 1, ECS_IPV6 = 2 };
+
+#define DO_BIT 0x8000
+#define OPT_FIXED_LEN 11 /* root, type, class, TTL, length */
+#define OPTION_HEAD 4    /* code and length */
+#define ECS_FIXED_LEN 8  /* option code and length, family, both prefix lengths */
+
+static size_t ecs_octets(const struct ecs *ecs)
+{
+    return (ecs->source + 7u) / 8u;
+}
+
+/* Where the address starts inside the 16 bytes of an ip. */
+static size_t ecs_place(const struct ecs *ecs)
+{
+    return ecs->family == ECS_IPV4 ? 12 : 0;
+}
+
+static bool ecs_source_fits(const struct ecs *ecs)
+{
+    switch (ecs->family) {
+    case 0:
+        return ecs->source == 0;
+    case ECS_IPV4:
+        return ecs->source <= 32;
+    case ECS_IPV6:
+        return ecs->source <= 128;
+    }
+    return false;
+}
+
+/* RFC 7871 6: exactly the octets the source length needs, zero behind it, and no scope. */
+static int ecs_read(struct span option, struct ecs *out)
+{
+    struct wire_in in = wire_in_of(option.at, option.len);
+
+    if (out->present) {
+        return ERR_SYNTAX;
+    }
+    out->family = wire_get_u16(&in);
+    out->source = wire_get_u8(&in);
+    if (wire_get_u8(&in) != 0 || in.failed || !ecs_source_fits(out) ||
+        wire_left(&in) != ecs_octets(out)) {
+        return ERR_SYNTAX;
+    }
+    out->ip = (struct ip){{0}};
+    if (out->family == ECS_IPV4) {
+        out->ip.at[10] = 0xff;
+        out->ip.at[11] = 0xff;
+    }
+    size_t octets = ecs_octets(out);
+    if (octets) {
+        uint8_t *last = out->ip.at + ecs_place(out) + octets - 1;
+        memcpy(out->ip.at + ecs_place(out), wire_get(&in, octets), octets);
+        if (out->source % 8 && (uint8_t)(*last << (out->source % 8))) {
+            return ERR_SYNTAX;
+        }
+    }
+    out->present = true;
+    return 0;
+}
+
+/* RFC 7873 5.2: the client's half, and 8 to 32 bytes of ours or nothing. Only the first counts. */
+static int cookie_read(struct span option, struct edns *out)
+{
+    if (out->cookie.len) {
+        return 0;
+    }
+    if (option.len != COOKIE_CLIENT_LEN && (option.len < 16 || option.len > 40)) {
+        return ERR_SYNTAX;
+    }
+    out->cookie = option;
+    return 0;
+}
+
+static int option_read(uint16_t code, struct span value, struct edns *out)
+{
+    switch (code) {
+    case OPTION_ECS:
+        return ecs_read(value, &out->ecs);
+    case OPTION_COOKIE:
+        return cookie_read(value, out);
+    case OPTION_NSID:
+        out->nsid = true;
+        return 0;
+    case OPTION_KEEPALIVE:
+        out->keepalive = true;
+        return 0;
+    }
+    return 0;
+}
+
+static int options_read(struct span options, struct edns *out)
+{
+    struct wire_in in = wire_in_of(options.at, options.len);
+
+    while (wire_left(&in)) {
+        uint16_t code = wire_get_u16(&in);
+        struct span value = wire_get_span(&in, wire_get_u16(&in));
+        if (in.failed || option_read(code, value, out)) {
+            return ERR_SYNTAX;
+        }
+    }
+    return 0;
+}
+
+int edns_read(struct wire_in *in, struct edns *out)
+{
+    uint16_t payload = wire_get_u16(in);
+    uint32_t ttl = wire_get_u32(in);
+    struct span options = wire_get_span(in, wire_get_u16(in));
+
+    if (in->failed) {
+        return ERR_SYNTAX;
+    }
+    *out = (struct edns){
+        .present = true,
+        .dnssec_ok = (ttl & DO_BIT) != 0,
+        .version = (uint8_t)(ttl >> 16),
+        .payload = payload < DNS_UDP_PLAIN ? DNS_UDP_PLAIN : payload,
+    };
+    return out->version ? 0 : options_read(options, out);
+}
+
+size_t edns_len(const struct edns *query, const struct edns_reply *reply)
+{
+    if (!query->present) {
+        return 0;
+    }
+    size_t len = OPT_FIXED_LEN;
+    len += query->ecs.present ? ECS_FIXED_LEN + ecs_octets(&query->ecs) : 0;
+    len += reply->cookie ? OPTION_HEAD + COOKIE_CLIENT_LEN + COOKIE_SERVER_LEN : 0;
+    len += reply->nsid.len ? OPTION_HEAD + reply->nsid.len : 0;
+    len += reply->keepalive ? OPTION_HEAD + 2 : 0;
+    len += reply->ede != EDE_NONE ? OPTION_HEAD + 2 : 0;
+    return len;
+}
+
+static void put_option(struct wire_out *out, uint16_t code, size_t len)
+{
+    wire_put_u16(out, code);
+    wire_put_u16(out, (uint16_t)len);
+}
+
+static void put_ecs(struct wire_out *out, const struct ecs *ecs, uint8_t scope)
+{
+    put_option(out, OPTION_ECS, ECS_FIXED_LEN - OPTION_HEAD + ecs_octets(ecs));
+    wire_put_u16(out, ecs->family);
+    wire_put_u8(out, ecs->source);
+    wire_put_u8(out, scope);
+    wire_put_bytes(out, ecs->ip.at + ecs_place(ecs), ecs_octets(ecs));
+}
+
+void edns_write(struct wire_out *out, const struct edns *query, const struct edns_reply *reply,
+                unsigned rcode)
+{
+    wire_put_u8(out, 0);
+    wire_put_u16(out, TYPE_OPT);
+    wire_put_u16(out, DNS_UDP_MAX);
+    wire_put_u32(out, (uint32_t)(rcode >> 4) << 24 | (query->dnssec_ok ? DO_BIT : 0u));
+    wire_put_u16(out, (uint16_t)(edns_len(query, reply) - OPT_FIXED_LEN));
+    if (query->ecs.present) {
+        put_ecs(out, &query->ecs, reply->scope);
+    }
+    if (reply->cookie) {
+        put_option(out, OPTION_COOKIE, COOKIE_CLIENT_LEN + COOKIE_SERVER_LEN);
+        wire_put_bytes(out, query->cookie.at, COOKIE_CLIENT_LEN);
+        wire_put_bytes(out, reply->cookie, COOKIE_SERVER_LEN);
+    }
+    if (reply->nsid.len) {
+        put_option(out, OPTION_NSID, reply->nsid.len);
+        wire_put_bytes(out, reply->nsid.at, reply->nsid.len);
+    }
+    if (reply->keepalive) {
+        put_option(out, OPTION_KEEPALIVE, 2);
+        wire_put_u16(out, reply->keepalive);
+    }
+    if (reply->ede != EDE_NONE) {
+        put_option(out, OPTION_EDE, 2);
+        wire_put_u16(out, (uint16_t)reply->ede);
+    }
+}

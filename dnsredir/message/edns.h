@@ -1,0 +1,65 @@
+/*
+ * edns - the OPT record (RFC 6891) and the options in it that are known here: client subnet (RFC
+ * 7871), cookie (7873), name server identifier (5001), keepalive of TCP (7828), extended errors
+ * (8914). All others are ignored, padding (7830) too: over UDP and TCP nothing is encrypted. Pure.
+ */
+#ifndef LARDER_DNSREDIR_MESSAGE_EDNS_H
+#define LARDER_DNSREDIR_MESSAGE_EDNS_H
+
+#include "base/prefix.h"
+#include "base/wire.h"
+#include "dnsredir/message/cookie.h"
+
+/* The client's network as the resolver tells it. */
+struct ecs {
+    bool present;
+    uint16_t family; /* 1: IPv4, 2: IPv6, 0 only with source 0: "do not use my address" */
+    uint8_t source;  /* bits that are known, 0..32 or 0..128 */
+    struct ip ip;    /* bits behind `source` are 0 */
+};
+
+struct edns {
+    bool present;
+    bool dnssec_ok;
+    bool nsid;      /* asked for */
+    bool keepalive; /* the asker would like to know how long TCP may be idle */
+    uint8_t version;
+    uint16_t payload;   /* largest UDP answer the asker takes, at least 512 */
+    struct span cookie; /* in the packet: 8 bytes, or 16 to 40; empty: none */
+    struct ecs ecs;
+};
+
+/* Extended errors that are given (RFC 8914 4). */
+enum ede {
+    EDE_NONE = -1,
+    EDE_OTHER = 0,
+    EDE_DNSSEC_BOGUS = 6,
+    EDE_NOT_READY = 14,
+    EDE_PROHIBITED = 18,
+    EDE_NOT_AUTHORITATIVE = 20,
+    EDE_NOT_SUPPORTED = 21,
+    EDE_NO_REACHABLE_AUTHORITY = 22,
+};
+
+/* What the OPT of a response says beside what it echoes. */
+struct edns_reply {
+    const uint8_t *cookie; /* the server's half, COOKIE_SERVER_LEN bytes; NULL: none */
+    struct span nsid;      /* empty: not asked for, or none */
+    uint16_t keepalive;    /* in tenths of a second; 0: not said */
+    enum ede ede;
+    uint8_t scope;
+};
+#define NSID_MAX 64
+
+/* Reads an OPT record behind its type, up to its end. ERR_SYNTAX for a malformed record, client
+ * subnet or cookie. Options of an unknown version are not looked at. */
+int edns_read(struct wire_in *in, struct edns *out);
+
+/* How many bytes edns_write() takes; 0 when the query had no OPT. At most 200. */
+size_t edns_len(const struct edns *query, const struct edns_reply *reply);
+/* The OPT of a response: our payload size, the upper bits of `rcode`, the client subnet with the
+ * reply's scope, and what else is in the reply. The query must have had one. */
+void edns_write(struct wire_out *out, const struct edns *query, const struct edns_reply *reply,
+                unsigned rcode);
+
+#endif

@@ -1,0 +1,329 @@
+#include "dnsredir/message/packet.h"
+
+#include "base/check.h"
+#include "base/err.h"
+
+#define POINTER 0xc000
+#define POINTER_MAX 0x3fff
+
+/* One question, its name uncompressed: nothing stands before it to point at. */
+static int question_read(struct wire_in *in, struct query *out)
+{
+    const uint8_t *start = in->at;
+
+    if (name_read(in, &out->name)) {
+        return RCODE_FORMERR;
+    }
+    size_t name_len = (size_t)(in->at - start);
+    out->type = wire_get_u16(in);
+    out->class = wire_get_u16(in);
+    if (in->failed || name_len != out->name.len) {
+        return RCODE_FORMERR;
+    }
+    out->question = span_of(start, name_len + 4);
+    return RCODE_NOERROR;
+}
+
+/* One record behind the question. Only OPT and TSIG matter. OPT has the root for a name, stands in
+ * the additional section, and once (RFC 6891 6.1.1). TSIG is the last of all (RFC 8945 5.1). */
+static int record_skip(struct wire_in *in, bool additional, bool last, struct query *out)
+{
+    const uint8_t *owner = in->at;
+    struct edns *edns = &out->edns;
+
+    if (name_skip(in)) {
+        return RCODE_FORMERR;
+    }
+    uint16_t type = wire_get_u16(in);
+    if (type == TYPE_OPT) {
+        if (!additional || edns->present || *owner != 0 || edns_read(in, edns)) {
+            return RCODE_FORMERR;
+        }
+        return RCODE_NOERROR;
+    }
+    if (type == TYPE_TSIG) {
+        if (!additional || !last) {
+            return RCODE_FORMERR;
+        }
+        out->tsig_at = (uint16_t)(owner - in->start);
+    }
+    wire_get(in, 6);
+    wire_get(in, wire_get_u16(in));
+    return in->failed ? RCODE_FORMERR : RCODE_NOERROR;
+}
+
+static int records_read(struct wire_in *in, unsigned before, unsigned additional, struct query *out)
+{
+    unsigned count = before + additional;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (record_skip(in, i >= before, i + 1 == count, out)) {
+            return RCODE_FORMERR;
+        }
+    }
+    return wire_left(in) ? RCODE_FORMERR : RCODE_NOERROR;
+}
+
+/* A query carries a question and nothing before the additional section, but for the SOA of an
+ * incremental transfer (RFC 1995 3). */
+static bool counts_are_wrong(const struct query *query, const uint16_t counts[SECTIONS])
+{
+    return counts[SECTION_ANSWER] != 0 ||
+           (counts[SECTION_AUTHORITY] != 0 && query->type != TYPE_IXFR);
+}
+
+static int body_read(struct wire_in *in, struct query *out)
+{
+    uint16_t questions = wire_get_u16(in);
+    uint16_t counts[SECTIONS];
+
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        counts[i] = wire_get_u16(in);
+    }
+    if (questions > 1 || (questions == 1 && question_read(in, out))) {
+        return RCODE_FORMERR;
+    }
+    if ((out->flags & FLAG_OPCODE) == OPCODE_QUERY && counts_are_wrong(out, counts)) {
+        return RCODE_FORMERR;
+    }
+    unsigned before = (unsigned)counts[SECTION_ANSWER] + counts[SECTION_AUTHORITY];
+    int rcode = records_read(in, before, counts[SECTION_ADDITIONAL], out);
+    bool newer = out->edns.present && out->edns.version;         /* its options are not looked at */
+    if (questions == 0 && out->edns.cookie.len == 0 && !newer) { /* RFC 7873 5.4 */
+        return RCODE_FORMERR;
+    }
+    return rcode;
+}
+
+int message_read(struct span packet, struct query *out)
+{
+    struct wire_in in = wire_in_of(packet.at, packet.len);
+
+    out->id = wire_get_u16(&in);
+    out->flags = wire_get_u16(&in);
+    out->question = SPAN_EMPTY;
+    out->type = 0;
+    out->edns.present = false;
+    out->edns.ecs.present = false;
+    out->edns.dnssec_ok = false;
+    out->edns.cookie = SPAN_EMPTY;
+    out->edns.nsid = out->edns.keepalive = false;
+    out->tsig_at = 0;
+    if (packet.len < DNS_HEADER_LEN || (out->flags & FLAG_QR)) {
+        return ERR_SYNTAX;
+    }
+    return body_read(&in, out);
+}
+
+int query_read(struct span packet, struct query *out)
+{
+    int rcode = message_read(packet, out);
+
+    if (rcode < 0) {
+        return rcode;
+    }
+    if (out->edns.present && out->edns.version) { /* of any opcode: RFC 6891 6.1.3 */
+        return RCODE_BADVERS;
+    }
+    return (out->flags & FLAG_OPCODE) == OPCODE_QUERY ? rcode : RCODE_NOTIMP;
+}
+
+void packet_begin(struct packet *packet, const struct query *query, void *room, size_t limit)
+{
+    CHECK(limit >= PACKET_ROOM_MIN);
+    packet->out = wire_out_of(room, limit - edns_len(&query->edns, &packet->opt));
+    packet->end = (uint8_t *)room + limit;
+    packet->query = query;
+    memset(packet->counts, 0, sizeof(packet->counts));
+    wire_put(&packet->out, DNS_HEADER_LEN);
+    packet->name_count = 0;
+    if (query->question.len) {
+        packet->names[0].name = &query->name;
+        packet->names[0].offset = DNS_HEADER_LEN;
+        packet->names[0].literal = query->name.labels;
+        packet->name_count = 1;
+    }
+    wire_put_bytes(&packet->out, query->question.at, query->question.len);
+}
+
+struct packet_mark packet_mark(const struct packet *packet)
+{
+    struct packet_mark mark = {.at = packet->out.at, .name_count = packet->name_count};
+
+    memcpy(mark.counts, packet->counts, sizeof(mark.counts));
+    return mark;
+}
+
+void packet_undo(struct packet *packet, const struct packet_mark *mark)
+{
+    packet->out.at = mark->at;
+    packet->out.failed = false;
+    packet->name_count = mark->name_count;
+    memcpy(packet->counts, mark->counts, sizeof(packet->counts));
+}
+
+/* The longest suffix of `name` that is in the packet: returns its number of labels. */
+static unsigned find_suffix(const struct packet *packet, const struct name *name, uint16_t *offset)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 0; i < packet->name_count; i++) {
+        const struct name *known = packet->names[i].name;
+        unsigned common = name_common(name, known);
+        unsigned first = known->labels - common;
+        if (common > best && first < packet->names[i].literal) {
+            best = common;
+            *offset = (uint16_t)(packet->names[i].offset + known->label[first]);
+        }
+    }
+    return best;
+}
+
+static void remember_name(struct packet *packet, const struct name *name, size_t offset,
+                          unsigned literal)
+{
+    if (literal == 0 || packet->name_count == PACKET_NAMES || offset + NAME_MAX_LEN > POINTER_MAX) {
+        return;
+    }
+    unsigned i = packet->name_count++;
+
+    packet->copies[i] = *name;
+    packet->names[i].name = &packet->copies[i];
+    packet->names[i].offset = (uint16_t)offset;
+    packet->names[i].literal = (uint8_t)literal;
+}
+
+static void put_name(struct packet *packet, const struct name *name)
+{
+    uint16_t offset = 0;
+    unsigned common = find_suffix(packet, name, &offset);
+    unsigned literal = name->labels - common;
+    size_t at = wire_out_len(&packet->out);
+
+    if (common == 0) {
+        wire_put_bytes(&packet->out, name->at, name->len);
+    } else {
+        size_t len = literal < name->labels ? name->label[literal] : 0u;
+        wire_put_bytes(&packet->out, name->at, len);
+        wire_put_u16(&packet->out, POINTER | offset);
+    }
+    remember_name(packet, name, at, literal);
+}
+
+/* The data of one record, names in it compressed where its type allows. */
+static void put_data(struct packet *packet, uint16_t type, struct span data)
+{
+    struct rr_layout layout = rr_layout(type);
+    uint8_t *len_at = wire_put(&packet->out, 2);
+    size_t start = wire_out_len(&packet->out);
+
+    wire_put_bytes(&packet->out, data.at, layout.skip);
+    data = span_skip(data, layout.skip);
+    for (unsigned i = 0; i < layout.names; i++) {
+        struct name name;
+        name_load(&name, (const uint8_t *)data.at);
+        put_name(packet, &name);
+        data = span_skip(data, name.len);
+    }
+    wire_put_bytes(&packet->out, data.at, data.len);
+    if (len_at) {
+        size_t len = wire_out_len(&packet->out) - start;
+        len_at[0] = (uint8_t)(len >> 8);
+        len_at[1] = (uint8_t)len;
+    }
+}
+
+static void put_record(struct packet *packet, const struct name *owner, struct wire_in *from)
+{
+    const uint8_t *fixed = wire_get(from, RR_FIXED_LEN - 2);
+    struct span data = wire_get_span(from, wire_get_u16(from));
+
+    CHECK(!from->failed);
+    if (owner) {
+        put_name(packet, owner);
+    } else {
+        wire_put_u16(&packet->out, RR_OWNER);
+    }
+    wire_put_bytes(&packet->out, fixed + 2, RR_FIXED_LEN - 4);
+    put_data(packet, (uint16_t)(fixed[2] << 8 | fixed[3]), data);
+}
+
+/* Addresses all have one size, so they can be turned; sets with one record need not be. */
+static size_t first_record(const struct rrset *set, uint32_t turn)
+{
+    bool fixed = set->type == TYPE_A || set->type == TYPE_AAAA;
+    return fixed && set->count > 1 ? set->len / set->count * (turn % set->count) : 0;
+}
+
+bool packet_rrset(struct packet *packet, enum section section, const struct name *owner,
+                  const struct rrset *set, uint32_t turn)
+{
+    struct packet_mark mark = packet_mark(packet);
+    size_t first = first_record(set, turn);
+
+    if (!owner && rr_layout(set->type).names == 0) {
+        wire_put_bytes(&packet->out, set->wire + first, set->len - first);
+        wire_put_bytes(&packet->out, set->wire, first);
+    } else {
+        struct wire_in tail = wire_in_of(set->wire + first, set->len - first);
+        struct wire_in head = wire_in_of(set->wire, first);
+        while (wire_left(&tail)) {
+            put_record(packet, owner, &tail);
+        }
+        while (wire_left(&head)) {
+            put_record(packet, owner, &head);
+        }
+    }
+    if (packet->out.failed) {
+        packet_undo(packet, &mark);
+        return false;
+    }
+    packet->counts[section] = (uint16_t)(packet->counts[section] + set->count);
+    return true;
+}
+
+bool packet_record(struct packet *packet, const struct name *owner, struct span record)
+{
+    struct packet_mark mark = packet_mark(packet);
+
+    if (owner) {
+        struct wire_in in = wire_in_of(record.at, record.len);
+        put_record(packet, owner, &in);
+    } else {
+        wire_put_bytes(&packet->out, record.at, record.len);
+    }
+    if (packet->out.failed) {
+        packet_undo(packet, &mark);
+        return false;
+    }
+    packet->counts[SECTION_ANSWER]++;
+    return true;
+}
+
+size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags)
+{
+    const struct query *query = packet->query;
+    size_t len;
+    unsigned kept = query->flags & (FLAG_OPCODE | FLAG_RD); /* CD is not: RFC 4035 3.1.6 */
+
+    if (query->edns.present) {
+        packet->out.end = packet->end;
+        if (packet->opt.ede != EDE_NONE &&
+            edns_len(&query->edns, &packet->opt) > wire_room(&packet->out)) {
+            packet->opt.ede = EDE_NONE;
+        }
+        edns_write(&packet->out, &query->edns, &packet->opt, rcode);
+        packet->counts[SECTION_ADDITIONAL]++;
+    }
+    CHECK(!packet->out.failed);
+    len = wire_out_len(&packet->out);
+
+    struct wire_out header = wire_out_of(packet->out.start, DNS_HEADER_LEN);
+    wire_put_u16(&header, query->id);
+    wire_put_u16(&header, (uint16_t)(FLAG_QR | kept | flags | (rcode & 15)));
+    wire_put_u16(&header, query->question.len ? 1 : 0);
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        wire_put_u16(&header, packet->counts[i]);
+    }
+    return len;
+}

@@ -1,0 +1,301 @@
+/* rrset_svcb - the text of SVCB and HTTPS records: a priority, a target and parameters, which go on
+ * the wire in the order of their numbers, each once (RFC 9460 2). Load time only. */
+#include "base/check.h"
+#include "base/err.h"
+#include "dnsredir/message/base64.h"
+#include "dnsredir/message/rrset_text.h"
+
+#define PARAMS_MAX 32
+#define BYTES_MAX 4096 /* of all values, and of the text of one */
+#define ITEM_MAX 255
+
+enum {
+    KEY_MANDATORY = 0,
+    KEY_ALPN = 1,
+    KEY_NO_DEFAULT_ALPN = 2,
+    KEY_INVALID = 65535,
+};
+
+struct param {
+    uint16_t key;
+    struct span value;
+};
+
+struct params {
+    unsigned count;
+    struct param list[PARAMS_MAX]; /* by key */
+    struct wire_out out;           /* values, in `bytes` */
+    uint8_t bytes[BYTES_MAX];
+};
+
+/* ---- values: each returns what is wrong with the text, or NULL ---- */
+
+/* The next of the items between commas, with \, and \\ resolved (RFC 9460 appendix A.1). False: it
+ * is empty or too long. */
+static bool next_item(struct span *text, uint8_t *item, size_t *len)
+{
+    size_t n = 0;
+
+    for (*len = 0; n < text->len && text->at[n] != ','; n++) {
+        if (text->at[n] == '\\' && n + 1 < text->len) {
+            n++;
+        }
+        if (*len == ITEM_MAX) {
+            return false;
+        }
+        item[(*len)++] = (uint8_t)text->at[n];
+    }
+    bool last_is_empty = n + 1 == text->len;
+    *text = span_skip(*text, n < text->len ? n + 1 : n);
+    return *len > 0 && !last_is_empty;
+}
+
+static const char *put_alpn(struct span text, struct wire_out *out)
+{
+    uint8_t item[ITEM_MAX];
+    size_t len;
+
+    do {
+        if (!next_item(&text, item, &len)) {
+            return "alpn has an empty protocol or a long one; expected such as alpn=h2,h3";
+        }
+        wire_put_u8(out, (uint8_t)len);
+        wire_put_bytes(out, item, len);
+    } while (text.len);
+    return NULL;
+}
+
+static const char *put_hints(struct span text, bool v4, struct wire_out *out)
+{
+    bool open_end = span_ends(text, SPAN(","));
+
+    do {
+        struct span item = span_cut(&text, ',');
+        struct ip ip;
+        if (ip_parse(item, &ip) || ip_is_v4(&ip) != v4 || open_end) {
+            return v4 ? "not an IPv4 address; expected such as ipv4hint=192.0.2.1,192.0.2.2"
+                      : "not an IPv6 address; expected such as ipv6hint=2001:db8::1";
+        }
+        wire_put_bytes(out, ip.at + (v4 ? 12 : 0), v4 ? 4 : 16);
+    } while (text.len);
+    return NULL;
+}
+
+static const char *put_ipv4hint(struct span text, struct wire_out *out)
+{
+    return put_hints(text, true, out);
+}
+
+static const char *put_ipv6hint(struct span text, struct wire_out *out)
+{
+    return put_hints(text, false, out);
+}
+
+static const char *put_port(struct span text, struct wire_out *out)
+{
+    uint64_t port;
+
+    if (!span_to_u64(text, UINT16_MAX, &port)) {
+        return "not a port; expected such as port=8443";
+    }
+    wire_put_u16(out, (uint16_t)port);
+    return NULL;
+}
+
+static const char *put_ech(struct span text, struct wire_out *out)
+{
+    uint8_t bytes[BYTES_MAX];
+    size_t len;
+
+    if (base64_read(text, bytes, sizeof(bytes), &len)) {
+        return "ech is not base64";
+    }
+    wire_put_bytes(out, bytes, len);
+    return NULL;
+}
+
+static const char *put_plain(struct span text, struct wire_out *out)
+{
+    wire_put_bytes(out, text.at, text.len);
+    return NULL;
+}
+
+static const char *put_mandatory(struct span text, struct wire_out *out);
+
+/* ---- keys ---- */
+
+static const struct {
+    const char *word;
+    const char *(*put)(struct span text, struct wire_out *out); /* NULL: it has no value */
+} keys[] = {
+    [KEY_MANDATORY] = {"mandatory", put_mandatory},
+    [KEY_ALPN] = {"alpn", put_alpn},
+    [KEY_NO_DEFAULT_ALPN] = {"no-default-alpn", NULL},
+    [3] = {"port", put_port},
+    [4] = {"ipv4hint", put_ipv4hint},
+    [5] = {"ech", put_ech},
+    [6] = {"ipv6hint", put_ipv6hint},
+    [7] = {"dohpath", put_plain}, /* RFC 9461 */
+    [8] = {"ohttp", NULL},        /* RFC 9540 */
+};
+
+/* *known: it is written as a word, not as "key" and a number. */
+static bool find_key(struct span word, uint16_t *key, bool *known)
+{
+    uint64_t number;
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (span_eq(word, span_str(keys[i].word))) {
+            *key = (uint16_t)i;
+            *known = true;
+            return true;
+        }
+    }
+    *known = false;
+    if (!span_eq(span_take(word, 3), SPAN("key")) ||
+        !span_to_u64(span_skip(word, 3), KEY_INVALID - 1, &number)) {
+        return false;
+    }
+    *key = (uint16_t)number;
+    return true;
+}
+
+/* The keys that a client must know, in their order, each once (RFC 9460 8). */
+static const char *put_mandatory(struct span text, struct wire_out *out)
+{
+    bool open_end = span_ends(text, SPAN(","));
+    uint16_t list[PARAMS_MAX];
+    unsigned count = 0;
+
+    do {
+        struct span word = span_cut(&text, ',');
+        uint16_t key;
+        bool known;
+        if (!find_key(word, &key, &known) || key == KEY_MANDATORY || count == PARAMS_MAX ||
+            open_end) {
+            return "mandatory names what is no parameter; expected such as mandatory=alpn,port";
+        }
+        unsigned at = count++;
+        for (; at > 0 && list[at - 1] > key; at--) {
+            list[at] = list[at - 1];
+        }
+        list[at] = key;
+        if (at > 0 && list[at - 1] == key) {
+            return "mandatory names a parameter twice";
+        }
+    } while (text.len);
+    for (unsigned i = 0; i < count; i++) {
+        wire_put_u16(out, list[i]);
+    }
+    return NULL;
+}
+
+/* ---- parameters ---- */
+
+static const struct param *find_param(const struct params *params, uint16_t key)
+{
+    for (unsigned i = 0; i < params->count; i++) {
+        if (params->list[i].key == key) {
+            return &params->list[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *put_value(struct span text, uint16_t key, bool known, struct wire_out *out)
+{
+    if (known && !keys[key].put) {
+        return text.len ? "a parameter has a value that has none" : NULL;
+    }
+    if (known && text.len == 0) {
+        return "a parameter has no value";
+    }
+    return known ? keys[key].put(text, out) : put_plain(text, out);
+}
+
+/* One word, such as alpn=h2,h3. Returns what is wrong with it, or NULL. */
+static const char *add_param(struct params *params, struct span word)
+{
+    uint8_t bytes[BYTES_MAX];
+    struct wire_out text = wire_out_of(bytes, sizeof(bytes));
+    size_t start = wire_out_len(&params->out);
+    uint16_t key;
+    bool known;
+
+    struct span name = span_cut(&word, '=');
+    if (!find_key(name, &key, &known)) {
+        return "unknown parameter; expected mandatory, alpn, no-default-alpn, port, ipv4hint, ech, "
+               "ipv6hint, dohpath, ohttp, or others as key667=...";
+    }
+    if (find_param(params, key) || params->count == PARAMS_MAX) {
+        return "a parameter stands there twice, or there are more than 32";
+    }
+    words_put_text(word, &text);
+    const char *what = put_value(span_of(bytes, wire_out_len(&text)), key, known, &params->out);
+    if (what || text.failed || params->out.failed) {
+        return what ? what : "too long";
+    }
+    unsigned at = params->count++;
+    for (; at > 0 && params->list[at - 1].key > key; at--) {
+        params->list[at] = params->list[at - 1];
+    }
+    params->list[at].key = key;
+    params->list[at].value = span_of(params->bytes + start, wire_out_len(&params->out) - start);
+    return NULL;
+}
+
+/* What one parameter says of others. */
+static const char *check_params(const struct params *params)
+{
+    const struct param *mandatory = find_param(params, KEY_MANDATORY);
+    struct span value = mandatory ? mandatory->value : SPAN_EMPTY;
+    struct wire_in in = wire_in_of(value.at, value.len);
+
+    while (wire_left(&in)) {
+        if (!find_param(params, wire_get_u16(&in))) {
+            return "mandatory names a parameter that is not there";
+        }
+    }
+    if (find_param(params, KEY_NO_DEFAULT_ALPN) && !find_param(params, KEY_ALPN)) {
+        return "no-default-alpn without alpn; expected both";
+    }
+    return NULL;
+}
+
+static const char *read_params(struct words *words, struct params *params)
+{
+    struct span word = words_next(words);
+    const char *what = NULL;
+
+    params->count = 0;
+    params->out = wire_out_of(params->bytes, sizeof(params->bytes));
+    for (; word.len && !what; word = words_next(words)) {
+        what = add_param(params, word);
+    }
+    return what ? what : check_params(params);
+}
+
+int words_put_svcb(struct words *words, struct wire_out *out)
+{
+    struct params params;
+    struct wire_in priority = wire_in_of(out->at, 2);
+
+    if (words_put_number(words, out, UINT16_MAX, "expected a priority, 0 to 65535") ||
+        words_put_host(words, out)) {
+        return ERR_SYNTAX;
+    }
+    const char *what = read_params(words, &params);
+    if (!what && params.count && wire_get_u16(&priority) == 0) { /* RFC 9460 2.4.2 */
+        what = "an alias (priority 0) has no parameters; expected none, or a priority from 1";
+    }
+    if (what) {
+        return words_fault(words, what);
+    }
+    for (unsigned i = 0; i < params.count; i++) {
+        struct span value = params.list[i].value;
+        wire_put_u16(out, params.list[i].key);
+        wire_put_u16(out, (uint16_t)value.len);
+        wire_put_bytes(out, value.at, value.len);
+    }
+    return 0;
+}

@@ -1,0 +1,222 @@
+#include "dnsredir/steering/estimates.h"
+
+#include "base/mem.h"
+
+enum {
+    WAYS = 8,
+    SURE = 8,     /* samples from which on a report counts whole */
+    SAME = 32,    /* within one part in so many, and */
+    SAME_US = 200 /* so much, times are the same */
+};
+
+struct estimates *estimates_new(size_t networks, uint32_t max_age)
+{
+    struct estimates *e = xcalloc(1, sizeof(*e));
+
+    e->key = sip_key_random();
+    e->max_age = max_age;
+    e->sets = (networks + WAYS - 1) / WAYS;
+    e->sets = e->sets ? e->sets : 1;
+    e->at = xcalloc(e->sets * WAYS, sizeof(*e->at));
+    return e;
+}
+
+void estimates_free(struct estimates **estimates)
+{
+    if (*estimates) {
+        free((*estimates)->at);
+        free(*estimates);
+        *estimates = NULL;
+    }
+}
+
+struct estimates *estimates_copy(const struct estimates *e)
+{
+    struct estimates *copy = xmalloc(sizeof(*copy));
+
+    *copy = *e;
+    copy->at = xmalloc(e->sets * WAYS * sizeof(*e->at));
+    memcpy(copy->at, e->at, e->sets * WAYS * sizeof(*e->at));
+    return copy;
+}
+
+size_t estimates_size(const struct estimates *e)
+{
+    return e->sets * WAYS * sizeof(*e->at);
+}
+
+static struct estimated *set_of(const struct estimates *e, uint64_t network)
+{
+    uint64_t hash = sip_hash64(&e->key, span_of(&network, sizeof(network)));
+    return &e->at[hash % e->sets * WAYS];
+}
+
+static struct estimated *find(const struct estimates *e, uint64_t network)
+{
+    struct estimated *set = set_of(e, network);
+
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].network == network) {
+            return &set[i];
+        }
+    }
+    return NULL;
+}
+
+const struct estimated *estimates_find(const struct estimates *e, uint64_t network)
+{
+    return find(e, network);
+}
+
+static unsigned good_in(const struct estimates *e, const struct estimated *network, uint32_t now)
+{
+    unsigned good = 0;
+
+    for (size_t i = 0; i < network->count; i++) {
+        good += estimate_is_good(e, &network->of[i], now);
+    }
+    return good;
+}
+
+/* How much it says: nothing, a free place; then 1 without anything good, 2 with one, 3 with more.
+ */
+static unsigned worth(const struct estimates *e, const struct estimated *network, uint32_t now)
+{
+    unsigned good = network->network ? good_in(e, network, now) : 0;
+    return network->network ? 1 + (good < 2 ? good : 2) : 0;
+}
+
+static struct estimated *place_for(struct estimates *e, uint64_t network, uint32_t now)
+{
+    struct estimated *set = set_of(e, network);
+    struct estimated *at = &set[0];
+    unsigned least = worth(e, at, now);
+
+    for (size_t i = 1; i < WAYS; i++) {
+        unsigned is = worth(e, &set[i], now);
+        if (is < least || (is == least && set[i].heard < at->heard)) {
+            at = &set[i];
+            least = is;
+        }
+    }
+    e->count += at->network == 0;
+    *at = (struct estimated){.network = network};
+    return at;
+}
+
+/* Does `a` leave before `b`, when a network has too many? */
+static bool leaves_before(const struct estimates *e, const struct estimate *a,
+                          const struct estimate *b, uint32_t now)
+{
+    bool good_a = estimate_is_good(e, a, now);
+    bool good_b = estimate_is_good(e, b, now);
+
+    return good_a != good_b ? good_b : a->us > b->us;
+}
+
+/* Remembers that it is farther, until all of them are forgotten together, to be measured again. */
+static void note_far(const struct estimates *e, struct estimated *network, uint16_t slot,
+                     uint32_t now)
+{
+    if (network->far_at == 0 || now - network->far_at > e->max_age / 2) {
+        network->far = (struct replica_set){{0}};
+        network->far_at = now;
+    }
+    replica_set_put(&network->far, slot, true);
+}
+
+/* Room for one that is not there yet, or NULL: all that are there are nearer. */
+static struct estimate *room_for(struct estimates *e, struct estimated *network,
+                                 const struct estimate *newcomer, uint32_t now)
+{
+    if (network->count < ESTIMATES_OF) {
+        return &network->of[network->count++];
+    }
+    struct estimate *last = &network->of[0];
+    for (size_t i = 1; i < ESTIMATES_OF; i++) {
+        last = leaves_before(e, &network->of[i], last, now) ? &network->of[i] : last;
+    }
+    if (!leaves_before(e, last, newcomer, now)) {
+        note_far(e, network, newcomer->slot, now);
+        return NULL;
+    }
+    if (estimate_is_good(e, last, now)) {
+        note_far(e, network, last->slot, now);
+    }
+    return last;
+}
+
+static uint32_t apart(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* Takes a report about what is known; one of few samples (the replica has started again) counts in
+ * part. */
+static bool update(const struct estimates *e, struct estimate *is, const struct estimate *said,
+                   uint32_t now)
+{
+    bool was_good = estimate_is_good(e, is, now);
+    int64_t weight = said->samples < SURE && was_good ? said->samples : SURE;
+    int64_t us = is->us + ((int64_t)said->us - is->us) * weight / SURE;
+    bool moves = apart((uint32_t)us, is->us) > is->us / SAME + SAME_US;
+    bool counts = said->samples != is->samples && is->samples < SURE;
+
+    if (moves || !was_good) {
+        is->us = (uint32_t)us;
+    }
+    is->samples = said->samples > is->samples || !was_good ? said->samples : is->samples;
+    is->at = said->at > is->at ? said->at : is->at;
+    return moves || counts || !was_good;
+}
+
+bool estimates_note(struct estimates *e, uint16_t slot, const struct rtt_line *line, uint32_t now)
+{
+    struct estimate said = {.slot = slot,
+                            .samples = (uint16_t)line->samples,
+                            .us = line->us,
+                            .at = now > line->age ? now - line->age : 0};
+
+    if (!estimate_is_good(e, &said, now)) {
+        return false;
+    }
+    struct estimated *network = find(e, line->network);
+    if (!network) {
+        network = place_for(e, line->network, now);
+    }
+    network->heard = now;
+    for (size_t i = 0; i < network->count; i++) {
+        if (network->of[i].slot == slot) {
+            return update(e, &network->of[i], &said, now);
+        }
+    }
+    struct estimate *room = room_for(e, network, &said, now);
+    if (room) {
+        *room = said;
+        replica_set_put(&network->far, slot, false);
+    }
+    return room != NULL;
+}
+
+void estimates_forget(struct estimates *e, uint16_t slot)
+{
+    for (size_t i = 0; i < e->sets * WAYS; i++) {
+        struct estimated *network = &e->at[i];
+        replica_set_put(&network->far, slot, false);
+        for (size_t n = 0; n < network->count; n++) {
+            if (network->of[n].slot == slot) {
+                network->of[n--] = network->of[--network->count];
+            }
+        }
+    }
+}
+
+void estimates_each(const struct estimates *e,
+                    void (*visit)(void *arg, const struct estimated *network), void *arg)
+{
+    for (size_t i = 0; i < e->sets * WAYS; i++) {
+        if (e->at[i].network) {
+            visit(arg, &e->at[i]);
+        }
+    }
+}

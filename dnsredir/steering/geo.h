@@ -1,0 +1,24 @@
+/*
+ * geo - places on the earth: distances, and the networks of a MaxMind database. Load time only.
+ */
+#ifndef LARDER_DNSREDIR_STEERING_GEO_H
+#define LARDER_DNSREDIR_STEERING_GEO_H
+
+#include "base/prefix.h"
+
+/* Great-circle distance in kilometres between two points in degrees. */
+double geo_distance(double latitude_a, double longitude_a, double latitude_b, double longitude_b);
+
+/* Told of every network that has a location. `record` is the same number for networks that share
+ * one record of the database. */
+typedef void geo_visit(void *arg, const struct prefix *network, uint32_t record, double latitude,
+                       double longitude);
+
+/* Walks through a database of the City kind: location.latitude and location.longitude. 0, or
+ * ERR_IO or ERR_CORRUPT and *what names the fault (static text). */
+int geo_each(const char *path, geo_visit *visit, void *arg, const char **what);
+
+/* The network of the database that has `ip` and a location. Opens the file anew: for people. */
+bool geo_find(const char *path, const struct ip *ip, struct prefix *out);
+
+#endif
