@@ -18,7 +18,7 @@ stop() {
     echo "stopping ..."
     kill -TERM "${pids[@]}" 2>/dev/null
     wait
-    echo "stopped; the cache stays in $state/store: make run goes on with it"
+    echo "stopped; the cache stays in $state/store for the next make run"
     exit "$1"
 }
 
@@ -84,19 +84,20 @@ ${title}Larder is running.${off} Ctrl-C stops it.
 
   dashboard   ${strong}http://$admin/${off}
   browser     proxy for HTTP and HTTPS: ${strong}$proxy${off}
-              or automatically: ${strong}http://$admin/proxy.pac${off}
-              how to set it: ${strong}http://$admin/setup${off}
+              or automatic configuration: ${strong}http://$admin/proxy.pac${off}
+              where to enter it: ${strong}http://$admin/setup${off}
 
-  ${soft}# a page: the second time it is a hit, and Cache-Status in its head says so${off}
+  ${soft}# fetch a page twice: the second time, Cache-Status says "hit"${off}
   curl -x http://$proxy -so /dev/null -D - http://example.com/
-  ${soft}# why it was kept, or was not${off}
+  ${soft}# why it is cached, or is not${off}
   $build/ctl/larderctl explain --admin $admin http://example.com/
-  ${soft}# a system's packages${off}
+  ${soft}# use the cache for packages${off}
   ${sudo}apt-get -o Acquire::http::Proxy=http://$proxy update
-  ${soft}# a name of the redirector${off}
+  ${soft}# ask the DNS server${off}
   dig +short @${dns%:*} -p ${dns#*:} www.cdn.example.net
 
-  ${soft}The cache is kept in $state/store. One line per request follows.${off}
+  ${soft}Try these in another terminal. The cache is kept in $state/store.${off}
+  ${soft}One line per request follows.${off}
 
 GUIDE
 
