@@ -141,7 +141,7 @@ static void show(const struct ctl_options *options, const char *program, int sta
     fwrite(lines.at ? lines.at : "", 1, lines.len, stderr);
     if (status == 0) {
         const char *slash = strrchr(program, '/');
-        printf("%s: good, for %s\n", options->operand, slash ? slash + 1 : program);
+        printf("%s: a valid configuration for %s\n", options->operand, slash ? slash + 1 : program);
     }
 }
 

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Where larder-dns has its admin listener when nobody says where. */
+enum { REMARK = 4 }; /* how far what is said of a replica stands to the right */
 
 static double real(const json_t *object, const char *name)
 {
@@ -22,26 +22,40 @@ static void pad(struct buf *out, size_t from, size_t width)
     buf_printf(out, "%*s", used < width ? (int)(width - used) : 1, "");
 }
 
-/* What its clients are, and whether it is too full for some of them. */
-static void show_replica_load(const json_t *row, struct buf *out)
+static void show_replica_load(const json_t *row, size_t from, struct buf *out)
 {
     const json_t *load = json_object_get(row, "load");
 
     if (json_is_object(load)) {
-        buf_printf(out, "%.4g req/s, ", real(load, "requests_per_second"));
+        pad(out, from, 52);
+        buf_printf(out, "%.0f req/s, ", real(load, "requests_per_second"));
         show_size(out, (uint64_t)real(load, "bytes_per_second"));
         buf_printf(out, "/s");
     }
+    buf_printf(out, "\n");
+}
+
+/* Whether it is too full for some of its clients, and why it is not up. */
+static void show_remarks(const json_t *row, struct buf *out)
+{
+    double share = 100 * real(row, "of_fair_share");
+
     if (json_object_get(row, "fair_share")) {
-        buf_printf(out, ", %.0f %% of its share", 100 * real(row, "of_fair_share"));
+        buf_printf(out, "%*sat %.0f %% of its share", REMARK, "", share);
+        if (real(row, "keeps") < 1) {
+            buf_printf(out, ": keeps %.0f %% of its clients", 100 * real(row, "keeps"));
+        } else if (real(row, "takes") < 1) {
+            buf_printf(out, ": takes %.0f %% of what others spill", 100 * real(row, "takes"));
+        }
+        buf_printf(out, "\n");
     }
-    if (real(row, "keeps") < 1) {
-        buf_printf(out, ", keeps %.0f %% of its clients", 100 * real(row, "keeps"));
-    } else if (real(row, "takes") < 1) {
-        buf_printf(out, ", takes %.0f %% of what others spill", 100 * real(row, "takes"));
+    if (json_is_true(json_object_get(json_object_get(row, "load"), "overload"))) {
+        buf_printf(out, "%*ssays it is overloaded\n", REMARK, "");
     }
-    if (json_is_true(json_object_get(load, "overload"))) {
-        buf_printf(out, ", says it is overloaded");
+    if (json_is_string(json_object_get(row, "reason"))) {
+        buf_printf(out, "%*s", REMARK, "");
+        show_string(out, row, "reason");
+        buf_printf(out, "\n");
     }
 }
 
@@ -57,17 +71,10 @@ static void show_replica(const json_t *row, uint64_t answers, struct buf *out)
     show_percent(out, show_number(row, "answers"), answers);
     pad(out, from, 38);
     if (json_object_get(row, "since_seconds")) {
-        buf_printf(out, "for ");
         show_duration(out, show_number(row, "since_seconds"));
     }
-    pad(out, from, 58);
-    show_replica_load(row, out);
-    if (json_is_string(json_object_get(row, "reason"))) {
-        buf_printf(out, " (");
-        show_string(out, row, "reason");
-        buf_printf(out, ")");
-    }
-    buf_printf(out, "\n");
+    show_replica_load(row, from, out);
+    show_remarks(row, out);
 }
 
 /* How much of nearness is measured. */
@@ -79,11 +86,12 @@ static void show_measured(const json_t *measured, uint64_t steered, struct buf *
     show_count(out, show_number(measured, "mapped"));
     buf_printf(out, " of them in the map (");
     show_count(out, show_number(measured, "moved"));
-    buf_printf(out, " moved); ");
+    buf_printf(out, " moved)\n");
+    show_label(out, "");
     show_percent(out, show_number(measured, "answers"), steered);
-    buf_printf(out, " of answers by it, ");
+    buf_printf(out, " of answers follow it, ");
     show_percent(out, show_number(measured, "explored"), steered);
-    buf_printf(out, " to measure more\n");
+    buf_printf(out, " are given to measure more\n");
 }
 
 /* What updates have bound, a name a line; nothing without a state. */
@@ -136,16 +144,16 @@ int dns_render(struct span json, struct buf *out)
     }
     show_label(out, "queries");
     show_count(out, show_number(queries, "udp") + show_number(queries, "tcp"));
-    buf_printf(out, ", steered ");
+    buf_printf(out, ": ");
     show_count(out, show_number(queries, "steered"));
-    buf_printf(out, ", with nobody up ");
+    buf_printf(out, " answered with replicas, ");
     show_count(out, show_number(queries, "all_down"));
-    buf_printf(out, "\n");
+    buf_printf(out, " of them while none was up\n");
     show_sandbox(json_object_get(root, "sandbox"), out);
     if (json_is_object(json_object_get(root, "measured"))) {
         show_measured(json_object_get(root, "measured"), show_number(queries, "steered"), out);
     }
-    buf_printf(out, "  replica       state       answers   since               load\n");
+    buf_printf(out, "  replica       state       answers   for           load\n");
     for (size_t i = 0; i < json_array_size(list); i++) {
         show_replica(json_array_get(list, i), answers, out);
     }

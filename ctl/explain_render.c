@@ -83,12 +83,12 @@ static void show_action(const json_t *next, const json_t *stored, struct buf *ou
         const char *action, *text;
     } plain[] = {
         {"complete", "answered from the parts that are stored; the origin is asked for the rest"},
-        {"wait", "waits for what another request is fetching already"},
-        {"validate", "the origin is asked whether what is stored still holds"},
+        {"wait", "waits for the response that another request is fetching"},
+        {"validate", "the origin is asked whether the stored response is still valid"},
         {"choose", "the origin is asked, and may choose one of the stored variants"},
         {"fetch", "fetched from the origin"},
-        {"pass", "passed on to the origin; the cache takes no part"},
-        {"tunnel", "a tunnel to the target, in which nothing is seen"},
+        {"pass", "forwarded to the origin, bypassing the cache"},
+        {"tunnel", "a tunnel to the target, which the proxy cannot look into"},
         {"answer-here", "answered by the proxy itself"},
     };
     const char *action = string(next, "action");
@@ -117,19 +117,19 @@ static void show_access(const json_t *root, struct buf *out)
     struct buf line = BUF_INIT;
 
     if (json_is_null(access)) {
-        show_paragraph(out, "access", "the rules were not asked: there is no --client");
+        show_paragraph(out, "access", "not checked: add --client ADDRESS to apply the rules");
     }
     if (*verdict == '\0') {
         return;
     }
     const char *does = strcmp(verdict, "allow") == 0  ? "allows it"
                        : strcmp(verdict, "deny") == 0 ? "denies it"
-                                                      : "asks who it is";
+                                                      : "asks for a login";
     if (has(access, "rule")) {
         buf_printf(&line, "rule %" PRIu64 " (%s) %s%c", show_number(access, "rule"),
                    string(access, "place"), does, '\0');
     } else {
-        buf_printf(&line, "no rule holds, and the end is deny%c", '\0');
+        buf_printf(&line, "no rule matches, so it is denied%c", '\0');
     }
     show_paragraph(out, "access", line.data);
     buf_fini(&line);
@@ -235,7 +235,7 @@ static void show_stored(const json_t *root, struct buf *out)
 
     show_label(out, "stored");
     if (!json_is_object(stored)) {
-        buf_printf(out, "nothing that this request selects\n");
+        buf_printf(out, "nothing for this request\n");
         return;
     }
     show_summary(stored, out);
@@ -277,10 +277,10 @@ static void show_age(const json_t *age, int width, struct buf *out)
 {
     bool dated = json_is_true(json_object_get(age, "transit_by_date"));
 
-    show_term(out, "age", ' ', width, signed_number(age, "field"), "when it came (Age)");
+    show_term(out, "age", ' ', width, signed_number(age, "field"), "when it arrived (Age)");
     show_term(out, "", '+', width, signed_number(age, "transit"),
-              dated ? "more, by Date: it came through an HTTP/1.0 cache"
-                    : "between the question and the answer");
+              dated ? "more, according to Date: it came through an HTTP/1.0 cache"
+                    : "between request and response");
     show_term(out, "", '+', width, signed_number(age, "resident"), "since then");
     show_term(out, "", '=', width, signed_number(age, "current"), "");
 }
@@ -296,16 +296,16 @@ static void show_source(const json_t *lifetime, struct buf *out)
         buf_printf(out, " in ");
         show_string(out, lifetime, "field");
     } else if (strcmp(source, "expires") == 0) {
-        buf_printf(out, has(lifetime, "expires") ? "Expires - Date" : "Expires is no date");
+        buf_printf(out, has(lifetime, "expires") ? "Expires - Date" : "Expires is not a date");
     } else if (strcmp(source, "heuristic") == 0 && has(lifetime, "percent")) {
-        buf_printf(out, "a guess: %" PRIu64 " %% of Date - Last-Modified, %" PRId64 " s",
+        buf_printf(out, "estimated: %" PRIu64 " %% of Date - Last-Modified, %" PRId64 " s",
                    show_number(lifetime, "percent"), since);
     } else if (strcmp(source, "heuristic") == 0) {
-        buf_printf(out, "a guess by Last-Modified%s",
-                   json_is_true(json_object_get(lifetime, "longest")) ? ", the longest there is"
+        buf_printf(out, "estimated from Last-Modified%s",
+                   json_is_true(json_object_get(lifetime, "longest")) ? ", limited by heuristic-max"
                                                                       : "");
     } else {
-        buf_printf(out, "the response states none");
+        buf_printf(out, "the response states no lifetime");
     }
 }
 
@@ -389,7 +389,7 @@ static void show_traffic(const json_t *root, struct buf *out)
 
     if (json_is_object(fetching)) {
         show_label(out, "fetching");
-        buf_printf(out, "just now; %" PRIu64 " waiting\n", show_number(fetching, "waiting"));
+        buf_printf(out, "at the moment; %" PRIu64 " waiting\n", show_number(fetching, "waiting"));
     }
     if (json_is_object(mark)) {
         show_label(out, "pass mark");

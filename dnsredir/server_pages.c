@@ -20,7 +20,7 @@ static const char *drain_page(struct server *s, bool drain, struct span query, s
         return admin_refused;
     }
     if (roster_drain(s->roster, name, drain)) {
-        buf_printf(out, "{\"error\": \"no replica is called so; larderctl dns lists them\"}\n");
+        buf_printf(out, "{\"error\": \"there is no such replica; larderctl dns lists them\"}\n");
         return admin_refused;
     }
     log_warn(drain ? "replica_drained" : "replica_undrained", "replica=%.*s", SPAN_ARGS(name));
