@@ -9,7 +9,7 @@
 #include "dnsredir/counters.h"
 #include "dnsredir/publish.h"
 #include "dnsredir/querylog.h"
-#include "dnsredir/state/desk.h"
+#include "dnsredir/state/update_intake.h"
 
 #include <uv.h>
 
@@ -42,9 +42,9 @@ struct worker {
     size_t others;
     struct limiter *limiter;
     struct signer *signer;
-    struct desk *desk;    /* takes updates; NULL: they are not implemented */
-    struct querylog *log; /* NULL: none; ring `number` is ours */
-    struct inbox *inbox;  /* of answers by the resolver */
+    struct update_intake *intake; /* takes updates; NULL: they are not implemented */
+    struct querylog *log;         /* NULL: none; ring `number` is ours */
+    struct inbox *inbox;          /* of answers by the resolver */
     struct deferral deferral;
     struct counters counters;
 };
@@ -80,17 +80,17 @@ static inline void worker_note(struct worker *worker, const struct world *world,
 }
 
 /* Answers one packet, counted. 0: no answer is due, or note->deferred: the caller hands it to the
- * resolver, or back->errand brings one later. Inside publish_enter(). */
+ * resolver, or back->job brings one later. Inside publish_enter(). */
 static inline size_t worker_answer(struct worker *worker, const struct world *world,
-                                   struct asker *asker, struct span packet, struct way_back *back,
-                                   void *room, struct answer_note *note)
+                                   struct asker *asker, struct span packet,
+                                   struct reply_route *back, void *room, struct answer_note *note)
 {
     asker->signer = worker->signer;
     asker->turn = scatter(worker->turn++);
     asker->deferral = world->resolver ? &worker->deferral : NULL;
-    if (worker->desk && update_is(packet)) {
+    if (worker->intake && update_is(packet)) {
         note->deferred = false;
-        return desk_take(worker->desk, world, asker, packet, back, room);
+        return update_intake_take(worker->intake, world, asker, packet, back, room);
     }
     size_t len = answer(&world->view, asker, packet, room, note);
     if (note->deferred) {

@@ -10,7 +10,7 @@
 #include "dnsredir/listener/tcp.h"
 #include "dnsredir/listener/udp.h"
 #include "dnsredir/resolver/resolver.h"
-#include "dnsredir/state/desk.h"
+#include "dnsredir/state/update_intake.h"
 
 #include <stdatomic.h>
 
@@ -47,13 +47,13 @@ static void on_stop(uv_async_t *async)
 {
     struct member *m = container_of(async, struct member, stop);
 
-    desk_deliver(m->worker.desk); /* its own wake may come behind this one */
+    update_intake_deliver(m->worker.intake); /* its own wake may come behind this one */
     for (size_t i = 0; i < m->udp_count; i++) {
         udp_close(&m->udps[i]);
     }
     tcp_close(&m->tcp);
     inbox_close(m->worker.inbox); /* after those who wait for it */
-    desk_close(m->worker.desk);
+    update_intake_close(m->worker.intake);
     uv_close((uv_handle_t *)&m->pulse, NULL);
     uv_close((uv_handle_t *)&m->drain, NULL);
     uv_close((uv_handle_t *)async, NULL);
@@ -112,7 +112,7 @@ static int member_open(struct member *m, const struct worker_pool_shared *shared
     m->worker.signer = signer_new();
     m->worker.log = shared->log;
     m->worker.inbox = inbox_open(&m->worker);
-    m->worker.desk = shared->updater ? desk_open(&m->worker, shared->updater) : NULL;
+    m->worker.intake = shared->updater ? update_intake_open(&m->worker, shared->updater) : NULL;
     return listen_all(m, shared->settings);
 }
 
@@ -176,7 +176,7 @@ static void member_fini(struct member *m)
     limiter_free(&m->worker.limiter);
     signer_free(&m->worker.signer);
     inbox_free(&m->worker.inbox);
-    desk_free(&m->worker.desk);
+    update_intake_free(&m->worker.intake);
     free(m->udps);
 }
 

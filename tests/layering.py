@@ -101,7 +101,7 @@ OWNED = {
     "lmdb.h": ("cache/store/", "dnsredir/state/statedb", "proxy/access/ledger"),
     "uv.h": ("base/", "proxy/", "dnsredir/admin/admin", "dnsredir/health/", "dnsredir/listener/",
              "dnsredir/resolver/inbox", "dnsredir/resolver/resolver", "dnsredir/server",
-             "dnsredir/state/desk", "dnsredir/state/updater", "dnsredir/worker"),
+             "dnsredir/state/update_intake", "dnsredir/state/updater", "dnsredir/worker"),
     "nghttp2/nghttp2.h": ("proxy/stream/h2",),
     "ares.h": ("proxy/origin/dnsclient",),
     "yaml.h": ("base/conf",),

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "dnsredir/admin/admin.h"
-#include "dnsredir/admin/origin.h"
+#include "dnsredir/admin/ranking_source.h"
 #include "dnsredir/admin/response_json.h"
 
 #include <jansson.h>
@@ -309,15 +309,15 @@ static void add_ranking(const struct status *status, const struct view *view,
         return;
     }
     unsigned bits = client_bits(q);
-    struct origin origin =
-        origin_find(status->settings, view, trace->policy, &q->client.ip, bits, measured);
-    json_t *ranking =
-        json_pack("{s:s, s:i}", "origin", origin_words[origin.kind], "scope", (int)origin.scope);
-    if (origin.has_prefix) {
-        json_object_set_new(ranking, "prefix", json_string(prefix_text(&origin.prefix, text)));
+    struct ranking_source source =
+        ranking_source_find(status->settings, view, trace->policy, &q->client.ip, bits, measured);
+    json_t *ranking = json_pack("{s:s, s:i}", "origin", ranking_source_words[source.kind], "scope",
+                                (int)source.scope);
+    if (source.has_prefix) {
+        json_object_set_new(ranking, "prefix", json_string(prefix_text(&source.prefix, text)));
     }
-    if (origin.region) {
-        json_object_set_new(ranking, "region", json_string(origin.region));
+    if (source.region) {
+        json_object_set_new(ranking, "region", json_string(source.region));
     }
     json_object_set_new(root, "ranking", ranking);
 }

@@ -46,11 +46,11 @@ void connection_close(struct connection *c)
     }
     c->closing = true;
     forget_tickets(c);
-    if (c->errand && c->errand->done) {
-        errand_free(&c->errand);
-    } else if (c->errand) {
-        c->errand->owner = NULL;
-        c->errand = NULL;
+    if (c->job && c->job->done) {
+        update_job_free(&c->job);
+    } else if (c->job) {
+        c->job->owner = NULL;
+        c->job = NULL;
     }
     c->tcp->held -= c->held;
     c->held = 0;
@@ -74,7 +74,7 @@ static void connection_touch(struct connection *c)
 /* Whoever has said all gets the answers that are still being made, and then the end. */
 static void connection_end_if_done(struct connection *c)
 {
-    if (c->ended && !c->closing && !c->errand && !c->writing && list_empty(&c->tickets)) {
+    if (c->ended && !c->closing && !c->job && !c->writing && list_empty(&c->tickets)) {
         connection_close(c);
     }
 }
@@ -107,7 +107,7 @@ static void on_written(uv_write_t *write, int status)
             return;
         }
     }
-    if (c->errand && c->errand->done) {
+    if (c->job && c->job->done) {
         connection_give(c);
     } else {
         connection_read(c);
@@ -198,8 +198,8 @@ static uint16_t keepalive_of(const struct tcp *tcp)
 /* The answer of an update, which was written meanwhile; then what came behind it. */
 static void connection_give(struct connection *c)
 {
-    put_message(&c->out, c->errand->reply, c->errand->reply_len);
-    errand_free(&c->errand);
+    put_message(&c->out, c->job->reply, c->job->reply_len);
+    update_job_free(&c->job);
     connection_touch(c);
     connection_flush(c);
     if (!c->closing) {
@@ -207,9 +207,9 @@ static void connection_give(struct connection *c)
     }
 }
 
-static void give(struct errand *errand)
+static void give(struct update_job *job)
 {
-    struct connection *c = errand->owner;
+    struct connection *c = job->owner;
 
     if (!c->writing) {
         connection_give(c);
@@ -227,7 +227,7 @@ static void answer_message(struct connection *c, const struct world *world, stru
         .now = (uint32_t)clock_wall(),
         .now_us = clock_mono_us(),
     };
-    struct way_back back = {.give = give, .owner = c};
+    struct reply_route back = {.give = give, .owner = c};
     struct answer_note note;
     size_t len = worker_answer(tcp->worker, world, &asker, message, &back, tcp->answer_room, &note);
 
@@ -235,8 +235,8 @@ static void answer_message(struct connection *c, const struct world *world, stru
     if (len == 0 && note.deferred) {
         len = defer_message(c, world, message, &asker, &note);
     }
-    c->errand = back.errand;
-    if (c->errand) {
+    c->job = back.job;
+    if (c->job) {
         uv_read_stop((uv_stream_t *)&c->handle);
     } else if (len) {
         put_message(&c->out, tcp->answer_room, len);
@@ -249,7 +249,7 @@ static struct span answer_messages(struct connection *c, struct span bytes)
     struct worker *worker = c->tcp->worker;
     const struct world *world = publish_enter(worker->publish, worker->number);
 
-    while (bytes.len >= LENGTH_LEN && buf_len(&c->out) < UNSENT_MAX && !c->errand) {
+    while (bytes.len >= LENGTH_LEN && buf_len(&c->out) < UNSENT_MAX && !c->job) {
         struct wire_in in = wire_in_of(bytes.at, bytes.len);
         struct span message = wire_get_span(&in, wire_get_u16(&in));
         if (in.failed) {
@@ -287,7 +287,7 @@ static void connection_hold(struct connection *c)
 /* What arrived, or what waited while the peer did not read. */
 static void take_bytes(struct connection *c, struct span bytes)
 {
-    while (!c->closing && !c->writing && !c->errand) {
+    while (!c->closing && !c->writing && !c->job) {
         struct span rest;
         if (buf_len(&c->in)) {
             buf_append(&c->in, bytes);
@@ -341,7 +341,7 @@ static void connection_read(struct connection *c)
 {
     connection_take(c, SPAN_EMPTY);
     connection_end_if_done(c);
-    if (!c->closing && !c->writing && !c->errand && !c->ended &&
+    if (!c->closing && !c->writing && !c->job && !c->ended &&
         uv_read_start((uv_stream_t *)&c->handle, on_room, on_read) < 0) {
         connection_close(c);
     }

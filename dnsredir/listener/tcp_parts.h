@@ -48,8 +48,8 @@ struct connection {
     bool writing;
     bool ended; /* the peer has said all, and may still listen */
     bool closing;
-    struct errand *errand; /* an update is being written: what follows waits for its answer */
-    uint64_t since;        /* of the last progress, ms of the loop */
+    struct update_job *job; /* an update is being written: what follows waits for its answer */
+    uint64_t since;         /* of the last progress, ms of the loop */
 };
 
 /* A client has come. */

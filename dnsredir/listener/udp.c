@@ -85,24 +85,24 @@ static void pin_source(struct msghdr *header)
 }
 
 /* The answer of an update, which was written meanwhile. */
-static void give(struct errand *errand)
+static void give(struct update_job *job)
 {
-    struct udp *udp = errand->owner;
-    struct iovec bytes = {errand->reply, errand->reply_len};
+    struct udp *udp = job->owner;
+    struct iovec bytes = {job->reply, job->reply_len};
     struct msghdr message = {
-        .msg_name = &errand->peer,
-        .msg_namelen = errand->peer_len,
+        .msg_name = &job->peer,
+        .msg_namelen = job->peer_len,
         .msg_iov = &bytes,
         .msg_iovlen = 1,
-        .msg_control = errand->control_len ? errand->control : NULL,
-        .msg_controllen = errand->control_len,
+        .msg_control = job->control_len ? job->control : NULL,
+        .msg_controllen = job->control_len,
     };
 
     pin_source(&message);
     if (sendmsg(udp->fd, &message, MSG_DONTWAIT) < 0) {
         metric_add(&udp->worker->counters.send_failures, 1);
     }
-    errand_free(&errand);
+    update_job_free(&job);
 }
 
 /* Of a batch. */
@@ -184,7 +184,7 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
         .limiter = udp->worker->limiter,
     };
     struct answer_note note;
-    struct way_back back = {.give = give, .owner = udp, .from = header};
+    struct reply_route back = {.give = give, .owner = udp, .from = header};
 
     if (header->msg_flags & MSG_TRUNC) {
         metric_add(&udp->worker->counters.dropped, 1);

@@ -14,7 +14,7 @@ int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp 
 /* Reads no more: another process does. Who waits for an answer (of the resolver, or that an update
  * is written) gets it still. On the worker's thread. */
 void udp_drain(struct udp *udp);
-/* Stops, with the inbox and the desk: who waits for an answer has none. The memory goes with the
+/* Stops, with the inbox and the intake: who waits for an answer has none. The memory goes with the
  * loop's next turn. Accepts NULL; sets *udp to NULL. */
 void udp_close(struct udp **udp);
 

@@ -2,13 +2,13 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "dnsredir/state/errand.h"
+#include "dnsredir/state/update_job.h"
 
 struct reading {
     struct statedb **db;
     const struct bound *was; /* NULL: nothing was read before */
     struct bound *bound;
-    const struct list *errands;
+    const struct list *jobs;
 };
 
 /* Names are read anew with others that have changed: what was known of one is not told again. */
@@ -102,21 +102,21 @@ static int read_changed(void *arg)
     if (err) {
         return err;
     }
-    list_each(link, reading->errands)
+    list_each(link, reading->jobs)
     {
-        const struct errand *errand = list_entry(link, struct errand, link);
-        if (errand->changed) {
-            errand_each_name(errand, renew_name, arg);
+        const struct update_job *job = list_entry(link, struct update_job, link);
+        if (job->changed) {
+            update_job_each_name(job, renew_name, arg);
         }
     }
     statedb_abort(*reading->db);
     return 0;
 }
 
-int bound_reread(struct statedb **db, const struct bound *was, const struct list *errands,
+int bound_reread(struct statedb **db, const struct bound *was, const struct list *jobs,
                  struct bound **out)
 {
-    struct reading reading = {db, was, bound_copy(was), errands};
+    struct reading reading = {db, was, bound_copy(was), jobs};
     int err = statedb_work(db, read_changed, &reading);
 
     if (err) {

@@ -1,18 +1,19 @@
 /*
- * replay - which signed messages were taken before (RFC 8945 5.2.3): none is taken twice. Pure.
+ * replay - remembers which signed messages were accepted (RFC 8945 5.2.3), so that none is carried
+ * out twice. Pure.
  *
- * Kept for each key is the second of its newest message, and a hash of the MAC of each that was
- * taken of that second, with the code it was answered with. What is older is refused; what is of
- * the same second and there already is a repetition, and gets the same answer again.
+ * For each key it keeps the second of the newest message, and of each message accepted in that
+ * second a hash of the MAC and the rcode of its answer. An older message is refused. One of the
+ * same second whose MAC is known is a repetition, and gets the same answer again.
  *
- * Stored as the time in 8 bytes, and for each message 8 bytes of hash and 2 of code.
+ * Stored form: the time in 8 bytes, then for each message 8 bytes of hash and 2 of rcode.
  */
 #ifndef LARDER_DNSREDIR_STATE_REPLAY_H
 #define LARDER_DNSREDIR_STATE_REPLAY_H
 
 #include "base/span.h"
 
-/* Of one key and second; more are put off. */
+/* Messages of one key in one second; more are told to try again. */
 #define REPLAY_MAX 256
 
 struct replay {
@@ -25,19 +26,20 @@ struct replay {
 
 enum replay_verdict {
     REPLAY_NEW,
-    REPLAY_OLD,     /* older than the newest: late, or played back */
-    REPLAY_AGAIN,   /* *rcode is what it was answered with */
+    REPLAY_OLD,     /* older than the newest: delayed, or replayed */
+    REPLAY_AGAIN,   /* a repetition: *rcode is that of its answer */
     REPLAY_TOO_MANY /* in this second */
 };
 
-/* From what was stored; anything damaged is as if all of its second had been taken. */
+/* Reads the stored form. If that is damaged, all messages of its second count as accepted. */
 void replay_load(struct replay *replay, struct span stored);
-/* Into REPLAY_STORED_MAX bytes; returns how many. */
+/* Writes the stored form to `out`, which has REPLAY_STORED_MAX bytes. Returns its length. */
 size_t replay_store(const struct replay *replay, uint8_t *out);
 
+/* Judges a message signed at `time`, seconds since 1970. */
 enum replay_verdict replay_look(const struct replay *replay, uint64_t time, struct span mac,
                                 uint16_t *rcode);
-/* Takes a message that is REPLAY_NEW. */
+/* Notes a message that was REPLAY_NEW, and the rcode it is answered with. */
 void replay_take(struct replay *replay, uint64_t time, struct span mac, uint16_t rcode);
 
 #endif

@@ -1,13 +1,13 @@
 /*
  * statedb - what a redirector must not forget, in one small LMDB file: tables of keys and values.
- * Knows nothing of what they mean.
+ * It knows nothing of what these mean.
  *
- * One process at a time has it open. After statedb_open() it belongs to one thread, which may wait
- * for the disk.
+ * Only one process at a time can have the file open. After statedb_open() it belongs to one thread,
+ * which may wait for the disk.
  *
- * Nothing of the file is trusted: its structure is looked at before LMDB is (cache/store/sound.h),
- * every value has a checksum, and pages that cannot be read while it is in use are an error of
- * statedb_work(), and no signal.
+ * Nothing in the file is trusted: its structure is checked before LMDB sees it
+ * (cache/store/sound.h), every value has a checksum, and a page that cannot be read while it is in
+ * use is an error of statedb_work() and not a signal.
  */
 #ifndef LARDER_DNSREDIR_STATE_STATEDB_H
 #define LARDER_DNSREDIR_STATE_STATEDB_H
@@ -26,34 +26,39 @@ enum statedb_table {
 
 struct statedb;
 
-/* Opens or creates the file in the folder `dir`, which is made if need be. ERR_BUSY: another
- * process has it, or this one gave it up; ERR_CORRUPT: it is damaged, and was not touched; -errno,
- * ERR_IO. */
+/* Opens or creates the file in the folder `dir`, which is made if it does not exist. Returns 0;
+ * ERR_BUSY: another process has it, or this process had to give it up earlier; ERR_CORRUPT: it is
+ * damaged, and was not changed; or -errno or ERR_IO. */
 int statedb_open(const char *dir, struct statedb **out);
 void statedb_close(struct statedb **db); /* accepts NULL; sets *db to NULL */
 
-/* call(arg), and its result. All that follows is only called in there. If a page cannot be read, or
- * LMDB finds it impossible, the call is left where it is, what it holds is lost, and so is the
- * file: -EIO or ERR_CORRUPT, and *db is NULL. */
+/* Runs call(arg) and returns its result. Everything below may only be called from in there. If a
+ * page cannot be read, or LMDB finds it impossible, the call is abandoned where it stands
+ * (longjmp): memory and locks that it holds are leaked, the file is given up, *db becomes NULL, and
+ * -EIO or ERR_CORRUPT is returned. */
 int statedb_work(struct statedb **db, int (*call)(void *arg), void *arg);
 
-/* A transaction; one at a time. What is not committed has not been. 0 or an error; ERR_CLOSED: a
- * commit failed so that nothing can be done but to close it and open it again. */
+/* Begins a transaction; only one at a time. Returns 0 or an error. ERR_CLOSED, here and from
+ * statedb_commit(): a commit failed in such a way that the file has to be closed and opened again.
+ */
 int statedb_begin(struct statedb *db);
-int statedb_commit(struct statedb *db); /* the disk has it then */
+/* Commits; the changes are on the disk when it returns 0. */
+int statedb_commit(struct statedb *db);
 void statedb_abort(struct statedb *db);
-/* A part of the transaction that can be undone by itself. */
+/* Begins a nested transaction, which can be undone by itself. */
 int statedb_part_begin(struct statedb *db);
+/* Ends the nested transaction; its changes are kept or undone. */
 int statedb_part_end(struct statedb *db, bool keep);
 
-/* Inside a transaction. *value is valid until the next put. ERR_NOT_FOUND; ERR_CORRUPT: it is not
- * what was put. */
+/* The following are for inside a transaction, and return 0 or an error. *value is valid until the
+ * next put. ERR_NOT_FOUND: there is no such key; ERR_CORRUPT: the value is not what was put. */
 int statedb_get(struct statedb *db, enum statedb_table table, struct span key, struct span *value);
 int statedb_put(struct statedb *db, enum statedb_table table, struct span key, struct span value);
-int statedb_drop(struct statedb *db, enum statedb_table table, struct span key); /* or ERR_NOT_FOUND
-                                                                                  */
+int statedb_drop(struct statedb *db, enum statedb_table table, struct span key);
+/* The number of entries. */
 size_t statedb_count(struct statedb *db, enum statedb_table table);
-/* Every entry, in order of the keys, but those that are damaged: then ERR_CORRUPT. */
+/* Visits every entry in the order of the keys. Damaged ones are left out, and ERR_CORRUPT is
+ * returned at the end. */
 int statedb_each(struct statedb *db, enum statedb_table table,
                  void (*visit)(void *arg, struct span key, struct span value), void *arg);
 

@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "dnsredir/state/bound_read.h"
-#include "dnsredir/state/desk.h"
 #include "dnsredir/state/statedb.h"
+#include "dnsredir/state/update_intake.h"
 #include "dnsredir/worker.h"
 
 #include <errno.h>
@@ -36,11 +36,11 @@ struct updater {
     pthread_t thread;
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t work;
-    struct list waiting; /* errands */
+    struct list waiting; /* jobs */
     size_t waiting_count;
     struct list drains;
     uint64_t tickets;    /* given so far */
-    struct list done;    /* errands */
+    struct list done;    /* jobs */
     uint64_t drained;    /* the last ticket that was dealt with */
     bool drain_failed;   /* since told last */
     struct bound *fresh; /* not yet told */
@@ -66,10 +66,10 @@ static void read_bound(struct updater *u)
 }
 
 /* What a commit has made of it. What cannot be read leaves it as it was. */
-static int renew_bound(struct updater *u, const struct list *errands)
+static int renew_bound(struct updater *u, const struct list *jobs)
 {
     struct bound *fresh;
-    int err = bound_reread(&u->db, u->bound, errands, &fresh);
+    int err = bound_reread(&u->db, u->bound, jobs, &fresh);
 
     if (err) {
         return err;
@@ -85,7 +85,7 @@ static int renew_bound(struct updater *u, const struct list *errands)
 /* ---- all that wait ---- */
 
 struct batch {
-    struct list errands, drains;
+    struct list jobs, drains;
     uint64_t ticket; /* of the last drain; 0: there is none */
     bool failed;
 };
@@ -122,16 +122,16 @@ static int write_batch(void *arg)
         return err;
     }
     err = write_drains(u, &writing->batch->drains);
-    list_each(link, &writing->batch->errands)
+    list_each(link, &writing->batch->jobs)
     {
-        struct errand *errand = list_entry(link, struct errand, link);
+        struct update_job *job = list_entry(link, struct update_job, link);
         if (bound_is_damaged(u->bound)) {
-            errand->note.rcode = RCODE_SERVFAIL;
+            job->note.rcode = RCODE_SERVFAIL;
             continue;
         }
-        errand->note.rcode =
-            (uint16_t)errand_run(errand, u->db, &writing->world->view, &errand->changed);
-        writing->changed = writing->changed || errand->changed;
+        job->note.rcode =
+            (uint16_t)update_job_run(job, u->db, &writing->world->view, &job->changed);
+        writing->changed = writing->changed || job->changed;
     }
     if (err) {
         statedb_abort(u->db);
@@ -140,11 +140,11 @@ static int write_batch(void *arg)
     return statedb_commit(u->db);
 }
 
-static void fail_all(struct list *errands)
+static void fail_all(struct list *jobs)
 {
-    list_each(link, errands)
+    list_each(link, jobs)
     {
-        list_entry(link, struct errand, link)->note.rcode = RCODE_SERVFAIL;
+        list_entry(link, struct update_job, link)->note.rcode = RCODE_SERVFAIL;
     }
 }
 
@@ -170,7 +170,7 @@ static int write_and_read(struct updater *u, struct writing *writing)
 
     err = err ? err : statedb_work(&u->db, write_batch, writing);
     if (!err && writing->changed) {
-        err = renew_bound(u, &writing->batch->errands);
+        err = renew_bound(u, &writing->batch->jobs);
     }
     if (err == ERR_CLOSED) {
         statedb_close(&u->db); /* so that it is opened again */
@@ -189,12 +189,12 @@ static struct bound *run_batch(struct updater *u, struct batch *batch)
     batch->failed = err != 0;
     if (err) {
         log_error("state_not_written", "state=%s err=%s", u->plan.dir, err_text(err));
-        fail_all(&batch->errands);
+        fail_all(&batch->jobs);
     }
     atomic_store(&u->good, !err && !bound_is_damaged(u->bound));
-    list_each(link, &batch->errands)
+    list_each(link, &batch->jobs)
     {
-        errand_finish(list_entry(link, struct errand, link));
+        update_job_finish(list_entry(link, struct update_job, link));
     }
     bool is_new = (!err && writing.changed) || (u->db && !was_open);
     return is_new ? bound_copy(u->bound) : NULL;
@@ -216,12 +216,12 @@ static bool take_batch(struct updater *u, struct batch *batch)
     while (!u->ending && list_empty(&u->waiting) && list_empty(&u->drains)) {
         pthread_cond_wait(&u->work, &u->lock);
     }
-    move_all(&u->waiting, &batch->errands);
+    move_all(&u->waiting, &batch->jobs);
     move_all(&u->drains, &batch->drains);
     u->waiting_count = 0;
     batch->ticket = list_empty(&batch->drains) ? 0 : u->tickets;
     pthread_mutex_unlock(&u->lock);
-    return !list_empty(&batch->errands) || !list_empty(&batch->drains);
+    return !list_empty(&batch->jobs) || !list_empty(&batch->drains);
 }
 
 static void drains_free(struct list *drains)
@@ -236,7 +236,7 @@ static void drains_free(struct list *drains)
 static void hand_back(struct updater *u, struct batch *batch, struct bound *fresh)
 {
     pthread_mutex_lock(&u->lock);
-    move_all(&batch->errands, &u->done);
+    move_all(&batch->jobs, &u->done);
     if (batch->ticket) {
         u->drained = batch->ticket;
         u->drain_failed = u->drain_failed || batch->failed;
@@ -254,7 +254,7 @@ static void *thread_main(void *arg)
     struct updater *u = arg;
     struct batch batch;
 
-    list_init(&batch.errands);
+    list_init(&batch.jobs);
     list_init(&batch.drains);
     while (take_batch(u, &batch)) {
         struct bound *fresh = run_batch(u, &batch);
@@ -285,7 +285,7 @@ static void on_wake(uv_async_t *wake)
         u->plan.on_change(u->plan.arg, fresh);
     }
     for (struct list *link; (link = list_pop_front(&done));) {
-        desk_return(list_entry(link, struct errand, link));
+        update_intake_return(list_entry(link, struct update_job, link));
     }
     if (drained) {
         u->plan.on_drain(u->plan.arg, drained, good);
@@ -408,8 +408,8 @@ void updater_free(struct updater **updater)
     }
     *updater = NULL;
     for (struct list *link; (link = list_pop_front(&u->waiting));) {
-        struct errand *errand = list_entry(link, struct errand, link);
-        errand_free(&errand);
+        struct update_job *job = list_entry(link, struct update_job, link);
+        update_job_free(&job);
     }
     drains_free(&u->drains);
     statedb_close(&u->db);
@@ -423,13 +423,13 @@ void updater_free(struct updater **updater)
 
 /* ---- from others ---- */
 
-bool updater_put(struct updater *updater, struct errand *errand)
+bool updater_put(struct updater *updater, struct update_job *job)
 {
     pthread_mutex_lock(&updater->lock);
     bool fits = updater->waiting_count < UPDATER_QUEUE_MAX && !updater->ending;
     if (fits) {
         updater->waiting_count++;
-        list_push_back(&updater->waiting, &errand->link);
+        list_push_back(&updater->waiting, &job->link);
         pthread_cond_signal(&updater->work);
     }
     pthread_mutex_unlock(&updater->lock);

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "dnsredir/state/bound_read.h"
-#include "dnsredir/state/errand.h"
+#include "dnsredir/state/update_job.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -31,17 +31,17 @@ static void put_large(struct statedb *db, struct span name)
     cr_assert_eq(statedb_commit(db), 0);
 }
 
-static struct errand *errand_of(const char *zone, const char *text)
+static struct update_job *update_job_of(const char *zone, const char *text)
 {
     static const struct tsig_key key;
     uint8_t room[512];
     size_t len = nsupdate_write(zone, text, room, sizeof(room));
-    struct errand *errand =
-        errand_new(&(struct asker){0}, &(struct tsig_reply){.key = &key},
-                   &(struct errand_cookie){.state = COOKIE_NONE}, span_of(room, len));
+    struct update_job *job =
+        update_job_new(&(struct asker){0}, &(struct tsig_reply){.key = &key},
+                       &(struct update_job_cookie){.state = COOKIE_NONE}, span_of(room, len));
 
-    errand->changed = true;
-    return errand;
+    job->changed = true;
+    return job;
 }
 
 static size_t count(const char *text, const char *word)
@@ -59,22 +59,22 @@ static size_t count(const char *text, const char *word)
 Test(bound_read, a_name_that_is_too_large_is_told_once)
 {
     char dir[] = "/tmp/larder-bound-XXXXXX", path[128], said[4096];
-    struct errand *errand = errand_of("ex", "add l 60 A 192.0.2.1");
-    struct list errands;
+    struct update_job *job = update_job_of("ex", "add l 60 A 192.0.2.1");
+    struct list jobs;
     struct statedb *db;
     int ends[2];
 
     cr_assert_not_null(mkdtemp(dir));
     cr_assert_eq(statedb_open(dir, &db), 0);
     put_large(db, SPAN("\1l\2ex\0"));
-    list_init(&errands);
-    list_push_back(&errands, &errand->link);
+    list_init(&jobs);
+    list_push_back(&jobs, &job->link);
     cr_assert_eq(pipe(ends), 0);
     log_to(ends[1]);
     struct bound *bound = bound_read(&db);
     for (int i = 0; i < 2; i++) {
         struct bound *fresh;
-        cr_assert_eq(bound_reread(&db, bound, &errands, &fresh), 0);
+        cr_assert_eq(bound_reread(&db, bound, &jobs, &fresh), 0);
         bound_unref(&bound);
         bound = fresh;
     }
@@ -86,7 +86,7 @@ Test(bound_read, a_name_that_is_too_large_is_told_once)
     close(ends[0]);
     cr_expect_eq(count(said, "bound_name_too_large"), 1, "%s", said);
     bound_unref(&bound);
-    errand_free(&errand);
+    update_job_free(&job);
     statedb_close(&db);
     snprintf(path, sizeof(path), "rm -r %s", dir);
     cr_assert_eq(system(path), 0);

@@ -1,6 +1,6 @@
 #include "dialogue.h"
 
-#include "dnsredir/admin/origin.h"
+#include "dnsredir/admin/ranking_source.h"
 
 #include <criterion/criterion.h>
 
@@ -21,25 +21,27 @@
     "      - { name: own, policy: nearest, map: [{ prefix: 10.1.2.0/24, replica: fra },\n"         \
     "                                            { region: lab, replica: nyc }] }\n"
 
-Test(origin, what_decided)
+Test(ranking_source, what_decided)
 {
     static const struct {
         const char *what, *client;
         unsigned name;
-        enum origin_kind kind;
+        enum ranking_source_kind kind;
         const char *prefix; /* NULL: none */
         const char *region;
         unsigned scope;
     } rows[] = {
-        {"the longest prefix", "10.1.2.0/24", 0, ORIGIN_MAP, "10.1.0.0/16", NULL, 16},
-        {"the shorter one", "10.2.0.0/16", 0, ORIGIN_MAP, "10.0.0.0/8", NULL, 15},
-        {"a map before a region", "10.9.1.0/24", 0, ORIGIN_MAP, "10.0.0.0/8", NULL, 13},
-        {"a network larger than the prefix", "10.0.0.0/12", 0, ORIGIN_MAP, "10.0.0.0/8", NULL, 16},
-        {"a region", "172.17.0.0/16", 0, ORIGIN_REGION, "172.16.0.0/12", "eu", 12},
-        {"nothing", "192.0.2.0/24", 0, ORIGIN_NONE, NULL, NULL, 2},
-        {"the map of the name", "10.1.2.7", 1, ORIGIN_NAME_MAP, "10.1.2.0/24", NULL, 24},
-        {"a region in it", "2001:db8:7::/48", 1, ORIGIN_NAME_MAP, "2001:db8::/32", NULL, 32},
-        {"beside it", "10.1.3.0/24", 1, ORIGIN_MAP, "10.1.0.0/16", NULL, 24},
+        {"the longest prefix", "10.1.2.0/24", 0, RANKING_SOURCE_MAP, "10.1.0.0/16", NULL, 16},
+        {"the shorter one", "10.2.0.0/16", 0, RANKING_SOURCE_MAP, "10.0.0.0/8", NULL, 15},
+        {"a map before a region", "10.9.1.0/24", 0, RANKING_SOURCE_MAP, "10.0.0.0/8", NULL, 13},
+        {"a network larger than the prefix", "10.0.0.0/12", 0, RANKING_SOURCE_MAP, "10.0.0.0/8",
+         NULL, 16},
+        {"a region", "172.17.0.0/16", 0, RANKING_SOURCE_REGION, "172.16.0.0/12", "eu", 12},
+        {"nothing", "192.0.2.0/24", 0, RANKING_SOURCE_NONE, NULL, NULL, 2},
+        {"the map of the name", "10.1.2.7", 1, RANKING_SOURCE_NAME_MAP, "10.1.2.0/24", NULL, 24},
+        {"a region in it", "2001:db8:7::/48", 1, RANKING_SOURCE_NAME_MAP, "2001:db8::/32", NULL,
+         32},
+        {"beside it", "10.1.3.0/24", 1, RANKING_SOURCE_MAP, "10.1.0.0/16", NULL, 24},
     };
     struct dialogue d;
 
@@ -50,9 +52,11 @@ Test(origin, what_decided)
         const char *what;
         char text[PREFIX_TEXT_MAX];
         cr_assert_eq(prefix_parse(span_str(rows[i].client), &client, &what), 0);
-        struct origin got = origin_find(d.settings, &d.view, policy, &client.ip,
-                                        client.bits - (ip_is_v4(&client.ip) ? 96u : 0u), false);
-        cr_expect_eq(got.kind, rows[i].kind, "%s: %s", rows[i].what, origin_words[got.kind]);
+        struct ranking_source got =
+            ranking_source_find(d.settings, &d.view, policy, &client.ip,
+                                client.bits - (ip_is_v4(&client.ip) ? 96u : 0u), false);
+        cr_expect_eq(got.kind, rows[i].kind, "%s: %s", rows[i].what,
+                     ranking_source_words[got.kind]);
         cr_expect_eq(got.has_prefix, rows[i].prefix != NULL, "%s", rows[i].what);
         if (got.has_prefix && rows[i].prefix) {
             cr_expect_str_eq(prefix_text(&got.prefix, text), rows[i].prefix, "%s: %s", rows[i].what,

@@ -1,4 +1,4 @@
-#include "dnsredir/state/errand.h"
+#include "dnsredir/state/update_job.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -12,29 +12,29 @@
 
 #define SERIAL_LEN 4
 
-struct errand *errand_new(const struct asker *asker, const struct tsig_reply *tsig,
-                          const struct errand_cookie *cookie, struct span packet)
+struct update_job *update_job_new(const struct asker *asker, const struct tsig_reply *tsig,
+                                  const struct update_job_cookie *cookie, struct span packet)
 {
-    struct errand *errand = xcalloc(1, sizeof(*errand) + packet.len);
+    struct update_job *job = xcalloc(1, sizeof(*job) + packet.len);
 
-    list_init(&errand->link);
-    errand->asker = *asker;
-    errand->asker.limiter = NULL;
-    errand->tsig = *tsig;
-    errand->key = *tsig->key;
-    errand->tsig.key = &errand->key;
-    errand->cookie = *cookie;
-    errand->packet_len = packet.len;
-    memcpy(errand->packet, packet.at, packet.len);
-    return errand;
+    list_init(&job->link);
+    job->asker = *asker;
+    job->asker.limiter = NULL;
+    job->tsig = *tsig;
+    job->key = *tsig->key;
+    job->tsig.key = &job->key;
+    job->cookie = *cookie;
+    job->packet_len = packet.len;
+    memcpy(job->packet, packet.at, packet.len);
+    return job;
 }
 
-void errand_free(struct errand **errand)
+void update_job_free(struct update_job **job)
 {
-    if (*errand) {
-        explicit_bzero(&(*errand)->key, sizeof((*errand)->key));
-        free(*errand);
-        *errand = NULL;
+    if (*job) {
+        explicit_bzero(&(*job)->key, sizeof((*job)->key));
+        free(*job);
+        *job = NULL;
     }
 }
 
@@ -100,7 +100,7 @@ static int bump_serial(struct statedb *db, const struct zone *zone)
     return statedb_put(db, STATEDB_SERIALS, key_of(&zone->apex), span_of(value, sizeof(value)));
 }
 
-/* ---- one errand ---- */
+/* ---- one job ---- */
 
 static unsigned apply(struct statedb *db, const struct zones *zones, struct span packet,
                       const struct update *update, bool *changed)
@@ -125,36 +125,36 @@ static unsigned apply(struct statedb *db, const struct zones *zones, struct span
     return rcode;
 }
 
-/* The settings may be others than when the errand was sent. */
-static unsigned run_checked(struct errand *errand, struct statedb *db, const struct view *view,
+/* The settings may be others than when the job was sent. */
+static unsigned run_checked(struct update_job *job, struct statedb *db, const struct view *view,
                             bool *changed)
 {
-    struct span packet = errand_packet(errand);
+    struct span packet = update_job_packet(job);
     struct update update;
 
     CHECK(update_read(packet, &update) == RCODE_NOERROR);
-    const struct tsig_key *key = tsig_key_find(&view->identity->keys, &errand->key.name);
+    const struct tsig_key *key = tsig_key_find(&view->identity->keys, &job->key.name);
     unsigned rcode = update_check(view->zones, packet, &update, key);
     return rcode == RCODE_NOERROR ? apply(db, view->zones, packet, &update, changed) : rcode;
 }
 
-static int remember(struct statedb *db, const struct errand *errand, const struct replay *replay)
+static int remember(struct statedb *db, const struct update_job *job, const struct replay *replay)
 {
     uint8_t stored[REPLAY_STORED_MAX];
     size_t len = replay_store(replay, stored);
 
-    return statedb_put(db, STATEDB_SIGNED, key_of(&errand->key.name), span_of(stored, len));
+    return statedb_put(db, STATEDB_SIGNED, key_of(&job->key.name), span_of(stored, len));
 }
 
-unsigned errand_run(struct errand *errand, struct statedb *db, const struct view *view,
-                    bool *changed)
+unsigned update_job_run(struct update_job *job, struct statedb *db, const struct view *view,
+                        bool *changed)
 {
-    struct span mac = span_of(errand->tsig.mac, errand->tsig.mac_len);
+    struct span mac = span_of(job->tsig.mac, job->tsig.mac_len);
     struct replay replay;
     struct span stored;
     uint16_t before = RCODE_SERVFAIL;
 
-    int err = statedb_get(db, STATEDB_SIGNED, key_of(&errand->key.name), &stored);
+    int err = statedb_get(db, STATEDB_SIGNED, key_of(&job->key.name), &stored);
     if (err && err != ERR_NOT_FOUND) {
         return RCODE_SERVFAIL; /* it may be somebody's who plays it back */
     }
@@ -162,26 +162,26 @@ unsigned errand_run(struct errand *errand, struct statedb *db, const struct view
     if (replay.time > (uint64_t)clock_wall() + TSIG_FUDGE) {
         replay = (struct replay){0}; /* our clock was wrong then */
     }
-    switch (replay_look(&replay, errand->tsig.time, mac, &before)) {
+    switch (replay_look(&replay, job->tsig.time, mac, &before)) {
     case REPLAY_NEW:
         break;
     case REPLAY_OLD:
-        tsig_reply_late(&errand->tsig);
-        errand->note.tsig = TSIG_BAD;
+        tsig_reply_late(&job->tsig);
+        job->note.tsig = TSIG_BAD;
         return RCODE_NOTAUTH;
     case REPLAY_AGAIN:
     case REPLAY_TOO_MANY:
         return before;
     }
-    unsigned rcode = run_checked(errand, db, view, changed);
-    replay_take(&replay, errand->tsig.time, mac, (uint16_t)rcode);
-    return remember(db, errand, &replay) ? (unsigned)RCODE_SERVFAIL : rcode;
+    unsigned rcode = run_checked(job, db, view, changed);
+    replay_take(&replay, job->tsig.time, mac, (uint16_t)rcode);
+    return remember(db, job, &replay) ? (unsigned)RCODE_SERVFAIL : rcode;
 }
 
-void errand_each_name(const struct errand *errand,
-                      void (*visit)(void *arg, const struct name *name), void *arg)
+void update_job_each_name(const struct update_job *job,
+                          void (*visit)(void *arg, const struct name *name), void *arg)
 {
-    struct span packet = errand_packet(errand);
+    struct span packet = update_job_packet(job);
     struct update_record record;
     struct update update;
 
@@ -195,16 +195,15 @@ void errand_each_name(const struct errand *errand,
     }
 }
 
-void errand_finish(struct errand *errand)
+void update_job_finish(struct update_job *job)
 {
     char key[NAME_TEXT_MAX], zone[NAME_TEXT_MAX], client[IP_TEXT_MAX];
     struct update update;
 
-    CHECK(update_read(errand_packet(errand), &update) == RCODE_NOERROR);
-    errand->reply_len =
-        update_reply(&update, errand->note.rcode, errand_cookie_half(&errand->cookie),
-                     &errand->tsig, (uint64_t)clock_wall(), errand->reply);
+    CHECK(update_read(update_job_packet(job), &update) == RCODE_NOERROR);
+    job->reply_len = update_reply(&update, job->note.rcode, update_job_cookie_half(&job->cookie),
+                                  &job->tsig, (uint64_t)clock_wall(), job->reply);
     log_info("update", "zone=%s key=%s client=%s rcode=%s", name_text(&update.query.name, zone),
-             name_text(&errand->key.name, key), ip_text(&errand->asker.ip, client),
-             counters_rcode(errand->note.rcode));
+             name_text(&job->key.name, key), ip_text(&job->asker.ip, client),
+             counters_rcode(job->note.rcode));
 }

@@ -1,11 +1,11 @@
-#include "dnsredir/admin/origin.h"
+#include "dnsredir/admin/ranking_source.h"
 
 #include "dnsredir/steering/geo.h"
 
-const char *const origin_words[ORIGIN_KINDS] = {
-    [ORIGIN_NAME_MAP] = "the map of the name",  [ORIGIN_MAP] = "nearest.map",
-    [ORIGIN_MEASURED] = "measured round trips", [ORIGIN_DISTANCE] = "distance",
-    [ORIGIN_REGION] = "region default",         [ORIGIN_NONE] = "nothing is known",
+const char *const ranking_source_words[RANKING_SOURCE_KINDS] = {
+    [RANKING_SOURCE_NAME_MAP] = "the map of the name",  [RANKING_SOURCE_MAP] = "nearest.map",
+    [RANKING_SOURCE_MEASURED] = "measured round trips", [RANKING_SOURCE_DISTANCE] = "distance",
+    [RANKING_SOURCE_REGION] = "region default",         [RANKING_SOURCE_NONE] = "nothing is known",
 };
 
 /* The longest prefix so far that has the whole network or, when `partly`, its first address. */
@@ -81,37 +81,39 @@ static const char *search_regions(struct search *s, const struct settings *setti
     return name;
 }
 
-static struct origin found(enum origin_kind kind, const struct search *s, const char *region)
+static struct ranking_source found(enum ranking_source_kind kind, const struct search *s,
+                                   const char *region)
 {
-    return (struct origin){
+    return (struct ranking_source){
         .kind = kind, .has_prefix = s->found, .prefix = s->best, .region = region};
 }
 
-static struct origin find(const struct settings *settings, const struct policy *policy,
-                          const struct search *blank, bool own)
+static struct ranking_source find(const struct settings *settings, const struct policy *policy,
+                                  const struct search *blank, bool own)
 {
     struct search s = *blank;
     struct prefix network;
 
     if (own) {
         search_names(&s, settings, policy);
-        return found(ORIGIN_NAME_MAP, &s, NULL);
+        return found(RANKING_SOURCE_NAME_MAP, &s, NULL);
     }
     search_maps(&s, settings);
     if (s.found) {
-        return found(ORIGIN_MAP, &s, NULL);
+        return found(RANKING_SOURCE_MAP, &s, NULL);
     }
     const char *region = search_regions(&s, settings);
     bool placed = settings->geoip && geo_find(settings->geoip, &s.ip, &network);
     if (placed && (!s.found || network.bits >= s.best.bits)) {
-        return (struct origin){.kind = ORIGIN_DISTANCE, .has_prefix = true, .prefix = network};
+        return (struct ranking_source){
+            .kind = RANKING_SOURCE_DISTANCE, .has_prefix = true, .prefix = network};
     }
-    return found(s.found ? ORIGIN_REGION : ORIGIN_NONE, &s, region);
+    return found(s.found ? RANKING_SOURCE_REGION : RANKING_SOURCE_NONE, &s, region);
 }
 
-struct origin origin_find(const struct settings *settings, const struct view *view,
-                          const struct policy *policy, const struct ip *ip, unsigned bits,
-                          bool measured)
+struct ranking_source ranking_source_find(const struct settings *settings, const struct view *view,
+                                          const struct policy *policy, const struct ip *ip,
+                                          unsigned bits, bool measured)
 {
     struct search blank = {.ip = *ip, .bits = bits + (ip_is_v4(ip) ? 96 : 0)};
     struct netmap_hit hit = {NETMAP_NONE, 0};
@@ -130,10 +132,10 @@ struct origin origin_find(const struct settings *settings, const struct view *vi
         hit = netmap_find(view->nearest, ip, bits);
         scope = hit.scope > scope ? hit.scope : scope;
     }
-    struct origin origin = {.kind = ORIGIN_MEASURED};
+    struct ranking_source source = {.kind = RANKING_SOURCE_MEASURED};
     if (!measured) {
-        origin = find(settings, policy, &blank, own);
+        source = find(settings, policy, &blank, own);
     }
-    origin.scope = scope;
-    return origin;
+    source.scope = scope;
+    return source;
 }
