@@ -142,7 +142,7 @@ def html_bar(results):
     rows = [row for row in bar.rows_of(results) if row[-1] != "not measured"]
     if not rows:
         return ""
-    text = ("<h2 id=bar>The bar</h2><p class=soft>What Larder must reach beside raw limits and its "
+    text = ("<h2 id=bar>The bar</h2><p class=soft>What Larder must reach, relative to raw limits and its "
             "peers; differences below a tenth are noise.</p><div class=wide><table class=bar>"
             + html_row(bar.HEADS, tag="th"))
     for row in rows:
@@ -195,9 +195,9 @@ def page(results, plots):
     return (f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
             f"content='width=device-width, initial-scale=1'><title>Larder beside its peers</title>"
             f"<style>{STYLE}</style><h1>Larder beside its peers</h1>"
-            f"<p class=soft>Medians of rounds that went server by server; ± is half the distance of "
-            f"the extremes. Processor time and memory are the kernel's account of all processes of a "
-            f"server.</p>{facts(results)}<nav>{links}</nav>{told}{body}<h2>Configurations</h2>"
+            f"<p class=soft>Servers were measured in turn, round by round. Numbers are medians; ± is half "
+            f"the distance between the extremes. Processor time and memory come from the kernel, for all "
+            f"processes of a server.</p>{facts(results)}<nav>{links}</nav>{told}{body}<h2>Configurations</h2>"
             f"{configurations}</html>\n")
 
 

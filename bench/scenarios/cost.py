@@ -38,8 +38,9 @@ class Cost(Scenario):
 class Objects(Cost):
     name = "cost-objects"
     title = "Cost against size: objects"
-    about = ("Hits of 1 KiB over so many stored objects, all equally often, 64 connections, 256 MiB of "
-             "memory for the cache: from 300,000 objects on most of them come from the disk's pages.")
+    about = ("Hits of 1 KiB, spread evenly over this many stored objects; 64 connections and 256 "
+             "MiB of memory for the cache. From 300,000 objects on, most are read from the page "
+             "cache.")
     peers = ("larder", "nginx", "trafficserver")
     columns = (CPU, USER, RATE, P99, MEMORY, ORIGIN, ERRORS)
     filling = 20
@@ -61,8 +62,8 @@ class Objects(Cost):
 class Connections(Cost):
     name = "cost-connections"
     title = "Cost against size: connections"
-    about = ("Hits of 1 KiB over so many connections, all of them busy. Memory is that of the server "
-             "while they are.")
+    about = ("Hits of 1 KiB over this many connections, all of them busy. Memory is that of the "
+             "server meanwhile.")
     peers = ("larder", "nginx", "trafficserver", "haproxy")
     columns = (CPU, USER, RATE, P99, MEMORY, ERRORS)
 
@@ -81,8 +82,8 @@ class Connections(Cost):
 class Rules(Cost):
     name = "cost-rules"
     title = "Cost against size: networks in an access rule"
-    about = ("Hits of 1 KiB by a client who is in none of so many networks that may not ask (/32, "
-             "16 addresses apart); another, whose network is the last one, gets 403. 64 connections.")
+    about = ("Hits of 1 KiB by a client that is in none of this many denied networks (/32, 16 "
+             "addresses apart); a client in the last of them gets 403. 64 connections.")
     peers = ("larder", "nginx", "squid", "haproxy")
     columns = (CPU, USER, RATE, MEMORY, READY, ERRORS)
     counts = ((10, QUICK), (1000, FULL), (10_000, QUICK), (100_000, QUICK), (400_000, USUAL))
@@ -113,8 +114,8 @@ class Rules(Cost):
 class Hosts(Rules):
     name = "cost-hosts"
     title = "Cost against size: names in a list of hosts"
-    about = ("Hits of 1 KiB for a host that is not among so many that nobody may ask for, in a file; "
-             "one that is gets 403. 64 connections.")
+    about = ("Hits of 1 KiB for a host that is not in a file of this many denied hosts; a host in "
+             "it gets 403. 64 connections.")
     counts = ((10, QUICK), (1000, FULL), (10_000, USUAL), (100_000, QUICK), (1_000_000, USUAL))
 
     @staticmethod
@@ -129,8 +130,8 @@ class Hosts(Rules):
 class Zones(Cost):
     name = "cost-zones"
     title = "Cost against size: zones of the redirector"
-    about = ("One fixed address in each of so many zones, asked for in all of them at random; UDP, a "
-             "hundred queries under way.")
+    about = ("One fixed address in each of this many zones, with queries for all of them at "
+             "random; UDP, a hundred queries in progress.")
     peers = ("larder-dns", "gdnsd", "knot")
     columns = (CPU_DNS, USER_DNS, Column("per_second", "queries/s", "{:,.0f}", lower_is_better=False),
                MEMORY, READY, ERRORS)
@@ -159,8 +160,8 @@ class Zones(Cost):
 class Prefixes(Zones):
     name = "cost-prefixes"
     title = "Cost against size: networks of the redirector"
-    about = ("The nearest of 16 replicas by the client subnet of the query (EDNS), among so many "
-             "networks, asked for from all of them; every answer is looked at.")
+    about = ("The nearest of 16 replicas by the query's client subnet (EDNS) among this many "
+             "networks, with queries from all of them; every answer is checked.")
     counts = ((10, QUICK), (1000, FULL), (10_000, USUAL), (100_000, QUICK), (1_000_000, USUAL))
 
     @staticmethod

@@ -12,11 +12,12 @@ OWN = Column("user_us", "of it user", form="{:.2f}")
 class Answers(Scenario):
     name = "dns"
     title = "DNS answers"
-    about = ("UDP, a hundred queries under way. “Fixed”: one address for all. “Resolver”: the nearest "
-             "replica of 16 by the resolver's own address, among 20,000 networks. “Subnets”: the "
-             "same by the client subnet of the query (EDNS), another with each; every answer is looked "
-             "at. “Hashed”: a thousand names spread over the replicas by consistent hashing. "
-             "“canned” answers with bytes made beforehand, 32 a system call.")
+    about = ("UDP, a hundred queries in progress. “Fixed”: one address for everybody. “Resolver”: "
+             "the nearest of 16 replicas by the resolver's own address, among 20,000 networks. "
+             "“Subnets”: the same by the query's client subnet (EDNS), a different one in each "
+             "query; every answer is checked. “Hashed”: a thousand names spread over the replicas "
+             "by consistent hashing. “canned” sends answers prepared beforehand, 32 per system "
+             "call.")
     peers = ("larder-dns", "gdnsd", "knot", "pdns", "canned")
     columns = (CPU, OWN, KERNEL, Column("per_second", "queries/s", "{:,.0f}", lower_is_better=False),
                ERRORS)

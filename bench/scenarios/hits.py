@@ -17,10 +17,10 @@ def name_of(size):
 class Hits(Scenario):
     name = "hits"
     title = "Hits by size"
-    about = ("64 connections kept open. Each object was asked for twice before it counts. "
-             "“× limit” is the processor time beside a raw epoll server with canned answers, which "
-             "sends large bodies by sendfile. “By bytes”: a request is as many bytes received as the "
-             "object has; unfinished ones count for what has come of them.")
+    about = ("64 connections kept open; each object was requested twice beforehand. “× limit” is "
+             "the processor time relative to a raw epoll server with prepared responses, which "
+             "sends large bodies by sendfile. “By bytes”: the bytes received, divided by the size "
+             "of the object, count as requests, so that unfinished ones count in part.")
     peers = EVERYBODY
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)
@@ -52,7 +52,7 @@ class Hits(Scenario):
 class Connections(Hits):
     name = "connections"
     title = "Hits of 1 KiB by connection: kept, new for each request, pipelined"
-    about = "“New” is a TCP connection for every request; “pipelined” writes eight at a time."
+    about = "“New” opens a TCP connection for every request; “pipelined” sends eight at a time."
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ERRORS)
     filling = 0.5
 
@@ -76,9 +76,9 @@ class Connections(Hits):
 class Mixed(Scenario):
     name = "mixed"
     title = "A mix: popular objects by Zipf's law, and new ones"
-    about = ("10,000 objects of 10 KiB, asked for as often as 1/rank^0.9, are stored before; so many "
-             "of a hundred requests are for them, the others for objects that nobody has asked for, "
-             "which are stored.")
+    about = ("10,000 objects of 10 KiB, requested as often as 1/rank^0.9, are stored beforehand. "
+             "The given percentage of requests is for them; the others are for new objects, which "
+             "are stored.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
     columns = (CPU, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)

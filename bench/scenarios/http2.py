@@ -45,7 +45,8 @@ class Hits2(Scenario):
 class Handshakes(Scenario):
     name = "handshakes"
     title = "TLS handshakes"
-    about = "A connection for every request of 1 KiB; “resumed”: by the session of the one before."
+    about = ("A new connection for every request of 1 KiB; “resumed” continues the session of the "
+             "connection before.")
     peers = ("larder", "nginx", "haproxy", "trafficserver", "h2o")
     columns = (Column("cpu_us", "CPU µs/handshake"), USER, KERNEL,
                Column("per_second", "handshakes/s", "{:,.0f}", lower_is_better=False), ERRORS)

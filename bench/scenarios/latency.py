@@ -11,10 +11,10 @@ QUANTILES = tuple(Column(key, title, "{:.2f}") for key, title in (
 class OpenLoop(Scenario):
     name = "latency"
     title = "Latency at a fixed rate"
-    about = ("Requests come at random moments (Poisson), so many a second, whatever the server does; "
-             "each is timed from the moment at which it should have been sent, so that a pause of the "
-             "server counts for all that had to wait for it. 1,000 objects of 1 KiB, 64 connections. "
-             "Above a server's limit the queue grows for as long as the measurement lasts.")
+    about = ("Requests are sent at random moments (Poisson) at this rate, whatever the server "
+             "does. Each is timed from the moment when it was due, so that a pause of the server "
+             "counts for all requests that had to wait. 1,000 objects of 1 KiB, 64 connections. "
+             "Above a server's limit, the queue grows for as long as the measurement lasts.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "epoll")
     columns = (*QUANTILES, RATE, CPU, ERRORS)
     plot = staticmethod(plot.latency)
@@ -37,9 +37,10 @@ class OpenLoop(Scenario):
 class Scaling(Scenario):
     name = "scaling"
     title = "More workers"
-    about = ("Hits of 1 KiB by workers, each with a core of its own. The load needs cores, too: where "
-             "the machine has too few, workers and load share all of them, which is marked; then the "
-             "rate says nothing, and CPU per request what workers cost each other.")
+    about = ("Hits of 1 KiB by this many workers, each with a core of its own. The load generator "
+             "needs cores, too: if the machine has too few, workers and load share all of them, "
+             "which is marked. Then the rate means nothing, and CPU per request shows what "
+             "workers cost each other.")
     peers = ("larder", "nginx", "trafficserver", "haproxy", "h2o")
     columns = (CPU, USER, RATE, MEMORY, ERRORS)
     plot = staticmethod(plot.growth)

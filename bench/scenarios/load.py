@@ -94,9 +94,9 @@ def again(server):
 class Idle(Scenario):
     name = "idle"
     title = "Idle connections"
-    about = ("Each has had one answer of 1 KiB and waits. Anonymous memory of the server, as the "
-             "difference between a tenth and all of them, of a server started anew for each round: "
-             "memory that was used once is seldom given back.")
+    about = ("Each connection has had one response of 1 KiB and waits. Anonymous memory of the "
+             "server: the difference between a tenth and all of the connections, with a server "
+             "started anew for each round, since memory that was used once is seldom given back.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "h2o", "epoll")
     columns = (MEMORY,)
     plot = staticmethod(plot.bars)
@@ -136,9 +136,10 @@ class Idle(Scenario):
 class Slow(Scenario):
     name = "slow"
     title = "Slow readers"
-    about = ("So many clients read 10 MiB each, 64 KiB/s, while 64 others ask for hits of 1 KiB: the "
-             "memory that a slow reader takes, and what it does to the others. Each round has a server "
-             "started anew, and the others have asked before its memory is looked at.")
+    about = ("This many clients read 10 MiB each at 64 KiB/s, while 64 others request hits of 1 "
+             "KiB: the memory that a slow reader takes, and how it affects the others. The server "
+             "is started anew for each round, and the others send requests before its memory is "
+             "measured.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
     columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ORIGIN,
                ERRORS)
@@ -226,8 +227,9 @@ class Sipper:
 class Tunnels(Scenario):
     name = "connect"
     title = "CONNECT: bytes through tunnels"
-    about = ("“8 tunnels”: to the origin; through each, one answer of 10 MiB after the other, counted by "
-             "MiB. “New tunnels”: one for each answer of 1 KiB, eight at a time.")
+    about = ("“8 tunnels”: responses of 10 MiB one after the other through each of eight tunnels, "
+             "counted per MiB. “New tunnels”: a tunnel for each response of 1 KiB, eight at a "
+             "time.")
     peers = ("larder", "squid", "trafficserver")
     filling = 0
     columns = (Column("cpu_us", "CPU µs/MiB, µs/tunnel"),

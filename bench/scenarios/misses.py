@@ -7,9 +7,9 @@ from harness.scenario import CPU, ERRORS, KERNEL, ORIGIN, P50, P99, RATE, USER, 
 class Misses(Scenario):
     name = "misses"
     title = "Misses and revalidations, 1 KiB"
-    about = ("64 connections. “Stored”: every request is for a new object. “Uncacheable”: the origin "
-             "says no-store. “Revalidated”: 1,000 stored objects that the origin must be asked about "
-             "each time, and answers with 304.")
+    about = ("64 connections. “Stored”: every request is for a new object. “Uncacheable”: the "
+             "origin sends no-store. “Revalidated”: 1,000 stored objects, for which the origin "
+             "must be asked each time and answers 304.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
     columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)

@@ -47,13 +47,14 @@ def drop_page_cache():
 class Million(Scenario):
     name = "million"
     title = "A million objects on disk, and a restart"
-    about = ("Filled one object after the other, 32 at a time; then stopped and started again with "
-             "the origin down, so that only a hit is a 200; “cold” when the page cache was emptied "
-             "before, where that is allowed. Memory is its growth over the second half of the "
-             "objects, when the part that is for objects in memory has long been full: the median "
-             "slope between six looks at it, at rest, so that one step of a heap is not taken for "
-             "growth; nginx's and larder's pages of files are the kernel's, and not counted. “Killed”: a "
-             "thousand more objects, a rest, and kill -9: how many of them are there after a restart.")
+    about = ("Filled object by object, 32 at a time; then stopped, and started again with the "
+             "origin down, so that only a hit can be a 200. “Cold”: with an empty page cache, "
+             "where emptying it is allowed. Memory is how much it grows over the second half of "
+             "the objects, when the part for objects in memory has long been full: the median "
+             "slope between six measurements at rest, so that one step of the heap is not "
+             "mistaken for growth. nginx's and larder's file pages belong to the kernel and are "
+             "not counted. “Killed”: a thousand more objects, a pause, and kill -9: how many of "
+             "them are there after a restart.")
     peers = ("larder", "nginx", "squid", "trafficserver")
     columns = (Column("fill_rate", "objects/s", "{:,.0f}", lower_is_better=False),
                Column("fill_us", "CPU µs/object", "{:,.0f}"),
@@ -146,9 +147,9 @@ class Million(Scenario):
 class HitRatio(Scenario):
     name = "hitratio"
     title = "Hit ratio of the eviction policy"
-    about = ("The policy itself in a simulator, beside others, on made-up traces: hits of a hundred "
-             "requests. “Best” is the best of FIFO, LRU, CLOCK, SIEVE, S3-FIFO, W-TinyLFU and GDSF. "
-             "docs/hitratio.md tells of real traces, and how to play one's own.")
+    about = ("The eviction policy itself in a simulator, next to others, on generated traces: "
+             "hits per hundred requests. “Best” is the best of FIFO, LRU, CLOCK, SIEVE, S3-FIFO, "
+             "W-TinyLFU and GDSF. docs/hitratio.md has real traces, and how to replay your own.")
     page = "docs/hitratio.md"
     columns = (Column("larder", "larder", "{:.2f}", lower_is_better=False),
                Column("best", "best", "{:.2f}", lower_is_better=False),

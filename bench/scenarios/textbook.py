@@ -51,10 +51,11 @@ class Institution(Scenario):
     title = "An institution's access link: no cache, a faster link, a cache"
     kind = "textbook"
     page = "docs/textbook.md"
-    about = ("15 requests a second at random moments for objects of 100 kbit (on the wire, with all "
-             "headers), an access link of 1.54 Mbit/s, two seconds from there to the origins and "
-             "back, a LAN of 100 Mbit/s. Predicted: the link as a queue with one server, all "
-             "objects of one size (M/D/1) or of exponential size (M/M/1).")
+    about = ("15 requests a second at random moments for objects of 100 kbit (on the wire, with "
+             "all headers); an access link of 1.54 Mbit/s, a round trip of two seconds from its "
+             "far end to the origins, a LAN of 100 Mbit/s. Predicted: the link as a queue with "
+             "one server, for objects of one size (M/D/1) or of exponentially distributed size "
+             "(M/M/1).")
     columns = (Column("delay", "mean delay, s", "{:.2f}"), Column("link", "access link, %", PERCENT),
                Column("lan", "LAN, %", PERCENT),
                Column("hits", "hits, %", PERCENT, lower_is_better=False))
@@ -144,9 +145,10 @@ class Conditional(Scenario):
     title = "Conditional GET: what 304 saves on the access link"
     kind = "textbook"
     page = "docs/textbook.md"
-    about = ("A browsing trace (Zipf 0.8 over 60 objects of 100 kbit, one request after the other) "
-             "through the cache. “Whole” objects may not be stored; of the others the origin is "
-             "asked each time, and says that nothing has changed. 1.54 Mbit/s, 100 ms there and back.")
+    about = ("A browsing trace (Zipf 0.8 over 60 objects of 100 kbit, one request after the "
+             "other) through the cache. “Whole”: objects may not be stored. “Revalidated”: the "
+             "origin is asked each time, and answers that nothing has changed. 1.54 Mbit/s, a "
+             "round trip of 100 ms.")
     columns = (Column("delay", "mean delay, ms", "{:,.0f}"),
                Column("bytes", "bytes from the origin/request", "{:,.0f}"))
     whole = True
@@ -229,10 +231,10 @@ class Ways(OneLink):
     name = "page"
     title = "A page of ten objects: connections of their own, kept, pipelined, HTTP/2"
     page = "docs/textbook.md"
-    about = ("All of it is in the cache, behind a link of 10 Mbit/s and 100 ms there and back. "
-             "Predicted: two round trips for whoever opens a connection, one for each request that "
-             "must wait for the one before, and the time that the link takes for the bytes. It knows "
-             "nothing of slow start, which shows where the objects are larger.")
+    about = ("A page in the cache, behind a link of 10 Mbit/s and a round trip of 100 ms. "
+             "Predicted: two round trips for each new connection, one for each request that must "
+             "wait for the one before, and the time that the link takes for the bytes. This "
+             "ignores slow start, which shows with larger objects.")
     columns = (Column("page", "until the page is complete, ms", "{:,.0f}"),
                Column("predicted", "predicted, ms", "{:,.0f}"))
 
@@ -261,9 +263,9 @@ class HeadOfLine(OneLink):
     name = "hol"
     title = "Head-of-line blocking: a large object, then three small ones"
     page = "docs/textbook.md"
-    about = ("Asked for at once on one connection: O1 of 1 MiB, O2 to O4 of 10 KiB, over 10 Mbit/s and "
-             "20 ms there and back. Predicted: in the order of the requests, and in turns, frame by "
-             "frame.")
+    about = ("Requested at once on one connection: O1 of 1 MiB, O2 to O4 of 10 KiB, over 10 "
+             "Mbit/s with a round trip of 20 ms. Predicted: in the order of the requests, and "
+             "interleaved frame by frame.")
     columns = (Column("small", "until O2–O4 are complete, ms", "{:,.0f}"),
                Column("small_predicted", "predicted, ms", "{:,.0f}"),
                Column("large", "until O1 is, ms", "{:,.0f}"),

@@ -126,12 +126,13 @@ class Cdn(Scenario):
     title = "One server far away, or replicas and DNS redirection"
     kind = "textbook"
     page = "docs/textbook.md"
-    about = ("Clients in four regions ask for 10 KiB objects, 2,000 of them by Zipf's law, 25 requests "
-             "a second in each region. 170 ms to the origin and back, 12 ms to replicas near the core "
-             "(“bring home”), a LAN to those in the regions (“enter deep”). Each client asks "
-             "larder-dns where to go; replicas begin empty. “Crowd”: all ask for one new object at "
-             "once, 50 in each region. Predicted: a round trip to the replica, another from there to the "
-             "origin for the first request for each object, and one fetch by each replica for the crowd.")
+    about = ("Clients in four regions request 10 KiB objects, 2,000 of them by Zipf's law, 25 "
+             "requests a second in each region. The round trip is 170 ms to the origin, 12 ms to "
+             "replicas near the core (“bring home”), that of a LAN to replicas in the regions "
+             "(“enter deep”). Each client asks larder-dns where to go; replicas start empty. "
+             "“Crowd”: all request one new object at once, 50 in each region. Predicted: a round "
+             "trip to the replica, another one to the origin for the first request of each "
+             "object, and one fetch per replica for the crowd.")
     columns = (Column("delay", "mean delay, ms", "{:,.0f}"),
                Column("delay_predicted", "predicted", "{:,.0f}"),
                Column("origin", "origin requests/100", "{:.1f}"),
