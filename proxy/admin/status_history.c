@@ -166,8 +166,9 @@ static json_t *savable_json(const struct topk_place *place)
                                         "only its two ends can read"));
         json_object_set_new(
             row, "remedy",
-            json_string("Have the client ask the proxy for the https:// URL itself, or give the "
-                        "host a site of its own (`sites`) that clients are pointed to."));
+            json_string(
+                "Serve the host as a mirror (`mirrors`) or a site (`sites`) to which clients "
+                "are pointed, or have them request the https:// URL from the proxy."));
         return row;
     }
     json_object_set_new(row, "reason", text_json(reason_word(why)));
