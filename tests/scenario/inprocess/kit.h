@@ -14,7 +14,8 @@
 #include <pthread.h>
 
 #define KIT_ARGS_MAX 40
-#define KIT_PATIENCE_MS 20000
+/* For what hangs; a machine may be so slow that what takes a second takes minutes. */
+#define KIT_PATIENCE_MS 240000
 
 struct kit {
     struct server *server;
