@@ -94,9 +94,9 @@ static uint8_t price(const struct hot_entry *entry)
     return entry->bytes <= 64ul * 1024 ? 2 : HITS_MAX;
 }
 
-enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes)
+enum hot_queue hot_victim(size_t new_bytes, size_t both_bytes)
 {
-    return new_bytes > all_bytes / NEW_SHARE ? HOT_NEW : HOT_MAIN;
+    return new_bytes > both_bytes / NEW_SHARE ? HOT_NEW : HOT_MAIN;
 }
 
 /* Does it get another round in the main queue? */

@@ -65,8 +65,9 @@ void hot_remove(struct hot *hot, struct hot_entry *entry);
 #define HOT_TELL 32
 unsigned hot_use(struct hot_entry *entry, bool has);
 
-/* Which queue should shrink (HOT_NEW or HOT_MAIN), by the bytes of all shards. */
-enum hot_queue hot_victim(size_t new_bytes, size_t all_bytes);
+/* Which queue should shrink (HOT_NEW or HOT_MAIN), by the bytes of all shards: of the small queue,
+ * and of both. */
+enum hot_queue hot_victim(size_t new_bytes, size_t both_bytes);
 /* Removes the entry to evict from a queue; NULL: there is none. */
 struct hot_entry *hot_evict(struct hot *hot, enum hot_queue from);
 

@@ -124,13 +124,19 @@ static void count(struct table *table, struct shard *shard, struct entry *entry,
     entry->bodies = bodies;
 }
 
-/* After the queues have changed. */
-static void tell_fresh(struct table *table, struct shard *shard)
+static void tell_change(atomic_size_t *sum, size_t *told, size_t now)
 {
-    size_t now = shard->hot.bytes[HOT_NEW];
+    if (*told != now) {
+        atomic_fetch_add_explicit(sum, now - *told, memory_order_relaxed);
+        *told = now;
+    }
+}
 
-    atomic_fetch_add_explicit(&table->fresh, now - shard->fresh, memory_order_relaxed);
-    shard->fresh = now;
+/* After the queues have changed. */
+static void tell_queues(struct table *table, struct shard *shard)
+{
+    tell_change(&table->fresh, &shard->fresh, shard->hot.bytes[HOT_NEW]);
+    tell_change(&table->held, &shard->held, shard->hot.bytes[HOT_HELD]);
 }
 
 /* No object and no mark any more; a flight stays. The object is the caller's to give back, better
@@ -141,7 +147,7 @@ static struct object *entry_clear(struct table *table, struct shard *shard, stru
 
     count(table, shard, entry, 0, 0);
     hot_remove(&shard->hot, &entry->hot);
-    tell_fresh(table, shard);
+    tell_queues(table, shard);
     entry->pass_until = 0;
     entry->object = NULL;
     return object;
@@ -179,7 +185,7 @@ static void entry_put(struct table *table, struct shard *shard, struct entry *en
 
     count(table, shard, entry, bytes, bodies);
     hot_put(&shard->hot, &entry->hot, bytes, pending);
-    tell_fresh(table, shard);
+    tell_queues(table, shard);
 }
 
 /* ---- making room ---- */
@@ -204,7 +210,7 @@ static size_t shed_some(struct table *table, struct shard *shard, enum hot_queue
         shard->evicted++;
         --*left;
     }
-    tell_fresh(table, shard);
+    tell_queues(table, shard);
     pthread_mutex_unlock(&shard->lock);
     for (size_t i = 0; i < count; i++) {
         object_unref(&gone[i]);
@@ -212,10 +218,14 @@ static size_t shed_some(struct table *table, struct shard *shard, enum hot_queue
     return freed;
 }
 
+/* What waits for the disk cannot go: it gives what is new no larger share. */
 static enum hot_queue victim(struct table *table)
 {
+    size_t bytes = atomic_load_explicit(&table->bytes, memory_order_relaxed);
+    size_t held = atomic_load_explicit(&table->held, memory_order_relaxed);
+
     return hot_victim(atomic_load_explicit(&table->fresh, memory_order_relaxed),
-                      atomic_load_explicit(&table->bytes, memory_order_relaxed));
+                      bytes > held ? bytes - held : 0);
 }
 
 /* Hot objects of about so many bytes go, a few from each shard in turn. When no shard has any in

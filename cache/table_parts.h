@@ -31,6 +31,7 @@ struct shard {
     struct hot hot;
     size_t bodies, flights;
     size_t fresh; /* bytes of HOT_NEW that table->fresh includes */
+    size_t held;  /* of HOT_HELD, likewise */
     uint64_t evicted;
 };
 
@@ -39,6 +40,7 @@ struct table {
     size_t limit;
     _Alignas(64) atomic_size_t bytes; /* of objects and marks */
     atomic_size_t fresh;              /* the part in HOT_NEW */
+    atomic_size_t held;               /* the part in HOT_HELD */
     atomic_uint turn;                 /* next shard to evict from */
 };
 

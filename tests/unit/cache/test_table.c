@@ -251,6 +251,32 @@ Test(table, what_the_store_does_not_have_yet_stays)
     table_free(&table);
 }
 
+Test(table, what_waits_for_the_store_gives_new_ones_no_larger_share)
+{
+    enum { HOT = FIT * 39 / 100, PENDING = FIT * 62 / 100 };
+    static struct object *pending[PENDING];
+    struct table *table = table_new(ROOM);
+
+    for (int round = 0; round < 3; round++) {
+        for (uint64_t i = 0; i < HOT; i++) {
+            ask(table, i);
+        }
+    }
+    for (uint64_t i = 0; i < PENDING; i++) {
+        pending[i] = make(100000 + i, HEAD);
+        table_put(table, pending[i], true);
+    }
+    for (uint64_t i = 0; i < FIT; i++) {
+        ask(table, 1000000 + i);
+    }
+    cr_expect_eq(count_held(table, 0, HOT), HOT);
+    for (uint64_t i = 0; i < PENDING; i++) {
+        table_settle(table, pending[i], false);
+        object_unref(&pending[i]);
+    }
+    table_free(&table);
+}
+
 Test(table, what_left_unused_and_comes_again_belongs_to_the_hot_ones)
 {
     struct table *table = table_new(1 << 20);
