@@ -142,7 +142,7 @@ static enum reason prepare(struct cache *cache, const struct claim *claim,
     if (shelf_put_begin_anyway(shelf, key->hash, key->text, &put) != 0) {
         return REASON_STORE_BUSY;
     }
-    spool_store(spool, shelf, put);
+    spool_store(spool, shelf, put, UINT64_MAX);
     return REASON_STORED;
 }
 

@@ -12,6 +12,7 @@ enum {
     ONCE_PART = 16,             /* of memory: a body that is asked for once, at most */
     TRANSIT_PART = 64,          /* of memory: what of a body is on its way */
     TRANSIT_LEAST = 128 * 1024, /* but so much */
+    STORING_LEAST = 512 * 1024, /* with a store: one group of chunks is written, another arrives */
 };
 
 /* ---- admission ---- */
@@ -66,18 +67,20 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
     if (length < 0) {
         store_put_unmeasured(put);
     }
-    spool_store(spool, shelf, put);
+    spool_store(spool, shelf, put, once_max(cache));
     spool_bound(spool, cache->object_max);
     return REASON_STORED;
 }
 
-/* Without a store bytes leave memory when they are read, and meanwhile take it from what is hot. */
+/* What is on its way takes memory from what is hot: without a store until it is read, with one
+ * until it is on disk. */
 static size_t spool_limit(const struct cache *cache, size_t wanted)
 {
-    if (cache->stores || memory_limit() == 0) {
-        return wanted;
-    }
-    return min_u64(wanted, max_u64(memory_limit() / TRANSIT_PART, TRANSIT_LEAST));
+    size_t memory = memory_limit();
+    size_t most = cache->stores ? max_u64(memory / ONCE_PART, STORING_LEAST)
+                                : max_u64(memory / TRANSIT_PART, TRANSIT_LEAST);
+
+    return memory ? min_u64(wanted, most) : wanted;
 }
 
 struct object *cache_admit(struct cache *cache, const struct admission *admission, enum reason *why)

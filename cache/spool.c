@@ -4,6 +4,7 @@
 #include "base/prefetch.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/minmax.h"
 
 /* ---- chunks ---- */
 
@@ -235,12 +236,23 @@ void spool_keep(struct spool *spool, uint64_t max)
     spool->keep_max = max;
 }
 
-void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put)
+/* What is not to stay until its end goes to the store in groups. */
+static void spill_when_large(struct spool *spool)
+{
+    uint64_t known = spool->expected > 0 ? (uint64_t)spool->expected : 0;
+
+    if (spool->put && max_u64(spool->length, known) > spool->keep_max) {
+        spool->spill = true;
+    }
+}
+
+void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put, uint64_t max)
 {
     CHECK(spool->length == 0 && spool->put == NULL);
-    spool_keep(spool, INLINE_BODY_MAX);
+    spool_keep(spool, min_u64(max, INLINE_BODY_MAX));
     spool->shelf = shelf;
     spool->put = put;
+    spill_when_large(spool);
 }
 
 void spool_bound(struct spool *spool, uint64_t most)
@@ -317,6 +329,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     }
     spool_look_ahead(spool);
     pthread_mutex_lock(&spool->lock);
+    spill_when_large(spool);
     spill_when_tight(spool);
     wake_readers(spool);
     spool_let_go(spool);

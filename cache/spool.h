@@ -48,9 +48,10 @@ void spool_unref(struct spool **spool);
  * append. */
 void spool_keep(struct spool *spool, uint64_t max);
 
-/* The same for a small body; and stores the body through `put`, which is taken over. Before the
- * first append. */
-void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put);
+/* The same, for no more than one record of the store has room for; and stores the body through
+ * `put`, which is taken over: what is not kept leaves memory as soon as it is in the store. Before
+ * the first append. */
+void spool_store(struct spool *spool, struct shelf shelf, struct store_put *put, uint64_t max);
 
 /* A body of more than `most` bytes is neither kept nor stored: storing is given up as soon as it
  * has more. Before the first append. */

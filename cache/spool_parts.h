@@ -61,7 +61,8 @@ struct spool {
     atomic_int refs;
     atomic_bool complete;
     bool keep;  /* kept in memory while it has at most keep_max bytes */
-    bool spill; /* stored in groups although it is small, because memory was tight */
+    bool spill; /* stored in groups although it is small: too large to be kept, or memory was tight
+                 */
     uint64_t keep_max;
     uint64_t length; /* bytes that arrived; only the writer changes it */
     int64_t expected;

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "store_kit.h"
 
 #include <criterion/criterion.h>
@@ -467,7 +468,7 @@ Test(spool, many_bodies_at_once_stay_below_the_limit)
         cr_assert_eq(store_put_begin_anyway(store, hash, SPAN("key"), &put), 0);
         spools[i] = spool_new(&(struct spool_options){
             .expected = i % 2 ? -1 : LENGTH, .limit = 2 << 20, .promised = SPOOL_LEAST});
-        spool_store(spools[i], (struct shelf){.store = store}, put);
+        spool_store(spools[i], (struct shelf){.store = store}, put, UINT64_MAX);
         open_reader(&readers[i], spools[i], 0, UINT64_MAX);
     }
     /* The first few come alone, and the disk keeps up with them: they can be stored. */
@@ -518,6 +519,8 @@ Test(spool, many_bodies_at_once_stay_below_the_limit)
     cr_assert_eq(system(command), 0);
 }
 
+static uint64_t kept_most = 1 << 20; /* what is larger goes to the store while it arrives */
+
 static void store_in_parts(uint64_t length, int64_t expected, size_t parts)
 {
     char path[] = "/tmp/larder-spool-XXXXXX";
@@ -530,7 +533,7 @@ static void store_in_parts(uint64_t length, int64_t expected, size_t parts)
     uint8_t hash[STORE_HASH] = {7};
 
     cr_assert_eq(store_put_begin(store, hash, SPAN("key"), &put), 0);
-    spool_store(spool, (struct shelf){.store = store}, put);
+    spool_store(spool, (struct shelf){.store = store}, put, kept_most);
     open_reader(&late, spool, 0, UINT64_MAX);
     for (uint64_t at = 0; at < length;) {
         size_t part = length - at < parts ? (size_t)(length - at) : parts;
@@ -548,12 +551,13 @@ static void store_in_parts(uint64_t length, int64_t expected, size_t parts)
     cr_assert_eq(outcome.err, 0);
     bytes_placed = 0;
     cr_assert_eq(drink(&late, UINT64_MAX), length, "a reader that never read gets it all");
-    cr_expect_eq(bytes_placed >= STORE_CHUNK, length > STORE_INLINE_MAX, "back from the store");
+    cr_expect_eq(bytes_placed >= STORE_CHUNK, length > max_u64(kept_most, 600000),
+                 "back from the store");
     open_reader(&whole, spool, length / 3, UINT64_MAX);
     cr_assert_eq(drink(&whole, UINT64_MAX), length - length / 3);
     cr_assert_eq(store_find(store, hash, SPAN("key"), &stored), 0);
     cr_assert_eq(stored.body_len, length);
-    cr_expect_eq(stored.chunk_count > 0, length > 1 << 20,
+    cr_expect_eq(stored.chunk_count > 0, length > kept_most,
                  "1 MiB is one record, whatever its head");
     store_object_done(store, &stored);
     spool_reader_fini(&late);
@@ -586,6 +590,17 @@ Test(spool, stores_small_bodies_in_one_record)
     store_and_read_back(1, -1);
     store_and_read_back(70000, -1);
     store_and_read_back(900000, 900000);
+    store_and_read_back(1 << 20, 1 << 20);
+    store_and_read_back(1 << 20, -1);
+}
+
+Test(spool, stores_in_chunks_what_is_too_large_to_be_kept)
+{
+    kept_most = 300000;
+    store_and_read_back(300000, 300000);
+    store_and_read_back(300000, -1);
+    store_and_read_back(300001, 300001);
+    store_and_read_back(300001, -1);
     store_and_read_back(1 << 20, 1 << 20);
     store_and_read_back(1 << 20, -1);
 }
