@@ -8,7 +8,8 @@
 #include "cache/cache_parts.h"
 
 enum {
-    DIRTY_USUAL = 16 << 20,
+    DIRTY_PART = 4, /* divides memory: the part for what is queued for writing. Pieces of responses
+                       known in parts may be as much again, and bodies are on their way beside it */
     INVALIDATED_PART = 16, /* divides memory: the part for URLs invalidated lately */
     INVALIDATED_MIN = 64,  /* least number of URLs for each guard */
     INVALIDATED_MAX = 1024,
@@ -75,15 +76,6 @@ bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 
 /* ---- life ---- */
 
-/* Limit of bytes queued for writing. Pieces of responses known in parts may be as much again, and
- * there must be room left for bodies on their way to clients. */
-static uint64_t dirty_limit(uint64_t memory)
-{
-    uint64_t usual = min_u64(memory / 3, DIRTY_USUAL);
-
-    return max_u64(memory / 4, usual);
-}
-
 int cache_open_stores(const struct cache_options *options, struct stores **out)
 {
     if (options->late && stores_are_busy(options->dirs, options->dir_count)) {
@@ -93,7 +85,7 @@ int cache_open_stores(const struct cache_options *options, struct stores **out)
         &(struct stores_options){
             .dirs = options->dirs,
             .count = options->dir_count,
-            .dirty_limit = dirty_limit(options->memory),
+            .dirty_limit = options->memory / DIRTY_PART,
             .favor = options->favor,
         },
         out);

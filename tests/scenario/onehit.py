@@ -85,10 +85,11 @@ def main():
     alone.run("without a store")
     alone.ask_again()
     alone.end()
-    with tempfile.TemporaryDirectory() as store:
-        stored = Scene(program, 32 << 20, 0.3, "--store", store, "--store-size", "256MiB")
-        stored.run("with a store")
-        stored.end()
+    for memory in (8 << 20, 32 << 20):
+        with tempfile.TemporaryDirectory() as store:
+            stored = Scene(program, memory, 0.3, "--store", store, "--store-size", "256MiB")
+            stored.run(f"{memory >> 20} MiB, with a store")
+            stored.end()
     check.end()
 
 
