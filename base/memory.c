@@ -122,11 +122,11 @@ size_t memory_used(void)
     return used > 0 ? (size_t)used : 0;
 }
 
-/* Bytes above so many eighths of the limit. */
-static size_t above(unsigned eighths)
+/* Bytes above so many sixteenths of the limit. */
+static size_t above(unsigned sixteenths)
 {
     size_t most = memory_limit();
-    size_t mark = most / 8 * eighths;
+    size_t mark = most / 16 * sixteenths;
     size_t used = memory_used();
 
     return most && used > mark ? used - mark : 0;
@@ -134,29 +134,34 @@ static size_t above(unsigned eighths)
 
 size_t memory_excess(void)
 {
-    return above(6);
+    return above(12);
 }
 
 bool memory_has_free(size_t bytes)
 {
-    size_t most = memory_limit(), mark = most / 8 * 6, used = memory_used();
+    size_t most = memory_limit(), mark = most / 16 * 12, used = memory_used();
 
     return most == 0 || (used <= mark && bytes <= mark - used);
 }
 
 bool memory_is_tight(void)
 {
-    return above(7) > 0;
+    return above(14) > 0;
+}
+
+bool memory_is_scarce(void)
+{
+    return above(15) > 0;
 }
 
 bool memory_is_over(void)
 {
-    return above(8) > 0;
+    return above(16) > 0;
 }
 
 bool memory_is_swamped(void)
 {
-    return above(9) > 0;
+    return above(18) > 0;
 }
 
 static bool promise(size_t bytes, bool (*is_too_much)(void))

@@ -8,11 +8,11 @@
  *
  * Below the limit there are marks at which something has to give way:
  *
- *   0            3/4          7/8          limit
- *   |-------------|------------|-------------|------------->
- *   | all is kept | hot objects| transfers   | what would take
- *   |             | make room  | are narrow, | more is refused
- *   |             |            | not stored  |
+ *   0            3/4          7/8          15/16        limit
+ *   |-------------|------------|-------------|-------------|------------->
+ *   | all is kept | hot objects| transfers   | who does    | what would take
+ *   |             | make room  | are narrow, | nothing     | more is refused
+ *   |             |            | not stored  | gives way   |
  */
 #ifndef LARDER_BASE_MEMORY_H
 #define LARDER_BASE_MEMORY_H
@@ -69,9 +69,11 @@ size_t memory_excess(void);
 bool memory_has_free(size_t bytes);
 /* Is it above the second mark? Then transfers use as little memory as they can. */
 bool memory_is_tight(void);
+/* Is it above the third mark? Then clients that hold memory and do nothing with it give way. */
+bool memory_is_scarce(void);
 /* Is it above the limit? Then nothing may begin that needs more. */
 bool memory_is_over(void);
-/* Is it an eighth above the limit? Then not even connections are accepted. */
+/* Is it an eighth above the limit? Then connections are accepted only where others give way. */
 bool memory_is_swamped(void);
 
 /* Reserves room below the second mark as MEMORY_PROMISED, under which it must be given back. False:

@@ -45,8 +45,9 @@ struct worker {
     struct rtt_ring rtts;    /* round-trip times of clients that left, for the main thread */
     struct list clients;     /* struct client, all open connections */
     size_t client_count;
-    struct client_terms *terms; /* settings of new connections; NULL: none made so far */
-    struct list exchanges;      /* struct exchange, in progress */
+    struct client_terms *terms;  /* settings of new connections; NULL: none made so far */
+    struct letter memory_wanted; /* posted by clients_seek_memory() */
+    struct list exchanges;       /* struct exchange, in progress */
     struct list fetches;
     size_t unawaited; /* fetches whose response head nobody waits for */
     struct list tunnels;

@@ -16,6 +16,7 @@
 enum {
     H2_STREAMS_MAX = 128, /* most concurrent streams of a connection */
     LOOKED_AT = 64,       /* most clients searched for one to close */
+    YIELDING_MAX = 8,     /* most that give way for memory at a time: each may hold little */
     WAITED_MS = 1000,
 };
 
@@ -397,28 +398,46 @@ static void give_way(struct client *client)
     }
 }
 
+/* Who was looked at goes to the end of the row. */
+static struct client *next_looked_at(struct worker *worker)
+{
+    struct list *link = list_pop_front(&worker->clients);
+
+    list_push_back(&worker->clients, link);
+    return list_entry(link, struct client, link);
+}
+
+static void stop_waiting(struct client *client)
+{
+    metric_add(&client->worker->counters.clients_evicted, 1);
+    client_close(client);
+}
+
+/* Those that wait since then are idle. */
+static uint64_t waited_since(const struct worker *worker)
+{
+    uint64_t now = loop_now_ms(worker->loop);
+
+    return now > WAITED_MS ? now - WAITED_MS : 0;
+}
+
 /*
  * Whoever comes is served, as long as somebody has had no request under way for a second: else a
  * crowd that says nothing, or part of a head, would keep everybody out. Who has only just come, or
  * just been answered, may be sending one. If there is nobody like that, it is somebody who has
  * begun a body and sends a byte now and then: of one without a length nobody can say that it is
- * late, and of others only after `timeouts.client-body`. Who was looked at goes to the end of the
- * row, and the look is short beside many that are busy.
+ * late, and of others only after `timeouts.client-body`. The look is short beside many that are
+ * busy.
  */
 bool clients_evict_waiting(struct worker *worker)
 {
-    uint64_t now = loop_now_ms(worker->loop);
-    uint64_t before = now > WAITED_MS ? now - WAITED_MS : 0;
+    uint64_t before = waited_since(worker);
     struct client *slow = NULL;
 
     for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
-        struct list *link = list_pop_front(&worker->clients);
-        struct client *client = list_entry(link, struct client, link);
-
-        list_push_back(&worker->clients, link);
+        struct client *client = next_looked_at(worker);
         if (is_waiting(client, before)) {
-            metric_add(&worker->counters.clients_evicted, 1);
-            client_close(client);
+            stop_waiting(client);
             return true;
         }
         slow = slow == NULL && is_slow(client) ? client : slow;
@@ -427,6 +446,42 @@ bool clients_evict_waiting(struct worker *worker)
         give_way(slow);
     }
     return slow != NULL;
+}
+
+/*
+ * A crowd that keeps below the limits of connections may still fill the memory: a TLS handshake
+ * that is not finished holds some 40 KiB, and so does a body that does not come. Nobody can tell
+ * who holds most of it, so all kinds give way in turn.
+ */
+bool clients_yield_memory(struct worker *worker)
+{
+    uint64_t before = waited_since(worker);
+    int count = 0;
+
+    for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->clients); i++) {
+        struct client *client = next_looked_at(worker);
+        if (is_waiting(client, before)) {
+            stop_waiting(client);
+            count++;
+        } else if (is_slow(client)) {
+            give_way(client);
+            count++;
+        }
+    }
+    return count > 0;
+}
+
+static void on_memory_wanted(struct letter *letter)
+{
+    clients_yield_memory(container_of(letter, struct worker, memory_wanted));
+}
+
+void clients_seek_memory(struct worker *worker)
+{
+    if (memory_is_scarce()) {
+        worker->memory_wanted.call = on_memory_wanted;
+        loop_post(worker->loop, &worker->memory_wanted);
+    }
 }
 
 void clients_drain(struct worker *worker, bool kindly)

@@ -60,6 +60,11 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
 /* Makes room: closes a connection that has been idle for a second, or else one whose request body
  * has hardly moved for some seconds. False: there is no such connection. */
 bool clients_evict_waiting(struct worker *worker);
+/* The same where memory is what is scarce: closes several like those. */
+bool clients_yield_memory(struct worker *worker);
+/* Where memory is scarce, does that soon, outside the caller's handler: to be called where
+ * something begins that needs memory. */
+void clients_seek_memory(struct worker *worker);
 /* Lets every client finish its requests in progress. Idle connections are closed at once, unless
  * they are younger than a second. `kindly`: a client that has sent no request so far still gets one
  * answer; for takeovers, where nobody waits for this process to end. */

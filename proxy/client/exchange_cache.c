@@ -55,6 +55,12 @@ static struct fetch_order order_of(struct exchange *x, struct flight *flight, bo
     };
 }
 
+static void start(struct exchange *x, const struct fetch_order *order)
+{
+    clients_seek_memory(x->worker);
+    fetch_start(order);
+}
+
 void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
                     const struct claim *claim)
 {
@@ -62,7 +68,7 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
 
     order.shared = shared;
     order.claim = claim;
-    fetch_start(&order);
+    start(x, &order);
 }
 
 enum exchange_state exchange_go_alone(struct exchange *x)
@@ -101,7 +107,7 @@ static void refresh(struct exchange *x)
     request.method_text = SPAN("GET");
     struct fetch_order order = order_of(x, x->lookup.member.flight, false);
     order.request = &request;
-    fetch_start(&order);
+    start(x, &order);
     flight_leave(&x->lookup.member);
 }
 

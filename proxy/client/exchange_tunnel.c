@@ -99,6 +99,7 @@ enum exchange_state exchange_tunnel(struct exchange *x)
     x->decision.outcome = OUTCOME_TUNNEL;
     x->decision.reason = REASON_METHOD;
     x->decision.forward = FORWARD_METHOD;
+    clients_seek_memory(x->worker);
     if (memory_is_over()) {
         return exchange_refuse(x, 503, REASON_MEMORY, NULL);
     }

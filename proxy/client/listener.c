@@ -43,6 +43,17 @@ static bool has_room(struct worker *worker)
     return false;
 }
 
+/* The same for memory. */
+static bool has_memory(struct worker *worker)
+{
+    if (!memory_is_scarce() || clients_yield_memory(worker) || upstreams_shed(worker->upstreams) ||
+        !memory_is_swamped()) {
+        return true;
+    }
+    log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
+    return false;
+}
+
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct listener *listener = container_of(handle, struct listener, handle);
@@ -55,11 +66,7 @@ static void on_connection(uv_stream_t *handle, int status)
     struct transport *transport = transport_new_tcp(worker->loop);
     if (uv_accept(handle, transport_uv(transport)) != 0) {
         transport_close(&transport, false);
-    } else if (memory_is_swamped()) {
-        metric_add(&worker->counters.clients_refused, 1);
-        log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
-        transport_close(&transport, true);
-    } else if (!has_room(worker)) {
+    } else if (!has_memory(worker) || !has_room(worker)) {
         metric_add(&worker->counters.clients_refused, 1);
         transport_close(&transport, true);
     } else {

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Few descriptors, and an administrator's door that others lean on: limits.py BUILD
 
-With 64 descriptors more clients than they suffice for are served all the same, as long as others have had
-no request under way for a second, or part of a head: those are closed, or else those whose request's body
-does not come. Where all have one, who comes is turned away; the rest, the store and the administrator go on.
+With 64 descriptors, or little memory, more clients than they suffice for are served all the same, as
+long as others have had no request under way for a second, or part of a head: those are closed, or else
+those whose request's body does not come. Where all have one, who comes is turned away; the rest, the store and the administrator go on.
 Idle connections to the admin port, and those with half a request, keep nobody out, and no web page reads it
 through a name that points here.
 """
@@ -18,6 +18,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import certs  # noqa: E402
 import h2  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
@@ -25,6 +26,7 @@ import raw  # noqa: E402
 FILES = 64
 CLIENTS = 100
 CREEPERS = 16
+FILLERS = 700
 WAITED = 1.2  # seconds: longer than who is idle may keep its place
 release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
@@ -135,6 +137,37 @@ def creeping(program, store, origin):
     release.set()
     check(metric(proxy, "clients_evicted_total") == len(kinds), "one each has given way")
     check(proxy.stop(), "it left by itself")
+
+
+def filling(program, state, certificates, origin):
+    """Handshakes and bodies that do not come, fewer than may connect, hold all memory: they give way
+    to who connects, and to who is there."""
+    release.clear()
+    body = f"POST {origin.base}/held-fill HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+    for kind, said in (("handshakes", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+                       ("bodies", body.encode())):
+        tls = larder.free_port()
+        proxy = larder.Proxy(program, f"{state}/{kind}", "--workers", "1", "--memory", "16MiB",
+                             "--listen-tls", f"127.0.0.1:{tls}",
+                             "--certificate", certificates.path("proxy.pem"),
+                             "--key", certificates.path("proxy.key"),
+                             "--set", "timeouts.client-head=30min",
+                             "--set", "timeouts.client-body=30min")
+        proxy.start()
+        with contextlib.ExitStack() as others:
+            stays = others.enter_context(raw.connect(proxy.port))
+            for _ in range(FILLERS):
+                with contextlib.suppress(ConnectionError):
+                    conn = others.enter_context(raw.connect(tls if kind == "handshakes" else proxy.port))
+                    conn.sendall(said)
+            until(lambda: metric(proxy, "memory_used_bytes") > (15 << 20), f"no more room: {kind}")
+            until(lambda: status_of(stays, request_of(origin, "same")) == 200, f"who stays: {kind}")
+            until(lambda: come(proxy, origin, "beside", others), f"who comes: {kind}")
+            for n in range(20):
+                check(status_of(stays, request_of(origin, f"{n}")) == 200, f"who stays again: {kind}")
+                check(come(proxy, origin, f"more-{n}", others), f"who comes again: {kind}")
+        check(proxy.stop(), "it left by itself")
+    release.set()
 
 
 def await_starter(proxy):
@@ -278,6 +311,8 @@ def main():
     larder.need(program)
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory() as store:
+        certificates = certs.Certs(store)
+        certificates.sign("proxy", "IP:127.0.0.1")
         proxy = larder.Proxy(program, store + "/few", "--store-size", "64MiB", "--workers", "1")
         proxy.command[:0] = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh"]
         proxy.start()
@@ -302,6 +337,7 @@ def main():
         gone_before_accept(proxy, pathlib.Path(store) / "log")
         burst(program, store, origin)
         creeping(program, store, origin)
+        filling(program, store, certificates, origin)
         warned(store, program)
     check.end()
 

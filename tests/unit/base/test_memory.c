@@ -74,7 +74,7 @@ Test(memory, many_threads_lose_nothing)
     cr_expect_eq(memory_sum(MEMORY_BUFFERS), 0);
 }
 
-Test(memory, the_marks_lie_at_three_quarters_seven_eighths_and_the_limit)
+Test(memory, the_marks_lie_at_12_14_15_and_16_sixteenths)
 {
     memory_take(MEMORY_BODIES, 5 * MIB);
     cr_expect_eq(memory_excess(), 0, "there is no limit");
@@ -86,8 +86,11 @@ Test(memory, the_marks_lie_at_three_quarters_seven_eighths_and_the_limit)
     cr_expect_not(memory_is_tight());
     memory_take(MEMORY_BODIES, MIB);
     cr_expect(memory_is_tight());
+    cr_expect_not(memory_is_scarce());
+    memory_take(MEMORY_BODIES, MIB / 4);
+    cr_expect(memory_is_scarce());
     cr_expect_not(memory_is_over());
-    memory_take(MEMORY_BODIES, MIB);
+    memory_take(MEMORY_BODIES, 3 * MIB / 4);
     cr_expect(memory_is_over());
 }
 
