@@ -205,6 +205,9 @@ bool decision_is_savable(const struct decision *decision, enum reason *why)
     if (decision_is_hit(decision) || decision->fwd_status == 0 || decision->stored) {
         return false;
     }
+    if (decision->outcome == OUTCOME_COLLAPSED) {
+        return false; /* whether it is stored is told by the request that fetched it */
+    }
     *why = kept == REASON_NONE || kept == REASON_PASS_MARK ? decision->reason : kept;
     return *why != REASON_METHOD && *why != REASON_UPGRADE && *why != REASON_VALIDATED &&
            *why != REASON_STORED && reason_remedy(*why).len > 0;
