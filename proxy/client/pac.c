@@ -351,12 +351,12 @@ void pac_setup(const struct settings *settings, const struct pac_asker *asker, s
     put_script_url(&url, settings, asker);
     struct filling filling = {settings, proxy, buf_span(&url)};
     buf_printf(out,
-               "%s<h1>Use this proxy</h1>\n"
+               "%s<main>\n<h1>Use this proxy</h1>\n"
                "<dl><dt>Automatic configuration (PAC)<dd><code>%.*s</code>"
                "<small>Recommended: it also knows which hosts to reach directly%s.</small>\n"
                "<dt>Manual configuration<dd><code>%s://%.*s:%u</code></dl>\n",
                setup_head, SPAN_ARGS(buf_span(&url)),
-               settings->pac.or_direct ? ", and works without the proxy while that is down" : "",
+               settings->pac.or_direct ? ", and goes direct while the proxy is down" : "",
                proxy.tls ? "https" : "http", SPAN_ARGS(proxy.name), proxy.port);
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
         buf_printf(out, "<details><summary>%s</summary><ol>", advices[i].system);
@@ -366,6 +366,6 @@ void pac_setup(const struct settings *settings, const struct pac_asker *asker, s
     buf_printf(
         out, "<p>Network administrators can configure all browsers automatically (WPAD): with DHCP "
              "option 252 and the URL of the PAC file, or a host named <code>wpad</code> that "
-             "answers <code>/wpad.dat</code> on port 80.\n</html>\n");
+             "answers <code>/wpad.dat</code> on port 80.\n</main>\n</html>\n");
     buf_fini(&url);
 }

@@ -239,7 +239,7 @@ static void make_html(const struct respond_error *input, const struct telling *t
     buf_printf(page,
                "<!doctype html>\n<html lang=\"%.*s\"><meta charset=\"utf-8\">\n"
                "<meta name=\"viewport\" content=\"width=device-width\">\n"
-               "<title>%d %.*s</title>\n<style>%s</style>\n<h1>%.*s</h1>\n",
+               "<title>%d %.*s</title>\n<style>%s</style>\n<main>\n<h1>%.*s</h1>\n",
                SPAN_ARGS(tag), input->status, SPAN_ARGS(title), style, SPAN_ARGS(title));
     append_paragraph(page, holes[PAGE_WHAT]);
     append_paragraph(page, holes[PAGE_TODO]);
@@ -248,7 +248,7 @@ static void make_html(const struct respond_error *input, const struct telling *t
     append_row(page, page_label(LABEL_REASON, language), holes[PAGE_REASON]);
     append_row(page, page_label(LABEL_INCIDENT, language), holes[PAGE_INCIDENT]);
     append_row(page, page_label(LABEL_PROXY, language), holes[PAGE_PROXY]);
-    buf_append(page, SPAN("</dl>\n</html>\n"));
+    buf_append(page, SPAN("</dl>\n</main>\n</html>\n"));
 }
 
 static void make_text(const struct respond_error *input, const struct span holes[PAGE_HOLE_COUNT],

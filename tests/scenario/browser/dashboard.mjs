@@ -233,6 +233,10 @@ async function lookAtKeys(page) {
     [...document.querySelectorAll("button, input, select")].filter((node) => node.offsetParent &&
       !(node.getAttribute("aria-label") || node.labels?.length || node.textContent.trim())).map((node) => node.outerHTML.slice(0, 200)));
   check(nameless.length === 0, `controls without a name: ${nameless}`);
+  const regions = await page.locator("main section, main [role=region]").evaluateAll((nodes) => nodes
+    .map((node) => node.getAttribute("aria-label") ?? document.getElementById(node.getAttribute("aria-labelledby"))?.textContent)
+    .filter((name) => name));
+  check(regions.length > 4 && new Set(regions).size === regions.length, `each region has a name of its own: ${regions}`);
   await page.click("#theme");
   check((await page.evaluate(() => document.documentElement.dataset.theme)) === "dark", "dark by choice");
   await page.click("#theme");

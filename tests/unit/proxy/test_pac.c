@@ -68,6 +68,7 @@ Test(pac, a_plain_port_that_can_be_reached_is_preferred)
         buf_clear(&want);
         buf_printf(&want, "<code>%s</code><small>%c", cases[i].script, '\0');
         cr_expect(strstr(page.data, want.data), "%zu: %s", i, page.data);
+        cr_expect(strstr(page.data, "<main>\n<h1>"), "a landmark, for screen readers");
         settings_unref(&settings);
         buf_fini(&yaml);
         buf_fini(&script);

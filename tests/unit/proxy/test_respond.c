@@ -552,6 +552,7 @@ Test(respond_error, the_page)
                                   .arena = &arena};
     respond_error(&error, &head, &body);
     cr_expect(has_text(body, "<title>502 Bad Gateway</title>"));
+    cr_expect(has_text(body, "<main>\n<h1>Bad Gateway</h1>")); /* a landmark, for screen readers */
     cr_expect(has_text(body, "<p>The server&#39;s name was not found."));
     cr_expect(has_text(body, "a&lt;script&gt;&quot;&#39;&amp;???\n"));
     cr_expect(has_text(body, "1-2f"));
