@@ -105,7 +105,7 @@ static void on_cache_dir(struct squid *squid, const struct squid_line *line)
     uint64_t megabytes;
 
     if (span_eq(kind, SPAN("null"))) {
-        squid_remark(squid, line, "without a store everything is in memory, as there");
+        squid_remark(squid, line, "without a store, everything is in memory, as in Squid");
     } else if (!span_to_u64(squid_word(line, 3), 1u << 28, &megabytes) || path.len == 0 ||
                megabytes < 16) {
         squid_lose(squid, line, "no folder and size (16 MB at least) that can be used");
@@ -129,7 +129,7 @@ static void on_object_max(struct squid *squid, const struct squid_line *line)
     struct span size = squid_size(squid, squid_word(line, 1), squid_word(line, 2));
 
     if (size.len == 0) {
-        squid_lose(squid, line, "no size that is understood");
+        squid_lose(squid, line, "not a valid size");
         return;
     }
     squid->object_max = size;
@@ -146,17 +146,15 @@ static void on_refresh_pattern(struct squid *squid, const struct squid_line *lin
         squid_remark(squid, line, "there is neither FTP nor Gopher");
     } else if (span_find(pattern, '?') < pattern.len &&
                span_eq(squid_word(line, at + 1), SPAN("0")) && span_eq(percent, SPAN("0%"))) {
-        squid_remark(squid, line,
-                     "a URL with a query and without a lifetime of its own is not kept "
-                     "by a guess about it");
+        squid_remark(squid, line, "no lifetime is estimated for URLs with a query");
     } else if (!span_eq(pattern, SPAN(".")) || line->count > at + 4 ||
                !span_to_u64(squid_word(line, at + 1), 1u << 30, &least) || least > 0 ||
                !span_ends(percent, SPAN("%")) ||
                !span_to_u64(span_take(percent, percent.len - 1), 100, &share) ||
                !span_to_u64(squid_word(line, at + 3), 524160, &most)) {
         squid_lose(squid, line,
-                   "lifetimes come from the origins; a guess is made for all that state "
-                   "none (cache.heuristic), and for none in particular");
+                   "origins decide lifetimes; for responses without one, there is one "
+                   "estimate for all URLs (cache.heuristic)");
     } else {
         squid_set(squid, line, SQUID_HEURISTIC, percent);
         squid_set(squid, line, SQUID_HEURISTIC_MAX,
@@ -186,12 +184,12 @@ static void on_cache_peer(struct squid *squid, const struct squid_line *line)
 
     if (!squid_has(line, 5, "originserver")) {
         squid_lose(squid, line,
-                   "Larder has no parents and siblings, and no directive for them: it asks origins "
-                   "directly. LOOK AT THIS where the network lets out nobody but the parent");
+                   "Larder has no parents or siblings: it contacts origins directly. LOOK AT THIS "
+                   "if your network lets only the parent out");
         return;
     }
     if (!is_name(host) || !span_to_u64(squid_word(line, 3), 65535, &port) || port == 0) {
-        squid_lose(squid, line, "no host and port of an origin");
+        squid_lose(squid, line, "not a host and port of an origin");
         return;
     }
     site = is_name(site) ? site : is_name(squid->site) ? squid->site : SPAN("*");
@@ -240,7 +238,7 @@ static void on_hostname(struct squid *squid, const struct squid_line *line)
         squid_set(squid, line, SQUID_NAME,
                   arena_printf(&squid->arena, "\"%.*s\"", SPAN_ARGS(name)));
     } else {
-        squid_lose(squid, line, "no name of a machine");
+        squid_lose(squid, line, "not a host name");
     }
 }
 
@@ -258,7 +256,7 @@ static void on_forwarded_for(struct squid *squid, const struct squid_line *line)
 static void on_via(struct squid *squid, const struct squid_line *line)
 {
     if (span_eq(squid_word(line, 1), SPAN("off"))) {
-        squid_lose(squid, line, "Via is always sent: loops are found by it");
+        squid_lose(squid, line, "Via is always sent, to detect loops");
     } else {
         squid_remark(squid, line, "Via is always sent");
     }
@@ -317,12 +315,12 @@ static void on_helper(struct squid *squid, const struct squid_line *line)
         squid_quote(&path, squid_word(line, 4));
         squid_set(squid, line, SQUID_USERS, buf_span(&path));
         squid_remark(squid, line,
-                     "of its passwords bcrypt, yescrypt, SHA-crypt and apr1 are read; "
-                     "larder-proxy --check tells of others");
+                     "bcrypt, yescrypt, SHA-crypt and apr1 passwords work; "
+                     "larder-proxy --check reports others");
     } else {
         squid_lose(squid, line,
-                   "passwords are checked without helpers: see users in "
-                   "docs/access.md for files of htpasswd");
+                   "Larder checks passwords without helpers: see users in "
+                   "docs/access.md for htpasswd files");
     }
     buf_fini(&path);
 }
@@ -334,7 +332,7 @@ static void on_auth_param(struct squid *squid, const struct squid_line *line)
     struct buf realm = BUF_INIT;
 
     if (!span_eq(squid_word(line, 1), SPAN("basic"))) {
-        squid_lose(squid, line, "of the schemes of authentication only Basic is there");
+        squid_lose(squid, line, "only Basic authentication is supported");
     } else if (span_eq(what, SPAN("program"))) {
         on_helper(squid, line);
     } else if (span_eq(what, SPAN("realm"))) {
@@ -342,9 +340,9 @@ static void on_auth_param(struct squid *squid, const struct squid_line *line)
         squid_quote(&realm, text);
         squid_set(squid, line, SQUID_REALM, text.len ? buf_span(&realm) : SPAN_EMPTY);
     } else if (span_eq(what, SPAN("casesensitive")) && span_eq(squid_word(line, 3), SPAN("off"))) {
-        squid_lose(squid, line, "names of people are compared exactly");
+        squid_lose(squid, line, "user names are case-sensitive");
     } else {
-        squid_remark(squid, line, "not needed: passwords are checked without helpers");
+        squid_remark(squid, line, "not needed: Larder checks passwords without helpers");
     }
     buf_fini(&realm);
 }
@@ -402,7 +400,7 @@ static void translate(struct squid *squid, const struct squid_line *line)
     } else if ((why = squid_missing(name)) != NULL) {
         squid_lose(squid, line, "%s", why);
     } else {
-        squid_lose(squid, line, "not known to this translation");
+        squid_lose(squid, line, "unknown directive");
     }
 }
 

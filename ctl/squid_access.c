@@ -86,7 +86,7 @@ static void add_exception(struct squid *squid, struct squid_built *built,
         return; /* by both rules */
     }
     if (built->except_count == SQUID_EXCEPTIONS_MAX) {
-        built->why = SPAN("more exceptions than can be said");
+        built->why = SPAN("too many exceptions");
         return;
     }
     (void)squid;
@@ -103,7 +103,7 @@ static void add_acl(struct squid *squid, struct squid_built *built, const struct
     bool empty = part.items.len == 0 && part.files.len == 0;
 
     if (acl->why || (acl->partly && empty && !acl->everything)) {
-        built->why = arena_printf(&squid->arena, "%.*s (%s, line %u) cannot be said",
+        built->why = arena_printf(&squid->arena, "%.*s (%s, line %u) cannot be translated",
                                   SPAN_ARGS(acl->name), acl->file, acl->number);
         return;
     }
@@ -130,8 +130,8 @@ static void add_name(struct squid *squid, struct squid_built *built, struct span
     } else if (is_refused_anyway(name)) {
         built->kept |= !negated;
     } else if (!built_in(name, &part, &everything)) {
-        built->why = arena_printf(&squid->arena, "%.*s is no name of an acl",
-                                  SPAN_ARGS(span_take(name, 60)));
+        built->why =
+            arena_printf(&squid->arena, "there is no acl %.*s", SPAN_ARGS(span_take(name, 60)));
     } else if (everything) {
         built->never |= negated;
     } else if (negated) {
@@ -275,9 +275,9 @@ void squid_put_rule(struct squid *squid, const struct squid_line *line, bool den
 static void lose_rule(struct squid *squid, const struct squid_rule *rule, struct span why)
 {
     squid_lose(squid, &rule->line, "%.*s: %s", SPAN_ARGS(why),
-               rule->deny ? "LOOK AT THIS: it denies, and without it somebody may be let in who is "
-                            "to stay out; write it by hand (access)"
-                          : "whom it lets in stays out; write it by hand (access)");
+               rule->deny ? "LOOK AT THIS: without this deny rule, clients may get in that Squid "
+                            "kept out; write it by hand (access)"
+                          : "the clients that it allows are denied; write it by hand (access)");
     buf_printf(&squid->access, "  # not translated: %.*s",
                SPAN_ARGS(span_take(rule->line.raw, 200)));
     squid_origin(&rule->line, &squid->access);
@@ -288,12 +288,12 @@ static void tell_differences(struct squid *squid, const struct squid_rule *rule,
                              const struct squid_built *built)
 {
     if (built->fewer) {
-        squid_lose(squid, &rule->line, "only in part (see its names above)%s",
+        squid_lose(squid, &rule->line, "only partly (see its ACLs above)%s",
                    rule->deny ? ": LOOK AT THIS: what is missing is not denied" : "");
     }
     if (built->more) {
         squid_remark(squid, &rule->line,
-                     "it denies more than Squid's: whole hosts, in tunnels, too");
+                     "it denies more than in Squid: whole hosts, also in tunnels");
     }
 }
 
@@ -345,10 +345,10 @@ static bool translate(struct squid *squid, const struct squid_rule *rule, bool *
     squid_build(squid, rule, &built);
     if (built.why.len == 0 && built.parts[SQUID_IS_USERS].used &&
         squid->values[SQUID_USERS].text.len == 0) {
-        built.why = SPAN("it is about people, and no file of htpasswd is known (auth_param)");
+        built.why = SPAN("it needs users, and no htpasswd file is known (auth_param)");
     }
     if (built.why.len == 0 && built.more && !rule->deny) {
-        built.why = SPAN("Larder's would let in more (see its names above)");
+        built.why = SPAN("Larder's would let in more clients (see its ACLs above)");
     }
     if (built.why.len == 0 && built.kept && !rule->deny) {
         built.why = SPAN("see allow-targets");
@@ -359,9 +359,9 @@ static bool translate(struct squid *squid, const struct squid_rule *rule, bool *
         return !rule->deny;
     }
     if (built.kept) {
-        squid_remark(squid, &rule->line, "so it is, unless allow-targets says otherwise");
+        squid_remark(squid, &rule->line, "always the case, except for allow-targets");
     } else if (built.never) {
-        squid_remark(squid, &rule->line, "not needed: it is about nothing that Larder is asked");
+        squid_remark(squid, &rule->line, "not needed: it does not apply to Larder");
     } else if (!*allowed && is_about_tunnels(rule, &built) &&
                squid->values[SQUID_CONNECT_PORTS].text.len == 0) {
         set_tunnels(squid, &rule->line, built.except[0].items);
@@ -379,14 +379,15 @@ static void put_end(struct squid *squid, const struct squid_rule *last, bool com
         return;
     }
     if (!complete) {
-        squid_lose(squid, &last->line,
-                   "the last rule denies, so Squid allows what no rule is about; as not all that "
-                   "deny are here, Larder does not");
+        squid_lose(
+            squid, &last->line,
+            "the last rule denies, so Squid allows what no rule matches; Larder does not, as "
+            "not all deny rules are here");
         return;
     }
     squid_remark(squid, &last->line,
-                 "the last rule denies, so Squid allows what no rule is about; "
-                 "the last rule here does the same. Is that meant?");
+                 "the last rule denies, so Squid allows what no rule matches; "
+                 "the last rule here does the same. Is that intended?");
     buf_printf(&squid->access, "  - allow: {}  # the end: the last http_access of Squid denies\n");
 }
 
@@ -413,16 +414,16 @@ void squid_access_end(struct squid *squid)
     }
     if (!last) {
         buf_printf(squid->notes,
-                   "%s: no http_access: Squid lets nobody in then, and so does the "
-                   "file\n",
+                   "%s: no http_access: Squid denies everybody then, and so does "
+                   "this file\n",
                    squid->name);
         return;
     }
     put_end(squid, last, complete);
     if (squid->values[SQUID_CONNECT_PORTS].text.len == 0) {
         squid_remark(squid, &last->line,
-                     "no rule of Squid's restricts the ports of CONNECT before "
-                     "others allow it: connect-ports is all ports");
+                     "no Squid rule restricts the ports of CONNECT before another "
+                     "one allows it, so connect-ports is all ports");
         squid_set(squid, &last->line, SQUID_CONNECT_PORTS, SPAN("[1-65535]"));
     }
 }

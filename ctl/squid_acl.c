@@ -77,7 +77,7 @@ static void put_source(struct adding *adding, struct span value)
     if (span_eq(value, SPAN("all"))) {
         adding->acl->everything = true;
     } else if (!squid_put_source(value, &adding->acl->items)) {
-        lose_value(adding, value, "no address, network or range; write addresses, not names");
+        lose_value(adding, value, "not an address, network or range; write addresses, not names");
     }
 }
 
@@ -127,7 +127,7 @@ static void put_pattern(struct adding *adding, struct span value)
 static void put_port(struct adding *adding, struct span value)
 {
     if (!squid_put_port(value, &adding->acl->items)) {
-        lose_value(adding, value, "no port or range of ports");
+        lose_value(adding, value, "not a port or a range of ports");
     }
 }
 
@@ -145,9 +145,9 @@ static void put_user(struct adding *adding, struct span value)
     if (span_eq(value, SPAN("REQUIRED"))) {
         put_item(adding->acl, "", SPAN("*"));
     } else if (!is_made_of(value, "._-@+$ ") || value.len > 255) {
-        lose_value(adding, value, "no name that a person can have here");
+        lose_value(adding, value, "not a valid user name");
     } else if (adding->ignore_case) {
-        lose_value(adding, value, "names are compared exactly here, without -i");
+        lose_value(adding, value, "user names are case-sensitive, so -i is lost");
     } else {
         put_item(adding->acl, "", value);
     }
@@ -157,7 +157,7 @@ static void put_user(struct adding *adding, struct span value)
 static void put_protocol(struct adding *adding, struct span value)
 {
     if (span_ieq(value, SPAN("HTTP")) || span_ieq(value, SPAN("HTTPS"))) {
-        lose_value(adding, value, "rules do not tell the schemes of URLs apart; see ports");
+        lose_value(adding, value, "rules cannot look at the scheme of a URL; see ports");
     }
 }
 
@@ -182,50 +182,49 @@ static const struct type {
 static const struct {
     const char *name, *why;
 } others[] = {
-    {"dst",
-     "hosts are judged by the names that are asked for; addresses behind them by the network"},
+    {"dst", "rules match requested host names, not the addresses behind them"},
     {"dst_as", "there are no autonomous systems"},
     {"src_as", "there are no autonomous systems"},
-    {"srcdomain", "clients are known by address, not by the names of their machines"},
-    {"srcdom_regex", "clients are known by address, not by the names of their machines"},
-    {"urlpath_regex", "rules know hosts, ports and methods of URLs, not their paths"},
-    {"urllogin", "rules do not know that part of a URL"},
-    {"browser", "rules are not about what a client says of its program"},
-    {"referer_regex", "rules are not about fields of requests"},
-    {"req_header", "rules are not about fields of requests"},
-    {"req_mime_type", "rules are not about what is sent"},
-    {"rep_mime_type", "answers are not judged"},
-    {"rep_header", "answers are not judged"},
-    {"http_status", "answers are not judged"},
-    {"maxconn", "connections of one client are not counted; see limits.connections and shares"},
-    {"max_user_ip", "addresses of one user are not counted"},
-    {"proxy_auth_regex", "people are named, or in groups (users.groups)"},
-    {"ext_user", "there are no helpers; see users"},
-    {"ext_user_regex", "there are no helpers; see users"},
-    {"external", "there are no helpers; what it asks for may be a list of hosts or a group"},
-    {"ident", "there is no ident; see users"},
-    {"ident_regex", "there is no ident; see users"},
-    {"arp", "clients are known by address, not by hardware address"},
-    {"eui64", "clients are known by address, not by hardware address"},
-    {"myip", "rules do not tell listeners apart"},
-    {"myport", "rules do not tell listeners apart"},
-    {"myportname", "rules do not tell listeners apart"},
-    {"localip", "rules do not tell listeners apart"},
-    {"localport", "rules do not tell listeners apart"},
-    {"peername", "there are no parents"},
-    {"any-of", "names of names: write a rule for each of them"},
-    {"all-of", "names of names: write them on the rule itself"},
-    {"random", "rules do not throw dice"},
-    {"note", "there are no helpers that could leave notes"},
-    {"tag", "there are no helpers that could leave notes"},
-    {"server_cert_fingerprint", "there is no interception of TLS"},
-    {"ssl_error", "there is no interception of TLS"},
-    {"user_cert", "clients are not asked for certificates"},
-    {"ca_cert", "clients are not asked for certificates"},
-    {"ssl::server_name", "there is no interception of TLS; dstdomain is about CONNECT's host"},
-    {"ssl::server_name_regex", "there is no interception of TLS"},
-    {"at_step", "there is no interception of TLS"},
-    {"hier_code", "origins are always asked directly"},
+    {"srcdomain", "rules match client addresses, not names"},
+    {"srcdom_regex", "rules match client addresses, not names"},
+    {"urlpath_regex", "rules match hosts, ports and methods, not paths"},
+    {"urllogin", "rules cannot look at that part of a URL"},
+    {"browser", "rules cannot look at User-Agent"},
+    {"referer_regex", "rules cannot look at request headers"},
+    {"req_header", "rules cannot look at request headers"},
+    {"req_mime_type", "rules cannot look at request bodies"},
+    {"rep_mime_type", "rules cannot look at responses"},
+    {"rep_header", "rules cannot look at responses"},
+    {"http_status", "rules cannot look at responses"},
+    {"maxconn", "Larder does not count connections per client; see limits.connections and shares"},
+    {"max_user_ip", "Larder does not count the addresses of a user"},
+    {"proxy_auth_regex", "list the users, or use groups (users.groups)"},
+    {"ext_user", "Larder has no helpers; see users"},
+    {"ext_user_regex", "Larder has no helpers; see users"},
+    {"external", "Larder has no helpers; use a list of hosts or a group instead"},
+    {"ident", "Larder has no ident; see users"},
+    {"ident_regex", "Larder has no ident; see users"},
+    {"arp", "rules match IP addresses, not hardware addresses"},
+    {"eui64", "rules match IP addresses, not hardware addresses"},
+    {"myip", "rules are the same for all listeners"},
+    {"myport", "rules are the same for all listeners"},
+    {"myportname", "rules are the same for all listeners"},
+    {"localip", "rules are the same for all listeners"},
+    {"localport", "rules are the same for all listeners"},
+    {"peername", "Larder has no parents"},
+    {"any-of", "write one rule for each of its ACLs"},
+    {"all-of", "write its ACLs in the rule itself"},
+    {"random", "rules cannot be random"},
+    {"note", "Larder has no helpers that could leave notes"},
+    {"tag", "Larder has no helpers that could leave notes"},
+    {"server_cert_fingerprint", "Larder does not intercept TLS"},
+    {"ssl_error", "Larder does not intercept TLS"},
+    {"user_cert", "Larder does not ask clients for certificates"},
+    {"ca_cert", "Larder does not ask clients for certificates"},
+    {"ssl::server_name", "Larder does not intercept TLS; dstdomain is about CONNECT's host"},
+    {"ssl::server_name_regex", "Larder does not intercept TLS"},
+    {"at_step", "Larder does not intercept TLS"},
+    {"hier_code", "origins are always contacted directly"},
 };
 
 static const struct type *find_type(struct span name)
@@ -245,7 +244,7 @@ static const char *why_not(struct span type)
             return others[i].why;
         }
     }
-    return "conditions of this type are not known";
+    return "ACLs of this type are unknown";
 }
 
 /* ---- files ---- */
@@ -417,7 +416,8 @@ static void add_hours(struct squid *squid, const struct squid_line *line, struct
         acl->partly = true;
         squid_lose(squid, line, "no days (SMTWHFA) and times (8:00-17:00) that can be said");
     } else if (inclusive) {
-        squid_remark(squid, line, "ends with the minute that it names; Squid counts that one in");
+        squid_remark(squid, line,
+                     "ends one minute earlier than in Squid, which includes the last minute");
     }
 }
 
@@ -440,7 +440,7 @@ void squid_acl(struct squid *squid, const struct squid_line *line)
     }
     acl = acl ? acl : new_acl(squid, line);
     if (acl->why) {
-        squid_lose(squid, line, "%s; the rules that use it are told below", acl->why);
+        squid_lose(squid, line, "%s; see below for the rules that use it", acl->why);
     } else if (acl->kind == SQUID_IS_HOURS) {
         add_hours(squid, line, acl);
     } else {

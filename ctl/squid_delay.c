@@ -15,7 +15,7 @@ static struct squid_pool *pool_of(struct squid *squid, const struct squid_line *
 
     if (!span_to_u64(squid_word(line, 1), SQUID_POOLS_MAX, &number) || number == 0 ||
         number > squid->pool_count) {
-        squid_lose(squid, line, "no such pool; delay_pools says how many there are");
+        squid_lose(squid, line, "no such pool; see delay_pools");
         return NULL;
     }
     return &squid->pools[number - 1];
@@ -126,9 +126,10 @@ static void end_total(struct squid *squid, size_t number)
         return;
     }
     if (number > 0 || !is_for_all(squid, pool)) {
-        squid_lose(squid, line,
-                   "a rate that some clients share: only all together can (shares.total),"
-                   " or each for themselves (limits.rate)");
+        squid_lose(
+            squid, line,
+            "a rate shared by some clients: all clients together can have one (shares.total),"
+            " or each client its own (limits.rate)");
     } else if (total < TOTAL_MIN) {
         squid_lose(squid, line, "less than %d bytes a second for all", TOTAL_MIN);
     } else {
@@ -187,7 +188,7 @@ static bool is_shadowed(struct squid *squid, size_t number)
     for (size_t i = 0; i < number; i++) {
         if (squid->pools[i].class && is_for_all(squid, &squid->pools[i])) {
             squid_remark(squid, &squid->pools[number].parameters,
-                         "nobody is in this pool: pool %zu has everybody", i + 1);
+                         "nobody is in this pool, since everybody is in pool %zu", i + 1);
             return true;
         }
     }
@@ -260,11 +261,11 @@ static bool put_both(struct squid *squid, const struct squid_rule *rule,
     squid_build(squid, member, &both);
     if (both.why.len == 0 && both.parts[SQUID_IS_USERS].used &&
         !built->parts[SQUID_IS_USERS].used) {
-        both.why = SPAN("people would be asked who they are for it");
+        both.why = SPAN("clients would be asked for a login");
     }
     if (both.why.len || both.fewer != built->fewer || both.more != built->more) {
         squid_lose(squid, &member->line, "not for whom line %u lets in: %.*s", rule->line.number,
-                   SPAN_ARGS(both.why.len ? both.why : SPAN("it cannot be said wholly")));
+                   SPAN_ARGS(both.why.len ? both.why : SPAN("it cannot be translated completely")));
         return false;
     }
     if (both.never || both.kept) {

@@ -57,7 +57,7 @@ static void include(struct reading *reading, const struct squid_line *line)
     struct buf paths = BUF_INIT;
 
     if (!squid->io) {
-        squid_lose(squid, line, "that file is not there to be read");
+        squid_lose(squid, line, "the file cannot be read");
         return;
     }
     for (size_t i = 1; i < line->count; i++) {
@@ -112,8 +112,9 @@ static void open_if(struct reading *reading, const struct squid_line *line)
     bool outer = is_taken(reading), taken = false;
 
     if (outer && !evaluate(line, &taken)) {
-        squid_lose(reading->squid, line,
-                   "it is only known when Squid runs; what stands up to else or endif is left out");
+        squid_lose(
+            reading->squid, line,
+            "its value is only known when Squid runs; the lines up to else or endif are left out");
     }
     if (reading->ifs == IFS_MAX) {
         squid_lose(reading->squid, line, "more than %d, one inside the other", IFS_MAX);

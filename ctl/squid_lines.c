@@ -180,7 +180,7 @@ void squid_set(struct squid *squid, const struct squid_line *line, enum squid_va
                struct span text)
 {
     if (text.len == 0) {
-        squid_lose(squid, line, "no value that is understood");
+        squid_lose(squid, line, "not a valid value");
         return;
     }
     squid->values[value].text = arena_copy(&squid->arena, text); /* the last one counts, as there */

@@ -188,7 +188,7 @@ void squid_access_log(struct squid *squid, const struct squid_line *line)
         squid_lose(squid, line, "its format could not be translated");
     } else {
         if (words > 3) {
-            squid_lose(squid, line, "a log has all requests; its conditions are left out");
+            squid_lose(squid, line, "a log has all requests; the conditions are left out");
         }
         buf_printf(&squid->logs, "    - {to: ");
         squid_quote(&squid->logs, place);

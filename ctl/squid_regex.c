@@ -91,7 +91,7 @@ static bool read_literal(struct span *text, const char *ends, struct buf *out, c
             *why = "\".\" stands for any character in it (\"\\.\" is a dot)";
             return false;
         } else if (!((c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '-' || c == '_')) {
-            *why = "it says more than a list of names can";
+            *why = "it cannot be written as a list of names";
             return false;
         }
         buf_append(out, span_of(&c, 1));
@@ -115,7 +115,7 @@ static bool read_choices(struct span *text, struct buf *out, const char **why)
         buf_append(out, SPAN("\0"));
     }
     if (!take(text, ")")) {
-        *why = "its brackets are too deep";
+        *why = "its brackets are nested too deeply";
         return false;
     }
     if (take(text, "?")) {
@@ -142,7 +142,7 @@ static bool multiply(struct names *names, struct span choices)
     buf_fini(&names->list);
     names->list = out;
     names->count = count;
-    names->why = count > NAMES_MAX ? "it stands for too many names" : names->why;
+    names->why = count > NAMES_MAX ? "it matches too many names" : names->why;
     return count <= NAMES_MAX;
 }
 
@@ -202,7 +202,7 @@ static bool has_capitals(struct span pattern)
 static const char *host_pattern(struct span pattern, struct buf *items)
 {
     if (!drop_end(&pattern, "$") || span_ends(pattern, SPAN("\\"))) {
-        return "it is about any part of a name (its end is not tied: \"$\")";
+        return "it matches any part of a name (its end is not anchored: \"$\")";
     }
     const struct prefix_form *front = take_front(&pattern, name_fronts, ARRAY_LEN(name_fronts));
     if (!front) {
@@ -238,7 +238,7 @@ const char *squid_regex_hosts(struct span pattern, bool ignore_case, bool is_url
     char lower[512];
 
     if (pattern.len == 0 || pattern.len > sizeof(lower)) {
-        return "it is empty, or too long";
+        return "it is empty or too long";
     }
     if (has_capitals(pattern) && !ignore_case) {
         return "it has capitals, and hosts have none (-i is missing)";

@@ -43,7 +43,7 @@ static void write_store(struct squid *squid, struct buf *yaml)
     buf_printf(yaml, "store:\n");
     if (squid->store_count) {
         buf_printf(yaml,
-                   "  # Folders of its own: a store of Squid cannot be read.\n"
+                   "  # New directories: the store of Squid cannot be read.\n"
                    "  directories:\n%.*s",
                    SPAN_ARGS(buf_span(&squid->stores)));
     }
@@ -66,7 +66,8 @@ static bool has_rule(struct span access)
 
 void squid_write(struct squid *squid, struct buf *yaml)
 {
-    buf_printf(yaml, "# Made from %s by larderctl import-squid. What is missing was listed then.\n",
+    buf_printf(yaml,
+               "# Converted from %s by larderctl import-squid, which has listed what is missing.\n",
                squid->name);
     if (buf_len(&squid->listen)) {
         write_list(yaml, "listen", &squid->listen);
