@@ -1,5 +1,5 @@
 /*
- * counters - what the redirector counts, per worker.
+ * counters - what each worker of the redirector counts. Written by its thread alone; any may read.
  */
 #ifndef LARDER_DNSREDIR_COUNTERS_H
 #define LARDER_DNSREDIR_COUNTERS_H
@@ -49,16 +49,16 @@ enum { RCODE_COUNT = 24 }; /* 0..23 */
 struct counters {
     METRIC_FIELDS(DNS_COUNTERS)
     metric_value rcodes[RCODE_COUNT];
-    metric_value signatures[SIGNED_HOWS]; /* by how they came to be */
+    metric_value signatures[SIGNED_HOWS]; /* by how they came to be (signer.h) */
     metric_value policies[POLICY_KINDS];  /* steered answers by policy */
-    metric_value replicas[REPLICAS_MAX];  /* answers with each, by its slot */
-    struct latency latency;               /* of UDP queries, each as long as its batch */
+    metric_value replicas[REPLICAS_MAX];  /* answers with each replica, by its slot (roster.h) */
+    struct latency latency; /* of UDP queries: each counts as long as its batch took */
     struct histogram batch; /* from reading a batch of UDP queries to having sent its answers */
 };
 
 extern const struct metric counter_rows[];
 
-/* "NXDOMAIN", or a number as text. */
+/* The text of an rcode: "NXDOMAIN", or a number. */
 const char *counters_rcode(unsigned rcode);
 
 /* Counts one answer; `len` 0: none was given. Only by the thread that owns the counters. */

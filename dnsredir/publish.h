@@ -13,26 +13,28 @@
 
 struct publish;
 
-/* For readers 0..readers-1. `free_value` is called by the writer's thread. */
+/* Makes one for the readers 0..readers-1. `free_value` is called on the writer's thread. */
 struct publish *publish_new(size_t readers, void (*free_value)(void *value));
-/* No reader may be inside. Frees all values, the current one too. Accepts NULL. */
+/* Frees it with all values, also the current one. No reader may be inside. Accepts NULL; sets
+ * *publish to NULL. */
 void publish_free(struct publish **publish);
 
-/* Readers that enter from now on see `value`, which it owns. */
+/* Publishes `value` to readers that enter from now on, and owns it. */
 void publish_set(struct publish *publish, void *value);
-/* The value set last, for the writer. */
+/* The value that was set last. For the writer. */
 void *publish_current(const struct publish *publish);
-/* Frees what no reader can see any more; returns how many values are still waiting. */
+/* Frees the values that no reader can see any more. Returns how many still wait for that. */
 size_t publish_collect(struct publish *publish);
 
-/* Values that wait to be freed, and how many have been. The writer. */
+/* How many values wait to be freed, and how many were freed. For the writer. */
 struct publish_report {
     size_t waiting;
     uint64_t freed;
 };
 struct publish_report publish_report(const struct publish *publish);
 
-/* The current value; it stays alive until the same reader leaves. Not nested. */
+/* Returns the current value, which stays alive until the same reader calls publish_leave(). Calls
+ * do not nest. */
 const void *publish_enter(struct publish *publish, size_t reader);
 void publish_leave(struct publish *publish, size_t reader);
 

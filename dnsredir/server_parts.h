@@ -21,10 +21,10 @@ struct server {
     uv_loop_t loop;
     int argc;
     char **argv;
-    bool watchdog;             /* the service manager wants to hear that all loops run */
+    bool watchdog;             /* the service manager expects a sign of life from all loops */
     struct settings *settings; /* of the current world */
-    unsigned *settings_worlds; /* how many worlds hold them */
-    size_t settings_held;      /* these, and older ones */
+    unsigned *settings_worlds; /* references to them (settings_release()) */
+    size_t settings_held;      /* how many settings are in memory: these, and older ones */
     struct resign resign;
     struct publish *publish;
     struct probes *probes;
@@ -32,17 +32,17 @@ struct server {
     struct measure *measure;
     struct standing standing; /* of the current world */
     uv_timer_t load, drain;
-    struct sip_key cookie_key; /* where settings have none */
+    struct sip_key cookie_key; /* used where the settings have none */
     struct worker_pool *workers;
     struct server_state state;
     struct admin *admin;
-    struct takeover *takeover; /* NULL: nobody may take our place */
+    struct takeover *takeover; /* NULL: no newer process can take over */
     struct querylog *log;
     struct resolver *resolver; /* NULL until settings want one */
     uv_timer_t collect;
     uv_signal_t signals[4];
 
-    uv_work_t work; /* a reload: what is loaded is the work's while it runs */
+    uv_work_t work; /* a reload; while it runs, what is loaded belongs to its thread */
     bool reloading, reload_again, stopping;
     struct settings *loaded;
     struct signatures *loaded_signatures, *loaded_from;
@@ -51,15 +51,15 @@ struct server {
     struct config_report reports; /* what became of reloads */
 };
 
-/* Makes the settings and the health of this moment what the workers answer from. `arg` is the
- * server: parts of it call this when something has changed. */
+/* Publishes a new world: workers answer from the present settings and health from now on. `arg` is
+ * the server, because its parts call this when something has changed. */
 void server_publish(void *arg);
-/* Takes over settings and signatures: new probes, which know what the old ones knew, and a new
- * world. */
+/* Takes over settings and signatures: starts new probes, which go on with what the old ones knew,
+ * and publishes a new world. */
 void server_adopt(struct server *s, struct settings *settings, struct signatures *signatures);
 
-/* Loads the settings anew, on a thread of their own, and takes them over if they are good. While it
- * runs already: once more afterwards. */
+/* Loads the settings anew, on a thread of the pool, and takes them over if they are valid. If a
+ * reload is running another one follows it. */
 void server_reload(struct server *s);
 
 extern const struct admin_pages server_pages; /* their argument is the server */

@@ -1,6 +1,5 @@
 /*
- * server_state - what outlives the process, as far as the control loop has to do with it. Belongs
- * to that loop.
+ * server_state - the control loop's part of what outlives the process. Belongs to that loop.
  */
 #ifndef LARDER_DNSREDIR_SERVER_STATE_H
 #define LARDER_DNSREDIR_SERVER_STATE_H
@@ -9,16 +8,17 @@
 #include "dnsredir/state/updater.h"
 
 struct server_state {
-    struct updater *updater;    /* NULL: the settings name no folder */
+    struct updater *updater;    /* NULL: the settings name no folder for it */
     struct bound *bound;        /* of the current world */
-    void (*changed)(void *arg); /* `bound` has: make a world of it */
-    /* See on_drain of updater.h. */
+    void (*changed)(void *arg); /* called when `bound` has changed, to publish a new world */
+    /* on_drain of updater.h. */
     void (*remembered)(void *arg, uint64_t ticket, bool good);
     void *arg;
 };
 
-/* Opens what an earlier process left, if the settings name it; tells the roster who was drained.
- * The updater is not started yet. 0, or an error that is in the log. */
+/* Opens what an earlier process has left, if the settings name a folder, and tells the roster which
+ * replicas were drained. Does not start the updater yet. Returns 0, or an error that is in the log.
+ */
 int state_open(struct server_state *state, const struct settings *settings, struct publish *publish,
                uv_loop_t *loop, struct roster *roster);
 

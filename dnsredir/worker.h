@@ -1,6 +1,6 @@
 /*
- * worker - what the listeners of one event loop share. Everything belongs to that loop's thread
- * but what the publisher points at, which is immutable.
+ * worker - what the listeners of one event loop share. It belongs to that loop's thread, but for
+ * what is published, which is immutable.
  */
 #ifndef LARDER_DNSREDIR_WORKER_H
 #define LARDER_DNSREDIR_WORKER_H
@@ -16,13 +16,13 @@
 struct inbox;
 struct resolver;
 
-/* What is published: settings, and the standing of the moment. */
+/* What is published to workers: everything that answers are made from, at one moment. */
 struct world {
     struct view view;
     struct standing standing;
     struct identity identity;
-    uint16_t slots[REPLICAS_MAX];  /* of the counters, by replica */
-    struct signatures *signatures; /* of the moment; counted */
+    uint16_t slots[REPLICAS_MAX];  /* the slot of each replica's counters */
+    struct signatures *signatures; /* counted by the control thread, or NULL */
     struct measured *measured;     /* counted by the control thread, or NULL */
     struct bound *bound;           /* counted by the control thread */
     struct resolver *resolver;     /* NULL: none; lives as long as the workers */
@@ -33,30 +33,30 @@ struct world {
 struct worker {
     uv_loop_t loop;
     struct publish *publish;
-    size_t number;      /* as a reader */
+    size_t number;      /* also its number as a reader of `publish` */
     uint32_t turn;      /* queries answered, for rotation */
-    size_t connections; /* by TCP, at most */
+    size_t connections; /* how many TCP connections it may have */
     size_t udp_sockets;
-    /* Who waits for something else than queries by UDP: TCP connections, and answers that are made
-     * elsewhere. */
+    /* How many things the loop waits for beside UDP queries: TCP connections, and answers that
+     * other threads make. */
     size_t others;
     struct limiter *limiter;
     struct signer *signer;
-    struct update_intake *intake; /* takes updates; NULL: they are not implemented */
-    struct querylog *log;         /* NULL: none; ring `number` is ours */
-    struct inbox *inbox;          /* of answers by the resolver */
+    struct update_intake *intake; /* NULL: updates are not implemented */
+    struct querylog *log;         /* NULL: none. The worker has ring `number` */
+    struct inbox *inbox;          /* for answers of the resolver */
     struct deferral deferral;
     struct counters counters;
 };
 
-/* "[::]:53" is IPv6 alone, beside a socket for IPv4; ":53" and "53" are both families. */
+/* Is the endpoint for IPv6 alone? "[::]:53" is, ":53" and "53" are for both families. */
 static inline bool endpoint_v6only(const struct endpoint *endpoint)
 {
     return endpoint->address.ss_family == AF_INET6 && endpoint->text[0] == '[';
 }
 
-/* Clients send their queries for A and AAAA in pairs: with turns that count up, one of each pair
- * would see only the odd ones. Scattered, every kind of query sees all of them. */
+/* Turns a counter into a number whose bits all vary. Clients send queries for A and AAAA in pairs:
+ * with turns that count up, one of each pair would see only odd numbers. */
 static inline uint32_t scatter(uint32_t turn)
 {
     turn = (turn ^ turn >> 16) * UINT32_C(0x85ebca6b);
@@ -64,7 +64,7 @@ static inline uint32_t scatter(uint32_t turn)
     return turn ^ turn >> 16;
 }
 
-/* Counts and logs one answer of `len` bytes. Inside publish_enter(). */
+/* Counts and logs one answer of `len` bytes. To be called inside publish_enter(). */
 static inline void worker_note(struct worker *worker, const struct world *world,
                                const struct asker *asker, struct span packet,
                                const struct answer_note *note, size_t len)
@@ -79,8 +79,9 @@ static inline void worker_note(struct worker *worker, const struct world *world,
     }
 }
 
-/* Answers one packet, counted. 0: no answer is due, or note->deferred: the caller hands it to the
- * resolver, or back->job brings one later. Inside publish_enter(). */
+/* Answers one packet, and counts it. Returns the length of the answer in `room`; or 0: no answer is
+ * due, or back->job brings it later, or note->deferred, and the caller hands the query to the
+ * resolver. To be called inside publish_enter(). */
 static inline size_t worker_answer(struct worker *worker, const struct world *world,
                                    struct asker *asker, struct span packet,
                                    struct reply_route *back, void *room, struct answer_note *note)

@@ -7,28 +7,30 @@
 
 #include "dnsredir/config/directives.h"
 
-/* Of all reloads since the start. */
+/* What became of all reloads since the start. */
 struct config_report {
     uint64_t taken, refused;
-    struct buf errors;      /* of the last one, a line each; empty: it was taken over */
-    struct conf_flat fixed; /* what only a restart changes, as it is in force since the start */
-    struct arena memory;    /* of fixed */
+    struct buf errors; /* of the last reload, a line each; empty: it succeeded */
+    struct conf_flat
+        fixed;           /* the settings that only a restart changes, with their values in force */
+    struct arena memory; /* of fixed */
 };
 
 void config_report_init(struct config_report *report, const struct settings *settings);
 void config_report_fini(struct config_report *report);
-/* What was noted about settings that are good is logged, too. */
+/* Counts a reload that succeeded, and logs what was noted about the settings. */
 void config_report_taken(struct config_report *report, struct span notes);
-/* Its errors are logged, a line each. */
+/* Counts a reload that was refused, and logs its errors, a line each. */
 void config_report_refused(struct config_report *report, struct span errors);
 
-/* Each appends a page and returns its media type. */
+/* The pages: each function appends one to `out` and returns its media type. */
 
-/* How it was started, and every setting in force: conf_read_command(), conf_read_settings(). */
+/* The command line, and every setting in force, as conf_read_command() and conf_read_settings()
+ * read them. */
 const char *config_page_settings(const struct settings *settings,
                                  const struct config_report *report, int argc, char **argv,
                                  struct buf *out);
-/* Is it a name server of one of the zones? These are names that somebody has written. */
+/* Is `host` a name server of one of the zones? These names are written in the configuration. */
 bool config_is_nameserver(const struct settings *settings, struct span host);
 
 /* {"reloading", "reloads", "refused", "errors": [TEXT]} */

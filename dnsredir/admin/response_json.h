@@ -9,12 +9,13 @@
 
 #include <jansson.h>
 
-/* "AAAA", or "TYPE28" for any number. False: it is neither. */
+/* Reads a type: "AAAA", or "TYPE28" for any number. Returns false if it is neither. */
 bool response_type(struct span text, uint16_t *out);
+/* A type as such a text. */
 json_t *response_type_json(uint16_t type);
 
-/* {"rcode", "flags", "records": [{"name", "type", "ttl", "data"}]}: the records of the answer
- * section. NULL is never returned. */
+/* {"rcode", "flags", "records": [{"name", "type", "ttl", "data"}]}, with the records of the answer
+ * section. Never NULL. */
 json_t *response_json(struct span packet);
 
 #endif

@@ -15,24 +15,25 @@ struct status {
     const struct settings *settings;
     const struct probes *probes;
     const struct roster *roster;
-    const struct resolver *resolver;     /* NULL: none */
-    const struct standing *standing;     /* by which workers choose */
-    const struct bound *bound;           /* NULL: no state */
-    const struct updater *updater;       /* likewise */
-    struct publish_report worlds;        /* that are replaced, and still held */
-    size_t settings_held;                /* the current ones, and those of before */
+    const struct resolver *resolver; /* NULL: none */
+    const struct standing *standing; /* by which workers choose */
+    const struct bound *bound;       /* NULL: no state */
+    const struct updater *updater;   /* likewise */
+    struct publish_report worlds;    /* worlds that were replaced, and are still held */
+    size_t settings_held; /* how many settings are in memory: the current ones, and older ones */
     const struct signatures *signatures; /* NULL: no zone is signed */
-    uint64_t now;                        /* the loop's, ms */
-    const void *const *counters;         /* of every worker */
+    uint64_t now;                        /* the loop's time, ms */
+    const void *const *counters;         /* the struct counters of every worker */
     struct measure_report measured;
     size_t counter_count;
 };
 
-/* Writes a page; its media type, admin_refused (admin.h), or NULL: no such page. */
+/* Writes the page at `path` to `out`. Returns its media type, admin_refused (admin.h), or NULL:
+ * there is no such page. */
 const char *status_page(const struct status *status, struct span path, struct span query,
                         struct buf *out);
 
-/* "up", "down", ..., and why (static text; NULL: there is nothing to say). */
+/* The state of a replica: "up", "down" and so on; *reason is static text, or NULL. */
 const char *status_state(const struct status *status, size_t replica, const char **reason);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * status_bound - what is bound by updates, as JSON for /status.
+ * status_bound - the records that updates have bound, as JSON for /status.
  */
 #ifndef LARDER_DNSREDIR_ADMIN_STATUS_BOUND_H
 #define LARDER_DNSREDIR_ADMIN_STATUS_BOUND_H

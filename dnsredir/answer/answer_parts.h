@@ -1,5 +1,6 @@
 /*
- * answer_parts - what the files that make one answer share. On the stack of answer().
+ * answer_parts - what is shared by the files that make one answer. It lives on the stack of
+ * answer().
  */
 #ifndef LARDER_DNSREDIR_ANSWER_ANSWER_PARTS_H
 #define LARDER_DNSREDIR_ANSWER_ANSWER_PARTS_H
@@ -7,7 +8,7 @@
 #include "dnsredir/answer/answer.h"
 #include "dnsredir/zone/update.h"
 
-/* Longer chains of CNAMEs are cut: the resolver follows the rest (RFC 1034 3.6.2). */
+/* Longer chains of CNAMEs are cut; the client's resolver follows the rest (RFC 1034 3.6.2). */
 #define CHAIN_MAX 8
 
 struct answering {
@@ -18,9 +19,9 @@ struct answering {
     struct packet packet;
     unsigned rcode;
     unsigned flags;
-    bool recursive;      /* the asker may ask for what is not ours */
+    bool recursive;      /* names that are not ours are resolved for this asker */
     bool unsignable;     /* a signature could not be made: the answer must not be given */
-    bool unknown;        /* nor if nobody knows what is bound to a name of the chain */
+    bool unknown;        /* what is bound to a name of the chain is not known: likewise */
     const void *subject; /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
@@ -33,16 +34,17 @@ struct answering {
     } proofs[CHAIN_MAX]; /* names right below `above` that do not exist, to be proved */
 };
 
-/* What servers say about themselves (RFC 4892, and BIND's names before it); only if told to:
- * answer_chaos.c. */
+/* Answers queries of class CHAOS, for what the server says about itself (RFC 4892, and BIND's names
+ * before it). In answer_chaos.c. */
 void answer_chaos(struct answering *a);
 
-/* The SOA record of a negative answer (RFC 2308 2), with its signature. */
+/* Adds the SOA record of a negative answer (RFC 2308 2), with its signature. */
 void answer_negative(struct answering *a, const struct zone *zone);
 
 /* ---- signatures, and proofs of what is not there: answer_dnssec.c ----
  *
- * `hit` is what was found for the name `owner` of the chain (NULL: the question's). */
+ * In all of them `hit` is what was found for the name `owner` of the chain; an owner of NULL is the
+ * name of the question. */
 
 /* Does this asker get signatures of this zone? */
 static inline bool answer_signs(const struct answering *a, const struct zone *zone)
@@ -50,55 +52,61 @@ static inline bool answer_signs(const struct answering *a, const struct zone *zo
     return a->query->edns.dnssec_ok && zone->signing;
 }
 
-/* If answer_signs() alone: the signature of a set of the node that was just put. If a wildcard
- * stands for the name, that it may remains to be proved. */
+/* Adds the signature of a set of the node that was just added, if answer_signs(). If a wildcard
+ * stands for the name, notes that this is still to be proved. */
 void answer_sign(struct answering *a, const struct zone_hit *hit, const struct name *owner,
                  const struct rrset *set);
-/* The same for the records that a policy chose, */
+/* The same for the records that a policy chose. */
 void answer_sign_choice(struct answering *a, const struct zone_hit *hit, const struct name *owner,
                         const struct choice *choice);
-/* and for the SOA of a negative answer. */
+/* The same for the SOA of a negative answer. */
 void answer_sign_negative(struct answering *a, const struct zone *zone, const struct rrset *soa);
-/* Of glue, as far as it is ours to sign, it is asked for and there is room. */
+/* The same for glue, if it is ours to sign, signatures are asked for, and there is room. */
 void answer_sign_glue(struct answering *a, const struct name *host, const struct rrset *set);
 
-/* What remains to be proved, once the answer section is complete and before the additional one. */
+/* Adds the proofs that were noted. To be called between the answer section and the additional one.
+ */
 void answer_prove(struct answering *a);
 
-/* There is no such name; the node has not the type; the delegation is not signed (or its DS).
- * Nothing unless answer_signs(). */
+/* These prove that there is no such name; that the node has no such type; and that the delegation
+ * is not signed, or give its DS records. They do nothing unless answer_signs(). */
 void answer_deny_name(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 void answer_deny_type(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 void answer_deny_ds(struct answering *a, const struct node *cut);
 
-/* DS of the zone `inner`, asked of the zone `outer` around it; both are ours. */
+/* Answers a query for the DS of the zone `inner`, in the name of the zone `outer` around it; both
+ * are ours. */
 void answer_ds(struct answering *a, const struct zone *outer, const struct zone *inner,
                const struct name *owner);
-/* Nothing can be said: SERVFAIL, whatever was written before. */
+/* Makes the answer SERVFAIL, whatever was written before. */
 void answer_fail(struct answering *a, const struct packet_mark *empty);
-/* A signature could not be made. Without them an answer is worth nothing to who asked for them. Who
- * has no proof of its address comes back by TCP; all others try another server, or later. */
+/* Ends an answer for which a signature could not be made: without signatures it is worth nothing to
+ * a client that asked for them. By UDP the client is told to come back by TCP; by TCP it gets
+ * SERVFAIL, and tries another server, or later. */
 void answer_give_up(struct answering *a, const struct packet_mark *empty);
-/* Queries for the records that are made as they are asked for: NSEC and RRSIG. */
+/* Answers queries for records that are made on demand: NSEC and RRSIG. */
 void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 
-/* The one record that stands for all (RFC 8482). */
+/* Answers a query for ANY with the one record that stands for all (RFC 8482). */
 void answer_any(struct answering *a, const struct name *owner);
+/* Makes the answer REFUSED, with this extended error. */
 void answer_refuse(struct answering *a, enum ede why);
 
 /* ---- names with a policy: answer_steer.c ---- */
 
-/* Has a policy choose for the name `owner` of the chain (NULL: the question's), and notes it. */
+/* Has the policy choose for the name `owner` of the chain (NULL: the name of the question), and
+ * notes the choice. */
 void answer_choose(struct answering *a, const struct policy *policy, const struct name *owner,
                    struct choice *choice);
-/* The addresses that the node's policy chooses, signed if need be. */
+/* Adds the addresses that the node's policy chooses, with their signature. */
 void answer_steered(struct answering *a, const struct zone_hit *hit, const struct name *owner);
 
 /* ---- names that are not ours: answer_elsewhere.c ---- */
 
-/* Redirected, resolved for those who may ask, or refused. */
+/* Answers for a name that is not ours: redirected, deferred to the resolver if the asker may ask,
+ * or refused. */
 void answer_elsewhere(struct answering *a, const struct name *owner);
-/* May the rest of the chain be left to who resolves for us? */
+/* May the rest of the chain be left to the resolver? */
 bool answer_may_defer(const struct answering *a);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * roster - what the control loop knows of the replicas beside their health: who was drained by
- * hand, how full they are, since when they are back. Of it and of the probes it makes the standing
- * that workers choose by. By name, so that a reload forgets nothing. Belongs to the control loop.
+ * roster - what the control loop knows of the replicas beside their health: which ones an operator
+ * has drained, how full they are, and since when they are back. From this and the probes it makes
+ * the standing by which workers choose. Replicas are known by name, so that a reload forgets
+ * nothing. Belongs to the control loop.
  */
 #ifndef LARDER_DNSREDIR_HEALTH_ROSTER_H
 #define LARDER_DNSREDIR_HEALTH_ROSTER_H
@@ -13,29 +14,31 @@ struct roster;
 struct roster *roster_new(void);
 void roster_free(struct roster **roster); /* accepts NULL; sets *roster to NULL */
 
-/* From now on these are the replicas. */
+/* Takes over the replicas of new settings. */
 void roster_adopt(struct roster *roster, const struct settings *settings);
 
-/* A replica of this name was drained by hand before; it need not be one of now. */
+/* Notes that an operator drained a replica of this name earlier; there need not be such a replica
+ * now. */
 void roster_remember(struct roster *roster, struct span name);
-/* Takes the replica out of the answers, or back in. ERR_NOT_FOUND. */
+/* Takes the replica out of the answers, or back in. Returns 0, or ERR_NOT_FOUND. */
 int roster_drain(struct roster *roster, struct span name, bool drained);
 
-/* From now on `bound` (NULL: nothing) is bound by updates: a replica whose target is a name that is
- * open for them and has no address is not given while others are up. */
+/* Takes note of what updates have bound (NULL: nothing). A replica whose target is a name that is
+ * open for updates and has no address is not given out while others are up. */
 void roster_look(struct roster *roster, const struct bound *bound);
 
-/* A step of the levels, when load.period has gone by since the last one. `now`: the loop's, ms. */
+/* Makes a step of the load levels (load.h) if load.period has passed since the last one. `now` is
+ * the loop's time in ms. */
 void roster_step(struct roster *roster, const struct probes *probes, uint64_t now);
 
-/* The standing of this moment. */
+/* Writes the current standing. */
 void roster_standing(const struct roster *roster, const struct probes *probes, uint64_t now,
                      struct standing *out);
 
-/* For people. */
+/* What is shown to operators. */
 struct roster_report {
-    bool drained;  /* by hand */
-    bool draining; /* by hand, of its own, or because it is: */
+    bool drained;  /* by an operator */
+    bool draining; /* drained, or it says so itself, or it is unbound */
     bool unbound;  /* no address is bound to its target */
     bool shares;   /* it has a capacity, and its load is known */
     double load, fair;
@@ -44,7 +47,7 @@ struct roster_report {
 struct roster_report roster_report(const struct roster *roster, const struct probes *probes,
                                    uint64_t now, size_t replica);
 
-/* The place of its counters: the same for the same name, whatever is reloaded. */
+/* The index of the replica's counters, which stays the same for a name over all reloads. */
 uint16_t roster_slot(const struct roster *roster, size_t replica);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * tcp - the TCP side of one worker (RFC 7766): listeners and connections with pipelined queries.
+ * tcp - the TCP side of one worker (RFC 7766): listeners, and connections with pipelined queries.
+ * Belongs to the worker's thread.
  *
  * A connection may be idle for a while, a query that has begun must arrive soon, and a peer that
- * does not read its answers is not read from. When there are too many connections, the one that
- * has been idle longest goes.
+ * does not read its answers is not read from. When there are too many connections, the one that has
+ * been idle longest is closed.
  */
 #ifndef LARDER_DNSREDIR_LISTENER_TCP_H
 #define LARDER_DNSREDIR_LISTENER_TCP_H
@@ -12,12 +13,13 @@
 
 struct tcp;
 
-/* Listens at every endpoint with sockets of its own. 0 or a negative errno; nothing is left open
- * then. `worker` and `settings` must outlive it. */
+/* Listens on every endpoint with sockets of its own. Returns 0, or a negative errno, and then
+ * nothing is left open. `worker` and `settings` must outlive it. */
 int tcp_open(struct worker *worker, const struct settings *settings, struct tcp **out);
-/* Accepts no more connections; those that are there go on until they are idle. */
+/* Accepts no more connections; those that are open go on until they are idle. */
 void tcp_drain(struct tcp *tcp);
-/* Closes listeners and connections; the memory goes with the loop's next turns. Accepts NULL. */
+/* Closes listeners and connections. Their memory is freed by the next turns of the loop. Accepts
+ * NULL; sets *tcp to NULL. */
 void tcp_close(struct tcp **tcp);
 
 #endif

@@ -15,10 +15,10 @@ struct tcp {
     uint64_t idle_ms, message_ms;
     size_t limit, client_limit;
     size_t count;
-    size_t handles; /* open or closing; the last one frees */
+    size_t handles; /* handles that are open or closing; the last one frees all */
     size_t held;    /* bytes in `in` of all connections */
     bool closing;
-    struct list connections; /* the one that was last active is the last */
+    struct list connections; /* the most recently active one is last */
     struct tcp_clients clients;
     uv_timer_t tick;
     struct listener *listeners;
@@ -39,24 +39,25 @@ struct connection {
     struct ip peer;
     struct tcp_client *client; /* the peer's network */
     struct list client_link;
-    struct buf in;   /* a query that is not complete, and what waits behind one */
-    size_t held;     /* bytes of it that are counted */
+    struct buf in;   /* an incomplete query, and what came behind one that waits */
+    size_t held;     /* bytes of `in` that are counted in tcp->held */
     struct buf out;  /* answers not yet handed to the kernel */
     struct buf late; /* those that the resolver brought while `out` was being written */
     struct list tickets;
-    uv_write_t write; /* of `out`, when `writing` */
+    uv_write_t write; /* the write of `out`, while `writing` */
     bool writing;
-    bool ended; /* the peer has said all, and may still listen */
+    bool ended; /* the peer has closed its side, and may still read */
     bool closing;
     struct update_job *job; /* an update is being written: what follows waits for its answer */
-    uint64_t since;         /* of the last progress, ms of the loop */
+    uint64_t since;         /* when it last made progress: the loop's time, ms */
 };
 
-/* A client has come. */
+/* Accepts a connection from `server`. */
 void connection_open(struct tcp *tcp, uv_stream_t *server);
-/* Harmless on one that closes already; the memory goes with the loop's next turns. */
+/* Closes the connection; does nothing if it is closing. Its memory is freed by the next turns of
+ * the loop. */
 void connection_close(struct connection *c);
-/* One of tcp->handles has closed: the last one frees all. */
+/* To be called when one of tcp->handles has closed; the last one frees all. */
 void tcp_handle_closed(struct tcp *tcp);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * udp - one socket of one worker: queries read and answers sent in batches, on uv_poll.
+ * udp - one UDP socket of one worker: queries are read and answers sent in batches. Belongs to the
+ * worker's thread.
  */
 #ifndef LARDER_DNSREDIR_LISTENER_UDP_H
 #define LARDER_DNSREDIR_LISTENER_UDP_H
@@ -8,14 +9,15 @@
 
 struct udp;
 
-/* Binds its own socket to `endpoint` with SO_REUSEPORT and starts reading. 0 or a negative errno.
- * `worker` must outlive it. */
+/* Binds a socket of its own to `endpoint` with SO_REUSEPORT, and starts reading. Returns 0 or a
+ * negative errno. `worker` must outlive it. */
 int udp_open(struct worker *worker, const struct endpoint *endpoint, struct udp **out);
-/* Reads no more: another process does. Who waits for an answer (of the resolver, or that an update
- * is written) gets it still. On the worker's thread. */
+/* Stops reading, because another process does. Clients that wait for the resolver, or for an update
+ * to be written, still get their answer. */
 void udp_drain(struct udp *udp);
-/* Stops, with the inbox and the intake: who waits for an answer has none. The memory goes with the
- * loop's next turn. Accepts NULL; sets *udp to NULL. */
+/* Closes the socket; clients that still wait get no answer. To be called before the inbox and the
+ * intake are closed. The memory is freed by the next turn of the loop. Accepts NULL; sets *udp to
+ * NULL. */
 void udp_close(struct udp **udp);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "base/span.h"
 
-/* Strict: padded, and one text for each value; `text` is not empty. At most `max` bytes go to
- * `out`, *len of them. 0 or ERR_SYNTAX. */
+/* Reads padded, canonical base64. Writes at most `max` bytes to `out`, and their number to *len.
+ * Returns 0, or ERR_SYNTAX, also for an empty text or too many bytes. */
 int base64_read(struct span text, uint8_t *out, size_t max, size_t *len);
 
 #endif

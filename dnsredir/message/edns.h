@@ -14,22 +14,22 @@
 struct ecs {
     bool present;
     uint16_t family; /* 1: IPv4, 2: IPv6, 0 only with source 0: "do not use my address" */
-    uint8_t source;  /* bits that are known, 0..32 or 0..128 */
-    struct ip ip;    /* bits behind `source` are 0 */
+    uint8_t source;  /* how many bits of the address are known: 0..32 or 0..128 */
+    struct ip ip;    /* the bits beyond `source` are 0 */
 };
 
 struct edns {
     bool present;
     bool dnssec_ok;
-    bool nsid;      /* asked for */
-    bool keepalive; /* the asker would like to know how long TCP may be idle */
+    bool nsid;      /* the name server identifier is asked for */
+    bool keepalive; /* the client asks how long a TCP connection may be idle */
     uint8_t version;
-    uint16_t payload;   /* largest UDP answer the asker takes, at least 512 */
+    uint16_t payload;   /* largest UDP answer that the client takes, at least 512 */
     struct span cookie; /* in the packet: 8 bytes, or 16 to 40; empty: none */
     struct ecs ecs;
 };
 
-/* Extended errors that are given (RFC 8914 4). */
+/* The extended errors that are sent (RFC 8914 4). */
 enum ede {
     EDE_NONE = -1,
     EDE_OTHER = 0,
@@ -41,24 +41,24 @@ enum ede {
     EDE_NO_REACHABLE_AUTHORITY = 22,
 };
 
-/* What the OPT of a response says beside what it echoes. */
+/* What the OPT record of a response says beside what it echoes. */
 struct edns_reply {
     const uint8_t *cookie; /* the server's half, COOKIE_SERVER_LEN bytes; NULL: none */
     struct span nsid;      /* empty: not asked for, or none */
-    uint16_t keepalive;    /* in tenths of a second; 0: not said */
+    uint16_t keepalive;    /* in tenths of a second; 0: not sent */
     enum ede ede;
     uint8_t scope;
 };
 #define NSID_MAX 64
 
-/* Reads an OPT record behind its type, up to its end. ERR_SYNTAX for a malformed record, client
- * subnet or cookie. Options of an unknown version are not looked at. */
+/* Reads an OPT record from behind its type to its end. Returns 0, or ERR_SYNTAX for a malformed
+ * record, client subnet or cookie. If the version is unknown the options are not read. */
 int edns_read(struct wire_in *in, struct edns *out);
 
-/* How many bytes edns_write() takes; 0 when the query had no OPT. At most 200. */
+/* How many bytes edns_write() will write, at most 200; 0 if the query had no OPT. */
 size_t edns_len(const struct edns *query, const struct edns_reply *reply);
-/* The OPT of a response: our payload size, the upper bits of `rcode`, the client subnet with the
- * reply's scope, and what else is in the reply. The query must have had one. */
+/* Writes the OPT record of a response: our payload size, the upper bits of `rcode`, the client
+ * subnet with the reply's scope, and what else is in `reply`. The query must have had an OPT. */
 void edns_write(struct wire_out *out, const struct edns *query, const struct edns_reply *reply,
                 unsigned rcode);
 

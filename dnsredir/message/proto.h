@@ -44,7 +44,7 @@ enum dns_type {
     TYPE_CDNSKEY = 60,
     TYPE_SVCB = 64,
     TYPE_HTTPS = 65,
-    TYPE_META_FIRST = 128, /* up to ANY: no data (RFC 6895 3.1) */
+    TYPE_META_FIRST = 128, /* from here to ANY: types without data (RFC 6895 3.1) */
     TYPE_TKEY = 249,
     TYPE_TSIG = 250,
     TYPE_IXFR = 251,
@@ -71,7 +71,7 @@ enum dns_rcode {
     RCODE_NXRRSET = 8,
     RCODE_NOTAUTH = 9,
     RCODE_NOTZONE = 10,
-    RCODE_BADVERS = 16, /* the upper bits live in OPT */
+    RCODE_BADVERS = 16, /* its upper bits are in OPT */
     RCODE_BADCOOKIE = 23,
 };
 
@@ -88,8 +88,8 @@ enum dns_flag {
 };
 
 #define DNS_HEADER_LEN 12
-/* What a response may take over UDP without EDNS (RFC 1035 2.3.4), and over it with EDNS: small
- * enough for every path, so that no answer is fragmented. */
+/* The largest response over UDP without EDNS (RFC 1035 2.3.4), and with EDNS: small enough for
+ * every path, so that no answer is fragmented. */
 #define DNS_UDP_PLAIN 512
 #define DNS_UDP_MAX 1232
 #define DNS_MESSAGE_MAX 65535

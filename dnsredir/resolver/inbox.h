@@ -1,5 +1,6 @@
 /*
- * inbox - what the resolver sends back to a worker. Between the two of them alone; see resolver.h.
+ * inbox - the replies of the resolver on their way to one worker. Only for resolver.c and inbox.c;
+ * what others need is in resolver.h.
  */
 #ifndef LARDER_DNSREDIR_RESOLVER_INBOX_H
 #define LARDER_DNSREDIR_RESOLVER_INBOX_H
@@ -7,7 +8,7 @@
 #include "base/list.h"
 #include "dnsredir/resolver/resolver.h"
 
-/* An answer on its way to its ticket. */
+/* The answer to one query, on the heap. */
 struct reply {
     struct list link;
     struct ticket *ticket;
@@ -17,8 +18,10 @@ struct reply {
     uint8_t bytes[];
 };
 
-/* Takes the reply. Any thread; when the inbox is closed the reply is freed. */
+/* Takes over the reply, and wakes the worker. If the inbox is closed the reply is freed. For any
+ * thread. */
 void inbox_post(struct inbox *inbox, struct reply *reply);
+/* Frees a reply with its ticket and its query. */
 void inbox_reply_free(struct reply *reply);
 
 #endif

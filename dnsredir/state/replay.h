@@ -13,7 +13,7 @@
 
 #include "base/span.h"
 
-/* Messages of one key in one second; more are told to try again. */
+/* Messages of one key in one second; more are answered SERVFAIL. */
 #define REPLAY_MAX 256
 
 struct replay {

@@ -1,14 +1,15 @@
 /*
  * choose - which replicas a client gets. Pure; allocates nothing while it chooses.
  *
- * A *ranking* is an order of replicas: the leaf of the prefix map, of which there are few, shared
- * by many prefixes. A *policy* (policy.h) says how names choose. Both are immutable after load and
- * belong to the settings. The *standing* is what is known of the replicas at this moment.
+ * A *ranking* is an order of replicas: the value of a leaf of the prefix map, shared by many
+ * prefixes. A *policy* (policy.h) says how names choose. Both are immutable after load and belong
+ * to the settings. The *standing* is what is known of the replicas at this moment.
  *
- * Every policy brings its candidates in an order of its own, and one walk takes the first that may
- * be given: open, and not too full for this client. How full decides a hash of name, leaf and
- * replica against a threshold, so the same clients stay while it stands, and a threshold that
- * moves takes or brings back only the difference.
+ * Every policy puts its candidates into an order of its own, and one walk takes the first that may
+ * be given: open, and not too full for this client. Whether a replica is too full for a client is
+ * decided by comparing a hash of name, leaf and replica with a threshold. So the same clients stay
+ * while the threshold stands, and a threshold that moves takes away or brings back only the
+ * difference.
  */
 #ifndef LARDER_DNSREDIR_STEERING_CHOOSE_H
 #define LARDER_DNSREDIR_STEERING_CHOOSE_H
@@ -18,32 +19,35 @@
 
 struct ranking {
     bool ordered;    /* false: all are equally good, and take turns */
-    uint16_t listed; /* the first so many are the decision; the others stand in when all of
-                        these are down or too full */
+    uint16_t listed; /* how many of the ids are the decision; the others stand in when all
+                        of these are down or too full */
     uint16_t count;
-    uint16_t explorable;        /* behind the `count` ids, so many that may turn out to be nearer */
-    const struct ranking *rest; /* when none of these may be given: those of this; or NULL */
+    uint16_t explorable;        /* how many ids behind the `count` may turn out to be nearer */
+    const struct ranking *rest; /* used when none of these may be given; or NULL */
     uint16_t ids[];
 };
 
-/* Thresholds are parts of this. */
+/* Thresholds are fractions of this. */
 #define STANDING_ALL 65536u
 
 struct standing {
     struct replica_set open;  /* up, and not draining */
     struct replica_set alive; /* up, draining or not */
-    struct replica_set eased; /* those that do not take all that comes: see below */
+    struct replica_set
+        eased; /* those that do not take all clients: `keep` and `take` say how many */
     bool any_eased;
-    uint32_t keep[REPLICAS_MAX]; /* how much of what is its own by the order, */
-    uint32_t take[REPLICAS_MAX]; /* and of what others are too full for: 0..STANDING_ALL */
+    /* 0..STANDING_ALL: how many of the clients a replica takes that are its own by the order, and
+     * of those for whom others are too full. */
+    uint32_t keep[REPLICAS_MAX];
+    uint32_t take[REPLICAS_MAX];
 };
 
-/* How far a choice had to go; each is tried when the one before has nobody. */
+/* How far a choice had to go: each level is tried if the one before has no replica. */
 enum choice_level {
     CHOICE_OPEN,     /* up, not draining, not too full */
-    CHOICE_FULL,     /* all that are open are too full: the first of them */
+    CHOICE_FULL,     /* all open ones are too full: the first of them */
     CHOICE_DRAINING, /* only draining ones are up */
-    CHOICE_DOWN,     /* nobody is up: the best known all the same */
+    CHOICE_DOWN,     /* none is up: the best one nevertheless */
     CHOICE_LEVELS
 };
 
@@ -51,7 +55,7 @@ enum choice_level {
 struct choice_input {
     const struct ranking *ranking; /* POLICY_NEAREST */
     uint64_t name_hash;
-    uint64_t leaf_hash; /* of the name and the client's leaf: choice_leaf_hash() */
+    uint64_t leaf_hash; /* choice_leaf_hash() of the name and the client's leaf */
     const struct standing *standing;
     bool v6;
     bool explores;     /* `explored` is tried first */
@@ -62,7 +66,7 @@ struct choice_input {
 struct choice {
     unsigned count; /* records; 0: no member has an address of the family */
     enum choice_level level;
-    bool spilled;    /* somebody before those picked was open, and too full */
+    bool spilled;    /* a better replica was open, but too full */
     bool explored;   /* the first one was picked to be measured */
     uint16_t picked; /* replicas, the best first */
     uint16_t record_len;
@@ -70,21 +74,22 @@ struct choice {
     const uint8_t *records[ANSWERS_MAX];
 };
 
-/* For a policy of targets, the choice is one replica and has no records. */
+/* Chooses. With a policy of targets the choice is one replica, and has no records. */
 void choose(const struct policy *policy, const struct choice_input *input, struct choice *out);
 
-/* Everybody in the first `bits` (of 128, see base/prefix.h) of `ip` has the same one. Stable: all
- * servers agree. */
+/* A hash that is the same for all addresses with the first `bits` of `ip` (of 128, see
+ * base/prefix.h). It is stable, so that all servers agree. */
 uint64_t choice_leaf_hash(uint64_t name_hash, const struct ip *ip, unsigned bits);
 
-/* Shall this client go to a replica that has not been measured from its leaf? A part `share` (of
- * STANDING_ALL) of all leaves does, drawn anew every `period` seconds, each leaf at a time of its
- * own; in between everybody in the leaf gets the same, as long as the ranking stands. The nearer in
- * the list, the more often. */
+/* Shall this client be sent to a replica that has not been measured from its leaf? A fraction
+ * `share` (of STANDING_ALL) of all leaves is, drawn anew every `period` seconds, each leaf at a
+ * time of its own. In between all clients of a leaf get the same answer, as long as the ranking
+ * stands. Replicas at the front of the list are drawn more often. Returns true with the replica in
+ * *out. */
 bool choice_explore(const struct ranking *ranking, uint64_t leaf_hash, uint32_t now,
                     uint32_t period, uint32_t share, uint16_t *out);
 
-/* Does `replica` take this client, by its threshold? `own`: it is its own by the order. */
+/* Does `replica` take this client, by its threshold? `own`: the client is its own by the order. */
 bool choice_accepts(const struct policy *policy, const struct choice_input *input, unsigned replica,
                     bool own);
 

@@ -1,12 +1,12 @@
 /*
- * estimates - how far each network of clients is from each replica, as the replicas have told: a
- * table of fixed size, by network (IPv4 /24, IPv6 /48) and replica. Pure; times are given in
- * seconds that only go forward. Belongs to the control loop.
+ * estimates - the round-trip time from each network of clients to each replica, as the replicas
+ * have reported it: a table of fixed size, by network (IPv4 /24, IPv6 /48) and replica. Pure; times
+ * are monotonic, in seconds. Belongs to the control loop.
  *
- * The table has sets of eight networks. When a ninth comes, the one leaves that says least: one
- * whose estimates are all too old, then one that only one replica has measured, and of equals the
- * one heard of longest ago. Of a network the times of the ESTIMATES_OF nearest replicas are kept;
- * of others one bit says that they are farther, for half of max_age.
+ * The table has sets of eight networks. A ninth one replaces the one that is worth least: one whose
+ * estimates are all too old, then one that only one replica has measured, and among equals the one
+ * heard of longest ago. For each network the times of the ESTIMATES_OF nearest replicas are kept;
+ * for others one bit says, for half of max_age, that they are farther.
  */
 #ifndef LARDER_DNSREDIR_STEERING_ESTIMATES_H
 #define LARDER_DNSREDIR_STEERING_ESTIMATES_H
@@ -17,54 +17,54 @@
 
 enum { ESTIMATES_OF = 24 };
 
-/* Of one replica. Replicas have numbers that stay when the configuration changes (roster_slot()).
- */
+/* The estimate of one replica, whose slot stays the same when the configuration changes
+ * (roster_slot()). */
 struct estimate {
     uint16_t slot;
-    uint16_t samples; /* that the replica has of the network */
+    uint16_t samples; /* how many round trips the replica has measured there */
     uint32_t us;
-    uint32_t at; /* s: when it last had one */
+    uint32_t at; /* s: when it measured the last one */
 };
 
 struct estimated {
     uint64_t network; /* 0: free */
     uint32_t heard;   /* s: of the last report */
     uint16_t count;
-    uint32_t far_at;        /* s: the first of `far` */
-    struct replica_set far; /* by slot: measured, and farther than all of these */
+    uint32_t far_at;        /* s: when the first one came into `far` */
+    struct replica_set far; /* slots that were measured, and are farther than all in `of` */
     struct estimate of[ESTIMATES_OF];
 };
 
 struct estimates {
-    struct sip_key key; /* clients choose their networks */
-    uint32_t max_age;   /* s: what is older counts as not known */
+    struct sip_key key; /* hashes are keyed: anybody can choose a network */
+    uint32_t max_age;   /* s: older estimates count as unknown */
     size_t sets;
     size_t count; /* networks */
     struct estimated *at;
 };
 
-/* For about `networks` networks. */
+/* Makes a table for about `networks` networks. */
 struct estimates *estimates_new(size_t networks, uint32_t max_age);
 void estimates_free(struct estimates **estimates); /* accepts NULL; sets it to NULL */
-/* For another thread. */
+/* A copy, for another thread. */
 struct estimates *estimates_copy(const struct estimates *estimates);
 
-/* What the replica `slot` says of a network. A time that differs little from what is known changes
- * nothing, so that equals do not take turns. Returns whether rankings may change by it. */
+/* Notes what the replica `slot` reports of a network. A time that differs little from the known one
+ * changes nothing, so that equals do not take turns. Returns whether rankings may change. */
 bool estimates_note(struct estimates *estimates, uint16_t slot, const struct rtt_line *line,
                     uint32_t now);
-/* The replica is another one now. */
+/* Forgets all times of the slot, because it is another replica now. */
 void estimates_forget(struct estimates *estimates, uint16_t slot);
 
 size_t estimates_size(const struct estimates *estimates); /* bytes */
 
-/* NULL: not known. */
+/* What is known of a network, or NULL. */
 const struct estimated *estimates_find(const struct estimates *estimates, uint64_t network);
-/* Every network. */
+/* Visits every network. */
 void estimates_each(const struct estimates *estimates,
                     void (*visit)(void *arg, const struct estimated *network), void *arg);
 
-/* Is `slot` known to be farther than those that are kept? */
+/* Is the replica `slot` known to be farther than those that are kept? */
 static inline bool estimates_is_far(const struct estimates *estimates,
                                     const struct estimated *network, uint16_t slot, uint32_t now)
 {

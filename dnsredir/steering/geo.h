@@ -9,16 +9,18 @@
 /* Great-circle distance in kilometres between two points in degrees. */
 double geo_distance(double latitude_a, double longitude_a, double latitude_b, double longitude_b);
 
-/* Told of every network that has a location. `record` is the same number for networks that share
+/* Called for every network that has a location. `record` is the same number for networks that share
  * one record of the database. */
 typedef void geo_visit(void *arg, const struct prefix *network, uint32_t record, double latitude,
                        double longitude);
 
-/* Walks through a database of the City kind: location.latitude and location.longitude. 0, or
- * ERR_IO or ERR_CORRUPT and *what names the fault (static text). */
+/* Walks through a database of the City kind, which has location.latitude and location.longitude.
+ * Returns 0, or ERR_IO or ERR_CORRUPT with a description of the fault, which is static text, in
+ * *what. */
 int geo_each(const char *path, geo_visit *visit, void *arg, const char **what);
 
-/* The network of the database that has `ip` and a location. Opens the file anew: for people. */
+/* The network of the database that holds `ip` and has a location. Opens the file each time, so it
+ * is only for questions of operators. Returns false if there is none. */
 bool geo_find(const char *path, const struct ip *ip, struct prefix *out);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * load - how full replicas are, and what follows for the clients they get. Pure; times are given.
  *
- * Every replica has a *level*, 0 to 2: below 1 the part of its own clients that it keeps, above 1
- * the part of those it takes for whom others are too full, and 1 for them all. A replica over its
- * limit first takes no more from others, then gives away its own, a part per step; one that is well
- * below it comes back the same way. In between nothing moves.
+ * Every replica has a *level* from 0 to 2. Up to 1 it is the fraction of its own clients that it
+ * keeps; above 1 it keeps all of them, and the rest is the fraction that it takes of clients for
+ * whom others are too full. A replica over its limit first takes no more from others, and then
+ * gives away its own clients, a fraction per step; one that is well below its limit comes back the
+ * same way. In between nothing moves.
  */
 #ifndef LARDER_DNSREDIR_STEERING_LOAD_H
 #define LARDER_DNSREDIR_STEERING_LOAD_H
@@ -13,23 +14,23 @@
 
 #include "base/span.h"
 
-/* What a replica says in the field Larder-Load of its answer to a probe: totals since its start,
- * of which whoever asks makes rates, and flags of the moment. */
+/* What a replica reports in the field Larder-Load of its answer to a probe: totals since its start,
+ * from which the reader makes rates, and its present flags. */
 struct load_report {
     uint64_t requests, bytes; /* totals */
-    uint64_t connections;     /* of clients, at this moment */
+    uint64_t connections;     /* of clients, now */
     bool draining, overload;
 };
 
-/* "requests=123, bytes=456, connections=7, draining=0, overload=1", in any order; unknown words are
- * for later versions. ERR_SYNTAX: it is nothing of the kind, or of more connections than there can
- * be. */
+/* Reads "requests=123, bytes=456, connections=7, draining=0, overload=1", in any order; unknown
+ * words, of later versions, are ignored. Returns 0, or ERR_SYNTAX, also for more connections than
+ * there can be. */
 int load_report_parse(struct span text, struct load_report *out);
 
 enum load_measure { LOAD_REQUESTS, LOAD_BYTES, LOAD_CONNECTIONS };
 extern const char *const load_measure_words[]; /* ends with NULL */
 
-/* What reports in a row say of one replica. */
+/* The load of one replica, from its successive reports. */
 struct load_meter {
     bool has_last;
     uint64_t last_ms;
@@ -38,44 +39,44 @@ struct load_meter {
     double requests, bytes; /* per second, smoothed */
 };
 
-/* Takes a report that came at `now` (ms). Totals that fell, or rose by more than any machine does,
- * are those to begin anew with. */
+/* Notes a report that came at `now` (ms). If totals fell, or rose faster than is possible, it
+ * begins anew with them. */
 void load_meter_note(struct load_meter *meter, const struct load_report *report, uint64_t now);
-/* It did not say: nothing is known any more. */
+/* The replica did not report: nothing is known any more. */
 void load_meter_forget(struct load_meter *meter);
 /* The load in the unit of `measure`. */
 double load_meter_read(const struct load_meter *meter, enum load_measure measure);
 
-/* One replica, for a step. */
+/* One replica in a step. */
 struct load_state {
-    double capacity; /* 0: it has no part in this, and its level goes to 2 */
+    double capacity; /* 0: it does not share its load, and its level goes to 2 */
     bool open;       /* up, and not draining */
     bool known;
-    bool overload; /* it says so itself: its capacity is in doubt, and does not count */
+    bool overload; /* it says so itself: its capacity is in doubt, and is ignored */
     double load;
-    double level; /* LOAD_LEVEL_MAX: it takes all that comes */
+    double level; /* LOAD_LEVEL_MAX: it takes all clients */
 };
 
 #define LOAD_LEVEL_MAX 2.0
 
 struct load_rules {
-    double spill; /* over so many times its fair share a replica is too full; more than 1 */
-    double easy;  /* … but never below so much of its capacity; 0: capacities are only relative */
-    double least; /* while all have less load than this together, none is */
+    double spill; /* a replica is too full above so many times its fair share; more than 1 */
+    double easy;  /* but never below this fraction of its capacity; 0: capacities are relative */
+    double least; /* and never while the load of all together is less than this */
 };
 
-/* One step for all. Steps are so far apart that the last one's effect can be seen: clients keep
- * what they were told for the TTL. */
+/* Makes one step for all replicas. Steps must be far enough apart to see the effect of the last
+ * one: clients keep an answer for its TTL. */
 void load_step(struct load_state *states, size_t count, const struct load_rules *rules);
 
 /* A replica's fair share of the load of all. */
 double load_fair(const struct load_state *states, size_t count, size_t replica);
 
-/* The level of one that came back so many ms ago: little at first, all its own at the end of
- * `ramp`. */
+/* The level of a replica that came back `since` ms ago: little at first, and at the end of `ramp`
+ * ms all its own clients. */
 double load_ramp(double level, uint64_t since, uint64_t ramp);
 
-/* The thresholds of a level. */
+/* Sets the thresholds of a replica from its level. */
 void load_put_level(struct standing *standing, unsigned replica, double level);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * rttreport - what a replica tells of round-trip times to its clients' networks, read piece by
+ * rttreport - parses a replica's report of round-trip times to its clients' networks, piece by
  * piece (the format is drawn in proxy/roundtrips.h). Pure; nothing of it is trusted.
  */
 #ifndef LARDER_DNSREDIR_STEERING_RTTREPORT_H
@@ -9,7 +9,7 @@
 
 enum {
     RTT_LINE_MAX = 128,   /* bytes of a line */
-    RTT_LINES_MAX = 2000, /* of a report, beside the first */
+    RTT_LINES_MAX = 2000, /* lines of a report, beside the first */
     RTT_US_MAX = 60000000,
     RTT_SAMPLES_MAX = 65535,
     RTT_AGE_MAX = 30 * 86400, /* s */
@@ -32,17 +32,18 @@ struct rtt_reader {
     size_t len; /* of the line that has begun */
     unsigned lines;
     bool has_head;
-    bool more;      /* there is more to be had at once */
-    uint64_t epoch; /* the life of the replica, */
-    uint64_t next;  /* and what to ask it for next */
+    bool more;      /* the replica has more, at once */
+    uint64_t epoch; /* identifies one run of the replica */
+    uint64_t next;  /* where to go on when it is asked again */
 };
 
-/* `visit` is told of every line. */
+/* Begins a report; `visit` will be called for every line. */
 void rtt_reader_begin(struct rtt_reader *reader, rtt_visit *visit, void *arg);
-/* ERR_SYNTAX: this is no such report; nothing behind the fault is read. ERR_TOO_LARGE: more lines
- * than it may have. */
+/* Takes bytes that have arrived. Returns 0; ERR_SYNTAX: it is no such report, and nothing behind
+ * the fault is read; ERR_TOO_LARGE: it has too many lines. */
 int rtt_reader_take(struct rtt_reader *reader, struct span bytes);
-/* After the last byte. ERR_TRUNCATED: it ended in the middle of a line, or before the first one. */
+/* To be called after the last byte. Returns 0, or ERR_TRUNCATED: the report ended in the middle of
+ * a line, or before the first one. */
 int rtt_reader_end(const struct rtt_reader *reader);
 
 #endif

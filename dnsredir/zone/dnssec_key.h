@@ -16,28 +16,29 @@
 #define DNSSEC_FAULT_MAX 160
 
 struct dnssec_key {
-    uint16_t tag;                    /* RFC 4034 appendix B */
-    uint8_t dnskey[DNSKEY_DATA_LEN]; /* the data of its DNSKEY record: a secure entry point */
-    struct sip_key hash;             /* follows from the private half: see dnssec_id() */
+    uint16_t tag;                    /* key tag: RFC 4034 appendix B */
+    uint8_t dnskey[DNSKEY_DATA_LEN]; /* the data of its DNSKEY record, with the SEP flag */
+    struct sip_key hash;             /* for dnssec_id(); derived from the private half */
     struct evp_pkey_st *pkey;        /* EVP_PKEY */
 };
 
-/* Reads a key. Others than owner and group must not be able to read the file, nor others than the
- * owner to write it. 0, or an error and a sentence in `fault`, DNSSEC_FAULT_MAX bytes. */
+/* Reads a key from a PEM file, which must be readable by nobody but owner and group, and writable
+ * by nobody but the owner. Returns 0, or an error with a sentence in `fault`, which has
+ * DNSSEC_FAULT_MAX bytes. */
 int dnssec_key_load(const char *path, struct dnssec_key **out, char *fault);
 void dnssec_key_free(struct dnssec_key **key); /* accepts NULL; sets *key to NULL */
 
-/* Makes a key and writes it to a new file that its owner alone can read. As above; an existing
- * file is an error. */
+/* Makes a key, and writes it to a new file that only its owner can read. If the file exists that is
+ * an error. Returns as dnssec_key_load(). */
 int dnssec_key_make(const char *path, char *fault);
 
-/* DNSSEC_SIGNATURE_LEN bytes over `bytes`. 0 or ERR_IO. */
+/* Signs `bytes`, and writes DNSSEC_SIGNATURE_LEN bytes to `out`. Returns 0 or ERR_IO. */
 int dnssec_key_sign(const struct dnssec_key *key, struct span bytes, uint8_t *out);
 
-/* SHA-256 of `bytes`, DNSSEC_DIGEST_LEN bytes. */
+/* Writes the SHA-256 of `bytes`, DNSSEC_DIGEST_LEN bytes, to `out`. */
 void dnssec_digest(struct span bytes, uint8_t *out);
 
-/* RFC 4034 appendix B. */
+/* The key tag of the data of a DNSKEY record (RFC 4034 appendix B). */
 uint16_t dnssec_tag(const uint8_t *dnskey, size_t len);
 
 #endif

@@ -1,12 +1,14 @@
 /*
- * update - what a message of dynamic update (RFC 2136) means: pure but for the store it is given.
+ * update - what a message of dynamic update (RFC 2136) means. Pure, but for the store that it is
+ * given.
  *
- * Names that the configuration opens for it have an `update_rule`: which keys may bind records of
- * which types. What is written in the configuration no update can change, but prerequisites see
- * it. A message is looked at twice: update_check() with what never changes while the settings
- * stand, on the loop that received it; update_apply() by the one thread that writes.
+ * Names that the configuration opens for updates have an `update_rule`: which keys may bind records
+ * of which types. No update can change what is written in the configuration, but prerequisites see
+ * it. A message is checked twice: by update_check(), on the loop that received it, against what
+ * does not change while the settings stand; and by update_apply(), on the one thread that writes.
  *
- * More than UPDATE_PREREQS_MAX prerequisites or UPDATE_CHANGES_MAX changes are refused.
+ * A message with more than UPDATE_PREREQS_MAX prerequisites or UPDATE_CHANGES_MAX changes is
+ * refused.
  */
 #ifndef LARDER_DNSREDIR_ZONE_UPDATE_H
 #define LARDER_DNSREDIR_ZONE_UPDATE_H
@@ -29,27 +31,28 @@ struct update_rule {
     size_t key_count;
 };
 
-/* Does the rule (NULL: there is none) open the name for records of `type`? */
+/* Does the rule open the name for records of `type`? The rule may be NULL: it opens nothing. */
 bool update_rule_has(const struct update_rule *rule, uint16_t type);
 
-/* The set of records bound to the name that the rule opens; TYPE_ANY: one of them. NULL: none. */
+/* The set of `type` that is bound to the name and open by the rule, or NULL. TYPE_ANY: any one set.
+ */
 const struct rrset *update_find(const struct update_rule *rule, const struct bound *bound,
                                 const struct name *name, uint16_t type);
 
-/* Room for a node with what is bound to it. */
+/* Room for a node together with what is bound to it. */
 struct update_node {
     struct node node;
     struct name name; /* of it */
     struct rrset sets[UPDATE_TYPES];
 };
-/* Of the node that was found for `name` and has a rule: if what it opens is bound to the name, the
- * node with that, made in *out. A wildcard becomes the name itself then; in a signed zone it does
- * not stand for names below such a one, either. */
+/* Completes a hit whose node has a rule: if records are bound to `name`, hit->node becomes a node
+ * in *out that has them, too. If the node was a wildcard it becomes the name itself; in a signed
+ * zone it does not stand for names below such a name, either. */
 void update_hit(struct zone_hit *hit, const struct bound *bound, const struct name *name,
                 struct update_node *out);
 
-/* Does nobody know what is bound to the name, whose node was found (see bound_is_unknown())?
- * Nothing about it can be said then, but what is written: a set of `type`. */
+/* Is it unknown what is bound to the name, whose node was found (see bound_is_unknown())? Then
+ * nothing can be said about the name but a set of `type` that is written in the configuration. */
 bool update_is_unknown(const struct node *node, const struct bound *bound, const struct name *name,
                        uint16_t type);
 
@@ -58,11 +61,12 @@ struct update_soa {
     struct rrset set;
     uint8_t wire[RR_FIXED_LEN + 2 * NAME_MAX_LEN + 20];
 };
-/* `soa`, which is one of the zone's, with the serial that updates left; or itself. */
+/* Returns `soa`, which is one of the zone's, or a copy in *room with the serial that updates have
+ * given the zone. */
 const struct rrset *update_soa(const struct zone *zone, const struct bound *bound,
                                const struct rrset *soa, struct update_soa *room);
 
-/* Does it open the name for addresses, or for a CNAME that leads to some? */
+/* Does the rule open the name for addresses, or for a CNAME? */
 bool update_rule_has_addresses(const struct update_rule *rule);
 
 struct update {
@@ -71,34 +75,36 @@ struct update {
     size_t at; /* where the first record begins */
 };
 
-/* Is it one, as far as the header tells? */
+/* Is the packet an update, by its header? */
 bool update_is(struct span packet);
-/* Reads header, zone and counts. RCODE_NOERROR, RCODE_FORMERR, or ERR_SYNTAX: no answer is due. */
+/* Reads header, zone and counts. Returns RCODE_NOERROR, RCODE_FORMERR, or ERR_SYNTAX: no answer is
+ * due. */
 int update_read(struct span packet, struct update *out);
 
-/* All that can be said without the records of the moment. `key` is whose signature was good; NULL:
- * it was not signed. A code. */
+/* Checks all that does not depend on the bound records. `key` has signed the message; NULL: it is
+ * not signed. Returns the rcode. */
 unsigned update_check(const struct zones *zones, struct span packet, const struct update *update,
                       const struct tsig_key *key);
 
-/* The records that are bound (stored as bound.h says). */
+/* Access to the bound records, in the stored form of bound.h. */
 struct update_store {
-    /* Of the name; empty: none. Valid until the next call of put. */
+    /* The records of the name; empty: none. Valid until the next call of put. */
     struct span (*get)(void *arg, const struct name *name);
-    /* Empty: the name has no records any more. 0 or a negative error. */
+    /* Replaces the records of the name; empty: it has none any more. Returns 0 or a negative error.
+     */
     int (*put)(void *arg, const struct name *name, struct span records);
     void *arg;
 };
 
-/* Looks at the prerequisites and makes the changes, after a good update_check() with the same
- * zones. A code; unless it is RCODE_NOERROR what was put must be undone by the caller. *changed:
- * something is not as it was. */
+/* Checks the prerequisites and makes the changes, after update_check() was good with the same
+ * zones. Returns the rcode; unless it is RCODE_NOERROR the caller must undo what was put. Sets
+ * *changed if something stored is not as it was. */
 unsigned update_apply(const struct zones *zones, struct span packet, const struct update *update,
                       const struct update_store *store, bool *changed);
 
-/* The answer: the header with `rcode`, the zone, and OPT if the message had one, with the server's
- * half of a cookie (COOKIE_SERVER_LEN bytes; NULL: none); signed when tsig->len. `room` has
- * UPDATE_REPLY_MAX bytes. Returns its length. */
+/* Writes the answer to `room`, which has UPDATE_REPLY_MAX bytes: the header with `rcode`, the zone,
+ * and OPT if the message had one, with the server's half of a cookie (COOKIE_SERVER_LEN bytes;
+ * NULL: none). It is signed if tsig->len. Returns the length. */
 #define UPDATE_REPLY_MAX 1232
 size_t update_reply(const struct update *update, unsigned rcode, const uint8_t *cookie,
                     const struct tsig_reply *tsig, uint64_t now, void *room);

@@ -4,9 +4,9 @@
  * Built once at load: zones_new(), zones_add() and zone_add_...(), then zones_freeze(). After that
  * nothing changes, and any thread may look things up.
  *
- * All zones share one hash table of their names, empty non-terminals included, so the usual query
- * costs one probe. What a name needs to know about its surroundings (the delegation it lies
- * behind, the wildcard below it) is worked out by zones_freeze().
+ * All zones share one hash table of their names, which also has empty non-terminals, so the usual
+ * query costs one probe. zones_freeze() works out what a name needs to know of its surroundings:
+ * the delegation at or above it, and the wildcard below it.
  */
 #ifndef LARDER_DNSREDIR_ZONE_ZONE_H
 #define LARDER_DNSREDIR_ZONE_ZONE_H
@@ -26,10 +26,10 @@ struct soa {
 struct zone {
     struct zone *next;
     struct name apex;
-    struct rrset *negative;        /* the SOA with the TTL of negative answers (RFC 2308 3) */
+    struct rrset *negative;        /* the SOA with the TTL for negative answers (RFC 2308 3) */
     const struct signing *signing; /* NULL: not signed */
-    uint32_t serial;               /* in the SOA */
-    bool updatable;                /* the serial may have gone on since: bound.h knows */
+    uint32_t serial;               /* the one in the configuration's SOA */
+    bool updatable;                /* updates may have raised the serial: see bound_serial() */
 };
 
 struct node {
@@ -39,8 +39,8 @@ struct node {
     const struct update_rule *update; /* records may be bound to it, see bound.h; NULL: none */
     const struct node *wildcard;      /* the name "*" right below */
     const struct node *cut;           /* the delegation at or above this name, or NULL */
-    const uint8_t *wire;              /* the name: a struct name would be most of a small zone */
-    uint8_t len, labels;              /* of it, as in struct name */
+    const uint8_t *wire;              /* the name in wire form: a struct name would be too large */
+    uint8_t len, labels;              /* of the name, as in struct name */
 };
 
 static inline void node_name(const struct node *node, struct name *out)
@@ -63,11 +63,12 @@ struct zones;
 struct zones *zones_new(void);
 void zones_free(struct zones **zones); /* accepts NULL; sets *zones to NULL */
 
-/* Adds an empty zone with its SOA. ERR_BUSY when it is there already. */
+/* Adds an empty zone with its SOA. Returns 0, or ERR_BUSY if there is such a zone already. */
 int zones_add(struct zones *zones, const struct name *apex, const struct soa *soa,
               struct zone **out);
 
-/* Adds to the name `owner` of the zone. 0, or ERR_SYNTAX and *what names the fault. */
+/* Adds a record, or a policy, to the name `owner` of the zone. Returns 0, or ERR_SYNTAX with a
+ * description of the fault, which is static text, in *what. */
 int zone_add_record(struct zones *zones, struct zone *zone, const struct name *owner,
                     const struct record *record, const char **what);
 int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *owner,
@@ -76,11 +77,11 @@ int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *o
 int zone_add_update(struct zones *zones, struct zone *zone, const struct name *owner,
                     const struct update_rule *rule, const char **what);
 
-/* Ends the building. */
+/* Ends the building: nothing may be added any more. */
 void zones_freeze(struct zones *zones);
 
 size_t zones_name_count(const struct zones *zones);
-/* Every zone, and every name of every zone, in no order. */
+/* Visit every zone, and every name of every zone, in no order. */
 void zones_each(const struct zones *zones, void (*visit)(void *arg, const struct zone *zone),
                 void *arg);
 void zones_each_node(const struct zones *zones, void (*visit)(void *arg, const struct node *node),
@@ -99,10 +100,11 @@ struct zone_hit {
     const struct node *node;
 };
 
+/* Finds the zone and the node for a name. */
 struct zone_hit zones_find(const struct zones *zones, const struct name *name);
-/* The node of exactly this name, no wildcard; NULL: none. */
+/* The node of exactly this name, no wildcard; or NULL. */
 const struct node *zones_node(const struct zones *zones, const struct name *name);
-/* The records that happen to be known for a name, for glue: delegated or not. NULL: none. */
+/* The records that are written for a name, delegated or not, for use as glue; or NULL. */
 const struct rrset *zones_known(const struct zones *zones, const struct name *name);
 
 #endif
