@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "proxy/stream/transport.h"
 
-#define PEER_PATIENCE_MS 10000
+#define PEER_PATIENCE_MS 60000
 
 struct peer {
     struct loop *loop;

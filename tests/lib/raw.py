@@ -5,6 +5,8 @@ import struct
 import sys
 import threading
 
+PATIENCE = 60  # seconds: a slow machine is no failure
+
 
 def until_head(conn):
     """Everything up to the end of a head, and what came behind it; (b"", b"") at the end."""
@@ -86,7 +88,7 @@ def path_of(head):
     return head.split(b" ", 2)[1].decode()
 
 
-def connect(port, timeout=10, receive_buffer=None):
+def connect(port, timeout=PATIENCE, receive_buffer=None):
     conn = socket.socket()
     if receive_buffer:
         conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -102,7 +104,7 @@ def reset(conn):
     conn.close()
 
 
-def ask(port, request, timeout=10, half_close=True):
+def ask(port, request, timeout=PATIENCE, half_close=True):
     """Sends bytes, returns (all that came back, how it ended)."""
     with connect(port, timeout) as conn:
         try:

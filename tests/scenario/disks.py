@@ -72,14 +72,14 @@ def change_all(proxy, origin):
 
 def directories(proxy):
     larder.await_port("127.0.0.1", proxy.admin, proxy.process)
-    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/status", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/status", timeout=60) as answer:
         return {pathlib.Path(row["path"]).name: row
                 for row in json.load(answer)["store"]["directories"]}
 
 
 def until(holds, what):
     """In the end it holds: writing is behind what is served."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
     check(holds(), what)
@@ -166,7 +166,7 @@ def crash_twice(program, root, origin):
         ask_all(proxy, origin, "before a crash")
         check(not list(root.glob("?/aside-*")), "nothing is aside")
         proxy.process.send_signal(end)
-        status = proxy.process.wait(timeout=20)
+        status = proxy.process.wait(timeout=60)
         # A sanitizer reports it, and ends with a status of its own or by abort().
         reported = end != signal.SIGKILL and (status > 0 or status == -signal.SIGABRT)
         check(status == -end or reported,

@@ -34,7 +34,7 @@ zones:
       - {{ name: ns, records: ["A 192.0.2.53"] }}
       - {{ name: www, records: ["A 192.0.2.{last}"] }}
 """
-PATIENCE = 20
+PATIENCE = 60
 HEAD = struct.pack(">HHHHHH", 7, 0, 1, 0, 0, 0)
 QUERY = HEAD + b"\3www\2ex\4test\0" + struct.pack(">HH", 1, 1)
 ELSEWHERE = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + b"\1a\5other\0" + struct.pack(">HH", 1, 1)

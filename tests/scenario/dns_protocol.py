@@ -37,7 +37,7 @@ zones:
       - {{ name: www, records: ["A 192.0.2.1"] }}
       - {{ name: big, records: [{big}] }}
 """
-PATIENCE = 20
+PATIENCE = 60
 COOKIE = 10
 failures = []
 

@@ -77,7 +77,7 @@ class Scene:
         self.may_confirm.clear()
         leader = "user 1" if path in RELOAD else first
         conns = {leader: self.ask(path, leader)}
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while self.conditional == 0 and time.monotonic() < end:
             time.sleep(0.01)
         check(self.conditional == 1, f"{path}: it is being validated")

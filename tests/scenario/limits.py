@@ -299,7 +299,7 @@ def second_process(proxy, program):
                  "--admin": f"127.0.0.1:{larder.free_port()}", option: address}
         command = [program, *(word for pair in ports.items() for word in pair)]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=5, check=False)
+            done = subprocess.run(command, capture_output=True, timeout=60, check=False)
             check(done.returncode == 1 and address.encode() in done.stderr,
                   f"a second process with {option} {address}: {done}")
         except subprocess.TimeoutExpired:

@@ -145,7 +145,7 @@ def ask_by_link(setup):
                                       (base + "/verify?rate=x", "POST", {}, 400)):
         request = urllib.request.Request(url, method=method, headers=fields)
         try:
-            status = urllib.request.urlopen(request, timeout=10).status
+            status = urllib.request.urlopen(request, timeout=60).status
         except urllib.error.HTTPError as error:
             status = error.code
         check(status == want, f"{method} {url} is answered {status}")

@@ -82,7 +82,7 @@ class Proxy(larder.Proxy):
 
         before = seen()
         self.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while seen() == before and time.monotonic() < end:
             time.sleep(0.01)
 
@@ -93,7 +93,7 @@ class Proxy(larder.Proxy):
         return float(found[0]) if found else None
 
     def await_metric(self, name, least):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while (self.metric(name) or 0) < least and time.monotonic() < end:
             time.sleep(0.01)
         return self.metric(name) or 0
@@ -332,7 +332,7 @@ def crowd(proxy, certs, origin):
 def idle(proxy, certs, origin):
     """What a connection holds, that has carried a large body and waits; and that it is given back."""
     purpose = 'larder_memory_bytes{purpose="connections"}'
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while proxy.metric("larder_clients_open") > 1 and time.monotonic() < deadline:
         time.sleep(0.01)
     before = proxy.metric(purpose)

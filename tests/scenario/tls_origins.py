@@ -134,7 +134,7 @@ class Scene:
     def reload(self):
         before = self.metric("larder_reloads_total")
         self.proxy.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while self.metric("larder_reloads_total") == before and time.monotonic() < end:
             time.sleep(0.005)
 
@@ -219,7 +219,7 @@ def kept(scene):
 
 def becomes(scene, status):
     """Whether that is, at last, how good.test answers."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     got, number = None, 0
     while got != status and time.monotonic() < end:
         number += 1
