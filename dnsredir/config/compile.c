@@ -463,6 +463,7 @@ void compile_settings(void *bound, struct arena *arena, const struct conf_at *at
     c.record = xmalloc(sizeof(*c.record));
     compile_check_open(&c);
     compile_check_state(&c);
+    compile_check_log(&c);
     compile_keys(&c);
     if (compile_replicas(&c)) {
         compile_zones(&c);

@@ -58,6 +58,9 @@ void compile_check_open(struct compiler *c);
 /* Can the state be made where it is to be? */
 void compile_check_state(struct compiler *c);
 
+/* Can the query log be made where it is to be? */
+void compile_check_log(struct compiler *c);
+
 /* Before the zones: what they refer to. */
 void compile_keys(struct compiler *c);
 /* NULL after a complaint. */

@@ -54,6 +54,25 @@ void compile_check_state(struct compiler *c)
     }
 }
 
+void compile_check_log(struct compiler *c)
+{
+    const char *path = c->settings->log.queries;
+    const struct conf_at *outer = compile_enter(c, "log", 0);
+    char above[PATH_MAX];
+    struct stat about;
+
+    if (path && strcmp(path, "-") != 0) {
+        folder_of(path, above);
+        if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+            COMPLAIN(c, "queries", 0, "%s is a folder; expected a file", path);
+        } else if (stat(above, &about) == 0 ? !S_ISDIR(about.st_mode)
+                                            : errno == ENOENT || errno == ENOTDIR) {
+            COMPLAIN(c, "queries", 0, "the folder %s is not there; expected one that is", above);
+        }
+    }
+    compile_leave(c, outer);
+}
+
 void compile_keys(struct compiler *c)
 {
     struct settings *s = c->settings;
