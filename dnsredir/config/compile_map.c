@@ -6,8 +6,10 @@
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "dnsredir/config/compile_parts.h"
+#include "dnsredir/steering/geo.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The number of a replica, or -1 after a complaint. */
@@ -321,21 +323,48 @@ static void check_overrides(struct compiler *c, size_t zone_index)
     compile_leave(c, outer);
 }
 
-/* Read when all else is right; whether it can be is said with all else. */
-static void check_file(struct compiler *c, const char *directive, const char *path)
+/* 0 or a negative errno. */
+static int look_at_file(const char *path)
 {
-    if (path && access(path, R_OK) < 0) {
-        const struct conf_at *outer = compile_enter(c, "nearest", 0);
-        COMPLAIN(c, directive, 0, "%s cannot be read: %s; expected a readable file", path,
-                 err_text(-errno));
-        compile_leave(c, outer);
+    struct stat about;
+
+    if (access(path, R_OK) < 0 || stat(path, &about) < 0) {
+        return -errno;
     }
+    return S_ISDIR(about.st_mode) ? -EISDIR : 0;
+}
+
+static bool check_file(struct compiler *c, const char *directive, const char *path)
+{
+    int err = look_at_file(path);
+
+    if (err) {
+        COMPLAIN(c, directive, 0, "%s cannot be read: %s; expected a readable file", path,
+                 err_text(err));
+    }
+    return err == 0;
+}
+
+/* They are read when all else is right; whether they can be is said with all else. */
+static void check_files(struct compiler *c)
+{
+    const struct conf_at *outer = compile_enter(c, "nearest", 0);
+    const char *map_file = c->settings->map_file, *geoip = c->settings->geoip, *what;
+
+    if (map_file) {
+        check_file(c, "map-file", map_file);
+    }
+    if (geoip && check_file(c, "geoip", geoip) && geo_check(geoip, &what)) {
+        COMPLAIN(c, "geoip", 0,
+                 "%s: %s; expected a MaxMind database with places, such as GeoLite2-City", geoip,
+                 what);
+    }
+    compile_leave(c, outer);
 }
 
 void compile_check_maps(struct compiler *c)
 {
-    check_file(c, "map-file", c->settings->map_file);
-    check_file(c, "geoip", c->settings->geoip);
+    check_files(c);
     check_nearest(c);
     for (size_t i = 0; i < c->settings->zone_count; i++) {
         check_overrides(c, i);
@@ -470,7 +499,7 @@ void compile_check_map_file(struct settings *s, struct buf *errors)
 {
     struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
 
-    if (access(s->map_file, R_OK) == 0) { /* else it has been said */
+    if (look_at_file(s->map_file) == 0) { /* else it has been said */
         nearest_add_file(builder, s->map_file, errors);
     }
     nearest_builder_free(&builder);

@@ -142,19 +142,36 @@ static uint64_t find_v4_node(MMDB_s *db)
     return record < db->metadata.node_count ? record : UINT64_MAX;
 }
 
+static int open_db(const char *path, MMDB_s *db, const char **what)
+{
+    int status = MMDB_open(path, MMDB_MODE_MMAP, db);
+
+    *what = status == MMDB_SUCCESS ? NULL : MMDB_strerror(status);
+    return *what ? ERR_IO : 0;
+}
+
+int geo_check(const char *path, const char **what)
+{
+    MMDB_s db;
+    int err = open_db(path, &db, what);
+
+    if (!err) {
+        MMDB_close(&db);
+    }
+    return err;
+}
+
 int geo_each(const char *path, geo_visit *visit, void *arg, const char **what)
 {
     MMDB_s db;
-    int status = MMDB_open(path, MMDB_MODE_MMAP, &db);
+    int err = open_db(path, &db, what);
 
-    if (status != MMDB_SUCCESS) {
-        *what = MMDB_strerror(status);
-        return ERR_IO;
+    if (err) {
+        return err;
     }
     struct walk w = {.db = &db, .visit = visit, .arg = arg};
     w.v4_node = db.metadata.ip_version == 6 ? find_v4_node(&db) : UINT64_MAX;
     push(&w, (struct branch){.type = MMDB_RECORD_TYPE_SEARCH_NODE});
-    int err = 0;
     while (w.waiting && !err) {
         err = step(&w);
     }

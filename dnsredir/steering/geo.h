@@ -9,6 +9,9 @@
 /* Great-circle distance in kilometres between two points in degrees. */
 double geo_distance(double latitude_a, double longitude_a, double latitude_b, double longitude_b);
 
+/* Is there a database at `path`? 0, or ERR_IO and *what names the fault (static text). */
+int geo_check(const char *path, const char **what);
+
 /* Called for every network that has a location. `record` is the same number for networks that share
  * one record of the database. */
 typedef void geo_visit(void *arg, const struct prefix *network, uint32_t record, double latitude,
