@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WORKERS_AUTO_MAX = 8, STORE_FOLDERS_MAX = 64 };
@@ -217,6 +218,18 @@ static void refuse_shared_folders(const struct settings *settings, struct arena 
     }
 }
 
+/* What lies there and is no folder will not become one. What is not there is made, and what cannot
+ * be looked at may be right. */
+static void refuse_file(const struct conf_at *at, const char *directive, const char *path)
+{
+    struct stat about;
+
+    if (path && stat(path, &about) == 0 && !S_ISDIR(about.st_mode)) {
+        conf_complain(at, directive, 0, "%s is no folder; expected one, or a name that is free",
+                      path);
+    }
+}
+
 void store_finish(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct settings *settings = bound;
@@ -232,6 +245,7 @@ void store_finish(void *bound, struct arena *arena, const struct conf_at *at)
         conf_complain(at, "directories", STORE_FOLDERS_MAX, "%zu directories; expected at most %d",
                       settings->store_count, STORE_FOLDERS_MAX);
     } else if (settings->store_path) {
+        refuse_file(at, "path", settings->store_path);
         settings->stores = arena_alloc(arena, sizeof(*settings->stores));
         settings->stores[0] = (struct store_folder){settings->store_path, settings->store_size};
         settings->store_count = 1;
@@ -277,6 +291,7 @@ void settings_finish(void *bound, struct arena *arena, const struct conf_at *at)
         settings->name = settings_own_name(settings, arena);
     }
     refuse_unknown_users(settings, at);
+    refuse_file(at, "state", settings->state);
     index_sites(settings, arena);
     refuse_doubles(settings, at);
     refuse_double_addresses(settings, at);

@@ -317,6 +317,10 @@ Test(directives, errors_of_a_file_have_line_and_column)
                                       "expected folders beside each other\n"},
         {"store: {path: /a, directories: [/b]}\n",
          ":1:33: \"path\" and \"directories\" are both there; expected one of them\n"},
+        {"store: /etc/passwd\n", ":1:8: /etc/passwd is no folder; expected one, or a name that is "
+                                 "free\n"},
+        {"state: /etc/passwd\n", ":1:8: /etc/passwd is no folder; expected one, or a name that is "
+                                 "free\n"},
         {"store: [{size: 1GiB}]\n", ":1:9: \"path\" is missing; expected a path\n"},
         {"store: [{path: /a, size: 1MiB}]\n", ":1:26: \"size\" is out of range with \"1MiB\"; "
                                               "expected a size such as 64KiB or 10GiB from "
