@@ -3,16 +3,23 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* Midnight at the beginning of that day, which mktime() brings into the calendar. */
+/* Midnight at the beginning of that day, which mktime() brings into the calendar. Where clocks are
+ * put back at one o'clock there are two, of which it takes either, and the day begins with the
+ * first, that of summer time. */
 static int64_t midnight(const struct tm *today, int days, int months, bool first)
 {
-    struct tm tm = {
+    const struct tm tm = {
         .tm_year = today->tm_year,
         .tm_mon = today->tm_mon + months,
         .tm_mday = first ? 1 : today->tm_mday + days,
         .tm_isdst = -1,
     };
-    return mktime(&tm);
+    struct tm any = tm, summer = tm;
+
+    summer.tm_isdst = 1;
+    int64_t at = mktime(&any), earlier = mktime(&summer);
+    bool twice = summer.tm_mday == any.tm_mday && summer.tm_hour == 0 && summer.tm_min == 0;
+    return twice && earlier < at ? earlier : at;
 }
 
 const struct period_now *period_at(int64_t now)

@@ -2,6 +2,7 @@
 #include "base/period.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -36,4 +37,30 @@ Test(period, a_day_may_have_23_hours)
     cr_expect_eq(at->end[PERIOD_DAY] - at->begin[PERIOD_DAY], 23 * 3600);
     cr_expect_eq(at->end[PERIOD_WEEK] - at->begin[PERIOD_WEEK], 7 * DAY - 3600);
     cr_expect_eq(at->begin[PERIOD_WEEK], at->end[PERIOD_DAY] - 7 * DAY + 3600, "it is a Sunday");
+}
+
+/* In Havana it is midnight twice when summer time ends; in Santiago it never is when it begins. */
+Test(period, a_day_may_have_two_midnights_or_none)
+{
+    static const struct {
+        const char *zone;
+        int64_t begin, hours;
+    } days[] = {
+        {"CST5CDT,M3.2.0/0,M11.1.0/1", 1793505600, 25},      /* 2026-11-01 */
+        {"<-04>4<-03>,M9.1.6/24,M4.1.6/24", 1788667200, 23}, /* 2026-09-06 */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(days); i++) {
+        int64_t end = days[i].begin + days[i].hours * 3600;
+        cr_assert_eq(setenv("TZ", days[i].zone, 1), 0);
+        tzset();
+        for (int64_t now = days[i].begin - DAY; now < end; now += 600) {
+            const struct period_now *at = period_at(now);
+            bool before = now < days[i].begin;
+            cr_expect_eq(before ? at->end[PERIOD_DAY] : at->begin[PERIOD_DAY], days[i].begin,
+                         "%s at %jd", days[i].zone, (intmax_t)now);
+            cr_expect(before || at->end[PERIOD_DAY] == end, "%s at %jd", days[i].zone,
+                      (intmax_t)now);
+        }
+    }
 }
