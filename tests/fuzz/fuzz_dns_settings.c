@@ -1,0 +1,28 @@
+/* A configuration of larder-dns: read, checked and compiled whole, or refused with reasons. */
+#include "base/check.h"
+#include "dnsredir/config/directives.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char program[] = "larder-dns", option[] = "--config", path[32];
+    char *argv[] = {program, option, path, NULL};
+    struct buf errors = BUF_INIT;
+    struct settings *settings = NULL;
+    int fd = memfd_create("configuration", MFD_CLOEXEC);
+
+    CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+    int err = settings_load(3, argv, &errors, NULL, &settings);
+    CHECK((err == 0) == (settings != NULL));
+    CHECK(err == 0 || buf_len(&errors) > 0);
+    settings_free(&settings);
+    buf_fini(&errors);
+    close(fd);
+    return 0;
+}
