@@ -387,6 +387,12 @@ static bool is_slow(const struct client *client)
     UNREACHABLE();
 }
 
+/* Does it hold memory for what does not come, or is not taken? */
+static bool is_stalled(const struct client *client)
+{
+    return is_slow(client) || (client->speech == CLIENT_H2 && h2_is_stalled(client->speaker.h2));
+}
+
 /* Closes it like a client that takes too long. */
 static void give_way(struct client *client)
 {
@@ -463,7 +469,7 @@ bool clients_yield_memory(struct worker *worker)
         if (is_waiting(client, before)) {
             stop_waiting(client);
             count++;
-        } else if (is_slow(client)) {
+        } else if (is_stalled(client)) {
             give_way(client);
             count++;
         }

@@ -60,7 +60,8 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
 /* Makes room: closes a connection that has been idle for a second, or else one whose request body
  * has hardly moved for some seconds. False: there is no such connection. */
 bool clients_evict_waiting(struct worker *worker);
-/* The same where memory is what is scarce: closes several like those. */
+/* The same where memory is what is scarce: closes several like those, or that take nothing of what
+ * waits for them by HTTP/2, where one connection may ask for much. */
 bool clients_yield_memory(struct worker *worker);
 /* Where memory is scarce, does that soon, outside the caller's handler: to be called where
  * something begins that needs memory. */

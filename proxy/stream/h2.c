@@ -317,6 +317,26 @@ bool h2_is_slow(const struct h2 *h2)
     return true;
 }
 
+bool h2_is_stalled(const struct h2 *h2)
+{
+    uint64_t now = loop_now_ms(h2->loop);
+
+    if (h2->stream_count == 0 || h2->state != H2_OPEN) {
+        return false;
+    }
+    if (pace_is_stalled(&h2->queue_pace, now)) {
+        return true;
+    }
+    list_each(link, &h2->streams)
+    {
+        const struct h2_stream *stream = list_entry(link, struct h2_stream, link);
+        if (!is_slow(stream) && !pace_is_stalled(&stream->pace, now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t h2_room(const struct h2 *h2)
 {
     uint32_t most =

@@ -73,6 +73,9 @@ bool h2_is_waiting(const struct h2 *h2, uint64_t before_ms);
 /* Server role: there are streams, and for none of them anything but its request's body is waited
  * for, which comes next to not at all (pace.h). */
 bool h2_is_slow(const struct h2 *h2);
+/* Server role: there are streams, and for seconds the client has taken next to nothing of any that
+ * is not slow like that (pace.h). */
+bool h2_is_stalled(const struct h2 *h2);
 
 /* Client role, valid until on_close returns. The origin has said that it did not begin with this
  * request (REFUSED_STREAM, or a GOAWAY that leaves it out: RFC 9113 8.7). */

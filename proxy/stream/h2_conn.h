@@ -190,6 +190,7 @@ struct h2 {
     struct pace data_pace;  /* of these, while the connection's window is shut */
     bool is_slow;           /* so says data_pace */
     uint64_t offered;       /* bytes given to the transport */
+    unsigned refusals;      /* for want of memory, whose RST_STREAM is not sent yet */
     struct pace queue_pace; /* of what it has of them no more */
     int write_err;          /* inside the pump: the transport broke */
     const char *why; /* what nghttp2 said of the last frame it did not accept; NULL: nothing */

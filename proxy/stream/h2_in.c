@@ -41,8 +41,21 @@ static void open_block(struct h2 *h2, struct h2_stream *stream, enum h2_block_ki
     h2_block_begin(&incoming->block, kind, &incoming->arena, &h2->settings->limits);
 }
 
+/* RFC 9113 8.7: nothing was done for it, so that the client may ask again. */
+static int refuse(struct h2 *h2, int32_t id)
+{
+    h2->refusals++;
+    nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* Each request holds memory until the client has opened its window, also one that is answered from
+ * memory: where there is no more, a connection may have one at a time. */
 static int begin_request(struct h2 *h2, int32_t id)
 {
+    if (h2->stream_count > 0 && memory_is_over()) {
+        return refuse(h2, id);
+    }
     if (h2->stream_count >= 2 * (size_t)h2->settings->streams) { /* those that are over, too */
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }

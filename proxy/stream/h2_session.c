@@ -249,10 +249,15 @@ static void give_up(struct h2 *h2, const nghttp2_goaway *goaway)
     }
 }
 
-/* The peer answers for what it has made us do, not for an origin or a disk that fails. A stream
- * that has an excuse may still be reset for what the peer sends: that has another code. */
+/* The peer answers for what it has made us do, not for an origin or a disk that fails, or for
+ * memory that others hold. A stream that has an excuse may still be reset for what the peer sends:
+ * that has another code. */
 static void count_reset(struct h2 *h2, const struct h2_stream *stream, uint32_t code)
 {
+    if (code == NGHTTP2_REFUSED_STREAM && h2->refusals > 0) {
+        h2->refusals--;
+        return;
+    }
     bool is_excused = stream && stream->is_excused &&
                       (code == NGHTTP2_INTERNAL_ERROR || code == NGHTTP2_CONNECT_ERROR);
 

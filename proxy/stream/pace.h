@@ -41,6 +41,14 @@ static inline bool pace_is_slow(struct pace *pace, bool is_waited_for, uint64_t 
     return limit_ms && now_ms - pace->since >= limit_ms;
 }
 
+#define PACE_LOOK_MS 5000
+
+/* The same for that long, by the latest of those calls: where others want the memory. */
+static inline bool pace_is_stalled(const struct pace *pace, uint64_t now_ms)
+{
+    return pace->since && now_ms - pace->since >= PACE_LOOK_MS;
+}
+
 /* Counts received bytes of a body whose length is known. True: with the `seen` ones before they
  * are enough to count as progress. (Without a length nobody knows whether the peer has more to
  * send.) */
@@ -54,10 +62,8 @@ static inline bool pace_has_come(uint64_t *seen, uint64_t bytes, uint64_t limit_
     return true;
 }
 
-/* Rate of a body being received. It is checked more often when others want the connection's
+/* Rate of a body being received. It is checked after PACE_LOOK_MS when others want the connection's
  * place. */
-#define PACE_LOOK_MS 5000
-
 struct pace_in {
     uint64_t since; /* ms: of the last sufficient progress */
     uint64_t seen;  /* bytes since then */

@@ -17,6 +17,7 @@ import raw  # noqa: E402
 from h2_bench import (  # noqa: E402
     HUGE, LARGE, SLACK, check, eventually, get, held, play, post, started)
 
+HOARDERS = 60
 PAUSED = 100
 PAUSED_EACH = 160 << 10  # what a paused upload of one window may cost
 
@@ -398,6 +399,26 @@ def large_in_the_table(bench):
         check(conn.get("/small").status == 200, "the connection lives")
 
 
+def windows_nobody_opens(bench):
+    """Each costs a few bytes to ask for and some KiB to hold, also of what is stored: together they
+    hold no more than there is memory, and give way."""
+    peak, limit = 0, bench.metrics()["memory_limit_bytes"]
+    with contextlib.ExitStack() as others:
+        for _ in range(HOARDERS):
+            conn = others.enter_context(bench.connect((h2.INITIAL_WINDOW_SIZE, 0), auto=False))
+            conn.send(*(get(conn, "/large")[1] for _ in range(120)))
+            peak = max(peak, bench.metrics()["memory_used_bytes"])
+        check(peak > limit, f"{peak} bytes are too many")
+        check(peak < limit * 9 // 8, f"{peak} bytes are not far too many")
+        check(not any(bench.offences().values()), f"{bench.offences()}")
+
+        def served():
+            with bench.connect() as beside:
+                return all(beside.get(path).status == 200 for path in ("/large", "/beside"))
+        check(eventually(served, 30), "served beside them")
+        check(all(served() for _ in range(20)), "served again")
+
+
 def main():
     only = sys.argv[2:]
     with started() as bench:
@@ -407,6 +428,8 @@ def main():
                      large_in_the_table), only)
     with started("--set", "limits.head=64KiB") as bench:
         play(bench, (responses_nobody_reads,), only)
+    with started("--memory", "40MiB", "--set", "timeouts.client-body=30min") as bench:
+        play(bench, (windows_nobody_opens,), only)
     with started("--set", "timeouts.client-body=1s") as bench:
         before = bench.used()
         for scene in (stopped_is_not_late, no_window, no_reader, no_body, creeping_body,

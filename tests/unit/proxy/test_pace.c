@@ -34,6 +34,21 @@ Test(pace, who_was_not_waited_for_has_all_the_time)
     cr_expect(pace_is_slow(&pace, true, 0, 121000, 60000));
 }
 
+Test(pace, who_takes_next_to_nothing_for_five_seconds_is_stalled)
+{
+    struct pace pace = {0};
+
+    cr_expect_not(pace_is_stalled(&pace, 9000), "it is not waited for");
+    pace_is_slow(&pace, true, 0, 1000, 60000);
+    pace_is_slow(&pace, true, 3839, 5000, 60000);
+    cr_expect_not(pace_is_stalled(&pace, 5999));
+    cr_expect(pace_is_stalled(&pace, 6000));
+    pace_is_slow(&pace, true, 3840, 6000, 60000);
+    cr_expect_not(pace_is_stalled(&pace, 6000), "it has taken enough");
+    pace_is_slow(&pace, false, 3840, 7000, 60000);
+    cr_expect_not(pace_is_stalled(&pace, 99000), "nor is it waited for any more");
+}
+
 Test(pace, without_a_limit_nobody_is_slow)
 {
     struct pace pace = {0};
