@@ -47,9 +47,10 @@ static void look_at_reload(struct findings *findings, struct server *server)
     const char *refusal = server_refusal(server);
 
     if (refusal) {
-        ERROR("Mend the file (`larderctl check` lists all its errors) and reload: until then, the "
-              "older configuration is in force, and a restart would fail.",
-              "The last reload was refused: %.400s", refusal);
+        ERROR(
+            "Correct the file (`larderctl check` lists all its errors) and reload. Until then, the "
+            "previous configuration is in force, and a restart would fail.",
+            "The last reload was refused: %.400s", refusal);
     }
 }
 
@@ -58,22 +59,21 @@ static void look_at_reload(struct findings *findings, struct server *server)
 static void look_at_directory(struct findings *findings, const struct store_member *one)
 {
     if (one->cause) {
-        ERROR(
-            "Look at the disk and the log; what lay there is fetched anew. Start again to take it "
-            "back.",
-            "The store's folder %s was taken out: %s.", one->path, one->cause);
+        ERROR("Check the disk and the log. What was stored there is fetched again when needed; a "
+              "restart takes the directory back into use.",
+              "The store directory %s was taken out of use: %s.", one->path, one->cause);
         return;
     }
     if (one->failing) {
-        ERROR("Look at the disk: is it full, or read-only? The log has the error "
+        ERROR("Check whether the disk is full or read-only. The log has the error "
               "(store_commit_failed).",
-              "Nothing can be written to the store's folder %s.", one->path);
+              "Nothing can be written to the store directory %s.", one->path);
     }
     if (one->stats.unreadable > 0 || one->stats.corrupt > 0) {
-        WARN("The disk may be about to fail: look at its health (smartctl), and have everything "
-             "read once with `larderctl verify`.",
-             "The disk below %s did not give %" PRIu64 " pages, and %" PRIu64
-             " records were damaged, since the start.",
+        WARN("The disk may be about to fail: check its health (smartctl), and verify all stored "
+             "data with `larderctl verify`.",
+             "On the disk of %s, %" PRIu64 " pages could not be read, and %" PRIu64
+             " records were damaged since the start.",
              one->path, one->stats.unreadable, one->stats.corrupt);
     }
 }
@@ -93,13 +93,13 @@ static void look_at_store(struct findings *findings, struct server *server)
 
 static void look_at_memory(struct findings *findings)
 {
-    static const char remedy[] = "Raise `memory`, or lower `limits.connections`; the tile below "
-                                 "says what it is used for.";
+    static const char remedy[] = "Raise `memory`, or lower `limits.connections`. \"Memory\" below "
+                                 "shows what it is used for.";
 
     if (memory_is_over()) {
-        ERROR(remedy, "Memory is used up: nothing new is fetched.");
+        ERROR(remedy, "Memory is used up, so nothing new is fetched.");
     } else if (memory_is_tight()) {
-        WARN(remedy, "Memory is short: responses pass without being kept.");
+        WARN(remedy, "Memory is short, so responses pass through without being stored.");
     }
 }
 
@@ -111,19 +111,18 @@ static void look_at_queues(struct findings *findings, struct server *server)
     uint64_t unread = history_sum(history, HISTORY_READS_REFUSED, LATELY);
 
     if (refused > 0) {
-        ERROR(
-            "Raise `limits.connections` and the descriptors of the process (LimitNOFILE), or give "
-            "it more memory.",
-            "%" PRIu64 " clients were turned away in the last 10 minutes.", refused);
+        ERROR("Raise `limits.connections` and the number of open files (LimitNOFILE), or give the "
+              "proxy more memory.",
+              "%" PRIu64 " clients were turned away in the last 10 minutes.", refused);
     }
     if (dropped > 0) {
         WARN("The disk of `log.access` is full or too slow.",
              "%" PRIu64 " lines of the access log were lost in the last 10 minutes.", dropped);
     }
     if (unread > 0) {
-        WARN("The disk of the store cannot keep up: more memory, more folders, or a faster one.",
+        WARN("The store's disk cannot keep up: add memory, disks, or use a faster one.",
              "%" PRIu64
-             " lookups were misses in the last 10 minutes, because too many reads waited.",
+             " lookups were misses in the last 10 minutes because too many reads were waiting.",
              unread);
     }
 }
@@ -137,8 +136,9 @@ static void look_at_descriptors(struct findings *findings, struct server *server
         wanted = FEW_CLIENTS; /* the default is more than most installations need */
     }
     if (files_most_clients() < wanted) {
-        WARN("Raise LimitNOFILE of the unit (or `ulimit -n`), or lower `limits.connections`.",
-             "Open files suffice for %" PRIu64 " clients at once; %" PRIu64 " should have room.",
+        WARN("Raise LimitNOFILE in the systemd unit (or `ulimit -n`), or lower "
+             "`limits.connections`.",
+             "The limit of open files allows %" PRIu64 " clients at once, not %" PRIu64 ".",
              files_most_clients(), wanted);
     }
 }
@@ -147,7 +147,7 @@ static void look_at_descriptors(struct findings *findings, struct server *server
 
 static void look_at_listener(struct findings *findings, const struct tls_context *context)
 {
-    static const char remedy[] = "Renew it and reload; an ACME client can do both by itself.";
+    static const char remedy[] = "Renew it and reload; an ACME client can do both automatically.";
     const char *file;
     int64_t end = context ? tls_context_expires(context, &file) : INT64_MAX;
     int64_t left = end == INT64_MAX ? INT64_MAX : end - clock_wall();
@@ -166,10 +166,9 @@ static void look_at_tls(struct findings *findings, const struct settings *settin
     }
     for (size_t i = 0; i < settings->site_count; i++) {
         if (!settings->sites[i].verify) {
-            WARN(
-                "Name the authority of its origins as the site's `ca`, and leave `verify: no` out.",
-                "The site %s says `verify: no`: anybody on the way can answer for its origins.",
-                settings->sites[i].hosts[0]);
+            WARN("Name the authority of its origins as the site's `ca`, and remove `verify: no`.",
+                 "The site %s has `verify: no`: anybody on the path can impersonate its origins.",
+                 settings->sites[i].hosts[0]);
         }
     }
 }
@@ -183,8 +182,8 @@ static void look_at_replica(struct findings *findings, const json_t *replica)
     const char *reason = json_string_value(json_object_get(replica, "reason"));
 
     if (name && state && strcmp(state, "down") == 0) {
-        WARN("Clients go to others meanwhile. See what is wrong there; `larderctl dns` tells since "
-             "when, and `larderctl drain` keeps it out.",
+        WARN("Clients are sent to the other replicas. `larderctl dns` shows since when it is down; "
+             "`larderctl drain` keeps it out of service when it comes back.",
              "The replica %.100s is down%s%.200s.", name, reason ? ": " : "", reason ? reason : "");
     }
 }
@@ -200,8 +199,8 @@ static void look_at_redirector(struct findings *findings, struct server *server)
     }
     struct dnsstatus_answer answer = dnsstatus_ask(server_dnsstatus(server), at);
     if (answer.error) {
-        ERROR("Is larder-dns running there? Names are not answered if it is not.",
-              "The redirector at %s does not say how it is: %s.", at->text, answer.error);
+        ERROR("Check that larder-dns is running there; if not, it answers no queries.",
+              "larder-dns at %s does not respond: %s.", at->text, answer.error);
         return; /* what it said before is outdated */
     }
     said = json_loadb(answer.text.at ? answer.text.at : "", answer.text.len, 0, NULL);

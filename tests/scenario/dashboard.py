@@ -230,9 +230,9 @@ def look_at_warnings_of_replicas():
     await_that(lambda: told("The replica one is down: refused <b>."), "a replica that is down")
     check(not told("replica two"), "one that is drained is no fault")
     Redirector.status = 500
-    await_that(lambda: told("does not say how it is"), "the redirector fails")
+    await_that(lambda: told("does not respond"), "the redirector fails")
     Redirector.status, Redirector.replicas = 200, [{"name": "one", "state": "up"}]
-    await_that(lambda: not told("does not say how it is"), "it is mended")
+    await_that(lambda: not told("does not respond"), "it is mended")
     check(not told("replica one"), "and the replica is up")
 
 

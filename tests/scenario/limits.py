@@ -257,7 +257,7 @@ def warned(store, program):
         proxy.command[:0] = ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
         proxy.start()
         text, _ = raw.ask(proxy.admin, b"GET /warnings HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        check((b"Open files suffice" in text) == expected, f"{files} descriptors, {more}: {text}")
+        check((b"limit of open files" in text) == expected, f"{files} descriptors, {more}: {text}")
         check(proxy.stop(), "it left by itself")
 
 

@@ -209,9 +209,9 @@ export function drawReplicas(answer) {
   const all = rows.reduce((sum, row) => sum + row.answers, 0);
   fill("replicas", rows.map((row) => ({ ...row, all, part: all ? row.answers / all : 0 })));
   const text = !answer.configured
-    ? "No redirector is asked. Name its administrative address as admin.dns, and its replicas are shown here."
-    : answer.error ? `The redirector at ${answer.from} does not answer: ${answer.error}.`
-      : "The redirector has no replicas.";
+    ? "No larder-dns is configured. Set admin.dns to the address of its admin listener to see its replicas here."
+    : answer.error ? `larder-dns at ${answer.from} does not respond: ${answer.error}.`
+      : "larder-dns has no replicas.";
   setText($("replicas-empty"), text);
   setText($("replicas-aside"), rows.length ? "as larder-dns sees them" : "");
 }
