@@ -8,7 +8,7 @@
 #include "ctl/reload.h"
 #include "ctl/verbs.h"
 
-#include "base/conf.h"
+#include "base/conf_json.h"
 #include "base/err.h"
 
 #include <jansson.h>
@@ -17,35 +17,6 @@
 #include <stdlib.h>
 
 /* ---- what differs, as JSON ---- */
-
-static void put_text(json_t *object, const char *name, const char *text)
-{
-    json_t *value = text ? json_string(text) : NULL;
-
-    if (text) {
-        json_object_set_new(object, name, value ? value : json_string("(not UTF-8)"));
-    }
-}
-
-static void put_change(void *arg, const struct conf_change *change)
-{
-    static const char *const kinds[] = {[CONF_ADDED] = "added",
-                                        [CONF_REMOVED] = "removed",
-                                        [CONF_CHANGED] = "changed",
-                                        [CONF_MOVED] = "moved"};
-    const struct conf_setting *any = change->after ? change->after : change->before;
-    json_t *row = json_object();
-
-    put_text(row, "path", any->path);
-    put_text(row, "kind", kinds[change->kind]);
-    if (change->kind != CONF_MOVED) {
-        put_text(row, "before", change->before ? change->before->shown : NULL);
-        put_text(row, "after", change->after ? change->after->shown : NULL);
-    }
-    put_text(row, "origin", any->origin);
-    put_text(row, "by", any->by_reload ? "reload" : "restart");
-    json_array_append_new(arg, row);
-}
 
 int diff_settings(struct span before, struct span after, struct buf *out)
 {
@@ -56,9 +27,7 @@ int diff_settings(struct span before, struct span after, struct buf *out)
     int err = conf_read_settings(before, &arena, &old);
     err = err ? err : conf_read_settings(after, &arena, &new);
     if (!err) {
-        json_t *root = json_object(), *changes = json_array();
-        conf_compare(&old, &new, put_change, changes);
-        json_object_set_new(root, "changes", changes);
+        json_t *root = conf_changes_json(&old, &new);
         char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         buf_printf(out, "%s\n", text);
         free(text);

@@ -1,47 +1,15 @@
 #include "proxy/admin/reload.h"
 
+#include "base/conf_json.h"
 #include "base/mem.h"
 #include "proxy/admin/status_parts.h"
 
 /* ---- as JSON ---- */
 
-static void put_text(json_t *object, const char *name, const char *text)
-{
-    json_t *value = text ? json_string(text) : NULL;
-
-    if (text) {
-        json_object_set_new(object, name, value ? value : json_string("(not UTF-8)"));
-    }
-}
-
-static void put_change(void *arg, const struct conf_change *change)
-{
-    static const char *const kinds[] = {[CONF_ADDED] = "added",
-                                        [CONF_REMOVED] = "removed",
-                                        [CONF_CHANGED] = "changed",
-                                        [CONF_MOVED] = "moved"};
-    const struct conf_setting *any = change->after ? change->after : change->before;
-    json_t *row = json_object();
-
-    put_text(row, "path", any->path);
-    put_text(row, "kind", kinds[change->kind]);
-    if (change->kind != CONF_MOVED) {
-        put_text(row, "before", change->before ? change->before->shown : NULL);
-        put_text(row, "after", change->after ? change->after->shown : NULL);
-    }
-    put_text(row, "origin", any->origin);
-    put_text(row, "by", any->by_reload ? "reload" : "restart");
-    json_array_append_new(arg, row);
-}
-
 static int write_changes(const struct conf_flat *before, const struct conf_flat *after,
                          struct buf *out)
 {
-    json_t *root = json_object(), *changes = json_array();
-
-    conf_compare(before, after, put_change, changes);
-    json_object_set_new(root, "changes", changes);
-    status_write_json(root, out);
+    status_write_json(conf_changes_json(before, after), out);
     return 200;
 }
 
@@ -53,7 +21,7 @@ static int write_errors(struct buf *errors, const char *what, struct buf *out)
     json_t *root = json_object(), *list = json_array();
     struct span rest = buf_span(errors);
 
-    put_text(root, "error", what);
+    json_object_set_new(root, "error", json_string(what));
     while (rest.len) {
         struct span line = span_cut(&rest, '\n');
         json_t *text = json_stringn(line.at, line.len);
