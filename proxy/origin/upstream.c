@@ -96,3 +96,45 @@ void upstream_stats(const struct upstreams *upstreams, struct upstream_stats *ou
         .idle = origins_idle(upstreams->origins),
     };
 }
+
+/* ---- what became of connections ---- */
+
+bool upstream_refused(const struct stream *stream)
+{
+    return origins_refused(stream);
+}
+
+bool upstream_may_retry(const struct stream *stream)
+{
+    return origins_may_retry(stream);
+}
+
+void upstream_heard(struct upstreams *upstreams, const struct stream *stream)
+{
+    origins_heard(stream, loop_now_ms(upstreams->loop));
+}
+
+bool upstream_is_silent(const struct upstreams *upstreams, const struct stream *stream)
+{
+    uint64_t now = loop_now_ms(upstreams->loop);
+    uint64_t waited = upstreams->settings.h1.times.first_byte_ms;
+
+    return !origins_heard_since(stream, now > waited ? now - waited : 0);
+}
+
+bool upstream_shun(struct upstreams *upstreams, const struct stream *stream)
+{
+    struct ip address;
+    uint16_t port;
+
+    if (!origins_shun(stream, &address, &port)) {
+        return false;
+    }
+    failures_add(&upstreams->failures, &address, port, loop_now_ms(upstreams->loop));
+    return true;
+}
+
+bool upstream_untouched(const struct stream *stream)
+{
+    return origins_untouched(stream);
+}

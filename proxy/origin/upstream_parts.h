@@ -1,6 +1,6 @@
 /*
- * upstream_parts - the inside of upstream, shared by upstream.c (its life) and upstream_job.c (one
- * job, from its start to a connection).
+ * upstream_parts - the inside of upstream, shared by upstream.c (its life, and what became of
+ * connections) and upstream_job.c (one job, from its start to a connection).
  */
 #ifndef LARDER_PROXY_ORIGIN_UPSTREAM_PARTS_H
 #define LARDER_PROXY_ORIGIN_UPSTREAM_PARTS_H
