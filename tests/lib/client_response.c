@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/lib/chunk_size.h"
 
 enum { HEAD_MAX = 1 << 20, LINE_MAX_LEN = 8192 };
 
@@ -195,20 +196,6 @@ static enum client_outcome read_until_close(struct client *client, uint64_t unti
     return outcome == CLIENT_CLOSED ? CLIENT_OK : outcome;
 }
 
-static bool parse_hex(struct span digits, uint64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        char c = ascii_lower(digits.at[i]);
-        bool letter = c >= 'a' && c <= 'f';
-        if (i == 15 || (!letter && !ascii_is_digit(c))) {
-            return false;
-        }
-        *out = *out * 16 + (uint64_t)(letter ? c - 'a' + 10 : c - '0');
-    }
-    return digits.len > 0;
-}
-
 /* A line without its end, in *line (spans into the buffer; gone with the next read). */
 static enum client_outcome read_line(struct client *client, uint64_t until, char *line, size_t *len)
 {
@@ -254,7 +241,7 @@ static enum client_outcome read_chunk(struct client *client, uint64_t until,
     size_t len = 0;
     enum client_outcome outcome = read_line(client, until, line, &len);
 
-    if (outcome == CLIENT_OK && !parse_hex(span_of(line, len), size)) {
+    if (outcome == CLIENT_OK && !chunk_size_read(span_of(line, len), size)) {
         outcome = CLIENT_MALFORMED; /* a proxy has no business sending extensions */
     }
     if (outcome == CLIENT_OK) {

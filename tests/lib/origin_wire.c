@@ -1,6 +1,7 @@
 #include "tests/lib/origin_wire.h"
 
 #include "base/mem.h"
+#include "tests/lib/chunk_size.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -131,20 +132,6 @@ static bool read_bytes(struct origin_wire *wire, struct origin_request *request,
     return true;
 }
 
-static bool hex(struct span digits, uint64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        char c = ascii_lower(digits.at[i]);
-        bool letter = c >= 'a' && c <= 'f';
-        if (i == 15 || (!letter && !ascii_is_digit(c))) {
-            return false;
-        }
-        *out = *out * 16 + (uint64_t)(letter ? c - 'a' + 10 : c - '0');
-    }
-    return digits.len > 0;
-}
-
 static bool read_line(struct origin_wire *wire, struct buf *line)
 {
     size_t len = read_to(wire, SPAN("\r\n"), CHUNK_LINE_MAX);
@@ -167,7 +154,7 @@ static bool read_chunks(struct origin_wire *wire, struct origin_request *request
     while (fine && size > 0) {
         fine = read_line(wire, &line);
         struct span text = buf_span(&line);
-        fine = fine && hex(span_trim(span_cut(&text, ';')), &size);
+        fine = fine && chunk_size_read(span_trim(span_cut(&text, ';')), &size);
         fine = fine && read_bytes(wire, request, size);
         if (fine && size > 0) {
             fine = read_line(wire, &line) && buf_len(&line) == 0;
