@@ -179,28 +179,13 @@ int verb_dns(const struct ctl_options *options)
     return verb_dns_explain(options, mine.admin);
 }
 
-/* Names of replicas are any text; what is not plain is refused rather than escaped. */
-static bool is_plain(const char *name)
-{
-    for (; *name; name++) {
-        char lower = ascii_lower(*name);
-        if (!((lower >= 'a' && lower <= 'z') || ascii_is_digit(*name) || strchr("-._", *name))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 int verb_drain(const struct ctl_options *options)
 {
     const char *admin = options->admin ? options->admin : FETCH_DNS_ADMIN;
     struct buf path = BUF_INIT, body = BUF_INIT, why = BUF_INIT;
 
-    if (!is_plain(options->operand)) {
-        fprintf(stderr, "larderctl: only letters, digits, \"-\", \".\" and \"_\" in a name\n");
-        return CTL_USAGE;
-    }
-    buf_printf(&path, "/%s?replica=%s", options->verb, options->operand);
+    buf_printf(&path, "/%s", options->verb);
+    question_add(&path, "replica", options->operand);
     buf_append(&path, SPAN("\0"));
     int err = fetch_post(admin, path.data, &body, &why);
     if (err == ERR_REFUSED) {

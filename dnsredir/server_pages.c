@@ -7,18 +7,21 @@
 #include "dnsredir/admin/explain.h"
 #include "dnsredir/admin/status.h"
 
+#include <jansson.h>
+
 /* POST /drain?replica=NAME and /undrain: at once; answered when it is in the state, if there is
  * one. */
 static const char *drain_page(struct server *s, bool drain, struct span query, struct buf *out,
                               uint64_t *ticket)
 {
-    const struct span key = SPAN("replica=");
-    struct span name = span_skip(query, key.len);
+    char text[ADMIN_FIELD_MAX];
+    size_t len;
 
-    if (!span_starts(query, key)) {
+    if (!admin_field(query, SPAN("replica"), text, &len)) {
         buf_printf(out, "{\"error\": \"which replica? expected ?replica=NAME\"}\n");
         return admin_refused;
     }
+    struct span name = span_of(text, len);
     if (roster_drain(s->roster, name, drain)) {
         buf_printf(out, "{\"error\": \"there is no such replica; larderctl dns lists them\"}\n");
         return admin_refused;
@@ -28,8 +31,11 @@ static const char *drain_page(struct server *s, bool drain, struct span query, s
         *ticket = updater_drain(s->state.updater, name, drain);
     }
     server_publish(s);
-    buf_printf(out, "{\"replica\": \"%.*s\", \"drained\": %s}\n", SPAN_ARGS(name),
-               drain ? "true" : "false");
+    json_t *root = json_pack("{s:s%, s:b}", "replica", name.at, name.len, "drained", drain);
+    char *json = json_dumps(root, 0);
+    buf_printf(out, "%s\n", json);
+    free(json);
+    json_decref(root);
     return "application/json";
 }
 

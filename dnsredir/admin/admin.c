@@ -12,6 +12,41 @@
 
 const char admin_refused[] = "application/json";
 
+/* ---- queries ---- */
+
+static bool hex_digit(char c, unsigned *out)
+{
+    char lower = ascii_lower(c);
+
+    *out = *out * 16 + (unsigned)(ascii_is_digit(c) ? c - '0' : lower - 'a' + 10);
+    return ascii_is_digit(c) || (lower >= 'a' && lower <= 'f');
+}
+
+bool admin_field(struct span query, struct span name, char out[ADMIN_FIELD_MAX], size_t *len)
+{
+    while (query.len) {
+        struct span value = span_cut(&query, '&');
+        struct span key = span_cut(&value, '=');
+        if (!span_eq(key, name)) {
+            continue;
+        }
+        for (*len = 0; value.len && *len < ADMIN_FIELD_MAX; ++*len) {
+            unsigned code = 0;
+            size_t step = value.at[0] == '%' ? 3 : 1;
+            if (step == 3 && (value.len < 3 || !hex_digit(value.at[1], &code) ||
+                              !hex_digit(value.at[2], &code))) {
+                return false;
+            }
+            out[*len] = step == 3 ? (char)code : value.at[0];
+            value = span_skip(value, step);
+        }
+        return value.len == 0;
+    }
+    return false;
+}
+
+/* ---- the listener ---- */
+
 struct admin {
     uv_tcp_t handle;
     const struct admin_pages *pages;

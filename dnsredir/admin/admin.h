@@ -30,6 +30,12 @@ struct admin_pages {
     bool (*is_own_name)(void *arg, struct span host);
 };
 
+#define ADMIN_FIELD_MAX 1100 /* bytes */
+
+/* Decodes the value of "NAME=" in a query, with its %XX, into `out`. Returns false if it is not
+ * there, too long, or cannot be read. Pure. */
+bool admin_field(struct span query, struct span name, char out[ADMIN_FIELD_MAX], size_t *len);
+
 /* Listens on `endpoint`; `pages` must outlive it. Returns 0 or a negative errno. */
 int admin_open(uv_loop_t *loop, const struct endpoint *endpoint, const struct admin_pages *pages,
                void *arg, struct admin **out);

@@ -12,7 +12,6 @@
 
 /* Candidates that are shown; the others are counted. */
 #define SHOWN_MAX 64
-#define FIELD_MAX 1100
 
 /* ---- the question ---- */
 
@@ -22,39 +21,6 @@ struct question {
     struct prefix client;
     bool has_client;
 };
-
-static bool hex_digit(char c, unsigned *out)
-{
-    char lower = ascii_lower(c);
-
-    *out = *out * 16 + (unsigned)(ascii_is_digit(c) ? c - '0' : lower - 'a' + 10);
-    return ascii_is_digit(c) || (lower >= 'a' && lower <= 'f');
-}
-
-/* The value of `name=` in a query, decoded into `out` of FIELD_MAX bytes. False: it is not there,
- * or cannot be read. */
-static bool field(struct span query, struct span name, char *out, size_t *len)
-{
-    while (query.len) {
-        struct span value = span_cut(&query, '&');
-        struct span key = span_cut(&value, '=');
-        if (!span_eq(key, name)) {
-            continue;
-        }
-        for (*len = 0; value.len && *len < FIELD_MAX; ++*len) {
-            unsigned code = 0;
-            size_t step = value.at[0] == '%' ? 3 : 1;
-            if (step == 3 && (value.len < 3 || !hex_digit(value.at[1], &code) ||
-                              !hex_digit(value.at[2], &code))) {
-                return false;
-            }
-            out[*len] = step == 3 ? (char)code : value.at[0];
-            value = span_skip(value, step);
-        }
-        return value.len == 0;
-    }
-    return false;
-}
 
 static const char *refused(struct buf *out, const char *why)
 {
@@ -70,19 +36,20 @@ static const char *refused(struct buf *out, const char *why)
 /* NULL, or what is wrong with it. */
 static const char *read_question(struct span query, struct question *out)
 {
-    char text[FIELD_MAX];
+    char text[ADMIN_FIELD_MAX];
     const char *what = NULL;
     size_t len;
 
     *out = (struct question){.type = TYPE_A};
-    if (!field(query, SPAN("name"), text, &len) ||
+    if (!admin_field(query, SPAN("name"), text, &len) ||
         name_parse_absolute(span_of(text, len), &out->name)) {
         return "which name? expected a domain name such as www.example.net";
     }
-    if (field(query, SPAN("type"), text, &len) && !response_type(span_of(text, len), &out->type)) {
+    if (admin_field(query, SPAN("type"), text, &len) &&
+        !response_type(span_of(text, len), &out->type)) {
         return "no such type; expected A, AAAA, ... or TYPE65";
     }
-    out->has_client = field(query, SPAN("client"), text, &len);
+    out->has_client = admin_field(query, SPAN("client"), text, &len);
     if (out->has_client && prefix_parse(span_of(text, len), &out->client, &what)) {
         return "no such client; expected an address or a prefix such as 10.1.0.0/16";
     }

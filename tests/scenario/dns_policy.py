@@ -217,10 +217,35 @@ def halves(w):
         expect("halves of requests keep no administrator out", set(NAMES), set(w.states()))
 
 
+def drain_by_any_name(dns, ctl):
+    """Names of replicas are any text; what --check takes can be drained."""
+    names = ["two words", 'a"b\\c', "100%&x=y", "k\u00f6ln"]
+    port, admin = larder.free_port(), larder.free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder) / "dns.yaml"
+        rows = [{"name": name, "addresses": ["192.0.2.1"]} for name in names]
+        config.write_text(f"""
+listen: ["127.0.0.1:{port}"]
+admin: {{ address: "127.0.0.1:{admin}" }}
+replicas: {json.dumps(rows, ensure_ascii=False)}
+zones: [{{ name: ex, nameservers: [ns.ex.org], names: [{{ name: all, policy: static }}] }}]
+""")
+        process = subprocess.Popen([dns, "--config", str(config)])
+        larder.await_port("127.0.0.1", admin, process)
+        for name in names:
+            done = subprocess.run([ctl, "drain", name, "--json", "--admin", f"127.0.0.1:{admin}"],
+                                  capture_output=True, text=True)
+            expect(f"drain {name}", {"replica": name, "drained": True},
+                   json.loads(done.stdout or "{}"))
+        process.terminate()
+        process.wait(PATIENCE)
+
+
 def main():
     if not shutil.which("dig"):
         print("skipped: dig is missing (bind9-dnsutils)")
         sys.exit(77)
+    drain_by_any_name(*sys.argv[1:3])
     w = World(*sys.argv[1:3])
     for part in (health, weighted, drains, load, halves):
         part(w)
