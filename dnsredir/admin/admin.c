@@ -261,7 +261,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     buf_commit(&c->in, (size_t)n);
     struct span head = buf_span(&c->in);
-    if (head.len && memmem(head.at, head.len, "\r\n\r\n", 4)) {
+    if (head.at && memmem(head.at, head.len, "\r\n\r\n", 4)) {
         respond(c, head);
     } else if (head.len > REQUEST_MAX) {
         connection_close(c);
