@@ -12,9 +12,9 @@
 
 #include <signal.h>
 
-/* How often replaced worlds are looked at, while there are any. */
+/* How often it is tried to free replaced worlds, while there are any. */
 #define COLLECT_MS 20
-/* How often ramps and levels are looked at. */
+/* How often ramps and load levels are computed. */
 #define LOAD_MS 1000
 
 /* ---- worlds ---- */
@@ -75,7 +75,8 @@ void server_publish(void *arg)
         .recursion = s->settings->recursion,
     };
     publish_set(s->publish, world);
-    if (!uv_is_active((uv_handle_t *)&s->collect)) { /* else worlds in a row put it off for ever */
+    if (!uv_is_active((uv_handle_t *)&s
+                          ->collect)) { /* else a series of new worlds would put it off for ever */
         uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
     }
 }
@@ -89,7 +90,7 @@ static bool is_same(const struct standing *a, const struct standing *b)
            memcmp(a->take, b->take, sizeof(a->take)) == 0;
 }
 
-/* A new world only when something moved. */
+/* Publishes a new world only if a level has moved. */
 static void on_load(uv_timer_t *timer)
 {
     struct server *s = container_of(timer, struct server, load);
@@ -107,7 +108,7 @@ static void on_load(uv_timer_t *timer)
     }
 }
 
-/* The thread begins when it is first wanted, and stays. */
+/* Starts the resolver's thread when settings want it for the first time; it stays then. */
 static void adopt_resolver(struct server *s, struct settings *settings)
 {
     if (!settings->recursor) {
@@ -153,7 +154,8 @@ static void stop(struct server *s)
     s->stopping = true;
     takeover_close(&s->takeover);
     takeover_forget();
-    updater_stop(s->state.updater); /* what it has written is answered before the sockets close */
+    updater_stop(
+        s->state.updater); /* what the updater has written is answered before the sockets close */
     worker_pool_stop(s->workers);
     resign_stop(&s->resign);
     measure_stop(s->measure);
@@ -172,7 +174,7 @@ static void on_end_signal(uv_signal_t *handle, int number)
     struct server *s = handle->data;
 
     log_info("stopping", "signal=%d", number);
-    if (!takeover_is_ready(s->takeover)) { /* else the service goes on, with the newer one */
+    if (!takeover_is_ready(s->takeover)) { /* else the service goes on with the newer process */
         notify("STOPPING=1");
     }
     stop(s);
@@ -220,7 +222,8 @@ static void on_drained(uv_timer_t *timer)
     stop(container_of(timer, struct server, drain));
 }
 
-/* By then what has been read is answered, and connections have been closed as they are always. */
+/* How long draining takes: until what has been read is answered, and idle connections are closed.
+ */
 static uint64_t drain_ms(const struct settings *settings)
 {
     uint64_t resolved = settings->recursion ? settings->resolver.limits.timeout_ms : 0;
@@ -228,7 +231,7 @@ static uint64_t drain_ms(const struct settings *settings)
     return resolved + 2 * settings->tcp.timeout;
 }
 
-/* It reads the sockets now. */
+/* The newer process reads the sockets now. */
 static void on_succeeded(void *arg)
 {
     struct server *s = arg;
@@ -248,7 +251,7 @@ static int offer(struct server *s)
                : 0;
 }
 
-/* What answers queries, and tells of them. */
+/* Opens what answers queries, and the query log. */
 static int open_workers(struct server *s)
 {
     int err = querylog_open(s->settings->log.queries, s->settings->workers, &s->log);

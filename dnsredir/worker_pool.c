@@ -47,12 +47,12 @@ static void on_stop(uv_async_t *async)
 {
     struct member *m = container_of(async, struct member, stop);
 
-    update_intake_deliver(m->worker.intake); /* its own wake may come behind this one */
+    update_intake_deliver(m->worker.intake); /* its wake-up may come later than this one */
     for (size_t i = 0; i < m->udp_count; i++) {
         udp_close(&m->udps[i]);
     }
     tcp_close(&m->tcp);
-    inbox_close(m->worker.inbox); /* after those who wait for it */
+    inbox_close(m->worker.inbox); /* after the listeners, whose clients wait for it */
     update_intake_close(m->worker.intake);
     uv_close((uv_handle_t *)&m->pulse, NULL);
     uv_close((uv_handle_t *)&m->drain, NULL);

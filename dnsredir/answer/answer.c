@@ -29,8 +29,8 @@ void answer_negative(struct answering *a, const struct zone *zone)
     }
 }
 
-/* Addresses of the name servers of `set`, as far as we know them. Returns whether all that lie
- * below `below` (NULL: none must) did fit. */
+/* Adds the addresses of the name servers of `set`, as far as we know them. Returns whether those
+ * that lie below `below` did all fit; with NULL none has to. */
 static bool put_glue(struct answering *a, const struct rrset *set, const struct name *below)
 {
     struct wire_in in = wire_in_of(set->wire, set->len);
@@ -69,7 +69,7 @@ static void answer_referral(struct answering *a, const struct node *cut)
     }
 }
 
-/* A set of the node, with its signature. */
+/* Adds a set of the node, with its signature. */
 static void put_owned(struct answering *a, const struct zone_hit *hit, const struct name *owner,
                       const struct rrset *set)
 {
@@ -79,7 +79,7 @@ static void put_owned(struct answering *a, const struct zone_hit *hit, const str
     }
 }
 
-/* The name exists and is ours. */
+/* Answers for a name that exists and is ours. */
 static void answer_node(struct answering *a, const struct zone_hit *hit, const struct name *owner)
 {
     const struct node *node = hit->node;
@@ -108,7 +108,7 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
     }
 }
 
-/* The CNAME of the node, of its records or by its policy; NULL: it has none. */
+/* The CNAME of the node, from its records or its policy; NULL: it has none. */
 static const struct rrset *cname_of(struct answering *a, const struct node *node,
                                     const struct name *owner)
 {
@@ -121,8 +121,8 @@ static const struct rrset *cname_of(struct answering *a, const struct node *node
     return node->policy->targets[choice.ids[0]];
 }
 
-/* The zone that `apex` is delegated from, if it is ours too; NULL: it is not, as it lies behind a
- * delegation to others. */
+/* The zone of ours from which `apex` is delegated; NULL: there is none, or a delegation to others
+ * lies between. */
 static const struct zone *outer_zone(const struct answering *a, const struct name *apex)
 {
     struct name above;
@@ -135,7 +135,8 @@ static const struct zone *outer_zone(const struct answering *a, const struct nam
     return hit.match == ZONE_CUT ? NULL : hit.zone;
 }
 
-/* A DS record belongs to the parent's side of a delegation (RFC 4035 3.1.4.1). */
+/* Is it a query for DS at the delegation? DS records belong to the parent's side (RFC
+ * 4035 3.1.4.1). */
 static bool asks_parent(const struct answering *a, const struct node *cut, const struct name *name)
 {
     return a->query->type == TYPE_DS && node_is(cut, name);
@@ -147,8 +148,9 @@ void answer_refuse(struct answering *a, enum ede why)
     a->packet.opt.ede = why;
 }
 
-/* The DS records of a zone of ours are its parent's, ours or another's. False: the zone itself says
- * that it has none, to those we ask nobody for. */
+/* Answers a query for the DS records of a zone of ours from its parent zone, be that ours or
+ * others'. Returns false if the parent is not ours and this asker gets no names of others resolved:
+ * then the zone itself says that it has none. */
 static bool answer_parent(struct answering *a, const struct zone *zone, const struct name *owner)
 {
     const struct zone *outer = outer_zone(a, &zone->apex);
@@ -156,7 +158,7 @@ static bool answer_parent(struct answering *a, const struct zone *zone, const st
     if (outer) {
         answer_ds(a, outer, zone, owner);
     } else if (zone->apex.labels && answer_may_defer(a)) {
-        a->flags = owner ? a->flags : 0; /* what comes is not ours */
+        a->flags = owner ? a->flags : 0; /* the answer will not be from a zone of ours */
         answer_elsewhere(a, owner);
     } else {
         return false;
@@ -164,8 +166,8 @@ static bool answer_parent(struct answering *a, const struct zone *zone, const st
     return true;
 }
 
-/* Another zone begins at or above the name, which we do not have. False: its DS records were asked
- * for, which are ours. */
+/* Refers the client to a zone that begins at or above the name, and which we do not have. Returns
+ * false if the query is for its DS records, which are ours. */
 static bool answer_cut(struct answering *a, const struct zone_hit *hit, const struct name *owner,
                        const struct name *name)
 {
@@ -181,7 +183,7 @@ static bool answer_cut(struct answering *a, const struct zone_hit *hit, const st
     return true;
 }
 
-/* The DS records of a zone of ours, where they are its parent's to tell. */
+/* Answers a query for the DS records of a zone of ours, if its parent has to answer it. */
 static bool answer_apex_ds(struct answering *a, const struct zone_hit *hit,
                            const struct name *owner, const struct name *name)
 {
@@ -189,7 +191,7 @@ static bool answer_apex_ds(struct answering *a, const struct zone_hit *hit,
            answer_parent(a, hit->zone, owner);
 }
 
-/* A name that we have. Returns the CNAME to follow, or NULL: done. */
+/* Answers for a name in a zone of ours. Returns the CNAME to follow, or NULL: done. */
 static const struct rrset *answer_ours(struct answering *a, struct zone_hit *hit,
                                        const struct name *owner)
 {
@@ -208,7 +210,7 @@ static const struct rrset *answer_ours(struct answering *a, struct zone_hit *hit
     return type == TYPE_CNAME || type == TYPE_ANY ? NULL : cname; /* ANY is it: RFC 8482 4.2 */
 }
 
-/* One name of the chain. Returns the CNAME to follow, or NULL: done. */
+/* Answers for one name of the chain. Returns the CNAME to follow, or NULL: done. */
 static const struct rrset *answer_name(struct answering *a, const struct name *owner)
 {
     const struct name *name = owner ? owner : &a->query->name;
@@ -250,7 +252,8 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
     return answer_ours(a, &hit, owner);
 }
 
-/* Has the answer the records of this name? `targets` are those that CNAMEs led to before. */
+/* Has the answer the records of this name already? `targets` are the names that CNAMEs have led to
+ * so far. */
 static bool is_answered(const struct answering *a, const struct span *targets, unsigned count,
                         const struct name *name)
 {
@@ -262,7 +265,7 @@ static bool is_answered(const struct answering *a, const struct span *targets, u
     return found;
 }
 
-/* Follows CNAMEs, as far as they lead to names that have not been answered yet. */
+/* Answers the question, following CNAMEs until one leads to a name that was answered already. */
 static void answer_question(struct answering *a)
 {
     struct span targets[CHAIN_MAX];
@@ -278,7 +281,7 @@ static void answer_question(struct answering *a)
     }
 }
 
-/* A query without faults. */
+/* Answers a query without faults. */
 static void answer_query(struct answering *a)
 {
     const struct query *query = a->query;
@@ -315,7 +318,7 @@ size_t answer_limit(const struct query *query, bool tcp)
     return query->edns.payload < DNS_UDP_MAX ? query->edns.payload : DNS_UDP_MAX;
 }
 
-/* What the OPT of the response will say. */
+/* Decides what the OPT of the response will say. */
 static void prepare_opt(struct answering *a)
 {
     const struct identity *identity = a->view->identity;
@@ -336,7 +339,8 @@ static void prepare_opt(struct answering *a)
     }
 }
 
-/* Judges a signature, and sets room aside for ours, if need be by saying less. */
+/* Checks the query's signature, and reserves room for ours, if need be by saying less in OPT.
+ * Returns the limit that is left. */
 static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit)
 {
     const struct identity *identity = a->view->identity;
@@ -359,9 +363,10 @@ static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit
     return limit;
 }
 
-/* Too many of these to this network? Whoever is real is told to come by TCP, or with a cookie;
- * errors have no such form, and some are given. TCP and good cookies prove the address; a signature
- * does not, as who has seen a signed query can send it again from any. */
+/* Applies the rate limits. If this network gets too many such answers, some are sent in a form that
+ * tells a real client to come by TCP, or with a cookie; errors have no such form, and some are sent
+ * as they are. TCP and good cookies prove the client's address. A signature does not, because
+ * whoever has seen a signed query can send it again from any address. */
 static void limit(struct answering *a, const struct packet_mark *empty)
 {
     const struct asker *asker = a->asker;
@@ -390,8 +395,8 @@ static void limit(struct answering *a, const struct packet_mark *empty)
     }
 }
 
-/* All of it but what the caller has set: who asks what, and the rcode so far. (The rest of it is
- * large, and set where it is used.) */
+/* Sets up everything but what the caller has set: who asks what, and the rcode so far. The large
+ * rest is set where it is used. */
 static void begin(struct answering *a, struct span packet, void *room)
 {
     const struct query *query = a->query;
@@ -400,7 +405,7 @@ static void begin(struct answering *a, struct span packet, void *room)
     a->unsignable = a->unknown = false;
     a->proof_count = 0;
     a->subject = NULL;
-    /* What the resolver answers later could not be signed. */
+    /* A signed query is not deferred: the answer of the resolver could not be signed. */
     a->recursive = a->view->recursion && !query->tsig_at &&
                    recursion_allows(a->view->recursion, &a->asker->ip);
     prepare_opt(a);
@@ -416,7 +421,7 @@ static void note_query(const struct query *query, struct answer_note *note)
     note->dnssec = query->edns.dnssec_ok;
 }
 
-/* Header and signature; the length of the packet, or 0: nobody is answered. */
+/* Writes header and signature. Returns the length of the packet, or 0: no answer is sent. */
 static size_t finish(struct answering *a, const struct packet_mark *empty, void *room)
 {
     limit(a, empty);

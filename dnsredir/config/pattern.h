@@ -24,11 +24,12 @@ struct pattern {
     uint32_t name_count; /* 1 when there are no ranges */
 };
 
-/* `text` must outlive the pattern. ERR_SYNTAX, and *what names the fault. */
+/* Parses a pattern; `text` must outlive it. Returns 0, or ERR_SYNTAX with a description of the
+ * fault, which is static text, in *what. */
 int pattern_parse(struct span text, struct pattern *out, const char **what);
 
-/* The name with this number, 0..name_count-1, in `out` of PATTERN_TEXT_MAX bytes; the last range
- * runs fastest. */
+/* Writes the name with this number, 0..name_count-1, to `out`, which has PATTERN_TEXT_MAX bytes,
+ * and returns it. The last range counts fastest. */
 struct span pattern_name(const struct pattern *pattern, uint32_t number, char *out);
 
 #endif

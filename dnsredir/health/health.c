@@ -9,9 +9,10 @@
 
 #include <stdio.h>
 
-/* The first probes come soon after the start, each replica's a little later than the last. */
+/* First probes begin soon after the start, that of each replica so much later than the one before.
+ */
 #define FIRST_SPREAD_MS 100
-/* How much faster probes come while a streak is running, at least. */
+/* While a streak runs probes come at least so many times faster. */
 #define HURRY 4
 #define REQUEST_MAX 512
 #define READ_MAX 4096
@@ -73,7 +74,7 @@ struct probe {
     struct health health;
     const char *fault;
     uint64_t since; /* when `health` changed last, by the loop's clock; 0: never */
-    bool returned;  /* that was from down to up */
+    bool returned;  /* it changed from down to up */
     bool has_load;
     struct load_report load;
     struct load_meter meter;
@@ -81,8 +82,8 @@ struct probe {
     uv_tcp_t tcp;
     enum link_state link;
     bool asking;
-    bool fresh;   /* the connection is of this probe */
-    bool writing; /* `write` is the kernel's */
+    bool fresh;   /* the connection was opened by this probe */
+    bool writing; /* `write` is in use */
     uint64_t begun;
     uint64_t connections; /* opened so far */
     uv_connect_t connect;
@@ -172,7 +173,7 @@ static void on_rtt_line(void *arg, const struct rtt_line *line)
 
 static void write_text(struct probe *p, char *text);
 
-/* Between two probes, by the connection that the last one left. */
+/* Asks for round-trip times, between two probes, on the connection of the last one. */
 static void pull_begin(struct probe *p)
 {
     if (p->probes->on_rtt && p->link == LINK_OPEN && uv_now(p->probes->loop) >= p->pull.due) {
@@ -193,7 +194,7 @@ static void pull_read(struct probe *p, int done)
 
 /* ---- health ---- */
 
-/* Ends the probe that is under way. `fault` NULL: all is well. */
+/* Ends the probe that is under way; with a NULL `fault` it was good. */
 static void conclude(struct probe *p, const char *fault)
 {
     const struct settings *s = p->probes->settings;
@@ -224,8 +225,9 @@ static void conclude(struct probe *p, const char *fault)
     }
 }
 
-/* The connection is gone or of no use. One that was kept may have been closed while nobody looked:
- * that says nothing about the replica. */
+/* Handles a connection that is gone or of no use. If it was kept from an earlier probe, it may have
+ * been closed in between: that says nothing about the replica, and the probe is repeated on a new
+ * one. */
 static void link_failed(struct probe *p, const char *fault)
 {
     bool in_vain = p->asking && !p->fresh && p->reply.head_len == 0;
@@ -233,7 +235,7 @@ static void link_failed(struct probe *p, const char *fault)
     if (p->asking && !in_vain) {
         conclude(p, fault);
     } else {
-        link_close(p); /* a probe that was asked in vain goes on with a new one */
+        link_close(p); /* a probe that got nothing on a kept connection goes on with a new one */
     }
 }
 
@@ -248,7 +250,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct probe *p = container_of(stream, struct probe, tcp);
 
     if (n < 0 || !(p->asking || p->pull.under_way)) {
-        link_failed(p, "closed without an answer"); /* or it speaks without being asked */
+        link_failed(p, "closed without an answer"); /* or the replica sends without being asked */
         return;
     }
     int done = reply_take(&p->reply, span_of(p->room, (size_t)n));
@@ -263,7 +265,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-/* A write that failed before the connection was closed is told of after it. */
+/* May be called after the connection was closed, for a write that had failed before. */
 static void on_written(uv_write_t *write, int status)
 {
     struct probe *p = container_of(write, struct probe, write);
@@ -332,7 +334,7 @@ static void on_time(uv_timer_t *timer)
 
     p->begun = uv_now(p->probes->loop);
     if (p->pull.under_way) {
-        link_close(p); /* health does not wait for it */
+        link_close(p); /* health does not depend on it */
     }
     p->asking = true;
     p->fresh = false;
@@ -361,7 +363,8 @@ static const struct probe *find_same(const struct probes *was, const struct repl
     return NULL;
 }
 
-/* The first probe: where `before` left off, so that reloads do not put probes off. */
+/* Starts the probes of a replica, and goes on where `before` was, so that reloads do not delay
+ * probes. */
 static void probe_start(struct probes *probes, struct probe *p, size_t number,
                         const struct probe *before)
 {

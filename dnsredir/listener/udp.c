@@ -11,25 +11,26 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-/* One system call moves up to this many packets. More gains nothing measurable: what is left is
+/* How many packets one system call moves. More gains nothing that can be measured: what is left is
  * the kernel's work per packet. */
 #define BATCH 32
-/* Batches and queries per wake-up, so that a flood cannot keep the loop from TCP and from
+/* How many batches one wake-up handles, so that a flood cannot keep the loop from TCP and from
  * stopping. */
 #define ROUNDS_MAX 32
 #define QUERIES_MAX 256
-/* After so long it begins no other batch. */
+/* After so many microseconds a wake-up begins no other batch. */
 #define TURN_US 2000
 /* A socket is busy when so many queries come at once, or so soon after the last ones. The loop does
- * not watch it then: for each packet sent the kernel calls who watches a socket, for room to send,
- * which is a tenth of all that an answer costs. To leave and to come back is three system calls.
- * The only socket of a worker is waited on in itself, too, which saves asking the loop, while
- * nobody waits for anything else; the rest of the loop has its turn after ROUNDS_MAX batches or
- * TURN_US, or when nothing came for WAIT_US (as precise as the kernel's ticks are). */
+ * not watch a busy socket: for each packet that is sent the kernel wakes who watches the socket,
+ * because there is room to send, and that is a tenth of what an answer costs. To stop watching and
+ * to begin again takes three system calls. If a worker has a single socket, and waits for nothing
+ * else, it waits in that socket itself (in recvmmsg), which saves asking the loop. The rest of the
+ * loop has its turn after ROUNDS_MAX batches or TURN_US, or when nothing has come for WAIT_US (as
+ * precise as the kernel's ticks). */
 #define BUSY_COUNT 8
 #define BUSY_GAP_US 100
 #define WAIT_US 1000
-/* A query is a question and an OPT; what is larger is cut by the kernel and refused. */
+/* A query is a question and an OPT. What is larger is truncated by the kernel, and refused. */
 #define QUERY_MAX 2048
 /* About 10,000 small queries may wait while the worker is elsewhere; the default holds 256. */
 #define RECEIVE_BUFFER (4 << 20)
@@ -39,9 +40,9 @@ struct udp {
     struct worker *worker;
     uv_poll_t poll;
     int fd;
-    bool alone;       /* the worker has no other */
-    bool watched;     /* by the loop */
-    uint64_t last_us; /* when queries came */
+    bool alone;       /* the worker has no other socket */
+    bool watched;     /* the loop watches the socket */
+    uint64_t last_us; /* when queries came last */
     bool any_address; /* bound to no address: each answer must leave from the one asked */
 
     struct mmsghdr in[BATCH];
@@ -64,8 +65,8 @@ static void prepare(struct udp *udp)
     }
 }
 
-/* Sends from the address the query came to, by whatever interface leads there. The kernel's
- * message about the one fits as it is for the other. */
+/* Makes the answer leave from the address that the query came to, by whatever interface leads to
+ * the client: the kernel's control message of the query serves for that, without its interface. */
 static void pin_source(struct msghdr *header)
 {
     struct cmsghdr *message = CMSG_FIRSTHDR(header);
@@ -84,7 +85,7 @@ static void pin_source(struct msghdr *header)
     }
 }
 
-/* The answer of an update, which was written meanwhile. */
+/* Sends the answer of an update, which was written meanwhile. */
 static void give(struct update_job *job)
 {
     struct udp *udp = job->owner;
@@ -105,13 +106,13 @@ static void give(struct update_job *job)
     update_job_free(&job);
 }
 
-/* Of a batch. */
+/* When a batch was received, by the clocks that answers need. */
 struct times {
     uint32_t wall;
     uint64_t mono_us;
 };
 
-/* The way back to who waits for the resolver. */
+/* How the answer of the resolver gets back to the client. */
 struct udp_ticket {
     struct ticket ticket;
     struct udp *udp;
@@ -145,8 +146,8 @@ static void on_answered(struct ticket *base, struct span answer)
     free(ticket);
 }
 
-/* Packet `i` waits for the resolver, unless that has too much to do: returns the length of the
- * answer that says so. */
+/* Hands packet `i` to the resolver. Returns 0, or the length of an answer in `room` if the resolver
+ * has too much to do. */
 static size_t defer_packet(struct udp *udp, const struct world *world, unsigned i, void *room,
                            const struct asker *asker, const struct answer_note *note)
 {
@@ -172,7 +173,7 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
     return len;
 }
 
-/* Answers packet `i`; whether there is one to send as number `n`. */
+/* Answers packet `i`. Returns whether there is an answer, to be sent as number `n`. */
 static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n,
                           const struct times *times)
 {
@@ -213,8 +214,8 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
     return true;
 }
 
-/* Sends what the kernel takes. An answer that it refuses (no route, a spoofed address, a full
- * queue) is lost like any datagram, and must not hold up those behind it. */
+/* Sends the answers. One that the kernel refuses (no route, a forged address, a full queue) is lost
+ * like any datagram, and must not hold up those behind it. */
 static void send_answers(struct udp *udp, unsigned count)
 {
     unsigned sent = 0;
@@ -246,7 +247,7 @@ static void unwatch(struct udp *udp)
     udp->watched = false;
 }
 
-/* Answers what came. */
+/* Answers a batch of `got` packets. */
 static void answer_batch(struct udp *udp, unsigned got)
 {
     const struct world *world = publish_enter(udp->worker->publish, udp->worker->number);
@@ -263,7 +264,8 @@ static void answer_batch(struct udp *udp, unsigned got)
     latency_observe(&udp->worker->counters.latency, took, count);
 }
 
-/* Takes what has come, or waits for it. Returns the number of queries; 0: none, for now. */
+/* Receives a batch; `waits`: waits for one in the socket. Returns the number of packets; 0: there
+ * are none now. */
 static unsigned receive(struct udp *udp, bool waits)
 {
     prepare(udp);
@@ -305,7 +307,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* Between two turns of the loop it is always watched, be it busy or not. */
+/* Between two turns of the loop the socket is always watched, busy or not. */
 void udp_drain(struct udp *udp)
 {
     unwatch(udp);

@@ -29,7 +29,7 @@ struct resolver_counters {
     struct histogram seconds;
 };
 
-/* A recursor, and how much of it is in use. */
+/* A recursor, and how many jobs use it. */
 struct core {
     struct list link;
     struct resolver *resolver;
@@ -88,7 +88,7 @@ static void count(struct resolver *r, const struct resolution *resolution, unsig
     metric_add(&r->counters.secure, rcode != RCODE_SERVFAIL && resolution->secure);
 }
 
-/* Gives the client its answer, if it has none. */
+/* Sends the client its answer, unless it has one. */
 static void answer_job(struct resolver *r, struct job *job, const struct resolution *resolution)
 {
     struct answer_note note;
@@ -122,7 +122,7 @@ static void fail_job(struct resolver *r, struct job *job, enum ede why)
 
 /* ---- jobs ---- */
 
-/* The recursor is through with it, or never had it. */
+/* Ends a job that the recursor has finished with, or never had. */
 static void job_end(struct resolver *r, struct job *job)
 {
     list_remove(&job->link);
@@ -147,7 +147,7 @@ static void on_resolved(struct recursor_job *recursor, const struct resolution *
 
 static void on_timer(uv_timer_t *timer);
 
-/* The timer runs for the first that waits. */
+/* Sets the timer to the deadline of the first job that waits. */
 static void watch_deadlines(struct resolver *r)
 {
     uint64_t now = uv_now(&r->loop);
@@ -177,7 +177,7 @@ static void on_timer(uv_timer_t *timer)
     watch_deadlines(r);
 }
 
-/* Has its client room for it? */
+/* Counts the job for its client. Returns whether the client may ask it. */
 static bool enter(struct resolver *r, struct job *job)
 {
     struct askers_limits limits = askers_limits(r->mine.outstanding, r->mine.per_client);
@@ -231,7 +231,7 @@ static void core_close(struct core *core)
     uv_close((uv_handle_t *)&core->poll, on_core_closed);
 }
 
-/* Those that were replaced end with their last question. */
+/* Closes replaced recursors that have no job left. */
 static void close_idle_cores(struct resolver *r)
 {
     list_each_safe(link, &r->cores)
@@ -250,7 +250,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     if (recursor_take(core->recursor)) {
         log_error("resolver_failed", "reason=%s", "the thread of libunbound is gone");
-        uv_poll_stop(poll); /* what is open ends by its timeout; a reload brings a new one */
+        uv_poll_stop(poll); /* open jobs end by their timeout; a reload brings a new recursor */
         atomic_store(&r->broken, true);
     }
     watch_deadlines(r);
@@ -334,7 +334,7 @@ struct resolver *resolver_open(void)
     return r;
 }
 
-/* Jobs whose recursor is gone: nobody waits for them any more. */
+/* Frees jobs whose recursor is gone: nobody waits for them any more. */
 static void free_jobs(struct resolver *r, struct list *jobs)
 {
     for (struct list *at = list_pop_front(jobs); at; at = list_pop_front(jobs)) {
@@ -390,7 +390,7 @@ void resolver_adopt(struct resolver *r, struct recursor **recursor,
 
 /* ---- workers ---- */
 
-/* Counts one more; false: there are too many. */
+/* Counts one more job. Returns false if there are too many. */
 static bool has_room(struct resolver *r)
 {
     if (atomic_fetch_add(&r->outstanding, 1) < atomic_load(&r->most)) {

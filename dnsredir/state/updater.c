@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* A state that could not be opened is tried again after so long. */
+/* After how many ms a state that could not be opened is tried again. */
 #define AGAIN_MS 1000
 
 /* A replica that was drained, or no longer is. */
@@ -28,8 +28,8 @@ struct updater {
     struct updater_plan plan;
     char *dir;           /* the plan's: settings may go meanwhile */
     struct statedb *db;  /* the thread's, once it runs; NULL: it cannot be used */
-    struct bound *bound; /* likewise: what is bound, but for what has not been committed */
-    uint64_t tried_ms;   /* when it was opened last */
+    struct bound *bound; /* likewise: what is bound, without what is not committed yet */
+    uint64_t tried_ms;   /* when opening was tried last */
     atomic_bool good;
     uv_async_t wake;
     bool running, stopped;
@@ -41,7 +41,7 @@ struct updater {
     struct list drains;
     uint64_t tickets;    /* given so far */
     struct list done;    /* jobs */
-    uint64_t drained;    /* the last ticket that was dealt with */
+    uint64_t drained;    /* the last ticket that was written, or failed */
     bool drain_failed;   /* since told last */
     struct bound *fresh; /* not yet told */
     bool ending;
@@ -53,7 +53,7 @@ static void tell_damage(const struct updater *u, const struct bound *bound)
               "updates and names of which nothing can be read are answered SERVFAIL");
 }
 
-/* All that is bound anew, as far as it can be read. */
+/* Reads everything that is bound, as far as that is possible. */
 static void read_bound(struct updater *u)
 {
     bound_unref(&u->bound);
@@ -65,7 +65,8 @@ static void read_bound(struct updater *u)
     }
 }
 
-/* What a commit has made of it. What cannot be read leaves it as it was. */
+/* Brings the table of what is bound up to date after a commit. If something cannot be read it stays
+ * as it was. */
 static int renew_bound(struct updater *u, const struct list *jobs)
 {
     struct bound *fresh;
@@ -86,7 +87,7 @@ static int renew_bound(struct updater *u, const struct list *jobs)
 
 struct batch {
     struct list jobs, drains;
-    uint64_t ticket; /* of the last drain; 0: there is none */
+    uint64_t ticket; /* of the last drain in the batch; 0: there is none */
     bool failed;
 };
 
@@ -148,7 +149,7 @@ static void fail_all(struct list *jobs)
     }
 }
 
-/* Opens what could not be opened, or was closed. */
+/* Opens the state again, after it could not be opened or was closed. */
 static int open_again(struct updater *u)
 {
     uint64_t now = clock_mono_us() / 1000;
@@ -178,7 +179,7 @@ static int write_and_read(struct updater *u, struct writing *writing)
     return err;
 }
 
-/* What is bound, if that is not what it was. */
+/* Carries out a batch. Returns what is bound now, if that has changed, or NULL. */
 static struct bound *run_batch(struct updater *u, struct batch *batch)
 {
     struct writing writing = {u, publish_enter(u->plan.publish, u->plan.reader), batch, false};
@@ -209,7 +210,7 @@ static void move_all(struct list *from, struct list *to)
     }
 }
 
-/* Waits for something to do; false when nothing more will come. */
+/* Waits for something to do. Returns false if nothing more will come. */
 static bool take_batch(struct updater *u, struct batch *batch)
 {
     pthread_mutex_lock(&u->lock);
@@ -242,7 +243,7 @@ static void hand_back(struct updater *u, struct batch *batch, struct bound *fres
         u->drain_failed = u->drain_failed || batch->failed;
     }
     if (fresh) {
-        bound_unref(&u->fresh); /* nobody has seen it */
+        bound_unref(&u->fresh); /* the control loop has not taken the last one yet */
         u->fresh = fresh;
     }
     uv_async_send(&u->wake);
@@ -292,7 +293,7 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* What somebody has to set right before the first start: it would be so the next time, too. */
+/* Is it an error that an operator has to mend? It would happen at the next start, too. */
 static bool is_of_operator(int err)
 {
     return err == ERR_BUSY || err == -ENOENT || err == -EACCES || err == -EPERM ||

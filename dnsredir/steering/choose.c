@@ -5,13 +5,13 @@
 #include <endian.h>
 #include <math.h>
 
-/* A walk through candidates, and what it has taken. */
+/* A walk through the candidates, and what it has taken so far. */
 struct walk {
     const struct policy *policy;
     const struct choice_input *input;
     enum choice_level level;
     struct choice *out;
-    unsigned wanted;    /* addresses; 0: those of `replicas` replicas */
+    unsigned wanted;    /* addresses wanted; 0: those of `replicas` replicas */
     unsigned replicas;  /* at most */
     unsigned addresses; /* picked so far */
     unsigned own;       /* addresses, or replicas, of candidates so far, picked or not */
@@ -63,7 +63,8 @@ bool choice_accepts(const struct policy *policy, const struct choice_input *inpu
     return place < (own ? standing->keep : standing->take)[replica];
 }
 
-/* Only members have records, so having one of the family makes a replica a candidate. */
+/* Is the replica a candidate? Only members of the policy have records, so one with a record of the
+ * family is. */
 static bool usable(const struct walk *w, unsigned replica)
 {
     const struct standing *standing = w->input->standing;
@@ -84,7 +85,7 @@ static bool usable(const struct walk *w, unsigned replica)
     return true;
 }
 
-/* To be measured: only where nothing is wrong with it, and not at others' cost. */
+/* Takes the replica that is to be measured, but only if it is open and not too full. */
 static void offer_explored(struct walk *w)
 {
     unsigned replica = w->input->explored;
@@ -103,8 +104,8 @@ static bool enough(const struct walk *w)
            (w->wanted ? w->addresses >= w->wanted : w->out->picked >= w->replicas);
 }
 
-/* The next candidate that is usable. It is its own client while those before it, had they all
- * taken theirs, would not have been enough. */
+/* Offers the client to the next usable candidate. The client is the candidate's own as long as the
+ * candidates before it would not have been enough, had they all taken it. */
 static void offer(struct walk *w, unsigned replica)
 {
     unsigned count = policy_record_count(w->policy, w->input->v6, replica);
@@ -128,8 +129,8 @@ static void offer_all(struct walk *w, const uint16_t *ids, unsigned count)
     }
 }
 
-/* All are equal: starts with a different one at each turn, so that each gets the same share
- * whoever is down. */
+/* Offers to replicas that are all equal. It starts with a different one at each turn, so that all
+ * get the same share, whoever is down. */
 static void walk_in_turn(struct walk *w, const uint16_t *ids, unsigned count)
 {
     unsigned candidates = 0;
@@ -168,13 +169,13 @@ static void walk_nearest(struct walk *w)
     }
 }
 
-/* A hash as a number above 0, at most 1. */
+/* Maps a hash to a number in (0, 1]. */
 static double unit_of(uint64_t hash)
 {
     return (double)(int64_t)((hash >> 11) + 1) * 0x1p-53;
 }
 
-/* The best of those met so far, the cheapest first. */
+/* The cheapest candidates met so far, in order of their cost. */
 struct shortlist {
     unsigned most;
     unsigned count;
@@ -182,13 +183,13 @@ struct shortlist {
     uint16_t ids[ANSWERS_MAX];
 };
 
-/* What costs as much, or more, is not among the best. */
+/* Candidates with this cost or more are not among the best. */
 static double shortlist_bar(const struct shortlist *list)
 {
     return list->count < list->most ? INFINITY : list->costs[list->most - 1];
 }
 
-/* `cost` is below the bar. */
+/* Adds a replica whose cost is below the bar. */
 static void shortlist_put(struct shortlist *list, double cost, unsigned replica)
 {
     unsigned at = list->count < list->most ? list->count++ : list->most - 1;
@@ -219,16 +220,17 @@ static double cost_of(double unit, bool weighted, double weight, double bar)
     return 1 - unit >= bar * weight ? INFINITY : -log(unit) / weight;
 }
 
-/* The best of those behind `floor`; `taking`: of those that take what others are too full for. */
+/* The best members with costs above `floor`; `taking`: of those that take clients for whom others
+ * are too full. */
 static struct shortlist best_members(const struct walk *w, double floor, bool taking)
 {
     const struct policy *policy = w->policy;
     const struct choice_input *input = w->input;
     bool weighted = policy->kind == POLICY_WEIGHTED;
-    /* The leaf's own hash is what choice_accepts() goes by. */
+    /* not the hash of the leaf itself, by which choice_accepts() decides */
     uint64_t seed = weighted ? mix(input->leaf_hash + 1) : input->name_hash;
     unsigned most = input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
-    struct shortlist list = {.most = most}; /* each address wanted may be another replica's */
+    struct shortlist list = {.most = most}; /* each address wanted may be of another replica */
 
     for (unsigned n = 0; n < policy->member_count; n++) {
         unsigned replica = policy->members[n];
@@ -243,7 +245,8 @@ static struct shortlist best_members(const struct walk *w, double floor, bool ta
     return list;
 }
 
-/* Where all of the best are too full, the next that takes it may be far behind. */
+/* Offers to members in the order of rendezvous hashing. If the best ones are all too full, the next
+ * one that takes the client may be far behind them. */
 static void walk_rendezvous(struct walk *w)
 {
     struct shortlist list = best_members(w, -1, false);
@@ -277,8 +280,8 @@ static void walk_any(struct walk *w)
     UNREACHABLE();
 }
 
-/* One turn serves several choices: where to begin among equals, among a replica's own addresses,
- * and in the whole list. Each takes other bits, or they would undo each other. */
+/* A turn serves several choices: where to begin among equals, among the addresses of a replica, and
+ * in the whole list. Each uses different bits of it, or they would cancel each other. */
 static unsigned turn_own(const struct walk *w, unsigned count)
 {
     return w->policy->fixed_order ? 0 : (w->input->turn >> 8) % count;
@@ -291,7 +294,8 @@ static unsigned turn_list(const struct walk *w, unsigned count)
                : (w->input->turn >> 16) % count;
 }
 
-/* The addresses of the replicas picked: each replica's own in turn, then the whole list turned. */
+/* Lists the addresses of the replicas picked: those of each replica are rotated, and then the whole
+ * list. */
 static void list_records(const struct walk *w, struct choice *out)
 {
     const struct address_records *records = w->input->v6 ? &w->policy->v6 : &w->policy->v4;
