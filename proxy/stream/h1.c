@@ -1,6 +1,6 @@
 /*
- * The life of an HTTP/1 connection: its states, its beginnings and ends, and what the transport
- * tells it. What then happens: h1_pump.c.
+ * The life of an HTTP/1 connection: its states, its beginnings and ends, and the events of
+ * its transport. What they lead to is in h1_pump.c.
  */
 #include "proxy/stream/h1_conn.h"
 
@@ -99,7 +99,8 @@ void h1_end_turn(struct h1 *h1, int err)
 
 /* ---- the end ---- */
 
-/* A message that ends with its connection must not look complete when it is not. */
+/* Would a proper close make an incomplete message look complete, because it ends with the
+ * connection? */
 static bool close_would_lie(const struct h1 *h1)
 {
     const struct h1_turn *turn = h1->turn;
@@ -311,7 +312,7 @@ void h1_abort(struct h1 *h1, int err)
     h1_leave(h1);
 }
 
-/* Connected a moment ago, so that the first request is likely on its way. */
+/* Has the client connected a moment ago, so that its first request is likely on its way? */
 static bool has_just_come(const struct h1 *h1)
 {
     return h1->is_fresh && !h1->is_partial && !h1->turn &&
@@ -322,7 +323,7 @@ void h1_drain(struct h1 *h1)
 {
     if (has_just_come(h1)) {
         h1->is_last = true;
-        h1->is_fresh = false; /* so it has a second in all, and not the longer wait */
+        h1->is_fresh = false; /* so it has a second in all, instead of the longer wait */
         h1_arm(h1);
         return;
     }
@@ -335,7 +336,7 @@ void h1_drain(struct h1 *h1)
 void h1_drain_kindly(struct h1 *h1)
 {
     if (h1->turn && h1->turn->out == H1_OUT_WAIT) {
-        h1_drain(h1); /* this answer can say so */
+        h1_drain(h1); /* the pending response can say "Connection: close" */
         return;
     }
     h1->is_last = true;

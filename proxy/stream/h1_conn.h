@@ -35,7 +35,7 @@
     X(HEAD,    H1_BIT(H1_IN_BODY) | H1_BIT(H1_IN_RAW)) /* a response head is awaited            */ \
     X(HOLD,    H1_BIT(H1_IN_BODY) | H1_BIT(H1_IN_RAW)) /* CONNECT, Upgrade: the answer decides  */ \
     X(BODY,    H1_BIT(H1_IN_DONE) | H1_BIT(H1_IN_DISCARD)) /* framed bytes, perhaps none        */ \
-    X(DISCARD, H1_BIT(H1_IN_DONE))                     /* answered: the rest interests nobody   */ \
+    X(DISCARD, H1_BIT(H1_IN_DONE))                     /* answered: the rest is not wanted      */ \
     X(RAW,     H1_BIT(H1_IN_DONE))                     /* a tunnel, until the peer's EOF        */ \
     X(DONE,    0)
 
@@ -187,11 +187,11 @@ extern const struct stream_ops h1_stream_ops;
 
 /* ---- h1_splice.c: tunnels whose bytes go from socket to socket ---- */
 
-/* So many bytes came at once. */
+/* Notes how many bytes came at once, to decide whether splicing is worth while. */
 void h1_note_flow(struct h1_turn *turn, size_t bytes);
-/* Is what comes next to go that way? */
+/* Shall the next bytes be spliced? */
 bool h1_wants_splice(const struct h1 *h1);
-/* Lets it, as far as there is a sink for it; h1->rest is what that did not take. */
+/* Splices bytes to the sink, if there is one; h1->rest is what that did not take. */
 void h1_splice(struct h1 *h1);
 
 /* ---- h1_wait.c: timeouts ---- */

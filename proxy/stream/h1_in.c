@@ -1,6 +1,6 @@
 /*
- * The incoming message: heads are parsed where they lie in the read buffer, bodies handed on piece
- * by piece. Each step either uses some of h1->rest or says that it cannot go on.
+ * The incoming message: heads are parsed in the read buffer itself, bodies are handed on piece by
+ * piece. Each step either uses some of h1->rest or says that it cannot go on.
  */
 #include "proxy/stream/h1_conn.h"
 
@@ -20,7 +20,7 @@ static void use(struct h1 *h1, size_t n)
 
 /* ---- server role: a request begins ---- */
 
-/* Responses before this one have left, or nearly: its own may be corked behind them. */
+/* Have the earlier responses left, or nearly, so that the next one may be corked behind them? */
 static bool can_answer(struct h1 *h1)
 {
     if (buf_len(loop_out(h1->loop)) >= PULL_CORK_MAX) {
@@ -36,7 +36,8 @@ static bool can_answer(struct h1 *h1)
 static void open_request(struct h1 *h1, struct http_head *head, size_t used)
 {
     bool is_bodiless = head->framing == BODY_NONE;
-    head->upgrade = head->upgrade && is_bodiless; /* what follows a body is no tunnel */
+    head->upgrade =
+        head->upgrade && is_bodiless; /* a request with a body does not become a tunnel */
     bool may_switch = head->upgrade || head->method == METHOD_CONNECT;
     struct h1_turn *turn = h1_turn_new(h1, may_switch ? H1_IN_HOLD : H1_IN_BODY);
 
@@ -53,7 +54,8 @@ static void open_request(struct h1 *h1, struct http_head *head, size_t used)
     }
 }
 
-/* The peer closed between two requests, or inside a head: there is nothing to answer. */
+/* Handles a peer that has closed between two requests, or inside a head: there is nothing to
+ * answer. */
 static bool end_of_requests(struct h1 *h1)
 {
     if (h1->is_eof) {
@@ -62,7 +64,8 @@ static bool end_of_requests(struct h1 *h1)
     return h1->is_eof;
 }
 
-/* True: so far it is the preface of HTTP/2. When all of it is there, h1 is over. */
+/* Is the input so far the preface of HTTP/2? Once all of it is there the connection is handed over.
+ */
 static bool is_preface(struct h1 *h1)
 {
     struct span preface = SPAN(H2_PREFACE);
@@ -157,7 +160,7 @@ void h1_refuse_turn(struct h1 *h1, int err, const struct h1_error *error)
 
 /* ---- client role: a response begins ---- */
 
-/* Bytes, or the end, on a connection that carries no request: it is of no more use. */
+/* Closes a connection on which bytes, or its end, came without a request: it is of no more use. */
 static bool guard_idle(struct h1 *h1)
 {
     if (h1->rest.len == 0 && !h1->is_eof) {
@@ -178,7 +181,7 @@ static bool grants_tunnel(const struct h1_turn *turn, const struct http_head *he
 static void take_interim(struct h1 *h1, struct h1_turn *turn, const struct http_head *head)
 {
     if (head->status == 101 || ++turn->interims > H1_INTERIM_MAX) {
-        h1_fail(h1, ERR_SYNTAX); /* nobody asked for that protocol */
+        h1_fail(h1, ERR_SYNTAX); /* a protocol that was not asked for */
         return;
     }
     turn->in_since = loop_now_ms(h1->loop);
@@ -202,7 +205,7 @@ static void take_response(struct h1 *h1, struct h1_turn *turn, const struct http
     turn->in_since = loop_now_ms(h1->loop);
     turn->stream.events->on_head(turn->stream.owner, head);
     if (h1->state == H1_OPEN && turn->out == H1_OUT_HOLD) {
-        h1_finish_out(turn); /* no tunnel: what waited for it is not sent */
+        h1_finish_out(turn); /* no tunnel: the body that waited for it is not sent */
     }
 }
 
@@ -215,7 +218,7 @@ static bool read_response(struct h1 *h1, struct h1_turn *turn)
         return h1->is_eof;
     }
     if (turn->out == H1_OUT_WAIT) {
-        h1_fail(h1, ERR_CLOSED); /* said before it was asked: not the answer to our request */
+        h1_fail(h1, ERR_CLOSED); /* it came before the request: it is not the answer to it */
         return true;
     }
     struct arena *arena = loop_arena(h1->loop);
@@ -242,7 +245,7 @@ static bool read_response(struct h1 *h1, struct h1_turn *turn)
 
 /* ---- bodies ---- */
 
-/* What there is of the trailer section; h1_body bounds it. */
+/* Keeps a piece of the trailer section, whose length h1_body bounds. */
 static void keep_trailers(struct h1_turn *turn, struct span bytes)
 {
     size_t before = turn->trailers.cap;
@@ -298,7 +301,7 @@ static void hand_on(struct h1 *h1, struct h1_turn *turn, struct span data)
     turn->is_paused = turn->stream.events->on_data(turn->stream.owner, data) == STREAM_PAUSE;
 }
 
-/* The framing of the incoming body is broken; an unanswered request can still be refused. */
+/* Ends a message whose body is framed wrongly; an unanswered request can still be refused. */
 static void break_in(struct h1 *h1, struct h1_turn *turn)
 {
     static const struct h1_error bad = {.status = 400, .what = "The chunked body is malformed"};
@@ -310,8 +313,8 @@ static void break_in(struct h1 *h1, struct h1_turn *turn)
     }
 }
 
-/* The input is used up inside a body. What frames it is no progress before a whole size line is
- * there: extensions would go on for days. */
+/* Waits for more of a body when the input is used up. Framing counts as progress only when a whole
+ * size line is there: chunk extensions could go on for days. */
 static bool wait_for_body(struct h1 *h1, struct h1_turn *turn, size_t used)
 {
     if (used && h1_body_awaits_data(&turn->body)) {
@@ -360,7 +363,7 @@ static bool read_body(struct h1 *h1, struct h1_turn *turn)
     UNREACHABLE();
 }
 
-/* The answer has been sent; the rest of the request is in the way of the next one. */
+/* Discards the rest of a request that was answered, to get to the next one. */
 static bool discard_body(struct h1 *h1, struct h1_turn *turn)
 {
     struct span data;

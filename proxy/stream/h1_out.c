@@ -1,6 +1,6 @@
 /*
- * The outgoing message: its head is decided and written when the owner sends it, its body pulled
- * by the pump.
+ * The outgoing message: its head is decided and written when the owner sends it, its body is
+ * pulled by the pump.
  */
 #include "proxy/stream/h1_conn.h"
 
@@ -15,8 +15,8 @@ static struct h1_turn *turn_of(struct stream *stream)
 
 /* ---- heads ---- */
 
-/* What was written into the cork from `start` on is taken out again and held: the cork belongs to
- * the pump that runs, and this is not ours. */
+/* Takes what was written into the loop's output buffer from `start` on out again, and holds it: the
+ * buffer is in use by the pump of another connection. */
 static void hold_head(struct h1_turn *turn, struct buf *out, size_t start)
 {
     struct pool *pool = loop_pool(turn->h1->loop);
@@ -67,13 +67,14 @@ static void write_request(struct h1_turn *turn, const struct http_head *head)
     }
 }
 
-/* Bytes behind a request that might have become a tunnel: not to be read as a request. */
+/* Are there bytes behind a request that might have become a tunnel? They must not be read as a
+ * request. */
 static bool has_input_behind(const struct h1 *h1)
 {
     return h1->is_pumping ? h1->rest.len > 0 : buf_len(&h1->in) > 0;
 }
 
-/* After this answer, can the next request be found (RFC 9112 9.3, RFC 9110 10.1.1)? */
+/* Can the next request be found after this response (RFC 9112 9.3, RFC 9110 10.1.1)? */
 static bool may_keep_alive(const struct h1_turn *turn)
 {
     const struct h1 *h1 = turn->h1;
@@ -181,7 +182,7 @@ static void send_raw(struct h1_turn *turn, struct source *source)
     h1_set_out(turn, H1_OUT_RAW);
 }
 
-/* ---- what the owner calls: all of it only records ---- */
+/* ---- called by the owner: only records what is wanted ---- */
 
 static void on_wake(void *arg)
 {
@@ -217,14 +218,15 @@ static void op_send(struct stream *stream, const struct http_head *head, struct 
     h1_kick(h1);
 }
 
-/* Nobody can be made to wait for such heads, so they would pile up before a client that reads
- * nothing. It does without, but for the one it waits for itself. */
+/* Does the client get this interim head? The sender of such heads cannot be made to wait, so they
+ * would pile up before a client that reads nothing. That client gets only the one that it waits
+ * for. */
 static bool takes_interim(const struct h1_turn *turn, const struct http_head *head)
 {
     const struct h1 *h1 = turn->h1;
 
     if (turn->version == HTTP_1_0 || h1->state != H1_OPEN) {
-        return false; /* RFC 9110 15.2: it would not understand */
+        return false; /* RFC 9110 15.2: HTTP/1.0 has no interim responses */
     }
     bool has_room = turn->held_len < PULL_CORK_MAX && transport_queued(h1->transport) == 0;
     return has_room || (head->status == 100 && turn->awaits_continue);

@@ -8,8 +8,8 @@
 
 /* ---- between the turns ---- */
 
-/* Server role: serve the next request, or close. A peer that may be sending one already must be
- * able to read this answer all the same (RFC 9112 9.6). */
+/* Server role: serves the next request, or closes. A peer that may be sending a request already
+ * must still be able to read this response (RFC 9112 9.6). */
 static void after_answer(struct h1 *h1, bool is_keep_alive, bool peer_may_send)
 {
     if (!is_keep_alive || h1->is_draining) {
@@ -17,7 +17,7 @@ static void after_answer(struct h1 *h1, bool is_keep_alive, bool peer_may_send)
     }
 }
 
-/* Client role: fit for another request, or of no more use. */
+/* Client role: the connection is free for another request, or closed. */
 static void after_response(struct h1 *h1, bool is_reusable)
 {
     if (is_reusable && !h1->is_cut && !h1->is_eof && h1->rest.len == 0) {
@@ -27,7 +27,7 @@ static void after_response(struct h1 *h1, bool is_reusable)
     }
 }
 
-/* Both messages are complete, or as complete as they need be. */
+/* Ends a turn whose messages are complete, or as complete as they need to be. */
 static void complete(struct h1 *h1)
 {
     struct h1_turn *turn = h1->turn;
@@ -37,7 +37,7 @@ static void complete(struct h1 *h1)
     bool peer_may_send = turn->in != H1_IN_DONE || turn->peer_persists;
 
     if (!is_sent) {
-        h1_cut(h1); /* client role: the answer came before the request was complete */
+        h1_cut(h1); /* client role: the response came before the request was complete */
     }
     h1_end_turn(h1, 0);
     if (h1->state != H1_OPEN) {
@@ -52,7 +52,7 @@ static void complete(struct h1 *h1)
     }
 }
 
-/* Ends the turn when nothing is left of it. */
+/* Ends the turn if nothing is left to do. */
 static bool step_end(struct h1 *h1)
 {
     struct h1_turn *turn = h1->turn;
@@ -132,7 +132,7 @@ void h1_enter(struct h1 *h1)
     }
 }
 
-/* Keeps what was not parsed, which is nothing for an idle connection. */
+/* Keeps the input that was not parsed; an idle connection has none. */
 static void keep_rest(struct h1 *h1)
 {
     if (h1->state != H1_OPEN) {
@@ -147,8 +147,8 @@ static void keep_rest(struct h1 *h1)
     h1->rest = SPAN_EMPTY;
 }
 
-/* Reading goes on while somebody takes the bytes, and, as long as nothing is buffered, to notice
- * that the peer has left. */
+/* Is the socket to be read? It is as long as somebody takes the bytes; and, while nothing is
+ * buffered, to notice that the peer has left. */
 static bool wants_input(const struct h1 *h1)
 {
     const struct h1_turn *turn = h1->turn;
@@ -198,7 +198,7 @@ static void note_partial(struct h1 *h1)
     h1->is_partial = is_partial;
 }
 
-/* All has been written: close now, or wait for the peer to have read it. */
+/* Everything was written: closes now, or waits until the peer has read it. */
 static void close_flushed(struct h1 *h1)
 {
     if (transport_queued(h1->transport) > 0) {
@@ -213,7 +213,7 @@ static void close_flushed(struct h1 *h1)
     h1_set_state(h1, H1_LINGER);
 }
 
-/* The transport and what was read of it go to who speaks HTTP/2. */
+/* Hands the transport, and what was read from it, over to HTTP/2. */
 static void hand_over(struct h1 *h1)
 {
     const struct h1_events *events = h1->events;

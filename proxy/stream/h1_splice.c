@@ -1,15 +1,15 @@
 /*
- * In a tunnel through which much comes, bytes go from one socket to the other without a copy, while
- * the other takes them. What it does not take goes the ordinary way: to on_data, and from the
- * owner's source to the other stream; until that is empty again nothing more is read.
+ * In a tunnel with much traffic bytes go from one socket to the other by splice(2), without a copy,
+ * as long as the other socket takes them. What it does not take goes the ordinary way: to on_data,
+ * and from the owner's source to the other stream; nothing more is read until that is empty again.
  *
- * Little at a time is read and written as cheaply, in one turn less where there is a change.
+ * With little traffic reading and writing costs no more, and saves a turn of the loop.
  */
 #include "proxy/stream/h1_conn.h"
 
 enum {
-    FLOW_LEAST = 16384, /* bytes at once: it is worth it */
-    ROUNDS = 16,        /* then the other connections want their turn */
+    FLOW_LEAST = 16384, /* so many bytes at once make it worth while */
+    ROUNDS = 16,        /* after so many it is the turn of other connections */
 };
 
 bool h1_wants_splice(const struct h1 *h1)
@@ -57,7 +57,7 @@ static void count(struct h1_turn *turn, struct h1_turn *to, size_t bytes)
     to->out_since = now;
 }
 
-/* True: there may be more of it. */
+/* Moves some bytes. Returns true if there may be more. */
 static bool splice_some(struct h1 *h1, struct h1_turn *turn, struct h1_turn *to)
 {
     ssize_t n = transport_splice(h1->transport, to->h1->transport, &h1->rest);

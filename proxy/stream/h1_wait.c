@@ -26,7 +26,7 @@ struct deadline {
     uint64_t due; /* loop milliseconds */
 };
 
-/* `limit` 0: for ever. */
+/* The end of a wait; with a `limit` of 0 there is none. */
 static struct deadline deadline(enum wait wait, uint64_t since, uint64_t limit)
 {
     return limit ? (struct deadline){wait, since + limit} : (struct deadline){WAIT_NONE, 0};
@@ -71,7 +71,7 @@ static uint64_t out_limit(const struct h1 *h1, const struct h1_turn *turn)
     return h1->settings->times.body_ms * (turn->is_tunnel ? TUNNEL_PATIENCE : 1);
 }
 
-/* What comes from the peer is no sign that it takes what waits for it. */
+/* The wait for the peer to take bytes. Bytes that it sends are no sign that it takes any. */
 static struct deadline wait_out(const struct h1 *h1, const struct h1_turn *turn)
 {
     if ((turn->out != H1_OUT_BODY && turn->out != H1_OUT_RAW) ||
@@ -134,7 +134,7 @@ void h1_arm(struct h1 *h1)
     }
 }
 
-/* The peer has taken so much of what was queued since it was last looked at. */
+/* Has the peer taken enough of what was queued since the last look? */
 static bool has_moved(struct h1 *h1, struct h1_turn *turn, uint64_t least)
 {
     size_t queued = transport_queued(h1->transport);

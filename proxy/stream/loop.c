@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-#define WHEEL_SLOTS 512 /* 51.2 s; what lies further away is looked at once a round */
+#define WHEEL_SLOTS 512 /* 51.2 s: later timeouts are looked at once in each round */
 #define ARENA_FIRST 16384
 
 struct loop {
@@ -28,7 +28,7 @@ struct loop {
     uv_timer_t ticker;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_idle_t awake; /* running while something is deferred: the poll must not sleep */
+    uv_idle_t awake; /* runs while something is deferred, so that the poll does not sleep */
 
     _Atomic(struct letter *) inbox; /* newest first */
     struct list due;                /* timeouts of 0 ms */
@@ -151,7 +151,7 @@ static void move_all(struct list *from, struct list *to)
     }
 }
 
-/* Fires those of `slot` whose time has come; the others find their new slot. */
+/* Fires the timeouts of `slot` whose time has come, and moves the others to their slots. */
 static bool fire_slot(struct loop *loop, struct list *slot)
 {
     struct list firing;

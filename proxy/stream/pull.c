@@ -33,7 +33,7 @@ void pull_written(struct pull *pull)
     }
 }
 
-/* All that was announced has been moved. */
+/* Was everything moved that was announced? */
 static bool is_complete(const struct pull *pull)
 {
     return pull->framing == BODY_LENGTH && pull->left == 0;
@@ -68,7 +68,7 @@ static void begin_chunk(struct pull *pull, struct buf *out, size_t len)
     pull->owes_crlf = true;
 }
 
-/* What framing puts before `len` bytes of the body. */
+/* Writes what framing puts before `len` bytes of the body. */
 static void begin_span(struct pull *pull, struct buf *out, size_t len)
 {
     if (pull->framing == BODY_CHUNKED) {
@@ -89,7 +89,8 @@ static void copy_span(struct pull *pull, struct buf *out, struct span span)
     source_advance(pull->source, span.len);
 }
 
-/* Writes what is corked, and `span` behind it without a copy. 0 or the transport's error. */
+/* Writes what is corked, and behind it `span` without a copy. Returns 0 or the transport's error.
+ */
 static int lend_span(struct pull *pull, struct transport *transport, struct buf *out,
                      struct span span)
 {
@@ -118,8 +119,8 @@ static bool is_in_file(const struct pull *pull, const struct transport *transpor
            transport_sends_files(transport) && source_place(pull->source, place);
 }
 
-/* Writes what is corked, and has the kernel send the span. Of what a full socket does not take only
- * the next step is lent: the rest goes from the file again. */
+/* Writes what is corked, and has the kernel send the span from its file. If the socket is full,
+ * only the next step is lent: the rest is sent from the file again. */
 static int send_placed(struct pull *pull, struct transport *transport, struct buf *out,
                        struct span span, struct file_place place)
 {

@@ -17,8 +17,8 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 
-/* Each KeyUpdate (RFC 8446 4.6.3) costs much more to take than to send: so many, and one more for
- * each so many bytes of plaintext. */
+/* A KeyUpdate (RFC 8446 4.6.3) costs the receiver much more than the sender. A peer may send
+ * UPDATES_MAX of them, and one more for each UPDATE_BYTES of plaintext. */
 enum { UPDATES_MAX = 32, UPDATE_BYTES = 65536 };
 
 struct tls {
@@ -103,7 +103,7 @@ static void on_message(int is_sent, int version, int type, const void *at, size_
 
 /* ---- memory ---- */
 
-/* What OpenSSL has come to hold since `before` is this connection's, and counts as such. */
+/* Counts the memory that OpenSSL has taken since `before` as this connection's. */
 static void own(struct tls *tls, int64_t before)
 {
     int64_t more = tls_memory_net() - before;
@@ -203,7 +203,8 @@ void tls_free(struct tls **slot)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(tls->ssl);
         own(tls, before);
-        own(tls, tls_memory_net() + tls->held); /* what outlives it is nobody's */
+        own(tls, tls_memory_net() +
+                     tls->held); /* memory that outlives the connection is not counted as its */
         tls_context_unref(&tls->context);
         memory_give(MEMORY_CONNECTIONS, sizeof(*tls));
         free(tls);
@@ -247,7 +248,7 @@ static int failed(struct tls *tls)
     bool is_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
     int reason = ERR_GET_REASON(code);
 
-    tls->is_ended = true; /* nothing may be sent but the alert */
+    tls->is_ended = true; /* only the alert may still be sent */
     tls->in = SPAN_EMPTY;
     if (is_ssl && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         return untrusted(tls);
@@ -320,7 +321,7 @@ ssize_t tls_read(struct tls *tls, char *to, size_t room, struct buf *out)
     case SSL_ERROR_WANT_READ:
         return ERR_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
-        tls->in = SPAN_EMPTY; /* nothing counts behind the end */
+        tls->in = SPAN_EMPTY; /* what comes behind the end is ignored */
         return 0;
     default:
         return failed(tls);

@@ -12,7 +12,7 @@
 
 static const char expected_ca[] = "a PEM file with the certificates to trust (BEGIN CERTIFICATE)";
 
-/* A certificate that is named is trusted by itself, whoever has signed it. */
+/* Trusts a certificate that is named, whoever has signed it. */
 static int trust_file(SSL_CTX *ssl, const char *file, const struct tls_report *report)
 {
     int err = tls_readable(report, file, expected_ca);
@@ -26,7 +26,7 @@ static int trust_file(SSL_CTX *ssl, const char *file, const struct tls_report *r
 
 /* ---- the system's certificates ---- */
 
-/* A file with all of them, which is read when a certificate is first missing. */
+/* A file with all certificates, read when one is missing for the first time. */
 struct bundle {
     const char *file;
     pthread_mutex_t lock;

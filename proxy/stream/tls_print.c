@@ -1,7 +1,8 @@
 /*
- * Whether a context made anew would be another one: a digest of what it is made of, which are its
- * options and the content of the files that they name. The system's certificates are read when they
- * are needed, and may be many: of these it is which files there are, and when they were changed.
+ * The fingerprint of a TLS context, by which is decided whether making it anew would give another
+ * one: a digest of its options and of the content of the files that they name. The system's
+ * certificates may be many, and are only read when they are needed: of these the digest has which
+ * files there are, and when they were changed.
  */
 #include "proxy/stream/tls_context_parts.h"
 
@@ -13,14 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 16 << 20 }; /* bytes; what is larger is read anew each time */
+enum { FILE_MOST = 16 << 20 }; /* bytes; a context of larger files is always made anew */
 
 struct printer {
     EVP_MD_CTX *digest;
     bool is_known;
 };
 
-/* ---- pieces: each with its length, so that two rows of them are never the same bytes ---- */
+/* ---- pieces: each with its length, so that different sequences are different bytes ---- */
 
 static void add(struct printer *printer, const void *at, uint64_t len)
 {
@@ -57,7 +58,7 @@ static void add_content(struct printer *printer, const char *file)
     }
 }
 
-/* Which file it is, and its last change. */
+/* Adds which file it is, and its last change. */
 static void add_stat(struct printer *printer, int folder, const char *name)
 {
     struct stat is;

@@ -116,14 +116,16 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* The name was taken at the ClientHello; without this, none is confirmed to the client. */
+/* The name was handled at the ClientHello. Without this callback it would not be confirmed to the
+ * client. */
 static int on_name(SSL *ssl, int *alert, void *arg)
 {
     return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ? SSL_TLSEXT_ERR_OK
                                                               : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* Who offers protocols and none of ours means another service (RFC 7301 3.2, "ALPACA"). */
+/* Refuses a client that offers protocols, but none of ours: it means another service (RFC 7301 3.2,
+ * "ALPACA"). */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned len, void *arg)
 {
@@ -205,7 +207,7 @@ static void warn_of_end(const char *file, const X509 *certificate, const struct 
                when.tm_mon + 1, when.tm_mday);
 }
 
-/* The first of a listener's certificates that ends is kept. */
+/* Remembers the certificate of the listener that expires first. */
 static void keep_end(struct tls_context *context, const char *file, const X509 *certificate)
 {
     int days, seconds;
@@ -271,7 +273,7 @@ static int identity_init(struct tls_context *context, struct tls_identity *ident
     return err;
 }
 
-/* The one that is there is still right. What has to be said of its certificates is said again. */
+/* Keeps a context that is still right. What is to be logged of its certificates is logged again. */
 static struct tls_context *keep(const struct tls_server_options *options,
                                 const struct tls_report *report)
 {

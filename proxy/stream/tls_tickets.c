@@ -19,7 +19,7 @@ struct key {
     unsigned char mac[SECRET_LEN];
 };
 
-/* The lock is held for a copy of some bytes, once a handshake. */
+/* The lock is held while some bytes are copied, once in a handshake. */
 struct tls_tickets {
     atomic_int refs;
     pthread_mutex_t lock;
@@ -56,7 +56,7 @@ static void newest_key(struct tls_tickets *tickets, struct key *out)
     pthread_mutex_unlock(&tickets->lock);
 }
 
-/* How old the key of that name is, in rotations; -1: unknown. */
+/* The age of the key with this name, in rotations; -1: there is no such key. */
 static int find_key(struct tls_tickets *tickets, const unsigned char *name, struct key *out)
 {
     int found = -1;

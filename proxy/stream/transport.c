@@ -1,6 +1,6 @@
 /*
- * TCP over libuv: life, reading, facts. Reading goes into the loop's one buffer, so a connection
- * that waits holds none.
+ * TCP over libuv: life, reading, facts. All connections read into the one buffer of the
+ * loop, so a waiting connection holds none.
  */
 #include "proxy/stream/transport_parts.h"
 
@@ -31,7 +31,8 @@ bool transport_is_closing(const struct transport *transport)
 
 /* ---- libuv calls in ---- */
 
-/* How much may be read now; 0: nothing, and who asked is told that there is something. */
+/* How many bytes may be read now; 0: none, and the owner is told that there are some (on_readable).
+ */
 static size_t read_room(struct transport *transport)
 {
     if (transport->tls) {
@@ -51,7 +52,7 @@ static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(loop_read_buffer(handle->loop->data), (unsigned)size);
 }
 
-/* 0 or the negative error that the socket has to tell. */
+/* The pending error of the socket, negative, or 0. */
 static int socket_error(struct transport *transport)
 {
     uv_os_fd_t fd;
@@ -75,7 +76,7 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
         int err = socket_error(transport);
         n = err ? err : UV_EOF;
     }
-    if (n == UV_ENOBUFS && buf->len == 0) { /* not read: the system says again that it is there */
+    if (n == UV_ENOBUFS && buf->len == 0) { /* not read: poll reports it again */
         if (transport->is_watched) {
             transport->events->on_readable(transport->owner);
         }

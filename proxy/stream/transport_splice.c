@@ -1,7 +1,7 @@
 /*
- * Bytes that go from one socket to another through a pipe of the loop's, so that they are never
- * copied. The pipe is empty again when the call returns: what the second socket does not take is
- * read from it. So one is enough for all connections, and nothing waits where nobody counts it.
+ * Moves bytes from one socket to another through a pipe of the loop, without copying them. The pipe
+ * is empty again when the call returns: what the second socket does not take is read from it. So
+ * one pipe is enough for all connections, and no bytes wait where nobody counts them.
  */
 #include "proxy/stream/transport_parts.h"
 
@@ -17,7 +17,7 @@ bool transport_takes_splice(const struct transport *transport)
            !transport->is_shutdown_due && transport_queued(transport) == 0;
 }
 
-/* The number of bytes, or a negative errno. */
+/* Returns the number of bytes moved, or a negative errno. */
 static ssize_t move(int from, int to, size_t len)
 {
     ssize_t n;
@@ -28,8 +28,9 @@ static ssize_t move(int from, int to, size_t len)
     return n < 0 ? -errno : n;
 }
 
-/* What does not go is no matter of ours, but that a socket which is broken says so to one call
- * only, and its end looks like a proper one to the next. */
+/* Moves bytes from the pipe to the socket; why it takes no more is left to the next write. But a
+ * broken socket reports its error only once, and looks properly closed to the next call, so the
+ * error is kept. */
 static size_t move_out(struct transport *to, int pipe, size_t len)
 {
     ssize_t n = move(pipe, transport_fd(to), len);

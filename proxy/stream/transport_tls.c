@@ -33,7 +33,8 @@ static struct buf *sealed_of(struct transport *transport)
     return &loop_tls(transport_loop(transport))->sealed;
 }
 
-/* Writes what is sealed, or queues it: all of it when others are to have their turn first. */
+/* Writes what is sealed, or queues it; `later`: queues all of it, so that others have their turn
+ * first. */
 static int flush(struct transport *transport, bool later)
 {
     struct buf *sealed = sealed_of(transport);
@@ -51,7 +52,7 @@ static int flush(struct transport *transport, bool later)
     return err;
 }
 
-/* What is sealed is tried, and forgotten: the connection is about to be closed. */
+/* Tries to write what is sealed, and forgets the rest: the connection is about to be closed. */
 static void flush_last(struct transport *transport)
 {
     struct buf *sealed = sealed_of(transport);
@@ -150,8 +151,8 @@ void transport_tls_part(struct transport *transport)
 
 /* ---- reading ---- */
 
-/* Handshakes that begin are few in a turn of the loop, so that the others are served in between;
- * what has come waits in the socket. */
+/* May a handshake begin in this turn of the loop? Only a few may, so that others are served in
+ * between; what has come waits in the socket. */
 static bool may_begin(struct transport *transport)
 {
     struct loop *loop = transport_loop(transport);
@@ -175,7 +176,7 @@ size_t transport_tls_room(struct transport *transport)
     return LOOP_READ_BUFFER - TLS_RECORD_MAX - TLS_RECORD_OVERHEAD;
 }
 
-/* Whoever speaks HTTP to a port for TLS gets a sentence. */
+/* Answers a client that speaks HTTP to a TLS port with a sentence. */
 static void answer_http(struct transport *transport)
 {
     struct span sentence = SPAN("This port speaks TLS: use https:// for it.\n");
@@ -186,7 +187,8 @@ static void answer_http(struct transport *transport)
                sentence.len, SPAN_ARGS(sentence));
 }
 
-/* True when the handshake is over and the owner has kept the connection. */
+/* Goes on with the handshake. Returns true if it is complete and the owner has kept the connection.
+ */
 static bool shake(struct transport *transport)
 {
     struct transport_tls *tls = transport->tls;
@@ -216,7 +218,7 @@ static bool shake(struct transport *transport)
     return !transport_is_closing(transport);
 }
 
-/* All that can be decrypted and fits; what comes then is in *next, as tls_read() says it. */
+/* Decrypts as much as there is and fits. *next is what tls_read() has returned last. */
 static size_t decrypt(struct transport *transport, char *to, ssize_t *next)
 {
     size_t len = 0;
@@ -229,8 +231,8 @@ static size_t decrypt(struct transport *transport, char *to, ssize_t *next)
     return len;
 }
 
-/* What the engine itself has to say to what has come. A peer that makes it answer, and does not
- * read that, is cut off. */
+/* Sends what the engine itself answers (alerts, KeyUpdates). A peer that causes such answers and
+ * does not read them is cut off. */
 static int flush_answers(struct transport *transport)
 {
     bool has_any = buf_len(sealed_of(transport)) > 0;
@@ -248,7 +250,7 @@ static void end_input(struct transport *transport)
     }
 }
 
-/* Hands up what has come. Ends when all is taken, or when the owner has closed. */
+/* Hands decrypted bytes to the owner until all are taken, or the owner has closed. */
 static void deliver(struct transport *transport)
 {
     char *plain = loop_tls(transport_loop(transport))->plain;
@@ -357,7 +359,7 @@ static int seal(struct transport *transport, struct span *spans, size_t count)
     return err;
 }
 
-/* The next piece of what is lent. It may lie in a file whose disk fails just now. */
+/* The next piece of what is lent, which may lie in a file whose disk fails just now. */
 static int next_piece(struct transport *transport, struct span *piece)
 {
     struct span *lent = &transport->tls->lent;
@@ -367,7 +369,7 @@ static int next_piece(struct transport *transport, struct span *piece)
     return touch(*piece) ? ERR_TRUNCATED : 0;
 }
 
-/* Sends of what is lent as much as the socket takes. */
+/* Sends as much of what is lent as the socket takes. */
 static int send_lent(struct transport *transport)
 {
     struct transport_tls *tls = transport->tls;
@@ -383,7 +385,7 @@ static int send_lent(struct transport *transport)
     return err;
 }
 
-/* The head and the beginning of what is lent share a record, and a write. */
+/* Sends the head and the beginning of what is lent in one record and one write. */
 static int send_first(struct transport *transport, const struct span *given, size_t count,
                       bool keep)
 {

@@ -159,8 +159,8 @@ int transport_fd(const struct transport *transport)
     return fd;
 }
 
-/* A head waits for what follows at once: it costs no packet of its own, and does not wake the peer
- * before there is more. What is not taken is queued. */
+/* Writes a head with MSG_MORE, because a body follows at once: it costs no packet of its own, and
+ * does not wake the peer before there is more. What the socket does not take is queued. */
 static int write_before(struct transport *transport, struct span before)
 {
     ssize_t n;
@@ -188,7 +188,7 @@ static int file_error(struct file_place place, int err)
     return ERR_TRUNCATED;
 }
 
-/* What sendfile() has said: who is to blame? */
+/* Judges an error of sendfile(): is it the file, or the socket? */
 static ssize_t not_sent(struct transport *transport, struct file_place place, int err)
 {
     switch (err) {
@@ -252,8 +252,8 @@ void transport_keep_low(struct transport *transport)
     setsockopt(transport_fd(transport), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
 }
 
-/* A write that libuv could do at once is told only in the next turn: until then what it was lent is
- * not given back, and whoever took the queue for empty would send it again. */
+/* libuv reports a write that it could do at once only in the next turn. Until then what was lent is
+ * not given back, and still counts as queued: otherwise it would be sent again. */
 size_t transport_queued(const struct transport *transport)
 {
     size_t lent = transport->tls ? transport->tls->lent.len : 0;

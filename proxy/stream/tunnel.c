@@ -1,7 +1,8 @@
 /*
- * Connections that own themselves. A tunnel is an HTTP/1 connection that begins where others get to
- * by CONNECT: both directions raw, no heads. So it is one, and only its beginning and its end are
- * its own. One for a single request becomes a tunnel, or ends with its response.
+ * Connections that own themselves. A tunnel is an HTTP/1 connection in the state that others reach
+ * by CONNECT: both directions are raw, without heads. So it shares all of their code but its
+ * beginning and its end. A connection for a single request becomes a tunnel, or ends with its
+ * response.
  */
 #include "proxy/stream/h1_conn.h"
 
@@ -34,7 +35,7 @@ void tunnel_start(struct stream *stream)
     h1_kick(container_of(stream, struct h1_turn, stream)->h1);
 }
 
-/* Declined: nothing else is asked for here. */
+/* The upgrade was declined: nothing else is asked for on this connection. */
 static void on_idle(void *owner)
 {
     struct tunnel *tunnel = owner;
