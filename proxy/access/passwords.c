@@ -148,6 +148,42 @@ static const char *apr1_fault(struct span hash)
                : NULL;
 }
 
+/* Who knows a name, and no password, would keep a thread from all others with each comparison, and
+ * the process from ending, so one has to take seconds at most. The cost is the number behind the
+ * prefix, or one of ./0-9A-Za-z. */
+static bool is_endless(struct span hash)
+{
+    static const struct {
+        struct span prefix;
+        uint64_t most;
+    } numbers[] = {
+        {SPAN_INIT("$2a$"), 16},
+        {SPAN_INIT("$2b$"), 16},
+        {SPAN_INIT("$2x$"), 16},
+        {SPAN_INIT("$2y$"), 16},
+        {SPAN_INIT("$5$rounds="), 10000000},
+        {SPAN_INIT("$6$rounds="), 10000000},
+        {SPAN_INIT("$sha1$"), 10000000},
+        {SPAN_INIT("$md5,rounds="), 10000000},
+    };
+    static const struct span letters[] = {SPAN_INIT("$7$"), SPAN_INIT("$y$j"), SPAN_INIT("$gy$j")};
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        struct span rest = span_skip(hash, numbers[i].prefix.len);
+        uint64_t cost;
+        if (span_starts(hash, numbers[i].prefix)) {
+            return !span_to_u64(span_cut(&rest, '$'), numbers[i].most, &cost);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(letters); i++) {
+        struct span rest = span_skip(hash, letters[i].len);
+        if (span_starts(hash, letters[i])) {
+            return rest.len && rest.at[0] > 'G'; /* 2^18 or 2^19 */
+        }
+    }
+    return false;
+}
+
 const char *password_fault(struct span hash)
 {
     char setting[PASSWORD_HASH_MAX + 1];
@@ -169,6 +205,9 @@ const char *password_fault(struct span hash)
     int known = crypt_checksalt(setting);
     if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY) {
         return "libcrypt does not know such a hash";
+    }
+    if (is_endless(hash)) {
+        return "to compare it would take minutes";
     }
     bool bcrypt = span_starts(hash, SPAN("$2"));
     return (bcrypt && hash.len != BCRYPT_LEN) || hash.len < APR1_LEN ? "it is cut off" : NULL;

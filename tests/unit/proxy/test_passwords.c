@@ -75,6 +75,29 @@ Test(password_fault, what_cannot_be_compared)
     cr_expect_not_null(password_fault(span_of(longer, sizeof(longer))));
 }
 
+Test(password_fault, what_would_take_minutes_to_compare)
+{
+#define SHA_TAIL "$abcdefgh$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define BCRYPT_TAIL "abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzd2"
+#define SCRYPT_TAIL "$V3KMV3KMV3KMV3KMV3KMV/$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    static const struct {
+        const char *hash;
+        bool good;
+    } cases[] = {
+        {"$5$rounds=10000000" SHA_TAIL, true},   {"$5$rounds=10000001" SHA_TAIL, false},
+        {"$6$rounds=999999999" SHA_TAIL, false}, {"$sha1$4000000000" SHA_TAIL, false},
+        {"$2y$16$" BCRYPT_TAIL, true},           {"$2y$17$" BCRYPT_TAIL, false},
+        {"$2b$31$" BCRYPT_TAIL, false},          {"$7$GU..../...." SCRYPT_TAIL, true},
+        {"$7$HU..../...." SCRYPT_TAIL, false},   {"$y$jFT" SCRYPT_TAIL, true},
+        {"$y$jHT" SCRYPT_TAIL, false},           {"$gy$jzT" SCRYPT_TAIL, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *fault = password_fault(span_str(cases[i].hash));
+        cr_expect_eq(fault == NULL, cases[i].good, "%s: %s", cases[i].hash, fault ? fault : "good");
+    }
+}
+
 /* ---- users ---- */
 
 static struct users *read_users(const char *passwords, const char *groups, struct buf *errors)
