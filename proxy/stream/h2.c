@@ -97,6 +97,7 @@ static void h2_free(struct h2 *h2)
     h2_in_drop_block(h2);
     buf_fini(&h2->early);
     h2_count_early(h2);
+    h2_heads_forget(h2);
     h2_memory_fatten(h2);
     nghttp2_session_del(h2->session);
     h2_memory_close(h2);

@@ -1,6 +1,6 @@
 /*
  * h2 - HTTP/2 (RFC 9113) on a transport, both roles, behind stream.h; frames, compression and the
- * states of streams are nghttp2's.
+ * states of streams are nghttp2's, only the heads of responses are encoded here (http/hpack.h).
  *
  * Many streams at once; each is like one turn of h1. The peer's window for the connection is opened
  * again at once, that of a stream when its owner has taken the bytes: a stream that stands still

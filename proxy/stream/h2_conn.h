@@ -1,7 +1,7 @@
 /*
  * h2_conn - the inside of HTTP/2, shared by h2.c (life), h2_stream.c, h2_memory.c, h2_session.c
- * (what nghttp2 is told and calls), h2_in.c, h2_out.c, h2_pump.c and h2_wait.c. Nobody else
- * includes it.
+ * (what nghttp2 is told and calls), h2_in.c, h2_out.c, h2_heads.c, h2_gather.c, h2_pump.c and
+ * h2_wait.c. Nobody else includes it.
  *
  * As in h1: everything that happens to a connection goes through h2_enter() … h2_leave(), in which
  * frames are read, events are called and output is gathered, to leave in few writes. nghttp2's
@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/conn_heap.h"
 #include "http/h2_head.h"
+#include "http/hpack.h"
 #include "proxy/stream/h2.h"
 #include "proxy/stream/pace.h"
 
@@ -92,12 +93,21 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 #define H2_BUDGET ((size_t)1024 * 1024)
 #define H2_PIECES (TRANSPORT_SPANS_MAX)
 
+/* The head of a response, from when it is submitted to when its frame is sent. */
+struct h2_kept {
+    size_t len;  /* of the fields */
+    size_t most; /* bytes that they can take in a frame */
+    int status;
+    char fields[]; /* hpack_keep() */
+};
+
 struct h2_stream {
     struct stream stream; /* what the owner sees */
     struct h2 *h2;
-    struct list link;  /* of the connection's streams */
-    struct list ready; /* something is to be done outside nghttp2's callbacks */
-    struct list lent;  /* bytes of its source are gathered */
+    struct list link;     /* of the connection's streams */
+    struct list ready;    /* something is to be done outside nghttp2's callbacks */
+    struct list lent;     /* bytes of its source are gathered */
+    struct h2_kept *kept; /* server role */
     struct source *source;
     struct span span; /* what the source showed last and has not been advanced past */
     size_t promised;  /* of it: given to nghttp2 */
@@ -181,6 +191,8 @@ struct h2 {
     struct pages_block pages[2]; /* h2_memory.c */
     struct conn_heap heap;       /* server role: what nghttp2 has that stays, where it fits */
     struct pool *pool;           /* what it has for streams */
+    struct hpack_table *table;   /* server role: of what is sent; NULL: nothing is in it */
+    struct h2_stream *headed;    /* the frame that nghttp2 hands out next needs its kept head */
     size_t held;                 /* bytes nghttp2 has in all */
     size_t batch;                /* bytes gathered for one write */
     size_t budget;               /* inside the pump: what it may still send */
@@ -197,6 +209,7 @@ struct h2 {
     enum h2_role role;
     enum h2_state state;
     bool is_https;
+    bool is_untabled; /* server role: the peer's decoder has no room for the table */
     bool is_pumping;
     bool is_draining;
     bool is_last_said; /* the second GOAWAY of a drain */
@@ -253,6 +266,9 @@ void h2_reset(struct h2_stream *stream, uint32_t code, int err);
 /* ---- h2_memory.c ---- */
 
 nghttp2_mem h2_memory(struct h2 *h2);
+/* Memory that counts as nghttp2's: what is kept for a peer that takes nothing. */
+void *h2_memory_take(struct h2 *h2, size_t size);
+void h2_memory_give(struct h2 *h2, void *memory);
 void h2_memory_open(struct h2 *h2);
 /* nghttp2 has given everything back. */
 void h2_memory_close(struct h2 *h2);
@@ -265,6 +281,8 @@ void h2_memory_fatten(struct h2 *h2);
 
 /* A session for the role, its SETTINGS queued. */
 void h2_session_open(struct h2 *h2);
+/* The stream with this id; NULL: there is none. */
+struct h2_stream *h2_stream_with(struct h2 *h2, int32_t id);
 /* What a message with a body is submitted with. */
 nghttp2_data_provider h2_session_provider(void);
 
@@ -293,6 +311,23 @@ ssize_t h2_out_read(struct h2_stream *stream, size_t length, uint32_t *flags);
 void h2_out_refuse(struct h2_stream *stream, const struct h1_error *error);
 extern const struct stream_ops h2_stream_ops;
 
+/* ---- h2_heads.c ---- */
+
+/* Keeps the head of a response until its frame is sent; nghttp2 is to be given no fields for it.
+ * `length` is what Content-Length says; -1: there is none. False: it may be too large for one
+ * frame, so nghttp2 has to encode it. */
+bool h2_heads_keep(struct h2_stream *stream, const struct http_head *head, int64_t length);
+/* Frees the kept head, if there is one. */
+void h2_heads_drop(struct h2_stream *stream);
+/* nghttp2 has made this frame; its bytes are what it hands out next. */
+void h2_heads_begin(struct h2 *h2, const nghttp2_frame *frame);
+/* Gathers the bytes of a frame, with the fields that were kept for it. */
+void h2_heads_gather(struct h2 *h2, struct span frame);
+/* The peer's SETTINGS have come: they may leave no room for the table. */
+void h2_heads_heed(struct h2 *h2, const nghttp2_settings *settings);
+/* Frees the table. What the peer has in its own is not used any more, which is always allowed. */
+void h2_heads_forget(struct h2 *h2);
+
 /* ---- h2_gather.c ---- */
 
 /* A DATA frame of `length` bytes that h2_out_read() has promised. 0 or an NGHTTP2_ERR_. */
@@ -300,6 +335,8 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
                     size_t length);
 /* Behind what is gathered. */
 void h2_gather_copy(struct h2 *h2, struct span bytes);
+/* `len` more bytes have been put into the output buffer of the loop. */
+void h2_gather_written(struct h2 *h2, size_t len);
 /* Writes what is gathered. False: the transport is broken (h2->write_err). */
 bool h2_flush(struct h2 *h2);
 

@@ -10,18 +10,23 @@
 
 /* ---- gathering ---- */
 
-void h2_gather_copy(struct h2 *h2, struct span bytes)
+void h2_gather_written(struct h2 *h2, size_t len)
 {
     struct h2_gather *gather = h2->gather;
     struct h2_piece *last = gather->count ? &gather->pieces[gather->count - 1] : NULL;
 
-    buf_append(loop_out(h2->loop), bytes);
-    gather->bytes += bytes.len;
+    gather->bytes += len;
     if (last && last->at == NULL) {
-        last->len += bytes.len;
+        last->len += len;
     } else {
-        gather->pieces[gather->count++] = (struct h2_piece){NULL, bytes.len};
+        gather->pieces[gather->count++] = (struct h2_piece){NULL, len};
     }
+}
+
+void h2_gather_copy(struct h2 *h2, struct span bytes)
+{
+    buf_append(loop_out(h2->loop), bytes);
+    h2_gather_written(h2, bytes.len);
 }
 
 static void gather_lent(struct h2_stream *stream, struct span bytes)

@@ -63,7 +63,7 @@ static void *take_from_heap(struct h2 *h2, size_t size)
     return thing;
 }
 
-static void *take_block(struct h2 *h2, size_t size, bool is_pooled)
+static struct block *take_block(struct h2 *h2, size_t size, bool is_pooled)
 {
     size_t all = sizeof(struct block) + size;
 
@@ -75,7 +75,7 @@ static void *take_block(struct h2 *h2, size_t size, bool is_pooled)
     if (!is_pooled) { /* a pool counts for itself, as a conn_heap does */
         memory_take(MEMORY_CONNECTIONS, all);
     }
-    return block->content;
+    return block;
 }
 
 /* What streams come and go with is small things of one kind for all connections: from a pool
@@ -92,7 +92,7 @@ static void *session_malloc(size_t size, void *user)
     if (memory == NULL && !is_pooled) {
         memory = take_from_heap(h2, size);
     }
-    return memory ? memory : take_block(h2, size, is_pooled);
+    return memory ? memory : take_block(h2, size, is_pooled)->content;
 }
 
 static void give_block(struct h2 *h2, struct block *block)
@@ -157,6 +157,18 @@ static void *session_realloc(void *memory, size_t size, void *user)
     return fresh;
 }
 
+void *h2_memory_take(struct h2 *h2, size_t size)
+{
+    return take_block(h2, size, true)->content;
+}
+
+void h2_memory_give(struct h2 *h2, void *memory)
+{
+    if (memory) {
+        give_block(h2, block_of(memory));
+    }
+}
+
 static bool is_zero(const struct pages_block *pages)
 {
     const char *at = pages->at;
@@ -170,6 +182,7 @@ void h2_memory_slim(struct h2 *h2)
         return;
     }
     h2->is_slim = true;
+    h2_heads_forget(h2);
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
         struct pages_block *pages = &h2->pages[i];
         if (pages->at && (pages->size > FRAME_BLOCK || is_zero(pages))) {

@@ -1,7 +1,8 @@
 /*
- * The outgoing messages: heads go to nghttp2 when the owner sends them; bodies are pulled when
- * nghttp2 has decided whose turn it is, and gathered, so that many streams' frames leave in one
- * write. Long pieces are not copied: the write takes them from where their source has them.
+ * The outgoing messages. Heads are submitted to nghttp2 when the owner sends them, those of
+ * responses without their fields (h2_heads.c). Bodies are pulled when nghttp2 has decided whose
+ * turn it is, and gathered (h2_gather.c), so that the frames of many streams leave in one write.
+ * Long pieces are not copied: the write takes them from where their source has them.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -20,6 +21,7 @@ struct block {
     nghttp2_nv small[FIELDS_SMALL];
     nghttp2_nv *at;
     size_t count;
+    uint8_t flags; /* of all its fields */
     char length[PUT_NUMBER_MAX];
     char status[3];
 };
@@ -45,7 +47,7 @@ static void put(struct block *block, struct span name, struct span value, uint8_
         .value = bytes_of(value),
         .namelen = name.len,
         .valuelen = value.len,
-        .flags = flags,
+        .flags = flags | block->flags,
     };
 }
 
@@ -67,11 +69,13 @@ static void put_field(struct block *block, const struct http_field *field)
         (uint8_t)(secret | NGHTTP2_NV_FLAG_NO_COPY_NAME));
 }
 
-static void block_open(struct block *block, const struct http_head *head)
+/* In the server role the table of HPACK is that of h2_heads.c: nghttp2 must put nothing into it. */
+static void block_open(struct block *block, const struct h2 *h2, const struct http_head *head)
 {
     size_t most = head->fields.count + PSEUDO_MAX + 1;
 
     block->count = 0;
+    block->flags = h2->role == H2_SERVER ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
     block->at = most <= FIELDS_SMALL ? block->small : xmalloc(most * sizeof(*block->at));
 }
 
@@ -155,24 +159,37 @@ static bool grants_tunnel(const struct h2_stream *stream, const struct http_head
            (stream->is_extended ? head->status == 101 : head->status / 100 == 2);
 }
 
-static void send_response(struct h2_stream *stream, const struct http_head *head,
-                          struct source *source)
+/* The head of a response is encoded here, when its frame has its turn, and not by nghttp2, which
+ * makes the frame without fields. One that needs more than one frame is left to nghttp2. */
+static int submit_response(struct h2_stream *stream, const struct http_head *head, int64_t length,
+                           const nghttp2_data_provider *provider)
 {
-    nghttp2_data_provider provider = h2_session_provider();
+    nghttp2_session *session = stream->h2->session;
     struct block block;
-    bool is_tunnel = grants_tunnel(stream, head);
-    bool is_bodied = is_tunnel || has_body(stream, head, source);
-    int64_t length = length_said(stream, head);
 
-    block_open(&block, head);
+    if (h2_heads_keep(stream, head, length)) {
+        return nghttp2_submit_response(session, stream->id, NULL, 0, provider);
+    }
+    block_open(&block, stream->h2, head);
     put_status(&block, head->status == 101 ? 200 : head->status);
     put_fields(&block, head);
     if (length >= 0) {
         put_length(&block, length);
     }
-    int err = nghttp2_submit_response(stream->h2->session, stream->id, block.at, block.count,
-                                      is_bodied ? &provider : NULL);
+    int err = nghttp2_submit_response(session, stream->id, block.at, block.count, provider);
     block_close(&block);
+    return err;
+}
+
+static void send_response(struct h2_stream *stream, const struct http_head *head,
+                          struct source *source)
+{
+    nghttp2_data_provider provider = h2_session_provider();
+    bool is_tunnel = grants_tunnel(stream, head);
+    bool is_bodied = is_tunnel || has_body(stream, head, source);
+    int64_t length = length_said(stream, head);
+
+    int err = submit_response(stream, head, length, is_bodied ? &provider : NULL);
     if (stream->in == H2_IN_HOLD) {
         h2_set_in(stream, is_tunnel ? H2_IN_RAW : H2_IN_BODY);
         h2_make_ready(stream);
@@ -195,7 +212,7 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
     struct span method = head->method_text.len ? head->method_text : http_method_text(head->method);
 
     stream->method = head->method;
-    block_open(&block, head);
+    block_open(&block, h2, head);
     put_known(&block, SPAN(":method"), method);
     put_known(&block, SPAN(":scheme"), h2->is_https ? SPAN("https") : SPAN("http"));
     put_known(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST));
@@ -267,7 +284,7 @@ static void op_send_interim(struct stream *base, const struct http_head *head)
     if (stream->is_over || stream->is_mute || h2->state != H2_OPEN || !has_room) {
         return;
     }
-    block_open(&block, head);
+    block_open(&block, h2, head);
     put_status(&block, head->status);
     put_fields(&block, head);
     nghttp2_submit_headers(h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, block.at, block.count,
@@ -370,7 +387,7 @@ static bool send_trailers(struct h2_stream *stream)
         return false;
     }
     behind.fields = *fields;
-    block_open(&block, &behind);
+    block_open(&block, stream->h2, &behind);
     put_fields(&block, &behind);
     int err = nghttp2_submit_trailer(stream->h2->session, stream->id, block.at, block.count);
     block_close(&block);

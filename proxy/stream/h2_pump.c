@@ -106,7 +106,7 @@ static bool send_frames(struct h2 *h2)
         if (h2->gather->count + 1 >= H2_PIECES && !h2_flush(h2)) {
             break;
         }
-        h2_gather_copy(h2, span_of((const char *)bytes, (size_t)n));
+        h2_heads_gather(h2, span_of((const char *)bytes, (size_t)n));
         if (h2->gather->bytes >= h2->batch) {
             h2_flush(h2);
         }

@@ -88,7 +88,7 @@ static int proceed(const struct h2 *h2)
 }
 
 /* What happens to a stream happens in several callbacks, one after the other. */
-static struct h2_stream *stream_with(struct h2 *h2, int32_t id)
+struct h2_stream *h2_stream_with(struct h2 *h2, int32_t id)
 {
     if (h2->found == NULL || h2->found->id != id) {
         h2->found = nghttp2_session_get_stream_user_data(h2->session, id);
@@ -167,13 +167,15 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2 *h2 = user;
-    struct h2_stream *stream = stream_with(h2, frame->hd.stream_id);
+    struct h2_stream *stream = h2_stream_with(h2, frame->hd.stream_id);
 
     if (frame->hd.type == NGHTTP2_HEADERS) {
         h2_in_headers(h2, frame);
-        stream = stream_with(h2, frame->hd.stream_id);
+        stream = h2_stream_with(h2, frame->hd.stream_id);
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
         h2->is_leaving = true;
+    } else if (frame->hd.type == NGHTTP2_SETTINGS) {
+        h2_heads_heed(h2, &frame->settings);
     } else if (is_update_of_nothing(frame)) {
         h2_offend(h2, H2_OFFENCE_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
     } else if (is_hollow(frame)) {
@@ -197,7 +199,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
                    size_t len, void *user)
 {
     struct h2 *h2 = user;
-    struct h2_stream *stream = stream_with(h2, id);
+    struct h2_stream *stream = h2_stream_with(h2, id);
 
     nghttp2_session_consume_connection(session, len);
     if (stream) {
@@ -211,7 +213,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct h2 *h2 = user;
-    struct h2_stream *stream = stream_with(h2, id);
+    struct h2_stream *stream = h2_stream_with(h2, id);
 
     h2->found = NULL;
     if (stream) {
@@ -227,7 +229,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error,
                              void *user)
 {
-    struct h2_stream *stream = stream_with(user, frame->hd.stream_id);
+    struct h2_stream *stream = h2_stream_with(user, frame->hd.stream_id);
 
     if (frame->hd.type == NGHTTP2_HEADERS && stream) {
         h2_reset(stream, NGHTTP2_INTERNAL_ERROR, ERR_CLOSED);
@@ -269,11 +271,17 @@ static void count_reset(struct h2 *h2, const struct h2_stream *stream, uint32_t 
     }
 }
 
+static int on_frame_made(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    h2_heads_begin(user, frame);
+    return 0;
+}
+
 /* What nghttp2 sends of its own accord against a peer is counted like what the peer sends. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2 *h2 = user;
-    struct h2_stream *stream = stream_with(h2, frame->hd.stream_id);
+    struct h2_stream *stream = h2_stream_with(h2, frame->hd.stream_id);
 
     if (frame->hd.type == NGHTTP2_HEADERS && stream) {
         stream->stream.sent += frame->hd.length;
@@ -292,7 +300,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
                          uint32_t *flags, nghttp2_data_source *source, void *user)
 {
-    struct h2_stream *stream = stream_with(user, id);
+    struct h2_stream *stream = h2_stream_with(user, id);
 
     return stream ? h2_out_read(stream, length, flags) : NGHTTP2_ERR_DEFERRED;
 }
@@ -300,7 +308,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
                      size_t length, nghttp2_data_source *source, void *user)
 {
-    struct h2_stream *stream = stream_with(user, frame->hd.stream_id);
+    struct h2_stream *stream = h2_stream_with(user, frame->hd.stream_id);
 
     return stream ? h2_gather_frame(stream, frame, head, length)
                   : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -367,6 +375,7 @@ static void make_common(void)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, on_frame_made);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);

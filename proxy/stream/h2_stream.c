@@ -63,6 +63,7 @@ void h2_stream_free(struct h2_stream *stream)
     if (stream->id && !stream->is_over) {
         nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
     }
+    h2_heads_drop(stream);
     list_remove(&stream->link);
     list_remove(&stream->ready);
     list_remove(&stream->lent);

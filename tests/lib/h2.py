@@ -136,6 +136,11 @@ class Inflater:
                 self.library.nghttp2_hd_inflate_end_headers(self.handle)
                 return fields
 
+    def resize(self, size):
+        """From now on a block has to begin with the table's new size, if that is smaller."""
+        assert self.library.nghttp2_hd_inflate_change_table_size(
+            self.handle, ctypes.c_size_t(size)) == 0
+
 
 # ---- a connection ----
 

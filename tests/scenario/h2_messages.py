@@ -225,6 +225,66 @@ def rfc9113_8_2_3_crumbs_of_a_cookie_are_joined(conn):
     check([line.split(b":", 1)[1].strip() for line in lines] == [b"a=1; b=2; c=3"], f"{lines}")
 
 
+# ---- how the heads of responses are encoded (RFC 7541) ----
+
+def stable(got):
+    """The fields of a response that are the same in the next one."""
+    return [field for field in got.heads[-1] if field[0] not in ("age", "date", "cache-status")]
+
+
+def head_of(conn, path="/etag"):
+    """The fields of a response, and the bytes that they took."""
+    got = conn.get(path)
+    check(got.ended and got.heads, f"no response: {got.reset} {conn.goaways}")
+    heads = [len(frame.payload) for frame in conn.frames if frame.kind == h2.HEADERS]
+    return stable(got), heads[-1]
+
+
+@case
+def rfc7541_6_1_what_comes_again_is_indexed(conn):
+    sizes = [head_of(conn)[1] for _ in range(4)]
+    check(sizes[3] < sizes[0] / 2, f"heads of {sizes} bytes")
+
+
+@case
+def rfc7541_4_2_a_client_takes_the_table_away(conn):
+    expected = [head_of(conn)[0] for _ in range(4)][-1]
+    for size in (100, 0, 4096):
+        conn.send(h2.settings((h2.HEADER_TABLE_SIZE, size)))
+        conn.sync()
+        conn.inflater.resize(size)
+        for _ in range(3):
+            check(head_of(conn)[0] == expected, f"a head with a table of {size} bytes")
+    lives(conn)
+
+
+@case
+def rfc7541_4_2_a_client_takes_the_table_away_and_gives_it_back(conn):
+    expected = [head_of(conn)[0] for _ in range(4)][-1]
+    conn.send(h2.settings((h2.HEADER_TABLE_SIZE, 0), (h2.HEADER_TABLE_SIZE, 4096)))
+    conn.sync()
+    conn.inflater.resize(0)
+    conn.inflater.resize(4096)
+    for _ in range(3):
+        check(head_of(conn)[0] == expected, "a head with a table that was empty in between")
+
+
+@case
+def rfc7541_2_2_heads_that_never_leave_are_not_in_the_table(conn):
+    expected = head_of(conn)[0]
+    later, send = [], conn.send
+    conn.send = lambda *frames: later.extend(frames)
+    streams = [conn.request("/etag") for _ in range(12)]
+    for stream in streams[::2]:
+        conn.send(h2.rst(stream))
+    conn.send = send
+    conn.send(*later)
+    for stream in streams[1::2]:
+        got = conn.response(stream)
+        check(got.ended and stable(got) == expected, f"a head beside streams that were reset: {got.heads}")
+    check(head_of(conn)[0] == expected, "a head after streams that were reset")
+
+
 # ---- 8.3: pseudo fields ----
 
 def bad_list(make, end=True):
