@@ -3,7 +3,8 @@
  *
  *   hitratio [OPTION...] TRACE          a file (.xz and .gz are unpacked); - is standard input
  *   hitratio [OPTION...] --zipf SPEC    a trace made up: objects=100000,requests=1000000,alpha=0.9,
- *                                       once=20,drift=0,loop=0,ring=50000,sized=1,seed=1
+ *                                       once=20,drift=0,loop=0,ring=50000,stories=0,
+ *                                       sized=1,seed=1
  *
  * docs/hitratio.md says how to read what it prints.
  */
@@ -26,7 +27,7 @@ static const char usage[] =
     "  -p, --policies LIST          only these, by name; ours are always there\n"
     "  -t, --tsv FILE               appends the numbers to FILE, for plot.py\n"
     "  -z, --zipf SPEC              name=value,...: objects requests alpha once drift loop ring\n"
-    "                               sized seed\n";
+    "                               stories sized seed\n";
 
 static const struct policy *const all_policies[] = {
     &policy_fifo,         &policy_lru,         &policy_clock,  &policy_sieve,

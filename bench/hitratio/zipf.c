@@ -8,6 +8,9 @@
 #define SIZE_SIGMA 1.7 /* so that the mean is 34 KiB */
 #define SIZE_MAX_BYTES (16.0 * 1024 * 1024)
 
+#define STORY_LIVES 40 /* one after the other, in a trace */
+#define STORY_OFFERS 1000
+
 /* ---- what is wanted ---- */
 
 static bool parse_number(struct span text, double max, double *out)
@@ -45,6 +48,7 @@ static bool set(struct zipf *zipf, struct span name, struct span text)
         {SPAN("drift"), &zipf->drift, NULL, 1e4},
         {SPAN("loop"), &zipf->loop, NULL, 100},
         {SPAN("ring"), NULL, &zipf->ring, 1e8},
+        {SPAN("stories"), &zipf->stories, NULL, 100},
         {SPAN("seed"), NULL, &zipf->seed, 1e9},
     };
 
@@ -79,8 +83,9 @@ bool zipf_parse(struct span text, struct zipf *out, struct span *wrong)
             return false;
         }
     }
-    *wrong = SPAN("objects, requests or ring is 0, or once and loop are over 100");
-    return out->objects && out->requests && out->ring && out->once + out->loop <= 100;
+    *wrong = SPAN("objects, requests or ring is 0, or once, loop and stories are over 100");
+    return out->objects && out->requests && out->ring &&
+           out->once + out->loop + out->stories <= 100;
 }
 
 /* ---- chance ---- */
@@ -113,6 +118,11 @@ static double normal(struct dice *dice) /* Box-Muller */
 
 /* ---- the trace ---- */
 
+struct story {
+    uint32_t object;
+    double interest; /* in it, up to 1 */
+};
+
 struct maker {
     const struct zipf *zipf;
     struct trace *trace;
@@ -121,6 +131,8 @@ struct maker {
     uint32_t *at_rank; /* the object */
     uint32_t *ring;
     uint64_t turn;
+    struct story *stories; /* those that are alive; they are born in turn */
+    uint64_t alive, born;
 };
 
 static uint32_t new_object(struct maker *maker)
@@ -132,6 +144,24 @@ static uint32_t new_object(struct maker *maker)
         size = size < SIZE_MAX_BYTES ? size : SIZE_MAX_BYTES;
     }
     return trace_add_object(maker->trace, (uint64_t)size);
+}
+
+/* Few stories interest many. */
+static void bear_story(struct maker *maker)
+{
+    double interest = share(&maker->dice);
+
+    maker->stories[maker->born++ % maker->alive] =
+        (struct story){.object = new_object(maker), .interest = interest * interest * interest};
+}
+
+static void begin_stories(struct maker *maker)
+{
+    maker->alive = 1 + maker->zipf->objects / STORY_LIVES;
+    maker->stories = xcalloc(maker->alive, sizeof(*maker->stories));
+    while (maker->born < maker->alive) {
+        bear_story(maker);
+    }
 }
 
 static void populate(struct maker *maker)
@@ -153,6 +183,23 @@ static void populate(struct maker *maker)
     for (uint64_t i = 0; zipf->loop > 0 && i < zipf->ring; i++) {
         maker->ring[i] = new_object(maker);
     }
+    if (zipf->stories > 0) {
+        begin_stories(maker);
+    }
+}
+
+/* Of an age, the less likely the older; after many offers whatever it is. */
+static uint32_t read_story(struct maker *maker)
+{
+    const struct story *story;
+    unsigned offers = 0;
+
+    do {
+        double age = share(&maker->dice);
+        uint64_t at = maker->born - 1 - (uint64_t)(age * age * (double)maker->alive);
+        story = &maker->stories[at % maker->alive];
+    } while (share(&maker->dice) >= story->interest && ++offers < STORY_OFFERS);
+    return story->object;
 }
 
 static uint64_t rank(struct maker *maker)
@@ -182,21 +229,38 @@ static uint32_t next_request(struct maker *maker)
     if (kind < zipf->once + zipf->loop) {
         return maker->ring[maker->turn++ % zipf->ring];
     }
+    if (kind < zipf->once + zipf->loop + zipf->stories) {
+        return read_story(maker);
+    }
     return maker->at_rank[rank(maker)];
+}
+
+static void drift(struct maker *maker, double change)
+{
+    for (double due = change; due > share(&maker->dice); due -= 1) {
+        maker->at_rank[roll(&maker->dice) % maker->zipf->objects] = new_object(maker);
+    }
+}
+
+static void bear_stories(struct maker *maker, double births)
+{
+    for (double due = births; maker->stories && due > share(&maker->dice); due -= 1) {
+        bear_story(maker);
+    }
 }
 
 void zipf_make(const struct zipf *zipf, struct trace *trace)
 {
     struct maker maker = {.zipf = zipf, .trace = trace, .dice = {zipf->seed}};
-    double change = zipf->drift / 100 * (double)zipf->objects / (double)zipf->requests;
+    double births = (double)zipf->objects / (double)zipf->requests;
 
     populate(&maker);
     for (uint64_t i = 0; i < zipf->requests; i++) {
-        for (double due = change; due > share(&maker.dice); due -= 1) {
-            maker.at_rank[roll(&maker.dice) % zipf->objects] = new_object(&maker);
-        }
+        drift(&maker, zipf->drift / 100 * births);
+        bear_stories(&maker, births);
         trace_add(trace, next_request(&maker));
     }
+    free(maker.stories);
     free(maker.up_to);
     free(maker.at_rank);
     free(maker.ring);

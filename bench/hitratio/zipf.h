@@ -1,6 +1,7 @@
 /*
  * zipf - traces made up, the same ones every time: Zipf popularity, objects asked for only once,
- * a population that changes, a loop through it all, sizes as the web has them.
+ * a population that changes, a loop through it all, stories that are read for a while, sizes as the
+ * web has them.
  */
 #ifndef LARDER_BENCH_HITRATIO_ZIPF_H
 #define LARDER_BENCH_HITRATIO_ZIPF_H
@@ -15,7 +16,9 @@ struct zipf {
     double drift; /* percent of the objects that a new one takes the place of, in all */
     double loop;  /* percent of the requests: one after the other round a ring of `ring` */
     uint64_t ring;
-    bool sized; /* lognormal, median 8 KiB, mean 34 KiB, at most 16 MiB; else 1 each */
+    double stories; /* percent of the requests: for objects that are asked for less and less, and
+                     * after a fortieth of the trace no more; in all as many as `objects` */
+    bool sized;     /* lognormal, median 8 KiB, mean 34 KiB, at most 16 MiB; else 1 each */
     uint64_t seed;
 };
 

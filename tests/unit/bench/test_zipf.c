@@ -98,6 +98,27 @@ Test(hitratio_zipf, drift_replaces_objects)
     trace_fini(&trace);
 }
 
+Test(hitratio_zipf, stories_are_read_less_and_less_and_then_no_more)
+{
+    enum { REQUESTS = 200000, LIFE = REQUESTS / 40 };
+    static uint32_t first[200000];
+    size_t early = 0, late = 0;
+    struct trace trace;
+
+    make("objects=4000,requests=200000,once=0,stories=100,sized=0", &trace);
+    cr_expect(trace.objects > 7900 && trace.objects < 8300, "%zu", trace.objects); /* and 4000 */
+    for (size_t i = 0; i < REQUESTS; i++) {
+        uint32_t *begun = &first[trace.requests[i]];
+        *begun = *begun ? *begun : (uint32_t)i + 1;
+        size_t age = i + 1 - *begun;
+        cr_expect_lt(age, LIFE * 3 / 2, "of what is born by chance");
+        early += age < LIFE / 4;
+        late += age >= LIFE / 2;
+    }
+    cr_expect_gt(early, late);
+    trace_fini(&trace);
+}
+
 Test(hitratio_zipf, says_what_it_does_not_understand)
 {
     static const struct {
@@ -119,6 +140,7 @@ Test(hitratio_zipf, says_what_it_does_not_understand)
         cr_expect(span_eq(wrong, span_str(cases[i].wrong)), "%s", cases[i].spec);
     }
     cr_expect_not(zipf_parse(SPAN("once=60,loop=50"), &zipf, &wrong));
+    cr_expect_not(zipf_parse(SPAN("once=30,loop=30,stories=41"), &zipf, &wrong));
     cr_expect_not(zipf_parse(SPAN("objects=0"), &zipf, &wrong));
 }
 
