@@ -9,11 +9,19 @@
 #define BAR_PER_STEP 8 /* the bar is set so often while one segment is given up */
 
 #define FADES 10      /* percent that a turn through the main log takes from a counter */
-#define FADES_PACE 12 /* and so many more with each pace */
-#define PACE_SHARE 32 /* probation has (pace - 1)^2 parts more in so many of the store */
-#define PACE_LEAST 8  /* percent of what was hot that goes unused: at pace 1 */
-#define PACE_STEP 3   /* and so many more at the next */
-#define SEEN 512      /* hot objects, of which the last ones say what the pace is */
+#define DEAD_FADES 90 /* and first of one that was idle, where all that is idle is dead */
+#define HOT_SEEN 512  /* hot objects, of which the last ones say how many are idle */
+#define IDLE_SEEN 128 /* and of those, how many stay so */
+
+/* Percent. Where popularity lasts, a tenth to a half of what was hot and then idle is idle again by
+ * chance, and up to 30 of what is hot. */
+#define AGAIN_LEAST 55
+#define AGAIN_MOST 100
+#define IDLE_LEAST 30
+#define IDLE_MOST 50
+#define DYING_LEAST 12 /* hot ones that die in a turn: from here on probation is longer */
+#define DYING_MOST 30
+#define PROBATION_MORE 3 /* by up to one part in so many */
 
 /* A counter of 1 of the largest size, and of S3_HITS_MAX of size 1, in sixteenths. */
 #define WORTH_LEAST (-64 * 16 * 3 / 4)
@@ -30,54 +38,102 @@ void s3fifo_fini(struct s3fifo *policy)
     ghosts_fini(&policy->ghosts);
 }
 
-/* ---- fading, and how much of it is right ---- */
+/* ---- what is dead ---- */
 
-/* What a turn through the main log leaves of a counter. Of a hot one it is always the same, and no
- * other has its remainder then: as uses do not change that, it tells in the end of the next turn
- * what was hot and how often it was used since. */
-static uint8_t fade(const struct s3_drift *drift, uint8_t hits)
+/* 0 to 100: where it is between the two. */
+static unsigned part_between(unsigned percent, unsigned least, unsigned most)
 {
-    unsigned percent = FADES + drift->pace * FADES_PACE;
+    unsigned part = percent > least ? 100 * (percent - least) / (most - least) : 0;
 
-    if (hits >= S3_HITS_HOT) {
-        return S3_HITS_MARK;
-    }
-    unsigned left = hits - (hits * percent + 99) / 100;
-    if (left >= S3_HITS_MARK) {
-        left = S3_HITS_MARK - 1;
-    }
-    bool like_marked = left > 2 * S3_HITS_USE && s3_hits_marked((uint8_t)left); /* not if small */
-    return (uint8_t)(like_marked ? left - 1 : left);
+    return part < 100 ? part : 100;
 }
 
-static unsigned pace_of(const struct s3_drift *drift)
+static bool is_known(const struct s3_share *share, unsigned seen)
 {
-    unsigned percent = 100 * drift->unused / (drift->used + drift->unused);
-    unsigned pace = percent < PACE_LEAST ? 0 : 1 + (percent - PACE_LEAST) / PACE_STEP;
+    return share->all >= seen / 2;
+}
 
-    return pace < S3_PACES ? pace : S3_PACES - 1;
+static unsigned percent_of(const struct s3_share *share)
+{
+    return share->all ? 100 * share->these / share->all : 0;
+}
+
+/* Percent of what is idle. Until it is seen what becomes of that, it is dead if there is much. */
+static unsigned dead(const struct s3_drift *drift)
+{
+    if (is_known(&drift->again, IDLE_SEEN)) {
+        return part_between(percent_of(&drift->again), AGAIN_LEAST, AGAIN_MOST);
+    }
+    return is_known(&drift->idle, HOT_SEEN)
+               ? part_between(percent_of(&drift->idle), IDLE_LEAST, IDLE_MOST)
+               : 0;
+}
+
+static void see(struct s3fifo *policy, struct s3_share *share, bool counts, unsigned seen)
+{
+    share->all++;
+    share->these += counts;
+    if (share->all >= seen && policy->drift.passed - share->since > policy->capacity / WINDOW) {
+        share->all /= 2;
+        share->these /= 2;
+        share->since = policy->drift.passed;
+    }
 }
 
 /* An object of the main log is given up. */
 static void watch(struct s3fifo *policy, const struct s3_object *object)
 {
     struct s3_drift *drift = &policy->drift;
+    bool idle = !(object->hits & S3_HITS_USED);
 
     drift->passed += object->size;
-    if (object->hits < S3_HITS_MARK || !s3_hits_marked(object->hits)) {
-        return;
+    if (s3_hits_was_idle(object->hits)) {
+        see(policy, &drift->again, idle, IDLE_SEEN);
+    } else if (object->hits >= S3_HITS_HOT) {
+        see(policy, &drift->idle, idle, HOT_SEEN);
     }
-    drift->unused += object->hits == S3_HITS_MARK;
-    drift->used += object->hits > S3_HITS_MARK;
-    unsigned seen = drift->used + drift->unused;
-    if (seen >= SEEN / 2) {
-        drift->pace = pace_of(drift);
+}
+
+/* ---- the counter ---- */
+
+static bool is_idle(const struct s3_object *object)
+{
+    return object->log == S3_MAIN && !(object->hits & S3_HITS_USED);
+}
+
+/* Its count, for what it says of uses to come. */
+static unsigned count_of(const struct s3_drift *drift, const struct s3_object *object)
+{
+    unsigned count = s3_hits_count(object->hits);
+
+    return is_idle(object) ? count * (100 - DEAD_FADES * dead(drift) / 100) / 100 : count;
+}
+
+/* Below 100, another one for each object and each turn. */
+static unsigned chance(const struct s3_drift *drift, uint32_t tag)
+{
+    uint32_t mixed = (tag ^ (uint32_t)drift->passed) * UINT32_C(2654435761);
+
+    return (mixed >> 16) * 100 >> 16;
+}
+
+/* A multiple of `step` near it, by chance: so that in the mean it is what it was. */
+static unsigned round_to(unsigned step, unsigned hundredths, unsigned chance)
+{
+    return (hundredths + chance * step) / (100 * step) * step;
+}
+
+/* What it begins its next turn with. */
+static uint8_t fade(const struct s3_drift *drift, const struct s3_object *object)
+{
+    unsigned left = count_of(drift, object) * (100 - FADES);
+    unsigned dice = chance(drift, object->tag);
+
+    if (is_idle(object) && object->hits >= S3_HITS_HOT) {
+        return (uint8_t)(round_to(S3_HITS_USE, left + 100 * S3_HITS_IDLE, dice) - S3_HITS_IDLE);
     }
-    if (seen >= SEEN && drift->passed > policy->capacity / WINDOW) {
-        drift->used /= 2;
-        drift->unused /= 2;
-        drift->passed = 0;
-    }
+    uint8_t count = (uint8_t)round_to(2, left, dice);
+    return s3_hits_was_idle(count) ? (uint8_t)(dice % 2 ? count + 2 : count - 2) : count;
 }
 
 /* ---- worth ---- */
@@ -93,12 +149,12 @@ static int log_of(uint64_t n)
 }
 
 /* 0 is worth nothing: a counter that has come down to 0. */
-static unsigned class_of(const struct s3fifo *policy, uint8_t hits, uint64_t size)
+static unsigned class_of(const struct s3fifo *policy, unsigned count, uint64_t size)
 {
     static const int quarters[] = {[S3_OBJECTS] = 3, [S3_BOTH] = 2, [S3_BYTES] = 0};
-    int worth = log_of(hits) - log_of(size) * quarters[policy->favor] / 4;
+    int worth = log_of(count) - log_of(size) * quarters[policy->favor] / 4;
 
-    return hits ? 1 + (unsigned)((worth - WORTH_LEAST) / WORTH_UNIT) : 0;
+    return count ? 1 + (unsigned)((worth - WORTH_LEAST) / WORTH_UNIT) : 0;
 }
 
 /* The class above which at most one part in `share` of the bytes lies; at least 1, for with 0 the
@@ -129,7 +185,9 @@ void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3
 {
     struct s3_scale *scale = &policy->scale;
 
-    scale->bytes[class_of(policy, object->hits, object->size)] += object->size;
+    unsigned class = class_of(policy, count_of(&policy->drift, object), object->size);
+
+    scale->bytes[class] += object->size;
     scale->total += object->size;
     scale->kept += fate == S3_KEEP ? object->size : 0;
     scale->since += object->size;
@@ -156,13 +214,15 @@ enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uin
     return back && class_of(policy, *hits, size) >= policy->scale.bar ? S3_MAIN : S3_PROBATION;
 }
 
-/* Fading costs little where it was not called for. A long probation costs room that what lasts has
- * a use for, so it comes later. */
+/* What is popular for a short time is to be found soon, and where it is dead the main log is of no
+ * use to it. */
 static uint64_t probation_share(const struct s3fifo *policy)
 {
-    unsigned above = policy->drift.pace ? policy->drift.pace - 1 : 0;
-    uint64_t share = policy->capacity / PROBATION_SHARE +
-                     (uint64_t)above * above * (policy->capacity / PACE_SHARE);
+    const struct s3_drift *drift = &policy->drift;
+    unsigned dying = percent_of(&drift->idle) * dead(drift) / 100;
+    uint64_t share =
+        policy->capacity / PROBATION_SHARE +
+        policy->capacity / (PROBATION_MORE * 100) * part_between(dying, DYING_LEAST, DYING_MOST);
     uint64_t least = 2 * policy->step; /* the one being written is never given up */
 
     return share > least ? share : least;
@@ -179,9 +239,9 @@ static bool is_above(const struct s3fifo *policy, const struct s3_object *object
                      uint64_t share)
 {
     const struct s3_scale *scale = &policy->scale;
-    unsigned class = class_of(policy, object->hits, object->size);
+    unsigned class = class_of(policy, count_of(&policy->drift, object), object->size);
 
-    return class > bar || (class == bar && object->hits > S3_HITS_NEW &&
+    return class > bar || (class == bar && s3_hits_count(object->hits) > S3_HITS_NEW &&
                            scale->kept < (scale->total + scale->credit) / (share + 1));
 }
 
@@ -193,10 +253,10 @@ static bool is_worth_it(const struct s3fifo *policy, const struct s3_object *obj
     switch (pressure) {
     case S3_CALM:
         return scale->bar ? is_above(policy, object, scale->bar, KEPT_SHARE)
-                          : object->hits > S3_HITS_NEW;
+                          : s3_hits_count(object->hits) > S3_HITS_NEW;
     case S3_PRESSED:
         return scale->bar ? is_above(policy, object, scale->high_bar, PRESSED_SHARE)
-                          : object->hits > S3_HITS_BACK;
+                          : s3_hits_count(object->hits) > S3_HITS_BACK;
     case S3_CRUSHED:
         return false;
     }
@@ -206,7 +266,7 @@ static bool is_worth_it(const struct s3fifo *policy, const struct s3_object *obj
 enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits)
 {
-    *hits = object->log == S3_MAIN ? fade(&policy->drift, object->hits) : object->hits;
+    *hits = object->log == S3_MAIN ? fade(&policy->drift, object) : s3_hits_count(object->hits);
     return is_worth_it(policy, object, pressure) ? S3_KEEP : S3_REMEMBER;
 }
 

@@ -5,14 +5,15 @@
  * S3-FIFO (Yang et al., SOSP 2023) over segments, by worth. What is new is written to the probation
  * log, a fourteenth of the store. When a segment is given up, what in it is worth most is copied to
  * the main log, and the rest leaves, remembered as ghosts. An object's worth is its uses for its
- * size: a count that a use raises and that falls each time the object has gone once through the
- * main log, by a tenth or more. The bar is where a fifth of the bytes that are given up lie above
- * it, so what is copied stays at a quarter of what is new, whatever is asked for. What comes back
- * soon begins with a use, and in the main log if that is above the bar.
+ * size: a count that a use raises and that falls by a tenth each time the object has gone once
+ * through the main log. The bar is where a fifth of the bytes that are given up lie above it, so
+ * what is copied stays at a quarter of what is new, whatever is asked for. What comes back soon
+ * begins with a use, and in the main log if that is above the bar.
  *
- * How long popularity lasts is seen by what was hot: the share of it that a whole turn through the
- * main log went by without a use. The more that is, the more a turn costs, and the longer is the
- * probation of what is new.
+ * What goes through the main log without a use may be out of luck, or nobody will ask for it again.
+ * That is seen by what was hot and then idle for a turn: the share of it that is idle for the next
+ * one, too. The more that is, the less is the worth of all that is idle, and the more of the hot
+ * ones are, the longer is the probation of what is new.
  *
  * Belongs to one thread, but for s3_hit…(), which are pure.
  */
@@ -43,13 +44,17 @@ struct s3_scale {
     unsigned high_bar; /* the same under pressure */
 };
 
-#define S3_PACES 6
+/* How many of the objects seen lately. */
+struct s3_share {
+    unsigned these, all;
+    uint64_t since; /* bytes of the main log, when they were halved */
+};
 
-/* How fast what is popular changes, by what was hot when its turn through the main log began. */
+/* How fast what is popular changes, by the objects that are given up by the main log. */
 struct s3_drift {
-    unsigned used, unused; /* objects, until its end; lately */
-    uint64_t passed;       /* bytes of the main log, since these were halved */
-    unsigned pace;         /* 0: it lasts; below S3_PACES */
+    struct s3_share idle;  /* of the hot ones: not used for a turn */
+    struct s3_share again; /* of those that were hot and idle a turn ago: idle once more */
+    uint64_t passed;       /* bytes of the main log */
 };
 
 struct s3fifo {
@@ -95,7 +100,8 @@ enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint6
  * with. Changes nothing: it may be asked again when more is known. */
 enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits);
-/* Sets the bar and the pace by it: once for each object whose segment goes, with what became of it.
+/* Sets the bar by it, and learns what dies: once for each object whose segment goes, with what
+ * became of it.
  */
 void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3_fate fate);
 /* `objects`: how many there are in the store; ghosts are remembered for about as many. */
@@ -103,36 +109,48 @@ void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects);
 
 /* ---- the counter ---- */
 
+/* Bit 0: it was used since it was written, or since its turn through the main log began. Above it,
+ * uses in sixths. Of what was hot and then idle the count has a remainder by a use that no other
+ * has; as uses do not change it, that is seen until the end of the turn. */
 #define S3_HITS_MAX 127
+#define S3_HITS_USED 1
 #define S3_HITS_USE 12  /* what a use adds */
 #define S3_HITS_NEW 4   /* what was asked for once */
 #define S3_HITS_BACK 16 /* what was asked for again after it had left */
-#define S3_HITS_HOT 126 /* the bound of all that are not marked */
-#define S3_HITS_MARK 79 /* what a turn leaves of a hot one; four uses, and it is hot again */
+#define S3_HITS_HOT 78
+#define S3_HITS_IDLE 6    /* the remainder */
+#define S3_HITS_BOUND 124 /* of the count; of one with that remainder it is 2 more */
 
-/* It has the remainder of the mark, which stays as uses are added. */
-static inline bool s3_hits_marked(uint8_t hits)
+static inline uint8_t s3_hits_count(uint8_t hits)
 {
-    return hits % S3_HITS_USE == S3_HITS_MARK % S3_HITS_USE;
+    return hits & (uint8_t)~S3_HITS_USED;
 }
 
+static inline bool s3_hits_was_idle(uint8_t hits)
+{
+    return s3_hits_count(hits) % S3_HITS_USE == S3_HITS_IDLE;
+}
+
+/* `more` is a counter, too. */
 static inline uint8_t s3_hits_add(uint8_t hits, uint8_t more)
 {
-    uint8_t bound = s3_hits_marked(hits) ? S3_HITS_MAX : S3_HITS_HOT;
+    unsigned count = (unsigned)s3_hits_count(hits) + s3_hits_count(more);
+    unsigned bound = s3_hits_was_idle(hits) ? S3_HITS_BOUND + 2 : S3_HITS_BOUND;
 
-    return more < bound - hits ? (uint8_t)(hits + more) : bound;
+    return (uint8_t)((count < bound ? count : bound) | ((hits | more) & S3_HITS_USED));
 }
 
-_Static_assert(S3_HITS_MAX % S3_HITS_USE == S3_HITS_MARK % S3_HITS_USE, "the bound is marked");
-_Static_assert(S3_HITS_BACK % S3_HITS_USE == S3_HITS_NEW % S3_HITS_USE &&
-                   S3_HITS_NEW != S3_HITS_MARK % S3_HITS_USE,
-               "what is new is not");
+_Static_assert((S3_HITS_BOUND + 2) % S3_HITS_USE == S3_HITS_IDLE, "the bound has it, too");
+_Static_assert(S3_HITS_BOUND % S3_HITS_USE == S3_HITS_NEW &&
+                   S3_HITS_BACK % S3_HITS_USE == S3_HITS_NEW && S3_HITS_NEW != S3_HITS_IDLE,
+               "what is new has another");
 
 /* The counter after so many more uses. */
 static inline uint8_t s3_hits_use(uint8_t hits, unsigned uses)
 {
-    return s3_hits_add(hits, uses <= S3_HITS_MAX / S3_HITS_USE ? (uint8_t)(uses * S3_HITS_USE)
-                                                               : S3_HITS_MAX);
+    bool is_count = uses <= S3_HITS_MAX / S3_HITS_USE;
+
+    return s3_hits_add(hits, is_count ? (uint8_t)(uses * S3_HITS_USE | (uses > 0)) : S3_HITS_MAX);
 }
 
 /* The same after one. */

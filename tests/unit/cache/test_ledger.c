@@ -9,7 +9,9 @@ Test(ledger, counts_uses_up_to_the_bound)
 
     ledger_init(&ledger, 5000);
     for (unsigned i = 0; i < 15; i++) {
-        cr_expect_eq(ledger_uses(&ledger, 4321), i <= 10 ? i * S3_HITS_USE : S3_HITS_HOT);
+        cr_expect_eq(ledger_uses(&ledger, 4321), s3_hits_use(0, i), "%u", i);
+        cr_expect_eq(s3_hits_count(ledger_uses(&ledger, 4321)),
+                     i <= 10 ? i * S3_HITS_USE : S3_HITS_BOUND);
         ledger_use(&ledger, 4321, 1);
     }
     cr_expect_eq(ledger_uses(&ledger, 4320), 0);
@@ -22,14 +24,16 @@ Test(ledger, many_uses_are_counted_at_once)
     static const struct {
         unsigned uses;
         uint8_t counted;
-    } cases[] = {{0, 0},    {1, 12},           {9, 108},
-                 {10, 120}, {11, S3_HITS_HOT}, {UINT32_MAX, S3_HITS_HOT}};
+    } cases[] = {
+        {0, 0}, {1, 12}, {9, 108}, {10, 120}, {11, S3_HITS_BOUND}, {UINT32_MAX, S3_HITS_BOUND}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ledger ledger;
         ledger_init(&ledger, 10);
         ledger_use(&ledger, 1, cases[i].uses);
-        cr_expect_eq(ledger_uses(&ledger, 1), cases[i].counted, "%u", cases[i].uses);
+        uint8_t uses = ledger_uses(&ledger, 1);
+        cr_expect_eq(s3_hits_count(uses), cases[i].counted, "%u", cases[i].uses);
+        cr_expect_eq(uses & S3_HITS_USED, cases[i].uses > 0);
         ledger_fini(&ledger);
     }
 }
@@ -58,7 +62,7 @@ Test(ledger, the_checksum_is_remembered_beside_the_uses)
     cr_expect_not(ledger_is_verified(&ledger, 3));
     ledger_set_verified(&ledger, 3);
     cr_expect(ledger_is_verified(&ledger, 3));
-    cr_expect_eq(ledger_uses(&ledger, 3), S3_HITS_USE);
+    cr_expect_eq(ledger_uses(&ledger, 3), S3_HITS_USE | S3_HITS_USED);
     for (unsigned i = 0; i < 2 * S3_HITS_MAX; i++) {
         ledger_use(&ledger, 3, 1);
     }
@@ -97,7 +101,7 @@ Test(ledger, uses_survive_what_is_saved_and_loaded)
 
     ledger_use(&after, LEDGER_BLOCK + 5, 1);
     ledger_load(&after, 1, span_of(saved, sizeof(saved)));
-    cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 5), 2 * S3_HITS_USE);
+    cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 5), 2 * S3_HITS_USE | S3_HITS_USED);
     cr_expect_eq(ledger_uses(&after, LEDGER_BLOCK + 6), 0);
     cr_expect_not(ledger_is_verified(&after, LEDGER_BLOCK + 5), "held against other bytes");
     ledger_fini(&before);

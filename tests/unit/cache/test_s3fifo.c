@@ -47,31 +47,30 @@ Test(s3fifo, the_counter_stops_at_its_bound)
 
     for (unsigned i = 1; i <= 10; i++) {
         hits = s3_hit(hits);
-        cr_expect_eq(hits, S3_HITS_NEW + i * S3_HITS_USE);
+        cr_expect_eq(s3_hits_count(hits), S3_HITS_NEW + i * S3_HITS_USE);
+        cr_expect(hits & S3_HITS_USED);
     }
-    cr_expect_eq(s3_hit(hits), S3_HITS_HOT);
-    cr_expect_eq(s3_hit(S3_HITS_HOT), S3_HITS_HOT);
-    cr_expect_eq(s3_hits_add(100, 27), S3_HITS_HOT);
-    cr_expect_eq(s3_hits_add(100, 25), 125);
-    cr_expect_eq(s3_hits_add(0, 127), S3_HITS_HOT);
+    cr_expect_eq(s3_hits_count(hits), S3_HITS_BOUND);
+    cr_expect_eq(s3_hit(hits), hits);
+    cr_expect_eq(s3_hits_add(100, 26), S3_HITS_BOUND);
+    cr_expect_eq(s3_hits_add(100, 22), 122);
+    cr_expect_eq(s3_hits_add(101, 22), 122 | S3_HITS_USED);
+    cr_expect_eq(s3_hits_add(0, 127), S3_HITS_BOUND | S3_HITS_USED);
+    cr_expect_eq(s3_hits_use(100, 0), 100);
 }
 
-Test(s3fifo, a_mark_stays_on_the_counter)
+Test(s3fifo, what_was_idle_is_seen_on_the_counter_whatever_its_uses)
 {
-    uint8_t hits = S3_HITS_MARK;
+    uint8_t hits = 5 * S3_HITS_USE + S3_HITS_IDLE;
 
-    for (unsigned i = 1; i <= 4; i++) {
-        hits = s3_hit(hits);
-        cr_expect_eq(hits, S3_HITS_MARK + i * S3_HITS_USE);
-        cr_expect(s3_hits_marked(hits));
+    for (unsigned i = 0; i < 20; i++, hits = s3_hit(hits)) {
+        cr_expect(s3_hits_was_idle(hits), "%u", hits);
     }
-    cr_expect_geq(hits, S3_HITS_HOT, "four uses, and it is hot again");
-    cr_expect_eq(s3_hit(hits), hits);
-    cr_expect_eq(s3_hits_add(S3_HITS_MARK, 127), S3_HITS_MAX);
-    for (hits = S3_HITS_NEW; hits < S3_HITS_HOT; hits = s3_hit(hits)) {
-        cr_expect_not(s3_hits_marked(hits));
+    cr_expect_eq(hits, S3_HITS_MAX);
+    hits = S3_HITS_NEW;
+    for (unsigned i = 0; i < 20; i++, hits = s3_hit(hits)) {
+        cr_expect_not(s3_hits_was_idle(hits), "%u", hits);
     }
-    cr_expect_not(s3_hits_marked(hits));
 }
 
 Test(s3fifo, what_is_new_is_on_probation_and_what_comes_back_is_not)
@@ -176,9 +175,9 @@ static unsigned needed(enum s3_favor favor)
 
 Test(s3fifo, what_is_16_times_as_large_needs_8_or_4_times_the_uses_or_the_same)
 {
-    /* A class is a quarter of a power of two: above 16 is from 19 on. 8 times 16 is out of reach.
-     */
-    cr_expect_eq(needed(S3_BYTES), 19);
+    /* A class is a quarter of a power of two, and counts are even: above 16 is from 20 on. 8 times
+     * 16 is out of reach. */
+    cr_expect_eq(needed(S3_BYTES), 20);
     cr_expect_eq(needed(S3_BOTH), 76);
     cr_expect_eq(needed(S3_OBJECTS), S3_HITS_MAX);
 }
@@ -209,46 +208,104 @@ Test(s3fifo, the_bar_follows_what_is_given_up)
     cr_expect_eq(judge(&policy, 4, 10000, S3_CALM), S3_REMEMBER);
 }
 
-Test(s3fifo, a_turn_through_the_main_log_costs_a_tenth)
+/* ---- turns through the main log ---- */
+
+static uint8_t left_of(const struct s3fifo *policy, uint32_t tag, uint8_t hits)
 {
-    static const struct {
-        uint8_t before, main;
-    } cases[] = {{127, 79}, {126, 79}, {125, 78}, {88, 78}, {80, 72}, {61, 54},
-                 {16, 14},  {10, 9},   {4, 3},    {1, 0},   {0, 0}};
-    struct s3fifo policy = policy_for(S3_OBJECTS);
-    uint8_t after;
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct s3_object object = {.log = S3_MAIN, .hits = cases[i].before, .size = 1};
-        s3fifo_judge(&policy, &object, S3_CALM, &after);
-        cr_expect_eq(after, cases[i].main, "%u", cases[i].before);
-        object.log = S3_PROBATION;
-        s3fifo_judge(&policy, &object, S3_CALM, &after);
-        cr_expect_eq(after, cases[i].before, "on probation it costs nothing");
-    }
-}
-
-/* ---- how long popularity lasts ---- */
-
-static uint8_t left_of(const struct s3fifo *policy, uint8_t hits)
-{
-    struct s3_object object = {.log = S3_MAIN, .hits = hits, .size = 1};
+    struct s3_object object = {.log = S3_MAIN, .tag = tag, .hits = hits, .size = 1};
     uint8_t left;
 
     s3fifo_judge(policy, &object, S3_CALM, &left);
     return left;
 }
 
-/* A thousand objects that were hot a turn ago; of a hundred so many were not used in it. */
-static void turn(struct s3fifo *policy, unsigned unused)
+/* What is left of such a counter, in the mean of many objects. */
+static double mean_left(const struct s3fifo *policy, uint8_t hits)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t tag = 0; tag < 10000; tag++) {
+        sum += left_of(policy, tag * 77777, hits);
+    }
+    return (double)sum / 10000;
+}
+
+Test(s3fifo, a_turn_costs_a_tenth_in_the_mean)
+{
+    static const uint8_t counts[] = {0, 2, 4, 10, 16, 40, 78, 100, 124};
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        cr_expect_float_eq(mean_left(&policy, counts[i]), counts[i] * 0.9, 0.3, "%u", counts[i]);
+        uint8_t used = counts[i] | S3_HITS_USED;
+        cr_expect_float_eq(mean_left(&policy, used), counts[i] * 0.9, 0.3, "%u, used", counts[i]);
+    }
+}
+
+Test(s3fifo, each_turn_has_its_own_luck)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+    struct s3_object other = {.log = S3_MAIN, .size = 1000};
+    unsigned stays = 0;
+
+    for (unsigned turn = 0; turn < 100; turn++) {
+        stays += left_of(&policy, 7, 10) == 10;
+        s3fifo_weigh(&policy, &other, S3_REMEMBER);
+    }
+    cr_expect(stays > 30 && stays < 70, "%u", stays); /* 9 is between 8 and 10 */
+}
+
+Test(s3fifo, on_probation_it_costs_nothing)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (unsigned hits = 0; hits <= S3_HITS_MAX; hits++) {
+        struct s3_object object = {.log = S3_PROBATION, .hits = (uint8_t)hits, .size = 1};
+        uint8_t after;
+        s3fifo_judge(&policy, &object, S3_CALM, &after);
+        cr_expect_eq(after, s3_hits_count((uint8_t)hits), "a turn begins without a use");
+    }
+}
+
+Test(s3fifo, only_what_was_hot_and_idle_is_seen_to_have_been)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (unsigned hits = 0; hits <= S3_HITS_MAX; hits++) {
+        bool idle = hits >= S3_HITS_HOT && !(hits & S3_HITS_USED);
+        for (uint32_t tag = 0; tag < 100; tag++) {
+            uint8_t left = left_of(&policy, tag * 77777, (uint8_t)hits);
+            cr_expect_eq(s3_hits_was_idle(left), idle, "%u of %u", left, hits);
+            cr_expect_not(left & S3_HITS_USED);
+            cr_expect_leq(left, S3_HITS_BOUND);
+        }
+    }
+}
+
+/* ---- what is dead ---- */
+
+/* A thousand hot objects and a thousand that were hot and idle a turn ago; of a hundred so many
+ * were not used since. */
+static void turn(struct s3fifo *policy, unsigned idle, unsigned again)
 {
     for (unsigned i = 0; i < 1000; i++) {
-        struct s3_object object = {.log = S3_MAIN, .hits = left_of(policy, 126), .size = STEP};
-        for (unsigned uses = i * 37 % 100 < unused ? 0 : 1 + i % 15; uses > 0; uses--) {
-            object.hits = s3_hit(object.hits);
-        }
-        s3fifo_weigh(policy, &object, S3_REMEMBER);
+        bool hot_used = i * 37 % 100 >= idle, idle_used = i * 37 % 100 >= again;
+        struct s3_object hot = {.log = S3_MAIN, .hits = (uint8_t)(88 | hot_used), .size = STEP};
+        struct s3_object was_idle = hot;
+        was_idle.hits = (uint8_t)(90 | idle_used);
+        s3fifo_weigh(policy, &hot, S3_REMEMBER);
+        s3fifo_weigh(policy, &was_idle, S3_REMEMBER);
     }
+}
+
+static struct s3fifo after_turns(unsigned idle, unsigned again)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+
+    for (unsigned turns = 0; turns < 10; turns++) {
+        turn(&policy, idle, again);
+    }
+    return policy;
 }
 
 /* Segments that probation may have. */
@@ -262,81 +319,102 @@ static unsigned probation(const struct s3fifo *policy)
     return segments;
 }
 
-Test(s3fifo, the_more_hot_objects_are_used_no_more_the_faster_all_fade)
+Test(s3fifo, the_more_of_the_idle_stay_so_the_faster_the_idle_fade)
 {
     static const struct {
-        unsigned unused; /* percent */
-        uint8_t of_100, of_10;
-        unsigned probation;
-    } cases[] = {{0, 78, 9, 10},  {6, 78, 9, 10},  {9, 78, 7, 10},  {12, 66, 6, 14},
-                 {15, 54, 5, 26}, {18, 42, 4, 46}, {25, 30, 3, 74}, {100, 30, 3, 74}};
-    struct s3fifo policy = policy_for(S3_OBJECTS);
+        unsigned again;
+        double left; /* of 100 */
+    } cases[] = {{10, 90}, {55, 90}, {66, 71}, {78, 51}, {90, 28}, {100, 9}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        for (unsigned turns = 0; turns < 10; turns++) {
-            turn(&policy, cases[i].unused);
-        }
-        cr_expect_eq(left_of(&policy, 100), cases[i].of_100, "%u %%", cases[i].unused);
-        cr_expect_eq(left_of(&policy, 10), cases[i].of_10, "%u %%", cases[i].unused);
-        cr_expect_eq(left_of(&policy, 127), S3_HITS_MARK, "whatever the pace");
-        cr_expect_eq(probation(&policy), cases[i].probation, "%u %%", cases[i].unused);
+        struct s3fifo policy = after_turns(20, cases[i].again);
+        cr_expect_float_eq(mean_left(&policy, 100), cases[i].left, 4, "%u %%", cases[i].again);
+        cr_expect_float_eq(mean_left(&policy, 101), 90, 0.5, "what was used does not");
     }
 }
 
-Test(s3fifo, and_when_it_lasts_again_a_turn_costs_a_tenth_again)
+Test(s3fifo, what_is_idle_among_the_dead_is_worth_less_than_what_was_used)
 {
-    struct s3fifo policy = policy_for(S3_OBJECTS);
+    static const struct mix mix[] = {{15, 64, 1000}, {85, 16, 1000}};
+    struct s3fifo policy = after_turns(20, 100);
+    struct s3_object object = {.log = S3_MAIN, .hits = 88, .size = 1000};
+    uint8_t hits;
 
-    for (unsigned turns = 0; turns < 10; turns++) {
-        turn(&policy, 80);
+    weigh(&policy, mix, 2, 1000);
+    cr_expect_eq(s3fifo_judge(&policy, &object, S3_CALM, &hits), S3_REMEMBER);
+    object.hits |= S3_HITS_USED;
+    cr_expect_eq(s3fifo_judge(&policy, &object, S3_CALM, &hits), S3_KEEP);
+    object.hits = 88;
+    object.log = S3_PROBATION;
+    cr_expect_eq(s3fifo_judge(&policy, &object, S3_CALM, &hits), S3_KEEP, "it is not idle there");
+}
+
+Test(s3fifo, the_more_of_the_hot_die_the_longer_is_probation)
+{
+    static const struct {
+        unsigned idle, again, segments;
+    } cases[] = {{30, 40, 10},  {90, 40, 10},  {10, 100, 10},
+                 {21, 100, 30}, {32, 100, 52}, {80, 78, 52}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct s3fifo policy = after_turns(cases[i].idle, cases[i].again);
+        double segments = probation(&policy); /* what is seen is whole percents, of the last few */
+        cr_expect_float_eq(segments, cases[i].segments, 2.5, "%u and %u %%: %g", cases[i].idle,
+                           cases[i].again, segments);
     }
-    cr_expect_eq(left_of(&policy, 10), 3);
-    for (unsigned turns = 0; turns < 10; turns++) {
-        turn(&policy, 4);
+}
+
+Test(s3fifo, until_idle_ones_were_seen_again_it_is_how_many_there_are)
+{
+    static const struct {
+        unsigned idle;
+        double left; /* of 100 */
+    } cases[] = {{10, 90}, {29, 90}, {40, 50}, {60, 9}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct s3fifo policy = policy_for(S3_OBJECTS);
+        for (unsigned n = 0; n < 1000; n++) {
+            bool used = n * 37 % 100 >= cases[i].idle;
+            struct s3_object object = {.log = S3_MAIN, .hits = (uint8_t)(88 | used), .size = 1};
+            s3fifo_weigh(&policy, &object, S3_REMEMBER);
+        }
+        cr_expect_float_eq(mean_left(&policy, 100), cases[i].left, 5, "%u %%", cases[i].idle);
     }
-    cr_expect_eq(left_of(&policy, 10), 9);
+}
+
+Test(s3fifo, and_when_the_idle_are_used_again_they_fade_as_the_others)
+{
+    struct s3fifo policy = after_turns(40, 100);
+
+    cr_expect_lt(mean_left(&policy, 100), 15);
+    for (unsigned turns = 0; turns < 10; turns++) {
+        turn(&policy, 10, 40);
+    }
+    cr_expect_float_eq(mean_left(&policy, 100), 90, 0.5);
     cr_expect_eq(probation(&policy), 10);
-}
-
-/* At whatever pace, what was not hot begins its turn without a mark, or is so small that it takes
- * five uses to be taken for one. */
-Test(s3fifo, only_what_was_hot_is_marked)
-{
-    struct s3fifo policy = policy_for(S3_OBJECTS);
-
-    for (policy.drift.pace = 0; policy.drift.pace < S3_PACES; policy.drift.pace++) {
-        for (uint8_t hits = 0; hits < S3_HITS_HOT; hits++) {
-            uint8_t left = left_of(&policy, hits);
-            cr_expect(!s3_hits_marked(left) || left + 5 * S3_HITS_USE <= S3_HITS_MARK, "%u", hits);
-            cr_expect_leq(left, hits);
-            cr_expect_lt(left, S3_HITS_MARK);
-        }
-    }
 }
 
 Test(s3fifo, a_few_say_nothing_and_neither_does_what_was_not_hot)
 {
     struct s3fifo policy = policy_for(S3_OBJECTS);
-    struct s3_object object = {.log = S3_MAIN, .hits = S3_HITS_MARK, .size = STEP};
+    struct s3_object object = {.log = S3_MAIN, .hits = 90, .size = STEP};
 
-    for (unsigned i = 0; i < 250; i++) {
+    for (unsigned i = 0; i < 63; i++) {
         s3fifo_weigh(&policy, &object, S3_REMEMBER);
     }
-    cr_expect_eq(left_of(&policy, 10), 9);
-    policy = policy_for(S3_OBJECTS);
-    for (unsigned i = 0; i < 100000; i++) {
-        object.hits = (uint8_t)(i % 127);
-        if (object.hits < S3_HITS_MARK || !s3_hits_marked(object.hits)) {
-            s3fifo_weigh(&policy, &object, S3_REMEMBER);
-        }
+    object.hits = 88;
+    for (unsigned i = 0; i < 255; i++) {
+        s3fifo_weigh(&policy, &object, S3_REMEMBER);
     }
-    object.log = S3_PROBATION;
-    object.hits = S3_HITS_MARK;
+    object.hits = 76;
     for (unsigned i = 0; i < 1000; i++) {
         s3fifo_weigh(&policy, &object, S3_REMEMBER);
     }
-    cr_expect_eq(policy.drift.used + policy.drift.unused, 0);
-    cr_expect_eq(left_of(&policy, 10), 9);
+    object = (struct s3_object){.log = S3_PROBATION, .hits = 88, .size = STEP};
+    for (unsigned i = 0; i < 1000; i++) {
+        s3fifo_weigh(&policy, &object, S3_REMEMBER);
+    }
+    cr_expect_float_eq(mean_left(&policy, 100), 90, 0.5);
 }
 
 Test(s3fifo, any_size_and_any_count_have_a_class)
