@@ -457,7 +457,8 @@ bool clients_evict_waiting(struct worker *worker)
 /*
  * A crowd that keeps below the limits of connections may still fill the memory: a TLS handshake
  * that is not finished holds some 40 KiB, and so does a body that does not come. Nobody can tell
- * who holds most of it, so all kinds give way in turn.
+ * who holds most of it, so all kinds give way in turn; but idle clients, which hold little and may
+ * be about to ask, only where requests would be refused otherwise.
  */
 bool clients_yield_memory(struct worker *worker)
 {
@@ -466,7 +467,8 @@ bool clients_yield_memory(struct worker *worker)
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->clients); i++) {
         struct client *client = next_looked_at(worker);
-        if (is_waiting(client, before)) {
+        bool hoards = client->speech == CLIENT_SECURING || memory_is_over();
+        if (hoards && is_waiting(client, before)) {
             stop_waiting(client);
             count++;
         } else if (is_stalled(client)) {

@@ -139,21 +139,45 @@ def creeping(program, store, origin):
     check(proxy.stop(), "it left by itself")
 
 
+HANDSHAKE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # its beginning
+
+
+def with_little_memory(program, store, certificates):
+    """A proxy that waits for what does not come, and its port for TLS."""
+    tls = larder.free_port()
+    proxy = larder.Proxy(program, store, "--workers", "1", "--memory", "16MiB",
+                         "--listen-tls", f"127.0.0.1:{tls}",
+                         "--certificate", certificates.path("proxy.pem"),
+                         "--key", certificates.path("proxy.key"),
+                         "--set", "timeouts.client-head=30min",
+                         "--set", "timeouts.client-body=30min")
+    proxy.start()
+    return proxy, tls
+
+
+def scarce(program, state, certificates, origin):
+    """Before all memory is taken, who is idle stays: others have begun what they do not finish."""
+    proxy, tls = with_little_memory(program, f"{state}/scarce", certificates)
+    with contextlib.ExitStack() as others:
+        idle = come(proxy, origin, "idle", others)
+        time.sleep(WAITED)
+        while metric(proxy, "memory_used_bytes") < (15 << 20) + (300 << 10):
+            others.enter_context(raw.connect(tls)).sendall(HANDSHAKE)
+        time.sleep(WAITED)
+        check(metric(proxy, "memory_used_bytes") < 16 << 20, "there is still some")
+        check(come(proxy, origin, "beside", others), "who comes, where memory is scarce")
+        check(metric(proxy, "clients_evicted_total") > 0, "somebody has given way")
+        check(status_of(idle, request_of(origin, "idle")) == 200, "not who is idle")
+    check(proxy.stop(), "it left by itself")
+
+
 def filling(program, state, certificates, origin):
     """Handshakes and bodies that do not come, fewer than may connect, hold all memory: they give way
     to who connects, and to who is there."""
     release.clear()
     body = f"POST {origin.base}/held-fill HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
-    for kind, said in (("handshakes", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
-                       ("bodies", body.encode())):
-        tls = larder.free_port()
-        proxy = larder.Proxy(program, f"{state}/{kind}", "--workers", "1", "--memory", "16MiB",
-                             "--listen-tls", f"127.0.0.1:{tls}",
-                             "--certificate", certificates.path("proxy.pem"),
-                             "--key", certificates.path("proxy.key"),
-                             "--set", "timeouts.client-head=30min",
-                             "--set", "timeouts.client-body=30min")
-        proxy.start()
+    for kind, said in (("handshakes", HANDSHAKE), ("bodies", body.encode())):
+        proxy, tls = with_little_memory(program, f"{state}/{kind}", certificates)
         with contextlib.ExitStack() as others:
             stays = others.enter_context(raw.connect(proxy.port))
             for _ in range(FILLERS):
@@ -337,6 +361,7 @@ def main():
         gone_before_accept(proxy, pathlib.Path(store) / "log")
         burst(program, store, origin)
         creeping(program, store, origin)
+        scarce(program, store, certificates, origin)
         filling(program, store, certificates, origin)
         warned(store, program)
     check.end()
