@@ -1,24 +1,24 @@
 /*
- * measured - compiles what has been measured to a map: address → ranking of the replicas by their
- * round-trip times. Off the serving threads; the result is immutable.
+ * measured - compiles measured round-trip times to a map from addresses to rankings of the
+ * replicas. It works off the serving threads; the result is immutable.
  *
- * A network (IPv4 /24, IPv6 /48) is in the map when there is enough data about it (MEASURED_SAMPLES
- * from one replica at least) and the prefixes of the configuration know neither it nor a part of
- * it: what the administrator says comes first. Its ranking begins from what distance says, the
- * *base*:
+ * A network (IPv4 /24, IPv6 /48) is in the map if at least one replica has reported
+ * MEASURED_SAMPLES of it, and the prefixes of the configuration know neither the network nor a part
+ * of it: what the administrator says comes first. Its ranking is made from the *base*, the ranking
+ * by distance:
  *
- * - Replicas that have been measured stand by their times. Of the base's first one of them another
- *   must be better by more than a hair, or distance decides.
- * - Those of which only that is known that they are farther than ESTIMATES_OF others stand nowhere.
- * - Those that have not been measured keep their place before the base's first measured one: too
- *   little is known to change what distance says. They are asked for next and soon measured.
- * - The others stand by what is expected of them: what networks nearby (the same IPv4 /16 or IPv6
- *   /32) found, or else the way by the best one.
+ * - Measured replicas are ranked by their times. Another one replaces the first measured one of the
+ * base only if it is better by more than a small margin.
+ * - Replicas of which is only known that they are farther than ESTIMATES_OF others are left out.
+ * - Unmeasured replicas keep their place before the first measured one of the base: too little is
+ * known to change what distance says. They are asked next, and so soon measured.
+ * - All others are ranked by an expected time: what networks nearby (the same IPv4 /16 or IPv6 /32)
+ * have measured, or else the way by the best replica.
  *
- * Light needs time: a replica that is d km away from one with a round trip of t cannot be nearer
- * than d / 100 km/ms - t. Those for which that is less than the best time, and which have not been
- * measured lately, are *explorable*: a small share of answers is for them (choice_explore()), most
- * for those of which most is expected.
+ * Light takes time: a replica that is d km away from one with a round trip of t ms cannot have less
+ * than d / 100 - t ms. Replicas for which that is less than the best time, and which have not been
+ * measured lately, are *explorable*: a small share of the answers is for them (choose.h), most of
+ * it for those with the best expected times.
  */
 #ifndef LARDER_DNSREDIR_STEERING_MEASURED_H
 #define LARDER_DNSREDIR_STEERING_MEASURED_H
@@ -30,7 +30,7 @@
 
 enum {
     MEASURED_RANKED = 16,    /* replicas in a ranking; the base stands in behind them */
-    MEASURED_EXPLORABLE = 8, /* at a time; when they are measured, others follow */
+    MEASURED_EXPLORABLE = 8, /* at a time; others follow when these are measured */
 };
 
 struct measured {
@@ -38,27 +38,26 @@ struct measured {
     const struct ranking **rankings;
     size_t ranking_count;
     size_t network_count; /* in the map */
-    size_t moved_count;   /* of them, those for which distance chose another replica first */
-    unsigned holders;     /* whoever shares it counts here */
+    size_t moved_count;   /* networks for which distance chose another first replica */
+    unsigned holders;     /* references, counted by the control thread */
     struct arena arena;
 };
 
 struct measured_input {
     const struct estimates *estimates;
-    const uint16_t *replica_of; /* by slot, REPLICAS_MAX of them; MEASURED_NOBODY: is no more */
+    const uint16_t *replica_of; /* the replica of each of REPLICAS_MAX slots, or MEASURED_NOBODY */
     const struct replica *replicas;
     size_t replica_count;
-    const struct netmap *base; /* what distance and the configuration say */
+    const struct netmap *base; /* the map by distance and configuration */
     const struct ranking *const *rankings;
-    uint32_t now; /* s, of the estimates' clock */
+    uint32_t now; /* seconds, by the clock of the estimates */
 };
 
 #define MEASURED_NOBODY UINT16_MAX
-#define MEASURED_SAMPLES                                                                           \
-    3 /* connections that a replica has seen from a network; fewer say nothing */
+#define MEASURED_SAMPLES 3 /* round trips of a network; fewer say nothing */
 
-/* Its rankings point to the base's, which must outlive it. */
+/* Makes the map. Its rankings point to those of the base, which must outlive it. */
 struct measured *measured_new(const struct measured_input *input);
-void measured_free(struct measured **measured); /* accepts NULL; sets it to NULL */
+void measured_free(struct measured **measured); /* accepts NULL; sets *measured to NULL */
 
 #endif

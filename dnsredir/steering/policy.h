@@ -19,10 +19,10 @@ struct replica {
     char *name;
     struct ip *addresses;
     size_t address_count;
-    const struct name *target; /* instead of addresses: its name, given as a CNAME; or NULL */
+    const struct name *target; /* given as a CNAME instead of addresses; NULL: none */
     bool has_location;
     double latitude, longitude; /* degrees */
-    uint64_t hash;              /* of the name: its place in rendezvous hashing */
+    uint64_t hash;              /* of the name, for rendezvous hashing */
 };
 
 /* One bit per replica. */
@@ -43,7 +43,8 @@ static inline void replica_set_put(struct replica_set *set, unsigned replica, bo
     *word = in ? *word | bit : *word & ~bit;
 }
 
-/* The ready records of one address family: those of replica r are first[r] up to first[r+1]. */
+/* The rendered records of one address family. Those of replica r have the numbers first[r] up to,
+ * not including, first[r+1]. */
 struct address_records {
     uint8_t *wire;
     uint32_t *first;
@@ -60,16 +61,16 @@ enum policy_kind {
 };
 extern const char *const policy_words[POLICY_KINDS + 1]; /* ends with NULL */
 
-/* What is written about a policy. */
+/* A policy as the configuration has it. */
 struct policy_plan {
     enum policy_kind kind;
     unsigned answers; /* addresses in an answer; 0: those of the best replica */
     uint32_t ttl;
-    bool fixed_order;        /* do not turn the addresses */
+    bool fixed_order;        /* do not rotate the addresses */
     const uint16_t *members; /* each once, in the order written */
     size_t member_count;
-    const uint64_t *weights;    /* parallel, 1..POLICY_WEIGHT_MAX; NULL: all alike */
-    struct prefix_lengths leaf; /* leaves are at least so long: what may move together */
+    const uint64_t *weights;    /* of the members, 1..POLICY_WEIGHT_MAX; NULL: all are equal */
+    struct prefix_lengths leaf; /* the shortest prefixes that count as one leaf */
 };
 
 #define POLICY_WEIGHT_MAX UINT32_MAX
@@ -88,19 +89,20 @@ struct policy {
     struct replica_set member_set;
     struct address_records v4, v6;
     struct rrset **targets;         /* by replica: its CNAME; NULL: addresses */
-    const struct netmap *overrides; /* address → number of a ranking, before the common map */
+    const struct netmap *overrides; /* address → ranking, before the common map; or NULL */
 };
 
-/* Makes a policy; everything in `arena`. Either all members have targets or none has. */
+/* Makes a policy, with all its memory in `arena`. Either all members have targets, or none has. */
 struct policy *policy_new(struct arena *arena, const struct policy_plan *plan,
                           const struct replica *replicas, size_t replica_count);
 
-/* Is it what policy_new() makes of the plan, with the same replicas? Its overrides aside. */
+/* Would policy_new() make the same policy of the plan, with the same replicas? Overrides are not
+ * compared. */
 bool policy_is_of(const struct policy *policy, const struct policy_plan *plan);
 
 /* Does the policy have an address of the family at all, or a target? */
 bool policy_has(const struct policy *policy, bool v6);
-/* How many records this replica brings to an answer. */
+/* How many records of the family this replica has. */
 unsigned policy_record_count(const struct policy *policy, bool v6, unsigned replica);
 
 #endif
