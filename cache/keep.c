@@ -13,6 +13,7 @@ enum {
     TRANSIT_PART = 64,          /* of memory: what of a body is on its way */
     TRANSIT_LEAST = 128 * 1024, /* but so much */
     STORING_LEAST = 512 * 1024, /* with a store: one group of chunks is written, another arrives */
+    CONFIRMED_EVERY_S = 60,     /* a head that was only confirmed is written so often at most */
 };
 
 /* ---- admission ---- */
@@ -115,21 +116,28 @@ struct settling {
     struct object *object;
 };
 
+/* Is it small enough to stay in memory, and there as a whole? */
+static bool is_hot(const struct object *object)
+{
+    struct span body;
+
+    return object_whole(object, &body) && body.len <= RAM_OBJECT_MAX;
+}
+
 /* On the store's writer thread, or at once without a store. */
 void cache_settle(void *arg, int err)
 {
     struct settling *settling = arg;
     struct cache *cache = settling->cache;
     struct object *object = settling->object;
-    struct span body;
-    bool whole = object_whole(object, &body);
     struct shelf shelf = cache_shelf(cache, &object->key);
-    bool keep =
-        shelf.store == NULL ? object_in_memory(object) : whole && body.len <= RAM_OBJECT_MAX;
+    bool keep = shelf.store == NULL ? object_in_memory(object) : is_hot(object);
 
     /* A hot object serves from memory even when the disk would not have it; what the disk had
      * before is older, and has been dropped: by the store, or by keep(). */
-    (void)err;
+    if (!err && shelf.store) {
+        object->saved = object->freshness.response_time;
+    }
     table_settle(cache->table, object, keep);
     if (shelf.store == NULL && !keep) { /* should it be asked for again, it belongs in memory */
         table_remember(cache->table, &object->key);
@@ -261,12 +269,43 @@ enum reason cache_commit(struct cache *cache, struct flight *flight, struct obje
     return why;
 }
 
+/* Is what the table has this object? */
+static bool is_in_table(struct cache *cache, const struct object *object)
+{
+    struct object *now = table_find(cache->table, &object->key);
+    bool is_this = now == object;
+
+    object_unref(&now);
+    return is_this;
+}
+
+/* Would writing the head of `object`, which a 304 has made of `stale`, tell the disk only that it
+ * was confirmed since? Where each use is validated, that would be a write for each request, for the
+ * sake of a Date. A use that finds the head on disk validates it just the same. */
+static bool is_saved(struct cache *cache, const struct object *stale, const struct object *object)
+{
+    int64_t saved = stale->saved;
+    int64_t since = object->freshness.response_time - saved;
+
+    return saved != 0 && since >= 0 && since < CONFIRMED_EVERY_S && is_hot(object) &&
+           policy_only_confirms(
+               &(struct policy_stored){&stale->fields, &stale->freshness, true},
+               &(struct policy_stored){&object->fields, &object->freshness, true}) &&
+           is_in_table(cache, stale);
+}
+
 /* Under the guard. */
-static void renew(struct cache *cache, struct object *object)
+static void renew(struct cache *cache, const struct object *stale, struct object *object)
 {
     struct buf head = BUF_INIT;
     struct object_meta meta;
 
+    if (is_saved(cache, stale, object)) {
+        object->saved = stale->saved;
+        table_put(cache->table, object, false);
+        cache_changed(cache, &object->key);
+        return;
+    }
     if (object_encode(object, &head, &meta) != 0) {
         cache_forget(cache, &object->key);
         return;
@@ -311,7 +350,7 @@ void cache_update(struct cache *cache, struct flight *flight, struct object *obj
     bool valid = !cache_is_outdated(cache, flight) && is_newest(cache, flight);
 
     if (valid) {
-        renew(cache, object);
+        renew(cache, flight_stale(flight), object);
     }
     cache_guard_unlock(guard);
     if (valid && object_parts(object)) {

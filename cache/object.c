@@ -398,6 +398,7 @@ int object_load(struct shelf shelf, const struct cache_key *key, enum object_use
     }
     object->segment = segment;
     object->number = number;
+    object->saved = object->freshness.response_time;
     *out = object;
     return 0;
 }

@@ -54,6 +54,9 @@ struct object {
     size_t size; /* bytes of memory without the spool; a hit in memory reads nothing below */
     /* Place of its record, also when the body was copied to memory; 0, 0: unknown. */
     uint32_t segment, number;
+    /* Response time of the head on disk, which differs from this one by nothing that counts
+     * (policy_only_confirms()); 0: unknown, or none is there. */
+    _Atomic int64_t saved;
     struct store *store; /* without a spool the body is here: */
     struct store_object stored;
 };

@@ -203,6 +203,11 @@ struct policy_confirmed {
 struct policy_confirmed policy_304_confirms(const struct policy_stored *stored, size_t count,
                                             const struct http_fields *not_modified);
 
+/* Has a 304 changed nothing but the time at which the response, which must be validated before each
+ * use anyway, was last confirmed? Whoever goes on with `stored` then takes it for older than it is,
+ * never for younger. `renewed` is as of policy_merge_304(). */
+bool policy_only_confirms(const struct policy_stored *stored, const struct policy_stored *renewed);
+
 /* Does a response to HEAD agree with the stored response to GET, whose body has `body_length` bytes
  * (4.3.5)? If that has a validator, the HEAD response must have one, too. If so, its fields may be
  * merged like those of a 304; else the stored response must be validated before its next use. */

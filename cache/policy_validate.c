@@ -7,6 +7,8 @@
 #include "http/put.h"
 #include "http/validator.h"
 
+#include <string.h>
+
 /* ---- validators ---- */
 
 /* The valid entity-tag; of several lines the first counts. */
@@ -269,6 +271,38 @@ bool policy_304_selects(const struct http_fields *stored, const struct http_fiel
     const struct policy_stored one = {.fields = stored, .freshness = &unknown, .selected = true};
 
     return policy_304_confirms(&one, 1, not_modified).use == 0;
+}
+
+/* ---- what a 304 has changed ---- */
+
+static bool same_fields_but_date(const struct http_fields *a, const struct http_fields *b)
+{
+    if (a->count != b->count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->count; i++) {
+        const struct http_field *one = &a->at[i], *other = &b->at[i];
+        if (!span_eq(one->name, other->name) ||
+            (one->id != FIELD_DATE && !span_eq(one->value, other->value))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool policy_only_confirms(const struct policy_stored *stored, const struct policy_stored *renewed)
+{
+    const struct freshness *was = stored->freshness;
+    struct freshness is = *renewed->freshness;
+
+    if ((was->lifetime > 0 && !was->no_cache) ||
+        is.response_time - is.initial_age < was->response_time - was->initial_age) {
+        return false;
+    }
+    is.response_time = was->response_time;
+    is.initial_age = was->initial_age;
+    return memcmp(&is, was, sizeof(is)) == 0 &&
+           same_fields_but_date(stored->fields, renewed->fields);
 }
 
 /* ---- HEAD ---- */

@@ -698,6 +698,76 @@ Test(cache, a_304_renews_what_is_stored)
     }
 }
 
+static uint64_t commits(struct kit *kit)
+{
+    struct cache_stats stats;
+
+    stores_flush(kit->cache->stores);
+    cache_stats(kit->cache, &stats);
+    return stats.store.commits;
+}
+
+/* A 304 `later` seconds after the last; returns how many commits it takes. */
+static uint64_t commits_of_304(struct kit *kit, const char *url, int64_t later)
+{
+    uint64_t before = commits(kit);
+    struct try try;
+
+    kit->now += later;
+    ask(kit, url, NULL, &try);
+    confirm(kit, &try);
+    return commits(kit) - before;
+}
+
+static int64_t confirmed_at(struct kit *kit, const char *url)
+{
+    struct try try;
+
+    ask(kit, url, NULL, &try);
+    cr_assert_not_null(try.lookup.object);
+    int64_t when = try.lookup.object->freshness.response_time;
+    cache_abandon(kit->cache, try.lookup.member.flight, 0);
+    lookup_fini(&try.lookup);
+    return when;
+}
+
+Test(cache, a_304_that_only_confirms_what_is_always_validated_is_written_once_a_minute)
+{
+    static const char *const always[] = {"Cache-Control: no-cache", "ETag: \"1\"", NULL};
+    struct kit kit;
+    struct try try;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, always, 2000);
+    int64_t written = kit.now;
+    for (int i = 0; i < 5; i++) {
+        cr_expect_eq(commits_of_304(&kit, "http://a/x", 10), 0);
+        cr_expect_eq(confirmed_at(&kit, "http://a/x"), kit.now);
+    }
+    ask(&kit, "http://a/x", NULL, &try);
+    table_clear(kit.cache->table, &try.lookup.key);
+    cache_abandon(kit.cache, try.lookup.member.flight, 0);
+    lookup_fini(&try.lookup);
+    cr_expect_eq(confirmed_at(&kit, "http://a/x"), written, "what is on disk is older");
+    cr_expect_eq(confirmed_at(&kit, "http://a/x"), written, "and now in memory again");
+    cr_expect_eq(commits_of_304(&kit, "http://a/x", 9), 0);
+    cr_expect_eq(commits_of_304(&kit, "http://a/x", 1), 1, "a minute since it was written");
+    cr_expect_eq(commits_of_304(&kit, "http://a/x", 59), 0);
+    cr_expect_eq(commits_of_304(&kit, "http://a/x", -60), 1, "the clock was set back");
+    kit_close(&kit);
+}
+
+Test(cache, a_304_that_makes_fresh_again_is_always_written)
+{
+    struct kit kit;
+
+    kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, fresh, 2000);
+    cr_expect_eq(commits_of_304(&kit, "http://a/x", 100), 1);
+    cr_expect_eq(commits_of_304(&kit, "http://a/x", 100), 1);
+    kit_close(&kit);
+}
+
 Test(cache, rfc9111_5_2_1_7_only_if_cached_validates_nothing_in_the_background)
 {
     static const char *const lasting[] = {"Cache-Control: max-age=60, stale-while-revalidate=60",

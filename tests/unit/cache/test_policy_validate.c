@@ -34,6 +34,55 @@ Test(policy_make_conditional, rfc9111_4_3_1)
     arena_fini(&arena);
 }
 
+/* The freshness of a merged head that came `at` seconds after the stored one. */
+static struct freshness freshness_at(const struct http_head *head, int64_t at)
+{
+    struct policy_times times = {NOW + at, NOW + at};
+    struct freshness freshness;
+
+    policy_freshness(head, times, &policy_defaults, &freshness);
+    return freshness;
+}
+
+Test(policy_only_confirms, but_for_the_date_nothing_has_changed)
+{
+    static const struct {
+        const char *stored, *renewed;
+        bool want;
+    } cases[] = {
+        {"Cache-Control: no-cache|A: 1", "Cache-Control: no-cache|A: 1", true},
+        {"Cache-Control: max-age=0|Date: @0", "Cache-Control: max-age=0|Date: @10", true},
+        {"Cache-Control: no-cache, max-age=9|Date: @0",
+         "Cache-Control: no-cache, max-age=9|Date: @10", true},
+        {"Cache-Control: no-cache|A: 1", "Cache-Control: no-cache|A: 2", false},
+        {"Cache-Control: no-cache|A: 1", "Cache-Control: no-cache|B: 1", false},
+        {"Cache-Control: no-cache|A: 1", "Cache-Control: no-cache", false},
+        {"Cache-Control: no-cache", "Cache-Control: no-cache|A: 1", false},
+        /* what became fresh again, is to be so after a restart */
+        {"Cache-Control: max-age=60|Date: @0", "Cache-Control: max-age=60|Date: @10", false},
+        {"Cache-Control: max-age=0|Expires: @60", "Cache-Control: max-age=60|Expires: @60", false},
+        /* the same fields, but a lifetime by Expires that is over */
+        {"Expires: @5|Date: @0", "Expires: @5|Date: @10", false},
+        {"Expires: @-5|Date: @0", "Expires: @-5|Date: @10", true},
+        /* it was made before what is stored, which would pass for younger */
+        {"Cache-Control: no-cache|Via: 1.0 a|Date: @0",
+         "Cache-Control: no-cache|Via: 1.0 a|Date: @-1", false},
+    };
+    struct arena arena;
+
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http_head stored, renewed;
+        head_response(&stored, &arena, 200, cases[i].stored);
+        head_response(&renewed, &arena, 200, cases[i].renewed);
+        struct freshness was = freshness_at(&stored, 0), is = freshness_at(&renewed, 10);
+        cr_expect_eq(policy_only_confirms(&(struct policy_stored){&stored.fields, &was, true},
+                                          &(struct policy_stored){&renewed.fields, &is, true}),
+                     cases[i].want, "%s + %s", cases[i].stored, cases[i].renewed);
+    }
+    arena_fini(&arena);
+}
+
 Test(policy_304_selects, rfc9111_4_3_4)
 {
     static const struct {
