@@ -5,15 +5,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { STEP_PAGES = 512, SEEN_BITS = 10, SEEN = 1 << SEEN_BITS, SEEN_SHIFT = 64 - SEEN_BITS };
+enum {
+    STEP_PAGES = 512,
+    WAYS = 4, /* of a set, which is one line of the processor's cache */
+    SET_BITS = 9,
+    SETS = 1 << SET_BITS,
+    SET_SHIFT = 64 - SET_BITS,
+};
 
 struct seen {
     const void *at;
-    size_t len;
-    uint64_t when_ms;
+    uint32_t len;
+    uint32_t when_ms; /* modulo 49 days: an older look that passes for a new one costs one fault */
 };
 
-static _Thread_local struct seen seen[SEEN];
+static _Thread_local _Alignas(64) struct seen seen[SETS][WAYS];
 static atomic_uint_least64_t missed_ms; /* when any thread last found a page missing */
 
 static size_t system_page(void)
@@ -37,12 +43,11 @@ static bool all(const char *from, size_t pages, size_t page_size)
     if (mincore(at, pages * page_size, vector) != 0) {
         return false;
     }
-    for (size_t i = 0; i < pages; i++) {
-        if (!(vector[i] & 1)) {
-            return false;
-        }
+    unsigned char each = 1;
+    for (size_t i = 0; i < pages; i++) { /* to the end, for then several are looked at at once */
+        each &= vector[i];
     }
-    return true;
+    return each;
 }
 
 bool resident(const void *at, size_t len)
@@ -63,25 +68,49 @@ bool resident(const void *at, size_t len)
     return true;
 }
 
-static uint64_t believed_ms(uint64_t now_ms)
+static uint32_t believed_ms(uint64_t now_ms)
 {
     uint64_t missed = atomic_load_explicit(&missed_ms, memory_order_relaxed);
 
     return now_ms < missed + RESIDENT_UNREST_MS ? RESIDENT_MS : RESIDENT_CALM_MS;
 }
 
+static struct seen *find_seen(struct seen *set, const void *at)
+{
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].at == at) {
+            return &set[i];
+        }
+    }
+    return NULL;
+}
+
+static struct seen *oldest(struct seen *set, uint32_t now_ms)
+{
+    struct seen *found = set;
+
+    for (size_t i = 1; i < WAYS; i++) {
+        if (now_ms - set[i].when_ms > now_ms - found->when_ms) {
+            found = &set[i];
+        }
+    }
+    return found;
+}
+
 bool resident_lately(const void *at, size_t len, uint64_t now_ms)
 {
-    struct seen *slot = &seen[((uintptr_t)at >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> SEEN_SHIFT];
+    struct seen *set = seen[((uintptr_t)at >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> SET_SHIFT];
+    struct seen *known = find_seen(set, at);
 
-    if (slot->at == at && slot->len >= len && now_ms - slot->when_ms < believed_ms(now_ms)) {
+    if (known && known->len >= len && (uint32_t)now_ms - known->when_ms < believed_ms(now_ms)) {
         return true;
     }
     if (!resident(at, len)) {
         atomic_store_explicit(&missed_ms, now_ms, memory_order_relaxed);
         return false;
     }
-    *slot = (struct seen){at, len, now_ms};
+    known = known ? known : oldest(set, (uint32_t)now_ms);
+    *known = (struct seen){at, len <= UINT32_MAX ? (uint32_t)len : 0, (uint32_t)now_ms};
     return true;
 }
 

@@ -91,3 +91,28 @@ Test(resident, other_bytes_were_not_seen)
     drop();
     cr_expect_not(resident_lately(map, 2 * PAGE, 1000000), "more of them");
 }
+
+Test(resident, much_is_believed_at_a_time)
+{
+    enum { MANY = 1200 };
+    uint64_t now = 1000000;
+    int believed = 0;
+
+    cr_assert_eq(munmap(map, PAGES * PAGE), 0);
+    cr_assert_eq(ftruncate(fd, (off_t)MANY * PAGE), 0);
+    char *many = mmap(NULL, (size_t)MANY * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    cr_assert_neq(many, MAP_FAILED);
+    char *bytes = calloc(MANY, PAGE);
+    cr_assert_eq(pwrite(fd, bytes, (size_t)MANY * PAGE, 0), (ssize_t)MANY * PAGE);
+    free(bytes);
+    map = many;
+    for (size_t i = 0; i < MANY; i++) {
+        cr_assert(resident_lately(many + i * PAGE, PAGE, now));
+    }
+    drop();
+    for (size_t i = 0; i < MANY; i++) {
+        believed += resident_lately(many + i * PAGE, PAGE, now + 1);
+    }
+    cr_expect_geq(believed, MANY * 9 / 10, "%d of %d", believed, MANY);
+    munmap(many + (size_t)PAGES * PAGE, (size_t)(MANY - PAGES) * PAGE);
+}
