@@ -95,7 +95,7 @@ bool kit_reopen_cold(struct kit *kit)
 
 void kit_cool(struct kit *kit)
 {
-    bool cold;
+    bool cold = true;
 
     each_file(kit, let_go, &cold);
     resident_forget();
