@@ -162,7 +162,10 @@ def scarce(program, state, certificates, origin):
         idle = come(proxy, origin, "idle", others)
         time.sleep(WAITED)
         while metric(proxy, "memory_used_bytes") < (15 << 20) + (300 << 10):
-            others.enter_context(raw.connect(tls)).sendall(HANDSHAKE)
+            some = metric(proxy, "clients_open") + 8
+            for _ in range(8):
+                others.enter_context(raw.connect(tls)).sendall(HANDSHAKE)
+            until(lambda some=some: metric(proxy, "clients_open") >= some, "they are counted")
         time.sleep(WAITED)
         check(metric(proxy, "memory_used_bytes") < 16 << 20, "there is still some")
         check(come(proxy, origin, "beside", others), "who comes, where memory is scarce")
