@@ -242,8 +242,9 @@ def head_of(conn, path="/etag"):
 
 @case
 def rfc7541_6_1_what_comes_again_is_indexed(conn):
-    sizes = [head_of(conn)[1] for _ in range(4)]
-    check(sizes[3] < sizes[0] / 2, f"heads of {sizes} bytes")
+    """Between two seconds the ttl in Cache-Status is another one: so it is asked more than thrice."""
+    sizes = [head_of(conn)[1] for _ in range(12)]
+    check(min(sizes) < sizes[0] / 2, f"heads of {sizes} bytes")
 
 
 @case
