@@ -191,13 +191,12 @@ static enum exchange_state answer_page(struct exchange *x, const struct pac_page
 
 /* ---- ROUTE ---- */
 
-/* Decrements Max-Forwards, which route_request() has checked. */
+/* Of a request that route_request() forwards, so it is not 0. */
 static void count_forwards_down(struct exchange *x)
 {
     uint64_t left;
 
-    if ((x->request.method == METHOD_TRACE || x->request.method == METHOD_OPTIONS) &&
-        span_to_u64(fields_get(&x->request.fields, FIELD_MAX_FORWARDS), UINT32_MAX, &left)) {
+    if (route_max_forwards(&x->request, &left)) {
         fields_set_id(&x->request.fields, FIELD_MAX_FORWARDS,
                       arena_printf(&x->arena, "%llu", (unsigned long long)left - 1));
     }

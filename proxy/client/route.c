@@ -12,13 +12,32 @@ static void refuse(struct route *out, int status, enum reason reason, const char
     out->what = what;
 }
 
+bool route_max_forwards(const struct http_head *request, uint64_t *out)
+{
+    const uint64_t most = UINT32_MAX;
+    struct span value = fields_get(&request->fields, FIELD_MAX_FORWARDS);
+    size_t digits = 0;
+
+    if (request->method != METHOD_TRACE && request->method != METHOD_OPTIONS) {
+        return false;
+    }
+    while (digits < value.len && value.at[digits] >= '0' && value.at[digits] <= '9') {
+        digits++;
+    }
+    if (digits == 0 || digits < value.len) {
+        return false;
+    }
+    if (!span_to_u64(value, most, out)) {
+        *out = most;
+    }
+    return true;
+}
+
 static bool ends_here(const struct http_head *request)
 {
     uint64_t left;
 
-    return (request->method == METHOD_TRACE || request->method == METHOD_OPTIONS) &&
-           span_to_u64(fields_get(&request->fields, FIELD_MAX_FORWARDS), UINT32_MAX, &left) &&
-           left == 0;
+    return route_max_forwards(request, &left) && left == 0;
 }
 
 static void route_connect(const struct route_query *query, struct route *out)

@@ -53,6 +53,10 @@ void route_request(const struct route_query *query, struct route *out);
 void route_to_mirror(const struct route_query *query, const struct mirrored *mirrored,
                      struct route *out);
 
+/* How often a TRACE or OPTIONS may still be forwarded (RFC 9110 7.6.2). A number that is larger
+ * than ours can be is the largest of ours. False: nothing is said, or the method is another. */
+bool route_max_forwards(const struct http_head *request, uint64_t *out);
+
 /* Removes from a request to a site the fields that must not influence a response for everybody. */
 void route_strip(const struct route *route, struct http_head *request);
 
