@@ -1,5 +1,6 @@
 #include "ctl/fetch.h"
 
+#include "base/check.h"
 #include "base/err.h"
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
@@ -41,7 +42,7 @@ static bool split(struct span text, char *host, char *port)
         name = span_take(span_skip(text, 1), close - 1);
         text = span_skip(text, close + 1);
         if (text.len) {
-            digits = span_skip(text, 1);
+            digits = text.at[0] == ':' ? span_skip(text, 1) : SPAN_EMPTY;
         }
     } else if (span_to_u64(text, UINT16_MAX, &number)) {
         name = SPAN("127.0.0.1");
@@ -106,15 +107,45 @@ static void explain(const char *admin, int err, struct buf *why)
     buf_printf(why, "%s cannot be asked: %s", admin, err_text(err));
 }
 
+static bool is_unix(struct span authority)
+{
+    return span_starts(authority, SPAN("unix:"));
+}
+
+static struct span path_of(struct span authority)
+{
+    return span_skip(authority, strlen("unix:"));
+}
+
+int fetch_check(const char *admin, struct buf *why)
+{
+    char host[NAME_MAX_LEN + 1], port[8];
+    struct span authority = authority_of(admin);
+    size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    if (is_unix(authority)) {
+        size_t len = path_of(authority).len;
+        if (len > 0 && len <= most) {
+            return 0;
+        }
+        buf_printf(why, "\"%s\" is no path of a socket; expected unix:/PATH of at most %zu bytes",
+                   admin, most);
+        return ERR_SYNTAX;
+    }
+    if (!split(authority, host, port)) {
+        buf_printf(why,
+                   "\"%s\" is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or "
+                   "unix:/PATH",
+                   admin);
+        return ERR_SYNTAX;
+    }
+    return 0;
+}
+
 static int connect_unix(const char *admin, struct span path, struct buf *why)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (path.len == 0 || path.len >= sizeof(address.sun_path)) {
-        buf_printf(why, "%s is no path of a socket; expected unix:/PATH of at most %zu bytes",
-                   admin, sizeof(address.sun_path) - 1);
-        return ERR_SYNTAX;
-    }
     memcpy(address.sun_path, path.at, path.len);
     int fd = dial(AF_UNIX, (struct sockaddr *)&address, sizeof(address));
     if (fd < 0) {
@@ -128,13 +159,7 @@ static int connect_tcp(const char *admin, struct span authority, struct buf *why
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
     char host[NAME_MAX_LEN + 1], port[8];
 
-    if (!split(authority, host, port)) {
-        buf_printf(why,
-                   "%s is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or "
-                   "unix:/PATH",
-                   admin);
-        return ERR_SYNTAX;
-    }
+    CHECK(split(authority, host, port)); /* fetch_check() has said so */
     int failure = getaddrinfo(host, port, &hints, &list);
     if (failure) {
         buf_printf(why, "the name %s cannot be resolved: %s", host, gai_strerror(failure));
@@ -239,18 +264,21 @@ static int read_answer(const char *admin, const char *path, struct span bytes, s
 int fetch_begin(const char *admin, const char *method, const char *path, struct buf *why)
 {
     struct span authority = authority_of(admin);
-    bool is_unix = span_starts(authority, SPAN("unix:"));
     struct buf text = BUF_INIT;
+    int err = fetch_check(admin, why);
 
-    int fd = is_unix ? connect_unix(admin, span_skip(authority, strlen("unix:")), why)
-                     : connect_tcp(admin, authority, why);
+    if (err) {
+        return err;
+    }
+    int fd = is_unix(authority) ? connect_unix(admin, path_of(authority), why)
+                                : connect_tcp(admin, authority, why);
     if (fd < 0) {
         return fd;
     }
-    struct span host = is_unix ? SPAN("localhost") : authority;
+    struct span host = is_unix(authority) ? SPAN("localhost") : authority;
     buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %.*s\r\n%sConnection: close\r\n\r\n", method, path,
                SPAN_ARGS(host), strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
-    int err = send_all(fd, buf_span(&text));
+    err = send_all(fd, buf_span(&text));
     buf_fini(&text);
     if (err) {
         explain(admin, err, why);

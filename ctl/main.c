@@ -1,6 +1,7 @@
 /* main - larderctl: finds the verb, reads its arguments, and runs it. */
 #include "base/conf.h"
 #include "ctl/configured.h"
+#include "ctl/fetch.h"
 #include "ctl/verbs.h"
 
 #include <stdio.h>
@@ -371,6 +372,18 @@ static bool check_operands(const struct verb *verb, const struct ctl_options *op
     return true;
 }
 
+static bool check_admin(const char *admin)
+{
+    struct buf why = BUF_INIT;
+    int err = admin ? fetch_check(admin, &why) : 0;
+
+    if (err) {
+        fprintf(stderr, "larderctl: --admin: %.*s\n", SPAN_ARGS(buf_span(&why)));
+    }
+    buf_fini(&why);
+    return !err;
+}
+
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
     struct ctl_options options = {.verb = verb->name};
@@ -386,7 +399,8 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         print_help(verb);
         return CTL_GOOD;
     }
-    return check_operands(verb, &options) ? verb->run(&options) : CTL_USAGE;
+    return check_operands(verb, &options) && check_admin(options.admin) ? verb->run(&options)
+                                                                        : CTL_USAGE;
 }
 
 int main(int argc, char **argv)

@@ -106,6 +106,8 @@ def look_as_people_do(setup):
 def wrong_questions(setup):
     status, text = setup.run("store", "--admin", f"127.0.0.1:{larder.free_port()}")
     check(status == 1 and "is it running" in text, f"nobody answers: {text}")
+    status, text = setup.run("store", "--admin", "127.0.0.1:x")
+    check(status == 2 and "--admin: \"127.0.0.1:x\" is no address" in text, f"no address: {text}")
     status, text = setup.ask("store", "--segmets")
     check(status == 2 and "--segments" in text, f"a typing error: {text}")
 
