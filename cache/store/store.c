@@ -347,6 +347,7 @@ void store_stats(struct store *store, struct store_stats *out)
         .objects = atomic_load(&counters->objects),
         .segments = atomic_load(&counters->segments),
         .dirty = atomic_load(&store->writer.dirty),
+        .deletions = writer_deletions(&store->writer),
         .written_bytes = atomic_load(&counters->written_bytes),
         .written_objects = atomic_load(&counters->written_objects),
         .commits = atomic_load(&counters->commits),

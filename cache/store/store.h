@@ -240,6 +240,7 @@ int store_health(const struct store *store);
 
 struct store_stats {
     uint64_t size, used, objects, segments, dirty; /* gauges */
+    uint64_t deletions; /* gauge: records that were dropped, which is not written yet */
     uint64_t written_bytes, written_objects, commits, commit_errors, evicted_segments, corrupt;
     uint64_t kept_objects, kept_bytes; /* copied when their segment was dropped */
     uint64_t recycled_segments;        /* segments made from the file of a dropped one */

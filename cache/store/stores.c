@@ -380,6 +380,7 @@ static void add(struct store_stats *sum, const struct store_stats *one)
     sum->objects += one->objects;
     sum->segments += one->segments;
     sum->dirty += one->dirty;
+    sum->deletions += one->deletions;
     sum->written_bytes += one->written_bytes;
     sum->written_objects += one->written_objects;
     sum->commits += one->commits;

@@ -87,6 +87,14 @@ bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH])
     return found;
 }
 
+size_t writer_deletions(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    size_t count = writer->drops.entries.count;
+    pthread_mutex_unlock(&writer->lock);
+    return count;
+}
+
 void writer_post(struct writer *writer, struct op *op)
 {
     atomic_fetch_add_explicit(&writer->dirty, op->cost, memory_order_relaxed);

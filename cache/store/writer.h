@@ -85,6 +85,9 @@ bool writer_may_bring(const struct writer *writer, const uint8_t hash[STORE_HASH
 /* Is a drop of this record pending? Thread-safe; lock-free when there are none. */
 bool writer_is_dropping(struct writer *writer, const uint8_t hash[STORE_HASH]);
 
+/* The records whose deletion is not written yet: until it is, a crash brings them back. */
+size_t writer_deletions(struct writer *writer);
+
 /* Returns 0, or ERR_IO for a while after failed commits. Thread-safe. */
 int writer_health(const struct writer *writer);
 

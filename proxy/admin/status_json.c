@@ -181,6 +181,7 @@ static json_t *store_json(struct cache *cache, const struct cache_stats *stats,
     json_object_set_new(store, "objects", integer(stats->store.objects));
     json_object_set_new(store, "segments", integer(stats->store.segments));
     json_object_set_new(store, "dirty", integer(stats->store.dirty));
+    json_object_set_new(store, "deletions", integer(stats->store.deletions));
     json_object_set_new(store, "written_bytes", integer(stats->store.written_bytes));
     json_object_set_new(store, "written_objects", integer(stats->store.written_objects));
     json_object_set_new(store, "evicted_segments", integer(stats->store.evicted_segments));

@@ -29,6 +29,7 @@ static void store_metrics(struct buf *out, const struct store_stats *store)
     gauge(out, "store_used_bytes", "Bytes the store uses", store->used);
     gauge(out, "store_segments", "Segments of the store", store->segments);
     gauge(out, "store_dirty_bytes", "Bytes waiting to be written", store->dirty);
+    gauge(out, "store_deletions", "Records whose deletion is not written yet", store->deletions);
     gauge(out, "store_objects", "Records in the store's index", store->objects);
     counter(out, "store_written_bytes", "Bytes written to the store", store->written_bytes);
     counter(out, "store_written_objects", "Objects written", store->written_objects);

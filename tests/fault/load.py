@@ -258,11 +258,12 @@ class Load:
     # ---- what survives ----
 
     def settle(self):
-        """After stop(): waits until the store has written all; what was stored and acknowledged so
-        far counts as durable."""
+        """After stop(): waits until the store has written all, also what the disk has refused to
+        delete; what was stored and acknowledged so far counts as durable."""
         for _ in range(1200):
             now = status(self.proxy)
-            if now["store"]["dirty"] == 0 and now["memory"]["flights"] == 0:
+            store = now["store"]
+            if store["dirty"] == store["deletions"] == now["memory"]["flights"] == 0:
                 break
             time.sleep(0.05)
         else:

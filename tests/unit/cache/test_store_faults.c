@@ -616,6 +616,7 @@ _Noreturn static void drop_under_refusal(struct kit *kit)
 {
     struct store_object object;
     uint8_t hash[STORE_HASH];
+    struct store_stats stats;
     int result = 1;
 
     kit_reopen(kit);
@@ -625,6 +626,8 @@ _Noreturn static void drop_under_refusal(struct kit *kit)
     store_drop(kit->store, hash, kit_on_done, &result);
     store_flush(kit->store);
     MUST(result < 0);
+    store_stats(kit->store, &stats);
+    MUST(stats.deletions == 1);
     MUST(kit_find(kit->store, "k", &object) == ERR_NOT_FOUND);
     limit_files_to(RLIM_INFINITY);
     store_close(&kit->store);
