@@ -15,7 +15,11 @@ git clone -q --no-hardlinks "$top" "$root/root/larder"
 echo "--- make test"
 inside make -C /root/larder test >"$root/test.log" 2>&1
 status=$?
+if [ $status -ne 0 ]; then
+    grep -E -A 40 ' (FAIL|TIMEOUT|ERROR) ' "$root/test.log" | head -300
+    echo "FAILED: make test ended with $status"
+    exit 1
+fi
 tail -12 "$root/test.log"
-[ $status -eq 0 ] || { echo "FAILED: make test ended with $status"; exit 1; }
 
 echo "bare Debian: ok"
