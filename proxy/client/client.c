@@ -17,7 +17,8 @@ enum {
     H2_STREAMS_MAX = 128, /* most concurrent streams of a connection */
     LOOKED_AT = 64,       /* most clients searched for one to close */
     YIELDING_MAX = 8,     /* most that give way for memory at a time: each may hold little */
-    WAITED_MS = 1000,
+    WAITED_MS = 1000,     /* who waits so long for a request is idle */
+    JUST_COME_MS = 250,   /* who waits less may be sending one */
 };
 
 /* ---- terms ---- */
@@ -419,39 +420,42 @@ static void stop_waiting(struct client *client)
     client_close(client);
 }
 
-/* Those that wait since then are idle. */
-static uint64_t waited_since(const struct worker *worker)
+static uint64_t ms_ago(const struct worker *worker, uint64_t ms)
 {
     uint64_t now = loop_now_ms(worker->loop);
 
-    return now > WAITED_MS ? now - WAITED_MS : 0;
+    return now > ms ? now - ms : 0;
 }
 
 /*
  * Whoever comes is served, as long as somebody has had no request under way for a second: else a
- * crowd that says nothing, or part of a head, would keep everybody out. Who has only just come, or
- * just been answered, may be sending one. If there is nobody like that, it is somebody who has
- * begun a body and sends a byte now and then: of one without a length nobody can say that it is
- * late, and of others only after `timeouts.client-body`. The look is short beside many that are
- * busy.
+ * crowd that says nothing, or part of a head, would keep everybody out. If there is nobody like
+ * that, it is somebody who has begun a body and sends a byte now and then: of one without a length
+ * nobody can say that it is late, and of others only after `timeouts.client-body`. A crowd that
+ * comes by hundreds a second is full before anybody has waited for one: then a quarter is enough.
+ * Who has only just come, or just been answered, may be sending a request. The look is short beside
+ * many that are busy.
  */
 bool clients_evict_waiting(struct worker *worker)
 {
-    uint64_t before = waited_since(worker);
-    struct client *slow = NULL;
+    uint64_t idle = ms_ago(worker, WAITED_MS), settled = ms_ago(worker, JUST_COME_MS);
+    struct client *slow = NULL, *early = NULL;
 
     for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
         struct client *client = next_looked_at(worker);
-        if (is_waiting(client, before)) {
+        if (is_waiting(client, idle)) {
             stop_waiting(client);
             return true;
         }
         slow = slow == NULL && is_slow(client) ? client : slow;
+        early = early == NULL && is_waiting(client, settled) ? client : early;
     }
     if (slow) {
         give_way(slow);
+    } else if (early) {
+        stop_waiting(early);
     }
-    return slow != NULL;
+    return slow || early;
 }
 
 /*
@@ -462,7 +466,7 @@ bool clients_evict_waiting(struct worker *worker)
  */
 bool clients_yield_memory(struct worker *worker)
 {
-    uint64_t before = waited_since(worker);
+    uint64_t before = ms_ago(worker, WAITED_MS);
     int count = 0;
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->clients); i++) {

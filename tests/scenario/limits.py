@@ -220,6 +220,22 @@ def burst(program, store, origin):
     check(proxy.stop(), "it left by itself")
 
 
+def rush(program, store, origin):
+    """A crowd that has filled all places within a second keeps nobody out for the rest of it."""
+    proxy = larder.Proxy(program, f"{store}/rush", "--workers", "1", "--set", "limits.connections=40")
+    proxy.start()
+    await_starter(proxy)
+    with contextlib.ExitStack() as held:
+        for _ in range(40):
+            held.enter_context(raw.connect(proxy.port))
+        until(lambda: metric(proxy, "clients_open") == 40, "all places are taken")
+        time.sleep(0.4)
+        with raw.connect(proxy.port) as conn:
+            served = status_of(conn, request_of(origin, "rush"))
+    check(served == 200, f"who comes then: {served}")
+    check(proxy.stop(), "it left by itself")
+
+
 def busy(proxy, origin, held):
     """Who has a request under way is not closed for another."""
     conns = []
@@ -362,6 +378,7 @@ def main():
         with contextlib.ExitStack() as held:
             lean_on_admin_with_half_a_head(proxy, held)
         gone_before_accept(proxy, pathlib.Path(store) / "log")
+        rush(program, store, origin)
         burst(program, store, origin)
         creeping(program, store, origin)
         scarce(program, store, certificates, origin)
