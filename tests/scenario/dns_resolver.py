@@ -91,7 +91,7 @@ class Upstream:
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(("127.0.0.1", self.port))
         self.tcp = socket.create_server(("127.0.0.1", self.port))
-        self.held = []
+        self.held, self.released = [], set()
         threading.Thread(target=self.serve_udp, daemon=True).start()
         threading.Thread(target=self.serve_tcp, daemon=True).start()
 
@@ -142,8 +142,8 @@ class Upstream:
             packet, peer = self.udp.recvfrom(4096)
             name, _ = read_name(packet, 12)
             answer = self.answer(packet, True)
-            if name.startswith("slow.") or ".slow." in name:
-                self.held.append((answer, peer))
+            if (name.startswith("slow.") or ".slow." in name) and name not in self.released:
+                self.held.append((name, answer, peer))
             elif answer:
                 if name.startswith("spoof."):
                     wrong = bytes([answer[0] ^ 1]) + answer[1:-4] + bytes([203, 0, 113, 66])
@@ -151,9 +151,12 @@ class Upstream:
                 self.udp.sendto(answer, peer)
 
     def release(self):
-        """What was held is answered."""
+        """What was held is answered, and what is asked of it again: the first may come too late for
+        who has asked once more meanwhile."""
         while self.held:
-            self.udp.sendto(*self.held.pop())
+            name, answer, peer = self.held.pop()
+            self.released.add(name)
+            self.udp.sendto(answer, peer)
 
     def serve_tcp(self):
         while True:
