@@ -388,6 +388,27 @@ static void compile_zone(struct compiler *c, const struct zone_row *row, struct 
     }
 }
 
+void compile_each_name(struct compiler *c, const struct zone_row *zone, compile_name_check *check)
+{
+    struct name apex, owner;
+    struct pattern pattern;
+    char text[PATTERN_TEXT_MAX];
+    const char *what;
+
+    if (name_parse_absolute(span_str(zone->name), &apex)) {
+        return;
+    }
+    for (size_t i = 0; i < zone->name_count; i++) {
+        const struct name_row *row = &zone->names[i];
+        const struct conf_at *outer = compile_enter(c, "names", i);
+        if (pattern_parse(span_str(row->name), &pattern, &what) == 0 &&
+            name_parse(pattern_name(&pattern, 0, text), &apex, &owner) == 0) {
+            check(c, row, &apex, &owner);
+        }
+        compile_leave(c, outer);
+    }
+}
+
 /* A name server below the zone it serves cannot be found without its address (RFC 1034 4.2.2).
  * The address may stand in the parent zone alone, so this is no error. */
 static void check_glue(struct compiler *c, const struct zone_row *row)

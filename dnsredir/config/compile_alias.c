@@ -1,7 +1,6 @@
 /* compile_alias - CNAMEs that lead in circles, and chains that no answer holds. */
 #include "dnsredir/answer/answer_parts.h"
 #include "dnsredir/config/compile_parts.h"
-#include "dnsredir/config/pattern.h"
 #include "dnsredir/steering/policy.h"
 
 /* Nobody writes longer ones. */
@@ -92,24 +91,14 @@ static void check_targets(struct compiler *c, const struct name_row *row, const 
     }
 }
 
+static void check_aliases(struct compiler *c, const struct name_row *row, const struct name *apex,
+                          const struct name *owner)
+{
+    check_records(c, row, apex);
+    check_targets(c, row, owner);
+}
+
 void compile_check_aliases(struct compiler *c, const struct zone_row *zone)
 {
-    struct name apex, owner;
-    struct pattern pattern;
-    char text[PATTERN_TEXT_MAX];
-    const char *what;
-
-    if (name_parse_absolute(span_str(zone->name), &apex)) {
-        return;
-    }
-    for (size_t i = 0; i < zone->name_count; i++) {
-        const struct name_row *row = &zone->names[i];
-        const struct conf_at *outer = compile_enter(c, "names", i);
-        if (pattern_parse(span_str(row->name), &pattern, &what) == 0 &&
-            name_parse(pattern_name(&pattern, 0, text), &apex, &owner) == 0) {
-            check_records(c, row, &apex);
-            check_targets(c, row, &owner);
-        }
-        compile_leave(c, outer);
-    }
+    compile_each_name(c, zone, check_aliases);
 }

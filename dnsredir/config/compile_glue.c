@@ -2,7 +2,6 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/config/compile_parts.h"
-#include "dnsredir/config/pattern.h"
 
 /* Below a delegation only what is written is known: what a policy chooses or updates bind is not
  * told with a referral. */
@@ -18,7 +17,9 @@ static bool has_address(const struct zones *zones, const struct name *host)
 static void check_delegation(struct compiler *c, const struct name_row *row,
                              const struct name *apex, const struct name *owner)
 {
-    for (size_t i = 0; i < row->record_count; i++) {
+    bool is_delegation = !name_eq(owner, apex);
+
+    for (size_t i = 0; i < row->record_count && is_delegation; i++) {
         struct name host;
         char text[NAME_TEXT_MAX];
         const char *what;
@@ -38,22 +39,5 @@ static void check_delegation(struct compiler *c, const struct name_row *row,
 
 void compile_check_glue(struct compiler *c, const struct zone_row *zone)
 {
-    struct name apex, owner;
-    struct pattern pattern;
-    char text[PATTERN_TEXT_MAX];
-    const char *what;
-
-    if (name_parse_absolute(span_str(zone->name), &apex)) {
-        return;
-    }
-    for (size_t i = 0; i < zone->name_count; i++) {
-        const struct name_row *row = &zone->names[i];
-        const struct conf_at *outer = compile_enter(c, "names", i);
-        if (pattern_parse(span_str(row->name), &pattern, &what) == 0 &&
-            name_parse(pattern_name(&pattern, 0, text), &apex, &owner) == 0 &&
-            !name_eq(&owner, &apex)) {
-            check_delegation(c, row, &apex, &owner);
-        }
-        compile_leave(c, outer);
-    }
+    compile_each_name(c, zone, check_delegation);
 }

@@ -67,6 +67,12 @@ void compile_keys(struct compiler *c);
 /* Makes the rule of an update row. NULL: after a complaint. */
 const struct update_rule *compile_update(struct compiler *c, const struct update_row *row);
 
+/* Calls `check` for each name of a zone, within its map. `owner`: the whole name; of several that a
+ * pattern stands for, the first. Names that cannot be parsed are left out. */
+typedef void compile_name_check(struct compiler *c, const struct name_row *row,
+                                const struct name *apex, const struct name *owner);
+void compile_each_name(struct compiler *c, const struct zone_row *zone, compile_name_check *check);
+
 /* Checks the delegations in a zone, once all names are there. */
 void compile_check_glue(struct compiler *c, const struct zone_row *zone);
 
