@@ -254,6 +254,7 @@ def origins(directory, proxy, origin):
     log = directory / "origins.log"
     wait("a line of each", lambda: len(read(log).splitlines()) >= len(wanted))
     check(sorted(read(log).splitlines()) == sorted(wanted), read(log))
+    wait("the same in JSON", lambda: len(read(directory / "origins.json").splitlines()) >= len(wanted))
     lines = [json.loads(line) for line in read(directory / "origins.json").splitlines()]
     check([line.get("origin") for line in lines if line["url"].endswith("/new")] in
           (["127.0.0.1", None], [None, "127.0.0.1"]), f"{lines}")
