@@ -191,11 +191,12 @@ class Haproxy(Cache):
         return ["haproxy", "-f", self.config(
             "haproxy.cfg", RULES=rules, LISTEN_OPTIONS=options[self.want.mode],
             OBJECT_MAX=min(11_000_000, self.want.memory_mib << 19),
-            MAXCONN=(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500) // 2)]
+            MAXCONN=resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 5000)]
 
 
 class Varnish(Cache):
-    """One pool of threads for one core. As many threads as it will: each stream of HTTP/2 takes one."""
+    """One pool of threads for one core. As many threads as may be needed: each connection and each
+    stream of HTTP/2 takes one."""
 
     title, needs = "varnish", ("varnishd",)
     modes = ("http", "h2c")
@@ -205,7 +206,7 @@ class Varnish(Cache):
         return ["varnishd", "-F", "-n", os.path.join(self.dir, "work"), "-a",
                 f"127.0.0.1:{self.port}", "-f", self.config("varnish.vcl"), "-s",
                 f"malloc,{memory}M", "-p", "feature=+http2", "-p", "thread_pools=1", "-p",
-                "timeout_idle=3600", "-p", "nuke_limit=9999999"]
+                "thread_pool_max=20000", "-p", "timeout_idle=3600", "-p", "nuke_limit=9999999"]
 
 
 class Squid(Cache):
