@@ -3,6 +3,7 @@ networks of clients, or few large ones near them."""
 import os
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import network, plot
 from harness.scenario import Column, Scenario
@@ -13,6 +14,7 @@ VIDEOS = 192  # names that one large site has used
 OBJECT = 10_240
 OBJECTS, ALPHA = 2000, 0.9
 CROWD = 200
+FULL_SECONDS = 10
 
 
 def first_requests(requests):
@@ -25,10 +27,11 @@ def first_requests(requests):
 def predicted(replicas, requests, near_ms, far_ms):
     """`near_ms`: from a client to whoever answers and back; `far_ms`: from there to the origin."""
     if not replicas:
-        return {"delay_predicted": near_ms, "origin_predicted": 100, "crowd_predicted": CROWD}
+        return {"delay_predicted": near_ms, "full_predicted": near_ms, "origin_predicted": 100,
+                "crowd_predicted": CROWD}
     misses = replicas * first_requests(requests / replicas) / requests
-    return {"delay_predicted": near_ms + misses * far_ms, "origin_predicted": 100 * misses,
-            "crowd_predicted": replicas}
+    return {"delay_predicted": near_ms + misses * far_ms, "full_predicted": near_ms,
+            "origin_predicted": 100 * misses, "crowd_predicted": replicas}
 
 
 class World:
@@ -130,11 +133,14 @@ class Cdn(Scenario):
              "requests a second in each region. The round trip is 170 ms to the origin, 12 ms to "
              "replicas near the core (“bring home”), that of a LAN to replicas in the regions "
              "(“enter deep”). Each client asks larder-dns where to go; replicas start empty. "
-             "“Crowd”: all request one new object at once, 50 in each region. Predicted: a round "
-             "trip to the replica, another one to the origin for the first request of each "
-             "object, and one fetch per replica for the crowd.")
+             "“Crowd”: all request one new object at once, 50 in each region. “Full”: the same "
+             "load for ten seconds when every replica has every object. Predicted: a round trip "
+             "to the replica, another one to the origin for the first request of each object, "
+             "and one fetch per replica for the crowd.")
     columns = (Column("delay", "mean delay, ms", "{:,.0f}"),
                Column("delay_predicted", "predicted", "{:,.0f}"),
+               Column("full", "full replicas, ms", "{:,.0f}"),
+               Column("full_predicted", "predicted", "{:,.0f}"),
                Column("origin", "origin requests/100", "{:.1f}"),
                Column("origin_predicted", "predicted", "{:.1f}"),
                Column("bytes", "bytes from the origin/request", "{:,.0f}"),
@@ -151,7 +157,7 @@ class Cdn(Scenario):
         return 3
 
     def lasts(self, lab, case=None):
-        return 3 * (self.seconds(lab) + 12)
+        return 3 * (self.seconds(lab) + FULL_SECONDS + 20)
 
     @staticmethod
     def seconds(lab):
@@ -174,25 +180,40 @@ class Cdn(Scenario):
             fullest = max(videos.count(address) for address in set(videos))
             row["uneven"] = fullest * len(world.replicas) / VIDEOS
         before, asked = world.way[1].sent(), self._asked(world)
-        loads = self._together(lab, world, targets, [
-            "--rate", 25, "--connections", 60, "--seconds", self.seconds(lab), "--zipf", ALPHA,
-            "--objects", OBJECTS], f"/o/%/{OBJECT}")
-        requests = sum(load["requests"] for load in loads)
+        requests, delay = self._browse(lab, world, targets, self.seconds(lab))
         row.update({
-            "delay": sum(load["mean_ms"] * load["requests"] for load in loads) / requests,
-            "origin": 100 * (self._asked(world) - asked) / requests,
+            "delay": delay, "origin": 100 * (self._asked(world) - asked) / requests,
             "bytes": (world.way[1].sent() - before) / requests})
         asked = self._asked(world)
         self._together(lab, world, targets, ["--connections", 50, "--close", "--seconds", 0.3],
                        f"/o/9999/{OBJECT}")
         row["crowd"] = self._asked(world) - asked
+        self._fill(world)
+        row["full"] = self._browse(lab, world, targets, FULL_SECONDS)[1]
         row.update(predicted(len(world.replicas), requests, world.near_ms, world.far_ms))
         return row
+
+    def _browse(self, lab, world, targets, seconds):
+        """Popular objects from all regions: (requests, their mean delay in milliseconds)."""
+        loads = self._together(lab, world, targets, [
+            "--rate", 25, "--connections", 60, "--seconds", seconds, "--zipf", ALPHA, "--objects",
+            OBJECTS], f"/o/%/{OBJECT}")
+        requests = sum(load["requests"] for load in loads)
+        return requests, sum(load["mean_ms"] * load["requests"] for load in loads) / requests
+
+    @staticmethod
+    def _fill(world):
+        """Every replica fetches every object."""
+        with ThreadPoolExecutor(max(1, len(world.replicas))) as pool:
+            jobs = [pool.submit(host.call, "curl", "-sSf", "--parallel", "--parallel-max", "60",
+                                f"http://{address}/o/[1-{OBJECTS}]/{OBJECT}", "-o", "/dev/null")
+                    for host, address in world.replicas]
+            for job in jobs:
+                job.result()
 
     @staticmethod
     def _together(lab, world, targets, how, path):
         """The same load from all regions at once; what each has seen."""
-        from concurrent.futures import ThreadPoolExecutor
         with ThreadPoolExecutor(REGIONS) as pool:
             jobs = [pool.submit(openloop, lab, client, "--host", target, "--seed", number + 1, *how,
                                 80, path)
