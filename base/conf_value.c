@@ -83,19 +83,26 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return above[b_len];
 }
 
+/* Without the dashes of an option, which all options have in common. */
+static struct span letters(const char *word)
+{
+    return span_str(word + strspn(word, "-"));
+}
+
 const char *conf_closest(const char *word, const char *const *words, size_t count)
 {
-    size_t len = strlen(word);
-    size_t best = len / 3 + 2; /* further away it is another word, not a slip */
+    struct span meant = letters(word);
+    size_t best = meant.len / 3 + 2; /* further away it is another word, not a slip */
     const char *closest = NULL;
 
-    for (size_t i = 0; i < count && len <= WORD_MAX; i++) {
-        size_t other = words[i] ? strlen(words[i]) : 0;
-        if (other == 0 || other > WORD_MAX) {
+    for (size_t i = 0; i < count && meant.len <= WORD_MAX; i++) {
+        struct span known = words[i] ? letters(words[i]) : SPAN_EMPTY;
+        if (known.len == 0 || known.len > WORD_MAX) {
             continue;
         }
-        size_t steps = distance(word, len, words[i], other);
-        if (steps < best && 2 * steps <= (len > other ? len : other)) {
+        size_t longer = meant.len > known.len ? meant.len : known.len;
+        size_t steps = distance(meant.at, meant.len, known.at, known.len);
+        if (steps < best && 2 * steps < longer) {
             best = steps;
             closest = words[i];
         }

@@ -539,12 +539,17 @@ Test(conf, errors_of_options_are_exact)
 Test(conf, suggestions_are_near_or_none)
 {
     static const char *const words[] = {"listen", "admin", "store", NULL, "sites"};
+    static const char *const words_of_options[] = {"--root", "--host", "-n"};
 
     cr_expect_str_eq(conf_closest("lsiten", words, 5), "listen");
     cr_expect_str_eq(conf_closest("Stores", words, 5), "store");
     cr_expect_str_eq(conf_closest("site", words, 5), "sites");
     cr_expect_eq(conf_closest("quota", words, 5), NULL);
     cr_expect_eq(conf_closest("", words, 5), NULL);
+    cr_expect_str_eq(conf_closest("--hots", words_of_options, 3), "--host");
+    cr_expect_str_eq(conf_closest("-host", words_of_options, 3), "--host");
+    cr_expect_eq(conf_closest("--foo", words_of_options, 3), NULL, "dashes are no likeness");
+    cr_expect_eq(conf_closest("--", words_of_options, 3), NULL);
 }
 
 Test(conf, help_and_manual_name_every_directive)
