@@ -88,18 +88,22 @@ static const struct verb verbs[] = {
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 shown, 1 larder-dns does not answer, 2 wrong usage.\n",
      "explain NAME", verb_dns, true},
-    {"drain", "larderctl drain REPLICA [--admin ADDRESS]", "Send no more clients to a replica.",
+    {"drain", "larderctl drain REPLICA [--admin ADDRESS] [--json]",
+     "Send no more clients to a replica.",
      "Makes larder-dns leave the replica out of its answers while others are up. Clients are gone\n"
      "once the TTL of its names has passed. This lasts until larderctl undrain, or until "
      "larder-dns\n"
      "stops if its configuration has no \"state\"; \"drain: yes\" in the configuration is "
      "permanent.\n\n"
-     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n\n"
+     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n"
+     "  --json           print the answer as JSON\n\n"
      "Exit status: 0 done, 1 larder-dns does not answer, 2 no such replica.\n",
      "REPLICA", verb_drain, false},
-    {"undrain", "larderctl undrain REPLICA [--admin ADDRESS]", "Send clients to a replica again.",
+    {"undrain", "larderctl undrain REPLICA [--admin ADDRESS] [--json]",
+     "Send clients to a replica again.",
      "Ends what larderctl drain began.\n\n"
-     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n\n"
+     "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n"
+     "  --json           print the answer as JSON\n\n"
      "Exit status: 0 done, 1 larder-dns does not answer, 2 no such replica.\n",
      "REPLICA", verb_drain, false},
     {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Check a configuration file.",
@@ -251,6 +255,35 @@ static int complain(const char *what, const char *word, const char *const *known
     return CTL_USAGE;
 }
 
+/* Is the option one of the verb? Then its help names it. */
+static bool takes(const struct verb *verb, const char *option)
+{
+    size_t len = strlen(option);
+
+    for (const char *at = verb->more; (at = strstr(at, option)) != NULL; at += len) {
+        bool begins = at == verb->more || strchr(" \n", at[-1]);
+        if (begins && at[len] && strchr(" ,\n", at[len])) {
+            return true;
+        }
+    }
+    return strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0;
+}
+
+static int unknown_option(const struct verb *verb, const char *word)
+{
+    static const char *const known[] = {
+        "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
+        "--segments", "--online", "--rate",  "--config", "--type",   "--help",   "--host",
+        "--outcome",  "--reason", "--path",  "--slower", "--status", "--count",  "--by",
+        "--once",     "--lists",  "--root",  "--prefix", "--all",    "--user",   "--wait"};
+    const char *mine[ARRAY_LEN(known)];
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        mine[i] = takes(verb, known[i]) ? known[i] : NULL;
+    }
+    return complain("unknown option", word, mine, ARRAY_LEN(known), verb->name);
+}
+
 static bool is_field(const char *word)
 {
     return strcmp(word, "-H") == 0 || strcmp(word, "--header") == 0;
@@ -318,14 +351,16 @@ static int take_operand(struct ctl_options *options, const char *word)
 }
 
 /* One argument behind the verb. *i is at it and is left at the last one used. */
-static int read_argument(struct ctl_options *options, int argc, char **argv, int *i)
+static int read_argument(const struct verb *verb, struct ctl_options *options, int argc,
+                         char **argv, int *i)
 {
-    static const char *const known[] = {
-        "--admin",    "--json",   "--proxy", "--dns",    "--method", "--client", "--header",
-        "--segments", "--online", "--rate",  "--config", "--type",   "--help",   "--host",
-        "--outcome",  "--reason", "--path",  "--slower", "--status", "--count",  "--by",
-        "--once",     "--lists",  "--root",  "--prefix", "--all",    "--user",   "--wait"};
     const char *word = argv[*i];
+    bool is_option = word[0] == '-' && word[1];
+    bool is_admin = strncmp(word, "--admin=", 8) == 0;
+
+    if (is_option && !takes(verb, is_admin ? "--admin" : word)) {
+        return unknown_option(verb, word);
+    }
     const char **value = value_of(options, word);
     bool *flag = flag_of(options, word);
 
@@ -335,7 +370,7 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
         options->program = CTL_PROXY;
     } else if (strcmp(word, "--dns") == 0) {
         options->program = CTL_DNS;
-    } else if (strncmp(word, "--admin=", 8) == 0) {
+    } else if (is_admin) {
         options->admin = word + 8;
     } else if (value && *i + 1 == argc) {
         fprintf(stderr, "larderctl: %s needs a value\n", word);
@@ -346,9 +381,8 @@ static int read_argument(struct ctl_options *options, int argc, char **argv, int
     } else if (is_field(word) && options->field_count == CTL_FIELDS_MAX) {
         fprintf(stderr, "larderctl: at most %d fields\n", CTL_FIELDS_MAX);
         return CTL_USAGE;
-    } else if (word[0] == '-' && word[1]) {
-        return complain("unknown option", word, known, ARRAY_LEN(known), options->verb);
     } else {
+        CHECK(!is_option); /* each that a help names is read above */
         return take_operand(options, word);
     }
     return CTL_GOOD;
@@ -390,7 +424,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     int status = CTL_GOOD;
 
     for (int i = 2; i < argc && status == CTL_GOOD; i++) {
-        status = read_argument(&options, argc, argv, &i);
+        status = read_argument(verb, &options, argc, argv, &i);
     }
     if (status != CTL_GOOD) {
         return status;
