@@ -39,6 +39,23 @@ static void say_places(const struct settings *settings, struct buf *told, struct
     }
 }
 
+/* What is said of a store that has no place is probably meant for one. */
+static void warn_of_no_store(const struct settings *settings, struct buf *warnings)
+{
+    const struct conf_flat *flat = &settings->flat;
+
+    for (size_t i = 0; i < flat->count && settings->store_count == 0; i++) {
+        const struct conf_setting *one = &flat->at[i];
+        if (span_starts(span_str(one->path), SPAN("store.")) && conf_is_written(flat, one->path)) {
+            buf_printf(
+                warnings,
+                "%s: \"%s\" has no effect: without store.path (--store) responses are cached "
+                "in memory only\n",
+                one->origin, one->path);
+        }
+    }
+}
+
 /* Reads the files that the settings name, even after errors, so that all errors are reported at
  * once. */
 static int load_files(struct settings *settings, const struct settings *before, struct buf *errors)
@@ -50,6 +67,7 @@ static int load_files(struct settings *settings, const struct settings *before, 
 
     say_places(settings, &told, errors);
     say_places(settings, &warnings, &placed);
+    warn_of_no_store(settings, &placed);
     if (!settings->broken) {
         log_warnings(&placed);
     }

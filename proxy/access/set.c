@@ -281,10 +281,15 @@ static int make_users(struct making *making, const struct settings *before)
     } else {
         err = read_users(set, settings, making->errors, making->warnings);
     }
-    if (!err && !settings->broken) {
-        for_each_rule(making, warn_of_nobody);
+    if (err || settings->broken) {
+        return err;
     }
-    return err;
+    if (users_count(set->users) == 0) {
+        buf_printf(making->warnings, "%s: no user in it: nobody can log in\n",
+                   settings->users.file);
+    }
+    for_each_rule(making, warn_of_nobody);
+    return 0;
 }
 
 /* ---- all of it ---- */

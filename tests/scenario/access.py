@@ -378,6 +378,15 @@ def told(world):
                           text=True, check=False)
     check(done.returncode == 1 and "list:1:" in done.stdout + done.stderr, f"check: {done}")
     world.write("list", before)
+    lone = world.folder / "lone.yaml"
+    world.write("nobody", "# nobody yet\n")
+    world.write("lone.yaml", "store: {size: 1GiB}\nusers: {file: nobody}\n")
+    done = subprocess.run([f"{world.build}/proxy/larder-proxy", "--check", "--config", str(lone)],
+                          cwd=world.folder, capture_output=True, text=True, check=False)
+    check(done.returncode == 0 and "lone.yaml:2:15: " in done.stderr and
+          "nobody: no user in it: nobody can log in" in done.stderr, f"nobody: {done}")
+    check("lone.yaml:1:15: " in done.stderr and "without store.path" in done.stderr,
+          f"a store that has no place: {done}")
 
 
 def logged(world, origin):
