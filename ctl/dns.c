@@ -150,6 +150,7 @@ int dns_render(struct span json, struct buf *out)
     show_count(out, show_number(queries, "all_down"));
     buf_printf(out, " of them while none was up\n");
     show_sandbox(json_object_get(root, "sandbox"), out);
+    show_refusal(root, out);
     if (json_is_object(json_object_get(root, "measured"))) {
         show_measured(json_object_get(root, "measured"), show_number(queries, "steered"), out);
     }

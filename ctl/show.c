@@ -95,3 +95,12 @@ void show_sandbox(const json_t *sandbox, struct buf *out)
     bool none = json_is_true(json_object_get(sandbox, "no_capabilities"));
     buf_printf(out, "; %s\n", none ? "no capabilities" : "capabilities are kept");
 }
+
+void show_refusal(const json_t *status, struct buf *out)
+{
+    if (json_is_string(json_object_get(status, "reload_refused"))) {
+        buf_printf(out, "! the last reload was refused: ");
+        show_string(out, status, "reload_refused");
+        buf_printf(out, "\n");
+    }
+}

@@ -25,5 +25,7 @@ void show_text(struct buf *out, const char *text);
 void show_string(struct buf *out, const json_t *object, const char *name);
 /* A line about the sandbox of a daemon; nothing if the daemon does not report it. */
 void show_sandbox(const json_t *sandbox, struct buf *out);
+/* A line about the last reload of a daemon, if its status says that it was refused. */
+void show_refusal(const json_t *status, struct buf *out);
 
 #endif

@@ -264,6 +264,7 @@ int status_render(struct span json, struct buf *out)
     show_head(root, out);
     show_listen(root, out);
     show_sandbox(json_object_get(root, "sandbox"), out);
+    show_refusal(root, out);
     show_connections(json_object_get(root, "connections"), out);
     show_requests(json_object_get(root, "requests"), out);
     show_bytes(json_object_get(root, "bytes"), out);

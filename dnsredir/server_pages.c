@@ -63,6 +63,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
         counters[i] = worker_pool_counters(s->workers, i);
     }
     struct status status = {.settings = s->settings,
+                            .refusal = config_refusal(&s->reports),
                             .probes = s->probes,
                             .roster = s->roster,
                             .measured = measure_report(s->measure),

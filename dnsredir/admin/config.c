@@ -4,7 +4,6 @@
 #include "base/mem.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -87,6 +86,18 @@ const char *config_page_settings(const struct settings *settings,
     return "text/plain; charset=utf-8";
 }
 
+struct span config_refusal(const struct config_report *report)
+{
+    struct span errors = buf_span(&report->errors);
+    return span_cut(&errors, '\n');
+}
+
+json_t *config_line_json(struct span line)
+{
+    json_t *text = json_stringn(line.at, line.len);
+    return text ? text : json_string("(not UTF-8)");
+}
+
 const char *config_page_state(const struct config_report *report, bool reloading, struct buf *out)
 {
     struct span rest = buf_span(&report->errors);
@@ -94,8 +105,7 @@ const char *config_page_state(const struct config_report *report, bool reloading
 
     while (rest.len) {
         struct span line = span_cut(&rest, '\n');
-        json_t *text = json_stringn(line.at, line.len);
-        json_array_append_new(list, text ? text : json_string("(not UTF-8)"));
+        json_array_append_new(list, config_line_json(line));
     }
     char *errors = json_dumps(list, JSON_COMPACT);
     buf_printf(out,

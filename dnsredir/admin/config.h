@@ -7,6 +7,8 @@
 
 #include "dnsredir/config/directives.h"
 
+#include <jansson.h>
+
 /* What became of all reloads since the start. */
 struct config_report {
     uint64_t taken, refused;
@@ -32,6 +34,11 @@ const char *config_page_settings(const struct settings *settings,
                                  struct buf *out);
 /* Is `host` a name server of one of the zones? These names are written in the configuration. */
 bool config_is_nameserver(const struct settings *settings, struct span host);
+
+/* The first error of the last reload; empty: it was not refused. Borrowed. */
+struct span config_refusal(const struct config_report *report);
+/* A line about the configuration. */
+json_t *config_line_json(struct span line);
 
 /* {"reloading", "reloads", "refused", "errors": [TEXT]} */
 const char *config_page_state(const struct config_report *report, bool reloading, struct buf *out);

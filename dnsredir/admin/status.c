@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/sandbox.h"
+#include "dnsredir/admin/config.h"
 #include "dnsredir/admin/status_bound.h"
 
 #include <jansson.h>
@@ -276,6 +277,9 @@ static void put_status(const struct status *status, struct buf *out)
         json_object_set_new(root, "measured", measured_json(status));
     }
     json_object_set_new(root, "sandbox", sandbox_json());
+    if (status->refusal.len) {
+        json_object_set_new(root, "reload_refused", config_line_json(status->refusal));
+    }
     json_object_set_new(root, "replicas", replicas_json(status));
     if (status->updater) {
         bool good = updater_is_good(status->updater);

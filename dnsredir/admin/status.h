@@ -13,6 +13,7 @@
 
 struct status {
     const struct settings *settings;
+    struct span refusal; /* the first error of the last reload; empty: it was not refused */
     const struct probes *probes;
     const struct roster *roster;
     const struct resolver *resolver; /* NULL: none */

@@ -286,6 +286,9 @@ int status_json(const struct status_query *query, struct buf *out)
     json_object_set_new(root, "uptime_seconds",
                         json_integer(clock_wall() - server_started(server)));
     json_object_set_new(root, "reloads", integer(server_reloads(server)));
+    if (server_refusal(server)) {
+        json_object_set_new(root, "reload_refused", text_json(span_str(server_refusal(server))));
+    }
     json_object_set_new(root, "workers", integer(server_worker_count(server)));
     json_object_set_new(root, "listen", listen_json(settings));
     json_object_set_new(root, "sandbox", sandbox_json());

@@ -188,6 +188,18 @@ static void look_at_replica(struct findings *findings, const json_t *replica)
     }
 }
 
+static void look_at_redirector_reload(struct findings *findings, const json_t *said)
+{
+    const char *refusal = json_string_value(json_object_get(said, "reload_refused"));
+
+    if (refusal) {
+        ERROR("Correct its file (`larderctl check` lists all its errors) and reload it with "
+              "`larderctl reload --dns`. Until then, the previous configuration is in force, and a "
+              "restart would fail.",
+              "The last reload of larder-dns was refused: %.400s", refusal);
+    }
+}
+
 static void look_at_redirector(struct findings *findings, struct server *server)
 {
     const struct endpoint *at = &server_settings(server)->admin_dns;
@@ -204,6 +216,7 @@ static void look_at_redirector(struct findings *findings, struct server *server)
         return; /* what it said before is outdated */
     }
     said = json_loadb(answer.text.at ? answer.text.at : "", answer.text.len, 0, NULL);
+    look_at_redirector_reload(findings, said);
     json_array_foreach(json_object_get(said, "replicas"), i, replica)
     {
         look_at_replica(findings, replica);

@@ -47,10 +47,11 @@ class Origin(http.server.BaseHTTPRequestHandler):
 class Redirector(http.server.BaseHTTPRequestHandler):
     """Stands in for the administrative address of larder-dns."""
     replicas = [{"name": "one", "state": "up", "answers": 3}]
+    refused = {}
     status = 200
 
     def do_GET(self):
-        body = json.dumps({"replicas": self.replicas}).encode()
+        body = json.dumps({"replicas": self.replicas, **self.refused}).encode()
         self.send_response(self.status if self.path == "/status" else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -234,6 +235,12 @@ def look_at_warnings_of_replicas():
     Redirector.status, Redirector.replicas = 200, [{"name": "one", "state": "up"}]
     await_that(lambda: not told("does not respond"), "it is mended")
     check(not told("replica one"), "and the replica is up")
+    check(not told("reload of larder-dns"), "no reload is refused")
+    Redirector.refused = {"reload_refused": "dns.yaml:3:1: <b>"}
+    await_that(lambda: told("The last reload of larder-dns was refused: dns.yaml:3:1: <b>"),
+               "a reload of the redirector is refused")
+    Redirector.refused = {}
+    await_that(lambda: not told("reload of larder-dns"), "the next one is taken")
 
 
 origin, dns = serve(Origin), serve(Redirector)

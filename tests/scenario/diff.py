@@ -55,6 +55,13 @@ class Daemon:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, cwd="/")
         return done.returncode, done.stdout
 
+    def shown(self, verb):
+        """What the verb says, which takes no --dns."""
+        done = subprocess.run([f"{self.build}/ctl/larderctl", verb, "--admin",
+                               f"127.0.0.1:{self.values['admin']}"], text=True, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        return done.returncode, done.stdout
+
     def stop(self):
         self.process.terminate()
         check(self.process.wait(timeout=60) == 0, "it leaves by itself")
@@ -83,6 +90,11 @@ def proxy(build, folder):
     expect(daemon.ctl("diff"), 0, "no difference")
     daemon.write("next.yaml", more="timeuots: {}")
     expect(daemon.ctl("diff", f"{here}/next.yaml"), 2, 'did you mean "timeouts"', "has errors")
+    check("last reload" not in daemon.shown("status")[1], "no reload was refused")
+    daemon.write("now.yaml", more="timeuots: {}")
+    expect(daemon.ctl("reload"), 1, "the old one stays in force")
+    expect(daemon.shown("status"), 0, "! the last reload was refused: ", 'did you mean "timeouts"')
+    daemon.write("now.yaml", connect="10s", more="")
     expect(daemon.ctl("diff", "--json", f"{here}/now.yaml"), 0, '"changes": []')
     daemon.stop()
 
@@ -188,11 +200,13 @@ def dns(build, folder):
     wrong = ('now.yaml:8:', '"policy" cannot be "nearst"', 'did you mean "nearest"')
     expect(daemon.ctl("diff"), 2, *wrong, "has errors")
     expect(daemon.ctl("reload"), 1, *wrong, "the old one stays in force")
+    expect(daemon.shown("dns"), 0, "! the last reload was refused: ", *wrong)
     daemon.write("other.yaml", policy="hashed", port=larder.free_port())
     expect(daemon.ctl("diff", str(folder / "other.yaml")), 1, "only a restart changes:\n- listen: ",
            "policy: hashed")
     daemon.write("now.yaml", policy="nearest")
     expect(daemon.ctl("reload"), 0, "nothing has changed")
+    check("last reload" not in daemon.shown("dns")[1], "a reload that is taken ends that")
     expect(daemon.ctl("diff"), 1, "only a restart changes:\n- listen: ")
     daemon.stop()
 

@@ -175,6 +175,7 @@ def reload_to(proxy, directory, number):
           f"reload {number}: {status} {answer}")
     wait("the workers", lambda: admin(proxy, "GET", "/reload/state")[1]["taken"])
     check(refusal(proxy) == "", f"after a reload: {refusal(proxy)!r}")
+    check("reload_refused" not in admin(proxy, "GET", "/status")[1], "/status after a reload")
     newest[0] = number
 
 
@@ -196,6 +197,8 @@ def refuse(proxy, directory, log, number):
     check(after["reloads"] == before["reloads"] and after["refused"] == before["refused"] + 1,
           f"{before} -> {after}")
     check(re.search("refused: .*" + pattern, refusal(proxy)), f"{pattern}: {refusal(proxy)!r}")
+    said = admin(proxy, "GET", "/status")[1].get("reload_refused", "")
+    check(re.search(pattern, said), f"{pattern}: /status says {said!r}")
     logged = log.read_text().replace('\\"', '"')
     check(number >= len(FAULTS) or re.search("reload_refused .*" + pattern, logged),
           f"{pattern} is not in the log")
