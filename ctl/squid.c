@@ -361,6 +361,7 @@ static const struct {
     {"http_access", squid_http_access},
     {"cache_peer", on_cache_peer},
     {"access_log", squid_access_log},
+    {"cache_access_log", squid_access_log},
     {"logformat", squid_logformat},
     {"visible_hostname", on_hostname},
     {"unique_hostname", on_hostname},

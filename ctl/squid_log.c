@@ -21,7 +21,9 @@ static const struct {
     {"Hs", "{status}"},
     {"<st", "{bytes}"},
     {">a", "{client}"},
+    {">A", "{client}"}, /* names of addresses are not looked up */
     {"<a", "{origin}"},
+    {"<A", "{origin}"},
     {"ts", "{epoch}"},
     {"tl", "{time}"},
     {"tg", "{time}"},
@@ -77,7 +79,7 @@ static size_t put_code(struct span text, struct buf *out)
     struct span code = without_padding(text);
     size_t padding = text.len - code.len;
 
-    if (span_starts(code, SPAN("Sh/%<a"))) {
+    if (span_starts(code, SPAN("Sh/%<a")) || span_starts(code, SPAN("Sh/%<A"))) {
         buf_printf(out, "{hierarchy}");
         return padding + 6;
     }

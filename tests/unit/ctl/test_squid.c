@@ -212,6 +212,35 @@ Test(squid, an_institutions)
     import_fini(&import);
 }
 
+/* Of Squid 2 and 3.1: they stand in files for decades. */
+Test(squid, names_of_long_ago)
+{
+    static const char text[] =
+        "http_access deny all\n"
+        "no_cache deny all\n"
+        "redirect_children 5\n"
+        "httpd_accel_uses_host_header on\n"
+        "logformat old %ts.%03tu %6tr %>A %Ss/%03Hs %<st %rm %ru %un %Sh/%<A %mt\n"
+        "cache_access_log /var/log/squid/access.log\n"
+        "access_log /var/log/squid/old.log old\n";
+    struct import import;
+
+    import_init(&import, span_str(text));
+    struct settings *s = settings_of(&import);
+    cr_assert_not_null(s);
+    cr_expect_eq(import.lost, 2, "%s", import.notes.data);
+    cr_expect(strstr(import.notes.data, ":2: not translated: no_cache deny all: responses decide"));
+    cr_expect(strstr(import.notes.data, ":3: not translated: redirect_children 5: Larder has no"));
+    cr_expect(strstr(import.notes.data, ":4: httpd_accel_uses_host_header on: not needed"));
+    cr_assert_eq(s->access_log_count, 2, "%s", import.yaml.data);
+    cr_expect_eq(s->access_logs[0].style.format, ACCESS_SQUID);
+    cr_expect(strstr(import.yaml.data, "\"{epoch} {elapsed_ms} {client} {result}/{status} {bytes} "
+                                       "{method} {url} {user} {hierarchy} {content_type}\""),
+              "%s", import.yaml.data);
+    settings_unref(&s);
+    import_fini(&import);
+}
+
 Test(squid, ranges_become_networks)
 {
     struct import import;
