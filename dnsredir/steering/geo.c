@@ -2,11 +2,17 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/list.h"
+#include "cache/store/guard.h"
 
+#include <errno.h>
 #include <math.h>
 #include <maxminddb.h>
 
 #define EARTH_RADIUS 6371.0088 /* mean, km */
+/* How many times as many nodes as there are may be walked through. Parts of the tree may stand at
+ * several places, but 30 nodes that all do are a thousand million networks. */
+#define SHARED_MAX 16
 
 static double radians(double degrees)
 {
@@ -24,6 +30,49 @@ double geo_distance(double latitude_a, double longitude_a, double latitude_b, do
     return 2 * EARTH_RADIUS * asin(sqrt(h < 1 ? h : 1));
 }
 
+/* ---- the file ---- */
+
+/* Something that is read from a database. */
+struct reading {
+    MMDB_s db;
+    int (*read)(struct reading *reading);
+    const char *path;
+    const char *what; /* the fault */
+    bool open;
+};
+
+static int open_and_read(void *arg)
+{
+    struct reading *reading = arg;
+    int status = MMDB_open(reading->path, MMDB_MODE_MMAP, &reading->db);
+
+    if (status != MMDB_SUCCESS) {
+        reading->what = MMDB_strerror(status);
+        return ERR_IO;
+    }
+    reading->open = true;
+    return reading->read(reading);
+}
+
+/* The file is mapped. If it gets shorter meanwhile, because somebody writes to it at its place,
+ * that is a fault of the file like others, and must not be the end of the process. */
+static int read_db(struct reading *reading)
+{
+    guard_install();
+    int err = guard_lookup(open_and_read, reading, SPAN_EMPTY);
+
+    if (err == -EIO) {
+        reading->what = "it changed or could not be read any more while it was being read";
+        err = ERR_IO;
+    }
+    if (reading->open) {
+        MMDB_close(&reading->db);
+    }
+    return err;
+}
+
+/* ---- its networks ---- */
+
 /* A place in the search tree that is still to be visited. */
 struct branch {
     uint64_t record;
@@ -34,10 +83,13 @@ struct branch {
 };
 
 struct walk {
+    struct reading reading;
     MMDB_s *db;
     uint64_t v4_node; /* where IPv4 begins in a tree of IPv6; found once, aliases are left out */
     geo_visit *visit;
     void *arg;
+    uint64_t nodes;    /* walked through */
+    uint64_t networks; /* reported */
     unsigned waiting;
     struct branch branches[130];
 };
@@ -86,6 +138,7 @@ static void visit_data(struct walk *w, struct branch *at)
 
     if (get_degrees(&at->entry, "latitude", &latitude) &&
         get_degrees(&at->entry, "longitude", &longitude)) {
+        w->networks++;
         w->visit(w->arg, &network, at->entry.offset, latitude, longitude);
     }
 }
@@ -115,7 +168,8 @@ static int step(struct walk *w)
     if (at.type != MMDB_RECORD_TYPE_SEARCH_NODE || is_alias(w, &at)) {
         return at.type == MMDB_RECORD_TYPE_INVALID ? ERR_CORRUPT : 0;
     }
-    if (at.depth >= most || MMDB_read_node(w->db, (uint32_t)at.record, &node) != MMDB_SUCCESS) {
+    if (at.depth >= most || ++w->nodes > SHARED_MAX * (uint64_t)w->db->metadata.node_count ||
+        MMDB_read_node(w->db, (uint32_t)at.record, &node) != MMDB_SUCCESS) {
         return ERR_CORRUPT;
     }
     struct branch left = {node.left_record, node.left_record_type, (uint8_t)(at.depth + 1), at.bits,
@@ -142,67 +196,85 @@ static uint64_t find_v4_node(MMDB_s *db)
     return record < db->metadata.node_count ? record : UINT64_MAX;
 }
 
-static int open_db(const char *path, MMDB_s *db, const char **what)
+static int walk(struct reading *reading)
 {
-    int status = MMDB_open(path, MMDB_MODE_MMAP, db);
+    struct walk *w = container_of(reading, struct walk, reading);
+    int err = 0;
 
-    *what = status == MMDB_SUCCESS ? NULL : MMDB_strerror(status);
-    return *what ? ERR_IO : 0;
-}
-
-int geo_check(const char *path, const char **what)
-{
-    MMDB_s db;
-    int err = open_db(path, &db, what);
-
-    if (!err) {
-        MMDB_close(&db);
+    w->db = &reading->db;
+    w->v4_node = w->db->metadata.ip_version == 6 ? find_v4_node(w->db) : UINT64_MAX;
+    push(w, (struct branch){.type = MMDB_RECORD_TYPE_SEARCH_NODE});
+    while (w->waiting && !err) {
+        err = step(w);
+    }
+    if (err) {
+        reading->what = "the search tree is damaged";
+    } else if (w->networks == 0) {
+        reading->what = "no network in it has a location";
+        err = ERR_NOT_FOUND;
     }
     return err;
 }
 
 int geo_each(const char *path, geo_visit *visit, void *arg, const char **what)
 {
-    MMDB_s db;
-    int err = open_db(path, &db, what);
+    struct walk w = {.reading = {.path = path, .read = walk}, .visit = visit, .arg = arg};
+    int err = read_db(&w.reading);
 
-    if (err) {
-        return err;
-    }
-    struct walk w = {.db = &db, .visit = visit, .arg = arg};
-    w.v4_node = db.metadata.ip_version == 6 ? find_v4_node(&db) : UINT64_MAX;
-    push(&w, (struct branch){.type = MMDB_RECORD_TYPE_SEARCH_NODE});
-    while (w.waiting && !err) {
-        err = step(&w);
-    }
-    *what = err ? "the search tree is damaged" : NULL;
-    MMDB_close(&db);
+    *what = w.reading.what;
     return err;
+}
+
+static int read_nothing(struct reading *reading)
+{
+    return 0;
+}
+
+int geo_check(const char *path, const char **what)
+{
+    struct reading reading = {.path = path, .read = read_nothing};
+    int err = read_db(&reading);
+
+    *what = reading.what;
+    return err;
+}
+
+/* ---- one network ---- */
+
+struct search {
+    struct reading reading;
+    const struct ip *ip;
+    struct prefix *out;
+};
+
+static int find(struct reading *reading)
+{
+    struct search *search = container_of(reading, struct search, reading);
+    const struct ip *ip = search->ip;
+    struct sockaddr_storage address;
+    double degrees;
+    int err = MMDB_SUCCESS;
+
+    ip_to_sockaddr(ip, 0, &address);
+    MMDB_lookup_result_s hit =
+        MMDB_lookup_sockaddr(&reading->db, (struct sockaddr *)&address, &err);
+    bool found = err == MMDB_SUCCESS && hit.found_entry &&
+                 get_degrees(&hit.entry, "latitude", &degrees) &&
+                 get_degrees(&hit.entry, "longitude", &degrees);
+    unsigned bits = hit.netmask + (ip_is_v4(ip) && reading->db.metadata.ip_version == 4 ? 96u : 0u);
+    if (!found || bits > 128) {
+        return ERR_NOT_FOUND;
+    }
+    *search->out = (struct prefix){*ip, (uint8_t)bits};
+    for (unsigned bit = bits; bit < 128; bit++) {
+        search->out->ip.at[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+    }
+    return 0;
 }
 
 bool geo_find(const char *path, const struct ip *ip, struct prefix *out)
 {
-    struct sockaddr_storage address;
-    MMDB_s db;
-    double degrees;
-    int err = MMDB_SUCCESS;
+    struct search search = {.reading = {.path = path, .read = find}, .ip = ip, .out = out};
 
-    if (MMDB_open(path, MMDB_MODE_MMAP, &db) != MMDB_SUCCESS) {
-        return false;
-    }
-    ip_to_sockaddr(ip, 0, &address);
-    MMDB_lookup_result_s hit = MMDB_lookup_sockaddr(&db, (struct sockaddr *)&address, &err);
-    bool found = err == MMDB_SUCCESS && hit.found_entry &&
-                 get_degrees(&hit.entry, "latitude", &degrees) &&
-                 get_degrees(&hit.entry, "longitude", &degrees);
-    unsigned bits = hit.netmask + (ip_is_v4(ip) && db.metadata.ip_version == 4 ? 96u : 0u);
-    MMDB_close(&db);
-    if (!found || bits > 128) {
-        return false;
-    }
-    *out = (struct prefix){*ip, (uint8_t)bits};
-    for (unsigned bit = bits; bit < 128; bit++) {
-        out->ip.at[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-    }
-    return true;
+    return read_db(&search.reading) == 0;
 }

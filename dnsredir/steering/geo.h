@@ -18,8 +18,9 @@ typedef void geo_visit(void *arg, const struct prefix *network, uint32_t record,
                        double longitude);
 
 /* Walks through a database of the City kind, which has location.latitude and location.longitude.
- * Returns 0, or ERR_IO or ERR_CORRUPT with a description of the fault, which is static text, in
- * *what. */
+ * Returns 0; or ERR_IO, ERR_CORRUPT, or ERR_NOT_FOUND if it has no location, with a description of
+ * the fault, which is static text, in *what. Networks may have been visited before. The file may be
+ * cut meanwhile, which is ERR_IO; `visit` is not left halfway then. */
 int geo_each(const char *path, geo_visit *visit, void *arg, const char **what);
 
 /* The network of the database that holds `ip` and has a location. Opens the file each time, so it
