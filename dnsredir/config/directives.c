@@ -45,6 +45,35 @@ static const struct conf_custom admin_url = {
 
 /* ---- replicas ---- */
 
+/* What kind of address it is that no client can connect to; NULL: it is none. */
+static const char *nobodys_address(const struct ip *ip)
+{
+    static const uint8_t none[16] = {0}, all[4] = {255, 255, 255, 255};
+    bool v4 = ip_is_v4(ip);
+    const uint8_t *at = ip->at + (v4 ? 12 : 0);
+
+    if (memcmp(at, none, v4 ? 4 : 16) == 0) {
+        return "the unspecified address";
+    }
+    if (v4 && memcmp(at, all, sizeof(all)) == 0) {
+        return "the broadcast address";
+    }
+    return (v4 ? at[0] >> 4 == 0xe : at[0] == 0xff) ? "a multicast address" : NULL;
+}
+
+static void check_addresses(const struct replica_row *row, const struct conf_at *at)
+{
+    char text[IP_TEXT_MAX];
+
+    for (size_t i = 0; i < row->address_count; i++) {
+        const char *kind = nobodys_address(&row->addresses[i]);
+        if (kind) {
+            conf_complain(at, "addresses", i, "%s is %s; expected one of the replica",
+                          ip_text(&row->addresses[i], text), kind);
+        }
+    }
+}
+
 static void check_replica(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct replica_row *row = bound;
@@ -54,6 +83,7 @@ static void check_replica(void *bound, struct arena *arena, const struct conf_at
     } else if (!row->target && row->address_count == 0) {
         conf_complain(at, NULL, 0, "the replica has nothing to give; expected addresses or target");
     }
+    check_addresses(row, at);
     if (row->location_count != 0 && row->location_count != 2) {
         conf_complain(at, "location", 0, "one number or three; expected latitude and longitude");
     } else if (row->location_count == 2 && (row->location[0] < -90 || row->location[0] > 90)) {
