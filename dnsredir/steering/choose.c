@@ -294,6 +294,17 @@ static unsigned turn_list(const struct walk *w, unsigned count)
                : (w->input->turn >> 16) % count;
 }
 
+/* Replicas may have an address in common, and a set of records has each once (RFC 2181 5). */
+static bool is_listed(const uint8_t *const *list, unsigned count, const uint8_t *record, size_t len)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < count && !found; i++) {
+        found = memcmp(list[i], record, len) == 0;
+    }
+    return found;
+}
+
 /* Lists the addresses of the replicas picked: those of each replica are rotated, and then the whole
  * list. */
 static void list_records(const struct walk *w, struct choice *out)
@@ -309,7 +320,9 @@ static void list_records(const struct walk *w, struct choice *out)
             records->wire + (size_t)records->first[out->ids[i]] * records->record_len;
         for (unsigned n = 0; n < own && count < most; n++) {
             unsigned place = (turn_own(w, own) + n) % own;
-            list[count++] = first + (size_t)place * records->record_len;
+            const uint8_t *record = first + (size_t)place * records->record_len;
+            list[count] = record;
+            count += !is_listed(list, count, record, records->record_len);
         }
     }
     for (unsigned i = 0; i < count; i++) {

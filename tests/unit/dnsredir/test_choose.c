@@ -150,6 +150,19 @@ Test(choose, ordered_rankings)
     }
 }
 
+/* RFC 2181 5: a set of records has no two that are the same. (Of `answers` they are two.) */
+Test(choose, an_address_in_common_is_given_once)
+{
+    struct policy *policy;
+    struct choice choice;
+
+    addresses[1][0] = addresses[3][1] = addresses[0][0];
+    policy = policy_of(POLICY_FAILOVER, 4, "0132", NULL);
+    struct choice_input input = {.standing = standing_of("0123")};
+    choose(policy, &input, &choice);
+    cr_expect_str_eq(chosen(&choice), "0 30", "%s", chosen(&choice));
+}
+
 Test(choose, equals_share_alike_whoever_is_down)
 {
     struct policy *policy = policy_of(POLICY_NEAREST, 1, "0123", NULL);
