@@ -72,6 +72,19 @@ static bool counts_are_wrong(const struct query *query, const uint16_t counts[SE
            (counts[SECTION_AUTHORITY] != 0 && query->type != TYPE_IXFR);
 }
 
+/* The questions behind the first, of which nothing is wanted. */
+static void questions_skip(struct wire_in *in, unsigned count)
+{
+    while (count-- && !in->failed) {
+        if (name_skip(in)) {
+            in->failed = true;
+        }
+        wire_get(in, 4);
+    }
+}
+
+/* Reads what it can of a query that is wrong, too: its OPT says that one is due in the answer (RFC
+ * 6891 6.1.1). More than one question: RFC 9619. */
 static int body_read(struct wire_in *in, struct query *out)
 {
     uint16_t questions = wire_get_u16(in);
@@ -80,11 +93,14 @@ static int body_read(struct wire_in *in, struct query *out)
     for (unsigned i = 0; i < SECTIONS; i++) {
         counts[i] = wire_get_u16(in);
     }
-    if (questions > 1 || (questions == 1 && question_read(in, out))) {
+    if (questions && question_read(in, out)) {
         return RCODE_FORMERR;
     }
-    if ((out->flags & FLAG_OPCODE) == OPCODE_QUERY && counts_are_wrong(out, counts)) {
-        return RCODE_FORMERR;
+    bool wrong = questions > 1 ||
+                 ((out->flags & FLAG_OPCODE) == OPCODE_QUERY && counts_are_wrong(out, counts));
+    if (questions > 1) {
+        out->question = SPAN_EMPTY;
+        questions_skip(in, questions - 1u);
     }
     unsigned before = (unsigned)counts[SECTION_ANSWER] + counts[SECTION_AUTHORITY];
     int rcode = records_read(in, before, counts[SECTION_ADDITIONAL], out);
@@ -92,7 +108,7 @@ static int body_read(struct wire_in *in, struct query *out)
     if (questions == 0 && out->edns.cookie.len == 0 && !newer) { /* RFC 7873 5.4 */
         return RCODE_FORMERR;
     }
-    return rcode;
+    return wrong ? RCODE_FORMERR : rcode;
 }
 
 int message_read(struct span packet, struct query *out)
