@@ -9,12 +9,12 @@
 #include "dnsredir/counters.h"
 #include "dnsredir/publish.h"
 #include "dnsredir/querylog.h"
-#include "dnsredir/state/update_intake.h"
 
 #include <uv.h>
 
 struct inbox;
 struct resolver;
+struct update_intake;
 
 /* What is published to workers: everything that answers are made from, at one moment. */
 struct world {
@@ -77,28 +77,6 @@ static inline void worker_note(struct worker *worker, const struct world *world,
         !querylog_put(worker->log, worker->number, asker, note, packet, len)) {
         metric_add(&worker->counters.log_dropped, 1);
     }
-}
-
-/* Answers one packet, and counts it. Returns the length of the answer in `room`; or 0: no answer is
- * due, or back->job brings it later, or note->deferred, and the caller hands the query to the
- * resolver. To be called inside publish_enter(). */
-static inline size_t worker_answer(struct worker *worker, const struct world *world,
-                                   struct asker *asker, struct span packet,
-                                   struct reply_route *back, void *room, struct answer_note *note)
-{
-    asker->signer = worker->signer;
-    asker->turn = scatter(worker->turn++);
-    asker->deferral = world->resolver ? &worker->deferral : NULL;
-    if (worker->intake && update_is(packet)) {
-        note->deferred = false;
-        return update_intake_take(worker->intake, world, asker, packet, back, room);
-    }
-    size_t len = answer(&world->view, asker, packet, room, note);
-    if (note->deferred) {
-        return 0;
-    }
-    worker_note(worker, world, asker, packet, note, len);
-    return len;
 }
 
 #endif

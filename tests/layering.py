@@ -88,7 +88,7 @@ MAY_INCLUDE = {
     # What all with a loop share, and the server above them.
     "dnsredir/publish": {"base", "dnsredir/publish.h"},
     "dnsredir/counters": {"base", "dnsredir/answer", "dnsredir", "dnsredir/counters.h"},
-    "dnsredir/worker": {"base", "dnsredir/answer", "dnsredir/config", "dnsredir/state", "dnsredir",
+    "dnsredir/worker": {"base", "dnsredir/answer", "dnsredir/config", "dnsredir",
                         "dnsredir/publish.h", "dnsredir/counters.h"},
     "dnsredir": {"base", "dnsredir", "dnsredir/message", "dnsredir/steering", "dnsredir/zone",
                  "dnsredir/answer", "dnsredir/config", "dnsredir/health", "dnsredir/resolver",

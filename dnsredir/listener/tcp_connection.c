@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "dnsredir/listener/listener.h"
 #include "dnsredir/resolver/resolver.h"
 
 #define LENGTH_LEN 2
@@ -229,7 +230,8 @@ static void answer_message(struct connection *c, const struct world *world, stru
     };
     struct reply_route back = {.give = give, .owner = c};
     struct answer_note note;
-    size_t len = worker_answer(tcp->worker, world, &asker, message, &back, tcp->answer_room, &note);
+    size_t len =
+        listener_answer(tcp->worker, world, &asker, message, &back, tcp->answer_room, &note);
 
     metric_add(&tcp->worker->counters.tcp_queries, 1);
     if (len == 0 && note.deferred) {

@@ -4,6 +4,7 @@
 #include "base/inherited.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "dnsredir/listener/listener.h"
 #include "dnsredir/resolver/resolver.h"
 
 #include <errno.h>
@@ -192,8 +193,8 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
         return false;
     }
     size_t len =
-        worker_answer(udp->worker, world, &asker, span_of(udp->queries[i], udp->in[i].msg_len),
-                      &back, udp->answers[n], &note);
+        listener_answer(udp->worker, world, &asker, span_of(udp->queries[i], udp->in[i].msg_len),
+                        &back, udp->answers[n], &note);
     if (len == 0 && note.deferred) {
         len = defer_packet(udp, world, i, udp->answers[n], &asker, &note);
     }
