@@ -47,8 +47,9 @@ void arena_fini(struct arena *arena)
     *arena = (struct arena){0};
 }
 
-/* An eighth of what there is: a large arena is few blocks, which the heap gives back to the kernel
- * when they go, and a small one stays small. */
+/* A new block is an eighth of what the arena has allocated: a large arena then consists of few
+ * blocks, which the heap returns to the kernel when they are freed, and a small arena stays
+ * small. */
 static size_t block_size(const struct arena *arena)
 {
     size_t share = arena->allocated / 8;

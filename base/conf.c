@@ -1,7 +1,7 @@
 /*
- * Life, tables and files. The tree holds only what was written; defaults come in while binding
- * (conf_bind.c), so that a later option simply takes the place of a file's node and keeps its own
- * origin.
+ * The life of a conf, its tables and its files. The tree holds only what was written; defaults are
+ * added while binding (conf_bind.c), so that a later option simply replaces the node of a file and
+ * keeps its own origin.
  */
 #include "base/conf_tree.h"
 
@@ -159,7 +159,8 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
                            conf->root->rows[0].name);
     }
     conf->broken = false;
-    conf->tree = node; /* also with doubles: what else is wrong shall be said too */
+    /* also for doubles, so that errors in the rest of the file are reported too */
+    conf->tree = node;
     return err;
 }
 

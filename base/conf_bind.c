@@ -1,6 +1,6 @@
 /*
- * Binding: the tree that was written, and defaults where nothing was, into structs, by the tables.
- * It goes as deep as the tables are nested, never as deep as the input.
+ * Binding: stores the values of the tree, and defaults where nothing was written, in structs
+ * described by the tables. Recursion is as deep as the tables are nested, whatever the input.
  */
 #include "base/conf_tree.h"
 
@@ -15,7 +15,7 @@ struct conf_at {
     struct conf_node *node; /* NULL: nothing was written */
     struct conf_where where;
     void *root;
-    unsigned errors; /* of the conf before this map was bound */
+    unsigned errors; /* errors of the conf before this map was bound */
 };
 
 struct binder {
@@ -49,7 +49,8 @@ static void wrong_kind(struct conf *conf, const struct conf_directive *row,
     buf_fini(&expected);
 }
 
-/* The value that stands for the whole map, in errors under the name that was written. */
+/* Replaces a value that stands for a whole map (its shorthand) by that map. Errors still use the
+ * name that was written. */
 static void expand_shorthand(struct conf *conf, const struct conf_directive *row,
                              struct conf_node *node)
 {
@@ -176,7 +177,8 @@ static void bind_map(struct binder *binder, const struct conf_table *table, stru
     for (const struct conf_directive *row = table->rows; row->name; row++) {
         bind_row(binder, row, conf_node_find(node, row->name), where, base);
     }
-    bool is_whole = !(conf->broken && table == conf->root); /* else all would seem to be missing */
+    /* if the file could not be read completely, all directives would be reported as missing */
+    bool is_whole = !(conf->broken && table == conf->root);
     if (table->finish && (conf->error_count == before || table->finish_always) && is_whole) {
         struct conf_at at = {conf, table, node, where, binder->root, before};
         table->finish(base, binder->arena, &at);
@@ -222,8 +224,8 @@ bool conf_written(const struct conf_at *at)
     return at->node != NULL;
 }
 
-/* What was written for the directive `name` (item `index` when it is a list that has so many);
- * NULL: nothing. */
+/* The node written for the directive `name`; for a list, its item `index` if there is one. NULL:
+ * nothing was written. */
 static struct conf_node *node_inside(const struct conf_at *at, const char *name, size_t index)
 {
     struct conf_node *node = name ? conf_node_find(at->node, name) : NULL;
@@ -238,7 +240,8 @@ static struct conf_node *node_inside(const struct conf_at *at, const char *name,
         node->sought = node->first;
         node->sought_index = 0;
     }
-    for (; node->sought_index < index; node->sought_index++) { /* all in turn: one step each */
+    /* the items are asked for in order, so each call takes one step */
+    for (; node->sought_index < index; node->sought_index++) {
         node->sought = node->sought->next;
     }
     return node->sought;

@@ -1,6 +1,6 @@
 /*
- * A configuration as a list of single settings, and what differs between two of them: for people
- * who want to know what a reload would change before it does.
+ * A configuration as a flat list of settings, and the differences between two such lists: they show
+ * what a reload would change before it is done.
  */
 #include "base/conf_tree.h"
 
@@ -32,7 +32,7 @@ static void put_text(const struct conf_directive *row, const struct conf_node *n
 static void put_value(const struct conf_directive *row, struct conf_node *node, bool is_item,
                       enum text_kind kind, struct conf *conf, struct buf *out);
 
-/* What is not written in an item is left out. */
+/* Directives that were not written in an item are left out. */
 static void put_map(const struct conf_table *table, struct conf_node *map, enum text_kind kind,
                     struct conf *conf, struct buf *out)
 {
@@ -83,13 +83,13 @@ static void put_value(const struct conf_directive *row, struct conf_node *node, 
 struct flattener {
     struct conf *conf;
     struct arena *arena;
-    char path[512]; /* of the rows under way, with its last dot */
-    size_t len;     /* of it */
+    char path[512]; /* path of the map being listed, with a trailing dot */
+    size_t len;     /* length of `path` */
     struct conf_setting *list;
     size_t count, room;
 };
 
-/* `like`, if the text is the same as that one. */
+/* The text of a value; `like` itself if both texts are equal, to save memory. */
 static const char *value_text(struct flattener *flat, const struct conf_directive *row,
                               struct conf_node *node, bool is_item, enum text_kind kind,
                               const char *like)
@@ -105,7 +105,7 @@ static const char *value_text(struct flattener *flat, const struct conf_directiv
     return copy;
 }
 
-/* Items of one list have one path. */
+/* All items of one list share one copy of the path. */
 static const char *path_text(const struct flattener *flat, const struct conf_directive *row)
 {
     const char *last = flat->count ? flat->list[flat->count - 1].path : "";
@@ -151,7 +151,8 @@ static struct conf_setting *add(struct flattener *flat, const struct conf_direct
     return &flat->list[flat->count++];
 }
 
-/* That it is there, which only a restart changes; what is in it follows one by one. */
+/* Adds the setting that an optional map is present, which only a restart can change. Its directives
+ * follow one by one. */
 static void add_part(struct flattener *flat, const struct conf_directive *row,
                      struct conf_node *node)
 {
@@ -164,7 +165,8 @@ static void add_part(struct flattener *flat, const struct conf_directive *row,
 static void add_rows(struct flattener *flat, const struct conf_table *table,
                      const struct conf_node *map);
 
-/* As deep as tables are nested. What has no room in the path is cut: only names get longer. */
+/* Recursion is as deep as the tables are nested. A path that is too long is cut, which affects only
+ * the name shown. */
 static void add_inside(struct flattener *flat, const char *name, const char *key,
                        const struct conf_table *table, const struct conf_node *map)
 {
@@ -248,12 +250,13 @@ static int by_value(const void *left, const void *right)
     return order ? order : (a > b) - (a < b);
 }
 
-/* One of the two, in order. */
+/* The settings of one of the two configurations, sorted by path and value. */
 struct side {
     setting *list;
     size_t at, count;
-    size_t end;  /* of the settings of one path */
-    size_t left; /* of these: the other side does not have them; they come first then */
+    size_t end;  /* index behind the last setting of the current path */
+    size_t left; /* how many settings of the current path the other side lacks; keep_unlike() puts
+                    them first */
 };
 
 static struct side side_of(const struct conf_flat *flat)
@@ -272,7 +275,7 @@ static const char *path_at(const struct side *side)
     return side->at < side->count ? side->list[side->at]->path : NULL;
 }
 
-/* Steps to the settings of `path`; there may be none. */
+/* Selects the settings of `path`, possibly none. */
 static void enter_path(struct side *side, const char *path)
 {
     side->end = side->at;
@@ -282,7 +285,7 @@ static void enter_path(struct side *side, const char *path)
     side->left = 0;
 }
 
-/* Is what was written in the same order, too? Both have the same settings of the path. */
+/* Were the items also written in the same order? Both sides have the same settings of the path. */
 static bool same_order(const struct side *a, const struct side *b)
 {
     setting first = a->list[a->at], second = b->list[b->at];
@@ -301,7 +304,7 @@ static bool same_order(const struct side *a, const struct side *b)
     return true;
 }
 
-/* What only one side has is moved to the front of its range. */
+/* Moves the settings that only one side has to the front of the range of the current path. */
 static void keep_unlike(struct side *a, struct side *b)
 {
     size_t i = a->at, j = b->at;
@@ -342,7 +345,8 @@ static void compare_path(struct side *a, struct side *b,
     }
 }
 
-/* A part that one of them has alone: the one line for it tells all that is in it, too. */
+/* The path of an optional map that only one side has: one line reports it with everything
+ * inside. */
 static const char *whole_part(const struct side *a, const struct side *b)
 {
     const struct side *has = a->end > a->at ? a : b;
@@ -362,7 +366,8 @@ void conf_compare(const struct conf_flat *before, const struct conf_flat *after,
                   void (*tell)(void *arg, const struct conf_change *change), void *arg)
 {
     struct side a = side_of(before), b = side_of(after);
-    const char *told = NULL; /* with what is inside: behind its own line, as "." sorts first */
+    /* the map reported last as a whole; its contents come next, as "." sorts first */
+    const char *told = NULL;
 
     for (;;) {
         const char *left = path_at(&a), *right = path_at(&b);

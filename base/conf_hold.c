@@ -1,7 +1,7 @@
 /*
- * What is in force of a configuration that was read anew while the program runs: what only a
- * restart changes stays as it was, whatever the files say by now. The tree is made so, and is
- * printed and told like any other.
+ * Makes the configuration in force after a reload: directives that only a restart can change keep
+ * their old values, whatever the files say now. The result is a tree, so it is printed and compared
+ * like any other.
  */
 #include "base/conf_tree.h"
 
@@ -10,7 +10,7 @@
 struct holder {
     struct conf *conf;
     const struct conf_flat *held;
-    char path[512]; /* of the rows under way, with its last dot, as of conf_flatten() */
+    char path[512]; /* path of the current map with a trailing dot, in the form of conf_flatten() */
     size_t len;
 };
 
@@ -30,7 +30,8 @@ static const struct conf_setting *find_held(const struct holder *holder, const c
     return NULL;
 }
 
-/* Cuts ":NUMBER" off the end of the text. 0: it ends otherwise. */
+/* Removes ":NUMBER" from the end of the text and returns the number. 0: the text does not end
+ * so. */
 static unsigned cut_number(struct span *text)
 {
     size_t digits = 0;
@@ -48,8 +49,8 @@ static unsigned cut_number(struct span *text)
     return (unsigned)number;
 }
 
-/* Back from conf_origin(). Paths are what they mean by now, from wherever the file lies, so it
- * counts as an option. */
+/* The reverse of conf_origin(). A relative path was already resolved against the folder of its
+ * file, so the value is treated like one from an option, which is not resolved again. */
 static struct conf_where where_of(struct conf *conf, const struct conf_setting *one)
 {
     struct span text = span_str(one->origin);
@@ -67,7 +68,7 @@ static struct conf_where where_of(struct conf *conf, const struct conf_setting *
     return where;
 }
 
-/* As deep as tables are nested: it was written by them. */
+/* Recursion is as deep as the tables are nested: the node was written by conf_flatten(). */
 static void set_where(struct conf_node *node, const struct conf_where *where)
 {
     node->where = *where;
@@ -81,7 +82,7 @@ static struct conf_node *node_of(struct conf *conf, const struct conf_setting *o
     struct conf_where where = where_of(conf, one);
     struct conf_node *node = NULL;
 
-    /* It was written by conf_flatten(), so it is YAML. */
+    /* conf_flatten() has written it, so it is valid YAML */
     CHECK(conf_tree_parse(conf, span_str(one->shown), where, &node) == 0);
     set_where(node, &where);
     return node;
@@ -89,7 +90,7 @@ static struct conf_node *node_of(struct conf *conf, const struct conf_setting *o
 
 static void hold_rows(struct holder *holder, const struct conf_table *table, struct conf_node *map);
 
-/* As deep as tables are nested. */
+/* Recursion is as deep as the tables are nested. */
 static void hold_inside(struct holder *holder, const char *name, const struct conf_table *table,
                         struct conf_node *map)
 {
@@ -104,7 +105,8 @@ static void hold_inside(struct holder *holder, const char *name, const struct co
 
 /* ---- lists ---- */
 
-/* The item of this name in what the files say; it has what a reload may change. */
+/* A copy of the item of this name in the files, whose reloadable values are used; an empty map if
+ * the files have no such item. */
 static struct conf_node *take_item(struct conf *conf, struct conf_node *list,
                                    const struct conf_table *table, const char *key)
 {
@@ -121,7 +123,8 @@ static struct conf_node *take_item(struct conf *conf, struct conf_node *list,
     return conf_node_new(conf, CONF_ENTRIES, (struct conf_where){.source = CONF_FROM_DEFAULT});
 }
 
-/* The name in "listen[NAME].address"; `prefix` is "listen[". NULL: it is something else. */
+/* The name in "listen[NAME].address", where `prefix` is "listen[". NULL: the path has another
+ * form. */
 static const char *key_of(const struct holder *holder, const struct conf_setting *one,
                           const char *prefix, const char *shorthand)
 {
@@ -189,7 +192,7 @@ static void hold_list(struct holder *holder, const struct conf_directive *row,
 
 /* ---- maps and values ---- */
 
-/* One that may be away as a whole is there when it was. */
+/* An optional map stays present or absent as it was at the start. */
 static void hold_optional(struct holder *holder, const struct conf_directive *row,
                           struct conf_node *map)
 {

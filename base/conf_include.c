@@ -1,8 +1,8 @@
 /*
- * `include` at the top of a file names others, whose directives come to its own: maps are merged,
- * the items of lists are put behind those there, and a value that is there already is an error with
- * both places. Each file is read once, so that nothing can go round, and their depth, number and
- * size are bounded.
+ * The directive `include` at the top of a file names other files, whose directives are merged into
+ * its own: maps are merged, list items are appended, and any other value that is already set is an
+ * error that names both places. Each file is read once, so that inclusion always ends; depth,
+ * number and size of files are bounded.
  */
 #include "base/conf_tree.h"
 
@@ -17,9 +17,10 @@ enum { DEPTH_MAX = 8, FILES_MAX = 256 };
 /* A file that has been read. */
 struct conf_file {
     struct conf_file *next;
-    const struct conf_file *from; /* that includes it; NULL: nobody */
+    const struct conf_file
+        *from; /* the file that includes it; NULL: it was named on the command line */
     const char *name;
-    struct conf_where where; /* of the include */
+    struct conf_where where; /* place of the include directive */
     dev_t device;
     ino_t inode;
     unsigned depth;
@@ -81,7 +82,7 @@ static bool become_map(struct conf *conf, struct conf_node *node, const struct c
     return node->kind == CONF_ENTRIES;
 }
 
-/* As deep as the tables are nested. */
+/* Recursion is as deep as the tables are nested. */
 static void merge(struct conf *conf, const struct conf_table *table, struct conf_node *into,
                   struct conf_node *from)
 {
@@ -107,7 +108,7 @@ static void merge(struct conf *conf, const struct conf_table *table, struct conf
 
 /* ---- files ---- */
 
-/* "a.yaml includes b.yaml includes a.yaml", when the file is one of those that lead here. */
+/* Reports "a.yaml includes b.yaml includes a.yaml" if the file is one of those that led here. */
 static bool say_loop(struct conf *conf, const struct conf_file *from, const struct conf_file *file,
                      const struct conf_where *where)
 {
@@ -179,7 +180,7 @@ static void keep(struct conf *conf, struct conf_file *file)
     conf->file_count++;
 }
 
-/* Its tree; NULL with an error said, or when there is nothing in it. */
+/* Reads the tree of a file. NULL: an error was reported, or the file is empty. */
 static struct conf_node *read_tree(struct conf *conf, const struct conf_file *file)
 {
     struct conf_node *node = NULL;

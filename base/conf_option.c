@@ -9,8 +9,8 @@
 
 /* ---- one directive ---- */
 
-/* The map behind `row`, made if needed. NULL when the file has something else there: binding will
- * report it. */
+/* The map that belongs to `row`, created if necessary. NULL: the file has something other than a
+ * map there, which binding will report. */
 static struct conf_node *enter(struct conf *conf, const struct conf_directive *row,
                                struct conf_node *map, struct conf_where where)
 {
@@ -27,7 +27,7 @@ static struct conf_node *enter(struct conf *conf, const struct conf_directive *r
     return child->kind == CONF_ENTRIES ? child : NULL;
 }
 
-/* Follows `path` to its row and the map that the row's node is in. */
+/* Follows `path` to its row and to the map that holds the node of that row. */
 static int walk(struct conf *conf, const char *path, struct conf_where where,
                 const struct conf_directive **row, struct conf_node **map)
 {
@@ -170,10 +170,10 @@ static const struct conf_option common[] = {
     {0},
 };
 
-/* One option as it stands on the command line. */
+/* One option as written on the command line. */
 struct argument {
     const struct conf_option *option; /* NULL: unknown */
-    const char *name, *value;         /* value NULL: none was given */
+    const char *name, *value;         /* value NULL: none was written */
 };
 
 static const struct conf_option *find_option(const struct conf_option *options, struct span name)
@@ -203,7 +203,8 @@ static struct argument next_argument(const struct conf_option *options, int argc
         argument.value = equals + 1;
     } else if (*i < argc && (argument.option ? argument.option->value != NULL
                                              : text[0] == '-' && argv[*i][0] != '-')) {
-        argument.value = argv[(*i)++]; /* an unknown option most likely has a value too */
+        /* an unknown option probably has a value too, which must not be taken for another option */
+        argument.value = argv[(*i)++];
     }
     return argument;
 }

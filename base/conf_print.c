@@ -1,4 +1,5 @@
-/* What people read: the effective configuration, --help and the manual, all from the tables. */
+/* Texts for people: the effective configuration, --help and the manual, all made from the
+ * tables. */
 #include "base/conf_tree.h"
 
 #include "base/list.h"
@@ -12,7 +13,7 @@ struct printer {
     struct buf *out;
     int indent;
     bool dash; /* the next line opens an item of a list */
-    bool item; /* inside an item: what is not set is left out */
+    bool item; /* inside an item, where directives that were not set are left out */
 };
 
 static void begin_line(struct printer *printer)
@@ -34,7 +35,7 @@ static void put_origin(struct printer *printer, const struct conf_where *where)
     }
 }
 
-/* Needs no quotes, whatever stands around it in block style. */
+/* Can the text stand without quotes anywhere in block style? */
 static bool is_plain(struct span text)
 {
     static const char *const special[] = {"null", "true", "false", "yes", "no", "on", "off"};
@@ -123,7 +124,7 @@ static void put_list(struct printer *printer, const struct conf_directive *row,
 {
     begin_line(printer);
     buf_printf(printer->out, "%s:", row->name);
-    /* Binding has made lists of the written ones; a default may be a single item still. */
+    /* binding has turned what was written into lists, but a default may still be a single item */
     if (node->kind != CONF_ITEMS) {
         conf_node_wrap(printer->conf, node, CONF_ITEMS, NULL);
     }
@@ -182,7 +183,7 @@ void conf_print(struct conf *conf, struct buf *out)
 
 struct helper {
     struct buf *out;
-    char path[256]; /* of the rows that are shown, with its last dot */
+    char path[256]; /* path of the rows being shown, with a trailing dot */
     void (*show)(struct helper *helper, const struct conf_directive *row);
 };
 
@@ -222,7 +223,7 @@ static const char *const type_words[] = {
 };
 /* clang-format on */
 
-/* Shorter than conf_expected(): examples once in the manual's head are enough. */
+/* Shorter than conf_expected(): the examples are given once, at the beginning of the manual. */
 static void put_type(const struct conf_directive *row, struct buf *out)
 {
     const char *word = row->type.is == CONF_IS_CUSTOM || row->type.is == CONF_IS_ENUM ||
@@ -244,7 +245,7 @@ static void put_type(const struct conf_directive *row, struct buf *out)
     conf_range(row, out);
 }
 
-/* A map that holds directives and takes no other form needs no line of types. */
+/* A map that only holds directives has no types to show. */
 static bool is_heading(const struct conf_directive *row)
 {
     return row->type.is == CONF_IS_MAP && !row->field.list;

@@ -1,11 +1,11 @@
-/* A configuration's single settings as lines of text, for another process to compare. */
+/* Writes and reads settings as lines of text, so that another process can compare them. */
 #include "base/conf_tree.h"
 
 #include "base/err.h"
 
 enum { SETTINGS_MAX = 1 << 22, FIELDS = 5 };
 
-/* Tabs and line ends stand between fields and settings; "\" in front of what stands for itself. */
+/* Tabs separate fields and line feeds separate settings; inside a field both are escaped by "\". */
 static void put_field(struct buf *out, const char *text, char end)
 {
     for (; *text; text++) {
@@ -32,7 +32,7 @@ void conf_write_settings(const struct conf_flat *flat, struct buf *out)
     }
 }
 
-/* NULL: it is none. */
+/* NULL: the field is malformed. */
 static const char *read_field(struct span field, struct arena *arena)
 {
     char *text = arena_alloc(arena, field.len + 1);
@@ -63,7 +63,7 @@ static int read_setting(struct span line, struct arena *arena, struct conf_setti
     for (size_t i = 0; i < FIELDS; i++) {
         bool last = i == FIELDS - 1;
         if (last == (span_find(line, '\t') < line.len)) {
-            return ERR_SYNTAX; /* a field too many, or too few */
+            return ERR_SYNTAX; /* too many or too few fields */
         }
         fields[i] = read_field(last ? line : span_cut(&line, '\t'), arena);
         if (!fields[i]) {

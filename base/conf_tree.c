@@ -1,7 +1,7 @@
 /*
- * The loader takes libyaml's events, not its documents: every bound is checked before memory is
- * taken, and anchors, aliases and tags are refused where they stand. It keeps its own stack, so
- * hostile nesting costs nothing but an error.
+ * The loader consumes libyaml's events instead of its documents: every bound is checked before
+ * memory is allocated, and anchors, aliases and tags are refused where they occur. It keeps its own
+ * stack, so hostile nesting causes an error and nothing else.
  */
 #include "base/conf_tree.h"
 
@@ -14,8 +14,8 @@
 
 enum { DEPTH_MAX = 16, KEYS_MAX = 256, ERRORS_MAX = 100, TEXT_MAX = 65536 };
 
-/* Of all files together: names, values, beginnings and ends of lists and maps. While it is read one
- * costs at most a node and its text, so all of them less than 1 GiB. */
+/* Most YAML events (scalars, beginnings and ends of lists and maps) of all files together. Each
+ * costs at most a node and its text, so parsing stays below 1 GiB. */
 #define VALUES_MAX 4000000
 
 _Static_assert(VALUES_MAX *(sizeof(struct conf_node) + 64) < 1ull << 30, "with what texts take");
@@ -25,7 +25,7 @@ struct loader {
     struct conf_where start; /* source and name of every node, line of the first */
     struct conf_node *stack[DEPTH_MAX];
     size_t depth;
-    const char *key; /* waits for its value */
+    const char *key; /* the key whose value is expected next */
     struct conf_where key_where;
     struct conf_node *root;
     unsigned documents;
@@ -185,7 +185,7 @@ static bool has_controls(struct span text)
     return false;
 }
 
-/* Hangs a finished or opened node into the container that is open. */
+/* Adds a finished or newly opened node to the innermost open container. */
 static int attach(struct loader *loader, struct conf_node *node)
 {
     struct conf_node *parent = loader->depth ? loader->stack[loader->depth - 1] : NULL;
@@ -206,7 +206,7 @@ static int attach(struct loader *loader, struct conf_node *node)
         conf_report(loader->conf, &node->key_where,
                     "duplicate directive \"%.80s\"; expected once, the first is in line %u", key,
                     first->key_where.line);
-        return 0; /* stays outside the tree, errors inside it are still found */
+        return 0; /* the node is not added to the tree, but errors inside it are still found */
     }
     if (parent->count == KEYS_MAX) {
         return conf_report(loader->conf, &node->key_where,
@@ -308,7 +308,7 @@ static int on_event(struct loader *loader, const yaml_event_t *event)
     }
 }
 
-/* What libyaml says of the mistakes that people make, and what to write instead. */
+/* libyaml's messages for common mistakes, and what to write instead. */
 static const struct {
     const char *context, *problem; /* NULL: any */
     const char *expected;
@@ -344,7 +344,7 @@ static const char *expected_instead(const yaml_parser_t *parser)
     return "YAML 1.1";
 }
 
-/* The place of a byte that is no UTF-8, for which libyaml has no line. */
+/* The place of an invalid UTF-8 byte, for which libyaml does not report a line. */
 static yaml_mark_t mark_of_byte(struct span yaml, size_t at)
 {
     yaml_mark_t mark = {0};
@@ -373,7 +373,7 @@ static bool is_indented_by_tab(struct span yaml, const yaml_mark_t *mark)
 
 static int syntax_error(struct loader *loader, const yaml_parser_t *parser, struct span yaml)
 {
-    /* A quote without an end is found at the end of the file. */
+    /* libyaml reports a missing closing quote only at the end of the file */
     bool unended = is_about(parser->context, "while scanning a quoted scalar");
     yaml_mark_t mark = unended ? parser->context_mark : parser->problem_mark;
     const char *problem = parser->problem ? parser->problem : "unreadable";

@@ -29,7 +29,7 @@ static const struct unit sec_units[] = {
 static const struct unit percent_units[] = {{"%", 1}, {"", 1}, {NULL, 0}};
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 
-/* What each type expects, as errors and --help say it, and how its values read in --help. */
+/* What each type accepts, for error messages and --help. */
 static const char *const expectations[] = {
     [CONF_IS_BOOL]     = "yes or no",
     [CONF_IS_INT]      = "a whole number",
@@ -92,7 +92,7 @@ static struct span letters(const char *word)
 const char *conf_closest(const char *word, const char *const *words, size_t count)
 {
     struct span meant = letters(word);
-    size_t best = meant.len / 3 + 2; /* further away it is another word, not a slip */
+    size_t best = meant.len / 3 + 2; /* at a larger distance it is another word, not a slip */
     const char *closest = NULL;
 
     for (size_t i = 0; i < count && meant.len <= WORD_MAX; i++) {
@@ -129,7 +129,7 @@ static int read_amount(struct span text, const struct unit *units, uint64_t *out
             return __builtin_mul_overflow(number, units->factor, out) ? ERR_TOO_LARGE : 0;
         }
     }
-    *out = 0; /* nothing needs no unit */
+    *out = 0; /* zero needs no unit */
     return number == 0 && unit.len == 0 ? 0 : ERR_SYNTAX;
 }
 
@@ -162,7 +162,7 @@ static int read_bool(struct span text, bool *out)
     return ERR_SYNTAX;
 }
 
-/* strtod() alone would take hexadecimal, infinity and spaces. */
+/* Checks the syntax first, as strtod() also accepts hexadecimal, infinity and leading spaces. */
 static int read_real(struct span text, double *out)
 {
     char copy[64];
@@ -375,7 +375,7 @@ static int bind_word(const struct conf_directive *row, struct span text, void *o
     return err;
 }
 
-/* "syslog" and "syslog:MORE" where the row knows the word. */
+/* Is it the row's word alone ("syslog") or followed by a colon ("syslog:MORE")? */
 static bool is_word_of(const struct conf_directive *row, const char *text)
 {
     const char *const *words = row ? row->type.words : NULL;
@@ -401,7 +401,7 @@ struct span conf_path_meant(const struct conf_directive *row, const struct conf_
                         node->text);
 }
 
-/* `out` is where it was bound; NULL: it was not. */
+/* Remembers where a path was written. `out` is where it was bound; NULL: it was not bound. */
 static void note_path(struct conf *conf, const struct conf_node *node, void *out)
 {
     bool written = node->where.source != CONF_FROM_DEFAULT;

@@ -72,7 +72,8 @@ static size_t class_of(size_t all)
 
 /* ---- life ---- */
 
-/* Tells base/memory.h how many bytes it takes now: whole pages, as far as they have been used. */
+/* Reports to base/memory.h how many bytes the heap uses now: whole pages, up to the highest one
+ * used so far. */
 static void count(struct conn_heap *heap, size_t bytes)
 {
     memory_take(MEMORY_CONNECTIONS, bytes);
@@ -124,7 +125,7 @@ void *conn_heap_alloc(struct conn_heap *heap, size_t size)
         return NULL;
     }
     chunk = chunk_at(heap, heap->top);
-    memset(chunk, 0, all); /* what nobody writes need not be packed */
+    memset(chunk, 0, all); /* zeroed content that is never written need not be packed */
     chunk->size = all;
     heap->top += all;
     if (heap->top > heap->counted) {
@@ -171,7 +172,7 @@ static void forget_free(struct conn_heap *heap)
     }
 }
 
-/* How many words from `at` on are zeros, or are none: no more than a run may have. */
+/* How many words from `at` on are zero (`zero`) or not zero, at most the longest run. */
 static size_t run_of(const uint64_t *at, const uint64_t *end, bool zeros)
 {
     size_t n = 0;
@@ -182,7 +183,7 @@ static size_t run_of(const uint64_t *at, const uint64_t *end, bool zeros)
     return n;
 }
 
-/* Packs to `out`, unless that is NULL. Returns how many words it takes. */
+/* Writes the packed form to `out` unless that is NULL. Returns its number of words. */
 static size_t pack(const struct conn_heap *heap, uint64_t *out)
 {
     const uint64_t *at = heap->block.at, *end = at + (heap->top + HEADER - 1) / HEADER;
@@ -200,7 +201,7 @@ static size_t pack(const struct conn_heap *heap, uint64_t *out)
         words += 1 + others;
     }
     if (out) {
-        *out = 0; /* the end */
+        *out = 0; /* the terminating run */
     }
     return words;
 }

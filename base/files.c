@@ -8,13 +8,15 @@
 #include <sys/resource.h>
 
 enum {
-    KEPT_BACK = 32,    /* logs, listeners, DNS, the administrator */
-    FOR_WORKER = 8,    /* its loop and what wakes it */
-    FOR_FOLDER = 160,  /* of the store: 128 segments, and those under way */
-    ORIGINS_SHARE = 8, /* one of so many */
+    KEPT_BACK = 32, /* for logs, listeners, DNS and the admin listener */
+    FOR_WORKER = 8, /* for each worker: its loop and its wake-ups */
+    /* for each folder of the store: 128 segments, and files being opened or replaced */
+    FOR_FOLDER = 160,
+    ORIGINS_SHARE = 8, /* one in so many connections is kept for origins */
 };
 
-static uint64_t most_clients = UINT64_MAX, most = UINT64_MAX; /* written before there are threads */
+/* written before other threads start */
+static uint64_t most_clients = UINT64_MAX, most = UINT64_MAX;
 static _Atomic uint64_t taken;
 
 uint64_t files_connections(uint64_t files, uint64_t workers, uint64_t folders)

@@ -18,7 +18,7 @@ static int refuse(const char **what, const char *why)
     return ERR_SYNTAX;
 }
 
-/* 0 for Monday; DAYS when it is no day. */
+/* 0 for Monday; DAYS: the word is not a day. */
 static unsigned day_of(struct span word)
 {
     unsigned day = 0;
@@ -29,7 +29,7 @@ static unsigned day_of(struct span word)
     return day;
 }
 
-/* "mon-fri" or "sat"; "fri-mon" goes over the end of the week. */
+/* "mon-fri" or "sat"; "fri-mon" continues past the end of the week. */
 static int read_days(struct span text, uint8_t *days)
 {
     while (text.len) {
@@ -115,7 +115,7 @@ bool hours_has(const struct hours *hours, unsigned minute)
            (is_on(hours, (day + DAYS - 1) % DAYS) && at < hours->to);
 }
 
-/* localtime_r() takes a lock of the whole process. */
+/* The result is cached because localtime_r() takes a lock of the whole process. */
 unsigned hours_minute(int64_t now)
 {
     static _Thread_local int64_t last = INT64_MIN;

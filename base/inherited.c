@@ -18,9 +18,9 @@ enum { FIRST = 3 };
 struct inherited {
     struct sockaddr_storage address;
     int fd;
-    int type; /* 0: no socket */
+    int type; /* SOCK_STREAM …; 0: the descriptor is not a socket */
     bool listens;
-    bool ours; /* and nobody else's: it is given away as it is */
+    bool ours; /* received from the process before us, and not shared with the service manager */
     atomic_bool taken;
 };
 
@@ -37,7 +37,7 @@ static int option(int fd, int name)
     return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : 0;
 }
 
-/* What is no socket stays a descriptor that nobody asks for. */
+/* A descriptor that is not a socket keeps type 0, so it is never found. */
 static void look(int fd, struct inherited *out)
 {
     socklen_t len = sizeof(out->address);
@@ -89,7 +89,7 @@ void inherited_add(int fd)
     look(fd, &all[count++]);
 }
 
-/* Padding and flow labels may differ. */
+/* Compares the addresses and not the structs, as padding and flow labels may differ. */
 static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
 {
     if (a->sa_family != b->sa_family) {

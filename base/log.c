@@ -1,6 +1,6 @@
 /*
- * A line is built conversion by conversion rather than by one vsnprintf(): only so is it known
- * which bytes are ours (keys) and which may be anybody's (values).
+ * A line is built conversion by conversion instead of by one vsnprintf(): the formatter has to know
+ * which bytes are ours (keys) and which may come from anybody (values).
  */
 #include "base/log.h"
 
@@ -20,7 +20,7 @@ const char *const log_level_words[] = {"error", "warn", "info", "debug", NULL};
 
 static atomic_int current_level = LOG_LEVEL_INFO;
 static atomic_int output = STDERR_FILENO;
-static bool to_journal; /* set before there are threads */
+static bool to_journal; /* set before other threads start */
 
 void log_level_set(enum log_level level)
 {
@@ -32,8 +32,9 @@ void log_to(int fd)
     atomic_store_explicit(&output, fd, memory_order_relaxed);
 }
 
-/* systemd.exec(5): JOURNAL_STREAM is device and inode of what it has given us, which may be
- * inherited by those whose output goes elsewhere. */
+/* JOURNAL_STREAM holds device and inode of the stream that systemd gave us (systemd.exec(5)). A
+ * child process may inherit the variable although its output goes elsewhere, so both are compared
+ * with stderr. */
 void log_begin(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
@@ -122,7 +123,8 @@ static void put_value(struct text *line, struct span value)
 
 /* ---- conversions ---- */
 
-/* va_list by reference: arrays of it cannot be passed on. */
+/* A struct, because a va_list may be an array type, which cannot be passed by reference
+ * portably. */
 struct args {
     va_list list;
 };
@@ -133,7 +135,7 @@ struct conversion {
     char letter;
 };
 
-/* Reads what stands behind '%'; *at is left behind it. */
+/* Reads the conversion after '%' and advances *at behind it. */
 static struct conversion read_conversion(const char **at, struct args *args)
 {
     struct conversion c = {-1, 0, 0};
@@ -177,7 +179,7 @@ static intmax_t next_signed(const struct conversion *c, struct args *args)
         return va_arg(args->list, long);
     case 2:
         return va_arg(args->list, long long);
-    case 3: /* NOLINT(bugprone-branch-clone): no other type on this machine, but by its name */
+    case 3: /* NOLINT(bugprone-branch-clone): intmax_t is long on this machine */
         return va_arg(args->list, intmax_t);
     case 4:
         return va_arg(args->list, ssize_t);
@@ -242,12 +244,12 @@ static void put_conversion(struct text *value, const struct conversion *c, struc
         n = 1;
         break;
     default:
-        UNREACHABLE(); /* a format that the header does not allow */
+        UNREACHABLE(); /* the header does not allow this conversion */
     }
     put(value, span_of(number, (size_t)n));
 }
 
-/* One word of the format: "key=" as it stands, what follows as a value. */
+/* Formats one word: "key=" is copied, the value behind it may be quoted. */
 static const char *put_word(struct text *line, const char *format, struct args *args)
 {
     char bytes[LOG_LINE_MAX];
@@ -316,7 +318,7 @@ size_t log_line(char *out, int64_t wall_ms, enum log_level level, const char *ev
     return line.len + strlen(end);
 }
 
-/* As sd-daemon(3) has it. */
+/* The prefix "<N>" of sd-daemon(3). */
 static size_t put_priority(char *out, enum log_level level)
 {
     static const char priorities[][4] = {
@@ -344,7 +346,8 @@ void log_write(struct log_site *site, enum log_level level, const char *event, c
     va_start(args, format);
     len += log_line(line + len, clock_wall_ms(), level, event, suppressed, format, args);
     va_end(args);
-    /* One write: lines of several threads never mix. Nobody is left to tell if it fails. */
+    /* A single write(), so that lines of several threads never mix. Its errors cannot be reported
+     * anywhere. */
     ssize_t written = write(atomic_load_explicit(&output, memory_order_relaxed), line, len);
     (void)written;
 }

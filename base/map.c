@@ -5,7 +5,7 @@
 
 enum { BUCKETS_MIN = 16 };
 
-/* map_prefetch() may be looking. */
+/* The store is atomic because map_prefetch() may read the pointer without the lock. */
 static void set_buckets(struct map *map, struct map_link **buckets, size_t mask)
 {
     __atomic_store_n(&map->buckets, buckets, __ATOMIC_RELAXED);
@@ -42,7 +42,7 @@ void map_prefetch(const struct map *map, uint64_t hash)
     struct map_link **buckets = __atomic_load_n(&map->buckets, __ATOMIC_RELAXED);
     size_t mask = __atomic_load_n(&map->mask, __ATOMIC_RELAXED);
 
-    prefetch(&buckets[hash & mask], 1); /* the line that it lies in */
+    prefetch(&buckets[hash & mask], 1); /* prefetches the cache line of the bucket */
 }
 
 void map_prefetch_first(const struct map *map, uint64_t hash, size_t size)

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One thread's, or a few threads', own lines. */
+/* Counters on cache lines of their own, for one thread or a few threads. */
 struct stripe {
-    _Alignas(64) _Atomic int64_t drift; /* not yet in the total */
+    _Alignas(64) _Atomic int64_t drift; /* bytes not yet added to the total */
     _Atomic int64_t sums[MEMORY_COUNT];
 };
 
@@ -17,7 +17,8 @@ static struct stripe stripes[MEMORY_STRIPES];
 static _Alignas(64) _Atomic int64_t total;
 
 static _Alignas(64) _Atomic size_t limit;
-static _Atomic size_t uncounted; /* bytes freed since the last look */
+static _Atomic size_t
+    uncounted; /* bytes freed without being counted since the last memory_trim() */
 static void (*_Atomic relief)(void *arg, size_t bytes);
 static void *_Atomic relief_arg;
 
@@ -34,31 +35,34 @@ static const struct {
 
 enum {
     HEAP_STEP = 512 << 10,
-    UNCOUNTED_WORTH = 4 << 20, /* between two looks: so much is given back */
+    /* memory_trim() returns memory if at least this much was freed uncounted */
+    UNCOUNTED_WORTH = 4 << 20,
 };
 
 static bool is_shaped;
 
 void memory_shape_heap(void)
 {
-    /* Above what a body is kept in, which would cost a map and its page faults each time. */
+    /* Above the size of a body chunk: each chunk would otherwise cost an mmap() and its page
+     * faults. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_TOP_PAD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 2 << 20);
     is_shaped = true;
 }
 
-/* The heap of a thread that is not the first knows no M_TOP_PAD once it is there: it grows by what
- * is asked for, a system call for each 4 KiB. What is taken and given back at once makes it larger
- * by a step, of which nothing is resident until it is used. `bytes`: what this thread has taken
- * since the last time, less what it has given back. */
+/* glibc ignores M_TOP_PAD for the arenas of threads other than the first: once created they grow
+ * only by the size requested, which is one system call for each 4 KiB. Allocating and freeing a
+ * large block grows the arena by a whole step, of which no page is resident until it is used.
+ * `bytes` is what this thread has allocated since the last call, less what it has freed. */
 static void make_heap_ready(int64_t bytes)
 {
     static _Thread_local int64_t taken;
 
     taken = taken + bytes > 0 ? taken + bytes : 0;
-    if (is_shaped && taken >= HEAP_STEP / 2) {   /* not all that is taken is counted */
-        void *volatile step = malloc(HEAP_STEP); /* volatile: or the compiler leaves both out */
+    /* half a step, as not all allocations are counted */
+    if (is_shaped && taken >= HEAP_STEP / 2) {
+        void *volatile step = malloc(HEAP_STEP); /* volatile, or the compiler removes both calls */
         free(step);
         taken = 0;
     }
@@ -122,7 +126,7 @@ size_t memory_used(void)
     return used > 0 ? (size_t)used : 0;
 }
 
-/* Bytes above so many sixteenths of the limit. */
+/* Bytes used above this many sixteenths of the limit. */
 static size_t above(unsigned sixteenths)
 {
     size_t most = memory_limit();
@@ -216,7 +220,8 @@ bool memory_trim(void)
     size_t used = memory_used();
     size_t worth = memory_limit() / 8;
     size_t freed = atomic_exchange_explicit(&uncounted, 0, memory_order_relaxed);
-    bool is_calm = used <= before && freed == 0; /* not in the middle of the next burst */
+    /* do not trim while memory use grows or much is being freed */
+    bool is_calm = used <= before && freed == 0;
 
     before = used;
     most = used > most ? used : most;

@@ -116,7 +116,7 @@ static void write_labelled(const struct reader *reader, const struct metric *row
     }
 }
 
-/* Most pairs never happen; those that have not yet are left out. */
+/* Most pairs of labels never occur; those that are still 0 are left out. */
 static void write_pairs(const struct reader *reader, const struct metric *row)
 {
     const struct metric_label *first = &row->labels[0];

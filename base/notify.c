@@ -15,11 +15,11 @@
 
 enum { PATIENCE_SECONDS = 1 };
 
-static uint64_t adopted_ms; /* of the watchdog */
+static uint64_t adopted_ms; /* watchdog interval told by the process before us */
 
-/* A manager that reads nothing has some messages waiting, and the kernel has us wait for room then.
- * It may not hold up those whom we serve, nor our end. */
-static void be_brief(int fd)
+/* If the service manager does not read, its queue is full and send() waits for room. A send timeout
+ * keeps that from delaying requests or the shutdown. */
+static void limit_send_time(int fd)
 {
     struct timeval longest = {.tv_sec = PATIENCE_SECONDS};
 
@@ -42,7 +42,7 @@ static void tell(const char *message, int flags)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-        be_brief(fd);
+        limit_send_time(fd);
         (void)sendto(fd, message, strlen(message), flags | MSG_NOSIGNAL,
                      (const struct sockaddr *)&address, size);
         close(fd);

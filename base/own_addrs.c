@@ -7,7 +7,7 @@
 
 static void copy(struct own_addrs *addrs, const struct ifaddrs *all)
 {
-    size_t count = 1; /* of none, too, something is kept: it was read */
+    size_t count = 1; /* at least one, so that a machine without addresses still counts as read */
 
     for (const struct ifaddrs *at = all; at; at = at->ifa_next) {
         count++;
@@ -74,7 +74,8 @@ void own_addrs_copy_listeners(struct own_addrs *addrs, const struct own_addrs *o
     }
 }
 
-/* "0.0.0.0" and "::": who binds there listens everywhere, who connects there means this machine. */
+/* "0.0.0.0" or "::": a listener bound there accepts on all addresses, and connecting there reaches
+ * this machine. */
 static bool is_unspecified(const struct ip *ip)
 {
     static const struct ip any4 = {{[10] = 0xff, [11] = 0xff}}, any6;

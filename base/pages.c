@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-/* Under AddressSanitizer each block is one of the heap, so that it sees every use beyond the end
- * and after it. */
+/* With AddressSanitizer each block is allocated on the heap, so that it reports accesses outside
+ * the block and after its release. */
 #if defined(__SANITIZE_ADDRESS__)
 #define ON_HEAP true
 #elif defined(__has_feature)
@@ -21,16 +21,16 @@
 
 enum {
     RUN_BLOCKS = 64,
-    WARM_MOST = 256 << 10, /* bytes */
+    WARM_MOST = 256 << 10, /* most bytes in free blocks that keep their memory */
 };
 
-/* Each bit is a block. */
+/* 64 adjacent blocks; bit i of the masks is block i. */
 struct pages_run {
     struct list link;
     char *at;
     size_t block_size;
     uint64_t free;
-    uint64_t warm; /* of the free ones: those that keep their memory */
+    uint64_t warm; /* subset of `free`: blocks that keep their memory */
 };
 
 static struct list *list_of(struct pages *pages, size_t block_size)
@@ -53,14 +53,15 @@ static struct pages_run *run_new(struct pages *pages, size_t block_size)
     if (at == MAP_FAILED) {
         return NULL;
     }
-    madvise(at, size, MADV_NOHUGEPAGE); /* a block that is used would bring its neighbours along */
+    /* with huge pages one block in use would make its neighbours resident */
+    madvise(at, size, MADV_NOHUGEPAGE);
     struct pages_run *run = xmalloc(sizeof(*run));
     *run = (struct pages_run){.at = at, .block_size = block_size, .free = UINT64_MAX};
     list_push_front(list_of(pages, block_size), &run->link);
     return run;
 }
 
-/* Its free blocks keep no memory any more. */
+/* Accounts for the free blocks of the run as having no memory. */
 static void cool(struct pages *pages, struct pages_run *run)
 {
     size_t bytes = (size_t)__builtin_popcountll(run->warm) * run->block_size;
@@ -78,7 +79,7 @@ static void run_free(struct pages *pages, struct pages_run *run)
     free(run);
 }
 
-/* One with a free block. */
+/* A run with a free block. NULL: there is no memory for a new one. */
 static struct pages_run *run_with_room(struct pages *pages, size_t block_size)
 {
     struct list *runs = list_of(pages, block_size);

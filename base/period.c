@@ -3,9 +3,9 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* Midnight at the beginning of that day, which mktime() brings into the calendar. Where clocks are
- * put back at one o'clock there are two, of which it takes either, and the day begins with the
- * first, that of summer time. */
+/* Midnight at the beginning of that day; mktime() normalises days and months. Where clocks are put
+ * back at 01:00 local midnight occurs twice and mktime() may return either; the day begins with the
+ * first one, which is in summer time. */
 static int64_t midnight(const struct tm *today, int days, int months, bool first)
 {
     const struct tm tm = {

@@ -21,7 +21,7 @@ struct pool_block {
     struct pool_block *next;
 };
 
-/* The class that holds `size`; POOL_CLASSES when none does. */
+/* The class of blocks that holds `size` bytes; POOL_CLASSES: none does. */
 static size_t class_of(size_t size)
 {
     size_t class = 0;
@@ -74,7 +74,7 @@ void *pool_take(struct pool *pool, size_t size)
     }
     pool->free[class] = block->next;
     pool->kept[class] -= class_size(class);
-    prefetch(block->next, sizeof(*block->next)); /* the next call reads it */
+    prefetch(block->next, sizeof(*block->next)); /* the next pool_take() reads it */
     return block;
 }
 

@@ -60,7 +60,7 @@ bool ip_is_loopback(const struct ip *ip)
     return ip_is_v4(ip) ? ip->at[V4_AT] == 127 : ip_eq(ip, &loopback);
 }
 
-/* The bits of byte `i` that the first `bits` bits of an address cover. */
+/* The bits of byte `i` that belong to the first `bits` bits of an address. */
 static uint8_t mask_of(unsigned bits, size_t i)
 {
     unsigned covered = bits > i * 8 ? bits - (unsigned)i * 8 : 0;
@@ -88,7 +88,7 @@ int prefix_parse(struct span text, struct prefix *out, const char **what)
         *what = "not an IP address";
         return ERR_SYNTAX;
     }
-    /* What is written decides: "::ffff:0:0/96" counts its length from the front of the 128. */
+    /* The notation decides: in "::ffff:0:0/96" the length counts from the first of all 128 bits. */
     bool written_v4 = span_find(address, ':') == address.len;
     uint64_t bits = written_v4 ? ALL_BITS - V4_BITS : ALL_BITS;
     if (has_length && !span_to_u64(length, bits, &bits)) {
@@ -109,7 +109,7 @@ bool prefix_has(const struct prefix *prefix, const struct ip *ip)
 {
     size_t whole = prefix->bits / 8;
 
-    /* "::/0" is every IPv6 address: the mapped form must not pull IPv4 under it. */
+    /* "::/0" contains every IPv6 address, but no IPv4 address in its mapped form */
     if (prefix->bits < V4_BITS && ip_is_v4(ip)) {
         return false;
     }
@@ -120,7 +120,7 @@ bool prefix_has(const struct prefix *prefix, const struct ip *ip)
            ((prefix->ip.at[whole] ^ ip->at[whole]) & mask_of(prefix->bits, whole)) == 0;
 }
 
-/* IPv4 comes first: an IPv6 prefix has none of it, wherever it would lie. */
+/* Sorts IPv4 before IPv6, because an IPv6 prefix never contains an IPv4 address. */
 static int ip_order(const struct ip *a, bool a_is_v4, const struct ip *b, bool b_is_v4)
 {
     return a_is_v4 != b_is_v4 ? (a_is_v4 ? -1 : 1) : memcmp(a->at, b->at, sizeof(a->at));
@@ -131,7 +131,7 @@ static bool prefix_is_v4(const struct prefix *prefix)
     return prefix->bits >= V4_BITS && ip_is_v4(&prefix->ip);
 }
 
-/* A prefix comes before those that it has. */
+/* A prefix sorts before the prefixes inside it. */
 static int prefix_order(const void *one, const void *other)
 {
     const struct prefix *a = one, *b = other;
@@ -159,7 +159,8 @@ size_t prefixes_settle(struct prefix *list, size_t count)
 bool prefixes_have(const struct prefix *list, size_t count, const struct ip *ip)
 {
     bool is_v4 = ip_is_v4(ip);
-    size_t first = 0, behind = count; /* the last that is not behind it is in between */
+    /* the last prefix that does not sort after the address lies in between */
+    size_t first = 0, behind = count;
 
     while (first < behind) {
         size_t middle = first + (behind - first) / 2;
@@ -233,7 +234,8 @@ char *ip_put(char *at, const struct ip *ip)
         CHECK(inet_ntop(AF_INET6, ip->at, at, IP_TEXT_MAX) != NULL);
         return at + strlen(at);
     }
-    /* By hand: inet_ntop() is a printf, and each request has one in the log or for the origin. */
+    /* Without inet_ntop(), which uses printf: each request writes an address to the log or to the
+     * origin. */
     for (size_t i = V4_AT; i < sizeof(ip->at); i++) {
         at = put_octet(at, ip->at[i]);
         *at++ = '.';
@@ -257,9 +259,10 @@ const char *prefix_text(const struct prefix *prefix, char *out)
     return out;
 }
 
-/* Where clouds tell a machine its secrets, beside 169.254.169.254: Alibaba's, Oracle's, and
- * Amazon's of IPv6. They lie in ranges that others use for ordinary hosts. */
-static bool tells_secrets(const struct ip *ip)
+/* Addresses of metadata services, which give cloud machines their credentials, besides
+ * 169.254.169.254: those of Alibaba, of Oracle, and of Amazon for IPv6. They are in ranges that
+ * others use for ordinary hosts, so they are listed one by one. */
+static bool is_metadata_service(const struct ip *ip)
 {
     static const struct ip at[] = {
         {{[10] = 0xff, 0xff, 100, 100, 100, 200}},
@@ -285,7 +288,7 @@ bool ip_is_special(const struct ip *ip)
     static const struct ip loopback = {{[15] = 1}};
     static const uint8_t zero[V4_AT];
 
-    if (tells_secrets(ip)) {
+    if (is_metadata_service(ip)) {
         return true;
     }
     if (ip_is_v4(ip)) {
@@ -307,7 +310,7 @@ bool ip_is_private(const struct ip *ip)
            (v4[0] == 192 && v4[1] == 168) || (v4[0] == 100 && (v4[1] & 0xc0) == 64);
 }
 
-/* "[v6]", "v4" or nothing in front of ":port". */
+/* Parses the part before ":port": "[v6]", "v4" or nothing. */
 static int endpoint_host(struct span host, struct ip *out)
 {
     if (host.len == 0) {
@@ -322,7 +325,7 @@ static int endpoint_host(struct span host, struct ip *out)
     return v6 == bracketed ? ip_parse(host, out) : ERR_SYNTAX;
 }
 
-/* Where the host ends: the last colon that is not inside brackets, or text.len. */
+/* The index of the last colon outside brackets, where the host ends; text.len if there is none. */
 static size_t endpoint_colon(struct span text)
 {
     for (size_t i = text.len; i > 0 && text.at[i - 1] != ']'; i--) {

@@ -14,7 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Sanitizers make calls of their own at any time, and start programs to name what they found. */
+/* Sanitizers make other system calls at any time, and start a program to symbolise their
+ * reports. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -30,16 +31,16 @@
 const char *const sandbox_words[] = {"on", "off", "log", "strict", NULL};
 
 static enum sandbox_mode wanted = SANDBOX_OFF;
-static bool drops; /* threads that begin give up capabilities by themselves; under the lock */
+static bool drops; /* new threads must drop their capabilities themselves; under the lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t begun = PTHREAD_COND_INITIALIZER;
-static unsigned awaited; /* threads that have not done so yet; under the lock */
+static unsigned awaited; /* started threads that have not dropped them yet; under the lock */
 static struct sandbox_report report = {.filter = "off", .why = "the process has not started"};
 
 /* ---- capabilities: they are a thread's own ---- */
 
-/* What a program that we became could have: nobody becomes another, but it costs nothing. Only
- * who may lower the bounding set does. */
+/* The bounding set limits what a program started by exec could gain. The filter forbids exec
+ * anyway, but lowering the set costs nothing. It needs CAP_SETPCAP. */
 static void drop_bounding_set(void)
 {
     for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
@@ -89,7 +90,8 @@ void sandbox_thread(void)
     sandbox_no_thread();
 }
 
-/* What begins from now on inherits what this thread has given up. */
+/* Waits until all threads have dropped their capabilities. Threads started later inherit the
+ * reduced set of this one. */
 static void await_threads(void)
 {
     pthread_mutex_lock(&lock);
@@ -132,7 +134,7 @@ static void watch_forbidden(void)
     sigaction(SIGSYS, &action, NULL);
 }
 
-/* NULL, or why there is no filter. */
+/* Returns NULL, or why there is no filter. */
 static const char *put_filter(enum sandbox_mode mode)
 {
     if (SANITIZED) {
@@ -148,7 +150,7 @@ static const char *put_filter(enum sandbox_mode mode)
 void sandbox_begin(enum sandbox_mode mode)
 {
     wanted = mode;
-    drops = mode != SANDBOX_OFF; /* no thread yet */
+    drops = mode != SANDBOX_OFF; /* no other thread exists yet */
 }
 
 static void tell(void)

@@ -1,15 +1,16 @@
 /*
- * Three answers. A call in `allowed` is made. One in `attacks` ends the process: nothing in it
- * makes such a call, so somebody else does. Everything else fails with ENOSYS, as it would on an
- * older kernel: what a library tries once it is newer than this list has a fallback then, where
- * EPERM would be believed. So the list may be too short without harm. clone3() is not in it: its
- * flags lie in memory, where a filter cannot look, so threads are made by clone(), and processes
- * by nobody.
+ * The filter gives one of three answers. A call in `allowed` is made. A call in `attacks` ends the
+ * process: our code never makes it, so an attacker does. Every other call fails with ENOSYS, as on
+ * an older kernel: a library newer than this list then uses its fallback, whereas it would report
+ * EPERM as an error. So a list that is too short does no harm. clone3() is not allowed: its flags
+ * are in memory, which a filter cannot read. So threads are created by clone(), and processes
+ * cannot be created at all.
  *
- * Calls of the hot path are allowed whatever their arguments: for those the kernel (5.11 or newer)
- * remembers the answer in a bitmap, and does not run the filter. Arguments are looked at where one
- * call has two faces: mmap() and mprotect() (memory that is written and run), socket() (families),
- * clone(), ioctl() (no typing into terminals), prctl() and tgkill() (only ourselves).
+ * Calls of the hot path are allowed with any arguments: for those the kernel (5.11 or newer) caches
+ * the answer in a bitmap and does not run the filter. Arguments are checked for calls that can also
+ * be misused: mmap() and mprotect() (memory that is both writable and executable), socket()
+ * (address families), clone(), ioctl() (no input into terminals), prctl() and tgkill() (only this
+ * process).
  */
 #include "base/sandbox_calls.h"
 
@@ -30,9 +31,10 @@
 #define PR_SET_VMA 0x53564d41 /* names of mappings: the C library gives some */
 #endif
 
-/* By name: what an architecture does not have, or this libseccomp not know, is left out. */
+/* System calls by name. Names that this architecture or this version of libseccomp does not know
+ * are skipped. */
 static const char *const allowed[] = {
-    /* each request */
+    /* made for each request */
     "epoll_wait",
     "epoll_pwait",
     "epoll_pwait2",
@@ -205,7 +207,7 @@ static const char *const allowed[] = {
     "timerfd_settime64",
     "timerfd_gettime",
     "getcpu",
-    /* who we are, and how we do */
+    /* identity and resource usage of the process */
     "gettid",
     "getpid",
     "getppid",
@@ -294,21 +296,21 @@ static const char *const attacks[] = {
     "nfsservctl",
 };
 
-/* An argument that lets a call through: (argument & mask) == value. */
-struct face {
+/* A condition under which a call is allowed: (argument & mask) == value. */
+struct argument_rule {
     const char *call;
     unsigned argument;
     uint64_t mask, value;
 };
 
-#define EXACT UINT32_MAX /* what the kernel takes as an int has rubbish above that */
+#define EXACT UINT32_MAX /* the upper half of a register that holds an int is undefined */
 enum { WRITE_EXEC = PROT_WRITE | PROT_EXEC };
 
 /* clang-format off */
-static const struct face faces[] = {
+static const struct argument_rule argument_rules[] = {
     {"mmap", 2, WRITE_EXEC, 0},
     {"mmap", 2, WRITE_EXEC, PROT_WRITE},
-    {"mmap", 2, WRITE_EXEC, PROT_EXEC}, /* a library that is loaded late: NSS, engines */
+    {"mmap", 2, WRITE_EXEC, PROT_EXEC}, /* libraries loaded late, such as NSS modules and OpenSSL engines */
     {"mmap2", 2, WRITE_EXEC, 0},
     {"mmap2", 2, WRITE_EXEC, PROT_WRITE},
     {"mmap2", 2, WRITE_EXEC, PROT_EXEC},
@@ -316,7 +318,7 @@ static const struct face faces[] = {
     {"socket", 0, EXACT, AF_UNIX},
     {"socket", 0, EXACT, AF_INET},
     {"socket", 0, EXACT, AF_INET6},
-    {"socket", 0, EXACT, AF_NETLINK}, /* which addresses this machine has */
+    {"socket", 0, EXACT, AF_NETLINK}, /* lists the addresses of this machine */
     {"ioctl", 1, EXACT, FIONBIO},
     {"ioctl", 1, EXACT, FIOCLEX},
     {"ioctl", 1, EXACT, FIONREAD},
@@ -337,36 +339,36 @@ static int resolve(const char *name)
     return seccomp_syscall_resolve_name(name);
 }
 
-/* Where the flags of clone() are. */
+/* The index of clone()'s argument with the flags depends on the architecture. */
 #if defined(__s390__) || defined(__s390x__)
 enum { CLONE_FLAGS_AT = 1 };
 #else
 enum { CLONE_FLAGS_AT = 0 };
 #endif
 
-static int add_face(scmp_filter_ctx filter, const struct face *face)
+static int add_argument_rule(scmp_filter_ctx filter, const struct argument_rule *rule)
 {
-    int call = resolve(face->call);
+    int call = resolve(rule->call);
 
     return call == __NR_SCMP_ERROR ? 0
                                    : seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
-                                                      SCMP_CMP(face->argument, SCMP_CMP_MASKED_EQ,
-                                                               face->mask, face->value));
+                                                      SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ,
+                                                               rule->mask, rule->value));
 }
 
-static int add_faces(scmp_filter_ctx filter)
+static int add_argument_rules(scmp_filter_ctx filter)
 {
-    const struct face own[] = {
+    const struct argument_rule own[] = {
         {"clone", CLONE_FLAGS_AT, CLONE_THREAD, CLONE_THREAD},
         {"tgkill", 0, EXACT, (uint64_t)getpid()}, /* abort() */
     };
     int err = 0;
 
     for (size_t i = 0; i < sizeof(own) / sizeof(*own) && !err; i++) {
-        err = add_face(filter, &own[i]);
+        err = add_argument_rule(filter, &own[i]);
     }
-    for (size_t i = 0; i < sizeof(faces) / sizeof(*faces) && !err; i++) {
-        err = add_face(filter, &faces[i]);
+    for (size_t i = 0; i < sizeof(argument_rules) / sizeof(*argument_rules) && !err; i++) {
+        err = add_argument_rule(filter, &argument_rules[i]);
     }
     return err;
 }
@@ -379,12 +381,12 @@ static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const 
     for (size_t i = 0; i < count && !err; i++) {
         int call = resolve(names[i]);
         err = call == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, call, 0);
-        err = err == -EDOM ? 0 : err; /* of another architecture */
+        err = err == -EDOM ? 0 : err; /* the call belongs to another architecture */
     }
     return err;
 }
 
-/* What is done about a call that is not allowed, and about one that is an attack. */
+/* The actions for a call that is not allowed, and for one that only an attack makes. */
 struct verdict {
     uint32_t other, attack;
 };
@@ -403,14 +405,15 @@ static struct verdict verdict_of(enum sandbox_mode mode)
     return (struct verdict){SCMP_ACT_ERRNO(ENOSYS), SCMP_ACT_KILL_PROCESS};
 }
 
-/* Each thread that begins tries this one first, as the C library has a fallback: no offence. */
+/* The C library tries clone3() first for each new thread and then falls back to clone(), so this
+ * call is no sign of an attack. */
 static const char *const tried[] = {"clone3"};
 
 static int fill(scmp_filter_ctx filter, const struct verdict *verdict)
 {
     int err = add_names(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(*allowed));
 
-    err = err ? err : add_faces(filter);
+    err = err ? err : add_argument_rules(filter);
     if (!err && verdict->other == SCMP_ACT_TRAP) {
         err = add_names(filter, SCMP_ACT_ERRNO(ENOSYS), tried, sizeof(tried) / sizeof(*tried));
     }
@@ -429,7 +432,8 @@ int sandbox_filter(enum sandbox_mode mode)
         return -ENOMEM;
     }
     int err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-    /* A tree instead of a list; and no slower memory for it, as no code of strangers runs here. */
+    /* The filter is a binary tree instead of a list. The mitigation of speculative store bypass
+     * stays off, as it slows down all memory accesses and no foreign code runs here. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     (void)seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, verdict.attack);

@@ -23,17 +23,17 @@
 enum { BACKLOG = 8 };
 
 struct takeover {
-    uv_poll_t listening, asking; /* `asking` only while somebody is there */
-    uv_timer_t patience;         /* until who is there has said who it is */
+    uv_poll_t listening, asking; /* `asking` is in use only while a peer is connected */
+    uv_timer_t patience;         /* limits how long a peer may take to say hello */
     struct takeover_events events;
     char program[TAKEOVER_PROGRAM];
-    int fd, peer; /* peer -1: nobody */
+    int fd, peer; /* peer -1: none is connected */
     int handles;
-    bool given; /* the peer has the sockets */
+    bool given; /* the sockets were sent to the peer */
     bool ready, closed;
 };
 
-/* ---- the older one ---- */
+/* ---- the older process ---- */
 
 static void free_if_done(struct takeover *takeover)
 {
@@ -92,7 +92,8 @@ static void on_silence(uv_timer_t *timer)
     refuse(container_of(timer, struct takeover, patience), "it does not say what it wants");
 }
 
-/* The descriptor stays open once it is ready: its end tells the other that we have ended. */
+/* Handles the peer's READY. The connection then stays open: its end tells the newer process that we
+ * have ended. */
 static void on_word(struct takeover *takeover)
 {
     char word = 0;
@@ -104,7 +105,7 @@ static void on_word(struct takeover *takeover)
     takeover->ready = n == 1 && word == TAKEOVER_READY;
     stop_asking(takeover);
     if (takeover->ready) {
-        uv_poll_stop(&takeover->listening); /* who asks there now asks the newer one */
+        uv_poll_stop(&takeover->listening); /* the newer process accepts from this socket now */
         inherited_withdraw();
         log_info("takeover", "what=%s", "a newer process serves; this one drains");
         takeover->events.on_ready(takeover->events.arg);
@@ -134,7 +135,7 @@ static void give(struct takeover *takeover)
     log_info("takeover_begins", "sockets=%zu", count);
 }
 
-/* Whoever only looks whether somebody listens says nothing, and gets nothing. */
+/* A peer that connects and closes without a hello, such as a port scanner, is ignored. */
 static void on_hello(struct takeover *takeover)
 {
     int err = takeover_receive_hello(takeover->peer, takeover->program);
@@ -165,7 +166,7 @@ static void on_said(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* Listens to what it says. 0 or a negative code. */
+/* Begins to read from the peer. Returns 0 or a negative code. */
 static int hear(struct takeover *takeover, int peer)
 {
     int err = uv_poll_init(takeover->listening.loop, &takeover->asking, peer);
@@ -191,7 +192,8 @@ static const char *refusal(const struct takeover *takeover, int peer)
     return takeover->events.refuses ? takeover->events.refuses(takeover->events.arg) : NULL;
 }
 
-/* Whether who asked before is gone, or about to be: then the next one waits a turn. */
+/* Has the previous peer left, or is its handle still closing? Then the next one is accepted one
+ * loop turn later. */
 static bool is_leaving(const struct takeover *takeover)
 {
     char word;
@@ -274,13 +276,13 @@ void takeover_close(struct takeover **slot)
     }
 }
 
-/* ---- the newer one ---- */
+/* ---- the newer process ---- */
 
 static struct {
     struct takeover_gift gift;
     bool given, released;
-    int fd, starter;               /* -1: none */
-    int streams[TAKEOVER_STREAMS]; /* standard output and error of the older one; -1: none */
+    int fd, starter; /* `starter`: descriptor on which larderctl waits for us; -1: none */
+    int streams[TAKEOVER_STREAMS]; /* standard output and error of the older process; -1: none */
     uv_poll_t poll;
     bool watched;
     struct takeover_end end;
@@ -310,7 +312,8 @@ static int ask(const char *path, const char *program, const char **why)
     }
     int err = takeover_send_hello(newer.fd, program);
     err = err ? err : takeover_receive(newer.fd, &newer.gift, newer.streams);
-    err = err == -ECONNRESET || err == -EPIPE ? ERR_CLOSED : err; /* it has not heard us out */
+    /* it closed the connection before reading everything */
+    err = err == -ECONNRESET || err == -EPIPE ? ERR_CLOSED : err;
     err = err == -EAGAIN ? ERR_TIMEOUT : err;
     *why = err == ERR_CLOSED        ? "it refused; its log says why"
            : err == ERR_TIMEOUT     ? SILENT
@@ -324,7 +327,7 @@ static int ask(const char *path, const char *program, const char **why)
     return err;
 }
 
-/* Before there are threads. */
+/* To be called before other threads start. */
 static void find_starter(void)
 {
     uint64_t fd;
@@ -372,7 +375,8 @@ int takeover_begin(const char *path, const char *program)
     return err;
 }
 
-/* What we say from here on goes where the older one said it: who started us goes away. */
+/* Standard output and error now go where those of the older process went, because the program that
+ * started us ends. */
 static void take_streams(void)
 {
     static const int ours[TAKEOVER_STREAMS] = {STDOUT_FILENO, STDERR_FILENO};
@@ -408,7 +412,8 @@ void takeover_tell_ready(void)
 
     snprintf(message, sizeof(message), "READY=1\nMAINPID=%ld", (long)getpid());
     notify(newer.given ? message : "READY=1");
-    tell_starter(); /* first: who waits no longer must know that we serve */
+    /* first, so that the program that started us, and stops waiting now, knows that we serve */
+    tell_starter();
     if (newer.fd >= 0 && send(newer.fd, &word, 1, MSG_NOSIGNAL) != 1) {
         log_warn("takeover", "what=%s", "the older process has ended by itself");
     }

@@ -58,7 +58,7 @@ static int send_all(int fd, const void *bytes, size_t len)
     return 0;
 }
 
-/* Descriptors go with one byte. */
+/* SCM_RIGHTS needs at least one byte of data with the descriptors. */
 static int send_batch(int fd, const int *sockets, size_t count)
 {
     union control control = {.bytes = {0}};
@@ -125,7 +125,7 @@ static int receive_all(int fd, void *bytes, size_t len)
     return 0;
 }
 
-/* It is small, and was sent at once. */
+/* The hello is small and sent by one call, so it arrives whole. */
 int takeover_receive_hello(int fd, const char *program)
 {
     struct hello hello;
@@ -141,7 +141,7 @@ int takeover_receive_hello(int fd, const char *program)
     return strcmp(hello.program, program) == 0 ? 1 : ERR_REFUSED;
 }
 
-/* The first ones are `streams`, where those are awaited (not NULL). */
+/* If `streams` is not NULL, the first descriptors are those. */
 static size_t take_sockets(struct msghdr *message, int *streams)
 {
     size_t count = 0;

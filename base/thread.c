@@ -33,7 +33,7 @@ static void *run(void *arg)
     return start.call(start.arg);
 }
 
-/* All but those that a fault of the thread itself raises. */
+/* All signals except those that a fault of the thread itself raises. */
 static sigset_t not_for_it(void)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS};

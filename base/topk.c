@@ -51,7 +51,7 @@ static void take_over(struct topk_set *set, size_t way, uint64_t hash, struct sp
     memcpy(place->key, key.at, kept);
 }
 
-/* A key that is kept whole needs no hash to be known again. */
+/* A short key is kept whole, so comparing it needs no hash. */
 static bool is_last(const struct topk *topk, struct span key)
 {
     const struct topk_place *place = &topk->sets[topk->last].places[topk->last_way];
@@ -60,7 +60,7 @@ static bool is_last(const struct topk *topk, struct span key)
            memcmp(place->key, key.at, key.len) == 0;
 }
 
-/* Finds the key's place, or makes it one. */
+/* Finds the place of the key, or replaces the lightest key of its set. */
 static void find_place(struct topk *topk, const struct sip_key *secret, struct span key)
 {
     uint64_t hash = sip_hash64(secret, key);

@@ -19,8 +19,9 @@ bool unix_address(const char *path, struct sockaddr_un *out)
     return true;
 }
 
-/* What a process that was killed left behind goes: a socket that nobody listens on. Who listens, be
- * it too busy to accept or not for us, keeps its place; so does what is no socket. */
+/* Removes a socket left behind by a killed process, on which nobody listens. A socket with a
+ * listener stays, even if the listener is too busy to accept or refuses us; so does a file that is
+ * not a socket. */
 static int make_room(int fd, const char *path, const struct sockaddr_un *address)
 {
     struct stat there;
