@@ -1,14 +1,13 @@
-#include "base/prefetch.h"
+/* table - the entries of the table and the objects in them. */
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "cache/partial.h"
 #include "cache/table_parts.h"
 
 enum {
-    SHED_STEP = 8,     /* objects that leave while a shard is locked */
-    SHED_MAX = 256,    /* and in one call: somebody's loop waits */
-    ENTRY_BYTES = 8,   /* of the map, for each entry */
-    USUAL_HEAD = 1024, /* bytes of an object, without its body */
+    ENTRY_BYTES = 8,   /* memory of the map for each entry */
+    USUAL_HEAD = 1024, /* bytes of a usual object without its body, to prefetch */
 };
 
 struct table *table_new(size_t bytes)
@@ -36,7 +35,7 @@ static uint64_t hash_of(const uint8_t hash[KEY_HASH_SIZE])
     return word;
 }
 
-/* Other bits than those that choose the shard or the bucket. */
+/* Bits of the hash that choose neither the shard nor the bucket. */
 static uint32_t tag_of(const uint8_t hash[KEY_HASH_SIZE])
 {
     uint32_t word;
@@ -63,7 +62,7 @@ void table_unlock(struct shard *shard)
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* NULL where that would be waited for. */
+/* Returns NULL instead of waiting when another thread holds the lock. */
 static struct shard *try_lock(struct table *table, const uint8_t hash[KEY_HASH_SIZE])
 {
     struct shard *shard = shard_of(table, hash);
@@ -101,7 +100,7 @@ struct entry *table_entry_with(struct shard *shard, const struct cache_key *key)
     return entry && entry->object && span_eq(entry->object->key.text, key->text) ? entry : NULL;
 }
 
-static struct entry *entry_get(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE])
+struct entry *table_entry_get(struct shard *shard, const uint8_t hash[KEY_HASH_SIZE])
 {
     struct entry *entry = table_entry(shard, hash);
 
@@ -115,7 +114,8 @@ static struct entry *entry_get(struct shard *shard, const uint8_t hash[KEY_HASH_
     return entry;
 }
 
-/* What counts of it changes by this. */
+/* Corrects the sums of the table and the shard: the entry now uses `bytes`, `bodies` of them for
+ * the body. */
 static void count(struct table *table, struct shard *shard, struct entry *entry, size_t bytes,
                   size_t bodies)
 {
@@ -124,30 +124,27 @@ static void count(struct table *table, struct shard *shard, struct entry *entry,
     entry->bodies = bodies;
 }
 
-static void tell_change(atomic_size_t *sum, size_t *told, size_t now)
+static void publish_change(atomic_size_t *sum, size_t *published, size_t now)
 {
-    if (*told != now) {
-        atomic_fetch_add_explicit(sum, now - *told, memory_order_relaxed);
-        *told = now;
+    if (*published != now) {
+        atomic_fetch_add_explicit(sum, now - *published, memory_order_relaxed);
+        *published = now;
     }
 }
 
-/* After the queues have changed. */
-static void tell_queues(struct table *table, struct shard *shard)
+void table_publish_queues(struct table *table, struct shard *shard)
 {
-    tell_change(&table->fresh, &shard->fresh, shard->hot.bytes[HOT_NEW]);
-    tell_change(&table->held, &shard->held, shard->hot.bytes[HOT_HELD]);
+    publish_change(&table->new_bytes, &shard->new_bytes, shard->hot.bytes[HOT_NEW]);
+    publish_change(&table->held_bytes, &shard->held_bytes, shard->hot.bytes[HOT_HELD]);
 }
 
-/* No object and no mark any more; a flight stays. The object is the caller's to give back, better
- * without the lock. */
-static struct object *entry_clear(struct table *table, struct shard *shard, struct entry *entry)
+struct object *table_entry_clear(struct table *table, struct shard *shard, struct entry *entry)
 {
     struct object *object = entry->object;
 
     count(table, shard, entry, 0, 0);
     hot_remove(&shard->hot, &entry->hot);
-    tell_queues(table, shard);
+    table_publish_queues(table, shard);
     entry->pass_until = 0;
     entry->object = NULL;
     return object;
@@ -159,7 +156,7 @@ static void entry_free(struct entry *entry)
     free(entry);
 }
 
-static void entry_tidy(struct shard *shard, struct entry *entry)
+void table_entry_tidy(struct shard *shard, struct entry *entry)
 {
     if (entry->object == NULL && entry->flight == NULL && entry->pass_until == 0) {
         map_remove(&shard->map, &entry->link);
@@ -167,7 +164,8 @@ static void entry_tidy(struct shard *shard, struct entry *entry)
     }
 }
 
-/* After a 304 the body, and the head it came with, are another object's. */
+/* Bytes of an object with its body. After a 304 the body belongs to the object with the former
+ * head, which counts, too. */
 static size_t object_bytes(const struct object *object, size_t *bodies)
 {
     const struct object *owner = object->body_of ? object->body_of : object;
@@ -177,93 +175,14 @@ static size_t object_bytes(const struct object *object, size_t *bodies)
     return sizeof(struct entry) + object->size + (owner == object ? 0 : owner->size) + *bodies;
 }
 
-/* `pending`: the store does not have it yet. */
-static void entry_put(struct table *table, struct shard *shard, struct entry *entry, bool pending)
+void table_entry_put(struct table *table, struct shard *shard, struct entry *entry, bool pending)
 {
     size_t bodies = 0;
     size_t bytes = entry->object ? object_bytes(entry->object, &bodies) : sizeof(*entry);
 
     count(table, shard, entry, bytes, bodies);
     hot_put(&shard->hot, &entry->hot, bytes, pending);
-    tell_queues(table, shard);
-}
-
-/* ---- making room ---- */
-
-/* Lets go of a few; their bytes. */
-static size_t shed_some(struct table *table, struct shard *shard, enum hot_queue from, size_t bytes,
-                        size_t *left)
-{
-    struct object *gone[SHED_STEP];
-    size_t count = 0, freed = 0;
-
-    pthread_mutex_lock(&shard->lock);
-    while (count<SHED_STEP && * left> 0 && freed < bytes) {
-        struct hot_entry *hot = hot_evict(&shard->hot, from);
-        if (hot == NULL) {
-            break;
-        }
-        struct entry *entry = container_of(hot, struct entry, hot);
-        freed += hot->bytes;
-        gone[count++] = entry_clear(table, shard, entry);
-        entry_tidy(shard, entry);
-        shard->evicted++;
-        --*left;
-    }
-    tell_queues(table, shard);
-    pthread_mutex_unlock(&shard->lock);
-    for (size_t i = 0; i < count; i++) {
-        object_unref(&gone[i]);
-    }
-    return freed;
-}
-
-/* What waits for the disk cannot go: it gives what is new no larger share. */
-static enum hot_queue victim(struct table *table)
-{
-    size_t bytes = atomic_load_explicit(&table->bytes, memory_order_relaxed);
-    size_t held = atomic_load_explicit(&table->held, memory_order_relaxed);
-
-    return hot_victim(atomic_load_explicit(&table->fresh, memory_order_relaxed),
-                      bytes > held ? bytes - held : 0);
-}
-
-/* Hot objects of about so many bytes go, a few from each shard in turn. When no shard has any in
- * the queue that is to become shorter, the other one must do. */
-static void shed(struct table *table, size_t bytes)
-{
-    size_t left = SHED_MAX;
-
-    for (unsigned barren = 0; bytes > 0 && left > 0 && barren < 2 * SHARDS;) {
-        unsigned turn = atomic_fetch_add_explicit(&table->turn, 1, memory_order_relaxed);
-        enum hot_queue from = victim(table);
-        if (barren >= SHARDS) {
-            from = from == HOT_NEW ? HOT_MAIN : HOT_NEW;
-        }
-        size_t freed = shed_some(table, &table->shards[turn % SHARDS], from, bytes, &left);
-        bytes -= freed < bytes ? freed : bytes;
-        barren = freed ? 0 : barren + 1;
-    }
-}
-
-static void on_relief(void *arg, size_t bytes)
-{
-    shed(arg, bytes);
-}
-
-void table_relieve_memory(struct table *table)
-{
-    memory_set_relief(on_relief, table);
-}
-
-/* After something came in. Without a shard's lock. */
-static void trim(struct table *table)
-{
-    size_t bytes = atomic_load_explicit(&table->bytes, memory_order_relaxed);
-    size_t above = bytes > table->limit ? bytes - table->limit : 0;
-    size_t excess = memory_excess();
-
-    shed(table, excess > above ? excess : above);
+    table_publish_queues(table, shard);
 }
 
 /* ---- life ---- */
@@ -298,7 +217,7 @@ void table_free(struct table **slot)
     free(table);
 }
 
-/* ---- what is looked up soon ---- */
+/* ---- prefetching for lookups that come soon ---- */
 
 void table_prefetch(struct table *table, const struct cache_key *key)
 {
@@ -379,16 +298,16 @@ void table_remember(struct table *table, const struct cache_key *key)
 static void put(struct table *table, struct object *object, bool pending, bool proven)
 {
     struct shard *shard = table_lock(table, object->key.hash);
-    struct entry *entry = entry_get(shard, object->key.hash);
+    struct entry *entry = table_entry_get(shard, object->key.hash);
     struct object *old = entry->object;
 
     entry->object = object_ref(object);
     entry->pass_until = 0;
     entry->hot.proven = entry->hot.proven || proven;
-    entry_put(table, shard, entry, pending);
+    table_entry_put(table, shard, entry, pending);
     table_unlock(shard);
     object_unref(&old);
-    trim(table);
+    table_trim(table);
 }
 
 void table_put(struct table *table, struct object *object, bool pending)
@@ -401,7 +320,7 @@ void table_warm(struct table *table, struct object *object, bool seen)
     put(table, object, false, seen);
 }
 
-/* The entry under the object's key, when it is still the object's. */
+/* The entry that holds this object. NULL: another object has taken its place, or none is there. */
 static struct entry *entry_of(struct shard *shard, const struct object *object)
 {
     struct entry *entry = table_entry(shard, object->key.hash);
@@ -416,23 +335,23 @@ void table_settle(struct table *table, struct object *object, bool keep)
     struct object *gone = NULL;
 
     if (entry && keep) {
-        entry_put(table, shard, entry, false);
+        table_entry_put(table, shard, entry, false);
     } else if (entry) {
-        gone = entry_clear(table, shard, entry);
-        entry_tidy(shard, entry);
+        gone = table_entry_clear(table, shard, entry);
+        table_entry_tidy(shard, entry);
     }
     table_unlock(shard);
     object_unref(&gone);
-    trim(table);
+    table_trim(table);
 }
 
-static void forget(struct table *table, struct shard *shard, struct entry *entry)
+void table_entry_forget(struct table *table, struct shard *shard, struct entry *entry)
 {
     struct object *gone = NULL;
 
     if (entry) {
-        gone = entry_clear(table, shard, entry);
-        entry_tidy(shard, entry);
+        gone = table_entry_clear(table, shard, entry);
+        table_entry_tidy(shard, entry);
     }
     table_unlock(shard);
     object_unref(&gone);
@@ -442,14 +361,14 @@ void table_forget(struct table *table, const struct object *object)
 {
     struct shard *shard = table_lock(table, object->key.hash);
 
-    forget(table, shard, entry_of(shard, object));
+    table_entry_forget(table, shard, entry_of(shard, object));
 }
 
 void table_clear(struct table *table, const struct cache_key *key)
 {
     struct shard *shard = table_lock(table, key->hash);
 
-    forget(table, shard, table_entry(shard, key->hash));
+    table_entry_forget(table, shard, table_entry(shard, key->hash));
 }
 
 void table_drop(struct table *table, const struct cache_key *key)
@@ -462,84 +381,5 @@ void table_drop(struct table *table, const struct cache_key *key)
         flight_unref(&entry->flight);
         shard->flights--;
     }
-    forget(table, shard, entry);
-}
-
-/* ---- flights ---- */
-
-static void start_flight(struct shard *shard, struct entry *entry, const struct cache_key *key,
-                         struct object *stale, struct flight_member *member, struct waker waker)
-{
-    entry->flight = flight_new(key, stale);
-    shard->flights++;
-    flight_join(entry->flight, member, true, waker);
-}
-
-enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
-                           int64_t now, struct flight_member *member, struct waker waker)
-{
-    struct shard *shard = table_lock(table, key->hash);
-    struct entry *entry = entry_get(shard, key->hash);
-    enum table_join result = JOIN_LEAD;
-
-    if (entry->flight && !span_eq(flight_key(entry->flight)->text, key->text)) {
-        result = JOIN_PASS; /* two keys with one 128-bit hash: never mixed */
-    } else if (entry->flight) {
-        flight_join(entry->flight, member, false, waker);
-        result = JOIN_FOLLOW;
-    } else if (entry->pass_until > now) {
-        hot_use(&entry->hot, false);
-        result = JOIN_PASS;
-    } else if (entry->object && entry->object != found &&
-               span_eq(entry->object->key.text, key->text)) {
-        result = JOIN_CHANGED;
-    } else {
-        start_flight(shard, entry, key, found, member, waker);
-    }
-    table_unlock(shard);
-    return result;
-}
-
-bool table_follow(struct table *table, const struct cache_key *key, const struct cache_key *wanted,
-                  struct flight_member *member, struct waker waker)
-{
-    struct shard *shard = table_lock(table, key->hash);
-    struct entry *entry = table_entry(shard, key->hash);
-    struct flight *flight = entry ? entry->flight : NULL;
-    bool follows =
-        flight && span_eq(flight_key(flight)->text, key->text) && flight_may_bring(flight, wanted);
-
-    if (follows) {
-        flight_join(flight, member, false, waker);
-    }
-    table_unlock(shard);
-    return follows;
-}
-
-void table_land(struct table *table, struct flight *flight, int64_t pass_until)
-{
-    struct shard *shard = table_lock(table, flight_key(flight)->hash);
-    struct entry *entry = table_entry(shard, flight_key(flight)->hash);
-
-    if (entry && entry->flight == flight) {
-        entry->pass_reason = flight_why(flight);
-        flight_unref(&entry->flight);
-        shard->flights--;
-        if (pass_until > 0 && entry->object == NULL) {
-            entry->pass_until = pass_until;
-            entry_put(table, shard, entry, false);
-        } else {
-            entry_tidy(shard, entry);
-        }
-    }
-    table_unlock(shard);
-    trim(table);
-}
-
-void table_unmark(struct table *table, const struct cache_key *key)
-{
-    struct shard *shard = table_lock(table, key->hash);
-    struct entry *entry = table_entry(shard, key->hash);
-
-    forget(table, shard, entry && entry->pass_until && !entry->object ? entry : NULL);
+    table_entry_forget(table, shard, entry);
 }

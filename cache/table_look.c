@@ -1,4 +1,4 @@
-/* table_look - what is in the table, told without a trace. */
+/* table_look - shows the contents of the table without effects. */
 #include "cache/table_parts.h"
 
 void table_view(struct table *table, const struct cache_key *key, struct table_view *out)
@@ -39,7 +39,7 @@ static void list_one(struct map_link *link, void *arg)
     }
     for (size_t i = 0; i < listing->count; i++) {
         if (listing->out[i] == entry->object) {
-            return; /* the table has grown meanwhile */
+            return; /* listed before: the buckets were doubled during the walk */
         }
     }
     listing->out[listing->count++] = object_ref(entry->object);
@@ -47,7 +47,7 @@ static void list_one(struct map_link *link, void *arg)
 
 size_t table_list(struct table *table, struct span prefix, struct object **out, size_t max)
 {
-    enum { STEP = 256 }; /* buckets looked at under the lock */
+    enum { STEP = 256 }; /* buckets visited while the lock is held */
     struct listing listing = {.prefix = prefix, .out = out, .max = max};
     size_t steps = TABLE_LIST_BUCKETS / STEP;
 
