@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 
-/* How much is read at once of lent bytes that have left memory, when memory is tight. */
+/* Most bytes read at once from a lent range whose pages have left memory, while memory is tight. */
 #define NARROW (32u << 10)
 
 static void wake(void *arg)
@@ -105,7 +105,7 @@ static struct ahead_slot *find_slot(struct ahead *ahead, const struct store_chun
     return NULL;
 }
 
-/* A slot that none of these chunks needs. There is always one, as there are no more chunks than
+/* A slot that none of these chunks uses. There is always one, as there are no more chunks than
  * slots. */
 static struct ahead_slot *free_slot(struct ahead *ahead, const struct store_chunk *chunks,
                                     size_t count)
@@ -157,8 +157,8 @@ static void look_ahead(struct ahead *ahead, struct store *store, const struct st
     ahead->waited = false;
 }
 
-/* Gives back what was read but is not given to the reader. If a chunk is lent, its copy is not
- * needed; and when memory is tight, chunks ahead are left to the kernel, or read again. */
+/* Releases what was read but is not being given to the reader. A lent chunk needs no copy; and
+ * while memory is tight, chunks ahead are left to the kernel's page cache, or read again. */
 static void give_back(struct ahead *ahead, const struct store_chunk *given)
 {
     for (size_t i = 0; i < AHEAD_CHUNKS; i++) {
@@ -184,7 +184,8 @@ static int from_disk(struct ahead *ahead, struct store *store, const struct stor
     return err ? err : store_read_bytes(slot->waiter.read, out);
 }
 
-/* What was looked up ahead is not looked up again, unless it has left memory since. */
+/* Lends chunks[0]. A chunk that was already looked up ahead is not looked up again, unless it has
+ * left memory since. */
 static int lend(struct ahead *ahead, struct store *store, const struct store_chunk *chunk,
                 struct span *out)
 {
@@ -220,7 +221,7 @@ int ahead_chunk(struct ahead *ahead, struct store *store, const struct store_chu
     return err;
 }
 
-/* ---- what is lent ---- */
+/* ---- lent bytes ---- */
 
 int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, struct span rest,
                struct span *out)
@@ -250,7 +251,7 @@ int ahead_lent(struct ahead *ahead, struct store *store, struct store_pin *pin, 
     }
     *out = span_skip(*out, (size_t)(rest.at - slot->lent.at));
     ahead->copied = true;
-    if (out->len == 0) { /* all bytes were taken */
+    if (out->len == 0) { /* the reader has taken all bytes */
         store_read_leave(&slot->waiter);
         return ahead_lent(ahead, store, pin, rest, out);
     }

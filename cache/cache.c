@@ -8,9 +8,10 @@
 #include "cache/cache_parts.h"
 
 enum {
-    DIRTY_PART = 4, /* divides memory: the part for what is queued for writing. Pieces of responses
-                       known in parts may be as much again, and bodies are on their way beside it */
-    INVALIDATED_PART = 16, /* divides memory: the part for URLs invalidated lately */
+    /* divides memory: the share for bodies queued for writing. Pieces of responses known in parts
+     * may take as much again, besides bodies that are still arriving */
+    DIRTY_PART = 4,
+    INVALIDATED_PART = 16, /* divides memory: the share for the lists of invalidated URLs */
     INVALIDATED_MIN = 64,  /* least number of URLs for each guard */
     INVALIDATED_MAX = 1024,
 };
@@ -65,7 +66,7 @@ void cache_guard_unlock(struct guard *guard)
     pthread_mutex_unlock(&guard->lock);
 }
 
-/* Most flights see no invalidation on their guard, and need not search. */
+/* Most flights see no invalidation on their guard, so the list is rarely searched. */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
 {
     struct guard *guard = &cache->guards[mark.guard];
@@ -107,8 +108,8 @@ void cache_set_object_max(struct cache *cache, uint64_t wanted)
     cache_set_limits(cache, cache->stores);
 }
 
-/* How many URLs a guard remembers: while so many others are invalidated, the response of a long
- * fetch can still be stored. */
+/* How many URLs a guard remembers. A response can be stored if fewer other URLs of the guard were
+ * invalidated during its fetch. */
 static size_t invalidated_max(uint64_t memory)
 {
     uint64_t fits = memory / INVALIDATED_PART / GUARDS / sizeof(struct invalidation);
@@ -157,14 +158,15 @@ int cache_open(const struct cache_options *options, struct cache **out)
     return 0;
 }
 
-/* Makes complete objects durable, and removes from memory what refers to segments. */
+/* Waits until complete objects are durable, and removes objects that refer to segments from
+ * memory. */
 static void settle_all(struct cache *cache)
 {
     struct stores *stores = cache->stores;
 
     do {
         if (stores) {
-            stores_flush(stores); /* its answers still use the table */
+            stores_flush(stores); /* first, because the answers of the store still use the table */
         }
     } while (atomic_load(&cache->saving) > 0);
     table_free(&cache->table);
@@ -196,7 +198,7 @@ void cache_close(struct cache **slot)
     free(cache);
 }
 
-/* ---- what it is ---- */
+/* ---- state and numbers ---- */
 
 bool cache_is_failing(struct cache *cache)
 {

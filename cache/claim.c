@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "cache/claim_parts.h"
 
-/* ---- what the table has ---- */
+/* ---- the object in the table ---- */
 
 struct object *claim_current(struct cache *cache, const struct object *base)
 {
@@ -32,8 +32,8 @@ bool claim_is_replaced(struct cache *cache, const struct object *base)
     return !same;
 }
 
-/* Puts the object into the table, where it stays until it is settled. False: another one has taken
- * its place. Under the guard. */
+/* Puts the object into the table, where it stays until it is settled. False: another object has
+ * taken its place. Under the guard. */
 static bool hold(struct cache *cache, struct object *base, struct flight_mark mark)
 {
     struct object *there = table_find(cache->table, &base->key);
@@ -53,7 +53,7 @@ void claim_settle(struct cache *cache, struct object *base, struct flight_mark m
     struct object *now = claim_current(cache, base);
 
     if (now && partial_is_settled(object_parts(now))) {
-        table_put(cache->table, now, false); /* accounts for its growth */
+        table_put(cache->table, now, false); /* put again, so that its growth is accounted for */
     }
     cache_guard_unlock(guard);
     object_unref(&now);
@@ -118,7 +118,7 @@ void cache_renew_claim(struct cache *cache, struct claim *claim, struct object *
 
     if (now && now == claim->base) {
         table_put(cache->table, object,
-                  true); /* until the piece is settled, and stores the object */
+                  true); /* held until the piece is settled, which also stores the object */
         cache_changed(cache, &object->key);
         object_unref(&claim->base);
         claim->base = object_ref(object);

@@ -1,15 +1,15 @@
 /*
- * claim_fill - the bytes of claimed pieces: makes objects for what arrives, and decides at the end
- * whether to store them.
+ * claim_fill - the bytes of claimed pieces: makes objects for arriving bytes, and decides at the
+ * end whether to store them.
  */
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/claim_parts.h"
 #include "http/validator.h"
 
-/* ---- what arrives ---- */
+/* ---- arriving bytes ---- */
 
-/* Makes a response one known in parts, with `range` claimed. */
+/* Makes the response one that is known in parts, with `range` claimed. */
 static bool begin(struct cache *cache, struct object *base, const struct flight *flight,
                   struct piece_range range, struct claim *claim)
 {
@@ -46,7 +46,7 @@ static struct partial *parts_new(struct cache *cache, const struct cache_key *ke
     });
 }
 
-/* A response known in parts of the same representation, with no pieces. */
+/* A response known in parts, of the same representation, without pieces. */
 static struct object *in_parts(struct cache *cache, const struct object *object, uint64_t length,
                                bool ranges)
 {
@@ -73,7 +73,7 @@ void cache_unshare_claim(struct cache *cache, struct claim *claim)
     CHECK(claim->piece);
 }
 
-/* The key of a piece must fit, too. */
+/* Is there room for the key of a piece, too, in the store's record? */
 static bool fits(const struct cache *cache, const struct cache_key *key, uint64_t length)
 {
     return length <= cache->parts_max && key->text.len + 64 <= STORE_KEY_MAX;
@@ -203,7 +203,7 @@ static void hold_piece(struct cache *cache, const struct claim *claim, struct ob
     claim_settle(cache, claim->base, claim->mark);
 }
 
-/* The piece is not stored. Bytes that arrived stay for readers that waited for them. */
+/* The piece is not stored. Bytes that have arrived stay for the readers that wait for them. */
 static void pass_piece(struct cache *cache, const struct claim *claim, struct object *object,
                        uint64_t length, int err)
 {
@@ -216,7 +216,7 @@ static void pass_piece(struct cache *cache, const struct claim *claim, struct ob
     }
 }
 
-/* Stores or keeps a piece, where those of this response are. */
+/* Stores the piece, or keeps it in memory, wherever the pieces of this response are. */
 static void keep_piece(struct cache *cache, const struct claim *claim, struct object *object,
                        uint64_t length, int err)
 {
@@ -227,8 +227,8 @@ static void keep_piece(struct cache *cache, const struct claim *claim, struct ob
     }
 }
 
-/* REASON_STORED, or why the bytes are not kept. The beginning of a broken piece is useful if a
- * validator can show that the rest is of the same representation. */
+/* REASON_STORED, or why the bytes are not kept. The beginning of a broken piece is useful only if a
+ * validator can show later that the rest belongs to the same representation. */
 static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
                                 const struct object *object, uint64_t length, int err)
 {
@@ -241,7 +241,8 @@ static enum reason why_not_kept(struct cache *cache, const struct claim *claim,
     if (!claim->kept || cache_invalidated_since(cache, claim->mark)) {
         return REASON_INVALIDATED;
     }
-    if (partial_is_dead(object_parts(claim->base))) { /* the origin has another representation */
+    /* the origin has another representation by now */
+    if (partial_is_dead(object_parts(claim->base))) {
         return REASON_OVERTAKEN;
     }
     if (length == 0 || !good) {
@@ -271,7 +272,7 @@ enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct c
     if (err == 0 && is_whole(claim, object, length) && !is_renewed(cache, claim)) {
         partial_held(object_parts(claim->base), claim->piece, length);
         why = cache_commit(cache, flight, object);
-        claim_settle(cache, claim->base, claim->mark); /* in case it was not kept */
+        claim_settle(cache, claim->base, claim->mark); /* in case the piece was not kept */
     } else if (why != REASON_STORED) {
         pass_piece(cache, claim, object, length, err);
     } else {

@@ -38,7 +38,9 @@ static void on_table_saved(void *arg, int err) /* on the store's writer thread *
 {
     struct saving *saving = arg;
 
-    (void)err; /* on errors the table is stored again with the next piece, or its pieces are lost */
+    /* after an error the table is stored again with the next piece; otherwise the pieces are
+     * lost */
+    (void)err;
     if (partial_table_stored(object_parts(saving->base))) {
         save_table(saving);
         return;
@@ -47,7 +49,7 @@ static void on_table_saved(void *arg, int err) /* on the store's writer thread *
     saving_free(saving);
 }
 
-/* False: nothing was posted. Under the guard. */
+/* Under the guard. False: nothing was posted to the store. */
 static bool post_table(struct saving *saving, const struct object *now)
 {
     struct shelf shelf = cache_shelf(saving->cache, &now->key);
@@ -81,14 +83,15 @@ static void save_table(struct saving *saving)
         struct guard *guard = cache_guard_lock(saving->cache, saving->mark.guard);
         struct object *now = claim_current(saving->cache, saving->base);
         posted = now && post_table(saving, now);
-        if (now && !posted && claim_is_replaced(saving->cache, now)) { /* it is older */
+        /* what the store has under the key is older */
+        if (now && !posted && claim_is_replaced(saving->cache, now)) {
             shelf_drop(cache_shelf(saving->cache, &now->key), now->key.hash, NULL, NULL);
         }
         cache_guard_unlock(guard);
         object_unref(&now);
         if (!posted) {
             partial_table_stored(parts);
-            partial_touch(parts); /* so that the table is stored again */
+            partial_touch(parts); /* marks the table as outdated, so that it is stored again */
         }
     }
     if (!posted) {
@@ -110,7 +113,7 @@ static void on_piece_saved(void *arg, int err) /* on the store's writer thread *
     save_table(saving);
 }
 
-/* What was to be stored as the complete response becomes a piece of it. */
+/* The body that was to be stored as the complete response is stored as a piece of it. */
 static void become_piece(const struct claim *claim, struct object *object)
 {
     _Alignas(16) char first[1024];

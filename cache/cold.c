@@ -74,7 +74,7 @@ static int ask(struct cold *cold, struct shelf shelf, const struct cache_key *ke
         read = xcalloc(1, sizeof(*read));
         list_init(&read->link);
     } else if (!store_read_is_done(read->waiter.read)) {
-        return ERR_AGAIN; /* it is in progress */
+        return ERR_AGAIN; /* the read is in progress */
     }
     store_read_leave(&read->waiter);
     read->store = shelf.store;

@@ -131,7 +131,7 @@ void decision_note_disk(struct decision *decision, uint64_t waited_us)
 /* Room for the longest parameters below, without name and key. */
 #define PARAMETERS_MAX 192
 
-/* In quotes, each of its characters escaped. */
+/* Size of a quoted string in which every character has to be escaped. */
 static size_t string_size(struct span text)
 {
     return 2 * text.len + 2;
@@ -189,7 +189,8 @@ static char *put_forward(char *out, const struct decision *decision)
     return decision->collapsed ? put_span(out, SPAN("; collapsed")) : out;
 }
 
-/* What hit, fwd and stored do not tell: why a response was not stored, else the reason. */
+/* The reason that the parameters hit, fwd and stored do not tell: why the response was not stored,
+ * or else why the outcome. */
 static enum reason detail_of(const struct decision *decision)
 {
     enum reason kept = decision->store_reason;

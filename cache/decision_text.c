@@ -206,7 +206,7 @@ bool decision_is_savable(const struct decision *decision, enum reason *why)
         return false;
     }
     if (decision->outcome == OUTCOME_COLLAPSED) {
-        return false; /* whether it is stored is told by the request that fetched it */
+        return false; /* whether the response is stored is decided by the request that fetches it */
     }
     *why = kept == REASON_NONE || kept == REASON_PASS_MARK ? decision->reason : kept;
     return *why != REASON_METHOD && *why != REASON_UPGRADE && *why != REASON_VALIDATED &&

@@ -5,7 +5,7 @@
 /* ---- variants ---- */
 
 struct listing {
-    struct object **at; /* EXPLAIN_VARIANTS_MAX of them */
+    struct object **at; /* array of EXPLAIN_VARIANTS_MAX */
     size_t count;
 };
 
@@ -19,7 +19,7 @@ static bool is_listed(const struct listing *list, const struct object *object)
     return false;
 }
 
-/* The base lists some of the variants by what selects them; these may be on disk only. */
+/* Adds the variants that the base lists by their selecting values; these may be on disk only. */
 static void add_listed(struct cache *cache, struct span prefix, struct span suffix,
                        struct arena *arena, struct listing *list)
 {
@@ -72,7 +72,7 @@ static void list_variants(struct cache *cache, const struct cache_query *query,
     object_unref(&base);
 }
 
-/* How many a lookup would offer to the origin. */
+/* How many variants a lookup would offer to the origin. */
 static size_t count_offered(struct cache *cache, const struct cache_query *query,
                             const struct explanation *out)
 {
@@ -109,9 +109,9 @@ bool selection_next(struct selection *rest, struct span *name, struct span *valu
     return true;
 }
 
-/* ---- what would happen ---- */
+/* ---- the outcome ---- */
 
-/* What table_join() would decide. */
+/* The result that table_join() would lead to. */
 static enum cache_result joined(const struct cache_query *query, struct explanation *out)
 {
     if (query->alone) {

@@ -1,4 +1,4 @@
-/* find - finds what is stored for a request, and decides what to do. */
+/* find - finds the stored response for a request, and decides whether it answers the request. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/memory.h"
@@ -11,7 +11,7 @@ static bool is_hot_size(const struct object *object)
     return object->body_len >= 0 && object->body_len <= RAM_OBJECT_MAX;
 }
 
-/* From memory, else from the store. */
+/* Finds the object in memory, else in the store. */
 struct object *cache_load(struct cache *cache, const struct cache_key *key, struct cold *cold,
                           bool *from_memory)
 {
@@ -24,8 +24,9 @@ struct object *cache_load(struct cache *cache, const struct cache_key *key, stru
     return object;
 }
 
-/* Puts what was read from the store into memory, unless it may be outdated already. A response
- * known in parts exists only once: the first one is used. */
+/* Puts an object read from the store into the table, unless it may be outdated already. Of a
+ * response known in parts only one object may exist, so one that is in the table already is
+ * used. */
 static struct object *warm(struct cache *cache, struct guard *guard, uint64_t changes,
                            struct object *object, bool seen)
 {
@@ -41,8 +42,8 @@ static struct object *warm(struct cache *cache, struct guard *guard, uint64_t ch
     return first ? first : object;
 }
 
-/* On its first use an object is only remembered; if it was `seen` lately, it is copied to
- * memory. */
+/* Finds an object in the store. At its first use it is only remembered; if it was `seen` lately, it
+ * is copied to memory. */
 static struct object *find_stored(struct cache *cache, struct guard *guard, uint64_t changes,
                                   const struct cache_key *key, struct cold *cold, bool seen)
 {
@@ -73,17 +74,19 @@ struct object *cache_find(struct cache *cache, const struct cache_key *primary,
     struct object *object = table_use(cache->table, key, &tell, &seen);
 
     if (object && atomic_load_explicit(&object->damaged, memory_order_relaxed)) {
-        table_forget(cache->table, object); /* the store will look at it again */
+        /* forgetting it makes the next lookup ask the store, which checks the record again */
+        table_forget(cache->table, object);
         object_unref(&object);
     }
     *from_memory = object != NULL;
     if (object == NULL) {
         return find_stored(cache, guard, changes, key, cold, seen);
     }
-    if (object->spool) { /* it will have arrived when the head is made */
+    /* will be in the processor's cache when the response head is made */
+    if (object->spool) {
         spool_prefetch(object->spool);
     }
-    if (tell) { /* otherwise the store would evict what is hot here */
+    if (tell) { /* otherwise the store would evict an object that is hot in memory */
         shelf_touch(cache_shelf(cache, key), key->hash, tell);
     }
     return object;
@@ -181,7 +184,7 @@ static struct object *find_variant(struct cache *cache, const struct cache_query
     return chosen->object;
 }
 
-/* Sets lookup->key and lookup->object. */
+/* Finds the response for the request. Sets lookup->key and lookup->object. */
 static void find_response(struct cache *cache, const struct cache_query *query,
                           struct lookup *lookup, bool *varies)
 {
@@ -221,8 +224,9 @@ static enum cache_result join(struct cache *cache, const struct cache_query *que
     UNREACHABLE();
 }
 
-/* Stale, but usable at once: leads the validation, unless somebody does, or the client forbids it.
- * Nobody waits for it, so requests that fetch separately, and HEAD, may lead it, too. */
+/* The response is stale but may be used at once. Leads its validation, unless another request does
+ * or the client forbids it. No client waits for a background validation, so HEAD and requests that
+ * otherwise fetch alone may lead one, too. */
 static enum cache_result refresh(struct cache *cache, const struct cache_query *query,
                                  struct lookup *lookup)
 {
@@ -235,7 +239,8 @@ static enum cache_result refresh(struct cache *cache, const struct cache_query *
     return CACHE_STALE;
 }
 
-/* Fresh, but not allowed for this request; or not fresh (RFC 9211 2.2). */
+/* The value of fwd (RFC 9211 2.2): the response is fresh but not allowed for this request
+ * (REQUEST), or it is not fresh. */
 static enum forward forward_of(const struct decision *decision)
 {
     bool fresh = decision->age < decision->lifetime && decision->reason != REASON_NO_CACHE;
@@ -261,8 +266,8 @@ static enum policy_verdict judge(const struct cache_query *query, const struct l
     return verdict;
 }
 
-/* Do they have the same body, whatever their heads? A response known in parts may have been loaded
- * again. */
+/* Do both have the same body, whatever their heads are? A response known in parts may have been
+ * loaded a second time. */
 static bool is_same_body(const struct object *object, const struct object *other)
 {
     const struct partial *parts = object_parts(object);
@@ -272,7 +277,7 @@ static bool is_same_body(const struct object *object, const struct object *other
            (parts && others && partial_is_same(parts, others));
 }
 
-/* Treats it as not stored. */
+/* Treats the response that was found as not stored. */
 static void pass_over(struct cache *cache, const struct cache_query *query, struct lookup *lookup)
 {
     if (!query->peek) {
@@ -281,9 +286,9 @@ static void pass_over(struct cache *cache, const struct cache_query *query, stru
     object_unref(&lookup->object);
 }
 
-/* A part without a strong validator answers requests inside it while it is fresh, or while the
- * origin may not be asked. It is not worth a validation, after which the complete response might
- * have to be fetched all the same. */
+/* A partial response without a strong validator answers requests for ranges inside it while it is
+ * fresh, or while the origin may not be asked. It is not worth validating: the complete response
+ * would probably have to be fetched anyway. */
 static bool is_worthless(const struct cache_query *query, const struct object *object,
                          enum policy_verdict verdict)
 {
@@ -349,10 +354,10 @@ static void give_back(struct object **objects, size_t count)
     }
 }
 
-/* The Vary base of a URL is there from the moment when the head of its first response is, which is
- * fetched under the primary key, and kept when its body is complete. Who finds the base in between,
- * and no variant, joins that fetch, as those did that came before the base. If it turns out to be
- * another variant, they look again. */
+/* The Vary base of a URL exists as soon as the head of its first response has arrived. That
+ * response is fetched under the primary key, and stored only when its body is complete. A request
+ * that finds the base in between, but no variant, joins that fetch, as did the requests before the
+ * base existed. If the response turns out to be another variant, the followers look up again. */
 static bool follow_first(struct cache *cache, const struct cache_query *query,
                          struct lookup *lookup)
 {
@@ -360,7 +365,8 @@ static bool follow_first(struct cache *cache, const struct cache_query *query,
                         query->waker);
 }
 
-/* Nothing stored answers the request. If variants exist, the origin may select one of them. */
+/* Nothing stored answers the request. If there are variants, the origin may select one of them by a
+ * 304. */
 static enum cache_result turn_to_origin(struct cache *cache, const struct cache_query *query,
                                         struct lookup *lookup, struct decision *decision,
                                         bool *changed)

@@ -15,7 +15,7 @@ struct flight {
     size_t variant_count;
     struct object *object;
     struct failure failure;
-    enum reason why_stale; /* set before the state is, and never again */
+    enum reason why_stale; /* written once, before `state` is set */
     struct list members;
     size_t member_count;
     struct waker owner;

@@ -4,9 +4,10 @@
 #include "base/memory.h"
 
 enum {
-    NEW_SHARE = 10, /* the small queue's part of all bytes is 1/NEW_SHARE */
-    MOVES_MAX = 64, /* most second chances in one eviction, as the shard is locked */
-    HITS_MAX = 3,   /* most uses counted between two rounds */
+    NEW_SHARE = 10, /* the small queue gets 1/NEW_SHARE of all bytes */
+    /* most entries that one eviction may move to another round, as the shard is locked meanwhile */
+    MOVES_MAX = 64,
+    HITS_MAX = 3, /* most uses counted between two rounds */
 };
 
 void hot_init(struct hot *hot)
@@ -83,9 +84,9 @@ size_t hot_bytes(const struct hot *hot)
     return hot->bytes[HOT_HELD] + hot->bytes[HOT_NEW] + hot->bytes[HOT_MAIN];
 }
 
-/* ---- who leaves ---- */
+/* ---- eviction ---- */
 
-/* How many uses a further round costs. */
+/* How many uses buy another round in the main queue; larger entries need more. */
 static uint8_t price(const struct hot_entry *entry)
 {
     if (entry->bytes <= 8ul * 1024) {
@@ -99,7 +100,7 @@ enum hot_queue hot_victim(size_t new_bytes, size_t both_bytes)
     return new_bytes > both_bytes / NEW_SHARE ? HOT_NEW : HOT_MAIN;
 }
 
-/* Does it get another round in the main queue? */
+/* Is the entry kept for another round in the main queue? */
 static bool stays(struct hot_entry *entry)
 {
     if (entry->queue == HOT_NEW) {

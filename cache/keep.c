@@ -1,6 +1,6 @@
 /*
- * keep - what becomes of a fetch's answer: its object is made (admitted), kept in memory and on
- * disk or not (committed), renewed by a 304, or given up.
+ * keep - stores fetched responses: makes their objects (admission), keeps them in memory and on
+ * disk (commit), renews them after a 304, or gives them up.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -9,11 +9,14 @@
 #include "cache/cache_parts.h"
 
 enum {
-    ONCE_PART = 16,             /* of memory: a body that is asked for once, at most */
-    TRANSIT_PART = 64,          /* of memory: what of a body is on its way */
-    TRANSIT_LEAST = 128 * 1024, /* but so much */
-    STORING_LEAST = 512 * 1024, /* with a store: one group of chunks is written, another arrives */
-    CONFIRMED_EVERY_S = 60,     /* a head that was only confirmed is written so often at most */
+    ONCE_PART = 16, /* divides memory: the largest body kept at its first request */
+    /* divides memory: most bytes of one arriving body in memory, without a store */
+    TRANSIT_PART = 64,
+    TRANSIT_LEAST = 128 * 1024, /* lower bound for that */
+    /* lower bound for that with a store: one group of chunks is being written while the next
+     * arrives */
+    STORING_LEAST = 512 * 1024,
+    CONFIRMED_EVERY_S = 60, /* a head that a 304 only confirmed is written at most this often */
 };
 
 /* ---- admission ---- */
@@ -24,7 +27,8 @@ static bool has_no_body(const struct http_head *response)
            (response->framing == BODY_LENGTH && response->content_length == 0);
 }
 
-/* What is asked for once has so much of the memory of what is hot: its queue's share (hot.h). */
+/* The largest body kept at its first request: the share of the small queue, in which such objects
+ * stay (hot.h). */
 static uint64_t once_max(const struct cache *cache)
 {
     uint64_t part = memory_limit() ? memory_limit() / ONCE_PART : SMALL_MAX;
@@ -32,8 +36,8 @@ static uint64_t once_max(const struct cache *cache)
     return min_u64(min_u64(part, SMALL_MAX), cache->object_max);
 }
 
-/* Without a store: how large a response may become and still be kept. A large one that is asked for
- * once must not push out what is hot: it is kept when there is room for it anyway, or at its second
+/* Without a store: how long a response may become and still be kept. A large response requested
+ * only once must not evict hot objects: it is kept if there is free memory for it, or at its second
  * request (cache_settle()). */
 static uint64_t keep_max(const struct cache *cache, const struct cache_key *key, int64_t length)
 {
@@ -73,8 +77,8 @@ static enum reason prepare(struct cache *cache, const struct admission *admissio
     return REASON_STORED;
 }
 
-/* What is on its way takes memory from what is hot: without a store until it is read, with one
- * until it is on disk. */
+/* Arriving bodies take memory from hot objects: without a store until they were read, with a store
+ * until they are on disk. */
 static size_t spool_limit(const struct cache *cache, size_t wanted)
 {
     size_t memory = memory_limit();
@@ -116,7 +120,7 @@ struct settling {
     struct object *object;
 };
 
-/* Is it small enough to stay in memory, and there as a whole? */
+/* Is its body small enough to stay in memory, and there as a whole? */
 static bool is_hot(const struct object *object)
 {
     struct span body;
@@ -124,7 +128,7 @@ static bool is_hot(const struct object *object)
     return object_whole(object, &body) && body.len <= RAM_OBJECT_MAX;
 }
 
-/* On the store's writer thread, or at once without a store. */
+/* Called on the store's writer thread, or at once when there is no store. */
 void cache_settle(void *arg, int err)
 {
     struct settling *settling = arg;
@@ -133,13 +137,14 @@ void cache_settle(void *arg, int err)
     struct shelf shelf = cache_shelf(cache, &object->key);
     bool keep = shelf.store == NULL ? object_in_memory(object) : is_hot(object);
 
-    /* A hot object serves from memory even when the disk would not have it; what the disk had
-     * before is older, and has been dropped: by the store, or by keep(). */
+    /* A hot object answers from memory even if the store has refused it. An older record under its
+     * key has been deleted, by the store or by keep(). */
     if (!err && shelf.store) {
         object->saved = object->freshness.response_time;
     }
     table_settle(cache->table, object, keep);
-    if (shelf.store == NULL && !keep) { /* should it be asked for again, it belongs in memory */
+    /* remembered, so that it is kept in memory when requested again */
+    if (shelf.store == NULL && !keep) {
         table_remember(cache->table, &object->key);
     }
     object_unref(&settling->object);
@@ -166,8 +171,8 @@ void cache_forget(struct cache *cache, const struct cache_key *key)
     shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
 }
 
-/* Under the guard: in the table first, so that it is found before the store has it. What has no
- * record is not kept at all, nor is what it would have replaced. */
+/* Under the guard. The object enters the table first, so that requests find it before the store has
+ * committed it. If it cannot be encoded, neither it nor the response it replaces is kept. */
 static void keep(struct cache *cache, struct object *object)
 {
     struct buf head = BUF_INIT;
@@ -180,7 +185,8 @@ static void keep(struct cache *cache, struct object *object)
     }
     table_put(cache->table, object, true);
     cache_changed(cache, &object->key);
-    if (!spool_has_put(object->spool)) { /* the store has come since it began */
+    /* the store was opened after the response began to arrive, so it may have an older record */
+    if (!spool_has_put(object->spool)) {
         shelf_drop(cache_shelf(cache, &object->key), object->key.hash, NULL, NULL);
     }
     spool_commit(object->spool, buf_span(&head), &meta, sizeof(meta), cache_settle,
@@ -188,7 +194,8 @@ static void keep(struct cache *cache, struct object *object)
     buf_fini(&head);
 }
 
-/* What is under the key now, as far as it is at hand: *unknown when it is on disk, and cold. */
+/* The object under the key, if memory has it or its record can be read without waiting. *unknown:
+ * it may exist on disk, but reading it would have to wait. */
 static struct object *at_hand(struct cache *cache, const struct cache_key *key, bool *unknown)
 {
     struct cold cold;
@@ -200,9 +207,9 @@ static struct object *at_hand(struct cache *cache, const struct cache_key *key, 
     return now;
 }
 
-/* Under the guard, which counts our own beginning already. What is on disk only and not at hand is
- * not waited for: it is not known to be newer. Nor is what seems to come from the future: the clock
- * was set back. */
+/* Under the guard, whose `changes` already include this change. Was a newer response stored during
+ * the fetch? A record that could only be read by waiting for the disk is not taken for newer. Nor
+ * is one from the future: then the clock was set back. */
 static bool is_overtaken(struct cache *cache, const struct flight *flight,
                          const struct object *object)
 {
@@ -229,7 +236,7 @@ enum reason cache_why_unwanted(struct cache *cache, const struct object *object)
     return had_room ? REASON_STORE_BUSY : REASON_MEMORY;
 }
 
-/* Under the guard. REASON_STORED, or why the complete object is not to be kept after all. */
+/* Under the guard. REASON_STORED, or why the complete object is not kept after all. */
 static enum reason why_not_kept(struct cache *cache, const struct flight *flight,
                                 const struct object *object)
 {
@@ -240,7 +247,7 @@ static enum reason why_not_kept(struct cache *cache, const struct flight *flight
         return REASON_OVERTAKEN;
     }
     if (spool_is_outgrown(object->spool) || spool_length(object->spool) > cache->object_max) {
-        return REASON_TOO_LARGE; /* it had not said so */
+        return REASON_TOO_LARGE; /* the response had not announced its length */
     }
     return cache_why_unwanted(cache, object);
 }
@@ -256,7 +263,7 @@ enum reason cache_commit(struct cache *cache, struct flight *flight, struct obje
     case REASON_OVERTAKEN:
         spool_end(object->spool, 0);
         break;
-    case REASON_TOO_LARGE: /* but what it would have replaced is older */
+    case REASON_TOO_LARGE: /* also removes the older response that it would have replaced */
         spool_end(object->spool, 0);
         cache_forget(cache, &object->key);
         break;
@@ -269,7 +276,7 @@ enum reason cache_commit(struct cache *cache, struct flight *flight, struct obje
     return why;
 }
 
-/* Is what the table has this object? */
+/* Does the table have this very object under its key? */
 static bool is_in_table(struct cache *cache, const struct object *object)
 {
     struct object *now = table_find(cache->table, &object->key);
@@ -279,9 +286,9 @@ static bool is_in_table(struct cache *cache, const struct object *object)
     return is_this;
 }
 
-/* Would writing the head of `object`, which a 304 has made of `stale`, tell the disk only that it
- * was confirmed since? Where each use is validated, that would be a write for each request, for the
- * sake of a Date. A use that finds the head on disk validates it just the same. */
+/* A 304 has updated `stale` to `object`. Would writing the new head tell the disk only that the
+ * response was confirmed later? When each use is validated, that would cost a write for each
+ * request, only to change Date. A use that finds the old head on disk validates it in any case. */
 static bool is_saved(struct cache *cache, const struct object *stale, const struct object *object)
 {
     int64_t saved = stale->saved;
@@ -327,10 +334,11 @@ static void renew(struct cache *cache, const struct object *stale, struct object
     buf_fini(&head);
 }
 
-/* Under the guard. A private flight is not the only one for its key: something newer than what it
- * validates may be stored by now, in the same second, too. What would have to be read from the disk
- * first counts as newer, and so does what is not known to have the same body: then the old one is
- * validated again by the next request. */
+/* Under the guard. Is the validated response still the newest under its key? Other fetches exist
+ * besides a private flight, so something newer may have been stored meanwhile, even in the same
+ * second. A record that would have to be read from the disk first counts as newer, and so does one
+ * whose body is not known to be the same: the next request then validates the stored response
+ * again. */
 static bool is_newest(struct cache *cache, const struct flight *flight)
 {
     struct object *stale = flight_stale(flight);

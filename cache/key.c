@@ -114,7 +114,7 @@ static bool is_ows(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The end of the white space at `i`. */
+/* The index behind the white space at `i`. */
 static size_t behind_ows(struct span value, size_t i)
 {
     while (i < value.len && is_ows(value.at[i])) {

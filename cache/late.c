@@ -1,8 +1,8 @@
 /*
- * late - a store that is opened while requests are served, because the process from which we have
- * taken over (base/takeover.h) still has it. Until then the cache is in memory only. The hashes of
- * keys that change meanwhile are remembered; what the store has under them is outdated, and deleted
- * before anybody finds it.
+ * late - a store that is opened while requests are already served, because the process that we take
+ * over from (base/takeover.h) still uses it. Until then the cache is in memory only. It remembers
+ * the hashes of keys that change meanwhile: what the store has under them is outdated, and is
+ * deleted before a lookup can find it.
  */
 #include "base/err.h"
 #include "base/log.h"
@@ -12,16 +12,16 @@
 enum {
     LATE_MAX = 1 << 20, /* most keys remembered, in up to 32 MiB */
     LATE_ROOM = 1024,
-    LATE_GROUP = 8192, /* deletions committed together */
+    LATE_GROUP = 8192, /* how many deletions are committed together */
     LATE_FEW = 64,
     LATE_ROUNDS = 8,
 };
 
-/* A hash set. The hashes are keyed, so their first bytes can be the index. All zeros: free. (A key
- * with that hash would be forgotten.) */
+/* A hash set. The hashes are keyed, so their first bytes serve as the index. A slot of all zeros is
+ * free. (A key with that hash would be forgotten.) */
 struct hashes {
     uint8_t (*slots)[KEY_HASH_SIZE];
-    size_t count, room; /* room: a power of two, or 0 */
+    size_t count, room; /* room: number of slots, a power of two or 0 */
 };
 
 struct late {
@@ -34,7 +34,7 @@ struct late {
     bool overflows;
 };
 
-/* ---- what has changed ---- */
+/* ---- changed keys ---- */
 
 /* The slot with this hash, or the free slot for it. */
 static uint8_t *slot_of(const struct hashes *set, const uint8_t hash[KEY_HASH_SIZE])
@@ -116,7 +116,8 @@ void late_free(struct late **slot)
     }
     for (size_t i = 0; i < late->options.dir_count; i++) {
         char *path;
-        memcpy(&path, &late->dirs[i].path, sizeof(path)); /* made by us */
+        /* the path was copied by us, so it may be freed */
+        memcpy(&path, &late->dirs[i].path, sizeof(path));
         free(path);
     }
     pthread_mutex_destroy(&late->lock);
@@ -125,7 +126,7 @@ void late_free(struct late **slot)
     free(late);
 }
 
-/* Under the lock. At most half of the slots are used. */
+/* Under the lock. Keeps at most half of the slots used. */
 static void remember(struct late *late, const uint8_t hash[KEY_HASH_SIZE])
 {
     struct hashes *set = &late->changed;
@@ -148,8 +149,8 @@ void cache_changed(struct cache *cache, const struct cache_key *key)
         return;
     }
     pthread_mutex_lock(&late->lock);
-    bool missed = !atomic_load(
-        &late->awaits); /* the store was opened just now, and the change was not noted */
+    /* the store was opened just before, so it must learn of the change directly */
+    bool missed = !atomic_load(&late->awaits);
     if (!missed) {
         remember(late, key->hash);
     }
@@ -215,7 +216,7 @@ static void drop_ahead(struct late *late, struct dropping *dropping)
     }
 }
 
-/* NULL, or why this store cannot be used. */
+/* Returns NULL, or why this store cannot be used. */
 static const char *judge(const struct cache *cache, const struct stores *stores)
 {
     return memcmp(stores_secret(stores), &cache->secret, sizeof(cache->secret)) == 0
@@ -223,9 +224,9 @@ static const char *judge(const struct cache *cache, const struct stores *stores)
                : "it is another one than the older process had";
 }
 
-/* Takes over what the older process has purged. Changes remembered here are under the keys from
- * before those purges, but what it has stored since is under the keys from after them; so the keys
- * are changed once more. */
+/* Takes over the purges that the older process has done. Changes remembered here are under keys
+ * from before those purges, whereas the older process has stored responses under the keys from
+ * after them. So the keys are salted once more, which makes those responses unreachable. */
 static void catch_up(struct cache *cache, struct stores *stores)
 {
     struct late *late = cache->late;
@@ -238,7 +239,7 @@ static void catch_up(struct cache *cache, struct stores *stores)
     buf_fini(&before);
 }
 
-/* Under the lock: from here on lookups use the store. */
+/* Under the lock. From here on lookups use the store. */
 static void admit(struct cache *cache, struct dropping *dropping)
 {
     struct late *late = cache->late;

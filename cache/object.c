@@ -11,7 +11,7 @@
  *   u16 format (1)   u16 status   u16 reason length   u16 number of fields   reason
  *   then each field: u16 name length   u32 value length   name   value
  *
- * Little endian, unaligned. Written by us, yet read as if it were not: a disk may lie.
+ * Little endian, unaligned. Read as untrusted input, because a disk may return anything.
  */
 enum { HEAD_FORMAT = 1 };
 
@@ -168,7 +168,8 @@ static void put_u32(struct buf *out, size_t value)
     buf_append(out, span_of(&raw, sizeof(raw)));
 }
 
-/* Origins choose these numbers: what the format has no room for is refused, not cut. */
+/* Does the format have room for it? The origin chooses these numbers; a response that does not fit
+ * is refused, not cut. */
 static bool is_encodable(const struct object *object)
 {
     if (object->reason.len > UINT16_MAX || object->fields.count > UINT16_MAX) {

@@ -11,7 +11,7 @@
 
 enum {
     PREFETCHED = 1024
-}; /* bytes of a body to prefetch: after them the processor's own prefetching works */
+}; /* bytes of a body to prefetch; beyond them the processor prefetches by itself */
 
 static struct span sub_span(struct span body, uint64_t from, uint64_t to)
 {
@@ -64,7 +64,7 @@ static void plain_close(struct plain_reader *reader)
     reader->place = PLACE_NONE;
 }
 
-/* Gives the rest of the chunk at the reader's offset. */
+/* Gives the reader the rest of the chunk at its offset. */
 static int open_chunk(struct plain_reader *reader)
 {
     const struct object *owner = reader->owner;
@@ -104,7 +104,7 @@ static int plain_peek(struct plain_reader *reader, struct span *out)
     return err;
 }
 
-/* Is the span of the last peek in a file of the store? */
+/* Is the span of the last peek() also in a file of the store? */
 static bool plain_place(const struct plain_reader *reader, struct file_place *out)
 {
     if (reader->place == PLACE_SPOOL) {
@@ -137,11 +137,11 @@ static void plain_advance(struct plain_reader *reader, size_t n)
 /* ---- a body known in parts: one piece after the other ---- */
 
 struct parts_reader {
-    struct partial *partial; /* of the object */
+    struct partial *partial; /* parts of the object */
     uint64_t offset, end;
     bool waits;
-    bool cold;                /* waits for the record of a piece, which is on disk only */
-    struct partial_view view; /* the current piece; no object: none */
+    bool cold;                /* the record of the next piece has to be read from the disk first */
+    struct partial_view view; /* the piece being read; object NULL: none */
     struct partial_reader place;
 };
 
@@ -195,7 +195,8 @@ static int enter_piece(struct object_reader *reader)
     uint64_t to = parts->end < view->range.to ? parts->end : view->range.to;
     int err = plain_open(&reader->plain, view->object, parts->offset - view->range.from,
                          to - view->range.from, reader->waker);
-    if (err) { /* the piece only passes through, and this byte has passed: it is a hole again */
+    /* bytes that are only passed through are gone once read, so this one is part of a hole again */
+    if (err) {
         reader->plain.place = PLACE_NONE;
         partial_forget(parts->partial, view->piece);
         partial_view_fini(view);
@@ -203,14 +204,15 @@ static int enter_piece(struct object_reader *reader)
     return 0;
 }
 
-/* Is what arrives next far from the awaited byte, so that another piece may bring it earlier? */
+/* Will bytes arrive next that are far before the awaited one? Then another piece may bring it
+ * earlier. */
 static bool is_far_ahead(const struct plain_reader *plain)
 {
     return plain->place == PLACE_SPOOL && spool_length(plain->spool.spool) < plain->spool.offset;
 }
 
-/* The span may be empty at the end of a piece, which may be shorter than announced, or be followed
- * by nothing. */
+/* The span may be empty at the end of a piece, which may turn out shorter than announced, or have
+ * no successor. */
 static int peek_piece(struct object_reader *reader, struct span *out)
 {
     struct parts_reader *parts = reader->parts;
@@ -221,9 +223,9 @@ static int peek_piece(struct object_reader *reader, struct span *out)
     } else if (err && is_far_ahead(&reader->plain) &&
                (err != ERR_AGAIN ||
                 partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset))) {
-        leave_piece(reader); /* the piece was cut, or broke off */
+        leave_piece(reader); /* the piece was cut short or broke off */
         err = 0;
-    } else if (err && reader->plain.place == PLACE_CHUNKS) { /* damaged: becomes a hole again */
+    } else if (err && reader->plain.place == PLACE_CHUNKS) { /* a damaged piece becomes a hole */
         partial_forget(parts->partial, parts->view.piece);
         leave_piece(reader);
         err = 0;
@@ -264,7 +266,7 @@ static struct object_reader *reader_of(struct source *source)
     return container_of(source, struct object_reader, source);
 }
 
-/* Does it return ERR_AGAIN because of the disk, and not because of the origin? */
+/* Did peek() return ERR_AGAIN because of the disk, and not because of the origin? */
 static bool is_cold(const struct object_reader *reader)
 {
     const struct plain_reader *plain = &reader->plain;

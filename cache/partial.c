@@ -1,5 +1,5 @@
 /*
- * The life of a partial and of its pieces, and what of it is present.
+ * The life of a partial and of its pieces, and which bytes are present.
  */
 #include "base/mem.h"
 #include "base/memory.h"
@@ -98,7 +98,7 @@ void partial_unref(struct partial **slot)
         piece_unref(&partial->pieces[i]);
     }
     memcpy(&text, &partial->key.text.at,
-           sizeof(text)); /* owned, though spans point to const bytes */
+           sizeof(text)); /* the text is owned, though spans point to const bytes */
     free(text);
     for (size_t i = 0; i < partial->overlap_count; i++) {
         piece_unref(&partial->overlaps[i]);
@@ -110,7 +110,7 @@ void partial_unref(struct partial **slot)
     free(partial);
 }
 
-/* ---- the row of pieces, under the lock ---- */
+/* ---- the sorted pieces, under the lock ---- */
 
 size_t partial_piece_after(const struct partial *partial, uint64_t offset)
 {
@@ -151,7 +151,7 @@ bool partial_take_out(struct partial *partial, struct piece *piece)
 {
     size_t i = partial_piece_after(partial, piece->range.from);
 
-    /* a piece that was cut to nothing stands before its place */
+    /* a piece that was cut to length 0 stands before the index found by its offset */
     i = i > 0 && partial->pieces[i - 1] == piece ? i - 1 : i;
     if (i >= partial->count || partial->pieces[i] != piece) {
         return false;
@@ -176,7 +176,7 @@ void partial_wake_all(struct partial *partial)
     }
 }
 
-/* ---- looking ---- */
+/* ---- what is present ---- */
 
 uint64_t partial_length(const struct partial *partial)
 {
@@ -193,7 +193,8 @@ bool partial_is_same(const struct partial *partial, const struct partial *other)
     return partial->version == other->version;
 }
 
-/* Bytes held without being kept only pass through: they may be gone for later readers. */
+/* Are its bytes available to any reader? Bytes that are only passed through may be gone for later
+ * readers. */
 static bool is_here(const struct piece *piece)
 {
     return piece->state == PIECE_SAVING || piece->state == PIECE_STORED ||

@@ -1,6 +1,6 @@
 /*
- * partial_claim - claims missing bytes, which arrive, and are kept or given up; pauses after
- * failures; the end of a representation that the origin no longer has.
+ * partial_claim - claims missing bytes, from the claim to the end of the piece; pauses after
+ * failures; representations that the origin no longer has.
  */
 #include "base/check.h"
 #include "cache/partial_parts.h"
@@ -29,7 +29,7 @@ bool partial_takes_pieces(const struct partial *partial)
            partial->joins;
 }
 
-/* May a response add a piece without a claim? */
+/* May a response add a piece that was not claimed? */
 static bool takes_response(const struct partial *partial)
 {
     return partial_takes_pieces(partial) || (!partial->dead && partial->count == 0);
@@ -50,7 +50,7 @@ static struct piece *add(struct partial *partial, struct piece_range range)
     struct piece *piece = piece_new(range.from, range.to, PIECE_CLAIMED);
 
     partial_insert(partial, partial_piece_after(partial, range.from), piece);
-    partial_wake_all(partial); /* wakes readers that waited at this hole */
+    partial_wake_all(partial); /* wakes readers that waited for this hole to be claimed */
     return piece_ref(piece);
 }
 
@@ -136,7 +136,7 @@ bool partial_arrives(struct partial *partial, struct piece *piece, struct object
     return joins;
 }
 
-/* It may have been cut already, where the next piece begins. */
+/* Sets the final length. The piece may already have been cut where the next piece begins. */
 static void shorten(struct piece *piece, uint64_t length)
 {
     if (length < piece->range.to - piece->range.from) {

@@ -1,23 +1,22 @@
 /*
- * partial_overlap - claims inside a piece that arrives. What somebody cannot wait for is asked for
- * beside it, and the piece is cut short only when that has come: as long as the origin has not said
- * that it gives the bytes to another connection, nothing changes for who reads the piece.
+ * partial_overlap - claims inside an arriving piece. Bytes that a reader cannot wait for are
+ * requested on a second connection. The piece is cut short only when their first bytes arrive:
+ * until then the origin may still refuse, and nothing changes for the readers of the piece.
  *
- *   |=== arriving ->            : overlap :            |    not in the row: nobody reads it
- *   |=== arriving ->            |== joins ->|   hole   |    in the row
+ *   |=== arriving ->            : overlap :            |    in `overlaps`: has no readers
+ *   |=== arriving ->            |== joins ->|   hole   |    moved to `pieces`
  *
- * Overlaps do not overlap each other, and each begins inside a piece of the row. When nothing of
- * the row covers that byte any more, they are claims like any other.
+ * Overlaps do not overlap each other, and each begins inside a piece. When no piece covers its
+ * first byte any more, an overlap becomes an ordinary piece.
  */
 #include "base/mem.h"
 #include "cache/partial_parts.h"
 
-/* A piece that will reach the awaited byte within this time, or this number of bytes, is waited
+/* A piece that will reach the awaited byte within this time, or within this many bytes, is waited
  * for: a second connection costs more. */
 #define PATIENCE_MS 1000
 #define NEAR_BYTES (UINT64_C(1) << 20)
-/* How long an origin is not asked again that refused to send arriving bytes on another
- * connection. */
+/* How long no overlap is claimed in a piece after the origin has refused one. */
 #define REFUSED_MS 10000
 #define OVERLAPS_MAX 256
 
@@ -26,8 +25,8 @@ static uint64_t has_come(const struct piece *piece)
     return spool_length(piece->object->spool);
 }
 
-/* Will it come too late, judged by its speed so far? A piece without bytes is expected to take as
- * long again as it has taken. */
+/* Will the awaited byte arrive too late, judged by the speed of the piece so far? A piece without
+ * bytes is expected to need as much time again as has passed. */
 static bool comes_too_late(const struct piece *piece, uint64_t offset, uint64_t now_ms)
 {
     if (piece->state != PIECE_ARRIVING || offset <= piece->range.from) {
@@ -57,7 +56,7 @@ static bool was_refused(const struct piece *piece, uint64_t now_ms)
     return piece->refused_ms && now_ms < piece->refused_ms + REFUSED_MS;
 }
 
-/* [from, to) without other overlaps; empty if one covers its beginning. */
+/* The beginning of [from, to) that no other overlap covers; empty if one covers `from`. */
 static struct piece_range without_others(const struct partial *partial, uint64_t from, uint64_t to)
 {
     for (size_t i = 0; i < partial->overlap_count; i++) {
@@ -94,7 +93,7 @@ struct piece *partial_overlap(struct partial *partial, struct piece *piece, uint
     return piece_ref(overlap);
 }
 
-/* Index of the overlap; their count if it is none. */
+/* Index of the overlap; overlap_count if it is not in the list. */
 static size_t number_of(const struct partial *partial, const struct piece *piece)
 {
     size_t i = 0;
@@ -130,7 +129,7 @@ void partial_settle_overlaps(struct partial *partial)
 bool partial_overlap_joins(struct partial *partial, struct piece *overlap)
 {
     if (number_of(partial, overlap) == partial->overlap_count) {
-        return true; /* it is an ordinary piece already */
+        return true; /* the piece is not an overlap any more */
     }
     struct piece *piece = partial_at(partial, overlap->range.from);
     if (partial->dead || piece->state != PIECE_ARRIVING ||

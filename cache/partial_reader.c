@@ -1,4 +1,4 @@
-/* partial_reader - readers of a response known in parts, and what they find. */
+/* partial_reader - readers of a response known in parts, and what they find at an offset. */
 #include "base/err.h"
 #include "cache/partial_parts.h"
 
@@ -79,7 +79,7 @@ static int load(struct partial *partial, struct partial_reader *reader, struct p
     if (err != ERR_AGAIN) {
         cold_fini(&reader->cold);
     }
-    /* A piece that was cut is longer in the store than here. */
+    /* The stored record of a piece may be longer than the piece, which was cut short afterwards. */
     if (!err && (uint64_t)view->object->body_len < view->range.to - view->range.from) {
         object_unref(&view->object);
         err = ERR_CORRUPT;
@@ -106,7 +106,8 @@ enum partial_look partial_look(struct partial *partial, struct partial_reader *r
             partial_view_fini(view);
             return PARTIAL_COLD;
         }
-        partial_forget(partial, view->piece); /* evicted: it is a hole again */
+        /* the record was evicted, so the piece is a hole again */
+        partial_forget(partial, view->piece);
         partial_view_fini(view);
     }
 }

@@ -1,10 +1,10 @@
-/* partial_table - the table of pieces, to and from the store. */
+/* partial_table - encodes and decodes the table of pieces for the store. */
 #include "cache/partial_parts.h"
 
 /*
  * u32 format (1)   u32 flags   u64 version   u64 length   then {u64 from, u64 to} for each piece
  *
- * Little endian, unaligned. Written by us, yet read as if it were not: a disk may lie.
+ * Little endian, unaligned. Read as untrusted input, because a disk may return anything.
  */
 enum { TABLE_FORMAT = 1, TABLE_JOINS = 1, TABLE_RANGES = 2, TABLE_HEAD = 24, TABLE_ROW = 16 };
 

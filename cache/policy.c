@@ -26,7 +26,8 @@ static const struct cache_control no_control = {
     .stale_if_error = SECONDS_NONE,
 };
 
-/* Clocks are corrected in small steps, and loops read them at different moments. */
+/* Tolerance in seconds: clocks are corrected in small steps, and event loops read them at different
+ * moments. */
 #define CLOCK_SLACK 60
 
 static int64_t clamp(int64_t seconds)
@@ -36,7 +37,7 @@ static int64_t clamp(int64_t seconds)
 
 /* ---- requests ---- */
 
-/* Content-Length: 0 is no body. */
+/* Does the request have a body? Content-Length: 0 means that it has none. */
 static bool has_body(const struct http_head *request)
 {
     return request->framing != BODY_NONE && request->content_length != 0;
@@ -83,11 +84,13 @@ void policy_read_request(const struct http_head *request, const struct policy_se
             out->authorization = true;
             break;
         case FIELD_RANGE:
-            out->has_range = request->method == METHOD_GET; /* RFC 9110 14.2 */
+            /* Range is defined for GET only (RFC 9110 14.2) */
+            out->has_range = request->method == METHOD_GET;
             break;
         case FIELD_IF_MATCH:
         case FIELD_IF_UNMODIFIED_SINCE:
-            conditional = true; /* the cache must not evaluate it: RFC 9111 4.3.2 */
+            /* a precondition for the origin, which the cache must not evaluate (RFC 9111 4.3.2) */
+            conditional = true;
             break;
         case FIELD_CACHE_CONTROL:
             has_control = true;
@@ -134,7 +137,7 @@ bool policy_status_is_heuristic(int status, bool is_public)
     case 405:
     case 410:
     case 414:
-    case 451: /* RFC 7725 3 */
+    case 451: /* RFC 7725 3: cacheable by default */
     case 501:
         return true;
     default:
@@ -142,8 +145,8 @@ bool policy_status_is_heuristic(int status, bool is_public)
     }
 }
 
-/* A clock skewed at the origin must not count as age, so Date is compared with our clock only when
- * a cache too old to know Age may have been on the way (4.2.3, apparent_age). */
+/* Has a cache forwarded the response that is too old to know Age? Only then is Date compared with
+ * our clock (4.2.3, apparent_age): a wrong clock at the origin must not count as age. */
 static bool came_through_http10(const struct http_fields *response)
 {
     struct list_members via = list_members(response, FIELD_VIA);
@@ -184,7 +187,7 @@ static int64_t heuristic(const struct policy_settings *settings, int64_t date,
     return lifetime < settings->heuristic_max ? lifetime : settings->heuristic_max;
 }
 
-/* 4.2.1 and 4.2.2, in their order. */
+/* Sets lifetime and source by 4.2.1 and 4.2.2, in their order of precedence. */
 static void set_lifetime(const struct http_head *response, const struct cache_control *control,
                          bool targeted, int64_t date, const struct policy_settings *settings,
                          struct freshness *out)
@@ -216,7 +219,8 @@ static int64_t date_of(const struct http_head *response, enum http_field_id id, 
     return field ? date_parse(field->value, now) : -1;
 }
 
-/* Applies what the configuration knows. Only successful responses get longer lifetimes. */
+/* Applies what the configuration knows of the place. Only successful responses get longer
+ * lifetimes. */
 static void apply_known(const struct policy_known *known, int status, struct freshness *out)
 {
     bool success = status == 200;
@@ -240,7 +244,8 @@ static void apply_known(const struct policy_known *known, int status, struct fre
     out->checked = known->validate;
 }
 
-/* Applies the limits of redirects, unless the configuration is certain about the place. */
+/* Applies the limits of redirects, unless the configuration knows the place for certain
+ * (`certain`). */
 static void apply_way(const struct policy_way *way, bool certain, struct freshness *out)
 {
     out->shareable_with_authorization &= !way->own;
@@ -277,7 +282,8 @@ void policy_freshness(const struct http_head *response, struct policy_times time
             control.must_revalidate || control.proxy_revalidate || control.s_maxage >= 0,
         .immutable = control.immutable,
         .shareable_with_authorization =
-            control.is_public || control.must_revalidate || control.s_maxage >= 0, /* 3.5 */
+            /* RFC 9111 3.5 */
+        control.is_public || control.must_revalidate || control.s_maxage >= 0,
     };
     out->has_validator =
         out->last_modified >= 0 || etag_is_valid(fields_get(&response->fields, FIELD_ETAG));

@@ -42,7 +42,7 @@ static void account_age(const struct http_fields *fields, const struct freshness
     out->resident = out->age > initial ? out->age - initial : 0;
     out->age_field = age_field(fields);
     if (out->age_field > initial) {
-        out->age_field = initial; /* it was limited */
+        out->age_field = initial; /* the sum was limited when the response was stored */
     }
     out->transit = initial - out->age_field;
     out->transit_dated = out->transit > 0 && came_through_http10(fields) &&
@@ -61,7 +61,7 @@ static struct span targeted_field(const struct http_fields *fields,
             return settings->targeted[i];
         }
     }
-    return SPAN_EMPTY; /* the settings have changed since then */
+    return SPAN_EMPTY; /* the settings have changed since the response was stored */
 }
 
 static void account_guess(const struct freshness *freshness, const struct policy_settings *settings,
@@ -72,7 +72,7 @@ static void account_guess(const struct freshness *freshness, const struct policy
     out->field = SPAN("Last-Modified");
     out->last_modified = freshness->last_modified;
     out->capped = out->lifetime == settings->heuristic_max;
-    /* Not shown if the rule has changed since the response was stored. */
+    /* not shown if the settings have changed since the response was stored */
     if (since / 100 * settings->heuristic_percent +
             since % 100 * settings->heuristic_percent / 100 ==
         out->lifetime) {

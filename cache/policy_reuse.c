@@ -31,7 +31,7 @@ static enum policy_verdict reuse_fresh(const struct policy_request *request,
     return POLICY_FRESH;
 }
 
-/* What forbids serving this request a stale response, or REASON_NONE. */
+/* The reason that forbids answering this request with a stale response, or REASON_NONE. */
 static enum reason stale_obstacle(const struct policy_request *request,
                                   const struct freshness *freshness, int64_t age)
 {
@@ -67,7 +67,7 @@ static enum policy_verdict reuse_stale(const struct policy_request *request,
     return POLICY_VALIDATE;
 }
 
-/* What requires a validation whatever the age, or REASON_NONE. */
+/* The reason that requires validation whatever the age is, or REASON_NONE. */
 static enum reason reuse_obstacle(const struct policy_request *request,
                                   const struct freshness *freshness)
 {
@@ -110,7 +110,8 @@ enum policy_verdict policy_reuse_confirmed(const struct policy_request *request,
     return policy_reuse(&asks, &says, now, reason);
 }
 
-/* An explicit permission of the origin or of the client decides; without one the configuration. */
+/* For how many seconds after its lifetime the response may be used when the origin fails. An
+ * explicit permission by the origin or the client takes precedence over the configuration. */
 static int64_t error_window(const struct policy_request *request, const struct freshness *freshness,
                             const struct policy_settings *settings)
 {

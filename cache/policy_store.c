@@ -23,8 +23,8 @@ static enum reason request_obstacle(const struct http_head *request)
     return control.no_store ? REASON_REQUEST_NO_STORE : REASON_NONE;
 }
 
-/* Statuses that speak about this one request or this one hop, not about the resource. RFC 6585 says
- * so itself of four of them, whatever lifetime they come with. */
+/* Statuses about this one request or this one hop, not about the resource, are never stored. RFC
+ * 6585 says so explicitly for 428, 429, 431 and 511, whatever their lifetime is. */
 static enum reason status_obstacle(int status)
 {
     switch (status) {
@@ -46,8 +46,8 @@ static enum reason status_obstacle(int status)
     }
 }
 
-/* 5.2.2.3: with must-understand, no-store holds for statuses we do not know, and for those even
- * without no-store. */
+/* RFC 9111 5.2.2.3: with must-understand, no-store applies only to statuses that we do not
+ * understand, which are then not stored even without no-store. */
 static enum reason directive_obstacle(const struct cache_control *control, int status)
 {
     if (control->must_understand && http_status_text(status).len == 0) {
@@ -66,7 +66,8 @@ void policy_way_add(struct policy_way *way, const struct http_head *redirect,
     struct cache_control control;
     struct freshness freshness;
 
-    rules.known = NULL; /* the configuration knows the place, not the redirects */
+    /* what the configuration knows is about this place, not about the redirects that led here */
+    rules.known = NULL;
     rules.way = NULL;
     policy_control(redirect, &rules, &control);
     policy_freshness(redirect, times, &rules, &freshness);
@@ -109,8 +110,8 @@ static enum reason field_obstacle(const struct http_head *request, const struct 
     return REASON_NONE;
 }
 
-/* A response that could never be used again (fresh, validated, or stale by permission) is not worth
- * storing. */
+/* A response that could never be reused (while fresh, after validation, or stale by permission) is
+ * not worth storing. */
 static bool is_useful(const struct freshness *freshness)
 {
     bool stale_allowed = !freshness->must_revalidate && !freshness->no_cache &&
@@ -199,14 +200,15 @@ void policy_stored_fields(const struct http_head *response, struct http_fields *
     hop_strip(out);
 }
 
-/* Fields a 304 may not change: they describe the stored bytes (3.2). */
+/* Does the field describe the stored bytes? Then a 304 may not change it (3.2). */
 static bool describes_body(enum http_field_id id)
 {
     return id == FIELD_CONTENT_LENGTH || id == FIELD_CONTENT_ENCODING || id == FIELD_CONTENT_RANGE;
 }
 
-/* The stored response has a weak entity-tag, because the origin has changed the bytes (their
- * coding), and the 304 the strong one of the original. For the stored bytes that would be wrong. */
+/* Does the stored response have a weak entity-tag, because the origin has changed the bytes (their
+ * content coding), and the 304 the strong tag of the original? That strong tag would be wrong for
+ * the stored bytes. */
 static bool is_only_weakly_same(const struct http_fields *stored, const struct http_fields *update)
 {
     struct span ours = fields_get(stored, FIELD_ETAG);

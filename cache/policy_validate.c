@@ -60,8 +60,8 @@ void policy_make_conditional(struct http_fields *request, const struct http_fiel
     add_modified_since(request, stored);
 }
 
-/* The tag to offer for it. Another variant may have the same weak entity-tag, so a weak one is
- * offered only where it cannot mean another (RFC 9110 8.8.1). */
+/* The entity-tag to offer in If-None-Match. Two variants may have the same weak entity-tag, so a
+ * weak one is offered only where it cannot mean the other (RFC 9110 8.8.1). */
 static struct span offered_tag(const struct policy_stored *stored)
 {
     struct span etag = etag_of(stored->fields);
@@ -121,9 +121,10 @@ void policy_make_conditional_any(struct http_fields *request, const struct polic
     }
 }
 
-/* ---- which one ---- */
+/* ---- which variant ---- */
 
-/* By Date (4); a response without one is dated by its arrival. */
+/* The time that decides which response is the most recent (4): Date, or the time of its arrival
+ * without one. */
 static int64_t dated(const struct policy_stored *stored)
 {
     int64_t received = stored->freshness->response_time;
@@ -141,7 +142,7 @@ static bool is_more_recent(const struct policy_stored *a, const struct policy_st
                             : a->freshness->response_time > b->freshness->response_time;
 }
 
-/* The most recent of those whose bit is set, or -1. */
+/* The index of the most recent response among those whose bit is set, or -1. */
 static int most_recent(const struct policy_stored *stored, size_t count, unsigned among)
 {
     int best = -1;
@@ -172,8 +173,8 @@ int policy_choose(const struct policy_stored *stored, size_t count)
 
 /* ---- the 304 ---- */
 
-/* Last-Modified is a strong validator when Date tells that nothing changed behind it (RFC 9110
- * 8.8.2.2). */
+/* Last-Modified is a strong validator if Date shows that the resource did not change in the same
+ * second (RFC 9110 8.8.2.2). */
 static bool strong_date_matches(const struct http_fields *stored,
                                 const struct http_fields *not_modified, int64_t now)
 {
@@ -181,9 +182,9 @@ static bool strong_date_matches(const struct http_fields *stored,
            same_value(stored, not_modified, FIELD_LAST_MODIFIED);
 }
 
-/* A strong validator of the 304 is one of the stored response (4.3.4, first rule). Entity-tags that
- * differ have the last word; one that has become weak when its response was compressed, as nginx
- * does it, leaves it to the date. */
+/* Does the 304 have a strong validator of the stored response (4.3.4, first rule)? Two strong
+ * entity-tags decide. If one of them has become weak by compression, as with nginx, Last-Modified
+ * decides. */
 static bool strong_matches(const struct http_fields *stored, const struct http_fields *not_modified,
                            int64_t now)
 {
@@ -218,8 +219,8 @@ static bool has_validator(const struct http_fields *fields)
     return etag_of(fields).len > 0 || fields_has(fields, FIELD_LAST_MODIFIED);
 }
 
-/* A 304 without any validator answers the condition that was sent: no doubt which one it means, if
- * that was made of one (`alone`). */
+/* A 304 without a validator can only mean the response that the condition was made of, if it was a
+ * single one (`alone`). */
 static bool confirms_selected(const struct policy_stored *stored, bool alone,
                               const struct http_fields *not_modified)
 {
@@ -231,8 +232,8 @@ static bool confirms_selected(const struct policy_stored *stored, bool alone,
                : weak_matches(stored->fields, not_modified);
 }
 
-/* Codings of one representation may have a weak entity-tag and a date in common (RFC 9110 8.8.1,
- * 8.8.3.3): of what Vary does not select only a strong tag tells that it is the one meant. */
+/* Content codings of one representation may share a weak entity-tag and a date (RFC 9110 8.8.1,
+ * 8.8.3.3). So for a variant that Vary does not select only a strong entity-tag confirms it. */
 static bool confirms_other(const struct policy_stored *stored,
                            const struct http_fields *not_modified)
 {
@@ -273,7 +274,7 @@ bool policy_304_selects(const struct http_fields *stored, const struct http_fiel
     return policy_304_confirms(&one, 1, not_modified).use == 0;
 }
 
-/* ---- what a 304 has changed ---- */
+/* ---- changes by a 304 ---- */
 
 static bool same_fields_but_date(const struct http_fields *a, const struct http_fields *b)
 {

@@ -10,8 +10,9 @@
 #include <errno.h>
 
 enum {
-    PURGE_PIECES = 4096 /* most pieces of one response that are deleted one by one; the others are
-                           evicted in time */
+    /* most pieces of one response that are deleted one by one; further pieces, unreachable, are
+     * evicted in time */
+    PURGE_PIECES = 4096
 };
 
 #define SCOPES_FILE "purged"
@@ -56,14 +57,15 @@ void cache_invalidate(struct cache *cache, const struct uri *uri, struct span zo
     invalidate(cache, &key, NULL, NULL);
 }
 
-/* Deletes from the store what is under a key that nothing refers to any more. */
+/* Deletes the store's record under a key that nothing refers to any more. */
 static void drop(struct cache *cache, const struct cache_key *key)
 {
     table_drop(cache->table, key);
     shelf_drop(cache_shelf(cache, key), key->hash, NULL, NULL);
 }
 
-/* While it has readers its pieces stay, as the origin may have another representation by now. */
+/* Deletes the stored pieces, unless they have readers, which still need them: the origin may have
+ * another representation by now. */
 static void drop_pieces(struct partial *parts, struct arena *arena)
 {
     uint64_t *from = arena_alloc(arena, PURGE_PIECES * sizeof(*from));
@@ -98,7 +100,7 @@ static void count(struct cache *cache, const struct object *object, struct purge
     found->fetches += present.fetching;
 }
 
-/* What is known of the URL, each counted. */
+/* The objects known under one URL, each counted. */
 struct known {
     struct object *at[1 + EXPLAIN_VARIANTS_MAX];
     size_t count;
@@ -157,7 +159,7 @@ int cache_purge(struct cache *cache, const struct uri *uri, struct span zone, st
 
 /* ---- scopes ---- */
 
-/* Does the folder have these scopes already? */
+/* Are exactly these scopes in the folder's file already? */
 static bool has(const char *path, struct span scopes)
 {
     struct buf bytes = BUF_INIT;
@@ -168,8 +170,9 @@ static bool has(const char *path, struct span scopes)
     return equal;
 }
 
-/* A member that was taken out is still ours. One that could not be opened may come back with what
- * it has. */
+/* Writes the scopes to one folder. A member that has left the store is still in use by this
+ * process. A folder that could not be opened may come back later with what it has stored, so it
+ * gets the scopes, too. */
 static int keep_in(struct stores *stores, size_t number, struct span scopes)
 {
     struct store_member member;
@@ -187,8 +190,8 @@ static int keep_in(struct stores *stores, size_t number, struct span scopes)
     return err;
 }
 
-/* Writes the scopes to each folder. Returns the first error; the other folders have them all the
- * same. */
+/* Writes the scopes to each folder. Returns the first error; the remaining folders are written all
+ * the same. */
 static int keep(struct cache *cache, struct stores *stores)
 {
     struct buf bytes = BUF_INIT;
@@ -232,8 +235,8 @@ static int read_scopes(struct cache *cache, const char *path)
     return err;
 }
 
-/* One readable folder is enough, as a purge is answered only when all have it. A folder without
- * scopes may be new. */
+/* One readable folder is enough, because a purge is confirmed only after all folders have it. A
+ * folder without scopes may be new. */
 void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count)
 {
     size_t good = 0, bad = 0;

@@ -11,16 +11,18 @@
 #include <stdlib.h>
 
 /*
- * A set is immutable and replaced as a whole. Its scopes are sorted, so the last scope that is not
- * behind a place begins with every scope that contains the place: those are it and its parents. A
- * reader of a set holds a lane; whoever has replaced the set frees it after having held every lane.
+ * A set is immutable and replaced as a whole. Its scopes are sorted, so the scopes that contain a
+ * place are the last scope sorted not after it, if that contains it, and its parents.
+ *
+ * A reader of a set holds a lane, which is a lock shared with few other threads. The thread that
+ * has replaced the set takes every lane once before it frees the old set.
  */
 enum { LANES = 64, NONE = -1 };
 
 struct scope {
     struct span text;
     uint64_t salt;
-    int parent; /* the longest other scope that is its beginning, or NONE */
+    int parent; /* index of the longest other scope that is a prefix of this one, or NONE */
 };
 
 struct scope_set {
@@ -92,7 +94,7 @@ struct span scope_place(const struct uri *uri, struct span zone, struct arena *a
 
 /* ---- salts ---- */
 
-/* How many scopes are not behind the text. */
+/* How many scopes sort not after the text. */
 static size_t count_up_to(const struct scope_set *set, struct span text)
 {
     size_t low = 0, high = set->count;
@@ -118,7 +120,7 @@ static uint64_t salt_of(const struct scope_set *set, struct span place)
     return salt;
 }
 
-/* The lane of this thread, shared with few others. */
+/* The lane of this thread, which few other threads share. */
 static struct lane *lane_of_thread(struct scopes *scopes)
 {
     static atomic_uint threads;
@@ -157,7 +159,7 @@ static struct scope_set *set_new(size_t count, size_t bytes, uint64_t serial, ch
     return set;
 }
 
-/* Appends a scope, in sorted order. */
+/* Appends a scope; scopes are appended in sorted order. */
 static void set_add(struct scope_set *set, char **text, struct span bytes, uint64_t salt)
 {
     struct scope *scope = &set->at[set->count];
@@ -172,7 +174,7 @@ static void set_add(struct scope_set *set, char **text, struct span bytes, uint6
     set->count++;
 }
 
-/* Under the lock. When it returns, the old set has no readers. */
+/* Under the lock. When it returns, no reader uses the old set any more. */
 static void replace(struct scopes *scopes, struct scope_set *set)
 {
     struct scope_set *old = atomic_exchange(&scopes->set, set);
@@ -239,8 +241,8 @@ int scopes_purge(struct scopes *scopes, struct span text)
  *   u64 sum   u32 format (1)   u32 number of scopes   u64 serial
  *   then each, sorted: u64 salt   u64 length   text
  *
- * Little endian, unaligned. The sum is SipHash of all behind it. Written by us, yet read as if it
- * were not: a disk may lie.
+ * Little endian, unaligned. The sum is SipHash of all bytes behind it. Read as untrusted input,
+ * because a disk may return anything.
  */
 enum { SCOPES_FORMAT = 1 };
 
@@ -290,7 +292,7 @@ uint64_t scopes_serial(struct scopes *scopes)
     return serial;
 }
 
-/* NULL: the rows are malformed, or not sorted. */
+/* Returns NULL if the rows are malformed or not sorted. */
 static struct scope_set *decode_rows(const struct scopes_head *head, struct span rows)
 {
     struct span last = SPAN_EMPTY;
@@ -373,8 +375,9 @@ static bool purged_since(const struct scope_set *newer, const struct scope_set *
     return false;
 }
 
-/* The newer one can have come from the older one by purges: each of its rows is still there, or was
- * replaced. With one serial they are the same, as each purge leaves a random salt. */
+/* Can the newer set have come from the older one by purges alone? Then each scope of the older one
+ * is still there or was replaced by a wider one. Sets with the same serial are equal, as each purge
+ * adds a random salt. */
 static bool follows(const struct scope_set *newer, const struct scope_set *older)
 {
     bool equal = newer->serial == older->serial;
@@ -397,7 +400,7 @@ static struct scope_set *set_of_all(uint64_t serial)
     return set;
 }
 
-/* Under the lock. What remains of `set` is freed. */
+/* Under the lock. Frees what remains of `set`. */
 static bool take(struct scopes *scopes, struct scope_set *set)
 {
     const struct scope_set *now = atomic_load(&scopes->set);

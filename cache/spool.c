@@ -40,7 +40,8 @@ uint64_t chunk_end(const struct chunk *chunk)
     return chunk->start + chunk->cap;
 }
 
-/* Most bodies are of one chunk, and need no memory for a row. */
+/* Adds a place to the array of chunks. Most bodies have one chunk, which needs no separate
+ * array. */
 static void lengthen_row(struct spool *spool)
 {
     struct chunk **own = spool->chunks == &spool->first ? NULL : spool->chunks;
@@ -50,7 +51,7 @@ static void lengthen_row(struct spool *spool)
     spool->chunks[0] = own ? spool->chunks[0] : spool->first;
 }
 
-/* Only the writer adds chunks, but readers look at the row: under the lock. */
+/* Only the writer adds chunks, but readers use the array, so it changes under the lock. */
 static struct chunk *add_chunk(struct spool *spool, size_t coming)
 {
     struct chunk *chunk = chunk_new(spool->length, spool_next_size(spool, coming));
@@ -67,7 +68,7 @@ static struct chunk *add_chunk(struct spool *spool, size_t coming)
     return chunk;
 }
 
-/* The chunk in memory that holds `offset` (which must be published), or NULL. */
+/* The chunk in memory that holds `offset`, which must be published; or NULL. */
 struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset)
 {
     size_t low = spool->dropped, high = spool->count;
@@ -139,7 +140,7 @@ void spool_unref(struct spool **slot)
     free(spool);
 }
 
-/* ---- letting bytes go ---- */
+/* ---- dropping chunks from memory ---- */
 
 void spool_wake(struct waker *waker)
 {
@@ -158,14 +159,15 @@ bool spool_is_storing(const struct spool *spool)
     return (spool->put != NULL || spool->committed) && !spool->put_failed;
 }
 
-/* Small enough, and wanted: all of it stays in memory. */
+/* Is the body small enough, and wanted, so that all of it stays in memory? */
 bool spool_keeps(const struct spool *spool)
 {
     return spool->keep && !spool->spill && spool->length <= spool->keep_max &&
            (spool->expected < 0 || (uint64_t)spool->expected <= spool->keep_max);
 }
 
-/* When too much memory is used by all together, each makes do with the least that can move. */
+/* How many bytes the spool may hold in memory. While memory is tight, each spool gets the smallest
+ * amount with which it can make progress. */
 static size_t window(const struct spool *spool)
 {
     if (spool->sure || !memory_is_tight()) {
@@ -174,7 +176,7 @@ static size_t window(const struct spool *spool)
     return spool_is_storing(spool) ? STORE_CHUNK - 1 : CHUNK_SECOND;
 }
 
-/* Bytes below this offset may leave memory. */
+/* Chunks that end at or below this offset may be dropped. */
 static uint64_t droppable(struct spool *spool)
 {
     uint64_t stored = (uint64_t)spool->stored * STORE_CHUNK;
@@ -189,7 +191,7 @@ static uint64_t droppable(struct spool *spool)
     return read > stored ? read : stored;
 }
 
-/* Must the writer wait? Only when something is under way that will let bytes go. */
+/* Must the writer pause? Only if a write or a reader in progress will let chunks be dropped. */
 static bool is_full(const struct spool *spool, size_t limit)
 {
     bool strained = spool->strained && spool_is_storing(spool);
@@ -236,7 +238,7 @@ void spool_keep(struct spool *spool, uint64_t max)
     spool->keep_max = max;
 }
 
-/* What is not to stay until its end goes to the store in groups. */
+/* A body that will not be kept in memory until its end is stored in groups. */
 static void spill_when_large(struct spool *spool)
 {
     uint64_t known = spool->expected > 0 ? (uint64_t)spool->expected : 0;
@@ -261,7 +263,8 @@ void spool_bound(struct spool *spool, uint64_t most)
     spool->most = most;
 }
 
-/* It has become longer than it may: what is written of it is nobody's, and no more of it is. */
+/* The body has become longer than allowed: what was stored of it is abandoned, and it is only
+ * passed on from here. */
 static void outgrow(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
@@ -282,10 +285,10 @@ static void copy_in(struct spool *spool, struct span bytes)
         struct chunk *tail = spool->tail ? spool->tail : add_chunk(spool, bytes.len);
         uint64_t room = chunk_end(tail) - spool->length;
         struct span part = span_take(bytes, room < bytes.len ? (size_t)room : bytes.len);
-        /* Beyond the published length: no reader looks here yet. */
+        /* beyond the published length, where no reader looks so far */
         memcpy(tail->data + (spool->length - tail->start), part.at, part.len);
         if (part.len == room) {
-            spool->tail = NULL; /* once published, readers may let it go */
+            spool->tail = NULL; /* once published, a reader may drop it */
         }
         pthread_mutex_lock(&spool->lock);
         spool_lengthen(spool, part.len);
@@ -306,8 +309,8 @@ static void wake_readers(struct spool *spool)
     }
 }
 
-/* Too much memory waits for the ends of small bodies: this one goes to the store as large ones do,
- * or without a store passes through. */
+/* While memory is tight, small bodies may no longer wait in memory for their end: this one is
+ * stored in groups as large ones are or, without a store, only passed through. */
 static void spill_when_tight(struct spool *spool)
 {
     if (spool_keeps(spool) && !spool->sure && memory_is_tight()) {
@@ -343,8 +346,9 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     return flow;
 }
 
-/* Returns the put when what is there can still be stored; `keep`: it was to be, in spite of the
- * error. Then what it was to replace goes at least. */
+/* Ends the spool. Returns the put if the body can still be stored. `keep`: it is to be stored in
+ * spite of `err`; if that is impossible, at least the record that it would have replaced is
+ * deleted. */
 static struct store_put *finish(struct spool *spool, int err, bool keep)
 {
     spool_drop_promise(spool);
@@ -372,7 +376,7 @@ void spool_end(struct spool *spool, int err)
     struct store_put *put = finish(spool, err, false);
 
     if (put) {
-        store_put_abort(put); /* complete, but nobody gave it a head to be stored under */
+        store_put_abort(put); /* the caller gives no head to store it under */
     }
 }
 
@@ -425,7 +429,7 @@ void spool_writer_gone(struct spool *spool)
     pthread_mutex_unlock(&spool->lock);
 }
 
-/* ---- anybody ---- */
+/* ---- for all threads ---- */
 
 size_t spool_readers(struct spool *spool)
 {

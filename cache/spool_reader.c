@@ -35,14 +35,14 @@ void spool_reader_fini(struct spool_reader *reader)
     spool_reader_went(spool, reader);
     spool_let_go(spool);
     if (spool->reader_count == 0 && !spool->ended) {
-        spool_wake(&spool->writer); /* nobody reads any more: is it worth going on? */
+        spool_wake(&spool->writer); /* without readers the writer may give up the fetch */
     }
     pthread_mutex_unlock(&spool->lock);
     spool_unref(&reader->spool);
 }
 
-/* What the reader holds already covers its offset: 0, or ERR_AGAIN when it has left memory, and
- * *out is empty when it does not. */
+/* Gives what the reader has been lent for its offset. Returns 0, with *out empty if the lent bytes
+ * end before the offset; or ERR_AGAIN if they have left memory. */
 static int peek_lent(struct spool_reader *reader, struct span *out)
 {
     struct ahead *ahead = reader->ahead;
@@ -76,7 +76,8 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     int err = ahead_chunk(reader->ahead, spool->shelf.store, chunks, count, &reader->lent);
     if (err) {
         reader->lent = SPAN_EMPTY;
-        return err; /* on its way; or corrupt, and this reader cannot go on */
+        return err; /* the bytes are being read; or they are corrupt, and this reader cannot
+                       continue */
     }
     reader->lent_at = (uint64_t)group * STORE_CHUNK;
     err = peek_lent(reader, out);
@@ -93,7 +94,7 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
     pthread_mutex_lock(&spool->lock);
     uint64_t begin = spool_memory_begin(spool);
     bool in_memory = from >= begin;
-    /* Storing may have failed in between: then what the store has ends before memory begins. */
+    /* If storing has failed meanwhile, the stored bytes end before those in memory begin. */
     bool gone = !in_memory && (uint64_t)spool->stored * STORE_CHUNK < begin;
     if (!gone) {
         list_push_back(&spool->readers, &reader->link);
@@ -101,20 +102,20 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
         spool_reader_came(spool, reader);
         spool->had_reader = true;
         reader->spool = spool_ref(spool);
-        spool_let_go(spool); /* the writer may have paused before what this one waits for */
+        spool_let_go(spool); /* a writer that has paused may have to go on for this reader */
     }
     pthread_mutex_unlock(&spool->lock);
     if (!gone && !in_memory) {
         int err = peek_stored(reader, &first);
         gone = err != 0 && err != ERR_AGAIN;
-        if (gone) { /* better told now than behind a head */
+        if (gone) { /* fail now, before a response head is sent */
             spool_reader_fini(reader);
         }
     }
     return gone ? ERR_NOT_FOUND : 0;
 }
 
-/* 1: *out is set; 0: look at *err. Under the lock. */
+/* True: *out is set. False: *stored or *err tells more. Under the lock. */
 static bool peek_memory(struct spool_reader *reader, struct span *out, bool *stored, int *err)
 {
     struct spool *spool = reader->spool;
@@ -170,7 +171,7 @@ int spool_peek(struct spool_reader *reader, struct span *out)
     return 0;
 }
 
-/* What is pinned is what was peeked last, unless it was copied: bytes in memory take its place. */
+/* The pinned bytes are those of the last peek(), unless these came from memory or were copied. */
 bool spool_place(const struct spool_reader *reader, struct file_place *out)
 {
     const struct ahead *ahead = reader->ahead;

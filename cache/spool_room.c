@@ -1,14 +1,14 @@
 /*
- * spool_room - how much memory a spool takes next. What is to stay, here or in the store, is
- * promised its room beforehand; so however many bodies arrive at once, those that have begun can go
- * on.
+ * spool_room - reserves memory for the next chunks of a spool. Memory for a body that is to be kept
+ * or stored is reserved before its bytes arrive: however many bodies arrive at once, those that
+ * have begun can make progress.
  */
 #include "cache/spool_parts.h"
 
 #include "base/memory.h"
 #include "base/minmax.h"
 
-/* How large the chunk at offset `start` is, of a body that may end at any time. */
+/* Size of the chunk at offset `start`, in a body that may end at any time. */
 static size_t growing_size(uint64_t start, size_t coming)
 {
     uint64_t left = CHUNK - start % CHUNK;
@@ -17,7 +17,7 @@ static size_t growing_size(uint64_t start, size_t coming)
     return (size_t)(most < left ? most : left);
 }
 
-/* How large the chunk at offset `start` should be. */
+/* Size of the chunk at offset `start`. */
 static size_t chunk_size(const struct spool *spool, uint64_t start, size_t coming)
 {
     if (spool->expected < 0) {
@@ -29,7 +29,7 @@ static size_t chunk_size(const struct spool *spool, uint64_t start, size_t comin
     return (size_t)(left < most ? left : most);
 }
 
-/* Is it to stay, here or in the store? Then what it needs must be had beforehand. */
+/* Is the body to be kept in memory or stored? Then its memory is reserved in advance. */
 static bool is_to_stay(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
@@ -44,15 +44,15 @@ static uint64_t next_start(const struct spool *spool)
     return spool->tail ? chunk_end(spool->tail) : spool->length;
 }
 
-/* How much comes before bytes can leave memory again, as far as is known: what goes to the store
- * goes there in whole groups. And a chunk more: what was read before the origin is paused. */
+/* How many bytes are needed before chunks can be dropped again, as far as is known: bodies are
+ * stored in whole groups. Plus one chunk for what is still read before the origin is paused. */
 static size_t needed(const struct spool *spool, size_t least)
 {
     uint64_t start = next_start(spool);
     uint64_t ahead = STORE_CHUNK - start % STORE_CHUNK + CHUNK;
 
     if (spool->wary || (spool->expected < 0 && start < CHUNK_FIRST + CHUNK_SECOND)) {
-        ahead = 0; /* most bodies of an unknown length end here */
+        ahead = 0; /* most bodies of unknown length are shorter than this */
     } else if (spool->expected >= 0) {
         uint64_t whole = (uint64_t)spool->expected;
         uint64_t left = whole > start ? whole - start : 0;
@@ -61,8 +61,8 @@ static size_t needed(const struct spool *spool, size_t least)
     return ahead > least ? (size_t)ahead : least;
 }
 
-/* At least so much is promised. If need be, readers have to read back from the store what it has.
- */
+/* Reserves memory until at least `least` bytes are reserved. If memory is short, drops chunks that
+ * the store has: readers then read them from the store. False: there is not enough. */
 static bool assure(struct spool *spool, size_t least)
 {
     if (spool->promised >= least) {
@@ -99,7 +99,7 @@ void spool_drop_promise(struct spool *spool)
     spool->promised = 0;
 }
 
-/* There is no room: from here on it only passes through. */
+/* There is not enough memory: from here on the body is only passed through. */
 static void give_up_keeping(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
@@ -110,7 +110,7 @@ static void give_up_keeping(struct spool *spool)
     pthread_mutex_unlock(&spool->lock);
 }
 
-/* The next chunk is taken from what was promised, as far as that goes. */
+/* Takes the next chunk from the reservation, as far as that goes. */
 static size_t use_promise(struct spool *spool, size_t cap)
 {
     size_t had = spool->promised < cap ? spool->promised : cap;

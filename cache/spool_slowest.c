@@ -1,6 +1,6 @@
 /*
- * spool_slowest - how far the slowest reader of a spool has come, without looking through all of
- * them each time one moves.
+ * spool_slowest - the offset that the slowest reader of a spool has reached, without visiting all
+ * readers at each step of one.
  */
 #include "cache/spool_parts.h"
 
@@ -28,7 +28,7 @@ static uint64_t slowest_offset(const struct spool *spool)
     return offset;
 }
 
-/* What a reader has to pass before more may leave memory. */
+/* The offset that the slowest reader has to pass before another chunk can be dropped. */
 static uint64_t mark_behind(const struct spool *spool, uint64_t offset)
 {
     const struct chunk *chunk = spool_chunk_at(spool, offset);

@@ -1,10 +1,10 @@
-/* spool_store - the way of a spool's bytes to the store, while they arrive and at their end. */
+/* spool_store - stores the body of a spool, in groups while it arrives and at its end. */
 #include "cache/spool_parts.h"
 
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { GROUP_CHUNKS_MAX = 5 + 3 }; /* the first CHUNK bytes are in five at most */
+enum { GROUP_CHUNKS_MAX = 5 + 3 }; /* the first CHUNK bytes are in at most five chunks */
 
 struct group_ticket {
     struct spool *spool;
@@ -38,18 +38,18 @@ static void on_group_stored(void *arg, int err, const struct store_chunk *place)
         pinned.pin = NULL;
     } else {
         spool->put_failed = true;
-        spool_wake(&spool->writer); /* without readers nobody will have it */
+        spool_wake(&spool->writer); /* without readers there is no use for the body any more */
     }
     spool_let_go(spool);
     pthread_mutex_unlock(&spool->lock);
-    if (pinned.pin) { /* out of turn: a group before it has failed */
+    if (pinned.pin) { /* an earlier group has failed, so this one cannot be used */
         store_unpin(spool->shelf.store, pinned.pin);
     }
     free(ticket);
     spool_unref(&spool);
 }
 
-/* Borrows the bytes [from, to) of the row for the store; returns the number of pieces. */
+/* Borrows the bytes [from, to) for the store, chunk by chunk. Returns the number of pieces. */
 size_t spool_borrow(struct spool *spool, uint64_t from, uint64_t to, struct store_piece *pieces,
                     size_t max)
 {
@@ -69,7 +69,7 @@ size_t spool_borrow(struct spool *spool, uint64_t from, uint64_t to, struct stor
     return n;
 }
 
-/* Called by the writer, without the lock: the store may answer at once. */
+/* For the writer. Called without the lock, because the store may call back at once. */
 void spool_queue_groups(struct spool *spool, bool last)
 {
     for (;;) {

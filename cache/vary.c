@@ -11,7 +11,7 @@ struct span cache_generation(const struct object *base)
     return fields_get(&base->fields, FIELD_ETAG);
 }
 
-/* The text that all keys of one generation's variants begin with. */
+/* The prefix of the key texts of all variants of one generation. */
 static struct span salted(const struct cache_key *primary, struct span generation,
                           struct span suffix, struct arena *arena)
 {
@@ -29,11 +29,11 @@ void cache_variant_key(struct cache *cache, const struct cache_key *primary,
     key_variant(&of_base, spec, request, &cache->secret, arena, out);
 }
 
-/* ---- the base ---- */
+/* ---- the Vary base ---- */
 
-enum { VARIANT_TEXT_MAX = 1024 /* what selects a variant; one with more is not listed */ };
+enum { VARIANT_TEXT_MAX = 1024 /* most bytes of the selecting values of a listed variant */ };
 
-/* The last few of something, oldest first. */
+/* The latest values of a list, oldest first. */
 struct recent {
     struct span at[OBJECT_VARY_MAX];
     size_t count;
@@ -58,14 +58,14 @@ static void recent_add(struct recent *recent, struct span value)
     recent->at[recent->count++] = value;
 }
 
-/* What a base says; borrowed from it. */
+/* The content of a Vary base; borrowed from it. */
 struct listing {
     struct span generation;
     struct recent specs;
-    struct recent variants; /* their keys' text, behind the salted primary text */
+    struct recent variants; /* what their key texts have behind the common prefix */
 };
 
-/* False, and empty, when the object (may be NULL) is no base. */
+/* Reads a base. False, with *out empty: the object (may be NULL) is not a base. */
 static bool listing_read(const struct object *object, struct listing *out)
 {
     *out = (struct listing){0};
@@ -107,8 +107,8 @@ static struct span new_generation(struct arena *arena)
     return arena_printf(arena, "%016llx", (unsigned long long)random.k0);
 }
 
-/* Under the guard: the base takes the place of what is under the primary key, also in a store that
- * has much to do, for it is small, and put once: its variants are found by it. */
+/* Under the guard. The base replaces the object under the primary key. It is put even into a store
+ * that is behind: it is small and rarely written, and its variants are found only through it. */
 static struct object *put_base(struct cache *cache, const struct cache_key *primary,
                                const struct listing *listing)
 {
@@ -118,10 +118,12 @@ static struct object *put_base(struct cache *cache, const struct cache_key *prim
     struct object_meta meta;
     struct buf head = BUF_INIT;
 
-    table_put(cache->table, base, true); /* what the store has until then is older */
+    /* a request must not find the older record of the store meanwhile */
+    table_put(cache->table, base, true);
     cache_changed(cache, &base->key);
     if (shelf_put_begin_anyway(shelf, base->key.hash, base->key.text, &put) == 0) {
-        CHECK(object_encode(base, &head, &meta) == 0); /* a few lines, with names of ours */
+        /* cannot fail: the lines are few and short */
+        CHECK(object_encode(base, &head, &meta) == 0);
         store_put_finish(put, buf_span(&head), &meta, sizeof(meta), 0, NULL, 0, cache_settle,
                          cache_settling(cache, base));
         buf_fini(&head);
@@ -132,8 +134,8 @@ static struct object *put_base(struct cache *cache, const struct cache_key *prim
     return base;
 }
 
-/* The Vary base of the URL with `spec` in it; made or extended when needed. NULL when it would have
- * to be read from the disk first. */
+/* The Vary base of the URL, with `spec` among its specifications; made or extended if needed. NULL:
+ * it would have to be read from the disk first. */
 static struct object *vary_base(struct cache *cache, const struct cache_key *primary,
                                 struct span spec, struct arena *arena)
 {
@@ -166,7 +168,8 @@ static struct object *vary_base(struct cache *cache, const struct cache_key *pri
 
 /* ---- several variants ---- */
 
-/* Lists the variant in its base, unless that has gone, lists it already, or is not in memory. */
+/* Adds the variant to the list of its base, unless the base was removed, is not in memory, or lists
+ * it already. */
 static void list_variant(struct cache *cache, const struct cache_key *primary,
                          const struct object *base, const struct cache_key *variant)
 {
@@ -194,10 +197,11 @@ static void list_variant(struct cache *cache, const struct cache_key *primary,
     object_unref(&now);
 }
 
-/* Whole, and with a validator that tells it from others. A weak entity-tag does not: codings may
- * share it (RFC 9110 8.8.1). Origins that compress on their way out may give codings a strong one
- * in common, or hold a tag for that of the uncompressed form; so a coding that the client cannot
- * decode is none. */
+/* Can the variant be offered to the origin, and be told from others by its validator? A weak
+ * entity-tag is not enough, as content codings may share it (RFC 9110 8.8.1). Origins that compress
+ * while sending may even give several codings the same strong entity-tag, or compare a tag with
+ * that of the uncompressed form; so a variant in a coding that the client cannot decode is not
+ * offered. */
 static bool is_candidate(const struct object *object, const struct http_fields *request)
 {
     struct span etag = fields_get(&object->fields, FIELD_ETAG);
@@ -231,7 +235,7 @@ size_t cache_variants(struct cache *cache, const struct cache_key *primary,
     return count;
 }
 
-/* ---- what a response is for ---- */
+/* ---- for which requests a response is ---- */
 
 bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct object *object,
                   const struct http_fields *request, struct arena *arena)
@@ -247,7 +251,7 @@ bool cache_shares(struct cache *cache, const struct lookup *lookup, const struct
     }
     struct object *base = vary_base(cache, &lookup->primary, spec, arena);
     if (base == NULL) {
-        return false; /* looking again will tell */
+        return false; /* the base has to be read first; a new lookup decides */
     }
     cache_variant_key(cache, &lookup->primary, base, spec, request, arena, &key);
     object_unref(&base);
