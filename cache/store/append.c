@@ -8,7 +8,8 @@ uint32_t append_tag(const uint8_t hash[STORE_HASH])
 {
     uint32_t tag;
 
-    memcpy(&tag, hash + 4, sizeof(tag)); /* the bytes before them choose the directory */
+    /* the first four bytes choose the directory of the store */
+    memcpy(&tag, hash + 4, sizeof(tag));
     return tag;
 }
 

@@ -6,7 +6,8 @@
 
 #include <stdatomic.h>
 
-/* Dead records must be deleted faster than new ones appear, or the index would grow for ever. */
+/* Dead records deleted in one commit, at least. They must be deleted faster than new ones appear,
+ * or the index would grow without limit. */
 #define SWEEP_MIN 64
 #define SWEEP_PER_OP 4
 
@@ -23,7 +24,8 @@ static bool appends(const struct op *op)
     return op->kind == OP_CHUNK || op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-/* Makes room only for operations that need it: deletions must not fail because of copies. */
+/* Makes room and applies all operations. Room is made only for operations that need it: deletions
+ * must not fail because an eviction has no room for its copies. */
 static int apply_all(struct disk *disk, struct list *ops)
 {
     unsigned count = 0;
@@ -47,7 +49,7 @@ static int apply_all(struct disk *disk, struct list *ops)
     return err ? err : evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count);
 }
 
-/* Lists segments again that a failed attempt has made. */
+/* Adds segments to the index again that a failed attempt has created. */
 static int relist(struct disk *disk)
 {
     int err = 0;
@@ -117,7 +119,8 @@ static int begin(struct disk *disk)
     return err;
 }
 
-/* From now on it can be read without LMDB. If no commit has listed it, it has nothing to read. */
+/* From now on the segment can be read without LMDB. A segment that no commit has listed has no
+ * readers. */
 static void close_segment(struct disk *disk, enum s3_log log)
 {
     struct segment *segment = disk->open[log];
@@ -161,7 +164,7 @@ static int attempt(struct disk *disk, struct list *ops)
     }
     if (err) {
         abort_segments(disk);
-        evict_restore(disk, &before); /* the copies are lost */
+        evict_restore(disk, &before); /* the copies made by the eviction are lost with the batch */
     }
     index_abort(disk->index);
     if (err) {
@@ -172,7 +175,7 @@ static int attempt(struct disk *disk, struct list *ops)
 
 /* ---- its outcome ---- */
 
-/* Removes from puts the chunks of a failed attempt. */
+/* Removes the chunks that a failed attempt has added from their puts. */
 static void rewind_puts(struct list *ops)
 {
     list_each(link, ops)
@@ -199,7 +202,7 @@ void batch_fail(struct list *ops, int err)
     }
 }
 
-/* The object will not be stored, so its chunks are wasted. */
+/* Does the operation end a put whose object will not be stored? Then its chunks are dead bytes. */
 static bool wastes(const struct op *op)
 {
     return op->kind == OP_ABORT || (op->kind == OP_FINISH && op->err);
@@ -248,7 +251,8 @@ static void account_all(struct disk *disk, struct list *ops)
     meter_add(&disk->counters.written, bytes, clock_mono_ms() / 1000);
 }
 
-/* Changes with every commit that wrote something: new segments change the index, too. */
+/* A number that changes with every commit that has written something: a new segment changes the
+ * index, too. */
 static uint64_t commit_mark(const struct disk *disk)
 {
     uint64_t segments = 0;
@@ -259,7 +263,7 @@ static uint64_t commit_mark(const struct disk *disk)
     return env_commits(&disk->index->env) << 32 | (uint32_t)segments;
 }
 
-/* Closes segments whose estimate was wrong. */
+/* Closes segments that were fuller than estimated. True: there were some. */
 static bool close_overflowed(struct disk *disk)
 {
     bool any = false;
@@ -300,7 +304,7 @@ int batch_write(struct disk *disk, struct list *ops, bool *wrote)
 void batch_close(struct disk *disk)
 {
     if (!disk->checked || index_begin(disk->index) != 0) {
-        return; /* nothing was written in this run */
+        return; /* nothing was written since the store was opened */
     }
     if (uses_save(disk, true) == 0) {
         index_commit(disk->index);

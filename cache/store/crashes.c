@@ -25,9 +25,9 @@
 
 enum { MARKS_MAX = 256 };
 
-/* A mark for each open store. Read by a signal handler, so without locks. */
+/* One entry for each open store. Read by a signal handler, so accessed without locks. */
 static struct mark {
-    atomic_int file; /* its descriptor; 0: unused */
+    atomic_int file; /* descriptor of the file `crashes`; 0: unused */
     _Atomic uint64_t opened_ms;
     atomic_bool outlived;
 } marks[MARKS_MAX];
@@ -41,11 +41,11 @@ static uint64_t now_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now); /* allowed in a signal handler */
+    clock_gettime(CLOCK_MONOTONIC, &now); /* async-signal-safe */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Only once: a handler that runs after ours (a sanitizer's) may raise another signal. */
+/* Runs only once: a handler that runs after ours (a sanitizer's) may raise another signal. */
 static void leave_marks(void)
 {
     static atomic_flag left = ATOMIC_FLAG_INIT;
@@ -59,12 +59,13 @@ static void leave_marks(void)
         int file = atomic_load(&marks[i].file);
         if (file > 0 && now - atomic_load(&marks[i].opened_ms) < MINUTE_MS) {
             ssize_t written = write(file, "x", 1);
-            (void)written; /* nobody to tell */
+            (void)written; /* a signal handler cannot report errors */
         }
     }
 }
 
-/* Restores the former handler, and returns: the signal is raised again. */
+/* Notes the crash, restores the former handler and returns: the faulting instruction then raises
+ * the signal again. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -76,7 +77,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
             sigaction(number, &before[i], NULL);
         }
     }
-    if (info->si_code <= 0) { /* sent by abort() or kill(), so it is not raised again by itself */
+    if (info->si_code <= 0) { /* sent by abort() or kill(): no instruction raises it again */
         raise(number);
     }
     errno = saved;

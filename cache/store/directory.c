@@ -36,7 +36,7 @@ static int make_directory(const char *path)
     return 0;
 }
 
-/* ---- who has it ---- */
+/* ---- who holds the lock ---- */
 
 /* The process that holds a flock on the file, from the kernel's list; 0: unknown. Lines are like
  * "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF". The device is not compared, as some file

@@ -19,7 +19,8 @@
 
 #define SEGMENTS_WANTED 128
 
-/* After so many failures no more descriptors are spent: nothing is stored until the next start. */
+/* How often the index is reopened, as each time costs descriptors. After that nothing is stored
+ * until the next start. */
 #define REOPEN_MAX 16
 
 /* Most evictions for one new segment on a full disk. */
@@ -67,7 +68,7 @@ static int open_index(const struct disk *disk, const char *path, const struct in
     return err;
 }
 
-/* The identity of a new index for this store. */
+/* Sets the identity that a new index of this store gets. */
 static void found(struct index *founder, const struct sip_key *secret)
 {
     struct sip_key uuid = sip_key_random();
@@ -166,8 +167,8 @@ static uint64_t segment_size_for(uint64_t size)
                                            : wanted;
 }
 
-/* Removes files that the index does not know: of dropped segments, or of a run that died before its
- * commit. */
+/* Removes files that the index does not list: those of dropped segments, or of a process that died
+ * before its commit. */
 static void remove_strays(const struct disk *disk)
 {
     int fd = openat(disk->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -254,14 +255,14 @@ void disk_close(struct disk *disk)
     crashes_close(disk->crash_mark);
     disk->crash_mark = -1;
     if (disk->dir >= 0) {
-        close(disk->dir); /* and gives up the lock */
+        close(disk->dir); /* also gives up the lock */
         disk->dir = -1;
     }
 }
 
 /* ---- before the first write ---- */
 
-/* The old index stays open, as lookups may be using it. */
+/* Replaces a damaged index by an empty one. The old one stays open, as lookups may be using it. */
 static int begin_anew(struct disk *disk)
 {
     const char *dir = disk->segments.home.dir;
@@ -300,8 +301,9 @@ int disk_reopen_index(struct disk *disk)
     return err;
 }
 
-/* Continues the last run's segment, or leaves it unchanged and begins another. It may be intact but
- * impossible to open for lack of descriptors. */
+/* Continues to write to the newest segment of the last run. If that cannot be opened, it is left
+ * unchanged and the next write creates another: it may be intact, and only descriptors may be
+ * lacking. */
 static void resume_newest(struct disk *disk, enum s3_log log)
 {
     uint32_t id = disk->newest[log];
@@ -357,7 +359,7 @@ int disk_prune(struct disk *disk)
     return disk->pruned ? 0 : index_each_segment(disk->index, prune_segment, disk);
 }
 
-/* ---- in use ---- */
+/* ---- while the store is open ---- */
 
 uint64_t disk_used(const struct disk *disk)
 {
@@ -421,8 +423,9 @@ static bool is_full(int err)
     return err == -ENOSPC || err == -EDQUOT;
 }
 
-/* If others fill the disk, the store becomes smaller, segment by segment, without failing batches;
- * but not without limit, as unlinked files that are still read free nothing. */
+/* Creates a segment. If other files fill the disk, the store shrinks segment by segment instead of
+ * failing batches; but by at most EVICTIONS_MAX segments, as unlinked files that are still being
+ * read free no room. */
 static int create_segment(struct disk *disk, struct segment *segment,
                           const struct segment_spec *spec)
 {
@@ -433,7 +436,7 @@ static int create_segment(struct disk *disk, struct segment *segment,
     atomic_fetch_add_explicit(&disk->counters.recycled_segments, recycled, memory_order_relaxed);
     for (int tries = 0; tries < EVICTIONS_MAX && is_full(err); tries++) {
         if (disk->eviction.copying) {
-            return ERR_AGAIN; /* called for the oldest one, which is being read */
+            return ERR_AGAIN; /* called by an eviction, which must not evict another segment */
         }
         log_warn("store_disk_full", "dir=%s next=%s", segments->home.dir,
                  "the oldest segment is given up");
@@ -450,7 +453,7 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     struct segments *segments = &disk->segments;
     struct segment_spec spec = {
         .log = log, .capacity = segments->segment_size, .created = clock_wall()};
-    /* an eviction that finds no room continues to fill the open segment */
+    /* an eviction without room for a new segment continues to fill the open one */
     int err = disk->eviction.copying ? evict_make_room(disk, segments->segment_size) : 0;
 
     if (!err) {
@@ -462,7 +465,7 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     if (err) {
         return err;
     }
-    if (disk->open[log]) { /* copying has made one meanwhile */
+    if (disk->open[log]) { /* an eviction has created one meanwhile */
         return 0;
     }
     struct segment *segment = segments_next_free(segments, &spec.id);
@@ -473,7 +476,8 @@ int disk_next_segment(struct disk *disk, enum s3_log log)
     if (err) {
         return err;
     }
-    fsync(disk->dir); /* the name of the file; without this a power loss costs this segment only */
+    /* makes the file's name durable; if this fails, a power loss costs only this segment */
+    fsync(disk->dir);
     disk->open[log] = segment;
     return disk_list(disk, segment);
 }

@@ -7,7 +7,7 @@
 struct entry {
     struct map_link link;
     struct list refused;   /* in drops->refused, or in no list */
-    unsigned on_their_way; /* operations */
+    unsigned on_their_way; /* posted operations that delete the record */
     uint8_t hash[STORE_HASH];
 };
 
@@ -24,7 +24,7 @@ void drops_fini(struct drops *drops)
     map_fini(&drops->entries);
 }
 
-/* The hashes are keyed, so nobody can choose them. */
+/* The hashes are keyed, so a peer cannot choose them and their bits serve as they are. */
 static uint64_t place_of(const uint8_t hash[STORE_HASH])
 {
     uint64_t place;

@@ -79,8 +79,8 @@ static int mend_length(const struct env *env, const char *path)
 
 /* ---- damaged trees ---- */
 
-/* LMDB would call abort() after this. A lookup holds nothing that has to be freed, so it is left by
- * a jump. A guarded writer gives up the store, and the file, once. */
+/* Called by LMDB before abort(). A lookup holds nothing that has to be freed, so it is left by a
+ * jump. A guarded writer is left, too, and gives up its store and the file for good. */
 static void on_impossible(MDB_env *lmdb, const char *message)
 {
     const char *path = NULL;
@@ -107,10 +107,10 @@ static struct span lmdb_range(const struct env *env)
     return env->is_mapped ? SPAN_EMPTY : env_range(env);
 }
 
-/* MDB_NORDAHEAD is MADV_RANDOM, and since Linux 6.3 that says as well that having been used through
- * the mapping does not make a page worth keeping: branches of the trees, used by every lookup, left
- * memory as early as pages used once. The kernel by itself stops reading around misses where they
- * are many. */
+/* Undoes MDB_NORDAHEAD, which is MADV_RANDOM. Since Linux 6.3 that also makes the kernel ignore
+ * uses through the mapping when it chooses pages to evict: branch pages of the trees, which every
+ * lookup uses, left memory as early as pages used once. Without it the kernel reads around misses,
+ * but stops that by itself where they are frequent. */
 static void let_use_count(const struct env *env)
 {
     void *map;

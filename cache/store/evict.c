@@ -7,29 +7,28 @@
 #include <stdatomic.h>
 
 /* How much the index may grow until the next check: a batch copies at most every page of a small
- * tree, and freed pages are reused. */
+ * tree, and LMDB reuses freed pages. */
 #define INDEX_MARGIN (512u << 10)
 
-/* In each batch, the next victim is examined for this many times the bytes written, and some
- * more. */
+/* A batch examines the next victim for this many times the bytes that it wrote, and some more. */
 #define AHEAD_FACTOR 4u
 #define AHEAD_MIN (1u << 20)
 
-/* When there is no time left, so many segments are examined at once: one for what is to be written,
- * one for what was kept of the last. Then segments are dropped without copying. */
+/* When room is needed at once, this many segments are examined completely: one for the bytes to be
+ * written, one for the copies of the last. Then segments are dropped without copying. */
 #define ROUNDS_CALM 2
 #define ROUNDS_KEEPING 4
 
-/* Room for copies is always reserved, except in a store with so few segments that it would matter:
- * there only if one of the last victims had something to keep. */
+/* Room for copies is always reserved, except in a store of so few segments that the reserve would
+ * be a large part of it: there only if one of the last victims had objects to keep. */
 #define SEGMENTS_FEW 32
 #define RESERVE_VICTIMS 16
 
-/* While readers hold less than this part of the store in dropped segments, pinned segments count as
- * free soon, as most pins are short. With more, they are dropped last. */
+/* While readers hold less than 1/8 of the store in dropped segments, pinned segments are expected
+ * to be free soon, as most pins are short. With more, they are dropped last. */
 #define HELD_PART 8
 
-/* A segment of which this part is dead is dropped before its turn. */
+/* A segment of which at least half is dead is dropped before its turn. */
 #define WASTE_PART 2
 
 /* ---- giving up a segment ---- */
@@ -45,7 +44,8 @@ static void forget(struct disk *disk, struct segment *segment)
     }
     segment_close(segment);
     if (disk->index->txn) {
-        index_drop_segment(disk->index, id); /* if this fails, the next start finds no file */
+        /* if this fails, the next start removes the record, as it finds no file */
+        index_drop_segment(disk->index, id);
     }
 }
 
@@ -89,7 +89,7 @@ static void drop(struct disk *disk, struct segment *segment, bool recycle)
     atomic_fetch_add_explicit(&disk->counters.evicted_segments, 1, memory_order_relaxed);
 }
 
-/* ---- which ---- */
+/* ---- choosing the victim ---- */
 
 static bool is_held(const struct disk *disk, const struct segment *segment)
 {
@@ -145,8 +145,8 @@ static struct segment *waste(struct disk *disk)
     return NULL;
 }
 
-/* What is left out while there are others: chunks of objects in progress and, before that, segments
- * that would free no room. */
+/* Segments that are passed over while there are others: those with chunks of objects being stored
+ * and, before that, those that would free no room. */
 enum { OVER_HELD = 1, OVER_PINNED = 2 };
 
 static bool is_passed_over(const struct disk *disk, const struct segment *segment, int over)
@@ -183,7 +183,7 @@ static struct segment *choose(struct disk *disk, bool stay)
     return segment;
 }
 
-/* Is the segment being examined still the next to drop? */
+/* Would the segment being examined still be chosen as the next victim? */
 static bool is_victim(const struct disk *disk, const struct segment *segment)
 {
     uint32_t id = disk->eviction.victim;
@@ -192,7 +192,7 @@ static bool is_victim(const struct disk *disk, const struct segment *segment)
            !is_passed_over(disk, segment, pins_stay(disk) ? OVER_PINNED : 0);
 }
 
-/* The segment being examined; another one if there is none, or if it is not the next any more. */
+/* The segment being examined; a new one if there is none, or if another one would be chosen now. */
 static struct segment *victim_of(struct disk *disk)
 {
     struct eviction *at = &disk->eviction;
@@ -221,7 +221,7 @@ bool evict_one(struct disk *disk)
     if (spare_unlink(&disk->spares, &disk->segments.home)) {
         return true;
     }
-    struct segment *segment = choose(disk, true); /* room is needed now */
+    struct segment *segment = choose(disk, true); /* room is needed at once */
     if (segment) {
         drop(disk, segment, false);
     }
@@ -287,8 +287,8 @@ static int walk_and_drop(struct disk *disk, int round)
     return 0;
 }
 
-/* Readers of dropped segments have the room, and dropping all segments without readers would not be
- * enough: it would be of no use. */
+/* Would dropping all segments without readers still not make enough room, because readers hold
+ * dropped segments? Then dropping them is useless. */
 static bool is_in_vain(const struct disk *disk, uint64_t need)
 {
     uint64_t held, loose;
@@ -300,7 +300,7 @@ static bool is_in_vain(const struct disk *disk, uint64_t need)
 
 int evict_make_room(struct disk *disk, uint64_t need)
 {
-    if (disk->eviction.copying) { /* this is what the reserve is for */
+    if (disk->eviction.copying) { /* the reserve exists for this case */
         return has_room(disk, need) ? 0 : ERR_AGAIN;
     }
     int err = 0;
@@ -309,7 +309,8 @@ int evict_make_room(struct disk *disk, uint64_t need)
         uint64_t wanted = has_room(disk, need) ? need + reserve_of(disk) : need;
         err = is_in_vain(disk, wanted) ? ERR_NOT_FOUND : walk_and_drop(disk, round);
     }
-    if (err == ERR_NOT_FOUND) { /* nothing is left to drop, and maybe only the reserve is missing */
+    /* nothing is left to drop, and perhaps only the reserve is missing */
+    if (err == ERR_NOT_FOUND) {
         err = has_room(disk, need) ? 0 : ERR_FULL;
     }
     return err;
@@ -321,7 +322,7 @@ int evict_trim(struct disk *disk)
 
     disk->eviction.kept = 0;
     if (disk->eviction.walked && segment_is_live(walked, disk->eviction.victim)) {
-        drop(disk, walked, true); /* what was kept of it is committed by now */
+        drop(disk, walked, true); /* the copies of its objects are committed by now */
     }
     int err = 0;
     while (disk_used(disk) + spares_bytes(&disk->spares) > disk->size &&

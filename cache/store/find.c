@@ -1,4 +1,4 @@
-/* find - from a key to what is stored under it, and to the chunks of a large body. */
+/* find - finds what is stored under a key, and the chunks of a large body. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -85,8 +85,8 @@ static int pin_chunks(struct segments *segments, const struct store_chunk *chunk
 
 /* ---- objects ---- */
 
-/* Uses the newer head of an updated object, copied behind the record if that is a copy, so that
- * there is only one allocation. */
+/* Uses the newer head of an updated object. If the record is a copy, the head is appended to it, so
+ * that there is only one allocation. */
 static int adopt_newer_head(struct segments *segments, const struct location *location,
                             enum walk_way way, struct segment_record *read, struct span *head)
 {
@@ -124,8 +124,8 @@ static bool is_for(const struct record *record, const uint8_t hash[STORE_HASH], 
            span_eq(record->key, key);
 }
 
-/* Copies the table of chunks, which is needed as long as the object is read, while the disk may
- * fail to deliver its page later. */
+/* Copies the table of chunks: it is needed as long as the object is read, and the disk may later
+ * fail to deliver its page. */
 static void keep_chunks(struct segment_record *read, struct span *newer_head)
 {
     struct record *record = &read->record;
@@ -142,7 +142,8 @@ static void keep_chunks(struct segment_record *read, struct span *newer_head)
     newer_head->at = copy + size;
 }
 
-/* A page may change after its checksum was verified, and readers rely on these numbers. */
+/* Are the lengths of record and location the same? A page may change after its checksum was
+ * verified, and readers rely on these numbers. */
 static bool lengths_hold(const struct record *record, const struct location *location)
 {
     return record->body_len == location->body_len && record_chunks_hold(record);
@@ -159,7 +160,8 @@ static int fill_object(struct segments *segments, const struct location *locatio
         location->head_segment ? adopt_newer_head(segments, location, way, read, &newer_head) : 0;
 
     if (!err) {
-        err = record_read(read->bytes, &read->record); /* the copy may have moved */
+        /* the copy may have moved, so its spans are parsed again */
+        err = record_read(read->bytes, &read->record);
     }
     if (!err && was_lent && read->record.chunk_count) {
         keep_chunks(read, &newer_head);
@@ -221,7 +223,7 @@ void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
     log_warn("store_corrupt", "dir=%s segment=%u object=%u", store->disk.segments.home.dir,
              location->segment, location->object);
     if (atomic_load(&store->writer.dirty) > store->dirty_limit) {
-        return; /* whoever finds it next will report it again */
+        return; /* the next reader that finds the damage reports it again */
     }
     struct op *op = op_new(OP_DISCARD, NULL, 0);
     memcpy(op->hash, hash, STORE_HASH);
@@ -230,7 +232,7 @@ void find_discard(struct store *store, const uint8_t hash[STORE_HASH],
     writer_post(&store->writer, op);
 }
 
-/* Reads what the index has found. */
+/* Reads the object at the location that the index has. */
 static int find_located(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                         enum walk_way way, struct found_object *out)
 {
@@ -293,7 +295,7 @@ static bool is_same_place(const struct location *a, const struct location *b)
            a->head_segment == b->head_segment && a->head_object == b->head_object;
 }
 
-/* The object that was read, for another owner. */
+/* Gives another owner the object that was read. */
 static int share(struct store *store, struct store_read *read, const struct store_object *from,
                  struct store_object *out)
 {
@@ -307,14 +309,14 @@ static int share(struct store *store, struct store_read *read, const struct stor
     return err;
 }
 
-/* Was nothing committed since it was read? */
+/* Was nothing committed since the object was read? */
 static bool is_current(struct store *store, const struct found_object *was)
 {
     return was->index != NULL && was->index == store->disk.index &&
            was->commit == env_commits(&was->index->env);
 }
 
-/* Uses what was read, unless something else is stored by now. */
+/* Uses the object that was read, unless another one is stored under the key by now. */
 static int find_with(struct store *store, const uint8_t hash[STORE_HASH], struct span key,
                      struct store_read *read, struct found_object *out)
 {
@@ -386,7 +388,8 @@ bool store_is_resident(struct span lent)
 
 bool store_is_resident_lately(struct span lent)
 {
-    /* As walk_lend() has looked at it: with the header before it. */
+    /* from the same address as walk_lend(), which includes the header, so that both share what was
+     * seen */
     return resident_lately(lent.at - WALK_HEADER, lent.len + WALK_HEADER, clock_mono_ms());
 }
 

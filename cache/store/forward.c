@@ -9,12 +9,12 @@
 
 #include <errno.h>
 
-/* One step through the victim. */
+/* The examination of a victim within one batch. */
 struct transfer {
     struct disk *disk;
     struct segment *victim;
     enum s3_pressure pressure;
-    uint64_t passed; /* bytes of objects examined */
+    uint64_t passed; /* bytes of objects examined so far */
 };
 
 /* ---- reading what is there, what this batch has written included ----
@@ -28,7 +28,7 @@ static int failed_read(struct disk *disk, int err)
     return err;
 }
 
-/* Copies what this batch has written. */
+/* Copies bytes that this batch has written. */
 static int copy_written(struct segment *segment, uint32_t number, struct segment_record *out)
 {
     struct span bytes;
@@ -110,7 +110,8 @@ static int read_newer_head(struct disk *disk, struct kept *kept)
     return fits ? 0 : ERR_CORRUPT;
 }
 
-/* Is everything of it present, as the index says? Reads the record unless that was done. */
+/* Are all parts of the object present, as the index says? Reads its record unless it was read
+ * already. */
 static int read_kept(struct disk *disk, struct kept *kept)
 {
     const struct location *location = &kept->location;
@@ -163,7 +164,7 @@ static int append_copy(struct disk *disk, const struct kept *kept, struct span b
     return 0;
 }
 
-/* ERR_CORRUPT: it cannot be read. */
+/* ERR_CORRUPT: the chunk cannot be read. */
 static int copy_chunk(struct transfer *transfer, const struct kept *kept, struct store_chunk *chunk)
 {
     struct span bytes;
@@ -197,7 +198,7 @@ static int copy_chunks(struct transfer *transfer, struct kept *kept)
     return err;
 }
 
-/* The segment with a part of the body that will probably be dropped first. */
+/* The segment that will probably be dropped first among those with a part of the body. */
 static uint32_t low_segment_of(const struct disk *disk, const struct kept *kept, uint32_t own)
 {
     size_t count = kept->read.record.chunk_count;
@@ -243,12 +244,12 @@ static int write_kept(struct transfer *transfer, struct kept *kept)
     return index_put(disk->index, kept->hash, &location);
 }
 
-/* Copies the parts of the object that are in the victim. ERR_AGAIN: no room. What cannot be read
- * intact is not kept; that is no error. */
+/* Copies the parts of the object that are in the victim. ERR_AGAIN: there is no room. An object
+ * that cannot be read intact is not kept, which is no error. */
 static int keep(struct transfer *transfer, struct kept *kept)
 {
     if (bytes_in(&kept->read.record, transfer->victim->id) > FORWARD_MAX) {
-        return 0; /* the whole body would have to be in memory */
+        return 0; /* all these chunks would have to be in memory at once */
     }
     int err = copy_chunks(transfer, kept);
 
@@ -321,7 +322,7 @@ static int walk_record(struct transfer *transfer, uint32_t number)
 
     transfer->passed += line.size;
     if (line.uses == 0 || (line.tag && judge(transfer, &line, &kept.uses) != S3_KEEP)) {
-        leave(transfer, &line); /* most objects: without reading the disk */
+        leave(transfer, &line); /* most objects leave without being read from the disk */
         return 0;
     }
     int err = 0;
@@ -389,7 +390,7 @@ bool forward_begin(struct disk *disk, struct segment *victim)
     return true;
 }
 
-/* If there is time left, the next batch continues. */
+/* Is the budget used up? Then the next batch continues. */
 static bool is_enough(const struct transfer *transfer, const struct eviction *at, uint64_t budget)
 {
     return transfer->passed >= budget || (budget != UINT64_MAX && at->kept >= FORWARD_MAX);
@@ -422,7 +423,7 @@ int forward_walk(struct disk *disk, struct segment *victim, uint64_t budget,
     at->copying = true;
     int err = walk_on(&transfer, at, budget);
     *no_room = err == ERR_AGAIN;
-    if (*no_room) { /* the rest is only remembered */
+    if (*no_room) { /* further objects leave ghosts, but are not kept */
         transfer.pressure = S3_CRUSHED;
         err = walk_on(&transfer, at, budget);
     }

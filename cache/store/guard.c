@@ -135,7 +135,7 @@ int guard_touch(struct span bytes)
     return bytes.len ? guard_lookup(touch_pages, &bytes, bytes) : 0;
 }
 
-/* ---- what is given up ---- */
+/* ---- leaks on purpose ---- */
 
 struct grave {
     struct grave *next;
@@ -144,7 +144,7 @@ struct grave {
 
 void guard_bury(void *what)
 {
-    static _Atomic(struct grave *) graves; /* kept reachable, so that it is no leak */
+    static _Atomic(struct grave *) graves; /* kept reachable, so that leak checkers ignore it */
     struct grave *grave = xmalloc(sizeof(*grave));
 
     grave->what = what;

@@ -171,7 +171,7 @@ static int open_file(struct index *index, const char *path, uint64_t size,
     if (err) {
         return err;
     }
-    if (env_commits(&index->env) == 0) { /* or its creation was not completed */
+    if (env_commits(&index->env) == 0) { /* the file is empty, or its creation was not completed */
         err = create(index, heir_of);
     }
     if (!err) {
@@ -193,10 +193,10 @@ int index_open(struct index *index, const char *dir, uint64_t size, const struct
     return err ? err : open_file(index, path, size, heir_of);
 }
 
-/* ---- looking at all of it ---- */
+/* ---- checking the whole file ---- */
 
-/* Reads the file from front to back, since the walk jumps, and a disk reads a page as slowly as
- * many. */
+/* Reads the file sequentially, because the check visits pages in random order, and a disk reads one
+ * page as slowly as many. */
 static void read_through(const char *path)
 {
     enum { STEP = 1 << 20 };

@@ -39,7 +39,7 @@ int index_drop(struct index *index, const uint8_t hash[STORE_HASH])
     return err == MDB_NOTFOUND ? 0 : env_error(err);
 }
 
-/* ---- one after the other, for anybody ---- */
+/* ---- iterating, for any thread ---- */
 
 struct reading {
     struct index *index;
@@ -95,8 +95,8 @@ static bool advance(uint8_t key[STORE_HASH])
     return false;
 }
 
-/* Advances behind what was read. Keys that do not ascend are from a damaged tree, and would never
- * end. */
+/* Advances behind the records read. Keys that do not ascend come from a damaged tree, through which
+ * the iteration would never end. */
 static int move_behind(uint8_t from[STORE_HASH], const struct index_object *last, bool more)
 {
     if (!more) {
@@ -158,7 +158,7 @@ int index_objects(struct index *index, uint64_t *out)
     return err;
 }
 
-/* ---- the dead ones ---- */
+/* ---- deleting dead records ---- */
 
 static int sweep_one(MDB_cursor *cursor, MDB_val key, MDB_val val,
                      bool (*is_dead)(void *arg, const struct location *location), void *arg)

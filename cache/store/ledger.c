@@ -23,7 +23,7 @@ void ledger_init(struct ledger *ledger, uint64_t count)
     memory_take(MEMORY_STORE, shelf_count(ledger) * sizeof(*ledger->shelves));
 }
 
-/* ---- shelves and leaves; NULL where none has come yet ---- */
+/* ---- shelves and leaves; NULL where no object has needed one so far ---- */
 
 static struct ledger_shelf *shelf_at(const struct ledger *ledger, uint32_t shelf)
 {
@@ -103,8 +103,8 @@ void ledger_fini(struct ledger *ledger)
     *ledger = (struct ledger){0};
 }
 
-/* ---- any thread. Two that count at the same moment may count once; a bit that is lost in it is
- * set again ---- */
+/* ---- any thread. Of two uses counted at the same moment one may be lost; a lost bit is set again
+ * later ---- */
 
 static uint8_t byte_of(const struct ledger *ledger, uint32_t number)
 {
@@ -161,7 +161,7 @@ void ledger_set_verified(struct ledger *ledger, uint32_t number)
     set_byte(ledger, number, byte_of(ledger, number) | VERIFIED);
 }
 
-/* ---- sizes: an exponent and three bits behind the first ---- */
+/* ---- sizes: the exponent and the three bits after the first ---- */
 
 #define SIZE_MAX_KNOWN ((UINT64_C(16) << 31) - 1)
 

@@ -31,10 +31,11 @@ static int take(struct walk *walk, const struct walk_value *value, struct found 
     int err = 0;
 
     if (value->len == 0) {
-        out->bytes = SPAN_EMPTY; /* it is no record of ours, which whoever parses it will notice */
+        out->bytes = SPAN_EMPTY; /* not a record of ours; its parser will notice */
     } else if (value->at) {
         char *to = value->len <= out->room_len ? out->room : (copy = xmalloc(value->len));
-        out->copy = copy; /* before the page is touched, which may fail by a jump */
+        /* set before the page is touched, as a fault leaves this function by a jump */
+        out->copy = copy;
         memcpy(to, value->at, value->len);
         out->bytes = span_of(to, value->len);
     } else if (walk->way == WALK_READ) {
@@ -78,8 +79,9 @@ static int get(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
     return err;
 }
 
-/* In a file that is being written: as of the last commit. If LMDB has just given it up, before the
- * writer could note it, that was the last commit. */
+/* For a file that is being written: reads the last commit in a transaction. If LMDB has given up
+ * the file, and the writer has not noted that so far, the walk reads the last commit without a
+ * transaction. */
 static int get_in_transaction(struct walk *walk, const struct walk_tree *tree, struct span key,
                               struct found *out, uint64_t *commit)
 {
@@ -150,7 +152,7 @@ static int get_value(struct segment *segment, const struct walk_tree *tree, uint
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* only committed numbers are handed out */
 }
 
-/* What is not lent is in memory of our own. */
+/* Sums bytes that are not lent, which are in memory of our own. */
 static int sum_of(const struct segment *segment, struct span bytes, bool lent, enum walk_way way,
                   uint64_t *sum)
 {

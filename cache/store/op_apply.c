@@ -10,7 +10,7 @@
 
 #include <xxhash.h>
 
-/* The part of the store for bodies in progress whose length is unknown. */
+/* Bodies of unknown length that are being stored may use 1/4 of the store. */
 #define UNMEASURED_PART 4
 
 static struct span op_key(const struct op *op)
@@ -44,8 +44,8 @@ static bool has_outgrown(const struct disk *disk, const struct store_put *put)
                           put->count * (uint64_t)STORE_CHUNK > disk->object_max);
 }
 
-/* Bodies of unknown length must not evict everything else together, as none of them may be stored
- * in the end. */
+/* Do bodies of unknown length use too much already? They must not evict everything else together,
+ * as in the end none of them may be stored. */
 static bool is_too_much(const struct disk *disk, const struct store_put *put)
 {
     uint64_t chunks = 1;
@@ -69,8 +69,8 @@ static int put_state(const struct disk *disk, struct store_put *put)
     return put->err;
 }
 
-/* Chooses the log; once for each object, as that removes its ghost. A replacement goes to the log
- * of what it replaces, and inherits its uses. */
+/* Chooses the log; once for each object, because that removes its ghost. A replacement goes to the
+ * log of the object that it replaces, and inherits its uses. */
 static enum s3_log log_of(struct disk *disk, struct store_put *put, const uint8_t hash[STORE_HASH],
                           uint64_t size)
 {
@@ -113,7 +113,7 @@ static int apply_chunk(struct disk *disk, struct op *op)
     }
     copy_pieces(at, op);
     op->chunk.sum = XXH3_64bits(at, len);
-    if (list_empty(&put->link)) { /* a replay finds it there */
+    if (list_empty(&put->link)) { /* linked, so that a repeated attempt finds it */
         list_push_back(&disk->puts, &put->link);
     }
     store_put_remember(put, &op->chunk);
@@ -182,7 +182,7 @@ static int write_object(struct disk *disk, struct op *op)
     if (err) {
         return err;
     }
-    op->err = put_state(disk, put); /* making room may have evicted its chunks */
+    op->err = put_state(disk, put); /* making room may have evicted the object's own chunks */
     if (op->err) {
         return 0;
     }
@@ -197,7 +197,8 @@ static int write_object(struct disk *disk, struct op *op)
     return index_put(disk->index, put->hash, &location);
 }
 
-/* What cannot be stored is still newer than what it was to replace, which is deleted. */
+/* An object that cannot be stored is still newer than the record it would have replaced, which is
+ * deleted. */
 static int apply_finish(struct disk *disk, struct op *op)
 {
     int err = write_object(disk, op);
@@ -256,13 +257,15 @@ static int apply_update(struct disk *disk, struct op *op)
 
     if (op->head_len > STORE_INLINE_MAX) {
         op->err = ERR_TOO_LARGE;
-        return index_drop(disk->index, op->hash); /* with its outdated head */
+        return index_drop(disk->index, op->hash); /* the object with its outdated head is deleted */
     }
     memcpy(record.hash, op->hash, STORE_HASH);
     enum s3_log log =
-        log_of_stored(disk, op->hash); /* so that the head is not evicted before its body */
+        /* in the same log, so that the head is not evicted before its body */
+        log_of_stored(disk, op->hash);
     int err = append_room(disk, log,
-                          record_size(&record)); /* this may evict the body, so check afterwards */
+                          /* may evict the body, which is checked afterwards */
+                          record_size(&record));
     if (err) {
         return err;
     }
@@ -283,7 +286,7 @@ static int apply_update(struct disk *disk, struct op *op)
     return index_put(disk->index, op->hash, &location);
 }
 
-/* ---- any ---- */
+/* ---- any operation ---- */
 
 static int apply_discard(struct disk *disk, struct op *op)
 {

@@ -106,12 +106,11 @@ bool placement_knows(const struct placement *placement, const struct placement *
     if (other->era > placement->era) {
         return false;
     }
-    /* older than all that is remembered: has to be believed */
+    /* `other` is older than all eras that are remembered, so it has to be believed */
     return other->era == 0 || ago >= PLACEMENT_ERAS || placement->eras[ago] == other->eras[0];
 }
 
-/* Uses other bytes than those that choose a guard of the cache, or that the tenure is mixed
- * into. */
+/* Uses bytes of the hash that neither choose a guard of the cache nor have the tenure mixed in. */
 size_t placement_share_of(const uint8_t hash[16])
 {
     uint16_t word;

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* With so many queued reads an object is not waited for: the origin is asked instead. */
+/* If this many reads are queued, an object is not waited for: the origin is asked instead. */
 enum { QUEUE_MAX = 1024 };
 
 enum read_kind { READ_OBJECT, READ_CHUNK, READ_LENT };
@@ -132,7 +132,7 @@ static int run_pinned(struct store_read *read)
     return err;
 }
 
-/* Wakes the waiters; nobody can join any more. */
+/* Wakes the waiters. From here on no other thread can join the read. */
 static void publish(struct store_read *read)
 {
     struct reads *reads = &read->store->reads;
@@ -167,7 +167,7 @@ static void run(struct io_job *job, bool stopped)
     store_read_unref(read);
 }
 
-/* ---- asking ---- */
+/* ---- requesting a read ---- */
 
 static bool is_same(const struct store_read *a, const struct store_read *b)
 {
@@ -210,7 +210,7 @@ static struct store_read *find_same(struct reads *reads, const struct store_read
     return NULL;
 }
 
-/* Begins a read, or joins one; takes over what is wanted. */
+/* Begins a read, or joins one in progress; takes over `wanted`. */
 static void ask(struct store *store, const struct store_read *wanted, struct store_waiter *waiter)
 {
     struct reads *reads = &store->reads;
@@ -289,7 +289,7 @@ void store_read_lent(struct store *store, struct store_pin *pin, struct span len
         waiter);
 }
 
-/* ---- having asked ---- */
+/* ---- using the result ---- */
 
 bool store_read_is_done(const struct store_read *read)
 {

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* LMDB's own length is a little less: a cache line for each reader, and some for the header. */
+/* LMDB's own length is slightly smaller: a cache line for each reader, and some for the header. */
 enum { LINE = 64, LINES_MORE = 16 };
 
 static size_t length_for(unsigned readers)

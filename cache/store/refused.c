@@ -11,8 +11,8 @@
 
 /* ---- before a batch ---- */
 
-/* May they be tried again? Not if the disk accepts nothing any more; while stopping a few times;
- * otherwise after the pause. */
+/* May refused deletions be tried again? Not if the disk accepts nothing any more; a few times while
+ * stopping; otherwise after the pause. */
 static bool may_retry(const struct writer *writer)
 {
     if (writer_state(writer) != WRITER_WRITES) {
@@ -26,7 +26,7 @@ bool refused_is_due(const struct writer *writer)
     return !list_empty(&writer->drops.refused) && may_retry(writer);
 }
 
-/* Before everything else, as what is queued is newer. */
+/* To be applied before everything else in the batch, which is newer. */
 static void drop_again(struct writer *writer, const uint8_t hash[STORE_HASH], struct list *batch)
 {
     struct op *op = op_new(OP_DROP, NULL, 0);
@@ -54,16 +54,17 @@ size_t refused_take_of(struct writer *writer, const struct op *op, struct list *
     return 1;
 }
 
-/* ---- behind it ---- */
+/* ---- after a batch ---- */
 
-/* Is there, or was there, a record that must not be found again? */
+/* Is there, or was there, a record under the key that must not be found again? */
 static bool outdates(const struct op *op)
 {
     return op->kind == OP_DROP || op->kind == OP_FINISH || op->kind == OP_UPDATE;
 }
 
-/* Could it be found? Not if the index, after the failed batch, has no record: then nothing has to
- * be hidden, and keys of objects that were never stored would accumulate. */
+/* Could the outdated record be found? Not if the index, after the failed batch, has no record
+ * under the key: then nothing has to be hidden, and keys of objects that were never stored would
+ * pile up. */
 static bool may_be_found(const struct writer *writer, const uint8_t hash[STORE_HASH])
 {
     struct location location;
@@ -88,7 +89,7 @@ void refused_end(struct writer *writer, const struct op *op, bool failed)
     }
     if (!failed && (op->kind == OP_DROP || op->kind == OP_FINISH)) {
         drops_settle(&writer->drops,
-                     op->hash); /* the refused deletion was for what came before it */
+                     op->hash); /* the refused deletion was for the record before this one */
     }
     if (op->kind == OP_DROP) {
         drops_end(&writer->drops, op->hash);

@@ -7,7 +7,7 @@
 
 enum {
     STEP_PAGES = 512,
-    WAYS = 4, /* of a set, which is one line of the processor's cache */
+    WAYS = 4, /* ways of a set, which is one cache line */
     SET_BITS = 9,
     SETS = 1 << SET_BITS,
     SET_SHIFT = 64 - SET_BITS,
@@ -16,7 +16,8 @@ enum {
 struct seen {
     const void *at;
     uint32_t len;
-    uint32_t when_ms; /* modulo 49 days: an older look that passes for a new one costs one fault */
+    uint32_t when_ms; /* modulo 49 days; an entry that is older but seems recent costs at most one
+                         page fault */
 };
 
 static _Thread_local _Alignas(64) struct seen seen[SETS][WAYS];
@@ -44,7 +45,8 @@ static bool all(const char *from, size_t pages, size_t page_size)
         return false;
     }
     unsigned char each = 1;
-    for (size_t i = 0; i < pages; i++) { /* to the end, for then several are looked at at once */
+    /* without an early exit, so that the compiler can vectorise it */
+    for (size_t i = 0; i < pages; i++) {
         each &= vector[i];
     }
     return each;

@@ -2,35 +2,36 @@
 
 #include "base/check.h"
 
-#define PROBATION_SHARE 14 /* one part in so many */
-#define KEPT_SHARE 5       /* of the bytes given up */
-#define PRESSED_SHARE 20
-#define WINDOW 4       /* a part of the capacity is given up while the scale forgets half */
-#define BAR_PER_STEP 8 /* the bar is set so often while one segment is given up */
+#define PROBATION_SHARE 14 /* the probation log has 1/14 of the store, or more */
+#define KEPT_SHARE 5       /* 1/5 of the evicted bytes is kept */
+#define PRESSED_SHARE 20   /* the same for S3_PRESSED */
+#define WINDOW 4           /* the histogram is halved when it has counted 1/4 of the capacity */
+#define BAR_PER_STEP 8     /* how often the bar is set while one segment is evicted */
 
-#define FADES 10      /* percent that a turn through the main log takes from a counter */
-#define DEAD_FADES 90 /* and first of one that was idle, where all that is idle is dead */
-#define HOT_SEEN 512  /* hot objects, of which the last ones say how many are idle */
-#define IDLE_SEEN 128 /* and of those, how many stay so */
+#define FADES 10      /* percent of its count that an object loses with each turn */
+#define DEAD_FADES 90 /* percent that an idle object loses before, where all idle ones are dead */
+#define HOT_SEEN 512  /* drift.idle is halved at this number of hot objects */
+#define IDLE_SEEN 128 /* drift.again is halved at this number of hot and idle objects */
 
-/* Percent. Where popularity lasts, a tenth to a half of what was hot and then idle is idle again by
- * chance, and up to 30 of what is hot. */
+/* Percent: limits between which the shares of struct s3_drift mean something. Where popularity is
+ * stable, a tenth to a half of the hot and idle objects is idle again by chance, and up to 30 % of
+ * the hot ones are idle. */
 #define AGAIN_LEAST 55
 #define AGAIN_MOST 100
 #define IDLE_LEAST 30
 #define IDLE_MOST 50
-#define DYING_LEAST 12 /* hot ones that die in a turn: from here on probation is longer */
+#define DYING_LEAST 12 /* if more of the hot objects die in a turn, the probation log grows */
 #define DYING_MOST 30
-#define PROBATION_MORE 3 /* by up to one part in so many */
+#define PROBATION_MORE 3 /* it grows by up to 1/3 of the store */
 
-/* A counter of 1 of the largest size, and of S3_HITS_MAX of size 1, in sixteenths. */
+/* The lowest worth (count 1, largest size) as a logarithm, in sixteenths of a power of two. */
 #define WORTH_LEAST (-64 * 16 * 3 / 4)
 #define WORTH_UNIT 4 /* sixteenths in a class */
 
 void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s3_favor favor)
 {
     *policy = (struct s3fifo){.capacity = capacity, .step = step, .favor = favor};
-    policy->scale.credit = capacity / WINDOW; /* nothing was copied while the store became full */
+    policy->scale.credit = capacity / WINDOW; /* nothing was kept while the store filled up */
 }
 
 void s3fifo_fini(struct s3fifo *policy)
@@ -38,9 +39,9 @@ void s3fifo_fini(struct s3fifo *policy)
     ghosts_fini(&policy->ghosts);
 }
 
-/* ---- what is dead ---- */
+/* ---- drift of popularity ---- */
 
-/* 0 to 100: where it is between the two. */
+/* Where `percent` lies between `least` (0) and `most` (100). */
 static unsigned part_between(unsigned percent, unsigned least, unsigned most)
 {
     unsigned part = percent > least ? 100 * (percent - least) / (most - least) : 0;
@@ -55,11 +56,12 @@ static bool is_known(const struct s3_share *share, unsigned seen)
 
 static unsigned percent_of(const struct s3_share *share)
 {
-    return share->all ? 100 * share->these / share->all : 0;
+    return share->all ? 100 * share->matching / share->all : 0;
 }
 
-/* Percent of what is idle. Until it is seen what becomes of that, it is dead if there is much. */
-static unsigned dead(const struct s3_drift *drift)
+/* How many percent of the idle objects are dead, that is, will probably not be used again. As long
+ * as too few were seen a turn later, this follows from how many hot objects become idle. */
+static unsigned dead_percent(const struct s3_drift *drift)
 {
     if (is_known(&drift->again, IDLE_SEEN)) {
         return part_between(percent_of(&drift->again), AGAIN_LEAST, AGAIN_MOST);
@@ -69,28 +71,30 @@ static unsigned dead(const struct s3_drift *drift)
                : 0;
 }
 
-static void see(struct s3fifo *policy, struct s3_share *share, bool counts, unsigned seen)
+/* Counts one object. Halves the share when it has `seen` objects and a part of the capacity has
+ * passed, so that older objects count less. */
+static void share_count(struct s3fifo *policy, struct s3_share *share, bool matches, unsigned seen)
 {
     share->all++;
-    share->these += counts;
+    share->matching += matches;
     if (share->all >= seen && policy->drift.passed - share->since > policy->capacity / WINDOW) {
         share->all /= 2;
-        share->these /= 2;
+        share->matching /= 2;
         share->since = policy->drift.passed;
     }
 }
 
-/* An object of the main log is given up. */
-static void watch(struct s3fifo *policy, const struct s3_object *object)
+/* Learns from an object that is evicted from the main log. */
+static void learn_drift(struct s3fifo *policy, const struct s3_object *object)
 {
     struct s3_drift *drift = &policy->drift;
     bool idle = !(object->hits & S3_HITS_USED);
 
     drift->passed += object->size;
     if (s3_hits_was_idle(object->hits)) {
-        see(policy, &drift->again, idle, IDLE_SEEN);
+        share_count(policy, &drift->again, idle, IDLE_SEEN);
     } else if (object->hits >= S3_HITS_HOT) {
-        see(policy, &drift->idle, idle, HOT_SEEN);
+        share_count(policy, &drift->idle, idle, HOT_SEEN);
     }
 }
 
@@ -101,15 +105,15 @@ static bool is_idle(const struct s3_object *object)
     return object->log == S3_MAIN && !(object->hits & S3_HITS_USED);
 }
 
-/* Its count, for what it says of uses to come. */
+/* The count as an estimate of future uses: that of an idle object is reduced. */
 static unsigned count_of(const struct s3_drift *drift, const struct s3_object *object)
 {
     unsigned count = s3_hits_count(object->hits);
 
-    return is_idle(object) ? count * (100 - DEAD_FADES * dead(drift) / 100) / 100 : count;
+    return is_idle(object) ? count * (100 - DEAD_FADES * dead_percent(drift) / 100) / 100 : count;
 }
 
-/* Below 100, another one for each object and each turn. */
+/* A pseudo-random number below 100, a different one for each object and each turn. */
 static unsigned chance(const struct s3_drift *drift, uint32_t tag)
 {
     uint32_t mixed = (tag ^ (uint32_t)drift->passed) * UINT32_C(2654435761);
@@ -117,13 +121,13 @@ static unsigned chance(const struct s3_drift *drift, uint32_t tag)
     return (mixed >> 16) * 100 >> 16;
 }
 
-/* A multiple of `step` near it, by chance: so that in the mean it is what it was. */
+/* Rounds to a multiple of `step`, up or down at random, so that the mean does not change. */
 static unsigned round_to(unsigned step, unsigned hundredths, unsigned chance)
 {
     return (hundredths + chance * step) / (100 * step) * step;
 }
 
-/* What it begins its next turn with. */
+/* The counter of a kept object of the main log at the beginning of its next turn. */
 static uint8_t fade(const struct s3_drift *drift, const struct s3_object *object)
 {
     unsigned left = count_of(drift, object) * (100 - FADES);
@@ -138,7 +142,7 @@ static uint8_t fade(const struct s3_drift *drift, const struct s3_object *object
 
 /* ---- worth ---- */
 
-/* 16 times the logarithm to base 2, of at least 1. */
+/* 16 times the binary logarithm of max(n, 1). */
 static int log_of(uint64_t n)
 {
     static const uint8_t part[16] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15};
@@ -148,7 +152,7 @@ static int log_of(uint64_t n)
     return 16 * exponent + part[below];
 }
 
-/* 0 is worth nothing: a counter that has come down to 0. */
+/* The class of an object's worth. 0: its count has fallen to 0. */
 static unsigned class_of(const struct s3fifo *policy, unsigned count, uint64_t size)
 {
     static const int quarters[] = {[S3_OBJECTS] = 3, [S3_BOTH] = 2, [S3_BYTES] = 0};
@@ -157,8 +161,8 @@ static unsigned class_of(const struct s3fifo *policy, unsigned count, uint64_t s
     return count ? 1 + (unsigned)((worth - WORTH_LEAST) / WORTH_UNIT) : 0;
 }
 
-/* The class above which at most one part in `share` of the bytes lies; at least 1, for with 0 the
- * scale knows nothing. */
+/* The lowest class above which at most 1/`share` of the counted bytes lie; at least 1, as 0 means
+ * that no bar is known. */
 static unsigned bar_for(const struct s3_scale *scale, uint64_t share)
 {
     uint64_t above = 0;
@@ -192,7 +196,7 @@ void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3
     scale->kept += fate == S3_KEEP ? object->size : 0;
     scale->since += object->size;
     if (object->log == S3_MAIN) {
-        watch(policy, object);
+        learn_drift(policy, object);
     }
     if (scale->total > policy->capacity / WINDOW) {
         halve(scale);
@@ -214,16 +218,16 @@ enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uin
     return back && class_of(policy, *hits, size) >= policy->scale.bar ? S3_MAIN : S3_PROBATION;
 }
 
-/* What is popular for a short time is to be found soon, and where it is dead the main log is of no
- * use to it. */
+/* Bytes of the probation log. It grows where objects are popular for a short time only: they have
+ * to be in the store during that time, and afterwards a main log would hold them in vain. */
 static uint64_t probation_share(const struct s3fifo *policy)
 {
     const struct s3_drift *drift = &policy->drift;
-    unsigned dying = percent_of(&drift->idle) * dead(drift) / 100;
+    unsigned dying = percent_of(&drift->idle) * dead_percent(drift) / 100;
     uint64_t share =
         policy->capacity / PROBATION_SHARE +
         policy->capacity / (PROBATION_MORE * 100) * part_between(dying, DYING_LEAST, DYING_MOST);
-    uint64_t least = 2 * policy->step; /* the one being written is never given up */
+    uint64_t least = 2 * policy->step; /* the segment being written is never evicted */
 
     return share > least ? share : least;
 }
@@ -233,8 +237,9 @@ enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint6
     return probation > probation_share(policy) || main == 0 ? S3_PROBATION : S3_MAIN;
 }
 
-/* Much can be worth the same, and then it is the bar: of that what was used is kept as long as
- * there is less than a little under its share. */
+/* Is the object worth more than the bar? The class of the bar itself may hold many bytes, if many
+ * objects have the same worth. Of these, used objects are kept while less than 1/(share + 1) of all
+ * bytes was kept. */
 static bool is_above(const struct s3fifo *policy, const struct s3_object *object, unsigned bar,
                      uint64_t share)
 {

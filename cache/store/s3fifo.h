@@ -1,21 +1,23 @@
 /*
- * s3fifo - what leaves the store when room is needed: the policy alone, without segments or I/O.
- * The store asks it, and so does bench/hitratio. docs/hitratio.md explains it, and adr/0004 why.
+ * s3fifo - the eviction policy of the store: S3-FIFO over segments, by worth. Decisions only,
+ * without segments or I/O, so that bench/hitratio can use it, too. docs/hitratio.md explains it,
+ * adr/0004 gives the reasons.
  *
- * S3-FIFO (Yang et al., SOSP 2023) over segments, by worth. What is new is written to the probation
- * log, a fourteenth of the store. When a segment is given up, what in it is worth most is copied to
- * the main log, and the rest leaves, remembered as ghosts. An object's worth is its uses for its
- * size: a count that a use raises and that falls by a tenth each time the object has gone once
- * through the main log. The bar is where a fifth of the bytes that are given up lie above it, so
- * what is copied stays at a quarter of what is new, whatever is asked for. What comes back soon
- * begins with a use, and in the main log if that is above the bar.
+ * S3-FIFO (Yang et al., SOSP 2023): new objects are written to the probation log, which has a
+ * fourteenth of the store. When the oldest segment of a log is evicted, its objects of the highest
+ * worth are copied to the main log; the others leave the store and are remembered as ghosts. The
+ * worth of an object is its use count in relation to its size (enum s3_favor). A use raises the
+ * count; each turn, which is one passage through the main log, lowers it by a tenth. The bar is the
+ * worth above which a fifth of the evicted bytes lie. So the bytes copied are always a quarter of
+ * the bytes newly written, whatever is requested. An object that returns while its ghost is
+ * remembered begins with a higher count, and in the main log if its worth is above the bar.
  *
- * What goes through the main log without a use may be out of luck, or nobody will ask for it again.
- * That is seen by what was hot and then idle for a turn: the share of it that is idle for the next
- * one, too. The more that is, the less is the worth of all that is idle, and the more of the hot
- * ones are, the longer is the probation of what is new.
+ * An object that was not used during a turn (idle) may be requested again later or never. Which of
+ * both is usual is learned from objects that were hot and then idle for a turn: the share of them
+ * that is idle for the next turn, too. The larger this share is, the less idle objects are worth;
+ * and the more of the hot objects die, the larger the probation log becomes.
  *
- * Belongs to one thread, but for s3_hit…(), which are pure.
+ * Belongs to one thread, except s3_hit…(), which are pure.
  */
 #ifndef LARDER_CACHE_STORE_S3FIFO_H
 #define LARDER_CACHE_STORE_S3FIFO_H
@@ -24,37 +26,39 @@
 
 enum s3_log { S3_PROBATION, S3_MAIN, S3_LOGS };
 
-/* What the store is for: the worth of a use of an object 16 times as large. */
+/* What the store is optimised for. The fraction is the worth of one use of an object that is 16
+ * times as large, in relation to the smaller one. */
 enum s3_favor {
     S3_OBJECTS, /* many requests answered: an eighth */
-    S3_BOTH,    /* a quarter */
-    S3_BYTES,   /* few bytes fetched: the same */
+    S3_BOTH,    /* a compromise: a quarter */
+    S3_BYTES,   /* few bytes fetched from origins: the same worth */
 };
 
 #define S3_CLASSES 256
 
-/* The bytes given up lately, by worth in quarters of a power of two. */
+/* A histogram of the bytes evicted lately, by classes of worth. Each class is a quarter of a power
+ * of two. */
 struct s3_scale {
     uint64_t bytes[S3_CLASSES];
     uint64_t total;
-    uint64_t kept;     /* of these */
-    uint64_t credit;   /* as though so much more had been given up, at the start */
-    uint64_t since;    /* counted since the bars were set */
-    unsigned bar;      /* what is above it is kept; 0: nothing is known yet */
-    unsigned high_bar; /* the same under pressure */
+    uint64_t kept;     /* bytes of `total` that were copied to the main log */
+    uint64_t credit;   /* added to `total` when `kept` is judged, at the start */
+    uint64_t since;    /* bytes counted since the bars were set */
+    unsigned bar;      /* objects of higher classes are kept; 0: not known so far */
+    unsigned high_bar; /* the bar for S3_PRESSED */
 };
 
-/* How many of the objects seen lately. */
+/* A share of the objects seen lately: `matching` of `all`. */
 struct s3_share {
-    unsigned these, all;
-    uint64_t since; /* bytes of the main log, when they were halved */
+    unsigned matching, all;
+    uint64_t since; /* value of drift.passed when both were halved */
 };
 
-/* How fast what is popular changes, by the objects that are given up by the main log. */
+/* How fast popularity changes, learned from objects evicted from the main log. */
 struct s3_drift {
-    struct s3_share idle;  /* of the hot ones: not used for a turn */
-    struct s3_share again; /* of those that were hot and idle a turn ago: idle once more */
-    uint64_t passed;       /* bytes of the main log */
+    struct s3_share idle;  /* of hot objects: not used during their last turn */
+    struct s3_share again; /* of objects that were hot and then idle for a turn: idle once more */
+    uint64_t passed;       /* bytes evicted from the main log so far */
 };
 
 struct s3fifo {
@@ -66,60 +70,63 @@ struct s3fifo {
     struct s3_drift drift;
 };
 
-/* An object in a segment that is given up. */
+/* An object in a segment that is being evicted. */
 struct s3_object {
-    enum s3_log log; /* of its segment */
-    uint32_t tag;    /* any 32 bits of its key's hash, always the same ones */
-    uint8_t hits;    /* its counter */
+    enum s3_log log; /* the log of the segment */
+    uint32_t tag;    /* 32 bits of the key's hash, always the same ones */
+    uint8_t hits;    /* the counter, see below */
     uint64_t size;   /* bytes, head and body */
 };
 
-/* How badly the disk wants the room back. */
+/* How urgently room is needed, which limits the share of the evicted bytes that is copied. */
 enum s3_pressure {
-    S3_CALM,    /* a fifth is copied */
-    S3_PRESSED, /* writing comes near what the disk can do: a twentieth */
-    S3_CRUSHED, /* there is no time: nothing */
+    S3_CALM,    /* a fifth */
+    S3_PRESSED, /* a twentieth: writing comes near the limit of the disk */
+    S3_CRUSHED, /* nothing: there is no time to copy */
 };
 
 enum s3_fate {
     S3_KEEP,     /* copy it to the main log */
-    S3_REMEMBER, /* it leaves, as a ghost: s3fifo_remember() */
+    S3_REMEMBER, /* it leaves the store; call s3fifo_remember() to leave a ghost */
 };
 
-/* Ghosts are as many as objects, or twice as many, 4 bytes each; beside them 2 KiB. */
+/* Memory: 2 KiB, and 4 bytes for each ghost. There are as many ghosts as objects, or up to twice as
+ * many. */
 void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s3_favor favor);
 void s3fifo_fini(struct s3fifo *policy);
 
-/* Where a new object is written, and what its counter begins with. A ghost is taken away by it. */
+/* The log that a new object is written to; *hits is the initial value of its counter. Removes the
+ * object's ghost. */
 enum s3_log s3fifo_place(struct s3fifo *policy, uint32_t tag, uint64_t size, uint8_t *hits);
 
-/* The log whose oldest segment is to go next, by the bytes of their segments. */
+/* The log whose oldest segment is evicted next. `probation` and `main` are the bytes of their
+ * segments. */
 enum s3_log s3fifo_victim(const struct s3fifo *policy, uint64_t probation, uint64_t main);
 
-/* What becomes of an object whose segment goes. *hits is what the counter of a kept one begins
- * with. Changes nothing: it may be asked again when more is known. */
+/* Decides about an object whose segment is being evicted. *hits is the counter to begin with if it
+ * is kept. Changes nothing, so it may be called again when more of the object is known. */
 enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *object,
                           enum s3_pressure pressure, uint8_t *hits);
-/* Sets the bar by it, and learns what dies: once for each object whose segment goes, with what
- * became of it.
- */
+/* Learns from an evicted object and its fate, and adapts the bar. To be called once for each object
+ * whose segment is evicted. */
 void s3fifo_weigh(struct s3fifo *policy, const struct s3_object *object, enum s3_fate fate);
-/* `objects`: how many there are in the store; ghosts are remembered for about as many. */
+/* Leaves a ghost. `objects`: how many the store has; about as many ghosts are remembered. */
 void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects);
 
 /* ---- the counter ---- */
 
-/* Bit 0: it was used since it was written, or since its turn through the main log began. Above it,
- * uses in sixths. Of what was hot and then idle the count has a remainder by a use that no other
- * has; as uses do not change it, that is seen until the end of the turn. */
+/* Bit 0: the object was used since it was written, or since its current turn began. The other bits
+ * are the count, in sixths of a use. The remainder of the count modulo S3_HITS_USE marks an object
+ * that was hot and then idle for a turn: it is S3_HITS_IDLE for those and for no others. Uses do
+ * not change the remainder, so the mark lasts until the end of the turn. */
 #define S3_HITS_MAX 127
 #define S3_HITS_USED 1
-#define S3_HITS_USE 12  /* what a use adds */
-#define S3_HITS_NEW 4   /* what was asked for once */
-#define S3_HITS_BACK 16 /* what was asked for again after it had left */
-#define S3_HITS_HOT 78
-#define S3_HITS_IDLE 6    /* the remainder */
-#define S3_HITS_BOUND 124 /* of the count; of one with that remainder it is 2 more */
+#define S3_HITS_USE 12    /* added by a use */
+#define S3_HITS_NEW 4     /* initial count of a new object */
+#define S3_HITS_BACK 16   /* initial count of an object that had a ghost */
+#define S3_HITS_HOT 78    /* least count of a hot object */
+#define S3_HITS_IDLE 6    /* the remainder that marks hot and idle objects */
+#define S3_HITS_BOUND 124 /* largest count; for a marked object it is 2 more */
 
 static inline uint8_t s3_hits_count(uint8_t hits)
 {
@@ -131,7 +138,7 @@ static inline bool s3_hits_was_idle(uint8_t hits)
     return s3_hits_count(hits) % S3_HITS_USE == S3_HITS_IDLE;
 }
 
-/* `more` is a counter, too. */
+/* Adds two counters. */
 static inline uint8_t s3_hits_add(uint8_t hits, uint8_t more)
 {
     unsigned count = (unsigned)s3_hits_count(hits) + s3_hits_count(more);
@@ -140,12 +147,13 @@ static inline uint8_t s3_hits_add(uint8_t hits, uint8_t more)
     return (uint8_t)((count < bound ? count : bound) | ((hits | more) & S3_HITS_USED));
 }
 
-_Static_assert((S3_HITS_BOUND + 2) % S3_HITS_USE == S3_HITS_IDLE, "the bound has it, too");
+_Static_assert((S3_HITS_BOUND + 2) % S3_HITS_USE == S3_HITS_IDLE,
+               "the bound of marked objects keeps the mark");
 _Static_assert(S3_HITS_BOUND % S3_HITS_USE == S3_HITS_NEW &&
                    S3_HITS_BACK % S3_HITS_USE == S3_HITS_NEW && S3_HITS_NEW != S3_HITS_IDLE,
-               "what is new has another");
+               "unmarked objects have another remainder");
 
-/* The counter after so many more uses. */
+/* The counter after `uses` more uses. */
 static inline uint8_t s3_hits_use(uint8_t hits, unsigned uses)
 {
     bool is_count = uses <= S3_HITS_MAX / S3_HITS_USE;
@@ -153,7 +161,7 @@ static inline uint8_t s3_hits_use(uint8_t hits, unsigned uses)
     return s3_hits_add(hits, is_count ? (uint8_t)(uses * S3_HITS_USE | (uses > 0)) : S3_HITS_MAX);
 }
 
-/* The same after one. */
+/* The counter after one more use. */
 static inline uint8_t s3_hit(uint8_t hits)
 {
     return s3_hits_use(hits, 1);

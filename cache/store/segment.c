@@ -94,7 +94,7 @@ static void segment_init(struct segment *segment, const struct segment_home *hom
     atomic_store(&segment->sealed, !writable);
     atomic_store(&segment->visitors, 0);
     pthread_mutex_init(&segment->opening, NULL);
-    /* No record is shorter than 70 bytes with its node, no chunk shorter than half a page. */
+    /* no record is shorter than 70 bytes with its node, no chunk shorter than half a page */
     ledger_init(&segment->ledger, spec->capacity / 64);
     bitmap_init(&segment->verified_chunks, spec->capacity / 2048);
     bitmap_init(&segment->bad_chunks, spec->capacity / 2048);
@@ -147,7 +147,8 @@ void segment_seal(struct segment *segment)
 
 void segment_shed(struct segment *segment)
 {
-    /* Readers are counted before they look at `sealed`; here it is the other way round. */
+    /* Readers count themselves before they read `sealed`; here `sealed` is read before the count.
+     * So no reader uses what is freed. */
     if (segment->writable && atomic_load(&segment->sealed) && atomic_load(&segment->opened) &&
         segment->env.is_mapped && atomic_load(&segment->visitors) == 0) {
         env_leave(&segment->env);
@@ -201,7 +202,8 @@ struct file_place segment_place(const struct segment *segment, struct span lent)
 {
     struct file_place place = env_place(&segment->env, lent.at);
 
-    size_t size = segment->env.map_size; /* the capacity is only what the index says */
+    /* the capacity is only what the index says, so the mapping counts */
+    size_t size = segment->env.map_size;
     CHECK(place.offset <= size && lent.len <= size - place.offset);
     return place;
 }

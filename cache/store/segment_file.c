@@ -40,7 +40,7 @@ void segment_unlink(const struct segment_home *home, uint32_t id)
     unlink(path);
 }
 
-/* ---- whose file it is ---- */
+/* ---- identity of a file ---- */
 
 static int judge_identity(const struct segment *segment, struct span value)
 {
@@ -120,8 +120,8 @@ static int in_first_transaction(struct segment *segment, bool create)
     return env_error(mdb_txn_commit(txn));
 }
 
-/* Allocates all blocks now, so that none can be missing in the middle of a batch. Continues if that
- * is not supported. */
+/* Allocates all blocks now, so that a batch cannot run out of room halfway. Not supported by all
+ * file systems, which is no error. */
 static int preallocate(struct segment *segment)
 {
     if (fallocate(segment->env.fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->capacity) != 0 &&
@@ -180,11 +180,12 @@ static int open_to_read(struct segment *segment, const char *path)
         err = value.at ? judge_identity(segment, span_of(value.at, value.len)) : ERR_CORRUPT;
     }
     walk_fini(&walk);
-    memset(segment->env.roots, 0, sizeof(segment->env.roots)); /* they are for other trees */
+    /* the cached roots are those of other trees than lookups use */
+    memset(segment->env.roots, 0, sizeof(segment->env.roots));
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
-/* May be left by a jump. */
+/* A guard may leave this call by a jump. */
 static int call_open(void *arg)
 {
     struct segment *segment = ((struct opening *)arg)->segment;

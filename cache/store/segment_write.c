@@ -101,11 +101,12 @@ static int add_owner(struct segment *segment, uint32_t number, const uint8_t own
 int segment_add_chunk(struct segment *segment, const uint8_t owner[STORE_HASH], size_t size,
                       void **at, uint32_t *number)
 {
-    size_t floor = segment->env.page_size / 2; /* so that it can be lent */
+    /* so large that LMDB gives it pages of its own, which never move and can be lent */
+    size_t floor = segment->env.page_size / 2;
     size_t padded = size < floor ? floor : size;
     int err = add_owner(segment, segment->next_chunk, owner);
 
-    if (!err) { /* last, as what is reserved must be filled before anything else is put */
+    if (!err) { /* last, because a reserved value must be filled before another one is put */
         err = append(segment, segment->chunks, &segment->next_chunk, padded, at, number);
     }
     if (!err) {

@@ -26,11 +26,11 @@ struct walk {
     void (*each)(void *arg, struct span key, struct span value);
     void *arg;
     bool is_told;
-    bool is_sparse;   /* few pages of many are read */
+    bool is_sparse;   /* only few of the pages are read */
     uint8_t *visited; /* each page may belong only to one tree, or to the free list */
 };
 
-/* A level of the walk: the page, and the next node. */
+/* A level of the walk: the page, and the next node to visit. */
 struct level {
     uint64_t page;
     unsigned next;
@@ -214,12 +214,12 @@ static uint64_t child_of(const struct walk *walk, const struct level *level,
     size_t size;
 
     if (!read_node(walk, page_at(walk, level->page), page, level->next, &node, &key, &size)) {
-        return UINT64_MAX; /* the file has changed since the page was checked */
+        return UINT64_MAX; /* the file was changed after the page was checked */
     }
     return node_child(&node);
 }
 
-/* Requests all children at once, as a disk delivers them together. */
+/* Requests all children from the kernel at once, as a disk reads several pages faster together. */
 static void ask_for_children(const struct walk *walk, const struct level *level,
                              const struct page *page)
 {

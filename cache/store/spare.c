@@ -30,7 +30,7 @@ bool spare_is_name(const char *name)
     return sscanf(name, "spare-%8x.mdb", &id) == 1 || strcmp(name, "blank.mdb") == 0;
 }
 
-/* ---- the proof ---- */
+/* ---- proof that no pages are in use ---- */
 
 #define WINDOW (UINT64_C(64) << 20) /* most bytes examined at once */
 #define PAGE 4096u
@@ -75,7 +75,7 @@ static bool file_is_unreferenced(const char *path, uint64_t capacity)
     if (fd < 0) {
         return false;
     }
-    /* A shorter file was never filled, and is no better than a new one. */
+    /* A shorter file was never filled, so most of its blocks would have to be allocated anyway. */
     bool keep = fstat(fd, &file) == 0 && (uint64_t)file.st_size <= capacity &&
                 (uint64_t)file.st_size >= capacity / 2 &&
                 spare_is_unreferenced(fd, (uint64_t)file.st_size);

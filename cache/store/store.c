@@ -17,7 +17,7 @@
 #define BEHIND_MIN                                                                                 \
     (UINT64_C(8) << 20) /* fewer queued bytes are written before a waiter checks again */
 
-/* ---- trouble ---- */
+/* ---- errors ---- */
 
 #define ERRORS_WINDOW_MS 60000
 
@@ -38,7 +38,7 @@ void store_count_error(struct store *store)
     }
     atomic_fetch_add(&store->in_window, 1);
     atomic_fetch_add(&store->unreadable, 1);
-    writer_reap(&store->writer); /* lets it look at what is wrong */
+    writer_reap(&store->writer); /* the writer removes the condemned segment */
 }
 
 /* Counts read errors of evictions. */
@@ -119,7 +119,7 @@ void store_close(struct store **slot)
         writer_stop(&store->writer);
         if (writer_state(&store->writer) == WRITER_LOST) {
             crashes_close(store->disk.crash_mark);
-            close(store->disk.dir); /* gives up the lock; the rest stays as it is */
+            close(store->disk.dir); /* gives up the lock; the files stay as they are */
             guard_bury(store);
             return;
         }
@@ -188,7 +188,7 @@ void store_put_chunk(struct store_put *put, const struct store_piece *pieces, si
     CHECK(op->body_len > 0 && op->body_len <= STORE_CHUNK && !put->ended_short);
     put->ended_short = op->body_len < STORE_CHUNK;
     op->put = put;
-    memcpy(op->hash, put->hash, STORE_HASH); /* the put may get another one meanwhile */
+    memcpy(op->hash, put->hash, STORE_HASH); /* the caller may rename the put meanwhile */
     op->chunk_done = done;
     op->arg = arg;
     writer_post(&put->store->writer, op);
@@ -231,7 +231,7 @@ void store_put_fail(struct store_put *put)
     store_put_abort(put);
 }
 
-/* The writer's thread uses them only at the end, which was not posted so far. */
+/* Hash and key belong to the caller until the end is posted, so they can be changed here. */
 void store_put_rename(struct store_put *put, const uint8_t hash[STORE_HASH], struct span key)
 {
     CHECK(key.len <= STORE_KEY_MAX);
@@ -253,8 +253,8 @@ void store_update(struct store *store, const uint8_t hash[STORE_HASH], struct sp
     writer_post(&store->writer, op);
 }
 
-/* Is nothing stored under the key, nor on its way? What is on its way is checked first: if it ends
- * in between, the index has it. */
+/* Is nothing stored under the key, nor queued? The queue is checked first: if a queued object is
+ * committed in between, the index has it. */
 static bool has_nothing(struct store *store, const uint8_t hash[STORE_HASH])
 {
     struct location location;
@@ -269,7 +269,7 @@ void store_drop(struct store *store, const uint8_t hash[STORE_HASH],
                 void (*done)(void *arg, int err), void *arg)
 {
     if (done == NULL && has_nothing(store, hash)) {
-        return; /* a commit would write what is queued, and nothing more */
+        return; /* a flush would only commit what is queued */
     }
     struct op *op = op_new(OP_DROP, NULL, 0);
 
@@ -294,7 +294,7 @@ static void on_flushed(void *arg, int err)
 {
     struct flush *flush = arg;
 
-    (void)err; /* each earlier operation has its own result */
+    (void)err; /* each earlier operation has reported its own result */
     pthread_mutex_lock(&flush->lock);
     flush->done = true;
     pthread_cond_signal(&flush->ended);

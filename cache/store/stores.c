@@ -21,7 +21,8 @@ void stores_close(struct stores **slot)
         return;
     }
     pthread_mutex_lock(&stores->lock);
-    atomic_store(&stores->ready, false); /* so that writers which still run ignore the others */
+    /* first, so that writers that still run do not use the other members */
+    atomic_store(&stores->ready, false);
     pthread_mutex_unlock(&stores->lock);
     for (size_t i = 0; i < stores->count; i++) {
         store_close(&stores->members[i].store);
@@ -43,7 +44,7 @@ const struct sip_key *stores_secret(const struct stores *stores)
     return &stores->secret;
 }
 
-/* ---- who has what ---- */
+/* ---- members and shares ---- */
 
 void stores_describe(const struct member *member, struct placement_member *out)
 {
@@ -127,7 +128,7 @@ void stores_publish(struct stores *stores)
     atomic_store_explicit(&stores->table, table, memory_order_release);
 }
 
-/* ---- taking out ---- */
+/* ---- removing a failing disk ---- */
 
 /* Failures before a disk is taken out, if there are others. Failed commits are one second apart,
  * then two, four, eight. */
@@ -171,7 +172,7 @@ static void begin_placement(struct stores *stores)
     placement_alone(stores->placement, &alone);
 }
 
-/* The failing disk should know it, too, in case it comes back alone. */
+/* Tries to record the placement on the failing disk, too, in case it is used alone later. */
 static void record_at(const struct stores *stores, const struct member *member)
 {
     struct buf bytes = BUF_INIT;
@@ -184,7 +185,7 @@ static void record_at(const struct stores *stores, const struct member *member)
     buf_fini(&bytes);
 }
 
-/* Under the lock. The others record it before they get any of its shares. */
+/* Under the lock. The other members record the new placement before they get any of the shares. */
 static void take_out(struct stores *stores, struct member *member, const char *cause, size_t others)
 {
     memcpy(member->cause, cause, sizeof(member->cause));
@@ -351,7 +352,7 @@ bool shelf_is_behind(struct shelf shelf)
     return shelf.store && store_is_behind(shelf.store);
 }
 
-/* ---- all of them ---- */
+/* ---- all members ---- */
 
 void stores_flush(struct stores *stores)
 {

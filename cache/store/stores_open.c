@@ -13,7 +13,7 @@
 /* Larger than any placement. */
 #define PLACEMENT_BYTES (64u << 10)
 
-/* What the directories say before they are opened. */
+/* What the directories contain before they are opened. */
 struct survey {
     struct placement *placement; /* the latest one; era 0: there is none */
     bool diverged;               /* some were used alone meanwhile */
@@ -24,7 +24,7 @@ struct survey {
     size_t first;             /* the member that was opened first */
 };
 
-/* ---- what is there ---- */
+/* ---- existing placements ---- */
 
 /* Era 0: there is none that can be read. */
 static struct placement *read_placement(const char *path)
@@ -202,7 +202,7 @@ static void place(struct stores *stores, struct survey *survey)
     struct placement_member members[PLACEMENT_MEMBERS];
 
     if (survey->placement->era == 0 && stores->count == 1) {
-        return; /* one store that was always alone */
+        return; /* a single store that was always used alone */
     }
     stores->placement = survey->placement;
     survey->placement = NULL;

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 #include <sys/uio.h>
-#define XXH_STATIC_LINKING_ONLY /* for the state on the stack */
+#define XXH_STATIC_LINKING_ONLY /* for the declaration of the state, which is on the stack */
 #include <xxhash.h>
 
 enum { STEP = 16 << 10 };
@@ -20,7 +20,8 @@ static int sum_mapped(struct span bytes, uint64_t *sum)
     return err;
 }
 
-/* Reads what is in memory. False: nothing is, or the file system does not support it (*unable). */
+/* Reads bytes that are in the page cache (RWF_NOWAIT). False: they are not, or the file system does
+ * not support it (*unable). */
 static bool read_now(const struct file_place *from, void *to, size_t len, size_t *got, bool *unable)
 {
     struct iovec room = {to, len};

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* With a pin, under which none of this changes. */
+/* The caller holds a pin, so none of this changes meanwhile. */
 static void describe(struct segment *segment, struct store_segment *out)
 {
     out->main = segment->log == S3_MAIN;

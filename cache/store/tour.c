@@ -28,7 +28,7 @@ struct tour {
     uint64_t begun_ms;
 };
 
-/* ---- what is live where ---- */
+/* ---- live bytes of each segment ---- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -59,8 +59,8 @@ static void list_segments(struct tour *tour)
     free(segments);
 }
 
-/* Where the parts of a body in several segments are is not looked up: all segments between the
- * first and the last count it. Segments made since the beginning are left out. */
+/* Where the parts of a body in several segments are is not looked up: every segment between the
+ * first and the last counts it. Segments created after the tour began are left out. */
 static void count(struct tour *tour, const struct location *location)
 {
     struct live_count *last = find_count(tour->counts, tour->segment_count, location->segment);
@@ -80,9 +80,9 @@ static void count(struct tour *tour, const struct location *location)
     }
 }
 
-/* ---- how far, and how fast ---- */
+/* ---- progress and speed ---- */
 
-/* When it may continue, to keep to the rate. */
+/* When the tour may continue without exceeding its rate. */
 static uint64_t due_ms(const struct tour *tour)
 {
     return tour->rate ? tour->begun_ms + tour->seen.bytes / tour->rate * 1000 +
@@ -140,7 +140,7 @@ static int judge(struct tour *tour, const struct index_object *object)
                                       : 0;
 }
 
-/* Damaged objects are deleted, as if a reader had found them. */
+/* Verifies an object. A damaged one is deleted, as if a reader had found the damage. */
 static void look_at(struct tour *tour, const struct index_object *object)
 {
     int err = judge(tour, object);
@@ -237,7 +237,7 @@ static void *run(void *arg)
     tour.seen.err = make_tour(&tour);
     if (tour.kind == STORE_VERIFY) { /* a verification may wait for a count to end */
         if (!tour.seen.err && tour.seen.damaged + tour.seen.unreadable > 0) {
-            store_flush(store); /* so that whoever asks again finds it deleted */
+            store_flush(store); /* so that a later lookup finds the damaged objects deleted */
         }
         say_end(&tour);
     }
@@ -252,7 +252,7 @@ static int start_thread(struct store *store)
     struct tours *tours = &store->tours;
 
     if (tours->started) {
-        pthread_join(tours->thread, NULL); /* it has nothing left to do */
+        pthread_join(tours->thread, NULL); /* the thread has ended or is about to */
     }
     int err = thread_start(&tours->thread, "store-tour", run, store);
     tours->started = !err;
@@ -266,7 +266,7 @@ int store_tour_begin(struct store *store, enum store_tour_kind kind, uint64_t ra
 
     pthread_mutex_lock(&tours->lock);
     while (kind == STORE_VERIFY && tours->busy && tours->kind == STORE_COUNT) {
-        tours->yield = true; /* it ends within a few records */
+        tours->yield = true; /* the tour ends within a few records */
         pthread_cond_wait(&tours->wake, &tours->lock);
     }
     tours->yield = false;

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* So many slots that no segment hides another. */
+/* So many slots that no two segments share one. */
 #define SLOTS_MAX (1u << 18)
 
 enum file_state { FILE_RIGHT, FILE_LOST, FILE_BAD };
@@ -248,7 +248,7 @@ static void look_at_object(void *arg, struct span key, struct span value)
     }
 }
 
-/* ---- files nobody lists ---- */
+/* ---- files that are not listed ---- */
 
 static bool is_stray(const struct verify *verify, const char *name)
 {
@@ -278,7 +278,7 @@ static int count_strays(struct verify *verify)
     return 0;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole store ---- */
 
 static int look_at_all(struct verify *verify)
 {

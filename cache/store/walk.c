@@ -45,8 +45,8 @@ int walk_pread(const struct env *env, uint64_t offset, void *to, size_t len)
     return err;
 }
 
-/* The file may be shorter than its mapping, and grows. The system is asked only beyond the known
- * end. */
+/* Is the page inside the file? The file may be shorter than its mapping, and it grows. fstat() is
+ * called only beyond the length known so far. */
 static bool is_inside(struct env *env, uint64_t page, uint64_t count)
 {
     uint64_t pages = env->map_size / env->page_size;
@@ -66,7 +66,7 @@ static bool is_inside(struct env *env, uint64_t page, uint64_t count)
     return page + count <= pages;
 }
 
-/* Only these bytes: a miss through the mapping would read 128 KiB around it. */
+/* Reads only these bytes into the page cache: a page fault would read 128 KiB around them. */
 static void bring(const struct env *env, uint64_t offset, size_t len)
 {
     posix_fadvise(env->fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
@@ -205,7 +205,8 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
     return true;
 }
 
-/* The child that holds `key`. The first node of a branch has no key, and is below all. */
+/* The child that holds `key`. The first node of a branch has no key, and counts as lower than all
+ * keys. */
 static int descend(struct walk *walk, uint64_t number, struct span key, bool numbers,
                    uint64_t *child)
 {
@@ -302,7 +303,7 @@ static bool recall(struct env_root *known, uint64_t commit, struct root *out)
            atomic_load_explicit(&known->turn, memory_order_relaxed) == turn;
 }
 
-/* Does nothing while another thread is doing it. */
+/* Caches the root. Does nothing while another thread does so. */
 static void remember(struct env_root *known, uint64_t commit, struct root root)
 {
     uint32_t turn = atomic_load_explicit(&known->turn, memory_order_relaxed);
@@ -469,7 +470,7 @@ int walk_read(const struct walk *walk, const struct walk_value *value, char **ou
 
     *out = xmalloc(value->len);
     int err = walk_pread(walk->env, value->offset + WALK_HEADER, *out, value->len);
-    if (!err) { /* the value's first page has read it, too */
+    if (!err) { /* the read above has brought its page into the page cache */
         err = walk_pread(walk->env, value->offset, header, sizeof(header));
     }
     if (!err && !begins_run(walk, value, header)) {

@@ -20,7 +20,7 @@
 #define INDEX_PAGE 4096u
 #define PLENTY_MIN (64u << 10)
 
-/* After a failed commit nothing is accepted for a second, after the next for two, and so on. */
+/* After a failed commit nothing is accepted for one second, after the next for two, and so on. */
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_DOUBLINGS 6
 
@@ -36,7 +36,7 @@ static bool is_urgent(const struct op *op)
     return op->kind == OP_FLUSH || op->kind == OP_DROP;
 }
 
-/* Is so much queued that further operations would soon be refused? */
+/* Are so many bytes queued that further operations would soon be refused? */
 static bool has_plenty(const struct writer *writer)
 {
     return !list_empty(&writer->queue) &&
@@ -157,8 +157,8 @@ static void take_queued(struct writer *writer, struct list *batch)
     writer->hurry = false;
 }
 
-/* Refused deletions are a batch of their own, before what is queued, since a full disk may allow
- * deletions only. True: it is such a batch. Under the lock. */
+/* Refused deletions form a batch of their own, before queued operations, because a full disk may
+ * allow deletions only. True: it is such a batch. Under the lock. */
 static bool take_batch(struct writer *writer, struct list *batch)
 {
     bool again = refused_is_due(writer);
@@ -239,14 +239,14 @@ static bool is_disk_full(const struct disk *disk, int err)
            (uint64_t)fs.f_bavail * fs.f_frsize < disk->segments.segment_size;
 }
 
-/* Is it a lack of descriptors, of memory, or of room that readers hold, and not the disk's
- * fault? */
+/* Is the error caused by a lack of descriptors, memory, or room that readers hold, and not by the
+ * disk? */
 static bool is_shortage(int err)
 {
     return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == ERR_FULL;
 }
 
-/* Deletions are tried within the pause, too; their failure says nothing new. */
+/* Deletions are tried during the pause, too; their failure does not prolong it. */
 static void on_failure(struct writer *writer, int err)
 {
     struct disk *disk = writer->disk;
@@ -262,22 +262,22 @@ static void on_failure(struct writer *writer, int err)
     log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u",
               disk->segments.home.dir, err_text(err), writer->failures, pause);
     if (is_disk_full(disk, err)) {
-        evict_one(disk); /* room that others have taken on the disk has to be made here */
+        evict_one(disk); /* other files have filled the disk, so the store has to shrink */
     }
 }
 
 static void end_one(struct writer *writer, struct op *op, bool failed)
 {
     refused_end(writer, op, failed);
-    if (brings(op)) { /* it is in the index by now, or hidden */
+    if (brings(op)) { /* the object is in the index by now, or its record is hidden */
         atomic_fetch_sub(&writer->bringing[hint_of(op->hash)], 1);
     }
-    /* first, as whoever is told of the end may read the gauge, or put the next object */
+    /* first, because `done` may make the caller read the gauge or put the next object */
     atomic_fetch_sub_explicit(&writer->dirty, op->cost, memory_order_relaxed);
     op_end(op);
 }
 
-/* A call, and whether it has returned. */
+/* A guarded call, and whether it has returned. */
 struct work {
     int (*call)(void *arg);
     void *arg;
@@ -320,7 +320,8 @@ static void give_up(struct writer *writer, int err)
               "nothing is stored there any more");
 }
 
-/* Everything that touches the disk. If it is left by a jump, the disk is given up. */
+/* Runs a call that uses the disk under a guard. If the guard leaves it by a jump, the disk is given
+ * up. */
 static int work(struct writer *writer, int (*call)(void *arg), void *arg)
 {
     volatile bool returned = false;
@@ -437,7 +438,7 @@ void writer_stop(struct writer *writer)
     writer->running = false;
 }
 
-/* Refused deletions are no longer needed, as nobody looks there. */
+/* Forgets refused deletions: this store will not be read any more. */
 void writer_retire(struct writer *writer)
 {
     int writes = WRITER_WRITES;
