@@ -3,6 +3,7 @@ requests through a proxy."""
 import atexit
 import fcntl
 import http.client
+import json
 import os
 import random
 import secrets
@@ -59,6 +60,20 @@ def await_port(host, port, process=None, seconds=120):
     raise SystemExit(f"nothing listens on {host}:{port}")
 
 
+def await_taken(admin, seconds=120):
+    """Waits until all workers of a proxy go by the configuration that was loaded last."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection = http.client.HTTPConnection("127.0.0.1", admin, timeout=seconds)
+        connection.request("GET", "/reload/state")
+        taken = json.loads(connection.getresponse().read())["taken"]
+        connection.close()
+        if taken:
+            return
+        time.sleep(0.005)
+    raise SystemExit("a reload is not taken over")
+
+
 def seed(given=None, fixed=1):
     """Of a randomised test, printed: what its command line gives (a number, or "fresh" for one that
     nobody has tried), else the fixed one: the same test every time."""
@@ -105,7 +120,7 @@ class Proxy:
 class Client:
     """One persistent connection to a proxy."""
 
-    def __init__(self, port, timeout=30):
+    def __init__(self, port, timeout=90):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
 
     def get(self, url, **fields):

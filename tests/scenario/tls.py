@@ -60,13 +60,14 @@ class Proxy(larder.Proxy):
         del self.command[at:at + 2]
         self.configure(["one", "two"])
 
-    def configure(self, names):
+    def configure(self, names, head="5min"):
+        """`head`: the patience with handshakes and heads."""
         pairs = ", ".join(f"{{certificate: {self.certs.path(name + '.pem')}, "
                           f"key: {self.certs.path(name + '.key')}}}" for name in names)
         self.file.write_text(
             f"listen:\n  - address: 127.0.0.1:{self.tls}\n    tls: {{certificates: [{pairs}]}}\n"
             f"  - 127.0.0.1:{self.port}\n"
-            "timeouts: {client-head: 5s}\nconnect-ports: [1024-65535]\n")
+            f"timeouts: {{client-head: {head}}}\nconnect-ports: [1024-65535]\n")
 
     def popen(self):
         return subprocess.Popen(self.command, stderr=self.log)
@@ -76,7 +77,7 @@ class Proxy(larder.Proxy):
         return self.log.read()
 
     def reload(self, event=None):
-        """SIGHUP, and waits until it is counted, or for what the log says of it."""
+        """SIGHUP, and waits until all workers have taken it, or for what the log says of it."""
         def seen():
             return self.logged().count(event) if event else self.metric("larder_reloads_total")
 
@@ -85,6 +86,7 @@ class Proxy(larder.Proxy):
         end = time.monotonic() + 60
         while seen() == before and time.monotonic() < end:
             time.sleep(0.01)
+        larder.await_taken(self.admin)
 
     def metric(self, name):
         data, _ = raw.ask(self.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -112,7 +114,7 @@ def context(certs, alpn=(), latest=None):
 
 
 def connect(proxy, made, name="one.test", session=None):
-    plain = socket.create_connection(("127.0.0.1", proxy.tls), timeout=30)
+    plain = socket.create_connection(("127.0.0.1", proxy.tls), timeout=120)
     return made.wrap_socket(plain, server_hostname=name, session=session)
 
 
@@ -259,7 +261,7 @@ def ends(proxy, certs, origin):
     conn = connect(proxy, context(certs))
     conn.sendall(f"GET {origin.base}/a HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     plain = socket.socket(fileno=conn.detach())
-    plain.settimeout(30)
+    plain.settimeout(120)
     plain.shutdown(socket.SHUT_WR)
     data, how = raw.until_end(plain)
     check(len(data) > 1000, "who closes one direction without a word is answered all the same")
@@ -276,7 +278,7 @@ def tunnel(proxy, certs, origin):
 def renegotiation(proxy):
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.tls}", "-tls1_2"],
-        input="R\n", capture_output=True, text=True, timeout=30)
+        input="R\n", capture_output=True, text=True, timeout=120)
     check("no renegotiation" in done.stderr, "who wants to negotiate anew is refused")
 
 
@@ -296,12 +298,16 @@ def no_tls(proxy, origin):
                         + b"r" * 32 + b"\xff\xff\xff\xff")):
         data, how = raw.ask(proxy.tls, said)
         check(how in ("fin", "reset") and b"HTTP" not in data, f"{what} is hung up on")
-    before = proxy.metric('larder_tls_handshakes_failed_total{reason="timeout"}')
+    timeouts = 'larder_tls_handshakes_failed_total{reason="timeout"}'
+    before = proxy.metric(timeouts)
+    proxy.configure(["one", "two"], head="2s")
+    proxy.reload()
     with raw.connect(proxy.tls) as conn:
         conn.sendall(b"\x16\x03\x01\x02")
         check(raw.until_end(conn)[1] in ("fin", "reset"), "who says nothing more is hung up on")
-    check(proxy.metric('larder_tls_handshakes_failed_total{reason="timeout"}') == before + 1,
-          "that is counted")
+    check(proxy.await_metric(timeouts, before + 1) == before + 1, "that is counted")
+    proxy.configure(["one", "two"])
+    proxy.reload()
 
 
 def crowd(proxy, certs, origin):

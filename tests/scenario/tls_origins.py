@@ -45,7 +45,7 @@ class Origin(raw.Origin):
         self.base = f"https://localhost:{self.port}"
 
     def run(self, conn, *_):
-        conn.settimeout(30)
+        conn.settimeout(120)
         with contextlib.suppress(OSError), self.context.wrap_socket(conn, server_side=True) as safe:
             self.handshakes.append(safe.session_reused)
             super().run(safe)
@@ -107,7 +107,7 @@ class Scene:
         sites.append(f"{{hosts: address.test, origins: 'https://127.0.0.1:{self.good.port}'}}")
         self.file.write_text("sites:\n" + "".join(f"  - {site}\n" for site in sites)
                              + "log: {access: access.log, format: json}\n"
-                             + "timeouts: {connect: 2s}\n")
+                             + "timeouts: {connect: 1min}\n")
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(self.file),
                                   "--workers", WORKERS)
         # What the system trusts is this authority, and nobody else.
@@ -123,7 +123,7 @@ class Scene:
         request = f"{method} {path} HTTP/1.1\r\nHost: {host or 'a'}\r\nConnection: close\r\n"
         if body:
             request += f"Content-Length: {len(body)}\r\n"
-        data, how = raw.ask(self.proxy.port, request.encode() + b"\r\n" + body, 30, False)
+        data, how = raw.ask(self.proxy.port, request.encode() + b"\r\n" + body, 120, False)
         head, _, rest = data.partition(b"\r\n\r\n")
         return raw.statuses(data[:20])[0] if data else 0, head.decode(), rest, how
 
@@ -137,6 +137,7 @@ class Scene:
         end = time.monotonic() + 60
         while self.metric("larder_reloads_total") == before and time.monotonic() < end:
             time.sleep(0.005)
+        larder.await_taken(self.proxy.admin)
 
     def logged(self):
         self.log.seek(0)
@@ -256,6 +257,9 @@ def reloaded(scene):
 
 def silent(scene):
     """An origin that takes the connection and never speaks."""
+    patient = scene.file.read_text()
+    scene.file.write_text(patient.replace("connect: 1min", "connect: 1s"))
+    scene.reload()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         begun = time.monotonic()
         thread = threading.Thread(target=lambda: results.append(
@@ -266,6 +270,7 @@ def silent(scene):
         check(results and results[0][0] == 504 and "connect" in results[0][1],
               f"it is given up after the time to connect: {results and results[0][0]}")
         check(time.monotonic() - begun < 25, "and not later")
+    scene.file.write_text(patient)
 
 
 def by_hash(scene, folder):
