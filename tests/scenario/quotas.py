@@ -85,6 +85,7 @@ class World:
         before = self.metric("reloads_total")
         self.process.send_signal(signal.SIGHUP)
         until(lambda: self.metric("reloads_total") > before, "a reload")
+        larder.await_taken(self.admin)
 
 
 def until(condition, what, seconds=60):

@@ -258,6 +258,7 @@ def sizes(build):
                               ("1MiB", (10_000, 1_000_000))):
             file.write_text(f"store: {{object-max: {most}}}\n")
             check(admin(proxy, "POST", "/reload")[0] == 200, f"{most}: no reload")
+            larder.await_taken(proxy.admin)
             check(all(map(kept, lengths)), f"{most}: what fits is not stored")
             check(most == "0" or not kept(2_000_000), f"{most}: what is larger is stored")
         check(proxy.stop(), "it did not leave by itself")
