@@ -24,6 +24,7 @@ SIZES = {"/k1": 1 << 10, "/k32": 32 << 10, "/k33": 33 << 10, "/k100": 100 << 10,
 BODIES = {path: content.body(path, size) for path, size in SIZES.items()}
 CHUNK = 262128
 FILE_MIN = 32 << 10
+OTHERS = 256  # objects of 1 MiB
 
 check = raw.Checks()
 
@@ -44,31 +45,37 @@ def metric(proxy, name):
     raise SystemExit(f"no {name}")
 
 
+def until_counted(proxy, requests):
+    """So many since the start. A request is counted when its last byte was handed over, which its
+    client may notice before; and its bytes now and then until it is."""
+    end = time.monotonic() + 60
+    while metric(proxy, "larder_requests_total") < requests and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 class Counted:
-    """What goes by sendfile from now on."""
+    """What goes by sendfile from now on, of so many requests."""
 
     NAME = "larder_client_sendfile_bytes_total"
 
-    def __init__(self, proxy):
+    def __init__(self, proxy, requests):
         self.proxy = proxy
+        self.requests = metric(proxy, "larder_requests_total") + requests
         self.before = metric(proxy, self.NAME)
 
     def now(self):
         return metric(self.proxy, self.NAME) - self.before
 
     def check(self, least, most, what):
-        """A request is counted when its last byte was handed over, which its client may notice
-        before."""
-        end = time.monotonic() + 60
-        while self.now() < least and time.monotonic() < end:
-            time.sleep(0.01)
+        until_counted(self.proxy, self.requests)
         check(least <= self.now() <= most, f"{what}: {self.now()} bytes by sendfile")
 
 
 def whole(proxy, base):
     client = larder.Client(proxy.port)
+    until_counted(proxy, len(SIZES))  # those that came first
     for path, size in SIZES.items():
-        sent = Counted(proxy)
+        sent = Counted(proxy, 1)
         status, body, _ = client.get(base + path)
         check(status == 200 and body == BODIES[path], f"{path}: a hit")
         sent.check(size // 4 if size > FILE_MIN else 0, size if size > FILE_MIN else 0, path)
@@ -83,12 +90,12 @@ def in_ranges(proxy, base):
         path = rng.choice(("/k100", "/m1", "/m20"))
         first = rng.randrange(SIZES[path] - 1)
         ranges.append((path, first, min(SIZES[path], first + 1 + rng.randrange(600_000))))
-    sent = Counted(proxy)
+    sent = Counted(proxy, len(ranges))
     for path, first, end in ranges:
         status, body, _ = client.get(base + path, Range=f"bytes={first}-{end - 1}")
         check(status == 206 and body == BODIES[path][first:end], f"{path} [{first}, {end})")
     sent.check(1, sum(end - first for _, first, end in ranges), "ranges")
-    sent = Counted(proxy)
+    sent = Counted(proxy, 1)
     _, body, _ = client.get(base + "/m20", Range="bytes=0-99999,5000000-5299999")
     check(BODIES["/m20"][:100_000] in body and BODIES["/m20"][5_000_000:5_300_000] in body,
           "two ranges")
@@ -113,7 +120,7 @@ def pipelined(proxy, base):
     asked = b"".join(request(base, path) for path in order[:-1])
     asked += request(base, order[-1], "1.1", "Connection: close")
     for small in (None, 8192):
-        with raw.connect(proxy.port, receive_buffer=small, timeout=30) as conn:
+        with raw.connect(proxy.port, receive_buffer=small, timeout=60) as conn:
             conn.sendall(asked)
             data, how = raw.until_end(conn)
         for path in order:
@@ -128,7 +135,7 @@ def old_client(proxy, base):
 
 
 def slow_client(proxy, base, path, seconds):
-    with raw.connect(proxy.port, receive_buffer=8192, timeout=30) as conn:
+    with raw.connect(proxy.port, receive_buffer=8192, timeout=60) as conn:
         conn.sendall(request(base, path, "1.1", "Connection: close"))
         data = b""
         end = time.monotonic() + seconds
@@ -161,13 +168,13 @@ def churn(proxy, base, count):
 
 def while_evicted(proxy, base):
     """Slow readers read on, whatever is stored meanwhile."""
-    sent = Counted(proxy)
-    slow = [threading.Thread(target=slow_client, args=(proxy, base, path, 3))
-            for path in ("/m20", "/m20", "/m1", "/k100")]
+    paths = ("/m20", "/m20", "/m1", "/k100")
+    sent = Counted(proxy, len(paths) + OTHERS)
+    slow = [threading.Thread(target=slow_client, args=(proxy, base, path, 3)) for path in paths]
     for thread in slow:
         thread.start()
     time.sleep(0.5)
-    churn(proxy, base, 256)
+    churn(proxy, base, OTHERS)
     for thread in slow:
         thread.join()
     sent.check(10 << 20, 1 << 30, "slow readers")
