@@ -10,6 +10,7 @@ through a name that points here.
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -43,7 +44,11 @@ def status_of(conn, request):
     """What one request on this connection is answered with; 0 when it is closed."""
     try:
         conn.sendall(request)
-        return (raw.statuses(conn.recv(4096)) or [0])[0]
+        head, body = raw.until_head(conn)
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        while length and len(body) < int(length[1]) and (more := conn.recv(4096)):
+            body += more
+        return (raw.statuses(head) or [0])[0]
     except ConnectionError:
         return 0
 
