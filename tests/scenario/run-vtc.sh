@@ -44,7 +44,7 @@ options=($(said larder-proxy ""))
 pid=$!
 
 if await_port "$proxy" $pid && await_port "$admin" $pid; then
-    varnishtest -t 30 -D proxy="$proxy" -D admin="$admin" -D origin="$origin" \
+    varnishtest -t 60 -D proxy="$proxy" -D admin="$admin" -D origin="$origin" \
         -D port="${ports[2]}" -D dead="127.0.0.1:${ports[3]}" -D url="http://$origin" \
         -D dir="$dir" -D pid=$pid "$script"
     status=$?
