@@ -44,18 +44,18 @@ replica() { # ADDRESS: starts one, sets $started
 }
 
 answer() { # SUBNET: the address the redirector gives to a client there
-    dig +short +tries=1 +time=2 +subnet="$1" @127.0.0.1 -p "$dns" $host A
+    dig +short +tries=1 +time=20 +subnet="$1" @127.0.0.1 -p "$dns" $host A
 }
 
 scope() { # SUBNET: the part of it the answer holds for
-    dig +tries=1 +time=2 +subnet="$1" @127.0.0.1 -p "$dns" $host A |
+    dig +tries=1 +time=20 +subnet="$1" @127.0.0.1 -p "$dns" $host A |
         sed -n 's/^; CLIENT-SUBNET: //p'
 }
 
 fetch() { # SUBNET PATH: the body as a client there gets it
     local address
     address=$(answer "$1")
-    curl -sS --max-time 10 --resolve "$host:$http:$address" "http://$host:$http$2"
+    curl -sS --max-time 60 --resolve "$host:$http:$address" "http://$host:$http$2"
 }
 
 moves() { # SUBNET ADDRESS: waits until the answer is that address, prints how long it took
@@ -87,7 +87,7 @@ nearest:
   map:
     - { prefix: 10.1.0.0/16, replica: a }
     - { prefix: 10.2.0.0/16, replica: b }
-health: { interval: 500ms, timeout: 150ms }
+health: { interval: 2s, timeout: 700ms }
 load: { ramp: 1s }
 YAML
 "$build/dnsredir/larder-dns" --listen "127.0.0.1:$dns" --config "$dir/dns.yaml" --workers 1 &
