@@ -52,14 +52,14 @@ class Scene:
         return int(next(line.split()[1] for line in lines if line.startswith("larder_fetches_open ")))
 
     def settles_at(self, count):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.under_way() != count:
             time.sleep(0.02)
         return self.under_way()
 
     def asked(self, count):
         """The origin has had so many requests."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and len(self.origin.heads) < count:
             time.sleep(0.01)
         return len(self.origin.heads) >= count
@@ -115,7 +115,7 @@ class Followers:
         return fetching["waiting"] if fetching else 0
 
     def await_waiting(self, path, count):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.waiting(path) < count:
             time.sleep(0.01)
         return self.waiting(path)
@@ -175,7 +175,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="larder-followers.") as store:
         Followers(program, store, "60s").closes()
     with tempfile.TemporaryDirectory(prefix="larder-followers.") as store:
-        Followers(program, store, "1s").hangs()
+        Followers(program, store, "5s").hangs()
     check.end()
 
 

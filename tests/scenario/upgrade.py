@@ -68,7 +68,7 @@ class Origin(raw.Origin):
     def do_late(self, conn, head, rest):
         """Says first that it is thinking; what the client has sent meanwhile must not be here."""
         conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n")
-        self.go.wait(30)
+        self.go.wait(60)
         conn.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             rest += conn.recv(1 << 16)
@@ -167,7 +167,7 @@ class OnlyHttp2(h2_origins.Origin):
         super().__init__(certs)
 
     def run(self, conn, *_):
-        conn.settimeout(30)
+        conn.settimeout(60)
         with contextlib.suppress(OSError):
             hello = conn.recv(5, socket.MSG_PEEK | socket.MSG_WAITALL)
             length = 5 + int.from_bytes(hello[3:5], "big")
@@ -187,7 +187,7 @@ class Deaf(h2_origins.Origin):
     """Speaks HTTP/2 whatever was agreed on: nothing, when HTTP/1.1 alone is offered."""
 
     def run(self, conn, *_):
-        conn.settimeout(30)
+        conn.settimeout(60)
         with contextlib.suppress(OSError), self.context.wrap_socket(conn, server_side=True) as safe:
             if safe.selected_alpn_protocol() == "h2":
                 Serving2(safe, self).run()
@@ -220,8 +220,8 @@ class Scene:
         self.proxy = larder.Proxy(program, str(folder / "store"), "--config", str(file),
                                   "--workers", "1", "--access-log", str(self.log))
         self.other = larder.Proxy(program, str(folder / "other"), "--workers", "1",
-                                  "--set", "upgrades=[chat/2]", "--set", "timeouts.tunnel-idle=200ms",
-                                  "--set", "timeouts.origin-body=500ms")
+                                  "--set", "upgrades=[chat/2]", "--set", "timeouts.tunnel-idle=2s",
+                                  "--set", "timeouts.origin-body=2s")
         self.proxy.start()
         self.other.start()
 
@@ -231,7 +231,7 @@ class Scene:
     def ask(self, target, *more, host=None, behind=b"", port=None):
         """The handshake with `behind` in one breath: (connection, head, what came behind it)"""
         host = host or f"127.0.0.1:{self.origin.port}"
-        conn = raw.connect(port or self.proxy.port, 30)
+        conn = raw.connect(port or self.proxy.port, 60)
         conn.sendall(ws.request(target, host, *more) + behind)
         head, rest = raw.until_head(conn)
         return conn, head, rest
@@ -466,7 +466,7 @@ def configured(scene):
     conn.close()
     check(head.startswith(b"HTTP/1.1 200 "), f"websocket is not allowed there: {head}")
     listener = socket.create_server(("127.0.0.1", 0))
-    with raw.connect(scene.other.port, 30) as conn:
+    with raw.connect(scene.other.port, 60) as conn:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         conn.sendall(f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\nConnection: upgrade\r\n"
                      "Upgrade: Chat/2\r\n\r\n".encode())
