@@ -5,11 +5,15 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 uint64_t kit_now_ms(void)
@@ -36,18 +40,40 @@ static bool is_free(uint16_t port)
     return bound;
 }
 
-/* A port that was free a moment ago, and is not `taken`: each worker binds it for itself. Below the
- * range the kernel hands out: there another test's client may take it meanwhile. */
-static uint16_t free_port(uint16_t taken)
+/* Whether no other test has it, who may be about to listen on it (tests/lib/larder.py does the
+ * same): a lock that is held as long as `*lock` is open. */
+static bool reserve(uint16_t port, int *lock)
 {
-    uint16_t port;
+    char path[64];
 
-    do {
+    snprintf(path, sizeof(path), "/tmp/larder-ports-%u", getuid());
+    cr_assert(mkdir(path, 0777) == 0 || errno == EEXIST);
+    snprintf(path, sizeof(path), "/tmp/larder-ports-%u/%u", getuid(), port);
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_geq(*lock, 0);
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) {
+        return true;
+    }
+    close(*lock);
+    return false;
+}
+
+/* A port that nothing listens on, and that no other test is given while `*lock` is open. Below the
+ * range the kernel hands out: there another test's client may take it meanwhile. */
+static uint16_t free_port(int *lock)
+{
+    while (true) {
         uint16_t random;
         cr_assert_eq(getrandom(&random, sizeof(random), 0), sizeof(random));
-        port = (uint16_t)(10000 + random % 20000);
-    } while (port == taken || !is_free(port));
-    return port;
+        uint16_t port = (uint16_t)(10000 + random % 20000);
+        if (!reserve(port, lock)) {
+            continue;
+        }
+        if (is_free(port)) {
+            return port;
+        }
+        close(*lock);
+    }
 }
 
 static void add(struct kit *kit, const char *option)
@@ -69,7 +95,7 @@ static void add_options(struct kit *kit, bool with_store, const char *const *opt
     add(kit, "larder-proxy");
     snprintf(text, sizeof(text), "127.0.0.1:%u", kit->port);
     add_pair(kit, "--listen", text);
-    snprintf(text, sizeof(text), "127.0.0.1:%u", free_port(kit->port));
+    snprintf(text, sizeof(text), "127.0.0.1:%u", free_port(&kit->locks[1]));
     add_pair(kit, "--admin", text);
     add_pair(kit, "--allow", "127.0.0.0/8");
     add_pair(kit, "--allow-target", "127.0.0.0/8");
@@ -99,7 +125,8 @@ void kit_start(struct kit *kit, bool with_store, origin_handler *handler,
     struct buf errors = BUF_INIT;
     struct settings *settings;
 
-    *kit = (struct kit){.port = free_port(0)};
+    *kit = (struct kit){0};
+    kit->port = free_port(&kit->locks[0]);
     strcpy(kit->dir, "/tmp/larder-scenario-XXXXXX");
     cr_assert_not_null(mkdtemp(kit->dir));
     kit->origin = origin_start("127.0.0.1:0", handler);
@@ -143,6 +170,9 @@ void kit_stop(struct kit *kit)
     origin_stop(&kit->origin);
     for (int i = 0; i < kit->argc; i++) {
         free(kit->argv[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(kit->locks); i++) {
+        close(kit->locks[i]);
     }
     snprintf(command, sizeof(command), "rm -r %s", kit->dir);
     cr_assert_eq(system(command), 0);

@@ -22,6 +22,7 @@ struct kit {
     pthread_t thread;
     bool running;
     uint16_t port;
+    int locks[2]; /* of the ports: no other test is given them */
     struct origin *origin;
     char url[64]; /* "http://127.0.0.1:PORT" of the origin */
     char dir[40];
