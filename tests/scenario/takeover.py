@@ -95,17 +95,20 @@ def asks(connect, url, each):
     """`each` requests a connection; who is told that it closes has no right to one more."""
     def ask(load):
         connection = connect()
-        sent_at = 0
+        begun_at = 0
         for _ in range(each):
             path = f"/o{load.count % 50}"
             headers = {"Host": "a"}
-            last_sent_at, sent_at = sent_at, time.monotonic()
+            last_begun_at, begun_at = begun_at, time.monotonic()
             try:
-                connection.request("GET", url(path), headers=headers)
+                try:
+                    connection.request("GET", url(path), headers=headers)
+                finally:
+                    sent_at = time.monotonic()
                 response = connection.getresponse()
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 # A kept one is not closed within a second of its last answer.
-                if connection.fresh or sent_at < last_sent_at + 0.9:
+                if connection.fresh or sent_at < last_begun_at + 0.9:
                     raise
                 return  # closed while it was idle, as clients have to bear: they ask once more
             connection.fresh = False
