@@ -17,7 +17,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 
-PATIENCE = 30
+PATIENCE = 60
 QUERY = struct.pack(">HHHHHH", 7, 0, 1, 0, 0, 0) + b"\3www\2ex\4test\0" + struct.pack(">HH", 1, 1)
 ZONE = """
 listen: ["127.0.0.1:{port}"]
@@ -38,7 +38,7 @@ def expect(what, good, seen=""):
 
 def opened(kind, family=socket.AF_INET, address=None):
     sock = socket.socket(family, kind)
-    sock.bind(address or ("127.0.0.1", 0))
+    sock.bind(address or ("127.0.0.1", larder.free_port()))
     if kind == socket.SOCK_STREAM:
         sock.listen(64)
     sock.settimeout(PATIENCE)
