@@ -12,7 +12,7 @@ struct client {
     struct buf in;
 };
 
-#define CLIENT_MS 10000 /* patience where none is given */
+#define CLIENT_MS 60000 /* patience where none is given */
 
 /* Why there is no whole response. */
 enum client_outcome {

@@ -93,7 +93,7 @@ class Resource:
     def answered(self):
         """The log, once all that was asked for is in it: a client may have the last byte of an
         answer before that answer is counted."""
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while len(self.log) < self.requests and time.monotonic() < end:
             time.sleep(0.001)
         return list(self.log)

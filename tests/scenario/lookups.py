@@ -42,7 +42,7 @@ class Nameserver:
             kind = struct.unpack(">H", packet[end:end + 2])[0]
             if name in KNOWN:
                 answers = kind == dnsraw.A
-                record = b"\xc0\x0c" + struct.pack(">HHIH", dnsraw.A, 1, 60, 4) + socket.inet_aton("127.0.0.1")
+                record = b"\xc0\x0c" + struct.pack(">HHIH", dnsraw.A, 1, 3600, 4) + socket.inet_aton("127.0.0.1")
                 head = packet[:2] + struct.pack(">HHHHH", 0x8180, 1, answers, 0, 0)
                 self.socket.sendto(head + packet[12:end + 4] + (record if answers else b""), client)
 

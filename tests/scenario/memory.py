@@ -124,7 +124,7 @@ async def slow_reader(proxy, base, path, end):
 
 
 def status_of(proxy):
-    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/status", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/status", timeout=60) as answer:
         return json.load(answer)
 
 
@@ -164,8 +164,8 @@ async def slow_readers(proxy, base):
 
 
 async def settles(proxy):
-    memory = {}
-    for _ in range(100):
+    memory, end = {}, time.monotonic() + 60
+    while time.monotonic() < end:
         memory = await memory_of(proxy)
         by = memory["by_purpose"]
         if by["promised"] == 0 and by["queued"] == 0 and by["bodies"] < 200_000:
@@ -198,7 +198,7 @@ async def refuses(proxy, base):
 
 
 def names(proxy):
-    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/metrics") as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     told = set(re.findall(r'^larder_memory_bytes\{purpose="([a-z]+)"\} \d+$', text, re.M))
     documented = set(re.findall(r"^\| `([a-z]+)` \|", (ROOT / "docs" / "memory.md").read_text(), re.M))

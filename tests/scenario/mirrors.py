@@ -154,7 +154,7 @@ class Scene:
         return done.stdout + done.stderr
 
     def ask(self, path, method="GET", body=None, **fields):
-        connection = http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=90)
         connection.request(method, path, body,
                            {name.replace("_", "-"): value for name, value in fields.items()})
         response = connection.getresponse()
@@ -505,12 +505,12 @@ def oci(s):
         answer = s.ask(f"/v2/{name}/tags/list")
         check(answer.status == 502 and "origin-broken" in answer.headers["Cache-Status"],
               f"a token that is {name}: {answer}")
-    check(cut.wait(20), "it is not read on")
+    check(cut.wait(60), "it is not read on")
     s.origin.taken()
 
     # Two wait for one blob, and who leads may not pull from where it asks.
     go, both = threading.Event(), b"of both" * 9
-    s.answers[f"/v2/c/blobs/{sha(both)}"] = lambda h: (go.wait(20), h.reply(
+    s.answers[f"/v2/c/blobs/{sha(both)}"] = lambda h: (go.wait(60), h.reply(
         401, WWW_Authenticate=f'Bearer realm="{far}/none"'))
     s.answers["cdn /none"] = lambda h: h.reply(403)
     s.answers[f"/v2/a/blobs/{sha(both)}"] = guarded(lambda h: h.reply(200, both))

@@ -47,7 +47,7 @@ def until(what, probe):
 
 
 def page(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -55,7 +55,7 @@ def page(port, path):
 
 def connect(proxy, source, talk):
     """A connection from an address of our own, which says something, reads the answer and ends."""
-    with socket.create_connection(("127.0.0.1", proxy.port), 30, (source, 0)) as client:
+    with socket.create_connection(("127.0.0.1", proxy.port), 60, (source, 0)) as client:
         client.sendall(talk)
         while client.recv(65536):
             pass
@@ -185,7 +185,7 @@ zones:
     def ask(self, subnet):
         """(replica, scope)"""
         out = subprocess.run(
-            ["dig", "@127.0.0.1", "-p", str(self.port), "+norecurse", "+tries=5", "+time=5",
+            ["dig", "@127.0.0.1", "-p", str(self.port), "+norecurse", "+tries=5", "+time=20",
              f"+subnet={subnet}", "www.ex"], capture_output=True, text=True, check=True).stdout
         names = [name for name, address in ADDRESS.items() if f"\tA\t{address}\n" in out]
         scope = [line.rsplit("/", 1)[1] for line in out.splitlines() if "CLIENT-SUBNET" in line]

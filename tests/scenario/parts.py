@@ -22,7 +22,7 @@ check = raw.Checks()
 
 def ask(proxy, url, upto=None, begun=lambda: None, **fields):
     """(status, body or what came of it, fields); `begun` is called when its first byte is here"""
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=90)
     connection.request("GET", url, headers={k.replace("_", "-"): v for k, v in fields.items()})
     response = connection.getresponse()
     body = response.read(1)
@@ -36,16 +36,17 @@ def ask(proxy, url, upto=None, begun=lambda: None, **fields):
 
 
 def status(proxy):
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=90)
     connection.request("GET", "/status")
     return json.loads(connection.getresponse().read())
 
 
 def wait(what, condition):
-    for _ in range(150):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         if condition():
             return
-        time.sleep(0.1)
+        time.sleep(0.02)
     check(False, f"{what}: waited in vain")
 
 

@@ -229,7 +229,7 @@ class Chaos:
 
 
 def status(proxy):
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=90)
     connection.request("GET", "/status")
     return json.loads(connection.getresponse().read())
 

@@ -179,7 +179,7 @@ def crowd(count, work):
 
 
 def status(proxy):
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=90)
     connection.request("GET", "/status")
     return json.loads(connection.getresponse().read())
 

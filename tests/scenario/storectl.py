@@ -54,7 +54,7 @@ class Setup:
 def look_while_it_counts(setup):
     """Each answer fits itself: nothing is known of what is live only before a count has ended."""
     def ask_until_known():
-        admin = http.client.HTTPConnection("127.0.0.1", setup.proxy.admin, timeout=30)
+        admin = http.client.HTTPConnection("127.0.0.1", setup.proxy.admin, timeout=90)
         for _ in range(100000):
             admin.request("GET", "/store")
             one = json.loads(admin.getresponse().read())["directories"][0]

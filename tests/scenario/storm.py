@@ -316,8 +316,8 @@ def status(proxy):
 
 def settle(proxy, failures):
     """When nothing is under way any more, what is held is what hot objects hold."""
-    memory = {}
-    for _ in range(100):
+    memory, end = {}, time.monotonic() + 60
+    while time.monotonic() < end:
         memory = status(proxy)["memory"]
         if memory["flights"] == 0 and memory["bodies"] <= memory["hot"]:
             return

@@ -144,7 +144,7 @@ class Origin2(h2_origins.Origin):
         super().__init__(certs)
 
     def run(self, conn, *_):
-        conn.settimeout(30)
+        conn.settimeout(60)
         with self.context.wrap_socket(conn, server_side=True) as safe:
             try:
                 Serving(safe, self).run()
