@@ -1,6 +1,7 @@
 #include "http/chars.h"
 
-/* One row per 16 codes. tests/unit/http/test_names.c compares it with the RFCs' grammar. */
+/* One row for 16 codes. tests/unit/http/test_names.c compares the table with the grammar of the
+ * RFCs. */
 /* clang-format off */
 const uint8_t http_char_classes[256] = {
      0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0,

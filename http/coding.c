@@ -2,7 +2,7 @@
 
 #include "http/weight.h"
 
-/* The names of old that mean the same (RFC 9110 8.4.1). */
+/* "x-gzip" and "x-compress" mean the same as "gzip" and "compress" (RFC 9110 8.4.1). */
 static struct span without_x(struct span coding)
 {
     return span_ieq(coding, SPAN("x-gzip")) || span_ieq(coding, SPAN("x-compress"))
@@ -10,7 +10,7 @@ static struct span without_x(struct span coding)
                : coding;
 }
 
-/* "*" is for those that are not named themselves. */
+/* Does Accept-Encoding allow the coding? "*" applies to codings that it does not name. */
 static bool takes(const struct http_fields *request, struct span coding)
 {
     struct list_members it = list_members(request, FIELD_ACCEPT_ENCODING);

@@ -7,13 +7,13 @@
 
 enum argument { FLAG, SECONDS, SECONDS_OR_ANY, NAMES };
 
-/* One row per directive: where it goes and what it takes. */
+/* One row for each directive: the field of struct cache_control, and the kind of value. */
 struct directive {
     struct span name;
     enum argument argument;
     size_t at;
-    size_t names_at; /* NAMES: where the list of the qualified form goes */
-    int64_t invalid; /* SECONDS: what a value that is no number means */
+    size_t names_at; /* NAMES: the field for the names of the qualified form */
+    int64_t invalid; /* SECONDS: the number to assume when the value is not a number */
 };
 
 #define AT(member) offsetof(struct cache_control, member)
@@ -88,7 +88,7 @@ int64_t control_seconds(struct span value)
     return value.len ? seconds : -1;
 }
 
-/* Takes the quotes off. No directive has a value that needs an escape. */
+/* Removes quotes. No directive has a value that needs escapes. */
 static struct span unquoted(struct span value)
 {
     bool quoted = value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"';
@@ -96,8 +96,8 @@ static struct span unquoted(struct span value)
     return quoted ? span_of(value.at + 1, value.len - 2) : value;
 }
 
-/* The qualified form limits the directive to some fields. Said twice, once without fields, or with
- * something that is no list of names, it is not limited. */
+/* The qualified form limits the directive to the named fields. The directive is not limited if it
+ * occurs twice, once without names, or if the value is not a list of field names. */
 static void set_names(struct cache_control *out, const struct directive *directive,
                       struct span names)
 {
@@ -109,7 +109,7 @@ static void set_names(struct cache_control *out, const struct directive *directi
     *flag = true;
 }
 
-/* The first value counts (RFC 9111 4.2.1). Whether this one is a number. */
+/* Of several values the first counts (RFC 9111 4.2.1). False: this value is not a number. */
 static bool set_seconds(struct cache_control *out, const struct directive *directive,
                         struct span value)
 {
@@ -122,7 +122,7 @@ static bool set_seconds(struct cache_control *out, const struct directive *direc
     return parsed >= 0;
 }
 
-/* Of max-stale with and without a value the first counts, too. */
+/* Of several max-stale directives, with or without a value, the first counts. */
 static bool set_max_stale(struct cache_control *out, const struct directive *directive,
                           struct span value, bool has_value)
 {
@@ -152,17 +152,18 @@ static void restrict_by(struct cache_control *out, struct span word)
         }
         *flag_of(out, directive) = true;
         if (directive->argument == NAMES) {
-            *names_of(out, directive) = SPAN_EMPTY; /* all fields */
+            *names_of(out, directive) = SPAN_EMPTY; /* unlimited: applies to all fields */
         }
     }
 }
 
-/* "no-cache; no-store", or the same without the semicolon: origins that separate directives so mean
- * all of them. As one member it is none that is known; what asks for more care is believed. */
+/* "no-cache; no-store", or the same without the semicolon: origins that separate directives like
+ * this mean all of them. As one list member it would be an unknown directive. Only directives that
+ * restrict caching are taken from it. */
 static void read_run_together(struct cache_control *out, struct span member)
 {
     if (span_find(member, '"') < member.len) {
-        return; /* words of a quoted string are no directives */
+        return; /* words of a quoted string are not directives */
     }
     while (member.len) {
         struct span words = span_cut(&member, ';');
@@ -177,7 +178,7 @@ static bool has_separator(struct span value)
     return span_find(value, ';') < value.len || span_find(value, ' ') < value.len;
 }
 
-/* Whether the value leaves no doubt that the member is one directive. */
+/* Sets the directive. True: the member is without doubt a single directive. */
 static bool set_directive(struct cache_control *out, const struct directive *directive,
                           struct span value, bool has_value)
 {
@@ -196,7 +197,7 @@ static bool set_directive(struct cache_control *out, const struct directive *dir
     return true;
 }
 
-/* White space around "=" is no part of the grammar: the directive counts, its value does not. */
+/* White space around "=" violates the grammar: the directive counts, its value does not. */
 static void read_directive(struct cache_control *out, struct span member)
 {
     size_t equals = span_find(member, '=');
@@ -224,7 +225,8 @@ void control_parse(const struct http_fields *fields, struct cache_control *out)
     }
 }
 
-/* Seconds of a targeted field that are not an integer, until the key comes again. */
+/* A targeted field had a value that is not an integer; a later value of the same key replaces
+ * it. */
 #define NOT_SECONDS (-2)
 
 static int64_t member_seconds(const struct sf_member *member)
@@ -253,7 +255,7 @@ static void read_member(struct cache_control *out, const struct sf_member *membe
         set_names(out, directive, member->type == SF_STRING ? member->text : SPAN_EMPTY);
         *flag_of(out, directive) = !is_false;
         break;
-    case SECONDS_OR_ANY: /* only a request's */
+    case SECONDS_OR_ANY: /* a directive of requests only */
         break;
     case SECONDS:
         *seconds_of(out, directive) = member_seconds(member);
@@ -261,7 +263,7 @@ static void read_member(struct cache_control *out, const struct sf_member *membe
     }
 }
 
-/* One line of the field. False when it does not parse. */
+/* Reads one line of the field. False: it is malformed. */
 static bool read_line(struct cache_control *out, struct span line)
 {
     struct sf_dictionary dictionary = sf_dictionary(line);

@@ -18,14 +18,14 @@ static const struct span day_names[] = {
 
 enum { DAY_SHORT = 3 };
 
-/* Text being read, with a sticky error: read everything, look once. */
+/* The text being read, with a sticky error: read all parts, then check once. */
 struct cursor {
     struct span rest;
     bool bad;
 };
 
 struct civil {
-    int64_t year;  /* 1970 and so on */
+    int64_t year;  /* 1970 … */
     int64_t month; /* 1..12 */
     int64_t day;
     int64_t hour, minute, second;
@@ -68,7 +68,8 @@ static void read_month(struct cursor *cursor, struct civil *civil)
     cursor->rest = span_skip(cursor->rest, text.len);
 }
 
-/* A day's name, long or of three letters. Which one is of no consequence: senders get it wrong. */
+/* Skips a day name, long or of three letters. Whether it is the right day is not checked, as
+ * senders get it wrong. */
 static void read_day_name(struct cursor *cursor, bool is_long)
 {
     for (size_t i = 0; i < ARRAY_LEN(day_names); i++) {
@@ -96,11 +97,11 @@ static int64_t days_in_month(int64_t year, int64_t month)
 static bool civil_is_valid(const struct civil *c)
 {
     return c->month >= 1 && c->day >= 1 && c->day <= days_in_month(c->year, c->month) &&
-           c->hour <= 23 && c->minute <= 59 && c->second <= 60; /* a leap second */
+           c->hour <= 23 && c->minute <= 59 && c->second <= 60; /* 60: a leap second */
 }
 
-/* Years are counted from March, so that the leap day is a year's last, in eras of 400 years, which
- * all have the same number of days. Days since 1 March of the year 0. */
+/* Days since 1 March of the year 0. Years begin in March, so that the leap day is the last day of a
+ * year, and are grouped into eras of 400 years, which all have the same number of days. */
 enum { ERA_YEARS = 400, ERA_DAYS = 146097, EPOCH_DAYS = 719468 };
 
 static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
@@ -150,9 +151,9 @@ static void read_imf(struct cursor *cursor, struct civil *civil)
     expect(cursor, SPAN(" GMT"));
 }
 
-/* ---- the form that everybody sends, by position ---- */
+/* ---- the usual form, by position ---- */
 
-/* Three letters as a number, to be compared at once. */
+/* Three letters as one number, to compare them at once. */
 #define LETTERS(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
 
 static uint32_t letters_at(const char *at)
@@ -160,7 +161,7 @@ static uint32_t letters_at(const char *at)
     return LETTERS((unsigned char)at[0], (unsigned char)at[1], (unsigned char)at[2]);
 }
 
-/* Which of the words it is, or `count`. */
+/* The index of the word; `count` if it is none of them. */
 static size_t find_word(const uint32_t *words, size_t count, uint32_t word)
 {
     size_t i = 0;
@@ -189,8 +190,8 @@ static bool has_separators(const char *at)
            at[19] == ':' && at[22] == ':' && memcmp(at + 25, " GMT", 4) == 0;
 }
 
-/* read_imf() of what is written exactly as it should be, without going from piece to piece. False:
- * it is not; it may be a date all the same. */
+/* Reads a date of exactly the preferred form by fixed positions, which is faster than read_imf().
+ * False: it has another form, which may still be a date. */
 static bool read_exact(struct span text, struct civil *civil)
 {
     static const uint32_t days[] = {LETTERS('S', 'u', 'n'), LETTERS('M', 'o', 'n'),
@@ -219,7 +220,7 @@ static bool read_exact(struct span text, struct civil *civil)
     return !bad && month < ARRAY_LEN(months);
 }
 
-/* Sunday, 06-Nov-94 08:49:37 GMT; the year is left in 0..99. */
+/* Sunday, 06-Nov-94 08:49:37 GMT. Leaves the year as 0 to 99. */
 static void read_rfc850(struct cursor *cursor, struct civil *civil)
 {
     read_day_name(cursor, true);
@@ -253,8 +254,8 @@ static void read_asctime(struct cursor *cursor, struct civil *civil)
     civil->year = read_number(cursor, 4);
 }
 
-/* The latest century that does not bring a two-digit year more than 50 years ahead (RFC 9110
- * 5.6.7). */
+/* Moves a two-digit year to the latest century in which it is not more than 50 years ahead (RFC
+ * 9110 5.6.7). */
 static void place_in_century(struct civil *civil, int64_t now)
 {
     struct civil ahead = {0};
@@ -276,7 +277,7 @@ static int64_t seconds_of(const struct civil *civil)
     return seconds < 0 ? 0 : seconds;
 }
 
-/* Any of the three forms, whatever the case of its letters. */
+/* Parses any of the three forms, ignoring the case of letters. */
 static int64_t parse_any(struct span text, int64_t now)
 {
     struct cursor cursor = {.rest = text};
@@ -314,7 +315,7 @@ static void put_name(char *at, struct span name)
 
 void date_format(int64_t when, char out[DATE_LEN])
 {
-    const int64_t last = 253402300799; /* of the year 9999 */
+    const int64_t last = 253402300799; /* the end of the year 9999 */
     struct civil civil;
 
     when = when < 0 ? 0 : when > last ? last : when;

@@ -1,7 +1,7 @@
 /*
- * The chunked coding is a table: the state and the class of the next byte give the next state
- * (RFC 9112 7.1). Only two states look at more than that: the size, whose digits count, and the
- * data, which is passed on as it is. Everything that is no row's business is 0: broken.
+ * The chunked coding is decoded by a table: the current state and the class of the next byte select
+ * the next state (RFC 9112 7.1). Only two states need more than that: the size, whose digits have a
+ * value, and the data, which is passed on. All other transitions are 0: the coding is broken.
  *
  *     SIZE_FIRST → SIZE → [extension …] → SIZE_LF → DATA → DATA_CR → DATA_LF → SIZE_FIRST
  *                                             └ size 0 → LINE → [trailer …] → LAST_LF → DONE
@@ -16,9 +16,9 @@ enum {
     EXTENSION_MAX = 4096,
     TRAILERS_MAX = 8192,
     TRAILER_LINES_MAX = 64,
-    /* Extension bytes may outweigh the data by this much in a whole body. */
+    /* extensions of all chunks together may have this many bytes more than the data */
     EXCESS_MAX = 16384,
-    EXCESS_FREE = 16, /* a chunk's own allowance */
+    EXCESS_FREE = 16, /* extension bytes that each chunk may have besides */
 };
 
 enum state {
@@ -27,19 +27,19 @@ enum state {
     SIZE,          /* further digits */
     EXT_OR_END,    /* white space before ";" */
     EXT_START,     /* behind ";" */
-    EXT_NAME,      /* inside a name */
-    EXT_NAME_END,  /* white space behind it */
+    EXT_NAME,      /* inside the name of an extension */
+    EXT_NAME_END,  /* white space behind the name */
     EXT_VALUE,     /* behind "=" */
     EXT_TOKEN,     /* inside an unquoted value */
-    EXT_QUOTED,    /* inside a quoted one */
-    EXT_ESCAPE,    /* behind a backslash in it */
-    EXT_QUOTE_END, /* behind its closing quote */
+    EXT_QUOTED,    /* inside a quoted value */
+    EXT_ESCAPE,    /* behind a backslash in a quoted value */
+    EXT_QUOTE_END, /* behind the closing quote */
     SIZE_LF,       /* the LF of the size line */
-    DATA,          /* `left` bytes of it */
-    DATA_CR,       /* the CR LF behind it */
+    DATA,          /* `left` bytes of the chunk */
+    DATA_CR,       /* the CR LF behind the data */
     DATA_LF,
     LINE,         /* the start of a trailer line, or the empty line */
-    TRAILER_NAME, /* inside its name */
+    TRAILER_NAME, /* inside the name of a trailer */
     TRAILER_VALUE,
     TRAILER_LF,
     LAST_LF, /* the LF of the empty line */
@@ -100,13 +100,13 @@ void h1_body_init(struct h1_body *body, const struct http_head *head)
     CHECK(head->framing != BODY_STREAM);
     *body = (struct h1_body){.framing = head->framing,
                              .state = SIZE_FIRST,
-                             .may_pad = head->status != 0}; /* that of a response */
+                             .may_pad = head->status != 0}; /* only responses may */
     if (head->framing == BODY_LENGTH) {
         body->left = (uint64_t)head->content_length;
     }
 }
 
-/* Starts a size line and gives a chunk its allowance. */
+/* Begins a size line, with the chunk's allowance for extensions. */
 static void begin_size(struct h1_body *body, uint8_t digit)
 {
     body->left = digit;
@@ -129,8 +129,8 @@ static enum state take_digit(struct h1_body *body, char c)
     return SIZE;
 }
 
-/* The size line is complete: does its extension weigh too much for the data it announces? Many
- * tiny chunks with long extensions cost the receiver more than the sender. */
+/* The size line is complete. Is its extension too long for the data that it announces? Many tiny
+ * chunks with long extensions would cost the receiver more than the sender. */
 static enum state end_size(struct h1_body *body)
 {
     uint64_t allowance = EXCESS_FREE + (body->left > EXCESS_MAX ? EXCESS_MAX : 2 * body->left);
@@ -155,7 +155,7 @@ static bool count_overhead(struct h1_body *body, enum state next)
     return true;
 }
 
-/* One byte of framing: the next state. */
+/* Processes one byte of framing and returns the next state. */
 static enum state step(struct h1_body *body, char c)
 {
     if ((body->state == SIZE_FIRST || body->state == SIZE) && char_is(c, CHAR_HEX)) {
@@ -174,7 +174,7 @@ static enum state step(struct h1_body *body, char c)
     return count_overhead(body, next) ? next : BROKEN;
 }
 
-/* Lends as much of the input as belongs to the body. */
+/* Lends the part of the input that belongs to the body. */
 static enum h1_body_result lend(struct h1_body *body, struct span bytes, struct span *data)
 {
     size_t len = bytes.len < body->left ? bytes.len : (size_t)body->left;
@@ -189,7 +189,7 @@ static bool is_in_trailers(enum state state)
     return state >= LINE && state <= LAST_LF;
 }
 
-/* A section without a field is none. */
+/* Has the trailer section any fields? */
 static bool has_trailers(const struct h1_body *body)
 {
     return body->lines || (body->state >= TRAILER_NAME && body->state <= TRAILER_LF);
@@ -199,7 +199,7 @@ static enum h1_body_result next_chunked(struct h1_body *body, struct span bytes,
                                         struct span *data)
 {
     size_t i = 0;
-    size_t framing = 0; /* of it, before the trailers */
+    size_t framing = 0; /* bytes of framing before the trailers */
 
     while (i < bytes.len && body->state != DATA && body->state != DONE && body->state != BROKEN) {
         framing += !is_in_trailers((enum state)body->state);

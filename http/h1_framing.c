@@ -1,6 +1,7 @@
 /*
- * How the end of each body is found, and whether the connection stays (RFC 9112 6.3, 9.3). One way
- * to frame a message, or none: whatever two parties could read in two ways is refused.
+ * How the end of a body is found, and whether the connection stays open (RFC 9112 6.3, 9.3). A
+ * message is accepted only if there is exactly one way to frame it: whatever two recipients could
+ * read in two ways is refused.
  */
 #include "http/h1_framing.h"
 
@@ -12,7 +13,8 @@ static bool fail(struct h1_error *error, int status, const char *what)
     return false;
 }
 
-/* Exactly one Content-Length, decimal, of a size that arithmetic cannot overflow. */
+/* Reads Content-Length: there must be exactly one, decimal, and small enough for arithmetic without
+ * overflow. */
 static bool read_length(const struct h1_seen *seen, struct http_head *head, struct h1_error *error)
 {
     uint64_t length;
@@ -91,7 +93,7 @@ static bool frame_request_by_coding(const struct h1_seen *seen, struct http_head
     return false;
 }
 
-/* RFC 9112 6.3 for requests. A length of 0 is no body. */
+/* Frames a request (RFC 9112 6.3). A length of 0 means no body. */
 static bool frame_request(const struct h1_seen *seen, struct http_head *head,
                           struct h1_error *error)
 {
@@ -127,7 +129,8 @@ static bool check_host(const struct h1_seen *seen, const struct http_head *head,
            fail(error, 400, "Host is not a valid name or address");
 }
 
-/* RFC 9112 9.3; Upgrade and Expect mean nothing in HTTP/1.0 (RFC 9110 7.8, 10.1.1). */
+/* Reads Connection (RFC 9112 9.3). Upgrade and Expect have no meaning in HTTP/1.0 (RFC 9110 7.8,
+ * 10.1.1). */
 static void read_connection(struct http_head *head, const struct h1_seen *seen)
 {
     bool modern = head->version != HTTP_1_0;
@@ -137,8 +140,8 @@ static void read_connection(struct http_head *head, const struct h1_seen *seen)
     head->expect_continue = modern && seen->expect_continue;
 }
 
-/* The field goes no further (hop_strip()), so a coding that stays on the body would be part of it
- * for whoever gets it, now or from the store. */
+/* Transfer-Encoding is not forwarded (hop_strip()), so a coding that is left on the body would
+ * become part of it for every recipient, now or later from the store. */
 static bool frame_response_by_coding(const struct h1_seen *seen, struct http_head *head,
                                      struct h1_error *error)
 {
@@ -150,7 +153,7 @@ static bool frame_response_by_coding(const struct h1_seen *seen, struct http_hea
         head->framing = BODY_CHUNKED;
         return true;
     case CODINGS_IDENTITY:
-        return true; /* the connection's end ends the body */
+        return true; /* the body ends with the connection */
     case CODINGS_UNKNOWN:
     case CODINGS_UNKNOWN_CHUNKED:
         return fail(error, 400, "A transfer coding was applied that nobody had asked for");
@@ -161,8 +164,8 @@ static bool frame_response_by_coding(const struct h1_seen *seen, struct http_hea
 }
 
 /*
- * RFC 9112 6.3 for responses. Where no body may follow although one is announced (204 and 1xx),
- * bytes that follow all the same must not be taken for the next response: the connection ends.
+ * Frames a response (RFC 9112 6.3). If a body is announced where none may follow (204 and 1xx),
+ * bytes that follow all the same must not be taken for the next response: the connection is closed.
  */
 bool h1_frame_response(const struct h1_seen *seen, enum http_method request, struct http_head *head,
                        struct h1_error *error)

@@ -8,18 +8,18 @@
 const struct h1_limits h1_default_limits = {.target = 8192, .head = 32768, .fields = 128};
 
 enum {
-    EMPTY_LINES_LEN = 4, /* two of them, before a request line */
+    EMPTY_LINES_LEN = 4, /* two empty lines before a request line */
     STATUS_BROKEN_RESPONSE = 502,
-    METHOD_MAX = 64,      /* longer than any method there is */
-    LINE_EXTRA_MAX = 128, /* what surrounds the target in a request line */
-    KNOWN_NAME_WORDS = 4, /* of eight bytes: the longest name of names.h and its colon */
+    METHOD_MAX = 64,      /* longer than any registered method */
+    LINE_EXTRA_MAX = 128, /* bytes of a request line besides its target */
+    KNOWN_NAME_WORDS = 4, /* in words of eight bytes: the longest name of names.h with its colon */
 };
 
-/* One head being parsed. A step that fails sets `error` and returns false. The steps shared with
- * responses name the status for a request; a response that fails is always a 502. */
+/* One head being parsed. A step that fails sets `error` and returns false. Steps that requests and
+ * responses share set the status for a request; a failed response always becomes 502. */
 struct parser {
     const char *at;
-    const char *end; /* behind the last byte there is; the head ends at or before it */
+    const char *end; /* end of the input; the head ends at it or before */
     const struct h1_limits *limits;
     struct http_head *head;
     struct h1_error *error;
@@ -33,8 +33,8 @@ static bool fail(struct parser *p, int status, const char *what)
     return false;
 }
 
-/* Skips bytes of a class. All classes exclude CR, and the head ends in one: no end check needed
- * where the head is known to be complete, but first lines are also looked at before. */
+/* Skips bytes of a class. No class contains CR, and a complete head ends in one, so the end would
+ * only have to be checked for first lines, which are also examined while incomplete. */
 static const char *skip_class(const char *at, const char *end, uint8_t class)
 {
     while (at < end && char_is(*at, class)) {
@@ -43,7 +43,8 @@ static const char *skip_class(const char *at, const char *end, uint8_t class)
     return at;
 }
 
-/* Behind the field value that starts at `at`: eight bytes at a time, stopped by each control. */
+/* Returns the end of the field value that starts at `at`. Looks at eight bytes at a time, and stops
+ * at each control character. */
 static const char *skip_value(const char *at, const char *end)
 {
     while (end - at >= 8) {
@@ -62,7 +63,7 @@ static const char *skip_value(const char *at, const char *end)
     return skip_class(at, end, CHAR_VALUE);
 }
 
-/* Behind the request target that starts at `at`. */
+/* Returns the end of the request target that starts at `at`. */
 static const char *skip_target(const char *at, const char *end)
 {
     for (; end - at >= 8; at += 8) {
@@ -75,7 +76,7 @@ static const char *skip_target(const char *at, const char *end)
     return skip_class(at, end, CHAR_VISIBLE);
 }
 
-/* The first colon of some bytes, or NULL: names that we know are no longer. */
+/* The first colon within the length of known names, or NULL. */
 static const char *find_colon(const char *at, const char *end)
 {
     for (int i = 0; i < KNOWN_NAME_WORDS && end - at >= 8; i++, at += 8) {
@@ -87,9 +88,9 @@ static const char *find_colon(const char *at, const char *end)
     return NULL;
 }
 
-/* Behind the field name that starts at `name`, and which it is. Of one that we know each letter has
- * been compared; all others are looked at, and those near the end, where there are no eight bytes.
- */
+/* Returns the end of the field name that starts at `name`, and its id. A known name needs no
+ * further check, as each of its letters was compared; unknown names, and names within the last
+ * eight bytes of the input, are checked letter by letter. */
 static const char *skip_name(const char *name, const char *end, enum http_field_id *id)
 {
     const char *colon = find_colon(name, end);
@@ -112,7 +113,7 @@ static bool take_crlf(struct parser *p)
     return true;
 }
 
-/* "HTTP/1.x": what comes after 1.1 is compatible with it (RFC 9110 2.5). */
+/* "HTTP/1.x": later minor versions are compatible with 1.1 (RFC 9110 2.5). */
 static bool take_version(struct parser *p)
 {
     const char *v = p->at;
@@ -171,7 +172,7 @@ static bool take_status(struct parser *p)
     return true;
 }
 
-/* The reason may be empty, and even the space before it may be missing. */
+/* The reason phrase may be empty, and even the space before it may be missing. */
 static bool take_status_line(struct parser *p)
 {
     if (!take_version(p) || !take_status(p)) {
@@ -193,7 +194,7 @@ static void see_connection(struct h1_seen *seen, struct span value)
     struct list_members it = list_members_of(value);
     struct span member;
 
-    if (span_eq(value, SPAN("keep-alive"))) { /* what most say who say anything */
+    if (span_eq(value, SPAN("keep-alive"))) { /* the usual value */
         seen->keep_alive = true;
         return;
     }
@@ -234,7 +235,7 @@ static void see(struct h1_seen *seen, enum http_field_id id, struct span value)
     }
 }
 
-/* fields_add() of a name that was looked up already. */
+/* The same as fields_add() for a field whose id is known already. */
 static void add_field(struct http_fields *fields, struct http_field field)
 {
     if (fields->count < fields->cap) {
@@ -244,9 +245,9 @@ static void add_field(struct http_fields *fields, struct http_field field)
     }
 }
 
-/* Behind a name that no colon follows at once: a proxy takes white space out of a response (RFC
- * 9112 5.1), but where the framing depends on the field there is no guessing what others made of
- * it. NULL: it is not to be repaired. */
+/* Finds the colon behind white space after a name. A proxy removes such white space from a response
+ * (RFC 9112 5.1), but not from fields that frame the message: other recipients may have understood
+ * those differently. NULL: the line cannot be repaired. */
 static const char *late_colon(const struct parser *p, struct span name)
 {
     const char *at = name.at + name.len;
@@ -262,7 +263,7 @@ static const char *late_colon(const struct parser *p, struct span name)
     return *at == ':' ? at : NULL;
 }
 
-/* One field line. Ways to be wrong here are the sender's syntax: 400, or 502. */
+/* Parses one field line. Errors are syntax errors of the sender: 400, or 502. */
 static bool take_field(struct parser *p)
 {
     const char *name = p->at;
@@ -300,7 +301,7 @@ static bool take_field(struct parser *p)
     return true;
 }
 
-/* Up to and with the empty line, which is known to come. */
+/* Parses up to and including the empty line, which is known to be there. */
 static bool take_fields(struct parser *p)
 {
     while (!take_crlf(p)) {
@@ -315,8 +316,8 @@ static bool take_fields(struct parser *p)
 }
 
 /*
- * Where the head ends, looking at new bytes only: ERR_MORE when it does not yet. Line ends are
- * checked on the way, so a head with a bare LF is refused at once, not when it is complete.
+ * Finds the end of the head by looking at new bytes only; ERR_MORE: it is incomplete. Line ends are
+ * checked on the way, so a head with a bare LF is refused at once.
  */
 static int find_end(struct parser *p, const char *from)
 {
@@ -335,13 +336,13 @@ static int find_end(struct parser *p, const char *from)
     return ERR_MORE;
 }
 
-/* The usual case, a whole head and nothing behind it, needs no search. */
+/* Most inputs are one whole head with nothing behind it, which needs no search. */
 static int await_end(struct parser *p, const char *from)
 {
     return span_ends(span_from_to(p->at, p->end), SPAN("\r\n\r\n")) ? 0 : find_end(p, from);
 }
 
-/* RFC 9112 2.2: a client may send an empty line too many. */
+/* A client may send an empty line before its request (RFC 9112 2.2). */
 static size_t empty_lines(struct span bytes)
 {
     size_t len = 0;
@@ -352,8 +353,8 @@ static size_t empty_lines(struct span bytes)
     return len;
 }
 
-/* An incomplete request of which all before `from` has been looked at: is it hopeless already?
- * Nobody shall keep us waiting with a TLS handshake, with HTTP/0.9 or with an endless line. */
+/* Can the incomplete request, which was examined up to `from`, still become a valid one? A TLS
+ * handshake, HTTP/0.9 or an endless line is refused at once instead of waiting for more. */
 static bool is_request_so_far(struct parser *p, const char *from)
 {
     struct span rest = span_from_to(p->at, p->end);
@@ -389,7 +390,7 @@ static bool is_within_limit(struct parser *p, const char *start)
     return (size_t)(p->at - start) <= p->limits->head || fail(p, 431, "The head is too long");
 }
 
-/* What is there of an incomplete head may go on. */
+/* The head is incomplete: checks whether it may go on, and notes how far it was examined. */
 static int more(struct parser *p, struct h1_scan *scan, struct span bytes)
 {
     p->at = p->end;

@@ -4,7 +4,8 @@
 #include "http/put.h"
 
 enum {
-    /* The start line's fixed parts, all lines of our own, and the empty line. */
+    /* the start line without target and reason, the lines that the writer adds, and the empty
+     * line */
     OWN_LINES_MAX = 192,
 };
 
@@ -19,7 +20,7 @@ static char *put_field(char *at, const struct http_field *field)
     return at;
 }
 
-/* Lines that only the writer makes. Upgrade goes out only together with the Connection line that
+/* Fields that only the writer makes. Upgrade is sent only together with the Connection line that
  * names it (RFC 9110 7.8). */
 static bool is_own_line(const struct http_head *head, enum http_field_id id)
 {
@@ -53,7 +54,7 @@ static size_t size_max(const struct http_head *head)
            fields_size(&head->fields);
 }
 
-/* All fields but our own lines and, when it has been written already, Host. */
+/* Writes all fields except those of the writer and, if it was written already, Host. */
 static char *put_fields(char *at, const struct http_head *head, const struct http_field *host)
 {
     for (size_t i = 0; i < head->fields.count; i++) {
@@ -102,7 +103,8 @@ static void finish(struct buf *out, char *start, char *at)
     buf_commit(out, (size_t)(at - start));
 }
 
-/* A body of unknown length is chunked; BODY_STREAM is unknown unless it was announced. */
+/* A request body of unknown length is sent in chunks. BODY_STREAM has an unknown length unless one
+ * was announced. */
 static char *put_request_framing(char *at, const struct http_head *head)
 {
     switch (head->framing) {
@@ -118,7 +120,7 @@ static char *put_request_framing(char *at, const struct http_head *head)
     case BODY_CLOSE:
         break;
     }
-    UNREACHABLE(); /* no request ends with its connection */
+    UNREACHABLE(); /* a request body cannot end with the connection */
 }
 
 void h1_write_request(struct buf *out, const struct http_head *head)
@@ -132,7 +134,7 @@ void h1_write_request(struct buf *out, const struct http_head *head)
     at = put_span(at, head->target);
     at = put_span(at, SPAN(" HTTP/1.1\r\n"));
     if (host) {
-        at = put_field(at, host); /* first, as RFC 9110 7.2 asks */
+        at = put_field(at, host); /* first, as recommended by RFC 9110 7.2 */
     }
     at = put_fields(at, head, host);
     at = put_request_framing(at, head);
@@ -149,7 +151,7 @@ static char *put_status_line(char *at, const struct http_head *head)
     return put_span(at, SPAN("\r\n"));
 }
 
-/* How a response to this client ends (RFC 9112 6.3). */
+/* How the end of this response is marked for this client (RFC 9112 6.3). */
 static enum http_framing response_framing(const struct http_head *head, enum http_version client)
 {
     switch (head->framing) {
@@ -168,8 +170,8 @@ static enum http_framing response_framing(const struct http_head *head, enum htt
     return head->framing;
 }
 
-/* The length to show; -1: none. Beside BODY_NONE it is what a HEAD or a 304 announces, else the 0
- * without which the client would wait for the connection's end. */
+/* The Content-Length to send; -1: none. For BODY_NONE it is the one that a response to HEAD or a
+ * 304 announces, or else 0, without which the client would wait for the end of the connection. */
 static int64_t length_shown(const struct http_head *head, enum http_framing framing,
                             enum http_method request)
 {
@@ -192,7 +194,7 @@ static char *put_response_framing(char *at, const struct http_head *head, enum h
     int64_t length = length_shown(head, framing, request);
 
     if (head->status == 204) {
-        return at; /* RFC 9110 8.6 */
+        return at; /* not allowed here, RFC 9110 8.6 */
     }
     if (framing == BODY_CHUNKED) {
         return put_span(at, SPAN("Transfer-Encoding: chunked\r\n"));

@@ -21,7 +21,7 @@ enum pseudo {
     PSEUDO_PATH = 8,
     PSEUDO_PROTOCOL = 16,
     PSEUDO_STATUS = 32,
-    PSEUDO_OVER = 64, /* an ordinary field has come */
+    PSEUDO_OVER = 64, /* an ordinary field was read, so no pseudo field may follow */
 };
 
 static void fail(struct h2_block *block, int status, const char *what)
@@ -101,7 +101,7 @@ static void take_status(struct h2_block *block, struct span value)
     }
     block->head.status = (digit[0] - '0') * 100 + (digit[1] - '0') * 10 + (digit[2] - '0');
     if (block->head.status == 101) {
-        fail(block, 502, "HTTP/2 has no status 101"); /* 8.6 */
+        fail(block, 502, "HTTP/2 has no status 101"); /* RFC 9113 8.6 */
     }
 }
 
@@ -145,7 +145,7 @@ static void take_pseudo(struct h2_block *block, struct span name, struct span va
 
 /* ---- ordinary fields (8.2) ---- */
 
-/* Of a name that is known each letter has been compared. */
+/* A known name is valid, as each of its letters was compared. */
 static bool name_is_valid(struct span name, enum http_field_id id)
 {
     if (id != FIELD_OTHER) {
@@ -170,7 +170,7 @@ static bool value_is_valid(struct span value)
            (chars_are_value(value) && !is_blank(value.at[0]) && !is_blank(value.at[value.len - 1]));
 }
 
-/* 8.2.2 */
+/* RFC 9113 8.2.2 */
 static bool belongs_to_connection(enum http_field_id id)
 {
     switch (id) {
@@ -185,7 +185,7 @@ static bool belongs_to_connection(enum http_field_id id)
     }
 }
 
-/* A name that is known lies in a table. */
+/* Adds the field. A known name is static, so only the name of an unknown one is copied. */
 static void keep_field(struct h2_block *block, struct http_field field)
 {
     struct http_fields *fields = &block->head.fields;
@@ -195,8 +195,8 @@ static void keep_field(struct h2_block *block, struct http_field field)
     fields_add_field(fields, field);
 }
 
-/* Beside what frames the message it stays a field, as in HTTP/1: a HEAD says it of what GET would
- * bring. */
+/* Where Content-Length does not frame the message it stays a field, as in HTTP/1: a response to
+ * HEAD tells what GET would bring. */
 static void take_length(struct h2_block *block, struct http_field field)
 {
     uint64_t length;
@@ -262,9 +262,10 @@ bool h2_block_is_bomb(const struct h2_block *block)
     return block->size > BOMB_FACTOR * block->limits->head;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole block ---- */
 
-/* 8.3.1: they may both be there if they say the same. What is kept is :authority. */
+/* :authority and Host may both be present if they are equal (RFC 9113 8.3.1). Only :authority is
+ * kept. */
 static void settle_host(struct h2_block *block)
 {
     struct http_head *head = &block->head;
@@ -286,7 +287,8 @@ static void settle_host(struct h2_block *block)
     }
 }
 
-/* 8.2.3: the crumbs of a cookie are one field for everybody else. */
+/* Joins the pieces ("crumbs") of Cookie into one field, as other recipients expect (RFC 9113
+ * 8.2.3). */
 static void join_cookies(struct http_fields *fields)
 {
     struct span joined = SPAN_EMPTY;
@@ -313,13 +315,14 @@ static void join_cookies(struct http_fields *fields)
     }
     joined.len = (size_t)(at - joined.at);
     if (joined.at[joined.len - 1] ==
-        ' ') { /* no value ends with a blank: the last crumb is empty */
+        ' ') { /* values do not end with a blank, so this one means that the last crumb was empty */
         joined.len--;
     }
     fields_set_id(fields, FIELD_COOKIE, joined);
 }
 
-/* RFC 8441 4: in HTTP/1.1 it would be a GET with Upgrade, and so it is to everybody else. */
+/* An extended CONNECT is a GET with Upgrade in HTTP/1.1 (RFC 8441 4), and is treated as such from
+ * here on. */
 static void end_extended_connect(struct h2_block *block)
 {
     struct http_head *head = &block->head;
@@ -346,7 +349,7 @@ static void end_request(struct h2_block *block, bool is_last)
 
     if (head->method == METHOD_CONNECT && !(pseudo & PSEUDO_PROTOCOL)) {
         if (pseudo != (PSEUDO_METHOD | PSEUDO_AUTHORITY)) {
-            fail(block, 400, "CONNECT has :method and :authority alone"); /* 8.5 */
+            fail(block, 400, "CONNECT has :method and :authority alone"); /* RFC 9113 8.5 */
         }
         if (head->content_length > 0) {
             fail(block, 400, "CONNECT has no body");
@@ -360,7 +363,8 @@ static void end_request(struct h2_block *block, bool is_last)
     settle_host(block);
     join_cookies(&head->fields);
     if (is_last && head->content_length > 0) {
-        fail(block, 400, "Content-Length announces a body that does not follow"); /* 8.1.1 */
+        /* RFC 9113 8.1.1 */
+        fail(block, 400, "Content-Length announces a body that does not follow");
     }
     if (head->method == METHOD_TRACE && !is_last) {
         fail(block, 400, "TRACE has no body"); /* RFC 9110 9.3.8 */
@@ -398,7 +402,7 @@ bool h2_sends_field(const struct http_field *field, bool in_request)
     case FIELD_HTTP2_SETTINGS:
         return false;
     case FIELD_TE:
-        return in_request && span_ieq(field->value, SPAN("trailers")); /* 8.2.2 */
+        return in_request && span_ieq(field->value, SPAN("trailers")); /* RFC 9113 8.2.2 */
     default:
         return !belongs_to_connection(field->id);
     }

@@ -93,7 +93,7 @@ void fields_append(struct http_fields *fields, const struct http_fields *from)
     }
 }
 
-/* The position of the first line at or behind `start` with this id, or fields->count. */
+/* The index of the first field at or after `start` with this id; fields->count if there is none. */
 static size_t find_from(const struct http_fields *fields, enum http_field_id id, size_t start)
 {
     size_t i = start;
@@ -111,7 +111,7 @@ const struct http_field *fields_find(const struct http_fields *fields, enum http
     return i < fields->count ? &fields->at[i] : NULL;
 }
 
-/* `id` is the id of `name`: only unknown names need their text compared. */
+/* `id` is the id of `name`. Only unknown names have to be compared as text. */
 static bool is_named(const struct http_field *field, enum http_field_id id, struct span name)
 {
     return field->id == id && (id != FIELD_OTHER || span_ieq(field->name, name));
@@ -198,7 +198,7 @@ struct list_members list_members_of(struct span value)
     return (struct list_members){.rest = value};
 }
 
-/* The position of the quote that closes the one at `open`, or text.len. */
+/* The position of the quote that closes the one at `open`; text.len if there is none. */
 static size_t closing_quote(struct span text, size_t open)
 {
     size_t i = open + 1;
@@ -209,7 +209,7 @@ static size_t closing_quote(struct span text, size_t open)
     return i < text.len ? i : text.len;
 }
 
-/* The length of the part before the next comma outside quoted strings. */
+/* Length of the member up to the next comma outside quoted strings. */
 static size_t member_len(struct list_members *it)
 {
     struct span text = it->rest;
@@ -227,7 +227,7 @@ static size_t member_len(struct list_members *it)
     return i;
 }
 
-/* Goes to the next line of the field when the present one is used up. */
+/* Continues with the next line of the field when the current one is used up. */
 static bool refill(struct list_members *it)
 {
     while (it->rest.len == 0) {

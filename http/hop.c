@@ -1,9 +1,9 @@
 /*
- * Which fields a peer may have removed by naming them in Connection: only those this program does
- * not know. Every field of names.h is either dropped anyhow or meant for all recipients, which
- * RFC 9110 7.6.1 forbids to list: a client that lists Cookie, Host, Cache-Control or Range wants
- * to make the origin see another request than the cache did. The same holds for the usual names
- * in which proxies tell origins about the client.
+ * A peer may have fields removed by naming them in Connection, but only those that this program
+ * does not know. Each field of names.h is either removed anyway or meant for all recipients, and
+ * RFC 9110 7.6.1 forbids to list the latter: a client that lists Cookie, Host, Cache-Control or
+ * Range wants the origin to see another request than the cache did. The same applies to the usual
+ * fields in which proxies describe the client to origins.
  */
 #include "http/hop.h"
 
@@ -34,14 +34,15 @@ static bool is_hop_field(enum http_field_id id)
     }
 }
 
-/* The options of Connection that may take a field with them, taken off the list once. */
+/* The options of Connection that name fields to remove, parsed once. */
 struct options {
     size_t count;
-    bool too_many; /* no honest peer's list: all unknown fields go */
+    bool too_many; /* more options than an honest peer sends: all unknown fields are removed */
     struct span at[OPTIONS_MAX];
 };
 
-/* Of a head they are those that name fields unknown to us: the others are for all recipients. */
+/* Reads the options. With a head, only those are taken that name fields unknown to us: the known
+ * ones are for all recipients. */
 static void options_read(struct options *options, struct list_members it, bool of_a_head)
 {
     struct span member;
@@ -130,7 +131,7 @@ struct span hop_trailer_names(struct span names, struct span connection, struct 
     if (names.len == 0) {
         return SPAN_EMPTY;
     }
-    char *text = arena_alloc(arena, 2 * names.len); /* ", " where "," was */
+    char *text = arena_alloc(arena, 2 * names.len); /* ", " replaces "," */
     char *at = text;
     options_read(&options, list_members_of(connection), false);
     while (list_next(&it, &member)) {
@@ -165,7 +166,7 @@ void hop_add_via(struct http_fields *fields, enum http_version received, struct 
     fields_add_id(fields, FIELD_VIA, span_from_to(text, end));
 }
 
-/* "1.1 name (comment)": the second word (RFC 9110 7.6.3). */
+/* The second word of "1.1 name (comment)" (RFC 9110 7.6.3). */
 static struct span via_received_by(struct span member)
 {
     span_cut(&member, ' ');
@@ -229,7 +230,7 @@ static bool is_place(const struct http_field *field)
     }
     char first = field->name.len ? field->name.at[0] | 0x20 : 0;
     if (first != 'x' && first != 'f') {
-        return false; /* most fields of most requests */
+        return false; /* most fields of most requests are not special */
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (span_ieq(field->name, names[i])) {
@@ -254,8 +255,8 @@ static bool is_scheme(struct span value, const struct uri *uri)
     return span_ieq(value, uri->https ? SPAN("https") : SPAN("http"));
 }
 
-/* "name=value" or "name="value"" of RFC 7239 4: of whom, or what is known. An escape, or a
- * semicolon between quotes, is more than anybody needs here. */
+/* Does a pair of Forwarded (RFC 7239 4), "name=value" or "name=\"value\"", agree with the request?
+ * Escapes, and semicolons inside quotes, are not supported: no value that matters here has them. */
 static bool pair_agrees(struct span pair, const struct uri *uri, struct arena *arena)
 {
     struct span name = span_cut(&pair, '=');
@@ -334,7 +335,8 @@ void hop_add_forwarded_for(struct http_fields *fields, struct span client, struc
     fields_set_id(fields, FIELD_X_FORWARDED_FOR, span_from_to(text, at));
 }
 
-/* RFC 7239 4: what is no token is quoted; neither addresses nor hosts need an escape. */
+/* Values that are not tokens are quoted (RFC 7239 4). Neither addresses nor host names need an
+ * escape. */
 static char *put_value(char *at, struct span value, bool in_brackets)
 {
     bool quoted = in_brackets || !http_is_token(value);

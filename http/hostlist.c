@@ -1,8 +1,8 @@
 /*
- * A name is looked for label by label, from all of it to its last label: "a.b.example.net", then
- * "b.example.net", and so on, but only with as many labels as some name of the list has. Names lie
- * one behind the other in one block, each with a byte of length and one of what it stands for; the
- * table has their places, open addressing, at most two thirds full.
+ * A host name is looked up by its suffixes: "a.b.example.net", then "b.example.net", and so on, but
+ * only those with as many labels as some name of the list has. All names are in one block, each
+ * with a byte of length and a byte of flags before it. The hash table has their offsets in the
+ * block; it uses open addressing and is at most two thirds full.
  */
 #include "http/hostlist.h"
 
@@ -24,7 +24,7 @@ enum { IS_ITSELF = 1, IS_ABOVE = 2 };
 
 struct slot {
     uint32_t hash;
-    uint32_t at; /* in names; 0: empty */
+    uint32_t at; /* offset of the name in `names`; 0: the slot is empty */
 };
 
 struct hostlist {
@@ -50,7 +50,7 @@ struct hostlist *hostlist_new(const struct sip_key *key)
     list->slots = xcalloc(SLOTS_MIN, sizeof(*list->slots));
     list->cap = 256;
     list->names = xmalloc(list->cap);
-    list->len = 1; /* place 0 is nobody's */
+    list->len = 1; /* offset 0 belongs to no name */
     return list;
 }
 
@@ -89,7 +89,7 @@ static bool is_at(const struct hostlist *list, const struct slot *slot, uint32_t
            memcmp(record + RECORD_HEAD, name.at, name.len) == 0;
 }
 
-/* The slot that has the name, or the empty one where it would go. */
+/* The slot of the name, or the empty slot where it belongs. */
 static struct slot *find(const struct hostlist *list, uint32_t hash, struct span name)
 {
     size_t i = hash & list->mask;
@@ -184,11 +184,12 @@ static const char *fault_of_char(char c)
     return "it has a character that no name has";
 }
 
-/* Labels of a name in lower case; NULL: nothing is wrong. */
+/* Checks a lower-case name. Returns what is wrong, or NULL. */
 static const char *fault_of(struct span name)
 {
     size_t label = 0;
-    bool numeric = true; /* the last label: no name ends so, and resolvers disagree about it */
+    /* is the last label a number? No host name ends so, and resolvers disagree about its meaning */
+    bool numeric = true;
 
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
@@ -211,7 +212,7 @@ static const char *fault_of(struct span name)
     return label == 0 ? "it is empty" : numeric ? "it ends in a number and is no address" : NULL;
 }
 
-/* What stands in front of the name, and what that means. */
+/* Removes "." or "*." and the like in front of a pattern; returns the flags that they mean. */
 static uint8_t cut_front(struct span *pattern)
 {
     if (span_starts(*pattern, SPAN("*."))) {
@@ -282,7 +283,7 @@ static struct span next_word(struct span *line)
     return word;
 }
 
-/* Names that every hosts file has, and that are not what such a list is for. */
+/* Names that every hosts file contains for other purposes. */
 static bool is_passed_over(struct span name)
 {
     static const struct span words[] = {
@@ -352,7 +353,7 @@ void hostlist_finish(struct hostlist *list)
     list->names = xrealloc(list->names, list->cap);
 }
 
-/* ---- looking ---- */
+/* ---- lookup ---- */
 
 static bool has_exactly(const struct hostlist *list, struct span name, size_t labels, uint8_t flag)
 {
@@ -363,7 +364,7 @@ static bool has_exactly(const struct hostlist *list, struct span name, size_t la
     return slot->at && list->names[slot->at + 1] & flag;
 }
 
-/* An IPv4 address mapped into IPv6 is found as what it is. */
+/* An IPv4-mapped IPv6 address is looked up as an IPv4 address. */
 static bool has_ipv6(const struct hostlist *list, struct span host)
 {
     char text[IP_TEXT_MAX];

@@ -8,11 +8,12 @@
 enum {
     ENTRY_OVERHEAD = 32,        /* RFC 7541 4.1 */
     STATIC_ENTRIES = 61,        /* Appendix A; the dynamic table follows it (2.3.3) */
-    ENTRY_MAX = HPACK_TEXT / 4, /* a larger one would push out too many others */
+    ENTRY_MAX = HPACK_TEXT / 4, /* larger fields would evict too many others */
     COUNTERS_MAX = 1u << 30,
 };
 
-/* The first byte of each representation, and how many bits of it are the index (RFC 7541 6). */
+/* The first byte of each representation, and the number of its bits that hold the index (RFC 7541
+ * 6). */
 enum {
     INDEXED = 0x80,
     INDEXED_BITS = 7,
@@ -24,7 +25,7 @@ enum {
     LENGTH_BITS = 7,
 };
 
-/* A field that was kept: this, its name if its id does not tell it, and its value. */
+/* A field in a saved block: this header, the name if its id does not tell it, and the value. */
 struct kept {
     uint16_t id;
     uint16_t name_len;
@@ -33,9 +34,9 @@ struct kept {
 
 _Static_assert(sizeof(struct kept) == HPACK_KEPT, "as the header says");
 
-/* ---- what is known of names ---- */
+/* ---- properties of names ---- */
 
-/* Their first places in the static table (RFC 7541, Appendix A). */
+/* Index of the first entry with each name in the static table (RFC 7541, Appendix A). */
 static const uint8_t static_index[FIELD_COUNT] = {
     [FIELD_ACCEPT_CHARSET] = 15,
     [FIELD_ACCEPT_ENCODING] = 16,
@@ -82,8 +83,9 @@ static const uint8_t static_index[FIELD_COUNT] = {
 
 enum indexing {
     MAY_BE_INDEXED,
-    IS_NOT_INDEXED,   /* it differs from message to message */
-    IS_NEVER_INDEXED, /* a secret, which nobody may find out by what compresses well (7.1.3) */
+    IS_NOT_INDEXED,   /* the value differs from message to message */
+    IS_NEVER_INDEXED, /* the value is a secret, which must not be revealed by how well it compresses
+                         (RFC 7541 7.1.3) */
 };
 
 static const uint8_t indexing_of[FIELD_COUNT] = {
@@ -117,7 +119,7 @@ static char *put_string(char *at, struct span text)
     return put_span(put_integer(at, 0, LENGTH_BITS, text.len), text);
 }
 
-/* ---- fields that are kept ---- */
+/* ---- saved fields ---- */
 
 static char *put_small(char *at, struct span name)
 {
@@ -144,7 +146,7 @@ char *hpack_keep(char *at, const struct http_field *field)
     return put_span(at, field->value);
 }
 
-/* One that is read back: its name is only there if its id does not tell it. */
+/* Reads a saved field. The name is present only if its id does not tell it. */
 static const char *take_kept(const char *at, struct http_field *field)
 {
     struct kept kept;
@@ -180,8 +182,8 @@ static uint64_t four_at(const char *at)
     return word;
 }
 
-/* Looks at the ends of a text only. Texts that differ between them get the same hash, and then only
- * one of them is indexed. */
+/* Hashes only the length and both ends of a text. Texts that differ only in between get the same
+ * hash; then only one of them is indexed. */
 static uint64_t mix(uint64_t hash, struct span text)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15;
@@ -209,7 +211,7 @@ static uint32_t hash_of(const struct http_field *field)
     if (field->id == FIELD_OTHER) {
         hash = mix(hash, field->name);
     }
-    return (uint32_t)(hash >> 32) | 1; /* 0 is a free slot's */
+    return (uint32_t)(hash >> 32) | 1; /* 0 marks a free slot */
 }
 
 void hpack_table_init(struct hpack_table *table)
@@ -220,8 +222,8 @@ void hpack_table_init(struct hpack_table *table)
     memset(table->slots, 0, sizeof(table->slots));
 }
 
-/* The decoder still has it, and so have we: entries leave the table in the order in which they
- * came, when those behind them leave no room (RFC 7541 4.4). */
+/* Does the decoder still have the entry? Entries are evicted in the order in which they were added,
+ * when the later ones leave no room (RFC 7541 4.4). */
 static bool is_there(const struct hpack_table *table, const struct hpack_slot *slot)
 {
     return slot->number && table->bytes - slot->before <= HPACK_TABLE &&
@@ -247,8 +249,8 @@ static struct hpack_slot *slot_with(struct hpack_slot *set, uint32_t hash)
     return set[1].hash == hash ? &set[1] : NULL;
 }
 
-/* The slot of a field that was not seen lately. What is in the table stays beside it, and of two
- * that are not, the later one. */
+/* Frees set[0] for a field that was not seen lately. Of the two old slots the one whose entry is in
+ * the dynamic table stays, otherwise the newer one. */
 static void replace(const struct hpack_table *table, struct hpack_slot *set, uint32_t hash)
 {
     if (!is_there(table, &set[1]) || is_there(table, &set[0])) {
@@ -349,7 +351,7 @@ char *hpack_put_status(char *at, int status)
 char *hpack_encode(struct hpack_table *table, struct span kept, char *at)
 {
     if (table && (table->bytes > COUNTERS_MAX || table->text_len > COUNTERS_MAX)) {
-        hpack_table_init(table); /* so that nothing old looks new when they begin again */
+        hpack_table_init(table); /* the numbers begin again, so that no old slot must look valid */
     }
     for (const char *next = kept.at, *end = kept.at + kept.len; next < end;) {
         struct http_field field;

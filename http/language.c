@@ -24,7 +24,8 @@ bool language_is_tag(struct span text)
     return true;
 }
 
-/* The range, then without its last part, and so on. `count` when none is there. */
+/* Looks up the range, then the range without its last subtag, and so on (RFC 4647 3.4). `count`:
+ * none matches. */
 static size_t lookup(struct span range, const struct span *tags, size_t count)
 {
     while (range.len) {

@@ -8,7 +8,7 @@ void head_init(struct http_head *head, struct arena *arena)
     fields_init(&head->fields, arena, FIELDS_EXPECTED);
 }
 
-/* Moves a span's bytes to *at; an empty one keeps its NULL-or-not. */
+/* Moves the bytes of a span to *at. An empty span keeps its NULL or non-NULL pointer. */
 static void take_copy(struct span *span, char **at)
 {
     if (span->len == 0) {

@@ -81,8 +81,8 @@ static const struct span small_names[FIELD_COUNT] = {
 #undef X
 };
 
-/* The known names by a hash that no two of them share, found by trying; a test says so when a new
- * name of HTTP_FIELDS is missing here, or has the place of another. */
+/* The known names in a perfect hash table, whose hash function was found by trial. A unit test
+ * fails when a new name of HTTP_FIELDS is missing here or collides with another. */
 /* clang-format off */
 static const uint8_t fields_by_hash[HASHES] = {
     [3] = FIELD_DATE,
@@ -161,7 +161,7 @@ static uint8_t hash_of(struct span name)
     return (uint8_t)((unsigned)name.len * 58 + first * 28 + middle * 13 + last * 59);
 }
 
-/* Eight bytes at once: ASCII capitals become small, everything else stays. */
+/* Lower-cases eight ASCII bytes at once; other bytes stay. */
 static uint64_t fold8(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101;
@@ -181,7 +181,7 @@ static uint64_t load8(const char *at)
     return word;
 }
 
-/* Four to eight bytes, those in the middle twice. */
+/* Loads four to eight bytes; if there are fewer than eight, the middle ones are loaded twice. */
 static uint64_t load_short(const char *at, size_t len)
 {
     uint32_t first, last;
@@ -191,13 +191,14 @@ static uint64_t load_short(const char *at, size_t len)
     return first | (uint64_t)last << 32;
 }
 
-/* Most senders write names as the RFCs do, and HTTP/2 in small letters. */
+/* Compares exactly first: most senders write names as the RFCs do, and HTTP/2 in lower case. */
 static bool is_same(uint64_t a, uint64_t b)
 {
     return a == b || fold8(a) == fold8(b);
 }
 
-/* span_ieq() for two texts of one length, by words: this is the hot part of parsing a head. */
+/* span_ieq() for two texts of the same length, eight bytes at a time: this is the hot part of head
+ * parsing. */
 static bool same_name(const char *a, const char *b, size_t len)
 {
     if (len < 4) {

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "http/put.h"
 
-/* The number at the start of *rest, saturating. False when there is no digit. */
+/* Parses the number at the start of *rest, saturating. False: there is no digit. */
 static bool take_number(struct span *rest, uint64_t *number)
 {
     uint64_t value = 0;
@@ -27,7 +27,7 @@ static bool take_char(struct span *rest, char c)
     return true;
 }
 
-/* "first-last", "first-" or "-suffix", as sent. */
+/* One range as sent: "first-last", "first-" or "-suffix". */
 struct range_spec {
     bool has_first, has_last;
     uint64_t first, last;
@@ -46,7 +46,7 @@ static bool spec_parse(struct span text, struct range_spec *out)
     return !out->has_first || !out->has_last || out->first <= out->last;
 }
 
-/* False when nothing of the representation is in the range. */
+/* Resolves a range for a representation. False: it is not satisfiable. */
 static bool spec_resolve(const struct range_spec *spec, uint64_t length, struct byte_range *out)
 {
     if (length == 0) {
@@ -62,7 +62,7 @@ static bool spec_resolve(const struct range_spec *spec, uint64_t length, struct 
     return spec->first < length;
 }
 
-/* Overlapping, or one ends where the other begins. All ends are below a length: no overflow. */
+/* Do the ranges overlap or adjoin? All ends are below a length, so nothing overflows. */
 static bool touches(struct byte_range a, struct byte_range b)
 {
     return a.first <= b.last + 1 && b.first <= a.last + 1;
@@ -74,10 +74,10 @@ static struct byte_range joined(struct byte_range a, struct byte_range b)
                                a.last > b.last ? a.last : b.last};
 }
 
-/* What is asked for, while it is read. */
+/* The requested ranges while they are parsed. */
 struct range_set {
-    size_t specs; /* read so far */
-    uint64_t sum; /* bytes of all satisfiable ones, those that occur twice counted twice */
+    size_t specs; /* ranges parsed so far */
+    uint64_t sum; /* bytes of all satisfiable ranges; overlapping bytes count several times */
     size_t count;
     struct byte_range at[RANGE_SPECS_MAX];
 };
@@ -95,8 +95,8 @@ static void insert_at(struct range_set *set, size_t i, struct byte_range range)
     set->count++;
 }
 
-/* Adds a range, joined with all it touches, at the place of the earliest of them. There is room:
- * no more ranges come in than specs are read. */
+/* Adds a range at the position of the earliest range that it touches, merged with all it touches.
+ * There is room, as there are never more ranges than parsed specs. */
 static void add_coalesced(struct range_set *set, struct byte_range range)
 {
     size_t place = set->count;
@@ -110,17 +110,18 @@ static void add_coalesced(struct range_set *set, struct byte_range range)
         range = joined(range, set->at[i]);
         place = i < place ? i : place;
         remove_at(set, i);
-        i = 0; /* it has grown and may touch what it did not touch before */
+        i = 0; /* the merged range may touch ranges that it did not touch before */
     }
     insert_at(set, place, range);
 }
 
-/* False when the set is to be ignored. */
+/* Adds one range. False: the whole Range field is ignored. */
 static bool add_spec(struct range_set *set, const struct range_spec *spec, uint64_t length)
 {
     struct byte_range range;
 
-    /* Of nothing the last n bytes are nothing, and no 206 can say so: give it whole. */
+    /* a suffix of an empty representation is empty, which no 206 can express: send the whole
+     * representation */
     if (length == 0 && !spec->has_first && spec->last > 0) {
         return false;
     }
@@ -136,8 +137,8 @@ static bool add_spec(struct range_set *set, const struct range_spec *spec, uint6
     return true;
 }
 
-/* The next member of a set; false at its end. One that is malformed spoils the set (RFC 9110 14.2
- * allows to ignore it all), as does one too many: *spoilt. */
+/* Parses the next range; false at the end. A malformed range makes the whole field invalid (RFC
+ * 9110 14.2 allows to ignore it), and so does one too many: *spoilt. */
 static bool next_spec(struct list_members *it, size_t *specs, struct range_spec *spec, bool *spoilt)
 {
     struct span member;
@@ -149,7 +150,8 @@ static bool next_spec(struct list_members *it, size_t *specs, struct range_spec 
     return !*spoilt;
 }
 
-/* Cuts the unit off; false when it is not ours (RFC 9110 14.1: without regard to case). */
+/* Removes the unit. False: it is not "bytes", which is compared without regard to case (RFC 9110
+ * 14.1). */
 static bool take_unit(struct span *value)
 {
     return span_ieq(span_cut(value, '='), SPAN("bytes"));
@@ -226,7 +228,7 @@ struct span range_format(const struct range_wish *wish, struct arena *arena)
     return span_from_to(text, at);
 }
 
-/* "/123" or "/\*", and the end. */
+/* Parses "/123" or "/\*" up to the end of the text. */
 static bool take_length(struct span rest, int64_t *length)
 {
     uint64_t number;

@@ -1,6 +1,6 @@
 /*
- * RFC 8941 4.2, without its recursion: an inner list holds only items, so one loop inside another
- * is all there is. A reader that fails empties `rest`, so that whatever comes next stops at once.
+ * RFC 8941 4.2 without recursion: an inner list contains only items, so two nested loops are
+ * enough. A reader that fails empties `rest`, so that all further reads stop at once.
  */
 #include "http/structured.h"
 
@@ -20,7 +20,7 @@ static bool fail(struct sf_dictionary *d)
     return false;
 }
 
-/* The next byte, or NUL at the end: no rule accepts a NUL. */
+/* The next byte; NUL at the end, which no rule accepts. */
 static char peek(const struct sf_dictionary *d)
 {
     if (d->rest.len == 0) {
@@ -80,7 +80,7 @@ static bool is_base64_char(char c)
     return is_alpha(c) || ascii_is_digit(c) || c == '+' || c == '/' || c == '=';
 }
 
-/* Takes what `accepts` from the front. */
+/* Takes bytes from the front as long as `accepts` is true. */
 static struct span take_while(struct sf_dictionary *d, bool (*accepts)(char))
 {
     size_t len = 0;
@@ -123,7 +123,7 @@ static bool read_number(struct sf_dictionary *d, struct sf_member *out)
     return true;
 }
 
-/* The length of one character inside a string, an escaped one counting two; 0: not allowed. */
+/* Length of one character inside a string; 2 for an escaped one; 0: not allowed. */
 static size_t string_char_len(struct span text)
 {
     if (text.at[0] != '\\') {
@@ -194,7 +194,7 @@ static bool read_bare_item(struct sf_dictionary *d, struct sf_member *out)
     return true;
 }
 
-/* Parameters mean nothing to us, but must be right. */
+/* Parameters are ignored, but must be well-formed. */
 static bool read_parameters(struct sf_dictionary *d)
 {
     struct sf_member ignored;
@@ -238,7 +238,7 @@ static bool read_value(struct sf_dictionary *d, struct sf_member *out)
     return read_parameters(d);
 }
 
-/* Between two members stands a comma, behind which another one must come. */
+/* Members are separated by a comma, which must be followed by another member. */
 static bool read_separator(struct sf_dictionary *d)
 {
     if (!d->begun) {

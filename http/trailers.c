@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 
-/* Families of fields that belong in a head, and fields of the kind that have no id. */
+/* Families of fields, and fields without an id, that are only allowed in a head. */
 static bool belongs_in_head(struct span name)
 {
     static const struct span families[] = {

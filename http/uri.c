@@ -25,7 +25,7 @@ static struct span lowered(struct span text, struct arena *arena)
     return span_of(copy, text.len);
 }
 
-/* inet_pton() wants a terminator, and must not find one of the peer's. */
+/* inet_pton() needs a terminator; the text itself must not contain a NUL. */
 static bool ipv6_parse(struct span text, struct in6_addr *address)
 {
     char copy[INET6_ADDRSTRLEN];
@@ -38,7 +38,7 @@ static bool ipv6_parse(struct span text, struct in6_addr *address)
     return inet_pton(AF_INET6, copy, address) == 1;
 }
 
-/* Would a resolver take this name for an IPv4 address in some notation? */
+/* Might a resolver take this name for an IPv4 address in some notation? */
 static bool ends_in_number(struct span host)
 {
     if (span_ends(host, SPAN("."))) {
@@ -60,7 +60,7 @@ static bool ends_in_number(struct span host)
     return last.len > 0;
 }
 
-/* One number of a dotted quad from *at on: 0 to 255, without leading zeros. */
+/* Parses one number of a dotted quad at *at: 0 to 255, without leading zeros. */
 static bool take_octet(struct span text, size_t *at)
 {
     size_t start = *at;
@@ -73,7 +73,7 @@ static bool take_octet(struct span text, size_t *at)
     return len > 0 && value <= 255 && (len == 1 || text.at[start] != '0');
 }
 
-/* What inet_pton() takes for an IPv4 address. */
+/* Does inet_pton() accept it as an IPv4 address? */
 static bool is_dotted_quad(struct span text)
 {
     size_t at = 0;
@@ -97,7 +97,7 @@ static bool name_is_valid(struct span host)
     return !ends_in_number(host) || is_dotted_quad(host);
 }
 
-/* An authority cut into its parts; `host` without brackets. */
+/* The parts of an authority; `host` is without brackets. */
 struct authority {
     struct span host, port;
     bool is_ipv6, has_port;
@@ -127,7 +127,8 @@ static bool split_authority(struct span text, struct authority *out)
     return text.at[0] == ':';
 }
 
-/* "host:" means the default port (RFC 3986 3.2.3). False: out of range, or none and none given. */
+/* "host:" means the default port (RFC 3986 3.2.3). False: the port is out of range, or there is
+ * neither a port nor a default. */
 static bool parse_port(const struct authority *authority, uint16_t default_port, uint16_t *port)
 {
     uint64_t number = default_port;
@@ -195,7 +196,7 @@ bool uri_host_field_names(struct span value, const struct uri *uri, struct arena
     uint64_t number = port;
     struct uri said;
 
-    /* As nearly everybody says it. */
+    /* the usual form */
     if (span_ieq(span_take(value, uri->host.len), uri->host) &&
         (rest.len == 0 ||
          (rest.at[0] == ':' && span_to_u64(span_skip(rest, 1), UINT16_MAX, &number))) &&
@@ -223,7 +224,7 @@ bool uri_path_is_valid(struct span path)
     return chars_are(path, CHAR_VISIBLE) && span_find(path, '#') == path.len;
 }
 
-/* Path and query of a hierarchical URI: an empty path is "/". */
+/* Path and query of a hierarchical URI; an empty path becomes "/". */
 static struct span rooted_path(struct span path, struct arena *arena)
 {
     if (path.len == 0) {
@@ -284,7 +285,7 @@ static struct span format(const struct uri *uri, bool with_port, struct arena *a
     char *at = put_span(text, uri->https ? SPAN("https://") : SPAN("http://"));
 
     at = put_authority(at, uri, with_port);
-    /* "*" has no place in a URI: the server itself is meant (RFC 9112 3.2.4). */
+    /* "*" is no path of a URI: it means the server itself (RFC 9112 3.2.4) */
     if (!span_eq(uri->path, SPAN("*"))) {
         at = put_span(at, uri->path);
     }

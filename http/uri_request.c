@@ -1,5 +1,5 @@
 /*
- * uri_request - the effective URI of a request (RFC 9110 7.1), in each of the forms of a target.
+ * uri_request - the effective URI of a request (RFC 9110 7.1), for each form of the target.
  */
 #include "base/err.h"
 #include "http/uri_parts.h"
@@ -21,7 +21,7 @@ static int of_connect(struct span authority, struct arena *arena, struct uri *ou
     return 0;
 }
 
-/* Origin-form and asterisk-form: where to is said elsewhere, by Host or by :authority. */
+/* Origin-form and asterisk-form: the authority is given by Host or :authority. */
 static int of_path(struct span path, struct span authority, bool https, struct arena *arena,
                    struct uri *out, const char **what)
 {
@@ -39,8 +39,8 @@ static int of_path(struct span path, struct span authority, bool https, struct a
     return 0;
 }
 
-/* An OPTIONS request for "http://host" without any path asks the server itself: "*" in the end
- * (RFC 9112 3.2.4). */
+/* Does an OPTIONS request for "http://host" without a path ask the server itself? The last proxy
+ * sends "*" (RFC 9112 3.2.4). */
 static bool asks_server(const struct http_head *head)
 {
     bool https;
@@ -63,7 +63,7 @@ static int of_absolute(const struct http_head *head, struct arena *arena, struct
     return 0;
 }
 
-/* The pseudo fields are an absolute URI in pieces. */
+/* The pseudo fields are the parts of an absolute URI. */
 static int of_http2(const struct http_head *head, struct arena *arena, struct uri *out,
                     enum uri_form *form, const char **what)
 {

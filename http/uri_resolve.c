@@ -4,13 +4,13 @@
 #include "base/err.h"
 #include "http/uri_parts.h"
 
-/* Everything before "?" of a path with its query. */
+/* The path before "?". */
 static struct span without_query(struct span path)
 {
     return span_take(path, span_find(path, '?'));
 }
 
-/* How much of the text is left without its last segment and the slash before it. */
+/* Length of the text without its last segment and the slash before that. */
 static size_t parent_len(const char *text, size_t len)
 {
     while (len && text[len - 1] != '/') {
@@ -19,7 +19,7 @@ static size_t parent_len(const char *text, size_t len)
     return len ? len - 1 : 0;
 }
 
-/* RFC 3986 5.2.4 on a path that starts with "/". */
+/* remove_dot_segments (RFC 3986 5.2.4) for a path that starts with "/". */
 static struct span remove_dot_segments(struct span path, struct arena *arena)
 {
     char *text = arena_alloc(arena, path.len + 1);
@@ -40,12 +40,12 @@ static struct span remove_dot_segments(struct span path, struct arena *arena)
         }
     }
     if (dots) {
-        text[used++] = '/'; /* they stand for a folder */
+        text[used++] = '/'; /* "." and ".." at the end stand for a folder */
     }
     return span_of(text, used);
 }
 
-/* Path and query of a relative reference under the base's path (5.2.2, 5.2.3). */
+/* Path and query of a relative reference, merged with the path of the base (5.2.2, 5.2.3). */
 static struct span merge_path(struct span base, struct span reference, struct arena *arena)
 {
     if (reference.len == 0) {
@@ -67,7 +67,7 @@ static struct span merge_path(struct span base, struct span reference, struct ar
     return arena_printf(arena, "%.*s%.*s", SPAN_ARGS(path), SPAN_ARGS(query));
 }
 
-/* A colon in the first segment ends a scheme: the reference stands for itself (4.1, 4.2). */
+/* Has the reference a scheme? A colon in the first segment ends one (4.1, 4.2). */
 static bool has_scheme(struct span reference)
 {
     size_t i = 0;

@@ -5,7 +5,7 @@
 
 enum { STRONG_AFTER = 60 };
 
-/* etagc: visible ASCII but the quote, and obs-text. */
+/* etagc: visible ASCII except the quote, and obs-text (RFC 9110 8.8.3). */
 static bool is_etag_char(char c)
 {
     return c != '"' && c != ' ' && c != '\t' && char_is(c, CHAR_VALUE);
@@ -21,7 +21,7 @@ static struct span opaque(struct span etag)
     return etag_is_weak(etag) ? span_skip(etag, 2) : etag;
 }
 
-/* The length of the entity-tag at the start of `text`; 0 when there is none. */
+/* Length of the entity-tag at the start of `text`; 0 if there is none. */
 static size_t etag_len(struct span text)
 {
     size_t i = text.len - opaque(text).len;
@@ -40,8 +40,8 @@ bool etag_is_valid(struct span text)
     return text.len > 0 && etag_len(text) == text.len;
 }
 
-/* Some origins leave out the quotes. Their clients repeat what they got, so equal text still
- * tells that nothing has changed; it is never trusted to join pieces. */
+/* Some origins omit the quotes, and clients repeat what they got. Equal text then still tells that
+ * nothing has changed, but such a tag is never used to combine pieces. */
 bool etag_weak_match(struct span a, struct span b)
 {
     return a.len > 0 && b.len > 0 && span_eq(opaque(a), opaque(b));
@@ -52,8 +52,8 @@ bool etag_strong_match(struct span a, struct span b)
     return etag_is_valid(a) && !etag_is_weak(a) && span_eq(a, b);
 }
 
-/* Takes the next member off a list of entity-tags. Quotes in them know no escape and a comma in
- * them separates nothing, so this is no ordinary list. */
+/* Takes the next entity-tag from a list. Entity-tags have no escapes and may contain commas, so
+ * this is not an ordinary list. */
 static bool next_etag(struct span *list, struct span *etag)
 {
     struct span rest = *list;
@@ -75,7 +75,7 @@ static bool line_matches(struct span list, struct span etag, bool weak)
     struct span member;
 
     if (span_eq(list, SPAN("*"))) {
-        return true; /* any representation at all */
+        return true; /* "*" matches any representation */
     }
     while (next_etag(&list, &member)) {
         if (weak ? etag_weak_match(member, etag) : etag_strong_match(member, etag)) {
@@ -96,7 +96,7 @@ bool etag_list_matches(const struct http_fields *fields, enum http_field_id id, 
     return false;
 }
 
-/* A date field; -1 when it is absent, malformed or there several times. */
+/* A date field; -1: it is absent, malformed or repeated. */
 static int64_t get_date(const struct http_fields *fields, enum http_field_id id, int64_t now)
 {
     return fields_count(fields, id) == 1 ? date_parse(fields_get(fields, id), now) : -1;
@@ -111,7 +111,8 @@ static enum precondition none_match(const struct http_fields *request,
                                                                        : PRECONDITION_OK;
 }
 
-/* Without Last-Modified the stored response is as old as its Date (RFC 9111 4.3.2). */
+/* If-Modified-Since. Without Last-Modified the Date of the stored response is compared (RFC 9111
+ * 4.3.2). */
 static enum precondition modified_since(const struct http_fields *request,
                                         const struct http_fields *stored, int64_t now)
 {
@@ -120,7 +121,7 @@ static enum precondition modified_since(const struct http_fields *request,
     int64_t modified = get_date(stored, has_modified ? FIELD_LAST_MODIFIED : FIELD_DATE, now);
 
     if (since < 0) {
-        return PRECONDITION_NONE; /* to be ignored, RFC 9110 13.1.3 */
+        return PRECONDITION_NONE; /* ignored without a valid date, RFC 9110 13.1.3 */
     }
     return modified >= 0 && modified <= since ? PRECONDITION_NOT_MODIFIED : PRECONDITION_OK;
 }

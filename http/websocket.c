@@ -1,6 +1,6 @@
 /*
- * The answer to a key is a SHA-1 (RFC 3174) in base 64 (RFC 4648 4). It proves that its sender has
- * read the request, and hides nothing: that SHA-1 is weak does not matter.
+ * The answer to a key is a SHA-1 (RFC 3174) in base 64 (RFC 4648 4). It only proves that its sender
+ * has read the request, so the weakness of SHA-1 does not matter.
  */
 #include "http/websocket.h"
 
@@ -61,7 +61,7 @@ static void digest_block(uint32_t state[5], const uint8_t *block)
     state[4] += e;
 }
 
-/* Of a text that fits two blocks with its end mark and length. */
+/* SHA-1 of a text that fits into two blocks together with its end mark and length. */
 static void sha1(struct span text, uint8_t out[DIGEST])
 {
     uint32_t state[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
@@ -85,7 +85,7 @@ static void sha1(struct span text, uint8_t out[DIGEST])
 
 /* ---- base 64 ---- */
 
-/* (len + 2) / 3 * 4 characters. */
+/* Writes (len + 2) / 3 * 4 characters. */
 static void encode(const uint8_t *bytes, size_t len, char *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,6 +1,6 @@
 #include "http/weight.h"
 
-/* "0.8" as 800; what is no weight counts as none. */
+/* Parses a weight such as "0.8" into thousandths. 0: it is malformed. */
 static unsigned read_weight(struct span text)
 {
     unsigned weight = 0, digit = WEIGHT_MAX;
